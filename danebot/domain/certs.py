@@ -1,0 +1,203 @@
+"""Certificates, chains and keys: bytes to values.
+
+Nothing here reads files or the clock; PEM and DER come in as bytes.  Importing this module
+imports cryptography (about 90 ms): do it where it is needed.
+"""
+
+from __future__ import annotations
+
+import enum
+import hashlib
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+
+from danebot.domain.names import DnsName
+from danebot.errors import CertificateError, NameSyntaxError
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.types import (
+        CertificatePublicKeyTypes,
+        PrivateKeyTypes,
+    )
+
+
+class KeyType(enum.Enum):
+    """The key types and sizes that certbot issues with."""
+
+    RSA_2048 = "rsa2048"
+    RSA_3072 = "rsa3072"
+    RSA_4096 = "rsa4096"
+    P256 = "p256"
+    P384 = "p384"
+
+    @property
+    def certbot_options(self) -> tuple[str, ...]:
+        """certbot's options that name this type and size."""
+        if self in _RSA_BITS:
+            return ("--key-type", "rsa", "--rsa-key-size", str(_RSA_BITS[self]))
+        return ("--key-type", "ecdsa", "--elliptic-curve", _CURVE_NAMES[self])
+
+    @property
+    def conf_settings(self) -> dict[str, str]:
+        """The same as settings of a renewal configuration."""
+        names = iter(self.certbot_options)
+        return {name.removeprefix("--").replace("-", "_"): next(names) for name in names}
+
+
+_RSA_BITS = {KeyType.RSA_2048: 2048, KeyType.RSA_3072: 3072, KeyType.RSA_4096: 4096}
+_CURVE_NAMES = {KeyType.P256: "secp256r1", KeyType.P384: "secp384r1"}
+_CURVES: dict[KeyType, ec.EllipticCurve] = {
+    KeyType.P256: ec.SECP256R1(),
+    KeyType.P384: ec.SECP384R1(),
+}
+
+
+def generate_key(key_type: KeyType) -> bytes:
+    """A new private key as unencrypted PKCS#8 PEM, as OpenSSL's genpkey writes it."""
+    key: PrivateKeyTypes
+    if key_type in _RSA_BITS:
+        key = rsa.generate_private_key(65537, _RSA_BITS[key_type])
+    else:
+        key = ec.generate_private_key(_CURVES[key_type])
+    return _pkcs8(key)
+
+
+def _pkcs8(key: PrivateKeyTypes) -> bytes:
+    return key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    )
+
+
+def spki_der(key: CertificatePublicKeyTypes) -> bytes:
+    """DER SubjectPublicKeyInfo, which selector SPKI(1) matches."""
+    return key.public_bytes(
+        serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class PublicKey:
+    """The public half of a key; the private half never becomes a value of the domain.
+
+    ``spki`` is DER.  ``key_type`` is None for a type or size that certbot doesn't issue with.
+    """
+
+    spki: bytes
+    key_type: KeyType | None = field(compare=False)
+
+    @property
+    def digest(self) -> bytes:
+        """SHA2-256 of the SPKI: the data of a ``3 1 1`` record, and danebot's name for the key."""
+        return hashlib.sha256(self.spki).digest()
+
+
+def _key_type(key: object) -> KeyType | None:
+    match key:
+        case rsa.RSAPublicKey():
+            bits = {size: kind for kind, size in _RSA_BITS.items()}
+            return bits.get(key.key_size)
+        case ec.EllipticCurvePublicKey():
+            curves = {name: kind for kind, name in _CURVE_NAMES.items()}
+            return curves.get(key.curve.name)
+        case _:
+            return None
+
+
+def read_private_key(pem: bytes) -> PublicKey:
+    """The public half of an unencrypted PEM private key, or `CertificateError`."""
+    return _public(_load_private(pem))
+
+
+def canonical_private_key(pem: bytes) -> bytes:
+    """The same private key as PKCS#8 PEM, as ``combo.pem`` holds it, or `CertificateError`."""
+    return _pkcs8(_load_private(pem))
+
+
+def _load_private(pem: bytes) -> PrivateKeyTypes:
+    try:
+        return serialization.load_pem_private_key(pem, password=None)
+    except (ValueError, TypeError, UnsupportedAlgorithm) as exc:
+        raise CertificateError("not a readable unencrypted PEM private key") from exc
+
+
+def _public(key: PrivateKeyTypes) -> PublicKey:
+    public = key.public_key()
+    return PublicKey(
+        public.public_bytes(
+            serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
+        ),
+        _key_type(public),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Chain:
+    """A leaf and the certificates after it, as served; times are aware UTC.
+
+    ``ders`` is DER, leaf first.  ``names`` are the leaf's dNSName entries (RFC 6125), normalised;
+    an entry that is no DNS name is left out.
+    """
+
+    ders: tuple[bytes, ...]
+    key: PublicKey
+    not_before: datetime
+    not_after: datetime
+    names: frozenset[DnsName]
+    serial: int
+
+    @property
+    def fingerprint(self) -> bytes:
+        """SHA2-256 over the whole chain's DER: says whether two chains are the same."""
+        return hashlib.sha256(b"".join(self.ders)).digest()
+
+    def covers(self, name: DnsName) -> bool:
+        """Whether the leaf names ``name``, by itself or by a wildcard for its first label."""
+        if name in self.names:
+            return True
+        _, _, parent = name.text.partition(".")
+        return bool(parent) and not name.text.startswith("*.") and DnsName("*." + parent) in self.names
+
+
+def read_chain(pem: bytes) -> Chain:
+    """Parse PEM certificates, leaf first (text around them is passed over), or `CertificateError`."""
+    try:
+        certificates = x509.load_pem_x509_certificates(pem)
+    except ValueError as exc:
+        raise CertificateError("no readable PEM certificate") from exc
+    leaf = certificates[0]
+    try:
+        public = leaf.public_key()
+        key = PublicKey(spki_der(public), _key_type(public))
+        names = _dns_names(leaf)
+    except (ValueError, UnsupportedAlgorithm) as exc:
+        raise CertificateError("certificate with an unreadable key or extension") from exc
+    return Chain(
+        ders=tuple(cert.public_bytes(serialization.Encoding.DER) for cert in certificates),
+        key=key,
+        not_before=leaf.not_valid_before_utc,
+        not_after=leaf.not_valid_after_utc,
+        names=names,
+        serial=leaf.serial_number,
+    )
+
+
+def _dns_names(leaf: x509.Certificate) -> frozenset[DnsName]:
+    try:
+        extension = leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName)
+    except x509.ExtensionNotFound:
+        return frozenset()
+    found = set()
+    for text in extension.value.get_values_for_type(x509.DNSName):
+        try:
+            found.add(DnsName.parse(text))
+        except NameSyntaxError:
+            continue
+    return frozenset(found)

@@ -1,0 +1,130 @@
+"""What the DNS said: answers of the validating resolver and of authoritative servers, as values.
+
+TTLs are `timedelta` and always the authoritative ones: an authoritative server's own, or the
+original TTL of the RRSIG (RFC 4034 section 3.1.4), never a cache's remaining seconds.
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Generic, TypeVar
+
+from danebot.domain.names import DnsName, Hostname
+from danebot.domain.tlsa import TlsaRecord
+
+RecordT = TypeVar("RecordT")
+
+
+class Security(enum.Enum):
+    """RFC 4033 section 5, as far as a stub resolver can tell; the value is in words."""
+
+    SECURE = "secure"
+    INSECURE = "insecure"
+    BOGUS = "bogus"
+    INDETERMINATE = "unreachable"
+
+
+class Presence(enum.Enum):
+    """What the answer says about the name and type asked for."""
+
+    PRESENT = "present"
+    NODATA = "no such record"
+    NXDOMAIN = "no such name"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Alias:
+    """One CNAME on the way from the name asked to the name that answered."""
+
+    name: DnsName
+    target: DnsName
+    ttl: timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class Answer(Generic[RecordT]):
+    """What the validating resolver said of one name and type.
+
+    ``presence`` is UNKNOWN exactly if ``security`` is BOGUS or INDETERMINATE.  ``canonical`` is
+    the name at the end of ``aliases``.  ``ttl`` is None unless the RRset is present.
+    ``signed_until`` is the earliest RRSIG expiration in the answer (aware UTC).  ``rejects`` are
+    reasons, one for each record that could not be parsed.  ``detail`` is printable and passes
+    extended errors (RFC 8914), the response code or the transport's failure on in words.
+    """
+
+    name: DnsName
+    security: Security
+    presence: Presence
+    canonical: DnsName
+    aliases: tuple[Alias, ...] = ()
+    records: tuple[RecordT, ...] = ()
+    ttl: timedelta | None = None
+    signed_until: datetime | None = None
+    rejects: tuple[str, ...] = ()
+    detail: str = ""
+
+    @property
+    def secure(self) -> bool:
+        """Whether the answer, present or absent, is validated."""
+        return self.security is Security.SECURE
+
+
+TlsaAnswer = Answer[TlsaRecord]
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Server:
+    """One address of one authoritative server."""
+
+    name: Hostname
+    address: str
+
+    def __str__(self) -> str:
+        return f"{self.name.text} [{self.address}]"
+
+
+class ServerOutcome(enum.Enum):
+    """What asking one authoritative server came to; the value is in words."""
+
+    ANSWERED = "answered"
+    UNREACHABLE = "no answer"
+    NO_ROUTE = "no route"  # this host lacks the address family: says nothing of the server
+    LAME = "not authoritative"  # REFUSED, SERVFAIL, NOTAUTH, or an answer without AA
+
+
+@dataclass(frozen=True, slots=True)
+class ServerAnswer:
+    """The TLSA RRset as one authoritative server has it.
+
+    ``ttl`` is the RRset's where it is present; ``negative_ttl`` the longest for which its absence
+    may be cached, where it is absent: SOA MINIMUM, or the TTL of the NSEC or NSEC3 records served
+    where that is larger (RFC 2308 section 5, RFC 8198 section 5.4, RFC 9077).
+    """
+
+    server: Server
+    outcome: ServerOutcome
+    records: tuple[TlsaRecord, ...] = ()
+    ttl: timedelta | None = None
+    negative_ttl: timedelta | None = None
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class OwnerObservation:
+    """Everything seen of one TLSA owner name at one time.
+
+    ``zone`` holds the RRset (CNAMEs followed); None if it could not be found.  ``name_servers`` are
+    the NS names of the delegation and of the zone's apex together, ``ns_ttl`` the larger TTL of
+    those RRsets; ``servers`` has an entry for each of their addresses.  A name server without an
+    address has an entry with the address "" and outcome UNREACHABLE.
+    """
+
+    owner: DnsName
+    answer: TlsaAnswer
+    zone: DnsName | None = None
+    name_servers: frozenset[Hostname] = frozenset()
+    ns_ttl: timedelta | None = None
+    servers: tuple[ServerAnswer, ...] = ()

@@ -1,0 +1,185 @@
+"""Names, parsed once at the edge and never compared as raw strings.
+
+Normal form: lower case, A-labels, no trailing dot.
+"""
+
+from __future__ import annotations
+
+import enum
+import ipaddress
+import re
+from dataclasses import dataclass
+
+from danebot.errors import NameSyntaxError
+
+_MAX_NAME = 253  # RFC 1035 section 2.3.4, without the root's length octet
+_MAX_LABEL = 63
+_LABEL = re.compile(r"[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?\Z")
+_TLSA_OWNER = re.compile(r"_(\d{1,5})\._(tcp|udp|sctp)\.(.+)\Z")
+
+
+def _normalise(text: str) -> str:
+    """Lower-case A-labels without the final dot, or `NameSyntaxError`."""
+    name = text.strip()
+    if name.endswith("."):
+        name = name[:-1]
+    if not name.isascii():
+        try:
+            name = ".".join(
+                label if label.isascii() else label.encode("idna").decode("ascii")
+                for label in re.split("[.\u3002\uff0e\uff61]", name)
+            )
+        except UnicodeError as exc:
+            raise NameSyntaxError(f"{text!r} is not a valid internationalised name") from exc
+    name = name.lower()
+    if not name or len(name) > _MAX_NAME:
+        raise NameSyntaxError(f"{text[:80]!r} is not a DNS name: empty or over {_MAX_NAME} octets")
+    return name
+
+
+def _check_labels(name: str, original: str) -> None:
+    for label in name.split("."):
+        if not label or len(label) > _MAX_LABEL or not _LABEL.match(label):
+            raise NameSyntaxError(f"{original[:80]!r} is not a DNS name: label {label[:70]!r}")
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class DnsName:
+    """An owner name; underscores and a leftmost ``*`` are allowed.  No trailing dot."""
+
+    text: str
+
+    @classmethod
+    def parse(cls, text: str) -> DnsName:
+        """Read ``text`` (U-labels and a final dot accepted), or raise `NameSyntaxError`."""
+        name = _normalise(text)
+        _check_labels(name.removeprefix("*."), text)
+        return cls(name)
+
+    def __str__(self) -> str:
+        return self.text
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Hostname:
+    """A host's name, fit for SNI and reference identifiers.  No trailing dot."""
+
+    text: str
+
+    @classmethod
+    def parse(cls, text: str) -> Hostname:
+        """Read ``text``, or raise `NameSyntaxError`; addresses are refused."""
+        name = _normalise(text)
+        try:
+            ipaddress.ip_address(name)
+        except ValueError:
+            pass
+        else:
+            raise NameSyntaxError(f"{text!r} is an address; DANE needs a host name")
+        _check_labels(name, text)
+        return cls(name)
+
+    @property
+    def dns_name(self) -> DnsName:
+        """The same name as an owner name."""
+        return DnsName(self.text)
+
+    def __str__(self) -> str:
+        return self.text
+
+
+class Transport(enum.Enum):
+    """The second label of a TLSA owner (RFC 6698 section 3)."""
+
+    TCP = "tcp"
+    UDP = "udp"
+    SCTP = "sctp"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class TlsaOwner:
+    """Where a TLSA RRset is asked for: port, transport, TLSA base domain (RFC 6698 section 3)."""
+
+    base: Hostname
+    port: int
+    transport: Transport = Transport.TCP
+
+    @classmethod
+    def from_name(cls, name: DnsName) -> TlsaOwner | None:
+        """Take ``_25._tcp.host`` apart; None for a name of another form."""
+        match = _TLSA_OWNER.match(name.text)
+        if match is None or not 0 < int(match[1]) < 65536:  # noqa: PLR2004 - port numbers
+            return None
+        try:
+            base = Hostname.parse(match[3])
+        except NameSyntaxError:
+            return None
+        return cls(base, int(match[1]), Transport(match[2]))
+
+    @property
+    def name(self) -> DnsName:
+        """The owner name."""
+        return DnsName(f"_{self.port}._{self.transport.value}.{self.base.text}")
+
+    def __str__(self) -> str:
+        return self.name.text
+
+
+class Protocol(enum.Enum):
+    """How TLS begins on a connection; the value is the word used on command lines."""
+
+    TLS = "tls"
+    SMTP = "smtp"
+    LMTP = "lmtp"
+    IMAP = "imap"
+    POP3 = "pop3"
+    SIEVE = "sieve"
+    XMPP_CLIENT = "xmpp-client"
+    XMPP_SERVER = "xmpp-server"
+    LDAP = "ldap"
+    FTP = "ftp"
+
+
+WELL_KNOWN_PORTS: dict[int, Protocol] = {
+    21: Protocol.FTP,
+    24: Protocol.LMTP,
+    25: Protocol.SMTP,
+    110: Protocol.POP3,
+    143: Protocol.IMAP,
+    389: Protocol.LDAP,
+    587: Protocol.SMTP,
+    2525: Protocol.SMTP,
+    4190: Protocol.SIEVE,
+    5222: Protocol.XMPP_CLIENT,
+    5269: Protocol.XMPP_SERVER,
+}
+"""Ports on which TLS begins with a STARTTLS dialogue; every other port is implicit TLS."""
+
+
+def default_protocol(port: int) -> Protocol:
+    """The protocol expected at a TCP port; implicit TLS where nothing else is known."""
+    return WELL_KNOWN_PORTS.get(port, Protocol.TLS)
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Endpoint:
+    """A service at a name and port."""
+
+    host: Hostname
+    port: int
+    protocol: Protocol
+
+    def __str__(self) -> str:
+        return f"{self.host.text}:{self.port}"
+
+
+def printable(text: str, limit: int = 200) -> str:
+    """Foreign text made safe for one line of a terminal, a log or plugin output.
+
+    Control characters, including C1 and bidirectional overrides, become ``\\xNN`` or ``\\uNNNN``.
+    """
+    shown = text if len(text) <= limit else text[: limit - 3] + "..."
+    return "".join(
+        char if char.isprintable() else char.encode("unicode_escape").decode("ascii")
+        for char in shown
+    )

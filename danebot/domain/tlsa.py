@@ -1,0 +1,187 @@
+"""The TLSA record and its registries (RFC 6698 section 2, RFC 7218).
+
+Unknown numbers are data, not errors: a record that can't be used is kept, with the reason.
+"""
+
+from __future__ import annotations
+
+import enum
+import hashlib
+from dataclasses import dataclass
+
+from danebot.domain.names import DnsName
+from danebot.errors import NameSyntaxError, RecordSyntaxError
+
+
+class Usage(enum.IntEnum):
+    """Certificate usages with their acronyms (RFC 7218 section 2.1)."""
+
+    PKIX_TA = 0
+    PKIX_EE = 1
+    DANE_TA = 2
+    DANE_EE = 3
+
+
+class Selector(enum.IntEnum):
+    """Selectors (RFC 7218 section 2.2)."""
+
+    CERT = 0
+    SPKI = 1
+
+
+class MatchingType(enum.IntEnum):
+    """Matching types (RFC 7218 section 2.3)."""
+
+    FULL = 0
+    SHA2_256 = 1
+    SHA2_512 = 2
+
+
+_ACRONYMS: dict[MatchingType, str] = {
+    MatchingType.FULL: "Full",
+    MatchingType.SHA2_256: "SHA2-256",
+    MatchingType.SHA2_512: "SHA2-512",
+}
+_MATCHING_WORDS = {word.lower(): mtype for mtype, word in _ACRONYMS.items()} | {
+    str(int(mtype)): mtype for mtype in MatchingType
+}
+DIGEST_LENGTH: dict[int, int] = {MatchingType.SHA2_256: 32, MatchingType.SHA2_512: 64}
+"""Octets of association data, by matching type (RFC 6698 section 2.1.3)."""
+
+
+def association(der: bytes, mtype: MatchingType) -> bytes:
+    """Association data for a DER certificate or DER SubjectPublicKeyInfo (RFC 6698 2.1.4)."""
+    match mtype:
+        case MatchingType.FULL:
+            return der
+        case MatchingType.SHA2_256:
+            return hashlib.sha256(der).digest()
+        case MatchingType.SHA2_512:
+            return hashlib.sha512(der).digest()
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class TlsaRecord:
+    """One TLSA record as found in DNS, or as it ought to be there.
+
+    ``usage``, ``selector`` and ``mtype`` are the numbers of the wire (0 to 255); ``data`` is the
+    association data.
+    """
+
+    usage: int
+    selector: int
+    mtype: int
+    data: bytes
+
+    @classmethod
+    def parse(cls, text: str) -> TlsaRecord:
+        """Read presentation format, ``3 1 1 HEX`` (white space inside HEX allowed)."""
+        fields = text.split()
+        try:
+            usage, selector, mtype = (int(field) for field in fields[:3])
+            data = bytes.fromhex("".join(fields[3:]))
+        except ValueError as exc:
+            raise RecordSyntaxError(
+                f"{text[:60]!r} is not a TLSA record: want USAGE SELECTOR MATCHING-TYPE HEX"
+            ) from exc
+        if not all(0 <= number <= 255 for number in (usage, selector, mtype)):  # noqa: PLR2004
+            raise RecordSyntaxError(f"{text[:60]!r} is not a TLSA record: numbers go up to 255")
+        return cls(usage, selector, mtype, data)
+
+    @property
+    def hex(self) -> str:
+        """Association data in lower-case hex."""
+        return self.data.hex()
+
+    def __str__(self) -> str:
+        return f"{self.usage} {self.selector} {self.mtype} {self.hex}"
+
+
+class Unusable(enum.Enum):
+    """Why a record can't be used (RFC 6698 section 4.1, RFC 7671 section 5); value is in words."""
+
+    UNKNOWN_USAGE = "unknown certificate usage"
+    UNKNOWN_SELECTOR = "unknown selector"
+    UNKNOWN_MATCHING_TYPE = "unknown matching type"
+    WRONG_LENGTH = "association data of the wrong length for its matching type"
+    EMPTY_DATA = "no association data"
+    MALFORMED_DATA = "association data is not the DER object that the selector names"
+
+
+def unusable_reason(record: TlsaRecord) -> Unusable | None:
+    """Why the record can't be used, judged from its numbers and length alone; None if it can be.
+
+    Whether the data of a ``Full`` record parses is for whoever verifies with it.
+    """
+    if record.usage not in Usage:
+        return Unusable.UNKNOWN_USAGE
+    if record.selector not in Selector:
+        return Unusable.UNKNOWN_SELECTOR
+    if record.mtype not in MatchingType:
+        return Unusable.UNKNOWN_MATCHING_TYPE
+    if not record.data:
+        return Unusable.EMPTY_DATA
+    wanted = DIGEST_LENGTH.get(record.mtype)
+    if wanted is not None and len(record.data) != wanted:
+        return Unusable.WRONG_LENGTH
+    return None
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Required:
+    """One line of ``dane-ee``: a ``3 1 x`` record that must be at an owner name."""
+
+    mtype: MatchingType
+    owner: DnsName
+
+    def record(self, spki: bytes) -> TlsaRecord:
+        """The record for the key whose DER SubjectPublicKeyInfo is ``spki``."""
+        return TlsaRecord(
+            Usage.DANE_EE, Selector.SPKI, self.mtype, association(spki, self.mtype)
+        )
+
+    def __str__(self) -> str:
+        return f"{int(self.mtype)} {self.owner.text}"
+
+
+def parse_dane_ee(text: str) -> tuple[Required, ...]:
+    """Read a ``dane-ee`` file: lines of ``MATCHING-TYPE OWNER``, ``#`` comments, any line ends.
+
+    A matching type is 0 to 2 or its RFC 7218 acronym, as the shell program takes it.  A line that
+    can't be read is an error that names it, never passed over: a lost line is a lost safety net.
+    """
+    found: dict[Required, None] = {}
+    for number, line in _lines(text):
+        fields = line.split()
+        if len(fields) != 2:  # noqa: PLR2004 - two fields
+            raise RecordSyntaxError(f"line {number}: want MATCHING-TYPE OWNER, found {line[:60]!r}")
+        mtype = _MATCHING_WORDS.get(fields[0].lower())
+        if mtype is None:
+            raise RecordSyntaxError(
+                f"line {number}: matching type {fields[0][:20]!r} is not one of 0, 1, 2"
+            )
+        try:
+            found[Required(mtype, DnsName.parse(fields[1]))] = None
+        except NameSyntaxError as exc:
+            raise RecordSyntaxError(f"line {number}: {exc}") from exc
+    return tuple(found)
+
+
+def parse_dnsnames(text: str) -> tuple[DnsName, ...]:
+    """Read a ``dnsnames`` file: one required name a line, ``#`` comments, any line ends."""
+    found: dict[DnsName, None] = {}
+    for number, line in _lines(text):
+        try:
+            found[DnsName.parse(line)] = None
+        except NameSyntaxError as exc:
+            raise RecordSyntaxError(f"line {number}: {exc}") from exc
+    return tuple(found)
+
+
+def _lines(text: str) -> list[tuple[int, str]]:
+    """Numbered lines (from 1) without comments, blanks and a byte-order mark."""
+    stripped = (
+        (number, line.split("#", 1)[0].strip())
+        for number, line in enumerate(text.removeprefix("\ufeff").splitlines(), 1)
+    )
+    return [(number, line) for number, line in stripped if line]

@@ -1,0 +1,55 @@
+"""One base class, and one class per cause that somebody can act on.
+
+The text of an error is one line: what is wrong, then what to do next.  Only the
+entry points turn an error into words and an exit status.
+"""
+
+from __future__ import annotations
+
+
+class DanebotError(Exception):
+    """Base of all errors that danebot raises on purpose; its text is one line for the user."""
+
+
+class NameSyntaxError(DanebotError):
+    """A host name, owner name or endpoint that can't be parsed."""
+
+
+class RecordSyntaxError(DanebotError):
+    """A TLSA record, a ``dane-ee`` line or a ``dnsnames`` line that can't be parsed."""
+
+
+class CertificateError(DanebotError):
+    """A certificate, chain or key that can't be read, or that doesn't belong together."""
+
+
+class ConfigError(DanebotError):
+    """A setting that is unknown, malformed or contradictory."""
+
+
+class TreeError(DanebotError):
+    """The certbot tree is absent, unreadable, or in a state that danebot can't mend."""
+
+
+class UnknownLineageError(TreeError):
+    """No such lineage."""
+
+
+class LockedError(DanebotError):
+    """Another danebot or certbot is at work."""
+
+
+class CertbotError(DanebotError):
+    """certbot is absent, too old, out of time, or failed."""
+
+
+class ResolverError(DanebotError):
+    """The validating resolver can't be used at all."""
+
+
+class RolloverError(DanebotError):
+    """A step that would endanger delivery of mail was refused."""
+
+
+class HookError(DanebotError):
+    """A deploy hook failed or ran out of time."""

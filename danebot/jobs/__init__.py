@@ -1,0 +1,1 @@
+"""What danebot does: observe, then plan (pure), then execute."""
