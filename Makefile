@@ -1,0 +1,77 @@
+# One command per intention.  Each installs what it needs and is instant the second time.
+#
+#   make test            the whole suite (T=path: just that, for instance T=tests/lab)
+#   make lint            ruff, mypy --strict, the import contracts
+#   make check           what CI runs: lint and test
+#   make demo            a rollover in front of your eyes, on loopback
+#   make lab             a lab to play with by hand
+#   make bench           the benchmarks
+#   make clean           removes what was built, not what was installed with apt
+
+SHELL := /bin/sh
+BIN := .venv/bin
+JOBS ?= 2
+T ?=
+
+.PHONY: all venv deps test test-others lint check demo lab bench clean
+all: check
+
+venv: .venv/stamp
+deps: build/deps.stamp build/certbot-venv/stamp .venv/stamp
+
+build/deps.stamp: tools/install-deps
+	@mkdir -p build
+	flock build/deps.lock tools/install-deps
+	@touch $@
+
+.venv/stamp: pyproject.toml | build/deps.stamp
+	python=$$(tools/find-pythons) && { [ -x $(BIN)/python ] || "$$python" -m venv .venv; }
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@
+
+# The newest certbot, apart from danebot's packages and from Debian's certbot.
+build/certbot-venv/stamp: | build/deps.stamp
+	python=$$(tools/find-pythons) && "$$python" -m venv build/certbot-venv
+	build/certbot-venv/bin/python -m pip install --quiet --disable-pip-version-check certbot
+	build/certbot-venv/bin/certbot --version
+	@touch $@
+
+ifdef T
+test: deps
+	$(BIN)/python -m pytest $(T)
+else
+# The complete suite comes last, so that its closing lines are the last that are seen.
+test: deps test-others
+	@mkdir -p build/coverage
+	$(BIN)/python -m pytest -n $(JOBS) --cov --cov-report=term
+endif
+
+# The tests that need no servers, under every other Python of this machine.
+test-others: .venv/stamp
+	@for python in $$(tools/find-pythons --others $(BIN)/python); do \
+	    name=$$("$$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])') && \
+	    tools/make-venv "$$python" "build/venvs/$$name" '.[test]' && \
+	    echo "== Python $$name: the tests that need no servers" && \
+	    "build/venvs/$$name/bin/python" -m pytest -q -n $(JOBS) -m 'not lab' || exit 1; \
+	done
+
+lint: .venv/stamp
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+check: lint test
+
+demo: deps
+	$(BIN)/python tools/demo.py
+
+lab: deps
+	@PYTHONPATH=tests $(BIN)/python -m lab up
+
+bench: deps
+	$(BIN)/python -m pytest -o python_files='bench_*.py' -s tests/bench
+
+clean:
+	rm -rf .venv build dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

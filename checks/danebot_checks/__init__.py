@@ -1,0 +1,1 @@
+"""Nagios and Icinga plugins: findings rendered as one status line."""

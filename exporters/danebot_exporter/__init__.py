@@ -1,0 +1,1 @@
+"""Prometheus exporter: the status snapshot rendered as metrics."""
