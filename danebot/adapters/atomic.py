@@ -1,0 +1,129 @@
+"""Files and links that are replaced as a whole: write, fsync, rename, fsync of the directory.
+
+Whatever is written lies under a name that begins with `TEMP_PREFIX` until it is complete, so that
+a crash leaves nothing but a file that `remove_leftovers` knows.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+from pathlib import Path
+
+from danebot.errors import TreeError
+
+TEMP_PREFIX = ".danebot-tmp-"
+PRIVATE = 0o600
+
+
+def temporary(directory: Path) -> Path:
+    """A fresh name in ``directory`` that recovery recognises as a leftover."""
+    return directory / f"{TEMP_PREFIX}{secrets.token_hex(8)}"
+
+
+def sync_directory(directory: Path) -> None:
+    """Make renames in ``directory`` durable."""
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def write_file(
+    path: Path, data: bytes, mode: int = PRIVATE, group: int | None = None
+) -> None:
+    """Replace ``path`` by ``data``.
+
+    The file is 0600 from its first byte and gets ``mode`` and ``group`` when it is complete, just
+    before it takes its name.  Raises `TreeError`, with ``path`` as it was.
+    """
+    new = temporary(path.parent)
+    try:
+        descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, PRIVATE)
+        try:
+            view = memoryview(data)
+            while view:
+                view = view[os.write(descriptor, view) :]
+            if group is not None:
+                os.fchown(descriptor, -1, group)
+            if mode != PRIVATE:
+                os.fchmod(descriptor, mode)
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+        os.rename(new, path)
+        sync_directory(path.parent)
+    except OSError as exc:
+        _discard(new)
+        raise TreeError(f"cannot write {path}: {exc.strerror}; {_advice(exc)}") from exc
+
+
+def write_link(path: Path, target: str) -> None:
+    """Replace ``path`` by a symbolic link to ``target``, never leaving a moment without one."""
+    new = temporary(path.parent)
+    try:
+        os.symlink(target, new)
+        os.rename(new, path)
+        sync_directory(path.parent)
+    except OSError as exc:
+        _discard(new)
+        raise TreeError(f"cannot link {path}: {exc.strerror}; {_advice(exc)}") from exc
+
+
+def move(old: Path, new: Path) -> None:
+    """Rename within a file system, durably on both sides."""
+    try:
+        os.rename(old, new)
+        sync_directory(new.parent)
+        if old.parent != new.parent:
+            sync_directory(old.parent)
+    except OSError as exc:
+        raise TreeError(f"cannot move {old} to {new}: {exc.strerror}; {_advice(exc)}") from exc
+
+
+def remove(path: Path) -> None:
+    """Remove a file or link; it may be gone already."""
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as exc:
+        raise TreeError(f"cannot remove {path}: {exc.strerror}; {_advice(exc)}") from exc
+
+
+def remove_leftovers(directory: Path) -> None:
+    """Remove what a crash of danebot left in ``directory``; the caller holds the lock."""
+    try:
+        names = os.listdir(directory)
+    except FileNotFoundError:
+        return
+    except OSError as exc:
+        raise TreeError(f"cannot list {directory}: {exc.strerror}; {_advice(exc)}") from exc
+    for name in names:
+        if name.startswith(TEMP_PREFIX):
+            leftover = directory / name
+            if leftover.is_dir() and not leftover.is_symlink():
+                shutil.rmtree(leftover, ignore_errors=True)
+            else:
+                remove(leftover)
+
+
+def _discard(path: Path) -> None:
+    try:
+        path.unlink(missing_ok=True)
+    except OSError:
+        return  # the next run removes it
+
+
+def _advice(exc: OSError) -> str:
+    import errno
+
+    match exc.errno:
+        case errno.ENOSPC | errno.EDQUOT:
+            return "free some space and run the command again"
+        case errno.EROFS:
+            return "the file system is read-only: remount it and run the command again"
+        case errno.EACCES | errno.EPERM:
+            return "run danebot as root"
+        case _:
+            return "mend that and run the command again"

@@ -1,0 +1,307 @@
+"""The certbot tree, read: links, versions, keys and danebot's own files become values.
+
+Nothing here changes anything; see `recovery` for what heals and `changes` for what writes.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from danebot.adapters.renewal_conf import PATH_SETTINGS, RenewalConf
+from danebot.domain.lineage import Held, KeyFile, LineageState, Management, UnknownKey
+from danebot.domain.tlsa import parse_dane_ee, parse_dnsnames
+from danebot.errors import CertificateError, RecordSyntaxError, TreeError, UnknownLineageError
+
+if TYPE_CHECKING:
+    from danebot.domain.certs import Chain, PublicKey
+
+KINDS = ("privkey", "cert", "chain", "fullchain")
+NEXT, READY, COMBO = "nextkey.pem", "ready.pem", "combo.pem"
+DANE_EE, DNSNAMES, MEMORY = "dane-ee", "dnsnames", "rollover.json"
+UNKNOWN_PREFIX = "unknown-"
+_VERSIONED = re.compile(r"(privkey|cert|chain|fullchain)(\d+)\.pem\Z")
+_MAX_FILE = 4 * 1024 * 1024
+ParsedT = TypeVar("ParsedT")
+
+
+def read_bytes(path: Path) -> bytes:
+    """A file's content, or `TreeError`; bounded, and only of regular files."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+        with open(descriptor, "rb") as file:
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                raise TreeError(f"{path} is not a regular file")
+            data = file.read(_MAX_FILE + 1)
+    except OSError as exc:
+        raise TreeError(f"cannot read {path}: {exc.strerror}") from exc
+    if len(data) > _MAX_FILE:
+        raise TreeError(f"{path} is too large to be what its name says")
+    return data
+
+
+@dataclass(frozen=True, slots=True)
+class LineagePaths:
+    """Where the parts of one lineage lie.  ``archive`` follows the renewal configuration."""
+
+    name: str
+    root: Path
+    archive: Path
+
+    @property
+    def staging(self) -> Path:
+        """The directory that certbot takes for live."""
+        return self.root / "staging" / self.name
+
+    @property
+    def live(self) -> Path:
+        """The directory that services read."""
+        return self.root / "live" / self.name
+
+    @property
+    def conf(self) -> Path:
+        """certbot's renewal configuration."""
+        return self.root / "renewal" / f"{self.name}.conf"
+
+    @property
+    def own(self) -> Path:
+        """Where ``dane-ee`` and ``dnsnames`` are: staging, or live for a passed-through one."""
+        return self.staging if self.staging.is_dir() else self.live
+
+    def archived(self, kind: str, version: int) -> Path:
+        """One file of one version."""
+        return self.archive / f"{kind}{version}.pem"
+
+    def link_target(self, directory: Path, kind: str, version: int) -> str:
+        """The relative target that a link in ``directory`` ought to have."""
+        return os.path.relpath(self.archived(kind, version), directory)
+
+
+@dataclass
+class Reader:
+    """Reads versions of one tree; parsed certificates and keys are kept by content."""
+
+    _chains: dict[bytes, Chain] = field(default_factory=dict)
+    _keys: dict[bytes, PublicKey] = field(default_factory=dict)
+
+    def chain(self, pem: bytes) -> Chain:
+        """Parse a chain, or `CertificateError`."""
+        from danebot.domain.certs import read_chain
+
+        return self._once(self._chains, pem, read_chain)
+
+    def key(self, pem: bytes) -> PublicKey:
+        """Parse a private key's public half, or `CertificateError`."""
+        from danebot.domain.certs import read_private_key
+
+        return self._once(self._keys, pem, read_private_key)
+
+    @staticmethod
+    def _once(
+        cache: dict[bytes, ParsedT], pem: bytes, parse: Callable[[bytes], ParsedT]
+    ) -> ParsedT:
+        import hashlib
+
+        digest = hashlib.sha256(pem).digest()
+        if digest not in cache:
+            cache[digest] = parse(pem)
+        return cache[digest]
+
+    def key_file(self, path: Path) -> KeyFile | None:
+        """``nextkey.pem`` or ``ready.pem``; None if there is no such file."""
+        try:
+            modified = datetime.fromtimestamp(path.lstat().st_mtime_ns / 1e9, UTC)
+        except FileNotFoundError:
+            return None
+        except OSError as exc:
+            raise TreeError(f"cannot read {path}: {exc.strerror}") from exc
+        try:
+            return KeyFile(self.key(read_bytes(path)), modified)
+        except (CertificateError, TreeError):
+            return KeyFile(None, modified)
+
+    def combo(self, path: Path) -> Held | None:
+        """What ``combo.pem`` holds; None if it is absent or not a usable key and chain."""
+        try:
+            pem = read_bytes(path)
+            return Held(None, self.key(pem), self.chain(pem))
+        except (CertificateError, TreeError):
+            return None
+
+    def version(self, paths: LineagePaths, version: int) -> Held | None:
+        """One version of the archive; None unless all four files are there and agree."""
+        try:
+            pem = {kind: read_bytes(paths.archived(kind, version)) for kind in KINDS}
+            chain = self.chain(pem["fullchain"])
+            if self.chain(pem["cert"]).ders != chain.ders[:1]:
+                return None
+            rest = self.chain(pem["chain"]).ders if pem["chain"].strip() else ()
+            held = Held(version, self.key(pem["privkey"]), chain)
+        except (CertificateError, TreeError):
+            return None
+        return held if rest == chain.ders[1:] and held.matches else None
+
+
+class Tree:
+    """A certbot configuration directory."""
+
+    def __init__(self, root: Path) -> None:
+        """Open ``root``, or raise `TreeError`; nothing is written."""
+        if not (root / "renewal").is_dir():
+            raise TreeError(
+                f"{root} is no certbot tree (it has no renewal directory); "
+                "issue a certificate with certbot first, or name the tree with --config-dir"
+            )
+        self.root = root.absolute()
+        self.reader = Reader()
+
+    def names(self) -> tuple[str, ...]:
+        """The names of all lineages, sorted."""
+        try:
+            found = os.listdir(self.root / "renewal")
+        except OSError as exc:
+            raise TreeError(
+                f"cannot list {self.root / 'renewal'}: {exc.strerror}; run danebot as root"
+            ) from exc
+        return tuple(sorted(f[:-5] for f in found if f.endswith(".conf") and f != ".conf"))
+
+    def select(self, wanted: tuple[str, ...]) -> tuple[str, ...]:
+        """``wanted``, or all names if it is empty; `UnknownLineageError` for any other name."""
+        names = self.names()
+        for name in wanted:
+            if name not in names:
+                known = ", ".join(names) or "none"
+                raise UnknownLineageError(f"there is no lineage {name!r}; known are: {known}")
+        return tuple(dict.fromkeys(wanted)) or names
+
+    def conf(self, name: str) -> RenewalConf:
+        """certbot's configuration of a lineage."""
+        return RenewalConf.read(self.root / "renewal" / f"{name}.conf")
+
+    def paths(self, name: str) -> LineagePaths:
+        """Where the parts of a lineage lie; an ``archive_dir`` below staging is certbot's slip."""
+        try:
+            configured = self.conf(name).top("archive_dir")
+        except TreeError:
+            configured = ""
+        archive = Path(configured) if configured else self.root / "archive" / name
+        if archive == self.root / "staging" / name:
+            archive = self.root / "archive" / name
+        return LineagePaths(name, self.root, archive)
+
+    def read(self, name: str) -> LineageState:
+        """Everything about one lineage; what can't be read is a fault in the value."""
+        paths = self.paths(name)
+        staged = paths.staging.is_dir()
+        faults: list[str] = []
+        required = _parsed(paths.own / DANE_EE, parse_dane_ee, faults)
+        names = _parsed(paths.own / DNSNAMES, parse_dnsnames, faults)
+        live = self.linked(paths, paths.live)
+        combo = self.reader.combo(paths.live / COMBO)
+        if live is None:
+            faults.append(f"{paths.live}: the four links don't lead to one complete version")
+        if not staged:
+            return LineageState(
+                name,
+                Management.PASS_THROUGH,
+                live,
+                combo,
+                required=required,
+                names=names,
+                faults=tuple(faults),
+            )
+        if combo is None and (paths.live / COMBO).exists():
+            faults.append(f"{paths.live / COMBO}: not a usable key and chain")
+        held = self.linked(paths, paths.staging)
+        if held is None:
+            faults.append(f"{paths.staging}: the four links don't lead to one complete version")
+        files = {n: self.reader.key_file(paths.staging / n) for n in (NEXT, READY)}
+        for file_name, file in files.items():
+            if file is not None and file.key is None:
+                faults.append(
+                    f"{paths.staging / file_name}: not a usable private key; "
+                    f"put the right one there, or cancel with: danebot newkey --cancel {name}"
+                )
+        return LineageState(
+            name,
+            Management.STAGED,
+            live,
+            combo,
+            staged=held,
+            next=files[NEXT],
+            ready=files[READY],
+            unknown=self._unknown(paths),
+            required=required,
+            names=names,
+            faults=tuple(faults),
+        )
+
+    def linked(self, paths: LineagePaths, directory: Path) -> Held | None:
+        """What the four links of ``directory`` hold; None unless they agree on one version."""
+        versions = {link_version(directory / f"{kind}.pem") for kind in KINDS}
+        version = versions.pop()
+        if versions or version is None:
+            return None
+        return self.reader.version(paths, version)
+
+    def points_at_staging(self, name: str) -> bool:
+        """Whether certbot's configuration leads to staging."""
+        conf = self.conf(name)
+        staging = str(self.root / "staging" / name)
+        return all(os.path.dirname(conf.top(setting)) == staging for setting in PATH_SETTINGS)
+
+    def _unknown(self, paths: LineagePaths) -> tuple[UnknownKey, ...]:
+        found = []
+        for path in sorted(paths.staging.glob(f"{UNKNOWN_PREFIX}*.pem")):
+            file = self.reader.key_file(path)
+            if file is not None and file.key is not None:
+                found.append(UnknownKey(file.key, path.name))
+        return tuple(found)
+
+
+def link_version(link: Path) -> int | None:
+    """The archive version that a link's target names; None if it isn't such a link."""
+    try:
+        target = os.readlink(link)
+    except OSError:
+        return None
+    match = _VERSIONED.match(os.path.basename(target))
+    kind = link.name.removeprefix("previous_").removesuffix(".pem")
+    return int(match[2]) if match is not None and match[1] == kind else None
+
+
+def archive_versions(paths: LineagePaths) -> dict[int, frozenset[str]]:
+    """The versions that have any file in the archive, with the kinds that are there."""
+    found: dict[int, set[str]] = {}
+    try:
+        names = os.listdir(paths.archive)
+    except FileNotFoundError:
+        return {}
+    except OSError as exc:
+        raise TreeError(f"cannot list {paths.archive}: {exc.strerror}; run danebot as root") from exc
+    for name in names:
+        match = _VERSIONED.match(name)
+        if match is not None:
+            found.setdefault(int(match[2]), set()).add(match[1])
+    return {version: frozenset(kinds) for version, kinds in found.items()}
+
+
+def _parsed(
+    path: Path, parse: Callable[[str], tuple[ParsedT, ...]], faults: list[str]
+) -> tuple[ParsedT, ...] | None:
+    """The lines of a small file; () if it is absent, None and a fault if it can't be used."""
+    if not os.path.lexists(path):
+        return ()
+    try:
+        return parse(read_bytes(path).decode("utf-8"))
+    except UnicodeDecodeError:
+        faults.append(f"{path}: not UTF-8 text")
+    except (RecordSyntaxError, TreeError) as exc:
+        faults.append(str(exc) if isinstance(exc, TreeError) else f"{path}: {exc}")
+    return None

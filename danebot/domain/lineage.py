@@ -1,0 +1,111 @@
+"""The values that describe one certbot lineage as it lies on disk.
+
+Nothing private is in here: of each private key only its public half is known.
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from danebot.domain.certs import Chain, PublicKey
+    from danebot.domain.names import DnsName
+    from danebot.domain.tlsa import Required
+
+
+class Management(enum.Enum):
+    """Who decides what live serves."""
+
+    STAGED = "staged"
+    PASS_THROUGH = "pass-through"
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A key and a chain that lie together: a version of the archive, or ``combo.pem``.
+
+    ``version`` is the archive's number, None for content that is in no version.
+    """
+
+    version: int | None
+    key: PublicKey
+    chain: Chain
+
+    @property
+    def matches(self) -> bool:
+        """Whether the private key is the leaf's."""
+        return self.key == self.chain.key
+
+    def same_content(self, other: Held | None) -> bool:
+        """Whether both hold the same key and the same chain."""
+        return (
+            other is not None and self.key == other.key and self.chain.ders == other.chain.ders
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class KeyFile:
+    """``nextkey.pem`` or ``ready.pem``: ``key`` is None when the file holds no usable key.
+
+    ``modified`` is the file's mtime (aware UTC), which for ``ready.pem`` says when cooling began.
+    """
+
+    key: PublicKey | None
+    modified: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class UnknownKey:
+    """A private key that turned up in the tree and was set aside under ``file``."""
+
+    key: PublicKey
+    file: str
+
+
+@dataclass(frozen=True, slots=True)
+class LineageState:
+    """One lineage as found: ``live`` and ``staged`` are what the links lead to.
+
+    ``required`` and ``names`` are None when ``dane-ee`` or ``dnsnames`` can't be read, and empty
+    when the file is absent or empty; ``faults`` says in words what is wrong with the files.
+    """
+
+    name: str
+    management: Management
+    live: Held | None
+    combo: Held | None
+    staged: Held | None = None
+    next: KeyFile | None = None
+    ready: KeyFile | None = None
+    unknown: tuple[UnknownKey, ...] = ()
+    required: tuple[Required, ...] | None = ()
+    names: tuple[DnsName, ...] | None = ()
+    faults: tuple[str, ...] = ()
+
+    @property
+    def serving(self) -> Held | None:
+        """What services that read ``combo.pem`` serve; without one, what live's links hold."""
+        return self.combo or self.live
+
+    @property
+    def current_key(self) -> PublicKey | None:
+        """The key that the services serve."""
+        return self.serving.key if self.serving is not None else None
+
+    @property
+    def awaited(self) -> KeyFile | None:
+        """The key on its way to become current: the ready key, else the next key."""
+        return self.ready or self.next
+
+    @property
+    def awaited_key(self) -> PublicKey | None:
+        """The usable key on its way, if any."""
+        return self.awaited.key if self.awaited is not None else None
+
+    @property
+    def owners(self) -> tuple[DnsName, ...]:
+        """The TLSA owner names of ``dane-ee``, each once."""
+        return tuple(dict.fromkeys(required.owner for required in self.required or ()))

@@ -1,0 +1,117 @@
+"""What files of the shell program's tree can't say: ``rollover.json`` as values.
+
+Losing it costs waiting time, never safety.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from danebot.domain.names import DnsName, Hostname
+
+SCHEMA = 1
+
+
+@dataclass(frozen=True, slots=True)
+class TtlSighting:
+    """A TTL under which answers for an owner could be cached.
+
+    It was in force from ``first`` (or earlier) to ``until``, the first later look at which it no
+    longer was; None while it still is.
+    """
+
+    ttl: timedelta
+    first: datetime
+    until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """Where an owner's RRset is found: the name after CNAMEs, and the servers that have it."""
+
+    canonical: DnsName
+    name_servers: frozenset[Hostname]
+
+
+@dataclass(frozen=True, slots=True)
+class OwnerMemory:
+    """What was observed of one TLSA owner.
+
+    After a change of route, resolvers may keep to the old one until ``old_route_until``.
+    ``route_ttl`` is the NS TTL at the last look.
+    """
+
+    sightings: tuple[TtlSighting, ...] = ()
+    route: Route | None = None
+    route_ttl: timedelta | None = None
+    old_route_until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Awaiting:
+    """The wait for one key: ``digest`` is its SPKI digest.
+
+    ``unseen_at`` is the last look before the record was there everywhere; without one, nothing is
+    known of the TTLs before.  ``seen_since`` is the first look since which it is everywhere,
+    unbroken.
+    """
+
+    digest: bytes
+    since: datetime
+    unseen_at: datetime | None = None
+    seen_since: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PendingHook:
+    """A deploy hook that has not succeeded yet for the current deployment."""
+
+    hook: str
+    attempts: int = 0
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    """The last change of what live serves, until the wire confirms it.
+
+    ``chain`` is the chain's fingerprint.
+    """
+
+    chain: bytes
+    digest: bytes
+    at: datetime
+    pending: tuple[PendingHook, ...] = ()
+    confirmed_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Attempts that failed in a row, with the time before which no other is made."""
+
+    message: str
+    count: int
+    first: datetime
+    last: datetime
+    retry_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class PastKey:
+    """A key that was current; its DER SPKI names the records that may be removed."""
+
+    spki: bytes
+    until: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """All that is remembered of one lineage."""
+
+    owners: Mapping[DnsName, OwnerMemory] = field(default_factory=dict)
+    awaiting: Awaiting | None = None
+    deployment: Deployment | None = None
+    promotion_failure: Failure | None = None
+    past_keys: tuple[PastKey, ...] = ()

@@ -1,0 +1,430 @@
+"""The rollover: observation + memory + policy + now -> plan.
+
+Theory of operation.  Everything that danebot does to a lineage is one of the steps below, and
+only `plan` decides which comes next::
+
+    stable --newkey--> staged --seen everywhere--> cooling --safe time reached--> due
+      ^                  |  ^                        |                             |
+      |               cancel  '---- record gone -----'          promotion (certbot, forced, new key)
+      |                  v                                                         v
+      '------ retire old records <---- served and confirmed <---- deployed <---- issued
+
+The caller executes the one step that the plan names, looks again, and plans again, until no step
+is left.  Steps that change what is served are planned on a fresh look at DNS.  No state is kept
+here and none is inferred from the past but what `Memory` holds, so that a plan after a crash is
+the plan that would have been made without it.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from danebot.domain.dns import OwnerObservation, ServerOutcome
+from danebot.domain.lineage import Held, LineageState, Management
+from danebot.domain.memory import Awaiting, Memory, OwnerMemory, Route, TtlSighting
+from danebot.domain.sight import (
+    Observations,
+    Seen,
+    Sight,
+    live_is_gone,
+    look_all,
+    together,
+)
+
+if TYPE_CHECKING:
+    from danebot.domain.certs import PublicKey
+    from danebot.domain.names import DnsName
+    from danebot.domain.policy import Policy
+
+_NOTHING = timedelta(0)
+
+
+class Phase(enum.Enum):
+    """Where a lineage stands; the value is the word shown and exported."""
+
+    PASS_THROUGH = "pass-through"
+    STABLE = "stable"
+    STAGED = "staged"
+    COOLING = "cooling"
+    DUE = "due"
+    ISSUED = "issued"
+    DEPLOYED = "deployed"
+    BROKEN = "broken"
+
+
+class Step(enum.Enum):
+    """What to do next; the value is in words, for ``--dry-run``."""
+
+    MARK_READY = "make the next key the ready key: its records are seen everywhere"
+    BACK_TO_NEXT = "make the ready key the next key again: its records are no longer there"
+    PUT_BACK = "point staging back at the key that live serves"
+    PROMOTE = "have certbot issue with the ready key"
+    DEPLOY = "make the staged chain live"
+    FINISH = "remove the key file of a key that is live now"
+
+
+class Hold(enum.Enum):
+    """Why a step that is otherwise next is not taken; the value is in words."""
+
+    NOT_EVERYWHERE = "its TLSA records are not seen everywhere"
+    NOT_COOLED = "its TLSA records are not in every cache yet"
+    CANNOT_SEE = "DNS could not be observed"
+    UNKNOWN_KEY = "its key is unknown"
+    KEY_MISMATCH = "its private key is not the certificate's"
+    CHAIN_UNVERIFIED = "its chain does not verify"
+    NAME_MISSING = "it lacks a required name"
+    NAMES_UNREADABLE = "the required names can't be read"
+    RECORDS_UNREADABLE = "the required records can't be read"
+    BACKING_OFF = "the last attempt failed"
+    NOTHING_SERVED = "nothing usable is live"
+
+
+class Repair(enum.Enum):
+    """Whether mail is failing already, so that waiting protects nobody."""
+
+    NOT_NEEDED = "not needed"
+    AT_ONCE = "no record of the live key is left"
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """One look at a lineage: its files and, for each owner of ``dane-ee``, the DNS.
+
+    ``distrust`` says why the staged chain doesn't verify to the trust store; "" if it does, None
+    if that was not examined (which counts as not verified).
+    """
+
+    state: LineageState
+    owners: Observations = field(default_factory=dict)
+    distrust: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SafeTime:
+    """When no cache can lack the awaited record any more, and what that follows from.
+
+    ``at`` is the later of ``caches_empty`` (``hold`` and the margin after ``since``, or after
+    the old route's end) and ``min_wait_over``.  ``baseline`` tells whether ``hold`` was observed
+    from before the record was there, or had to be assumed.
+    """
+
+    at: datetime
+    since: datetime
+    hold: timedelta
+    caches_empty: datetime
+    min_wait_over: datetime
+    baseline: Baseline
+
+
+class Baseline(enum.Enum):
+    """Where the TTL that counts comes from."""
+
+    OBSERVED = "observed before the record was there"
+    ASSUMED = "assumed, since nothing was observed before the record was there"
+    NONE = "no authoritative answer; the minimum wait alone counts"
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What `plan` found: the phase, the next step or why there is none, and what it rests on.
+
+    ``current`` and ``awaited`` are the sights of the current and the awaited key's records.
+    ``certbot_may_renew`` is False while an unsafe key is staged that can't be put back.
+    ``keep`` says, for PUT_BACK, where the staged key goes.
+    """
+
+    phase: Phase
+    step: Step | None = None
+    hold: Hold | None = None
+    detail: str = ""
+    current: tuple[Sight, ...] = ()
+    awaited: tuple[Sight, ...] = ()
+    safe: SafeTime | None = None
+    repair: Repair = Repair.NOT_NEEDED
+    certbot_may_renew: bool = True
+    keep: Keep | None = None
+
+
+class Keep(enum.Enum):
+    """What becomes of a staged key that must not be deployed."""
+
+    NOWHERE = "it is kept in its own file already"
+    AS_NEXT = "its records are published: it becomes the next key"
+    ASIDE = "it is set aside"
+
+
+# ---- memory ---------------------------------------------------------------------------------
+
+
+def remember(
+    memory: Memory, state: LineageState, observations: Observations, now: datetime
+) -> Memory:
+    """Fold one look into the memory: TTLs, routes, and since when the awaited key is seen."""
+    owners = dict(memory.owners)
+    moved = False
+    seen_before = memory.awaiting is not None and memory.awaiting.seen_since is not None
+    for name, observation in observations.items():
+        old = owners.get(name, OwnerMemory())
+        owners[name] = new = _remember_owner(old, observation, now, keep_all=seen_before)
+        moved = moved or (old.route is not None and new.route != old.route)
+    awaiting = _remember_awaited(memory.awaiting, state, observations, now)
+    if moved and awaiting is not None and awaiting.seen_since is not None:
+        awaiting = replace(awaiting, seen_since=now)
+    return replace(memory, owners=owners, awaiting=awaiting)
+
+
+def _remember_owner(
+    old: OwnerMemory, observation: OwnerObservation, now: datetime, *, keep_all: bool
+) -> OwnerMemory:
+    in_force = _cacheable(observation)
+    sightings = []
+    for sighting in old.sightings:
+        kept = sighting
+        if in_force and kept.until is None and kept.ttl not in in_force:
+            kept = replace(kept, until=now)
+        if keep_all or kept.until is None or kept.until + kept.ttl >= now:
+            sightings.append(kept)
+    known = {sighting.ttl for sighting in sightings if sighting.until is None}
+    sightings += [TtlSighting(ttl, now) for ttl in sorted(in_force - known)]
+    route = old.route
+    until = old.old_route_until
+    if observation.name_servers:
+        route = Route(observation.answer.canonical, observation.name_servers)
+        if old.route is not None and route != old.route:
+            ttl = max(old.route_ttl or _NOTHING, observation.ns_ttl or _NOTHING)
+            until = max(now + ttl, until or now)
+    return OwnerMemory(tuple(sightings), route, observation.ns_ttl or old.route_ttl, until)
+
+
+def _cacheable(observation: OwnerObservation) -> frozenset[timedelta]:
+    """Every TTL under which a resolver that asks now may cache an answer for this owner."""
+    ttls = {alias.ttl for alias in observation.answer.aliases}
+    ttls.add(observation.answer.ttl or _NOTHING)
+    for server in observation.servers:
+        if server.outcome is ServerOutcome.ANSWERED:
+            ttls.add(server.ttl or _NOTHING)
+            ttls.add(server.negative_ttl or _NOTHING)
+    return frozenset(ttls - {_NOTHING})
+
+
+def _remember_awaited(
+    old: Awaiting | None, state: LineageState, observations: Observations, now: datetime
+) -> Awaiting | None:
+    key = state.awaited_key
+    if key is None:
+        return None
+    awaiting = old if old is not None and old.digest == key.digest else Awaiting(key.digest, now)
+    if state.required is None:
+        return awaiting
+    match together(look_all(state.required, key, observations)):
+        case Seen.MISSING:
+            return replace(awaiting, unseen_at=now, seen_since=None)
+        case Seen.UNKNOWN:
+            return awaiting
+        case Seen.EVERYWHERE:
+            since = min(awaiting.seen_since or now, now)
+            if state.ready is not None:  # a later mtime: someone began cooling again
+                since = min(max(since, state.ready.modified), now)
+            return replace(awaiting, seen_since=since)
+
+
+def safe_time(memory: Memory, owners: Iterable[DnsName], policy: Policy) -> SafeTime | None:
+    """The safe time of the awaited key; None while it is not seen everywhere.
+
+    Sources: RFC 1035 section 3.2.1 and RFC 2181 section 8 (TTL), RFC 2308 section 5, RFC 8198
+    section 5.4 and RFC 9077 (negative answers), RFC 8767 section 4 (the cap on an unknown TTL),
+    RFC 7671 section 8.1 (publish before use).
+    """
+    awaiting = memory.awaiting
+    if awaiting is None or awaiting.seen_since is None:
+        return None
+    since = awaiting.seen_since
+    min_wait_over = since + policy.min_wait
+    known = [memory.owners.get(name, OwnerMemory()) for name in owners]
+    ttls = [s.ttl for owner in known for s in owner.sightings if s.first <= since]
+    hold = max(ttls, default=_NOTHING)
+    baseline = Baseline.OBSERVED if ttls else Baseline.NONE
+    if known and awaiting.unseen_at is None:
+        hold, baseline = max(hold, policy.unseen_ttl), Baseline.ASSUMED
+    start = max([since, *(o.old_route_until for o in known if o.old_route_until is not None)])
+    caches_empty = start + hold + policy.margin if hold else start
+    return SafeTime(
+        max(caches_empty, min_wait_over), since, hold, caches_empty, min_wait_over, baseline
+    )
+
+
+# ---- plan -----------------------------------------------------------------------------------
+
+
+def plan(observation: Observation, memory: Memory, policy: Policy, now: datetime) -> Plan:
+    """The next step for one lineage, or why there is none.
+
+    ``memory`` must already hold this observation (see `remember`).  Nothing is planned on what
+    could not be seen.
+    """
+    state = observation.state
+    serving = state.serving
+    current = (
+        look_all(state.required or (), serving.key, observation.owners) if serving else ()
+    )
+    base = Plan(Phase.STABLE, current=current)
+    if state.management is Management.PASS_THROUGH:
+        return replace(base, phase=Phase.PASS_THROUGH)
+    if serving is None or not serving.matches or state.staged is None:
+        return replace(
+            base, phase=Phase.BROKEN, hold=Hold.NOTHING_SERVED, certbot_may_renew=False
+        )
+    base = _with_awaited(base, observation, memory, policy)
+    unfinished = state.awaited_key is not None and state.awaited_key == serving.key
+    if unfinished and _in_place(state):
+        return replace(base, step=Step.FINISH)
+    if not serving.same_content(state.staged):
+        return _plan_staged(base, observation, state.staged, now)
+    if not _in_place(state):
+        return replace(base, phase=Phase.ISSUED, step=Step.DEPLOY)
+    return _plan_awaited(base, observation, memory, now)
+
+
+def _in_place(state: LineageState) -> bool:
+    """Whether combo, live links and staging links all hold the same."""
+    staged = state.staged
+    return (
+        staged is not None
+        and staged.same_content(state.combo)
+        and state.live is not None
+        and state.live.version == staged.version
+    )
+
+
+def _with_awaited(base: Plan, observation: Observation, memory: Memory, policy: Policy) -> Plan:
+    state = observation.state
+    key = state.awaited_key
+    if key is None:
+        return base
+    sights = look_all(state.required or (), key, observation.owners)
+    repair = Repair.NOT_NEEDED
+    if _repairs(key, observation):
+        repair = Repair.AT_ONCE
+    return replace(
+        base, awaited=sights, safe=safe_time(memory, state.owners, policy), repair=repair
+    )
+
+
+def _repairs(key: PublicKey, observation: Observation) -> bool:
+    """Whether mail is failing already and ``key`` would mend it."""
+    state = observation.state
+    return (
+        state.serving is not None
+        and bool(state.required)
+        and together(look_all(state.required or (), key, observation.owners)) is Seen.EVERYWHERE
+        and live_is_gone(state.serving, state.owners, observation.owners)
+    )
+
+
+def _plan_staged(base: Plan, observation: Observation, staged: Held, now: datetime) -> Plan:
+    """Something else than what is served is staged: deploy it, hold it, or put staging back."""
+    state = observation.state
+    issued = replace(base, phase=Phase.ISSUED)
+    repair = Repair.AT_ONCE if _repairs(staged.key, observation) else Repair.NOT_NEEDED
+    unsafe = _key_hold(base, state, staged.key, now)
+    if unsafe is not None and repair is Repair.NOT_NEEDED:
+        if unsafe is Hold.CANNOT_SEE:
+            return replace(issued, hold=unsafe, certbot_may_renew=False)
+        return replace(
+            issued,
+            step=Step.PUT_BACK,
+            hold=unsafe,
+            keep=_keep(observation, staged.key),
+            certbot_may_renew=False,
+        )
+    hold, detail = chain_hold(state, staged, observation.distrust)
+    if hold is not None:
+        return replace(issued, hold=hold, detail=detail, repair=repair)
+    return replace(issued, step=Step.DEPLOY, repair=repair)
+
+
+def _key_hold(base: Plan, state: LineageState, key: PublicKey, now: datetime) -> Hold | None:
+    """Why a chain with ``key`` must not be deployed; None if it may."""
+    if key == state.current_key or state.required == ():
+        return None
+    if state.required is None:
+        return Hold.RECORDS_UNREADABLE
+    if state.ready is None or key != state.ready.key:
+        known = state.next is not None and key == state.next.key
+        return Hold.NOT_COOLED if known else Hold.UNKNOWN_KEY
+    match together(base.awaited):
+        case Seen.UNKNOWN:
+            return Hold.CANNOT_SEE
+        case Seen.MISSING:
+            return Hold.NOT_EVERYWHERE
+        case Seen.EVERYWHERE:
+            cooled = base.safe is not None and now >= base.safe.at
+            return None if cooled else Hold.NOT_COOLED
+
+
+def chain_hold(
+    state: LineageState, held: Held, distrust: str | None
+) -> tuple[Hold | None, str]:
+    """Why a chain must not be deployed whatever its key; (None, "") if it may."""
+    if not held.matches:
+        return Hold.KEY_MISMATCH, ""
+    if state.names is None:
+        return Hold.NAMES_UNREADABLE, ""
+    missing = [str(name) for name in state.names if not held.chain.covers(name)]
+    if missing:
+        return Hold.NAME_MISSING, " ".join(missing)
+    if distrust is None or distrust:
+        return Hold.CHAIN_UNVERIFIED, distrust or "not examined"
+    return None, ""
+
+
+def _keep(observation: Observation, key: PublicKey) -> Keep:
+    state = observation.state
+    files = (state.next, state.ready)
+    if any(file is not None and file.key == key for file in files):
+        return Keep.NOWHERE
+    if state.awaited is None and state.required:
+        published = together(look_all(state.required, key, observation.owners))
+        if published is Seen.EVERYWHERE:
+            return Keep.AS_NEXT
+    return Keep.ASIDE
+
+
+def _plan_awaited(base: Plan, observation: Observation, memory: Memory, now: datetime) -> Plan:
+    """Staging and live agree: what becomes of the key on its way?"""
+    state = observation.state
+    if state.awaited_key is None:
+        unconfirmed = memory.deployment is not None and memory.deployment.confirmed_at is None
+        return replace(base, phase=Phase.DEPLOYED if unconfirmed else Phase.STABLE)
+    ready = state.ready is not None
+    waiting = replace(base, phase=Phase.COOLING if ready else Phase.STAGED)
+    if state.required is None:
+        return replace(waiting, hold=Hold.RECORDS_UNREADABLE)
+    match together(base.awaited):
+        case Seen.UNKNOWN:
+            return replace(waiting, hold=Hold.CANNOT_SEE)
+        case Seen.MISSING if ready:
+            return replace(
+                waiting, phase=Phase.STAGED, step=Step.BACK_TO_NEXT, hold=Hold.NOT_EVERYWHERE
+            )
+        case Seen.MISSING:
+            return replace(waiting, hold=Hold.NOT_EVERYWHERE)
+        case Seen.EVERYWHERE if not ready:
+            return replace(waiting, step=Step.MARK_READY)
+        case Seen.EVERYWHERE:
+            return _plan_promotion(waiting, memory, now)
+
+
+def _plan_promotion(cooling: Plan, memory: Memory, now: datetime) -> Plan:
+    cooled = cooling.safe is not None and now >= cooling.safe.at
+    if not cooled and cooling.repair is Repair.NOT_NEEDED:
+        return replace(cooling, hold=Hold.NOT_COOLED)
+    due = replace(cooling, phase=Phase.DUE)
+    failure = memory.promotion_failure
+    if failure is not None and failure.last <= now < failure.retry_at:
+        return replace(due, hold=Hold.BACKING_OFF, detail=failure.message)
+    return replace(due, step=Step.PROMOTE)

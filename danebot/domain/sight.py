@@ -1,0 +1,188 @@
+"""Where a required record is seen: one look at DNS, held against one key.
+
+Seen everywhere means: in a secure answer of the validating resolver and at every authoritative
+server of the zone that holds the RRset.  Silence proves nothing: what could not be asked is
+unknown, never absent.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from danebot.domain.dns import OwnerObservation, Presence, Security, ServerAnswer, ServerOutcome
+from danebot.domain.names import DnsName
+from danebot.domain.tlsa import (
+    MatchingType,
+    Required,
+    Selector,
+    TlsaRecord,
+    Usage,
+    association,
+    unusable_reason,
+)
+
+if TYPE_CHECKING:
+    from danebot.domain.certs import PublicKey
+    from danebot.domain.lineage import Held
+
+Observations = Mapping[DnsName, OwnerObservation]
+
+
+class Seen(enum.Enum):
+    """Whether a record is there; the value is in words."""
+
+    EVERYWHERE = "seen everywhere"
+    MISSING = "missing"
+    UNKNOWN = "not known"
+
+
+class Obstacle(enum.Enum):
+    """Why a record doesn't count as seen everywhere; the value is in words."""
+
+    NOT_OBSERVED = "not looked up"
+    INSECURE = "answer is not secured by DNSSEC"
+    BOGUS = "answer is bogus"
+    RESOLVER_SILENT = "validating resolver gives no answer"
+    RESOLVER_LACKS = "validating resolver doesn't have it"
+    SERVER_LACKS = "authoritative server doesn't have it"
+    SERVER_SILENT = "authoritative server gives no usable answer"
+
+
+_PROVES_ABSENCE = {Obstacle.INSECURE, Obstacle.RESOLVER_LACKS, Obstacle.SERVER_LACKS}
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """One place where the record is not seen; ``where`` names the server, "" for the resolver."""
+
+    obstacle: Obstacle
+    where: str = ""
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """One required record of one key.  ``servers_asked`` is 0 when no server could be reached."""
+
+    required: Required
+    record: TlsaRecord
+    seen: Seen
+    gaps: tuple[Gap, ...] = ()
+    present_at: tuple[str, ...] = ()
+    servers_asked: int = 0
+
+
+def look(required: Required, spki: bytes, observations: Observations) -> Sight:
+    """Judge one line of ``dane-ee`` for the key with DER SPKI ``spki``."""
+    record = required.record(spki)
+    observation = observations.get(required.owner)
+    if observation is None:
+        return Sight(required, record, Seen.UNKNOWN, (Gap(Obstacle.NOT_OBSERVED),))
+    gaps = list(_resolver_gaps(record, observation))
+    answered = [s for s in observation.servers if s.outcome is ServerOutcome.ANSWERED]
+    if answered:
+        gaps += _server_gaps(record, observation)
+    if any(gap.obstacle in _PROVES_ABSENCE for gap in gaps):
+        seen = Seen.MISSING
+    else:
+        seen = Seen.UNKNOWN if gaps else Seen.EVERYWHERE
+    present = tuple(str(s.server) for s in answered if record in s.records)
+    return Sight(required, record, seen, tuple(gaps), present, len(answered))
+
+
+def look_all(
+    required: Iterable[Required], key: PublicKey, observations: Observations
+) -> tuple[Sight, ...]:
+    """Judge every line of ``dane-ee`` for one key."""
+    return tuple(look(line, key.spki, observations) for line in required)
+
+
+def together(sights: Iterable[Sight]) -> Seen:
+    """All records taken together: one that is missing, or else unknown, decides."""
+    outcomes = {sight.seen for sight in sights}
+    for worst in (Seen.MISSING, Seen.UNKNOWN):
+        if worst in outcomes:
+            return worst
+    return Seen.EVERYWHERE
+
+
+def _resolver_gaps(record: TlsaRecord, observation: OwnerObservation) -> Iterable[Gap]:
+    answer = observation.answer
+    match answer.security:
+        case Security.BOGUS:
+            yield Gap(Obstacle.BOGUS, detail=answer.detail)
+        case Security.INDETERMINATE:
+            yield Gap(Obstacle.RESOLVER_SILENT, detail=answer.detail)
+        case Security.INSECURE:
+            yield Gap(Obstacle.INSECURE, detail=answer.detail)
+        case Security.SECURE if record not in answer.records:
+            absent = answer.presence is not Presence.PRESENT
+            yield Gap(Obstacle.RESOLVER_LACKS, detail=answer.presence.value if absent else "")
+        case Security.SECURE:
+            return
+
+
+def _server_gaps(record: TlsaRecord, observation: OwnerObservation) -> Iterable[Gap]:
+    """Every address that answers must have it, and of every server one address must answer."""
+    by_name: dict[str, list[ServerAnswer]] = {
+        name.text: [] for name in observation.name_servers
+    }
+    for answer in observation.servers:
+        by_name.setdefault(answer.server.name.text, []).append(answer)
+    for name, answers in by_name.items():
+        heard = [a for a in answers if a.outcome is ServerOutcome.ANSWERED]
+        for answer in heard:
+            if record not in answer.records:
+                yield Gap(Obstacle.SERVER_LACKS, str(answer.server))
+        if not heard:
+            words = "; ".join(
+                f"{a.server.address or 'no address'}: {a.detail or a.outcome.value}"
+                for a in answers
+            )
+            yield Gap(Obstacle.SERVER_SILENT, name, words)
+
+
+def matches_chain(record: TlsaRecord, held: Held) -> bool:
+    """Whether a usable record's data is that of the leaf or, for trust anchors, of any issuer.
+
+    Only the comparison of RFC 6698 section 2.1; no path is verified, so this may only be used
+    where a match means caution.
+    """
+    if unusable_reason(record) is not None:
+        return False
+    leaf_only = record.usage in (Usage.DANE_EE, Usage.PKIX_EE)
+    mtype = MatchingType(record.mtype)
+    for der in held.chain.ders[:1] if leaf_only else held.chain.ders:
+        if record.selector == Selector.CERT and association(der, mtype) == record.data:
+            return True
+    return (
+        leaf_only
+        and record.selector == Selector.SPKI
+        and association(held.key.spki, mtype) == record.data
+    ) or (not leaf_only and record.selector == Selector.SPKI)
+
+
+def live_is_gone(held: Held, owners: Iterable[DnsName], observations: Observations) -> bool:
+    """Whether mail is failing already: no record that the served chain satisfies is left anywhere.
+
+    True only on positive evidence for every owner: a secure answer with records, an answer of at
+    least one address of every authoritative server, and no match in any of them.
+    """
+    names = tuple(owners)
+    return bool(names) and all(
+        name in observations and _gone(held, observations[name]) for name in names
+    )
+
+
+def _gone(held: Held, observation: OwnerObservation) -> bool:
+    answer = observation.answer
+    if not answer.secure or answer.presence is not Presence.PRESENT:
+        return False
+    heard = [s for s in observation.servers if s.outcome is ServerOutcome.ANSWERED]
+    if not heard or {s.server.name for s in heard} != observation.name_servers:
+        return False
+    records = set(answer.records).union(*(s.records for s in heard))
+    return not any(matches_chain(record, held) for record in records)
