@@ -1,0 +1,417 @@
+"""One running lab: what tests hold in their hands."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Self
+
+import dns.rdata
+import dns.rdatatype
+
+from lab import client, nameservers, net
+from lab.acme import Acme, Flavour
+from lab.mail import Mail
+from lab.nameservers import NameServers
+from lab.net import LabError
+from lab.processes import Processes
+
+PROGRAMS = (
+    *("knotd", "knotc", "keymgr", "knsupdate", "unbound", "unbound-control", "pebble"),
+    *("postconf", "posttls-finger", "unshare"),
+)
+DEFAULT_LINEAGE = "mail.example.test"
+
+
+def missing() -> str | None:
+    """Say why no lab can be started here; None if it can."""
+    if os.geteuid() != 0:
+        return "the lab needs root: ports 25, 53 and 80 on loopback"
+    path = f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/sbin"
+    absent = [name for name in PROGRAMS if shutil.which(name, path=path) is None]
+    absent += [str(f.program) for f in Flavour if not f.program.exists()]
+    return f"not installed (make deps): {', '.join(absent)}" if absent else None
+
+
+class Lab:
+    """A lab, up from construction until ``down()`` or the end of the ``with`` block.
+
+    ``ttl`` and ``negative_ttl`` are those of all zones; ``lineage`` is the one that postfix
+    serves; ``validity`` the seconds that a certificate lives.  ``mail_caches`` lets smtpd
+    processes live on, so that a new chain is served only after ``postfix_reload()``.
+    ``keep`` leaves the daemons running when the starting process ends.
+    """
+
+    zone = "example.test."
+    tsig_name = nameservers.TSIG_NAME
+    tsig_algorithm = nameservers.TSIG_ALGORITHM
+
+    def __init__(
+        self,
+        *,
+        ttl: int = 5,
+        negative_ttl: int = 1,
+        lineage: str = DEFAULT_LINEAGE,
+        validity: int = 90 * 86400,
+        mail_caches: bool = False,
+        keep: bool = False,
+    ) -> None:
+        reserved = net.reserve()
+        self.net = reserved.prefix
+        self._reserved = reserved
+        self.ns1, self.ns2, self.resolver, self.acme_address, self.mail, self.parent, self.mail2 = (
+            reserved.host(n) for n in range(1, 8)
+        )
+        self.root = Path(tempfile.mkdtemp(prefix="danebot-lab."))
+        self.root.chmod(0o755)  # postfix works below as another user
+        self.lineage, self.ttl = lineage, ttl
+        self.second_chain = self.root / "second.pem"
+        self.resolv_conf = self.root / "resolv.conf"
+        self.tree = self.root / "certbot/etc"
+        self._issued: dict[tuple[object, ...], Path] = {}
+        self._owners: set[tuple[str, str]] = set()
+        self._lagging = False
+        self._processes = Processes(self.root, keep=keep)
+        self._dns = NameServers(self.root, reserved, ttl, negative_ttl)
+        self._acme = Acme(self.root, reserved, validity)
+        self._mail = Mail(
+            self.root,
+            reserved,
+            self.tree / "live" / lineage / "combo.pem",
+            self.second_chain,
+            mail_caches,
+        )
+        self.tsig_secret = self._dns.tsig_secret
+        self.acme_url, self.acme_ca = self._acme.url, self._acme.ca
+        self.issuer_root = self._acme.issuer_root
+        self.resolv_conf.write_text(
+            f"nameserver {self.resolver}\noptions trust-ad edns0 timeout:2 attempts:2\n",
+            encoding="ascii",
+        )
+        self.tsig_file = self.root / "tsig.key"
+        self.tsig_file.touch(0o600)
+        self.tsig_file.write_text(
+            f"{self.tsig_algorithm}:{self.tsig_name}:{self.tsig_secret}\n", encoding="ascii"
+        )
+        self._wrappers = {flavour: self._acme.wrapper(flavour) for flavour in Flavour}
+        self.new_tree()
+        try:
+            for part in (self._acme, self._mail, self._dns):
+                self._processes.add(*part.services())
+            for name in self._processes.names():
+                self._processes.wait(name)
+        except BaseException:
+            self.down()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.down()
+
+    def down(self) -> None:
+        """End every process, remove the root directory, give the net back."""
+        self._processes.down()
+        self._reserved.release()
+
+    def reset(self) -> None:
+        """Undo what a test did: all services up, no lag, no fault, no TLSA records, a new tree."""
+        for name in self._processes.names():
+            self._processes.start(name)
+        if self._lagging:
+            self.resume_secondary()
+        self.acme_fault(None)
+        self.renewal_window(None)
+        self.second_chain.unlink(missing_ok=True)
+        for zone, owner in sorted(self._owners):
+            self.update(f"update delete {owner} TLSA", zone=zone)
+        self._owners.clear()
+        self.flush()
+        self.new_tree()
+
+    # ---- commands -------------------------------------------------------------------------
+
+    @property
+    def env(self) -> dict[str, str]:
+        """The environment of a command that uses the lab; certbot on PATH is the wrapper."""
+        kept = {k: v for k, v in os.environ.items() if not k.endswith(("_PROXY", "_proxy"))}
+        kept.pop("REQUESTS_CA_BUNDLE", None)
+        search = f"{self.certbot_wrapper().parent}:{os.environ.get('PATH', os.defpath)}"
+        return kept | {
+            "PATH": f"{search}:/usr/sbin:/sbin",
+            "SSL_CERT_FILE": str(self.issuer_root),
+            "MAIL_CONFIG": str(self._mail.config),
+        }
+
+    def run(
+        self,
+        argv: Sequence[str | Path],
+        *,
+        namespace: bool = True,
+        check: bool = False,
+        timeout: float = 60,
+        env: dict[str, str] | None = None,
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a command; with ``namespace`` /etc/resolv.conf and /etc/letsencrypt are the lab's."""
+        return client.run(
+            argv,
+            env=self.env | (env or {}),
+            namespace=(self.resolv_conf, self.tree) if namespace else None,
+            check=check,
+            timeout=timeout,
+            cwd=self.root,
+        )
+
+    def posttls(
+        self, domain: str = "example.test", level: str = "dane-only"
+    ) -> subprocess.CompletedProcess[str]:
+        """Let postfix's own client judge a domain; the verdict is in the exit status."""
+        words = ["posttls-finger", "-c", "-l", level, "-L", "summary,verbose"]
+        return self.run([*words, domain])
+
+    def served_spki(self, address: str | None = None, port: int = 25) -> str:
+        """Return the SPKI SHA2-256 digest that a server presents on the wire, in hex."""
+        return client.spki(client.served_certificate(address or self.mail, port))
+
+    def postfix_reload(self) -> None:
+        """Have postfix read its chain files again, as `postfix reload` does."""
+        self._processes.signal("postfix", signal.SIGHUP)
+
+    # ---- certbot --------------------------------------------------------------------------
+
+    def certbot_wrapper(self, flavour: Flavour = Flavour.PYPI) -> Path:
+        """Return an executable named certbot that talks to this lab's ACME server."""
+        return self._wrappers[flavour]
+
+    def certbot(
+        self, *args: str | Path, flavour: Flavour = Flavour.PYPI, check: bool = True
+    ) -> subprocess.CompletedProcess[str]:
+        """Run certbot on the tree."""
+        argv = [self.certbot_wrapper(flavour), *args, "--config-dir", self.tree]
+        return self.run(argv, namespace=False, check=check, timeout=90)
+
+    def issue(
+        self,
+        lineage: str,
+        *names: str,
+        key_type: str = "ecdsa",
+        extra: Sequence[str] = (),
+        flavour: Flavour = Flavour.PYPI,
+        combo: bool = True,
+    ) -> Path:
+        """Issue a new lineage (names: default the lineage's own) and return its live directory."""
+        words = [word for name in names or (lineage,) for word in ("-d", name)]
+        self.certbot(
+            *("certonly", "--cert-name", lineage, "--key-type", key_type, *words, *extra),
+            flavour=flavour,
+        )
+        if combo:
+            self.write_combo(lineage)
+        return self.tree / "live" / lineage
+
+    def write_combo(self, lineage: str) -> None:
+        """Put key and chain of live/ into combo.pem, for postfix."""
+        live = self.tree / "live" / lineage
+        text = (live / "privkey.pem").read_bytes() + (live / "fullchain.pem").read_bytes()
+        new = live / ".combo.pem"
+        new.touch(0o600)
+        new.write_bytes(text)
+        new.rename(live / "combo.pem")
+
+    def make_due(self, lineage: str) -> None:
+        """Let certbot find a lineage due for renewal, from now on."""
+        conf = self.tree / "renewal" / f"{lineage}.conf"
+        conf.write_text(f"renew_before_expiry = 3650 days\n{conf.read_text()}")
+
+    def new_tree(self) -> Path:
+        """Begin an empty certbot tree in place of the former one, whose account it takes over."""
+        base, former = self.tree.parent, self.root / "former"
+        if base.exists():
+            base.rename(former)
+        self.tree.mkdir(parents=True)
+        (self.tree / "cli.ini").write_text(self._acme.cli_ini(), encoding="ascii")
+        if former.exists():
+            if (former / "etc/accounts").is_dir():
+                shutil.copytree(former / "etc/accounts", self.tree / "accounts", symlinks=True)
+            shutil.rmtree(former)
+        return self.tree
+
+    def issued_tree(
+        self,
+        lineage: str = DEFAULT_LINEAGE,
+        *names: str,
+        key_type: str = "ecdsa",
+        extra: Sequence[str] = (),
+    ) -> Path:
+        """Begin a tree with one lineage, as issue() makes it; from the second time on a copy.
+
+        Returns the lineage's live directory.
+        """
+        live, base = self.tree / "live" / lineage, self.tree.parent
+        key = (lineage, names, key_type, tuple(extra))
+        if key in self._issued:
+            shutil.rmtree(base)
+            shutil.copytree(self._issued[key], base, symlinks=True)
+            return live
+        self.new_tree()
+        self.issue(lineage, *names, key_type=key_type, extra=extra)
+        self._issued[key] = self.root / "issued" / str(len(self._issued))
+        shutil.copytree(base, self._issued[key], symlinks=True)
+        return live
+
+    # ---- DNS ------------------------------------------------------------------------------
+
+    def update(self, *lines: str, zone: str = "example.test.", wait: bool = True) -> None:
+        """Send RFC 2136 updates in nsupdate's words; ``wait`` until all servers have them."""
+        text = "\n".join([f"server {self.ns1} 53", f"zone {zone}", *lines, "send", ""])
+        done = subprocess.run(
+            ["knsupdate", "-y", self.tsig_file.read_text(encoding="ascii").strip()],
+            input=text,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode:
+            raise LabError(f"knsupdate: {done.stdout}{done.stderr}")
+        if wait:
+            if not self._lagging and self._processes.is_running("secondary"):
+                self._dns.knotc("secondary", "zone-refresh", zone)  # NOTIFY takes a second
+                self._in_step(zone)
+            self.flush(zone)
+
+    def tlsa_add(
+        self,
+        owner: str,
+        record: str,
+        *,
+        ttl: int | None = None,
+        zone: str = "example.test.",
+        wait: bool = True,
+    ) -> None:
+        """Add one record, such as ``3 1 1 hex``."""
+        self._owners.add((zone, owner))
+        ttl = self.ttl if ttl is None else ttl
+        self.update(f"update add {owner} {ttl} TLSA {record}", zone=zone, wait=wait)
+
+    def tlsa_del(
+        self, owner: str, record: str = "", *, zone: str = "example.test.", wait: bool = True
+    ) -> None:
+        """Remove one record, or all of an owner."""
+        self.update(f"update delete {owner} TLSA {record}", zone=zone, wait=wait)
+
+    def tlsa_set(
+        self,
+        owner: str,
+        *records: str,
+        ttl: int | None = None,
+        zone: str = "example.test.",
+        wait: bool = True,
+    ) -> None:
+        """Replace all records of an owner in one transaction."""
+        self._owners.add((zone, owner))
+        ttl = self.ttl if ttl is None else ttl
+        added = [f"update add {owner} {ttl} TLSA {record}" for record in records]
+        self.update(f"update delete {owner} TLSA", *added, zone=zone, wait=wait)
+
+    def tlsa_at(self, server: str, owner: str) -> set[str]:
+        """Return the TLSA records that one server shows, as ``3 1 1 hex``."""
+        reply = nameservers.ask(server, owner, "TLSA")
+        if reply is None:
+            raise LabError(f"{server} does not answer")
+        return {
+            _compact(rdata)
+            for rrset in reply.answer
+            if rrset.rdtype == dns.rdatatype.TLSA
+            for rdata in rrset
+        }
+
+    def flush(self, zone: str = "test.") -> None:
+        """Make the resolver forget a zone; no-op while it is stopped."""
+        if self._processes.is_running("resolver"):
+            self._dns.unbound_control("flush_zone", zone.rstrip("."))
+
+    def stop_secondary(self) -> None:
+        """Let the secondary go on answering, with what it has now."""
+        self._dns.knotc("secondary", "zone-freeze", *nameservers.ZONES)
+        self._lagging = True
+
+    def resume_secondary(self) -> None:
+        """Let the secondary catch up, and wait until it has."""
+        self._dns.knotc("secondary", "zone-thaw", *nameservers.ZONES)
+        self._dns.knotc("secondary", "zone-refresh", *nameservers.ZONES)
+        self._lagging = False
+        for zone in nameservers.ZONES:
+            self._in_step(zone)
+        self.flush()
+
+    @contextlib.contextmanager
+    def lag_secondary(self) -> Iterator[None]:
+        """stop_secondary() ... resume_secondary() around a block."""
+        self.stop_secondary()
+        try:
+            yield
+        finally:
+            self.resume_secondary()
+
+    def _in_step(self, zone: str) -> None:
+        def same() -> bool:
+            return self._serial(1, zone) == self._serial(2, zone) is not None
+
+        net.until(f"{self.ns2} to have {zone}", same)
+
+    def _serial(self, number: int, zone: str) -> int | None:
+        return nameservers.serial(self._reserved.host(number), zone)
+
+    # ---- outages --------------------------------------------------------------------------
+
+    def stop(self, service: str) -> None:
+        """Stop a service: primary, secondary, parent, resolver, pebble, acme, postfix.
+
+        Stopping ``acme`` refuses connections and keeps pebble's accounts and root; a pebble
+        started anew has other ones.
+        """
+        self._processes.stop(service)
+
+    def start(self, service: str) -> None:
+        """Start a stopped service again; wait until it serves."""
+        self._processes.start(service)
+        if service in {"primary", "secondary", "parent"} and self._processes.is_running("resolver"):
+            self._dns.unbound_control("flush_infra", "all")
+
+    def pause(self, service: str) -> None:
+        """Make a service hang: connections are accepted by the kernel, nothing answers."""
+        self._processes.signal(service, signal.SIGSTOP)
+
+    def resume(self, service: str) -> None:
+        """Undo pause()."""
+        self._processes.signal(service, signal.SIGCONT)
+
+    def acme_fault(self, kind: str | None) -> None:
+        """Answer new orders with an ACME error, such as ``rateLimited``; None: no more.
+
+        ``hang`` lets the order wait for a minute.
+        """
+        self._acme_file("fault", kind)
+
+    def renewal_window(self, window: tuple[int, int] | None, retry_after: int = 21600) -> None:
+        """Offer renewal information (RFC 9773): a window in seconds from now; None: no more."""
+        self._acme_file("window", window and f"{window[0]} {window[1]} {retry_after}")
+
+    def _acme_file(self, name: str, text: str | None) -> None:
+        path = self._acme.directory / name
+        if text is None:
+            path.unlink(missing_ok=True)
+        else:
+            path.write_text(text, encoding="ascii")
+
+
+def _compact(rdata: dns.rdata.Rdata) -> str:
+    usage, selector, matching, *data = rdata.to_text().split()
+    return f"{usage} {selector} {matching} {''.join(data)}"
