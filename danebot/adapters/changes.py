@@ -1,0 +1,130 @@
+"""What danebot writes into a lineage, step by step; each step may be repeated after a crash.
+
+The caller holds the locks, has healed the lineage (`recovery`) and has a plan that says so.
+Nothing that is the only copy of a key is ever removed here.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from danebot.adapters.atomic import PRIVATE, move, remove, sync_directory, write_file, write_link
+from danebot.adapters.recovery import set_aside, set_links, write_version
+from danebot.adapters.tree import (
+    COMBO,
+    NEXT,
+    READY,
+    LineagePaths,
+    archive_versions,
+    read_bytes,
+)
+from danebot.domain.rollover import Keep
+from danebot.errors import CertificateError, TreeError
+
+if TYPE_CHECKING:
+    from danebot.domain.certs import PublicKey
+    from danebot.domain.lineage import Held
+
+
+@dataclass(frozen=True, slots=True)
+class ComboAccess:
+    """Who may read ``combo.pem``: its mode, and its group's id where it is not root's."""
+
+    mode: int = PRIVATE
+    group: int | None = None
+
+
+def deploy(paths: LineagePaths, version: int, access: ComboAccess) -> None:
+    """Make a version live: ``combo.pem`` first, by one rename, then the four links."""
+    write_combo(paths, version, access)
+    set_links(paths, paths.live, version)
+
+
+def write_combo(paths: LineagePaths, version: int, access: ComboAccess) -> None:
+    """Build ``combo.pem`` from one version: PKCS#8 key, leaf, the rest of the chain."""
+    from danebot.domain.certs import canonical_private_key, read_chain, read_private_key, to_pem
+
+    key_pem = read_bytes(paths.archived("privkey", version))
+    chain = read_chain(read_bytes(paths.archived("fullchain", version)))
+    if read_private_key(key_pem) != chain.key:
+        raise CertificateError(
+            f"{paths.archived('privkey', version)} is not the key of its certificate"
+        )
+    data = canonical_private_key(key_pem) + to_pem(chain.ders)
+    write_file(paths.live / COMBO, data, access.mode, access.group)
+
+
+def stage_key(paths: LineagePaths, file: str = READY) -> int:
+    """Point the staged key link at a copy of a key file, as the newest version: its number.
+
+    certbot only reuses a key under the name ``privkeyN.pem``, and moves on from older ones.
+    """
+    version = max(archive_versions(paths), default=0) + 1
+    write_file(paths.archived("privkey", version), read_bytes(paths.staging / file))
+    write_link(
+        paths.staging / "privkey.pem", paths.link_target(paths.staging, "privkey", version)
+    )
+    return version
+
+
+def put_back(paths: LineagePaths, serving: Held, staged: Held, keep: Keep) -> int:
+    """Make what live serves the newest version, staged; the stranger is kept: the new number.
+
+    The copy comes from ``combo.pem`` or, without one, from live's version.
+    """
+    if keep is not Keep.NOWHERE and staged.version is not None:
+        pem = read_bytes(paths.archived("privkey", staged.version))
+        if keep is Keep.AS_NEXT:
+            write_file(paths.staging / NEXT, pem)
+        else:
+            set_aside(paths, staged.key, pem)
+    source = paths.live / COMBO
+    if not source.exists() and serving.version is not None:
+        source = paths.archived("privkey", serving.version)
+    version = max(archive_versions(paths), default=0) + 1
+    write_version(paths, version, read_bytes(source), serving)
+    set_links(paths, paths.staging, version)
+    return version
+
+
+def mark_ready(paths: LineagePaths, since: datetime) -> None:
+    """``nextkey.pem`` becomes ``ready.pem``; its mtime says since when cooling counts."""
+    stamp = int(since.timestamp() * 1_000_000) * 1000
+    try:
+        os.utime(paths.staging / NEXT, ns=(stamp, stamp))
+    except OSError as exc:
+        raise TreeError(f"cannot date {paths.staging / NEXT}: {exc.strerror}") from exc
+    move(paths.staging / NEXT, paths.staging / READY)
+
+
+def back_to_next(paths: LineagePaths) -> None:
+    """``ready.pem`` becomes ``nextkey.pem`` again."""
+    move(paths.staging / READY, paths.staging / NEXT)
+
+
+def add_next_key(paths: LineagePaths, pem: bytes) -> None:
+    """Write ``nextkey.pem``; the caller has made sure that there is no key on its way."""
+    write_file(paths.staging / NEXT, pem)
+
+
+def remove_key_file(paths: LineagePaths, file: str) -> None:
+    """Remove a key file whose key is live, or that was cancelled."""
+    remove(paths.staging / file)
+    sync_directory(paths.staging)
+
+
+def key_files_of(paths: LineagePaths, key: PublicKey) -> tuple[str, ...]:
+    """Which of ``nextkey.pem`` and ``ready.pem`` hold ``key``."""
+    from danebot.domain.certs import read_private_key
+
+    found = []
+    for file in (NEXT, READY):
+        try:
+            if read_private_key(read_bytes(paths.staging / file)) == key:
+                found.append(file)
+        except (CertificateError, TreeError):
+            continue
+    return tuple(found)

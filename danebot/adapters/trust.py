@@ -1,0 +1,69 @@
+"""Whether clients will take a chain: a TLS handshake with OpenSSL, in memory.
+
+It proves what services are about to do: that OpenSSL loads this key with this chain, signs with
+it, and that the chain verifies to the trust store at this moment.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import ssl
+
+_FLIGHTS = 8  # a handshake takes three; more means that something is wrong
+
+
+def distrust(key: Path, fullchain: Path, ca_file: Path | None) -> str:
+    """Why the pair can't be served or isn't trusted, in words; "" if all is well.
+
+    Without ``ca_file`` the trust store is OpenSSL's default, which honours SSL_CERT_FILE.  Names
+    are not checked here.
+    """
+    import ssl
+
+    try:
+        server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        server.load_cert_chain(fullchain, key)
+    except (OSError, ValueError) as exc:
+        return f"OpenSSL can't load {fullchain} with {key}: {_words(exc)}"
+    try:
+        client = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        client.check_hostname = False
+        if ca_file is None:
+            client.set_default_verify_paths()
+        else:
+            client.load_verify_locations(ca_file)
+    except OSError as exc:
+        return f"the trust store {ca_file} can't be read: {_words(exc)}"
+    return _handshake(client, server)
+
+
+def _handshake(client: ssl.SSLContext, server: ssl.SSLContext) -> str:
+    import ssl
+
+    to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
+    sides = (
+        client.wrap_bio(to_client, to_server, server_side=False),
+        server.wrap_bio(to_server, to_client, server_side=True),
+    )
+    for _ in range(_FLIGHTS):
+        waiting = 0
+        for side in sides:
+            try:
+                side.do_handshake()
+            except ssl.SSLWantReadError:
+                waiting += 1
+            except ssl.SSLCertVerificationError as exc:
+                return f"certificate verification: {exc.verify_message}"
+            except ssl.SSLError as exc:
+                return f"TLS handshake: {_words(exc)}"
+        if not waiting:
+            return ""
+    return "TLS handshake did not end"
+
+
+def _words(exc: Exception) -> str:
+    reason = getattr(exc, "reason", None) or getattr(exc, "strerror", None)
+    return str(reason or exc).replace("_", " ").lower()

@@ -1,0 +1,316 @@
+"""Observation + plan + memory + policy -> findings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from danebot.domain.dns import Presence
+from danebot.domain.findings import Code, Finding, Severity
+from danebot.domain.lineage import LineageState, Management
+from danebot.domain.rollover import Hold, Observation, Phase, Plan, Step
+from danebot.domain.sight import Gap, Obstacle, Seen, Sight, matches_chain
+
+if TYPE_CHECKING:
+    from danebot.domain.memory import Memory
+    from danebot.domain.policy import Policy
+
+
+def assess(
+    observation: Observation, plan: Plan, memory: Memory, policy: Policy, now: datetime
+) -> tuple[Finding, ...]:
+    """Everything worth saying about one lineage, most severe first."""
+    found = [
+        *_files(observation.state),
+        *_current(observation, plan),
+        *_expiry(observation.state, policy, now),
+        *_rollover(observation.state, plan, memory, policy, now),
+        *_deployment(observation.state, memory),
+    ]
+    return tuple(sorted(found, key=lambda finding: -finding.severity))
+
+
+def _files(state: LineageState) -> Iterator[Finding]:
+    for fault in state.faults:
+        severity = Severity.WARNING if state.serving is not None else Severity.CRITICAL
+        yield Finding(
+            Code.FILES_BROKEN,
+            severity,
+            state.name,
+            fault,
+            "mend the file, then run: danebot renew",
+        )
+    staged = state.management is Management.STAGED
+    if staged and state.required == ():
+        yield Finding(
+            Code.UNPROTECTED,
+            Severity.NOTICE,
+            state.name,
+            "no dane-ee file, so no TLSA record is watched",
+            "list the TLSA owners there, a line each: 1 _25._tcp.HOST",
+        )
+    for unknown in state.unknown:
+        yield Finding(
+            Code.KEY_SET_ASIDE,
+            Severity.NOTICE,
+            state.name,
+            f"a key that danebot didn't make is kept as {unknown.file}",
+            f"use it with: danebot newkey --adopt {unknown.file} {state.name}, or remove the file",
+        )
+
+
+# ---- the current key's records --------------------------------------------------------------
+
+
+def _current(observation: Observation, plan: Plan) -> Iterator[Finding]:
+    for sight in plan.current:
+        yield from _current_sight(observation, sight)
+
+
+def _current_sight(observation: Observation, sight: Sight) -> Iterator[Finding]:
+    state = observation.state
+    owner = sight.required.owner
+    wanted = f"{owner} TLSA {sight.record}"
+    lacking = []
+    for gap in sight.gaps:
+        match gap.obstacle:
+            case Obstacle.RESOLVER_LACKS:
+                yield _lacking(observation, sight)
+            case Obstacle.SERVER_LACKS:
+                lacking.append(gap.where)
+            case Obstacle.NOT_OBSERVED | Obstacle.SERVER_SILENT:
+                continue
+            case _:
+                yield _unsecured(state.name, str(owner), gap)
+    if lacking:
+        yield Finding(
+            Code.SERVER_LACKS_RECORD,
+            Severity.WARNING,
+            state.name,
+            f"the live key's record is missing at {', '.join(lacking)}: {wanted}",
+            "publish it, or see why that server lags",
+        )
+    silent = [gap for gap in sight.gaps if gap.obstacle is Obstacle.SERVER_SILENT]
+    if silent:
+        yield _silent(state.name, silent, Severity.NOTICE)
+
+
+def _lacking(observation: Observation, sight: Sight) -> Finding:
+    state = observation.state
+    owner = sight.required.owner
+    answer = observation.owners[owner].answer
+    serving = state.serving
+    matched = serving is not None and any(matches_chain(r, serving) for r in answer.records)
+    if answer.presence is Presence.PRESENT and not matched:
+        return Finding(
+            Code.TLSA_MISMATCH,
+            Severity.CRITICAL,
+            state.name,
+            f"no TLSA record at {owner} matches the live key: DANE senders defer or bounce mail",
+            f"add now: {owner}. IN TLSA {sight.record}",
+        )
+    return Finding(
+        Code.TLSA_MISSING,
+        Severity.WARNING,
+        state.name,
+        f"the live key's TLSA record is missing ({answer.presence.value}) at {owner}",
+        f"add: {owner}. IN TLSA {sight.record}",
+    )
+
+
+def _unsecured(name: str, owner: str, gap: Gap) -> Finding:
+    detail = f" ({gap.detail})" if gap.detail else ""
+    match gap.obstacle:
+        case Obstacle.BOGUS:
+            return Finding(
+                Code.TLSA_BOGUS,
+                Severity.CRITICAL,
+                name,
+                f"DNSSEC validation of {owner} fails{detail}: DANE senders defer mail",
+                "mend the zone's signatures or its DS record",
+            )
+        case Obstacle.INSECURE:
+            return Finding(
+                Code.TLSA_INSECURE,
+                Severity.WARNING,
+                name,
+                f"the answer for {owner} is not secured by DNSSEC{detail}, so no sender uses it",
+                "sign the zone, or have danebot ask a validating resolver whose AD bit it may trust",
+            )
+        case _:
+            return Finding(
+                Code.DNS_UNREACHABLE,
+                Severity.WARNING,
+                name,
+                f"the validating resolver gives no answer for {owner}{detail}",
+                "see that it runs, or name another one with resolver in danebot.toml",
+            )
+
+
+def _silent(name: str, gaps: list[Gap], severity: Severity) -> Finding:
+    where = "; ".join(f"{gap.where} ({gap.detail})" for gap in gaps)
+    return Finding(
+        Code.SERVERS_UNREACHABLE,
+        severity,
+        name,
+        f"authoritative servers give no usable answer: {where}",
+        "a record counts as published only when every server has it: mend or delist them",
+    )
+
+
+# ---- expiry ---------------------------------------------------------------------------------
+
+
+def _expiry(state: LineageState, policy: Policy, now: datetime) -> Iterator[Finding]:
+    serving = state.serving
+    if serving is None:
+        return
+    chain = serving.chain
+    left = chain.not_after - now
+    lifetime = chain.not_after - chain.not_before
+    remedy = "see why renewals fail: danebot renew -v"
+    if left <= timedelta(0):
+        text = f"the live certificate expired {duration(-left)} ago"
+        yield Finding(Code.EXPIRED, Severity.CRITICAL, state.name, text, remedy)
+    elif left < lifetime * policy.expiry_warning:
+        critical = left < lifetime * policy.expiry_critical
+        severity = Severity.CRITICAL if critical else Severity.WARNING
+        text = f"the live certificate expires in {duration(left)}"
+        yield Finding(Code.EXPIRES_SOON, severity, state.name, text, remedy)
+
+
+def duration(span: timedelta) -> str:
+    """A duration for people: the two largest units, ``2 d 3 h``."""
+    seconds = int(span.total_seconds())
+    units = (("d", 86400), ("h", 3600), ("min", 60), ("s", 1))
+    parts = []
+    for unit, size in units:
+        count, seconds = divmod(seconds, size)
+        if count:
+            parts.append(f"{count} {unit}")
+    return " ".join(parts[:2]) or "0 s"
+
+
+# ---- the rollover ---------------------------------------------------------------------------
+
+
+def _rollover(
+    state: LineageState, plan: Plan, memory: Memory, policy: Policy, now: datetime
+) -> Iterator[Finding]:
+    if plan.phase is Phase.ISSUED and plan.step is None:
+        yield _held(state, plan)
+    if state.awaited_key is None:
+        return
+    if memory.promotion_failure is not None:
+        failure = memory.promotion_failure
+        yield Finding(
+            Code.PROMOTION_FAILED,
+            Severity.WARNING,
+            state.name,
+            f"issuing with the ready key failed {failure.count} times since {when(failure.first)}, "
+            f"next attempt after {when(failure.retry_at)}: {failure.message}",
+            "the live certificate is still renewed with the current key",
+        )
+    silent = [g for s in plan.awaited for g in s.gaps if g.obstacle is Obstacle.SERVER_SILENT]
+    if silent:
+        yield _silent(state.name, silent, Severity.NOTICE)
+    elif any(s.servers_asked == 0 and s.seen is Seen.EVERYWHERE for s in plan.awaited):
+        yield Finding(
+            Code.SERVERS_UNREACHABLE,
+            Severity.NOTICE,
+            state.name,
+            "no authoritative server can be reached; the minimum wait alone protects the rollover",
+            "allow DNS to the internet from this host",
+        )
+    yield _waiting(state, plan, memory, policy, now)
+
+
+def _held(state: LineageState, plan: Plan) -> Finding:
+    staged = state.staged
+    assert staged is not None
+    reason = plan.hold.value if plan.hold is not None else "it is not safe"
+    detail = f" ({plan.detail})" if plan.detail else ""
+    remedies = {
+        Hold.NAME_MISSING: "issue with all names, or correct the dnsnames file",
+        Hold.CHAIN_UNVERIFIED: "see the issuer, or name its root with ca_file",
+        Hold.CANNOT_SEE: "see that the resolver runs; it is deployed once DNS can be observed",
+        Hold.NAMES_UNREADABLE: "correct the dnsnames file",
+    }
+    return Finding(
+        Code.DEPLOYMENT_HELD,
+        Severity.WARNING,
+        state.name,
+        f"version {staged.version} was issued but is not deployed: {reason}{detail}; "
+        "live stays as it is",
+        remedies.get(plan.hold or Hold.UNKNOWN_KEY, ""),
+    )
+
+
+def _waiting(
+    state: LineageState, plan: Plan, memory: Memory, policy: Policy, now: datetime
+) -> Finding:
+    match plan.phase:
+        case Phase.COOLING if plan.safe is not None:
+            text = (
+                f"the ready key cools until {when(plan.safe.at)} "
+                f"({duration(max(plan.safe.at - now, timedelta(0)))})"
+            )
+            return Finding(Code.COOLING, Severity.INFO, state.name, text)
+        case Phase.DUE:
+            text = "the ready key is due for promotion"
+            return Finding(Code.PROMOTION_DUE, Severity.INFO, state.name, text)
+        case _:
+            return _staged(state, plan, memory, policy, now)
+
+
+def _staged(
+    state: LineageState, plan: Plan, memory: Memory, policy: Policy, now: datetime
+) -> Finding:
+    since = memory.awaiting.since if memory.awaiting is not None else now
+    stuck = now - since > policy.staged_warning
+    gaps = [
+        f"{sight.required.owner} ({_gap_words(sight.gaps[0])})"
+        for sight in plan.awaited
+        if sight.gaps
+    ]
+    text = f"the next key waits since {when(since)} for its TLSA records"
+    if gaps:
+        text += ": " + ", ".join(gaps)
+    if plan.step is Step.MARK_READY:
+        text = "the next key's TLSA records are seen everywhere"
+    return Finding(
+        Code.NEXT_KEY_STUCK if stuck else Code.NEXT_KEY_WAITS,
+        Severity.WARNING if stuck else Severity.INFO,
+        state.name,
+        text,
+        f"publish what this prints: danebot tlsa {state.name}",
+    )
+
+
+def _gap_words(gap: Gap) -> str:
+    where = f" at {gap.where}" if gap.where else ""
+    return f"{gap.obstacle.value}{where}"
+
+
+def when(moment: datetime) -> str:
+    """A UTC time for people, to the minute."""
+    return moment.strftime("%Y-%m-%d %H:%M UTC")
+
+
+# ---- after deployment -----------------------------------------------------------------------
+
+
+def _deployment(state: LineageState, memory: Memory) -> Iterator[Finding]:
+    deployment = memory.deployment
+    if deployment is None:
+        return
+    for pending in deployment.pending:
+        if pending.attempts:
+            yield Finding(
+                Code.HOOK_FAILED,
+                Severity.WARNING,
+                state.name,
+                f"deploy hook {pending.hook} failed {pending.attempts} times: {pending.error}",
+                "mend it; danebot runs it again at every renew",
+            )

@@ -1,0 +1,76 @@
+"""Findings: what is wrong or worth knowing, each with its code, its severity and its remedy.
+
+A finding is made once, in `assess`; command line, plugins, exporter and page only render it.
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+
+
+class Severity(enum.IntEnum):
+    """How much a finding matters, in rising order."""
+
+    INFO = 0  # the normal course of things, waiting included
+    NOTICE = 1  # worth knowing; nothing stops
+    WARNING = 2  # something stops, or will
+    CRITICAL = 3  # mail fails, or is about to
+
+
+class Code(enum.Enum):
+    """What was found.  Frozen: the values are public labels of metrics and of ``--json``."""
+
+    FILES_BROKEN = "files-broken"
+    HEALED = "healed"
+    UNPROTECTED = "unprotected"
+    KEY_UNKNOWN = "key-unknown"
+    KEY_SET_ASIDE = "key-set-aside"
+    TLSA_MISMATCH = "tlsa-mismatch"
+    TLSA_MISSING = "tlsa-missing"
+    TLSA_INSECURE = "tlsa-insecure"
+    TLSA_BOGUS = "tlsa-bogus"
+    DNS_UNREACHABLE = "dns-unreachable"
+    SERVER_LACKS_RECORD = "server-lacks-record"
+    SERVERS_UNREACHABLE = "servers-unreachable"
+    NEXT_KEY_WAITS = "next-key-waits"
+    NEXT_KEY_STUCK = "next-key-stuck"
+    NEXT_KEY_WITHDRAWN = "next-key-withdrawn"
+    COOLING = "cooling"
+    PROMOTION_DUE = "promotion-due"
+    PROMOTION_FAILED = "promotion-failed"
+    PROMOTED = "promoted"
+    DEPLOYMENT_HELD = "deployment-held"
+    RENEWAL_FAILED = "renewal-failed"
+    HOOK_FAILED = "hook-failed"
+    NOT_SERVED = "not-served"
+    NOT_CONFIRMED = "not-confirmed"
+    CONFIRMED = "confirmed"
+    RECORDS_TO_REMOVE = "records-to-remove"
+    EXPIRES_SOON = "expires-soon"
+    EXPIRED = "expired"
+    INTERNAL = "internal"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """``text`` says what is, ``remedy`` what to do ("" if nothing); both are printable.
+
+    ``lineage`` is "" for what concerns the whole run.
+    """
+
+    code: Code
+    severity: Severity
+    lineage: str
+    text: str
+    remedy: str = ""
+
+    def __str__(self) -> str:
+        subject = f"{self.lineage}: " if self.lineage else ""
+        remedy = f"; {self.remedy}" if self.remedy else ""
+        return f"{subject}{self.text}{remedy}"
+
+
+def worst(findings: tuple[Finding, ...]) -> Severity:
+    """The highest severity, INFO for none."""
+    return max((finding.severity for finding in findings), default=Severity.INFO)
