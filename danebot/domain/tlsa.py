@@ -113,11 +113,11 @@ def unusable_reason(record: TlsaRecord) -> Unusable | None:
 
     Whether the data of a ``Full`` record parses is for whoever verifies with it.
     """
-    if record.usage not in Usage:
+    if record.usage not in set(Usage):
         return Unusable.UNKNOWN_USAGE
-    if record.selector not in Selector:
+    if record.selector not in set(Selector):
         return Unusable.UNKNOWN_SELECTOR
-    if record.mtype not in MatchingType:
+    if record.mtype not in set(MatchingType):
         return Unusable.UNKNOWN_MATCHING_TYPE
     if not record.data:
         return Unusable.EMPTY_DATA
