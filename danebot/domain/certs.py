@@ -6,7 +6,6 @@ imports cryptography (about 90 ms): do it where it is needed.
 
 from __future__ import annotations
 
-import enum
 import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -18,6 +17,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
+from danebot.domain.keytype import CURVE_NAMES, RSA_BITS, KeyType
 from danebot.domain.names import DnsName
 from danebot.errors import CertificateError, NameSyntaxError
 
@@ -28,31 +28,6 @@ if TYPE_CHECKING:
     )
 
 
-class KeyType(enum.Enum):
-    """The key types and sizes that certbot issues with."""
-
-    RSA_2048 = "rsa2048"
-    RSA_3072 = "rsa3072"
-    RSA_4096 = "rsa4096"
-    P256 = "p256"
-    P384 = "p384"
-
-    @property
-    def certbot_options(self) -> tuple[str, ...]:
-        """certbot's options that name this type and size."""
-        if self in _RSA_BITS:
-            return ("--key-type", "rsa", "--rsa-key-size", str(_RSA_BITS[self]))
-        return ("--key-type", "ecdsa", "--elliptic-curve", _CURVE_NAMES[self])
-
-    @property
-    def conf_settings(self) -> dict[str, str]:
-        """The same as settings of a renewal configuration."""
-        names = iter(self.certbot_options)
-        return {name.removeprefix("--").replace("-", "_"): next(names) for name in names}
-
-
-_RSA_BITS = {KeyType.RSA_2048: 2048, KeyType.RSA_3072: 3072, KeyType.RSA_4096: 4096}
-_CURVE_NAMES = {KeyType.P256: "secp256r1", KeyType.P384: "secp384r1"}
 _CURVES: dict[KeyType, ec.EllipticCurve] = {
     KeyType.P256: ec.SECP256R1(),
     KeyType.P384: ec.SECP384R1(),
@@ -62,8 +37,8 @@ _CURVES: dict[KeyType, ec.EllipticCurve] = {
 def generate_key(key_type: KeyType) -> bytes:
     """A new private key as unencrypted PKCS#8 PEM, as OpenSSL's genpkey writes it."""
     key: PrivateKeyTypes
-    if key_type in _RSA_BITS:
-        key = rsa.generate_private_key(65537, _RSA_BITS[key_type])
+    if key_type in RSA_BITS:
+        key = rsa.generate_private_key(65537, RSA_BITS[key_type])
     else:
         key = ec.generate_private_key(_CURVES[key_type])
     return _pkcs8(key)
@@ -103,10 +78,10 @@ class PublicKey:
 def _key_type(key: object) -> KeyType | None:
     match key:
         case rsa.RSAPublicKey():
-            bits = {size: kind for kind, size in _RSA_BITS.items()}
+            bits = {size: kind for kind, size in RSA_BITS.items()}
             return bits.get(key.key_size)
         case ec.EllipticCurvePublicKey():
-            curves = {name: kind for kind, name in _CURVE_NAMES.items()}
+            curves = {name: kind for kind, name in CURVE_NAMES.items()}
             return curves.get(key.curve.name)
         case _:
             return None

@@ -1,0 +1,49 @@
+"""What the operator decides about rollovers and warnings, and how failures space out attempts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from danebot.domain.keytype import KeyType
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """The decisions for one lineage; settings are per lineage, so there is one policy for each.
+
+    ``min_wait`` counts from the first look at which the new record was seen everywhere, and
+    covers what nobody can see from outside.  ``margin`` is added to the TTL, for clocks and for
+    caches with a TTL floor.  ``unseen_ttl`` is assumed of caches when nothing was observed before
+    the record was there; its default is the cap that RFC 8767 section 4 advises for any TTL.
+    ``key_type`` None means the type of the current key.  ``staged_warning`` is how long a next
+    key may wait for its records.  ``expiry_warning`` and ``expiry_critical`` are fractions of a
+    certificate's own lifetime left, since lifetimes differ and shrink.
+    """
+
+    min_wait: timedelta = timedelta(days=2)
+    margin: timedelta = timedelta(hours=1)
+    unseen_ttl: timedelta = timedelta(days=7)
+    key_type: KeyType | None = None
+    backoff_first: timedelta = timedelta(hours=1)
+    backoff_max: timedelta = timedelta(days=1)
+    staged_warning: timedelta = timedelta(days=14)
+    expiry_warning: float = 0.2
+    expiry_critical: float = 0.1
+
+
+def backoff(policy: Policy, failures: int) -> timedelta:
+    """How long to wait after ``failures`` (1 or more) in a row: doubling, up to a cap."""
+    wait = policy.backoff_first
+    for _ in range(failures - 1):
+        if wait >= policy.backoff_max:
+            break
+        wait *= 2
+    return min(wait, policy.backoff_max)
+
+
+def next_attempt(policy: Policy, failures: int, last: datetime) -> datetime:
+    """The time before which no other attempt is made; ``last`` is that of the last failure."""
+    return last + backoff(policy, failures)
