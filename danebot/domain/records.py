@@ -1,0 +1,40 @@
+"""Values of the record types besides TLSA that lead to a service or to a zone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from danebot.domain.names import DnsName, Hostname
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class MxRecord:
+    """One mail exchanger (RFC 5321 section 5.1); ``exchange`` is None for ``.`` (RFC 7505)."""
+
+    preference: int
+    exchange: Hostname | None
+
+    @property
+    def is_null(self) -> bool:
+        """Whether the record says that the domain accepts no mail (RFC 7505 section 3)."""
+        return self.exchange is None
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class SrvRecord:
+    """One target of a service (RFC 2782); ``target`` is None for ``.``: not offered here."""
+
+    priority: int
+    weight: int
+    port: int
+    target: Hostname | None
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class SoaRecord:
+    """A start of authority, in part; ``minimum`` is the negative TTL (RFC 2308 section 4)."""
+
+    primary: DnsName
+    serial: int
+    minimum: timedelta
