@@ -26,9 +26,16 @@ A lab is up in {root}
   . {root}/env                  for its addresses and for certbot on PATH; then, for instance
   certbot certonly --cert-name mail.example.test -d mail.example.test
   kdig +dnssec @$LAB_RESOLVER example.test MX
-  {lab} tlsa {root} add _25._tcp.mail.example.test. 3 1 1 HEX
-  {lab} in {root} posttls-finger -c -l dane-only example.test
-  {lab} down {root}
+  {root}/lab tlsa add _25._tcp.mail.example.test. 3 1 1 HEX
+  {root}/lab in posttls-finger -c -l dane-only example.test
+  {root}/lab down
+"""
+
+SCRIPT = """\
+#!/bin/sh
+verb=$1
+shift
+PYTHONPATH={tests} exec {python} -m lab "$verb" {root} "$@"
 """
 
 
@@ -54,13 +61,17 @@ def up(ttl: int) -> None:
     lines = [f"export {name}={shlex.quote(str(value))}" for name, value in names.items()]
     lines.append(f"export PATH={lab.certbot_wrapper().parent}:$PATH:/usr/sbin:/sbin")
     (lab.root / "env").write_text("\n".join(lines) + "\n")
-    here = Path(__file__).resolve().parent
-    print(USE.format(root=lab.root, lab=f"{sys.executable} {here}"))
+    script = lab.root / "lab"
+    tests = Path(__file__).resolve().parents[1]
+    script.write_text(SCRIPT.format(tests=tests, python=sys.executable, root=lab.root))
+    script.chmod(0o755)
+    print(USE.format(root=lab.root))
 
 
 def inside(root: Path, command: list[str]) -> int:
     values = json.loads((root / "env.json").read_text())
     env = os.environ | values
+    env.pop("PYTHONPATH", None)
     env["PATH"] = f"{root}/pypi:{env.get('PATH', os.defpath)}:/usr/sbin:/sbin"
     argv = client.in_namespace(command, root / "resolv.conf", Path(values["LAB_TREE"]))
     return subprocess.run(argv, env=env, check=False).returncode
@@ -72,7 +83,15 @@ def tlsa(root: Path, verb: str, owner: str, record: list[str]) -> int:
     words = {"add": f"add {owner} 5", "del": f"delete {owner}"}[verb]
     text = f"server {values['LAB_NS1']}\nzone example.test.\nupdate {words} TLSA {' '.join(record)}"
     argv = ["knsupdate", "-y", key]
-    return subprocess.run(argv, input=f"{text}\nsend\n", text=True, check=False).returncode
+    done = subprocess.run(argv, input=f"{text}\nsend\n", text=True, check=False)
+    if done.returncode == 0:
+        refreshes: tuple[list[str | Path], ...] = (
+            ["knotc", "-b", "-s", root / "secondary/ctl.sock", "zone-refresh", "example.test."],
+            ["unbound-control", "-c", root / "resolver/unbound.conf", "flush_zone", "example.test"],
+        )
+        for refresh in refreshes:
+            subprocess.run(refresh, check=True, stdout=subprocess.DEVNULL)
+    return done.returncode
 
 
 def main() -> None:

@@ -44,7 +44,8 @@ class Lab:
 
     ``ttl`` and ``negative_ttl`` are those of all zones; ``lineage`` is the one that postfix
     serves; ``validity`` the seconds that a certificate lives.  ``mail_caches`` lets smtpd
-    processes live on, so that a new chain is served only after ``postfix_reload()``.
+    processes live on, so that a new chain (also the first) is served only after
+    ``postfix_reload()``.
     ``keep`` leaves the daemons running when the starting process ends.
     """
 
@@ -125,6 +126,7 @@ class Lab:
         """Undo what a test did: all services up, no lag, no fault, no TLSA records, a new tree."""
         for name in self._processes.names():
             self._processes.start(name)
+            self.resume(name)
         if self._lagging:
             self.resume_secondary()
         self.acme_fault(None)
@@ -277,6 +279,7 @@ class Lab:
             capture_output=True,
             text=True,
             check=False,
+            timeout=20,
         )
         if done.returncode:
             raise LabError(f"knsupdate: {done.stdout}{done.stderr}")
@@ -322,7 +325,7 @@ class Lab:
 
     def tlsa_at(self, server: str, owner: str) -> set[str]:
         """Return the TLSA records that one server shows, as ``3 1 1 hex``."""
-        reply = nameservers.ask(server, owner, "TLSA")
+        reply = nameservers.ask(server, owner, "TLSA", timeout=8)  # the resolver may have to retry
         if reply is None:
             raise LabError(f"{server} does not answer")
         return {
@@ -388,6 +391,8 @@ class Lab:
     def pause(self, service: str) -> None:
         """Make a service hang: connections are accepted by the kernel, nothing answers."""
         self._processes.signal(service, signal.SIGSTOP)
+        state = Path(f"/proc/{self._processes.pid(service)}/stat")
+        net.until(f"{service} to stand still", lambda: ") T" in state.read_text(encoding="ascii"))
 
     def resume(self, service: str) -> None:
         """Undo pause()."""

@@ -170,7 +170,7 @@ def serial(server: str, zone: str) -> int | None:
 
 
 def _run(*argv: str | Path) -> str:
-    done = subprocess.run(argv, capture_output=True, text=True, check=False)
+    done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=20)
     if done.returncode:
         raise LabError(f"{' '.join(map(str, argv))}: {done.returncode}: {done.stderr.strip()}")
     return done.stdout
