@@ -13,7 +13,7 @@ Zones: example.test. (signed, DS in the parent), insecure.test. (no DS), bogus.t
     with Lab() as lab:
         lab.issue("mail.example.test", "mail.example.test")
         lab.tlsa_add("_25._tcp.mail.example.test.", "3 1 1 " + lab.served_spki())
-        assert lab.posttls().returncode == 0
+        assert lab.dane_verified()
 """
 
 from lab.acme import Flavour

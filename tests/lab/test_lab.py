@@ -176,12 +176,13 @@ def test_dane_verdict_of_postfix_follows_the_record(lab: Lab) -> None:
     served = lab.served_spki()
     assert {lab.served_spki(port=port) for port in (25, 465, 587)} == {served}
     lab.tlsa_set(OWNER, f"3 1 1 {served}")
-    good = lab.posttls()
-    assert good.returncode == 0, good.stdout
-    assert "Verified TLS connection" in good.stdout
+    assert lab.dane_verified()
     lab.tlsa_set(OWNER, f"3 1 1 {DIGEST}")
-    bad = lab.posttls()
-    assert bad.returncode != 0 or "Verified TLS connection" not in bad.stdout
+    assert not lab.dane_verified()
+    assert "Untrusted TLS connection established" in lab.posttls().stdout
+    lab.tlsa_del(OWNER)
+    assert not lab.dane_verified()
+    assert not lab.dane_verified("bogus.test")
 
 
 def test_second_address_serves_its_own_chain(lab: Lab) -> None:
