@@ -7,11 +7,10 @@ Nothing that is the only copy of a key is ever removed here.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from danebot.adapters.atomic import PRIVATE, move, remove, sync_directory, write_file, write_link
+from danebot.adapters.atomic import move, remove, sync_directory, write_file, write_link
 from danebot.adapters.recovery import set_aside, set_links, write_version
 from danebot.adapters.tree import (
     COMBO,
@@ -25,16 +24,9 @@ from danebot.domain.rollover import Keep
 from danebot.errors import CertificateError, TreeError
 
 if TYPE_CHECKING:
+    from danebot.config.settings import ComboAccess
     from danebot.domain.certs import PublicKey
     from danebot.domain.lineage import Held
-
-
-@dataclass(frozen=True, slots=True)
-class ComboAccess:
-    """Who may read ``combo.pem``: its mode, and its group's id where it is not root's."""
-
-    mode: int = PRIVATE
-    group: int | None = None
 
 
 def deploy(paths: LineagePaths, version: int, access: ComboAccess) -> None:

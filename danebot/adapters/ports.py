@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
-from danebot.domain.dns import OwnerObservation
+from danebot.domain.dns import OwnerObservation, TlsaAnswer
 from danebot.domain.names import DnsName, Endpoint
 from danebot.domain.served import ProbeResult
 
@@ -28,10 +28,17 @@ class TlsaObserver(Protocol):
         """Look at all ``owners`` now; trouble is in the values, never an exception."""
         ...
 
+    def lookup_owners(self, owners: Sequence[DnsName]) -> Mapping[DnsName, TlsaAnswer]:
+        """Ask the validating resolver alone for the TLSA RRsets of ``owners``."""
+        ...
+
 
 class Prober(Protocol):
     """Asks services which chain they serve."""
 
-    def probe(self, endpoints: Sequence[Endpoint]) -> Sequence[ProbeResult]:
-        """Probe every address of every endpoint; trouble is in the values."""
+    def probe(self, lineage: str, endpoints: Sequence[Endpoint]) -> Sequence[ProbeResult]:
+        """Probe every address of every endpoint, or those configured for the lineage instead.
+
+        Trouble is in the values, never an exception.
+        """
         ...

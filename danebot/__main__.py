@@ -1,0 +1,5 @@
+"""``python -m danebot``."""
+
+from danebot.cli import main
+
+main()

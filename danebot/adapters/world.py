@@ -1,0 +1,119 @@
+"""Joins the adapters for one run: the resolver, the authoritative servers, the endpoints."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from danebot.adapters.resolvconf import AdTrust, Nameserver, ResolverConfig, load_resolv_conf
+from danebot.adapters.target import Target
+from danebot.domain.names import DnsName, Endpoint, Hostname
+from danebot.domain.served import ProbeOutcome, ProbeResult
+from danebot.errors import NameSyntaxError
+
+if TYPE_CHECKING:
+    from danebot.adapters.ports import Prober, TlsaObserver
+    from danebot.adapters.steps import Cache
+    from danebot.config import Settings
+    from danebot.domain.dns import OwnerObservation, TlsaAnswer
+
+_DNS = 53
+
+
+def resolver_config(settings: Settings) -> ResolverConfig:
+    """Whom to ask: the resolvers that are set, else those of ``/etc/resolv.conf``."""
+    found = load_resolv_conf()
+    if settings.resolvers is not None:
+        nameservers = tuple(Nameserver(r.address, r.port or _DNS) for r in settings.resolvers)
+        found = replace(found, nameservers=nameservers, trust=AdTrust.LOOPBACK)
+    if settings.trust_resolver:
+        found = replace(found, trust=AdTrust.DECLARED)
+    return found
+
+
+def observer(settings: Settings) -> TlsaObserver:
+    """Looks at TLSA owners."""
+    return WireObserver(resolver_config(settings))
+
+
+def prober(settings: Settings) -> Prober:
+    """Asks services what they serve."""
+    return WireProber(settings)
+
+
+class WireObserver:
+    """`ports.TlsaObserver` over the network; every call looks anew."""
+
+    def __init__(self, config: ResolverConfig) -> None:
+        """Nothing is asked yet."""
+        self._config = config
+
+    def observe_owners(
+        self, owners: Sequence[DnsName]
+    ) -> Mapping[DnsName, OwnerObservation]:
+        """Ask the resolver and every authoritative server."""
+        from danebot.adapters.authoritative import Observer
+        from danebot.adapters.exchange import run
+        from danebot.adapters.resolver import Resolver
+
+        return run(Observer.of(Resolver(self._config)).observe(owners))
+
+    def lookup_owners(self, owners: Sequence[DnsName]) -> Mapping[DnsName, TlsaAnswer]:
+        """Ask the resolver alone."""
+        from danebot.adapters.exchange import run
+        from danebot.adapters.kinds import TLSA
+        from danebot.adapters.resolver import Resolver
+        from danebot.adapters.steps import each
+
+        resolver = Resolver(self._config)
+        return run(each({owner: resolver.lookup(TLSA, owner) for owner in owners}))
+
+
+class WireProber:
+    """`ports.Prober` over the network."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Nothing is asked yet."""
+        self._settings = settings
+
+    def probe(self, lineage: str, endpoints: Sequence[Endpoint]) -> Sequence[ProbeResult]:
+        """Probe the configured addresses of each endpoint, else all that its name has."""
+        from danebot.adapters.prober import probe_all
+
+        cache: Cache = {}
+        targets: list[Target] = []
+        lost: list[ProbeResult] = []
+        for endpoint in endpoints:
+            found = self._targets(lineage, endpoint, cache)
+            targets += found
+            if not found:
+                lost.append(ProbeResult(endpoint, "", ProbeOutcome.NO_ADDRESS))
+        return [*lost, *probe_all(targets, helo=own_name())]
+
+    def _targets(self, lineage: str, endpoint: Endpoint, cache: Cache) -> list[Target]:
+        setting = self._settings.endpoint(lineage, endpoint.host, endpoint.port)
+        if setting is not None and setting.protocol is not None:
+            endpoint = replace(endpoint, protocol=setting.protocol)
+        if setting is not None and setting.connect:
+            return [Target(endpoint, to.address, to.port) for to in setting.connect]
+        return [Target(endpoint, address) for address in self._addresses(endpoint.host, cache)]
+
+    def _addresses(self, host: Hostname, cache: Cache) -> list[str]:
+        from danebot.adapters.exchange import run
+        from danebot.adapters.kinds import AAAA, A
+        from danebot.adapters.resolver import Resolver
+        from danebot.adapters.steps import together
+
+        resolver = Resolver(resolver_config(self._settings))
+        lookups = [resolver.lookup(kind, host.dns_name) for kind in (A, AAAA)]
+        return [a for answer in run(together(lookups), cache) for a in answer.records]
+
+
+def own_name() -> Hostname:
+    """The name that danebot gives to servers as its own."""
+    try:
+        return Hostname.parse(socket.gethostname())
+    except NameSyntaxError:
+        return Hostname("localhost.localdomain")

@@ -1,0 +1,246 @@
+"""The ``danebot`` command: thin; the only place that prints and exits.
+
+Exit status: 0 fine, 1 something needs attention, 2 usage.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from danebot import __version__
+from danebot.errors import DanebotError
+
+if TYPE_CHECKING:
+    from danebot.console import Console
+
+FINE, ATTENTION, USAGE, INTERRUPTED = 0, 1, 2, 130
+_LINEAGES = click.argument("lineages", metavar="[LINEAGE]...", nargs=-1)
+_LINEAGE = click.argument("lineage")
+_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
+_PATH = click.Path(path_type=Path)
+
+
+class Commands(click.Group):
+    """Lists the verbs in the order of an operator's work, not of the alphabet."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The verbs as they were defined."""
+        del ctx
+        return list(self.commands)
+
+
+@click.group(
+    cls=Commands,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="Exit status: 0 fine, 1 something needs attention, 2 usage. "
+    "Run `danebot renew` daily from a timer or cron, in place of `certbot renew`.",
+)
+@click.option(
+    "--config",
+    type=_PATH,
+    metavar="FILE",
+    help="Settings; /etc/danebot/danebot.toml if it exists.",
+)
+@click.option(
+    "--config-dir",
+    type=_PATH,
+    metavar="DIR",
+    help="certbot's tree; /usr/local/etc/letsencrypt, else /etc/letsencrypt.",
+)
+@click.option("-v", "--verbose", count=True, help="Say what is being done.")
+@click.option("-q", "--quiet", is_flag=True, help="Print problems only.")
+@click.version_option(__version__, "-V", "--version", message="danebot %(version)s")
+@click.pass_context
+def danebot(
+    ctx: click.Context,
+    config: Path | None,
+    config_dir: Path | None,
+    verbose: int,
+    quiet: bool,  # noqa: FBT001 - click passes options so
+) -> None:
+    """Keep DANE TLSA records and the keys that a mail server serves in agreement.
+
+    danebot takes the place of `certbot renew`. It renews with the same key, rolls to a new key
+    only when that key's TLSA records are in every cache, deploys atomically, and confirms on the
+    wire.
+    """
+    from danebot.console import Console
+
+    ctx.obj = Console(config, config_dir, verbose, quiet=quiet)
+
+
+def _command(console: click.Context) -> Console:
+    from danebot.console import Console
+
+    found: Console = console.find_object(Console)  # type: ignore[assignment]
+    return found
+
+
+@danebot.command()
+@_LINEAGES
+@click.option("--dry-run", is_flag=True, help="Say what would be done; change nothing.")
+@click.pass_context
+def init(ctx: click.Context, lineages: tuple[str, ...], dry_run: bool) -> None:  # noqa: FBT001
+    """Put lineages under danebot's care (all of them if none is named).
+
+    certbot's renewals go to staging/LINEAGE from then on, and the key is kept. TLSA records that
+    are published already are looked for at the usual ports and written to dane-ee.
+    """
+    from danebot.verbs import init as verb
+
+    ctx.exit(verb(_command(ctx), lineages, dry_run=dry_run))
+
+
+@danebot.command()
+@_LINEAGES
+@click.option("--drop-keys", is_flag=True, help="Give up next, ready and unknown keys.")
+@click.option("--dry-run", is_flag=True, help="Say what would be done; change nothing.")
+@click.pass_context
+def deinit(
+    ctx: click.Context,
+    lineages: tuple[str, ...],
+    drop_keys: bool,  # noqa: FBT001
+    dry_run: bool,  # noqa: FBT001
+) -> None:
+    """Give lineages back to certbot (all staged ones if none is named)."""
+    from danebot.verbs import deinit as verb
+
+    ctx.exit(verb(_command(ctx), lineages, drop_keys=drop_keys, dry_run=dry_run))
+
+
+@danebot.command()
+@_LINEAGES
+@click.option("--dry-run", is_flag=True, help="Say what would be done; change nothing.")
+@_JSON
+@click.pass_context
+def renew(
+    ctx: click.Context,
+    lineages: tuple[str, ...],
+    dry_run: bool,  # noqa: FBT001
+    as_json: bool,  # noqa: FBT001
+) -> None:
+    """Renew, roll over, deploy and confirm, as far as that is safe now: the daily job.
+
+    Prints nothing when all is well, or while a rollover waits for its records and their TTLs.
+    """
+    from danebot.verbs import renew as verb
+
+    ctx.exit(verb(_command(ctx), lineages, dry_run=dry_run, as_json=as_json))
+
+
+@danebot.command()
+@_LINEAGE
+@click.option("--key-type", help="rsa2048, rsa3072, rsa4096, p256 or p384; as the current key.")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["zone", "nsupdate"]),
+    default="zone",
+    show_default=True,
+    help="How to print the records to add.",
+)
+@click.option("--adopt", type=_PATH, metavar="KEYFILE", help="Stage this key; make none.")
+@click.option("--cancel", is_flag=True, help="Drop the key on its way, if it isn't published.")
+@click.option("--unprotected", is_flag=True, help="Even without a dane-ee file.")
+@click.pass_context
+def newkey(ctx: click.Context, /, lineage: str, **options: Any) -> None:  # noqa: ANN401 - click's
+    """Make the next key of LINEAGE and print the TLSA records to ADD for it.
+
+    Keep the records that are there: the current key needs them until the new one is live.
+    """
+    from danebot.verbs import newkey as verb
+
+    if options["cancel"] and (options["adopt"] or options["key_type"] or options["unprotected"]):
+        raise click.UsageError("--cancel goes with no other option")
+    if options["adopt"] and options["key_type"]:
+        raise click.UsageError("--adopt takes the key as it is: leave out --key-type")
+    ctx.exit(verb(_command(ctx), lineage, **options))
+
+
+@danebot.command()
+@_LINEAGES
+@_JSON
+@click.pass_context
+def status(ctx: click.Context, lineages: tuple[str, ...], as_json: bool) -> None:  # noqa: FBT001
+    """Show where each lineage stands: phase, keys, records, safe time, certificate, hooks.
+
+    Looks at the tree and at DNS now; without the right to read the tree, at the last run's report.
+    """
+    from danebot.verbs import status as verb
+
+    ctx.exit(verb(_command(ctx), lineages, as_json=as_json))
+
+
+@danebot.command()
+@_LINEAGE
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["zone", "nsupdate"]),
+    default="zone",
+    show_default=True,
+    help="nsupdate prints only what to change.",
+)
+@_JSON
+@click.pass_context
+def tlsa(ctx: click.Context, lineage: str, form: str, as_json: bool) -> None:  # noqa: FBT001
+    """Print the TLSA records that ought to be published now, what to add, what to remove."""
+    from danebot.verbs import tlsa as verb
+
+    ctx.exit(verb(_command(ctx), lineage, form, as_json=as_json))
+
+
+@danebot.command(name="help")
+@click.argument("verb", required=False)
+@click.pass_context
+def help_(ctx: click.Context, verb: str | None) -> None:
+    """Show help, of a verb if one is named."""
+    parent = ctx.parent or ctx
+    if verb is None:
+        click.echo(danebot.get_help(parent))
+        return
+    command = danebot.get_command(parent, verb)
+    if command is None:
+        raise click.UsageError(f"there is no verb {verb!r}; see: danebot help")
+    click.echo(command.get_help(click.Context(command, info_name=verb, parent=parent)))
+
+
+def main(arguments: Iterable[str] | None = None) -> None:
+    """Run the command line and exit; whatever happens, the user sees a line, never a traceback."""
+    sys.exit(guarded(lambda: danebot.main(
+        None if arguments is None else list(arguments), prog_name="danebot", standalone_mode=False
+    )))
+
+
+def guarded(action: Callable[[], object]) -> int:
+    """The exit status of ``action``, with every error turned into one line."""
+    try:
+        outcome = action()
+        sys.stdout.flush()
+    except click.exceptions.Exit as exc:
+        return exc.exit_code
+    except click.ClickException as exc:
+        exc.show()
+        return USAGE
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("danebot: interrupted; run danebot renew to go on", err=True)
+        return INTERRUPTED
+    except DanebotError as exc:
+        click.echo(f"danebot: {exc}", err=True)
+        return ATTENTION
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return ATTENTION
+    except OSError as exc:
+        click.echo(f"danebot: {exc.filename or 'input/output'}: {exc.strerror}", err=True)
+        return ATTENTION
+    except Exception as exc:  # noqa: BLE001 - the last line of defence against a traceback
+        click.echo(f"danebot: internal error: {exc!r}; please report this", err=True)
+        return ATTENTION
+    return outcome if isinstance(outcome, int) else FINE

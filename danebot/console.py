@@ -1,0 +1,119 @@
+"""Builds what a verb needs from the global options, and prints for it."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from danebot.domain.findings import Code, Finding, Severity
+
+if TYPE_CHECKING:
+    from danebot.adapters.certbot import Certbot
+    from danebot.adapters.locks import TreeLock
+    from danebot.adapters.tree import Tree
+    from danebot.config import Settings
+    from danebot.jobs.context import Context
+
+_NEWS = {Code.PROMOTED, Code.CONFIRMED}
+_COLOURS = {Severity.WARNING: "yellow", Severity.CRITICAL: "red"}
+
+
+class Console:
+    """The global options and the two streams."""
+
+    def __init__(
+        self, config: Path | None, config_dir: Path | None, verbosity: int, *, quiet: bool
+    ) -> None:
+        """Nothing is read before a verb asks for it."""
+        self.config = config
+        self.config_dir = config_dir
+        self.verbosity = verbosity
+        self.quiet = quiet
+        self._settings: Settings | None = None
+
+    @property
+    def settings(self) -> Settings:
+        """The settings, read once; what was passed over in the defaults file is said with -v."""
+        if self._settings is None:
+            from danebot.config import load
+
+            self._settings = load(self.config, self.config_dir)
+            for notice in self._settings.notices:
+                self.detail(notice)
+        return self._settings
+
+    def tree(self) -> Tree:
+        """The certbot tree."""
+        from danebot.adapters.tree import Tree
+
+        return Tree(self.settings.tree)
+
+    def context(self, tree: Tree) -> Context:
+        """The outside world for one run."""
+        from danebot.adapters.world import observer, prober
+        from danebot.jobs.context import Context
+
+        return Context(
+            tree,
+            self.settings,
+            observer(self.settings),
+            prober(self.settings),
+            progress=self.detail,
+        )
+
+    def certbot(self) -> Certbot:
+        """certbot, found and checked."""
+        from danebot.adapters.certbot import find_certbot
+
+        return find_certbot(self.settings)
+
+    @contextmanager
+    def locked(self) -> Iterator[TreeLock]:
+        """The tree's locks, held."""
+        from danebot.adapters.locks import TreeLock
+
+        with TreeLock(self.settings.tree, self.settings.lock_wait) as lock:
+            yield lock
+
+    # ---- printing ---------------------------------------------------------------------------
+
+    def detail(self, line: str) -> None:
+        """A line for whoever asked with -v, or watches a terminal."""
+        if self.verbosity:
+            click.echo(f"danebot: {line}", err=True)
+
+    def say(self, line: str = "") -> None:
+        """A line of the verb's result."""
+        if not self.quiet:
+            click.echo(line)
+
+    def warn(self, line: str) -> None:
+        """A line about a problem."""
+        click.echo(f"danebot: {line}", err=True)
+
+    def report(self, findings: Iterable[Finding]) -> Severity:
+        """Print what needs attention, news, and with -v all the rest; the worst severity."""
+        worst = Severity.INFO
+        for finding in findings:
+            worst = max(worst, finding.severity)
+            if finding.severity >= Severity.WARNING:
+                word = finding.severity.name
+                self.warn(self.coloured(f"{word}: {finding}", _COLOURS[finding.severity]))
+            elif finding.code in _NEWS:
+                self.say(f"danebot: {finding}")
+            else:
+                self.detail(str(finding))
+        return worst
+
+    @staticmethod
+    def coloured(text: str, colour: str) -> str:
+        """Coloured on a terminal, unless NO_COLOR is set (https://no-color.org)."""
+        if sys.stderr.isatty() and not os.environ.get("NO_COLOR"):
+            return click.style(text, fg=colour)
+        return text

@@ -1,0 +1,244 @@
+"""The public status document: what checks, exporter and page read.  It holds no secret.
+
+Times are aware UTC (ISO 8601 in JSON), durations seconds, digests lower-case hex SHA2-256.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from danebot.domain.findings import Finding
+from danebot.domain.rollover import Phase
+
+if TYPE_CHECKING:
+    from danebot.domain.certs import PublicKey
+    from danebot.domain.lineage import Held
+    from danebot.domain.memory import Memory
+    from danebot.domain.retire import OwnedRecord, Publication
+    from danebot.domain.rollover import Observation, Plan
+    from danebot.domain.sight import Sight
+
+SCHEMA = 1
+
+
+@dataclass(frozen=True, slots=True)
+class KeyStatus:
+    """A key's public face: SPKI digest and type ("" for one that certbot doesn't issue with)."""
+
+    digest: bytes
+    type: str
+
+
+@dataclass(frozen=True, slots=True)
+class CertificateStatus:
+    """A certificate chain: archive version, leaf's validity and names, the chain's fingerprint."""
+
+    version: int | None
+    not_before: datetime
+    not_after: datetime
+    names: tuple[str, ...]
+    fingerprint: bytes
+    key: KeyStatus
+
+
+@dataclass(frozen=True, slots=True)
+class RecordStatus:
+    """One required record: whose (current or awaited), and where it is seen or missing."""
+
+    role: str
+    owner: str
+    record: str
+    seen: str
+    present_at: tuple[str, ...]
+    missing_at: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class HookStatus:
+    """A pending deploy hook."""
+
+    hook: str
+    attempts: int
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
+class PublicationStatus:
+    """Records in zone-file form: right, lacking, and to be removed."""
+
+    keep: tuple[str, ...]
+    add: tuple[str, ...]
+    remove: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LineageStatus:
+    """One lineage.  ``awaiting_since``, ``seen_since`` and ``safe_at`` belong to a rollover."""
+
+    name: str
+    management: str
+    phase: str
+    doing: str
+    live: CertificateStatus | None
+    staged: CertificateStatus | None
+    current: KeyStatus | None
+    next: KeyStatus | None
+    ready: KeyStatus | None
+    records: tuple[RecordStatus, ...]
+    publication: PublicationStatus
+    awaiting_since: datetime | None
+    seen_since: datetime | None
+    safe_at: datetime | None
+    longest_ttl: timedelta | None
+    deployed_at: datetime | None
+    confirmed_at: datetime | None
+    pending_hooks: tuple[HookStatus, ...]
+    promotion_failures: int
+    promotion_retry_at: datetime | None
+    findings: tuple[FindingStatus, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class FindingStatus:
+    """A finding: severity in lower-case words."""
+
+    code: str
+    severity: str
+    lineage: str
+    text: str
+    remedy: str
+
+
+@dataclass(frozen=True, slots=True)
+class RunStatus:
+    """The run that wrote the document."""
+
+    verb: str
+    version: str
+    started: datetime
+    ended: datetime
+    exit_status: int
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """The whole document.  ``findings`` are those of the run; a lineage's own stand with it.
+
+    ``last_success`` is the end of the last `renew` that ended with exit status 0.
+    """
+
+    schema: int
+    run: RunStatus
+    last_renew: RunStatus | None
+    last_success: datetime | None
+    lineages: tuple[LineageStatus, ...]
+    findings: tuple[FindingStatus, ...]
+
+
+def finding_status(finding: Finding) -> FindingStatus:
+    """A finding as it is published."""
+    return FindingStatus(
+        finding.code.value,
+        finding.severity.name.lower(),
+        finding.lineage,
+        finding.text,
+        finding.remedy,
+    )
+
+
+def lineage_status(
+    observation: Observation,
+    memory: Memory,
+    plan: Plan,
+    publication: Publication,
+    findings: Iterable[Finding],
+) -> LineageStatus:
+    """All that is published of one lineage."""
+    state = observation.state
+    awaiting, deployment, failure = memory.awaiting, memory.deployment, memory.promotion_failure
+    next_key = state.next.key if state.next is not None else None
+    ready_key = state.ready.key if state.ready is not None else None
+    return LineageStatus(
+        name=state.name,
+        management=state.management.value,
+        phase=plan.phase.value,
+        doing=_doing(plan),
+        live=_certificate(state.serving, state.live),
+        staged=_certificate(state.staged, state.staged),
+        current=_key(state.current_key),
+        next=_key(next_key),
+        ready=_key(ready_key),
+        records=(
+            *(_record("current", sight) for sight in plan.current),
+            *(_record("awaited", sight) for sight in plan.awaited),
+        ),
+        publication=PublicationStatus(
+            _lines(publication.keep), _lines(publication.add), _lines(publication.remove)
+        ),
+        awaiting_since=awaiting.since if awaiting is not None else None,
+        seen_since=awaiting.seen_since if awaiting is not None else None,
+        safe_at=plan.safe.at if plan.safe is not None else None,
+        longest_ttl=plan.safe.hold if plan.safe is not None else None,
+        deployed_at=deployment.at if deployment is not None else None,
+        confirmed_at=deployment.confirmed_at if deployment is not None else None,
+        pending_hooks=tuple(
+            HookStatus(hook.hook, hook.attempts, hook.error)
+            for hook in (deployment.pending if deployment is not None else ())
+        ),
+        promotion_failures=failure.count if failure is not None else 0,
+        promotion_retry_at=failure.retry_at if failure is not None else None,
+        findings=tuple(finding_status(finding) for finding in findings),
+    )
+
+
+def _doing(plan: Plan) -> str:
+    if plan.step is not None:
+        return plan.step.value
+    if plan.phase in (Phase.STABLE, Phase.PASS_THROUGH) or plan.hold is None:
+        return ""
+    detail = f" ({plan.detail})" if plan.detail else ""
+    return f"waiting: {plan.hold.value}{detail}"
+
+
+def _key(key: PublicKey | None) -> KeyStatus | None:
+    if key is None:
+        return None
+    return KeyStatus(key.digest, key.key_type.value if key.key_type is not None else "")
+
+
+def _certificate(held: Held | None, numbered: Held | None) -> CertificateStatus | None:
+    if held is None:
+        return None
+    chain = held.chain
+    key = KeyStatus(held.key.digest, held.key.key_type.value if held.key.key_type else "")
+    return CertificateStatus(
+        numbered.version if numbered is not None else None,
+        chain.not_before,
+        chain.not_after,
+        tuple(sorted(str(name) for name in chain.names)),
+        chain.fingerprint,
+        key,
+    )
+
+
+def _record(role: str, sight: Sight) -> RecordStatus:
+    missing = []
+    for gap in sight.gaps:
+        where = gap.where or "resolver"
+        detail = f": {gap.detail}" if gap.detail else ""
+        missing.append(f"{where} ({gap.obstacle.value}{detail})")
+    return RecordStatus(
+        role,
+        str(sight.required.owner),
+        str(sight.record),
+        sight.seen.value,
+        sight.present_at,
+        tuple(missing),
+    )
+
+
+def _lines(records: Iterable[OwnedRecord]) -> tuple[str, ...]:
+    return tuple(str(record) for record in records)

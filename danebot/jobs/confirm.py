@@ -1,0 +1,113 @@
+"""After a deployment: hooks until they succeed, then the wire, until it shows the new chain."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from danebot.domain.findings import Code, Severity
+from danebot.domain.names import Endpoint, TlsaOwner, Transport, default_protocol
+from danebot.domain.served import ProbeOutcome, ProbeResult
+
+if TYPE_CHECKING:
+    from danebot.domain.lineage import Held, LineageState
+    from danebot.domain.memory import PendingHook
+    from danebot.jobs.context import Context
+    from danebot.jobs.lineage_run import LineageRun
+
+_PAUSES = (0.0, 1.0, 3.0)  # seconds: a reload takes a moment, an hour's wait for the next run more
+
+
+def run_pending_hooks(run: LineageRun, context: Context) -> None:
+    """Run each pending hook once; what fails stays pending and is reported by `assess`."""
+    deployment = run.memory.deployment
+    if deployment is None or not deployment.pending:
+        return
+    from danebot.adapters.hooks import deploy_hooks, run_hook
+
+    state = run.read()
+    names = sorted(str(name) for name in state.live.chain.names) if state.live else []
+    hooks = {h.id: h for h in deploy_hooks(context.tree.root, run.name, context.settings)}
+    left: list[PendingHook] = []
+    for index, pending in enumerate(deployment.pending):
+        hook = hooks.get(pending.hook)
+        if hook is None:  # taken out of the configuration since
+            continue
+        context.progress(f"{run.name}: hook {hook.id}")
+        result = run_hook(hook, run.paths.live, names, context.settings.hook_timeout)
+        if result.error:
+            left.append(replace(pending, attempts=pending.attempts + 1, error=result.error))
+        waiting = (*left, *deployment.pending[index + 1 :])
+        run.memory = replace(run.memory, deployment=replace(deployment, pending=waiting))
+        run.save()
+    run.memory = replace(run.memory, deployment=replace(deployment, pending=tuple(left)))
+    run.save()
+
+
+def confirm(run: LineageRun, context: Context) -> None:
+    """Probe the lineage's endpoints after a deployment, and remember once all serve the new chain.
+
+    A lineage without endpoints, or with probing turned off, has nothing to wait for.
+    """
+    deployment = run.memory.deployment
+    if deployment is None or deployment.confirmed_at is not None:
+        return
+    state = run.read()
+    serving = state.serving
+    if serving is None:
+        return
+    endpoints = endpoints_of(state) if context.settings.probe(run.name) else ()
+    stale: list[ProbeResult] = []
+    for pause in _PAUSES:
+        time.sleep(pause if endpoints else 0)
+        context.progress(f"{run.name}: asking {', '.join(map(str, endpoints)) or 'nobody'}")
+        results = context.prober.probe(run.name, endpoints) if endpoints else ()
+        stale = [result for result in results if not serves(result, serving)]
+        if not any(result.outcome is ProbeOutcome.SERVED for result in stale):
+            break
+    for result in stale:
+        _say_not_served(run, result)
+    if not stale and not deployment.pending:
+        run.memory = replace(
+            run.memory, deployment=replace(deployment, confirmed_at=context.clock())
+        )
+        run.save()
+
+
+def endpoints_of(state: LineageState) -> tuple[Endpoint, ...]:
+    """The services that the lineage's TLSA owners name (RFC 6698 section 3), each once."""
+    owners = (TlsaOwner.from_name(name) for name in state.owners)
+    return tuple(
+        dict.fromkeys(
+            Endpoint(owner.base, owner.port, default_protocol(owner.port))
+            for owner in owners
+            if owner is not None and owner.transport is Transport.TCP
+        )
+    )
+
+
+def serves(result: ProbeResult, held: Held) -> bool:
+    """Whether the probe found the leaf that live holds."""
+    return result.outcome is ProbeOutcome.SERVED and result.chain[:1] == held.chain.ders[:1]
+
+
+def _say_not_served(run: LineageRun, result: ProbeResult) -> None:
+    where = f"{result.endpoint} [{result.address}]" if result.address else str(result.endpoint)
+    if result.outcome is ProbeOutcome.SERVED:
+        run.say(
+            Code.NOT_SERVED,
+            Severity.WARNING,
+            f"{where} still serves another certificate than the one deployed",
+            "reload that service, and give danebot a deploy hook that does",
+        )
+        return
+    detail = f": {result.detail}" if result.detail else ""
+    run.say(
+        Code.NOT_CONFIRMED,
+        Severity.WARNING,
+        f"{where} could not be asked whether it serves the new certificate "
+        f"({result.outcome.value}{detail})",
+        "see that it runs, or name the address to ask with endpoints in danebot.toml",
+    )
+

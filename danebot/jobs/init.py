@@ -1,0 +1,291 @@
+"""`danebot init` and `deinit`: put a lineage under danebot's care, and give it back.
+
+Both are made of steps that may be repeated, in an order in which a crash leaves a tree that the
+same command, or a renew, completes: staging is filled beside and renamed into place before
+certbot's configuration leads there; the configuration leads back before staging goes.
+"""
+
+from __future__ import annotations
+
+import difflib
+import enum
+import os
+import shutil
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from danebot.adapters import changes
+from danebot.adapters.atomic import (
+    move,
+    remove_leftovers,
+    sync_directory,
+    temporary,
+    write_file,
+    write_link,
+)
+from danebot.adapters.memory_file import load_memory, save_memory
+from danebot.adapters.recovery import recover, staged_conf
+from danebot.adapters.renewal_conf import PATH_SETTINGS
+from danebot.adapters.tree import (
+    COMBO,
+    DANE_EE,
+    DNSNAMES,
+    KINDS,
+    NEXT,
+    READY,
+    LineagePaths,
+    read_bytes,
+)
+from danebot.domain.dns import Presence
+from danebot.domain.names import DnsName
+from danebot.domain.rollover import Keep, Observation, Step, plan, remember
+from danebot.domain.tlsa import MatchingType, Required, Selector, Usage, unusable_reason
+from danebot.errors import DanebotError, RolloverError, TreeError
+from danebot.jobs.survey import chain_distrust, observe_dns
+
+if TYPE_CHECKING:
+    from danebot.domain.lineage import LineageState
+    from danebot.jobs.context import Context
+
+TLSA_PORTS = (25, 465, 587, 143, 993, 110, 995, 443, 5222, 5223, 5269, 5270, 4190, 21, 990, 853)
+"""Where TLSA records are looked for: mail, web, XMPP, ManageSieve, FTP, DNS over TLS."""
+
+
+_LONGEST_HOST = 240  # with a port and transport in front, a name has 253 octets
+
+
+class StagedKeys(enum.Enum):
+    """What `deinit` does with keys on their way."""
+
+    REFUSE = "refuse"
+    DROP = "drop"
+
+
+@dataclass(frozen=True, slots=True)
+class Initialised:
+    """What `initialise` did: the conf's diff ("" if unchanged), the owners found, and not found.
+
+    ``record`` is the suggested ``3 1 1`` record data of the current key.
+    """
+
+    name: str
+    changed: bool
+    diff: str
+    owners: tuple[Required, ...]
+    record: str
+
+
+def published_owners(
+    context: Context, states: Iterable[LineageState]
+) -> dict[str, tuple[Required, ...]]:
+    """For each lineage, the owners below its certificate's names that have DANE-EE SPKI records.
+
+    Asked of the validating resolver at the usual ports.
+    """
+    names = {s.name: s.live.chain.names if s.live is not None else () for s in states}
+    wanted = {
+        lineage: tuple(
+            DnsName.parse(f"_{port}._tcp.{name.text.removeprefix('*.')}")
+            for name in sorted(found)
+            for port in TLSA_PORTS
+            if len(name.text) < _LONGEST_HOST
+        )
+        for lineage, found in names.items()
+    }
+    every = tuple(dict.fromkeys(owner for owners in wanted.values() for owner in owners))
+    answers = context.observer.lookup_owners(every) if every else {}
+    result = {}
+    for lineage, owners in wanted.items():
+        lines: dict[Required, None] = {}
+        for owner in owners:
+            answer = answers[owner]
+            if answer.presence is not Presence.PRESENT:
+                continue
+            for record in answer.records:
+                spki = (record.usage, record.selector) == (Usage.DANE_EE, Selector.SPKI)
+                if spki and unusable_reason(record) is None:
+                    lines[Required(MatchingType(record.mtype), owner)] = None
+        result[lineage] = tuple(lines)
+    return result
+
+
+def initialise(context: Context, name: str, owners: tuple[Required, ...]) -> Initialised:
+    """Put one lineage under danebot's care; the caller holds the locks.
+
+    Idempotent: what is there already stays, and only what lacks is done.
+    """
+    tree = context.tree
+    paths = tree.paths(name)
+    for directory in (paths.staging.parent, paths.live, paths.archive, paths.conf.parent):
+        remove_leftovers(directory)
+    changed = False
+    if not paths.staging.is_dir():
+        live = tree.linked(paths, paths.live)
+        if live is None or live.version is None:
+            raise TreeError(
+                f"{paths.live} doesn't lead to one complete version; let certbot mend it first: "
+                f"certbot renew --cert-name {name}"
+            )
+        _create_staging(paths, live.version, owners)
+        changed = True
+    diff = _redirect_conf(context, paths)
+    recover(tree, name)
+    if changed or not (paths.live / COMBO).exists():
+        state = tree.read(name)
+        held = state.staged
+        if held is not None and held.same_content(state.live) and held.version is not None:
+            changes.deploy(paths, held.version, context.settings.combo_access)
+    return _initialised(context, name, changed=changed or bool(diff), diff=diff)
+
+
+def _initialised(context: Context, name: str, *, changed: bool, diff: str) -> Initialised:
+    state = context.tree.read(name)
+    key = state.current_key
+    paths = context.tree.paths(name)
+    if state.required:
+        seen = observe_dns(context, [state])
+        old = load_memory(paths)
+        save_memory(paths, old, remember(old, state, seen, context.clock()))
+    return Initialised(
+        name,
+        changed,
+        diff,
+        state.required or (),
+        f"3 1 1 {key.digest.hex()}" if key is not None else "",
+    )
+
+
+def _create_staging(paths: LineagePaths, version: int, owners: tuple[Required, ...]) -> None:
+    """A copy of live with its own links, renamed into place when it is whole."""
+    staging = paths.staging
+    staging.parent.mkdir(mode=0o700, exist_ok=True)
+    new = temporary(staging.parent)
+    try:
+        new.mkdir(mode=0o700)
+        for kind in KINDS:
+            write_link(new / f"{kind}.pem", paths.link_target(staging, kind, version))
+        for file in ("README", DANE_EE, DNSNAMES):
+            if (paths.live / file).is_file():
+                write_file(new / file, read_bytes(paths.live / file), 0o644)
+        if owners and not (new / DANE_EE).exists():
+            text = "".join(f"{line}\n" for line in owners)
+            write_file(new / DANE_EE, text.encode(), 0o644)
+        new.chmod(paths.live.stat().st_mode & 0o777)
+        sync_directory(new)
+    except OSError as exc:
+        shutil.rmtree(new, ignore_errors=True)
+        raise TreeError(f"cannot create {staging}: {exc.strerror}; nothing was changed") from exc
+    except DanebotError:
+        shutil.rmtree(new, ignore_errors=True)
+        raise
+    move(new, staging)
+
+
+def _redirect_conf(context: Context, paths: LineagePaths) -> str:
+    """Lead certbot's configuration to staging; the diff, "" if it leads there already."""
+    conf = context.tree.conf(paths.name)
+    held = context.tree.linked(paths, paths.staging)
+    new = staged_conf(conf, paths, held.key if held is not None else None)
+    if new.text == conf.text:
+        return ""
+    return _replace_conf(paths, conf.text, new.text)
+
+
+def _replace_conf(paths: LineagePaths, old: str, new: str) -> str:
+    mode = paths.conf.stat().st_mode & 0o777
+    original = paths.conf.with_name(paths.conf.name + ".orig")
+    write_file(original, old.encode(), mode)
+    write_file(paths.conf, new.encode(), mode)
+    return "".join(
+        difflib.unified_diff(
+            old.splitlines(keepends=True),
+            new.splitlines(keepends=True),
+            str(original),
+            str(paths.conf),
+            n=0,
+        )
+    )
+
+
+# ---- the way back ---------------------------------------------------------------------------
+
+
+def deinitialise(context: Context, name: str, keys: StagedKeys) -> str:
+    """Give one lineage back to certbot; the conf's diff.  The caller holds the locks.
+
+    Raises `RolloverError` while a key is on its way, unless ``keys`` says to drop it.
+    """
+    tree = context.tree
+    paths = tree.paths(name)
+    if tree.points_at_staging(name):
+        _settle(context, paths, keys)
+    conf = tree.conf(name)
+    new = conf.edited(
+        top={
+            setting: str(paths.live / f"{setting}.pem")
+            for setting in PATH_SETTINGS
+            if conf.top(setting) != str(paths.live / f"{setting}.pem")
+        }
+    )
+    diff = _replace_conf(paths, conf.text, new.text) if new.text != conf.text else ""
+    _remove_staging(paths)
+    return diff
+
+
+def _settle(context: Context, paths: LineagePaths, keys: StagedKeys) -> None:
+    """Bring live to a version that certbot can go on from, with its own key beside it."""
+    tree = context.tree
+    recover(tree, paths.name)
+    state = tree.read(paths.name)
+    on_their_way = _keys_on_their_way(paths, state)
+    if on_their_way and keys is StagedKeys.REFUSE:
+        raise RolloverError(
+            f"{paths.name} has keys that may be published: {', '.join(on_their_way)}; "
+            f"finish the rollover (danebot status {paths.name}), or give them up with --drop-keys"
+        )
+    serving, staged = state.serving, state.staged
+    if serving is None or staged is None or staged.version is None:
+        raise TreeError(f"{paths.name}: {'; '.join(state.faults) or 'nothing usable is live'}")
+    version = staged.version
+    if not staged.same_content(serving) and not _deployable(context, state):
+        version = changes.put_back(paths, serving, staged, Keep.NOWHERE)
+    changes.deploy(paths, version, context.settings.combo_access)
+    for file in (DANE_EE, DNSNAMES):
+        source = paths.staging / file
+        if source.is_file():
+            write_file(paths.live / file, read_bytes(source), 0o644)
+
+
+def _keys_on_their_way(paths: LineagePaths, state: LineageState) -> list[str]:
+    files = [f for f, found in ((NEXT, state.next), (READY, state.ready)) if found is not None]
+    files += [unknown.file for unknown in state.unknown]
+    staged = state.staged
+    safe = staged is None or staged.key == state.current_key
+    if not safe and staged is not None and not files:
+        files.append(str(paths.archived("privkey", staged.version or 0)))
+    return files
+
+
+def _deployable(context: Context, state: LineageState) -> bool:
+    """Whether the plan would deploy what is staged; without DNS only the live key may be."""
+    seen = observe_dns(context, [state])
+    now = context.clock()
+    policy = context.settings.policy(state.name)
+    memory = remember(load_memory(context.tree.paths(state.name)), state, seen, now)
+    observation = Observation(state, seen, chain_distrust(context, state))
+    return plan(observation, memory, policy, now).step is Step.DEPLOY
+
+
+def _remove_staging(paths: LineagePaths) -> None:
+    """Take staging away in one rename, then empty it."""
+    if paths.staging.is_dir():
+        gone = temporary(paths.staging.parent)
+        move(paths.staging, gone)
+        shutil.rmtree(gone, ignore_errors=True)
+    remove_leftovers(paths.staging.parent)
+    try:
+        os.rmdir(paths.staging.parent)
+    except OSError:
+        return  # other lineages are staged
+

@@ -1,0 +1,255 @@
+"""One lineage's part of a `renew` run: heal, look, plan, execute, and look again."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from danebot.adapters import changes
+from danebot.adapters.atomic import remove
+from danebot.adapters.memory_file import load_memory, save_memory
+from danebot.adapters.recovery import recover
+from danebot.adapters.tree import LineagePaths
+from danebot.domain.assess import when
+from danebot.domain.findings import Code, Finding, Severity
+from danebot.domain.lineage import LineageState, Management
+from danebot.domain.memory import Deployment, Failure, PastKey, PendingHook
+from danebot.domain.policy import next_attempt
+from danebot.domain.rollover import Keep, Plan, Step
+from danebot.errors import TreeError
+from danebot.jobs.survey import LineageView, observe_dns, view
+
+if TYPE_CHECKING:
+    from danebot.adapters.certbot import Certbot
+    from danebot.adapters.locks import TreeLock
+    from danebot.domain.lineage import Held
+    from danebot.domain.memory import Memory
+    from danebot.domain.sight import Observations
+    from danebot.jobs.context import Context
+
+_MOST_STEPS = 12  # the longest way through the plan takes six; more would be a loop
+
+
+class LineageRun:
+    """The mutable middle of a run: what is known of one lineage, and what happened to it."""
+
+    def __init__(self, context: Context, certbot: Certbot, lock: TreeLock, name: str) -> None:
+        """Nothing is read yet."""
+        self.context = context
+        self.certbot = certbot
+        self.lock = lock
+        self.name = name
+        self.paths: LineagePaths = context.tree.paths(name)
+        self.events: list[Finding] = []
+        self.view: LineageView | None = None
+        self.failed = False
+        self._seen: Observations = {}
+        self._fresh = False
+        self._in_use: frozenset[bytes] = frozenset()
+        self._stored: Memory = load_memory(self.paths)
+        self.memory: Memory = self._stored
+
+    @property
+    def staged(self) -> bool:
+        """Whether danebot decides what this lineage's live serves."""
+        return self.paths.staging.is_dir()
+
+    def say(self, code: Code, severity: Severity, text: str, remedy: str = "") -> None:
+        """Record what happened in this run."""
+        self.events.append(Finding(code, severity, self.name, text, remedy))
+
+    # ---- looking ----------------------------------------------------------------------------
+
+    def heal(self) -> None:
+        """Mend what a crash left."""
+        if not self.staged:
+            return
+        for line in recover(self.context.tree, self.name):
+            self.say(Code.HEALED, Severity.NOTICE, line)
+
+    def read(self) -> LineageState:
+        """The lineage's files as they are now."""
+        return self.context.tree.read(self.name)
+
+    def take(self, seen: Observations, in_use: frozenset[bytes]) -> None:
+        """Take in what the run's common look at DNS saw."""
+        self._seen, self._in_use = seen, in_use
+        self._fresh = False
+
+    def review(self) -> None:
+        """Plan and assess once more on what was seen last, for the report."""
+        self._plan(self.read())
+        self.save()
+
+    @property
+    def certbot_may_renew(self) -> bool:
+        """Whether certbot would find a safe key staged; never so for what couldn't be read."""
+        return not self.failed and self.view is not None and self.view.plan.certbot_may_renew
+
+    def _plan(self, state: LineageState) -> LineageView:
+        self.view = view(self.context, state, self.memory, self._seen, self._in_use)
+        self.memory = self.view.memory
+        return self.view
+
+    def save(self) -> None:
+        """Write ``rollover.json`` if anything changed."""
+        if self.staged:
+            save_memory(self.paths, self._stored, self.memory)
+            self._stored = self.memory
+
+    # ---- executing --------------------------------------------------------------------------
+
+    def advance(self) -> None:
+        """Execute the plan's steps until none is left."""
+        for _ in range(_MOST_STEPS):
+            current = self._plan(self.read())
+            step = current.plan.step
+            if step is None:
+                break
+            if self._changes_key(current) and not self._fresh:
+                self.context.progress(f"{self.name}: looking again before: {step.value}")
+                self._seen = observe_dns(self.context, [current.state])
+                self._fresh = True
+                continue
+            self._execute(step, current)
+        else:
+            raise TreeError(f"{self.name}: the plan doesn't come to an end; please report this")
+        self.save()
+
+    @staticmethod
+    def _changes_key(current: LineageView) -> bool:
+        """Whether the next step may change the key that is served."""
+        state, step = current.state, current.plan.step
+        staged = state.staged
+        return step is Step.PROMOTE or (
+            step in (Step.DEPLOY, Step.PUT_BACK)
+            and staged is not None
+            and staged.key != state.current_key
+        )
+
+    def _execute(self, step: Step, current: LineageView) -> None:
+        self.context.progress(f"{self.name}: {step.value}")
+        self.save()
+        state = current.state
+        match step:
+            case Step.MARK_READY:
+                awaiting = self.memory.awaiting
+                since = awaiting.seen_since if awaiting is not None else None
+                changes.mark_ready(self.paths, since or current.at)
+            case Step.BACK_TO_NEXT:
+                changes.back_to_next(self.paths)
+                self._say_withdrawn(current.plan)
+            case Step.PUT_BACK:
+                self._put_back(state, current.plan)
+            case Step.PROMOTE:
+                self._promote(state)
+            case Step.DEPLOY:
+                self._deploy(state)
+            case Step.FINISH:
+                self._finish(state)
+
+    def _say_withdrawn(self, current: Plan) -> None:
+        where = sorted({str(s.required.owner) for s in current.awaited if s.gaps})
+        self.say(
+            Code.NEXT_KEY_WITHDRAWN,
+            Severity.WARNING,
+            f"the ready key's TLSA record is no longer seen at {', '.join(where)}: "
+            "the rollover is back at its start, live stays as it is",
+            f"publish what this prints: danebot tlsa {self.name}",
+        )
+
+    def _put_back(self, state: LineageState, current: Plan) -> None:
+        serving, staged, keep = state.serving, state.staged, current.keep
+        if serving is None or staged is None or keep is None:
+            raise TreeError(f"{self.name}: nothing to put staging back on")
+        changes.put_back(self.paths, serving, staged, keep)
+        recover(self.context.tree, self.name)
+        reason = current.hold.value if current.hold is not None else ""
+        text = (
+            f"version {staged.version} was not deployed: {reason}; "
+            "live stays as it is and staging is back on the live key"
+        )
+        remedies = {
+            Keep.ASIDE: "to use that key: danebot newkey --adopt "
+            f"unknown-{staged.key.digest.hex()[:16]}.pem {self.name}",
+            Keep.AS_NEXT: "its records are published, so it is now the next key",
+            Keep.NOWHERE: "",
+        }
+        self.say(Code.KEY_UNKNOWN, Severity.WARNING, text, remedies[keep])
+
+    def _promote(self, state: LineageState) -> None:
+        ready = state.ready.key if state.ready is not None else None
+        if ready is None:
+            raise TreeError(f"{self.paths.staging}: the ready key is gone; nothing was changed")
+        changes.stage_key(self.paths)
+        with self.lock.certbot_may_run():
+            run = self.certbot.promote(self.name, ready.key_type)
+        self._fresh = False
+        recover(self.context.tree, self.name)
+        staged = self.read().staged
+        if staged is not None and staged.key == ready:
+            self.memory = replace(self.memory, promotion_failure=None)
+            return
+        self._promotion_failed(run.reason)
+
+    def _promotion_failed(self, reason: str) -> None:
+        now = self.context.clock()
+        old = self.memory.promotion_failure
+        count = old.count + 1 if old is not None else 1
+        policy = self.context.settings.policy(self.name)
+        self.memory = replace(
+            self.memory,
+            promotion_failure=Failure(
+                message=reason,
+                count=count,
+                first=old.first if old is not None else now,
+                last=now,
+                retry_at=next_attempt(policy, count, now),
+            ),
+        )
+
+    def _deploy(self, state: LineageState) -> None:
+        staged, serving = state.staged, state.serving
+        if staged is None or staged.version is None or serving is None:
+            raise TreeError(f"{self.name}: nothing to deploy")
+        if not staged.same_content(serving):
+            self._remember_deployment(staged, serving)
+            self.save()
+        changes.deploy(self.paths, staged.version, self.context.settings.combo_access)
+        if staged.key != serving.key:
+            self.say(
+                Code.PROMOTED,
+                Severity.NOTICE,
+                f"the new key {staged.key.digest.hex()} is live since "
+                f"{when(self.context.clock())}",
+            )
+
+    def _remember_deployment(self, staged: Held, serving: Held) -> None:
+        from danebot.adapters.hooks import deploy_hooks
+
+        now = self.context.clock()
+        hooks = deploy_hooks(self.context.tree.root, self.name, self.context.settings)
+        past = self.memory.past_keys
+        if staged.key != serving.key:
+            past = tuple(p for p in past if p.spki != serving.key.spki)
+            past += (PastKey(serving.key.spki, now),)
+        self.memory = replace(
+            self.memory,
+            deployment=Deployment(
+                chain=staged.chain.fingerprint,
+                digest=staged.key.digest,
+                at=now,
+                pending=tuple(PendingHook(hook.id) for hook in hooks),
+            ),
+            past_keys=past,
+        )
+
+    def _finish(self, state: LineageState) -> None:
+        """The key is live: its file goes, and so does the stray copy that staging it left."""
+        key = state.current_key
+        if key is None or state.management is not Management.STAGED:
+            return
+        for file in changes.key_files_of(self.paths, key):
+            remove(self.paths.staging / file)
+        recover(self.context.tree, self.name)
+        self.memory = replace(self.memory, awaiting=None, promotion_failure=None)

@@ -1,0 +1,195 @@
+"""`danebot newkey`: stage a next key, adopt one, or cancel it."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from danebot.adapters import changes
+from danebot.adapters.memory_file import load_memory, save_memory
+from danebot.adapters.recovery import recover
+from danebot.adapters.tree import NEXT, READY, UNKNOWN_PREFIX, LineagePaths, read_bytes
+from danebot.domain.dns import Presence, ServerOutcome
+from danebot.domain.lineage import LineageState, Management
+from danebot.domain.memory import Memory
+from danebot.domain.retire import OwnedRecord
+from danebot.domain.rollover import remember
+from danebot.errors import RolloverError, UnknownLineageError
+from danebot.jobs.survey import observe_dns
+
+if TYPE_CHECKING:
+    from danebot.domain.certs import PublicKey
+    from danebot.domain.keytype import KeyType
+    from danebot.domain.sight import Observations
+    from danebot.jobs.context import Context
+
+
+class Protection(enum.Enum):
+    """Whether a lineage without ``dane-ee`` may get a next key."""
+
+    REQUIRED = "required"
+    WAIVED = "waived"
+
+
+@dataclass(frozen=True, slots=True)
+class Staged:
+    """What `stage` did: the key, and the records to add to those that are published."""
+
+    key: PublicKey
+    records: tuple[OwnedRecord, ...]
+
+
+def stage(
+    context: Context,
+    name: str,
+    key_type: KeyType | None,
+    adopt: Path | None,
+    protection: Protection,
+) -> Staged:
+    """Make (or adopt) the next key, observe the TTLs in force before its records are published.
+
+    ``key_type`` None takes the configured one, else the current key's.  The caller holds the
+    locks.  Raises `RolloverError` when there is a key on its way already, or no ``dane-ee``.
+    """
+    from danebot.domain.certs import canonical_private_key, generate_key, read_private_key
+
+    paths = managed(context, name)
+    recover(context.tree, name)
+    state = context.tree.read(name)
+    _refuse(state, protection)
+    seen = observe_dns(context, [state])
+    now = context.clock()
+    if adopt is None:
+        pem = generate_key(_wanted_type(context, state, key_type))
+    else:
+        pem = canonical_private_key(read_bytes(_adopted_path(paths, adopt)))
+    key = read_private_key(pem)
+    if key == state.current_key:
+        raise RolloverError(f"that key is the current key of {name}; nothing was changed")
+    old = load_memory(paths)
+    save_memory(paths, old, remember(replace(old, promotion_failure=None), state, seen, now))
+    changes.add_next_key(paths, pem)
+    _forget_set_aside(paths, state, key)
+    fresh = context.tree.read(name)
+    before = load_memory(paths)
+    save_memory(paths, before, remember(before, fresh, seen, now))
+    return Staged(key, records_of(fresh, key, seen))
+
+
+def records_of(
+    state: LineageState, key: PublicKey, seen: Observations
+) -> tuple[OwnedRecord, ...]:
+    """The records of one key, with the TTL that each owner's RRset has now."""
+    found = []
+    for required in state.required or ():
+        observation = seen.get(required.owner)
+        ttl = observation.answer.ttl if observation is not None else None
+        found.append(OwnedRecord(required.owner, required.record(key.spki), ttl))
+    return tuple(found)
+
+
+def managed(context: Context, name: str) -> LineagePaths:
+    """The paths of a staged lineage, or an error that says how to stage it."""
+    context.tree.select((name,))
+    paths = context.tree.paths(name)
+    if not paths.staging.is_dir():
+        raise UnknownLineageError(
+            f"{name} is not managed by danebot; run first: danebot init {name}"
+        )
+    return paths
+
+
+def _refuse(state: LineageState, protection: Protection) -> None:
+    name = state.name
+    for file, found in ((NEXT, state.next), (READY, state.ready)):
+        if found is not None:
+            raise RolloverError(
+                f"{name} already has a key on its way ({file}); see: danebot status {name}, "
+                f"or drop it with: danebot newkey --cancel {name}"
+            )
+    if state.required is None:
+        raise RolloverError(f"{'; '.join(state.faults)}; correct that first")
+    if not state.required and protection is Protection.REQUIRED:
+        raise RolloverError(
+            f"{name} has no dane-ee file, so nothing would keep the new key from being used before "
+            "its TLSA record is published; list the owners there (1 _25._tcp.HOST), or insist "
+            "with --unprotected"
+        )
+
+
+def _wanted_type(context: Context, state: LineageState, key_type: KeyType | None) -> KeyType:
+    current = state.current_key
+    wanted = key_type or context.settings.policy(state.name).key_type
+    wanted = wanted or (current.key_type if current is not None else None)
+    if wanted is None:
+        raise RolloverError(
+            f"the current key of {state.name} is of a type that certbot doesn't issue with; "
+            "say which one you want with --key-type"
+        )
+    return wanted
+
+
+def _adopted_path(paths: LineagePaths, adopt: Path) -> Path:
+    """A bare ``unknown-*.pem`` is looked for in staging, where danebot keeps those."""
+    if adopt.name.startswith(UNKNOWN_PREFIX) and adopt.name == str(adopt) and not adopt.exists():
+        return paths.staging / adopt.name
+    return adopt
+
+
+def _forget_set_aside(paths: LineagePaths, state: LineageState, key: PublicKey) -> None:
+    """The adopted key lies in ``nextkey.pem`` now; its copy set aside has served."""
+    for unknown in state.unknown:
+        if unknown.key == key:
+            changes.remove_key_file(paths, unknown.file)
+
+
+# ---- cancel ---------------------------------------------------------------------------------
+
+
+def cancel(context: Context, name: str) -> str:
+    """Drop the key on its way if no DNS server shows a record of it; its digest or file name.
+
+    Raises `RolloverError` when a record is published, or when that can't be ruled out: a key
+    whose record may have been published is never destroyed before it is retired.
+    """
+    paths = managed(context, name)
+    recover(context.tree, name)
+    state = context.tree.read(name)
+    if state.management is not Management.STAGED or state.awaited is None:
+        raise RolloverError(f"{name} has no next key; nothing to cancel")
+    key = state.awaited_key
+    if key is not None:
+        _refuse_published(context, state, key)
+    file = READY if state.ready is not None else NEXT
+    old = load_memory(paths)
+    save_memory(paths, old, _forgotten(old))
+    changes.remove_key_file(paths, file)
+    return key.digest.hex() if key is not None else file
+
+
+def _forgotten(memory: Memory) -> Memory:
+    return replace(memory, awaiting=None, promotion_failure=None)
+
+
+def _refuse_published(context: Context, state: LineageState, key: PublicKey) -> None:
+    seen = observe_dns(context, [state])
+    for required in state.required or ():
+        observation = seen[required.owner]
+        record = required.record(key.spki)
+        heard = [s for s in observation.servers if s.outcome is ServerOutcome.ANSWERED]
+        where = [str(s.server) for s in heard if record in s.records]
+        if record in observation.answer.records:
+            where.append("the resolver")
+        if where:
+            raise RolloverError(
+                f"{required.owner} TLSA {record} is published at {', '.join(where)}; "
+                "remove it there first, then cancel again"
+            )
+        if not heard and observation.answer.presence is Presence.UNKNOWN:
+            raise RolloverError(
+                f"whether {required.owner} TLSA {record} is published can't be found out now "
+                f"({observation.answer.detail or observation.answer.security.value}); "
+                "try again when DNS answers"
+            )

@@ -1,0 +1,124 @@
+"""`danebot renew`: every lineage through the plan, certbot for all the rest, hooks, the wire."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from danebot.domain.findings import Code, Finding, Severity
+from danebot.domain.names import printable
+from danebot.domain.retire import keys_in_use
+from danebot.errors import DanebotError
+from danebot.jobs.confirm import confirm, run_pending_hooks
+from danebot.jobs.lineage_run import LineageRun
+from danebot.jobs.snapshot import Scope
+from danebot.jobs.survey import LineageView, observe_dns
+
+if TYPE_CHECKING:
+    from danebot.adapters.certbot import Certbot
+    from danebot.adapters.locks import TreeLock
+    from danebot.domain.lineage import LineageState
+    from danebot.jobs.context import Context
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a run found and did: a view of each readable lineage, and all findings."""
+
+    views: tuple[LineageView, ...]
+    findings: tuple[Finding, ...]
+
+
+def renew(
+    context: Context, certbot: Certbot, lock: TreeLock, names: Sequence[str], scope: Scope
+) -> Outcome:
+    """Take the named lineages as far as they can safely go now.
+
+    The caller holds ``lock``.  When ``scope`` is everything there is, one certbot call serves
+    all that has no promotion.  One lineage's failure never stops another's.
+    """
+    runs = [LineageRun(context, certbot, lock, name) for name in names]
+    troubles: list[Finding] = []
+    for run in runs:
+        _guard(run, run.heal)
+    _look(context, runs)
+    for run in runs:
+        _guard(run, run.advance)
+    context.progress("certbot renew")
+    troubles += _certbot_for_the_rest(certbot, lock, runs, scope)
+    for run in runs:
+        _guard(run, run.heal)
+        _guard(run, run.advance)
+    for run in runs:
+        _guard(run, lambda run=run: run_pending_hooks(run, context))  # type: ignore[misc]
+        _guard(run, lambda run=run: confirm(run, context))  # type: ignore[misc]
+    for run in runs:
+        _guard(run, run.review)
+    views = tuple(run.view for run in runs if run.view is not None)
+    for run in runs:
+        troubles += run.events
+        if run.view is not None:
+            troubles += run.view.findings
+    return Outcome(views, tuple(dict.fromkeys(troubles)))
+
+
+def _look(context: Context, runs: Sequence[LineageRun]) -> None:
+    """One look at DNS for all lineages together."""
+    states: dict[str, LineageState] = {}
+    for run in runs:
+        if not run.failed:
+            _guard(run, lambda run=run: states.update({run.name: run.read()}))  # type: ignore[misc]
+    context.progress("looking at DNS")
+    seen = observe_dns(context, states.values())
+    in_use = keys_in_use(states.values())
+    for run in runs:
+        if run.name in states:
+            run.take(seen, in_use)
+
+
+def _certbot_for_the_rest(
+    certbot: Certbot, lock: TreeLock, runs: Sequence[LineageRun], scope: Scope
+) -> list[Finding]:
+    """One call for all, unless a lineage must be left out; then one for each of the others."""
+    allowed = [run for run in runs if run.certbot_may_renew]
+    if scope is Scope.EVERYTHING and len(allowed) == len(runs):
+        with lock.certbot_may_run():
+            result = certbot.renew(None)
+        failed = [("", result.reason)] if result.reason else []
+    else:
+        failed = []
+        for run in allowed:
+            with lock.certbot_may_run():
+                result = certbot.renew(run.name)
+            if result.reason:
+                failed.append((run.name, result.reason))
+    return [
+        Finding(
+            Code.RENEWAL_FAILED,
+            Severity.WARNING,
+            name,
+            f"certbot renew failed: {reason}",
+            "see certbot's log; danebot tries again at the next run",
+        )
+        for name, reason in failed
+    ]
+
+
+def _guard(run: LineageRun, action: Callable[[], object]) -> None:
+    """Keep one lineage's failure to itself; it is left alone for the rest of the run."""
+    if run.failed:
+        return
+    try:
+        action()
+    except DanebotError as exc:
+        run.failed = True
+        run.say(Code.FILES_BROKEN, Severity.CRITICAL, printable(str(exc), 400))
+    except Exception as exc:  # noqa: BLE001 - whatever it is, the other lineages must go on
+        run.failed = True
+        run.say(
+            Code.INTERNAL,
+            Severity.CRITICAL,
+            f"internal error: {type(exc).__name__}: {printable(str(exc))}",
+            "please report this, with the output of: danebot -v renew",
+        )

@@ -1,0 +1,112 @@
+"""Observe and plan, changing nothing: what `status`, `tlsa` and ``--dry-run`` show."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from danebot.adapters.memory_file import load_memory
+from danebot.domain.assess import assess
+from danebot.domain.findings import Code, Finding, Severity
+from danebot.domain.lineage import LineageState
+from danebot.domain.names import DnsName, printable
+from danebot.domain.retire import Publication, keys_in_use, publication
+from danebot.domain.rollover import Observation, Plan, plan, remember
+from danebot.errors import DanebotError
+
+if TYPE_CHECKING:
+    from danebot.domain.memory import Memory
+    from danebot.domain.sight import Observations
+    from danebot.jobs.context import Context
+
+
+@dataclass(frozen=True, slots=True)
+class LineageView:
+    """All that is known of one lineage at one time."""
+
+    observation: Observation
+    memory: Memory
+    plan: Plan
+    findings: tuple[Finding, ...]
+    publication: Publication
+    at: datetime
+
+    @property
+    def state(self) -> LineageState:
+        """The files' side of the observation."""
+        return self.observation.state
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """Views of the lineages that could be read, and findings of those that could not."""
+
+    views: tuple[LineageView, ...]
+    unreadable: tuple[Finding, ...]
+
+
+def survey(context: Context, names: Sequence[str]) -> Survey:
+    """Read, look at DNS once for all owners, and plan; nothing is changed or remembered."""
+    states: dict[str, LineageState] = {}
+    unreadable = []
+    for name in names:
+        try:
+            states[name] = context.tree.read(name)
+        except (DanebotError, OSError) as exc:
+            unreadable.append(unreadable_finding(name, exc))
+    seen = observe_dns(context, states.values())
+    in_use = keys_in_use(states.values())
+    views = [
+        view(context, state, load_memory(context.tree.paths(name)), seen, in_use)
+        for name, state in states.items()
+    ]
+    return Survey(tuple(views), tuple(unreadable))
+
+
+def unreadable_finding(name: str, exc: Exception) -> Finding:
+    """A lineage that can't be read at all."""
+    return Finding(Code.FILES_BROKEN, Severity.CRITICAL, name, printable(str(exc), 400))
+
+
+def observe_dns(context: Context, states: Iterable[LineageState]) -> Observations:
+    """One look at DNS for all owners of all ``states``."""
+    owners: dict[DnsName, None] = {}
+    for state in states:
+        owners.update(dict.fromkeys(state.owners))
+    return dict(context.observer.observe_owners(tuple(owners))) if owners else {}
+
+
+def view(
+    context: Context,
+    state: LineageState,
+    old: Memory,
+    seen: Observations,
+    in_use: frozenset[bytes],
+) -> LineageView:
+    """Plan and assess one lineage on what was seen."""
+    now = context.clock()
+    mine = {owner: seen[owner] for owner in state.owners if owner in seen}
+    policy = context.settings.policy(state.name)
+    memory = remember(old, state, mine, now)
+    observation = Observation(state, mine, chain_distrust(context, state))
+    planned = plan(observation, memory, policy, now)
+    findings = assess(observation, planned, memory, policy, now)
+    wanted = publication(state, memory, mine, in_use)
+    return LineageView(observation, memory, planned, findings, wanted, now)
+
+
+def chain_distrust(context: Context, state: LineageState) -> str | None:
+    """Verify a staged chain that isn't live; None where there is nothing to verify."""
+    staged = state.staged
+    if staged is None or staged.version is None or staged.same_content(state.serving):
+        return None
+    from danebot.adapters.trust import distrust
+
+    paths = context.tree.paths(state.name)
+    return distrust(
+        paths.archived("privkey", staged.version),
+        paths.archived("fullchain", staged.version),
+        context.settings.ca_file,
+    )

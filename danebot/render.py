@@ -1,0 +1,128 @@
+"""Findings, statuses and records as text for people; nothing is decided here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from danebot.domain.assess import duration, when
+
+if TYPE_CHECKING:
+    from danebot.domain.retire import OwnedRecord, Publication
+    from danebot.domain.snapshot import CertificateStatus, LineageStatus, RecordStatus
+
+_BAR = 48
+_DEFAULT_TTL = 3600
+
+
+def zone_lines(records: Iterable[OwnedRecord]) -> Iterator[str]:
+    """Records in zone-file form (RFC 1035 section 5)."""
+    return (str(record) for record in records)
+
+
+def nsupdate_lines(
+    add: Iterable[OwnedRecord], remove: Iterable[OwnedRecord] = ()
+) -> Iterator[str]:
+    """The same as commands for ``nsupdate``; a TTL that isn't known becomes an hour."""
+    for item in add:
+        ttl = int(item.ttl.total_seconds()) if item.ttl is not None else _DEFAULT_TTL
+        yield f"update add {item.owner}. {ttl} IN TLSA {item.record}"
+    for item in remove:
+        yield f"update delete {item.owner}. IN TLSA {item.record}"
+    yield "send"
+
+
+def publication_lines(publication: Publication) -> Iterator[str]:
+    """What ought to be published: what is right, what to add, what to remove."""
+    parts = (
+        ("published and right", publication.keep),
+        ("add", publication.add),
+        ("remove: keys that are no longer used", publication.remove),
+        ("not ours, left alone", publication.foreign),
+    )
+    for title, records in parts:
+        if records:
+            yield f"; {title}"
+            yield from zone_lines(records)
+
+
+def status_lines(status: LineageStatus, now: datetime) -> Iterator[str]:
+    """One lineage, for a terminal."""
+    yield f"{status.name}: {status.phase}" + (f" ({status.doing})" if status.doing else "")
+    yield from _certificate_lines("live", status.live, now)
+    if status.staged is not None and status.live is not None:
+        if status.staged.fingerprint != status.live.fingerprint:
+            yield from _certificate_lines("staged", status.staged, now)
+    for title, key in (("next key", status.next), ("ready key", status.ready)):
+        if key is not None:
+            yield f"  {title:<12} {key.digest.hex()} {key.type}"
+    for record in status.records:
+        yield from _record_lines(record)
+    if status.awaiting_since is not None:
+        yield from timeline(status, now)
+    if status.deployed_at is not None:
+        confirmed = (
+            f", confirmed {when(status.confirmed_at)}"
+            if status.confirmed_at is not None
+            else ", not confirmed on the wire yet"
+        )
+        yield f"  {'deployed':<12} {when(status.deployed_at)}{confirmed}"
+    for hook in status.pending_hooks:
+        tried = f", failed {hook.attempts} times: {hook.error}" if hook.attempts else ""
+        yield f"  {'hook':<12} {hook.hook} pending{tried}"
+    for title, lines in (("add", status.publication.add), ("remove", status.publication.remove)):
+        for line in lines:
+            yield f"  {title:<12} {line}"
+    for finding in status.findings:
+        if finding.severity != "info":
+            remedy = f"; {finding.remedy}" if finding.remedy else ""
+            yield f"  {finding.severity:<12} {finding.text}{remedy}"
+
+
+def _certificate_lines(
+    title: str, certificate: CertificateStatus | None, now: datetime
+) -> Iterator[str]:
+    if certificate is None:
+        yield f"  {title:<12} nothing usable"
+        return
+    left = certificate.not_after - now
+    age = f"in {duration(left)}" if left > timedelta(0) else f"{duration(-left)} ago"
+    version = f"version {certificate.version}, " if certificate.version is not None else ""
+    yield f"  {title:<12} {version}expires {when(certificate.not_after)} ({age})"
+    yield f"  {'':<12} {' '.join(certificate.names)}"
+    yield f"  {title + ' key':<12} {certificate.key.digest.hex()} {certificate.key.type}"
+
+
+def _record_lines(record: RecordStatus) -> Iterator[str]:
+    yield f"  {record.role:<12} {record.owner} TLSA {record.record}: {record.seen}"
+    if record.present_at and record.missing_at:
+        yield f"  {'':<12}   present at {', '.join(record.present_at)}"
+    for missing in record.missing_at:
+        yield f"  {'':<12}   missing at {missing}"
+
+
+def timeline(status: LineageStatus, now: datetime) -> Iterator[str]:
+    """The rollover as a picture: when the key was staged, seen everywhere, and is safe to use."""
+    start = status.awaiting_since
+    if start is None:
+        return
+    marks = [("staged", start)]
+    if status.seen_since is not None:
+        marks.append(("seen everywhere", status.seen_since))
+    if status.safe_at is not None:
+        marks.append(("safe", status.safe_at))
+    end = max(status.safe_at or now, now)
+    span = max((end - start).total_seconds(), 1.0)
+    bar = ["-"] * (_BAR + 1)
+    here = round((now - start).total_seconds() / span * _BAR)
+    bar[: max(min(here, _BAR), 0)] = "=" * max(min(here, _BAR), 0)
+    for index, (_, moment) in enumerate(marks, 1):
+        place = round((moment - start).total_seconds() / span * _BAR)
+        bar[max(min(place, _BAR), 0)] = str(index)
+    bar[max(min(here, _BAR), 0)] = ">" if status.safe_at is None or now < status.safe_at else "*"
+    yield f"  {'rollover':<12} [{''.join(bar)}]"
+    for index, (title, moment) in enumerate(marks, 1):
+        distance = moment - now
+        side = f"in {duration(distance)}" if distance > timedelta(0) else f"{duration(-distance)} ago"
+        yield f"  {'':<12}   {index} {title}: {when(moment)} ({side})"

@@ -1,0 +1,170 @@
+"""A mail server's operator on the lab: danebot with its settings, run as a process."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from lab.acme import Flavour
+from lab.lab import Lab
+
+MAIL = "mail.example.test"
+OWNER = "_25._tcp.mail.example.test."
+QUICK = {"min_wait": "0s", "margin": "0s", "unseen_ttl": "6s", "backoff_first": "1h"}
+
+
+@dataclass
+class Site:
+    """One tree on a running lab; `danebot` runs the command, as cron would."""
+
+    lab: Lab
+    settings: dict[str, str] = field(default_factory=lambda: dict(QUICK))
+    flavour: Flavour = Flavour.PYPI
+    extra: str = ""
+    python: tuple[str, ...] = (sys.executable, "-m", "danebot")
+
+    @property
+    def tree(self) -> Path:
+        """certbot's configuration directory."""
+        return self.lab.tree
+
+    @property
+    def staging(self) -> Path:
+        """The mail lineage's staging directory."""
+        return self.tree / "staging" / MAIL
+
+    @property
+    def live(self) -> Path:
+        """The mail lineage's live directory."""
+        return self.tree / "live" / MAIL
+
+    @property
+    def archive(self) -> Path:
+        """The mail lineage's archive."""
+        return self.tree / "archive" / MAIL
+
+    @property
+    def snapshot(self) -> Path:
+        """The public status document."""
+        return self.tree.parent / "state" / "status.json"
+
+    def configure(self) -> Path:
+        """Write danebot.toml for the lab."""
+        path = self.tree.parent / "danebot.toml"
+        lines = [
+            f'config_dir = "{self.tree}"',
+            f'certbot = "{self.lab.certbot_wrapper(self.flavour)}"',
+            f'resolver = ["{self.lab.resolver}"]',
+            f'ca_file = "{self.lab.issuer_root}"',
+            f'snapshot = "{self.snapshot}"',
+            *(f'{name} = "{value}"' for name, value in self.settings.items()),
+            self.extra,
+        ]
+        path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+        return path
+
+    def command(self, *args: str) -> list[str]:
+        """The argument vector of one danebot run."""
+        return [*self.python, "--config", str(self.configure()), *args]
+
+    def env(self) -> dict[str, str]:
+        """The environment of a cron job, with the project importable."""
+        kept = {k: v for k, v in os.environ.items() if not k.startswith(("LC_", "SSL_", "HTTP"))}
+        return {**kept, "NO_COLOR": "1", "PYTHONPATH": os.environ.get("PYTHONPATH", "")}
+
+    def danebot(
+        self, *args: str, timeout: float = 120, **env: str
+    ) -> subprocess.CompletedProcess[str]:
+        """Run danebot to its end and return status and output."""
+        return subprocess.run(
+            self.command(*args),
+            env={**self.env(), **env},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            check=False,
+        )
+
+    def quiet(self, *args: str) -> None:
+        """A run that must say nothing and find nothing: the healthy cron job."""
+        run = self.danebot(*args)
+        assert (run.returncode, run.stdout, run.stderr) == (0, "", "")
+
+    def ok(self, *args: str) -> str:
+        """A run that must succeed; its standard output."""
+        run = self.danebot(*args)
+        assert run.returncode == 0, run.stdout + run.stderr
+        return run.stdout
+
+    def status(self, name: str = MAIL) -> dict[str, Any]:
+        """One lineage of ``status --json``, whatever the exit status."""
+        run = self.danebot("status", "--json", name)
+        assert run.returncode in {0, 1}, run.stderr
+        document: dict[str, Any] = json.loads(run.stdout)["lineages"][0]
+        return document
+
+    # ---- usual situations -------------------------------------------------------------------
+
+    def issued(self, key_type: str = "ecdsa", *extra: str) -> str:
+        """A fresh certbot lineage whose record is published; the record."""
+        self.lab.issued_tree(MAIL, key_type=key_type, extra=extra)
+        record = f"3 1 1 {self.lab.served_spki()}"
+        self.lab.tlsa_set(OWNER, record)
+        return record
+
+    def staged(self, key_type: str = "ecdsa", *extra: str) -> str:
+        """The same under danebot's care."""
+        record = self.issued(key_type, *extra)
+        self.ok("init", MAIL)
+        return record
+
+    def next_record(self, *args: str) -> str:
+        """Run ``newkey``; the record that it says to add."""
+        out = self.ok("newkey", MAIL, *args)
+        (line,) = [line for line in out.splitlines() if not line.startswith(";")]
+        return line.split(" TLSA ", 1)[1]
+
+    def sound(self, name: str = MAIL) -> None:
+        """The tree's four links agree, combo is live's content, and no stray file is left."""
+        sound_tree(self.tree, name)
+
+
+def sound_tree(tree: Path, name: str = MAIL) -> None:
+    """Assert what every finished danebot run leaves: see `Site.sound`."""
+    from danebot.adapters.tree import KINDS, Tree, archive_versions, link_version
+
+    reader = Tree(tree)
+    paths = reader.paths(name)
+    state = reader.read(name)
+    assert state.faults == ()
+    assert state.live is not None
+    directories = [paths.live] + ([paths.staging] if paths.staging.is_dir() else [])
+    for directory in directories:
+        versions = set()
+        for kind in KINDS:
+            link = directory / f"{kind}.pem"
+            assert link.is_symlink(), link
+            assert os.readlink(link).startswith("../../archive/"), os.readlink(link)
+            assert link.exists(), link
+            versions.add(link_version(link))
+        assert len(versions) == 1, (directory, versions)
+    if paths.staging.is_dir():
+        assert state.combo is not None
+        assert state.live.same_content(state.combo)
+        assert reader.points_at_staging(name)
+    strays = [
+        path
+        for directory in (paths.staging, paths.live, paths.archive, paths.conf.parent)
+        if directory.is_dir()
+        for path in directory.iterdir()
+        if path.name.startswith((".danebot-tmp-", "previous_", "combo.pem."))
+    ]
+    assert strays == []
+    partial = {v: kinds for v, kinds in archive_versions(paths).items() if len(kinds) < len(KINDS)}
+    assert partial == {}
