@@ -12,7 +12,9 @@ from collections.abc import Sequence
 from danebot.adapters.answers import Failure, Go, look_for, violation
 from danebot.domain.served import ProbeOutcome
 
-_MARKUP = re.compile(rb"""[^<]*+<(?:[^<>"']|"[^"<]*+"|'[^'<]*+')*+>""")
+# Up to the end of a tag, or to a second "<", which nothing that XMPP allows has.
+_MARKUP = re.compile(rb"""[^<]*+<(?:[^<>"']|"[^"<]*+"|'[^'<]*+')*+(?:[<>]|"[^"<]*+<|'[^'<]*+<)""")
+_BRACKET = re.compile(rb"[<>]")
 _TAG = re.compile(rb"[^<]*<(/?)(?:[A-Za-z_][\w.-]*:)?([A-Za-z_][\w.-]*)(?=[\s/>])")
 _DECLARATION = re.compile(rb"\s*<\?xml\s")
 _ANSWERS = (b"proceed", b"failure", b"error", b"stream")
@@ -20,16 +22,14 @@ _ANSWERS = (b"proceed", b"failure", b"error", b"stream")
 
 def cut_tag(buffer: bytearray, searched: int) -> int:
     """Cut after an XML tag, which takes the text before it along."""
-    if buffer.find(b">", searched) < 0:
-        return 0
-    markup = _MARKUP.match(buffer)
+    markup = _MARKUP.match(buffer) if _BRACKET.search(buffer, searched) else None
     return markup.end() if markup else 0
 
 
 def _element(unit: bytes) -> tuple[bytes, bool, bool] | None:
     """Local name, whether the tag opens and whether it closes the element; None for no tag."""
     tag = _TAG.match(unit)
-    if tag is None:
+    if tag is None or not unit.endswith(b">"):
         return None
     return tag[2], not tag[1], bool(tag[1]) or unit.endswith(b"/>")
 

@@ -172,7 +172,7 @@ class Dialogue:
     @property
     def incomplete(self) -> str:
         """The beginning of what was received and is no whole answer yet, printable."""
-        data = b" ".join(self._units) or bytes(self._buffer)
+        data = b" ".join([*self._units, self._buffer]).strip()
         return printable(data[:_QUOTED].decode("utf-8", "backslashreplace"))
 
     def begin(self) -> bytes:

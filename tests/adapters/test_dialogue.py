@@ -3,10 +3,10 @@ from __future__ import annotations
 import itertools
 
 import pytest
-from adapters.services import HELO, HOST, SERVICES, answered, heard
 from hypothesis import given
 from hypothesis import strategies as st
 
+from adapters.services import HELO, HOST, SERVICES, answered, heard
 from danebot.adapters.answers import MAX_UNIT
 from danebot.adapters.dialogue import MAX_UNITS, Dialogue, State
 from danebot.domain.names import Protocol

@@ -1,0 +1,50 @@
+"""Certificates that the peers of the probers serve, and the type that both drivers share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from cryptography import x509
+
+from danebot.adapters.target import Limits, Target
+from danebot.domain.served import ProbeResult
+from domain.pki import Issued, issue
+
+Probe = Callable[[Target, Limits], ProbeResult]
+
+
+@dataclass(frozen=True)
+class Served:
+    """A chain that a peer serves: its DER, and a file with key and chain."""
+
+    ders: tuple[bytes, ...]
+    file: Path
+
+
+class Certificates:
+    """Chains in files, each made once."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._ca = issue("Prober CA", ca=True)
+        self.ecdsa = self.chain("ecdsa", "mail.example")
+        self.rsa = self.chain("rsa", "rsa2048 mail.example")
+
+    def chain(self, file: str, subject: str, padding: int = 0) -> Served:
+        """A leaf padded by so many octets, and its CA."""
+        extra = x509.UnrecognizedExtension(x509.ObjectIdentifier("1.2.3.4"), bytes(padding))
+        leaf = issue(
+            "mail.example",
+            self._ca,
+            names=["mail.example"],
+            of_key=subject,
+            extra=[(extra, False)] if padding else [],
+        )
+        return self._write(file, leaf, self._ca)
+
+    def _write(self, file: str, leaf: Issued, *rest: Issued) -> Served:
+        path = self._directory / f"{file}.pem"
+        path.write_bytes(leaf.key_pem + b"".join(each.pem for each in (leaf, *rest)))
+        return Served(tuple(each.der for each in (leaf, *rest)), path)
