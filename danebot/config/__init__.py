@@ -1,0 +1,27 @@
+"""Settings: ``danebot.toml``, and the shell program's defaults file, read as data.
+
+Both are read once, at the edge; everything behind sees frozen `Settings`.  Nothing here runs what
+a file says.
+"""
+
+from __future__ import annotations
+
+from danebot.config.load import load
+from danebot.config.settings import (
+    ComboAccess,
+    Effective,
+    EndpointSetting,
+    LineageSettings,
+    Settings,
+    SocketAddress,
+)
+
+__all__ = [
+    "ComboAccess",
+    "Effective",
+    "EndpointSetting",
+    "LineageSettings",
+    "Settings",
+    "SocketAddress",
+    "load",
+]

@@ -1,0 +1,42 @@
+"""Small text files of the operator, read with care: they may be anything."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+from danebot.errors import ConfigError
+
+_MAX_SIZE = 1024 * 1024
+_BY_ANYONE = 0o002
+
+
+def read_text(path: Path) -> str | None:
+    """The text of a file, a byte-order mark aside; None if there is no such file.
+
+    Raises `ConfigError` for what is unreadable, too large, not UTF-8, no regular file, or
+    writable by anyone: what it says is done as root.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+        with os.fdopen(descriptor, "rb") as file:
+            status = os.fstat(descriptor)
+            if not stat.S_ISREG(status.st_mode):
+                raise ConfigError(f"{path}: not read, since it is not a regular file")
+            if status.st_mode & _BY_ANYONE:
+                raise ConfigError(
+                    f"{path}: not read, since anyone may write to it; chmod o-w {path}"
+                )
+            data = file.read(_MAX_SIZE + 1)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as exc:
+        raise ConfigError(f"{path}: cannot be read: {exc.strerror}") from exc
+    if len(data) > _MAX_SIZE:
+        raise ConfigError(f"{path}: not read, since it is larger than any settings are")
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as exc:
+        line = data.count(b"\n", 0, exc.start) + 1
+        raise ConfigError(f"{path}:{line}: not UTF-8 text; save the file as UTF-8") from exc

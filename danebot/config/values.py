@@ -1,0 +1,234 @@
+"""Single values of settings: what a file says, parsed; `ConfigError` says what was expected.
+
+The text of these errors is the end of a sentence that begins with the setting's name.
+"""
+
+from __future__ import annotations
+
+import enum
+import ipaddress
+import re
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import TypeVar
+
+from danebot.config.settings import SocketAddress
+from danebot.domain.keytype import KeyType
+from danebot.domain.names import Hostname, printable
+from danebot.errors import ConfigError, NameSyntaxError
+
+ItemT = TypeVar("ItemT")
+EnumT = TypeVar("EnumT", bound=enum.Enum)
+_UNITS = {"w": 604800, "d": 86400, "h": 3600, "m": 60, "s": 1}
+_DURATION = re.compile(r"(\d{1,9}[wdhms]\s*)+", re.ASCII)
+_PART = re.compile(r"(\d{1,9})([wdhms])", re.ASCII)
+_LONGEST = timedelta(days=3650)
+_MODE = re.compile(r"0?[0-7]{3}", re.ASCII)
+_USELESS = 0o133  # for a key file: execution by anyone, writing by others than the owner
+_MAX_PORT = 65535
+
+
+class ItemError(ConfigError):
+    """An item of a list that can't be taken; ``index`` counts from 0."""
+
+    def __init__(self, index: int, text: str) -> None:
+        """As `ConfigError`."""
+        super().__init__(text)
+        self.index = index
+
+
+def found(value: object) -> str:
+    """What a file has in a place, for people."""
+    match value:
+        case bool():
+            return f"found {str(value).lower()}"
+        case int() | float():
+            return f"found the number {value}"
+        case str():
+            return f'found "{printable(value, 60)}"'
+        case list():
+            return "found a list"
+        case dict():
+            return "found a table"
+        case _:
+            return f"found {printable(str(value), 60)}"
+
+
+def text(value: object) -> str:
+    """A string with something in it, on one line."""
+    if not isinstance(value, str):
+        raise ConfigError(f"must be a string, {found(value)}")
+    if not value.strip() or "\0" in value:
+        raise ConfigError("must not be empty, nor have a NUL in it")
+    return value
+
+
+def switch(value: object) -> bool:
+    """Either true or false."""
+    if not isinstance(value, bool):
+        raise ConfigError(f"must be true or false, without quotes; {found(value)}")
+    return value
+
+
+def duration(value: object) -> timedelta:
+    """A duration such as ``2d`` or ``1h30m``; zero is one too."""
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        raise ConfigError(
+            f'must say its unit: "{value}d" for days, "{value}h", "{value}m", "{value}s"'
+        )
+    if not isinstance(value, str):
+        raise ConfigError(f'must be a duration such as "2d" or "1h30m", {found(value)}')
+    span = parse_duration(value)
+    if span is None:
+        raise ConfigError(
+            f'must be a duration such as "2d", "1h30m" or "90s" '
+            f"(units w, d, h, m for minutes, s), {found(value)}"
+        )
+    return span
+
+
+def parse_duration(words: str) -> timedelta | None:
+    """Read ``1h30m``; None if it isn't a duration, or longer than ten years."""
+    if not _DURATION.fullmatch(words.strip()):
+        return None
+    seconds = sum(int(number) * _UNITS[unit] for number, unit in _PART.findall(words))
+    if seconds > _LONGEST.total_seconds():
+        return None
+    return timedelta(seconds=seconds)
+
+
+def time_limit(value: object) -> timedelta:
+    """A duration longer than zero."""
+    span = duration(value)
+    if not span:
+        raise ConfigError("must be longer than zero")
+    return span
+
+
+def fraction(value: object) -> float:
+    """A number between 0 and 1."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
+        raise ConfigError(
+            f"must be the fraction of a lifetime, between 0 and 1, such as 0.2; {found(value)}"
+        )
+    return float(value)
+
+
+def path(value: object) -> Path:
+    """An absolute path."""
+    if not isinstance(value, str) or not value.startswith("/") or "\0" in value:
+        raise ConfigError(f"must be an absolute path in quotes, {found(value)}")
+    return Path(value)
+
+
+def parse_mode(words: str) -> str | None:
+    """Read three or four octal digits; None for another form, or what no key file should have."""
+    bits = int(words, 8) if _MODE.fullmatch(words) else 0
+    return f"{bits:04o}" if bits & 0o400 and not bits & _USELESS else None
+
+
+def mode(value: object) -> str:
+    """A file's mode, as four octal digits."""
+    parsed = parse_mode(value) if isinstance(value, str) else None
+    if parsed is None:
+        raise ConfigError(
+            'must be octal digits in quotes, such as "0600" or "0640": readable by the owner, '
+            f"writable by nobody else, not executable; {found(value)}"
+        )
+    return parsed
+
+
+def group(value: object) -> int:
+    """A group's id, from its name."""
+    import grp
+
+    try:
+        return grp.getgrnam(text(value)).gr_gid
+    except KeyError:
+        raise ConfigError(f"must be the name of a group of this host, {found(value)}") from None
+
+
+def key_type(value: object) -> KeyType | None:
+    """A type of key; None for ``current``."""
+    return None if value == "current" else one_of(KeyType, "current")(value)
+
+
+def one_of(kind: type[EnumT], *others: str) -> Callable[[object], EnumT]:
+    """A parser of the values of an enum; ``others`` are named beside them in the error."""
+
+    def parse(value: object) -> EnumT:
+        try:
+            return kind(value)
+        except ValueError:
+            known = ", ".join(f'"{word}"' for word in (*others, *(m.value for m in kind)))
+            raise ConfigError(f"must be one of {known}; {found(value)}") from None
+
+    return parse
+
+
+def list_of(parse: Callable[[object], ItemT]) -> Callable[[object], tuple[ItemT, ...]]:
+    """A parser of lists whose items ``parse`` reads."""
+
+    def parse_list(value: object) -> tuple[ItemT, ...]:
+        if not isinstance(value, list):
+            example = f'["{printable(value, 60)}"]' if isinstance(value, str) else "[...]"
+            raise ConfigError(f"must be a list, {example}; {found(value)}")
+        items = []
+        for number, item in enumerate(value, 1):
+            try:
+                items.append(parse(item))
+            except ConfigError as exc:
+                raise ItemError(number - 1, f"item {number} {exc}") from exc
+        return tuple(items)
+
+    return parse_list
+
+
+def socket_address(value: object) -> SocketAddress:
+    """An address with or without a port: ``192.0.2.1``, ``192.0.2.1:53``, ``[2001:db8::1]:53``."""
+    parsed = parse_socket_address(value) if isinstance(value, str) else None
+    if parsed is None:
+        raise ConfigError(
+            'must be an address, with a port if need be: "192.0.2.1", "192.0.2.1:2525", '
+            f'"2001:db8::1" or "[2001:db8::1]:2525"; {found(value)}'
+        )
+    return parsed
+
+
+def parse_socket_address(words: str) -> SocketAddress | None:
+    """Read an address and port; None if it is something else, a name for instance."""
+    address, port = words.strip(), ""
+    if address.startswith("["):
+        address, closed, port = address[1:].partition("]")
+        if not closed or (port and not port.startswith(":")):
+            return None
+    elif address.count(":") == 1:
+        address, _, port = address.partition(":")
+        port = f":{port}"
+    try:
+        literal = str(ipaddress.ip_address(address))
+    except ValueError:
+        return None
+    if not port:
+        return SocketAddress(literal)
+    number = _port(port[1:])
+    return SocketAddress(literal, number) if number is not None else None
+
+
+def host_and_port(words: str) -> tuple[Hostname, int]:
+    """Read ``mx.example.org:25``."""
+    host, _, port = words.rpartition(":")
+    number = _port(port)
+    try:
+        if number is not None:
+            return Hostname.parse(host), number
+    except NameSyntaxError:
+        pass
+    raise ConfigError('must be named by host and port, such as "mx.example.org:25"')
+
+
+def _port(digits: str) -> int | None:
+    if not re.fullmatch(r"[0-9]{1,5}", digits):
+        return None
+    return int(digits) if 0 < int(digits) <= _MAX_PORT else None
