@@ -10,9 +10,11 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from danebot.adapters.kinds import SOA, TLSA
-from danebot.adapters.resolver import Look, Rcode, Resolver, records
+from danebot.adapters.rcodes import Rcode
+from danebot.adapters.resolver import Look, Resolver, records
+from danebot.adapters.response import Link, Response, seconds
+from danebot.adapters.rrset import original_ttl
 from danebot.adapters.steps import Failure, Reply, Steps, Trouble, each
-from danebot.adapters.wire import Link, Response, seconds, signed_ttl
 from danebot.adapters.zones import Direct, Zones, ZoneServers
 from danebot.domain.dns import OwnerObservation, Server, ServerAnswer, ServerOutcome
 from danebot.domain.names import DnsName
@@ -97,7 +99,7 @@ def server_answer(server: Server, reply: Reply, name: DnsName) -> ServerAnswer:
         words = reply.words if reply.rcode else "answer without AA"
         return ServerAnswer(server, ServerOutcome.LAME, detail=words)
     chain = reply.chain(name.text, TLSA.rdtype)
-    found, rejects = records(TLSA, reply, chain.canonical)
+    found, rejects = records(TLSA, reply.answer, chain.canonical)
     alias = [f"alias of {chain.canonical}"] if chain.links else []
     ttl = reply.ttl(chain.canonical, TLSA.rdtype)
     return ServerAnswer(
@@ -118,9 +120,10 @@ def negative_ttl(response: Response, aliases: Sequence[Link] = ()) -> timedelta 
     none of these.
     """
     ttls = [link.ttl for link in aliases]
-    for (name, rdtype, _), rrset in response.authority.items():
-        if rdtype == SOA.rdtype:
-            ttls += [int(SOA.decode(rd).minimum.total_seconds()) for rd in rrset]
-        elif rdtype in (_NSEC, _NSEC3):
-            ttls += [rrset.ttl, signed_ttl(response.authority, (name, rdtype)) or 0]
+    for key, rrset in response.authority.items():
+        if key.rdtype == SOA.rdtype:
+            found, _ = records(SOA, response.authority, key.name)
+            ttls += [int(soa.minimum.total_seconds()) for soa in found]
+        elif key.rdtype in (_NSEC, _NSEC3):
+            ttls += [rrset.ttl, original_ttl(response.authority, key.name, key.rdtype) or 0]
     return seconds(max(ttls, default=None))

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 
 from danebot.adapters import wire
 from danebot.adapters.steps import Cache, Failure, Query, Reply, ResultT, Steps, Trouble
+from danebot.adapters.wirename import MalformedError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -74,7 +75,7 @@ def decoded(received: bytes) -> Reply:
     """The response in these octets."""
     try:
         return wire.decode(received)
-    except wire.MalformedError as exc:
+    except MalformedError as exc:
         return Failure(Trouble.MALFORMED, str(exc))
 
 

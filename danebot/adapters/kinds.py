@@ -2,67 +2,91 @@
 
 from __future__ import annotations
 
+import socket
+import struct
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, Generic, NoReturn, TypeVar
+from typing import Generic, TypeVar
 
-from danebot.adapters.wire import name_text
+from danebot.adapters.rrset import Rdata
+from danebot.adapters.wirename import MalformedError
 from danebot.domain.names import DnsName, Hostname
 from danebot.domain.records import MxRecord, SoaRecord, SrvRecord
 from danebot.domain.tlsa import TlsaRecord
 
 RecordT = TypeVar("RecordT")
-_TLSA_NUMBERS = 3  # octets before the association data (RFC 6698 section 2.1)
-
-
-def _refuse(_rdata: bytes, reason: str) -> NoReturn:
-    raise ValueError(reason)
+_MX, _SRV, _SOA, _TLSA = (struct.Struct(f"!{form}") for form in ("H", "HHH", "IIIII", "BBB"))
 
 
 @dataclass(frozen=True, slots=True)
 class Kind(Generic[RecordT]):
     """A record type.
 
-    ``decode`` takes dnspython's rdata; ``salvage`` takes the octets of rdata that dnspython
-    refuses, and its reason.  Both raise `ValueError` or `DanebotError` when there is no value.
+    ``decode`` raises `MalformedError`, or `NameSyntaxError` where a host name must stand.
     """
 
     rdtype: int
     word: str
-    decode: Callable[[Any], RecordT]
-    salvage: Callable[[bytes, str], RecordT] = _refuse
+    decode: Callable[[Rdata], RecordT]
 
 
-def _host(name: Any) -> Hostname | None:  # noqa: ANN401 - dnspython's rdata is untyped here
-    text = name_text(name)
+def _a(rdata: Rdata) -> str:
+    return _address(rdata, socket.AF_INET, 4)
+
+
+def _aaaa(rdata: Rdata) -> str:
+    return _address(rdata, socket.AF_INET6, 16)
+
+
+def _address(rdata: Rdata, family: socket.AddressFamily, size: int) -> str:
+    if rdata.end - rdata.start != size:
+        raise MalformedError(f"address of {rdata.end - rdata.start} octets")
+    return socket.inet_ntop(family, rdata.octets)
+
+
+def _ns(rdata: Rdata) -> Hostname:
+    """The target as it is, even if no host name: a name server that can't be asked counts too."""
+    return Hostname(rdata.name())
+
+
+def _cname(rdata: Rdata) -> DnsName:
+    return DnsName(rdata.name())
+
+
+def _soa(rdata: Rdata) -> SoaRecord:
+    (primary, _), at = rdata.names(2)
+    serial, _, _, _, minimum = rdata._replace(start=at).unpack(_SOA)
+    return SoaRecord(DnsName(primary), serial, timedelta(seconds=minimum))
+
+
+def _mx(rdata: Rdata) -> MxRecord:
+    (preference,) = rdata.unpack(_MX)
+    return MxRecord(preference, _host(rdata, _MX.size))
+
+
+def _srv(rdata: Rdata) -> SrvRecord:
+    priority, weight, port = rdata.unpack(_SRV)
+    return SrvRecord(priority, weight, port, _host(rdata, _SRV.size))
+
+
+def _host(rdata: Rdata, skip: int) -> Hostname | None:
+    """None for the root: "none here" (RFC 7505, RFC 2782)."""
+    text = rdata.name(skip)
     return Hostname.parse(text) if text else None
 
 
-def _salvage_tlsa(rdata: bytes, reason: str) -> TlsaRecord:
-    """A digest of the wrong length is data: whoever verifies says why it is unusable."""
-    if len(rdata) < _TLSA_NUMBERS:
-        raise ValueError(f"only {len(rdata)} octets ({reason})")
-    return TlsaRecord(rdata[0], rdata[1], rdata[2], rdata[_TLSA_NUMBERS:])
+def _tlsa(rdata: Rdata) -> TlsaRecord:
+    """Any length of data will do: whoever verifies says why a record is unusable."""
+    usage, selector, mtype = rdata.unpack(_TLSA)
+    return TlsaRecord(usage, selector, mtype, rdata.octets[_TLSA.size :])
 
 
-A: Kind[str] = Kind(1, "A", lambda rd: str(rd.address))
-NS: Kind[Hostname] = Kind(2, "NS", lambda rd: Hostname(name_text(rd.target)))
-"""Targets as they are, even where no host name: a name server that can't be asked still counts."""
-CNAME: Kind[DnsName] = Kind(5, "CNAME", lambda rd: DnsName(name_text(rd.target)))
-SOA: Kind[SoaRecord] = Kind(
-    6,
-    "SOA",
-    lambda rd: SoaRecord(DnsName(name_text(rd.mname)), rd.serial, timedelta(seconds=rd.minimum)),
-)
-MX: Kind[MxRecord] = Kind(15, "MX", lambda rd: MxRecord(rd.preference, _host(rd.exchange)))
-AAAA: Kind[str] = Kind(28, "AAAA", lambda rd: str(rd.address))
-SRV: Kind[SrvRecord] = Kind(
-    33, "SRV", lambda rd: SrvRecord(rd.priority, rd.weight, rd.port, _host(rd.target))
-)
-TLSA: Kind[TlsaRecord] = Kind(
-    52,
-    "TLSA",
-    lambda rd: TlsaRecord(int(rd.usage), int(rd.selector), int(rd.mtype), bytes(rd.cert)),
-    _salvage_tlsa,
-)
+A = Kind(1, "A", _a)
+NS = Kind(2, "NS", _ns)
+CNAME = Kind(5, "CNAME", _cname)
+SOA = Kind(6, "SOA", _soa)
+MX = Kind(15, "MX", _mx)
+AAAA = Kind(28, "AAAA", _aaaa)
+SRV = Kind(33, "SRV", _srv)
+TLSA = Kind(52, "TLSA", _tlsa)

@@ -5,29 +5,24 @@ All of it is logic without I/O: generators for a driver (see `danebot.adapters.s
 
 from __future__ import annotations
 
-import enum
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Generic, TypeVar
 
 from danebot.adapters.kinds import Kind
+from danebot.adapters.rcodes import Rcode
 from danebot.adapters.resolvconf import Nameserver, ResolverConfig
+from danebot.adapters.response import Chain, Response, seconds
+from danebot.adapters.rrset import RRsetKey, Section
 from danebot.adapters.steps import Ask, Failure, Query, Steps, Trouble, ask
-from danebot.adapters.wire import Chain, Response, seconds
+from danebot.adapters.wirename import MalformedError
 from danebot.domain.dns import Alias, Answer, Presence, Security
 from danebot.domain.names import DnsName, printable
 from danebot.errors import DanebotError
 
 RecordT = TypeVar("RecordT")
 _SOA, _NS = 6, 2
-
-
-class Rcode(enum.IntEnum):
-    """The response codes that mean something here (RFC 1035 section 4.1.1)."""
-
-    NOERROR = 0
-    SERVFAIL = 2
-    NXDOMAIN = 3
+_MAX_NAME = 253  # RFC 1035 section 2.3.4; a base domain may leave no room for _25._tcp
 
 
 _CONCLUSIVE = (Rcode.NOERROR, Rcode.NXDOMAIN)
@@ -59,6 +54,8 @@ class Resolver:
 
         A nameserver that timed out is tried again, one that gave an error isn't.
         """
+        if len(name.text) > _MAX_NAME:
+            return Look(_unknown(name, Security.INDETERMINATE, "name too long to ask for"))
         left = list(self.config.nameservers)
         troubles: dict[str, None] = {}
         for attempt in range(self.config.attempts):
@@ -131,7 +128,7 @@ class Resolver:
         if chain.links and not present and not response.recursive and not _has_soa(response):
             return None
         security, doubt = judge(self.config, nameserver, response, chain)
-        found, rejects = records(kind, response, chain.canonical)
+        found, rejects = records(kind, response.answer, chain.canonical)
         answer = Answer(
             name=name,
             security=security,
@@ -175,12 +172,12 @@ def _is_referral(response: Response) -> bool:
         and not response.authoritative
         and not _has_soa(response)
         and not response.recursive
-        and any(rdtype == _NS for _, rdtype, _ in response.authority)
+        and any(key.rdtype == _NS for key in response.authority)
     )
 
 
 def _has_soa(response: Response) -> bool:
-    return any(rdtype == _SOA for _, rdtype, _ in response.authority)
+    return any(key.rdtype == _SOA for key in response.authority)
 
 
 def _presence(response: Response, *, present: bool) -> Presence:
@@ -214,20 +211,15 @@ def _bogus(
 
 
 def records(
-    kind: Kind[RecordT], response: Response, name: str
+    kind: Kind[RecordT], section: Section, name: str
 ) -> tuple[tuple[RecordT, ...], tuple[str, ...]]:
-    """The records at ``name`` in the answer, in a fixed order, and why others are none."""
+    """The records at ``name`` in a section, in a fixed order, and why others are none."""
     found: set[RecordT] = set()
     rejects: list[str] = []
-    raw = [odd for odd in response.odd if (odd.name, odd.rdtype) == (name, kind.rdtype)]
-    for rdata in response.answer.get((name, kind.rdtype, 0), ()):
+    rrset = section.get(RRsetKey(name, kind.rdtype))
+    for rdata in rrset.rdatas if rrset is not None else ():
         try:
             found.add(kind.decode(rdata))
-        except (DanebotError, ValueError) as exc:
-            rejects.append(printable(f"{kind.word} record: {exc}"))
-    for odd in raw:
-        try:
-            found.add(kind.salvage(odd.rdata, odd.reason))
-        except (DanebotError, ValueError) as exc:
+        except (DanebotError, MalformedError) as exc:
             rejects.append(printable(f"{kind.word} record: {exc}"))
     return tuple(sorted(found, key=repr)), tuple(rejects)

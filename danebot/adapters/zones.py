@@ -8,12 +8,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any, cast
+from typing import Any
 
 from danebot.adapters.kinds import AAAA, NS, SOA, A
-from danebot.adapters.resolver import Look, Rcode, Resolver
+from danebot.adapters.rcodes import Rcode
+from danebot.adapters.resolver import Look, Resolver, records
+from danebot.adapters.response import Response, seconds
+from danebot.adapters.rrset import RRsetKey, original_ttl, signatures
 from danebot.adapters.steps import Ask, Failure, Query, Reply, Steps, Trouble, ask, each, together
-from danebot.adapters.wire import RRSIG, Response, is_below, name_text, seconds, signed_ttl
+from danebot.adapters.wirename import is_below
 from danebot.domain.dns import Presence, Server
 from danebot.domain.names import DnsName, Hostname
 
@@ -72,16 +75,16 @@ class _Found:
     def add(self, response: Response, zone: DnsName) -> None:
         """Take in the NS RRset of ``zone`` from either section, with its glue."""
         for section in (response.answer, response.authority):
-            rrset = section.get((zone.text, NS.rdtype, 0))
+            rrset = section.get(RRsetKey(zone.text, NS.rdtype))
             if rrset is None:
                 continue
-            self.ttls.append(signed_ttl(section, (zone.text, NS.rdtype)) or rrset.ttl)
-            for rdata in rrset:
-                name = NS.decode(rdata)
-                self.names.add(name)
+            self.ttls.append(original_ttl(section, zone.text, NS.rdtype) or rrset.ttl)
+            names, _ = records(NS, section, zone.text)
+            self.names.update(names)
+            for name in names:
                 for kind in (A, AAAA):
-                    glue = response.additional.get((name.text, kind.rdtype, 0), ())
-                    self.glue.setdefault(name, set()).update(kind.decode(rd) for rd in glue)
+                    glue, _ = records(kind, response.additional, name.text)
+                    self.glue.setdefault(name, set()).update(glue)
 
 
 def parent_of(name: DnsName) -> DnsName:
@@ -95,9 +98,8 @@ def zone_in(response: Response, name: str, rdtype: int) -> DnsName | None:
     By the signer of the RRset (RFC 4035 section 2.2: the zone's apex), or the SOA that comes with
     a negative answer (RFC 2308 section 3).
     """
-    signatures = response.answer.get((name, RRSIG, rdtype), ())
-    signers = [name_text(cast("Any", rd).signer) for rd in signatures]
-    owners = [owner for owner, kind, _ in response.authority if kind == SOA.rdtype]
+    signers = [signature.signer for signature in signatures(response.answer, name, rdtype)]
+    owners = [key.name for key in response.authority if key.rdtype == SOA.rdtype]
     apexes = [apex for apex in signers or owners if is_below(name, apex)]
     return DnsName(apexes[0]) if apexes else None
 
@@ -200,7 +202,9 @@ class Zones:
                 for reply in replies
                 if isinstance(reply, Response)
                 and reply.rcode == Rcode.NOERROR
-                and any((zone.text, NS.rdtype, 0) in s for s in (reply.answer, reply.authority))
+                and any(
+                    RRsetKey(zone.text, NS.rdtype) in s for s in (reply.answer, reply.authority)
+                )
             ]
             for reply in useful:
                 found.add(reply, zone)

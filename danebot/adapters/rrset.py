@@ -1,0 +1,92 @@
+"""Records as a message holds them: octets, gathered by owner and type.
+
+Rdata stays as octets until somebody asks for it, so that one bad record doesn't sink the answer.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from danebot.adapters.wirename import MalformedError, read_name
+
+RRSIG = 46
+_RRSIG = struct.Struct("!HBBIIIH")  # RFC 4034 section 3.1, without signer and signature
+
+
+class Rdata(NamedTuple):
+    """Rdata as octets ``start`` to ``end`` of the message, which compressed names refer to."""
+
+    message: bytes
+    start: int
+    end: int
+
+    @property
+    def octets(self) -> bytes:
+        """The rdata alone."""
+        return self.message[self.start : self.end]
+
+    def unpack(self, layout: struct.Struct) -> tuple[int, ...]:
+        """Numbers at the front; raise `MalformedError` if it is shorter."""
+        if self.end - self.start < layout.size:
+            raise MalformedError(f"rdata of {self.end - self.start} octets")
+        return layout.unpack_from(self.message, self.start)
+
+    def name(self, skip: int = 0) -> str:
+        """The name after ``skip`` octets."""
+        return self.names(1, skip)[0][0]
+
+    def names(self, count: int, skip: int = 0) -> tuple[list[str], int]:
+        """Names one after another, and the offset after them; within the rdata or malformed."""
+        at, found = self.start + skip, []
+        for _ in range(count):
+            name, at = read_name(self.message, at)
+            found.append(name)
+        if at > self.end:
+            raise MalformedError("a name that goes beyond the rdata")
+        return found, at
+
+
+@dataclass(slots=True)
+class RRset:
+    """Records of one owner and type; of TTLs that differ (RFC 2181 5.2) the largest, in seconds."""
+
+    ttl: int
+    rdatas: list[Rdata]
+
+
+class RRsetKey(NamedTuple):
+    """Owner in normal form and type; for RRSIG also the type that it covers, or else 0."""
+
+    name: str
+    rdtype: int
+    covers: int = 0
+
+
+Section = dict[RRsetKey, RRset]
+
+
+class Signature(NamedTuple):
+    """What matters of an RRSIG (RFC 4034 section 3.1): seconds, Unix time, a name."""
+
+    original_ttl: int
+    expiration: int
+    signer: str
+
+
+def signatures(section: Section, name: str, rdtype: int) -> Iterator[Signature]:
+    """The RRSIGs beside an RRset, those that can be read."""
+    rrset = section.get(RRsetKey(name, RRSIG, rdtype))
+    for rdata in rrset.rdatas if rrset is not None else ():
+        try:
+            _, _, _, ttl, expiration, _, _ = rdata.unpack(_RRSIG)
+            yield Signature(ttl, expiration, rdata.name(skip=_RRSIG.size))
+        except MalformedError:
+            continue
+
+
+def original_ttl(section: Section, name: str, rdtype: int) -> int | None:
+    """The original TTL by the RRSIGs beside an RRset (RFC 4034 section 3.1.4), in seconds."""
+    return max((s.original_ttl for s in signatures(section, name, rdtype)), default=None)
