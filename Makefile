@@ -26,13 +26,13 @@ build/deps.stamp: tools/install-deps
 
 .venv/stamp: pyproject.toml | build/deps.stamp
 	python=$$(tools/find-pythons) && { [ -x $(BIN)/python ] || "$$python" -m venv .venv; }
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	$(BIN)/python -m pip install -qq --disable-pip-version-check --editable '.[dev]'
 	@touch $@
 
 # The newest certbot, apart from danebot's packages and from Debian's certbot.
 build/certbot-venv/stamp: | build/deps.stamp
 	python=$$(tools/find-pythons) && "$$python" -m venv build/certbot-venv
-	build/certbot-venv/bin/python -m pip install --quiet --disable-pip-version-check certbot
+	build/certbot-venv/bin/python -m pip install -qq --disable-pip-version-check certbot
 	build/certbot-venv/bin/certbot --version
 	@touch $@
 
