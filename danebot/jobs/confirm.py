@@ -68,11 +68,17 @@ def confirm(run: LineageRun, context: Context) -> None:
             break
     for result in stale:
         _say_not_served(run, result)
-    if not stale and not deployment.pending:
-        run.memory = replace(
-            run.memory, deployment=replace(deployment, confirmed_at=context.clock())
+    if stale or deployment.pending:
+        return
+    run.memory = replace(run.memory, deployment=replace(deployment, confirmed_at=context.clock()))
+    run.save()
+    if any(past.until == deployment.at for past in run.memory.past_keys):
+        run.say(
+            Code.CONFIRMED,
+            Severity.NOTICE,
+            "the new key is in service and the rollover complete",
+            "the old key's records may be removed now" if state.required else "",
         )
-        run.save()
 
 
 def endpoints_of(state: LineageState) -> tuple[Endpoint, ...]:

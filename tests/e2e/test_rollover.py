@@ -33,7 +33,7 @@ def test_a_whole_rollover(site: Site) -> None:
     out = site.ok("renew")
     assert "is live" in out
     assert f"3 1 1 {site.lab.served_spki()}" == new
-    assert site.lab.posttls().returncode == 0
+    assert site.lab.dane_verified()
     site.sound()
     status = site.status()
     assert status["phase"] == "stable"
