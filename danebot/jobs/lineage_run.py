@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -9,7 +10,7 @@ from danebot.adapters import changes
 from danebot.adapters.atomic import remove
 from danebot.adapters.memory_file import load_memory, save_memory
 from danebot.adapters.recovery import recover
-from danebot.adapters.tree import LineagePaths
+from danebot.adapters.tree import KINDS, LineagePaths
 from danebot.domain.assess import when
 from danebot.domain.findings import Code, Finding, Severity
 from danebot.domain.lineage import LineageState, Management
@@ -43,6 +44,8 @@ class LineageRun:
         self.events: list[Finding] = []
         self.view: LineageView | None = None
         self.failed = False
+        self._settled: tuple[object, ...] | None = None
+        self._state: LineageState | None = None
         self._seen: Observations = {}
         self._fresh = False
         self._in_use: frozenset[bytes] = frozenset()
@@ -71,15 +74,29 @@ class LineageRun:
         """The lineage's files as they are now."""
         return self.context.tree.read(self.name)
 
-    def take(self, seen: Observations, in_use: frozenset[bytes]) -> None:
-        """Take in what the run's common look at DNS saw."""
+    def take(
+        self, state: LineageState, seen: Observations, in_use: frozenset[bytes]
+    ) -> None:
+        """Take in what the run's common look at the tree and at DNS saw."""
+        self._state = state
         self._seen, self._in_use = seen, in_use
         self._fresh = False
 
+    @property
+    def settled(self) -> bool:
+        """Whether nothing moved since the plan last came to its end, so that it still holds."""
+        return self._settled is not None and self._settled == self._position()
+
+    def _position(self) -> tuple[object, ...]:
+        """What certbot, a hook or a step would have changed."""
+        links = (self.paths.own / f"{kind}.pem" for kind in KINDS)
+        return (self.memory, *(os.readlink(link) for link in links if link.is_symlink()))
+
     def review(self) -> None:
         """Plan and assess once more on what was seen last, for the report."""
-        self._plan(self.read())
-        self.save()
+        if not self.settled:
+            self._plan(self.read())
+            self.save()
 
     @property
     def certbot_may_renew(self) -> bool:
@@ -102,7 +119,8 @@ class LineageRun:
     def advance(self) -> None:
         """Execute the plan's steps until none is left."""
         for _ in range(_MOST_STEPS):
-            current = self._plan(self.read())
+            current = self._plan(self._state or self.read())
+            self._state = None
             step = current.plan.step
             if step is None:
                 break
@@ -115,6 +133,7 @@ class LineageRun:
         else:
             raise TreeError(f"{self.name}: the plan doesn't come to an end; please report this")
         self.save()
+        self._settled = self._position()
 
     @staticmethod
     def _changes_key(current: LineageView) -> bool:

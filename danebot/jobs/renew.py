@@ -48,8 +48,9 @@ def renew(
     context.progress("certbot renew")
     troubles += _certbot_for_the_rest(certbot, lock, runs, scope)
     for run in runs:
-        _guard(run, run.heal)
-        _guard(run, run.advance)
+        if not run.settled:
+            _guard(run, run.heal)
+            _guard(run, run.advance)
     for run in runs:
         _guard(run, lambda run=run: run_pending_hooks(run, context))  # type: ignore[misc]
         _guard(run, lambda run=run: confirm(run, context))  # type: ignore[misc]
@@ -74,7 +75,7 @@ def _look(context: Context, runs: Sequence[LineageRun]) -> None:
     in_use = keys_in_use(states.values())
     for run in runs:
         if run.name in states:
-            run.take(seen, in_use)
+            run.take(states[run.name], seen, in_use)
 
 
 def _certbot_for_the_rest(
