@@ -15,10 +15,12 @@ from danebot.adapters.authoritative import Observer
 from danebot.adapters.kinds import Kind
 from danebot.adapters.resolvconf import ResolverConfig
 from danebot.adapters.resolver import Resolver
+from danebot.adapters.routing import SMTP_PORT, Routing
 from danebot.adapters.steps import Cache
 from danebot.adapters.zones import Direct
 from danebot.domain.dns import Answer, OwnerObservation
-from danebot.domain.names import DnsName
+from danebot.domain.names import DnsName, Hostname
+from danebot.domain.route import HostRoute, MailRoute, SrvRoute
 
 RecordT = TypeVar("RecordT")
 
@@ -42,3 +44,21 @@ class DnsClient:
         """Look at TLSA owners from everywhere (`danebot.adapters.ports.TlsaObserver`)."""
         observer = Observer.of(Resolver(self.config), self.direct)
         return exchange.run(observer.observe(owners), cache)
+
+    def mail_route(
+        self, domain: Hostname, port: int = SMTP_PORT, cache: Cache | None = None
+    ) -> MailRoute:
+        """Where mail for ``domain`` goes, with each host's TLSA records (RFC 7672 2.2)."""
+        return exchange.run(self._routing.mail(domain, port), cache)
+
+    def service_route(self, host: Hostname, port: int, cache: Cache | None = None) -> HostRoute:
+        """A host's addresses and the TLSA records for ``port`` (RFC 7671 section 7)."""
+        return exchange.run(self._routing.service(host, port), cache)
+
+    def srv_route(self, domain: Hostname, service: str, cache: Cache | None = None) -> SrvRoute:
+        """Where a service such as ``imaps`` is (RFC 6186, RFC 7673), or `NameSyntaxError`."""
+        return exchange.run(self._routing.srv(domain, service), cache)
+
+    @property
+    def _routing(self) -> Routing:
+        return Routing(Resolver(self.config))
