@@ -171,7 +171,7 @@ def _save_regular_key(tree: Tree, paths: LineagePaths) -> None:
     if link.is_symlink() or not link.exists():
         return
     try:
-        key = tree.reader.key(read_bytes(link))
+        key = tree.reader.key(link)
     except CertificateError:
         return
     if key not in _known_keys(tree, paths):
@@ -188,7 +188,7 @@ def _known_keys(tree: Tree, paths: LineagePaths, but: Path | None = None) -> set
         if file == but:
             continue
         try:
-            keys.add(tree.reader.key(read_bytes(file)))
+            keys.add(tree.reader.key(file))
         except (CertificateError, TreeError):
             continue
     return keys
@@ -239,7 +239,7 @@ def _remove_key_copy(tree: Tree, paths: LineagePaths, file: Path) -> list[str]:
     said = [f"{file}: stray copy removed"]
     try:
         pem = read_bytes(file)
-        key = tree.reader.key(pem)
+        key = tree.reader.key(file)
     except (CertificateError, TreeError):
         remove(file)
         return said

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, TypeVar, cast
 
 from danebot.adapters.renewal_conf import PATH_SETTINGS, RenewalConf
 from danebot.domain.lineage import Held, KeyFile, LineageState, Management, UnknownKey
@@ -85,33 +85,33 @@ class LineagePaths:
 
 @dataclass
 class Reader:
-    """Reads versions of one tree; parsed certificates and keys are kept by content."""
+    """Reads keys and chains of one tree; a file that didn't change is parsed once."""
 
-    _chains: dict[bytes, Chain] = field(default_factory=dict)
-    _keys: dict[bytes, PublicKey] = field(default_factory=dict)
+    _parsed: dict[tuple[str, object], tuple[object, object]] = field(default_factory=dict)
 
-    def chain(self, pem: bytes) -> Chain:
-        """Parse a chain, or `CertificateError`."""
+    def chain(self, path: Path) -> Chain:
+        """Parse a file of certificates, or `CertificateError`, or `TreeError`."""
         from danebot.domain.certs import read_chain
 
-        return self._once(self._chains, pem, read_chain)
+        return self._once(path, read_chain)
 
-    def key(self, pem: bytes) -> PublicKey:
-        """Parse a private key's public half, or `CertificateError`."""
+    def key(self, path: Path) -> PublicKey:
+        """Parse a private key's public half, or `CertificateError`, or `TreeError`."""
         from danebot.domain.certs import read_private_key
 
-        return self._once(self._keys, pem, read_private_key)
+        return self._once(path, read_private_key)
 
-    @staticmethod
-    def _once(
-        cache: dict[bytes, ParsedT], pem: bytes, parse: Callable[[bytes], ParsedT]
-    ) -> ParsedT:
-        import hashlib
-
-        digest = hashlib.sha256(pem).digest()
-        if digest not in cache:
-            cache[digest] = parse(pem)
-        return cache[digest]
+    def _once(self, path: Path, parse: Callable[[bytes], ParsedT]) -> ParsedT:
+        try:
+            found = os.stat(path)
+        except OSError as exc:
+            raise TreeError(f"cannot read {path}: {exc.strerror}") from exc
+        version = (found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
+        key = (str(path), parse)
+        known = self._parsed.get(key)
+        if known is None or known[0] != version:
+            known = self._parsed[key] = (version, parse(read_bytes(path)))
+        return cast("ParsedT", known[1])
 
     def key_file(self, path: Path) -> KeyFile | None:
         """``nextkey.pem`` or ``ready.pem``; None if there is no such file."""
@@ -122,30 +122,29 @@ class Reader:
         except OSError as exc:
             raise TreeError(f"cannot read {path}: {exc.strerror}") from exc
         try:
-            return KeyFile(self.key(read_bytes(path)), modified)
+            return KeyFile(self.key(path), modified)
         except (CertificateError, TreeError):
             return KeyFile(None, modified)
 
     def combo(self, path: Path) -> Held | None:
         """What ``combo.pem`` holds; None if it is absent or not a usable key and chain."""
         try:
-            pem = read_bytes(path)
-            return Held(None, self.key(pem), self.chain(pem))
+            return Held(None, self.key(path), self.chain(path))
         except (CertificateError, TreeError):
             return None
 
     def version(self, paths: LineagePaths, version: int) -> Held | None:
         """One version of the archive; None unless all four files are there and agree."""
         try:
-            pem = {kind: read_bytes(paths.archived(kind, version)) for kind in KINDS}
-            chain = self.chain(pem["fullchain"])
-            if self.chain(pem["cert"]).ders != chain.ders[:1]:
+            chain = self.chain(paths.archived("fullchain", version))
+            if self.chain(paths.archived("cert", version)).ders != chain.ders[:1]:
                 return None
-            rest = self.chain(pem["chain"]).ders if pem["chain"].strip() else ()
-            held = Held(version, self.key(pem["privkey"]), chain)
-        except (CertificateError, TreeError):
+            rest = paths.archived("chain", version)
+            others = self.chain(rest).ders if rest.stat().st_size else ()
+            held = Held(version, self.key(paths.archived("privkey", version)), chain)
+        except (CertificateError, TreeError, OSError):
             return None
-        return held if rest == chain.ders[1:] and held.matches else None
+        return held if others == chain.ders[1:] and held.matches else None
 
 
 class Tree:
@@ -160,6 +159,7 @@ class Tree:
             )
         self.root = root.absolute()
         self.reader = Reader()
+        self._confs: dict[str, tuple[object, RenewalConf]] = {}
 
     def names(self) -> tuple[str, ...]:
         """The names of all lineages, sorted."""
@@ -181,8 +181,17 @@ class Tree:
         return tuple(dict.fromkeys(wanted)) or names
 
     def conf(self, name: str) -> RenewalConf:
-        """certbot's configuration of a lineage."""
-        return RenewalConf.read(self.root / "renewal" / f"{name}.conf")
+        """certbot's configuration of a lineage, as it is now."""
+        path = self.root / "renewal" / f"{name}.conf"
+        try:
+            found = path.stat()
+        except OSError:
+            return RenewalConf.read(path)  # says what is wrong
+        version = (found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
+        known = self._confs.get(name)
+        if known is None or known[0] != version:
+            known = self._confs[name] = (version, RenewalConf.read(path))
+        return known[1]
 
     def paths(self, name: str) -> LineagePaths:
         """Where the parts of a lineage lie; an ``archive_dir`` below staging is certbot's slip."""
