@@ -28,8 +28,8 @@ class CautionCode(enum.Enum):
         "OpenSSL with X509_STRICT); Postfix and Exim deliver"
     )
     COMMON_NAME_ONLY = (
-        "name in the subject's common name alone: senders written in Go fail, and OpenSSL after 3 "
-        "looks there only if told to; Postfix and Exim with OpenSSL up to 3 deliver"
+        "name in the subject's common name alone: senders written in Go fail, and OpenSSL after "
+        "3 looks there only if told to; Postfix and Exim with OpenSSL up to 3 deliver"
     )
     WEAK_KEY = (
         "key below 112 bits of security (RSA under 2048): senders at OpenSSL's security level 2 "
@@ -40,8 +40,8 @@ class CautionCode(enum.Enum):
         "in Go fail; Postfix delivers"
     )
     LEAF_NOT_CURRENT = (
-        "leaf outside its validity period: DANE senders deliver (RFC 7671 section 5.1); others, and "
-        "people's mail programs, refuse it"
+        "leaf outside its validity period: DANE senders deliver (RFC 7671 section 5.1); others, "
+        "and people's mail programs, refuse it"
     )
     ANCHOR_NOT_CURRENT = (
         "DANE-TA anchor outside its validity period: OpenSSL (Postfix, Exim) doesn't ask for that "
@@ -52,8 +52,8 @@ class CautionCode(enum.Enum):
     )
     MANY_RECORDS = "more than a dozen records: the answer needs TCP, which some resolvers lack"
     ALL_UNUSABLE = (
-        "no usable record: Postfix encrypts without authentication; Exim defers if none has usage 2 "
-        "or 3 with a known matching type"
+        "no usable record: Postfix encrypts without authentication; Exim defers if none has usage "
+        "2 or 3 with a known matching type"
     )
     MATCH_BEHIND_STRONGER_DIGEST = (
         "a SHA2-256 record matches but is ignored beside SHA2-512 records that don't: senders with "
@@ -67,7 +67,7 @@ class CautionCode(enum.Enum):
         "anchor taken from the record alone: OpenSSL (Postfix, Exim) delivers; the server should "
         "present it, since other senders need not look there (RFC 7671 section 5.2)"
     )
-    UNREADABLE_CERTIFICATE = "presented certificate cannot be parsed: senders may end the handshake"
+    UNREADABLE_CERTIFICATE = "cannot be parsed in full: senders may end the handshake"
     LONG_CHAIN = "more than 16 certificates presented: the rest was not considered"
 
 
@@ -120,7 +120,7 @@ def _weak_key(certificate: Certificate) -> bool:
 
 def _weak_signature(certificate: Certificate) -> bool:
     try:
-        digest = certificate.parsed.signature_hash_algorithm
+        digest = certificate.parsed.signature_hash_algorithm if certificate.parsed else None
     except UnsupportedAlgorithm:
         return False
     return isinstance(digest, (hashes.SHA1, hashes.MD5))

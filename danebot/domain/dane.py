@@ -296,9 +296,8 @@ def _judge_anchor(record: TlsaRecord, scene: _Scene) -> _Found:
     if path.anchored:
         flaws = pkix.judge(path, scene.references, scene.now)
         reason = Reason.INVALID_PATH if flaws else Reason.MATCHED
-        cautions: tuple[Caution, ...] = ()
-        if path.anchor is Anchor.BARE_KEY or path.certificates[-1] not in scene.presented:
-            cautions = (Caution(CautionCode.ANCHOR_NOT_PRESENTED),)
+        absent = path.anchor is Anchor.BARE_KEY or path.certificates[-1] not in scene.presented
+        cautions = (Caution(CautionCode.ANCHOR_NOT_PRESENTED),) if absent and not flaws else ()
         return _Found(RecordVerdict(record, reason, path.depth, flaws), path, cautions)
     if not any(_associated(record, certificate) for certificate in scene.presented):
         return _Found(RecordVerdict(record, Reason.NO_MATCH))
@@ -453,7 +452,7 @@ def _chain_cautions(
     cautions = [
         Caution(CautionCode.UNREADABLE_CERTIFICATE, depth)
         for depth, certificate in enumerate(presented)
-        if certificate is None
+        if certificate is None or certificate.facts is None
     ]
     if len(chain) > MAX_PRESENTED:
         cautions.append(Caution(CautionCode.LONG_CHAIN))

@@ -30,7 +30,7 @@ CanonicalName = tuple[tuple[tuple[str, str], ...], ...]
 
 _SEQUENCE = 0x30
 _BIT_STRING = 0x03
-_OID = 0x06
+_VERSION = 0xA0  # [0] EXPLICIT
 _SERVER_AUTH = {
     "1.3.6.1.5.5.7.3.1",  # serverAuth
     "1.3.6.1.4.1.311.10.3.3",  # Microsoft's server gated crypto, which OpenSSL takes as well
@@ -121,13 +121,13 @@ class Facts:
 class Certificate:
     """A certificate that could be parsed; equal if its DER is.
 
-    ``spki`` is the SubjectPublicKeyInfo as it stands in the DER; ``facts`` is None if its names or
-    extensions can't be read.
+    ``spki`` is the SubjectPublicKeyInfo as it stands in the DER.  ``parsed`` and ``facts`` are
+    None if cryptography can't read what OpenSSL may: enough for DANE-EE, not for a path.
     """
 
     der: bytes
     spki: bytes
-    parsed: x509.Certificate
+    parsed: x509.Certificate | None
     facts: Facts | None
 
     def __hash__(self) -> int:
@@ -140,22 +140,26 @@ class Certificate:
     def public_key(self) -> CertificatePublicKeyTypes | None:
         """The public key, None if it can't be read."""
         try:
-            return self.parsed.public_key()
+            return self.parsed.public_key() if self.parsed is not None else None
         except (ValueError, UnsupportedAlgorithm):
             return None
 
 
 def read(der: bytes) -> Certificate | None:
-    """Parse one DER certificate; None for anything else, trailing octets included."""
+    """Take one DER certificate apart; None for anything else, trailing octets included."""
     try:
-        with warnings.catch_warnings():
-            # Serial numbers below one and the like: OpenSSL's senders don't mind.
-            warnings.simplefilter("ignore")
-            parsed = x509.load_der_x509_certificate(der)
-            spki = _subject_public_key_info(parsed.tbs_certificate_bytes)
-            facts = _read_facts(parsed)
+        spki = _subject_public_key_info(der)
     except ValueError:
         return None
+    parsed, facts = None, None
+    with warnings.catch_warnings():
+        # Serial numbers below one and the like: OpenSSL's senders don't mind.
+        warnings.simplefilter("ignore")
+        try:
+            parsed = x509.load_der_x509_certificate(der)
+            facts = _facts(parsed, parsed.extensions)
+        except Exception:  # noqa: BLE001, S110 - damaged fields raise all sorts, TypeError included
+            pass
     return Certificate(der, spki, parsed, facts)
 
 
@@ -187,23 +191,25 @@ def _element(data: bytes, at: int) -> tuple[int, int, int]:
     return tag, start, start + length
 
 
-def _subject_public_key_info(tbs: bytes) -> bytes:
-    """The SubjectPublicKeyInfo of a TBSCertificate, octet for octet (RFC 5280 section 4.1).
+def _subject_public_key_info(der: bytes) -> bytes:
+    """The SubjectPublicKeyInfo of a certificate, octet for octet (RFC 5280 section 4.1).
 
     Selector SPKI(1) matches these octets; encoding the parsed key again would change keys with an
     unusual encoding (compressed points, RSASSA-PSS keys), and fails for unknown algorithms.
     """
-    _, at, _ = _element(tbs, 0)
-    tag, _, end = _element(tbs, at)
-    fields = 5 if tag == 0xA0 else 4  # noqa: PLR2004 - [0] version; serial to subject
-    at = end
-    for _ in range(fields):
-        start = at
-        _, _, at = _element(tbs, start)
-    tag, _, end = _element(tbs, at)
-    if tag != _SEQUENCE:
+    tag, tbs, end = _element(der, 0)
+    _, at, tbs_end = _element(der, tbs)
+    _, _, algorithm_end = _element(der, tbs_end)
+    _, _, signature_end = _element(der, algorithm_end)
+    if tag != _SEQUENCE or not end == signature_end == len(der):
+        raise ValueError("not one certificate")
+    first, _, _ = _element(der, at)
+    for _ in range(6 if first == _VERSION else 5):  # version, serial number ... subject
+        _, _, at = _element(der, at)
+    tag, _, end = _element(der, at)
+    if tag != _SEQUENCE or end > tbs_end:
         raise ValueError("no SubjectPublicKeyInfo")
-    return tbs[at:end]
+    return der[at:end]
 
 
 def canonical(name: x509.Name) -> CanonicalName:
@@ -219,14 +225,6 @@ def _fold(value: str | bytes) -> str:
         return value.hex()
     folded = "".join(char.lower() if char.isascii() else char for char in value)
     return " ".join(part for part in folded.split(" ") if part)
-
-
-def _read_facts(parsed: x509.Certificate) -> Facts | None:
-    try:
-        extensions = parsed.extensions
-        return _facts(parsed, extensions)
-    except (ValueError, x509.DuplicateExtension, x509.UnsupportedGeneralNameType):
-        return None
 
 
 def _facts(parsed: x509.Certificate, extensions: x509.Extensions) -> Facts:
@@ -315,7 +313,7 @@ def check_signature(certificate: Certificate, key: CertificatePublicKeyTypes | N
     octet; a bare key of a ``2 1 0`` record has no name, and OpenSSL compares names folded.
     """
     try:
-        check = _checker(certificate.parsed, key)
+        check = _checker(certificate.parsed, key) if certificate.parsed is not None else None
         if check is None:
             return Signature.UNSUPPORTED
         check()
@@ -346,6 +344,8 @@ def _checker(
 
 def may_have_signed(key: CertificatePublicKeyTypes | None, certificate: Certificate) -> bool:
     """Whether the signature's algorithm is one for this type of key; True if that isn't known."""
+    if certificate.parsed is None:
+        return True
     try:
         parameters = certificate.parsed.signature_algorithm_parameters
     except (ValueError, UnsupportedAlgorithm):

@@ -6,6 +6,8 @@ level 0; but at a time of the caller's choice and without a handshake.  test_dan
 shows that real handshakes decide the same.
 """
 
+# ruff: noqa: ANN401 - ctypes takes anything
+
 from __future__ import annotations
 
 import ctypes
@@ -23,9 +25,17 @@ if TYPE_CHECKING:
 _NO_PARTIAL_WILDCARDS = 0x4
 _NO_DANE_EE_NAMECHECKS = 1
 _POINTERS = (
-    "TLS_client_method SSL_CTX_new SSL_new SSL_get0_dane d2i_X509 OPENSSL_sk_new_null "
-    "X509_STORE_new X509_STORE_CTX_new X509_STORE_CTX_get0_param X509_verify_cert_error_string"
-).split()
+    "TLS_client_method",
+    "SSL_CTX_new",
+    "SSL_new",
+    "SSL_get0_dane",
+    "d2i_X509",
+    "OPENSSL_sk_new_null",
+    "X509_STORE_new",
+    "X509_STORE_CTX_new",
+    "X509_STORE_CTX_get0_param",
+    "X509_verify_cert_error_string",
+)
 
 
 @dataclass(frozen=True)
@@ -67,6 +77,7 @@ def decide(
     chain: Sequence[bytes],
     names: Sequence[str],
     now: datetime,
+    *,
     store: Sequence[bytes] = (),
     level: int = 0,
 ) -> Decision:
@@ -94,7 +105,9 @@ def decide(
     try:
         if not usable:
             return Decision(None, "no usable TLSA records", -1, 0)
-        return _verify(connection, chain, names, now, store, level, usable)
+        good, error = _verify(connection, chain, names, now, store=store, level=level)
+        depth = _call("SSL_get0_dane_authority", connection, None, None) if good else -1
+        return Decision(good, error, depth, usable)
     finally:
         _call("SSL_free", connection)
         _call("SSL_CTX_free", context)
@@ -105,10 +118,11 @@ def _verify(
     chain: Sequence[bytes],
     names: Sequence[str],
     now: datetime,
+    *,
     store: Sequence[bytes],
     level: int,
-    usable: int,
-) -> Decision:
+) -> tuple[bool, str]:
+    """Whether OpenSSL verifies the chain, and its error in words."""
     certificates = [_certificate(der) for der in chain]
     assert all(certificates), "OpenSSL can't parse a certificate of the chain"
     stack = _call("OPENSSL_sk_new_null")
@@ -135,10 +149,9 @@ def _verify(
     words = ctypes.cast(
         _call("X509_verify_cert_error_string", ctypes.c_long(error)), ctypes.c_char_p
     ).value
-    depth = _call("SSL_get0_dane_authority", connection, None, None) if good else -1
     _call("X509_STORE_CTX_free", context)
     _call("X509_STORE_free", trusted)
     for certificate in certificates:
         _call("X509_free", certificate)
     _call("OPENSSL_sk_free", stack)
-    return Decision(good, (words or b"").decode(), depth, usable)
+    return good, (words or b"").decode()

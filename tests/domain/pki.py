@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -76,14 +76,14 @@ def name(common_name: str | None, organisation: str | None = None) -> x509.Name:
 
 
 def key_usage(*wanted: str) -> x509.KeyUsage:
-    fields = (
-        "digital_signature content_commitment key_encipherment data_encipherment key_agreement "
-        "key_cert_sign crl_sign encipher_only decipher_only"
-    ).split()
+    fields = [
+        *("digital_signature", "content_commitment", "key_encipherment", "data_encipherment"),
+        *("key_agreement", "key_cert_sign", "crl_sign", "encipher_only", "decipher_only"),
+    ]
     return x509.KeyUsage(**{field: field in wanted for field in fields})
 
 
-def issue(  # noqa: PLR0914 - a certificate has many fields
+def issue(
     subject: str | x509.Name | None,
     by: Issued | None = None,
     *,
@@ -99,7 +99,7 @@ def issue(  # noqa: PLR0914 - a certificate has many fields
     constraints: x509.NameConstraints | None = None,
     authority_key: bytes | bool = True,
     subject_key: bool = True,
-    digest: Any = None,
+    digest: hashes.SHA256 | hashes.SHA512 | None = None,
     extra: Sequence[tuple[x509.ExtensionType, bool]] = (),
     serial: int | None = None,
 ) -> Issued:
