@@ -213,9 +213,15 @@ def help_(ctx: click.Context, verb: str | None) -> None:
 
 def main(arguments: Iterable[str] | None = None) -> None:
     """Run the command line and exit; whatever happens, the user sees a line, never a traceback."""
-    sys.exit(guarded(lambda: danebot.main(
-        None if arguments is None else list(arguments), prog_name="danebot", standalone_mode=False
-    )))
+    sys.exit(
+        guarded(
+            lambda: danebot.main(
+                None if arguments is None else list(arguments),
+                prog_name="danebot",
+                standalone_mode=False,
+            )
+        )
+    )
 
 
 def guarded(action: Callable[[], object]) -> int:

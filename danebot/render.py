@@ -21,9 +21,7 @@ def zone_lines(records: Iterable[OwnedRecord]) -> Iterator[str]:
     return (str(record) for record in records)
 
 
-def nsupdate_lines(
-    add: Iterable[OwnedRecord], remove: Iterable[OwnedRecord] = ()
-) -> Iterator[str]:
+def nsupdate_lines(add: Iterable[OwnedRecord], remove: Iterable[OwnedRecord] = ()) -> Iterator[str]:
     """The same as commands for ``nsupdate``; a TTL that isn't known becomes an hour."""
     for item in add:
         ttl = int(item.ttl.total_seconds()) if item.ttl is not None else _DEFAULT_TTL
@@ -51,9 +49,8 @@ def status_lines(status: LineageStatus, now: datetime) -> Iterator[str]:
     """One lineage, for a terminal."""
     yield f"{status.name}: {status.phase}" + (f" ({status.doing})" if status.doing else "")
     yield from _certificate_lines("live", status.live, now)
-    if status.staged is not None and status.live is not None:
-        if status.staged.fingerprint != status.live.fingerprint:
-            yield from _certificate_lines("staged", status.staged, now)
+    if status.staged is not None and not _same(status.staged, status.live):
+        yield from _certificate_lines("staged", status.staged, now)
     for title, key in (("next key", status.next), ("ready key", status.ready)):
         if key is not None:
             yield f"  {title:<12} {key.digest.hex()} {key.type}"
@@ -61,6 +58,21 @@ def status_lines(status: LineageStatus, now: datetime) -> Iterator[str]:
         yield from _record_lines(record)
     if status.awaiting_since is not None:
         yield from timeline(status, now)
+    yield from _deployment_lines(status)
+    for title, lines in (("add", status.publication.add), ("remove", status.publication.remove)):
+        for line in lines:
+            yield f"  {title:<12} {line}"
+    for finding in status.findings:
+        if finding.severity != "info":
+            remedy = f"; {finding.remedy}" if finding.remedy else ""
+            yield f"  {finding.severity:<12} {finding.text}{remedy}"
+
+
+def _same(one: CertificateStatus, other: CertificateStatus | None) -> bool:
+    return other is not None and one.fingerprint == other.fingerprint
+
+
+def _deployment_lines(status: LineageStatus) -> Iterator[str]:
     if status.deployed_at is not None:
         confirmed = (
             f", confirmed {when(status.confirmed_at)}"
@@ -71,13 +83,6 @@ def status_lines(status: LineageStatus, now: datetime) -> Iterator[str]:
     for hook in status.pending_hooks:
         tried = f", failed {hook.attempts} times: {hook.error}" if hook.attempts else ""
         yield f"  {'hook':<12} {hook.hook} pending{tried}"
-    for title, lines in (("add", status.publication.add), ("remove", status.publication.remove)):
-        for line in lines:
-            yield f"  {title:<12} {line}"
-    for finding in status.findings:
-        if finding.severity != "info":
-            remedy = f"; {finding.remedy}" if finding.remedy else ""
-            yield f"  {finding.severity:<12} {finding.text}{remedy}"
 
 
 def _certificate_lines(
@@ -123,6 +128,6 @@ def timeline(status: LineageStatus, now: datetime) -> Iterator[str]:
     bar[max(min(here, _BAR), 0)] = ">" if status.safe_at is None or now < status.safe_at else "*"
     yield f"  {'rollover':<12} [{''.join(bar)}]"
     for index, (title, moment) in enumerate(marks, 1):
-        distance = moment - now
-        side = f"in {duration(distance)}" if distance > timedelta(0) else f"{duration(-distance)} ago"
+        ahead = moment - now
+        side = f"in {duration(ahead)}" if ahead > timedelta(0) else f"{duration(-ahead)} ago"
         yield f"  {'':<12}   {index} {title}: {when(moment)} ({side})"

@@ -36,16 +36,13 @@ def _publish_status(
     verb: str,
     started: datetime,
     status: int,
-    findings: Sequence[Finding] = (),
-    views: Sequence[LineageView] | None = None,
 ) -> int:
     """Write the public snapshot after a run; failing to is a problem of its own."""
     from danebot.jobs.snapshot import Scope, write_snapshot
     from danebot.jobs.survey import survey
 
     try:
-        if views is None:
-            views = survey(context, context.tree.names()).views
+        views = survey(context, context.tree.names()).views
         write_snapshot(
             context.settings.snapshot,
             verb=verb,
@@ -54,7 +51,7 @@ def _publish_status(
             ended=context.clock(),
             exit_status=status,
             views=views,
-            findings=findings,
+            findings=(),
         )
     except DanebotError as exc:
         console.warn(f"the status document could not be written: {exc}")
@@ -251,8 +248,7 @@ def deinit(console: Console, names: tuple[str, ...], *, drop_keys: bool, dry_run
             console.say(f"  {live}/fullchain.pem and {live}/privkey.pem")
             if diff:
                 console.say(diff.rstrip("\n"))
-        status = _publish_status(console, context, "deinit", started, status)
-    return status
+        return _publish_status(console, context, "deinit", started, status)
 
 
 # ---- newkey ---------------------------------------------------------------------------------
@@ -287,7 +283,8 @@ def newkey(
     from danebot.render import nsupdate_lines, zone_lines
 
     if not staged.records:
-        console.say(f"{name}: the next key is staged; its record data: 3 1 1 {staged.key.digest.hex()}")
+        digest = staged.key.digest.hex()
+        console.say(f"{name}: the next key is staged; its record data: 3 1 1 {digest}")
         return status
     if form == "zone":
         console.say(f"; {name}: ADD these records, and keep those that are there")

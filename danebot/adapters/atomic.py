@@ -31,9 +31,7 @@ def sync_directory(directory: Path) -> None:
         os.close(descriptor)
 
 
-def write_file(
-    path: Path, data: bytes, mode: int = PRIVATE, group: int | None = None
-) -> None:
+def write_file(path: Path, data: bytes, mode: int = PRIVATE, group: int | None = None) -> None:
     """Replace ``path`` by ``data``.
 
     The file is 0600 from its first byte and gets ``mode`` and ``group`` when it is complete, just
@@ -53,7 +51,7 @@ def write_file(
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
-        os.rename(new, path)
+        new.rename(path)
         sync_directory(path.parent)
     except OSError as exc:
         _discard(new)
@@ -64,8 +62,8 @@ def write_link(path: Path, target: str) -> None:
     """Replace ``path`` by a symbolic link to ``target``, never leaving a moment without one."""
     new = temporary(path.parent)
     try:
-        os.symlink(target, new)
-        os.rename(new, path)
+        new.symlink_to(target)
+        new.rename(path)
         sync_directory(path.parent)
     except OSError as exc:
         _discard(new)
@@ -75,7 +73,7 @@ def write_link(path: Path, target: str) -> None:
 def move(old: Path, new: Path) -> None:
     """Rename within a file system, durably on both sides."""
     try:
-        os.rename(old, new)
+        old.rename(new)
         sync_directory(new.parent)
         if old.parent != new.parent:
             sync_directory(old.parent)

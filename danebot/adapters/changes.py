@@ -56,9 +56,7 @@ def stage_key(paths: LineagePaths, file: str = READY) -> int:
     """
     version = max(archive_versions(paths), default=0) + 1
     write_file(paths.archived("privkey", version), read_bytes(paths.staging / file))
-    write_link(
-        paths.staging / "privkey.pem", paths.link_target(paths.staging, "privkey", version)
-    )
+    write_link(paths.staging / "privkey.pem", paths.link_target(paths.staging, "privkey", version))
     return version
 
 

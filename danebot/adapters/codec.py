@@ -11,57 +11,71 @@ import dataclasses
 import enum
 import types
 import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from functools import cache
 
 from danebot.domain.names import DnsName, Hostname
+from danebot.errors import DanebotError
 
-Json = typing.Any
+Json: typing.TypeAlias = typing.Any
+Kind: typing.TypeAlias = typing.Any
+Decoder: typing.TypeAlias = Callable[[Json], typing.Any]
 T = typing.TypeVar("T")
 
 
+_PLAIN = (str, int, float, bool, type(None))
+_ENCODERS: dict[type, Callable[[typing.Any], Json]] = {
+    datetime: lambda moment: moment.astimezone(UTC).isoformat(),
+    timedelta: timedelta.total_seconds,
+    bytes: bytes.hex,
+    DnsName: str,
+    Hostname: str,
+    frozenset: lambda items: sorted(map(encode, items)),
+    tuple: lambda items: [encode(item) for item in items],
+    list: lambda items: [encode(item) for item in items],
+}
+
+
 def encode(value: object) -> Json:
-    """A JSON document for ``value``."""
-    match value:
-        case None | bool() | int() | float() | str():
-            return value.value if isinstance(value, enum.Enum) else value
-        case enum.Enum():
-            return value.value
-        case datetime():
-            return value.astimezone(UTC).isoformat()
-        case timedelta():
-            return value.total_seconds()
-        case bytes():
-            return value.hex()
-        case DnsName() | Hostname():
-            return value.text
-        case Mapping():
-            return {encode(k): encode(v) for k, v in value.items()}
-        case frozenset():
-            return sorted(encode(item) for item in value)
-        case tuple() | list():
-            return [encode(item) for item in value]
-        case _ if dataclasses.is_dataclass(value):
-            names = (field.name for field in dataclasses.fields(value))
-            return {name: encode(getattr(value, name)) for name in names}
-        case _:
-            raise TypeError(f"no JSON form for {type(value).__name__}")
+    """A JSON document for ``value``; TypeError for what has no form."""
+    kind = type(value)
+    if kind in _PLAIN:
+        return value
+    if kind in _ENCODERS:
+        return _ENCODERS[kind](value)
+    if isinstance(value, enum.Enum):
+        return value.value
+    if isinstance(value, Mapping):
+        return {encode(key): encode(item) for key, item in value.items()}
+    if dataclasses.is_dataclass(value):
+        return {name: encode(getattr(value, name)) for name in _fields(kind)}
+    raise TypeError(f"no JSON form for {kind.__name__}")
 
 
 def decode(kind: type[T], document: Json) -> T:
     """A value of ``kind`` from a JSON document; ValueError says where it doesn't fit."""
-    result: T = _decode(kind, document, "document")
-    return result
+    try:
+        decoded: T = _decoder(kind)(document)
+    except (TypeError, AttributeError, OverflowError, DanebotError) as exc:
+        raise ValueError(f"not a {kind.__name__}: {exc}") from exc
+    return decoded
 
 
 @cache
-def _hints(kind: type) -> dict[str, typing.Any]:
-    return typing.get_type_hints(kind)
+def _fields(kind: Kind) -> tuple[str, ...]:
+    return tuple(field.name for field in dataclasses.fields(kind))
 
 
-_SCALARS: dict[object, Callable[[Json], object]] = {
-    datetime: lambda text: _aware(datetime.fromisoformat(text)),
+def _aware(text: str) -> datetime:
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        raise ValueError(f"{text} has no offset")
+    return moment.astimezone(UTC)
+
+
+_DECODERS: dict[object, Decoder] = {
+    datetime: _aware,
     timedelta: lambda seconds: timedelta(seconds=float(seconds)),
     bytes: bytes.fromhex,
     DnsName: DnsName.parse,
@@ -69,58 +83,72 @@ _SCALARS: dict[object, Callable[[Json], object]] = {
 }
 
 
-def _aware(moment: datetime) -> datetime:
-    if moment.tzinfo is None:
-        raise ValueError("time without offset")
-    return moment.astimezone(UTC)
-
-
-def _decode(kind: typing.Any, document: Json, where: str) -> typing.Any:
-    try:
-        if kind in _SCALARS:
-            return _SCALARS[kind](document)
-        if isinstance(kind, type) and issubclass(kind, enum.Enum):
-            return kind(document)
-        if kind in (int, float, str, bool):
-            wanted = (int, float) if kind is float else kind
-            if not isinstance(document, wanted) or (kind is int and isinstance(document, bool)):
-                raise ValueError(f"not {kind.__name__}")
-            return document
-    except (ValueError, TypeError, OverflowError) as exc:
-        raise ValueError(f"{where}: {exc}") from exc
-    return _decode_composite(kind, document, where)
-
-
-def _decode_composite(kind: typing.Any, document: Json, where: str) -> typing.Any:
-    origin, arguments = typing.get_origin(kind), typing.get_args(kind)
+@cache
+def _decoder(kind: Kind) -> Decoder:
+    """What turns a document into ``kind``, put together once."""
+    if kind in _DECODERS:
+        return _DECODERS[kind]
+    if kind in _PLAIN:
+        return _plain(kind)
+    origin: Kind = typing.get_origin(kind)
+    arguments = typing.get_args(kind)
     if origin in (types.UnionType, typing.Union):
-        if document is None and type(None) in arguments:
-            return None
-        (inner,) = (argument for argument in arguments if argument is not type(None))
-        return _decode(inner, document, where)
+        (inner,) = (_decoder(one) for one in arguments if one is not type(None))
+        return lambda document: None if document is None else inner(document)
     if origin in (tuple, frozenset):
+        return _sequence(origin, _decoder(arguments[0]))
+    if origin is not None:
+        return _mapping(_decoder(arguments[0]), _decoder(arguments[1]))
+    if issubclass(kind, enum.Enum):
+        return kind
+    return _record(kind)
+
+
+def _plain(kind: Kind) -> Decoder:
+    wanted = (int, float) if kind is float else (kind,)
+
+    def decoded(document: Json) -> Json:
+        if type(document) not in wanted:
+            raise ValueError(f"{document!r} is not of type {kind.__name__}")
+        return document
+
+    return decoded
+
+
+def _sequence(origin: Kind, inner: Decoder) -> Decoder:
+    def decoded(document: Json) -> object:
         if not isinstance(document, list):
-            raise ValueError(f"{where}: not a list")
-        items = (_decode(arguments[0], item, f"{where}[{i}]") for i, item in enumerate(document))
-        return origin(items)
-    if not isinstance(document, dict):
-        raise ValueError(f"{where}: not an object")
-    if origin is not None and issubclass(origin, Mapping):
-        key, inner = arguments
-        return {
-            _decode(key, k, where): _decode(inner, v, f"{where}.{k}") for k, v in document.items()
-        }
-    return _decode_dataclass(kind, document, where)
+            raise ValueError(f"{document!r} is not a list")  # noqa: TRY004 - decode's one error
+        return origin(map(inner, document))
+
+    return decoded
 
 
-def _decode_dataclass(kind: typing.Any, document: dict[str, Json], where: str) -> typing.Any:
-    hints = _hints(kind)
-    values = {
-        name: _decode(hints[name], document[name], f"{where}.{name}")
-        for name in (field.name for field in dataclasses.fields(kind))
-        if name in document
-    }
-    try:
+def _mapping(keys: Decoder, values: Decoder) -> Decoder:
+    def decoded(document: Json) -> object:
+        return {keys(key): values(value) for key, value in _entries(document)}
+
+    return decoded
+
+
+def _record(kind: Kind) -> Decoder:
+    hints = typing.get_type_hints(kind)
+    decoders = {name: _decoder(hints[name]) for name in _fields(kind)}
+
+    def decoded(document: Json) -> object:
+        values = {}
+        for name, value in _entries(document):
+            if name in decoders:
+                try:
+                    values[name] = decoders[name](value)
+                except (ValueError, TypeError, DanebotError) as exc:
+                    raise ValueError(f"{name}: {exc}") from exc
         return kind(**values)
-    except TypeError as exc:
-        raise ValueError(f"{where}: {exc}") from exc
+
+    return decoded
+
+
+def _entries(document: Json) -> Iterable[tuple[str, Json]]:
+    if not isinstance(document, dict):
+        raise ValueError(f"{document!r} is not an object")  # noqa: TRY004 - decode's one error
+    return document.items()

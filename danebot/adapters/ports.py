@@ -22,9 +22,7 @@ class Clock(Protocol):
 class TlsaObserver(Protocol):
     """Looks at TLSA owners through the validating resolver and at the authoritative servers."""
 
-    def observe_owners(
-        self, owners: Sequence[DnsName]
-    ) -> Mapping[DnsName, OwnerObservation]:
+    def observe_owners(self, owners: Sequence[DnsName]) -> Mapping[DnsName, OwnerObservation]:
         """Look at all ``owners`` now; trouble is in the values, never an exception."""
         ...
 

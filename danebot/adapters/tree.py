@@ -35,7 +35,7 @@ def read_bytes(path: Path) -> bytes:
     """A file's content, or `TreeError`; bounded, and only of regular files."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-        with open(descriptor, "rb") as file:
+        with os.fdopen(descriptor, "rb") as file:
             if not stat.S_ISREG(os.fstat(descriptor).st_mode):
                 raise TreeError(f"{path} is not a regular file")
             data = file.read(_MAX_FILE + 1)
@@ -66,7 +66,7 @@ class LineagePaths:
 
     @property
     def conf(self) -> Path:
-        """certbot's renewal configuration."""
+        """The renewal configuration that certbot reads."""
         return self.root / "renewal" / f"{self.name}.conf"
 
     @property
@@ -103,7 +103,7 @@ class Reader:
 
     def _once(self, path: Path, parse: Callable[[bytes], ParsedT]) -> ParsedT:
         try:
-            found = os.stat(path)
+            found = path.stat()
         except OSError as exc:
             raise TreeError(f"cannot read {path}: {exc.strerror}") from exc
         version = (found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
@@ -181,7 +181,7 @@ class Tree:
         return tuple(dict.fromkeys(wanted)) or names
 
     def conf(self, name: str) -> RenewalConf:
-        """certbot's configuration of a lineage, as it is now."""
+        """The renewal configuration of a lineage, as it is now."""
         path = self.root / "renewal" / f"{name}.conf"
         try:
             found = path.stat()
@@ -263,7 +263,7 @@ class Tree:
         """Whether certbot's configuration leads to staging."""
         conf = self.conf(name)
         staging = str(self.root / "staging" / name)
-        return all(os.path.dirname(conf.top(setting)) == staging for setting in PATH_SETTINGS)
+        return all(str(Path(conf.top(setting)).parent) == staging for setting in PATH_SETTINGS)
 
     def _unknown(self, paths: LineagePaths) -> tuple[UnknownKey, ...]:
         found = []
@@ -280,7 +280,7 @@ def link_version(link: Path) -> int | None:
         target = os.readlink(link)
     except OSError:
         return None
-    match = _VERSIONED.match(os.path.basename(target))
+    match = _VERSIONED.match(target.rpartition("/")[2])
     kind = link.name.removeprefix("previous_").removesuffix(".pem")
     return int(match[2]) if match is not None and match[1] == kind else None
 
@@ -293,7 +293,9 @@ def archive_versions(paths: LineagePaths) -> dict[int, frozenset[str]]:
     except FileNotFoundError:
         return {}
     except OSError as exc:
-        raise TreeError(f"cannot list {paths.archive}: {exc.strerror}; run danebot as root") from exc
+        raise TreeError(
+            f"cannot list {paths.archive}: {exc.strerror}; run danebot as root"
+        ) from exc
     for name in names:
         match = _VERSIONED.match(name)
         if match is not None:

@@ -50,9 +50,7 @@ class WireObserver:
         """Nothing is asked yet."""
         self._config = config
 
-    def observe_owners(
-        self, owners: Sequence[DnsName]
-    ) -> Mapping[DnsName, OwnerObservation]:
+    def observe_owners(self, owners: Sequence[DnsName]) -> Mapping[DnsName, OwnerObservation]:
         """Ask the resolver and every authoritative server."""
         from danebot.adapters.authoritative import Observer
         from danebot.adapters.exchange import run

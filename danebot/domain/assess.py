@@ -136,7 +136,7 @@ def _unsecured(name: str, owner: str, gap: Gap) -> Finding:
                 Severity.WARNING,
                 name,
                 f"the answer for {owner} is not secured by DNSSEC{detail}, so no sender uses it",
-                "sign the zone, or have danebot ask a validating resolver whose AD bit it may trust",
+                "sign the zone, or let danebot ask a validating resolver whose AD bit it may trust",
             )
         case _:
             return Finding(
@@ -227,8 +227,7 @@ def _rollover(
 
 
 def _held(state: LineageState, plan: Plan) -> Finding:
-    staged = state.staged
-    assert staged is not None
+    version = state.staged.version if state.staged is not None else None
     reason = plan.hold.value if plan.hold is not None else "it is not safe"
     detail = f" ({plan.detail})" if plan.detail else ""
     remedies = {
@@ -241,8 +240,7 @@ def _held(state: LineageState, plan: Plan) -> Finding:
         Code.DEPLOYMENT_HELD,
         Severity.WARNING,
         state.name,
-        f"version {staged.version} was issued but is not deployed: {reason}{detail}; "
-        "live stays as it is",
+        f"version {version} was issued but is not deployed: {reason}{detail}; live stays as it is",
         remedies.get(plan.hold or Hold.UNKNOWN_KEY, ""),
     )
 

@@ -100,8 +100,7 @@ def canonical_private_key(pem: bytes) -> bytes:
 def to_pem(ders: Iterable[bytes]) -> bytes:
     """DER certificates as PEM, in the same order."""
     return b"".join(
-        x509.load_der_x509_certificate(der).public_bytes(serialization.Encoding.PEM)
-        for der in ders
+        x509.load_der_x509_certificate(der).public_bytes(serialization.Encoding.PEM) for der in ders
     )
 
 
@@ -149,13 +148,13 @@ class Chain:
         """Whether the leaf names ``name``, by itself or by a wildcard for its first label."""
         if name in self.names:
             return True
-        _, _, parent = name.text.partition(".")
-        return bool(parent) and not name.text.startswith("*.") and DnsName("*." + parent) in self.names
+        first, _, parent = name.text.partition(".")
+        return bool(parent) and first != "*" and DnsName(f"*.{parent}") in self.names
 
 
 def read_chain(pem: bytes) -> Chain:
-    """Parse PEM certificates, leaf first (text around them is passed over), or `CertificateError`."""
-    try:
+    """Parse PEM certificates, leaf first, or `CertificateError`; text around them is passed over."""
+    """Parse PEM certificates, leaf first, or `CertificateError`; other text is passed over."""
         certificates = x509.load_pem_x509_certificates(pem)
     except ValueError as exc:
         raise CertificateError("no readable PEM certificate") from exc

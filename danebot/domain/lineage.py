@@ -20,7 +20,7 @@ class Management(enum.Enum):
     """Who decides what live serves."""
 
     STAGED = "staged"
-    PASS_THROUGH = "pass-through"
+    PASS_THROUGH = "pass-through"  # noqa: S105 - a word, no password
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +41,7 @@ class Held:
 
     def same_content(self, other: Held | None) -> bool:
         """Whether both hold the same key and the same chain."""
-        return (
-            other is not None and self.key == other.key and self.chain.ders == other.chain.ders
-        )
+        return other is not None and self.key == other.key and self.chain.ders == other.chain.ders
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,8 +21,7 @@ _TLSA_OWNER = re.compile(r"_(\d{1,5})\._(tcp|udp|sctp)\.(.+)\Z")
 def _normalise(text: str) -> str:
     """Lower-case A-labels without the final dot, or `NameSyntaxError`."""
     name = text.strip()
-    if name.endswith("."):
-        name = name[:-1]
+    name = name.removesuffix(".")
     if not name.isascii():
         try:
             name = ".".join(
@@ -174,9 +173,9 @@ class Endpoint:
 
 
 def printable(text: str, limit: int = 200) -> str:
-    """Foreign text made safe for one line of a terminal, a log or plugin output.
+    r"""Foreign text made safe for one line of a terminal, a log or plugin output.
 
-    Control characters, including C1 and bidirectional overrides, become ``\\xNN`` or ``\\uNNNN``.
+    Control characters, including C1 and bidirectional overrides, become ``\xNN`` or ``\uNNNN``.
     """
     shown = text if len(text) <= limit else text[: limit - 3] + "..."
     return "".join(

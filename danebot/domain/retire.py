@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from danebot.domain.dns import ServerOutcome
 from danebot.domain.names import DnsName
 from danebot.domain.sight import Observations
-from danebot.domain.tlsa import MatchingType, Required, Selector, TlsaRecord, Usage, association
+from danebot.domain.tlsa import MatchingType, Selector, TlsaRecord, Usage, association
 
 if TYPE_CHECKING:
     from datetime import timedelta
@@ -90,7 +90,8 @@ def publication(
     ttls = {owner: _ttl(owner, observations) for owner in state.owners}
 
     def dressed(records: set[OwnedRecord]) -> tuple[OwnedRecord, ...]:
-        return tuple(OwnedRecord(r.owner, r.record, ttls[r.owner]) for r in sorted(records, key=str))
+        ordered = sorted(records, key=str)
+        return tuple(OwnedRecord(r.owner, r.record, ttls[r.owner]) for r in ordered)
 
     return Publication(
         keep=dressed(wanted & seen),

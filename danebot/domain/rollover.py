@@ -46,7 +46,7 @@ _NOTHING = timedelta(0)
 class Phase(enum.Enum):
     """Where a lineage stands; the value is the word shown and exported."""
 
-    PASS_THROUGH = "pass-through"
+    PASS_THROUGH = "pass-through"  # noqa: S105 - a word, no password
     STABLE = "stable"
     STAGED = "staged"
     COOLING = "cooling"
@@ -268,16 +268,12 @@ def plan(observation: Observation, memory: Memory, policy: Policy, now: datetime
     """
     state = observation.state
     serving = state.serving
-    current = (
-        look_all(state.required or (), serving.key, observation.owners) if serving else ()
-    )
+    current = look_all(state.required or (), serving.key, observation.owners) if serving else ()
     base = Plan(Phase.STABLE, current=current)
     if state.management is Management.PASS_THROUGH:
         return replace(base, phase=Phase.PASS_THROUGH)
     if serving is None or not serving.matches or state.staged is None:
-        return replace(
-            base, phase=Phase.BROKEN, hold=Hold.NOTHING_SERVED, certbot_may_renew=False
-        )
+        return replace(base, phase=Phase.BROKEN, hold=Hold.NOTHING_SERVED, certbot_may_renew=False)
     base = _with_awaited(base, observation, memory, policy)
     unfinished = state.awaited_key is not None and state.awaited_key == serving.key
     if unfinished and _in_place(state):
@@ -366,9 +362,7 @@ def _key_hold(base: Plan, state: LineageState, key: PublicKey, now: datetime) ->
             return None if cooled else Hold.NOT_COOLED
 
 
-def chain_hold(
-    state: LineageState, held: Held, distrust: str | None
-) -> tuple[Hold | None, str]:
+def chain_hold(state: LineageState, held: Held, distrust: str | None) -> tuple[Hold | None, str]:
     """Why a chain must not be deployed whatever its key; (None, "") if it may."""
     if not held.matches:
         return Hold.KEY_MISMATCH, ""
@@ -395,7 +389,7 @@ def _keep(observation: Observation, key: PublicKey) -> Keep:
 
 
 def _plan_awaited(base: Plan, observation: Observation, memory: Memory, now: datetime) -> Plan:
-    """Staging and live agree: what becomes of the key on its way?"""
+    """Staging and live agree: say what becomes of the key on its way."""
     state = observation.state
     if state.awaited_key is None:
         unconfirmed = memory.deployment is not None and memory.deployment.confirmed_at is None

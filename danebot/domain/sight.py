@@ -127,9 +127,7 @@ def _resolver_gaps(record: TlsaRecord, observation: OwnerObservation) -> Iterabl
 
 def _server_gaps(record: TlsaRecord, observation: OwnerObservation) -> Iterable[Gap]:
     """Every address that answers must have it, and of every server one address must answer."""
-    by_name: dict[str, list[ServerAnswer]] = {
-        name.text: [] for name in observation.name_servers
-    }
+    by_name: dict[str, list[ServerAnswer]] = {name.text: [] for name in observation.name_servers}
     for answer in observation.servers:
         by_name.setdefault(answer.server.name.text, []).append(answer)
     for name, answers in by_name.items():

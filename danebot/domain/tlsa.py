@@ -136,9 +136,7 @@ class Required:
 
     def record(self, spki: bytes) -> TlsaRecord:
         """The record for the key whose DER SubjectPublicKeyInfo is ``spki``."""
-        return TlsaRecord(
-            Usage.DANE_EE, Selector.SPKI, self.mtype, association(spki, self.mtype)
-        )
+        return TlsaRecord(Usage.DANE_EE, Selector.SPKI, self.mtype, association(spki, self.mtype))
 
     def __str__(self) -> str:
         return f"{int(self.mtype)} {self.owner.text}"

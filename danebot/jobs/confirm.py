@@ -116,4 +116,3 @@ def _say_not_served(run: LineageRun, result: ProbeResult) -> None:
         f"({result.outcome.value}{detail})",
         "see that it runs, or name the address to ask with endpoints in danebot.toml",
     )
-

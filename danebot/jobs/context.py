@@ -18,7 +18,7 @@ def system_clock() -> datetime:
     return datetime.now(UTC)
 
 
-def silent(message: str) -> None:  # noqa: ARG001 - a progress that nobody watches
+def silent(message: str) -> None:
     """Progress that nobody watches."""
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import difflib
 import enum
-import os
 import shutil
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -285,7 +284,6 @@ def _remove_staging(paths: LineagePaths) -> None:
         shutil.rmtree(gone, ignore_errors=True)
     remove_leftovers(paths.staging.parent)
     try:
-        os.rmdir(paths.staging.parent)
+        paths.staging.parent.rmdir()
     except OSError:
         return  # other lineages are staged
-

@@ -74,9 +74,7 @@ class LineageRun:
         """The lineage's files as they are now."""
         return self.context.tree.read(self.name)
 
-    def take(
-        self, state: LineageState, seen: Observations, in_use: frozenset[bytes]
-    ) -> None:
+    def take(self, state: LineageState, seen: Observations, in_use: frozenset[bytes]) -> None:
         """Take in what the run's common look at the tree and at DNS saw."""
         self._state = state
         self._seen, self._in_use = seen, in_use
@@ -239,8 +237,7 @@ class LineageRun:
             self.say(
                 Code.PROMOTED,
                 Severity.NOTICE,
-                f"the new key {staged.key.digest.hex()} is live since "
-                f"{when(self.context.clock())}",
+                f"the new key {staged.key.digest.hex()} is live since {when(self.context.clock())}",
             )
 
     def _remember_deployment(self, staged: Held, serving: Held) -> None:

@@ -78,9 +78,7 @@ def stage(
     return Staged(key, records_of(fresh, key, seen))
 
 
-def records_of(
-    state: LineageState, key: PublicKey, seen: Observations
-) -> tuple[OwnedRecord, ...]:
+def records_of(state: LineageState, key: PublicKey, seen: Observations) -> tuple[OwnedRecord, ...]:
     """The records of one key, with the TTL that each owner's RRset has now."""
     found = []
     for required in state.required or ():

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import enum
 import json
-import os
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
@@ -88,7 +87,7 @@ def write_snapshot(
         tuple(finding_status(f) for f in findings if (f.code, f.lineage, f.text) not in own),
     )
     try:
-        os.makedirs(path.parent, mode=0o755, exist_ok=True)
+        path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
     except OSError as exc:
         raise TreeError(f"cannot create {path.parent}: {exc.strerror}; create it by hand") from exc
     text = json.dumps(encode(snapshot), indent=1) + "\n"
