@@ -62,7 +62,11 @@ class Story:
         print(f"    # danebot {' '.join(arguments)}", flush=True)
         run = subprocess.run(
             [sys.executable, "-m", "danebot", "--config", str(self.config), *arguments],
-            env={**os.environ, "NO_COLOR": "1", "PYTHONPATH": f"{ROOT}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"},
+            env={
+                **os.environ,
+                "NO_COLOR": "1",
+                "PYTHONPATH": f"{ROOT}{os.pathsep}{os.environ.get('PYTHONPATH', '')}",
+            },
             capture_output=True,
             text=True,
             check=False,
@@ -77,7 +81,10 @@ class Story:
         """What ``danebot status --json`` says of the lineage, not printed."""
         run = subprocess.run(
             [sys.executable, "-m", "danebot", "--config", str(self.config), "status", "--json"],
-            env={**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"},
+            env={
+                **os.environ,
+                "PYTHONPATH": f"{ROOT}{os.pathsep}{os.environ.get('PYTHONPATH', '')}",
+            },
             capture_output=True,
             text=True,
             check=False,
@@ -206,7 +213,9 @@ def main() -> None:
     reason = missing()
     if reason:
         sys.exit(f"demo: {reason}")
-    print("Starting name servers, a validating resolver, an ACME server and Postfix on loopback ...")
+    print(
+        "Starting name servers, a validating resolver, an ACME server and Postfix on loopback ..."
+    )
     with Lab(ttl=3) as lab:
         story = Story(lab)
         _, live = rollover(story)

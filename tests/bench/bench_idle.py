@@ -31,9 +31,7 @@ def test_fifty_idle_lineages(lab: Lab, fresh_tree: Path, bench: Bench) -> None:
     certbot = [str(lab.certbot_wrapper()), "-q", "renew", "--config-dir", str(lab.tree)]
     danebot = site.command("renew")
     start = [*site.python, "--version"]
-    ours, reference, starts = cpu_seconds(
-        [danebot, certbot, start], rounds=7, env=site.env()
-    )
+    ours, reference, starts = cpu_seconds([danebot, certbot, start], rounds=7, env=site.env())
     bench.row(
         "renew of 50 idle lineages / certbot -q renew + one start of danebot",
         ours,

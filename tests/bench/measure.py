@@ -31,9 +31,7 @@ class Bench:
 
     rows: list[Row] = field(default_factory=list)
 
-    def row(
-        self, name: str, ours: float, reference: float, unit: str, *, goal: float
-    ) -> None:
+    def row(self, name: str, ours: float, reference: float, unit: str, *, goal: float) -> None:
         """Add a row whose goal is a ratio of at most ``goal``."""
         ratio = ours / reference
         self.rows.append(Row(name, ours, reference, unit, ratio, f"<= {goal} x", ratio <= goal))
