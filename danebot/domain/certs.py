@@ -153,8 +153,8 @@ class Chain:
 
 
 def read_chain(pem: bytes) -> Chain:
-    """Parse PEM certificates, leaf first, or `CertificateError`; text around them is passed over."""
     """Parse PEM certificates, leaf first, or `CertificateError`; other text is passed over."""
+    try:
         certificates = x509.load_pem_x509_certificates(pem)
     except ValueError as exc:
         raise CertificateError("no readable PEM certificate") from exc
