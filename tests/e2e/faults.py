@@ -1,0 +1,191 @@
+"""Pulls the plug, or fills the disk, at a chosen call of a danebot run.
+
+`faults.c` is loaded into danebot and everything that it starts.  It numbers the calls that change
+a file of certbot's tree or of danebot's state, across all processes; at the chosen number it kills
+them all before the call (a write: after half of it), or lets this call and all later ones fail.
+certbot's logs and work directory don't count.
+
+A situation is prepared once and kept as a copy; each fault begins from that copy.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import enum
+import functools
+import mmap
+import os
+import shutil
+import ssl
+import struct
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from e2e.site import MAIL, Site
+
+from danebot.adapters.recovery import recover
+from danebot.adapters.tree import Reader, Tree
+from danebot.domain.certs import read_private_key
+from danebot.errors import CertificateError
+
+_ROOTS, _PROCESSES, _CALLS, _WORDS = 4, 64, 2048, 160
+_HEAD = struct.Struct("2i 4i")  # mode, at; changes, space, fired, processes
+_SIZE = _HEAD.size + 4 * _PROCESSES + 256 * _ROOTS + _WORDS * _CALLS
+
+
+class Fault(enum.Enum):
+    """What happens at the chosen call."""
+
+    NONE = 0
+    POWER_CUT = 1
+    DISK_FULL = 2
+    READ_ONLY = 3
+
+
+@dataclass(frozen=True)
+class Ran:
+    """A run under a fault: how it ended, and the changing calls that were numbered."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+    changes: int
+    space: int
+    fired: bool
+    calls: tuple[str, ...]
+
+    @property
+    def last(self) -> str:
+        """The call at which a power cut happened, for messages."""
+        return self.calls[-1] if self.calls else "none"
+
+
+@functools.cache
+def shim() -> Path:
+    """The compiled shim; made once per worker."""
+    path = Path(tempfile.mkdtemp(prefix="danebot-faults.")) / "faults.so"
+    source = Path(__file__).with_name("faults.c")
+    subprocess.run(
+        ["gcc", "-Wall", "-O1", "-shared", "-fPIC", "-o", path, source], check=True, timeout=60
+    )
+    return path
+
+
+def run(site: Site, arguments: tuple[str, ...], fault: Fault = Fault.NONE, at: int = 0) -> Ran:
+    """Run danebot with a fault at the ``at``-th call (of those that need space, if the disk
+    fills)."""
+    with tempfile.NamedTemporaryFile(prefix="danebot-faults.plan.") as file:
+        roots = [os.fsencode(path) for path in (site.tree, site.snapshot.parent)]
+        head = _HEAD.pack(fault.value, at, 0, 0, 0, 0) + bytes(4 * _PROCESSES)
+        file.write((head + b"".join(r.ljust(256, b"\0") for r in roots)).ljust(_SIZE, b"\0"))
+        file.flush()
+        done = site.danebot(*arguments, LD_PRELOAD=str(shim()), FAULTS=file.name)
+        with mmap.mmap(file.fileno(), _SIZE, access=mmap.ACCESS_READ) as shared:
+            _, _, changes, space, fired, processes = _HEAD.unpack_from(shared)
+            start = _SIZE - _WORDS * _CALLS
+            words = [shared[start + _WORDS * n : start + _WORDS * (n + 1)] for n in range(changes)]
+    assert processes < _PROCESSES, "faults.c has no room for so many processes"
+    assert changes < _CALLS, "faults.c has no room for so many calls"
+    calls = tuple(word.split(b"\0", 1)[0].decode() for word in words)
+    return Ran(done.returncode, done.stdout, done.stderr, changes, space, bool(fired), calls)
+
+
+def points(total: int, wanted: int) -> list[int]:
+    """Evenly spread numbers of calls out of 1 to ``total``, the first and the last among them."""
+    if total <= wanted:
+        return list(range(1, total + 1))
+    return sorted({1 + round(n * (total - 1) / (wanted - 1)) for n in range(wanted)})
+
+
+class Situation:
+    """A site just before an operation, to return to; ``arguments`` is the operation."""
+
+    def __init__(self, site: Site, *arguments: str) -> None:
+        """Keep a copy of the site as it is, and count the operation's calls on it."""
+        self.site = site
+        self.arguments = arguments
+        self._copy = Path(tempfile.mkdtemp(prefix="danebot-situation."))
+        shutil.copytree(site.tree.parent, self._copy / "base", symlinks=True)
+        self.keys = private_keys(site.tree)
+        self.counted = run(site, arguments)
+        assert self.counted.returncode == 0, self.counted
+        self.restore()
+
+    def restore(self) -> None:
+        """Bring the site back to where the operation begins."""
+        base = self.site.tree.parent
+        shutil.rmtree(base)
+        shutil.copytree(self._copy / "base", base, symlinks=True)
+
+    def strike(self, fault: Fault, at: int) -> Ran:
+        """The operation from the beginning, with a fault."""
+        self.restore()
+        return run(self.site, self.arguments, fault, at)
+
+    def close(self) -> None:
+        """Remove the copy."""
+        shutil.rmtree(self._copy)
+
+
+def situation(prepare: Callable[[Site], tuple[str, ...]], site: Site) -> Iterator[Situation]:
+    """A fixture's body: what ``prepare`` makes of a site; it returns the operation's words."""
+    site.lab.reset()
+    made = Situation(site, *prepare(site))
+    yield made
+    made.close()
+
+
+# ---- what must hold -------------------------------------------------------------------------
+
+
+def private_keys(tree: Path) -> frozenset[str]:
+    """The SPKI digests, in hex, of every private key in any regular file of the tree."""
+    found = set()
+    for _, pem in _key_files(tree):
+        with contextlib.suppress(CertificateError):  # half written
+            found.add(read_private_key(pem).digest.hex())
+    return frozenset(found)
+
+
+def _key_files(tree: Path) -> Iterator[tuple[Path, bytes]]:
+    for path in sorted(tree.rglob("*")):
+        if path.is_file() and not path.is_symlink() and "accounts" not in path.parts:
+            data = path.read_bytes()
+            if b"PRIVATE KEY" in data:
+                yield path, data
+
+
+def assert_nothing_lost(before: frozenset[str], tree: Path) -> None:
+    """Every key that was there is there."""
+    lost = before - private_keys(tree)
+    assert not lost, f"lost keys: {lost}"
+
+
+def assert_private(tree: Path) -> None:
+    """No file with a private key is open to others."""
+    for path, _ in _key_files(tree):
+        assert path.stat().st_mode & 0o077 == 0, (path, oct(path.stat().st_mode))
+
+
+def assert_combo_usable(combo: Path) -> None:
+    """A complete, matching key and chain, which OpenSSL loads."""
+    held = Reader().combo(combo)
+    assert held is not None, combo
+    assert held.matches
+    assert len(held.chain.ders) > 1
+    ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(combo)
+
+
+def assert_healed(site: Site, name: str = MAIL) -> None:
+    """A sound tree in which recovery finds nothing to do, and no temporary file anywhere."""
+    site.sound(name)
+    assert recover(Tree(site.tree), name) == ()
+    assert temporary_files(site) == []
+
+
+def temporary_files(site: Site) -> list[Path]:
+    """danebot's temporary files, wherever they are."""
+    return list(site.tree.parent.rglob(".danebot-tmp-*"))

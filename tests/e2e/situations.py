@@ -1,0 +1,44 @@
+"""The moments at which faults strike: a site just before each of danebot's operations."""
+
+from __future__ import annotations
+
+import time
+
+from e2e.site import MAIL, OWNER, Site
+
+
+def promotion(site: Site) -> tuple[str, ...]:
+    """The ready key has cooled: the next renewal issues with it and deploys."""
+    site.staged()
+    site.lab.tlsa_add(OWNER, site.next_record())
+    site.quiet("renew")
+    time.sleep(site.lab.ttl + 0.5)
+    return ("renew",)
+
+
+def renewal(site: Site) -> tuple[str, ...]:
+    """The certificate is due: the next renewal issues with the same key and deploys."""
+    site.staged()
+    site.quiet("renew")
+    site.lab.make_due(MAIL)
+    return ("renew",)
+
+
+def newkey(site: Site) -> tuple[str, ...]:
+    """A staged lineage without a next key."""
+    site.staged()
+    return ("newkey", MAIL)
+
+
+def init(site: Site) -> tuple[str, ...]:
+    """certbot's own lineage, which services use without ``combo.pem``."""
+    site.issued()
+    (site.live / "combo.pem").unlink()
+    return ("init", MAIL)
+
+
+def deinit(site: Site) -> tuple[str, ...]:
+    """A staged lineage without a key on its way."""
+    site.staged()
+    site.quiet("renew")
+    return ("deinit", MAIL)
