@@ -5,11 +5,13 @@ Losing it costs waiting time, never safety.
 
 from __future__ import annotations
 
+import enum
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from danebot.domain.names import DnsName, Hostname
+from danebot.domain.tlsa import Required
 
 SCHEMA = 1
 
@@ -40,7 +42,7 @@ class OwnerMemory:
     """What was observed of one TLSA owner.
 
     After a change of route, resolvers may keep to the old one until ``old_route_until``.
-    ``route_ttl`` is the NS TTL at the last look.
+    ``route_ttl`` is the largest NS TTL seen since the route is this one.
     """
 
     sightings: tuple[TtlSighting, ...] = ()
@@ -49,19 +51,31 @@ class OwnerMemory:
     old_route_until: datetime | None = None
 
 
+class Witness(enum.Enum):
+    """Who has been heard on the awaited records."""
+
+    RESOLVER = "resolver alone"
+    SERVERS = "authoritative servers"
+
+
 @dataclass(frozen=True, slots=True)
 class Awaiting:
     """The wait for one key: ``digest`` is its SPKI digest.
 
-    ``unseen_at`` is the last look before the record was there everywhere; without one, nothing is
-    known of the TTLs before.  ``seen_since`` is the first look since which it is everywhere,
-    unbroken.
+    ``unseen_at`` is the last look at which each of ``lines`` was lacking; without one, nothing is
+    known of the TTLs before.  ``seen_since`` is the first look since which all are everywhere,
+    unbroken.  Both rest on ``witness``: on servers of every owner once these have been heard.
+    ``forgotten_at`` is the first look of a wait that began before it: what was observed earlier is
+    lost.
     """
 
     digest: bytes
     since: datetime
     unseen_at: datetime | None = None
     seen_since: datetime | None = None
+    lines: tuple[Required, ...] = ()
+    witness: Witness = Witness.RESOLVER
+    forgotten_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,11 +23,12 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from danebot.domain.dns import OwnerObservation, ServerOutcome
+from danebot.domain.dns import OwnerObservation, Presence, ServerOutcome
 from danebot.domain.lineage import Held, LineageState, Management
-from danebot.domain.memory import Awaiting, Memory, OwnerMemory, Route, TtlSighting
+from danebot.domain.memory import Awaiting, Memory, OwnerMemory, Route, TtlSighting, Witness
 from danebot.domain.sight import (
     Observations,
+    Obstacle,
     Seen,
     Sight,
     live_is_gone,
@@ -39,8 +40,10 @@ if TYPE_CHECKING:
     from danebot.domain.certs import PublicKey
     from danebot.domain.names import DnsName
     from danebot.domain.policy import Policy
+    from danebot.domain.tlsa import Required
 
 _NOTHING = timedelta(0)
+_SAME_TIME = timedelta(minutes=1)  # between a key file's mtime and the look of the same command
 
 
 class Phase(enum.Enum):
@@ -108,8 +111,8 @@ class SafeTime:
     """When no cache can lack the awaited record any more, and what that follows from.
 
     ``at`` is the later of ``caches_empty`` (``hold`` and the margin after ``since``, or after
-    the old route's end) and ``min_wait_over``.  ``baseline`` tells whether ``hold`` was observed
-    from before the record was there, or had to be assumed.
+    the old route's end; or what a lost memory may have held) and ``min_wait_over``.  ``baseline``
+    tells whether that was observed from before the record was there, or had to be assumed.
     """
 
     at: datetime
@@ -165,13 +168,18 @@ def remember(
 ) -> Memory:
     """Fold one look into the memory: TTLs, routes, and since when the awaited key is seen."""
     owners = dict(memory.owners)
-    moved = False
+    moved = led_elsewhere = False
     seen_before = memory.awaiting is not None and memory.awaiting.seen_since is not None
     for name, observation in observations.items():
         old = owners.get(name, OwnerMemory())
         owners[name] = new = _remember_owner(old, observation, now, keep_all=seen_before)
-        moved = moved or (old.route is not None and new.route != old.route)
-    awaiting = _remember_awaited(memory.awaiting, state, observations, now)
+        if old.route is not None and new.route is not None and new.route != old.route:
+            moved = True
+            led_elsewhere = led_elsewhere or new.route.canonical != old.route.canonical
+    before = memory.awaiting
+    if before is not None and led_elsewhere:  # nothing is known of what was there before
+        before = replace(before, unseen_at=None)
+    awaiting = _remember_awaited(before, state, observations, now)
     if moved and awaiting is not None and awaiting.seen_since is not None:
         awaiting = replace(awaiting, seen_since=now)
     return replace(memory, owners=owners, awaiting=awaiting)
@@ -180,56 +188,137 @@ def remember(
 def _remember_owner(
     old: OwnerMemory, observation: OwnerObservation, now: datetime, *, keep_all: bool
 ) -> OwnerMemory:
-    in_force = _cacheable(observation)
-    sightings = []
-    for sighting in old.sightings:
-        kept = sighting
-        if in_force and kept.until is None and kept.ttl not in in_force:
-            kept = replace(kept, until=now)
-        if keep_all or kept.until is None or kept.until + kept.ttl >= now:
-            sightings.append(kept)
-    known = {sighting.ttl for sighting in sightings if sighting.until is None}
-    sightings += [TtlSighting(ttl, now) for ttl in sorted(in_force - known)]
-    route = old.route
-    until = old.old_route_until
-    if observation.name_servers:
+    route, route_ttl, until = old.route, old.route_ttl, old.old_route_until
+    ns_ttls = [ttl for ttl in (route_ttl, observation.ns_ttl) if ttl is not None]
+    if observation.name_servers and observation.answer.presence is not Presence.UNKNOWN:
         route = Route(observation.answer.canonical, observation.name_servers)
-        if old.route is not None and route != old.route:
-            ttl = max(old.route_ttl or _NOTHING, observation.ns_ttl or _NOTHING)
-            until = max(now + ttl, until or now)
-    return OwnerMemory(tuple(sightings), route, observation.ns_ttl or old.route_ttl, until)
+    if old.route is not None and route != old.route:
+        until = max(now + max(ns_ttls, default=_NOTHING), until or now)
+        route_ttl = observation.ns_ttl
+    else:
+        route_ttl = max(ns_ttls, default=None)
+    sightings = _remember_ttls(old, observation, now, keep_all=keep_all)
+    return OwnerMemory(sightings, route, route_ttl, until)
+
+
+def _remember_ttls(
+    old: OwnerMemory, observation: OwnerObservation, now: datetime, *, keep_all: bool
+) -> tuple[TtlSighting, ...]:
+    """The TTLs under which something may be in a cache still, those of this look added.
+
+    A TTL is known to be no longer in force only when everyone was heard.  One from an old route
+    stays as long as somebody may still ask there.
+    """
+    in_force = _cacheable(observation)
+    heard_all = _heard_all(observation)
+    found = []
+    for sighting in old.sightings:
+        kept = replace(sighting, first=min(sighting.first, now))  # the clock may have gone back
+        if heard_all and kept.until is None and kept.ttl not in in_force:
+            kept = replace(kept, until=max(now, sighting.first))
+        asked = kept.until and max(kept.until, old.old_route_until or kept.until)
+        if keep_all or asked is None or asked + kept.ttl >= now:
+            found.append(kept)
+    found += [TtlSighting(ttl, now) for ttl in sorted(in_force)]
+    found = list(dict.fromkeys(found))
+    return tuple(sighting for sighting in found if not any(_covers(o, sighting) for o in found))
+
+
+def _covers(one: TtlSighting, other: TtlSighting) -> bool:
+    """Whether ``one`` makes ``other`` superfluous: as long or longer, all the while."""
+    if one is other or one.ttl < other.ttl or one.first > other.first:
+        return False
+    if one.until is not None and (other.until is None or one.until < other.until):
+        return False
+    return one != other
+
+
+def _heard_all(observation: OwnerObservation) -> bool:
+    """Whether the resolver and at least one address of every server gave an answer."""
+    heard = {s.server.name for s in observation.servers if s.outcome is ServerOutcome.ANSWERED}
+    known = observation.answer.presence is not Presence.UNKNOWN
+    return known and bool(heard) and heard >= observation.name_servers
 
 
 def _cacheable(observation: OwnerObservation) -> frozenset[timedelta]:
     """Every TTL under which a resolver that asks now may cache an answer for this owner."""
     ttls = {alias.ttl for alias in observation.answer.aliases}
-    ttls.add(observation.answer.ttl or _NOTHING)
+    ttls |= {ttl for ttl in (observation.answer.ttl,) if ttl is not None}
     for server in observation.servers:
         if server.outcome is ServerOutcome.ANSWERED:
-            ttls.add(server.ttl or _NOTHING)
-            ttls.add(server.negative_ttl or _NOTHING)
-    return frozenset(ttls - {_NOTHING})
+            ttls |= {ttl for ttl in (server.ttl, server.negative_ttl) if ttl is not None}
+    return frozenset(ttls)
 
 
 def _remember_awaited(
     old: Awaiting | None, state: LineageState, observations: Observations, now: datetime
 ) -> Awaiting | None:
-    key = state.awaited_key
-    if key is None:
+    file, key = state.awaited, state.awaited_key
+    if file is None or key is None:
         return None
-    awaiting = old if old is not None and old.digest == key.digest else Awaiting(key.digest, now)
+    if old is not None and old.digest == key.digest:
+        awaiting = old
+    else:
+        older = file.modified < now - _SAME_TIME
+        awaiting = Awaiting(key.digest, now, forgotten_at=now if older else None)
     if state.required is None:
         return awaiting
-    match together(look_all(state.required, key, observations)):
+    sights = look_all(state.required, key, observations)
+    awaiting = _heed(awaiting, state.required, sights)
+    match seen_awaited(sights, awaiting):
         case Seen.MISSING:
-            return replace(awaiting, unseen_at=now, seen_since=None)
+            unseen = now if _lacking(sights) else awaiting.unseen_at
+            return replace(awaiting, unseen_at=unseen, seen_since=None)
         case Seen.UNKNOWN:
             return awaiting
         case Seen.EVERYWHERE:
-            since = min(awaiting.seen_since or now, now)
+            since = min(_seen_since(awaiting, now), now)
             if state.ready is not None:  # a later mtime: someone began cooling again
                 since = min(max(since, state.ready.modified), now)
             return replace(awaiting, seen_since=since)
+
+
+def _heed(awaiting: Awaiting, lines: tuple[Required, ...], sights: tuple[Sight, ...]) -> Awaiting:
+    """Begin anew when there are lines that weren't looked at, or when servers are first heard."""
+    heard = bool(sights) and all(sight.servers_asked for sight in sights)
+    witness = Witness.SERVERS if heard else awaiting.witness
+    if witness is not awaiting.witness or not set(lines) <= set(awaiting.lines):
+        awaiting = replace(awaiting, unseen_at=None, seen_since=None)
+    return replace(awaiting, lines=lines, witness=witness)
+
+
+def _lacking(sights: tuple[Sight, ...]) -> bool:
+    """Whether every record is lacking where the TTL of its absence shows: at the servers.
+
+    Where none can be asked, the resolver's word counts.
+    """
+    return all(
+        any(
+            gap.obstacle is Obstacle.SERVER_LACKS
+            or (gap.obstacle is Obstacle.RESOLVER_LACKS and not sight.servers_asked)
+            for gap in sight.gaps
+        )
+        for sight in sights
+    )
+
+
+def _seen_since(awaiting: Awaiting, now: datetime) -> datetime:
+    """The first look since which all is seen; ``now`` if the clock was behind at that look."""
+    known = max(awaiting.since, awaiting.unseen_at or awaiting.since)
+    since = awaiting.seen_since
+    return now if since is None or since < known <= now else since
+
+
+def seen_awaited(sights: tuple[Sight, ...], awaiting: Awaiting | None) -> Seen:
+    """All awaited records together.
+
+    The resolver's word alone is none where servers were heard before: it may be out of its cache.
+    """
+    seen = together(sights)
+    silent = any(sight.servers_asked == 0 for sight in sights)
+    if awaiting is None or awaiting.witness is Witness.RESOLVER or not silent:
+        return seen
+    return Seen.UNKNOWN if seen is Seen.EVERYWHERE else seen
 
 
 def safe_time(memory: Memory, owners: Iterable[DnsName], policy: Policy) -> SafeTime | None:
@@ -251,7 +340,11 @@ def safe_time(memory: Memory, owners: Iterable[DnsName], policy: Policy) -> Safe
     if known and awaiting.unseen_at is None:
         hold, baseline = max(hold, policy.unseen_ttl), Baseline.ASSUMED
     start = max([since, *(o.old_route_until for o in known if o.old_route_until is not None)])
-    caches_empty = start + hold + policy.margin if hold else start
+    caches_empty = start if baseline is Baseline.NONE else start + hold + policy.margin
+    if known and awaiting.forgotten_at is not None:
+        forgotten = awaiting.forgotten_at + policy.unseen_ttl + policy.margin
+        if forgotten > caches_empty:
+            caches_empty, baseline = forgotten, Baseline.ASSUMED
     return SafeTime(
         max(caches_empty, min_wait_over), since, hold, caches_empty, min_wait_over, baseline
     )
@@ -279,7 +372,7 @@ def plan(observation: Observation, memory: Memory, policy: Policy, now: datetime
     if unfinished and _in_place(state):
         return replace(base, step=Step.FINISH)
     if not serving.same_content(state.staged):
-        return _plan_staged(base, observation, state.staged, now)
+        return _plan_staged(base, observation, state.staged, memory, now)
     if not _in_place(state):
         return replace(base, phase=Phase.ISSUED, step=Step.DEPLOY)
     return _plan_awaited(base, observation, memory, now)
@@ -321,12 +414,15 @@ def _repairs(key: PublicKey, observation: Observation) -> bool:
     )
 
 
-def _plan_staged(base: Plan, observation: Observation, staged: Held, now: datetime) -> Plan:
+def _plan_staged(
+    base: Plan, observation: Observation, staged: Held, memory: Memory, now: datetime
+) -> Plan:
     """Something else than what is served is staged: deploy it, hold it, or put staging back."""
     state = observation.state
     issued = replace(base, phase=Phase.ISSUED)
     repair = Repair.AT_ONCE if _repairs(staged.key, observation) else Repair.NOT_NEEDED
-    unsafe = _key_hold(base, state, staged.key, now)
+    seen = seen_awaited(base.awaited, memory.awaiting)
+    unsafe = _key_hold(base, state, staged.key, seen, now)
     if unsafe is not None and repair is Repair.NOT_NEEDED:
         if unsafe is Hold.CANNOT_SEE:
             return replace(issued, hold=unsafe, certbot_may_renew=False)
@@ -343,8 +439,13 @@ def _plan_staged(base: Plan, observation: Observation, staged: Held, now: dateti
     return replace(issued, step=Step.DEPLOY, repair=repair)
 
 
-def _key_hold(base: Plan, state: LineageState, key: PublicKey, now: datetime) -> Hold | None:
-    """Why a chain with ``key`` must not be deployed; None if it may."""
+def _key_hold(
+    base: Plan, state: LineageState, key: PublicKey, seen: Seen, now: datetime
+) -> Hold | None:
+    """Why a chain with ``key`` must not be deployed; None if it may.
+
+    ``seen`` is said of the awaited key's records.
+    """
     if key == state.current_key or state.required == ():
         return None
     if state.required is None:
@@ -352,7 +453,7 @@ def _key_hold(base: Plan, state: LineageState, key: PublicKey, now: datetime) ->
     if state.ready is None or key != state.ready.key:
         known = state.next is not None and key == state.next.key
         return Hold.NOT_COOLED if known else Hold.UNKNOWN_KEY
-    match together(base.awaited):
+    match seen:
         case Seen.UNKNOWN:
             return Hold.CANNOT_SEE
         case Seen.MISSING:
@@ -398,7 +499,7 @@ def _plan_awaited(base: Plan, observation: Observation, memory: Memory, now: dat
     waiting = replace(base, phase=Phase.COOLING if ready else Phase.STAGED)
     if state.required is None:
         return replace(waiting, hold=Hold.RECORDS_UNREADABLE)
-    match together(base.awaited):
+    match seen_awaited(base.awaited, memory.awaiting):
         case Seen.UNKNOWN:
             return replace(waiting, hold=Hold.CANNOT_SEE)
         case Seen.MISSING if ready:

@@ -1,0 +1,234 @@
+"""Compact values for tests of the rollover: keys by name, looks at DNS, and a wait that goes on.
+
+Keys and chains are the domain's own plain values with made-up bytes; nothing is ever verified.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+
+from danebot.domain import rollover
+from danebot.domain.certs import Chain, PublicKey
+from danebot.domain.dns import (
+    Alias,
+    Answer,
+    OwnerObservation,
+    Presence,
+    Security,
+    Server,
+    ServerAnswer,
+    ServerOutcome,
+)
+from danebot.domain.keytype import KeyType
+from danebot.domain.lineage import Held, KeyFile, LineageState, Management
+from danebot.domain.memory import Memory
+from danebot.domain.names import DnsName, Hostname
+from danebot.domain.policy import Policy
+from danebot.domain.rollover import Observation, Plan, Step
+from danebot.domain.sight import Observations
+from danebot.domain.tlsa import MatchingType, Required, TlsaRecord
+
+T0 = datetime(2026, 6, 1, 12, 0, tzinfo=UTC)
+MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
+MX = DnsName("_25._tcp.mx.example.org")
+MX2 = DnsName("_25._tcp.mx2.example.org")
+OTHER = DnsName("tlsa.example.net")
+UNREACHABLE = ServerOutcome.UNREACHABLE
+
+Where = Mapping[str, "Sequence[str] | ServerOutcome | None"]
+EVERY: Where = {"ns1": None, "ns2": None}
+
+
+@functools.cache
+def key(name: str) -> PublicKey:
+    """The key of that name."""
+    return PublicKey(f"spki of {name}".encode(), KeyType.P256)
+
+
+def chain(key_name: str, version: int = 1, names: Sequence[str] = ("mx.example.org",)) -> Chain:
+    """A leaf for the key, and one issuer."""
+    return Chain(
+        ders=(f"leaf {version} of {key_name}".encode(), b"issuer"),
+        key=key(key_name),
+        not_before=T0 - 10 * DAY,
+        not_after=T0 + 80 * DAY,
+        names=frozenset(map(DnsName.parse, names)),
+        serial=version,
+    )
+
+
+def held(key_name: str, version: int | None = 1, *, private: str | None = None) -> Held:
+    """A version of the archive; ``private`` names the private key if it isn't the leaf's."""
+    return Held(version, key(private or key_name), chain(key_name, version or 1))
+
+
+def line(owner: DnsName = MX, mtype: int = 1) -> Required:
+    """One line of ``dane-ee``."""
+    return Required(MatchingType(mtype), owner)
+
+
+def record(key_name: str, mtype: int = 1) -> TlsaRecord:
+    """The ``3 1 x`` record of a key."""
+    return line(mtype=mtype).record(key(key_name).spki)
+
+
+def key_file(key_name: str, modified: datetime = T0) -> KeyFile:
+    """``nextkey.pem`` or ``ready.pem``."""
+    return KeyFile(key(key_name), modified)
+
+
+def state(
+    *lines: Required,
+    current: str = "old",
+    staged: Held | None = None,
+    next_key: KeyFile | None = None,
+    ready: KeyFile | None = None,
+) -> LineageState:
+    """A sound lineage: live, combo and staging alike unless ``staged`` says otherwise."""
+    live = held(current)
+    return LineageState(
+        "mx.example.org",
+        Management.STAGED,
+        live=live,
+        combo=replace(live, version=None),
+        staged=staged or live,
+        next=next_key,
+        ready=ready,
+        required=lines or (line(),),
+    )
+
+
+def look(
+    *keys: str,
+    owner: DnsName = MX,
+    at: Where = EVERY,
+    resolver: Sequence[str] | None = None,
+    ttl: timedelta = HOUR,
+    negative: timedelta = HOUR,
+    ttls: Mapping[str, timedelta] | None = None,
+    ns_ttl: timedelta | None = HOUR,
+    aliases: Sequence[tuple[DnsName, timedelta]] = (),
+    security: Security = Security.SECURE,
+    mtypes: Sequence[int] = (1,),
+) -> OwnerObservation:
+    """One look at an owner whose RRset holds the records of ``keys``.
+
+    ``at`` names the servers: None for the same records, other keys, or no answer.  ``resolver``
+    are the keys that the resolver's answer has, if others.  ``ttls`` are single servers' own.
+    """
+    own_ttls = ttls or {}
+
+    def records(names: Sequence[str]) -> tuple[TlsaRecord, ...]:
+        return tuple(record(name, mtype) for name in names for mtype in mtypes)
+
+    def answered(server: str, there: Sequence[str] | ServerOutcome | None) -> ServerAnswer:
+        where = Server(Hostname(f"{server}.example.org"), "192.0.2.1")
+        if isinstance(there, ServerOutcome):
+            return ServerAnswer(where, there)
+        found = records(keys if there is None else there)
+        return ServerAnswer(
+            where,
+            ServerOutcome.ANSWERED,
+            found,
+            ttl=own_ttls.get(server, ttl) if found else None,
+            negative_ttl=None if found else own_ttls.get(server, negative),
+        )
+
+    known = security in (Security.SECURE, Security.INSECURE)
+    found = records(keys if resolver is None else resolver) if known else ()
+    absent = Presence.NODATA if known else Presence.UNKNOWN
+    names = (owner, *(target for target, _ in aliases))
+    return OwnerObservation(
+        owner,
+        Answer(
+            owner,
+            security,
+            Presence.PRESENT if found else absent,
+            canonical=names[-1],
+            aliases=tuple(
+                Alias(name, target, span)
+                for name, (target, span) in zip(names, aliases, strict=False)
+            ),
+            records=found,
+            ttl=ttl if found else None,
+        ),
+        zone=DnsName("example.org"),
+        name_servers=frozenset(Hostname(f"{name}.example.org") for name in at),
+        ns_ttl=ns_ttl,
+        servers=tuple(answered(name, there) for name, there in at.items()),
+    )
+
+
+def seen(*looks: OwnerObservation) -> Observations:
+    """Looks at several owners, taken together."""
+    return {one.owner: one for one in looks}
+
+
+def blind(*keys: str, resolver: Sequence[str] | None = None) -> OwnerObservation:
+    """A look in which the resolver answers and no authoritative server does."""
+    at = {"ns1": UNREACHABLE, "ns2": UNREACHABLE}
+    return look(*keys, at=at, resolver=resolver)
+
+
+def silent(owner: DnsName = MX) -> OwnerObservation:
+    """A look in which nobody answers."""
+    at = {"ns1": UNREACHABLE, "ns2": UNREACHABLE}
+    return look(owner=owner, at=at, security=Security.INDETERMINATE)
+
+
+Remember = Callable[[Memory, LineageState, Observations, datetime], Memory]
+Planner = Callable[[Observation, Memory, Policy, datetime], Plan]
+
+
+@dataclass(frozen=True)
+class Rules:
+    """The two decisions under test; mutants replace one."""
+
+    remember: Remember = rollover.remember
+    plan: Planner = rollover.plan
+
+
+REAL = Rules()
+
+
+@dataclass
+class Wait:
+    """A lineage whose next key waits: each look is remembered, and the plan's steps are taken.
+
+    The next key is made at T0 like `newkey` does, after a look without its record.
+    """
+
+    rules: Rules = REAL
+    policy: Policy = field(default_factory=lambda: Policy(min_wait=timedelta(0), margin=HOUR))
+    state: LineageState = field(default_factory=lambda: state(next_key=key_file("new")))
+    memory: Memory = field(default_factory=Memory)
+    steps: list[Step] = field(default_factory=list)
+
+    def look(self, at: datetime, *looks: OwnerObservation) -> Plan:
+        """Look, and take the steps that follow until promotion; the plan that remains."""
+        while True:
+            observation = Observation(self.state, seen(*looks), distrust="")
+            self.memory = self.rules.remember(self.memory, self.state, observation.owners, at)
+            plan = self.rules.plan(observation, self.memory, self.policy, at)
+            if plan.step not in (Step.MARK_READY, Step.BACK_TO_NEXT):
+                return plan
+            self.steps.append(plan.step)
+            self._take(plan.step)
+
+    def _take(self, step: Step) -> None:
+        file = self.state.awaited
+        assert file is not None
+        if step is Step.MARK_READY:
+            assert self.memory.awaiting is not None
+            since = self.memory.awaiting.seen_since
+            assert since is not None
+            self.state = replace(self.state, next=None, ready=replace(file, modified=since))
+        else:
+            self.state = replace(self.state, next=file, ready=None)
+
+    def promotes(self, at: datetime, *looks: OwnerObservation) -> bool:
+        """Whether a look at that time leads to promotion."""
+        return self.look(at, *looks).step is Step.PROMOTE

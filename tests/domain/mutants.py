@@ -1,0 +1,342 @@
+"""The rollover's rules with one clause taken out: what a test of that clause must notice.
+
+A mutant is the real code that isn't told something, or whose word on something is overruled.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+from danebot.domain.dns import OwnerObservation, Presence, ServerOutcome
+from danebot.domain.lineage import KeyFile, LineageState
+from danebot.domain.memory import Memory, OwnerMemory, TtlSighting
+from danebot.domain.names import DnsName
+from danebot.domain.policy import Policy
+from danebot.domain.rollover import Hold, Observation, Plan, Step, plan, remember
+from danebot.domain.sight import Observations, Seen, look_all, together
+from domain.builders import Rules
+
+_LONG_AGO = datetime(1, 1, 1, tzinfo=UTC)
+Edit = Callable[[OwnerObservation], OwnerObservation]
+
+
+def unaware(edit: Edit) -> Rules:
+    """Looks lose what ``edit`` takes away."""
+
+    def edited(observations: Observations) -> Observations:
+        return {name: edit(one) for name, one in observations.items()}
+
+    return Rules(
+        lambda memory, state, observations, now: remember(memory, state, edited(observations), now),
+        lambda observation, memory, policy, now: plan(
+            replace(observation, owners=edited(observation.owners)), memory, policy, now
+        ),
+    )
+
+
+def policed(**changes: timedelta) -> Rules:
+    """A part of the policy is not applied."""
+    return Rules(
+        plan=lambda observation, memory, policy, now: plan(
+            observation, memory, replace(policy, **changes), now
+        )
+    )
+
+
+def recalling(change: Callable[[Memory, Memory], Memory]) -> Rules:
+    """``change`` gets the memory before and after each look, and has the last word."""
+    return Rules(
+        lambda memory, state, observations, now: change(
+            memory, remember(memory, state, observations, now)
+        )
+    )
+
+
+def forgetful(change: Callable[[Memory], Memory]) -> Rules:
+    """``change`` is applied to the memory before each look."""
+    return Rules(
+        lambda memory, state, observations, now: remember(change(memory), state, observations, now)
+    )
+
+
+def with_sightings(memory: Memory, wanted: Callable[[TtlSighting, OwnerMemory], bool]) -> Memory:
+    """The memory with only the wanted TTLs."""
+    return replace(
+        memory,
+        owners={
+            name: replace(own, sightings=tuple(s for s in own.sightings if wanted(s, own)))
+            for name, own in memory.owners.items()
+        },
+    )
+
+
+def with_owners(memory: Memory, change: Callable[[OwnerMemory], OwnerMemory]) -> Memory:
+    """The memory with every owner changed."""
+    return replace(memory, owners={name: change(own) for name, own in memory.owners.items()})
+
+
+# ---- who is asked ---------------------------------------------------------------------------
+
+
+def _first_server(one: OwnerObservation) -> OwnerObservation:
+    return replace(
+        one,
+        servers=one.servers[:1],
+        name_servers=frozenset(s.server.name for s in one.servers[:1]),
+    )
+
+
+def _heard_servers(one: OwnerObservation) -> OwnerObservation:
+    heard = tuple(s for s in one.servers if s.outcome is ServerOutcome.ANSWERED)
+    return replace(one, servers=heard, name_servers=frozenset(s.server.name for s in heard))
+
+
+FIRST_SERVER_ONLY = unaware(_first_server)
+SILENT_SERVERS_PASSED_OVER = unaware(_heard_servers)
+ANY_ANSWER_OF_THE_RESOLVER = unaware(
+    lambda one: replace(
+        one,
+        answer=replace(
+            one.answer,
+            records=tuple({r for s in one.servers for r in s.records} | set(one.answer.records)),
+        ),
+    )
+)
+
+
+def _insisting(observation: Observation, memory: Memory, policy: Policy, now: datetime) -> Plan:
+    found = plan(observation, memory, policy, now)
+    if all(sight.servers_asked for sight in found.awaited):
+        return found
+    return replace(found, step=None, hold=Hold.CANNOT_SEE)
+
+
+NO_FALLBACK = Rules(plan=_insisting)
+
+
+# ---- what is remembered ---------------------------------------------------------------------
+
+
+def _unbroken(before: Memory, after: Memory) -> Memory:
+    if before.awaiting is None or after.awaiting is None:
+        return after
+    since = before.awaiting.seen_since
+    return (
+        after
+        if since is None
+        else replace(after, awaiting=replace(after.awaiting, seen_since=since))
+    )
+
+
+BREAKS_FORGIVEN = recalling(_unbroken)
+
+
+def _doubting(
+    memory: Memory, state: LineageState, observations: Observations, now: datetime
+) -> Memory:
+    after = remember(memory, state, observations, now)
+    key = state.awaited_key
+    if key is None or after.awaiting is None:
+        return after
+    if together(look_all(state.required or (), key, observations)) is not Seen.UNKNOWN:
+        return after
+    return replace(after, awaiting=replace(after.awaiting, seen_since=None))
+
+
+UNKNOWN_RESETS = Rules(_doubting)
+
+
+def no_second_look() -> Rules:
+    """Once the record was seen everywhere, no look changes anything; made anew for each wait."""
+    first: list[Observations] = []
+
+    def remembered(
+        memory: Memory, state: LineageState, observations: Observations, now: datetime
+    ) -> Memory:
+        if first and memory.awaiting is not None and memory.awaiting.seen_since is not None:
+            return memory
+        after = remember(memory, state, observations, now)
+        if after.awaiting is not None and after.awaiting.seen_since is not None:
+            first.append(observations)
+        return after
+
+    def planned(observation: Observation, memory: Memory, policy: Policy, now: datetime) -> Plan:
+        owners = first[0] if first else observation.owners
+        return plan(replace(observation, owners=owners), memory, policy, now)
+
+    return Rules(remembered, planned)
+
+
+# ---- TTLs -----------------------------------------------------------------------------------
+
+NO_TTL_OF_THE_RRSET = unaware(
+    lambda one: replace(
+        one,
+        answer=replace(one.answer, ttl=None),
+        servers=tuple(replace(s, ttl=None) for s in one.servers),
+    )
+)
+NO_TTL_OF_ALIASES = unaware(lambda one: replace(one, answer=replace(one.answer, aliases=())))
+NO_NEGATIVE_TTL = unaware(
+    lambda one: replace(one, servers=tuple(replace(s, negative_ttl=None) for s in one.servers))
+)
+NO_TTL_OF_ZERO = unaware(
+    lambda one: replace(
+        one,
+        answer=replace(one.answer, ttl=one.answer.ttl or None),
+        servers=tuple(replace(s, ttl=s.ttl or None) for s in one.servers),
+    )
+)
+ONLY_TTLS_IN_FORCE = recalling(
+    lambda _, after: with_sightings(after, lambda sighting, _: sighting.until is None)
+)
+ONLY_FIRST_TTLS = recalling(
+    lambda _, after: with_sightings(
+        after, lambda sighting, own: sighting.first == min(s.first for s in own.sightings)
+    )
+)
+
+
+def _as_of_old(sighting: TtlSighting) -> TtlSighting:
+    return replace(sighting, first=_LONG_AGO)
+
+
+LATER_TTLS_COUNT = recalling(
+    lambda _, after: with_owners(
+        after, lambda own: replace(own, sightings=tuple(map(_as_of_old, own.sightings)))
+    )
+)
+CLOSED_AT_ONCE = unaware(
+    lambda one: replace(_heard_servers(one), answer=replace(one.answer, presence=_known(one)))
+)
+
+
+def _known(one: OwnerObservation) -> Presence:
+    unknown = one.answer.presence is Presence.UNKNOWN
+    return Presence.NODATA if unknown else one.answer.presence
+
+
+# ---- policy ---------------------------------------------------------------------------------
+
+NO_MARGIN = policed(margin=timedelta(0))
+NO_MIN_WAIT = policed(min_wait=timedelta(0))
+NO_UNSEEN_TTL = policed(unseen_ttl=timedelta(0))
+
+# ---- routes ---------------------------------------------------------------------------------
+
+SERVERS_NEVER_CHANGE = unaware(lambda one: replace(one, name_servers=frozenset()))
+NO_NS_TTL = unaware(lambda one: replace(one, ns_ttl=None))
+ALIASES_NEVER_CHANGE = unaware(
+    lambda one: replace(one, answer=replace(one.answer, canonical=DnsName("any.example")))
+)
+LAST_NS_TTL_ONLY = forgetful(
+    lambda memory: with_owners(memory, lambda own: replace(own, route_ttl=None))
+)
+
+
+def _old_route_pruned(
+    memory: Memory, state: LineageState, observations: Observations, now: datetime
+) -> Memory:
+    """TTLs of an old route expire as if nobody asked there any more."""
+    routeless = with_owners(memory, lambda own: replace(own, old_route_until=None))
+    after = remember(routeless, state, observations, now)
+
+    def restored(name: DnsName, own: OwnerMemory) -> OwnerMemory:
+        before = memory.owners.get(name, OwnerMemory()).old_route_until
+        ends = [end for end in (before, own.old_route_until) if end is not None]
+        return replace(own, old_route_until=max(ends, default=None))
+
+    return replace(after, owners={n: restored(n, own) for n, own in after.owners.items()})
+
+
+OLD_ROUTE_PRUNED = Rules(_old_route_pruned)
+
+# ---- files and clocks -----------------------------------------------------------------------
+
+
+def _undated(
+    memory: Memory, state: LineageState, observations: Observations, now: datetime
+) -> Memory:
+    ready = state.ready
+    undated = replace(ready, modified=_LONG_AGO) if ready is not None else None
+    return remember(memory, replace(state, ready=undated), observations, now)
+
+
+NO_DATE_OF_READY_FILE = Rules(_undated)
+
+
+def _younger(
+    memory: Memory, state: LineageState, observations: Observations, now: datetime
+) -> Memory:
+    def dated(file: KeyFile | None) -> KeyFile | None:
+        return replace(file, modified=now) if file is not None else None
+
+    return remember(memory, replace(state, next=dated(state.next)), observations, now)
+
+
+NO_AGE_OF_NEXT_FILE = Rules(_younger)
+
+
+def _timeless(memory: Memory) -> Memory:
+    awaiting = memory.awaiting
+    if awaiting is None:
+        return memory
+    unseen = _LONG_AGO if awaiting.unseen_at is not None else None
+    return replace(memory, awaiting=replace(awaiting, since=_LONG_AGO, unseen_at=unseen))
+
+
+CLOCK_NEVER_BEHIND = forgetful(_timeless)
+
+
+def _in_the_future(before: Memory, after: Memory) -> Memory:
+    if before.awaiting is None or after.awaiting is None:
+        return after
+    old, new = before.awaiting.seen_since, after.awaiting.seen_since
+    if old is None or new is None or new >= old:
+        return after
+    return replace(after, awaiting=replace(after.awaiting, seen_since=old))
+
+
+FUTURE_BELIEVED = recalling(_in_the_future)
+
+
+def _all_lines_known(
+    memory: Memory, state: LineageState, observations: Observations, now: datetime
+) -> Memory:
+    awaiting = memory.awaiting
+    if awaiting is not None and awaiting.lines:
+        lines = tuple(dict.fromkeys((*awaiting.lines, *(state.required or ()))))
+        memory = replace(memory, awaiting=replace(awaiting, lines=lines))
+    return remember(memory, state, observations, now)
+
+
+NEW_LINES_UNNOTICED = Rules(_all_lines_known)
+
+
+def _resolver_will_do(
+    memory: Memory, state: LineageState, observations: Observations, now: datetime
+) -> Memory:
+    """Whether servers or the resolver alone spoke makes no difference."""
+    after = remember(memory, state, observations, now)
+    if memory.awaiting is None or after.awaiting is None:
+        return after
+    since = memory.awaiting.seen_since
+    if since is None or after.awaiting.seen_since is None:
+        return after
+    return replace(after, awaiting=replace(after.awaiting, seen_since=since))
+
+
+RESOLVER_COUNTS_AS_SERVERS = Rules(_resolver_will_do)
+
+
+def _promoting_blindly(
+    observation: Observation, memory: Memory, policy: Policy, now: datetime
+) -> Plan:
+    found = plan(observation, memory, policy, now)
+    cooled = found.safe is not None and now >= found.safe.at
+    return replace(found, step=Step.PROMOTE) if found.hold is Hold.CANNOT_SEE and cooled else found
+
+
+BLIND_AT_PROMOTION = Rules(plan=_promoting_blindly)

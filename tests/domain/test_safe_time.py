@@ -1,0 +1,452 @@
+"""Every clause of "safe time": a case that holds, and fails once that clause is taken out.
+
+A case looks at DNS at chosen times and then names the first second at which the key may be
+promoted.  Unless it says otherwise the key was made at T0, all TTLs are one hour, the margin is
+one hour, and there is no minimum wait.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+import pytest
+
+from danebot.domain.dns import OwnerObservation, Security
+from danebot.domain.memory import Memory
+from danebot.domain.names import DnsName
+from danebot.domain.policy import Policy
+from danebot.domain.rollover import Hold, Phase, Step
+from domain import mutants
+from domain.builders import (
+    DAY,
+    HOUR,
+    MINUTE,
+    MX2,
+    OTHER,
+    REAL,
+    T0,
+    UNREACHABLE,
+    Rules,
+    Wait,
+    blind,
+    key_file,
+    line,
+    look,
+    silent,
+    state,
+)
+
+SECOND = timedelta(seconds=1)
+BRIEF = 5 * MINUTE
+ELSEWHERE = DnsName("tlsa.example.com")
+LACKING_AT_NS2 = {"ns1": None, "ns2": ["old"]}
+SILENT_NS2 = {"ns1": None, "ns2": UNREACHABLE}
+SHORT_GUESS = Policy(min_wait=timedelta(0), unseen_ttl=HOUR)
+
+
+def first_safe(wait: Wait, safe: datetime, *looks: OwnerObservation) -> None:
+    """Looks like ``looks`` lead to promotion at ``safe``, and not a second earlier."""
+    assert not wait.promotes(safe - SECOND, *looks), "too early"
+    assert wait.promotes(safe, *looks), "too late"
+
+
+# ---- the first observation in which every authoritative server had the record, unbroken ------
+
+
+def a_server_lags(rules: Rules) -> None:
+    wait = Wait(rules)
+    wait.look(T0, look("old"))
+    wait.look(T0 + HOUR, look("old", "new", at=LACKING_AT_NS2))
+    wait.look(T0 + 5 * HOUR, look("old", "new"))
+    first_safe(wait, T0 + 7 * HOUR, look("old", "new"))
+
+
+def a_server_is_silent(rules: Rules) -> None:
+    wait = Wait(rules)
+    wait.look(T0, look("old"))
+    wait.look(T0 + HOUR, look("old", "new", at=SILENT_NS2))
+    wait.look(T0 + 5 * HOUR, look("old", "new"))
+    first_safe(wait, T0 + 7 * HOUR, look("old", "new"))
+
+
+def the_resolver_lags(rules: Rules) -> None:
+    wait = Wait(rules)
+    wait.look(T0, look("old"))
+    wait.look(T0 + HOUR, look("old", "new", resolver=["old"]))
+    wait.look(T0 + 5 * HOUR, look("old", "new"))
+    first_safe(wait, T0 + 7 * HOUR, look("old", "new"))
+
+
+def the_record_goes_and_comes_back(rules: Rules) -> None:
+    wait = Wait(rules)
+    wait.look(T0, look("old"))
+    wait.look(T0 + HOUR, look("old", "new"))
+    wait.look(T0 + 2 * HOUR, look("old"))
+    wait.look(T0 + 3 * HOUR, look("old", "new"))
+    first_safe(wait, T0 + 5 * HOUR, look("old", "new"))
+
+
+def nothing_can_be_seen_for_a_while(rules: Rules) -> None:
+    wait = Wait(rules)
+    wait.look(T0, look("old"))
+    wait.look(T0 + HOUR, look("old", "new"))
+    wait.look(T0 + 2 * HOUR, silent())
+    first_safe(wait, T0 + 3 * HOUR, look("old", "new"))
+
+
+def a_line_is_added_to_dane_ee(rules: Rules) -> None:
+    wait = Wait(rules)
+    wait.look(T0, look("old"))
+    wait.look(T0 + HOUR, look("old", "new"))
+    wait.state = replace(wait.state, required=(line(), line(MX2)))
+    both = look("old", "new"), look("old", "new", owner=MX2)
+    wait.look(T0 + 2 * HOUR, *both)
+    first_safe(wait, T0 + 2 * HOUR + 7 * DAY + HOUR, *both)
+
+
+def a_second_matching_type_is_added_to_dane_ee(rules: Rules) -> None:
+    wait = Wait(rules, policy=SHORT_GUESS)
+    wait.look(T0, look("old"))
+    wait.look(T0 + HOUR, look("old", "new"))
+    wait.state = replace(wait.state, required=(line(), line(mtype=2)))
+    wait.look(T0 + 5 * HOUR, look("old", "new", mtypes=(1, 2)))
+    first_safe(wait, T0 + 7 * HOUR, look("old", "new", mtypes=(1, 2)))
+
+
+# ---- the largest TTL under which a resolver may still hold an answer without it --------------
+
+
+def the_rrset_has_a_ttl(rules: Rules) -> None:
+    wait = Wait(rules)
+    wait.look(T0, look("old", ttl=12 * HOUR))
+    wait.look(T0 + HOUR, look("old", "new", ttl=12 * HOUR))
+    first_safe(wait, T0 + 14 * HOUR, look("old", "new", ttl=12 * HOUR))
+
+
+def one_server_has_a_larger_ttl(rules: Rules) -> None:
+    wait = Wait(rules)
+    wait.look(T0, look("old", ttls={"ns2": 12 * HOUR}))
+    wait.look(T0 + HOUR, look("old", "new"))
+    first_safe(wait, T0 + 14 * HOUR, look("old", "new"))
+
+
+def an_alias_has_a_larger_ttl(rules: Rules) -> None:
+    way = ((ELSEWHERE, BRIEF), (OTHER, 10 * HOUR))
+    wait = Wait(rules)
+    wait.look(T0, look("old", aliases=way))
+    wait.look(T0 + HOUR, look("old", "new", aliases=way))
+    first_safe(wait, T0 + 12 * HOUR, look("old", "new", aliases=way))
+
+
+def the_rrset_was_absent(rules: Rules) -> None:
+    wait = Wait(rules)
+    wait.look(T0, look(negative=8 * HOUR))
+    wait.look(T0 + HOUR, look("old", "new"))
+    first_safe(wait, T0 + 10 * HOUR, look("old", "new"))
+
+
+def the_ttl_is_lowered_with_the_change(rules: Rules) -> None:
+    wait = Wait(rules)
+    wait.look(T0, look("old", ttl=DAY))
+    wait.look(T0 + HOUR, look("old", "new", ttl=BRIEF))
+    first_safe(wait, T0 + DAY + 2 * HOUR, look("old", "new", ttl=BRIEF))
+
+
+def the_ttl_is_lowered_a_day_before(rules: Rules) -> None:
+    wait = Wait(rules)
+    wait.look(T0, look("old", ttl=3 * DAY))
+    wait.look(T0 + DAY, look("old", ttl=BRIEF))
+    wait.look(T0 + 2 * DAY, look("old", "new", ttl=BRIEF))
+    first_safe(wait, T0 + 5 * DAY + HOUR, look("old", "new", ttl=BRIEF))
+
+
+def the_ttl_is_raised_before_the_record_comes(rules: Rules) -> None:
+    wait = Wait(rules)
+    wait.look(T0, look("old"))
+    wait.look(T0 + HOUR, look("old", ttl=2 * DAY))
+    wait.look(T0 + 2 * HOUR, look("old", "new"))
+    first_safe(wait, T0 + 2 * DAY + 3 * HOUR, look("old", "new"))
+
+
+def the_ttl_is_raised_after_the_record_came(rules: Rules) -> None:
+    wait = Wait(rules)
+    wait.look(T0, look("old"))
+    wait.look(T0 + HOUR, look("old", "new"))
+    wait.look(T0 + 2 * HOUR, look("old", "new", ttl=2 * DAY))
+    first_safe(wait, T0 + 3 * HOUR, look("old", "new", ttl=2 * DAY))
+
+
+def a_silent_server_may_still_have_the_old_ttl(rules: Rules) -> None:
+    wait = Wait(rules)
+    wait.look(T0, look("old", ttl=BRIEF, ttls={"ns2": DAY}))
+    wait.look(T0 + HOUR, look("old", ttl=BRIEF, at=SILENT_NS2))
+    wait.look(T0 + 2 * DAY, look("old", ttl=BRIEF, at=SILENT_NS2))
+    wait.look(T0 + 3 * DAY, look("old", "new", ttl=BRIEF))
+    first_safe(wait, T0 + 4 * DAY + HOUR, look("old", "new", ttl=BRIEF))
+
+
+def aliases_not_seen_may_still_have_the_old_ttl(rules: Rules) -> None:
+    bogus = look("old", ttl=BRIEF, security=Security.BOGUS)
+    wait = Wait(rules)
+    wait.look(T0, look("old", ttl=BRIEF, aliases=((OTHER, DAY),)))
+    wait.look(T0 + HOUR, bogus)
+    wait.look(T0 + 2 * DAY, bogus)
+    brief = look("old", "new", ttl=BRIEF, aliases=((OTHER, BRIEF),))
+    wait.look(T0 + 3 * DAY, brief)
+    first_safe(wait, T0 + 4 * DAY + HOUR, brief)
+
+
+def a_ttl_of_zero_is_a_ttl(rules: Rules) -> None:
+    never = timedelta(0)
+    wait = Wait(rules)
+    wait.look(T0, look("old", ttl=never))
+    wait.look(T0 + HOUR, look("old", "new", ttl=never))
+    first_safe(wait, T0 + 2 * HOUR, look("old", "new", ttl=never))
+
+
+# ---- margin and minimum wait -----------------------------------------------------------------
+
+
+def there_is_a_margin(rules: Rules) -> None:
+    wait = Wait(rules, policy=Policy(min_wait=timedelta(0), margin=3 * HOUR))
+    wait.look(T0, look("old"))
+    wait.look(T0 + HOUR, look("old", "new"))
+    first_safe(wait, T0 + 5 * HOUR, look("old", "new"))
+
+
+def there_is_a_minimum_wait(rules: Rules) -> None:
+    wait = Wait(rules, policy=Policy(min_wait=2 * DAY))
+    wait.look(T0, look("old"))
+    wait.look(T0 + HOUR, look("old", "new"))
+    first_safe(wait, T0 + 2 * DAY + HOUR, look("old", "new"))
+
+
+# ---- the servers or the aliases change -------------------------------------------------------
+
+
+def the_servers_change(rules: Rules) -> None:
+    moved = look("old", "new", at={"ns1": None, "ns3": None}, ns_ttl=DAY)
+    wait = Wait(rules)
+    wait.look(T0, look("old", ns_ttl=DAY))
+    wait.look(T0 + HOUR, look("old", "new", ns_ttl=DAY))
+    wait.look(T0 + 2 * HOUR, moved)
+    first_safe(wait, T0 + DAY + 4 * HOUR, moved)
+
+
+def the_servers_change_before_the_record_comes(rules: Rules) -> None:
+    """Who still asks the old servers gets an answer without it, and keeps that for its TTL."""
+    moved = {"ns3": None}
+    wait = Wait(rules)
+    wait.look(T0, look("old", ttl=DAY, ns_ttl=3 * DAY))
+    wait.look(T0 + HOUR, look("old", ttl=BRIEF, at=moved))
+    wait.look(T0 + 2 * DAY, look("old", "new", ttl=BRIEF, at=moved))
+    first_safe(wait, T0 + 4 * DAY + 2 * HOUR, look("old", "new", ttl=BRIEF, at=moved))
+
+
+def the_ns_ttl_is_lowered_before_the_servers_change(rules: Rules) -> None:
+    moved = look("old", "new", at={"ns3": None}, ns_ttl=BRIEF)
+    wait = Wait(rules)
+    wait.look(T0, look("old", ns_ttl=2 * DAY))
+    wait.look(T0 + HOUR, look("old", ns_ttl=BRIEF))
+    wait.look(T0 + 2 * HOUR, moved)
+    first_safe(wait, T0 + 2 * DAY + 4 * HOUR, moved)
+
+
+def an_alias_leads_elsewhere(rules: Rules) -> None:
+    moved = look("old", "new", aliases=((ELSEWHERE, 6 * HOUR),))
+    wait = Wait(rules, policy=SHORT_GUESS)
+    wait.look(T0, look("old", aliases=((OTHER, 6 * HOUR),)))
+    wait.look(T0 + HOUR, look("old", "new", aliases=((OTHER, 6 * HOUR),)))
+    wait.look(T0 + 2 * HOUR, moved)
+    first_safe(wait, T0 + (2 + 1 + 6 + 1) * HOUR, moved)
+
+
+# ---- what can't be known is assumed ----------------------------------------------------------
+
+
+def the_record_is_there_at_the_first_look(rules: Rules) -> None:
+    wait = Wait(rules)
+    wait.look(T0, look("old", "new"))
+    first_safe(wait, T0 + 7 * DAY + HOUR, look("old", "new"))
+
+
+def the_record_is_there_but_not_secure_at_the_first_look(rules: Rules) -> None:
+    wait = Wait(rules)
+    wait.look(T0, look("old", "new", security=Security.INSECURE))
+    wait.look(T0 + HOUR, look("old", "new"))
+    first_safe(wait, T0 + 7 * DAY + 2 * HOUR, look("old", "new"))
+
+
+def only_the_resolver_lacks_it_at_the_first_look(rules: Rules) -> None:
+    wait = Wait(rules)
+    wait.look(T0, look("old", "new", resolver=["old"]))
+    wait.look(T0 + HOUR, look("old", "new"))
+    first_safe(wait, T0 + 7 * DAY + 2 * HOUR, look("old", "new"))
+
+
+def one_of_two_owners_has_it_at_the_first_look(rules: Rules) -> None:
+    both = look("old", "new"), look("old", "new", owner=MX2)
+    wait = Wait(rules, state=state(line(), line(MX2), next_key=key_file("new")))
+    wait.look(T0, look("old", "new"), look("old", owner=MX2))
+    wait.look(T0 + HOUR, *both)
+    first_safe(wait, T0 + 7 * DAY + 2 * HOUR, *both)
+
+
+def an_alias_leads_where_the_record_already_is(rules: Rules) -> None:
+    moved = look("old", "new", aliases=((OTHER, HOUR),))
+    wait = Wait(rules)
+    wait.look(T0, look("old"))
+    wait.look(T0 + HOUR, moved)
+    first_safe(wait, T0 + HOUR + HOUR + 7 * DAY + HOUR, moved)
+
+
+def no_server_was_heard_before_the_record_was_there(rules: Rules) -> None:
+    wait = Wait(rules)
+    wait.look(T0, blind(resolver=[]))
+    wait.look(T0 + HOUR, look("old", "new"))
+    first_safe(wait, T0 + 7 * DAY + 2 * HOUR, look("old", "new"))
+
+
+def the_memory_is_lost(rules: Rules) -> None:
+    """A TTL that was lowered before the loss isn't known any more."""
+    wait = Wait(rules)
+    wait.look(T0, look("old", ttl=5 * DAY))
+    wait.memory = Memory()
+    wait.look(T0 + DAY, look("old", ttl=BRIEF))
+    wait.look(T0 + 2 * DAY, look("old", "new", ttl=BRIEF))
+    first_safe(wait, T0 + 8 * DAY + HOUR, look("old", "new", ttl=BRIEF))
+
+
+# ---- no server can be reached ----------------------------------------------------------------
+
+
+def no_server_can_ever_be_reached(rules: Rules) -> None:
+    wait = Wait(rules, policy=Policy(min_wait=2 * DAY))
+    wait.look(T0, blind("old"))
+    wait.look(T0 + HOUR, blind("old", "new"))
+    first_safe(wait, T0 + 2 * DAY + HOUR, blind("old", "new"))
+
+
+def servers_are_reached_later(rules: Rules) -> None:
+    wait = Wait(rules, policy=SHORT_GUESS)
+    wait.look(T0, blind("old"))
+    wait.look(T0 + HOUR, blind("old", "new"))
+    wait.look(T0 + 90 * MINUTE, look("old", "new"))
+    first_safe(wait, T0 + 3 * HOUR + 30 * MINUTE, look("old", "new"))
+
+
+def servers_that_were_reached_fall_silent(rules: Rules) -> None:
+    """The resolver may answer from its cache what is gone at the servers."""
+    wait = Wait(rules)
+    wait.look(T0, look("old"))
+    wait.look(T0 + HOUR, look("old", "new"))
+    plan = wait.look(T0 + 3 * HOUR, blind("old", "new"))
+    assert (plan.phase, plan.step, plan.hold) == (Phase.COOLING, None, Hold.CANNOT_SEE)
+    assert wait.promotes(T0 + 4 * HOUR, look("old", "new"))
+
+
+# ---- the second look, files and clocks -------------------------------------------------------
+
+
+def the_record_is_gone_at_promotion(rules: Rules) -> None:
+    wait = Wait(rules)
+    wait.look(T0, look("old"))
+    wait.look(T0 + HOUR, look("old", "new"))
+    plan = wait.look(T0 + 3 * HOUR, look("old"))
+    assert plan.step is not Step.PROMOTE
+    assert plan.phase is Phase.STAGED
+    assert wait.steps == [Step.MARK_READY, Step.BACK_TO_NEXT]
+
+
+def ready_pem_was_touched(rules: Rules) -> None:
+    wait = Wait(rules)
+    wait.look(T0, look("old"))
+    wait.look(T0 + HOUR, look("old", "new"))
+    wait.state = replace(wait.state, ready=key_file("new", T0 + 2 * HOUR + 30 * MINUTE))
+    first_safe(wait, T0 + 4 * HOUR + 30 * MINUTE, look("old", "new"))
+
+
+def the_clock_was_ahead(rules: Rules) -> None:
+    ahead = T0 + 100 * DAY
+    wait = Wait(rules, state=state(next_key=key_file("new", ahead)))
+    wait.look(ahead, look("old", ttl=DAY))
+    wait.look(ahead + HOUR, look("old", "new", ttl=DAY))
+    wait.state = replace(wait.state, ready=key_file("new", T0))
+    wait.look(T0, look("old", "new", ttl=DAY))
+    first_safe(wait, T0 + DAY + HOUR, look("old", "new", ttl=DAY))
+
+
+def the_clock_was_behind(rules: Rules) -> None:
+    wait = Wait(rules)
+    wait.look(T0, look("old"))
+    wait.look(T0 - 30 * DAY, look("old", "new"))
+    wait.look(T0 + HOUR, look("old", "new"))
+    first_safe(wait, T0 + 3 * HOUR, look("old", "new"))
+
+
+@dataclass(frozen=True)
+class Clause:
+    """A case, and the rules without the clause that it is about."""
+
+    case: Callable[[Rules], None]
+    without: Rules | Callable[[], Rules]
+
+    def mutant(self) -> Rules:
+        return self.without if isinstance(self.without, Rules) else self.without()
+
+
+CLAUSES = (
+    Clause(a_server_lags, mutants.FIRST_SERVER_ONLY),
+    Clause(a_server_is_silent, mutants.SILENT_SERVERS_PASSED_OVER),
+    Clause(the_resolver_lags, mutants.ANY_ANSWER_OF_THE_RESOLVER),
+    Clause(the_record_goes_and_comes_back, mutants.BREAKS_FORGIVEN),
+    Clause(nothing_can_be_seen_for_a_while, mutants.UNKNOWN_RESETS),
+    Clause(a_line_is_added_to_dane_ee, mutants.NEW_LINES_UNNOTICED),
+    Clause(a_second_matching_type_is_added_to_dane_ee, mutants.NEW_LINES_UNNOTICED),
+    Clause(the_rrset_has_a_ttl, mutants.NO_TTL_OF_THE_RRSET),
+    Clause(one_server_has_a_larger_ttl, mutants.FIRST_SERVER_ONLY),
+    Clause(an_alias_has_a_larger_ttl, mutants.NO_TTL_OF_ALIASES),
+    Clause(the_rrset_was_absent, mutants.NO_NEGATIVE_TTL),
+    Clause(the_ttl_is_lowered_with_the_change, mutants.ONLY_TTLS_IN_FORCE),
+    Clause(the_ttl_is_lowered_a_day_before, mutants.ONLY_TTLS_IN_FORCE),
+    Clause(the_ttl_is_raised_before_the_record_comes, mutants.ONLY_FIRST_TTLS),
+    Clause(the_ttl_is_raised_after_the_record_came, mutants.LATER_TTLS_COUNT),
+    Clause(a_silent_server_may_still_have_the_old_ttl, mutants.CLOSED_AT_ONCE),
+    Clause(aliases_not_seen_may_still_have_the_old_ttl, mutants.CLOSED_AT_ONCE),
+    Clause(a_ttl_of_zero_is_a_ttl, mutants.NO_TTL_OF_ZERO),
+    Clause(there_is_a_margin, mutants.NO_MARGIN),
+    Clause(there_is_a_minimum_wait, mutants.NO_MIN_WAIT),
+    Clause(the_servers_change, mutants.SERVERS_NEVER_CHANGE),
+    Clause(the_servers_change, mutants.NO_NS_TTL),
+    Clause(the_servers_change_before_the_record_comes, mutants.OLD_ROUTE_PRUNED),
+    Clause(the_ns_ttl_is_lowered_before_the_servers_change, mutants.LAST_NS_TTL_ONLY),
+    Clause(an_alias_leads_elsewhere, mutants.ALIASES_NEVER_CHANGE),
+    Clause(the_record_is_there_at_the_first_look, mutants.NO_UNSEEN_TTL),
+    Clause(the_record_is_there_but_not_secure_at_the_first_look, mutants.NO_UNSEEN_TTL),
+    Clause(only_the_resolver_lacks_it_at_the_first_look, mutants.NO_UNSEEN_TTL),
+    Clause(one_of_two_owners_has_it_at_the_first_look, mutants.NO_UNSEEN_TTL),
+    Clause(an_alias_leads_where_the_record_already_is, mutants.NO_UNSEEN_TTL),
+    Clause(no_server_was_heard_before_the_record_was_there, mutants.NO_UNSEEN_TTL),
+    Clause(the_memory_is_lost, mutants.NO_AGE_OF_NEXT_FILE),
+    Clause(no_server_can_ever_be_reached, mutants.NO_FALLBACK),
+    Clause(servers_are_reached_later, mutants.RESOLVER_COUNTS_AS_SERVERS),
+    Clause(servers_that_were_reached_fall_silent, mutants.BLIND_AT_PROMOTION),
+    Clause(the_record_is_gone_at_promotion, mutants.no_second_look),
+    Clause(ready_pem_was_touched, mutants.NO_DATE_OF_READY_FILE),
+    Clause(the_clock_was_ahead, mutants.FUTURE_BELIEVED),
+    Clause(the_clock_was_behind, mutants.CLOCK_NEVER_BEHIND),
+)
+clauses = pytest.mark.parametrize("clause", CLAUSES, ids=lambda clause: clause.case.__name__)
+
+
+@clauses
+def test_safe_time_is_to_the_second(clause: Clause) -> None:
+    clause.case(REAL)
+
+
+@clauses
+def test_the_case_fails_without_its_clause(clause: Clause) -> None:
+    with pytest.raises(AssertionError):
+        clause.case(clause.mutant())
