@@ -95,11 +95,13 @@ def _complete(tree: Tree, paths: LineagePaths) -> dict[int, Held]:
 
 def _heal_live(tree: Tree, paths: LineagePaths) -> list[str]:
     combo = tree.reader.combo(paths.live / COMBO)
+    if combo is None:  # absent, or no service can load it: it is written anew
+        _save_only_copy(tree, paths, paths.live / COMBO)
     sound = _sound_links(paths, paths.live)
     held = tree.reader.version(paths, sound) if sound is not None else None
-    if held is not None and (combo is None or not combo.matches or held.key == combo.key):
+    if held is not None and (combo is None or held.key == combo.key):
         return []
-    if combo is None or not combo.matches:
+    if combo is None:
         return _heal_live_without_combo(tree, paths)
     versions = [v for v, h in _complete(tree, paths).items() if h.same_content(combo)]
     if versions:
@@ -160,22 +162,20 @@ def _heal_staging(tree: Tree, paths: LineagePaths) -> list[str]:
     newest = max(complete)
     if _sound_links(paths, paths.staging) == newest:
         return []
-    _save_regular_key(tree, paths)
+    if not (paths.staging / "privkey.pem").is_symlink():  # put in place of the link by hand
+        _save_only_copy(tree, paths, paths.staging / "privkey.pem")
     set_links(paths, paths.staging, newest)
     return [f"{paths.staging}: links set to version {newest}"]
 
 
-def _save_regular_key(tree: Tree, paths: LineagePaths) -> None:
-    """A regular file in place of the privkey link may be a key's only copy."""
-    link = paths.staging / "privkey.pem"
-    if link.is_symlink() or not link.exists():
-        return
+def _save_only_copy(tree: Tree, paths: LineagePaths, file: Path) -> None:
+    """Set the key in a file aside that is about to be replaced, if it is nowhere else."""
     try:
-        key = tree.reader.key(link)
-    except CertificateError:
+        key = tree.reader.key(file)
+    except (CertificateError, TreeError):
         return
-    if key not in _known_keys(tree, paths):
-        set_aside(paths, key, read_bytes(link))
+    if key not in _known_keys(tree, paths, but=file):
+        set_aside(paths, key, read_bytes(file))
 
 
 def _known_keys(tree: Tree, paths: LineagePaths, but: Path | None = None) -> set[PublicKey]:

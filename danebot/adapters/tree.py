@@ -127,11 +127,12 @@ class Reader:
             return KeyFile(None, modified)
 
     def combo(self, path: Path) -> Held | None:
-        """What ``combo.pem`` holds; None if it is absent or not a usable key and chain."""
+        """What ``combo.pem`` holds; None if it is absent or not a matching key and chain."""
         try:
-            return Held(None, self.key(path), self.chain(path))
+            held = Held(None, self.key(path), self.chain(path))
         except (CertificateError, TreeError):
             return None
+        return held if held.matches else None
 
     def version(self, paths: LineagePaths, version: int) -> Held | None:
         """One version of the archive; None unless all four files are there and agree."""
