@@ -6,6 +6,7 @@ Exit status: 0 fine, 1 something needs attention, 2 usage.
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -226,6 +227,7 @@ def main(arguments: Iterable[str] | None = None) -> None:
 
 def guarded(action: Callable[[], object]) -> int:
     """The exit status of ``action``, with every error turned into one line."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # certbot is ended politely, too
     try:
         outcome = action()
         sys.stdout.flush()

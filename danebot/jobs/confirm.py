@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from danebot.domain.findings import Code, Severity
 from danebot.domain.names import Endpoint, TlsaOwner, Transport, default_protocol
 from danebot.domain.served import ProbeOutcome, ProbeResult
+from danebot.domain.snapshot import probe_status
 
 if TYPE_CHECKING:
     from danebot.domain.lineage import Held, LineageState
@@ -35,7 +36,13 @@ def run_pending_hooks(run: LineageRun, context: Context) -> None:
         if hook is None:  # taken out of the configuration since
             continue
         context.progress(f"{run.name}: hook {hook.id}")
-        result = run_hook(hook, run.paths.live, names, context.settings.hook_timeout)
+        result = run_hook(
+            hook,
+            run.paths.live,
+            names,
+            context.settings.hook_timeout,
+            dict(context.settings.environment),
+        )
         if result.error:
             left.append(replace(pending, attempts=pending.attempts + 1, error=result.error))
         waiting = (*left, *deployment.pending[index + 1 :])
@@ -63,6 +70,8 @@ def confirm(run: LineageRun, context: Context) -> None:
         time.sleep(pause if endpoints else 0)
         context.progress(f"{run.name}: asking {', '.join(map(str, endpoints)) or 'nobody'}")
         results = context.prober.probe(run.name, endpoints) if endpoints else ()
+        at = context.clock()
+        run.probes = tuple(probe_status(each, serving.chain.ders[0], at) for each in results)
         stale = [result for result in results if not serves(result, serving)]
         if not any(result.outcome is ProbeOutcome.SERVED for result in stale):
             break
