@@ -20,15 +20,18 @@ def read_text(path: Path) -> str | None:
     """
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-        with os.fdopen(descriptor, "rb") as file:
-            status = os.fstat(descriptor)
-            if not stat.S_ISREG(status.st_mode):
+        try:
+            mode = os.fstat(descriptor).st_mode
+            if not stat.S_ISREG(mode):
                 raise ConfigError(f"{path}: not read, since it is not a regular file")
-            if status.st_mode & _BY_ANYONE:
+            if mode & _BY_ANYONE:
                 raise ConfigError(
                     f"{path}: not read, since anyone may write to it; chmod o-w {path}"
                 )
-            data = file.read(_MAX_SIZE + 1)
+            with os.fdopen(descriptor, "rb", closefd=False) as file:
+                data = file.read(_MAX_SIZE + 1)
+        finally:
+            os.close(descriptor)
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as exc:

@@ -15,7 +15,7 @@ Path = tuple[str | int, ...]
 _SPACE = re.compile(r"[ \t\r]*")
 _GAP = re.compile(r"(?:[ \t\r\n]|#[^\n]*)*")
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
-_BARE_VALUE = re.compile(r"[^,\]}#\n]*")
+_BARE_VALUE = re.compile(r"[^,\]}#\n]+")
 _STRINGS = (
     re.compile(r'"""(?:[^\\]|\\.)*?"{3,5}', re.DOTALL),
     re.compile(r"'''.*?'{3,5}", re.DOTALL),

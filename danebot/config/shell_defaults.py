@@ -111,9 +111,6 @@ def _assign(reading: _Reading, source: str, assignment: Assignment) -> None:
         reading.not_read(source, name, "its value is unset, or would have to be worked out")
         return
     if assignment.append:
-        if name != "KEYOPTS":
-            reading.not_read(source, f"{name}+=", "write the whole value")
-            return
         words = (former.words if former is not None else ()) + words
     reading.variables[name] = _Variable(words, source)
 

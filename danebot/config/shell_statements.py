@@ -123,6 +123,8 @@ def _simple(words: list[Word]) -> Iterator[Statement]:
     if all(word.name for word in words):
         for word in words:
             yield Assignment(word.name, word.values, word.line, word.append)
+    elif head.name:  # assignments for one command only
+        yield Unread(head.line)
     elif head.text in _DECLARING:
         yield from _declaration(head, words[1:])
     elif head.text == "unset":

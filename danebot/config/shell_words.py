@@ -103,8 +103,10 @@ class _Lexer:
         if self.text.startswith("(", self.at):
             values = self.words()
         else:
+            start = self.at
             text = self.value()
-            values = None if text is None or text.startswith("~") else (text,)
+            home = self.text.startswith("~", start)
+            values = None if text is None or home or append else (text,)
         if assignment[2]:  # one element of an array
             values = None
         return Word(line, values, assignment[1], append)
