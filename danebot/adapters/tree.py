@@ -48,26 +48,23 @@ def read_bytes(path: Path) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class LineagePaths:
-    """Where the parts of one lineage lie.  ``archive`` follows the renewal configuration."""
+    """Where the parts of one lineage lie.  ``archive`` follows the renewal configuration.
+
+    ``staging`` is what certbot takes for live, ``live`` what services read, ``conf`` the renewal
+    configuration that certbot reads.
+    """
 
     name: str
     root: Path
     archive: Path
+    staging: Path = field(init=False)
+    live: Path = field(init=False)
+    conf: Path = field(init=False)
 
-    @property
-    def staging(self) -> Path:
-        """The directory that certbot takes for live."""
-        return self.root / "staging" / self.name
-
-    @property
-    def live(self) -> Path:
-        """The directory that services read."""
-        return self.root / "live" / self.name
-
-    @property
-    def conf(self) -> Path:
-        """The renewal configuration that certbot reads."""
-        return self.root / "renewal" / f"{self.name}.conf"
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "staging", self.root / "staging" / self.name)
+        object.__setattr__(self, "live", self.root / "live" / self.name)
+        object.__setattr__(self, "conf", self.root / "renewal" / f"{self.name}.conf")
 
     @property
     def own(self) -> Path:
