@@ -85,7 +85,12 @@ class LineageState:
 
     @property
     def serving(self) -> Held | None:
-        """What services that read ``combo.pem`` serve; without one, what live's links hold."""
+        """What services that read ``combo.pem`` serve; without one, what live's links hold.
+
+        Nobody keeps a ``combo.pem`` of a passed-through lineage up to date: there, the links count.
+        """
+        if self.management is Management.PASS_THROUGH:
+            return self.live
         return self.combo or self.live
 
     @property

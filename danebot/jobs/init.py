@@ -126,6 +126,13 @@ def initialise(context: Context, name: str, owners: tuple[Required, ...]) -> Ini
                 f"{paths.live} doesn't lead to one complete version; let certbot mend it first: "
                 f"certbot renew --cert-name {name}"
             )
+        combo = tree.reader.combo(paths.live / COMBO)
+        if combo is not None and combo.key != live.key:
+            raise RolloverError(
+                f"{paths.live / COMBO} is left from earlier and holds another key than the links "
+                "beside it; have the services use fullchain.pem and privkey.pem there, remove "
+                "combo.pem, and run this again"
+            )
         _create_staging(paths, live.version, owners)
         changed = True
     diff = _redirect_conf(context, paths)
@@ -219,6 +226,8 @@ def deinitialise(context: Context, name: str, keys: StagedKeys) -> str:
     paths = tree.paths(name)
     if tree.points_at_staging(name):
         _settle(context, paths, keys)
+    elif paths.staging.is_dir():  # a crash of deinit, or a configuration out of a backup
+        _refuse_keys(paths, tree.read(name), keys)
     conf = tree.conf(name)
     new = conf.edited(
         top={
@@ -237,12 +246,7 @@ def _settle(context: Context, paths: LineagePaths, keys: StagedKeys) -> None:
     tree = context.tree
     recover(tree, paths.name)
     state = tree.read(paths.name)
-    on_their_way = _keys_on_their_way(paths, state)
-    if on_their_way and keys is StagedKeys.REFUSE:
-        raise RolloverError(
-            f"{paths.name} has keys that may be published: {', '.join(on_their_way)}; "
-            f"finish the rollover (danebot status {paths.name}), or give them up with --drop-keys"
-        )
+    _refuse_keys(paths, state, keys)
     serving, staged = state.serving, state.staged
     if serving is None or staged is None or staged.version is None:
         raise TreeError(f"{paths.name}: {'; '.join(state.faults) or 'nothing usable is live'}")
@@ -254,6 +258,15 @@ def _settle(context: Context, paths: LineagePaths, keys: StagedKeys) -> None:
         source = paths.staging / file
         if source.is_file():
             write_file(paths.live / file, read_bytes(source), 0o644)
+
+
+def _refuse_keys(paths: LineagePaths, state: LineageState, keys: StagedKeys) -> None:
+    on_their_way = _keys_on_their_way(paths, state)
+    if on_their_way and keys is StagedKeys.REFUSE:
+        raise RolloverError(
+            f"{paths.name} has keys that may be published: {', '.join(on_their_way)}; "
+            f"finish the rollover (danebot status {paths.name}), or give them up with --drop-keys"
+        )
 
 
 def _keys_on_their_way(paths: LineagePaths, state: LineageState) -> list[str]:

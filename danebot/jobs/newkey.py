@@ -172,8 +172,10 @@ def _forgotten(memory: Memory) -> Memory:
 
 
 def _refuse_published(context: Context, state: LineageState, key: PublicKey) -> None:
+    if state.required is None:
+        raise RolloverError(f"{'; '.join(state.faults)}; correct that first")
     seen = observe_dns(context, [state])
-    for required in state.required or ():
+    for required in state.required:
         observation = seen[required.owner]
         record = required.record(key.spki)
         heard = [s for s in observation.servers if s.outcome is ServerOutcome.ANSWERED]
@@ -185,9 +187,11 @@ def _refuse_published(context: Context, state: LineageState, key: PublicKey) -> 
                 f"{required.owner} TLSA {record} is published at {', '.join(where)}; "
                 "remove it there first, then cancel again"
             )
-        if not heard and observation.answer.presence is Presence.UNKNOWN:
+        silent = sorted(map(str, observation.name_servers - {s.server.name for s in heard}))
+        if silent or (not heard and observation.answer.presence is Presence.UNKNOWN):
+            said = observation.answer.detail or observation.answer.security.value
+            detail = f"no answer from {', '.join(silent)}" if silent else said
             raise RolloverError(
                 f"whether {required.owner} TLSA {record} is published can't be found out now "
-                f"({observation.answer.detail or observation.answer.security.value}); "
-                "try again when DNS answers"
+                f"({detail}); try again when DNS answers"
             )
