@@ -430,12 +430,16 @@ def _conclude(
     )
 
 
-def _preference(found: _Found) -> tuple[bool, int, int, int, int, bytes]:
-    """The order in which OpenSSL tries records: DANE-EE, then anchors from the leaf upwards."""
+def _preference(found: _Found) -> tuple[bool, bool, int, int, int, int, bytes]:
+    """The order in which OpenSSL tries records.
+
+    DANE-EE, then anchors from the leaf upwards, at last bare keys.
+    """
     verdict, record = found.verdict, found.verdict.record
     depth = verdict.depth if verdict.depth is not None else MAX_PRESENTED
+    bare = found.path is not None and found.path.anchor is Anchor.BARE_KEY
     ordinals = (-record.usage, -record.selector, -record.mtype)
-    return record.usage != Usage.DANE_EE, depth, *ordinals, record.data
+    return record.usage != Usage.DANE_EE, bare, depth, *ordinals, record.data
 
 
 def _hidden_match(found: Sequence[_Found], scene: _Scene) -> bool:

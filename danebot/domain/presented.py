@@ -347,6 +347,7 @@ def may_have_signed(key: CertificatePublicKeyTypes | None, certificate: Certific
     if certificate.parsed is None:
         return True
     try:
+        _ = certificate.parsed.signature_hash_algorithm  # raises if the algorithm isn't known
         parameters = certificate.parsed.signature_algorithm_parameters
     except (ValueError, UnsupportedAlgorithm):
         return True

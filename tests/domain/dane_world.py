@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import ipaddress
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
@@ -13,8 +14,22 @@ from domain import pki
 from domain.pki import CLIENT_AUTH, DAY, NOW, SERVER_AUTH, Issued, issue, key_usage
 
 MX = "mx.example.com"
+# Digests that cryptography's builder refuses, with the last octet of their PKCS #1 algorithm.
+RSA_DIGESTS: dict[str, tuple[hashes.HashAlgorithm, int]] = {
+    "sha1": (hashes.SHA1(), 5),  # noqa: S303
+    "sha512-224": (hashes.SHA512_224(), 15),
+}
+SAN = x509.ObjectIdentifier("2.5.29.17")
 PAST = (NOW - 30 * DAY, NOW - DAY)
 FUTURE = (NOW + DAY, NOW + 30 * DAY)
+
+
+def directory(common_name: str) -> x509.NameConstraints:
+    return x509.NameConstraints([x509.DirectoryName(pki.name(common_name))], None)
+
+
+def network(permitted: str) -> x509.NameConstraints:
+    return x509.NameConstraints([x509.IPAddress(ipaddress.ip_network(permitted))], None)
 
 
 def constraint(permitted: str | None = None, excluded: str | None = None) -> x509.NameConstraints:
@@ -92,6 +107,9 @@ def _leaves(made: dict[str, Issued]) -> dict[str, Issued]:
                 (x509.UnrecognizedExtension(x509.ObjectIdentifier("1.2.3.4"), b"\x05\x00"), True)
             ],
         ),
+        "leaf-bad-san": leaf(
+            extra=[(x509.UnrecognizedExtension(SAN, b"\x30\x03\x82\x05a"), False)],
+        ),
         "leaf-self": issue(MX, names=[MX], of_key="self"),
         "leaf-self-ca": issue(MX, ca=True, names=[MX], of_key="self-ca"),
         "leaf-rsa": leaf(names=[MX], of_key="rsa2048 leaf"),
@@ -118,6 +136,10 @@ def _bent_authorities(made: dict[str, Issued]) -> dict[str, Issued]:
         "permits": issue("B9", root, ca=True, constraints=constraint(permitted="example.com")),
         "forbids": issue("B10", root, ca=True, constraints=constraint(excluded="example.com")),
         "elsewhere": issue("B11", root, ca=True, constraints=constraint(permitted="example.net")),
+        "directory": issue("B19", root, ca=True, constraints=directory(MX)),
+        "directory-else": issue("B20", root, ca=True, constraints=directory("else")),
+        "network": issue("B21", root, ca=True, constraints=network("192.0.2.0/24")),
+        "network-else": issue("B22", root, ca=True, constraints=network("198.51.100.0/24")),
         "no-aki": issue("B12", root, ca=True, authority_key=False),
         "no-ski": issue("B13", root, ca=True, subject_key=False),
         "ed25519": issue("B14", root, ca=True, of_key="ed25519 ca"),
@@ -127,8 +149,10 @@ def _bent_authorities(made: dict[str, Issued]) -> dict[str, Issued]:
         "root-v1": issue("B18", usage=None),
     }
     made = {f"bad-{label}": one for label, one in bent.items()}
+    address = x509.IPAddress(ipaddress.ip_address("192.0.2.1"))
+    named = x509.SubjectAlternativeName([x509.DNSName(MX), address])
     made |= {
-        f"leaf-of-{label}": issue(MX, one, names=[MX], of_key=f"leaf {label}")
+        f"leaf-of-{label}": issue(MX, one, extra=[(named, False)], of_key=f"leaf {label}")
         for label, one in bent.items()
     }
     narrow = issue("Narrow", root, ca=True, path_length=0)
@@ -146,15 +170,25 @@ def _bent_authorities(made: dict[str, Issued]) -> dict[str, Issued]:
 
 
 @functools.cache
-def sha1_leaf() -> bytes:
-    """A leaf (DER) signed with SHA-1 by ``bad-rsa``: cryptography's builder refuses to make one."""
+def odd_signature_leaf() -> bytes:
+    """A leaf (DER) whose signature algorithm nobody knows."""
+    leaf = issue(MX, world()["inter"], names=[MX], of_key="leaf odd").der
+    ecdsa_sha256 = bytes.fromhex("2a8648ce3d040302")
+    return leaf.replace(ecdsa_sha256, ecdsa_sha256[:-1] + b"\x09")
+
+
+@functools.cache
+def rsa_leaf(label: str) -> bytes:
+    """A leaf (DER) that ``bad-rsa`` signed with one of RSA_DIGESTS."""
+    digest, number = RSA_DIGESTS[label]
     authority = world()["bad-rsa"]
     plain = issue(MX, authority, names=[MX], of_key="leaf sha1")
     assert isinstance(authority.key, rsa.RSAPrivateKey)
-    sha256, sha1 = bytes.fromhex("2a864886f70d01010b"), bytes.fromhex("2a864886f70d010105")
-    tbs = plain.certificate.tbs_certificate_bytes.replace(sha256, sha1)
-    signature = authority.key.sign(tbs, padding.PKCS1v15(), hashes.SHA1())  # noqa: S303
-    algorithm = bytes.fromhex("300d0609") + sha1 + bytes.fromhex("0500")
+    pkcs1 = bytes.fromhex("2a864886f70d0101")
+    wanted = pkcs1 + bytes([number])
+    tbs = plain.certificate.tbs_certificate_bytes.replace(pkcs1 + b"\x0b", wanted)
+    signature = authority.key.sign(tbs, padding.PKCS1v15(), digest)
+    algorithm = bytes.fromhex("300d0609") + wanted + bytes.fromhex("0500")
     content = tbs + algorithm + bytes.fromhex("03820101") + b"\x00" + signature
     return b"\x30\x82" + len(content).to_bytes(2) + content
 
@@ -163,8 +197,10 @@ def der(label: str) -> bytes:
     """The DER of a label; ``junk`` is no certificate, ``cut-LABEL`` lacks its last octet."""
     if label == "junk":
         return b"\x30\x03\x02\x01\x00"
-    if label == "sha1":
-        return sha1_leaf()
+    if label == "odd-signature":
+        return odd_signature_leaf()
+    if label in RSA_DIGESTS:
+        return rsa_leaf(label)
     if label.startswith("cut-"):
         return der(label.removeprefix("cut-"))[:-1]
     return world()[label].der

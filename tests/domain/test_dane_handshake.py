@@ -27,7 +27,7 @@ def presentable(case: Case) -> bool:
         and case.outcome in {"AUTHENTICATED", "FAILED"}
         and len(case.names) == 1
         and not any(text.startswith(("0", "1")) for text in case.records)
-        and not case.chain.startswith(("leaf-wild-part", "leaf-p192", "sha1"))
+        and not case.chain.startswith(("leaf-wild-part", "leaf-p192", "sha1", "odd"))
     )
 
 
