@@ -54,9 +54,18 @@ def _publish_status(
             findings=(),
         )
     except DanebotError as exc:
-        console.warn(f"the status document could not be written: {exc}")
+        _say_unwritten(console, exc, status)
         return _ATTENTION
     return status
+
+
+def _say_unwritten(console: Console, exc: DanebotError, status: int) -> None:
+    """The status document couldn't be written: news only if that is all that is wrong.
+
+    Whatever keeps a run from writing there has usually stopped it before, and was said then.
+    """
+    say = console.warn if status == _FINE else console.detail
+    say(f"the status document could not be written: {exc}")
 
 
 # ---- renew ----------------------------------------------------------------------------------
@@ -90,7 +99,8 @@ def renew(console: Console, names: tuple[str, ...], *, dry_run: bool, as_json: b
                 findings=outcome.findings,
             )
         except DanebotError as exc:
-            console.warn(f"the status document could not be written: {exc}")
+            stopped = any(f.code is Code.FILES_BROKEN for f in outcome.findings)
+            _say_unwritten(console, exc, _ATTENTION if stopped else _FINE)
             status = _ATTENTION
     console.report(outcome.findings)
     if as_json:
@@ -176,8 +186,9 @@ def init(console: Console, names: tuple[str, ...], *, dry_run: bool) -> int:
                 console.say(done.diff.rstrip("\n"))
             _say_owners(console, tree, name, done.owners, done.record)
         status = _publish_status(console, context, "init", started, status)
-    for job in competing_jobs():
-        console.warn(f"certbot is still run beside danebot: {job}")
+    if status == _FINE:
+        for job in competing_jobs():
+            console.warn(f"certbot is still run beside danebot: {job}")
     return status
 
 
@@ -216,7 +227,7 @@ def _init_dry(console: Console, context: Context, names: Sequence[str]) -> int:
 
 def deinit(console: Console, names: tuple[str, ...], *, drop_keys: bool, dry_run: bool) -> int:
     """Give lineages back to certbot."""
-    from danebot.jobs.init import StagedKeys, deinitialise
+    from danebot.jobs.init import StagedKeys, deinitialise, remove_remains
 
     tree = console.tree()
     staged = tuple(n for n in tree.select(names) if tree.paths(n).staging.is_dir())
@@ -228,12 +239,14 @@ def deinit(console: Console, names: tuple[str, ...], *, drop_keys: bool, dry_run
             console.say(f"{name}: would be given back to certbot")
         console.say("nothing was changed")
         return _FINE
-    if not staged:
+    remains = tree.root / "staging"
+    if not staged and not remains.is_dir():
         return _FINE
     context = console.context(tree)
     started = context.clock()
     status = _FINE
     with console.locked():
+        remove_remains(remains)
         for name in staged:
             try:
                 diff = deinitialise(

@@ -54,7 +54,8 @@ def recover(tree: Tree, name: str) -> tuple[str, ...]:
     The caller holds the locks.  Raises `TreeError` when something can't be healed.
     """
     paths = tree.paths(name)
-    for directory in (paths.staging, paths.live, paths.archive, paths.conf.parent):
+    directories = (paths.staging, paths.live, paths.archive, paths.conf.parent)
+    for directory in (*directories, paths.staging.parent):
         remove_leftovers(directory)
     done: list[str] = []
     done += _heal_live(tree, paths)

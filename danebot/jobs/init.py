@@ -12,6 +12,7 @@ import enum
 import shutil
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from danebot.adapters import changes
@@ -165,9 +166,9 @@ def _initialised(context: Context, name: str, *, changed: bool, diff: str) -> In
 def _create_staging(paths: LineagePaths, version: int, owners: tuple[Required, ...]) -> None:
     """A copy of live with its own links, renamed into place when it is whole."""
     staging = paths.staging
-    staging.parent.mkdir(mode=0o700, exist_ok=True)
     new = temporary(staging.parent)
     try:
+        staging.parent.mkdir(mode=0o700, exist_ok=True)
         new.mkdir(mode=0o700)
         for kind in KINDS:
             write_link(new / f"{kind}.pem", paths.link_target(staging, kind, version))
@@ -292,11 +293,17 @@ def _deployable(context: Context, state: LineageState) -> bool:
 def _remove_staging(paths: LineagePaths) -> None:
     """Take staging away in one rename, then empty it."""
     if paths.staging.is_dir():
-        gone = temporary(paths.staging.parent)
-        move(paths.staging, gone)
-        shutil.rmtree(gone, ignore_errors=True)
-    remove_leftovers(paths.staging.parent)
+        move(paths.staging, temporary(paths.staging.parent))
+    remove_remains(paths.staging.parent)
+
+
+def remove_remains(staging: Path) -> None:
+    """Empty what `deinitialise` has taken away, and remove ``staging`` itself after the last.
+
+    Completes an interrupted run.  The caller holds the locks.
+    """
+    remove_leftovers(staging)
     try:
-        paths.staging.parent.rmdir()
+        staging.rmdir()
     except OSError:
         return  # other lineages are staged

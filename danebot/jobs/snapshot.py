@@ -10,10 +10,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from danebot import __version__
-from danebot.adapters.atomic import write_file
+from danebot.adapters.atomic import remove_leftovers, write_file
 from danebot.adapters.codec import decode, encode
 from danebot.adapters.tree import read_bytes
-from danebot.domain.snapshot import SCHEMA, RunStatus, Snapshot, finding_status, lineage_status
+from danebot.domain.snapshot import (
+    SCHEMA,
+    RunStatus,
+    Snapshot,
+    carry,
+    finding_status,
+    lineage_status,
+)
 from danebot.errors import TreeError
 
 if TYPE_CHECKING:
@@ -45,7 +52,8 @@ def load_snapshot(path: Path) -> Snapshot:
 def lineage_statuses(views: Sequence[LineageView]) -> tuple[LineageStatus, ...]:
     """What is published of each lineage."""
     return tuple(
-        lineage_status(v.observation, v.memory, v.plan, v.publication, v.findings) for v in views
+        lineage_status(v.observation, v.memory, v.plan, v.publication, v.findings, probes=v.probes)
+        for v in views
     )
 
 
@@ -69,10 +77,14 @@ def write_snapshot(
         old: Snapshot | None = load_snapshot(path)
     except TreeError:
         old = None
-    lineages = {status.name: status for status in (old.lineages if old is not None else ())}
-    if scope is Scope.EVERYTHING:
-        lineages = {}
-    lineages |= {status.name: status for status in lineage_statuses(views)}
+    before = {status.name: status for status in (old.lineages if old is not None else ())}
+    by_name: dict[str, list[Finding]] = {}
+    for finding in findings:
+        by_name.setdefault(finding.lineage, []).append(finding)
+    lineages = {} if scope is Scope.EVERYTHING else dict(before)
+    for status in lineage_statuses(views):
+        found = by_name.get(status.name, ())
+        lineages[status.name] = carry(status, before.get(status.name), run, found)
     renewed = run if verb == "renew" else (old.last_renew if old is not None else None)
     success = old.last_success if old is not None else None
     if verb == "renew" and exit_status == 0:
@@ -91,4 +103,5 @@ def write_snapshot(
     except OSError as exc:
         raise TreeError(f"cannot create {path.parent}: {exc.strerror}; create it by hand") from exc
     text = json.dumps(encode(snapshot), indent=1) + "\n"
+    remove_leftovers(path.parent)
     write_file(path, text.encode(), _PUBLIC)
