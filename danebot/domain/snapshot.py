@@ -5,13 +5,15 @@ Times are aware UTC (ISO 8601 in JSON), durations seconds, digests lower-case he
 
 from __future__ import annotations
 
+import enum
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from danebot.domain.findings import Finding
+from danebot.domain.findings import Finding, Severity
 from danebot.domain.rollover import Phase
+from danebot.domain.served import ProbeOutcome
 
 if TYPE_CHECKING:
     from danebot.domain.certs import PublicKey
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from danebot.domain.memory import Memory
     from danebot.domain.retire import OwnedRecord, Publication
     from danebot.domain.rollover import Observation, Plan
+    from danebot.domain.served import ProbeResult
     from danebot.domain.sight import Sight
 
 SCHEMA = 1
@@ -46,7 +49,11 @@ class CertificateStatus:
 
 @dataclass(frozen=True, slots=True)
 class RecordStatus:
-    """One required record: whose (current or awaited), and where it is seen or missing."""
+    """One required record: whose (current or awaited), and where it is seen or missing.
+
+    ``security`` is that of the validating resolver's answer (RFC 4033 section 5), "" if it was not
+    asked; ``ttl`` the authoritative one of the RRset, None where there is none.
+    """
 
     role: str
     owner: str
@@ -54,6 +61,8 @@ class RecordStatus:
     seen: str
     present_at: tuple[str, ...]
     missing_at: tuple[str, ...]
+    security: str = ""
+    ttl: timedelta | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +84,43 @@ class PublicationStatus:
 
 
 @dataclass(frozen=True, slots=True)
+class FailureStatus:
+    """The worst that a run found wrong with a lineage, when it ended."""
+
+    at: datetime
+    code: str
+    message: str
+
+
+class Serves(enum.Enum):
+    """What a service presented after a deployment."""
+
+    DEPLOYED = "deployed"
+    OTHER = "other"
+    NOTHING = "nothing"
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeStatus:
+    """One address asked after a deployment; ``outcome`` and ``detail`` are words for people."""
+
+    at: datetime
+    endpoint: str
+    address: str
+    serves: str
+    outcome: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
 class LineageStatus:
-    """One lineage.  ``awaiting_since``, ``seen_since`` and ``safe_at`` belong to a rollover."""
+    """One lineage.  ``awaiting_since``, ``seen_since`` and ``safe_at`` belong to a rollover.
+
+    ``phase_since`` is the end of the run that first found it in its phase.  ``last_success`` is
+    the end of the last `renew` that found nothing wrong with it (findings below WARNING are not
+    wrong), ``last_failure`` what the last other one found.  ``probes`` are those made since the
+    last deployment.
+    """
 
     name: str
     management: str
@@ -99,6 +143,10 @@ class LineageStatus:
     promotion_failures: int
     promotion_retry_at: datetime | None
     findings: tuple[FindingStatus, ...]
+    phase_since: datetime | None = None
+    last_success: datetime | None = None
+    last_failure: FailureStatus | None = None
+    probes: tuple[ProbeStatus, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,8 +203,10 @@ def lineage_status(
     plan: Plan,
     publication: Publication,
     findings: Iterable[Finding],
+    *,
+    probes: tuple[ProbeStatus, ...] = (),
 ) -> LineageStatus:
-    """All that is published of one lineage."""
+    """All that is published of one lineage, as this run alone knows it (see `carry`)."""
     state = observation.state
     awaiting, deployment, failure = memory.awaiting, memory.deployment, memory.promotion_failure
     next_key = state.next.key if state.next is not None else None
@@ -172,8 +222,8 @@ def lineage_status(
         next=_key(next_key),
         ready=_key(ready_key),
         records=(
-            *(_record("current", sight) for sight in plan.current),
-            *(_record("awaited", sight) for sight in plan.awaited),
+            *(_record("current", sight, observation) for sight in plan.current),
+            *(_record("awaited", sight, observation) for sight in plan.awaited),
         ),
         publication=PublicationStatus(
             _lines(publication.keep), _lines(publication.add), _lines(publication.remove)
@@ -191,6 +241,47 @@ def lineage_status(
         promotion_failures=failure.count if failure is not None else 0,
         promotion_retry_at=failure.retry_at if failure is not None else None,
         findings=tuple(finding_status(finding) for finding in findings),
+        probes=probes,
+    )
+
+
+def probe_status(result: ProbeResult, leaf: bytes, at: datetime) -> ProbeStatus:
+    """A probe as it is published; ``leaf`` is the deployed certificate in DER."""
+    if result.outcome is not ProbeOutcome.SERVED:
+        serves = Serves.NOTHING
+    else:
+        serves = Serves.DEPLOYED if result.chain[:1] == (leaf,) else Serves.OTHER
+    return ProbeStatus(
+        at,
+        str(result.endpoint),
+        result.address,
+        serves.value,
+        result.outcome.value,
+        result.detail,
+    )
+
+
+def carry(
+    new: LineageStatus, old: LineageStatus | None, run: RunStatus, findings: Iterable[Finding]
+) -> LineageStatus:
+    """Add what only a comparison with the document before tells; ``findings`` are all the run's."""
+    same_phase = old is not None and old.phase == new.phase and old.phase_since is not None
+    same_deployment = old is not None and old.deployed_at == new.deployed_at
+    success = old.last_success if old is not None else None
+    failure = old.last_failure if old is not None else None
+    if run.verb == "renew":
+        wrong = [f for f in findings if f.lineage == new.name and f.severity >= Severity.WARNING]
+        if wrong:
+            worst = max(wrong, key=lambda finding: finding.severity)
+            failure = FailureStatus(run.ended, worst.code.value, worst.text)
+        else:
+            success = run.ended
+    return replace(
+        new,
+        phase_since=old.phase_since if old is not None and same_phase else run.ended,
+        probes=old.probes if old is not None and same_deployment and not new.probes else new.probes,
+        last_success=success,
+        last_failure=failure,
     )
 
 
@@ -224,7 +315,8 @@ def _certificate(held: Held | None, numbered: Held | None) -> CertificateStatus 
     )
 
 
-def _record(role: str, sight: Sight) -> RecordStatus:
+def _record(role: str, sight: Sight, observation: Observation) -> RecordStatus:
+    seen = observation.owners.get(sight.required.owner)
     missing = []
     for gap in sight.gaps:
         where = gap.where or "resolver"
@@ -237,6 +329,8 @@ def _record(role: str, sight: Sight) -> RecordStatus:
         sight.seen.value,
         sight.present_at,
         tuple(missing),
+        seen.answer.security.value if seen is not None else "",
+        seen.answer.ttl if seen is not None else None,
     )
 
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from danebot.domain.lineage import Held
     from danebot.domain.memory import Memory
     from danebot.domain.sight import Observations
+    from danebot.domain.snapshot import ProbeStatus
     from danebot.jobs.context import Context
 
 _MOST_STEPS = 12  # the longest way through the plan takes six; more would be a loop
@@ -43,6 +44,7 @@ class LineageRun:
         self.paths: LineagePaths = context.tree.paths(name)
         self.events: list[Finding] = []
         self.view: LineageView | None = None
+        self.probes: tuple[ProbeStatus, ...] = ()
         self.failed = False
         self._settled: tuple[object, ...] | None = None
         self._state: LineageState | None = None

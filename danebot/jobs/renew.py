@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from danebot.domain.findings import Code, Finding, Severity
@@ -56,7 +56,7 @@ def renew(
         _guard(run, lambda run=run: confirm(run, context))  # type: ignore[misc]
     for run in runs:
         _guard(run, run.review)
-    views = tuple(run.view for run in runs if run.view is not None)
+    views = tuple(replace(run.view, probes=run.probes) for run in runs if run.view is not None)
     for run in runs:
         troubles += run.events
         if run.view is not None:

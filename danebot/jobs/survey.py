@@ -19,6 +19,7 @@ from danebot.errors import DanebotError
 if TYPE_CHECKING:
     from danebot.domain.memory import Memory
     from danebot.domain.sight import Observations
+    from danebot.domain.snapshot import ProbeStatus
     from danebot.jobs.context import Context
 
 
@@ -32,6 +33,7 @@ class LineageView:
     findings: tuple[Finding, ...]
     publication: Publication
     at: datetime
+    probes: tuple[ProbeStatus, ...] = ()
 
     @property
     def state(self) -> LineageState:
