@@ -1,0 +1,57 @@
+"""The wheel, as a packager gets it."""
+
+from __future__ import annotations
+
+import configparser
+import subprocess
+import sys
+import venv
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PACKAGES = {"danebot", "danebot_checks", "danebot_exporter"}
+
+
+def run(*command: str | Path) -> str:
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    pytest.importorskip("build", reason="the wheel is built where the dev tools are installed")
+    out = tmp_path_factory.mktemp("dist")
+    run(sys.executable, "-m", "build", "--wheel", "--outdir", out, ROOT)
+    (found,) = out.glob("*.whl")
+    return found
+
+
+def scripts(wheel: Path) -> list[str]:
+    with zipfile.ZipFile(wheel) as archive:
+        (name,) = [n for n in archive.namelist() if n.endswith("entry_points.txt")]
+        parser = configparser.ConfigParser()
+        parser.read_string(archive.read(name).decode())
+    return sorted(parser["console_scripts"])
+
+
+def test_it_holds_exactly_the_three_import_packages(wheel: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        tops = {name.split("/")[0] for name in archive.namelist()}
+    assert {top for top in tops if not top.endswith(".dist-info")} == PACKAGES
+
+
+def test_every_console_script_runs_from_a_clean_environment(wheel: Path, tmp_path: Path) -> None:
+    venv.create(tmp_path / "venv", with_pip=True)
+    python = tmp_path / "venv" / "bin" / "python"
+    run(python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", wheel)
+    shown = "import importlib.metadata as m; print(*sorted(m.packages_distributions()))"
+    installed = set(run(python, "-c", shown).split())
+    assert installed >= PACKAGES
+    assert not installed & {"checks", "exporters", "tests", "tools"}
+    for script in scripts(wheel):
+        assert "usage" in run(python.parent / script, "--help").lower()
+        run(python.parent / script, "--version")
