@@ -16,7 +16,7 @@ from danebot.adapters.response import Chain, Response, seconds
 from danebot.adapters.rrset import RRsetKey, Section
 from danebot.adapters.steps import Ask, Failure, Query, Steps, Trouble, ask
 from danebot.adapters.wirename import MalformedError
-from danebot.domain.dns import Alias, Answer, Presence, Security
+from danebot.domain.dns import Alias, Answer, Cause, Presence, Security
 from danebot.domain.names import DnsName, printable
 from danebot.errors import DanebotError
 
@@ -55,9 +55,10 @@ class Resolver:
         A nameserver that timed out is tried again, one that gave an error isn't.
         """
         if len(name.text) > _MAX_NAME:
-            return Look(_unknown(name, Security.INDETERMINATE, "name too long to ask for"))
+            return Look(_unknown(name, Cause.DOMAIN, "name too long to ask for"))
         left = list(self.config.nameservers)
         troubles: dict[str, None] = {}
+        cause = Cause.RESOLVER
         for attempt in range(self.config.attempts):
             for nameserver in tuple(left):
                 reply = yield from ask(self._query(nameserver, kind, name, Ask.RECURSIVE, attempt))
@@ -75,9 +76,11 @@ class Resolver:
                         if look is not None:
                             return look
                     left.remove(nameserver)
+                    if reply.rcode == Rcode.SERVFAIL:
+                        cause = Cause.DOMAIN
                     trouble = "does not recurse" if reply.rcode in _CONCLUSIVE else reply.words
                 troubles[f"resolver {nameserver}: {trouble}"] = None
-        return Look(_unknown(name, Security.INDETERMINATE, "; ".join(troubles)))
+        return Look(_unknown(name, cause, "; ".join(troubles)))
 
     def _query(
         self,
@@ -123,7 +126,7 @@ class Resolver:
         chain = response.chain(name.text, kind.rdtype)
         if chain.loop:
             detail = f"CNAME loop at {chain.canonical}"
-            return Look(_unknown(name, Security.INDETERMINATE, detail, chain), response)
+            return Look(_unknown(name, Cause.DOMAIN, detail, chain), response)
         present = response.ttl(chain.canonical, kind.rdtype) is not None
         if chain.links and not present and not response.recursive and not _has_soa(response):
             return None
@@ -138,8 +141,10 @@ class Resolver:
             records=found,
             ttl=seconds(response.ttl(chain.canonical, kind.rdtype)),
             signed_until=response.signed_until(),
+            signed_since=response.signed_since(chain.canonical, kind.rdtype),
             rejects=rejects,
             detail="; ".join([*doubt, *response.extended]),
+            cause=Cause.UNTRUSTED if doubt else None,
         )
         return Look(answer, response)
 
@@ -194,11 +199,21 @@ def _aliases(chain: Chain) -> tuple[Alias, ...]:
 
 
 def _unknown(
-    name: DnsName, security: Security, detail: str, chain: Chain | None = None
+    name: DnsName, cause: Cause | None, detail: str, chain: Chain | None = None
 ) -> Answer[RecordT]:
+    """Without a cause it is bogus."""
     canonical = name if chain is None or chain.loop else DnsName(chain.canonical)
     aliases = () if chain is None else _aliases(chain)
-    return Answer(name, security, Presence.UNKNOWN, canonical, aliases, detail=printable(detail))
+    security = Security.BOGUS if cause is None else Security.INDETERMINATE
+    return Answer(
+        name,
+        security,
+        Presence.UNKNOWN,
+        canonical,
+        aliases,
+        detail=printable(detail),
+        cause=cause,
+    )
 
 
 def _bogus(
@@ -207,7 +222,7 @@ def _bogus(
     """The records that failed validation are left out: nothing may be built on them."""
     chain = unchecked.chain(name.text, kind.rdtype)
     words = "; ".join(failed.extended) or "answers only with validation off"
-    return Look(_unknown(name, Security.BOGUS, words, chain), unchecked)
+    return Look(_unknown(name, None, words, chain), unchecked)
 
 
 def records(

@@ -108,6 +108,11 @@ class Response:
         ]
         return datetime.fromtimestamp(min(expirations), UTC) if expirations else None
 
+    def signed_since(self, name: str, rdtype: int) -> datetime | None:
+        """The latest inception of the RRSIGs beside an RRset in the answer (RFC 4034 3.1.5)."""
+        inceptions = [s.inception for s in signatures(self.answer, name, rdtype)]
+        return datetime.fromtimestamp(max(inceptions), UTC) if inceptions else None
+
 
 def seconds(ttl: int | None) -> timedelta | None:
     """A TTL as a duration."""

@@ -73,6 +73,7 @@ class Signature(NamedTuple):
 
     original_ttl: int
     expiration: int
+    inception: int
     signer: str
 
 
@@ -81,8 +82,8 @@ def signatures(section: Section, name: str, rdtype: int) -> Iterator[Signature]:
     rrset = section.get(RRsetKey(name, RRSIG, rdtype))
     for rdata in rrset.rdatas if rrset is not None else ():
         try:
-            _, _, _, ttl, expiration, _, _ = rdata.unpack(_RRSIG)
-            yield Signature(ttl, expiration, rdata.name(skip=_RRSIG.size))
+            _, _, _, ttl, expiration, inception, _ = rdata.unpack(_RRSIG)
+            yield Signature(ttl, expiration, inception, rdata.name(skip=_RRSIG.size))
         except MalformedError:
             continue
 

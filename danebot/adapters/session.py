@@ -111,7 +111,8 @@ class Session:
         elif isinstance(error, TimeoutError):
             self._conclude(ProbeOutcome.TIMEOUT, why)
         elif self.phase is Phase.CONNECTING:
-            self._conclude(ProbeOutcome.UNREACHABLE, why)
+            lost = error is not None and error.errno in _NO_ROUTE
+            self._conclude(ProbeOutcome.NO_ROUTE if lost else ProbeOutcome.UNREACHABLE, why)
         elif self.phase is Phase.TALKING:
             silent = not self._dialogue.received
             outcome = ProbeOutcome.REFUSED if silent else ProbeOutcome.PROTOCOL_ERROR
@@ -229,6 +230,4 @@ class Session:
 def _words(error: OSError) -> str:
     """A failure of the network in printable words."""
     reason = os.strerror(error.errno) if error.errno else str(error)
-    if error.errno in _NO_ROUTE:
-        return f"no route ({reason})"
     return printable(reason[:1].lower() + reason[1:])

@@ -26,6 +26,14 @@ class Security(enum.Enum):
     INDETERMINATE = "unreachable"
 
 
+class Cause(enum.Enum):
+    """Whose fault it is that an answer can't be relied on, where a stub can tell."""
+
+    DOMAIN = "the resolver found no way to an answer"
+    RESOLVER = "the resolver could not be asked"
+    UNTRUSTED = "the resolver says that it has validated the answer, but isn't trusted to"
+
+
 class Presence(enum.Enum):
     """What the answer says about the name and type asked for."""
 
@@ -50,8 +58,10 @@ class Answer(Generic[RecordT]):
 
     ``presence`` is UNKNOWN exactly if ``security`` is BOGUS or INDETERMINATE.  ``canonical`` is
     the name at the end of ``aliases``.  ``ttl`` is None unless the RRset is present.
-    ``signed_until`` is the earliest RRSIG expiration in the answer (aware UTC).  ``rejects`` are
-    reasons, one for each record that could not be parsed.  ``detail`` is printable and passes
+    ``signed_until`` is the earliest RRSIG expiration in the answer, ``signed_since`` the latest
+    inception of the RRset's own: it has been as it is for that long at least (aware UTC, RFC 4034
+    section 3.1.5).  ``rejects`` are reasons, one for each record that could not be parsed.
+    ``cause`` is set where INDETERMINATE, and where INSECURE for want of trust in the resolver.  ``detail`` is printable and passes
     extended errors (RFC 8914), the response code or the transport's failure on in words.
     """
 
@@ -63,8 +73,10 @@ class Answer(Generic[RecordT]):
     records: tuple[RecordT, ...] = ()
     ttl: timedelta | None = None
     signed_until: datetime | None = None
+    signed_since: datetime | None = None
     rejects: tuple[str, ...] = ()
     detail: str = ""
+    cause: Cause | None = None
 
     @property
     def secure(self) -> bool:

@@ -8,6 +8,7 @@ those that OpenSSL takes from a certificate, in its way, because OpenSSL is what
 from __future__ import annotations
 
 import enum
+import functools
 import warnings
 from dataclasses import dataclass
 from datetime import datetime
@@ -145,8 +146,12 @@ class Certificate:
             return None
 
 
+@functools.lru_cache(maxsize=256)
 def read(der: bytes) -> Certificate | None:
-    """Take one DER certificate apart; None for anything else, trailing octets included."""
+    """Take one DER certificate apart; None for anything else, trailing octets included.
+
+    The last few are kept: intermediates come again and again, and every leaf is looked at twice.
+    """
     try:
         spki = _subject_public_key_info(der)
     except ValueError:

@@ -14,6 +14,7 @@ class ProbeOutcome(enum.Enum):
     SERVED = "served"
     NO_ADDRESS = "no address"
     UNREACHABLE = "cannot connect"
+    NO_ROUTE = "no route from here"  # may say more of this host than of the service
     TIMEOUT = "timed out"
     NO_STARTTLS = "STARTTLS not offered"
     REFUSED = "service refused the session"
