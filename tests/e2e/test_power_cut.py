@@ -1,0 +1,171 @@
+"""The plug is pulled at any call that changes a file: combo stays usable, no key is lost, and one
+more run mends everything.
+
+certbot's own calls are among the points.  DANEBOT_EVERY_POINT=1 tries all of them; a plain run
+takes `_POINTS` of each operation, evenly spread.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import pytest
+from e2e import situations
+from e2e.faults import (
+    Fault,
+    Ran,
+    Situation,
+    assert_combo_usable,
+    assert_healed,
+    assert_nothing_lost,
+    assert_private,
+    points,
+    situation,
+)
+from e2e.site import MAIL, Site, sound_tree
+from lab.lab import Lab
+
+from danebot.adapters.tree import Tree
+
+pytestmark = pytest.mark.lab
+
+_POINTS = 15
+_ALL = 10_000 if os.environ.get("DANEBOT_EVERY_POINT") else _POINTS
+
+
+@pytest.fixture(scope="module")
+def promotion(lab: Lab) -> Iterator[Situation]:
+    yield from situation(situations.promotion, Site(lab))
+
+
+@pytest.fixture(scope="module")
+def renewal(lab: Lab) -> Iterator[Situation]:
+    yield from situation(situations.renewal, Site(lab))
+
+
+@pytest.fixture(scope="module")
+def newkey(lab: Lab) -> Iterator[Situation]:
+    yield from situation(situations.newkey, Site(lab))
+
+
+@pytest.fixture(scope="module")
+def init(lab: Lab) -> Iterator[Situation]:
+    yield from situation(situations.init, Site(lab))
+
+
+@pytest.fixture(scope="module")
+def deinit(lab: Lab) -> Iterator[Situation]:
+    yield from situation(situations.deinit, Site(lab))
+
+
+def _share(at: Situation, number: int) -> list[int]:
+    """The points of one test out of `_POINTS`; together they are all that are to be tried."""
+    return points(at.counted.changes, _ALL)[number::_POINTS]
+
+
+def _cut(at: Situation, point: int) -> Ran:
+    """Pull the plug at one point; what holds at that very instant, whatever was going on."""
+    ran = at.strike(Fault.POWER_CUT, point)
+    assert ran.fired, ran
+    assert ran.returncode == -9, ran
+    assert_nothing_lost(at.keys, at.site.tree)
+    assert_private(at.site.tree)
+    return ran
+
+
+@pytest.mark.parametrize("number", range(_POINTS))
+def test_promotion(promotion: Situation, number: int) -> None:
+    site = promotion.site
+    for point in _share(promotion, number):
+        ran = _cut(promotion, point)
+        assert_combo_usable(site.live / "combo.pem")
+        done = site.danebot("renew")
+        assert (done.returncode, done.stderr) == (0, ""), ran.last
+        assert_healed(site)
+        assert_nothing_lost(promotion.keys, site.tree)
+        state = Tree(site.tree).read(MAIL)
+        assert state.awaited is None, ran.last
+        assert state.live is not None
+        assert state.live.key.digest.hex() == site.lab.served_spki()
+        assert state.live.key.digest.hex() != _first_key(site), ran.last
+
+
+def _first_key(site: Site) -> str:
+    """The key of the first version: the one before the promotion."""
+    tree = Tree(site.tree)
+    held = tree.reader.version(tree.paths(MAIL), 1)
+    assert held is not None
+    return held.key.digest.hex()
+
+
+@pytest.mark.parametrize("number", range(_POINTS))
+def test_renewal(renewal: Situation, number: int) -> None:
+    site = renewal.site
+    for point in _share(renewal, number):
+        ran = _cut(renewal, point)
+        assert_combo_usable(site.live / "combo.pem")
+        done = site.danebot("renew")
+        assert (done.returncode, done.stdout, done.stderr) == (0, "", ""), ran.last
+        assert_healed(site)
+        state = Tree(site.tree).read(MAIL)
+        assert state.live is not None
+        assert state.live.version is not None
+        assert state.live.version > 1, ran.last
+        assert state.live.key.digest.hex() == _first_key(site), ran.last
+
+
+@pytest.mark.parametrize("number", range(_POINTS))
+def test_newkey(newkey: Situation, number: int) -> None:
+    site = newkey.site
+    for point in _share(newkey, number):
+        ran = _cut(newkey, point)
+        assert_combo_usable(site.live / "combo.pem")
+        published = {_digest(line) for line in ran.stdout.splitlines() if "TLSA" in line}
+        staged = Tree(site.tree).read(MAIL).next
+        if staged is not None and staged.key is not None:
+            published.add(staged.key.digest.hex())
+        site.quiet("renew")
+        assert_healed(site)
+        assert_nothing_lost(newkey.keys | published, site.tree)
+
+
+def _digest(line: str) -> str:
+    return line.rsplit(" ", 1)[-1]
+
+
+@pytest.mark.parametrize("number", range(_POINTS))
+def test_init(init: Situation, number: int) -> None:
+    site = init.site
+    for point in _share(init, number):
+        ran = _cut(init, point)
+        if (site.live / "combo.pem").exists():
+            assert_combo_usable(site.live / "combo.pem")
+        done = site.danebot("init", MAIL)
+        assert done.returncode == 0, (ran.last, done)
+        assert_healed(site)
+        assert (site.staging / "dane-ee").read_text() == "1 _25._tcp.mail.example.test\n", ran.last
+        assert_combo_usable(site.live / "combo.pem")
+
+
+@pytest.mark.parametrize("number", range(_POINTS))
+def test_deinit(deinit: Situation, number: int) -> None:
+    site = deinit.site
+    for point in _share(deinit, number):
+        ran = _cut(deinit, point)
+        assert_combo_usable(site.live / "combo.pem")
+        done = site.danebot("deinit", MAIL)
+        assert (done.returncode, done.stderr) == (0, ""), (ran.last, done)
+        assert not (site.tree / "staging").exists(), ran.last
+        assert not list(site.tree.rglob(".danebot-tmp-*")), ran.last
+        sound_tree(site.tree)
+        conf = Tree(site.tree).conf(MAIL)
+        assert conf.top("privkey") == str(site.live / "privkey.pem"), ran.last
+        assert (site.live / "dane-ee").exists()
+
+
+def test_certbot_is_struck_too(promotion: Situation) -> None:
+    """The points include certbot's, and the shim sees every process."""
+    processes = {call.split()[0] for call in promotion.counted.calls}
+    assert len(processes) >= 2
+    assert any("/cert3.pem" in call for call in promotion.counted.calls)
