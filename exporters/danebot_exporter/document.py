@@ -52,6 +52,7 @@ class Signature:
     inode: int
     size: int
     modified: int
+    changed: int  # its mode, for instance
 
 
 def signature(path: Path) -> Signature | None:
@@ -60,7 +61,7 @@ def signature(path: Path) -> Signature | None:
         found = path.stat()
     except (OSError, ValueError):
         return None
-    return Signature(found.st_ino, found.st_size, found.st_mtime_ns)
+    return Signature(found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
 
 
 def read(path: Path, each: Callable[[LineageStatus], None]) -> Snapshot:

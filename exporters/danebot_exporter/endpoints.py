@@ -1,0 +1,220 @@
+"""Probes of the lineages' own endpoints: what a sender would make of each, right now.
+
+An endpoint is a TLSA owner of the status document, taken apart (RFC 6698 section 3).  Its records
+and addresses are looked up afresh, every address is asked, and each chain is judged as senders do.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import enum
+import hashlib
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from danebot.domain.dane import Outcome, Profile, verify
+from danebot.domain.names import (
+    DnsName,
+    Endpoint,
+    Protocol,
+    TlsaOwner,
+    Transport,
+    default_protocol,
+)
+from danebot.domain.presented import read
+from danebot.domain.route import Dane
+from danebot.domain.served import ProbeOutcome
+from danebot.errors import NameSyntaxError
+from danebot_exporter import metrics as m
+from danebot_exporter.exposition import Exposition
+
+if TYPE_CHECKING:
+    from danebot.adapters.client_async import AsyncDnsClient
+    from danebot.config import Settings
+    from danebot.domain.names import Hostname
+    from danebot.domain.route import HostRoute
+    from danebot.domain.served import ProbeResult
+    from danebot.domain.snapshot import LineageStatus
+
+AT_ONCE = 50
+SUBMISSION = 587
+
+
+class Judgement(enum.Enum):
+    """What a DANE sender makes of one address.  Frozen: the values are public labels."""
+
+    AUTHENTICATED = "authenticated"
+    MISMATCH = "mismatch"  # senders refuse to deliver
+    UNAUTHENTICATED = "unauthenticated"  # all records are unusable: TLS without authentication
+    NOT_JUDGED = "not-judged"  # PKIX usages, outside SMTP
+    NO_DANE = "no-dane"  # served, but no secure records bind the sender
+    NO_TLS = "no-tls"
+    UNREACHABLE = "unreachable"
+
+
+_OUTCOMES = {
+    Outcome.AUTHENTICATED: Judgement.AUTHENTICATED,
+    Outcome.FAILED: Judgement.MISMATCH,
+    Outcome.UNAUTHENTICATED_TLS: Judgement.UNAUTHENTICATED,
+    Outcome.NOT_JUDGED: Judgement.NOT_JUDGED,
+    Outcome.NOT_APPLICABLE: Judgement.NO_DANE,
+}
+_SILENT = {ProbeOutcome.NO_ADDRESS, ProbeOutcome.UNREACHABLE, ProbeOutcome.TIMEOUT}
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """An endpoint of a lineage, and the SPKI digest of the key that it should serve."""
+
+    lineage: str
+    endpoint: Endpoint
+    key: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """One address's answer; ``key`` and ``not_after`` are the leaf's, None where unreadable."""
+
+    address: str
+    judgement: Judgement
+    detail: str
+    key: bytes | None = None
+    not_after: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """One endpoint, looked at; ``took`` in seconds."""
+
+    watched: Watched
+    at: datetime
+    took: float
+    dane: Dane
+    served: tuple[Served, ...]
+
+    @property
+    def success(self) -> bool:
+        """Whether a sender authenticates the endpoint whichever address it takes."""
+        return bool(self.served) and all(
+            one.judgement is Judgement.AUTHENTICATED for one in self.served
+        )
+
+
+def endpoints_of(status: LineageStatus, settings: Settings) -> tuple[Watched, ...]:
+    """The endpoints of one lineage, each once; () where the operator wants no probes."""
+    if not settings.probe(status.name):
+        return ()
+    key = status.current.digest if status.current is not None else None
+    found: dict[Endpoint, None] = {}
+    for record in status.records:
+        try:
+            owner = TlsaOwner.from_name(DnsName.parse(record.owner))
+        except NameSyntaxError:
+            continue
+        if owner is not None and owner.transport is Transport.TCP:
+            setting = settings.endpoint(status.name, owner.base, owner.port)
+            usual = default_protocol(owner.port)
+            protocol = setting.protocol if setting is not None else None
+            found[Endpoint(owner.base, owner.port, protocol or usual)] = None
+    return tuple(Watched(status.name, endpoint, key) for endpoint in found)
+
+
+def judge(result: ProbeResult, route: HostRoute, now: datetime) -> Served:
+    """What a sender that knows ``route`` makes of one address."""
+    if result.outcome is not ProbeOutcome.SERVED:
+        silent = result.outcome in _SILENT
+        judgement = Judgement.UNREACHABLE if silent else Judgement.NO_TLS
+        detail = f": {result.detail}" if result.detail else ""
+        return Served(result.address, judgement, result.outcome.value + detail)
+    leaf = read(result.chain[0]) if result.chain else None
+    key = hashlib.sha256(leaf.spki).digest() if leaf is not None else None
+    not_after = leaf.facts.not_after if leaf is not None and leaf.facts is not None else None
+    if route.references is None:
+        return Served(
+            result.address, Judgement.NO_DANE, route.dane.value, key=key, not_after=not_after
+        )
+    mail = result.endpoint.protocol in {Protocol.SMTP, Protocol.LMTP}
+    smtp = mail and result.endpoint.port != SUBMISSION  # RFC 7672 is about MX hosts
+    profile = Profile.SMTP if smtp else Profile.GENERIC
+    verdict = verify(route.records, result.chain, route.references, now, profile)
+    return Served(
+        result.address,
+        _OUTCOMES[verdict.outcome],
+        verdict.outcome.value,
+        key=key,
+        not_after=not_after,
+    )
+
+
+async def look(
+    watched: Watched, settings: Settings, client: AsyncDnsClient, helo: Hostname
+) -> Report:
+    """Look up and ask one endpoint; trouble is in the report."""
+    from danebot.adapters.prober_async import probe_async
+    from danebot.adapters.target import Target
+
+    began = time.monotonic()
+    endpoint = watched.endpoint
+    route = await client.service_route(endpoint.host, endpoint.port)
+    setting = settings.endpoint(watched.lineage, endpoint.host, endpoint.port)
+    base = Target(endpoint, "", sni=route.sni)
+    if setting is not None and setting.connect:
+        targets = [replace(base, address=to.address, port=to.port) for to in setting.connect]
+    else:
+        targets = [replace(base, address=address) for address in route.addresses]
+    results = await asyncio.gather(*(probe_async(target, helo=helo) for target in targets))
+    now = datetime.now(UTC)
+    served = tuple(judge(result, route, now) for result in results)
+    if not served:
+        detail = route.dane.value + (f": {route.detail}" if route.detail else "")
+        served = (Served("", Judgement.UNREACHABLE, detail),)
+    return Report(watched, now, time.monotonic() - began, route.dane, served)
+
+
+async def look_at_all(all_watched: Sequence[Watched], settings: Settings) -> list[Report]:
+    """One round over all endpoints, `AT_ONCE` at a time, in the order given."""
+    from danebot.adapters.client_async import AsyncDnsClient
+    from danebot.adapters.world import own_name, resolver_config
+
+    client = AsyncDnsClient(resolver_config(settings), in_flight=AT_ONCE)
+    helo = own_name()
+    queue = iter(enumerate(all_watched))
+    reports: dict[int, Report] = {}
+
+    async def work() -> None:
+        for index, one in queue:
+            reports[index] = await look(one, settings, client, helo)
+
+    await asyncio.gather(*(work() for _ in range(min(AT_ONCE, len(all_watched)))))
+    return [reports[index] for index in sorted(reports)]
+
+
+def render(reports: Sequence[Report], ended: datetime, took: float) -> bytes:
+    """A finished round as metrics."""
+    out = Exposition()
+    for report in reports:
+        out.subject()
+        _report(out, report)
+    out.subject()
+    out.at(m.ROUND_TIMESTAMP, ended)
+    out.add(m.ROUND_DURATION, took)
+    return out.text()
+
+
+def _report(out: Exposition, report: Report) -> None:
+    labels = (report.watched.lineage, str(report.watched.endpoint))
+    out.add(m.ENDPOINT_SUCCESS, int(report.success), *labels)
+    out.add(m.ENDPOINT_DANE, int(report.dane is Dane.APPLIES), *labels)
+    for judgement in Judgement:
+        count = sum(one.judgement is judgement for one in report.served)
+        out.add(m.ENDPOINT_ADDRESSES, count, *labels, judgement.value)
+    keys = {one.key for one in report.served if one.not_after is not None or one.key is not None}
+    if keys and report.watched.key is not None:
+        out.add(m.ENDPOINT_KEY, int(keys == {report.watched.key}), *labels)
+    expiries = [one.not_after for one in report.served if one.not_after is not None]
+    out.at(m.ENDPOINT_NOT_AFTER, min(expiries, default=None), *labels)
+    out.at(m.ENDPOINT_TIMESTAMP, report.at, *labels)
+    out.add(m.ENDPOINT_DURATION, report.took, *labels)

@@ -1,0 +1,95 @@
+"""What the exporter shows, kept ready: the document's metrics, made once per change, and the
+last round of probes.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from danebot_exporter.collector import collect
+from danebot_exporter.document import Fault, Reason, signature
+from danebot_exporter.endpoints import Report, Watched, endpoints_of
+
+if TYPE_CHECKING:
+    from danebot.config import Settings
+    from danebot.domain.snapshot import LineageStatus
+    from danebot_exporter.document import Signature
+
+Failed = Callable[[Reason], None]
+
+
+class Store:
+    """Thread-safe; every method may be called from any request."""
+
+    def __init__(self, settings: Settings, failed: Failed | None = None) -> None:
+        """Nothing is read yet; ``failed`` is told of every change that can't be read."""
+        self.settings = settings
+        self._failed = failed
+        self._lock = threading.Lock()
+        self._signature: Signature | None = None
+        self._looked = False
+        self._body = b""
+        self._fault: Fault | None = None
+        self._watched: tuple[Watched, ...] = ()
+        self._round = b""
+        self._reports: Mapping[str, tuple[Report, ...]] = {}
+
+    @property
+    def path(self) -> Path:
+        """The status document."""
+        return self.settings.snapshot
+
+    def metrics(self) -> bytes:
+        """The document's metrics; costs a `stat` while it doesn't change."""
+        with self._lock:
+            self._refresh()
+            return self._body
+
+    @property
+    def round(self) -> bytes:
+        """The last round's metrics; empty before the first."""
+        return self._round
+
+    @property
+    def reports(self) -> Mapping[str, tuple[Report, ...]]:
+        """The last round's reports by lineage."""
+        return self._reports
+
+    def fault(self) -> Fault | None:
+        """Why the document can't be read."""
+        with self._lock:
+            self._refresh()
+            return self._fault
+
+    def watched(self) -> tuple[Watched, ...]:
+        """The endpoints that the document names."""
+        with self._lock:
+            self._refresh()
+            return self._watched
+
+    def keep_round(self, reports: list[Report], body: bytes) -> None:
+        """Show a finished round from now on."""
+        by_lineage: dict[str, tuple[Report, ...]] = {}
+        for report in reports:
+            name = report.watched.lineage
+            by_lineage[name] = (*by_lineage.get(name, ()), report)
+        self._reports, self._round = by_lineage, body
+
+    def _refresh(self) -> None:
+        found = signature(self.path)
+        if self._looked and found == self._signature:
+            return
+        self._body = b""  # the old text may go before the new one comes: there are large ones
+        seen: list[Watched] = []
+
+        def watch(status: LineageStatus) -> None:
+            seen.extend(endpoints_of(status, self.settings))
+
+        self._body, self._fault = collect(self.path, watch)
+        self._watched = () if self._fault is not None else tuple(seen)
+        self._looked, self._signature = True, found
+        if self._fault is not None and self._failed is not None:
+            self._failed(self._fault.reason)
