@@ -155,7 +155,6 @@ def planned_words(view: LineageView) -> str:
 
 def init(console: Console, names: tuple[str, ...], *, dry_run: bool) -> int:
     """Put lineages under danebot's care."""
-    from danebot.adapters.certbot import check_version
     from danebot.adapters.timers import competing_jobs
     from danebot.jobs.init import initialise, published_owners
 
@@ -164,7 +163,7 @@ def init(console: Console, names: tuple[str, ...], *, dry_run: bool) -> int:
     context = console.context(tree)
     if dry_run:
         return _init_dry(console, context, selected)
-    check_version(console.certbot())
+    console.certbot()
     started = context.clock()
     status = _FINE
     with console.locked():
