@@ -39,7 +39,7 @@ _ENCODERS: dict[type, Callable[[typing.Any], Json]] = {
 
 def encode(value: object) -> Json:
     """A JSON document for ``value``; TypeError for what has no form."""
-    kind = type(value)
+    kind: Kind = type(value)
     if kind in _PLAIN:
         return value
     if kind in _ENCODERS:
@@ -56,7 +56,8 @@ def encode(value: object) -> Json:
 def decode(kind: type[T], document: Json) -> T:
     """A value of ``kind`` from a JSON document; ValueError says where it doesn't fit."""
     try:
-        decoded: T = _decoder(kind)(document)
+        plain: Kind = kind
+        decoded: T = _decoder(plain)(document)
     except (TypeError, AttributeError, OverflowError, DanebotError) as exc:
         raise ValueError(f"not a {kind.__name__}: {exc}") from exc
     return decoded
@@ -100,7 +101,7 @@ def _decoder(kind: Kind) -> Decoder:
     if origin is not None:
         return _mapping(_decoder(arguments[0]), _decoder(arguments[1]))
     if issubclass(kind, enum.Enum):
-        return kind
+        return lambda document: kind(document)
     return _record(kind)
 
 
