@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from danebot import __version__
+from danebot.domain.names import Protocol
 from danebot.errors import DanebotError
 
 if TYPE_CHECKING:
@@ -195,6 +196,50 @@ def tlsa(ctx: click.Context, lineage: str, form: str, as_json: bool) -> None:  #
     from danebot.verbs import tlsa as verb
 
     ctx.exit(verb(_command(ctx), lineage, form, as_json=as_json))
+
+
+@danebot.command()
+@click.argument("targets", metavar="[DOMAIN|HOST:PORT]...", nargs=-1)
+@click.option(
+    "-f", "--file", "files", multiple=True, metavar="FILE", help="One target a line; - is stdin."
+)
+@click.option(
+    "--jobs",
+    type=click.IntRange(1, 1000),
+    default=50,
+    show_default=True,
+    help="Targets looked at side by side.",
+)
+@click.option("-4", "ipv4", is_flag=True, help="Ask IPv4 addresses only.")
+@click.option("-6", "ipv6", is_flag=True, help="Ask IPv6 addresses only.")
+@click.option("--srv", is_flag=True, help="Services found by SRV records, in place of mail.")
+@click.option(
+    "--starttls",
+    type=click.Choice([protocol.value for protocol in Protocol]),
+    help="How TLS begins at HOST:PORT; by default what is usual at the port.",
+)
+@click.option("--aka", multiple=True, metavar="NAME", help="Accept this name in certificates, too.")
+@click.option("--helo", metavar="NAME", help="Our own name in EHLO; default: this host's.")
+@click.option(
+    "--address",
+    "addresses",
+    multiple=True,
+    metavar="NAME=ADDR",
+    help="Connect there instead of to the host's own addresses.",
+)
+@click.option("--both-algorithms", is_flag=True, help="Ask for RSA and ECDSA certificates, too.")
+@click.option("--optional", is_flag=True, help="Having no DANE is fine.")
+@_JSON
+@click.pass_context
+def verify(ctx: click.Context, /, targets: tuple[str, ...], **options: Any) -> None:  # noqa: ANN401
+    """See domains and services as DANE senders do: DNS, then every address, with advice.
+
+    A domain stands for all its mail exchangers. Changes nothing and needs no rights. With --json
+    there is one object a line for each target.
+    """
+    from danebot.verbs_verify import verify as verb
+
+    ctx.exit(verb(_command(ctx), targets, options))
 
 
 @danebot.command(name="help")

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import ssl
 
+_BUNDLES = ("/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt")
 _FLIGHTS = 8  # a handshake takes three; more means that something is wrong
 
 
@@ -38,6 +39,25 @@ def distrust(key: Path, fullchain: Path, ca_file: Path | None) -> str:
     except OSError as exc:
         return f"the trust store {ca_file} can't be read: {_words(exc)}"
     return _handshake(client, server)
+
+
+def trust_anchors(ca_file: Path | None) -> tuple[bytes, ...] | None:
+    """The certificates of the trust store in DER; None if it can't be read.
+
+    Without ``ca_file`` it is OpenSSL's default, which honours SSL_CERT_FILE, or the bundle where
+    distributions keep it.
+    """
+    import ssl
+
+    default = ssl.get_default_verify_paths().cafile or _BUNDLES[0]
+    for path in [ca_file] if ca_file else [default, *_BUNDLES]:
+        try:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+            context.load_verify_locations(path)
+            return tuple(context.get_ca_certs(binary_form=True))
+        except OSError:
+            continue
+    return None
 
 
 def _handshake(client: ssl.SSLContext, server: ssl.SSLContext) -> str:

@@ -1,0 +1,332 @@
+"""Observe a domain or a service from outside: routes, then probes, then the report.
+
+Logic that needs DNS is steps (see `danebot.adapters.steps`), so that a check can wait for it and
+a run over thousands of subjects needn't; the two drivers below differ in nothing else.
+"""
+
+from __future__ import annotations
+
+import enum
+import time
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from danebot.adapters.resolvconf import ResolverConfig
+from danebot.adapters.resolver import Resolver
+from danebot.adapters.routing import Routing
+from danebot.adapters.steps import Failure, Query, Reply, ResultT, Steps, Trouble
+from danebot.adapters.target import DEFAULT_LIMITS, Limits, Target
+from danebot.domain.delivery import (
+    Criteria,
+    MailSubject,
+    Report,
+    Route,
+    ServiceSubject,
+    SrvSubject,
+    Subject,
+    Visit,
+)
+from danebot.domain.names import Endpoint, Hostname, Protocol
+from danebot.domain.outlook import assess
+from danebot.domain.route import SERVICE_PROTOCOLS, Dane, HostRoute
+from danebot.domain.served import Algorithm
+from danebot.domain.tlsa import Usage
+
+if TYPE_CHECKING:
+    import asyncio
+
+    from danebot.adapters.exchange_async import AsyncCache
+    from danebot.adapters.ports import Clock
+    from danebot.domain.served import ProbeResult
+
+MAX_ADDRESSES = 64
+"""Addresses asked for one subject: as many as the prober talks to at once."""
+_DNS_SHARE = 0.5  # of the time for all of it
+_AHEAD = 20  # reports for each job that may wait for a slower one before them
+_RESERVE = 0.05  # of the time, to judge and to print
+
+
+class Family(enum.Enum):
+    """Which addresses are asked."""
+
+    ANY = "any"
+    IPV4 = "IPv4"
+    IPV6 = "IPv6"
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where to connect instead: an IPv4 or IPv6 literal; ``port`` None is the service's own."""
+
+    address: str
+    port: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Inquiry:
+    """How to look: ``places`` stand in for the addresses of a host, ``helo`` is our own name.
+
+    Every one of ``algorithms`` is asked for at every address.
+    """
+
+    resolver: ResolverConfig
+    helo: Hostname
+    criteria: Criteria = field(default_factory=Criteria)
+    family: Family = Family.ANY
+    algorithms: tuple[Algorithm, ...] = (Algorithm.ANY,)
+    places: Mapping[Hostname, tuple[Place, ...]] = field(default_factory=dict)
+    limits: Limits = DEFAULT_LIMITS
+    ca_file: Path | None = None
+
+
+# ---- without I/O ----------------------------------------------------------------------------
+
+
+def route_steps(subject: Subject, routing: Routing) -> Steps[Route]:
+    """Find the hosts of ``subject``; `NameSyntaxError` for a service that is no label."""
+    match subject:
+        case MailSubject():
+            return (yield from routing.mail(subject.domain))
+        case ServiceSubject():
+            endpoint = subject.endpoint
+            return (yield from routing.service(endpoint.host, endpoint.port))
+        case SrvSubject():
+            return (yield from routing.srv(subject.domain, subject.service))
+
+
+def protocol_of(subject: Subject) -> Protocol:
+    """How TLS begins at the hosts of ``subject``."""
+    match subject:
+        case MailSubject():
+            return Protocol.SMTP
+        case ServiceSubject():
+            return subject.endpoint.protocol
+        case SrvSubject():
+            return SERVICE_PROTOCOLS.get(subject.service, Protocol.TLS)
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """A host of the route, and whom to ask there."""
+
+    route: HostRoute
+    protocol: Protocol
+    targets: tuple[Target, ...]
+    left_out: int
+
+    def visit(self, results: Sequence[ProbeResult]) -> Visit:
+        """What came of it."""
+        return Visit(self.route, self.protocol, tuple(results), self.left_out)
+
+
+def itinerary(subject: Subject, route: Route, inquiry: Inquiry) -> tuple[Stop, ...]:
+    """Each host once, with the addresses to ask: those to which DANE binds clients."""
+    hosts = (route,) if isinstance(route, HostRoute) else route.hosts
+    protocol = protocol_of(subject)
+    serves = subject.domain if isinstance(subject, SrvSubject) else None
+    stops: dict[tuple[Hostname, int], Stop] = {}
+    budget = MAX_ADDRESSES
+    for host in hosts:
+        if (host.host, host.port) in stops:
+            continue
+        wanted = _targets(host, protocol, serves, inquiry)
+        taken = wanted[:budget]
+        budget -= len(taken)
+        left_out = len(wanted) - len(taken)
+        stops[host.host, host.port] = Stop(host, protocol, tuple(taken), left_out)
+    return tuple(stops.values())
+
+
+def _targets(
+    host: HostRoute, protocol: Protocol, serves: Hostname | None, inquiry: Inquiry
+) -> list[Target]:
+    if host.dane is not Dane.APPLIES:
+        return []
+    endpoint = Endpoint(host.host, host.port, protocol)
+    sni = host.sni if host.sni != host.host else None  # equal targets are asked once in a run
+    domain = serves if protocol in (Protocol.XMPP_CLIENT, Protocol.XMPP_SERVER) else None
+    return [
+        Target(endpoint, place.address, place.port, algorithm, sni, domain)
+        for place in _places(host, inquiry)
+        for algorithm in inquiry.algorithms
+    ]
+
+
+def _places(host: HostRoute, inquiry: Inquiry) -> tuple[Place, ...]:
+    if host.host in inquiry.places:
+        return inquiry.places[host.host]
+    families = {
+        Family.ANY: host.addresses,
+        Family.IPV4: host.ipv4.records,
+        Family.IPV6: host.ipv6.records,
+    }
+    return tuple(Place(address) for address in families[inquiry.family])
+
+
+def within(steps: Steps[ResultT], end: float) -> Steps[ResultT]:
+    """The same steps with no query waited for beyond ``end`` (of `time.monotonic`)."""
+    try:
+        batch = next(steps)
+        while True:
+            left = end - time.monotonic()
+            if left > 0:
+                replies = yield tuple(_shorter(query, left) for query in batch)
+            else:
+                replies = tuple(_LATE for _ in batch)
+            batch = steps.send(replies)
+    except StopIteration as stop:
+        result: ResultT = stop.value
+        return result
+
+
+_LATE: Reply = Failure(Trouble.TIMEOUT, "no time left")
+
+
+def _shorter(query: Query, left: float) -> Query:
+    return query if query.timeout <= left else replace(query, timeout=left)
+
+
+def _criteria(inquiry: Inquiry, stops: Iterable[Stop]) -> Criteria:
+    """With the trust store, where records ask for one; loading it takes 40 ms."""
+    pkix = (Usage.PKIX_TA, Usage.PKIX_EE)
+    asked = any(
+        record.usage in pkix
+        for stop in stops
+        if stop.protocol is not Protocol.SMTP
+        for record in stop.route.records
+    )
+    if not asked or inquiry.criteria.trust_anchors is not None:
+        return inquiry.criteria
+    from danebot.adapters.trust import trust_anchors
+
+    return replace(inquiry.criteria, trust_anchors=trust_anchors(inquiry.ca_file))
+
+
+# ---- a check: one subject, and a process that has nothing else to do --------------------------
+
+
+def verify_one(
+    subject: Subject, inquiry: Inquiry, clock: Clock, allowed: timedelta | None = None
+) -> Report:
+    """Look at one subject now.  Trouble is in the report.
+
+    With ``allowed`` it is over by then, whatever peers do: half of that time is for DNS.
+    """
+    from danebot.adapters import exchange
+    from danebot.adapters.prober import probe_all
+
+    begin = time.monotonic()
+    steps = route_steps(subject, Routing(Resolver(inquiry.resolver)))
+    limits = inquiry.limits
+    if allowed is None:
+        route = exchange.run(steps)
+    else:
+        budget = allowed.total_seconds()
+        route = exchange.run(within(steps, begin + budget * _DNS_SHARE))
+        left = begin + budget * (1 - _RESERVE) - time.monotonic()
+        limits = _tighter(limits, timedelta(seconds=max(left, 0.1)))
+    stops = itinerary(subject, route, inquiry)
+    targets = [target for stop in stops for target in stop.targets]
+    results = iter(probe_all(targets, limits, helo=inquiry.helo) if targets else ())
+    visits = [stop.visit([next(results) for _ in stop.targets]) for stop in stops]
+    return assess(subject, route, visits, _criteria(inquiry, stops), clock())
+
+
+def _tighter(limits: Limits, total: timedelta) -> Limits:
+    return Limits(
+        min(limits.connect, total),
+        min(limits.step, total),
+        min(limits.total, total),
+        limits.max_bytes,
+    )
+
+
+# ---- a run over many --------------------------------------------------------------------------
+
+
+class _Run:
+    """What the subjects of one run share: no name is looked up twice, no target probed twice."""
+
+    def __init__(self, inquiry: Inquiry, clock: Clock, jobs: int) -> None:
+        import asyncio
+
+        from danebot.adapters.exchange_async import AsyncExchange
+
+        self._inquiry = inquiry
+        self._clock = clock
+        self._routing = Routing(Resolver(inquiry.resolver))
+        self._exchange = AsyncExchange()
+        self._replies: AsyncCache = {}
+        self._probes: dict[Target, asyncio.Task[ProbeResult]] = {}
+        self._connections = asyncio.Semaphore(jobs)
+
+    async def look(self, subject: Subject) -> Report:
+        import asyncio
+
+        steps = route_steps(subject, self._routing)
+        route = await self._exchange.run(steps, self._replies)
+        stops = itinerary(subject, route, self._inquiry)
+        asked = [[self._probe(target) for target in stop.targets] for stop in stops]
+        visits = [
+            stop.visit([await asyncio.shield(task) for task in tasks])
+            for stop, tasks in zip(stops, asked, strict=True)
+        ]
+        criteria = _criteria(self._inquiry, stops)
+        return assess(subject, route, visits, criteria, self._clock())
+
+    def _probe(self, target: Target) -> asyncio.Task[ProbeResult]:
+        import asyncio
+
+        task = self._probes.get(target)
+        if task is None:
+            task = self._probes[target] = asyncio.create_task(self._ask(target))
+        return task
+
+    async def _ask(self, target: Target) -> ProbeResult:
+        from danebot.adapters.prober_async import probe_async
+
+        async with self._connections:
+            return await probe_async(target, self._inquiry.limits, helo=self._inquiry.helo)
+
+
+async def verify_many(
+    subjects: Iterable[Subject],
+    inquiry: Inquiry,
+    clock: Clock,
+    *,
+    jobs: int = 50,
+    progress: Callable[[], None] = lambda: None,
+) -> AsyncIterator[Report]:
+    """Look at ``subjects``, ``jobs`` of them at a time; reports come in the order given.
+
+    ``progress`` is called whenever one is done.
+    """
+    import asyncio
+    from collections import deque
+
+    run = _Run(inquiry, clock, jobs)
+    waiting = iter(subjects)
+    under_way: deque[asyncio.Task[Report]] = deque()
+    slots = asyncio.Semaphore(jobs)
+
+    async def one(subject: Subject) -> Report:
+        try:
+            return await run.look(subject)
+        finally:
+            slots.release()
+            progress()
+
+    try:
+        for subject in waiting:
+            await slots.acquire()
+            while under_way and (under_way[0].done() or len(under_way) >= _AHEAD * jobs):
+                yield await under_way.popleft()
+            under_way.append(asyncio.create_task(one(subject)))
+        while under_way:
+            yield await under_way.popleft()
+    finally:
+        for task in under_way:
+            task.cancel()

@@ -1,0 +1,185 @@
+"""Reports of the outside view as text for people and as JSON for programs; nothing is decided here.
+
+Foreign text was made printable where it came in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import Any
+
+from danebot.domain.dane import Outcome, RecordVerdict
+from danebot.domain.delivery import (
+    AddressReport,
+    DeliveryFinding,
+    Grade,
+    HostReport,
+    MailSubject,
+    Report,
+    ServiceSubject,
+    SrvSubject,
+)
+from danebot.domain.dns import Answer
+from danebot.domain.names import printable
+from danebot.domain.route import Dane, MailRoute, SrvRoute, Way
+from danebot.domain.served import Algorithm, ProbeOutcome
+from danebot.domain.tlsa import TlsaRecord
+
+WORDS = {
+    Grade.NOTICE: "ok",
+    Grade.UNJUDGED: "unknown",
+    Grade.WARNING: "warning",
+    Grade.CRITICAL: "critical",
+}
+"""The grade of a whole report.  Frozen: public in ``--json``."""
+_SHOWN = 32  # hex digits of association data: half a SHA2-256, enough to find it by
+
+
+def tree(report: Report, now: datetime) -> Iterator[str]:
+    """One subject: hosts, addresses, records with their verdicts; then what to do."""
+    yield f"{report.subject}: {WORDS[report.grade].upper()}{_way(report)}"
+    for host in report.hosts:
+        yield from _host_lines(host, report, now)
+    for finding in report.findings:
+        yield from _finding_lines(finding)
+
+
+def _way(report: Report) -> str:
+    route = report.route
+    if isinstance(route, MailRoute | SrvRoute):
+        answer: Answer[Any] = route.mx if isinstance(route, MailRoute) else route.srv
+        records = "MX" if isinstance(route, MailRoute) else "SRV"
+        security = "" if route.way is Way.FAILED else f", {answer.security.value}"
+        return f" ({records}: {route.way.value}{security})"
+    return ""
+
+
+def _host_lines(host: HostReport, report: Report, now: datetime) -> Iterator[str]:
+    route = host.route
+    title = f"{host.endpoint}"
+    if isinstance(report.route, MailRoute) and report.route.way is Way.LISTED:
+        title = f"MX {route.preference} {route.host}"
+    elif isinstance(report.route, SrvRoute):
+        title = f"SRV {route.preference} {host.endpoint}"
+    owner = f" at {route.tried[-1].answer.name}" if route.dane is Dane.APPLIES else ""
+    yield f"  {title}: {route.dane.value}{owner}"
+    for address in host.addresses:
+        yield from _address_lines(address, now)
+
+
+def _address_lines(address: AddressReport, now: datetime) -> Iterator[str]:
+    result = address.result
+    asked = "" if result.algorithm is Algorithm.ANY else f" {result.algorithm.value.upper()}"
+    title = f"    {result.address}{asked}: "
+    if address.verdict is None:
+        detail = f": {result.detail}" if result.detail else ""
+        yield f"{title}{result.outcome.value}{detail}"
+        return
+    verdict = address.verdict
+    leaf = address.leaf
+    expiry = f", certificate {_left(leaf.expires, now)}" if leaf is not None else ""
+    yield f"{title}{verdict.outcome.value} ({result.tls_version}{expiry})"
+    for record in verdict.records:
+        yield f"      {_record(record)}"
+
+
+def _left(moment: datetime, now: datetime) -> str:
+    days = (moment - now) / timedelta(days=1)
+    return f"expires in {days:.0f} d" if days >= 0 else f"expired {-days:.0f} d ago"
+
+
+def _record(verdict: RecordVerdict) -> str:
+    return f"{short(verdict.record)} {verdict}"
+
+
+def short(record: TlsaRecord) -> str:
+    """A record on part of a line."""
+    data = record.hex if len(record.hex) <= _SHOWN else f"{record.hex[:_SHOWN]}..."
+    return f"{record.usage} {record.selector} {record.mtype} {data}"
+
+
+def _finding_lines(finding: DeliveryFinding) -> Iterator[str]:
+    word = "note" if finding.grade is Grade.NOTICE else WORDS[finding.grade].upper()
+    yield f"  {word}: {finding.where}: {finding.text}"
+    if finding.remedy:
+        yield f"    -> {finding.remedy}"
+
+
+# ---- JSON -----------------------------------------------------------------------------------
+
+
+def document(report: Report) -> dict[str, Any]:
+    """A JSON object; keys and enumerated values are stable, absent values are left out."""
+    subject = report.subject
+    kind = {MailSubject: "mail", ServiceSubject: "service", SrvSubject: "srv"}[type(subject)]
+    found: dict[str, Any] = {"target": str(subject), "kind": kind, "status": WORDS[report.grade]}
+    route = report.route
+    if isinstance(route, MailRoute | SrvRoute):
+        answer: Answer[Any] = route.mx if isinstance(route, MailRoute) else route.srv
+        found["way"] = {"hosts": route.way.name.lower(), "security": answer.security.name.lower()}
+    if report.signed_until is not None:
+        found["signed_until"] = report.signed_until.isoformat()
+    found["hosts"] = [_host_document(host) for host in report.hosts]
+    found["findings"] = [
+        {
+            "code": finding.code.value,
+            "severity": "notice" if finding.grade is Grade.NOTICE else WORDS[finding.grade],
+            "where": finding.where,
+            "text": finding.text,
+            "remedy": finding.remedy,
+        }
+        for finding in report.findings
+    ]
+    return found
+
+
+def _host_document(host: HostReport) -> dict[str, Any]:
+    route = host.route
+    found: dict[str, Any] = {
+        "host": route.host.text,
+        "port": route.port,
+        "protocol": host.protocol.value,
+        "preference": route.preference,
+        "dane": route.dane.name.lower(),
+    }
+    if route.dane is Dane.APPLIES:
+        answer = route.tried[-1].answer
+        found["tlsa"] = {
+            "owner": answer.name.text,
+            "records": [str(record) for record in route.records],
+        }
+        if answer.ttl is not None:
+            found["tlsa"]["ttl"] = answer.ttl.total_seconds()
+    if route.references is not None:
+        found["references"] = [name.text for name in route.references.all]
+    found["addresses"] = [_address_document(address) for address in host.addresses]
+    return found
+
+
+def _address_document(address: AddressReport) -> dict[str, Any]:
+    result = address.result
+    found: dict[str, Any] = {"address": result.address, "outcome": result.outcome.name.lower()}
+    if result.algorithm is not Algorithm.ANY:
+        found["algorithm"] = result.algorithm.value
+    if result.detail:
+        found["detail"] = printable(result.detail, 1000)
+    if result.outcome is ProbeOutcome.SERVED:
+        found["tls"] = result.tls_version
+    if address.leaf is not None:
+        leaf = address.leaf
+        found["certificate"] = {
+            "names": list(leaf.names),
+            "not_before": leaf.not_before.isoformat(),
+            "expires": leaf.expires.isoformat(),
+        }
+    if address.verdict is not None:
+        verdict = address.verdict
+        found["verdict"] = verdict.outcome.name.lower()
+        found["authenticated"] = verdict.outcome is Outcome.AUTHENTICATED
+        found["records"] = [
+            {"record": str(one.record), "reason": one.reason.name.lower(), "text": str(one)}
+            for one in verdict.records
+        ]
+        found["cautions"] = [one.code.name.lower() for one in verdict.cautions]
+    return found

@@ -1,0 +1,194 @@
+"""The verb ``verify``: many domains or services seen from outside, in one run."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from ipaddress import ip_address
+from typing import TYPE_CHECKING, Any
+
+from danebot.domain.names import Hostname, Protocol, printable
+from danebot.errors import ConfigError, DanebotError, NameSyntaxError
+
+if TYPE_CHECKING:
+    from danebot.console import Console
+    from danebot.domain.delivery import Report, Subject
+    from danebot.jobs.verify import Inquiry, Place
+
+_FINE, _ATTENTION = 0, 1
+
+
+def verify(console: Console, targets: Sequence[str], options: Mapping[str, Any]) -> int:
+    """Look at all targets; 0 if every one is fine, 1 if anything needs attention."""
+    import asyncio
+
+    words = [*targets, *_lines(options["files"])]
+    if not words:
+        raise ConfigError("nothing to verify: name a domain or HOST:PORT, or a file with -f")
+    subjects, refused = _subjects(words, options)
+    for line in refused:
+        console.warn(line)
+    inquiry = _inquiry(console, options)
+    bad = asyncio.run(_run(console, subjects, inquiry, options))
+    return _ATTENTION if bad or refused else _FINE
+
+
+async def _run(
+    console: Console, subjects: Sequence[Subject], inquiry: Inquiry, options: Mapping[str, Any]
+) -> int:
+    """Print a report for each; how many need attention."""
+    from danebot.domain.delivery import Grade, SrvSubject
+    from danebot.domain.route import SrvRoute, Way
+    from danebot.jobs.context import system_clock
+    from danebot.jobs.verify import verify_many
+
+    meter = _Meter(len(subjects), console)
+    bad = 0
+    services: dict[Hostname, int] = {}
+    reports = verify_many(
+        subjects, inquiry, system_clock, jobs=options["jobs"], progress=meter.step
+    )
+    async for report in reports:
+        bad += report.grade is not Grade.NOTICE
+        meter.clear()
+        if isinstance(report.subject, SrvSubject):
+            domain = report.subject.domain
+            absent = isinstance(report.route, SrvRoute) and report.route.way is Way.ABSENT
+            services[domain] = services.get(domain, 0) + (not absent)
+            if absent:
+                continue  # of all known services few are offered
+        for line in _rendered(report, as_json=options["as_json"]):
+            _print(console, report, line, as_json=options["as_json"])
+    meter.clear()
+    for domain in [domain for domain, count in services.items() if not count]:
+        console.warn(f"{domain}: no SRV records of any known service")
+    return bad
+
+
+def _rendered(report: Report, *, as_json: bool) -> Iterator[str]:
+    from danebot.jobs.context import system_clock
+    from danebot.render_verify import document, tree
+
+    if as_json:
+        yield json.dumps(document(report))
+    else:
+        yield from tree(report, system_clock())
+
+
+def _print(console: Console, report: Report, line: str, *, as_json: bool) -> None:
+    """With -q only what needs attention is printed, but programs get all."""
+    from danebot.domain.delivery import Grade
+
+    if as_json or not console.quiet or report.grade is not Grade.NOTICE:
+        sys.stdout.write(line + "\n")
+
+
+class _Meter:
+    """Progress for whoever watches a terminal."""
+
+    def __init__(self, total: int, console: Console) -> None:
+        self._total = total
+        self._done = 0
+        self._shown = total > 1 and not console.quiet and sys.stderr.isatty()
+        self._width = 0
+
+    def step(self) -> None:
+        self._done += 1
+        if self._shown:
+            text = f"{self._done} of {self._total}"
+            self._width = len(text)
+            sys.stderr.write(f"\r{text}")
+            sys.stderr.flush()
+
+    def clear(self) -> None:
+        if self._width:
+            sys.stderr.write(f"\r{' ' * self._width}\r")
+            sys.stderr.flush()
+            self._width = 0
+
+
+# ---- from words to values -------------------------------------------------------------------
+
+
+def _lines(files: Iterable[str]) -> Iterator[str]:
+    """The targets in files, "-" being standard input: one a line, ``#`` begins a comment."""
+    for name in files:
+        try:
+            if name == "-":
+                text = sys.stdin.buffer.read()
+            else:
+                with open(name, "rb") as file:  # noqa: PTH123 - "-" is none
+                    text = file.read()
+        except OSError as exc:
+            raise ConfigError(f"{printable(name)}: {exc.strerror}; nothing was verified") from exc
+        for line in text.decode("utf-8", "replace").splitlines():
+            word = line.split("#", 1)[0].strip()
+            if word:
+                yield word
+
+
+def _subjects(words: Iterable[str], options: Mapping[str, Any]) -> tuple[list[Subject], list[str]]:
+    """Each subject once, and a line for each word that is none."""
+    from danebot.domain.delivery import MailSubject, SrvSubject, parse_subject
+    from danebot.domain.route import SERVICE_PROTOCOLS
+
+    protocol = Protocol(options["starttls"]) if options["starttls"] else None
+    found: dict[Subject, None] = {}
+    refused = []
+    for word in words:
+        try:
+            subject = parse_subject(word, protocol)
+        except NameSyntaxError as exc:
+            refused.append(printable(str(exc)))
+            continue
+        if options["srv"] and isinstance(subject, MailSubject):
+            found |= {SrvSubject(subject.domain, service): None for service in SERVICE_PROTOCOLS}
+        else:
+            found[subject] = None
+    return list(found), refused
+
+
+def _inquiry(console: Console, options: Mapping[str, Any]) -> Inquiry:
+    from danebot.adapters.world import own_name, resolver_config
+    from danebot.domain.delivery import Criteria, Expectation
+    from danebot.domain.served import Algorithm
+    from danebot.jobs.verify import Family, Inquiry
+
+    family = Family.ANY
+    if options["ipv4"] != options["ipv6"]:
+        family = Family.IPV4 if options["ipv4"] else Family.IPV6
+    optional = options["optional"] or options["srv"]  # few domains offer every service
+    inquiry = Inquiry(
+        resolver=resolver_config(console.settings),
+        helo=Hostname.parse(options["helo"]) if options["helo"] else own_name(),
+        criteria=Criteria(
+            expectation=Expectation.OPTIONAL if optional else Expectation.REQUIRED,
+            aka=tuple(Hostname.parse(name) for name in options["aka"]),
+        ),
+        family=family,
+        places=places(options["addresses"]),
+        ca_file=console.settings.ca_file,
+    )
+    if options["both_algorithms"]:
+        inquiry = replace(inquiry, algorithms=tuple(Algorithm))
+    return inquiry
+
+
+def places(words: Iterable[str]) -> dict[Hostname, tuple[Place, ...]]:
+    """Read ``NAME=ADDRESS``, several for one name allowed; `ConfigError` says what is wrong."""
+    from danebot.jobs.verify import Place
+
+    found: dict[Hostname, tuple[Place, ...]] = {}
+    for word in words:
+        name, equals, address = word.partition("=")
+        try:
+            host = Hostname.parse(name)
+            literal = str(ip_address(address))
+        except (DanebotError, ValueError) as exc:
+            shown = printable(word, 80)
+            raise ConfigError(f"{shown!r}: want NAME=ADDRESS with an IP address") from exc
+        del equals
+        found[host] = (*found.get(host, ()), Place(literal))
+    return found
