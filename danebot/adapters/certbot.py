@@ -1,158 +1,208 @@
-"""Runs certbot; what it did is read from the tree, never from its output."""
+"""Finds certbot and runs it.  What it did is read from the tree afterwards, never from here."""
 
 from __future__ import annotations
 
 import enum
 import os
 import re
-import shutil
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from danebot.adapters.process import Finished, run
-from danebot.domain.assess import duration
-from danebot.errors import CertbotError
+from danebot.adapters.certbot_words import Cause, cause_of, reason_of
+from danebot.adapters.process import Ending, run, search_path
+from danebot.errors import CertbotError, TreeError
 
 if TYPE_CHECKING:
     from danebot.config import Settings
     from danebot.domain.keytype import KeyType
 
 OLDEST = (2, 1)
-_USUAL = "/usr/local/bin:/usr/bin:/usr/local/sbin:/usr/sbin:/bin:/snap/bin:/opt/certbot/bin"
-_VERSION = re.compile(r"certbot (\d+)\.(\d+)")
-_VERSION_LIMIT = timedelta(seconds=60)
+_ELSEWHERE = ("/snap/bin", "/opt/certbot/bin")
+_VERSION = re.compile(r"certbot (\d+)\.(\d+)\S*")
+_PROBE_TIME = timedelta(minutes=1)
+_CLEAN_UP = timedelta(minutes=1)  # certbot undoes changes and removes its challenges
+_EVENT = {"DANEBOT_EVENT": "issued"}
 
 
-class Cause(enum.Enum):
-    """Why certbot failed, as far as its words tell; the value is in words."""
+class Verbosity(enum.Enum):
+    """What certbot is asked to say."""
 
-    LOCKED = "another certbot is at work"
-    RATE_LIMITED = "the CA limits the rate"
-    UNREACHABLE = "the CA can't be reached"
-    REFUSED = "the CA refused"
-    TIMEOUT = "out of time"
-    OTHER = "certbot failed"
-
-
-_TELLTALES = (
-    (Cause.LOCKED, "Another instance of Certbot"),
-    (Cause.RATE_LIMITED, "rateLimited"),
-    (Cause.RATE_LIMITED, "too many"),
-    (Cause.UNREACHABLE, "Connection refused"),
-    (Cause.UNREACHABLE, "Max retries exceeded"),
-    (Cause.UNREACHABLE, "Name or service not known"),
-    (Cause.UNREACHABLE, "timed out"),
-    (Cause.REFUSED, "urn:ietf:params:acme:error"),
-    (Cause.REFUSED, "Some challenges have failed"),
-)
-_NOISE = re.compile(
-    r"(?i)saving debug log|ask for help|^- - -|see the logfile|community\.letsencrypt|"
-    r"^all renewals failed|^the following (renewals|certificates)|\.pem \(failure\)|"
-    r"renew failure\(s\)|^traceback|^Processing "
-)
+    QUIET = ("-q",)
+    VERBOSE = ("-v",)
 
 
 @dataclass(frozen=True, slots=True)
 class CertbotRun:
-    """One call's end; ``reason`` is one printable line, "" if certbot reported success."""
+    """One call of certbot that has ended.
 
+    ``exit_status`` is negative for a signal's number, None if certbot could not be started.
+    ``cause`` is None and ``reason`` "" exactly if certbot reports success; ``reason`` is one
+    printable line, ``output`` the printable lines that certbot ended with.
+    """
+
+    arguments: tuple[str, ...]
+    exit_status: int | None
+    ending: Ending
+    cause: Cause | None
     reason: str
-    cause: Cause | None = None
+    output: tuple[str, ...]
+    duration: timedelta
+
+    @property
+    def timed_out(self) -> bool:
+        """Whether it was stopped because its time was over."""
+        return self.ending is Ending.TIMED_OUT
 
 
 @dataclass(frozen=True, slots=True)
 class Certbot:
-    """A certbot program, and the tree and limits that it is called with."""
+    """A certbot that is new enough, for one tree; ``timeout`` is for each call."""
 
-    program: Path
-    settings: Settings
+    path: Path
+    version: tuple[int, int]
+    tree: Path
+    timeout: timedelta = timedelta(minutes=10)
+    verbosity: Verbosity = Verbosity.QUIET
+    environment: Mapping[str, str] = field(default_factory=dict)
+    clean_up: timedelta = _CLEAN_UP
 
-    def renew(self, lineage: str | None) -> CertbotRun:
-        """Renew what is due: one lineage, or all of them in one call."""
-        return self._renew(("--cert-name", lineage) if lineage is not None else ())
+    def renew(self, lineage: str | None = None) -> CertbotRun:
+        """Renew what is due, of one lineage or of all, each with the key that is staged."""
+        return self._run(() if lineage is None else ("--cert-name", lineage))
 
     def promote(self, lineage: str, key_type: KeyType | None) -> CertbotRun:
-        """Issue now, with the key that is staged; its type and size are named."""
-        named = key_type.certbot_options if key_type is not None else ()
-        return self._renew(("--cert-name", lineage, "--force-renewal", "--reuse-key", *named))
+        """Issue now, with the staged key; ``key_type`` is that key's.
 
-    def _renew(self, options: tuple[str, ...]) -> CertbotRun:
-        settings = self.settings
-        command = [
-            str(self.program),
-            "renew",
-            "--quiet",
-            "--non-interactive",
+        Without the type certbot would refuse a key of another type than the last one's.
+        """
+        options = key_type.certbot_options if key_type is not None else ()
+        forced = ("--cert-name", lineage, "--force-renewal", "--reuse-key")
+        return self._run((*forced, *options))
+
+    def _run(self, options: tuple[str, ...]) -> CertbotRun:
+        arguments = (
+            *("renew", *self.verbosity.value, "--non-interactive"),
+            # whoever starts danebot has spread the load already, and the lock is held meanwhile
             "--no-random-sleep-on-renew",
-            "--config-dir",
-            str(settings.tree),
+            *("--config-dir", str(self.tree.absolute())),
             *options,
-        ]
-        environment = {**settings.environment, "DANEBOT_EVENT": "issued"}
-        try:
-            done = run(command, timeout=settings.certbot_timeout, environment=environment)
-        except OSError as exc:
-            raise CertbotError(f"cannot run {self.program}: {exc.strerror}") from exc
-        return _judged(done, settings.certbot_timeout)
-
-
-def _judged(done: Finished, limit: timedelta) -> CertbotRun:
-    if done.timed_out:
+        )
+        ended = run(
+            [self.path, *arguments],
+            timeout=self.timeout,
+            grace=self.clean_up,
+            environment={**self.environment, **_EVENT},
+        )
         return CertbotRun(
-            f"certbot did not end within {duration(limit)} and was stopped", Cause.TIMEOUT
+            arguments=arguments,
+            exit_status=ended.exit_status,
+            ending=ended.ending,
+            cause=cause_of(ended),
+            reason=reason_of(ended, self.timeout),
+            output=ended.lines,
+            duration=ended.duration,
         )
-    if done.status == 0:
-        return CertbotRun("")
-    cause = next((c for c, words in _TELLTALES if words in done.output), Cause.OTHER)
-    telling = [line for line in done.lines if not _NOISE.search(line)]
-    words = telling[-1] if telling else f"exit status {done.status} without a word"
-    for line in telling:
-        if "acme:error" in line or "Detail:" in line or "Failed to renew" in line:
-            words = line
-            break
-    if cause is Cause.OTHER:
-        return CertbotRun(words, cause)
-    return CertbotRun(f"{cause.value}: {words}", cause)
 
 
-def find_certbot(settings: Settings) -> Certbot:
-    """Find certbot as configured, or on PATH and in the usual places; `CertbotError` if there is none.
+# ---- finding it -----------------------------------------------------------------------------
 
-    Its version isn't asked for here, which would cost as much as a whole renewal run: a certbot
-    that is too old is found out by `check_version` when `init` takes a lineage over.
+
+def find_certbot(settings: Settings, verbosity: Verbosity = Verbosity.QUIET) -> Certbot:
+    """Find certbot and see that it is new enough, or raise `CertbotError`.
+
+    Asking certbot for its version costs 0.3 s of CPU, so the answer is kept beside the snapshot,
+    for as long as the executable stays the same file.
     """
-    if settings.certbot is not None:
-        program: str | None = str(settings.certbot)
-        if not os.access(settings.certbot, os.X_OK):
-            raise CertbotError(
-                f"{settings.certbot} is not an executable program; correct certbot in danebot.toml"
-            )
-    else:
-        path = f"{os.environ.get('PATH', '')}:{_USUAL}"
-        program = shutil.which("certbot", path=path)
-    if program is None:
-        raise CertbotError(
-            "certbot is not installed, or not on PATH; install it (2.1 or newer), or name it with "
-            "certbot in danebot.toml"
-        )
-    return Certbot(Path(program), settings)
-
-
-def check_version(certbot: Certbot) -> tuple[int, int]:
-    """Ask for major and minor version; `CertbotError` if it is too old or no certbot."""
-    try:
-        done = run([certbot.program, "--version"], timeout=_VERSION_LIMIT, environment={})
-    except OSError as exc:
-        raise CertbotError(f"cannot run {certbot.program}: {exc.strerror}") from exc
-    match = _VERSION.search(done.output)
-    if match is None:
-        raise CertbotError(f"{certbot.program} doesn't say that it is certbot; is it?")
-    version = (int(match[1]), int(match[2]))
+    path = _locate(settings.certbot)
+    version = _version(path, settings.state_directory / "certbot.json", settings.environment)
     if version < OLDEST:
         raise CertbotError(
-            f"{certbot.program} is certbot {match[1]}.{match[2]}; danebot needs "
-            f"{OLDEST[0]}.{OLDEST[1]} or newer"
+            f"{path} is certbot {version[0]}.{version[1]}, but danebot needs 2.1 or later; install "
+            'a newer one (certbot.eff.org) and name it with certbot = "/path" in danebot.toml'
         )
+    return Certbot(
+        path=path,
+        version=version,
+        tree=settings.tree,
+        timeout=settings.certbot_timeout,
+        verbosity=verbosity,
+        environment=settings.environment,
+    )
+
+
+def _locate(setting: Path | None) -> Path:
+    if setting is not None:
+        if not os.access(setting, os.X_OK) or not setting.is_file():
+            raise CertbotError(
+                f"{setting} is not a program that can be run; correct certbot in danebot.toml"
+            )
+        return setting
+    import shutil
+
+    found = shutil.which("certbot", path=search_path(_ELSEWHERE))
+    if found is None:
+        raise CertbotError(
+            "certbot is not on PATH nor in the usual places; install it, or name it with "
+            'certbot = "/path" in danebot.toml'
+        )
+    return Path(found).absolute()
+
+
+def _version(path: Path, cache: Path, environment: Mapping[str, str]) -> tuple[int, int]:
+    identity = _identity(path)
+    known = _recall(cache, identity)
+    if known is not None:
+        return known
+    ended = run(
+        [path, "--version"], timeout=_PROBE_TIME, grace=timedelta(0), environment=environment
+    )
+    match = _VERSION.search(ended.output)
+    if match is None:
+        how = f" and said: {ended.lines[-1]}" if ended.lines else ""
+        raise CertbotError(
+            f"{path} --version {ended.ending.value}{how}; see that certbot works, or name another "
+            'with certbot = "/path" in danebot.toml'
+        )
+    version = int(match[1]), int(match[2])
+    _remember(cache, identity, version)
     return version
+
+
+def _identity(path: Path) -> list[str | int]:
+    """What changes when another certbot is installed: file, size, time, and a snap's revision."""
+    real = Path(os.path.realpath(path))
+    try:
+        status = real.stat()
+    except OSError as exc:
+        raise CertbotError(f"{path} can't be run: {exc.strerror}; install certbot again") from exc
+    revision = os.path.realpath("/snap/certbot/current") if real.name == "snap" else ""
+    return [str(path), str(real), status.st_ino, status.st_size, status.st_mtime_ns, revision]
+
+
+def _recall(cache: Path, identity: list[str | int]) -> tuple[int, int] | None:
+    """The version on record; None if the record is of another file, or no use."""
+    import json
+
+    try:
+        match json.loads(cache.read_bytes()):
+            case {"certbot": found, "version": [int(major), int(minor)]} if found == identity:
+                return major, minor
+    except (OSError, ValueError, RecursionError):
+        return None
+    return None
+
+
+def _remember(cache: Path, identity: list[str | int], version: tuple[int, int]) -> None:
+    """Keep the answer if that is possible; without it, the next run asks again."""
+    import json
+
+    from danebot.adapters.atomic import write_file
+
+    document = json.dumps({"certbot": identity, "version": version})
+    try:
+        write_file(cache, document.encode())
+    except TreeError:
+        return

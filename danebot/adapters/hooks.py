@@ -1,23 +1,27 @@
-"""Deploy hooks: certbot's own, run again at the right moment, and those of ``danebot.toml``."""
+"""Deploy hooks: certbot's own for a lineage, in certbot's order, then those of ``danebot.toml``."""
 
 from __future__ import annotations
 
 import enum
 import os
-from collections.abc import Sequence
+import shlex
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from danebot.adapters.process import run
+from danebot.adapters.process import Ending, run
 from danebot.adapters.renewal_conf import RenewalConf
-from danebot.domain.assess import duration
 from danebot.domain.names import printable
-from danebot.errors import TreeError
+from danebot.errors import HookError
 
 if TYPE_CHECKING:
     from danebot.config import Settings
+
+_SAVED = ("renew_hook", "deploy_hook")  # certbot saves it under the former name
+_GRACE = timedelta(seconds=10)
+_EVENT = "deployed"
 
 
 class HookKind(enum.Enum):
@@ -30,88 +34,102 @@ class HookKind(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class Hook:
-    """A shell command line; ``id`` names it across runs and in messages, printable."""
+    """One hook: ``command`` is a path for DIRECTORY, else a shell command line."""
 
-    id: str
-    command: str
     kind: HookKind
+    command: str
+
+    @property
+    def id(self) -> str:
+        """The hook's name in later runs and in messages, printable; as long as the command is."""
+        return printable(self.command, len(self.command))
+
+    @property
+    def shell_line(self) -> str:
+        """What the shell is given, as certbot gives it."""
+        return shlex.quote(self.command) if self.kind is HookKind.DIRECTORY else self.command
 
 
 @dataclass(frozen=True, slots=True)
 class HookRun:
-    """How a hook ended; ``error`` is one printable line, "" for success."""
+    """A hook that has ended; ``output`` is its printable lines, the last ones."""
 
-    error: str
+    hook: Hook
+    ending: Ending
+    exit_status: int | None
+    output: tuple[str, ...]
+    duration: timedelta
+
+    @property
+    def error(self) -> str:
+        """What went wrong, on one printable line; "" if nothing did."""
+        said = f": {self.output[-1]}" if self.output else ""
+        if self.ending is not Ending.EXITED:
+            return printable(f"{self.ending.value}{said}")
+        return printable(f"exit status {self.exit_status}{said}") if self.exit_status else ""
 
 
 def deploy_hooks(tree: Path, lineage: str, settings: Settings) -> tuple[Hook, ...]:
-    """The deploy hooks of a lineage, in certbot's order: directory, saved; then configured ones.
+    """The hooks of one lineage, each command once.
 
-    As with certbot, a saved hook that is one of the directory's runs once.
+    Raises `HookError` when certbot's hooks can't be listed: running only some would be silence.
     """
-    hooks: dict[str, Hook] = {}
+    found: list[Hook] = []
     if settings.run_certbot_hooks:
-        for path in _directory(tree / "renewal-hooks" / "deploy"):
-            hooks[str(path)] = Hook(path.name, _quoted(path), HookKind.DIRECTORY)
-        saved = _saved(tree / "renewal" / f"{lineage}.conf")
-        if saved and saved not in hooks:
-            hooks[saved] = Hook(printable(saved), saved, HookKind.SAVED)
-    for command in settings.hooks(lineage):
-        hooks.setdefault(command, Hook(printable(command), command, HookKind.CONFIGURED))
-    return tuple(hooks.values())
+        found += [Hook(HookKind.DIRECTORY, path) for path in _executables(tree)]
+        conf = RenewalConf.read(tree / "renewal" / f"{lineage}.conf")
+        saved = next(filter(None, map(conf.parameter, _SAVED)), "")
+        if saved:
+            found.append(Hook(HookKind.SAVED, _unquoted(saved)))
+    found += [Hook(HookKind.CONFIGURED, command) for command in settings.hooks(lineage)]
+    first = {hook.command: hook for hook in reversed(found)}
+    return tuple(hook for hook in found if first[hook.command] is hook)
 
 
-def _directory(directory: Path) -> list[Path]:
-    """Executables in certbot's hook directory, sorted; backup files of editors don't count."""
+def _executables(tree: Path) -> list[str]:
+    """What certbot would run of its deploy directory, in its order."""
+    directory = tree / "renewal-hooks" / "deploy"
     try:
-        names = sorted(os.listdir(directory))
-    except OSError:
+        paths = sorted(str(directory / name) for name in os.listdir(directory))
+    except FileNotFoundError:
         return []
-    paths = (directory / name for name in names if not name.endswith("~"))
-    return [path for path in paths if path.is_file() and os.access(path, os.X_OK)]
+    except OSError as exc:
+        raise HookError(f"cannot list {directory}: {exc.strerror}; run danebot as root") from exc
+    return [
+        path
+        for path in paths
+        if Path(path).is_file() and os.access(path, os.X_OK) and not path.endswith("~")
+    ]
 
 
-def _saved(conf: Path) -> str:
-    """The command line that certbot saved with ``--deploy-hook`` (``renew_hook`` in the file)."""
-    try:
-        settings = RenewalConf.read(conf)
-    except TreeError:
-        return ""
-    return settings.parameter("renew_hook") or settings.parameter("deploy_hook")
-
-
-def _quoted(path: Path) -> str:
-    import shlex
-
-    return shlex.quote(str(path))
+def _unquoted(value: str) -> str:
+    """A value that has both kinds of quotes in it is in three; one is off already."""
+    for quote in ("''", '""'):
+        if len(value) >= 2 * len(quote) and value.startswith(quote) and value.endswith(quote):
+            return value[len(quote) : -len(quote)]
+    return value
 
 
 def run_hook(
     hook: Hook,
     live: Path,
-    names: Sequence[str],
+    domains: Iterable[str],
     timeout: timedelta,
-    environment: dict[str, str] | None = None,
+    environment: Mapping[str, str] | None = None,
 ) -> HookRun:
-    """Run a hook with certbot's environment: RENEWED_LINEAGE (the live path), RENEWED_DOMAINS.
+    """Run a hook for what has just become live at ``live``; ``domains`` are the leaf's names.
 
-    DANEBOT_EVENT=deployed tells it from the call that certbot makes at issuance.  After
-    ``timeout`` the hook and all that it started are ended.
+    It finds RENEWED_LINEAGE and RENEWED_DOMAINS as from certbot, and DANEBOT_EVENT=deployed.
     """
-    variables = {
-        **(environment or {}),
-        "RENEWED_LINEAGE": str(live),
-        "RENEWED_DOMAINS": " ".join(names),
-        "DANEBOT_EVENT": "deployed",
-    }
-    try:
-        done = run(hook.command, timeout=timeout, environment=variables)
-    except OSError as exc:
-        return HookRun(f"cannot be run: {exc.strerror}")
-    if done.timed_out:
-        return HookRun(f"did not end within {duration(timeout)} and was stopped")
-    if done.status == 0:
-        return HookRun("")
-    last = f": {done.lines[-1]}" if done.lines else ""
-    how = f"exit status {done.status}" if done.status > 0 else f"killed by signal {-done.status}"
-    return HookRun(f"{how}{last}")
+    ended = run(
+        ["/bin/sh", "-c", hook.shell_line],
+        timeout=timeout,
+        grace=_GRACE,
+        environment={
+            **(environment or {}),
+            "RENEWED_LINEAGE": str(live),
+            "RENEWED_DOMAINS": " ".join(domains),
+            "DANEBOT_EVENT": _EVENT,
+        },
+    )
+    return HookRun(hook, ended.ending, ended.exit_status, ended.lines[-20:], ended.duration)

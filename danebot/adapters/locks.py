@@ -1,15 +1,17 @@
-"""The locks of one tree: danebot's own, and certbot's, held in certbot's way.
+"""One danebot at a time, and no certbot meanwhile: locks on a tree.
 
-danebot's lock keeps two runs apart.  certbot's keeps away a certbot that a timer starts, and makes
-a run wait for an orphan that a killed danebot left, before anything is read.  It is given up while
-danebot's own certbot runs.
+``.danebot.lock`` keeps two runs of danebot apart.  ``.certbot.lock`` is certbot's, which certbot
+locks, compares with what is at that path, and removes before it lets go; danebot does the same, so
+that a certbot started by its own timer, or one that outlived a killed danebot, is waited for.  Both
+are record locks (fcntl): they end with the process, and no child inherits them.
 """
 
 from __future__ import annotations
 
-import errno
 import fcntl
 import os
+import struct
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,108 +19,140 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Self
 
+from danebot.domain.names import printable
 from danebot.errors import LockedError, TreeError
 
-OWN_LOCK, CERTBOT_LOCK = ".danebot.lock", ".certbot.lock"
+OWN, CERTBOT = ".danebot.lock", ".certbot.lock"
+_PRIVATE = 0o600
 _POLL = 0.1  # seconds
-_MODE = 0o600
+_FLOCK = struct.Struct("hhqqi4x")  # struct flock of 64-bit Linux: type, whence, start, length, pid
 
 
 class TreeLock:
-    """Both locks of a tree, held from ``with`` to its end; waits up to ``patience`` for each.
+    """Both locks of one tree, as a context manager.
 
-    Raises `LockedError` when they can't be had in time, `TreeError` when there is no right to.
+    Entering raises `LockedError` when another holds one for longer than ``wait``, and `TreeError`
+    when the tree can't be written to.
     """
 
-    def __init__(self, tree: Path, patience: timedelta) -> None:
+    def __init__(self, tree: Path, wait: timedelta = timedelta(minutes=2)) -> None:
         """Nothing is locked yet."""
-        self._own = tree / OWN_LOCK
-        self._certbot = tree / CERTBOT_LOCK
-        self._patience = patience.total_seconds()
-        self._held: dict[Path, int] = {}
+        self.tree = tree
+        self.wait = wait
+        self._held: dict[str, int] = {}
 
     def __enter__(self) -> Self:
-        """Take both."""
-        self._take(self._own, "danebot")
+        self._acquire(OWN)
         try:
-            self._take(self._certbot, "certbot")
+            self._acquire(CERTBOT)
         except BaseException:
-            self._give(self._own)
+            self._release(OWN)
             raise
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Give both up."""
-        self._give(self._certbot)
-        self._give(self._own)
+        self._release(CERTBOT)
+        self._release(OWN)
 
     @contextmanager
     def certbot_may_run(self) -> Iterator[None]:
-        """Let danebot's own certbot lock the tree meanwhile."""
-        self._give(self._certbot)
+        """Let certbot have its lock for a while; afterwards another's certbot is waited for, too.
+
+        Whatever was read of the tree before may be out of date then.  When the lock can't be had
+        again, `LockedError` is raised, and nothing more may be read or changed.
+        """
+        self._release(CERTBOT)
         try:
             yield
-        finally:
-            self._take(self._certbot, "certbot")
+        except Exception:
+            self._acquire(CERTBOT)
+            raise
+        self._acquire(CERTBOT)  # not when danebot is told to end: it would have to wait
 
-    def _take(self, path: Path, whose: str) -> None:
-        end = time.monotonic() + self._patience
-        while (descriptor := _attempt(path)) is None:
-            if time.monotonic() >= end:
+    def _acquire(self, name: str) -> None:
+        deadline = time.monotonic() + self.wait.total_seconds()
+        path = self.tree / name
+        while True:
+            descriptor = _opened(path)
+            if _try_lock(path, descriptor):
+                self._held[name] = descriptor
+                return
+            holder = _holder(descriptor)
+            os.close(descriptor)
+            if time.monotonic() >= deadline:
+                program = "danebot" if name == OWN else "certbot"
                 raise LockedError(
-                    f"another {whose} is at work{_holder(path)} and holds {path}; "
-                    "wait for it, or see what it hangs on"
+                    f"another {program}{holder} is at work in {self.tree}, still after "
+                    f"{int(self.wait.total_seconds())} s; run the command again when it has ended, "
+                    "or end it if it hangs"
                 )
             time.sleep(_POLL)
-        self._held[path] = descriptor
 
-    def _give(self, path: Path) -> None:
-        """Unlink before closing, as certbot does: whoever opened the old file looks again."""
-        descriptor = self._held.pop(path, None)
-        if descriptor is None:
-            return
-        try:
-            path.unlink(missing_ok=True)
-        finally:
-            os.close(descriptor)
+    def _release(self, name: str) -> None:
+        """Remove the file, then let go of the lock: whoever has it open looks again."""
+        descriptor = self._held.pop(name, None)
+        if descriptor is not None:
+            try:
+                (self.tree / name).unlink(missing_ok=True)
+            finally:
+                os.close(descriptor)
 
 
-def _attempt(path: Path) -> int | None:
-    """A descriptor that holds the lock, or None if somebody else has it."""
-    while True:
-        try:
-            descriptor = os.open(path, os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, _MODE)
-        except OSError as exc:
-            raise TreeError(f"cannot lock {path}: {exc.strerror}; run danebot as root") from exc
-        try:
-            fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as exc:
-            os.close(descriptor)
-            if exc.errno in (errno.EACCES, errno.EAGAIN):
-                return None
-            raise TreeError(f"cannot lock {path}: {exc.strerror}") from exc
-        if _is_still(path, descriptor):
-            return descriptor
-        os.close(descriptor)
-
-
-def _is_still(path: Path, descriptor: int) -> bool:
-    """Whether the locked file is the one that lies at ``path``: a former holder unlinks it."""
+def _opened(path: Path) -> int:
+    flags = os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
     try:
-        return os.path.samestat(path.stat(), os.fstat(descriptor))
+        return os.open(path, flags, _PRIVATE)
+    except PermissionError as exc:
+        raise TreeError(f"cannot write to {path.parent}; run danebot as root") from exc
+    except FileNotFoundError as exc:
+        raise TreeError(
+            f"there is no directory {path.parent}; name certbot's tree with --config-dir"
+        ) from exc
+    except OSError as exc:
+        raise TreeError(
+            f"cannot open {path}: {exc.strerror}; mend that and run the command again"
+        ) from exc
+
+
+def _try_lock(path: Path, descriptor: int) -> bool:
+    """Lock the open file; False if another has it, or has just removed it from ``path``."""
+    try:
+        fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return _is_at(path, descriptor)
+    except (BlockingIOError, PermissionError):  # EAGAIN or EACCES, says POSIX
+        return False
+    except OSError as exc:
+        os.close(descriptor)
+        raise TreeError(
+            f"cannot lock {path}: {exc.strerror}; does its file system have locks?"
+        ) from exc
+
+
+def _is_at(path: Path, descriptor: int) -> bool:
+    """Whether the open file still is what the path names."""
+    try:
+        there = path.stat(follow_symlinks=False)
     except FileNotFoundError:
         return False
+    return os.path.samestat(there, os.fstat(descriptor))
 
 
-def _holder(path: Path) -> str:
-    """Who holds the lock, in words, as far as the kernel tells."""
+def _holder(descriptor: int) -> str:
+    """The process that holds the lock, in words; "" where the system doesn't tell."""
+    if not sys.platform.startswith("linux") or sys.maxsize < 2**32:
+        return ""
+    asked = _FLOCK.pack(fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
     try:
-        inode = path.stat().st_ino
-        text = Path("/proc/locks").read_text(encoding="ascii")
+        found = fcntl.fcntl(descriptor, fcntl.F_GETLK, asked)
     except OSError:
         return ""
-    for line in text.splitlines():
-        fields = line.split()
-        if len(fields) > 5 and fields[5].endswith(f":{inode}"):  # noqa: PLR2004 - proc(5)
-            return f" (process {fields[4]})"
-    return ""
+    kind, _, _, _, pid = _FLOCK.unpack(found)
+    return f" (process {pid}{_command(pid)})" if kind != fcntl.F_UNLCK and pid > 0 else ""
+
+
+def _command(pid: int) -> str:
+    try:
+        words = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ")
+    except OSError:
+        return ""
+    return ": " + printable(words.decode("utf-8", "replace").strip(), 80)

@@ -1,96 +1,183 @@
-"""Runs a program to its end or to its time limit, with all that it starts."""
+"""Runs other people's programs: bounded in time and output, and never left behind.
+
+A program runs in a session of its own, so that a signal to danebot's terminal doesn't hit it in
+the middle of a write; when danebot is told to end, it ends the program first, politely, and then
+itself.
+"""
 
 from __future__ import annotations
 
+import enum
 import os
-import selectors
+import select
 import signal
 import subprocess
+import threading
 import time
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 
 from danebot.domain.names import printable
 
-_GRACE = 10.0  # seconds between SIGTERM and SIGKILL
-_KEPT = 64 * 1024  # octets of output: the end is what tells
-_POLL = 0.2  # seconds between looks at a program that has closed its output
+_SYSTEM_PATH = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin")
+_OUTPUT = 64 * 1024  # octets kept: the last ones, which say how it ended
+_DRAIN = 16  # reads after the end, more than a pipe holds; others may write to it for ever
+_POLL = 0.2  # seconds between looks at what no file descriptor tells: signals, a silent end
+_ENDING_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+
+
+class Ending(enum.Enum):
+    """How a program came to its end; the value is in words."""
+
+    EXITED = "ended"
+    TIMED_OUT = "ran out of time"
+    INTERRUPTED = "was interrupted"
+    NOT_STARTED = "could not be started"
 
 
 @dataclass(frozen=True, slots=True)
-class Finished:
-    """How a program ended: ``status`` is negative for a signal; ``output`` is its last 64 KiB."""
+class Ended:
+    """A program that has ended.
 
-    status: int
-    timed_out: bool
+    ``exit_status`` is negative for a signal's number, None if nothing was started.  ``output`` is
+    the end of standard output and error together, untrusted.
+    """
+
+    ending: Ending
+    exit_status: int | None
     output: str
+    duration: timedelta
 
     @property
-    def lines(self) -> list[str]:
-        """The output's lines without blank ones, printable."""
-        return [printable(line.strip(), 400) for line in self.output.splitlines() if line.strip()]
+    def succeeded(self) -> bool:
+        """Whether it ended by itself with exit status 0."""
+        return self.ending is Ending.EXITED and self.exit_status == 0
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """The lines of the output that have anything on them, printable."""
+        lines = (printable(line.strip(), 400) for line in self.output.splitlines())
+        return tuple(line for line in lines if line)
+
+
+def search_path(extra: Sequence[str] = ()) -> str:
+    """PATH, and behind it where system programs usually are: cron's own PATH lacks most of it."""
+    given = os.environ.get("PATH", "").split(os.pathsep)
+    return os.pathsep.join(dict.fromkeys([p for p in given if p] + [*_SYSTEM_PATH, *extra]))
 
 
 def run(
-    command: Sequence[str | Path] | str,
+    argv: Sequence[str | Path],
     *,
     timeout: timedelta,
+    grace: timedelta,
     environment: Mapping[str, str],
-) -> Finished:
-    """Run an argument vector, or a string by the shell, in a session of its own.
+) -> Ended:
+    """Run ``argv`` until it ends, with ``environment`` added to danebot's own.
 
-    At the time limit, and when danebot itself is interrupted, the program gets SIGTERM to clean
-    up after itself, and its whole session SIGKILL ten seconds later.  Raises `OSError` if it
-    can't be started.
+    After ``timeout``, or when danebot is told to end (SIGTERM, SIGINT, SIGHUP), the program gets
+    SIGTERM and has ``grace`` to clean up; then its whole process group is killed.  A signal to
+    danebot takes effect when that is done.  A process that the program leaves in the background
+    isn't waited for.
     """
-    with subprocess.Popen(
-        command if isinstance(command, str) else [str(word) for word in command],
-        shell=isinstance(command, str),
-        env={**os.environ, **environment},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        start_new_session=True,
-    ) as process:
+    began = time.monotonic()
+    with _deferred_signals() as received:
         try:
-            output = _collect(process, time.monotonic() + timeout.total_seconds())
-            timed_out = process.poll() is None
-        finally:
-            if process.poll() is None:
-                _end(process)
-    text = output.decode("utf-8", "replace")
-    return Finished(process.returncode, timed_out, text)
+            process = subprocess.Popen(
+                argv,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                cwd="/",
+                env={**os.environ, "PATH": search_path(), **environment},
+                start_new_session=True,
+            )
+        except (OSError, ValueError) as exc:  # ValueError: a NUL in an argument
+            reason = exc.strerror if isinstance(exc, OSError) else None
+            return Ended(Ending.NOT_STARTED, None, reason or str(exc), timedelta(0))
+        watch = _Watch(process)
+        deadline = began + timeout.total_seconds()
+        ending = Ending.EXITED
+        while not watch.ended():
+            if received or time.monotonic() >= deadline:
+                ending = Ending.INTERRUPTED if received else Ending.TIMED_OUT
+                watch.stop(grace.total_seconds())
+                break
+            watch.read(min(_POLL, max(0.0, deadline - time.monotonic())))
+        status = watch.reap()
+    spent = timedelta(seconds=time.monotonic() - began)
+    return Ended(ending, status, watch.output.decode("utf-8", "replace"), spent)
 
 
-def _collect(process: subprocess.Popen[bytes], end: float) -> bytes:
-    """Read output until the program has ended or time is up; what it leaves behind may go on."""
-    kept = bytearray()
-    assert process.stdout is not None  # noqa: S101 - a pipe was asked for
-    os.set_blocking(process.stdout.fileno(), False)
-    with selectors.DefaultSelector() as selector:
-        selector.register(process.stdout, selectors.EVENT_READ)
-        open_ended = True
-        while (left := end - time.monotonic()) > 0 and process.poll() is None:
-            if not open_ended:
-                time.sleep(min(left, _POLL))
-                continue
-            if selector.select(min(left, _POLL)):
-                chunk = os.read(process.stdout.fileno(), _KEPT)
-                open_ended = bool(chunk)
-                kept += chunk
-                del kept[:-_KEPT]
-        with suppress(BlockingIOError):  # a child of the program may still hold the pipe
-            kept += os.read(process.stdout.fileno(), _KEPT)
-    return bytes(kept[-_KEPT:])
+@dataclass
+class _Watch:
+    """A running program and what it has written so far."""
+
+    process: subprocess.Popen[bytes]
+    output: bytearray = field(default_factory=bytearray)
+    _open: bool = True
+
+    def ended(self) -> bool:
+        """Whether the program itself has ended; it stays a zombie, so its group's id is taken."""
+        flags = os.WEXITED | os.WNOHANG | os.WNOWAIT
+        return os.waitid(os.P_PID, self.process.pid, flags) is not None
+
+    def read(self, wait: float) -> bool:
+        """Take in what is written within ``wait`` seconds; whether there was anything."""
+        pipe = self.process.stdout
+        if not self._open or pipe is None:
+            time.sleep(min(wait, _POLL / 10))  # it has closed its output: the end is near
+            return False
+        if not select.select([pipe], [], [], wait)[0]:
+            return False
+        data = os.read(pipe.fileno(), _OUTPUT)
+        self._open = bool(data)
+        self.output += data
+        del self.output[:-_OUTPUT]
+        return bool(data)
+
+    def stop(self, grace: float) -> None:
+        """SIGTERM to the program, time to clean up, SIGKILL to all that is left of its group."""
+        self.process.send_signal(signal.SIGTERM)
+        deadline = time.monotonic() + grace
+        while not self.ended() and time.monotonic() < deadline:
+            self.read(min(_POLL, max(0.0, deadline - time.monotonic())))
+        os.killpg(self.process.pid, signal.SIGKILL)
+
+    def reap(self) -> int:
+        """The exit status, after the rest of the output."""
+        status = self.process.wait()
+        for _ in range(_DRAIN):
+            if not self._open or not self.read(0):
+                break
+        if self.process.stdout is not None:
+            self.process.stdout.close()
+        return status
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
-    process.terminate()
-    with suppress(subprocess.TimeoutExpired):
-        process.wait(_GRACE)
-    with suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
+@contextmanager
+def _deferred_signals() -> Iterator[list[int]]:
+    """Collect the signals that would end danebot; they are raised again at the end.
+
+    One that is ignored (nohup) stays so.  Outside the main thread, which alone gets signals,
+    nothing changes.
+    """
+    received: list[int] = []
+    if threading.current_thread() is not threading.main_thread():
+        yield received
+        return
+    former = {
+        number: signal.signal(number, lambda got, _: received.append(got))
+        for number in _ENDING_SIGNALS
+        if signal.getsignal(number) not in (signal.SIG_IGN, None)
+    }
+    try:
+        yield received
+    finally:
+        for number, handler in former.items():
+            signal.signal(number, handler)
+        for got in dict.fromkeys(received):
+            signal.raise_signal(got)

@@ -227,10 +227,6 @@ def test_a_lineage_overrides_what_holds_for_all_and_adds_hooks(root: Path) -> No
         ("TTL = 2", "1: TTL is not a setting of danebot; did you mean min_wait?"),
         ("zzz = 2", "1: zzz is not a setting of danebot; known here are: hooks, min_wait"),
         ("[lineage.x]\ncertbot = 1", "2: lineage.x.certbot is not a setting of danebot; it b"),
-        (
-            "[lineage.mail.example.org]\nprobe = true",
-            "1: lineage.mail.example is not a setting of danebot; names with dots need quotes: [lin",
-        ),
         ("a = 1\nb = \n", "2: not TOML: Invalid value"),
         ("a = 1\nb = [1,\n", "3: not TOML: Invalid value"),
         ("combo_mode = 0640", "1: not TOML: "),
@@ -243,6 +239,15 @@ def test_a_problem_is_named_with_its_line(root: Path, text: str, expected: str) 
 
     assert line.startswith(expected)
     assert line.isprintable()
+
+
+def test_a_name_without_quotes_is_told_how_to_be_written(root: Path) -> None:
+    (line,) = problems(root, "[lineage.mail.example.org]\nprobe = true")
+
+    assert line == (
+        "1: lineage.mail.example is not a setting of danebot; "
+        'names with dots need quotes: [lineage."mail.example.org"]'
+    )
 
 
 def test_all_problems_are_told_at_once_in_the_order_of_the_file(root: Path) -> None:

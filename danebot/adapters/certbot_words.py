@@ -1,0 +1,95 @@
+"""What certbot says when it fails, for people.
+
+Its command line is stable, its output is not: nothing depends on these words but what is shown.
+"""
+
+from __future__ import annotations
+
+import enum
+import re
+from datetime import timedelta
+
+from danebot.adapters.process import Ended, Ending
+from danebot.domain.names import printable
+
+
+class Cause(enum.Enum):
+    """Why certbot failed, as far as its words tell; the value is in words."""
+
+    RATE_LIMITED = "rate limited by the CA"
+    REFUSED = "refused by the CA"
+    UNREACHABLE = "the CA can't be reached"
+    LOCKED = "another certbot is at work"
+    TIMEOUT = "out of time"
+    OTHER = "other"
+
+
+_SIGNS: tuple[tuple[Cause, re.Pattern[str]], ...] = (
+    (Cause.LOCKED, re.compile(r"another instance of certbot is already running")),
+    (Cause.RATE_LIMITED, re.compile(r"ratelimited|rate ?limit|too many (certificates|requests|f)")),
+    (
+        Cause.REFUSED,
+        re.compile(r"urn:ietf:params:acme:error|challenges? (have )?failed|problems:|unauthorized"),
+    ),
+    (
+        Cause.UNREACHABLE,
+        re.compile(
+            r"connection refused|connection reset|connectionerror|timed? ?out|max retries exceeded"
+            r"|name or service not known|temporary failure in name|unreachable|no route to host"
+        ),
+    ),
+)
+_TELLING = (
+    re.compile(r"another instance of certbot is already running.*", re.IGNORECASE),
+    re.compile(r"urn:ietf:params:acme:error:.*"),
+    re.compile(r"\bdetail: *(.*)", re.IGNORECASE),
+    re.compile(r"\bwith error: *(.*)", re.IGNORECASE),
+)
+_BOILERPLATE = re.compile(
+    r"saving debug log|ask for help|see the logfile|or re-run certbot|- - -|hint:|\(failure\)"
+    r"|renew failure\(s\)|all renewals failed|the following (certificates|renewals)|processing /"
+    r"|an unexpected error occurred|-{5}|={5}",
+    re.IGNORECASE,
+)
+
+
+def cause_of(ended: Ended) -> Cause | None:
+    """Why certbot failed; None if it reports success."""
+    if ended.succeeded:
+        return None
+    if ended.ending is Ending.TIMED_OUT:
+        return Cause.TIMEOUT
+    words = ended.output.lower()
+    return next((cause for cause, sign in _SIGNS if sign.search(words)), Cause.OTHER)
+
+
+def reason_of(ended: Ended, timeout: timedelta) -> str:
+    """One printable line that says most of why certbot failed; "" if it reports success."""
+    cause = cause_of(ended)
+    if cause is None:
+        return ""
+    reason = _reason(ended, timeout)
+    plain = cause in (Cause.OTHER, Cause.TIMEOUT)
+    return reason if plain else printable(f"{cause.value}: {reason}", 300)
+
+
+def _reason(ended: Ended, timeout: timedelta) -> str:
+    said = _telling_line(ended.lines)
+    match ended.ending:
+        case Ending.TIMED_OUT:
+            words = f"it did not end within {int(timeout.total_seconds())} s"
+            return printable(f"{words}; it had said: {said}" if said else words)
+        case Ending.NOT_STARTED | Ending.INTERRUPTED:
+            return printable(f"it {ended.ending.value}" + (f": {said}" if said else ""))
+        case Ending.EXITED:
+            return printable(said or f"exit status {ended.exit_status}, without a word")
+
+
+def _telling_line(lines: tuple[str, ...]) -> str:
+    for pattern in _TELLING:
+        for line in lines:
+            match = pattern.search(line)
+            if match is not None and match[match.lastindex or 0]:
+                return match[match.lastindex or 0]
+    rest = [line for line in lines if not _BOILERPLATE.search(line)]
+    return rest[-1] if rest else ""
