@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 import pytest
@@ -65,6 +65,7 @@ class World:
     ns1: Nameserver
     ns2: Nameserver
     parent: Nameserver
+    patience: float = field(default=5.0, init=False)
 
     def __post_init__(self) -> None:
         self.owner(OWNER, OLD)
@@ -92,7 +93,7 @@ class World:
     def client(self) -> DnsClient:
         port = self.resolver.port
         config = ResolverConfig((At("127.0.0.1", port),), timeout=timedelta(seconds=5))
-        return DnsClient(config, Direct(port=port, timeout=0.25, attempts=2))
+        return DnsClient(config, Direct(port=port, timeout=self.patience, attempts=2))
 
     def observe(self, name: DnsName = NAME) -> OwnerObservation:
         return self.client.observe_owners([name])[name]
@@ -193,6 +194,7 @@ def test_lame_servers(world: World, flags: str, rcode: str, words: str) -> None:
 
 
 def test_a_silent_server_is_unreachable_and_asked_no_more(world: World) -> None:
+    world.patience = 0.4
     world.ns2.keep_silent(ZONE, "NS")
     world.owner("_465._tcp.mail.example.test", OLD)
     owners = [NAME, DnsName("_465._tcp.mail.example.test")]
@@ -206,6 +208,7 @@ def test_a_silent_server_is_unreachable_and_asked_no_more(world: World) -> None:
 
 
 def test_a_server_that_falls_silent_is_unreachable(world: World) -> None:
+    world.patience = 0.4
     world.ns2.keep_silent(OWNER, "TLSA")
     assert at(world.observe(), "127.0.0.3").outcome is ServerOutcome.UNREACHABLE
     assert world.ns2.count(OWNER, "TLSA") == 2
@@ -277,6 +280,7 @@ def test_what_a_lame_server_names_does_not_count(world: World) -> None:
 
 
 def test_without_the_parent_the_apex_counts_alone(world: World) -> None:
+    world.patience = 0.4
     world.parent.keep_silent(ZONE, "NS")
     seen = world.observe()
     assert len(seen.name_servers) == 2
@@ -298,6 +302,28 @@ def test_a_parent_with_dead_servers_is_asked_at_the_others(world: World) -> None
     world.resolver.say("p.test", "A", "p.test 60 A 127.0.0.4", *dead)
     world.parent.say(ZONE, "NS", authority=(f"{ZONE} 7200 NS ns1.{ZONE}.",), flags="QR")
     assert world.observe().ns_ttl == timedelta(hours=2)
+
+
+def test_a_top_level_zone_has_the_root_for_parent(world: World) -> None:
+    name = DnsName("_25._tcp.test")
+    world.resolver.say(name.text, "TLSA", tlsa(OLD, owner=name.text), flags=RECURSIVE)
+    world.resolver.say(name.text, "SOA", authority=("test 60 SOA p.test. h. 1 2 3 4 5",))
+    world.resolver.say(".", "SOA", ". 60 SOA a. b. 1 2 3 4 5")
+    world.resolver.say(".", "NS", ". 60 NS root.test.")
+    world.host("root.test", world.ns1)
+    world.ns1.say("test", "NS", authority=("test 172800 NS p.test.",), flags="QR")
+    world.parent.say("test", "NS", "test 60 NS p.test.", flags=AUTHORITATIVE)
+    world.parent.say(name.text, "TLSA", tlsa(NEW, owner=name.text), flags=AUTHORITATIVE)
+    seen = world.observe(name)
+    assert seen.zone == DnsName("test")
+    assert seen.ns_ttl == timedelta(days=2)
+    assert [s.records for s in seen.servers] == [(record(NEW),)]
+
+
+def test_without_a_parent_zone_the_apex_counts_alone(world: World) -> None:
+    world.resolver.say("test", "SOA", rcode="SERVFAIL")
+    assert len(world.observe().servers) == 2
+    assert world.parent.asked == []
 
 
 def test_glue_stands_in_for_addresses_that_cannot_be_resolved(world: World) -> None:

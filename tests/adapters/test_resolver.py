@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import os
+import socket
 import threading
 from collections.abc import Callable, Generator, Iterator
 from datetime import UTC, datetime, timedelta
@@ -238,7 +239,7 @@ def test_a_lost_query_is_asked_again(run: Run, server: Nameserver) -> None:
         return [build(query, tlsa()).to_wire()] if server.count(OWNER, "TLSA") > 1 else []
 
     server.on(OWNER, "TLSA", second)
-    assert look(run, server, timeout=0.3).secure
+    assert look(run, server, timeout=0.6).secure
 
 
 @pytest.mark.parametrize("rcode", ["REFUSED", "NOTIMP", "FORMERR"])
@@ -390,6 +391,42 @@ def test_tcp_may_fail_too(
     answer = look(run, server)
     assert answer.security is Security.INDETERMINATE
     assert words in answer.detail
+
+
+def test_tcp_that_nobody_offers(run: Run) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        sock.bind(("127.0.0.1", 0))
+
+        def once() -> None:
+            wire, peer = sock.recvfrom(4096)
+            sock.sendto(_truncated(dns.message.from_wire(wire))[0], peer)
+
+        thread = threading.Thread(target=once)
+        thread.start()
+        answer = look(run, At("127.0.0.1", sock.getsockname()[1]))
+        thread.join()
+    assert answer.security is Security.INDETERMINATE
+    assert "connection refused" in answer.detail
+
+
+def test_tcp_that_hangs_times_out(run: Run, server: Nameserver) -> None:
+    released = threading.Event()
+
+    def hang(_query: dns.message.Message) -> list[bytes]:
+        released.wait(5)
+        return []
+
+    server.on(OWNER, "TLSA", _truncated)
+    server.on(OWNER, "TLSA", hang, tcp=True)
+    answer = look(run, server, timeout=0.2)
+    released.set()
+    assert "timed out" in answer.detail
+
+
+def test_an_address_that_the_kernel_refuses_is_an_answer_too(run: Run) -> None:
+    answer = look(run, At("255.255.255.255", 53))  # a broadcast: EACCES before anything is sent
+    assert answer.security is Security.INDETERMINATE
+    assert "network error" in answer.detail
 
 
 def test_one_bad_record_does_not_sink_the_answer(run: Run, server: Nameserver) -> None:
