@@ -101,7 +101,8 @@ def _decoder(kind: Kind) -> Decoder:
     if origin is not None:
         return _mapping(_decoder(arguments[0]), _decoder(arguments[1]))
     if issubclass(kind, enum.Enum):
-        return lambda document: kind(document)
+        members: Decoder = kind
+        return members
     return _record(kind)
 
 
