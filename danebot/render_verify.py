@@ -39,10 +39,15 @@ _SHOWN = 32  # hex digits of association data: half a SHA2-256, enough to find i
 def tree(report: Report, now: datetime) -> Iterator[str]:
     """One subject: hosts, addresses, records with their verdicts; then what to do."""
     yield f"{report.subject}: {WORDS[report.grade].upper()}{_way(report)}"
-    for host in report.hosts:
-        yield from _host_lines(host, report, now)
+    yield from host_lines(report, now)
     for finding in report.findings:
         yield from _finding_lines(finding)
+
+
+def host_lines(report: Report, now: datetime) -> Iterator[str]:
+    """The hosts of one subject, their addresses and their records."""
+    for host in report.hosts:
+        yield from _host_lines(host, report, now)
 
 
 def _way(report: Report) -> str:

@@ -6,16 +6,15 @@ import json
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
 
 from danebot.domain.names import Hostname, Protocol, printable
-from danebot.errors import ConfigError, DanebotError, NameSyntaxError
+from danebot.errors import ConfigError, NameSyntaxError
 
 if TYPE_CHECKING:
     from danebot.console import Console
     from danebot.domain.delivery import Report, Subject
-    from danebot.jobs.verify import Inquiry, Place
+    from danebot.jobs.verify import Inquiry
 
 _FINE, _ATTENTION = 0, 1
 
@@ -154,7 +153,7 @@ def _inquiry(console: Console, options: Mapping[str, Any]) -> Inquiry:
     from danebot.adapters.world import own_name, resolver_config
     from danebot.domain.delivery import Criteria, Expectation
     from danebot.domain.served import Algorithm
-    from danebot.jobs.verify import Family, Inquiry
+    from danebot.jobs.verify import Family, Inquiry, parse_places
 
     family = Family.ANY
     if options["ipv4"] != options["ipv6"]:
@@ -168,27 +167,9 @@ def _inquiry(console: Console, options: Mapping[str, Any]) -> Inquiry:
             aka=tuple(Hostname.parse(name) for name in options["aka"]),
         ),
         family=family,
-        places=places(options["addresses"]),
+        places=parse_places(options["addresses"]),
         ca_file=console.settings.ca_file,
     )
     if options["both_algorithms"]:
         inquiry = replace(inquiry, algorithms=tuple(Algorithm))
     return inquiry
-
-
-def places(words: Iterable[str]) -> dict[Hostname, tuple[Place, ...]]:
-    """Read ``NAME=ADDRESS``, several for one name allowed; `ConfigError` says what is wrong."""
-    from danebot.jobs.verify import Place
-
-    found: dict[Hostname, tuple[Place, ...]] = {}
-    for word in words:
-        name, equals, address = word.partition("=")
-        try:
-            host = Hostname.parse(name)
-            literal = str(ip_address(address))
-        except (DanebotError, ValueError) as exc:
-            shown = printable(word, 80)
-            raise ConfigError(f"{shown!r}: want NAME=ADDRESS with an IP address") from exc
-        del equals
-        found[host] = (*found.get(host, ()), Place(literal))
-    return found

@@ -60,9 +60,10 @@ class Answer(Generic[RecordT]):
     the name at the end of ``aliases``.  ``ttl`` is None unless the RRset is present.
     ``signed_until`` is the earliest RRSIG expiration in the answer, ``signed_since`` the latest
     inception of the RRset's own, which shows how long it has been as it is, but for the hour or two
-    by which signers antedate (aware UTC, RFC 4034 section 3.1.5).  ``rejects`` are reasons, one for each record that could not be parsed.
-    ``cause`` is set where INDETERMINATE, and where INSECURE for want of trust in the resolver.  ``detail`` is printable and passes
-    extended errors (RFC 8914), the response code or the transport's failure on in words.
+    by which signers antedate (aware UTC, RFC 4034 section 3.1.5).  ``rejects`` are reasons, one for
+    each record that could not be parsed.  ``cause`` is set where INDETERMINATE, and where INSECURE
+    for want of trust in the resolver.  ``detail`` is printable and passes extended errors (RFC
+    8914), the response code or the transport's failure on in words.
     """
 
     name: DnsName

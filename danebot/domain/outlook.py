@@ -241,13 +241,15 @@ def _reached(subject: Subject, hosts: Sequence[HostReport]) -> Iterator[Delivery
     if left_out:
         text = f"{left_out} of {left_out + _count(hosts)} addresses were not asked: too many"
         yield DeliveryFinding(DeliveryCode.NOT_ASKED, Grade.WARNING, str(subject), text)
-    outcomes = [one.result.outcome for host in hosts for one in host.addresses]
-    asked = [outcome for outcome in outcomes if outcome is not ProbeOutcome.NO_ROUTE]
-    if outcomes and not asked:
+    results = [one.result for host in hosts for one in host.addresses]
+    asked = [result for result in results if result.outcome is not ProbeOutcome.NO_ROUTE]
+    if results and not asked:
         text = "no address can be reached from this host"
         yield DeliveryFinding(DeliveryCode.NOT_ASKED, Grade.UNJUDGED, str(subject), text)
-    elif asked and SILENT.issuperset(asked):
-        text = "no address can be reached" if len(asked) > 1 else "the address can't be reached"
+    elif asked and all(result.outcome in SILENT for result in asked):
+        first = asked[0]
+        detail = f": {first.detail}" if first.detail else ""
+        text = f"no address gives an answer: {first.address} {first.outcome.value}{detail}"
         yield DeliveryFinding(DeliveryCode.UNREACHABLE, Grade.CRITICAL, str(subject), text)
 
 

@@ -11,6 +11,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,11 +30,12 @@ from danebot.domain.delivery import (
     Subject,
     Visit,
 )
-from danebot.domain.names import Endpoint, Hostname, Protocol
+from danebot.domain.names import Endpoint, Hostname, Protocol, printable
 from danebot.domain.outlook import assess
 from danebot.domain.route import SERVICE_PROTOCOLS, Dane, HostRoute
 from danebot.domain.served import Algorithm
 from danebot.domain.tlsa import Usage
+from danebot.errors import ConfigError, NameSyntaxError
 
 if TYPE_CHECKING:
     import asyncio
@@ -63,6 +65,20 @@ class Place:
 
     address: str
     port: int | None = None
+
+
+def parse_places(words: Iterable[str]) -> dict[Hostname, tuple[Place, ...]]:
+    """Read ``NAME=ADDRESS``, several for one name allowed; `ConfigError` says what is wrong."""
+    found: dict[Hostname, tuple[Place, ...]] = {}
+    for word in words:
+        name, _, address = word.partition("=")
+        try:
+            host, literal = Hostname.parse(name), str(ip_address(address))
+        except (NameSyntaxError, ValueError) as exc:
+            shown = printable(word, 80)
+            raise ConfigError(f"{shown!r}: want NAME=ADDRESS with an IP address") from exc
+        found[host] = (*found.get(host, ()), Place(literal))
+    return found
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,42 @@
+"""``check_dane``: whether DANE works for a mail domain or a service, as senders see it.
+
+Runs every minute on many hosts, so what it imports is counted: neither asyncio nor click.
+"""
+
+from __future__ import annotations
+
+import gc
+import time
+from datetime import timedelta
+from typing import TYPE_CHECKING, NoReturn
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from danebot_checks.plugin import Result
+
+NAME = "DANE"
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Run the check and exit."""
+    gc.disable()  # a process that lives for a moment: collecting would add 20 ms to the imports
+    from danebot_checks.plugin import run
+
+    run(NAME, lambda: check(arguments))
+
+
+def check(arguments: Sequence[str] | None) -> Result:
+    """Look, judge, and tell; `DanebotError` if that is impossible."""
+    begin = time.monotonic()
+    from danebot.jobs.context import system_clock
+    from danebot.jobs.verify import verify_one
+    from danebot_checks.dane_options import parse_options
+    from danebot_checks.dane_result import tell
+    from danebot_checks.plugin import limit
+
+    options = parse_options(arguments)
+    allowed = options.timeout - timedelta(seconds=time.monotonic() - begin)
+    limit(allowed)
+    report = verify_one(options.subject, options.inquiry, system_clock, allowed)
+    return tell(report, system_clock(), time.monotonic() - begin, options)

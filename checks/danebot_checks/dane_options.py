@@ -1,0 +1,200 @@
+"""The options of ``check_dane``, from words to values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from danebot import __version__
+from danebot.adapters.resolvconf import (
+    DNS_PORT,
+    AdTrust,
+    Nameserver,
+    ResolverConfig,
+    load_resolv_conf,
+)
+from danebot.adapters.world import own_name
+from danebot.domain.delivery import (
+    Criteria,
+    Expectation,
+    Grade,
+    MailSubject,
+    Subject,
+    Thresholds,
+    parse_subject,
+)
+from danebot.domain.names import Hostname, Protocol
+from danebot.domain.served import Algorithm
+from danebot.jobs.verify import Family, Inquiry, parse_places
+from danebot_checks.plugin import Parser, Range, UsageError, parse_range
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Sequence
+
+_DESCRIPTION = """\
+Checks that DANE works for a mail domain (all addresses of all its mail exchangers) or for one
+service: DNSSEC, TLSA records, and what the service presents.
+"""
+_EPILOG = """\
+CRITICAL: a sender that obeys DANE would fail now. WARNING: it will fail, or fails for a few.
+UNKNOWN: can't be judged from here. Ranges are Nagios': 14: raises the alarm below 14.
+"""
+_LONGEST = 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What to check, how to look, and how to tell; ``days`` and ``hours`` are for charts."""
+
+    subject: Subject
+    inquiry: Inquiry
+    timeout: timedelta
+    verbosity: int
+    days: tuple[Range | None, Range | None]
+    hours: tuple[Range | None, Range | None]
+
+
+def parse_options(arguments: Sequence[str] | None) -> Options:
+    """Read the command line; `DanebotError` says in a line what is wrong with it."""
+    words = _parser().parse_args(arguments)
+    if not 1 <= words.timeout <= _LONGEST:
+        raise UsageError(f"--timeout goes from 1 to {_LONGEST:g} seconds")
+    return Options(
+        _subject(words),
+        _inquiry(words),
+        timedelta(seconds=words.timeout),
+        words.verbose,
+        (words.warning, words.critical),
+        (words.rrsig_warning, words.rrsig_critical),
+    )
+
+
+def _parser() -> Parser:
+    parser = Parser("check_dane", description=_DESCRIPTION, epilog=_EPILOG, allow_abbrev=False)
+    add = parser.add_argument
+    add("-V", "--version", action="version", version=f"check_dane {__version__}\n")
+    what = parser.add_argument_group("what to check (one of the first two)")
+    what.add_argument("-d", "--domain", metavar="NAME", help="a mail domain")
+    what.add_argument("-H", "--host", metavar="NAME", help="a host, by name")
+    what.add_argument("-p", "--port", type=int, metavar="N", help="its port (25)")
+    what.add_argument(
+        "--starttls",
+        choices=[protocol.value for protocol in Protocol],
+        metavar="PROTOCOL",
+        help=f"{', '.join(one.value for one in Protocol)} (tls: at once); default: as usual there",
+    )
+    judged = parser.add_argument_group("how it is judged")
+    judged.add_argument(
+        "-w",
+        "--warning",
+        type=parse_range,
+        metavar="DAYS",
+        help="days until a certificate expires; default: a fifth of its lifetime",
+    )
+    judged.add_argument("-c", "--critical", type=parse_range, metavar="DAYS", help="none")
+    judged.add_argument(
+        "--rrsig-warning",
+        type=parse_range,
+        default="12:",
+        metavar="HOURS",
+        help="hours until a DNSSEC signature expires (12:)",
+    )
+    judged.add_argument(
+        "--rrsig-critical", type=parse_range, default="2:", metavar="HOURS", help="(2:)"
+    )
+    judged.add_argument("--optional", action="store_true", help="having no DANE is fine")
+    judged.add_argument(
+        "--warn-unmatched",
+        action="store_true",
+        help="warn of TLSA records that match nothing served",
+    )
+    judged.add_argument(
+        "--aka", action="append", default=[], metavar="NAME", help="also right in certificates"
+    )
+    _add_ways(parser)
+    return parser
+
+
+def _add_ways(parser: Parser) -> None:
+    ways = parser.add_argument_group("how to look")
+    add = ways.add_argument
+    add("-t", "--timeout", type=float, default=30.0, metavar="SECONDS", help="for all of it (30)")
+    add("-4", dest="ipv4", action="store_true", help="IPv4 addresses only")
+    add("-6", dest="ipv6", action="store_true", help="IPv6 addresses only")
+    add(
+        "--both-algorithms",
+        action="store_true",
+        help="ask for RSA and ECDSA certificates, too (TLS 1.2)",
+    )
+    add(
+        "--address",
+        action="append",
+        default=[],
+        metavar="NAME=ADDR",
+        help="connect there instead of to the host's own addresses",
+    )
+    add("--helo", metavar="NAME", help="our name in EHLO; default: this host's")
+    add(
+        "--resolver",
+        action="append",
+        metavar="ADDR[:PORT]",
+        help="validating resolver; default: /etc/resolv.conf",
+    )
+    add("--trust-resolver", action="store_true", help="believe its AD bit though it is elsewhere")
+    add("-v", "--verbose", action="count", default=0, help="findings; twice: every record")
+
+
+def _subject(options: argparse.Namespace) -> Subject:
+    if (options.domain is None) == (options.host is None):
+        raise UsageError("give either --domain or --host")
+    if options.domain is not None:
+        if options.port is not None or options.starttls is not None:
+            raise UsageError("--port and --starttls go with --host")
+        return MailSubject(Hostname.parse(options.domain))
+    protocol = Protocol(options.starttls) if options.starttls else None
+    port = 25 if options.port is None else options.port
+    return parse_subject(f"{options.host}:{port}", protocol)
+
+
+def _inquiry(options: argparse.Namespace) -> Inquiry:
+    days = None
+    if options.warning is not None or options.critical is not None:
+        days = Thresholds(options.warning, options.critical)
+    criteria = Criteria(
+        expectation=Expectation.OPTIONAL if options.optional else Expectation.REQUIRED,
+        days=days,
+        hours=Thresholds(options.rrsig_warning, options.rrsig_critical),
+        unmatched=Grade.WARNING if options.warn_unmatched else Grade.NOTICE,
+        aka=tuple(Hostname.parse(name) for name in options.aka),
+    )
+    family = Family.ANY
+    if options.ipv4 != options.ipv6:
+        family = Family.IPV4 if options.ipv4 else Family.IPV6
+    return Inquiry(
+        resolver=_resolver(options),
+        helo=Hostname.parse(options.helo) if options.helo else own_name(),
+        criteria=criteria,
+        family=family,
+        algorithms=tuple(Algorithm) if options.both_algorithms else (Algorithm.ANY,),
+        places=parse_places(options.address),
+    )
+
+
+def _resolver(options: argparse.Namespace) -> ResolverConfig:
+    """Those that are named, or else those of resolv.conf."""
+    found = load_resolv_conf()
+    if options.resolver:
+        named = tuple(_nameserver(words) for words in options.resolver)
+        found = replace(found, nameservers=named, trust=AdTrust.LOOPBACK)
+    return replace(found, trust=AdTrust.DECLARED) if options.trust_resolver else found
+
+
+def _nameserver(words: str) -> Nameserver:
+    from danebot.config.values import parse_socket_address
+
+    address = parse_socket_address(words)
+    if address is None:
+        raise UsageError(f"--resolver {words!r}: want an IP address, and perhaps a port")
+    return Nameserver(address.address, address.port or DNS_PORT)

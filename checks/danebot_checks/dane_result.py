@@ -1,0 +1,96 @@
+"""A report of the outside view as one plugin result."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from danebot.domain.dane import Outcome
+from danebot.domain.delivery import DeliveryFinding, Grade, Report
+from danebot.domain.route import Dane
+from danebot_checks.plugin import Result, State, counted, performance
+
+if TYPE_CHECKING:
+    from danebot_checks.dane_options import Options
+
+_STATES = {
+    Grade.NOTICE: State.OK,
+    Grade.UNJUDGED: State.UNKNOWN,
+    Grade.WARNING: State.WARNING,
+    Grade.CRITICAL: State.CRITICAL,
+}
+_FINDINGS, _EVERYTHING = 1, 2  # verbosity
+
+
+def tell(report: Report, now: datetime, seconds: float, options: Options) -> Result:
+    """The worst finding in the summary; more with verbosity."""
+    return Result(
+        _STATES[report.grade],
+        _summary(report, now),
+        tuple(_details(report, now, options.verbosity)),
+        tuple(_performance(report, now, seconds, options)),
+    )
+
+
+def _summary(report: Report, now: datetime) -> str:
+    if report.grade is Grade.NOTICE:
+        return f"{report.subject}: {_good(report, now)}"
+    first, *rest = (finding for finding in report.findings if finding.grade is not Grade.NOTICE)
+    more = f" (and {counted(len(rest), 'more problem')})" if rest else ""
+    subject = "" if first.where.startswith(str(report.subject)) else f"{report.subject}: "
+    return f"{subject}{first.where}: {first.text}{more}"
+
+
+def _good(report: Report, now: datetime) -> str:
+    verified = _authenticated(report)
+    if not verified:
+        return "no DANE" + "".join(f"; {finding.text}" for finding in report.findings[:1])
+    hosts = [host for host in report.hosts if host.route.dane is Dane.APPLIES]
+    where = f" of {counted(len(hosts), 'host')}" if len(hosts) > 1 else ""
+    found = f"{counted(verified, 'address', 'addresses')}{where} authenticated by TLSA records"
+    if report.expires is not None:
+        days = (report.expires - now) / timedelta(days=1)
+        found += f", certificate expires in {days:.0f} days"
+    return found
+
+
+def _authenticated(report: Report) -> int:
+    return len(
+        {
+            (one.result.endpoint, one.result.address)
+            for one in report.addresses
+            if one.verdict is not None and one.verdict.outcome is Outcome.AUTHENTICATED
+        }
+    )
+
+
+def _details(report: Report, now: datetime, verbosity: int) -> Iterator[str]:
+    if verbosity >= _FINDINGS:
+        for finding in report.findings:
+            yield f"[{_word(finding)}] {finding}"
+    if verbosity >= _EVERYTHING:
+        from danebot.render_verify import host_lines
+
+        yield from host_lines(report, now)
+
+
+def _word(finding: DeliveryFinding) -> str:
+    return "NOTE" if finding.grade is Grade.NOTICE else _STATES[finding.grade].name
+
+
+def _performance(report: Report, now: datetime, seconds: float, options: Options) -> Iterator[str]:
+    """What isn't known is left out; labels never change."""
+    if report.expires is not None:
+        days = (report.expires - now) / timedelta(days=1)
+        warning, critical = options.days
+        yield performance("certificate_days", days, warning=warning, critical=critical)
+    if report.signed_until is not None:
+        hours = (report.signed_until - now) / timedelta(hours=1)
+        warning, critical = options.hours
+        yield performance("rrsig_hours", hours, warning=warning, critical=critical)
+    addresses = len({(one.result.endpoint, one.result.address) for one in report.addresses})
+    yield performance("addresses", addresses, least=0)
+    yield performance("authenticated", _authenticated(report), least=0)
+    most = options.timeout.total_seconds()
+    yield performance("time", seconds, "s", least=0, most=f"{most:g}")

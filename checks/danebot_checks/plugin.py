@@ -1,0 +1,168 @@
+r"""A plugin's manners by the Monitoring Plugins guidelines: options, one result, an exit status.
+
+The only room that knows nagiosplugin, which has no types.  Its ranges, performance data and states
+are used; its `Check` isn't, since that ranks UNKNOWN above CRITICAL and so hides a problem that
+was found.
+
+Output is read by programs: ``|`` begins performance data, a newline the long text, and where
+results are handed on, ``\n`` in two characters is a newline too.  So every line passes `clean`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import enum
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, NoReturn, Protocol
+
+import nagiosplugin
+
+from danebot.domain.names import printable
+from danebot.errors import DanebotError
+
+MAX_LINE = 1000
+MAX_OUTPUT = 7000  # octets; Nagios reads 8 KiB, NRPE 3 less than that
+
+
+class State(enum.Enum):
+    """Service states; the value is the exit status."""
+
+    OK = nagiosplugin.Ok.code
+    WARNING = nagiosplugin.Warn.code
+    CRITICAL = nagiosplugin.Critical.code
+    UNKNOWN = nagiosplugin.Unknown.code
+
+
+class Range(Protocol):
+    """A threshold in Nagios' syntax; ``str()`` gives it back."""
+
+    def match(self, value: float) -> bool:
+        """Whether ``value`` is fine."""
+        ...
+
+
+def parse_range(text: str) -> Range:
+    """Read ``10``, ``10:``, ``~:10``, ``10:20`` or ``@10:20``; what is outside raises the alarm."""
+    try:
+        found: Range = nagiosplugin.Range(text)
+    except ValueError as exc:
+        raise argparse.ArgumentTypeError(f"{text!r} is no range; want for instance 14:") from exc
+    return found
+
+
+def performance(
+    label: str,
+    value: float,
+    unit: str = "",
+    *,
+    warning: Range | None = None,
+    critical: Range | None = None,
+    least: float | str = "",
+    most: float | str = "",
+) -> str:
+    """One performance datum; ``label`` is our own text, never foreign."""
+    number = f"{value:.2f}".rstrip("0").rstrip(".")
+    return str(
+        nagiosplugin.Performance(label, number, unit, warning, critical, str(least), str(most))
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What a plugin has to say; ``summary`` is one line without the plugin's name and the state."""
+
+    state: State
+    summary: str
+    details: Sequence[str] = ()
+    performance: Sequence[str] = ()
+
+
+def clean(text: str) -> str:
+    """One line that can't be taken for performance data, another line or a terminal's command."""
+    return printable(text, MAX_LINE).replace("\\", "\\\\").replace("|", "\\\\x7c")
+
+
+def render(name: str, result: Result) -> str:
+    """The output: summary and performance data on the first line, details on the next ones."""
+    first = clean(f"{name} {result.state.name} - {result.summary}")
+    if result.performance:
+        first += f" | {' '.join(result.performance)}"
+    lines, size = [first], len(first.encode(errors="backslashreplace"))
+    for number, detail in enumerate(result.details):
+        line = clean(detail)
+        size += len(line.encode(errors="backslashreplace")) + 1
+        if size > MAX_OUTPUT:
+            lines.append(f"... and {len(result.details) - number} more lines")
+            break
+        lines.append(line)
+    return "\n".join(lines) + "\n"
+
+
+class Parser(argparse.ArgumentParser):
+    """Says on standard output what is wrong with the options; help, too, ends with UNKNOWN."""
+
+    def error(self, message: str) -> NoReturn:
+        """Report a usage error."""
+        raise UsageError(f"{message}; see {self.prog} --help")
+
+    def exit(self, status: int = 0, message: str | None = None) -> NoReturn:
+        """End after ``--help`` or ``--version``."""
+        del status
+        if message:
+            sys.stdout.write(message)
+        sys.stdout.flush()
+        sys.exit(State.UNKNOWN.value)
+
+
+class UsageError(DanebotError):
+    """Options that can't be meant."""
+
+
+class OutOfTimeError(DanebotError):
+    """The plugin's own time limit was reached."""
+
+
+def run(name: str, action: Callable[[], Result]) -> NoReturn:
+    """Run ``action``, print its result and exit; whatever happens, one result is printed."""
+    try:
+        result = action()
+    except DanebotError as exc:
+        result = Result(State.UNKNOWN, str(exc))
+    except KeyboardInterrupt:
+        result = Result(State.UNKNOWN, "interrupted")
+    except Exception as exc:  # noqa: BLE001 - the last line of defence against a traceback
+        result = Result(State.UNKNOWN, f"internal error: {exc!r}; please report this")
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+    finish(render(name, result), result.state)
+
+
+def finish(text: str, state: State) -> NoReturn:
+    """Print and exit, in any locale, also if nobody reads."""
+    try:
+        sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except OSError:
+        sys.stdout = None  # or its flush at exit complains
+    sys.exit(state.value)
+
+
+def limit(span: timedelta) -> None:
+    """Raise `OutOfTimeError` in this thread after ``span``, whatever it is doing."""
+    seconds = span.total_seconds()
+
+    def expire(*_: Any) -> NoReturn:  # noqa: ANN401 - signal's
+        raise OutOfTimeError(f"no result within {seconds:g} s")
+
+    signal.signal(signal.SIGALRM, expire)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+
+
+def counted(number: int, singular: str, plural: str = "") -> str:
+    """``1 host``, ``2 hosts``."""
+    return f"{number} {singular if number == 1 else plural or singular + 's'}"
