@@ -31,6 +31,19 @@ def sync_directory(directory: Path) -> None:
         os.close(descriptor)
 
 
+def sync(*paths: Path) -> None:
+    """Make files that others wrote, or directories, durable; `TreeError` if that fails."""
+    for path in paths:
+        try:
+            descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+        except OSError as exc:
+            raise TreeError(f"cannot sync {path}: {exc.strerror}; {_advice(exc)}") from exc
+
+
 def write_file(path: Path, data: bytes, mode: int = PRIVATE, group: int | None = None) -> None:
     """Replace ``path`` by ``data``.
 

@@ -10,10 +10,11 @@ import os
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from danebot.adapters.atomic import move, remove, sync_directory, write_file, write_link
+from danebot.adapters.atomic import move, remove, sync, sync_directory, write_file, write_link
 from danebot.adapters.recovery import set_aside, set_links, write_version
 from danebot.adapters.tree import (
     COMBO,
+    KINDS,
     NEXT,
     READY,
     LineagePaths,
@@ -30,7 +31,13 @@ if TYPE_CHECKING:
 
 
 def deploy(paths: LineagePaths, version: int, access: ComboAccess) -> None:
-    """Make a version live: ``combo.pem`` first, by one rename, then the four links."""
+    """Make a version live: ``combo.pem`` first, by one rename, then the four links.
+
+    certbot leaves its files to the kernel's leisure, so they are made durable before anything
+    rests on them.
+    """
+    files = [paths.archived(kind, version) for kind in KINDS]
+    sync(*files, paths.archive, paths.staging, paths.conf, paths.conf.parent)
     write_combo(paths, version, access)
     set_links(paths, paths.live, version)
 

@@ -169,6 +169,7 @@ def _create_staging(paths: LineagePaths, version: int, owners: tuple[Required, .
     new = temporary(staging.parent)
     try:
         staging.parent.mkdir(mode=0o700, exist_ok=True)
+        sync_directory(staging.parent.parent)
         new.mkdir(mode=0o700)
         for kind in KINDS:
             write_link(new / f"{kind}.pem", paths.link_target(staging, kind, version))
