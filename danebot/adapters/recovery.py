@@ -16,6 +16,7 @@ of them is healed by the next run:
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -38,6 +39,7 @@ from danebot.adapters.tree import (
     archive_versions,
     link_version,
     read_bytes,
+    sound_links,
 )
 from danebot.domain.lineage import Held
 from danebot.errors import CertificateError, TreeError
@@ -45,6 +47,7 @@ from danebot.errors import CertificateError, TreeError
 if TYPE_CHECKING:
     from danebot.domain.certs import PublicKey
 
+_STRAY = re.compile(rf"{re.escape(TEMP_PREFIX)}|previous_|(combo|nextkey)\.pem\.")
 _COPY_MODE = 0o644  # certificates are public; keys are always written 0600
 
 
@@ -54,6 +57,8 @@ def recover(tree: Tree, name: str) -> tuple[str, ...]:
     The caller holds the locks.  Raises `TreeError` when something can't be healed.
     """
     paths = tree.paths(name)
+    if is_sound(tree, paths):
+        return ()
     directories = (paths.staging, paths.live, paths.archive, paths.conf.parent)
     for directory in (*directories, paths.staging.parent):
         remove_leftovers(directory)
@@ -65,17 +70,28 @@ def recover(tree: Tree, name: str) -> tuple[str, ...]:
     return tuple(done)
 
 
-def _sound_links(paths: LineagePaths, directory: Path) -> int | None:
-    """The version that all four links lead to by their proper relative targets, if they do."""
-    versions = {link_version(directory / f"{kind}.pem") for kind in KINDS}
-    version = versions.pop()
-    if versions or version is None:
-        return None
-    proper = all(
-        os.readlink(directory / f"{kind}.pem") == paths.link_target(directory, kind, version)
-        for kind in KINDS
-    )
-    return version if proper else None
+def is_sound(tree: Tree, paths: LineagePaths) -> bool:
+    """Whether there is nothing to heal, found out with as few looks as possible."""
+    try:
+        staging, live = os.listdir(paths.staging), os.listdir(paths.live)
+        beside = [*os.listdir(paths.conf.parent), *os.listdir(paths.staging.parent)]
+        archive = archive_versions(paths)
+    except OSError:
+        return False
+    if any(map(_STRAY.match, (*staging, *live, *beside, *os.listdir(paths.archive)))):
+        return False
+    whole = all(len(kinds) == len(KINDS) for kinds in archive.values())
+    newest = sound_links(paths, paths.staging)
+    current = sound_links(paths, paths.live)
+    if COMBO in staging or not whole or not archive or newest != max(archive) or current is None:
+        return False
+    combo = tree.reader.combo(paths.live / COMBO)
+    held = tree.reader.version(paths, current)
+    latest = held if newest == current else tree.reader.version(paths, newest)
+    if combo is None or held is None or latest is None or held.key != combo.key:
+        return False
+    conf = tree.conf(paths.name)
+    return staged_conf(conf, paths, latest.key) is conf
 
 
 def set_links(paths: LineagePaths, directory: Path, version: int) -> None:
@@ -98,7 +114,7 @@ def _heal_live(tree: Tree, paths: LineagePaths) -> list[str]:
     combo = tree.reader.combo(paths.live / COMBO)
     if combo is None:  # absent, or no service can load it: it is written anew
         _save_only_copy(tree, paths, paths.live / COMBO)
-    sound = _sound_links(paths, paths.live)
+    sound = sound_links(paths, paths.live)
     held = tree.reader.version(paths, sound) if sound is not None else None
     if held is not None and (combo is None or held.key == combo.key):
         return []
@@ -161,7 +177,7 @@ def _heal_staging(tree: Tree, paths: LineagePaths) -> list[str]:
             f"with certbot after: danebot deinit {paths.name}"
         )
     newest = max(complete)
-    if _sound_links(paths, paths.staging) == newest:
+    if sound_links(paths, paths.staging) == newest:
         return []
     if not (paths.staging / "privkey.pem").is_symlink():  # put in place of the link by hand
         _save_only_copy(tree, paths, paths.staging / "privkey.pem")

@@ -283,6 +283,20 @@ def link_version(link: Path) -> int | None:
     return int(match[2]) if match is not None and match[1] == kind else None
 
 
+def sound_links(paths: LineagePaths, directory: Path) -> int | None:
+    """The version that all four links lead to by their proper relative targets, if they do."""
+    version = link_version(directory / "privkey.pem")
+    base = os.path.relpath(paths.archive, directory)
+    try:
+        sound = all(
+            os.readlink(directory / f"{kind}.pem") == f"{base}/{kind}{version}.pem"
+            for kind in KINDS
+        )
+    except OSError:
+        return None
+    return version if sound else None
+
+
 def archive_versions(paths: LineagePaths) -> dict[int, frozenset[str]]:
     """The versions that have any file in the archive, with the kinds that are there."""
     found: dict[int, set[str]] = {}
