@@ -18,6 +18,7 @@ from pathlib import Path
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+
 from lab.lab import Lab
 
 KINDS = ("cert", "privkey", "chain", "fullchain")  # in certbot's order
@@ -48,7 +49,9 @@ def key_digest(pem: bytes) -> str | None:
 
 def leaf_digest(pem: bytes) -> str:
     """SPKI SHA2-256 in hex of the first certificate in a file."""
-    return _digest(x509.load_pem_x509_certificate(pem[pem.index(b"-----BEGIN CERT") :]).public_key())
+    return _digest(
+        x509.load_pem_x509_certificate(pem[pem.index(b"-----BEGIN CERT") :]).public_key()
+    )
 
 
 def _digest(public: object) -> str:
@@ -314,6 +317,7 @@ def _combo_old(it: ShellLineage, parts: Parts) -> None:
 
 def _renewed_combo_old(it: ShellLineage, parts: Parts) -> None:
     """An ordinary renewal that got as far as the links: same key."""
+    del parts
     it.combo(1, it.live)
 
 
@@ -383,7 +387,7 @@ def _fresh(it: ShellLineage, parts: Parts) -> None:
 STATES: dict[str, State] = {
     "fresh": State(_fresh, staged=False),
     "deinited": State(_deinited, staged=False),
-    "just-staged": State(lambda it, parts: None),
+    "just-staged": State(lambda *_: None),
     "stable": State(_stable),
     "next": State(_next, offers="new"),
     "next-unseen": State(_next, offers="new", owner=UNSEEN),

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+
 from e2e.shell_tree import (
     AFTER,
     BEFORE,
@@ -70,14 +70,14 @@ def filled(lab: Lab, parts: Parts) -> Site:
 
 
 @pytest.fixture(scope="module")
-def taken(lab: Lab, parts: Parts) -> Iterator[Takeover]:
+def taken(lab: Lab, parts: Parts) -> Takeover:
     """All states after two runs of ``danebot renew``."""
     site = filled(lab, parts)
     lineages = build(lab.tree, parts, MAIL)
     before = {name: it.keys() for name, it in lineages.items()}
     first = site.danebot("renew")
     after = {name: it.keys() for name, it in lineages.items()}
-    yield Takeover(site, parts, lineages, before, after, first, site.danebot("renew"))
+    return Takeover(site, parts, lineages, before, after, first, site.danebot("renew"))
 
 
 def test_the_runs_end_well(taken: Takeover) -> None:
@@ -173,7 +173,9 @@ def test_the_states_are_what_they_are_called(lab: Lab, parts: Parts) -> None:
     assert sorted(p.name for p in it["stable"].staging.iterdir()) == sorted(
         ["README", "dane-ee", "dnsnames", *(f"{kind}.pem" for kind in KINDS)]
     )
-    assert os.readlink(it["stable"].staging / "cert.pem") == f"../../archive/stable/cert{BEFORE}.pem"
+    assert (
+        os.readlink(it["stable"].staging / "cert.pem") == f"../../archive/stable/cert{BEFORE}.pem"
+    )
     assert "reuse_key = True" in it["stable"].conf.read_text()
     assert not (it["truncated"].live / "cert.pem").exists()
     assert it["combo-live"].served() == parts.new
