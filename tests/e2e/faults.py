@@ -24,12 +24,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from e2e.site import MAIL, Site
-
 from danebot.adapters.recovery import recover
 from danebot.adapters.tree import Reader, Tree
 from danebot.domain.certs import read_private_key
 from danebot.errors import CertificateError
+from e2e.site import MAIL, Site
 
 _ROOTS, _PROCESSES, _CALLS, _WORDS = 4, 64, 2048, 160
 _HEAD = struct.Struct("2i 4i")  # mode, at; changes, space, fired, processes

@@ -11,6 +11,8 @@ import os
 from collections.abc import Iterator
 
 import pytest
+
+from danebot.adapters.tree import Tree
 from e2e import situations
 from e2e.faults import (
     Fault,
@@ -25,8 +27,6 @@ from e2e.faults import (
 )
 from e2e.site import MAIL, Site, sound_tree
 from lab.lab import Lab
-
-from danebot.adapters.tree import Tree
 
 pytestmark = pytest.mark.lab
 

@@ -1,0 +1,151 @@
+"""The disk fills up, or turns read-only, at any call: one clear line, nothing lost, and once there
+is space again one more run mends everything.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from danebot.adapters.tree import Tree
+from e2e import situations
+from e2e.faults import (
+    Fault,
+    Ran,
+    Situation,
+    assert_combo_usable,
+    assert_healed,
+    assert_nothing_lost,
+    assert_private,
+    points,
+    run,
+    situation,
+)
+from e2e.site import MAIL, Site, sound_tree
+from lab.lab import Lab
+
+pytestmark = pytest.mark.lab
+
+_FEW, _MORE = 6, 8
+
+
+@pytest.fixture(scope="module")
+def promotion(lab: Lab) -> Iterator[Situation]:
+    site = Site(lab)
+    site.settings["backoff_first"] = "1s"
+    yield from situation(situations.promotion, site)
+
+
+@pytest.fixture(scope="module")
+def renewal(lab: Lab) -> Iterator[Situation]:
+    yield from situation(situations.renewal, Site(lab))
+
+
+@pytest.fixture(scope="module")
+def newkey(lab: Lab) -> Iterator[Situation]:
+    yield from situation(situations.newkey, Site(lab))
+
+
+@pytest.fixture(scope="module")
+def init(lab: Lab) -> Iterator[Situation]:
+    yield from situation(situations.init, Site(lab))
+
+
+@pytest.fixture(scope="module")
+def deinit(lab: Lab) -> Iterator[Situation]:
+    yield from situation(situations.deinit, Site(lab))
+
+
+def _fill(at: Situation, number: int, wanted: int) -> Ran:
+    """Fill the disk at the ``number``-th of ``wanted`` points; what holds then."""
+    ran = at.strike(Fault.DISK_FULL, points(at.counted.space, wanted)[number])
+    assert ran.fired, ran
+    assert_one_line(ran)
+    assert_nothing_lost(at.keys, at.site.tree)
+    assert_private(at.site.tree)
+    return ran
+
+
+def assert_one_line(ran: Ran) -> None:
+    """Exit status 1 and a single line that names the cause, not a traceback."""
+    assert ran.returncode == 1, ran
+    lines = ran.stderr.splitlines()
+    assert len(lines) == 1, ran.stderr
+    assert lines[0].startswith("danebot: ")
+    assert "internal error" not in lines[0]
+    assert "No space left on device" in lines[0] or "Read-only file system" in lines[0], lines
+
+
+@pytest.mark.parametrize("number", range(_MORE))
+def test_promotion(promotion: Situation, number: int) -> None:
+    site = promotion.site
+    ran = _fill(promotion, number, _MORE)
+    assert_combo_usable(site.live / "combo.pem")
+    time.sleep(1)  # the back-off, where certbot failed
+    done = site.danebot("renew")
+    assert (done.returncode, done.stderr) == (0, ""), ran.last
+    assert_healed(site)
+    state = Tree(site.tree).read(MAIL)
+    assert state.awaited is None
+    assert state.live is not None
+    assert state.live.key.digest.hex() == site.lab.served_spki()
+
+
+@pytest.mark.parametrize("number", range(_FEW))
+def test_renewal(renewal: Situation, number: int) -> None:
+    site = renewal.site
+    ran = _fill(renewal, number, _FEW)
+    assert_combo_usable(site.live / "combo.pem")
+    done = site.danebot("renew")
+    assert (done.returncode, done.stderr) == (0, ""), ran.last
+    assert_healed(site)
+    state = Tree(site.tree).read(MAIL)
+    assert state.live is not None
+    assert state.live.version is not None
+    assert state.live.version > 1
+
+
+@pytest.mark.parametrize("number", range(_FEW))
+def test_newkey(newkey: Situation, number: int) -> None:
+    site = newkey.site
+    _fill(newkey, number, _FEW)
+    assert_combo_usable(site.live / "combo.pem")
+    site.quiet("renew")
+    assert_healed(site)
+
+
+@pytest.mark.parametrize("number", range(_MORE))
+def test_init(init: Situation, number: int) -> None:
+    site = init.site
+    ran = _fill(init, number, _MORE)
+    done = site.danebot("init", MAIL)
+    assert done.returncode == 0, (ran.last, done)
+    assert_healed(site)
+    assert_combo_usable(site.live / "combo.pem")
+
+
+@pytest.mark.parametrize("number", range(_FEW))
+def test_deinit(deinit: Situation, number: int) -> None:
+    site = deinit.site
+    ran = _fill(deinit, number, _FEW)
+    assert_combo_usable(site.live / "combo.pem")
+    site.ok("deinit", MAIL)
+    assert not (site.tree / "staging").exists(), ran.last
+    sound_tree(site.tree)
+
+
+@pytest.mark.parametrize("verb", ["renew", "newkey", "deinit", "status"])
+def test_read_only_file_system(newkey: Situation, verb: str) -> None:
+    """Nothing can be changed at all; what only looks goes on working."""
+    newkey.restore()
+    words = (verb,) if verb == "renew" else (verb, MAIL)
+    ran = run(newkey.site, words, Fault.READ_ONLY, 1)
+    if verb == "status":
+        assert ran.returncode == 0, ran.stderr
+        assert not ran.fired
+    else:
+        assert_one_line(ran)
+    newkey.site.quiet("renew")
+    assert_healed(newkey.site)
