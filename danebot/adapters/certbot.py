@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import enum
 import os
 import re
 from collections.abc import Mapping
@@ -25,13 +24,6 @@ _VERSION = re.compile(r"certbot (\d+)\.(\d+)\S*")
 _PROBE_TIME = timedelta(minutes=1)
 _CLEAN_UP = timedelta(minutes=1)  # certbot undoes changes and removes its challenges
 _EVENT = {"DANEBOT_EVENT": "issued"}
-
-
-class Verbosity(enum.Enum):
-    """What certbot is asked to say."""
-
-    QUIET = ("-q",)
-    VERBOSE = ("-v",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +57,6 @@ class Certbot:
     version: tuple[int, int]
     tree: Path
     timeout: timedelta = timedelta(minutes=10)
-    verbosity: Verbosity = Verbosity.QUIET
     environment: Mapping[str, str] = field(default_factory=dict)
     clean_up: timedelta = _CLEAN_UP
 
@@ -84,7 +75,8 @@ class Certbot:
 
     def _run(self, options: tuple[str, ...]) -> CertbotRun:
         arguments = (
-            *("renew", *self.verbosity.value, "--non-interactive"),
+            # not --quiet: that would keep back what the CA found wrong, and nothing is shown anyway
+            *("renew", "--non-interactive"),
             # whoever starts danebot has spread the load already, and the lock is held meanwhile
             "--no-random-sleep-on-renew",
             *("--config-dir", str(self.tree.absolute())),
@@ -110,7 +102,7 @@ class Certbot:
 # ---- finding it -----------------------------------------------------------------------------
 
 
-def find_certbot(settings: Settings, verbosity: Verbosity = Verbosity.QUIET) -> Certbot:
+def find_certbot(settings: Settings) -> Certbot:
     """Find certbot and see that it is new enough, or raise `CertbotError`.
 
     Asking certbot for its version costs 0.3 s of CPU, so the answer is kept beside the snapshot,
@@ -128,7 +120,6 @@ def find_certbot(settings: Settings, verbosity: Verbosity = Verbosity.QUIET) -> 
         version=version,
         tree=settings.tree,
         timeout=settings.certbot_timeout,
-        verbosity=verbosity,
         environment=settings.environment,
     )
 

@@ -42,9 +42,10 @@ _SIGNS: tuple[tuple[Cause, re.Pattern[str]], ...] = (
 _TELLING = (
     re.compile(r"another instance of certbot is already running.*", re.IGNORECASE),
     re.compile(r"urn:ietf:params:acme:error:.*"),
-    re.compile(r"\bdetail: *(.*)", re.IGNORECASE),
+    re.compile(r"^detail: *(.*)", re.IGNORECASE),
     re.compile(r"\bwith error: *(.*)", re.IGNORECASE),
 )
+_DOMAIN = re.compile(r"^(?:domain|identifier): *(\S+)", re.IGNORECASE)
 _BOILERPLATE = re.compile(
     r"saving debug log|ask for help|see the logfile|or re-run certbot|- - -|hint:|\(failure\)"
     r"|renew failure\(s\)|all renewals failed|the following (certificates|renewals)|processing /"
@@ -87,9 +88,12 @@ def _reason(ended: Ended, timeout: timedelta) -> str:
 
 def _telling_line(lines: tuple[str, ...]) -> str:
     for pattern in _TELLING:
+        domain = ""
         for line in lines:
+            named = _DOMAIN.search(line)
+            domain = f"{named[1]}: " if named is not None else domain
             match = pattern.search(line)
             if match is not None and match[match.lastindex or 0]:
-                return match[match.lastindex or 0]
+                return domain + match[match.lastindex or 0]
     rest = [line for line in lines if not _BOILERPLATE.search(line)]
     return rest[-1] if rest else ""
