@@ -12,7 +12,7 @@ from danebot.domain.rollover import Phase
 from danebot.domain.sight import Seen
 from danebot.domain.snapshot import Serves
 from danebot_exporter import metrics as m
-from danebot_exporter.document import Fault, Reason, read
+from danebot_exporter.document import DocumentError, Reason, read
 from danebot_exporter.exposition import Exposition
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ _PARAMETERS = 3  # usage, selector, matching type
 Watcher = Callable[["LineageStatus"], None]
 
 
-def collect(path: Path, watch: Watcher | None = None) -> tuple[bytes, Fault | None]:
+def collect(path: Path, watch: Watcher | None = None) -> tuple[bytes, DocumentError | None]:
     """All metrics of the status document at ``path``, and why it couldn't be read, if so.
 
     ``watch`` is shown every lineage on the way; what it was shown counts only without a fault.
@@ -44,7 +44,7 @@ def collect(path: Path, watch: Watcher | None = None) -> tuple[bytes, Fault | No
     collector = Collector(watch)
     try:
         snapshot = read(path, collector.lineage)
-    except Fault as fault:
+    except DocumentError as fault:
         broken = Exposition()
         _readable(broken, fault.reason)
         return broken.text(), fault

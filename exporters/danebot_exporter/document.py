@@ -1,7 +1,7 @@
 """Reads the status document one lineage at a time, so that ten thousand fit into little memory.
 
 `walk` never holds more than the text and one lineage.  Whatever is wrong with the document is a
-`Fault`, never another exception.
+`DocumentError`, never another exception.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Reason(enum.Enum):
     FOREIGN = "foreign"  # no danebot document, or of another schema
 
 
-class Fault(DanebotError):
+class DocumentError(DanebotError):
     """The document can't be used; the text is one line for the operator."""
 
     def __init__(self, reason: Reason, text: str) -> None:
@@ -65,18 +65,18 @@ def signature(path: Path) -> Signature | None:
 
 
 def read(path: Path, each: Callable[[LineageStatus], None]) -> Snapshot:
-    """Hand every lineage to ``each``, and return the rest, or raise `Fault`.
+    """Hand every lineage to ``each``, and return the rest, or raise `DocumentError`.
 
     ``each`` has been called by then with lineages of a document that turns out to be damaged.
     """
     text = _text(path)
     try:
         return walk(text, each)
-    except Fault as fault:
-        raise Fault(fault.reason, f"{path}: {fault}") from fault
+    except DocumentError as fault:
+        raise DocumentError(fault.reason, f"{path}: {fault}") from fault
     except (ValueError, RecursionError, DanebotError) as exc:
         words = printable(str(exc))
-        raise Fault(
+        raise DocumentError(
             Reason.DAMAGED, f"{path} is damaged: {words}; run danebot renew to write it anew"
         ) from exc
 
@@ -85,21 +85,23 @@ def _text(path: Path) -> str:
     try:
         # Not to hang on a pipe that somebody named by mistake.
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-        with open(descriptor, "rb") as file:
+        with os.fdopen(descriptor, "rb") as file:
             found = os.fstat(descriptor)
             if not stat.S_ISREG(found.st_mode) or found.st_size > _LARGEST:
-                raise Fault(Reason.FOREIGN, f"{path} is not a status document")
+                raise DocumentError(Reason.FOREIGN, f"{path} is not a status document")
             return file.read().decode()
     except UnicodeDecodeError as exc:
-        raise Fault(Reason.DAMAGED, f"{path} is damaged: not UTF-8") from exc
+        raise DocumentError(Reason.DAMAGED, f"{path} is damaged: not UTF-8") from exc
     except (OSError, ValueError) as exc:
         code = exc.errno if isinstance(exc, OSError) else None
         if code in {errno.EACCES, errno.EPERM}:
-            raise Fault(Reason.FORBIDDEN, f"{path} may not be read; it ought to be 0644") from exc
+            raise DocumentError(
+                Reason.FORBIDDEN, f"{path} may not be read; it ought to be 0644"
+            ) from exc
         if code == errno.ENOENT:
             words = f"{path} is not there yet: danebot renew writes it"
-            raise Fault(Reason.MISSING, words) from exc
-        raise Fault(Reason.MISSING, f"{path} can't be read: {printable(str(exc))}") from exc
+            raise DocumentError(Reason.MISSING, words) from exc
+        raise DocumentError(Reason.MISSING, f"{path} can't be read: {printable(str(exc))}") from exc
 
 
 def walk(text: str, each: Callable[[LineageStatus], None]) -> Snapshot:
@@ -108,7 +110,7 @@ def walk(text: str, each: Callable[[LineageStatus], None]) -> Snapshot:
     for key, at in _Members(text):
         if key == "lineages":
             if "schema" not in head:
-                raise Fault(Reason.FOREIGN, "not a danebot status document: no schema")
+                raise DocumentError(Reason.FOREIGN, "not a danebot status document: no schema")
             at.each(each)
         else:
             head[key] = at.value()
@@ -120,11 +122,11 @@ def walk(text: str, each: Callable[[LineageStatus], None]) -> Snapshot:
 
 def _check_schema(schema: object) -> None:
     if isinstance(schema, int) and schema > SCHEMA:
-        raise Fault(
+        raise DocumentError(
             Reason.FOREIGN, f"status document of schema {schema}, newer than this danebot-exporter"
         )
     if schema != SCHEMA or isinstance(schema, bool):
-        raise Fault(Reason.FOREIGN, f"not a danebot status document of schema {SCHEMA}")
+        raise DocumentError(Reason.FOREIGN, f"not a danebot status document of schema {SCHEMA}")
 
 
 class _Members:

@@ -34,6 +34,7 @@ from danebot_exporter.exposition import Exposition
 if TYPE_CHECKING:
     from danebot.adapters.client_async import AsyncDnsClient
     from danebot.config import Settings
+    from danebot.domain.dane import Verdict
     from danebot.domain.names import Hostname
     from danebot.domain.route import HostRoute
     from danebot.domain.served import ProbeResult
@@ -122,13 +123,19 @@ def endpoints_of(status: LineageStatus, settings: Settings) -> tuple[Watched, ..
     return tuple(Watched(status.name, endpoint, key) for endpoint in found)
 
 
+def judgement(result: ProbeResult, verdict: Verdict | None) -> Judgement:
+    """One word for a probe; ``verdict`` is None where no chain was judged."""
+    if result.outcome is not ProbeOutcome.SERVED:
+        silent = result.outcome in _SILENT
+        return Judgement.UNREACHABLE if silent else Judgement.NO_TLS
+    return Judgement.NO_DANE if verdict is None else _OUTCOMES[verdict.outcome]
+
+
 def judge(result: ProbeResult, route: HostRoute, now: datetime) -> Served:
     """What a sender that knows ``route`` makes of one address."""
     if result.outcome is not ProbeOutcome.SERVED:
-        silent = result.outcome in _SILENT
-        judgement = Judgement.UNREACHABLE if silent else Judgement.NO_TLS
         detail = f": {result.detail}" if result.detail else ""
-        return Served(result.address, judgement, result.outcome.value + detail)
+        return Served(result.address, judgement(result, None), result.outcome.value + detail)
     leaf = read(result.chain[0]) if result.chain else None
     key = hashlib.sha256(leaf.spki).digest() if leaf is not None else None
     not_after = leaf.facts.not_after if leaf is not None and leaf.facts is not None else None
@@ -142,7 +149,7 @@ def judge(result: ProbeResult, route: HostRoute, now: datetime) -> Served:
     verdict = verify(route.records, result.chain, route.references, now, profile)
     return Served(
         result.address,
-        _OUTCOMES[verdict.outcome],
+        judgement(result, verdict),
         verdict.outcome.value,
         key=key,
         not_after=not_after,

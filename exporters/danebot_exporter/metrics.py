@@ -386,3 +386,51 @@ REQUESTS = _metric(
     "status",
     kind=Kind.COUNTER,
 )
+
+# ---- /probe ---------------------------------------------------------------------------------
+
+_P = Origin.PROBE
+PROBE_SUCCESS = _metric(
+    _P,
+    "probe_success",
+    "1 if the target was judged and no sender that obeys DANE fails, else 0.",
+)
+PROBE_DURATION = _metric(
+    _P,
+    "probe_duration_seconds",
+    "How long the probe took.",
+)
+PROBE_GRADE = _metric(
+    _P,
+    "danebot_probe_grade",
+    "1 for how serious the most serious finding is, 0 for the others.",
+    "grade",
+)
+PROBE_FINDINGS = _metric(
+    _P,
+    "danebot_probe_findings",
+    "Findings about the target by code; every code is there, at 0 while nothing was found.",
+    "code",
+)
+PROBE_HOSTS = _metric(
+    _P,
+    "danebot_probe_hosts",
+    "Hosts of the target by whether DANE binds senders to them.",
+    "dane",
+)
+PROBE_ADDRESSES = _metric(
+    _P,
+    "danebot_probe_addresses",
+    "Addresses that were asked, by what a DANE sender makes of each.",
+    "result",
+)
+PROBE_NOT_AFTER = _metric(
+    _P,
+    "danebot_probe_certificate_not_after_timestamp_seconds",
+    "When the first of the presented certificates expires; absent if none was presented.",
+)
+PROBE_SIGNED = _metric(
+    _P,
+    "danebot_probe_signature_not_after_timestamp_seconds",
+    "When the first of the DNSSEC signatures expires that senders rely on; absent if unknown.",
+)

@@ -1,6 +1,4 @@
-"""What the exporter shows, kept ready: the document's metrics, made once per change, and the
-last round of probes.
-"""
+"""What the exporter shows, kept ready: the document's metrics and the last round of probes."""
 
 from __future__ import annotations
 
@@ -10,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from danebot_exporter.collector import collect
-from danebot_exporter.document import Fault, Reason, signature
+from danebot_exporter.document import DocumentError, Reason, signature
 from danebot_exporter.endpoints import Report, Watched, endpoints_of
 
 if TYPE_CHECKING:
@@ -32,7 +30,7 @@ class Store:
         self._signature: Signature | None = None
         self._looked = False
         self._body = b""
-        self._fault: Fault | None = None
+        self._fault: DocumentError | None = None
         self._watched: tuple[Watched, ...] = ()
         self._round = b""
         self._reports: Mapping[str, tuple[Report, ...]] = {}
@@ -58,7 +56,7 @@ class Store:
         """The last round's reports by lineage."""
         return self._reports
 
-    def fault(self) -> Fault | None:
+    def fault(self) -> DocumentError | None:
         """Why the document can't be read."""
         with self._lock:
             self._refresh()

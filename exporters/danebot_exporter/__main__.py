@@ -1,0 +1,5 @@
+"""``python -m danebot_exporter``."""
+
+from danebot_exporter.cli import main
+
+main()

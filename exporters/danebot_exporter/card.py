@@ -1,0 +1,187 @@
+"""One lineage on the page."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from danebot.domain.assess import duration, when
+from danebot.domain.rollover import Phase
+from danebot_exporter.advice import Advice, advice, rank
+from danebot_exporter.drawing import marks, timeline, validity
+from danebot_exporter.endpoints import Judgement
+from danebot_exporter.html import Html, fragment, tag
+
+if TYPE_CHECKING:
+    from danebot.domain.snapshot import CertificateStatus, KeyStatus, LineageStatus, RecordStatus
+    from danebot_exporter.endpoints import Report
+
+_NOW = timedelta(seconds=1)
+_QUIET = {Phase.STABLE.value, Phase.PASS_THROUGH.value}
+_BY_RANK = {0: "info", 1: "notice", 2: "warning", 3: "critical"}
+
+
+def card(status: LineageStatus, reports: tuple[Report, ...], now: datetime) -> Html:
+    """All about one lineage: where it stands, what to do, its rollover, its details."""
+    level = _BY_RANK.get(rank(status.findings), "fine")
+    since = status.phase_since
+    return tag(
+        "article",
+        tag(
+            "header",
+            tag("h2", status.name),
+            tag(
+                "span",
+                status.phase,
+                class_=f"chip {'quiet' if status.phase in _QUIET else 'notice'}",
+            ),
+            tag("span", f"since {when(since)}", class_="since") if since is not None else "",
+        ),
+        tag("ul", (_advice(one) for one in advice(status, now)), class_="next"),
+        _way(status, now) if marks(status) else "",
+        tag("dl", _facts(status, reports, now)),
+        tag(
+            "details",
+            tag("summary", "Keys, records and names"),
+            tag("dl", _details(status)),
+        ),
+        class_=f"card {level}",
+    )
+
+
+def _advice(one: Advice) -> Html:
+    if one.severity == "fine":
+        return tag("li", tag("p", one.text), class_="quiet")
+    return tag(
+        "li",
+        tag("p", tag("b", one.severity.capitalize()), f" {_sentence(one.text)}"),
+        tag("p", _sentence(one.remedy), class_="remedy") if one.remedy else "",
+        tag("pre", *_lines(one.lines)) if one.lines else "",
+        class_=one.severity if one.severity in _BY_RANK.values() else "warning",
+    )
+
+
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+def _lines(lines: tuple[str, ...]) -> Iterator[Html]:
+    """Lines one below the other; newlines within a foreign line are made visible."""
+    for line in lines:
+        yield fragment(line)
+        yield Html("\n")
+
+
+def _way(status: LineageStatus, now: datetime) -> Html:
+    moments = (
+        tag(
+            "li",
+            tag("b", str(mark.number)),
+            f" {mark.title} ",
+            tag("span", f"{when(mark.at)}, {_distance(mark.at, now)}", class_="key"),
+        )
+        for mark in marks(status)
+    )
+    return tag("div", timeline(status, now), tag("ol", moments, class_="moments"), class_="way")
+
+
+def _distance(moment: datetime, now: datetime) -> str:
+    left = moment - now
+    if abs(left) < _NOW:
+        return "now"
+    return f"in {duration(left)}" if left > timedelta(0) else f"{duration(-left)} ago"
+
+
+def _facts(status: LineageStatus, reports: tuple[Report, ...], now: datetime) -> Iterator[Html]:
+    yield from _certificate("Live certificate", status.live, now)
+    if status.live is None:
+        yield _fact("Live certificate", "nothing usable")
+    if status.staged is not None and (
+        status.live is None or status.staged.fingerprint != status.live.fingerprint
+    ):
+        yield from _certificate("Issued, not live", status.staged, now)
+    if status.deployed_at is not None and status.confirmed_at is None:
+        yield _fact("Deployed", f"{when(status.deployed_at)}, not confirmed on the wire yet")
+    for hook in status.pending_hooks:
+        failed = f" (failed {hook.attempts} times: {hook.error})" if hook.attempts else ""
+        yield _fact("Pending hook", tag("code", hook.hook), failed)
+    for report in reports:
+        yield _fact(f"Served at {report.watched.endpoint}", _answers(report))
+    if not reports:
+        for probe in status.probes:
+            where = f" [{probe.address}]" if probe.address else ""
+            words = {"deployed": "the deployed certificate", "other": "another certificate"}
+            served = words.get(probe.serves, probe.outcome)
+            yield _fact(f"Served at {probe.endpoint}{where}", f"{served}, {when(probe.at)}")
+
+
+def _answers(report: Report) -> Html:
+    parts = []
+    for one in report.served:
+        kind = "fine" if one.judgement is Judgement.AUTHENTICATED else "critical"
+        where = f" {one.address}" if one.address else ""
+        detail = "" if kind == "fine" else f" {one.detail}"
+        chip = tag("span", one.judgement.value, class_=f"chip {kind}")
+        parts.append(tag("div", chip, where, detail))
+    return fragment(parts)
+
+
+def _certificate(
+    title: str, certificate: CertificateStatus | None, now: datetime
+) -> Iterator[Html]:
+    if certificate is None:
+        return
+    end = certificate.not_after
+    yield tag("dt", title)
+    word = "expires" if end > now else "expired"
+    yield tag(
+        "dd",
+        f"{word} {when(end)}, {_distance(end, now)}",
+        validity(certificate, now),
+        class_="expiry",
+    )
+
+
+def _fact(title: str, *words: Html | str) -> Html:
+    return fragment(tag("dt", title), tag("dd", *words))
+
+
+def _details(status: LineageStatus) -> Iterator[Html]:
+    for title, key in (
+        ("Current key", status.current),
+        ("Next key", status.next),
+        ("Ready key", status.ready),
+    ):
+        if key is not None:
+            yield _fact(title, tag("code", key.digest.hex()), _type(key))
+    for record in status.records:
+        yield _record(record)
+    if status.live is not None:
+        version = status.live.version
+        yield _fact("Names", " ".join(status.live.names))
+        if version is not None:
+            yield _fact("Archive version", str(version))
+    yield _fact("Managed by", "danebot" if status.management == "staged" else "certbot alone")
+    if status.last_success is not None:
+        yield _fact("Last success", when(status.last_success))
+    if status.last_failure is not None:
+        failure = status.last_failure
+        yield _fact("Last failure", f"{when(failure.at)}: {failure.message}")
+
+
+def _type(key: KeyStatus) -> str:
+    return f" {key.type}" if key.type else ""
+
+
+def _record(record: RecordStatus) -> Html:
+    ttl = f", TTL {duration(record.ttl)}" if record.ttl is not None else ""
+    answer = f", answer {record.security}" if record.security else ""
+    lines = [
+        tag("div", tag("code", f"{record.owner} TLSA {record.record}")),
+        tag("div", f"{record.seen}{answer}{ttl}"),
+    ]
+    if record.present_at:
+        lines.append(tag("div", f"at {', '.join(record.present_at)}", class_="soft"))
+    lines += [tag("div", f"missing at {where}") for where in record.missing_at]
+    return _fact(f"Record, {record.role} key", *lines)

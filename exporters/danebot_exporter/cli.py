@@ -1,0 +1,173 @@
+"""The ``danebot-exporter`` command: thin; the only place that prints and exits.
+
+Exit status: 0 fine, 1 trouble, 2 usage.
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from danebot import __version__
+from danebot.errors import ConfigError, DanebotError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from danebot.config import Settings
+
+LISTEN = "127.0.0.1:9698"
+FINE, TROUBLE, USAGE, INTERRUPTED = 0, 1, 2, 130
+_PATH = click.Path(path_type=Path)
+_PORTS = range(65536)
+
+
+@click.command(
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="Exit status: 0 fine, 1 trouble, 2 usage.",
+)
+@click.option("--snapshot", type=_PATH, metavar="FILE", help="The status document to show.")
+@click.option(
+    "--config",
+    type=_PATH,
+    metavar="FILE",
+    help="danebot's settings; /etc/danebot/danebot.toml if that can be read. They name the "
+    "snapshot, the resolver, and where endpoints are.",
+)
+@click.option(
+    "--textfile",
+    type=_PATH,
+    metavar="FILE",
+    help="Write the snapshot's metrics to FILE (*.prom, for node_exporter) and exit.",
+)
+@click.option(
+    "--web.listen-address",
+    "listen",
+    default=LISTEN,
+    show_default=True,
+    metavar="[HOST]:PORT",
+    help="Where to listen; :PORT is all addresses.",
+)
+@click.option(
+    "--web.config.file",
+    "web_config",
+    type=_PATH,
+    metavar="FILE",
+    help="TLS, client certificates and passwords, in the exporter toolkit's YAML.",
+)
+@click.option(
+    "--probe.interval",
+    "interval",
+    default="5m",
+    show_default=True,
+    metavar="DURATION",
+    help="How often to probe the lineages' endpoints; 0 for never.",
+)
+@click.version_option(__version__, "-V", "--version", message="danebot-exporter %(version)s")
+def exporter(  # noqa: PLR0917 - click passes options so
+    snapshot: Path | None,
+    config: Path | None,
+    textfile: Path | None,
+    listen: str,
+    web_config: Path | None,
+    interval: str,
+) -> int:
+    """Show danebot's status to Prometheus and to people.
+
+    Serves /metrics, a page for people at /, /probe?target=DOMAIN&module=smtp for any domain, and
+    /-/healthy. Reads the status document and the network, nothing else: run it as nobody.
+    """
+    settings = _settings(config, snapshot)
+    if textfile is not None:
+        from danebot_exporter.textfile import write_textfile
+
+        fault = write_textfile(settings.snapshot, textfile)
+        if fault is not None:
+            click.echo(f"danebot-exporter: {fault}", err=True)
+        return TROUBLE if fault is not None else FINE
+    return _serve(settings, listen, web_config, interval)
+
+
+def _settings(config: Path | None, snapshot: Path | None) -> Settings:
+    """Danebot's settings; those in the usual place may be unreadable for nobody."""
+    from danebot.config import Settings, load
+
+    try:
+        settings = load(config)
+    except ConfigError as exc:
+        if config is not None:
+            raise
+        click.echo(f"danebot-exporter: going on without settings: {exc}", err=True)
+        settings = Settings()
+    return settings if snapshot is None else replace(settings, snapshot=snapshot)
+
+
+def _serve(settings: Settings, listen: str, web_config: Path | None, interval: str) -> int:
+    from danebot.config.values import parse_duration
+    from danebot_exporter.own import OwnMetrics
+    from danebot_exporter.server import Server, complain
+    from danebot_exporter.store import Store
+    from danebot_exporter.watch import Watch
+    from danebot_exporter.webconfig import Gate
+
+    span = parse_duration("0s" if interval == "0" else interval)
+    if span is None:
+        raise click.BadParameter(f"{interval!r} is no duration such as 5m", param_hint="interval")
+    own = OwnMetrics()
+    store = Store(settings, own.read_failed)
+    where = _address(listen)
+    try:
+        server = Server(where, store, Gate(web_config), own)
+    except OSError as exc:
+        raise ConfigError(f"cannot listen on {listen}: {exc.strerror}") from exc
+    with server:
+        if span:
+            Watch(store, span, complain).start()
+        host = f"[{where[0]}]" if ":" in where[0] else where[0]
+        scheme = "https" if server.gate.context is not None else "http"
+        complain(f"listening on {scheme}://{host}:{server.server_address[1]}/")
+        server.serve_forever()
+    return FINE
+
+
+def _address(text: str) -> tuple[str, int]:
+    """``HOST:PORT``, ``[IPv6]:PORT`` or ``:PORT``."""
+    host, colon, port = text.rpartition(":")
+    if not colon or not port.isascii() or not port.isdigit() or int(port) not in _PORTS:
+        raise click.BadParameter(f"{text!r} is not [HOST]:PORT", param_hint="--web.listen-address")
+    if host.startswith("[") and host.endswith("]"):
+        return host[1:-1], int(port)
+    if ":" in host:
+        raise click.BadParameter("put an IPv6 address in []", param_hint="--web.listen-address")
+    return host or "::", int(port)
+
+
+def main(arguments: Iterable[str] | None = None) -> None:
+    """Run the command and exit; whatever happens, the user sees a line, never a traceback."""
+    sys.exit(_guarded(None if arguments is None else list(arguments)))
+
+
+def _guarded(arguments: list[str] | None) -> int:
+    try:
+        outcome = exporter.main(arguments, prog_name="danebot-exporter", standalone_mode=False)
+    except click.exceptions.Exit as exc:
+        return exc.exit_code
+    except click.ClickException as exc:
+        exc.show()
+        return USAGE
+    except (click.Abort, KeyboardInterrupt):
+        return INTERRUPTED
+    except DanebotError as exc:
+        click.echo(f"danebot-exporter: {exc}", err=True)
+        return TROUBLE
+    except OSError as exc:
+        click.echo(f"danebot-exporter: {exc.filename or 'input/output'}: {exc.strerror}", err=True)
+        return TROUBLE
+    except Exception as exc:  # noqa: BLE001 - the last line of defence against a traceback
+        click.echo(f"danebot-exporter: internal error: {exc!r}; please report this", err=True)
+        return TROUBLE
+    return outcome if isinstance(outcome, int) else FINE

@@ -1,0 +1,57 @@
+"""What the exporter counts about itself, in a registry of its own, beside the process's metrics."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    ProcessCollector,
+    disable_created_metrics,
+    generate_latest,
+)
+
+from danebot import __version__
+from danebot_exporter import metrics as m
+from danebot_exporter.document import Reason
+
+HANDLERS = ("page", "metrics", "probe", "healthy", "other")
+_CLASSES = ("2xx", "4xx", "5xx")
+
+
+class OwnMetrics:
+    """Thread-safe counters."""
+
+    def __init__(self) -> None:
+        """Everything at zero."""
+        disable_created_metrics()  # a second series for each, that nobody asks for
+        self._registry = CollectorRegistry()
+        ProcessCollector(registry=self._registry)
+        build = Gauge(
+            m.BUILD_INFO.name, m.BUILD_INFO.help, m.BUILD_INFO.labels, registry=self._registry
+        )
+        build.labels(__version__).set(1)
+        self._failures = self._counter(m.READ_FAILURES)
+        for reason in Reason:
+            self._failures.labels(reason.value)
+        self._requests = self._counter(m.REQUESTS)
+        for handler in HANDLERS:
+            for status in _CLASSES:
+                self._requests.labels(handler, status)
+
+    def _counter(self, metric: m.Metric) -> Counter:
+        return Counter(metric.name, metric.help, metric.labels, registry=self._registry)
+
+    def read_failed(self, reason: Reason) -> None:
+        """Count a change of the document that could not be read."""
+        self._failures.labels(reason.value).inc()
+
+    def request(self, handler: str, status: HTTPStatus) -> None:
+        """Count an answer."""
+        self._requests.labels(handler, f"{status // 100}xx").inc()
+
+    def text(self) -> bytes:
+        """The exposition."""
+        return generate_latest(self._registry)

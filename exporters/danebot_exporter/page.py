@@ -1,0 +1,253 @@
+"""The page for people: no script, nothing from elsewhere, made on the server."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlencode
+
+from danebot.domain.assess import duration, when
+from danebot.domain.findings import Severity
+from danebot.domain.rollover import Phase
+from danebot_exporter.advice import rank
+from danebot_exporter.card import card
+from danebot_exporter.document import DocumentError, read
+from danebot_exporter.html import Html, fragment, tag
+
+if TYPE_CHECKING:
+    from danebot.domain.snapshot import LineageStatus, Snapshot
+    from danebot_exporter.endpoints import Report
+
+PER_PAGE = 50
+_RESTING = {Phase.STABLE.value, Phase.PASS_THROUGH.value}
+_VIEWS = {"all": "all", "attention": "need attention", "rolling": "in a rollover"}
+
+
+@cache
+def style() -> Html:
+    """The style sheet, from the package."""
+    return Html((files("danebot_exporter") / "style.css").read_text(encoding="utf-8"))
+
+
+@cache
+def policy() -> str:
+    """The Content-Security-Policy: this style sheet by its hash, forms to this page, no more."""
+    digest = base64.b64encode(hashlib.sha256(style().markup.encode()).digest()).decode()
+    return (
+        f"default-src 'none'; style-src 'sha256-{digest}'; img-src data:; form-action 'self'; "
+        "base-uri 'none'; frame-ancestors 'none'"
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What the reader wants to see; ``number`` counts pages from 1."""
+
+    view: str = "all"
+    search: str = ""
+    number: int = 1
+
+    @classmethod
+    def of(cls, query: Mapping[str, str]) -> Wish:
+        """Read a query string; what makes no sense is passed over."""
+        view = query.get("show", "all")
+        digits = query.get("page", "")
+        number = int(digits) if digits.isascii() and digits.isdigit() and len(digits) < 7 else 1  # noqa: PLR2004
+        return cls(
+            view if view in _VIEWS else "all", query.get("q", "").strip()[:200], max(number, 1)
+        )
+
+    def link(self, view: str | None = None, number: int = 1) -> str:
+        """The address of another page."""
+        wanted = {"show": view or self.view, "q": self.search, "page": str(number)}
+        usual = {"show": "all", "q": "", "page": "1"}
+        query = urlencode({key: value for key, value in wanted.items() if value != usual[key]})
+        return f"?{query}" if query else "./"
+
+    def matches(self, status: LineageStatus) -> bool:
+        """Whether a lineage is to be shown."""
+        return self.search.lower() in status.name.lower() and _in_view(self.view, status)
+
+
+def _in_view(view: str, status: LineageStatus) -> bool:
+    match view:
+        case "attention":
+            return rank(status.findings) >= Severity.WARNING
+        case "rolling":
+            return status.phase not in _RESTING
+        case _:
+            return True
+
+
+@dataclass
+class _Survey:
+    """What is known of all lineages: how many in which view, and the order of those wanted."""
+
+    wish: Wish
+    counts: Counter[str]
+    order: list[tuple[int, bool, str]]
+
+    def take(self, status: LineageStatus) -> None:
+        for view in _VIEWS:
+            self.counts[view] += _in_view(view, status)
+        if self.wish.matches(status):
+            resting = status.phase in _RESTING
+            self.order.append((-rank(status.findings), resting, status.name))
+
+
+def page(path: Path, wish: Wish, reports: Mapping[str, tuple[Report, ...]], now: datetime) -> bytes:
+    """The page for the status document at ``path``, whatever state that is in."""
+    survey = _Survey(wish, Counter(), [])
+    shown: dict[str, LineageStatus] = {}
+    try:
+        snapshot = read(path, survey.take)
+        survey.order.sort()
+        first = (wish.number - 1) * PER_PAGE
+        names = [name for _, _, name in survey.order[first : first + PER_PAGE]]
+        # Read once more: to keep all of them meanwhile would take much memory.
+        wanted = set(names)
+        read(path, lambda s: shown.update({s.name: s}) if s.name in wanted else None)
+    except DocumentError as fault:
+        return _document(_broken(fault), now).encode()
+    cards = [card(shown[name], reports.get(name, ()), now) for name in names if name in shown]
+    body = fragment(
+        _top(snapshot, survey, now),
+        tag(
+            "main",
+            _search(wish) if survey.counts["all"] > 1 or wish.search else "",
+            cards or tag("p", _nothing(survey), class_="blank"),
+            _turn(wish, len(survey.order)),
+        ),
+    )
+    return _document(body, now).encode()
+
+
+def _document(body: Html, now: datetime) -> str:
+    head = fragment(
+        Html('<meta charset="utf-8">'),
+        tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
+        tag("meta", http_equiv="refresh", content="300"),
+        tag("title", "danebot"),
+        tag("link", rel="icon", href="data:,"),
+        tag("style", style()),
+    )
+    foot = tag(
+        "footer",
+        f"Made {when(now)}. ",
+        tag("a", "Metrics", href="metrics"),
+        ". All times are UTC.",
+    )
+    root = tag("html", tag("head", head), tag("body", body, foot), lang="en")
+    return f"<!DOCTYPE html>\n{root.markup}\n"
+
+
+def _top(snapshot: Snapshot, survey: _Survey, now: datetime) -> Html:
+    run = snapshot.last_renew or snapshot.run
+    ago = duration(max(now - run.ended, timedelta(0)))
+    ended = f"Last danebot {run.verb} {when(run.ended)} ({ago} ago), "
+    fine = run.exit_status == 0
+    result = "fine" if fine else f"exit status {run.exit_status}: something needs attention"
+    shade = "" if fine else "chip warning"
+    own = [f for f in snapshot.findings if f.severity in {"warning", "critical"}]
+    wish = survey.wish
+    views = (
+        tag(
+            "li",
+            tag(
+                "a",
+                f"{survey.counts[view]} {words}",
+                href=wish.link(view=view),
+                class_=f"chip {_shade(view, survey.counts[view])}"
+                + (" on" if view == wish.view else ""),
+            ),
+        )
+        for view, words in _VIEWS.items()
+    )
+    findings = (
+        tag(
+            "li",
+            tag("p", tag("b", f.severity.capitalize()), f" {f.lineage} {f.text}"),
+            tag("p", f.remedy, class_="remedy") if f.remedy else "",
+            class_=f.severity,
+        )
+        for f in own
+    )
+    return tag(
+        "div",
+        tag(
+            "div",
+            tag("h1", "danebot"),
+            tag("p", ended, tag("span", result, class_=shade), class_="run"),
+            tag("ul", findings, class_="next") if own else "",
+            tag("ul", views, class_="tally"),
+        ),
+        class_="top",
+    )
+
+
+def _shade(view: str, count: int) -> str:
+    if view == "attention":
+        return "warning" if count else "fine"
+    return "notice" if view == "rolling" and count else "quiet"
+
+
+def _search(wish: Wish) -> Html:
+    hidden = tag("input", type="hidden", name="show", value=wish.view)
+    return tag(
+        "form",
+        hidden if wish.view != "all" else "",
+        tag(
+            "input",
+            type="search",
+            name="q",
+            value=wish.search,
+            placeholder="Name",
+            aria_label="Name",
+        ),
+        tag("button", "Find", type="submit"),
+        method="get",
+    )
+
+
+def _nothing(survey: _Survey) -> str:
+    if not survey.counts["all"]:
+        return "There are no lineages yet. certbot makes them; danebot init takes them over."
+    if survey.wish.view == "attention" and not survey.wish.search:
+        return "Nothing needs attention."
+    return "No lineage matches."
+
+
+def _turn(wish: Wish, count: int) -> Html:
+    last = -(-count // PER_PAGE)
+    if last <= 1:
+        return Html("")
+    links: list[Html] = []
+    if wish.number > 1:
+        links.append(tag("a", "Before", href=wish.link(number=wish.number - 1), rel="prev"))
+    links.append(tag("span", f"Page {wish.number} of {last}", class_="soft"))
+    if wish.number < last:
+        links.append(tag("a", "Next", href=wish.link(number=wish.number + 1), rel="next"))
+    return tag("nav", links)
+
+
+def _broken(fault: DocumentError) -> Html:
+    words = str(fault)
+    return fragment(
+        tag("div", tag("div", tag("h1", "danebot")), class_="top"),
+        tag(
+            "main",
+            tag(
+                "ul",
+                tag("li", tag("p", tag("b", "No status"), f" {words}"), class_="critical"),
+                class_="next",
+            ),
+        ),
+    )

@@ -1,0 +1,249 @@
+"""The HTTP server: few handlers, bounded in time, in connections and in what it takes in.
+
+TLS begins in the connection's own thread.  A request must be there within `_REQUEST` seconds,
+however slowly its octets drip, and an answer taken within `_ANSWER`.
+"""
+
+from __future__ import annotations
+
+import io
+import socket
+import sys
+import threading
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl, urlsplit
+
+from danebot.errors import ConfigError, DanebotError
+from danebot_exporter.exposition import CONTENT_TYPE
+from danebot_exporter.page import Wish, page, policy
+from danebot_exporter.probe import allowed, probe, subject_of
+
+if TYPE_CHECKING:
+    from danebot_exporter.own import OwnMetrics
+    from danebot_exporter.store import Store
+    from danebot_exporter.webconfig import Gate
+
+CONNECTIONS, PROBES = 64, 16
+_REQUEST, _ANSWER = 30.0, 60.0  # seconds
+_TEXT = "text/plain; charset=utf-8"
+_MOST_FIELDS = 20
+
+
+class Server(ThreadingHTTPServer):
+    """Listens on one address; every connection has a thread, at most `CONNECTIONS` at once."""
+
+    daemon_threads = True
+    block_on_close = False
+    request_queue_size = 128
+
+    def __init__(self, listen: tuple[str, int], store: Store, gate: Gate, own: OwnMetrics) -> None:
+        """Bind; OSError if that fails."""
+        self.address_family = socket.AF_INET6 if ":" in listen[0] else socket.AF_INET
+        self.store = store
+        self.gate = gate
+        self.own = own
+        self.page_lock = threading.Lock()
+        self.probes = threading.BoundedSemaphore(PROBES)
+        self._slots = threading.BoundedSemaphore(CONNECTIONS)
+        super().__init__(listen, Handler)
+
+    def process_request(self, request: Any, client_address: Any) -> None:  # noqa: ANN401
+        """Hand over to a thread, or hang up when there are too many."""
+        if not self._slots.acquire(blocking=False):
+            self.shutdown_request(request)
+            return
+        super().process_request(request, client_address)
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:  # noqa: ANN401
+        """One connection, from its handshake on."""
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            self._slots.release()
+
+    def finish_request(self, request: Any, client_address: Any) -> None:  # noqa: ANN401
+        """Answer the requests of one connection."""
+        complain(self.gate.refresh())
+        request.settimeout(_REQUEST)
+        context = self.gate.context
+        if context is None:
+            Handler(request, client_address, self)
+            return
+        with context.wrap_socket(request, server_side=True) as tls:
+            Handler(tls, client_address, self)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ANN401
+        """Peers that break off are their own business; anything else deserves a line."""
+        del request, client_address
+        exc = sys.exception()
+        if not isinstance(exc, OSError):  # SSLError and timeouts are OSErrors
+            complain(f"internal error: {exc!r}; please report this")
+
+
+def complain(line: str) -> None:
+    """Say something to whoever reads the journal."""
+    if line:
+        print(f"danebot-exporter: {line}", file=sys.stderr, flush=True)  # noqa: T201
+
+
+class _Until(io.RawIOBase):
+    """Reads from a socket until ``end`` (of `time.monotonic`), whatever a single read takes."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._sock = sock
+        self.end = 0.0
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:  # noqa: ANN401 - a writable buffer
+        left = self.end - time.monotonic()
+        if left <= 0:
+            raise TimeoutError
+        self._sock.settimeout(left)
+        return self._sock.recv_into(buffer)
+
+
+class Handler(BaseHTTPRequestHandler):
+    """One connection; GET and HEAD only."""
+
+    server: Server
+    protocol_version = "HTTP/1.1"
+    server_version = "danebot-exporter"
+    sys_version = ""
+
+    def setup(self) -> None:
+        """Read with a limit for each request as a whole."""
+        super().setup()
+        self._until = _Until(self.connection)
+        self.rfile = io.BufferedReader(self._until)
+
+    def handle_one_request(self) -> None:
+        """One request, which must be there in time."""
+        self._until.end = time.monotonic() + _REQUEST
+        self._handler = "other"
+        super().handle_one_request()
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - theirs
+        """Say nothing of single requests."""
+
+    def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
+        """A refusal in plain text."""
+        del explain
+        self.close_connection = True
+        text = message or HTTPStatus(code).phrase
+        self.reply(f"{text}\n".encode(), _TEXT, HTTPStatus(code))
+
+    def reply(
+        self,
+        body: bytes | tuple[bytes, ...],
+        content_type: str,
+        status: HTTPStatus = HTTPStatus.OK,
+        **headers: str,
+    ) -> None:
+        """A whole answer; underscores in a header's name become hyphens.
+
+        A body in parts is never put together: the first may be large.
+        """
+        parts = (body,) if isinstance(body, bytes) else body
+        self.server.own.request(self._handler, status)
+        self.connection.settimeout(_ANSWER)
+        self.send_response(status)
+        self.send_header("Content-Type", content_type)
+        self.send_header("Content-Length", str(sum(map(len, parts))))
+        self.send_header("Cache-Control", "no-store")
+        self.send_header("X-Content-Type-Options", "nosniff")
+        self.send_header("Content-Security-Policy", policy())
+        self.send_header("Referrer-Policy", "no-referrer")
+        for name, value in headers.items():
+            self.send_header(name.replace("_", "-"), value)
+        for name, value in self.server.gate.config.headers.items():
+            self.send_header(name, value)
+        if self.close_connection:
+            self.send_header("Connection", "close")
+        self.end_headers()
+        if self.command != "HEAD":
+            for part in parts:
+                self.wfile.write(part)
+
+    def do_GET(self) -> None:
+        """Answer, whatever happens."""
+        if "Content-Length" in self.headers or "Transfer-Encoding" in self.headers:
+            self.close_connection = True  # a body that nobody reads must not pass for a request
+        path, query = self._asked()
+        handlers: dict[str, tuple[str, Callable[[dict[str, str]], None]]] = {
+            "/": ("page", self._page),
+            "/metrics": ("metrics", self._metrics),
+            "/probe": ("probe", self._probe),
+            "/-/healthy": ("healthy", self._healthy),
+        }
+        self._handler, handler = handlers.get(path, ("other", self._not_found))
+        if path != "/-/healthy" and not self._admitted():
+            return
+        try:
+            handler(query)
+        except DanebotError as exc:
+            status = (
+                HTTPStatus.BAD_REQUEST
+                if isinstance(exc, ConfigError)
+                else HTTPStatus.INTERNAL_SERVER_ERROR
+            )
+            self.reply(f"{exc}\n".encode(errors="replace"), _TEXT, status)
+
+    do_HEAD = do_GET  # noqa: N815 - theirs
+
+    def _asked(self) -> tuple[str, dict[str, str]]:
+        try:
+            parts = urlsplit(self.path)
+            return parts.path, dict(parse_qsl(parts.query, max_num_fields=_MOST_FIELDS))
+        except ValueError:
+            return "", {}
+
+    def _admitted(self) -> bool:
+        if self.server.gate.admits(self.headers.get("Authorization")):
+            return True
+        self.reply(
+            b"Unauthorized\n",
+            _TEXT,
+            HTTPStatus.UNAUTHORIZED,
+            WWW_Authenticate='Basic realm="danebot"',
+        )
+        return False
+
+    def _metrics(self, query: dict[str, str]) -> None:
+        del query
+        store = self.server.store
+        self.reply((store.metrics(), store.round, self.server.own.text()), CONTENT_TYPE)
+
+    def _probe(self, query: dict[str, str]) -> None:
+        subject = subject_of(query.get("target", ""), query.get("module", "smtp"))
+        if not self.server.probes.acquire(blocking=False):
+            text = b"too many probes at once; ask again later\n"
+            self.reply(text, _TEXT, HTTPStatus.SERVICE_UNAVAILABLE, Retry_After="5")
+            return
+        try:
+            limit = allowed(self.headers.get("X-Prometheus-Scrape-Timeout-Seconds"))
+            body = probe(subject, self.server.store.settings, limit)
+        finally:
+            self.server.probes.release()
+        self.reply(body, CONTENT_TYPE)
+
+    def _page(self, query: dict[str, str]) -> None:
+        store = self.server.store
+        with self.server.page_lock:
+            body = page(store.path, Wish.of(query), store.reports, datetime.now(UTC))
+        self.reply(body, "text/html; charset=utf-8")
+
+    def _healthy(self, query: dict[str, str]) -> None:
+        del query
+        self.reply(b"danebot-exporter is healthy.\n", _TEXT)
+
+    def _not_found(self, query: dict[str, str]) -> None:
+        del query
+        text = b"Not found; there are /, /metrics, /probe and /-/healthy\n"
+        self.reply(text, _TEXT, HTTPStatus.NOT_FOUND)
