@@ -37,6 +37,6 @@ def check(arguments: Sequence[str] | None) -> Result:
 
     options = parse_options(arguments)
     allowed = options.timeout - timedelta(seconds=time.monotonic() - begin)
-    limit(allowed)
-    report = verify_one(options.subject, options.inquiry, system_clock, allowed)
+    with limit(allowed):
+        report = verify_one(options.subject, options.inquiry, system_clock, allowed)
     return tell(report, system_clock(), time.monotonic() - begin, options)

@@ -11,13 +11,14 @@ results are handed on, ``\n`` in two characters is a newline too.  So every line
 from __future__ import annotations
 
 import argparse
+import contextlib
 import enum
 import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, NoReturn, Protocol
+from typing import NoReturn, Protocol
 
 import nagiosplugin
 
@@ -136,8 +137,6 @@ def run(name: str, action: Callable[[], Result]) -> NoReturn:
         result = Result(State.UNKNOWN, "interrupted")
     except Exception as exc:  # noqa: BLE001 - the last line of defence against a traceback
         result = Result(State.UNKNOWN, f"internal error: {exc!r}; please report this")
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
     finish(render(name, result), result.state)
 
 
@@ -152,15 +151,21 @@ def finish(text: str, state: State) -> NoReturn:
     sys.exit(state.value)
 
 
-def limit(span: timedelta) -> None:
-    """Raise `OutOfTimeError` in this thread after ``span``, whatever it is doing."""
+@contextlib.contextmanager
+def limit(span: timedelta) -> Iterator[None]:
+    """Raise `OutOfTimeError` in this thread once ``span`` is over, whatever it is doing."""
     seconds = span.total_seconds()
 
-    def expire(*_: Any) -> NoReturn:  # noqa: ANN401 - signal's
-        raise OutOfTimeError(f"no result within {seconds:g} s")
+    def expire(*_: object) -> NoReturn:
+        raise OutOfTimeError(f"no result within {seconds:.0f} s")
 
-    signal.signal(signal.SIGALRM, expire)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
+    former = signal.signal(signal.SIGALRM, expire)
+    timer = signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, *timer)
+        signal.signal(signal.SIGALRM, former)
 
 
 def counted(number: int, singular: str, plural: str = "") -> str:

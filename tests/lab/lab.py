@@ -20,7 +20,7 @@ from lab.acme import Acme, Flavour
 from lab.mail import Mail
 from lab.nameservers import NameServers
 from lab.net import LabError
-from lab.processes import Processes
+from lab.processes import Processes, Service
 
 PROGRAMS = (
     *("knotd", "knotc", "keymgr", "knsupdate", "unbound", "unbound-control", "pebble"),
@@ -378,6 +378,14 @@ class Lab:
 
     def _serial(self, number: int, zone: str) -> int | None:
         return nameservers.serial(self._reserved.host(number), zone)
+
+    # ---- more services --------------------------------------------------------------------
+
+    def add(self, *services: Service) -> None:
+        """Start more daemons, which end with the lab, and wait until they serve."""
+        self._processes.add(*services)
+        for service in services:
+            self._processes.wait(service.name)
 
     # ---- outages --------------------------------------------------------------------------
 

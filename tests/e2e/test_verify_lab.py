@@ -1,0 +1,265 @@
+"""check_dane against real servers: on every mail situation it agrees with postfix's own client."""
+
+from __future__ import annotations
+
+import enum
+import json
+import socket
+import subprocess
+import sys
+import threading
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from danebot_checks.dane import check
+from danebot_checks.plugin import State
+from domain.pki import Issued
+from e2e.mail_situations import ROWS, Row, associations, chains
+from lab.imap import IMAP, IMAPS, POP3, SIEVE, dovecot
+from lab.lab import Lab
+from lab.web import HTTPS, nginx
+
+pytestmark = pytest.mark.lab
+HOST = "mail.example.test"
+
+
+class Fate(enum.Enum):
+    """What becomes of mail that postfix sends."""
+
+    VERIFIED = "delivered to an authenticated server"
+    DELIVERED = "delivered, but with dane-only it would not be"
+    REFUSED = "not delivered"
+    NOT_WANTED = "the domain accepts no mail"
+
+
+def fate(lab: Lab, target: str) -> Fate:
+    """Read postfix's words, since the exit status of its client is always 0."""
+    if "Verified TLS connection established" in lab.posttls(target, "dane-only").stdout:
+        return Fate.VERIFIED
+    said = lab.posttls(target, "dane")
+    words = said.stdout + said.stderr
+    if "does not accept mail" in words:
+        return Fate.NOT_WANTED
+    bound = "DNSSEC-signed TLSA record" in words and "unauthenticated TLS" not in words
+    established = "TLS connection established" in words
+    if not established or (bound and "Matched DANE" not in words):
+        return Fate.REFUSED
+    return Fate.DELIVERED
+
+
+@dataclass
+class World:
+    """The lab with all rows published."""
+
+    lab: Lab
+    made: dict[str, tuple[Path, tuple[Issued, ...]]]
+
+    def serve(self, row: Row) -> None:
+        """Have the second postfix serve the row's chain, or none."""
+        self.lab.second_chain.unlink(missing_ok=True)
+        if row.chain:
+            self.lab.second_chain.write_bytes(self.made[row.chain][0].read_bytes())
+
+    def check(self, *words: str) -> State:
+        """The plugin's verdict."""
+        return check([*words, "--resolver", self.lab.resolver, "-t", "20"]).state
+
+
+@pytest.fixture(scope="module")
+def plain_text(lab: Lab) -> Iterator[str]:
+    """The address of a mail server without STARTTLS."""
+    address = f"{lab.net}.8"
+    listener = socket.create_server((address, 25))
+
+    def serve() -> None:
+        while True:
+            try:
+                connection, _ = listener.accept()
+            except OSError:
+                return
+            with connection, connection.makefile("rb") as heard:
+                connection.sendall(b"220 old.example.test ESMTP\r\n")
+                for line in heard:
+                    bye = line.upper().startswith(b"QUIT")
+                    connection.sendall(b"221 bye\r\n" if bye else b"250 old.example.test\r\n")
+                    if bye:
+                        break
+
+    thread = threading.Thread(target=serve, daemon=True)
+    thread.start()
+    yield address
+    listener.shutdown(socket.SHUT_RDWR)
+    listener.close()
+    thread.join(10)
+
+
+@pytest.fixture(scope="module")
+def world(lab: Lab, plain_text: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    lab.issue(HOST)
+    made = chains(tmp_path_factory.mktemp("chains"))
+    root = made["plain"][1][2]
+    addresses = {
+        "a": lab.mail,
+        "b": lab.mail2,
+        "dead": f"{lab.net}.9",
+        "plain": plain_text,
+        "pebble": lab.served_spki(),
+    }
+    lines: dict[str, list[str]] = defaultdict(list)
+    for row in ROWS:
+        values = associations(made[row.chain or "plain"][1], root) | addresses
+        for zone, line in row.lines(values):
+            lines[zone].append(line)
+    for zone, updates in lines.items():
+        lab.update(*updates, zone=zone)
+    yield World(lab, made)
+    for zone, updates in lines.items():
+        owners = {line.split()[2] for line in updates}
+        lab.update(*(f"update delete {owner}" for owner in owners), zone=zone)
+
+
+@pytest.mark.parametrize("row", ROWS, ids=[row.name for row in ROWS])
+def test_agrees_with_postfix(world: World, row: Row) -> None:
+    world.serve(row)
+    required, optional = world.check("-d", row.domain), world.check("-d", row.domain, "--optional")
+    assert (required.name, optional.name) == (row.state, row.optional or row.state)
+    asked = [target.format(n=row.name) for target in row.ask] or [row.domain]
+    fates = {fate(world.lab, target) for target in asked}
+    fails = Fate.REFUSED in fates
+    assert (optional is State.CRITICAL) == fails
+    assert (required is State.CRITICAL) == (fails or Fate.VERIFIED not in fates)
+
+
+def test_there_are_situations_enough() -> None:
+    assert len({row.name for row in ROWS}) == len(ROWS) >= 30
+
+
+# ---- other services ---------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def services(world: World) -> Lab:
+    """Dovecot and nginx beside postfix, with the same certificate."""
+    lab = world.lab
+    combo = lab.tree / "live" / HOST / "combo.pem"
+    lab.add(dovecot(lab.root, lab.mail, combo), nginx(lab.root, lab.mail, combo))
+    return lab
+
+
+@pytest.mark.parametrize("port", [587, 465, IMAP, IMAPS, POP3, SIEVE, HTTPS])
+def test_services(services: Lab, world: World, port: int) -> None:
+    words = ("-H", HOST, "-p", str(port))
+    owner = f"_{port}._tcp.{HOST}."
+    assert world.check(*words) is State.CRITICAL
+    services.tlsa_set(owner, f"3 1 1 {services.served_spki()}")
+    assert world.check(*words) is State.OK
+    services.tlsa_set(owner, f"3 1 1 {'00' * 32}")
+    assert world.check(*words) is State.CRITICAL
+
+
+@pytest.mark.parametrize(("trusted", "state"), [(True, State.OK), (False, State.CRITICAL)])
+def test_pkix_usages_outside_smtp(
+    services: Lab,
+    world: World,
+    monkeypatch: pytest.MonkeyPatch,
+    trusted: bool,  # noqa: FBT001
+    state: State,
+) -> None:
+    other = world.made["plain"][1][2]
+    store = services.root / "other-root.pem"
+    store.write_bytes(other.pem)
+    monkeypatch.setenv("SSL_CERT_FILE", str(services.issuer_root if trusted else store))
+    services.tlsa_set(f"_{IMAPS}._tcp.{HOST}.", f"1 1 1 {services.served_spki()}")
+    assert world.check("-H", HOST, "-p", str(IMAPS)) is state
+
+
+def test_starttls_elsewhere(services: Lab, world: World) -> None:
+    """The protocol is told, not guessed, where the port says nothing."""
+    services.tlsa_set(f"_{IMAP}._tcp.{HOST}.", f"3 1 1 {services.served_spki()}")
+    assert world.check("-H", HOST, "-p", str(IMAP), "--starttls", "imap") is State.OK
+    assert world.check("-H", HOST, "-p", str(IMAP), "--starttls", "smtp") is State.CRITICAL
+
+
+# ---- the programs -----------------------------------------------------------------------------
+
+
+def run(*argv: str, given: str | None = None) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, *argv],
+        input=given,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+
+def test_the_plugin_as_a_program(world: World) -> None:
+    program = ("-c", "from danebot_checks.dane import main; main()")
+    resolver = ("--resolver", world.lab.resolver)
+    world.serve(ROWS[0])
+    fine = run(*program, "--domain", "spki256.example.test", *resolver)
+    assert (fine.returncode, fine.stderr) == (0, "")
+    assert fine.stdout.startswith("DANE OK - spki256.example.test: 1 address authenticated")
+    bad = run(*program, "--domain", "mismatch.example.test", "-v", *resolver)
+    assert (bad.returncode, bad.stderr) == (2, "")
+    first, second, *_ = bad.stdout.splitlines()
+    assert first.startswith("DANE CRITICAL - mismatch.example.test: mismatch-mx.example.test:25 [")
+    assert "IN TLSA 3 1 1" in second
+
+
+def test_verify_prints_one_object_a_line(world: World, tmp_path: Path) -> None:
+    world.serve(ROWS[0])
+    conf = tmp_path / "danebot.toml"
+    conf.write_text(f'resolver = ["{world.lab.resolver}"]\n')
+    targets = ["mismatch.example.test", "spki256.example.test", "spki512-mx.example.test:25"]
+    done = run(
+        *("-m", "danebot", "--config", str(conf), "verify", "--json", "-f", "-"),
+        given="\n".join(["# a comment", *targets, "", targets[0]]),
+    )
+    found = [json.loads(line) for line in done.stdout.splitlines()]
+    assert (done.returncode, done.stderr) == (1, "")
+    assert [one["target"] for one in found] == targets
+    assert [one["status"] for one in found] == ["critical", "ok", "ok"]
+    address = found[1]["hosts"][0]["addresses"][0]
+    assert (address["verdict"], address["authenticated"]) == ("authenticated", True)
+    assert found[0]["findings"][0]["code"] == "mismatch"
+
+
+def test_verify_draws_a_tree(world: World, tmp_path: Path) -> None:
+    world.serve(ROWS[0])
+    conf = tmp_path / "danebot.toml"
+    conf.write_text(f'resolver = ["{world.lab.resolver}"]\n')
+    verify = ("-m", "danebot", "--config", str(conf), "verify")
+    done = run(*verify, "rollover.example.test")
+    assert (done.returncode, done.stderr) == (0, "")
+    head, host, address, *records = done.stdout.splitlines()
+    assert head == "rollover.example.test: OK (MX: by its records, secure)"
+    assert host.startswith("  MX 10 rollover-mx.example.test: secure TLSA records at _25._tcp.")
+    assert address.startswith(f"    {world.lab.mail2}: authenticated (TLSv1.")
+    assert {record.split("... ")[1] for record in records[:2]} == {
+        "matches",
+        "matches no presented certificate",
+    }
+    there = run(
+        *verify, "mismatch.example.test", "--address", f"mismatch-mx.example.test={world.lab.mail}"
+    )
+    assert there.returncode == 1
+    assert f"[{world.lab.mail}]" in there.stdout
+
+
+def test_verify_follows_srv_records(services: Lab, world: World, tmp_path: Path) -> None:
+    conf = tmp_path / "danebot.toml"
+    conf.write_text(f'resolver = ["{world.lab.resolver}"]\n')
+    services.tlsa_set(f"_{IMAPS}._tcp.{HOST}.", f"3 1 1 {services.served_spki()}")
+    services.update(f"update add _imaps._tcp.example.test. 300 SRV 0 1 {IMAPS} {HOST}.")
+    done = run("-m", "danebot", "--config", str(conf), "verify", "--srv", "example.test")
+    services.update("update delete _imaps._tcp.example.test. SRV")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("_imaps._tcp.example.test: OK (SRV: by its records, secure)")
+    none = run("-m", "danebot", "--config", str(conf), "verify", "--srv", "absent.example.test")
+    assert none.stderr == "danebot: absent.example.test: no SRV records of any known service\n"
