@@ -70,7 +70,7 @@ def stage_key(paths: LineagePaths, file: str = READY) -> int:
 def put_back(paths: LineagePaths, serving: Held, staged: Held, keep: Keep) -> int:
     """Make what live serves the newest version, staged; the stranger is kept: the new number.
 
-    The copy comes from ``combo.pem`` or, without one, from live's version.
+    The copy of the key comes from where ``serving`` does: ``combo.pem``, or a version.
     """
     if keep is not Keep.NOWHERE and staged.version is not None:
         pem = read_bytes(paths.archived("privkey", staged.version))
@@ -79,7 +79,7 @@ def put_back(paths: LineagePaths, serving: Held, staged: Held, keep: Keep) -> in
         else:
             set_aside(paths, staged.key, pem)
     source = paths.live / COMBO
-    if not source.exists() and serving.version is not None:
+    if serving.version is not None:  # combo.pem is absent or damaged
         source = paths.archived("privkey", serving.version)
     version = max(archive_versions(paths), default=0) + 1
     write_version(paths, version, read_bytes(source), serving)

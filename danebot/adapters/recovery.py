@@ -75,11 +75,12 @@ def is_sound(tree: Tree, paths: LineagePaths) -> bool:
     try:
         staging, live = os.listdir(paths.staging), os.listdir(paths.live)
         beside = [*os.listdir(paths.conf.parent), *os.listdir(paths.staging.parent)]
-        archive = archive_versions(paths)
+        beside += os.listdir(paths.archive)
     except OSError:
         return False
-    if any(map(_STRAY.match, (*staging, *live, *beside, *os.listdir(paths.archive)))):
+    if any(map(_STRAY.match, (*staging, *live, *beside))):
         return False
+    archive = archive_versions(paths)
     whole = all(len(kinds) == len(KINDS) for kinds in archive.values())
     newest = sound_links(paths, paths.staging)
     current = sound_links(paths, paths.live)

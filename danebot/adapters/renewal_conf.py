@@ -81,7 +81,7 @@ def _sectioned(text: str) -> list[tuple[str, str]]:
     """Each line with the top-level section it stands in; a header line stands in its own."""
     section = ""
     found = []
-    for line in text.splitlines():
+    for line in text.removesuffix("\n").split("\n") if text else ():
         match = _SECTION.match(line)
         if match is not None:
             section = match[2] if len(match[1]) == 1 else f"{section}/{match[2]}"
