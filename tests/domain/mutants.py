@@ -36,12 +36,10 @@ def unaware(edit: Edit) -> Rules:
     )
 
 
-def policed(**changes: timedelta) -> Rules:
+def policed(change: Callable[[Policy], Policy]) -> Rules:
     """A part of the policy is not applied."""
     return Rules(
-        plan=lambda observation, memory, policy, now: plan(
-            observation, memory, replace(policy, **changes), now
-        )
+        plan=lambda observation, memory, policy, now: plan(observation, memory, change(policy), now)
     )
 
 
@@ -220,9 +218,9 @@ def _known(one: OwnerObservation) -> Presence:
 
 # ---- policy ---------------------------------------------------------------------------------
 
-NO_MARGIN = policed(margin=timedelta(0))
-NO_MIN_WAIT = policed(min_wait=timedelta(0))
-NO_UNSEEN_TTL = policed(unseen_ttl=timedelta(0))
+NO_MARGIN = policed(lambda policy: replace(policy, margin=timedelta(0)))
+NO_MIN_WAIT = policed(lambda policy: replace(policy, min_wait=timedelta(0)))
+NO_UNSEEN_TTL = policed(lambda policy: replace(policy, unseen_ttl=timedelta(0)))
 
 # ---- routes ---------------------------------------------------------------------------------
 

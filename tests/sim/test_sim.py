@@ -1,0 +1,79 @@
+"""P1 over many histories; and, with a clause of safe time taken out, histories that break it.
+
+`python -m sim --histories 1000000` plays more; a seed that fails is shown by `--show SEED`.
+"""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import os
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import pytest
+
+from domain import mutants
+from domain.builders import Rules
+from sim.history import Feature, Outcome, simulate
+
+_FIRST = int(os.environ.get("DANEBOT_SIM_SEED", "0"))
+_HISTORIES = int(os.environ.get("DANEBOT_SIM_HISTORIES", "1600"))
+_PARTS = 4
+_ENOUGH = 2500
+
+
+@functools.cache
+def played(part: int) -> tuple[Outcome, ...]:
+    size = _HISTORIES // _PARTS
+    return tuple(map(simulate, range(_FIRST + part * size, _FIRST + (part + 1) * size)))
+
+
+@pytest.mark.parametrize("part", range(_PARTS))
+def test_no_cache_lacks_the_record_of_a_promoted_key(part: int) -> None:
+    broken = [outcome.seed for outcome in played(part) if outcome.stale]
+    assert not broken, f"P1 broken; look at: python -m sim --show {broken[0]} (all: {broken})"
+
+
+def test_the_histories_hold_what_they_are_meant_to_try() -> None:
+    features = Counter(feature for outcome in played(0) for feature in outcome.features)
+    assert features[Feature.PROMOTED] > 0.7 * len(played(0))
+    assert all(features[feature] >= 5 for feature in Feature), features
+
+
+def test_a_history_is_what_its_seed_makes_it() -> None:
+    for outcome in played(0)[:20]:
+        again = simulate(outcome.seed)
+        assert (again.deployed, again.features) == (outcome.deployed, outcome.features)
+
+
+@dataclass(frozen=True)
+class Breaking:
+    """Rules that lack a clause, and a history that showed it: tried first, to save time."""
+
+    words: str
+    rules: Callable[[], Rules]
+    seed: int
+
+
+BREAKING = (
+    Breaking("secondaries are not asked", lambda: mutants.FIRST_SERVER_ONLY, 253),
+    Breaking("breaks are forgiven", lambda: mutants.BREAKS_FORGIVEN, 595),
+    Breaking("the RRset's TTL is ignored", lambda: mutants.NO_TTL_OF_THE_RRSET, 24),
+    Breaking("the negative TTL is ignored", lambda: mutants.NO_NEGATIVE_TTL, 128),
+    Breaking("only TTLs still in force count", lambda: mutants.ONLY_TTLS_IN_FORCE, 24),
+    Breaking("only TTLs of the first look count", lambda: mutants.ONLY_FIRST_TTLS, 749),
+    Breaking("what was not observed is not assumed", lambda: mutants.NO_UNSEEN_TTL, 1805),
+    Breaking("new lines of dane-ee go unnoticed", lambda: mutants.NEW_LINES_UNNOTICED, 302),
+    Breaking("servers that change go unnoticed", lambda: mutants.SERVERS_NEVER_CHANGE, 1032),
+    Breaking("the NS TTL is ignored", lambda: mutants.NO_NS_TTL, 1277),
+    Breaking("aliases that change go unnoticed", lambda: mutants.ALIASES_NEVER_CHANGE, 1134),
+    Breaking("nothing is looked at twice", mutants.no_second_look, 9),
+)
+
+
+@pytest.mark.parametrize("breaking", BREAKING, ids=lambda breaking: breaking.words)
+def test_without_a_clause_some_history_breaks_p1(breaking: Breaking) -> None:
+    seeds = itertools.chain((breaking.seed,), range(_ENOUGH))
+    assert any(simulate(seed, breaking.rules()).stale for seed in seeds)
