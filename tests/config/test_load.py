@@ -21,7 +21,6 @@ from danebot.errors import ConfigError
 
 DAY = timedelta(days=1)
 MX = Hostname("mx.example.org")
-EXAMPLE = Path(__file__).parents[2] / "docs/danebot.toml.example"
 
 
 @pytest.fixture
