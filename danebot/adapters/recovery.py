@@ -171,13 +171,7 @@ def write_version(paths: LineagePaths, version: int, key_pem: bytes, held: Held)
 
 
 def _heal_staging(tree: Tree, paths: LineagePaths) -> list[str]:
-    complete = _complete(tree, paths)
-    if not complete:
-        raise TreeError(
-            f"{paths.archive} holds no complete version; restore it from a backup, or issue anew "
-            f"with certbot after: danebot deinit {paths.name}"
-        )
-    newest = max(complete)
+    newest = max(_complete(tree, paths))  # live's, at least: it has been healed
     if sound_links(paths, paths.staging) == newest:
         return []
     if not (paths.staging / "privkey.pem").is_symlink():  # put in place of the link by hand

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from pathlib import Path
 
 from danebot.adapters.tree import KINDS, LineagePaths, Tree
 from danebot.domain.certs import PublicKey, read_private_key
+from danebot.errors import CertificateError
 from domain import pki
 
 NAME = "mail.example.test"
@@ -115,12 +117,13 @@ class Grown:
     def listing(self, directory: Path) -> list[str]:
         return sorted(os.listdir(directory))
 
-    def keys(self) -> set[bytes]:
+    def key_digests(self) -> set[bytes]:
         """The digests of every private key in a regular file."""
         found = set()
         for path in self.root.rglob("*"):
-            if path.is_file() and not path.is_symlink() and b"PRIVATE KEY" in path.read_bytes():
-                found.add(read_private_key(path.read_bytes()).digest)
+            if path.is_file() and not path.is_symlink():
+                with contextlib.suppress(CertificateError):
+                    found.add(read_private_key(path.read_bytes()).digest)
         return found
 
 
