@@ -274,6 +274,12 @@ def test_a_server_may_name_another(world: World) -> None:
     assert seen.ns_ttl == timedelta(seconds=9999)
 
 
+def test_the_ns_ttl_is_not_what_is_left_in_the_cache(world: World) -> None:
+    apex = [line.replace("3600", "17") for line in NS_LINES]
+    world.resolver.say(ZONE, "NS", *apex, signature(ZONE, "NS", 7200))
+    assert world.observe().ns_ttl == timedelta(hours=2)
+
+
 def test_what_a_lame_server_names_does_not_count(world: World) -> None:
     world.ns2.say(ZONE, "NS", f"{ZONE} 9999 NS evil.test.", flags=RECURSIVE)
     assert Hostname("evil.test") not in world.observe().name_servers
@@ -298,7 +304,7 @@ def test_one_server_may_hold_parent_and_child(world: World) -> None:
 
 
 def test_a_parent_with_dead_servers_is_asked_at_the_others(world: World) -> None:
-    dead = [f"p.test 60 A 127.0.1.{n}" for n in range(1, 6)]
+    dead = [f"p.test 60 A 127.0.0.2{n}" for n in range(5)]  # sorted first
     world.resolver.say("p.test", "A", "p.test 60 A 127.0.0.4", *dead)
     world.parent.say(ZONE, "NS", authority=(f"{ZONE} 7200 NS ns1.{ZONE}.",), flags="QR")
     assert world.observe().ns_ttl == timedelta(hours=2)

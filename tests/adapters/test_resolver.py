@@ -357,6 +357,7 @@ def test_a_damaged_response_is_unreachable(run: Run, server: Nameserver) -> None
     answer = look(run, server)
     assert answer.security is Security.INDETERMINATE
     assert "malformed" in answer.detail
+    assert server.count(OWNER, "TLSA") == 1
 
 
 def _truncated(query: dns.message.Message) -> list[bytes]:
