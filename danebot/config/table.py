@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -184,7 +183,8 @@ def show(value: object) -> str:
         case dict():
             return f"{{{', '.join(f'{dotted((k,))} = {show(v)}' for k, v in value.items())}}}"
         case _:
-            return json.dumps(printable(str(getattr(value, "value", value))), ensure_ascii=False)
+            words = printable(str(getattr(value, "value", value)))
+            return '"' + words.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
 def show_duration(span: timedelta) -> str:
