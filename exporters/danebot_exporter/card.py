@@ -18,7 +18,11 @@ if TYPE_CHECKING:
     from danebot_exporter.endpoints import Report
 
 _NOW = timedelta(seconds=1)
-_QUIET = {Phase.STABLE.value, Phase.PASS_THROUGH.value}
+_SHADES = {
+    Phase.STABLE.value: "quiet",
+    Phase.PASS_THROUGH.value: "quiet",
+    Phase.BROKEN.value: "critical",
+}
 _BY_RANK = {0: "info", 1: "notice", 2: "warning", 3: "critical"}
 
 
@@ -34,7 +38,7 @@ def card(status: LineageStatus, reports: tuple[Report, ...], now: datetime) -> H
             tag(
                 "span",
                 status.phase,
-                class_=f"chip {'quiet' if status.phase in _QUIET else 'notice'}",
+                class_=f"chip {_SHADES.get(status.phase, 'notice')}",
             ),
             tag("span", f"since {when(since)}", class_="since") if since is not None else "",
         ),
@@ -55,15 +59,11 @@ def _advice(one: Advice) -> Html:
         return tag("li", tag("p", one.text), class_="quiet")
     return tag(
         "li",
-        tag("p", tag("b", one.severity.capitalize()), f" {_sentence(one.text)}"),
-        tag("p", _sentence(one.remedy), class_="remedy") if one.remedy else "",
+        tag("p", tag("b", one.severity.capitalize()), f" {one.text}"),
+        tag("p", one.remedy, class_="remedy") if one.remedy else "",
         tag("pre", *_lines(one.lines)) if one.lines else "",
         class_=one.severity if one.severity in _BY_RANK.values() else "warning",
     )
-
-
-def _sentence(text: str) -> str:
-    return text[:1].upper() + text[1:]
 
 
 def _lines(lines: tuple[str, ...]) -> Iterator[Html]:
@@ -107,23 +107,23 @@ def _facts(status: LineageStatus, reports: tuple[Report, ...], now: datetime) ->
         failed = f" (failed {hook.attempts} times: {hook.error})" if hook.attempts else ""
         yield _fact("Pending hook", tag("code", hook.hook), failed)
     for report in reports:
-        yield _fact(f"Served at {report.watched.endpoint}", _answers(report))
-    if not reports:
+        yield _fact("Served now", _answers(report))
+    if not reports and status.confirmed_at is None:
         for probe in status.probes:
             where = f" [{probe.address}]" if probe.address else ""
             words = {"deployed": "the deployed certificate", "other": "another certificate"}
             served = words.get(probe.serves, probe.outcome)
-            yield _fact(f"Served at {probe.endpoint}{where}", f"{served}, {when(probe.at)}")
+            yield _fact("Served", f"{probe.endpoint}{where}: {served}, {when(probe.at)}")
 
 
 def _answers(report: Report) -> Html:
     parts = []
     for one in report.served:
         kind = "fine" if one.judgement is Judgement.AUTHENTICATED else "critical"
-        where = f" {one.address}" if one.address else ""
-        detail = "" if kind == "fine" else f" {one.detail}"
+        where = f" [{one.address}]" if one.address else ""
+        detail = "" if kind == "fine" else f", {one.detail}"
         chip = tag("span", one.judgement.value, class_=f"chip {kind}")
-        parts.append(tag("div", chip, where, detail))
+        parts.append(tag("div", chip, f" {report.watched.endpoint}{where}{detail}"))
     return fragment(parts)
 
 

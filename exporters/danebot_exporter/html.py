@@ -10,7 +10,8 @@ from typing import TypeAlias
 from danebot.domain.names import printable
 
 _LONGEST = 1000
-_VOID = {"br", "input", "link", "meta", "rect", "circle", "line"}
+_VOID = {"input", "link", "meta"}
+_SHAPES = {"circle", "line", "rect"}  # SVG, where an element without content says so
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,4 +50,6 @@ def tag(name: str, /, *children: Child, **attributes: str) -> Html:
     )
     if name in _VOID:
         return Html(f"<{name}{pairs}>")
+    if name in _SHAPES:
+        return Html(f"<{name}{pairs}/>")
     return Html(f"<{name}{pairs}>{fragment(*children).markup}</{name}>")
