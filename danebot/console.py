@@ -44,15 +44,18 @@ class Console:
             from danebot.config import load
 
             self._settings = load(self.config, self.config_dir)
-            for notice in self._settings.notices:
-                self.detail(notice)
+            for line in (*self._settings.notices, *map(str, self._settings.effective)):
+                self.detail(line)
         return self._settings
 
     def tree(self) -> Tree:
         """The certbot tree."""
         from danebot.adapters.tree import Tree
 
-        return Tree(self.settings.tree)
+        found = Tree(self.settings.tree)
+        for name in sorted(set(self.settings.lineages) - set(found.names())):
+            self.warn(f"danebot.toml has settings for {name!r}, which is no lineage of this tree")
+        return found
 
     def context(self, tree: Tree) -> Context:
         """The outside world for one run."""

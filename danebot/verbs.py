@@ -291,10 +291,15 @@ def newkey(
             console.say(f"{name}: the next key is dropped: {digest}")
             return _publish_status(console, context, "newkey", started, _FINE)
         protection = Protection.WAIVED if unprotected else Protection.REQUIRED
+        current = tree.read(name).current_key
         staged = stage(context, name, wanted, adopt, protection)
         status = _publish_status(console, context, "newkey", started, _FINE)
     from danebot.render import nsupdate_lines, zone_lines
 
+    if wanted is None and adopt is None and current is not None:
+        notice = console.settings.key_type_notice(name, current.key_type)
+        if notice:
+            console.warn(notice)
     if not staged.records:
         digest = staged.key.digest.hex()
         console.say(f"{name}: the next key is staged; its record data: 3 1 1 {digest}")
