@@ -294,7 +294,7 @@ def _lacking(sights: tuple[Sight, ...]) -> bool:
     """
     return all(
         any(
-            gap.obstacle is Obstacle.SERVER_LACKS
+            (gap.where and gap.obstacle in (Obstacle.SERVER_LACKS, Obstacle.OVERRULED))
             or (gap.obstacle is Obstacle.RESOLVER_LACKS and not sight.servers_asked)
             for gap in sight.gaps
         )

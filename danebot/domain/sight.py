@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from danebot.domain.dns import OwnerObservation, Presence, Security, ServerAnswer, ServerOutcome
@@ -48,10 +48,16 @@ class Obstacle(enum.Enum):
     RESOLVER_SILENT = "validating resolver gives no answer"
     RESOLVER_LACKS = "validating resolver doesn't have it"
     SERVER_LACKS = "authoritative server doesn't have it"
+    OVERRULED = "senders ignore it beside a stronger digest that isn't this key's"
     SERVER_SILENT = "authoritative server gives no usable answer"
 
 
-_PROVES_ABSENCE = {Obstacle.INSECURE, Obstacle.RESOLVER_LACKS, Obstacle.SERVER_LACKS}
+_PROVES_ABSENCE = {
+    Obstacle.INSECURE,
+    Obstacle.RESOLVER_LACKS,
+    Obstacle.SERVER_LACKS,
+    Obstacle.OVERRULED,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,10 +87,11 @@ def look(required: Required, spki: bytes, observations: Observations) -> Sight:
     observation = observations.get(required.owner)
     if observation is None:
         return Sight(required, record, Seen.UNKNOWN, (Gap(Obstacle.NOT_OBSERVED),))
-    gaps = list(_resolver_gaps(record, observation))
+    strongest = replace(required, mtype=MatchingType.SHA2_512).record(spki)
+    gaps = list(_resolver_gaps(record, strongest, observation))
     answered = [s for s in observation.servers if s.outcome is ServerOutcome.ANSWERED]
     if answered:
-        gaps += _server_gaps(record, observation)
+        gaps += _server_gaps(record, strongest, observation)
     if any(gap.obstacle in _PROVES_ABSENCE for gap in gaps):
         seen = Seen.MISSING
     else:
@@ -109,7 +116,25 @@ def together(sights: Iterable[Sight]) -> Seen:
     return Seen.EVERYWHERE
 
 
-def _resolver_gaps(record: TlsaRecord, observation: OwnerObservation) -> Iterable[Gap]:
+def _overruled(record: TlsaRecord, strongest: TlsaRecord, records: tuple[TlsaRecord, ...]) -> bool:
+    """Whether senders pass over ``record`` in an RRset, by digest agility (RFC 7671 section 9).
+
+    Of one usage and selector they take the strongest digest alone; ``strongest`` is the same
+    key's record with that.
+    """
+    if record.mtype != MatchingType.SHA2_256 or strongest in records:
+        return False
+    return any(
+        (other.usage, other.selector, other.mtype)
+        == (strongest.usage, strongest.selector, strongest.mtype)
+        and unusable_reason(other) is None
+        for other in records
+    )
+
+
+def _resolver_gaps(
+    record: TlsaRecord, strongest: TlsaRecord, observation: OwnerObservation
+) -> Iterable[Gap]:
     answer = observation.answer
     match answer.security:
         case Security.BOGUS:
@@ -121,13 +146,17 @@ def _resolver_gaps(record: TlsaRecord, observation: OwnerObservation) -> Iterabl
         case Security.SECURE if record not in answer.records:
             absent = answer.presence is not Presence.PRESENT
             yield Gap(Obstacle.RESOLVER_LACKS, detail=answer.presence.value if absent else "")
+        case Security.SECURE if _overruled(record, strongest, answer.records):
+            yield Gap(Obstacle.OVERRULED)
         case Security.SECURE:
             return
 
 
-def _server_gaps(record: TlsaRecord, observation: OwnerObservation) -> Iterable[Gap]:
+def _server_gaps(
+    record: TlsaRecord, strongest: TlsaRecord, observation: OwnerObservation
+) -> Iterable[Gap]:
     """Every address that answers must have it, and of every server one address must answer."""
-    by_name: dict[str, list[ServerAnswer]] = {name.text: [] for name in observation.name_servers}
+    by_name: dict[str, list[ServerAnswer]] = {n.text: [] for n in sorted(observation.name_servers)}
     for answer in observation.servers:
         by_name.setdefault(answer.server.name.text, []).append(answer)
     for name, answers in by_name.items():
@@ -135,6 +164,8 @@ def _server_gaps(record: TlsaRecord, observation: OwnerObservation) -> Iterable[
         for answer in heard:
             if record not in answer.records:
                 yield Gap(Obstacle.SERVER_LACKS, str(answer.server))
+            elif _overruled(record, strongest, answer.records):
+                yield Gap(Obstacle.OVERRULED, str(answer.server))
         if not heard:
             words = "; ".join(
                 f"{a.server.address or 'no address'}: {a.detail or a.outcome.value}"
@@ -147,20 +178,21 @@ def matches_chain(record: TlsaRecord, held: Held) -> bool:
     """Whether a usable record's data is that of the leaf or, for trust anchors, of any issuer.
 
     Only the comparison of RFC 6698 section 2.1; no path is verified, so this may only be used
-    where a match means caution.
+    where a match means caution.  An anchor that can't be told from the chain is taken for a match:
+    one named by its key, one that the record holds itself, or one that a PKIX path may end in.
     """
     if unusable_reason(record) is not None:
         return False
     leaf_only = record.usage in (Usage.DANE_EE, Usage.PKIX_EE)
     mtype = MatchingType(record.mtype)
-    for der in held.chain.ders[:1] if leaf_only else held.chain.ders:
-        if record.selector == Selector.CERT and association(der, mtype) == record.data:
-            return True
-    return (
-        leaf_only
-        and record.selector == Selector.SPKI
-        and association(held.key.spki, mtype) == record.data
-    ) or (not leaf_only and record.selector == Selector.SPKI)
+    if leaf_only:
+        named = held.key.spki if record.selector == Selector.SPKI else held.chain.ders[0]
+        return association(named, mtype) == record.data
+    if record.selector == Selector.SPKI or record.usage == Usage.PKIX_TA:
+        return True
+    return mtype is MatchingType.FULL or any(
+        association(der, mtype) == record.data for der in held.chain.ders
+    )
 
 
 def live_is_gone(held: Held, owners: Iterable[DnsName], observations: Observations) -> bool:
