@@ -28,7 +28,7 @@ def assess(
         *_rollover(observation.state, plan, memory, policy, now),
         *_deployment(observation.state, memory),
     ]
-    return tuple(sorted(found, key=lambda finding: -finding.severity))
+    return tuple(sorted(dict.fromkeys(found), key=lambda finding: -finding.severity))
 
 
 def _files(state: LineageState) -> Iterator[Finding]:
@@ -249,7 +249,7 @@ def _waiting(
     state: LineageState, plan: Plan, memory: Memory, policy: Policy, now: datetime
 ) -> Finding:
     match plan.phase:
-        case Phase.COOLING if plan.safe is not None:
+        case Phase.COOLING if plan.safe is not None and plan.hold is Hold.NOT_COOLED:
             text = (
                 f"the ready key cools until {when(plan.safe.at)} "
                 f"({duration(max(plan.safe.at - now, timedelta(0)))})"
@@ -272,7 +272,8 @@ def _staged(
         for sight in plan.awaited
         if sight.gaps
     ]
-    text = f"the next key waits since {when(since)} for its TLSA records"
+    key = "ready key" if state.ready is not None else "next key"
+    text = f"the {key} waits since {when(since)} for its TLSA records"
     if gaps:
         text += ": " + ", ".join(gaps)
     if plan.step is Step.MARK_READY:

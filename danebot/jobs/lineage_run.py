@@ -92,9 +92,13 @@ class LineageRun:
         links = (self.paths.own / f"{kind}.pem" for kind in KINDS)
         return (self.memory, *(os.readlink(link) for link in links if link.is_symlink()))
 
-    def review(self) -> None:
-        """Plan and assess once more on what was seen last, for the report."""
+    def review(self, in_use: frozenset[bytes]) -> None:
+        """Plan and assess once more on what was seen last, for the report.
+
+        ``in_use`` are the DER SPKIs of the keys that any lineage uses now.
+        """
         if not self.settled:
+            self._in_use = in_use
             self._plan(self.read())
             self.save()
 

@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING
 
 from danebot.domain.findings import Code, Finding, Severity
 from danebot.domain.names import printable
-from danebot.domain.retire import keys_in_use
-from danebot.errors import DanebotError
+from danebot.errors import DanebotError, LockedError
 from danebot.jobs.confirm import confirm, run_pending_hooks
 from danebot.jobs.lineage_run import LineageRun
 from danebot.jobs.snapshot import Scope
-from danebot.jobs.survey import LineageView, observe_dns
+from danebot.jobs.survey import LineageView, keys_of_tree, observe_dns
 
 if TYPE_CHECKING:
     from danebot.adapters.certbot import Certbot
@@ -54,8 +53,10 @@ def renew(
     for run in runs:
         _guard(run, lambda run=run: run_pending_hooks(run, context))  # type: ignore[misc]
         _guard(run, lambda run=run: confirm(run, context))  # type: ignore[misc]
-    for run in runs:
-        _guard(run, run.review)
+    if not all(run.settled for run in runs):
+        in_use = keys_of_tree(context, {})  # the key that was replaced isn't any more
+        for run in runs:
+            _guard(run, lambda run=run: run.review(in_use))  # type: ignore[misc]
     views = tuple(replace(run.view, probes=run.probes) for run in runs if run.view is not None)
     for run in runs:
         troubles += run.events
@@ -72,7 +73,7 @@ def _look(context: Context, runs: Sequence[LineageRun]) -> None:
             _guard(run, lambda run=run: states.update({run.name: run.read()}))  # type: ignore[misc]
     context.progress("looking at DNS")
     seen = observe_dns(context, states.values())
-    in_use = keys_in_use(states.values())
+    in_use = keys_of_tree(context, states)
     for run in runs:
         if run.name in states:
             run.take(states[run.name], seen, in_use)
@@ -112,6 +113,8 @@ def _guard(run: LineageRun, action: Callable[[], object]) -> None:
         return
     try:
         action()
+    except LockedError:  # without the locks nothing may be touched, of any lineage
+        raise
     except DanebotError as exc:
         run.failed = True
         run.say(Code.FILES_BROKEN, Severity.CRITICAL, printable(str(exc), 400))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -59,12 +60,25 @@ def survey(context: Context, names: Sequence[str]) -> Survey:
         except (DanebotError, OSError) as exc:
             unreadable.append(unreadable_finding(name, exc))
     seen = observe_dns(context, states.values())
-    in_use = keys_in_use(states.values())
+    in_use = keys_of_tree(context, states)
     views = [
         view(context, state, load_memory(context.tree.paths(name)), seen, in_use)
         for name, state in states.items()
     ]
     return Survey(tuple(views), tuple(unreadable))
+
+
+def keys_of_tree(context: Context, states: Mapping[str, LineageState]) -> frozenset[bytes]:
+    """DER SPKIs of the keys that any lineage of the tree uses; ``states`` were read already.
+
+    A lineage that can't be read is passed over: whoever is asked about it reports that.
+    """
+    others = []
+    for name in context.tree.names():
+        if name not in states:
+            with suppress(DanebotError, OSError):
+                others.append(context.tree.read(name))
+    return keys_in_use([*states.values(), *others])
 
 
 def unreadable_finding(name: str, exc: Exception) -> Finding:
