@@ -119,7 +119,8 @@ class LineageStatus:
     ``phase_since`` is the end of the run that first found it in its phase.  ``last_success`` is
     the end of the last `renew` that found nothing wrong with it (findings below WARNING are not
     wrong), ``last_failure`` what the last other one found.  ``probes`` are those made since the
-    last deployment.
+    last deployment.  ``key_since`` is when the first certificate that was seen with the current
+    key begins.
     """
 
     name: str
@@ -147,6 +148,7 @@ class LineageStatus:
     last_success: datetime | None = None
     last_failure: FailureStatus | None = None
     probes: tuple[ProbeStatus, ...] = ()
+    key_since: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -282,7 +284,14 @@ def carry(
         probes=old.probes if old is not None and same_deployment and not new.probes else new.probes,
         last_success=success,
         last_failure=failure,
+        key_since=_key_since(new, old),
     )
+
+
+def _key_since(new: LineageStatus, old: LineageStatus | None) -> datetime | None:
+    if old is not None and old.current == new.current and old.key_since is not None:
+        return old.key_since
+    return new.live.not_before if new.live is not None else None
 
 
 def _doing(plan: Plan) -> str:

@@ -1,0 +1,38 @@
+"""``check_danebot``: whether danebot keeps its lineages well, from the status document it wrote.
+
+Runs every minute for each concern, so it imports next to nothing: the document is read as plain
+JSON, and only ``--recheck`` loads what speaks DNS.
+"""
+
+from __future__ import annotations
+
+import gc
+from typing import TYPE_CHECKING, NoReturn
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from danebot_checks.plugin import Result
+
+NAME = "DANEBOT"
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Run the check and exit."""
+    gc.disable()  # a process that lives for a moment
+    from danebot_checks.plugin import run
+
+    run(NAME, lambda: check(arguments))
+
+
+def check(arguments: Sequence[str] | None) -> Result:
+    """Read, judge, and tell; `DanebotError` if that is impossible."""
+    from datetime import UTC, datetime, timedelta
+
+    from danebot_checks.lineages_options import parse_options
+    from danebot_checks.lineages_result import tell
+    from danebot_checks.plugin import limit
+
+    options = parse_options(arguments)
+    with limit(timedelta(seconds=options.timeout)):
+        return tell(options, datetime.now(UTC))

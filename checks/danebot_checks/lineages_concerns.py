@@ -1,0 +1,376 @@
+"""The four concerns: what each of them makes of the status document."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, NamedTuple
+
+from danebot_checks.plugin import State, counted, performance
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Iterator, Sequence
+
+    from danebot_checks.lineages_document import Entry
+    from danebot_checks.plugin import Range
+
+LEVELS = (State.OK, State.UNKNOWN, State.WARNING, State.CRITICAL)
+"""In rising order: what can't be told never hides what is known to be wrong."""
+
+_SEVERITIES = {
+    "info": State.OK,
+    "notice": State.OK,
+    "warning": State.WARNING,
+    "critical": State.CRITICAL,
+}
+CONCERN_OF = {
+    **dict.fromkeys(
+        (
+            "unprotected",
+            "key-unknown",
+            "key-set-aside",
+            "tlsa-mismatch",
+            "tlsa-missing",
+            "tlsa-insecure",
+            "tlsa-bogus",
+            "dns-unreachable",
+            "server-lacks-record",
+            "servers-unreachable",
+        ),
+        "tlsa",
+    ),
+    **dict.fromkeys(("expires-soon", "expired"), "expiry"),
+    **dict.fromkeys(
+        (
+            "next-key-waits",
+            "next-key-stuck",
+            "next-key-withdrawn",
+            "cooling",
+            "promotion-due",
+            "promotion-failed",
+            "promoted",
+            "deployment-held",
+            "hook-failed",
+            "not-served",
+            "not-confirmed",
+            "confirmed",
+            "records-to-remove",
+        ),
+        "rollover",
+    ),
+    **dict.fromkeys(("files-broken", "healed", "renewal-failed", "internal"), "renewal"),
+}
+"""Each code belongs to one concern; one that isn't known here to ``renewal``."""
+
+_TIMED = frozenset({"expires-soon", "expired", "next-key-stuck"})
+"""Codes about passing time, which is judged anew by the clock of now."""
+
+_LOOKED_UP = frozenset(
+    {
+        "tlsa-mismatch",
+        "tlsa-missing",
+        "tlsa-insecure",
+        "tlsa-bogus",
+        "dns-unreachable",
+        "server-lacks-record",
+        "servers-unreachable",
+    }
+)
+_DAY = timedelta(days=1)
+_UNITS = (("d", 86400), ("h", 3600), ("min", 60), ("s", 1))
+
+
+class Note(NamedTuple):
+    """One thing to say; ``looked_up`` if another look at DNS replaces it, ``timed`` a clock's."""
+
+    state: State
+    lineage: str
+    text: str
+    remedy: str
+    looked_up: bool = False
+    timed: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.lineage}: {self.text}" if self.lineage else self.text
+
+
+class Judged(NamedTuple):
+    """What a concern has to say beside the findings; ``good`` if all is well."""
+
+    notes: list[Note]
+    good: str
+    performance: list[str]
+
+
+def span(length: timedelta) -> str:
+    """A duration for people, as `danebot.domain.assess` writes it."""
+    seconds = int(length.total_seconds())
+    parts = []
+    for unit, size in _UNITS:
+        count, seconds = divmod(seconds, size)
+        if count:
+            parts.append(f"{count} {unit}")
+    return " ".join(parts[:2]) or "0 s"
+
+
+# ---- findings -------------------------------------------------------------------------------
+
+
+def findings(
+    document: Entry, chosen: Sequence[Entry], options: argparse.Namespace
+) -> Iterator[Note]:
+    """The findings of one concern: those of the run, and each lineage's own."""
+    names = {entry.text("name") for entry in chosen} | set(options.lineage)
+    every = [
+        *(one for one in document.entries("findings") if _wanted(one, names, options)),
+        *(one for entry in chosen for one in entry.entries("findings")),
+    ]
+    for one in every:
+        code = one.text("code")
+        if CONCERN_OF.get(code, "renewal") == options.concern and not _replaced(code, options):
+            yield Note(
+                _SEVERITIES.get(one.text("severity"), State.CRITICAL),
+                one.text("lineage"),
+                one.text("text"),
+                one.text("remedy"),
+                looked_up=code in _LOOKED_UP,
+                timed=code in _TIMED,
+            )
+
+
+def _wanted(one: Entry, names: set[str], options: argparse.Namespace) -> bool:
+    """A finding of the whole run concerns every lineage; one of an unreadable lineage counts."""
+    return not options.lineage or one.text("lineage") in {"", *names}
+
+
+def _replaced(code: str, options: argparse.Namespace) -> bool:
+    """Whether the options give a range of their own for it."""
+    if code == "expires-soon":
+        return (options.warning, options.critical) != (None, None)
+    return code == "next-key-stuck" and options.staged is not None
+
+
+# ---- renewal --------------------------------------------------------------------------------
+
+
+def renewal(
+    document: Entry, chosen: Sequence[Entry], options: argparse.Namespace, now: datetime
+) -> Judged:
+    """The age of the last success, and the last error."""
+    from danebot_checks.plugin import parse_range
+
+    warning = options.warning or parse_range("~:2.25")
+    critical = options.critical or parse_range("~:7")
+    last, success = document.entry("last_renew"), document.moment("last_success")
+    if last is None:
+        words = "danebot renew has not run yet"
+        return Judged([Note(State.WARNING, "", words, "run it, or enable its timer")], "", [])
+    ended = last.needed("ended")
+    notes: list[Note] = []
+    if now - ended > _DAY * options.max_age:
+        words = f"danebot renew ran {span(now - ended)} ago"
+        notes.append(Note(State.CRITICAL, "", words, "systemctl status danebot.timer"))
+    if success is None:
+        if last.number("exit_status"):
+            notes.append(_failing("danebot renew has never succeeded", chosen, State.WARNING))
+        numbers = []
+    else:
+        days = (now - success) / _DAY
+        state = _outside(days, warning, critical)
+        if state is not State.OK:
+            words = f"danebot renew last succeeded {span(now - success)} ago"
+            notes.append(_failing(words, chosen, state))
+        numbers = [performance("success_days", days, warning=warning, critical=critical)]
+    found = ""
+    if last.number("exit_status"):
+        found = ", and found what other checks tell"
+    return Judged(notes, f"danebot renew ran {span(now - ended)} ago{found}", numbers)
+
+
+def _failing(words: str, chosen: Sequence[Entry], state: State) -> Note:
+    """With the last error, if one is known."""
+    for entry in chosen:
+        failure = entry.entry("last_failure")
+        if failure is not None:
+            name, message = entry.text("name"), failure.text("message")
+            return Note(state, "", f"{words}; {name}: {message}", "see: danebot renew -v")
+    return Note(state, "", words, "see: danebot renew -v")
+
+
+def _outside(value: float, warning: Range | None, critical: Range | None) -> State:
+    if critical is not None and not critical.match(value):
+        return State.CRITICAL
+    if warning is not None and not warning.match(value):
+        return State.WARNING
+    return State.OK
+
+
+# ---- tlsa -----------------------------------------------------------------------------------
+
+
+def tlsa(
+    document: Entry, chosen: Sequence[Entry], options: argparse.Namespace, now: datetime
+) -> Judged:
+    """Positive evidence for each current record; files that disagree about the key."""
+    del document, options, now
+    notes: list[Note] = []
+    records = seen = 0
+    for entry in chosen:
+        name = entry.text("name")
+        notes += _keys(entry, name)
+        told = {one.text("code") for one in entry.entries("findings")}
+        for record in entry.entries("records"):
+            if record.text("role") != "current":
+                continue
+            records += 1
+            if record.text("seen") == "seen everywhere":
+                seen += 1
+                continue
+            state = State.WARNING if record.text("seen") == "missing" else State.UNKNOWN
+            if state is State.WARNING and told & _LOOKED_UP:
+                continue  # the finding says it better
+            where = ", ".join(record.texts("missing_at")) or record.text("seen")
+            words = f"{record.text('owner')} TLSA {record.text('record')}: {where}"
+            notes.append(Note(state, name, words, f"danebot status {name}", looked_up=True))
+    numbers = [performance("records", records, least=0), performance("seen", seen, least=0)]
+    good = f"{counted(records, 'record')} of {counted(len(chosen), 'lineage')} seen everywhere"
+    return Judged(notes, good, numbers)
+
+
+def _keys(entry: Entry, name: str) -> Iterator[Note]:
+    """Staging holds the live key, or the one on its way."""
+    digests = {
+        role: key.text("digest")
+        for role in ("current", "next", "ready")
+        if (key := entry.entry(role)) is not None
+    }
+    for role in ("live", "staged"):
+        chain = entry.entry(role)
+        key = chain.entry("key") if chain is not None else None
+        if key is not None and key.text("digest") not in digests.values():
+            words = f"{role} files hold the key {key.text('digest')}, which nobody serves or awaits"
+            yield Note(State.WARNING, name, words, "run: danebot renew")
+    if entry.text("management") == "staged" and "current" not in digests:
+        yield Note(State.CRITICAL, name, "no usable key is live", f"see: danebot status {name}")
+
+
+# ---- expiry ---------------------------------------------------------------------------------
+
+
+def expiry(
+    document: Entry, chosen: Sequence[Entry], options: argparse.Namespace, now: datetime
+) -> Judged:
+    """The time left of live and of other staged certificates."""
+    del document
+    notes: list[Note] = []
+    least, shortest = None, ""
+    for entry in chosen:
+        name = entry.text("name")
+        live = entry.entry("live")
+        if live is None:
+            words = "no certificate is live"
+            notes.append(Note(State.UNKNOWN, name, words, f"danebot status {name}"))
+            continue
+        notes += _ends(name, "live", live, options, now)
+        left = (live.needed("not_after") - now) / _DAY
+        if least is None or left < least:
+            least, shortest = left, name
+        staged = entry.entry("staged")
+        if staged is not None and staged.text("fingerprint") != live.text("fingerprint"):
+            notes += _ends(name, "staged", staged, options, now)
+    if least is None:
+        return Judged(notes, "", [])
+    number = performance(
+        "certificate_days", least, warning=options.warning, critical=options.critical
+    )
+    good = f"{shortest} expires in {least:.0f} days"
+    if len(chosen) > 1:
+        good = f"the first of {counted(len(chosen), 'certificate')}, {good}"
+    return Judged(notes, good, [number])
+
+
+def _ends(
+    name: str, role: str, chain: Entry, options: argparse.Namespace, now: datetime
+) -> Iterator[Note]:
+    from danebot.domain.policy import Policy
+
+    begins, ends = chain.needed("not_before"), chain.needed("not_after")
+    left = ends - now
+    remedy = "see why renewals fail: danebot renew -v"
+    if left <= timedelta(0):
+        yield Note(State.CRITICAL, name, f"{role} certificate expired {span(-left)} ago", remedy)
+        return
+    if (options.warning, options.critical) != (None, None):
+        state = _outside(left / _DAY, options.warning, options.critical)
+    else:
+        part = left / (ends - begins) if ends > begins else 0.0
+        fractions = Policy()
+        state = State.WARNING if part < fractions.expiry_warning else State.OK
+        state = State.CRITICAL if part < fractions.expiry_critical else state
+    if state is not State.OK:
+        yield Note(state, name, f"{role} certificate expires in {span(left)}", remedy)
+
+
+# ---- rollover -------------------------------------------------------------------------------
+
+
+def rollover(
+    document: Entry, chosen: Sequence[Entry], options: argparse.Namespace, now: datetime
+) -> Judged:
+    """What takes longer than it should."""
+    del document
+    notes: list[Note] = []
+    rolling = hooks = 0
+    oldest = None
+    for entry in chosen:
+        notes += _waits(entry, options, now)
+        notes += _afterwards(entry, options, now)
+        rolling += entry.entry("next") is not None or entry.entry("ready") is not None
+        hooks += sum(1 for _ in entry.entries("pending_hooks"))
+        since = entry.moment("key_since")
+        if since is not None and (oldest is None or since < oldest):
+            oldest = since
+    numbers = [performance("rolling", rolling, least=0), performance("hooks", hooks, least=0)]
+    if oldest is not None:
+        days = (now - oldest) / _DAY
+        numbers.append(performance("key_days", days, warning=options.key_age))
+    good = f"{counted(rolling, 'rollover')} on the way" if rolling else "none on the way"
+    return Judged(notes, f"{good}, {counted(len(chosen), 'lineage')}", numbers)
+
+
+def _waits(entry: Entry, options: argparse.Namespace, now: datetime) -> Iterator[Note]:
+    name, phase = entry.text("name"), entry.text("phase")
+    since = entry.moment("awaiting_since")
+    if phase == "staged" and since is not None and _late(now - since, options.staged):
+        words = f"the next key waits for its TLSA records since {span(now - since)}"
+        yield Note(State.WARNING, name, words, f"danebot tlsa {name} prints them")
+    safe = entry.moment("safe_at") if phase == "cooling" else None
+    due = entry.moment("phase_since") if phase == "due" else safe
+    if due is not None and _late(now - due, options.due):
+        words = f"the ready key is due for promotion since {span(now - due)}"
+        yield Note(State.WARNING, name, words, "see: danebot renew -v")
+    since = entry.moment("key_since")
+    if since is not None and _late(now - since, options.key_age):
+        words = f"the current key is {span(now - since)} old"
+        yield Note(State.WARNING, name, words, f"danebot newkey {name} begins a rollover")
+
+
+def _afterwards(entry: Entry, options: argparse.Namespace, now: datetime) -> Iterator[Note]:
+    name = entry.text("name")
+    deployed, confirmed = entry.moment("deployed_at"), entry.moment("confirmed_at")
+    hooks = [hook.text("hook") for hook in entry.entries("pending_hooks")]
+    if deployed is not None and confirmed is None and _late(now - deployed, options.unconfirmed):
+        why = f"; hooks to run: {', '.join(hooks)}" if hooks else ""
+        words = f"the chain live since {span(now - deployed)} is not confirmed on the wire{why}"
+        yield Note(State.WARNING, name, words, "see: danebot renew -v")
+    publication = entry.entry("publication")
+    remove = publication.texts("remove") if publication is not None else []
+    if remove:
+        late = confirmed is not None and _late(now - confirmed, options.removal)
+        state = State.WARNING if late else State.OK
+        words = f"{counted(len(remove), 'old record')} to remove: {remove[0]}"
+        yield Note(state, name, words, f"danebot tlsa {name} lists them")
+
+
+def _late(age: timedelta, allowed: Range | None) -> bool:
+    return allowed is not None and not allowed.match(age / _DAY)
