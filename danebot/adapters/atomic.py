@@ -114,9 +114,16 @@ def remove_leftovers(directory: Path) -> None:
         if name.startswith(TEMP_PREFIX):
             leftover = directory / name
             if leftover.is_dir() and not leftover.is_symlink():
-                shutil.rmtree(leftover, ignore_errors=True)
+                _remove_all(leftover)
             else:
                 remove(leftover)
+
+
+def _remove_all(directory: Path) -> None:
+    try:
+        shutil.rmtree(directory)
+    except OSError as exc:
+        raise TreeError(f"cannot remove {directory}: {exc.strerror}; {_advice(exc)}") from exc
 
 
 def _discard(path: Path) -> None:

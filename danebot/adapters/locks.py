@@ -14,7 +14,7 @@ import struct
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Self
@@ -89,13 +89,15 @@ class TreeLock:
             time.sleep(_POLL)
 
     def _release(self, name: str) -> None:
-        """Remove the file, then let go of the lock: whoever has it open looks again."""
+        """Remove the file, then let go of the lock: whoever has it open looks again.
+
+        A file that can't be removed harms nobody, and must not hide what the run has to say.
+        """
         descriptor = self._held.pop(name, None)
         if descriptor is not None:
-            try:
+            with suppress(OSError):
                 (self.tree / name).unlink(missing_ok=True)
-            finally:
-                os.close(descriptor)
+            os.close(descriptor)
 
 
 def _opened(path: Path) -> int:

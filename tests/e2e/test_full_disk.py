@@ -136,6 +136,23 @@ def test_deinit(deinit: Situation, number: int) -> None:
     sound_tree(site.tree)
 
 
+@pytest.mark.parametrize("number", range(_FEW))
+@pytest.mark.parametrize("operation", ["promotion", "newkey", "init", "deinit"])
+def test_read_only_on_the_way(request: pytest.FixtureRequest, operation: str, number: int) -> None:
+    """What ext4 does when it finds an error: nothing can even be removed from then on."""
+    at: Situation = request.getfixturevalue(operation)
+    ran = at.strike(Fault.READ_ONLY, points(at.counted.changes - 2, _FEW)[number])
+    assert_one_line(ran)
+    assert_nothing_lost(at.keys, at.site.tree)
+    assert_private(at.site.tree)
+    time.sleep(1 if operation == "promotion" else 0)
+    again = ("renew",) if operation in {"promotion", "newkey"} else at.arguments
+    done = at.site.danebot(*again)
+    assert done.returncode == 0, (ran.last, done)
+    sound_tree(at.site.tree)
+    assert_combo_usable(at.site.live / "combo.pem")
+
+
 @pytest.mark.parametrize("verb", ["renew", "newkey", "deinit", "status"])
 def test_read_only_file_system(newkey: Situation, verb: str) -> None:
     """Nothing can be changed at all; what only looks goes on working."""
