@@ -398,7 +398,7 @@ PROBE_SUCCESS = _metric(
 PROBE_DURATION = _metric(
     _P,
     "probe_duration_seconds",
-    "How long the probe took.",
+    "How long the probe took, DNS included.",
 )
 PROBE_GRADE = _metric(
     _P,

@@ -1,0 +1,56 @@
+"""The structure that JSON of a frozen dataclass has, as JSON Schema, by the codec's rules."""
+
+from __future__ import annotations
+
+import dataclasses
+import types
+import typing
+from datetime import datetime, timedelta
+from typing import Any
+
+_SCALARS: dict[object, dict[str, Any]] = {
+    str: {"type": "string"},
+    int: {"type": "integer"},
+    bytes: {"type": "string", "pattern": "^([0-9a-f]{2})*$"},
+    datetime: {"type": "string", "format": "date-time"},
+    timedelta: {"type": "number"},
+}
+
+
+def shape(kind: object) -> dict[str, Any]:
+    """The schema of one annotation."""
+    if kind in _SCALARS:
+        return dict(_SCALARS[kind])
+    if dataclasses.is_dataclass(kind):
+        return {"$ref": f"#/$defs/{getattr(kind, '__name__', '')}"}
+    origin, arguments = typing.get_origin(kind), typing.get_args(kind)
+    if origin in {types.UnionType, typing.Union}:
+        (inner,) = (one for one in arguments if one is not type(None))
+        return {"anyOf": [shape(inner), {"type": "null"}]}
+    assert origin is tuple
+    assert arguments[1] is ...
+    return {"type": "array", "items": shape(arguments[0])}
+
+
+def definition(kind: type) -> dict[str, Any]:
+    """The schema of a dataclass; a field with a default may be absent."""
+    hints = typing.get_type_hints(kind)
+    fields = dataclasses.fields(kind)
+    return {
+        "type": "object",
+        "required": [one.name for one in fields if one.default is dataclasses.MISSING],
+        "properties": {one.name: shape(hints[one.name]) for one in fields},
+    }
+
+
+def reachable(kind: type) -> dict[str, type]:
+    """All dataclasses that a document of ``kind`` is made of, by name."""
+    found = {kind.__name__: kind}
+    waiting = list(typing.get_type_hints(kind).values())
+    while waiting:
+        one = waiting.pop()
+        waiting += typing.get_args(one)
+        if isinstance(one, type) and dataclasses.is_dataclass(one) and one.__name__ not in found:
+            found[one.__name__] = one
+            waiting += typing.get_type_hints(one).values()
+    return found

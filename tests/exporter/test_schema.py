@@ -1,0 +1,115 @@
+"""The schema of the status document, the code that writes it, and real documents agree."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import jsonschema  # type: ignore[import-untyped]
+import pytest
+
+from danebot.adapters.codec import encode
+from danebot.domain.dns import Security
+from danebot.domain.findings import Code, Severity
+from danebot.domain.lineage import Management
+from danebot.domain.rollover import Phase
+from danebot.domain.sight import Seen
+from danebot.domain.snapshot import SCHEMA, Serves, Snapshot
+from exporter import sample
+from exporter.shapes import definition, reachable
+
+KINDS = reachable(Snapshot)
+VALUES: dict[tuple[str, str], list[str]] = {
+    ("LineageStatus", "management"): [one.value for one in Management],
+    ("LineageStatus", "phase"): [one.value for one in Phase],
+    ("RecordStatus", "role"): ["current", "awaited"],
+    ("RecordStatus", "seen"): [one.value for one in Seen],
+    ("RecordStatus", "security"): ["", *(one.value for one in Security)],
+    ("FindingStatus", "code"): [one.value for one in Code],
+    ("FindingStatus", "severity"): [one.name.lower() for one in Severity],
+    ("FailureStatus", "code"): [one.value for one in Code],
+    ("ProbeStatus", "serves"): [one.value for one in Serves],
+}
+
+
+def schema() -> dict[str, Any]:
+    text = (files("danebot") / "schema" / "status.schema.json").read_text(encoding="utf-8")
+    document: dict[str, Any] = json.loads(text)
+    return document
+
+
+def validate(document: object) -> None:
+    validator = jsonschema.Draft202012Validator(
+        schema(), format_checker=jsonschema.Draft202012Validator.FORMAT_CHECKER
+    )
+    validator.validate(document)
+
+
+def test_it_is_a_schema() -> None:
+    jsonschema.Draft202012Validator.check_schema(schema())
+
+
+def test_it_defines_what_the_code_writes_and_nothing_else() -> None:
+    assert set(schema()["$defs"]) == set(KINDS) - {"Snapshot"}
+
+
+@pytest.mark.parametrize("name", sorted(KINDS))
+def test_it_has_the_fields_of(name: str) -> None:
+    document = schema() if name == "Snapshot" else schema()["$defs"][name]
+    wanted = definition(KINDS[name])
+    assert document["description"]
+    assert document["required"] == wanted["required"]
+    assert list(document["properties"]) == list(wanted["properties"])
+    for field, found in document["properties"].items():
+        values = VALUES.get((name, field))
+        assert found.get("enum") == values, field
+        rest = {k: v for k, v in found.items() if k not in {"description", "enum", "const"}}
+        assert rest == wanted["properties"][field], field
+    assert schema()["properties"]["schema"]["const"] == SCHEMA
+
+
+def test_documents_validate() -> None:
+    validate(encode(sample.snapshot(sample.every_situation())))
+    validate(encode(sample.snapshot()))
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        (("schema",), 2),
+        (("run", "exit_status"), "0"),
+        (("lineages", 0, "phase"), "unheard-of"),
+        (("lineages", 0, "live", "key", "digest"), "zz"),
+        (("lineages", 0, "records"), None),
+    ],
+)
+def test_what_does_not_fit_is_refused(path: tuple[str | int, ...], value: object) -> None:
+    document = encode(sample.snapshot([sample.lineage("mail.example.test")]))
+    place = document
+    for step in path[:-1]:
+        place = place[step]
+    place[path[-1]] = value
+    with pytest.raises(jsonschema.ValidationError):
+        validate(document)
+
+
+def test_a_field_that_a_later_version_adds_is_no_fault() -> None:
+    document = encode(sample.snapshot([sample.lineage("mail.example.test")]))
+    document["lineages"][0]["colour"] = "green"
+    validate(document)
+
+
+def test_a_document_of_an_earlier_version_is_still_read(tmp_path: Path) -> None:
+    from danebot.jobs.snapshot import load_snapshot
+
+    old = replace(sample.lineage("mail.example.test"), phase_since=None, probes=())
+    document = encode(sample.snapshot([replace(old, last_success=None)]))
+    for field in ("phase_since", "last_success", "last_failure", "probes"):
+        del document["lineages"][0][field]
+    validate(document)
+    path = tmp_path / "status.json"
+    path.write_text(json.dumps(document))
+    assert load_snapshot(path).lineages[0].probes == ()
