@@ -8,9 +8,7 @@ from __future__ import annotations
 import datetime as dt
 import os
 import shutil
-import subprocess
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -21,73 +19,10 @@ from danebot.domain.names import DnsName
 from danebot.domain.rollover import safe_time
 from e2e.shell_tree import KINDS, key_digest, leaf_digest
 from e2e.site import MAIL, OWNER, Site
+from e2e.steps import combo, cooled, cooling, slow_issuance, start, versions, wait_for
 
-FOREIGN = [f"3 1 1 {digit * 64}" for digit in "abcd"]
 lab_test = pytest.mark.lab
-
-
-# ---- help -----------------------------------------------------------------------------------
-
-
-def versions(site: Site) -> list[int]:
-    """The numbers of all certificates in the archive."""
-    return sorted(int(p.stem.removeprefix("cert")) for p in site.archive.glob("cert*.pem"))
-
-
-def combo(site: Site) -> str:
-    """Digest of the key that services load; it must be that of the certificate."""
-    pem = (site.live / "combo.pem").read_bytes()
-    digest = key_digest(pem)
-    assert digest == leaf_digest(pem)
-    return digest
-
-
-def cooling(site: Site) -> tuple[str, str]:
-    """A published ready key that began to cool; the old and the new record."""
-    old = site.issued()
-    site.lab.tlsa_set(OWNER, old, ttl=1)
-    site.ok("init", MAIL)
-    new = site.next_record()
-    site.lab.tlsa_add(OWNER, new, ttl=1)
-    site.quiet("renew")
-    assert (site.staging / "ready.pem").exists()
-    return old, new
-
-
-def cooled(site: Site) -> tuple[str, str]:
-    """The same when every cache has it: the largest TTL is one second."""
-    records = cooling(site)
-    time.sleep(1.2)
-    return records
-
-
-def slow_issuance(site: Site, seconds: float) -> Path:
-    """Let certbot pause before it asks for a certificate; the file that says that it does."""
-    marker = site.tree.parent / "in-hook"
-    conf = site.tree / "renewal" / f"{MAIL}.conf"
-    hook = f"pre_hook = touch {marker}; sleep {seconds}"
-    conf.write_text(conf.read_text().replace("[renewalparams]", f"[renewalparams]\n{hook}"))
-    return marker
-
-
-def start(site: Site, *args: str) -> subprocess.Popen[str]:
-    """danebot in the background."""
-    return subprocess.Popen(
-        site.command(*args),
-        env=site.env(),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-
-
-def wait_for(condition: Callable[[], bool]) -> None:
-    """Wait until something that must happen has happened."""
-    end = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.05)
+FOREIGN = [f"3 1 1 {digit * 64}" for digit in "abcd"]
 
 
 # ---- the fifteen ----------------------------------------------------------------------------

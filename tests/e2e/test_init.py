@@ -1,0 +1,178 @@
+"""`init` and `deinit`: taking a lineage under care, and giving it back."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+
+from e2e.shell_tree import KINDS, key_digest, new_key
+from e2e.site import MAIL, OWNER, Site
+
+pytestmark = pytest.mark.lab
+
+
+def fingerprint(tree: Path) -> dict[str, tuple[int, ...]]:
+    """Everything that `--dry-run` must leave alone."""
+    stats = {str(path): path.lstat() for path in tree.rglob("*")}
+    return {p: (s.st_ino, s.st_mode, s.st_size, s.st_mtime_ns) for p, s in stats.items()}
+
+
+def test_published_records_are_found_and_the_change_is_shown(site: Site) -> None:
+    """The owners at the usual ports go to ``dane-ee``; the configuration's diff is printed."""
+    record = site.issued()
+    site.lab.tlsa_set("_465._tcp.mail.example.test.", f"3 1 2 {'ab' * 64}", record)
+    site.lab.tlsa_set("_443._tcp.mail.example.test.", f"2 1 1 {'ab' * 32}")  # not for a leaf
+    site.lab.tlsa_set("_8443._tcp.mail.example.test.", record)  # no usual port
+    before = fingerprint(site.tree)
+    said = site.ok("init", "--dry-run", MAIL)
+    assert f"would watch 1 {OWNER.rstrip('.')}" in said
+    assert fingerprint(site.tree) == before
+    said = site.ok("init", MAIL)
+    lines = (site.staging / "dane-ee").read_text().splitlines()
+    wanted = ["1 _25._tcp.mail.example.test", "1 _465._tcp.mail.example.test"]
+    assert sorted(lines) == [*wanted, "2 _465._tcp.mail.example.test"]
+    for line in (*lines, record, f"+cert = {site.staging}/cert.pem", "+reuse_key = True"):
+        assert line in said, line
+    site.sound()
+    assert site.lab.served_spki() == record.split()[-1]
+    after = fingerprint(site.tree)
+    assert "managed by danebot already; nothing to do" in site.ok("init", MAIL)
+    assert fingerprint(site.tree) == after
+
+
+def test_a_lineage_without_records_is_told_what_to_do(site: Site) -> None:
+    """Nothing protects its rollover yet: the record and the line to write are said."""
+    record = site.issued()
+    site.lab.tlsa_del(OWNER)
+    run = site.danebot("init", MAIL)
+    assert run.returncode == 0
+    assert f"publish {record} and list its owners in {site.staging}/dane-ee" in run.stderr
+    assert not (site.staging / "dane-ee").exists()
+    assert site.danebot("renew").returncode == 0
+
+
+def test_an_unknown_lineage(site: Site) -> None:
+    """An error that names what there is, and changes nothing."""
+    site.issued()
+    before = fingerprint(site.tree)
+    for verb in ("init", "deinit"):
+        run = site.danebot(verb, "mial.example.test")
+        assert (run.returncode, run.stdout) == (1, "")
+        known = f"danebot: there is no lineage 'mial.example.test'; known are: {MAIL}\n"
+        assert run.stderr == known
+    assert fingerprint(site.tree) == before
+
+
+def test_a_broken_live_is_not_taken_over(site: Site) -> None:
+    """A key that isn't the certificate's (left by the shell program's `deinit`) stays certbot's."""
+    site.issued()
+    (site.archive / "privkey2.pem").write_bytes(new_key())
+    link = site.live / "privkey.pem"
+    link.unlink()
+    link.symlink_to(f"../../archive/{MAIL}/privkey2.pem")
+    before = fingerprint(site.tree / "live"), fingerprint(site.tree / "renewal")
+    run = site.danebot("init", MAIL)
+    assert run.returncode == 1
+    assert "doesn't lead to one complete version" in run.stderr
+    assert (fingerprint(site.tree / "live"), fingerprint(site.tree / "renewal")) == before
+    assert not site.staging.exists()
+
+
+def test_a_combo_left_from_earlier(site: Site) -> None:
+    """Its key must not come to life again when certbot has made another since `deinit`."""
+    site.staged()
+    site.ok("deinit", MAIL)
+    site.lab.certbot("renew", "--force-renewal", "--new-key")
+    key = key_digest((site.live / "privkey.pem").read_bytes())
+    run = site.danebot("init", MAIL)
+    assert run.returncode == 1
+    assert "combo.pem is left from earlier and holds another key" in run.stderr
+    assert not site.staging.exists()
+    (site.live / "combo.pem").unlink()
+    site.ok("init", MAIL)
+    assert key_digest((site.live / "combo.pem").read_bytes()) == key
+    assert key_digest((site.live / "privkey.pem").read_bytes()) == key
+
+
+def test_a_combo_left_with_the_same_key_is_made_anew(site: Site) -> None:
+    """Certificates that certbot renewed since `deinit` are what is served after `init`."""
+    site.staged()
+    site.ok("deinit", MAIL)
+    site.lab.certbot("renew", "--force-renewal")
+    site.quiet("renew")  # passed through
+    site.ok("init", MAIL)
+    site.sound()
+    fullchain = (site.live / "fullchain.pem").read_text()
+    assert fullchain.replace("\n\n", "\n") in (site.live / "combo.pem").read_text()
+    site.quiet("renew")
+
+
+@pytest.mark.parametrize("name", ["nextkey.pem", "ready.pem", "unknown-0123456789abcdef.pem"])
+def test_deinit_keeps_keys_that_may_be_published(site: Site, name: str) -> None:
+    """Also where certbot's configuration was restored by hand meanwhile."""
+    site.staged()
+    (site.staging / name).write_bytes(new_key())
+    before = fingerprint(site.tree)
+    run = site.danebot("deinit", MAIL)
+    assert run.returncode == 1
+    assert f"{MAIL} has keys that may be published: {name}" in run.stderr
+    assert "--drop-keys" in run.stderr
+    conf = site.tree / "renewal" / f"{MAIL}.conf"
+    staged_conf = conf.read_text()
+    shutil.copy(f"{conf}.orig", conf)
+    assert site.danebot("deinit", MAIL).returncode == 1
+    assert (site.staging / name).exists()
+    conf.write_text(staged_conf)
+    after = fingerprint(site.tree)
+    assert {p for p in before if p.endswith(".pem")} <= set(after)
+    assert "would be given back" in site.ok("deinit", "--dry-run", MAIL)
+    assert site.staging.exists()
+    site.ok("deinit", "--drop-keys", MAIL)
+    site.sound()
+    assert not site.staging.exists()
+
+
+def test_deinit_gives_everything_back(site: Site) -> None:
+    """What the operator wrote stays; certbot's configuration is what it was, with the key kept."""
+    site.issued()
+    conf = site.tree / "renewal" / f"{MAIL}.conf"
+    former = conf.read_text()
+    site.ok("init", MAIL)
+    (site.staging / "dnsnames").write_text("mail.example.test\n")
+    said = site.ok("deinit", MAIL)
+    assert f"+cert = {site.live}/cert.pem" in said
+    assert f"{site.live}/fullchain.pem and {site.live}/privkey.pem" in said
+    kept = [line for line in conf.read_text().splitlines() if line != "reuse_key = True"]
+    assert sorted(kept) == sorted(former.splitlines())
+    assert (site.live / "dane-ee").read_text() == f"1 {OWNER.rstrip('.')}\n"
+    assert (site.live / "dnsnames").read_text() == "mail.example.test\n"
+    assert re.findall(r"combo\.pem is no longer kept up to date", said)
+    assert "not managed by danebot; nothing to do" in site.ok("deinit", MAIL)
+    site.ok("init", MAIL)
+    assert (site.staging / "dnsnames").read_text() == "mail.example.test\n"
+    site.sound()
+
+
+def test_certbots_own_timer_is_warned_of(site: Site) -> None:
+    """What else runs ``certbot renew`` here is named with what to do; none is silence."""
+    from danebot.adapters.timers import competing_jobs
+
+    site.issued()
+    run = site.danebot("init", MAIL)
+    assert run.returncode == 0
+    for job in competing_jobs():
+        assert f"danebot: certbot is still run beside danebot: {job}" in run.stderr
+    assert run.stderr.count("still run beside") == len(competing_jobs())
+
+
+def test_links_stay_relative_and_live_keeps_its_mode(site: Site) -> None:
+    """Staging is no more readable than live, and leads into the archive from where it lies."""
+    site.issued()
+    site.live.chmod(0o750)
+    site.ok("init", MAIL)
+    assert site.staging.stat().st_mode & 0o777 == 0o750
+    for kind in KINDS:
+        assert (site.staging / f"{kind}.pem").resolve() == site.archive / f"{kind}1.pem"

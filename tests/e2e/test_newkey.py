@@ -1,0 +1,150 @@
+"""`newkey`: a next key made, adopted, cancelled, and refused."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+
+from e2e.shell_tree import key_digest, new_key
+from e2e.site import MAIL, OWNER, Site
+from e2e.steps import tlsa_data
+
+pytestmark = pytest.mark.lab
+
+
+def next_key(site: Site) -> bytes:
+    path = site.staging / "nextkey.pem"
+    assert path.stat().st_mode & 0o777 == 0o600
+    return path.read_bytes()
+
+
+def test_types_and_sizes(site: Site) -> None:
+    site.staged()
+    for wanted, size in (("rsa2048", 2048), ("RSA-3072", 3072), ("p384", 384)):
+        record = site.next_record("--key-type", wanted)
+        key = serialization.load_pem_private_key(next_key(site), None)
+        assert isinstance(key, rsa.RSAPrivateKey if size > 1000 else ec.EllipticCurvePrivateKey)
+        assert key.key_size == size
+        assert record == tlsa_data(next_key(site))
+        assert record.split()[-1] in site.ok("newkey", "--cancel", MAIL)
+        assert not (site.staging / "nextkey.pem").exists()
+    run = site.danebot("newkey", "--key-type", "ed25519", MAIL)
+    assert run.returncode == 1
+    assert "there is no key type 'ed25519'; known are: rsa2048," in run.stderr
+
+
+def test_its_words_can_be_fed_to_nsupdate(site: Site) -> None:
+    """One record for each line of ``dane-ee``, with the TTL that is there; nothing else."""
+    old = site.staged()
+    (site.staging / "dane-ee").write_text(f"1 {OWNER}\n2 _465._tcp.mail.example.test\n")
+    words = site.ok("newkey", "--format", "nsupdate", MAIL)
+    text = f"server {site.lab.ns1} 53\nzone example.test.\n{words}"
+    tsig = site.lab.tsig_file.read_text().strip()
+    done = subprocess.run(
+        ["knsupdate", "-y", tsig], input=text, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    site.lab.tlsa_add(OWNER, f"3 1 1 {'ab' * 32}")  # waits for the secondary, too
+    assert {old, tlsa_data(next_key(site))} < site.lab.tlsa_at(site.lab.ns2, OWNER)
+    (other,) = site.lab.tlsa_at(site.lab.ns2, "_465._tcp.mail.example.test.")
+    assert other.startswith("3 1 2 ")
+    site.lab.tlsa_del("_465._tcp.mail.example.test.")
+
+
+def test_a_second_one_is_refused(site: Site) -> None:
+    site.staged()
+    site.next_record()
+    key = next_key(site)
+    for ready in ("nextkey.pem", "ready.pem"):
+        run = site.danebot("newkey", MAIL)
+        assert (run.returncode, run.stdout) == (1, "")
+        assert f"already has a key on its way ({ready})" in run.stderr
+        assert (site.staging / ready).read_bytes() == key
+        (site.staging / ready).rename(site.staging / "ready.pem")
+
+
+def test_without_dane_ee_only_if_insisted(site: Site) -> None:
+    site.staged()
+    (site.staging / "dane-ee").unlink()
+    run = site.danebot("newkey", MAIL)
+    assert run.returncode == 1
+    assert f"{MAIL} has no dane-ee file" in run.stderr
+    assert not (site.staging / "nextkey.pem").exists()
+    said = site.ok("newkey", "--unprotected", MAIL)
+    assert tlsa_data(next_key(site)) in said
+
+
+def test_a_lineage_that_is_not_managed(site: Site) -> None:
+    site.issued()
+    run = site.danebot("newkey", MAIL)
+    assert run.returncode == 1
+    assert f"run first: danebot init {MAIL}" in run.stderr
+
+
+def test_adopted_keys(site: Site, tmp_path: Path) -> None:
+    """Any file, or one that danebot set aside by its bare name; not the current key, nor junk."""
+    site.staged()
+    current = site.danebot("newkey", "--adopt", str(site.live / "privkey.pem"), MAIL)
+    assert current.returncode == 1
+    assert "that key is the current key" in current.stderr
+    junk = site.danebot("newkey", "--adopt", str(site.live / "README"), MAIL)
+    assert junk.returncode == 1
+    assert "not a readable unencrypted PEM private key" in junk.stderr
+    mine = tmp_path / "mine.pem"
+    mine.write_bytes(new_key())
+    assert site.next_record("--adopt", str(mine)) == tlsa_data(mine.read_bytes())
+    assert key_digest(next_key(site)) == key_digest(mine.read_bytes())
+    site.ok("newkey", "--cancel", MAIL)
+    site.lab.certbot("renew", "--force-renewal", "--new-key")
+    assert site.danebot("renew").returncode == 1
+    (kept,) = site.staging.glob("unknown-*.pem")
+    stranger = kept.read_bytes()
+    assert site.next_record("--adopt", kept.name) == tlsa_data(stranger)
+    assert key_digest(next_key(site)) == key_digest(stranger)
+    assert not kept.exists()
+
+
+def test_cancel_refuses_while_published_anywhere(site: Site) -> None:
+    old = site.staged()
+    new = site.next_record()
+    with site.lab.lag_secondary():
+        site.lab.tlsa_add(OWNER, new, wait=False)
+        _refused(site, f"is published at ns1.example.test [{site.lab.ns1}]")
+        site.lab.tlsa_del(OWNER, new, wait=False)
+    site.lab.tlsa_add(OWNER, new)
+    with site.lab.lag_secondary():
+        site.lab.tlsa_del(OWNER, new, wait=False)
+        site.lab.flush()
+        _refused(site, f"ns2.example.test [{site.lab.ns2}]")
+    site.lab.tlsa_set(OWNER, old)
+    assert new.split()[-1] in site.ok("newkey", "--cancel", MAIL)
+    site.quiet("renew")
+
+
+def test_cancel_refuses_when_dns_cannot_tell(site: Site) -> None:
+    """Silence proves nothing, and neither does a ``dane-ee`` that can't be read."""
+    site.staged()
+    site.next_record()
+    site.lab.stop("secondary")
+    _refused(site, "can't be found out now (no answer from ns2.example.test)")
+    site.lab.start("secondary")
+    site.lab.stop("resolver")
+    _refused(site, "can't be found out now")
+    site.lab.start("resolver")
+    good = (site.staging / "dane-ee").read_text()
+    (site.staging / "dane-ee").write_text("1 1 1\n")
+    _refused(site, "dane-ee: line 1")
+    (site.staging / "dane-ee").write_text(good)
+    site.ok("newkey", "--cancel", MAIL)
+
+
+def _refused(site: Site, words: str) -> None:
+    key = next_key(site)
+    run = site.danebot("newkey", "--cancel", MAIL)
+    assert run.returncode == 1
+    assert words in run.stderr
+    assert next_key(site) == key
