@@ -56,7 +56,7 @@ class Exposition:
         if labels:
             pairs = ",".join(
                 [
-                    f'{name}="{text if text.isalnum() else label(text)}"'
+                    f'{name}="{label(text)}"'
                     for name, text in zip(metric.labels, labels, strict=True)
                 ]
             )

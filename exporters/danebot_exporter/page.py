@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from danebot_exporter.endpoints import Report
 
 PER_PAGE = 50
-_RESTING = {Phase.STABLE.value, Phase.PASS_THROUGH.value}
+_RESTING = {Phase.STABLE.value, Phase.PASS_THROUGH.value, Phase.BROKEN.value}
 _VIEWS = {"all": "all", "attention": "need attention", "rolling": "in a rollover"}
 
 
