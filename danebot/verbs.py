@@ -68,6 +68,16 @@ def _say_unwritten(console: Console, exc: DanebotError, status: int) -> None:
     say(f"the status document could not be written: {exc}")
 
 
+def _write_textfile(console: Console, status: int) -> int:
+    """The metrics of a run, where they are wanted."""
+    from danebot.jobs.textfile import write_textfile
+
+    reason = write_textfile(console.settings)
+    if reason:
+        console.warn(reason)
+    return _ATTENTION if reason else status
+
+
 # ---- renew ----------------------------------------------------------------------------------
 
 
@@ -102,6 +112,7 @@ def renew(console: Console, names: tuple[str, ...], *, dry_run: bool, as_json: b
             stopped = any(f.code is Code.FILES_BROKEN for f in outcome.findings)
             _say_unwritten(console, exc, _ATTENTION if stopped else _FINE)
             status = _ATTENTION
+    status = _write_textfile(console, status)
     console.report(outcome.findings)
     if as_json:
         console.say(_dump({"lineages": lineage_statuses(outcome.views)}))

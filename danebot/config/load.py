@@ -97,6 +97,7 @@ def _read(top: Table, shell: ShellDefaults, tree: Path) -> Settings:
         certbot_timeout=top.take("certbot_timeout", values.time_limit, usual.certbot_timeout),
         lock_wait=top.take("lock_wait", values.duration, usual.lock_wait),
         snapshot=top.take("snapshot", values.path, usual.snapshot),
+        textfile=top.take("textfile", values.path, usual.textfile),
         resolvers=top.take("resolver", _resolvers, usual.resolvers, shell.resolvers),
         trust_resolver=top.take("trust_resolver", values.switch, usual.trust_resolver),
         ca_file=top.take("ca_file", values.path, usual.ca_file, shell.ca_file),

@@ -82,6 +82,7 @@ class Settings:
     """Everything that the operator has decided.
 
     ``certbot`` None means to look on PATH; ``resolvers`` None means those of ``resolv.conf``;
+    ``textfile`` None means that no metrics are written for node_exporter.
     ``ca_file`` None means OpenSSL's default trust store, which honours SSL_CERT_FILE.
     ``environment`` goes to certbot and hooks in addition.  ``notices`` are printable lines about
     what deserves a look but stops nothing.
@@ -92,6 +93,7 @@ class Settings:
     certbot_timeout: timedelta = timedelta(minutes=10)
     lock_wait: timedelta = timedelta(minutes=2)
     snapshot: Path = Path("/var/lib/danebot/status.json")
+    textfile: Path | None = None
     resolvers: tuple[SocketAddress, ...] | None = None
     trust_resolver: bool = False
     ca_file: Path | None = None

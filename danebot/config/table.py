@@ -144,7 +144,7 @@ class Table:
         guess = former if former in self._known else (near[0] if near else None)
         if guess is not None:
             return f"; did you mean {guess}?"
-        if self.path and key in ("config_dir", "certbot", "resolver", "snapshot"):
+        if self.path and key in ("config_dir", "certbot", "resolver", "snapshot", "textfile"):
             return "; it belongs above the first table, since it holds for all lineages"
         return "; known here are: " + ", ".join(self._known)
 

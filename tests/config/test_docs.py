@@ -18,6 +18,7 @@ PAGE = (DOCS / "configuration.md").read_text(encoding="utf-8")
 EXAMPLE = DOCS / "danebot.toml.example"
 WORDS = {
     "certbot": "on PATH",
+    "textfile": "none",
     "resolver": "`/etc/resolv.conf`",
     "ca_file": "OpenSSL's",
     "combo_group": "root's",

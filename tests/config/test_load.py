@@ -95,6 +95,7 @@ def test_every_setting_can_be_set(root: Path) -> None:
         certbot_timeout = "20m"
         lock_wait = "90s"
         snapshot = "/run/danebot/status.json"
+        textfile = "/run/danebot/danebot.prom"
         resolver = ["127.0.0.1", "[::1]:5353"]
         trust_resolver = true
         ca_file = "/etc/ssl/own.pem"
@@ -123,6 +124,7 @@ def test_every_setting_can_be_set(root: Path) -> None:
     assert found.certbot_timeout == timedelta(minutes=20)
     assert found.lock_wait == timedelta(seconds=90)
     assert found.snapshot == Path("/run/danebot/status.json")
+    assert found.textfile == Path("/run/danebot/danebot.prom")
     assert found.state_directory == Path("/run/danebot")
     assert found.resolvers == (SocketAddress("127.0.0.1"), SocketAddress("::1", 5353))
     assert found.trust_resolver
