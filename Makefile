@@ -10,7 +10,7 @@
 
 SHELL := /bin/sh
 BIN := .venv/bin
-JOBS ?= 2
+JOBS ?= 4
 T ?=
 
 .PHONY: all venv deps test test-others lint check demo lab bench clean
