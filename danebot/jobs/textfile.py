@@ -27,7 +27,7 @@ def write_textfile(settings: Settings) -> str:
         return ""
     # The same Python, with the same packages: PATH under cron may lack danebot-exporter.
     command = [sys.executable, "-P", "-m", "danebot_exporter"]
-    files = ["--snapshot", settings.snapshot, "--textfile", settings.textfile]
+    files = ["--snapshot", str(settings.snapshot), "--textfile", str(settings.textfile)]
     try:
         run = subprocess.run(
             [*command, *files],

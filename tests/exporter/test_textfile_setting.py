@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from exporter import sample
-from exporter.running import environment
 
 from danebot.config import Settings
 from danebot.jobs.textfile import write_textfile
+from exporter import sample
+from exporter.running import environment
 
 
 @pytest.fixture(autouse=True)
