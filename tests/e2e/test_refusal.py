@@ -112,3 +112,19 @@ def test_a_dead_resolver_stops_the_promotion_alone(site: Site) -> None:
     site.lab.start("resolver")
     assert "is live" in site.ok("renew")
     assert f"3 1 1 {combo(site)}" == new
+
+
+def test_a_silent_name_server_is_no_endless_wait(site: Site) -> None:
+    """It stops the promotion without a word, but not for ever: then it is a warning."""
+    _, new = cooled(site)
+    site.lab.stop("secondary")
+    site.quiet("renew")
+    assert versions(site) == [1]
+    site.settings["staged_warning"] = "1s"
+    run = site.danebot("renew")
+    assert run.returncode == 1
+    assert f"WARNING: {MAIL}: the ready key waits since" in run.stderr
+    assert "authoritative server gives no usable answer at ns2.example.test" in run.stderr
+    site.lab.start("secondary")
+    assert "is live" in site.ok("renew")
+    assert f"3 1 1 {combo(site)}" == new

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -156,6 +157,26 @@ def test_given_back(lab: Lab, parts: Parts, first: str) -> None:
         assert run.returncode == 0, run.stdout + run.stderr
         for name in sound_names:  # the key was kept: what is published holds
             assert leaf_digest(read_served(lineages[name])) == served[name], name
+
+
+def test_what_the_shell_program_began_is_finished(lab: Lab, parts: Parts) -> None:
+    """From wherever it left off, the new key is live once every cache has its record."""
+    begun = ["next", "ready", "issued-links-half", "ready-removed"]  # one of each kind
+    site = filled(lab, parts)
+    site.settings |= {"min_wait": "0s", "unseen_ttl": "1s"}
+    lineages = build(lab.tree, parts, MAIL)
+    for name in STATES.keys() - set(begun):
+        lineages[name].conf.unlink()
+    site.danebot("renew")
+    assert {lineages[name].served() for name in begun} == {parts.old}
+    time.sleep(5.2)
+    said = site.ok("renew")
+    for name in begun:
+        assert f"{name}: the new key {parts.new} is live" in said
+        sound_tree(lab.tree, name)
+        assert lineages[name].served() == parts.new
+        assert not (lineages[name].staging / "ready.pem").exists()
+    site.quiet("renew")
 
 
 def read_served(it: ShellLineage) -> bytes:
