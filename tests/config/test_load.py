@@ -148,7 +148,7 @@ def test_every_setting_can_be_set(root: Path) -> None:
     )
     shown = {e.name: (e.value, e.source) for e in found.effective}
     assert shown["lock_wait"] == ('"90s"', f"{path}:5")
-    assert shown["expiry_critical"] == ("0.25", f"{path}:24")
+    assert shown["expiry_critical"] == ("0.25", f"{path}:25")
 
 
 def test_a_lineage_overrides_what_holds_for_all_and_adds_hooks(root: Path) -> None:
