@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from danebot_exporter.endpoints import Report
 
 PER_PAGE = 50
+_LONGEST = 200
 _RESTING = {Phase.STABLE.value, Phase.PASS_THROUGH.value, Phase.BROKEN.value}
 _VIEWS = {"all": "all", "attention": "need attention", "rolling": "in a rollover"}
 
@@ -61,9 +62,8 @@ class Wish:
         view = query.get("show", "all")
         digits = query.get("page", "")
         number = int(digits) if digits.isascii() and digits.isdigit() and len(digits) < 7 else 1  # noqa: PLR2004
-        return cls(
-            view if view in _VIEWS else "all", query.get("q", "").strip()[:200], max(number, 1)
-        )
+        search = query.get("q", "").encode(errors="replace").decode().strip()
+        return cls(view if view in _VIEWS else "all", search[:_LONGEST], max(number, 1))
 
     def link(self, view: str | None = None, number: int = 1) -> str:
         """The address of another page."""

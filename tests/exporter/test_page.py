@@ -1,0 +1,249 @@
+"""The page: what it says, that nothing foreign gets into its markup, and how a browser shows it."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import struct
+import subprocess
+import zlib
+from collections.abc import Iterator
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from danebot.domain.snapshot import LineageStatus
+from danebot_exporter.page import PER_PAGE, Wish, page
+from exporter import sample
+from exporter.running import Exporter, exporter
+from exporter.sample import NOW
+
+ELEMENTS = (
+    "html head meta title link style body div main h1 h2 p span ul ol li a b form input button "
+    "article header svg circle line rect text dl dt dd details summary code pre nav footer"
+)
+TAGS = frozenset(ELEMENTS.split())
+
+
+class Outline(HTMLParser):
+    """Elements, their attributes and the text."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tags: set[str] = set()
+        self.attributes: set[str] = set()
+        self.words: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.add(tag)
+        self.attributes |= {name for name, _ in attrs}
+
+    def handle_data(self, data: str) -> None:
+        self.words.append(data)
+
+
+def outline(body: bytes) -> Outline:
+    found = Outline()
+    found.feed(body.decode())
+    found.close()
+    return found
+
+
+def made(tmp_path: Path, *lineages: LineageStatus, **query: str) -> bytes:
+    path = sample.write(tmp_path / "status.json", sample.snapshot(lineages))
+    return page(path, Wish.of(query), {}, NOW)
+
+
+def text(body: bytes) -> str:
+    return " ".join("".join(outline(body).words).split())
+
+
+def order(body: bytes) -> list[str]:
+    return re.findall(r"<h2>(.*?)</h2>", body.decode())
+
+
+# ---- what it says ---------------------------------------------------------------------------
+
+
+def test_each_situation_says_what_to_do(tmp_path: Path) -> None:
+    words = text(made(tmp_path, *sample.every_situation()))
+    for phrase in (
+        "add now: _25._tcp.mx.example.org. IN TLSA 3 1 1 ",
+        "publish what this prints: danebot tlsa smtp.example.net",
+        "Add to DNS, and keep the records that are there",
+        "May be removed from DNS",
+        "the ready key cools until 2026-06-02 06:00 UTC (18 h)",
+        "mend it; danebot runs it again at every renew",
+        "Nothing to do.",
+        "danebot init www.example.com",
+        "Last danebot renew 2026-06-01 11:00 UTC (1 h ago)",
+        "records seen everywhere 2026-05-31 06:00 UTC, 1 d 6 h ago",
+        "safe to use 2026-06-02 06:00 UTC, in 18 h",
+    ):
+        assert phrase in words, phrase
+
+
+def test_the_urgent_come_first(tmp_path: Path) -> None:
+    names = order(made(tmp_path, *sample.every_situation()))
+    assert set(names[:2]) == {"mx.example.org", "old.example.net"}
+    assert names[-2:] == ["mail.example.test", "www.example.com"]
+
+
+def test_views_and_search(tmp_path: Path) -> None:
+    everything = sample.every_situation()
+    assert order(made(tmp_path, *everything, show="rolling")) == [
+        "imap.example.com",
+        "smtp.example.net",
+        "mail.example.com",
+    ]
+    assert len(order(made(tmp_path, *everything, show="attention"))) == 5
+    assert order(made(tmp_path, *everything, q=" MAIL.example.c")) == ["mail.example.com"]
+    assert "No lineage matches." in text(made(tmp_path, *everything, q="nowhere"))
+    assert len(order(made(tmp_path, *everything, show="<b>", page="-1"))) == len(everything)
+    assert "Nothing needs attention." in text(
+        made(tmp_path, sample.lineage("a.example"), show="attention")
+    )
+    assert "There are no lineages yet." in text(made(tmp_path))
+
+
+def test_many_lineages_have_pages(tmp_path: Path) -> None:
+    many = [sample.lineage(f"m{number:03}.example") for number in range(2 * PER_PAGE + 1)]
+    assert order(made(tmp_path, *many, page="2"))[0] == f"m{PER_PAGE:03}.example"
+    assert len(order(made(tmp_path, *many, page="3"))) == 1
+    assert "Page 3 of 3" in text(made(tmp_path, *many, page="3"))
+    assert order(made(tmp_path, *many, page="99")) == []
+
+
+def test_a_rollover_is_drawn_where_it_is(tmp_path: Path) -> None:
+    drawing = made(tmp_path, sample.cooling("mail.example.com")).decode()
+    xs = [float(x) for x in re.findall(r'<circle cx="([\d.]+)%', drawing)]
+    assert xs == sorted(xs)
+    assert xs[0] == 2.0
+    assert xs[-1] == 98.0
+    (here,) = re.findall(r'<line x1="([\d.]+)%', drawing)
+    assert float(here) == pytest.approx(2 + 96 * 48 / 66, abs=0.1)  # 48 h of 66 h
+
+
+def test_a_document_that_cannot_be_read_is_said(tmp_path: Path) -> None:
+    assert "danebot renew writes it" in text(page(tmp_path / "absent", Wish(), {}, NOW))
+
+
+# ---- nothing foreign in the markup ----------------------------------------------------------
+
+
+@pytest.mark.parametrize("evil", sample.HOSTILE)
+def test_hostile_text_is_text(evil: str, tmp_path: Path) -> None:
+    base = sample.deployed("mail.example.com")
+    hostile = replace(
+        base,
+        name=evil,
+        phase=evil,
+        doing=evil,
+        live=replace(sample.certificate("a"), names=(evil, evil)),
+        current=sample.key("x", evil),
+        records=(replace(base.records[0], role=evil, owner=evil, record=evil, present_at=(evil,)),),
+        publication=replace(base.publication, add=(evil,), remove=(evil,)),
+        pending_hooks=(replace(base.pending_hooks[0], hook=evil, error=evil),),
+        probes=(replace(base.probes[0], endpoint=evil, address=evil, outcome=evil),),
+        findings=(sample.finding(evil, evil, evil, evil, evil),),
+    )
+    run = sample.finding(evil, evil, "warning", evil, evil)
+    document = replace(sample.snapshot([hostile]), findings=(run,))
+    path = sample.write(tmp_path / "status.json", document)
+    body = page(path, Wish.of({}), {}, NOW)
+    found = outline(body)
+    assert found.tags == TAGS - {"nav", "circle", "line", "text", "ol"} - {
+        "form",
+        "input",
+        "button",
+    }
+    assert not [name for name in found.attributes if name.startswith("on") or name == "style"]
+    assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e\ud800-\udfff]", body.decode())
+    searched = page(path, Wish.of({"q": evil, "show": "all"}), {}, NOW)
+    assert outline(searched).tags <= TAGS
+    assert b"<script" not in body + searched
+
+
+# ---- in a browser ---------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Exporter]:
+    where = tmp_path_factory.mktemp("page")
+    evil = [replace(sample.cooling("x"), name=text) for text in sample.HOSTILE]
+    document = sample.snapshot([*sample.every_situation(), *evil])
+    with exporter("--snapshot", sample.write(where / "status.json", document)) as found:
+        yield found
+
+
+def browse(profile: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    browser = shutil.which("chromium")
+    if browser is None:
+        pytest.fail("chromium is not installed: make deps")
+    return subprocess.run(
+        [
+            browser,
+            *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
+            *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
+            f"--user-data-dir={profile}",
+            *arguments,
+        ],
+        capture_output=True,
+        text=True,
+        timeout=90,
+        check=True,
+    )
+
+
+def test_a_browser_shows_it_without_complaint(running: Exporter, tmp_path: Path) -> None:
+    run = browse(
+        tmp_path / "profile",
+        *("--enable-logging=stderr", "--v=0", "--hide-scrollbars", "--window-size=1100,3000"),
+        f"--screenshot={tmp_path / 'page.png'}",
+        f"http://127.0.0.1:{running.port}/",
+    )
+    assert "CONSOLE" not in run.stderr, run.stderr
+    assert len(set(rows(tmp_path / "page.png"))) > 200  # not blank
+
+
+MEASURE = """<iframe src="page.html" style="border:0;width:{width}px;height:600px"></iframe>
+<script>onload = () => {{
+  const inner = document.querySelector("iframe").contentDocument.documentElement;
+  document.body.textContent = "[" + inner.scrollWidth + "," + inner.clientWidth + "," +
+    inner.querySelectorAll("article").length + "]";
+}}</script>"""
+
+
+@pytest.mark.parametrize("width", [390, 1100])
+def test_it_fits(width: int, running: Exporter, tmp_path: Path) -> None:
+    """In a frame, since a window is at least 500 pixels wide, and of a file, to be measured."""
+    (tmp_path / "page.html").write_text(running.get("/")[1], encoding="utf-8")
+    (tmp_path / "frame.html").write_text(MEASURE.format(width=width))
+    run = browse(
+        tmp_path / "profile",
+        *("--allow-file-access-from-files", "--window-size=1200,800", "--dump-dom"),
+        (tmp_path / "frame.html").as_uri(),
+    )
+    found = re.search(r"\[(\d+),(\d+),(\d+)\]", run.stdout)
+    assert found is not None, run.stdout
+    wide, window, cards = map(int, found.groups())
+    assert (wide, cards) == (window, 8 + len(sample.HOSTILE))
+    assert width - 20 <= window <= width
+
+
+def rows(path: Path) -> list[bytes]:
+    """The rows of a PNG, decompressed but not unfiltered: enough to tell blank from drawn."""
+    data = path.read_bytes()
+    at, parts, width = 8, b"", 0
+    while at < len(data):
+        size, kind = struct.unpack(">I4s", data[at : at + 8])
+        if kind == b"IHDR":
+            (width,) = struct.unpack(">I", data[at + 8 : at + 12])
+        if kind == b"IDAT":
+            parts += data[at + 8 : at + 8 + size]
+        at += size + 12
+    raw = zlib.decompress(parts)
+    stride = width * 3 + 1  # RGB and the filter
+    return [raw[start : start + stride] for start in range(0, len(raw), stride)]
