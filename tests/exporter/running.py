@@ -6,6 +6,7 @@ import contextlib
 import http.client
 import os
 import re
+import signal
 import ssl
 import subprocess
 import sys
@@ -84,6 +85,7 @@ def exporter(
         text=True,
         env=environment(),
         cwd="/",
+        start_new_session=True,
     )
     try:
         assert process.stderr is not None
@@ -96,7 +98,7 @@ def exporter(
             raise AssertionError("".join(lines))
         yield Exporter(process, int(found[1]), context, lines)
     finally:
-        process.terminate()
+        os.killpg(process.pid, signal.SIGTERM)  # with whatever it was started through
         process.wait(10)
         if process.stderr is not None:
             process.stderr.close()
