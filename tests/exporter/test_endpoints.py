@@ -1,0 +1,227 @@
+"""Probes of endpoints and /probe, against a name server and services that do as they are told."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import socket
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from adapters.hostile import Behaviour, Peer, says, server_context
+from adapters.nameserver import RECURSIVE, Nameserver, nameservers
+from adapters.probing import Certificates
+from danebot.config import EndpointSetting, LineageSettings, Settings, SocketAddress
+from danebot.domain.certs import spki_der
+from danebot.domain.delivery import DeliveryCode, Grade
+from danebot.domain.names import Endpoint, Hostname, Protocol
+from danebot.domain.route import Dane
+from danebot_exporter.endpoints import Judgement, Report, Watched, endpoints_of, look_at_all, render
+from danebot_exporter.probe import allowed, probe, subject_of
+from danebot_exporter.store import Store
+from danebot_exporter.watch import Watch
+from exporter import sample
+from exporter.test_metrics import parsed, value
+
+NAME = "mail.example"
+OWNER = f"_25._tcp.{NAME}"
+
+
+@dataclass
+class World:
+    """A mail host: its name server, its chain, and the settings that lead to its service."""
+
+    dns: Nameserver
+    certificates: Certificates
+    connect: tuple[SocketAddress, ...] = ()
+
+    @property
+    def settings(self) -> Settings:
+        endpoint = EndpointSetting(Hostname(NAME), 25, self.connect)
+        return Settings(
+            resolvers=(SocketAddress(self.dns.address, self.dns.port),),
+            common=LineageSettings(endpoints=(endpoint,)),
+        )
+
+    @property
+    def key(self) -> bytes:
+        from cryptography import x509
+
+        leaf = x509.load_der_x509_certificate(self.certificates.ecdsa.ders[0])
+        return hashlib.sha256(spki_der(leaf.public_key())).digest()
+
+    def publish(self, digest: bytes, flags: str = "QR RD RA AD") -> None:
+        self.dns.say(NAME, "A", f"{NAME} 300 A 127.0.0.1", flags=flags)
+        self.dns.say(NAME, "AAAA", flags=flags)
+        self.dns.say(OWNER, "TLSA", f"{OWNER} 300 TLSA 3 1 1 {digest.hex()}", flags=flags)
+
+    def look(self, key: bytes | None = None) -> Report:
+        endpoint = Endpoint(Hostname(NAME), 25, Protocol.SMTP)
+        watched = Watched("mail", endpoint, self.key if key is None else key)
+        (report,) = asyncio.run(look_at_all([watched], self.settings))
+        return report
+
+
+@pytest.fixture(scope="module")
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
+    return Certificates(tmp_path_factory.mktemp("certificates"))
+
+
+@pytest.fixture
+def world(certificates: Certificates) -> Iterator[World]:
+    with nameservers("127.0.0.1") as (told,):
+        yield World(told, certificates)
+
+
+@pytest.fixture
+def service(world: World) -> Iterator[World]:
+    """The world, with its service running and its record published."""
+    with Peer(behave_as(world)) as peer:
+        world.connect = (SocketAddress(peer.address, peer.port),)
+        world.publish(world.key)
+        yield world
+
+
+def behave_as(world: World) -> Behaviour:
+    """An SMTP service that minds nobody's name."""
+    context = server_context(world.certificates.ecdsa.file)
+
+    def behave(connection: socket.socket) -> None:
+        connection.sendall(b"220 mail.example ESMTP\r\n")
+        connection.recv(1000)
+        connection.sendall(b"250-mail.example\r\n250 STARTTLS\r\n")
+        connection.recv(1000)
+        connection.sendall(b"220 go\r\n")
+        with context.wrap_socket(connection, server_side=True) as tls:
+            tls.recv(1000)
+
+    return behave
+
+
+# ---- endpoints ------------------------------------------------------------------------------
+
+
+def test_authenticated(service: World) -> None:
+    report = service.look()
+    assert report.success
+    assert report.dane is Dane.APPLIES
+    (one,) = report.served
+    assert (one.judgement, one.key) == (Judgement.AUTHENTICATED, service.key)
+    samples = parsed(render([report], sample.NOW, 2.5))
+    labels = {"lineage": "mail", "endpoint": f"{NAME}:25"}
+    assert value(samples, "danebot_endpoint_probe_success", **labels) == 1
+    assert value(samples, "danebot_endpoint_serves_current_key", **labels) == 1
+    assert value(samples, "danebot_endpoint_round_duration_seconds") == 2.5
+    for judgement in Judgement:
+        found = value(samples, "danebot_endpoint_addresses", **labels, result=judgement.value)
+        assert found == (1 if judgement is Judgement.AUTHENTICATED else 0)
+
+
+def test_a_mismatch_and_another_key(service: World) -> None:
+    service.publish(bytes(32))
+    report = service.look(key=bytes(32))
+    assert not report.success
+    assert report.served[0].judgement is Judgement.MISMATCH
+    labels = {"lineage": "mail", "endpoint": f"{NAME}:25"}
+    samples = parsed(render([report], sample.NOW, 1))
+    assert value(samples, "danebot_endpoint_serves_current_key", **labels) == 0
+
+
+def test_an_insecure_zone(service: World) -> None:
+    service.publish(service.key, RECURSIVE)
+    report = service.look()
+    assert report.dane is Dane.INSECURE_ADDRESS
+    assert report.served[0].judgement is Judgement.NO_DANE
+
+
+def test_no_tls(world: World) -> None:
+    with Peer(says(b"220 mail.example ESMTP\r\n", b"250 mail.example\r\n", b"221 bye\r\n")) as peer:
+        world.connect = (SocketAddress(peer.address, peer.port),)
+        world.publish(world.key)
+        report = world.look()
+    assert report.served[0].judgement is Judgement.NO_TLS
+    names = {name for name, _ in parsed(render([report], sample.NOW, 1))}
+    assert "danebot_endpoint_serves_current_key" not in names
+    assert "danebot_endpoint_certificate_not_after_timestamp_seconds" not in names
+
+
+def test_nobody_there_and_no_address(world: World) -> None:
+    world.publish(world.key)
+    world.connect = (SocketAddress("127.0.0.1", 1),)
+    assert world.look().served[0].judgement is Judgement.UNREACHABLE
+    world.connect = ()
+    world.dns.say(NAME, "A")
+    report = world.look()
+    assert report.dane is Dane.NO_ADDRESS
+    assert not report.success
+
+
+def test_which_endpoints() -> None:
+    status = sample.cooling("mail.example.com")
+    (one,) = endpoints_of(status, Settings())
+    assert (one.lineage, str(one.endpoint)) == ("mail.example.com", "mail.example.com:25")
+    assert one.key == sample.key("mail.example.com").digest
+    assert endpoints_of(status, Settings(common=LineageSettings(probe=False))) == ()
+    odd = ("nonsense", "_25._udp.a.example", "_99999._tcp.a.example", "_443._tcp.a.example")
+    records = tuple(replace(status.records[0], owner=owner) for owner in odd)
+    (one,) = endpoints_of(replace(status, records=records), Settings())
+    assert one.endpoint == Endpoint(Hostname("a.example"), 443, Protocol.TLS)
+
+
+def test_a_round_is_kept(service: World, tmp_path: Path) -> None:
+    document = sample.snapshot([sample.lineage(NAME)])
+    path = sample.write(tmp_path / "status.json", document)
+    store = Store(replace(service.settings, snapshot=path))
+    complaints: list[str] = []
+    watch = Watch(store, timedelta(minutes=5), complaints.append)
+    assert store.round == b""
+    assert watch.round() == 1
+    assert store.reports[NAME][0].success
+    assert b"danebot_endpoint_probe_success" in store.round
+    path.unlink()
+    assert watch.round() == 0
+    assert (store.round, complaints) == (b"", [])
+
+
+# ---- /probe ---------------------------------------------------------------------------------
+
+
+def test_how_long_a_probe_may_take() -> None:
+    for header, seconds in (
+        (None, 30),
+        ("", 30),
+        ("x", 30),
+        ("10", 9.5),
+        ("0.1", 1),
+        ("1e9", 120),
+        ("-5", 1),
+        ("nan", 30),
+        ("inf", 30),
+    ):
+        assert allowed(header) == timedelta(seconds=seconds), header
+
+
+def test_a_domain_without_dane(world: World) -> None:
+    world.dns.say("example", "MX", "example 300 MX 10 mail.example.", flags=RECURSIVE)
+    world.publish(world.key, RECURSIVE)
+    body = probe(subject_of("example", "smtp"), world.settings, timedelta(seconds=10))
+    samples = parsed(body)
+    assert value(samples, "danebot_probe_hosts", dane="insecure-address") == 1
+    for code in DeliveryCode:
+        assert value(samples, "danebot_probe_findings", code=code.value) is not None
+    assert sum(value(samples, "danebot_probe_grade", grade=g.name.lower()) or 0 for g in Grade) == 1
+
+
+def test_a_resolver_that_never_answers_is_over_in_time(world: World) -> None:
+    world.dns.keep_silent("example", "MX")
+    began = time.monotonic()
+    body = probe(subject_of("example", "smtp"), world.settings, timedelta(seconds=2))
+    assert time.monotonic() - began < 6
+    samples = parsed(body)
+    assert value(samples, "probe_success") == 0
+    assert value(samples, "danebot_probe_grade", grade="unjudged") == 1
