@@ -36,8 +36,10 @@ _PARAMETERS = 3  # usage, selector, matching type
 Watcher = Callable[["LineageStatus"], None]
 
 
-def collect(path: Path, watch: Watcher | None = None) -> tuple[bytes, DocumentError | None]:
-    """All metrics of the status document at ``path``, and why it couldn't be read, if so.
+def collect(
+    path: Path, watch: Watcher | None = None
+) -> tuple[tuple[bytes, ...], DocumentError | None]:
+    """All metrics of the status document at ``path``, in parts, and why it can't be read, if so.
 
     ``watch`` is shown every lineage on the way; what it was shown counts only without a fault.
     """
@@ -47,8 +49,8 @@ def collect(path: Path, watch: Watcher | None = None) -> tuple[bytes, DocumentEr
     except DocumentError as fault:
         broken = Exposition()
         _readable(broken, fault.reason)
-        return broken.text(), fault
-    return collector.text(snapshot), None
+        return broken.parts(), fault
+    return collector.parts(snapshot), None
 
 
 def _readable(out: Exposition, reason: Reason | None) -> None:
@@ -86,7 +88,7 @@ class Collector:
         if self._watch is not None:
             self._watch(status)
 
-    def text(self, snapshot: Snapshot) -> bytes:
+    def parts(self, snapshot: Snapshot) -> tuple[bytes, ...]:
         """The exposition."""
         out = self._out
         out.subject()
@@ -105,7 +107,7 @@ class Collector:
         for code, severity in dict.fromkeys((*known, *self._findings)):
             out.add(m.FINDINGS, self._findings[code, severity], code, severity)
         self._of_the_run(snapshot.findings)
-        return out.text()
+        return out.parts()
 
     def _count(self, findings: Iterable[FindingStatus]) -> None:
         for finding in findings:

@@ -17,6 +17,7 @@ from danebot_exporter.metrics import TABLE, Metric
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 _LONGEST = 200
+_SUBJECTS = 500  # whose samples make a piece of each family
 
 
 def label(value: str) -> str:
@@ -38,11 +39,22 @@ class Exposition:
     def __init__(self) -> None:
         """Empty."""
         self._families: dict[str, io.StringIO] = {}
+        self._finished: dict[str, list[bytes]] = {}
         self._series: set[tuple[object, ...]] = set()
+        self._subjects = 0
 
     def subject(self) -> None:
         """Begin another subject."""
         self._series.clear()
+        self._subjects += 1
+        if self._subjects % _SUBJECTS == 0:
+            self._flush()
+
+    def _flush(self) -> None:
+        """Put what there is into pieces that are never moved again: memory is short."""
+        for name, family in self._families.items():
+            self._finished.setdefault(name, []).append(family.getvalue().encode())
+        self._families.clear()
 
     def add(self, metric: Metric, value: float, *labels: str) -> None:
         """Add a sample; ``labels`` in the order of the table."""
@@ -74,15 +86,18 @@ class Exposition:
         for one in states:
             self.add(metric, int(one == state), *labels, one)
 
-    def text(self) -> bytes:
+    def parts(self) -> tuple[bytes, ...]:
         """The exposition in UTF-8, families in the order of the table; empties this object."""
-        out = io.BytesIO()
+        self._flush()
+        out: list[bytes] = []
         for name, metric in TABLE.items():
-            family = self._families.pop(name, None)
-            if family is None:
-                continue
-            words = metric.help.replace("\\", "\\\\").replace("\n", "\\n")
-            head = f"# HELP {name} {words}\n# TYPE {name} {metric.kind.value}\n"
-            out.write(head.encode())
-            out.write(family.getvalue().encode())
-        return out.getvalue()
+            pieces = self._finished.pop(name, None)
+            if pieces is not None:
+                words = metric.help.replace("\\", "\\\\").replace("\n", "\\n")
+                out.append(f"# HELP {name} {words}\n# TYPE {name} {metric.kind.value}\n".encode())
+                out += pieces
+        return tuple(out)
+
+    def text(self) -> bytes:
+        """`parts` in one."""
+        return b"".join(self.parts())

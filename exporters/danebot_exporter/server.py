@@ -218,7 +218,7 @@ class Handler(BaseHTTPRequestHandler):
     def _metrics(self, query: dict[str, str]) -> None:
         del query
         store = self.server.store
-        self.reply((store.metrics(), store.round, self.server.own.text()), CONTENT_TYPE)
+        self.reply((*store.metrics(), store.round, self.server.own.text()), CONTENT_TYPE)
 
     def _probe(self, query: dict[str, str]) -> None:
         subject = subject_of(query.get("target", ""), query.get("module", "smtp"))

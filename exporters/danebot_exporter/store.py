@@ -29,7 +29,7 @@ class Store:
         self._lock = threading.Lock()
         self._signature: Signature | None = None
         self._looked = False
-        self._body = b""
+        self._body: tuple[bytes, ...] = ()
         self._fault: DocumentError | None = None
         self._watched: tuple[Watched, ...] = ()
         self._round = b""
@@ -40,8 +40,8 @@ class Store:
         """The status document."""
         return self.settings.snapshot
 
-    def metrics(self) -> bytes:
-        """The document's metrics; costs a `stat` while it doesn't change."""
+    def metrics(self) -> tuple[bytes, ...]:
+        """The document's metrics in parts; costs a `stat` while it doesn't change."""
         with self._lock:
             self._refresh()
             return self._body
@@ -80,7 +80,7 @@ class Store:
         found = signature(self.path)
         if self._looked and found == self._signature:
             return
-        self._body = b""  # the old text may go before the new one comes: there are large ones
+        self._body = ()  # the old text may go before the new one comes: there are large ones
         seen: list[Watched] = []
 
         def watch(status: LineageStatus) -> None:

@@ -20,5 +20,5 @@ def write_textfile(snapshot: Path, path: Path) -> DocumentError | None:
     if path.suffix != ".prom":
         raise ConfigError(f"{path}: node_exporter reads files that end in .prom only")
     body, fault = collect(snapshot)
-    write_file(path, body, _PUBLIC)
+    write_file(path, b"".join(body), _PUBLIC)
     return fault

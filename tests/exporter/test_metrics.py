@@ -42,7 +42,8 @@ def value(samples: Samples, name: str, /, **labels: str) -> float | None:
 
 def collected(tmp_path: Path, *lineages: LineageStatus) -> Samples:
     path = sample.write(tmp_path / "status.json", sample.snapshot(lineages))
-    body, fault = collect(path)
+    parts, fault = collect(path)
+    body = b"".join(parts)
     assert fault is None
     return parsed(body)
 
@@ -63,7 +64,7 @@ def test_names_follow_the_conventions() -> None:
 def test_every_metric_of_the_document_is_seen_in_some_situation(tmp_path: Path) -> None:
     event = sample.finding("mail.example.com", "promoted", "notice", "the new key is live")
     document = replace(sample.snapshot(sample.every_situation()), findings=(event,))
-    body, _ = collect(sample.write(tmp_path / "status.json", document))
+    body = b"".join(collect(sample.write(tmp_path / "status.json", document))[0])
     seen = {name for name, _ in parsed(body)}
     assert seen == {name for name, one in TABLE.items() if one.origin is Origin.SNAPSHOT}
 
@@ -74,7 +75,7 @@ def test_labels_are_those_of_the_table(tmp_path: Path) -> None:
 
 
 def test_promtool_finds_nothing_to_say(tmp_path: Path) -> None:
-    body, _ = collect(sample.write(tmp_path / "status.json"))
+    body = b"".join(collect(sample.write(tmp_path / "status.json"))[0])
     own = b"".join(
         line
         for line in OwnMetrics().text().splitlines(keepends=True)
@@ -175,7 +176,8 @@ def test_hostile_text_breaks_nothing(tmp_path: Path) -> None:
     path = tmp_path / "status.json"
     document = encode(sample.snapshot([*lineages, lineages[0]]))
     path.write_text(json.dumps(document))
-    body, fault = collect(path)
+    parts, fault = collect(path)
+    body = b"".join(parts)
     assert fault is None
     samples = parsed(body)  # which refuses a series that is there twice
     names = {dict(labels)["lineage"] for name, labels in samples if name == "danebot_lineage_info"}
@@ -221,7 +223,8 @@ def test_a_bad_document_is_a_metric_and_a_line(name: str, tmp_path: Path) -> Non
     text, reason = BAD[name]
     path = tmp_path / "status.json"
     path.write_text(text)
-    body, fault = collect(path)
+    parts, fault = collect(path)
+    body = b"".join(parts)
     samples = parsed(body)
     assert fault is not None
     assert fault.reason is reason

@@ -1,0 +1,108 @@
+"""The exporter at 10, 1,000 and 10,000 lineages: memory, and CPU time of a scrape."""
+
+from __future__ import annotations
+
+import http.client
+import statistics
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.parser import text_string_to_metric_families
+
+from bench.measure import Bench
+from danebot.config import Settings
+from danebot_exporter.store import Store
+from exporter import sample
+from exporter.running import Exporter, exporter
+
+if TYPE_CHECKING:
+    from prometheus_client.core import Metric
+
+SIZES = (10, 1_000, 10_000)
+MEMORY = 150  # MiB
+UNCHANGED = 0.050  # seconds of CPU
+CHANGED = 1.3
+ROUNDS = 5
+
+
+def document(path: Path, size: int) -> Path:
+    """So many lineages; one in ten is in a rollover."""
+    makers = (sample.cooling, *(sample.lineage for _ in range(9)))
+    lineages = (makers[number % 10](f"mail{number}.example.test") for number in range(size))
+    return sample.write(path, sample.snapshot(lineages))
+
+
+class Families:
+    """What somebody else collected."""
+
+    def __init__(self, text: bytes) -> None:
+        self._families = list(text_string_to_metric_families(text.decode()))
+
+    def collect(self) -> Iterable[Metric]:
+        return self._families
+
+
+@pytest.fixture(params=SIZES)
+def size(request: pytest.FixtureRequest) -> int:
+    found: int = request.param
+    return found
+
+
+def scrape(found: Exporter) -> int:
+    """One scrape as Prometheus makes it; octets are counted, not kept."""
+    connection = http.client.HTTPConnection("127.0.0.1", found.port, timeout=60)
+    connection.request("GET", "/metrics")
+    answer = connection.getresponse()
+    assert answer.status == 200
+    total = 0
+    while part := answer.read(1 << 20):
+        total += len(part)
+    connection.close()
+    return total
+
+
+def test_scrapes(size: int, tmp_path: Path, bench: Bench) -> None:
+    path = document(tmp_path / "status.json", size)
+    with exporter("--snapshot", path) as found:
+        octets = scrape(found)
+        scrape(found)
+        before = found.cpu()
+        rounds = 20
+        for _ in range(rounds):
+            scrape(found)
+        spent = (found.cpu() - before) / rounds
+        bench.limit(f"scrape of an unchanged document, {size} lineages", spent, UNCHANGED, "s CPU")
+        for _ in range(3):  # as after so many runs of danebot
+            document(tmp_path / "new.json", size).replace(path)
+            scrape(found)
+        bench.limit(
+            f"resident memory at its highest, {size} lineages", found.resident(), MEMORY, "MiB"
+        )
+    assert octets > 0
+
+
+def test_a_changed_document(size: int, tmp_path: Path, bench: Bench) -> None:
+    path = document(tmp_path / "status.json", size)
+    text = b"".join(Store(Settings(snapshot=path)).metrics())
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(Families(text))
+    ours, theirs = [], []
+    for _ in range(ROUNDS):
+        store = Store(Settings(snapshot=path))
+        begin = time.process_time()
+        store.metrics()
+        middle = time.process_time()
+        generate_latest(registry)
+        ours.append(middle - begin)
+        theirs.append(time.process_time() - middle)
+    bench.row(
+        f"changed document, read and rendered / generate_latest alone, {size} lineages",
+        statistics.median(ours),
+        statistics.median(theirs),
+        "s CPU",
+        goal=CHANGED,
+    )
