@@ -365,6 +365,8 @@ def plan(observation: Observation, memory: Memory, policy: Policy, now: datetime
     base = Plan(Phase.STABLE, current=current)
     if state.management is Management.PASS_THROUGH:
         return replace(base, phase=Phase.PASS_THROUGH)
+    if _useless_combo(state):
+        return replace(base, phase=Phase.ISSUED, step=Step.DEPLOY)
     if serving is None or not serving.matches or state.staged is None:
         return replace(base, phase=Phase.BROKEN, hold=Hold.NOTHING_SERVED, certbot_may_renew=False)
     base = _with_awaited(base, observation, memory, policy)
@@ -376,6 +378,13 @@ def plan(observation: Observation, memory: Memory, policy: Policy, now: datetime
     if not _in_place(state):
         return replace(base, phase=Phase.ISSUED, step=Step.DEPLOY)
     return _plan_awaited(base, observation, memory, now)
+
+
+def _useless_combo(state: LineageState) -> bool:
+    """Whether ``combo.pem`` holds a key that isn't its chain's, and live and staging are sound."""
+    live = state.live
+    mixed = state.combo is not None and not state.combo.matches
+    return mixed and live is not None and live.matches and live.same_content(state.staged)
 
 
 def _in_place(state: LineageState) -> bool:
@@ -502,7 +511,7 @@ def _plan_awaited(base: Plan, observation: Observation, memory: Memory, now: dat
     match seen_awaited(base.awaited, memory.awaiting):
         case Seen.UNKNOWN:
             return replace(waiting, hold=Hold.CANNOT_SEE)
-        case Seen.MISSING if ready:
+        case Seen.MISSING if ready and state.next is None:  # there is a place to go back to
             return replace(
                 waiting, phase=Phase.STAGED, step=Step.BACK_TO_NEXT, hold=Hold.NOT_EVERYWHERE
             )
