@@ -15,9 +15,9 @@ ROOT = Path(__file__).parents[1]
 PACKAGES = {"danebot", "danebot_checks", "danebot_exporter"}
 
 
-def run(*command: str | Path) -> str:
+def run(*command: str | Path, ends: frozenset[int] = frozenset({0})) -> str:
     done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.returncode in ends, done.stdout + done.stderr
     return done.stdout
 
 
@@ -53,5 +53,7 @@ def test_every_console_script_runs_from_a_clean_environment(wheel: Path, tmp_pat
     assert installed >= PACKAGES
     assert not installed & {"checks", "exporters", "tests", "tools"}
     for script in scripts(wheel):
-        assert "usage" in run(python.parent / script, "--help").lower()
-        run(python.parent / script, "--version")
+        # a plugin that was asked for help has checked nothing: UNKNOWN, by the guidelines
+        ends = frozenset({0, 3} if script.startswith("check_") else {0})
+        assert "usage" in run(python.parent / script, "--help", ends=ends).lower()
+        run(python.parent / script, "--version", ends=ends)

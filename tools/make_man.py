@@ -49,8 +49,8 @@ key and chain, for services to read
 .SH ENVIRONMENT
 .TP
 DANEBOT_EVENT
-set for hooks: \\fIissued\\fR when certbot runs them, with RENEWED_LINEAGE the staging directory and nothing
-live yet; \\fIdeployed\\fR when danebot does, with the live directory
+set for hooks: \\fIissued\\fR when certbot runs them, with RENEWED_LINEAGE the staging
+directory and nothing live yet; \\fIdeployed\\fR when danebot does, with the live directory
 .TP
 NO_COLOR
 no colours

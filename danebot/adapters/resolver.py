@@ -49,7 +49,9 @@ class Resolver:
         """Ask for ``name``; trouble is in the answer."""
         return (yield from self.look(kind, name)).answer
 
-    def look(self, kind: Kind[RecordT], name: DnsName) -> Steps[Look[RecordT]]:
+    def look(  # noqa: C901 - one loop over nameservers and attempts, read from top to bottom
+        self, kind: Kind[RecordT], name: DnsName
+    ) -> Steps[Look[RecordT]]:
         """Ask every nameserver in turn until one gives a conclusive answer.
 
         A nameserver that timed out is tried again, one that gave an error isn't.

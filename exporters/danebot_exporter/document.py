@@ -1,6 +1,6 @@
 """Reads the status document one lineage at a time, so that ten thousand fit into little memory.
 
-`walk` never holds more than the text and one lineage.  Whatever is wrong with the document is a
+`walk` never holds more than a piece of the text and one lineage.  Whatever is wrong with the document is a
 `DocumentError`, never another exception.
 """
 
@@ -12,10 +12,10 @@ import json
 import os
 import re
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from danebot.adapters.codec import decode
 from danebot.domain.names import printable
@@ -24,6 +24,7 @@ from danebot.errors import DanebotError
 
 _BLANKS = re.compile(r"[ \t\r\n]*")
 _LARGEST = 512 * 1024 * 1024
+_PIECE = 256 * 1024
 _DECODER = json.JSONDecoder()
 
 
@@ -69,51 +70,56 @@ def read(path: Path, each: Callable[[LineageStatus], None]) -> Snapshot:
 
     ``each`` has been called by then with lineages of a document that turns out to be damaged.
     """
-    text = _text(path)
     try:
-        return walk(text, each)
+        with _open(path) as file:
+            return walk(file, each)
     except DocumentError as fault:
         raise DocumentError(fault.reason, f"{path}: {fault}") from fault
+    except OSError as exc:
+        raise _unreadable(path, exc) from exc
     except (ValueError, RecursionError, DanebotError) as exc:
-        words = printable(str(exc))
-        raise DocumentError(
-            Reason.DAMAGED, f"{path} is damaged: {words}; run danebot renew to write it anew"
-        ) from exc
+        words = f"{path} is damaged: {printable(str(exc))}; run danebot renew to write it anew"
+        raise DocumentError(Reason.DAMAGED, words) from exc
 
 
-def _text(path: Path) -> str:
+def _open(path: Path) -> TextIO:
     try:
         # Not to hang on a pipe that somebody named by mistake.
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-        with os.fdopen(descriptor, "rb") as file:
-            found = os.fstat(descriptor)
-            if not stat.S_ISREG(found.st_mode) or found.st_size > _LARGEST:
-                raise DocumentError(Reason.FOREIGN, f"{path} is not a status document")
-            return file.read().decode()
-    except UnicodeDecodeError as exc:
-        raise DocumentError(Reason.DAMAGED, f"{path} is damaged: not UTF-8") from exc
-    except (OSError, ValueError) as exc:
-        code = exc.errno if isinstance(exc, OSError) else None
-        if code in {errno.EACCES, errno.EPERM}:
-            raise DocumentError(
-                Reason.FORBIDDEN, f"{path} may not be read; it ought to be 0644"
-            ) from exc
-        if code == errno.ENOENT:
+    except ValueError as exc:  # a NUL in the name
+        raise DocumentError(Reason.MISSING, str(exc)) from exc
+    found = os.fstat(descriptor)
+    if not stat.S_ISREG(found.st_mode) or found.st_size > _LARGEST:
+        os.close(descriptor)
+        raise DocumentError(Reason.FOREIGN, "not a status document")
+    return os.fdopen(descriptor, encoding="utf-8", newline="")
+
+
+def _unreadable(path: Path, exc: OSError) -> DocumentError:
+    match exc.errno:
+        case errno.EACCES | errno.EPERM:
+            words = f"{path} may not be read; it ought to be 0644"
+            return DocumentError(Reason.FORBIDDEN, words)
+        case errno.ENOENT | errno.ENOTDIR:
             words = f"{path} is not there yet: danebot renew writes it"
-            raise DocumentError(Reason.MISSING, words) from exc
-        raise DocumentError(Reason.MISSING, f"{path} can't be read: {printable(str(exc))}") from exc
+            return DocumentError(Reason.MISSING, words)
+        case _:
+            words = f"{path} can't be read: {exc.strerror}"
+            return DocumentError(Reason.MISSING, words)
 
 
-def walk(text: str, each: Callable[[LineageStatus], None]) -> Snapshot:
-    """`read` for text that is there already; ValueError for what isn't JSON or doesn't fit."""
+def walk(file: TextIO, each: Callable[[LineageStatus], None]) -> Snapshot:
+    """`read` for what is open already; ValueError for what isn't JSON or doesn't fit."""
     head: dict[str, Any] = {}
-    for key, at in _Members(text):
+    text = _Text(file)
+    for key in text.members():
         if key == "lineages":
             if "schema" not in head:
                 raise DocumentError(Reason.FOREIGN, "not a danebot status document: no schema")
-            at.each(each)
+            for item in text.items():
+                each(decode(LineageStatus, item))
         else:
-            head[key] = at.value()
+            head[key] = text.value()
             if key == "schema":
                 _check_schema(head[key])
     _check_schema(head.get("schema"))
@@ -129,66 +135,77 @@ def _check_schema(schema: object) -> None:
         raise DocumentError(Reason.FOREIGN, f"not a danebot status document of schema {SCHEMA}")
 
 
-class _Members:
-    """The members of the object that a JSON text is, each with the place of its value."""
+class _Text:
+    """JSON, taken value by value; only what a value needs is in memory."""
 
-    def __init__(self, text: str) -> None:
-        self._text = text
+    def __init__(self, file: TextIO) -> None:
+        self._file = file
+        self._text = ""
         self._at = 0
+        self._all = False
 
-    def __iter__(self) -> _Members:
+    def members(self) -> Iterator[str]:
+        """The names of the object that this is; whoever takes one takes its value."""
         self._expect("{")
-        self._first = True
-        return self
-
-    def __next__(self) -> tuple[str, _Members]:
-        if self._first and self._accept("}"):
-            self._end()
-        if not self._first and not self._accept(","):
+        if not self._accept("}"):
+            while True:
+                key = self.value()
+                if not isinstance(key, str):
+                    raise ValueError("a member has no name")
+                self._expect(":")
+                yield key
+                if not self._accept(","):
+                    break
             self._expect("}")
-            self._end()
-        self._first = False
-        key = self.value()
-        if not isinstance(key, str):
-            raise ValueError("a member has no name")  # noqa: TRY004 - one class for all damage
-        self._expect(":")
-        return key, self
+        if self._next():
+            raise ValueError("something follows its end")
 
-    def value(self) -> Any:  # noqa: ANN401 - JSON
-        """The value here."""
-        try:
-            found, self._at = _DECODER.raw_decode(self._text, self._skip())
-        except StopIteration as exc:
-            raise ValueError("it ends too early") from exc
-        return found
-
-    def each(self, take: Callable[[LineageStatus], None]) -> None:
-        """The items of the list here, decoded."""
+    def items(self) -> Iterator[Any]:
+        """The items of the list that comes next."""
         self._expect("[")
         if self._accept("]"):
             return
-        while True:
-            take(decode(LineageStatus, self.value()))
-            if not self._accept(","):
-                break
+        yield self.value()
+        while self._accept(","):
+            yield self.value()
         self._expect("]")
 
-    def _skip(self) -> int:
-        found = _BLANKS.match(self._text, self._at)
-        return found.end() if found is not None else self._at
+    def value(self) -> Any:  # noqa: ANN401 - JSON
+        """The value that comes next."""
+        while True:
+            self._next()
+            try:
+                found, end = _DECODER.raw_decode(self._text, self._at)
+            except (StopIteration, ValueError) as exc:
+                if self._all:
+                    raise ValueError(str(exc) or "it ends too early") from exc
+            else:
+                if end < len(self._text) or self._all:  # else a number may go on
+                    self._at = end
+                    return found
+            self._fill()
+
+    def _fill(self) -> None:
+        """Twice as much text, so that a long value is looked at a few times only."""
+        rest = self._text[self._at :]
+        more = self._file.read(max(len(rest), _PIECE))
+        self._text, self._at, self._all = rest + more, 0, not more
+
+    def _next(self) -> str:
+        """The next character that is no blank; "" at the end."""
+        while True:
+            blanks = _BLANKS.match(self._text, self._at)
+            self._at = blanks.end() if blanks is not None else self._at
+            if self._at < len(self._text) or self._all:
+                return self._text[self._at : self._at + 1]
+            self._fill()
 
     def _accept(self, char: str) -> bool:
-        self._at = self._skip()
-        if not self._text.startswith(char, self._at):
+        if self._next() != char:
             return False
         self._at += 1
         return True
 
     def _expect(self, char: str) -> None:
         if not self._accept(char):
-            raise ValueError(f"{char!r} expected at character {self._at}")
-
-    def _end(self) -> None:
-        if self._skip() != len(self._text):
-            raise ValueError(f"something follows its end, at character {self._at}")
-        raise StopIteration
+            raise ValueError(f"{char!r} expected, found {self._next()!r}")

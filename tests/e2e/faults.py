@@ -10,6 +10,7 @@ A situation is prepared once and kept as a copy; each fault begins from that cop
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import enum
 import functools
@@ -28,7 +29,7 @@ from danebot.adapters.recovery import recover
 from danebot.adapters.tree import Reader, Tree
 from danebot.domain.certs import read_private_key
 from danebot.errors import CertificateError
-from e2e.site import MAIL, Site
+from e2e.site import MAIL, OWNER, Site
 
 _ROOTS, _PROCESSES, _CALLS, _WORDS = 4, 64, 2048, 160
 _HEAD = struct.Struct("2i 4i")  # mode, at; changes, space, fired, processes
@@ -65,7 +66,9 @@ class Ran:
 @functools.cache
 def shim() -> Path:
     """The compiled shim; made once per worker."""
-    path = Path(tempfile.mkdtemp(prefix="danebot-faults.")) / "faults.so"
+    directory = tempfile.mkdtemp(prefix="danebot-faults.")
+    atexit.register(shutil.rmtree, directory)
+    path = Path(directory) / "faults.so"
     source = Path(__file__).with_name("faults.c")
     subprocess.run(
         ["gcc", "-Wall", "-O1", "-shared", "-fPIC", "-o", path, source], check=True, timeout=60
@@ -109,6 +112,7 @@ class Situation:
         self._copy = Path(tempfile.mkdtemp(prefix="danebot-situation."))
         shutil.copytree(site.tree.parent, self._copy / "base", symlinks=True)
         self.keys = private_keys(site.tree)
+        self._records = sorted(site.lab.tlsa_at(site.lab.ns1, OWNER))
         self.counted = run(site, arguments)
         assert self.counted.returncode == 0, self.counted
         self.restore()
@@ -118,6 +122,9 @@ class Situation:
         base = self.site.tree.parent
         shutil.rmtree(base)
         shutil.copytree(self._copy / "base", base, symlinks=True)
+        lab = self.site.lab
+        if sorted(lab.tlsa_at(lab.ns2, OWNER)) != self._records:  # another situation's
+            lab.tlsa_set(OWNER, *self._records)
 
     def strike(self, fault: Fault, at: int) -> Ran:
         """The operation from the beginning, with a fault."""

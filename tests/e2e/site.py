@@ -14,14 +14,14 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
+from danebot import cli
 from lab.acme import Flavour
 from lab.lab import Lab
-
-from danebot import cli
 
 MAIL = "mail.example.test"
 OWNER = "_25._tcp.mail.example.test."
 QUICK = {"min_wait": "0s", "margin": "0s", "unseen_ttl": "6s", "backoff_first": "1h"}
+_PROGRAM = (sys.executable, "-m", "danebot")
 
 
 @dataclass
@@ -32,7 +32,7 @@ class Site:
     settings: dict[str, str] = field(default_factory=lambda: dict(QUICK))
     flavour: Flavour = Flavour.PYPI
     extra: str = ""
-    python: tuple[str, ...] = (sys.executable, "-m", "danebot")
+    python: tuple[str, ...] = _PROGRAM
 
     @property
     def tree(self) -> Path:
@@ -88,10 +88,10 @@ class Site:
     ) -> subprocess.CompletedProcess[str]:
         """Run danebot to its end; what it exits with and prints.
 
-        Without an environment of its own it runs in this process, through the same entry point:
+        Without an environment or a tracer it runs in this process, through the same entry point:
         a start costs more than most runs.
         """
-        if not env:
+        if not env and self.python == _PROGRAM:
             return self.inside(*args)
         return subprocess.run(
             self.command(*args),

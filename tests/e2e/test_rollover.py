@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 
 import pytest
+
 from e2e.site import MAIL, OWNER, Site
 
 pytestmark = pytest.mark.lab
