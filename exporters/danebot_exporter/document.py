@@ -1,7 +1,7 @@
 """Reads the status document one lineage at a time, so that ten thousand fit into little memory.
 
-`walk` never holds more than a piece of the text and one lineage.  Whatever is wrong with the document is a
-`DocumentError`, never another exception.
+`walk` never holds more than a piece of the text and one lineage.  Whatever is wrong with the
+document is a `DocumentError`, never another exception.
 """
 
 from __future__ import annotations
@@ -151,7 +151,7 @@ class _Text:
             while True:
                 key = self.value()
                 if not isinstance(key, str):
-                    raise ValueError("a member has no name")
+                    raise ValueError("a member has no name")  # noqa: TRY004 - one error for all
                 self._expect(":")
                 yield key
                 if not self._accept(","):
