@@ -151,7 +151,7 @@ class _Text:
             while True:
                 key = self.value()
                 if not isinstance(key, str):
-                    raise ValueError("a member has no name")  # noqa: TRY004 - one error for all
+                    raise ValueError("a member has no name")  # noqa: TRY004 - one for all damage  # noqa: TRY004 - one error for all
                 self._expect(":")
                 yield key
                 if not self._accept(","):

@@ -237,6 +237,19 @@ def test_a_bad_document_is_a_metric_and_a_line(name: str, tmp_path: Path) -> Non
     assert {name for name, _ in samples} == {"danebot_snapshot_readable", "danebot_snapshot_error"}
 
 
+@pytest.mark.parametrize("piece", [1, 2, 7, 100, 4096])
+def test_where_the_text_is_cut_into_pieces_does_not_matter(
+    piece: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    document = sample.snapshot(sample.every_situation())
+    text = json.dumps(encode(document), indent=3, ensure_ascii=False)
+    path = tmp_path / "status.json"
+    path.write_text(text)
+    whole, _ = collect(path)
+    monkeypatch.setattr("danebot_exporter.document._PIECE", piece)
+    assert collect(path) == (whole, None)
+
+
 def test_every_cut_of_a_document_is_survived(tmp_path: Path) -> None:
     text = json.dumps(encode(sample.snapshot([sample.staged("mail.example.com")])))
     path = tmp_path / "status.json"
@@ -256,7 +269,7 @@ def test_what_is_no_file_is_survived(tmp_path: Path) -> None:
         ("pipe", Reason.FOREIGN),
         ("latin", Reason.DAMAGED),
         ("loop", Reason.MISSING),
-        ("", Reason.MISSING),
+        ("", Reason.FOREIGN),
         ("nul\0", Reason.MISSING),
     ):
         fault = collect(tmp_path / name)[1]
