@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from exporter import sample
-from exporter.running import exporter
+from exporter.running import environment, exporter
 
 NOBODY = ("setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups", "--no-new-privs")
 
@@ -41,6 +43,10 @@ def certbot_tree(where: Path) -> Path:
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become nobody")
 def test_as_nobody_with_the_tree_closed(public: Path) -> None:
+    start = [*NOBODY, sys.executable, "-c", "import danebot_exporter.own"]
+    able = subprocess.run(start, env=environment(), capture_output=True, check=False)
+    if able.returncode != 0:
+        pytest.skip(f"nobody can't run {sys.executable}: {able.stderr.decode()}")
     tree = certbot_tree(public)
     document = sample.write(public / "status.json")
     config = public / "danebot.toml"
