@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING
 from danebot.domain.assess import duration, when
 from danebot.domain.findings import Severity
 from danebot.domain.rollover import Phase
+from danebot_exporter.endpoints import Judgement
 
 if TYPE_CHECKING:
     from danebot.domain.snapshot import FindingStatus, LineageStatus
+    from danebot_exporter.endpoints import Report
 
 RANK = {severity.name.lower(): int(severity) for severity in Severity}
 
@@ -32,16 +34,39 @@ def rank(findings: tuple[FindingStatus, ...]) -> int:
     return max((RANK.get(finding.severity, Severity.WARNING) for finding in findings), default=-1)
 
 
-def advice(status: LineageStatus, now: datetime) -> tuple[Advice, ...]:
+def urgency(status: LineageStatus, reports: Sequence[Report]) -> int:
+    """As `rank`, with what the services were just seen to serve."""
+    served = [one.judgement for report in reports for one in report.served]
+    if Judgement.MISMATCH in served:
+        return Severity.CRITICAL
+    failed = Severity.WARNING if any(not report.success for report in reports) else -1
+    return max(rank(status.findings), failed)
+
+
+def advice(status: LineageStatus, reports: Sequence[Report], now: datetime) -> tuple[Advice, ...]:
     """At least one piece of advice."""
-    found = [
+    found = [*_served(reports)]
+    found += [
         Advice(finding.severity, finding.text, finding.remedy)
         for finding in sorted(status.findings, key=lambda each: -rank((each,)))
     ]
     found += _records(status)
-    if not status.findings:
+    if not status.findings and urgency(status, reports) < 0:
         found.append(Advice("fine", _course(status, now)))
     return tuple(found)
+
+
+def _served(reports: Sequence[Report]) -> Iterator[Advice]:
+    for report in reports:
+        endpoint = report.watched.endpoint
+        if any(one.judgement is Judgement.MISMATCH for one in report.served):
+            yield Advice(
+                "critical",
+                f"{endpoint} presents a certificate that no TLSA record matches",
+                "reload that service, or publish the record of what it serves",
+            )
+        elif not report.success:
+            yield Advice("warning", f"{endpoint} can't be authenticated by DANE (see below)")
 
 
 def _records(status: LineageStatus) -> Iterator[Advice]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from danebot.domain.assess import duration, when
 from danebot.domain.rollover import Phase
-from danebot_exporter.advice import Advice, advice, rank
+from danebot_exporter.advice import Advice, advice, urgency
 from danebot_exporter.drawing import marks, timeline, validity
 from danebot_exporter.endpoints import Judgement
 from danebot_exporter.html import Html, fragment, tag
@@ -28,7 +28,7 @@ _BY_RANK = {0: "info", 1: "notice", 2: "warning", 3: "critical"}
 
 def card(status: LineageStatus, reports: tuple[Report, ...], now: datetime) -> Html:
     """All about one lineage: where it stands, what to do, its rollover, its details."""
-    level = _BY_RANK.get(rank(status.findings), "fine")
+    level = _BY_RANK.get(urgency(status, reports), "fine")
     since = status.phase_since
     return tag(
         "article",
@@ -42,7 +42,7 @@ def card(status: LineageStatus, reports: tuple[Report, ...], now: datetime) -> H
             ),
             tag("span", f"since {when(since)}", class_="since") if since is not None else "",
         ),
-        tag("ul", (_advice(one) for one in advice(status, now)), class_="next"),
+        tag("ul", (_advice(one) for one in advice(status, reports, now)), class_="next"),
         _way(status, now) if marks(status) else "",
         tag("dl", _facts(status, reports, now)),
         tag(

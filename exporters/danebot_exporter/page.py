@@ -6,7 +6,7 @@ import base64
 import hashlib
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cache
 from importlib.resources import files
@@ -17,7 +17,7 @@ from urllib.parse import urlencode
 from danebot.domain.assess import duration, when
 from danebot.domain.findings import Severity
 from danebot.domain.rollover import Phase
-from danebot_exporter.advice import rank
+from danebot_exporter.advice import urgency
 from danebot_exporter.card import card
 from danebot_exporter.document import DocumentError, read
 from danebot_exporter.html import Html, fragment, tag
@@ -72,15 +72,15 @@ class Wish:
         query = urlencode({key: value for key, value in wanted.items() if value != usual[key]})
         return f"?{query}" if query else "./"
 
-    def matches(self, status: LineageStatus) -> bool:
+    def matches(self, status: LineageStatus, urgent: int) -> bool:
         """Whether a lineage is to be shown."""
-        return self.search.lower() in status.name.lower() and _in_view(self.view, status)
+        return self.search.lower() in status.name.lower() and _in_view(self.view, status, urgent)
 
 
-def _in_view(view: str, status: LineageStatus) -> bool:
+def _in_view(view: str, status: LineageStatus, urgent: int) -> bool:
     match view:
         case "attention":
-            return rank(status.findings) >= Severity.WARNING
+            return urgent >= Severity.WARNING
         case "rolling":
             return status.phase not in _RESTING
         case _:
@@ -92,20 +92,21 @@ class _Survey:
     """What is known of all lineages: how many in which view, and the order of those wanted."""
 
     wish: Wish
-    counts: Counter[str]
-    order: list[tuple[int, bool, str]]
+    reports: Mapping[str, tuple[Report, ...]]
+    counts: Counter[str] = field(default_factory=Counter)
+    order: list[tuple[int, bool, str]] = field(default_factory=list)
 
     def take(self, status: LineageStatus) -> None:
+        urgent = urgency(status, self.reports.get(status.name, ()))
         for view in _VIEWS:
-            self.counts[view] += _in_view(view, status)
-        if self.wish.matches(status):
-            resting = status.phase in _RESTING
-            self.order.append((-rank(status.findings), resting, status.name))
+            self.counts[view] += _in_view(view, status, urgent)
+        if self.wish.matches(status, urgent):
+            self.order.append((-urgent, status.phase in _RESTING, status.name))
 
 
 def page(path: Path, wish: Wish, reports: Mapping[str, tuple[Report, ...]], now: datetime) -> bytes:
     """The page for the status document at ``path``, whatever state that is in."""
-    survey = _Survey(wish, Counter(), [])
+    survey = _Survey(wish, reports)
     shown: dict[str, LineageStatus] = {}
     try:
         snapshot = read(path, survey.take)

@@ -14,7 +14,10 @@ from pathlib import Path
 
 import pytest
 
+from danebot.domain.names import Endpoint, Hostname, Protocol
+from danebot.domain.route import Dane
 from danebot.domain.snapshot import LineageStatus
+from danebot_exporter.endpoints import Judgement, Report, Served, Watched
 from danebot_exporter.page import PER_PAGE, Wish, page
 from exporter import sample
 from exporter.running import Exporter, exporter
@@ -106,6 +109,34 @@ def test_views_and_search(tmp_path: Path) -> None:
         made(tmp_path, sample.lineage("a.example"), show="attention")
     )
     assert "There are no lineages yet." in text(made(tmp_path))
+
+
+def test_what_services_were_seen_to_serve_counts(tmp_path: Path) -> None:
+    names = ("a.example", "b.example", "c.example")
+    document = sample.snapshot([sample.lineage(name) for name in names])
+    path = sample.write(tmp_path / "status.json", document)
+    reports = {
+        name: (
+            Report(
+                Watched(name, Endpoint(Hostname(name), 25, Protocol.SMTP), None),
+                NOW,
+                1.0,
+                Dane.APPLIES,
+                (Served("192.0.2.25", judgement, judgement.value),),
+            ),
+        )
+        for name, judgement in zip(
+            names,
+            (Judgement.AUTHENTICATED, Judgement.UNREACHABLE, Judgement.MISMATCH),
+            strict=True,
+        )
+    }
+    body = page(path, Wish(), reports, NOW)
+    assert order(body) == ["c.example", "b.example", "a.example"]
+    assert "c.example:25 presents a certificate that no TLSA record matches" in text(body)
+    assert "2 need attention" in text(body)
+    attention = page(path, Wish("attention"), reports, NOW)
+    assert order(attention) == ["c.example", "b.example"]
 
 
 def test_many_lineages_have_pages(tmp_path: Path) -> None:
