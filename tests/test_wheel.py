@@ -23,7 +23,7 @@ def run(*command: str | Path, ends: frozenset[int] = frozenset({0})) -> str:
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    pytest.importorskip("build", reason="the wheel is built where the dev tools are installed")
+    pytest.importorskip("build.util", reason="the wheel is built where the dev tools are installed")
     out = tmp_path_factory.mktemp("dist")
     run(sys.executable, "-m", "build", "--wheel", "--outdir", out, ROOT)
     (found,) = out.glob("*.whl")
