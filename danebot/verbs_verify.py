@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from danebot.domain.names import Hostname, Protocol, printable
@@ -171,5 +170,5 @@ def _inquiry(console: Console, options: Mapping[str, Any]) -> Inquiry:
         ca_file=console.settings.ca_file,
     )
     if options["both_algorithms"]:
-        inquiry = replace(inquiry, algorithms=tuple(Algorithm))
+        inquiry = inquiry._replace(algorithms=tuple(Algorithm))
     return inquiry

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from danebot import __version__
 from danebot.adapters.resolvconf import (
@@ -44,8 +44,7 @@ UNKNOWN: can't be judged from here. Ranges are Nagios': 14: raises the alarm bel
 _LONGEST = 3600.0
 
 
-@dataclass(frozen=True, slots=True)
-class Options:
+class Options(NamedTuple):
     """What to check, how to look, and how to tell; ``days`` and ``hours`` are for charts."""
 
     subject: Subject

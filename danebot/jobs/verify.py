@@ -9,11 +9,12 @@ from __future__ import annotations
 import enum
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import timedelta
 from ipaddress import ip_address
 from pathlib import Path
-from typing import TYPE_CHECKING
+from types import MappingProxyType
+from typing import TYPE_CHECKING, NamedTuple
 
 from danebot.adapters.resolvconf import ResolverConfig
 from danebot.adapters.resolver import Resolver
@@ -59,8 +60,7 @@ class Family(enum.Enum):
     IPV6 = "IPv6"
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(NamedTuple):
     """Where to connect instead: an IPv4 or IPv6 literal; ``port`` None is the service's own."""
 
     address: str
@@ -81,8 +81,7 @@ def parse_places(words: Iterable[str]) -> dict[Hostname, tuple[Place, ...]]:
     return found
 
 
-@dataclass(frozen=True, slots=True)
-class Inquiry:
+class Inquiry(NamedTuple):
     """How to look: ``places`` stand in for the addresses of a host, ``helo`` is our own name.
 
     Every one of ``algorithms`` is asked for at every address.
@@ -90,10 +89,10 @@ class Inquiry:
 
     resolver: ResolverConfig
     helo: Hostname
-    criteria: Criteria = field(default_factory=Criteria)
+    criteria: Criteria = Criteria()
     family: Family = Family.ANY
     algorithms: tuple[Algorithm, ...] = (Algorithm.ANY,)
-    places: Mapping[Hostname, tuple[Place, ...]] = field(default_factory=dict)
+    places: Mapping[Hostname, tuple[Place, ...]] = MappingProxyType({})
     limits: Limits = DEFAULT_LIMITS
     ca_file: Path | None = None
 
@@ -124,8 +123,7 @@ def protocol_of(subject: Subject) -> Protocol:
             return SERVICE_PROTOCOLS.get(subject.service, Protocol.TLS)
 
 
-@dataclass(frozen=True, slots=True)
-class Stop:
+class Stop(NamedTuple):
     """A host of the route, and whom to ask there."""
 
     route: HostRoute
@@ -218,7 +216,7 @@ def _criteria(inquiry: Inquiry, stops: Iterable[Stop]) -> Criteria:
         return inquiry.criteria
     from danebot.adapters.trust import trust_anchors
 
-    return replace(inquiry.criteria, trust_anchors=trust_anchors(inquiry.ca_file))
+    return inquiry.criteria._replace(trust_anchors=trust_anchors(inquiry.ca_file))
 
 
 # ---- a check: one subject, and a process that has nothing else to do --------------------------
