@@ -13,24 +13,25 @@ BIN := .venv/bin
 JOBS ?= 4
 T ?=
 
-.PHONY: all venv deps test test-others lint check demo lab bench clean
+.PHONY: all venv deps lab-deps test test-others lint check demo lab bench clean
 all: check
 
 venv: .venv/stamp
-deps: build/deps.stamp build/certbot-venv/stamp .venv/stamp
+deps: build/deps-all.stamp build/certbot-venv/stamp .venv/stamp
+lab-deps: build/deps-lab.stamp build/certbot-venv/stamp .venv/stamp
 
-build/deps.stamp: tools/install-deps
+build/deps-%.stamp: tools/install-deps
 	@mkdir -p build
-	flock build/deps.lock tools/install-deps
+	flock build/deps.lock tools/install-deps $*
 	@touch $@
 
-.venv/stamp: pyproject.toml | build/deps.stamp
+.venv/stamp: pyproject.toml | build/deps-lab.stamp
 	python=$$(tools/find-pythons) && { [ -x $(BIN)/python ] || "$$python" -m venv .venv; }
 	$(BIN)/python -m pip install -qq --disable-pip-version-check --editable '.[dev]'
 	@touch $@
 
 # The newest certbot, apart from danebot's packages and from Debian's certbot.
-build/certbot-venv/stamp: | build/deps.stamp
+build/certbot-venv/stamp: | build/deps-lab.stamp
 	python=$$(tools/find-pythons) && "$$python" -m venv build/certbot-venv
 	build/certbot-venv/bin/python -m pip install -qq --disable-pip-version-check certbot
 	build/certbot-venv/bin/certbot --version
@@ -63,10 +64,10 @@ lint: .venv/stamp
 
 check: lint test
 
-demo: deps
+demo: lab-deps
 	$(BIN)/python tools/demo.py
 
-lab: deps
+lab: lab-deps
 	@PYTHONPATH=tests $(BIN)/python -m lab up
 
 bench: deps
