@@ -11,6 +11,7 @@ from danebot.domain.findings import Code, Finding, Severity
 from danebot.domain.lineage import LineageState, Management
 from danebot.domain.rollover import Hold, Observation, Phase, Plan, Step
 from danebot.domain.sight import Gap, Obstacle, Seen, Sight, matches_chain
+from danebot.domain.tlsa import MatchingType, Required
 
 if TYPE_CHECKING:
     from danebot.domain.memory import Memory
@@ -22,7 +23,7 @@ def assess(
 ) -> tuple[Finding, ...]:
     """Everything worth saying about one lineage, most severe first."""
     found = [
-        *_files(observation.state),
+        *_files(observation.state, plan),
         *_current(observation, plan),
         *_expiry(observation.state, policy, now),
         *_rollover(observation.state, plan, memory, policy, now),
@@ -31,7 +32,7 @@ def assess(
     return tuple(sorted(dict.fromkeys(found), key=lambda finding: -finding.severity))
 
 
-def _files(state: LineageState) -> Iterator[Finding]:
+def _files(state: LineageState, plan: Plan) -> Iterator[Finding]:
     for fault in state.faults:
         severity = Severity.WARNING if state.serving is not None else Severity.CRITICAL
         yield Finding(
@@ -40,6 +41,14 @@ def _files(state: LineageState) -> Iterator[Finding]:
             state.name,
             fault,
             "mend the file, then run: danebot renew",
+        )
+    if plan.phase is Phase.BROKEN and not state.faults:
+        yield Finding(
+            Code.FILES_BROKEN,
+            Severity.CRITICAL,
+            state.name,
+            "live's key, chain and links don't belong together, so nothing is renewed or deployed",
+            f"restore live/{state.name} from a backup, then run: danebot renew",
         )
     staged = state.management is Management.STAGED
     if staged and state.required == ():
@@ -79,10 +88,12 @@ def _current_sight(observation: Observation, sight: Sight) -> Iterator[Finding]:
                 yield _lacking(observation, sight)
             case Obstacle.SERVER_LACKS:
                 lacking.append(gap.where)
-            case Obstacle.NOT_OBSERVED | Obstacle.SERVER_SILENT:
+            case Obstacle.NOT_OBSERVED | Obstacle.SERVER_SILENT | Obstacle.OVERRULED:
                 continue
             case _:
                 yield _unsecured(state.name, str(owner), gap)
+    if any(gap.obstacle is Obstacle.OVERRULED for gap in sight.gaps):
+        yield _overruled(state, sight)
     if lacking:
         yield Finding(
             Code.SERVER_LACKS_RECORD,
@@ -116,6 +127,22 @@ def _lacking(observation: Observation, sight: Sight) -> Finding:
         state.name,
         f"the live key's TLSA record is missing ({answer.presence.value}) at {owner}",
         f"add: {owner}. IN TLSA {sight.record}",
+    )
+
+
+def _overruled(state: LineageState, sight: Sight) -> Finding:
+    """The remedy of digest agility (RFC 7671 section 9): the stronger digest of the live key."""
+    owner = sight.required.owner
+    key = state.current_key
+    strong = Required(MatchingType.SHA2_512, owner)
+    remedy = f"add now: {owner}. IN TLSA {strong.record(key.spki)}" if key is not None else ""
+    return Finding(
+        Code.TLSA_MISMATCH,
+        Severity.CRITICAL,
+        state.name,
+        f"the live key's TLSA record at {owner} stands beside SHA2-512 records of other keys, "
+        "so most senders ignore it and defer or bounce mail",
+        remedy,
     )
 
 
@@ -216,11 +243,13 @@ def _rollover(
     if silent:
         yield _silent(state.name, silent, Severity.NOTICE)
     elif any(s.servers_asked == 0 and s.seen is Seen.EVERYWHERE for s in plan.awaited):
+        fallback = plan.hold is not Hold.CANNOT_SEE
+        words = "the minimum wait alone protects the rollover" if fallback else "the rollover waits"
         yield Finding(
             Code.SERVERS_UNREACHABLE,
             Severity.NOTICE,
             state.name,
-            "no authoritative server can be reached; the minimum wait alone protects the rollover",
+            f"no authoritative server can be reached; {words}",
             "allow DNS to the internet from this host",
         )
     yield _waiting(state, plan, memory, policy, now)

@@ -40,7 +40,8 @@ class OwnedRecord:
 class Publication:
     """What DNS should hold for a lineage now: ``keep`` is right, ``add`` lacks, ``remove`` is old.
 
-    ``foreign`` is in the RRsets but none of this lineage's keys: somebody else's, left alone.
+    ``keep`` has every form in which a key's record is there, required or not.  ``foreign`` is in
+    the RRsets but none of this lineage's keys: somebody else's, left alone.
     """
 
     keep: tuple[OwnedRecord, ...]
@@ -78,15 +79,11 @@ def publication(
         for owner in state.owners
         for record in _records(owner, observations)
     }
-    past = [key.spki for key in memory.past_keys if key.spki not in in_use]
-    old = {
-        OwnedRecord(owner, record)
-        for owner in state.owners
-        for spki in past
-        for record in _all_forms(spki)
-    }
+    right = _at_all_owners(state, (key.spki for key in _published_keys(state)))
+    past = (key.spki for key in memory.past_keys if key.spki not in in_use)
+    old = _at_all_owners(state, past)
     confirmed = memory.deployment is None or memory.deployment.confirmed_at is not None
-    others = seen - wanted
+    others = seen - right
     ttls = {owner: _ttl(owner, observations) for owner in state.owners}
 
     def dressed(records: set[OwnedRecord]) -> tuple[OwnedRecord, ...]:
@@ -94,7 +91,7 @@ def publication(
         return tuple(OwnedRecord(r.owner, r.record, ttls[r.owner]) for r in ordered)
 
     return Publication(
-        keep=dressed(wanted & seen),
+        keep=dressed(right & seen),
         add=dressed(wanted - seen),
         remove=dressed(others & old if confirmed else set()),
         foreign=dressed(others - old),
@@ -106,9 +103,14 @@ def _published_keys(state: LineageState) -> tuple[PublicKey, ...]:
     return tuple(key for key in keys if key is not None)
 
 
-def _all_forms(spki: bytes) -> Iterable[TlsaRecord]:
-    for mtype in MatchingType:
-        yield TlsaRecord(Usage.DANE_EE, Selector.SPKI, mtype, association(spki, mtype))
+def _at_all_owners(state: LineageState, spkis: Iterable[bytes]) -> set[OwnedRecord]:
+    """The records of keys in every form, at every owner."""
+    records = [
+        TlsaRecord(Usage.DANE_EE, Selector.SPKI, mtype, association(spki, mtype))
+        for spki in spkis
+        for mtype in MatchingType
+    ]
+    return {OwnedRecord(owner, record) for owner in state.owners for record in records}
 
 
 def _records(owner: DnsName, observations: Observations) -> set[TlsaRecord]:

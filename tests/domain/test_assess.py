@@ -1,0 +1,307 @@
+"""Findings: what is said of a situation, how loudly, and what to do about it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+import pytest
+
+from danebot.domain.assess import assess, duration, when
+from danebot.domain.dns import OwnerObservation, Security
+from danebot.domain.findings import Code, Finding, Severity, worst
+from danebot.domain.lineage import KeyFile, LineageState, Management, UnknownKey
+from danebot.domain.memory import Deployment, Failure, Memory, PendingHook
+from danebot.domain.policy import Policy
+from danebot.domain.rollover import Observation, plan, remember
+from domain.builders import (
+    DAY,
+    HOUR,
+    MINUTE,
+    MX,
+    MX2,
+    T0,
+    UNREACHABLE,
+    Wait,
+    blind,
+    held,
+    key,
+    key_file,
+    line,
+    look,
+    record,
+    seen,
+    silent,
+    state,
+)
+
+INFO, N, W, C = Severity.INFO, Severity.NOTICE, Severity.WARNING, Severity.CRITICAL
+GOOD = look("old", "new")
+NEXT = state(next_key=key_file("new"))
+READY = state(ready=key_file("new", T0 + HOUR))
+
+
+def found(
+    lineage: LineageState,
+    *looks: OwnerObservation,
+    memory: Memory | None = None,
+    at: datetime = T0 + 10 * DAY,
+    distrust: str | None = "",
+) -> dict[Code, Finding]:
+    """The findings of one look, by code."""
+    observation = Observation(lineage, seen(*looks), distrust)
+    remembered = remember(memory or Memory(), lineage, observation.owners, at)
+    planned = plan(observation, remembered, Policy(), at)
+    findings = assess(observation, planned, remembered, Policy(), at)
+    assert list(findings) == sorted(findings, key=lambda finding: -finding.severity)
+    assert all(finding.lineage == lineage.name and finding.text for finding in findings)
+    assert all(finding.remedy for finding in findings if finding.severity >= W)
+    assert len({finding.code for finding in findings}) == len(findings)
+    return {finding.code: finding for finding in findings}
+
+
+def gist(findings: dict[Code, Finding]) -> dict[Code, Severity]:
+    return {code: finding.severity for code, finding in findings.items()}
+
+
+def waited() -> Memory:
+    wait = Wait()
+    wait.look(T0, look("old"))
+    wait.look(T0 + HOUR, GOOD)
+    return wait.memory
+
+
+def test_of_a_sound_lineage_nothing_is_said() -> None:
+    assert found(state(), look("old")) == {}
+
+
+# ---- the live key's records ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("one", "expected"),
+    [
+        (look("x"), {Code.TLSA_MISMATCH: C, Code.SERVER_LACKS_RECORD: W}),
+        (look(), {Code.TLSA_MISSING: W, Code.SERVER_LACKS_RECORD: W}),
+        (look("old", resolver=[]), {Code.TLSA_MISSING: W}),
+        (look("old", at={"ns1": None, "ns2": ["x"]}), {Code.SERVER_LACKS_RECORD: W}),
+        (look("old", at={"ns1": None, "ns2": UNREACHABLE}), {Code.SERVERS_UNREACHABLE: N}),
+        (look("old", security=Security.INSECURE), {Code.TLSA_INSECURE: W}),
+        (look("old", security=Security.BOGUS), {Code.TLSA_BOGUS: C}),
+        (look("old", security=Security.INDETERMINATE), {Code.DNS_UNREACHABLE: W}),
+        (blind("old"), {}),
+    ],
+    ids=[
+        "mismatch",
+        "no records",
+        "the resolver lacks it",
+        "one server lacks it",
+        "one server is silent",
+        "insecure",
+        "bogus",
+        "resolver silent",
+        "all servers silent",
+    ],
+)
+def test_each_state_of_the_records_has_its_own_words(
+    one: OwnerObservation, expected: dict[Code, Severity]
+) -> None:
+    assert gist(found(state(), one)) == expected
+
+
+def test_a_mismatch_says_which_record_to_add() -> None:
+    remedy = found(state(), look("x"))[Code.TLSA_MISMATCH].remedy
+    assert remedy == f"add now: {MX}. IN TLSA {record('old')}"
+
+
+def test_another_record_that_matches_makes_it_no_mismatch() -> None:
+    """``dane-ee`` wants 3 1 1, the zone has 3 1 2 of the same key: mail flows."""
+    assert gist(found(state(), look("old", mtypes=[2]))) == {
+        Code.TLSA_MISSING: W,
+        Code.SERVER_LACKS_RECORD: W,
+    }
+
+
+def test_a_record_beside_a_stronger_digest_of_another_key_is_no_use_to_most_senders() -> None:
+    one = look("old")
+    records = (*one.answer.records, record("x", 2))
+    servers = tuple(replace(server, records=records) for server in one.servers)
+    one = replace(one, answer=replace(one.answer, records=records), servers=servers)
+    findings = found(state(), one)
+    assert gist(findings) == {Code.TLSA_MISMATCH: C}
+    assert str(record("old", 2)) in findings[Code.TLSA_MISMATCH].remedy
+
+
+# ---- files -----------------------------------------------------------------------------------
+
+
+def test_faults_are_worse_where_nothing_usable_is_live() -> None:
+    faulty = replace(state(), faults=("dane-ee: line 3",), required=None)
+    assert gist(found(faulty)) == {Code.FILES_BROKEN: W}
+    dead = replace(state(), live=None, combo=None, faults=("live: no links",))
+    assert gist(found(dead, look("old"))) == {Code.FILES_BROKEN: C}
+
+
+def test_a_lineage_at_a_standstill_is_never_silent() -> None:
+    """Readable files that don't belong together are no fault of any one of them."""
+    mixed = replace(state(), combo=held("old", None, private="other"), live=None)
+    assert gist(found(mixed, look("other"))) == {Code.FILES_BROKEN: C}
+
+
+def test_a_lineage_without_dane_ee_is_unprotected() -> None:
+    assert gist(found(replace(state(), required=()))) == {Code.UNPROTECTED: N}
+    through = replace(state(), required=(), management=Management.PASS_THROUGH)
+    assert found(through) == {}
+
+
+def test_a_key_set_aside_is_offered() -> None:
+    aside = replace(state(), unknown=(UnknownKey(key("x"), "unknown-12.pem"),))
+    offer = found(aside, look("old"))[Code.KEY_SET_ASIDE]
+    assert offer.severity is N
+    assert "newkey --adopt unknown-12.pem mx.example.org" in offer.remedy
+
+
+# ---- expiry ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("days", "expected"),
+    [
+        (61, {}),
+        (63, {Code.EXPIRES_SOON: W}),
+        (72, {Code.EXPIRES_SOON: C}),
+        (80, {Code.EXPIRED: C}),
+    ],
+)
+def test_expiry_is_judged_by_the_certificates_own_lifetime(
+    days: int, expected: dict[Code, Severity]
+) -> None:
+    assert gist(found(state(), look("old"), at=T0 + days * DAY)) == expected
+
+
+def test_a_short_lived_certificate_is_no_emergency_when_new() -> None:
+    live = held("old")
+    brief = replace(live, chain=replace(live.chain, not_before=T0, not_after=T0 + 6 * DAY))
+    lineage = replace(state(), live=brief, combo=brief, staged=brief)
+    assert found(lineage, look("old"), at=T0 + DAY) == {}
+    assert gist(found(lineage, look("old"), at=T0 + 5 * DAY)) == {Code.EXPIRES_SOON: W}
+
+
+# ---- the rollover ----------------------------------------------------------------------------
+
+
+def test_waiting_is_information_until_it_lasts() -> None:
+    memory = Wait().memory
+    wait = Wait()
+    wait.look(T0, look("old"))
+    memory = wait.memory
+    findings = found(NEXT, look("old"), memory=memory)
+    assert gist(findings) == {Code.NEXT_KEY_WAITS: INFO}
+    assert "2026-06-01 12:00 UTC" in findings[Code.NEXT_KEY_WAITS].text
+    late = found(NEXT, look("old"), memory=memory, at=T0 + 15 * DAY)
+    assert gist(late) == {Code.NEXT_KEY_STUCK: W}
+    assert "danebot tlsa mx.example.org" in late[Code.NEXT_KEY_STUCK].remedy
+    assert gist(found(NEXT, GOOD, memory=memory)) == {Code.NEXT_KEY_WAITS: INFO}
+
+
+def test_cooling_says_until_when() -> None:
+    cooling = found(READY, GOOD, memory=waited(), at=T0 + DAY)
+    assert gist(cooling) == {Code.COOLING: INFO}
+    assert "until 2026-06-03 13:00 UTC (1 d 1 h)" in cooling[Code.COOLING].text
+    assert gist(found(READY, GOOD, memory=waited())) == {Code.PROMOTION_DUE: INFO}
+
+
+def test_a_rollover_that_cannot_see_is_reported_when_it_lasts() -> None:
+    lost = look("old", "new", at={"ns1": None, "ns2": UNREACHABLE})
+    for one in (lost, blind("old", "new")):
+        early = gist(found(READY, one, memory=waited()))
+        assert early == {Code.NEXT_KEY_WAITS: INFO, Code.SERVERS_UNREACHABLE: N}
+        late = gist(found(READY, one, memory=waited(), at=T0 + 15 * DAY))
+        assert late == {Code.NEXT_KEY_STUCK: W, Code.SERVERS_UNREACHABLE: N}
+
+
+def test_the_fallback_is_said_and_only_where_it_protects() -> None:
+    never = found(NEXT, blind("old", "new"))[Code.SERVERS_UNREACHABLE].text
+    assert "the minimum wait alone" in never
+    before = found(READY, blind("old", "new"), memory=waited())[Code.SERVERS_UNREACHABLE].text
+    assert "the minimum wait alone" not in before
+    assert "waits" in before
+
+
+def test_a_failed_promotion_is_a_warning() -> None:
+    now = T0 + 10 * DAY
+    failure = Failure("rate limited", 3, T0, now, now + HOUR)
+    memory = replace(waited(), promotion_failure=failure)
+    findings = found(READY, GOOD, memory=memory, at=now)
+    assert gist(findings) == {Code.PROMOTION_FAILED: W, Code.PROMOTION_DUE: INFO}
+    text = findings[Code.PROMOTION_FAILED].text
+    assert "3 times since 2026-06-01 12:00 UTC" in text
+    assert "next attempt after 2026-06-11 13:00 UTC: rate limited" in text
+
+
+@pytest.mark.parametrize("distrust", ["self-signed", None])
+def test_a_chain_held_back_is_a_warning(distrust: str | None) -> None:
+    renewed = state(staged=held("old", 2))
+    findings = found(renewed, look("old"), distrust=distrust)
+    assert gist(findings) == {Code.DEPLOYMENT_HELD: W}
+    assert "version 2" in findings[Code.DEPLOYMENT_HELD].text
+    assert (distrust or "not examined") in findings[Code.DEPLOYMENT_HELD].text
+
+
+def test_a_chain_held_back_for_want_of_sight_is_a_warning() -> None:
+    issued = state(staged=held("new", 2), ready=key_file("new", T0 + HOUR))
+    findings = found(issued, silent(), memory=waited())
+    assert findings[Code.DEPLOYMENT_HELD].severity is W
+
+
+def test_an_unusable_key_file_waits_in_words() -> None:
+    lost = replace(state(), ready=KeyFile(None, T0), faults=("ready.pem: not a key",))
+    assert gist(found(lost, look("old"))) == {Code.FILES_BROKEN: W}
+
+
+def test_every_owner_has_its_own_findings() -> None:
+    lineage = state(line(), line(MX2))
+    observation = Observation(lineage, seen(look("x"), look("x", owner=MX2)))
+    planned = plan(observation, Memory(), Policy(), T0)
+    texts = [f.text for f in assess(observation, planned, Memory(), Policy(), T0)]
+    assert sum(str(MX) in text for text in texts) == 2
+    assert sum(str(MX2) in text for text in texts) == 2
+
+
+def test_a_hook_that_failed_is_a_warning_and_one_that_waits_is_none() -> None:
+    pending = (PendingHook("a.sh"), PendingHook("b.sh", 2, "exit status 1"))
+    memory = Memory(deployment=Deployment(b"chain", b"digest", T0, pending))
+    findings = found(state(), look("old"), memory=memory)
+    assert gist(findings) == {Code.HOOK_FAILED: W}
+    assert "b.sh failed 2 times: exit status 1" in findings[Code.HOOK_FAILED].text
+
+
+# ---- words -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("span", "words"),
+    [
+        (timedelta(0), "0 s"),
+        (timedelta(seconds=59, milliseconds=900), "59 s"),
+        (HOUR, "1 h"),
+        (DAY + MINUTE, "1 d 1 min"),
+        (3 * DAY + 4 * HOUR + 5 * MINUTE, "3 d 4 h"),
+    ],
+)
+def test_a_duration_in_words(span: timedelta, words: str) -> None:
+    assert duration(span) == words
+
+
+def test_a_time_in_words() -> None:
+    assert when(T0) == "2026-06-01 12:00 UTC"
+
+
+def test_a_finding_is_one_line() -> None:
+    assert str(Finding(Code.COOLING, INFO, "mx", "it cools", "wait")) == "mx: it cools; wait"
+    assert str(Finding(Code.INTERNAL, INFO, "", "it cools")) == "it cools"
+
+
+def test_the_worst_of_none_is_information() -> None:
+    assert worst(()) is INFO
+    assert worst((Finding(Code.COOLING, N, "", "a"), Finding(Code.COOLING, C, "", "b"))) is C
