@@ -41,10 +41,10 @@ def assess(
     hosts = tuple(_host(visit, criteria, now) for visit in visits)
     findings = [
         *_way(subject, route, criteria),
+        *_reached(subject, hosts),
         *_without_dane(subject, hosts, criteria),
         *(finding for host in hosts for finding in _lookups(host.route)),
         *(finding for host in hosts for finding in judge_addresses(host, criteria, now)),
-        *_reached(subject, hosts),
     ]
     signed_until, fading = _signatures(route, hosts, criteria, now)
     ordered = sorted([*findings, *fading], key=lambda finding: -finding.grade)

@@ -49,6 +49,8 @@ MAX_ADDRESSES = 64
 """Addresses asked for one subject: as many as the prober talks to at once."""
 _DNS_SHARE = 0.5  # of the time for all of it
 _AHEAD = 20  # reports for each job that may wait for a slower one before them
+_TRIES = 6  # what one silent server may take of the time for all of it: a sixth
+_LEAST_TRY = 1.0  # but a second at least, since a resolver may have a long way to go
 _RESERVE = 0.05  # of the time, to judge and to print
 
 
@@ -233,15 +235,17 @@ def verify_one(
     from danebot.adapters.prober import probe_all
 
     begin = time.monotonic()
-    steps = route_steps(subject, Routing(Resolver(inquiry.resolver)))
-    limits = inquiry.limits
+    resolver, limits = inquiry.resolver, inquiry.limits
     if allowed is None:
-        route = exchange.run(steps)
+        route = exchange.run(route_steps(subject, Routing(Resolver(resolver))))
     else:
         budget = allowed.total_seconds()
+        patience = timedelta(seconds=max(_LEAST_TRY, budget / _TRIES))
+        resolver = replace(resolver, timeout=min(resolver.timeout, patience))
+        steps = route_steps(subject, Routing(Resolver(resolver)))
         route = exchange.run(within(steps, begin + budget * _DNS_SHARE))
         left = begin + budget * (1 - _RESERVE) - time.monotonic()
-        limits = _tighter(limits, timedelta(seconds=max(left, 0.1)))
+        limits = _tighter(limits, timedelta(seconds=max(round(left, 1), 0.1)))
     stops = itinerary(subject, route, inquiry)
     targets = [target for stop in stops for target in stop.targets]
     results = iter(probe_all(targets, limits, helo=inquiry.helo) if targets else ())

@@ -1,0 +1,42 @@
+"""Fixtures for the tests of plugins."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from adapters.nameserver import nameservers
+from checking import DAY, NAME, Plugin, Told, World
+from danebot_checks.dane import main
+from domain.pki import issue
+
+
+@pytest.fixture
+def plugin(capsys: pytest.CaptureFixture[str]) -> Iterator[Plugin]:
+    """The plugin, run in this process."""
+
+    def run(*words: str) -> Told:
+        with pytest.raises(SystemExit) as ended:
+            main(words)
+        out, err = capsys.readouterr()
+        assert err == ""
+        assert isinstance(ended.value.code, int)
+        return Told(ended.value.code, out)
+
+    yield run
+    gc.unfreeze()
+    gc.enable()
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    now = datetime.now(UTC)
+    valid = (now - DAY, now + 89 * DAY)
+    ca = issue("Check CA", ca=True, valid=(now - DAY, now + 900 * DAY))
+    leaf = issue(NAME, ca, names=[NAME], valid=valid)
+    with nameservers("127.0.0.1") as (told,):
+        yield World(told, tmp_path, leaf, ca)

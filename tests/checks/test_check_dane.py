@@ -1,0 +1,238 @@
+"""check_dane by the Monitoring Plugins guidelines: exit status, summary, performance data."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+
+from adapters.nameserver import RECURSIVE
+from checking import DAY, NAME, Plugin, World
+from danebot_checks.dane_options import parse_options
+from danebot_checks.plugin import Result, State, UsageError, clean, parse_range, performance, render
+from domain.pki import issue
+
+OTHER = "3 1 1 " + "5a" * 32
+
+
+def test_fine(world: World, plugin: Plugin) -> None:
+    with world.peer() as peer:
+        world.publish(peer.port, f"3 1 1 {world.digest}")
+        told = plugin(*world.words(peer.port))
+    told.sound()
+    assert told.status == 0
+    assert len(told.lines) == 1
+    assert f"{NAME}:{peer.port}: 1 address authenticated by TLSA records" in told.text
+    assert set(told.data) == {"certificate_days", "addresses", "authenticated", "time"}
+    assert told.data["authenticated"] == "1;;;0"
+
+
+@pytest.mark.parametrize(
+    ("words", "status"),
+    [
+        ((), 0),
+        (("-w", "80:"), 0),
+        (("-w", "95:"), 1),
+        (("-w", "95:", "-c", "10:"), 1),
+        (("-c", "95:"), 2),
+        (("-w", "@0:200"), 1),
+        (("-w", "10"), 1),
+        (("--warn-unmatched",), 1),
+    ],
+)
+def test_thresholds(world: World, plugin: Plugin, words: tuple[str, ...], status: int) -> None:
+    with world.peer() as peer:
+        world.publish(peer.port, f"3 1 1 {world.digest}", OTHER)
+        told = plugin(*world.words(peer.port, *words))
+    told.sound()
+    assert told.status == status
+    warning = words[words.index("-w") + 1] if "-w" in words else ""
+    datum = told.data["certificate_days"].split(";")
+    assert (datum[1] if len(datum) > 1 else "") == warning.replace("@0:", "@")
+
+
+@pytest.mark.parametrize(("left", "status"), [(20, 0), (10, 1), (-1, 1)])
+def test_without_thresholds_a_fifth_of_the_lifetime_is_enough(
+    world: World, plugin: Plugin, left: int, status: int
+) -> None:
+    now = datetime.now(UTC)
+    valid = (now + (left - 60) * DAY, now + left * DAY)
+    leaf = issue(NAME, world.ca, names=[NAME], valid=valid)
+    with world.peer(world.service(leaf)) as peer:
+        world.publish(peer.port, f"3 1 1 {world.digest}")
+        told = plugin(*world.words(peer.port))
+    assert told.status == status
+
+
+@pytest.mark.parametrize(("seconds", "status"), [(100, 2), (8, 1), (30, 0)])
+def test_signatures(world: World, plugin: Plugin, seconds: int, status: int) -> None:
+    """Hours, here: of the TLSA RRset's signature."""
+    until = datetime.fromtimestamp(datetime.now(UTC).timestamp() + seconds * 3600, UTC)
+    if seconds == 100:
+        until = datetime.fromtimestamp(datetime.now(UTC).timestamp() + 3600, UTC)
+    with world.peer() as peer:
+        world.publish(peer.port, f"3 1 1 {world.digest}")
+        owner = f"_{peer.port}._tcp.{NAME}"
+        signature = f"TLSA 13 4 300 {until:%Y%m%d%H%M%S} 20260101000000 1 example. AAAA"
+        records = (f"{owner} 300 TLSA 3 1 1 {world.digest}", f"{owner} 300 RRSIG {signature}")
+        world.dns.say(owner, "TLSA", *records)
+        told = plugin(*world.words(peer.port))
+    told.sound()
+    assert told.status == status
+    assert told.data["rrsig_hours"].endswith(";12:;2:")
+
+
+def test_absence_is_critical_unless_optional(world: World, plugin: Plugin) -> None:
+    world.publish(25)
+    assert plugin("-H", NAME, *world.resolver).state == "CRITICAL"
+    told = plugin("-H", NAME, "--optional", *world.resolver)
+    told.sound()
+    assert told.state == "OK"
+    assert "no DANE" in told.text
+
+
+def test_what_is_not_validated_is_absent(world: World, plugin: Plugin) -> None:
+    world.publish(25, OTHER, flags=RECURSIVE)
+    told = plugin("-H", NAME, *world.resolver)
+    assert told.state == "CRITICAL"
+    assert "not secured by DNSSEC" in told.text
+
+
+def test_unknown_does_not_hide_critical(world: World, plugin: Plugin) -> None:
+    """One host serves another key, the other can't be looked up since the resolver is silent."""
+    with world.peer() as peer:
+        world.publish(25, OTHER, name="mx1.example")
+        mx = ("example 300 MX 10 mx1.example.", "example 300 MX 20 mx2.example.")
+        world.dns.say("example", "MX", *mx)
+        for kind in ("A", "AAAA"):
+            world.dns.keep_silent("mx2.example", kind)
+        words = ["-d", "example", "-t", "7", "-v", *world.resolver]
+        unknown = plugin(*words, "--address", "mx1.example=127.0.0.1")
+        world.publish(peer.port, OTHER)
+        world.dns.keep_silent(NAME, "AAAA")
+        bad = plugin(*world.words(peer.port, "-t", "7", "-v"))
+    unknown.sound()
+    bad.sound()
+    assert unknown.state == "CRITICAL"
+    assert "[UNKNOWN] mx2.example" in unknown.text
+    assert bad.state == "CRITICAL"
+    assert "[UNKNOWN]" in bad.text
+    assert "matches no presented certificate" in bad.lines[0]
+
+
+def test_a_silent_resolver_is_unknown(world: World, plugin: Plugin) -> None:
+    world.dns.keep_silent("example", "MX")
+    told = plugin("-d", "example", "-t", "2", *world.resolver)
+    told.sound()
+    assert told.state == "UNKNOWN"
+    assert "could not be asked for" in told.text
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        ((), "give either --domain or --host"),
+        (("-d", "a.example", "-H", "b.example"), "give either --domain or --host"),
+        (("-d", "a.example", "-p", "25"), "--port and --starttls go with --host"),
+        (("-d", "a..example"), "is not a DNS name"),
+        (("-d", "192.0.2.1"), "is an address"),
+        (("-H", "a.example", "-p", "0"), "port of 1 to 65535"),
+        (("-H", "a.example", "-p", "x"), "invalid int value"),
+        (("-H", "a.example", "-t", "0"), "--timeout goes from"),
+        (("-H", "a.example", "-t", "nan"), "--timeout goes from"),
+        (("-H", "a.example", "-w", "5:1"), "is no range"),
+        (("-H", "a.example", "-c", "x"), "is no range"),
+        (("-H", "a.example", "--resolver", "ns.example"), "want an IP address"),
+        (("-H", "a.example", "--address", "b.example"), "want NAME=ADDRESS"),
+        (("-H", "a.example", "--aka", "b|c"), "is not a DNS name"),
+        (("--nonsense|x=1",), "unrecognized arguments"),
+    ],
+)
+def test_usage_errors_are_unknown(plugin: Plugin, words: tuple[str, ...], says: str) -> None:
+    told = plugin(*words)
+    told.sound()
+    assert told.status == 3
+    assert says in told.text
+
+
+@pytest.mark.parametrize("word", ["--help", "-h", "--version", "-V"])
+def test_help_and_version_are_unknown(plugin: Plugin, word: str) -> None:
+    told = plugin(word)
+    assert told.status == 3
+    assert "check_dane" in told.text
+
+
+def test_verbosity(world: World, plugin: Plugin) -> None:
+    with world.peer() as peer:
+        world.publish(peer.port, f"3 1 1 {world.digest}", OTHER)
+        one, two, three = (plugin(*world.words(peer.port, *("-v",) * n)) for n in range(3))
+    assert len(one.lines) == 1
+    assert [line[:6] for line in two.lines[1:]] == ["[NOTE]"]
+    assert any("matches no presented certificate" in line for line in three.lines[2:])
+    three.sound()
+
+
+def test_options_reach_the_inquiry(world: World) -> None:
+    words = world.words(25, "-6", "--both-algorithms", "--aka", "b.example", "--helo", "me.example")
+    options = parse_options(words)
+    inquiry = options.inquiry
+    assert inquiry.family.value == "IPv6"
+    assert len(inquiry.algorithms) == 3
+    assert [name.text for name in inquiry.criteria.aka] == ["b.example"]
+    assert inquiry.helo.text == "me.example"
+    with pytest.raises(UsageError):
+        parse_options(["--help-me"])
+
+
+# ---- manners ----------------------------------------------------------------------------------
+
+
+def test_a_long_report_ends_in_time() -> None:
+    result = Result(State.OK, "x" * 5000, ["y" * 900] * 50, ["a=1"])
+    text = render("DANE", result)
+    assert len(text.encode()) < 8192
+    assert text.splitlines()[-1] == "... and 44 more lines"
+    assert text.splitlines()[0].endswith(" | a=1")
+
+
+def test_clean() -> None:
+    assert clean("a|b\nc\\nd\x1b[2J\u202e") == "a\\\\x7cb\\\\nc\\\\nd\\\\x1b[2J\\\\u202e"
+
+
+def test_performance_data() -> None:
+    fine, bad = parse_range("10:"), parse_range("~:5")
+    assert performance("days", 1.5, "d", warning=fine, critical=bad) == "days=1.5d;10:;~:5"
+    assert performance("n", 3, least=0, most=7) == "n=3;;;0;7"
+
+
+def test_an_internal_error_is_one_line(plugin: Plugin, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> None:
+        raise RuntimeError("boom | a=1\nOK")
+
+    monkeypatch.setattr("danebot_checks.dane.check", broken)
+    told = plugin("-d", "example")
+    told.sound()
+    assert told.state == "UNKNOWN"
+    assert len(told.lines) == 1
+    assert "boom" in told.text
+
+
+def test_nobody_reads(world: World) -> None:
+    """A scheduler that has gone away makes neither a traceback nor another status."""
+    import os
+    import subprocess
+    import sys
+
+    world.publish(25)
+    code = "from danebot_checks.dane import main; main()"
+    read, write = os.pipe()
+    os.close(read)
+    with os.fdopen(write, "wb") as pipe:
+        done = subprocess.run(
+            [sys.executable, "-c", code, "-H", NAME, *world.resolver],
+            stdout=pipe,
+            stderr=subprocess.PIPE,
+            check=False,
+            timeout=60,
+        )
+    assert (done.returncode, done.stderr) == (2, b"")
