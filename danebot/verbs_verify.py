@@ -7,6 +7,8 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+import click
+
 from danebot.domain.names import Hostname, Protocol, printable
 from danebot.errors import ConfigError, NameSyntaxError
 
@@ -24,11 +26,14 @@ def verify(console: Console, targets: Sequence[str], options: Mapping[str, Any])
 
     words = [*targets, *_lines(options["files"])]
     if not words:
-        raise ConfigError("nothing to verify: name a domain or HOST:PORT, or a file with -f")
+        raise click.UsageError("nothing to verify: name a domain or HOST:PORT, or a file with -f")
+    try:
+        inquiry = _inquiry(console, options)
+    except NameSyntaxError as exc:
+        raise click.UsageError(str(exc)) from exc
     subjects, refused = _subjects(words, options)
     for line in refused:
         console.warn(line)
-    inquiry = _inquiry(console, options)
     bad = asyncio.run(_run(console, subjects, inquiry, options))
     return _ATTENTION if bad or refused else _FINE
 

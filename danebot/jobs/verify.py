@@ -36,7 +36,7 @@ from danebot.domain.outlook import assess
 from danebot.domain.route import SERVICE_PROTOCOLS, Dane, HostRoute
 from danebot.domain.served import Algorithm
 from danebot.domain.tlsa import Usage
-from danebot.errors import ConfigError, NameSyntaxError
+from danebot.errors import NameSyntaxError
 
 if TYPE_CHECKING:
     import asyncio
@@ -70,7 +70,7 @@ class Place(NamedTuple):
 
 
 def parse_places(words: Iterable[str]) -> dict[Hostname, tuple[Place, ...]]:
-    """Read ``NAME=ADDRESS``, several for one name allowed; `ConfigError` says what is wrong."""
+    """Read ``NAME=ADDRESS``, several for one name allowed; `NameSyntaxError` for what is none."""
     found: dict[Hostname, tuple[Place, ...]] = {}
     for word in words:
         name, _, address = word.partition("=")
@@ -78,7 +78,7 @@ def parse_places(words: Iterable[str]) -> dict[Hostname, tuple[Place, ...]]:
             host, literal = Hostname.parse(name), str(ip_address(address))
         except (NameSyntaxError, ValueError) as exc:
             shown = printable(word, 80)
-            raise ConfigError(f"{shown!r}: want NAME=ADDRESS with an IP address") from exc
+            raise NameSyntaxError(f"{shown!r}: want NAME=ADDRESS with an IP address") from exc
         found[host] = (*found.get(host, ()), Place(literal))
     return found
 

@@ -29,7 +29,7 @@ from danebot.domain.delivery import (
 )
 from danebot.domain.names import Endpoint, Hostname, Protocol
 from danebot.domain.served import Algorithm, ProbeOutcome
-from danebot.errors import ConfigError
+from danebot.errors import NameSyntaxError
 from danebot.jobs.context import system_clock
 from danebot.jobs.verify import (
     Family,
@@ -290,7 +290,7 @@ def test_places() -> None:
 
 @pytest.mark.parametrize("word", ["", "a.example", "a.example=", "=192.0.2.1", "a.example=b\x1b"])
 def test_no_places(word: str) -> None:
-    with pytest.raises(ConfigError, match="want NAME=ADDRESS") as caught:
+    with pytest.raises(NameSyntaxError, match="want NAME=ADDRESS") as caught:
         parse_places([word])
     assert str(caught.value).isprintable()
 
