@@ -18,7 +18,7 @@ from danebot.domain.dane import Verdict
 from danebot.domain.names import Endpoint, Hostname, Protocol, default_protocol, printable
 from danebot.domain.route import HostRoute, MailRoute, SrvRoute
 from danebot.domain.served import ProbeResult
-from danebot.domain.tlsa import TlsaRecord
+from danebot.domain.tlsa import MatchingType, Selector, TlsaRecord, Usage, association
 from danebot.errors import NameSyntaxError
 
 Route: TypeAlias = MailRoute | SrvRoute | HostRoute
@@ -205,6 +205,12 @@ class Leaf(NamedTuple):
     names: tuple[str, ...]
     not_before: datetime
     expires: datetime
+
+    @property
+    def record(self) -> TlsaRecord:
+        """The ``3 1 1`` record of its key."""
+        data = association(self.spki, MatchingType.SHA2_256)
+        return TlsaRecord(Usage.DANE_EE, Selector.SPKI, MatchingType.SHA2_256, data)
 
 
 class AddressReport(NamedTuple):

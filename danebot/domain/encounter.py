@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from danebot.domain.dane import (
     Caution,
@@ -27,21 +27,14 @@ from danebot.domain.delivery import (
     Visit,
 )
 from danebot.domain.names import Protocol, TlsaOwner, printable
-from danebot.domain.presented import Certificate, read
+from danebot.domain.presented import read
 from danebot.domain.served import Algorithm, ProbeOutcome, ProbeResult
 from danebot.domain.tlsa import (
-    MatchingType,
     TlsaRecord,
     Usage,
-    association,
 )
 
-SHORT_LIFE = timedelta(days=200)
-"""Lifetimes up to this are renewed by machines (CA/Browser Forum ballot SC-081: 200 days)."""
-_ORGANISATION = "2.5.4.10"
-_CHOOSERS = frozenset({"let's encrypt", "google trust services", "google trust services llc"})
-"""Organisations that pick one of several intermediates at each issuance, folded."""
-_MAIL = (Protocol.SMTP, Protocol.LMTP)
+MAIL_PROTOCOLS = (Protocol.SMTP, Protocol.LMTP)
 _LATER: dict[CautionCode, Grade] = {
     CautionCode.NO_AUTHORITY_KEY_ID: Grade.NOTICE,
     CautionCode.COMMON_NAME_ONLY: Grade.WARNING,
@@ -67,7 +60,7 @@ def look_at(visit: Visit, result: ProbeResult, criteria: Criteria, now: datetime
         result.chain,
         References(references.base, (*references.others, *criteria.aka)),
         now,
-        Profile.SMTP if visit.protocol in _MAIL else Profile.GENERIC,
+        Profile.SMTP if visit.protocol in MAIL_PROTOCOLS else Profile.GENERIC,
         trust_anchors=criteria.trust_anchors,
     )
     return AddressReport(result, verdict, _leaf(result.chain, verdict))
@@ -101,18 +94,14 @@ def unmatched(addresses: Sequence[AddressReport]) -> tuple[TlsaRecord, ...]:
     return tuple(record for record in useless if record not in used)
 
 
-def judge_addresses(
-    host: HostReport, criteria: Criteria, now: datetime
-) -> Iterator[DeliveryFinding]:
-    """Findings about the addresses of one host, and about its records."""
+def judge_addresses(host: HostReport, criteria: Criteria) -> Iterator[DeliveryFinding]:
+    """Findings about each address of one host."""
     for address in host.addresses:
         where = place(host, address.result)
         if address.verdict is None:
             yield from _no_chain(where, address.result)
         else:
             yield from _verdict(where, host, address, address.verdict, criteria)
-    yield from _records(host, criteria, now)
-    yield from _expiry(host, criteria, now)
 
 
 def place(host: HostReport, result: ProbeResult) -> str:
@@ -201,7 +190,7 @@ def _mismatch(
         for caution in verdict.cautions
         if caution.code in (CautionCode.MATCH_BEHIND_STRONGER_DIGEST, CautionCode.PATH_NEEDS_SEARCH)
     )
-    served = f" (served: 3 1 1 {_digest(address)})" if address.leaf is not None else ""
+    served = f" (served: {address.leaf.record})" if address.leaf is not None else ""
     return DeliveryFinding(
         DeliveryCode.MISMATCH,
         Grade.CRITICAL,
@@ -221,14 +210,6 @@ def _reasons(verdict: Verdict) -> str:
     )
 
 
-def _digest(address: AddressReport) -> str:
-    return (
-        association(address.leaf.spki, MatchingType.SHA2_256).hex()
-        if address.leaf is not None
-        else ""
-    )
-
-
 def _remedy(host: HostReport, address: AddressReport) -> str:
     references = host.route.references
     if address.leaf is None or references is None:
@@ -236,7 +217,7 @@ def _remedy(host: HostReport, address: AddressReport) -> str:
     owner = TlsaOwner(references.base, host.route.port)
     return (
         "serve the key that the records name, or add the record of this one: "
-        f"{owner}. IN TLSA 3 1 1 {_digest(address)}"
+        f"{owner}. IN TLSA {address.leaf.record}"
     )
 
 
@@ -256,135 +237,3 @@ def _cautions(where: str, host: HostReport, verdict: Verdict) -> Iterator[Delive
 def _caution(where: str, caution: Caution) -> DeliveryFinding:
     grade = _LATER[caution.code]
     return DeliveryFinding(DeliveryCode.SOME_SENDERS_FAIL, grade, where, str(caution))
-
-
-# ---- what will fail -------------------------------------------------------------------------
-
-
-def _records(host: HostReport, criteria: Criteria, now: datetime) -> Iterator[DeliveryFinding]:
-    """The RRset as a whole, where it works today."""
-    good = [
-        (one, one.verdict)
-        for one in host.addresses
-        if one.verdict is not None and one.verdict.outcome is Outcome.AUTHENTICATED
-    ]
-    if not good:
-        return
-    address, verdict = good[0]
-    where = str(host.route.tried[-1].answer.name)
-    codes = {caution.code for _, each in good for caution in each.cautions}
-    if CautionCode.MANY_RECORDS in codes:
-        text = f"{len(verdict.records)} TLSA records: {CautionCode.MANY_RECORDS.value}"
-        remedy = "remove records of keys that are no longer used"
-        yield DeliveryFinding(DeliveryCode.MANY_RECORDS, Grade.WARNING, where, text, remedy)
-    if CautionCode.ONLY_CERTIFICATE_SELECTOR in codes:
-        short = any(_short_lived(one) for one, _ in good)
-        yield DeliveryFinding(
-            DeliveryCode.ONLY_CERTIFICATE_RECORDS,
-            Grade.WARNING if short else Grade.NOTICE,
-            where,
-            CautionCode.ONLY_CERTIFICATE_SELECTOR.value,
-            "publish 3 1 1 records, which stay right as long as the key does: "
-            f"{where}. IN TLSA 3 1 1 {_digest(address)}",
-        )
-    yield from _single_anchor(where, address, verdict)
-    if host.unmatched:
-        yield _unmatched(where, host, criteria, now)
-
-
-def _short_lived(address: AddressReport) -> bool:
-    leaf = address.leaf
-    return leaf is not None and leaf.expires - leaf.not_before <= SHORT_LIFE
-
-
-def _single_anchor(
-    where: str, address: AddressReport, verdict: Verdict
-) -> Iterator[DeliveryFinding]:
-    """One DANE-TA record alone, for an intermediate (RFC 7671 section 5.2 has the alternatives)."""
-    usable = [one for one in verdict.records if one.usable]
-    matched = verdict.matched
-    if len(usable) != 1 or matched is None or matched.record.usage != Usage.DANE_TA:
-        return
-    chain = [one for one in map(read, address.result.chain) if one is not None]
-    if not chain or _is_root(chain, matched.depth or 0):
-        return
-    chooses = _issued_by_chooser(chain[0])
-    yield DeliveryFinding(
-        DeliveryCode.SINGLE_ANCHOR,
-        Grade.WARNING if chooses else Grade.NOTICE,
-        where,
-        "a single DANE-TA record names an intermediate, and the CA "
-        + ("issues from several in turn" if chooses else "may issue from another next time"),
-        f"add a 3 1 1 record of the server's own key: {where}. IN TLSA 3 1 1 {_digest(address)}",
-    )
-
-
-def _is_root(chain: Sequence[Certificate], depth: int) -> bool:
-    facts = chain[depth].facts if depth < len(chain) else None
-    return facts is None or facts.self_issued
-
-
-def _issued_by_chooser(leaf: Certificate) -> bool:
-    if leaf.facts is None:
-        return False
-    return any(
-        oid == _ORGANISATION and value in _CHOOSERS
-        for attributes in leaf.facts.issuer
-        for oid, value in attributes
-    )
-
-
-def _unmatched(where: str, host: HostReport, criteria: Criteria, now: datetime) -> DeliveryFinding:
-    since = host.route.tried[-1].answer.signed_since
-    age = ""
-    if since is not None and since < now:
-        age = f"; the signature over the record set is dated {since:%Y-%m-%d %H:%M UTC}"
-    shown = ", ".join(
-        f"{one.usage} {one.selector} {one.mtype} {one.hex[:16]}..." for one in host.unmatched[:6]
-    )
-    more = f" and {len(host.unmatched) - 6} more" if len(host.unmatched) > 6 else ""  # noqa: PLR2004
-    return DeliveryFinding(
-        DeliveryCode.UNMATCHED_RECORDS,
-        criteria.unmatched,
-        where,
-        f"{len(host.unmatched)} TLSA records match nothing that is served: {shown}{more}{age}",
-        "keep them if they are of the next key, or of a host that wasn't asked",
-    )
-
-
-def _expiry(host: HostReport, criteria: Criteria, now: datetime) -> Iterator[DeliveryFinding]:
-    """Certificates that end soon, each once however many addresses serve it."""
-    seen: dict[Leaf, list[str]] = {}
-    for address in host.addresses:
-        if address.leaf is not None:
-            seen.setdefault(address.leaf, []).append(address.result.address)
-    for leaf, addresses in seen.items():
-        where = f"{host.endpoint} [{' '.join(dict.fromkeys(addresses))}]"
-        grade = expiry_grade(leaf, criteria, now)
-        when = f"{leaf.expires:%Y-%m-%d %H:%M UTC}"
-        if leaf.expires <= now:
-            mail = host.protocol in _MAIL
-            least = Grade.WARNING if mail else Grade.CRITICAL  # clients without DANE
-            yield DeliveryFinding(
-                DeliveryCode.CERTIFICATE_EXPIRED,
-                max(grade, least),
-                where,
-                f"the certificate expired {when}: senders and clients without DANE refuse it",
-                "renew the certificate, and see why that did not happen by itself",
-            )
-        elif grade is not Grade.NOTICE:
-            yield DeliveryFinding(
-                DeliveryCode.CERTIFICATE_EXPIRES,
-                grade,
-                where,
-                f"the certificate expires {when}",
-                "renew the certificate, and see why that did not happen by itself",
-            )
-
-
-def expiry_grade(leaf: Leaf, criteria: Criteria, now: datetime) -> Grade:
-    """How bad it is how little is left; without thresholds, under a fifth of the lifetime is."""
-    left = leaf.expires - now
-    if criteria.days is not None:
-        return criteria.days.grade(left / timedelta(days=1))
-    return Grade.WARNING if left < (leaf.expires - leaf.not_before) / 5 else Grade.NOTICE

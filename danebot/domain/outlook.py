@@ -23,6 +23,7 @@ from danebot.domain.delivery import (
 )
 from danebot.domain.dns import Answer, Cause, Presence, Security
 from danebot.domain.encounter import judge_addresses, look_at, unmatched
+from danebot.domain.forecast import forecast
 from danebot.domain.route import Dane, HostRoute, MailRoute, SrvRoute, Way
 from danebot.domain.served import ProbeOutcome
 
@@ -44,7 +45,8 @@ def assess(
         *_reached(subject, hosts),
         *_without_dane(subject, hosts, criteria),
         *(finding for host in hosts for finding in _lookups(host.route)),
-        *(finding for host in hosts for finding in judge_addresses(host, criteria, now)),
+        *(finding for host in hosts for finding in judge_addresses(host, criteria)),
+        *(finding for host in hosts for finding in forecast(host, criteria, now)),
     ]
     signed_until, fading = _signatures(route, hosts, criteria, now)
     ordered = sorted([*findings, *fading], key=lambda finding: -finding.grade)
