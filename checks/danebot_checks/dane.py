@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import gc
 import time
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, NoReturn
 
 if TYPE_CHECKING:
@@ -29,7 +29,6 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
 def check(arguments: Sequence[str] | None) -> Result:
     """Look, judge, and tell; `DanebotError` if that is impossible."""
     begin = time.monotonic()
-    from danebot.jobs.context import system_clock
     from danebot.jobs.verify import verify_one
     from danebot_checks.dane_options import parse_options
     from danebot_checks.dane_result import tell
@@ -38,5 +37,9 @@ def check(arguments: Sequence[str] | None) -> Result:
     options = parse_options(arguments)
     allowed = options.timeout - timedelta(seconds=time.monotonic() - begin)
     with limit(allowed):
-        report = verify_one(options.subject, options.inquiry, system_clock, allowed)
-    return tell(report, system_clock(), time.monotonic() - begin, options)
+        report = verify_one(options.subject, options.inquiry, _clock, allowed)
+    return tell(report, _clock(), time.monotonic() - begin, options)
+
+
+def _clock() -> datetime:
+    return datetime.now(UTC)
