@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from danebot.config import Settings
     from danebot.jobs.context import Context
 
-_NEWS = {Code.PROMOTED, Code.CONFIRMED}
+_NEWS = {Code.PROMOTED, Code.CONFIRMED, Code.NEXT_KEY_MADE, Code.REVOKED}
 _COLOURS = {Severity.WARNING: "yellow", Severity.CRITICAL: "red"}
 
 

@@ -59,6 +59,7 @@ def status_lines(status: LineageStatus, now: datetime) -> Iterator[str]:
     if status.awaiting_since is not None:
         yield from timeline(status, now)
     yield from _deployment_lines(status)
+    yield from _outlook_lines(status)
     for title, lines in (("add", status.publication.add), ("remove", status.publication.remove)):
         for line in lines:
             yield f"  {title:<12} {line}"
@@ -83,6 +84,20 @@ def _deployment_lines(status: LineageStatus) -> Iterator[str]:
     for hook in status.pending_hooks:
         tried = f", failed {hook.attempts} times: {hook.error}" if hook.attempts else ""
         yield f"  {'hook':<12} {hook.hook} pending{tried}"
+
+
+def _outlook_lines(status: LineageStatus) -> Iterator[str]:
+    """What is to come: the next rollover of the schedule, and what an emergency would take."""
+    if status.rollover_at is not None:
+        yield f"  {'rollover':<12} scheduled for {when(status.rollover_at)}"
+    wait = status.emergency_wait
+    if wait is None:
+        return
+    if not wait:
+        yield f"  {'emergency':<12} a compromised key could be replaced at once"
+        return
+    advice = "a lower TTL, or prepublish = true, shortens that for the next time"
+    yield f"  {'emergency':<12} a compromised key would be served for {duration(wait)}; {advice}"
 
 
 def _certificate_lines(

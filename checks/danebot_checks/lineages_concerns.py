@@ -42,10 +42,15 @@ CONCERN_OF = {
     **dict.fromkeys(("expires-soon", "expired"), "expiry"),
     **dict.fromkeys(
         (
+            "next-key-made",
             "next-key-waits",
             "next-key-stuck",
             "next-key-withdrawn",
             "cooling",
+            "standing-by",
+            "key-compromised",
+            "revoked",
+            "revocation-failed",
             "promotion-due",
             "promotion-failed",
             "promoted",
@@ -325,7 +330,8 @@ def rollover(
     for entry in chosen:
         notes += _waits(entry, options, now)
         notes += _afterwards(entry, options, now)
-        rolling += entry.entry("next") is not None or entry.entry("ready") is not None
+        under_way = entry.entry("next") is not None or entry.entry("ready") is not None
+        rolling += under_way and entry.text("phase") != "standby"
         hooks += sum(1 for _ in entry.entries("pending_hooks"))
         since = entry.moment("key_since")
         if since is not None and (oldest is None or since < oldest):

@@ -148,6 +148,8 @@ def _policy(table: Table, base: Policy, shell: ShellDefaults) -> Policy:
         staged_warning=table.take("staged_warning", values.duration, base.staged_warning),
         expiry_warning=table.take("expiry_warning", values.fraction, base.expiry_warning),
         expiry_critical=table.take("expiry_critical", values.fraction, base.expiry_critical),
+        prepublish=table.take("prepublish", values.switch, base.prepublish),
+        rollover_every=table.take("rollover_every", values.occasion, base.rollover_every),
     )
     if policy.backoff_max < policy.backoff_first:
         table.problem("backoff_max", "must not be shorter than backoff_first")

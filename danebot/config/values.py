@@ -16,6 +16,7 @@ from typing import TypeVar
 from danebot.config.settings import SocketAddress
 from danebot.domain.keytype import KeyType
 from danebot.domain.names import Hostname, printable
+from danebot.domain.policy import Occasion
 from danebot.errors import ConfigError, NameSyntaxError
 
 ItemT = TypeVar("ItemT")
@@ -104,6 +105,19 @@ def time_limit(value: object) -> timedelta:
     if not span:
         raise ConfigError("must be longer than zero")
     return span
+
+
+def occasion(value: object) -> timedelta | Occasion:
+    """A period, or another occasion by its word."""
+    if isinstance(value, str):
+        for known in Occasion:
+            if value == known.value:
+                return known
+    try:
+        return time_limit(value)
+    except ConfigError as exc:
+        words = ", ".join(f'"{known.value}"' for known in Occasion)
+        raise ConfigError(f"{exc}; or one of {words}") from exc
 
 
 def fraction(value: object) -> float:

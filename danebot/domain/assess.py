@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 from danebot.domain.dns import Presence
 from danebot.domain.findings import Code, Finding, Severity
 from danebot.domain.lineage import LineageState, Management
+from danebot.domain.memory import Urgency
 from danebot.domain.rollover import Hold, Observation, Phase, Plan, Step
+from danebot.domain.schedule import rollover_at
 from danebot.domain.sight import Gap, Obstacle, Seen, Sight, matches_chain
 from danebot.domain.tlsa import MatchingType, Required
 
@@ -28,6 +30,7 @@ def assess(
         *_expiry(observation.state, policy, now),
         *_rollover(observation.state, plan, memory, policy, now),
         *_deployment(observation.state, memory),
+        *_compromise(observation.state, plan, memory),
     ]
     return tuple(sorted(dict.fromkeys(found), key=lambda finding: -finding.severity))
 
@@ -284,6 +287,13 @@ def _waiting(
                 f"({duration(max(plan.safe.at - now, timedelta(0)))})"
             )
             return Finding(Code.COOLING, Severity.INFO, state.name, text)
+        case Phase.STANDBY:
+            text = "a next key stands by, its records in every cache"
+            due = rollover_at(state, memory, policy)
+            if due is not None:
+                text += f"; its turn comes {when(due)}"
+            use = f"to roll over now: danebot newkey {state.name}"
+            return Finding(Code.STANDING_BY, Severity.INFO, state.name, text, use)
         case Phase.DUE:
             text = "the ready key is due for promotion"
             return Finding(Code.PROMOTION_DUE, Severity.INFO, state.name, text)
@@ -341,4 +351,31 @@ def _deployment(state: LineageState, memory: Memory) -> Iterator[Finding]:
                 state.name,
                 f"deploy hook {pending.hook} failed {pending.attempts} times: {pending.error}",
                 "mend it; danebot runs it again at every renew",
+            )
+
+
+# ---- emergencies ----------------------------------------------------------------------------
+
+
+def _compromise(state: LineageState, plan: Plan, memory: Memory) -> Iterator[Finding]:
+    request = memory.request
+    urgent = request is not None and request.urgency is not Urgency.ORDINARY
+    if request is not None and urgent and state.current_key is not None:
+        safe = f"from {when(plan.safe.at)} on" if plan.safe is not None else "once it is published"
+        yield Finding(
+            Code.KEY_COMPROMISED,
+            Severity.WARNING,
+            state.name,
+            f"the live key is compromised, and served until its successor is safe: {safe}",
+            f"run then: danebot renew {state.name}",
+        )
+    for pending in memory.revocations:
+        if pending.attempts:
+            yield Finding(
+                Code.REVOCATION_FAILED,
+                Severity.WARNING,
+                state.name,
+                f"revoking the compromised key's certificates failed {pending.attempts} times: "
+                f"{pending.error}",
+                "danebot tries again at every renew; see certbot's log",
             )

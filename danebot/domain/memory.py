@@ -112,12 +112,68 @@ class Failure:
     retry_at: datetime
 
 
+class Exposure(enum.Enum):
+    """Whether somebody else may have a key."""
+
+    NONE = "none"
+    COMPROMISED = "compromised"
+
+
 @dataclass(frozen=True, slots=True)
 class PastKey:
     """A key that was current; its DER SPKI names the records that may be removed."""
 
     spki: bytes
     until: datetime
+    exposure: Exposure = Exposure.NONE
+
+
+@dataclass(frozen=True, slots=True)
+class CurrentKey:
+    """Since when the key with the SPKI digest ``digest`` is the one that is served."""
+
+    digest: bytes
+    since: datetime
+
+
+class Urgency(enum.Enum):
+    """How far a rollover may cut its wait short."""
+
+    ORDINARY = "ordinary"
+    EMERGENCY = "emergency"  # the current key is compromised: the TTLs in force alone count
+    MISMATCH_ACCEPTED = "mismatch accepted"  # and not even these
+
+
+class Revocation(enum.Enum):
+    """What becomes of a compromised key's certificates."""
+
+    LEFT = "left"
+    WANTED = "wanted"
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """The operator wants the key with the SPKI digest ``digest`` to become current.
+
+    ``revocation`` is for the certificates of the key that it replaces, in an emergency.
+    """
+
+    digest: bytes
+    at: datetime
+    urgency: Urgency = Urgency.ORDINARY
+    revocation: Revocation = Revocation.LEFT
+
+
+@dataclass(frozen=True, slots=True)
+class PendingRevocation:
+    """Certificates of the key with the DER SPKI ``spki`` are to be revoked, once it is out of use.
+
+    ``error`` is what the last attempt came to, "" before the first.
+    """
+
+    spki: bytes
+    attempts: int = 0
+    error: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,3 +185,6 @@ class Memory:
     deployment: Deployment | None = None
     promotion_failure: Failure | None = None
     past_keys: tuple[PastKey, ...] = ()
+    current: CurrentKey | None = None
+    request: Request | None = None
+    revocations: tuple[PendingRevocation, ...] = ()

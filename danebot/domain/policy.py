@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import enum
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from danebot.domain.keytype import KeyType
+
+
+class Occasion(enum.Enum):
+    """What brings a rollover about, where it isn't a period; the value is the setting's word."""
+
+    REQUEST = "never"
+    RENEWAL = "renewal"
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +28,9 @@ class Policy:
     the record was there; its default is the cap that RFC 8767 section 4 advises for any TTL.
     ``key_type`` None means the type of the current key.  ``staged_warning`` is how long a next
     key may wait for its records.  ``expiry_warning`` and ``expiry_critical`` are fractions of a
-    certificate's own lifetime left, since lifetimes differ and shrink.
+    certificate's own lifetime left, since lifetimes differ and shrink.  ``prepublish`` keeps a next
+    key published at all times; ``rollover_every`` is the period of scheduled rollovers, or what
+    else brings them about.
     """
 
     min_wait: timedelta = timedelta(days=2)
@@ -32,6 +42,8 @@ class Policy:
     staged_warning: timedelta = timedelta(days=14)
     expiry_warning: float = 0.2
     expiry_critical: float = 0.1
+    prepublish: bool = False
+    rollover_every: timedelta | Occasion = Occasion.REQUEST
 
 
 def backoff(policy: Policy, failures: int) -> timedelta:

@@ -1,7 +1,7 @@
 """The rollover: observation + memory + policy + now -> plan.
 
 Theory of operation.  Everything that danebot does to a lineage is one of the steps below, and
-only `plan` decides which comes next::
+only `plan` decides which comes next (a cooled key that nobody wants to use yet stands by)::
 
     stable --newkey--> staged --seen everywhere--> cooling --safe time reached--> due
       ^                  |  ^                        |                             |
@@ -26,6 +26,14 @@ from typing import TYPE_CHECKING
 from danebot.domain.dns import OwnerObservation, Presence, ServerOutcome
 from danebot.domain.lineage import Held, LineageState, Management
 from danebot.domain.memory import Awaiting, Memory, OwnerMemory, Route, TtlSighting, Witness
+from danebot.domain.schedule import (
+    hurried,
+    in_force,
+    mismatch_accepted,
+    remember_current,
+    wants_next_key,
+    wants_rollover,
+)
 from danebot.domain.sight import (
     Observations,
     Obstacle,
@@ -53,6 +61,7 @@ class Phase(enum.Enum):
     STABLE = "stable"
     STAGED = "staged"
     COOLING = "cooling"
+    STANDBY = "standby"
     DUE = "due"
     ISSUED = "issued"
     DEPLOYED = "deployed"
@@ -62,6 +71,7 @@ class Phase(enum.Enum):
 class Step(enum.Enum):
     """What to do next; the value is in words, for ``--dry-run``."""
 
+    MAKE_NEXT = "make the next key"
     MARK_READY = "make the next key the ready key: its records are seen everywhere"
     BACK_TO_NEXT = "make the ready key the next key again: its records are no longer there"
     PUT_BACK = "point staging back at the key that live serves"
@@ -76,6 +86,7 @@ class Hold(enum.Enum):
     NOT_EVERYWHERE = "its TLSA records are not seen everywhere"
     NOT_COOLED = "its TLSA records are not in every cache yet"
     CANNOT_SEE = "DNS could not be observed"
+    STANDS_BY = "it stands by until a rollover is due"
     UNKNOWN_KEY = "its key is unknown"
     KEY_MISMATCH = "its private key is not the certificate's"
     CHAIN_UNVERIFIED = "its chain does not verify"
@@ -180,9 +191,10 @@ def remember(
     if before is not None and led_elsewhere:  # nothing is known of what was there before
         before = replace(before, unseen_at=None)
     awaiting = _remember_awaited(before, state, observations, now)
+    current = remember_current(memory, state, now)
     if moved and awaiting is not None and awaiting.seen_since is not None:
         awaiting = replace(awaiting, seen_since=now)
-    return replace(memory, owners=owners, awaiting=awaiting)
+    return replace(memory, owners=owners, awaiting=awaiting, current=current)
 
 
 def _remember_owner(
@@ -350,6 +362,19 @@ def safe_time(memory: Memory, owners: Iterable[DnsName], policy: Policy) -> Safe
     )
 
 
+def emergency_wait(state: LineageState, memory: Memory, policy: Policy, now: datetime) -> timedelta:
+    """How long a compromised key would still have to be served: as long as the TTLs in force say.
+
+    Nothing, when a next key's records are in every cache already.
+    """
+    safe = safe_time(memory, state.owners, hurried(policy))
+    if safe is not None:
+        return max(safe.at - now, _NOTHING)
+    known = [memory.owners.get(name, OwnerMemory()) for name in state.owners]
+    in_use = [s.ttl for owner in known for s in owner.sightings if s.until is None]
+    return max(in_use, default=_NOTHING)
+
+
 # ---- plan -----------------------------------------------------------------------------------
 
 
@@ -377,7 +402,7 @@ def plan(observation: Observation, memory: Memory, policy: Policy, now: datetime
         return _plan_staged(base, observation, state.staged, memory, now)
     if not _in_place(state):
         return replace(base, phase=Phase.ISSUED, step=Step.DEPLOY)
-    return _plan_awaited(base, observation, memory, now)
+    return _plan_awaited(base, observation, memory, policy, now)
 
 
 def _useless_combo(state: LineageState) -> bool:
@@ -407,9 +432,8 @@ def _with_awaited(base: Plan, observation: Observation, memory: Memory, policy: 
     repair = Repair.NOT_NEEDED
     if _repairs(key, observation):
         repair = Repair.AT_ONCE
-    return replace(
-        base, awaited=sights, safe=safe_time(memory, state.owners, policy), repair=repair
-    )
+    safe = safe_time(memory, state.owners, in_force(policy, memory, key))
+    return replace(base, awaited=sights, safe=safe, repair=repair)
 
 
 def _repairs(key: PublicKey, observation: Observation) -> bool:
@@ -432,6 +456,8 @@ def _plan_staged(
     repair = Repair.AT_ONCE if _repairs(staged.key, observation) else Repair.NOT_NEEDED
     seen = seen_awaited(base.awaited, memory.awaiting)
     unsafe = _key_hold(base, state, staged.key, seen, now)
+    if mismatch_accepted(memory, staged.key):
+        unsafe = None
     if unsafe is not None and repair is Repair.NOT_NEEDED:
         if unsafe is Hold.CANNOT_SEE:
             return replace(issued, hold=unsafe, certbot_may_renew=False)
@@ -498,12 +524,21 @@ def _keep(observation: Observation, key: PublicKey) -> Keep:
     return Keep.ASIDE
 
 
-def _plan_awaited(base: Plan, observation: Observation, memory: Memory, now: datetime) -> Plan:
+def _plan_awaited(
+    base: Plan, observation: Observation, memory: Memory, policy: Policy, now: datetime
+) -> Plan:
     """Staging and live agree: say what becomes of the key on its way."""
     state = observation.state
     if state.awaited_key is None:
         unconfirmed = memory.deployment is not None and memory.deployment.confirmed_at is None
-        return replace(base, phase=Phase.DEPLOYED if unconfirmed else Phase.STABLE)
+        wanted = wants_next_key(state, memory, policy, now)
+        return replace(
+            base,
+            phase=Phase.DEPLOYED if unconfirmed else Phase.STABLE,
+            step=Step.MAKE_NEXT if wanted else None,
+        )
+    if mismatch_accepted(memory, state.awaited_key):
+        return _plan_attempt(base, memory, now)
     ready = state.ready is not None
     waiting = replace(base, phase=Phase.COOLING if ready else Phase.STAGED)
     if state.required is None:
@@ -520,14 +555,24 @@ def _plan_awaited(base: Plan, observation: Observation, memory: Memory, now: dat
         case Seen.EVERYWHERE if not ready:
             return replace(waiting, step=Step.MARK_READY)
         case Seen.EVERYWHERE:
-            return _plan_promotion(waiting, memory, now)
+            wanted = wants_rollover(state, memory, policy, now)
+            return _plan_use(waiting, memory, now, wanted=wanted)
 
 
-def _plan_promotion(cooling: Plan, memory: Memory, now: datetime) -> Plan:
-    cooled = cooling.safe is not None and now >= cooling.safe.at
-    if not cooled and cooling.repair is Repair.NOT_NEEDED:
+def _plan_use(cooling: Plan, memory: Memory, now: datetime, *, wanted: bool) -> Plan:
+    """The ready key's records are seen everywhere: use it when it has cooled and is wanted."""
+    if cooling.repair is Repair.AT_ONCE:
+        return _plan_attempt(cooling, memory, now)
+    if cooling.safe is None or now < cooling.safe.at:
         return replace(cooling, hold=Hold.NOT_COOLED)
-    due = replace(cooling, phase=Phase.DUE)
+    if not wanted:
+        return replace(cooling, phase=Phase.STANDBY, hold=Hold.STANDS_BY)
+    return _plan_attempt(cooling, memory, now)
+
+
+def _plan_attempt(waiting: Plan, memory: Memory, now: datetime) -> Plan:
+    """The key may be used: issue with it, unless that failed a short while ago."""
+    due = replace(waiting, phase=Phase.DUE)
     failure = memory.promotion_failure
     if failure is not None and failure.last <= now < failure.retry_at:
         return replace(due, hold=Hold.BACKING_OFF, detail=failure.message)

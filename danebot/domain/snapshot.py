@@ -12,13 +12,15 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from danebot.domain.findings import Finding, Severity
-from danebot.domain.rollover import Phase
+from danebot.domain.rollover import Phase, emergency_wait
+from danebot.domain.schedule import rollover_at
 from danebot.domain.served import ProbeOutcome
 
 if TYPE_CHECKING:
     from danebot.domain.certs import PublicKey
     from danebot.domain.lineage import Held
     from danebot.domain.memory import Memory
+    from danebot.domain.policy import Policy
     from danebot.domain.retire import OwnedRecord, Publication
     from danebot.domain.rollover import Observation, Plan
     from danebot.domain.served import ProbeResult
@@ -120,7 +122,8 @@ class LineageStatus:
     the end of the last `renew` that found nothing wrong with it (findings below WARNING are not
     wrong), ``last_failure`` what the last other one found.  ``probes`` are those made since the
     last deployment.  ``key_since`` is when the first certificate that was seen with the current
-    key begins.
+    key begins.  ``rollover_at`` is when the schedule wants another key, None without one;
+    ``emergency_wait`` how long a compromised key would still have to be served.
     """
 
     name: str
@@ -149,6 +152,8 @@ class LineageStatus:
     last_failure: FailureStatus | None = None
     probes: tuple[ProbeStatus, ...] = ()
     key_since: datetime | None = None
+    rollover_at: datetime | None = None
+    emergency_wait: timedelta | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,6 +211,8 @@ def lineage_status(
     publication: Publication,
     findings: Iterable[Finding],
     *,
+    policy: Policy,
+    at: datetime,
     probes: tuple[ProbeStatus, ...] = (),
 ) -> LineageStatus:
     """All that is published of one lineage, as this run alone knows it (see `carry`)."""
@@ -244,6 +251,8 @@ def lineage_status(
         promotion_retry_at=failure.retry_at if failure is not None else None,
         findings=tuple(finding_status(finding) for finding in findings),
         probes=probes,
+        rollover_at=rollover_at(state, memory, policy),
+        emergency_wait=emergency_wait(state, memory, policy, at) if state.required else None,
     )
 
 

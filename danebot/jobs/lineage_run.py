@@ -10,13 +10,23 @@ from danebot.adapters import changes
 from danebot.adapters.atomic import remove
 from danebot.adapters.memory_file import load_memory, save_memory
 from danebot.adapters.recovery import recover
-from danebot.adapters.tree import KINDS, LineagePaths
+from danebot.adapters.tree import KINDS, NEXT, READY, LineagePaths
 from danebot.domain.assess import when
 from danebot.domain.findings import Code, Finding, Severity
 from danebot.domain.lineage import LineageState, Management
-from danebot.domain.memory import Deployment, Failure, PastKey, PendingHook
+from danebot.domain.memory import (
+    Deployment,
+    Exposure,
+    Failure,
+    PastKey,
+    PendingHook,
+    PendingRevocation,
+    Revocation,
+    Urgency,
+)
 from danebot.domain.policy import next_attempt
 from danebot.domain.rollover import Keep, Plan, Step
+from danebot.domain.schedule import requested
 from danebot.errors import TreeError
 from danebot.jobs.survey import LineageView, observe_dns, view
 
@@ -155,6 +165,8 @@ class LineageRun:
         self.save()
         state = current.state
         match step:
+            case Step.MAKE_NEXT:
+                self._make_next(state)
             case Step.MARK_READY:
                 awaiting = self.memory.awaiting
                 since = awaiting.seen_since if awaiting is not None else None
@@ -170,6 +182,18 @@ class LineageRun:
                 self._deploy(state)
             case Step.FINISH:
                 self._finish(state)
+
+    def _make_next(self, state: LineageState) -> None:
+        from danebot.jobs.newkey import add_key
+
+        key = add_key(self.context, state, self._seen)
+        self.memory = self._stored = load_memory(self.paths)
+        self.say(
+            Code.NEXT_KEY_MADE,
+            Severity.NOTICE,
+            f"the next key {key.digest.hex()} is made",
+            f"publish what this prints: danebot tlsa {self.name}",
+        )
 
     def _say_withdrawn(self, current: Plan) -> None:
         where = sorted({str(s.required.owner) for s in current.awaited if s.gaps})
@@ -201,10 +225,10 @@ class LineageRun:
         self.say(Code.KEY_UNKNOWN, Severity.WARNING, text, remedies[keep])
 
     def _promote(self, state: LineageState) -> None:
-        ready = state.ready.key if state.ready is not None else None
+        ready = state.awaited_key
         if ready is None:
             raise TreeError(f"{self.paths.staging}: the ready key is gone; nothing was changed")
-        changes.stage_key(self.paths)
+        changes.stage_key(self.paths, READY if state.ready is not None else NEXT)
         with self.lock.certbot_may_run():
             run = self.certbot.promote(self.name, ready.key_type)
         self._fresh = False
@@ -254,7 +278,7 @@ class LineageRun:
         past = self.memory.past_keys
         if staged.key != serving.key:
             past = tuple(p for p in past if p.spki != serving.key.spki)
-            past += (PastKey(serving.key.spki, now),)
+            past += (PastKey(serving.key.spki, now, self._exposure(staged)),)
         self.memory = replace(
             self.memory,
             deployment=Deployment(
@@ -264,7 +288,21 @@ class LineageRun:
                 pending=tuple(PendingHook(hook.id) for hook in hooks),
             ),
             past_keys=past,
+            revocations=(*self.memory.revocations, *self._to_revoke(staged, serving)),
         )
+
+    def _exposure(self, staged: Held) -> Exposure:
+        """What is known of the key that ``staged`` replaces."""
+        request = requested(self.memory, staged.key)
+        urgent = request is not None and request.urgency is not Urgency.ORDINARY
+        return Exposure.COMPROMISED if urgent else Exposure.NONE
+
+    def _to_revoke(self, staged: Held, serving: Held) -> tuple[PendingRevocation, ...]:
+        request = requested(self.memory, staged.key)
+        if request is None or request.revocation is Revocation.LEFT:
+            return ()
+        known = {pending.spki for pending in self.memory.revocations}
+        return () if serving.key.spki in known else (PendingRevocation(serving.key.spki),)
 
     def _finish(self, state: LineageState) -> None:
         """The key is live: its file goes, and so does the stray copy that staging it left."""
@@ -274,4 +312,4 @@ class LineageRun:
         for file in changes.key_files_of(self.paths, key):
             remove(self.paths.staging / file)
         recover(self.context.tree, self.name)
-        self.memory = replace(self.memory, awaiting=None, promotion_failure=None)
+        self.memory = replace(self.memory, awaiting=None, promotion_failure=None, request=None)

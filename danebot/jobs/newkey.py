@@ -13,9 +13,10 @@ from danebot.adapters.recovery import recover
 from danebot.adapters.tree import NEXT, READY, UNKNOWN_PREFIX, LineagePaths, read_bytes
 from danebot.domain.dns import Presence, ServerOutcome
 from danebot.domain.lineage import LineageState, Management
-from danebot.domain.memory import Memory
+from danebot.domain.memory import Exposure, Memory, Request
 from danebot.domain.retire import OwnedRecord
 from danebot.domain.rollover import remember
+from danebot.domain.schedule import requested, scheduled, standing
 from danebot.errors import RolloverError, UnknownLineageError
 from danebot.jobs.survey import observe_dns
 
@@ -33,12 +34,20 @@ class Protection(enum.Enum):
     WAIVED = "waived"
 
 
+class Source(enum.Enum):
+    """Where the key on its way comes from."""
+
+    NEW = "made or adopted"
+    STANDING = "was standing by"
+
+
 @dataclass(frozen=True, slots=True)
 class Staged:
     """What `stage` did: the key, and the records to add to those that are published."""
 
     key: PublicKey
     records: tuple[OwnedRecord, ...]
+    source: Source = Source.NEW
 
 
 def stage(
@@ -48,34 +57,88 @@ def stage(
     adopt: Path | None,
     protection: Protection,
 ) -> Staged:
-    """Make (or adopt) the next key, observe the TTLs in force before its records are published.
+    """Have a next key used as soon as that is safe: the one that stands by, else a new one.
 
-    ``key_type`` None takes the configured one, else the current key's.  The caller holds the
-    locks.  Raises `RolloverError` when there is a key on its way already, or no ``dane-ee``.
+    ``key_type`` None takes the configured one, else the current key's; ``adopt`` is a key file to
+    use instead.  The TTLs in force before the new key's records are published are observed.  The
+    caller holds the locks.  Raises `RolloverError` when there is a key on its way already, or no
+    ``dane-ee``.
     """
-    from danebot.domain.certs import canonical_private_key, generate_key, read_private_key
-
     paths = managed(context, name)
     recover(context.tree, name)
     state = context.tree.read(name)
-    _refuse(state, protection)
+    memory = load_memory(paths)
+    given = key_type is not None or adopt is not None
+    awaited = state.awaited_key
+    standby = awaited is not None and not given and _stands_by(context, state, memory)
+    if not standby:
+        _refuse(state, protection)
     seen = observe_dns(context, [state])
-    now = context.clock()
+    if awaited is None or not standby:
+        _refuse_exposed(paths, memory, adopt)
+        awaited = add_key(context, state, seen, key_type=key_type, adopt=adopt)
+    memory = load_memory(paths)
+    request = Request(awaited.digest, context.clock())
+    save_memory(paths, memory, replace(memory, request=request))
+    source = Source.STANDING if standby else Source.NEW
+    return Staged(awaited, records_of(state, awaited, seen), source)
+
+
+def add_key(
+    context: Context,
+    state: LineageState,
+    seen: Observations,
+    *,
+    key_type: KeyType | None = None,
+    adopt: Path | None = None,
+) -> PublicKey:
+    """Make or adopt a next key, and remember what was ``seen`` before its records are there.
+
+    That nobody uses it before they are wanted is not decided here: see `schedule`.
+    """
+    from danebot.domain.certs import canonical_private_key, generate_key, read_private_key
+
+    paths = context.tree.paths(state.name)
     if adopt is None:
         pem = generate_key(_wanted_type(context, state, key_type))
     else:
         pem = canonical_private_key(read_bytes(_adopted_path(paths, adopt)))
     key = read_private_key(pem)
     if key == state.current_key:
-        raise RolloverError(f"that key is the current key of {name}; nothing was changed")
+        raise RolloverError(f"that key is the current key of {state.name}; nothing was changed")
+    now = context.clock()
     old = load_memory(paths)
     save_memory(paths, old, remember(replace(old, promotion_failure=None), state, seen, now))
     changes.add_next_key(paths, pem)
     _forget_set_aside(paths, state, key)
-    fresh = context.tree.read(name)
+    fresh = context.tree.read(state.name)
     before = load_memory(paths)
     save_memory(paths, before, remember(before, fresh, seen, now))
-    return Staged(key, records_of(fresh, key, seen))
+    return key
+
+
+def _stands_by(context: Context, state: LineageState, memory: Memory) -> bool:
+    """Whether the key on its way is there for good, and nobody has asked for it yet."""
+    key, policy = state.awaited_key, context.settings.policy(state.name)
+    return (
+        key is not None
+        and (standing(policy) or scheduled(policy))
+        and requested(memory, key) is None
+    )
+
+
+def _refuse_exposed(paths: LineagePaths, memory: Memory, adopt: Path | None) -> None:
+    """A compromised key never comes back."""
+    if adopt is None:
+        return
+    from danebot.domain.certs import read_private_key
+
+    key = read_private_key(read_bytes(_adopted_path(paths, adopt)))
+    if any(p.spki == key.spki and p.exposure is not Exposure.NONE for p in memory.past_keys):
+        raise RolloverError(
+            f"{adopt} holds a key that was replaced because it is compromised; "
+            f"make another one: danebot newkey {paths.name}"
+        )
 
 
 def records_of(state: LineageState, key: PublicKey, seen: Observations) -> tuple[OwnedRecord, ...]:
@@ -168,7 +231,7 @@ def cancel(context: Context, name: str) -> str:
 
 
 def _forgotten(memory: Memory) -> Memory:
-    return replace(memory, awaiting=None, promotion_failure=None)
+    return replace(memory, awaiting=None, promotion_failure=None, request=None)
 
 
 def _refuse_published(context: Context, state: LineageState, key: PublicKey) -> None:

@@ -52,7 +52,16 @@ def load_snapshot(path: Path) -> Snapshot:
 def lineage_statuses(views: Sequence[LineageView]) -> tuple[LineageStatus, ...]:
     """What is published of each lineage."""
     return tuple(
-        lineage_status(v.observation, v.memory, v.plan, v.publication, v.findings, probes=v.probes)
+        lineage_status(
+            v.observation,
+            v.memory,
+            v.plan,
+            v.publication,
+            v.findings,
+            policy=v.policy,
+            at=v.at,
+            probes=v.probes,
+        )
         for v in views
     )
 

@@ -19,6 +19,7 @@ from danebot.errors import DanebotError
 
 if TYPE_CHECKING:
     from danebot.domain.memory import Memory
+    from danebot.domain.policy import Policy
     from danebot.domain.sight import Observations
     from danebot.domain.snapshot import ProbeStatus
     from danebot.jobs.context import Context
@@ -33,6 +34,7 @@ class LineageView:
     plan: Plan
     findings: tuple[Finding, ...]
     publication: Publication
+    policy: Policy
     at: datetime
     probes: tuple[ProbeStatus, ...] = ()
 
@@ -110,7 +112,7 @@ def view(
     planned = plan(observation, memory, policy, now)
     findings = assess(observation, planned, memory, policy, now)
     wanted = publication(state, memory, mine, in_use)
-    return LineageView(observation, memory, planned, findings, wanted, now)
+    return LineageView(observation, memory, planned, findings, wanted, policy, now)
 
 
 def chain_distrust(context: Context, state: LineageState) -> str | None:

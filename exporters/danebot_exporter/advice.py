@@ -92,6 +92,10 @@ def _course(status: LineageStatus, now: datetime) -> str:
             return (
                 f"Nothing to do: the ready key may be used after {when(status.safe_at)} ({left})."
             )
+        case Phase.STANDBY.value:
+            return (
+                f"Nothing to do: a next key stands by. To roll over: danebot newkey {status.name}"
+            )
         case Phase.DEPLOYED.value:
             return "Deployed; the next danebot renew confirms that the services serve it."
         case _:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 _NOW = timedelta(seconds=1)
 _SHADES = {
     Phase.STABLE.value: "quiet",
+    Phase.STANDBY.value: "quiet",
     Phase.PASS_THROUGH.value: "quiet",
     Phase.BROKEN.value: "critical",
 }

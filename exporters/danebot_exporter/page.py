@@ -28,7 +28,9 @@ if TYPE_CHECKING:
 
 PER_PAGE = 50
 _LONGEST = 200
-_RESTING = {Phase.STABLE.value, Phase.PASS_THROUGH.value, Phase.BROKEN.value}
+_RESTING = {
+    phase.value for phase in (Phase.STABLE, Phase.STANDBY, Phase.PASS_THROUGH, Phase.BROKEN)
+}
 _VIEWS = {"all": "all", "attention": "need attention", "rolling": "in a rollover"}
 
 

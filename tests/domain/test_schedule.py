@@ -1,0 +1,197 @@
+"""Whether a rollover is wanted: standing keys, the calendar, certificates, requests."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from danebot.domain.memory import CurrentKey, Memory, Request, Urgency
+from danebot.domain.policy import Occasion, Policy
+from danebot.domain.rollover import Hold, Phase, Step, emergency_wait
+from danebot.domain.schedule import rollover_at
+from domain.builders import DAY, HOUR, T0, Wait, held, key, key_file, look, state
+
+NONE = timedelta(0)
+STANDING = Policy(min_wait=NONE, margin=NONE, prepublish=True)
+EACH = Policy(min_wait=NONE, margin=NONE, rollover_every=Occasion.RENEWAL)
+YEARLY = Policy(min_wait=NONE, margin=NONE, rollover_every=365 * DAY)
+
+
+def request(name: str, urgency: Urgency = Urgency.ORDINARY) -> Request:
+    return Request(key(name).digest, T0, urgency)
+
+
+def cooled(policy: Policy, memory: Memory | None = None) -> Wait:
+    """The next key is published and in every cache."""
+    wait = Wait(policy=policy, memory=memory or Memory())
+    wait.look(T0, look("old"))
+    wait.look(T0 + HOUR, look("old", "new"))
+    return wait
+
+
+def late(wait: Wait, hours: int = 3) -> tuple[Phase, Step | None, Hold | None]:
+    plan = wait.look(T0 + hours * HOUR, look("old", "new"))
+    return plan.phase, plan.step, plan.hold
+
+
+# ---- making the next key --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("policy", [STANDING, EACH])
+def test_a_lineage_without_a_next_key_gets_one(policy: Policy) -> None:
+    wait = Wait(policy=policy, state=state())
+    assert wait.look(T0, look("old")).step is Step.MAKE_NEXT
+
+
+def test_nobody_makes_a_key_unasked() -> None:
+    wait = Wait(policy=Policy(), state=state())
+    assert wait.look(T0, look("old")).step is None
+
+
+def test_no_key_is_made_where_nothing_protects_it() -> None:
+    bare = replace(state(), required=())
+    assert Wait(policy=STANDING, state=bare).look(T0).step is None
+
+
+def test_no_key_is_made_while_the_owners_cannot_be_read() -> None:
+    unreadable = replace(state(), required=None)
+    assert Wait(policy=STANDING, state=unreadable).look(T0).step is None
+
+
+def test_the_calendar_makes_a_key_when_it_is_due() -> None:
+    wait = Wait(policy=YEARLY, state=state())
+    assert wait.look(T0, look("old")).step is None
+    assert wait.look(T0 + 320 * DAY, look("old")).step is None
+    assert wait.look(T0 + 366 * DAY, look("old")).step is Step.MAKE_NEXT
+
+
+# ---- standing by ----------------------------------------------------------------------------
+
+
+def test_a_cooled_key_stands_by() -> None:
+    assert late(cooled(STANDING)) == (Phase.STANDBY, None, Hold.STANDS_BY)
+
+
+def test_a_request_takes_it() -> None:
+    wait = cooled(STANDING)
+    wait.memory = replace(wait.memory, request=request("new"))
+    assert late(wait) == (Phase.DUE, Step.PROMOTE, None)
+
+
+def test_a_request_for_another_key_does_not() -> None:
+    wait = cooled(STANDING)
+    wait.memory = replace(wait.memory, request=request("other"))
+    assert late(wait)[1] is None
+
+
+def test_without_standing_keys_a_next_key_needs_no_request() -> None:
+    wait = cooled(Policy(min_wait=NONE, margin=NONE))
+    assert late(wait)[1] is Step.PROMOTE
+
+
+def test_a_withdrawn_standing_key_goes_back() -> None:
+    wait = cooled(STANDING)
+    late(wait)
+    assert wait.look(T0 + 4 * HOUR, look("old")).phase is Phase.STAGED
+    assert wait.steps[-1] is Step.BACK_TO_NEXT
+
+
+# ---- the calendar ---------------------------------------------------------------------------
+
+
+def test_the_calendar_takes_a_standing_key() -> None:
+    wait = cooled(replace(STANDING, rollover_every=90 * DAY))
+    assert late(wait)[1] is None
+    plan = wait.look(T0 + 91 * DAY, look("old", "new"))
+    assert plan.step is Step.PROMOTE
+
+
+@given(st.text(min_size=1, max_size=8), st.integers(1, 3650))
+def test_a_period_is_cut_by_a_tenth_at_most(name: str, days: int) -> None:
+    memory = Memory(current=CurrentKey(key(name).digest, T0))
+    due = rollover_at(state(current=name), memory, Policy(rollover_every=days * DAY))
+    assert due is not None
+    assert T0 + 0.9 * days * DAY <= due <= T0 + days * DAY
+
+
+def test_the_period_begins_when_the_key_becomes_current() -> None:
+    wait = Wait(policy=YEARLY, state=state())
+    wait.look(T0, look("old"))
+    wait.state = state(current="new")
+    wait.look(T0 + 100 * DAY, look("new"))
+    assert wait.memory.current == CurrentKey(key("new").digest, T0 + 100 * DAY)
+    wait.look(T0 + 200 * DAY, look("new"))
+    assert wait.memory.current.since == T0 + 100 * DAY
+
+
+# ---- with each certificate ------------------------------------------------------------------
+
+
+def test_a_key_for_each_certificate_is_taken_before_certbot_would_renew() -> None:
+    wait = cooled(EACH)  # 90 days from T0 - 10 d: certbot renews with 30 days left, at T0 + 50 d
+    assert wait.look(T0 + 47 * DAY, look("old", "new")).step is None
+    assert wait.look(T0 + 48 * DAY, look("old", "new")).step is Step.PROMOTE
+
+
+def test_six_day_certificates_are_renewed_by_certbot_while_the_key_cools() -> None:
+    """At half their lifetime, whatever the next key does: nothing runs out."""
+    wait = Wait(policy=replace(EACH, min_wait=5 * DAY))
+    serving = wait.state.live
+    assert serving is not None
+    short = replace(serving.chain, not_before=T0, not_after=T0 + 6 * DAY)
+    live = replace(serving, chain=short)
+    wait.state = replace(wait.state, live=live, combo=replace(live, version=None), staged=live)
+    wait.look(T0, look("old"))
+    plan = wait.look(T0 + 3 * DAY, look("old", "new"))
+    assert (plan.step, plan.hold, plan.certbot_may_renew) == (None, Hold.NOT_COOLED, True)
+
+
+# ---- emergencies ----------------------------------------------------------------------------
+
+
+def test_in_an_emergency_the_ttls_alone_count() -> None:
+    wait = cooled(Policy())
+    wait.memory = replace(wait.memory, request=request("new", Urgency.EMERGENCY))
+    soon = wait.look(T0 + 2 * HOUR - timedelta(seconds=1), look("old", "new"))
+    assert (soon.step, soon.hold) == (None, Hold.NOT_COOLED)
+    assert wait.look(T0 + 2 * HOUR, look("old", "new")).step is Step.PROMOTE
+
+
+def test_an_emergency_still_needs_the_record_everywhere() -> None:
+    wait = Wait(policy=Policy(), memory=Memory(request=request("new", Urgency.EMERGENCY)))
+    wait.look(T0, look("old"))
+    plan = wait.look(T0 + DAY, look("old", "new", at={"ns1": None, "ns2": ("old",)}))
+    assert (plan.step, plan.hold) == (None, Hold.NOT_EVERYWHERE)
+
+
+def test_an_accepted_mismatch_waits_for_nothing() -> None:
+    wait = Wait(policy=Policy(), memory=Memory(request=request("new", Urgency.MISMATCH_ACCEPTED)))
+    assert wait.look(T0, look("old")).step is Step.PROMOTE
+
+
+def test_an_accepted_mismatch_is_deployed_though_no_record_is_there() -> None:
+    memory = Memory(request=request("new", Urgency.MISMATCH_ACCEPTED))
+    issued = state(staged=held("new", 2), next_key=key_file("new"))
+    assert Wait(state=issued, memory=memory).look(T0, look("old")).step is Step.DEPLOY
+
+
+def test_accepting_one_key_accepts_no_other() -> None:
+    memory = Memory(request=request("new", Urgency.MISMATCH_ACCEPTED))
+    issued = state(staged=held("stranger", 2), next_key=key_file("new"))
+    assert Wait(state=issued, memory=memory).look(T0, look("old")).step is Step.PUT_BACK
+
+
+def test_what_an_emergency_would_take() -> None:
+    wait = Wait(state=state(), policy=Policy())
+    wait.look(T0, look("old", ttl=6 * HOUR))
+    assert emergency_wait(wait.state, wait.memory, Policy(), T0) == 6 * HOUR
+
+
+def test_an_emergency_takes_nothing_with_a_standing_key() -> None:
+    wait = cooled(STANDING)
+    assert emergency_wait(wait.state, wait.memory, Policy(), T0 + HOUR) == HOUR
+    assert emergency_wait(wait.state, wait.memory, Policy(), T0 + 3 * HOUR) == NONE
