@@ -8,7 +8,7 @@ from typing import Protocol
 
 from danebot.domain.dns import OwnerObservation, TlsaAnswer
 from danebot.domain.names import DnsName, Endpoint
-from danebot.domain.served import ProbeResult
+from danebot.domain.served import Algorithm, ProbeResult
 
 
 class Clock(Protocol):
@@ -34,9 +34,15 @@ class TlsaObserver(Protocol):
 class Prober(Protocol):
     """Asks services which chain they serve."""
 
-    def probe(self, lineage: str, endpoints: Sequence[Endpoint]) -> Sequence[ProbeResult]:
+    def probe(
+        self,
+        lineage: str,
+        endpoints: Sequence[Endpoint],
+        algorithm: Algorithm = Algorithm.ANY,
+    ) -> Sequence[ProbeResult]:
         """Probe every address of every endpoint, or those configured for the lineage instead.
 
+        ``algorithm`` says which certificate of a server with two is asked for.
         Trouble is in the values, never an exception.
         """
         ...

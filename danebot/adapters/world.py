@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from danebot.adapters.resolvconf import AdTrust, Nameserver, ResolverConfig, load_resolv_conf
 from danebot.adapters.target import Target
 from danebot.domain.names import DnsName, Endpoint, Hostname
-from danebot.domain.served import ProbeOutcome, ProbeResult
+from danebot.domain.served import Algorithm, ProbeOutcome, ProbeResult
 from danebot.errors import NameSyntaxError
 
 if TYPE_CHECKING:
@@ -76,7 +76,12 @@ class WireProber:
         """Nothing is asked yet."""
         self._settings = settings
 
-    def probe(self, lineage: str, endpoints: Sequence[Endpoint]) -> Sequence[ProbeResult]:
+    def probe(
+        self,
+        lineage: str,
+        endpoints: Sequence[Endpoint],
+        algorithm: Algorithm = Algorithm.ANY,
+    ) -> Sequence[ProbeResult]:
         """Probe the configured addresses of each endpoint, else all that its name has."""
         from danebot.adapters.prober import probe_all
 
@@ -85,9 +90,9 @@ class WireProber:
         lost: list[ProbeResult] = []
         for endpoint in endpoints:
             found = self._targets(lineage, endpoint, cache)
-            targets += found
+            targets += [replace(target, algorithm=algorithm) for target in found]
             if not found:
-                lost.append(ProbeResult(endpoint, "", ProbeOutcome.NO_ADDRESS))
+                lost.append(ProbeResult(endpoint, "", ProbeOutcome.NO_ADDRESS, algorithm))
         return [*lost, *probe_all(targets, helo=own_name())]
 
     def _targets(self, lineage: str, endpoint: Endpoint, cache: Cache) -> list[Target]:

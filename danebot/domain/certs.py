@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from danebot.domain.keytype import CURVE_NAMES, RSA_BITS, KeyType
 from danebot.domain.names import DnsName
+from danebot.domain.served import Algorithm
 from danebot.errors import CertificateError, NameSyntaxError
 
 if TYPE_CHECKING:
@@ -73,6 +74,21 @@ class PublicKey:
     def digest(self) -> bytes:
         """SHA2-256 of the SPKI: the data of a ``3 1 1`` record, and danebot's name for the key."""
         return hashlib.sha256(self.spki).digest()
+
+    @property
+    def algorithm(self) -> Algorithm | None:
+        """As what a server's certificate is asked for; None for a type that can't be named."""
+        if self.key_type is None:
+            return None
+        return Algorithm.RSA if self.key_type in RSA_BITS else Algorithm.ECDSA
+
+
+def leaf_spki(der: bytes) -> bytes:
+    """DER SPKI of a certificate that a server presented; b"" if it has none that can be read."""
+    try:
+        return spki_der(x509.load_der_x509_certificate(der).public_key())
+    except (ValueError, UnsupportedAlgorithm):
+        return b""
 
 
 def _key_type(key: object) -> KeyType | None:

@@ -41,7 +41,8 @@ class Publication:
     """What DNS should hold for a lineage now: ``keep`` is right, ``add`` lacks, ``remove`` is old.
 
     ``keep`` has every form in which a key's record is there, required or not.  ``foreign`` is in
-    the RRsets but none of this lineage's keys: somebody else's, left alone.
+    the RRsets but of no key of this tree: somebody else's, left alone.  Those of another lineage's
+    keys (RSA beside ECDSA, at one owner) are that lineage's business and in none of these.
     """
 
     keep: tuple[OwnedRecord, ...]
@@ -84,6 +85,9 @@ def publication(
     old = _at_all_owners(state, past)
     confirmed = memory.deployment is None or memory.deployment.confirmed_at is not None
     others = seen - right
+    foreign = others - old
+    if foreign:  # seldom, and there may be thousands of keys
+        foreign -= _at_all_owners(state, in_use)
     ttls = {owner: _ttl(owner, observations) for owner in state.owners}
 
     def dressed(records: set[OwnedRecord]) -> tuple[OwnedRecord, ...]:
@@ -94,7 +98,7 @@ def publication(
         keep=dressed(right & seen),
         add=dressed(wanted - seen),
         remove=dressed(others & old if confirmed else set()),
-        foreign=dressed(others - old),
+        foreign=dressed(foreign),
     )
 
 

@@ -7,13 +7,15 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from danebot.domain.findings import Code, Severity
+from danebot.domain.memory import PendingHook
 from danebot.domain.names import Endpoint, TlsaOwner, Transport, default_protocol
 from danebot.domain.served import ProbeOutcome, ProbeResult
 from danebot.domain.snapshot import probe_status
+from danebot.jobs.asking import ask, serves
 
 if TYPE_CHECKING:
-    from danebot.domain.lineage import Held, LineageState
-    from danebot.domain.memory import PendingHook
+    from danebot.domain.lineage import LineageState
+    from danebot.domain.memory import Deployment
     from danebot.jobs.context import Context
     from danebot.jobs.lineage_run import LineageRun
 
@@ -65,11 +67,12 @@ def confirm(run: LineageRun, context: Context) -> None:
     if serving is None:
         return
     endpoints = endpoints_of(state) if context.settings.probe(run.name) else ()
+    past = frozenset(key.spki for key in run.memory.past_keys) - {serving.key.spki}
     stale: list[ProbeResult] = []
     for pause in _PAUSES:
         time.sleep(pause if endpoints else 0)
         context.progress(f"{run.name}: asking {', '.join(map(str, endpoints)) or 'nobody'}")
-        results = context.prober.probe(run.name, endpoints) if endpoints else ()
+        results = ask(context, run.name, endpoints, serving, past)
         at = context.clock()
         run.probes = tuple(probe_status(each, serving.chain.ders[0], at) for each in results)
         stale = [result for result in results if not serves(result, serving)]
@@ -77,6 +80,8 @@ def confirm(run: LineageRun, context: Context) -> None:
             break
     for result in stale:
         _say_not_served(run, result)
+    if any(result.outcome is ProbeOutcome.SERVED for result in stale) and not deployment.pending:
+        _hooks_again(run, context, deployment)
     if stale or deployment.pending:
         return
     run.memory = replace(run.memory, deployment=replace(deployment, confirmed_at=context.clock()))
@@ -88,6 +93,16 @@ def confirm(run: LineageRun, context: Context) -> None:
             "the new key is in service and the rollover complete",
             "the old key's records may be removed now" if state.required else "",
         )
+
+
+def _hooks_again(run: LineageRun, context: Context, deployment: Deployment) -> None:
+    """Make every hook pending: one of them said that it had reloaded a service, and it hasn't."""
+    from danebot.adapters.hooks import deploy_hooks
+
+    hooks = deploy_hooks(context.tree.root, run.name, context.settings)
+    pending = tuple(PendingHook(hook.id) for hook in hooks)
+    run.memory = replace(run.memory, deployment=replace(deployment, pending=pending))
+    run.save()
 
 
 def endpoints_of(state: LineageState) -> tuple[Endpoint, ...]:
@@ -102,11 +117,6 @@ def endpoints_of(state: LineageState) -> tuple[Endpoint, ...]:
     )
 
 
-def serves(result: ProbeResult, held: Held) -> bool:
-    """Whether the probe found the leaf that live holds."""
-    return result.outcome is ProbeOutcome.SERVED and result.chain[:1] == held.chain.ders[:1]
-
-
 def _say_not_served(run: LineageRun, result: ProbeResult) -> None:
     where = f"{result.endpoint} [{result.address}]" if result.address else str(result.endpoint)
     if result.outcome is ProbeOutcome.SERVED:
@@ -114,7 +124,8 @@ def _say_not_served(run: LineageRun, result: ProbeResult) -> None:
             Code.NOT_SERVED,
             Severity.WARNING,
             f"{where} still serves another certificate than the one deployed",
-            "reload that service, and give danebot a deploy hook that does",
+            "reload that service; danebot runs the deploy hooks again at every renew until it "
+            "serves the new one: see that one of them reloads it",
         )
         return
     detail = f": {result.detail}" if result.detail else ""

@@ -169,4 +169,17 @@ def test_only_unused_past_keys_of_this_lineage_are_ever_removed(
     assert parts[1] == (old if confirmed else set())
     shown = {record(one, mtype) for one in there for mtype in (1, 2)}
     assert sum(map(len, parts)) == len(set().union(*parts))
-    assert set().union(*parts) == shown - (set() if confirmed else old)
+    theirs = {record(one, mtype) for one in {*elsewhere} - {"new", awaited} for mtype in (1, 2)}
+    assert set().union(*parts) == shown - theirs - (set() if confirmed else old)
+
+
+def test_the_keys_of_another_lineage_at_the_same_owner_are_no_strangers() -> None:
+    """RSA beside ECDSA: neither says anything of the other's current, next or staged key."""
+    other = replace(state(current="other"), next=key_file("other next"))
+    both = look("new", "other", "other next", "somebody")
+    found = published(AFTER, both, others=(other,))
+    assert records(found.foreign) == [record("somebody")]
+    assert found.remove == found.add == ()
+    assert records(published(Memory(), both, lineage=other, others=(NEW,)).foreign) == [
+        record("somebody")
+    ]

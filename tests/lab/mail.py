@@ -51,7 +51,12 @@ class Mail:
         )
         first, second = self.net.host(5), self.net.host(7)
         (self.config / "master.cf").write_text(
-            _MASTER_CF.format(first=first, second=second, second_chain=self.second_chain),
+            _MASTER_CF.format(
+                first=first,
+                second=second,
+                second_chain=self.second_chain,
+                most=1 if self.caches else "-",  # a second smtpd would read the new chain
+            ),
             encoding="ascii",
         )
         return [
@@ -97,7 +102,7 @@ max_idle = {max_idle}
 """
 
 _MASTER_CF = """\
-{first}:25 inet n - n - - smtpd
+{first}:25 inet n - n - {most} smtpd
 {first}:587 inet n - n - - smtpd
 {first}:465 inet n - n - - smtpd -o smtpd_tls_wrappermode=yes
 {second}:25 inet n - n - - smtpd -o smtpd_tls_chain_files={second_chain}

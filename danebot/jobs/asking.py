@@ -1,0 +1,74 @@
+"""What a lineage's services serve, asked in the way that finds its own certificate.
+
+A server may have two certificates, RSA and ECDSA, each of a lineage of its own, and choose by what
+the client supports.  Asked without a preference, it shows but one of them; so whoever is shown
+another certificate than the lineage's asks again for one of the lineage's algorithm.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from danebot.domain.served import ProbeOutcome, ProbeResult
+
+if TYPE_CHECKING:
+    from danebot.domain.lineage import Held
+    from danebot.domain.names import Endpoint
+    from danebot.jobs.context import Context
+
+
+def ask(
+    context: Context,
+    name: str,
+    endpoints: Sequence[Endpoint],
+    held: Held,
+    past: frozenset[bytes],
+) -> tuple[ProbeResult, ...]:
+    """Probe ``endpoints`` for what ``held`` holds; one result for each address.
+
+    ``past`` are the DER SPKIs of the lineage's former keys: where one of these is served, the
+    service is behind, whatever else it has.  Without an answer to the second question the first
+    one's stands: a server that has no certificate of this algorithm serves another one.
+    """
+    if not endpoints:
+        return ()
+    first = tuple(context.prober.probe(name, endpoints))
+    others = [result for result in first if _shows_other(result, held, past)]
+    algorithm = held.key.algorithm
+    if not others or algorithm is None:
+        return first
+    wanted = tuple(e for e in endpoints if any(_same(e, other.endpoint) for other in others))
+    again: dict[tuple[str, str], list[ProbeResult]] = {}
+    for result in context.prober.probe(name, wanted, algorithm):
+        again.setdefault(_place(result), []).append(result)
+    found = []
+    for result in first:
+        seconds = again.get(_place(result), [])
+        second = seconds.pop(0) if seconds else None  # an address may have several ports
+        better = second is not None and second.outcome is ProbeOutcome.SERVED
+        found.append(second if second is not None and better and result in others else result)
+    return tuple(found)
+
+
+def serves(result: ProbeResult, held: Held) -> bool:
+    """Whether the probe found the leaf that live holds."""
+    return result.outcome is ProbeOutcome.SERVED and result.chain[:1] == held.chain.ders[:1]
+
+
+def _shows_other(result: ProbeResult, held: Held, past: frozenset[bytes]) -> bool:
+    """Whether a certificate is served that isn't, and never was, the lineage's."""
+    from danebot.domain.certs import leaf_spki
+
+    if result.outcome is not ProbeOutcome.SERVED or serves(result, held):
+        return False
+    return leaf_spki(result.chain[0]) not in past
+
+
+def _same(one: Endpoint, other: Endpoint) -> bool:
+    """Whether both name the same service: a setting may have changed the protocol."""
+    return (one.host, one.port) == (other.host, other.port)
+
+
+def _place(result: ProbeResult) -> tuple[str, str]:
+    return str(result.endpoint), result.address
