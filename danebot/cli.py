@@ -150,19 +150,61 @@ def renew(
 @click.option("--adopt", type=_PATH, metavar="KEYFILE", help="Stage this key; make none.")
 @click.option("--cancel", is_flag=True, help="Drop the key on its way, if it isn't published.")
 @click.option("--unprotected", is_flag=True, help="Even without a dane-ee file.")
+@click.option(
+    "--emergency",
+    is_flag=True,
+    help="The current key is compromised: replace it as soon as the TTLs in force allow.",
+)
+@click.option("--revoke", is_flag=True, help="Then revoke its certificates (--emergency).")
+@click.option("--wait", is_flag=True, help="Stay until the new key is served (--emergency).")
+@click.option(
+    "--accept-mismatch",
+    metavar="WORDS",
+    help="Replace it at once, whatever that does to mail (--emergency).",
+)
+@click.option("--dry-run", is_flag=True, help="Say what --emergency would do; change nothing.")
 @click.pass_context
 def newkey(ctx: click.Context, /, lineage: str, **options: Any) -> None:  # noqa: ANN401 - click's
     """Make the next key of LINEAGE and print the TLSA records to ADD for it.
 
-    Keep the records that are there: the current key needs them until the new one is live.
+    Keep the records that are there: the current key needs them until the new one is live. A next
+    key that stands by is used instead of a new one.
     """
     from danebot.verbs import newkey as verb
 
+    if options.pop("emergency"):
+        ctx.exit(_emergency(ctx, lineage, options))
+    for name in ("revoke", "wait", "accept_mismatch", "dry_run"):
+        if options.pop(name):
+            raise click.UsageError(f"--{name.replace('_', '-')} goes with --emergency")
     if options["cancel"] and (options["adopt"] or options["key_type"] or options["unprotected"]):
         raise click.UsageError("--cancel goes with no other option")
     if options["adopt"] and options["key_type"]:
         raise click.UsageError("--adopt takes the key as it is: leave out --key-type")
     ctx.exit(verb(_command(ctx), lineage, **options))
+
+
+def _emergency(ctx: click.Context, lineage: str, options: dict[str, Any]) -> int:
+    from danebot.verbs_emergency import ACCEPTED, emergency
+
+    for name in ("adopt", "cancel", "key_type", "unprotected"):
+        if options[name]:
+            raise click.UsageError(f"--{name.replace('_', '-')} doesn't go with --emergency")
+    words = options["accept_mismatch"]
+    if words is not None and words != ACCEPTED:
+        raise click.UsageError(
+            "DANE senders would defer or bounce mail until the new records are in every cache; "
+            f'if that is better than the compromised key, say --accept-mismatch "{ACCEPTED}"'
+        )
+    return emergency(
+        _command(ctx),
+        lineage,
+        form=options["form"],
+        accepted=words is not None,
+        revoke=options["revoke"],
+        wait=options["wait"],
+        dry_run=options["dry_run"],
+    )
 
 
 @danebot.command()

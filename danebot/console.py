@@ -87,8 +87,13 @@ class Console:
     # ---- printing ---------------------------------------------------------------------------
 
     def detail(self, line: str) -> None:
-        """A line for whoever asked with -v, or watches a terminal."""
+        """A line for whoever asked with -v."""
         if self.verbosity:
+            click.echo(f"danebot: {line}", err=True)
+
+    def progress(self, line: str) -> None:
+        """A line about a long wait, for whoever watches a terminal."""
+        if self.verbosity or sys.stderr.isatty():
             click.echo(f"danebot: {line}", err=True)
 
     def say(self, line: str = "") -> None:

@@ -15,10 +15,13 @@ from danebot.errors import DanebotError, RolloverError
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from danebot.adapters.locks import TreeLock
     from danebot.adapters.tree import Tree
     from danebot.console import Console
     from danebot.domain.keytype import KeyType
     from danebot.jobs.context import Context
+    from danebot.jobs.renew import Outcome
+    from danebot.jobs.snapshot import Scope
     from danebot.jobs.survey import LineageView
 
 _FINE, _ATTENTION = 0, 1
@@ -88,40 +91,59 @@ def renew(console: Console, names: tuple[str, ...], *, dry_run: bool, as_json: b
     context = console.context(tree)
     if dry_run:
         return _renew_dry(console, context, selected)
-    from danebot.jobs.renew import renew as job
-    from danebot.jobs.snapshot import Scope, lineage_statuses, write_snapshot
+    from danebot.jobs.snapshot import Scope, lineage_statuses
 
     scope = Scope.SOME if names else Scope.EVERYTHING
     started = context.clock()
     with console.locked() as lock:
-        outcome = job(context, console.certbot(), lock, selected, scope)
-        worst = max((f.severity for f in outcome.findings), default=Severity.INFO)
-        status = _ATTENTION if worst >= Severity.WARNING else _FINE
-        try:
-            write_snapshot(
-                console.settings.snapshot,
-                verb="renew",
-                scope=scope,
-                started=started,
-                ended=context.clock(),
-                exit_status=status,
-                views=outcome.views,
-                findings=outcome.findings,
-            )
-        except DanebotError as exc:
-            stopped = any(f.code is Code.FILES_BROKEN for f in outcome.findings)
-            _say_unwritten(console, exc, _ATTENTION if stopped else _FINE)
-            status = _ATTENTION
+        outcome, status = run_renewal(
+            console, context, lock, selected, scope=scope, started=started
+        )
     status = _write_textfile(console, status)
     console.report(outcome.findings)
     if as_json:
         console.say(_dump({"lineages": lineage_statuses(outcome.views)}))
     else:
-        _say_removals(console, outcome.findings, outcome.views)
+        say_removals(console, outcome.findings, outcome.views)
     return status
 
 
-def _say_removals(
+def run_renewal(
+    console: Console,
+    context: Context,
+    lock: TreeLock,
+    names: Sequence[str],
+    *,
+    scope: Scope,
+    started: datetime,
+    verb: str = "renew",
+) -> tuple[Outcome, int]:
+    """Do the daily job for ``names`` and publish what came of it; the exit status with it."""
+    from danebot.jobs.renew import renew as job
+    from danebot.jobs.snapshot import write_snapshot
+
+    outcome = job(context, console.certbot(), lock, names, scope)
+    worst = max((f.severity for f in outcome.findings), default=Severity.INFO)
+    status = _ATTENTION if worst >= Severity.WARNING else _FINE
+    try:
+        write_snapshot(
+            console.settings.snapshot,
+            verb=verb,
+            scope=scope,
+            started=started,
+            ended=context.clock(),
+            exit_status=status,
+            views=outcome.views,
+            findings=outcome.findings,
+        )
+    except DanebotError as exc:
+        stopped = any(f.code is Code.FILES_BROKEN for f in outcome.findings)
+        _say_unwritten(console, exc, _ATTENTION if stopped else _FINE)
+        status = _ATTENTION
+    return outcome, status
+
+
+def say_removals(
     console: Console, findings: Iterable[Finding], views: Sequence[LineageView]
 ) -> None:
     """On the run that confirmed a promotion, the records that may go now."""

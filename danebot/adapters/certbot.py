@@ -62,7 +62,7 @@ class Certbot:
 
     def renew(self, lineage: str | None = None) -> CertbotRun:
         """Renew what is due, of one lineage or of all, each with the key that is staged."""
-        return self._run(() if lineage is None else ("--cert-name", lineage))
+        return self._renew(() if lineage is None else ("--cert-name", lineage))
 
     def promote(self, lineage: str, key_type: KeyType | None) -> CertbotRun:
         """Issue now, with the staged key; ``key_type`` is that key's.
@@ -71,14 +71,32 @@ class Certbot:
         """
         options = key_type.certbot_options if key_type is not None else ()
         forced = ("--cert-name", lineage, "--force-renewal", "--reuse-key")
-        return self._run((*forced, *options))
+        return self._renew((*forced, *options))
 
-    def _run(self, options: tuple[str, ...]) -> CertbotRun:
+    def revoke(self, certificate: Path, key: Path, server: str) -> CertbotRun:
+        """Revoke one certificate, since its key is compromised; the key itself signs the request.
+
+        ``certificate`` must be a copy outside the tree: certbot takes the lineage of a file that it
+        knows, and may delete it.  ``server`` is the CA's directory, "" for certbot's default.
+        """
+        return self._run(
+            ("revoke",),
+            (
+                *("--cert-path", str(certificate), "--key-path", str(key)),
+                *("--reason", "keycompromise", "--no-delete-after-revoke"),
+                *(("--server", server) if server else ()),
+            ),
+        )
+
+    def _renew(self, options: tuple[str, ...]) -> CertbotRun:
+        # whoever starts danebot has spread the load already, and the lock is held meanwhile
+        return self._run(("renew", "--no-random-sleep-on-renew"), options)
+
+    def _run(self, command: tuple[str, ...], options: tuple[str, ...]) -> CertbotRun:
+        verb, *always = command
         arguments = (
             # not --quiet: that would keep back what the CA found wrong, and nothing is shown anyway
-            *("renew", "--non-interactive"),
-            # whoever starts danebot has spread the load already, and the lock is held meanwhile
-            "--no-random-sleep-on-renew",
+            *(verb, "--non-interactive", *always),
             *("--config-dir", str(self.tree.absolute())),
             *options,
         )

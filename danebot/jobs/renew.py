@@ -11,6 +11,7 @@ from danebot.domain.names import printable
 from danebot.errors import DanebotError, LockedError
 from danebot.jobs.confirm import confirm, run_pending_hooks
 from danebot.jobs.lineage_run import LineageRun
+from danebot.jobs.revoke import revoke_pending
 from danebot.jobs.snapshot import Scope
 from danebot.jobs.survey import LineageView, keys_of_tree, observe_dns
 
@@ -53,6 +54,7 @@ def renew(
     for run in runs:
         _guard(run, lambda run=run: run_pending_hooks(run, context))  # type: ignore[misc]
         _guard(run, lambda run=run: confirm(run, context))  # type: ignore[misc]
+        _guard(run, lambda run=run: revoke_pending(run, context))  # type: ignore[misc]
     if not all(run.settled for run in runs):
         in_use = keys_of_tree(context, {})  # the key that was replaced isn't any more
         for run in runs:

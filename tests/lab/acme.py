@@ -131,18 +131,27 @@ class Acme:
             "no-random-sleep-on-renew = True\n"
         )
 
+    def status(self, serial: int) -> str:
+        """What the ACME server says of a certificate it issued: ``Valid`` or ``Revoked``."""
+        document = json.loads(self._managed(f"cert-status-by-serial/{serial:x}"))
+        return str(document["Status"])
+
     def _fetch_root(self) -> bool:
+        try:
+            self.issuer_root.write_bytes(self._managed("roots/0"))
+        except (urllib.error.URLError, OSError):
+            return False
+        return True
+
+    def _managed(self, path: str) -> bytes:
+        """What pebble's management interface answers."""
         context = ssl.create_default_context(cafile=self.ca)
         opener = urllib.request.build_opener(
             urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=context)
         )
-        url = f"https://{self.net.host(4)}:15000/roots/0"
-        try:
-            with opener.open(url, timeout=2) as reply:
-                self.issuer_root.write_bytes(reply.read())
-        except (urllib.error.URLError, OSError):
-            return False
-        return True
+        with opener.open(f"https://{self.net.host(4)}:15000/{path}", timeout=2) as reply:
+            content: bytes = reply.read()
+        return content
 
 
 def _self_signed(address: str, certificate: Path, key: Path) -> None:

@@ -424,6 +424,10 @@ class Lab:
         """Offer renewal information (RFC 9773): a window in seconds from now; None: no more."""
         self._acme_file("window", window and f"{window[0]} {window[1]} {retry_after}")
 
+    def revoked(self, serial: int) -> bool:
+        """Whether the CA has revoked the certificate with that serial number."""
+        return self._acme.status(serial) == "Revoked"
+
     def _acme_file(self, name: str, text: str | None) -> None:
         path = self._acme.directory / name
         if text is None:

@@ -1,0 +1,81 @@
+"""`danebot newkey --emergency`: the current key is compromised, so its successor is wanted soonest.
+
+The request is remembered, and `renew` acts upon it: the successor is the key that is on its way, or
+a new one; it is used when no cache that obeys TTLs lacks its records, or at once if the operator
+accepts that mail is refused meanwhile.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from danebot.adapters.memory_file import load_memory, save_memory
+from danebot.adapters.recovery import recover
+from danebot.domain.memory import Request, Revocation, Urgency
+from danebot.domain.rollover import emergency_wait, remember
+from danebot.domain.schedule import requested
+from danebot.errors import RolloverError
+from danebot.jobs.newkey import add_key, managed, records_of
+from danebot.jobs.survey import observe_dns
+
+if TYPE_CHECKING:
+    from datetime import timedelta
+
+    from danebot.domain.certs import PublicKey
+    from danebot.domain.retire import OwnedRecord
+    from danebot.jobs.context import Context
+
+
+@dataclass(frozen=True, slots=True)
+class Successor:
+    """The key that is to replace the compromised one; None where it has yet to be made.
+
+    ``records`` are all of its records, published or not; ``wait`` is how long caches may lack them
+    once they are seen everywhere, or the rest of it.
+    """
+
+    key: PublicKey | None
+    records: tuple[OwnedRecord, ...]
+    wait: timedelta
+
+
+def find_successor(context: Context, name: str) -> Successor:
+    """What `request_successor` would choose; nothing is changed."""
+    managed(context, name)
+    state = context.tree.read(name)
+    seen = observe_dns(context, [state])
+    memory = remember(load_memory(context.tree.paths(name)), state, seen, context.clock())
+    wait = emergency_wait(state, memory, context.settings.policy(name), context.clock())
+    key = state.awaited_key
+    return Successor(key, records_of(state, key, seen) if key is not None else (), wait)
+
+
+def request_successor(
+    context: Context, name: str, urgency: Urgency, revocation: Revocation
+) -> Successor:
+    """Choose or make the successor and remember that it is wanted; the caller holds the locks.
+
+    Asked again, the more urgent request counts.  Raises `RolloverError` when the key on its way or
+    the list of owners is unusable.
+    """
+    paths = managed(context, name)
+    recover(context.tree, name)
+    state = context.tree.read(name)
+    if state.required is None or (state.awaited is not None and state.awaited_key is None):
+        raise RolloverError(f"{'; '.join(state.faults)}; correct that first")
+    seen = observe_dns(context, [state])
+    key = state.awaited_key or add_key(context, state, seen)
+    memory = load_memory(paths)
+    memory = remember(memory, context.tree.read(name), seen, context.clock())
+    request = Request(key.digest, context.clock(), urgency, revocation)
+    earlier = requested(memory, key)
+    if earlier is not None:
+        if earlier.urgency is Urgency.MISMATCH_ACCEPTED:
+            request = replace(request, urgency=earlier.urgency)
+        if earlier.revocation is Revocation.WANTED:
+            request = replace(request, revocation=earlier.revocation)
+    wanted = replace(memory, request=request, promotion_failure=None)
+    save_memory(paths, load_memory(paths), wanted)
+    wait = emergency_wait(state, memory, context.settings.policy(name), context.clock())
+    return Successor(key, records_of(state, key, seen), wait)

@@ -1,0 +1,74 @@
+"""Revokes the certificates of a compromised key, once the wire shows that it is out of use.
+
+Not before: a CA that knows a key as compromised issues nothing more with it, and an ordinary
+renewal may still need it until then.
+"""
+
+from __future__ import annotations
+
+import re
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from danebot.adapters.renewal_conf import RenewalConf
+from danebot.adapters.tree import archive_versions, read_bytes
+from danebot.domain.findings import Code, Severity
+
+if TYPE_CHECKING:
+    from danebot.domain.lineage import Held
+    from danebot.domain.memory import PendingRevocation
+    from danebot.jobs.context import Context
+    from danebot.jobs.lineage_run import LineageRun
+
+_ALREADY = re.compile(r"already\s*(been\s*)?revoked", re.IGNORECASE)  # RFC 8555 section 6.7
+
+
+def revoke_pending(run: LineageRun, context: Context) -> None:
+    """Revoke what is to be revoked; what fails stays pending and is reported by `assess`."""
+    memory, deployment = run.memory, run.memory.deployment
+    if not memory.revocations or deployment is None or deployment.confirmed_at is None:
+        return
+    left = []
+    for pending in memory.revocations:
+        error = _revoke_all(run, context, pending)
+        if error:
+            left.append(replace(pending, attempts=pending.attempts + 1, error=error))
+    run.memory = replace(run.memory, revocations=tuple(left))
+    run.save()
+
+
+def _revoke_all(run: LineageRun, context: Context, pending: PendingRevocation) -> str:
+    """Revoke each valid certificate of the key that is left in the archive; why that failed."""
+    server = RenewalConf.read(run.paths.conf).parameter("server")
+    revoked = []
+    for version in sorted(archive_versions(run.paths)):
+        held = context.tree.reader.version(run.paths, version)
+        if held is None or held.key.spki != pending.spki or held.chain.not_after <= context.clock():
+            continue
+        context.progress(f"{run.name}: revoking version {version}")
+        error = _revoke(run, held, version, server)
+        if error:
+            return error
+        revoked.append(str(version))
+    which = f"version {', '.join(revoked)}" if revoked else "nothing was left of it"
+    run.say(
+        Code.REVOKED, Severity.NOTICE, f"the compromised key's certificates are revoked: {which}"
+    )
+    return ""
+
+
+def _revoke(run: LineageRun, held: Held, version: int, server: str) -> str:
+    from danebot.domain.certs import to_pem
+
+    key = run.paths.archived("privkey", version)
+    read_bytes(key)  # says what is wrong with it, where certbot wouldn't
+    with tempfile.TemporaryDirectory(prefix="danebot-") as scratch:
+        copy = Path(scratch) / "cert.pem"
+        copy.write_bytes(to_pem(held.chain.ders[:1]))
+        with run.lock.certbot_may_run():
+            done = run.certbot.revoke(copy, key, server)
+    if any(map(_ALREADY.search, done.output)):
+        return ""  # by an attempt whose answer was lost
+    return done.reason

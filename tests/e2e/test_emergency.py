@@ -1,0 +1,131 @@
+"""A compromised key on the lab: how fast it is out of use, and that it never comes back."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from e2e.site import MAIL, OWNER, Site
+from e2e.steps import memory
+from lab.client import served_certificate
+
+pytestmark = pytest.mark.lab
+
+STANDING = {"min_wait": "2d", "margin": "1h", "prepublish": "true"}
+
+
+def standing(site: Site) -> tuple[str, str]:
+    """A standing next key that is in every cache; the old and the next record."""
+    site.settings |= {k: v for k, v in STANDING.items() if k != "prepublish"}
+    site.extra = "prepublish = true\n" + site.extra
+    old = site.issued()
+    site.lab.tlsa_set(OWNER, old, ttl=1)
+    site.ok("init", MAIL)
+    site.ok("renew")
+    (line,) = site.status()["publication"]["add"]
+    new = line.split(" TLSA ", 1)[1]
+    site.lab.tlsa_add(OWNER, new, ttl=1)
+    site.quiet("renew")
+    time.sleep(1.2)
+    return old, new
+
+
+def test_a_standing_key_is_served_at_once(site: Site) -> None:
+    """Though the minimum wait and the margin are far from over."""
+    _, new = standing(site)
+    said = site.ok("newkey", "--emergency", MAIL)
+    assert "is live" in said
+    assert f"3 1 1 {site.lab.served_spki()}" == new
+    assert site.lab.dane_verified()
+
+
+def test_without_one_it_takes_the_ttl(site: Site) -> None:
+    old = site.issued()
+    site.lab.tlsa_set(OWNER, old, ttl=2)
+    site.ok("init", MAIL)
+    site.settings |= {"min_wait": "2d", "margin": "1h"}
+    run = site.danebot("newkey", "--emergency", MAIL)
+    assert run.returncode == 1
+    assert "the live key is compromised" in run.stderr
+    assert "2 s after its records are seen everywhere" in run.stdout
+    (line,) = [line for line in run.stdout.splitlines() if " IN TLSA " in line]
+    site.lab.tlsa_add(OWNER, line.split(" TLSA ", 1)[1], ttl=2)
+    said = site.ok("newkey", "--emergency", "--wait", MAIL)
+    assert "is live" in said
+    assert site.lab.dane_verified()
+    assert f"3 1 1 {site.lab.served_spki()}" != old
+    assert site.danebot("renew").returncode == 0
+
+
+def test_the_old_certificates_are_revoked_once_the_wire_shows_the_new_one(site: Site) -> None:
+    standing(site)
+    old = served_certificate(site.lab.mail, 25)
+    site.lab.stop("postfix")
+    run = site.danebot("newkey", "--emergency", "--revoke", MAIL)
+    assert run.returncode == 1
+    assert site.lab.revoked(old.serial_number) is False
+    site.lab.start("postfix")
+    said = site.ok("renew")
+    assert "the compromised key's certificates are revoked" in said
+    assert site.lab.revoked(old.serial_number) is True
+    site.sound()
+    assert memory(site)["revocations"] == []
+
+
+def test_a_refused_revocation_is_tried_again(site: Site) -> None:
+    standing(site)
+    site.lab.stop("postfix")
+    site.danebot("newkey", "--emergency", "--revoke", MAIL)
+    site.lab.start("postfix")
+    site.lab.stop("acme")
+    run = site.danebot("renew")
+    assert run.returncode == 1
+    assert "revoking the compromised key's certificates failed" in site.danebot("status").stdout
+    site.lab.start("acme")
+    assert "are revoked" in site.ok("renew")
+
+
+def test_mismatch_needs_the_words(site: Site) -> None:
+    old = site.staged()
+    run = site.danebot("newkey", "--emergency", "--accept-mismatch", "yes", MAIL)
+    assert run.returncode == 2
+    assert 'say --accept-mismatch "mail may be refused"' in run.stderr
+    assert not (site.staging / "nextkey.pem").exists()
+    assert f"3 1 1 {site.lab.served_spki()}" == old
+
+
+def test_an_accepted_mismatch_is_served_at_once(site: Site) -> None:
+    old = site.staged()
+    run = site.danebot("newkey", "--emergency", "--accept-mismatch", "mail may be refused", MAIL)
+    assert "is live" in run.stdout
+    served = f"3 1 1 {site.lab.served_spki()}"
+    assert served != old
+    assert f"add now: {OWNER} IN TLSA {served}" in run.stderr
+    site.lab.tlsa_add(OWNER, served)
+    time.sleep(1.2)
+    site.lab.flush()
+    site.danebot("renew")
+    assert f"3 1 1 {site.lab.served_spki()}" == served
+    assert site.lab.dane_verified()
+
+
+def test_dry_run_tells_the_wait_and_changes_nothing(site: Site) -> None:
+    site.staged()
+    before = sorted(path.name for path in site.staging.iterdir())
+    said = site.ok("newkey", "--emergency", "--dry-run", MAIL)
+    assert "would make a next key" in said
+    assert "5 s after its records are seen everywhere" in said
+    assert sorted(path.name for path in site.staging.iterdir()) == before
+
+
+def test_a_compromised_key_is_not_adopted_again(site: Site) -> None:
+    standing(site)
+    stolen = site.tree.parent / "stolen.pem"
+    stolen.write_bytes((site.live / "privkey.pem").read_bytes())
+    site.ok("newkey", "--emergency", MAIL)
+    site.extra = ""
+    site.ok("newkey", "--cancel", MAIL)
+    run = site.danebot("newkey", "--adopt", str(stolen), MAIL)
+    assert run.returncode == 1
+    assert "it is compromised" in run.stderr
