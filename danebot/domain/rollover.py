@@ -367,7 +367,7 @@ def emergency_wait(state: LineageState, memory: Memory, policy: Policy, now: dat
 
     Nothing, when a next key's records are in every cache already.
     """
-    safe = safe_time(memory, state.owners, hurried(policy))
+    safe = safe_time(memory, state.owners, hurried(policy, memory))
     if safe is not None:
         return max(safe.at - now, _NOTHING)
     known = [memory.owners.get(name, OwnerMemory()) for name in state.owners]

@@ -10,7 +10,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from danebot.domain.memory import CurrentKey, Memory, Request, Urgency
+from danebot.domain.memory import CurrentKey, Memory, Request, Urgency, Witness
 from danebot.domain.policy import Occasion, Policy
 
 if TYPE_CHECKING:
@@ -112,9 +112,15 @@ def in_force(policy: Policy, memory: Memory, key: PublicKey) -> Policy:
     """The policy for the wait of ``key``: in an emergency the TTLs alone count."""
     request = requested(memory, key)
     urgent = request is not None and request.urgency is not Urgency.ORDINARY
-    return hurried(policy) if urgent else policy
+    return hurried(policy, memory) if urgent else policy
 
 
-def hurried(policy: Policy) -> Policy:
-    """The policy with nothing in it that a resolver obeying TTLs doesn't need."""
+def hurried(policy: Policy, memory: Memory) -> Policy:
+    """The policy with nothing in it that a resolver obeying TTLs doesn't need.
+
+    Where no authoritative server can be asked, nobody knows the TTLs: the minimum wait stays.
+    """
+    awaiting = memory.awaiting
+    if awaiting is not None and awaiting.lines and awaiting.witness is Witness.RESOLVER:
+        return policy
     return replace(policy, min_wait=timedelta(0), margin=timedelta(0))

@@ -13,7 +13,7 @@ from danebot.domain.memory import CurrentKey, Memory, Request, Urgency
 from danebot.domain.policy import Occasion, Policy
 from danebot.domain.rollover import Hold, Phase, Step, emergency_wait
 from danebot.domain.schedule import rollover_at
-from domain.builders import DAY, HOUR, T0, Wait, held, key, key_file, look, state
+from domain.builders import DAY, HOUR, T0, Wait, blind, held, key, key_file, look, state
 
 NONE = timedelta(0)
 STANDING = Policy(min_wait=NONE, margin=NONE, prepublish=True)
@@ -159,6 +159,14 @@ def test_in_an_emergency_the_ttls_alone_count() -> None:
     soon = wait.look(T0 + 2 * HOUR - timedelta(seconds=1), look("old", "new"))
     assert (soon.step, soon.hold) == (None, Hold.NOT_COOLED)
     assert wait.look(T0 + 2 * HOUR, look("old", "new")).step is Step.PROMOTE
+
+
+def test_an_emergency_without_servers_to_ask_keeps_the_minimum_wait() -> None:
+    wait = Wait(policy=Policy(), memory=Memory(request=request("new", Urgency.EMERGENCY)))
+    wait.look(T0, blind("old"))
+    wait.look(T0 + HOUR, blind("old", "new"))
+    assert wait.look(T0 + 40 * HOUR, blind("old", "new")).hold is Hold.NOT_COOLED
+    assert wait.look(T0 + 60 * HOUR, blind("old", "new")).step is Step.PROMOTE
 
 
 def test_an_emergency_still_needs_the_record_everywhere() -> None:
