@@ -241,6 +241,21 @@ def tlsa(ctx: click.Context, lineage: str, form: str, as_json: bool) -> None:  #
 
 
 @danebot.command()
+@_LINEAGES
+@click.option("--dry-run", is_flag=True, help="Say what would be done; change nothing.")
+@click.pass_context
+def publish(ctx: click.Context, lineages: tuple[str, ...], dry_run: bool) -> None:  # noqa: FBT001
+    """Add the TLSA records that DNS lacks, and remove those that have served their time.
+
+    As configured under [publish]: by DNS UPDATE, by a program, or by hand (then it prints them).
+    Looks at every authoritative server afterwards. `renew` does the same by itself.
+    """
+    from danebot.verbs_publish import publish as verb
+
+    ctx.exit(verb(_command(ctx), lineages, dry_run=dry_run))
+
+
+@danebot.command()
 @click.argument("targets", metavar="[DOMAIN|HOST:PORT]...", nargs=-1)
 @click.option(
     "-f", "--file", "files", multiple=True, metavar="FILE", help="One target a line; - is stdin."

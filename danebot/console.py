@@ -20,7 +20,10 @@ if TYPE_CHECKING:
     from danebot.config import Settings
     from danebot.jobs.context import Context
 
-_NEWS = {Code.PROMOTED, Code.CONFIRMED, Code.NEXT_KEY_MADE, Code.REVOKED}
+_NEWS = {
+    *(Code.PROMOTED, Code.CONFIRMED, Code.NEXT_KEY_MADE, Code.REVOKED),
+    *(Code.PUBLISHED, Code.RECORDS_REMOVED),
+}
 _COLOURS = {Severity.WARNING: "yellow", Severity.CRITICAL: "red"}
 
 
@@ -59,7 +62,7 @@ class Console:
 
     def context(self, tree: Tree) -> Context:
         """The outside world for one run."""
-        from danebot.adapters.world import observer, prober
+        from danebot.adapters.world import observer, prober, publisher
         from danebot.jobs.context import Context
 
         return Context(
@@ -67,6 +70,7 @@ class Console:
             self.settings,
             observer(self.settings),
             prober(self.settings),
+            lambda name: publisher(self.settings, name, self.detail),
             progress=self.detail,
         )
 

@@ -33,7 +33,7 @@ def _dump(value: object) -> str:
     return json.dumps(encode(value), indent=1)
 
 
-def _publish_status(
+def record_run(
     console: Console,
     context: Context,
     verb: str,
@@ -217,7 +217,7 @@ def init(console: Console, names: tuple[str, ...], *, dry_run: bool) -> int:
             if done.diff:
                 console.say(done.diff.rstrip("\n"))
             _say_owners(console, tree, name, done.owners, done.record)
-        status = _publish_status(console, context, "init", started, status)
+        status = record_run(console, context, "init", started, status)
     if status == _FINE:
         for job in competing_jobs():
             console.warn(f"certbot is still run beside danebot: {job}")
@@ -294,7 +294,7 @@ def deinit(console: Console, names: tuple[str, ...], *, drop_keys: bool, dry_run
             console.say(f"  {live}/fullchain.pem and {live}/privkey.pem")
             if diff:
                 console.say(diff.rstrip("\n"))
-        return _publish_status(console, context, "deinit", started, status)
+        return record_run(console, context, "deinit", started, status)
 
 
 # ---- newkey ---------------------------------------------------------------------------------
@@ -322,11 +322,11 @@ def newkey(
         if cancel:
             digest = drop(context, name)
             console.say(f"{name}: the next key is dropped: {digest}")
-            return _publish_status(console, context, "newkey", started, _FINE)
+            return record_run(console, context, "newkey", started, _FINE)
         protection = Protection.WAIVED if unprotected else Protection.REQUIRED
         current = tree.read(name).current_key
         staged = stage(context, name, wanted, adopt, protection)
-        status = _publish_status(console, context, "newkey", started, _FINE)
+        status = record_run(console, context, "newkey", started, _FINE)
     from danebot.render import nsupdate_lines, zone_lines
 
     if wanted is None and adopt is None and current is not None:

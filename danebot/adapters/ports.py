@@ -8,6 +8,7 @@ from typing import Protocol
 
 from danebot.domain.dns import OwnerObservation, TlsaAnswer
 from danebot.domain.names import DnsName, Endpoint
+from danebot.domain.publishing import Change, Result
 from danebot.domain.served import Algorithm, ProbeResult
 
 
@@ -44,5 +45,16 @@ class Prober(Protocol):
 
         ``algorithm`` says which certificate of a server with two is asked for.
         Trouble is in the values, never an exception.
+        """
+        ...
+
+
+class Publisher(Protocol):
+    """Changes TLSA RRsets in DNS."""
+
+    def publish(self, change: Change) -> Result:
+        """Make one change, or say why not; trouble is in the value, never an exception.
+
+        DONE and UNCHANGED say that the publisher is content; what counts is what is seen.
         """
         ...

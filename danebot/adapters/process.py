@@ -12,6 +12,7 @@ import os
 import select
 import signal
 import subprocess
+import tempfile
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -75,8 +76,9 @@ def run(
     timeout: timedelta,
     grace: timedelta,
     environment: Mapping[str, str],
+    stdin: bytes = b"",
 ) -> Ended:
-    """Run ``argv`` until it ends, with ``environment`` added to danebot's own.
+    """Run ``argv`` until it ends; ``environment`` is added to danebot's own, ``stdin`` is to read.
 
     After ``timeout``, or when danebot is told to end (SIGTERM, SIGINT, SIGHUP), the program gets
     SIGTERM and has ``grace`` to clean up; then its whole process group is killed.  A signal to
@@ -84,11 +86,13 @@ def run(
     isn't waited for.
     """
     began = time.monotonic()
-    with _deferred_signals() as received:
+    with tempfile.TemporaryFile() as given, _deferred_signals() as received:
         try:
+            given.write(stdin)  # a file: a pipe would wait for a program that doesn't read
+            given.seek(0)
             process = subprocess.Popen(
                 argv,
-                stdin=subprocess.DEVNULL,
+                stdin=given if stdin else subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
                 cwd="/",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -14,7 +14,7 @@ from danebot.domain.served import Algorithm, ProbeOutcome, ProbeResult
 from danebot.errors import NameSyntaxError
 
 if TYPE_CHECKING:
-    from danebot.adapters.ports import Prober, TlsaObserver
+    from danebot.adapters.ports import Prober, Publisher, TlsaObserver
     from danebot.adapters.steps import Cache
     from danebot.config import Settings
     from danebot.domain.dns import OwnerObservation, TlsaAnswer
@@ -41,6 +41,27 @@ def observer(settings: Settings) -> TlsaObserver:
 def prober(settings: Settings) -> Prober:
     """Asks services what they serve."""
     return WireProber(settings)
+
+
+def publisher(
+    settings: Settings, lineage: str, progress: Callable[[str], None]
+) -> Publisher | None:
+    """Whoever publishes the records of a lineage; None where it is done by hand."""
+    from danebot.config import Method
+
+    wanted = settings.publish(lineage)
+    if wanted.method is Method.RFC2136 and wanted.key_file is not None:
+        from danebot.adapters.updates import Updater
+
+        config = resolver_config(settings)
+        return Updater(config, wanted.key_file, wanted.timeout, wanted.server, wanted.zone)
+    if wanted.method is Method.EXEC and wanted.command is not None:
+        from danebot.adapters.exec_publisher import ExecPublisher
+
+        return ExecPublisher(
+            wanted.command, wanted.timeout, wanted.zone, settings.environment, progress
+        )
+    return None
 
 
 class WireObserver:

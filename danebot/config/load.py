@@ -15,6 +15,8 @@ from danebot.config.settings import (
     Effective,
     EndpointSetting,
     LineageSettings,
+    Method,
+    PublishSettings,
     Settings,
     SocketAddress,
 )
@@ -134,6 +136,7 @@ def _lineage(table: Table, base: LineageSettings, shell: ShellDefaults) -> Linea
         hooks=tuple(dict.fromkeys((*base.hooks, *hooks))),
         probe=table.take("probe", values.switch, base.probe),
         endpoints=_endpoints(table, base.endpoints),
+        publish=_publish(table, base.publish),
     )
 
 
@@ -156,6 +159,34 @@ def _policy(table: Table, base: Policy, shell: ShellDefaults) -> Policy:
     if policy.expiry_critical > policy.expiry_warning:
         table.problem("expiry_critical", "must not be more than expiry_warning")
     return policy
+
+
+def _publish(outer: Table, base: PublishSettings) -> PublishSettings:
+    """The table ``publish`` of all lineages, or of one."""
+    table = outer.inner("publish")
+    if table is None:
+        return base
+    found = PublishSettings(
+        method=table.take("method", values.one_of(Method), base.method),
+        automatic=table.take("automatic", values.switch, base.automatic),
+        server=table.take("server", values.server_address, base.server),
+        zone=table.take("zone", values.dns_name, base.zone),
+        key_file=table.take("key_file", values.path, base.key_file),
+        command=table.take("command", values.text, base.command),
+        ttl=table.take("ttl", values.ttl, base.ttl),
+        timeout=table.take("timeout", values.time_limit, base.timeout),
+        wait=table.take("wait", values.duration, base.wait),
+    )
+    table.finish()
+    if (
+        found.method is Method.RFC2136
+        and found.key_file is None
+        and "key_file" not in table.content
+    ):
+        table.problem("method", 'is "rfc2136", which needs key_file, the TSIG key to sign with')
+    if found.method is Method.EXEC and found.command is None and "command" not in table.content:
+        table.problem("method", 'is "exec", which needs command, the program to run')
+    return found
 
 
 def _resolvers(value: object) -> tuple[SocketAddress, ...]:

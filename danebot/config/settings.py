@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import enum
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 
 from danebot.domain.keytype import KeyType
-from danebot.domain.names import Hostname, Protocol
+from danebot.domain.names import DnsName, Hostname, Protocol
 from danebot.domain.policy import Policy
 
 
@@ -48,6 +49,51 @@ class ComboAccess:
     group: int | None = None
 
 
+class Method(enum.Enum):
+    """How TLSA records are published; the value is the word in ``danebot.toml``."""
+
+    MANUAL = "manual"
+    RFC2136 = "rfc2136"
+    EXEC = "exec"
+
+
+@dataclass(frozen=True, slots=True)
+class ServerAddress:
+    """A server by address (in `ipaddress`'s normal form) or by name, and its port."""
+
+    host: str
+    port: int = 53
+
+    def __str__(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return self.host if self.port == 53 else f"{host}:{self.port}"  # noqa: PLR2004 - DNS
+
+
+@dataclass(frozen=True, slots=True)
+class PublishSettings:
+    """How the TLSA records of a lineage get into DNS.
+
+    ``server`` and ``zone`` None mean those of the zone's SOA record; ``ttl`` None means to keep
+    the RRset's.  ``timeout`` is for one change, ``wait`` how long to look for it at all servers.
+    ``key_file`` is there for RFC2136, ``command`` (a shell command line) for EXEC.
+    """
+
+    method: Method = Method.MANUAL
+    automatic: bool = True
+    server: ServerAddress | None = None
+    zone: DnsName | None = None
+    key_file: Path | None = None
+    command: str | None = None
+    ttl: timedelta | None = None
+    timeout: timedelta = timedelta(minutes=1)
+    wait: timedelta = timedelta(seconds=30)
+
+    @property
+    def in_renew(self) -> bool:
+        """Whether `renew` and its like publish by themselves."""
+        return self.automatic and self.method is not Method.MANUAL
+
+
 @dataclass(frozen=True, slots=True)
 class LineageSettings:
     """What can be set for each lineage.
@@ -60,6 +106,7 @@ class LineageSettings:
     hooks: tuple[str, ...] = ()
     probe: bool = True
     endpoints: tuple[EndpointSetting, ...] = ()
+    publish: PublishSettings = field(default_factory=PublishSettings)
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +173,10 @@ class Settings:
     def probe(self, name: str) -> bool:
         """Whether the services of one lineage are asked what they serve."""
         return self.lineage(name).probe
+
+    def publish(self, name: str) -> PublishSettings:
+        """How the records of one lineage are published."""
+        return self.lineage(name).publish
 
     def endpoint(self, name: str, host: Hostname, port: int) -> EndpointSetting | None:
         """What is set for one endpoint of one lineage; None if nothing is."""

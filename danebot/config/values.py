@@ -13,9 +13,9 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TypeVar
 
-from danebot.config.settings import SocketAddress
+from danebot.config.settings import ServerAddress, SocketAddress
 from danebot.domain.keytype import KeyType
-from danebot.domain.names import Hostname, printable
+from danebot.domain.names import DnsName, Hostname, printable
 from danebot.domain.policy import Occasion
 from danebot.errors import ConfigError, NameSyntaxError
 
@@ -28,6 +28,7 @@ _LONGEST = timedelta(days=3650)
 _MODE = re.compile(r"0?[0-7]{3}", re.ASCII)
 _USELESS = 0o133  # for a key file: execution by anyone, writing by others than the owner
 _MAX_PORT = 65535
+_SECOND = timedelta(seconds=1)
 
 
 class ItemError(ConfigError):
@@ -228,6 +229,41 @@ def parse_socket_address(words: str) -> SocketAddress | None:
         return SocketAddress(literal)
     number = _port(port[1:])
     return SocketAddress(literal, number) if number is not None else None
+
+
+def server_address(value: object) -> ServerAddress:
+    """A name server by address or name, with or without a port."""
+    if isinstance(value, str):
+        literal = parse_socket_address(value)
+        if literal is not None:
+            return ServerAddress(literal.address, literal.port or ServerAddress("").port)
+        host, colon, digits = value.strip().partition(":")
+        port = _port(digits) if colon else ServerAddress("").port
+        try:
+            if port is not None:
+                return ServerAddress(Hostname.parse(host).text, port)
+        except NameSyntaxError:
+            pass
+    raise ConfigError(
+        'must be a server\'s address or name, with a port if need be: "192.0.2.53", '
+        f'"[2001:db8::53]:5353" or "ns1.example.org"; {found(value)}'
+    )
+
+
+def dns_name(value: object) -> DnsName:
+    """A name in DNS, such as that of a zone."""
+    try:
+        return DnsName.parse(text(value))
+    except NameSyntaxError:
+        raise ConfigError(f'must be a DNS name, such as "example.org"; {found(value)}') from None
+
+
+def ttl(value: object) -> timedelta:
+    """A duration of at least a second, as TTLs count."""
+    span = duration(value)
+    if span < _SECOND:
+        raise ConfigError("must be at least a second; leave it out to keep the TTL that is there")
+    return span
 
 
 def host_and_port(words: str) -> tuple[Hostname, int]:

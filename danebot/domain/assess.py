@@ -10,6 +10,7 @@ from danebot.domain.dns import Presence
 from danebot.domain.findings import Code, Finding, Severity
 from danebot.domain.lineage import LineageState, Management
 from danebot.domain.memory import Urgency
+from danebot.domain.publishing import Outcome
 from danebot.domain.rollover import Hold, Observation, Phase, Plan, Step
 from danebot.domain.schedule import rollover_at
 from danebot.domain.sight import Gap, Obstacle, Seen, Sight, matches_chain
@@ -31,6 +32,7 @@ def assess(
         *_rollover(observation.state, plan, memory, policy, now),
         *_deployment(observation.state, memory),
         *_compromise(observation.state, plan, memory),
+        *_publishing(observation.state, memory),
     ]
     return tuple(sorted(dict.fromkeys(found), key=lambda finding: -finding.severity))
 
@@ -379,3 +381,21 @@ def _compromise(state: LineageState, plan: Plan, memory: Memory) -> Iterator[Fin
                 f"{pending.error}",
                 "danebot tries again at every renew; see certbot's log",
             )
+
+
+# ---- publication ----------------------------------------------------------------------------
+
+
+def _publishing(state: LineageState, memory: Memory) -> Iterator[Finding]:
+    failure = memory.publishing.failure
+    if failure is None:
+        return
+    wrong = memory.publishing.outcome is Outcome.ALTERED
+    yield Finding(
+        Code.PUBLISH_ALTERED if wrong else Code.PUBLISH_FAILED,
+        Severity.WARNING,
+        state.name,
+        f"publishing failed {failure.count} times since {when(failure.first)}, "
+        f"next attempt after {when(failure.retry_at)}: {failure.message}",
+        memory.publishing.remedy,
+    )

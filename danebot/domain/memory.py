@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from danebot.domain.names import DnsName, Hostname
+from danebot.domain.publishing import Outcome
 from danebot.domain.tlsa import Required
 
 SCHEMA = 1
@@ -120,6 +121,20 @@ class Exposure(enum.Enum):
 
 
 @dataclass(frozen=True, slots=True)
+class Publishing:
+    """Changes that danebot made in DNS, until they are seen at every server, or couldn't make.
+
+    ``changed_at`` is the first change that isn't seen everywhere.  ``outcome`` and ``remedy``
+    belong to ``failure``.
+    """
+
+    changed_at: datetime | None = None
+    failure: Failure | None = None
+    outcome: Outcome | None = None
+    remedy: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class PastKey:
     """A key that was current; its DER SPKI names the records that may be removed."""
 
@@ -188,3 +203,4 @@ class Memory:
     current: CurrentKey | None = None
     request: Request | None = None
     revocations: tuple[PendingRevocation, ...] = ()
+    publishing: Publishing = field(default_factory=Publishing)

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from danebot.adapters.ports import Clock, Prober, TlsaObserver
+    from danebot.adapters.ports import Clock, Prober, Publisher, TlsaObserver
     from danebot.adapters.tree import Tree
     from danebot.config import Settings
 
@@ -22,13 +22,23 @@ def silent(message: str) -> None:
     """Progress that nobody watches."""
 
 
+def by_hand(lineage: str) -> Publisher | None:
+    """Nobody: the operator publishes."""
+    del lineage
+    return None
+
+
 @dataclass(frozen=True)
 class Context:
-    """The outside world of one run.  ``progress`` takes a line for whoever watches."""
+    """The outside world of one run.  ``progress`` takes a line for whoever watches.
+
+    ``publisher`` gives whoever publishes the records of a lineage; None where it is done by hand.
+    """
 
     tree: Tree
     settings: Settings
     observer: TlsaObserver
     prober: Prober
+    publisher: Callable[[str], Publisher | None] = by_hand
     clock: Clock = system_clock
     progress: Callable[[str], None] = silent

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from danebot.domain.sight import Observations
     from danebot.domain.snapshot import ProbeStatus
     from danebot.jobs.context import Context
+    from danebot.jobs.publish import Published
 
 _MOST_STEPS = 12  # the longest way through the plan takes six; more would be a loop
 
@@ -127,6 +128,21 @@ class LineageRun:
         if self.staged:
             save_memory(self.paths, self._stored, self.memory)
             self._stored = self.memory
+
+    def preview(self) -> LineageView:
+        """Plan on what was seen last; no step is taken."""
+        return self._plan(self._state or self.read())
+
+    def published(self, done: Published) -> None:
+        """Take in what publishing came to, and the look that followed it."""
+        self.events += done.findings
+        if done.memory != self.memory or done.seen is not None:
+            self._settled = None
+        self.memory = done.memory
+        if done.seen is not None:
+            self._seen = {**self._seen, **done.seen}
+            self._fresh = False
+        self.save()
 
     # ---- executing --------------------------------------------------------------------------
 

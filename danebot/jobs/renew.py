@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING
 
 from danebot.domain.findings import Code, Finding, Severity
 from danebot.domain.names import printable
+from danebot.domain.publishing import Part
 from danebot.errors import DanebotError, LockedError
 from danebot.jobs.confirm import confirm, run_pending_hooks
 from danebot.jobs.lineage_run import LineageRun
+from danebot.jobs.publish import Attempt, Timing, attempt, conclude, read_back
 from danebot.jobs.revoke import revoke_pending
 from danebot.jobs.snapshot import Scope
 from danebot.jobs.survey import LineageView, keys_of_tree, observe_dns
@@ -43,6 +45,7 @@ def renew(
     for run in runs:
         _guard(run, run.heal)
     _look(context, runs)
+    _publish(context, runs, Part.ADD)
     for run in runs:
         _guard(run, run.advance)
     context.progress("certbot renew")
@@ -55,16 +58,40 @@ def renew(
         _guard(run, lambda run=run: run_pending_hooks(run, context))  # type: ignore[misc]
         _guard(run, lambda run=run: confirm(run, context))  # type: ignore[misc]
         _guard(run, lambda run=run: revoke_pending(run, context))  # type: ignore[misc]
-    if not all(run.settled for run in runs):
-        in_use = keys_of_tree(context, {})  # the key that was replaced isn't any more
-        for run in runs:
-            _guard(run, lambda run=run: run.review(in_use))  # type: ignore[misc]
+    _review(context, runs)
+    _publish(context, runs, Part.REMOVE)
+    _review(context, runs)
     views = tuple(replace(run.view, probes=run.probes) for run in runs if run.view is not None)
     for run in runs:
         troubles += run.events
         if run.view is not None:
             troubles += run.view.findings
     return Outcome(views, tuple(dict.fromkeys(troubles)))
+
+
+def _review(context: Context, runs: Sequence[LineageRun]) -> None:
+    """Plan anew where something moved: the key that was replaced isn't in use any more."""
+    if not all(run.settled for run in runs):
+        in_use = keys_of_tree(context, {})
+        for run in runs:
+            _guard(run, lambda run=run: run.review(in_use))  # type: ignore[misc]
+
+
+def _publish(context: Context, runs: Sequence[LineageRun], part: Part) -> None:
+    """Publish where that is configured; all lineages are looked at together afterwards."""
+    tried: list[tuple[LineageRun, Attempt]] = []
+
+    def one(run: LineageRun) -> None:
+        seen = run.preview() if part is Part.ADD else run.view
+        if seen is not None:
+            tried.append((run, attempt(context, seen, part, Timing.WHEN_DUE)))
+
+    for run in runs:
+        if context.settings.publish(run.name).in_renew:
+            _guard(run, lambda run=run: one(run))  # type: ignore[misc]
+    after = read_back(context, [each for _, each in tried])
+    for run, each in tried:
+        _guard(run, lambda run=run, each=each: run.published(conclude(context, each, after)))  # type: ignore[misc]
 
 
 def _look(context: Context, runs: Sequence[LineageRun]) -> None:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 import tomllib
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
-from danebot.config import Settings, load
+from danebot.config import Method, PublishSettings, Settings, load
 from danebot.config.shell_defaults import DIRECTORIES, NAMES
+from danebot.config.table import show
 from danebot.domain.keytype import KeyType
 from danebot.domain.names import Protocol
 
@@ -62,11 +64,39 @@ def test_the_example_has_every_setting_and_its_default(usual: Settings, tmp_path
     found = load(path, root=tmp_path)
 
     content = tomllib.loads(uncommented())
-    assert set(content) == {e.name for e in usual.effective} | {"endpoints", "lineage"}
+    assert set(content) == {e.name for e in usual.effective} | {"endpoints", "lineage", "publish"}
     values = shown(found, tmp_path)
     differing = {name for name, value in shown(usual, tmp_path).items() if values[name] != value}
     assert differing == {*WORDS, "hooks"} - {"endpoints"}
     assert {e.source for e in found.effective if e.name in content} != {"default"}
+
+
+def test_the_page_has_every_setting_of_publication_with_its_default(
+    usual: Settings, tmp_path: Path
+) -> None:
+    part = PAGE.partition("## Publication")[2].partition("\n## ")[0]
+    rows = dict(re.findall(r"(?m)^\| `(\w+)` \| (.*?) \|", part))
+    path = tmp_path / "all.toml"
+    path.write_text(uncommented(), encoding="utf-8")
+    example = load(path, root=tmp_path).publish("any")
+
+    words = {
+        "server": "the SOA record's",
+        "zone": "looked up",
+        "key_file": "none",
+        "command": "none",
+        "ttl": "kept",
+    }
+    default = usual.publish("any")
+    for field in fields(PublishSettings):
+        value = getattr(default, field.name)
+        expected = words.get(field.name, f"`{show(value)}`")
+        assert rows.pop(field.name) == expected
+        if field.name not in words:
+            assert getattr(example, field.name) == value
+        else:
+            assert getattr(example, field.name) is not None
+    assert rows == {}
 
 
 def test_the_page_names_everything_that_can_be_chosen() -> None:
@@ -74,6 +104,8 @@ def test_the_page_names_everything_that_can_be_chosen() -> None:
         assert f"`{kind.value}`" in PAGE
     for protocol in Protocol:
         assert f"`{protocol.value}`" in PAGE
+    for method in Method:
+        assert f"`{method.value}`" in PAGE
     for name in NAMES:
         assert name in PAGE
     for directory in DIRECTORIES:

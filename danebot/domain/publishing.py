@@ -1,0 +1,333 @@
+"""Changes of TLSA RRsets: what is asked of whoever publishes, and what came of it.
+
+Only records of a lineage's own keys are ever added or removed, and no removal is made that would
+leave an RRset without a record of the key that is served.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from danebot.domain.dns import OwnerObservation, Presence, ServerAnswer, ServerOutcome
+from danebot.domain.names import DnsName
+from danebot.domain.tlsa import TlsaRecord
+
+if TYPE_CHECKING:
+    from danebot.domain.lineage import LineageState
+    from danebot.domain.retire import OwnedRecord, Publication
+    from danebot.domain.sight import Observations
+
+DEFAULT_TTL = timedelta(hours=1)
+"""Of an RRset that isn't there yet, where none is configured."""
+
+
+class Part(enum.Enum):
+    """Additions and removals are separate: what is new is seen before what is old goes."""
+
+    ADD = "add"
+    REMOVE = "remove"
+
+
+class Outcome(enum.Enum):
+    """What came of a change.  Frozen: the values are stored; `ADVICE` has the words."""
+
+    DONE = "done"
+    UNCHANGED = "unchanged"
+    UNSAFE = "unsafe"
+    UNSEEN = "unseen"
+    CONFLICT = "conflict"
+    ALIAS = "alias"
+    BAD_KEY = "bad-key"
+    BAD_TIME = "bad-time"
+    KEY_FILE = "key-file"
+    REFUSED = "refused"
+    NOT_AUTHORITATIVE = "not-authoritative"
+    NO_ZONE = "no-zone"
+    NO_SERVER = "no-server"
+    UNREACHABLE = "unreachable"
+    SERVER_FAILED = "server-failed"
+    UNTRUSTED = "untrusted"
+    PROGRAM = "program"
+    LATER = "later"
+    ALTERED = "altered"
+
+
+ADVICE: Mapping[Outcome, tuple[str, str]] = {
+    Outcome.UNSAFE: (
+        "nothing was removed, since the record of the key that is served isn't there",
+        "publish that record first: danebot tlsa {lineage}",
+    ),
+    Outcome.UNSEEN: (
+        "DNS could not be observed, so nothing was changed",
+        "see that the resolver answers for {owner}",
+    ),
+    Outcome.CONFLICT: (
+        "somebody else changed the RRset at each attempt, so nothing was changed",
+        "see who else publishes there",
+    ),
+    Outcome.ALIAS: (
+        "the name is an alias there, which the resolver doesn't know, so nothing was changed",
+        "see that all servers have the same zone",
+    ),
+    Outcome.BAD_KEY: (
+        "the server doesn't accept the TSIG key",
+        "compare name, algorithm and secret in key_file with the server's own",
+    ),
+    Outcome.BAD_TIME: (
+        "the clocks of this host and of the server differ too much for TSIG",
+        "set both by NTP",
+    ),
+    Outcome.KEY_FILE: ("the TSIG key can't be used", "mend key_file, or name another one"),
+    Outcome.REFUSED: (
+        "the server refuses updates with this key",
+        "allow the key to update TLSA records at {target} (docs/publishing.md)",
+    ),
+    Outcome.NOT_AUTHORITATIVE: (
+        "the server is not authoritative for the zone",
+        "name the primary server with server, and the zone with zone, under [publish]",
+    ),
+    Outcome.NO_ZONE: (
+        "the zone of {target} could not be found",
+        "name it with zone under [publish], or see that the resolver finds its SOA record",
+    ),
+    Outcome.NO_SERVER: (
+        "the primary server could not be found from the zone's SOA record",
+        "name it with server under [publish]",
+    ),
+    Outcome.UNREACHABLE: (
+        "the primary server can't be reached",
+        "see that it runs and that TCP port 53 is open to this host, or name it with server",
+    ),
+    Outcome.SERVER_FAILED: ("the server could not make the change", "see the server's log"),
+    Outcome.UNTRUSTED: (
+        "the answer isn't signed with the TSIG key, so it proves nothing",
+        "see what stands between this host and the server",
+    ),
+    Outcome.PROGRAM: ("the program failed", "run danebot -v publish {lineage} to see why"),
+    Outcome.LATER: ("the program asks to try again later", "danebot does, at a later renew"),
+    Outcome.ALTERED: (
+        "what is published is not what was asked for",
+        "remove the wrong record there, and see how the provider's interface wants records written",
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One change of one TLSA RRset.
+
+    ``owners`` are the names in ``dane-ee`` that lead to ``target``, the name that holds the RRset
+    (CNAMEs followed); ``zone`` is where that was seen to be.  ``needs`` are the records of the
+    key that is served: all must be there after a removal.  ``seen`` and ``seen_ttl`` are the RRset
+    as it was observed.  ``ttl`` is the configured one, None to keep what is there.
+    """
+
+    lineage: str
+    owners: tuple[DnsName, ...]
+    target: DnsName
+    zone: DnsName | None = None
+    ttl: timedelta | None = None
+    add: tuple[TlsaRecord, ...] = ()
+    remove: tuple[TlsaRecord, ...] = ()
+    needs: tuple[TlsaRecord, ...] = ()
+    seen: tuple[TlsaRecord, ...] = ()
+    seen_ttl: timedelta | None = None
+
+    def against(self, present: Iterable[TlsaRecord]) -> Change:
+        """The part that is left to do where ``present`` is the RRset."""
+        there = set(present)
+        return replace(
+            self,
+            add=tuple(record for record in self.add if record not in there),
+            remove=tuple(record for record in self.remove if record in there),
+        )
+
+    def result(self, present: Iterable[TlsaRecord]) -> frozenset[TlsaRecord]:
+        """The RRset afterwards."""
+        return frozenset(present) - frozenset(self.remove) | frozenset(self.add)
+
+    def safe(self, present: Iterable[TlsaRecord]) -> bool:
+        """Whether the RRset keeps a record of the served key: a removal demands that."""
+        return not self.remove or (bool(self.needs) and self.result(present) >= set(self.needs))
+
+    def new_ttl(self, present_ttl: timedelta | None) -> timedelta:
+        """The TTL to give: the configured one, or the RRset's own."""
+        return self.ttl or present_ttl or DEFAULT_TTL
+
+    @property
+    def empty(self) -> bool:
+        """Whether nothing is asked for."""
+        return not self.add and not self.remove
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What came of one change; ``server`` and ``detail`` are printable, "" if there is nothing."""
+
+    change: Change
+    outcome: Outcome
+    server: str = ""
+    detail: str = ""
+
+    @property
+    def failed(self) -> bool:
+        """Whether something stands in the way that somebody must see to."""
+        return self.outcome in ADVICE
+
+    @property
+    def text(self) -> str:
+        """What is wrong, in words."""
+        words = _filled(ADVICE[self.outcome][0], self.change)
+        at = f" at {self.server}" if self.server else ""
+        detail = f" ({self.detail})" if self.detail else ""
+        return f"{self.change.target} TLSA{at}: {words}{detail}"
+
+    @property
+    def remedy(self) -> str:
+        """What to do about it."""
+        return _filled(ADVICE[self.outcome][1], self.change)
+
+
+def _filled(words: str, change: Change) -> str:
+    return words.format(
+        lineage=change.lineage, owner=", ".join(map(str, change.owners)), target=change.target
+    )
+
+
+def changes(
+    state: LineageState,
+    publication: Publication,
+    observations: Observations,
+    part: Part,
+    ttl: timedelta | None,
+) -> tuple[Change, ...]:
+    """What is to be changed for a lineage, one change for each RRset; ``ttl`` as in `Change`.
+
+    Owners that are aliases of one name share its RRset.
+    """
+    wanted = publication.add if part is Part.ADD else publication.remove
+    found: dict[DnsName, Change] = {}
+    for owner in dict.fromkeys(item.owner for item in wanted):
+        observation = observations.get(owner)
+        target = observation.answer.canonical if observation is not None else owner
+        change = found.get(target) or _nothing(state, target, observation, ttl)
+        mine = _records(wanted, owner)
+        found[target] = replace(
+            change,
+            owners=(*change.owners, owner),
+            add=_union(change.add, mine) if part is Part.ADD else (),
+            remove=_union(change.remove, mine) if part is Part.REMOVE else (),
+            needs=_union(change.needs, _served(state, owner)),
+        )
+    return tuple(found.values())
+
+
+def _nothing(
+    state: LineageState,
+    target: DnsName,
+    observation: OwnerObservation | None,
+    ttl: timedelta | None,
+) -> Change:
+    if observation is None:
+        return Change(state.name, (), target, ttl=ttl)
+    heard = tuple(answering(observation))
+    ttls = [server.ttl for server in heard if server.ttl is not None]
+    records = set(observation.answer.records).union(*(server.records for server in heard))
+    return Change(
+        state.name,
+        (),
+        target,
+        observation.zone,
+        ttl,
+        seen=tuple(sorted(records)),
+        seen_ttl=max(ttls, default=observation.answer.ttl),
+    )
+
+
+def _records(items: Iterable[OwnedRecord], owner: DnsName) -> tuple[TlsaRecord, ...]:
+    return tuple(item.record for item in items if item.owner == owner)
+
+
+def _union(one: Sequence[TlsaRecord], other: Sequence[TlsaRecord]) -> tuple[TlsaRecord, ...]:
+    return tuple(dict.fromkeys((*one, *other)))
+
+
+def _served(state: LineageState, owner: DnsName) -> tuple[TlsaRecord, ...]:
+    """The records that the key in service requires at ``owner``."""
+    key = state.current_key
+    if key is None:
+        return ()
+    return tuple(r.record(key.spki) for r in state.required or () if r.owner == owner)
+
+
+def blind(change: Change, observations: Observations) -> str:
+    """Why too little was seen to change anything, in words; "" if it was enough.
+
+    Silence proves nothing; and where an unsigned alias leads, anybody may have led it.
+    """
+    for owner in change.owners:
+        observation = observations.get(owner)
+        if observation is None:
+            return f"{owner} was not looked up"
+        answer = observation.answer
+        if answer.presence is Presence.UNKNOWN:
+            return answer.detail or answer.security.value
+        if answer.aliases and not answer.secure:
+            return f"{owner} is an alias, and the answer is {answer.security.value}"
+    return ""
+
+
+# ---- what is seen afterwards ----------------------------------------------------------------
+
+
+def answering(observation: OwnerObservation) -> Iterator[ServerAnswer]:
+    """The authoritative servers that gave an answer."""
+    return (s for s in observation.servers if s.outcome is ServerOutcome.ANSWERED)
+
+
+def lagging(change: Change, observations: Observations) -> tuple[str, ...]:
+    """The authoritative servers that don't show the change; "" for all, if none gives an answer."""
+    late: dict[str, None] = {}
+    for owner in change.owners:
+        observation = observations.get(owner)
+        heard = list(answering(observation)) if observation is not None else []
+        if not heard:
+            late[""] = None
+        for server in heard:
+            if not change.against(server.records).empty:
+                late[str(server.server)] = None
+    return tuple(late)
+
+
+def altered(change: Change, observations: Observations) -> str:
+    """What a server shows in place of an added record, in words; "" if there is no sign of it.
+
+    Spelling is no alteration: records are compared as values, so upper-case hex and white space
+    don't matter.  What looks like a record of somebody else isn't taken for ours.
+    """
+    for owner in change.owners:
+        observation = observations.get(owner)
+        for server in answering(observation) if observation is not None else ():
+            missing = [record for record in change.add if record not in server.records]
+            fresh = [record for record in server.records if record not in change.seen]
+            for wanted in missing:
+                like = [str(one) for one in fresh if one not in change.add and _akin(one, wanted)]
+                if like:
+                    return f"{server.server} shows {', '.join(like)} in place of {wanted}"
+    return ""
+
+
+_ENOUGH = 8  # octets that two digests don't have in common by chance
+
+
+def _akin(one: TlsaRecord, other: TlsaRecord) -> bool:
+    """Whether one is a piece or another dressing of the other."""
+    shorter, longer = sorted((one.data, other.data), key=len)
+    if len(shorter) >= _ENOUGH and shorter in longer:
+        return True
+    as_text = other.hex.encode()  # hex taken for data, in either case
+    return one.data.lower() in {as_text, as_text[: len(one.data)]} and bool(one.data)

@@ -1,0 +1,289 @@
+"""Publication: what DNS lacks is added, what has served its time removed; then all is looked at.
+
+Three steps, so that many lineages are looked at together: `attempt`, `read_back`, `conclude`;
+`publish_lineage` is all of them for one.  Only what is seen at every authoritative server counts.
+"""
+
+from __future__ import annotations
+
+import enum
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from danebot.adapters.memory_file import load_memory, save_memory
+from danebot.domain.assess import when
+from danebot.domain.findings import Code, Finding, Severity
+from danebot.domain.lineage import LineageState, Management
+from danebot.domain.memory import Failure, Memory, Publishing
+from danebot.domain.names import printable
+from danebot.domain.policy import next_attempt
+from danebot.domain.publishing import (
+    Change,
+    Outcome,
+    Part,
+    Result,
+    altered,
+    answering,
+    blind,
+    changes,
+    lagging,
+)
+from danebot.domain.sight import Obstacle
+from danebot.errors import DanebotError
+from danebot.jobs.survey import keys_of_tree, observe_dns, unreadable_finding, view
+
+if TYPE_CHECKING:
+    from danebot.domain.policy import Policy
+    from danebot.domain.sight import Observations
+    from danebot.jobs.context import Context
+    from danebot.jobs.survey import LineageView
+
+_LAG = timedelta(hours=1)  # what secondaries may take before anybody is woken
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.3, 5.0  # seconds between looks
+_SENT = (Outcome.DONE, Outcome.UNCHANGED)
+
+
+class Timing(enum.Enum):
+    """Whether to keep to the time that an earlier failure set."""
+
+    WHEN_DUE = "when due"
+    NOW = "now"
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """What was tried for one lineage: () if nothing was to be done, or may be done yet."""
+
+    view: LineageView
+    part: Part
+    timing: Timing
+    results: tuple[Result, ...] = ()
+
+    @property
+    def sent(self) -> tuple[Change, ...]:
+        """The changes that are to be seen now."""
+        return tuple(r.change for r in self.results if r.outcome in _SENT)
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """What it came to: the memory to save, what to report, and the look afterwards, if one was."""
+
+    memory: Memory
+    findings: tuple[Finding, ...] = ()
+    seen: Observations | None = None
+
+
+def publish_lineage(
+    context: Context, seen: LineageView, part: Part, timing: Timing = Timing.WHEN_DUE
+) -> Published:
+    """Publish one part of what a view says, and see what came of it; the caller saves the memory.
+
+    Does nothing for a lineage whose records are published by hand.
+    """
+    tried = attempt(context, seen, part, timing)
+    return conclude(context, tried, read_back(context, [tried]))
+
+
+def attempt(context: Context, seen: LineageView, part: Part, timing: Timing) -> Attempt:
+    """Ask the publisher for every change of one part."""
+    state = seen.state
+    nothing = Attempt(seen, part, timing)
+    publisher = context.publisher(state.name)
+    if publisher is None or state.management is not Management.STAGED:
+        return nothing
+    ttl = context.settings.publish(state.name).ttl
+    owners = seen.observation.owners
+    wanted = changes(state, seen.publication, owners, part, ttl)
+    if not wanted or (timing is Timing.WHEN_DUE and _backing_off(seen.memory, context)):
+        return nothing
+    results = []
+    for change in wanted:
+        context.progress(f"{state.name}: {part.value} TLSA records at {change.target}")
+        why = blind(change, owners)
+        result = Result(change, Outcome.UNSEEN, detail=why) if why else publisher.publish(change)
+        context.progress(f"{state.name}: {change.target}: {result.outcome.value}")
+        results.append(result)
+    return replace(nothing, results=tuple(results))
+
+
+def _backing_off(memory: Memory, context: Context) -> bool:
+    failure = memory.publishing.failure
+    return failure is not None and failure.last <= context.clock() < failure.retry_at
+
+
+def read_back(context: Context, tried: Sequence[Attempt]) -> Observations:
+    """Look at every authoritative server until all changes are there, or time is up."""
+    sent = [(one, change) for one in tried for change in one.sent]
+    if not sent:
+        return {}
+    states = [one.view.state for one in tried if one.sent]
+    waits = [context.settings.publish(state.name).wait.total_seconds() for state in states]
+    deadline = time.monotonic() + max(waits)
+    pause = _FIRST_PAUSE
+    while True:
+        context.progress("looking whether it is published")
+        seen = observe_dns(context, states)
+        waiting = [c for _, c in sent if lagging(c, seen) and not altered(c, seen)]
+        if not waiting or time.monotonic() + pause > deadline:
+            return seen
+        time.sleep(pause)
+        pause = min(pause * 2, _LONGEST_PAUSE)
+
+
+def conclude(context: Context, tried: Attempt, seen: Observations) -> Published:
+    """Judge one lineage's attempt by what is seen, and remember failures and what lags."""
+    name, now = tried.view.state.name, context.clock()
+    memory = tried.view.memory
+    if context.publisher(name) is None:
+        return Published(memory)
+    if not tried.results:
+        return _nothing_tried(tried, memory, context)
+    results = [_judged(result, seen) for result in tried.results]
+    findings = [f for r in results for f in _news(name, r, tried.part, seen)]
+    findings += [
+        Finding(Code.PUBLISH_FAILED, Severity.WARNING, name, r.text, r.remedy)
+        for r in results
+        if r.outcome is Outcome.UNSEEN
+    ]
+    late = [place for r in results if r.outcome in _SENT for place in lagging(r.change, seen)]
+    old = memory.publishing
+    if late:
+        old = replace(old, changed_at=old.changed_at or now)
+        findings.append(_lag(name, late, old.changed_at or now, context, tried.timing))
+    wrong = [r for r in results if r.failed and r.outcome is not Outcome.UNSEEN]
+    wanted = tried.view.publication
+    if wrong:
+        old = _failed(old, wrong, context.settings.policy(name), now)
+    elif not (wanted.remove if tried.part is Part.ADD else wanted.add):
+        old = Publishing(old.changed_at)  # else the failure is that of the other part
+    return Published(replace(memory, publishing=old), tuple(findings), seen if tried.sent else None)
+
+
+def _failed(old: Publishing, wrong: Sequence[Result], policy: Policy, now: datetime) -> Publishing:
+    count = old.failure.count + 1 if old.failure is not None else 1
+    failure = Failure(
+        message=printable("; ".join(dict.fromkeys(r.text for r in wrong)), 600),
+        count=count,
+        first=old.failure.first if old.failure is not None else now,
+        last=now,
+        retry_at=next_attempt(policy, count, now),
+    )
+    return Publishing(old.changed_at, failure, wrong[0].outcome, wrong[0].remedy)
+
+
+def _nothing_tried(tried: Attempt, memory: Memory, context: Context) -> Published:
+    """Nothing was to be done, or not yet: see whether what was done has arrived everywhere."""
+    view, old = tried.view, memory.publishing
+    if old == Publishing():
+        return Published(memory)
+    sights = (*view.plan.current, *view.plan.awaited)
+    late = [g.where for s in sights for g in s.gaps if g.obstacle is Obstacle.SERVER_LACKS]
+    wanted = view.publication.add or view.publication.remove
+    if not late and not wanted:
+        return Published(replace(memory, publishing=Publishing()))
+    if not late or wanted or old.changed_at is None:
+        return Published(memory)
+    name = view.state.name
+    return Published(memory, (_lag(name, late, old.changed_at, context, tried.timing),))
+
+
+def _judged(result: Result, seen: Observations) -> Result:
+    """A result by what the servers show."""
+    if result.outcome not in _SENT:
+        return result
+    instead = altered(result.change, seen)
+    return replace(result, outcome=Outcome.ALTERED, detail=instead) if instead else result
+
+
+def _news(name: str, result: Result, part: Part, seen: Observations) -> Iterator[Finding]:
+    """What was changed."""
+    if result.outcome is not Outcome.DONE:
+        return
+    change = result.change
+    code = Code.PUBLISHED if part is Part.ADD else Code.RECORDS_REMOVED
+    word = "added" if part is Part.ADD else "removed"
+    at = f" at {result.server}" if result.server else ""
+    for record in (*change.add, *change.remove):
+        text = f"{word}{at}: {change.target}. IN TLSA {record}{_other_ttl(change, part, seen)}"
+        yield Finding(code, Severity.NOTICE, name, text)
+
+
+def _other_ttl(change: Change, part: Part, seen: Observations) -> str:
+    """A TTL other than the one asked for: the real one counts from now on."""
+    if part is Part.REMOVE:
+        return ""
+    looks = [seen[owner] for owner in change.owners if owner in seen]
+    ttls = {s.ttl for look in looks for s in answering(look) if change.add[0] in s.records}
+    asked = change.new_ttl(change.seen_ttl)
+    other = sorted(int(ttl.total_seconds()) for ttl in ttls if ttl is not None and ttl != asked)
+    if not other:
+        return ""
+    return f" (with a TTL of {other[-1]} s, where {int(asked.total_seconds())} s was asked for)"
+
+
+def _lag(
+    name: str, places: Sequence[str], since: datetime, context: Context, timing: Timing
+) -> Finding:
+    late = timing is Timing.NOW or context.clock() - since > _LAG
+    where = ", ".join(place or "any authoritative server" for place in dict.fromkeys(places))
+    return Finding(
+        Code.PUBLISH_LAGS,
+        Severity.WARNING if late else Severity.NOTICE,
+        name,
+        f"what was changed at {when(since)} is not to be seen yet at {where}",
+        "it counts once every server has it; see that they transfer the zone",
+    )
+
+
+# ---- by itself ------------------------------------------------------------------------------
+
+
+def publish_now(
+    context: Context, names: Sequence[str]
+) -> tuple[tuple[LineageView, ...], tuple[Finding, ...]]:
+    """Publish all that the named lineages lack, then remove what may go; the caller locks.
+
+    Returns the last views, and findings about publication.
+    """
+    findings: list[Finding] = []
+    views: dict[str, LineageView] = {}
+    states: dict[str, LineageState] = {}
+    for name in names:
+        try:
+            states[name] = context.tree.read(name)
+        except (DanebotError, OSError) as exc:
+            findings.append(unreadable_finding(name, exc))
+    in_use = keys_of_tree(context, states)
+    seen = dict(observe_dns(context, states.values()))
+    stored = {name: load_memory(context.tree.paths(name)) for name in states}
+    memories = dict(stored)
+
+    def save(name: str, memory: Memory) -> None:
+        memories[name] = memory
+        paths = context.tree.paths(name)
+        if paths.staging.is_dir():
+            save_memory(paths, stored[name], memory)
+            stored[name] = memory
+
+    def look_again() -> None:
+        for name, state in states.items():
+            views[name] = view(context, state, memories[name], seen, in_use)
+            save(name, views[name].memory)
+
+    for part in Part:
+        look_again()
+        tried = [attempt(context, one, part, Timing.NOW) for one in views.values()]
+        after = read_back(context, tried)
+        seen |= after
+        for one in tried:
+            done = conclude(context, one, after)
+            findings += done.findings
+            save(one.view.state.name, done.memory)
+    look_again()
+    codes = (Code.PUBLISH_FAILED, Code.PUBLISH_ALTERED)
+    findings += [f for one in views.values() for f in one.findings if f.code in codes]
+    return tuple(views.values()), tuple(dict.fromkeys(findings))

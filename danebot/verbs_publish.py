@@ -1,0 +1,81 @@
+"""`danebot publish`: records into DNS now, by whatever is configured, and the look afterwards."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from danebot.domain.findings import Severity
+from danebot.verbs import record_run
+
+if TYPE_CHECKING:
+    from danebot.console import Console
+    from danebot.jobs.context import Context
+    from danebot.jobs.survey import LineageView
+
+_FINE, _ATTENTION = 0, 1
+
+
+def publish(console: Console, names: tuple[str, ...], *, dry_run: bool) -> int:
+    """Add what the lineages lack and remove what has served its time, or print it."""
+    tree = console.tree()
+    selected = tree.select(names)
+    if not names:
+        selected = tuple(name for name in selected if tree.paths(name).staging.is_dir())
+    context = console.context(tree)
+    if dry_run:
+        return _dry(console, context, selected)
+    from danebot.jobs.publish import publish_now
+
+    started = context.clock()
+    with console.locked():
+        views, findings = publish_now(context, selected)
+        worst = console.report(findings)
+        status = _ATTENTION if worst >= Severity.WARNING else _FINE
+        for view in views:
+            if _by_hand(console, context, view):
+                status = _ATTENTION
+        return record_run(console, context, "publish", started, status)
+
+
+def _by_hand(console: Console, context: Context, view: LineageView) -> bool:
+    """Print what is left to the operator; whether a record is missing."""
+    name = view.state.name
+    if view.state.required == ():
+        console.warn(f"{name} has no dane-ee file, so nothing is known of its TLSA records")
+    if context.publisher(name) is not None and not _passed_through(view):
+        return False
+    for word, records in (("add", view.publication.add), ("remove", view.publication.remove)):
+        for record in records:
+            console.say(f"{name}: {word}: {record}")
+    return bool(view.publication.add)
+
+
+def _passed_through(view: LineageView) -> bool:
+    from danebot.domain.lineage import Management
+
+    return view.state.management is not Management.STAGED
+
+
+def _dry(console: Console, context: Context, names: Sequence[str]) -> int:
+    from danebot.jobs.survey import survey
+
+    found = survey(context, names)
+    for finding in found.unreadable:
+        console.warn(str(finding))
+    for view in found.views:
+        for line in planned_changes(console, view):
+            console.say(line)
+    console.say("nothing was changed")
+    return _ATTENTION if found.unreadable else _FINE
+
+
+def planned_changes(console: Console, view: LineageView) -> list[str]:
+    """What would be published for a lineage, in lines."""
+    name = view.state.name
+    method = console.settings.publish(name).method.value
+    return [
+        f"{name}: would {word} ({method}): {record}"
+        for word, records in (("add", view.publication.add), ("remove", view.publication.remove))
+        for record in records
+    ]
