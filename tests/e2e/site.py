@@ -22,6 +22,7 @@ MAIL = "mail.example.test"
 OWNER = "_25._tcp.mail.example.test."
 QUICK = {"min_wait": "0s", "margin": "0s", "unseen_ttl": "6s", "backoff_first": "1h"}
 _PROGRAM = (sys.executable, "-m", "danebot")
+INSTALLED = (str(Path(sys.executable).with_name("danebot")),)  # the command, as cron starts it
 
 
 @dataclass
@@ -88,8 +89,8 @@ class Site:
     ) -> subprocess.CompletedProcess[str]:
         """Run danebot to its end; what it exits with and prints.
 
-        Without an environment or a tracer it runs in this process, through the same entry point:
-        a start costs more than most runs.
+        Without an environment, a tracer or `INSTALLED` as its program it runs in this process,
+        through the same entry point: a start costs more than most runs.
         """
         if not env and self.python == _PROGRAM:
             return self.inside(*args)

@@ -71,7 +71,9 @@ def _parse(line: str) -> list[Call]:
 
 
 @pytest.mark.parametrize("combo_mode", [0o600, 0o640], ids=oct)
-@pytest.mark.parametrize("prepare", [situations.newkey, situations.init, situations.promotion])
+@pytest.mark.parametrize(
+    "prepare", [situations.newkey, situations.init, situations.renewal, situations.promotion]
+)
 def test_keys_and_durability(
     site: Site, prepare: Callable[[Site], tuple[str, ...]], combo_mode: int
 ) -> None:

@@ -7,13 +7,17 @@ from pathlib import Path
 
 import pytest
 
-from e2e.site import MAIL, OWNER, Site
+from e2e.site import INSTALLED, MAIL, OWNER, Site
 
 pytestmark = pytest.mark.lab
 
 
 def test_a_whole_rollover(site: Site) -> None:
-    """Issue, init, newkey, publish on one server, on all, cool, promote, deploy, confirm."""
+    """Issue, init, newkey, publish on one server, on all, cool, promote, deploy, confirm.
+
+    Each run is a process of its own, of the installed command, that knows what the files say.
+    """
+    site.python = INSTALLED
     old = site.staged()
     site.quiet("renew")
     new = site.next_record()

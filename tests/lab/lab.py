@@ -204,7 +204,7 @@ class Lab:
     ) -> subprocess.CompletedProcess[str]:
         """Run certbot on the tree."""
         argv = [self.certbot_wrapper(flavour), *args, "--config-dir", self.tree]
-        return self.run(argv, namespace=False, check=check, timeout=90)
+        return self.run(argv, namespace=False, check=check, timeout=400)
 
     def issue(
         self,
