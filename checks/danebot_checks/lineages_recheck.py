@@ -63,14 +63,13 @@ def _judged(name: str, own: Sequence[TlsaRecord], seen: OwnerObservation) -> Ite
                 words = f"the live key's TLSA record is missing ({answer.presence.value})"
                 remedy = f"add: {seen.owner}. IN TLSA {record}"
                 yield Note(State.WARNING, name, f"{words} at {seen.owner}", remedy)
-    heard = [one for one in seen.servers if one.outcome is ServerOutcome.ANSWERED]
+    heard = [one for one in seen.all_servers if one.outcome is ServerOutcome.ANSWERED]
     lacking = [str(one.server) for one in heard if not set(own) <= set(one.records)]
     if lacking:
         words = f"the live key's record at {seen.owner} is missing at {', '.join(lacking)}"
         yield Note(State.WARNING, name, words, "publish it, or see why that server lags")
-    silent = seen.name_servers - {one.server.name for one in heard}
-    if silent:
-        names = ", ".join(sorted(map(str, silent)))
+    if seen.unheard:
+        names = ", ".join(sorted(map(str, seen.unheard)))
         words = f"authoritative servers of {seen.owner} give no usable answer: {names}"
         yield Note(State.UNKNOWN, name, words, "mend or delist them")
 

@@ -14,9 +14,16 @@ from danebot.adapters.rcodes import Rcode
 from danebot.adapters.resolver import Look, Resolver, records
 from danebot.adapters.response import Link, Response, seconds
 from danebot.adapters.rrset import original_ttl
-from danebot.adapters.steps import Failure, Reply, Steps, Trouble, each
+from danebot.adapters.steps import Failure, Reply, Steps, Trouble, each, together
 from danebot.adapters.zones import Direct, Zones, ZoneServers
-from danebot.domain.dns import OwnerObservation, Server, ServerAnswer, ServerOutcome
+from danebot.domain.dns import (
+    Alias,
+    AliasObservation,
+    OwnerObservation,
+    Server,
+    ServerAnswer,
+    ServerOutcome,
+)
 from danebot.domain.names import DnsName
 from danebot.domain.tlsa import TlsaRecord
 
@@ -40,57 +47,76 @@ class Observer:
             {owner: self.zones.resolver.look(TLSA, owner) for owner in dict.fromkeys(owners)}
         )
         zones = yield from each(
-            {owner: self.zones.zone_of(look, TLSA.rdtype) for owner, look in looks.items()}
+            {owner: self.zones.zones_of(look, TLSA.rdtype) for owner, look in looks.items()}
         )
-        distinct = {zone for zone in zones.values() if zone is not None}
+        distinct = {zone for way in zones.values() for zone in way if zone is not None}
         serving = yield from each({z: self.zones.servers_of(z) for z in sorted(distinct)})
         return (
             yield from each(
                 {
-                    owner: self._at_servers(owner, look, _served(zones[owner], serving))
+                    owner: self._at_servers(
+                        look, [serving[zone] for zone in zones[owner] if zone is not None]
+                    )
                     for owner, look in looks.items()
                 }
             )
         )
 
     def _at_servers(
-        self, owner: DnsName, look: Look[TlsaRecord], serving: ZoneServers | None
+        self, look: Look[TlsaRecord], way: Sequence[ZoneServers]
     ) -> Steps[OwnerObservation]:
-        """Ask every address of the zone's servers for the canonical name."""
-        if serving is None:
-            return OwnerObservation(owner, look.answer)
-        name = look.answer.canonical
+        """Ask every address of the zones' servers for the aliases and for the canonical name.
+
+        ``way`` is incomplete where a zone couldn't be found: then no server's word would be enough.
+        """
+        answer = look.answer
+        if len(way) != len(answer.aliases) + 1:
+            return OwnerObservation(answer.name, answer)
+        last = way[-1]
+        servers, *aliases = yield from together(
+            [self._ask_all(last, answer.canonical)]
+            + [
+                self._ask_all(zone, alias.name, alias)
+                for alias, zone in zip(answer.aliases, way, strict=False)
+            ]
+        )
+        return OwnerObservation(
+            owner=answer.name,
+            answer=answer,
+            zone=last.zone,
+            name_servers=last.names,
+            ns_ttl=last.ttl,
+            servers=servers,
+            aliases=tuple(
+                AliasObservation(alias, zone.zone, zone.names, zone.ttl, said)
+                for alias, zone, said in zip(answer.aliases, way, aliases, strict=False)
+            ),
+        )
+
+    def _ask_all(
+        self, serving: ZoneServers, name: DnsName, alias: Alias | None = None
+    ) -> Steps[tuple[ServerAnswer, ...]]:
+        """What every address of a zone's servers has at ``name``."""
         addresses = {server.address for server in serving.servers} - serving.silent.keys()
         replies = yield from each(
             {a: self.zones.direct.ask(a, TLSA.rdtype, name) for a in sorted(addresses)}
         )
-        return OwnerObservation(
-            owner=owner,
-            answer=look.answer,
-            zone=serving.zone,
-            name_servers=serving.names,
-            ns_ttl=serving.ttl,
-            servers=tuple(_answers(serving, replies, name)),
-        )
+        known: dict[str, Reply] = {**serving.silent, **replies}
+        asked = [server_answer(one, known[one.address], name, alias) for one in serving.servers]
+        unaddressed = [
+            ServerAnswer(Server(host, ""), ServerOutcome.UNREACHABLE, detail=f"no address: {why}")
+            for host, why in serving.unaddressed
+        ]
+        return (*asked, *unaddressed)
 
 
-def _served(zone: DnsName | None, serving: dict[DnsName, ZoneServers]) -> ZoneServers | None:
-    return None if zone is None else serving[zone]
+def server_answer(
+    server: Server, reply: Reply, name: DnsName, expected: Alias | None = None
+) -> ServerAnswer:
+    """What one server's reply to the question for TLSA at ``name`` says.
 
-
-def _answers(
-    serving: ZoneServers, replies: dict[str, Reply], name: DnsName
-) -> Sequence[ServerAnswer]:
-    known: dict[str, Reply] = {**serving.silent, **replies}
-    asked = [server_answer(server, known[server.address], name) for server in serving.servers]
-    return asked + [
-        ServerAnswer(Server(host, ""), ServerOutcome.UNREACHABLE, detail=f"no address: {why}")
-        for host, why in serving.unaddressed
-    ]
-
-
-def server_answer(server: Server, reply: Reply, name: DnsName) -> ServerAnswer:
-    """What one server's reply to the question for TLSA at ``name`` says."""
+    Where ``name`` is an alias, ``expected`` is what the resolver knows it as.
+    """
     if isinstance(reply, Failure):
         lacks_route = reply.trouble is Trouble.NO_ROUTE
         outcome = ServerOutcome.NO_ROUTE if lacks_route else ServerOutcome.UNREACHABLE
@@ -99,15 +125,21 @@ def server_answer(server: Server, reply: Reply, name: DnsName) -> ServerAnswer:
         words = reply.words if reply.rcode else "answer without AA"
         return ServerAnswer(server, ServerOutcome.LAME, detail=words)
     chain = reply.chain(name.text, TLSA.rdtype)
+    if expected is not None and chain.links and chain.links[0].target == expected.target.text:
+        return ServerAnswer(server, ServerOutcome.LEADS_ON)
     found, rejects = records(TLSA, reply.answer, chain.canonical)
     alias = [f"alias of {chain.canonical}"] if chain.links else []
-    ttl = reply.ttl(chain.canonical, TLSA.rdtype)
+    if expected is not None and not alias:
+        alias = [f"no alias of {expected.target}"]
+    ttls = [ttl] if (ttl := reply.ttl(chain.canonical, TLSA.rdtype)) is not None else []
+    if ttls and expected is not None:
+        ttls += [link.ttl for link in chain.links]
     return ServerAnswer(
         server=server,
         outcome=ServerOutcome.ANSWERED,
         records=found,
-        ttl=seconds(ttl),
-        negative_ttl=negative_ttl(reply, chain.links) if ttl is None else None,
+        ttl=seconds(max(ttls, default=None)),
+        negative_ttl=None if ttls else negative_ttl(reply, chain.links),
         detail="; ".join([*alias, *rejects]),
     )
 

@@ -13,7 +13,7 @@ from typing import Any
 from danebot.adapters.kinds import AAAA, NS, SOA, A
 from danebot.adapters.rcodes import Rcode
 from danebot.adapters.resolver import Look, Resolver, records
-from danebot.adapters.response import Response, seconds
+from danebot.adapters.response import CNAME, Response, seconds
 from danebot.adapters.rrset import RRsetKey, original_ttl, signatures
 from danebot.adapters.steps import Ask, Failure, Query, Reply, Steps, Trouble, ask, each, together
 from danebot.adapters.wirename import is_below
@@ -118,6 +118,26 @@ class Zones:
             return None
         zone = zone_in(look.response, canonical.text, rdtype)
         return zone or (yield from self.apex_above(canonical))
+
+    def zones_of(self, look: Look[Any], rdtype: int) -> Steps[tuple[DnsName | None, ...]]:
+        """The zones that hold the aliases of an answer in turn, and last its canonical name's."""
+        return tuple(
+            (
+                yield from together(
+                    [self._zone_of_alias(look, alias.name) for alias in look.answer.aliases]
+                    + [self.zone_of(look, rdtype)]
+                )
+            )
+        )
+
+    def _zone_of_alias(self, look: Look[Any], name: DnsName) -> Steps[DnsName | None]:
+        """By the signer of the alias; one that a DNAME made is unsigned (RFC 6672 section 5.3.1).
+
+        The SOA of a negative answer is that of the canonical name's zone.
+        """
+        signed = signatures(look.response.answer, name.text, CNAME) if look.response else ()
+        apexes = [one.signer for one in signed if is_below(name.text, one.signer)]
+        return DnsName(apexes[0]) if apexes else (yield from self.apex_above(name))
 
     def apex_above(self, name: DnsName) -> Steps[DnsName | None]:
         """The apex of the zone that ``name`` is in, by asking for SOA there and upwards."""

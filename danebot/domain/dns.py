@@ -103,6 +103,7 @@ class ServerOutcome(enum.Enum):
     """What asking one authoritative server came to; the value is in words."""
 
     ANSWERED = "answered"
+    LEADS_ON = "leads on"  # has an alias as the resolver has it; others say what is at its end
     UNREACHABLE = "no answer"
     NO_ROUTE = "no route"  # this host lacks the address family: says nothing of the server
     LAME = "not authoritative"  # REFUSED, SERVFAIL, NOTAUTH, or an answer without AA
@@ -124,6 +125,27 @@ class ServerAnswer:
     negative_ttl: timedelta | None = None
     detail: str = ""
 
+    @property
+    def heard(self) -> bool:
+        """Whether the server said what it has."""
+        return self.outcome in (ServerOutcome.ANSWERED, ServerOutcome.LEADS_ON)
+
+
+@dataclass(frozen=True, slots=True)
+class AliasObservation:
+    """One alias on the way, as the servers of the zone that holds it have it.
+
+    A server that agrees with the resolver LEADS_ON; one that has ANSWERED leads elsewhere or
+    nowhere, and its records are those that it leads to, as far as it has them itself, its TTLs the
+    longest under which that may be cached.
+    """
+
+    alias: Alias
+    zone: DnsName
+    name_servers: frozenset[Hostname]
+    ns_ttl: timedelta | None
+    servers: tuple[ServerAnswer, ...]
+
 
 @dataclass(frozen=True, slots=True)
 class OwnerObservation:
@@ -132,7 +154,8 @@ class OwnerObservation:
     ``zone`` holds the RRset (CNAMEs followed); None if it could not be found.  ``name_servers`` are
     the NS names of the delegation and of the zone's apex together, ``ns_ttl`` the larger TTL of
     those RRsets; ``servers`` has an entry for each of their addresses.  A name server without an
-    address has an entry with the address "" and outcome UNREACHABLE.
+    address has an entry with the address "" and outcome UNREACHABLE.  ``aliases`` has an entry for
+    each alias of the answer.
     """
 
     owner: DnsName
@@ -141,3 +164,31 @@ class OwnerObservation:
     name_servers: frozenset[Hostname] = frozenset()
     ns_ttl: timedelta | None = None
     servers: tuple[ServerAnswer, ...] = ()
+    aliases: tuple[AliasObservation, ...] = ()
+
+    @property
+    def all_name_servers(self) -> frozenset[Hostname]:
+        """The NS names of all zones on the way: who may send a resolver elsewhere."""
+        return self.name_servers.union(*(alias.name_servers for alias in self.aliases))
+
+    @property
+    def longest_ns_ttl(self) -> timedelta | None:
+        """The largest TTL of these NS RRsets."""
+        ttls = (self.ns_ttl, *(alias.ns_ttl for alias in self.aliases))
+        return max((ttl for ttl in ttls if ttl is not None), default=None)
+
+    @property
+    def all_servers(self) -> tuple[ServerAnswer, ...]:
+        """What the servers of all zones on the way said."""
+        return self.servers + tuple(one for alias in self.aliases for one in alias.servers)
+
+    @property
+    def unheard(self) -> frozenset[Hostname]:
+        """Name servers of which no address said what it has of its part of the way."""
+        parts = [(self.name_servers, self.servers)]
+        parts += [(alias.name_servers, alias.servers) for alias in self.aliases]
+        return frozenset(
+            name
+            for names, servers in parts
+            for name in names - {one.server.name for one in servers if one.heard}
+        )

@@ -32,7 +32,7 @@ class TtlSighting:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """Where an owner's RRset is found: the name after CNAMEs, and the servers that have it."""
+    """Where an owner's RRset is found: the name after CNAMEs, and the servers of the way there."""
 
     canonical: DnsName
     name_servers: frozenset[Hostname]

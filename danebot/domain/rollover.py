@@ -201,12 +201,13 @@ def _remember_owner(
     old: OwnerMemory, observation: OwnerObservation, now: datetime, *, keep_all: bool
 ) -> OwnerMemory:
     route, route_ttl, until = old.route, old.route_ttl, old.old_route_until
-    ns_ttls = [ttl for ttl in (route_ttl, observation.ns_ttl) if ttl is not None]
+    ns_ttl = observation.longest_ns_ttl
+    ns_ttls = [ttl for ttl in (route_ttl, ns_ttl) if ttl is not None]
     if observation.name_servers and observation.answer.presence is not Presence.UNKNOWN:
-        route = Route(observation.answer.canonical, observation.name_servers)
+        route = Route(observation.answer.canonical, observation.all_name_servers)
     if old.route is not None and route != old.route:
         until = max(now + max(ns_ttls, default=_NOTHING), until or now)
-        route_ttl = observation.ns_ttl
+        route_ttl = ns_ttl
     else:
         route_ttl = max(ns_ttls, default=None)
     sightings = _remember_ttls(old, observation, now, keep_all=keep_all)
@@ -247,16 +248,16 @@ def _covers(one: TtlSighting, other: TtlSighting) -> bool:
 
 def _heard_all(observation: OwnerObservation) -> bool:
     """Whether the resolver and at least one address of every server gave an answer."""
-    heard = {s.server.name for s in observation.servers if s.outcome is ServerOutcome.ANSWERED}
+    heard = any(server.heard for server in observation.servers)
     known = observation.answer.presence is not Presence.UNKNOWN
-    return known and bool(heard) and heard >= observation.name_servers
+    return known and heard and not observation.unheard
 
 
 def _cacheable(observation: OwnerObservation) -> frozenset[timedelta]:
     """Every TTL under which a resolver that asks now may cache an answer for this owner."""
     ttls = {alias.ttl for alias in observation.answer.aliases}
     ttls |= {ttl for ttl in (observation.answer.ttl,) if ttl is not None}
-    for server in observation.servers:
+    for server in observation.all_servers:
         if server.outcome is ServerOutcome.ANSWERED:
             ttls |= {ttl for ttl in (server.ttl, server.negative_ttl) if ttl is not None}
     return frozenset(ttls)

@@ -27,6 +27,7 @@ from danebot.domain.tlsa import (
 if TYPE_CHECKING:
     from danebot.domain.certs import PublicKey
     from danebot.domain.lineage import Held
+    from danebot.domain.names import Hostname
 
 Observations = Mapping[DnsName, OwnerObservation]
 
@@ -91,12 +92,18 @@ def look(required: Required, spki: bytes, observations: Observations) -> Sight:
     gaps = list(_resolver_gaps(record, strongest, observation))
     answered = [s for s in observation.servers if s.outcome is ServerOutcome.ANSWERED]
     if answered:
-        gaps += _server_gaps(record, strongest, observation)
+        gaps += _server_gaps(record, strongest, observation.name_servers, observation.servers)
+    for alias in observation.aliases:
+        if answered or any(one.heard for one in alias.servers):
+            gaps += _server_gaps(record, strongest, alias.name_servers, alias.servers)
+    gaps = list(dict.fromkeys(gaps))
     if any(gap.obstacle in _PROVES_ABSENCE for gap in gaps):
         seen = Seen.MISSING
     else:
         seen = Seen.UNKNOWN if gaps else Seen.EVERYWHERE
-    present = tuple(str(s.server) for s in answered if record in s.records)
+    lacking = {gap.where for gap in gaps}
+    servers = [str(s.server) for s in answered if record in s.records]
+    present = tuple(server for server in servers if server not in lacking)
     return Sight(required, record, seen, tuple(gaps), present, len(answered))
 
 
@@ -153,17 +160,25 @@ def _resolver_gaps(
 
 
 def _server_gaps(
-    record: TlsaRecord, strongest: TlsaRecord, observation: OwnerObservation
+    record: TlsaRecord,
+    strongest: TlsaRecord,
+    name_servers: Iterable[Hostname],
+    servers: Iterable[ServerAnswer],
 ) -> Iterable[Gap]:
-    """Every address that answers must have it, and of every server one address must answer."""
-    by_name: dict[str, list[ServerAnswer]] = {n.text: [] for n in sorted(observation.name_servers)}
-    for answer in observation.servers:
+    """Every address that answers must have it, and of every server one address must answer.
+
+    An address that leads on as the resolver was led need not: others are asked what is there.
+    """
+    by_name: dict[str, list[ServerAnswer]] = {name.text: [] for name in sorted(name_servers)}
+    for answer in servers:
         by_name.setdefault(answer.server.name.text, []).append(answer)
     for name, answers in by_name.items():
-        heard = [a for a in answers if a.outcome is ServerOutcome.ANSWERED]
+        heard = [answer for answer in answers if answer.heard]
         for answer in heard:
+            if answer.outcome is ServerOutcome.LEADS_ON:
+                continue
             if record not in answer.records:
-                yield Gap(Obstacle.SERVER_LACKS, str(answer.server))
+                yield Gap(Obstacle.SERVER_LACKS, str(answer.server), answer.detail)
             elif _overruled(record, strongest, answer.records):
                 yield Gap(Obstacle.OVERRULED, str(answer.server))
         if not heard:
@@ -211,8 +226,8 @@ def _gone(held: Held, observation: OwnerObservation) -> bool:
     answer = observation.answer
     if not answer.secure or answer.presence is not Presence.PRESENT:
         return False
-    heard = [s for s in observation.servers if s.outcome is ServerOutcome.ANSWERED]
-    if not heard or {s.server.name for s in heard} != observation.name_servers:
+    heard = [s for s in observation.all_servers if s.outcome is ServerOutcome.ANSWERED]
+    if not heard or observation.unheard:
         return False
     records = set(answer.records).union(*(s.records for s in heard))
     return not any(matches_chain(record, held) for record in records)

@@ -241,7 +241,7 @@ def _refuse_published(context: Context, state: LineageState, key: PublicKey) -> 
     for required in state.required:
         observation = seen[required.owner]
         record = required.record(key.spki)
-        heard = [s for s in observation.servers if s.outcome is ServerOutcome.ANSWERED]
+        heard = [s for s in observation.all_servers if s.outcome is ServerOutcome.ANSWERED]
         where = [str(s.server) for s in heard if record in s.records]
         if record in observation.answer.records:
             where.append("the resolver")
@@ -250,7 +250,7 @@ def _refuse_published(context: Context, state: LineageState, key: PublicKey) -> 
                 f"{required.owner} TLSA {record} is published at {', '.join(where)}; "
                 "remove it there first, then cancel again"
             )
-        silent = sorted(map(str, observation.name_servers - {s.server.name for s in heard}))
+        silent = sorted(map(str, observation.unheard))
         if silent or (not heard and observation.answer.presence is Presence.UNKNOWN):
             said = observation.answer.detail or observation.answer.security.value
             detail = f"no answer from {', '.join(silent)}" if silent else said

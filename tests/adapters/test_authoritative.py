@@ -22,6 +22,7 @@ from danebot.adapters.client import DnsClient
 from danebot.adapters.client_async import AsyncDnsClient
 from danebot.adapters.resolvconf import Nameserver as At
 from danebot.adapters.resolvconf import ResolverConfig
+from danebot.adapters.response import seconds
 from danebot.adapters.steps import Failure, Trouble
 from danebot.adapters.zones import Direct
 from danebot.domain.dns import (
@@ -412,6 +413,97 @@ def test_an_alias_leads_to_the_zone_that_holds_the_records(world: World) -> None
     assert seen.zone == DnsName(ZONE)
     assert at(seen, "127.0.0.2").records == (record(OLD),)
     assert [a.ttl for a in seen.answer.aliases] == [timedelta(seconds=60)]
+
+
+ALIAS = "_25._tcp.mail.customer.test"
+LEADS = f"{ALIAS} 60 CNAME {OWNER}."
+
+
+def aliased(world: World, *, signed: bool = True) -> None:
+    """customer.test is at the parent's server and at ns2; its alias leads to example.test."""
+    lines = [LEADS, tlsa(OLD), signature(OWNER, "TLSA", 300)]
+    if signed:
+        lines.insert(1, signature(ALIAS, "CNAME", 60, "customer.test"))
+    else:
+        apex = "customer.test 60 SOA p.test. h.test. 1 2 3 4 5"
+        world.resolver.say(ALIAS, "SOA", LEADS, authority=(SOA,))
+        world.resolver.say("mail.customer.test", "SOA", authority=(apex,))
+        world.resolver.say("_tcp.mail.customer.test", "SOA", authority=(apex,))
+    world.resolver.say(ALIAS, "TLSA", *lines)
+    names = ("customer.test 7200 NS p.test.", f"customer.test 7200 NS ns2.{ZONE}.")
+    world.resolver.say("customer.test", "NS", *names)
+    for server in (world.parent, world.ns2):
+        server.say("customer.test", "NS", *names, flags=AUTHORITATIVE)
+        server.say(ALIAS, "TLSA", LEADS, flags=AUTHORITATIVE)
+
+
+def on_the_way(seen: OwnerObservation, address: str) -> ServerAnswer:
+    (alias,) = seen.aliases
+    (answer,) = (s for s in alias.servers if s.server.address == address)
+    return answer
+
+
+@pytest.mark.parametrize("signed", [True, False])
+def test_the_servers_of_an_alias_are_asked_for_it(world: World, *, signed: bool) -> None:
+    aliased(world, signed=signed)
+    seen = world.observe(DnsName(ALIAS))
+    (alias,) = seen.aliases
+    assert (alias.zone, alias.ns_ttl) == (DnsName("customer.test"), timedelta(hours=2))
+    assert alias.name_servers == {Hostname("p.test"), Hostname("ns2.example.test")}
+    assert {s.outcome for s in alias.servers} == {ServerOutcome.LEADS_ON}
+    assert seen.zone == DnsName(ZONE)
+    assert at(seen, "127.0.0.3").records == (record(OLD),)
+    assert seen.unheard == frozenset()
+
+
+@pytest.mark.parametrize(
+    ("said", "records", "ttls", "detail"),
+    [
+        ((), (), (None, 300), f"no alias of {OWNER}"),
+        ((tlsa(NEW, 90, ALIAS),), (record(NEW),), (90, None), f"no alias of {OWNER}"),
+        ((f"{ALIAS} 4000 CNAME x.test.",), (), (None, 4000), "alias of x.test"),
+        (
+            (f"{ALIAS} 4000 CNAME x.customer.test.", tlsa(NEW, 90, "x.customer.test")),
+            (record(NEW),),
+            (4000, None),
+            "alias of x.customer.test",
+        ),
+    ],
+)
+def test_a_server_that_lags_on_an_alias_is_seen(
+    world: World,
+    said: tuple[str, ...],
+    records: tuple[TlsaRecord, ...],
+    ttls: tuple[int | None, int | None],
+    detail: str,
+) -> None:
+    aliased(world)
+    authority = () if said else ("customer.test 60 SOA p.test. h.test. 1 2 3 4 300",)
+    world.ns2.say(ALIAS, "TLSA", *said, authority=authority, flags=AUTHORITATIVE)
+    seen = world.observe(DnsName(ALIAS))
+    assert on_the_way(seen, world.parent.address).outcome is ServerOutcome.LEADS_ON
+    behind = on_the_way(seen, world.ns2.address)
+    assert (behind.outcome, behind.records) == (ServerOutcome.ANSWERED, records)
+    assert [behind.ttl, behind.negative_ttl] == [seconds(ttl) for ttl in ttls]
+    assert behind.detail == detail
+
+
+def test_a_server_of_an_alias_that_does_not_know_it_is_lame(world: World) -> None:
+    aliased(world)
+    world.parent.say(ALIAS, "TLSA", rcode="REFUSED")
+    seen = world.observe(DnsName(ALIAS))
+    assert on_the_way(seen, world.parent.address).outcome is ServerOutcome.LAME
+    assert seen.unheard == {Hostname("p.test")}
+
+
+def test_an_alias_whose_zone_is_not_found_makes_every_server_count_for_nothing(
+    world: World,
+) -> None:
+    aliased(world, signed=False)
+    world.resolver.say(ALIAS, "SOA", rcode="SERVFAIL")
+    seen = world.observe(DnsName(ALIAS))
+    assert seen.answer.records == (record(OLD),)
+    assert (seen.servers, seen.aliases, seen.name_servers) == ((), (), frozenset())
 
 
 def test_a_bogus_answer_still_gets_its_servers_asked(world: World) -> None:

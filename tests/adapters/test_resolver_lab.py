@@ -18,7 +18,8 @@ from danebot.domain.dns import OwnerObservation, Presence, Security, ServerAnswe
 from danebot.domain.names import DnsName, Hostname
 from danebot.domain.reference import References
 from danebot.domain.route import Dane, Way
-from danebot.domain.tlsa import TlsaRecord
+from danebot.domain.sight import Seen, look
+from danebot.domain.tlsa import MatchingType, Required, TlsaRecord
 from lab.lab import Lab
 
 pytestmark = pytest.mark.lab
@@ -195,6 +196,35 @@ def test_an_alias_is_followed_to_the_servers(lab: Lab, client: DnsClient) -> Non
         Security.SECURE,
         Presence.NXDOMAIN,
     )
+
+
+def test_a_secondary_that_lags_on_an_alias(lab: Lab, client: DnsClient) -> None:
+    """The records at the alias's end are everywhere; at one server the alias isn't there yet."""
+    owner = DnsName("_25._tcp.moved.example.test")
+    required = Required(MatchingType.SHA2_256, owner)
+    new = required.record(b"any key")
+    lab.tlsa_set(OWNER, str(new))
+    lab.tlsa_set(f"{owner}.", str(OLD))
+    try:
+        with lab.lag_secondary():
+            lab.update(
+                f"update delete {owner}.", f"update add {owner}. 5 CNAME {OWNER}.", wait=False
+            )
+            lab.flush()
+            seen = observe(client, owner)
+            assert seen.answer.records == (new,)
+            assert at(seen, lab.ns2).records == (new,)
+            (alias,) = seen.aliases
+            outcomes = {s.server.address: (s.outcome, s.records) for s in alias.servers}
+            assert outcomes == {
+                lab.ns1: (ServerOutcome.LEADS_ON, ()),
+                lab.ns2: (ServerOutcome.ANSWERED, (OLD,)),
+            }
+            assert look(required, b"any key", {owner: seen}).seen is Seen.MISSING
+        seen = observe(client, owner)
+        assert {s.outcome for s in seen.aliases[0].servers} == {ServerOutcome.LEADS_ON}
+    finally:
+        lab.update(f"update delete {owner}.")
 
 
 def test_a_large_rrset_comes_over_tcp(lab: Lab, client: DnsClient) -> None:

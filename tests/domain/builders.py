@@ -14,6 +14,7 @@ from danebot.domain import rollover
 from danebot.domain.certs import Chain, PublicKey
 from danebot.domain.dns import (
     Alias,
+    AliasObservation,
     Answer,
     OwnerObservation,
     Presence,
@@ -160,6 +161,31 @@ def look(
         ns_ttl=ns_ttl,
         servers=tuple(answered(name, there) for name, there in at.items()),
     )
+
+
+def led(
+    one: OwnerObservation, at: Where, *, ttl: timedelta = HOUR, ns_ttl: timedelta = HOUR
+) -> OwnerObservation:
+    """The look with what the servers of its first alias's zone have.
+
+    ``at`` names these servers: None for the alias as the resolver has it, the keys whose records
+    the server has instead, or no answer.  ``ttl`` is that of what they have instead.
+    """
+    (alias, *_) = one.answer.aliases
+
+    def answered(name: str, there: Sequence[str] | ServerOutcome | None) -> ServerAnswer:
+        where = Server(Hostname(f"{name}.example.com"), "192.0.2.2")
+        if there is None or isinstance(there, ServerOutcome):
+            return ServerAnswer(where, there or ServerOutcome.LEADS_ON)
+        found = tuple(map(record, there))
+        negative = None if found else ttl
+        here = ServerOutcome.ANSWERED
+        return ServerAnswer(where, here, found, ttl if found else None, negative, "no alias")
+
+    names = frozenset(Hostname(f"{name}.example.com") for name in at)
+    servers = tuple(answered(name, there) for name, there in at.items())
+    zone = AliasObservation(alias, DnsName("example.com"), names, ns_ttl, servers)
+    return replace(one, aliases=(zone,))
 
 
 def seen(*looks: OwnerObservation) -> Observations:

@@ -104,6 +104,22 @@ ANY_ANSWER_OF_THE_RESOLVER = unaware(
 )
 
 
+ALIAS_SERVERS_PASSED_OVER = unaware(lambda one: replace(one, aliases=()))
+SILENT_ALIAS_SERVERS_PASSED_OVER = unaware(
+    lambda one: replace(
+        one,
+        aliases=tuple(
+            replace(
+                alias,
+                servers=tuple(s for s in alias.servers if s.heard),
+                name_servers=frozenset(s.server.name for s in alias.servers if s.heard),
+            )
+            for alias in one.aliases
+        ),
+    )
+)
+
+
 def _insisting(observation: Observation, memory: Memory, policy: Policy, now: datetime) -> Plan:
     found = plan(observation, memory, policy, now)
     if all(sight.servers_asked for sight in found.awaited):
@@ -187,6 +203,18 @@ NO_TTL_OF_ZERO = unaware(
         servers=tuple(replace(s, ttl=s.ttl or None) for s in one.servers),
     )
 )
+NO_TTL_OF_ALIAS_SERVERS = unaware(
+    lambda one: replace(
+        one,
+        aliases=tuple(
+            replace(
+                alias,
+                servers=tuple(replace(s, ttl=None, negative_ttl=None) for s in alias.servers),
+            )
+            for alias in one.aliases
+        ),
+    )
+)
 ONLY_TTLS_IN_FORCE = recalling(
     lambda _, after: with_sightings(after, lambda sighting, _: sighting.until is None)
 )
@@ -226,6 +254,9 @@ NO_UNSEEN_TTL = policed(lambda policy: replace(policy, unseen_ttl=timedelta(0)))
 
 SERVERS_NEVER_CHANGE = unaware(lambda one: replace(one, name_servers=frozenset()))
 NO_NS_TTL = unaware(lambda one: replace(one, ns_ttl=None))
+NO_NS_TTL_OF_ALIASES = unaware(
+    lambda one: replace(one, aliases=tuple(replace(a, ns_ttl=None) for a in one.aliases))
+)
 ALIASES_NEVER_CHANGE = unaware(
     lambda one: replace(one, answer=replace(one.answer, canonical=DnsName("any.example")))
 )

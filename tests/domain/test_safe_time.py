@@ -32,6 +32,7 @@ from domain.builders import (
     Wait,
     blind,
     key_file,
+    led,
     line,
     look,
     silent,
@@ -43,6 +44,7 @@ BRIEF = 5 * MINUTE
 ELSEWHERE = DnsName("tlsa.example.com")
 LACKING_AT_NS2 = {"ns1": None, "ns2": ["old"]}
 SILENT_NS2 = {"ns1": None, "ns2": UNREACHABLE}
+ALIASED = ((OTHER, HOUR),)
 SHORT_GUESS = Policy(min_wait=timedelta(0), unseen_ttl=HOUR)
 
 
@@ -69,6 +71,25 @@ def a_server_is_silent(rules: Rules) -> None:
     wait.look(T0 + HOUR, look("old", "new", at=SILENT_NS2))
     wait.look(T0 + 5 * HOUR, look("old", "new"))
     first_safe(wait, T0 + 7 * HOUR, look("old", "new"))
+
+
+def a_server_lags_on_an_alias(rules: Rules) -> None:
+    good = led(look("old", "new", aliases=ALIASED), {"a1": None, "a2": None})
+    wait = Wait(rules)
+    wait.look(T0, led(look("old", aliases=ALIASED), {"a1": None, "a2": ["old"]}))
+    wait.look(T0 + HOUR, led(look("old", "new", aliases=ALIASED), {"a1": None, "a2": ["old"]}))
+    wait.look(T0 + 5 * HOUR, good)
+    first_safe(wait, T0 + 7 * HOUR, good)
+
+
+def a_server_of_an_alias_is_silent(rules: Rules) -> None:
+    good = led(look("old", "new", aliases=ALIASED), {"a1": None, "a2": None})
+    wait = Wait(rules)
+    wait.look(T0, led(look("old", aliases=ALIASED), {"a1": None, "a2": None}))
+    mute = led(look("old", "new", aliases=ALIASED), {"a1": None, "a2": UNREACHABLE})
+    wait.look(T0 + HOUR, mute)
+    wait.look(T0 + 5 * HOUR, good)
+    first_safe(wait, T0 + 7 * HOUR, good)
 
 
 def the_resolver_lags(rules: Rules) -> None:
@@ -138,6 +159,15 @@ def an_alias_has_a_larger_ttl(rules: Rules) -> None:
     wait.look(T0, look("old", aliases=way))
     wait.look(T0 + HOUR, look("old", "new", aliases=way))
     first_safe(wait, T0 + 12 * HOUR, look("old", "new", aliases=way))
+
+
+def a_server_had_a_larger_ttl_in_place_of_an_alias(rules: Rules) -> None:
+    good = led(look("old", "new", aliases=ALIASED), {"a1": None, "a2": None})
+    behind = led(look("old", aliases=ALIASED), {"a1": None, "a2": []}, ttl=12 * HOUR)
+    wait = Wait(rules)
+    wait.look(T0, behind)
+    wait.look(T0 + HOUR, good)
+    first_safe(wait, T0 + 14 * HOUR, good)
 
 
 def the_rrset_was_absent(rules: Rules) -> None:
@@ -231,6 +261,16 @@ def the_servers_change(rules: Rules) -> None:
     wait = Wait(rules)
     wait.look(T0, look("old", ns_ttl=DAY))
     wait.look(T0 + HOUR, look("old", "new", ns_ttl=DAY))
+    wait.look(T0 + 2 * HOUR, moved)
+    first_safe(wait, T0 + DAY + 4 * HOUR, moved)
+
+
+def the_servers_of_an_alias_change(rules: Rules) -> None:
+    there = look("old", "new", aliases=ALIASED)
+    moved = led(there, {"a1": None, "a3": None}, ns_ttl=DAY)
+    wait = Wait(rules)
+    wait.look(T0, led(look("old", aliases=ALIASED), {"a1": None, "a2": None}, ns_ttl=DAY))
+    wait.look(T0 + HOUR, led(there, {"a1": None, "a2": None}, ns_ttl=DAY))
     wait.look(T0 + 2 * HOUR, moved)
     first_safe(wait, T0 + DAY + 4 * HOUR, moved)
 
@@ -400,6 +440,8 @@ class Clause:
 CLAUSES = (
     Clause(a_server_lags, mutants.FIRST_SERVER_ONLY),
     Clause(a_server_is_silent, mutants.SILENT_SERVERS_PASSED_OVER),
+    Clause(a_server_lags_on_an_alias, mutants.ALIAS_SERVERS_PASSED_OVER),
+    Clause(a_server_of_an_alias_is_silent, mutants.SILENT_ALIAS_SERVERS_PASSED_OVER),
     Clause(the_resolver_lags, mutants.ANY_ANSWER_OF_THE_RESOLVER),
     Clause(the_record_goes_and_comes_back, mutants.BREAKS_FORGIVEN),
     Clause(nothing_can_be_seen_for_a_while, mutants.UNKNOWN_RESETS),
@@ -408,6 +450,7 @@ CLAUSES = (
     Clause(the_rrset_has_a_ttl, mutants.NO_TTL_OF_THE_RRSET),
     Clause(one_server_has_a_larger_ttl, mutants.FIRST_SERVER_ONLY),
     Clause(an_alias_has_a_larger_ttl, mutants.NO_TTL_OF_ALIASES),
+    Clause(a_server_had_a_larger_ttl_in_place_of_an_alias, mutants.NO_TTL_OF_ALIAS_SERVERS),
     Clause(the_rrset_was_absent, mutants.NO_NEGATIVE_TTL),
     Clause(the_ttl_is_lowered_with_the_change, mutants.ONLY_TTLS_IN_FORCE),
     Clause(the_ttl_is_lowered_a_day_before, mutants.ONLY_TTLS_IN_FORCE),
@@ -420,6 +463,8 @@ CLAUSES = (
     Clause(there_is_a_minimum_wait, mutants.NO_MIN_WAIT),
     Clause(the_servers_change, mutants.SERVERS_NEVER_CHANGE),
     Clause(the_servers_change, mutants.NO_NS_TTL),
+    Clause(the_servers_of_an_alias_change, mutants.ALIAS_SERVERS_PASSED_OVER),
+    Clause(the_servers_of_an_alias_change, mutants.NO_NS_TTL_OF_ALIASES),
     Clause(the_servers_change_before_the_record_comes, mutants.OLD_ROUTE_PRUNED),
     Clause(the_ns_ttl_is_lowered_before_the_servers_change, mutants.LAST_NS_TTL_ONLY),
     Clause(an_alias_leads_elsewhere, mutants.ALIASES_NEVER_CHANGE),

@@ -22,12 +22,15 @@ from danebot.domain.sight import look as judge
 from danebot.domain.tlsa import TlsaRecord, association
 from domain.builders import (
     EVERY,
+    HOUR,
     MX,
     MX2,
+    OTHER,
     UNREACHABLE,
     blind,
     held,
     key,
+    led,
     line,
     look,
     record,
@@ -127,6 +130,48 @@ def test_of_a_server_one_address_must_answer_and_each_that_does_must_have_it() -
     behind = ServerAnswer(other, ServerOutcome.ANSWERED, (record("old"),))
     assert judged(two_addresses(dead)).seen is Seen.EVERYWHERE
     assert judged(two_addresses(behind)).seen is Seen.MISSING
+
+
+ALIASED = look("new", aliases=((OTHER, HOUR),))
+A2 = "a2.example.com [192.0.2.2]"
+
+
+@pytest.mark.parametrize(
+    ("second", "outcome", "gaps"),
+    [
+        (None, Seen.EVERYWHERE, ()),
+        (["new"], Seen.EVERYWHERE, ()),  # a copy in place of the alias is as good
+        (["old"], Seen.MISSING, (Gap(Obstacle.SERVER_LACKS, A2, "no alias"),)),
+        ([], Seen.MISSING, (Gap(Obstacle.SERVER_LACKS, A2, "no alias"),)),
+        (
+            UNREACHABLE,
+            Seen.UNKNOWN,
+            (Gap(Obstacle.SERVER_SILENT, "a2.example.com", "192.0.2.2: no answer"),),
+        ),
+    ],
+)
+def test_every_server_of_an_alias_must_lead_to_the_record(
+    second: list[str] | ServerOutcome | None, outcome: Seen, gaps: tuple[Gap, ...]
+) -> None:
+    sight = judged(led(ALIASED, {"a1": None, "a2": second}))
+    assert (sight.seen, sight.gaps) == (outcome, gaps)
+
+
+def test_a_server_of_an_alias_proves_absence_though_nobody_else_answers() -> None:
+    at = {"ns1": UNREACHABLE, "ns2": UNREACHABLE}
+    dark = look("new", at=at, aliases=((OTHER, HOUR),))
+    assert judged(led(dark, {"a1": None, "a2": ["old"]})).seen is Seen.MISSING
+    mute = judged(led(dark, {"a1": UNREACHABLE, "a2": UNREACHABLE}))
+    assert (mute.seen, mute.servers_asked) == (Seen.EVERYWHERE, 0)
+
+
+def test_a_server_that_has_the_record_and_lags_on_the_alias_is_not_said_to_have_it() -> None:
+    both = look("new", at={"ns1": None}, aliases=((OTHER, HOUR),))
+    (alias,) = led(both, {"a1": ["old"]}).aliases
+    (behind,) = alias.servers
+    same = replace(behind, server=both.servers[0].server)
+    sight = judged(replace(both, aliases=(replace(alias, servers=(same,)),)))
+    assert (sight.seen, sight.present_at) == (Seen.MISSING, ())
 
 
 def test_a_weaker_digest_beside_a_stronger_one_of_another_key_is_ignored_by_senders() -> None:
@@ -239,6 +284,17 @@ def test_the_live_key_is_gone_when_everybody_securely_says_so() -> None:
 )
 def test_anything_less_proves_nothing(one: OwnerObservation) -> None:
     assert not gone(one)
+
+
+def test_a_server_of_an_alias_may_still_lead_to_the_live_key() -> None:
+    gone = look("other", aliases=((OTHER, HOUR),))
+    for at, outcome in (
+        ({"a1": None}, True),
+        ({"a1": ["other"]}, True),
+        ({"a1": ["old"]}, False),
+        ({"a1": UNREACHABLE}, False),
+    ):
+        assert live_is_gone(held("old"), [MX], seen(led(gone, at))) is outcome
 
 
 def test_it_must_be_gone_from_every_owner() -> None:
