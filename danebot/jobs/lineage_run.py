@@ -35,8 +35,11 @@ if TYPE_CHECKING:
     from danebot.adapters.locks import TreeLock
     from danebot.domain.lineage import Held
     from danebot.domain.memory import Memory
+    from danebot.domain.names import DnsName
+    from danebot.domain.retire import Publication
     from danebot.domain.sight import Observations
     from danebot.domain.snapshot import ProbeStatus
+    from danebot.domain.tlsa import TlsaRecord
     from danebot.jobs.context import Context
     from danebot.jobs.publish import Published
 
@@ -61,6 +64,7 @@ class LineageRun:
         self._state: LineageState | None = None
         self._seen: Observations = {}
         self._fresh = False
+        self._asked: frozenset[tuple[DnsName, TlsaRecord]] | None = None
         self._in_use: frozenset[bytes] = frozenset()
         self._stored: Memory = load_memory(self.paths)
         self.memory: Memory = self._stored
@@ -132,6 +136,13 @@ class LineageRun:
     def preview(self) -> LineageView:
         """Plan on what was seen last; no step is taken."""
         return self._plan(self._state or self.read())
+
+    def lacks_more(self, publication: Publication) -> bool:
+        """Whether there is something to add that was not asked for in this run."""
+        lacking = frozenset((item.owner, item.record) for item in publication.add)
+        more = self._asked is None or not lacking <= self._asked
+        self._asked = lacking | (self._asked or frozenset())
+        return more
 
     def published(self, done: Published) -> None:
         """Take in what publishing came to, and the look that followed it."""
@@ -208,7 +219,9 @@ class LineageRun:
             Code.NEXT_KEY_MADE,
             Severity.NOTICE,
             f"the next key {key.digest.hex()} is made",
-            f"publish what this prints: danebot tlsa {self.name}",
+            ""
+            if self.context.settings.publish(self.name).in_renew
+            else f"publish what this prints: danebot tlsa {self.name}",
         )
 
     def _say_withdrawn(self, current: Plan) -> None:

@@ -17,7 +17,7 @@ from danebot.adapters.memory_file import load_memory, save_memory
 from danebot.domain.assess import when
 from danebot.domain.findings import Code, Finding, Severity
 from danebot.domain.lineage import LineageState, Management
-from danebot.domain.memory import Failure, Memory, Publishing
+from danebot.domain.memory import Failure, Memory, Publishing, Urgency
 from danebot.domain.names import printable
 from danebot.domain.policy import next_attempt
 from danebot.domain.publishing import (
@@ -111,8 +111,11 @@ def attempt(context: Context, seen: LineageView, part: Part, timing: Timing) -> 
 
 
 def _backing_off(memory: Memory, context: Context) -> bool:
+    """Not in an emergency: then every minute counts."""
     failure = memory.publishing.failure
-    return failure is not None and failure.last <= context.clock() < failure.retry_at
+    if failure is None or (memory.request and memory.request.urgency is not Urgency.ORDINARY):
+        return False
+    return failure.last <= context.clock() < failure.retry_at
 
 
 def read_back(context: Context, tried: Sequence[Attempt]) -> Observations:

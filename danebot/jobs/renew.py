@@ -59,6 +59,7 @@ def renew(
         _guard(run, lambda run=run: confirm(run, context))  # type: ignore[misc]
         _guard(run, lambda run=run: revoke_pending(run, context))  # type: ignore[misc]
     _review(context, runs)
+    _publish(context, runs, Part.ADD)  # a key that was made in this run
     _publish(context, runs, Part.REMOVE)
     _review(context, runs)
     views = tuple(replace(run.view, probes=run.probes) for run in runs if run.view is not None)
@@ -82,8 +83,8 @@ def _publish(context: Context, runs: Sequence[LineageRun], part: Part) -> None:
     tried: list[tuple[LineageRun, Attempt]] = []
 
     def one(run: LineageRun) -> None:
-        seen = run.preview() if part is Part.ADD else run.view
-        if seen is not None:
+        seen = replace(run.view or run.preview(), memory=run.memory)
+        if part is Part.REMOVE or run.lacks_more(seen.publication):
             tried.append((run, attempt(context, seen, part, Timing.WHEN_DUE)))
 
     for run in runs:

@@ -1,0 +1,290 @@
+"""DNS UPDATE against the real primary, with other people at work on the same RRset."""
+
+from __future__ import annotations
+
+import random
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+import dns.message
+import dns.query
+import dns.rcode
+import dns.tsigkeyring
+import dns.update
+import pytest
+
+from danebot.adapters import wire
+from danebot.adapters.resolvconf import load_resolv_conf
+from danebot.adapters.updates import Updater
+from danebot.config import ServerAddress
+from danebot.domain.names import DnsName
+from danebot.domain.publishing import Change, Outcome
+from danebot.domain.tlsa import TlsaRecord
+from lab.lab import Lab
+
+pytestmark = pytest.mark.lab
+NAME = DnsName("_25._tcp.mail.example.test")
+OWNER = f"{NAME}."
+ZONE = DnsName("example.test")
+LIVE, OLD, NEW = (TlsaRecord(3, 1, 1, bytes((n,)) * 32) for n in (1, 2, 3))
+OTHERS = [TlsaRecord(3, 1, 1, bytes((n,)) * 32) for n in range(0x80, 0x86)]
+LONG = timedelta(seconds=10)
+
+
+def change(*, add: tuple[TlsaRecord, ...] = (), remove: tuple[TlsaRecord, ...] = ()) -> Change:
+    return Change("mail", (NAME,), NAME, ZONE, add=add, remove=remove, needs=(LIVE,))
+
+
+@pytest.fixture
+def key_file(lab: Lab, tmp_path: Path) -> Path:
+    lab.reset()
+    path = tmp_path / "tsig.key"
+    path.touch(0o600)
+    path.write_text(
+        f'key "{lab.tsig_name}" {{ algorithm {lab.tsig_algorithm}; secret "{lab.tsig_secret}"; }};'
+    )
+    return path
+
+
+@pytest.fixture
+def updater(lab: Lab, key_file: Path) -> Updater:
+    return Updater(load_resolv_conf(lab.resolv_conf), key_file, LONG)
+
+
+def there(lab: Lab) -> set[str]:
+    return lab.tlsa_at(lab.ns1, OWNER)
+
+
+def texts(*records: TlsaRecord) -> set[str]:
+    return set(map(str, records))
+
+
+# ---- somebody else at work --------------------------------------------------------------------
+
+
+class Outsider:
+    """Another program with the right to update, that asks nobody."""
+
+    def __init__(self, lab: Lab) -> None:
+        self._lab = lab
+        self._key = dns.tsigkeyring.from_text(
+            {lab.tsig_name: (lab.tsig_algorithm, lab.tsig_secret)}
+        )
+
+    def __call__(
+        self, *, add: tuple[TlsaRecord, ...] = (), delete: tuple[TlsaRecord, ...] = ()
+    ) -> None:
+        update = dns.update.UpdateMessage("example.test.", keyring=self._key)
+        for record in delete:
+            update.delete(OWNER.removesuffix(".example.test."), "TLSA", str(record))
+        for record in add:
+            update.add(OWNER.removesuffix(".example.test."), 5, "TLSA", str(record))
+        reply = dns.query.tcp(update, self._lab.ns1, timeout=10)
+        assert reply.rcode() == dns.rcode.NOERROR
+
+
+@contextmanager
+def interposed(lab: Lab, before_update: Callable[[], None]) -> Iterator[ServerAddress]:
+    """The primary behind a relay, which lets somebody act between danebot's look and its update."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        stop = threading.Event()
+
+        def relay() -> None:
+            while not stop.is_set():
+                inside, _ = listener.accept()
+                with inside:
+                    stream = bytearray()
+                    while (message := wire.unframe(stream)) is None:
+                        data = inside.recv(65535)
+                        if not data:
+                            break
+                        stream += data
+                    if message is None:
+                        continue
+                    if message[2] >> 3 & 0xF == 5:  # opcode UPDATE (RFC 2136 section 1.3)
+                        before_update()
+                    with socket.create_connection((lab.ns1, 53), timeout=5) as outside:
+                        outside.sendall(wire.frame(message))
+                        answer = bytearray()
+                        while wire.unframe(answer) is None:
+                            answer += outside.recv(65535)
+                        inside.sendall(answer)
+
+        thread = threading.Thread(target=relay, daemon=True)
+        thread.start()
+        host, port = listener.getsockname()
+        try:
+            yield ServerAddress(host, port)
+        finally:
+            stop.set()
+            socket.create_connection((host, port)).close()
+            thread.join(5)
+
+
+def through(updater: Updater, server: ServerAddress) -> Updater:
+    return Updater(updater.config, updater.key_file, LONG, server)
+
+
+def once(action: Callable[[], None]) -> Callable[[], None]:
+    """Only the first time."""
+    left = [action]
+    return lambda: left.pop()() if left else None
+
+
+def test_a_record_that_somebody_adds_meanwhile_stays(lab: Lab, updater: Updater) -> None:
+    lab.tlsa_set(OWNER, str(LIVE), str(OLD))
+    outside = Outsider(lab)
+    with interposed(lab, once(lambda: outside(add=(OTHERS[0],)))) as server:
+        done = through(updater, server).publish(change(add=(NEW,), remove=(OLD,)))
+    assert done.outcome is Outcome.DONE
+    assert there(lab) == texts(LIVE, NEW, OTHERS[0])
+
+
+def test_the_last_record_is_not_removed_when_somebody_removes_the_other_meanwhile(
+    lab: Lab, updater: Updater
+) -> None:
+    """Each of the two removals is right alone; together they would leave a wrong record alone."""
+    lab.tlsa_set(OWNER, str(LIVE), str(OLD), str(OTHERS[0]))
+    outside = Outsider(lab)
+    with interposed(lab, once(lambda: outside(delete=(LIVE,)))) as server:
+        done = through(updater, server).publish(change(remove=(OLD,)))
+    assert done.outcome is Outcome.UNSAFE
+    assert "nothing was removed" in done.text
+    assert there(lab) == texts(OLD, OTHERS[0])
+
+
+def test_an_rrset_that_appears_meanwhile_keeps_its_ttl(lab: Lab, updater: Updater) -> None:
+    outside = Outsider(lab)
+    lab._owners.add(("example.test.", OWNER))
+    with interposed(lab, once(lambda: outside(add=(OTHERS[0],)))) as server:
+        done = through(updater, server).publish(change(add=(NEW,)))
+    assert done.outcome is Outcome.DONE
+    assert there(lab) == texts(NEW, OTHERS[0])
+    reply = dns.query.tcp(dns.message.make_query(OWNER, "TLSA"), lab.ns1, timeout=5)
+    assert reply.answer[0].ttl == 5
+
+
+def test_somebody_who_never_stops_is_given_up_on(lab: Lab, updater: Updater) -> None:
+    lab.tlsa_set(OWNER, str(LIVE))
+    outside = Outsider(lab)
+    flips = [0]
+
+    def flip() -> None:
+        flips[0] += 1
+        which = {"add": (OTHERS[0],)} if flips[0] % 2 else {"delete": (OTHERS[0],)}
+        outside(**which)
+
+    with interposed(lab, flip) as server:
+        done = through(updater, server).publish(change(add=(NEW,)))
+    assert done.outcome is Outcome.CONFLICT
+    assert 5 <= flips[0] <= 20
+    assert str(NEW) not in there(lab)
+    assert "somebody else changed the RRset at each attempt" in done.text
+
+
+def test_many_rounds_of_somebody_elses_changes_in_between(lab: Lab, updater: Updater) -> None:
+    """Whatever is done between the look and the update: both sides' records are as each wants."""
+    seed = random.randrange(2**32)
+    chance = random.Random(seed)
+    outside = Outsider(lab)
+    lab.tlsa_set(OWNER, str(LIVE))
+    theirs: set[TlsaRecord] = set()
+    ours = {LIVE}
+    acts: list[Callable[[], None]] = []
+
+    def act() -> None:
+        if acts:
+            acts.pop()()
+
+    def plan() -> Callable[[], None]:
+        add = {r for r in OTHERS if chance.random() < 0.3}
+        delete = {r for r in OTHERS if chance.random() < 0.3} - add
+        theirs.update(add)
+        theirs.difference_update(delete)
+        return lambda: outside(add=tuple(add), delete=tuple(delete))
+
+    with interposed(lab, act) as server:
+        publisher = through(updater, server)
+        for _ in range(60):
+            planned = [plan() for _ in range(chance.randrange(3))]
+            acts.extend(reversed(planned))
+            wanted = {r for r in (OLD, NEW) if chance.random() < 0.5}
+            add = tuple(wanted - ours)
+            remove = tuple({OLD, NEW} & ours - wanted)
+            done = publisher.publish(change(add=add, remove=remove))
+            while acts:  # those that no update came after
+                acts.pop()()
+            expected = Outcome.DONE if add or remove else Outcome.UNCHANGED
+            assert done.outcome is expected, seed
+            ours = {LIVE, *wanted}
+            assert there(lab) == texts(*ours, *theirs), seed
+
+
+Turn = Callable[[bool], bool]
+"""Has a record published (True) or removed; whether that was done."""
+
+
+def danebot(updater: Updater, record: TlsaRecord) -> Turn:
+    def turn(wanted: bool) -> bool:  # noqa: FBT001 - a test's own
+        mine = change(add=(record,)) if wanted else change(remove=(record,))
+        done = updater.publish(mine)
+        assert done.outcome in {Outcome.DONE, Outcome.CONFLICT}, done
+        return done.outcome is Outcome.DONE
+
+    return turn
+
+
+def other(outside: Outsider, record: TlsaRecord) -> Turn:
+    def turn(wanted: bool) -> bool:  # noqa: FBT001 - a test's own
+        outside(**{"add" if wanted else "delete": (record,)})
+        time.sleep(0.08)
+        return True
+
+    return turn
+
+
+@dataclass
+class Worker:
+    """Publishes and removes one record until the end, and sees each time that it is so."""
+
+    lab: Lab
+    record: TlsaRecord
+    turn: Turn
+    present: bool = False
+    done: int = 0
+    error: str = ""
+
+    def run(self, end: float) -> None:
+        try:
+            while time.monotonic() < end:
+                if self.turn(not self.present):
+                    self.present = not self.present
+                    self.done += 1
+                seen = there(self.lab)
+                assert (str(self.record) in seen) is self.present, self
+                assert str(LIVE) in seen
+        except BaseException as exc:  # noqa: BLE001 - shown by the main thread
+            self.error = repr(exc)
+
+
+def test_several_at_once_and_nothing_is_lost(lab: Lab, updater: Updater) -> None:
+    """Two danebots and two others on one RRset, as fast as they can."""
+    lab.tlsa_set(OWNER, str(LIVE))
+    mine = [Worker(lab, record, danebot(updater, record)) for record in (OLD, NEW)]
+    theirs = [Worker(lab, record, other(Outsider(lab), record)) for record in OTHERS[:2]]
+    end = time.monotonic() + 6
+    threads = [threading.Thread(target=one.run, args=(end,)) for one in (*mine, *theirs)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert [one.error for one in (*mine, *theirs)] == [""] * 4
+    assert there(lab) == texts(LIVE, *(one.record for one in (*mine, *theirs) if one.present))
+    assert sum(one.done for one in mine) >= 8
+    assert sum(one.done for one in theirs) >= 30
