@@ -208,6 +208,24 @@ def _emergency(ctx: click.Context, lineage: str, options: dict[str, Any]) -> int
 
 
 @danebot.command()
+@_LINEAGE
+@click.option("--add", multiple=True, metavar="NAME", help="One more name.")
+@click.option("--remove", multiple=True, metavar="NAME", help="A name that is to go.")
+@click.option("--set", "exactly", multiple=True, metavar="NAME", help="A name of all to have.")
+@click.option("--dry-run", is_flag=True, help="Say what would be done; change nothing.")
+@click.pass_context
+def names(ctx: click.Context, /, lineage: str, **options: Any) -> None:  # noqa: ANN401 - click's
+    """Change the names in the certificate of LINEAGE, with the same key; list them without option.
+
+    Options may be repeated, or name several with commas between. dane-ee and dnsnames follow, and
+    the new certificate is deployed as in a renewal.
+    """
+    from danebot.verbs_names import names as verb
+
+    ctx.exit(verb(_command(ctx), lineage, **options))
+
+
+@danebot.command()
 @_LINEAGES
 @_JSON
 @click.pass_context

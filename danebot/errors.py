@@ -15,6 +15,10 @@ class NameSyntaxError(DanebotError):
     """A host name, owner name or endpoint that can't be parsed."""
 
 
+class NameChangeError(DanebotError):
+    """A change of a certificate's names that can't be meant."""
+
+
 class RecordSyntaxError(DanebotError):
     """A TLSA record, a ``dane-ee`` line or a ``dnsnames`` line that can't be parsed."""
 

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from danebot.adapters.certbot_options import saved_options
 from danebot.adapters.certbot_words import Cause, cause_of, reason_of
 from danebot.adapters.process import Ending, run, search_path
 from danebot.errors import CertbotError, TreeError
 
 if TYPE_CHECKING:
+    from danebot.adapters.renewal_conf import RenewalConf
     from danebot.config import Settings
     from danebot.domain.keytype import KeyType
 
@@ -85,6 +87,26 @@ class Certbot:
                 *("--cert-path", str(certificate), "--key-path", str(key)),
                 *("--reason", "keycompromise", "--no-delete-after-revoke"),
                 *(("--server", server) if server else ()),
+            ),
+        )
+
+    def change_names(
+        self, conf: RenewalConf, lineage: str, names: Iterable[str], key_type: KeyType | None
+    ) -> CertbotRun:
+        """Issue now for other names, with the staged key; ``key_type`` is that key's.
+
+        Only `renew` reads what ``conf`` says of the CA, the challenge and its hooks, so all that is
+        given as options.
+        """
+        options = key_type.certbot_options if key_type is not None else ()
+        wanted = [word for name in names for word in ("-d", name)]
+        return self._run(
+            ("certonly",),
+            (
+                *("--cert-name", lineage, "--reuse-key", "--renew-with-new-domains"),
+                *options,
+                *saved_options(conf),
+                *wanted,  # the last, since a webroot belongs to the names after it
             ),
         )
 

@@ -55,6 +55,10 @@ class RenewalConf:
         """A setting of ``[renewalparams]``; "" if it isn't there."""
         return self.settings.get((PARAMETERS, name), "")
 
+    def sectioned(self) -> list[tuple[str, str]]:
+        """Each line with the section it stands in, ``renewalparams/webroot_map`` for instance."""
+        return _sectioned(self.text)
+
     def edited(
         self, *, top: Mapping[str, str] | None = None, parameters: Mapping[str, str] | None = None
     ) -> RenewalConf:
@@ -75,6 +79,18 @@ class RenewalConf:
         for key in [key for key in wanted if key not in done]:
             _insert(lines, key, wanted[key])
         return RenewalConf.parse(self.path, "\n".join(lines) + "\n")
+
+    def with_parameters_of(self, former: RenewalConf) -> RenewalConf:
+        """The same, with parameters that ``former`` has and this one lacks, as they are there."""
+        lost = {
+            match[1]: match[2]
+            for section, line in _sectioned(former.text)
+            if section == PARAMETERS
+            and (match := _SETTING.match(line)) is not None
+            and not line.lstrip().startswith("#")
+            and (PARAMETERS, match[1]) not in self.settings
+        }
+        return self.edited(parameters=lost) if lost else self
 
 
 def _sectioned(text: str) -> list[tuple[str, str]]:

@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from danebot.domain.keytype import CURVE_NAMES, RSA_BITS, KeyType
-from danebot.domain.names import DnsName
+from danebot.domain.names import DnsName, covers
 from danebot.domain.served import Algorithm
 from danebot.errors import CertificateError, NameSyntaxError
 
@@ -162,10 +162,7 @@ class Chain:
 
     def covers(self, name: DnsName) -> bool:
         """Whether the leaf names ``name``, by itself or by a wildcard for its first label."""
-        if name in self.names:
-            return True
-        first, _, parent = name.text.partition(".")
-        return bool(parent) and first != "*" and DnsName(f"*.{parent}") in self.names
+        return covers(self.names, name)
 
 
 def read_chain(pem: bytes) -> Chain:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import enum
 import ipaddress
 import re
+from collections.abc import Container
 from dataclasses import dataclass
 
 from danebot.errors import NameSyntaxError
@@ -57,6 +58,14 @@ class DnsName:
 
     def __str__(self) -> str:
         return self.text
+
+
+def covers(names: Container[DnsName], name: DnsName) -> bool:
+    """Whether one of ``names`` is ``name``, or a wildcard for its first label."""
+    if name in names:
+        return True
+    first, _, parent = name.text.partition(".")
+    return bool(parent) and first != "*" and DnsName(f"*.{parent}") in names
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import difflib
 import enum
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -83,16 +83,27 @@ def published_owners(
 
     Asked of the validating resolver at the usual ports.
     """
-    names = {s.name: s.live.chain.names if s.live is not None else () for s in states}
-    wanted = {
-        lineage: tuple(
-            DnsName.parse(f"_{port}._tcp.{name.text.removeprefix('*.')}")
-            for name in sorted(found)
-            for port in TLSA_PORTS
-            if len(name.text) < _LONGEST_HOST
-        )
-        for lineage, found in names.items()
-    }
+    return owners_below(
+        context,
+        {s.name: s.live.chain.names if s.live is not None else frozenset() for s in states},
+    )
+
+
+def usual_owners(names: Iterable[DnsName]) -> tuple[DnsName, ...]:
+    """Where TLSA records of a certificate's names may be: each at the usual ports."""
+    return tuple(
+        DnsName.parse(f"_{port}._tcp.{name.text.removeprefix('*.')}")
+        for name in sorted(names)
+        for port in TLSA_PORTS
+        if len(name.text) < _LONGEST_HOST
+    )
+
+
+def owners_below(
+    context: Context, names: Mapping[str, Iterable[DnsName]]
+) -> dict[str, tuple[Required, ...]]:
+    """The same as `published_owners` for ``names`` of lineages."""
+    wanted = {lineage: usual_owners(found) for lineage, found in names.items()}
     every = tuple(dict.fromkeys(owner for owners in wanted.values() for owner in owners))
     answers = context.observer.lookup_owners(every) if every else {}
     result = {}

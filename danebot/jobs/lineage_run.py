@@ -96,6 +96,7 @@ class LineageRun:
         self._state = state
         self._seen, self._in_use = seen, in_use
         self._fresh = False
+        self._settled = None
 
     @property
     def settled(self) -> bool:

@@ -82,6 +82,13 @@ def test_a_setting_given_twice_is_left_once() -> None:
     assert conf.text == "cert = 3\n"
 
 
+def test_parameters_that_got_lost_come_back_as_they_were() -> None:
+    former = parse("a = 1\n[renewalparams]\nb = 2\nc = 'x, y'\n# d = 4\n[[map]]\ne = 5\n")
+    new = parse("a = 0\n[renewalparams]\nb = 3\n")
+    assert new.with_parameters_of(former).text == "a = 0\n[renewalparams]\nc = 'x, y'\nb = 3\n"
+    assert former.with_parameters_of(new) is former
+
+
 def test_a_comment_is_no_setting() -> None:
     conf = parse("#cert = 1\n  # cert = 2\n").edited(top={"cert": "3"})
     assert conf.text == "cert = 3\n#cert = 1\n  # cert = 2\n"

@@ -1,0 +1,196 @@
+"""`danebot names`: other names in a lineage's certificate, with the same key.
+
+The order in which things are done leaves, after a crash at any instant, what the next `renew`
+completes: what ``dnsnames`` demands is lowered before the CA is asked and raised after it, so that
+a certificate with the new names is never held back, and ``dane-ee`` follows what is live.  The
+same command, given again, completes the files.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from danebot.adapters.atomic import write_file
+from danebot.adapters.recovery import recover
+from danebot.adapters.tree import DANE_EE, DNSNAMES, read_bytes
+from danebot.domain.dns import Presence
+from danebot.domain.names import TlsaOwner
+from danebot.domain.renaming import Renaming, Wish, renaming
+from danebot.domain.tlsa import Required, parse_dane_ee, parse_dnsnames
+from danebot.errors import CertbotError, RolloverError
+from danebot.jobs.confirm import confirm, run_pending_hooks
+from danebot.jobs.init import owners_below, usual_owners
+from danebot.jobs.lineage_run import LineageRun
+from danebot.jobs.newkey import managed
+from danebot.jobs.survey import keys_of_tree, observe_dns
+
+if TYPE_CHECKING:
+    from danebot.adapters.certbot import Certbot
+    from danebot.adapters.locks import TreeLock
+    from danebot.domain.lineage import Held, LineageState
+    from danebot.domain.names import DnsName
+    from danebot.jobs.context import Context
+
+_PUBLIC = 0o644
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """All that a change of names comes to.
+
+    ``unwatched`` and ``watched`` are lines that leave and enter ``dane-ee``, ``dropped`` and
+    ``demanded`` names that leave and enter ``dnsnames``.  ``published`` are the owners below names
+    that the certificate lacks from then on, where there are TLSA records still.
+    """
+
+    change: Renaming
+    unwatched: tuple[Required, ...]
+    watched: tuple[Required, ...]
+    dropped: tuple[DnsName, ...]
+    demanded: tuple[DnsName, ...]
+    published: tuple[DnsName, ...]
+
+    @property
+    def issues(self) -> bool:
+        """Whether the CA is asked for a certificate."""
+        return self.change.before != self.change.after
+
+
+def names_of(context: Context, name: str) -> tuple[Held, LineageState]:
+    """What certbot renews, whose names are to change; raises where that can't be told."""
+    managed(context, name)
+    state = context.tree.read(name)
+    if state.required is None or state.names is None:
+        raise RolloverError(f"{'; '.join(state.faults)}; correct that first")
+    if state.staged is None:
+        raise RolloverError(
+            f"{name} has no complete version in staging; run first: danebot renew {name}"
+        )
+    return state.staged, state
+
+
+def intend(context: Context, name: str, wish: Wish) -> Intent:
+    """Work out a change, asking DNS but changing nothing."""
+    staged, state = names_of(context, name)
+    required, demanded = state.required or (), state.names or ()
+    hosts = (TlsaOwner.from_name(line.owner) for line in required)
+    known = (*demanded, *(host.base.dns_name for host in hosts if host is not None))
+    change = renaming(staged.chain.names, wish, known)
+    unwatched = change.dropped_owners(required)
+    kept = {line.owner for line in required} - {line.owner for line in unwatched}
+    found = owners_below(context, {name: change.added})[name] if change.added else ()
+    wants_names = (context.tree.paths(name).own / DNSNAMES).exists()
+    return Intent(
+        change,
+        unwatched,
+        tuple(line for line in found if line.owner not in kept),
+        change.dropped_names(demanded),
+        change.new_names(demanded) if wants_names else (),
+        _still_published(context, change, unwatched, kept),
+    )
+
+
+def _still_published(
+    context: Context, change: Renaming, unwatched: Iterable[Required], kept: set[DnsName]
+) -> tuple[DnsName, ...]:
+    owners = dict.fromkeys(line.owner for line in unwatched)
+    owners |= dict.fromkeys(usual_owners(change.removed))
+    asked = tuple(owner for owner in owners if owner not in kept and _gone(change, owner))
+    answers = context.observer.lookup_owners(asked) if asked else {}
+    return tuple(owner for owner in asked if answers[owner].presence is Presence.PRESENT)
+
+
+def _gone(change: Renaming, owner: DnsName) -> bool:
+    parsed = TlsaOwner.from_name(owner)
+    return parsed is not None and change.gone(parsed.base.dns_name)
+
+
+def change_names(
+    context: Context, certbot: Certbot, lock: TreeLock, name: str, wish: Wish
+) -> tuple[LineageRun, Intent]:
+    """Do it; the caller holds ``lock``.  Raises `CertbotError` if nothing was issued.
+
+    What is pending for the lineage is done first, as a `renew` would: the new certificate is made
+    with the key that is staged, which must be a safe one.
+    """
+    run = LineageRun(context, certbot, lock, name)
+    managed(context, name)
+    run.heal()
+    _take_stock(context, run)
+    run.advance()
+    intent = intend(context, name, wish)
+    if intent.issues:
+        _issue(context, run, intent)
+    else:
+        rewrite(run.paths.own / DNSNAMES, parse_dnsnames, intent.dropped, intent.demanded)
+    run.heal()
+    _take_stock(context, run)
+    run.advance()
+    live = run.read().live
+    if live is not None and live.chain.names == intent.change.after:
+        rewrite(run.paths.own / DANE_EE, parse_dane_ee, intent.unwatched, intent.watched)
+    run_pending_hooks(run, context)
+    confirm(run, context)
+    run.review(_take_stock(context, run))
+    return run, intent
+
+
+def _take_stock(context: Context, run: LineageRun) -> frozenset[bytes]:
+    """Look at the tree and at DNS; the DER SPKIs of the keys that any lineage uses."""
+    state = run.read()
+    seen = observe_dns(context, [state])
+    in_use = keys_of_tree(context, {run.name: state})
+    run.take(state, seen, in_use)
+    return in_use
+
+
+def _issue(context: Context, run: LineageRun, intent: Intent) -> None:
+    """Have the CA issue; meanwhile ``dnsnames`` demands only what both certificates have."""
+    staged = run.read().staged
+    if staged is None or not run.certbot_may_renew:
+        raise RolloverError(
+            f"{run.name} can't be renewed safely now, so its names stay; "
+            f"see: danebot status {run.name}"
+        )
+    file = run.paths.own / DNSNAMES
+    former = read_bytes(file) if intent.dropped else b""
+    if intent.dropped:
+        rewrite(file, parse_dnsnames, intent.dropped, ())
+    conf = context.tree.conf(run.name)
+    first = [n for n in intent.change.after if n.text == run.name]  # the CA may name the first
+    names = [*first, *sorted(intent.change.after - {*first})]
+    context.progress(f"{run.name}: certbot certonly for {' '.join(map(str, names))}")
+    with run.lock.certbot_may_run():
+        result = run.certbot.change_names(conf, run.name, map(str, names), staged.key.key_type)
+    recover(context.tree, run.name)
+    issued = run.read().staged
+    if issued is None or issued.chain.names != intent.change.after:
+        if intent.dropped:
+            write_file(file, former, _PUBLIC)
+        reason = result.reason or "certbot says that it succeeded, but it issued for other names"
+        raise CertbotError(f"{run.name}: the names stay as they are: {reason}")
+    new = context.tree.conf(run.name)
+    whole = new.with_parameters_of(conf)
+    if whole is not new:
+        write_file(new.path, whole.text.encode(), new.path.stat().st_mode & 0o777)
+    rewrite(file, parse_dnsnames, (), intent.demanded)
+
+
+def rewrite(
+    path: Path,
+    parse: Callable[[str], tuple[object, ...]],
+    drop: Iterable[object],
+    add: Iterable[object],
+) -> None:
+    """Take lines out of one of danebot's own files and add others; all the rest stays as it is."""
+    unwanted, wanted = {*drop}, [*add]
+    if not unwanted and not wanted:
+        return
+    old = read_bytes(path).decode("utf-8") if path.exists() else ""
+    lines = [line for line in old.splitlines() if not unwanted & {*parse(line)}]
+    text = "".join(f"{line}\n" for line in (*lines, *wanted))
+    if text != old:
+        write_file(path, text.encode(), _PUBLIC)

@@ -1,0 +1,159 @@
+"""The verb ``names``: other names in a certificate, with the same key."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import TYPE_CHECKING, NamedTuple
+
+import click
+
+from danebot.domain.findings import Severity
+from danebot.errors import DanebotError, NameChangeError, NameSyntaxError
+from danebot.verbs import click_echo
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from danebot.console import Console
+    from danebot.domain.findings import Finding
+    from danebot.domain.names import DnsName
+    from danebot.domain.renaming import Wish
+    from danebot.jobs.context import Context
+    from danebot.jobs.names import Intent
+    from danebot.jobs.survey import LineageView
+
+_FINE, _ATTENTION = 0, 1
+
+
+class _Outcome(NamedTuple):
+    """What a run knows in the end."""
+
+    view: LineageView | None
+    findings: tuple[Finding, ...]
+
+
+def names(
+    console: Console,
+    name: str,
+    *,
+    add: tuple[str, ...],
+    remove: tuple[str, ...],
+    exactly: tuple[str, ...],
+    dry_run: bool,
+) -> int:
+    """List the names, or change them."""
+    from danebot.domain.renaming import Wish
+
+    if exactly and (add or remove):
+        raise click.UsageError("--set names them all: use it without --add and --remove")
+    try:
+        wish = Wish(_parsed(add), _parsed(remove), _parsed(exactly))
+    except NameSyntaxError as exc:
+        raise click.UsageError(str(exc)) from exc
+    context = console.context(console.tree())
+    if not wish:
+        return _list(context, name)
+    try:
+        if dry_run:
+            return _dry(console, context, name, wish)
+        return _change(console, context, name, wish)
+    except NameChangeError as exc:
+        raise click.UsageError(f"{name}: {exc}") from exc
+
+
+def _parsed(words: Iterable[str]) -> tuple[DnsName, ...]:
+    """The names in options; certbot allows commas between them, too."""
+    from danebot.domain.renaming import parse_name
+
+    return tuple(parse_name(name) for word in words for name in word.split(","))
+
+
+def _list(context: Context, name: str) -> int:
+    from danebot.jobs.names import names_of
+
+    staged, _ = names_of(context, name)
+    for one in sorted(staged.chain.names):
+        click_echo(str(one))
+    return _FINE
+
+
+def _dry(console: Console, context: Context, name: str, wish: Wish) -> int:
+    from danebot.jobs.names import intend
+
+    intent = intend(context, name, wish)
+    if intent.issues:
+        wanted = " ".join(map(str, sorted(intent.change.after)))
+        console.say(f"{name}: would have certbot issue for: {wanted}")
+    else:
+        console.say(f"{name}: the certificate has these names already")
+    for words, lines in (
+        ("would no longer watch", intent.unwatched),
+        ("would watch", intent.watched),
+        ("would no longer require the name", intent.dropped),
+        ("would require the name", intent.demanded),
+    ):
+        for line in lines:
+            console.say(f"{name}: {words} {line}")
+    _warn(console, name, intent)
+    console.say("nothing was changed")
+    return _FINE
+
+
+def _change(console: Console, context: Context, name: str, wish: Wish) -> int:
+    from danebot.jobs.names import change_names, intend
+
+    intend(context, name, wish)  # what can't be meant is said before anything is done
+    certbot = console.certbot()
+    started = context.clock()
+    with console.locked() as lock:
+        run, intent = change_names(context, certbot, lock, name, wish)
+        view = replace(run.view, probes=run.probes) if run.view is not None else None
+        outcome = _Outcome(
+            view, tuple(dict.fromkeys([*run.events, *(view.findings if view else ())]))
+        )
+        status = _publish(console, outcome, started, context.clock())
+    live = run.read().live
+    if live is not None and live.chain.names == intent.change.after:
+        console.say(f"{name}: live has the names: {' '.join(map(str, sorted(live.chain.names)))}")
+        for line in intent.unwatched:
+            console.say(f"{name}: no longer watched: {line}")
+        for line in intent.watched:
+            console.say(f"{name}: watched from now on: {line}")
+    _warn(console, name, intent)
+    console.report(outcome.findings)
+    return status
+
+
+def _publish(console: Console, outcome: _Outcome, started: datetime, ended: datetime) -> int:
+    """Write the public documents; the run's exit status."""
+    from danebot.jobs.snapshot import Scope, write_snapshot
+    from danebot.jobs.textfile import write_textfile
+
+    worst = max((f.severity for f in outcome.findings), default=Severity.INFO)
+    status = _ATTENTION if worst >= Severity.WARNING else _FINE
+    try:
+        write_snapshot(
+            console.settings.snapshot,
+            verb="names",
+            scope=Scope.SOME,
+            started=started,
+            ended=ended,
+            exit_status=status,
+            views=(outcome.view,) if outcome.view is not None else (),
+            findings=outcome.findings,
+        )
+        reason = write_textfile(console.settings)
+    except DanebotError as exc:
+        reason = f"the status document could not be written: {exc}"
+    if reason:
+        console.warn(reason)
+    return _ATTENTION if reason else status
+
+
+def _warn(console: Console, name: str, intent: Intent) -> None:
+    for owner in intent.published:
+        console.warn(
+            f"{name}: TLSA records of {owner} are still published, and danebot doesn't watch them; "
+            "remove them, or mail to that name fails at the next change of the key"
+        )
