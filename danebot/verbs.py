@@ -311,7 +311,7 @@ def newkey(
     unprotected: bool,
 ) -> int:
     """Stage, adopt or cancel a next key."""
-    from danebot.jobs.newkey import Protection, stage
+    from danebot.jobs.newkey import Protection, Source, stage
     from danebot.jobs.newkey import cancel as drop
 
     tree = console.tree()
@@ -333,12 +333,20 @@ def newkey(
         notice = console.settings.key_type_notice(name, current.key_type)
         if notice:
             console.warn(notice)
+    digest = staged.key.digest.hex()
+    if staged.source is Source.STANDING:
+        console.say(f"{name}: the key {digest}, which stands by, is used by the next danebot renew")
+        return status
     if not staged.records:
-        digest = staged.key.digest.hex()
         console.say(f"{name}: the next key is staged; its record data: 3 1 1 {digest}")
         return status
     if form == "zone":
-        console.say(f"; {name}: ADD these records, and keep those that are there")
+        if console.settings.publish(name).in_renew:
+            console.say(
+                f"; {name}: danebot renew adds these records, and keeps those that are there"
+            )
+        else:
+            console.say(f"; {name}: ADD these records, and keep those that are there")
         lines = zone_lines(staged.records)
     else:
         lines = nsupdate_lines(staged.records)

@@ -158,6 +158,13 @@ class LineageRun:
 
     # ---- executing --------------------------------------------------------------------------
 
+    def make_next_key(self) -> None:
+        """Make a next key if one is wanted, so that its records are published in this run."""
+        current = self.preview()
+        if current.plan.step is Step.MAKE_NEXT:
+            self._execute(Step.MAKE_NEXT, current)
+            self._state = None
+
     def advance(self) -> None:
         """Execute the plan's steps until none is left."""
         for _ in range(_MOST_STEPS):

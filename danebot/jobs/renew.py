@@ -45,6 +45,8 @@ def renew(
     for run in runs:
         _guard(run, run.heal)
     _look(context, runs)
+    for run in runs:
+        _guard(run, run.make_next_key)
     _publish(context, runs, Part.ADD)
     for run in runs:
         _guard(run, run.advance)
