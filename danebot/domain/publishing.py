@@ -87,8 +87,8 @@ ADVICE: Mapping[Outcome, tuple[str, str]] = {
         "allow the key to update TLSA records at {target} (docs/publishing.md)",
     ),
     Outcome.NOT_AUTHORITATIVE: (
-        "the server is not authoritative for the zone",
-        "name the primary server with server, and the zone with zone, under [publish]",
+        "the server isn't the zone's, or doesn't let this key update it",
+        "name server and zone under [publish], and allow the key there (docs/publishing.md)",
     ),
     Outcome.NO_ZONE: (
         "the zone of {target} could not be found",

@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -288,3 +288,91 @@ def test_several_at_once_and_nothing_is_lost(lab: Lab, updater: Updater) -> None
     assert there(lab) == texts(LIVE, *(one.record for one in (*mine, *theirs) if one.present))
     assert sum(one.done for one in mine) >= 8
     assert sum(one.done for one in theirs) >= 30
+
+
+# ---- where it goes, and why it may not --------------------------------------------------------
+
+
+def test_server_and_zone_come_from_the_soa_record(lab: Lab, updater: Updater) -> None:
+    lab._owners.add(("example.test.", OWNER))
+    blank = replace(change(add=(NEW,)), zone=None)
+    done = updater.publish(blank)
+    assert (done.outcome, done.server) == (Outcome.DONE, "ns1.example.test")
+    assert there(lab) == texts(NEW)
+    assert updater.publish(blank).outcome is Outcome.UNCHANGED
+
+
+def test_a_ttl_is_kept_or_set(lab: Lab, updater: Updater) -> None:
+    def ttl() -> int:
+        query = dns.message.make_query(OWNER, "TLSA")
+        return dns.query.tcp(query, lab.ns1, timeout=5).answer[0].ttl
+
+    lab.tlsa_set(OWNER, str(LIVE), ttl=77)
+    assert updater.publish(change(add=(NEW,))).outcome is Outcome.DONE
+    assert ttl() == 77
+    lower = replace(change(add=(OLD,)), ttl=timedelta(seconds=30))
+    assert updater.publish(lower).outcome is Outcome.DONE
+    assert ttl() == 30
+    lab.tlsa_del(OWNER)
+    assert updater.publish(change(add=(NEW,))).outcome is Outcome.DONE
+    assert ttl() == 3600
+
+
+def keyed(updater: Updater, name: str, secret: str) -> Updater:
+    path = updater.key_file.with_name("other.key")
+    path.touch(0o600)
+    path.write_text(f'key "{name}" {{ algorithm hmac-sha256; secret "{secret}"; }};')
+    return replace(updater, key_file=path)
+
+
+def refused(updater: Updater) -> tuple[Outcome, str]:
+    done = updater.publish(change(add=(NEW,)))
+    return done.outcome, done.text
+
+
+def test_wrong_keys(lab: Lab, updater: Updater, monkeypatch: pytest.MonkeyPatch) -> None:
+    wrong_name = keyed(updater, "nobody.", lab.tsig_secret)
+    assert refused(wrong_name)[0] is Outcome.BAD_KEY
+    wrong_secret = keyed(updater, lab.tsig_name, "d3Jvbmcgd3Jvbmcgd3Jvbmc=")
+    outcome, text = refused(wrong_secret)
+    assert outcome is Outcome.BAD_KEY
+    assert "doesn't accept the TSIG key" in text
+    clock = time.time
+    with monkeypatch.context() as patched:
+        patched.setattr(time, "time", lambda: clock() - 4000)  # TSIG's own; nothing else counts
+        outcome, text = refused(updater)
+    assert outcome is Outcome.BAD_TIME
+    assert "clocks" in text
+    assert there(lab) == set()
+
+
+def test_wrong_places(lab: Lab, updater: Updater) -> None:
+    assert refused(replace(updater, zone=DnsName("nosuch.test")))[0] is Outcome.NO_ZONE
+    primary = ServerAddress(lab.ns1)
+    there_not = replace(updater, zone=DnsName("nosuch.test"), server=primary)
+    outcome, text = refused(there_not)
+    assert outcome is Outcome.NOT_AUTHORITATIVE
+    assert "NOTAUTH" in text
+    other_zone = replace(updater, zone=DnsName("insecure.test"), server=primary)
+    assert refused(other_zone)[0] is Outcome.NOT_AUTHORITATIVE
+    nobody = replace(updater, server=ServerAddress("nobody.example.test"))
+    outcome, text = refused(nobody)
+    assert outcome is Outcome.NO_SERVER
+    assert "nobody.example.test has no address" in text
+
+
+def test_a_primary_that_is_down_or_hangs(lab: Lab, updater: Updater) -> None:
+    lab.stop("primary")
+    outcome, text = refused(updater)
+    assert outcome is Outcome.UNREACHABLE
+    assert "Connection refused" in text
+    lab.start("primary")
+    lab.pause("primary")
+    began = time.monotonic()
+    outcome, text = refused(replace(updater, timeout=timedelta(seconds=1)))
+    assert outcome is Outcome.UNREACHABLE
+    assert "timed out" in text
+    assert time.monotonic() - began < 5
+    lab.resume("primary")
+    assert updater.publish(change(add=(NEW,))).outcome is Outcome.DONE
+    lab._owners.add(("example.test.", OWNER))
