@@ -85,7 +85,8 @@ def _publish(context: Context, runs: Sequence[LineageRun], part: Part) -> None:
     tried: list[tuple[LineageRun, Attempt]] = []
 
     def one(run: LineageRun) -> None:
-        seen = replace(run.view or run.preview(), memory=run.memory)
+        known = run.view if part is Part.REMOVE else None  # a key may have been made since
+        seen = replace(known or run.preview(), memory=run.memory)
         if part is Part.REMOVE or run.lacks_more(seen.publication):
             tried.append((run, attempt(context, seen, part, Timing.WHEN_DUE)))
 

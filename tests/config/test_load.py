@@ -5,6 +5,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -12,10 +13,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from danebot.config import EndpointSetting, SocketAddress, load
+from danebot.config import (
+    EndpointSetting,
+    Method,
+    PublishSettings,
+    ServerAddress,
+    SocketAddress,
+    load,
+)
 from danebot.config.values import parse_duration, parse_socket_address
 from danebot.domain.keytype import KeyType
-from danebot.domain.names import Hostname, Protocol
+from danebot.domain.names import DnsName, Hostname, Protocol
 from danebot.domain.policy import Policy
 from danebot.errors import ConfigError
 
@@ -502,3 +510,87 @@ def test_a_new_key_of_another_type_than_the_current_one_is_explained(root: Path)
     assert f"the new key is rsa2048, as {path}:1 says; the current key is p256" in notice
     assert found.key_type_notice("mail.example.org", KeyType.RSA_2048) == ""
     assert load(root=root / "nowhere").key_type_notice("mail.example.org", None) == ""
+
+
+# ---- publication ------------------------------------------------------------------------------
+
+
+def test_publication_is_by_hand_unless_told(root: Path) -> None:
+    found = load(root=root).publish("any")
+    assert found == PublishSettings()
+    assert not found.in_renew
+
+
+def test_how_records_are_published(root: Path) -> None:
+    config(
+        root,
+        """
+        [publish]
+        method = "rfc2136"
+        key_file = "/etc/danebot/tsig.key"
+        server = "NS1.Example.Org:5353"
+        ttl = "10m"
+        [lineage."a.example.org".publish]
+        server = "[2001:db8::53]"
+        zone = "example.org."
+        automatic = false
+        [lineage."b.example.org".publish]
+        method = "exec"
+        command = "publish-at-provider"
+        timeout = "5m"
+        wait = "0s"
+        [lineage."c.example.org".publish]
+        method = "manual"
+        """,
+    )
+    settings = load(root=root)
+
+    common = settings.publish("any")
+    assert common.method is Method.RFC2136
+    assert common.server == ServerAddress("ns1.example.org", 5353)
+    assert common.ttl == timedelta(minutes=10)
+    assert common.in_renew
+    first = settings.publish("a.example.org")
+    assert first == replace(
+        common,
+        server=ServerAddress("2001:db8::53"),
+        zone=DnsName("example.org"),
+        automatic=False,
+    )
+    assert not first.in_renew
+    second = settings.publish("b.example.org")
+    assert (second.method, second.command) == (Method.EXEC, "publish-at-provider")
+    assert (second.timeout, second.wait) == (timedelta(minutes=5), timedelta(0))
+    assert not settings.publish("c.example.org").in_renew
+    assert str(ServerAddress("2001:db8::53", 5353)) == "[2001:db8::53]:5353"
+    assert str(ServerAddress("ns1.example.org")) == "ns1.example.org"
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ('method = "rfc2136"', '2: publish.method is "rfc2136", which needs key_file'),
+        ('method = "exec"', '2: publish.method is "exec", which needs command'),
+        ('method = "axfr"', '2: publish.method must be one of "manual", "rfc2136", "exec"'),
+        ('server = "ns1.example.org:x"', "2: publish.server must be a server's address or name"),
+        ("server = 53", "2: publish.server must be a server's address or name"),
+        ('zone = "a..b"', "2: publish.zone must be a DNS name"),
+        ('ttl = "0s"', "2: publish.ttl must be at least a second"),
+        ('timeout = "0s"', "2: publish.timeout must be longer than zero"),
+        ('key_file = "tsig.key"', "2: publish.key_file must be an absolute path"),
+        ("automatic = 1", "2: publish.automatic must be true or false"),
+        (
+            'keyfile = "/k"',
+            "2: publish.keyfile is not a setting of danebot; did you mean key_file?",
+        ),
+    ],
+)
+def test_mistakes_in_publication(root: Path, text: str, problem: str) -> None:
+    (line,) = problems(root, f"[publish]\n{text}\n")
+    assert line.startswith(problem)
+
+
+def test_a_lineage_without_the_key_that_its_method_needs(root: Path) -> None:
+    text = '[publish]\n[lineage."a.example.org".publish]\nmethod = "rfc2136"\n'
+    (line,) = problems(root, text)
+    assert line.startswith('3: lineage."a.example.org".publish.method is "rfc2136"')
