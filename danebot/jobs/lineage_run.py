@@ -26,7 +26,7 @@ from danebot.domain.memory import (
 )
 from danebot.domain.policy import next_attempt
 from danebot.domain.rollover import Keep, Plan, Step
-from danebot.domain.schedule import requested
+from danebot.domain.schedule import requested, scheduled, standing
 from danebot.errors import TreeError
 from danebot.jobs.survey import LineageView, observe_dns, view
 
@@ -160,10 +160,13 @@ class LineageRun:
 
     def make_next_key(self) -> None:
         """Make a next key if one is wanted, so that its records are published in this run."""
+        policy = self.context.settings.policy(self.name)
+        if not standing(policy) and not scheduled(policy):
+            return
         current = self.preview()
         if current.plan.step is Step.MAKE_NEXT:
             self._execute(Step.MAKE_NEXT, current)
-            self._state = None
+            self._state = self.view = None
 
     def advance(self) -> None:
         """Execute the plan's steps until none is left."""

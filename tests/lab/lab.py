@@ -189,6 +189,13 @@ class Lab:
         """Return the SPKI SHA2-256 digest that a server presents on the wire, in hex."""
         return client.spki(client.served_certificate(address or self.mail, port))
 
+    def postfix_serves(self, *lineages: str) -> None:
+        """Have postfix serve the chains of several lineages, as one with RSA and one with ECDSA.
+
+        Only for a lab of one's own: it stays so.
+        """
+        self._mail.serve(*(self.tree / "live" / name / "combo.pem" for name in lineages))
+
     def postfix_reload(self) -> None:
         """Have postfix read its chain files again, as `postfix reload` does."""
         self._processes.signal("postfix", signal.SIGHUP)

@@ -24,6 +24,14 @@ class Mail:
     def config(self) -> Path:
         return self.root / "postfix/etc"
 
+    def serve(self, *chains: Path) -> None:
+        """Name the chain files of the first address; smtpd processes to come read them."""
+        path = self.config / "main.cf"
+        lines = path.read_text(encoding="ascii").splitlines()
+        kept = [line for line in lines if not line.startswith("smtpd_tls_chain_files")]
+        named = f"smtpd_tls_chain_files = {', '.join(map(str, chains))}"
+        path.write_text("\n".join([*kept, named]) + "\n", encoding="ascii")
+
     def services(self) -> list[Service]:
         """Write the configuration; return what is to be started."""
         base = self.root / "postfix"
