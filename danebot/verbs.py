@@ -425,7 +425,7 @@ def tlsa(console: Console, name: str, form: str, *, as_json: bool) -> int:
     else:
         for line in publication_lines(publication):
             click_echo(line)
-    if not views[0].state.required:
+    if not views[0].state.owners:
         console.warn(f"{name} has no dane-ee file, so nothing is known of its TLSA records")
     sys.stdout.flush()
     return _ATTENTION if publication.add else _FINE

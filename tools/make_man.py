@@ -39,7 +39,8 @@ settings of the shell program of the same name, read as data
 the public status document
 .TP
 /etc/letsencrypt/staging/LINEAGE/dane-ee
-the TLSA owners that are watched, a line each: MATCHING-TYPE OWNER
+the TLSA owners that are watched, a line each: MATCHING-TYPE OWNER.
+A 3 1 x record of the key is expected there, unless the owner relies on DANE-TA (2 x x) records
 .TP
 /etc/letsencrypt/staging/LINEAGE/dnsnames
 names that a certificate must have to be deployed

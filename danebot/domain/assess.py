@@ -17,6 +17,7 @@ from danebot.domain.sight import Gap, Obstacle, Seen, Sight, matches_chain
 from danebot.domain.tlsa import MatchingType, Required
 
 if TYPE_CHECKING:
+    from danebot.domain.gate import Refusal
     from danebot.domain.memory import Memory
     from danebot.domain.policy import Policy
 
@@ -56,7 +57,7 @@ def _files(state: LineageState, plan: Plan) -> Iterator[Finding]:
             f"restore live/{state.name} from a backup, then run: danebot renew",
         )
     staged = state.management is Management.STAGED
-    if staged and state.required == ():
+    if staged and state.required is not None and not state.owners:
         yield Finding(
             Code.UNPROTECTED,
             Severity.NOTICE,
@@ -262,6 +263,15 @@ def _rollover(
 
 def _held(state: LineageState, plan: Plan) -> Finding:
     version = state.staged.version if state.staged is not None else None
+    refusal = plan.refusal
+    if plan.hold is Hold.CACHES and refusal is not None:
+        return Finding(
+            Code.DEPLOYMENT_HELD,
+            Severity.INFO,
+            state.name,
+            f"version {version} waits until caches have dropped TLSA records by which senders "
+            f"would refuse it ({refusal})",
+        )
     reason = plan.hold.value if plan.hold is not None else "it is not safe"
     detail = f" ({plan.detail})" if plan.detail else ""
     remedies = {
@@ -269,6 +279,7 @@ def _held(state: LineageState, plan: Plan) -> Finding:
         Hold.CHAIN_UNVERIFIED: "see the issuer, or name its root with ca_file",
         Hold.CANNOT_SEE: "see that the resolver runs; it is deployed once DNS can be observed",
         Hold.NAMES_UNREADABLE: "correct the dnsnames file",
+        Hold.GATE: _gate_remedy(refusal),
     }
     return Finding(
         Code.DEPLOYMENT_HELD,
@@ -276,6 +287,15 @@ def _held(state: LineageState, plan: Plan) -> Finding:
         state.name,
         f"version {version} was issued but is not deployed: {reason}{detail}; live stays as it is",
         remedies.get(plan.hold or Hold.UNKNOWN_KEY, ""),
+    )
+
+
+def _gate_remedy(refusal: Refusal | None) -> str:
+    if refusal is None or refusal.publish is None:
+        return "see what was issued: no TLSA record makes up for that"
+    return (
+        f"add, and keep what is there: {refusal.owner}. IN TLSA {refusal.publish}; "
+        "it is deployed once every cache has that"
     )
 
 

@@ -192,3 +192,14 @@ class OwnerObservation:
             for names, servers in parts
             for name in names - {one.server.name for one in servers if one.heard}
         )
+
+    @property
+    def heard_any(self) -> bool:
+        """Whether any authoritative server of the RRset gave an answer."""
+        return any(server.heard for server in self.servers)
+
+    @property
+    def heard_all(self) -> bool:
+        """Whether the resolver and at least one address of every server gave an answer."""
+        known = self.answer.presence is not Presence.UNKNOWN
+        return known and self.heard_any and not self.unheard

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from danebot.domain.certs import Chain, PublicKey
     from danebot.domain.names import DnsName
-    from danebot.domain.tlsa import Required
+    from danebot.domain.tlsa import Required, TlsaRecord
 
 
 class Management(enum.Enum):
@@ -64,6 +64,17 @@ class UnknownKey:
 
 
 @dataclass(frozen=True, slots=True)
+class Anchored:
+    """A line of ``dane-ee`` that demands no record now, since its owner relies on ``record``.
+
+    That is a DANE-TA(2) one, which authenticates the live chain (see `gate.anchored`).
+    """
+
+    line: Required
+    record: TlsaRecord
+
+
+@dataclass(frozen=True, slots=True)
 class LineageState:
     """One lineage as found: ``live`` and ``staged`` are what the links lead to.
 
@@ -82,6 +93,7 @@ class LineageState:
     required: tuple[Required, ...] | None = ()
     names: tuple[DnsName, ...] | None = ()
     faults: tuple[str, ...] = ()
+    anchored: tuple[Anchored, ...] = ()
 
     @property
     def serving(self) -> Held | None:
@@ -111,4 +123,9 @@ class LineageState:
     @property
     def owners(self) -> tuple[DnsName, ...]:
         """The TLSA owner names of ``dane-ee``, each once."""
-        return tuple(dict.fromkeys(required.owner for required in self.required or ()))
+        return tuple(dict.fromkeys(line.owner for line in self.lines))
+
+    @property
+    def lines(self) -> tuple[Required, ...]:
+        """The lines of ``dane-ee``, those of anchored owners included."""
+        return (*(self.required or ()), *(one.line for one in self.anchored))

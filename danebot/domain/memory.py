@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 
 from danebot.domain.names import DnsName, Hostname
 from danebot.domain.publishing import Outcome
-from danebot.domain.tlsa import Required
+from danebot.domain.tlsa import Required, TlsaRecord
 
 SCHEMA = 1
 
@@ -38,25 +38,42 @@ class Route:
     name_servers: frozenset[Hostname]
 
 
+class Witness(enum.Enum):
+    """Who has been heard on records."""
+
+    RESOLVER = "resolver alone"
+    SERVERS = "authoritative servers"
+
+
+@dataclass(frozen=True, slots=True)
+class RRsetSighting:
+    """A TLSA RRset that was to be had for an owner, and the TTL under which it could be cached.
+
+    ``records`` are sorted.  ``first`` and ``until`` are as for `TtlSighting`.
+    """
+
+    records: tuple[TlsaRecord, ...]
+    ttl: timedelta
+    first: datetime
+    until: datetime | None = None
+    witness: Witness = Witness.RESOLVER
+
+
 @dataclass(frozen=True, slots=True)
 class OwnerMemory:
     """What was observed of one TLSA owner.
 
     After a change of route, resolvers may keep to the old one until ``old_route_until``.
-    ``route_ttl`` is the largest NS TTL seen since the route is this one.
+    ``route_ttl`` is the largest NS TTL seen since the route is this one.  ``rrsets`` are those that
+    a cache may hold; nothing is known of any before ``watched_since``.
     """
 
     sightings: tuple[TtlSighting, ...] = ()
     route: Route | None = None
     route_ttl: timedelta | None = None
     old_route_until: datetime | None = None
-
-
-class Witness(enum.Enum):
-    """Who has been heard on the awaited records."""
-
-    RESOLVER = "resolver alone"
-    SERVERS = "authoritative servers"
+    rrsets: tuple[RRsetSighting, ...] = ()
+    watched_since: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

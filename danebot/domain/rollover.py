@@ -24,8 +24,10 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from danebot.domain.dns import OwnerObservation, Presence, ServerOutcome
+from danebot.domain.gate import Refusal, gate
 from danebot.domain.lineage import Held, LineageState, Management
 from danebot.domain.memory import Awaiting, Memory, OwnerMemory, Route, TtlSighting, Witness
+from danebot.domain.rrsets import remember_rrsets, watched_since
 from danebot.domain.schedule import (
     hurried,
     in_force,
@@ -91,6 +93,8 @@ class Hold(enum.Enum):
     KEY_MISMATCH = "its private key is not the certificate's"
     CHAIN_UNVERIFIED = "its chain does not verify"
     NAME_MISSING = "it lacks a required name"
+    GATE = "senders would refuse it"
+    CACHES = "caches may hold TLSA records by which senders would refuse it"
     NAMES_UNREADABLE = "the required names can't be read"
     RECORDS_UNREADABLE = "the required records can't be read"
     BACKING_OFF = "the last attempt failed"
@@ -148,7 +152,7 @@ class Plan:
 
     ``current`` and ``awaited`` are the sights of the current and the awaited key's records.
     ``certbot_may_renew`` is False while an unsafe key is staged that can't be put back.
-    ``keep`` says, for PUT_BACK, where the staged key goes.
+    ``keep`` says, for PUT_BACK, where the staged key goes; ``refusal``, for GATE and CACHES, why.
     """
 
     phase: Phase
@@ -161,6 +165,7 @@ class Plan:
     repair: Repair = Repair.NOT_NEEDED
     certbot_may_renew: bool = True
     keep: Keep | None = None
+    refusal: Refusal | None = None
 
 
 class Keep(enum.Enum):
@@ -211,7 +216,9 @@ def _remember_owner(
     else:
         route_ttl = max(ns_ttls, default=None)
     sightings = _remember_ttls(old, observation, now, keep_all=keep_all)
-    return OwnerMemory(sightings, route, route_ttl, until)
+    routed = replace(old, old_route_until=until)
+    rrsets, since = remember_rrsets(routed, observation, now), watched_since(old, observation, now)
+    return OwnerMemory(sightings, route, route_ttl, until, rrsets, since)
 
 
 def _remember_ttls(
@@ -223,7 +230,7 @@ def _remember_ttls(
     stays as long as somebody may still ask there.
     """
     in_force = _cacheable(observation)
-    heard_all = _heard_all(observation)
+    heard_all = observation.heard_all
     found = []
     for sighting in old.sightings:
         kept = replace(sighting, first=min(sighting.first, now))  # the clock may have gone back
@@ -244,13 +251,6 @@ def _covers(one: TtlSighting, other: TtlSighting) -> bool:
     if one.until is not None and (other.until is None or one.until < other.until):
         return False
     return one != other
-
-
-def _heard_all(observation: OwnerObservation) -> bool:
-    """Whether the resolver and at least one address of every server gave an answer."""
-    heard = any(server.heard for server in observation.servers)
-    known = observation.answer.presence is not Presence.UNKNOWN
-    return known and heard and not observation.unheard
 
 
 def _cacheable(observation: OwnerObservation) -> frozenset[timedelta]:
@@ -400,7 +400,7 @@ def plan(observation: Observation, memory: Memory, policy: Policy, now: datetime
     if unfinished and _in_place(state):
         return replace(base, step=Step.FINISH)
     if not serving.same_content(state.staged):
-        return _plan_staged(base, observation, state.staged, memory, now)
+        return _plan_staged(base, observation, state.staged, memory, policy=policy, now=now)
     if not _in_place(state):
         return replace(base, phase=Phase.ISSUED, step=Step.DEPLOY)
     return _plan_awaited(base, observation, memory, policy, now)
@@ -449,7 +449,13 @@ def _repairs(key: PublicKey, observation: Observation) -> bool:
 
 
 def _plan_staged(
-    base: Plan, observation: Observation, staged: Held, memory: Memory, now: datetime
+    base: Plan,
+    observation: Observation,
+    staged: Held,
+    memory: Memory,
+    *,
+    policy: Policy,
+    now: datetime,
 ) -> Plan:
     """Something else than what is served is staged: deploy it, hold it, or put staging back."""
     state = observation.state
@@ -472,7 +478,19 @@ def _plan_staged(
     hold, detail = chain_hold(state, staged, observation.distrust)
     if hold is not None:
         return replace(issued, hold=hold, detail=detail, repair=repair)
+    waits = in_force(policy, memory, staged.key)
+    refusal = gate(state, staged, observation.owners, memory, policy=waits, now=now)
+    if refusal is not None and not mismatch_accepted(memory, staged.key):
+        return replace(_refused(issued, refusal), repair=repair)
     return replace(issued, step=Step.DEPLOY, repair=repair)
+
+
+def _refused(issued: Plan, refusal: Refusal) -> Plan:
+    """The gate stays shut: for want of records, for want of sight, or until caches are empty."""
+    hold = Hold.GATE if refusal.until is None else Hold.CACHES
+    if refusal.unknown:
+        hold = Hold.CANNOT_SEE
+    return replace(issued, hold=hold, detail=str(refusal), refusal=refusal)
 
 
 def _key_hold(

@@ -73,7 +73,7 @@ def wants_next_key(state: LineageState, memory: Memory, policy: Policy, now: dat
 
     Never without TLSA owners: nothing would keep it from being used too early.
     """
-    if not state.required or state.awaited is not None or state.current_key is None:
+    if not state.lines or state.awaited is not None or state.current_key is None:
         return False
     if policy.key_type is None and state.current_key.key_type is None:
         return False  # certbot doesn't issue with its like

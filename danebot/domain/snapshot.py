@@ -15,10 +15,11 @@ from danebot.domain.findings import Finding, Severity
 from danebot.domain.rollover import Phase, emergency_wait
 from danebot.domain.schedule import rollover_at
 from danebot.domain.served import ProbeOutcome
+from danebot.domain.sight import Seen
 
 if TYPE_CHECKING:
     from danebot.domain.certs import PublicKey
-    from danebot.domain.lineage import Held
+    from danebot.domain.lineage import Anchored, Held
     from danebot.domain.memory import Memory
     from danebot.domain.policy import Policy
     from danebot.domain.retire import OwnedRecord, Publication
@@ -53,6 +54,7 @@ class CertificateStatus:
 class RecordStatus:
     """One required record: whose (current or awaited), and where it is seen or missing.
 
+    At an owner that relies on DANE-TA it is that record, its role ``anchor``.
     ``security`` is that of the validating resolver's answer (RFC 4033 section 5), "" if it was not
     asked; ``ttl`` the authoritative one of the RRset, None where there is none.
     """
@@ -233,6 +235,7 @@ def lineage_status(
         records=(
             *(_record("current", sight, observation) for sight in plan.current),
             *(_record("awaited", sight, observation) for sight in plan.awaited),
+            *(_anchor(one, observation) for one in state.anchored),
         ),
         publication=PublicationStatus(
             _lines(publication.keep), _lines(publication.add), _lines(publication.remove)
@@ -349,6 +352,21 @@ def _record(role: str, sight: Sight, observation: Observation) -> RecordStatus:
         tuple(missing),
         seen.answer.security.value if seen is not None else "",
         seen.answer.ttl if seen is not None else None,
+    )
+
+
+def _anchor(anchored: Anchored, observation: Observation) -> RecordStatus:
+    owner = anchored.line.owner
+    seen = observation.owners[owner]
+    return RecordStatus(
+        "anchor",
+        str(owner),
+        str(anchored.record),
+        Seen.EVERYWHERE.value,
+        tuple(str(one.server) for one in seen.servers if anchored.record in one.records),
+        (),
+        seen.answer.security.value,
+        seen.answer.ttl,
     )
 
 

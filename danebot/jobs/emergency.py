@@ -48,7 +48,7 @@ def find_successor(context: Context, name: str) -> Successor:
     memory = remember(load_memory(context.tree.paths(name)), state, seen, context.clock())
     wait = emergency_wait(state, memory, context.settings.policy(name), context.clock())
     key = state.awaited_key
-    return Successor(key, records_of(state, key, seen) if key is not None else (), wait)
+    return Successor(key, records_of(context, state, key, seen) if key is not None else (), wait)
 
 
 def request_successor(
@@ -78,4 +78,4 @@ def request_successor(
     wanted = replace(memory, request=request, promotion_failure=None)
     save_memory(paths, load_memory(paths), wanted)
     wait = emergency_wait(state, memory, context.settings.policy(name), context.clock())
-    return Successor(key, records_of(state, key, seen), wait)
+    return Successor(key, records_of(context, state, key, seen), wait)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import difflib
 import enum
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -37,7 +37,8 @@ from danebot.adapters.tree import (
     LineagePaths,
     read_bytes,
 )
-from danebot.domain.dns import Presence
+from danebot.domain.dns import Presence, TlsaAnswer
+from danebot.domain.gate import matched_anchor, senders_to
 from danebot.domain.names import DnsName
 from danebot.domain.rollover import Keep, Observation, Step, plan, remember
 from danebot.domain.tlsa import MatchingType, Required, Selector, Usage, unusable_reason
@@ -45,7 +46,9 @@ from danebot.errors import DanebotError, RolloverError, TreeError
 from danebot.jobs.survey import chain_distrust, observe_dns
 
 if TYPE_CHECKING:
-    from danebot.domain.lineage import LineageState
+    from datetime import datetime
+
+    from danebot.domain.lineage import Held, LineageState
     from danebot.jobs.context import Context
 
 TLSA_PORTS = (25, 465, 587, 143, 993, 110, 995, 443, 5222, 5223, 5269, 5270, 4190, 21, 990, 853)
@@ -77,15 +80,17 @@ class Initialised:
 
 
 def published_owners(
-    context: Context, states: Iterable[LineageState]
+    context: Context, states: Sequence[LineageState]
 ) -> dict[str, tuple[Required, ...]]:
-    """For each lineage, the owners below its certificate's names that have DANE-EE SPKI records.
+    """For each lineage, the owners below its certificate's names that rely on its key or authority.
 
-    Asked of the validating resolver at the usual ports.
+    Those are the ones with DANE-EE SPKI records, and those without, where a DANE-TA record
+    authenticates the live chain.  Asked of the validating resolver at the usual ports.
     """
     return owners_below(
         context,
         {s.name: s.live.chain.names if s.live is not None else frozenset() for s in states},
+        {s.name: s.live for s in states},
     )
 
 
@@ -100,25 +105,42 @@ def usual_owners(names: Iterable[DnsName]) -> tuple[DnsName, ...]:
 
 
 def owners_below(
-    context: Context, names: Mapping[str, Iterable[DnsName]]
+    context: Context,
+    names: Mapping[str, Iterable[DnsName]],
+    lives: Mapping[str, Held | None],
 ) -> dict[str, tuple[Required, ...]]:
-    """The same as `published_owners` for ``names`` of lineages."""
+    """The same as `published_owners` for ``names`` of lineages, and what is live of each."""
     wanted = {lineage: usual_owners(found) for lineage, found in names.items()}
     every = tuple(dict.fromkeys(owner for owners in wanted.values() for owner in owners))
     answers = context.observer.lookup_owners(every) if every else {}
+    now = context.clock()
     result = {}
     for lineage, owners in wanted.items():
-        lines: dict[Required, None] = {}
-        for owner in owners:
-            answer = answers[owner]
-            if answer.presence is not Presence.PRESENT:
-                continue
-            for record in answer.records:
-                spki = (record.usage, record.selector) == (Usage.DANE_EE, Selector.SPKI)
-                if spki and unusable_reason(record) is None:
-                    lines[Required(MatchingType(record.mtype), owner)] = None
-        result[lineage] = tuple(lines)
+        found = [_line_forms(answers[owner], lives[lineage], now) for owner in owners]
+        lines = [
+            Required(mtype, owner)
+            for owner, mtypes in zip(owners, found, strict=True)
+            for mtype in mtypes
+        ]
+        result[lineage] = tuple(dict.fromkeys(lines))
     return result
+
+
+def _line_forms(answer: TlsaAnswer, live: Held | None, now: datetime) -> list[MatchingType]:
+    """The matching types with which an owner is to be listed."""
+    if answer.presence is not Presence.PRESENT:
+        return []
+    of_key = [
+        record
+        for record in answer.records
+        if (record.usage, record.selector) == (Usage.DANE_EE, Selector.SPKI)
+        and unusable_reason(record) is None
+    ]
+    anchor = None
+    if live is not None:
+        anchor = matched_anchor(senders_to(answer.name, live, now), answer.records, live)
+    relying = [anchor] if anchor is not None and not of_key else []
+    return [MatchingType(record.mtype) for record in (*of_key, *relying)]
 
 
 def initialise(context: Context, name: str, owners: tuple[Required, ...]) -> Initialised:

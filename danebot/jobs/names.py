@@ -81,12 +81,12 @@ def intend(context: Context, name: str, wish: Wish) -> Intent:
     change = renaming(staged.chain.names, wish, known)
     unwatched = change.dropped_owners(required)
     kept = {line.owner for line in required} - {line.owner for line in unwatched}
-    found = owners_below(context, {name: change.added})[name] if change.added else ()
+    below = owners_below(context, {name: change.added}, {name: state.live})
     wants_names = (context.tree.paths(name).own / DNSNAMES).exists()
     return Intent(
         change,
         unwatched,
-        tuple(line for line in found if line.owner not in kept),
+        tuple(line for line in below[name] if line.owner not in kept),
         change.dropped_names(demanded),
         change.new_names(demanded) if wants_names else (),
         _still_published(context, change, unwatched, kept),

@@ -12,6 +12,7 @@ from danebot.adapters.memory_file import load_memory, save_memory
 from danebot.adapters.recovery import recover
 from danebot.adapters.tree import NEXT, READY, UNKNOWN_PREFIX, LineagePaths, read_bytes
 from danebot.domain.dns import Presence, ServerOutcome
+from danebot.domain.gate import anchored
 from danebot.domain.lineage import LineageState, Management
 from danebot.domain.memory import Exposure, Memory, Request
 from danebot.domain.retire import OwnedRecord
@@ -81,7 +82,7 @@ def stage(
     request = Request(awaited.digest, context.clock())
     save_memory(paths, memory, replace(memory, request=request))
     source = Source.STANDING if standby else Source.NEW
-    return Staged(awaited, records_of(state, awaited, seen), source)
+    return Staged(awaited, records_of(context, state, awaited, seen), source)
 
 
 def add_key(
@@ -141,8 +142,11 @@ def _refuse_exposed(paths: LineagePaths, memory: Memory, adopt: Path | None) -> 
         )
 
 
-def records_of(state: LineageState, key: PublicKey, seen: Observations) -> tuple[OwnedRecord, ...]:
-    """The records of one key, with the TTL that each owner's RRset has now."""
+def records_of(
+    context: Context, state: LineageState, key: PublicKey, seen: Observations
+) -> tuple[OwnedRecord, ...]:
+    """The records that a key needs, with the TTL that each owner's RRset has now."""
+    state = anchored(state, seen, context.clock())
     found = []
     for required in state.required or ():
         observation = seen.get(required.owner)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from danebot.adapters.memory_file import load_memory
 from danebot.domain.assess import assess
 from danebot.domain.findings import Code, Finding, Severity
+from danebot.domain.gate import anchored
 from danebot.domain.lineage import LineageState
 from danebot.domain.names import DnsName, printable
 from danebot.domain.retire import Publication, keys_in_use, publication
@@ -106,6 +107,7 @@ def view(
     """Plan and assess one lineage on what was seen."""
     now = context.clock()
     mine = {owner: seen[owner] for owner in state.owners if owner in seen}
+    state = anchored(state, mine, now)
     policy = context.settings.policy(state.name)
     memory = remember(old, state, mine, now)
     observation = Observation(state, mine, chain_distrust(context, state))

@@ -185,4 +185,5 @@ def _record(record: RecordStatus) -> Html:
     if record.present_at:
         lines.append(tag("div", f"at {', '.join(record.present_at)}", class_="soft"))
     lines += [tag("div", f"missing at {where}") for where in record.missing_at]
-    return _fact(f"Record, {record.role} key", *lines)
+    whose = "trust anchor" if record.role == "anchor" else f"{record.role} key"
+    return _fact(f"Record, {whose}", *lines)

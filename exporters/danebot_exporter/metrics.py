@@ -196,8 +196,8 @@ RECORD_SEEN = _metric(
     "danebot_tlsa_record_seen",
     "1 if the TLSA record that the key needs was seen everywhere (in a secure answer of the "
     "resolver and at every authoritative server), 0 if it is missing somewhere; absent while that "
-    "is unknown. role is current, or awaited for a key on its way; type is usage, selector and "
-    "matching type.",
+    "is unknown. role is current, awaited for a key on its way, or anchor where the chain rests "
+    "on a DANE-TA record; type is usage, selector and matching type.",
     "lineage",
     "role",
     "owner",

@@ -15,10 +15,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from danebot.adapters.codec import decode, encode
-from danebot.domain.memory import Awaiting, Memory, OwnerMemory, Route, TtlSighting, Witness
+from danebot.domain.memory import (
+    Awaiting,
+    Memory,
+    OwnerMemory,
+    Route,
+    RRsetSighting,
+    TtlSighting,
+    Witness,
+)
 from danebot.domain.names import DnsName, Hostname
 from danebot.domain.snapshot import Snapshot
-from danebot.domain.tlsa import MatchingType, Required
+from danebot.domain.tlsa import MatchingType, Required, TlsaRecord
 
 Json: typing.TypeAlias = Any
 Kind: typing.TypeAlias = Any
@@ -147,7 +155,8 @@ def test_the_forms_are_those_that_are_promised() -> None:
         witness=Witness.SERVERS,
     )
     route = Route(DnsName("b.test"), frozenset({Hostname("ns2.test"), Hostname("ns1.test")}))
-    owner = OwnerMemory((TtlSighting(timedelta(seconds=300), T0),), route)
+    rrset = RRsetSighting((TlsaRecord(2, 1, 1, b"\x01"),), timedelta(hours=1), T0)
+    owner = OwnerMemory((TtlSighting(timedelta(seconds=300), T0),), route, rrsets=(rrset,))
     document = encode(Memory({DnsName("a.test"): owner}, awaiting))
     assert document["awaiting"] == {
         "digest": "0aff",
@@ -164,6 +173,16 @@ def test_the_forms_are_those_that_are_promised() -> None:
             "route": {"canonical": "b.test", "name_servers": ["ns1.test", "ns2.test"]},
             "route_ttl": None,
             "old_route_until": None,
+            "rrsets": [
+                {
+                    "records": [{"usage": 2, "selector": 1, "mtype": 1, "data": "01"}],
+                    "ttl": 3600.0,
+                    "first": "2026-06-01T12:00:00+00:00",
+                    "until": None,
+                    "witness": "resolver alone",
+                }
+            ],
+            "watched_since": None,
         }
     }
 

@@ -25,7 +25,7 @@ KINDS = reachable(Snapshot)
 VALUES: dict[tuple[str, str], list[str]] = {
     ("LineageStatus", "management"): [one.value for one in Management],
     ("LineageStatus", "phase"): [one.value for one in Phase],
-    ("RecordStatus", "role"): ["current", "awaited"],
+    ("RecordStatus", "role"): ["current", "awaited", "anchor"],
     ("RecordStatus", "seen"): [one.value for one in Seen],
     ("RecordStatus", "security"): ["", *(one.value for one in Security)],
     ("FindingStatus", "code"): [one.value for one in Code],

@@ -246,6 +246,17 @@ class Lab:
         conf = self.tree / "renewal" / f"{lineage}.conf"
         conf.write_text(f"renew_before_expiry = 3650 days\n{conf.read_text()}")
 
+    def new_issuer(self) -> None:
+        """Let the CA issue from another intermediate and root, under accounts made anew."""
+        self.stop("pebble")
+        self.start("pebble")
+        self._issued.clear()  # nothing verifies to the former root any more
+        shutil.rmtree(self.root / "issued", ignore_errors=True)
+        shutil.rmtree(self.tree / "accounts", ignore_errors=True)
+        for conf in (self.tree / "renewal").glob("*.conf"):
+            lines = conf.read_text().splitlines(keepends=True)
+            conf.write_text("".join(one for one in lines if not one.startswith("account =")))
+
     def new_tree(self) -> Path:
         """Begin an empty certbot tree in place of the former one, whose account it takes over."""
         base, former = self.tree.parent, self.root / "former"

@@ -1,0 +1,129 @@
+"""Which TLSA RRsets a cache may hold of an owner, from what was seen of it and when.
+
+An RRset may be cached by anyone who asked while it was there, for as long as its TTL, or that of a
+CNAME on the way to it, says.  That it is gone is known only once everyone who had it was heard
+(RFC 1035 section 3.2.1, RFC 2181 section 5).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from danebot.domain.dns import Cause, OwnerObservation, Presence, Security
+from danebot.domain.memory import OwnerMemory, RRsetSighting, Witness
+
+if TYPE_CHECKING:
+    from danebot.domain.policy import Policy
+    from danebot.domain.tlsa import TlsaRecord
+
+KEPT = timedelta(days=14)
+"""How long a sighting is kept beyond its TTL, for a minimum wait and a margin up to that."""
+
+Records = tuple["TlsaRecord", ...]
+
+
+def in_force(observation: OwnerObservation) -> frozenset[tuple[Records, timedelta]]:
+    """Every RRset that one look found, with the time for which it may be cached.
+
+    None of an insecure zone, whose records no sender uses; what the resolver calls validated
+    counts even where danebot doesn't trust it.
+    """
+    answer = observation.answer
+    if answer.security is Security.INSECURE and answer.cause is not Cause.UNTRUSTED:
+        return frozenset()
+    found = [(answer.records, answer.ttl)] if answer.presence is Presence.PRESENT else []
+    found += [(server.records, server.ttl) for server in observation.all_servers if server.heard]
+    way = [alias.ttl for alias in answer.aliases]
+    return frozenset(
+        (tuple(sorted(set(records))), max([*way, ttl or timedelta(0)]))
+        for records, ttl in found
+        if records
+    )
+
+
+def watched_since(
+    old: OwnerMemory, observation: OwnerObservation, now: datetime
+) -> datetime | None:
+    """The first look that told what is there; None before there was one.
+
+    Where another CNAME leads, others may have asked before.
+    """
+    answer = observation.answer
+    known = answer.presence is not Presence.UNKNOWN
+    led_elsewhere = known and old.route is not None and old.route.canonical != answer.canonical
+    if old.watched_since is not None and not led_elsewhere:
+        return min(old.watched_since, now)  # the clock may have gone back
+    return now if known or observation.heard_any else old.watched_since
+
+
+def remember_rrsets(
+    old: OwnerMemory, observation: OwnerObservation, now: datetime
+) -> tuple[RRsetSighting, ...]:
+    """The RRsets that may be in a cache still, those of this look added."""
+    found = in_force(observation)
+    witness = Witness.SERVERS if observation.heard_any else Witness.RESOLVER
+    known = observation.answer.presence is not Presence.UNKNOWN
+    kept = []
+    for one in old.rrsets:
+        sighting = replace(
+            one, first=min(one.first, now), until=one.until and min(one.until, now)
+        )  # the clock may have gone back
+        silent = known and not observation.heard_any and one.witness is Witness.RESOLVER
+        told = observation.heard_all or silent
+        if told and one.until is None and (one.records, one.ttl) not in found:
+            sighting = replace(sighting, until=now)
+        over = cached_until(sighting, old)
+        if over is None or over + KEPT >= now:
+            kept.append(sighting)
+    kept += [RRsetSighting(records, ttl, now, None, witness) for records, ttl in sorted(found)]
+    kept = list(dict.fromkeys(kept))
+    return tuple(one for one in kept if not any(_covers(other, one) for other in kept))
+
+
+def _covers(one: RRsetSighting, other: RRsetSighting) -> bool:
+    """Whether ``one`` makes ``other`` superfluous: the same records, held as long or longer."""
+    if one.records != other.records:
+        return False
+    mine, others = _held(one), _held(other)
+    if mine == others:
+        return one.first < other.first
+    return (mine[0] >= others[0]) and (mine[1] >= others[1]) and (mine[2:] >= others[2:])
+
+
+def _held(sighting: RRsetSighting) -> tuple[timedelta, bool, bool, float]:
+    until = sighting.until
+    by_servers = sighting.witness is Witness.SERVERS
+    return sighting.ttl, by_servers, until is None, until.timestamp() if until else 0.0
+
+
+def cached_until(sighting: RRsetSighting, owner: OwnerMemory) -> datetime | None:
+    """When the last cache that obeys TTLs drops it; None while it can be asked for.
+
+    After a change of route it can be asked for where the old one leads, while that may be cached.
+    """
+    if sighting.until is None:
+        return None
+    return max(sighting.until, owner.old_route_until or sighting.until) + sighting.ttl
+
+
+def gone_at(sighting: RRsetSighting, owner: OwnerMemory, policy: Policy) -> datetime | None:
+    """The time from which nobody is taken to hold it, by the rules of the safe time."""
+    over = cached_until(sighting, owner)
+    if over is None or sighting.until is None:
+        return None
+    return max(over + policy.margin, sighting.until + policy.min_wait)
+
+
+def past_known_at(owner: OwnerMemory, policy: Policy) -> datetime | None:
+    """When nobody holds an RRset from before the first look any more; None before that look."""
+    if owner.watched_since is None:
+        return None
+    return owner.watched_since + policy.unseen_ttl + policy.margin
+
+
+def open_rrsets(owner: OwnerMemory) -> Iterable[Records]:
+    """The RRsets that can be asked for now, as far as is known."""
+    return dict.fromkeys(one.records for one in owner.rrsets if one.until is None)

@@ -1,0 +1,144 @@
+"""Real chains and looks at arbitrary RRsets, for tests of the gate: leaves of two authorities.
+
+``A`` and ``B`` are two intermediates of one root, as a CA switches between them.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+
+from danebot.domain.certs import read_chain
+from danebot.domain.dns import (
+    Answer,
+    OwnerObservation,
+    Presence,
+    Security,
+    Server,
+    ServerAnswer,
+    ServerOutcome,
+)
+from danebot.domain.gate import anchored
+from danebot.domain.lineage import Held, LineageState
+from danebot.domain.memory import Memory
+from danebot.domain.names import DnsName, Hostname
+from danebot.domain.policy import Policy
+from danebot.domain.rollover import Observation, Plan, plan, remember
+from danebot.domain.tlsa import MatchingType, Selector, TlsaRecord, association
+from domain import builders, pki
+from domain.builders import DAY, HOUR, MX, T0
+
+HOST = "mx.example.org"
+EVERYWHERE: Mapping[str, None] = {"ns1": None, "ns2": None}
+There = Sequence[TlsaRecord] | ServerOutcome | None
+
+
+@functools.cache
+def authority(name: str) -> pki.Issued:
+    """The root, or one of its intermediates."""
+    return pki.issue(name, None if name == "root" else authority("root"), ca=True)
+
+
+@functools.cache
+def leaf(key: str, by: str, serial: int, names: tuple[str, ...], days: int) -> pki.Issued:
+    valid = (T0 - 30 * DAY, T0 + timedelta(days=days))
+    return pki.issue(
+        key, authority(by), names=names, of_key=f"leaf {key}", valid=valid, serial=serial
+    )
+
+
+def chain(
+    key: str = "old",
+    by: str = "A",
+    version: int = 1,
+    *,
+    names: tuple[str, ...] = (HOST,),
+    days: int = 60,
+    root: bool = False,
+) -> Held:
+    """A version of the archive: leaf and intermediate, and the root if it is presented."""
+    above = [authority(by), *([authority("root")] if root else [])]
+    issued = [leaf(key, by, version, names, days), *above]
+    read = read_chain(b"".join(one.pem for one in issued))
+    return Held(version, read.key, read)
+
+
+def tlsa(numbers: str, *, key: str = "old", by: str = "A", version: int = 1) -> TlsaRecord:
+    """A record that names the leaf (usages 1 and 3) or its authority (0 and 2)."""
+    usage, selector, mtype = (int(number) for number in numbers.split())
+    named = leaf(key, by, version, (HOST,), 60) if usage % 2 else authority(by)
+    data = named.spki if selector == Selector.SPKI else named.der
+    return TlsaRecord(usage, selector, mtype, association(data, MatchingType(mtype)))
+
+
+def shown(
+    *records: TlsaRecord,
+    owner: DnsName = MX,
+    at: Mapping[str, There] = EVERYWHERE,
+    resolver: Sequence[TlsaRecord] | None = None,
+    ttl: timedelta = HOUR,
+    security: Security = Security.SECURE,
+) -> OwnerObservation:
+    """One look at an owner whose RRset is ``records``; ``at`` as for `builders.look`."""
+
+    def answered(server: str, there: There) -> ServerAnswer:
+        where = Server(Hostname(f"{server}.example.org"), "192.0.2.1")
+        if isinstance(there, ServerOutcome):
+            return ServerAnswer(where, there)
+        found = tuple(records if there is None else there)
+        return ServerAnswer(
+            where,
+            ServerOutcome.ANSWERED,
+            found,
+            ttl if found else None,
+            None if found else HOUR,
+        )
+
+    known = security in (Security.SECURE, Security.INSECURE)
+    found = tuple(records if resolver is None else resolver) if known else ()
+    absent = Presence.NODATA if known else Presence.UNKNOWN
+    presence = Presence.PRESENT if found else absent
+    return OwnerObservation(
+        owner,
+        Answer(owner, security, presence, owner, records=found, ttl=ttl if found else None),
+        zone=DnsName("example.org"),
+        name_servers=frozenset(Hostname(f"{name}.example.org") for name in at),
+        ns_ttl=HOUR,
+        servers=tuple(answered(name, there) for name, there in at.items()),
+    )
+
+
+def renewal(new: Held, live: Held | None = None, owner: DnsName = MX) -> LineageState:
+    """A lineage that serves ``live`` and has ``new`` staged."""
+    serving = live or chain()
+    return replace(
+        builders.state(builders.line(owner)),
+        live=serving,
+        combo=replace(serving, version=None),
+        staged=new,
+    )
+
+
+@dataclass
+class Watch:
+    """A lineage whose looks are remembered; it was watched for long before T0."""
+
+    state: LineageState
+    policy: Policy = field(default_factory=lambda: Policy(min_wait=timedelta(0), margin=HOUR))
+    memory: Memory = field(default_factory=Memory)
+
+    def look(self, at: datetime, *looks: OwnerObservation) -> Plan:
+        """What a run at that time plans."""
+        seen = builders.seen(*looks)
+        state = anchored(self.state, seen, at)
+        self.memory = remember(self.memory, state, seen, at)
+        return plan(Observation(state, seen, distrust=""), self.memory, self.policy, at)
+
+
+def watch(new: Held, *before: TlsaRecord, live: Held | None = None, owner: DnsName = MX) -> Watch:
+    """One that has seen ``before`` for a month."""
+    found = Watch(renewal(new, live, owner))
+    found.look(T0 - 30 * DAY, shown(*before, owner=owner))
+    return found
