@@ -40,7 +40,9 @@ def scripts(wheel: Path) -> list[str]:
 
 def test_it_holds_exactly_the_three_import_packages(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
-        tops = {name.split("/")[0] for name in archive.namelist()}
+        names = archive.namelist()
+    tops = {name.split("/")[0] for name in names}
+    assert "danebot/hooks/reload.sh" in names
     assert {top for top in tops if not top.endswith(".dist-info")} == PACKAGES
 
 

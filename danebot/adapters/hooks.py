@@ -1,4 +1,7 @@
-"""Deploy hooks: certbot's own for a lineage, in certbot's order, then those of ``danebot.toml``."""
+"""Deploy hooks: certbot's own for a lineage, in certbot's order, then those of ``danebot.toml``.
+
+Among the latter may be ready-made ones: ``@postfix`` stands for ``hooks/reload.sh postfix``.
+"""
 
 from __future__ import annotations
 
@@ -22,6 +25,7 @@ if TYPE_CHECKING:
 _SAVED = ("renew_hook", "deploy_hook")  # certbot saves it under the former name
 _GRACE = timedelta(seconds=10)
 _EVENT = "deployed"
+_READY_MADE = Path(__file__).parent.parent / "hooks" / "reload.sh"
 
 
 class HookKind(enum.Enum):
@@ -30,11 +34,15 @@ class HookKind(enum.Enum):
     DIRECTORY = "directory"
     SAVED = "saved"
     CONFIGURED = "configured"
+    READY_MADE = "ready-made"
 
 
 @dataclass(frozen=True, slots=True)
 class Hook:
-    """One hook: ``command`` is a path for DIRECTORY, else a shell command line."""
+    """One hook: ``command`` is a path for DIRECTORY, else a shell command line.
+
+    That of READY_MADE begins with ``@`` and a service's name, in place of what reloads it.
+    """
 
     kind: HookKind
     command: str
@@ -47,7 +55,13 @@ class Hook:
     @property
     def shell_line(self) -> str:
         """What the shell is given, as certbot gives it."""
-        return shlex.quote(self.command) if self.kind is HookKind.DIRECTORY else self.command
+        match self.kind:
+            case HookKind.DIRECTORY:
+                return shlex.quote(self.command)
+            case HookKind.READY_MADE:
+                return f"/bin/sh {shlex.quote(str(_READY_MADE))} {self.command.removeprefix('@')}"
+            case _:
+                return self.command
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +95,9 @@ def deploy_hooks(tree: Path, lineage: str, settings: Settings) -> tuple[Hook, ..
         saved = next(filter(None, map(conf.parameter, _SAVED)), "")
         if saved:
             found.append(Hook(HookKind.SAVED, _unquoted(saved)))
-    found += [Hook(HookKind.CONFIGURED, command) for command in settings.hooks(lineage)]
+    for command in settings.hooks(lineage):
+        ready_made = command.startswith("@")
+        found.append(Hook(HookKind.READY_MADE if ready_made else HookKind.CONFIGURED, command))
     first = {hook.command: hook for hook in reversed(found)}
     return tuple(hook for hook in found if first[hook.command] is hook)
 

@@ -130,7 +130,7 @@ def _lineages(top: Table, common: LineageSettings) -> MappingProxyType[str, Line
 
 def _lineage(table: Table, base: LineageSettings, shell: ShellDefaults) -> LineageSettings:
     """What can be set for all lineages, and for each."""
-    hooks: tuple[str, ...] = table.take("hooks", values.list_of(values.text), _NO_HOOKS)
+    hooks: tuple[str, ...] = table.take("hooks", values.list_of(values.hook), _NO_HOOKS)
     return LineageSettings(
         policy=_policy(table, base.policy, shell),
         hooks=tuple(dict.fromkeys((*base.hooks, *hooks))),

@@ -12,6 +12,9 @@ from danebot.domain.keytype import KeyType
 from danebot.domain.names import DnsName, Hostname, Protocol
 from danebot.domain.policy import Policy
 
+READY_MADE = ("postfix", "dovecot", "exim", "nginx", "haproxy")
+"""The services that danebot knows how to reload."""
+
 
 @dataclass(frozen=True, slots=True)
 class SocketAddress:
@@ -98,8 +101,9 @@ class PublishSettings:
 class LineageSettings:
     """What can be set for each lineage.
 
-    ``hooks`` are shell command lines, run after certbot's own hooks; a lineage's follow those of
-    all.  ``endpoints`` has each endpoint at most once.
+    ``hooks`` are shell command lines, or ``@`` with one of `READY_MADE` and its arguments; they run
+    after certbot's own hooks, a lineage's after those of all.  ``endpoints`` has each endpoint
+    at most once.
     """
 
     policy: Policy = field(default_factory=Policy)

@@ -13,7 +13,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TypeVar
 
-from danebot.config.settings import ServerAddress, SocketAddress
+from danebot.config.settings import READY_MADE, ServerAddress, SocketAddress
 from danebot.domain.keytype import KeyType
 from danebot.domain.names import DnsName, Hostname, printable
 from danebot.domain.policy import Occasion
@@ -64,6 +64,16 @@ def text(value: object) -> str:
     if not value.strip() or "\0" in value:
         raise ConfigError("must not be empty, nor have a NUL in it")
     return value
+
+
+def hook(value: object) -> str:
+    """A shell command line, or ``@`` and the name of a service that danebot can reload."""
+    words = text(value).strip()
+    service = words.split(maxsplit=1)[0].removeprefix("@")
+    if words.startswith("@") and service not in READY_MADE:
+        known = ", ".join(f'"@{name}"' for name in READY_MADE)
+        raise ConfigError(f"must be a command line, or one of {known}; {found(value)}")
+    return words
 
 
 def switch(value: object) -> bool:

@@ -1,0 +1,92 @@
+#!/bin/sh
+# danebot's ready-made deploy hooks: "@postfix", "@dovecot", "@exim", "@nginx" and "@haproxy" in
+# danebot.toml run this with the service's name.  It checks the service's configuration, so that
+# a mistake in that isn't made live by a renewal, and has the service read its files again.
+#
+#   reload.sh postfix [CONFIGURATION_DIRECTORY]
+#   reload.sh dovecot [CONFIGURATION_FILE]
+#   reload.sh exim    [CONFIGURATION_FILE]
+#   reload.sh nginx   [CONFIGURATION_FILE]
+#   reload.sh haproxy [CONFIGURATION_FILE [PID_FILE_OF_THE_MASTER]]
+#
+# Exit status 0: the service was told.  Whether it serves the new chain, danebot looks itself.
+set -u
+PATH="${PATH:-/usr/bin:/bin}:/usr/local/sbin:/usr/sbin:/sbin"
+export LC_ALL=C
+
+fail() {
+    echo "$service: $*"
+    exit 1
+}
+
+# The service's own program, or fail.
+need() {
+    command -v "$1" >/dev/null || fail "there is no program $1 on PATH"
+}
+
+# Run a command; if it fails, say in one line what the line in its output says that matters most.
+try() {
+    what=$1
+    shift
+    said=$("$@" 2>&1) && return 0
+    telling=$(printf '%s\n' "$said" | awk '
+        tolower($0) ~ /emerg|fatal|alert|error|invalid|unknown/ {
+            line = $0
+            if (line ~ /:[ \t]*$/ && getline > 0) line = line " " $0  # it goes on there
+            print line
+            exit
+        }')
+    fail "$what: ${telling:-$(printf '%s\n' "$said" | tail -n 1)}"
+}
+
+# Signal the process that a file names.
+signal() {
+    pid=$(tr -d ' \n' <"$2" 2>/dev/null) || fail "not reloaded: there is no pid file $2; is it running?"
+    kill -0 "$pid" 2>/dev/null || fail "not reloaded: $2 names no running process"
+    try "not reloaded" kill -s "$1" "$pid"
+}
+
+service=${1:-}
+[ $# -gt 0 ] && shift
+wrong='not reloaded, its configuration is wrong'
+
+case $service in
+postfix)
+    need postfix
+    try "$wrong" postfix ${1:+-c "$1"} check
+    try 'not reloaded' postfix ${1:+-c "$1"} reload
+    ;;
+dovecot)
+    need doveconf
+    try "$wrong" doveconf ${1:+-c "$1"} -n
+    try 'not reloaded' doveadm ${1:+-c "$1"} reload
+    ;;
+exim)
+    exim=$(command -v exim4 || command -v exim) || fail 'there is no program exim4 or exim on PATH'
+    try "$wrong" "$exim" ${1:+-C "$1"} -bV
+    pid_file=$("$exim" ${1:+-C "$1"} -bP pid_file_path) || fail 'not reloaded: it names no pid file'
+    pid_file=${pid_file#*= }
+    signal HUP "${pid_file:-/run/exim4/exim.pid}"
+    ;;
+nginx)
+    need nginx
+    try "$wrong" nginx ${1:+-c "$1"} -t -q
+    try 'not reloaded' nginx ${1:+-c "$1"} -s reload
+    ;;
+haproxy)
+    need haproxy
+    try "$wrong" haproxy -c -f "${1:-/etc/haproxy/haproxy.cfg}"
+    if [ $# -gt 1 ]; then
+        signal USR2 "$2"
+    elif [ -d /run/systemd/system ]; then
+        try 'not reloaded' systemctl reload haproxy
+    else
+        need service
+        try 'not reloaded' service haproxy reload
+    fi
+    ;;
+*)
+    service=reload.sh
+    fail 'name one of postfix, dovecot, exim, nginx, haproxy'
+    ;;
+esac
