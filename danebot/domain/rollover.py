@@ -18,27 +18,23 @@ the plan that would have been made without it.
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import TYPE_CHECKING
 
-from danebot.domain.dns import OwnerObservation, Presence, ServerOutcome
 from danebot.domain.gate import Refusal, gate
 from danebot.domain.lineage import Held, LineageState, Management
-from danebot.domain.memory import Awaiting, Memory, OwnerMemory, Route, TtlSighting, Witness
-from danebot.domain.rrsets import remember_rrsets, watched_since
+from danebot.domain.looks import seen_awaited
+from danebot.domain.memory import Memory
+from danebot.domain.safetime import SafeTime, safe_time
 from danebot.domain.schedule import (
-    hurried,
     in_force,
     mismatch_accepted,
-    remember_current,
     wants_next_key,
     wants_rollover,
 )
 from danebot.domain.sight import (
     Observations,
-    Obstacle,
     Seen,
     Sight,
     live_is_gone,
@@ -48,12 +44,7 @@ from danebot.domain.sight import (
 
 if TYPE_CHECKING:
     from danebot.domain.certs import PublicKey
-    from danebot.domain.names import DnsName
     from danebot.domain.policy import Policy
-    from danebot.domain.tlsa import Required
-
-_NOTHING = timedelta(0)
-_SAME_TIME = timedelta(minutes=1)  # between a key file's mtime and the look of the same command
 
 
 class Phase(enum.Enum):
@@ -122,31 +113,6 @@ class Observation:
 
 
 @dataclass(frozen=True, slots=True)
-class SafeTime:
-    """When no cache can lack the awaited record any more, and what that follows from.
-
-    ``at`` is the later of ``caches_empty`` (``hold`` and the margin after ``since``, or after
-    the old route's end; or what a lost memory may have held) and ``min_wait_over``.  ``baseline``
-    tells whether that was observed from before the record was there, or had to be assumed.
-    """
-
-    at: datetime
-    since: datetime
-    hold: timedelta
-    caches_empty: datetime
-    min_wait_over: datetime
-    baseline: Baseline
-
-
-class Baseline(enum.Enum):
-    """Where the TTL that counts comes from."""
-
-    OBSERVED = "observed before the record was there"
-    ASSUMED = "assumed, since nothing was observed before the record was there"
-    NONE = "no authoritative answer; the minimum wait alone counts"
-
-
-@dataclass(frozen=True, slots=True)
 class Plan:
     """What `plan` found: the phase, the next step or why there is none, and what it rests on.
 
@@ -174,209 +140,6 @@ class Keep(enum.Enum):
     NOWHERE = "it is kept in its own file already"
     AS_NEXT = "its records are published: it becomes the next key"
     ASIDE = "it is set aside"
-
-
-# ---- memory ---------------------------------------------------------------------------------
-
-
-def remember(
-    memory: Memory, state: LineageState, observations: Observations, now: datetime
-) -> Memory:
-    """Fold one look into the memory: TTLs, routes, and since when the awaited key is seen."""
-    owners = dict(memory.owners)
-    moved = led_elsewhere = False
-    seen_before = memory.awaiting is not None and memory.awaiting.seen_since is not None
-    for name, observation in observations.items():
-        old = owners.get(name, OwnerMemory())
-        owners[name] = new = _remember_owner(old, observation, now, keep_all=seen_before)
-        if old.route is not None and new.route is not None and new.route != old.route:
-            moved = True
-            led_elsewhere = led_elsewhere or new.route.canonical != old.route.canonical
-    before = memory.awaiting
-    if before is not None and led_elsewhere:  # nothing is known of what was there before
-        before = replace(before, unseen_at=None)
-    awaiting = _remember_awaited(before, state, observations, now)
-    current = remember_current(memory, state, now)
-    if moved and awaiting is not None and awaiting.seen_since is not None:
-        awaiting = replace(awaiting, seen_since=now)
-    return replace(memory, owners=owners, awaiting=awaiting, current=current)
-
-
-def _remember_owner(
-    old: OwnerMemory, observation: OwnerObservation, now: datetime, *, keep_all: bool
-) -> OwnerMemory:
-    route, route_ttl, until = old.route, old.route_ttl, old.old_route_until
-    ns_ttl = observation.longest_ns_ttl
-    ns_ttls = [ttl for ttl in (route_ttl, ns_ttl) if ttl is not None]
-    if observation.name_servers and observation.answer.presence is not Presence.UNKNOWN:
-        route = Route(observation.answer.canonical, observation.all_name_servers)
-    if old.route is not None and route != old.route:
-        until = max(now + max(ns_ttls, default=_NOTHING), until or now)
-        route_ttl = ns_ttl
-    else:
-        route_ttl = max(ns_ttls, default=None)
-    sightings = _remember_ttls(old, observation, now, keep_all=keep_all)
-    routed = replace(old, old_route_until=until)
-    rrsets, since = remember_rrsets(routed, observation, now), watched_since(old, observation, now)
-    return OwnerMemory(sightings, route, route_ttl, until, rrsets, since)
-
-
-def _remember_ttls(
-    old: OwnerMemory, observation: OwnerObservation, now: datetime, *, keep_all: bool
-) -> tuple[TtlSighting, ...]:
-    """The TTLs under which something may be in a cache still, those of this look added.
-
-    A TTL is known to be no longer in force only when everyone was heard.  One from an old route
-    stays as long as somebody may still ask there.
-    """
-    in_force = _cacheable(observation)
-    heard_all = observation.heard_all
-    found = []
-    for sighting in old.sightings:
-        kept = replace(sighting, first=min(sighting.first, now))  # the clock may have gone back
-        if heard_all and kept.until is None and kept.ttl not in in_force:
-            kept = replace(kept, until=max(now, sighting.first))
-        asked = kept.until and max(kept.until, old.old_route_until or kept.until)
-        if keep_all or asked is None or asked + kept.ttl >= now:
-            found.append(kept)
-    found += [TtlSighting(ttl, now) for ttl in sorted(in_force)]
-    found = list(dict.fromkeys(found))
-    return tuple(sighting for sighting in found if not any(_covers(o, sighting) for o in found))
-
-
-def _covers(one: TtlSighting, other: TtlSighting) -> bool:
-    """Whether ``one`` makes ``other`` superfluous: as long or longer, all the while."""
-    if one is other or one.ttl < other.ttl or one.first > other.first:
-        return False
-    if one.until is not None and (other.until is None or one.until < other.until):
-        return False
-    return one != other
-
-
-def _cacheable(observation: OwnerObservation) -> frozenset[timedelta]:
-    """Every TTL under which a resolver that asks now may cache an answer for this owner."""
-    ttls = {alias.ttl for alias in observation.answer.aliases}
-    ttls |= {ttl for ttl in (observation.answer.ttl,) if ttl is not None}
-    for server in observation.all_servers:
-        if server.outcome is ServerOutcome.ANSWERED:
-            ttls |= {ttl for ttl in (server.ttl, server.negative_ttl) if ttl is not None}
-    return frozenset(ttls)
-
-
-def _remember_awaited(
-    old: Awaiting | None, state: LineageState, observations: Observations, now: datetime
-) -> Awaiting | None:
-    file, key = state.awaited, state.awaited_key
-    if file is None or key is None:
-        return None
-    if old is not None and old.digest == key.digest:
-        awaiting = old
-    else:
-        older = file.modified < now - _SAME_TIME
-        awaiting = Awaiting(key.digest, now, forgotten_at=now if older else None)
-    if state.required is None:
-        return awaiting
-    sights = look_all(state.required, key, observations)
-    awaiting = _heed(awaiting, state.required, sights)
-    match seen_awaited(sights, awaiting):
-        case Seen.MISSING:
-            unseen = now if _lacking(sights) else awaiting.unseen_at
-            return replace(awaiting, unseen_at=unseen, seen_since=None)
-        case Seen.UNKNOWN:
-            return awaiting
-        case Seen.EVERYWHERE:
-            since = min(_seen_since(awaiting, now), now)
-            if state.ready is not None:  # a later mtime: someone began cooling again
-                since = min(max(since, state.ready.modified), now)
-            return replace(awaiting, seen_since=since)
-
-
-def _heed(awaiting: Awaiting, lines: tuple[Required, ...], sights: tuple[Sight, ...]) -> Awaiting:
-    """Begin anew when there are lines that weren't looked at, or when servers are first heard."""
-    heard = bool(sights) and all(sight.servers_asked for sight in sights)
-    witness = Witness.SERVERS if heard else awaiting.witness
-    if witness is not awaiting.witness or not set(lines) <= set(awaiting.lines):
-        awaiting = replace(awaiting, unseen_at=None, seen_since=None)
-    return replace(awaiting, lines=lines, witness=witness)
-
-
-def _lacking(sights: tuple[Sight, ...]) -> bool:
-    """Whether every record is lacking where the TTL of its absence shows: at the servers.
-
-    Where none can be asked, the resolver's word counts.
-    """
-    return all(
-        any(
-            (gap.where and gap.obstacle in (Obstacle.SERVER_LACKS, Obstacle.OVERRULED))
-            or (gap.obstacle is Obstacle.RESOLVER_LACKS and not sight.servers_asked)
-            for gap in sight.gaps
-        )
-        for sight in sights
-    )
-
-
-def _seen_since(awaiting: Awaiting, now: datetime) -> datetime:
-    """The first look since which all is seen; ``now`` if the clock was behind at that look."""
-    known = max(awaiting.since, awaiting.unseen_at or awaiting.since)
-    since = awaiting.seen_since
-    return now if since is None or since < known <= now else since
-
-
-def seen_awaited(sights: tuple[Sight, ...], awaiting: Awaiting | None) -> Seen:
-    """All awaited records together.
-
-    The resolver's word alone is none where servers were heard before: it may be out of its cache.
-    """
-    seen = together(sights)
-    silent = any(sight.servers_asked == 0 for sight in sights)
-    if awaiting is None or awaiting.witness is Witness.RESOLVER or not silent:
-        return seen
-    return Seen.UNKNOWN if seen is Seen.EVERYWHERE else seen
-
-
-def safe_time(memory: Memory, owners: Iterable[DnsName], policy: Policy) -> SafeTime | None:
-    """The safe time of the awaited key; None while it is not seen everywhere.
-
-    Sources: RFC 1035 section 3.2.1 and RFC 2181 section 8 (TTL), RFC 2308 section 5, RFC 8198
-    section 5.4 and RFC 9077 (negative answers), RFC 8767 section 4 (the cap on an unknown TTL),
-    RFC 7671 section 8.1 (publish before use).
-    """
-    awaiting = memory.awaiting
-    if awaiting is None or awaiting.seen_since is None:
-        return None
-    since = awaiting.seen_since
-    min_wait_over = since + policy.min_wait
-    known = [memory.owners.get(name, OwnerMemory()) for name in owners]
-    ttls = [s.ttl for owner in known for s in owner.sightings if s.first <= since]
-    hold = max(ttls, default=_NOTHING)
-    baseline = Baseline.OBSERVED if ttls else Baseline.NONE
-    if known and awaiting.unseen_at is None:
-        hold, baseline = max(hold, policy.unseen_ttl), Baseline.ASSUMED
-    start = max([since, *(o.old_route_until for o in known if o.old_route_until is not None)])
-    caches_empty = start if baseline is Baseline.NONE else start + hold + policy.margin
-    if known and awaiting.forgotten_at is not None:
-        forgotten = awaiting.forgotten_at + policy.unseen_ttl + policy.margin
-        if forgotten > caches_empty:
-            caches_empty, baseline = forgotten, Baseline.ASSUMED
-    return SafeTime(
-        max(caches_empty, min_wait_over), since, hold, caches_empty, min_wait_over, baseline
-    )
-
-
-def emergency_wait(state: LineageState, memory: Memory, policy: Policy, now: datetime) -> timedelta:
-    """How long a compromised key would still have to be served: as long as the TTLs in force say.
-
-    Nothing, when a next key's records are in every cache already.
-    """
-    safe = safe_time(memory, state.owners, hurried(policy, memory))
-    if safe is not None:
-        return max(safe.at - now, _NOTHING)
-    known = [memory.owners.get(name, OwnerMemory()) for name in state.owners]
-    in_use = [s.ttl for owner in known for s in owner.sightings if s.until is None]
-    return max(in_use, default=_NOTHING)
-
-
-# ---- plan -----------------------------------------------------------------------------------
 
 
 def plan(observation: Observation, memory: Memory, policy: Policy, now: datetime) -> Plan:

@@ -12,7 +12,8 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from danebot.domain.findings import Finding, Severity
-from danebot.domain.rollover import Phase, emergency_wait
+from danebot.domain.rollover import Phase
+from danebot.domain.safetime import emergency_wait
 from danebot.domain.schedule import rollover_at
 from danebot.domain.served import ProbeOutcome
 from danebot.domain.sight import Seen

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 
 from danebot.adapters.memory_file import load_memory, save_memory
 from danebot.adapters.recovery import recover
+from danebot.domain.looks import remember
 from danebot.domain.memory import Request, Revocation, Urgency
-from danebot.domain.rollover import emergency_wait, remember
+from danebot.domain.safetime import emergency_wait
 from danebot.domain.schedule import requested
 from danebot.errors import RolloverError
 from danebot.jobs.newkey import add_key, managed, records_of

@@ -39,8 +39,9 @@ from danebot.adapters.tree import (
 )
 from danebot.domain.dns import Presence, TlsaAnswer
 from danebot.domain.gate import matched_anchor, senders_to
+from danebot.domain.looks import remember
 from danebot.domain.names import DnsName
-from danebot.domain.rollover import Keep, Observation, Step, plan, remember
+from danebot.domain.rollover import Keep, Observation, Step, plan
 from danebot.domain.tlsa import MatchingType, Required, Selector, Usage, unusable_reason
 from danebot.errors import DanebotError, RolloverError, TreeError
 from danebot.jobs.survey import chain_distrust, observe_dns

@@ -14,9 +14,9 @@ from danebot.adapters.tree import NEXT, READY, UNKNOWN_PREFIX, LineagePaths, rea
 from danebot.domain.dns import Presence, ServerOutcome
 from danebot.domain.gate import anchored
 from danebot.domain.lineage import LineageState, Management
+from danebot.domain.looks import remember
 from danebot.domain.memory import Exposure, Memory, Request
 from danebot.domain.retire import OwnedRecord
-from danebot.domain.rollover import remember
 from danebot.domain.schedule import requested, scheduled, standing
 from danebot.errors import RolloverError, UnknownLineageError
 from danebot.jobs.survey import observe_dns

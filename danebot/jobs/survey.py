@@ -13,9 +13,10 @@ from danebot.domain.assess import assess
 from danebot.domain.findings import Code, Finding, Severity
 from danebot.domain.gate import anchored
 from danebot.domain.lineage import LineageState
+from danebot.domain.looks import remember
 from danebot.domain.names import DnsName, printable
 from danebot.domain.retire import Publication, keys_in_use, publication
-from danebot.domain.rollover import Observation, Plan, plan, remember
+from danebot.domain.rollover import Observation, Plan, plan
 from danebot.errors import DanebotError
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
-from danebot.domain import rollover
+from danebot.domain import looks, rollover
 from danebot.domain.certs import Chain, PublicKey
 from danebot.domain.dns import (
     Alias,
@@ -213,7 +213,7 @@ Planner = Callable[[Observation, Memory, Policy, datetime], Plan]
 class Rules:
     """The two decisions under test; mutants replace one."""
 
-    remember: Remember = rollover.remember
+    remember: Remember = looks.remember
     plan: Planner = rollover.plan
 
 

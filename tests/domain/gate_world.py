@@ -22,10 +22,11 @@ from danebot.domain.dns import (
 )
 from danebot.domain.gate import anchored
 from danebot.domain.lineage import Held, LineageState
+from danebot.domain.looks import remember
 from danebot.domain.memory import Memory
 from danebot.domain.names import DnsName, Hostname
 from danebot.domain.policy import Policy
-from danebot.domain.rollover import Observation, Plan, plan, remember
+from danebot.domain.rollover import Observation, Plan, plan
 from danebot.domain.tlsa import MatchingType, Selector, TlsaRecord, association
 from domain import builders, pki
 from domain.builders import DAY, HOUR, MX, T0

@@ -11,10 +11,11 @@ from datetime import UTC, datetime, timedelta
 
 from danebot.domain.dns import OwnerObservation, Presence, ServerOutcome
 from danebot.domain.lineage import KeyFile, LineageState
+from danebot.domain.looks import remember
 from danebot.domain.memory import Memory, OwnerMemory, TtlSighting
 from danebot.domain.names import DnsName
 from danebot.domain.policy import Policy
-from danebot.domain.rollover import Hold, Observation, Plan, Step, plan, remember
+from danebot.domain.rollover import Hold, Observation, Plan, Step, plan
 from danebot.domain.sight import Observations, Seen, look_all, together
 from domain.builders import Rules
 

@@ -11,9 +11,10 @@ from danebot.domain.assess import assess, duration, when
 from danebot.domain.dns import OwnerObservation, Security
 from danebot.domain.findings import Code, Finding, Severity, worst
 from danebot.domain.lineage import KeyFile, LineageState, Management, UnknownKey
+from danebot.domain.looks import remember
 from danebot.domain.memory import Deployment, Failure, Memory, PendingHook
 from danebot.domain.policy import Policy
-from danebot.domain.rollover import Observation, plan, remember
+from danebot.domain.rollover import Observation, plan
 from domain.builders import (
     DAY,
     HOUR,

@@ -9,22 +9,12 @@ import pytest
 
 from danebot.domain.dns import OwnerObservation, Security
 from danebot.domain.lineage import KeyFile, LineageState, Management
+from danebot.domain.looks import remember
 from danebot.domain.memory import Deployment, Failure, Memory
 from danebot.domain.names import DnsName
 from danebot.domain.policy import Policy
-from danebot.domain.rollover import (
-    Baseline,
-    Hold,
-    Keep,
-    Observation,
-    Phase,
-    Plan,
-    Repair,
-    Step,
-    plan,
-    remember,
-    safe_time,
-)
+from danebot.domain.rollover import Hold, Keep, Observation, Phase, Plan, Repair, Step, plan
+from danebot.domain.safetime import Baseline, safe_time
 from domain.builders import (
     DAY,
     HOUR,

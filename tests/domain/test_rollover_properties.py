@@ -15,10 +15,11 @@ from hypothesis import strategies as st
 from danebot.adapters.codec import decode, encode
 from danebot.domain.dns import OwnerObservation, Security, ServerOutcome
 from danebot.domain.lineage import LineageState, Management
+from danebot.domain.looks import remember
 from danebot.domain.memory import Deployment, Failure, Memory, Witness
 from danebot.domain.names import DnsName
 from danebot.domain.policy import Policy
-from danebot.domain.rollover import Observation, Phase, Plan, Repair, Step, plan, remember
+from danebot.domain.rollover import Observation, Phase, Plan, Repair, Step, plan
 from danebot.domain.tlsa import MatchingType
 from domain.builders import DAY, HOUR, MINUTE, MX, MX2, T0, blind, held, key_file, line, look, state
 

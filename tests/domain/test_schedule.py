@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from danebot.domain.memory import CurrentKey, Memory, Request, Urgency
 from danebot.domain.policy import Occasion, Policy
-from danebot.domain.rollover import Hold, Phase, Step, emergency_wait
+from danebot.domain.rollover import Hold, Phase, Step
+from danebot.domain.safetime import emergency_wait
 from danebot.domain.schedule import rollover_at
 from domain.builders import DAY, HOUR, T0, Wait, blind, held, key, key_file, look, state
 

@@ -16,7 +16,7 @@ import pytest
 from danebot.config import load
 from danebot.domain.memory import Awaiting, Memory
 from danebot.domain.names import DnsName
-from danebot.domain.rollover import safe_time
+from danebot.domain.safetime import safe_time
 from e2e.shell_tree import KINDS, key_digest, leaf_digest
 from e2e.site import MAIL, OWNER, Site
 from e2e.steps import combo, cooled, cooling, slow_issuance, start, versions, wait_for

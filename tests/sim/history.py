@@ -30,7 +30,8 @@ from danebot.domain.lineage import LineageState
 from danebot.domain.memory import Failure, Memory
 from danebot.domain.names import DnsName, Hostname
 from danebot.domain.policy import Policy, next_attempt
-from danebot.domain.rollover import Baseline, Observation, Plan, Step
+from danebot.domain.rollover import Observation, Plan, Step
+from danebot.domain.safetime import Baseline
 from danebot.domain.sight import Observations
 from domain.builders import REAL, T0, Rules, held, key_file, line, record, state
 from sim.world import (

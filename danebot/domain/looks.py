@@ -1,0 +1,179 @@
+"""One look after another, folded into the memory: TTLs, routes, RRsets, since when what is seen.
+
+What was in force before the awaited record was there is remembered from looks at that time, so that
+a TTL lowered together with the change fools nobody.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from danebot.domain.dns import OwnerObservation, Presence, ServerOutcome
+from danebot.domain.memory import Awaiting, Memory, OwnerMemory, Route, TtlSighting, Witness
+from danebot.domain.rrsets import remember_rrsets, watched_since
+from danebot.domain.schedule import remember_current
+from danebot.domain.sight import Observations, Obstacle, Seen, Sight, look_all, together
+
+if TYPE_CHECKING:
+    from danebot.domain.lineage import LineageState
+    from danebot.domain.tlsa import Required
+
+_NOTHING = timedelta(0)
+_SAME_TIME = timedelta(minutes=1)  # between a key file's mtime and the look of the same command
+
+
+def remember(
+    memory: Memory, state: LineageState, observations: Observations, now: datetime
+) -> Memory:
+    """Fold one look into the memory: TTLs, routes, and since when the awaited key is seen."""
+    owners = dict(memory.owners)
+    moved = led_elsewhere = False
+    seen_before = memory.awaiting is not None and memory.awaiting.seen_since is not None
+    for name, observation in observations.items():
+        old = owners.get(name, OwnerMemory())
+        owners[name] = new = _remember_owner(old, observation, now, keep_all=seen_before)
+        if old.route is not None and new.route is not None and new.route != old.route:
+            moved = True
+            led_elsewhere = led_elsewhere or new.route.canonical != old.route.canonical
+    before = memory.awaiting
+    if before is not None and led_elsewhere:  # nothing is known of what was there before
+        before = replace(before, unseen_at=None)
+    awaiting = _remember_awaited(before, state, observations, now)
+    current = remember_current(memory, state, now)
+    if moved and awaiting is not None and awaiting.seen_since is not None:
+        awaiting = replace(awaiting, seen_since=now)
+    return replace(memory, owners=owners, awaiting=awaiting, current=current)
+
+
+def _remember_owner(
+    old: OwnerMemory, observation: OwnerObservation, now: datetime, *, keep_all: bool
+) -> OwnerMemory:
+    route, route_ttl, until = old.route, old.route_ttl, old.old_route_until
+    ns_ttl = observation.longest_ns_ttl
+    ns_ttls = [ttl for ttl in (route_ttl, ns_ttl) if ttl is not None]
+    if observation.name_servers and observation.answer.presence is not Presence.UNKNOWN:
+        route = Route(observation.answer.canonical, observation.all_name_servers)
+    if old.route is not None and route != old.route:
+        until = max(now + max(ns_ttls, default=_NOTHING), until or now)
+        route_ttl = ns_ttl
+    else:
+        route_ttl = max(ns_ttls, default=None)
+    sightings = _remember_ttls(old, observation, now, keep_all=keep_all)
+    routed = replace(old, old_route_until=until)
+    rrsets, since = remember_rrsets(routed, observation, now), watched_since(old, observation, now)
+    return OwnerMemory(sightings, route, route_ttl, until, rrsets, since)
+
+
+def _remember_ttls(
+    old: OwnerMemory, observation: OwnerObservation, now: datetime, *, keep_all: bool
+) -> tuple[TtlSighting, ...]:
+    """The TTLs under which something may be in a cache still, those of this look added.
+
+    A TTL is known to be no longer in force only when everyone was heard.  One from an old route
+    stays as long as somebody may still ask there.
+    """
+    in_force = _cacheable(observation)
+    heard_all = observation.heard_all
+    found = []
+    for sighting in old.sightings:
+        kept = replace(sighting, first=min(sighting.first, now))  # the clock may have gone back
+        if heard_all and kept.until is None and kept.ttl not in in_force:
+            kept = replace(kept, until=max(now, sighting.first))
+        asked = kept.until and max(kept.until, old.old_route_until or kept.until)
+        if keep_all or asked is None or asked + kept.ttl >= now:
+            found.append(kept)
+    found += [TtlSighting(ttl, now) for ttl in sorted(in_force)]
+    found = list(dict.fromkeys(found))
+    return tuple(sighting for sighting in found if not any(_covers(o, sighting) for o in found))
+
+
+def _covers(one: TtlSighting, other: TtlSighting) -> bool:
+    """Whether ``one`` makes ``other`` superfluous: as long or longer, all the while."""
+    if one is other or one.ttl < other.ttl or one.first > other.first:
+        return False
+    if one.until is not None and (other.until is None or one.until < other.until):
+        return False
+    return one != other
+
+
+def _cacheable(observation: OwnerObservation) -> frozenset[timedelta]:
+    """Every TTL under which a resolver that asks now may cache an answer for this owner."""
+    ttls = {alias.ttl for alias in observation.answer.aliases}
+    ttls |= {ttl for ttl in (observation.answer.ttl,) if ttl is not None}
+    for server in observation.all_servers:
+        if server.outcome is ServerOutcome.ANSWERED:
+            ttls |= {ttl for ttl in (server.ttl, server.negative_ttl) if ttl is not None}
+    return frozenset(ttls)
+
+
+def _remember_awaited(
+    old: Awaiting | None, state: LineageState, observations: Observations, now: datetime
+) -> Awaiting | None:
+    file, key = state.awaited, state.awaited_key
+    if file is None or key is None:
+        return None
+    if old is not None and old.digest == key.digest:
+        awaiting = old
+    else:
+        older = file.modified < now - _SAME_TIME
+        awaiting = Awaiting(key.digest, now, forgotten_at=now if older else None)
+    if state.required is None:
+        return awaiting
+    sights = look_all(state.required, key, observations)
+    awaiting = _heed(awaiting, state.required, sights)
+    match seen_awaited(sights, awaiting):
+        case Seen.MISSING:
+            unseen = now if _lacking(sights) else awaiting.unseen_at
+            return replace(awaiting, unseen_at=unseen, seen_since=None)
+        case Seen.UNKNOWN:
+            return awaiting
+        case Seen.EVERYWHERE:
+            since = min(_seen_since(awaiting, now), now)
+            if state.ready is not None:  # a later mtime: someone began cooling again
+                since = min(max(since, state.ready.modified), now)
+            return replace(awaiting, seen_since=since)
+
+
+def _heed(awaiting: Awaiting, lines: tuple[Required, ...], sights: tuple[Sight, ...]) -> Awaiting:
+    """Begin anew when there are lines that weren't looked at, or when servers are first heard."""
+    heard = bool(sights) and all(sight.servers_asked for sight in sights)
+    witness = Witness.SERVERS if heard else awaiting.witness
+    if witness is not awaiting.witness or not set(lines) <= set(awaiting.lines):
+        awaiting = replace(awaiting, unseen_at=None, seen_since=None)
+    return replace(awaiting, lines=lines, witness=witness)
+
+
+def _lacking(sights: tuple[Sight, ...]) -> bool:
+    """Whether every record is lacking where the TTL of its absence shows: at the servers.
+
+    Where none can be asked, the resolver's word counts.
+    """
+    return all(
+        any(
+            (gap.where and gap.obstacle in (Obstacle.SERVER_LACKS, Obstacle.OVERRULED))
+            or (gap.obstacle is Obstacle.RESOLVER_LACKS and not sight.servers_asked)
+            for gap in sight.gaps
+        )
+        for sight in sights
+    )
+
+
+def _seen_since(awaiting: Awaiting, now: datetime) -> datetime:
+    """The first look since which all is seen; ``now`` if the clock was behind at that look."""
+    known = max(awaiting.since, awaiting.unseen_at or awaiting.since)
+    since = awaiting.seen_since
+    return now if since is None or since < known <= now else since
+
+
+def seen_awaited(sights: tuple[Sight, ...], awaiting: Awaiting | None) -> Seen:
+    """All awaited records together.
+
+    The resolver's word alone is none where servers were heard before: it may be out of its cache.
+    """
+    seen = together(sights)
+    silent = any(sight.servers_asked == 0 for sight in sights)
+    if awaiting is None or awaiting.witness is Witness.RESOLVER or not silent:
+        return seen
+    return Seen.UNKNOWN if seen is Seen.EVERYWHERE else seen
