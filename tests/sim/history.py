@@ -27,13 +27,13 @@ from danebot.domain.dns import (
     TlsaAnswer,
 )
 from danebot.domain.lineage import LineageState
-from danebot.domain.memory import Failure, Memory
+from danebot.domain.memory import Failure, Memory, Request, Urgency
 from danebot.domain.names import DnsName, Hostname
 from danebot.domain.policy import Policy, next_attempt
 from danebot.domain.rollover import Observation, Plan, Step
 from danebot.domain.safetime import Baseline
 from danebot.domain.sight import Observations
-from domain.builders import REAL, T0, Rules, held, key_file, line, record, state
+from domain.builders import REAL, T0, Rules, held, key, key_file, line, record, state
 from sim.world import (
     DAY,
     HORIZON,
@@ -77,6 +77,7 @@ class Feature(enum.Enum):
     LINE_ADDED = "line added to dane-ee"
     PUT_BACK = "staging put back"
     NO_MIN_WAIT = "no minimum wait"
+    EMERGENCY = "emergency"
 
 
 @dataclass(frozen=True, slots=True)
@@ -332,6 +333,9 @@ def begin(seed: int, rules: Rules = REAL) -> History:
     jitter = rng.choice((0, 0, 20 * MINUTE))
     min_wait = rng.choice(ranges.min_waits)
     margin = timedelta(hours=1) if jitter else timedelta(seconds=rng.choice((0, HOUR)))
+    urgent = not jitter and seed % 8 == 0  # clocks that waver are what the margin is for
+    if urgent:
+        min_wait, margin = 2 * DAY, timedelta(hours=1)
     late_line = owners == 2 and rng.random() < 0.3
     known = owners - 1 if late_line else owners
     history = History(
@@ -348,9 +352,13 @@ def begin(seed: int, rules: Rules = REAL) -> History:
         Resolver(world, rng),
         added_line=rng.randrange(5 * DAY) if late_line else None,
     )
+    if urgent:
+        request = Request(key("new").digest, T0, Urgency.EMERGENCY)
+        history.memory = history.stored = Memory(request=request)
     for feature, there in (
         (Feature.BLIND, blind),
         (Feature.NO_MIN_WAIT, min_wait == 0),
+        (Feature.EMERGENCY, urgent),
         (Feature.ALIASES, any(len(spans) > 1 for spans in world.aliases)),
         (Feature.NEW_SERVERS, len({d.servers for d in world.delegations}) > 1),
     ):
