@@ -164,6 +164,8 @@ class _Lexer:
         self.at += 2
         if following == "\n":
             return ""
+        if not following:  # at the file's end it is itself
+            return "\\"
         return "\\" + following if special and following not in special else following
 
     def single(self) -> str:

@@ -74,8 +74,8 @@ ADVICE: Mapping[Outcome, tuple[str, str]] = {
         "see that all servers have the same zone",
     ),
     Outcome.BAD_KEY: (
-        "the server doesn't accept the TSIG key",
-        "compare name, algorithm and secret in key_file with the server's own",
+        "the server doesn't accept the TSIG key for this change",
+        "compare name, algorithm and secret in key_file with the server's, and see what it allows",
     ),
     Outcome.BAD_TIME: (
         "the clocks of this host and of the server differ too much for TSIG",
@@ -87,7 +87,7 @@ ADVICE: Mapping[Outcome, tuple[str, str]] = {
         "allow the key to update TLSA records at {target} (docs/publishing.md)",
     ),
     Outcome.NOT_AUTHORITATIVE: (
-        "the server isn't the zone's, or doesn't let this key update it",
+        "the server isn't the zone's, or doesn't accept this key for it",
         "name server and zone under [publish], and allow the key there (docs/publishing.md)",
     ),
     Outcome.NO_ZONE: (

@@ -185,6 +185,7 @@ PIECES = st.sampled_from(
 @given(st.lists(PIECES, max_size=10).map("".join))
 @settings(deadline=None, max_examples=int(os.environ.get("SHELL_EXAMPLES", "300")))
 @example("KEYALG=a;\nTTL=b")
+@example("KEYALG=\\")
 def test_whatever_is_read_without_reserve_is_what_bash_makes_of_it(text: str) -> None:
     read = by_danebot(text)
 
