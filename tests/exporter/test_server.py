@@ -100,6 +100,32 @@ def test_a_changed_document_shows_at_once(tmp_path: Path) -> None:
         assert "danebot_snapshot_readable 1\n" in found.get("/metrics")[1]
 
 
+@pytest.mark.parametrize("target", ["example.org", "mx.example.org:25"])
+def test_a_probe_is_answered_in_time_though_the_resolver_says_nothing(
+    target: str, tmp_path: Path
+) -> None:
+    """Over UDP and TCP it accepts what is sent, and stays silent."""
+    with (
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent,
+        socket.socket() as listener,
+    ):
+        silent.bind(("127.0.0.1", 0))
+        listener.bind(silent.getsockname())
+        listener.listen()
+        config = tmp_path / "danebot.toml"
+        config.write_text(f'resolver = ["127.0.0.1:{silent.getsockname()[1]}"]\n')
+        with exporter("--config", config) as found:
+            for _ in range(2):  # the first one loads what it needs
+                began = time.monotonic()
+                wait = {"X-Prometheus-Scrape-Timeout-Seconds": "3"}
+                status, body, _ = found.get(f"/probe?target={target}", wait)
+                took = time.monotonic() - began
+    assert status == 200
+    assert "probe_success 0\n" in body
+    assert 'danebot_probe_grade{grade="unjudged"} 1\n' in body
+    assert took < 3
+
+
 @pytest.mark.parametrize(
     ("query", "words"),
     [
