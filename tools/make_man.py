@@ -1,21 +1,26 @@
-"""Writes docs/man/danebot.8 from the command line's own help; a test holds the two together."""
+"""Writes docs/man from the commands' own help; a test holds them together."""
 
 from __future__ import annotations
 
+import argparse
 import inspect
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import click
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
+sys.path[:0] = [str(ROOT), str(ROOT / "checks"), str(ROOT / "exporters")]
 
 from danebot import __version__  # noqa: E402 - the checkout's own
 from danebot.cli import danebot  # noqa: E402
+from danebot_checks.dane_options import parser as dane_parser  # noqa: E402
+from danebot_checks.lineages_options import parser as lineages_parser  # noqa: E402
+from danebot_exporter.cli import exporter  # noqa: E402
 
-PAGE = ROOT / "docs" / "man" / "danebot.8"
+PAGES = ROOT / "docs" / "man"
+ADMINISTRATION = "System administration"
 TAIL = """\
 .SH EXIT STATUS
 .TP
@@ -59,9 +64,69 @@ no colours
 SSL_CERT_FILE
 the trust store that issued chains are verified to, unless ca_file is set
 .SH SEE ALSO
+.BR check_dane (1),
+.BR check_danebot (1),
+.BR danebot\\-exporter (8),
 .BR certbot (1),
 .BR posttls-finger (1),
 RFC 6698, RFC 7671, RFC 7672
+"""
+PLUGIN_TAIL = """\
+.SH EXIT STATUS
+.TP
+0
+OK
+.TP
+1
+WARNING
+.TP
+2
+CRITICAL
+.TP
+3
+UNKNOWN; also for usage errors, \\-\\-help and \\-\\-version
+.PP
+CRITICAL is told before WARNING, and WARNING before UNKNOWN.
+"""
+DANE_SEE = """\
+.SH SEE ALSO
+.BR check_danebot (1),
+.BR danebot (8),
+.BR posttls-finger (1),
+RFC 6698, RFC 7671, RFC 7672
+"""
+LINEAGES_SEE = """\
+.SH FILES
+.TP
+/var/lib/danebot/status.json
+the status document; anybody may read it, and nothing else is read
+.SH SEE ALSO
+.BR check_dane (1),
+.BR danebot\\-exporter (8),
+.BR danebot (8)
+"""
+EXPORTER_TAIL = """\
+.SH EXIT STATUS
+.TP
+0
+fine
+.TP
+1
+trouble: the line says what
+.TP
+2
+wrong usage
+.SH FILES
+.TP
+/var/lib/danebot/status.json
+the status document that danebot writes
+.TP
+/etc/danebot/danebot.toml
+danebot's settings, if they can be read
+.SH SEE ALSO
+.BR danebot (8),
+.BR check_danebot (1),
+.BR prometheus (1)
 """
 
 
@@ -85,12 +150,19 @@ def paragraphs(command: click.Command) -> str:
     return "\n.PP\n".join(escaped(" ".join(part.split())) for part in parts) + "\n"
 
 
-def page() -> str:
-    """The whole manual page."""
+def heading(name: str, section: int, title: str, purpose: str) -> str:
+    """Title and name."""
+    top = f'.TH {escaped(name.upper())} {section} "" "danebot {__version__}" "{title}"\n'
+    return f"{top}.SH NAME\n{escaped(name)} \\- {escaped(purpose)}\n"
+
+
+def danebot_page() -> str:
+    """Everything about danebot and its verbs."""
     top = click.Context(danebot, info_name="danebot")
     parts = [
-        f'.TH DANEBOT 8 "" "danebot {__version__}" "System administration"\n',
-        ".SH NAME\ndanebot \\- keeps DANE TLSA records and served keys in agreement\n",
+        heading(
+            "danebot", 8, ADMINISTRATION, "keeps DANE TLSA records and served keys in agreement"
+        ),
         ".SH SYNOPSIS\n\\fBdanebot\\fR [\\fIOPTIONS\\fR] \\fIVERB\\fR [\\fIARGUMENTS\\fR]\n",
         f".SH DESCRIPTION\n{paragraphs(danebot)}",
         ".SH OPTIONS\n",
@@ -107,6 +179,63 @@ def page() -> str:
     return "".join([*parts, TAIL])
 
 
+def exporter_page() -> str:
+    """Everything about the exporter."""
+    context = click.Context(exporter, info_name="danebot-exporter")
+    parts = [
+        heading(
+            "danebot-exporter", 8, ADMINISTRATION, "shows danebot's status to Prometheus and people"
+        ),
+        ".SH SYNOPSIS\n\\fBdanebot\\-exporter\\fR [\\fIOPTIONS\\fR]\n",
+        f".SH DESCRIPTION\n{paragraphs(exporter)}",
+        ".SH OPTIONS\n",
+        *options(exporter, context),
+    ]
+    return "".join([*parts, EXPORTER_TAIL])
+
+
+def plugin_page(parser: argparse.ArgumentParser, purpose: str, see: str) -> str:
+    """Everything about a plugin, from the parser of its options."""
+    parts = [
+        heading(parser.prog, 1, "User commands", purpose),
+        f".SH SYNOPSIS\n{escaped(' '.join(parser.format_usage().split()[1:]))}\n",
+        f".SH DESCRIPTION\n{escaped(parser.description or '')}\n",
+        f".PP\n{escaped(' '.join((parser.epilog or '').split()))}\n",
+        *arguments(parser),
+        PLUGIN_TAIL,
+        see,
+    ]
+    return "".join(parts)
+
+
+def arguments(parser: argparse.ArgumentParser) -> Iterator[str]:
+    """Each group with its options."""
+    formatter = parser._get_formatter()  # noqa: SLF001 - expands (%(default)s) as --help does
+    for group in parser._action_groups:  # noqa: SLF001 - there is no other way to list them
+        actions = group._group_actions  # noqa: SLF001
+        if actions:
+            yield f".SH {escaped((group.title or '').upper())}\n"
+        for action in actions:
+            names = ", ".join(action.option_strings)
+            value = action.metavar if action.nargs != 0 else ""
+            words = " ".join(part for part in (names, str(value or "")) if part)
+            text = formatter._expand_help(action) if action.help else ""  # noqa: SLF001
+            yield f".TP\n\\fB{escaped(words)}\\fR\n{escaped(text)}\n"
+
+
+def pages() -> dict[str, Callable[[], str]]:
+    """What writes each of the pages."""
+    dane = "whether DANE works for a mail domain or a service"
+    lineages = "whether danebot keeps its lineages well"
+    return {
+        "danebot.8": danebot_page,
+        "danebot-exporter.8": exporter_page,
+        "check_dane.1": lambda: plugin_page(dane_parser(), dane, DANE_SEE),
+        "check_danebot.1": lambda: plugin_page(lineages_parser(), lineages, LINEAGES_SEE),
+    }
+
+
 if __name__ == "__main__":
-    PAGE.parent.mkdir(parents=True, exist_ok=True)
-    PAGE.write_text(page(), encoding="utf-8")
+    PAGES.mkdir(parents=True, exist_ok=True)
+    for file, write in pages().items():
+        (PAGES / file).write_text(write(), encoding="utf-8")

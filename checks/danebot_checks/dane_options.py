@@ -57,7 +57,7 @@ class Options(NamedTuple):
 
 def parse_options(arguments: Sequence[str] | None) -> Options:
     """Read the command line; `DanebotError` says in a line what is wrong with it."""
-    words = _parser().parse_args(arguments)
+    words = parser().parse_args(arguments)
     if not 1 <= words.timeout <= _LONGEST:
         raise UsageError(f"--timeout goes from 1 to {_LONGEST:g} seconds")
     return Options(
@@ -70,7 +70,8 @@ def parse_options(arguments: Sequence[str] | None) -> Options:
     )
 
 
-def _parser() -> Parser:
+def parser() -> Parser:
+    """The command line."""
     parser = Parser("check_dane", description=_DESCRIPTION, epilog=_EPILOG, allow_abbrev=False)
     add = parser.add_argument
     add("-V", "--version", action="version", version=f"check_dane {__version__}\n")

@@ -32,7 +32,7 @@ def parse_options(arguments: Sequence[str] | None) -> argparse.Namespace:
     ``warning`` and ``critical`` are ranges or None for the concern's defaults; ``max_age`` is in
     days, ``timeout`` in seconds.
     """
-    options = _parser().parse_args(arguments)
+    options = parser().parse_args(arguments)
     if not 1 <= options.timeout <= _LONGEST:
         raise UsageError(f"--timeout goes from 1 to {_LONGEST:g} seconds")
     if not options.max_age > 0:
@@ -45,7 +45,8 @@ def parse_options(arguments: Sequence[str] | None) -> argparse.Namespace:
     return options
 
 
-def _parser() -> Parser:
+def parser() -> Parser:
+    """The command line."""
     parser = Parser("check_danebot", description=_DESCRIPTION, epilog=_EPILOG, allow_abbrev=False)
     add = parser.add_argument
     add("-V", "--version", action="version", version=f"check_danebot {__version__}\n")

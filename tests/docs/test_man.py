@@ -1,7 +1,32 @@
 from __future__ import annotations
 
+import shutil
+import subprocess
+from pathlib import Path
+
 import make_man
+import pytest
+
+ROOT = Path(__file__).parents[2]
 
 
-def test_the_manual_page_is_what_the_command_line_says() -> None:
-    assert make_man.PAGE.read_text() == make_man.page(), "run: python tools/make_man.py"
+@pytest.mark.parametrize("name", sorted(make_man.pages()))
+def test_a_manual_page_is_what_the_command_line_says(name: str) -> None:
+    written = (make_man.PAGES / name).read_text(encoding="utf-8")
+    assert written == make_man.pages()[name](), "run: python tools/make_man.py"
+
+
+def test_every_command_has_a_manual_page() -> None:
+    _, _, rest = (ROOT / "pyproject.toml").read_text().partition("[project.scripts]\n")
+    commands = {line.split(" = ")[0] for line in rest.partition("\n\n")[0].splitlines()}
+    assert {name.rpartition(".")[0] for name in make_man.pages()} == commands
+    assert {path.name for path in make_man.PAGES.iterdir()} == set(make_man.pages())
+
+
+@pytest.mark.skipif(shutil.which("groff") is None, reason="groff isn't installed here")
+@pytest.mark.parametrize("name", sorted(make_man.pages()))
+def test_groff_has_nothing_to_complain_about(name: str) -> None:
+    # break: lines that are too short to be adjusted
+    command = ["groff", "-man", "-Tutf8", "-wall", "-Wbreak", str(make_man.PAGES / name)]
+    shown = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (shown.returncode, shown.stderr) == (0, "")
