@@ -73,7 +73,7 @@ def test_every_alert_has_a_case_in_which_it_fires() -> None:
 def test_every_alert_is_explained(rule: dict[str, Any]) -> None:
     notes = rule["annotations"]
     assert set(notes) == {"summary", "description", "runbook_url"}
-    assert notes["runbook_url"].endswith(f"/docs/runbook.md#{rule['alert'].lower()}")
+    assert notes["runbook_url"] == f"docs/runbook.md#{rule['alert'].lower()}"
     assert rule["labels"]["severity"] in {"warning", "critical", "{{ $labels.severity }}"}
     section = RUNBOOK.read_text(encoding="utf-8").partition(f"\n## {rule['alert']}\n")[2]
     words = section.partition("\n## ")[0].split()
