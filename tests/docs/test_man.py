@@ -4,8 +4,9 @@ import shutil
 import subprocess
 from pathlib import Path
 
-import make_man
 import pytest
+
+import make_man
 
 ROOT = Path(__file__).parents[2]
 

@@ -40,7 +40,7 @@ def missing() -> str | None:
 
 @dataclass
 class Stack:
-    """Nagios and Icinga, each checking five services every other second; Prometheus and its friends."""
+    """Nagios and Icinga, each checking five services every two seconds; Prometheus and friends."""
 
     site: Site
     nagios: nagios.Site = field(init=False)
