@@ -149,7 +149,7 @@ def say_removals(
     """On the run that confirmed a promotion, the records that may go now."""
     confirmed = {f.lineage for f in findings if f.code is Code.CONFIRMED}
     for view in views:
-        if view.state.name in confirmed:
+        if view.state.name in confirmed and not console.settings.publish(view.state.name).in_renew:
             for record in view.publication.remove:
                 console.say(f"danebot: {view.state.name}: remove: {record}")
 
@@ -163,11 +163,25 @@ def _renew_dry(console: Console, context: Context, names: Sequence[str]) -> int:
         console.warn(str(finding))
     for view in found.views:
         console.say(f"{view.state.name}: {planned_words(view)}")
+        if context.settings.publish(view.state.name).in_renew:
+            for line in planned_changes(console, view):
+                console.say(line)
         for finding in view.findings:
             if finding.severity >= Severity.WARNING:
                 console.warn(str(finding))
     console.say("nothing was changed")
     return _ATTENTION if found.unreadable else _FINE
+
+
+def planned_changes(console: Console, view: LineageView) -> list[str]:
+    """What would be published for a lineage, in lines."""
+    name = view.state.name
+    method = console.settings.publish(name).method.value
+    return [
+        f"{name}: would {word} ({method}): {record}"
+        for word, records in (("add", view.publication.add), ("remove", view.publication.remove))
+        for record in records
+    ]
 
 
 def planned_words(view: LineageView) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from danebot.domain.findings import Severity
-from danebot.verbs import record_run
+from danebot.verbs import planned_changes, record_run
 
 if TYPE_CHECKING:
     from danebot.console import Console
@@ -68,14 +68,3 @@ def _dry(console: Console, context: Context, names: Sequence[str]) -> int:
             console.say(line)
     console.say("nothing was changed")
     return _ATTENTION if found.unreadable else _FINE
-
-
-def planned_changes(console: Console, view: LineageView) -> list[str]:
-    """What would be published for a lineage, in lines."""
-    name = view.state.name
-    method = console.settings.publish(name).method.value
-    return [
-        f"{name}: would {word} ({method}): {record}"
-        for word, records in (("add", view.publication.add), ("remove", view.publication.remove))
-        for record in records
-    ]

@@ -192,6 +192,14 @@ class Result:
         return _filled(ADVICE[self.outcome][1], self.change)
 
 
+def after(change: Change, earlier: Iterable[Change]) -> Change:
+    """The change as it stands once ``earlier`` ones, made since the look, are taken in."""
+    for one in earlier:
+        if one.target == change.target:
+            change = replace(change, seen=tuple(sorted(one.result(change.seen))))
+    return change
+
+
 def _filled(words: str, change: Change) -> str:
     return words.format(
         lineage=change.lineage, owner=", ".join(map(str, change.owners)), target=change.target
@@ -278,6 +286,19 @@ def blind(change: Change, observations: Observations) -> str:
             return answer.detail or answer.security.value
         if answer.aliases and not answer.secure:
             return f"{owner} is an alias, and the answer is {answer.security.value}"
+    return ""
+
+
+def lost(change: Change, observations: Observations) -> str:
+    """Where a removal would leave no record of the served key, in words; "" if nowhere.
+
+    A server that lags counts: who asks it gets what it has.
+    """
+    for owner in change.owners if change.remove else ():
+        observation = observations.get(owner)
+        for server in answering(observation) if observation is not None else ():
+            if not change.safe(server.records):
+                return f"not at {server.server}"
     return ""
 
 

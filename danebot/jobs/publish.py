@@ -25,17 +25,20 @@ from danebot.domain.publishing import (
     Outcome,
     Part,
     Result,
+    after,
     altered,
     answering,
     blind,
     changes,
     lagging,
+    lost,
 )
 from danebot.domain.sight import Obstacle
 from danebot.errors import DanebotError
 from danebot.jobs.survey import keys_of_tree, observe_dns, unreadable_finding, view
 
 if TYPE_CHECKING:
+    from danebot.adapters.ports import Publisher
     from danebot.domain.policy import Policy
     from danebot.domain.sight import Observations
     from danebot.jobs.context import Context
@@ -88,8 +91,17 @@ def publish_lineage(
     return conclude(context, tried, read_back(context, [tried]))
 
 
-def attempt(context: Context, seen: LineageView, part: Part, timing: Timing) -> Attempt:
-    """Ask the publisher for every change of one part."""
+def attempt(
+    context: Context,
+    seen: LineageView,
+    part: Part,
+    timing: Timing,
+    before: Sequence[Attempt] = (),
+) -> Attempt:
+    """Ask the publisher for every change of one part.
+
+    ``before`` are attempts for other lineages since the look; several may share an RRset.
+    """
     state = seen.state
     nothing = Attempt(seen, part, timing)
     publisher = context.publisher(state.name)
@@ -100,14 +112,25 @@ def attempt(context: Context, seen: LineageView, part: Part, timing: Timing) -> 
     wanted = changes(state, seen.publication, owners, part, ttl)
     if not wanted or (timing is Timing.WHEN_DUE and _backing_off(seen.memory, context)):
         return nothing
+    made = [change for one in before for change in one.sent]
     results = []
     for change in wanted:
         context.progress(f"{state.name}: {part.value} TLSA records at {change.target}")
-        why = blind(change, owners)
-        result = Result(change, Outcome.UNSEEN, detail=why) if why else publisher.publish(change)
+        result = _made(publisher, after(change, made), owners)
         context.progress(f"{state.name}: {change.target}: {result.outcome.value}")
         results.append(result)
     return replace(nothing, results=tuple(results))
+
+
+def _made(publisher: Publisher, change: Change, owners: Observations) -> Result:
+    """Have the change made, unless too little was seen, or too much would be lost."""
+    why = blind(change, owners)
+    if why:
+        return Result(change, Outcome.UNSEEN, detail=why)
+    where = lost(change, owners)
+    if where:
+        return Result(change, Outcome.UNSAFE, detail=where)
+    return publisher.publish(change)
 
 
 def _backing_off(memory: Memory, context: Context) -> bool:
@@ -279,13 +302,15 @@ def publish_now(
 
     for part in Part:
         look_again()
-        tried = [attempt(context, one, part, Timing.NOW) for one in views.values()]
-        after = read_back(context, tried)
-        seen |= after
-        for one in tried:
-            done = conclude(context, one, after)
+        tried: list[Attempt] = []
+        for one in views.values():
+            tried.append(attempt(context, one, part, Timing.NOW, tried))
+        found = read_back(context, tried)
+        seen |= found
+        for each in tried:
+            done = conclude(context, each, found)
             findings += done.findings
-            save(one.view.state.name, done.memory)
+            save(each.view.state.name, done.memory)
     look_again()
     codes = (Code.PUBLISH_FAILED, Code.PUBLISH_ALTERED)
     findings += [f for one in views.values() for f in one.findings if f.code in codes]

@@ -88,7 +88,8 @@ def _publish(context: Context, runs: Sequence[LineageRun], part: Part) -> None:
         known = run.view if part is Part.REMOVE else None  # a key may have been made since
         seen = replace(known or run.preview(), memory=run.memory)
         if part is Part.REMOVE or run.lacks_more(seen.publication):
-            tried.append((run, attempt(context, seen, part, Timing.WHEN_DUE)))
+            before = [each for _, each in tried]
+            tried.append((run, attempt(context, seen, part, Timing.WHEN_DUE, before)))
 
     for run in runs:
         if context.settings.publish(run.name).in_renew:

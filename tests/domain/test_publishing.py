@@ -27,10 +27,12 @@ from danebot.domain.publishing import (
     Outcome,
     Part,
     Result,
+    after,
     altered,
     blind,
     changes,
     lagging,
+    lost,
 )
 from danebot.domain.retire import OwnedRecord, Publication
 from danebot.domain.tlsa import TlsaRecord
@@ -105,11 +107,11 @@ def test_a_change_against_what_is_there(
     left = change.against(present)
     assert set(left.add) == add - present
     assert set(left.remove) == (remove - add) & present
-    after = left.result(present)
-    assert after - set(left.add) == present - set(left.remove)
+    then = left.result(present)
+    assert then - set(left.add) == present - set(left.remove)
     if left.safe(present) and left.remove:
-        assert LIVE in after
-    assert left.empty is (after == present)
+        assert LIVE in then
+    assert left.empty is (then == present)
 
 
 def test_without_a_served_key_nothing_is_removed() -> None:
@@ -144,6 +146,25 @@ def test_too_little_seen(observation: OwnerObservation | None, words: str) -> No
     found = blind(change, {OWNER: observation} if observation is not None else {})
     assert words in found
     assert bool(words) is bool(found)
+
+
+def test_a_removal_that_would_leave_a_server_without_the_served_key() -> None:
+    """Also one that lags: who asks it gets what it has."""
+    change = Change("x", (OWNER,), OWNER, remove=(OLD,), needs=(LIVE,))
+    assert lost(change, {OWNER: seen(OWNER, (LIVE, OLD), (LIVE,))}) == ""
+    assert lost(change, {OWNER: seen(OWNER, (LIVE, OLD), (OLD,))}) == f"not at {NS2}"
+    assert lost(change, {OWNER: seen(OWNER, (OLD,), (LIVE, OLD))}) == f"not at {NS1}"
+    assert lost(change, {}) == ""
+    addition = Change("x", (OWNER,), OWNER, add=(NEW,), needs=(LIVE,))
+    assert lost(addition, {OWNER: seen(OWNER, (OLD,))}) == ""
+
+
+def test_what_was_changed_since_the_look_is_taken_in() -> None:
+    """Two lineages behind one name: the second must not undo what was done for the first."""
+    first = Change("x", (OWNER,), TARGET, add=(NEW,), remove=(OLD,), seen=(LIVE, OLD))
+    second = Change("y", (OWNER,), TARGET, add=(FOREIGN,), seen=(LIVE, OLD))
+    assert set(after(second, [first]).seen) == {LIVE, NEW}
+    assert after(second, [Change("z", (OTHER,), OTHER, add=(NEW,))]) == second
 
 
 # ---- what is seen of it -----------------------------------------------------------------------

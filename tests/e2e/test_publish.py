@@ -63,6 +63,10 @@ def test_a_whole_rollover_without_hands(site: Site) -> None:
     site.ok("init", MAIL)
     new = site.next_record()
 
+    planned = site.ok("renew", "--dry-run")
+    assert f"{MAIL}: would add (rfc2136): {OWNER} 1 IN TLSA {new}" in planned
+    assert new not in published(site)
+
     said = site.ok("renew")
 
     assert f"added at ns1.example.test: {OWNER} IN TLSA {new}" in said
@@ -71,6 +75,7 @@ def test_a_whole_rollover_without_hands(site: Site) -> None:
     said = "".join(renewed_until(site, lambda: f"3 1 1 {combo(site)}" == new))
     said += "".join(renewed_until(site, lambda: old not in published(site)))
     assert f"removed at ns1.example.test: {OWNER} IN TLSA {old}" in said
+    assert "remove:" not in said  # that is for those who do it by hand
     assert published(site) == {new, FOREIGN}
     assert site.status()["publication"]["remove"] == []
 
