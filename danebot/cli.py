@@ -5,6 +5,7 @@ Exit status: 0 fine, 1 something needs attention, 2 usage.
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import sys
@@ -21,6 +22,7 @@ from danebot.errors import DanebotError
 if TYPE_CHECKING:
     from danebot.console import Console
 
+_GARBAGE = 50_000  # objects; importing makes thousands that stay, which are no garbage
 FINE, ATTENTION, USAGE, INTERRUPTED = 0, 1, 2, 130
 _LINEAGES = click.argument("lineages", metavar="[LINEAGE]...", nargs=-1)
 _LINEAGE = click.argument("lineage")
@@ -334,6 +336,7 @@ def help_(ctx: click.Context, verb: str | None) -> None:
 
 def main(arguments: Iterable[str] | None = None) -> None:
     """Run the command line and exit; whatever happens, the user sees a line, never a traceback."""
+    gc.set_threshold(_GARBAGE)
     sys.exit(
         guarded(
             lambda: danebot.main(

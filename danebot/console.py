@@ -53,9 +53,10 @@ class Console:
 
     def tree(self) -> Tree:
         """The certbot tree."""
+        from danebot.adapters.parsed_store import ParsedStore
         from danebot.adapters.tree import Tree
 
-        found = Tree(self.settings.tree)
+        found = Tree(self.settings.tree, ParsedStore(self.settings.state_directory / "parsed.json"))
         for name in sorted(set(self.settings.lineages) - set(found.names())):
             self.warn(f"danebot.toml has settings for {name!r}, which is no lineage of this tree")
         return found

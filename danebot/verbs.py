@@ -125,6 +125,7 @@ def run_renewal(
     outcome = job(context, console.certbot(), lock, names, scope)
     worst = max((f.severity for f in outcome.findings), default=Severity.INFO)
     status = _ATTENTION if worst >= Severity.WARNING else _FINE
+    context.tree.reader.keep()
     try:
         write_snapshot(
             console.settings.snapshot,

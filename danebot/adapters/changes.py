@@ -26,7 +26,7 @@ from danebot.errors import CertificateError, TreeError
 
 if TYPE_CHECKING:
     from danebot.config.settings import ComboAccess
-    from danebot.domain.certs import PublicKey
+    from danebot.domain.keys import PublicKey
     from danebot.domain.lineage import Held
 
 

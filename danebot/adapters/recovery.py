@@ -16,7 +16,6 @@ of them is healed by the next run:
 from __future__ import annotations
 
 import os
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -37,17 +36,18 @@ from danebot.adapters.tree import (
     LineagePaths,
     Tree,
     archive_versions,
+    has_strays,
     link_version,
     read_bytes,
     sound_links,
+    versions_of,
 )
 from danebot.domain.lineage import Held
 from danebot.errors import CertificateError, TreeError
 
 if TYPE_CHECKING:
-    from danebot.domain.certs import PublicKey
+    from danebot.domain.keys import PublicKey
 
-_STRAY = re.compile(rf"{re.escape(TEMP_PREFIX)}|previous_|(combo|nextkey)\.pem\.")
 _COPY_MODE = 0o644  # certificates are public; keys are always written 0600
 
 
@@ -74,13 +74,13 @@ def is_sound(tree: Tree, paths: LineagePaths) -> bool:
     """Whether there is nothing to heal, found out with as few looks as possible."""
     try:
         staging, live = os.listdir(paths.staging), os.listdir(paths.live)
-        beside = [*os.listdir(paths.conf.parent), *os.listdir(paths.staging.parent)]
-        beside += os.listdir(paths.archive)
+        archived = os.listdir(paths.archive)
+        littered = tree.littered(paths.conf.parent) or tree.littered(paths.staging.parent)
     except OSError:
         return False
-    if any(map(_STRAY.match, (*staging, *live, *beside))):
+    if littered or has_strays((*staging, *live, *archived)):
         return False
-    archive = archive_versions(paths)
+    archive = versions_of(archived)
     whole = all(len(kinds) == len(KINDS) for kinds in archive.values())
     newest = sound_links(paths, paths.staging)
     current = sound_links(paths, paths.live)

@@ -8,27 +8,29 @@ from __future__ import annotations
 import os
 import re
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar, cast
+from typing import TypeVar, cast
 
+from danebot.adapters.atomic import TEMP_PREFIX
+from danebot.adapters.parsed_store import Parsed, ParsedStore, Version, version_of
 from danebot.adapters.renewal_conf import PATH_SETTINGS, RenewalConf
+from danebot.domain.keys import Chain, PublicKey
 from danebot.domain.lineage import Held, KeyFile, LineageState, Management, UnknownKey
 from danebot.domain.tlsa import parse_dane_ee, parse_dnsnames
 from danebot.errors import CertificateError, RecordSyntaxError, TreeError, UnknownLineageError
-
-if TYPE_CHECKING:
-    from danebot.domain.certs import Chain, PublicKey
 
 KINDS = ("privkey", "cert", "chain", "fullchain")
 NEXT, READY, COMBO = "nextkey.pem", "ready.pem", "combo.pem"
 DANE_EE, DNSNAMES, MEMORY = "dane-ee", "dnsnames", "rollover.json"
 UNKNOWN_PREFIX = "unknown-"
 _VERSIONED = re.compile(r"(privkey|cert|chain|fullchain)(\d+)\.pem\Z")
+_STRAY = re.compile(rf"{re.escape(TEMP_PREFIX)}|previous_|(combo|nextkey)\.pem\.")
 _MAX_FILE = 4 * 1024 * 1024
 ParsedT = TypeVar("ParsedT")
+KindT = TypeVar("KindT", Chain, PublicKey)
 
 
 def read_bytes(path: Path) -> bytes:
@@ -80,35 +82,41 @@ class LineagePaths:
         return os.path.relpath(self.archived(kind, version), directory)
 
 
-@dataclass
 class Reader:
-    """Reads keys and chains of one tree; a file that didn't change is parsed once."""
+    """Reads keys and chains of one tree; a file that didn't change is parsed once.
 
-    _parsed: dict[tuple[str, object], tuple[object, object]] = field(default_factory=dict)
+    With a ``store``, once until it changes, over many runs.
+    """
+
+    def __init__(self, store: ParsedStore | None = None) -> None:
+        """Nothing is read yet."""
+        self._store = store
+        self._parsed: dict[tuple[type[Parsed], str], tuple[Version, Parsed]] = {}
 
     def chain(self, path: Path) -> Chain:
         """Parse a file of certificates, or `CertificateError`, or `TreeError`."""
-        from danebot.domain.certs import read_chain
-
-        return self._once(path, read_chain)
+        return self._once(Chain, path)
 
     def key(self, path: Path) -> PublicKey:
         """Parse a private key's public half, or `CertificateError`, or `TreeError`."""
-        from danebot.domain.certs import read_private_key
+        return self._once(PublicKey, path)
 
-        return self._once(path, read_private_key)
-
-    def _once(self, path: Path, parse: Callable[[bytes], ParsedT]) -> ParsedT:
+    def _once(self, kind: type[KindT], path: Path) -> KindT:
+        file = str(path)
         try:
-            found = path.stat()
+            version = version_of(path.stat())
         except OSError as exc:
             raise TreeError(f"cannot read {path}: {exc.strerror}") from exc
-        version = (found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
-        key = (str(path), parse)
-        known = self._parsed.get(key)
+        known = self._parsed.get((kind, file))
         if known is None or known[0] != version:
-            known = self._parsed[key] = (version, parse(read_bytes(path)))
-        return cast("ParsedT", known[1])
+            found = self._store.get(kind, file, version) if self._store is not None else None
+            known = self._parsed[kind, file] = (version, found or _parsed_file(kind, path))
+        return cast("KindT", known[1])
+
+    def keep(self) -> None:
+        """Put what was parsed on record for later runs."""
+        if self._store is not None:
+            self._store.put((file, *known) for (_, file), known in self._parsed.items())
 
     def key_file(self, path: Path) -> KeyFile | None:
         """``nextkey.pem`` or ``ready.pem``; None if there is no such file."""
@@ -145,18 +153,29 @@ class Reader:
         return held if others == chain.ders[1:] and held.matches else None
 
 
+def _parsed_file(kind: type[Parsed], path: Path) -> Parsed:
+    from danebot.domain.certs import read_chain, read_private_key
+
+    data = read_bytes(path)
+    return read_chain(data) if kind is Chain else read_private_key(data)
+
+
 class Tree:
     """A certbot configuration directory."""
 
-    def __init__(self, root: Path) -> None:
-        """Open ``root``, or raise `TreeError`; nothing is written."""
+    def __init__(self, root: Path, store: ParsedStore | None = None) -> None:
+        """Open ``root``, or raise `TreeError`; nothing is written.
+
+        ``store`` has what earlier runs parsed.
+        """
         if not (root / "renewal").is_dir():
             raise TreeError(
                 f"{root} is no certbot tree (it has no renewal directory); "
                 "issue a certificate with certbot first, or name the tree with --config-dir"
             )
         self.root = root.absolute()
-        self.reader = Reader()
+        self.reader = Reader(store)
+        self._litter: dict[Path, tuple[Version, bool]] = {}
         self._confs: dict[str, tuple[object, RenewalConf]] = {}
 
     def names(self) -> tuple[str, ...]:
@@ -185,7 +204,7 @@ class Tree:
             found = path.stat()
         except OSError:
             return RenewalConf.read(path)  # says what is wrong
-        version = (found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
+        version = version_of(found)
         known = self._confs.get(name)
         if known is None or known[0] != version:
             known = self._confs[name] = (version, RenewalConf.read(path))
@@ -257,6 +276,14 @@ class Tree:
             return None
         return self.reader.version(paths, version)
 
+    def littered(self, directory: Path) -> bool:
+        """Whether strays lie in a directory that all lineages share; read anew once it changed."""
+        version = version_of(directory.stat())
+        known = self._litter.get(directory)
+        if known is None or known[0] != version:
+            known = self._litter[directory] = (version, has_strays(os.listdir(directory)))
+        return known[1]
+
     def points_at_staging(self, name: str) -> bool:
         """Whether certbot's configuration leads to staging."""
         conf = self.conf(name)
@@ -272,13 +299,22 @@ class Tree:
         return tuple(found)
 
 
+def has_strays(names: Iterable[str]) -> bool:
+    """Whether an interrupted run of danebot, certbot or the shell program left any of these."""
+    return any(map(_STRAY.match, names))
+
+
+def link_target(link: Path | str) -> str:
+    """Where a symbolic link leads; "" if it is none."""
+    try:
+        return os.readlink(link)
+    except OSError:
+        return ""
+
+
 def link_version(link: Path) -> int | None:
     """The archive version that a link's target names; None if it isn't such a link."""
-    try:
-        target = os.readlink(link)
-    except OSError:
-        return None
-    match = _VERSIONED.match(target.rpartition("/")[2])
+    match = _VERSIONED.match(link_target(link).rpartition("/")[2])
     kind = link.name.removeprefix("previous_").removesuffix(".pem")
     return int(match[2]) if match is not None and match[1] == kind else None
 
@@ -299,7 +335,6 @@ def sound_links(paths: LineagePaths, directory: Path) -> int | None:
 
 def archive_versions(paths: LineagePaths) -> dict[int, frozenset[str]]:
     """The versions that have any file in the archive, with the kinds that are there."""
-    found: dict[int, set[str]] = {}
     try:
         names = os.listdir(paths.archive)
     except FileNotFoundError:
@@ -308,6 +343,12 @@ def archive_versions(paths: LineagePaths) -> dict[int, frozenset[str]]:
         raise TreeError(
             f"cannot list {paths.archive}: {exc.strerror}; run danebot as root"
         ) from exc
+    return versions_of(names)
+
+
+def versions_of(names: Iterable[str]) -> dict[int, frozenset[str]]:
+    """The same of the names in an archive."""
+    found: dict[int, set[str]] = {}
     for name in names:
         match = _VERSIONED.match(name)
         if match is not None:

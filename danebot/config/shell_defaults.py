@@ -10,16 +10,18 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from danebot.config.files import read_text
 from danebot.config.settings import SocketAddress
-from danebot.config.shell_statements import Assignment, Export, Unread, statements
 from danebot.config.table import Sourced
 from danebot.config.values import parse_duration, parse_mode, parse_socket_address
 from danebot.domain.keytype import RSA_BITS, KeyType
 from danebot.domain.names import printable
 from danebot.errors import ConfigError
+
+if TYPE_CHECKING:
+    from danebot.config.shell_statements import Assignment
 
 ValueT = TypeVar("ValueT")
 DIRECTORIES = ("etc/default", "etc/defaults", "usr/local/etc", "usr/pkg/etc", "opt/local/etc")
@@ -84,6 +86,8 @@ def read_shell_defaults(root: Path = Path("/")) -> ShellDefaults:
 
 
 def _read(reading: _Reading, name: str, text: str) -> None:
+    from danebot.config.shell_statements import Assignment, Export, Unread, statements
+
     lines = text.replace("\r\n", "\n").split("\n")
     for statement in statements(text):
         match statement:

@@ -6,10 +6,7 @@ imports cryptography (about 90 ms): do it where it is needed.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable
-from dataclasses import dataclass, field
-from datetime import datetime
 from typing import TYPE_CHECKING
 
 from cryptography import x509
@@ -17,9 +14,9 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
+from danebot.domain.keys import Chain, PublicKey
 from danebot.domain.keytype import CURVE_NAMES, RSA_BITS, KeyType
-from danebot.domain.names import DnsName, covers
-from danebot.domain.served import Algorithm
+from danebot.domain.names import DnsName
 from danebot.errors import CertificateError, NameSyntaxError
 
 if TYPE_CHECKING:
@@ -58,29 +55,6 @@ def spki_der(key: CertificatePublicKeyTypes) -> bytes:
     return key.public_bytes(
         serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
     )
-
-
-@dataclass(frozen=True, slots=True)
-class PublicKey:
-    """The public half of a key; the private half never becomes a value of the domain.
-
-    ``spki`` is DER.  ``key_type`` is None for a type or size that certbot doesn't issue with.
-    """
-
-    spki: bytes
-    key_type: KeyType | None = field(compare=False)
-
-    @property
-    def digest(self) -> bytes:
-        """SHA2-256 of the SPKI: the data of a ``3 1 1`` record, and danebot's name for the key."""
-        return hashlib.sha256(self.spki).digest()
-
-    @property
-    def algorithm(self) -> Algorithm | None:
-        """As what a server's certificate is asked for; None for a type that can't be named."""
-        if self.key_type is None:
-            return None
-        return Algorithm.RSA if self.key_type in RSA_BITS else Algorithm.ECDSA
 
 
 def leaf_spki(der: bytes) -> bytes:
@@ -138,31 +112,6 @@ def _public(key: PrivateKeyTypes) -> PublicKey:
         ),
         _key_type(public),
     )
-
-
-@dataclass(frozen=True, slots=True)
-class Chain:
-    """A leaf and the certificates after it, as served; times are aware UTC.
-
-    ``ders`` is DER, leaf first.  ``names`` are the leaf's dNSName entries (RFC 6125), normalised;
-    an entry that is no DNS name is left out.
-    """
-
-    ders: tuple[bytes, ...]
-    key: PublicKey
-    not_before: datetime
-    not_after: datetime
-    names: frozenset[DnsName]
-    serial: int
-
-    @property
-    def fingerprint(self) -> bytes:
-        """SHA2-256 over the whole chain's DER: says whether two chains are the same."""
-        return hashlib.sha256(b"".join(self.ders)).digest()
-
-    def covers(self, name: DnsName) -> bool:
-        """Whether the leaf names ``name``, by itself or by a wildcard for its first label."""
-        return covers(self.names, name)
 
 
 def read_chain(pem: bytes) -> Chain:

@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from danebot.domain.certs import Chain, PublicKey
+    from danebot.domain.keys import Chain, PublicKey
     from danebot.domain.names import DnsName
     from danebot.domain.tlsa import Required, TlsaRecord
 

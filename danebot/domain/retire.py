@@ -18,7 +18,7 @@ from danebot.domain.tlsa import MatchingType, Selector, TlsaRecord, Usage, assoc
 if TYPE_CHECKING:
     from datetime import timedelta
 
-    from danebot.domain.certs import PublicKey
+    from danebot.domain.keys import PublicKey
     from danebot.domain.lineage import LineageState
     from danebot.domain.memory import Memory
 

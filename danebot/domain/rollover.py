@@ -43,7 +43,7 @@ from danebot.domain.sight import (
 )
 
 if TYPE_CHECKING:
-    from danebot.domain.certs import PublicKey
+    from danebot.domain.keys import PublicKey
     from danebot.domain.policy import Policy
 
 

@@ -14,7 +14,7 @@ from danebot.domain.memory import CurrentKey, Memory, Request, Urgency, Witness
 from danebot.domain.policy import Occasion, Policy
 
 if TYPE_CHECKING:
-    from danebot.domain.certs import PublicKey
+    from danebot.domain.keys import PublicKey
     from danebot.domain.lineage import Held, LineageState
 
 _JITTER = 0.1  # of the period: hosts that were set up together don't roll over together

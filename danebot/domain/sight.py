@@ -25,7 +25,7 @@ from danebot.domain.tlsa import (
 )
 
 if TYPE_CHECKING:
-    from danebot.domain.certs import PublicKey
+    from danebot.domain.keys import PublicKey
     from danebot.domain.lineage import Held
     from danebot.domain.names import Hostname
 

@@ -19,7 +19,7 @@ from danebot.domain.served import ProbeOutcome
 from danebot.domain.sight import Seen
 
 if TYPE_CHECKING:
-    from danebot.domain.certs import PublicKey
+    from danebot.domain.keys import PublicKey
     from danebot.domain.lineage import Anchored, Held
     from danebot.domain.memory import Memory
     from danebot.domain.policy import Policy

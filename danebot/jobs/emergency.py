@@ -23,7 +23,7 @@ from danebot.jobs.survey import observe_dns
 if TYPE_CHECKING:
     from datetime import timedelta
 
-    from danebot.domain.certs import PublicKey
+    from danebot.domain.keys import PublicKey
     from danebot.domain.retire import OwnedRecord
     from danebot.jobs.context import Context
 

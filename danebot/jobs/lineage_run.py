@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -10,7 +9,7 @@ from danebot.adapters import changes
 from danebot.adapters.atomic import remove
 from danebot.adapters.memory_file import load_memory, save_memory
 from danebot.adapters.recovery import recover
-from danebot.adapters.tree import KINDS, NEXT, READY, LineagePaths
+from danebot.adapters.tree import KINDS, NEXT, READY, LineagePaths, link_target
 from danebot.domain.assess import when
 from danebot.domain.findings import Code, Finding, Severity
 from danebot.domain.lineage import LineageState, Management
@@ -105,8 +104,8 @@ class LineageRun:
 
     def _position(self) -> tuple[object, ...]:
         """What certbot, a hook or a step would have changed."""
-        links = (self.paths.own / f"{kind}.pem" for kind in KINDS)
-        return (self.memory, *(os.readlink(link) for link in links if link.is_symlink()))
+        directory = str(self.paths.own)
+        return (self.memory, *(link_target(f"{directory}/{kind}.pem") for kind in KINDS))
 
     def review(self, in_use: frozenset[bytes]) -> None:
         """Plan and assess once more on what was seen last, for the report.

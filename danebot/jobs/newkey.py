@@ -22,7 +22,7 @@ from danebot.errors import RolloverError, UnknownLineageError
 from danebot.jobs.survey import observe_dns
 
 if TYPE_CHECKING:
-    from danebot.domain.certs import PublicKey
+    from danebot.domain.keys import PublicKey
     from danebot.domain.keytype import KeyType
     from danebot.domain.sight import Observations
     from danebot.jobs.context import Context

@@ -111,6 +111,6 @@ def write_snapshot(
         path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
     except OSError as exc:
         raise TreeError(f"cannot create {path.parent}: {exc.strerror}; create it by hand") from exc
-    text = json.dumps(encode(snapshot), indent=1) + "\n"
+    text = json.dumps(encode(snapshot)) + "\n"  # indented, it would cost ten times as much
     remove_leftovers(path.parent)
     write_file(path, text.encode(), _PUBLIC)

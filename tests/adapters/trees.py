@@ -10,7 +10,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from danebot.adapters.tree import KINDS, LineagePaths, Tree
-from danebot.domain.certs import PublicKey, read_private_key
+from danebot.domain.certs import read_private_key
+from danebot.domain.keys import PublicKey
 from danebot.errors import CertificateError
 from domain import pki
 

@@ -11,7 +11,6 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 from danebot.domain import looks, rollover
-from danebot.domain.certs import Chain, PublicKey
 from danebot.domain.dns import (
     Alias,
     AliasObservation,
@@ -23,6 +22,7 @@ from danebot.domain.dns import (
     ServerAnswer,
     ServerOutcome,
 )
+from danebot.domain.keys import Chain, PublicKey
 from danebot.domain.keytype import KeyType
 from danebot.domain.lineage import Held, KeyFile, LineageState, Management
 from danebot.domain.memory import Memory

@@ -61,6 +61,7 @@ def deinit(lab: Lab) -> Iterator[Situation]:
 
 def _share(at: Situation, number: int) -> list[int]:
     """The points of one test out of `_POINTS`; together they are all that are to be tried."""
+    assert at.counted.changes >= _POINTS, at.counted
     return points(at.counted.changes, _ALL)[number::_POINTS]
 
 
@@ -164,8 +165,14 @@ def test_deinit(deinit: Situation, number: int) -> None:
         assert (site.live / "dane-ee").exists()
 
 
-def test_certbot_is_struck_too(promotion: Situation) -> None:
-    """The points include certbot's, and the shim sees every process."""
-    processes = {call.split()[0] for call in promotion.counted.calls}
-    assert len(processes) >= 2
-    assert any("/cert3.pem" in call for call in promotion.counted.calls)
+@pytest.mark.parametrize("operation", ["promotion", "renewal"])
+def test_certbot_is_struck_too(request: pytest.FixtureRequest, operation: str) -> None:
+    """Calls of certbot's are among the points, in its work on the archive and on the links."""
+    at: Situation = request.getfixturevalue(operation)
+    calls = at.counted.calls
+    danebot = calls[0].split()[0]
+    struck = [calls[point - 1] for point in points(at.counted.changes, _ALL)]
+    certbots = [call for call in struck if call.split()[0] != danebot]
+    assert len(certbots) >= _POINTS // 3, struck
+    for place in ("/archive/", "/staging/"):
+        assert any(place in call for call in certbots), struck
