@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from danebot.domain.dane import Outcome, Profile, verify
+from danebot.domain.keytype import RSA_BITS, KeyType
 from danebot.domain.names import (
     DnsName,
     Endpoint,
@@ -26,7 +27,7 @@ from danebot.domain.names import (
 )
 from danebot.domain.presented import read
 from danebot.domain.route import Dane
-from danebot.domain.served import ProbeOutcome
+from danebot.domain.served import Algorithm, ProbeOutcome
 from danebot.errors import NameSyntaxError
 from danebot_exporter import metrics as m
 from danebot_exporter.exposition import Exposition
@@ -68,11 +69,15 @@ _SILENT = {ProbeOutcome.NO_ADDRESS, ProbeOutcome.UNREACHABLE, ProbeOutcome.TIMEO
 
 @dataclass(frozen=True, slots=True)
 class Watched:
-    """An endpoint of a lineage, and the SPKI digest of the key that it should serve."""
+    """An endpoint of a lineage, and the SPKI digest of the key that it should serve.
+
+    ``algorithm`` is what to ask a server for that shows another lineage's certificate.
+    """
 
     lineage: str
     endpoint: Endpoint
     key: bytes | None
+    algorithm: Algorithm = Algorithm.ANY
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +125,16 @@ def endpoints_of(status: LineageStatus, settings: Settings) -> tuple[Watched, ..
             usual = default_protocol(owner.port)
             protocol = setting.protocol if setting is not None else None
             found[Endpoint(owner.base, owner.port, protocol or usual)] = None
-    return tuple(Watched(status.name, endpoint, key) for endpoint in found)
+    algorithm = algorithm_of(status.current.type if status.current is not None else "")
+    return tuple(Watched(status.name, endpoint, key, algorithm) for endpoint in found)
+
+
+def algorithm_of(key_type: str) -> Algorithm:
+    """What a server is asked for to get a certificate with a key of this type."""
+    try:
+        return Algorithm.RSA if KeyType(key_type) in RSA_BITS else Algorithm.ECDSA
+    except ValueError:
+        return Algorithm.ANY
 
 
 def judgement(result: ProbeResult, verdict: Verdict | None) -> Judgement:
@@ -172,9 +186,19 @@ async def look(
         targets = [replace(base, address=to.address, port=to.port) for to in setting.connect]
     else:
         targets = [replace(base, address=address) for address in route.addresses]
-    results = await asyncio.gather(*(probe_async(target, helo=helo) for target in targets))
+
+    async def one(target: Target) -> Served:
+        found = judge(await probe_async(target, helo=helo), route, datetime.now(UTC))
+        other = found.judgement is Judgement.AUTHENTICATED and found.key != watched.key
+        if not other or watched.algorithm is Algorithm.ANY:
+            return found
+        # Of a server with two certificates, this one may be of another lineage.
+        again = await probe_async(replace(target, algorithm=watched.algorithm), helo=helo)
+        served = again.outcome is ProbeOutcome.SERVED
+        return judge(again, route, datetime.now(UTC)) if served else found
+
+    served = tuple(await asyncio.gather(*map(one, targets)))
     now = datetime.now(UTC)
-    served = tuple(judge(result, route, now) for result in results)
     if not served:
         detail = route.dane.value + (f": {route.detail}" if route.detail else "")
         served = (Served("", Judgement.UNREACHABLE, detail),)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import socket
+import ssl
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -15,13 +16,22 @@ import pytest
 
 from adapters.hostile import Behaviour, Peer, says, server_context
 from adapters.nameserver import RECURSIVE, Nameserver, nameservers
-from adapters.probing import Certificates
+from adapters.probing import Certificates, Served
 from danebot.config import EndpointSetting, LineageSettings, Settings, SocketAddress
 from danebot.domain.certs import spki_der
 from danebot.domain.delivery import DeliveryCode, Grade
 from danebot.domain.names import Endpoint, Hostname, Protocol
 from danebot.domain.route import Dane
-from danebot_exporter.endpoints import Judgement, Report, Watched, endpoints_of, look_at_all, render
+from danebot.domain.served import Algorithm
+from danebot_exporter.endpoints import (
+    Judgement,
+    Report,
+    Watched,
+    algorithm_of,
+    endpoints_of,
+    look_at_all,
+    render,
+)
 from danebot_exporter.probe import allowed, probe, subject_of
 from danebot_exporter.store import Store
 from danebot_exporter.watch import Watch
@@ -30,6 +40,14 @@ from exporter.test_metrics import parsed, value
 
 NAME = "mail.example"
 OWNER = f"_25._tcp.{NAME}"
+
+
+def _key(served: Served) -> bytes:
+    """SPKI digest of a served leaf."""
+    from cryptography import x509
+
+    leaf = x509.load_der_x509_certificate(served.ders[0])
+    return hashlib.sha256(spki_der(leaf.public_key())).digest()
 
 
 @dataclass
@@ -50,15 +68,13 @@ class World:
 
     @property
     def key(self) -> bytes:
-        from cryptography import x509
+        return _key(self.certificates.ecdsa)
 
-        leaf = x509.load_der_x509_certificate(self.certificates.ecdsa.ders[0])
-        return hashlib.sha256(spki_der(leaf.public_key())).digest()
-
-    def publish(self, digest: bytes, flags: str = "QR RD RA AD") -> None:
+    def publish(self, *digests: bytes, flags: str = "QR RD RA AD") -> None:
         self.dns.say(NAME, "A", f"{NAME} 300 A 127.0.0.1", flags=flags)
         self.dns.say(NAME, "AAAA", flags=flags)
-        self.dns.say(OWNER, "TLSA", f"{OWNER} 300 TLSA 3 1 1 {digest.hex()}", flags=flags)
+        records = [f"{OWNER} 300 TLSA 3 1 1 {digest.hex()}" for digest in digests]
+        self.dns.say(OWNER, "TLSA", *records, flags=flags)
 
     def look(self, key: bytes | None = None) -> Report:
         endpoint = Endpoint(Hostname(NAME), 25, Protocol.SMTP)
@@ -87,9 +103,9 @@ def service(world: World) -> Iterator[World]:
         yield world
 
 
-def behave_as(world: World) -> Behaviour:
+def behave_as(world: World, context: ssl.SSLContext | None = None) -> Behaviour:
     """An SMTP service that minds nobody's name."""
-    context = server_context(world.certificates.ecdsa.file)
+    context = context or server_context(world.certificates.ecdsa.file)
 
     def behave(connection: socket.socket) -> None:
         connection.sendall(b"220 mail.example ESMTP\r\n")
@@ -132,8 +148,37 @@ def test_a_mismatch_and_another_key(service: World) -> None:
     assert value(samples, "danebot_endpoint_serves_current_key", **labels) == 0
 
 
+def test_each_lineage_is_shown_its_own_certificate_of_a_server_with_two(world: World) -> None:
+    """And where the other one's record is missing, that is told to both."""
+    keys = {Algorithm.ECDSA: world.key, Algorithm.RSA: _key(world.certificates.rsa)}
+    endpoint = Endpoint(Hostname(NAME), 25, Protocol.SMTP)
+    watched = [Watched(each.value, endpoint, key, each) for each, key in keys.items()]
+    context = server_context(world.certificates.ecdsa.file)
+    context.load_cert_chain(world.certificates.rsa.file)
+    with Peer(behave_as(world, context)) as peer:
+        world.connect = (SocketAddress(peer.address, peer.port),)
+        world.publish(*keys.values())
+        reports = asyncio.run(look_at_all(watched, world.settings))
+        assert [report.served[0].key for report in reports] == list(keys.values())
+        assert all(report.success for report in reports)
+        unknown = replace(watched[1], algorithm=Algorithm.ANY)
+        (report,) = asyncio.run(look_at_all([unknown], world.settings))
+        assert report.served[0].key == keys[Algorithm.ECDSA]
+        world.publish(keys[Algorithm.RSA])
+        reports = asyncio.run(look_at_all(watched, world.settings))
+        assert [one.served[0].judgement for one in reports] == [Judgement.MISMATCH] * 2
+        world.publish(keys[Algorithm.ECDSA])
+        reports = asyncio.run(look_at_all(watched, world.settings))
+        assert [report.success for report in reports] == [True, False]
+
+
+def test_what_a_key_type_is_asked_for_by() -> None:
+    kinds = {"rsa2048": Algorithm.RSA, "p384": Algorithm.ECDSA, "": Algorithm.ANY}
+    assert {kind: algorithm_of(kind) for kind in kinds} == kinds
+
+
 def test_an_insecure_zone(service: World) -> None:
-    service.publish(service.key, RECURSIVE)
+    service.publish(service.key, flags=RECURSIVE)
     report = service.look()
     assert report.dane is Dane.INSECURE_ADDRESS
     assert report.served[0].judgement is Judgement.NO_DANE
@@ -208,7 +253,7 @@ def test_how_long_a_probe_may_take() -> None:
 
 def test_a_domain_without_dane(world: World) -> None:
     world.dns.say("example", "MX", "example 300 MX 10 mail.example.", flags=RECURSIVE)
-    world.publish(world.key, RECURSIVE)
+    world.publish(world.key, flags=RECURSIVE)
     body = probe(subject_of("example", "smtp"), world.settings, timedelta(seconds=10))
     samples = parsed(body)
     assert value(samples, "danebot_probe_hosts", dane="insecure-address") == 1
