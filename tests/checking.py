@@ -19,7 +19,7 @@ NAME = "mail.example"
 SOA = "example 60 SOA ns.example. h.example. 1 2 3 4 5"
 DAY = timedelta(days=1)
 _DATUM = re.compile(r"[a-z_]+=-?\d+(\.\d+)?s?(;[^; ]*){0,4}")
-_FIRST = re.compile(r"DANE (OK|WARNING|CRITICAL|UNKNOWN) - [^|\n]+( \| (?P<data>[^|\n]+))?")
+_FIRST = re.compile(r"(\w+) (OK|WARNING|CRITICAL|UNKNOWN) - [^|\n]+( \| (?P<data>[^|\n]+))?")
 
 
 @dataclass(frozen=True)
@@ -43,10 +43,11 @@ class Told:
         _, _, data = self.lines[0].partition(" | ")
         return dict(datum.split("=", 1) for datum in data.split())
 
-    def sound(self) -> None:
+    def sound(self, name: str = "DANE") -> None:
         """By the guidelines: one result, performance data in their form, nothing that forges."""
         first = _FIRST.fullmatch(self.lines[0])
         assert first is not None, self.lines[0]
+        assert first[1] == name
         states = ["OK", "WARNING", "CRITICAL", "UNKNOWN"]
         assert states[self.status] == self.state
         for datum in (first["data"] or "").split():

@@ -10,11 +10,12 @@ import signal
 import ssl
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
+PROGRAM = (sys.executable, "-P", "-m", "danebot_exporter")
 
 
 @dataclass
@@ -64,7 +65,7 @@ def environment() -> dict[str, str]:
 
 def command(*arguments: str | Path) -> list[str]:
     """The argument vector of an exporter."""
-    return [sys.executable, "-P", "-m", "danebot_exporter", *map(str, arguments)]
+    return [*PROGRAM, *map(str, arguments)]
 
 
 @contextlib.contextmanager
@@ -73,14 +74,12 @@ def exporter(
     prefix: tuple[str, ...] = (),
     context: ssl.SSLContext | None = None,
     interval: str = "0",
+    program: Sequence[str] = PROGRAM,
 ) -> Iterator[Exporter]:
     """Run an exporter on a free port, and end it."""
+    listen = ("--web.listen-address", "127.0.0.1:0", "--probe.interval", interval)
     process = subprocess.Popen(
-        [
-            *prefix,
-            *command("--web.listen-address", "127.0.0.1:0", "--probe.interval", interval),
-            *map(str, arguments),
-        ],
+        [*prefix, *program, *listen, *map(str, arguments)],
         stderr=subprocess.PIPE,
         text=True,
         env=environment(),

@@ -1,0 +1,382 @@
+"""check_danebot: what each concern makes of each situation, and of documents that don't fit."""
+
+from __future__ import annotations
+
+import gc
+import json
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from checking import Told
+from danebot.domain.findings import Code
+from danebot.domain.snapshot import SCHEMA, LineageStatus, Snapshot
+from danebot_checks import lineages_document
+from danebot_checks.lineages import main
+from danebot_checks.lineages_concerns import CONCERN_OF
+from danebot_checks.lineages_options import CONCERNS
+from exporter import sample
+from exporter.sample import DAY, HOUR
+
+NAME = "mail.example.test"
+Plugin = Callable[..., Told]
+OTHERS: tuple[object, ...] = ({}, ["x\n|y=1"], 3, None)
+
+
+@pytest.fixture(autouse=True)
+def _today(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The samples are of now: the plugin's clock is the machine's."""
+    monkeypatch.setattr(sample, "NOW", datetime.now(UTC))
+    yield
+    gc.unfreeze()
+    gc.enable()
+
+
+@pytest.fixture
+def status(tmp_path: Path) -> Path:
+    return tmp_path / "status.json"
+
+
+@pytest.fixture
+def plugin(capsys: pytest.CaptureFixture[str], status: Path) -> Plugin:
+    """The plugin, run in this process on the test's document."""
+
+    def run(*words: str) -> Told:
+        with pytest.raises(SystemExit) as ended:
+            main([*words, "--snapshot", str(status)])
+        out, err = capsys.readouterr()
+        assert err == ""
+        assert isinstance(ended.value.code, int)
+        told = Told(ended.value.code, out)
+        told.sound("DANEBOT")
+        return told
+
+    return run
+
+
+def document(*lineages: LineageStatus, **changes: Any) -> Snapshot:  # noqa: ANN401 - any field
+    """Written an hour ago by a run that found nothing."""
+    base = sample.snapshot(lineages)
+    run = replace(base.run, exit_status=0)
+    fine = replace(base, run=run, last_renew=run, last_success=run.ended)
+    return replace(fine, **changes)
+
+
+def states(plugin: Plugin, *words: str) -> dict[str, str]:
+    """Each concern's state."""
+    return {concern: plugin(concern, *words).state for concern in CONCERNS}
+
+
+def fine(**others: str) -> dict[str, str]:
+    """Every concern is OK but these."""
+    return dict.fromkeys(CONCERNS, "OK") | others
+
+
+# ---- situations -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("maker", "wanted"),
+    [
+        (sample.lineage, fine()),
+        (sample.cooling, fine()),
+        (sample.staged, fine(rollover="WARNING")),
+        (sample.mismatch, fine(tlsa="CRITICAL")),
+        (sample.deployed, fine(rollover="WARNING")),
+        (sample.expiring, fine(expiry="WARNING")),
+        (sample.passed, fine()),
+        (sample.broken, {**fine(), "renewal": "CRITICAL", "tlsa": "CRITICAL", "expiry": "UNKNOWN"}),
+    ],
+    ids=lambda value: getattr(value, "__name__", ""),
+)
+def test_each_situation_is_told_by_its_concern(
+    maker: Callable[[str], LineageStatus], wanted: dict[str, str], status: Path, plugin: Plugin
+) -> None:
+    sample.write(status, document(maker(NAME)))
+    assert states(plugin) == wanted
+
+
+def test_the_worst_is_told_first_and_the_rest_counted(status: Path, plugin: Plugin) -> None:
+    lineages = (
+        sample.deployed("b.example"),
+        sample.mismatch("a.example"),
+        sample.staged("c.example"),
+    )
+    sample.write(status, document(*lineages))
+    told = plugin("tlsa", "-v")
+    assert "CRITICAL - tlsa: a.example: no TLSA record at" in told.lines[0]
+    assert any("add now: _25._tcp.a.example" in line for line in told.lines[1:])
+    assert "(and 1 more problem)" in plugin("rollover").lines[0]
+
+
+def test_one_lineage_of_several(status: Path, plugin: Plugin) -> None:
+    sample.write(status, document(sample.mismatch("a.example"), sample.lineage("b.example")))
+    assert plugin("tlsa", "-l", "b.example").state == "OK"
+    assert plugin("tlsa", "-l", "a.example").state == "CRITICAL"
+    assert plugin("tlsa", "-l", "a.example", "-l", "b.example").state == "CRITICAL"
+    told = plugin("tlsa", "-l", "b.example", "-l", "c.example")
+    assert told.state == "UNKNOWN"
+    assert "c.example: no such lineage" in told.text
+
+
+def test_what_is_unknown_does_not_hide_what_is_wrong(status: Path, plugin: Plugin) -> None:
+    sample.write(status, document(sample.mismatch("a.example")))
+    assert plugin("tlsa", "-l", "a.example", "-l", "elsewhere").state == "CRITICAL"
+
+
+def test_nothing_to_look_at_is_not_fine(status: Path, plugin: Plugin) -> None:
+    sample.write(status, document())
+    assert states(plugin) == dict.fromkeys(CONCERNS, "UNKNOWN")
+
+
+def test_a_key_in_the_files_that_nobody_awaits(status: Path, plugin: Plugin) -> None:
+    stranger = sample.certificate(NAME, seed="somebody else's")
+    sample.write(status, document(replace(sample.lineage(NAME), staged=stranger)))
+    told = plugin("tlsa")
+    assert told.state == "WARNING"
+    assert "staged files hold the key" in told.text
+
+
+def test_a_record_that_was_not_seen_is_no_evidence(status: Path, plugin: Plugin) -> None:
+    base = sample.lineage(NAME)
+    unseen = replace(base.records[0], seen="unknown")
+    sample.write(status, document(replace(base, records=(unseen,))))
+    assert plugin("tlsa").state == "UNKNOWN"
+
+
+def test_a_finding_of_the_run_that_names_no_lineage(status: Path, plugin: Plugin) -> None:
+    found = sample.finding("", "renewal-failed", "warning", "certbot renew failed: no route")
+    sample.write(status, document(sample.lineage(NAME), findings=(found,)))
+    assert states(plugin) == fine(renewal="WARNING")
+    assert plugin("renewal", "-l", NAME).state == "WARNING"
+
+
+def test_a_code_or_a_severity_of_a_later_version_is_not_lost(status: Path, plugin: Plugin) -> None:
+    found = sample.finding(NAME, "later-code", "dire", "something new")
+    sample.write(status, document(sample.lineage(NAME), findings=(found,)))
+    told = plugin("renewal")
+    assert (told.state, "something new" in told.text) == ("CRITICAL", True)
+
+
+# ---- time -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("age", "renewal", "others"),
+    [
+        (timedelta(hours=50), "OK", "OK"),
+        (3 * DAY, "CRITICAL", "UNKNOWN"),
+        (-timedelta(minutes=4), "OK", "OK"),  # two hosts' clocks
+        (-timedelta(minutes=6), "UNKNOWN", "UNKNOWN"),
+        (-30 * DAY, "UNKNOWN", "UNKNOWN"),
+    ],
+)
+def test_the_age_of_the_document(
+    age: timedelta, renewal: str, others: str, status: Path, plugin: Plugin
+) -> None:
+    at = datetime.now(UTC) - age
+    base = document(sample.lineage(NAME))
+    run = replace(base.run, started=at - HOUR, ended=at)
+    sample.write(status, replace(base, run=run, last_renew=run, last_success=at))
+    assert states(plugin) == dict.fromkeys(CONCERNS, others) | {"renewal": renewal}
+
+
+def test_an_age_of_ones_own_choice(status: Path, plugin: Plugin) -> None:
+    sample.write(status, document(sample.lineage(NAME)))
+    assert plugin("tlsa", "--max-age", "0.01").state == "UNKNOWN"
+
+
+@pytest.mark.parametrize(
+    ("days", "words", "state"),
+    [
+        (2, (), "OK"),
+        (3, (), "WARNING"),
+        (8, (), "CRITICAL"),
+        (8, ("-w", "~:9", "-c", "~:10"), "OK"),
+        (3, ("-c", "~:2"), "CRITICAL"),
+    ],
+)
+def test_days_without_a_success(
+    days: int, words: tuple[str, ...], state: str, status: Path, plugin: Plugin
+) -> None:
+    """danebot runs, and finds trouble each time."""
+    base = document(sample.lineage(NAME), last_success=datetime.now(UTC) - days * DAY)
+    renew = replace(base.run, exit_status=1)
+    sample.write(status, replace(base, run=renew, last_renew=renew))
+    told = plugin("renewal", *words)
+    assert told.state == state
+    assert told.data["success_days"].startswith(f"{days}")
+
+
+def test_other_verbs_write_the_document_but_renew_does_not_run(
+    status: Path, plugin: Plugin
+) -> None:
+    base = document(sample.lineage(NAME))
+    old = replace(base.run, ended=base.run.ended - 4 * DAY)
+    sample.write(status, replace(base, last_renew=old, last_success=old.ended))
+    told = plugin("renewal")
+    assert told.state == "CRITICAL"
+    assert "danebot renew ran 4 d" in told.text
+
+
+def test_renew_has_not_run_yet(status: Path, plugin: Plugin) -> None:
+    sample.write(status, document(sample.lineage(NAME), last_renew=None, last_success=None))
+    assert states(plugin) == fine(renewal="WARNING")
+
+
+@pytest.mark.parametrize(
+    ("left", "words", "state"),
+    [
+        (30, (), "OK"),
+        (17, (), "WARNING"),
+        (8, (), "CRITICAL"),
+        (-1, (), "CRITICAL"),
+        (30, ("-w", "31:"), "WARNING"),
+        (17, ("-w", "10:", "-c", "5:"), "OK"),
+        (4, ("-c", "5:"), "CRITICAL"),
+    ],
+)
+def test_days_until_a_certificate_of_ninety_ends(
+    left: int, words: tuple[str, ...], state: str, status: Path, plugin: Plugin
+) -> None:
+    """Judged by the clock of now: the document says nothing of it."""
+    live = sample.certificate(NAME, age=(90 - left) * DAY)
+    sample.write(status, document(replace(sample.lineage(NAME), live=live, staged=live)))
+    assert plugin("expiry", *words).state == state
+
+
+@pytest.mark.parametrize(
+    ("words", "state"),
+    [(("--staged", "~:8"), "WARNING"), (("--staged", "~:10"), "OK"), ((), "WARNING")],
+)
+def test_days_that_a_key_may_wait(
+    words: tuple[str, ...], state: str, status: Path, plugin: Plugin
+) -> None:
+    """Nine; danebot itself found that too long, unless a range says otherwise."""
+    sample.write(status, document(sample.staged(NAME)))
+    assert plugin("rollover", *words).state == state
+
+
+def test_an_old_key_as_a_policy(status: Path, plugin: Plugin) -> None:
+    old = replace(sample.lineage(NAME), key_since=datetime.now(UTC) - 400 * DAY)
+    sample.write(status, document(old))
+    assert plugin("rollover").state == "OK"
+    told = plugin("rollover", "--key-age", "~:365")
+    assert (told.state, "the current key is 400 d" in told.text) == ("WARNING", True)
+
+
+# ---- documents that are none ----------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "renewal"),
+    [
+        ("", "CRITICAL"),
+        ('{"schema": 1', "CRITICAL"),
+        ("[" * 100_000, "CRITICAL"),
+        ('{"schema": 1}', "CRITICAL"),
+        ('{"schema": 1, "run": {"ended": "yesterday"}, "lineages": []}', "CRITICAL"),
+        ('{"schema": 1, "run": {"ended": "2026-01-01T00:00:00"}}', "CRITICAL"),
+        ('{"schema": 2}', "UNKNOWN"),
+        ('{"schema": "1"}', "UNKNOWN"),
+        ('{"schema": true}', "UNKNOWN"),
+        ("[]", "UNKNOWN"),
+        ("null", "UNKNOWN"),
+        ('{"other": "program"}', "UNKNOWN"),
+    ],
+)
+def test_what_is_no_document(text: str, renewal: str, status: Path, plugin: Plugin) -> None:
+    status.write_text(text)
+    assert states(plugin) == dict.fromkeys(CONCERNS, "UNKNOWN") | {"renewal": renewal}
+
+
+def test_no_file(plugin: Plugin) -> None:
+    assert states(plugin) == dict.fromkeys(CONCERNS, "UNKNOWN") | {"renewal": "CRITICAL"}
+
+
+def test_a_directory_a_pipe_and_a_device(status: Path, plugin: Plugin) -> None:
+    status.mkdir()
+    assert plugin("renewal").state == "UNKNOWN"
+    status.rmdir()
+    os.mkfifo(status)
+    assert plugin("renewal").state == "UNKNOWN"
+    status.unlink()
+    status.symlink_to("/dev/zero")
+    assert plugin("renewal").state == "UNKNOWN"
+
+
+def test_any_member_that_does_not_fit(status: Path, plugin: Plugin) -> None:
+    """Every value of a document, replaced by what it can't be: one sound result all the same."""
+    sample.write(status, document(sample.cooling(NAME), sample.deployed("b.example")))
+    whole = json.loads(status.read_text())
+    for path in places(whole):
+        for other in OTHERS:
+            changed = json.loads(json.dumps(whole))
+            at = changed
+            for step in path[:-1]:
+                at = at[step]
+            at[path[-1]] = other
+            status.write_text(json.dumps(changed))
+            for concern in CONCERNS:
+                assert "internal error" not in plugin(concern, "-vv").text, (path, other)
+
+
+def places(value: object, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """Where every value stands."""
+    if path:
+        yield path
+    if isinstance(value, dict):
+        for name, member in value.items():
+            yield from places(member, (*path, name))
+    elif isinstance(value, list):
+        for index, member in enumerate(value[:1]):
+            yield from places(member, (*path, index))
+
+
+@pytest.mark.parametrize("words", [(), ("-v",), ("-vv",)])
+def test_hostile_words_forge_nothing(words: tuple[str, ...], status: Path, plugin: Plugin) -> None:
+    hostile = [*sample.HOSTILE, "x | forged=1\\nDANEBOT OK - fine"]
+    lineages = [replace(sample.deployed(NAME), name=name) for name in hostile]
+    found = [sample.finding(name, "tlsa-mismatch", "critical", name, name) for name in hostile]
+    sample.write(status, document(*lineages, findings=tuple(found)))
+    for concern in CONCERNS:
+        told = plugin(concern, *words)  # which looks whether it is sound
+        assert "forged" not in told.data
+    assert plugin("tlsa").state == "CRITICAL"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        (),
+        ("nonsense",),
+        ("tlsa", "-w", "5"),
+        ("renewal", "--recheck"),
+        ("expiry", "-w", "x"),
+        ("tlsa", "--timeout", "0"),
+        ("tlsa", "--max-age", "nan"),
+        ("tlsa", "--recheck", "--resolver", "nowhere"),
+    ],
+)
+def test_usage_errors_are_unknown_in_one_line(
+    words: tuple[str, ...], status: Path, plugin: Plugin
+) -> None:
+    sample.write(status, document(sample.lineage(NAME)))
+    told = plugin(*words)
+    assert (told.state, len(told.lines)) == ("UNKNOWN", 1)
+
+
+# ---- what must agree with danebot ------------------------------------------------------------
+
+
+def test_every_code_has_a_concern() -> None:
+    assert {code.value for code in Code} == set(CONCERN_OF)
+
+
+def test_the_schema_is_the_one_that_is_written() -> None:
+    assert lineages_document.SCHEMA == SCHEMA
