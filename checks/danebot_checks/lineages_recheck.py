@@ -71,7 +71,7 @@ def _judged(name: str, own: Sequence[TlsaRecord], seen: OwnerObservation) -> Ite
     if seen.unheard:
         names = ", ".join(sorted(map(str, seen.unheard)))
         words = f"authoritative servers of {seen.owner} give no usable answer: {names}"
-        yield Note(State.UNKNOWN, name, words, "mend or delist them")
+        yield Note(State.UNKNOWN, name, words, "mend them, or take them out of the NS set")
 
 
 def _unsecured(name: str, answer: TlsaAnswer) -> Note:

@@ -22,6 +22,19 @@ if TYPE_CHECKING:
     from danebot.domain.policy import Policy
 
 
+_EVERY_SERVER = (
+    "a record counts as published only when every server has it: "
+    "mend that server, or take it out of the NS set"
+)
+_REMEDIES = {
+    Obstacle.BOGUS: "mend the zone's signatures or its DS record",
+    Obstacle.INSECURE: "sign the zone, or let danebot ask a validating resolver whose AD bit it "
+    "may trust",
+    Obstacle.RESOLVER_SILENT: "see that the resolver runs, or name another one with resolver in "
+    "danebot.toml",
+}
+
+
 def assess(
     observation: Observation, plan: Plan, memory: Memory, policy: Policy, now: datetime
 ) -> tuple[Finding, ...]:
@@ -161,7 +174,7 @@ def _unsecured(name: str, owner: str, gap: Gap) -> Finding:
                 Severity.CRITICAL,
                 name,
                 f"DNSSEC validation of {owner} fails{detail}: DANE senders defer mail",
-                "mend the zone's signatures or its DS record",
+                _REMEDIES[Obstacle.BOGUS],
             )
         case Obstacle.INSECURE:
             return Finding(
@@ -169,7 +182,7 @@ def _unsecured(name: str, owner: str, gap: Gap) -> Finding:
                 Severity.WARNING,
                 name,
                 f"the answer for {owner} is not secured by DNSSEC{detail}, so no sender uses it",
-                "sign the zone, or let danebot ask a validating resolver whose AD bit it may trust",
+                _REMEDIES[Obstacle.INSECURE],
             )
         case _:
             return Finding(
@@ -177,7 +190,7 @@ def _unsecured(name: str, owner: str, gap: Gap) -> Finding:
                 Severity.WARNING,
                 name,
                 f"the validating resolver gives no answer for {owner}{detail}",
-                "see that it runs, or name another one with resolver in danebot.toml",
+                _REMEDIES[Obstacle.RESOLVER_SILENT],
             )
 
 
@@ -188,7 +201,7 @@ def _silent(name: str, gaps: list[Gap], severity: Severity) -> Finding:
         severity,
         name,
         f"authoritative servers give no usable answer: {where}",
-        "a record counts as published only when every server has it: mend or delist them",
+        _EVERY_SERVER,
     )
 
 
@@ -344,13 +357,26 @@ def _staged(
         Severity.WARNING if stuck else Severity.INFO,
         state.name,
         text,
-        f"publish what this prints: danebot tlsa {state.name}",
+        _remedy(state.name, plan),
     )
+
+
+def _remedy(name: str, plan: Plan) -> str:
+    """What ends the wait for records; to publish them is no remedy where they are published."""
+    obstacles = {gap.obstacle for sight in plan.awaited for gap in sight.gaps}
+    for obstacle, remedy in _REMEDIES.items():
+        if obstacle in obstacles:
+            return remedy
+    lagging = ", or see why that server lags" if Obstacle.SERVER_LACKS in obstacles else ""
+    if obstacles <= {Obstacle.SERVER_SILENT} and plan.hold is Hold.CANNOT_SEE:
+        return _EVERY_SERVER if obstacles else "allow DNS to the internet from this host"
+    return f"publish what this prints: danebot tlsa {name}{lagging}"
 
 
 def _gap_words(gap: Gap) -> str:
     where = f" at {gap.where}" if gap.where else ""
-    return f"{gap.obstacle.value}{where}"
+    detail = f": {gap.detail}" if gap.detail else ""
+    return f"{gap.obstacle.value}{where}{detail}"
 
 
 def when(moment: datetime) -> str:

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from danebot.domain.assess import assess, duration, when
-from danebot.domain.dns import OwnerObservation, Security
+from danebot.domain.dns import OwnerObservation, Security, ServerOutcome
 from danebot.domain.findings import Code, Finding, Severity, worst
 from danebot.domain.lineage import KeyFile, LineageState, Management, UnknownKey
 from danebot.domain.looks import remember
@@ -21,6 +21,7 @@ from domain.builders import (
     MINUTE,
     MX,
     MX2,
+    OTHER,
     T0,
     UNREACHABLE,
     Wait,
@@ -28,6 +29,7 @@ from domain.builders import (
     held,
     key,
     key_file,
+    led,
     line,
     look,
     record,
@@ -219,6 +221,40 @@ def test_a_rollover_that_cannot_see_is_reported_when_it_lasts() -> None:
         assert early == {Code.NEXT_KEY_WAITS: INFO, Code.SERVERS_UNREACHABLE: N}
         late = gist(found(READY, one, memory=waited(), at=T0 + 15 * DAY))
         assert late == {Code.NEXT_KEY_STUCK: W, Code.SERVERS_UNREACHABLE: N}
+
+
+@pytest.mark.parametrize(
+    ("one", "where", "remedy"),
+    [
+        (look("old"), "", "danebot tlsa"),
+        (look("old", "new", resolver=["old"]), "", "danebot tlsa"),
+        (look("old", "new", at={"ns1": None, "ns2": ["old"]}), "ns2.example.org", "danebot tlsa"),
+        (look("old", "new", at={"ns1": None, "ns2": UNREACHABLE}), "ns2.example.org", "NS set"),
+        (
+            look("old", "new", at={"ns1": None, "ns2": ServerOutcome.LAME}),
+            "ns2.example.org: 192.0.2.1: not authoritative",
+            "NS set",
+        ),
+        (look("old", "new", security=Security.INDETERMINATE), "", "resolver"),
+        (look("old", "new", security=Security.BOGUS), "", "signatures"),
+        (look("old", "new", security=Security.INSECURE), "", "sign the zone"),
+        (
+            led(look("old", "new", aliases=((OTHER, HOUR),)), {"a1": None, "a2": ["old"]}),
+            "a2.example.com [192.0.2.2]: no alias",
+            "danebot tlsa",
+        ),
+    ],
+)
+def test_a_rollover_that_waits_says_what_to_do(
+    one: OwnerObservation, where: str, remedy: str
+) -> None:
+    """What is published needn't be published again: then it is the server that needs mending."""
+    wait = Wait()
+    wait.look(T0, look("old"))
+    waits = found(NEXT, one, memory=wait.memory, at=T0 + 15 * DAY)[Code.NEXT_KEY_STUCK]
+    assert where in waits.text
+    assert remedy in waits.remedy
+    assert ("danebot tlsa" in waits.remedy) == (remedy == "danebot tlsa")
 
 
 def test_the_fallback_is_said_and_only_where_it_protects() -> None:
