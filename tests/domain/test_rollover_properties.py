@@ -9,6 +9,7 @@ import json
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -22,6 +23,8 @@ from danebot.domain.policy import Policy
 from danebot.domain.rollover import Observation, Phase, Plan, Repair, Step, plan
 from danebot.domain.tlsa import MatchingType
 from domain.builders import DAY, HOUR, MINUTE, MX, MX2, T0, blind, held, key_file, line, look, state
+
+pytestmark = pytest.mark.once
 
 KEYS = ("old", "new", "stranger")
 SERVERS = ("ns1", "ns2", "ns3")

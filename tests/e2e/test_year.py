@@ -22,7 +22,7 @@ from e2e.site import MAIL, OWNER, Site
 from e2e.test_publish import FOREIGN, by_update
 from lab.lab import Lab
 
-pytestmark = pytest.mark.lab
+pytestmark = [pytest.mark.lab, pytest.mark.timeout(500)]
 QUARTERS = 4
 QUARTER = "15s"
 LIFETIME = 26

@@ -21,6 +21,8 @@ from danebot_exporter.metrics import TABLE
 from exporter import sample
 from exporter.running import ROOT, exporter
 
+pytestmark = pytest.mark.once
+
 HERE = ROOT / "exporters"
 RULES = HERE / "prometheus" / "danebot.rules.yml"
 DASHBOARD = json.loads((HERE / "grafana" / "danebot.json").read_text(encoding="utf-8"))

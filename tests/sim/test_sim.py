@@ -18,6 +18,8 @@ from domain import mutants
 from domain.builders import Rules
 from sim.history import Feature, Outcome, simulate
 
+pytestmark = pytest.mark.once
+
 _FIRST = int(os.environ.get("DANEBOT_SIM_SEED", "0"))
 _HISTORIES = int(os.environ.get("DANEBOT_SIM_HISTORIES", "1600"))
 _PARTS = 4
