@@ -137,6 +137,16 @@ def read_chain(pem: bytes) -> Chain:
     )
 
 
+def other_names(der: bytes) -> bool:
+    """Whether a certificate has subject alternative names that are no DNS names."""
+    leaf = x509.load_der_x509_certificate(der)
+    try:
+        extension = leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName)
+    except x509.ExtensionNotFound:
+        return False
+    return any(not isinstance(name, x509.DNSName) for name in extension.value)
+
+
 def _dns_names(leaf: x509.Certificate) -> frozenset[DnsName]:
     try:
         extension = leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName)

@@ -9,6 +9,7 @@ same command, given again, completes the files.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,7 +21,7 @@ from danebot.domain.dns import Presence
 from danebot.domain.names import TlsaOwner
 from danebot.domain.renaming import Renaming, Wish, renaming
 from danebot.domain.tlsa import Required, parse_dane_ee, parse_dnsnames
-from danebot.errors import CertbotError, RolloverError
+from danebot.errors import CertbotError, DanebotError, RolloverError
 from danebot.jobs.confirm import confirm, run_pending_hooks
 from danebot.jobs.init import owners_below, usual_owners
 from danebot.jobs.lineage_run import LineageRun
@@ -43,7 +44,8 @@ class Intent:
 
     ``unwatched`` and ``watched`` are lines that leave and enter ``dane-ee``, ``dropped`` and
     ``demanded`` names that leave and enter ``dnsnames``.  ``published`` are the owners below names
-    that the certificate lacks from then on, where there are TLSA records still.
+    that the certificate lacks from then on, where there are TLSA records still; owners that another
+    lineage watches are not among them.
     """
 
     change: Renaming
@@ -61,10 +63,17 @@ class Intent:
 
 def names_of(context: Context, name: str) -> tuple[Held, LineageState]:
     """What certbot renews, whose names are to change; raises where that can't be told."""
+    from danebot.domain.certs import other_names
+
     managed(context, name)
     state = context.tree.read(name)
     if state.required is None or state.names is None:
         raise RolloverError(f"{'; '.join(state.faults)}; correct that first")
+    if state.staged is not None and other_names(state.staged.chain.ders[0]):
+        raise RolloverError(
+            f"the certificate of {name} has other names than DNS names, IP addresses for instance, "
+            "which would be lost; change it with certbot certonly by hand"
+        )
     if state.staged is None:
         raise RolloverError(
             f"{name} has no complete version in staging; run first: danebot renew {name}"
@@ -89,18 +98,33 @@ def intend(context: Context, name: str, wish: Wish) -> Intent:
         tuple(line for line in below[name] if line.owner not in kept),
         change.dropped_names(demanded),
         change.new_names(demanded) if wants_names else (),
-        _still_published(context, change, unwatched, kept),
+        _still_published(context, name, change, unwatched, kept),
     )
 
 
 def _still_published(
-    context: Context, change: Renaming, unwatched: Iterable[Required], kept: set[DnsName]
+    context: Context,
+    name: str,
+    change: Renaming,
+    unwatched: Iterable[Required],
+    kept: set[DnsName],
 ) -> tuple[DnsName, ...]:
     owners = dict.fromkeys(line.owner for line in unwatched)
     owners |= dict.fromkeys(usual_owners(change.removed))
-    asked = tuple(owner for owner in owners if owner not in kept and _gone(change, owner))
+    watched = kept | _watched_by_others(context, name)
+    asked = tuple(owner for owner in owners if owner not in watched and _gone(change, owner))
     answers = context.observer.lookup_owners(asked) if asked else {}
     return tuple(owner for owner in asked if answers[owner].presence is Presence.PRESENT)
+
+
+def _watched_by_others(context: Context, name: str) -> set[DnsName]:
+    """The owners in the other lineages' ``dane-ee``: RSA beside ECDSA, for instance."""
+    found: set[DnsName] = set()
+    for other in context.tree.names():
+        if other != name:
+            with suppress(DanebotError, OSError):  # whoever is asked about that one reports it
+                found.update(context.tree.read(other).owners)
+    return found
 
 
 def _gone(change: Renaming, owner: DnsName) -> bool:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import ipaddress
+
 import pytest
+from cryptography import x509
 from hypothesis import given
 from hypothesis import strategies as st
 
+from danebot.domain.certs import other_names
 from danebot.domain.names import DnsName, covers
 from danebot.domain.renaming import Wish, parse_name, renaming
 from danebot.domain.tlsa import MatchingType, Required
 from danebot.errors import NameChangeError, NameSyntaxError
+from domain.pki import issue
 
 
 def name(text: str) -> DnsName:
@@ -82,6 +87,13 @@ def test_what_no_certificate_has(text: str) -> None:
 def test_names_are_normalised() -> None:
     assert parse_name("*.MX.Example.") == name("*.mx.example")
     assert parse_name("bücher.example").text == "xn--bcher-kva.example"
+
+
+def test_names_that_certonly_would_lose() -> None:
+    address = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("192.0.2.1"))])
+    assert other_names(issue("mail.example", extra=[(address, False)]).der)
+    assert not other_names(issue("mail.example", names=["mail.example"]).der)
+    assert not other_names(issue("mail.example").der)
 
 
 _names = st.frozensets(

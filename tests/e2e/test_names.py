@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -11,6 +13,7 @@ from danebot.adapters.tree import Tree
 from e2e.site import MAIL, OWNER, Site
 from e2e.steps import combo, memory, start, versions, wait_for
 from lab.acme import Flavour
+from lab.net import accepts
 
 pytestmark = pytest.mark.lab
 MX = "mx2.example.test"
@@ -86,6 +89,49 @@ def test_what_was_saved_of_the_lineage_is_kept(site: Site) -> None:
         assert after["renewalparams", "deploy_hook"] == f"touch {marks['deploy']}"
     assert all(after[name] == value for name, value in before.items() if name in after)
     site.quiet("renew")
+
+
+def test_each_name_keeps_its_webroot(site: Site, tmp_path: Path) -> None:
+    """The most usual challenge, answered by a web server that goes on."""
+    tmp_path.joinpath("web").mkdir()
+    server = subprocess.Popen(
+        [sys.executable, "-m", "http.server", "80", "--bind", site.lab.mail, "-d", "web"],
+        cwd=tmp_path,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        wait_for(lambda: accepts(site.lab.mail, 80))
+        web = ("--authenticator", "webroot", "--webroot-path", str(tmp_path / "web"))
+        site.lab.issue(MAIL, MAIL, MX, extra=web)
+        site.ok("init", MAIL)
+        site.ok("names", MAIL, "--add", WWW, "--remove", MX)
+        assert _names(site) == {MAIL, WWW}
+        saved = Tree(site.tree).conf(MAIL)
+        assert saved.parameter("authenticator") == "webroot"
+        directories = [line for section, line in saved.sectioned() if "webroot_map" in section]
+        assert f"{WWW} = {tmp_path / 'web'}" in directories
+        site.lab.make_due(MAIL)
+        site.ok("renew")
+        assert versions(site) == [1, 2, 3]
+    finally:
+        server.terminate()
+        server.wait(30)
+
+
+def test_records_that_another_lineage_watches_are_its_own(site: Site) -> None:
+    """RSA beside ECDSA: the name leaves one certificate, and the other needs its records."""
+    site.lab.issued_tree(MAIL, MAIL, MX)
+    site.lab.issue("rsa.example.test", MAIL, MX, key_type="rsa")
+    for owner in (OWNER, MX_OWNER):
+        for name in (MAIL, "rsa.example.test"):
+            live = Tree(site.tree).read(name).live
+            assert live is not None
+            site.lab.tlsa_add(owner, f"3 1 1 {live.key.digest.hex()}")
+    site.ok("init")
+    run = site.danebot("names", "rsa.example.test", "--remove", MX, "--dry-run")
+    assert f"would no longer watch 1 {MX_OWNER[:-1]}" in run.stdout
+    assert (run.returncode, run.stderr) == (0, "")
 
 
 def test_a_ca_that_refuses_changes_nothing(site: Site) -> None:
