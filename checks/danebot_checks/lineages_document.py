@@ -11,7 +11,7 @@ import stat
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from danebot.domain.names import printable
+from danebot.domain.text import printable
 from danebot.errors import DanebotError
 
 if TYPE_CHECKING:

@@ -22,7 +22,7 @@ from typing import NamedTuple, NoReturn, Protocol
 
 import nagiosplugin
 
-from danebot.domain.names import printable
+from danebot.domain.text import printable
 from danebot.errors import DanebotError
 
 MAX_LINE = 1000

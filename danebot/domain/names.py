@@ -11,6 +11,7 @@ import re
 from collections.abc import Container
 from dataclasses import dataclass
 
+from danebot.domain.text import printable as printable  # noqa: PLC0414 - names print so
 from danebot.errors import NameSyntaxError
 
 _MAX_NAME = 253  # RFC 1035 section 2.3.4, without the root's length octet
@@ -179,15 +180,3 @@ class Endpoint:
 
     def __str__(self) -> str:
         return f"{self.host.text}:{self.port}"
-
-
-def printable(text: str, limit: int = 200) -> str:
-    r"""Foreign text made safe for one line of a terminal, a log or plugin output.
-
-    Control characters, including C1 and bidirectional overrides, become ``\xNN`` or ``\uNNNN``.
-    """
-    shown = text if len(text) <= limit else text[: limit - 3] + "..."
-    return "".join(
-        char if char.isprintable() else char.encode("unicode_escape").decode("ascii")
-        for char in shown
-    )

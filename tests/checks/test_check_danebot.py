@@ -5,6 +5,8 @@ from __future__ import annotations
 import gc
 import json
 import os
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -15,12 +17,14 @@ import pytest
 
 from checking import Told
 from danebot.domain.findings import Code
+from danebot.domain.policy import Policy
 from danebot.domain.snapshot import SCHEMA, LineageStatus, Snapshot
 from danebot_checks import lineages_document
 from danebot_checks.lineages import main
-from danebot_checks.lineages_concerns import CONCERN_OF
+from danebot_checks.lineages_concerns import CONCERN_OF, EXPIRY_CRITICAL, EXPIRY_WARNING
 from danebot_checks.lineages_options import CONCERNS
 from exporter import sample
+from exporter.running import ROOT
 from exporter.sample import DAY, HOUR
 
 NAME = "mail.example.test"
@@ -380,3 +384,32 @@ def test_every_code_has_a_concern() -> None:
 
 def test_the_schema_is_the_one_that_is_written() -> None:
     assert lineages_document.SCHEMA == SCHEMA
+
+
+def test_certificates_expire_soon_when_danebot_says_so() -> None:
+    usual = Policy()
+    assert (usual.expiry_warning, usual.expiry_critical) == (EXPIRY_WARNING, EXPIRY_CRITICAL)
+
+
+def test_nothing_heavy_is_imported(status: Path) -> None:
+    """Every minute, for every concern: see the benchmark."""
+    sample.write(status, document(sample.lineage(NAME)))
+    heavy = {
+        "dataclasses",
+        "inspect",
+        "cryptography",
+        "asyncio",
+        "ssl",
+        "click",
+        "danebot.domain.names",
+    }
+    code = (
+        "import sys, atexit; from danebot_checks.lineages import main; "
+        f"atexit.register(lambda: print(*sorted({heavy!r} & set(sys.modules)), sep='\\n')); main()"
+    )
+    for concern in CONCERNS:
+        command = [sys.executable, "-c", code, concern, "-s", str(status)]
+        done = subprocess.run(
+            command, capture_output=True, text=True, check=True, cwd=ROOT / "checks"
+        )
+        assert done.stdout.splitlines()[1:] in ([], [""]), done.stdout
