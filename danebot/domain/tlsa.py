@@ -98,7 +98,7 @@ class TlsaRecord:
 
 
 class Unusable(enum.Enum):
-    """Why a record can't be used (RFC 6698 section 4.1, RFC 7671 section 5); value is in words."""
+    """Why a record can't be used (RFC 6698 section 4.1, RFC 7671 section 9); value is in words."""
 
     UNKNOWN_USAGE = "unknown certificate usage"
     UNKNOWN_SELECTOR = "unknown selector"
