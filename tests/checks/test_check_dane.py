@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
@@ -160,6 +162,13 @@ def test_help_and_version_are_unknown(plugin: Plugin, word: str) -> None:
     told = plugin(word)
     assert told.status == 3
     assert "check_dane" in told.text
+
+
+def test_every_option_stands_in_the_docs(plugin: Plugin) -> None:
+    text = (Path(__file__).parents[2] / "docs" / "check_dane.md").read_text(encoding="utf-8")
+    options = set(re.findall(r"(?<!\S)\[?(--[a-z0-9-]+)", plugin("--help").text))
+    assert len(options) > 15
+    assert {one for one in options if not re.search(rf"{one}\b", text)} == set()
 
 
 def test_verbosity(world: World, plugin: Plugin) -> None:
