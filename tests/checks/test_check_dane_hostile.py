@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import os
 import socket
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 
 import pytest
+from cryptography import x509
 
 from adapters import hostile
 from adapters.hostile import Behaviour
 from checking import DAY, NAME, Plugin, World
+from danebot_checks.plugin import State
 from domain.pki import issue
 
 OTHER = "3 1 1 " + "5a" * 32
@@ -22,6 +27,8 @@ LIMIT = 3  # seconds
 
 GREETING = b"220 mail.example\r\n"
 OFFER = b"250-mail.example\r\n250 STARTTLS\r\n"
+GO = b"220 go\r\n"
+ALERT = bytes.fromhex("15 0303 0002 0228")  # fatal, handshake_failure
 PEERS: dict[str, tuple[Callable[[threading.Event], Behaviour], str]] = {
     "silent": (lambda _: hostile.says(), "timed out"),
     "silent later": (lambda _: hostile.says(GREETING), "timed out"),
@@ -29,7 +36,11 @@ PEERS: dict[str, tuple[Callable[[threading.Event], Behaviour], str]] = {
     "one endless line": (lambda _: hostile.repeats(b"x" * 4096, b"220-"), "breaks its protocol"),
     "drips": (lambda end: hostile.drips(b"220-x\r\n", end), "timed out"),
     "closes": (lambda _: hostile.closes_after(), "refused the session"),
+    "resets at once": (lambda _: hostile.resets_after(), "refused the session"),
     "resets": (lambda _: hostile.resets_after(GREETING), "breaks its protocol"),
+    "resets before TLS": (lambda _: hostile.resets_after(GREETING, OFFER), "breaks its protocol"),
+    "resets in TLS": (lambda _: hostile.resets_after(GREETING, OFFER, GO), "handshake fails"),
+    "alert": (lambda _: hostile.says(GREETING, OFFER, GO, ALERT), "handshake failure"),
     "refuses": (lambda _: hostile.says(b"554 " + BYTES + b"\r\n"), "refused the session"),
     "no STARTTLS": (
         lambda _: hostile.says(GREETING, b"250-" + BYTES + b"\r\n250 SIZE\r\n"),
@@ -149,3 +160,33 @@ def test_more_addresses_than_any_sender_would_try(world: World, plugin: Plugin) 
     assert told.state == "CRITICAL"
     assert told.data["addresses"].startswith("64")
     assert "6 of 70 addresses were not asked" in told.text
+
+
+def peak(*words: str) -> tuple[int, float]:
+    """Exit status and peak memory in MiB of the program."""
+    program = [sys.executable, "-c", "from danebot_checks.dane import main; main()", *words]
+    with subprocess.Popen(program, stdout=subprocess.DEVNULL) as process:
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+    return process.returncode, usage.ru_maxrss / 1024
+
+
+def test_memory_stays_bounded(world: World) -> None:
+    """What a peer pours out isn't kept: no more memory than for one that behaves."""
+    now = datetime.now(UTC)
+    padding = x509.UnrecognizedExtension(x509.ObjectIdentifier("1.2.3.4"), bytes(1_000_000))
+    valid = (now - DAY, now + DAY)
+    huge = issue("huge", world.ca, names=[NAME], valid=valid, extra=[(padding, False)])
+    peers: dict[str, Behaviour] = {
+        "behaving": world.service(),
+        "one endless line": hostile.repeats(b"x" * 65536, b"220-"),
+        "endless lines": hostile.repeats(b"220-x\r\n" * 9000),
+        "a certificate of 1 MB": world.service(huge),
+    }
+    peaks = {}
+    for name, behaviour in peers.items():
+        with hostile.Peer(behaviour) as peer:
+            world.publish(peer.port, OTHER)
+            status, peaks[name] = peak(*world.words(peer.port, "-t", "20"))
+        assert status == State.CRITICAL.value
+    assert max(peaks.values()) < peaks["behaving"] + 16
