@@ -18,6 +18,7 @@ from bench.measure import Bench
 from lab.client import in_namespace
 from lab.lab import Lab
 
+pytestmark = pytest.mark.timeout(900)  # on a machine with other things to do
 HOST = "mail.example.test"
 HERE = Path(__file__).parent
 CHECK_SSL_CERT = Path("/usr/lib/nagios/plugins/check_ssl_cert")
@@ -120,8 +121,10 @@ def listening(lab: Lab, port: int, *addresses: str) -> Iterator[int]:
     words = [sys.executable, str(HERE / "smtp_peer.py"), str(combo), str(port), *addresses]
     with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
-        yield int(process.stdout.readline())
-        process.terminate()
+        try:
+            yield int(process.stdout.readline())
+        finally:
+            process.terminate()
 
 
 def test_eight_addresses(served: Lab, env: dict[str, str], bench: Bench) -> None:
