@@ -15,6 +15,7 @@ from danebot.adapters.resolvconf import (
     load_resolv_conf,
 )
 from danebot.adapters.world import own_name
+from danebot.domain.addresses import parse_socket_address
 from danebot.domain.delivery import (
     Criteria,
     Expectation,
@@ -192,8 +193,6 @@ def _resolver(options: argparse.Namespace) -> ResolverConfig:
 
 
 def _nameserver(words: str) -> Nameserver:
-    from danebot.config.values import parse_socket_address
-
     address = parse_socket_address(words)
     if address is None:
         raise UsageError(f"--resolver {words!r}: want an IP address, and perhaps a port")

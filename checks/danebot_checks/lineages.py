@@ -17,12 +17,19 @@ if TYPE_CHECKING:
 NAME = "DANEBOT"
 
 
-def main(arguments: Sequence[str] | None = None) -> NoReturn:
-    """Run the check and exit."""
+def main() -> NoReturn:
+    """Run the check and end the process."""
     gc.disable()  # a process that lives for a moment
+    from danebot_checks.plugin import leave
+
+    leave(outcome())
+
+
+def outcome(arguments: Sequence[str] | None = None) -> int:
+    """Run the check and print its result; return the exit status."""
     from danebot_checks.plugin import run
 
-    run(NAME, lambda: check(arguments))
+    return run(NAME, lambda: check(arguments))
 
 
 def check(arguments: Sequence[str] | None) -> Result:

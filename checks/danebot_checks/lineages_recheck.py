@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from danebot.adapters.world import observer
 from danebot.config.settings import Settings
-from danebot.config.values import parse_socket_address
+from danebot.domain.addresses import parse_socket_address
 from danebot.domain.dns import Cause, Presence, Security, ServerOutcome
 from danebot.domain.names import DnsName
 from danebot.domain.tlsa import TlsaRecord
@@ -21,7 +21,7 @@ from danebot_checks.plugin import State, UsageError
 if TYPE_CHECKING:
     import argparse
 
-    from danebot.config.settings import SocketAddress
+    from danebot.domain.addresses import SocketAddress
     from danebot.domain.dns import OwnerObservation, TlsaAnswer
     from danebot_checks.lineages_document import Entry
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import enum
 import re
 from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from danebot.domain.names import printable
 from danebot.domain.served import ProbeOutcome
@@ -26,8 +26,7 @@ class Go(enum.Enum):
     NEXT = enum.auto()
 
 
-@dataclass(frozen=True, slots=True)
-class Failure:
+class Failure(NamedTuple):
     """How a dialogue failed; ``detail`` is printable."""
 
     outcome: ProbeOutcome

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from danebot.adapters import answers, answers_ldap, answers_xmpp
 from danebot.adapters.answers import Cutter, Failure, Go, Reader
@@ -22,8 +22,7 @@ MAX_UNITS = 500  # lines or tags of one answer
 _QUOTED = 100  # octets of an incomplete answer shown to people
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(NamedTuple):
     """One row: say something (``%(helo)s``: our name, ``%(to)s``: the service), await an answer."""
 
     awaited: str
@@ -31,8 +30,7 @@ class Step:
     read: Reader
 
 
-@dataclass(frozen=True, slots=True)
-class Script:
+class Script(NamedTuple):
     """The dialogue of one protocol; ``goodbye`` politely ends a session, in TLS or before."""
 
     cut: Cutter = answers.cut_line

@@ -21,7 +21,7 @@ class AdTrust(enum.Enum):
     DECLARED = "every configured resolver: the operator vouches for it and for the path to it"
 
 
-@dataclass(frozen=True, slots=True, order=True)
+@dataclass(frozen=True, slots=True)
 class Nameserver:
     """A resolver's address, an IPv4 or IPv6 literal (a scope is allowed), and its port."""
 

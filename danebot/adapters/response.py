@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
 
-from danebot.adapters.rcodes import RCODE_WORDS
-from danebot.adapters.rrset import RRSIG, RRset, RRsetKey, Section, original_ttl, signatures
-from danebot.adapters.wirename import is_below
+import dns.flags
+import dns.rcode
+from dns.rdatatype import CNAME, DNAME, RRSIG
 
-CNAME, DNAME = 5, 39
-_AA, _RA, _AD = 0x0400, 0x0080, 0x0020
+from danebot.adapters import kinds
+from danebot.adapters.rrset import RRset, RRsetKey, Section, is_below, original_ttl, signatures
+
 _MAX_ALIASES = 16
 
 
-@dataclass(frozen=True, slots=True)
-class Link:
+class Link(NamedTuple):
     """One CNAME in an answer; names in normal form, ``ttl`` in seconds."""
 
     name: str
@@ -23,8 +23,7 @@ class Link:
     ttl: int
 
 
-@dataclass(frozen=True, slots=True)
-class Chain:
+class Chain(NamedTuple):
     """The way from the name asked for to the name that answers; ``loop`` if there is no end."""
 
     links: tuple[Link, ...]
@@ -32,8 +31,7 @@ class Chain:
     loop: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Response:
+class Response(NamedTuple):
     """One response.  ``flags`` is the header's second word; ``extended`` is printable."""
 
     rcode: int
@@ -44,25 +42,29 @@ class Response:
     extended: tuple[str, ...] = ()
 
     @property
+    def truncated(self) -> bool:
+        """TC: there is more than this (RFC 1035 section 4.1.1)."""
+        return bool(self.flags & dns.flags.TC)
+
+    @property
     def authoritative(self) -> bool:
         """AA (RFC 1035 section 4.1.1)."""
-        return bool(self.flags & _AA)
+        return bool(self.flags & dns.flags.AA)
 
     @property
     def authentic(self) -> bool:
         """AD (RFC 4035 section 3.2.3)."""
-        return bool(self.flags & _AD)
+        return bool(self.flags & dns.flags.AD)
 
     @property
     def recursive(self) -> bool:
         """RA (RFC 1035 section 4.1.1)."""
-        return bool(self.flags & _RA)
+        return bool(self.flags & dns.flags.RA)
 
     @property
     def words(self) -> str:
         """The response code and extended errors (RFC 8914), printable."""
-        rcode = RCODE_WORDS.get(self.rcode, f"response code {self.rcode}")
-        return "; ".join([rcode, *self.extended])
+        return "; ".join([dns.rcode.to_text(dns.rcode.Rcode(self.rcode)), *self.extended])
 
     def ttl(self, name: str, rdtype: int) -> int | None:
         """Original TTL in seconds by the RRSIG in the answer, or else as served; None if absent."""
@@ -77,7 +79,7 @@ class Response:
         links: list[Link] = []
         seen = {name}
         while rdtype != CNAME and (rrset := self.answer.get(RRsetKey(name, CNAME))):
-            target = rrset.rdatas[0].name()
+            target = kinds.CNAME.read(rrset.rdatas[0]).text
             links.append(Link(name, target, self._alias_ttl(name, rrset)))
             if target in seen or len(links) >= _MAX_ALIASES:
                 return Chain(tuple(links), target, loop=True)

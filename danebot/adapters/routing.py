@@ -5,8 +5,7 @@ Logic without I/O (see `danebot.adapters.steps`).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from danebot.adapters.kinds import AAAA, CNAME, MX, SRV, TLSA, A
 from danebot.adapters.resolver import Resolver
@@ -20,8 +19,7 @@ from danebot.errors import NameSyntaxError
 SMTP_PORT = 25
 
 
-@dataclass(frozen=True, slots=True)
-class Routing:
+class Routing(NamedTuple):
     """Finds hosts and their TLSA records through a validating resolver."""
 
     resolver: Resolver

@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Generator, Hashable, Iterable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias, TypeVar
 
 if TYPE_CHECKING:
     from danebot.adapters.response import Response
@@ -27,8 +26,7 @@ class Ask(enum.IntFlag):
     UNCHECKED = 0x0110  # RD and CD: "give me what you have, even if it is bogus"
 
 
-@dataclass(frozen=True, slots=True)
-class Query:
+class Query(NamedTuple):
     """One question to one address, tried once.
 
     ``address`` is a literal; ``name`` is in normal form, "" for the root; ``timeout`` is in
@@ -54,8 +52,7 @@ class Trouble(enum.Enum):
     MALFORMED = "malformed response"
 
 
-@dataclass(frozen=True, slots=True)
-class Failure:
+class Failure(NamedTuple):
     """A query without a usable response; ``detail`` is printable."""
 
     trouble: Trouble

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import NamedTuple
 
 from danebot.domain.names import Endpoint, Hostname
 from danebot.domain.served import Algorithm
@@ -26,8 +27,7 @@ class Target:
     domain: Hostname | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
+class Limits(NamedTuple):
     """Bounds of one probe.
 
     ``connect``: to establish the connection; ``step``: from one complete answer to the next, the

@@ -16,8 +16,8 @@ from danebot.config.settings import (
     PublishSettings,
     ServerAddress,
     Settings,
-    SocketAddress,
 )
+from danebot.domain.addresses import SocketAddress
 
 __all__ = [
     "ComboAccess",

@@ -18,10 +18,10 @@ from danebot.config.settings import (
     Method,
     PublishSettings,
     Settings,
-    SocketAddress,
 )
 from danebot.config.shell_defaults import ShellDefaults, read_shell_defaults
 from danebot.config.table import Document, Table, show
+from danebot.domain.addresses import SocketAddress
 from danebot.domain.names import Hostname, Protocol, printable
 from danebot.domain.policy import Policy
 from danebot.errors import ConfigError

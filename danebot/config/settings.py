@@ -8,26 +8,13 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 
+from danebot.domain.addresses import SocketAddress
 from danebot.domain.keytype import KeyType
 from danebot.domain.names import DnsName, Hostname, Protocol
 from danebot.domain.policy import Policy
 
 READY_MADE = ("postfix", "dovecot", "exim", "nginx", "haproxy")
 """The services that danebot knows how to reload."""
-
-
-@dataclass(frozen=True, slots=True)
-class SocketAddress:
-    """An IPv4 or IPv6 literal, in `ipaddress`'s normal form; ``port`` None means the usual one."""
-
-    address: str
-    port: int | None = None
-
-    def __str__(self) -> str:
-        if self.port is None:
-            return self.address
-        host = f"[{self.address}]" if ":" in self.address else self.address
-        return f"{host}:{self.port}"
 
 
 @dataclass(frozen=True, slots=True)

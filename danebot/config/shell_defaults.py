@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from danebot.config.files import read_text
-from danebot.config.settings import SocketAddress
 from danebot.config.table import Sourced
-from danebot.config.values import parse_duration, parse_mode, parse_socket_address
+from danebot.config.values import parse_duration, parse_mode
+from danebot.domain.addresses import SocketAddress, parse_socket_address
 from danebot.domain.keytype import RSA_BITS, KeyType
 from danebot.domain.names import printable
 from danebot.errors import ConfigError

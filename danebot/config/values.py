@@ -6,14 +6,14 @@ The text of these errors is the end of a sentence that begins with the setting's
 from __future__ import annotations
 
 import enum
-import ipaddress
 import re
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import TypeVar
 
-from danebot.config.settings import READY_MADE, ServerAddress, SocketAddress
+from danebot.config.settings import READY_MADE, ServerAddress
+from danebot.domain.addresses import SocketAddress, parse_port, parse_socket_address
 from danebot.domain.keytype import KeyType
 from danebot.domain.names import DnsName, Hostname, printable
 from danebot.domain.policy import Occasion
@@ -27,7 +27,6 @@ _PART = re.compile(r"(\d{1,9})([wdhms])", re.ASCII)
 _LONGEST = timedelta(days=3650)
 _MODE = re.compile(r"0?[0-7]{3}", re.ASCII)
 _USELESS = 0o133  # for a key file: execution by anyone, writing by others than the owner
-_MAX_PORT = 65535
 _SECOND = timedelta(seconds=1)
 
 
@@ -221,26 +220,6 @@ def socket_address(value: object) -> SocketAddress:
     return parsed
 
 
-def parse_socket_address(words: str) -> SocketAddress | None:
-    """Read an address and port; None if it is something else, a name for instance."""
-    address, port = words.strip(), ""
-    if address.startswith("["):
-        address, closed, port = address[1:].partition("]")
-        if not closed or (port and not port.startswith(":")):
-            return None
-    elif address.count(":") == 1:
-        address, _, port = address.partition(":")
-        port = f":{port}"
-    try:
-        literal = str(ipaddress.ip_address(address))
-    except ValueError:
-        return None
-    if not port:
-        return SocketAddress(literal)
-    number = _port(port[1:])
-    return SocketAddress(literal, number) if number is not None else None
-
-
 def server_address(value: object) -> ServerAddress:
     """A name server by address or name, with or without a port."""
     if isinstance(value, str):
@@ -248,7 +227,7 @@ def server_address(value: object) -> ServerAddress:
         if literal is not None:
             return ServerAddress(literal.address, literal.port or ServerAddress("").port)
         host, colon, digits = value.strip().partition(":")
-        port = _port(digits) if colon else ServerAddress("").port
+        port = parse_port(digits) if colon else ServerAddress("").port
         try:
             if port is not None:
                 return ServerAddress(Hostname.parse(host).text, port)
@@ -279,16 +258,10 @@ def ttl(value: object) -> timedelta:
 def host_and_port(words: str) -> tuple[Hostname, int]:
     """Read ``mx.example.org:25``."""
     host, _, port = words.rpartition(":")
-    number = _port(port)
+    number = parse_port(port)
     try:
         if number is not None:
             return Hostname.parse(host), number
     except NameSyntaxError:
         pass
     raise ConfigError('must be named by host and port, such as "mx.example.org:25"')
-
-
-def _port(digits: str) -> int | None:
-    if not re.fullmatch(r"[0-9]{1,5}", digits):
-        return None
-    return int(digits) if 0 < int(digits) <= _MAX_PORT else None

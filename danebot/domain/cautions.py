@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
@@ -65,14 +64,13 @@ class CautionCode(enum.Enum):
     )
     ANCHOR_NOT_PRESENTED = (
         "anchor taken from the record alone: OpenSSL (Postfix, Exim) delivers; the server should "
-        "present it, since other senders need not look there (RFC 7671 section 5.2)"
+        "present it, since other senders need not look there (RFC 7671 section 5.2.2)"
     )
     UNREADABLE_CERTIFICATE = "cannot be parsed in full: senders may end the handshake"
     LONG_CHAIN = "more than 16 certificates presented: the rest was not considered"
 
 
-@dataclass(frozen=True, slots=True)
-class Caution:
+class Caution(NamedTuple):
     """One caution; ``depth`` is the certificate's in the chain, None if it is about the whole."""
 
     code: CautionCode

@@ -21,7 +21,7 @@ import enum
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from danebot.domain import pkix
 from danebot.domain.cautions import Caution, CautionCode, certificate_cautions
@@ -104,8 +104,7 @@ class Reason(enum.Enum):
     SHADOWED = "matches alone, but another record leads senders to a path that is not valid"
 
 
-@dataclass(frozen=True, slots=True)
-class RecordVerdict:
+class RecordVerdict(NamedTuple):
     """What became of one record.
 
     ``depth`` is that of the matching certificate in the presented chain as it was climbed (0 is
@@ -128,8 +127,7 @@ class RecordVerdict:
         return "; ".join([self.reason.value, *map(str, self.flaws)])
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(NamedTuple):
     """The whole judgement; ``records`` are in the order given.
 
     ``matched`` is the record that authenticates the server, the same whatever the order.
@@ -148,8 +146,7 @@ class Verdict:
         return self.matched.depth if self.matched is not None else None
 
 
-@dataclass(frozen=True, slots=True)
-class _Found:
+class _Found(NamedTuple):
     """A record's verdict, and the path it rests on."""
 
     verdict: RecordVerdict
@@ -225,7 +222,7 @@ def _judge_all(
 def _unusable(
     record: TlsaRecord, profile: Profile, scene: _Scene | None
 ) -> Reason | Unusable | None:
-    """RFC 6698 section 4.1, RFC 7671 section 10.1.1; RFC 7672 section 3.1.3 for PKIX usages."""
+    """RFC 6698 section 4.1, RFC 7671 section 9; RFC 7672 section 3.1.3 for PKIX usages."""
     reason = unusable_reason(record)
     if reason is None and record.mtype == MatchingType.FULL:
         reason = _malformed(record)
@@ -333,7 +330,7 @@ def _climb(records: Sequence[TlsaRecord], scene: _Scene) -> Path:
 def _signed_by_bare_key(record: TlsaRecord, path: Path) -> bool:
     """Whether a ``2 1 0`` record's key has signed the path's last certificate.
 
-    So a chain without its anchor verifies (RFC 7671 section 5.2); OpenSSL asks the last one only.
+    So a chain without its anchor verifies (RFC 7671 section 5.2.3); OpenSSL asks the last one only.
     """
     if (record.selector, record.mtype) != (Selector.SPKI, MatchingType.FULL):
         return False

@@ -11,8 +11,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from cryptography import x509
 
@@ -50,8 +49,7 @@ class Fault(enum.Enum):
     UNREADABLE = "names or extensions cannot be read"
 
 
-@dataclass(frozen=True, slots=True)
-class Flaw:
+class Flaw(NamedTuple):
     """One fault, at a depth of the path (0 is the leaf)."""
 
     fault: Fault
@@ -70,8 +68,7 @@ class Anchor(enum.Enum):
     BARE_KEY = "a certificate that an anchor's bare key has signed"
 
 
-@dataclass(frozen=True, slots=True)
-class Path:
+class Path(NamedTuple):
     """Certificates from the leaf up; ``anchor`` says what the last of them is."""
 
     certificates: tuple[Certificate, ...]

@@ -12,7 +12,7 @@ import functools
 import warnings
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
@@ -70,8 +70,7 @@ class Signature(enum.Enum):
     UNSUPPORTED = "of an algorithm that can't be checked here"
 
 
-@dataclass(frozen=True, slots=True)
-class KeyIdentifiers:
+class KeyIdentifiers(NamedTuple):
     """Subject and authority key identifiers (RFC 5280 sections 4.2.1.1 and 4.2.1.2)."""
 
     subject: bytes | None

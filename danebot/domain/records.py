@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import timedelta
+from typing import NamedTuple
 
 from danebot.domain.names import DnsName, Hostname
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class MxRecord:
+class MxRecord(NamedTuple):
     """One mail exchanger (RFC 5321 section 5.1); ``exchange`` is None for ``.`` (RFC 7505)."""
 
     preference: int
@@ -21,8 +20,7 @@ class MxRecord:
         return self.exchange is None
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class SrvRecord:
+class SrvRecord(NamedTuple):
     """One target of a service (RFC 2782); ``target`` is None for ``.``: not offered here."""
 
     priority: int
@@ -31,8 +29,7 @@ class SrvRecord:
     target: Hostname | None
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class SoaRecord:
+class SoaRecord(NamedTuple):
     """A start of authority, in part; ``minimum`` is the negative TTL (RFC 2308 section 4)."""
 
     primary: DnsName

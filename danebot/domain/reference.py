@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import enum
 import re
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from danebot.domain.names import Hostname
 
@@ -27,8 +26,7 @@ class Via(enum.Enum):
     COMMON_NAME = "common name"
 
 
-@dataclass(frozen=True, slots=True)
-class References:
+class References(NamedTuple):
     """The names under which a server may prove itself (RFC 7672 section 3.2.2).
 
     ``base`` is the TLSA base domain: the MX host name, or the name at the end of its CNAMEs.

@@ -6,7 +6,7 @@ Senders' rules: RFC 7672 section 2.2 for mail, RFC 7671 section 7 for aliases, R
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from danebot.domain.dns import Answer, TlsaAnswer
 from danebot.domain.names import DnsName, Hostname, Protocol
@@ -28,16 +28,14 @@ class Dane(enum.Enum):
     NO_ADDRESS = "host has no address"
 
 
-@dataclass(frozen=True, slots=True)
-class BaseAnswer:
+class BaseAnswer(NamedTuple):
     """The TLSA answer for one candidate TLSA base domain (RFC 7672 section 2.2.3)."""
 
     base: Hostname
     answer: TlsaAnswer
 
 
-@dataclass(frozen=True, slots=True)
-class HostRoute:
+class HostRoute(NamedTuple):
     """One host to connect to.
 
     ``host`` is the name as MX, SRV or operator gave it, and ``preference`` what orders it (MX
@@ -91,8 +89,7 @@ class Way(enum.Enum):
     FAILED = "lookup failed"
 
 
-@dataclass(frozen=True, slots=True)
-class MailRoute:
+class MailRoute(NamedTuple):
     """Where mail for ``domain`` goes; ``hosts`` in the order in which senders try them."""
 
     domain: Hostname
@@ -119,8 +116,7 @@ SERVICE_PROTOCOLS: dict[str, Protocol] = {
 """How TLS begins with services found by SRV (RFC 5804, RFC 6120, RFC 6186, RFC 8314)."""
 
 
-@dataclass(frozen=True, slots=True)
-class SrvRoute:
+class SrvRoute(NamedTuple):
     """Where a service of ``domain`` is; ``service`` as registered, without the underscore."""
 
     domain: Hostname

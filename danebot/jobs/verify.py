@@ -202,7 +202,7 @@ _LATE: Reply = Failure(Trouble.TIMEOUT, "no time left")
 
 
 def _shorter(query: Query, left: float) -> Query:
-    return query if query.timeout <= left else replace(query, timeout=left)
+    return query if query.timeout <= left else query._replace(timeout=left)
 
 
 def _criteria(inquiry: Inquiry, stops: Iterable[Stop]) -> Criteria:

@@ -21,7 +21,8 @@ from danebot.config import (
     SocketAddress,
     load,
 )
-from danebot.config.values import parse_duration, parse_socket_address
+from danebot.config.values import parse_duration
+from danebot.domain.addresses import parse_socket_address
 from danebot.domain.keytype import KeyType
 from danebot.domain.names import DnsName, Hostname, Protocol
 from danebot.domain.policy import Policy

@@ -210,7 +210,7 @@ def test_lookups_that_fail(how: dict[str, Any], code: DeliveryCode, grade: Grade
         report(route=mail(way=Way.FAILED, mx=lost)),
         report(visit(host(dane=Dane.ADDRESS_FAILED, ipv4=lost))),
         report(visit(host(dane=Dane.DEFERRED, tlsa=lost))),
-        report(visit(replace(host(dane=Dane.ADDRESS_FAILED), alias=lost))),
+        report(visit(host(dane=Dane.ADDRESS_FAILED)._replace(alias=lost))),
         report(visit(host(dane=Dane.DEFERRED, tlsa=lost)), criteria=OPTIONAL),
     )
     for found in situations:
@@ -446,7 +446,7 @@ def test_unmatched_records(grade: Grade) -> None:
     both = host(MATCHING, TlsaRecord(3, 1, 1, spki(stranger)), STRANGER)
     results = served(both), served(both, leaf=stranger, address="192.0.2.2")
     dated = replace(both.tried[0].answer, signed_since=NOW - 3 * DAY)
-    both = replace(both, tried=(replace(both.tried[0], answer=dated),))
+    both = both._replace(tried=(both.tried[0]._replace(answer=dated),))
     found = report(visit(both, *results), criteria=Criteria(unmatched=grade))
     assert codes(found) == {Code.UNMATCHED_RECORDS: grade}
     text = found.findings[0].text
