@@ -236,7 +236,7 @@ def status(ctx: click.Context, lineages: tuple[str, ...], as_json: bool) -> None
 
     Looks at the tree and at DNS now; without the right to read the tree, at the last run's report.
     """
-    from danebot.verbs import status as verb
+    from danebot.verbs_status import status as verb
 
     ctx.exit(verb(_command(ctx), lineages, as_json=as_json))
 
@@ -255,7 +255,7 @@ def status(ctx: click.Context, lineages: tuple[str, ...], as_json: bool) -> None
 @click.pass_context
 def tlsa(ctx: click.Context, lineage: str, form: str, as_json: bool) -> None:  # noqa: FBT001
     """Print the TLSA records that ought to be published now, what to add, what to remove."""
-    from danebot.verbs import tlsa as verb
+    from danebot.verbs_status import tlsa as verb
 
     ctx.exit(verb(_command(ctx), lineage, form, as_json=as_json))
 

@@ -10,7 +10,7 @@ from danebot.domain.assess import duration, when
 
 if TYPE_CHECKING:
     from danebot.domain.retire import OwnedRecord, Publication
-    from danebot.domain.snapshot import CertificateStatus, LineageStatus, RecordStatus
+    from danebot.domain.snapshot import CertificateStatus, LineageStatus, RecordStatus, RunStatus
 
 _BAR = 48
 _DEFAULT_TTL = 3600
@@ -67,6 +67,16 @@ def status_lines(status: LineageStatus, now: datetime) -> Iterator[str]:
         if finding.severity != "info":
             remedy = f"; {finding.remedy}" if finding.remedy else ""
             yield f"  {finding.severity:<12} {finding.text}{remedy}"
+
+
+def run_lines(last: RunStatus | None, now: datetime) -> Iterator[str]:
+    """The last renewal."""
+    if last is None:
+        yield "danebot renew has not run here yet: start it daily from a timer or cron"
+        return
+    ago = duration(max(now - last.ended, timedelta(0)))
+    status = last.exit_status
+    yield f"danebot renew ran last at {when(last.ended)} ({ago} ago), exit status {status}"
 
 
 def _same(one: CertificateStatus, other: CertificateStatus | None) -> bool:

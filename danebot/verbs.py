@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from danebot.domain.findings import Code, Finding, Severity
-from danebot.domain.names import printable
 from danebot.errors import DanebotError, RolloverError
 
 if TYPE_CHECKING:
@@ -27,7 +25,8 @@ if TYPE_CHECKING:
 _FINE, _ATTENTION = 0, 1
 
 
-def _dump(value: object) -> str:
+def dump(value: object) -> str:
+    """A value as JSON that people can read, too."""
     from danebot.adapters.codec import encode
 
     return json.dumps(encode(value), indent=1)
@@ -102,7 +101,7 @@ def renew(console: Console, names: tuple[str, ...], *, dry_run: bool, as_json: b
     status = _write_textfile(console, status)
     console.report(outcome.findings)
     if as_json:
-        console.say(_dump({"lineages": lineage_statuses(outcome.views)}))
+        console.say(dump({"lineages": lineage_statuses(outcome.views)}))
     else:
         say_removals(console, outcome.findings, outcome.views)
     return status
@@ -385,62 +384,3 @@ def _key_type(text: str) -> KeyType:
     except ValueError:
         known = ", ".join(kind.value for kind in KeyType)
         raise RolloverError(f"there is no key type {text!r}; known are: {known}") from None
-
-
-# ---- status and tlsa ------------------------------------------------------------------------
-
-
-def status(console: Console, names: tuple[str, ...], *, as_json: bool) -> int:
-    """Where each lineage stands."""
-    from danebot.jobs.context import system_clock
-    from danebot.jobs.snapshot import lineage_statuses, load_snapshot
-    from danebot.jobs.survey import survey
-    from danebot.render import status_lines
-
-    now = system_clock()
-    try:
-        tree = console.tree()
-        selected = tree.select(names)
-        found = survey(console.context(tree), selected)
-        statuses, unreadable = lineage_statuses(found.views), found.unreadable
-    except PermissionError:
-        snapshot = load_snapshot(console.settings.snapshot)
-        console.warn(f"the tree can't be read; this is what danebot saw at {snapshot.run.ended}")
-        statuses = tuple(s for s in snapshot.lineages if not names or s.name in names)
-        unreadable = ()
-    if as_json:
-        click_echo(_dump({"lineages": statuses, "findings": unreadable}))
-    else:
-        for one in statuses:
-            for line in status_lines(one, now):
-                click_echo(printable(line, 1000))
-    for finding in unreadable:
-        console.warn(str(finding))
-    troubled = any(f.severity in ("warning", "critical") for s in statuses for f in s.findings)
-    return _ATTENTION if troubled or unreadable else _FINE
-
-
-def tlsa(console: Console, name: str, form: str, *, as_json: bool) -> int:
-    """What ought to be published for one lineage."""
-    from danebot.jobs.survey import survey
-    from danebot.render import nsupdate_lines, publication_lines
-
-    tree = console.tree()
-    tree.select((name,))
-    found = survey(console.context(tree), tree.names())
-    views = [view for view in found.views if view.state.name == name]
-    if not views:
-        raise RolloverError("; ".join(str(finding) for finding in found.unreadable))
-    publication = views[0].publication
-    if as_json:
-        click_echo(_dump(publication))
-    elif form == "nsupdate":
-        for line in nsupdate_lines(publication.add, publication.remove):
-            click_echo(line)
-    else:
-        for line in publication_lines(publication):
-            click_echo(line)
-    if not views[0].state.owners:
-        console.warn(f"{name} has no dane-ee file, so nothing is known of its TLSA records")
-    sys.stdout.flush()
-    return _ATTENTION if publication.add else _FINE

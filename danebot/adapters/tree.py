@@ -28,6 +28,7 @@ DANE_EE, DNSNAMES, MEMORY = "dane-ee", "dnsnames", "rollover.json"
 UNKNOWN_PREFIX = "unknown-"
 _VERSIONED = re.compile(r"(privkey|cert|chain|fullchain)(\d+)\.pem\Z")
 _STRAY = re.compile(rf"{re.escape(TEMP_PREFIX)}|previous_|(combo|nextkey)\.pem\.")
+_NO_WAIT = os.O_CLOEXEC | os.O_NONBLOCK
 _MAX_FILE = 4 * 1024 * 1024
 ParsedT = TypeVar("ParsedT")
 KindT = TypeVar("KindT", Chain, PublicKey)
@@ -36,7 +37,7 @@ KindT = TypeVar("KindT", Chain, PublicKey)
 def read_bytes(path: Path) -> bytes:
     """A file's content, or `TreeError`; bounded, and only of regular files."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+        descriptor = os.open(path, os.O_RDONLY | _NO_WAIT)
         with os.fdopen(descriptor, "rb") as file:
             if not stat.S_ISREG(os.fstat(descriptor).st_mode):
                 raise TreeError(f"{path} is not a regular file")
@@ -267,6 +268,17 @@ class Tree:
             names=names,
             faults=tuple(faults),
         )
+
+    def forbidden(self, name: str) -> bool:
+        """Whether this user may not read the lineage's key: then nothing can be said of it."""
+        try:
+            descriptor = os.open(self.root / "live" / name / "privkey.pem", os.O_RDONLY | _NO_WAIT)
+        except PermissionError:
+            return True
+        except OSError:
+            return False
+        os.close(descriptor)
+        return False
 
     def linked(self, paths: LineagePaths, directory: Path) -> Held | None:
         """What the four links of ``directory`` hold; None unless they agree on one version."""

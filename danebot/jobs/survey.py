@@ -17,7 +17,7 @@ from danebot.domain.looks import remember
 from danebot.domain.names import DnsName, printable
 from danebot.domain.retire import Publication, keys_in_use, publication
 from danebot.domain.rollover import Observation, Plan, plan
-from danebot.errors import DanebotError
+from danebot.errors import DanebotError, TreeError
 
 if TYPE_CHECKING:
     from danebot.domain.memory import Memory
@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from danebot.domain.sight import Observations
     from danebot.domain.snapshot import ProbeStatus
     from danebot.jobs.context import Context
+
+
+_FORBIDDEN = "its key may not be read; run danebot as root"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +62,9 @@ def survey(context: Context, names: Sequence[str]) -> Survey:
     states: dict[str, LineageState] = {}
     unreadable = []
     for name in names:
+        if context.tree.forbidden(name):
+            unreadable.append(unreadable_finding(name, TreeError(_FORBIDDEN)))
+            continue
         try:
             states[name] = context.tree.read(name)
         except (DanebotError, OSError) as exc:

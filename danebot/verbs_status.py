@@ -1,0 +1,101 @@
+"""`danebot status` and `tlsa`: they only look."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+from danebot.domain.assess import when
+from danebot.domain.names import printable
+from danebot.errors import DanebotError, RolloverError, TreeError
+from danebot.verbs import click_echo, dump
+
+if TYPE_CHECKING:
+    from danebot.console import Console
+    from danebot.domain.findings import Finding
+    from danebot.domain.snapshot import RunStatus, Snapshot
+
+_FINE, _ATTENTION = 0, 1
+
+
+def status(console: Console, names: tuple[str, ...], *, as_json: bool) -> int:
+    """Where each lineage stands."""
+    from danebot.jobs.context import system_clock
+    from danebot.jobs.snapshot import lineage_statuses
+    from danebot.jobs.survey import survey
+    from danebot.render import run_lines, status_lines
+
+    now = system_clock()
+    tree = console.tree()
+    selected = tree.select(names)
+    if any(map(tree.forbidden, selected)):
+        snapshot = _last_report(console)
+        console.warn(
+            "the tree may not be read; this is what danebot saw at "
+            f"{when(snapshot.run.ended)}; to look now, run it as root"
+        )
+        statuses = tuple(s for s in snapshot.lineages if s.name in selected)
+        unreadable: tuple[Finding, ...] = ()
+        last_renew = snapshot.last_renew
+    else:
+        found = survey(console.context(tree), selected)
+        statuses, unreadable = lineage_statuses(found.views), found.unreadable
+        last_renew = _last_renew(console)
+    if as_json:
+        document = {"last_renew": last_renew, "lineages": statuses, "findings": unreadable}
+        click_echo(dump(document))
+    else:
+        for one in statuses:
+            for line in status_lines(one, now):
+                click_echo(printable(line, 1000))
+        for line in run_lines(last_renew, now):
+            click_echo(line)
+    for finding in unreadable:
+        console.warn(str(finding))
+    troubled = any(f.severity in ("warning", "critical") for s in statuses for f in s.findings)
+    return _ATTENTION if troubled or unreadable else _FINE
+
+
+def _last_report(console: Console) -> Snapshot:
+    from danebot.jobs.snapshot import load_snapshot
+
+    try:
+        return load_snapshot(console.settings.snapshot)
+    except DanebotError as exc:
+        raise TreeError(f"the tree may not be read, and {exc}; run danebot as root") from exc
+
+
+def _last_renew(console: Console) -> RunStatus | None:
+    """The last renewal, by its report; None if there is none that can be read."""
+    from danebot.jobs.snapshot import load_snapshot
+
+    try:
+        return load_snapshot(console.settings.snapshot).last_renew
+    except DanebotError:
+        return None
+
+
+def tlsa(console: Console, name: str, form: str, *, as_json: bool) -> int:
+    """What ought to be published for one lineage."""
+    from danebot.jobs.survey import survey
+    from danebot.render import nsupdate_lines, publication_lines
+
+    tree = console.tree()
+    tree.select((name,))
+    found = survey(console.context(tree), tree.names())
+    views = [view for view in found.views if view.state.name == name]
+    if not views:
+        raise RolloverError("; ".join(str(finding) for finding in found.unreadable))
+    publication = views[0].publication
+    if as_json:
+        click_echo(dump(publication))
+    elif form == "nsupdate":
+        for line in nsupdate_lines(publication.add, publication.remove):
+            click_echo(line)
+    else:
+        for line in publication_lines(publication):
+            click_echo(line)
+    if not views[0].state.owners:
+        console.warn(f"{name} has no dane-ee file, so nothing is known of its TLSA records")
+    sys.stdout.flush()
+    return _ATTENTION if publication.add else _FINE

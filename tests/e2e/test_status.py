@@ -1,0 +1,95 @@
+"""`status` and `tlsa`: to root from the tree, to anybody else from the last run's report."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from danebot import cli
+from e2e.site import MAIL, OWNER, Site
+
+pytestmark = pytest.mark.lab
+_NOBODY = 65534
+
+
+def as_nobody(site: Site, output: Path, *args: str) -> tuple[int, str, str]:
+    """Exit status, output and errors of danebot as nobody, in a child of this process.
+
+    Where this Python is installed nobody may be able to read it: what is to be imported has been.
+    """
+    argv = site.command(*args)[len(site.python) :]
+    child = os.fork()
+    if child == 0:  # pragma: no cover - in another process
+        status = 99
+        try:
+            sys.stdout = (output / "out").open("w", encoding="utf-8")
+            sys.stderr = (output / "err").open("w", encoding="utf-8")
+            os.setgroups([])
+            os.setgid(_NOBODY)
+            os.setuid(_NOBODY)
+            cli.main(argv)
+        except SystemExit as exc:
+            status = exc.code if isinstance(exc.code, int) else 98
+        finally:
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(status)
+    status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    return status, (output / "out").read_text(), (output / "err").read_text()
+
+
+def shown(document: dict[str, Any]) -> dict[str, Any]:
+    """What doesn't depend on the time of the look."""
+    return {key: document[key] for key in ("name", "phase", "live", "next", "records")}
+
+
+def test_the_last_run_is_told(site: Site) -> None:
+    site.staged()
+    assert "danebot renew has not run here yet" in site.ok("status")
+    site.quiet("renew")
+    said = site.ok("status")
+    assert "danebot renew ran last at 20" in said
+    assert "exit status 0" in said
+    document = json.loads(site.ok("status", "--json"))
+    assert document["last_renew"]["exit_status"] == 0
+    assert document["last_renew"]["verb"] == "renew"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="becomes nobody, which only root can")
+@pytest.mark.parametrize("closed", ["directories", "keys"])
+def test_who_may_not_read_the_tree_sees_the_last_run(
+    site: Site, tmp_path: Path, closed: str
+) -> None:
+    site.staged()
+    new = site.next_record()
+    site.lab.tlsa_add(OWNER, new)
+    site.quiet("renew")
+    expected = site.status()
+    site.ok("status", MAIL)
+    site.ok("tlsa", MAIL)
+    if closed == "keys":
+        for directory in (site.live, site.archive, site.live.parent, site.archive.parent):
+            directory.chmod(0o755)
+    status, out, err = as_nobody(site, tmp_path, "status", "--json", MAIL)
+    assert status == 0, err
+    assert "this is what danebot saw at 20" in err
+    (document,) = json.loads(out)["lineages"]
+    assert shown(document) == shown(expected)
+    status, out, err = as_nobody(site, tmp_path, "status", MAIL)
+    assert (status, out.startswith(f"{MAIL}: cooling")) == (0, True), err
+    status, out, err = as_nobody(site, tmp_path, "tlsa", MAIL)
+    assert (status, out) == (1, "")
+    assert err == f"danebot: {MAIL}: its key may not be read; run danebot as root\n"
+    status, out, err = as_nobody(site, tmp_path, "renew", "--dry-run")
+    assert status == 1
+    assert "run danebot as root" in err
+    site.snapshot.unlink()
+    status, out, err = as_nobody(site, tmp_path, "status", MAIL)
+    assert (status, out) == (1, "")
+    assert err.count("\n") == 1
+    assert "run danebot as root" in err
