@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import random
-import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
@@ -19,7 +17,7 @@ import dns.tsigkeyring
 import dns.update
 import pytest
 
-from danebot.adapters import wire
+from adapters.relay import interposed
 from danebot.adapters.resolvconf import load_resolv_conf
 from danebot.adapters.updates import Updater
 from danebot.config import ServerAddress
@@ -87,44 +85,6 @@ class Outsider:
             update.add(OWNER.removesuffix(".example.test."), 5, "TLSA", str(record))
         reply = dns.query.tcp(update, self._lab.ns1, timeout=10)
         assert reply.rcode() == dns.rcode.NOERROR
-
-
-@contextmanager
-def interposed(lab: Lab, before_update: Callable[[], None]) -> Iterator[ServerAddress]:
-    """The primary behind a relay, which lets somebody act between danebot's look and its update."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        stop = threading.Event()
-
-        def relay() -> None:
-            while not stop.is_set():
-                inside, _ = listener.accept()
-                with inside:
-                    stream = bytearray()
-                    while (message := wire.unframe(stream)) is None:
-                        data = inside.recv(65535)
-                        if not data:
-                            break
-                        stream += data
-                    if message is None:
-                        continue
-                    if message[2] >> 3 & 0xF == 5:  # opcode UPDATE (RFC 2136 section 1.3)
-                        before_update()
-                    with socket.create_connection((lab.ns1, 53), timeout=5) as outside:
-                        outside.sendall(wire.frame(message))
-                        answer = bytearray()
-                        while wire.unframe(answer) is None:
-                            answer += outside.recv(65535)
-                        inside.sendall(answer)
-
-        thread = threading.Thread(target=relay, daemon=True)
-        thread.start()
-        host, port = listener.getsockname()
-        try:
-            yield ServerAddress(host, port)
-        finally:
-            stop.set()
-            socket.create_connection((host, port)).close()
-            thread.join(5)
 
 
 def through(updater: Updater, server: ServerAddress) -> Updater:

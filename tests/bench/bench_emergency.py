@@ -12,8 +12,8 @@ import time
 from pathlib import Path
 
 from bench.measure import Bench
+from e2e.publishing import by_update
 from e2e.site import MAIL, OWNER, Site
-from e2e.test_publish import by_update
 from lab.lab import Lab
 
 TTL = 3.0

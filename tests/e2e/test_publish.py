@@ -3,57 +3,17 @@
 from __future__ import annotations
 
 import json
-import sys
-import time
-from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
-from typing import Any
+import random
+from collections.abc import Callable
 
 import pytest
 
+from adapters.relay import interposed
+from e2e.publishing import FOREIGN, by_update, key_file, later, published, renewed_until, shift
 from e2e.site import MAIL, OWNER, Site
 from e2e.steps import combo, memory
 
 pytestmark = pytest.mark.lab
-FOREIGN = "3 1 1 " + "f0" * 32
-
-
-def key_file(site: Site, name: str = "", secret: str = "") -> Path:
-    """A TSIG key as BIND writes it; the lab's own unless told otherwise."""
-    path = site.tree.parent / "tsig.key"
-    path.touch(0o600)
-    path.write_text(
-        f'key "{name or site.lab.tsig_name}" {{\n\talgorithm {site.lab.tsig_algorithm};\n'
-        f'\tsecret "{secret or site.lab.tsig_secret}";\n}};\n'
-    )
-    return path
-
-
-def by_update(site: Site, *lines: str, **key: str) -> None:
-    """Have danebot publish by DNS UPDATE."""
-    site.extra = table("rfc2136", f'key_file = "{key_file(site, **key)}"', *lines)
-
-
-def table(method: str, *lines: str) -> str:
-    """The settings of publication; later lines go over earlier ones."""
-    usual = (f'method = "{method}"', 'wait = "10s"', 'timeout = "5s"')
-    settings = dict(line.split(" = ", 1) for line in (*usual, *lines))
-    return "\n".join(["[publish]", *(f"{name} = {value}" for name, value in settings.items())])
-
-
-def published(site: Site, owner: str = OWNER) -> set[str]:
-    """The RRset at the primary."""
-    return site.lab.tlsa_at(site.lab.ns1, owner)
-
-
-def renewed_until(site: Site, condition: Callable[[], bool]) -> Iterator[str]:
-    """Daily runs, a second apart, each of which must succeed; what they say."""
-    end = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(1)
-        yield site.ok("renew")
 
 
 def test_a_whole_rollover_without_hands(site: Site) -> None:
@@ -103,19 +63,6 @@ def failing(site: Site, fault: str) -> Callable[[], None]:
             site.lab.stop("primary")
             return lambda: site.lab.start("primary")
     return lambda: by_update(site)
-
-
-def later(site: Site) -> None:
-    """Let the time come at which it is tried again, as if hours had passed."""
-    document = memory(site)
-    shift(document["publishing"]["failure"], "first", "last", "retry_at")
-    (site.staging / "rollover.json").write_text(json.dumps(document))
-
-
-def shift(part: dict[str, Any], *fields: str) -> None:
-    for name in fields:
-        moment = datetime.fromisoformat(part[name]) - timedelta(days=2)
-        part[name] = moment.astimezone(UTC).isoformat()
 
 
 @pytest.mark.parametrize(
@@ -188,133 +135,6 @@ def test_a_secondary_that_does_not_catch_up(site: Site) -> None:
     assert memory(site)["publishing"]["changed_at"] is None
 
 
-# ---- by a program -----------------------------------------------------------------------------
-
-EXAMPLE = Path(__file__).parents[2] / "docs" / "examples" / "publish-nsupdate"
-
-
-def by_program(site: Site, change: str = "", *lines: str) -> None:
-    """Have danebot publish by the example; ``change`` is Python that meddles with the document."""
-    meddler = site.tree.parent / "provider"
-    example = f"{sys.executable} {EXAMPLE} {site.lab.ns1} knsupdate -y"
-    meddler.write_text(
-        f"#!{sys.executable}\nimport json, subprocess, sys\nchange = json.load(sys.stdin)\n"
-        f"{change}\n"
-        f"key = open({str(site.lab.tsig_file)!r}).read().strip()\n"
-        f"argv = {example.split()!r} + [key]\n"
-        "sys.exit(subprocess.run(argv, input=json.dumps(change), text=True).returncode)\n"
-    )
-    meddler.chmod(0o755)
-    site.extra = table("exec", f'command = "{meddler}"', *lines)
-
-
-def text_becomes(expression: str) -> str:
-    return f"for one in change['add']:\n    one['text'] = {expression}"
-
-
-@pytest.mark.parametrize(
-    ("dressing", "words"),
-    [
-        ("", ""),
-        (text_becomes("one['text'].upper()"), ""),
-        (text_becomes("one['text'][:30] + ' ' + one['text'][30:]"), ""),
-        ("change['ttl'] = 2", "(with a TTL of 2 s, where 5 s was asked for)"),
-    ],
-    ids=["as told", "upper case", "in pieces", "TTL clamped"],
-)
-def test_what_a_provider_may_do_to_a_record(site: Site, dressing: str, words: str) -> None:
-    old = site.staged()
-    new = site.next_record()
-    by_program(site, dressing)
-    said = site.ok("renew")
-    assert f"added: {OWNER} IN TLSA {new}{' ' if words else ''}{words}" in said
-    assert published(site) == {old, new}
-    list(renewed_until(site, (site.staging / "ready.pem").exists))
-    if words:
-        document = memory(site)["owners"][OWNER.rstrip(".")]["sightings"]
-        assert {s["ttl"] for s in document if s["until"] is None} == {2.0}  # the real one counts
-
-
-def test_what_a_provider_must_not_do_to_a_record(site: Site) -> None:
-    old = site.staged()
-    new = site.next_record()
-    by_program(site, text_becomes("one['text'][:40]"))  # cut short
-    run = site.danebot("renew")
-    assert run.returncode == 1
-    assert "what is published is not what was asked for" in run.stderr
-    assert f"shows {new[:40]} in place of {new}" in run.stderr
-    assert "remove the wrong record there" in run.stderr
-    assert "publish-altered" in {f["code"] for f in site.status()["findings"]}
-    assert (site.staging / "nextkey.pem").exists()
-    site.lab.tlsa_del(OWNER, new[:40])
-    by_program(site)
-    later(site)
-    assert f"added: {OWNER} IN TLSA {new}" in site.ok("renew")
-    assert published(site) == {old, new}
-
-
-@pytest.mark.parametrize(
-    ("change", "words"),
-    [
-        ("sys.exit('no credit left')", "exit status 1: no credit left"),
-        ("print('busy'); sys.exit(75)", "the program asks to try again later (busy)"),
-        ("import time; time.sleep(60)", "ran out of time"),
-        ("import os; os.kill(os.getpid(), 9)", "the program failed (exit status 137"),
-    ],
-)
-def test_a_program_that_fails(site: Site, change: str, words: str) -> None:
-    site.staged()
-    site.next_record()
-    by_program(site, change, 'timeout = "2s"')
-    run = site.danebot("renew")
-    assert run.returncode == 1
-    assert words in run.stderr
-    assert (site.staging / "nextkey.pem").exists()
-    assert memory(site)["publishing"]["failure"]["count"] == 1
-
-
-def test_a_program_that_says_done_is_not_believed(site: Site) -> None:
-    site.staged()
-    site.next_record()
-    by_program(site, "sys.exit(0)", 'wait = "1s"')
-    run = site.danebot("publish")
-    assert run.returncode == 1
-    assert "is not to be seen yet at ns1.example.test" in run.stderr
-    assert site.status()["phase"] == "staged"
-
-
-def test_the_program_gets_one_document(site: Site) -> None:
-    old = site.staged()
-    new = site.next_record()
-    copy = site.tree.parent / "document.json"
-    by_program(site, f"open({str(copy)!r}, 'w').write(json.dumps(change)); sys.exit(75)")
-    site.danebot("publish")
-    usage, selector, mtype, data = new.split()
-    record = {
-        "usage": int(usage),
-        "selector": int(selector),
-        "matching_type": int(mtype),
-        "data": data,
-        "text": new,
-    }
-    document = json.loads(copy.read_text())
-    assert document["add"] == [record]
-    assert {r["text"] for r in document.pop("rrset")} == {old, new}
-    assert [r["text"] for r in document.pop("seen")] == [old]
-    assert document == {
-        "version": 1,
-        "lineage": MAIL,
-        "owners": ["_25._tcp.mail.example.test"],
-        "name": "_25._tcp.mail.example.test",
-        "zone": "example.test",
-        "relative_name": "_25._tcp.mail",
-        "type": "TLSA",
-        "ttl": 5,
-        "add": [record],
-        "remove": [],
-    }
-
-
 # ---- by hand, and by half ---------------------------------------------------------------------
 
 
@@ -349,3 +169,30 @@ def test_an_alias_is_followed(site: Site) -> None:
     said = site.ok("renew")
     assert f"added at ns1.example.test: {OWNER} IN TLSA {new}" in said
     assert new in published(site)
+
+
+# ---- others at the same RRset -------------------------------------------------------------------
+
+
+def test_changes_of_others_in_the_middle_of_a_rollover_stay(site: Site) -> None:
+    """Between danebot's look at the primary and each of its updates somebody changes the RRset."""
+    chance = random.Random(7)
+    old = site.staged()
+    new = site.next_record()
+    others = [f"3 1 1 {number:064x}" for number in range(1, 40)]
+    left = list(others)
+
+    def meddle() -> None:
+        if left:
+            site.lab.tlsa_add(OWNER, left.pop(0), wait=False)
+            site.lab.tlsa_del(OWNER, others[0], wait=False)
+
+    with interposed(site.lab, lambda: meddle() if chance.random() < 0.4 else None) as relay:
+        by_update(site, f'server = "{relay}"', 'timeout = "30s"')
+        site.ok("renew")
+        assert new in published(site)
+        said = "".join(renewed_until(site, lambda: old not in published(site)))
+    assert f"removed at 127.0.0.1: {OWNER} IN TLSA {old}" in said
+    came = set(others) - set(left)
+    assert len(came) >= 1
+    assert published(site) == {new} | came - {others[0]}

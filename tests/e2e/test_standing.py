@@ -6,9 +6,9 @@ import time
 
 import pytest
 
+from e2e.publishing import by_update, published
 from e2e.site import MAIL, OWNER, Site
 from e2e.steps import combo, memory, versions
-from e2e.test_publish import by_update, published
 from lab.lab import Lab
 
 pytestmark = pytest.mark.lab

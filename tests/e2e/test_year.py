@@ -17,9 +17,9 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from e2e.publishing import FOREIGN, by_update
 from e2e.shell_tree import leaf_digest
 from e2e.site import MAIL, OWNER, Site
-from e2e.test_publish import FOREIGN, by_update
 from lab.lab import Lab
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(500)]
