@@ -23,10 +23,12 @@ from danebot.domain.memory import (
     OwnerMemory,
     PastKey,
     PendingHook,
+    Publishing,
     Route,
     TtlSighting,
 )
 from danebot.domain.names import DnsName, Hostname
+from danebot.domain.publishing import Outcome
 
 THEN = datetime(2026, 1, 2, 3, 4, 5, 600000, UTC)
 FULL = Memory(
@@ -44,6 +46,9 @@ FULL = Memory(
     deployment=Deployment(b"\x02" * 32, b"\x03" * 32, THEN, (PendingHook("reload", 2, "no"),)),
     promotion_failure=Failure("the CA refused", 2, THEN, THEN, THEN),
     past_keys=(PastKey(b"spki", THEN),),
+    publishing=Publishing(
+        THEN, Failure("refused", 1, THEN, THEN, THEN), Outcome.REFUSED, "allow the key"
+    ),
 )
 
 

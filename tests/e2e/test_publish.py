@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import random
 from collections.abc import Callable
@@ -196,3 +197,54 @@ def test_changes_of_others_in_the_middle_of_a_rollover_stay(site: Site) -> None:
     came = set(others) - set(left)
     assert len(came) >= 1
     assert published(site) == {new} | came - {others[0]}
+
+
+# ---- what isn't known, and what must not be lost ------------------------------------------------
+
+
+def test_what_cannot_be_seen_is_not_changed(site: Site) -> None:
+    """A dead resolver: nothing is known of the zone, nor of aliases."""
+    site.staged()
+    new = site.next_record()
+    by_update(site)
+    site.lab.stop("resolver")
+    run = site.danebot("publish")
+    site.lab.start("resolver")
+    assert run.returncode == 1
+    assert "DNS could not be observed, so nothing was changed" in run.stderr
+    assert new not in published(site)
+    assert memory(site)["publishing"]["failure"] is None  # the next run tries
+    assert f"added at ns1.example.test: {OWNER} IN TLSA {new}" in site.ok("renew")
+
+
+def test_an_old_record_stays_while_a_server_lacks_the_served_keys(site: Site) -> None:
+    live = site.staged()
+    past = f"3 1 1 {hashlib.sha256(b'a key of the past').hexdigest()}"
+    site.lab.tlsa_set(OWNER, past)  # somebody took the live key's away
+    key = {"spki": b"a key of the past".hex(), "until": "2026-01-01T00:00:00+00:00"}
+    remembered = json.dumps({"schema": 1, "past_keys": [key]})
+    (site.staging / "rollover.json").write_text(remembered)
+    by_update(site, 'wait = "1s"')
+    with site.lab.lag_secondary():
+        run = site.danebot("publish")
+        assert run.returncode == 1
+        assert f"added at ns1.example.test: {OWNER} IN TLSA {live}" in run.stdout
+        assert "nothing was removed" in run.stderr
+        assert "(not at ns2.example.test" in run.stderr
+        assert published(site) == {live, past}
+        assert site.lab.tlsa_at(site.lab.ns2, OWNER) == {past}
+    by_update(site)
+    said = site.ok("publish")
+    assert f"removed at ns1.example.test: {OWNER} IN TLSA {past}" in said
+    assert published(site) == {live}
+
+
+def test_a_lineage_that_cannot_be_read_does_not_stop_the_others(site: Site) -> None:
+    site.staged()
+    new = site.next_record()
+    by_update(site)
+    (site.tree / "staging" / "broken.example.test").mkdir()
+    (site.tree / "renewal" / "broken.example.test.conf").mkdir()
+    run = site.danebot("publish")
+    assert new in published(site)
+    assert f"added at ns1.example.test: {OWNER} IN TLSA {new}" in run.stdout
