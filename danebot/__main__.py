@@ -1,5 +1,5 @@
 """``python -m danebot``."""
 
-from danebot.cli import main
+from danebot.cli import command
 
-main()
+command()

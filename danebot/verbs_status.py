@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING
 
 from danebot.domain.assess import when
@@ -97,5 +96,4 @@ def tlsa(console: Console, name: str, form: str, *, as_json: bool) -> int:
             click_echo(line)
     if not views[0].state.owners:
         console.warn(f"{name} has no dane-ee file, so nothing is known of its TLSA records")
-    sys.stdout.flush()
     return _ATTENTION if publication.add else _FINE

@@ -1,0 +1,68 @@
+"""The command as a process: exit status, streams that nobody reads, and no traceback ever."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from danebot import __version__
+
+PROGRAMS = {
+    "installed": [str(Path(sys.executable).with_name("danebot"))],
+    "module": [sys.executable, "-m", "danebot"],
+}
+programs = pytest.mark.parametrize("program", PROGRAMS.values(), ids=PROGRAMS)
+
+
+def run(program: list[str], words: str, redirection: str = "") -> subprocess.CompletedProcess[str]:
+    """Run the command with one of the shell's redirections."""
+    script = f'exec "$@" {words} {redirection}'
+    argv = ["sh", "-c", script, "sh", *program]
+    return subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False)
+
+
+@programs
+@pytest.mark.parametrize(
+    ("words", "status", "said"),
+    [
+        ("--version", 0, f"danebot {__version__}\n"),
+        ("help renew", 0, "Usage: danebot renew "),
+        ("--nonsense", 2, "No such option"),
+        ("nonsense", 2, "No such command"),
+        ("newkey --cancel --unprotected x", 2, "--cancel goes with no other option"),
+        ("--config-dir /nonexistent status", 1, "danebot: /nonexistent is no certbot tree"),
+        ("--config /nonexistent status", 1, "danebot: /nonexistent: no such file"),
+    ],
+)
+def test_exit_status(program: list[str], words: str, status: int, said: str) -> None:
+    done = run(program, words)
+    assert done.returncode == status, done
+    assert said in (done.stderr if status else done.stdout)
+    assert (done.stdout if status else done.stderr) == ""
+
+
+@programs
+def test_output_that_finds_no_space_is_no_success(program: list[str]) -> None:
+    done = run(program, "--version", ">/dev/full")
+    assert (done.returncode, done.stderr) == (
+        1,
+        "danebot: input/output: No space left on device\n",
+    )
+
+
+@programs
+@pytest.mark.parametrize("redirection", [">&-", ">&- 2>&-"])
+def test_closed_streams_are_nobody_who_reads(program: list[str], redirection: str) -> None:
+    done = run(program, "--version", redirection)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+@programs
+def test_a_reader_that_goes_away_makes_no_noise(program: list[str]) -> None:
+    done = run(program, "help", "| true")
+    assert done.stderr == ""
+    done = run(program, "--config-dir /nonexistent status", "2>&-")
+    assert done.returncode == 1
