@@ -9,10 +9,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
-from dns.rcode import Rcode
-from dns.rdatatype import NSEC, NSEC3
-
 from danebot.adapters.kinds import SOA, TLSA
+from danebot.adapters.rcodes import Rcode
 from danebot.adapters.resolver import Look, Resolver, records
 from danebot.adapters.response import Link, Response, seconds
 from danebot.adapters.rrset import original_ttl
@@ -28,6 +26,8 @@ from danebot.domain.dns import (
 )
 from danebot.domain.names import DnsName
 from danebot.domain.tlsa import TlsaRecord
+
+_NSEC, _NSEC3 = 47, 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +156,6 @@ def negative_ttl(response: Response, aliases: Sequence[Link] = ()) -> timedelta 
         if key.rdtype == SOA.rdtype:
             found, _ = records(SOA, response.authority, key.name)
             ttls += [int(soa.minimum.total_seconds()) for soa in found]
-        elif key.rdtype in (NSEC, NSEC3):
+        elif key.rdtype in (_NSEC, _NSEC3):
             ttls += [rrset.ttl, original_ttl(response.authority, key.name, key.rdtype) or 0]
     return seconds(max(ttls, default=None))

@@ -18,13 +18,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from danebot.adapters import wire
-from danebot.adapters.response import Response
 from danebot.adapters.steps import Cache, Failure, Query, Reply, ResultT, Steps, Trouble
+from danebot.adapters.wirename import MalformedError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    import dns.message
 
 _NO_ROUTE = (errno.ENETUNREACH, errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)
 _BUFFER = 65535
@@ -73,23 +71,30 @@ def failure(error: OSError, *, local: bool = False) -> Failure:
     return Failure(Trouble.NETWORK, words)
 
 
+def decoded(received: bytes) -> Reply:
+    """The response in these octets."""
+    try:
+        return wire.decode(received)
+    except MalformedError as exc:
+        return Failure(Trouble.MALFORMED, str(exc))
+
+
 @dataclass(eq=False, slots=True)
 class _Flight:
     """One query under way; over TCP, ``stream`` gathers what arrives."""
 
     query: Query
-    asked: dns.message.Message
+    packet: bytes
     sock: socket.socket
     stream: bytearray | None = None
     landed: bool = False
 
 
-def streamed(asked: dns.message.Message, received: bytes) -> Reply:
+def streamed(sent: bytes, received: bytes) -> Reply:
     """The reply that came over TCP, where no other is to be expected."""
-    reply = wire.read(asked, received)
-    if reply is None or (isinstance(reply, Response) and reply.truncated):
+    if not wire.is_reply(sent, received) or wire.is_truncated(received):
         return Failure(Trouble.MALFORMED, "answers another question, or in part")
-    return reply
+    return decoded(received)
 
 
 def _exchange(queries: Sequence[Query], in_flight: int) -> Cache:
@@ -126,16 +131,16 @@ class _Exchange:
 
     def _launch(self, query: Query) -> None:
         """Send over UDP."""
-        asked = wire.ask(query, secrets.randbits(16))
+        packet = wire.encode(query, secrets.randbits(16))
         try:
             sock = start(query, socket.SOCK_DGRAM)
         except OSError as exc:
             self._replies[query] = failure(exc, local=True)
             return
-        flight = _Flight(query, asked, sock)
+        flight = _Flight(query, packet, sock)
         self._watch(flight, selectors.EVENT_READ)
         try:
-            sock.send(asked.to_wire())
+            sock.send(packet)
         except OSError as exc:
             self._land(flight, failure(exc, local=True))
 
@@ -147,7 +152,7 @@ class _Exchange:
         except OSError as exc:
             self._replies[flight.query] = failure(exc)
             return
-        again = _Flight(flight.query, flight.asked, sock, stream=bytearray())
+        again = _Flight(flight.query, flight.packet, sock, stream=bytearray())
         self._watch(again, selectors.EVENT_WRITE)
 
     def _watch(self, flight: _Flight, events: int) -> None:
@@ -192,19 +197,19 @@ class _Exchange:
                 self._land(flight, Failure(Trouble.TIMEOUT))
 
     def _datagram(self, flight: _Flight) -> None:
-        reply = wire.read(flight.asked, flight.sock.recv(_BUFFER))
-        if reply is None:
+        data = flight.sock.recv(_BUFFER)
+        if not wire.is_reply(flight.packet, data):
             return  # forged or stray: the true one may still come
-        if isinstance(reply, Response) and reply.truncated:
+        if wire.is_truncated(data):
             self._relaunch(flight)
         else:
-            self._land(flight, reply)
+            self._land(flight, decoded(data))
 
     def _connected(self, flight: _Flight) -> None:
         error = flight.sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
         if error:
             raise OSError(error, os.strerror(error))
-        flight.sock.send(wire.frame(flight.asked.to_wire()))  # fits any socket buffer
+        flight.sock.send(wire.frame(flight.packet))  # fits any socket buffer
         self._selector.modify(flight.sock, selectors.EVENT_READ, flight)
 
     def _streamed(self, flight: _Flight, stream: bytearray) -> None:
@@ -212,6 +217,6 @@ class _Exchange:
         stream += data
         message = wire.unframe(stream)
         if message is not None:
-            self._land(flight, streamed(flight.asked, message))
+            self._land(flight, streamed(flight.packet, message))
         elif not data:
             self._land(flight, Failure(Trouble.NETWORK, "connection closed early"))

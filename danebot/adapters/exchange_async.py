@@ -8,14 +8,11 @@ from __future__ import annotations
 import asyncio
 import secrets
 import socket
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TypeAlias
 
 from danebot.adapters import wire
-from danebot.adapters.exchange import failure, start, streamed
+from danebot.adapters.exchange import decoded, failure, start, streamed
 from danebot.adapters.steps import Failure, Query, Reply, ResultT, Steps, Trouble
-
-if TYPE_CHECKING:
-    import dns.message
 
 AsyncCache: TypeAlias = dict[Query, "asyncio.Task[Reply]"]
 """Replies of one run, also those still under way; belongs to one event loop."""
@@ -48,22 +45,24 @@ class AsyncExchange:
         return task
 
     async def _ask(self, query: Query) -> Reply:
-        asked = wire.ask(query, secrets.randbits(16))
+        packet = wire.encode(query, secrets.randbits(16))
         async with self._slots:
             try:
                 async with asyncio.timeout(query.timeout):
-                    reply = await _datagram(query, asked)
-                if isinstance(reply, Failure) or not reply.truncated:
-                    return reply
+                    data = await _datagram(query, packet)
+                if isinstance(data, Failure):
+                    return data
+                if not wire.is_truncated(data):
+                    return decoded(data)
                 async with asyncio.timeout(query.timeout):
-                    return await _stream(query, asked)
+                    return await _stream(query, packet)
             except TimeoutError:
                 return Failure(Trouble.TIMEOUT)
             except OSError as exc:
                 return failure(exc)
 
 
-async def _datagram(query: Query, asked: dns.message.Message) -> Reply:
+async def _datagram(query: Query, packet: bytes) -> bytes | Failure:
     loop = asyncio.get_running_loop()
     try:
         sock = start(query, socket.SOCK_DGRAM)
@@ -71,29 +70,29 @@ async def _datagram(query: Query, asked: dns.message.Message) -> Reply:
         return failure(exc, local=True)
     with sock:
         try:
-            sock.send(asked.to_wire())
+            sock.send(packet)
         except OSError as exc:
             return failure(exc, local=True)
         while True:
-            reply = wire.read(asked, await loop.sock_recv(sock, _BUFFER))
-            if reply is not None:
-                return reply
+            data = await loop.sock_recv(sock, _BUFFER)
+            if wire.is_reply(packet, data):
+                return data
 
 
-async def _stream(query: Query, asked: dns.message.Message) -> Reply:
+async def _stream(query: Query, packet: bytes) -> Reply:
     loop = asyncio.get_running_loop()
     with socket.socket(
         socket.AF_INET6 if ":" in query.address else socket.AF_INET, socket.SOCK_STREAM
     ) as sock:
         sock.settimeout(0)
         await loop.sock_connect(sock, (query.address, query.port))
-        await loop.sock_sendall(sock, wire.frame(asked.to_wire()))
+        await loop.sock_sendall(sock, wire.frame(packet))
         stream = bytearray()
         while True:
             data = await loop.sock_recv(sock, _BUFFER)
             stream += data
             message = wire.unframe(stream)
             if message is not None:
-                return streamed(asked, message)
+                return streamed(packet, message)
             if not data:
                 return Failure(Trouble.NETWORK, "connection closed early")

@@ -2,101 +2,89 @@
 
 from __future__ import annotations
 
+import socket
+import struct
 from collections.abc import Callable
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Generic, NamedTuple, NoReturn, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
-from dns.rdata import GenericRdata, Rdata
-
-from danebot.adapters.rrset import MalformedError, text_of
+from danebot.adapters.rrset import Rdata
+from danebot.adapters.wirename import MalformedError
 from danebot.domain.names import DnsName, Hostname
 from danebot.domain.records import MxRecord, SoaRecord, SrvRecord
 from danebot.domain.tlsa import TlsaRecord
 
-if TYPE_CHECKING:
-    import dns.name
-    import dns.rdtypes.ANY.CNAME
-    import dns.rdtypes.ANY.MX
-    import dns.rdtypes.ANY.NS
-    import dns.rdtypes.ANY.SOA
-    import dns.rdtypes.ANY.TLSA
-    import dns.rdtypes.IN.A
-    import dns.rdtypes.IN.AAAA
-    import dns.rdtypes.IN.SRV
-
 RecordT = TypeVar("RecordT")
-_TLSA_HEAD = 3  # usage, selector, matching type (RFC 6698 section 2.1)
-
-
-def _refuse(octets: bytes) -> NoReturn:
-    raise MalformedError(f"rdata of {len(octets)} octets")
+_MX, _SRV, _SOA, _TLSA = (struct.Struct(f"!{form}") for form in ("H", "HHH", "IIIII", "BBB"))
 
 
 class Kind(NamedTuple, Generic[RecordT]):
-    """A record type: what becomes of rdata, and of octets that dnspython didn't take for it."""
+    """A record type.
+
+    ``decode`` raises `MalformedError`, or `NameSyntaxError` where a host name must stand.
+    """
 
     rdtype: int
     word: str
-    decode: Callable[[Any], RecordT]
-    salvage: Callable[[bytes], RecordT] = _refuse
-
-    def read(self, rdata: Rdata) -> RecordT:
-        """Raise `MalformedError`, or `NameSyntaxError` where a host name must stand."""
-        if isinstance(rdata, GenericRdata):
-            return self.salvage(rdata.data)
-        return self.decode(rdata)
+    decode: Callable[[Rdata], RecordT]
 
 
-def _address(rdata: dns.rdtypes.IN.A.A | dns.rdtypes.IN.AAAA.AAAA) -> str:
-    address: str = rdata.address
-    return address
+def _a(rdata: Rdata) -> str:
+    return _address(rdata, socket.AF_INET, 4)
 
 
-def _ns(rdata: dns.rdtypes.ANY.NS.NS) -> Hostname:
+def _aaaa(rdata: Rdata) -> str:
+    return _address(rdata, socket.AF_INET6, 16)
+
+
+def _address(rdata: Rdata, family: socket.AddressFamily, size: int) -> str:
+    if rdata.end - rdata.start != size:
+        raise MalformedError(f"address of {rdata.end - rdata.start} octets")
+    return socket.inet_ntop(family, rdata.octets)
+
+
+def _ns(rdata: Rdata) -> Hostname:
     """The target as it is, even if no host name: a name server that can't be asked counts too."""
-    return Hostname(text_of(rdata.target))
+    return Hostname(rdata.name())
 
 
-def _cname(rdata: dns.rdtypes.ANY.CNAME.CNAME) -> DnsName:
-    return DnsName(text_of(rdata.target))
+def _cname(rdata: Rdata) -> DnsName:
+    return DnsName(rdata.name())
 
 
-def _soa(rdata: dns.rdtypes.ANY.SOA.SOA) -> SoaRecord:
-    minimum = timedelta(seconds=rdata.minimum)
-    return SoaRecord(DnsName(text_of(rdata.mname)), rdata.serial, minimum)
+def _soa(rdata: Rdata) -> SoaRecord:
+    (primary, _), at = rdata.names(2)
+    serial, _, _, _, minimum = rdata._replace(start=at).unpack(_SOA)
+    return SoaRecord(DnsName(primary), serial, timedelta(seconds=minimum))
 
 
-def _mx(rdata: dns.rdtypes.ANY.MX.MX) -> MxRecord:
-    return MxRecord(rdata.preference, _host(rdata.exchange))
+def _mx(rdata: Rdata) -> MxRecord:
+    (preference,) = rdata.unpack(_MX)
+    return MxRecord(preference, _host(rdata, _MX.size))
 
 
-def _srv(rdata: dns.rdtypes.IN.SRV.SRV) -> SrvRecord:
-    return SrvRecord(rdata.priority, rdata.weight, rdata.port, _host(rdata.target))
+def _srv(rdata: Rdata) -> SrvRecord:
+    priority, weight, port = rdata.unpack(_SRV)
+    return SrvRecord(priority, weight, port, _host(rdata, _SRV.size))
 
 
-def _host(name: dns.name.Name) -> Hostname | None:
+def _host(rdata: Rdata, skip: int) -> Hostname | None:
     """None for the root: "none here" (RFC 7505, RFC 2782)."""
-    text = text_of(name)
+    text = rdata.name(skip)
     return Hostname.parse(text) if text else None
 
 
-def _tlsa(rdata: dns.rdtypes.ANY.TLSA.TLSA) -> TlsaRecord:
-    return TlsaRecord(rdata.usage, rdata.selector, rdata.mtype, rdata.cert)
-
-
-def _any_tlsa(octets: bytes) -> TlsaRecord:
+def _tlsa(rdata: Rdata) -> TlsaRecord:
     """Any length of data will do: whoever verifies says why a record is unusable."""
-    if len(octets) < _TLSA_HEAD:
-        _refuse(octets)
-    usage, selector, mtype = octets[:_TLSA_HEAD]
-    return TlsaRecord(usage, selector, mtype, octets[_TLSA_HEAD:])
+    usage, selector, mtype = rdata.unpack(_TLSA)
+    return TlsaRecord(usage, selector, mtype, rdata.octets[_TLSA.size :])
 
 
-A = Kind(1, "A", _address)
+A = Kind(1, "A", _a)
 NS = Kind(2, "NS", _ns)
 CNAME = Kind(5, "CNAME", _cname)
 SOA = Kind(6, "SOA", _soa)
 MX = Kind(15, "MX", _mx)
-AAAA = Kind(28, "AAAA", _address)
+AAAA = Kind(28, "AAAA", _aaaa)
 SRV = Kind(33, "SRV", _srv)
-TLSA = Kind(52, "TLSA", _tlsa, _any_tlsa)
+TLSA = Kind(52, "TLSA", _tlsa)

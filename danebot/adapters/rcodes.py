@@ -1,6 +1,38 @@
-"""Extended errors in words."""
+"""Response codes and extended errors in words."""
 
 from __future__ import annotations
+
+import enum
+
+
+class Rcode(enum.IntEnum):
+    """The response codes that decide something (RFC 1035 4.1.1, RFC 2136 2.2)."""
+
+    NOERROR = 0
+    SERVFAIL = 2
+    NXDOMAIN = 3
+    REFUSED = 5
+    YXRRSET = 7
+    NXRRSET = 8
+    NOTAUTH = 9
+    NOTZONE = 10
+
+
+RCODE_WORDS: dict[int, str] = {
+    0: "NOERROR",
+    1: "FORMERR",
+    2: "SERVFAIL",
+    3: "NXDOMAIN",
+    4: "NOTIMP",
+    5: "REFUSED",
+    6: "YXDOMAIN",
+    7: "YXRRSET",
+    8: "NXRRSET",
+    9: "NOTAUTH",
+    10: "NOTZONE",
+    16: "BADVERS",
+}
+"""Mnemonics of the IANA registry, of those that a query or an update can meet."""
 
 EXTENDED_WORDS: dict[int, str] = {
     0: "other error",

@@ -9,19 +9,19 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Generic, NamedTuple, TypeVar
 
-from dns.rcode import Rcode
-from dns.rdatatype import NS, SOA
-
 from danebot.adapters.kinds import Kind
+from danebot.adapters.rcodes import Rcode
 from danebot.adapters.resolvconf import Nameserver, ResolverConfig
 from danebot.adapters.response import Chain, Response, seconds
-from danebot.adapters.rrset import MalformedError, RRsetKey, Section
+from danebot.adapters.rrset import RRsetKey, Section
 from danebot.adapters.steps import Ask, Failure, Query, Steps, Trouble, ask
+from danebot.adapters.wirename import MalformedError
 from danebot.domain.dns import Alias, Answer, Cause, Presence, Security
 from danebot.domain.names import DnsName, printable
 from danebot.errors import DanebotError
 
 RecordT = TypeVar("RecordT")
+_SOA, _NS = 6, 2
 _MAX_NAME = 253  # RFC 1035 section 2.3.4; a base domain may leave no room for _25._tcp
 
 
@@ -178,12 +178,12 @@ def _is_referral(response: Response) -> bool:
         and not response.authoritative
         and not _has_soa(response)
         and not response.recursive
-        and any(key.rdtype == NS for key in response.authority)
+        and any(key.rdtype == _NS for key in response.authority)
     )
 
 
 def _has_soa(response: Response) -> bool:
-    return any(key.rdtype == SOA for key in response.authority)
+    return any(key.rdtype == _SOA for key in response.authority)
 
 
 def _presence(response: Response, *, present: bool) -> Presence:
@@ -235,7 +235,7 @@ def records(
     rrset = section.get(RRsetKey(name, kind.rdtype))
     for rdata in rrset.rdatas if rrset is not None else ():
         try:
-            found.add(kind.read(rdata))
+            found.add(kind.decode(rdata))
         except (DanebotError, MalformedError) as exc:
             rejects.append(printable(f"{kind.word} record: {exc}"))
     return tuple(sorted(found, key=repr)), tuple(rejects)

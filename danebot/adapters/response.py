@@ -5,13 +5,12 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
-import dns.flags
-import dns.rcode
-from dns.rdatatype import CNAME, DNAME, RRSIG
+from danebot.adapters.rcodes import RCODE_WORDS
+from danebot.adapters.rrset import RRSIG, RRset, RRsetKey, Section, original_ttl, signatures
+from danebot.adapters.wirename import is_below
 
-from danebot.adapters import kinds
-from danebot.adapters.rrset import RRset, RRsetKey, Section, is_below, original_ttl, signatures
-
+CNAME, DNAME = 5, 39
+_AA, _RA, _AD = 0x0400, 0x0080, 0x0020
 _MAX_ALIASES = 16
 
 
@@ -42,29 +41,25 @@ class Response(NamedTuple):
     extended: tuple[str, ...] = ()
 
     @property
-    def truncated(self) -> bool:
-        """TC: there is more than this (RFC 1035 section 4.1.1)."""
-        return bool(self.flags & dns.flags.TC)
-
-    @property
     def authoritative(self) -> bool:
         """AA (RFC 1035 section 4.1.1)."""
-        return bool(self.flags & dns.flags.AA)
+        return bool(self.flags & _AA)
 
     @property
     def authentic(self) -> bool:
         """AD (RFC 4035 section 3.2.3)."""
-        return bool(self.flags & dns.flags.AD)
+        return bool(self.flags & _AD)
 
     @property
     def recursive(self) -> bool:
         """RA (RFC 1035 section 4.1.1)."""
-        return bool(self.flags & dns.flags.RA)
+        return bool(self.flags & _RA)
 
     @property
     def words(self) -> str:
         """The response code and extended errors (RFC 8914), printable."""
-        return "; ".join([dns.rcode.to_text(dns.rcode.Rcode(self.rcode)), *self.extended])
+        rcode = RCODE_WORDS.get(self.rcode, f"response code {self.rcode}")
+        return "; ".join([rcode, *self.extended])
 
     def ttl(self, name: str, rdtype: int) -> int | None:
         """Original TTL in seconds by the RRSIG in the answer, or else as served; None if absent."""
@@ -79,7 +74,7 @@ class Response(NamedTuple):
         links: list[Link] = []
         seen = {name}
         while rdtype != CNAME and (rrset := self.answer.get(RRsetKey(name, CNAME))):
-            target = kinds.CNAME.read(rrset.rdatas[0]).text
+            target = rrset.rdatas[0].name()
             links.append(Link(name, target, self._alias_ttl(name, rrset)))
             if target in seen or len(links) >= _MAX_ALIASES:
                 return Chain(tuple(links), target, loop=True)

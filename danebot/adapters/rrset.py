@@ -1,25 +1,52 @@
-"""Records as a message holds them: dnspython's rdata, gathered by owner and type.
+"""Records as a message holds them: octets, gathered by owner and type.
 
-Rdata that dnspython rejects is here too, as `dns.rdata.GenericRdata`, so that one bad record
-doesn't sink the answer.
+Rdata stays as octets until somebody asks for it, so that one bad record doesn't sink the answer.
 """
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
-import dns.name
-import dns.rdata
-import dns.rdatatype
-from dns.rdtypes.ANY.RRSIG import RRSIG
+from danebot.adapters.wirename import MalformedError, read_name
 
-_HOST_OCTETS = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_*."
+RRSIG = 46
+_RRSIG = struct.Struct("!HBBIIIH")  # RFC 4034 section 3.1, without signer and signature
 
 
-class MalformedError(ValueError):
-    """Octets that are no rdata of their type; the text says why."""
+class Rdata(NamedTuple):
+    """Rdata as octets ``start`` to ``end`` of the message, which compressed names refer to."""
+
+    message: bytes
+    start: int
+    end: int
+
+    @property
+    def octets(self) -> bytes:
+        """The rdata alone."""
+        return self.message[self.start : self.end]
+
+    def unpack(self, layout: struct.Struct) -> tuple[int, ...]:
+        """Numbers at the front; raise `MalformedError` if it is shorter."""
+        if self.end - self.start < layout.size:
+            raise MalformedError(f"rdata of {self.end - self.start} octets")
+        return layout.unpack_from(self.message, self.start)
+
+    def name(self, skip: int = 0) -> str:
+        """The name after ``skip`` octets."""
+        return self.names(1, skip)[0][0]
+
+    def names(self, count: int, skip: int = 0) -> tuple[list[str], int]:
+        """Names one after another, and the offset after them; within the rdata or malformed."""
+        at, found = self.start + skip, []
+        for _ in range(count):
+            name, at = read_name(self.message, at)
+            found.append(name)
+        if at > self.end:
+            raise MalformedError("a name that goes beyond the rdata")
+        return found, at
 
 
 @dataclass(slots=True)
@@ -27,7 +54,7 @@ class RRset:
     """Records of one owner and type; of TTLs that differ (RFC 2181 5.2) the largest, in seconds."""
 
     ttl: int
-    rdatas: list[dns.rdata.Rdata]
+    rdatas: list[Rdata]
 
 
 class RRsetKey(NamedTuple):
@@ -41,20 +68,6 @@ class RRsetKey(NamedTuple):
 Section = dict[RRsetKey, RRset]
 
 
-def text_of(name: dns.name.Name) -> str:
-    """Normal form, "" for the root; octets that no host name has are escaped (RFC 1035 5.1)."""
-    labels = name.labels[:-1]
-    text = b".".join(labels)
-    if text.count(b".") < max(len(labels), 1) and not text.translate(None, _HOST_OCTETS):
-        return text.lower().decode("ascii")  # a tenth of the time that to_text() takes
-    return name.to_text(omit_final_dot=True).lower()
-
-
-def is_below(name: str, ancestor: str) -> bool:
-    """Whether ``name`` is ``ancestor`` or a name below it; both in normal form."""
-    return not ancestor or name == ancestor or name.endswith("." + ancestor)
-
-
 class Signature(NamedTuple):
     """What matters of an RRSIG (RFC 4034 section 3.1): seconds, Unix time, a name."""
 
@@ -66,11 +79,13 @@ class Signature(NamedTuple):
 
 def signatures(section: Section, name: str, rdtype: int) -> Iterator[Signature]:
     """The RRSIGs beside an RRset, those that can be read."""
-    rrset = section.get(RRsetKey(name, dns.rdatatype.RRSIG, rdtype))
+    rrset = section.get(RRsetKey(name, RRSIG, rdtype))
     for rdata in rrset.rdatas if rrset is not None else ():
-        if isinstance(rdata, RRSIG):
-            signer = text_of(rdata.signer)
-            yield Signature(rdata.original_ttl, rdata.expiration, rdata.inception, signer)
+        try:
+            _, _, _, ttl, expiration, inception, _ = rdata.unpack(_RRSIG)
+            yield Signature(ttl, expiration, inception, rdata.name(skip=_RRSIG.size))
+        except MalformedError:
+            continue
 
 
 def original_ttl(section: Section, name: str, rdtype: int) -> int | None:

@@ -15,14 +15,14 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dns.rcode import Rcode
-
 from danebot.adapters import wire
 from danebot.adapters.kinds import AAAA, CNAME, SOA, TLSA, A
+from danebot.adapters.rcodes import RCODE_WORDS, Rcode
 from danebot.adapters.resolver import Resolver, records
 from danebot.adapters.response import Response
-from danebot.adapters.rrset import MalformedError, RRsetKey
+from danebot.adapters.rrset import RRsetKey
 from danebot.adapters.steps import Steps, together
+from danebot.adapters.wirename import MalformedError
 from danebot.adapters.zones import Zones
 from danebot.domain.dns import Presence
 from danebot.domain.names import DnsName, printable
@@ -229,7 +229,7 @@ class _Session:
             if outcome is Outcome.UNTRUSTED and reply.rcode != Rcode.NOERROR:
                 raise _stopped(reply)  # errors often come without a signature; they change nothing
             if outcome is not None:
-                raise _StoppedError(outcome, reply.words)
+                raise _StoppedError(outcome, RCODE_WORDS.get(reply.rcode, ""))
             return reply
         raise _StoppedError(Outcome.UNREACHABLE, trouble)
 

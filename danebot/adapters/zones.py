@@ -10,13 +10,13 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
-from dns.rcode import Rcode
-
-from danebot.adapters.kinds import AAAA, CNAME, NS, SOA, A
+from danebot.adapters.kinds import AAAA, NS, SOA, A
+from danebot.adapters.rcodes import Rcode
 from danebot.adapters.resolver import Look, Resolver, records
-from danebot.adapters.response import Response, seconds
-from danebot.adapters.rrset import RRsetKey, is_below, original_ttl, signatures
+from danebot.adapters.response import CNAME, Response, seconds
+from danebot.adapters.rrset import RRsetKey, original_ttl, signatures
 from danebot.adapters.steps import Ask, Failure, Query, Reply, Steps, Trouble, ask, each, together
+from danebot.adapters.wirename import is_below
 from danebot.domain.dns import Presence, Server
 from danebot.domain.names import DnsName, Hostname
 
@@ -135,7 +135,7 @@ class Zones:
 
         The SOA of a negative answer is that of the canonical name's zone.
         """
-        signed = signatures(look.response.answer, name.text, CNAME.rdtype) if look.response else ()
+        signed = signatures(look.response.answer, name.text, CNAME) if look.response else ()
         apexes = [one.signer for one in signed if is_below(name.text, one.signer)]
         return DnsName(apexes[0]) if apexes else (yield from self.apex_above(name))
 
