@@ -14,7 +14,8 @@ from typing import Any
 
 from danebot.adapters.process import Ending, run
 from danebot.domain.names import DnsName
-from danebot.domain.publishing import Change, Outcome, Result
+from danebot.domain.outcomes import Outcome
+from danebot.domain.publishing import Change, Result
 from danebot.domain.tlsa import TlsaRecord
 
 VERSION = 1

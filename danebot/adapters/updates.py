@@ -26,7 +26,8 @@ from danebot.adapters.wirename import MalformedError
 from danebot.adapters.zones import Zones
 from danebot.domain.dns import Presence
 from danebot.domain.names import DnsName, printable
-from danebot.domain.publishing import Change, Outcome, Result
+from danebot.domain.outcomes import Outcome
+from danebot.domain.publishing import Change, Result
 from danebot.domain.tlsa import TlsaRecord
 from danebot.errors import ConfigError
 

@@ -10,7 +10,7 @@ from danebot.domain.dns import Presence
 from danebot.domain.findings import Code, Finding, Severity
 from danebot.domain.lineage import LineageState, Management
 from danebot.domain.memory import Urgency
-from danebot.domain.publishing import Outcome
+from danebot.domain.outcomes import Outcome
 from danebot.domain.rollover import Hold, Observation, Phase, Plan, Step
 from danebot.domain.schedule import rollover_at
 from danebot.domain.sight import Gap, Obstacle, Seen, Sight, matches_chain

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from danebot.domain.names import DnsName, Hostname
-from danebot.domain.publishing import Outcome
+from danebot.domain.outcomes import Outcome
 from danebot.domain.tlsa import Required, TlsaRecord
 
 SCHEMA = 1

@@ -28,7 +28,7 @@ from danebot.domain.memory import (
     TtlSighting,
 )
 from danebot.domain.names import DnsName, Hostname
-from danebot.domain.publishing import Outcome
+from danebot.domain.outcomes import Outcome
 
 THEN = datetime(2026, 1, 2, 3, 4, 5, 600000, UTC)
 FULL = Memory(

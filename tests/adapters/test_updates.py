@@ -28,7 +28,8 @@ from danebot.adapters.tsig_key import load_tsig_key
 from danebot.adapters.updates import Updater
 from danebot.config import ServerAddress
 from danebot.domain.names import DnsName
-from danebot.domain.publishing import Change, Outcome, Result
+from danebot.domain.outcomes import Outcome
+from danebot.domain.publishing import Change, Result
 from danebot.domain.tlsa import TlsaRecord
 from danebot.errors import ConfigError
 

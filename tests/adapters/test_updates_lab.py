@@ -22,7 +22,8 @@ from danebot.adapters.resolvconf import load_resolv_conf
 from danebot.adapters.updates import Updater
 from danebot.config import ServerAddress
 from danebot.domain.names import DnsName
-from danebot.domain.publishing import Change, Outcome
+from danebot.domain.outcomes import Outcome
+from danebot.domain.publishing import Change
 from danebot.domain.tlsa import TlsaRecord
 from lab.lab import Lab
 

@@ -20,11 +20,10 @@ from danebot.domain.dns import (
     TlsaAnswer,
 )
 from danebot.domain.names import DnsName, Hostname
+from danebot.domain.outcomes import ADVICE, Outcome
 from danebot.domain.publishing import (
-    ADVICE,
     DEFAULT_TTL,
     Change,
-    Outcome,
     Part,
     Result,
     after,

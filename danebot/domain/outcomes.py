@@ -1,0 +1,90 @@
+"""What may come of asking somebody to change an RRset: in words, and what to do about it."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+
+
+class Outcome(enum.Enum):
+    """What came of a change.  Frozen: the values are stored; `ADVICE` has the words."""
+
+    DONE = "done"
+    UNCHANGED = "unchanged"
+    UNSAFE = "unsafe"
+    UNSEEN = "unseen"
+    CONFLICT = "conflict"
+    ALIAS = "alias"
+    BAD_KEY = "bad-key"
+    BAD_TIME = "bad-time"
+    KEY_FILE = "key-file"
+    REFUSED = "refused"
+    NOT_AUTHORITATIVE = "not-authoritative"
+    NO_ZONE = "no-zone"
+    NO_SERVER = "no-server"
+    UNREACHABLE = "unreachable"
+    SERVER_FAILED = "server-failed"
+    UNTRUSTED = "untrusted"
+    PROGRAM = "program"
+    LATER = "later"
+    ALTERED = "altered"
+
+
+ADVICE: Mapping[Outcome, tuple[str, str]] = {
+    Outcome.UNSAFE: (
+        "nothing was removed, since the record of the key that is served isn't there",
+        "publish that record first: danebot tlsa {lineage}",
+    ),
+    Outcome.UNSEEN: (
+        "DNS could not be observed, so nothing was changed",
+        "see that the resolver answers for {owner}",
+    ),
+    Outcome.CONFLICT: (
+        "somebody else changed the RRset at each attempt, so nothing was changed",
+        "see who else publishes there",
+    ),
+    Outcome.ALIAS: (
+        "the name is an alias there, which the resolver doesn't know, so nothing was changed",
+        "see that all servers have the same zone",
+    ),
+    Outcome.BAD_KEY: (
+        "the server doesn't accept the TSIG key for this change",
+        "compare name, algorithm and secret in key_file with the server's, and see what it allows",
+    ),
+    Outcome.BAD_TIME: (
+        "the clocks of this host and of the server differ too much for TSIG",
+        "set both by NTP",
+    ),
+    Outcome.KEY_FILE: ("the TSIG key can't be used", "mend key_file, or name another one"),
+    Outcome.REFUSED: (
+        "the server refuses updates with this key",
+        "allow the key to update TLSA records at {target} (docs/publishing.md)",
+    ),
+    Outcome.NOT_AUTHORITATIVE: (
+        "the server isn't the zone's, or doesn't accept this key for it",
+        "name server and zone under [publish], and allow the key there (docs/publishing.md)",
+    ),
+    Outcome.NO_ZONE: (
+        "the zone of {target} could not be found",
+        "name it with zone under [publish], or see that the resolver finds its SOA record",
+    ),
+    Outcome.NO_SERVER: (
+        "the primary server could not be found from the zone's SOA record",
+        "name it with server under [publish]",
+    ),
+    Outcome.UNREACHABLE: (
+        "the primary server can't be reached",
+        "see that it runs and that TCP port 53 is open to this host, or name it with server",
+    ),
+    Outcome.SERVER_FAILED: ("the server could not make the change", "see the server's log"),
+    Outcome.UNTRUSTED: (
+        "the answer isn't signed with the TSIG key, so it proves nothing",
+        "see what stands between this host and the server",
+    ),
+    Outcome.PROGRAM: ("the program failed", "run danebot -v publish {lineage} to see why"),
+    Outcome.LATER: ("the program asks to try again later", "danebot does, at a later renew"),
+    Outcome.ALTERED: (
+        "what is published is not what was asked for",
+        "remove the wrong record there, and see how the provider's interface wants records written",
+    ),
+}
