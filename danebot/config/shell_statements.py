@@ -49,6 +49,7 @@ Statement = Assignment | Export | Unread
 def statements(text: str) -> Iterator[Statement]:
     """The statements of a shell file in order.  Never raises, whatever the text is."""
     stream = tokens(text.replace("\r\n", "\n"))
+    fixed: set[str] = set()
     while True:
         command: list[Token] = []
         try:
@@ -64,7 +65,7 @@ def statements(text: str) -> Iterator[Statement]:
         if len(words) < len(command):
             yield Unread(command[0].line)
         elif words:
-            read = list(_simple(words))
+            read = list(_simple(words, fixed))
             yield from read
             if any(isinstance(statement, Unread) and statement.rest for statement in read):
                 return
@@ -117,16 +118,22 @@ def _is_joining(token: Token) -> bool:
     return isinstance(token, Operator) and token.text in _JOINING
 
 
-def _simple(words: list[Word]) -> Iterator[Statement]:
-    """A command without operators: assignments, or something that would have to be run."""
+def _simple(words: list[Word], fixed: set[str]) -> Iterator[Statement]:
+    """A command without operators: assignments, or something that would have to be run.
+
+    ``fixed`` are the names that are read-only so far: what the shell does about another value
+    depends on the command.
+    """
     head = words[0]
-    if all(word.name for word in words):
+    if any((word.name or word.text) in fixed for word in words):
+        yield Unread(head.line, rest=True)
+    elif all(word.name for word in words):
         for word in words:
             yield Assignment(word.name, word.values, word.line, word.append)
     elif head.name:  # assignments for one command only
         yield Unread(head.line)
     elif head.text in _DECLARING:
-        yield from _declaration(head, words[1:])
+        yield from _declaration(head, words[1:], fixed)
     elif head.text == "unset":
         for word in words[1:]:
             if not word.text.startswith("-"):
@@ -137,9 +144,15 @@ def _simple(words: list[Word]) -> Iterator[Statement]:
         yield Unread(head.line)
 
 
-def _declaration(head: Word, words: list[Word]) -> Iterator[Statement]:
+def _declaration(head: Word, words: list[Word], fixed: set[str]) -> Iterator[Statement]:
     flags = "".join(word.text for word in words if not word.name and word.text.startswith("-"))
     exported = head.text == "export" or "x" in flags
+    if head.text == "readonly" or "r" in flags:
+        names = [word.name or word.text for word in words if word.name or word.text[:1] != "-"]
+        if len(set(names)) < len(names):
+            yield Unread(head.line, rest=True)
+            return
+        fixed.update(names)
     for word in words:
         if word.name:
             read = Assignment(word.name, word.values, word.line, word.append)

@@ -148,6 +148,9 @@ class _Lexer:
                     parts.append(self.single())
                 case '"':
                     parts += self.double()
+                case "$" if self.text.startswith('$"', self.at):
+                    self.at += 1
+                    parts.append(None)  # what is quoted so is translated
                 case "$" | "`":
                     parts.append(self.expansion())
                 case char if char in " \t\n;&|<>()":

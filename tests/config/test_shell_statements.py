@@ -157,6 +157,14 @@ def test_nothing_is_read_beyond_what_has_no_clear_end(text: str) -> None:
     assert list(statements("\n" + text)) == [Unread(2, rest=True)]
 
 
+def test_a_name_that_is_read_only_ends_what_is_read_once_it_gets_another_value() -> None:
+    assert list(statements("declare -r A=1\ndeclare -r B=2\nA=3\nB=4\n")) == [
+        Assignment("A", ("1",), 1),
+        Assignment("B", ("2",), 2),
+        Unread(3, rest=True),
+    ]
+
+
 def test_export_without_a_value_is_told_from_an_assignment() -> None:
     read: list[Statement] = list(statements("A=1\nexport A\nexport B=2\n"))
 
@@ -186,6 +194,13 @@ PIECES = st.sampled_from(
 @settings(deadline=None, max_examples=int(os.environ.get("SHELL_EXAMPLES", "300")))
 @example("KEYALG=a;\nTTL=b")
 @example("KEYALG=\\")
+@example('KEYALG=$"a"')
+@example('KEYALG="a$"')
+@example("readonly KEYALG=-r")
+@example("readonly KEYALG=a KEYALG=")
+@example("declare -r KEYALG=a\nKEYALG=b")
+@example("readonly KEYALG=a\nunset KEYALG")
+@example("readonly KEYALG\nKEYALG=b\nTTL=1")
 def test_whatever_is_read_without_reserve_is_what_bash_makes_of_it(text: str) -> None:
     read = by_danebot(text)
 
