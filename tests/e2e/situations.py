@@ -6,6 +6,8 @@ import time
 
 from e2e.site import MAIL, OWNER, Site
 
+GOES, COMES = "mx2.example.test", "www.example.test"
+
 
 def promotion(site: Site) -> tuple[str, ...]:
     """The ready key has cooled: the next renewal issues with it and deploys."""
@@ -35,6 +37,18 @@ def init(site: Site) -> tuple[str, ...]:
     site.issued()
     (site.live / "combo.pem").unlink()
     return ("init", MAIL)
+
+
+def names(site: Site) -> tuple[str, ...]:
+    """One of two required names goes, with its TLSA owner, and another one comes, with its own."""
+    site.lab.issued_tree(MAIL, MAIL, GOES)
+    record = f"3 1 1 {site.lab.served_spki()}"
+    for name in (MAIL, GOES, COMES):
+        site.lab.tlsa_set(f"_25._tcp.{name}.", record)
+    site.ok("init", MAIL)
+    (site.staging / "dnsnames").write_text(f"{MAIL}\n{GOES}\n")
+    site.quiet("renew")
+    return ("names", MAIL, "--remove", GOES, "--add", COMES)
 
 
 def deinit(site: Site) -> tuple[str, ...]:

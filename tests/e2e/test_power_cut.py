@@ -59,6 +59,11 @@ def deinit(lab: Lab) -> Iterator[Situation]:
     yield from situation(situations.deinit, Site(lab))
 
 
+@pytest.fixture(scope="module")
+def names(lab: Lab) -> Iterator[Situation]:
+    yield from situation(situations.names, Site(lab))
+
+
 def _share(at: Situation, number: int) -> list[int]:
     """The points of one test out of `_POINTS`; together they are all that are to be tried."""
     assert at.counted.changes >= _POINTS, at.counted
@@ -163,6 +168,37 @@ def test_deinit(deinit: Situation, number: int) -> None:
         conf = Tree(site.tree).conf(MAIL)
         assert conf.top("privkey") == str(site.live / "privkey.pem"), ran.last
         assert (site.live / "dane-ee").exists()
+
+
+@pytest.mark.parametrize("number", range(_POINTS))
+def test_names(names: Situation, number: int) -> None:
+    """A renewal goes on with either set of names; the same command then completes the files."""
+    site = names.site
+    was, wanted = {MAIL, situations.GOES}, {MAIL, situations.COMES}
+    for point in _share(names, number):
+        ran = _cut(names, point)
+        assert_combo_usable(site.live / "combo.pem")
+        done = site.danebot("renew")
+        assert (done.returncode, done.stdout, done.stderr) == (0, "", ""), ran.last
+        assert_healed(site)
+        state = Tree(site.tree).read(MAIL)
+        assert state.live is not None
+        found = {str(name) for name in state.live.chain.names}
+        assert found in (was, wanted), ran.last
+        assert {str(name) for name in state.names or ()} <= found, ran.last
+        owners = {f"_25._tcp.{name}" for name in wanted}
+        complete = found == {str(name) for name in state.names or ()} == wanted
+        complete = complete and {str(name) for name in state.owners} == owners
+        done = site.danebot("names", MAIL, *names.arguments[2:])
+        # where nothing is left to do, there is no such name to remove
+        assert done.returncode == (2 if complete else 0), (ran.last, done)
+        assert_healed(site)
+        state = Tree(site.tree).read(MAIL)
+        assert state.live is not None
+        assert {str(name) for name in state.live.chain.names} == wanted, ran.last
+        assert state.live.key.digest.hex() == _first_key(site), ran.last
+        assert {str(name) for name in state.names or ()} == wanted, ran.last
+        assert {str(name) for name in state.owners} == owners, ran.last
 
 
 @pytest.mark.parametrize("operation", ["promotion", "renewal"])
