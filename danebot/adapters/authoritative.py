@@ -13,7 +13,7 @@ from danebot.adapters.kinds import SOA, TLSA
 from danebot.adapters.rcodes import Rcode
 from danebot.adapters.resolver import Look, Resolver, records
 from danebot.adapters.response import Link, Response, seconds
-from danebot.adapters.rrset import original_ttl
+from danebot.adapters.rrset import from_wildcard, original_ttl
 from danebot.adapters.steps import Failure, Reply, Steps, Trouble, each, together
 from danebot.adapters.zones import Direct, Zones, ZoneServers
 from danebot.domain.dns import (
@@ -141,6 +141,7 @@ def server_answer(
         ttl=seconds(max(ttls, default=None)),
         negative_ttl=None if ttls else negative_ttl(reply, chain.links),
         detail="; ".join([*alias, *rejects]),
+        wildcard=from_wildcard(reply.answer, chain.canonical, TLSA.rdtype),
     )
 
 

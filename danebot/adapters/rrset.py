@@ -69,12 +69,13 @@ Section = dict[RRsetKey, RRset]
 
 
 class Signature(NamedTuple):
-    """What matters of an RRSIG (RFC 4034 section 3.1): seconds, Unix time, a name."""
+    """What matters of an RRSIG (RFC 4034 section 3.1): seconds, Unix time, a name, a number."""
 
     original_ttl: int
     expiration: int
     inception: int
     signer: str
+    labels: int
 
 
 def signatures(section: Section, name: str, rdtype: int) -> Iterator[Signature]:
@@ -82,10 +83,16 @@ def signatures(section: Section, name: str, rdtype: int) -> Iterator[Signature]:
     rrset = section.get(RRsetKey(name, RRSIG, rdtype))
     for rdata in rrset.rdatas if rrset is not None else ():
         try:
-            _, _, _, ttl, expiration, inception, _ = rdata.unpack(_RRSIG)
-            yield Signature(ttl, expiration, inception, rdata.name(skip=_RRSIG.size))
+            _, _, labels, ttl, expiration, inception, _ = rdata.unpack(_RRSIG)
+            yield Signature(ttl, expiration, inception, rdata.name(skip=_RRSIG.size), labels)
         except MalformedError:
             continue
+
+
+def from_wildcard(section: Section, name: str, rdtype: int) -> bool:
+    """Whether an RRset was synthesised, by the labels that its RRSIGs cover (RFC 4035 5.3.4)."""
+    own = len(name.removeprefix("*.").split("."))
+    return any(s.labels < own for s in signatures(section, name, rdtype))
 
 
 def original_ttl(section: Section, name: str, rdtype: int) -> int | None:

@@ -115,7 +115,8 @@ class ServerAnswer:
 
     ``ttl`` is the RRset's where it is present; ``negative_ttl`` the longest for which its absence
     may be cached, where it is absent: SOA MINIMUM, or the TTL of the NSEC or NSEC3 records served
-    where that is larger (RFC 2308 section 5, RFC 8198 section 5.4, RFC 9077).
+    where that is larger (RFC 2308 section 5, RFC 8198 section 5.4, RFC 9077).  ``wildcard`` is set
+    where the records are those of a wildcard, as far as signatures show it.
     """
 
     server: Server
@@ -124,6 +125,7 @@ class ServerAnswer:
     ttl: timedelta | None = None
     negative_ttl: timedelta | None = None
     detail: str = ""
+    wildcard: bool = False
 
     @property
     def heard(self) -> bool:

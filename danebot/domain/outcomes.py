@@ -13,6 +13,7 @@ class Outcome(enum.Enum):
     UNCHANGED = "unchanged"
     UNSAFE = "unsafe"
     UNSEEN = "unseen"
+    WILDCARD = "wildcard"
     CONFLICT = "conflict"
     ALIAS = "alias"
     BAD_KEY = "bad-key"
@@ -38,6 +39,10 @@ ADVICE: Mapping[Outcome, tuple[str, str]] = {
     Outcome.UNSEEN: (
         "DNS could not be observed, so nothing was changed",
         "see that the resolver answers for {owner}",
+    ),
+    Outcome.WILDCARD: (
+        "the records there are those of a wildcard, which a record at the name itself would hide",
+        "publish them at {target} itself first, the live key's at least: danebot tlsa {lineage}",
     ),
     Outcome.CONFLICT: (
         "somebody else changed the RRset at each attempt, so nothing was changed",

@@ -206,6 +206,15 @@ def blind(change: Change, observations: Observations) -> str:
     return ""
 
 
+def from_wildcard(change: Change, observations: Observations) -> bool:
+    """Whether the RRset isn't at the name itself: the first record there would stand alone.
+
+    RFC 4592 section 2.2.1; RFC 4035 section 5.3.4.
+    """
+    looks = [observations[owner] for owner in change.owners if owner in observations]
+    return any(server.wildcard for look in looks for server in answering(look))
+
+
 def lost(change: Change, observations: Observations) -> str:
     """Where a removal would leave no record of the served key, in words; "" if nowhere.
 

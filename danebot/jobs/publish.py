@@ -30,6 +30,7 @@ from danebot.domain.publishing import (
     answering,
     blind,
     changes,
+    from_wildcard,
     lagging,
     lost,
 )
@@ -127,6 +128,8 @@ def _made(publisher: Publisher, change: Change, owners: Observations) -> Result:
     why = blind(change, owners)
     if why:
         return Result(change, Outcome.UNSEEN, detail=why)
+    if from_wildcard(change, owners):
+        return Result(change, Outcome.WILDCARD)
     where = lost(change, owners)
     if where:
         return Result(change, Outcome.UNSAFE, detail=where)

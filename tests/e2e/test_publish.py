@@ -248,3 +248,32 @@ def test_a_lineage_that_cannot_be_read_does_not_stop_the_others(site: Site) -> N
     run = site.danebot("publish")
     assert new in published(site)
     assert f"added at ns1.example.test: {OWNER} IN TLSA {new}" in run.stdout
+
+
+def test_a_wildcard_is_not_hidden(site: Site) -> None:
+    """One more record at the name itself, and senders would find that one alone."""
+    live = site.staged()
+    site.lab.tlsa_del(OWNER)
+    wildcard = "*._tcp.mail.example.test."
+    site.lab.tlsa_set(wildcard, live)
+    new = site.next_record()
+    by_update(site)
+    run = site.danebot("renew")
+    assert run.returncode == 1
+    assert "the records there are those of a wildcard" in run.stderr
+    assert published(site) == {live}
+    site.lab.tlsa_set(OWNER, live)
+    later(site)
+    assert f"added at ns1.example.test: {OWNER} IN TLSA {new}" in site.ok("renew")
+    assert published(site) == {live, new}
+
+
+def test_in_an_emergency_nothing_is_waited_for(site: Site) -> None:
+    site.staged()
+    by_update(site, name="nobody.")
+    site.next_record()
+    assert "publishing failed 1 times" in site.danebot("renew").stderr
+    assert "publishing failed 2 times" in site.danebot("newkey", MAIL, "--emergency").stderr
+    by_update(site)
+    site.danebot("renew")
+    assert len(published(site)) == 2
