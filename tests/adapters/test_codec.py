@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from danebot.adapters.codec import decode, encode
@@ -72,6 +72,7 @@ def values(kind: Kind) -> st.SearchStrategy[Any]:
     return st.builds(kind, **{f.name: values(hints[f.name]) for f in dataclasses.fields(kind)})
 
 
+BUSY = [HealthCheck.too_slow]  # large documents, on a machine with other things to do
 memories, snapshots = values(Memory), values(Snapshot)
 garbage = st.recursive(
     st.none()
@@ -91,13 +92,13 @@ def through_json(document: Json) -> Json:
 
 
 @given(memories)
-@settings(max_examples=60)
+@settings(max_examples=60, suppress_health_check=BUSY, deadline=None)
 def test_a_memory_comes_back_as_it_was(memory: Memory) -> None:
     assert decode(Memory, through_json(encode(memory))) == memory
 
 
 @given(snapshots)
-@settings(max_examples=40)
+@settings(max_examples=40, suppress_health_check=BUSY, deadline=None)
 def test_a_snapshot_comes_back_as_it_was(snapshot: Snapshot) -> None:
     document = through_json(encode(snapshot))
     assert decode(Snapshot, document) == snapshot
@@ -116,7 +117,7 @@ def places(document: Json) -> list[tuple[Json, Json]]:
 
 
 @given(st.data(), st.sampled_from([(Memory, memories), (Snapshot, snapshots)]))
-@settings(max_examples=150)
+@settings(max_examples=150, suppress_health_check=BUSY, deadline=None)
 def test_a_damaged_document_is_a_value_or_a_value_error(data: st.DataObject, what: Kind) -> None:
     kind, some = what
     document = through_json(encode(data.draw(some)))
