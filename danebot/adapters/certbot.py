@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -91,7 +91,7 @@ class Certbot:
         )
 
     def change_names(
-        self, conf: RenewalConf, lineage: str, names: Iterable[str], key_type: KeyType | None
+        self, conf: RenewalConf, lineage: str, names: Sequence[str], key_type: KeyType | None
     ) -> CertbotRun:
         """Issue now for other names, with the staged key; ``key_type`` is that key's.
 
@@ -105,7 +105,7 @@ class Certbot:
             (
                 *("--cert-name", lineage, "--reuse-key", "--renew-with-new-domains"),
                 *options,
-                *saved_options(conf),
+                *saved_options(conf, names),
                 *wanted,  # the last, since a webroot belongs to the names after it
             ),
         )

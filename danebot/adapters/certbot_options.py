@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from danebot.adapters.renewal_conf import PARAMETERS, RenewalConf
 
@@ -28,11 +28,14 @@ _RENAMED = {
     "renew_hook": "deploy-hook",
 }
 _MAP = f"{PARAMETERS}/webroot_map"
-_DIRECTORY = re.compile(r"\s*([^=\[#]+?)\s*=\s*(.*?)\s*$")  # a name has dots
+_DIRECTORY = re.compile(r"""\s*["']?([^=\[#"']+?)["']?\s*=\s*["']?(.*?)["']?\s*$""")
 
 
-def saved_options(conf: RenewalConf) -> tuple[str, ...]:
-    """The options that lead ``certonly`` to the same CA, account and challenge as ``renew``."""
+def saved_options(conf: RenewalConf, names: Collection[str]) -> tuple[str, ...]:
+    """The options that lead ``certonly`` to the same CA, account and challenge as ``renew``.
+
+    ``names`` are those of the new certificate.
+    """
     found: list[str] = []
     for (section, name), value in conf.settings.items():
         if section != PARAMETERS or name in _OTHERWISE_SAID or name in _LEFT_OUT:
@@ -45,15 +48,18 @@ def saved_options(conf: RenewalConf) -> tuple[str, ...]:
                 found.append(option)
             case _:  # with "=", so that a value may begin with a dash
                 found.append(f"{option}={value.removesuffix(',')}")
-    return (*found, *_webroot(conf))
+    return (*found, *_webroot(conf, names))
 
 
-def _webroot(conf: RenewalConf) -> Iterator[str]:
-    """The directory of each name, and for new names the one that was given last."""
+def _webroot(conf: RenewalConf, names: Collection[str]) -> Iterator[str]:
+    """The directory of each name, and for new names the one that was given last.
+
+    certbot takes every name of the map into the certificate.
+    """
     directories = {
-        match[1].strip("\"'"): match[2].strip("\"'")
+        match[1]: match[2]
         for section, line in conf.sectioned()
-        if section == _MAP and (match := _DIRECTORY.match(line)) is not None
+        if section == _MAP and (match := _DIRECTORY.match(line)) is not None and match[1] in names
     }
     if directories:
         yield f"--webroot-map={json.dumps(directories)}"

@@ -185,10 +185,10 @@ def _issue(context: Context, run: LineageRun, intent: Intent) -> None:
         rewrite(file, parse_dnsnames, intent.dropped, ())
     conf = context.tree.conf(run.name)
     first = [n for n in intent.change.after if n.text == run.name]  # the CA may name the first
-    names = [*first, *sorted(intent.change.after - {*first})]
-    context.progress(f"{run.name}: certbot certonly for {' '.join(map(str, names))}")
+    names = [str(n) for n in (*first, *sorted(intent.change.after - {*first}))]
+    context.progress(f"{run.name}: certbot certonly for {' '.join(names)}")
     with run.lock.certbot_may_run():
-        result = run.certbot.change_names(conf, run.name, map(str, names), staged.key.key_type)
+        result = run.certbot.change_names(conf, run.name, names, staged.key.key_type)
     recover(context.tree, run.name)
     issued = run.read().staged
     if issued is None or issued.chain.names != intent.change.after:

@@ -13,7 +13,9 @@ def options(*lines: str) -> tuple[str, ...]:
     text = "\n".join(
         ["version = 5.8.0", "renew_before_expiry = 30 days", "[renewalparams]", *lines]
     )
-    return saved_options(RenewalConf.parse(Path("x.conf"), text))
+    return saved_options(
+        RenewalConf.parse(Path("x.conf"), text), ["a.example", "b.example", "new.example"]
+    )
 
 
 def test_ca_account_challenge_and_hooks_are_said() -> None:
@@ -65,7 +67,8 @@ def test_each_name_keeps_its_webroot_and_new_ones_get_the_last() -> None:
         "webroot_path = /srv/one, '/srv/t w o',",
         "[[webroot_map]]",
         "a.example = /srv/one",
-        "b.example = /srv/t w o",
+        "b.example = '/srv/t w o'",
+        "gone.example = /srv/one",
     )
     assert found[0] == "--authenticator=webroot"
     name, _, value = found[1].partition("=")

@@ -103,14 +103,16 @@ def test_each_name_keeps_its_webroot(site: Site, tmp_path: Path) -> None:
     try:
         wait_for(lambda: accepts(site.lab.mail, 80))
         web = ("--authenticator", "webroot", "--webroot-path", str(tmp_path / "web"))
-        site.lab.issue(MAIL, MAIL, MX, extra=web)
+        # names that no other test has shown to be ours: else the CA needs no challenge
+        one, two, three = (f"webroot{n}.many.example.test" for n in (1, 2, 3))
+        site.lab.issue(MAIL, one, two, extra=web)
         site.ok("init", MAIL)
-        site.ok("names", MAIL, "--add", WWW, "--remove", MX)
-        assert _names(site) == {MAIL, WWW}
+        site.ok("names", MAIL, "--add", three, "--remove", two)
+        assert _names(site) == {one, three}
         saved = Tree(site.tree).conf(MAIL)
         assert saved.parameter("authenticator") == "webroot"
         directories = [line for section, line in saved.sectioned() if "webroot_map" in section]
-        assert f"{WWW} = {tmp_path / 'web'}" in directories
+        assert {f"{name} = {tmp_path / 'web'}" for name in (one, three)} <= {*directories}
         site.lab.make_due(MAIL)
         site.ok("renew")
         assert versions(site) == [1, 2, 3]
