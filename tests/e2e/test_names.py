@@ -63,8 +63,10 @@ def test_names_come_and_go_with_the_same_key(site: Site, flavour: Flavour) -> No
     site.sound()
 
 
-def test_what_was_saved_of_the_lineage_is_kept(site: Site) -> None:
+@pytest.mark.parametrize("flavour", list(Flavour))
+def test_what_was_saved_of_the_lineage_is_kept(site: Site, flavour: Flavour) -> None:
     """certonly doesn't read it: the hooks, the challenge, and what it isn't told."""
+    site.flavour = flavour
     site.staged()
     conf = site.tree / "renewal" / f"{MAIL}.conf"
     marks = {name: site.tree.parent / name for name in ("pre", "post", "deploy")}
@@ -87,7 +89,8 @@ def test_what_was_saved_of_the_lineage_is_kept(site: Site) -> None:
     assert lost <= {("renewalparams", "renew_hook")}
     if lost:  # newer certbots give it its new name
         assert after["renewalparams", "deploy_hook"] == f"touch {marks['deploy']}"
-    assert all(after[name] == value for name, value in before.items() if name in after)
+    changed = {name for name, value in before.items() if after.get(name, value) != value}
+    assert changed <= {("", "version")}  # the tree may be of another certbot
     site.quiet("renew")
 
 
