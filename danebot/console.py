@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from danebot.jobs.context import Context
 
 _NEWS = {
-    *(Code.PROMOTED, Code.CONFIRMED, Code.NEXT_KEY_MADE, Code.REVOKED),
+    *(Code.PROMOTED, Code.CONFIRMED, Code.RETIRED, Code.NEXT_KEY_MADE, Code.REVOKED),
     *(Code.PUBLISHED, Code.RECORDS_REMOVED),
 }
 _COLOURS = {Severity.WARNING: "yellow", Severity.CRITICAL: "red"}

@@ -91,6 +91,9 @@ def _deployment_lines(status: LineageStatus) -> Iterator[str]:
             else ", not confirmed on the wire yet"
         )
         yield f"  {'deployed':<12} {when(status.deployed_at)}{confirmed}"
+    if status.retire_at is not None:
+        probe = f"a probe from {when(status.retire_at)} on"
+        yield f"  {'retirement':<12} old records may go after {probe}"
     for hook in status.pending_hooks:
         tried = f", failed {hook.attempts} times: {hook.error}" if hook.attempts else ""
         yield f"  {'hook':<12} {hook.hook} pending{tried}"

@@ -146,10 +146,10 @@ def run_renewal(
 def say_removals(
     console: Console, findings: Iterable[Finding], views: Sequence[LineageView]
 ) -> None:
-    """On the run that confirmed a promotion, the records that may go now."""
-    confirmed = {f.lineage for f in findings if f.code is Code.CONFIRMED}
+    """On the run that found an old key out of use, the records that may go now."""
+    retired = {f.lineage for f in findings if f.code is Code.RETIRED}
     for view in views:
-        if view.state.name in confirmed and not console.settings.publish(view.state.name).in_renew:
+        if view.state.name in retired and not console.settings.publish(view.state.name).in_renew:
             for record in view.publication.remove:
                 console.say(f"danebot: {view.state.name}: remove: {record}")
 

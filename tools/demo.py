@@ -30,6 +30,7 @@ ca_file = "{ca}"
 snapshot = "{state}/status.json"
 min_wait = "6s"
 margin = "1s"
+retire_after = "0s"
 """
 
 

@@ -59,6 +59,7 @@ CONCERN_OF = {
             "not-served",
             "not-confirmed",
             "confirmed",
+            "retired",
             "records-to-remove",
             "published",
             "records-removed",
@@ -377,7 +378,8 @@ def _afterwards(entry: Entry, options: argparse.Namespace, now: datetime) -> Ite
     publication = entry.entry("publication")
     remove = publication.texts("remove") if publication is not None else []
     if remove:
-        late = confirmed is not None and _late(now - confirmed, options.removal)
+        since = entry.moment("cleared_at") or confirmed
+        late = since is not None and _late(now - since, options.removal)
         state = State.WARNING if late else State.OK
         words = f"{counted(len(remove), 'old record')} to remove: {remove[0]}"
         yield Note(state, name, words, f"danebot tlsa {name} lists them")

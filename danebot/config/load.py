@@ -149,6 +149,7 @@ def _policy(table: Table, base: Policy, shell: ShellDefaults) -> Policy:
         backoff_first=table.take("backoff_first", values.time_limit, base.backoff_first),
         backoff_max=table.take("backoff_max", values.time_limit, base.backoff_max),
         staged_warning=table.take("staged_warning", values.duration, base.staged_warning),
+        retire_after=table.take("retire_after", values.duration, base.retire_after),
         expiry_warning=table.take("expiry_warning", values.fraction, base.expiry_warning),
         expiry_critical=table.take("expiry_critical", values.fraction, base.expiry_critical),
         prepublish=table.take("prepublish", values.switch, base.prepublish),

@@ -51,6 +51,7 @@ class Code(enum.Enum):
     NOT_SERVED = "not-served"
     NOT_CONFIRMED = "not-confirmed"
     CONFIRMED = "confirmed"
+    RETIRED = "retired"
     RECORDS_TO_REMOVE = "records-to-remove"
     PUBLISHED = "published"
     RECORDS_REMOVED = "records-removed"

@@ -107,9 +107,12 @@ class PendingHook:
 
 @dataclass(frozen=True, slots=True)
 class Deployment:
-    """The last change of what live serves, until the wire confirms it.
+    """The last change of what live serves, and what the wire showed since.
 
-    ``chain`` is the chain's fingerprint.
+    ``chain`` is the chain's fingerprint.  ``confirmed_at`` is the first probe in which every
+    service served it.  ``clear_since`` is the first of the probes in a row, up to the last, in
+    which no service served what it replaced and no hook was pending; ``cleared_at`` is the one by
+    which that had lasted long enough for the old records to go.
     """
 
     chain: bytes
@@ -117,6 +120,8 @@ class Deployment:
     at: datetime
     pending: tuple[PendingHook, ...] = ()
     confirmed_at: datetime | None = None
+    clear_since: datetime | None = None
+    cleared_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,11 +158,16 @@ class Publishing:
 
 @dataclass(frozen=True, slots=True)
 class PastKey:
-    """A key that was current; its DER SPKI names the records that may be removed."""
+    """A key that was current; its DER SPKI names the records that may be removed.
+
+    ``retired_at`` is when no server had one of them any more.  Then it is forgotten, unless it is
+    compromised: such a key must be known for good.
+    """
 
     spki: bytes
     until: datetime
     exposure: Exposure = Exposure.NONE
+    retired_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,10 +27,11 @@ class Policy:
     caches with a TTL floor.  ``unseen_ttl`` is assumed of caches when nothing was observed before
     the record was there; its default is the cap that RFC 8767 section 4 advises for any TTL.
     ``key_type`` None means the type of the current key.  ``staged_warning`` is how long a next
-    key may wait for its records.  ``expiry_warning`` and ``expiry_critical`` are fractions of a
-    certificate's own lifetime left, since lifetimes differ and shrink.  ``prepublish`` keeps a next
-    key published at all times; ``rollover_every`` is the period of scheduled rollovers, or what
-    else brings them about.
+    key may wait for its records, ``retire_after`` how far apart the two probes are, at least, that
+    find the old key gone before its records go.  ``expiry_warning`` and ``expiry_critical`` are
+    fractions of a certificate's own lifetime left, since lifetimes differ and shrink.
+    ``prepublish`` keeps a next key published at all times; ``rollover_every`` is the period of
+    scheduled rollovers, or what else brings them about.
     """
 
     min_wait: timedelta = timedelta(days=2)
@@ -40,6 +41,7 @@ class Policy:
     backoff_first: timedelta = timedelta(hours=1)
     backoff_max: timedelta = timedelta(days=1)
     staged_warning: timedelta = timedelta(days=14)
+    retire_after: timedelta = timedelta(hours=1)
     expiry_warning: float = 0.2
     expiry_critical: float = 0.1
     prepublish: bool = False

@@ -182,11 +182,12 @@ def _union(one: Sequence[TlsaRecord], other: Sequence[TlsaRecord]) -> tuple[Tlsa
 
 
 def _served(state: LineageState, owner: DnsName) -> tuple[TlsaRecord, ...]:
-    """The records that the key in service requires at ``owner``."""
+    """The records by which senders know the key in service at ``owner``."""
     key = state.current_key
     if key is None:
         return ()
-    return tuple(r.record(key.spki) for r in state.required or () if r.owner == owner)
+    own = tuple(r.record(key.spki) for r in state.required or () if r.owner == owner)
+    return own + tuple(one.record for one in state.anchored if one.line.owner == owner)
 
 
 def blind(change: Change, observations: Observations) -> str:

@@ -1,26 +1,32 @@
 """Which TLSA records ought to be published, and which have served their time.
 
 Other hosts' keys may stand in the same RRset: only digests of this lineage's own past keys are
-ever named for removal, and never one that any lineage still uses.
+ever named for removal, and never one that any lineage still uses.  A past key's records go when
+two probes in a row, some time apart, found every service on the new key and no hook was pending in
+between (`probed`), and where the record of the key that is served is seen everywhere.  Once they
+are gone from every server, the key is retired (`retire`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from danebot.domain.dns import ServerOutcome
+from danebot.domain.findings import Code, Finding, Severity
+from danebot.domain.memory import Exposure, OwnerMemory, Witness
 from danebot.domain.names import DnsName
-from danebot.domain.sight import Observations
+from danebot.domain.sight import Observations, Seen, look_all, together
 from danebot.domain.tlsa import MatchingType, Selector, TlsaRecord, Usage, association
 
 if TYPE_CHECKING:
-    from datetime import timedelta
+    from datetime import datetime, timedelta
 
     from danebot.domain.keys import PublicKey
     from danebot.domain.lineage import LineageState
-    from danebot.domain.memory import Memory
+    from danebot.domain.memory import Deployment, Memory, PastKey
+    from danebot.domain.policy import Policy
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -67,8 +73,8 @@ def publication(
 ) -> Publication:
     """Compare what is published for a lineage with what ought to be.
 
-    ``remove`` holds records of past keys only, and only once the deployment that replaced them is
-    confirmed on the wire.
+    ``remove`` holds records of past keys only, once these are out of use by the wire, and only
+    where the record by which senders know the live key is seen everywhere.
     """
     wanted = {
         OwnedRecord(required.owner, required.record(key.spki))
@@ -81,9 +87,10 @@ def publication(
         for record in _records(owner, observations)
     }
     right = _at_all_owners(state, (key.spki for key in _published_keys(state)))
-    past = (key.spki for key in memory.past_keys if key.spki not in in_use)
-    old = _at_all_owners(state, past)
-    confirmed = memory.deployment is None or memory.deployment.confirmed_at is not None
+    past = [key for key in memory.past_keys if key.spki not in in_use]
+    old = _at_all_owners(state, (key.spki for key in past))
+    may_go = _at_all_owners(state, (key.spki for key in past if out_of_use(memory, key)))
+    safe = {o for o in state.owners if may_go and _live_is_known(state, o, memory, observations)}
     others = seen - right
     foreign = others - old
     if foreign:  # seldom, and there may be thousands of keys
@@ -97,7 +104,7 @@ def publication(
     return Publication(
         keep=dressed(right & seen),
         add=dressed(wanted - seen),
-        remove=dressed(others & old if confirmed else set()),
+        remove=dressed({one for one in others & may_go if one.owner in safe}),
         foreign=dressed(foreign),
     )
 
@@ -109,12 +116,14 @@ def _published_keys(state: LineageState) -> tuple[PublicKey, ...]:
 
 def _at_all_owners(state: LineageState, spkis: Iterable[bytes]) -> set[OwnedRecord]:
     """The records of keys in every form, at every owner."""
-    records = [
-        TlsaRecord(Usage.DANE_EE, Selector.SPKI, mtype, association(spki, mtype))
-        for spki in spkis
-        for mtype in MatchingType
-    ]
+    records = [record for spki in spkis for record in _forms(spki)]
     return {OwnedRecord(owner, record) for owner in state.owners for record in records}
+
+
+def _forms(spki: bytes) -> Iterator[TlsaRecord]:
+    """A key's records, whatever the matching type."""
+    for mtype in MatchingType:
+        yield TlsaRecord(Usage.DANE_EE, Selector.SPKI, mtype, association(spki, mtype))
 
 
 def _records(owner: DnsName, observations: Observations) -> set[TlsaRecord]:
@@ -134,3 +143,117 @@ def _ttl(owner: DnsName, observations: Observations) -> timedelta | None:
         return None
     ttls = [s.ttl for s in observation.servers if s.ttl is not None]
     return max(ttls, default=observation.answer.ttl)
+
+
+def _live_is_known(
+    state: LineageState, owner: DnsName, memory: Memory, observations: Observations
+) -> bool:
+    """Whether senders know the live key at ``owner`` by a record that everybody is seen to have.
+
+    Where servers were heard before, the resolver's word alone won't do.
+    """
+    observation, key = observations.get(owner), state.current_key
+    if observation is None or key is None or not observation.answer.secure:
+        return False
+    remembered = memory.owners.get(owner, OwnerMemory())
+    heard_before = any(one.witness is Witness.SERVERS for one in remembered.rrsets)
+    if not observation.heard_all and (observation.heard_any or heard_before):
+        return False
+    if any(one.line.owner == owner for one in state.anchored):
+        return True
+    lines = [line for line in state.required or () if line.owner == owner]
+    return together(look_all(lines, key, observations)) is Seen.EVERYWHERE
+
+
+# ---- the wire -------------------------------------------------------------------------------
+
+
+def unsettled(memory: Memory) -> bool:
+    """Whether the services are to be probed: the deployment isn't confirmed, or old keys linger."""
+    deployment = memory.deployment
+    if deployment is None:
+        return False
+    return deployment.confirmed_at is None or bool(leaving(memory))
+
+
+def leaving(memory: Memory) -> tuple[PastKey, ...]:
+    """Past keys that are not retired."""
+    return tuple(past for past in memory.past_keys if past.retired_at is None)
+
+
+def out_of_use(memory: Memory, past: PastKey) -> bool:
+    """Whether the wire shows that no service needs a past key's records any more.
+
+    Those of a compromised key are a danger while they are there: of it, one probe will do.
+    """
+    deployment = memory.deployment
+    if deployment is None:
+        return False
+    exposed = past.exposure is not Exposure.NONE
+    return (deployment.clear_since if exposed else deployment.cleared_at) is not None
+
+
+def probed(deployment: Deployment, *, clean: bool, policy: Policy, now: datetime) -> Deployment:
+    """Fold one probe into a deployment.
+
+    It was ``clean`` if every service was asked and serves nothing that the deployment replaced, and
+    no hook is pending.  Any other probe begins the count anew, also where records may go already.
+    """
+    if not clean:
+        return replace(deployment, clear_since=None, cleared_at=None)
+    since = deployment.clear_since
+    if since is None or since > now:  # the clock was ahead at that probe
+        since = now
+    cleared = deployment.cleared_at
+    if cleared is None and now - since >= policy.retire_after:
+        cleared = now
+    return replace(deployment, clear_since=since, cleared_at=cleared)
+
+
+def retire_at(memory: Memory, policy: Policy) -> datetime | None:
+    """When the probe may be made that lets old records go; None where nothing is to go, or may."""
+    deployment = memory.deployment
+    if deployment is None or all(out_of_use(memory, past) for past in leaving(memory)):
+        return None
+    since = deployment.clear_since
+    return since + policy.retire_after if since is not None else None
+
+
+# ---- gone -----------------------------------------------------------------------------------
+
+
+def retire(
+    memory: Memory, state: LineageState, observations: Observations, now: datetime
+) -> Memory:
+    """Let go of past keys whose records nobody shows any more, with everybody heard."""
+    if not state.owners or not any(out_of_use(memory, past) for past in leaving(memory)):
+        return memory
+    looks = [observations.get(owner) for owner in state.owners]
+    if not all(look is not None and look.heard_all for look in looks):
+        return memory
+    shown = {
+        record
+        for look in looks
+        if look is not None
+        for records in (look.answer.records, *(server.records for server in look.all_servers))
+        for record in records
+    }
+    left = []
+    for past in memory.past_keys:
+        gone = out_of_use(memory, past) and not shown & set(_forms(past.spki))
+        if past.retired_at is None and gone:
+            past = replace(past, retired_at=now)  # noqa: PLW2901 - the same key, further on
+        if past.retired_at is None or past.exposure is not Exposure.NONE:
+            left.append(past)
+    return replace(memory, past_keys=tuple(left))
+
+
+def lingering(state: LineageState, found: Publication) -> tuple[Finding, ...]:
+    """What is to be said of records that may go and are still there."""
+    if not found.remove:
+        return ()
+    count = len(found.remove)
+    many = "an old key's record" if count == 1 else f"{count} records of old keys"
+    text = f"{many} may be removed: {found.remove[0]}"
+    remedy = f"remove what this prints: danebot tlsa {state.name}"
+    return (Finding(Code.RECORDS_TO_REMOVE, Severity.NOTICE, state.name, text, remedy),)

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from danebot.domain.findings import Finding, Severity
+from danebot.domain.retire import retire_at
 from danebot.domain.rollover import Phase
 from danebot.domain.safetime import emergency_wait
 from danebot.domain.schedule import rollover_at
@@ -126,7 +127,9 @@ class LineageStatus:
     wrong), ``last_failure`` what the last other one found.  ``probes`` are those made since the
     last deployment.  ``key_since`` is when the first certificate that was seen with the current
     key begins.  ``rollover_at`` is when the schedule wants another key, None without one;
-    ``emergency_wait`` how long a compromised key would still have to be served.
+    ``emergency_wait`` how long a compromised key would still have to be served.  ``clear_since``
+    and ``cleared_at`` are probes (see `memory.Deployment`), ``retire_at`` the earliest time for the
+    one by which old records may go.
     """
 
     name: str
@@ -155,6 +158,9 @@ class LineageStatus:
     last_failure: FailureStatus | None = None
     probes: tuple[ProbeStatus, ...] = ()
     key_since: datetime | None = None
+    clear_since: datetime | None = None
+    cleared_at: datetime | None = None
+    retire_at: datetime | None = None
     rollover_at: datetime | None = None
     emergency_wait: timedelta | None = None
 
@@ -255,6 +261,9 @@ def lineage_status(
         promotion_retry_at=failure.retry_at if failure is not None else None,
         findings=tuple(finding_status(finding) for finding in findings),
         probes=probes,
+        clear_since=deployment.clear_since if deployment is not None else None,
+        cleared_at=deployment.cleared_at if deployment is not None else None,
+        retire_at=retire_at(memory, policy),
         rollover_at=rollover_at(state, memory, policy),
         emergency_wait=emergency_wait(state, memory, policy, at) if state.required else None,
     )

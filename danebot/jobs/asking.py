@@ -8,12 +8,14 @@ another certificate than the lineage's asks again for one of the lineage's algor
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from danebot.domain.served import ProbeOutcome, ProbeResult
+from danebot.domain.served import Algorithm, ProbeOutcome, ProbeResult
+from danebot.errors import DanebotError
 
 if TYPE_CHECKING:
-    from danebot.domain.lineage import Held
+    from danebot.domain.lineage import Held, LineageState
     from danebot.domain.names import Endpoint
     from danebot.jobs.context import Context
 
@@ -49,6 +51,63 @@ def ask(
         better = second is not None and second.outcome is ProbeOutcome.SERVED
         found.append(second if second is not None and better and result in others else result)
     return tuple(found)
+
+
+def old_keys(
+    context: Context,
+    name: str,
+    endpoints: Sequence[Endpoint],
+    past: frozenset[bytes],
+    others: Sequence[str],
+) -> tuple[ProbeResult, ...]:
+    """Probes that find a key of ``past``, or can't tell, where the new chain was found already.
+
+    Both certificates of a server with two are asked for; and, where ``others`` (lineages at the
+    same owners) have addresses of their own for an endpoint, these too.  A failed handshake says
+    that there is no certificate of that algorithm; a server without TLS 1.2 can't be asked for one
+    in particular.
+    """
+    found = []
+    for algorithm in (Algorithm.RSA, Algorithm.ECDSA):
+        found += [r for r in _probe(context, name, endpoints, algorithm) if _old(r, past)]
+    for other in others:
+        elsewhere = [e for e in endpoints if _elsewhere(context, name, other, e)]
+        for algorithm in Algorithm:
+            found += [r for r in _probe(context, other, elsewhere, algorithm) if _old(r, past)]
+    return tuple(dict.fromkeys(found))
+
+
+def neighbours(context: Context, state: LineageState) -> tuple[str, ...]:
+    """Other lineages whose services are probed and have an owner in common with this one."""
+    found = []
+    for name in context.tree.names():
+        if name == state.name or not context.settings.probe(name):
+            continue
+        with suppress(DanebotError, OSError):
+            if set(context.tree.read(name).owners) & set(state.owners):
+                found.append(name)
+    return tuple(found)
+
+
+def _probe(
+    context: Context, name: str, endpoints: Sequence[Endpoint], algorithm: Algorithm
+) -> Sequence[ProbeResult]:
+    return context.prober.probe(name, endpoints, algorithm) if endpoints else ()
+
+
+def _elsewhere(context: Context, name: str, other: str, endpoint: Endpoint) -> bool:
+    settings = context.settings
+    mine, others = (settings.endpoint(one, endpoint.host, endpoint.port) for one in (name, other))
+    return others is not None and others != mine
+
+
+def _old(result: ProbeResult, past: frozenset[bytes]) -> bool:
+    from danebot.domain.certs import leaf_spki
+
+    if result.outcome is ProbeOutcome.SERVED:
+        return leaf_spki(result.chain[0]) in past
+    absent = result.outcome is ProbeOutcome.TLS_FAILED
+    return not absent or result.algorithm is Algorithm.ANY
 
 
 def serves(result: ProbeResult, held: Held) -> bool:

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from danebot.domain.assess import duration
 from danebot.domain.findings import Code, Severity
-from danebot.domain.memory import PendingHook
+from danebot.domain.memory import Exposure, PendingHook
 from danebot.domain.names import Endpoint, TlsaOwner, Transport, default_protocol
+from danebot.domain.retire import leaving, out_of_use, probed, unsettled
 from danebot.domain.served import ProbeOutcome, ProbeResult
 from danebot.domain.snapshot import probe_status
-from danebot.jobs.asking import ask, serves
+from danebot.jobs.asking import ask, neighbours, old_keys, serves
 
 if TYPE_CHECKING:
-    from danebot.domain.lineage import LineageState
+    from danebot.domain.lineage import Held, LineageState
     from danebot.domain.memory import Deployment
     from danebot.jobs.context import Context
     from danebot.jobs.lineage_run import LineageRun
@@ -55,12 +58,13 @@ def run_pending_hooks(run: LineageRun, context: Context) -> None:
 
 
 def confirm(run: LineageRun, context: Context) -> None:
-    """Probe the lineage's endpoints after a deployment, and remember once all serve the new chain.
+    """Probe the lineage's endpoints after a deployment, until that is settled.
 
-    A lineage without endpoints, or with probing turned off, has nothing to wait for.
+    It is confirmed once all serve the new chain; they are asked on at every run until the old key's
+    records are gone.  A lineage without endpoints, or with probing turned off, has nobody to ask.
     """
     deployment = run.memory.deployment
-    if deployment is None or deployment.confirmed_at is not None:
+    if deployment is None or not unsettled(run.memory):
         return
     state = run.read()
     serving = state.serving
@@ -68,6 +72,30 @@ def confirm(run: LineageRun, context: Context) -> None:
         return
     endpoints = endpoints_of(state) if context.settings.probe(run.name) else ()
     past = frozenset(key.spki for key in run.memory.past_keys) - {serving.key.spki}
+    stale = _not_served(run, context, endpoints, serving, past)
+    for result in stale:
+        _say_not_served(run, result)
+    if any(result.outcome is ProbeOutcome.SERVED for result in stale) and not deployment.pending:
+        _hooks_again(run, context, deployment)
+    clean = not stale and not deployment.pending
+    if clean and deployment.confirmed_at is None:
+        _confirmed(run, context, state)
+    if clean and past:
+        behind = old_keys(context, run.name, endpoints, past, neighbours(context, state))
+        for result in behind:
+            _say_old_key(run, result)
+        clean = not behind
+    _settle(run, context, clean=clean)
+
+
+def _not_served(
+    run: LineageRun,
+    context: Context,
+    endpoints: Sequence[Endpoint],
+    serving: Held,
+    past: frozenset[bytes],
+) -> list[ProbeResult]:
+    """Probes that don't find the new chain; asked again while a service still serves another."""
     stale: list[ProbeResult] = []
     for pause in _PAUSES:
         time.sleep(pause if endpoints else 0)
@@ -78,20 +106,43 @@ def confirm(run: LineageRun, context: Context) -> None:
         stale = [result for result in results if not serves(result, serving)]
         if not any(result.outcome is ProbeOutcome.SERVED for result in stale):
             break
-    for result in stale:
-        _say_not_served(run, result)
-    if any(result.outcome is ProbeOutcome.SERVED for result in stale) and not deployment.pending:
-        _hooks_again(run, context, deployment)
-    if stale or deployment.pending:
+    return stale
+
+
+def _confirmed(run: LineageRun, context: Context, state: LineageState) -> None:
+    deployment = run.memory.deployment
+    if deployment is None:
         return
     run.memory = replace(run.memory, deployment=replace(deployment, confirmed_at=context.clock()))
     run.save()
-    if any(past.until == deployment.at for past in run.memory.past_keys):
+    replaced = [past for past in run.memory.past_keys if past.until == deployment.at]
+    if replaced:
+        wait = context.settings.policy(run.name).retire_after
+        exposed = any(past.exposure is not Exposure.NONE for past in replaced)
+        stay = f"the old key's records stay until a probe after {duration(wait)} finds the same"
         run.say(
             Code.CONFIRMED,
             Severity.NOTICE,
             "the new key is in service and the rollover complete",
-            "the old key's records may be removed now" if state.required else "",
+            stay if state.required and wait and not exposed else "",
+        )
+
+
+def _settle(run: LineageRun, context: Context, *, clean: bool) -> None:
+    """Count this probe, and say so when old records may go by it."""
+    before = run.memory.deployment
+    if before is None:
+        return
+    policy = context.settings.policy(run.name)
+    used = [past for past in leaving(run.memory) if not out_of_use(run.memory, past)]
+    after = probed(before, clean=clean, policy=policy, now=context.clock())
+    run.memory = replace(run.memory, deployment=after)
+    run.save()
+    if any(out_of_use(run.memory, past) for past in used):
+        run.say(
+            Code.RETIRED,
+            Severity.NOTICE,
+            "no service serves the old key any more, so its records may go",
         )
 
 
@@ -136,3 +187,17 @@ def _say_not_served(run: LineageRun, result: ProbeResult) -> None:
         f"({result.outcome.value}{detail})",
         "see that it runs, or name the address to ask with endpoints in danebot.toml",
     )
+
+
+def _say_old_key(run: LineageRun, result: ProbeResult) -> None:
+    where = f"{result.endpoint} [{result.address}]" if result.address else str(result.endpoint)
+    if result.outcome is ProbeOutcome.SERVED:
+        text = f"{where} serves a certificate of an old key ({result.algorithm.value})"
+        remedy = "have that service use the new one too; the old key's records stay meanwhile"
+        run.say(Code.NOT_SERVED, Severity.WARNING, text, remedy)
+        return
+    detail = f": {result.detail}" if result.detail else ""
+    text = (
+        f"{where} could not be asked whether it serves an old key ({result.outcome.value}{detail})"
+    )
+    run.say(Code.NOT_CONFIRMED, Severity.WARNING, text, "the old key's records stay meanwhile")

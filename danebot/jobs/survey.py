@@ -14,13 +14,20 @@ from danebot.domain.findings import Code, Finding, Severity
 from danebot.domain.gate import anchored
 from danebot.domain.lineage import LineageState
 from danebot.domain.looks import remember
+from danebot.domain.memory import Memory
 from danebot.domain.names import DnsName, printable
-from danebot.domain.retire import Publication, keys_in_use, publication
+from danebot.domain.retire import (
+    Publication,
+    keys_in_use,
+    leaving,
+    lingering,
+    publication,
+    retire,
+)
 from danebot.domain.rollover import Observation, Plan, plan
 from danebot.errors import DanebotError, TreeError
 
 if TYPE_CHECKING:
-    from danebot.domain.memory import Memory
     from danebot.domain.policy import Policy
     from danebot.domain.sight import Observations
     from danebot.domain.snapshot import ProbeStatus
@@ -116,12 +123,25 @@ def view(
     mine = {owner: seen[owner] for owner in state.owners if owner in seen}
     state = anchored(state, mine, now)
     policy = context.settings.policy(state.name)
-    memory = remember(old, state, mine, now)
+    memory = retire(remember(old, state, mine, now), state, mine, now)
     observation = Observation(state, mine, chain_distrust(context, state))
     planned = plan(observation, memory, policy, now)
-    findings = assess(observation, planned, memory, policy, now)
     wanted = publication(state, memory, mine, in_use)
+    if wanted.remove:
+        wanted = publication(state, memory, mine, in_use | _keys_leaving(context, state.name))
+    found = (*assess(observation, planned, memory, policy, now), *lingering(state, wanted))
+    findings = tuple(sorted(found, key=lambda finding: -finding.severity))
     return LineageView(observation, memory, planned, findings, wanted, policy, now)
+
+
+def _keys_leaving(context: Context, name: str) -> frozenset[bytes]:
+    """DER SPKIs of past keys of other lineages whose services may still serve them."""
+    keys: set[bytes] = set()
+    for other in context.tree.names():
+        memory = load_memory(context.tree.paths(other)) if other != name else Memory()
+        if memory.deployment is None or memory.deployment.cleared_at is None:
+            keys.update(past.spki for past in leaving(memory))
+    return frozenset(keys)
 
 
 def chain_distrust(context: Context, state: LineageState) -> str | None:

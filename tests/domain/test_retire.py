@@ -3,22 +3,41 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from danebot.domain.dns import OwnerObservation
+from danebot.domain.dns import OwnerObservation, Security
+from danebot.domain.findings import Code, Severity
+from danebot.domain.gate import anchored
 from danebot.domain.lineage import KeyFile, LineageState
-from danebot.domain.memory import Deployment, Memory, PastKey
-from danebot.domain.retire import OwnedRecord, Publication, keys_in_use, publication
+from danebot.domain.memory import Deployment, Exposure, Memory, PastKey
+from danebot.domain.policy import Policy
+from danebot.domain.publishing import Part, changes
+from danebot.domain.retire import (
+    OwnedRecord,
+    Publication,
+    keys_in_use,
+    leaving,
+    lingering,
+    probed,
+    publication,
+    retire,
+    retire_at,
+    unsettled,
+)
+from danebot.domain.rollover import remember
 from danebot.domain.tlsa import MatchingType, TlsaRecord
 from domain.builders import (
     DAY,
     HOUR,
+    MINUTE,
     MX,
     MX2,
     T0,
+    UNREACHABLE,
     blind,
     held,
     key,
@@ -30,10 +49,13 @@ from domain.builders import (
     silent,
     state,
 )
+from domain.gate_world import chain, renewal, shown, tlsa
 
 PAST = (PastKey(key("old").spki, T0),)
 UNCONFIRMED = Deployment(b"chain", b"digest", T0)
-AFTER = Memory(deployment=replace(UNCONFIRMED, confirmed_at=T0), past_keys=PAST)
+CONFIRMED = replace(UNCONFIRMED, confirmed_at=T0, clear_since=T0)
+CLEARED = replace(CONFIRMED, cleared_at=T0 + HOUR)
+AFTER = Memory(deployment=CLEARED, past_keys=PAST)
 NEW = state(current="new")
 BOTH = look("old", "new")
 
@@ -51,14 +73,15 @@ def records(owned: tuple[OwnedRecord, ...]) -> list[TlsaRecord]:
     return [one.record for one in owned]
 
 
-def test_a_past_keys_records_go_once_the_new_key_is_confirmed() -> None:
+def test_a_past_keys_records_go_once_it_is_out_of_use() -> None:
     found = published(AFTER, BOTH)
     assert records(found.remove) == [record("old")]
     assert records(found.keep) == [record("new")]
     assert found.add == found.foreign == ()
-    waiting = published(replace(AFTER, deployment=UNCONFIRMED), BOTH)
-    assert waiting.remove == ()
-    assert records(waiting.keep) == [record("new")]
+    for deployment in (None, UNCONFIRMED, CONFIRMED):
+        waiting = published(replace(AFTER, deployment=deployment), BOTH)
+        assert waiting.remove == ()
+        assert records(waiting.keep) == [record("new")]
 
 
 def test_a_past_keys_records_go_in_whatever_form_they_are() -> None:
@@ -123,9 +146,52 @@ def test_the_current_and_the_awaited_key_are_to_be_published_for_every_line() ->
 
 
 def test_a_record_at_any_server_is_there() -> None:
-    one = look("new", at={"ns1": None, "ns2": ["old"]}, resolver=["new"])
+    one = look("new", at={"ns1": None, "ns2": ["old", "new"]}, resolver=["new"])
     assert records(published(AFTER, one).remove) == [record("old")]
     assert records(published(AFTER, blind("old", "new")).remove) == [record("old")]
+
+
+@pytest.mark.parametrize(
+    "one",
+    [
+        look("old"),
+        look("old", "new", at={"ns1": None, "ns2": ["old"]}),
+        look("old", "new", at={"ns1": None, "ns2": UNREACHABLE}),
+        look("old", "new", resolver=["old"]),
+        look("old", "new", security=Security.BOGUS),
+        look("old", "new", security=Security.INSECURE),
+    ],
+)
+def test_nothing_goes_where_the_live_keys_record_is_not_seen_everywhere(
+    one: OwnerObservation,
+) -> None:
+    assert published(AFTER, one).remove == ()
+
+
+def test_servers_that_were_heard_before_must_be_heard_again() -> None:
+    memory = remember(AFTER, NEW, seen(BOTH), T0)
+    assert records(published(memory, BOTH).remove) == [record("old")]
+    assert published(memory, blind("old", "new")).remove == ()
+
+
+def test_each_owner_is_looked_at_for_itself() -> None:
+    lineage = state(line(), line(MX2), current="new")
+    found = published(AFTER, BOTH, look("old", owner=MX2), lineage=lineage)
+    assert {one.owner for one in found.remove} == {MX}
+
+
+def test_where_the_authority_is_relied_on_its_record_is_what_must_stay() -> None:
+    live = chain(key="new", version=2)
+    anchor, old = tlsa("2 1 1"), tlsa("3 1 1")
+    one = shown(anchor, old)
+    lineage = anchored(renewal(live, live), seen(one), T0)
+    memory = Memory(deployment=CLEARED, past_keys=(PastKey(chain().key.spki, T0),))
+    found = publication(lineage, memory, seen(one), keys_in_use((lineage,)))
+    assert records(found.remove) == [old]
+    (change,) = changes(lineage, found, seen(one), Part.REMOVE, None)
+    assert change.needs == (anchor,)
+    assert change.safe((anchor, old))
+    assert not change.safe((old,))
 
 
 def test_of_what_nobody_shows_nothing_is_removed() -> None:
@@ -157,7 +223,7 @@ def test_only_unused_past_keys_of_this_lineage_are_ever_removed(
     *, there: list[str], past: list[str], elsewhere: list[str], awaited: str | None, confirmed: bool
 ) -> None:
     lineage = state(current="new", next_key=key_file(awaited) if awaited else None)
-    deployment = replace(UNCONFIRMED, confirmed_at=T0 if confirmed else None)
+    deployment = CLEARED if confirmed else CONFIRMED
     memory = Memory(
         deployment=deployment, past_keys=tuple(PastKey(key(one).spki, T0) for one in past)
     )
@@ -166,11 +232,11 @@ def test_only_unused_past_keys_of_this_lineage_are_ever_removed(
     unused = set(past) & set(there) - {"new", awaited, *elsewhere}
     old = {record(one, mtype) for one in unused for mtype in (1, 2)}
     parts = [set(records(part)) for part in (found.keep, found.remove, found.foreign)]
-    assert parts[1] == (old if confirmed else set())
+    assert parts[1] == (old if confirmed and "new" in there else set())
     shown = {record(one, mtype) for one in there for mtype in (1, 2)}
     assert sum(map(len, parts)) == len(set().union(*parts))
     theirs = {record(one, mtype) for one in {*elsewhere} - {"new", awaited} for mtype in (1, 2)}
-    assert set().union(*parts) == shown - theirs - (set() if confirmed else old)
+    assert set().union(*parts) == shown - theirs - (set() if confirmed and "new" in there else old)
 
 
 def test_the_keys_of_another_lineage_at_the_same_owner_are_no_strangers() -> None:
@@ -183,3 +249,132 @@ def test_the_keys_of_another_lineage_at_the_same_owner_are_no_strangers() -> Non
     assert records(published(Memory(), both, lineage=other, others=(NEW,)).foreign) == [
         record("somebody")
     ]
+
+
+# ---- two probes in a row --------------------------------------------------------------------
+
+POLICY = Policy(retire_after=HOUR)
+
+
+def after(*probes: tuple[timedelta, bool], policy: Policy = POLICY) -> Deployment:
+    found = UNCONFIRMED
+    for at, clean in probes:
+        found = probed(found, clean=clean, policy=policy, now=T0 + at)
+    return found
+
+
+def test_two_probes_in_a_row_an_hour_apart_clear_an_old_key() -> None:
+    once = after((0 * HOUR, True))
+    assert (once.clear_since, once.cleared_at) == (T0, None)
+    soon = after((0 * HOUR, True), (HOUR - MINUTE, True))
+    assert (soon.clear_since, soon.cleared_at) == (T0, None)
+    assert after((0 * HOUR, True), (MINUTE, True), (HOUR, True)).cleared_at == T0 + HOUR
+
+
+def test_anything_else_in_between_begins_the_count_anew() -> None:
+    broken = after((0 * HOUR, True), (MINUTE, False), (HOUR, True))
+    assert (broken.clear_since, broken.cleared_at) == (T0 + HOUR, None)
+    assert after((0 * HOUR, True), (HOUR, True), (2 * HOUR, False)).cleared_at is None
+    late = after((0 * HOUR, True), (HOUR, True), (2 * HOUR, False), (9 * HOUR, True))
+    assert (late.clear_since, late.cleared_at) == (T0 + 9 * HOUR, None)
+
+
+def test_without_a_wait_one_probe_will_do() -> None:
+    assert after((0 * HOUR, True), policy=Policy(retire_after=0 * HOUR)).cleared_at == T0
+
+
+def test_a_clock_that_was_ahead_shortens_nothing() -> None:
+    assert after((5 * HOUR, True), (0 * HOUR, True), (MINUTE, True)).cleared_at is None
+
+
+@given(st.lists(st.tuples(st.integers(-30, 90), st.booleans()), max_size=12))
+def test_a_cleared_key_was_found_gone_for_an_hour_unbroken(
+    probes: list[tuple[int, bool]],
+) -> None:
+    found, now = UNCONFIRMED, T0
+    row: list[datetime] = []
+    for minutes, clean in probes:
+        now += minutes * MINUTE
+        row = [*row, now] if clean else []
+        found = probed(found, clean=clean, policy=POLICY, now=now)
+        if found.cleared_at is not None:
+            assert len(row) > 1
+            assert found.cleared_at in row
+            assert found.cleared_at - min(row) >= HOUR
+        assert found.clear_since is None or found.clear_since in row
+
+
+def test_services_are_asked_until_all_is_settled() -> None:
+    assert not unsettled(Memory())
+    assert unsettled(Memory(deployment=UNCONFIRMED))
+    assert not unsettled(Memory(deployment=CONFIRMED))
+    assert unsettled(Memory(deployment=CONFIRMED, past_keys=PAST))
+    assert unsettled(AFTER)
+    gone = replace(PAST[0], retired_at=T0)
+    assert not unsettled(Memory(deployment=CLEARED, past_keys=(gone,)))
+
+
+def test_when_old_records_may_go_is_known_between_the_probes() -> None:
+    waiting = Memory(deployment=CONFIRMED, past_keys=PAST)
+    assert retire_at(waiting, POLICY) == T0 + HOUR
+    assert retire_at(replace(waiting, deployment=UNCONFIRMED), POLICY) is None
+    assert retire_at(AFTER, POLICY) is None
+    assert retire_at(replace(waiting, past_keys=()), POLICY) is None
+
+
+def test_of_a_compromised_key_one_probe_will_do() -> None:
+    bad = replace(PAST[0], exposure=Exposure.COMPROMISED)
+    other = PastKey(key("older").spki, T0)
+    memory = Memory(deployment=CONFIRMED, past_keys=(bad, other))
+    found = published(memory, look("old", "older", "new"))
+    assert records(found.remove) == [record("old")]
+    assert retire_at(memory, POLICY) == T0 + HOUR
+    assert published(replace(memory, deployment=UNCONFIRMED), BOTH).remove == ()
+    assert leaving(retire(memory, NEW, seen(look("older", "new")), T0)) == (other,)
+
+
+# ---- gone -----------------------------------------------------------------------------------
+
+
+def test_a_key_is_forgotten_when_no_server_has_its_records_any_more() -> None:
+    assert retire(AFTER, NEW, seen(look("new")), T0).past_keys == ()
+    assert leaving(retire(AFTER, NEW, seen(BOTH), T0)) == PAST
+
+
+@pytest.mark.parametrize(
+    ("memory", "one"),
+    [
+        (AFTER, look("new", at={"ns1": None, "ns2": ["old"]})),
+        (AFTER, look("new", at={"ns1": None, "ns2": UNREACHABLE})),
+        (AFTER, look("new", resolver=["old", "new"])),
+        (AFTER, look("old", "new", mtypes=[2])),
+        (AFTER, silent()),
+        (replace(AFTER, deployment=CONFIRMED), look("new")),
+        (replace(AFTER, deployment=None), look("new")),
+    ],
+)
+def test_until_then_it_is_remembered(memory: Memory, one: OwnerObservation) -> None:
+    assert retire(memory, NEW, seen(one), T0) == memory
+
+
+def test_of_a_lineage_without_owners_nothing_is_known_to_be_gone() -> None:
+    bare = replace(NEW, required=())
+    assert retire(AFTER, bare, {}, T0) == AFTER
+
+
+def test_a_compromised_key_is_known_for_good() -> None:
+    bad = replace(PAST[0], exposure=Exposure.COMPROMISED)
+    memory = replace(AFTER, past_keys=(bad,))
+    found = retire(memory, NEW, seen(look("new")), T0)
+    assert found.past_keys == (replace(bad, retired_at=T0),)
+    assert not unsettled(found)
+    assert retire(found, NEW, seen(look("new")), T0 + DAY) == found
+
+
+def test_records_that_linger_are_worth_knowing() -> None:
+    assert lingering(NEW, published(AFTER, look("new"))) == ()
+    (said,) = lingering(NEW, published(AFTER, BOTH))
+    assert (said.code, said.severity) == (Code.RECORDS_TO_REMOVE, Severity.NOTICE)
+    assert str(record("old")) in said.text
+    (more,) = lingering(NEW, published(AFTER, look("old", "new", mtypes=[1, 2])))
+    assert "2 records of old keys" in more.text

@@ -20,7 +20,13 @@ from lab.lab import Lab
 
 MAIL = "mail.example.test"
 OWNER = "_25._tcp.mail.example.test."
-QUICK = {"min_wait": "0s", "margin": "0s", "unseen_ttl": "6s", "backoff_first": "1h"}
+QUICK = {
+    "min_wait": "0s",
+    "margin": "0s",
+    "unseen_ttl": "6s",
+    "retire_after": "0s",
+    "backoff_first": "1h",
+}
 _PROGRAM = (sys.executable, "-m", "danebot")
 INSTALLED = (str(Path(sys.executable).with_name("danebot")),)  # the command, as cron starts it
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import shutil
+import time
 
 import pytest
 
+from e2e.shell_tree import leaf_digest
 from e2e.site import MAIL, OWNER, Site
-from e2e.steps import cooled
+from e2e.steps import combo, cooled, memory
 
 pytestmark = pytest.mark.lab
 OTHER = "other.example.test"
@@ -58,3 +60,110 @@ def test_not_before_the_wire_confirms_it(site: Site) -> None:
     said = site.ok("renew")
     assert f"remove: {OWNER} 1 IN TLSA {old}" in said
     assert site.status()["publication"]["keep"] == [f"{OWNER} 1 IN TLSA {new}"]
+
+
+def _removal(site: Site) -> list[str]:
+    removal: list[str] = site.status()["publication"]["remove"]
+    return removal
+
+
+def test_two_probes_in_a_row_find_the_old_key_gone(site: Site) -> None:
+    """Some time apart; then its records may go, and when they are gone it is forgotten."""
+    site.settings["retire_after"] = "3s"
+    old, new = cooled(site)
+    said = site.ok("renew")
+    assert "the old key's records stay until a probe after 3 s finds the same" in said
+    assert "remove:" not in said
+    site.quiet("renew")
+    assert _removal(site) == []
+    assert "old records may go after a probe from" in site.ok("status", MAIL)
+    time.sleep(3)
+    said = site.ok("renew")
+    assert "no service serves the old key any more, so its records may go" in said
+    assert f"remove: {OWNER} 1 IN TLSA {old}" in said
+    assert _removal(site) == [f"{OWNER} 1 IN TLSA {old}"]
+    site.quiet("renew")  # it is said once, and shown until it is done
+    (finding,) = site.status()["findings"]
+    assert (finding["code"], finding["severity"]) == ("records-to-remove", "notice")
+    site.lab.tlsa_set(OWNER, new, ttl=1)
+    site.quiet("renew")
+    assert (memory(site)["past_keys"], site.status()["findings"]) == ([], [])
+    assert site.lab.dane_verified()
+
+
+def test_a_service_that_falls_back_begins_the_count_anew(site: Site) -> None:
+    """Also once records may go: while the old key is served again, none is named."""
+    site.settings["retire_after"] = "2s"
+    site.extra = f'[endpoints."mail.example.test:25"]\nconnect = "{site.lab.mail2}"'
+    old, _ = cooled(site)
+    chain, before = site.lab.second_chain, site.tree.parent / "before.pem"
+    shutil.copy(site.live / "combo.pem", before)
+    shutil.copy(before, chain)
+    assert site.danebot("renew").returncode == 1
+    for _ in range(2):
+        shutil.copy(site.live / "combo.pem", chain)
+        site.ok("renew")
+        assert _removal(site) == []
+        time.sleep(2.1)
+        shutil.copy(before, chain)
+        run = site.danebot("renew")
+        assert run.returncode == 1
+        assert "still serves another certificate than the one deployed" in run.stderr
+        assert memory(site)["deployment"]["clear_since"] is None
+    shutil.copy(site.live / "combo.pem", chain)
+    site.quiet("renew")
+    time.sleep(2.1)
+    assert f"remove: {OWNER} 1 IN TLSA {old}" in site.ok("renew")
+    shutil.copy(before, chain)
+    assert site.danebot("renew").returncode == 1
+    assert _removal(site) == []
+
+
+def test_not_while_a_neighbours_service_serves_the_old_key(site: Site) -> None:
+    """Two lineages at one owner, each with a host of its own: all of them are asked."""
+    old, _ = cooled(site)
+    chain = site.lab.second_chain
+    shutil.copy(site.live / "combo.pem", chain)
+    site.lab.issue(OTHER, MAIL)
+    theirs = f"3 1 1 {leaf_digest((site.tree / 'live' / OTHER / 'combo.pem').read_bytes())}"
+    site.lab.tlsa_add(OWNER, theirs, ttl=1)
+    site.ok("init", OTHER)
+    site.extra = "".join(
+        f'[lineage."{name}".endpoints]\n"mail.example.test:25" = "{address}"\n'
+        for name, address in ((MAIL, site.lab.mail), (OTHER, site.lab.mail2))
+    )
+    run = site.danebot("renew")
+    assert run.returncode == 1
+    assert "the new key is in service" in run.stdout
+    assert f"[{site.lab.mail2}] serves a certificate of an old key" in run.stderr
+    assert _removal(site) == []
+    site.lab.stop("postfix")
+    chain.unlink()
+    shutil.copy(site.tree / "live" / OTHER / "combo.pem", chain)
+    site.lab.start("postfix")
+    assert f"remove: {OWNER} 1 IN TLSA {old}" in site.ok("renew")
+    assert combo(site) != old.split()[-1]
+    assert theirs not in str(site.status()["publication"])
+
+
+def test_not_while_a_server_has_the_old_key_for_other_clients(site: Site) -> None:
+    """A server with two certificates shows the old one to those who ask for RSA."""
+    site.settings["key_type"] = "p256"
+    site.extra = f'[endpoints."mail.example.test:25"]\nconnect = "{site.lab.mail2}"'
+    old = site.issued("rsa", "--rsa-key-size", "2048")
+    site.lab.tlsa_set(OWNER, old, ttl=1)
+    site.ok("init", MAIL)
+    site.lab.tlsa_add(OWNER, site.next_record(), ttl=1)
+    before, chain = (site.live / "combo.pem").read_bytes(), site.lab.second_chain
+    chain.touch(0o600)
+    chain.write_bytes(before)
+    site.quiet("renew")
+    time.sleep(1.2)
+    site.danebot("renew")
+    chain.write_bytes((site.live / "combo.pem").read_bytes() + before)
+    run = site.danebot("renew")
+    assert run.returncode == 1
+    assert "serves a certificate of an old key (rsa)" in run.stderr
+    assert _removal(site) == []
+    chain.write_bytes((site.live / "combo.pem").read_bytes())
+    assert f"remove: {OWNER} 1 IN TLSA {old}" in site.ok("renew")

@@ -33,6 +33,7 @@ SETTINGS = {
     "min_wait": "1s",
     "margin": "1s",
     "unseen_ttl": "3s",
+    "retire_after": "2s",
     "rollover_every": QUARTER,
 }
 
