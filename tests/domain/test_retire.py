@@ -13,6 +13,7 @@ from danebot.domain.dns import OwnerObservation, Security
 from danebot.domain.findings import Code, Severity
 from danebot.domain.gate import anchored
 from danebot.domain.lineage import KeyFile, LineageState
+from danebot.domain.looks import remember
 from danebot.domain.memory import Deployment, Exposure, Memory, PastKey
 from danebot.domain.policy import Policy
 from danebot.domain.publishing import Part, changes
@@ -28,7 +29,6 @@ from danebot.domain.retire import (
     retire_at,
     unsettled,
 )
-from danebot.domain.rollover import remember
 from danebot.domain.tlsa import MatchingType, TlsaRecord
 from domain.builders import (
     DAY,
