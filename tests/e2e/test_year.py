@@ -24,7 +24,7 @@ from lab.lab import Lab
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(500)]
 QUARTERS = 4
-QUARTER = "15s"
+QUARTER = "20s"
 LIFETIME = 26
 """Seconds that a certificate lives: certbot renews after 13, so within each quarter."""
 RSA = "rsa.example.test"

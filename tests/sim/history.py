@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import enum
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from random import Random
@@ -33,6 +33,7 @@ from danebot.domain.policy import Policy, next_attempt
 from danebot.domain.rollover import Observation, Plan, Step
 from danebot.domain.safetime import Baseline
 from danebot.domain.sight import Observations
+from danebot.domain.tlsa import TlsaRecord
 from domain.builders import REAL, T0, Rules, held, key, key_file, line, record, state
 from sim.world import (
     DAY,
@@ -146,6 +147,7 @@ class History:
     lacking: set[int] = field(default_factory=set)
     added_line: int | None = None
     deployed: int | None = None
+    records: Mapping[Content, tuple[TlsaRecord, ...]] = field(default_factory=lambda: _RECORDS)
 
     # ---- looking ----------------------------------------------------------------------------
 
@@ -185,7 +187,7 @@ class History:
                 Presence.PRESENT if there else Presence.NODATA,
                 canonical,
                 aliases,
-                _RECORDS[found.content],
+                self.records[found.content],
                 timedelta(seconds=found.ttl) if there else None,
             )
         return OwnerObservation(
@@ -210,7 +212,7 @@ class History:
         return ServerAnswer(
             _SERVERS[server],
             ServerOutcome.ANSWERED,
-            _RECORDS[found.content],
+            self.records[found.content],
             ttl if there else None,
             None if there else ttl,
         )

@@ -1,0 +1,87 @@
+"""P1 for renewals: no cache holds an RRset by which a sender refuses what was deployed."""
+
+from __future__ import annotations
+
+import functools
+import os
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+import pytest
+
+from danebot.domain.dns import OwnerObservation
+from danebot.domain.lineage import LineageState
+from danebot.domain.looks import remember
+from danebot.domain.memory import Memory, OwnerMemory
+from danebot.domain.sight import Observations
+from domain.builders import DAY, T0, Rules
+from sim.gate import simulate_gate
+from sim.history import Feature, Outcome
+
+_FIRST = int(os.environ.get("DANEBOT_SIM_SEED", "0"))
+_HISTORIES = int(os.environ.get("DANEBOT_SIM_HISTORIES", "1600")) // 8
+_PARTS = 2
+_ENOUGH = 800
+
+
+@functools.cache
+def played(part: int) -> tuple[Outcome, ...]:
+    size = _HISTORIES // _PARTS
+    return tuple(map(simulate_gate, range(_FIRST + part * size, _FIRST + (part + 1) * size)))
+
+
+@pytest.mark.parametrize("part", range(_PARTS))
+def test_no_cache_holds_what_refuses_a_deployed_renewal(part: int) -> None:
+    broken = [outcome.seed for outcome in played(part) if outcome.stale]
+    assert not broken, f"P1 broken with the seeds {broken}"
+
+
+def test_the_histories_come_to_something() -> None:
+    features = Counter(feature for outcome in played(0) for feature in outcome.features)
+    assert features[Feature.PROMOTED] > 0.7 * len(played(0))
+    for feature in (Feature.ALIASES, Feature.NEW_SERVERS, Feature.BLIND, Feature.MEMORY_LOST):
+        assert features[feature] >= 2, features
+
+
+def _without(mutate: Callable[[OwnerMemory], OwnerMemory]) -> Rules:
+    def broken(memory: Memory, state: LineageState, seen: Observations, now: datetime) -> Memory:
+        found = remember(memory, state, seen, now)
+        return replace(found, owners={name: mutate(o) for name, o in found.owners.items()})
+
+    return Rules(remember=broken)
+
+
+def _resolver_alone(
+    memory: Memory, state: LineageState, seen: Observations, now: datetime
+) -> Memory:
+    def first(one: OwnerObservation) -> OwnerObservation:
+        names = frozenset(server.server.name for server in one.servers[:1])
+        return replace(one, servers=one.servers[:1], name_servers=names)
+
+    return remember(memory, state, {name: first(one) for name, one in seen.items()}, now)
+
+
+@dataclass(frozen=True)
+class Breaking:
+    words: str
+    rules: Rules
+
+
+BREAKING = (
+    Breaking(
+        "only RRsets still in force count",
+        _without(lambda o: replace(o, rrsets=tuple(r for r in o.rrsets if r.until is None))),
+    ),
+    Breaking(
+        "the past is taken for known",
+        _without(lambda o: replace(o, watched_since=T0 - 365 * DAY)),
+    ),
+    Breaking("secondaries are not asked", Rules(remember=_resolver_alone)),
+)
+
+
+@pytest.mark.parametrize("breaking", BREAKING, ids=lambda breaking: breaking.words)
+def test_without_a_clause_some_renewal_breaks_p1(breaking: Breaking) -> None:
+    assert any(simulate_gate(seed, breaking.rules).stale for seed in range(_ENOUGH))
