@@ -221,16 +221,18 @@ def test_an_old_record_stays_while_a_server_lacks_the_served_keys(site: Site) ->
     live = site.staged()
     past = f"3 1 1 {hashlib.sha256(b'a key of the past').hexdigest()}"
     site.lab.tlsa_set(OWNER, past)  # somebody took the live key's away
-    key = {"spki": b"a key of the past".hex(), "until": "2026-01-01T00:00:00+00:00"}
-    remembered = json.dumps({"schema": 1, "past_keys": [key]})
+    then = "2026-01-01T00:00:00+00:00"
+    key = {"spki": b"a key of the past".hex(), "until": then}
+    probes = dict.fromkeys(("at", "confirmed_at", "clear_since", "cleared_at"), then)
+    deployment = {"chain": "00", "digest": "00", **probes}
+    remembered = json.dumps({"schema": 1, "past_keys": [key], "deployment": deployment})
     (site.staging / "rollover.json").write_text(remembered)
     by_update(site, 'wait = "1s"')
     with site.lab.lag_secondary():
         run = site.danebot("publish")
         assert run.returncode == 1
         assert f"added at ns1.example.test: {OWNER} IN TLSA {live}" in run.stdout
-        assert "nothing was removed" in run.stderr
-        assert "(not at ns2.example.test" in run.stderr
+        assert "is not to be seen yet at ns2.example.test" in run.stderr
         assert published(site) == {live, past}
         assert site.lab.tlsa_at(site.lab.ns2, OWNER) == {past}
     by_update(site)
