@@ -185,10 +185,11 @@ def conclude(context: Context, tried: Attempt, seen: Observations) -> Published:
         findings.append(_lag(name, late, old.changed_at or now, context, tried.timing))
     wrong = [r for r in results if r.failed and r.outcome is not Outcome.UNSEEN]
     wanted = tried.view.publication
+    other = wanted.remove if tried.part is Part.ADD else wanted.add
     if wrong:
         old = _failed(old, wrong, context.settings.policy(name), now)
-    elif not (wanted.remove if tried.part is Part.ADD else wanted.add):
-        old = Publishing(old.changed_at)  # else the failure is that of the other part
+    elif not other and len(tried.sent) == len(results):
+        old = Publishing(old.changed_at)  # else the failure may be that of the other part
     return Published(replace(memory, publishing=old), tuple(findings), seen if tried.sent else None)
 
 

@@ -1,0 +1,210 @@
+"""What an attempt to publish comes to: failures kept and spaced out, lags told when they last."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+import pytest
+
+from danebot.adapters.tree import Tree
+from danebot.config import Settings
+from danebot.domain.dns import OwnerObservation, TlsaAnswer
+from danebot.domain.findings import Code, Severity
+from danebot.domain.lineage import Management
+from danebot.domain.memory import Failure, Memory, Publishing, Request, Revocation, Urgency
+from danebot.domain.names import DnsName, Endpoint
+from danebot.domain.outcomes import Outcome
+from danebot.domain.policy import Policy
+from danebot.domain.publishing import Change, Part, Result
+from danebot.domain.retire import OwnedRecord, Publication
+from danebot.domain.rollover import Observation, Phase, Plan
+from danebot.domain.served import Algorithm, ProbeResult
+from danebot.jobs.context import Context
+from danebot.jobs.publish import Attempt, Timing, attempt, conclude
+from danebot.jobs.survey import LineageView
+from domain import builders
+from domain.builders import HOUR, MX, T0
+
+NEW, OLD, LIVE = (builders.record(name) for name in ("new", "past", "old"))
+FAILED = Publishing(None, Failure("no", 2, T0, T0, T0 + HOUR), Outcome.REFUSED, "allow it")
+
+
+class Nobody:
+    """Neither observes nor probes: these tests bring what was seen."""
+
+    def observe_owners(self, owners: Sequence[DnsName]) -> Mapping[DnsName, OwnerObservation]:
+        raise AssertionError(owners)
+
+    def lookup_owners(self, owners: Sequence[DnsName]) -> Mapping[DnsName, TlsaAnswer]:
+        raise AssertionError(owners)
+
+    def probe(
+        self, lineage: str, endpoints: Sequence[Endpoint], algorithm: Algorithm | None = None
+    ) -> Sequence[ProbeResult]:
+        raise AssertionError(lineage, endpoints, algorithm)
+
+
+class Publisher:
+    """Says what it is told to, and keeps what it was asked for."""
+
+    def __init__(self, outcome: Outcome) -> None:
+        self.outcome = outcome
+        self.asked: list[Change] = []
+
+    def publish(self, change: Change) -> Result:
+        self.asked.append(change)
+        return Result(change, self.outcome)
+
+
+@pytest.fixture(scope="module")
+def tree(tmp_path_factory: pytest.TempPathFactory) -> Tree:
+    root = tmp_path_factory.mktemp("tree")
+    (root / "renewal").mkdir()
+    return Tree(root)
+
+
+@pytest.fixture
+def context(tree: Tree) -> Callable[..., Context]:
+    nobody = Nobody()
+
+    def made(publisher: Publisher, now: datetime = T0) -> Context:
+        return Context(tree, Settings(), nobody, nobody, lambda _: publisher, lambda: now)
+
+    return made
+
+
+def seen(
+    *keys: str,
+    add: Sequence[OwnedRecord] = (),
+    remove: Sequence[OwnedRecord] = (),
+    memory: Memory | None = None,
+) -> LineageView:
+    observation = Observation(builders.state(), {MX: builders.look(*keys)})
+    publication = Publication((), tuple(add), tuple(remove), ())
+    plan = Plan(Phase.STABLE)
+    return LineageView(observation, memory or Memory(), plan, (), publication, Policy(), T0)
+
+
+ADD = (OwnedRecord(MX, NEW),)
+REMOVE = (OwnedRecord(MX, OLD),)
+
+
+def test_a_failure_counts_and_waits_longer_each_time(context: Callable[..., Context]) -> None:
+    publisher = Publisher(Outcome.REFUSED)
+    world = context(publisher)
+    tried = attempt(world, seen("old", add=ADD), Part.ADD, Timing.WHEN_DUE)
+    first = conclude(world, tried, {}).memory
+    failure = first.publishing.failure
+    assert failure is not None
+    assert (failure.count, failure.retry_at) == (1, T0 + HOUR)
+    assert first.publishing.outcome is Outcome.REFUSED
+    again = attempt(world, seen("old", add=ADD, memory=first), Part.ADD, Timing.WHEN_DUE)
+    assert again.results == ()
+    assert len(publisher.asked) == 1
+    later = context(publisher, T0 + HOUR)
+    tried = attempt(later, seen("old", add=ADD, memory=first), Part.ADD, Timing.WHEN_DUE)
+    second = conclude(later, tried, {}).memory.publishing.failure
+    assert second is not None
+    assert (second.count, second.first, second.retry_at) == (2, T0, T0 + 3 * HOUR)
+
+
+@pytest.mark.parametrize("urgency", list(Urgency))
+def test_an_emergency_does_not_wait(context: Callable[..., Context], urgency: Urgency) -> None:
+    request = Request(b"digest", T0, urgency, Revocation.LEFT)
+    memory = Memory(publishing=FAILED, request=request)
+    publisher = Publisher(Outcome.REFUSED)
+    attempt(context(publisher), seen("old", add=ADD, memory=memory), Part.ADD, Timing.WHEN_DUE)
+    assert len(publisher.asked) == (urgency is not Urgency.ORDINARY)
+
+
+def test_a_clock_that_went_back_is_no_reason_to_wait(context: Callable[..., Context]) -> None:
+    publisher = Publisher(Outcome.DONE)
+    early = context(publisher, T0 - HOUR)
+    memory = Memory(publishing=FAILED)
+    attempt(early, seen("old", add=ADD, memory=memory), Part.ADD, Timing.WHEN_DUE)
+    assert len(publisher.asked) == 1
+
+
+def test_what_was_not_seen_neither_fails_nor_mends(context: Callable[..., Context]) -> None:
+    """Nothing was tried, so nothing is known of the failure before."""
+    publisher = Publisher(Outcome.DONE)
+    blind = replace(seen(add=ADD, memory=Memory(publishing=FAILED)))
+    blind = replace(blind, observation=Observation(builders.state(), {}))
+    world = context(publisher)
+    tried = attempt(world, blind, Part.ADD, Timing.NOW)
+    done = conclude(world, tried, {})
+    assert publisher.asked == []
+    assert done.memory.publishing == FAILED
+    assert [f.code for f in done.findings] == [Code.PUBLISH_FAILED]
+
+
+def test_a_failure_of_one_part_is_not_mended_by_the_other(context: Callable[..., Context]) -> None:
+    world = context(Publisher(Outcome.DONE))
+    both = seen("old", "past", add=ADD, remove=REMOVE, memory=Memory(publishing=FAILED))
+    tried = attempt(world, both, Part.REMOVE, Timing.NOW)
+    after = {MX: builders.look("old")}
+    assert conclude(world, tried, after).memory.publishing == FAILED
+    alone = seen("old", "past", remove=REMOVE, memory=Memory(publishing=FAILED))
+    tried = attempt(world, alone, Part.REMOVE, Timing.NOW)
+    assert conclude(world, tried, after).memory.publishing == Publishing()
+
+
+def test_a_failure_is_forgotten_when_nothing_is_wanted_any_more(
+    context: Callable[..., Context],
+) -> None:
+    """Somebody did it by hand."""
+    world = context(Publisher(Outcome.REFUSED))
+    quiet = seen("old", memory=Memory(publishing=FAILED))
+    tried = attempt(world, quiet, Part.ADD, Timing.WHEN_DUE)
+    assert conclude(world, tried, {}).memory.publishing == Publishing()
+
+
+def test_a_removal_where_a_server_lacks_the_served_key_is_not_tried(
+    context: Callable[..., Context],
+) -> None:
+    publisher = Publisher(Outcome.DONE)
+    view = seen("past", remove=REMOVE)
+    tried = attempt(context(publisher), view, Part.REMOVE, Timing.NOW)
+    assert [r.outcome for r in tried.results] == [Outcome.UNSAFE]
+    assert publisher.asked == []
+
+
+def test_a_lineage_that_danebot_only_watches_is_left_alone(context: Callable[..., Context]) -> None:
+    publisher = Publisher(Outcome.DONE)
+    state = replace(builders.state(), management=Management.PASS_THROUGH)
+    view = replace(seen("old", add=ADD), observation=Observation(state, {MX: builders.look("old")}))
+    assert attempt(context(publisher), view, Part.ADD, Timing.NOW).results == ()
+    assert publisher.asked == []
+
+
+@pytest.mark.parametrize(
+    ("timing", "age", "severity"),
+    [
+        (Timing.WHEN_DUE, timedelta(0), Severity.NOTICE),
+        (Timing.WHEN_DUE, HOUR, Severity.NOTICE),
+        (Timing.WHEN_DUE, 2 * HOUR, Severity.WARNING),
+        (Timing.NOW, timedelta(0), Severity.WARNING),
+    ],
+)
+def test_a_lag_is_told_when_it_lasts(
+    context: Callable[..., Context], timing: Timing, age: timedelta, severity: Severity
+) -> None:
+    world = context(Publisher(Outcome.DONE))
+    memory = Memory(publishing=Publishing(T0 - age))
+    tried = attempt(world, seen("old", add=ADD, memory=memory), Part.ADD, timing)
+    partly = {MX: builders.look("old", "new", at={"ns1": None, "ns2": ["old"]})}
+    done = conclude(world, tried, partly)
+    (lag,) = [f for f in done.findings if f.code is Code.PUBLISH_LAGS]
+    assert lag.severity is severity
+    assert "ns2" in lag.text
+    assert done.memory.publishing.changed_at == T0 - age
+
+
+def test_by_hand_nothing_is_remembered(context: Callable[..., Context]) -> None:
+    world = replace(context(Publisher(Outcome.DONE)), publisher=lambda _: None)
+    view = seen("old", add=ADD, memory=Memory(publishing=FAILED))
+    tried = attempt(world, view, Part.ADD, Timing.NOW)
+    assert tried == Attempt(view, Part.ADD, Timing.NOW)
+    assert conclude(world, tried, {}).memory == view.memory
