@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from danebot.console import Console
+    from danebot.domain.findings import Finding
     from danebot.jobs.context import Context
     from danebot.jobs.emergency import Successor
     from danebot.jobs.survey import LineageView
@@ -49,6 +50,7 @@ def emergency(
     revocation = Revocation.WANTED if revoke else Revocation.LEFT
     started = context.clock()
     successor: Successor | None = None
+    told: set[Finding] = set()
     while True:
         with console.locked() as lock:
             first = successor is None
@@ -65,8 +67,8 @@ def emergency(
             )
         view = next((v for v in outcome.views if v.state.name == name), None)
         served = view is not None and view.state.current_key == successor.key
-        if first or served:
-            console.report(outcome.findings)
+        console.report(finding for finding in outcome.findings if finding not in told)
+        told.update(outcome.findings)
         if view is None or served:
             return status
         if first:

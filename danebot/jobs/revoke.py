@@ -1,7 +1,7 @@
 """Revokes the certificates of a compromised key, once the wire shows that it is out of use.
 
-Not before: a CA that knows a key as compromised issues nothing more with it, and an ordinary
-renewal may still need it until then.
+Not before, and not while any lineage uses it: a CA that knows a key as compromised issues nothing
+more with it, and an ordinary renewal may still need it until then.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from danebot.adapters.renewal_conf import RenewalConf
 from danebot.adapters.tree import archive_versions, read_bytes
 from danebot.domain.findings import Code, Severity
+from danebot.jobs.survey import keys_of_tree
 
 if TYPE_CHECKING:
     from danebot.domain.lineage import Held
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from danebot.jobs.context import Context
     from danebot.jobs.lineage_run import LineageRun
 
+_IN_USE = "a lineage of this tree still uses the key; replace it there first"
 _ALREADY = re.compile(r"already\s*(been\s*)?revoked", re.IGNORECASE)  # RFC 8555 section 6.7
 
 
@@ -30,9 +32,10 @@ def revoke_pending(run: LineageRun, context: Context) -> None:
     memory, deployment = run.memory, run.memory.deployment
     if not memory.revocations or deployment is None or deployment.confirmed_at is None:
         return
+    in_use = keys_of_tree(context, {})
     left = []
     for pending in memory.revocations:
-        error = _revoke_all(run, context, pending)
+        error = _IN_USE if pending.spki in in_use else _revoke_all(run, context, pending)
         if error:
             left.append(replace(pending, attempts=pending.attempts + 1, error=error))
     run.memory = replace(run.memory, revocations=tuple(left))

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import time
 
 import pytest
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from e2e.site import MAIL, OWNER, Site
 from e2e.steps import memory
@@ -84,6 +86,24 @@ def test_a_refused_revocation_is_tried_again(site: Site) -> None:
     assert "revoking the compromised key's certificates failed" in site.danebot("status").stdout
     site.lab.start("acme")
     assert "are revoked" in site.ok("renew")
+
+
+def test_a_key_that_is_still_in_use_is_not_revoked(site: Site) -> None:
+    """As after a crash between the decision and the deployment, and with records withdrawn then."""
+    standing(site)
+    site.ok("newkey", "--emergency", MAIL)
+    current = served_certificate(site.lab.mail, 25)
+    spki = current.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    document = memory(site)
+    assert document["deployment"]["confirmed_at"]
+    document["revocations"] = [{"spki": spki.hex(), "attempts": 0, "error": ""}]
+    (site.staging / "rollover.json").write_text(json.dumps(document))
+
+    run = site.danebot("renew")
+
+    assert site.lab.revoked(current.serial_number) is False
+    assert run.returncode == 1
+    assert "still uses the key" in run.stderr
 
 
 def test_mismatch_needs_the_words(site: Site) -> None:
