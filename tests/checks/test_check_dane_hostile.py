@@ -36,7 +36,7 @@ PEERS: dict[str, tuple[Callable[[threading.Event], Behaviour], str]] = {
     "one endless line": (lambda _: hostile.repeats(b"x" * 4096, b"220-"), "breaks its protocol"),
     "drips": (lambda end: hostile.drips(b"220-x\r\n", end), "timed out"),
     "closes": (lambda _: hostile.closes_after(), "refused the session"),
-    "resets at once": (lambda _: hostile.resets_after(), "refused the session"),
+    "resets at once": (lambda _: hostile.resets_after(), "reset by peer"),
     "resets": (lambda _: hostile.resets_after(GREETING), "breaks its protocol"),
     "resets before TLS": (lambda _: hostile.resets_after(GREETING, OFFER), "breaks its protocol"),
     "resets in TLS": (lambda _: hostile.resets_after(GREETING, OFFER, GO), "handshake fails"),

@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -46,7 +46,8 @@ class Fault:
     """``states`` are those of the services that must not be OK; all others must be.
 
     ``alerts`` are those that must fire: a name for what Prometheus has from the exporter's
-    document and from node_exporter's textfile alike, ``NAME@JOB`` for one of them.
+    document and from node_exporter's textfile alike, ``NAME@JOB`` for one of them.  What the
+    services of ``either`` say depends on luck.
     """
 
     name: str
@@ -54,6 +55,15 @@ class Fault:
     mend: Callable[[World], None]
     states: dict[str, int]
     alerts: tuple[str, ...]
+    either: frozenset[str] = frozenset()
+
+    def wanted(self, well: Mapping[str, int]) -> dict[str, int]:
+        """The state of every service that has to be in one; ``well`` is that of all when fine."""
+        return {
+            name: state
+            for name, state in {**well, **self.states}.items()
+            if name not in self.either
+        }
 
     def firing(self) -> frozenset[str]:
         """``NAME@JOB`` for each of them."""
@@ -285,6 +295,7 @@ FAULTS = (
         mended_secondary,
         {"tlsa": WARNING},
         ("DanebotTlsaMissing",),
+        frozenset({"dane"}),  # as the resolver asks the one server or the other
     ),
     Fault(
         "record replaced by another",
