@@ -10,8 +10,10 @@
 
 SHELL := /bin/sh
 BIN := .venv/bin
-JOBS ?= 4
+JOBS ?= 6
 T ?=
+# The tests start danebot over and over: what was compiled is kept.
+export PYTHONDONTWRITEBYTECODE =
 
 .PHONY: all venv deps lab-deps test test-others lint check demo lab bench clean
 all: check

@@ -1,5 +1,34 @@
 """Fixtures for all tests; the lab's are for tests marked ``lab``."""
 
+import os
+
+import pytest
+from hypothesis import settings
+
 from lab.fixtures import fresh_tree, lab, running_lab
 
 __all__ = ["fresh_tree", "lab", "running_lab"]
+
+settings.register_profile("danebot", deadline=None)  # how long an example takes is no property
+settings.load_profile("danebot")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item], config: pytest.Config) -> None:
+    """Begin with the longest tests, each in a worker of its own: else all wait for the last one.
+
+    They are those that have a longer time limit than the others.  pytest-xdist first gives each
+    worker a quarter of its share, in the order of the items.
+    """
+    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "0"))
+    if not workers:
+        return
+    usual = float(config.getini("timeout"))
+    longest = [
+        item
+        for item in items
+        if (limit := item.get_closest_marker("timeout")) and limit.args[0] > usual
+    ]
+    share = len(items) // workers // 4
+    for number, item in enumerate(longest):
+        items.remove(item)
+        items.insert(number * share, item)

@@ -19,6 +19,8 @@ from danebot.adapters.parsed_store import ParsedStore
 from danebot.adapters.tree import Tree
 from danebot.domain.lineage import LineageState
 
+pytestmark = pytest.mark.once
+
 SETTLED = 2.1  # seconds after which a file is old enough
 
 

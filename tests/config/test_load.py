@@ -10,7 +10,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from danebot.config import (
@@ -465,7 +465,6 @@ HOSTILE = st.one_of(
 
 
 @given(text=HOSTILE)
-@settings(deadline=None)
 def test_no_defaults_file_is_an_error_or_is_run(
     text: str, tmp_path_factory: pytest.TempPathFactory
 ) -> None:

@@ -176,7 +176,6 @@ def test_export_without_a_value_is_told_from_an_assignment() -> None:
 
 
 @given(st.text())
-@settings(deadline=None)
 def test_no_text_is_an_error(text: str) -> None:
     assert all(s.line >= 1 for s in statements(text) if not isinstance(s, Export))
 
@@ -191,7 +190,7 @@ PIECES = st.sampled_from(
 
 
 @given(st.lists(PIECES, max_size=10).map("".join))
-@settings(deadline=None, max_examples=int(os.environ.get("SHELL_EXAMPLES", "300")))
+@settings(max_examples=int(os.environ.get("SHELL_EXAMPLES", "300")))
 @example("KEYALG=a;\nTTL=b")
 @example("KEYALG=\\")
 @example('KEYALG=$"a"')

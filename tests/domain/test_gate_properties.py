@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -14,6 +15,8 @@ from danebot.domain.rollover import Hold, Step
 from danebot.domain.tlsa import TlsaRecord
 from domain.builders import DAY, HOUR, MINUTE, T0, UNREACHABLE
 from domain.gate_world import Watch, chain, renewal, shown, tlsa
+
+pytestmark = pytest.mark.once
 
 OLD_CA, NEW_CA = tlsa("2 1 1", by="A"), tlsa("2 1 1", by="B")
 KEY, OTHER = tlsa("3 1 1"), tlsa("3 1 1", key="somebody")

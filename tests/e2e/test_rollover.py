@@ -18,6 +18,7 @@ def test_a_whole_rollover(site: Site) -> None:
     Each run is a process of its own, of the installed command, that knows what the files say.
     """
     site.python = INSTALLED
+    site.settings["margin"] = "5s"  # time for the runs that find the key cooling
     old = site.staged()
     site.quiet("renew")
     new = site.next_record()
@@ -34,7 +35,7 @@ def test_a_whole_rollover(site: Site) -> None:
     assert site.status()["phase"] == "cooling"
     site.quiet("renew")
     assert (site.staging / "ready.pem").exists()
-    time.sleep(5.5)
+    time.sleep(10.5)
     out = site.ok("renew")
     assert "is live" in out
     assert f"3 1 1 {site.lab.served_spki()}" == new

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import os
 from collections import Counter
 from collections.abc import Callable
@@ -19,6 +20,8 @@ from danebot.domain.sight import Observations
 from domain.builders import DAY, T0, Rules
 from sim.gate import simulate_gate
 from sim.history import Feature, Outcome
+
+pytestmark = pytest.mark.once
 
 _FIRST = int(os.environ.get("DANEBOT_SIM_SEED", "0"))
 _HISTORIES = int(os.environ.get("DANEBOT_SIM_HISTORIES", "1600")) // 8
@@ -65,23 +68,29 @@ def _resolver_alone(
 
 @dataclass(frozen=True)
 class Breaking:
+    """Rules that lack a clause, and a history that showed it: tried first, to save time."""
+
     words: str
     rules: Rules
+    seed: int
 
 
 BREAKING = (
     Breaking(
         "only RRsets still in force count",
         _without(lambda o: replace(o, rrsets=tuple(r for r in o.rrsets if r.until is None))),
+        85,
     ),
     Breaking(
         "the past is taken for known",
         _without(lambda o: replace(o, watched_since=T0 - 365 * DAY)),
+        67,
     ),
-    Breaking("secondaries are not asked", Rules(remember=_resolver_alone)),
+    Breaking("secondaries are not asked", Rules(remember=_resolver_alone), 717),
 )
 
 
 @pytest.mark.parametrize("breaking", BREAKING, ids=lambda breaking: breaking.words)
 def test_without_a_clause_some_renewal_breaks_p1(breaking: Breaking) -> None:
-    assert any(simulate_gate(seed, breaking.rules).stale for seed in range(_ENOUGH))
+    seeds = itertools.chain((breaking.seed,), range(_ENOUGH))
+    assert any(simulate_gate(seed, breaking.rules).stale for seed in seeds)
