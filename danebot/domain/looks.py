@@ -30,20 +30,22 @@ def remember(
     """Fold one look into the memory: TTLs, routes, and since when the awaited key is seen."""
     owners = dict(memory.owners)
     moved = led_elsewhere = False
-    seen_before = memory.awaiting is not None and memory.awaiting.seen_since is not None
+    before = memory.awaiting
+    there = before is not None and (before.served_since or before.seen_since) is not None
     for name, observation in observations.items():
         old = owners.get(name, OwnerMemory())
-        owners[name] = new = _remember_owner(old, observation, now, keep_all=seen_before)
+        owners[name] = new = _remember_owner(old, observation, now, keep_all=there)
         if old.route is not None and new.route is not None and new.route != old.route:
             moved = True
             led_elsewhere = led_elsewhere or new.route.canonical != old.route.canonical
-    before = memory.awaiting
     if before is not None and led_elsewhere:  # nothing is known of what was there before
         before = replace(before, unseen_at=None)
-    awaiting = _remember_awaited(before, state, observations, now)
+    longest = max((s.ttl for one in owners.values() for s in one.sightings), default=_NOTHING)
+    awaiting = _remember_awaited(before, state, observations, longest, now)
     current = remember_current(memory, state, now)
-    if moved and awaiting is not None and awaiting.seen_since is not None:
-        awaiting = replace(awaiting, seen_since=now)
+    if moved and awaiting is not None:
+        seen_since = None if awaiting.seen_since is None else now
+        awaiting = replace(awaiting, served_since=seen_since, seen_since=seen_since)
     return replace(memory, owners=owners, awaiting=awaiting, current=current)
 
 
@@ -109,8 +111,13 @@ def _cacheable(observation: OwnerObservation) -> frozenset[timedelta]:
 
 
 def _remember_awaited(
-    old: Awaiting | None, state: LineageState, observations: Observations, now: datetime
+    old: Awaiting | None,
+    state: LineageState,
+    observations: Observations,
+    longest: timedelta,
+    now: datetime,
 ) -> Awaiting | None:
+    """The wait after this look; ``longest`` is the largest TTL of anything that may be cached."""
     file, key = state.awaited, state.awaited_key
     if file is None or key is None:
         return None
@@ -126,14 +133,15 @@ def _remember_awaited(
     match seen_awaited(sights, awaiting):
         case Seen.MISSING:
             unseen = now if _lacking(sights) else awaiting.unseen_at
-            return replace(awaiting, unseen_at=unseen, seen_since=None)
+            served = _served_since(awaiting, sights, longest, now)
+            return replace(awaiting, unseen_at=unseen, served_since=served, seen_since=None)
         case Seen.UNKNOWN:
             return awaiting
         case Seen.EVERYWHERE:
-            since = min(_seen_since(awaiting, now), now)
+            since = _since(awaiting, now)
             if state.ready is not None:  # a later mtime: someone began cooling again
                 since = min(max(since, state.ready.modified), now)
-            return replace(awaiting, seen_since=since)
+            return replace(awaiting, served_since=since, seen_since=since)
 
 
 def _heed(awaiting: Awaiting, lines: tuple[Required, ...], sights: tuple[Sight, ...]) -> Awaiting:
@@ -141,7 +149,7 @@ def _heed(awaiting: Awaiting, lines: tuple[Required, ...], sights: tuple[Sight, 
     heard = bool(sights) and all(sight.servers_asked for sight in sights)
     witness = Witness.SERVERS if heard else awaiting.witness
     if witness is not awaiting.witness or not set(lines) <= set(awaiting.lines):
-        awaiting = replace(awaiting, unseen_at=None, seen_since=None)
+        awaiting = replace(awaiting, unseen_at=None, served_since=None, seen_since=None)
     return replace(awaiting, lines=lines, witness=witness)
 
 
@@ -160,11 +168,27 @@ def _lacking(sights: tuple[Sight, ...]) -> bool:
     )
 
 
-def _seen_since(awaiting: Awaiting, now: datetime) -> datetime:
-    """The first look since which all is seen; ``now`` if the clock was behind at that look."""
+def _served_since(
+    awaiting: Awaiting, sights: tuple[Sight, ...], longest: timedelta, now: datetime
+) -> datetime | None:
+    """Since when every server has what the resolver lacks; None if that isn't its cache alone.
+
+    A resolver that still lacks it after ``longest``, or lacks it again, has asked somebody else:
+    there is a server that can't be seen from here.
+    """
+    gaps = {gap.obstacle for sight in sights for gap in sight.gaps}
+    if gaps != {Obstacle.RESOLVER_LACKS} or not all(sight.servers_asked for sight in sights):
+        return None
+    since = _since(awaiting, now)
+    cached = awaiting.seen_since is None and now <= since + longest
+    return since if cached else None
+
+
+def _since(awaiting: Awaiting, now: datetime) -> datetime:
+    """The first look since which all is there; ``now`` if the clock was behind at that look."""
     known = max(awaiting.since, awaiting.unseen_at or awaiting.since)
-    since = awaiting.seen_since
-    return now if since is None or since < known <= now else since
+    since = awaiting.seen_since or awaiting.served_since
+    return now if since is None or since < known <= now else min(since, now)
 
 
 def seen_awaited(sights: tuple[Sight, ...], awaiting: Awaiting | None) -> Seen:

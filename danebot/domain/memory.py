@@ -81,8 +81,9 @@ class Awaiting:
     """The wait for one key: ``digest`` is its SPKI digest.
 
     ``unseen_at`` is the last look at which each of ``lines`` was lacking; without one, nothing is
-    known of the TTLs before.  ``seen_since`` is the first look since which all are everywhere,
-    unbroken.  Both rest on ``witness``: on servers of every owner once these have been heard.
+    known of the TTLs before.  ``served_since`` is the first look since which every authoritative
+    server has all of them, unbroken, and ``seen_since`` the same once the resolver has them too.
+    They rest on ``witness``: on servers of every owner once these have been heard.
     ``forgotten_at`` is the first look of a wait that began before it: what was observed earlier is
     lost.
     """
@@ -90,6 +91,7 @@ class Awaiting:
     digest: bytes
     since: datetime
     unseen_at: datetime | None = None
+    served_since: datetime | None = None
     seen_since: datetime | None = None
     lines: tuple[Required, ...] = ()
     witness: Witness = Witness.RESOLVER

@@ -163,6 +163,7 @@ def test_the_forms_are_those_that_are_promised() -> None:
         "digest": "0aff",
         "since": "2026-06-01T12:00:00.000005+00:00",
         "unseen_at": None,
+        "served_since": None,
         "seen_since": None,
         "lines": [{"mtype": 1, "owner": "_25._tcp.mx.test"}],
         "witness": "authoritative servers",

@@ -157,10 +157,37 @@ def _doubting(
         return after
     if together(look_all(state.required or (), key, observations)) is not Seen.UNKNOWN:
         return after
-    return replace(after, awaiting=replace(after.awaiting, seen_since=None))
+    return replace(after, awaiting=replace(after.awaiting, served_since=None, seen_since=None))
 
 
 UNKNOWN_RESETS = Rules(_doubting)
+
+
+def _waiting_for_the_resolver(memory: Memory) -> Memory:
+    awaiting = memory.awaiting
+    if awaiting is None or awaiting.seen_since is not None:
+        return memory
+    return replace(memory, awaiting=replace(awaiting, served_since=None))
+
+
+RESOLVER_DELAYS = forgetful(_waiting_for_the_resolver)
+
+
+def once_served() -> Rules:
+    """Once every server had it, it counts as served; made anew for each wait."""
+    first: list[datetime] = []
+
+    def change(_: Memory, after: Memory) -> Memory:
+        awaiting = after.awaiting
+        if awaiting is None:
+            return after
+        if awaiting.served_since is not None:
+            first.append(awaiting.served_since)
+        since = first[0] if first else None
+        seen_since = None if awaiting.seen_since is None else since
+        return replace(after, awaiting=replace(awaiting, served_since=since, seen_since=seen_since))
+
+    return recalling(change)
 
 
 def no_second_look() -> Rules:

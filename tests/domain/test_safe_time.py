@@ -96,8 +96,54 @@ def the_resolver_lags(rules: Rules) -> None:
     wait = Wait(rules)
     wait.look(T0, look("old"))
     wait.look(T0 + HOUR, look("old", "new", resolver=["old"]))
+    wait.look(T0 + 4 * HOUR, look("old", "new", resolver=["old"]))
     wait.look(T0 + 5 * HOUR, look("old", "new"))
     first_safe(wait, T0 + 7 * HOUR, look("old", "new"))
+
+
+def the_resolver_has_the_old_rrset_in_its_cache(rules: Rules) -> None:
+    wait = Wait(rules)
+    wait.look(T0, look("old"))
+    wait.look(T0 + HOUR, look("old", "new", resolver=["old"]))
+    wait.look(T0 + 2 * HOUR, look("old", "new", resolver=["old"]))
+    wait.look(T0 + 2 * HOUR + MINUTE, look("old", "new"))
+    first_safe(wait, T0 + 3 * HOUR, look("old", "new"))
+
+
+def the_resolver_lacks_it_longer_than_any_ttl(rules: Rules) -> None:
+    wait = Wait(rules)
+    wait.look(T0, look("old"))
+    wait.look(T0 + HOUR, look("old", "new", resolver=["old"]))
+    wait.look(T0 + 2 * HOUR + SECOND, look("old", "new", resolver=["old"]))
+    wait.look(T0 + 3 * HOUR, look("old", "new"))
+    first_safe(wait, T0 + 5 * HOUR, look("old", "new"))
+
+
+def the_resolver_lacks_it_again(rules: Rules) -> None:
+    wait = Wait(rules)
+    wait.look(T0, look("old"))
+    wait.look(T0 + HOUR, look("old", "new"))
+    wait.look(T0 + HOUR + MINUTE, look("old", "new", resolver=["old"]))
+    wait.look(T0 + 2 * HOUR, look("old", "new"))
+    first_safe(wait, T0 + 3 * HOUR + MINUTE, look("old", "new"))
+
+
+def a_server_loses_it_before_the_resolver_has_it(rules: Rules) -> None:
+    wait = Wait(rules)
+    wait.look(T0, look("old"))
+    wait.look(T0 + HOUR, look("old", "new", resolver=["old"]))
+    wait.look(T0 + HOUR + MINUTE, look("old", "new", resolver=["old"], at=LACKING_AT_NS2))
+    wait.look(T0 + 2 * HOUR, look("old", "new"))
+    first_safe(wait, T0 + 4 * HOUR, look("old", "new"))
+
+
+def the_answer_is_insecure_before_the_resolver_has_it(rules: Rules) -> None:
+    wait = Wait(rules)
+    wait.look(T0, look("old"))
+    wait.look(T0 + HOUR, look("old", "new", resolver=["old"]))
+    wait.look(T0 + HOUR + MINUTE, look("old", "new", security=Security.INSECURE))
+    wait.look(T0 + 2 * HOUR, look("old", "new"))
+    first_safe(wait, T0 + 4 * HOUR, look("old", "new"))
 
 
 def the_record_goes_and_comes_back(rules: Rules) -> None:
@@ -323,7 +369,7 @@ def only_the_resolver_lacks_it_at_the_first_look(rules: Rules) -> None:
     wait = Wait(rules)
     wait.look(T0, look("old", "new", resolver=["old"]))
     wait.look(T0 + HOUR, look("old", "new"))
-    first_safe(wait, T0 + 7 * DAY + 2 * HOUR, look("old", "new"))
+    first_safe(wait, T0 + 7 * DAY + HOUR, look("old", "new"))
 
 
 def one_of_two_owners_has_it_at_the_first_look(rules: Rules) -> None:
@@ -443,6 +489,11 @@ CLAUSES = (
     Clause(a_server_lags_on_an_alias, mutants.ALIAS_SERVERS_PASSED_OVER),
     Clause(a_server_of_an_alias_is_silent, mutants.SILENT_ALIAS_SERVERS_PASSED_OVER),
     Clause(the_resolver_lags, mutants.ANY_ANSWER_OF_THE_RESOLVER),
+    Clause(the_resolver_has_the_old_rrset_in_its_cache, mutants.RESOLVER_DELAYS),
+    Clause(the_resolver_lacks_it_longer_than_any_ttl, mutants.once_served),
+    Clause(the_resolver_lacks_it_again, mutants.once_served),
+    Clause(a_server_loses_it_before_the_resolver_has_it, mutants.once_served),
+    Clause(the_answer_is_insecure_before_the_resolver_has_it, mutants.once_served),
     Clause(the_record_goes_and_comes_back, mutants.BREAKS_FORGIVEN),
     Clause(nothing_can_be_seen_for_a_while, mutants.UNKNOWN_RESETS),
     Clause(a_line_is_added_to_dane_ee, mutants.NEW_LINES_UNNOTICED),
