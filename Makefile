@@ -49,15 +49,9 @@ test: deps test-others
 	$(BIN)/python -m pytest -n $(JOBS) --cov --cov-report=term
 endif
 
-# The tests that need no servers, under every other Python of this machine; the long ones that have
-# nothing to do with the Python run under one.
+# The tests that need no servers, under every other Python of this machine.
 test-others: .venv/stamp
-	@for python in $$(tools/find-pythons --others $(BIN)/python); do \
-	    name=$$("$$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])') && \
-	    tools/make-venv "$$python" "build/venvs/$$name" '.[test]' && \
-	    echo "== Python $$name: the tests that need no servers" && \
-	    "build/venvs/$$name/bin/python" -m pytest -q -n $(JOBS) -m 'not lab and not once' || exit 1; \
-	done
+	tools/test-others $(BIN)/python $$(( $(JOBS) / 2 ))
 
 lint: .venv/stamp
 	$(BIN)/ruff check .

@@ -258,7 +258,10 @@ class Lab:
             conf.write_text("".join(one for one in lines if not one.startswith("account =")))
 
     def new_tree(self) -> Path:
-        """Begin an empty certbot tree in place of the former one, whose account it takes over."""
+        """Begin an empty certbot tree in place of the former one, whose account it takes over.
+
+        The host stays the same: what danebot knows of its certbot is kept as well.
+        """
         base, former = self.tree.parent, self.root / "former"
         if base.exists():
             base.rename(former)
@@ -267,6 +270,10 @@ class Lab:
         if former.exists():
             if (former / "etc/accounts").is_dir():
                 shutil.copytree(former / "etc/accounts", self.tree / "accounts", symlinks=True)
+            known = former / "state/certbot.json"
+            if known.exists():
+                (base / "state").mkdir()
+                known.rename(base / "state/certbot.json")
             shutil.rmtree(former)
         return self.tree
 
@@ -284,8 +291,8 @@ class Lab:
         live, base = self.tree / "live" / lineage, self.tree.parent
         key = (lineage, names, key_type, tuple(extra))
         if key in self._issued:
-            shutil.rmtree(base)
-            shutil.copytree(self._issued[key], base, symlinks=True)
+            shutil.rmtree(self.new_tree())
+            shutil.copytree(self._issued[key], base, symlinks=True, dirs_exist_ok=True)
             return live
         self.new_tree()
         self.issue(lineage, *names, key_type=key_type, extra=extra)
