@@ -51,7 +51,7 @@ endif
 
 # The tests that need no servers, under every other Python of this machine.
 test-others: .venv/stamp
-	tools/test-others $(BIN)/python $$(( $(JOBS) / 2 ))
+	@tools/test-others $(BIN)/python $$(( $(JOBS) / 2 ))
 
 lint: .venv/stamp
 	$(BIN)/ruff check .

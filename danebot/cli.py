@@ -97,7 +97,7 @@ def init(ctx: click.Context, lineages: tuple[str, ...], dry_run: bool) -> None: 
     certbot's renewals go to staging/LINEAGE from then on, and the key is kept. TLSA records that
     are published already are looked for at the usual ports and written to dane-ee.
     """
-    from danebot.verbs import init as verb
+    from danebot.verbs.care import init as verb
 
     ctx.exit(verb(_command(ctx), lineages, dry_run=dry_run))
 
@@ -114,7 +114,7 @@ def deinit(
     dry_run: bool,  # noqa: FBT001
 ) -> None:
     """Give lineages back to certbot (all staged ones if none is named)."""
-    from danebot.verbs import deinit as verb
+    from danebot.verbs.care import deinit as verb
 
     ctx.exit(verb(_command(ctx), lineages, drop_keys=drop_keys, dry_run=dry_run))
 
@@ -134,7 +134,7 @@ def renew(
 
     Prints nothing when all is well, or while a rollover waits for its records and their TTLs.
     """
-    from danebot.verbs import renew as verb
+    from danebot.verbs.renew import renew as verb
 
     ctx.exit(verb(_command(ctx), lineages, dry_run=dry_run, as_json=as_json))
 
@@ -173,7 +173,7 @@ def newkey(ctx: click.Context, /, lineage: str, **options: Any) -> None:  # noqa
     Keep the records that are there: the current key needs them until the new one is live. A next
     key that stands by is used instead of a new one.
     """
-    from danebot.verbs import newkey as verb
+    from danebot.verbs.newkey import newkey as verb
 
     if options.pop("emergency"):
         ctx.exit(_emergency(ctx, lineage, options))
@@ -188,7 +188,7 @@ def newkey(ctx: click.Context, /, lineage: str, **options: Any) -> None:  # noqa
 
 
 def _emergency(ctx: click.Context, lineage: str, options: dict[str, Any]) -> int:
-    from danebot.verbs_emergency import ACCEPTED, emergency
+    from danebot.verbs.emergency import ACCEPTED, emergency
 
     for name in ("adopt", "cancel", "key_type", "unprotected"):
         if options[name]:
@@ -223,7 +223,7 @@ def names(ctx: click.Context, /, lineage: str, **options: Any) -> None:  # noqa:
     Options may be repeated, or name several with commas between. dane-ee and dnsnames follow, and
     the new certificate is deployed as in a renewal.
     """
-    from danebot.verbs_names import names as verb
+    from danebot.verbs.names import names as verb
 
     ctx.exit(verb(_command(ctx), lineage, **options))
 
@@ -237,7 +237,7 @@ def status(ctx: click.Context, lineages: tuple[str, ...], as_json: bool) -> None
 
     Looks at the tree and at DNS now; without the right to read the tree, at the last run's report.
     """
-    from danebot.verbs_status import status as verb
+    from danebot.verbs.status import status as verb
 
     ctx.exit(verb(_command(ctx), lineages, as_json=as_json))
 
@@ -256,7 +256,7 @@ def status(ctx: click.Context, lineages: tuple[str, ...], as_json: bool) -> None
 @click.pass_context
 def tlsa(ctx: click.Context, lineage: str, form: str, as_json: bool) -> None:  # noqa: FBT001
     """Print the TLSA records that ought to be published now, what to add, what to remove."""
-    from danebot.verbs_status import tlsa as verb
+    from danebot.verbs.status import tlsa as verb
 
     ctx.exit(verb(_command(ctx), lineage, form, as_json=as_json))
 
@@ -271,7 +271,7 @@ def publish(ctx: click.Context, lineages: tuple[str, ...], dry_run: bool) -> Non
     As configured under [publish]: by DNS UPDATE, by a program, or by hand (then it prints them).
     Looks at every authoritative server afterwards. `renew` does the same by itself.
     """
-    from danebot.verbs_publish import publish as verb
+    from danebot.verbs.publish import publish as verb
 
     ctx.exit(verb(_command(ctx), lineages, dry_run=dry_run))
 
@@ -315,7 +315,7 @@ def verify(ctx: click.Context, /, targets: tuple[str, ...], **options: Any) -> N
     A domain stands for all its mail exchangers. Changes nothing and needs no rights. With --json
     there is one object a line for each target.
     """
-    from danebot.verbs_verify import verify as verb
+    from danebot.verbs.verify import verify as verb
 
     ctx.exit(verb(_command(ctx), targets, options))
 

@@ -70,7 +70,7 @@ def _details(report: Report, now: datetime, verbosity: int) -> Iterator[str]:
         for finding in report.findings:
             yield f"[{_word(finding)}] {finding}"
     if verbosity >= _EVERYTHING:
-        from danebot.render_verify import host_lines
+        from danebot.render.report import host_lines
 
         yield from host_lines(report, now)
 

@@ -10,7 +10,7 @@ import click
 
 from danebot.domain.findings import Severity
 from danebot.errors import DanebotError, NameChangeError, NameSyntaxError
-from danebot.verbs import click_echo
+from danebot.verbs.common import ATTENTION, FINE, click_echo
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from danebot.jobs.context import Context
     from danebot.jobs.names import Intent
     from danebot.jobs.survey import LineageView
-
-_FINE, _ATTENTION = 0, 1
 
 
 class _Outcome(NamedTuple):
@@ -75,7 +73,7 @@ def _list(context: Context, name: str) -> int:
     staged, _ = names_of(context, name)
     for one in sorted(staged.chain.names):
         click_echo(str(one))
-    return _FINE
+    return FINE
 
 
 def _dry(console: Console, context: Context, name: str, wish: Wish) -> int:
@@ -97,7 +95,7 @@ def _dry(console: Console, context: Context, name: str, wish: Wish) -> int:
             console.say(f"{name}: {words} {line}")
     _warn(console, name, intent)
     console.say("nothing was changed")
-    return _FINE
+    return FINE
 
 
 def _change(console: Console, context: Context, name: str, wish: Wish) -> int:
@@ -131,7 +129,7 @@ def _publish(console: Console, outcome: _Outcome, started: datetime, ended: date
     from danebot.jobs.textfile import write_textfile
 
     worst = max((f.severity for f in outcome.findings), default=Severity.INFO)
-    status = _ATTENTION if worst >= Severity.WARNING else _FINE
+    status = ATTENTION if worst >= Severity.WARNING else FINE
     try:
         write_snapshot(
             console.settings.snapshot,
@@ -148,7 +146,7 @@ def _publish(console: Console, outcome: _Outcome, started: datetime, ended: date
         reason = f"the status document could not be written: {exc}"
     if reason:
         console.warn(reason)
-    return _ATTENTION if reason else status
+    return ATTENTION if reason else status
 
 
 def _warn(console: Console, name: str, intent: Intent) -> None:

@@ -6,14 +6,12 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from danebot.domain.findings import Severity
-from danebot.verbs import planned_changes, record_run
+from danebot.verbs.common import ATTENTION, FINE, planned_changes, record_run
 
 if TYPE_CHECKING:
     from danebot.console import Console
     from danebot.jobs.context import Context
     from danebot.jobs.survey import LineageView
-
-_FINE, _ATTENTION = 0, 1
 
 
 def publish(console: Console, names: tuple[str, ...], *, dry_run: bool) -> int:
@@ -31,10 +29,10 @@ def publish(console: Console, names: tuple[str, ...], *, dry_run: bool) -> int:
     with console.locked():
         views, findings = publish_now(context, selected)
         worst = console.report(findings)
-        status = _ATTENTION if worst >= Severity.WARNING else _FINE
+        status = ATTENTION if worst >= Severity.WARNING else FINE
         for view in views:
             if _by_hand(console, context, view):
-                status = _ATTENTION
+                status = ATTENTION
         return record_run(console, context, "publish", started, status)
 
 
@@ -67,4 +65,4 @@ def _dry(console: Console, context: Context, names: Sequence[str]) -> int:
         for line in planned_changes(console, view):
             console.say(line)
     console.say("nothing was changed")
-    return _ATTENTION if found.unreadable else _FINE
+    return ATTENTION if found.unreadable else FINE

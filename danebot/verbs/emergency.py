@@ -6,7 +6,8 @@ import time
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from danebot.verbs import click_echo, run_renewal
+from danebot.verbs.common import ATTENTION, FINE, click_echo
+from danebot.verbs.renew import run_renewal
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from danebot.jobs.emergency import Successor
     from danebot.jobs.survey import LineageView
 
-_FINE, _ATTENTION = 0, 1
 ACCEPTED = "mail may be refused"
 """What an operator must say who would rather have a mismatch than go on with the key."""
 
@@ -74,7 +74,7 @@ def emergency(
         if first:
             _say_waits(console, successor, view, form)
         if not wait:
-            return _ATTENTION
+            return ATTENTION
         _sleep(console, context, view)
 
 
@@ -91,13 +91,13 @@ def _say_dry(console: Console, name: str, successor: Successor) -> int:
     else:
         console.say(f"{name}: would replace the current key at once")
     console.say("nothing was changed")
-    return _FINE
+    return FINE
 
 
 def _say_waits(console: Console, successor: Successor, view: LineageView, form: str) -> None:
     """The records to add, and the earliest time."""
     from danebot.domain.assess import duration, when
-    from danebot.render import nsupdate_lines, zone_lines
+    from danebot.render.lineage import nsupdate_lines, zone_lines
 
     name, add = view.state.name, view.publication.add
     if add:

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from adapters.nameserver import RECURSIVE, Nameserver, nameservers
-from danebot.render_verify import WORDS
+from danebot.render.report import WORDS
 
 SOA = "test 60 SOA ns.test. h.test. 1 2 3 4 5"
 

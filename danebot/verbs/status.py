@@ -7,14 +7,12 @@ from typing import TYPE_CHECKING
 from danebot.domain.assess import when
 from danebot.domain.names import printable
 from danebot.errors import DanebotError, RolloverError, TreeError
-from danebot.verbs import click_echo, dump
+from danebot.verbs.common import ATTENTION, FINE, click_echo, dump
 
 if TYPE_CHECKING:
     from danebot.console import Console
     from danebot.domain.findings import Finding
     from danebot.domain.snapshot import RunStatus, Snapshot
-
-_FINE, _ATTENTION = 0, 1
 
 
 def status(console: Console, names: tuple[str, ...], *, as_json: bool) -> int:
@@ -22,7 +20,7 @@ def status(console: Console, names: tuple[str, ...], *, as_json: bool) -> int:
     from danebot.jobs.context import system_clock
     from danebot.jobs.snapshot import lineage_statuses
     from danebot.jobs.survey import survey
-    from danebot.render import run_lines, status_lines
+    from danebot.render.lineage import run_lines, status_lines
 
     now = system_clock()
     tree = console.tree()
@@ -52,7 +50,7 @@ def status(console: Console, names: tuple[str, ...], *, as_json: bool) -> int:
     for finding in unreadable:
         console.warn(str(finding))
     troubled = any(f.severity in ("warning", "critical") for s in statuses for f in s.findings)
-    return _ATTENTION if troubled or unreadable else _FINE
+    return ATTENTION if troubled or unreadable else FINE
 
 
 def _last_report(console: Console) -> Snapshot:
@@ -77,7 +75,7 @@ def _last_renew(console: Console) -> RunStatus | None:
 def tlsa(console: Console, name: str, form: str, *, as_json: bool) -> int:
     """What ought to be published for one lineage."""
     from danebot.jobs.survey import survey
-    from danebot.render import nsupdate_lines, publication_lines
+    from danebot.render.lineage import nsupdate_lines, publication_lines
 
     tree = console.tree()
     tree.select((name,))
@@ -96,4 +94,4 @@ def tlsa(console: Console, name: str, form: str, *, as_json: bool) -> int:
             click_echo(line)
     if not views[0].state.owners:
         console.warn(f"{name} has no dane-ee file, so nothing is known of its TLSA records")
-    return _ATTENTION if publication.add else _FINE
+    return ATTENTION if publication.add else FINE

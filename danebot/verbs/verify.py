@@ -11,13 +11,12 @@ import click
 
 from danebot.domain.names import Hostname, Protocol, printable
 from danebot.errors import ConfigError, NameSyntaxError
+from danebot.verbs.common import ATTENTION, FINE
 
 if TYPE_CHECKING:
     from danebot.console import Console
     from danebot.domain.delivery import Report, Subject
     from danebot.jobs.verify import Inquiry
-
-_FINE, _ATTENTION = 0, 1
 
 
 def verify(console: Console, targets: Sequence[str], options: Mapping[str, Any]) -> int:
@@ -35,7 +34,7 @@ def verify(console: Console, targets: Sequence[str], options: Mapping[str, Any])
     for line in refused:
         console.warn(line)
     bad = asyncio.run(_run(console, subjects, inquiry, options))
-    return _ATTENTION if bad or refused else _FINE
+    return ATTENTION if bad or refused else FINE
 
 
 async def _run(
@@ -72,7 +71,7 @@ async def _run(
 
 def _rendered(report: Report, *, as_json: bool) -> Iterator[str]:
     from danebot.jobs.context import system_clock
-    from danebot.render_verify import document, tree
+    from danebot.render.report import document, tree
 
     if as_json:
         yield json.dumps(document(report))

@@ -1,0 +1,1 @@
+"""Values as lines for people, or as documents for programs."""

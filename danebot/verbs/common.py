@@ -1,0 +1,90 @@
+"""What several verbs share: output, and the record that every run leaves behind."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from danebot.errors import DanebotError
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from danebot.console import Console
+    from danebot.jobs.context import Context
+    from danebot.jobs.survey import LineageView
+
+FINE, ATTENTION = 0, 1
+
+
+def dump(value: object) -> str:
+    """A value as JSON that people can read, too."""
+    from danebot.adapters.codec import encode
+
+    return json.dumps(encode(value), indent=1)
+
+
+def click_echo(line: str) -> None:
+    """Print a line that was asked for, -q or not."""
+    import click
+
+    click.echo(line)
+
+
+def record_run(
+    console: Console,
+    context: Context,
+    verb: str,
+    started: datetime,
+    status: int,
+) -> int:
+    """Write the public snapshot after a run; failing to is a problem of its own."""
+    from danebot.jobs.snapshot import Scope, write_snapshot
+    from danebot.jobs.survey import survey
+
+    try:
+        views = survey(context, context.tree.names()).views
+        write_snapshot(
+            context.settings.snapshot,
+            verb=verb,
+            scope=Scope.EVERYTHING,
+            started=started,
+            ended=context.clock(),
+            exit_status=status,
+            views=views,
+            findings=(),
+        )
+    except DanebotError as exc:
+        say_unwritten(console, exc, status)
+        return ATTENTION
+    return status
+
+
+def say_unwritten(console: Console, exc: DanebotError, status: int) -> None:
+    """The status document couldn't be written: news only if that is all that is wrong.
+
+    Whatever keeps a run from writing there has usually stopped it before, and was said then.
+    """
+    say = console.warn if status == FINE else console.detail
+    say(f"the status document could not be written: {exc}")
+
+
+def write_metrics(console: Console, status: int) -> int:
+    """The metrics of a run, where they are wanted."""
+    from danebot.jobs.textfile import write_textfile
+
+    reason = write_textfile(console.settings)
+    if reason:
+        console.warn(reason)
+    return ATTENTION if reason else status
+
+
+def planned_changes(console: Console, view: LineageView) -> list[str]:
+    """What would be published for a lineage, in lines."""
+    name = view.state.name
+    method = console.settings.publish(name).method.value
+    return [
+        f"{name}: would {word} ({method}): {record}"
+        for word, records in (("add", view.publication.add), ("remove", view.publication.remove))
+        for record in records
+    ]

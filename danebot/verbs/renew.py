@@ -1,0 +1,130 @@
+"""`danebot renew`: the daily job."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+from danebot.domain.findings import Code, Finding, Severity
+from danebot.errors import DanebotError
+from danebot.verbs.common import (
+    ATTENTION,
+    FINE,
+    dump,
+    planned_changes,
+    say_unwritten,
+    write_metrics,
+)
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from danebot.adapters.locks import TreeLock
+    from danebot.console import Console
+    from danebot.jobs.context import Context
+    from danebot.jobs.renew import Outcome
+    from danebot.jobs.snapshot import Scope
+    from danebot.jobs.survey import LineageView
+
+
+def renew(console: Console, names: tuple[str, ...], *, dry_run: bool, as_json: bool) -> int:
+    """The daily job."""
+    tree = console.tree()
+    selected = tree.select(names)
+    context = console.context(tree)
+    if dry_run:
+        return _renew_dry(console, context, selected)
+    from danebot.jobs.snapshot import Scope, lineage_statuses
+
+    scope = Scope.SOME if names else Scope.EVERYTHING
+    started = context.clock()
+    with console.locked() as lock:
+        outcome, status = run_renewal(
+            console, context, lock, selected, scope=scope, started=started
+        )
+    status = write_metrics(console, status)
+    console.report(outcome.findings)
+    if as_json:
+        console.say(dump({"lineages": lineage_statuses(outcome.views)}))
+    else:
+        say_removals(console, outcome.findings, outcome.views)
+    return status
+
+
+def run_renewal(
+    console: Console,
+    context: Context,
+    lock: TreeLock,
+    names: Sequence[str],
+    *,
+    scope: Scope,
+    started: datetime,
+    verb: str = "renew",
+) -> tuple[Outcome, int]:
+    """Do the daily job for ``names`` and publish what came of it; the exit status with it."""
+    from danebot.jobs.renew import renew as job
+    from danebot.jobs.snapshot import write_snapshot
+
+    outcome = job(context, console.certbot(), lock, names, scope)
+    worst = max((f.severity for f in outcome.findings), default=Severity.INFO)
+    status = ATTENTION if worst >= Severity.WARNING else FINE
+    context.tree.reader.keep()
+    try:
+        write_snapshot(
+            console.settings.snapshot,
+            verb=verb,
+            scope=scope,
+            started=started,
+            ended=context.clock(),
+            exit_status=status,
+            views=outcome.views,
+            findings=outcome.findings,
+        )
+    except DanebotError as exc:
+        stopped = any(f.code is Code.FILES_BROKEN for f in outcome.findings)
+        say_unwritten(console, exc, ATTENTION if stopped else FINE)
+        status = ATTENTION
+    return outcome, status
+
+
+def say_removals(
+    console: Console, findings: Iterable[Finding], views: Sequence[LineageView]
+) -> None:
+    """On the run that found an old key out of use, the records that may go now."""
+    retired = {f.lineage for f in findings if f.code is Code.RETIRED}
+    for view in views:
+        if view.state.name in retired and not console.settings.publish(view.state.name).in_renew:
+            for record in view.publication.remove:
+                console.say(f"danebot: {view.state.name}: remove: {record}")
+
+
+def _renew_dry(console: Console, context: Context, names: Sequence[str]) -> int:
+    """What a run would do, with nothing changed."""
+    from danebot.jobs.survey import survey
+
+    found = survey(context, names)
+    for finding in found.unreadable:
+        console.warn(str(finding))
+    for view in found.views:
+        console.say(f"{view.state.name}: {planned_words(view)}")
+        if context.settings.publish(view.state.name).in_renew:
+            for line in planned_changes(console, view):
+                console.say(line)
+        for finding in view.findings:
+            if finding.severity >= Severity.WARNING:
+                console.warn(str(finding))
+    console.say("nothing was changed")
+    return ATTENTION if found.unreadable else FINE
+
+
+def planned_words(view: LineageView) -> str:
+    """What a run would do with a lineage, in words."""
+    from danebot.domain.rollover import Phase
+
+    plan = view.plan
+    if plan.phase is Phase.BROKEN:
+        return "would first heal what an interrupted run left, then go on"
+    if plan.step is not None:
+        return f"would {plan.step.value}"
+    waiting = f", waiting: {plan.hold.value}" if plan.hold is not None else ""
+    return f"{plan.phase.value}{waiting}; certbot would renew it when due"
