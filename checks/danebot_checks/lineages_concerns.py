@@ -87,6 +87,8 @@ _LOOKED_UP = frozenset(
         "servers-unreachable",
     }
 )
+LOOKED_AT = frozenset({"current", "anchor"})
+"""Roles of the records by which senders find the live chain."""
 EXPIRY_WARNING, EXPIRY_CRITICAL = 0.2, 0.1
 """Of a lifetime: `danebot.domain.policy`'s, which takes 10 ms to import; a test compares them."""
 
@@ -234,7 +236,7 @@ def tlsa(
         notes += _keys(entry, name)
         told = {one.text("code") for one in entry.entries("findings")}
         for record in entry.entries("records"):
-            if record.text("role") != "current":
+            if record.text("role") not in LOOKED_AT:
                 continue
             records += 1
             if record.text("seen") == "seen everywhere":
@@ -246,9 +248,13 @@ def tlsa(
             where = ", ".join(record.texts("missing_at")) or record.text("seen")
             words = f"{record.text('owner')} TLSA {record.text('record')}: {where}"
             notes.append(Note(state, name, words, f"danebot status {name}", looked_up=True))
-    numbers = [performance("records", records, least=0), performance("seen", seen, least=0)]
     good = f"{counted(records, 'record')} of {counted(len(chosen), 'lineage')} seen everywhere"
-    return Judged(notes, good, numbers)
+    return Judged(notes, good, seen_numbers(records, seen))
+
+
+def seen_numbers(records: int, seen: int) -> list[str]:
+    """Performance data of ``tlsa``."""
+    return [performance("records", records, least=0), performance("seen", seen, least=0)]
 
 
 def _keys(entry: Entry, name: str) -> Iterator[Note]:

@@ -1,21 +1,31 @@
 """``--recheck``: another look at DNS for the current keys' records, with today's eyes.
 
-The severities are those of `danebot.domain.assess`; what that knows of the files is not known here,
-so an RRset that holds records but none of the lineage's own is taken for a mismatch.
+The severities are those of `danebot.domain.assess`.  What that knows of the files is not known
+here, save for the keys' digests: where other records than ``3 1 1`` stand that the document doesn't
+name, whether they fit the live chain, or overrule the live key's record, can't be told.  Nothing is
+called a mismatch then, and what the last run found of the lineage stays.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from typing import TYPE_CHECKING, NamedTuple
 
-from danebot.adapters.world import observer
+from danebot.adapters.authoritative import Observer
+from danebot.adapters.exchange import run
+from danebot.adapters.resolver import Resolver
+from danebot.adapters.steps import within
+from danebot.adapters.world import resolver_config
+from danebot.adapters.zones import Direct
 from danebot.config.settings import Settings
 from danebot.domain.addresses import parse_socket_address
 from danebot.domain.dns import Cause, Presence, Security, ServerOutcome
 from danebot.domain.names import DnsName
-from danebot.domain.tlsa import TlsaRecord
-from danebot_checks.lineages_concerns import Note
+from danebot.domain.tlsa import MatchingType, Selector, TlsaRecord, Usage, unusable_reason
+from danebot_checks.lineages_concerns import LOOKED_AT, Note
 from danebot_checks.plugin import State, UsageError
 
 if TYPE_CHECKING:
@@ -25,22 +35,98 @@ if TYPE_CHECKING:
     from danebot.domain.dns import OwnerObservation, TlsaAnswer
     from danebot_checks.lineages_document import Entry
 
+_SHARE = 0.85  # of the time for all of it; the rest is to print
+_TRIES = 8  # one silent server's part of that
+_LEAST_TRY = 0.5  # seconds
+_TRIES_AT_ONE = 2
+_PLAIN = (Usage.DANE_EE, Selector.SPKI, MatchingType.SHA2_256)
 
-def recheck(chosen: Sequence[Entry], options: argparse.Namespace) -> list[Note]:
-    """Look at every owner of a current record; `DanebotError` for what can't be asked."""
-    wanted: dict[tuple[str, DnsName], list[TlsaRecord]] = {}
+
+class Rechecked(NamedTuple):
+    """What DNS says now; ``settled`` are the lineages of which the document has no more to say.
+
+    ``seen`` is how many of ``records`` are seen everywhere.
+    """
+
+    notes: list[Note]
+    settled: frozenset[str]
+    records: int
+    seen: int
+
+
+@dataclass
+class _Wanted:
+    """What has to be at an owner: each of ``current``, and one of ``anchors`` or the live key's.
+
+    ``live`` is the key's ``3 1 1`` record, None if there is no key.
+    """
+
+    live: TlsaRecord | None
+    current: list[TlsaRecord] = field(default_factory=list)
+    anchors: list[TlsaRecord] = field(default_factory=list)
+
+    def lacking(self, records: Sequence[TlsaRecord]) -> list[TlsaRecord]:
+        """What is to be added to ``records``."""
+        lacking = [one for one in self.current if one not in records]
+        if self.anchors and not any(one in records for one in (*self.anchors, self.live)):
+            lacking.append(self.live or self.anchors[0])
+        return lacking
+
+    @property
+    def count(self) -> int:
+        """How many things have to be there."""
+        return len(self.current) + bool(self.anchors)
+
+    @property
+    def known(self) -> set[TlsaRecord | None]:
+        """The records that the document tells of."""
+        return {*self.current, *self.anchors, self.live}
+
+
+def recheck(chosen: Sequence[Entry], options: argparse.Namespace) -> Rechecked:
+    """Look at every owner of a live key's record; `DanebotError` for what can't be asked."""
+    wanted: dict[tuple[str, DnsName], _Wanted] = {}
     for entry in chosen:
         for record in entry.entries("records"):
-            if record.text("role") == "current":
+            role = record.text("role")
+            if role in LOOKED_AT:
                 at = (entry.text("name"), DnsName.parse(record.text("owner")))
-                wanted.setdefault(at, []).append(TlsaRecord.parse(record.text("record")))
+                here = wanted.setdefault(at, _Wanted(_live(entry)))
+                to = here.current if role == "current" else here.anchors
+                to.append(TlsaRecord.parse(record.text("record")))
+    seen = _observe(tuple(dict.fromkeys(owner for _, owner in wanted)), options)
+    notes: list[Note] = []
+    doubtful: set[str] = set()
+    count = 0
+    for (name, owner), here in wanted.items():
+        found = list(_judged(name, here, seen[owner]))
+        notes += found
+        count += here.count - min(len(found), here.count)
+        if _doubtful(here, seen[owner].answer):
+            doubtful.add(name)
+    settled = frozenset(name for name, _ in wanted) - doubtful
+    return Rechecked(notes, settled, sum(one.count for one in wanted.values()), count)
+
+
+def _live(entry: Entry) -> TlsaRecord | None:
+    key = entry.entry("current")
+    return TlsaRecord.parse(f"3 1 1 {key.text('digest')}") if key is not None else None
+
+
+def _observe(
+    owners: Sequence[DnsName], options: argparse.Namespace
+) -> Mapping[DnsName, OwnerObservation]:
+    """Within the plugin's time, which no silent server may use up alone."""
     named = tuple(_address(words) for words in options.resolver) if options.resolver else None
-    settings = Settings(resolvers=named, trust_resolver=options.trust_resolver)
-    owners = tuple(dict.fromkeys(owner for _, owner in wanted))
-    seen = observer(settings).observe_owners(owners) if owners else {}
-    return [
-        note for (name, owner), own in wanted.items() for note in _judged(name, own, seen[owner])
-    ]
+    if not owners:
+        return {}
+    config = resolver_config(Settings(resolvers=named, trust_resolver=options.trust_resolver))
+    budget = options.timeout * _SHARE
+    patience = max(budget / _TRIES, _LEAST_TRY)
+    timeout = min(config.timeout, timedelta(seconds=patience))
+    direct = Direct(timeout=min(patience, Direct().timeout), attempts=_TRIES_AT_ONE)
+    observer = Observer.of(Resolver(replace(config, timeout=timeout)), direct)
+    return run(within(observer.observe(owners), time.monotonic() + budget))
 
 
 def _address(words: str) -> SocketAddress:
@@ -50,28 +136,54 @@ def _address(words: str) -> SocketAddress:
     return found
 
 
-def _judged(name: str, own: Sequence[TlsaRecord], seen: OwnerObservation) -> Iterator[Note]:
+def _doubtful(wanted: _Wanted, answer: TlsaAnswer) -> bool:
+    """Whether the last run knew better: by its own look, or by the files."""
+    if answer.presence is Presence.UNKNOWN:
+        return answer.security is not Security.BOGUS
+    return answer.cause is Cause.UNTRUSTED or _strangers(wanted, answer)
+
+
+def _strangers(wanted: _Wanted, answer: TlsaAnswer) -> bool:
+    """Whether there are usable records that may fit the live chain, or overrule others."""
+    return any(
+        (one.usage, one.selector, one.mtype) != _PLAIN and unusable_reason(one) is None
+        for one in set(answer.records) - wanted.known
+    )
+
+
+def _judged(name: str, wanted: _Wanted, seen: OwnerObservation) -> Iterator[Note]:
     answer = seen.answer
+    lacking = wanted.lacking(answer.records)
     if answer.security is not Security.SECURE:
         yield _unsecured(name, answer)
-    elif not set(own) & set(answer.records) and answer.presence is Presence.PRESENT:
+    elif answer.records and lacking and not wanted.known & set(answer.records):
+        remedy = f"add now: {seen.owner}. IN TLSA {lacking[0]}"
         words = f"no TLSA record at {seen.owner} matches the live key: DANE senders defer mail"
-        yield Note(State.CRITICAL, name, words, f"add now: {seen.owner}. IN TLSA {own[0]}")
+        if _strangers(wanted, answer):
+            words = f"no TLSA record at {seen.owner} is the live key's own"
+            yield Note(State.WARNING, name, words, remedy)
+        else:
+            yield Note(State.CRITICAL, name, words, remedy)
     else:
-        for record in own:
-            if record not in answer.records:
-                words = f"the live key's TLSA record is missing ({answer.presence.value})"
-                remedy = f"add: {seen.owner}. IN TLSA {record}"
-                yield Note(State.WARNING, name, f"{words} at {seen.owner}", remedy)
+        for record in lacking:
+            words = f"the live key's TLSA record is missing ({answer.presence.value})"
+            remedy = f"add: {seen.owner}. IN TLSA {record}"
+            yield Note(State.WARNING, name, f"{words} at {seen.owner}", remedy)
     heard = [one for one in seen.all_servers if one.outcome is ServerOutcome.ANSWERED]
-    lacking = [str(one.server) for one in heard if not set(own) <= set(one.records)]
-    if lacking:
-        words = f"the live key's record at {seen.owner} is missing at {', '.join(lacking)}"
+    behind = [str(one.server) for one in heard if wanted.lacking(one.records)]
+    if behind:
+        words = f"the live key's record at {seen.owner} is missing at {', '.join(behind)}"
         yield Note(State.WARNING, name, words, "publish it, or see why that server lags")
-    if seen.unheard:
+    if seen.unheard and not _cut_off(seen):
         names = ", ".join(sorted(map(str, seen.unheard)))
         words = f"authoritative servers of {seen.owner} give no usable answer: {names}"
         yield Note(State.UNKNOWN, name, words, "mend them, or take them out of the NS set")
+
+
+def _cut_off(seen: OwnerObservation) -> bool:
+    """Whether this host reaches no authoritative server: then the resolver's word has to do."""
+    out_of_reach = (ServerOutcome.UNREACHABLE, ServerOutcome.NO_ROUTE)
+    return all(one.outcome in out_of_reach for one in seen.all_servers)
 
 
 def _unsecured(name: str, answer: TlsaAnswer) -> Note:

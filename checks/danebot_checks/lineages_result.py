@@ -9,18 +9,21 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
+from danebot.errors import DanebotError
 from danebot_checks.lineages_concerns import (
     LEVELS,
+    Judged,
     Note,
     expiry,
     findings,
     renewal,
     rollover,
+    seen_numbers,
     span,
     tlsa,
 )
 from danebot_checks.lineages_document import AbsentError, Entry, UnusableError, read_document
-from danebot_checks.plugin import Result, State, counted, performance
+from danebot_checks.plugin import Result, State, UsageError, counted, performance
 
 if TYPE_CHECKING:
     import argparse
@@ -53,10 +56,7 @@ def _judged(document: Entry, options: argparse.Namespace, now: datetime) -> Resu
     notes += [note for note in found if not (note.timed and note.lineage in timed)]
     notes += judged.notes
     if options.recheck:
-        from danebot_checks.lineages_recheck import recheck
-
-        notes = [note for note in notes if not note.looked_up]
-        notes += recheck(chosen, options)
+        notes, judged = _rechecked(chosen, options, notes, judged)
     unique = sorted(dict.fromkeys(notes), key=lambda note: -LEVELS.index(note.state))
     wrong = [note for note in unique if note.state is not State.OK]
     if wrong:
@@ -70,6 +70,24 @@ def _judged(document: Entry, options: argparse.Namespace, now: datetime) -> Resu
         _details(unique, chosen, options.verbose, now),
         [*judged.performance, _age(document, options, now)],
     )
+
+
+def _rechecked(
+    chosen: Sequence[Entry], options: argparse.Namespace, notes: list[Note], judged: Judged
+) -> tuple[list[Note], Judged]:
+    """With what DNS says now in place of what it said; what can't be asked hides nothing."""
+    from danebot_checks.lineages_recheck import recheck
+
+    try:
+        found = recheck(chosen, options)
+    except UsageError:
+        raise
+    except DanebotError as exc:
+        words = f"DNS could not be asked: {exc}"
+        return [*notes, Note(State.UNKNOWN, "", words, "see: danebot status")], judged
+    kept = [note for note in notes if not (note.looked_up and note.lineage in found.settled)]
+    numbers = seen_numbers(found.records, found.seen)
+    return [*kept, *found.notes], judged._replace(performance=numbers)
 
 
 def _chosen(document: Entry, names: Sequence[str]) -> tuple[list[Entry], list[Note]]:

@@ -8,6 +8,7 @@ batch concurrently and resumes the generator; one try per query, so that retries
 from __future__ import annotations
 
 import enum
+import time
 from collections.abc import Generator, Hashable, Iterable
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias, TypeVar
 
@@ -102,3 +103,26 @@ def each(keyed: dict[KeyT, Steps[ResultT]]) -> Steps[dict[KeyT, ResultT]]:
     """`together` for a mapping: the results under the same keys."""
     results = yield from together(keyed.values())
     return dict(zip(keyed, results, strict=True))
+
+
+def within(steps: Steps[ResultT], end: float) -> Steps[ResultT]:
+    """The same steps with no query waited for beyond ``end`` (of `time.monotonic`)."""
+    try:
+        batch = next(steps)
+        while True:
+            left = end - time.monotonic()
+            if left > 0:
+                replies = yield tuple(_shorter(query, left) for query in batch)
+            else:
+                replies = tuple(_LATE for _ in batch)
+            batch = steps.send(replies)
+    except StopIteration as stop:
+        result: ResultT = stop.value
+        return result
+
+
+_LATE: Reply = Failure(Trouble.TIMEOUT, "no time left")
+
+
+def _shorter(query: Query, left: float) -> Query:
+    return query if query.timeout <= left else query._replace(timeout=left)

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from danebot.adapters.resolvconf import ResolverConfig
 from danebot.adapters.resolver import Resolver
 from danebot.adapters.routing import Routing
-from danebot.adapters.steps import Failure, Query, Reply, ResultT, Steps, Trouble
+from danebot.adapters.steps import Steps, within
 from danebot.adapters.target import DEFAULT_LIMITS, Limits, Target
 from danebot.domain.delivery import (
     Criteria,
@@ -180,29 +180,6 @@ def _places(host: HostRoute, inquiry: Inquiry) -> tuple[Place, ...]:
         Family.IPV6: host.ipv6.records,
     }
     return tuple(Place(address) for address in families[inquiry.family])
-
-
-def within(steps: Steps[ResultT], end: float) -> Steps[ResultT]:
-    """The same steps with no query waited for beyond ``end`` (of `time.monotonic`)."""
-    try:
-        batch = next(steps)
-        while True:
-            left = end - time.monotonic()
-            if left > 0:
-                replies = yield tuple(_shorter(query, left) for query in batch)
-            else:
-                replies = tuple(_LATE for _ in batch)
-            batch = steps.send(replies)
-    except StopIteration as stop:
-        result: ResultT = stop.value
-        return result
-
-
-_LATE: Reply = Failure(Trouble.TIMEOUT, "no time left")
-
-
-def _shorter(query: Query, left: float) -> Query:
-    return query if query.timeout <= left else query._replace(timeout=left)
 
 
 def _criteria(inquiry: Inquiry, stops: Iterable[Stop]) -> Criteria:

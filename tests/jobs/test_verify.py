@@ -17,7 +17,7 @@ from adapters.probing import Certificates
 from adapters.services import HELO
 from danebot.adapters.resolvconf import Nameserver as At
 from danebot.adapters.resolvconf import ResolverConfig
-from danebot.adapters.steps import Ask, Failure, Query, Steps, Trouble
+from danebot.adapters.steps import Ask, Failure, Query, Steps, Trouble, within
 from danebot.domain.delivery import (
     DeliveryCode,
     Grade,
@@ -38,7 +38,6 @@ from danebot.jobs.verify import (
     parse_places,
     verify_many,
     verify_one,
-    within,
 )
 
 SOA = "example 60 SOA ns.example. h.example. 1 2 3 4 5"
