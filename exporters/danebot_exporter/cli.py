@@ -5,8 +5,10 @@ Exit status: 0 fine, 1 trouble, 2 usage.
 
 from __future__ import annotations
 
+import signal
 import sys
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,7 +18,7 @@ from danebot import __version__
 from danebot.errors import ConfigError, DanebotError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from danebot.config import Settings
 
@@ -80,6 +82,7 @@ def exporter(  # noqa: PLR0917 - click passes options so
 
     Serves /metrics, a page for people at /, /probe?target=DOMAIN&module=smtp for any domain, and
     /-/healthy. Reads the status document and the network, nothing else: run it as nobody.
+    After a change of danebot.toml, send it SIGHUP.
     """
     settings = _settings(config, snapshot)
     if textfile is not None:
@@ -89,24 +92,36 @@ def exporter(  # noqa: PLR0917 - click passes options so
         if fault is not None:
             click.echo(f"danebot-exporter: {fault}", err=True)
         return TROUBLE if fault is not None else FINE
-    return _serve(settings, listen, web_config, interval)
+    return _serve(settings, listen, web_config, interval, partial(_read, config, snapshot))
 
 
 def _settings(config: Path | None, snapshot: Path | None) -> Settings:
     """Danebot's settings; those in the usual place may be unreadable for nobody."""
-    from danebot.config import Settings, load
+    from danebot.config import Settings
 
     try:
-        settings = load(config)
+        return _read(config, snapshot)
     except ConfigError as exc:
         if config is not None:
             raise
         click.echo(f"danebot-exporter: going on without settings: {exc}", err=True)
-        settings = Settings()
+        return Settings() if snapshot is None else Settings(snapshot=snapshot)
+
+
+def _read(config: Path | None, snapshot: Path | None) -> Settings:
+    from danebot.config import load
+
+    settings = load(config)
     return settings if snapshot is None else replace(settings, snapshot=snapshot)
 
 
-def _serve(settings: Settings, listen: str, web_config: Path | None, interval: str) -> int:
+def _serve(
+    settings: Settings,
+    listen: str,
+    web_config: Path | None,
+    interval: str,
+    again: Callable[[], Settings],
+) -> int:
     from danebot.config.values import parse_duration
     from danebot_exporter.own import OwnMetrics
     from danebot_exporter.server import Server, complain
@@ -120,6 +135,16 @@ def _serve(settings: Settings, listen: str, web_config: Path | None, interval: s
     own = OwnMetrics()
     store = Store(settings, own.read_failed)
     where = _address(listen)
+
+    def reload(*_: object) -> None:
+        try:
+            store.configure(again())
+        except ConfigError as exc:
+            complain(f"{exc}; what was read before stays in force")
+        else:
+            complain("settings read again")
+
+    signal.signal(signal.SIGHUP, reload)
     try:
         server = Server(where, store, Gate(web_config), own)
     except OSError as exc:

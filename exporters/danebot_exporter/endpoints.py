@@ -55,6 +55,7 @@ class Judgement(enum.Enum):
     NO_DANE = "no-dane"  # served, but no secure records bind the sender
     NO_TLS = "no-tls"
     UNREACHABLE = "unreachable"
+    NO_ROUTE = "no-route"  # this host lacks the address family: says nothing of the service
 
 
 _OUTCOMES = {
@@ -64,7 +65,13 @@ _OUTCOMES = {
     Outcome.NOT_JUDGED: Judgement.NOT_JUDGED,
     Outcome.NOT_APPLICABLE: Judgement.NO_DANE,
 }
-_SILENT = {ProbeOutcome.NO_ADDRESS, ProbeOutcome.UNREACHABLE, ProbeOutcome.TIMEOUT}
+_SILENT = {
+    ProbeOutcome.NO_ADDRESS: Judgement.UNREACHABLE,
+    ProbeOutcome.UNREACHABLE: Judgement.UNREACHABLE,
+    ProbeOutcome.TIMEOUT: Judgement.UNREACHABLE,
+    ProbeOutcome.REFUSED: Judgement.UNREACHABLE,  # in words, before TLS was spoken of
+    ProbeOutcome.NO_ROUTE: Judgement.NO_ROUTE,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,10 +110,12 @@ class Report:
 
     @property
     def success(self) -> bool:
-        """Whether a sender authenticates the endpoint whichever address it takes."""
-        return bool(self.served) and all(
-            one.judgement is Judgement.AUTHENTICATED for one in self.served
-        )
+        """Whether a sender authenticates the endpoint whichever address it takes.
+
+        Addresses that this host has no way to don't count, unless there are no others.
+        """
+        judged = {one.judgement for one in self.served} - {Judgement.NO_ROUTE}
+        return judged == {Judgement.AUTHENTICATED}
 
 
 def endpoints_of(status: LineageStatus, settings: Settings) -> tuple[Watched, ...]:
@@ -140,8 +149,7 @@ def algorithm_of(key_type: str) -> Algorithm:
 def judgement(result: ProbeResult, verdict: Verdict | None) -> Judgement:
     """One word for a probe; ``verdict`` is None where no chain was judged."""
     if result.outcome is not ProbeOutcome.SERVED:
-        silent = result.outcome in _SILENT
-        return Judgement.UNREACHABLE if silent else Judgement.NO_TLS
+        return _SILENT.get(result.outcome, Judgement.NO_TLS)
     return Judgement.NO_DANE if verdict is None else _OUTCOMES[verdict.outcome]
 
 

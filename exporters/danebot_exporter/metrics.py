@@ -301,8 +301,8 @@ _E = Origin.ENDPOINTS
 ENDPOINT_SUCCESS = _metric(
     _E,
     "danebot_endpoint_probe_success",
-    "1 if DANE binds senders to the endpoint, and every address of it presents a chain that "
-    "authenticates; else 0.",
+    "1 if DANE binds senders to the endpoint, and every address of it that this host has a route "
+    "to presents a chain that authenticates; else 0.",
     "lineage",
     "endpoint",
 )

@@ -57,7 +57,11 @@ class Server(ThreadingHTTPServer):
         if not self._slots.acquire(blocking=False):
             self.shutdown_request(request)
             return
-        super().process_request(request, client_address)
+        try:
+            super().process_request(request, client_address)
+        except BaseException:  # no thread to be had
+            self._slots.release()
+            raise
 
     def process_request_thread(self, request: Any, client_address: Any) -> None:  # noqa: ANN401
         """One connection, from its handshake on."""
@@ -168,8 +172,19 @@ class Handler(BaseHTTPRequestHandler):
             self.send_header("Connection", "close")
         self.end_headers()
         if self.command != "HEAD":
-            for part in parts:
-                self.wfile.write(part)
+            self._send(parts)
+
+    def _send(self, parts: tuple[bytes, ...]) -> None:
+        """All of it within `_ANSWER`, however slowly the peer takes it; else `TimeoutError`."""
+        end = time.monotonic() + _ANSWER
+        for part in parts:
+            rest = memoryview(part)
+            while rest:
+                left = end - time.monotonic()
+                if left <= 0:
+                    raise TimeoutError
+                self.connection.settimeout(left)
+                rest = rest[self.connection.send(rest) :]
 
     def do_GET(self) -> None:
         """Answer, whatever happens."""

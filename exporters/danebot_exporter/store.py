@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from danebot.domain.snapshot import LineageStatus
     from danebot_exporter.document import Signature
 
+_OF_CONTENT = (Reason.DAMAGED, Reason.FOREIGN)
 Failed = Callable[[Reason], None]
 
 
@@ -34,6 +35,12 @@ class Store:
         self._watched: tuple[Watched, ...] = ()
         self._round = b""
         self._reports: Mapping[str, tuple[Report, ...]] = {}
+
+    def configure(self, settings: Settings) -> None:
+        """Go by other settings from now on."""
+        with self._lock:
+            self.settings = settings
+            self._looked = False
 
     @property
     def path(self) -> Path:
@@ -63,7 +70,7 @@ class Store:
             return self._fault
 
     def watched(self) -> tuple[Watched, ...]:
-        """The endpoints that the document names."""
+        """The endpoints that the document names, or named when it could last be read."""
         with self._lock:
             self._refresh()
             return self._watched
@@ -78,7 +85,9 @@ class Store:
 
     def _refresh(self) -> None:
         found = signature(self.path)
-        if self._looked and found == self._signature:
+        same = self._looked and found == self._signature
+        # What could not even be opened may be there again without having changed.
+        if same and (self._fault is None or self._fault.reason in _OF_CONTENT):
             return
         self._body = ()  # the old text may go before the new one comes: there are large ones
         seen: list[Watched] = []
@@ -86,8 +95,12 @@ class Store:
         def watch(status: LineageStatus) -> None:
             seen.extend(endpoints_of(status, self.settings))
 
+        before = self._fault
         self._body, self._fault = collect(self.path, watch)
-        self._watched = () if self._fault is not None else tuple(seen)
         self._looked, self._signature = True, found
-        if self._fault is not None and self._failed is not None:
+        if self._fault is None:
+            self._watched = tuple(seen)
+            return
+        told = same and before is not None and before.reason is self._fault.reason
+        if self._failed is not None and not told:
             self._failed(self._fault.reason)

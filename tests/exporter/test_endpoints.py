@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import resource
 import socket
 import ssl
 import time
@@ -22,16 +23,19 @@ from danebot.domain.certs import spki_der
 from danebot.domain.delivery import DeliveryCode, Grade
 from danebot.domain.names import Endpoint, Hostname, Protocol
 from danebot.domain.route import Dane
-from danebot.domain.served import Algorithm
+from danebot.domain.served import Algorithm, ProbeOutcome, ProbeResult
+from danebot_exporter.document import Reason
 from danebot_exporter.endpoints import (
     Judgement,
     Report,
     Watched,
     algorithm_of,
     endpoints_of,
+    judgement,
     look_at_all,
     render,
 )
+from danebot_exporter.endpoints import Served as Shown
 from danebot_exporter.probe import allowed, probe, subject_of
 from danebot_exporter.store import Store
 from danebot_exporter.watch import Watch
@@ -133,9 +137,9 @@ def test_authenticated(service: World) -> None:
     assert value(samples, "danebot_endpoint_probe_success", **labels) == 1
     assert value(samples, "danebot_endpoint_serves_current_key", **labels) == 1
     assert value(samples, "danebot_endpoint_round_duration_seconds") == 2.5
-    for judgement in Judgement:
-        found = value(samples, "danebot_endpoint_addresses", **labels, result=judgement.value)
-        assert found == (1 if judgement is Judgement.AUTHENTICATED else 0)
+    for each in Judgement:
+        found = value(samples, "danebot_endpoint_addresses", **labels, result=each.value)
+        assert found == (1 if each is Judgement.AUTHENTICATED else 0)
 
 
 def test_a_mismatch_and_another_key(service: World) -> None:
@@ -229,8 +233,44 @@ def test_a_round_is_kept(service: World, tmp_path: Path) -> None:
     assert store.reports[NAME][0].success
     assert b"danebot_endpoint_probe_success" in store.round
     path.unlink()
+    service.publish(bytes(32))
+    assert watch.round() == 1, "what is wrong at a service is told on, document or not"
+    assert b'result="mismatch"} 1\n' in store.round
+    sample.write(path, sample.snapshot())
     assert watch.round() == 0
     assert (store.round, complaints) == (b"", [])
+
+
+def test_a_document_that_could_not_be_opened_for_a_moment(tmp_path: Path) -> None:
+    """All descriptors in use, for instance; it doesn't change until the next run, a day later."""
+    path = sample.write(tmp_path / "status.json", sample.snapshot([sample.lineage(NAME)]))
+    failures: list[Reason] = []
+    store = Store(replace(Settings(), snapshot=path), failures.append)
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (3, hard))
+    try:
+        first, second = store.metrics(), store.metrics()
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert b"danebot_snapshot_readable 0\n" in b"".join(first)
+    assert first == second
+    assert len(failures) == 1, "one change that could not be read, however often it was tried"
+    assert b"danebot_snapshot_readable 1\n" in b"".join(store.metrics())
+    assert store.fault() is None
+
+
+def test_addresses_that_this_host_has_no_way_to() -> None:
+    """An exporter without IPv6 says nothing of a service's IPv6 address."""
+    endpoint = Endpoint(Hostname(NAME), 25, Protocol.SMTP)
+    lost = judgement(ProbeResult(endpoint, "2001:db8::25", ProbeOutcome.NO_ROUTE), None)
+    assert lost is Judgement.NO_ROUTE
+    refused = judgement(ProbeResult(endpoint, "192.0.2.25", ProbeOutcome.REFUSED), None)
+    assert refused is Judgement.UNREACHABLE
+    fine, away = Shown("127.0.0.1", Judgement.AUTHENTICATED, ""), Shown("2001:db8::25", lost, "")
+    report = Report(Watched("mail", endpoint, None), sample.NOW, 1.0, Dane.APPLIES, (fine, away))
+    assert report.success
+    assert not replace(report, served=(away,)).success
+    assert not replace(report, served=(replace(fine, judgement=refused), away)).success
 
 
 # ---- /probe ---------------------------------------------------------------------------------

@@ -1,0 +1,113 @@
+"""What keeps an exporter going for months: settings read anew, and nothing that piles up."""
+
+from __future__ import annotations
+
+import signal
+import socket
+import subprocess
+import threading
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from danebot.config import Settings
+from danebot_exporter import server as module
+from danebot_exporter.own import OwnMetrics
+from danebot_exporter.server import CONNECTIONS, Server
+from danebot_exporter.store import Store
+from danebot_exporter.webconfig import Gate
+from exporter import sample
+from exporter.running import exporter
+
+
+@pytest.fixture
+def document(tmp_path: Path) -> Path:
+    return sample.write(tmp_path / "status.json")
+
+
+# ---- settings that change ---------------------------------------------------------------------
+
+
+def test_sighup_has_it_read_the_settings_again(tmp_path: Path) -> None:
+    sample.write(tmp_path / "one.json", sample.snapshot([sample.lineage("one.example")]))
+    sample.write(tmp_path / "two.json", sample.snapshot([sample.lineage("two.example")]))
+    config = tmp_path / "danebot.toml"
+
+    def told(text: str, process: subprocess.Popen[str]) -> str:
+        config.write_text(text)
+        process.send_signal(signal.SIGHUP)
+        assert process.stderr is not None
+        return process.stderr.readline()
+
+    config.write_text(f'snapshot = "{tmp_path}/one.json"')
+    with exporter("--config", config) as found:
+        assert 'lineage="one.example"' in found.get("/metrics")[1]
+        assert "read again" in told(f'snapshot = "{tmp_path}/two.json"', found.process)
+        body = found.get("/metrics")[1]
+        assert 'lineage="two.example"' in body
+        assert 'lineage="one.example"' not in body
+        assert "stays in force" in told("snapshot = 1", found.process)
+        assert found.get("/metrics")[1].count('lineage="two.example"')
+    with exporter("--config", config_of(tmp_path), "--snapshot", tmp_path / "one.json") as found:
+        found.process.send_signal(signal.SIGHUP)
+        assert found.process.stderr is not None
+        assert "read again" in found.process.stderr.readline()
+        assert 'lineage="one.example"' in found.get("/metrics")[1], "the option is stronger"
+
+
+def config_of(directory: Path) -> Path:
+    path = directory / "other.toml"
+    path.write_text(f'snapshot = "{directory}/two.json"')
+    return path
+
+
+# ---- what lasts -------------------------------------------------------------------------------
+
+
+def test_connections_for_which_there_is_no_thread_take_no_slot(
+    document: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def nothing(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    own = OwnMetrics()
+    server = Server(
+        ("127.0.0.1", 0), Store(replace(Settings(), snapshot=document)), Gate(None), own
+    )
+    with server, monkeypatch.context() as changed:
+        changed.setattr(threading.Thread, "start", nothing)
+        for _ in range(CONNECTIONS + 1):
+            here, there = socket.socketpair()
+            with here, there, pytest.raises(RuntimeError):
+                server.process_request(here, ("", 0))
+        changed.undo()
+        here, there = socket.socketpair()
+        with here, there:
+            server.process_request(here, ("", 0))
+            there.sendall(b"GET /-/healthy HTTP/1.0\r\n\r\n")
+            assert there.recv(100).startswith(b"HTTP/1.1 200")
+
+
+def test_who_takes_an_answer_drop_by_drop_is_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever a part of it takes: the time is for all of it."""
+    monkeypatch.setattr(module, "_ANSWER", 1.0)
+    path = sample.write(
+        tmp_path / "status.json",
+        sample.snapshot([sample.lineage(f"{n}.example") for n in range(4000)]),
+    )
+    own = OwnMetrics()
+    server = Server(("127.0.0.1", 0), Store(replace(Settings(), snapshot=path)), Gate(None), own)
+    here, there = socket.socketpair()
+    with server, here, there:
+        server.process_request(here, ("", 0))
+        there.sendall(b"GET /metrics HTTP/1.0\r\n\r\n")
+        first = there.recv(1)
+        began = time.monotonic()
+        while there.recv(20000) and time.monotonic() - began < 10:
+            time.sleep(0.05)
+        assert first
+        assert time.monotonic() - began < 4
