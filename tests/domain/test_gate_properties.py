@@ -16,7 +16,7 @@ from danebot.domain.tlsa import TlsaRecord
 from domain.builders import DAY, HOUR, MINUTE, T0, UNREACHABLE
 from domain.gate_world import Watch, chain, renewal, shown, tlsa
 
-pytestmark = pytest.mark.once
+pytestmark = [pytest.mark.once, pytest.mark.no_cover]
 
 OLD_CA, NEW_CA = tlsa("2 1 1", by="A"), tlsa("2 1 1", by="B")
 KEY, OTHER = tlsa("3 1 1"), tlsa("3 1 1", key="somebody")

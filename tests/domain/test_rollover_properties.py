@@ -24,7 +24,7 @@ from danebot.domain.rollover import Observation, Phase, Plan, Repair, Step, plan
 from danebot.domain.tlsa import MatchingType
 from domain.builders import DAY, HOUR, MINUTE, MX, MX2, T0, blind, held, key_file, line, look, state
 
-pytestmark = pytest.mark.once
+pytestmark = [pytest.mark.once, pytest.mark.no_cover]
 
 KEYS = ("old", "new", "stranger")
 SERVERS = ("ns1", "ns2", "ns3")

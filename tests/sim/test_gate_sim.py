@@ -21,7 +21,7 @@ from domain.builders import DAY, T0, Rules
 from sim.gate import simulate_gate
 from sim.history import Feature, Outcome
 
-pytestmark = pytest.mark.once
+pytestmark = [pytest.mark.once, pytest.mark.no_cover]
 
 _FIRST = int(os.environ.get("DANEBOT_SIM_SEED", "0"))
 _HISTORIES = int(os.environ.get("DANEBOT_SIM_HISTORIES", "1600")) // 8

@@ -18,7 +18,7 @@ from domain import mutants
 from domain.builders import Rules
 from sim.history import Feature, Outcome, simulate
 
-pytestmark = pytest.mark.once
+pytestmark = [pytest.mark.once, pytest.mark.no_cover]
 
 _FIRST = int(os.environ.get("DANEBOT_SIM_SEED", "0"))
 _HISTORIES = int(os.environ.get("DANEBOT_SIM_HISTORIES", "1600"))
