@@ -123,7 +123,7 @@ def _observe(
     config = resolver_config(Settings(resolvers=named, trust_resolver=options.trust_resolver))
     budget = options.timeout * _SHARE
     patience = max(budget / _TRIES, _LEAST_TRY)
-    timeout = min(config.timeout, timedelta(seconds=patience))
+    timeout = min(config.timeout, timedelta(seconds=patience / len(config.nameservers)))
     direct = Direct(timeout=min(patience, Direct().timeout), attempts=_TRIES_AT_ONE)
     observer = Observer.of(Resolver(replace(config, timeout=timeout)), direct)
     return run(within(observer.observe(owners), time.monotonic() + budget))

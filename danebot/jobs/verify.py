@@ -49,8 +49,9 @@ MAX_ADDRESSES = 64
 """Addresses asked for one subject: as many as the prober talks to at once."""
 _DNS_SHARE = 0.5  # of the time for all of it
 _AHEAD = 20  # reports for each job that may wait for a slower one before them
-_TRIES = 6  # what one silent server may take of the time for all of it: a sixth
-_LEAST_TRY = 1.0  # but a second at least, since a resolver may have a long way to go
+_TRIES = 6  # what silent servers may take of the time for all of it, in one round: a sixth
+_ROUNDS = 4  # MX, addresses, and TLSA records at up to two names
+_LEAST_TRY = 1.0  # but a second where there is time: a resolver may have a long way to go
 _RESERVE = 0.05  # of the time, to judge and to print
 
 
@@ -217,7 +218,7 @@ def verify_one(
         route = exchange.run(route_steps(subject, Routing(Resolver(resolver))))
     else:
         budget = allowed.total_seconds()
-        patience = timedelta(seconds=max(_LEAST_TRY, budget / _TRIES))
+        patience = _patience(budget, len(resolver.nameservers))
         resolver = replace(resolver, timeout=min(resolver.timeout, patience))
         steps = route_steps(subject, Routing(Resolver(resolver)))
         route = exchange.run(within(steps, begin + budget * _DNS_SHARE))
@@ -228,6 +229,12 @@ def verify_one(
     results = iter(probe_all(targets, limits, helo=inquiry.helo) if targets else ())
     visits = [stop.visit([next(results) for _ in stop.targets]) for stop in stops]
     return assess(subject, route, visits, _criteria(inquiry, stops), clock())
+
+
+def _patience(budget: float, nameservers: int) -> timedelta:
+    """What one try at one of them may take: lookups that wait for each other are three or four."""
+    least = min(_LEAST_TRY, budget * _DNS_SHARE / _ROUNDS / nameservers)
+    return timedelta(seconds=max(least, budget / _TRIES / nameservers))
 
 
 def _tighter(limits: Limits, total: timedelta) -> Limits:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -240,6 +241,22 @@ def test_it_is_over_in_time(world: World) -> None:
 
 def query(timeout: float = 5) -> Query:
     return Query("127.0.0.1", 53, "example", 1, Ask.RECURSIVE, timeout)
+
+
+def test_a_nameserver_that_is_down_leaves_time_to_ask_the_next(world: World) -> None:
+    """Each of three lookups waits for the first nameserver; NRPE leaves eight seconds."""
+    host = world.host("mx.example", "127.0.0.9", port=25)
+    subject = world.mail("d.example", "mx.example")
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent:
+        silent.bind(("127.0.0.1", 0))
+        down = At("127.0.0.1", silent.getsockname()[1])
+        resolver = replace(
+            world.inquiry.resolver, nameservers=(down, *world.inquiry.resolver.nameservers)
+        )
+        places = {host: (Place("127.0.0.1", world.port),)}
+        inquiry = world.inquiry._replace(resolver=resolver, places=places)
+        report = verify_one(subject, inquiry, system_clock, timedelta(seconds=8))
+    assert report.findings[0].code is DeliveryCode.MISMATCH
 
 
 def two_rounds() -> Steps[list[object]]:
