@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
 _SHARE = 0.85  # of the time for all of it; the rest is to print
 _TRIES = 8  # one silent server's part of that
+_RESOLVER_TRIES = 4  # a resolver has to wait for silent servers itself
 _LEAST_TRY = 0.5  # seconds
 _TRIES_AT_ONE = 2
 _PLAIN = (Usage.DANE_EE, Selector.SPKI, MatchingType.SHA2_256)
@@ -122,8 +123,9 @@ def _observe(
         return {}
     config = resolver_config(Settings(resolvers=named, trust_resolver=options.trust_resolver))
     budget = options.timeout * _SHARE
+    share = timedelta(seconds=budget / _RESOLVER_TRIES / len(config.nameservers))
+    timeout = min(config.timeout, share)
     patience = max(budget / _TRIES, _LEAST_TRY)
-    timeout = min(config.timeout, timedelta(seconds=patience / len(config.nameservers)))
     direct = Direct(timeout=min(patience, Direct().timeout), attempts=_TRIES_AT_ONE)
     observer = Observer.of(Resolver(replace(config, timeout=timeout)), direct)
     return run(within(observer.observe(owners), time.monotonic() + budget))
