@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
 from danebot_checks.plugin import State, counted, performance
@@ -89,10 +89,8 @@ _LOOKED_UP = frozenset(
 )
 LOOKED_AT = frozenset({"current", "anchor"})
 """Roles of the records by which senders find the live chain."""
-EXPIRY_WARNING, EXPIRY_CRITICAL = 0.2, 0.1
-"""Of a lifetime: `danebot.domain.policy`'s, which takes 10 ms to import; a test compares them."""
-
-_DAY = timedelta(days=1)
+SKEW = timedelta(minutes=5)  # between the clocks of two hosts, should the file be carried over
+DAY = timedelta(days=1)
 _UNITS = (("d", 86400), ("h", 3600), ("min", 60), ("s", 1))
 
 
@@ -183,16 +181,19 @@ def renewal(
         return Judged([Note(State.WARNING, "", words, "run it, or enable its timer")], "", [])
     ended = last.needed("ended")
     notes: list[Note] = []
-    if now - ended > _DAY * options.max_age:
+    numbers: list[str] = []
+    if now - ended > DAY * options.max_age:
         words = f"danebot renew ran {span(now - ended)} ago"
         notes.append(Note(State.CRITICAL, "", words, "systemctl status danebot.timer"))
     if success is None:
         if last.number("exit_status"):
             notes.append(_failing("danebot renew has never succeeded", chosen, State.WARNING))
-        numbers = []
+    elif success > max(now, _written(document)) + SKEW:
+        words = f"the last success of danebot renew is {span(success - now)} in the future"
+        notes.append(_failing(words, chosen, State.WARNING))
     else:
-        days = (now - success) / _DAY
-        state = _outside(days, warning, critical)
+        days = (now - success) / DAY
+        state = outside(days, warning, critical)
         if state is not State.OK:
             words = f"danebot renew last succeeded {span(now - success)} ago"
             notes.append(_failing(words, chosen, state))
@@ -201,6 +202,11 @@ def renewal(
     if last.number("exit_status"):
         found = ", and found what other checks tell"
     return Judged(notes, f"danebot renew ran {span(now - ended)} ago{found}", numbers)
+
+
+def _written(document: Entry) -> datetime:
+    run = document.entry("run")
+    return run.needed("ended") if run is not None else datetime.min.replace(tzinfo=UTC)
 
 
 def _failing(words: str, chosen: Sequence[Entry], state: State) -> Note:
@@ -213,7 +219,8 @@ def _failing(words: str, chosen: Sequence[Entry], state: State) -> Note:
     return Note(state, "", words, "see: danebot renew -v")
 
 
-def _outside(value: float, warning: Range | None, critical: Range | None) -> State:
+def outside(value: float, warning: Range | None, critical: Range | None) -> State:
+    """How bad ``value`` is."""
     if critical is not None and not critical.match(value):
         return State.CRITICAL
     if warning is not None and not warning.match(value):
@@ -274,60 +281,6 @@ def _keys(entry: Entry, name: str) -> Iterator[Note]:
         yield Note(State.CRITICAL, name, "no usable key is live", f"see: danebot status {name}")
 
 
-# ---- expiry ---------------------------------------------------------------------------------
-
-
-def expiry(
-    document: Entry, chosen: Sequence[Entry], options: argparse.Namespace, now: datetime
-) -> Judged:
-    """The time left of live and of other staged certificates."""
-    del document
-    notes: list[Note] = []
-    least, shortest = None, ""
-    for entry in chosen:
-        name = entry.text("name")
-        live = entry.entry("live")
-        if live is None:
-            words = "no certificate is live"
-            notes.append(Note(State.UNKNOWN, name, words, f"danebot status {name}"))
-            continue
-        notes += _ends(name, "live", live, options, now)
-        left = (live.needed("not_after") - now) / _DAY
-        if least is None or left < least:
-            least, shortest = left, name
-        staged = entry.entry("staged")
-        if staged is not None and staged.text("fingerprint") != live.text("fingerprint"):
-            notes += _ends(name, "staged", staged, options, now)
-    if least is None:
-        return Judged(notes, "", [])
-    number = performance(
-        "certificate_days", least, warning=options.warning, critical=options.critical
-    )
-    good = f"{shortest} expires in {least:.0f} days"
-    if len(chosen) > 1:
-        good = f"the first of {counted(len(chosen), 'certificate')}, {good}"
-    return Judged(notes, good, [number])
-
-
-def _ends(
-    name: str, role: str, chain: Entry, options: argparse.Namespace, now: datetime
-) -> Iterator[Note]:
-    begins, ends = chain.needed("not_before"), chain.needed("not_after")
-    left = ends - now
-    remedy = "see why renewals fail: danebot renew -v"
-    if left <= timedelta(0):
-        yield Note(State.CRITICAL, name, f"{role} certificate expired {span(-left)} ago", remedy)
-        return
-    if (options.warning, options.critical) != (None, None):
-        state = _outside(left / _DAY, options.warning, options.critical)
-    else:
-        part = left / (ends - begins) if ends > begins else 0.0
-        state = State.WARNING if part < EXPIRY_WARNING else State.OK
-        state = State.CRITICAL if part < EXPIRY_CRITICAL else state
-    if state is not State.OK:
-        yield Note(state, name, f"{role} certificate expires in {span(left)}", remedy)
-
-
 # ---- rollover -------------------------------------------------------------------------------
 
 
@@ -350,7 +303,7 @@ def rollover(
             oldest = since
     numbers = [performance("rolling", rolling, least=0), performance("hooks", hooks, least=0)]
     if oldest is not None:
-        days = (now - oldest) / _DAY
+        days = (now - oldest) / DAY
         numbers.append(performance("key_days", days, warning=options.key_age))
     good = f"{counted(rolling, 'rollover')} on the way" if rolling else "none on the way"
     return Judged(notes, f"{good}, {counted(len(chosen), 'lineage')}", numbers)
@@ -392,4 +345,4 @@ def _afterwards(entry: Entry, options: argparse.Namespace, now: datetime) -> Ite
 
 
 def _late(age: timedelta, allowed: Range | None) -> bool:
-    return allowed is not None and not allowed.match(age / _DAY)
+    return allowed is not None and not allowed.match(age / DAY)

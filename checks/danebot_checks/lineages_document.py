@@ -52,6 +52,13 @@ class Entry:
         found = self._members.get(name)
         return 0 if found is None else int(self._typed(name, found, int))
 
+    def seconds(self, name: str) -> float | None:
+        """A duration."""
+        found = self._members.get(name)
+        if found is None:
+            return None
+        return float(self._typed(name, found, int if type(found) is int else float))
+
     def moment(self, name: str) -> datetime | None:
         """A time, as aware UTC."""
         text = self.text(name)

@@ -24,6 +24,7 @@ judged. Ranges are Nagios': 14: raises the alarm below 14, ~:2 above 2; numbers 
 """
 _RANGED = ("renewal", "expiry")
 _LONGEST = 3600.0
+_OLDEST = 3650.0
 
 
 def parse_options(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -35,8 +36,8 @@ def parse_options(arguments: Sequence[str] | None) -> argparse.Namespace:
     options = parser().parse_args(arguments)
     if not 1 <= options.timeout <= _LONGEST:
         raise UsageError(f"--timeout goes from 1 to {_LONGEST:g} seconds")
-    if not options.max_age > 0:
-        raise UsageError("--max-age must be above 0 days")
+    if not 0 < options.max_age <= _OLDEST:
+        raise UsageError(f"--max-age goes from above 0 to {_OLDEST:g} days")
     given = (options.warning, options.critical) != (None, None)
     if given and options.concern not in _RANGED:
         raise UsageError(f"--warning and --critical go with {' and '.join(_RANGED)}")
@@ -88,7 +89,7 @@ def _add_thresholds(parser: Parser) -> None:
         type=parse_range,
         metavar="DAYS",
         help="renewal: since it last succeeded (~:2.25); expiry: until a certificate ends "
-        "(a fifth of its lifetime)",
+        "(as danebot.toml says; a fifth of its lifetime)",
     )
     add(
         "-c",

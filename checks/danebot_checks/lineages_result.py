@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 from danebot.errors import DanebotError
 from danebot_checks.lineages_concerns import (
     LEVELS,
+    SKEW,
     Judged,
     Note,
-    expiry,
     findings,
     renewal,
     rollover,
@@ -23,6 +23,7 @@ from danebot_checks.lineages_concerns import (
     tlsa,
 )
 from danebot_checks.lineages_document import AbsentError, Entry, UnusableError, read_document
+from danebot_checks.lineages_expiry import expiry
 from danebot_checks.plugin import Result, State, UsageError, counted, performance
 
 if TYPE_CHECKING:
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _JUDGES = {"renewal": renewal, "tlsa": tlsa, "expiry": expiry, "rollover": rollover}
-_SKEW = timedelta(minutes=5)  # between the clocks of two hosts, should the file be carried over
 _FINDINGS, _EVERYTHING = 1, 2  # verbosity
 
 
@@ -112,7 +112,7 @@ def _fresh(document: Entry, options: argparse.Namespace, now: datetime) -> list[
     written = run.needed("ended") if run is not None else None
     if written is None:
         raise AbsentError(f"{options.snapshot} is damaged: it tells of no run")
-    if written > now + _SKEW:
+    if written > now + SKEW:
         words = f"the status document is {span(written - now)} ahead of this clock"
         return [Note(State.UNKNOWN, "", words, "see the clock, then run: danebot renew")]
     if now - written <= timedelta(days=options.max_age):

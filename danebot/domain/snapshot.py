@@ -163,6 +163,8 @@ class LineageStatus:
     retire_at: datetime | None = None
     rollover_at: datetime | None = None
     emergency_wait: timedelta | None = None
+    expiry_warning: timedelta | None = None
+    expiry_critical: timedelta | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,6 +231,8 @@ def lineage_status(
     awaiting, deployment, failure = memory.awaiting, memory.deployment, memory.promotion_failure
     next_key = state.next.key if state.next is not None else None
     ready_key = state.ready.key if state.ready is not None else None
+    served = state.serving.chain if state.serving is not None else None
+    lifetime = served.not_after - served.not_before if served is not None else None
     return LineageStatus(
         name=state.name,
         management=state.management.value,
@@ -266,6 +270,8 @@ def lineage_status(
         retire_at=retire_at(memory, policy),
         rollover_at=rollover_at(state, memory, policy),
         emergency_wait=emergency_wait(state, memory, policy, at) if state.required else None,
+        expiry_warning=lifetime * policy.expiry_warning if lifetime is not None else None,
+        expiry_critical=lifetime * policy.expiry_critical if lifetime is not None else None,
     )
 
 

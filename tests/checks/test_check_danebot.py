@@ -20,7 +20,8 @@ from danebot.domain.policy import Policy
 from danebot.domain.snapshot import SCHEMA, LineageStatus, Snapshot
 from danebot_checks import lineages_document
 from danebot_checks.lineages import outcome
-from danebot_checks.lineages_concerns import CONCERN_OF, EXPIRY_CRITICAL, EXPIRY_WARNING
+from danebot_checks.lineages_concerns import CONCERN_OF
+from danebot_checks.lineages_expiry import EXPIRY_CRITICAL, EXPIRY_WARNING
 from danebot_checks.lineages_options import CONCERNS
 from exporter import sample
 from exporter.running import ROOT
@@ -361,6 +362,7 @@ def test_hostile_words_forge_nothing(words: tuple[str, ...], status: Path, plugi
         ("expiry", "-w", "x"),
         ("tlsa", "--timeout", "0"),
         ("tlsa", "--max-age", "nan"),
+        ("tlsa", "--max-age", "inf"),
         ("tlsa", "--recheck", "--resolver", "nowhere"),
     ],
 )
@@ -370,6 +372,48 @@ def test_usage_errors_are_unknown_in_one_line(
     sample.write(status, document(sample.lineage(NAME)))
     told = plugin(*words)
     assert (told.state, len(told.lines)) == ("UNKNOWN", 1)
+    assert "internal error" not in told.text
+
+
+@pytest.mark.parametrize(
+    ("left", "soon", "state"),
+    [
+        (14, (None, None), "WARNING"),
+        (14, (9 * DAY, 4 * DAY), "OK"),
+        (8, (9 * DAY, 4 * DAY), "WARNING"),
+        (3, (9 * DAY, 4 * DAY), "CRITICAL"),
+        (40, (45 * DAY, 20 * DAY), "WARNING"),
+        (14, (45 * DAY, 20 * DAY), "CRITICAL"),
+    ],
+)
+def test_the_settings_say_what_soon_is(
+    left: int,
+    soon: tuple[timedelta | None, timedelta | None],
+    state: str,
+    status: Path,
+    plugin: Plugin,
+) -> None:
+    """``expiry_warning`` and ``expiry_critical`` of danebot.toml, for a live certificate."""
+    live = sample.certificate(NAME, age=(90 - left) * DAY)
+    lineage = replace(
+        sample.lineage(NAME),
+        live=live,
+        staged=live,
+        expiry_warning=soon[0],
+        expiry_critical=soon[1],
+    )
+    sample.write(status, document(lineage))
+    assert plugin("expiry").state == state
+    assert plugin("expiry", "-w", "1:").state == "OK"
+
+
+def test_a_success_in_the_future_is_none(status: Path, plugin: Plugin) -> None:
+    """The clock jumped ahead during a run, and renewals may fail unseen ever since."""
+    base = document(sample.lineage(NAME))
+    sample.write(status, replace(base, last_success=sample.NOW + 300 * DAY))
+    told = plugin("renewal")
+    assert told.state == "WARNING"
+    assert "in the future" in told.lines[0]
 
 
 # ---- what must agree with danebot ------------------------------------------------------------
