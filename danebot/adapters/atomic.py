@@ -7,8 +7,6 @@ a crash leaves nothing but a file that `remove_leftovers` knows.
 from __future__ import annotations
 
 import os
-import secrets
-import shutil
 from pathlib import Path
 
 from danebot.errors import TreeError
@@ -19,7 +17,7 @@ PRIVATE = 0o600
 
 def temporary(directory: Path) -> Path:
     """A fresh name in ``directory`` that recovery recognises as a leftover."""
-    return directory / f"{TEMP_PREFIX}{secrets.token_hex(8)}"
+    return directory / f"{TEMP_PREFIX}{os.urandom(8).hex()}"
 
 
 def sync_directory(directory: Path) -> None:
@@ -120,6 +118,8 @@ def remove_leftovers(directory: Path) -> None:
 
 
 def _remove_all(directory: Path) -> None:
+    import shutil
+
     try:
         shutil.rmtree(directory)
     except OSError as exc:

@@ -6,7 +6,6 @@ Logic without I/O (see `danebot.adapters.steps`).
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import timedelta
 
 from danebot.adapters.kinds import SOA, TLSA
@@ -30,11 +29,12 @@ from danebot.domain.tlsa import TlsaRecord
 _NSEC, _NSEC3 = 47, 50
 
 
-@dataclass(frozen=True, slots=True)
 class Observer:
     """Looks at TLSA owners; what several have in common is asked once."""
 
-    zones: Zones
+    def __init__(self, zones: Zones) -> None:
+        """Nothing is asked yet."""
+        self.zones = zones
 
     @classmethod
     def of(cls, resolver: Resolver, direct: Direct | None = None) -> Observer:

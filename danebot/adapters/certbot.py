@@ -8,14 +8,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from danebot.adapters.certbot_options import saved_options
-from danebot.adapters.certbot_words import Cause, cause_of, reason_of
-from danebot.adapters.process import Ending, run, search_path
+from danebot.adapters.process import Ended, Ending, run, search_path
 from danebot.errors import CertbotError, TreeError
 
 if TYPE_CHECKING:
+    from danebot.adapters.certbot_words import Cause
     from danebot.adapters.renewal_conf import RenewalConf
     from danebot.config import Settings
     from danebot.domain.keytype import KeyType
@@ -28,8 +27,7 @@ _CLEAN_UP = timedelta(minutes=1)  # certbot undoes changes and removes its chall
 _EVENT = {"DANEBOT_EVENT": "issued"}
 
 
-@dataclass(frozen=True, slots=True)
-class CertbotRun:
+class CertbotRun(NamedTuple):
     """One call of certbot that has ended.
 
     ``exit_status`` is negative for a signal's number, None if certbot could not be started.
@@ -98,6 +96,8 @@ class Certbot:
         Only `renew` reads what ``conf`` says of the CA, the challenge and its hooks, so all that is
         given as options.
         """
+        from danebot.adapters.certbot_options import saved_options
+
         options = key_type.certbot_options if key_type is not None else ()
         wanted = [word for name in names for word in ("-d", name)]
         return self._run(
@@ -128,15 +128,25 @@ class Certbot:
             grace=self.clean_up,
             environment={**self.environment, **_EVENT},
         )
+        cause, reason = _failure(ended, self.timeout)
         return CertbotRun(
             arguments=arguments,
             exit_status=ended.exit_status,
             ending=ended.ending,
-            cause=cause_of(ended),
-            reason=reason_of(ended, self.timeout),
+            cause=cause,
+            reason=reason,
             output=ended.lines,
             duration=ended.duration,
         )
+
+
+def _failure(ended: Ended, timeout: timedelta) -> tuple[Cause | None, str]:
+    """Why certbot failed; what its words are known by isn't loaded for a success."""
+    if ended.succeeded:
+        return None, ""
+    from danebot.adapters.certbot_words import cause_of, reason_of
+
+    return cause_of(ended), reason_of(ended, timeout)
 
 
 # ---- finding it -----------------------------------------------------------------------------

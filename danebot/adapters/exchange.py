@@ -9,12 +9,10 @@ from __future__ import annotations
 import errno
 import heapq
 import os
-import secrets
 import selectors
 import socket
 import time
 from collections import deque
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from danebot.adapters import wire
@@ -79,15 +77,17 @@ def decoded(received: bytes) -> Reply:
         return Failure(Trouble.MALFORMED, str(exc))
 
 
-@dataclass(eq=False, slots=True)
 class _Flight:
     """One query under way; over TCP, ``stream`` gathers what arrives."""
 
-    query: Query
-    packet: bytes
-    sock: socket.socket
-    stream: bytearray | None = None
-    landed: bool = False
+    def __init__(
+        self, query: Query, packet: bytes, sock: socket.socket, stream: bytearray | None = None
+    ) -> None:
+        self.query = query
+        self.packet = packet
+        self.sock = sock
+        self.stream = stream
+        self.landed = False
 
 
 def streamed(sent: bytes, received: bytes) -> Reply:
@@ -131,7 +131,7 @@ class _Exchange:
 
     def _launch(self, query: Query) -> None:
         """Send over UDP."""
-        packet = wire.encode(query, secrets.randbits(16))
+        packet = wire.encode(query, int.from_bytes(os.urandom(2), "big"))
         try:
             sock = start(query, socket.SOCK_DGRAM)
         except OSError as exc:

@@ -16,11 +16,8 @@ def load_memory(paths: LineagePaths) -> Memory:
 
     Starting anew costs waiting time, never safety, so a damaged file is no error.
     """
-    path = paths.staging / MEMORY
-    if not path.exists():
-        return Memory()
     try:
-        document = json.loads(read_bytes(path))
+        document = json.loads(read_bytes(paths.staging / MEMORY))
         if not isinstance(document, dict) or document.get("schema") != SCHEMA:
             return Memory()
         return decode(Memory, document)

@@ -12,14 +12,13 @@ import os
 import select
 import signal
 import subprocess
-import tempfile
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
+from typing import IO, NamedTuple
 
 from danebot.domain.names import printable
 
@@ -39,8 +38,7 @@ class Ending(enum.Enum):
     NOT_STARTED = "could not be started"
 
 
-@dataclass(frozen=True, slots=True)
-class Ended:
+class Ended(NamedTuple):
     """A program that has ended.
 
     ``exit_status`` is negative for a signal's number, None if nothing was started.  ``output`` is
@@ -86,19 +84,18 @@ def run(
     isn't waited for.
     """
     began = time.monotonic()
-    with tempfile.TemporaryFile() as given, _deferred_signals() as received:
+    with _deferred_signals() as received:
         try:
-            given.write(stdin)  # a file: a pipe would wait for a program that doesn't read
-            given.seek(0)
-            process = subprocess.Popen(
-                argv,
-                stdin=given if stdin else subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                cwd="/",
-                env={**os.environ, "PATH": search_path(), **environment},
-                start_new_session=True,
-            )
+            with _given(stdin) as given:
+                process = subprocess.Popen(
+                    argv,
+                    stdin=given,
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.STDOUT,
+                    cwd="/",
+                    env={**os.environ, "PATH": search_path(), **environment},
+                    start_new_session=True,
+                )
         except (OSError, ValueError) as exc:  # ValueError: a NUL in an argument
             reason = exc.strerror if isinstance(exc, OSError) else None
             return Ended(Ending.NOT_STARTED, None, reason or str(exc), timedelta(0))
@@ -116,13 +113,27 @@ def run(
     return Ended(ending, status, watch.output.decode("utf-8", "replace"), spent)
 
 
-@dataclass
+@contextmanager
+def _given(stdin: bytes) -> Iterator[IO[bytes] | int]:
+    """What a program is to read: a file, since a pipe would wait for one that doesn't read."""
+    if not stdin:
+        yield subprocess.DEVNULL
+        return
+    import tempfile
+
+    with tempfile.TemporaryFile() as file:
+        file.write(stdin)
+        file.seek(0)
+        yield file
+
+
 class _Watch:
     """A running program and what it has written so far."""
 
-    process: subprocess.Popen[bytes]
-    output: bytearray = field(default_factory=bytearray)
-    _open: bool = True
+    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+        self.process = process
+        self.output = bytearray()
+        self._open = True
 
     def ended(self) -> bool:
         """Whether the program itself has ended; it stays a zombie, so its group's id is taken."""

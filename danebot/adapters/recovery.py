@@ -75,7 +75,7 @@ def is_sound(tree: Tree, paths: LineagePaths) -> bool:
     try:
         staging, live = os.listdir(paths.staging), os.listdir(paths.live)
         archived = os.listdir(paths.archive)
-        littered = tree.littered(paths.conf.parent) or tree.littered(paths.staging.parent)
+        littered = any(map(tree.littered, (f"{tree.root}/renewal", f"{tree.root}/staging")))
     except OSError:
         return False
     if littered or has_strays((*staging, *live, *archived)):

@@ -5,7 +5,6 @@ All of it is logic without I/O: generators for a driver (see `danebot.adapters.s
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import Generic, NamedTuple, TypeVar
 
@@ -38,11 +37,12 @@ class Look(NamedTuple, Generic[RecordT]):
     response: Response | None = None
 
 
-@dataclass(frozen=True, slots=True)
 class Resolver:
     """A stub resolver that tells secure, insecure, bogus and unreachable apart."""
 
-    config: ResolverConfig
+    def __init__(self, config: ResolverConfig) -> None:
+        """Nothing is asked yet."""
+        self.config = config
 
     def lookup(self, kind: Kind[RecordT], name: DnsName) -> Steps[Answer[RecordT]]:
         """Ask for ``name``; trouble is in the answer."""
@@ -238,4 +238,4 @@ def records(
             found.add(kind.decode(rdata))
         except (DanebotError, MalformedError) as exc:
             rejects.append(printable(f"{kind.word} record: {exc}"))
-    return tuple(sorted(found, key=repr)), tuple(rejects)
+    return tuple(sorted(found, key=repr) if len(found) > 1 else found), tuple(rejects)

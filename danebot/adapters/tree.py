@@ -29,7 +29,7 @@ UNKNOWN_PREFIX = "unknown-"
 _VERSIONED = re.compile(r"(privkey|cert|chain|fullchain)(\d+)\.pem\Z")
 _STRAY = re.compile(rf"{re.escape(TEMP_PREFIX)}|previous_|(combo|nextkey)\.pem\.")
 _NO_WAIT = os.O_CLOEXEC | os.O_NONBLOCK
-_MAX_FILE = 4 * 1024 * 1024
+_USUAL_SIZE, _MAX_FILE = 32 * 1024, 4 * 1024 * 1024
 ParsedT = TypeVar("ParsedT")
 KindT = TypeVar("KindT", Chain, PublicKey)
 
@@ -41,7 +41,9 @@ def read_bytes(path: Path) -> bytes:
         with os.fdopen(descriptor, "rb") as file:
             if not stat.S_ISREG(os.fstat(descriptor).st_mode):
                 raise TreeError(f"{path} is not a regular file")
-            data = file.read(_MAX_FILE + 1)
+            data = file.read(_USUAL_SIZE)  # room for the most would be cleared for each
+            if len(data) == _USUAL_SIZE:
+                data += file.read(_MAX_FILE + 1 - _USUAL_SIZE)
     except OSError as exc:
         raise TreeError(f"cannot read {path}: {exc.strerror}") from exc
     if len(data) > _MAX_FILE:
@@ -72,7 +74,12 @@ class LineagePaths:
     @property
     def own(self) -> Path:
         """Where ``dane-ee`` and ``dnsnames`` are: staging, or live for a passed-through one."""
-        return self.staging if self.staging.is_dir() else self.live
+        return self.staging if self.staged else self.live
+
+    @property
+    def staged(self) -> bool:
+        """Whether danebot decides what this lineage's live serves."""
+        return os.path.isdir(self.staging)
 
     def archived(self, kind: str, version: int) -> Path:
         """One file of one version."""
@@ -96,22 +103,21 @@ class Reader:
 
     def chain(self, path: Path) -> Chain:
         """Parse a file of certificates, or `CertificateError`, or `TreeError`."""
-        return self._once(Chain, path)
+        return self._once(Chain, str(path))
 
     def key(self, path: Path) -> PublicKey:
         """Parse a private key's public half, or `CertificateError`, or `TreeError`."""
-        return self._once(PublicKey, path)
+        return self._once(PublicKey, str(path))
 
-    def _once(self, kind: type[KindT], path: Path) -> KindT:
-        file = str(path)
+    def _once(self, kind: type[KindT], file: str) -> KindT:
         try:
-            version = version_of(path.stat())
+            version = version_of(os.stat(file))
         except OSError as exc:
-            raise TreeError(f"cannot read {path}: {exc.strerror}") from exc
+            raise TreeError(f"cannot read {file}: {exc.strerror}") from exc
         known = self._parsed.get((kind, file))
         if known is None or known[0] != version:
             found = self._store.get(kind, file, version) if self._store is not None else None
-            known = self._parsed[kind, file] = (version, found or _parsed_file(kind, path))
+            known = self._parsed[kind, file] = (version, found or _parsed_file(kind, Path(file)))
         return cast("KindT", known[1])
 
     def keep(self) -> None:
@@ -143,12 +149,13 @@ class Reader:
     def version(self, paths: LineagePaths, version: int) -> Held | None:
         """One version of the archive; None unless all four files are there and agree."""
         try:
-            chain = self.chain(paths.archived("fullchain", version))
-            if self.chain(paths.archived("cert", version)).ders != chain.ders[:1]:
+            chain = self._once(Chain, f"{paths.archive}/fullchain{version}.pem")
+            if self._once(Chain, f"{paths.archive}/cert{version}.pem").ders != chain.ders[:1]:
                 return None
-            rest = paths.archived("chain", version)
-            others = self.chain(rest).ders if rest.stat().st_size else ()
-            held = Held(version, self.key(paths.archived("privkey", version)), chain)
+            rest = f"{paths.archive}/chain{version}.pem"
+            others = self._once(Chain, rest).ders if os.stat(rest).st_size else ()
+            key = self._once(PublicKey, f"{paths.archive}/privkey{version}.pem")
+            held = Held(version, key, chain)
         except (CertificateError, TreeError, OSError):
             return None
         return held if others == chain.ders[1:] and held.matches else None
@@ -176,8 +183,9 @@ class Tree:
             )
         self.root = root.absolute()
         self.reader = Reader(store)
-        self._litter: dict[Path, tuple[Version, bool]] = {}
+        self._litter: dict[str, tuple[Version, bool]] = {}
         self._confs: dict[str, tuple[object, RenewalConf]] = {}
+        self._paths: dict[str, tuple[RenewalConf | None, LineagePaths]] = {}
 
     def names(self) -> tuple[str, ...]:
         """The names of all lineages, sorted."""
@@ -200,32 +208,37 @@ class Tree:
 
     def conf(self, name: str) -> RenewalConf:
         """The renewal configuration of a lineage, as it is now."""
-        path = self.root / "renewal" / f"{name}.conf"
+        file = f"{self.root}/renewal/{name}.conf"
         try:
-            found = path.stat()
+            version = version_of(os.stat(file))
         except OSError:
-            return RenewalConf.read(path)  # says what is wrong
-        version = version_of(found)
+            return RenewalConf.read(Path(file))  # says what is wrong
         known = self._confs.get(name)
         if known is None or known[0] != version:
-            known = self._confs[name] = (version, RenewalConf.read(path))
+            known = self._confs[name] = (version, RenewalConf.read(Path(file)))
         return known[1]
 
     def paths(self, name: str) -> LineagePaths:
         """Where the parts of a lineage lie; an ``archive_dir`` below staging is certbot's slip."""
+        conf: RenewalConf | None
         try:
-            configured = self.conf(name).top("archive_dir")
+            conf = self.conf(name)
         except TreeError:
-            configured = ""
+            conf = None
+        known = self._paths.get(name)
+        if known is not None and known[0] is conf:
+            return known[1]
+        configured = conf.top("archive_dir") if conf is not None else ""
         archive = Path(configured) if configured else self.root / "archive" / name
         if archive == self.root / "staging" / name:
             archive = self.root / "archive" / name
-        return LineagePaths(name, self.root, archive)
+        paths = LineagePaths(name, self.root, archive)
+        self._paths[name] = conf, paths
+        return paths
 
     def read(self, name: str) -> LineageState:
         """Everything about one lineage; what can't be read is a fault in the value."""
         paths = self.paths(name)
-        staged = paths.staging.is_dir()
         faults: list[str] = []
         required = _parsed(paths.own / DANE_EE, parse_dane_ee, faults)
         names = _parsed(paths.own / DNSNAMES, parse_dnsnames, faults)
@@ -233,7 +246,7 @@ class Tree:
         combo = self.reader.combo(paths.live / COMBO)
         if live is None:
             faults.append(f"{paths.live}: the four links don't lead to one complete version")
-        if not staged:
+        if not paths.staged:
             return LineageState(
                 name,
                 Management.PASS_THROUGH,
@@ -245,7 +258,7 @@ class Tree:
             )
         if combo is None and (paths.live / COMBO).exists():
             faults.append(f"{paths.live / COMBO}: not a usable key and chain")
-        held = self.linked(paths, paths.staging)
+        held = self.linked(paths, paths.staging, live)
         if held is None:
             faults.append(f"{paths.staging}: the four links don't lead to one complete version")
         files = {n: self.reader.key_file(paths.staging / n) for n in (NEXT, READY)}
@@ -280,17 +293,25 @@ class Tree:
         os.close(descriptor)
         return False
 
-    def linked(self, paths: LineagePaths, directory: Path) -> Held | None:
-        """What the four links of ``directory`` hold; None unless they agree on one version."""
-        versions = {link_version(directory / f"{kind}.pem") for kind in KINDS}
+    def linked(
+        self, paths: LineagePaths, directory: Path, known: Held | None = None
+    ) -> Held | None:
+        """What the four links of ``directory`` hold; None unless they agree on one version.
+
+        ``known`` is a version that was read just before.
+        """
+        own = str(directory)
+        versions = {link_version(f"{own}/{kind}.pem") for kind in KINDS}
         version = versions.pop()
         if versions or version is None:
             return None
+        if known is not None and known.version == version:
+            return known
         return self.reader.version(paths, version)
 
-    def littered(self, directory: Path) -> bool:
+    def littered(self, directory: str) -> bool:
         """Whether strays lie in a directory that all lineages share; read anew once it changed."""
-        version = version_of(directory.stat())
+        version = version_of(os.stat(directory))
         known = self._litter.get(directory)
         if known is None or known[0] != version:
             known = self._litter[directory] = (version, has_strays(os.listdir(directory)))
@@ -303,11 +324,15 @@ class Tree:
         return all(str(Path(conf.top(setting)).parent) == staging for setting in PATH_SETTINGS)
 
     def _unknown(self, paths: LineagePaths) -> tuple[UnknownKey, ...]:
+        try:
+            names = os.listdir(paths.staging)
+        except OSError:
+            return ()
         found = []
-        for path in sorted(paths.staging.glob(f"{UNKNOWN_PREFIX}*.pem")):
-            file = self.reader.key_file(path)
+        for name in sorted(n for n in names if n.startswith(UNKNOWN_PREFIX) and n[-4:] == ".pem"):
+            file = self.reader.key_file(paths.staging / name)
             if file is not None and file.key is not None:
-                found.append(UnknownKey(file.key, path.name))
+                found.append(UnknownKey(file.key, name))
         return tuple(found)
 
 
@@ -324,21 +349,21 @@ def link_target(link: Path | str) -> str:
         return ""
 
 
-def link_version(link: Path) -> int | None:
+def link_version(link: Path | str) -> int | None:
     """The archive version that a link's target names; None if it isn't such a link."""
     match = _VERSIONED.match(link_target(link).rpartition("/")[2])
-    kind = link.name.removeprefix("previous_").removesuffix(".pem")
+    kind = str(link).rpartition("/")[2].removeprefix("previous_").removesuffix(".pem")
     return int(match[2]) if match is not None and match[1] == kind else None
 
 
 def sound_links(paths: LineagePaths, directory: Path) -> int | None:
     """The version that all four links lead to by their proper relative targets, if they do."""
-    version = link_version(directory / "privkey.pem")
-    base = os.path.relpath(paths.archive, directory)
+    own = str(directory)
+    version = link_version(f"{own}/privkey.pem")
+    base = os.path.relpath(paths.archive, own)
     try:
         sound = all(
-            os.readlink(directory / f"{kind}.pem") == f"{base}/{kind}{version}.pem"
-            for kind in KINDS
+            os.readlink(f"{own}/{kind}.pem") == f"{base}/{kind}{version}.pem" for kind in KINDS
         )
     except OSError:
         return None

@@ -8,7 +8,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from danebot.adapters.resolvconf import AdTrust, Nameserver, ResolverConfig, load_resolv_conf
-from danebot.adapters.target import Target
 from danebot.domain.names import DnsName, Endpoint, Hostname
 from danebot.domain.served import Algorithm, ProbeOutcome, ProbeResult
 from danebot.errors import NameSyntaxError
@@ -16,6 +15,7 @@ from danebot.errors import NameSyntaxError
 if TYPE_CHECKING:
     from danebot.adapters.ports import Prober, Publisher, TlsaObserver
     from danebot.adapters.steps import Cache
+    from danebot.adapters.target import Target
     from danebot.config import Settings
     from danebot.domain.dns import OwnerObservation, TlsaAnswer
 
@@ -117,6 +117,8 @@ class WireProber:
         return [*lost, *probe_all(targets, helo=own_name())]
 
     def _targets(self, lineage: str, endpoint: Endpoint, cache: Cache) -> list[Target]:
+        from danebot.adapters.target import Target
+
         setting = self._settings.endpoint(lineage, endpoint.host, endpoint.port)
         if setting is not None and setting.protocol is not None:
             endpoint = replace(endpoint, protocol=setting.protocol)

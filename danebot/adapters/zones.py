@@ -6,9 +6,10 @@ is not validated: it may add servers to ask and TTLs to wait for, never take one
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from datetime import timedelta
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 from danebot.adapters.kinds import AAAA, NS, SOA, A
 from danebot.adapters.rcodes import Rcode
@@ -26,8 +27,7 @@ _PARENT_WAVE = 4  # one address that answers is enough; ask few at a time
 _PARENT_WAVES = 4
 
 
-@dataclass(frozen=True, slots=True)
-class Direct:
+class Direct(NamedTuple):
     """How authoritative servers are asked: port, seconds to wait for one try, number of tries."""
 
     port: int = 53
@@ -47,8 +47,10 @@ class Direct:
         return reply
 
 
-@dataclass(frozen=True, slots=True)
-class ZoneServers:
+_DIRECT = Direct()
+
+
+class ZoneServers(NamedTuple):
     """The authoritative servers of a zone.
 
     ``names`` is the union of delegation and apex; ``ttl`` the largest of the NS RRsets.
@@ -61,16 +63,16 @@ class ZoneServers:
     ttl: timedelta | None = None
     servers: tuple[Server, ...] = ()
     unaddressed: tuple[tuple[Hostname, str], ...] = ()
-    silent: dict[str, Failure] = field(default_factory=dict)
+    silent: Mapping[str, Failure] = MappingProxyType({})
 
 
-@dataclass(slots=True)
 class _Found:
     """What is known of a zone's name servers so far."""
 
-    names: set[Hostname] = field(default_factory=set)
-    ttls: list[int] = field(default_factory=list)
-    glue: dict[Hostname, set[str]] = field(default_factory=dict)
+    def __init__(self) -> None:
+        self.names: set[Hostname] = set()
+        self.ttls: list[int] = []
+        self.glue: dict[Hostname, set[str]] = {}
 
     def add(self, response: Response, zone: DnsName) -> None:
         """Take in the NS RRset of ``zone`` from either section, with its glue."""
@@ -104,12 +106,13 @@ def zone_in(response: Response, name: str, rdtype: int) -> DnsName | None:
     return DnsName(apexes[0]) if apexes else None
 
 
-@dataclass(frozen=True, slots=True)
 class Zones:
     """Finds zones through a validating resolver, and their servers by asking these too."""
 
-    resolver: Resolver
-    direct: Direct = Direct()
+    def __init__(self, resolver: Resolver, direct: Direct = _DIRECT) -> None:
+        """Nothing is asked yet."""
+        self.resolver = resolver
+        self.direct = direct
 
     def zone_of(self, look: Look[Any], rdtype: int) -> Steps[DnsName | None]:
         """The zone that holds the canonical name of an answer; None if it can't be found."""

@@ -7,10 +7,10 @@ pointed out in a notice.  Later files override earlier ones, as they did when th
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from danebot.config.files import read_text
 from danebot.config.table import Sourced
@@ -48,8 +48,7 @@ class ShellDefaults:
     notices: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class _Variable:
+class _Variable(NamedTuple):
     words: tuple[str, ...]
     source: str
 
@@ -58,13 +57,13 @@ class _Variable:
         return self.words[0].strip() if self.words else ""
 
 
-@dataclass
 class _Reading:
     """The variables after all that was read so far."""
 
-    variables: dict[str, _Variable] = field(default_factory=dict)
-    exported: set[str] = field(default_factory=set)
-    notices: list[str] = field(default_factory=list)
+    def __init__(self) -> None:
+        self.variables: dict[str, _Variable] = {}
+        self.exported: set[str] = set()
+        self.notices: list[str] = []
 
     def not_read(self, source: str, what: str, why: str) -> None:
         self.notices.append(f"{source}: not read: {printable(what, 80)} ({why})")

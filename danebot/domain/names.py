@@ -38,6 +38,17 @@ def _normalise(text: str) -> str:
     return name
 
 
+def _is_address(name: str) -> bool:
+    """Most names needn't be tried: an address ends in a digit or has a colon."""
+    if ":" not in name and not name[-1].isdigit():
+        return False
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return True
+
+
 def _check_labels(name: str, original: str) -> None:
     for label in name.split("."):
         if not label or len(label) > _MAX_LABEL or not _LABEL.match(label):
@@ -79,11 +90,7 @@ class Hostname:
     def parse(cls, text: str) -> Hostname:
         """Read ``text``, or raise `NameSyntaxError`; addresses are refused."""
         name = _normalise(text)
-        try:
-            ipaddress.ip_address(name)
-        except ValueError:
-            pass
-        else:
+        if _is_address(name):
             raise NameSyntaxError(f"{text!r} is an address; DANE needs a host name")
         _check_labels(name, text)
         return cls(name)

@@ -9,6 +9,8 @@ def printable(text: str, limit: int = 200) -> str:
     Control characters, including C1 and bidirectional overrides, become ``\xNN`` or ``\uNNNN``.
     """
     shown = text if len(text) <= limit else text[: limit - 3] + "..."
+    if shown.isprintable():
+        return shown
     return "".join(
         char if char.isprintable() else char.encode("unicode_escape").decode("ascii")
         for char in shown

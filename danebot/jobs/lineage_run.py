@@ -71,7 +71,7 @@ class LineageRun:
     @property
     def staged(self) -> bool:
         """Whether danebot decides what this lineage's live serves."""
-        return self.paths.staging.is_dir()
+        return self.paths.staged
 
     def say(self, code: Code, severity: Severity, text: str, remedy: str = "") -> None:
         """Record what happened in this run."""

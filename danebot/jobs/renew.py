@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from danebot.domain.findings import Code, Finding, Severity
 from danebot.domain.names import printable
-from danebot.domain.publishing import Part
 from danebot.errors import DanebotError, LockedError
-from danebot.jobs.confirm import confirm, run_pending_hooks
 from danebot.jobs.lineage_run import LineageRun
-from danebot.jobs.publish import Attempt, Timing, attempt, conclude, read_back
-from danebot.jobs.revoke import revoke_pending
 from danebot.jobs.snapshot import Scope
 from danebot.jobs.survey import LineageView, keys_of_tree, observe_dns
 
@@ -22,10 +18,10 @@ if TYPE_CHECKING:
     from danebot.adapters.locks import TreeLock
     from danebot.domain.lineage import LineageState
     from danebot.jobs.context import Context
+    from danebot.jobs.publish import Attempt
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(NamedTuple):
     """What a run found and did: a view of each readable lineage, and all findings."""
 
     views: tuple[LineageView, ...]
@@ -47,7 +43,8 @@ def renew(
     _look(context, runs)
     for run in runs:
         _guard(run, run.make_next_key)
-    _publish(context, runs, Part.ADD)
+    published = [run for run in runs if context.settings.publish(run.name).in_renew]
+    _publish(context, published, "add")
     for run in runs:
         _guard(run, run.advance)
     context.progress("certbot renew")
@@ -57,13 +54,12 @@ def renew(
             _guard(run, run.heal)
             _guard(run, run.advance)
     for run in runs:
-        _guard(run, lambda run=run: run_pending_hooks(run, context))  # type: ignore[misc]
-        _guard(run, lambda run=run: confirm(run, context))  # type: ignore[misc]
-        _guard(run, lambda run=run: revoke_pending(run, context))  # type: ignore[misc]
+        _follow_up(context, run)
     _review(context, runs)
-    _publish(context, runs, Part.ADD)  # a key that was made in this run
-    _publish(context, runs, Part.REMOVE)
-    _review(context, runs)
+    _publish(context, published, "add")  # a key that was made in this run
+    _publish(context, published, "remove")
+    if published:
+        _review(context, runs)
     views = tuple(replace(run.view, probes=run.probes) for run in runs if run.view is not None)
     for run in runs:
         troubles += run.events
@@ -80,8 +76,26 @@ def _review(context: Context, runs: Sequence[LineageRun]) -> None:
             _guard(run, lambda run=run: run.review(in_use))  # type: ignore[misc]
 
 
-def _publish(context: Context, runs: Sequence[LineageRun], part: Part) -> None:
-    """Publish where that is configured; all lineages are looked at together afterwards."""
+def _follow_up(context: Context, run: LineageRun) -> None:
+    """What a deployment leaves to do; nothing for it is loaded where there was none."""
+    if run.memory.deployment is None:
+        return
+    from danebot.jobs.confirm import confirm, run_pending_hooks
+    from danebot.jobs.revoke import revoke_pending
+
+    _guard(run, lambda: run_pending_hooks(run, context))
+    _guard(run, lambda: confirm(run, context))
+    _guard(run, lambda: revoke_pending(run, context))
+
+
+def _publish(context: Context, runs: Sequence[LineageRun], which: Literal["add", "remove"]) -> None:
+    """Publish; all lineages are looked at together afterwards."""
+    if not runs:
+        return
+    from danebot.domain.publishing import Part
+    from danebot.jobs.publish import Timing, attempt, conclude, read_back
+
+    part = Part(which)
     tried: list[tuple[LineageRun, Attempt]] = []
 
     def one(run: LineageRun) -> None:
@@ -92,8 +106,7 @@ def _publish(context: Context, runs: Sequence[LineageRun], part: Part) -> None:
             tried.append((run, attempt(context, seen, part, Timing.WHEN_DUE, before)))
 
     for run in runs:
-        if context.settings.publish(run.name).in_renew:
-            _guard(run, lambda run=run: one(run))  # type: ignore[misc]
+        _guard(run, lambda run=run: one(run))  # type: ignore[misc]
     after = read_back(context, [each for _, each in tried])
     for run, each in tried:
         _guard(run, lambda run=run, each=each: run.published(conclude(context, each, after)))  # type: ignore[misc]
