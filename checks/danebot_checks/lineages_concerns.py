@@ -215,8 +215,8 @@ def _failing(words: str, chosen: Sequence[Entry], state: State) -> Note:
         failure = entry.entry("last_failure")
         if failure is not None:
             name, message = entry.text("name"), failure.text("message")
-            return Note(state, "", f"{words}; {name}: {message}", "see: danebot renew -v")
-    return Note(state, "", words, "see: danebot renew -v")
+            return Note(state, "", f"{words}; {name}: {message}", "see: danebot -v renew")
+    return Note(state, "", words, "see: danebot -v renew")
 
 
 def outside(value: float, warning: Range | None, critical: Range | None) -> State:
@@ -319,7 +319,7 @@ def _waits(entry: Entry, options: argparse.Namespace, now: datetime) -> Iterator
     due = entry.moment("phase_since") if phase == "due" else safe
     if due is not None and _late(now - due, options.due):
         words = f"the ready key is due for promotion since {span(now - due)}"
-        yield Note(State.WARNING, name, words, "see: danebot renew -v")
+        yield Note(State.WARNING, name, words, "see: danebot -v renew")
     since = entry.moment("key_since")
     if since is not None and _late(now - since, options.key_age):
         words = f"the current key is {span(now - since)} old"
@@ -333,7 +333,7 @@ def _afterwards(entry: Entry, options: argparse.Namespace, now: datetime) -> Ite
     if deployed is not None and confirmed is None and _late(now - deployed, options.unconfirmed):
         why = f"; hooks to run: {', '.join(hooks)}" if hooks else ""
         words = f"the chain live since {span(now - deployed)} is not confirmed on the wire{why}"
-        yield Note(State.WARNING, name, words, "see: danebot renew -v")
+        yield Note(State.WARNING, name, words, "see: danebot -v renew")
     publication = entry.entry("publication")
     remove = publication.texts("remove") if publication is not None else []
     if remove:

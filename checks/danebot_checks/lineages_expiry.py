@@ -73,7 +73,7 @@ def _ends(  # noqa: PLR0917 - one certificate, and how it is judged
 ) -> Iterator[Note]:
     begins, ends = chain.needed("not_before"), chain.needed("not_after")
     left = ends - now
-    remedy = "see why renewals fail: danebot renew -v"
+    remedy = "see why renewals fail: danebot -v renew"
     if left <= timedelta(0):
         yield Note(State.CRITICAL, name, f"{role} certificate expired {span(-left)} ago", remedy)
         return

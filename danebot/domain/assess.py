@@ -215,7 +215,7 @@ def _expiry(state: LineageState, policy: Policy, now: datetime) -> Iterator[Find
     chain = serving.chain
     left = chain.not_after - now
     lifetime = chain.not_after - chain.not_before
-    remedy = "see why renewals fail: danebot renew -v"
+    remedy = "see why renewals fail: danebot -v renew"
     if left <= timedelta(0):
         text = f"the live certificate expired {duration(-left)} ago"
         yield Finding(Code.EXPIRED, Severity.CRITICAL, state.name, text, remedy)

@@ -218,7 +218,7 @@ def expiring(name: str) -> LineageStatus:
                 "expires-soon",
                 "warning",
                 "the live certificate expires in 10 d",
-                "see why renewals fail: danebot renew -v",
+                "see why renewals fail: danebot -v renew",
             ),
         ),
     )
