@@ -8,7 +8,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Generic, NamedTuple, TypeVar
 
-from danebot.adapters.kinds import Kind
+from danebot.adapters.kinds import SOA, Kind
 from danebot.adapters.rcodes import Rcode
 from danebot.adapters.resolvconf import Nameserver, ResolverConfig
 from danebot.adapters.response import Chain, Response, seconds
@@ -81,7 +81,25 @@ class Resolver:
                         cause = Cause.DOMAIN
                     trouble = "does not recurse" if reply.rcode in _CONCLUSIVE else reply.words
                 troubles[f"resolver {nameserver}: {trouble}"] = None
+        if cause is Cause.DOMAIN and (yield from self._cut_off(name)):
+            cause = Cause.RESOLVER
+            troubles["nor does it find the top-level domain"] = None
         return Look(_unknown(name, cause, "; ".join(troubles)))
+
+    def _cut_off(self, name: DnsName) -> Steps[bool]:
+        """Whether the top-level domain can't be looked up either.
+
+        Then the resolver is cut off from the internet, and the failure says nothing of the name.
+        """
+        _, dot, top = name.text.rpartition(".")
+        if not dot:
+            return False
+        for nameserver in self.config.nameservers:
+            query = self._query(nameserver, SOA, DnsName(top), Ask.RECURSIVE, 0)
+            reply = yield from ask(query)
+            if isinstance(reply, Response) and reply.rcode != Rcode.SERVFAIL:
+                return False
+        return True
 
     def _query(
         self,

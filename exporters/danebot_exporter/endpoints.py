@@ -16,11 +16,11 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from danebot.domain.dane import Outcome, Profile, verify
+from danebot.domain.encounter import MAIL_PROTOCOLS
 from danebot.domain.keytype import RSA_BITS, KeyType
 from danebot.domain.names import (
     DnsName,
     Endpoint,
-    Protocol,
     TlsaOwner,
     Transport,
     default_protocol,
@@ -42,7 +42,6 @@ if TYPE_CHECKING:
     from danebot.domain.snapshot import LineageStatus
 
 AT_ONCE = 50
-SUBMISSION = 587
 
 
 class Judgement(enum.Enum):
@@ -165,9 +164,7 @@ def judge(result: ProbeResult, route: HostRoute, now: datetime) -> Served:
         return Served(
             result.address, Judgement.NO_DANE, route.dane.value, key=key, not_after=not_after
         )
-    mail = result.endpoint.protocol in {Protocol.SMTP, Protocol.LMTP}
-    smtp = mail and result.endpoint.port != SUBMISSION  # RFC 7672 is about MX hosts
-    profile = Profile.SMTP if smtp else Profile.GENERIC
+    profile = Profile.SMTP if result.endpoint.protocol in MAIL_PROTOCOLS else Profile.GENERIC
     verdict = verify(route.records, result.chain, route.references, now, profile)
     return Served(
         result.address,
