@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from danebot.domain.dns import OwnerObservation, Presence, ServerOutcome
 from danebot.domain.memory import Awaiting, Memory, OwnerMemory, Route, TtlSighting, Witness
-from danebot.domain.rrsets import remember_rrsets, watched_since
+from danebot.domain.rrsets import explained, remember_rrsets, watched_since
 from danebot.domain.schedule import remember_current
 from danebot.domain.sight import Observations, Obstacle, Seen, Sight, look_all, together
 
@@ -133,15 +133,21 @@ def _remember_awaited(
     match seen_awaited(sights, awaiting):
         case Seen.MISSING:
             unseen = now if _lacking(sights) else awaiting.unseen_at
-            served = _served_since(awaiting, sights, longest, now)
-            return replace(awaiting, unseen_at=unseen, served_since=served, seen_since=None)
+            awaiting = replace(awaiting, unseen_at=unseen)
+            if not _resolver_lags(sights):
+                return replace(awaiting, served_since=None, lagged_at=None, seen_since=None)
+            anew = awaiting.served_since is None or awaiting.seen_since is not None
+            served = now if anew else _since(awaiting, now)
+            return replace(awaiting, served_since=served, lagged_at=now, seen_since=None)
         case Seen.UNKNOWN:
             return awaiting
         case Seen.EVERYWHERE:
             since = _since(awaiting, now)
+            if not explained(awaiting.served_since, awaiting.lagged_at, longest):
+                since = now
             if state.ready is not None:  # a later mtime: someone began cooling again
                 since = min(max(since, state.ready.modified), now)
-            return replace(awaiting, served_since=since, seen_since=since)
+            return replace(awaiting, served_since=since, lagged_at=None, seen_since=since)
 
 
 def _heed(awaiting: Awaiting, lines: tuple[Required, ...], sights: tuple[Sight, ...]) -> Awaiting:
@@ -168,20 +174,10 @@ def _lacking(sights: tuple[Sight, ...]) -> bool:
     )
 
 
-def _served_since(
-    awaiting: Awaiting, sights: tuple[Sight, ...], longest: timedelta, now: datetime
-) -> datetime | None:
-    """Since when every server has what the resolver lacks; None if that isn't its cache alone.
-
-    A resolver that still lacks it after ``longest``, or lacks it again, has asked somebody else:
-    there is a server that can't be seen from here.
-    """
+def _resolver_lags(sights: tuple[Sight, ...]) -> bool:
+    """Whether every server has all records, and the resolver alone lacks some."""
     gaps = {gap.obstacle for sight in sights for gap in sight.gaps}
-    if gaps != {Obstacle.RESOLVER_LACKS} or not all(sight.servers_asked for sight in sights):
-        return None
-    since = _since(awaiting, now)
-    cached = awaiting.seen_since is None and now <= since + longest
-    return since if cached else None
+    return gaps == {Obstacle.RESOLVER_LACKS} and all(sight.servers_asked for sight in sights)
 
 
 def _since(awaiting: Awaiting, now: datetime) -> datetime:

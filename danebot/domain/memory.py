@@ -49,7 +49,9 @@ class Witness(enum.Enum):
 class RRsetSighting:
     """A TLSA RRset that was to be had for an owner, and the TTL under which it could be cached.
 
-    ``records`` are sorted.  ``first`` and ``until`` are as for `TtlSighting`.
+    ``records`` are sorted.  ``first`` and ``until`` are as for `TtlSighting`.  ``left_at`` is the
+    first look since which no server has it, though the resolver still had it, at ``lagged_at`` for
+    the last time.
     """
 
     records: tuple[TlsaRecord, ...]
@@ -57,6 +59,8 @@ class RRsetSighting:
     first: datetime
     until: datetime | None = None
     witness: Witness = Witness.RESOLVER
+    left_at: datetime | None = None
+    lagged_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,16 +86,17 @@ class Awaiting:
 
     ``unseen_at`` is the last look at which each of ``lines`` was lacking; without one, nothing is
     known of the TTLs before.  ``served_since`` is the first look since which every authoritative
-    server has all of them, unbroken, and ``seen_since`` the same once the resolver has them too.
-    They rest on ``witness``: on servers of every owner once these have been heard.
-    ``forgotten_at`` is the first look of a wait that began before it: what was observed earlier is
-    lost.
+    server has all of them, unbroken, and ``seen_since`` the same once the resolver has them too,
+    which it last had not at ``lagged_at``.  They rest on ``witness``: on servers of every owner
+    once these have been heard.  ``forgotten_at`` is the first look of a wait that began before it:
+    what was observed earlier is lost.
     """
 
     digest: bytes
     since: datetime
     unseen_at: datetime | None = None
     served_since: datetime | None = None
+    lagged_at: datetime | None = None
     seen_since: datetime | None = None
     lines: tuple[Required, ...] = ()
     witness: Witness = Witness.RESOLVER

@@ -34,9 +34,20 @@ def in_force(observation: OwnerObservation) -> frozenset[tuple[Records, timedelt
     answer = observation.answer
     if answer.security is Security.INSECURE and answer.cause is not Cause.UNTRUSTED:
         return frozenset()
-    found = [(answer.records, answer.ttl)] if answer.presence is Presence.PRESENT else []
-    found += [(server.records, server.ttl) for server in observation.all_servers if server.heard]
-    way = [alias.ttl for alias in answer.aliases]
+    cached = [(answer.records, answer.ttl)] if answer.presence is Presence.PRESENT else []
+    return _with_way(observation, cached) | _served(observation)
+
+
+def _served(observation: OwnerObservation) -> frozenset[tuple[Records, timedelta]]:
+    """Those that an authoritative server showed."""
+    heard = [server for server in observation.all_servers if server.heard]
+    return _with_way(observation, [(server.records, server.ttl) for server in heard])
+
+
+def _with_way(
+    observation: OwnerObservation, found: Iterable[tuple[Records, timedelta | None]]
+) -> frozenset[tuple[Records, timedelta]]:
+    way = [alias.ttl for alias in observation.answer.aliases]
     return frozenset(
         (tuple(sorted(set(records))), max([*way, ttl or timedelta(0)]))
         for records, ttl in found
@@ -63,24 +74,51 @@ def remember_rrsets(
     old: OwnerMemory, observation: OwnerObservation, now: datetime
 ) -> tuple[RRsetSighting, ...]:
     """The RRsets that may be in a cache still, those of this look added."""
-    found = in_force(observation)
+    found, served = in_force(observation), _served(observation)
     witness = Witness.SERVERS if observation.heard_any else Witness.RESOLVER
     known = observation.answer.presence is not Presence.UNKNOWN
     kept = []
     for one in old.rrsets:
-        sighting = replace(
-            one, first=min(one.first, now), until=one.until and min(one.until, now)
-        )  # the clock may have gone back
+        sighting = _not_later_than(one, now)
         silent = known and not observation.heard_any and one.witness is Witness.RESOLVER
         told = observation.heard_all or silent
-        if told and one.until is None and (one.records, one.ttl) not in found:
-            sighting = replace(sighting, until=now)
+        form = (one.records, one.ttl)
+        if form in served:
+            sighting = replace(sighting, left_at=None, lagged_at=None)
+        elif told and one.until is None and form not in found:
+            sighting = replace(sighting, until=_left(sighting) or now, left_at=None, lagged_at=None)
+        elif observation.heard_all and one.until is None:
+            sighting = replace(sighting, left_at=sighting.left_at or now, lagged_at=now)
         over = cached_until(sighting, old)
         if over is None or over + KEPT >= now:
             kept.append(sighting)
     kept += [RRsetSighting(records, ttl, now, None, witness) for records, ttl in sorted(found)]
     kept = list(dict.fromkeys(kept))
     return tuple(one for one in kept if not any(_covers(other, one) for other in kept))
+
+
+def _not_later_than(sighting: RRsetSighting, now: datetime) -> RRsetSighting:
+    """The sighting without a time in the future: the clock may have gone back."""
+    return replace(
+        sighting,
+        first=min(sighting.first, now),
+        until=sighting.until and min(sighting.until, now),
+        left_at=sighting.left_at and min(sighting.left_at, now),
+    )
+
+
+def _left(sighting: RRsetSighting) -> datetime | None:
+    """Since when no server has it, where the resolver's cache explains all that it showed since."""
+    fine = explained(sighting.left_at, sighting.lagged_at, sighting.ttl)
+    return sighting.left_at if fine else None
+
+
+def explained(since: datetime | None, lagged_at: datetime | None, ttl: timedelta) -> bool:
+    """Whether a cache alone explains that the resolver lagged behind all servers.
+
+    If it still did after the TTL it has asked somebody else: a server that can't be seen from here.
+    """
+    return since is None or lagged_at is None or since <= lagged_at <= since + ttl
 
 
 def _covers(one: RRsetSighting, other: RRsetSighting) -> bool:

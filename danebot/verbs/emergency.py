@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 ACCEPTED = "mail may be refused"
 """What an operator must say who would rather have a mismatch than go on with the key."""
 
-_LOOK_AGAIN = timedelta(seconds=10)
+_LOOK_AGAIN = timedelta(seconds=10)  # or sooner, where the TTLs are short
 _SHORTEST, _LONGEST = timedelta(seconds=1), timedelta(minutes=1)
 
 
@@ -75,7 +75,7 @@ def emergency(
             _say_waits(console, successor, view, form)
         if not wait:
             return ATTENTION
-        _sleep(console, context, view)
+        _sleep(console, context, view, min(successor.wait / 10, _LOOK_AGAIN))
 
 
 def _say_dry(console: Console, name: str, successor: Successor) -> int:
@@ -112,10 +112,10 @@ def _say_waits(console: Console, successor: Successor, view: LineageView, form: 
     console.say(f"{name}: the earliest safe time for the new key: {words}")
 
 
-def _sleep(console: Console, context: Context, view: LineageView) -> None:
-    """Until the safe time, or until it is worth another look."""
+def _sleep(console: Console, context: Context, view: LineageView, look_again: timedelta) -> None:
+    """Until the safe time, or for ``look_again`` while there is none."""
     safe: datetime | None = view.plan.safe.at if view.plan.safe is not None else None
-    left = safe - context.clock() if safe is not None else _LOOK_AGAIN
+    left = safe - context.clock() if safe is not None else look_again
     pause = min(max(left, _SHORTEST), _LONGEST)
     why = view.plan.hold.value if view.plan.hold is not None else view.plan.phase.value
     console.progress(f"{view.state.name}: waiting: {why}; Ctrl-C ends the wait, not the request")

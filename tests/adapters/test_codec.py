@@ -164,6 +164,7 @@ def test_the_forms_are_those_that_are_promised() -> None:
         "since": "2026-06-01T12:00:00.000005+00:00",
         "unseen_at": None,
         "served_since": None,
+        "lagged_at": None,
         "seen_since": None,
         "lines": [{"mtype": 1, "owner": "_25._tcp.mx.test"}],
         "witness": "authoritative servers",
@@ -182,6 +183,8 @@ def test_the_forms_are_those_that_are_promised() -> None:
                     "first": "2026-06-01T12:00:00+00:00",
                     "until": None,
                     "witness": "resolver alone",
+                    "left_at": None,
+                    "lagged_at": None,
                 }
             ],
             "watched_since": None,

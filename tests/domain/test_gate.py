@@ -115,6 +115,33 @@ def test_a_new_record_lets_it_pass_once_no_cache_lacks_it() -> None:
     assert deployed(site.look(T0 + 3 * HOUR, shown(A, B)))
 
 
+def test_the_resolver_s_cache_makes_nobody_wait_longer() -> None:
+    site = watch(SWITCHED, A)
+    assert held_back(site.look(T0, shown(A)))
+    assert held_back(site.look(T0 + HOUR, shown(A, B, resolver=(A,))))
+    assert held_back(site.look(T0 + 2 * HOUR, shown(A, B, resolver=(A,))))
+    assert held_back(site.look(T0 + 3 * HOUR - MINUTE, shown(A, B)), Hold.CACHES)
+    assert deployed(site.look(T0 + 3 * HOUR, shown(A, B)))
+
+
+def test_a_resolver_that_lags_longer_than_the_ttl_asked_somebody_unseen() -> None:
+    site = watch(SWITCHED, A)
+    for minutes in (60, 90, 121, 122):
+        assert held_back(site.look(T0 + minutes * MINUTE, shown(A, B, resolver=(A,))))
+    assert held_back(site.look(T0 + 3 * HOUR, shown(A, B)), Hold.CACHES)
+    assert held_back(site.look(T0 + 5 * HOUR - MINUTE, shown(A, B)), Hold.CACHES)
+    assert deployed(site.look(T0 + 5 * HOUR, shown(A, B)))
+
+
+def test_a_server_that_has_the_old_rrset_again_ends_the_excuse() -> None:
+    site = watch(SWITCHED, A)
+    assert held_back(site.look(T0 + HOUR, shown(A, B, resolver=(A,))))
+    assert held_back(site.look(T0 + HOUR + MINUTE, shown(A, B, at={"ns1": None, "ns2": (A,)})))
+    assert held_back(site.look(T0 + 2 * HOUR, shown(A, B)), Hold.CACHES)
+    assert held_back(site.look(T0 + 4 * HOUR - MINUTE, shown(A, B)), Hold.CACHES)
+    assert deployed(site.look(T0 + 4 * HOUR, shown(A, B)))
+
+
 def test_the_minimum_wait_counts_as_for_a_key() -> None:
     site = watch(SWITCHED, A)
     site.policy = Policy(min_wait=2 * DAY)

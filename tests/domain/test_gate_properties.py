@@ -79,15 +79,30 @@ def held_by_caches(looks: list[Sight]) -> list[list[TlsaRecord]]:
     found = []
     for index, one in enumerate(looks):
         for rrset in one.shown:
-            later = (
-                other.at
-                for other in looks[index + 1 :]
-                if other.heard_all and (sorted(rrset), one.ttl) not in forms(other)
-            )
-            until = next(later, None)
+            until = to_be_had_until(sorted(rrset), one.ttl, looks[index + 1 :])
             if until is None or now < until + one.ttl:
                 found.append(rrset)
     return found
+
+
+def to_be_had_until(rrset: list[TlsaRecord], ttl: timedelta, later: list[Sight]) -> datetime | None:
+    """When no server gave it out any more; None while one may.
+
+    A resolver that shows it no longer than its TTL afterwards has it from its cache.
+    """
+    told = [other for other in later if other.heard_all]
+    gone = next((n for n, other in enumerate(told) if (rrset, ttl) not in forms(other)), None)
+    if gone is None:
+        return None
+    left = gone
+    while left and (rrset, ttl) not in by_servers(told[left - 1]):
+        left -= 1
+    last_shown = told[gone - 1].at if left < gone else told[left].at
+    return told[left].at if last_shown <= told[left].at + ttl else told[gone].at
+
+
+def by_servers(one: Sight) -> list[tuple[list[TlsaRecord], timedelta]]:
+    return [(sorted(rrset), one.ttl) for rrset in (one.first, one.second) if rrset]
 
 
 def forms(one: Sight) -> list[tuple[list[TlsaRecord], timedelta]]:
