@@ -117,10 +117,13 @@ def _facts(status: LineageStatus, reports: tuple[Report, ...], now: datetime) ->
             yield _fact("Served", f"{probe.endpoint}{where}: {served}, {when(probe.at)}")
 
 
+_KINDS = {Judgement.AUTHENTICATED: "fine", Judgement.NO_ROUTE: "quiet"}
+
+
 def _answers(report: Report) -> Html:
     parts = []
     for one in report.served:
-        kind = "fine" if one.judgement is Judgement.AUTHENTICATED else "critical"
+        kind = _KINDS.get(one.judgement, "critical")
         where = f" [{one.address}]" if one.address else ""
         detail = "" if kind == "fine" else f", {one.detail}"
         chip = tag("span", one.judgement.value, class_=f"chip {kind}")

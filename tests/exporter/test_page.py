@@ -139,6 +139,20 @@ def test_what_services_were_seen_to_serve_counts(tmp_path: Path) -> None:
     assert order(attention) == ["c.example", "b.example"]
 
 
+def test_an_address_out_of_this_hosts_reach_is_no_alarm(tmp_path: Path) -> None:
+    path = sample.write(tmp_path / "status.json", sample.snapshot([sample.lineage("a.example")]))
+    served = [
+        Served("192.0.2.25", Judgement.AUTHENTICATED, ""),
+        Served("2001:db8::25", Judgement.NO_ROUTE, "no route to this address"),
+    ]
+    watched = Watched("a.example", Endpoint(Hostname("a.example"), 25, Protocol.SMTP), None)
+    report = Report(watched, NOW, 1.0, Dane.APPLIES, tuple(served))
+    body = page(path, Wish(), {"a.example": (report,)}, NOW)
+    assert "no-route a.example:25 [2001:db8::25], no route to this address" in text(body)
+    assert b'class="chip critical"' not in body
+    assert "Nothing to do." in text(body)
+
+
 def test_many_lineages_have_pages(tmp_path: Path) -> None:
     many = [sample.lineage(f"m{number:03}.example") for number in range(2 * PER_PAGE + 1)]
     assert order(made(tmp_path, *many, page="2"))[0] == f"m{PER_PAGE:03}.example"
