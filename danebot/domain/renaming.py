@@ -74,18 +74,14 @@ def parse_name(text: str) -> DnsName:
     return name
 
 
-def renaming(current: frozenset[DnsName], wish: Wish, known: Iterable[DnsName] = ()) -> Renaming:
+def renaming(current: frozenset[DnsName], wish: Wish) -> Renaming:
     """What ``wish`` makes of ``current``, or `NameChangeError`.
 
-    A name that a former, interrupted change has removed may still be ``known`` from the files.
+    A name that is there already, or gone already, is as wished: the same may be asked for twice.
     """
     both = sorted({*wish.add} & {*wish.remove})
     if both:
         raise NameChangeError(f"{both[0]} is to be added and removed")
-    strange = sorted({*wish.remove} - current - {*known})
-    if strange:
-        names = ", ".join(map(str, sorted(current)))
-        raise NameChangeError(f"{strange[0]} is not in the certificate, whose names are: {names}")
     after = frozenset(wish.exactly or current | {*wish.add}) - {*wish.remove}
     if not after:
         raise NameChangeError("a certificate needs a name: the last one can't be removed")

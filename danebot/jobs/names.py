@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING
 from danebot.adapters.atomic import write_file
 from danebot.adapters.recovery import recover
 from danebot.adapters.tree import DANE_EE, DNSNAMES, read_bytes
-from danebot.domain.dns import Presence
 from danebot.domain.names import TlsaOwner
 from danebot.domain.renaming import Renaming, Wish, renaming
+from danebot.domain.sight import matches_chain
 from danebot.domain.tlsa import Required, parse_dane_ee, parse_dnsnames
 from danebot.errors import CertbotError, DanebotError, RolloverError
 from danebot.jobs.confirm import confirm, run_pending_hooks
@@ -44,7 +44,7 @@ class Intent:
 
     ``unwatched`` and ``watched`` are lines that leave and enter ``dane-ee``, ``dropped`` and
     ``demanded`` names that leave and enter ``dnsnames``.  ``published`` are the owners below names
-    that the certificate lacks from then on, where there are TLSA records still; owners that another
+    that the certificate lacks from then on, where its TLSA records still are; owners that another
     lineage watches are not among them.
     """
 
@@ -85,12 +85,11 @@ def intend(context: Context, name: str, wish: Wish) -> Intent:
     """Work out a change, asking DNS but changing nothing."""
     staged, state = names_of(context, name)
     required, demanded = state.required or (), state.names or ()
-    hosts = (TlsaOwner.from_name(line.owner) for line in required)
-    known = (*demanded, *(host.base.dns_name for host in hosts if host is not None))
-    change = renaming(staged.chain.names, wish, known)
+    change = renaming(staged.chain.names, wish)
     unwatched = change.dropped_owners(required)
     kept = {line.owner for line in required} - {line.owner for line in unwatched}
     below = owners_below(context, {name: change.added}, {name: state.live})
+    watched = kept | _watched_by_others(context, name)
     wants_names = (context.tree.paths(name).own / DNSNAMES).exists()
     return Intent(
         change,
@@ -98,23 +97,27 @@ def intend(context: Context, name: str, wish: Wish) -> Intent:
         tuple(line for line in below[name] if line.owner not in kept),
         change.dropped_names(demanded),
         change.new_names(demanded) if wants_names else (),
-        _still_published(context, name, change, unwatched, kept),
+        _still_published(context, staged, change, unwatched, watched),
     )
 
 
 def _still_published(
     context: Context,
-    name: str,
+    staged: Held,
     change: Renaming,
     unwatched: Iterable[Required],
-    kept: set[DnsName],
+    watched: set[DnsName],
 ) -> tuple[DnsName, ...]:
+    """Where a record by which senders know this chain is left, and nobody looks after it."""
     owners = dict.fromkeys(line.owner for line in unwatched)
     owners |= dict.fromkeys(usual_owners(change.removed))
-    watched = kept | _watched_by_others(context, name)
     asked = tuple(owner for owner in owners if owner not in watched and _gone(change, owner))
     answers = context.observer.lookup_owners(asked) if asked else {}
-    return tuple(owner for owner in asked if answers[owner].presence is Presence.PRESENT)
+    return tuple(
+        owner
+        for owner in asked
+        if any(matches_chain(record, staged) for record in answers[owner].records)
+    )
 
 
 def _watched_by_others(context: Context, name: str) -> set[DnsName]:

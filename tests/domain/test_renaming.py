@@ -59,16 +59,23 @@ def test_what_an_interrupted_change_left_is_completed() -> None:
     """The certificate has changed, but the files haven't."""
     after = every("a.example", "d.example")
     wish = Wish((name("d.example"),), (name("b.example"),))
-    change = renaming(after, wish, known=[name("b.example")])
+    change = renaming(after, wish)
     assert change.before == change.after
     assert change.new_names([name("a.example")]) == (name("d.example"),)
     assert change.dropped_owners([line("_25._tcp.b.example")]) == (line("_25._tcp.b.example"),)
 
 
+def test_what_is_as_wished_already_changes_nothing() -> None:
+    present = name("a.example")
+    for wish in (Wish(add=(present,)), Wish(remove=(name("x.example"),)), Wish(exactly=tuple(NOW))):
+        change = renaming(NOW, wish)
+        assert change.before == change.after == NOW
+        assert change.dropped_owners([line(f"_25._tcp.{present}")]) == ()
+
+
 @pytest.mark.parametrize(
     ("wish", "words"),
     [
-        (Wish(remove=(name("x.example"),)), "x.example is not in the certificate, whose names"),
         (Wish(remove=tuple(NOW)), "the last one can't be removed"),
         (Wish((name("x.example"),), (name("x.example"),)), "is to be added and removed"),
     ],
