@@ -169,6 +169,16 @@ def plan(observation: Observation, memory: Memory, policy: Policy, now: datetime
     return _plan_awaited(base, observation, memory, policy, now)
 
 
+def after_plan(memory: Memory, planned: Plan) -> Memory:
+    """The memory without an attempt's failure, once nobody wants that attempt any more.
+
+    A schedule that wanted a key with the certificate waits again when that was renewed without it.
+    """
+    if planned.phase is Phase.STANDBY and memory.promotion_failure is not None:
+        return replace(memory, promotion_failure=None)
+    return memory
+
+
 def _useless_combo(state: LineageState) -> bool:
     """Whether ``combo.pem`` holds a key that isn't its chain's, and live and staging are sound."""
     live = state.live

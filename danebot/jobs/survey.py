@@ -24,7 +24,7 @@ from danebot.domain.retire import (
     publication,
     retire,
 )
-from danebot.domain.rollover import Observation, Plan, plan
+from danebot.domain.rollover import Observation, Plan, after_plan, plan
 from danebot.errors import DanebotError, TreeError
 
 if TYPE_CHECKING:
@@ -126,6 +126,7 @@ def view(
     memory = retire(remember(old, state, mine, now), state, mine, now)
     observation = Observation(state, mine, chain_distrust(context, state))
     planned = plan(observation, memory, policy, now)
+    memory = after_plan(memory, planned)
     wanted = publication(state, memory, mine, in_use)
     if wanted.remove:
         wanted = publication(state, memory, mine, in_use | _keys_leaving(context, state.name))

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from danebot.domain.memory import CurrentKey, Memory, Request, Urgency
+from danebot.domain.memory import CurrentKey, Failure, Memory, Request, Urgency
 from danebot.domain.policy import Occasion, Policy
-from danebot.domain.rollover import Hold, Phase, Step
+from danebot.domain.rollover import Hold, Phase, Step, after_plan
 from danebot.domain.safetime import emergency_wait
 from danebot.domain.schedule import rollover_at
 from domain.builders import DAY, HOUR, T0, Wait, blind, held, key, key_file, look, state
@@ -75,6 +75,19 @@ def test_the_calendar_makes_a_key_when_it_is_due() -> None:
 
 def test_a_cooled_key_stands_by() -> None:
     assert late(cooled(STANDING)) == (Phase.STANDBY, None, Hold.STANDS_BY)
+
+
+def test_a_failure_is_over_when_the_certificate_was_renewed_without_the_key() -> None:
+    """The CA refused, then the current key was renewed: the next key has time again."""
+    failure = Failure("rateLimited", 3, T0, T0 + HOUR, T0 + 2 * HOUR)
+    wait = cooled(EACH)
+    wait.memory = replace(wait.memory, promotion_failure=failure)
+    waiting = wait.look(T0 + 3 * HOUR, look("old", "new"))
+    assert waiting.phase is Phase.STANDBY
+    assert after_plan(wait.memory, waiting).promotion_failure is None
+    due = wait.look(T0 + 79 * DAY, look("old", "new"))
+    assert due.phase is Phase.DUE
+    assert after_plan(wait.memory, due).promotion_failure is failure
 
 
 def test_a_request_takes_it() -> None:

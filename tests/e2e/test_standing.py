@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import time
+from datetime import UTC, datetime
 
 import pytest
 
@@ -68,9 +70,19 @@ def test_a_certificate_that_is_due_earlier_keeps_its_key(site: Site) -> None:
     stands_by(site)
     before = versions(site)
     site.lab.make_due(MAIL)
+    refused_before(site)
     site.ok("renew")
+    assert memory(site)["promotion_failure"] is None  # the CA refused for the last certificate
     assert f"3 1 1 {combo(site)}" == old
     assert len(versions(site)) == len(before) + 1
+
+
+def refused_before(site: Site) -> None:
+    """As if the CA had refused the ready key, before its turn was put off."""
+    now = datetime.now(UTC).isoformat()
+    failure = {"message": "no", "count": 3, "first": now, "last": now, "retry_at": now}
+    document = {**memory(site), "promotion_failure": failure}
+    (site.staging / "rollover.json").write_text(json.dumps(document))
 
 
 def test_each_certificate_has_a_key_of_its_own() -> None:
