@@ -256,7 +256,9 @@ def _rollover(
             state.name,
             f"issuing with the ready key failed {failure.count} times since {when(failure.first)}, "
             f"next attempt after {when(failure.retry_at)}: {failure.message}",
-            "the live certificate is still renewed with the current key",
+            f"to try again at once: danebot newkey --emergency {state.name}"
+            if _urgent(memory)
+            else "the live certificate is still renewed with the current key",
         )
     silent = [g for s in plan.awaited for g in s.gaps if g.obstacle is Obstacle.SERVER_SILENT]
     if silent:
@@ -406,9 +408,7 @@ def _deployment(state: LineageState, memory: Memory) -> Iterator[Finding]:
 
 
 def _compromise(state: LineageState, plan: Plan, memory: Memory) -> Iterator[Finding]:
-    request = memory.request
-    urgent = request is not None and request.urgency is not Urgency.ORDINARY
-    if request is not None and urgent and state.current_key is not None:
+    if _urgent(memory) and state.current_key is not None:
         safe = f"from {when(plan.safe.at)} on" if plan.safe is not None else "once it is published"
         yield Finding(
             Code.KEY_COMPROMISED,
@@ -427,6 +427,11 @@ def _compromise(state: LineageState, plan: Plan, memory: Memory) -> Iterator[Fin
                 f"{pending.error}",
                 "danebot tries again at every renew; see certbot's log",
             )
+
+
+def _urgent(memory: Memory) -> bool:
+    request = memory.request
+    return request is not None and request.urgency is not Urgency.ORDINARY
 
 
 # ---- publication ----------------------------------------------------------------------------

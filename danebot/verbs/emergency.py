@@ -44,7 +44,7 @@ def emergency(
     tree.select((name,))
     context = console.context(tree)
     if dry_run:
-        return _say_dry(console, name, find_successor(context, name))
+        return _say_dry(console, name, find_successor(context, name), accepted=accepted)
     console.certbot()
     urgency = Urgency.MISMATCH_ACCEPTED if accepted else Urgency.EMERGENCY
     revocation = Revocation.WANTED if revoke else Revocation.LEFT
@@ -78,14 +78,16 @@ def emergency(
         _sleep(console, context, view, min(successor.wait / 10, _LOOK_AGAIN))
 
 
-def _say_dry(console: Console, name: str, successor: Successor) -> int:
+def _say_dry(console: Console, name: str, successor: Successor, *, accepted: bool) -> int:
     from danebot.domain.assess import duration
 
     if successor.key is None:
         console.say(f"{name}: would make a next key and print, or publish, its records")
     else:
         console.say(f"{name}: would use the next key {successor.key.digest.hex()}")
-    if successor.wait:
+    if accepted:
+        console.say(f"{name}: would replace the current key at once, whatever that does to mail")
+    elif successor.wait:
         words = f"{duration(successor.wait)} after its records are seen everywhere"
         console.say(f"{name}: would replace the current key {words}")
     else:

@@ -12,7 +12,14 @@ from danebot.domain.dns import OwnerObservation, Security, ServerOutcome
 from danebot.domain.findings import Code, Finding, Severity, worst
 from danebot.domain.lineage import KeyFile, LineageState, Management, UnknownKey
 from danebot.domain.looks import remember
-from danebot.domain.memory import Deployment, Failure, Memory, PendingHook
+from danebot.domain.memory import (
+    Deployment,
+    Failure,
+    Memory,
+    PendingHook,
+    Request,
+    Urgency,
+)
 from danebot.domain.policy import Policy
 from danebot.domain.rollover import Observation, plan
 from domain.builders import (
@@ -274,6 +281,16 @@ def test_a_failed_promotion_is_a_warning() -> None:
     text = findings[Code.PROMOTION_FAILED].text
     assert "3 times since 2026-06-01 12:00 UTC" in text
     assert "next attempt after 2026-06-11 13:00 UTC: rate limited" in text
+    assert "still renewed with the current key" in findings[Code.PROMOTION_FAILED].remedy
+
+
+def test_in_an_emergency_the_back_off_can_be_ended() -> None:
+    now = T0 + 10 * DAY
+    failure = Failure("unreachable", 1, T0, now, now + HOUR)
+    request = Request(key("new").digest, T0, Urgency.EMERGENCY)
+    memory = replace(waited(), promotion_failure=failure, request=request)
+    remedy = found(READY, GOOD, memory=memory, at=now)[Code.PROMOTION_FAILED].remedy
+    assert "danebot newkey --emergency mx.example.org" in remedy
 
 
 @pytest.mark.parametrize("distrust", ["self-signed", None])

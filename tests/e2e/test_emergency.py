@@ -136,6 +136,10 @@ def test_dry_run_tells_the_wait_and_changes_nothing(site: Site) -> None:
     said = site.ok("newkey", "--emergency", "--dry-run", MAIL)
     assert "would make a next key" in said
     assert "5 s after its records are seen everywhere" in said
+    words = ("--accept-mismatch", "mail may be refused")
+    said = site.ok("newkey", "--emergency", "--dry-run", *words, MAIL)
+    assert "at once, whatever that does to mail" in said
+    assert "seen everywhere" not in said
     assert sorted(path.name for path in site.staging.iterdir()) == before
 
 
