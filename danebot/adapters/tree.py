@@ -30,6 +30,7 @@ _VERSIONED = re.compile(r"(privkey|cert|chain|fullchain)(\d+)\.pem\Z")
 _STRAY = re.compile(rf"{re.escape(TEMP_PREFIX)}|previous_|(combo|nextkey)\.pem\.")
 _NO_WAIT = os.O_CLOEXEC | os.O_NONBLOCK
 _USUAL_SIZE, _MAX_FILE = 32 * 1024, 4 * 1024 * 1024
+_NO_NAMES = ("", ".", "..")  # they would lead to the directories that all lineages share
 ParsedT = TypeVar("ParsedT")
 KindT = TypeVar("KindT", Chain, PublicKey)
 
@@ -195,7 +196,8 @@ class Tree:
             raise TreeError(
                 f"cannot list {self.root / 'renewal'}: {exc.strerror}; run danebot as root"
             ) from exc
-        return tuple(sorted(f[:-5] for f in found if f.endswith(".conf") and f != ".conf"))
+        names = (file.removesuffix(".conf") for file in found if file.endswith(".conf"))
+        return tuple(sorted(name for name in names if name not in _NO_NAMES))
 
     def select(self, wanted: tuple[str, ...]) -> tuple[str, ...]:
         """``wanted``, or all names if it is empty; `UnknownLineageError` for any other name."""

@@ -13,17 +13,17 @@ from danebot.adapters.recovery import recover
 from danebot.adapters.tree import NEXT, READY, UNKNOWN_PREFIX, LineagePaths, read_bytes
 from danebot.domain.dns import Presence, ServerOutcome
 from danebot.domain.gate import anchored
+from danebot.domain.keytype import KeyType
 from danebot.domain.lineage import LineageState, Management
 from danebot.domain.looks import remember
 from danebot.domain.memory import Exposure, Memory, Request
 from danebot.domain.retire import OwnedRecord
 from danebot.domain.schedule import requested, scheduled, standing
-from danebot.errors import RolloverError, UnknownLineageError
+from danebot.errors import CertificateError, RolloverError, UnknownLineageError
 from danebot.jobs.survey import observe_dns
 
 if TYPE_CHECKING:
     from danebot.domain.keys import PublicKey
-    from danebot.domain.keytype import KeyType
     from danebot.domain.sight import Observations
     from danebot.jobs.context import Context
 
@@ -76,7 +76,7 @@ def stage(
         _refuse(state, protection)
     seen = observe_dns(context, [state])
     if awaited is None or not standby:
-        _refuse_exposed(paths, memory, adopt)
+        _refuse_exposed(paths, state, memory, adopt)
         awaited = add_key(context, state, seen, key_type=key_type, adopt=adopt)
     memory = load_memory(paths)
     request = Request(awaited.digest, context.clock())
@@ -97,14 +97,14 @@ def add_key(
 
     That nobody uses it before they are wanted is not decided here: see `schedule`.
     """
-    from danebot.domain.certs import canonical_private_key, generate_key, read_private_key
+    from danebot.domain.certs import generate_key, read_private_key
 
     paths = context.tree.paths(state.name)
     if adopt is None:
         pem = generate_key(_wanted_type(context, state, key_type))
+        key = read_private_key(pem)
     else:
-        pem = canonical_private_key(read_bytes(_adopted_path(paths, adopt)))
-    key = read_private_key(pem)
+        pem, key = _adopted(paths, state, adopt)
     if key == state.current_key:
         raise RolloverError(f"that key is the current key of {state.name}; nothing was changed")
     now = context.clock()
@@ -128,13 +128,13 @@ def _stands_by(context: Context, state: LineageState, memory: Memory) -> bool:
     )
 
 
-def _refuse_exposed(paths: LineagePaths, memory: Memory, adopt: Path | None) -> None:
+def _refuse_exposed(
+    paths: LineagePaths, state: LineageState, memory: Memory, adopt: Path | None
+) -> None:
     """A compromised key never comes back."""
     if adopt is None:
         return
-    from danebot.domain.certs import read_private_key
-
-    key = read_private_key(read_bytes(_adopted_path(paths, adopt)))
+    _, key = _adopted(paths, state, adopt)
     if any(p.spki == key.spki and p.exposure is not Exposure.NONE for p in memory.past_keys):
         raise RolloverError(
             f"{adopt} holds a key that was replaced because it is compromised; "
@@ -194,6 +194,25 @@ def _wanted_type(context: Context, state: LineageState, key_type: KeyType | None
             "say which one you want with --key-type"
         )
     return wanted
+
+
+def _adopted(paths: LineagePaths, state: LineageState, adopt: Path) -> tuple[bytes, PublicKey]:
+    """The key in a file, as PKCS#8, and its public half; an error if certbot can't use it."""
+    from danebot.domain.certs import canonical_private_key, read_private_key
+
+    path = _adopted_path(paths, adopt)
+    try:
+        pem = canonical_private_key(read_bytes(path))
+        key = read_private_key(pem)
+    except CertificateError as exc:
+        raise RolloverError(f"{path}: {exc}; nothing was changed") from exc
+    current = state.current_key
+    if key.key_type is None and (current is None or current.key_type is not None):
+        known = ", ".join(kind.value for kind in KeyType)
+        raise RolloverError(
+            f"{path} holds a key that certbot doesn't issue with; adopt one of these types: {known}"
+        )
+    return pem, key
 
 
 def _adopted_path(paths: LineagePaths, adopt: Path) -> Path:

@@ -163,6 +163,8 @@ def test_names(grown: Grown) -> None:
     (grown.root / "renewal/other.test.conf.orig").touch()
     (grown.root / "renewal/.conf").touch()
     tree = grown.tree
+    for name in ("", ".", ".."):  # not of lineages: staging/.. is the tree itself
+        (tree.root / "renewal" / f"{name}.conf").write_text("")
     assert tree.names() == (NAME, "other.test")
     assert tree.select(()) == (NAME, "other.test")
     assert tree.select((NAME, NAME)) == (NAME,)

@@ -91,6 +91,11 @@ def test_adopted_keys(site: Site, tmp_path: Path) -> None:
     current = site.danebot("newkey", "--adopt", str(site.live / "privkey.pem"), MAIL)
     assert current.returncode == 1
     assert "that key is the current key" in current.stderr
+    other = tmp_path / "ed25519.pem"
+    subprocess.run(["openssl", "genpkey", "-algorithm", "ed25519", "-out", other], check=True)
+    odd = site.danebot("newkey", "--adopt", str(other), MAIL)
+    assert odd.returncode == 1
+    assert f"{other} holds a key that certbot doesn't issue with" in odd.stderr
     junk = site.danebot("newkey", "--adopt", str(site.live / "README"), MAIL)
     assert junk.returncode == 1
     assert "not a readable unencrypted PEM private key" in junk.stderr
