@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from danebot.domain.findings import Code, Finding, Severity
+from danebot.domain.text import printable
 
 if TYPE_CHECKING:
     from danebot.adapters.certbot import Certbot
@@ -94,39 +95,57 @@ class Console:
     def detail(self, line: str) -> None:
         """A line for whoever asked with -v."""
         if self.verbosity:
-            click.echo(f"danebot: {line}", err=True)
+            self.warn(line)
 
     def progress(self, line: str) -> None:
         """A line about a long wait, for whoever watches a terminal."""
-        if self.verbosity or sys.stderr.isatty():
-            click.echo(f"danebot: {line}", err=True)
+        if self.verbosity or self.watched():
+            self.warn(line)
 
     def say(self, line: str = "") -> None:
         """A line of the verb's result."""
         if not self.quiet:
-            click.echo(line)
+            click.echo(_shown(line))
 
-    def warn(self, line: str) -> None:
+    def warn(self, line: str, colour: str | None = None) -> None:
         """A line about a problem."""
-        click.echo(f"danebot: {line}", err=True)
+        click.echo(f"danebot: {self.coloured(_shown(line), colour)}", err=True)
 
-    def report(self, findings: Iterable[Finding]) -> Severity:
-        """Print what needs attention, news, and with -v all the rest; the worst severity."""
+    def report(
+        self, findings: Iterable[Finding], news: Callable[[str], None] | None = None
+    ) -> Severity:
+        """Print what needs attention, news, and with -v all the rest; the worst severity.
+
+        ``news`` takes the news where standard output is for something else.
+        """
         worst = Severity.INFO
         for finding in findings:
             worst = max(worst, finding.severity)
             if finding.severity >= Severity.WARNING:
                 word = finding.severity.name
-                self.warn(self.coloured(f"{word}: {finding}", _COLOURS[finding.severity]))
+                self.warn(f"{word}: {finding}", _COLOURS[finding.severity])
             elif finding.code in _NEWS:
-                self.say(f"danebot: {finding}")
+                (news or self._say_news)(str(finding))
             else:
                 self.detail(str(finding))
         return worst
 
+    def _say_news(self, line: str) -> None:
+        self.say(f"danebot: {line}")
+
     @staticmethod
-    def coloured(text: str, colour: str) -> str:
+    def watched() -> bool:
+        """Whether somebody sits before standard error, if there is one."""
+        return sys.stderr is not None and sys.stderr.isatty()
+
+    @classmethod
+    def coloured(cls, text: str, colour: str | None) -> str:
         """Coloured on a terminal, unless NO_COLOR is set (https://no-color.org)."""
-        if sys.stderr.isatty() and not os.environ.get("NO_COLOR"):
+        if colour is not None and cls.watched() and not os.environ.get("NO_COLOR"):
             return click.style(text, fg=colour)
         return text
+
+
+def _shown(text: str) -> str:
+    """Lines made safe to print: file names, and so lineages', may have anything in them."""
+    return "\n".join(printable(line, len(line)) for line in text.split("\n"))

@@ -66,3 +66,11 @@ def test_a_reader_that_goes_away_makes_no_noise(program: list[str]) -> None:
     assert done.stderr == ""
     done = run(program, "--config-dir /nonexistent status", "2>&-")
     assert done.returncode == 1
+
+
+@programs
+def test_a_report_that_nobody_reads(program: list[str], tmp_path: Path) -> None:
+    config = tmp_path / "danebot.toml"
+    config.write_text('resolver = ["127.0.0.1:1"]\n')
+    done = run(program, f"--config {config} verify example.test", ">&-")
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", "")

@@ -155,20 +155,7 @@ def initialise(context: Context, name: str, owners: tuple[Required, ...]) -> Ini
         remove_leftovers(directory)
     changed = False
     if not paths.staging.is_dir():
-        live = tree.linked(paths, paths.live)
-        if live is None or live.version is None:
-            raise TreeError(
-                f"{paths.live} doesn't lead to one complete version; let certbot mend it first: "
-                f"certbot renew --cert-name {name}"
-            )
-        combo = tree.reader.combo(paths.live / COMBO)
-        if combo is not None and combo.key != live.key:
-            raise RolloverError(
-                f"{paths.live / COMBO} is left from earlier and holds another key than the links "
-                "beside it; have the services use fullchain.pem and privkey.pem there, remove "
-                "combo.pem, and run this again"
-            )
-        _create_staging(paths, live.version, owners)
+        _create_staging(paths, stageable(context, name), owners)
         changed = True
     diff = _redirect_conf(context, paths)
     recover(tree, name)
@@ -178,6 +165,26 @@ def initialise(context: Context, name: str, owners: tuple[Required, ...]) -> Ini
         if held is not None and held.same_content(state.live) and held.version is not None:
             changes.deploy(paths, held.version, context.settings.combo_access)
     return _initialised(context, name, changed=changed or bool(diff), diff=diff)
+
+
+def stageable(context: Context, name: str) -> int:
+    """The live version that staging can begin with, or an error that says why it can't."""
+    tree = context.tree
+    paths = tree.paths(name)
+    live = tree.linked(paths, paths.live)
+    if live is None or live.version is None:
+        raise TreeError(
+            f"{paths.live} doesn't lead to one complete version; let certbot mend it first: "
+            f"certbot renew --cert-name {name}"
+        )
+    combo = tree.reader.combo(paths.live / COMBO)
+    if combo is not None and combo.key != live.key:
+        raise RolloverError(
+            f"{paths.live / COMBO} is left from earlier and holds another key than the links "
+            "beside it; have the services use fullchain.pem and privkey.pem there, remove "
+            "combo.pem, and run this again"
+        )
+    return live.version
 
 
 def _initialised(context: Context, name: str, *, changed: bool, diff: str) -> Initialised:
@@ -275,6 +282,11 @@ def deinitialise(context: Context, name: str, keys: StagedKeys) -> str:
     diff = _replace_conf(paths, conf.text, new.text) if new.text != conf.text else ""
     _remove_staging(paths)
     return diff
+
+
+def refuse_deinit(context: Context, name: str, keys: StagedKeys) -> None:
+    """Raise what `deinitialise` would, as far as that can be told without changing anything."""
+    _refuse_keys(context.tree.paths(name), context.tree.read(name), keys)
 
 
 def _settle(context: Context, paths: LineagePaths, keys: StagedKeys) -> None:

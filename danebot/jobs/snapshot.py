@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,7 +25,7 @@ from danebot.errors import TreeError
 
 if TYPE_CHECKING:
     from danebot.domain.findings import Finding
-    from danebot.domain.snapshot import LineageStatus
+    from danebot.domain.snapshot import FindingStatus, LineageStatus
     from danebot.jobs.survey import LineageView
 
 _PUBLIC = 0o644
@@ -76,10 +76,12 @@ def write_snapshot(
     exit_status: int,
     views: Sequence[LineageView],
     findings: Sequence[Finding],
+    superseded: Callable[[FindingStatus], bool],
 ) -> None:
     """Replace the document, 0644; raises `TreeError`.
 
-    Lineages that this run didn't look at keep what was written of them before.
+    Lineages that this run didn't look at, or couldn't read, keep what was written of them before.
+    So do findings of earlier runs, unless this run has ``superseded`` them.
     """
     run = RunStatus(verb, __version__, started, ended, exit_status)
     try:
@@ -90,7 +92,8 @@ def write_snapshot(
     by_name: dict[str, list[Finding]] = {}
     for finding in findings:
         by_name.setdefault(finding.lineage, []).append(finding)
-    lineages = {} if scope is Scope.EVERYTHING else dict(before)
+    kept = before if scope is Scope.SOME else before.keys() & by_name.keys()
+    lineages = {name: before[name] for name in kept}
     for status in lineage_statuses(views):
         found = by_name.get(status.name, ())
         lineages[status.name] = carry(status, before.get(status.name), run, found)
@@ -99,13 +102,15 @@ def write_snapshot(
     if verb == "renew" and exit_status == 0:
         success = ended
     own = {(f.code, f.lineage, f.text) for view in views for f in view.findings}
+    news = [finding_status(f) for f in findings if (f.code, f.lineage, f.text) not in own]
+    former = [f for f in (old.findings if old is not None else ()) if not superseded(f)]
     snapshot = Snapshot(
         SCHEMA,
         run,
         renewed,
         success,
         tuple(lineages[name] for name in sorted(lineages)),
-        tuple(finding_status(f) for f in findings if (f.code, f.lineage, f.text) not in own),
+        tuple(dict.fromkeys((*former, *news))),
     )
     try:
         path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from danebot.adapters.tree import Tree
     from danebot.console import Console
     from danebot.jobs.context import Context
+    from danebot.jobs.init import StagedKeys
 
 
 def init(console: Console, names: tuple[str, ...], *, dry_run: bool) -> int:
@@ -45,7 +46,14 @@ def init(console: Console, names: tuple[str, ...], *, dry_run: bool) -> int:
             if done.diff:
                 console.say(done.diff.rstrip("\n"))
             _say_owners(console, tree, name, done.owners, done.record)
-        status = record_run(console, context, "init", started, status)
+        status = record_run(
+            console,
+            context,
+            "init",
+            started,
+            status,
+            superseded=lambda old: old.lineage in new,
+        )
     if status == FINE:
         for job in competing_jobs():
             console.warn(f"certbot is still run beside danebot: {job}")
@@ -69,20 +77,27 @@ def _say_owners(
 
 
 def _init_dry(console: Console, context: Context, names: Sequence[str]) -> int:
-    from danebot.jobs.init import published_owners
+    from danebot.jobs.init import published_owners, stageable
 
     tree = context.tree
     new = [name for name in names if not tree.paths(name).staging.is_dir()]
     owners = published_owners(context, [tree.read(name) for name in new])
+    status = FINE
     for name in names:
         if name not in new:
             console.say(f"{name}: managed by danebot already")
+            continue
+        try:
+            stageable(context, name)
+        except DanebotError as exc:
+            console.warn(f"{name}: {exc}")
+            status = ATTENTION
             continue
         console.say(f"{name}: would lead certbot to {tree.paths(name).staging}, with the key kept")
         for owner in owners[name]:
             console.say(f"{name}: would watch {owner}")
     console.say("nothing was changed")
-    return FINE
+    return status
 
 
 def deinit(console: Console, names: tuple[str, ...], *, drop_keys: bool, dry_run: bool) -> int:
@@ -94,24 +109,20 @@ def deinit(console: Console, names: tuple[str, ...], *, drop_keys: bool, dry_run
     for name in names:
         if name not in staged:
             console.say(f"{name}: not managed by danebot; nothing to do")
+    context = console.context(tree)
+    keys = StagedKeys.DROP if drop_keys else StagedKeys.REFUSE
     if dry_run:
-        for name in staged:
-            console.say(f"{name}: would be given back to certbot")
-        console.say("nothing was changed")
-        return FINE
+        return _deinit_dry(console, context, staged, keys)
     remains = tree.root / "staging"
     if not staged and not remains.is_dir():
         return FINE
-    context = console.context(tree)
     started = context.clock()
     status = FINE
     with console.locked():
         remove_remains(remains)
         for name in staged:
             try:
-                diff = deinitialise(
-                    context, name, StagedKeys.DROP if drop_keys else StagedKeys.REFUSE
-                )
+                diff = deinitialise(context, name, keys)
             except DanebotError as exc:
                 console.warn(f"{name}: {exc}")
                 status = ATTENTION
@@ -122,4 +133,27 @@ def deinit(console: Console, names: tuple[str, ...], *, drop_keys: bool, dry_run
             console.say(f"  {live}/fullchain.pem and {live}/privkey.pem")
             if diff:
                 console.say(diff.rstrip("\n"))
-        return record_run(console, context, "deinit", started, status)
+        return record_run(
+            console,
+            context,
+            "deinit",
+            started,
+            status,
+            superseded=lambda old: old.lineage in staged,
+        )
+
+
+def _deinit_dry(console: Console, context: Context, names: Sequence[str], keys: StagedKeys) -> int:
+    from danebot.jobs.init import refuse_deinit
+
+    status = FINE
+    for name in names:
+        try:
+            refuse_deinit(context, name, keys)
+        except DanebotError as exc:
+            console.warn(f"{name}: {exc}")
+            status = ATTENTION
+            continue
+        console.say(f"{name}: would be given back to certbot")
+    console.say("nothing was changed")
+    return status

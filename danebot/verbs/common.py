@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from danebot.errors import DanebotError
@@ -11,6 +12,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from danebot.console import Console
+    from danebot.domain.findings import Finding
+    from danebot.domain.snapshot import FindingStatus
     from danebot.jobs.context import Context
     from danebot.jobs.survey import LineageView
 
@@ -22,6 +25,15 @@ def dump(value: object) -> str:
     from danebot.adapters.codec import encode
 
     return json.dumps(encode(value), indent=1)
+
+
+def document(views: Sequence[LineageView], findings: Iterable[Finding]) -> str:
+    """What programs are told: where the lineages stand, and all that was found or done."""
+    from danebot.domain.snapshot import finding_status
+    from danebot.jobs.snapshot import lineage_statuses
+
+    found = tuple(map(finding_status, findings))
+    return dump({"lineages": lineage_statuses(views), "findings": found})
 
 
 def click_echo(line: str) -> None:
@@ -37,13 +49,20 @@ def record_run(
     verb: str,
     started: datetime,
     status: int,
+    *,
+    findings: Sequence[Finding] = (),
+    superseded: Callable[[FindingStatus], bool] = lambda _: False,
 ) -> int:
-    """Write the public snapshot after a run; failing to is a problem of its own."""
+    """Write the public snapshot after a run; failing to is a problem of its own.
+
+    What the last renewal found stays, but for lineages that are gone and what is ``superseded``.
+    """
     from danebot.jobs.snapshot import Scope, write_snapshot
     from danebot.jobs.survey import survey
 
     try:
-        views = survey(context, context.tree.names()).views
+        known = context.tree.names()
+        found = survey(context, known)
         write_snapshot(
             context.settings.snapshot,
             verb=verb,
@@ -51,8 +70,9 @@ def record_run(
             started=started,
             ended=context.clock(),
             exit_status=status,
-            views=views,
-            findings=(),
+            views=found.views,
+            findings=(*findings, *found.unreadable),
+            superseded=lambda old: superseded(old) or old.lineage not in ("", *known),
         )
     except DanebotError as exc:
         say_unwritten(console, exc, status)

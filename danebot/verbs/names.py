@@ -110,7 +110,7 @@ def _change(console: Console, context: Context, name: str, wish: Wish) -> int:
         outcome = _Outcome(
             view, tuple(dict.fromkeys([*run.events, *(view.findings if view else ())]))
         )
-        status = _publish(console, outcome, started, context.clock())
+        status = _publish(console, name, outcome, started, context.clock())
     live = run.read().live
     if live is not None and live.chain.names == intent.change.after:
         console.say(f"{name}: live has the names: {' '.join(map(str, sorted(live.chain.names)))}")
@@ -123,7 +123,9 @@ def _change(console: Console, context: Context, name: str, wish: Wish) -> int:
     return status
 
 
-def _publish(console: Console, outcome: _Outcome, started: datetime, ended: datetime) -> int:
+def _publish(
+    console: Console, name: str, outcome: _Outcome, started: datetime, ended: datetime
+) -> int:
     """Write the public documents; the run's exit status."""
     from danebot.jobs.snapshot import Scope, write_snapshot
     from danebot.jobs.textfile import write_textfile
@@ -140,6 +142,7 @@ def _publish(console: Console, outcome: _Outcome, started: datetime, ended: date
             exit_status=status,
             views=(outcome.view,) if outcome.view is not None else (),
             findings=outcome.findings,
+            superseded=lambda old: old.lineage == name,
         )
         reason = write_textfile(console.settings)
     except DanebotError as exc:

@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from danebot.domain.findings import Severity
-from danebot.verbs.common import ATTENTION, FINE, planned_changes, record_run
+from danebot.domain.findings import Code, Severity
+from danebot.verbs.common import ATTENTION, FINE, click_echo, planned_changes, record_run
 
 if TYPE_CHECKING:
     from danebot.console import Console
     from danebot.jobs.context import Context
     from danebot.jobs.survey import LineageView
+
+_OWN = {Code.PUBLISH_FAILED.value, Code.PUBLISH_ALTERED.value, Code.PUBLISH_LAGS.value}
+"""What only this verb, or a renewal, can tell anew."""
 
 
 def publish(console: Console, names: tuple[str, ...], *, dry_run: bool) -> int:
@@ -33,7 +36,15 @@ def publish(console: Console, names: tuple[str, ...], *, dry_run: bool) -> int:
         for view in views:
             if _by_hand(console, context, view):
                 status = ATTENTION
-        return record_run(console, context, "publish", started, status)
+        return record_run(
+            console,
+            context,
+            "publish",
+            started,
+            status,
+            findings=findings,
+            superseded=lambda old: old.lineage in selected and old.code in _OWN,
+        )
 
 
 def _by_hand(console: Console, context: Context, view: LineageView) -> bool:
@@ -45,7 +56,7 @@ def _by_hand(console: Console, context: Context, view: LineageView) -> bool:
         return False
     for word, records in (("add", view.publication.add), ("remove", view.publication.remove)):
         for record in records:
-            console.say(f"{name}: {word}: {record}")
+            click_echo(f"{name}: {word}: {record}")
     return bool(view.publication.add)
 
 

@@ -10,7 +10,8 @@ from danebot.errors import DanebotError
 from danebot.verbs.common import (
     ATTENTION,
     FINE,
-    dump,
+    click_echo,
+    document,
     planned_changes,
     say_unwritten,
     write_metrics,
@@ -33,8 +34,8 @@ def renew(console: Console, names: tuple[str, ...], *, dry_run: bool, as_json: b
     selected = tree.select(names)
     context = console.context(tree)
     if dry_run:
-        return _renew_dry(console, context, selected)
-    from danebot.jobs.snapshot import Scope, lineage_statuses
+        return _renew_dry(console, context, selected, as_json=as_json)
+    from danebot.jobs.snapshot import Scope
 
     scope = Scope.SOME if names else Scope.EVERYTHING
     started = context.clock()
@@ -43,10 +44,11 @@ def renew(console: Console, names: tuple[str, ...], *, dry_run: bool, as_json: b
             console, context, lock, selected, scope=scope, started=started
         )
     status = write_metrics(console, status)
-    console.report(outcome.findings)
     if as_json:
-        console.say(dump({"lineages": lineage_statuses(outcome.views)}))
+        console.report(outcome.findings, news=console.detail)
+        click_echo(document(outcome.views, outcome.findings))
     else:
+        console.report(outcome.findings)
         say_removals(console, outcome.findings, outcome.views)
     return status
 
@@ -63,7 +65,7 @@ def run_renewal(
 ) -> tuple[Outcome, int]:
     """Do the daily job for ``names`` and publish what came of it; the exit status with it."""
     from danebot.jobs.renew import renew as job
-    from danebot.jobs.snapshot import write_snapshot
+    from danebot.jobs.snapshot import Scope, write_snapshot
 
     outcome = job(context, console.certbot(), lock, names, scope)
     worst = max((f.severity for f in outcome.findings), default=Severity.INFO)
@@ -79,6 +81,7 @@ def run_renewal(
             exit_status=status,
             views=outcome.views,
             findings=outcome.findings,
+            superseded=lambda old: scope is Scope.EVERYTHING or old.lineage in names,
         )
     except DanebotError as exc:
         stopped = any(f.code is Code.FILES_BROKEN for f in outcome.findings)
@@ -98,13 +101,16 @@ def say_removals(
                 console.say(f"danebot: {view.state.name}: remove: {record}")
 
 
-def _renew_dry(console: Console, context: Context, names: Sequence[str]) -> int:
+def _renew_dry(console: Console, context: Context, names: Sequence[str], *, as_json: bool) -> int:
     """What a run would do, with nothing changed."""
     from danebot.jobs.survey import survey
 
     found = survey(context, names)
     for finding in found.unreadable:
         console.warn(str(finding))
+    if as_json:
+        click_echo(document(found.views, found.unreadable))
+        return ATTENTION if found.unreadable else FINE
     for view in found.views:
         console.say(f"{view.state.name}: {planned_words(view)}")
         if context.settings.publish(view.state.name).in_renew:

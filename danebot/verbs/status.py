@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 def status(console: Console, names: tuple[str, ...], *, as_json: bool) -> int:
     """Where each lineage stands."""
+    from danebot.domain.snapshot import finding_status
     from danebot.jobs.context import system_clock
     from danebot.jobs.snapshot import lineage_statuses
     from danebot.jobs.survey import survey
@@ -39,7 +40,8 @@ def status(console: Console, names: tuple[str, ...], *, as_json: bool) -> int:
         statuses, unreadable = lineage_statuses(found.views), found.unreadable
         last_renew = _last_renew(console)
     if as_json:
-        document = {"last_renew": last_renew, "lineages": statuses, "findings": unreadable}
+        findings = tuple(map(finding_status, unreadable))
+        document = {"last_renew": last_renew, "lineages": statuses, "findings": findings}
         click_echo(dump(document))
     else:
         for one in statuses:

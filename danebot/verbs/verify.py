@@ -84,7 +84,7 @@ def _print(console: Console, report: Report, line: str, *, as_json: bool) -> Non
     from danebot.domain.delivery import Grade
 
     if as_json or not console.quiet or report.grade is not Grade.NOTICE:
-        sys.stdout.write(line + "\n")
+        print(line)  # noqa: T201 - click.echo would flush each of thousands
 
 
 class _Meter:
@@ -93,7 +93,7 @@ class _Meter:
     def __init__(self, total: int, console: Console) -> None:
         self._total = total
         self._done = 0
-        self._shown = total > 1 and not console.quiet and sys.stderr.isatty()
+        self._shown = total > 1 and not console.quiet and console.watched()
         self._width = 0
 
     def step(self) -> None:

@@ -74,9 +74,11 @@ def test_a_broken_live_is_not_taken_over(site: Site) -> None:
     link.unlink()
     link.symlink_to(f"../../archive/{MAIL}/privkey2.pem")
     before = fingerprint(site.tree / "live"), fingerprint(site.tree / "renewal")
-    run = site.danebot("init", MAIL)
-    assert run.returncode == 1
-    assert "doesn't lead to one complete version" in run.stderr
+    for dry in ((), ("--dry-run",)):
+        run = site.danebot("init", *dry, MAIL)
+        assert run.returncode == 1
+        assert "doesn't lead to one complete version" in run.stderr
+        assert "would" not in run.stdout
     assert (fingerprint(site.tree / "live"), fingerprint(site.tree / "renewal")) == before
     assert not site.staging.exists()
 
@@ -116,10 +118,12 @@ def test_deinit_keeps_keys_that_may_be_published(site: Site, name: str) -> None:
     site.staged()
     (site.staging / name).write_bytes(new_key())
     before = fingerprint(site.tree)
-    run = site.danebot("deinit", MAIL)
-    assert run.returncode == 1
-    assert f"{MAIL} has keys that may be published: {name}" in run.stderr
-    assert "--drop-keys" in run.stderr
+    for dry in ((), ("--dry-run",)):
+        run = site.danebot("deinit", *dry, MAIL)
+        assert run.returncode == 1
+        assert f"{MAIL} has keys that may be published: {name}" in run.stderr
+        assert "--drop-keys" in run.stderr
+        assert "would" not in run.stdout
     conf = site.tree / "renewal" / f"{MAIL}.conf"
     staged_conf = conf.read_text()
     shutil.copy(f"{conf}.orig", conf)
@@ -128,7 +132,7 @@ def test_deinit_keeps_keys_that_may_be_published(site: Site, name: str) -> None:
     conf.write_text(staged_conf)
     after = fingerprint(site.tree)
     assert {p for p in before if p.endswith(".pem")} <= set(after)
-    assert "would be given back" in site.ok("deinit", "--dry-run", MAIL)
+    assert "would be given back" in site.ok("deinit", "--dry-run", "--drop-keys", MAIL)
     assert site.staging.exists()
     site.ok("deinit", "--drop-keys", MAIL)
     site.sound()

@@ -12,6 +12,7 @@ import pytest
 
 from danebot import cli
 from e2e.site import MAIL, OWNER, Site
+from e2e.steps import cooled
 
 pytestmark = pytest.mark.lab
 _NOBODY = 65534
@@ -58,6 +59,42 @@ def test_the_last_run_is_told(site: Site) -> None:
     document = json.loads(site.ok("status", "--json"))
     assert document["last_renew"]["exit_status"] == 0
     assert document["last_renew"]["verb"] == "renew"
+
+
+@pytest.mark.parametrize("quiet", [(), ("-q",)])
+def test_json_is_all_that_programs_get(site: Site, quiet: tuple[str, ...]) -> None:
+    """News are in the document, not before it."""
+    cooled(site)
+    before = site.danebot(*quiet, "renew", "--dry-run", "--json")
+    assert (before.returncode, before.stderr) == (0, "")
+    assert json.loads(before.stdout)["lineages"][0]["phase"] == "due"
+    run = site.danebot(*quiet, "renew", "--json")
+    assert (run.returncode, run.stderr) == (0, "")
+    document = json.loads(run.stdout)
+    assert document["lineages"][0]["phase"] == "stable"
+    codes = {finding["code"]: finding["severity"] for finding in document["findings"]}
+    assert (codes["promoted"], codes["confirmed"]) == ("notice", "notice")
+
+
+def test_what_a_renewal_found_stays_in_the_document(site: Site) -> None:
+    """Until another renewal looks: no other command has mended it."""
+    site.staged()
+    site.lab.make_due(MAIL)
+    site.lab.acme_fault("rateLimited")
+    assert site.danebot("renew").returncode == 1
+    assert "renewal-failed" in found(site)
+    site.lab.acme_fault(None)
+    site.ok("newkey", MAIL)
+    site.danebot("publish", MAIL)
+    site.ok("newkey", "--cancel", MAIL)
+    assert "renewal-failed" in found(site)
+    site.quiet("renew")
+    assert "renewal-failed" not in found(site)
+
+
+def found(site: Site) -> set[str]:
+    """The codes of what is wrong by the status document."""
+    return {finding["code"] for finding in json.loads(site.snapshot.read_text())["findings"]}
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="becomes nobody, which only root can")
