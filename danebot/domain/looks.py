@@ -40,8 +40,8 @@ def remember(
             led_elsewhere = led_elsewhere or new.route.canonical != old.route.canonical
     if before is not None and led_elsewhere:  # nothing is known of what was there before
         before = replace(before, unseen_at=None)
-    longest = max((s.ttl for one in owners.values() for s in one.sightings), default=_NOTHING)
-    awaiting = _remember_awaited(before, state, observations, longest, now)
+    ttls = tuple(sighting for one in owners.values() for sighting in one.sightings)
+    awaiting = _remember_awaited(before, state, observations, ttls, now)
     current = remember_current(memory, state, now)
     if moved and awaiting is not None:
         seen_since = None if awaiting.seen_since is None else now
@@ -114,10 +114,10 @@ def _remember_awaited(
     old: Awaiting | None,
     state: LineageState,
     observations: Observations,
-    longest: timedelta,
+    ttls: tuple[TtlSighting, ...],
     now: datetime,
 ) -> Awaiting | None:
-    """The wait after this look; ``longest`` is the largest TTL of anything that may be cached."""
+    """The wait after this look; ``ttls`` are those of anything that may be cached."""
     file, key = state.awaited, state.awaited_key
     if file is None or key is None:
         return None
@@ -133,21 +133,26 @@ def _remember_awaited(
     match seen_awaited(sights, awaiting):
         case Seen.MISSING:
             unseen = now if _lacking(sights) else awaiting.unseen_at
-            awaiting = replace(awaiting, unseen_at=unseen)
-            if not _resolver_lags(sights):
-                return replace(awaiting, served_since=None, lagged_at=None, seen_since=None)
-            anew = awaiting.served_since is None or awaiting.seen_since is not None
-            served = now if anew else _since(awaiting, now)
-            return replace(awaiting, served_since=served, lagged_at=now, seen_since=None)
+            return _missing(replace(awaiting, unseen_at=unseen), sights, now)
         case Seen.UNKNOWN:
             return awaiting
         case Seen.EVERYWHERE:
             since = _since(awaiting, now)
-            if not explained(awaiting.served_since, awaiting.lagged_at, longest):
+            if awaiting.seen_since is None and not _cache_explains(awaiting, ttls):
                 since = now
             if state.ready is not None:  # a later mtime: someone began cooling again
                 since = min(max(since, state.ready.modified), now)
             return replace(awaiting, served_since=since, lagged_at=None, seen_since=since)
+
+
+def _missing(awaiting: Awaiting, sights: tuple[Sight, ...], now: datetime) -> Awaiting:
+    """The wait when a record is lacking: it goes on where the resolver alone lags."""
+    if not _resolver_lags(sights):
+        return replace(awaiting, served_since=None, lagged_at=None, seen_since=None)
+    if awaiting.seen_since is not None:  # it has lost what it had
+        awaiting = replace(awaiting, belied_at=now, served_since=None, seen_since=None)
+    served = now if awaiting.served_since is None else _since(awaiting, now)
+    return replace(awaiting, served_since=served, lagged_at=now)
 
 
 def _heed(awaiting: Awaiting, lines: tuple[Required, ...], sights: tuple[Sight, ...]) -> Awaiting:
@@ -178,6 +183,19 @@ def _resolver_lags(sights: tuple[Sight, ...]) -> bool:
     """Whether every server has all records, and the resolver alone lacks some."""
     gaps = {gap.obstacle for sight in sights for gap in sight.gaps}
     return gaps == {Obstacle.RESOLVER_LACKS} and all(sight.servers_asked for sight in sights)
+
+
+def _cache_explains(awaiting: Awaiting, ttls: tuple[TtlSighting, ...]) -> bool:
+    """Whether the resolver lagged behind all servers for no reason but its cache.
+
+    One that lost what it had, or came up with a longer TTL than was known, has asked somebody else.
+    """
+    served, lagged = awaiting.served_since, awaiting.lagged_at
+    if served is None or lagged is None:
+        return True
+    known = max((s.ttl for s in ttls if s.first <= served), default=_NOTHING)
+    meanwhile = max((s.ttl for s in ttls if s.first <= lagged), default=_NOTHING)
+    return awaiting.belied_at is None and meanwhile <= known and explained(served, lagged, known)
 
 
 def _since(awaiting: Awaiting, now: datetime) -> datetime:

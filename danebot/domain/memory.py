@@ -87,9 +87,10 @@ class Awaiting:
     ``unseen_at`` is the last look at which each of ``lines`` was lacking; without one, nothing is
     known of the TTLs before.  ``served_since`` is the first look since which every authoritative
     server has all of them, unbroken, and ``seen_since`` the same once the resolver has them too,
-    which it last had not at ``lagged_at``.  They rest on ``witness``: on servers of every owner
-    once these have been heard.  ``forgotten_at`` is the first look of a wait that began before it:
-    what was observed earlier is lost.
+    which it last had not at ``lagged_at``.  ``belied_at`` is the last look at which it had lost
+    them again: after one, only looks at which it has them count.  They rest on ``witness``: on
+    servers of every owner once these have been heard.  ``forgotten_at`` is the first look of a wait
+    that began before it: what was observed earlier is lost.
     """
 
     digest: bytes
@@ -101,6 +102,7 @@ class Awaiting:
     lines: tuple[Required, ...] = ()
     witness: Witness = Witness.RESOLVER
     forgotten_at: datetime | None = None
+    belied_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -169,6 +169,7 @@ def test_the_forms_are_those_that_are_promised() -> None:
         "lines": [{"mtype": 1, "owner": "_25._tcp.mx.test"}],
         "witness": "authoritative servers",
         "forgotten_at": None,
+        "belied_at": None,
     }
     assert document["owners"] == {
         "a.test": {

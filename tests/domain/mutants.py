@@ -173,6 +173,14 @@ def _waiting_for_the_resolver(memory: Memory) -> Memory:
 RESOLVER_DELAYS = forgetful(_waiting_for_the_resolver)
 
 
+def _believing(memory: Memory) -> Memory:
+    awaiting = memory.awaiting
+    return replace(memory, awaiting=awaiting and replace(awaiting, belied_at=None))
+
+
+BELIEVED_AGAIN = forgetful(_believing)
+
+
 def once_served() -> Rules:
     """Once every server had it, it counts as served; made anew for each wait."""
     first: list[datetime] = []

@@ -35,6 +35,7 @@ from domain.builders import (
     led,
     line,
     look,
+    record,
     silent,
     state,
 )
@@ -125,7 +126,30 @@ def the_resolver_lacks_it_again(rules: Rules) -> None:
     wait.look(T0 + HOUR, look("old", "new"))
     wait.look(T0 + HOUR + MINUTE, look("old", "new", resolver=["old"]))
     wait.look(T0 + 2 * HOUR, look("old", "new"))
-    first_safe(wait, T0 + 3 * HOUR + MINUTE, look("old", "new"))
+    first_safe(wait, T0 + 4 * HOUR, look("old", "new"))
+
+
+def the_resolver_comes_up_with_a_longer_ttl(rules: Rules) -> None:
+    """An answer from before the TTL was lowered, of an address that can't be seen from here."""
+    good = look("old", "new", ttl=BRIEF)
+    wait = Wait(rules)
+    wait.look(T0, look("old", ttl=BRIEF))
+    wait.look(T0 + HOUR, look("old", "new", ttl=BRIEF, resolver=["old"]))
+    stale = replace(good.answer, records=(record("old"),), ttl=DAY)
+    wait.look(T0 + HOUR + MINUTE, replace(good, answer=stale))
+    wait.look(T0 + HOUR + 2 * MINUTE, good)
+    first_safe(wait, T0 + DAY + 2 * HOUR + 2 * MINUTE, good)
+
+
+def the_resolver_lags_for_longer_than_the_ttls_of_then(rules: Rules) -> None:
+    """A TTL that is raised later explains nothing."""
+    wait = Wait(rules)
+    wait.look(T0, look("old"))
+    wait.look(T0 + HOUR, look("old", "new", resolver=["old"]))
+    wait.look(T0 + 5 * HOUR, look("old", "new", resolver=["old"]))
+    raised = look("old", "new", ttl=DAY)
+    wait.look(T0 + 6 * HOUR, raised)
+    first_safe(wait, T0 + 6 * HOUR + DAY + HOUR, raised)
 
 
 def a_server_loses_it_before_the_resolver_has_it(rules: Rules) -> None:
@@ -492,6 +516,9 @@ CLAUSES = (
     Clause(the_resolver_has_the_old_rrset_in_its_cache, mutants.RESOLVER_DELAYS),
     Clause(the_resolver_lacks_it_longer_than_any_ttl, mutants.once_served),
     Clause(the_resolver_lacks_it_again, mutants.once_served),
+    Clause(the_resolver_lacks_it_again, mutants.BELIEVED_AGAIN),
+    Clause(the_resolver_comes_up_with_a_longer_ttl, mutants.once_served),
+    Clause(the_resolver_lags_for_longer_than_the_ttls_of_then, mutants.once_served),
     Clause(a_server_loses_it_before_the_resolver_has_it, mutants.once_served),
     Clause(the_answer_is_insecure_before_the_resolver_has_it, mutants.once_served),
     Clause(the_record_goes_and_comes_back, mutants.BREAKS_FORGIVEN),
