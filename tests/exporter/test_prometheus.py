@@ -53,7 +53,17 @@ def test_prometheus_accepts_the_rules() -> None:
 
 
 def test_each_rule_does_what_it_says() -> None:
-    tool("promtool", "test", "rules", "danebot.rules.test.yml")
+    tool("promtool", "test", "rules", "danebot.rules.test.yml", "danebot.probes.test.yml")
+
+
+def test_the_cases_of_probes_keep_to_the_example() -> None:
+    """What fires at one interval may never fire at another."""
+    example = yaml.safe_load((HERE / "prometheus" / "prometheus.yml").read_text(encoding="utf-8"))
+    (probe,) = (one for one in example["scrape_configs"] if one.get("metrics_path") == "/probe")
+    cases = (HERE / "prometheus" / "danebot.probes.test.yml").read_text(encoding="utf-8")
+    assert set(re.findall(r"(?m)^  - interval: (\w+)", cases)) == {probe["scrape_interval"]}
+    assert example["global"].get("evaluation_interval", "1m") == "1m"
+    assert "evaluation_interval: 1m\n" in cases
 
 
 def test_the_examples_are_accepted() -> None:
