@@ -168,7 +168,14 @@ def _address(text: str) -> tuple[str, int]:
         return host[1:-1], int(port)
     if ":" in host:
         raise click.BadParameter("put an IPv6 address in []", param_hint="--web.listen-address")
-    return host or "::", int(port)
+    return host or _every_address(), int(port)
+
+
+def _every_address() -> str:
+    """Both families, or IPv4 where the kernel has no other."""
+    import socket
+
+    return "::" if socket.has_dualstack_ipv6() else "0.0.0.0"  # noqa: S104 - as asked
 
 
 def main(arguments: Iterable[str] | None = None) -> None:

@@ -14,6 +14,7 @@ import pytest
 
 from danebot.config import Settings
 from danebot_exporter import server as module
+from danebot_exporter.cli import _address as parse_address
 from danebot_exporter.own import OwnMetrics
 from danebot_exporter.server import CONNECTIONS, Server
 from danebot_exporter.store import Store
@@ -61,6 +62,19 @@ def config_of(directory: Path) -> Path:
     path = directory / "other.toml"
     path.write_text(f'snapshot = "{directory}/two.json"')
     return path
+
+
+# ---- where it listens -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("both", "host"), [(True, "::"), (False, "0.0.0.0")])  # noqa: S104
+def test_all_addresses_of_a_host_without_ipv6(
+    *, both: bool, host: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A kernel that was booted with ipv6.disable=1 has no such sockets."""
+    monkeypatch.setattr(socket, "has_dualstack_ipv6", lambda: both)
+    assert parse_address(":9698") == (host, 9698)
+    assert parse_address("[::1]:9698") == ("::1", 9698)
 
 
 # ---- what lasts -------------------------------------------------------------------------------
