@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 
 from danebot.adapters.atomic import PRIVATE, write_file
 from danebot.adapters.codec import decode, encode
 from danebot.adapters.tree import MEMORY, LineagePaths, read_bytes
 from danebot.domain.memory import SCHEMA, Memory
+from danebot.domain.text import printable
 from danebot.errors import TreeError
 
 
@@ -16,19 +18,31 @@ def load_memory(paths: LineagePaths) -> Memory:
 
     Starting anew costs waiting time, never safety, so a damaged file is no error.
     """
+    return recall(paths)[0]
+
+
+def recall(paths: LineagePaths) -> tuple[Memory, str]:
+    """The same, and what is wrong with the file; "" if nothing is."""
+    path = paths.staging / MEMORY
     try:
-        document = json.loads(read_bytes(paths.staging / MEMORY))
+        document = json.loads(read_bytes(path))
         if not isinstance(document, dict) or document.get("schema") != SCHEMA:
-            return Memory()
-        return decode(Memory, document)
-    except (TreeError, ValueError, RecursionError):
-        return Memory()
+            return Memory(), f"{path} is not of schema {SCHEMA}"
+        return decode(Memory, document), ""
+    except TreeError as exc:
+        return Memory(), str(exc) if os.path.lexists(path) else ""
+    except (ValueError, RecursionError) as exc:
+        return Memory(), f"{path} is damaged ({printable(str(exc))})"
 
 
 def save_memory(paths: LineagePaths, old: Memory, new: Memory) -> None:
     """Replace the file if the memory changed; the staging directory must exist."""
-    if new == old:
-        return
-    document = {"schema": SCHEMA, **encode(new)}
+    if new != old:
+        write_memory(paths, new)
+
+
+def write_memory(paths: LineagePaths, memory: Memory) -> None:
+    """Replace the file."""
+    document = {"schema": SCHEMA, **encode(memory)}
     text = json.dumps(document, indent=1, sort_keys=True) + "\n"
     write_file(paths.staging / MEMORY, text.encode(), PRIVATE)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from danebot.adapters import changes
 from danebot.adapters.atomic import remove
-from danebot.adapters.memory_file import load_memory, save_memory
+from danebot.adapters.memory_file import load_memory, recall, save_memory, write_memory
 from danebot.adapters.recovery import recover
 from danebot.adapters.tree import KINDS, NEXT, READY, LineagePaths, link_target
 from danebot.domain.assess import when
@@ -65,7 +65,7 @@ class LineageRun:
         self._fresh = False
         self._asked: frozenset[tuple[DnsName, TlsaRecord]] | None = None
         self._in_use: frozenset[bytes] = frozenset()
-        self._stored: Memory = load_memory(self.paths)
+        self._stored, self._damage = recall(self.paths)
         self.memory: Memory = self._stored
 
     @property
@@ -85,6 +85,19 @@ class LineageRun:
             return
         for line in recover(self.context.tree, self.name):
             self.say(Code.HEALED, Severity.NOTICE, line)
+        if self._damage:
+            self._begin_anew(self._damage)
+
+    def _begin_anew(self, damage: str) -> None:
+        """Replace a ``rollover.json`` that can't be used, and say what went with it."""
+        self._damage = ""
+        write_memory(self.paths, self.memory)
+        self.say(
+            Code.FILES_BROKEN,
+            Severity.WARNING,
+            f"{damage}; it begins anew, without pending hooks, past keys and what was observed",
+            f"reload the services that use {self.paths.live}; a key on its way waits longer",
+        )
 
     def read(self) -> LineageState:
         """The lineage's files as they are now."""

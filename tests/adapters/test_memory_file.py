@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from adapters import trees
 from adapters.trees import Grown
 from danebot.adapters.codec import decode, encode
-from danebot.adapters.memory_file import load_memory, save_memory
+from danebot.adapters.memory_file import load_memory, recall, save_memory
 from danebot.domain.memory import (
     SCHEMA,
     Awaiting,
@@ -63,14 +63,14 @@ def _file(grown: Grown) -> Path:
 
 def test_what_is_saved_is_loaded(grown: Grown) -> None:
     save_memory(grown.paths, Memory(), FULL)
-    assert load_memory(grown.paths) == FULL
+    assert recall(grown.paths) == (FULL, "")
     assert _file(grown).stat().st_mode & 0o777 == 0o600
 
 
 def test_nothing_is_written_when_nothing_changed(grown: Grown) -> None:
     save_memory(grown.paths, FULL, FULL)
     assert not _file(grown).exists()
-    assert load_memory(grown.paths) == Memory()
+    assert recall(grown.paths) == (Memory(), "")
 
 
 DOCUMENT = {"schema": SCHEMA, **encode(FULL)}
@@ -95,12 +95,17 @@ DOCUMENT = {"schema": SCHEMA, **encode(FULL)}
 def test_a_damaged_file_is_an_empty_memory(grown: Grown, content: bytes) -> None:
     """It costs waiting time, never safety."""
     _file(grown).write_bytes(content)
-    assert load_memory(grown.paths) == Memory()
+    memory, damage = recall(grown.paths)
+    assert memory == load_memory(grown.paths) == Memory()
+    assert damage.startswith(str(_file(grown)))
+    assert damage.isprintable()
 
 
 def test_a_directory_in_its_place(grown: Grown) -> None:
     _file(grown).mkdir()
-    assert load_memory(grown.paths) == Memory()
+    memory, damage = recall(grown.paths)
+    assert memory == Memory()
+    assert "Is a directory" in damage
 
 
 _times = st.datetimes(datetime(2000, 1, 1), datetime(2100, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001

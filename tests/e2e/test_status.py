@@ -92,6 +92,18 @@ def test_what_a_renewal_found_stays_in_the_document(site: Site) -> None:
     assert "renewal-failed" not in found(site)
 
 
+def test_a_damaged_memory_is_told_once(site: Site) -> None:
+    """A hook may have been pending: without a word, a service would go on with the old chain."""
+    site.staged()
+    file = site.staging / "rollover.json"
+    file.write_bytes(file.read_bytes()[:-9])
+    run = site.danebot("renew")
+    assert (run.returncode, run.stdout) == (1, "")
+    assert f"{file} is damaged" in run.stderr
+    assert f"reload the services that use {site.live}" in run.stderr
+    site.quiet("renew")
+
+
 def found(site: Site) -> set[str]:
     """The codes of what is wrong by the status document."""
     return {finding["code"] for finding in json.loads(site.snapshot.read_text())["findings"]}
