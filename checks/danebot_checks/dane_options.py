@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -188,8 +187,8 @@ def _resolver(options: argparse.Namespace) -> ResolverConfig:
     found = load_resolv_conf()
     if options.resolver:
         named = tuple(_nameserver(words) for words in options.resolver)
-        found = replace(found, nameservers=named, trust=AdTrust.LOOPBACK)
-    return replace(found, trust=AdTrust.DECLARED) if options.trust_resolver else found
+        found = found._replace(nameservers=named, trust=AdTrust.LOOPBACK)
+    return found._replace(trust=AdTrust.DECLARED) if options.trust_resolver else found
 
 
 def _nameserver(words: str) -> Nameserver:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -127,7 +127,7 @@ def _observe(
     timeout = min(config.timeout, share)
     patience = max(budget / _TRIES, _LEAST_TRY)
     direct = Direct(timeout=min(patience, Direct().timeout), attempts=_TRIES_AT_ONE)
-    observer = Observer.of(Resolver(replace(config, timeout=timeout)), direct)
+    observer = Observer.of(Resolver(config._replace(timeout=timeout)), direct)
     return run(within(observer.observe(owners), time.monotonic() + budget))
 
 

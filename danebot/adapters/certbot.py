@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
 from danebot.adapters.process import Ended, Ending, run, search_path
@@ -49,15 +49,14 @@ class CertbotRun(NamedTuple):
         return self.ending is Ending.TIMED_OUT
 
 
-@dataclass(frozen=True, slots=True)
-class Certbot:
+class Certbot(NamedTuple):
     """A certbot that is new enough, for one tree; ``timeout`` is for each call."""
 
     path: Path
     version: tuple[int, int]
     tree: Path
     timeout: timedelta = timedelta(minutes=10)
-    environment: Mapping[str, str] = field(default_factory=dict)
+    environment: Mapping[str, str] = MappingProxyType({})
     clean_up: timedelta = _CLEAN_UP
 
     def renew(self, lineage: str | None = None) -> CertbotRun:

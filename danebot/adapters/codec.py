@@ -1,4 +1,4 @@
-"""Frozen dataclasses to JSON and back, by their annotations.
+"""Frozen dataclasses and named tuples to JSON and back, by their annotations.
 
 Times are ISO 8601 with offset, durations are seconds, bytes are lower-case hex, enums are their
 values, names are their text.  A field that a document lacks takes its default, so an older
@@ -14,6 +14,7 @@ import typing
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from functools import cache
+from operator import attrgetter
 
 from danebot.domain.names import DnsName, Hostname
 from danebot.errors import DanebotError
@@ -40,16 +41,23 @@ _ENCODERS: dict[type, Callable[[typing.Any], Json]] = {
 def encode(value: object) -> Json:
     """A JSON document for ``value``; TypeError for what has no form."""
     kind: Kind = type(value)
+    return _encoder(kind)(value)
+
+
+@cache
+def _encoder(kind: Kind) -> Callable[[typing.Any], Json]:
+    """What turns values of ``kind`` into JSON, put together once."""
     if kind in _PLAIN:
-        return value
+        return lambda value: value
     if kind in _ENCODERS:
-        return _ENCODERS[kind](value)
-    if isinstance(value, enum.Enum):
-        return value.value
-    if isinstance(value, Mapping):
-        return {encode(key): encode(item) for key, item in value.items()}
-    if dataclasses.is_dataclass(value):
-        return {name: encode(getattr(value, name)) for name in _fields(kind)}
+        return _ENCODERS[kind]
+    if issubclass(kind, enum.Enum):
+        return attrgetter("value")
+    if issubclass(kind, Mapping):
+        return lambda value: {encode(key): encode(item) for key, item in value.items()}
+    if dataclasses.is_dataclass(kind) or hasattr(kind, "_fields"):
+        names = field_names(kind)
+        return lambda value: {name: encode(getattr(value, name)) for name in names}
     raise TypeError(f"no JSON form for {kind.__name__}")
 
 
@@ -63,9 +71,12 @@ def decode(kind: type[T], document: Json) -> T:
     return decoded
 
 
-@cache
-def _fields(kind: Kind) -> tuple[str, ...]:
-    return tuple(field.name for field in dataclasses.fields(kind))
+def field_names(kind: Kind) -> tuple[str, ...]:
+    """The fields of a dataclass or a named tuple."""
+    if dataclasses.is_dataclass(kind):
+        return tuple(field.name for field in dataclasses.fields(kind))
+    names: tuple[str, ...] = kind._fields
+    return names
 
 
 def _aware(text: str) -> datetime:
@@ -135,14 +146,15 @@ def _mapping(keys: Decoder, values: Decoder) -> Decoder:
 
 def _record(kind: Kind) -> Decoder:
     hints = typing.get_type_hints(kind)
-    decoders = {name: _decoder(hints[name]) for name in _fields(kind)}
+    decoders = {name: _decoder(hints[name]) for name in field_names(kind)}
 
     def decoded(document: Json) -> object:
         values = {}
         for name, value in _entries(document):
-            if name in decoders:
+            decoder = decoders.get(name)
+            if decoder is not None:
                 try:
-                    values[name] = decoders[name](value)
+                    values[name] = decoder(value)
                 except (ValueError, TypeError, DanebotError) as exc:
                     raise ValueError(f"{name}: {exc}") from exc
         return kind(**values)

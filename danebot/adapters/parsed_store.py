@@ -40,6 +40,12 @@ class ParsedStore:
         self._files: Mapping[str, Any] | None = None
         self._certificates: list[str] = []
 
+    def __len__(self) -> int:
+        """How many files are on record."""
+        if self._files is None:
+            self._load()
+        return len(self._files or {})
+
     def get(self, kind: type[Parsed], file: str, version: Version) -> Parsed | None:
         """What ``file`` held in that version; None if that isn't on record."""
         if self._files is None:

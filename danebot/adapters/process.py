@@ -25,6 +25,8 @@ from danebot.domain.names import printable
 _SYSTEM_PATH = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin")
 _OUTPUT = 64 * 1024  # octets kept: the last ones, which say how it ended
 _DRAIN = 16  # reads after the end, more than a pipe holds; others may write to it for ever
+_PIECE = 4096  # octets; what writes less at a time is waited for, line by line costs far more
+_GATHER = 0.02  # seconds
 _POLL = 0.2  # seconds between looks at what no file descriptor tells: signals, a silent end
 _ENDING_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
@@ -144,7 +146,7 @@ class _Watch:
         """Take in what is written within ``wait`` seconds; whether there was anything."""
         pipe = self.process.stdout
         if not self._open or pipe is None:
-            time.sleep(min(wait, _POLL / 10))  # it has closed its output: the end is near
+            time.sleep(min(wait, _GATHER))  # it has closed its output: the end is near
             return False
         if not select.select([pipe], [], [], wait)[0]:
             return False
@@ -152,6 +154,8 @@ class _Watch:
         self._open = bool(data)
         self.output += data
         del self.output[:-_OUTPUT]
+        if wait and 0 < len(data) < _PIECE:
+            time.sleep(min(wait, _GATHER))
         return bool(data)
 
     def stop(self, grace: float) -> None:

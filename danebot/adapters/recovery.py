@@ -278,11 +278,8 @@ def staged_conf(conf: RenewalConf, paths: LineagePaths, key: PublicKey | None) -
     A key type is only named where the configuration names another one: certbot refuses to renew
     then.
     """
-    top = {
-        setting: str(paths.staging / f"{setting}.pem")
-        for setting in PATH_SETTINGS
-        if conf.top(setting) != str(paths.staging / f"{setting}.pem")
-    }
+    wanted_paths = {setting: f"{paths.staging}/{setting}.pem" for setting in PATH_SETTINGS}
+    top = {setting: path for setting, path in wanted_paths.items() if conf.top(setting) != path}
     if conf.top("archive_dir") not in ("", str(paths.archive)):
         top["archive_dir"] = str(paths.archive)
     parameters = {} if conf.parameter("reuse_key") == "True" else {"reuse_key": "True"}

@@ -7,19 +7,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from danebot.errors import TreeError
 
-_SETTING = re.compile(r"\s*([A-Za-z0-9_]+)\s*=\s*(.*?)\s*$")
+_SETTING = re.compile(r"\s*([A-Za-z0-9_]+)\s*=\s*(.*\S|)\s*$")
 _SECTION = re.compile(r"\s*(\[+)\s*([^\]]*?)\s*\]+\s*(#.*)?$")
 PARAMETERS = "renewalparams"
 PATH_SETTINGS = ("cert", "privkey", "chain", "fullchain")
 
 
-@dataclass(frozen=True, slots=True)
-class RenewalConf:
+class RenewalConf(NamedTuple):
     """The text of one configuration and its settings by (section, name); "" is the top."""
 
     path: Path

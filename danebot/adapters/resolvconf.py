@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import enum
 import ipaddress
-from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
+from typing import NamedTuple
 
 RESOLV_CONF = Path("/etc/resolv.conf")
 DNS_PORT = 53
@@ -21,8 +21,7 @@ class AdTrust(enum.Enum):
     DECLARED = "every configured resolver: the operator vouches for it and for the path to it"
 
 
-@dataclass(frozen=True, slots=True)
-class Nameserver:
+class Nameserver(NamedTuple):
     """A resolver's address, an IPv4 or IPv6 literal (a scope is allowed), and its port."""
 
     address: str
@@ -39,8 +38,7 @@ class Nameserver:
         return self.address if self.port == DNS_PORT else f"{self.address} port {self.port}"
 
 
-@dataclass(frozen=True, slots=True)
-class ResolverConfig:
+class ResolverConfig(NamedTuple):
     """How to reach the validating resolver; ``timeout`` is for one try at one nameserver."""
 
     nameservers: tuple[Nameserver, ...] = (Nameserver("127.0.0.1"),)

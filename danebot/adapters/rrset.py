@@ -6,8 +6,7 @@ Rdata stays as octets until somebody asks for it, so that one bad record doesn't
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from danebot.adapters.wirename import MalformedError, read_name
@@ -49,12 +48,17 @@ class Rdata(NamedTuple):
         return found, at
 
 
-@dataclass(slots=True)
 class RRset:
-    """Records of one owner and type; of TTLs that differ (RFC 2181 5.2) the largest, in seconds."""
+    """Records of one owner and type; of TTLs that differ (RFC 2181 5.2) the largest, in seconds.
 
-    ttl: int
-    rdatas: list[Rdata]
+    ``signatures`` are those that were read out of RRSIG records, once somebody has asked.
+    """
+
+    def __init__(self, ttl: int, rdatas: list[Rdata]) -> None:
+        """``rdatas`` may still grow while the message is read."""
+        self.ttl = ttl
+        self.rdatas = rdatas
+        self.signatures: tuple[Signature, ...] | None = None
 
 
 class RRsetKey(NamedTuple):
@@ -78,10 +82,18 @@ class Signature(NamedTuple):
     labels: int
 
 
-def signatures(section: Section, name: str, rdtype: int) -> Iterator[Signature]:
+def signatures(section: Section, name: str, rdtype: int) -> tuple[Signature, ...]:
     """The RRSIGs beside an RRset, those that can be read."""
     rrset = section.get(RRsetKey(name, RRSIG, rdtype))
-    for rdata in rrset.rdatas if rrset is not None else ():
+    if rrset is None:
+        return ()
+    if rrset.signatures is None:
+        rrset.signatures = tuple(_signatures(rrset.rdatas))
+    return rrset.signatures
+
+
+def _signatures(rdatas: Iterable[Rdata]) -> Iterator[Signature]:
+    for rdata in rdatas:
         try:
             _, _, labels, ttl, expiration, inception, _ = rdata.unpack(_RRSIG)
             yield Signature(ttl, expiration, inception, rdata.name(skip=_RRSIG.size), labels)

@@ -29,7 +29,7 @@ UNKNOWN_PREFIX = "unknown-"
 _VERSIONED = re.compile(r"(privkey|cert|chain|fullchain)(\d+)\.pem\Z")
 _STRAY = re.compile(rf"{re.escape(TEMP_PREFIX)}|previous_|(combo|nextkey)\.pem\.")
 _NO_WAIT = os.O_CLOEXEC | os.O_NONBLOCK
-_USUAL_SIZE, _MAX_FILE = 32 * 1024, 4 * 1024 * 1024
+_PIECE, _MAX_FILE = 32 * 1024, 4 * 1024 * 1024
 _NO_NAMES = ("", ".", "..")  # they would lead to the directories that all lineages share
 ParsedT = TypeVar("ParsedT")
 KindT = TypeVar("KindT", Chain, PublicKey)
@@ -39,12 +39,14 @@ def read_bytes(path: Path) -> bytes:
     """A file's content, or `TreeError`; bounded, and only of regular files."""
     try:
         descriptor = os.open(path, os.O_RDONLY | _NO_WAIT)
-        with os.fdopen(descriptor, "rb") as file:
+        try:
             if not stat.S_ISREG(os.fstat(descriptor).st_mode):
                 raise TreeError(f"{path} is not a regular file")
-            data = file.read(_USUAL_SIZE)  # room for the most would be cleared for each
-            if len(data) == _USUAL_SIZE:
-                data += file.read(_MAX_FILE + 1 - _USUAL_SIZE)
+            data = b""
+            while len(data) <= _MAX_FILE and (more := os.read(descriptor, _PIECE)):
+                data += more
+        finally:
+            os.close(descriptor)
     except OSError as exc:
         raise TreeError(f"cannot read {path}: {exc.strerror}") from exc
     if len(data) > _MAX_FILE:
@@ -101,6 +103,7 @@ class Reader:
         """Nothing is read yet."""
         self._store = store
         self._parsed: dict[tuple[type[Parsed], str], tuple[Version, Parsed]] = {}
+        self._news = False
 
     def chain(self, path: Path) -> Chain:
         """Parse a file of certificates, or `CertificateError`, or `TreeError`."""
@@ -118,12 +121,13 @@ class Reader:
         known = self._parsed.get((kind, file))
         if known is None or known[0] != version:
             found = self._store.get(kind, file, version) if self._store is not None else None
+            self._news = self._news or found is None
             known = self._parsed[kind, file] = (version, found or _parsed_file(kind, Path(file)))
         return cast("KindT", known[1])
 
     def keep(self) -> None:
-        """Put what was parsed on record for later runs."""
-        if self._store is not None:
+        """Put what was parsed on record for later runs, unless all of it came from there."""
+        if self._store is not None and (self._news or len(self._parsed) != len(self._store)):
             self._store.put((file, *known) for (_, file), known in self._parsed.items())
 
     def key_file(self, path: Path) -> KeyFile | None:
@@ -242,13 +246,14 @@ class Tree:
         """Everything about one lineage; what can't be read is a fault in the value."""
         paths = self.paths(name)
         faults: list[str] = []
-        required = _parsed(paths.own / DANE_EE, parse_dane_ee, faults)
-        names = _parsed(paths.own / DNSNAMES, parse_dnsnames, faults)
+        own = paths.own
+        required = _parsed(own / DANE_EE, parse_dane_ee, faults)
+        names = _parsed(own / DNSNAMES, parse_dnsnames, faults)
         live = self.linked(paths, paths.live)
         combo = self.reader.combo(paths.live / COMBO)
         if live is None:
             faults.append(f"{paths.live}: the four links don't lead to one complete version")
-        if not paths.staged:
+        if own != paths.staging:
             return LineageState(
                 name,
                 Management.PASS_THROUGH,

@@ -27,9 +27,9 @@ def resolver_config(settings: Settings) -> ResolverConfig:
     found = load_resolv_conf()
     if settings.resolvers is not None:
         nameservers = tuple(Nameserver(r.address, r.port or _DNS) for r in settings.resolvers)
-        found = replace(found, nameservers=nameservers, trust=AdTrust.LOOPBACK)
+        found = found._replace(nameservers=nameservers, trust=AdTrust.LOOPBACK)
     if settings.trust_resolver:
-        found = replace(found, trust=AdTrust.DECLARED)
+        found = found._replace(trust=AdTrust.DECLARED)
     return found
 
 

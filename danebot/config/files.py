@@ -39,7 +39,7 @@ def read_text(path: Path) -> str | None:
     if len(data) > _MAX_SIZE:
         raise ConfigError(f"{path}: not read, since it is larger than any settings are")
     try:
-        return data.decode("utf-8-sig")
+        return data.decode().removeprefix("\ufeff")
     except UnicodeDecodeError as exc:
         line = data.count(b"\n", 0, exc.start) + 1
         raise ConfigError(f"{path}:{line}: not UTF-8 text; save the file as UTF-8") from exc

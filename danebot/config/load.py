@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 
@@ -30,6 +29,7 @@ CONFIG_FILE = Path("etc/danebot/danebot.toml")
 TREES = ("usr/local/etc/letsencrypt", "etc/letsencrypt")
 _WORLD_READABLE = 0o004
 _NO_HOOKS: tuple[str, ...] = ()
+_ALL: tuple[SocketAddress, ...] = ()  # addresses that the name has
 _ERROR_LINE = re.compile(r" \(at line (\d+), column \d+\)\Z")
 
 
@@ -51,14 +51,12 @@ def load(
     settings = _read(Table(document, (), content), shell, _tree(root))
     document.check()
     if config_dir is not None:
-        settings = replace(settings, tree=config_dir.absolute())
+        settings = settings._replace(tree=config_dir.absolute())
         document.effective = [e for e in document.effective if e.name != "config_dir"]
         shown = Effective("config_dir", show(settings.tree), "--config-dir")
         document.effective.insert(0, shown)
-    return replace(
-        settings,
-        effective=tuple(document.effective),
-        notices=(*shell.notices, *_notices(settings, document)),
+    return settings._replace(
+        effective=tuple(document.effective), notices=(*shell.notices, *_notices(settings, document))
     )
 
 
@@ -223,13 +221,12 @@ def _endpoints(table: Table, base: tuple[EndpointSetting, ...]) -> tuple[Endpoin
 def _endpoint(inner: Table, key: str, value: object, base: EndpointSetting) -> EndpointSetting:
     """Addresses, or a table with ``connect`` and ``protocol``."""
     if not isinstance(value, dict):
-        return replace(base, connect=inner.take(key, _connect, ()))
+        return base._replace(connect=inner.take(key, _connect, _ALL))
     table = inner.inner(key)
     if table is None:
         return base
-    setting = replace(
-        base,
-        connect=table.take("connect", _connect, ()),
+    setting = base._replace(
+        connect=table.take("connect", _connect, _ALL),
         protocol=table.take("protocol", values.one_of(Protocol), None),
     )
     table.finish()

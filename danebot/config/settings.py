@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
+from types import MappingProxyType
+from typing import NamedTuple
 
 from danebot.domain.addresses import SocketAddress
 from danebot.domain.keytype import KeyType
@@ -17,8 +19,7 @@ READY_MADE = ("postfix", "dovecot", "exim", "nginx", "haproxy")
 """The services that danebot knows how to reload."""
 
 
-@dataclass(frozen=True, slots=True)
-class EndpointSetting:
+class EndpointSetting(NamedTuple):
     """How to reach the service at ``host`` and ``port`` for a probe.
 
     ``connect`` is where to connect instead of the host's addresses, () for those; an address
@@ -31,8 +32,7 @@ class EndpointSetting:
     protocol: Protocol | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class ComboAccess:
+class ComboAccess(NamedTuple):
     """Who may read ``combo.pem``: its mode, and its group's id where it is not root's."""
 
     mode: int = 0o600
@@ -59,8 +59,7 @@ class ServerAddress:
         return self.host if self.port == 53 else f"{host}:{self.port}"  # noqa: PLR2004 - DNS
 
 
-@dataclass(frozen=True, slots=True)
-class PublishSettings:
+class PublishSettings(NamedTuple):
     """How the TLSA records of a lineage get into DNS.
 
     ``server`` and ``zone`` None mean those of the zone's SOA record; ``ttl`` None means to keep
@@ -84,8 +83,7 @@ class PublishSettings:
         return self.automatic and self.method is not Method.MANUAL
 
 
-@dataclass(frozen=True, slots=True)
-class LineageSettings:
+class LineageSettings(NamedTuple):
     """What can be set for each lineage.
 
     ``hooks`` are shell command lines, or ``@`` with one of `READY_MADE` and its arguments; they run
@@ -93,15 +91,14 @@ class LineageSettings:
     at most once.
     """
 
-    policy: Policy = field(default_factory=Policy)
+    policy: Policy = Policy()
     hooks: tuple[str, ...] = ()
     probe: bool = True
     endpoints: tuple[EndpointSetting, ...] = ()
-    publish: PublishSettings = field(default_factory=PublishSettings)
+    publish: PublishSettings = PublishSettings()
 
 
-@dataclass(frozen=True, slots=True)
-class Effective:
+class Effective(NamedTuple):
     """A setting in force, printable: name and value as one would write them in ``danebot.toml``.
 
     ``source`` is the file and line that it comes from, or "default".
@@ -115,8 +112,7 @@ class Effective:
         return f"{self.name} = {self.value}  ({self.source})"
 
 
-@dataclass(frozen=True, slots=True)
-class Settings:
+class Settings(NamedTuple):
     """Everything that the operator has decided.
 
     ``certbot`` None means to look on PATH; ``resolvers`` None means those of ``resolv.conf``;
@@ -135,12 +131,12 @@ class Settings:
     resolvers: tuple[SocketAddress, ...] | None = None
     trust_resolver: bool = False
     ca_file: Path | None = None
-    combo_access: ComboAccess = field(default_factory=ComboAccess)
+    combo_access: ComboAccess = ComboAccess()
     run_certbot_hooks: bool = True
     hook_timeout: timedelta = timedelta(minutes=5)
-    common: LineageSettings = field(default_factory=LineageSettings)
-    lineages: Mapping[str, LineageSettings] = field(default_factory=dict)
-    environment: Mapping[str, str] = field(default_factory=dict)
+    common: LineageSettings = LineageSettings()
+    lineages: Mapping[str, LineageSettings] = MappingProxyType({})
+    environment: Mapping[str, str] = MappingProxyType({})
     notices: tuple[str, ...] = ()
     effective: tuple[Effective, ...] = ()
 

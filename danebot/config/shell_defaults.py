@@ -7,7 +7,6 @@ pointed out in a notice.  Later files override earlier ones, as they did when th
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
@@ -36,8 +35,7 @@ _CURVES = {
 _RSA_TYPES = {str(bits): kind for kind, bits in RSA_BITS.items()}
 
 
-@dataclass(frozen=True, slots=True)
-class ShellDefaults:
+class ShellDefaults(NamedTuple):
     """What the files say, None where they don't; ``notices`` are printable lines."""
 
     key_type: Sourced[KeyType | None] | None = None

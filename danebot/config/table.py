@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Generic, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 from danebot.config.positions import Path, line_of
 from danebot.config.settings import Effective
@@ -26,8 +26,7 @@ _FORMER_NAMES = {  # of the shell program, and what is easily taken for a settin
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Sourced(Generic[ValueT]):
+class Sourced(NamedTuple, Generic[ValueT]):
     """A value, and the file and line that it comes from."""
 
     value: ValueT

@@ -7,9 +7,8 @@ original TTL of the RRSIG (RFC 4034 section 3.1.4), never a cache's remaining se
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Generic, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 from danebot.domain.names import DnsName, Hostname
 from danebot.domain.tlsa import TlsaRecord
@@ -43,8 +42,7 @@ class Presence(enum.Enum):
     UNKNOWN = "unknown"
 
 
-@dataclass(frozen=True, slots=True)
-class Alias:
+class Alias(NamedTuple):
     """One CNAME on the way from the name asked to the name that answered."""
 
     name: DnsName
@@ -52,8 +50,7 @@ class Alias:
     ttl: timedelta
 
 
-@dataclass(frozen=True, slots=True)
-class Answer(Generic[RecordT]):
+class Answer(NamedTuple, Generic[RecordT]):
     """What the validating resolver said of one name and type.
 
     ``presence`` is UNKNOWN exactly if ``security`` is BOGUS or INDETERMINATE.  ``canonical`` is
@@ -88,8 +85,7 @@ class Answer(Generic[RecordT]):
 TlsaAnswer = Answer[TlsaRecord]
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Server:
+class Server(NamedTuple):
     """One address of one authoritative server."""
 
     name: Hostname
@@ -109,8 +105,7 @@ class ServerOutcome(enum.Enum):
     LAME = "not authoritative"  # REFUSED, SERVFAIL, NOTAUTH, or an answer without AA
 
 
-@dataclass(frozen=True, slots=True)
-class ServerAnswer:
+class ServerAnswer(NamedTuple):
     """The TLSA RRset as one authoritative server has it.
 
     ``ttl`` is the RRset's where it is present; ``negative_ttl`` the longest for which its absence
@@ -133,8 +128,7 @@ class ServerAnswer:
         return self.outcome in (ServerOutcome.ANSWERED, ServerOutcome.LEADS_ON)
 
 
-@dataclass(frozen=True, slots=True)
-class AliasObservation:
+class AliasObservation(NamedTuple):
     """One alias on the way, as the servers of the zone that holds it have it.
 
     A server that agrees with the resolver LEADS_ON; one that has ANSWERED leads elsewhere or
@@ -149,8 +143,7 @@ class AliasObservation:
     servers: tuple[ServerAnswer, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class OwnerObservation:
+class OwnerObservation(NamedTuple):
     """Everything seen of one TLSA owner name at one time.
 
     ``zone`` holds the RRset (CNAMEs followed); None if it could not be found.  ``name_servers`` are

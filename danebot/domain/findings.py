@@ -6,7 +6,7 @@ A finding is made once, in `assess`; command line, plugins, exporter and page on
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
 class Severity(enum.IntEnum):
@@ -63,8 +63,7 @@ class Code(enum.Enum):
     INTERNAL = "internal"
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(NamedTuple):
     """``text`` says what is, ``remedy`` what to do ("" if nothing); both are printable.
 
     ``lineage`` is "" for what concerns the whole run.

@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from danebot.domain.dns import OwnerObservation, Presence, ServerOutcome
 from danebot.domain.lineage import Anchored
@@ -41,8 +41,7 @@ if TYPE_CHECKING:
 _MAIL = (Protocol.SMTP, Protocol.LMTP)
 
 
-@dataclass(frozen=True, slots=True)
-class Refusal:
+class Refusal(NamedTuple):
     """An RRset of ``owner`` by which senders would refuse the new chain; ``reason`` in words.
 
     ``publish`` is a record that would make it satisfied, if there is one.  ``until`` is set where
@@ -61,8 +60,7 @@ class Refusal:
         return f"{self.owner}: {self.reason}{until}"
 
 
-@dataclass(frozen=True, slots=True)
-class Senders:
+class Senders(NamedTuple):
     """Those who come to one owner: what they judge by, and when."""
 
     owner: DnsName
@@ -177,7 +175,7 @@ class _Judge:
         if form.usage in (Usage.DANE_EE, Usage.PKIX_EE):
             depth = 0
         der = ders[depth] if form.selector == Selector.CERT else _spki(ders[depth])
-        record = replace(form, data=association(der, MatchingType(form.mtype)))
+        record = form._replace(data=association(der, MatchingType(form.mtype)))
         return None if self.senders.refuse((*records, record), self.new) else record
 
 

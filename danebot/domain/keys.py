@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import NamedTuple
 
 from danebot.domain.keytype import RSA_BITS, KeyType
 from danebot.domain.names import DnsName, covers
@@ -37,8 +38,7 @@ class PublicKey:
         return Algorithm.RSA if self.key_type in RSA_BITS else Algorithm.ECDSA
 
 
-@dataclass(frozen=True, slots=True)
-class Chain:
+class Chain(NamedTuple):
     """A leaf and the certificates after it, as served; times are aware UTC.
 
     ``ders`` is DER, leaf first.  ``names`` are the leaf's dNSName entries (RFC 6125), normalised;

@@ -8,7 +8,7 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from danebot.domain.keys import Chain, PublicKey
@@ -23,8 +23,7 @@ class Management(enum.Enum):
     PASS_THROUGH = "pass-through"  # noqa: S105 - a word, no password
 
 
-@dataclass(frozen=True, slots=True)
-class Held:
+class Held(NamedTuple):
     """A key and a chain that lie together: a version of the archive, or ``combo.pem``.
 
     ``version`` is the archive's number, None for content that is in no version.
@@ -44,8 +43,7 @@ class Held:
         return other is not None and self.key == other.key and self.chain.ders == other.chain.ders
 
 
-@dataclass(frozen=True, slots=True)
-class KeyFile:
+class KeyFile(NamedTuple):
     """``nextkey.pem`` or ``ready.pem``: ``key`` is None when the file holds no usable key.
 
     ``modified`` is the file's mtime (aware UTC), which for ``ready.pem`` says when cooling began.
@@ -55,16 +53,14 @@ class KeyFile:
     modified: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class UnknownKey:
+class UnknownKey(NamedTuple):
     """A private key that turned up in the tree and was set aside under ``file``."""
 
     key: PublicKey
     file: str
 
 
-@dataclass(frozen=True, slots=True)
-class Anchored:
+class Anchored(NamedTuple):
     """A line of ``dane-ee`` that demands no record now, since its owner relies on ``record``.
 
     That is a DANE-TA(2) one, which authenticates the live chain (see `gate.anchored`).

@@ -39,13 +39,13 @@ def remember(
             moved = True
             led_elsewhere = led_elsewhere or new.route.canonical != old.route.canonical
     if before is not None and led_elsewhere:  # nothing is known of what was there before
-        before = replace(before, unseen_at=None)
+        before = before._replace(unseen_at=None)
     ttls = tuple(sighting for one in owners.values() for sighting in one.sightings)
     awaiting = _remember_awaited(before, state, observations, ttls, now)
     current = remember_current(memory, state, now)
     if moved and awaiting is not None:
         seen_since = None if awaiting.seen_since is None else now
-        awaiting = replace(awaiting, served_since=seen_since, seen_since=seen_since)
+        awaiting = awaiting._replace(served_since=seen_since, seen_since=seen_since)
     return replace(memory, owners=owners, awaiting=awaiting, current=current)
 
 
@@ -63,7 +63,7 @@ def _remember_owner(
     else:
         route_ttl = max(ns_ttls, default=None)
     sightings = _remember_ttls(old, observation, now, keep_all=keep_all)
-    routed = replace(old, old_route_until=until)
+    routed = old._replace(old_route_until=until)
     rrsets, since = remember_rrsets(routed, observation, now), watched_since(old, observation, now)
     return OwnerMemory(sightings, route, route_ttl, until, rrsets, since)
 
@@ -80,9 +80,9 @@ def _remember_ttls(
     heard_all = observation.heard_all
     found = []
     for sighting in old.sightings:
-        kept = replace(sighting, first=min(sighting.first, now))  # the clock may have gone back
+        kept = sighting._replace(first=min(sighting.first, now))  # the clock may have gone back
         if heard_all and kept.until is None and kept.ttl not in in_force:
-            kept = replace(kept, until=max(now, sighting.first))
+            kept = kept._replace(until=max(now, sighting.first))
         asked = kept.until and max(kept.until, old.old_route_until or kept.until)
         if keep_all or asked is None or asked + kept.ttl >= now:
             found.append(kept)
@@ -133,7 +133,7 @@ def _remember_awaited(
     match seen_awaited(sights, awaiting):
         case Seen.MISSING:
             unseen = now if _lacking(sights) else awaiting.unseen_at
-            return _missing(replace(awaiting, unseen_at=unseen), sights, now)
+            return _missing(awaiting._replace(unseen_at=unseen), sights, now)
         case Seen.UNKNOWN:
             return awaiting
         case Seen.EVERYWHERE:
@@ -142,17 +142,17 @@ def _remember_awaited(
                 since = now
             if state.ready is not None:  # a later mtime: someone began cooling again
                 since = min(max(since, state.ready.modified), now)
-            return replace(awaiting, served_since=since, lagged_at=None, seen_since=since)
+            return awaiting._replace(served_since=since, lagged_at=None, seen_since=since)
 
 
 def _missing(awaiting: Awaiting, sights: tuple[Sight, ...], now: datetime) -> Awaiting:
     """The wait when a record is lacking: it goes on where the resolver alone lags."""
     if not _resolver_lags(sights):
-        return replace(awaiting, served_since=None, lagged_at=None, seen_since=None)
+        return awaiting._replace(served_since=None, lagged_at=None, seen_since=None)
     if awaiting.seen_since is not None:  # it has lost what it had
-        awaiting = replace(awaiting, belied_at=now, served_since=None, seen_since=None)
+        awaiting = awaiting._replace(belied_at=now, served_since=None, seen_since=None)
     served = now if awaiting.served_since is None else _since(awaiting, now)
-    return replace(awaiting, served_since=served, lagged_at=now)
+    return awaiting._replace(served_since=served, lagged_at=now)
 
 
 def _heed(awaiting: Awaiting, lines: tuple[Required, ...], sights: tuple[Sight, ...]) -> Awaiting:
@@ -160,8 +160,8 @@ def _heed(awaiting: Awaiting, lines: tuple[Required, ...], sights: tuple[Sight, 
     heard = bool(sights) and all(sight.servers_asked for sight in sights)
     witness = Witness.SERVERS if heard else awaiting.witness
     if witness is not awaiting.witness or not set(lines) <= set(awaiting.lines):
-        awaiting = replace(awaiting, unseen_at=None, served_since=None, seen_since=None)
-    return replace(awaiting, lines=lines, witness=witness)
+        awaiting = awaiting._replace(unseen_at=None, served_since=None, seen_since=None)
+    return awaiting._replace(lines=lines, witness=witness)
 
 
 def _lacking(sights: tuple[Sight, ...]) -> bool:

@@ -9,6 +9,7 @@ import enum
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from danebot.domain.names import DnsName, Hostname
 from danebot.domain.outcomes import Outcome
@@ -17,8 +18,7 @@ from danebot.domain.tlsa import Required, TlsaRecord
 SCHEMA = 1
 
 
-@dataclass(frozen=True, slots=True)
-class TtlSighting:
+class TtlSighting(NamedTuple):
     """A TTL under which answers for an owner could be cached.
 
     It was in force from ``first`` (or earlier) to ``until``, the first later look at which it no
@@ -30,8 +30,7 @@ class TtlSighting:
     until: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Route:
+class Route(NamedTuple):
     """Where an owner's RRset is found: the name after CNAMEs, and the servers of the way there."""
 
     canonical: DnsName
@@ -45,8 +44,7 @@ class Witness(enum.Enum):
     SERVERS = "authoritative servers"
 
 
-@dataclass(frozen=True, slots=True)
-class RRsetSighting:
+class RRsetSighting(NamedTuple):
     """A TLSA RRset that was to be had for an owner, and the TTL under which it could be cached.
 
     ``records`` are sorted.  ``first`` and ``until`` are as for `TtlSighting`.  ``left_at`` is the
@@ -63,8 +61,7 @@ class RRsetSighting:
     lagged_at: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class OwnerMemory:
+class OwnerMemory(NamedTuple):
     """What was observed of one TLSA owner.
 
     After a change of route, resolvers may keep to the old one until ``old_route_until``.
@@ -80,8 +77,7 @@ class OwnerMemory:
     watched_since: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Awaiting:
+class Awaiting(NamedTuple):
     """The wait for one key: ``digest`` is its SPKI digest.
 
     ``unseen_at`` is the last look at which each of ``lines`` was lacking; without one, nothing is
@@ -105,8 +101,7 @@ class Awaiting:
     belied_at: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class PendingHook:
+class PendingHook(NamedTuple):
     """A deploy hook that has not succeeded yet for the current deployment."""
 
     hook: str
@@ -114,8 +109,7 @@ class PendingHook:
     error: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Deployment:
+class Deployment(NamedTuple):
     """The last change of what live serves, and what the wire showed since.
 
     ``chain`` is the chain's fingerprint.  ``confirmed_at`` is the first probe in which every
@@ -151,8 +145,7 @@ class Exposure(enum.Enum):
     COMPROMISED = "compromised"
 
 
-@dataclass(frozen=True, slots=True)
-class Publishing:
+class Publishing(NamedTuple):
     """Changes that danebot made in DNS, until they are seen at every server, or couldn't make.
 
     ``changed_at`` is the first change that isn't seen everywhere.  ``outcome`` and ``remedy``
@@ -165,8 +158,7 @@ class Publishing:
     remedy: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class PastKey:
+class PastKey(NamedTuple):
     """A key that was current; its DER SPKI names the records that may be removed.
 
     ``retired_at`` is when no server had one of them any more.  Then it is forgotten, unless it is
@@ -179,8 +171,7 @@ class PastKey:
     retired_at: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class CurrentKey:
+class CurrentKey(NamedTuple):
     """Since when the key with the SPKI digest ``digest`` is the one that is served."""
 
     digest: bytes
@@ -202,8 +193,7 @@ class Revocation(enum.Enum):
     WANTED = "wanted"
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(NamedTuple):
     """The operator wants the key with the SPKI digest ``digest`` to become current.
 
     ``revocation`` is for the certificates of the key that it replaces, in an emergency.
@@ -215,8 +205,7 @@ class Request:
     revocation: Revocation = Revocation.LEFT
 
 
-@dataclass(frozen=True, slots=True)
-class PendingRevocation:
+class PendingRevocation(NamedTuple):
     """Certificates of the key with the DER SPKI ``spki`` are to be revoked, once it is out of use.
 
     ``error`` is what the last attempt came to, "" before the first.

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from danebot.domain.keytype import KeyType
@@ -18,8 +17,7 @@ class Occasion(enum.Enum):
     RENEWAL = "renewal"
 
 
-@dataclass(frozen=True, slots=True)
-class Policy:
+class Policy(NamedTuple):
     """The decisions for one lineage; settings are per lineage, so there is one policy for each.
 
     ``min_wait`` counts from the first look at which the new record was seen everywhere, and

@@ -10,8 +10,8 @@ are gone from every server, the key is retired (`retire`).
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, NamedTuple
 
 from danebot.domain.dns import ServerOutcome
 from danebot.domain.findings import Code, Finding, Severity
@@ -29,8 +29,7 @@ if TYPE_CHECKING:
     from danebot.domain.policy import Policy
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class OwnedRecord:
+class OwnedRecord(NamedTuple):
     """A record at an owner name; ``ttl`` is the RRset's, None where there is none."""
 
     owner: DnsName
@@ -42,8 +41,7 @@ class OwnedRecord:
         return f"{self.owner}.{ttl} IN TLSA {self.record}"
 
 
-@dataclass(frozen=True, slots=True)
-class Publication:
+class Publication(NamedTuple):
     """What DNS should hold for a lineage now: ``keep`` is right, ``add`` lacks, ``remove`` is old.
 
     ``keep`` has every form in which a key's record is there, required or not.  ``foreign`` is in
@@ -200,14 +198,14 @@ def probed(deployment: Deployment, *, clean: bool, policy: Policy, now: datetime
     no hook is pending.  Any other probe begins the count anew, also where records may go already.
     """
     if not clean:
-        return replace(deployment, clear_since=None, cleared_at=None)
+        return deployment._replace(clear_since=None, cleared_at=None)
     since = deployment.clear_since
     if since is None or since > now:  # the clock was ahead at that probe
         since = now
     cleared = deployment.cleared_at
     if cleared is None and now - since >= policy.retire_after:
         cleared = now
-    return replace(deployment, clear_since=since, cleared_at=cleared)
+    return deployment._replace(clear_since=since, cleared_at=cleared)
 
 
 def retire_at(memory: Memory, policy: Policy) -> datetime | None:
@@ -242,7 +240,7 @@ def retire(
     for past in memory.past_keys:
         gone = out_of_use(memory, past) and not shown & set(_forms(past.spki))
         if past.retired_at is None and gone:
-            past = replace(past, retired_at=now)  # noqa: PLW2901 - the same key, further on
+            past = past._replace(retired_at=now)  # noqa: PLW2901 - the same key, further on
         if past.retired_at is None or past.exposure is not Exposure.NONE:
             left.append(past)
     return replace(memory, past_keys=tuple(left))

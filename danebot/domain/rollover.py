@@ -18,9 +18,10 @@ the plan that would have been made without it.
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import TYPE_CHECKING
+from types import MappingProxyType
+from typing import TYPE_CHECKING, NamedTuple
 
 from danebot.domain.gate import Refusal, gate
 from danebot.domain.lineage import Held, LineageState, Management
@@ -99,8 +100,7 @@ class Repair(enum.Enum):
     AT_ONCE = "no record of the live key is left"
 
 
-@dataclass(frozen=True, slots=True)
-class Observation:
+class Observation(NamedTuple):
     """One look at a lineage: its files and, for each owner of ``dane-ee``, the DNS.
 
     ``distrust`` says why the staged chain doesn't verify to the trust store; "" if it does, None
@@ -108,7 +108,7 @@ class Observation:
     """
 
     state: LineageState
-    owners: Observations = field(default_factory=dict)
+    owners: Observations = MappingProxyType({})
     distrust: str | None = None
 
 

@@ -8,7 +8,6 @@ CNAME on the way to it, says.  That it is gone is known only once everyone who h
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -84,11 +83,11 @@ def remember_rrsets(
         told = observation.heard_all or silent
         form = (one.records, one.ttl)
         if form in served:
-            sighting = replace(sighting, left_at=None, lagged_at=None)
+            sighting = sighting._replace(left_at=None, lagged_at=None)
         elif told and one.until is None and form not in found:
-            sighting = replace(sighting, until=_left(sighting) or now, left_at=None, lagged_at=None)
+            sighting = sighting._replace(until=_left(sighting) or now, left_at=None, lagged_at=None)
         elif observation.heard_all and one.until is None:
-            sighting = replace(sighting, left_at=sighting.left_at or now, lagged_at=now)
+            sighting = sighting._replace(left_at=sighting.left_at or now, lagged_at=now)
         over = cached_until(sighting, old)
         if over is None or over + KEPT >= now:
             kept.append(sighting)
@@ -99,8 +98,7 @@ def remember_rrsets(
 
 def _not_later_than(sighting: RRsetSighting, now: datetime) -> RRsetSighting:
     """The sighting without a time in the future: the clock may have gone back."""
-    return replace(
-        sighting,
+    return sighting._replace(
         first=min(sighting.first, now),
         until=sighting.until and min(sighting.until, now),
         left_at=sighting.left_at and min(sighting.left_at, now),

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from danebot.domain.memory import Memory, OwnerMemory
 from danebot.domain.schedule import hurried
@@ -19,8 +18,7 @@ if TYPE_CHECKING:
 _NOTHING = timedelta(0)
 
 
-@dataclass(frozen=True, slots=True)
-class SafeTime:
+class SafeTime(NamedTuple):
     """When no cache can lack the awaited record any more, and what that follows from.
 
     ``at`` is the later of ``caches_empty`` (``hold`` and the margin after ``since``, or after

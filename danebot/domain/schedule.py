@@ -6,7 +6,6 @@ Whether a rollover is *safe* is for `rollover`; here is only whether anybody wan
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -123,4 +122,4 @@ def hurried(policy: Policy, memory: Memory) -> Policy:
     awaiting = memory.awaiting
     if awaiting is not None and awaiting.lines and awaiting.witness is Witness.RESOLVER:
         return policy
-    return replace(policy, min_wait=timedelta(0), margin=timedelta(0))
+    return policy._replace(min_wait=timedelta(0), margin=timedelta(0))

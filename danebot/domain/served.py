@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from danebot.domain.names import Endpoint
 
@@ -31,8 +31,7 @@ class Algorithm(enum.Enum):
     ECDSA = "ecdsa"
 
 
-@dataclass(frozen=True, slots=True)
-class ProbeResult:
+class ProbeResult(NamedTuple):
     """One probe of one address.
 
     ``chain`` is the presented chain in DER, leaf first, empty unless the outcome is SERVED.

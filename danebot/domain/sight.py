@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from danebot.domain.dns import OwnerObservation, Presence, Security, ServerAnswer, ServerOutcome
 from danebot.domain.names import DnsName
@@ -61,8 +60,7 @@ _PROVES_ABSENCE = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Gap:
+class Gap(NamedTuple):
     """One place where the record is not seen; ``where`` names the server, "" for the resolver."""
 
     obstacle: Obstacle
@@ -70,8 +68,7 @@ class Gap:
     detail: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Sight:
+class Sight(NamedTuple):
     """One required record of one key.  ``servers_asked`` is 0 when no server could be reached."""
 
     required: Required
@@ -88,7 +85,7 @@ def look(required: Required, spki: bytes, observations: Observations) -> Sight:
     observation = observations.get(required.owner)
     if observation is None:
         return Sight(required, record, Seen.UNKNOWN, (Gap(Obstacle.NOT_OBSERVED),))
-    strongest = replace(required, mtype=MatchingType.SHA2_512).record(spki)
+    strongest = required._replace(mtype=MatchingType.SHA2_512).record(spki)
     gaps = list(_resolver_gaps(record, strongest, observation))
     answered = [s for s in observation.servers if s.outcome is ServerOutcome.ANSWERED]
     if answered:

@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from danebot.domain.findings import Finding, Severity
 from danebot.domain.retire import retire_at
@@ -32,16 +31,14 @@ if TYPE_CHECKING:
 SCHEMA = 1
 
 
-@dataclass(frozen=True, slots=True)
-class KeyStatus:
+class KeyStatus(NamedTuple):
     """A key's public face: SPKI digest and type ("" for one that certbot doesn't issue with)."""
 
     digest: bytes
     type: str
 
 
-@dataclass(frozen=True, slots=True)
-class CertificateStatus:
+class CertificateStatus(NamedTuple):
     """A certificate chain: archive version, leaf's validity and names, the chain's fingerprint."""
 
     version: int | None
@@ -52,8 +49,7 @@ class CertificateStatus:
     key: KeyStatus
 
 
-@dataclass(frozen=True, slots=True)
-class RecordStatus:
+class RecordStatus(NamedTuple):
     """One required record: whose (current or awaited), and where it is seen or missing.
 
     At an owner that relies on DANE-TA it is that record, its role ``anchor``.
@@ -71,8 +67,7 @@ class RecordStatus:
     ttl: timedelta | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class HookStatus:
+class HookStatus(NamedTuple):
     """A pending deploy hook."""
 
     hook: str
@@ -80,8 +75,7 @@ class HookStatus:
     error: str
 
 
-@dataclass(frozen=True, slots=True)
-class PublicationStatus:
+class PublicationStatus(NamedTuple):
     """Records in zone-file form: right, lacking, and to be removed."""
 
     keep: tuple[str, ...]
@@ -89,8 +83,7 @@ class PublicationStatus:
     remove: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class FailureStatus:
+class FailureStatus(NamedTuple):
     """The worst that a run found wrong with a lineage, when it ended."""
 
     at: datetime
@@ -106,8 +99,7 @@ class Serves(enum.Enum):
     NOTHING = "nothing"
 
 
-@dataclass(frozen=True, slots=True)
-class ProbeStatus:
+class ProbeStatus(NamedTuple):
     """One address asked after a deployment; ``outcome`` and ``detail`` are words for people."""
 
     at: datetime
@@ -118,8 +110,7 @@ class ProbeStatus:
     detail: str
 
 
-@dataclass(frozen=True, slots=True)
-class LineageStatus:
+class LineageStatus(NamedTuple):
     """One lineage.  ``awaiting_since``, ``seen_since`` and ``safe_at`` belong to a rollover.
 
     ``phase_since`` is the end of the run that first found it in its phase.  ``last_success`` is
@@ -167,8 +158,7 @@ class LineageStatus:
     expiry_critical: timedelta | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class FindingStatus:
+class FindingStatus(NamedTuple):
     """A finding: severity in lower-case words."""
 
     code: str
@@ -178,8 +168,7 @@ class FindingStatus:
     remedy: str
 
 
-@dataclass(frozen=True, slots=True)
-class RunStatus:
+class RunStatus(NamedTuple):
     """The run that wrote the document."""
 
     verb: str
@@ -189,8 +178,7 @@ class RunStatus:
     exit_status: int
 
 
-@dataclass(frozen=True, slots=True)
-class Snapshot:
+class Snapshot(NamedTuple):
     """The whole document.  ``findings`` are those of the run; a lineage's own stand with it.
 
     ``last_success`` is the end of the last `renew` that ended with exit status 0.
@@ -306,8 +294,7 @@ def carry(
             failure = FailureStatus(run.ended, worst.code.value, worst.text)
         else:
             success = run.ended
-    return replace(
-        new,
+    return new._replace(
         phase_since=old.phase_since if old is not None and same_phase else run.ended,
         probes=old.probes if old is not None and same_deployment and not new.probes else new.probes,
         last_success=success,

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import enum
 import hashlib
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from danebot.domain.names import DnsName
 from danebot.errors import NameSyntaxError, RecordSyntaxError
@@ -60,8 +60,7 @@ def association(der: bytes, mtype: MatchingType) -> bytes:
             return hashlib.sha512(der).digest()
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class TlsaRecord:
+class TlsaRecord(NamedTuple):
     """One TLSA record as found in DNS, or as it ought to be there.
 
     ``usage``, ``selector`` and ``mtype`` are the numbers of the wire (0 to 255); ``data`` is the
@@ -127,8 +126,7 @@ def unusable_reason(record: TlsaRecord) -> Unusable | None:
     return None
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Required:
+class Required(NamedTuple):
     """One line of ``dane-ee``: a ``3 1 x`` record that must be at an owner name."""
 
     mtype: MatchingType

@@ -49,11 +49,11 @@ def run_pending_hooks(run: LineageRun, context: Context) -> None:
             dict(context.settings.environment),
         )
         if result.error:
-            left.append(replace(pending, attempts=pending.attempts + 1, error=result.error))
+            left.append(pending._replace(attempts=pending.attempts + 1, error=result.error))
         waiting = (*left, *deployment.pending[index + 1 :])
-        run.memory = replace(run.memory, deployment=replace(deployment, pending=waiting))
+        run.memory = replace(run.memory, deployment=deployment._replace(pending=waiting))
         run.save()
-    run.memory = replace(run.memory, deployment=replace(deployment, pending=tuple(left)))
+    run.memory = replace(run.memory, deployment=deployment._replace(pending=tuple(left)))
     run.save()
 
 
@@ -113,7 +113,7 @@ def _confirmed(run: LineageRun, context: Context, state: LineageState) -> None:
     deployment = run.memory.deployment
     if deployment is None:
         return
-    run.memory = replace(run.memory, deployment=replace(deployment, confirmed_at=context.clock()))
+    run.memory = replace(run.memory, deployment=deployment._replace(confirmed_at=context.clock()))
     run.save()
     replaced = [past for past in run.memory.past_keys if past.until == deployment.at]
     if replaced:
@@ -152,7 +152,7 @@ def _hooks_again(run: LineageRun, context: Context, deployment: Deployment) -> N
 
     hooks = deploy_hooks(context.tree.root, run.name, context.settings)
     pending = tuple(PendingHook(hook.id) for hook in hooks)
-    run.memory = replace(run.memory, deployment=replace(deployment, pending=pending))
+    run.memory = replace(run.memory, deployment=deployment._replace(pending=pending))
     run.save()
 
 

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from danebot.adapters.ports import Clock, Prober, Publisher, TlsaObserver
@@ -28,8 +27,7 @@ def by_hand(lineage: str) -> Publisher | None:
     return None
 
 
-@dataclass(frozen=True)
-class Context:
+class Context(NamedTuple):
     """The outside world of one run.  ``progress`` takes a line for whoever watches.
 
     ``publisher`` gives whoever publishes the records of a lineage; None where it is done by hand.

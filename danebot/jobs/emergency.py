@@ -73,9 +73,9 @@ def request_successor(
     earlier = requested(memory, key)
     if earlier is not None:
         if earlier.urgency is Urgency.MISMATCH_ACCEPTED:
-            request = replace(request, urgency=earlier.urgency)
+            request = request._replace(urgency=earlier.urgency)
         if earlier.revocation is Revocation.WANTED:
-            request = replace(request, revocation=earlier.revocation)
+            request = request._replace(revocation=earlier.revocation)
     wanted = replace(memory, request=request, promotion_failure=None)
     save_memory(paths, load_memory(paths), wanted)
     wait = emergency_wait(state, memory, context.settings.policy(name), context.clock())

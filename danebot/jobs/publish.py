@@ -181,7 +181,7 @@ def conclude(context: Context, tried: Attempt, seen: Observations) -> Published:
     late = [place for r in results if r.outcome in _SENT for place in lagging(r.change, seen)]
     old = memory.publishing
     if late:
-        old = replace(old, changed_at=old.changed_at or now)
+        old = old._replace(changed_at=old.changed_at or now)
         findings.append(_lag(name, late, old.changed_at or now, context, tried.timing))
     wrong = [r for r in results if r.failed and r.outcome is not Outcome.UNSEEN]
     wanted = tried.view.publication

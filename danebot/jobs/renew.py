@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from danebot.domain.findings import Code, Finding, Severity
@@ -60,7 +59,7 @@ def renew(
     _publish(context, published, "remove")
     if published:
         _review(context, runs)
-    views = tuple(replace(run.view, probes=run.probes) for run in runs if run.view is not None)
+    views = tuple(run.view._replace(probes=run.probes) for run in runs if run.view is not None)
     for run in runs:
         troubles += run.events
         if run.view is not None:
@@ -100,7 +99,7 @@ def _publish(context: Context, runs: Sequence[LineageRun], which: Literal["add",
 
     def one(run: LineageRun) -> None:
         known = run.view if part is Part.REMOVE else None  # a key may have been made since
-        seen = replace(known or run.preview(), memory=run.memory)
+        seen = (known or run.preview())._replace(memory=run.memory)
         if part is Part.REMOVE or run.lacks_more(seen.publication):
             before = [each for _, each in tried]
             tried.append((run, attempt(context, seen, part, Timing.WHEN_DUE, before)))

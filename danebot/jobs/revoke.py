@@ -37,7 +37,7 @@ def revoke_pending(run: LineageRun, context: Context) -> None:
     for pending in memory.revocations:
         error = _IN_USE if pending.spki in in_use else _revoke_all(run, context, pending)
         if error:
-            left.append(replace(pending, attempts=pending.attempts + 1, error=error))
+            left.append(pending._replace(attempts=pending.attempts + 1, error=error))
     run.memory = replace(run.memory, revocations=tuple(left))
     run.save()
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from danebot.adapters.memory_file import load_memory
 from danebot.domain.assess import assess
@@ -37,8 +36,7 @@ if TYPE_CHECKING:
 _FORBIDDEN = "its key may not be read; run danebot as root"
 
 
-@dataclass(frozen=True, slots=True)
-class LineageView:
+class LineageView(NamedTuple):
     """All that is known of one lineage at one time."""
 
     observation: Observation
@@ -56,8 +54,7 @@ class LineageView:
         return self.observation.state
 
 
-@dataclass(frozen=True, slots=True)
-class Survey:
+class Survey(NamedTuple):
     """Views of the lineages that could be read, and findings of those that could not."""
 
     views: tuple[LineageView, ...]

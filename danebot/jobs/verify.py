@@ -9,7 +9,6 @@ from __future__ import annotations
 import enum
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
 from datetime import timedelta
 from ipaddress import ip_address
 from pathlib import Path
@@ -219,7 +218,7 @@ def verify_one(
     else:
         budget = allowed.total_seconds()
         patience = _patience(budget, len(resolver.nameservers))
-        resolver = replace(resolver, timeout=min(resolver.timeout, patience))
+        resolver = resolver._replace(timeout=min(resolver.timeout, patience))
         steps = route_steps(subject, Routing(Resolver(resolver)))
         route = exchange.run(within(steps, begin + budget * _DNS_SHARE))
         left = begin + budget * (1 - _RESERVE) - time.monotonic()

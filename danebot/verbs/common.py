@@ -91,6 +91,8 @@ def say_unwritten(console: Console, exc: DanebotError, status: int) -> None:
 
 def write_metrics(console: Console, status: int) -> int:
     """The metrics of a run, where they are wanted."""
+    if console.settings.textfile is None:
+        return status
     from danebot.jobs.textfile import write_textfile
 
     reason = write_textfile(console.settings)

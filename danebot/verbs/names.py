@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 import click
@@ -106,7 +105,7 @@ def _change(console: Console, context: Context, name: str, wish: Wish) -> int:
     started = context.clock()
     with console.locked() as lock:
         run, intent = change_names(context, certbot, lock, name, wish)
-        view = replace(run.view, probes=run.probes) if run.view is not None else None
+        view = run.view._replace(probes=run.probes) if run.view is not None else None
         outcome = _Outcome(
             view, tuple(dict.fromkeys([*run.events, *(view.findings if view else ())]))
         )

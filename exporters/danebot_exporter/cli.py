@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import signal
 import sys
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -112,7 +111,7 @@ def _read(config: Path | None, snapshot: Path | None) -> Settings:
     from danebot.config import load
 
     settings = load(config)
-    return settings if snapshot is None else replace(settings, snapshot=snapshot)
+    return settings if snapshot is None else settings._replace(snapshot=snapshot)
 
 
 def _serve(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import enum
 import json
 import typing
@@ -14,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from danebot.adapters.codec import decode, encode
+from danebot.adapters.codec import decode, encode, field_names
 from danebot.domain.memory import (
     Awaiting,
     Memory,
@@ -69,7 +68,7 @@ def values(kind: Kind) -> st.SearchStrategy[Any]:
     if issubclass(kind, enum.Enum):
         return st.sampled_from(kind)
     hints = typing.get_type_hints(kind)
-    return st.builds(kind, **{f.name: values(hints[f.name]) for f in dataclasses.fields(kind)})
+    return st.builds(kind, **{name: values(hints[name]) for name in field_names(kind)})
 
 
 BUSY = [HealthCheck.too_slow]  # large documents, on a machine with other things to do

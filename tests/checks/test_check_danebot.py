@@ -7,7 +7,6 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -64,9 +63,9 @@ def plugin(capsys: pytest.CaptureFixture[str], status: Path) -> Plugin:
 def document(*lineages: LineageStatus, **changes: Any) -> Snapshot:  # noqa: ANN401 - any field
     """Written an hour ago by a run that found nothing."""
     base = sample.snapshot(lineages)
-    run = replace(base.run, exit_status=0)
-    fine = replace(base, run=run, last_renew=run, last_success=run.ended)
-    return replace(fine, **changes)
+    run = base.run._replace(exit_status=0)
+    fine = base._replace(run=run, last_renew=run, last_success=run.ended)
+    return fine._replace(**changes)
 
 
 def states(plugin: Plugin, *words: str) -> dict[str, str]:
@@ -138,7 +137,7 @@ def test_nothing_to_look_at_is_not_fine(status: Path, plugin: Plugin) -> None:
 
 def test_a_key_in_the_files_that_nobody_awaits(status: Path, plugin: Plugin) -> None:
     stranger = sample.certificate(NAME, seed="somebody else's")
-    sample.write(status, document(replace(sample.lineage(NAME), staged=stranger)))
+    sample.write(status, document(sample.lineage(NAME)._replace(staged=stranger)))
     told = plugin("tlsa")
     assert told.state == "WARNING"
     assert "staged files hold the key" in told.text
@@ -146,8 +145,8 @@ def test_a_key_in_the_files_that_nobody_awaits(status: Path, plugin: Plugin) -> 
 
 def test_a_record_that_was_not_seen_is_no_evidence(status: Path, plugin: Plugin) -> None:
     base = sample.lineage(NAME)
-    unseen = replace(base.records[0], seen="unknown")
-    sample.write(status, document(replace(base, records=(unseen,))))
+    unseen = base.records[0]._replace(seen="unknown")
+    sample.write(status, document(base._replace(records=(unseen,))))
     assert plugin("tlsa").state == "UNKNOWN"
 
 
@@ -183,8 +182,8 @@ def test_the_age_of_the_document(
 ) -> None:
     at = datetime.now(UTC) - age
     base = document(sample.lineage(NAME))
-    run = replace(base.run, started=at - HOUR, ended=at)
-    sample.write(status, replace(base, run=run, last_renew=run, last_success=at))
+    run = base.run._replace(started=at - HOUR, ended=at)
+    sample.write(status, base._replace(run=run, last_renew=run, last_success=at))
     assert states(plugin) == dict.fromkeys(CONCERNS, others) | {"renewal": renewal}
 
 
@@ -208,8 +207,8 @@ def test_days_without_a_success(
 ) -> None:
     """danebot runs, and finds trouble each time."""
     base = document(sample.lineage(NAME), last_success=datetime.now(UTC) - days * DAY)
-    renew = replace(base.run, exit_status=1)
-    sample.write(status, replace(base, run=renew, last_renew=renew))
+    renew = base.run._replace(exit_status=1)
+    sample.write(status, base._replace(run=renew, last_renew=renew))
     told = plugin("renewal", *words)
     assert told.state == state
     assert told.data["success_days"].startswith(f"{days}")
@@ -219,8 +218,8 @@ def test_other_verbs_write_the_document_but_renew_does_not_run(
     status: Path, plugin: Plugin
 ) -> None:
     base = document(sample.lineage(NAME))
-    old = replace(base.run, ended=base.run.ended - 4 * DAY)
-    sample.write(status, replace(base, last_renew=old, last_success=old.ended))
+    old = base.run._replace(ended=base.run.ended - 4 * DAY)
+    sample.write(status, base._replace(last_renew=old, last_success=old.ended))
     told = plugin("renewal")
     assert told.state == "CRITICAL"
     assert "danebot renew ran 4 d" in told.text
@@ -248,7 +247,7 @@ def test_days_until_a_certificate_of_ninety_ends(
 ) -> None:
     """Judged by the clock of now: the document says nothing of it."""
     live = sample.certificate(NAME, age=(90 - left) * DAY)
-    sample.write(status, document(replace(sample.lineage(NAME), live=live, staged=live)))
+    sample.write(status, document(sample.lineage(NAME)._replace(live=live, staged=live)))
     assert plugin("expiry", *words).state == state
 
 
@@ -265,7 +264,7 @@ def test_days_that_a_key_may_wait(
 
 
 def test_an_old_key_as_a_policy(status: Path, plugin: Plugin) -> None:
-    old = replace(sample.lineage(NAME), key_since=datetime.now(UTC) - 400 * DAY)
+    old = sample.lineage(NAME)._replace(key_since=datetime.now(UTC) - 400 * DAY)
     sample.write(status, document(old))
     assert plugin("rollover").state == "OK"
     told = plugin("rollover", "--key-age", "~:365")
@@ -343,7 +342,7 @@ def places(value: object, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...
 @pytest.mark.parametrize("words", [(), ("-v",), ("-vv",)])
 def test_hostile_words_forge_nothing(words: tuple[str, ...], status: Path, plugin: Plugin) -> None:
     hostile = [*sample.HOSTILE, "x | forged=1\\nDANEBOT OK - fine"]
-    lineages = [replace(sample.deployed(NAME), name=name) for name in hostile]
+    lineages = [sample.deployed(NAME)._replace(name=name) for name in hostile]
     found = [sample.finding(name, "tlsa-mismatch", "critical", name, name) for name in hostile]
     sample.write(status, document(*lineages, findings=tuple(found)))
     for concern in CONCERNS:
@@ -395,12 +394,8 @@ def test_the_settings_say_what_soon_is(
 ) -> None:
     """``expiry_warning`` and ``expiry_critical`` of danebot.toml, for a live certificate."""
     live = sample.certificate(NAME, age=(90 - left) * DAY)
-    lineage = replace(
-        sample.lineage(NAME),
-        live=live,
-        staged=live,
-        expiry_warning=soon[0],
-        expiry_critical=soon[1],
+    lineage = sample.lineage(NAME)._replace(
+        live=live, staged=live, expiry_warning=soon[0], expiry_critical=soon[1]
     )
     sample.write(status, document(lineage))
     assert plugin("expiry").state == state
@@ -410,7 +405,7 @@ def test_the_settings_say_what_soon_is(
 def test_a_success_in_the_future_is_none(status: Path, plugin: Plugin) -> None:
     """The clock jumped ahead during a run, and renewals may fail unseen ever since."""
     base = document(sample.lineage(NAME))
-    sample.write(status, replace(base, last_success=sample.NOW + 300 * DAY))
+    sample.write(status, base._replace(last_success=sample.NOW + 300 * DAY))
     told = plugin("renewal")
     assert told.state == "WARNING"
     assert "in the future" in told.lines[0]

@@ -5,7 +5,6 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -551,11 +550,8 @@ def test_how_records_are_published(root: Path) -> None:
     assert common.ttl == timedelta(minutes=10)
     assert common.in_renew
     first = settings.publish("a.example.org")
-    assert first == replace(
-        common,
-        server=ServerAddress("2001:db8::53"),
-        zone=DnsName("example.org"),
-        automatic=False,
+    assert first == common._replace(
+        server=ServerAddress("2001:db8::53"), zone=DnsName("example.org"), automatic=False
     )
     assert not first.in_renew
     second = settings.publish("b.example.org")

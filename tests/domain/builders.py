@@ -94,7 +94,7 @@ def state(
         "mx.example.org",
         Management.STAGED,
         live=live,
-        combo=replace(live, version=None),
+        combo=live._replace(version=None),
         staged=staged or live,
         next=next_key,
         ready=ready,
@@ -185,7 +185,7 @@ def led(
     names = frozenset(Hostname(f"{name}.example.com") for name in at)
     servers = tuple(answered(name, there) for name, there in at.items())
     zone = AliasObservation(alias, DnsName("example.com"), names, ns_ttl, servers)
-    return replace(one, aliases=(zone,))
+    return one._replace(aliases=(zone,))
 
 
 def seen(*looks: OwnerObservation) -> Observations:
@@ -251,7 +251,7 @@ class Wait:
             assert self.memory.awaiting is not None
             since = self.memory.awaiting.seen_since
             assert since is not None
-            self.state = replace(self.state, next=None, ready=replace(file, modified=since))
+            self.state = replace(self.state, next=None, ready=file._replace(modified=since))
         else:
             self.state = replace(self.state, next=file, ready=None)
 

@@ -117,7 +117,7 @@ def renewal(new: Held, live: Held | None = None, owner: DnsName = MX) -> Lineage
     return replace(
         builders.state(builders.line(owner)),
         live=serving,
-        combo=replace(serving, version=None),
+        combo=serving._replace(version=None),
         staged=new,
     )
 

@@ -32,7 +32,7 @@ def unaware(edit: Edit) -> Rules:
     return Rules(
         lambda memory, state, observations, now: remember(memory, state, edited(observations), now),
         lambda observation, memory, policy, now: plan(
-            replace(observation, owners=edited(observation.owners)), memory, policy, now
+            observation._replace(owners=edited(observation.owners)), memory, policy, now
         ),
     )
 
@@ -65,7 +65,7 @@ def with_sightings(memory: Memory, wanted: Callable[[TtlSighting, OwnerMemory], 
     return replace(
         memory,
         owners={
-            name: replace(own, sightings=tuple(s for s in own.sightings if wanted(s, own)))
+            name: own._replace(sightings=tuple(s for s in own.sightings if wanted(s, own)))
             for name, own in memory.owners.items()
         },
     )
@@ -80,43 +80,37 @@ def with_owners(memory: Memory, change: Callable[[OwnerMemory], OwnerMemory]) ->
 
 
 def _first_server(one: OwnerObservation) -> OwnerObservation:
-    return replace(
-        one,
-        servers=one.servers[:1],
-        name_servers=frozenset(s.server.name for s in one.servers[:1]),
+    return one._replace(
+        servers=one.servers[:1], name_servers=frozenset(s.server.name for s in one.servers[:1])
     )
 
 
 def _heard_servers(one: OwnerObservation) -> OwnerObservation:
     heard = tuple(s for s in one.servers if s.outcome is ServerOutcome.ANSWERED)
-    return replace(one, servers=heard, name_servers=frozenset(s.server.name for s in heard))
+    return one._replace(servers=heard, name_servers=frozenset(s.server.name for s in heard))
 
 
 FIRST_SERVER_ONLY = unaware(_first_server)
 SILENT_SERVERS_PASSED_OVER = unaware(_heard_servers)
 ANY_ANSWER_OF_THE_RESOLVER = unaware(
-    lambda one: replace(
-        one,
-        answer=replace(
-            one.answer,
-            records=tuple({r for s in one.servers for r in s.records} | set(one.answer.records)),
-        ),
+    lambda one: one._replace(
+        answer=one.answer._replace(
+            records=tuple({r for s in one.servers for r in s.records} | set(one.answer.records))
+        )
     )
 )
 
 
-ALIAS_SERVERS_PASSED_OVER = unaware(lambda one: replace(one, aliases=()))
+ALIAS_SERVERS_PASSED_OVER = unaware(lambda one: one._replace(aliases=()))
 SILENT_ALIAS_SERVERS_PASSED_OVER = unaware(
-    lambda one: replace(
-        one,
+    lambda one: one._replace(
         aliases=tuple(
-            replace(
-                alias,
+            alias._replace(
                 servers=tuple(s for s in alias.servers if s.heard),
                 name_servers=frozenset(s.server.name for s in alias.servers if s.heard),
             )
             for alias in one.aliases
-        ),
+        )
     )
 )
 
@@ -141,7 +135,7 @@ def _unbroken(before: Memory, after: Memory) -> Memory:
     return (
         after
         if since is None
-        else replace(after, awaiting=replace(after.awaiting, seen_since=since))
+        else replace(after, awaiting=after.awaiting._replace(seen_since=since))
     )
 
 
@@ -157,7 +151,7 @@ def _doubting(
         return after
     if together(look_all(state.required or (), key, observations)) is not Seen.UNKNOWN:
         return after
-    return replace(after, awaiting=replace(after.awaiting, served_since=None, seen_since=None))
+    return replace(after, awaiting=after.awaiting._replace(served_since=None, seen_since=None))
 
 
 UNKNOWN_RESETS = Rules(_doubting)
@@ -167,7 +161,7 @@ def _waiting_for_the_resolver(memory: Memory) -> Memory:
     awaiting = memory.awaiting
     if awaiting is None or awaiting.seen_since is not None:
         return memory
-    return replace(memory, awaiting=replace(awaiting, served_since=None))
+    return replace(memory, awaiting=awaiting._replace(served_since=None))
 
 
 RESOLVER_DELAYS = forgetful(_waiting_for_the_resolver)
@@ -175,7 +169,7 @@ RESOLVER_DELAYS = forgetful(_waiting_for_the_resolver)
 
 def _believing(memory: Memory) -> Memory:
     awaiting = memory.awaiting
-    return replace(memory, awaiting=awaiting and replace(awaiting, belied_at=None))
+    return replace(memory, awaiting=awaiting and awaiting._replace(belied_at=None))
 
 
 BELIEVED_AGAIN = forgetful(_believing)
@@ -193,7 +187,7 @@ def once_served() -> Rules:
             first.append(awaiting.served_since)
         since = first[0] if first else None
         seen_since = None if awaiting.seen_since is None else since
-        return replace(after, awaiting=replace(awaiting, served_since=since, seen_since=seen_since))
+        return replace(after, awaiting=awaiting._replace(served_since=since, seen_since=seen_since))
 
     return recalling(change)
 
@@ -214,7 +208,7 @@ def no_second_look() -> Rules:
 
     def planned(observation: Observation, memory: Memory, policy: Policy, now: datetime) -> Plan:
         owners = first[0] if first else observation.owners
-        return plan(replace(observation, owners=owners), memory, policy, now)
+        return plan(observation._replace(owners=owners), memory, policy, now)
 
     return Rules(remembered, planned)
 
@@ -222,33 +216,29 @@ def no_second_look() -> Rules:
 # ---- TTLs -----------------------------------------------------------------------------------
 
 NO_TTL_OF_THE_RRSET = unaware(
-    lambda one: replace(
-        one,
-        answer=replace(one.answer, ttl=None),
-        servers=tuple(replace(s, ttl=None) for s in one.servers),
+    lambda one: one._replace(
+        answer=one.answer._replace(ttl=None),
+        servers=tuple(s._replace(ttl=None) for s in one.servers),
     )
 )
-NO_TTL_OF_ALIASES = unaware(lambda one: replace(one, answer=replace(one.answer, aliases=())))
+NO_TTL_OF_ALIASES = unaware(lambda one: one._replace(answer=one.answer._replace(aliases=())))
 NO_NEGATIVE_TTL = unaware(
-    lambda one: replace(one, servers=tuple(replace(s, negative_ttl=None) for s in one.servers))
+    lambda one: one._replace(servers=tuple(s._replace(negative_ttl=None) for s in one.servers))
 )
 NO_TTL_OF_ZERO = unaware(
-    lambda one: replace(
-        one,
-        answer=replace(one.answer, ttl=one.answer.ttl or None),
-        servers=tuple(replace(s, ttl=s.ttl or None) for s in one.servers),
+    lambda one: one._replace(
+        answer=one.answer._replace(ttl=one.answer.ttl or None),
+        servers=tuple(s._replace(ttl=s.ttl or None) for s in one.servers),
     )
 )
 NO_TTL_OF_ALIAS_SERVERS = unaware(
-    lambda one: replace(
-        one,
+    lambda one: one._replace(
         aliases=tuple(
-            replace(
-                alias,
-                servers=tuple(replace(s, ttl=None, negative_ttl=None) for s in alias.servers),
+            alias._replace(
+                servers=tuple(s._replace(ttl=None, negative_ttl=None) for s in alias.servers)
             )
             for alias in one.aliases
-        ),
+        )
     )
 )
 ONLY_TTLS_IN_FORCE = recalling(
@@ -262,16 +252,16 @@ ONLY_FIRST_TTLS = recalling(
 
 
 def _as_of_old(sighting: TtlSighting) -> TtlSighting:
-    return replace(sighting, first=_LONG_AGO)
+    return sighting._replace(first=_LONG_AGO)
 
 
 LATER_TTLS_COUNT = recalling(
     lambda _, after: with_owners(
-        after, lambda own: replace(own, sightings=tuple(map(_as_of_old, own.sightings)))
+        after, lambda own: own._replace(sightings=tuple(map(_as_of_old, own.sightings)))
     )
 )
 CLOSED_AT_ONCE = unaware(
-    lambda one: replace(_heard_servers(one), answer=replace(one.answer, presence=_known(one)))
+    lambda one: _heard_servers(one)._replace(answer=one.answer._replace(presence=_known(one)))
 )
 
 
@@ -282,22 +272,22 @@ def _known(one: OwnerObservation) -> Presence:
 
 # ---- policy ---------------------------------------------------------------------------------
 
-NO_MARGIN = policed(lambda policy: replace(policy, margin=timedelta(0)))
-NO_MIN_WAIT = policed(lambda policy: replace(policy, min_wait=timedelta(0)))
-NO_UNSEEN_TTL = policed(lambda policy: replace(policy, unseen_ttl=timedelta(0)))
+NO_MARGIN = policed(lambda policy: policy._replace(margin=timedelta(0)))
+NO_MIN_WAIT = policed(lambda policy: policy._replace(min_wait=timedelta(0)))
+NO_UNSEEN_TTL = policed(lambda policy: policy._replace(unseen_ttl=timedelta(0)))
 
 # ---- routes ---------------------------------------------------------------------------------
 
-SERVERS_NEVER_CHANGE = unaware(lambda one: replace(one, name_servers=frozenset()))
-NO_NS_TTL = unaware(lambda one: replace(one, ns_ttl=None))
+SERVERS_NEVER_CHANGE = unaware(lambda one: one._replace(name_servers=frozenset()))
+NO_NS_TTL = unaware(lambda one: one._replace(ns_ttl=None))
 NO_NS_TTL_OF_ALIASES = unaware(
-    lambda one: replace(one, aliases=tuple(replace(a, ns_ttl=None) for a in one.aliases))
+    lambda one: one._replace(aliases=tuple(a._replace(ns_ttl=None) for a in one.aliases))
 )
 ALIASES_NEVER_CHANGE = unaware(
-    lambda one: replace(one, answer=replace(one.answer, canonical=DnsName("any.example")))
+    lambda one: one._replace(answer=one.answer._replace(canonical=DnsName("any.example")))
 )
 LAST_NS_TTL_ONLY = forgetful(
-    lambda memory: with_owners(memory, lambda own: replace(own, route_ttl=None))
+    lambda memory: with_owners(memory, lambda own: own._replace(route_ttl=None))
 )
 
 
@@ -305,13 +295,13 @@ def _old_route_pruned(
     memory: Memory, state: LineageState, observations: Observations, now: datetime
 ) -> Memory:
     """TTLs of an old route expire as if nobody asked there any more."""
-    routeless = with_owners(memory, lambda own: replace(own, old_route_until=None))
+    routeless = with_owners(memory, lambda own: own._replace(old_route_until=None))
     after = remember(routeless, state, observations, now)
 
     def restored(name: DnsName, own: OwnerMemory) -> OwnerMemory:
         before = memory.owners.get(name, OwnerMemory()).old_route_until
         ends = [end for end in (before, own.old_route_until) if end is not None]
-        return replace(own, old_route_until=max(ends, default=None))
+        return own._replace(old_route_until=max(ends, default=None))
 
     return replace(after, owners={n: restored(n, own) for n, own in after.owners.items()})
 
@@ -325,7 +315,7 @@ def _undated(
     memory: Memory, state: LineageState, observations: Observations, now: datetime
 ) -> Memory:
     ready = state.ready
-    undated = replace(ready, modified=_LONG_AGO) if ready is not None else None
+    undated = ready._replace(modified=_LONG_AGO) if ready is not None else None
     return remember(memory, replace(state, ready=undated), observations, now)
 
 
@@ -336,7 +326,7 @@ def _younger(
     memory: Memory, state: LineageState, observations: Observations, now: datetime
 ) -> Memory:
     def dated(file: KeyFile | None) -> KeyFile | None:
-        return replace(file, modified=now) if file is not None else None
+        return file._replace(modified=now) if file is not None else None
 
     return remember(memory, replace(state, next=dated(state.next)), observations, now)
 
@@ -349,7 +339,7 @@ def _timeless(memory: Memory) -> Memory:
     if awaiting is None:
         return memory
     unseen = _LONG_AGO if awaiting.unseen_at is not None else None
-    return replace(memory, awaiting=replace(awaiting, since=_LONG_AGO, unseen_at=unseen))
+    return replace(memory, awaiting=awaiting._replace(since=_LONG_AGO, unseen_at=unseen))
 
 
 CLOCK_NEVER_BEHIND = forgetful(_timeless)
@@ -361,7 +351,7 @@ def _in_the_future(before: Memory, after: Memory) -> Memory:
     old, new = before.awaiting.seen_since, after.awaiting.seen_since
     if old is None or new is None or new >= old:
         return after
-    return replace(after, awaiting=replace(after.awaiting, seen_since=old))
+    return replace(after, awaiting=after.awaiting._replace(seen_since=old))
 
 
 FUTURE_BELIEVED = recalling(_in_the_future)
@@ -373,7 +363,7 @@ def _all_lines_known(
     awaiting = memory.awaiting
     if awaiting is not None and awaiting.lines:
         lines = tuple(dict.fromkeys((*awaiting.lines, *(state.required or ()))))
-        memory = replace(memory, awaiting=replace(awaiting, lines=lines))
+        memory = replace(memory, awaiting=awaiting._replace(lines=lines))
     return remember(memory, state, observations, now)
 
 
@@ -390,7 +380,7 @@ def _resolver_will_do(
     since = memory.awaiting.seen_since
     if since is None or after.awaiting.seen_since is None:
         return after
-    return replace(after, awaiting=replace(after.awaiting, seen_since=since))
+    return replace(after, awaiting=after.awaiting._replace(seen_since=since))
 
 
 RESOLVER_COUNTS_AS_SERVERS = Rules(_resolver_will_do)

@@ -135,8 +135,8 @@ def test_another_record_that_matches_makes_it_no_mismatch() -> None:
 def test_a_record_beside_a_stronger_digest_of_another_key_is_no_use_to_most_senders() -> None:
     one = look("old")
     records = (*one.answer.records, record("x", 2))
-    servers = tuple(replace(server, records=records) for server in one.servers)
-    one = replace(one, answer=replace(one.answer, records=records), servers=servers)
+    servers = tuple(server._replace(records=records) for server in one.servers)
+    one = one._replace(answer=one.answer._replace(records=records), servers=servers)
     findings = found(state(), one)
     assert gist(findings) == {Code.TLSA_MISMATCH: C}
     assert str(record("old", 2)) in findings[Code.TLSA_MISMATCH].remedy
@@ -191,7 +191,7 @@ def test_expiry_is_judged_by_the_certificates_own_lifetime(
 
 def test_a_short_lived_certificate_is_no_emergency_when_new() -> None:
     live = held("old")
-    brief = replace(live, chain=replace(live.chain, not_before=T0, not_after=T0 + 6 * DAY))
+    brief = live._replace(chain=live.chain._replace(not_before=T0, not_after=T0 + 6 * DAY))
     lineage = replace(state(), live=brief, combo=brief, staged=brief)
     assert found(lineage, look("old"), at=T0 + DAY) == {}
     assert gist(found(lineage, look("old"), at=T0 + 5 * DAY)) == {Code.EXPIRES_SOON: W}

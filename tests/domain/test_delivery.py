@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -250,7 +249,7 @@ def test_srv_records() -> None:
     route = SrvRoute(DOMAIN, "imaps", Way.LISTED, srv, (one.route,))
     assert report(one, route=route, subject=subject).findings == ()
     bar = visit(host(dane=Dane.INSECURE_SERVICE))
-    insecure = replace(srv, security=Security.INSECURE)
+    insecure = srv._replace(security=Security.INSECURE)
     route = SrvRoute(DOMAIN, "imaps", Way.LISTED, insecure, (bar.route,))
     found = codes(report(bar, route=route, subject=subject))
     assert found == {Code.INSECURE_MX: Grade.CRITICAL, Code.NO_DANE: Grade.CRITICAL}
@@ -266,7 +265,7 @@ def test_insecure_mx() -> None:
     assert codes(report(one, route=mail(one, mx=mx))) == {Code.INSECURE_MX: Grade.CRITICAL}
     lenient = report(one, route=mail(one, mx=mx), criteria=OPTIONAL)
     assert codes(lenient) == {Code.INSECURE_MX: Grade.NOTICE}
-    signed = report(one, route=mail(one, mx=replace(mx, signed_until=NOW)))
+    signed = report(one, route=mail(one, mx=mx._replace(signed_until=NOW)))
     assert "signed, but not validated" in signed.findings[0].text
 
 
@@ -345,7 +344,7 @@ def test_mismatch_names_the_record_that_would_match() -> None:
 
 def test_a_chain_that_nobody_can_read() -> None:
     route = host(STRANGER)
-    junk = replace(served(route), chain=(b"junk",))
+    junk = served(route)._replace(chain=(b"junk",))
     assert codes(report(visit(route, junk))) == {Code.MISMATCH: Grade.CRITICAL}
 
 
@@ -445,7 +444,7 @@ def test_unmatched_records(grade: Grade) -> None:
     stranger = issue("mx.example.org", CA, names=["mx.example.org"], of_key="stranger")
     both = host(MATCHING, TlsaRecord(3, 1, 1, spki(stranger)), STRANGER)
     results = served(both), served(both, leaf=stranger, address="192.0.2.2")
-    dated = replace(both.tried[0].answer, signed_since=NOW - 3 * DAY)
+    dated = both.tried[0].answer._replace(signed_since=NOW - 3 * DAY)
     both = both._replace(tried=(both.tried[0]._replace(answer=dated),))
     found = report(visit(both, *results), criteria=Criteria(unmatched=grade))
     assert codes(found) == {Code.UNMATCHED_RECORDS: grade}
@@ -509,7 +508,7 @@ def test_an_anchor_expires_first() -> None:
 def test_signatures(hours: int, grade: Grade) -> None:
     """The earliest of all that are relied on counts, insecure answers don't."""
     until = NOW + timedelta(hours=hours)
-    soon = replace(answer("mx.example.org"), signed_until=until)
+    soon = answer("mx.example.org")._replace(signed_until=until)
     one = visit(host(MATCHING, ipv6=soon))
     found = report(one)
     assert (found.grade, found.signed_until) == (grade, until)

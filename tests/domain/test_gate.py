@@ -218,7 +218,7 @@ def test_where_no_sender_uses_records_nothing_is_held() -> None:
 
 def test_a_zone_that_only_danebot_does_not_trust_counts() -> None:
     one = shown(A, security=Security.INSECURE)
-    doubted = replace(one, answer=replace(one.answer, cause=Cause.UNTRUSTED))
+    doubted = one._replace(answer=one.answer._replace(cause=Cause.UNTRUSTED))
     site = Watch(renewal(SWITCHED))
     site.look(T0 - 30 * DAY, doubted)
     assert held_back(site.look(T0, doubted))

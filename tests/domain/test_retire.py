@@ -53,8 +53,8 @@ from domain.gate_world import chain, renewal, shown, tlsa
 
 PAST = (PastKey(key("old").spki, T0),)
 UNCONFIRMED = Deployment(b"chain", b"digest", T0)
-CONFIRMED = replace(UNCONFIRMED, confirmed_at=T0, clear_since=T0)
-CLEARED = replace(CONFIRMED, cleared_at=T0 + HOUR)
+CONFIRMED = UNCONFIRMED._replace(confirmed_at=T0, clear_since=T0)
+CLEARED = CONFIRMED._replace(cleared_at=T0 + HOUR)
 AFTER = Memory(deployment=CLEARED, past_keys=PAST)
 NEW = state(current="new")
 BOTH = look("old", "new")
@@ -104,9 +104,9 @@ def test_another_form_of_a_published_key_is_no_stranger() -> None:
 
 def test_other_usages_of_a_past_key_are_not_danebots_own() -> None:
     one = look("new")
-    other = replace(record("old"), usage=1)
-    servers = tuple(replace(s, records=(*s.records, other)) for s in one.servers)
-    found = published(AFTER, replace(one, servers=servers))
+    other = record("old")._replace(usage=1)
+    servers = tuple(s._replace(records=(*s.records, other)) for s in one.servers)
+    found = published(AFTER, one._replace(servers=servers))
     assert (found.remove, records(found.foreign)) == ((), [other])
 
 
@@ -310,7 +310,7 @@ def test_services_are_asked_until_all_is_settled() -> None:
     assert not unsettled(Memory(deployment=CONFIRMED))
     assert unsettled(Memory(deployment=CONFIRMED, past_keys=PAST))
     assert unsettled(AFTER)
-    gone = replace(PAST[0], retired_at=T0)
+    gone = PAST[0]._replace(retired_at=T0)
     assert not unsettled(Memory(deployment=CLEARED, past_keys=(gone,)))
 
 
@@ -323,7 +323,7 @@ def test_when_old_records_may_go_is_known_between_the_probes() -> None:
 
 
 def test_of_a_compromised_key_one_probe_will_do() -> None:
-    bad = replace(PAST[0], exposure=Exposure.COMPROMISED)
+    bad = PAST[0]._replace(exposure=Exposure.COMPROMISED)
     other = PastKey(key("older").spki, T0)
     memory = Memory(deployment=CONFIRMED, past_keys=(bad, other))
     found = published(memory, look("old", "older", "new"))
@@ -363,10 +363,10 @@ def test_of_a_lineage_without_owners_nothing_is_known_to_be_gone() -> None:
 
 
 def test_a_compromised_key_is_known_for_good() -> None:
-    bad = replace(PAST[0], exposure=Exposure.COMPROMISED)
+    bad = PAST[0]._replace(exposure=Exposure.COMPROMISED)
     memory = replace(AFTER, past_keys=(bad,))
     found = retire(memory, NEW, seen(look("new")), T0)
-    assert found.past_keys == (replace(bad, retired_at=T0),)
+    assert found.past_keys == (bad._replace(retired_at=T0),)
     assert not unsettled(found)
     assert retire(found, NEW, seen(look("new")), T0 + DAY) == found
 

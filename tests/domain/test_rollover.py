@@ -83,7 +83,7 @@ def test_a_deployment_is_deployed_until_confirmed() -> None:
     deployment = Deployment(b"chain", b"digest", T0)
     found = planned(state(), look("old"), memory=Memory(deployment=deployment))
     assert gist(found) == (Phase.DEPLOYED, None, None)
-    confirmed = replace(deployment, confirmed_at=T0)
+    confirmed = deployment._replace(confirmed_at=T0)
     found = planned(state(), look("old"), memory=Memory(deployment=confirmed))
     assert gist(found) == (Phase.STABLE, None, None)
 

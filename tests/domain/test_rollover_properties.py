@@ -102,7 +102,7 @@ def odd_states(draw: st.DrawFn) -> LineageState:
         state(next_key=draw(key_files), ready=draw(key_files)),
         management=draw(st.sampled_from((*[Management.STAGED] * 5, Management.PASS_THROUGH))),
         live=draw(live_chains),
-        combo=combo and replace(combo, version=None),
+        combo=combo and combo._replace(version=None),
         staged=draw(live_chains | usual_staged),
         required=draw(st.sampled_from((None, (), *usual_lines, (line(), line(mtype=2))))),
         names=draw(st.sampled_from(((), (), None))),
@@ -297,7 +297,7 @@ def test_certbot_never_finds_an_unsafe_key_staged(situation: Situation) -> None:
 @settings(max_examples=80)
 def test_a_passed_through_lineage_never_gets_a_step(situation: Situation) -> None:
     through = replace(situation.state, management=Management.PASS_THROUGH)
-    found = replace(situation, observation=replace(situation.observation, state=through)).plan()
+    found = replace(situation, observation=situation.observation._replace(state=through)).plan()
     assert (found.phase, found.step) == (Phase.PASS_THROUGH, None)
 
 
@@ -306,7 +306,7 @@ def test_a_passed_through_lineage_never_gets_a_step(situation: Situation) -> Non
 def test_silence_leads_to_nothing(situation: Situation) -> None:
     """Nobody answers: no key moves on, and none is withdrawn."""
     state = situation.state
-    silence = replace(situation.observation, owners={})
+    silence = situation.observation._replace(owners={})
     memory = remember(situation.memory, state, {}, situation.now)
     found = replace(situation, observation=silence, memory=memory).plan()
     if state.required == ():
@@ -344,7 +344,7 @@ def test_memory_only_goes_forward(
     assert (new is None) == (state.awaited_key is None)
     if old is None or new is None:
         return
-    seen_then = replace(situation, observation=replace(situation.observation, owners=owners))
+    seen_then = replace(situation, observation=situation.observation._replace(owners=owners))
     if state.awaited_key is not None and lacks_a_record(seen_then, state.awaited_key.spki):
         assert new.seen_since is None, "a break begins the wait anew"
     assert new.seen_since is None or new.seen_since <= max(now, old.seen_since or now)

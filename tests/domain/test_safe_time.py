@@ -135,8 +135,8 @@ def the_resolver_comes_up_with_a_longer_ttl(rules: Rules) -> None:
     wait = Wait(rules)
     wait.look(T0, look("old", ttl=BRIEF))
     wait.look(T0 + HOUR, look("old", "new", ttl=BRIEF, resolver=["old"]))
-    stale = replace(good.answer, records=(record("old"),), ttl=DAY)
-    wait.look(T0 + HOUR + MINUTE, replace(good, answer=stale))
+    stale = good.answer._replace(records=(record("old"),), ttl=DAY)
+    wait.look(T0 + HOUR + MINUTE, good._replace(answer=stale))
     wait.look(T0 + HOUR + 2 * MINUTE, good)
     first_safe(wait, T0 + DAY + 2 * HOUR + 2 * MINUTE, good)
 

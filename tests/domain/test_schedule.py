@@ -118,7 +118,7 @@ def test_a_withdrawn_standing_key_goes_back() -> None:
 
 
 def test_the_calendar_takes_a_standing_key() -> None:
-    wait = cooled(replace(STANDING, rollover_every=90 * DAY))
+    wait = cooled(STANDING._replace(rollover_every=90 * DAY))
     assert late(wait)[1] is None
     plan = wait.look(T0 + 91 * DAY, look("old", "new"))
     assert plan.step is Step.PROMOTE
@@ -153,12 +153,12 @@ def test_a_key_for_each_certificate_is_taken_before_certbot_would_renew() -> Non
 
 def test_six_day_certificates_are_renewed_by_certbot_while_the_key_cools() -> None:
     """At half their lifetime, whatever the next key does: nothing runs out."""
-    wait = Wait(policy=replace(EACH, min_wait=5 * DAY))
+    wait = Wait(policy=EACH._replace(min_wait=5 * DAY))
     serving = wait.state.live
     assert serving is not None
-    short = replace(serving.chain, not_before=T0, not_after=T0 + 6 * DAY)
-    live = replace(serving, chain=short)
-    wait.state = replace(wait.state, live=live, combo=replace(live, version=None), staged=live)
+    short = serving.chain._replace(not_before=T0, not_after=T0 + 6 * DAY)
+    live = serving._replace(chain=short)
+    wait.state = replace(wait.state, live=live, combo=live._replace(version=None), staged=live)
     wait.look(T0, look("old"))
     plan = wait.look(T0 + 3 * DAY, look("old", "new"))
     assert (plan.step, plan.hold, plan.certbot_may_renew) == (None, Hold.NOT_COOLED, True)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from danebot.domain.dns import OwnerObservation, Security, Server, ServerAnswer, ServerOutcome
@@ -109,10 +107,8 @@ def test_silence_of_everybody_is_no_absence() -> None:
 def test_a_server_without_an_address_is_silent() -> None:
     one = look("new", at=EVERY)
     lost = ServerAnswer(Server(Hostname("ns3.example.org"), ""), UNREACHABLE, detail="no A")
-    one = replace(
-        one,
-        name_servers=one.name_servers | {lost.server.name},
-        servers=(*one.servers, lost),
+    one = one._replace(
+        name_servers=one.name_servers | {lost.server.name}, servers=(*one.servers, lost)
     )
     sight = judged(one)
     assert sight.seen is Seen.UNKNOWN
@@ -121,7 +117,7 @@ def test_a_server_without_an_address_is_silent() -> None:
 
 def two_addresses(second: ServerAnswer) -> OwnerObservation:
     one = look("new", at={"ns1": None})
-    return replace(one, servers=(*one.servers, second))
+    return one._replace(servers=(*one.servers, second))
 
 
 def test_of_a_server_one_address_must_answer_and_each_that_does_must_have_it() -> None:
@@ -169,8 +165,8 @@ def test_a_server_that_has_the_record_and_lags_on_the_alias_is_not_said_to_have_
     both = look("new", at={"ns1": None}, aliases=((OTHER, HOUR),))
     (alias,) = led(both, {"a1": ["old"]}).aliases
     (behind,) = alias.servers
-    same = replace(behind, server=both.servers[0].server)
-    sight = judged(replace(both, aliases=(replace(alias, servers=(same,)),)))
+    same = behind._replace(server=both.servers[0].server)
+    sight = judged(both._replace(aliases=(alias._replace(servers=(same,)),)))
     assert (sight.seen, sight.present_at) == (Seen.MISSING, ())
 
 
@@ -181,8 +177,8 @@ def test_a_weaker_digest_beside_a_stronger_one_of_another_key_is_ignored_by_send
     def beside(*records: TlsaRecord) -> OwnerObservation:
         one = look("old", "new")
         both = (*one.answer.records, *records)
-        servers = tuple(replace(server, records=both) for server in one.servers)
-        return replace(one, answer=replace(one.answer, records=both), servers=servers)
+        servers = tuple(server._replace(records=both) for server in one.servers)
+        return one._replace(answer=one.answer._replace(records=both), servers=servers)
 
     sight = judged(beside(strong))
     assert sight.seen is Seen.MISSING
@@ -190,8 +186,8 @@ def test_a_weaker_digest_beside_a_stronger_one_of_another_key_is_ignored_by_send
     assert [gap.where for gap in sight.gaps] == ["", NS1, NS2]
     assert judged(beside(strong, record("new", 2))).seen is Seen.EVERYWHERE
     assert judged(beside(record("old", 0))).seen is Seen.EVERYWHERE
-    other_usage = replace(strong, usage=2)
-    malformed = replace(strong, data=b"short")
+    other_usage = strong._replace(usage=2)
+    malformed = strong._replace(data=b"short")
     assert judged(beside(other_usage, malformed)).seen is Seen.EVERYWHERE
 
 

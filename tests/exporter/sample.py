@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -107,8 +106,7 @@ def finding(name: str, code: str, severity: str, text: str, remedy: str = "") ->
 
 def cooling(name: str) -> LineageStatus:
     text = "the ready key cools until 2026-06-02 06:00 UTC (18 h)"
-    return replace(
-        lineage(name),
+    return lineage(name)._replace(
         phase="cooling",
         doing="waiting: its TLSA records are not in every cache yet",
         ready=key("ready" + name),
@@ -126,8 +124,7 @@ def staged(name: str) -> LineageStatus:
     lack = ("resolver (validating resolver doesn't have it)",)
     add = f"_25._tcp.{name}. 3600 IN TLSA 3 1 1 {key('next' + name).digest.hex()}"
     base = lineage(name)
-    return replace(
-        base,
+    return base._replace(
         phase="staged",
         doing="waiting: its TLSA records are not seen everywhere",
         next=key("next" + name, "rsa2048"),
@@ -135,7 +132,7 @@ def staged(name: str) -> LineageStatus:
             record(name, "current", name),
             record(name, "awaited", "next" + name, missing=lack),
         ),
-        publication=replace(base.publication, add=(add,)),
+        publication=base.publication._replace(add=(add,)),
         awaiting_since=NOW - 9 * DAY,
         phase_since=NOW - 9 * DAY,
         findings=(
@@ -154,8 +151,7 @@ def staged(name: str) -> LineageStatus:
 
 def mismatch(name: str) -> LineageStatus:
     digest = key(name).digest.hex()
-    return replace(
-        lineage(name),
+    return lineage(name)._replace(
         records=(
             record(name, "current", name, missing=("resolver (validating resolver lacks it)",)),
         ),
@@ -178,14 +174,13 @@ def mismatch(name: str) -> LineageStatus:
 def deployed(name: str) -> LineageStatus:
     remove = f"_25._tcp.{name}. 3600 IN TLSA 3 1 1 {key('old' + name).digest.hex()}"
     base = lineage(name)
-    return replace(
-        base,
+    return base._replace(
         phase="deployed",
         deployed_at=NOW - HOUR,
         confirmed_at=None,
         phase_since=NOW - HOUR,
         pending_hooks=(HookStatus("10-postfix", 2, "exit status 1: postfix: not running"),),
-        publication=replace(base.publication, remove=(remove,)),
+        publication=base.publication._replace(remove=(remove,)),
         probes=(
             ProbeStatus(NOW - HOUR, f"{name}:25", "192.0.2.25", "other", "served", ""),
             ProbeStatus(
@@ -206,8 +201,7 @@ def deployed(name: str) -> LineageStatus:
 
 def expiring(name: str) -> LineageStatus:
     live = certificate(name, age=80 * DAY)
-    return replace(
-        lineage(name),
+    return lineage(name)._replace(
         live=live,
         staged=live,
         promotion_failures=3,
@@ -225,15 +219,14 @@ def expiring(name: str) -> LineageStatus:
 
 
 def passed(name: str) -> LineageStatus:
-    return replace(
-        lineage(name), management="pass-through", phase="pass-through", records=(), staged=None
+    return lineage(name)._replace(
+        management="pass-through", phase="pass-through", records=(), staged=None
     )
 
 
 def broken(name: str) -> LineageStatus:
     text = "live/privkey.pem holds no usable key"
-    return replace(
-        lineage(name),
+    return lineage(name)._replace(
         phase="broken",
         live=None,
         staged=None,

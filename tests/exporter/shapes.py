@@ -1,8 +1,7 @@
-"""The structure that JSON of a frozen dataclass has, as JSON Schema, by the codec's rules."""
+"""The structure that JSON of a named tuple has, as JSON Schema, by the codec's rules."""
 
 from __future__ import annotations
 
-import dataclasses
 import types
 import typing
 from datetime import datetime, timedelta
@@ -21,7 +20,7 @@ def shape(kind: object) -> dict[str, Any]:
     """The schema of one annotation."""
     if kind in _SCALARS:
         return dict(_SCALARS[kind])
-    if dataclasses.is_dataclass(kind):
+    if _has_fields(kind):
         return {"$ref": f"#/$defs/{getattr(kind, '__name__', '')}"}
     origin, arguments = typing.get_origin(kind), typing.get_args(kind)
     if origin in {types.UnionType, typing.Union}:
@@ -32,25 +31,28 @@ def shape(kind: object) -> dict[str, Any]:
     return {"type": "array", "items": shape(arguments[0])}
 
 
-def definition(kind: type) -> dict[str, Any]:
-    """The schema of a dataclass; a field with a default may be absent."""
+def definition(kind: Any) -> dict[str, Any]:  # noqa: ANN401 - the class of a named tuple
+    """The schema of a named tuple; a field with a default may be absent."""
     hints = typing.get_type_hints(kind)
-    fields = dataclasses.fields(kind)
     return {
         "type": "object",
-        "required": [one.name for one in fields if one.default is dataclasses.MISSING],
-        "properties": {one.name: shape(hints[one.name]) for one in fields},
+        "required": [name for name in kind._fields if name not in kind._field_defaults],
+        "properties": {name: shape(hints[name]) for name in kind._fields},
     }
 
 
+def _has_fields(kind: object) -> bool:
+    return isinstance(kind, type) and hasattr(kind, "_field_defaults")
+
+
 def reachable(kind: type) -> dict[str, type]:
-    """All dataclasses that a document of ``kind`` is made of, by name."""
+    """All named tuples that a document of ``kind`` is made of, by name."""
     found = {kind.__name__: kind}
     waiting = list(typing.get_type_hints(kind).values())
     while waiting:
         one = waiting.pop()
         waiting += typing.get_args(one)
-        if isinstance(one, type) and dataclasses.is_dataclass(one) and one.__name__ not in found:
+        if _has_fields(one) and one.__name__ not in found:
             found[one.__name__] = one
             waiting += typing.get_type_hints(one).values()
     return found

@@ -217,15 +217,15 @@ def test_which_endpoints() -> None:
     assert one.key == sample.key("mail.example.com").digest
     assert endpoints_of(status, Settings(common=LineageSettings(probe=False))) == ()
     odd = ("nonsense", "_25._udp.a.example", "_99999._tcp.a.example", "_443._tcp.a.example")
-    records = tuple(replace(status.records[0], owner=owner) for owner in odd)
-    (one,) = endpoints_of(replace(status, records=records), Settings())
+    records = tuple(status.records[0]._replace(owner=owner) for owner in odd)
+    (one,) = endpoints_of(status._replace(records=records), Settings())
     assert one.endpoint == Endpoint(Hostname("a.example"), 443, Protocol.TLS)
 
 
 def test_a_round_is_kept(service: World, tmp_path: Path) -> None:
     document = sample.snapshot([sample.lineage(NAME)])
     path = sample.write(tmp_path / "status.json", document)
-    store = Store(replace(service.settings, snapshot=path))
+    store = Store(service.settings._replace(snapshot=path))
     complaints: list[str] = []
     watch = Watch(store, timedelta(minutes=5), complaints.append)
     assert store.round == b""
@@ -245,7 +245,7 @@ def test_a_document_that_could_not_be_opened_for_a_moment(tmp_path: Path) -> Non
     """All descriptors in use, for instance; it doesn't change until the next run, a day later."""
     path = sample.write(tmp_path / "status.json", sample.snapshot([sample.lineage(NAME)]))
     failures: list[Reason] = []
-    store = Store(replace(Settings(), snapshot=path), failures.append)
+    store = Store(Settings()._replace(snapshot=path), failures.append)
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (3, hard))
     try:

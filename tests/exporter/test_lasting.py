@@ -7,7 +7,6 @@ import socket
 import subprocess
 import threading
 import time
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -88,7 +87,7 @@ def test_connections_for_which_there_is_no_thread_take_no_slot(
 
     own = OwnMetrics()
     server = Server(
-        ("127.0.0.1", 0), Store(replace(Settings(), snapshot=document)), Gate(None), own
+        ("127.0.0.1", 0), Store(Settings()._replace(snapshot=document)), Gate(None), own
     )
     with server, monkeypatch.context() as changed:
         changed.setattr(threading.Thread, "start", nothing)
@@ -114,7 +113,7 @@ def test_who_takes_an_answer_drop_by_drop_is_left(
         sample.snapshot([sample.lineage(f"{n}.example") for n in range(4000)]),
     )
     own = OwnMetrics()
-    server = Server(("127.0.0.1", 0), Store(replace(Settings(), snapshot=path)), Gate(None), own)
+    server = Server(("127.0.0.1", 0), Store(Settings()._replace(snapshot=path)), Gate(None), own)
     here, there = socket.socketpair()
     with server, here, there:
         server.process_request(here, ("", 0))

@@ -6,7 +6,6 @@ import json
 import re
 import subprocess
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -63,7 +62,7 @@ def test_names_follow_the_conventions() -> None:
 
 def test_every_metric_of_the_document_is_seen_in_some_situation(tmp_path: Path) -> None:
     event = sample.finding("mail.example.com", "promoted", "notice", "the new key is live")
-    document = replace(sample.snapshot(sample.every_situation()), findings=(event,))
+    document = sample.snapshot(sample.every_situation())._replace(findings=(event,))
     body = b"".join(collect(sample.write(tmp_path / "status.json", document))[0])
     seen = {name for name, _ in parsed(body)}
     assert seen == {name for name, one in TABLE.items() if one.origin is Origin.SNAPSHOT}
@@ -126,9 +125,9 @@ def test_what_is_not_known_is_absent(tmp_path: Path) -> None:
         "danebot_deployment_addresses",
     ):
         assert name not in names
-    unknown = replace(sample.record("m.example", "current", "m"), seen="not known", security="")
+    unknown = sample.record("m.example", "current", "m")._replace(seen="not known", security="")
     samples = collected(
-        tmp_path, replace(sample.lineage("m.example"), records=(unknown,), last_success=None)
+        tmp_path, sample.lineage("m.example")._replace(records=(unknown,), last_success=None)
     )
     names = {name for name, _ in samples}
     assert not names & {"danebot_tlsa_record_seen", "danebot_tlsa_answer_secure"}
@@ -151,8 +150,8 @@ def test_codes_are_there_before_the_first_event(tmp_path: Path) -> None:
 def test_renewal_changes_no_label_but_those_of_info(tmp_path: Path) -> None:
     before = sample.lineage("mail.example.com")
     new = sample.certificate("mail.example.com", seed="another key")
-    after = replace(
-        before, live=replace(new, version=9), staged=new, current=sample.key("x", "rsa3072")
+    after = before._replace(
+        live=new._replace(version=9), staged=new, current=sample.key("x", "rsa3072")
     )
     first, second = collected(tmp_path, before), collected(tmp_path, after)
     assert {name for name, _ in first.keys() ^ second.keys()} == {"danebot_lineage_info"}
@@ -162,10 +161,9 @@ def test_hostile_text_breaks_nothing(tmp_path: Path) -> None:
     lineages = []
     for text in sample.HOSTILE:
         base = sample.staged("mail.example.com")
-        evil = replace(base.records[0], owner=text, record=text)
+        evil = base.records[0]._replace(owner=text, record=text)
         lineages.append(
-            replace(
-                base,
+            base._replace(
                 name=text,
                 management=text,
                 phase=text,

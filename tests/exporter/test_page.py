@@ -8,7 +8,6 @@ import struct
 import subprocess
 import zlib
 from collections.abc import Iterator
-from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -181,21 +180,20 @@ def test_a_document_that_cannot_be_read_is_said(tmp_path: Path) -> None:
 @pytest.mark.parametrize("evil", sample.HOSTILE)
 def test_hostile_text_is_text(evil: str, tmp_path: Path) -> None:
     base = sample.deployed("mail.example.com")
-    hostile = replace(
-        base,
+    hostile = base._replace(
         name=evil,
         phase=evil,
         doing=evil,
-        live=replace(sample.certificate("a"), names=(evil, evil)),
+        live=sample.certificate("a")._replace(names=(evil, evil)),
         current=sample.key("x", evil),
-        records=(replace(base.records[0], role=evil, owner=evil, record=evil, present_at=(evil,)),),
-        publication=replace(base.publication, add=(evil,), remove=(evil,)),
-        pending_hooks=(replace(base.pending_hooks[0], hook=evil, error=evil),),
-        probes=(replace(base.probes[0], endpoint=evil, address=evil, outcome=evil),),
+        records=(base.records[0]._replace(role=evil, owner=evil, record=evil, present_at=(evil,)),),
+        publication=base.publication._replace(add=(evil,), remove=(evil,)),
+        pending_hooks=(base.pending_hooks[0]._replace(hook=evil, error=evil),),
+        probes=(base.probes[0]._replace(endpoint=evil, address=evil, outcome=evil),),
         findings=(sample.finding(evil, evil, evil, evil, evil),),
     )
     run = sample.finding(evil, evil, "warning", evil, evil)
-    document = replace(sample.snapshot([hostile]), findings=(run,))
+    document = sample.snapshot([hostile])._replace(findings=(run,))
     path = sample.write(tmp_path / "status.json", document)
     body = page(path, Wish.of({}), {}, NOW)
     found = outline(body)
@@ -217,7 +215,7 @@ def test_hostile_text_is_text(evil: str, tmp_path: Path) -> None:
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Exporter]:
     where = tmp_path_factory.mktemp("page")
-    evil = [replace(sample.cooling("x"), name=text) for text in sample.HOSTILE]
+    evil = [sample.cooling("x")._replace(name=text) for text in sample.HOSTILE]
     document = sample.snapshot([*sample.every_situation(), *evil])
     with exporter("--snapshot", sample.write(where / "status.json", document)) as found:
         yield found

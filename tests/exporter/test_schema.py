@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -105,8 +104,8 @@ def test_a_field_that_a_later_version_adds_is_no_fault() -> None:
 def test_a_document_of_an_earlier_version_is_still_read(tmp_path: Path) -> None:
     from danebot.jobs.snapshot import load_snapshot
 
-    old = replace(sample.lineage("mail.example.test"), phase_since=None, probes=())
-    document = encode(sample.snapshot([replace(old, last_success=None)]))
+    old = sample.lineage("mail.example.test")._replace(phase_since=None, probes=())
+    document = encode(sample.snapshot([old._replace(last_success=None)]))
     for field in ("phase_since", "last_success", "last_failure", "probes"):
         del document["lineages"][0][field]
     validate(document)

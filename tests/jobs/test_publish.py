@@ -130,8 +130,8 @@ def test_a_clock_that_went_back_is_no_reason_to_wait(context: Callable[..., Cont
 def test_what_was_not_seen_neither_fails_nor_mends(context: Callable[..., Context]) -> None:
     """Nothing was tried, so nothing is known of the failure before."""
     publisher = Publisher(Outcome.DONE)
-    blind = replace(seen(add=ADD, memory=Memory(publishing=FAILED)))
-    blind = replace(blind, observation=Observation(builders.state(), {}))
+    blind = seen(add=ADD, memory=Memory(publishing=FAILED))._replace()
+    blind = blind._replace(observation=Observation(builders.state(), {}))
     world = context(publisher)
     tried = attempt(world, blind, Part.ADD, Timing.NOW)
     done = conclude(world, tried, {})
@@ -174,7 +174,7 @@ def test_a_removal_where_a_server_lacks_the_served_key_is_not_tried(
 def test_a_lineage_that_danebot_only_watches_is_left_alone(context: Callable[..., Context]) -> None:
     publisher = Publisher(Outcome.DONE)
     state = replace(builders.state(), management=Management.PASS_THROUGH)
-    view = replace(seen("old", add=ADD), observation=Observation(state, {MX: builders.look("old")}))
+    view = seen("old", add=ADD)._replace(observation=Observation(state, {MX: builders.look("old")}))
     assert attempt(context(publisher), view, Part.ADD, Timing.NOW).results == ()
     assert publisher.asked == []
 
@@ -203,7 +203,7 @@ def test_a_lag_is_told_when_it_lasts(
 
 
 def test_by_hand_nothing_is_remembered(context: Callable[..., Context]) -> None:
-    world = replace(context(Publisher(Outcome.DONE)), publisher=lambda _: None)
+    world = context(Publisher(Outcome.DONE))._replace(publisher=lambda _: None)
     view = seen("old", add=ADD, memory=Memory(publishing=FAILED))
     tried = attempt(world, view, Part.ADD, Timing.NOW)
     assert tried == Attempt(view, Part.ADD, Timing.NOW)

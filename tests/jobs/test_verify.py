@@ -6,7 +6,7 @@ import asyncio
 import socket
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
@@ -143,7 +143,7 @@ def test_reports_come_in_order_though_one_is_slow(world: World) -> None:
         world.host(subject.endpoint.host.text, "127.0.0.1")
     slow = MailSubject(Hostname("slow.example"))
     world.dns.keep_silent("slow.example", "MX")
-    config = replace(world.inquiry.resolver, timeout=timedelta(seconds=0.5))
+    config = world.inquiry.resolver._replace(timeout=timedelta(seconds=0.5))
     subjects: list[Subject] = [slow, *quick]
     reports = world.many(subjects, world.inquiry._replace(resolver=config))
     assert [report.subject for report in reports] == subjects
@@ -250,8 +250,8 @@ def test_a_nameserver_that_is_down_leaves_time_to_ask_the_next(world: World) -> 
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent:
         silent.bind(("127.0.0.1", 0))
         down = At("127.0.0.1", silent.getsockname()[1])
-        resolver = replace(
-            world.inquiry.resolver, nameservers=(down, *world.inquiry.resolver.nameservers)
+        resolver = world.inquiry.resolver._replace(
+            nameservers=(down, *world.inquiry.resolver.nameservers)
         )
         places = {host: (Place("127.0.0.1", world.port),)}
         inquiry = world.inquiry._replace(resolver=resolver, places=places)

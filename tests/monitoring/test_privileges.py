@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -62,8 +62,8 @@ def world(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
         pytest.skip(refused)
     tree = certbot_tree(where)
     base = sample.snapshot([sample.lineage(NAME)])
-    run = replace(base.run, exit_status=0)
-    fine = replace(base, run=run, last_renew=run, last_success=run.ended)
+    run = base.run._replace(exit_status=0)
+    fine = base._replace(run=run, last_renew=run, last_success=run.ended)
     document = sample.write(where / "status.json", fine)
     settings = where / "danebot.toml"
     settings.write_text(f'config_dir = "{tree}"\nsnapshot = "{document}"\n')

@@ -294,7 +294,7 @@ class History:
                 assert self.memory.awaiting is not None
                 since = self.memory.awaiting.seen_since
                 assert since is not None
-                self.state = replace(state, next=None, ready=replace(file, modified=since))
+                self.state = replace(state, next=None, ready=file._replace(modified=since))
             case Step.BACK_TO_NEXT:
                 self.features.add(Feature.WITHDRAWN)
                 self.state = replace(state, next=file, ready=None)

@@ -61,7 +61,7 @@ def _resolver_alone(
 ) -> Memory:
     def first(one: OwnerObservation) -> OwnerObservation:
         names = frozenset(server.server.name for server in one.servers[:1])
-        return replace(one, servers=one.servers[:1], name_servers=names)
+        return one._replace(servers=one.servers[:1], name_servers=names)
 
     return remember(memory, state, {name: first(one) for name, one in seen.items()}, now)
 
@@ -78,12 +78,12 @@ class Breaking:
 BREAKING = (
     Breaking(
         "only RRsets still in force count",
-        _without(lambda o: replace(o, rrsets=tuple(r for r in o.rrsets if r.until is None))),
+        _without(lambda o: o._replace(rrsets=tuple(r for r in o.rrsets if r.until is None))),
         85,
     ),
     Breaking(
         "the past is taken for known",
-        _without(lambda o: replace(o, watched_since=T0 - 365 * DAY)),
+        _without(lambda o: o._replace(watched_since=T0 - 365 * DAY)),
         67,
     ),
     Breaking("secondaries are not asked", Rules(remember=_resolver_alone), 717),
