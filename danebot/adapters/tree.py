@@ -18,7 +18,14 @@ from danebot.adapters.atomic import TEMP_PREFIX
 from danebot.adapters.parsed_store import Parsed, ParsedStore, Version, version_of
 from danebot.adapters.renewal_conf import PATH_SETTINGS, RenewalConf
 from danebot.domain.keys import Chain, PublicKey
-from danebot.domain.lineage import Held, KeyFile, LineageState, Management, UnknownKey
+from danebot.domain.lineage import (
+    UNLINKED,
+    Held,
+    KeyFile,
+    LineageState,
+    Management,
+    UnknownKey,
+)
 from danebot.domain.tlsa import parse_dane_ee, parse_dnsnames
 from danebot.errors import CertificateError, RecordSyntaxError, TreeError, UnknownLineageError
 
@@ -252,7 +259,7 @@ class Tree:
         live = self.linked(paths, paths.live)
         combo = self.reader.combo(paths.live / COMBO)
         if live is None:
-            faults.append(f"{paths.live}: the four links don't lead to one complete version")
+            faults.append(f"{paths.live}: {UNLINKED}")
         if own != paths.staging:
             return LineageState(
                 name,
@@ -267,7 +274,7 @@ class Tree:
             faults.append(f"{paths.live / COMBO}: not a usable key and chain")
         held = self.linked(paths, paths.staging, live)
         if held is None:
-            faults.append(f"{paths.staging}: the four links don't lead to one complete version")
+            faults.append(f"{paths.staging}: {UNLINKED}")
         files = {n: self.reader.key_file(paths.staging / n) for n in (NEXT, READY)}
         for file_name, file in files.items():
             if file is not None and file.key is None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from danebot.domain.dns import Presence
 from danebot.domain.findings import Code, Finding, Severity
-from danebot.domain.lineage import LineageState, Management
+from danebot.domain.lineage import UNLINKED, LineageState, Management
 from danebot.domain.memory import Urgency
 from danebot.domain.outcomes import Outcome
 from danebot.domain.rollover import Hold, Observation, Phase, Plan, Step
@@ -54,12 +54,13 @@ def assess(
 def _files(state: LineageState, plan: Plan) -> Iterator[Finding]:
     for fault in state.faults:
         severity = Severity.WARNING if state.serving is not None else Severity.CRITICAL
+        heals = state.management is Management.STAGED and fault.endswith(UNLINKED)
         yield Finding(
             Code.FILES_BROKEN,
             severity,
             state.name,
             fault,
-            "mend the file, then run: danebot renew",
+            "run: danebot renew" if heals else "mend the file, then run: danebot renew",
         )
     if plan.phase is Phase.BROKEN and not state.faults:
         yield Finding(

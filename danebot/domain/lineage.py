@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from danebot.domain.tlsa import Required, TlsaRecord
 
 
+UNLINKED = "the four links don't lead to one complete version"
+"""A fault that an interrupted run leaves, and a renewal heals."""
+
+
 class Management(enum.Enum):
     """Who decides what live serves."""
 

@@ -10,7 +10,7 @@ import pytest
 from danebot.domain.assess import assess, duration, when
 from danebot.domain.dns import OwnerObservation, Security, ServerOutcome
 from danebot.domain.findings import Code, Finding, Severity, worst
-from danebot.domain.lineage import KeyFile, LineageState, Management, UnknownKey
+from danebot.domain.lineage import UNLINKED, KeyFile, LineageState, Management, UnknownKey
 from danebot.domain.looks import remember
 from danebot.domain.memory import (
     Deployment,
@@ -306,6 +306,19 @@ def test_a_chain_held_back_for_want_of_sight_is_a_warning() -> None:
     issued = state(staged=held("new", 2), ready=key_file("new", T0 + HOUR))
     findings = found(issued, silent(), memory=waited())
     assert findings[Code.DEPLOYMENT_HELD].severity is W
+
+
+def test_what_an_interrupted_run_left_is_no_work_for_people() -> None:
+    remedies = {}
+    for fault in (f"staging/mx: {UNLINKED}", "dane-ee: not UTF-8 text"):
+        cut = replace(state(), faults=(fault,))
+        remedies[fault] = found(cut, look("old"))[Code.FILES_BROKEN].remedy
+    assert list(remedies.values()) == [
+        "run: danebot renew",
+        "mend the file, then run: danebot renew",
+    ]
+    passed = replace(state(), management=Management.PASS_THROUGH, faults=(f"live/mx: {UNLINKED}",))
+    assert "mend" in found(passed, look("old"))[Code.FILES_BROKEN].remedy
 
 
 def test_an_unusable_key_file_waits_in_words() -> None:
