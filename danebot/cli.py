@@ -104,7 +104,7 @@ def init(ctx: click.Context, lineages: tuple[str, ...], dry_run: bool) -> None: 
 
 @danebot.command()
 @_LINEAGES
-@click.option("--drop-keys", is_flag=True, help="Give up next, ready and unknown keys.")
+@click.option("--drop-keys", is_flag=True, help="Give up keys on their way and revocations.")
 @click.option("--dry-run", is_flag=True, help="Say what would be done; change nothing.")
 @click.pass_context
 def deinit(

@@ -84,6 +84,10 @@ def test_a_refused_revocation_is_tried_again(site: Site) -> None:
     run = site.danebot("renew")
     assert run.returncode == 1
     assert "revoking the compromised key's certificates failed" in site.danebot("status").stdout
+    site.ok("newkey", "--cancel", MAIL)
+    given_up = site.danebot("deinit", MAIL)
+    assert given_up.returncode == 1
+    assert "still to be revoked; run danebot renew" in given_up.stderr
     site.lab.start("acme")
     assert "are revoked" in site.ok("renew")
 
