@@ -113,6 +113,7 @@ class Situation:
         shutil.copytree(site.tree.parent, self._copy / "base", symlinks=True)
         self.keys = private_keys(site.tree)
         self._records = sorted(site.lab.tlsa_at(site.lab.ns1, OWNER))
+        site.lab.flush()
         self.counted = run(site, arguments)
         assert self.counted.returncode == 0, self.counted
         self.restore()
@@ -125,6 +126,7 @@ class Situation:
         lab = self.site.lab
         if sorted(lab.tlsa_at(lab.ns2, OWNER)) != self._records:  # another situation's
             lab.tlsa_set(OWNER, *self._records)
+        lab.flush()  # what the resolver still had in its cache would be remembered: more writes
 
     def strike(self, fault: Fault, at: int) -> Ran:
         """The operation from the beginning, with a fault."""
