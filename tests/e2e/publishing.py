@@ -53,6 +53,11 @@ def renewed_until(site: Site, condition: Callable[[], bool]) -> Iterator[str]:
         yield site.ok("renew")
 
 
+def seen_everywhere(site: Site) -> bool:
+    """Whether the next key became the ready key, or went live already."""
+    return not (site.staging / "nextkey.pem").exists()
+
+
 def later(site: Site) -> None:
     """Let the time come at which it is tried again, as if hours had passed."""
     document = memory(site)

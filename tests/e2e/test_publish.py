@@ -10,7 +10,16 @@ from collections.abc import Callable
 import pytest
 
 from adapters.relay import interposed
-from e2e.publishing import FOREIGN, by_update, key_file, later, published, renewed_until, shift
+from e2e.publishing import (
+    FOREIGN,
+    by_update,
+    key_file,
+    later,
+    published,
+    renewed_until,
+    seen_everywhere,
+    shift,
+)
 from e2e.site import MAIL, OWNER, Site
 from e2e.steps import combo, memory
 
@@ -132,7 +141,7 @@ def test_a_secondary_that_does_not_catch_up(site: Site) -> None:
         assert run.returncode == 1
         assert "is not to be seen yet at ns2.example.test" in run.stderr
         assert "see that they transfer the zone" in run.stderr
-    list(renewed_until(site, (site.staging / "ready.pem").exists))
+    list(renewed_until(site, lambda: seen_everywhere(site)))
     assert memory(site)["publishing"]["changed_at"] is None
 
 

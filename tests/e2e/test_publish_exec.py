@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from e2e.publishing import later, published, renewed_until, table
+from e2e.publishing import later, published, renewed_until, seen_everywhere, table
 from e2e.site import MAIL, OWNER, Site
 from e2e.steps import memory
 
@@ -52,7 +52,7 @@ def test_what_a_provider_may_do_to_a_record(site: Site, dressing: str, words: st
     said = site.ok("renew")
     assert f"added: {OWNER} IN TLSA {new}{' ' if words else ''}{words}" in said
     assert published(site) == {old, new}
-    list(renewed_until(site, (site.staging / "ready.pem").exists))
+    list(renewed_until(site, lambda: seen_everywhere(site)))
     if words:
         document = memory(site)["owners"][OWNER.rstrip(".")]["sightings"]
         assert {s["ttl"] for s in document if s["until"] is None} == {2.0}  # the real one counts
