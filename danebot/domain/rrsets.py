@@ -86,8 +86,9 @@ def remember_rrsets(
             sighting = sighting._replace(left_at=None, lagged_at=None)
         elif told and one.until is None and form not in found:
             sighting = sighting._replace(until=_left(sighting) or now, left_at=None, lagged_at=None)
-        elif observation.heard_all and one.until is None:
-            sighting = sighting._replace(left_at=sighting.left_at or now, lagged_at=now)
+        elif one.until is None and form in found:
+            left_at = now if observation.heard_all else None
+            sighting = sighting._replace(left_at=sighting.left_at or left_at, lagged_at=now)
         over = cached_until(sighting, old)
         if over is None or over + KEPT >= now:
             kept.append(sighting)

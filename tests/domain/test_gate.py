@@ -133,6 +133,16 @@ def test_a_resolver_that_lags_longer_than_the_ttl_asked_somebody_unseen() -> Non
     assert deployed(site.look(T0 + 5 * HOUR, shown(A, B)))
 
 
+def test_such_a_lag_is_noticed_though_a_server_is_silent_meanwhile() -> None:
+    site = watch(SWITCHED, A)
+    assert held_back(site.look(T0 + HOUR, shown(A, B, resolver=(A,))))
+    silent = shown(A, B, at={"ns1": None, "ns2": UNREACHABLE}, resolver=(A,))
+    assert held_back(site.look(T0 + 3 * HOUR, silent))
+    assert held_back(site.look(T0 + 4 * HOUR, shown(A, B)), Hold.CACHES)
+    assert held_back(site.look(T0 + 6 * HOUR - MINUTE, shown(A, B)), Hold.CACHES)
+    assert deployed(site.look(T0 + 6 * HOUR, shown(A, B)))
+
+
 def test_a_server_that_has_the_old_rrset_again_ends_the_excuse() -> None:
     site = watch(SWITCHED, A)
     assert held_back(site.look(T0 + HOUR, shown(A, B, resolver=(A,))))

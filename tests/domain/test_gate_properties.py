@@ -74,39 +74,23 @@ def satisfied(rrset: list[TlsaRecord], mine: set[TlsaRecord]) -> bool:
 
 
 def held_by_caches(looks: list[Sight]) -> list[list[TlsaRecord]]:
-    """Every RRset that anybody may hold at the last look, by the TTL alone."""
-    now = looks[-1].at
-    found = []
-    for index, one in enumerate(looks):
-        for rrset in one.shown:
-            until = to_be_had_until(sorted(rrset), one.ttl, looks[index + 1 :])
-            if until is None or now < until + one.ttl:
-                found.append(rrset)
-    return found
+    """Every RRset that anybody may hold who asked a server, by the TTL alone; and the resolver's.
 
-
-def to_be_had_until(rrset: list[TlsaRecord], ttl: timedelta, later: list[Sight]) -> datetime | None:
-    """When no server gave it out any more; None while one may.
-
-    A resolver that shows it no longer than its TTL afterwards has it from its cache.
+    What the resolver showed before that, it had from a server; or from one that can't be seen.
     """
-    told = [other for other in later if other.heard_all]
-    gone = next((n for n, other in enumerate(told) if (rrset, ttl) not in forms(other)), None)
-    if gone is None:
-        return None
-    left = gone
-    while left and (rrset, ttl) not in by_servers(told[left - 1]):
-        left -= 1
-    last_shown = told[gone - 1].at if left < gone else told[left].at
-    return told[left].at if last_shown <= told[left].at + ttl else told[gone].at
+    now = looks[-1].at
+    found = looks[-1].shown
+    for index, one in enumerate(looks):
+        for form in by_servers(one):
+            later = (x.at for x in looks[index + 1 :] if x.heard_all and form not in by_servers(x))
+            until = next(later, None)
+            if until is None or now < until + one.ttl:
+                found.append(form[0])
+    return found
 
 
 def by_servers(one: Sight) -> list[tuple[list[TlsaRecord], timedelta]]:
     return [(sorted(rrset), one.ttl) for rrset in (one.first, one.second) if rrset]
-
-
-def forms(one: Sight) -> list[tuple[list[TlsaRecord], timedelta]]:
-    return [(sorted(rrset), one.ttl) for rrset in one.shown]
 
 
 def failing_and_mended(one: Sight) -> bool:
