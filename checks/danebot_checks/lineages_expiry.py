@@ -36,13 +36,13 @@ def expiry(
             notes.append(Note(State.UNKNOWN, name, words, f"danebot status {name}"))
             continue
         soon = _soon(entry, live)
-        notes += _ends(name, "live", live, options, now, soon)
+        notes += _ends(name, "live", live, options, now, soon=soon)
         left = (live.needed("not_after") - now) / DAY
         if least is None or left < least:
             least, shortest = left, name
         staged = entry.entry("staged")
         if staged is not None and staged.text("fingerprint") != live.text("fingerprint"):
-            notes += _ends(name, "staged", staged, options, now, soon)
+            notes += _ends(name, "staged", staged, options, now, soon=soon)
     if least is None:
         return Judged(notes, "", [])
     number = performance(
@@ -63,12 +63,13 @@ def _soon(entry: Entry, live: Entry) -> tuple[float, float]:
     return warning / lifetime, critical / lifetime
 
 
-def _ends(  # noqa: PLR0917 - one certificate, and how it is judged
+def _ends(
     name: str,
     role: str,
     chain: Entry,
     options: argparse.Namespace,
     now: datetime,
+    *,
     soon: tuple[float, float],
 ) -> Iterator[Note]:
     begins, ends = chain.needed("not_before"), chain.needed("not_after")

@@ -1,9 +1,16 @@
-"""What may come of asking somebody to change an RRset: in words, and what to do about it."""
+"""What somebody is asked to change in an RRset, what may come of it, and what to do about it."""
 
 from __future__ import annotations
 
 import enum
 from collections.abc import Mapping
+
+
+class Part(enum.Enum):
+    """Additions and removals are separate: what is new is seen before what is old goes."""
+
+    ADD = "add"
+    REMOVE = "remove"
 
 
 class Outcome(enum.Enum):

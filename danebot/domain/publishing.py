@@ -6,7 +6,6 @@ leave an RRset without a record of the key that is served.
 
 from __future__ import annotations
 
-import enum
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -14,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from danebot.domain.dns import OwnerObservation, Presence, ServerAnswer, ServerOutcome
 from danebot.domain.names import DnsName
-from danebot.domain.outcomes import ADVICE, Outcome
+from danebot.domain.outcomes import ADVICE, Outcome, Part
 from danebot.domain.tlsa import TlsaRecord
 
 if TYPE_CHECKING:
@@ -24,13 +23,6 @@ if TYPE_CHECKING:
 
 DEFAULT_TTL = timedelta(hours=1)
 """Of an RRset that isn't there yet, where none is configured."""
-
-
-class Part(enum.Enum):
-    """Additions and removals are separate: what is new is seen before what is old goes."""
-
-    ADD = "add"
-    REMOVE = "remove"
 
 
 @dataclass(frozen=True, slots=True)

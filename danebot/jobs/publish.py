@@ -19,11 +19,10 @@ from danebot.domain.findings import Code, Finding, Severity
 from danebot.domain.lineage import LineageState, Management
 from danebot.domain.memory import Failure, Memory, Publishing, Urgency
 from danebot.domain.names import printable
-from danebot.domain.outcomes import Outcome
+from danebot.domain.outcomes import Outcome, Part
 from danebot.domain.policy import next_attempt
 from danebot.domain.publishing import (
     Change,
-    Part,
     Result,
     after,
     altered,

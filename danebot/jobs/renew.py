@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from danebot.domain.findings import Code, Finding, Severity
 from danebot.domain.names import printable
+from danebot.domain.outcomes import Part
 from danebot.errors import DanebotError, LockedError
 from danebot.jobs.lineage_run import LineageRun
 from danebot.jobs.snapshot import Scope
@@ -43,7 +44,7 @@ def renew(
     for run in runs:
         _guard(run, run.make_next_key)
     published = [run for run in runs if context.settings.publish(run.name).in_renew]
-    _publish(context, published, "add")
+    _publish(context, published, Part.ADD)
     for run in runs:
         _guard(run, run.advance)
     context.progress("certbot renew")
@@ -55,8 +56,8 @@ def renew(
     for run in runs:
         _follow_up(context, run)
     _review(context, runs)
-    _publish(context, published, "add")  # a key that was made in this run
-    _publish(context, published, "remove")
+    _publish(context, published, Part.ADD)  # a key that was made in this run
+    _publish(context, published, Part.REMOVE)
     if published:
         _review(context, runs)
     views = tuple(run.view._replace(probes=run.probes) for run in runs if run.view is not None)
@@ -87,14 +88,12 @@ def _follow_up(context: Context, run: LineageRun) -> None:
     _guard(run, lambda: revoke_pending(run, context))
 
 
-def _publish(context: Context, runs: Sequence[LineageRun], which: Literal["add", "remove"]) -> None:
+def _publish(context: Context, runs: Sequence[LineageRun], part: Part) -> None:
     """Publish; all lineages are looked at together afterwards."""
     if not runs:
         return
-    from danebot.domain.publishing import Part
     from danebot.jobs.publish import Timing, attempt, conclude, read_back
 
-    part = Part(which)
     tried: list[tuple[LineageRun, Attempt]] = []
 
     def one(run: LineageRun) -> None:

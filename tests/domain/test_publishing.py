@@ -20,11 +20,10 @@ from danebot.domain.dns import (
     TlsaAnswer,
 )
 from danebot.domain.names import DnsName, Hostname
-from danebot.domain.outcomes import ADVICE, Outcome
+from danebot.domain.outcomes import ADVICE, Outcome, Part
 from danebot.domain.publishing import (
     DEFAULT_TTL,
     Change,
-    Part,
     Result,
     after,
     altered,

@@ -15,8 +15,9 @@ from danebot.domain.gate import anchored
 from danebot.domain.lineage import KeyFile, LineageState
 from danebot.domain.looks import remember
 from danebot.domain.memory import Deployment, Exposure, Memory, PastKey
+from danebot.domain.outcomes import Part
 from danebot.domain.policy import Policy
-from danebot.domain.publishing import Part, changes
+from danebot.domain.publishing import changes
 from danebot.domain.retire import (
     OwnedRecord,
     Publication,

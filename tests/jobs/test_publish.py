@@ -15,9 +15,9 @@ from danebot.domain.findings import Code, Severity
 from danebot.domain.lineage import Management
 from danebot.domain.memory import Failure, Memory, Publishing, Request, Revocation, Urgency
 from danebot.domain.names import DnsName, Endpoint
-from danebot.domain.outcomes import Outcome
+from danebot.domain.outcomes import Outcome, Part
 from danebot.domain.policy import Policy
-from danebot.domain.publishing import Change, Part, Result
+from danebot.domain.publishing import Change, Result
 from danebot.domain.retire import OwnedRecord, Publication
 from danebot.domain.rollover import Observation, Phase, Plan
 from danebot.domain.served import Algorithm, ProbeResult
