@@ -20,8 +20,8 @@ class Occasion(enum.Enum):
 class Policy(NamedTuple):
     """The decisions for one lineage; settings are per lineage, so there is one policy for each.
 
-    ``min_wait`` counts from the first look at which the new record was seen everywhere, and
-    covers what nobody can see from outside.  ``margin`` is added to the TTL, for clocks and for
+    ``min_wait`` counts from the first look at which every authoritative server had the new record;
+    it covers what nobody can see from outside.  ``margin`` is added to the TTL, for clocks and for
     caches with a TTL floor.  ``unseen_ttl`` is assumed of caches when nothing was observed before
     the record was there; its default is the cap that RFC 8767 section 4 advises for any TTL.
     ``key_type`` None means the type of the current key.  ``staged_warning`` is how long a next

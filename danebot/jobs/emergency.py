@@ -33,7 +33,7 @@ class Successor:
     """The key that is to replace the compromised one; None where it has yet to be made.
 
     ``records`` are all of its records, published or not; ``wait`` is how long caches may lack them
-    once they are seen everywhere, or the rest of it.
+    once every authoritative server has them, or the rest of it.
     """
 
     key: PublicKey | None

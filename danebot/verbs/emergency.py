@@ -88,7 +88,7 @@ def _say_dry(console: Console, name: str, successor: Successor, *, accepted: boo
     if accepted:
         console.say(f"{name}: would replace the current key at once, whatever that does to mail")
     elif successor.wait:
-        words = f"{duration(successor.wait)} after its records are seen everywhere"
+        words = f"{duration(successor.wait)} after every authoritative server has its records"
         console.say(f"{name}: would replace the current key {words}")
     else:
         console.say(f"{name}: would replace the current key at once")
@@ -110,7 +110,7 @@ def _say_waits(console: Console, successor: Successor, view: LineageView, form: 
         left = duration(max(view.plan.safe.at - view.at, timedelta(0)))
         words = f"at {when(view.plan.safe.at)} ({left}), when no cache lacks its records"
     else:
-        words = f"{duration(successor.wait)} after its records are seen everywhere"
+        words = f"{duration(successor.wait)} after every authoritative server has its records"
     console.say(f"{name}: the earliest safe time for the new key: {words}")
 
 
