@@ -109,11 +109,11 @@ def test_a_probe_is_answered_in_time_though_the_resolver_says_nothing(
         socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent,
         socket.socket() as listener,
     ):
-        silent.bind(("127.0.0.1", 0))
+        silent.bind(("127.0.53.1", 0))  # where nobody else takes a port for a connection
         listener.bind(silent.getsockname())
         listener.listen()
         config = tmp_path / "danebot.toml"
-        config.write_text(f'resolver = ["127.0.0.1:{silent.getsockname()[1]}"]\n')
+        config.write_text(f'resolver = ["127.0.53.1:{silent.getsockname()[1]}"]\n')
         with exporter("--config", config) as found:
             for _ in range(2):  # the first one loads what it needs
                 began = time.monotonic()
