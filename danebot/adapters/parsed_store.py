@@ -39,6 +39,7 @@ class ParsedStore:
         self._path = path
         self._files: Mapping[str, Any] | None = None
         self._certificates: list[str] = []
+        self._settled = time.time_ns() - _SETTLED  # before anything is read
 
     def __len__(self) -> int:
         """How many files are on record."""
@@ -62,12 +63,11 @@ class ParsedStore:
         """Replace what is on record, if that can be done and anything is new."""
         if self._files is None:
             self._load()
-        young = time.time_ns() - _SETTLED
         certificates: dict[str, int] = {}
         files = {
             f"{type(value).__name__} {file}": [list(version), _written(value, certificates)]
             for file, version, value in parsed
-            if version[-1] < young
+            if version[-1] < self._settled
         }
         if files == self._files and list(certificates) == self._certificates:
             return

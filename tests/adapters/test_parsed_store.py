@@ -109,6 +109,20 @@ def test_a_young_file_is_not_put_on_record(grown: Grown) -> None:
     assert not [name for name in files if name.endswith("/combo.pem")]
 
 
+def test_a_file_that_was_young_when_it_was_read_stays_so_however_long_the_run_takes(
+    grown: Grown,
+) -> None:
+    """Right after it was read it could change without its times showing it."""
+    grown.combo("one", 1)
+    tree = Tree(grown.root, ParsedStore(record_of(grown)))
+    tree.read(NAME)
+    time.sleep(SETTLED)
+    tree.reader.keep()
+    files = json.loads(record_of(grown).read_bytes())["files"]
+    assert files
+    assert not [name for name in files if name.endswith("/combo.pem")]
+
+
 def test_no_private_key_is_on_record(grown: Grown) -> None:
     run(grown)
     assert record_of(grown).stat().st_mode & 0o777 == 0o600

@@ -120,13 +120,13 @@ class Situation:
 
     def restore(self) -> None:
         """Bring the site back to where the operation begins."""
-        base = self.site.tree.parent
-        shutil.rmtree(base)
-        shutil.copytree(self._copy / "base", base, symlinks=True)
         lab = self.site.lab
         if sorted(lab.tlsa_at(lab.ns2, OWNER)) != self._records:  # another situation's
             lab.tlsa_set(OWNER, *self._records)
         lab.flush()  # what the resolver still had in its cache would be remembered: more writes
+        base = self.site.tree.parent
+        shutil.rmtree(base)
+        shutil.copytree(self._copy / "base", base, symlinks=True)  # last: the run finds young files
 
     def strike(self, fault: Fault, at: int) -> Ran:
         """The operation from the beginning, with a fault."""
