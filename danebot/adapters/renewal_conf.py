@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from danebot.errors import TreeError
 
+# neither matches a comment
 _SETTING = re.compile(r"\s*([A-Za-z0-9_]+)\s*=\s*(.*\S|)\s*$")
 _SECTION = re.compile(r"\s*(\[+)\s*([^\]]*?)\s*\]+\s*(#.*)?$")
 PARAMETERS = "renewalparams"
@@ -42,7 +43,7 @@ class RenewalConf(NamedTuple):
         settings: dict[tuple[str, str], str] = {}
         for section, line in _sectioned(text):
             match = _SETTING.match(line)
-            if match is not None and not line.lstrip().startswith("#"):
+            if match is not None:
                 settings[section, match[1]] = _unquoted(match[2])
         return cls(path, text, settings)
 
@@ -69,7 +70,7 @@ class RenewalConf(NamedTuple):
         for section, line in _sectioned(self.text):
             match = _SETTING.match(line)
             key = (section, match[1]) if match is not None else None
-            if key in wanted and not line.lstrip().startswith("#"):
+            if key in wanted:
                 if key not in done:
                     lines.append(f"{key[1]} = {wanted[key]}")
                     done.add(key)
@@ -86,7 +87,6 @@ class RenewalConf(NamedTuple):
             for section, line in _sectioned(former.text)
             if section == PARAMETERS
             and (match := _SETTING.match(line)) is not None
-            and not line.lstrip().startswith("#")
             and (PARAMETERS, match[1]) not in self.settings
         }
         return self.edited(parameters=lost) if lost else self
@@ -97,7 +97,7 @@ def _sectioned(text: str) -> list[tuple[str, str]]:
     section = ""
     found = []
     for line in text.removesuffix("\n").split("\n") if text else ():
-        match = _SECTION.match(line)
+        match = _SECTION.match(line) if "[" in line else None
         if match is not None:
             section = match[2] if len(match[1]) == 1 else f"{section}/{match[2]}"
         found.append((section, line))
