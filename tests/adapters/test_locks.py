@@ -49,8 +49,11 @@ def holder(tree: Path, script: str) -> Iterator[subprocess.Popen[bytes]]:
     ) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == b"held\n"
-        yield process
-        process.kill()
+        try:
+            yield process
+        finally:  # Popen itself gives up on the child soon after a KeyboardInterrupt
+            process.kill()
+            process.wait()
 
 
 def is_locked(path: Path) -> bool:
