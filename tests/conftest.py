@@ -1,6 +1,8 @@
 """Fixtures for all tests; the lab's are for tests marked ``lab``."""
 
 import os
+import sys
+from collections.abc import Generator
 
 import pytest
 from hypothesis import settings
@@ -32,3 +34,19 @@ def pytest_collection_modifyitems(items: list[pytest.Item], config: pytest.Confi
     for number, item in enumerate(longest):
         items.remove(item)
         items.insert(number * share, item)
+
+
+@pytest.hookimpl(wrapper=True, trylast=True)  # within pytest-cov's
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
+    """``no_cover`` under pytest-xdist: each worker has a second measurement, which goes on.
+
+    It is the one for programs that tests start, and pytest-cov only pauses its own.
+    """
+    if item.get_closest_marker("no_cover") is None:
+        return (yield)
+    traced = sys.gettrace()
+    sys.settrace(None)
+    try:
+        return (yield)
+    finally:
+        sys.settrace(traced)

@@ -264,7 +264,7 @@ def test_a_plan_is_determined_by_what_it_is_made_from(situation: Situation) -> N
 
 
 @given(situations() | close_calls())
-@settings(max_examples=1000)
+@settings(max_examples=600)
 def test_the_served_key_changes_only_when_that_is_safe(situation: Situation) -> None:
     found, state = situation.plan(), situation.state
     if found.step is Step.PROMOTE:
@@ -283,7 +283,7 @@ def test_the_served_key_changes_only_when_that_is_safe(situation: Situation) -> 
 
 
 @given(situations())
-@settings(max_examples=500)
+@settings(max_examples=300)
 def test_certbot_never_finds_an_unsafe_key_staged(situation: Situation) -> None:
     found, state = situation.plan(), situation.state
     if not found.certbot_may_renew or state.management is Management.PASS_THROUGH:

@@ -127,7 +127,7 @@ def keys_in_files(directory: Path, *names: str) -> set[str]:
     return {digest for p in paths if (digest := key_digest(p.read_bytes())) is not None}
 
 
-@pytest.mark.timeout(600)  # certbot issues twice for each of the lineages
+@pytest.mark.timeout(600)  # certbot issues for each of the lineages
 @pytest.mark.parametrize("first", ["renew", "deinit"])
 def test_given_back(lab: Lab, parts: Parts, first: str) -> None:
     """``deinit`` gives certbot a tree to go on from, at once or after a renew."""
@@ -153,7 +153,7 @@ def test_given_back(lab: Lab, parts: Parts, first: str) -> None:
         if STATES[name].staged:
             assert (it.live / "dane-ee").exists()
             assert (it.live / "dnsnames").exists()
-    for how in ("--dry-run", "--force-renewal"):
+    for how in ("--dry-run", "--force-renewal") if first == "renew" else ("--force-renewal",):
         run = lab.certbot("renew", how, check=False)
         assert run.returncode == 0, run.stdout + run.stderr
     for name in sound_names:  # the key was kept: what is published holds

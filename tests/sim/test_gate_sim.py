@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import itertools
 import os
 from collections import Counter
@@ -19,33 +18,26 @@ from danebot.domain.memory import Memory, OwnerMemory
 from danebot.domain.sight import Observations
 from domain.builders import DAY, T0, Rules
 from sim.gate import simulate_gate
-from sim.history import Feature, Outcome
+from sim.history import Feature
 
 pytestmark = [pytest.mark.once, pytest.mark.no_cover]
 
 _FIRST = int(os.environ.get("DANEBOT_SIM_SEED", "0"))
-_HISTORIES = int(os.environ.get("DANEBOT_SIM_HISTORIES", "1600")) // 8
+_HISTORIES = int(os.environ.get("DANEBOT_SIM_HISTORIES", "800")) // 4
 _PARTS = 2
 _ENOUGH = 800
 
 
-@functools.cache
-def played(part: int) -> tuple[Outcome, ...]:
-    size = _HISTORIES // _PARTS
-    return tuple(map(simulate_gate, range(_FIRST + part * size, _FIRST + (part + 1) * size)))
-
-
 @pytest.mark.parametrize("part", range(_PARTS))
 def test_no_cache_holds_what_refuses_a_deployed_renewal(part: int) -> None:
-    broken = [outcome.seed for outcome in played(part) if outcome.stale]
+    size = _HISTORIES // _PARTS
+    played = [simulate_gate(n) for n in range(_FIRST + part * size, _FIRST + (part + 1) * size)]
+    broken = [outcome.seed for outcome in played if outcome.stale]
     assert not broken, f"P1 broken with the seeds {broken}"
-
-
-def test_the_histories_come_to_something() -> None:
-    features = Counter(feature for outcome in played(0) for feature in outcome.features)
-    assert features[Feature.PROMOTED] > 0.7 * len(played(0))
+    features = Counter(feature for outcome in played for feature in outcome.features)
+    assert features[Feature.PROMOTED] > 0.7 * size
     for feature in (Feature.ALIASES, Feature.NEW_SERVERS, Feature.BLIND, Feature.MEMORY_LOST):
-        assert features[feature] >= 2, features
+        assert features[feature] >= 2, features  # what is to be tried
 
 
 def _without(mutate: Callable[[OwnerMemory], OwnerMemory]) -> Rules:
