@@ -46,7 +46,7 @@ else
 # The complete suite comes last, so that its closing lines are the last that are seen.
 test: deps test-others
 	@mkdir -p build/coverage
-	$(BIN)/python -m pytest -n $(JOBS) --cov --cov-report=term
+	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal --cov --cov-report=term
 endif
 
 # The tests that need no servers, under every other Python of this machine.

@@ -18,8 +18,8 @@ settings.load_profile("danebot")
 def pytest_collection_modifyitems(items: list[pytest.Item], config: pytest.Config) -> None:
     """Begin with the longest tests, each in a worker of its own: else all wait for the last one.
 
-    They are those that have a longer time limit than the others.  pytest-xdist first gives each
-    worker a quarter of its share, in the order of the items.
+    They are those that have a longer time limit than the others.  With ``--dist worksteal`` the
+    first worker has the first share of the items, and so on.
     """
     workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "0"))
     if not workers:
@@ -30,10 +30,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item], config: pytest.Confi
         for item in items
         if (limit := item.get_closest_marker("timeout")) and limit.args[0] > usual
     ]
-    share = len(items) // workers // 4
+    share = len(items) // workers
     for number, item in enumerate(longest):
         items.remove(item)
-        items.insert(number * share, item)
+        items.insert(number % workers * share + number // workers, item)
 
 
 @pytest.hookimpl(wrapper=True, trylast=True)  # within pytest-cov's

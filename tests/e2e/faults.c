@@ -1,6 +1,8 @@
 /* Stands between a program and libc: numbers each call that changes a file below the watched
  * directories, across all processes of a run, and at a given number pulls the plug or fills the disk.
  *
+ * What os.stat() finds there changed a day earlier than it did: see "ages".
+ *
  * LD_PRELOAD names this object, FAULTS the shared plan (see faults.py, which has the same layout).
  * Only calls made through the dynamic linker are seen: CPython's all are.
  */
@@ -232,6 +234,21 @@ CALL(int, symlinkat, (const char *t, int d, const char *p), (t, d, p),
 CALL(int, link, (const char *a, const char *p), (a, p), at_path("link", AT_FDCWD, p, SPACE))
 CALL(int, linkat, (int x, const char *a, int d, const char *p, int f), (x, a, d, p, f),
      at_path("link", d, p, SPACE))
+
+/* ---- ages: only what is old enough is put on record, however long a run takes ------------------ */
+
+#define DAY (24 * 60 * 60)
+#define STAT(name) \
+    int name(const char *path, struct name *found) { \
+        REAL(name); \
+        char full[PATH_MAX]; \
+        int result = real(path, found); \
+        if (!result && plan && full_path(AT_FDCWD, path, full) && watched(full)) \
+            found->st_ctim.tv_sec -= DAY; \
+        return result; \
+    }
+STAT(stat)
+STAT(stat64)
 
 /* ---- modes, owners, times ------------------------------------------------------------------- */
 

@@ -116,20 +116,20 @@ class Situation:
         shutil.copytree(site.tree.parent, self._copy / "base", symlinks=True)
         self.keys = private_keys(site.tree)
         self._records = sorted(site.lab.tlsa_at(site.lab.ns1, OWNER))
-        self.restore()  # files as young as they will be each time: older ones are put on record
+        self.restore()  # as before each fault
         self.counted = run(site, arguments)
         assert self.counted.returncode == 0, self.counted
         self.restore()
 
     def restore(self) -> None:
         """Bring the site back to where the operation begins."""
+        base = self.site.tree.parent
+        shutil.rmtree(base)
+        shutil.copytree(self._copy / "base", base, symlinks=True)
         lab = self.site.lab
         if sorted(lab.tlsa_at(lab.ns2, OWNER)) != self._records:  # another situation's
             lab.tlsa_set(OWNER, *self._records)
         lab.flush()  # what the resolver still had in its cache would be remembered: more writes
-        base = self.site.tree.parent
-        shutil.rmtree(base)
-        shutil.copytree(self._copy / "base", base, symlinks=True)  # last: the run finds young files
 
     def strike(self, fault: Fault, at: int) -> Ran:
         """The operation from the beginning, with a fault."""

@@ -251,6 +251,28 @@ def test_a_browser_shows_it_without_complaint(running: Exporter, tmp_path: Path)
     assert len(set(rows(tmp_path / "page.png"))) > 200  # not blank
 
 
+OFF = """<head><meta http-equiv="Content-Security-Policy" content="script-src 'none'">"""
+NEEDY = "<html><head></head><p>off</p><script>document.body.textContent = 'on'</script></html>"
+
+
+def test_it_looks_the_same_without_javascript(running: Exporter, tmp_path: Path) -> None:
+    """A page that does need scripts is seen to change, so that they are really off."""
+    seen = {}
+    for name, body in ("needy", NEEDY), ("page", running.get("/")[1]):
+        assert body.count("<head>") == 1
+        for scripts, head in ("on", "<head>"), ("off", OFF):
+            path, picture = tmp_path / "page.html", tmp_path / f"{name}-{scripts}.png"
+            path.write_text(body.replace("<head>", head), encoding="utf-8")
+            browse(
+                tmp_path / "profile",
+                *(f"--screenshot={picture}", "--window-size=1100,3000", path.as_uri()),
+            )
+            seen[name, scripts] = rows(picture)
+    assert seen["needy", "on"] != seen["needy", "off"]
+    assert seen["page", "on"] == seen["page", "off"]
+    assert len(set(seen["page", "off"])) > 200  # not blank
+
+
 MEASURE = """<iframe src="page.html" style="border:0;width:{width}px;height:600px"></iframe>
 <script>onload = () => {{
   const inner = document.querySelector("iframe").contentDocument.documentElement;
