@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-import os
+import json
 import statistics
 import subprocess
 import sys
-import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,17 +36,33 @@ class Cost:
     memory: float
 
 
+_MEASURED = """
+import json, os, sys, time
+nothing = os.open(os.devnull, os.O_RDWR)
+begin = time.perf_counter()
+streams = [(os.POSIX_SPAWN_DUP2, nothing, 0), (os.POSIX_SPAWN_DUP2, nothing, 1)]
+child = os.posix_spawnp(sys.argv[1], sys.argv[1:], os.environ, file_actions=streams)
+_, ended, usage = os.wait4(child, 0)
+wall = time.perf_counter() - begin
+status = os.waitstatus_to_exitcode(ended)
+print(json.dumps([status, usage.ru_utime + usage.ru_stime, wall, usage.ru_maxrss / 1024]))
+"""
+
+
 def cost(command: Sequence[str], env: dict[str, str], status: int = 0) -> Cost:
-    """Run a command that must end with ``status``."""
-    begin = time.perf_counter()
-    process = subprocess.Popen(
-        command, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL
+    """Run a command that must end with ``status``.
+
+    A small process starts it: what its parent had resident counts as a program's own.
+    """
+    done = subprocess.run(
+        [sys.executable, "-I", "-c", _MEASURED, *command],
+        env=env,
+        stdout=subprocess.PIPE,
+        check=True,
     )
-    _, ended, usage = os.wait4(process.pid, 0)
-    wall = time.perf_counter() - begin
-    process.returncode = os.waitstatus_to_exitcode(ended)
-    assert process.returncode == status, command
-    return Cost(usage.ru_utime + usage.ru_stime, wall, usage.ru_maxrss / 1024)
+    ended, cpu, wall, memory = json.loads(done.stdout)
+    assert ended == status, command
+    return Cost(cpu, wall, memory)
 
 
 def medians(commands: Sequence[Sequence[str]], env: dict[str, str], rounds: int) -> list[Cost]:
