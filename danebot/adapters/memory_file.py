@@ -14,15 +14,16 @@ from danebot.errors import TreeError
 
 
 def load_memory(paths: LineagePaths) -> Memory:
-    """What is remembered; an empty memory when the file is absent or not usable.
+    """What is remembered; an empty memory when the file is absent or damaged.
 
-    Starting anew costs waiting time, never safety, so a damaged file is no error.
+    Starting anew costs waiting time, never safety, so a damaged file is no error.  Raises
+    `TreeError` when the file is there but can't be read: what it says may be had again.
     """
     return recall(paths)[0]
 
 
 def recall(paths: LineagePaths) -> tuple[Memory, str]:
-    """The same, and what is wrong with the file; "" if nothing is."""
+    """The same, and what is damaged of the file; "" if nothing is."""
     path = paths.staging / MEMORY
     try:
         document = json.loads(read_bytes(path))
@@ -30,7 +31,12 @@ def recall(paths: LineagePaths) -> tuple[Memory, str]:
             return Memory(), f"{path} is not of schema {SCHEMA}"
         return decode(Memory, document), ""
     except TreeError as exc:
-        return Memory(), str(exc) if os.path.lexists(path) else ""
+        match exc.__cause__:
+            case FileNotFoundError() | NotADirectoryError():
+                return Memory(), str(exc) if os.path.lexists(path) else ""
+            case OSError():
+                raise TreeError(f"{exc}; restore it, or remove it to begin anew") from exc
+        return Memory(), str(exc)
     except (ValueError, RecursionError) as exc:
         return Memory(), f"{path} is damaged ({printable(str(exc))})"
 

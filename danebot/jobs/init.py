@@ -315,7 +315,7 @@ def _refuse_keys(paths: LineagePaths, state: LineageState, keys: StagedKeys) -> 
             f"{paths.name} has keys that may be published: {', '.join(on_their_way)}; "
             f"finish the rollover (danebot status {paths.name}), or give them up with --drop-keys"
         )
-    if load_memory(paths).revocations and keys is StagedKeys.REFUSE:
+    if keys is StagedKeys.REFUSE and load_memory(paths).revocations:
         raise RolloverError(
             "certificates of a compromised key are still to be revoked; run danebot renew until "
             "that is done, or give it up with --drop-keys"

@@ -17,6 +17,7 @@ from danebot.domain.memory import (
     Deployment,
     Exposure,
     Failure,
+    Memory,
     PastKey,
     PendingHook,
     PendingRevocation,
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
     from danebot.adapters.certbot import Certbot
     from danebot.adapters.locks import TreeLock
     from danebot.domain.lineage import Held
-    from danebot.domain.memory import Memory
     from danebot.domain.names import DnsName
     from danebot.domain.retire import Publication
     from danebot.domain.sight import Observations
@@ -65,8 +65,8 @@ class LineageRun:
         self._fresh = False
         self._asked: frozenset[tuple[DnsName, TlsaRecord]] | None = None
         self._in_use: frozenset[bytes] = frozenset()
-        self._stored, self._damage = recall(self.paths)
-        self.memory: Memory = self._stored
+        self._recalled = False
+        self.memory = self._stored = Memory()
 
     @property
     def staged(self) -> bool:
@@ -80,17 +80,25 @@ class LineageRun:
     # ---- looking ----------------------------------------------------------------------------
 
     def heal(self) -> None:
-        """Mend what a crash left."""
+        """Mend what a crash left, having read what is remembered."""
+        damage = self._recall()
         if not self.staged:
             return
         for line in recover(self.context.tree, self.name):
             self.say(Code.HEALED, Severity.NOTICE, line)
-        if self._damage:
-            self._begin_anew(self._damage)
+        if damage:
+            self._begin_anew(damage)
+
+    def _recall(self) -> str:
+        """Read what is remembered, unless it was; what is damaged of the file, "" if nothing."""
+        if self._recalled:
+            return ""
+        self.memory, damage = recall(self.paths)
+        self._stored, self._recalled = self.memory, True
+        return damage
 
     def _begin_anew(self, damage: str) -> None:
         """Replace a ``rollover.json`` that can't be used, and say what went with it."""
-        self._damage = ""
         write_memory(self.paths, self.memory)
         self.say(
             Code.FILES_BROKEN,

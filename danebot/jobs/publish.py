@@ -281,14 +281,15 @@ def publish_now(
     findings: list[Finding] = []
     views: dict[str, LineageView] = {}
     states: dict[str, LineageState] = {}
+    stored: dict[str, Memory] = {}
     for name in names:
         try:
+            stored[name] = load_memory(context.tree.paths(name))
             states[name] = context.tree.read(name)
         except (DanebotError, OSError) as exc:
             findings.append(unreadable_finding(name, exc))
     in_use = keys_of_tree(context, states)
     seen = dict(observe_dns(context, states.values()))
-    stored = {name: load_memory(context.tree.paths(name)) for name in states}
     memories = dict(stored)
 
     def save(name: str, memory: Memory) -> None:

@@ -64,21 +64,20 @@ class Survey(NamedTuple):
 def survey(context: Context, names: Sequence[str]) -> Survey:
     """Read, look at DNS once for all owners, and plan; nothing is changed or remembered."""
     states: dict[str, LineageState] = {}
+    memories: dict[str, Memory] = {}
     unreadable = []
     for name in names:
         if context.tree.forbidden(name):
             unreadable.append(unreadable_finding(name, TreeError(_FORBIDDEN)))
             continue
         try:
+            memories[name] = load_memory(context.tree.paths(name))
             states[name] = context.tree.read(name)
         except (DanebotError, OSError) as exc:
             unreadable.append(unreadable_finding(name, exc))
     seen = observe_dns(context, states.values())
     in_use = keys_of_tree(context, states)
-    views = [
-        view(context, state, load_memory(context.tree.paths(name)), seen, in_use)
-        for name, state in states.items()
-    ]
+    views = [view(context, state, memories[name], seen, in_use) for name, state in states.items()]
     return Survey(tuple(views), tuple(unreadable))
 
 
@@ -126,17 +125,25 @@ def view(
     memory = after_plan(memory, planned)
     wanted = publication(state, memory, mine, in_use)
     if wanted.remove:
-        wanted = publication(state, memory, mine, in_use | _keys_leaving(context, state.name))
+        wanted = publication(
+            state, memory, mine, in_use | _keys_leaving(context, state.name, memory)
+        )
     found = (*assess(observation, planned, memory, policy, now), *lingering(state, wanted))
     findings = tuple(sorted(found, key=lambda finding: -finding.severity))
     return LineageView(observation, memory, planned, findings, wanted, policy, now)
 
 
-def _keys_leaving(context: Context, name: str) -> frozenset[bytes]:
-    """DER SPKIs of past keys of other lineages whose services may still serve them."""
+def _keys_leaving(context: Context, name: str, own: Memory) -> frozenset[bytes]:
+    """DER SPKIs of past keys of other lineages whose services may still serve them.
+
+    Where that can't be told of one, any past key of this lineage, by its ``own`` memory, may be.
+    """
     keys: set[bytes] = set()
     for other in context.tree.names():
-        memory = load_memory(context.tree.paths(other)) if other != name else Memory()
+        try:
+            memory = load_memory(context.tree.paths(other)) if other != name else Memory()
+        except TreeError:
+            return frozenset(past.spki for past in own.past_keys)
         if memory.deployment is None or memory.deployment.cleared_at is None:
             keys.update(past.spki for past in leaving(memory))
     return frozenset(keys)

@@ -29,6 +29,7 @@ from danebot.domain.memory import (
 )
 from danebot.domain.names import DnsName, Hostname
 from danebot.domain.outcomes import Outcome
+from danebot.errors import TreeError
 
 THEN = datetime(2026, 1, 2, 3, 4, 5, 600000, UTC)
 FULL = Memory(
@@ -106,6 +107,20 @@ def test_a_directory_in_its_place(grown: Grown) -> None:
     memory, damage = recall(grown.paths)
     assert memory == Memory()
     assert damage.endswith("is not a regular file")
+
+
+def test_a_file_that_fails_to_read_is_not_an_empty_memory(grown: Grown) -> None:
+    """A link to itself stands for a disk that fails to read."""
+    _file(grown).symlink_to(_file(grown))
+    with pytest.raises(TreeError, match=r"cannot read .*rollover\.json: Too many levels"):
+        load_memory(grown.paths)
+
+
+def test_a_link_to_nowhere_is_damage(grown: Grown) -> None:
+    _file(grown).symlink_to("nowhere")
+    memory, damage = recall(grown.paths)
+    assert memory == Memory()
+    assert damage.endswith("No such file or directory")
 
 
 _times = st.datetimes(datetime(2000, 1, 1), datetime(2100, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001

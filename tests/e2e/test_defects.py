@@ -57,8 +57,9 @@ def test_defect_03_many_records_at_one_name(site: Site) -> None:
     old = site.staged()
     new = site.next_record()
     site.lab.tlsa_set(OWNER, old, *FOREIGN, new)
-    site.quiet("renew")
-    status = site.status()
+    with site.still():
+        site.quiet("renew")
+        status = site.status()
     assert status["phase"] == "cooling"
     assert len(status["publication"]["keep"]) == 2
     assert status["publication"]["remove"] == []  # other hosts' records are left alone
@@ -81,8 +82,9 @@ def test_defect_04_the_last_line_counts_without_newline(site: Site) -> None:
     awaited = {r["owner"]: r["seen"] for r in status["records"] if r["role"] != "current"}
     assert awaited == {OWNER.rstrip("."): "seen everywhere", second: "missing"}
     site.lab.tlsa_add(f"{second}.", new)
-    site.quiet("renew")
-    assert site.status()["phase"] == "cooling"
+    with site.still():
+        site.quiet("renew")
+        assert site.status()["phase"] == "cooling"
 
 
 @lab_test
@@ -125,7 +127,7 @@ def test_defect_05_a_record_withdrawn_while_cooling(site: Site) -> None:
     assert f"3 1 1 {combo(site)}" == old
     assert versions(site) == [1]
     assert key_digest((site.staging / "nextkey.pem").read_bytes()) == new.split()[-1]
-    site.lab.tlsa_add(OWNER, new)  # with a larger TTL
+    site.lab.tlsa_add(OWNER, new, ttl=600)
     site.quiet("renew")
     time.sleep(1.2)
     site.quiet("renew")  # cooling began again: what was waited before counts for nothing

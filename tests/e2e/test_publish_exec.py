@@ -88,7 +88,7 @@ def test_what_a_provider_must_not_do_to_a_record(site: Site) -> None:
 def test_a_program_that_fails(site: Site, change: str, words: str) -> None:
     site.staged()
     site.next_record()
-    by_program(site, change, 'timeout = "2s"')
+    by_program(site, change, 'timeout = "5s"')
     run = site.danebot("renew")
     assert run.returncode == 1
     assert words in run.stderr

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import time
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from e2e.site import INSTALLED, MAIL, OWNER, Site
+from e2e.steps import aged
 
 pytestmark = pytest.mark.lab
 
@@ -18,7 +20,7 @@ def test_a_whole_rollover(site: Site) -> None:
     Each run is a process of its own, of the installed command, that knows what the files say.
     """
     site.python = INSTALLED
-    site.settings["margin"] = "5s"  # time for the runs that find the key cooling
+    site.settings["margin"] = "1h"
     old = site.staged()
     site.quiet("renew")
     new = site.next_record()
@@ -35,7 +37,8 @@ def test_a_whole_rollover(site: Site) -> None:
     assert site.status()["phase"] == "cooling"
     site.quiet("renew")
     assert (site.staging / "ready.pem").exists()
-    time.sleep(10.5)
+    aged(site, timedelta(hours=1))
+    time.sleep(site.lab.ttl)
     out = site.ok("renew")
     assert "is live" in out
     assert f"3 1 1 {site.lab.served_spki()}" == new

@@ -86,8 +86,8 @@ def refused_before(site: Site) -> None:
 
 
 def test_each_certificate_has_a_key_of_its_own() -> None:
-    """With certificates that live for 30 seconds; certbot would renew them after 15."""
-    with Lab(ttl=1, validity=30) as lab:
+    """With certificates that live for a minute; certbot would renew them after half of it."""
+    with Lab(ttl=1, validity=60) as lab:
         site = Site(lab)
         lab.issue(MAIL)
         first = lab.served_spki()
@@ -95,11 +95,9 @@ def test_each_certificate_has_a_key_of_its_own() -> None:
         by_update(site)
         site.extra = 'rollover_every = "renewal"\n' + site.extra
         site.ok("init", MAIL)
-        end = time.monotonic() + 60
-        while lab.served_spki() == first:
-            assert time.monotonic() < end
+        while lab.served_spki() == first:  # the test's time limit ends it
             site.danebot("renew")
-            time.sleep(0.5)
+            time.sleep(1)
         assert lab.dane_verified()
         assert len(versions(site)) == 2
 

@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 
 from danebot import cli
+from e2e.shell_tree import leaf_digest
 from e2e.site import MAIL, OWNER, Site
-from e2e.steps import cooled
+from e2e.steps import cooled, versions
 
 pytestmark = pytest.mark.lab
 _NOBODY = 65534
@@ -102,6 +103,36 @@ def test_a_damaged_memory_is_told_once(site: Site) -> None:
     assert f"{file} is damaged" in run.stderr
     assert f"reload the services that use {site.live}" in run.stderr
     site.quiet("renew")
+
+
+def test_a_memory_that_cannot_be_read_is_never_written_anew(site: Site) -> None:
+    """What it says of past keys and pending hooks isn't lost, and the other lineages go on.
+
+    A link to itself stands for a disk that fails to read.
+    """
+    other = "other.example.test"
+    site.staged()
+    site.lab.issue(other, MAIL)
+    theirs = (site.tree / "live" / other / "cert.pem").read_bytes()
+    site.lab.tlsa_add(OWNER, f"3 1 1 {leaf_digest(theirs)}")
+    site.ok("init", other)
+    site.quiet("renew")
+    file = site.staging / "rollover.json"
+    aside = file.rename(file.with_name("aside"))
+    file.symlink_to(file)
+    for name in (MAIL, other):
+        site.lab.make_due(name)
+    for command in (("renew",), ("status",), ("newkey", MAIL), ("deinit", MAIL), ("publish",)):
+        run = site.danebot(*command)
+        assert run.returncode == 1, command
+        assert f"cannot read {file}: Too many levels of symbolic links" in run.stdout + run.stderr
+        assert file.is_symlink()
+    assert (site.tree / "archive" / other / "cert2.pem").exists()
+    assert versions(site) == [1]
+    aside.replace(file)
+    site.danebot("renew")
+    assert versions(site) == [1, 2]
+    site.sound()
 
 
 def found(site: Site) -> set[str]:
