@@ -2,6 +2,7 @@
 
 import os
 import sys
+import threading
 from collections.abc import Generator
 
 import pytest
@@ -34,6 +35,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item], config: pytest.Confi
     for number, item in enumerate(longest):
         items.remove(item)
         items.insert(number % workers * share + number // workers, item)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_protocol() -> Generator[None, object, object]:
+    """Only the main thread is measured: danebot starts no other, those are test doubles'.
+
+    With CPython 3.11, two threads that begin to be measured at the same instant fail.
+    """
+    threading.settrace(None)
+    return (yield)
 
 
 @pytest.hookimpl(wrapper=True, trylast=True)  # within pytest-cov's

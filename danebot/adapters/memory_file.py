@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from pathlib import Path
 
 from danebot.adapters.atomic import PRIVATE, write_file
 from danebot.adapters.codec import decode, encode
@@ -45,6 +46,24 @@ def save_memory(paths: LineagePaths, old: Memory, new: Memory) -> None:
     """Replace the file if the memory changed; the staging directory must exist."""
     if new != old:
         write_memory(paths, new)
+
+
+def begin_anew(paths: LineagePaths, memory: Memory) -> Path:
+    """Replace a damaged file, and keep it for people to look at; where it is then.
+
+    Raises `TreeError`, with the file as it was.
+    """
+    path = paths.staging / MEMORY
+    kept = path.with_name(f"{MEMORY}.damaged")
+    try:
+        kept.unlink(missing_ok=True)
+        os.link(path, kept, follow_symlinks=False)
+    except OSError as exc:
+        raise TreeError(
+            f"cannot keep the damaged {path} as {kept}: {exc.strerror}; move it away by hand"
+        ) from exc
+    write_memory(paths, memory)
+    return kept
 
 
 def write_memory(paths: LineagePaths, memory: Memory) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from danebot.adapters import changes
 from danebot.adapters.atomic import remove
-from danebot.adapters.memory_file import load_memory, recall, save_memory, write_memory
+from danebot.adapters.memory_file import begin_anew, load_memory, recall, save_memory
 from danebot.adapters.recovery import recover
 from danebot.adapters.tree import KINDS, NEXT, READY, LineagePaths, link_target
 from danebot.domain.assess import when
@@ -99,12 +99,13 @@ class LineageRun:
 
     def _begin_anew(self, damage: str) -> None:
         """Replace a ``rollover.json`` that can't be used, and say what went with it."""
-        write_memory(self.paths, self.memory)
+        kept = begin_anew(self.paths, self.memory)
         self.say(
             Code.FILES_BROKEN,
             Severity.WARNING,
             f"{damage}; it begins anew, without pending hooks, past keys and what was observed",
-            f"reload the services that use {self.paths.live}; a key on its way waits longer",
+            f"reload the services that use {self.paths.live}; a key on its way waits longer; "
+            f"what was there is in {kept}",
         )
 
     def read(self) -> LineageState:

@@ -17,7 +17,7 @@ import pytest
 from danebot.adapters.process import Ended, Ending, run, search_path
 
 LONG = timedelta(seconds=60)
-SHORT = timedelta(milliseconds=300)
+SHORT = timedelta(seconds=1)
 
 
 def shell(line: str, timeout: timedelta = LONG, grace: timedelta = LONG) -> Ended:

@@ -239,7 +239,7 @@ def test_a_lost_query_is_asked_again(run: Run, server: Nameserver) -> None:
         return [build(query, tlsa()).to_wire()] if server.count(OWNER, "TLSA") > 1 else []
 
     server.on(OWNER, "TLSA", second)
-    assert look(run, server, timeout=0.6).secure
+    assert look(run, server, timeout=2).secure
 
 
 @pytest.mark.parametrize("rcode", ["REFUSED", "NOTIMP", "FORMERR"])

@@ -97,11 +97,15 @@ def test_a_damaged_memory_is_told_once(site: Site) -> None:
     """A hook may have been pending: without a word, a service would go on with the old chain."""
     site.staged()
     file = site.staging / "rollover.json"
-    file.write_bytes(file.read_bytes()[:-9])
-    run = site.danebot("renew")
-    assert (run.returncode, run.stdout) == (1, "")
-    assert f"{file} is damaged" in run.stderr
-    assert f"reload the services that use {site.live}" in run.stderr
+    damaged = file.read_bytes()[:-9]
+    for _ in range(2):
+        file.write_bytes(damaged)
+        run = site.danebot("renew")
+        assert (run.returncode, run.stdout) == (1, "")
+        assert f"{file} is damaged" in run.stderr
+        assert f"reload the services that use {site.live}" in run.stderr
+        assert f"what was there is in {file}.damaged" in run.stderr
+        assert Path(f"{file}.damaged").read_bytes() == damaged
     site.quiet("renew")
 
 

@@ -124,7 +124,7 @@ def test_a_probe_is_answered_in_time_though_the_resolver_says_nothing(
     assert status == 200
     assert "probe_success 0\n" in body
     assert 'danebot_probe_grade{grade="unjudged"} 1\n' in body
-    assert took < 3
+    assert took < 3 + 4  # a busy machine's leave
 
 
 @pytest.mark.parametrize(
