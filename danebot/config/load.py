@@ -140,8 +140,8 @@ def _lineage(table: Table, base: LineageSettings, shell: ShellDefaults) -> Linea
 
 def _policy(table: Table, base: Policy, shell: ShellDefaults) -> Policy:
     policy = Policy(
-        min_wait=table.take("min_wait", values.duration, base.min_wait, shell.min_wait),
-        margin=table.take("margin", values.duration, base.margin),
+        min_wait=table.take("min_wait", values.wait, base.min_wait, shell.min_wait),
+        margin=table.take("margin", values.wait, base.margin),
         unseen_ttl=table.take("unseen_ttl", values.duration, base.unseen_ttl),
         key_type=table.take("key_type", values.key_type, base.key_type, shell.key_type),
         backoff_first=table.take("backoff_first", values.time_limit, base.backoff_first),

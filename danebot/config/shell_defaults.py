@@ -17,6 +17,7 @@ from danebot.config.values import parse_duration, parse_mode
 from danebot.domain.addresses import SocketAddress, parse_socket_address
 from danebot.domain.keytype import RSA_BITS, KeyType
 from danebot.domain.names import printable
+from danebot.domain.policy import LONGEST_WAIT
 from danebot.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -119,7 +120,7 @@ def _assign(reading: _Reading, source: str, assignment: Assignment) -> None:
 def _meaning(reading: _Reading) -> ShellDefaults:
     return ShellDefaults(
         key_type=_key_type(reading),
-        min_wait=_one(reading, "TTL", _days, "want days, or units: 2, 36h, 2d"),
+        min_wait=_one(reading, "TTL", _days, "want days up to 90, or units: 2, 36h, 2d"),
         combo_mode=_one(reading, "KEYMODE", parse_mode, "want octal digits: 0600, 0640"),
         resolvers=_resolvers(reading),
         ca_file=_ca_file(reading),
@@ -142,7 +143,8 @@ def _one(
 
 
 def _days(text: str) -> timedelta | None:
-    return parse_duration(f"{text}d" if text.isdecimal() else text)
+    span = parse_duration(f"{text}d" if text.isdecimal() else text)
+    return span if span is not None and span <= LONGEST_WAIT else None
 
 
 def _resolvers(reading: _Reading) -> Sourced[tuple[SocketAddress, ...] | None] | None:

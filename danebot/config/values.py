@@ -16,7 +16,7 @@ from danebot.config.settings import READY_MADE, ServerAddress
 from danebot.domain.addresses import SocketAddress, parse_port, parse_socket_address
 from danebot.domain.keytype import KeyType
 from danebot.domain.names import DnsName, Hostname, printable
-from danebot.domain.policy import Occasion
+from danebot.domain.policy import LONGEST_WAIT, Occasion
 from danebot.errors import ConfigError, NameSyntaxError
 
 ItemT = TypeVar("ItemT")
@@ -107,6 +107,17 @@ def parse_duration(words: str) -> timedelta | None:
     if seconds > _LONGEST.total_seconds():
         return None
     return timedelta(seconds=seconds)
+
+
+def wait(value: object) -> timedelta:
+    """A duration that is no longer than what was seen is remembered."""
+    span = duration(value)
+    if span > LONGEST_WAIT:
+        raise ConfigError(
+            f"must not be longer than {LONGEST_WAIT.days} days, for which danebot remembers "
+            f"what it saw, {found(value)}"
+        )
+    return span
 
 
 def time_limit(value: object) -> timedelta:

@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from danebot.domain.keytype import KeyType
 
+LONGEST_WAIT = timedelta(days=90)
+"""The longest minimum wait and margin: what was seen that long before is remembered."""
+
 
 class Occasion(enum.Enum):
     """What brings a rollover about, where it isn't a period; the value is the setting's word."""

@@ -13,13 +13,10 @@ from typing import TYPE_CHECKING
 
 from danebot.domain.dns import Cause, OwnerObservation, Presence, Security
 from danebot.domain.memory import OwnerMemory, RRsetSighting, Witness
+from danebot.domain.policy import LONGEST_WAIT, Policy
 
 if TYPE_CHECKING:
-    from danebot.domain.policy import Policy
     from danebot.domain.tlsa import TlsaRecord
-
-KEPT = timedelta(days=14)
-"""How long a sighting is kept beyond its TTL, for a minimum wait and a margin up to that."""
 
 Records = tuple["TlsaRecord", ...]
 
@@ -90,7 +87,7 @@ def remember_rrsets(
             left_at = now if observation.heard_all else None
             sighting = sighting._replace(left_at=sighting.left_at or left_at, lagged_at=now)
         over = cached_until(sighting, old)
-        if over is None or over + KEPT >= now:
+        if over is None or over + LONGEST_WAIT >= now:
             kept.append(sighting)
     kept += [RRsetSighting(records, ttl, now, None, witness) for records, ttl in sorted(found)]
     kept = list(dict.fromkeys(kept))

@@ -152,12 +152,16 @@ def test_a_server_that_has_the_old_rrset_again_ends_the_excuse() -> None:
     assert deployed(site.look(T0 + 4 * HOUR, shown(A, B)))
 
 
-def test_the_minimum_wait_counts_as_for_a_key() -> None:
+@pytest.mark.parametrize("days", [2, 30])
+def test_the_minimum_wait_counts_as_for_a_key(days: int) -> None:
+    """However long it is, and however often danebot looks meanwhile."""
     site = watch(SWITCHED, A)
-    site.policy = Policy(min_wait=2 * DAY)
+    site.policy = Policy(min_wait=days * DAY)
     site.look(T0, shown(A, B))
-    assert held_back(site.look(T0 + 2 * DAY - MINUTE, shown(A, B)), Hold.CACHES)
-    assert deployed(site.look(T0 + 2 * DAY, shown(A, B)))
+    for day in range(1, days):
+        assert held_back(site.look(T0 + day * DAY, shown(A, B)), Hold.CACHES)
+    assert held_back(site.look(T0 + days * DAY - MINUTE, shown(A, B)), Hold.CACHES)
+    assert deployed(site.look(T0 + days * DAY, shown(A, B)))
 
 
 def test_a_ttl_lowered_with_the_change_fools_nobody() -> None:
