@@ -52,6 +52,7 @@ def test_prometheus_accepts_the_rules() -> None:
     tool("promtool", "check", "rules", RULES)
 
 
+@pytest.mark.timeout(600)  # weeks of evaluations
 def test_each_rule_does_what_it_says() -> None:
     tool("promtool", "test", "rules", "danebot.rules.test.yml", "danebot.probes.test.yml")
 
