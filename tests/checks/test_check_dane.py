@@ -124,7 +124,7 @@ def test_unknown_does_not_hide_critical(world: World, plugin: Plugin) -> None:
 
 def test_a_silent_resolver_is_unknown(world: World, plugin: Plugin) -> None:
     world.dns.keep_silent("example", "MX")
-    told = plugin("-d", "example", "-t", "2", *world.resolver)
+    told = plugin("-d", "example", "-t", "4", *world.resolver)
     told.sound()
     assert told.state == "UNKNOWN"
     assert "could not be asked for" in told.text

@@ -23,7 +23,7 @@ from domain.pki import issue
 OTHER = "3 1 1 " + "5a" * 32
 EVIL = "all is well | forged=1;2;3\\nDANE OK - \x1b[2J\u202e\x85 'a'=1"
 BYTES = EVIL.encode()
-LIMIT = 3  # seconds
+LIMIT = 4  # seconds
 
 GREETING = b"220 mail.example\r\n"
 OFFER = b"250-mail.example\r\n250 STARTTLS\r\n"
@@ -86,7 +86,7 @@ def test_peers(world: World, plugin: Plugin, kind: str) -> None:
 def test_a_peer_that_never_accepts(world: World, plugin: Plugin) -> None:
     with hostile.full_listener() as port:
         world.publish(port, OTHER)
-        told = plugin(*world.words(port, "-t", "2"))
+        told = plugin(*world.words(port, "-t", "4"))
     told.sound()
     assert told.state == "CRITICAL"
     assert "timed out" in told.text
@@ -95,7 +95,7 @@ def test_a_peer_that_never_accepts(world: World, plugin: Plugin) -> None:
 def test_what_is_known_is_told_though_one_address_hangs(world: World, plugin: Plugin) -> None:
     with world.peer() as peer, socket.create_server(("127.0.0.2", peer.port)):
         world.publish(peer.port, OTHER, addresses=("127.0.0.1", "127.0.0.2"))
-        told = plugin(*world.words(peer.port, "-t", "2", "-v"))
+        told = plugin(*world.words(peer.port, "-t", "4", "-v"))
     told.sound()
     assert told.state == "CRITICAL"
     assert "matches no presented certificate" in told.lines[0]
