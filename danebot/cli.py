@@ -67,7 +67,7 @@ def danebot(
     config: Path | None,
     config_dir: Path | None,
     verbose: int,
-    quiet: bool,  # noqa: FBT001 - click passes options so
+    quiet: bool,
 ) -> None:
     """Keep DANE TLSA records and the keys that a mail server serves in agreement.
 
@@ -83,7 +83,7 @@ def danebot(
 def _command(console: click.Context) -> Console:
     from danebot.console import Console
 
-    found: Console = console.find_object(Console)  # type: ignore[assignment]
+    found: Console = console.find_object(Console)  # type: ignore[assignment] # the group made it
     return found
 
 
@@ -91,7 +91,7 @@ def _command(console: click.Context) -> Console:
 @_LINEAGES
 @click.option("--dry-run", is_flag=True, help="Say what would be done; change nothing.")
 @click.pass_context
-def init(ctx: click.Context, lineages: tuple[str, ...], dry_run: bool) -> None:  # noqa: FBT001
+def init(ctx: click.Context, lineages: tuple[str, ...], dry_run: bool) -> None:
     """Put lineages under danebot's care (all of them if none is named).
 
     certbot's renewals go to staging/LINEAGE from then on, and the key is kept. TLSA records that
@@ -110,8 +110,8 @@ def init(ctx: click.Context, lineages: tuple[str, ...], dry_run: bool) -> None: 
 def deinit(
     ctx: click.Context,
     lineages: tuple[str, ...],
-    drop_keys: bool,  # noqa: FBT001
-    dry_run: bool,  # noqa: FBT001
+    drop_keys: bool,
+    dry_run: bool,
 ) -> None:
     """Give lineages back to certbot (all staged ones if none is named)."""
     from danebot.verbs.care import deinit as verb
@@ -127,8 +127,8 @@ def deinit(
 def renew(
     ctx: click.Context,
     lineages: tuple[str, ...],
-    dry_run: bool,  # noqa: FBT001
-    as_json: bool,  # noqa: FBT001
+    dry_run: bool,
+    as_json: bool,
 ) -> None:
     """Renew, roll over, deploy and confirm, as far as that is safe now: the daily job.
 
@@ -232,7 +232,7 @@ def names(ctx: click.Context, /, lineage: str, **options: Any) -> None:  # noqa:
 @_LINEAGES
 @_JSON
 @click.pass_context
-def status(ctx: click.Context, lineages: tuple[str, ...], as_json: bool) -> None:  # noqa: FBT001
+def status(ctx: click.Context, lineages: tuple[str, ...], as_json: bool) -> None:
     """Show where each lineage stands: phase, keys, records, safe time, certificate, hooks.
 
     Looks at the tree and at DNS now; without the right to read the tree, at the last run's report.
@@ -254,7 +254,7 @@ def status(ctx: click.Context, lineages: tuple[str, ...], as_json: bool) -> None
 )
 @_JSON
 @click.pass_context
-def tlsa(ctx: click.Context, lineage: str, form: str, as_json: bool) -> None:  # noqa: FBT001
+def tlsa(ctx: click.Context, lineage: str, form: str, as_json: bool) -> None:
     """Print the TLSA records that ought to be published now, what to add, what to remove."""
     from danebot.verbs.status import tlsa as verb
 
@@ -265,7 +265,7 @@ def tlsa(ctx: click.Context, lineage: str, form: str, as_json: bool) -> None:  #
 @_LINEAGES
 @click.option("--dry-run", is_flag=True, help="Say what would be done; change nothing.")
 @click.pass_context
-def publish(ctx: click.Context, lineages: tuple[str, ...], dry_run: bool) -> None:  # noqa: FBT001
+def publish(ctx: click.Context, lineages: tuple[str, ...], dry_run: bool) -> None:
     """Add the TLSA records that DNS lacks, and remove those that have served their time.
 
     As configured under [publish]: by DNS UPDATE, by a program, or by hand (then it prints them).

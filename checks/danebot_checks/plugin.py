@@ -143,7 +143,7 @@ def run(name: str, action: Callable[[], Result]) -> int:
 def tell(text: str) -> None:
     """Print, in any locale, also if nobody reads."""
     try:
-        sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+        sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr] # a TextIO
         sys.stdout.write(text)
         sys.stdout.flush()
     except OSError:

@@ -81,6 +81,18 @@ def write_link(path: Path, target: str) -> None:
         raise TreeError(f"cannot link {path}: {exc.strerror}; {_advice(exc)}") from exc
 
 
+def keep(path: Path, kept: Path) -> None:
+    """Keep what ``path`` is under the name ``kept`` too, since ``path`` is about to be replaced."""
+    try:
+        kept.unlink(missing_ok=True)
+        os.link(path, kept, follow_symlinks=False)
+        sync_directory(kept.parent)
+    except OSError as exc:
+        raise TreeError(
+            f"cannot keep {path} as {kept}: {exc.strerror}; {_advice(exc)}, or move it away by hand"
+        ) from exc
+
+
 def move(old: Path, new: Path) -> None:
     """Rename within a file system, durably on both sides."""
     try:

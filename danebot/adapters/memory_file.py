@@ -6,7 +6,7 @@ import json
 import os
 from pathlib import Path
 
-from danebot.adapters.atomic import PRIVATE, write_file
+from danebot.adapters.atomic import PRIVATE, keep, write_file
 from danebot.adapters.codec import decode, encode
 from danebot.adapters.tree import MEMORY, LineagePaths, read_bytes
 from danebot.domain.memory import SCHEMA, Memory
@@ -55,13 +55,7 @@ def begin_anew(paths: LineagePaths, memory: Memory) -> Path:
     """
     path = paths.staging / MEMORY
     kept = path.with_name(f"{MEMORY}.damaged")
-    try:
-        kept.unlink(missing_ok=True)
-        os.link(path, kept, follow_symlinks=False)
-    except OSError as exc:
-        raise TreeError(
-            f"cannot keep the damaged {path} as {kept}: {exc.strerror}; move it away by hand"
-        ) from exc
+    keep(path, kept)
     write_memory(paths, memory)
     return kept
 

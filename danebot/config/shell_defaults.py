@@ -120,7 +120,7 @@ def _assign(reading: _Reading, source: str, assignment: Assignment) -> None:
 def _meaning(reading: _Reading) -> ShellDefaults:
     return ShellDefaults(
         key_type=_key_type(reading),
-        min_wait=_one(reading, "TTL", _days, "want days up to 90, or units: 2, 36h, 2d"),
+        min_wait=_one(reading, "TTL", _days, "want days, or units: 2, 36h, 2d"),
         combo_mode=_one(reading, "KEYMODE", parse_mode, "want octal digits: 0600, 0640"),
         resolvers=_resolvers(reading),
         ca_file=_ca_file(reading),
@@ -144,7 +144,7 @@ def _one(
 
 def _days(text: str) -> timedelta | None:
     span = parse_duration(f"{text}d" if text.isdecimal() else text)
-    return span if span is not None and span <= LONGEST_WAIT else None
+    return min(span, LONGEST_WAIT) if span is not None else None
 
 
 def _resolvers(reading: _Reading) -> Sourced[tuple[SocketAddress, ...] | None] | None:

@@ -80,12 +80,12 @@ class LineageRun:
     # ---- looking ----------------------------------------------------------------------------
 
     def heal(self) -> None:
-        """Mend what a crash left, having read what is remembered."""
-        damage = self._recall()
+        """Mend what a crash left, then read what is remembered."""
         if not self.staged:
             return
         for line in recover(self.context.tree, self.name):
             self.say(Code.HEALED, Severity.NOTICE, line)
+        damage = self._recall()
         if damage:
             self._begin_anew(damage)
 

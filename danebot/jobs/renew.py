@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from danebot.domain.findings import Code, Finding, Severity
@@ -73,7 +74,7 @@ def _review(context: Context, runs: Sequence[LineageRun]) -> None:
     if not all(run.settled for run in runs):
         in_use = keys_of_tree(context, {})
         for run in runs:
-            _guard(run, lambda run=run: run.review(in_use))  # type: ignore[misc]
+            _guard(run, partial(run.review, in_use))
 
 
 def _follow_up(context: Context, run: LineageRun) -> None:
@@ -104,18 +105,25 @@ def _publish(context: Context, runs: Sequence[LineageRun], part: Part) -> None:
             tried.append((run, attempt(context, seen, part, Timing.WHEN_DUE, before)))
 
     for run in runs:
-        _guard(run, lambda run=run: one(run))  # type: ignore[misc]
+        _guard(run, partial(one, run))
     after = read_back(context, [each for _, each in tried])
+
+    def finish(run: LineageRun, each: Attempt) -> None:
+        run.published(conclude(context, each, after))
+
     for run, each in tried:
-        _guard(run, lambda run=run, each=each: run.published(conclude(context, each, after)))  # type: ignore[misc]
+        _guard(run, partial(finish, run, each))
 
 
 def _look(context: Context, runs: Sequence[LineageRun]) -> None:
     """One look at DNS for all lineages together."""
     states: dict[str, LineageState] = {}
+
+    def read(run: LineageRun) -> None:
+        states[run.name] = run.read()
+
     for run in runs:
-        if not run.failed:
-            _guard(run, lambda run=run: states.update({run.name: run.read()}))  # type: ignore[misc]
+        _guard(run, partial(read, run))
     context.progress("looking at DNS")
     seen = observe_dns(context, states.values())
     in_use = keys_of_tree(context, states)

@@ -373,6 +373,12 @@ def test_the_wait_takes_the_units_of_find(root: Path, ttl: str) -> None:
     assert load(root=root).policy("any").min_wait == timedelta(hours=36)
 
 
+def test_the_wait_is_no_longer_than_danebot_remembers(root: Path) -> None:
+    """The shell program took any; not to read it would shorten the wait to two days."""
+    defaults(root, "TTL=120\n")
+    assert load(root=root).policy("any").min_wait == timedelta(days=90)
+
+
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
@@ -384,7 +390,6 @@ def test_the_wait_takes_the_units_of_find(root: Path, ttl: str) -> None:
         ("KEYOPTS=(ec_paramgen_curve:P-521)\n", ":1: not read: KEYALG=rsa"),
         ("KEYMODE=u=rw\n", ":1: not read: KEYMODE=u=rw (want octal digits"),
         ("TTL=soon\n", ":1: not read: TTL=soon (want days"),
-        ("TTL=91\n", ":1: not read: TTL=91 (want days up to 90"),
         ("TTL=2.5\n", ":1: not read: TTL=2.5 (want days"),
         ("NS=ns.example.org\n", ":1: not read: NS=ns.example.org (want addresses"),
         ("SSL_CERT_FILE=/x\n", ":1: not read: SSL_CERT_FILE=/x (without export"),

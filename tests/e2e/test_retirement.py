@@ -32,6 +32,25 @@ def test_not_while_another_lineage_uses_the_key(site: Site) -> None:
     assert f"remove       {removal}" in site.ok("status", MAIL)
 
 
+def test_not_while_another_lineage_cannot_tell_which_keys_it_used(site: Site) -> None:
+    """A link to itself stands for a disk that fails to read its ``rollover.json``."""
+    old, new = cooled(site)
+    removal = f"{OWNER} 1 IN TLSA {old}"
+    site.lab.issue(OTHER, MAIL)
+    theirs = f"3 1 1 {leaf_digest((site.tree / 'live' / OTHER / 'combo.pem').read_bytes())}"
+    site.lab.tlsa_add(OWNER, theirs, ttl=1)
+    site.ok("init", OTHER)
+    file = site.tree / "staging" / OTHER / "rollover.json"
+    aside = file.rename(file.with_name("aside"))
+    file.symlink_to(file)
+    said = site.danebot("renew", MAIL).stdout
+    assert "is live" in said
+    assert f"3 1 1 {combo(site)}" == new
+    assert removal not in said + site.danebot("status", MAIL).stdout
+    aside.replace(file)
+    assert f"remove       {removal}" in site.danebot("status", MAIL).stdout
+
+
 def _copy(site: Site) -> None:
     """Put a second lineage beside the first, with the same certificate and key."""
     for above in ("live", "archive"):
