@@ -124,8 +124,7 @@ def test_a_memory_that_cannot_be_read_is_never_written_anew(site: Site) -> None:
     file = site.staging / "rollover.json"
     aside = file.rename(file.with_name("aside"))
     file.symlink_to(file)
-    served = (site.live / "combo.pem").read_bytes()
-    (site.live / "combo.pem").write_bytes(b"")
+    (site.live / "cert.pem").unlink()
     for name in (MAIL, other):
         site.lab.make_due(name)
     for command in (("renew",), ("status",), ("newkey", MAIL), ("deinit", MAIL), ("publish",)):
@@ -133,7 +132,7 @@ def test_a_memory_that_cannot_be_read_is_never_written_anew(site: Site) -> None:
         assert run.returncode == 1, command
         assert f"cannot read {file}: Too many levels of symbolic links" in run.stdout + run.stderr
         assert file.is_symlink()
-        assert (site.live / "combo.pem").read_bytes() == served  # healed all the same
+        assert (site.live / "cert.pem").exists()  # healed all the same
     assert (site.tree / "archive" / other / "cert2.pem").exists()
     assert versions(site) == [1]
     aside.replace(file)
