@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 
 from danebot.domain.dns import Presence
 from danebot.domain.findings import Code, Finding, Severity
+from danebot.domain.gate import RESOLVER
 from danebot.domain.lineage import UNLINKED, LineageState, Management
 from danebot.domain.memory import Urgency
 from danebot.domain.outcomes import Outcome
-from danebot.domain.rollover import Hold, Observation, Phase, Plan, Step
-from danebot.domain.schedule import rollover_at
+from danebot.domain.rollover import Hold, Observation, Phase, Plan, Step, under_way_since
+from danebot.domain.schedule import lacks_key_type, rollover_at, scheduled, standing
 from danebot.domain.sight import Gap, Obstacle, Seen, Sight, matches_chain
 from danebot.domain.tlsa import MatchingType, Required
 
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from danebot.domain.policy import Policy
 
 
+_SILENCE = timedelta(days=1)  # of a server, before it is more than a notice in a rollover
+_LACKS = (Obstacle.RESOLVER_LACKS, Obstacle.SERVER_LACKS, Obstacle.OVERRULED)
 _EVERY_SERVER = (
     "a record counts as published only when every server has it: "
     "mend that server, or take it out of the NS set"
@@ -42,6 +45,7 @@ def assess(
     found = [
         *_files(observation.state, plan),
         *_current(observation, plan),
+        *_unheard(observation.state, plan, memory, now),
         *_expiry(observation.state, policy, now),
         *_rollover(observation.state, plan, memory, policy, now),
         *_deployment(observation.state, memory),
@@ -122,9 +126,6 @@ def _current_sight(observation: Observation, sight: Sight) -> Iterator[Finding]:
             f"the live key's record is missing at {', '.join(lacking)}: {wanted}",
             "publish it, or see why that server lags",
         )
-    silent = [gap for gap in sight.gaps if gap.obstacle is Obstacle.SERVER_SILENT]
-    if silent:
-        yield _silent(state.name, silent, Severity.NOTICE)
 
 
 def _lacking(observation: Observation, sight: Sight) -> Finding:
@@ -195,15 +196,31 @@ def _unsecured(name: str, owner: str, gap: Gap) -> Finding:
             )
 
 
-def _silent(name: str, gaps: list[Gap], severity: Severity) -> Finding:
+def _silent_gaps(plan: Plan) -> tuple[Gap, ...]:
+    """The servers that were asked for the lineage's records and gave no answer, each once."""
+    gaps = (gap for sight in (*plan.current, *plan.awaited) for gap in sight.gaps)
+    return tuple(dict.fromkeys(gap for gap in gaps if gap.obstacle is Obstacle.SERVER_SILENT))
+
+
+def _unheard(state: LineageState, plan: Plan, memory: Memory, now: datetime) -> Iterator[Finding]:
+    """Servers that are silent; that holds a rollover up, and an emergency from its first minute."""
+    gaps = _silent_gaps(plan)
+    if not gaps:
+        return
     where = "; ".join(f"{gap.where} ({gap.detail})" for gap in gaps)
-    return Finding(
+    lasts = state.awaited_key is not None and _lasts(memory, now)
+    yield Finding(
         Code.SERVERS_UNREACHABLE,
-        severity,
-        name,
+        Severity.WARNING if lasts else Severity.NOTICE,
+        state.name,
         f"authoritative servers give no usable answer: {where}",
         _EVERY_SERVER,
     )
+
+
+def _lasts(memory: Memory, now: datetime) -> bool:
+    """Whether silence has held a rollover up for long: in an emergency, any silence has."""
+    return _urgent(memory) or now - (under_way_since(memory) or now) > _SILENCE
 
 
 # ---- expiry ---------------------------------------------------------------------------------
@@ -248,6 +265,15 @@ def _rollover(
     if plan.phase is Phase.ISSUED and plan.step is None:
         yield _held(state, plan)
     if state.awaited_key is None:
+        if (standing(policy) or scheduled(policy)) and lacks_key_type(state, policy):
+            yield Finding(
+                Code.SCHEDULE_STUCK,
+                Severity.WARNING,
+                state.name,
+                "rollovers are wanted by themselves, but certbot doesn't issue with a key of the "
+                "current one's type, so no next key is made",
+                "say with key_type in danebot.toml which type the next one is to have",
+            )
         return
     if memory.promotion_failure is not None:
         failure = memory.promotion_failure
@@ -261,15 +287,15 @@ def _rollover(
             if _urgent(memory)
             else "the live certificate is still renewed with the current key",
         )
-    silent = [g for s in plan.awaited for g in s.gaps if g.obstacle is Obstacle.SERVER_SILENT]
-    if silent:
-        yield _silent(state.name, silent, Severity.NOTICE)
-    elif any(s.servers_asked == 0 and s.seen is Seen.EVERYWHERE for s in plan.awaited):
+    if not _silent_gaps(plan) and any(
+        s.servers_asked == 0 and s.seen is Seen.EVERYWHERE for s in plan.awaited
+    ):
         fallback = plan.hold is not Hold.CANNOT_SEE
         words = "the minimum wait alone protects the rollover" if fallback else "the rollover waits"
+        lasts = not fallback and _lasts(memory, now)
         yield Finding(
             Code.SERVERS_UNREACHABLE,
-            Severity.NOTICE,
+            Severity.WARNING if lasts else Severity.NOTICE,
             state.name,
             f"no authoritative server can be reached; {words}",
             "allow DNS to the internet from this host",
@@ -293,7 +319,7 @@ def _held(state: LineageState, plan: Plan) -> Finding:
     remedies = {
         Hold.NAME_MISSING: "issue with all names, or correct the dnsnames file",
         Hold.CHAIN_UNVERIFIED: "see the issuer, or name its root with ca_file",
-        Hold.CANNOT_SEE: "see that the resolver runs; it is deployed once DNS can be observed",
+        Hold.CANNOT_SEE: _sight_remedy(plan),
         Hold.NAMES_UNREADABLE: "correct the dnsnames file",
         Hold.GATE: _gate_remedy(refusal),
     }
@@ -304,6 +330,15 @@ def _held(state: LineageState, plan: Plan) -> Finding:
         f"version {version} was issued but is not deployed: {reason}{detail}; live stays as it is",
         remedies.get(plan.hold or Hold.UNKNOWN_KEY, ""),
     )
+
+
+def _sight_remedy(plan: Plan) -> str:
+    """What ends the want of sight: the servers, where the resolver answers and they don't."""
+    silent = plan.refusal.silent if plan.refusal is not None else ()
+    obstacles = {gap.obstacle for sight in plan.awaited for gap in sight.gaps}
+    if Obstacle.SERVER_SILENT in obstacles or (silent and silent != (RESOLVER,)):
+        return _EVERY_SERVER
+    return "see that the resolver runs; it is deployed once DNS can be observed"
 
 
 def _gate_remedy(refusal: Refusal | None) -> str:
@@ -324,6 +359,10 @@ def _waiting(
                 f"the ready key cools until {when(plan.safe.at)} "
                 f"({duration(max(plan.safe.at - now, timedelta(0)))})"
             )
+            since = under_way_since(memory) or now
+            usual = policy.staged_warning + (plan.safe.at - plan.safe.since)
+            if now - since > usual:
+                return _stuck_cooling(state, text, since)
             return Finding(Code.COOLING, Severity.INFO, state.name, text)
         case Phase.STANDBY:
             text = "a next key stands by, its records in every cache"
@@ -339,10 +378,22 @@ def _waiting(
             return _staged(state, plan, memory, policy, now)
 
 
+def _stuck_cooling(state: LineageState, text: str, since: datetime) -> Finding:
+    """The wait began anew again and again: waiting is not what ends that."""
+    return Finding(
+        Code.ROLLOVER_STUCK,
+        Severity.WARNING,
+        state.name,
+        f"{text}, but it is under way since {when(since)}: the wait began anew again and again",
+        "see what comes and goes: name servers or their addresses, records, or the daily run; "
+        f"danebot status {state.name} shows since when all is seen",
+    )
+
+
 def _staged(
     state: LineageState, plan: Plan, memory: Memory, policy: Policy, now: datetime
 ) -> Finding:
-    since = memory.awaiting.since if memory.awaiting is not None else now
+    since = under_way_since(memory) or now
     stuck = now - since > policy.staged_warning
     gaps = [
         f"{sight.required.owner} ({_gap_words(sight.gaps[0])})"
@@ -410,7 +461,7 @@ def _deployment(state: LineageState, memory: Memory) -> Iterator[Finding]:
 
 def _compromise(state: LineageState, plan: Plan, memory: Memory) -> Iterator[Finding]:
     if _urgent(memory) and state.current_key is not None:
-        safe = f"from {when(plan.safe.at)} on" if plan.safe is not None else "once it is published"
+        safe = _safe_words(plan)
         yield Finding(
             Code.KEY_COMPROMISED,
             Severity.WARNING,
@@ -428,6 +479,17 @@ def _compromise(state: LineageState, plan: Plan, memory: Memory) -> Iterator[Fin
                 f"{pending.error}",
                 "danebot tries again at every renew; see certbot's log",
             )
+
+
+def _safe_words(plan: Plan) -> str:
+    """When an emergency's successor is safe, or what that still waits for."""
+    if plan.safe is not None:
+        return f"from {when(plan.safe.at)} on"
+    gaps = [gap for sight in plan.awaited for gap in sight.gaps]
+    lacking = [gap for gap in gaps if gap.obstacle in _LACKS]
+    if gaps and not lacking:
+        return "once this is mended: " + ", ".join(dict.fromkeys(map(_gap_words, gaps)))
+    return "once its record is published, at every server"
 
 
 def _urgent(memory: Memory) -> bool:

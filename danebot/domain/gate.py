@@ -39,6 +39,8 @@ if TYPE_CHECKING:
     from danebot.domain.sight import Observations
 
 _MAIL = (Protocol.SMTP, Protocol.LMTP)
+RESOLVER = "the validating resolver"
+"""Who is named where it gave no answer."""
 
 
 class Refusal(NamedTuple):
@@ -46,7 +48,8 @@ class Refusal(NamedTuple):
 
     ``publish`` is a record that would make it satisfied, if there is one.  ``until`` is set where
     nobody shows that RRset any more, and is when the last cache has dropped it.  ``unknown`` tells
-    that nothing was seen of the owner yet.
+    that nothing was seen of the owner yet.  ``silent`` names those who alone may still have that
+    RRset, since they gave no answer: no record that is published mends that.
     """
 
     owner: DnsName
@@ -54,6 +57,7 @@ class Refusal(NamedTuple):
     publish: TlsaRecord | None = None
     until: datetime | None = None
     unknown: bool = False
+    silent: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         until = f", until {self.until:%Y-%m-%d %H:%M} UTC" if self.until is not None else ""
@@ -130,15 +134,22 @@ def gate(
     for name in state.owners if state.required is not None else memory.owners:
         owner = memory.owners.get(name, OwnerMemory())
         judge = _Judge(senders_to(name, live, now), live, new)
-        if not _repaired(judge, observations.get(name)):
+        observation = observations.get(name)
+        if not _repaired(judge, observation):
             relies = any(one.line.owner == name for one in state.anchored)
-            found += _refusals(judge, owner, policy, relies_on_anchor=relies)
+            found += _refusals(judge, owner, observation, policy, relies_on_anchor=relies)
     return max(found, key=_urgency, default=None)
 
 
-def _urgency(refusal: Refusal) -> tuple[bool, bool, float]:
+def _urgency(refusal: Refusal) -> tuple[bool, bool, bool, float]:
     until = refusal.until
-    return refusal.until is None, refusal.unknown, until.timestamp() if until else 0.0
+    rests_on_silence = bool(refusal.silent)
+    return (
+        until is None,
+        refusal.unknown,
+        not rests_on_silence,
+        until.timestamp() if until else 0.0,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,8 +169,16 @@ class _Judge:
             ) and not self.senders.refuse(records, self.live)
         return self.known[records]
 
-    def refusal(self, records: Records, until: datetime | None = None) -> Refusal:
+    def refusal(
+        self, records: Records, until: datetime | None = None, silent: tuple[str, ...] = ()
+    ) -> Refusal:
         """That RRset as a reason to hold the new chain back."""
+        if silent and until is None:
+            reason = (
+                f"no usable answer from {', '.join(silent)}, where the TLSA records may still "
+                "be those by which senders would refuse it"
+            )
+            return Refusal(self.senders.owner, reason, silent=silent)
         verdict = self.senders.verdict(records, self.new)
         words = "; ".join(f"{one.record} {one}" for one in verdict.records if one.usable)
         publish = self._remedy(records) if until is None else None
@@ -187,14 +206,21 @@ def _spki(der: bytes) -> bytes:
 
 
 def _refusals(
-    judge: _Judge, owner: OwnerMemory, policy: Policy, *, relies_on_anchor: bool
+    judge: _Judge,
+    owner: OwnerMemory,
+    observation: OwnerObservation | None,
+    policy: Policy,
+    *,
+    relies_on_anchor: bool,
 ) -> Iterator[Refusal]:
     """Each RRset of an owner that a cache may hold, if it is a reason."""
     now, name = judge.senders.now, judge.senders.owner
+    shown = {records for records, _ in in_force(observation)} if observation is not None else set()
     for sighting in owner.rrsets:
         until = gone_at(sighting, owner, policy)
         if (until is None or now < until) and judge.worse(sighting.records):
-            yield judge.refusal(sighting.records, until)
+            silent = _silent(observation) if sighting.records not in shown else ()
+            yield judge.refusal(sighting.records, until, silent)
     known_at = past_known_at(owner, policy)
     same = _same_authorities(judge.live, judge.new)
     if known_at is None:
@@ -204,6 +230,19 @@ def _refusals(
         other_key = relies_on_anchor and judge.new.key != judge.live.key
         if other_key or _past_may_matter(judge, owner):
             yield Refusal(name, "what was published before danebot first looked", until=known_at)
+
+
+def _silent(observation: OwnerObservation | None) -> tuple[str, ...]:
+    """Who gave no answer about an owner: servers with their addresses, or the resolver."""
+    if observation is None:
+        return ("anybody",)
+    unheard = observation.unheard
+    servers = [str(one.server) for one in observation.all_servers if one.server.name in unheard]
+    known = {one.server.name for one in observation.all_servers}
+    servers += [name.text for name in sorted(unheard - known)]
+    if servers or observation.answer.presence is not Presence.UNKNOWN:
+        return tuple(dict.fromkeys(servers))
+    return (RESOLVER,)
 
 
 def _same_authorities(live: Held, new: Held) -> bool:

@@ -86,7 +86,8 @@ class Awaiting(NamedTuple):
     which it last had not at ``lagged_at``.  ``belied_at`` is the last look at which it had lost
     them again: after one, only looks at which it has them count.  They rest on ``witness``: on
     servers of every owner once these have been heard.  ``forgotten_at`` is the first look of a wait
-    that began before it: what was observed earlier is lost.
+    that began before it: what was observed earlier is lost.  ``stood_by_at`` is the last look at
+    which nothing was in the way of its use but that nobody wanted it.
     """
 
     digest: bytes
@@ -99,6 +100,7 @@ class Awaiting(NamedTuple):
     witness: Witness = Witness.RESOLVER
     forgotten_at: datetime | None = None
     belied_at: datetime | None = None
+    stood_by_at: datetime | None = None
 
 
 class PendingHook(NamedTuple):
@@ -115,7 +117,9 @@ class Deployment(NamedTuple):
     ``chain`` is the chain's fingerprint.  ``confirmed_at`` is the first probe in which every
     service served it.  ``clear_since`` is the first of the probes in a row, up to the last, in
     which no service served what it replaced and no hook was pending; ``cleared_at`` is the one by
-    which that had lasted long enough for the old records to go.
+    which that had lasted long enough for the old records to go.  ``behind`` says in words which
+    services the last probe didn't find on the new chain; ``insisted_at`` is when the operator said
+    that a compromised key's records may go all the same.
     """
 
     chain: bytes
@@ -125,6 +129,8 @@ class Deployment(NamedTuple):
     confirmed_at: datetime | None = None
     clear_since: datetime | None = None
     cleared_at: datetime | None = None
+    behind: tuple[str, ...] = ()
+    insisted_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

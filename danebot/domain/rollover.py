@@ -26,16 +26,18 @@ from typing import TYPE_CHECKING, NamedTuple
 from danebot.domain.gate import Refusal, gate
 from danebot.domain.lineage import Held, LineageState, Management
 from danebot.domain.looks import seen_awaited
-from danebot.domain.memory import Memory
+from danebot.domain.memory import Failure, Memory
 from danebot.domain.safetime import SafeTime, safe_time
 from danebot.domain.schedule import (
     in_force,
     mismatch_accepted,
+    renewal_due,
     wants_next_key,
     wants_rollover,
 )
 from danebot.domain.sight import (
     Observations,
+    Obstacle,
     Seen,
     Sight,
     live_is_gone,
@@ -44,6 +46,8 @@ from danebot.domain.sight import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from danebot.domain.keys import PublicKey
     from danebot.domain.policy import Policy
 
@@ -169,14 +173,57 @@ def plan(observation: Observation, memory: Memory, policy: Policy, now: datetime
     return _plan_awaited(base, observation, memory, policy, now)
 
 
-def after_plan(memory: Memory, planned: Plan) -> Memory:
+def unanswered(sights: Iterable[Sight]) -> str:
+    """Who gave no usable answer about records, in words; "" if nobody is known to be silent."""
+    silent = {
+        f"{gap.where} ({gap.detail})" if gap.detail else gap.where
+        for sight in sights
+        for gap in sight.gaps
+        if gap.obstacle is Obstacle.SERVER_SILENT
+    }
+    return "; ".join(sorted(silent))
+
+
+def gave_way(memory: Memory, planned: Plan, serving: Held, now: datetime) -> Memory:
+    """Return the memory after PUT_BACK: a chain that gave way is not issued again at once.
+
+    Else the CA would be asked for the same at each run; a sixth of the lifetime is left for the
+    renewal with the live key, and for somebody to mend what stood in the way.
+    """
+    if planned.hold not in (Hold.CANNOT_SEE, Hold.GATE, Hold.CACHES):
+        return memory
+    old, chain = memory.promotion_failure, serving.chain
+    reason = f"{planned.hold.value} ({planned.detail})" if planned.detail else planned.hold.value
+    failure = Failure(
+        message=reason,
+        count=old.count + 1 if old is not None else 1,
+        first=old.first if old is not None else now,
+        last=now,
+        retry_at=now + (chain.not_after - chain.not_before) / 6,
+    )
+    return replace(memory, promotion_failure=failure)
+
+
+def after_plan(memory: Memory, planned: Plan, now: datetime) -> Memory:
     """The memory without an attempt's failure, once nobody wants that attempt any more.
 
     A schedule that wanted a key with the certificate waits again when that was renewed without it.
+    A key that stands by isn't under way: for it the clock of `under_way_since` begins anew.
     """
-    if planned.phase is Phase.STANDBY and memory.promotion_failure is not None:
-        return replace(memory, promotion_failure=None)
-    return memory
+    if planned.phase is not Phase.STANDBY:
+        return memory
+    awaiting = memory.awaiting
+    if awaiting is not None:
+        awaiting = awaiting._replace(stood_by_at=now)
+    return replace(memory, promotion_failure=None, awaiting=awaiting)
+
+
+def under_way_since(memory: Memory) -> datetime | None:
+    """Since when a rollover is under way, whatever its phase; None where no key is awaited."""
+    awaiting = memory.awaiting
+    if awaiting is None:
+        return None
+    return max(awaiting.since, awaiting.stood_by_at or awaiting.since)
 
 
 def _useless_combo(state: LineageState) -> bool:
@@ -240,28 +287,51 @@ def _plan_staged(
         unsafe = None
     if unsafe is not None and repair is Repair.NOT_NEEDED:
         if unsafe is Hold.CANNOT_SEE:
-            return replace(issued, hold=unsafe, certbot_may_renew=False)
-        return replace(
-            issued,
-            step=Step.PUT_BACK,
-            hold=unsafe,
-            keep=_keep(observation, staged.key),
-            certbot_may_renew=False,
-        )
+            detail = unanswered(base.awaited)
+            held = replace(issued, hold=unsafe, detail=detail, certbot_may_renew=False)
+            return _give_way(held, observation, staged, policy, now)
+        return _put_back(replace(issued, hold=unsafe), observation, staged)
     hold, detail = chain_hold(state, staged, observation.distrust)
     if hold is not None:
         return replace(issued, hold=hold, detail=detail, repair=repair)
     waits = in_force(policy, memory, staged.key)
     refusal = gate(state, staged, observation.owners, memory, policy=waits, now=now)
     if refusal is not None and not mismatch_accepted(memory, staged.key):
-        return replace(_refused(issued, refusal), repair=repair)
+        held = replace(_refused(issued, refusal), repair=repair)
+        other_key = staged.key != state.current_key
+        return _give_way(held, observation, staged, policy, now) if other_key else held
     return replace(issued, step=Step.DEPLOY, repair=repair)
+
+
+def _put_back(issued: Plan, observation: Observation, staged: Held) -> Plan:
+    """Staging goes back on the key that live serves."""
+    keep = _keep(observation, staged.key)
+    return replace(issued, step=Step.PUT_BACK, keep=keep, certbot_may_renew=False)
+
+
+def _give_way(
+    held: Plan, observation: Observation, staged: Held, policy: Policy, now: datetime
+) -> Plan:
+    """A chain with another key than the live one waits, but not until the live one has run out.
+
+    certbot would renew what is staged, which doesn't help live.  So when live is due for renewal,
+    staging goes back on its key; what waits only for caches may take until the expiry warning.
+    """
+    serving = observation.state.serving
+    if serving is None or now < renewal_due(serving):
+        return held
+    chain = serving.chain
+    latest = chain.not_after - (chain.not_after - chain.not_before) * policy.expiry_warning
+    until = held.refusal.until if held.refusal is not None else None
+    if until is not None and until <= latest:
+        return held
+    return _put_back(held, observation, staged)
 
 
 def _refused(issued: Plan, refusal: Refusal) -> Plan:
     """The gate stays shut: for want of records, for want of sight, or until caches are empty."""
     hold = Hold.GATE if refusal.until is None else Hold.CACHES
-    if refusal.unknown:
+    if refusal.unknown or refusal.silent:
         hold = Hold.CANNOT_SEE
     return replace(issued, hold=hold, detail=str(refusal), refusal=refusal)
 

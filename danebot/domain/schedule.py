@@ -50,6 +50,16 @@ def rollover_at(state: LineageState, memory: Memory, policy: Policy) -> datetime
     return None
 
 
+def renewal_due(serving: Held) -> datetime:
+    """When certbot would renew what is served, by its own rule for lifetimes.
+
+    With a third of the lifetime left, or a half where the whole is less than ten days.
+    """
+    chain = serving.chain
+    lifetime = chain.not_after - chain.not_before
+    return chain.not_after - lifetime / (2 if lifetime < _SHORT_LIVED else 3)
+
+
 def _served_since(serving: Held, memory: Memory) -> datetime:
     """Since when its key is the current one; since its certificate, where that was forgotten."""
     known = memory.current
@@ -74,12 +84,18 @@ def wants_next_key(state: LineageState, memory: Memory, policy: Policy, now: dat
     """
     if not state.lines or state.awaited is not None or state.current_key is None:
         return False
-    if policy.key_type is None and state.current_key.key_type is None:
-        return False  # certbot doesn't issue with its like
+    if lacks_key_type(state, policy):
+        return False
     if standing(policy):
         return True
     due = rollover_at(state, memory, policy)
     return due is not None and now >= due
+
+
+def lacks_key_type(state: LineageState, policy: Policy) -> bool:
+    """Whether no next key can be made, since certbot doesn't issue with the like of the current."""
+    key = state.current_key
+    return policy.key_type is None and key is not None and key.key_type is None
 
 
 def wants_rollover(state: LineageState, memory: Memory, policy: Policy, now: datetime) -> bool:

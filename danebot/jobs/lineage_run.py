@@ -25,7 +25,7 @@ from danebot.domain.memory import (
     Urgency,
 )
 from danebot.domain.policy import next_attempt
-from danebot.domain.rollover import Keep, Plan, Step
+from danebot.domain.rollover import Keep, Plan, Step, gave_way
 from danebot.domain.schedule import requested, scheduled, standing
 from danebot.errors import TreeError
 from danebot.jobs.survey import LineageView, observe_dns, view
@@ -273,6 +273,19 @@ class LineageRun:
         changes.put_back(self.paths, serving, staged, keep)
         recover(self.context.tree, self.name)
         reason = current.hold.value if current.hold is not None else ""
+        before = self.memory
+        self.memory = gave_way(before, current, serving, self.context.clock())
+        if self.memory != before:
+            detail = f" ({current.detail})" if current.detail else ""
+            self.say(
+                Code.DEPLOYMENT_HELD,
+                Severity.WARNING,
+                f"version {staged.version} was not deployed: {reason}{detail}; the live "
+                "certificate nears its renewal, so staging is back on the live key",
+                "the live certificate is renewed with its own key; mend what stands in the way, "
+                f"and the rollover goes on: danebot status {self.name}",
+            )
+            return
         text = (
             f"version {staged.version} was not deployed: {reason}; "
             "live stays as it is and staging is back on the live key"

@@ -122,7 +122,7 @@ def view(
     memory = retire(remember(old, state, mine, now), state, mine, now)
     observation = Observation(state, mine, chain_distrust(context, state))
     planned = plan(observation, memory, policy, now)
-    memory = after_plan(memory, planned)
+    memory = after_plan(memory, planned, now)
     wanted = publication(state, memory, mine, in_use)
     if wanted.remove:
         wanted = publication(

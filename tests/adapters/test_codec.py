@@ -169,6 +169,7 @@ def test_the_forms_are_those_that_are_promised() -> None:
         "witness": "authoritative servers",
         "forgotten_at": None,
         "belied_at": None,
+        "stood_by_at": None,
     }
     assert document["owners"] == {
         "a.test": {

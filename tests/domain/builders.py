@@ -239,6 +239,7 @@ class Wait:
             observation = Observation(self.state, seen(*looks), distrust="")
             self.memory = self.rules.remember(self.memory, self.state, observation.owners, at)
             plan = self.rules.plan(observation, self.memory, self.policy, at)
+            self.memory = rollover.after_plan(self.memory, plan, at)
             if plan.step not in (Step.MARK_READY, Step.BACK_TO_NEXT):
                 return plan
             self.steps.append(plan.step)

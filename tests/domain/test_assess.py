@@ -224,10 +224,25 @@ def test_cooling_says_until_when() -> None:
 def test_a_rollover_that_cannot_see_is_reported_when_it_lasts() -> None:
     lost = look("old", "new", at={"ns1": None, "ns2": UNREACHABLE})
     for one in (lost, blind("old", "new")):
-        early = gist(found(READY, one, memory=waited()))
+        early = gist(found(READY, one, memory=waited(), at=T0 + DAY))
         assert early == {Code.NEXT_KEY_WAITS: INFO, Code.SERVERS_UNREACHABLE: N}
+        later = gist(found(READY, one, memory=waited(), at=T0 + DAY + HOUR))
+        assert later == {Code.NEXT_KEY_WAITS: INFO, Code.SERVERS_UNREACHABLE: W}
         late = gist(found(READY, one, memory=waited(), at=T0 + 15 * DAY))
-        assert late == {Code.NEXT_KEY_STUCK: W, Code.SERVERS_UNREACHABLE: N}
+        assert late == {Code.NEXT_KEY_STUCK: W, Code.SERVERS_UNREACHABLE: W}
+
+
+def test_in_an_emergency_a_dead_secondary_is_a_warning_at_once_with_its_address() -> None:
+    request = Request(key("new").digest, T0, Urgency.EMERGENCY)
+    lost = look("old", "new", at={"ns1": None, "ns2": UNREACHABLE})
+    findings = found(NEXT, lost, memory=Memory(request=request), at=T0)
+    assert findings[Code.SERVERS_UNREACHABLE].severity is W
+    for code in (Code.SERVERS_UNREACHABLE, Code.KEY_COMPROMISED):
+        assert "ns2.example.org" in findings[code].text
+        assert "192.0.2.1" in findings[code].text
+    assert "published" not in findings[Code.KEY_COMPROMISED].text
+    lacking = found(NEXT, look("old"), memory=Memory(request=request), at=T0)
+    assert "once its record is published" in lacking[Code.KEY_COMPROMISED].text
 
 
 @pytest.mark.parametrize(

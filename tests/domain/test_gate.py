@@ -17,7 +17,7 @@ from danebot.domain.policy import Policy
 from danebot.domain.rollover import Hold, Observation, Phase, Plan, Repair, Step
 from danebot.domain.tlsa import TlsaRecord
 from domain.builders import DAY, HOUR, MINUTE, MX, MX2, T0, UNREACHABLE, line, seen
-from domain.gate_world import HOST, Watch, chain, renewal, shown, tlsa, watch
+from domain.gate_world import HOST, There, Watch, chain, renewal, shown, tlsa, watch
 
 A, B = tlsa("2 1 1", by="A"), tlsa("2 1 1", by="B")
 SAME = chain(version=2)
@@ -175,10 +175,10 @@ def test_a_ttl_lowered_with_the_change_fools_nobody() -> None:
 def test_a_server_that_lags_or_is_silent_keeps_the_gate_shut() -> None:
     lagging = shown(A, B, at={"ns1": None, "ns2": [A]})
     mute = shown(A, B, at={"ns1": None, "ns2": UNREACHABLE})
-    for look in (lagging, mute):
+    for look, hold in ((lagging, Hold.GATE), (mute, Hold.CANNOT_SEE)):
         site = watch(SWITCHED, A)
         site.look(T0, look)
-        assert held_back(site.look(T0 + 9 * DAY, look))
+        assert held_back(site.look(T0 + 9 * DAY, look), hold)
 
 
 def test_with_no_server_to_ask_the_resolver_is_believed() -> None:
@@ -188,13 +188,13 @@ def test_with_no_server_to_ask_the_resolver_is_believed() -> None:
     assert held_back(site.look(T0, shown(A, B, at=nobody)), Hold.CACHES)
     assert deployed(site.look(T0 + 2 * HOUR, shown(A, B, at=nobody)))
     heard_before = watch(SWITCHED, A)
-    assert held_back(heard_before.look(T0, shown(A, B, at=nobody)))
+    assert held_back(heard_before.look(T0, shown(A, B, at=nobody)), Hold.CANNOT_SEE)
 
 
 def test_silence_opens_nothing() -> None:
     site = watch(SWITCHED, A)
     quiet = shown(security=Security.INDETERMINATE, at={"ns1": UNREACHABLE})
-    assert held_back(site.look(T0 + 30 * DAY, quiet))
+    assert held_back(site.look(T0 + 30 * DAY, quiet), Hold.CANNOT_SEE)
 
 
 def test_of_an_owner_never_seen_only_the_same_authorities_pass() -> None:
@@ -215,7 +215,7 @@ def test_what_was_there_before_the_first_look_may_be_in_caches() -> None:
 def test_an_unreadable_dane_ee_lets_nothing_slip_through() -> None:
     site = watch(SWITCHED, A)
     site.state = replace(site.state, required=None)
-    assert held_back(site.look(T0))
+    assert held_back(site.look(T0), Hold.CANNOT_SEE)
 
 
 # ---- never a reason to wait ------------------------------------------------------------------
@@ -262,9 +262,13 @@ def test_records_replaced_at_once_are_mended_at_once() -> None:
 
 
 def test_it_is_no_repair_while_anyone_may_still_show_the_old_record() -> None:
-    for at in ({"ns1": None, "ns2": [A]}, {"ns1": None, "ns2": UNREACHABLE}):
+    places: list[tuple[dict[str, There], Hold]] = [
+        ({"ns1": None, "ns2": [A]}, Hold.GATE),
+        ({"ns1": None, "ns2": UNREACHABLE}, Hold.CANNOT_SEE),
+    ]
+    for at, hold in places:
         site = watch(SWITCHED, A)
-        assert held_back(site.look(T0 + HOUR, shown(B, at=at)))
+        assert held_back(site.look(T0 + HOUR, shown(B, at=at)), hold)
 
 
 def test_each_owner_is_asked_for_itself() -> None:
