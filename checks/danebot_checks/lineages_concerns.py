@@ -27,6 +27,7 @@ CONCERN_OF = {
     **dict.fromkeys(
         (
             "unprotected",
+            "watch-lost",
             "key-unknown",
             "key-set-aside",
             "tlsa-mismatch",

@@ -26,7 +26,7 @@ from danebot.domain.lineage import (
     Management,
     UnknownKey,
 )
-from danebot.domain.tlsa import parse_dane_ee, parse_dnsnames
+from danebot.domain.tlsa import DaneEe, parse_dane_ee, parse_dnsnames
 from danebot.errors import CertificateError, RecordSyntaxError, TreeError, UnknownLineageError
 
 KINDS = ("privkey", "cert", "chain", "fullchain")
@@ -254,8 +254,10 @@ class Tree:
         paths = self.paths(name)
         faults: list[str] = []
         own = paths.own
-        required = _parsed(own / DANE_EE, parse_dane_ee, faults)
+        dane_ee = _parsed(own / DANE_EE, parse_dane_ee, faults)
         names = _parsed(own / DNSNAMES, parse_dnsnames, faults)
+        said = dane_ee or DaneEe()
+        required = said.lines if dane_ee is not None else None
         live = self.linked(paths, paths.live)
         combo = self.reader.combo(paths.live / COMBO)
         if live is None:
@@ -269,6 +271,8 @@ class Tree:
                 required=required,
                 names=names,
                 faults=tuple(faults),
+                let_go=said.let_go,
+                declared=said.declared,
             )
         if combo is None and (paths.live / COMBO).exists():
             faults.append(f"{paths.live / COMBO}: not a usable key and chain")
@@ -294,6 +298,8 @@ class Tree:
             required=required,
             names=names,
             faults=tuple(faults),
+            let_go=said.let_go,
+            declared=said.declared,
         )
 
     def forbidden(self, name: str) -> bool:
@@ -407,12 +413,10 @@ def versions_of(names: Iterable[str]) -> dict[int, frozenset[str]]:
     return {version: frozenset(kinds) for version, kinds in found.items()}
 
 
-def _parsed(
-    path: Path, parse: Callable[[str], tuple[ParsedT, ...]], faults: list[str]
-) -> tuple[ParsedT, ...] | None:
-    """The lines of a small file; () if it is absent, None and a fault if it can't be used."""
+def _parsed(path: Path, parse: Callable[[str], ParsedT], faults: list[str]) -> ParsedT | None:
+    """What a small file says; the same as an empty one if absent, None and a fault if unusable."""
     if not os.path.lexists(path):
-        return ()
+        return parse("")
     try:
         return parse(read_bytes(path).decode("utf-8"))
     except UnicodeDecodeError:

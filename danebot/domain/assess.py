@@ -15,7 +15,8 @@ from danebot.domain.outcomes import Outcome
 from danebot.domain.rollover import Hold, Observation, Phase, Plan, Step, under_way_since
 from danebot.domain.schedule import lacks_key_type, rollover_at, scheduled, standing
 from danebot.domain.sight import Gap, Obstacle, Seen, Sight, matches_chain
-from danebot.domain.tlsa import MatchingType, Required
+from danebot.domain.tlsa import Declared, MatchingType, Required
+from danebot.domain.watched import without_records
 
 if TYPE_CHECKING:
     from danebot.domain.gate import Refusal
@@ -44,6 +45,7 @@ def assess(
     """Everything worth saying about one lineage, most severe first."""
     found = [
         *_files(observation.state, plan),
+        *_lost_lines(observation),
         *_current(observation, plan),
         *_unheard(observation.state, plan, memory, now),
         *_expiry(observation.state, policy, now),
@@ -75,7 +77,8 @@ def _files(state: LineageState, plan: Plan) -> Iterator[Finding]:
             f"restore live/{state.name} from a backup, then run: danebot renew",
         )
     staged = state.management is Management.STAGED
-    if staged and state.required is not None and not state.owners:
+    declared = state.declared is Declared.NO_RECORDS
+    if staged and state.required is not None and not state.owners and not declared:
         yield Finding(
             Code.UNPROTECTED,
             Severity.NOTICE,
@@ -90,6 +93,35 @@ def _files(state: LineageState, plan: Plan) -> Iterator[Finding]:
             state.name,
             f"a key that danebot didn't make is kept as {unknown.file}",
             f"use it with: danebot newkey --adopt {unknown.file} {state.name}, or remove the file",
+        )
+
+
+def _lost_lines(observation: Observation) -> Iterator[Finding]:
+    """Lines that protect though ``dane-ee`` has lost them: that is the operator's to decide."""
+    state = observation.state
+    file = f"staging/{state.name}/dane-ee"
+    waits: list[Required] = []
+    lost: list[Required] = []
+    for line in state.remembered:
+        seen = observation.owners.get(line.owner)
+        (waits if seen is not None and without_records(seen) else lost).append(line)
+    if lost and state.required is not None:
+        lines = ", ".join(f"'{line}'" for line in lost)
+        owners = ", ".join(f"'- {owner}'" for owner in dict.fromkeys(one.owner for one in lost))
+        yield Finding(
+            Code.WATCH_LOST,
+            Severity.WARNING,
+            state.name,
+            f"{file} has lost {lines}, which protects the lineage all the same",
+            f"put that back into {file}, or let go of it there: {owners}",
+        )
+    if waits and state.required is not None:
+        owners = ", ".join(dict.fromkeys(str(line.owner) for line in waits))
+        yield Finding(
+            Code.WATCH_LOST,
+            Severity.INFO,
+            state.name,
+            f"{owners} is watched until no cache holds its TLSA records any more",
         )
 
 

@@ -24,6 +24,7 @@ class Code(enum.Enum):
     FILES_BROKEN = "files-broken"
     HEALED = "healed"
     UNPROTECTED = "unprotected"
+    WATCH_LOST = "watch-lost"
     KEY_UNKNOWN = "key-unknown"
     KEY_SET_ASIDE = "key-set-aside"
     TLSA_MISMATCH = "tlsa-mismatch"

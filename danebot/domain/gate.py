@@ -130,8 +130,9 @@ def gate(
     if live is None or new.same_content(live):
         return None
     found: list[Refusal] = []
-    # With dane-ee unreadable, those that were watched until now count.
-    for name in state.owners if state.required is not None else memory.owners:
+    # With dane-ee unreadable, all that were ever looked at count.
+    others = () if state.required is not None else memory.owners
+    for name in dict.fromkeys((*state.owners, *others)):
         owner = memory.owners.get(name, OwnerMemory())
         judge = _Judge(senders_to(name, live, now), live, new)
         observation = observations.get(name)

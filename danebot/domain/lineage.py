@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple
 
+from danebot.domain.tlsa import Declared
+
 if TYPE_CHECKING:
     from danebot.domain.keys import Chain, PublicKey
     from danebot.domain.names import DnsName
@@ -80,6 +82,8 @@ class LineageState:
 
     ``required`` and ``names`` are None when ``dane-ee`` or ``dnsnames`` can't be read, and empty
     when the file is absent or empty; ``faults`` says in words what is wrong with the files.
+    ``let_go`` and ``declared`` are the operator's word in ``dane-ee``; ``remembered`` are lines
+    that protect though the file lacks them, and are in ``required`` too (see `watched`).
     """
 
     name: str
@@ -94,6 +98,9 @@ class LineageState:
     names: tuple[DnsName, ...] | None = ()
     faults: tuple[str, ...] = ()
     anchored: tuple[Anchored, ...] = ()
+    let_go: frozenset[DnsName] = frozenset()
+    declared: Declared = Declared.NOTHING
+    remembered: tuple[Required, ...] = ()
 
     @property
     def serving(self) -> Held | None:
@@ -122,10 +129,21 @@ class LineageState:
 
     @property
     def owners(self) -> tuple[DnsName, ...]:
-        """The TLSA owner names of ``dane-ee``, each once."""
+        """The TLSA owner names that are watched, each once."""
         return tuple(dict.fromkeys(line.owner for line in self.lines))
 
     @property
     def lines(self) -> tuple[Required, ...]:
-        """The lines of ``dane-ee``, those of anchored owners included."""
-        return (*(self.required or ()), *(one.line for one in self.anchored))
+        """The lines that are watched: ``dane-ee``'s and those remembered, anchored or not."""
+        demanded = self.required if self.required is not None else self.remembered
+        return (*demanded, *(one.line for one in self.anchored))
+
+    @property
+    def exempt(self) -> bool:
+        """Whether it is known that a new key needs no record of its own.
+
+        So it is where every owner relies on an anchor, or where the operator said that there is
+        none.  That no line was found is no evidence.
+        """
+        word = self.declared is not Declared.NOTHING
+        return self.required == () and (bool(self.anchored) or word)

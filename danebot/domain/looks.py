@@ -15,6 +15,7 @@ from danebot.domain.memory import Awaiting, Memory, OwnerMemory, Route, TtlSight
 from danebot.domain.rrsets import explained, remember_rrsets, watched_since
 from danebot.domain.schedule import remember_current
 from danebot.domain.sight import Observations, Obstacle, Seen, Sight, look_all, together
+from danebot.domain.watched import watch
 
 if TYPE_CHECKING:
     from danebot.domain.lineage import LineageState
@@ -46,7 +47,7 @@ def remember(
     if moved and awaiting is not None:
         seen_since = None if awaiting.seen_since is None else now
         awaiting = awaiting._replace(served_since=seen_since, seen_since=seen_since)
-    return replace(memory, owners=owners, awaiting=awaiting, current=current)
+    return watch(replace(memory, owners=owners, awaiting=awaiting, current=current), state)
 
 
 def _remember_owner(
@@ -130,7 +131,7 @@ def _remember_awaited(
         return awaiting
     sights = look_all(state.required, key, observations)
     awaiting = _heed(awaiting, state.required, sights)
-    match seen_awaited(sights, awaiting):
+    match seen_awaited(state, sights, awaiting):
         case Seen.MISSING:
             unseen = now if _lacking(sights) else awaiting.unseen_at
             return _missing(awaiting._replace(unseen_at=unseen), sights, now)
@@ -205,11 +206,13 @@ def _since(awaiting: Awaiting, now: datetime) -> datetime:
     return now if since is None or since < known <= now else min(since, now)
 
 
-def seen_awaited(sights: tuple[Sight, ...], awaiting: Awaiting | None) -> Seen:
-    """All awaited records together.
+def seen_awaited(state: LineageState, sights: tuple[Sight, ...], awaiting: Awaiting | None) -> Seen:
+    """All awaited records together; where none is needed, by positive knowledge, that is enough.
 
     The resolver's word alone is none where servers were heard before: it may be out of its cache.
     """
+    if state.exempt:
+        return Seen.EVERYWHERE
     seen = together(sights)
     silent = any(sight.servers_asked == 0 for sight in sights)
     if awaiting is None or awaiting.witness is Witness.RESOLVER or not silent:

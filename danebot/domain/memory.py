@@ -199,16 +199,25 @@ class Revocation(enum.Enum):
     WANTED = "wanted"
 
 
+class Protection(enum.Enum):
+    """Whether a lineage without TLSA owners may get another key."""
+
+    REQUIRED = "required"
+    WAIVED = "waived"
+
+
 class Request(NamedTuple):
     """The operator wants the key with the SPKI digest ``digest`` to become current.
 
     ``revocation`` is for the certificates of the key that it replaces, in an emergency.
+    ``protection`` is WAIVED where that key was asked for knowing that nothing is watched.
     """
 
     digest: bytes
     at: datetime
     urgency: Urgency = Urgency.ORDINARY
     revocation: Revocation = Revocation.LEFT
+    protection: Protection = Protection.REQUIRED
 
 
 class PendingRevocation(NamedTuple):
@@ -224,7 +233,11 @@ class PendingRevocation(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """All that is remembered of one lineage."""
+    """All that is remembered of one lineage.
+
+    ``watched`` are the lines that ``dane-ee`` had at the last look, and those that protect though
+    it has lost them.
+    """
 
     owners: Mapping[DnsName, OwnerMemory] = field(default_factory=dict)
     awaiting: Awaiting | None = None
@@ -235,3 +248,4 @@ class Memory:
     request: Request | None = None
     revocations: tuple[PendingRevocation, ...] = ()
     publishing: Publishing = field(default_factory=Publishing)
+    watched: tuple[Required, ...] = ()

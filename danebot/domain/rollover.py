@@ -95,6 +95,7 @@ class Hold(enum.Enum):
     RECORDS_UNREADABLE = "the required records can't be read"
     BACKING_OFF = "the last attempt failed"
     NOTHING_SERVED = "nothing usable is live"
+    NOTHING_WATCHED = "no TLSA owner is known, and nobody said that there is none"
 
 
 class Repair(enum.Enum):
@@ -281,7 +282,7 @@ def _plan_staged(
     state = observation.state
     issued = replace(base, phase=Phase.ISSUED)
     repair = Repair.AT_ONCE if _repairs(staged.key, observation) else Repair.NOT_NEEDED
-    seen = seen_awaited(base.awaited, memory.awaiting)
+    seen = seen_awaited(state, base.awaited, memory.awaiting)
     unsafe = _key_hold(base, state, staged.key, seen, now)
     if mismatch_accepted(memory, staged.key):
         unsafe = None
@@ -343,10 +344,12 @@ def _key_hold(
 
     ``seen`` is said of the awaited key's records.
     """
-    if key == state.current_key or state.required == ():
+    if key == state.current_key or state.exempt:
         return None
     if state.required is None:
         return Hold.RECORDS_UNREADABLE
+    if not state.required:
+        return Hold.NOTHING_WATCHED
     if state.ready is None or key != state.ready.key:
         known = state.next is not None and key == state.next.key
         return Hold.NOT_COOLED if known else Hold.UNKNOWN_KEY
@@ -405,7 +408,9 @@ def _plan_awaited(
     waiting = replace(base, phase=Phase.COOLING if ready else Phase.STAGED)
     if state.required is None:
         return replace(waiting, hold=Hold.RECORDS_UNREADABLE)
-    match seen_awaited(base.awaited, memory.awaiting):
+    if not state.required and not state.exempt:
+        return replace(waiting, hold=Hold.NOTHING_WATCHED)
+    match seen_awaited(state, base.awaited, memory.awaiting):
         case Seen.UNKNOWN:
             return replace(waiting, hold=Hold.CANNOT_SEE)
         case Seen.MISSING if ready and state.next is None:  # there is a place to go back to

@@ -112,12 +112,15 @@ def look_all(
 
 
 def together(sights: Iterable[Sight]) -> Seen:
-    """All records taken together: one that is missing, or else unknown, decides."""
+    """All records taken together: one that is missing, or else unknown, decides.
+
+    Nothing taken together is unknown: what nobody looked for was seen nowhere.
+    """
     outcomes = {sight.seen for sight in sights}
     for worst in (Seen.MISSING, Seen.UNKNOWN):
         if worst in outcomes:
             return worst
-    return Seen.EVERYWHERE
+    return Seen.EVERYWHERE if outcomes else Seen.UNKNOWN
 
 
 def _overruled(record: TlsaRecord, strongest: TlsaRecord, records: tuple[TlsaRecord, ...]) -> bool:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import enum
 import hashlib
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from danebot.domain.names import DnsName
@@ -140,27 +141,100 @@ class Required(NamedTuple):
         return f"{int(self.mtype)} {self.owner.text}"
 
 
-def parse_dane_ee(text: str) -> tuple[Required, ...]:
+class Declared(enum.Enum):
+    """The operator's word on whether a lineage has TLSA records at all."""
+
+    NOTHING = "nothing"  # a file without lines says nothing: they may have been lost
+    NO_RECORDS = "no records"
+    WAIVED = "waived"  # for the key on its way alone
+
+
+class DaneEe(NamedTuple):
+    """A ``dane-ee`` file: ``lines`` that are required, and the operator's word on others.
+
+    ``let_go`` are owners that need not be watched any more.
+    """
+
+    lines: tuple[Required, ...] = ()
+    let_go: frozenset[DnsName] = frozenset()
+    declared: Declared = Declared.NOTHING
+
+
+_LET_GO, _ALL = "-", "*"
+
+
+def parse_dane_ee(text: str) -> DaneEe:
     """Read a ``dane-ee`` file: lines of ``MATCHING-TYPE OWNER``, ``#`` comments, any line ends.
 
-    A matching type is 0 to 2 or its RFC 7218 acronym, as the shell program takes it.  A line that
-    can't be read is an error that names it, never passed over: a lost line is a lost safety net.
+    A matching type is 0 to 2 or its RFC 7218 acronym, as the shell program takes it.  ``- OWNER``
+    lets an owner go, ``- *`` says that there are no TLSA records.  A line that can't be read, or
+    that contradicts another one, is an error that names it, never passed over: a lost line is a
+    lost safety net.
     """
     found: dict[Required, None] = {}
+    let_go: set[DnsName] = set()
+    declared = Declared.NOTHING
     for number, line in _lines(text):
         fields = line.split()
         if len(fields) != 2:  # noqa: PLR2004 - two fields
             raise RecordSyntaxError(f"line {number}: want MATCHING-TYPE OWNER, found {line[:60]!r}")
-        mtype = _MATCHING_WORDS.get(fields[0].lower())
-        if mtype is None:
-            raise RecordSyntaxError(
-                f"line {number}: matching type {fields[0][:20]!r} is not one of 0, 1, 2"
-            )
+        word, owner = fields
+        if (word, owner) == (_LET_GO, _ALL):
+            declared = Declared.NO_RECORDS
+            continue
         try:
-            found[Required(mtype, DnsName.parse(fields[1]))] = None
+            name = DnsName.parse(owner)
         except NameSyntaxError as exc:
             raise RecordSyntaxError(f"line {number}: {exc}") from exc
-    return tuple(found)
+        if word == _LET_GO:
+            let_go.add(name)
+            continue
+        mtype = _MATCHING_WORDS.get(word.lower())
+        if mtype is None:
+            raise RecordSyntaxError(
+                f"line {number}: matching type {word[:20]!r} is not one of 0, 1, 2"
+            )
+        found[Required(mtype, name)] = None
+    _refuse_contradiction(found, let_go, declared)
+    return DaneEe(tuple(found), frozenset(let_go), declared)
+
+
+def _refuse_contradiction(
+    lines: Iterable[Required], let_go: set[DnsName], declared: Declared
+) -> None:
+    for line in lines:
+        if declared is Declared.NO_RECORDS:
+            raise RecordSyntaxError(f"'{line}' and '- *' contradict each other; remove one of them")
+        if line.owner in let_go:
+            raise RecordSyntaxError(
+                f"'{line}' and '- {line.owner}' contradict each other; remove one of them"
+            )
+
+
+def edit_dane_ee(
+    text: str,
+    *,
+    add: Iterable[Required] = (),
+    drop: Iterable[Required] = (),
+    let_go: Iterable[DnsName] = (),
+) -> str:
+    """Edit a ``dane-ee`` file that `parse_dane_ee` accepts; all other lines stay as they are.
+
+    ``add`` are lines to list (what let their owners go is taken out), ``drop`` lines to take out,
+    ``let_go`` owners whose lines go and that ``- OWNER`` lets go.
+    """
+    wanted, gone = dict.fromkeys(add), dict.fromkeys(let_go)
+    unwanted, listed = {*drop}, {line.owner for line in wanted}
+    kept = []
+    for line in text.splitlines():
+        said = parse_dane_ee(line)
+        stale = unwanted.union(wanted).intersection(said.lines)
+        stale |= {one for one in said.lines if one.owner in gone}
+        contradicted = said.let_go & listed or (wanted and said.declared is Declared.NO_RECORDS)
+        if not stale and not contradicted and not said.let_go & {*gone}:
+            kept.append(line)
+    kept += [*map(str, wanted), *(f"{_LET_GO} {owner}" for owner in gone)]
+    return "".join(f"{line}\n" for line in kept)
 
 
 def parse_dnsnames(text: str) -> tuple[DnsName, ...]:

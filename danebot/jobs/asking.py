@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from danebot.domain.served import Algorithm, ProbeOutcome, ProbeResult
 from danebot.errors import DanebotError
+from danebot.jobs.survey import read_lineage
 
 if TYPE_CHECKING:
     from danebot.domain.lineage import Held, LineageState
@@ -84,7 +85,7 @@ def neighbours(context: Context, state: LineageState) -> tuple[str, ...]:
         if name == state.name or not context.settings.probe(name):
             continue
         with suppress(DanebotError, OSError):
-            if set(context.tree.read(name).owners) & set(state.owners):
+            if set(read_lineage(context, name)[0].owners) & set(state.owners):
                 found.append(name)
     return tuple(found)
 

@@ -18,7 +18,7 @@ from danebot.domain.safetime import emergency_wait
 from danebot.domain.schedule import requested
 from danebot.errors import RolloverError
 from danebot.jobs.newkey import add_key, managed, records_of
-from danebot.jobs.survey import observe_dns
+from danebot.jobs.survey import observe_dns, read_lineage
 
 if TYPE_CHECKING:
     from datetime import timedelta
@@ -44,9 +44,9 @@ class Successor:
 def find_successor(context: Context, name: str) -> Successor:
     """What `request_successor` would choose; nothing is changed."""
     managed(context, name)
-    state = context.tree.read(name)
+    state, memory = read_lineage(context, name)
     seen = observe_dns(context, [state])
-    memory = remember(load_memory(context.tree.paths(name)), state, seen, context.clock())
+    memory = remember(memory, state, seen, context.clock())
     wait = emergency_wait(state, memory, context.settings.policy(name), context.clock())
     key = state.awaited_key
     return Successor(key, records_of(context, state, key, seen) if key is not None else (), wait)
@@ -62,13 +62,13 @@ def request_successor(
     """
     paths = managed(context, name)
     recover(context.tree, name)
-    state = context.tree.read(name)
+    state, _ = read_lineage(context, name)
     if state.required is None or (state.awaited is not None and state.awaited_key is None):
         raise RolloverError(f"{'; '.join(state.faults)}; correct that first")
     seen = observe_dns(context, [state])
     key = state.awaited_key or add_key(context, state, seen)
-    memory = load_memory(paths)
-    memory = remember(memory, context.tree.read(name), seen, context.clock())
+    state, memory = read_lineage(context, name)
+    memory = remember(memory, state, seen, context.clock())
     request = Request(key.digest, context.clock(), urgency, revocation)
     earlier = requested(memory, key)
     if earlier is not None:
@@ -76,6 +76,7 @@ def request_successor(
             request = request._replace(urgency=earlier.urgency)
         if earlier.revocation is Revocation.WANTED:
             request = request._replace(revocation=earlier.revocation)
+        request = request._replace(protection=earlier.protection)
     wanted = replace(memory, request=request, promotion_failure=None)
     save_memory(paths, load_memory(paths), wanted)
     wait = emergency_wait(state, memory, context.settings.policy(name), context.clock())

@@ -44,7 +44,7 @@ from danebot.domain.names import DnsName
 from danebot.domain.rollover import Keep, Observation, Step, plan
 from danebot.domain.tlsa import MatchingType, Required, Selector, Usage, unusable_reason
 from danebot.errors import DanebotError, RolloverError, TreeError
-from danebot.jobs.survey import chain_distrust, observe_dns
+from danebot.jobs.survey import chain_distrust, observe_dns, read_lineage
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -188,12 +188,11 @@ def stageable(context: Context, name: str) -> int:
 
 
 def _initialised(context: Context, name: str, *, changed: bool, diff: str) -> Initialised:
-    state = context.tree.read(name)
+    state, old = read_lineage(context, name)
     key = state.current_key
     paths = context.tree.paths(name)
     if state.required:
         seen = observe_dns(context, [state])
-        old = load_memory(paths)
         save_memory(paths, old, remember(old, state, seen, context.clock()))
     return Initialised(
         name,
@@ -293,7 +292,7 @@ def _settle(context: Context, paths: LineagePaths, keys: StagedKeys) -> None:
     """Bring live to a version that certbot can go on from, with its own key beside it."""
     tree = context.tree
     recover(tree, paths.name)
-    state = tree.read(paths.name)
+    state, _ = read_lineage(context, paths.name)
     _refuse_keys(paths, state, keys)
     serving, staged = state.serving, state.staged
     if serving is None or staged is None or staged.version is None:

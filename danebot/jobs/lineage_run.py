@@ -27,10 +27,13 @@ from danebot.domain.memory import (
 from danebot.domain.policy import next_attempt
 from danebot.domain.rollover import Keep, Plan, Step, gave_way
 from danebot.domain.schedule import requested, scheduled, standing
+from danebot.domain.watched import let_go, protecting
 from danebot.errors import TreeError
 from danebot.jobs.survey import LineageView, observe_dns, view
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from danebot.adapters.certbot import Certbot
     from danebot.adapters.locks import TreeLock
     from danebot.domain.lineage import Held
@@ -109,8 +112,8 @@ class LineageRun:
         )
 
     def read(self) -> LineageState:
-        """The lineage's files as they are now."""
-        return self.context.tree.read(self.name)
+        """The lineage's files as they are now, with all lines that protect it."""
+        return protecting(self.context.tree.read(self.name), self.memory)
 
     def take(self, state: LineageState, seen: Observations, in_use: frozenset[bytes]) -> None:
         """Take in what the run's common look at the tree and at DNS saw."""
@@ -118,6 +121,11 @@ class LineageRun:
         self._seen, self._in_use = seen, in_use
         self._fresh = False
         self._settled = None
+
+    def let_go(self, owners: Iterable[DnsName]) -> None:
+        """Forget owners: the operator's word."""
+        self.memory = let_go(self.memory, owners)
+        self.save()
 
     @property
     def settled(self) -> bool:

@@ -20,13 +20,13 @@ from danebot.adapters.tree import DANE_EE, DNSNAMES, read_bytes
 from danebot.domain.names import TlsaOwner
 from danebot.domain.renaming import Renaming, Wish, renaming
 from danebot.domain.sight import matches_chain
-from danebot.domain.tlsa import Required, parse_dane_ee, parse_dnsnames
+from danebot.domain.tlsa import Required, edit_dane_ee, parse_dnsnames
 from danebot.errors import CertbotError, DanebotError, RolloverError
 from danebot.jobs.confirm import confirm, run_pending_hooks
 from danebot.jobs.init import owners_below, usual_owners
 from danebot.jobs.lineage_run import LineageRun
 from danebot.jobs.newkey import managed
-from danebot.jobs.survey import keys_of_tree, observe_dns
+from danebot.jobs.survey import keys_of_tree, observe_dns, read_lineage
 
 if TYPE_CHECKING:
     from danebot.adapters.certbot import Certbot
@@ -66,7 +66,7 @@ def names_of(context: Context, name: str) -> tuple[Held, LineageState]:
     from danebot.domain.certs import other_names
 
     managed(context, name)
-    state = context.tree.read(name)
+    state, _ = read_lineage(context, name)
     if state.required is None or state.names is None:
         raise RolloverError(f"{'; '.join(state.faults)}; correct that first")
     if state.staged is not None and other_names(state.staged.chain.ders[0]):
@@ -126,7 +126,7 @@ def _watched_by_others(context: Context, name: str) -> set[DnsName]:
     for other in context.tree.names():
         if other != name:
             with suppress(DanebotError, OSError):  # whoever is asked about that one reports it
-                found.update(context.tree.read(other).owners)
+                found.update(read_lineage(context, other)[0].owners)
     return found
 
 
@@ -158,7 +158,8 @@ def change_names(
     run.advance()
     live = run.read().live
     if live is not None and live.chain.names == intent.change.after:
-        rewrite(run.paths.own / DANE_EE, parse_dane_ee, intent.unwatched, intent.watched)
+        run.let_go(line.owner for line in intent.unwatched)
+        _rewrite_dane_ee(run.paths.own / DANE_EE, intent)
     run_pending_hooks(run, context)
     confirm(run, context)
     run.review(_take_stock(context, run))
@@ -204,6 +205,15 @@ def _issue(context: Context, run: LineageRun, intent: Intent) -> None:
     if whole is not new:
         write_file(new.path, whole.text.encode(), new.path.stat().st_mode & 0o777)
     rewrite(file, parse_dnsnames, (), intent.demanded)
+
+
+def _rewrite_dane_ee(path: Path, intent: Intent) -> None:
+    if not intent.unwatched and not intent.watched:
+        return
+    old = read_bytes(path).decode("utf-8") if path.exists() else ""
+    text = edit_dane_ee(old, add=intent.watched, drop=intent.unwatched)
+    if text != old:
+        write_file(path, text.encode(), _PUBLIC)
 
 
 def rewrite(

@@ -16,23 +16,17 @@ from danebot.domain.gate import anchored
 from danebot.domain.keytype import KeyType
 from danebot.domain.lineage import LineageState, Management
 from danebot.domain.looks import remember
-from danebot.domain.memory import Exposure, Memory, Request
+from danebot.domain.memory import Exposure, Memory, Protection, Request
 from danebot.domain.retire import OwnedRecord
 from danebot.domain.schedule import requested, scheduled, standing
+from danebot.domain.tlsa import Declared
 from danebot.errors import CertificateError, RolloverError, UnknownLineageError
-from danebot.jobs.survey import observe_dns
+from danebot.jobs.survey import observe_dns, read_lineage
 
 if TYPE_CHECKING:
     from danebot.domain.keys import PublicKey
     from danebot.domain.sight import Observations
     from danebot.jobs.context import Context
-
-
-class Protection(enum.Enum):
-    """Whether a lineage without ``dane-ee`` may get a next key."""
-
-    REQUIRED = "required"
-    WAIVED = "waived"
 
 
 class Source(enum.Enum):
@@ -67,8 +61,7 @@ def stage(
     """
     paths = managed(context, name)
     recover(context.tree, name)
-    state = context.tree.read(name)
-    memory = load_memory(paths)
+    state, memory = read_lineage(context, name)
     given = key_type is not None or adopt is not None
     awaited = state.awaited_key
     standby = awaited is not None and not given and _stands_by(context, state, memory)
@@ -79,7 +72,12 @@ def stage(
         _refuse_exposed(paths, state, memory, adopt)
         awaited = add_key(context, state, seen, key_type=key_type, adopt=adopt)
     memory = load_memory(paths)
-    request = Request(awaited.digest, context.clock())
+    waived = protection is Protection.WAIVED and not state.lines
+    request = Request(
+        awaited.digest,
+        context.clock(),
+        protection=Protection.WAIVED if waived else Protection.REQUIRED,
+    )
     save_memory(paths, memory, replace(memory, request=request))
     source = Source.STANDING if standby else Source.NEW
     return Staged(awaited, records_of(context, state, awaited, seen), source)
@@ -112,8 +110,7 @@ def add_key(
     save_memory(paths, old, remember(replace(old, promotion_failure=None), state, seen, now))
     changes.add_next_key(paths, pem)
     _forget_set_aside(paths, state, key)
-    fresh = context.tree.read(state.name)
-    before = load_memory(paths)
+    fresh, before = read_lineage(context, state.name)
     save_memory(paths, before, remember(before, fresh, seen, now))
     return key
 
@@ -176,11 +173,13 @@ def _refuse(state: LineageState, protection: Protection) -> None:
             )
     if state.required is None:
         raise RolloverError(f"{'; '.join(state.faults)}; correct that first")
-    if not state.required and protection is Protection.REQUIRED:
+    if state.required or state.exempt:
+        return
+    if protection is Protection.REQUIRED and state.declared is not Declared.NO_RECORDS:
         raise RolloverError(
-            f"{name} has no dane-ee file, so nothing would keep the new key from being used before "
-            "its TLSA record is published; list the owners there (1 _25._tcp.HOST), or insist "
-            "with --unprotected"
+            f"{name} watches no TLSA owner, so nothing would keep the new key from being used "
+            "before its TLSA record is published; list the owners in dane-ee (1 _25._tcp.HOST), "
+            "or insist with --unprotected"
         )
 
 
@@ -240,7 +239,7 @@ def cancel(context: Context, name: str) -> str:
     """
     paths = managed(context, name)
     recover(context.tree, name)
-    state = context.tree.read(name)
+    state, _ = read_lineage(context, name)
     if state.management is not Management.STAGED or state.awaited is None:
         raise RolloverError(f"{name} has no next key; nothing to cancel")
     key = state.awaited_key

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from danebot.adapters.memory_file import load_memory, save_memory
+from danebot.adapters.memory_file import save_memory
 from danebot.domain.assess import when
 from danebot.domain.findings import Code, Finding, Severity
 from danebot.domain.lineage import LineageState, Management
@@ -35,7 +35,13 @@ from danebot.domain.publishing import (
 )
 from danebot.domain.sight import Obstacle
 from danebot.errors import DanebotError
-from danebot.jobs.survey import keys_of_tree, observe_dns, unreadable_finding, view
+from danebot.jobs.survey import (
+    keys_of_tree,
+    observe_dns,
+    read_lineage,
+    unreadable_finding,
+    view,
+)
 
 if TYPE_CHECKING:
     from danebot.adapters.ports import Publisher
@@ -284,8 +290,7 @@ def publish_now(
     stored: dict[str, Memory] = {}
     for name in names:
         try:
-            stored[name] = load_memory(context.tree.paths(name))
-            states[name] = context.tree.read(name)
+            states[name], stored[name] = read_lineage(context, name)
         except (DanebotError, OSError) as exc:
             findings.append(unreadable_finding(name, exc))
     in_use = keys_of_tree(context, states)

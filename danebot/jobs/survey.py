@@ -24,6 +24,7 @@ from danebot.domain.retire import (
     retire,
 )
 from danebot.domain.rollover import Observation, Plan, after_plan, plan
+from danebot.domain.watched import let_go_of_gone, protecting
 from danebot.errors import DanebotError, TreeError
 
 if TYPE_CHECKING:
@@ -71,14 +72,22 @@ def survey(context: Context, names: Sequence[str]) -> Survey:
             unreadable.append(unreadable_finding(name, TreeError(_FORBIDDEN)))
             continue
         try:
-            memories[name] = load_memory(context.tree.paths(name))
-            states[name] = context.tree.read(name)
+            states[name], memories[name] = read_lineage(context, name)
         except (DanebotError, OSError) as exc:
             unreadable.append(unreadable_finding(name, exc))
     seen = observe_dns(context, states.values())
     in_use = keys_of_tree(context, states)
     views = [view(context, state, memories[name], seen, in_use) for name, state in states.items()]
     return Survey(tuple(views), tuple(unreadable))
+
+
+def read_lineage(context: Context, name: str) -> tuple[LineageState, Memory]:
+    """One lineage's files with all lines that protect it, and what is remembered of it.
+
+    Raises `TreeError` where either can't be read: then nobody knows what protects it.
+    """
+    memory = load_memory(context.tree.paths(name))
+    return protecting(context.tree.read(name), memory), memory
 
 
 def keys_of_tree(context: Context, states: Mapping[str, LineageState]) -> frozenset[bytes]:
@@ -120,6 +129,7 @@ def view(
     state = anchored(state, mine, now)
     policy = context.settings.policy(state.name)
     memory = retire(remember(old, state, mine, now), state, mine, now)
+    memory = let_go_of_gone(memory, state, mine, policy, now)
     observation = Observation(state, mine, chain_distrust(context, state))
     planned = plan(observation, memory, policy, now)
     memory = after_plan(memory, planned, now)

@@ -25,7 +25,8 @@ def newkey(
     unprotected: bool,
 ) -> int:
     """Stage, adopt or cancel a next key."""
-    from danebot.jobs.newkey import Protection, Source, stage
+    from danebot.domain.memory import Protection
+    from danebot.jobs.newkey import Source, stage
     from danebot.jobs.newkey import cancel as drop
 
     tree = console.tree()

@@ -15,6 +15,7 @@ from danebot.domain.names import DnsName
 from danebot.domain.policy import Policy
 from danebot.domain.rollover import Hold, Keep, Observation, Phase, Plan, Repair, Step, plan
 from danebot.domain.safetime import Baseline, safe_time
+from danebot.domain.tlsa import Declared
 from domain.builders import (
     DAY,
     HOUR,
@@ -216,8 +217,10 @@ def test_nothing_changes_the_key_while_dane_ee_is_unreadable() -> None:
     assert gist(found) == (Phase.COOLING, None, Hold.RECORDS_UNREADABLE)
 
 
-def test_without_dane_ee_any_sound_chain_is_deployed() -> None:
-    free = replace(state(staged=held("stranger", 2)), required=())
+def test_without_tlsa_records_by_the_operators_word_any_sound_chain_is_deployed() -> None:
+    empty = replace(state(staged=held("stranger", 2)), required=())
+    assert gist(planned(empty)) == (Phase.ISSUED, Step.PUT_BACK, Hold.NOTHING_WATCHED)
+    free = replace(empty, declared=Declared.NO_RECORDS)
     assert gist(planned(free)) == (Phase.ISSUED, Step.DEPLOY, None)
     assert planned(free, distrust="self-signed").hold is Hold.CHAIN_UNVERIFIED
 
@@ -297,8 +300,9 @@ def test_a_ready_key_never_takes_the_place_of_another_next_key() -> None:
     assert gist(found) == (Phase.COOLING, None, Hold.NOT_EVERYWHERE)
 
 
-def test_a_lineage_without_dane_ee_waits_the_minimum() -> None:
-    free = replace(COOLING, required=())
+@pytest.mark.parametrize("word", [Declared.NO_RECORDS, Declared.WAIVED])
+def test_a_lineage_without_tlsa_records_waits_the_minimum(word: Declared) -> None:
+    free = replace(COOLING, required=(), declared=word)
     memory = remember(Memory(), free, {}, T0 + HOUR)
     assert planned(free, memory=memory, at=2 * DAY).hold is Hold.NOT_COOLED
     assert planned(free, memory=memory, at=2 * DAY + HOUR).step is Step.PROMOTE
