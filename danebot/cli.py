@@ -122,12 +122,18 @@ def deinit(
 @danebot.command()
 @_LINEAGES
 @click.option("--dry-run", is_flag=True, help="Say what would be done; change nothing.")
+@click.option(
+    "--although-unconfirmed",
+    metavar="WORDS",
+    help="Have a compromised key's records and certificates go though a service wasn't reached.",
+)
 @_JSON
 @click.pass_context
 def renew(
     ctx: click.Context,
     lineages: tuple[str, ...],
     dry_run: bool,
+    although_unconfirmed: str | None,
     as_json: bool,
 ) -> None:
     """Renew, roll over, deploy and confirm, as far as that is safe now: the daily job.
@@ -136,7 +142,22 @@ def renew(
     """
     from danebot.verbs.renew import renew as verb
 
-    ctx.exit(verb(_command(ctx), lineages, dry_run=dry_run, as_json=as_json))
+    insists = although_unconfirmed is not None
+    if insists:
+        _check_insistence(lineages, although_unconfirmed, dry_run=dry_run)
+    ctx.exit(verb(_command(ctx), lineages, dry_run=dry_run, as_json=as_json, insists=insists))
+
+
+def _check_insistence(lineages: tuple[str, ...], words: str | None, *, dry_run: bool) -> None:
+    from danebot.domain.compromise import ACCEPTED
+
+    if words != ACCEPTED:
+        raise click.UsageError(
+            "a service that still has the compromised key would be refused by DANE senders; if "
+            f'that is better than its record, say --although-unconfirmed "{ACCEPTED}"'
+        )
+    if not lineages or dry_run:
+        raise click.UsageError("--although-unconfirmed needs a LINEAGE, and no --dry-run")
 
 
 @danebot.command()
@@ -188,7 +209,8 @@ def newkey(ctx: click.Context, /, lineage: str, **options: Any) -> None:  # noqa
 
 
 def _emergency(ctx: click.Context, lineage: str, options: dict[str, Any]) -> int:
-    from danebot.verbs.emergency import ACCEPTED, emergency
+    from danebot.domain.compromise import ACCEPTED
+    from danebot.verbs.emergency import emergency
 
     for name in ("adopt", "cancel", "key_type", "unprotected"):
         if options[name]:

@@ -114,12 +114,12 @@ def _published_keys(state: LineageState) -> tuple[PublicKey, ...]:
 
 def _at_all_owners(state: LineageState, spkis: Iterable[bytes]) -> set[OwnedRecord]:
     """The records of keys in every form, at every owner."""
-    records = [record for spki in spkis for record in _forms(spki)]
+    records = [record for spki in spkis for record in forms(spki)]
     return {OwnedRecord(owner, record) for owner in state.owners for record in records}
 
 
-def _forms(spki: bytes) -> Iterator[TlsaRecord]:
-    """A key's records, whatever the matching type."""
+def forms(spki: bytes) -> Iterator[TlsaRecord]:
+    """Yield a key's ``3 1 x`` records, for every matching type; ``spki`` is DER."""
     for mtype in MatchingType:
         yield TlsaRecord(Usage.DANE_EE, Selector.SPKI, mtype, association(spki, mtype))
 
@@ -148,19 +148,23 @@ def _live_is_known(
 ) -> bool:
     """Whether senders know the live key at ``owner`` by a record that everybody is seen to have.
 
-    Where servers were heard before, the resolver's word alone won't do.
+    Where servers were heard before, the resolver's word alone won't do; nor does silence of some,
+    unless the operator insists that a compromised key's records go.
     """
     observation, key = observations.get(owner), state.current_key
     if observation is None or key is None or not observation.answer.secure:
         return False
     remembered = memory.owners.get(owner, OwnerMemory())
     heard_before = any(one.witness is Witness.SERVERS for one in remembered.rrsets)
-    if not observation.heard_all and (observation.heard_any or heard_before):
+    insisted = memory.deployment is not None and memory.deployment.insisted_at is not None
+    passed_over = insisted and observation.heard_any
+    if not observation.heard_all and (observation.heard_any or heard_before) and not passed_over:
         return False
     if any(one.line.owner == owner for one in state.anchored):
         return True
     lines = [line for line in state.required or () if line.owner == owner]
-    return together(look_all(lines, key, observations)) is Seen.EVERYWHERE
+    seen = together(look_all(lines, key, observations))
+    return seen is Seen.EVERYWHERE or (passed_over and seen is Seen.UNKNOWN)
 
 
 # ---- the wire -------------------------------------------------------------------------------
@@ -182,13 +186,15 @@ def leaving(memory: Memory) -> tuple[PastKey, ...]:
 def out_of_use(memory: Memory, past: PastKey) -> bool:
     """Whether the wire shows that no service needs a past key's records any more.
 
-    Those of a compromised key are a danger while they are there: of it, one probe will do.
+    Those of a compromised key are a danger while they are there: of it, one probe will do, or the
+    operator's word.
     """
     deployment = memory.deployment
     if deployment is None:
         return False
-    exposed = past.exposure is not Exposure.NONE
-    return (deployment.clear_since if exposed else deployment.cleared_at) is not None
+    if past.exposure is Exposure.NONE:
+        return deployment.cleared_at is not None
+    return (deployment.clear_since or deployment.insisted_at) is not None
 
 
 def probed(deployment: Deployment, *, clean: bool, policy: Policy, now: datetime) -> Deployment:
@@ -238,7 +244,7 @@ def retire(
     }
     left = []
     for past in memory.past_keys:
-        gone = out_of_use(memory, past) and not shown & set(_forms(past.spki))
+        gone = out_of_use(memory, past) and not shown & set(forms(past.spki))
         if past.retired_at is None and gone:
             past = past._replace(retired_at=now)  # noqa: PLW2901 - the same key, further on
         if past.retired_at is None or past.exposure is not Exposure.NONE:

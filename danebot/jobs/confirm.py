@@ -77,6 +77,7 @@ def confirm(run: LineageRun, context: Context) -> None:
         _say_not_served(run, result)
     if any(result.outcome is ProbeOutcome.SERVED for result in stale) and not deployment.pending:
         _hooks_again(run, context, deployment)
+    missed = [*stale]
     clean = not stale and not deployment.pending
     if clean and deployment.confirmed_at is None:
         _confirmed(run, context, state)
@@ -84,8 +85,9 @@ def confirm(run: LineageRun, context: Context) -> None:
         behind = old_keys(context, run.name, endpoints, past, neighbours(context, state))
         for result in behind:
             _say_old_key(run, result)
+        missed += behind
         clean = not behind
-    _settle(run, context, clean=clean)
+    _settle(run, context, missed, clean=clean)
 
 
 def _not_served(
@@ -128,7 +130,9 @@ def _confirmed(run: LineageRun, context: Context, state: LineageState) -> None:
         )
 
 
-def _settle(run: LineageRun, context: Context, *, clean: bool) -> None:
+def _settle(
+    run: LineageRun, context: Context, missed: Sequence[ProbeResult], *, clean: bool
+) -> None:
     """Count this probe, and say so when old records may go by it."""
     before = run.memory.deployment
     if before is None:
@@ -136,6 +140,7 @@ def _settle(run: LineageRun, context: Context, *, clean: bool) -> None:
     policy = context.settings.policy(run.name)
     used = [past for past in leaving(run.memory) if not out_of_use(run.memory, past)]
     after = probed(before, clean=clean, policy=policy, now=context.clock())
+    after = after._replace(behind=tuple(dict.fromkeys(map(_missed, missed))))
     run.memory = replace(run.memory, deployment=after)
     run.save()
     if any(out_of_use(run.memory, past) for past in used):
@@ -144,6 +149,17 @@ def _settle(run: LineageRun, context: Context, *, clean: bool) -> None:
             Severity.NOTICE,
             "no service serves the old key any more, so its records may go",
         )
+
+
+def _missed(result: ProbeResult) -> str:
+    """A service that wasn't found on the new chain, in words."""
+    if result.outcome is ProbeOutcome.SERVED:
+        return f"{_place(result)} serves another certificate"
+    return f"{_place(result)} could not be asked ({result.outcome.value})"
+
+
+def _place(result: ProbeResult) -> str:
+    return f"{result.endpoint} [{result.address}]" if result.address else str(result.endpoint)
 
 
 def _hooks_again(run: LineageRun, context: Context, deployment: Deployment) -> None:
@@ -169,7 +185,7 @@ def endpoints_of(state: LineageState) -> tuple[Endpoint, ...]:
 
 
 def _say_not_served(run: LineageRun, result: ProbeResult) -> None:
-    where = f"{result.endpoint} [{result.address}]" if result.address else str(result.endpoint)
+    where = _place(result)
     if result.outcome is ProbeOutcome.SERVED:
         run.say(
             Code.NOT_SERVED,
@@ -190,7 +206,7 @@ def _say_not_served(run: LineageRun, result: ProbeResult) -> None:
 
 
 def _say_old_key(run: LineageRun, result: ProbeResult) -> None:
-    where = f"{result.endpoint} [{result.address}]" if result.address else str(result.endpoint)
+    where = _place(result)
     if result.outcome is ProbeOutcome.SERVED:
         text = f"{where} serves a certificate of an old key ({result.algorithm.value})"
         remedy = "have that service use the new one too; the old key's records stay meanwhile"

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from danebot.adapters.memory_file import load_memory, save_memory
 from danebot.adapters.recovery import recover
+from danebot.domain.compromise import insist
 from danebot.domain.looks import remember
 from danebot.domain.memory import Request, Revocation, Urgency
 from danebot.domain.safetime import emergency_wait
@@ -81,3 +82,16 @@ def request_successor(
     save_memory(paths, load_memory(paths), wanted)
     wait = emergency_wait(state, memory, context.settings.policy(name), context.clock())
     return Successor(key, records_of(context, state, key, seen), wait)
+
+
+def insist_on(context: Context, name: str) -> None:
+    """Remember that a compromised key's records may go, though not every service was reached.
+
+    The caller holds the locks.  Raises `RolloverError` where no compromised key is on its way out.
+    """
+    paths = managed(context, name)
+    old = load_memory(paths)
+    new = insist(old, context.clock())
+    if new == old:
+        raise RolloverError(f"{name} has no compromised key that was replaced; nothing was changed")
+    save_memory(paths, old, new)

@@ -30,7 +30,9 @@ _ALREADY = re.compile(r"already\s*(been\s*)?revoked", re.IGNORECASE)  # RFC 8555
 def revoke_pending(run: LineageRun, context: Context) -> None:
     """Revoke what is to be revoked; what fails stays pending and is reported by `assess`."""
     memory, deployment = run.memory, run.memory.deployment
-    if not memory.revocations or deployment is None or deployment.confirmed_at is None:
+    if not memory.revocations or deployment is None:
+        return
+    if deployment.confirmed_at is None and deployment.insisted_at is None:
         return
     in_use = keys_of_tree(context, {})
     left = []

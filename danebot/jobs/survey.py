@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from danebot.adapters.memory_file import load_memory
 from danebot.domain.assess import assess
+from danebot.domain.compromise import at_large
 from danebot.domain.findings import Code, Finding, Severity
 from danebot.domain.gate import anchored
 from danebot.domain.lineage import LineageState
@@ -138,7 +139,11 @@ def view(
         wanted = publication(
             state, memory, mine, in_use | _keys_leaving(context, state.name, memory)
         )
-    found = (*assess(observation, planned, memory, policy, now), *lingering(state, wanted))
+    found = (
+        *assess(observation, planned, memory, policy, now),
+        *lingering(state, wanted),
+        *at_large(state, memory, mine, wanted),
+    )
     findings = tuple(sorted(found, key=lambda finding: -finding.severity))
     return LineageView(observation, memory, planned, findings, wanted, policy, now)
 

@@ -18,9 +18,6 @@ if TYPE_CHECKING:
     from danebot.jobs.emergency import Successor
     from danebot.jobs.survey import LineageView
 
-ACCEPTED = "mail may be refused"
-"""What an operator must say who would rather have a mismatch than go on with the key."""
-
 _LOOK_AGAIN = timedelta(seconds=10)  # or sooner, where the TTLs are short
 _SHORTEST, _LONGEST = timedelta(seconds=1), timedelta(minutes=1)
 

@@ -28,8 +28,15 @@ if TYPE_CHECKING:
     from danebot.jobs.survey import LineageView
 
 
-def renew(console: Console, names: tuple[str, ...], *, dry_run: bool, as_json: bool) -> int:
-    """The daily job."""
+def renew(
+    console: Console,
+    names: tuple[str, ...],
+    *,
+    dry_run: bool,
+    as_json: bool,
+    insists: bool = False,
+) -> int:
+    """The daily job; ``insists`` that compromised keys' records of these lineages go."""
     tree = console.tree()
     selected = tree.select(names)
     context = console.context(tree)
@@ -40,6 +47,8 @@ def renew(console: Console, names: tuple[str, ...], *, dry_run: bool, as_json: b
     scope = Scope.SOME if names else Scope.EVERYTHING
     started = context.clock()
     with console.locked() as lock:
+        if insists:
+            _insist(context, selected)
         outcome, status = run_renewal(
             console, context, lock, selected, scope=scope, started=started
         )
@@ -51,6 +60,13 @@ def renew(console: Console, names: tuple[str, ...], *, dry_run: bool, as_json: b
         console.report(outcome.findings)
         say_removals(console, outcome.findings, outcome.views)
     return status
+
+
+def _insist(context: Context, names: Sequence[str]) -> None:
+    from danebot.jobs.emergency import insist_on
+
+    for name in names:
+        insist_on(context, name)
 
 
 def run_renewal(

@@ -11,7 +11,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -131,12 +131,14 @@ class Site:
         return subprocess.CompletedProcess(command, status, out.getvalue(), err.getvalue())
 
     @contextlib.contextmanager
-    def still(self) -> Iterator[None]:
+    def still(self, ahead: timedelta = timedelta(0)) -> Iterator[None]:
         """Let danebot's clock stand still: what takes its time here isn't time that it waited.
+
+        It stands ``ahead`` of the system's.
 
         For runs in this process, in which certbot issues nothing: its clock goes on.
         """
-        now = datetime.now(UTC)
+        now = datetime.now(UTC) + ahead
         with mock.patch("danebot.jobs.context.datetime") as clock:
             clock.now.return_value = now
             yield

@@ -157,3 +157,56 @@ def test_a_compromised_key_is_not_adopted_again(site: Site) -> None:
     run = site.danebot("newkey", "--adopt", str(stolen), MAIL)
     assert run.returncode == 1
     assert "it is compromised" in run.stderr
+
+
+def test_a_stolen_key_behind_a_dead_port_is_told_until_somebody_insists(site: Site) -> None:
+    """Nothing listens at 993, so nobody can say that the old key is out of use there."""
+    dead = "_993._tcp.mail.example.test."
+    site.settings |= {k: v for k, v in STANDING.items() if k != "prepublish"}
+    site.extra = "prepublish = true\n" + site.extra
+    old = site.issued()
+    for owner in (OWNER, dead):
+        site.lab.tlsa_set(owner, old, ttl=1)
+    site.ok("init", MAIL)
+    (site.staging / "dane-ee").write_text(f"1 {OWNER}\n1 {dead}\n")
+    site.ok("renew")
+    new = site.status()["publication"]["add"][0].split(" TLSA ", 1)[1]
+    for owner in (OWNER, dead):
+        site.lab.tlsa_add(owner, new, ttl=1)
+    site.quiet("renew")
+    time.sleep(1.2)
+    stolen = served_certificate(site.lab.mail, 25)
+
+    run = site.danebot("newkey", "--emergency", "--revoke", MAIL)
+    assert "is live" in run.stdout
+    for again in (run, site.danebot("renew")):
+        assert again.returncode == 1
+        assert "the compromised key's record is still published" in again.stderr
+        assert "mail.example.test:993" in again.stderr
+        assert "certificates are not revoked yet" in again.stderr
+    assert site.lab.revoked(stolen.serial_number) is False
+    codes = {finding["code"] for finding in site.status()["findings"]}
+    assert {"compromised-published", "revocation-waits"} <= codes
+    assert "remove" not in site.danebot("tlsa", MAIL).stdout
+
+    assert site.danebot("renew", "--although-unconfirmed", "yes", MAIL).returncode == 2
+    insisting = ("--although-unconfirmed", "mail may be refused")
+    assert site.danebot("renew", *insisting).returncode == 2
+    assert "are revoked" in site.danebot("renew", *insisting, MAIL).stdout
+    assert site.lab.revoked(stolen.serial_number) is True
+    listed = site.danebot("tlsa", MAIL).stdout.partition("; remove")[2]
+    assert listed.count(old) == 2
+    for owner in (OWNER, dead):
+        site.lab.tlsa_del(owner, old)
+    time.sleep(1.2)
+    site.lab.flush()
+    site.danebot("renew")
+    codes = {finding["code"] for finding in site.status()["findings"]}
+    assert not {"compromised-published", "revocation-waits"} & codes
+
+
+def test_there_must_be_something_to_insist_on(site: Site) -> None:
+    site.staged()
+    run = site.danebot("renew", "--although-unconfirmed", "mail may be refused", MAIL)
+    assert run.returncode == 1
+    assert "no compromised key that was replaced; nothing was changed" in run.stderr

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from e2e.site import MAIL, OWNER, Site
-from e2e.steps import combo, cooled, memory, pass_back_off, versions
+from e2e.steps import combo, cooled, memory, pass_back_off, slow_issuance, start, versions, wait_for
 
 pytestmark = pytest.mark.lab
 
@@ -129,3 +129,28 @@ def test_a_silent_name_server_is_no_endless_wait(site: Site) -> None:
     site.lab.start("secondary")
     assert "is live" in site.ok("renew")
     assert f"3 1 1 {combo(site)}" == new
+
+
+def test_an_issued_chain_gives_way_before_the_certificate_runs_out(site: Site) -> None:
+    """A server dies for good after the CA has issued with the ready key."""
+    old, _ = cooled(site)
+    marker = slow_issuance(site, 2)
+    run = start(site, "renew")
+    wait_for(marker.exists)
+    site.lab.stop("secondary")
+    said, _ = run.communicate(timeout=120)
+    assert run.returncode == 1
+    assert "version 3 was issued but is not deployed" in said
+    assert "ns2" in said
+    assert f"3 1 1 {combo(site)}" == old
+
+    site.lab.make_due(MAIL)
+    with site.still(timedelta(days=61)):
+        given = site.danebot("renew")
+    assert given.returncode == 1
+    assert "staging is back on the live key" in given.stderr
+    assert "ns2" in given.stderr
+    assert versions(site)[-1] == 5  # 4 is the live key's, put back; 5 is renewed with it
+    assert f"3 1 1 {combo(site)}" == f"3 1 1 {site.lab.served_spki()}" == old
+    assert (site.staging / "ready.pem").exists()
+    site.sound()
