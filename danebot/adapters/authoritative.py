@@ -88,9 +88,13 @@ class Observer:
             ns_ttl=last.ttl,
             servers=servers,
             aliases=tuple(
-                AliasObservation(alias, zone.zone, zone.names, zone.ttl, said)
+                AliasObservation(
+                    alias, zone.zone, zone.names, zone.ttl, said, zone.address_ttl, zone.unresolved
+                )
                 for alias, zone, said in zip(answer.aliases, way, aliases, strict=False)
             ),
+            address_ttl=last.address_ttl,
+            unresolved=last.unresolved,
         )
 
     def _ask_all(

@@ -6,7 +6,7 @@ is not validated: it may add servers to ask and TTLs to wait for, never take one
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -15,10 +15,10 @@ from danebot.adapters.kinds import AAAA, NS, SOA, A
 from danebot.adapters.rcodes import Rcode
 from danebot.adapters.resolver import Look, Resolver, records
 from danebot.adapters.response import CNAME, Response, seconds
-from danebot.adapters.rrset import RRsetKey, original_ttl, signatures
+from danebot.adapters.rrset import RRsetKey, Section, original_ttl, signatures
 from danebot.adapters.steps import Ask, Failure, Query, Reply, Steps, Trouble, ask, each, together
 from danebot.adapters.wirename import is_below
-from danebot.domain.dns import Presence, Server
+from danebot.domain.dns import Presence, Server, Unresolved
 from danebot.domain.names import DnsName, Hostname
 
 ROOT = DnsName("")
@@ -53,9 +53,11 @@ _DIRECT = Direct()
 class ZoneServers(NamedTuple):
     """The authoritative servers of a zone.
 
-    ``names`` is the union of delegation and apex; ``ttl`` the largest of the NS RRsets.
-    ``unaddressed`` says of names without any address why.  ``silent`` holds what went wrong at
-    addresses that gave no response to the NS question.
+    ``names`` is the union of delegation and apex; ``ttl`` the largest of the NS RRsets,
+    ``address_ttl`` of the addresses' and the glue's.  ``servers`` has each name with each address
+    that the parent's glue, the resolver or the servers themselves give for it.  ``unaddressed``
+    says of names without any address why.  ``silent`` holds what went wrong at addresses that gave
+    no response to the NS question, ``unresolved`` what could not be found out.
     """
 
     zone: DnsName
@@ -64,6 +66,20 @@ class ZoneServers(NamedTuple):
     servers: tuple[Server, ...] = ()
     unaddressed: tuple[tuple[Hostname, str], ...] = ()
     silent: Mapping[str, Failure] = MappingProxyType({})
+    address_ttl: timedelta | None = None
+    unresolved: frozenset[Unresolved] = frozenset()
+
+
+class _Host(NamedTuple):
+    """What the resolver says of a name server: addresses, their TTLs, what it gave no answer to.
+
+    ``words`` say why there is no address.
+    """
+
+    addresses: frozenset[str]
+    ttls: tuple[timedelta, ...]
+    unresolved: tuple[Unresolved, ...]
+    words: str
 
 
 class _Found:
@@ -72,10 +88,13 @@ class _Found:
     def __init__(self) -> None:
         self.names: set[Hostname] = set()
         self.ttls: list[int] = []
-        self.glue: dict[Hostname, set[str]] = {}
+        self.addresses: dict[Hostname, set[str]] = {}
+        self.address_ttls: list[timedelta] = []
+        self.unresolved: set[Unresolved] = set()
+        self.words: dict[Hostname, str] = {}
 
     def add(self, response: Response, zone: DnsName) -> None:
-        """Take in the NS RRset of ``zone`` from either section, with its glue."""
+        """Take in the NS RRset of ``zone`` from either section, with the addresses beside it."""
         for section in (response.answer, response.authority):
             rrset = section.get(RRsetKey(zone.text, NS.rdtype))
             if rrset is None:
@@ -84,9 +103,27 @@ class _Found:
             names, _ = records(NS, section, zone.text)
             self.names.update(names)
             for name in names:
-                for kind in (A, AAAA):
-                    glue, _ = records(kind, response.additional, name.text)
-                    self.glue.setdefault(name, set()).update(glue)
+                self._add_addresses(response.additional, name)
+
+    def _add_addresses(self, section: Section, name: Hostname) -> None:
+        for kind in (A, AAAA):
+            rrset = section.get(RRsetKey(name.text, kind.rdtype))
+            if rrset is not None:
+                found, _ = records(kind, section, name.text)
+                self.addresses.setdefault(name, set()).update(found)
+                ttl = original_ttl(section, name.text, kind.rdtype) or rrset.ttl
+                self.address_ttls.append(timedelta(seconds=ttl))
+
+    def take(self, name: Hostname, host: _Host) -> None:
+        """Take in what the resolver says of one of the names."""
+        self.addresses.setdefault(name, set()).update(host.addresses)
+        self.address_ttls.extend(host.ttls)
+        self.unresolved.update(host.unresolved)
+        self.words[name] = host.words
+
+    def at(self, names: Iterable[Hostname]) -> set[str]:
+        """All addresses of some of the names."""
+        return {address for name in names for address in self.addresses.get(name, ())}
 
 
 def parent_of(name: DnsName) -> DnsName:
@@ -159,62 +196,53 @@ class Zones:
             name = parent_of(name)
 
     def servers_of(self, zone: DnsName) -> Steps[ZoneServers]:
-        """Every authoritative server, by the delegation and by the apex together."""
+        """Every authoritative server, by the delegation and by the apex together.
+
+        Resolvers start from glue, stale or not; so its addresses are asked beside those that the
+        resolver knows, and so are those that the servers give of each other.
+        """
         found = _Found()
-        yield from together([self._apex(zone, found), self._delegation(zone, found)])
-        addresses: dict[Hostname, set[str]] = {}
-        words: dict[Hostname, str] = {}
-        silent: dict[str, Failure] = {}
+        told, _ = yield from together([self._apex(zone, found), self._delegation(zone, found)])
+        replies: dict[str, Reply] = {}
         for _ in range(_ROUNDS):
-            new = found.names - addresses.keys()
-            if not new:
+            new = found.names - found.words.keys()
+            resolved = yield from each({name: self._host(name) for name in sorted(new)})
+            for name, host in resolved.items():
+                found.take(name, host)
+            todo = found.at(found.names) - replies.keys()
+            if not todo:
                 break
-            resolved = yield from each({name: self._addresses(name) for name in new})
-            for name, (own, why) in resolved.items():
-                addresses[name] = own or found.glue.get(name, set())
-                words[name] = why
-            todo = {address for name in new for address in addresses[name]}
-            replies = yield from each(
+            fresh = yield from each(
                 {address: self.direct.ask(address, NS.rdtype, zone) for address in sorted(todo)}
             )
-            for address, reply in replies.items():
-                if isinstance(reply, Failure):
-                    silent[address] = reply
-                elif reply.authoritative:
+            replies |= fresh
+            for reply in fresh.values():
+                if isinstance(reply, Response) and reply.authoritative:
                     found.add(reply, zone)
-        return ZoneServers(
-            zone=zone,
-            names=frozenset(found.names),
-            ttl=seconds(max(found.ttls, default=None)),
-            servers=tuple(sorted(Server(n, a) for n, own in addresses.items() for a in own)),
-            unaddressed=tuple(
-                (name, words.get(name, "not looked up"))
-                for name in sorted(found.names)
-                if not addresses.get(name)
-            ),
-            silent=silent,
-        )
+                    told = True
+        if not told:
+            found.unresolved.add(Unresolved(zone, NS.word))
+        return _zone_servers(zone, found, replies)
 
-    def _apex(self, zone: DnsName, found: _Found) -> Steps[None]:
-        """The NS set that the zone itself has, through the resolver."""
+    def _apex(self, zone: DnsName, found: _Found) -> Steps[bool]:
+        """The NS set that the zone itself has, through the resolver; whether that was told."""
         look = yield from self.resolver.look(NS, zone)
         if look.response is not None and look.answer.canonical == zone:
             found.add(look.response, zone)
+        return look.answer.presence is not Presence.UNKNOWN
 
-    def _delegation(self, zone: DnsName, found: _Found) -> Steps[None]:
+    def _delegation(self, zone: DnsName, found: _Found) -> Steps[bool]:
         """The NS set that the parent zone has for the child (RFC 1034 section 4.2.1).
 
         A server that holds both zones answers from the child, which is as good.  If the parent
-        can't be asked, the apex alone counts.
+        can't be asked, the apex alone counts, and what was known of the delegation stays.
         """
         if zone == ROOT:
-            return
+            return True
         parent = yield from self.apex_above(parent_of(zone))
-        if parent is None:
-            return
-        names = (yield from self.resolver.lookup(NS, parent)).records
-        resolved = yield from together([self._addresses(name) for name in names])
-        todo = sorted({address for own, _ in resolved for address in own})
+        names = () if parent is None else (yield from self.resolver.lookup(NS, parent)).records
+        hosts = yield from together([self._host(name) for name in names])
+        todo = sorted({address for host in hosts for address in host.addresses})
         for wave in range(_PARENT_WAVES):
             part = todo[wave * _PARENT_WAVE : (wave + 1) * _PARENT_WAVE]
             replies = yield from together(
@@ -231,17 +259,45 @@ class Zones:
             ]
             for reply in useful:
                 found.add(reply, zone)
-            if useful or not part:
-                return
+            if useful:
+                return True
+        found.unresolved.add(Unresolved(zone, NS.word))
+        return False
 
-    def _addresses(self, name: Hostname) -> Steps[tuple[set[str], str]]:
-        """A and AAAA of a name server, and words for why there is none."""
+    def _host(self, name: Hostname) -> Steps[_Host]:
+        """A and AAAA of a name server."""
         own = name.dns_name
         a, aaaa = yield from together(
             [self.resolver.lookup(A, own), self.resolver.lookup(AAAA, own)]
         )
-        words = "; ".join(
-            f"{kind.word}: {answer.detail or answer.presence.value}"
-            for kind, answer in ((A, a), (AAAA, aaaa))
+        answers = ((A, a), (AAAA, aaaa))
+        return _Host(
+            addresses=frozenset({*a.records, *aaaa.records}),
+            ttls=tuple(answer.ttl for _, answer in answers if answer.ttl is not None),
+            unresolved=tuple(
+                Unresolved(own, kind.word)
+                for kind, answer in answers
+                if answer.presence is Presence.UNKNOWN
+            ),
+            words="; ".join(
+                f"{kind.word}: {answer.detail or answer.presence.value}" for kind, answer in answers
+            ),
         )
-        return {*a.records, *aaaa.records}, words
+
+
+def _zone_servers(zone: DnsName, found: _Found, replies: Mapping[str, Reply]) -> ZoneServers:
+    pairs = ((name, found.addresses.get(name, ())) for name in sorted(found.names))
+    return ZoneServers(
+        zone=zone,
+        names=frozenset(found.names),
+        ttl=seconds(max(found.ttls, default=None)),
+        servers=tuple(sorted(Server(name, a) for name, addresses in pairs for a in addresses)),
+        unaddressed=tuple(
+            (name, found.words.get(name, "not looked up"))
+            for name in sorted(found.names)
+            if not found.addresses.get(name)
+        ),
+        silent={a: reply for a, reply in replies.items() if isinstance(reply, Failure)},
+        address_ttl=max(found.address_ttls, default=None),
+        unresolved=frozenset(found.unresolved),
+    )

@@ -103,6 +103,22 @@ class ServerOutcome(enum.Enum):
     UNREACHABLE = "no answer"
     NO_ROUTE = "no route"  # this host lacks the address family: says nothing of the server
     LAME = "not authoritative"  # REFUSED, SERVFAIL, NOTAUTH, or an answer without AA
+    UNRESOLVED = "not looked up"  # it was a server's address, and whether it still is wasn't said
+    FELL_SILENT = "no answer any more"  # it answered at an earlier look
+
+
+_OWED = (ServerOutcome.UNRESOLVED, ServerOutcome.FELL_SILENT)
+
+
+class Unresolved(NamedTuple):
+    """A question about the servers of a zone that got no answer.
+
+    ``rdtype`` is "NS" where the delegation of the zone ``name`` could not be read, "A" or "AAAA"
+    where the addresses of the name server ``name`` could not.
+    """
+
+    name: DnsName
+    rdtype: str
 
 
 class ServerAnswer(NamedTuple):
@@ -127,6 +143,11 @@ class ServerAnswer(NamedTuple):
         """Whether the server said what it has."""
         return self.outcome in (ServerOutcome.ANSWERED, ServerOutcome.LEADS_ON)
 
+    @property
+    def owed(self) -> bool:
+        """Whether it holds what nobody knows, whatever other addresses of its name say."""
+        return self.outcome in _OWED
+
 
 class AliasObservation(NamedTuple):
     """One alias on the way, as the servers of the zone that holds it have it.
@@ -141,16 +162,20 @@ class AliasObservation(NamedTuple):
     name_servers: frozenset[Hostname]
     ns_ttl: timedelta | None
     servers: tuple[ServerAnswer, ...]
+    address_ttl: timedelta | None = None
+    unresolved: frozenset[Unresolved] = frozenset()
 
 
 class OwnerObservation(NamedTuple):
     """Everything seen of one TLSA owner name at one time.
 
     ``zone`` holds the RRset (CNAMEs followed); None if it could not be found.  ``name_servers`` are
-    the NS names of the delegation and of the zone's apex together, ``ns_ttl`` the larger TTL of
-    those RRsets; ``servers`` has an entry for each of their addresses.  A name server without an
-    address has an entry with the address "" and outcome UNREACHABLE.  ``aliases`` has an entry for
-    each alias of the answer.
+    the NS names of the delegation and of the zone's apex together, ``ns_ttl`` the largest TTL of
+    those RRsets; ``servers`` has an entry for each address that the parent's glue, the resolver or
+    the servers themselves give for them, ``address_ttl`` is the largest TTL of these.  A name
+    server without an address has an entry with the address "" and outcome UNREACHABLE.
+    ``unresolved`` is what could not be found out of them.  ``aliases`` has an entry for each alias
+    of the answer.
     """
 
     owner: DnsName
@@ -160,6 +185,8 @@ class OwnerObservation(NamedTuple):
     ns_ttl: timedelta | None = None
     servers: tuple[ServerAnswer, ...] = ()
     aliases: tuple[AliasObservation, ...] = ()
+    address_ttl: timedelta | None = None
+    unresolved: frozenset[Unresolved] = frozenset()
 
     @property
     def all_name_servers(self) -> frozenset[Hostname]:
@@ -167,10 +194,16 @@ class OwnerObservation(NamedTuple):
         return self.name_servers.union(*(alias.name_servers for alias in self.aliases))
 
     @property
-    def longest_ns_ttl(self) -> timedelta | None:
-        """The largest TTL of these NS RRsets."""
-        ttls = (self.ns_ttl, *(alias.ns_ttl for alias in self.aliases))
+    def route_ttl(self) -> timedelta | None:
+        """The largest TTL of these NS RRsets, and of the servers' addresses and glue."""
+        ttls = [self.ns_ttl, self.address_ttl]
+        ttls += [ttl for alias in self.aliases for ttl in (alias.ns_ttl, alias.address_ttl)]
         return max((ttl for ttl in ttls if ttl is not None), default=None)
+
+    @property
+    def all_unresolved(self) -> frozenset[Unresolved]:
+        """What could not be found out of the servers of all zones on the way."""
+        return self.unresolved.union(*(alias.unresolved for alias in self.aliases))
 
     @property
     def all_servers(self) -> tuple[ServerAnswer, ...]:
@@ -179,13 +212,17 @@ class OwnerObservation(NamedTuple):
 
     @property
     def unheard(self) -> frozenset[Hostname]:
-        """Name servers of which no address said what it has of its part of the way."""
+        """Name servers of which no address said what it has of its part of the way.
+
+        Or one did, and another that owes its word didn't.
+        """
         parts = [(self.name_servers, self.servers)]
         parts += [(alias.name_servers, alias.servers) for alias in self.aliases]
         return frozenset(
             name
             for names, servers in parts
-            for name in names - {one.server.name for one in servers if one.heard}
+            for name in names - ({one.server.name for one in servers if one.heard})
+            | {one.server.name for one in servers if one.owed}
         )
 
     @property
@@ -195,6 +232,6 @@ class OwnerObservation(NamedTuple):
 
     @property
     def heard_all(self) -> bool:
-        """Whether the resolver and at least one address of every server gave an answer."""
+        """Whether the resolver, every server and each address that owes its word answered."""
         known = self.answer.presence is not Presence.UNKNOWN
         return known and self.heard_any and not self.unheard

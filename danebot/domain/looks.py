@@ -10,10 +10,11 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from danebot.domain.dns import OwnerObservation, Presence, ServerOutcome
-from danebot.domain.memory import Awaiting, Memory, OwnerMemory, Route, TtlSighting, Witness
+from danebot.domain.dns import OwnerObservation, ServerOutcome
+from danebot.domain.memory import Awaiting, Memory, OwnerMemory, TtlSighting, Witness
 from danebot.domain.rrsets import explained, remember_rrsets, watched_since
 from danebot.domain.schedule import remember_current
+from danebot.domain.servers import Move, completed, moved_to, remember_route
 from danebot.domain.sight import Observations, Obstacle, Seen, Sight, look_all, together
 from danebot.domain.watched import watch
 
@@ -29,6 +30,7 @@ def remember(
     memory: Memory, state: LineageState, observations: Observations, now: datetime
 ) -> Memory:
     """Fold one look into the memory: TTLs, routes, and since when the awaited key is seen."""
+    observations = completed(observations, memory)
     owners = dict(memory.owners)
     moved = led_elsewhere = False
     before = memory.awaiting
@@ -36,9 +38,13 @@ def remember(
     for name, observation in observations.items():
         old = owners.get(name, OwnerMemory())
         owners[name] = new = _remember_owner(old, observation, now, keep_all=there)
-        if old.route is not None and new.route is not None and new.route != old.route:
-            moved = True
-            led_elsewhere = led_elsewhere or new.route.canonical != old.route.canonical
+        match moved_to(old.route, new.route):
+            case Move.ELSEWHERE:
+                moved = led_elsewhere = True
+            case Move.LOST | Move.GAINED:
+                moved = True
+            case Move.NONE:
+                pass
     if before is not None and led_elsewhere:  # nothing is known of what was there before
         before = before._replace(unseen_at=None)
     ttls = tuple(sighting for one in owners.values() for sighting in one.sightings)
@@ -53,16 +59,7 @@ def remember(
 def _remember_owner(
     old: OwnerMemory, observation: OwnerObservation, now: datetime, *, keep_all: bool
 ) -> OwnerMemory:
-    route, route_ttl, until = old.route, old.route_ttl, old.old_route_until
-    ns_ttl = observation.longest_ns_ttl
-    ns_ttls = [ttl for ttl in (route_ttl, ns_ttl) if ttl is not None]
-    if observation.name_servers and observation.answer.presence is not Presence.UNKNOWN:
-        route = Route(observation.answer.canonical, observation.all_name_servers)
-    if old.route is not None and route != old.route:
-        until = max(now + max(ns_ttls, default=_NOTHING), until or now)
-        route_ttl = ns_ttl
-    else:
-        route_ttl = max(ns_ttls, default=None)
+    route, route_ttl, until = remember_route(old, observation, now)
     sightings = _remember_ttls(old, observation, now, keep_all=keep_all)
     routed = old._replace(old_route_until=until)
     rrsets, since = remember_rrsets(routed, observation, now), watched_since(old, observation, now)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
+from danebot.domain.dns import Server
 from danebot.domain.names import DnsName, Hostname
 from danebot.domain.outcomes import Outcome
 from danebot.domain.tlsa import Required, TlsaRecord
@@ -31,10 +32,14 @@ class TtlSighting(NamedTuple):
 
 
 class Route(NamedTuple):
-    """Where an owner's RRset is found: the name after CNAMEs, and the servers of the way there."""
+    """Where an owner's RRset is found: the name after CNAMEs, and the servers of the way there.
+
+    ``addresses`` are sorted; () in memories that knew of names alone.
+    """
 
     canonical: DnsName
     name_servers: frozenset[Hostname]
+    addresses: tuple[Server, ...] = ()
 
 
 class Witness(enum.Enum):
@@ -65,7 +70,8 @@ class OwnerMemory(NamedTuple):
     """What was observed of one TLSA owner.
 
     After a change of route, resolvers may keep to the old one until ``old_route_until``.
-    ``route_ttl`` is the largest NS TTL seen since the route is this one.  ``rrsets`` are those that
+    ``route_ttl`` is the largest TTL of its NS, address and glue RRsets seen since the route is this
+    one.  ``rrsets`` are those that
     a cache may hold; nothing is known of any before ``watched_since``.
     """
 

@@ -35,6 +35,7 @@ from danebot.domain.schedule import (
     wants_next_key,
     wants_rollover,
 )
+from danebot.domain.servers import completed
 from danebot.domain.sight import (
     Observations,
     Obstacle,
@@ -153,6 +154,7 @@ def plan(observation: Observation, memory: Memory, policy: Policy, now: datetime
     ``memory`` must already hold this observation (see `remember`).  Nothing is planned on what
     could not be seen.
     """
+    observation = observation._replace(owners=completed(observation.owners, memory))
     state = observation.state
     serving = state.serving
     current = look_all(state.required or (), serving.key, observation.owners) if serving else ()

@@ -167,6 +167,7 @@ def _server_gaps(
 ) -> Iterable[Gap]:
     """Every address that answers must have it, and of every server one address must answer.
 
+    So must each that owes its word: one that merely wasn't looked up, or that answered before.
     An address that leads on as the resolver was led need not: others are asked what is there.
     """
     by_name: dict[str, list[ServerAnswer]] = {name.text: [] for name in sorted(name_servers)}
@@ -181,6 +182,10 @@ def _server_gaps(
                 yield Gap(Obstacle.SERVER_LACKS, str(answer.server), answer.detail)
             elif _overruled(record, strongest, answer.records):
                 yield Gap(Obstacle.OVERRULED, str(answer.server))
+        for answer in answers if heard else ():
+            if answer.owed:
+                words = answer.detail or answer.outcome.value
+                yield Gap(Obstacle.SERVER_SILENT, str(answer.server), words)
         if not heard:
             words = "; ".join(
                 f"{a.server.address or 'no address'}: {a.detail or a.outcome.value}"

@@ -25,6 +25,7 @@ from danebot.domain.retire import (
     retire,
 )
 from danebot.domain.rollover import Observation, Plan, after_plan, plan
+from danebot.domain.servers import completed
 from danebot.domain.watched import let_go_of_gone, protecting
 from danebot.errors import DanebotError, TreeError
 
@@ -126,7 +127,7 @@ def view(
 ) -> LineageView:
     """Plan and assess one lineage on what was seen."""
     now = context.clock()
-    mine = {owner: seen[owner] for owner in state.owners if owner in seen}
+    mine = completed({owner: seen[owner] for owner in state.owners if owner in seen}, old)
     state = anchored(state, mine, now)
     policy = context.settings.policy(state.name)
     memory = retire(remember(old, state, mine, now), state, mine, now)

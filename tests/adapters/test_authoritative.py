@@ -32,6 +32,7 @@ from danebot.domain.dns import (
     Server,
     ServerAnswer,
     ServerOutcome,
+    Unresolved,
 )
 from danebot.domain.names import DnsName, Hostname
 from danebot.domain.tlsa import TlsaRecord
@@ -340,6 +341,66 @@ def test_glue_stands_in_for_addresses_that_cannot_be_resolved(world: World) -> N
         ZONE, "NS", authority=NS_LINES, additional=("ns2.example.test 60 A 127.0.0.3",), flags="QR"
     )
     assert at(world.observe(), "127.0.0.3").outcome is ServerOutcome.ANSWERED
+
+
+def test_stale_glue_is_asked_beside_the_address_that_the_resolver_knows(world: World) -> None:
+    glue = ("ns2.example.test 86400 A 127.0.0.4",)
+    world.parent.say(ZONE, "NS", authority=NS_LINES, additional=glue, flags="QR")
+    world.parent.say(OWNER, "TLSA", tlsa(NEW), flags=AUTHORITATIVE)
+    seen = world.observe()
+    assert [(s.server.name.text, s.server.address) for s in seen.servers] == [
+        ("ns1.example.test", "127.0.0.2"),
+        ("ns2.example.test", "127.0.0.3"),
+        ("ns2.example.test", "127.0.0.4"),
+    ]
+    assert at(seen, "127.0.0.4").records == (record(NEW),)
+    assert (seen.ns_ttl, seen.address_ttl) == (timedelta(hours=1), timedelta(days=1))
+    assert seen.route_ttl == timedelta(days=1)
+
+
+def test_addresses_that_the_servers_give_of_each_other_are_asked(world: World) -> None:
+    beside = ("ns1.example.test 7200 A 127.0.0.4",)
+    world.ns2.say(ZONE, "NS", *NS_LINES, additional=beside, flags=AUTHORITATIVE)
+    world.parent.say(OWNER, "TLSA", tlsa(NEW), flags=AUTHORITATIVE)
+    seen = world.observe()
+    assert at(seen, "127.0.0.4") == ServerAnswer(
+        Server(Hostname("ns1.example.test"), "127.0.0.4"),
+        ServerOutcome.ANSWERED,
+        (record(NEW),),
+        ttl=timedelta(seconds=300),
+    )
+    assert seen.address_ttl == timedelta(hours=2)
+
+
+def test_addresses_of_others_beside_an_answer_do_not_count(world: World) -> None:
+    beside = ("evil.test 60 A 127.0.0.4",)
+    world.ns2.say(ZONE, "NS", *NS_LINES, additional=beside, flags=AUTHORITATIVE)
+    assert {s.server.address for s in world.observe().servers} == {"127.0.0.2", "127.0.0.3"}
+
+
+def test_the_address_ttl_is_not_what_is_left_in_the_cache(world: World) -> None:
+    own = "ns2.example.test"
+    signed = signature(own, "A", 86400)
+    world.resolver.say(own, "A", f"{own} 17 A 127.0.0.3", signed)
+    assert world.observe().address_ttl == timedelta(days=1)
+
+
+@pytest.mark.parametrize("rdtype", ["A", "AAAA"])
+def test_addresses_that_cannot_be_resolved_are_told(world: World, rdtype: str) -> None:
+    assert world.observe().unresolved == frozenset()
+    world.resolver.say("ns2.example.test", rdtype, rcode="SERVFAIL")
+    assert world.observe().unresolved == {Unresolved(DnsName("ns2.example.test"), rdtype)}
+
+
+def test_a_delegation_that_cannot_be_read_is_told(world: World) -> None:
+    world.patience = 0.4
+    world.parent.keep_silent(ZONE, "NS")
+    assert world.observe().unresolved == {Unresolved(DnsName(ZONE), "NS")}
+
+
+def test_a_parent_zone_that_cannot_be_found_is_told(world: World) -> None:
+    world.resolver.say("test", "SOA", rcode="SERVFAIL")
+    assert world.observe().unresolved == {Unresolved(DnsName(ZONE), "NS")}
 
 
 def test_a_server_without_address_is_unreachable(world: World) -> None:

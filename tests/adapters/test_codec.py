@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from danebot.adapters.codec import decode, encode, field_names
+from danebot.domain.dns import Server
 from danebot.domain.memory import (
     Awaiting,
     Memory,
@@ -154,7 +155,8 @@ def test_the_forms_are_those_that_are_promised() -> None:
         lines=(Required(MatchingType.SHA2_256, DnsName("_25._tcp.mx.test")),),
         witness=Witness.SERVERS,
     )
-    route = Route(DnsName("b.test"), frozenset({Hostname("ns2.test"), Hostname("ns1.test")}))
+    ns1, ns2 = Hostname("ns1.test"), Hostname("ns2.test")
+    route = Route(DnsName("b.test"), frozenset({ns2, ns1}), (Server(ns1, "192.0.2.1"),))
     rrset = RRsetSighting((TlsaRecord(2, 1, 1, b"\x01"),), timedelta(hours=1), T0)
     owner = OwnerMemory((TtlSighting(timedelta(seconds=300), T0),), route, rrsets=(rrset,))
     document = encode(Memory({DnsName("a.test"): owner}, awaiting))
@@ -174,7 +176,11 @@ def test_the_forms_are_those_that_are_promised() -> None:
     assert document["owners"] == {
         "a.test": {
             "sightings": [{"ttl": 300.0, "first": "2026-06-01T12:00:00+00:00", "until": None}],
-            "route": {"canonical": "b.test", "name_servers": ["ns1.test", "ns2.test"]},
+            "route": {
+                "canonical": "b.test",
+                "name_servers": ["ns1.test", "ns2.test"],
+                "addresses": [{"name": "ns1.test", "address": "192.0.2.1"}],
+            },
             "route_ttl": None,
             "old_route_until": None,
             "rrsets": [
@@ -198,6 +204,8 @@ def test_an_older_and_a_newer_document_stay_readable() -> None:
     assert decode(Awaiting, older) == Awaiting(b"\0", T0)
     assert decode(Awaiting, {**older, "of_tomorrow": [1, {"a": 2}]}) == Awaiting(b"\0", T0)
     assert decode(Memory, {}) == Memory()
+    route = {"canonical": "b.test", "name_servers": ["ns1.test"]}
+    assert decode(Route, route) == Route(DnsName("b.test"), frozenset({Hostname("ns1.test")}))
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,7 @@ from danebot.domain.dns import (
     Server,
     ServerAnswer,
     ServerOutcome,
+    Unresolved,
 )
 from danebot.domain.keys import Chain, PublicKey
 from danebot.domain.keytype import KeyType
@@ -111,6 +112,9 @@ def look(
     negative: timedelta = HOUR,
     ttls: Mapping[str, timedelta] | None = None,
     ns_ttl: timedelta | None = HOUR,
+    addresses: Mapping[str, Sequence[str]] | None = None,
+    address_ttl: timedelta | None = HOUR,
+    unresolved: Sequence[tuple[str, str]] = (),
     aliases: Sequence[tuple[DnsName, timedelta]] = (),
     security: Security = Security.SECURE,
     mtypes: Sequence[int] = (1,),
@@ -118,15 +122,19 @@ def look(
     """One look at an owner whose RRset holds the records of ``keys``.
 
     ``at`` names the servers: None for the same records, other keys, or no answer.  ``resolver``
-    are the keys that the resolver's answer has, if others.  ``ttls`` are single servers' own.
+    are the keys that the resolver's answer has, if others.  ``ttls`` are single servers' own;
+    ``addresses`` those of single servers, if others; ``unresolved`` names and types.
     """
     own_ttls = ttls or {}
+    own_addresses = addresses or {}
 
     def records(names: Sequence[str]) -> tuple[TlsaRecord, ...]:
         return tuple(record(name, mtype) for name in names for mtype in mtypes)
 
-    def answered(server: str, there: Sequence[str] | ServerOutcome | None) -> ServerAnswer:
-        where = Server(Hostname(f"{server}.example.org"), "192.0.2.1")
+    def answered(
+        server: str, address: str, there: Sequence[str] | ServerOutcome | None
+    ) -> ServerAnswer:
+        where = Server(Hostname(f"{server}.example.org"), address)
         if isinstance(there, ServerOutcome):
             return ServerAnswer(where, there)
         found = records(keys if there is None else there)
@@ -159,7 +167,13 @@ def look(
         zone=DnsName("example.org"),
         name_servers=frozenset(Hostname(f"{name}.example.org") for name in at),
         ns_ttl=ns_ttl,
-        servers=tuple(answered(name, there) for name, there in at.items()),
+        servers=tuple(
+            answered(name, address, there)
+            for name, there in at.items()
+            for address in own_addresses.get(name, ("192.0.2.1",))
+        ),
+        address_ttl=address_ttl,
+        unresolved=frozenset(Unresolved(DnsName(name), rdtype) for name, rdtype in unresolved),
     )
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from danebot.domain.dns import OwnerObservation, Presence, ServerOutcome
+from danebot.domain.dns import OwnerObservation, Presence, ServerAnswer
 from danebot.domain.lineage import KeyFile, LineageState
 from danebot.domain.looks import remember
 from danebot.domain.memory import Memory, OwnerMemory, TtlSighting
@@ -85,9 +85,14 @@ def _first_server(one: OwnerObservation) -> OwnerObservation:
     )
 
 
+def _none_silent(servers: tuple[ServerAnswer, ...]) -> tuple[ServerAnswer, ...]:
+    """What is silent is taken to have what the first that answers has."""
+    heard = [s for s in servers if s.heard]
+    return tuple(s if s in heard else heard[0]._replace(server=s.server) for s in servers if heard)
+
+
 def _heard_servers(one: OwnerObservation) -> OwnerObservation:
-    heard = tuple(s for s in one.servers if s.outcome is ServerOutcome.ANSWERED)
-    return one._replace(servers=heard, name_servers=frozenset(s.server.name for s in heard))
+    return one._replace(servers=_none_silent(one.servers))
 
 
 FIRST_SERVER_ONLY = unaware(_first_server)
@@ -104,13 +109,7 @@ ANY_ANSWER_OF_THE_RESOLVER = unaware(
 ALIAS_SERVERS_PASSED_OVER = unaware(lambda one: one._replace(aliases=()))
 SILENT_ALIAS_SERVERS_PASSED_OVER = unaware(
     lambda one: one._replace(
-        aliases=tuple(
-            alias._replace(
-                servers=tuple(s for s in alias.servers if s.heard),
-                name_servers=frozenset(s.server.name for s in alias.servers if s.heard),
-            )
-            for alias in one.aliases
-        )
+        aliases=tuple(alias._replace(servers=_none_silent(alias.servers)) for alias in one.aliases)
     )
 )
 
@@ -279,6 +278,15 @@ NO_UNSEEN_TTL = policed(lambda policy: policy._replace(unseen_ttl=timedelta(0)))
 # ---- routes ---------------------------------------------------------------------------------
 
 SERVERS_NEVER_CHANGE = unaware(lambda one: one._replace(name_servers=frozenset()))
+ADDRESSES_NEVER_CHANGE = unaware(
+    lambda one: one._replace(
+        servers=tuple(
+            s._replace(server=s.server._replace(address="192.0.2.1")) for s in one.servers
+        )
+    )
+)
+NO_ADDRESS_TTL = unaware(lambda one: one._replace(address_ttl=None))
+UNRESOLVED_IS_GONE = unaware(lambda one: one._replace(unresolved=frozenset()))
 NO_NS_TTL = unaware(lambda one: one._replace(ns_ttl=None))
 NO_NS_TTL_OF_ALIASES = unaware(
     lambda one: one._replace(aliases=tuple(a._replace(ns_ttl=None) for a in one.aliases))

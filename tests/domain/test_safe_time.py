@@ -364,6 +364,48 @@ def the_ns_ttl_is_lowered_before_the_servers_change(rules: Rules) -> None:
     first_safe(wait, T0 + 2 * DAY + 4 * HOUR, moved)
 
 
+def a_server_moves_to_another_address(rules: Rules) -> None:
+    """Who has the old address in the cache, or as glue, asks there for as long as its TTL says."""
+    moved = look("old", "new", addresses={"ns2": ["192.0.2.7"]})
+    wait = Wait(rules)
+    wait.look(T0, look("old", address_ttl=2 * DAY))
+    wait.look(T0 + HOUR, look("old", "new"))
+    wait.look(T0 + 2 * HOUR, moved)
+    first_safe(wait, T0 + 2 * DAY + 4 * HOUR, moved)
+
+
+def a_server_has_one_more_address(rules: Rules) -> None:
+    """It may have answered others without the record until now; nobody asks where none is."""
+    more = look("old", "new", addresses={"ns2": ["192.0.2.1", "192.0.2.7"]})
+    wait = Wait(rules)
+    wait.look(T0, look("old"))
+    wait.look(T0 + HOUR, look("old", "new"))
+    wait.look(T0 + 2 * HOUR, more)
+    first_safe(wait, T0 + 4 * HOUR, more)
+
+
+def addresses_are_not_resolved_for_a_while(rules: Rules) -> None:
+    """Silence is no absence: then the address still counts, and nobody asked it."""
+    both = {"ns2": ["192.0.2.1", "2001:db8::7"]}
+    lacking = look("old", "new", unresolved=[("ns2.example.org", "AAAA")])
+    wait = Wait(rules)
+    wait.look(T0, look("old", addresses=both))
+    wait.look(T0 + HOUR, lacking)
+    assert not wait.promotes(T0 + 9 * HOUR, lacking)
+    wait.look(T0 + 10 * HOUR, look("old", "new", addresses=both))
+    first_safe(wait, T0 + 12 * HOUR, look("old", "new", addresses=both))
+
+
+def a_delegation_is_not_read_for_a_while(rules: Rules) -> None:
+    lacking = look("old", "new", at={"ns1": None}, unresolved=[("example.org", "NS")])
+    wait = Wait(rules)
+    wait.look(T0, look("old"))
+    wait.look(T0 + HOUR, lacking)
+    assert not wait.promotes(T0 + 9 * HOUR, lacking)
+    wait.look(T0 + 10 * HOUR, look("old", "new"))
+    first_safe(wait, T0 + 12 * HOUR, look("old", "new"))
+
+
 def an_alias_leads_elsewhere(rules: Rules) -> None:
     moved = look("old", "new", aliases=((ELSEWHERE, 6 * HOUR),))
     wait = Wait(rules, policy=SHORT_GUESS)
@@ -545,6 +587,11 @@ CLAUSES = (
     Clause(the_servers_of_an_alias_change, mutants.NO_NS_TTL_OF_ALIASES),
     Clause(the_servers_change_before_the_record_comes, mutants.OLD_ROUTE_PRUNED),
     Clause(the_ns_ttl_is_lowered_before_the_servers_change, mutants.LAST_NS_TTL_ONLY),
+    Clause(a_server_moves_to_another_address, mutants.ADDRESSES_NEVER_CHANGE),
+    Clause(a_server_moves_to_another_address, mutants.NO_ADDRESS_TTL),
+    Clause(a_server_has_one_more_address, mutants.ADDRESSES_NEVER_CHANGE),
+    Clause(addresses_are_not_resolved_for_a_while, mutants.UNRESOLVED_IS_GONE),
+    Clause(a_delegation_is_not_read_for_a_while, mutants.UNRESOLVED_IS_GONE),
     Clause(an_alias_leads_elsewhere, mutants.ALIASES_NEVER_CHANGE),
     Clause(the_record_is_there_at_the_first_look, mutants.NO_UNSEEN_TTL),
     Clause(the_record_is_there_but_not_secure_at_the_first_look, mutants.NO_UNSEEN_TTL),

@@ -1,0 +1,116 @@
+"""The servers that resolvers may ask for an owner's RRset, and what it means when they change.
+
+A resolver starts from the parent's glue and goes on with what the servers tell it: names and
+addresses, each as long as its TTL says (RFC 1034 section 5.3.3, RFC 2181 section 5.4.1).  So a
+server is lost when its name goes, and likewise when an address of it does.  Silence is no absence:
+what could not be looked up this time is where it was.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, NamedTuple
+
+from danebot.domain.dns import OwnerObservation, Presence, Server, ServerAnswer, ServerOutcome
+from danebot.domain.memory import Memory, OwnerMemory, Route
+
+if TYPE_CHECKING:
+    from danebot.domain.sight import Observations
+
+_NOTHING = timedelta(0)
+
+
+class Move(enum.Enum):
+    """What became of a route from one look to the next."""
+
+    NONE = "none"
+    GAINED = "more servers or addresses"
+    LOST = "a server or an address gone"
+    ELSEWHERE = "led to another name"
+
+
+class RouteMemory(NamedTuple):
+    """The route after a look, with the fields of `OwnerMemory`."""
+
+    route: Route | None
+    route_ttl: timedelta | None
+    old_route_until: datetime | None
+
+
+def moved_to(old: Route | None, new: Route | None) -> Move:
+    """What lies between two routes; NONE where one isn't known.
+
+    Memories that knew of names alone have no addresses that could be lost.
+    """
+    if old is None or new is None:
+        return Move.NONE
+    if old.canonical != new.canonical:
+        return Move.ELSEWHERE
+    before, after = set(old.addresses), set(new.addresses)
+    if not old.name_servers <= new.name_servers or not before <= after:
+        return Move.LOST
+    more = bool(before) and before < after
+    return Move.GAINED if more or old.name_servers < new.name_servers else Move.NONE
+
+
+def remember_route(old: OwnerMemory, observation: OwnerObservation, now: datetime) -> RouteMemory:
+    """Fold one look, as `completed`, into what is known of the route.
+
+    Who still has what is lost in the cache asks there for the largest of the old TTLs.
+    """
+    route, until = old.route, old.old_route_until
+    ttls = [ttl for ttl in (old.route_ttl, observation.route_ttl) if ttl is not None]
+    if observation.name_servers and observation.answer.presence is not Presence.UNKNOWN:
+        route = _route(observation)
+    match moved_to(old.route, route):
+        case Move.LOST | Move.ELSEWHERE:
+            until = max(now + max(ttls, default=_NOTHING), until or now)
+            return RouteMemory(route, observation.route_ttl, until)
+        case Move.NONE | Move.GAINED:
+            return RouteMemory(route, max(ttls, default=None), until)
+
+
+def _route(observation: OwnerObservation) -> Route:
+    servers = {answer.server for answer in observation.all_servers if answer.server.address}
+    return Route(observation.answer.canonical, observation.all_name_servers, tuple(sorted(servers)))
+
+
+def completed(observations: Observations, memory: Memory) -> Observations:
+    """One look with the servers that it had to leave out, by what is remembered of each owner."""
+    return {
+        name: _completed(one, memory.owners.get(name, OwnerMemory()))
+        for name, one in observations.items()
+    }
+
+
+def _completed(observation: OwnerObservation, old: OwnerMemory) -> OwnerObservation:
+    route = old.route
+    if route is None or observation.answer.presence is Presence.UNKNOWN:
+        return observation
+    if route.canonical != observation.answer.canonical:
+        return observation
+    left_out = tuple(_left_out(observation, route))
+    if not left_out:
+        return observation
+    return observation._replace(
+        name_servers=observation.name_servers | {one.server.name for one in left_out},
+        servers=observation.servers + left_out,
+    )
+
+
+def _left_out(observation: OwnerObservation, route: Route) -> Iterator[ServerAnswer]:
+    """The servers of the former route of which nobody said whether they still are some."""
+    failed = observation.all_unresolved
+    undelegated = any(one.rdtype == "NS" for one in failed)
+    addresses = {(one.name, one.rdtype) for one in failed}
+    known = {answer.server for answer in observation.all_servers}
+    for server in route.addresses:
+        family = "AAAA" if ":" in server.address else "A"
+        unsaid = undelegated or (server.name.dns_name, family) in addresses
+        if unsaid and server not in known:
+            yield ServerAnswer(server, ServerOutcome.UNRESOLVED)
+    for name in route.name_servers - observation.all_name_servers if undelegated else ():
+        if all(server.name != name for server in route.addresses):
+            yield ServerAnswer(Server(name, ""), ServerOutcome.UNRESOLVED)

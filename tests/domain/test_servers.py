@@ -1,0 +1,82 @@
+"""Routes: what is lost, what is gained, and what merely could not be looked up."""
+
+from __future__ import annotations
+
+import pytest
+
+from danebot.domain.dns import Server, ServerOutcome
+from danebot.domain.memory import Memory, OwnerMemory, Route
+from danebot.domain.names import DnsName, Hostname
+from danebot.domain.servers import Move, completed, moved_to, remember_route
+from domain.builders import DAY, HOUR, MX, OTHER, T0, look, seen
+
+NS1, NS2, NS3 = (Hostname(f"ns{n}.example.org") for n in (1, 2, 3))
+A1, A2, A3 = (Server(NS1, "192.0.2.1"), Server(NS2, "192.0.2.1"), Server(NS2, "2001:db8::7"))
+BOTH = Route(MX, frozenset({NS1, NS2}), (A1, A2))
+DUAL = look("old", addresses={"ns2": ["192.0.2.1", "2001:db8::7"]})
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "move"),
+    [
+        (None, BOTH, Move.NONE),
+        (BOTH, None, Move.NONE),
+        (BOTH, BOTH, Move.NONE),
+        (BOTH, BOTH._replace(canonical=OTHER), Move.ELSEWHERE),
+        (BOTH, BOTH._replace(name_servers=frozenset({NS1}), addresses=(A1,)), Move.LOST),
+        (BOTH, BOTH._replace(addresses=(A1, A3)), Move.LOST),
+        (BOTH, BOTH._replace(addresses=(A1, A2, A3)), Move.GAINED),
+        (BOTH, BOTH._replace(name_servers=frozenset({NS1, NS2, NS3})), Move.GAINED),
+        (BOTH._replace(addresses=()), BOTH, Move.NONE),  # remembered by an earlier version
+    ],
+)
+def test_moves(old: Route | None, new: Route | None, move: Move) -> None:
+    assert moved_to(old, new) is move
+
+
+def test_the_old_route_ends_with_the_largest_of_its_ttls() -> None:
+    first = remember_route(OwnerMemory(), look(ns_ttl=HOUR, address_ttl=DAY), T0)
+    assert tuple(first) == (BOTH, DAY, None)
+    later = look(ns_ttl=HOUR, address_ttl=HOUR, addresses={"ns2": ["192.0.2.7"]})
+    old = OwnerMemory(route=first.route, route_ttl=first.route_ttl)
+    found = remember_route(old, later, T0 + HOUR)
+    assert (found.route_ttl, found.old_route_until) == (HOUR, T0 + HOUR + DAY)
+
+
+def remembered() -> Memory:
+    return Memory(owners={MX: OwnerMemory(route=remember_route(OwnerMemory(), DUAL, T0).route)})
+
+
+def test_what_is_not_resolved_stays_and_is_unheard() -> None:
+    now = look("old", unresolved=[("ns2.example.org", "AAAA")])
+    assert now.unheard == frozenset()
+    one = completed(seen(now), remembered())[MX]
+    left_out = one.servers[-1]
+    assert (left_out.server, left_out.outcome) == (A3, ServerOutcome.UNRESOLVED)
+    assert one.unheard == {NS2}
+    assert not one.heard_all
+    assert completed(seen(one), remembered())[MX] == one
+
+
+@pytest.mark.parametrize(
+    "unresolved", [(), (("ns2.example.org", "A"),), (("ns1.example.org", "AAAA"),)]
+)
+def test_what_nobody_names_any_more_is_gone(unresolved: tuple[tuple[str, str], ...]) -> None:
+    now = look("old", unresolved=unresolved)
+    assert completed(seen(now), remembered())[MX] == now
+
+
+def test_where_the_delegation_is_not_read_all_servers_stay() -> None:
+    now = look("old", at={"ns1": None}, unresolved=[("example.org", "NS")])
+    one = completed(seen(now), remembered())[MX]
+    assert one.name_servers == {NS1, NS2}
+    assert one.unheard == {NS2}
+    names_alone = OwnerMemory(route=Route(MX, frozenset({NS1, NS3})))
+    one = completed(seen(now), Memory(owners={MX: names_alone}))[MX]
+    assert one.servers[-1].server == Server(NS3, "")
+    assert one.unheard == {NS3}
+
+
+def test_where_the_resolver_gives_no_answer_nothing_is_made_up() -> None:
+    now = look(owner=DnsName("_25._tcp.other.example.org"))
+    assert completed(seen(now), remembered()) == seen(now)
