@@ -37,6 +37,7 @@ CONCERN_OF = {
             "dns-unreachable",
             "server-lacks-record",
             "servers-unreachable",
+            "breaks-at-renewal",
         ),
         "tlsa",
     ),
@@ -71,10 +72,21 @@ CONCERN_OF = {
             "publish-failed",
             "publish-altered",
             "publish-lags",
+            "key-kept",
         ),
         "rollover",
     ),
-    **dict.fromkeys(("files-broken", "healed", "renewal-failed", "internal"), "renewal"),
+    **dict.fromkeys((
+            "files-broken",
+            "healed",
+            "renewal-failed",
+            "renewal-waits",
+            "not-renewed",
+            "not-run",
+            "internal",
+        ),
+        "renewal",
+    ),
 }
 """Each code belongs to one concern; one that isn't known here to ``renewal``."""
 

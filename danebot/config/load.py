@@ -152,6 +152,9 @@ def _policy(table: Table, base: Policy, shell: ShellDefaults) -> Policy:
         expiry_critical=table.take("expiry_critical", values.fraction, base.expiry_critical),
         prepublish=table.take("prepublish", values.switch, base.prepublish),
         rollover_every=table.take("rollover_every", values.occasion, base.rollover_every),
+        certificates_per_week=table.take(
+            "certificates_per_week", values.count, base.certificates_per_week
+        ),
     )
     if policy.backoff_max < policy.backoff_first:
         table.problem("backoff_max", "must not be shorter than backoff_first")

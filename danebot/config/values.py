@@ -141,6 +141,13 @@ def occasion(value: object) -> timedelta | Occasion:
         raise ConfigError(f"{exc}; or one of {words}") from exc
 
 
+def count(value: object) -> int:
+    """A whole number, 0 included."""
+    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+        raise ConfigError(f"must be a whole number, 0 or more, without quotes; {found(value)}")
+    return value
+
+
 def fraction(value: object) -> float:
     """A number between 0 and 1."""
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:

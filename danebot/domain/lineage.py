@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple
 
+from danebot.domain.renewal import RenewalRule
 from danebot.domain.tlsa import Declared
 
 if TYPE_CHECKING:
@@ -81,7 +82,8 @@ class LineageState:
     """One lineage as found: ``live`` and ``staged`` are what the links lead to.
 
     ``required`` and ``names`` are None when ``dane-ee`` or ``dnsnames`` can't be read, and empty
-    when the file is absent or empty; ``faults`` says in words what is wrong with the files.
+    when the file is absent or empty; ``faults`` says in words what is wrong with the files;
+    ``rule`` is when certbot renews it.
     ``let_go`` and ``declared`` are the operator's word in ``dane-ee``; ``remembered`` are lines
     that protect though the file lacks them, and are in ``required`` too (see `watched`).
     """
@@ -98,6 +100,7 @@ class LineageState:
     names: tuple[DnsName, ...] | None = ()
     faults: tuple[str, ...] = ()
     anchored: tuple[Anchored, ...] = ()
+    rule: RenewalRule = RenewalRule()
     let_go: frozenset[DnsName] = frozenset()
     declared: Declared = Declared.NOTHING
     remembered: tuple[Required, ...] = ()

@@ -184,10 +184,39 @@ class PastKey(NamedTuple):
 
 
 class CurrentKey(NamedTuple):
-    """Since when the key with the SPKI digest ``digest`` is the one that is served."""
+    """Since when the key with the SPKI digest ``digest`` is the one that is served.
+
+    ``certificates`` is when the last of its certificates begin, in their order.
+    """
 
     digest: bytes
     since: datetime
+    certificates: tuple[datetime, ...] = ()
+
+
+class Call(enum.Enum):
+    """What the CA is asked for."""
+
+    RENEWAL = "renewal"
+    PROMOTION = "promotion"
+    NAMES = "names"
+    REVOCATION = "revocation"
+
+
+class Result(enum.Enum):
+    """What came of asking the CA."""
+
+    BEGUN = "begun"  # nobody knows: the run was ended meanwhile
+    DONE = "done"
+    FAILED = "failed"
+
+
+class Contact(NamedTuple):
+    """One time that certbot asked the CA for this lineage."""
+
+    at: datetime
+    call: Call
+    result: Result
 
 
 class Urgency(enum.Enum):
@@ -255,3 +284,5 @@ class Memory:
     revocations: tuple[PendingRevocation, ...] = ()
     publishing: Publishing = field(default_factory=Publishing)
     watched: tuple[Required, ...] = ()
+    contacts: tuple[Contact, ...] = ()
+    renewal_failure: Failure | None = None

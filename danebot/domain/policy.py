@@ -32,7 +32,8 @@ class Policy(NamedTuple):
     find the old key gone before its records go.  ``expiry_warning`` and ``expiry_critical`` are
     fractions of a certificate's own lifetime left, since lifetimes differ and shrink.
     ``prepublish`` keeps a next key published at all times; ``rollover_every`` is the period of
-    scheduled rollovers, or what else brings them about.
+    scheduled rollovers, or what else brings them about.  ``certificates_per_week`` is how many for
+    the same names the CA issues in seven days; 0 if it doesn't count.
     """
 
     min_wait: timedelta = timedelta(days=2)
@@ -47,6 +48,7 @@ class Policy(NamedTuple):
     expiry_critical: float = 0.1
     prepublish: bool = False
     rollover_every: timedelta | Occasion = Occasion.REQUEST
+    certificates_per_week: int = 5
 
 
 def backoff(policy: Policy, failures: int) -> timedelta:

@@ -7,20 +7,23 @@ Whether a rollover is *safe* is for `rollover`; here is only whether anybody wan
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from danebot.domain.memory import CurrentKey, Memory, Request, Urgency, Witness
 from danebot.domain.policy import Occasion, Policy
+from danebot.domain.renewal import renews_at
 
 if TYPE_CHECKING:
     from danebot.domain.keys import PublicKey
     from danebot.domain.lineage import Held, LineageState
 
 _JITTER = 0.1  # of the period: hosts that were set up together don't roll over together
+_BEFORE, _BEFORE_SHORT = 0.027, 0.05
+"""The part of a lifetime by which a key for the next certificate is taken before certbot would
+renew by itself; certificates of less than ten days have fewer daily runs."""
 _SHORT_LIVED = timedelta(days=10)
-_LEFT, _LEFT_SHORT = 0.36, 0.55
-"""What is left of a lifetime when a key for the next certificate is taken: a little before certbot
-renews by itself, which is with a third left, or a half where the whole is less than ten days."""
+_CERTIFICATES = 4  # of the current key, that are remembered
 
 
 def standing(policy: Policy) -> bool:
@@ -43,11 +46,32 @@ def rollover_at(state: LineageState, memory: Memory, policy: Policy) -> datetime
         spread = int.from_bytes(serving.key.digest[:4]) / 2**32  # as good as a die, and it stays
         return since + policy.rollover_every * (1 - _JITTER * spread)
     if policy.rollover_every is Occasion.RENEWAL:
-        chain = serving.chain
-        lifetime = chain.not_after - chain.not_before
-        left = _LEFT_SHORT if lifetime < _SHORT_LIVED else _LEFT
-        return chain.not_after - lifetime * left
+        return _before_certbot(state, serving, memory)
     return None
+
+
+def _before_certbot(state: LineageState, serving: Held, memory: Memory) -> datetime | None:
+    """A little before certbot would renew by its rule, or sooner where it did so before.
+
+    The CA may have it renew earlier than any file says (ARI, RFC 9773).
+    """
+    chain = serving.chain
+    lifetime = chain.not_after - chain.not_before
+    short = lifetime < _SHORT_LIVED
+    times = [renews_at(chain, state.rule)]
+    known = memory.current
+    if known is not None and known.digest == serving.key.digest:
+        ages = [later - earlier for earlier, later in pairwise(known.certificates)]
+        times += [chain.not_before + age for age in ages]
+    due = min((time for time in times if time is not None), default=None)
+    if due is None:
+        return None
+    return max(due - lifetime * (_BEFORE_SHORT if short else _BEFORE), chain.not_before)
+
+
+def renewals_with_one_key(memory: Memory) -> int:
+    """How often the certificate was renewed in a row, as far as is remembered, with its key."""
+    return max(len(memory.current.certificates) - 1, 0) if memory.current is not None else 0
 
 
 def renewal_due(serving: Held) -> datetime:
@@ -69,12 +93,17 @@ def _served_since(serving: Held, memory: Memory) -> datetime:
 
 
 def remember_current(memory: Memory, state: LineageState, now: datetime) -> CurrentKey | None:
-    """Since when the current key is the current one: now, if it has just changed."""
+    """Since when the current key is the current one, and its certificates: now, if it changed."""
     serving, known = state.serving, memory.current
-    if serving is None or (known is not None and known.digest == serving.key.digest):
+    if serving is None:
         return known
-    since = serving.chain.not_before if known is None else now
-    return CurrentKey(serving.key.digest, min(since, now))
+    begins = serving.chain.not_before
+    if known is not None and known.digest == serving.key.digest:
+        if known.certificates and begins <= known.certificates[-1]:
+            return known
+        return known._replace(certificates=(*known.certificates, begins)[-_CERTIFICATES:])
+    since = begins if known is None else now
+    return CurrentKey(serving.key.digest, min(since, now), (begins,))
 
 
 def wants_next_key(state: LineageState, memory: Memory, policy: Policy, now: datetime) -> bool:
