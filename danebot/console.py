@@ -54,10 +54,12 @@ class Console:
 
     def tree(self) -> Tree:
         """The certbot tree."""
+        from danebot.adapters.certbot import default_before
         from danebot.adapters.parsed_store import ParsedStore
         from danebot.adapters.tree import Tree
 
-        found = Tree(self.settings.tree, ParsedStore(self.settings.state_directory / "parsed.json"))
+        state = self.settings.state_directory
+        found = Tree(self.settings.tree, ParsedStore(state / "parsed.json"), default_before(state))
         for name in sorted(set(self.settings.lineages) - set(found.names())):
             self.warn(f"danebot.toml has settings for {name!r}, which is no lineage of this tree")
         return found

@@ -76,7 +76,8 @@ CONCERN_OF = {
         ),
         "rollover",
     ),
-    **dict.fromkeys((
+    **dict.fromkeys(
+        (
             "files-broken",
             "healed",
             "renewal-failed",

@@ -11,6 +11,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
 from danebot.adapters.process import Ended, Ending, run, search_path
+from danebot.domain.renewal import OLD_DEFAULT
 from danebot.errors import CertbotError, TreeError
 
 if TYPE_CHECKING:
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from danebot.domain.keytype import KeyType
 
 OLDEST = (2, 1)
+_FRACTION_SINCE = 4
+_VERSION_FILE = "certbot.json"
 _ELSEWHERE = ("/snap/bin", "/opt/certbot/bin")
 _VERSION = re.compile(r"certbot (\d+)\.(\d+)\S*")
 _PROBE_TIME = timedelta(minutes=1)
@@ -158,7 +161,7 @@ def find_certbot(settings: Settings) -> Certbot:
     for as long as the executable stays the same file.
     """
     path = _locate(settings.certbot)
-    version = _version(path, settings.state_directory / "certbot.json", settings.environment)
+    version = _version(path, settings.state_directory / _VERSION_FILE, settings.environment)
     if version < OLDEST:
         raise CertbotError(
             f"{path} is certbot {version[0]}.{version[1]}, but danebot needs 2.1 or later; install "
@@ -171,6 +174,22 @@ def find_certbot(settings: Settings) -> Certbot:
         timeout=settings.certbot_timeout,
         environment=settings.environment,
     )
+
+
+def default_before(state_directory: Path) -> timedelta | None:
+    """How long before the end the certbot that was found last renews; None for a fraction.
+
+    Since 4.0 it is a fraction of the lifetime.
+    """
+    import json
+
+    try:
+        match json.loads((state_directory / _VERSION_FILE).read_bytes()):
+            case {"version": [int(major), int()]} if major < _FRACTION_SINCE:
+                return OLD_DEFAULT
+    except (OSError, ValueError, RecursionError):
+        pass
+    return None
 
 
 def _locate(setting: Path | None) -> Path:

@@ -10,7 +10,7 @@ import re
 import stat
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TypeVar, cast
 
@@ -26,6 +26,7 @@ from danebot.domain.lineage import (
     Management,
     UnknownKey,
 )
+from danebot.domain.renewal import Autorenew, RenewalRule, interval
 from danebot.domain.tlsa import DaneEe, parse_dane_ee, parse_dnsnames
 from danebot.errors import CertificateError, RecordSyntaxError, TreeError, UnknownLineageError
 
@@ -183,10 +184,16 @@ def _parsed_file(kind: type[Parsed], path: Path) -> Parsed:
 class Tree:
     """A certbot configuration directory."""
 
-    def __init__(self, root: Path, store: ParsedStore | None = None) -> None:
+    def __init__(
+        self,
+        root: Path,
+        store: ParsedStore | None = None,
+        default_before: timedelta | None = None,
+    ) -> None:
         """Open ``root``, or raise `TreeError`; nothing is written.
 
-        ``store`` has what earlier runs parsed.
+        ``store`` has what earlier runs parsed.  ``default_before`` is how long before a certificate
+        ends certbot renews it where the lineage's configuration doesn't say, None for a fraction.
         """
         if not (root / "renewal").is_dir():
             raise TreeError(
@@ -194,6 +201,7 @@ class Tree:
                 "issue a certificate with certbot first, or name the tree with --config-dir"
             )
         self.root = root.absolute()
+        self.default_before = default_before
         self.reader = Reader(store)
         self._litter: dict[str, tuple[Version, bool]] = {}
         self._confs: dict[str, tuple[object, RenewalConf]] = {}
@@ -273,6 +281,7 @@ class Tree:
                 faults=tuple(faults),
                 let_go=said.let_go,
                 declared=said.declared,
+                rule=self.rule(name),
             )
         if combo is None and (paths.live / COMBO).exists():
             faults.append(f"{paths.live / COMBO}: not a usable key and chain")
@@ -300,6 +309,20 @@ class Tree:
             faults=tuple(faults),
             let_go=said.let_go,
             declared=said.declared,
+            rule=self.rule(name),
+        )
+
+    def rule(self, name: str) -> RenewalRule:
+        """When certbot renews a lineage by itself; its default where the file can't be read."""
+        try:
+            conf = self.conf(name)
+        except TreeError:
+            return RenewalRule(self.default_before)
+        off = conf.parameter("autorenew") == Autorenew.OFF.value
+        before = interval(conf.top("renew_before_expiry"))
+        return RenewalRule(
+            before if before is not None else self.default_before,
+            Autorenew.OFF if off else Autorenew.ON,
         )
 
     def forbidden(self, name: str) -> bool:

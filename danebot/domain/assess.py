@@ -12,9 +12,11 @@ from danebot.domain.gate import RESOLVER
 from danebot.domain.lineage import UNLINKED, LineageState, Management
 from danebot.domain.memory import Urgency
 from danebot.domain.outcomes import Outcome
+from danebot.domain.renewing import renewing
 from danebot.domain.rollover import Hold, Observation, Phase, Plan, Step, under_way_since
 from danebot.domain.schedule import lacks_key_type, rollover_at, scheduled, standing
 from danebot.domain.sight import Gap, Obstacle, Seen, Sight, matches_chain
+from danebot.domain.times import duration, when
 from danebot.domain.tlsa import Declared, MatchingType, Required
 from danebot.domain.watched import without_records
 
@@ -53,6 +55,7 @@ def assess(
         *_deployment(observation.state, memory),
         *_compromise(observation.state, plan, memory),
         *_publishing(observation.state, memory),
+        *renewing(observation.state, memory, policy, now),
     ]
     return tuple(sorted(dict.fromkeys(found), key=lambda finding: -finding.severity))
 
@@ -276,18 +279,6 @@ def _expiry(state: LineageState, policy: Policy, now: datetime) -> Iterator[Find
         yield Finding(Code.EXPIRES_SOON, severity, state.name, text, remedy)
 
 
-def duration(span: timedelta) -> str:
-    """A duration for people: the two largest units, ``2 d 3 h``."""
-    seconds = int(span.total_seconds())
-    units = (("d", 86400), ("h", 3600), ("min", 60), ("s", 1))
-    parts = []
-    for unit, size in units:
-        count, seconds = divmod(seconds, size)
-        if count:
-            parts.append(f"{count} {unit}")
-    return " ".join(parts[:2]) or "0 s"
-
-
 # ---- the rollover ---------------------------------------------------------------------------
 
 
@@ -463,11 +454,6 @@ def _gap_words(gap: Gap) -> str:
     where = f" at {gap.where}" if gap.where else ""
     detail = f": {gap.detail}" if gap.detail else ""
     return f"{gap.obstacle.value}{where}{detail}"
-
-
-def when(moment: datetime) -> str:
-    """A UTC time for people, to the minute."""
-    return moment.strftime("%Y-%m-%d %H:%M UTC")
 
 
 # ---- after deployment -----------------------------------------------------------------------

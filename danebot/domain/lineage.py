@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple
 
-from danebot.domain.renewal import RenewalRule
+from danebot.domain.renewal import CERTBOTS_OWN, RenewalRule
 from danebot.domain.tlsa import Declared
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ class LineageState:
     names: tuple[DnsName, ...] | None = ()
     faults: tuple[str, ...] = ()
     anchored: tuple[Anchored, ...] = ()
-    rule: RenewalRule = RenewalRule()
+    rule: RenewalRule = CERTBOTS_OWN
     let_go: frozenset[DnsName] = frozenset()
     declared: Declared = Declared.NOTHING
     remembered: tuple[Required, ...] = ()

@@ -48,7 +48,7 @@ def wait_until(
         failure = memory.renewal_failure
         if failure is not None and failure.last <= now:
             times.append(failure.retry_at)
-        times.append(_after_certificates(memory.contacts, policy, now))
+        times.append(after_certificates(memory.contacts, policy, now))
     later = [time for time in times if time is not None and time > now]
     return max(later, default=None)
 
@@ -65,7 +65,7 @@ def _failed(contact: Contact) -> bool:
     return contact.result is not Result.DONE
 
 
-def _after_certificates(
+def after_certificates(
     contacts: tuple[Contact, ...], policy: Policy, now: datetime
 ) -> datetime | None:
     """When the week before has room for an ordinary renewal again."""
@@ -101,9 +101,7 @@ def unmade(memory: Memory, call: Call) -> Memory:
     return memory
 
 
-def failure(
-    old: Failure | None, message: str, now: datetime, *, pause: timedelta
-) -> Failure:
+def failure(old: Failure | None, message: str, now: datetime, *, pause: timedelta) -> Failure:
     """One more failure in a row; the next attempt is made after ``pause``."""
     count = old.count + 1 if old is not None else 1
     first = old.first if old is not None else now
@@ -116,6 +114,4 @@ def renewal_failed(
     """An ordinary renewal failed; ``lifetime`` is that of the certificate it was to replace."""
     old = memory.renewal_failure
     pause = min(backoff(policy, (old.count if old is not None else 0) + 1), lifetime / _PART)
-    return replace(
-        memory, renewal_failure=failure(old, message, now, pause=pause * _EARLY)
-    )
+    return replace(memory, renewal_failure=failure(old, message, now, pause=pause * _EARLY))

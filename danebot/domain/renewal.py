@@ -45,6 +45,10 @@ class RenewalRule(NamedTuple):
     autorenew: Autorenew = Autorenew.ON
 
 
+CERTBOTS_OWN = RenewalRule()
+"""The rule of a lineage whose configuration says nothing of it."""
+
+
 def interval(text: str) -> timedelta | None:
     """The length of ``30 days``, ``3 weeks 2 days`` or ``30``; None if it isn't understood.
 

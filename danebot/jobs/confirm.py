@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from danebot.domain.assess import duration
 from danebot.domain.findings import Code, Severity
 from danebot.domain.memory import Exposure, PendingHook
 from danebot.domain.names import Endpoint, TlsaOwner, Transport, default_protocol
 from danebot.domain.retire import leaving, out_of_use, probed, unsettled
 from danebot.domain.served import ProbeOutcome, ProbeResult
 from danebot.domain.snapshot import probe_status
+from danebot.domain.times import duration
 from danebot.jobs.asking import ask, neighbours, old_keys, serves
 
 if TYPE_CHECKING:

@@ -10,7 +10,6 @@ from danebot.adapters.atomic import remove
 from danebot.adapters.memory_file import begin_anew, load_memory, recall, save_memory
 from danebot.adapters.recovery import recover
 from danebot.adapters.tree import KINDS, NEXT, READY, LineagePaths, link_target
-from danebot.domain.assess import when
 from danebot.domain.findings import Code, Finding, Severity
 from danebot.domain.lineage import LineageState, Management
 from danebot.domain.memory import (
@@ -27,6 +26,7 @@ from danebot.domain.memory import (
 from danebot.domain.policy import next_attempt
 from danebot.domain.rollover import Keep, Plan, Step, gave_way
 from danebot.domain.schedule import requested, scheduled, standing
+from danebot.domain.times import when
 from danebot.domain.watched import let_go, protecting
 from danebot.errors import TreeError
 from danebot.jobs.survey import LineageView, observe_dns, view

@@ -14,7 +14,6 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from danebot.adapters.memory_file import save_memory
-from danebot.domain.assess import when
 from danebot.domain.findings import Code, Finding, Severity
 from danebot.domain.lineage import LineageState, Management
 from danebot.domain.memory import Failure, Memory, Publishing, Urgency
@@ -34,6 +33,7 @@ from danebot.domain.publishing import (
     lost,
 )
 from danebot.domain.sight import Obstacle
+from danebot.domain.times import when
 from danebot.errors import DanebotError
 from danebot.jobs.survey import (
     keys_of_tree,

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from danebot.domain.assess import duration, when
+from danebot.domain.times import duration, when
 
 if TYPE_CHECKING:
     from danebot.domain.retire import OwnedRecord, Publication

@@ -76,7 +76,7 @@ def emergency(
 
 
 def _say_dry(console: Console, name: str, successor: Successor, *, accepted: bool) -> int:
-    from danebot.domain.assess import duration
+    from danebot.domain.times import duration
 
     if successor.key is None:
         console.say(f"{name}: would make a next key and print, or publish, its records")
@@ -95,7 +95,7 @@ def _say_dry(console: Console, name: str, successor: Successor, *, accepted: boo
 
 def _say_waits(console: Console, successor: Successor, view: LineageView, form: str) -> None:
     """The records to add, and the earliest time."""
-    from danebot.domain.assess import duration, when
+    from danebot.domain.times import duration, when
     from danebot.render.lineage import nsupdate_lines, zone_lines
 
     name, add = view.state.name, view.publication.add

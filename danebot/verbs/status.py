@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from danebot.domain.assess import when
 from danebot.domain.names import printable
+from danebot.domain.times import when
 from danebot.errors import DanebotError, RolloverError, TreeError
 from danebot.verbs.common import ATTENTION, FINE, click_echo, dump
 

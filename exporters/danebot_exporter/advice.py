@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from danebot.domain.assess import duration, when
 from danebot.domain.findings import Severity
 from danebot.domain.rollover import Phase
+from danebot.domain.times import duration, when
 from danebot_exporter.endpoints import Judgement
 
 if TYPE_CHECKING:

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from danebot.domain.assess import duration, when
 from danebot.domain.rollover import Phase
+from danebot.domain.times import duration, when
 from danebot_exporter.advice import Advice, advice, urgency
 from danebot_exporter.drawing import marks, timeline, validity
 from danebot_exporter.endpoints import Judgement

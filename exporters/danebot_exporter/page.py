@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
-from danebot.domain.assess import duration, when
 from danebot.domain.findings import Severity
 from danebot.domain.rollover import Phase
+from danebot.domain.times import duration, when
 from danebot_exporter.advice import urgency
 from danebot_exporter.card import card
 from danebot_exporter.document import DocumentError, read

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from danebot.domain.assess import assess, duration, when
+from danebot.domain.assess import assess
 from danebot.domain.dns import OwnerObservation, Security, ServerOutcome
 from danebot.domain.findings import Code, Finding, Severity, worst
 from danebot.domain.lineage import UNLINKED, KeyFile, LineageState, Management, UnknownKey
@@ -22,6 +22,7 @@ from danebot.domain.memory import (
 )
 from danebot.domain.policy import Policy
 from danebot.domain.rollover import Observation, plan
+from danebot.domain.times import duration, when
 from domain.builders import (
     DAY,
     HOUR,
