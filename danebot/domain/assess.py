@@ -18,7 +18,6 @@ from danebot.domain.schedule import lacks_key_type, rollover_at, scheduled, stan
 from danebot.domain.sight import Gap, Obstacle, Seen, Sight, matches_chain
 from danebot.domain.times import duration, when
 from danebot.domain.tlsa import Declared, MatchingType, Required
-from danebot.domain.watched import without_records
 
 if TYPE_CHECKING:
     from danebot.domain.gate import Refusal
@@ -47,7 +46,7 @@ def assess(
     """Everything worth saying about one lineage, most severe first."""
     found = [
         *_files(observation.state, plan),
-        *_lost_lines(observation),
+        *_lost_lines(observation.state),
         *_current(observation, plan),
         *_unheard(observation.state, plan, memory, now),
         *_expiry(observation.state, policy, now),
@@ -99,15 +98,10 @@ def _files(state: LineageState, plan: Plan) -> Iterator[Finding]:
         )
 
 
-def _lost_lines(observation: Observation) -> Iterator[Finding]:
+def _lost_lines(state: LineageState) -> Iterator[Finding]:
     """Lines that protect though ``dane-ee`` has lost them: that is the operator's to decide."""
-    state = observation.state
     file = f"staging/{state.name}/dane-ee"
-    waits: list[Required] = []
-    lost: list[Required] = []
-    for line in state.remembered:
-        seen = observation.owners.get(line.owner)
-        (waits if seen is not None and without_records(seen) else lost).append(line)
+    lost = state.remembered
     if lost and state.required is not None:
         lines = ", ".join(f"'{line}'" for line in lost)
         owners = ", ".join(f"'- {owner}'" for owner in dict.fromkeys(one.owner for one in lost))
@@ -118,8 +112,8 @@ def _lost_lines(observation: Observation) -> Iterator[Finding]:
             f"{file} has lost {lines}, which protects the lineage all the same",
             f"put that back into {file}, or let go of it there: {owners}",
         )
-    if waits and state.required is not None:
-        owners = ", ".join(dict.fromkeys(str(line.owner) for line in waits))
+    if state.fading:
+        owners = ", ".join(dict.fromkeys(str(line.owner) for line in state.fading))
         yield Finding(
             Code.WATCH_LOST,
             Severity.INFO,
@@ -416,6 +410,8 @@ def _stuck_cooling(state: LineageState, text: str, since: datetime) -> Finding:
 def _staged(
     state: LineageState, plan: Plan, memory: Memory, policy: Policy, now: datetime
 ) -> Finding:
+    if plan.hold is Hold.NOTHING_WATCHED:
+        return _unwatched(state)
     since = under_way_since(memory) or now
     stuck = now - since > policy.staged_warning
     gaps = [
@@ -435,6 +431,18 @@ def _staged(
         state.name,
         text,
         _remedy(state.name, plan),
+    )
+
+
+def _unwatched(state: LineageState) -> Finding:
+    """Only the operator knows: there may be records that somebody forgot to list."""
+    return Finding(
+        Code.NEXT_KEY_STUCK,
+        Severity.WARNING,
+        state.name,
+        f"the key on its way isn't used: {Hold.NOTHING_WATCHED.value}",
+        f"list the owners in staging/{state.name}/dane-ee, a line each (1 _25._tcp.HOST), or say "
+        "there that this lineage has no TLSA records: '- *'",
     )
 
 

@@ -132,7 +132,8 @@ def gate(
     found: list[Refusal] = []
     # With dane-ee unreadable, all that were ever looked at count.
     others = () if state.required is not None else memory.owners
-    for name in dict.fromkeys((*state.owners, *others)):
+    fading = (line.owner for line in state.fading)
+    for name in dict.fromkeys((*state.owners, *fading, *others)):
         owner = memory.owners.get(name, OwnerMemory())
         judge = _Judge(senders_to(name, live, now), live, new)
         observation = observations.get(name)

@@ -85,7 +85,8 @@ class LineageState:
     when the file is absent or empty; ``faults`` says in words what is wrong with the files;
     ``rule`` is when certbot renews it.
     ``let_go`` and ``declared`` are the operator's word in ``dane-ee``; ``remembered`` are lines
-    that protect though the file lacks them, and are in ``required`` too (see `watched`).
+    that protect though the file lacks them, and are in ``required`` too; ``fading`` those of owners
+    where nobody finds a record any more, but a cache may (see `watched`).
     """
 
     name: str
@@ -104,6 +105,7 @@ class LineageState:
     let_go: frozenset[DnsName] = frozenset()
     declared: Declared = Declared.NOTHING
     remembered: tuple[Required, ...] = ()
+    fading: tuple[Required, ...] = ()
 
     @property
     def serving(self) -> Held | None:

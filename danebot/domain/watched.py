@@ -85,26 +85,43 @@ def let_go(memory: Memory, owners: Iterable[DnsName]) -> Memory:
     )
 
 
+def fade(state: LineageState, observations: Observations) -> LineageState:
+    """The lineage with those lines set apart that the file has lost and where no record is left.
+
+    They demand none there, or a record that somebody has removed would be asked for again; what
+    caches may still hold of it, the gate sees to.
+    """
+    fading = tuple(
+        line
+        for line in state.remembered
+        if line.owner in observations and without_records(observations[line.owner])
+    )
+    if not fading or state.required is None:
+        return state
+    return replace(
+        state,
+        required=tuple(line for line in state.required if line not in fading),
+        remembered=tuple(line for line in state.remembered if line not in fading),
+        fading=fading,
+    )
+
+
 def let_go_of_gone(
-    memory: Memory,
-    state: LineageState,
-    observations: Observations,
-    policy: Policy,
-    now: datetime,
-) -> Memory:
-    """Let go of owners that the file has lost and where nobody can find a record any more.
+    memory: Memory, state: LineageState, policy: Policy, now: datetime
+) -> tuple[Memory, LineageState]:
+    """Let go of fading owners of which no cache can hold a record any more.
 
     ``memory`` must already hold this look.
     """
-    lost = dict.fromkeys(line.owner for line in state.remembered)
-    gone = [
-        owner
-        for owner in lost
-        if owner in observations
-        and without_records(observations[owner])
-        and _out_of_caches(memory.owners.get(owner, OwnerMemory()), policy, now)
-    ]
-    return let_go(memory, gone) if gone else memory
+    gone = {
+        line.owner
+        for line in state.fading
+        if _out_of_caches(memory.owners.get(line.owner, OwnerMemory()), policy, now)
+    }
+    if not gone:
+        return memory, state
+    left = tuple(line for line in state.fading if line.owner not in gone)
+    return let_go(memory, gone), replace(state, fading=left)
 
 
 def without_records(observation: OwnerObservation) -> bool:

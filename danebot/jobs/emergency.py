@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from danebot.adapters.memory_file import load_memory, save_memory
 from danebot.adapters.recovery import recover
+from danebot.adapters.tree import DANE_EE
 from danebot.domain.compromise import insist
 from danebot.domain.looks import remember
 from danebot.domain.memory import Request, Revocation, Urgency
@@ -66,6 +67,12 @@ def request_successor(
     state, _ = read_lineage(context, name)
     if state.required is None or (state.awaited is not None and state.awaited_key is None):
         raise RolloverError(f"{'; '.join(state.faults)}; correct that first")
+    if urgency is not Urgency.MISMATCH_ACCEPTED and not state.lines and not state.exempt:
+        raise RolloverError(
+            f"{name} watches no TLSA owner, so nobody knows which records rely on the current key; "
+            f"list the owners in {paths.staging / DANE_EE} (1 _25._tcp.HOST), or say there that "
+            "this lineage has no TLSA records: '- *'"
+        )
     seen = observe_dns(context, [state])
     key = state.awaited_key or add_key(context, state, seen)
     state, memory = read_lineage(context, name)

@@ -20,6 +20,7 @@ from danebot.domain.memory import Exposure, Memory, Protection, Request
 from danebot.domain.retire import OwnedRecord
 from danebot.domain.schedule import requested, scheduled, standing
 from danebot.domain.tlsa import Declared
+from danebot.domain.watched import fade
 from danebot.errors import CertificateError, RolloverError, UnknownLineageError
 from danebot.jobs.survey import observe_dns, read_lineage
 
@@ -143,7 +144,7 @@ def records_of(
     context: Context, state: LineageState, key: PublicKey, seen: Observations
 ) -> tuple[OwnedRecord, ...]:
     """The records that a key needs, with the TTL that each owner's RRset has now."""
-    state = anchored(state, seen, context.clock())
+    state = anchored(fade(state, seen), seen, context.clock())
     found = []
     for required in state.required or ():
         observation = seen.get(required.owner)

@@ -26,7 +26,7 @@ from danebot.domain.retire import (
 )
 from danebot.domain.rollover import Observation, Plan, after_plan, plan
 from danebot.domain.servers import completed
-from danebot.domain.watched import let_go_of_gone, protecting
+from danebot.domain.watched import fade, let_go_of_gone, protecting
 from danebot.errors import DanebotError, TreeError
 
 if TYPE_CHECKING:
@@ -128,10 +128,10 @@ def view(
     """Plan and assess one lineage on what was seen."""
     now = context.clock()
     mine = completed({owner: seen[owner] for owner in state.owners if owner in seen}, old)
-    state = anchored(state, mine, now)
+    state = anchored(fade(state, mine), mine, now)
     policy = context.settings.policy(state.name)
     memory = retire(remember(old, state, mine, now), state, mine, now)
-    memory = let_go_of_gone(memory, state, mine, policy, now)
+    memory, state = let_go_of_gone(memory, state, policy, now)
     observation = Observation(state, mine, chain_distrust(context, state))
     planned = plan(observation, memory, policy, now)
     memory = after_plan(memory, planned, now)

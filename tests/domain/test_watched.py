@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import datetime
 
 import pytest
 
 from danebot.domain.assess import assess
 from danebot.domain.dns import OwnerObservation, Security
 from danebot.domain.findings import Code, Severity
+from danebot.domain.gate import Refusal, gate
 from danebot.domain.lineage import LineageState, Management
 from danebot.domain.looks import remember
 from danebot.domain.memory import Memory, Protection, Request
@@ -22,7 +24,7 @@ from danebot.domain.tlsa import (
     edit_dane_ee,
     parse_dane_ee,
 )
-from danebot.domain.watched import let_go, let_go_of_gone, protecting
+from danebot.domain.watched import fade, let_go, let_go_of_gone, protecting
 from danebot.errors import RecordSyntaxError
 from domain.builders import (
     DAY,
@@ -39,6 +41,7 @@ from domain.builders import (
     silent,
     state,
 )
+from domain.gate_world import chain, shown, tlsa, watch
 
 NEXT = state(line(), line(MX2), next_key=key_file("new"))
 BEFORE = {MX: look("old"), MX2: look("old", owner=MX2)}
@@ -165,15 +168,38 @@ def test_a_memory_of_an_earlier_version_knows_the_lines_of_the_wait() -> None:
 
 
 def test_an_owner_without_records_is_let_go_once_no_cache_has_any() -> None:
-    found = lost()
     absent = look(owner=MX2)
     seen = {MX: look("old"), MX2: absent}
+    found = fade(lost(), seen)
+    assert (found.required, found.fading) == ((line(),), (line(MX2),))
     memory = remember(KNOWN, found, seen, T0 + DAY)
+    assert memory.watched == (line(), line(MX2))
     policy = Policy(min_wait=2 * DAY)
-    assert let_go_of_gone(memory, found, seen, policy, T0 + DAY) == memory
-    later = let_go_of_gone(memory, found, seen, policy, T0 + 3 * DAY)
+    assert let_go_of_gone(memory, found, policy, T0 + DAY) == (memory, found)
+    later, left = let_go_of_gone(memory, found, policy, T0 + 3 * DAY)
     assert later.watched == (line(),)
+    assert left.fading == ()
     assert protecting(replace(NEXT, required=()), later).required == (line(),)
+
+
+def test_what_caches_hold_of_a_fading_owner_holds_a_new_chain() -> None:
+    old = tlsa("2 1 1", by="A")
+    site = watch(chain(by="B", version=2), old)
+    empty = protecting(replace(site.state, required=()), site.memory)
+    gone = {MX: shown()}
+    found = fade(empty, gone)
+    assert (found.required, found.fading) == ((), (line(),))
+    memory = remember(site.memory, found, gone, T0)
+
+    def refusal(at: datetime) -> Refusal | None:
+        staged = found.staged
+        assert staged is not None
+        return gate(found, staged, gone, memory, policy=site.policy, now=at)
+
+    held_back = refusal(T0)
+    assert held_back is not None
+    assert (held_back.owner, held_back.until) == (MX, T0 + 2 * HOUR)
+    assert refusal(T0 + 2 * HOUR) is None
 
 
 @pytest.mark.parametrize(
@@ -188,17 +214,12 @@ def test_an_owner_without_records_is_let_go_once_no_cache_has_any() -> None:
     ],
 )
 def test_any_doubt_keeps_an_owner(doubtful: OwnerObservation) -> None:
-    found, late = lost(), T0 + 99 * DAY
-    seen = {MX2: doubtful}
-    memory = remember(KNOWN, found, {MX2: look(owner=MX2)}, T0 + DAY)
-    memory = remember(memory, found, seen, late)
-    assert let_go_of_gone(memory, found, seen, Policy(), late) == memory
+    assert fade(lost(), {MX2: doubtful}) == lost()
 
 
 def test_an_owner_that_the_file_lists_stays_without_records() -> None:
     seen = {MX: look(), MX2: look(owner=MX2)}
-    memory = remember(Memory(), NEXT, seen, T0)
-    assert let_go_of_gone(memory, NEXT, seen, Policy(), T0 + 99 * DAY) == memory
+    assert fade(protecting(NEXT, KNOWN), seen) == NEXT
 
 
 # ---- what follows ----------------------------------------------------------------------------
@@ -242,8 +263,8 @@ def test_a_key_that_was_asked_for_without_protection_is_used() -> None:
 
 
 def test_the_warning_names_the_file_and_both_ways_out() -> None:
-    found = lost()
     seen = {MX: look("old"), MX2: look(owner=MX2)}
+    found = fade(lost(), seen)
     memory = remember(KNOWN, found, seen, T0 + DAY)
     now = T0 + DAY
     planned_ = plan(Observation(found, seen, ""), memory, Policy(), now)

@@ -68,14 +68,25 @@ def test_a_second_one_is_refused(site: Site) -> None:
 
 
 def test_without_dane_ee_only_if_insisted(site: Site) -> None:
-    site.staged()
-    (site.staging / "dane-ee").unlink()
+    """The word is remembered with the key; lost, or never given, the key isn't used."""
+    site.lab.issued_tree(MAIL)
+    site.ok("init", MAIL)
     run = site.danebot("newkey", MAIL)
     assert run.returncode == 1
-    assert f"{MAIL} has no dane-ee file" in run.stderr
+    assert f"{MAIL} watches no TLSA owner" in run.stderr
     assert not (site.staging / "nextkey.pem").exists()
     said = site.ok("newkey", "--unprotected", MAIL)
     assert tlsa_data(next_key(site)) in said
+    remembered = (site.staging / "rollover.json").read_text()
+    (site.staging / "rollover.json").unlink()
+    run = site.danebot("renew")
+    assert "the key on its way isn't used: no TLSA owner is known" in run.stderr
+    assert (site.staging / "nextkey.pem").exists()
+    (site.staging / "rollover.json").write_text(remembered)
+    record = tlsa_data(next_key(site))
+    site.danebot("renew")
+    site.danebot("renew")
+    assert record.endswith(site.lab.served_spki())
 
 
 def test_a_lineage_that_is_not_managed(site: Site) -> None:
