@@ -130,7 +130,7 @@ def server_answer(
         return ServerAnswer(server, ServerOutcome.LAME, detail=words)
     chain = reply.chain(name.text, TLSA.rdtype)
     if expected is not None and chain.links and chain.links[0].target == expected.target.text:
-        return ServerAnswer(server, ServerOutcome.LEADS_ON)
+        return ServerAnswer(server, ServerOutcome.LEADS_ON, negative_ttl=denial_ttl(reply))
     found, rejects = records(TLSA, reply.answer, chain.canonical)
     alias = [f"alias of {chain.canonical}"] if chain.links else []
     if expected is not None and not alias:
@@ -143,7 +143,7 @@ def server_answer(
         outcome=ServerOutcome.ANSWERED,
         records=found,
         ttl=seconds(max(ttls, default=None)),
-        negative_ttl=None if ttls else negative_ttl(reply, chain.links),
+        negative_ttl=denial_ttl(reply) if ttls else negative_ttl(reply, chain.links),
         detail="; ".join([*alias, *rejects]),
         wildcard=from_wildcard(reply.answer, chain.canonical, TLSA.rdtype),
     )
@@ -156,11 +156,25 @@ def negative_ttl(response: Response, aliases: Sequence[Link] = ()) -> timedelta 
     larger (RFC 8198 section 5.4, RFC 9077), or of an alias on the way.  None if the response has
     none of these.
     """
-    ttls = [link.ttl for link in aliases]
-    for key, rrset in response.authority.items():
-        if key.rdtype == SOA.rdtype:
-            found, _ = records(SOA, response.authority, key.name)
-            ttls += [int(soa.minimum.total_seconds()) for soa in found]
-        elif key.rdtype in (_NSEC, _NSEC3):
-            ttls += [rrset.ttl, original_ttl(response.authority, key.name, key.rdtype) or 0]
+    minima = [
+        soa.minimum
+        for key in response.authority
+        for soa in records(SOA, response.authority, key.name)[0]
+    ]
+    ways = [timedelta(seconds=link.ttl) for link in aliases]
+    denial = denial_ttl(response)
+    return max([*minima, *ways, *([] if denial is None else [denial])], default=None)
+
+
+def denial_ttl(response: Response) -> timedelta | None:
+    """The largest TTL of the NSEC and NSEC3 records in a response; None if there are none.
+
+    In a positive one they say that the name itself isn't there, and a wildcard stands in for it: as
+    long as that is cached, so may the answer be made anew (RFC 8198 section 5.3).
+    """
+    ttls = [
+        max(rrset.ttl, original_ttl(response.authority, key.name, key.rdtype) or 0)
+        for key, rrset in response.authority.items()
+        if key.rdtype in (_NSEC, _NSEC3)
+    ]
     return seconds(max(ttls, default=None))

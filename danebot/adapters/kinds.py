@@ -8,7 +8,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Generic, NamedTuple, TypeVar
 
-from danebot.adapters.rrset import Rdata
+from danebot.adapters.rrset import Rdata, held_for
 from danebot.adapters.wirename import MalformedError
 from danebot.domain.names import DnsName, Hostname
 from danebot.domain.records import MxRecord, SoaRecord, SrvRecord
@@ -55,7 +55,7 @@ def _cname(rdata: Rdata) -> DnsName:
 def _soa(rdata: Rdata) -> SoaRecord:
     (primary, _), at = rdata.names(2)
     serial, _, _, _, minimum = rdata._replace(start=at).unpack(_SOA)
-    return SoaRecord(DnsName(primary), serial, timedelta(seconds=minimum))
+    return SoaRecord(DnsName(primary), serial, timedelta(seconds=held_for(minimum)))
 
 
 def _mx(rdata: Rdata) -> MxRecord:

@@ -13,6 +13,17 @@ from danebot.adapters.wirename import MalformedError, read_name
 
 RRSIG = 46
 _RRSIG = struct.Struct("!HBBIIIH")  # RFC 4034 section 3.1, without signer and signature
+_LARGEST_TTL = 0x7FFFFFFF
+_CAP = 604800
+
+
+def held_for(ttl: int) -> int:
+    """How long a cache may keep what came with ``ttl``, both in seconds.
+
+    With the high-order bit set, that is no time by RFC 2181 section 8, but as long as the cache
+    keeps anything by RFC 8767 section 4, which advises 7 days: the longer counts.
+    """
+    return ttl if ttl <= _LARGEST_TTL else _CAP
 
 
 class Rdata(NamedTuple):
@@ -96,7 +107,9 @@ def _signatures(rdatas: Iterable[Rdata]) -> Iterator[Signature]:
     for rdata in rdatas:
         try:
             _, _, labels, ttl, expiration, inception, _ = rdata.unpack(_RRSIG)
-            yield Signature(ttl, expiration, inception, rdata.name(skip=_RRSIG.size), labels)
+            yield Signature(
+                held_for(ttl), expiration, inception, rdata.name(skip=_RRSIG.size), labels
+            )
         except MalformedError:
             continue
 

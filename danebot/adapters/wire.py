@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from danebot.adapters.rcodes import EXTENDED_WORDS
 from danebot.adapters.response import CNAME, Response
-from danebot.adapters.rrset import RRSIG, Rdata, RRset, RRsetKey, Section
+from danebot.adapters.rrset import RRSIG, Rdata, RRset, RRsetKey, Section, held_for
 from danebot.adapters.wirename import MalformedError, encode_name, read_name
 from danebot.domain.names import printable
 
@@ -31,7 +31,6 @@ _OPTION = struct.Struct("!HH")
 _OPT = struct.pack("!BHHIH", 0, _TYPE_OPT, UDP_PAYLOAD, 0x8000, 0)  # DO (RFC 3225)
 _QR, _OPCODE, _TC, _RCODE = 0x8000, 0x7800, 0x0200, 0x000F
 _EDE = 15
-_MAX_TTL = 0x7FFFFFFF
 
 
 def encode(query: Query, ident: int) -> bytes:
@@ -121,7 +120,7 @@ def _read_section(
             options.append((ttl, rdata))
         elif rdclass == _IN:
             covers = int.from_bytes(message[start : start + 2], "big") if rdtype == RRSIG else 0
-            ttl = ttl if ttl <= _MAX_TTL else 0  # RFC 2181 section 8
+            ttl = held_for(ttl)
             key = RRsetKey(name, rdtype, covers)
             rrset = section.get(key)
             if rrset is None:

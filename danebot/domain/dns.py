@@ -126,8 +126,9 @@ class ServerAnswer(NamedTuple):
 
     ``ttl`` is the RRset's where it is present; ``negative_ttl`` the longest for which its absence
     may be cached, where it is absent: SOA MINIMUM, or the TTL of the NSEC or NSEC3 records served
-    where that is larger (RFC 2308 section 5, RFC 8198 section 5.4, RFC 9077).  ``wildcard`` is set
-    where the records are those of a wildcard, as far as signatures show it.
+    where that is larger (RFC 2308 section 5, RFC 8198 section 5.4, RFC 9077).  Where a wildcard
+    stands in for the name, it is the TTL of those that say so (RFC 8198 section 5.3).  ``wildcard``
+    is set where the records are those of a wildcard, as far as signatures show it.
     """
 
     server: Server
@@ -142,6 +143,11 @@ class ServerAnswer(NamedTuple):
     def heard(self) -> bool:
         """Whether the server said what it has."""
         return self.outcome in (ServerOutcome.ANSWERED, ServerOutcome.LEADS_ON)
+
+    @property
+    def longest_ttl(self) -> timedelta | None:
+        """For how long what it said may be held, by a cache that makes answers anew as well."""
+        return max((x for x in (self.ttl, self.negative_ttl) if x is not None), default=None)
 
     @property
     def owed(self) -> bool:

@@ -10,7 +10,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from danebot.domain.dns import OwnerObservation, ServerOutcome
+from danebot.domain.dns import OwnerObservation
 from danebot.domain.memory import Awaiting, Memory, OwnerMemory, TtlSighting, Witness
 from danebot.domain.rrsets import explained, remember_rrsets, watched_since
 from danebot.domain.schedule import remember_current
@@ -103,7 +103,7 @@ def _cacheable(observation: OwnerObservation) -> frozenset[timedelta]:
     ttls = {alias.ttl for alias in observation.answer.aliases}
     ttls |= {ttl for ttl in (observation.answer.ttl,) if ttl is not None}
     for server in observation.all_servers:
-        if server.outcome is ServerOutcome.ANSWERED:
+        if server.heard:
             ttls |= {ttl for ttl in (server.ttl, server.negative_ttl) if ttl is not None}
     return frozenset(ttls)
 

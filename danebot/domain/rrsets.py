@@ -37,7 +37,7 @@ def in_force(observation: OwnerObservation) -> frozenset[tuple[Records, timedelt
 def _served(observation: OwnerObservation) -> frozenset[tuple[Records, timedelta]]:
     """Those that an authoritative server showed."""
     heard = [server for server in observation.all_servers if server.heard]
-    return _with_way(observation, [(server.records, server.ttl) for server in heard])
+    return _with_way(observation, [(server.records, server.longest_ttl) for server in heard])
 
 
 def _with_way(

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
 
+import dns.message
 import pytest
 
 from adapters.nameserver import (
@@ -17,6 +18,7 @@ from adapters.nameserver import (
     nameservers,
     raw_tlsa,
 )
+from danebot.adapters import wire
 from danebot.adapters.authoritative import server_answer
 from danebot.adapters.client import DnsClient
 from danebot.adapters.client_async import AsyncDnsClient
@@ -26,6 +28,7 @@ from danebot.adapters.response import seconds
 from danebot.adapters.steps import Failure, Trouble
 from danebot.adapters.zones import Direct
 from danebot.domain.dns import (
+    Alias,
     OwnerObservation,
     Presence,
     Security,
@@ -618,6 +621,41 @@ def test_negative_ttl(world: World, authority: tuple[str, ...], seconds: int | N
     assert (absent.records, absent.ttl) == ((), None)
     expected = None if seconds is None else timedelta(seconds=seconds)
     assert absent.negative_ttl == expected
+
+
+@pytest.mark.parametrize("rdtype", ["NSEC", "NSEC3"])
+def test_the_denial_beside_what_a_wildcard_gives_has_a_ttl(world: World, rdtype: str) -> None:
+    """RFC 8198 section 5.3."""
+    own = f"a.{ZONE}" if rdtype == "NSEC" else f"{HASH}.{ZONE}"
+    rdata = f"b.{ZONE}. A" if rdtype == "NSEC" else f"1 0 0 - {HASH} A"
+    denial = (f"{own} 30 {rdtype} {rdata}", signature(own, rdtype, 7200), NS_LINES[0])
+    made = (tlsa(OLD), signature(OWNER, "TLSA", 300).replace(" 13 3 ", " 13 2 "))
+    world.ns2.say(OWNER, "TLSA", *made, authority=denial, flags=AUTHORITATIVE)
+    found = at(world.observe(), "127.0.0.3")
+    assert found.wildcard
+    assert (found.ttl, found.negative_ttl) == (timedelta(seconds=300), timedelta(hours=2))
+    assert found.longest_ttl == timedelta(hours=2)
+
+
+def test_an_alias_that_a_wildcard_made_has_the_denials_ttl() -> None:
+    denial = (f"a.{ZONE} 7200 NSEC b.{ZONE}. A",)
+    alias = Alias(NAME, DnsName("x.elsewhere.test"), timedelta(seconds=60))
+    query = dns.message.make_query(OWNER, "TLSA")
+    made = build(
+        query, f"{OWNER} 60 CNAME x.elsewhere.test.", authority=denial, flags=AUTHORITATIVE
+    )
+    server = Server(Hostname("ns.test"), "192.0.2.1")
+    said = server_answer(server, wire.decode(made.to_wire()), NAME, alias)
+    assert (said.outcome, said.negative_ttl) == (ServerOutcome.LEADS_ON, timedelta(hours=2))
+
+
+def test_a_ttl_with_the_high_bit_set_is_the_longest_that_caches_keep(world: World) -> None:
+    """RFC 8767 section 4."""
+    say_absent(world, f"{ZONE} 60 SOA ns1.{ZONE}. h.{ZONE}. 1 2 3 4 4294967295")
+    assert at(world.observe(), "127.0.0.2").negative_ttl == timedelta(days=7)
+    signed = (tlsa(OLD), signature(OWNER, "TLSA", 300).replace(" 3 300 ", " 3 2147483648 "))
+    world.ns2.say(OWNER, "TLSA", *signed, flags=AUTHORITATIVE)
+    assert at(world.observe(), "127.0.0.3").ttl == timedelta(days=7)
 
 
 def test_a_server_that_has_an_alias_instead(world: World) -> None:

@@ -318,12 +318,12 @@ def test_a_name_may_not_leave_its_rdata() -> None:
         Rdata(message, 0, 2).name()
 
 
-def test_ttls_beyond_31_bits_are_zero_and_the_largest_counts() -> None:
+def test_ttls_beyond_31_bits_are_seven_days_and_the_largest_counts() -> None:
     asked = dns.message.make_query("x.test", "A")
     octets = bytearray(build(asked, "x.test 5 A 192.0.2.1", "x.test 5 A 192.0.2.2").to_wire())
     first = octets.index(b"\xc0\x0c\0\1\0\1") + 6
     octets[first : first + 4] = struct.pack("!I", 0xFFFFFFFF)
-    assert wire.decode(bytes(octets)).ttl("x.test", 1) == 5
+    assert wire.decode(bytes(octets)).ttl("x.test", 1) == 604800  # RFC 8767 section 4
     octets[first : first + 4] = struct.pack("!I", 77)
     assert wire.decode(bytes(octets)).ttl("x.test", 1) == 77
 

@@ -111,6 +111,7 @@ def look(
     ttl: timedelta = HOUR,
     negative: timedelta = HOUR,
     ttls: Mapping[str, timedelta] | None = None,
+    denial: timedelta | None = None,
     ns_ttl: timedelta | None = HOUR,
     addresses: Mapping[str, Sequence[str]] | None = None,
     address_ttl: timedelta | None = HOUR,
@@ -123,6 +124,7 @@ def look(
 
     ``at`` names the servers: None for the same records, other keys, or no answer.  ``resolver``
     are the keys that the resolver's answer has, if others.  ``ttls`` are single servers' own;
+    ``denial`` is that of the denial beside what a wildcard gives;
     ``addresses`` those of single servers, if others; ``unresolved`` names and types.
     """
     own_ttls = ttls or {}
@@ -143,7 +145,7 @@ def look(
             ServerOutcome.ANSWERED,
             found,
             ttl=own_ttls.get(server, ttl) if found else None,
-            negative_ttl=None if found else own_ttls.get(server, negative),
+            negative_ttl=denial if found else own_ttls.get(server, negative),
         )
 
     known = security in (Security.SECURE, Security.INSECURE)
@@ -178,7 +180,12 @@ def look(
 
 
 def led(
-    one: OwnerObservation, at: Where, *, ttl: timedelta = HOUR, ns_ttl: timedelta = HOUR
+    one: OwnerObservation,
+    at: Where,
+    *,
+    ttl: timedelta = HOUR,
+    ns_ttl: timedelta = HOUR,
+    denial: timedelta | None = None,
 ) -> OwnerObservation:
     """The look with what the servers of its first alias's zone have.
 
@@ -190,7 +197,7 @@ def led(
     def answered(name: str, there: Sequence[str] | ServerOutcome | None) -> ServerAnswer:
         where = Server(Hostname(f"{name}.example.com"), "192.0.2.2")
         if there is None or isinstance(there, ServerOutcome):
-            return ServerAnswer(where, there or ServerOutcome.LEADS_ON)
+            return ServerAnswer(where, there or ServerOutcome.LEADS_ON, negative_ttl=denial)
         found = tuple(map(record, there))
         negative = None if found else ttl
         here = ServerOutcome.ANSWERED

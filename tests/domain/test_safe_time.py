@@ -247,6 +247,24 @@ def the_rrset_was_absent(rules: Rules) -> None:
     first_safe(wait, T0 + 10 * HOUR, look("old", "new"))
 
 
+def the_rrset_was_a_wildcards(rules: Rules) -> None:
+    """As long as a cache holds the denial of the name, it may make the answer anew."""
+    wait = Wait(rules)
+    wait.look(T0, look("old", denial=8 * HOUR))
+    wait.look(T0 + HOUR, look("old", "new"))
+    first_safe(wait, T0 + 10 * HOUR, look("old", "new"))
+
+
+def an_alias_was_a_wildcards(rules: Rules) -> None:
+    there = look("old", aliases=ALIASED)
+    made = led(there, {"a1": None, "a2": None}, denial=8 * HOUR)
+    good = led(look("old", "new", aliases=ALIASED), {"a1": None, "a2": None})
+    wait = Wait(rules)
+    wait.look(T0, made)
+    wait.look(T0 + HOUR, good)
+    first_safe(wait, T0 + 10 * HOUR, good)
+
+
 def the_ttl_is_lowered_with_the_change(rules: Rules) -> None:
     wait = Wait(rules)
     wait.look(T0, look("old", ttl=DAY))
@@ -572,6 +590,8 @@ CLAUSES = (
     Clause(an_alias_has_a_larger_ttl, mutants.NO_TTL_OF_ALIASES),
     Clause(a_server_had_a_larger_ttl_in_place_of_an_alias, mutants.NO_TTL_OF_ALIAS_SERVERS),
     Clause(the_rrset_was_absent, mutants.NO_NEGATIVE_TTL),
+    Clause(the_rrset_was_a_wildcards, mutants.NO_NEGATIVE_TTL),
+    Clause(an_alias_was_a_wildcards, mutants.NO_TTL_OF_ALIAS_SERVERS),
     Clause(the_ttl_is_lowered_with_the_change, mutants.ONLY_TTLS_IN_FORCE),
     Clause(the_ttl_is_lowered_a_day_before, mutants.ONLY_TTLS_IN_FORCE),
     Clause(the_ttl_is_raised_before_the_record_comes, mutants.ONLY_FIRST_TTLS),
