@@ -27,11 +27,11 @@ from danebot.domain.gate import Refusal, gate
 from danebot.domain.lineage import Held, LineageState, Management
 from danebot.domain.looks import seen_awaited
 from danebot.domain.memory import Failure, Memory
+from danebot.domain.renewal import CERTBOTS_OWN, renews_at
 from danebot.domain.safetime import SafeTime, safe_time
 from danebot.domain.schedule import (
     in_force,
     mismatch_accepted,
-    renewal_due,
     wants_next_key,
     wants_rollover,
 )
@@ -318,10 +318,12 @@ def _give_way(
     """A chain with another key than the live one waits, but not until the live one has run out.
 
     certbot would renew what is staged, which doesn't help live.  So when live is due for renewal,
-    staging goes back on its key; what waits only for caches may take until the expiry warning.
+    by certbot's default rule, staging goes back on its key; what waits only for caches may take
+    until the expiry warning.
     """
     serving = observation.state.serving
-    if serving is None or now < renewal_due(serving):
+    due = renews_at(serving.chain, CERTBOTS_OWN) if serving is not None else None
+    if serving is None or due is None or now < due:
         return held
     chain = serving.chain
     latest = chain.not_after - (chain.not_after - chain.not_before) * policy.expiry_warning

@@ -74,16 +74,6 @@ def renewals_with_one_key(memory: Memory) -> int:
     return max(len(memory.current.certificates) - 1, 0) if memory.current is not None else 0
 
 
-def renewal_due(serving: Held) -> datetime:
-    """When certbot would renew what is served, by its own rule for lifetimes.
-
-    With a third of the lifetime left, or a half where the whole is less than ten days.
-    """
-    chain = serving.chain
-    lifetime = chain.not_after - chain.not_before
-    return chain.not_after - lifetime / (2 if lifetime < _SHORT_LIVED else 3)
-
-
 def _served_since(serving: Held, memory: Memory) -> datetime:
     """Since when its key is the current one; since its certificate, where that was forgotten."""
     known = memory.current

@@ -14,8 +14,8 @@ from danebot.domain.lineage import LineageState
 from danebot.domain.looks import remember
 from danebot.domain.memory import Memory
 from danebot.domain.policy import Policy
+from danebot.domain.renewal import CERTBOTS_OWN, renews_at
 from danebot.domain.rollover import Hold, Keep, Observation, Phase, Plan, Step, gave_way, plan
-from danebot.domain.schedule import renewal_due
 from domain import builders
 from domain.builders import (
     DAY,
@@ -147,7 +147,9 @@ def test_a_chain_that_the_gate_refuses_for_good_gives_way_too() -> None:
     early = site.look(T0, shown(A))
     assert (early.step, early.hold) == (None, Hold.GATE)
     assert site.state.serving is not None
-    late = site.look(renewal_due(site.state.serving), shown(A))
+    due = renews_at(site.state.serving.chain, CERTBOTS_OWN)
+    assert due is not None
+    late = site.look(due, shown(A))
     assert (late.step, late.hold) == (Step.PUT_BACK, Hold.GATE)
 
 
@@ -163,7 +165,8 @@ def test_what_only_waits_for_caches_may_take_until_the_expiry_warning() -> None:
     site.policy = Policy(min_wait=2 * DAY)
     site.state = replace(site.state, ready=key_file("new", T0))
     assert site.state.serving is not None
-    due = renewal_due(site.state.serving)
+    due = renews_at(site.state.serving.chain, CERTBOTS_OWN)
+    assert due is not None
     site.look(due - DAY, shown(A, B))
     planned = site.look(due, shown(A, B))
     assert (planned.step, planned.hold) == (None, Hold.CACHES)
