@@ -67,6 +67,7 @@ CONCERN_OF = {
             "confirmed",
             "retired",
             "records-to-remove",
+            "records-kept",
             "published",
             "records-removed",
             "publish-failed",

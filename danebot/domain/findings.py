@@ -63,6 +63,7 @@ class Code(enum.Enum):
     CONFIRMED = "confirmed"
     RETIRED = "retired"
     RECORDS_TO_REMOVE = "records-to-remove"
+    RECORDS_KEPT = "records-kept"
     PUBLISHED = "published"
     RECORDS_REMOVED = "records-removed"
     PUBLISH_FAILED = "publish-failed"

@@ -23,6 +23,7 @@ from danebot.domain.tlsa import MatchingType, Selector, TlsaRecord, Usage, assoc
 if TYPE_CHECKING:
     from datetime import datetime, timedelta
 
+    from danebot.domain.in_use import KeysInUse
     from danebot.domain.keys import PublicKey
     from danebot.domain.lineage import LineageState
     from danebot.domain.memory import Deployment, Memory, PastKey
@@ -55,19 +56,8 @@ class Publication(NamedTuple):
     foreign: tuple[OwnedRecord, ...]
 
 
-def keys_in_use(states: Iterable[LineageState]) -> frozenset[bytes]:
-    """DER SPKIs of all keys that any lineage serves, has staged, or awaits."""
-    keys: set[bytes] = set()
-    for state in states:
-        held = (state.live, state.combo, state.staged)
-        keys.update(h.key.spki for h in held if h is not None)
-        files = (state.next, state.ready)
-        keys.update(f.key.spki for f in files if f is not None and f.key is not None)
-    return frozenset(keys)
-
-
 def publication(
-    state: LineageState, memory: Memory, observations: Observations, in_use: frozenset[bytes]
+    state: LineageState, memory: Memory, observations: Observations, in_use: KeysInUse
 ) -> Publication:
     """Compare what is published for a lineage with what ought to be.
 
@@ -85,14 +75,14 @@ def publication(
         for record in _records(owner, observations)
     }
     right = _at_all_owners(state, (key.spki for key in _published_keys(state)))
-    past = [key for key in memory.past_keys if key.spki not in in_use]
-    old = _at_all_owners(state, (key.spki for key in past))
+    past = [key for key in memory.past_keys if not in_use.may_hold(key.spki)]
+    old = _at_all_owners(state, (key.spki for key in memory.past_keys))
     may_go = _at_all_owners(state, (key.spki for key in past if out_of_use(memory, key)))
     safe = {o for o in state.owners if may_go and _live_is_known(state, o, memory, observations)}
     others = seen - right
     foreign = others - old
     if foreign:  # seldom, and there may be thousands of keys
-        foreign -= _at_all_owners(state, in_use)
+        foreign -= _at_all_owners(state, in_use.keys)
     ttls = {owner: _ttl(owner, observations) for owner in state.owners}
 
     def dressed(records: set[OwnedRecord]) -> tuple[OwnedRecord, ...]:
@@ -252,8 +242,12 @@ def retire(
     return replace(memory, past_keys=tuple(left))
 
 
-def lingering(state: LineageState, found: Publication) -> tuple[Finding, ...]:
-    """What is to be said of records that may go and are still there."""
+def lingering(
+    state: LineageState, memory: Memory, found: Publication, in_use: KeysInUse
+) -> tuple[Finding, ...]:
+    """What is to be said of records that are still there and may go, or might if more was known."""
+    if in_use.unread and any(out_of_use(memory, past) for past in leaving(memory)):
+        return (_kept(state.name, in_use.unread),)
     if not found.remove:
         return ()
     count = len(found.remove)
@@ -261,3 +255,16 @@ def lingering(state: LineageState, found: Publication) -> tuple[Finding, ...]:
     text = f"{many} may be removed: {found.remove[0]}"
     remedy = f"remove what this prints: danebot tlsa {state.name}"
     return (Finding(Code.RECORDS_TO_REMOVE, Severity.NOTICE, state.name, text, remedy),)
+
+
+def _kept(name: str, unread: tuple[str, ...]) -> Finding:
+    """Old records stay while it can't be told whether somebody needs them."""
+    others = ", ".join(unread)
+    return Finding(
+        Code.RECORDS_KEPT,
+        Severity.NOTICE,
+        name,
+        f"old keys' records stay: the keys of {others} can't be read, and may be among them",
+        f"mend what danebot renew says of {others}, or run: certbot delete --cert-name NAME, if "
+        "that lineage is out of service",
+    )

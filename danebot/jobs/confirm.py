@@ -15,8 +15,10 @@ from danebot.domain.served import ProbeOutcome, ProbeResult
 from danebot.domain.snapshot import probe_status
 from danebot.domain.times import duration
 from danebot.jobs.asking import ask, neighbours, old_keys, serves
+from danebot.jobs.survey import keys_of_others
 
 if TYPE_CHECKING:
+    from danebot.domain.in_use import KeysInUse
     from danebot.domain.lineage import Held, LineageState
     from danebot.domain.memory import Deployment
     from danebot.jobs.context import Context
@@ -71,7 +73,9 @@ def confirm(run: LineageRun, context: Context) -> None:
     if serving is None:
         return
     endpoints = endpoints_of(state) if context.settings.probe(run.name) else ()
+    elsewhere = keys_of_others(context, run.name)
     past = frozenset(key.spki for key in run.memory.past_keys) - {serving.key.spki}
+    past -= elsewhere.keys  # whoever is asked may serve these for good reason
     stale = _not_served(run, context, endpoints, serving, past)
     for result in stale:
         _say_not_served(run, result)
@@ -87,7 +91,7 @@ def confirm(run: LineageRun, context: Context) -> None:
             _say_old_key(run, result)
         missed += behind
         clean = not behind
-    _settle(run, context, missed, clean=clean)
+    _settle(run, context, missed, elsewhere, clean=clean)
 
 
 def _not_served(
@@ -131,14 +135,26 @@ def _confirmed(run: LineageRun, context: Context, state: LineageState) -> None:
 
 
 def _settle(
-    run: LineageRun, context: Context, missed: Sequence[ProbeResult], *, clean: bool
+    run: LineageRun,
+    context: Context,
+    missed: Sequence[ProbeResult],
+    elsewhere: KeysInUse,
+    *,
+    clean: bool,
 ) -> None:
-    """Count this probe, and say so when old records may go by it."""
+    """Count this probe, and say so when old records may go by it.
+
+    Those of keys that may be in use ``elsewhere`` may not.
+    """
     before = run.memory.deployment
     if before is None:
         return
     policy = context.settings.policy(run.name)
-    used = [past for past in leaving(run.memory) if not out_of_use(run.memory, past)]
+    used = [
+        past
+        for past in leaving(run.memory)
+        if not out_of_use(run.memory, past) and not elsewhere.may_hold(past.spki)
+    ]
     after = probed(before, clean=clean, policy=policy, now=context.clock())
     after = after._replace(behind=tuple(dict.fromkeys(map(_missed, missed))))
     run.memory = replace(run.memory, deployment=after)

@@ -11,6 +11,7 @@ from danebot.adapters.memory_file import begin_anew, load_memory, recall, save_m
 from danebot.adapters.recovery import recover
 from danebot.adapters.tree import KINDS, NEXT, READY, LineagePaths, link_target
 from danebot.domain.findings import Code, Finding, Severity
+from danebot.domain.in_use import KeysInUse
 from danebot.domain.lineage import LineageState, Management
 from danebot.domain.memory import (
     Deployment,
@@ -67,7 +68,7 @@ class LineageRun:
         self._seen: Observations = {}
         self._fresh = False
         self._asked: frozenset[tuple[DnsName, TlsaRecord]] | None = None
-        self._in_use: frozenset[bytes] = frozenset()
+        self._in_use = KeysInUse()
         self._recalled = False
         self.memory = self._stored = Memory()
 
@@ -115,7 +116,7 @@ class LineageRun:
         """The lineage's files as they are now, with all lines that protect it."""
         return protecting(self.context.tree.read(self.name), self.memory)
 
-    def take(self, state: LineageState, seen: Observations, in_use: frozenset[bytes]) -> None:
+    def take(self, state: LineageState, seen: Observations, in_use: KeysInUse) -> None:
         """Take in what the run's common look at the tree and at DNS saw."""
         self._state = state
         self._seen, self._in_use = seen, in_use
@@ -137,10 +138,10 @@ class LineageRun:
         directory = str(self.paths.own)
         return (self.memory, *(link_target(f"{directory}/{kind}.pem") for kind in KINDS))
 
-    def review(self, in_use: frozenset[bytes]) -> None:
+    def review(self, in_use: KeysInUse) -> None:
         """Plan and assess once more on what was seen last, for the report.
 
-        ``in_use`` are the DER SPKIs of the keys that any lineage uses now.
+        ``in_use`` are the keys that any lineage uses now.
         """
         if not self.settled:
             self._in_use = in_use

@@ -31,6 +31,7 @@ from danebot.jobs.survey import keys_of_tree, observe_dns, read_lineage
 if TYPE_CHECKING:
     from danebot.adapters.certbot import Certbot
     from danebot.adapters.locks import TreeLock
+    from danebot.domain.in_use import KeysInUse
     from danebot.domain.lineage import Held, LineageState
     from danebot.domain.names import DnsName
     from danebot.jobs.context import Context
@@ -166,8 +167,8 @@ def change_names(
     return run, intent
 
 
-def _take_stock(context: Context, run: LineageRun) -> frozenset[bytes]:
-    """Look at the tree and at DNS; the DER SPKIs of the keys that any lineage uses."""
+def _take_stock(context: Context, run: LineageRun) -> KeysInUse:
+    """Look at the tree and at DNS; the keys that any lineage uses."""
     state = run.read()
     seen = observe_dns(context, [state])
     in_use = keys_of_tree(context, {run.name: state})

@@ -18,6 +18,7 @@ from danebot.domain.findings import Code, Severity
 from danebot.jobs.survey import keys_of_tree
 
 if TYPE_CHECKING:
+    from danebot.domain.in_use import KeysInUse
     from danebot.domain.lineage import Held
     from danebot.domain.memory import PendingRevocation
     from danebot.jobs.context import Context
@@ -37,11 +38,19 @@ def revoke_pending(run: LineageRun, context: Context) -> None:
     in_use = keys_of_tree(context, {})
     left = []
     for pending in memory.revocations:
-        error = _IN_USE if pending.spki in in_use else _revoke_all(run, context, pending)
+        error = _why_not(in_use, pending) or _revoke_all(run, context, pending)
         if error:
             left.append(pending._replace(attempts=pending.attempts + 1, error=error))
     run.memory = replace(run.memory, revocations=tuple(left))
     run.save()
+
+
+def _why_not(in_use: KeysInUse, pending: PendingRevocation) -> str:
+    if pending.spki in in_use.keys:
+        return _IN_USE
+    if in_use.unread:
+        return f"the keys of {', '.join(in_use.unread)} can't be read, so they may use it"
+    return ""
 
 
 def _revoke_all(run: LineageRun, context: Context, pending: PendingRevocation) -> str:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Container, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -12,13 +11,13 @@ from danebot.domain.assess import assess
 from danebot.domain.compromise import at_large
 from danebot.domain.findings import Code, Finding, Severity
 from danebot.domain.gate import anchored
+from danebot.domain.in_use import KeysInUse, keys_in_use
 from danebot.domain.lineage import LineageState
 from danebot.domain.looks import remember
 from danebot.domain.memory import Memory
 from danebot.domain.names import DnsName, printable
 from danebot.domain.retire import (
     Publication,
-    keys_in_use,
     leaving,
     lingering,
     publication,
@@ -92,17 +91,27 @@ def read_lineage(context: Context, name: str) -> tuple[LineageState, Memory]:
     return protecting(context.tree.read(name), memory), memory
 
 
-def keys_of_tree(context: Context, states: Mapping[str, LineageState]) -> frozenset[bytes]:
-    """DER SPKIs of the keys that any lineage of the tree uses; ``states`` were read already.
+def keys_of_tree(context: Context, states: Mapping[str, LineageState]) -> KeysInUse:
+    """The keys that any lineage of the tree uses; ``states`` were read already."""
+    others, unread = _others(context, states)
+    return keys_in_use([*states.values(), *others], unread)
 
-    A lineage that can't be read is passed over: whoever is asked about it reports that.
-    """
-    others = []
+
+def keys_of_others(context: Context, name: str) -> KeysInUse:
+    """The keys that any lineage of the tree but one uses."""
+    return keys_in_use(*_others(context, {name}))
+
+
+def _others(context: Context, known: Container[str]) -> tuple[list[LineageState], list[str]]:
+    """The other lineages of the tree, and the names of those that can't be read."""
+    others, unread = [], []
     for name in context.tree.names():
-        if name not in states:
-            with suppress(DanebotError, OSError):
+        if name not in known:
+            try:
                 others.append(context.tree.read(name))
-    return keys_in_use([*states.values(), *others])
+            except (DanebotError, OSError):  # whoever is asked about it reports why
+                unread.append(name)
+    return others, unread
 
 
 def unreadable_finding(name: str, exc: Exception) -> Finding:
@@ -123,7 +132,7 @@ def view(
     state: LineageState,
     old: Memory,
     seen: Observations,
-    in_use: frozenset[bytes],
+    in_use: KeysInUse,
 ) -> LineageView:
     """Plan and assess one lineage on what was seen."""
     now = context.clock()
@@ -137,12 +146,11 @@ def view(
     memory = after_plan(memory, planned, now)
     wanted = publication(state, memory, mine, in_use)
     if wanted.remove:
-        wanted = publication(
-            state, memory, mine, in_use | _keys_leaving(context, state.name, memory)
-        )
+        more = in_use.with_keys(_keys_leaving(context, state.name, memory))
+        wanted = publication(state, memory, mine, more)
     found = (
         *assess(observation, planned, memory, policy, now),
-        *lingering(state, wanted),
+        *lingering(state, memory, wanted, in_use),
         *at_large(state, memory, mine, wanted),
     )
     findings = tuple(sorted(found, key=lambda finding: -finding.severity))

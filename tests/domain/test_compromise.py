@@ -9,6 +9,7 @@ import pytest
 from danebot.domain.compromise import ACCEPTED, at_large, insist
 from danebot.domain.dns import OwnerObservation
 from danebot.domain.findings import Code, Finding, Severity
+from danebot.domain.in_use import KeysInUse
 from danebot.domain.memory import (
     Deployment,
     Exposure,
@@ -48,7 +49,7 @@ def memory(
 
 
 def published(known: Memory, one: OwnerObservation) -> Publication:
-    return publication(LINEAGE, known, seen(one), frozenset({NEW.spki}))
+    return publication(LINEAGE, known, seen(one), KeysInUse(frozenset({NEW.spki})))
 
 
 def said(known: Memory, one: OwnerObservation = BOTH) -> dict[Code, Finding]:

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from danebot.domain.dns import OwnerObservation, Security
 from danebot.domain.findings import Code, Severity
 from danebot.domain.gate import anchored
-from danebot.domain.lineage import KeyFile, LineageState
+from danebot.domain.in_use import KeysInUse, keys_in_use
+from danebot.domain.lineage import KeyFile, LineageState, Management
 from danebot.domain.looks import remember
 from danebot.domain.memory import Deployment, Exposure, Memory, PastKey
 from danebot.domain.outcomes import Part
@@ -21,7 +22,6 @@ from danebot.domain.publishing import changes
 from danebot.domain.retire import (
     OwnedRecord,
     Publication,
-    keys_in_use,
     leaving,
     lingering,
     probed,
@@ -131,8 +131,37 @@ def test_keys_in_use_are_those_of_every_place() -> None:
         combo=held("e"),
     )
     broken = replace(state(current="f"), ready=KeyFile(None, T0), live=None, combo=None)
-    wanted = {key(name).spki for name in "abcdef"}
-    assert keys_in_use((lineage, broken)) == wanted
+    wanted = frozenset(key(name).spki for name in "abcdef")
+    assert keys_in_use((lineage,)).unread == ()
+    assert keys_in_use((lineage, broken), ["gone"]) == KeysInUse(wanted, ("gone", broken.name))
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        replace(state(current="x"), live=None),
+        replace(state(current="x"), combo=None),
+        replace(state(current="x"), staged=None),
+        replace(state(current="x"), next=KeyFile(None, T0)),
+        replace(state(current="x"), ready=KeyFile(None, T0)),
+    ],
+)
+def test_keys_that_cant_be_read_are_in_use(other: LineageState) -> None:
+    """Nothing goes that a lineage may use, and that is said; nor is it taken for somebody's."""
+    other = replace(other, name="other")
+    found = published(AFTER, BOTH, others=(other,))
+    assert (found.remove, found.foreign) == ((), ())
+    in_use = keys_in_use((NEW, other))
+    (said,) = lingering(NEW, AFTER, found, in_use)
+    assert (said.code, said.severity) == (Code.RECORDS_KEPT, Severity.NOTICE)
+    assert "the keys of other can't be read" in said.text
+    for quiet in (Memory(), replace(AFTER, deployment=CONFIRMED)):
+        assert lingering(NEW, quiet, found, in_use) == ()
+
+
+def test_a_combo_that_nobody_keeps_up_to_date_says_nothing_of_keys() -> None:
+    through = replace(state(), management=Management.PASS_THROUGH, staged=None, combo=None)
+    assert keys_in_use((through,)).unread == ()
 
 
 def test_the_current_and_the_awaited_key_are_to_be_published_for_every_line() -> None:
@@ -373,9 +402,11 @@ def test_a_compromised_key_is_known_for_good() -> None:
 
 
 def test_records_that_linger_are_worth_knowing() -> None:
-    assert lingering(NEW, published(AFTER, look("new"))) == ()
-    (said,) = lingering(NEW, published(AFTER, BOTH))
+    assert lingering(NEW, AFTER, published(AFTER, look("new")), KeysInUse()) == ()
+    (said,) = lingering(NEW, AFTER, published(AFTER, BOTH), KeysInUse())
     assert (said.code, said.severity) == (Code.RECORDS_TO_REMOVE, Severity.NOTICE)
     assert str(record("old")) in said.text
-    (more,) = lingering(NEW, published(AFTER, look("old", "new", mtypes=[1, 2])))
+    (more,) = lingering(
+        NEW, AFTER, published(AFTER, look("old", "new", mtypes=[1, 2])), KeysInUse()
+    )
     assert "2 records of old keys" in more.text

@@ -25,6 +25,7 @@ def test_not_while_another_lineage_uses_the_key(site: Site) -> None:
     assert "is live" in said
     for words in (said, site.ok("status", MAIL), site.ok("renew")):
         assert removal not in words
+        assert "may go" not in words
     assert "; remove" not in site.ok("tlsa", MAIL)
     site.ok("deinit", OTHER)
     assert removal not in site.ok("status", MAIL)
@@ -49,6 +50,26 @@ def test_not_while_another_lineage_cannot_tell_which_keys_it_used(site: Site) ->
     assert removal not in said + site.danebot("status", MAIL).stdout
     aside.replace(file)
     assert f"remove       {removal}" in site.danebot("status", MAIL).stdout
+
+
+def test_not_while_another_lineage_s_keys_cannot_be_read(site: Site) -> None:
+    """A link to itself stands for a disk that fails to read that key."""
+    old, _ = cooled(site)
+    _copy(site)
+    key = site.tree / "archive" / OTHER / "privkey1.pem"
+    aside = key.rename(key.with_name("aside"))
+    key.symlink_to(key)
+    removal = f"{OWNER} 1 IN TLSA {old}"
+    said = site.danebot("renew", MAIL)
+    assert "is live" in said.stdout
+    assert "may go" not in said.stdout
+    found = site.status()
+    assert found["publication"]["remove"] == []
+    assert "records-kept" in {one["code"] for one in found["findings"]}
+    assert OTHER in site.danebot("status", MAIL).stdout
+    key.unlink()
+    aside.rename(key)
+    assert removal not in site.danebot("status", MAIL).stdout, "it does use the key"
 
 
 def _copy(site: Site) -> None:
