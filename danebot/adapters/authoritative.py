@@ -6,40 +6,51 @@ Logic without I/O (see `danebot.adapters.steps`).
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import timedelta
 
-from danebot.adapters.kinds import SOA, TLSA
+from danebot.adapters.denial import denial_ttl, negative_ttl
+from danebot.adapters.kinds import CNAME, SOA, TLSA
 from danebot.adapters.rcodes import Rcode
 from danebot.adapters.resolver import Look, Resolver, records
-from danebot.adapters.response import Link, Response, seconds
-from danebot.adapters.rrset import from_wildcard, original_ttl
+from danebot.adapters.response import seconds
+from danebot.adapters.rrset import from_wildcard
 from danebot.adapters.steps import Failure, Reply, Steps, Trouble, each, together
+from danebot.adapters.witnesses import ask_witnesses
 from danebot.adapters.zones import Direct, Zones, ZoneServers
+from danebot.domain.addresses import SocketAddress
 from danebot.domain.dns import (
     Alias,
     AliasObservation,
     OwnerObservation,
+    Presence,
+    Security,
     Server,
     ServerAnswer,
     ServerOutcome,
+    TlsaAnswer,
 )
 from danebot.domain.names import DnsName
 from danebot.domain.tlsa import TlsaRecord
 
-_NSEC, _NSEC3 = 47, 50
+OPT_OUT = "no proof of absence, by NSEC3 opt-out"
 
 
 class Observer:
     """Looks at TLSA owners; what several have in common is asked once."""
 
-    def __init__(self, zones: Zones) -> None:
-        """Nothing is asked yet."""
+    def __init__(self, zones: Zones, witnesses: Sequence[SocketAddress] = ()) -> None:
+        """Nothing is asked yet; ``witnesses`` see what the world sees."""
         self.zones = zones
+        self.witnesses = witnesses
 
     @classmethod
-    def of(cls, resolver: Resolver, direct: Direct | None = None) -> Observer:
+    def of(
+        cls,
+        resolver: Resolver,
+        direct: Direct | None = None,
+        witnesses: Sequence[SocketAddress] = (),
+    ) -> Observer:
         """An observer that finds zones through ``resolver``."""
-        return cls(Zones(resolver, direct or Direct()))
+        return cls(Zones(resolver, direct or Direct()), witnesses)
 
     def observe(self, owners: Iterable[DnsName]) -> Steps[dict[DnsName, OwnerObservation]]:
         """Look at each owner; trouble is in the values."""
@@ -51,16 +62,21 @@ class Observer:
         )
         distinct = {zone for way in zones.values() for zone in way if zone is not None}
         serving = yield from each({z: self.zones.servers_of(z) for z in sorted(distinct)})
-        return (
-            yield from each(
-                {
-                    owner: self._at_servers(
-                        look, [serving[zone] for zone in zones[owner] if zone is not None]
-                    )
-                    for owner, look in looks.items()
-                }
-            )
+        seen = yield from each(
+            {
+                owner: self._at_servers(
+                    look, [serving[zone] for zone in zones[owner] if zone is not None]
+                )
+                for owner, look in looks.items()
+            }
         )
+        said = yield from each(
+            {
+                owner: ask_witnesses(self.witnesses, self.zones.direct, look.answer)
+                for owner, look in looks.items()
+            }
+        )
+        return {owner: one._replace(witnesses=said[owner]) for owner, one in seen.items()}
 
     def _at_servers(
         self, look: Look[TlsaRecord], way: Sequence[ZoneServers]
@@ -73,6 +89,7 @@ class Observer:
         if len(way) != len(answer.aliases) + 1:
             return OwnerObservation(answer.name, answer)
         last = way[-1]
+        answer, trust = yield from self._judged(answer, last.zone)
         servers, *aliases = yield from together(
             [self._ask_all(last, answer.canonical)]
             + [
@@ -89,13 +106,42 @@ class Observer:
             servers=servers,
             aliases=tuple(
                 AliasObservation(
-                    alias, zone.zone, zone.names, zone.ttl, said, zone.address_ttl, zone.unresolved
+                    alias,
+                    zone.zone,
+                    zone.names,
+                    zone.ttl,
+                    said,
+                    zone.address_ttl,
+                    zone.unresolved,
+                    trust.get(alias.name),
                 )
                 for alias, zone, said in zip(answer.aliases, way, aliases, strict=False)
             ),
             address_ttl=last.address_ttl,
             unresolved=last.unresolved,
         )
+
+    def _judged(
+        self, answer: TlsaAnswer, zone: DnsName
+    ) -> Steps[tuple[TlsaAnswer, dict[DnsName, Security]]]:
+        """The answer with words for an insecure denial, and aliases by their own answers.
+
+        Under opt-out a resolver must not call the denial authentic (RFC 5155 section 9.2), nor then
+        the answer as a whole, however secure the aliases before it are.
+        """
+        if answer.security is not Security.INSECURE or answer.cause is not None:
+            return answer, {}
+        if answer.presence is Presence.PRESENT:
+            return answer, {}
+        resolver = self.zones.resolver
+        apex = yield from resolver.lookup(SOA, zone)
+        own = yield from each(
+            {alias.name: resolver.lookup(CNAME, alias.name) for alias in answer.aliases}
+        )
+        if apex.secure and apex.canonical == zone:
+            detail = "; ".join(filter(None, [answer.detail, f"{OPT_OUT} in {zone}"]))
+            answer = answer._replace(detail=detail)
+        return answer, {name: said.security for name, said in own.items()}
 
     def _ask_all(
         self, serving: ZoneServers, name: DnsName, alias: Alias | None = None
@@ -147,34 +193,3 @@ def server_answer(
         detail="; ".join([*alias, *rejects]),
         wildcard=from_wildcard(reply.answer, chain.canonical, TLSA.rdtype),
     )
-
-
-def negative_ttl(response: Response, aliases: Sequence[Link] = ()) -> timedelta | None:
-    """How long the absence in a negative response may be cached.
-
-    SOA MINIMUM (RFC 2308 section 5), or the TTL of the NSEC and NSEC3 records served where that is
-    larger (RFC 8198 section 5.4, RFC 9077), or of an alias on the way.  None if the response has
-    none of these.
-    """
-    minima = [
-        soa.minimum
-        for key in response.authority
-        for soa in records(SOA, response.authority, key.name)[0]
-    ]
-    ways = [timedelta(seconds=link.ttl) for link in aliases]
-    denial = denial_ttl(response)
-    return max([*minima, *ways, *([] if denial is None else [denial])], default=None)
-
-
-def denial_ttl(response: Response) -> timedelta | None:
-    """The largest TTL of the NSEC and NSEC3 records in a response; None if there are none.
-
-    In a positive one they say that the name itself isn't there, and a wildcard stands in for it: as
-    long as that is cached, so may the answer be made anew (RFC 8198 section 5.3).
-    """
-    ttls = [
-        max(rrset.ttl, original_ttl(response.authority, key.name, key.rdtype) or 0)
-        for key, rrset in response.authority.items()
-        if key.rdtype in (_NSEC, _NSEC3)
-    ]
-    return seconds(max(ttls, default=None))

@@ -18,6 +18,7 @@ from danebot.adapters.resolver import Resolver
 from danebot.adapters.routing import SMTP_PORT, Routing
 from danebot.adapters.steps import Cache
 from danebot.adapters.zones import Direct
+from danebot.domain.addresses import SocketAddress
 from danebot.domain.dns import Answer, OwnerObservation
 from danebot.domain.names import DnsName, Hostname
 from danebot.domain.route import HostRoute, MailRoute, SrvRoute
@@ -31,6 +32,7 @@ class DnsClient:
 
     config: ResolverConfig = field(default_factory=ResolverConfig)
     direct: Direct = field(default_factory=Direct)
+    witnesses: tuple[SocketAddress, ...] = ()
 
     def lookup(
         self, kind: Kind[RecordT], name: DnsName, cache: Cache | None = None
@@ -42,7 +44,7 @@ class DnsClient:
         self, owners: Sequence[DnsName], cache: Cache | None = None
     ) -> Mapping[DnsName, OwnerObservation]:
         """Look at TLSA owners from everywhere (`danebot.adapters.ports.TlsaObserver`)."""
-        observer = Observer.of(Resolver(self.config), self.direct)
+        observer = Observer.of(Resolver(self.config), self.direct, self.witnesses)
         return exchange.run(observer.observe(owners), cache)
 
     def mail_route(

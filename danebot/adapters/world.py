@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from danebot.adapters.steps import Cache
     from danebot.adapters.target import Target
     from danebot.config import Settings
+    from danebot.domain.addresses import SocketAddress
     from danebot.domain.dns import OwnerObservation, TlsaAnswer
 
 _DNS = 53
@@ -35,7 +36,7 @@ def resolver_config(settings: Settings) -> ResolverConfig:
 
 def observer(settings: Settings) -> TlsaObserver:
     """Looks at TLSA owners."""
-    return WireObserver(resolver_config(settings))
+    return WireObserver(resolver_config(settings), settings.witnesses)
 
 
 def prober(settings: Settings) -> Prober:
@@ -67,17 +68,18 @@ def publisher(
 class WireObserver:
     """`ports.TlsaObserver` over the network; every call looks anew."""
 
-    def __init__(self, config: ResolverConfig) -> None:
+    def __init__(self, config: ResolverConfig, witnesses: Sequence[SocketAddress] = ()) -> None:
         """Nothing is asked yet."""
         self._config = config
+        self._witnesses = witnesses
 
     def observe_owners(self, owners: Sequence[DnsName]) -> Mapping[DnsName, OwnerObservation]:
-        """Ask the resolver and every authoritative server."""
+        """Ask the resolver, every authoritative server and the witnesses."""
         from danebot.adapters.authoritative import Observer
         from danebot.adapters.exchange import run
         from danebot.adapters.resolver import Resolver
 
-        return run(Observer.of(Resolver(self._config)).observe(owners))
+        return run(Observer.of(Resolver(self._config), None, self._witnesses).observe(owners))
 
     def lookup_owners(self, owners: Sequence[DnsName]) -> Mapping[DnsName, TlsaAnswer]:
         """Ask the resolver alone."""

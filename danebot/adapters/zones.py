@@ -34,13 +34,13 @@ class Direct(NamedTuple):
     timeout: float = 3.0
     attempts: int = 3
 
-    def ask(self, address: str, rdtype: int, name: DnsName) -> Steps[Reply]:
-        """Ask one address without recursion, again while it is silent."""
+    def ask(
+        self, address: str, rdtype: int, name: DnsName, how: Ask = Ask.ITERATIVE
+    ) -> Steps[Reply]:
+        """Ask one address, without recursion unless told, again while it is silent."""
         reply: Reply = Failure(Trouble.TIMEOUT)
         for attempt in range(self.attempts):
-            query = Query(
-                address, self.port, name.text, rdtype, Ask.ITERATIVE, self.timeout, attempt
-            )
+            query = Query(address, self.port, name.text, rdtype, how, self.timeout, attempt)
             reply = yield from ask(query)
             if not isinstance(reply, Failure) or reply.trouble is not Trouble.TIMEOUT:
                 break

@@ -100,6 +100,7 @@ def _read(top: Table, shell: ShellDefaults, tree: Path) -> Settings:
         textfile=top.take("textfile", values.path, usual.textfile),
         resolvers=top.take("resolver", _resolvers, usual.resolvers, shell.resolvers),
         trust_resolver=top.take("trust_resolver", values.switch, usual.trust_resolver),
+        witnesses=top.take("witnesses", values.list_of(values.socket_address), usual.witnesses),
         ca_file=top.take("ca_file", values.path, usual.ca_file, shell.ca_file),
         combo_access=ComboAccess(int(mode, 8), top.take("combo_group", values.group, None)),
         run_certbot_hooks=top.take("run_certbot_hooks", values.switch, usual.run_certbot_hooks),

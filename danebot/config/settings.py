@@ -116,6 +116,7 @@ class Settings(NamedTuple):
     """Everything that the operator has decided.
 
     ``certbot`` None means to look on PATH; ``resolvers`` None means those of ``resolv.conf``;
+    ``witnesses`` are asked for TLSA records beside the zone's own servers.
     ``textfile`` None means that no metrics are written for node_exporter.
     ``ca_file`` None means OpenSSL's default trust store, which honours SSL_CERT_FILE.
     ``environment`` goes to certbot and hooks in addition.  ``notices`` are printable lines about
@@ -130,6 +131,7 @@ class Settings(NamedTuple):
     textfile: Path | None = None
     resolvers: tuple[SocketAddress, ...] | None = None
     trust_resolver: bool = False
+    witnesses: tuple[SocketAddress, ...] = ()
     ca_file: Path | None = None
     combo_access: ComboAccess = ComboAccess()
     run_certbot_hooks: bool = True

@@ -85,6 +85,10 @@ class Answer(NamedTuple, Generic[RecordT]):
 TlsaAnswer = Answer[TlsaRecord]
 
 
+WITNESS = Hostname("witness")
+"""In place of a name, for one that is asked what the world sees."""
+
+
 class Server(NamedTuple):
     """One address of one authoritative server."""
 
@@ -160,7 +164,8 @@ class AliasObservation(NamedTuple):
 
     A server that agrees with the resolver LEADS_ON; one that has ANSWERED leads elsewhere or
     nowhere, and its records are those that it leads to, as far as it has them itself, its TTLs the
-    longest under which that may be cached.
+    longest under which that may be cached.  ``security`` is that of the alias's own answer, where
+    the answer as a whole says less; None where it isn't known.
     """
 
     alias: Alias
@@ -170,6 +175,7 @@ class AliasObservation(NamedTuple):
     servers: tuple[ServerAnswer, ...]
     address_ttl: timedelta | None = None
     unresolved: frozenset[Unresolved] = frozenset()
+    security: Security | None = None
 
 
 class OwnerObservation(NamedTuple):
@@ -181,7 +187,8 @@ class OwnerObservation(NamedTuple):
     the servers themselves give for them, ``address_ttl`` is the largest TTL of these.  A name
     server without an address has an entry with the address "" and outcome UNREACHABLE.
     ``unresolved`` is what could not be found out of them.  ``aliases`` has an entry for each alias
-    of the answer.
+    of the answer.  ``witnesses`` has one for each configured witness: one of them must be heard,
+    and each that is must have what counts.
     """
 
     owner: DnsName
@@ -193,6 +200,7 @@ class OwnerObservation(NamedTuple):
     aliases: tuple[AliasObservation, ...] = ()
     address_ttl: timedelta | None = None
     unresolved: frozenset[Unresolved] = frozenset()
+    witnesses: tuple[ServerAnswer, ...] = ()
 
     @property
     def all_name_servers(self) -> frozenset[Hostname]:
@@ -212,9 +220,20 @@ class OwnerObservation(NamedTuple):
         return self.unresolved.union(*(alias.unresolved for alias in self.aliases))
 
     @property
-    def all_servers(self) -> tuple[ServerAnswer, ...]:
+    def authoritative(self) -> tuple[ServerAnswer, ...]:
         """What the servers of all zones on the way said."""
         return self.servers + tuple(one for alias in self.aliases for one in alias.servers)
+
+    @property
+    def all_servers(self) -> tuple[ServerAnswer, ...]:
+        """What these said, and the witnesses."""
+        return self.authoritative + self.witnesses
+
+    @property
+    def surely_led(self) -> bool:
+        """Whether nobody but those who sign may have led the way to the canonical name."""
+        own = {one.security for one in self.aliases}
+        return self.answer.secure or own == {Security.SECURE}
 
     @property
     def unheard(self) -> frozenset[Hostname]:
@@ -223,6 +242,7 @@ class OwnerObservation(NamedTuple):
         Or one did, and another that owes its word didn't.
         """
         parts = [(self.name_servers, self.servers)]
+        parts += [(frozenset({WITNESS}), self.witnesses)] if self.witnesses else []
         parts += [(alias.name_servers, alias.servers) for alias in self.aliases]
         return frozenset(
             name

@@ -194,7 +194,7 @@ def blind(change: Change, observations: Observations) -> str:
         answer = observation.answer
         if answer.presence is Presence.UNKNOWN:
             return answer.detail or answer.security.value
-        if answer.aliases and not answer.secure:
+        if answer.aliases and not observation.surely_led:
             return f"{owner} is an alias, and the answer is {answer.security.value}"
     return ""
 

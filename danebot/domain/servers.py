@@ -73,7 +73,7 @@ def remember_route(old: OwnerMemory, observation: OwnerObservation, now: datetim
 
 
 def _route(observation: OwnerObservation) -> Route:
-    servers = {answer.server for answer in observation.all_servers if answer.server.address}
+    servers = {answer.server for answer in observation.authoritative if answer.server.address}
     return Route(observation.answer.canonical, observation.all_name_servers, tuple(sorted(servers)))
 
 
@@ -105,7 +105,7 @@ def _left_out(observation: OwnerObservation, route: Route) -> Iterator[ServerAns
     failed = observation.all_unresolved
     undelegated = any(one.rdtype == "NS" for one in failed)
     addresses = {(one.name, one.rdtype) for one in failed}
-    known = {answer.server for answer in observation.all_servers}
+    known = {answer.server for answer in observation.authoritative}
     for server in route.addresses:
         family = "AAAA" if ":" in server.address else "A"
         unsaid = undelegated or (server.name.dns_name, family) in addresses

@@ -1,8 +1,8 @@
 """Where a required record is seen: one look at DNS, held against one key.
 
-Seen everywhere means: in a secure answer of the validating resolver and at every authoritative
-server of the zone that holds the RRset.  Silence proves nothing: what could not be asked is
-unknown, never absent.
+Seen everywhere means: in a secure answer of the validating resolver, at every authoritative server
+of the zone that holds the RRset, and at every witness.  Silence proves nothing: what could not be
+asked is unknown, never absent.
 """
 
 from __future__ import annotations
@@ -47,9 +47,9 @@ class Obstacle(enum.Enum):
     BOGUS = "answer is bogus"
     RESOLVER_SILENT = "validating resolver gives no answer"
     RESOLVER_LACKS = "validating resolver doesn't have it"
-    SERVER_LACKS = "authoritative server doesn't have it"
+    SERVER_LACKS = "server doesn't have it"
     OVERRULED = "senders ignore it beside a stronger digest that isn't this key's"
-    SERVER_SILENT = "authoritative server gives no usable answer"
+    SERVER_SILENT = "server gives no usable answer"
 
 
 _PROVES_ABSENCE = {
@@ -93,6 +93,7 @@ def look(required: Required, spki: bytes, observations: Observations) -> Sight:
     for alias in observation.aliases:
         if answered or any(one.heard for one in alias.servers):
             gaps += _server_gaps(record, strongest, alias.name_servers, alias.servers)
+    gaps += _server_gaps(record, strongest, (), observation.witnesses)
     gaps = list(dict.fromkeys(gaps))
     if any(gap.obstacle in _PROVES_ABSENCE for gap in gaps):
         seen = Seen.MISSING

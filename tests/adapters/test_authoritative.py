@@ -13,6 +13,7 @@ import pytest
 from adapters.nameserver import (
     AUTHORITATIVE,
     RECURSIVE,
+    SECURE,
     Nameserver,
     build,
     nameservers,
@@ -679,3 +680,54 @@ def test_a_truncated_answer_of_a_server_goes_to_tcp(world: World, how: str) -> N
     answer = at(world.observe(), "127.0.0.3")
     expected = ServerOutcome.ANSWERED if how == "tcp" else ServerOutcome.UNREACHABLE
     assert answer.outcome is expected
+
+
+# ---- opt-out ----------------------------------------------------------------------------------
+
+
+def say_opted_out(world: World, *, alias: str = SECURE, apex: str = SECURE) -> None:
+    """An alias whose target isn't there, where NSEC3 records with opt-out prove nothing."""
+    made = signature(ALIAS, "CNAME", 60, "customer.test")
+    world.resolver.say(
+        ALIAS, "TLSA", LEADS, made, authority=(SOA,), rcode="NXDOMAIN", flags=RECURSIVE
+    )
+    world.resolver.say(ALIAS, "CNAME", LEADS, made, flags=alias)
+    world.resolver.say(ZONE, "SOA", SOA, flags=apex)
+    customer = "customer.test"
+    world.resolver.say(customer, "NS", f"{customer} 60 NS p.test.")
+    world.parent.say(customer, "NS", f"{customer} 60 NS p.test.", flags=AUTHORITATIVE)
+    world.parent.say(ALIAS, "TLSA", LEADS, flags=AUTHORITATIVE)
+    for server in (world.ns1, world.ns2):
+        server.say(OWNER, "TLSA", authority=(SOA,), rcode="NXDOMAIN", flags=AUTHORITATIVE)
+
+
+def test_an_alias_is_judged_by_its_own_answer_under_opt_out(world: World) -> None:
+    """RFC 5155 section 9.2."""
+    say_opted_out(world)
+    seen = world.observe(DnsName(ALIAS))
+    assert (seen.answer.security, seen.answer.presence) == (Security.INSECURE, Presence.NXDOMAIN)
+    assert [alias.security for alias in seen.aliases] == [Security.SECURE]
+    assert seen.surely_led
+    assert seen.answer.detail == "no proof of absence, by NSEC3 opt-out in example.test"
+
+
+@pytest.mark.parametrize("flags", [RECURSIVE, "QR RA"])
+def test_an_unsigned_alias_may_be_anybodys(world: World, flags: str) -> None:
+    say_opted_out(world, alias=flags)
+    assert not world.observe(DnsName(ALIAS)).surely_led
+
+
+def test_an_unsigned_zone_is_no_opt_out(world: World) -> None:
+    say_opted_out(world, apex=RECURSIVE)
+    seen = world.observe(DnsName(ALIAS))
+    assert (seen.surely_led, seen.answer.detail) == (True, "")
+
+
+def test_an_alias_whose_way_is_not_known_is_not_surely_led(world: World) -> None:
+    say_opted_out(world)
+    assert not world.observe(DnsName(ALIAS))._replace(aliases=()).surely_led
+
+
+def test_opt_out_costs_nothing_where_all_is_secure(world: World) -> None:
+    world.observe()
+    assert world.resolver.count(ZONE, "SOA") == 0

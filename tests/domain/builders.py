@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 
 from danebot.domain import looks, rollover
 from danebot.domain.dns import (
+    WITNESS,
     Alias,
     AliasObservation,
     Answer,
@@ -177,6 +178,20 @@ def look(
         address_ttl=address_ttl,
         unresolved=frozenset(Unresolved(DnsName(name), rdtype) for name, rdtype in unresolved),
     )
+
+
+def witnessed(one: OwnerObservation, *outside: Sequence[str] | ServerOutcome) -> OwnerObservation:
+    """The look with what each witness says: the keys whose records it has, or no answer."""
+
+    def answered(number: int, there: Sequence[str] | ServerOutcome) -> ServerAnswer:
+        where = Server(WITNESS, f"192.0.2.{53 + number}")
+        if isinstance(there, ServerOutcome):
+            return ServerAnswer(where, there)
+        found = tuple(map(record, there))
+        ttl, negative = (HOUR, None) if found else (None, HOUR)
+        return ServerAnswer(where, ServerOutcome.ANSWERED, found, ttl, negative)
+
+    return one._replace(witnesses=tuple(answered(n, said) for n, said in enumerate(outside)))
 
 
 def led(

@@ -95,6 +95,7 @@ def _heard_servers(one: OwnerObservation) -> OwnerObservation:
     return one._replace(servers=_none_silent(one.servers))
 
 
+NO_WITNESSES = unaware(lambda one: one._replace(witnesses=()))
 FIRST_SERVER_ONLY = unaware(_first_server)
 SILENT_SERVERS_PASSED_OVER = unaware(_heard_servers)
 ANY_ANSWER_OF_THE_RESOLVER = unaware(

@@ -38,6 +38,7 @@ from domain.builders import (
     record,
     silent,
     state,
+    witnessed,
 )
 
 SECOND = timedelta(seconds=1)
@@ -424,6 +425,16 @@ def a_delegation_is_not_read_for_a_while(rules: Rules) -> None:
     first_safe(wait, T0 + 12 * HOUR, look("old", "new"))
 
 
+def a_witness_lags(rules: Rules) -> None:
+    """Outside of this host's view the old RRset is there, and with a longer TTL."""
+    wait = Wait(rules)
+    wait.look(T0, witnessed(look("old"), ["old"]))
+    wait.look(T0 + HOUR, witnessed(look("old", "new"), ["old"]))
+    there = witnessed(look("old", "new"), ["old", "new"])
+    wait.look(T0 + 5 * HOUR, there)
+    first_safe(wait, T0 + 7 * HOUR, there)
+
+
 def an_alias_leads_elsewhere(rules: Rules) -> None:
     moved = look("old", "new", aliases=((ELSEWHERE, 6 * HOUR),))
     wait = Wait(rules, policy=SHORT_GUESS)
@@ -612,6 +623,7 @@ CLAUSES = (
     Clause(a_server_has_one_more_address, mutants.ADDRESSES_NEVER_CHANGE),
     Clause(addresses_are_not_resolved_for_a_while, mutants.UNRESOLVED_IS_GONE),
     Clause(a_delegation_is_not_read_for_a_while, mutants.UNRESOLVED_IS_GONE),
+    Clause(a_witness_lags, mutants.NO_WITNESSES),
     Clause(an_alias_leads_elsewhere, mutants.ALIASES_NEVER_CHANGE),
     Clause(the_record_is_there_at_the_first_look, mutants.NO_UNSEEN_TTL),
     Clause(the_record_is_there_but_not_secure_at_the_first_look, mutants.NO_UNSEEN_TTL),

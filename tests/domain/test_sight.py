@@ -34,6 +34,7 @@ from domain.builders import (
     record,
     seen,
     silent,
+    witnessed,
 )
 
 NS1, NS2 = (f"{name}.example.org [192.0.2.1]" for name in ("ns1", "ns2"))
@@ -126,6 +127,31 @@ def test_of_a_server_one_address_must_answer_and_each_that_does_must_have_it() -
     behind = ServerAnswer(other, ServerOutcome.ANSWERED, (record("old"),))
     assert judged(two_addresses(dead)).seen is Seen.EVERYWHERE
     assert judged(two_addresses(behind)).seen is Seen.MISSING
+
+
+W1 = "witness [192.0.2.53]"
+
+
+@pytest.mark.parametrize(
+    ("outside", "outcome", "gaps"),
+    [
+        ([["new"]], Seen.EVERYWHERE, ()),
+        ([["old", "new"], UNREACHABLE], Seen.EVERYWHERE, ()),
+        ([["old"]], Seen.MISSING, (Gap(Obstacle.SERVER_LACKS, W1),)),
+        ([["old"], ["new"]], Seen.MISSING, (Gap(Obstacle.SERVER_LACKS, W1),)),
+        (
+            [UNREACHABLE],
+            Seen.UNKNOWN,
+            (Gap(Obstacle.SERVER_SILENT, "witness", "192.0.2.53: no answer"),),
+        ),
+    ],
+)
+def test_a_witness_must_be_heard_and_each_that_is_must_have_it(
+    outside: list[list[str] | ServerOutcome], outcome: Seen, gaps: tuple[Gap, ...]
+) -> None:
+    for one in (look("new"), blind("new")):
+        sight = judged(witnessed(one, *outside))
+        assert (sight.seen, sight.gaps) == (outcome, gaps)
 
 
 ALIASED = look("new", aliases=((OTHER, HOUR),))
