@@ -20,6 +20,7 @@ from danebot.domain.addresses import SocketAddress
 from danebot.domain.dns import (
     Alias,
     AliasObservation,
+    Cause,
     OwnerObservation,
     Presence,
     Security,
@@ -30,8 +31,6 @@ from danebot.domain.dns import (
 )
 from danebot.domain.names import DnsName
 from danebot.domain.tlsa import TlsaRecord
-
-OPT_OUT = "no proof of absence, by NSEC3 opt-out"
 
 
 class Observer:
@@ -139,8 +138,9 @@ class Observer:
             {alias.name: resolver.lookup(CNAME, alias.name) for alias in answer.aliases}
         )
         if apex.secure and apex.canonical == zone:
-            detail = "; ".join(filter(None, [answer.detail, f"{OPT_OUT} in {zone}"]))
-            answer = answer._replace(detail=detail)
+            words = f"absence can't be proven under NSEC3 opt-out in {zone}"
+            detail = "; ".join(filter(None, [answer.detail, words]))
+            answer = answer._replace(detail=detail, cause=Cause.OPT_OUT)
         return answer, {name: said.security for name, said in own.items()}
 
     def _ask_all(

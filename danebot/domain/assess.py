@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from danebot.domain.dns import Presence
+from danebot.domain.dns import Cause, Presence, TlsaAnswer
 from danebot.domain.findings import Code, Finding, Severity
 from danebot.domain.gate import RESOLVER
 from danebot.domain.lineage import UNLINKED, LineageState, Management
@@ -175,9 +175,15 @@ def _lacking(observation: Observation, sight: Sight) -> Finding:
         Code.TLSA_MISSING,
         Severity.WARNING,
         state.name,
-        f"the live key's TLSA record is missing ({answer.presence.value}) at {owner}",
+        f"the live key's TLSA record is missing ({_absence(answer)}) at {owner}",
         f"add: {owner}. IN TLSA {sight.record}",
     )
+
+
+def _absence(answer: TlsaAnswer) -> str:
+    """How the resolver says that it has no record."""
+    words = answer.presence.value
+    return f"{words}; {answer.detail}" if answer.cause is Cause.OPT_OUT else words
 
 
 def _overruled(state: LineageState, sight: Sight) -> Finding:

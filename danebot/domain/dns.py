@@ -31,6 +31,7 @@ class Cause(enum.Enum):
     DOMAIN = "the resolver found no way to an answer"
     RESOLVER = "the resolver could not be asked"
     UNTRUSTED = "the resolver says that it has validated the answer, but isn't trusted to"
+    OPT_OUT = "the zone is signed, but its NSEC3 opt-out leaves absence unproven"
 
 
 class Presence(enum.Enum):
@@ -59,8 +60,8 @@ class Answer(NamedTuple, Generic[RecordT]):
     inception of the RRset's own, which shows how long it has been as it is, but for the hour or two
     by which signers antedate (aware UTC, RFC 4034 section 3.1.5).  ``rejects`` are reasons, one for
     each record that could not be parsed.  ``cause`` is set where INDETERMINATE, and where INSECURE
-    for want of trust in the resolver.  ``detail`` is printable and passes extended errors (RFC
-    8914), the response code or the transport's failure on in words.
+    for want of trust in the resolver or by opt-out (RFC 5155 section 9.2).  ``detail`` is printable
+    and passes extended errors (RFC 8914), the response code or the transport's failure on in words.
     """
 
     name: DnsName

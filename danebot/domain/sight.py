@@ -11,7 +11,14 @@ import enum
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
-from danebot.domain.dns import OwnerObservation, Presence, Security, ServerAnswer, ServerOutcome
+from danebot.domain.dns import (
+    Cause,
+    OwnerObservation,
+    Presence,
+    Security,
+    ServerAnswer,
+    ServerOutcome,
+)
 from danebot.domain.names import DnsName
 from danebot.domain.tlsa import (
     MatchingType,
@@ -149,6 +156,8 @@ def _resolver_gaps(
             yield Gap(Obstacle.BOGUS, detail=answer.detail)
         case Security.INDETERMINATE:
             yield Gap(Obstacle.RESOLVER_SILENT, detail=answer.detail)
+        case Security.INSECURE if answer.cause is Cause.OPT_OUT:
+            yield Gap(Obstacle.RESOLVER_LACKS, detail=answer.detail)
         case Security.INSECURE:
             yield Gap(Obstacle.INSECURE, detail=answer.detail)
         case Security.SECURE if record not in answer.records:

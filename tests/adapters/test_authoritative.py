@@ -30,6 +30,7 @@ from danebot.adapters.steps import Failure, Trouble
 from danebot.adapters.zones import Direct
 from danebot.domain.dns import (
     Alias,
+    Cause,
     OwnerObservation,
     Presence,
     Security,
@@ -708,7 +709,8 @@ def test_an_alias_is_judged_by_its_own_answer_under_opt_out(world: World) -> Non
     assert (seen.answer.security, seen.answer.presence) == (Security.INSECURE, Presence.NXDOMAIN)
     assert [alias.security for alias in seen.aliases] == [Security.SECURE]
     assert seen.surely_led
-    assert seen.answer.detail == "no proof of absence, by NSEC3 opt-out in example.test"
+    assert seen.answer.cause is Cause.OPT_OUT
+    assert seen.answer.detail == "absence can't be proven under NSEC3 opt-out in example.test"
 
 
 @pytest.mark.parametrize("flags", [RECURSIVE, "QR RA"])
@@ -720,7 +722,7 @@ def test_an_unsigned_alias_may_be_anybodys(world: World, flags: str) -> None:
 def test_an_unsigned_zone_is_no_opt_out(world: World) -> None:
     say_opted_out(world, apex=RECURSIVE)
     seen = world.observe(DnsName(ALIAS))
-    assert (seen.surely_led, seen.answer.detail) == (True, "")
+    assert (seen.surely_led, seen.answer.cause, seen.answer.detail) == (True, None, "")
 
 
 def test_an_alias_whose_way_is_not_known_is_not_surely_led(world: World) -> None:

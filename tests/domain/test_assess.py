@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from danebot.domain.assess import assess
-from danebot.domain.dns import OwnerObservation, Security, ServerOutcome
+from danebot.domain.dns import Cause, OwnerObservation, Security, ServerOutcome
 from danebot.domain.findings import Code, Finding, Severity, worst
 from danebot.domain.lineage import UNLINKED, KeyFile, LineageState, Management, UnknownKey
 from danebot.domain.looks import remember
@@ -244,6 +244,14 @@ def test_in_an_emergency_a_dead_secondary_is_a_warning_at_once_with_its_address(
     assert "published" not in findings[Code.KEY_COMPROMISED].text
     lacking = found(NEXT, look("old"), memory=Memory(request=request), at=T0)
     assert "once its record is published" in lacking[Code.KEY_COMPROMISED].text
+
+
+def test_what_opt_out_leaves_unproven_is_to_be_added() -> None:
+    one = look(security=Security.INSECURE)
+    one = one._replace(answer=one.answer._replace(cause=Cause.OPT_OUT, detail="opt-out in x"))
+    findings = found(state(), one)
+    assert gist(findings) == {Code.TLSA_MISSING: W, Code.SERVER_LACKS_RECORD: W}
+    assert "(no such record; opt-out in x)" in findings[Code.TLSA_MISSING].text
 
 
 @pytest.mark.parametrize(

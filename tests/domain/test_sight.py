@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from danebot.domain.dns import OwnerObservation, Security, Server, ServerAnswer, ServerOutcome
+from danebot.domain.dns import (
+    Cause,
+    OwnerObservation,
+    Security,
+    Server,
+    ServerAnswer,
+    ServerOutcome,
+)
 from danebot.domain.names import Hostname
 from danebot.domain.sight import (
     Gap,
@@ -90,6 +97,15 @@ def test_one_gap_is_enough(one: OwnerObservation, outcome: Seen, obstacle: str) 
     sight = judged(one)
     assert sight.seen is outcome
     assert obstacles(sight) == {Obstacle[obstacle]}
+
+
+def test_what_opt_out_leaves_unproven_is_absent_all_the_same() -> None:
+    """RFC 5155 section 9.2: the zone is signed, and it is the record that is to be added."""
+    one = look(security=Security.INSECURE, at=EVERY)
+    one = one._replace(answer=one.answer._replace(cause=Cause.OPT_OUT, detail="opt-out"))
+    sight = judged(one)
+    assert sight.seen is Seen.MISSING
+    assert Gap(Obstacle.RESOLVER_LACKS, detail="opt-out") in sight.gaps
 
 
 def test_a_record_missing_somewhere_is_missing_though_others_are_silent() -> None:
