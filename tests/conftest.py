@@ -8,9 +8,9 @@ from collections.abc import Generator
 import pytest
 from hypothesis import settings
 
-from lab.fixtures import fresh_tree, lab, running_lab
+from lab.fixtures import fresh_tree, lab, running_lab, running_second, second
 
-__all__ = ["fresh_tree", "lab", "running_lab"]
+__all__ = ["fresh_tree", "lab", "running_lab", "running_second", "second"]
 
 settings.register_profile("danebot", deadline=None)  # how long an example takes is no property
 settings.load_profile("danebot")

@@ -153,10 +153,10 @@ def set_up(lab: Lab) -> Site:
 
 def lag(lab: Lab) -> None:
     """The secondary is a few seconds behind, again and again."""
-    lab._dns.knotc("secondary", "zone-freeze", "example.test.")
+    lab.control("secondary", "zone-freeze", "example.test.")
     time.sleep(2)
-    lab._dns.knotc("secondary", "zone-thaw", "example.test.")
-    lab._dns.knotc("secondary", "zone-refresh", "example.test.")
+    lab.control("secondary", "zone-thaw", "example.test.")
+    lab.control("secondary", "zone-refresh", "example.test.")
     time.sleep(1)
 
 

@@ -1,4 +1,4 @@
-"""pytest fixtures: one lab per worker, cleaned for each module or each test."""
+"""pytest fixtures: one lab of each world per worker, cleaned for each module or each test."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from lab.lab import Lab, missing
+from lab.second import SecondLab, missing_second
 
 
 @pytest.fixture(scope="session")
@@ -32,3 +33,22 @@ def fresh_tree(lab: Lab) -> Path:
     """An empty certbot tree on a lab that is clean at the beginning of the test."""
     lab.reset()
     return lab.tree
+
+
+@pytest.fixture(scope="session")
+def running_second() -> Iterator[SecondLab]:
+    """The worker's lab with the second world, in whatever state: use ``second`` instead."""
+    reason = missing_second()
+    if reason:
+        pytest.skip(reason)
+    with SecondLab() as lab:
+        yield lab
+
+
+@pytest.fixture
+def second(running_second: SecondLab) -> Iterator[SecondLab]:
+    """A lab with the second world, clean, around a test that is inside its namespace."""
+    with running_second.inside():
+        running_second.reset()
+        yield running_second
+        running_second.reset()

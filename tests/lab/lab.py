@@ -18,7 +18,7 @@ import dns.rdatatype
 from lab import client, nameservers, net
 from lab.acme import Acme, Flavour
 from lab.mail import Mail
-from lab.nameservers import NameServers
+from lab.nameservers import NameServers, World
 from lab.net import LabError
 from lab.processes import Processes, Service
 
@@ -63,7 +63,7 @@ class Lab:
         mail_caches: bool = False,
         keep: bool = False,
     ) -> None:
-        reserved = net.reserve()
+        reserved = self._reserve()
         self.net = reserved.prefix
         self._reserved = reserved
         self.ns1, self.ns2, self.resolver, self.acme_address, self.mail, self.parent, self.mail2 = (
@@ -79,7 +79,7 @@ class Lab:
         self._owners: set[tuple[str, str]] = set()
         self._lagging = False
         self._processes = Processes(self.root, keep=keep)
-        self._dns = NameServers(self.root, reserved, ttl, negative_ttl)
+        self._dns = self._world(reserved, ttl, negative_ttl)
         self._acme = Acme(self.root, reserved, validity)
         self._mail = Mail(
             self.root,
@@ -91,15 +91,8 @@ class Lab:
         self.tsig_secret = self._dns.tsig_secret
         self.acme_url, self.acme_ca = self._acme.url, self._acme.ca
         self.issuer_root = self._acme.issuer_root
-        self.resolv_conf.write_text(
-            f"nameserver {self.resolver}\noptions trust-ad edns0 timeout:2 attempts:2\n",
-            encoding="ascii",
-        )
-        self.tsig_file = self.root / "tsig.key"
-        self.tsig_file.touch(0o600)
-        self.tsig_file.write_text(
-            f"{self.tsig_algorithm}:{self.tsig_name}:{self.tsig_secret}\n", encoding="ascii"
-        )
+        self._name_resolver()
+        self.tsig_file = self._key_file(self.tsig_name, self.tsig_secret)
         self._wrappers = {flavour: self._acme.wrapper(flavour) for flavour in Flavour}
         self.new_tree()
         try:
@@ -110,6 +103,28 @@ class Lab:
         except BaseException:
             self.down()
             raise
+
+    def _reserve(self) -> net.Net:
+        """Take the addresses."""
+        return net.reserve()
+
+    def _world(self, reserved: net.Net, ttl: int, negative_ttl: int) -> World:
+        """The name servers and resolvers, not yet started."""
+        return NameServers(self.root, reserved, ttl, negative_ttl, self._processes)
+
+    def _key_file(self, name: str, secret: str) -> Path:
+        """Write a TSIG key as `knsupdate` and `dig` take it."""
+        path = self.root / f"tsig.{name}key"
+        path.touch(0o600)
+        path.write_text(f"{self.tsig_algorithm}:{name}:{secret}\n", encoding="ascii")
+        return path
+
+    def _name_resolver(self) -> None:
+        """Name the resolver in the lab's resolv.conf."""
+        self.resolv_conf.write_text(
+            f"nameserver {self.resolver}\noptions trust-ad edns0 timeout:2 attempts:2\n",
+            encoding="ascii",
+        )
 
     def __enter__(self) -> Self:
         return self
@@ -302,11 +317,18 @@ class Lab:
 
     # ---- DNS ------------------------------------------------------------------------------
 
-    def update(self, *lines: str, zone: str = "example.test.", wait: bool = True) -> None:
+    def update(
+        self,
+        *lines: str,
+        zone: str = "example.test.",
+        wait: bool = True,
+        key_file: Path | None = None,
+    ) -> None:
         """Send RFC 2136 updates in nsupdate's words; ``wait`` until all servers have them."""
-        text = "\n".join([f"server {self.ns1} 53", f"zone {zone}", *lines, "send", ""])
+        key_file = key_file or self.tsig_file
+        text = "\n".join([f"server {self._server_of(zone)} 53", f"zone {zone}", *lines, "send", ""])
         done = subprocess.run(
-            ["knsupdate", "-y", self.tsig_file.read_text(encoding="ascii").strip()],
+            ["knsupdate", "-y", key_file.read_text(encoding="ascii").strip()],
             input=text,
             capture_output=True,
             text=True,
@@ -316,10 +338,16 @@ class Lab:
         if done.returncode:
             raise LabError(f"knsupdate: {done.stdout}{done.stderr}")
         if wait:
-            if not self._lagging and self._processes.is_running("secondary"):
-                self._dns.knotc("secondary", "zone-refresh", zone)  # NOTIFY takes a second
+            followed = not self._lagging and self._processes.is_running("secondary")
+            if followed and zone in self._dns.zones:
+                self._dns.refresh(zone)
                 self._in_step(zone)
             self.flush(zone)
+
+    def _server_of(self, zone: str) -> str:
+        """The server that takes a zone's updates."""
+        del zone
+        return self.ns1
 
     def tlsa_add(
         self,
@@ -369,20 +397,23 @@ class Lab:
 
     def flush(self, zone: str = "test.") -> None:
         """Make the resolver forget a zone; no-op while it is stopped."""
-        if self._processes.is_running("resolver"):
-            self._dns.unbound_control("flush_zone", zone.rstrip("."))
+        self._dns.flush(zone)
+
+    def control(self, server: str, *command: str) -> None:
+        """Control one of the servers, in the words of its own control program."""
+        self._dns.control(server, *command)
 
     def stop_secondary(self) -> None:
         """Let the secondary go on answering, with what it has now."""
-        self._dns.knotc("secondary", "zone-freeze", *nameservers.ZONES)
+        self._dns.freeze()
         self._lagging = True
 
     def resume_secondary(self) -> None:
         """Let the secondary catch up, and wait until it has."""
-        self._dns.knotc("secondary", "zone-thaw", *nameservers.ZONES)
-        self._dns.knotc("secondary", "zone-refresh", *nameservers.ZONES)
+        self._dns.thaw()
+        self._dns.refresh(*self._dns.zones)
         self._lagging = False
-        for zone in nameservers.ZONES:
+        for zone in self._dns.zones:
             self._in_step(zone)
         self.flush()
 
@@ -425,8 +456,8 @@ class Lab:
     def start(self, service: str) -> None:
         """Start a stopped service again; wait until it serves."""
         self._processes.start(service)
-        if service in {"primary", "secondary", "parent"} and self._processes.is_running("resolver"):
-            self._dns.unbound_control("flush_infra", "all")
+        if service in {"primary", "secondary", "parent"}:
+            self._dns.servers_are_back()
 
     def pause(self, service: str) -> None:
         """Make a service hang: connections are accepted by the kernel, nothing answers."""

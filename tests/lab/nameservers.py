@@ -5,8 +5,10 @@ from __future__ import annotations
 import base64
 import secrets
 import subprocess
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 import dns.exception
 import dns.flags
@@ -16,13 +18,46 @@ import dns.rcode
 from dns.rdtypes.ANY.SOA import SOA
 
 from lab.net import LabError, Net
-from lab.processes import Service
+from lab.processes import Processes, Service
 
 PARENT = "test."
 ZONES = ("example.test.", "insecure.test.", "bogus.test.")
 SIGNED = ("example.test.", "bogus.test.")
 TSIG_NAME = "lab."
 TSIG_ALGORITHM = "hmac-sha256"
+
+
+class World(Protocol):
+    """The name servers and resolvers of a lab, whatever programs they are."""
+
+    @property
+    def tsig_secret(self) -> str:
+        """The key that may update and transfer every zone, in base64."""
+
+    @property
+    def zones(self) -> Sequence[str]:
+        """The zones that the secondary has as well."""
+
+    def services(self) -> list[Service]:
+        """Write configuration, keys and zones; return what is to be started."""
+
+    def flush(self, zone: str) -> None:
+        """Make the resolvers that run forget a zone."""
+
+    def servers_are_back(self) -> None:
+        """Make the resolvers that run forget that a server didn't answer."""
+
+    def refresh(self, *zones: str) -> None:
+        """Have the secondary look whether zones have changed."""
+
+    def freeze(self) -> None:
+        """Let the secondary go on answering, with what it has now."""
+
+    def thaw(self) -> None:
+        """Undo freeze()."""
+
+    def control(self, server: str, *command: str) -> None:
+        """Control one of the servers, in the words of its own control program."""
 
 
 @dataclass(frozen=True)
@@ -33,9 +68,15 @@ class NameServers:
     net: Net
     ttl: int
     negative_ttl: int
+    processes: Processes
     tsig_secret: str = field(
         default_factory=lambda: base64.b64encode(secrets.token_bytes(32)).decode()
     )
+
+    @property
+    def zones(self) -> Sequence[str]:
+        """The zones that the secondary has as well."""
+        return ZONES
 
     def services(self) -> list[Service]:
         """Write configuration, keys and zones; return what is to be started."""
@@ -63,13 +104,34 @@ class NameServers:
     def unbound_conf(self) -> Path:
         return self.root / "resolver/unbound.conf"
 
-    def knotc(self, server: str, *command: str) -> None:
-        """Control one of the knots."""
-        _run("knotc", "-b", "-s", self.root / server / "ctl.sock", *command)
+    def flush(self, zone: str) -> None:
+        """Make the resolver forget a zone; no-op while it is stopped."""
+        if self.processes.is_running("resolver"):
+            self.control("resolver", "flush_zone", zone.rstrip("."))
 
-    def unbound_control(self, *command: str) -> None:
-        """Control the resolver."""
-        _run("unbound-control", "-c", self.unbound_conf, *command)
+    def servers_are_back(self) -> None:
+        """Make the resolver forget that a server didn't answer; no-op while it is stopped."""
+        if self.processes.is_running("resolver"):
+            self.control("resolver", "flush_infra", "all")
+
+    def refresh(self, *zones: str) -> None:
+        """Have the secondary look whether zones have changed: NOTIFY takes a second."""
+        self.control("secondary", "zone-refresh", *zones)
+
+    def freeze(self) -> None:
+        """Let the secondary go on answering, with what it has now."""
+        self.control("secondary", "zone-freeze", *ZONES)
+
+    def thaw(self) -> None:
+        """Undo freeze()."""
+        self.control("secondary", "zone-thaw", *ZONES)
+
+    def control(self, server: str, *command: str) -> None:
+        """Control one of the knots (`knotc`) or the resolver (`unbound-control`)."""
+        if server == "resolver":
+            run("unbound-control", "-c", self.unbound_conf, *command)
+        else:
+            run("knotc", "-b", "-s", self.root / server / "ctl.sock", *command)
 
     def _knot(self, name: str, address: str, zone: str) -> Service:
         return Service(name, ["knotd", "-c", self._conf(name)], lambda: answers(address, zone))
@@ -120,8 +182,8 @@ class NameServers:
     def _new_key(self, server: str, zone: str) -> str:
         """Make the key of a zone and return its DS record."""
         keymgr = ("keymgr", "-c", self._conf(server), zone)
-        _run(*keymgr, "generate", "algorithm=ecdsap256sha256", "ksk=yes", "zsk=yes")
-        for line in _run(*keymgr, "ds").splitlines():
+        run(*keymgr, "generate", "algorithm=ecdsap256sha256", "ksk=yes", "zsk=yes")
+        for line in run(*keymgr, "ds").splitlines():
             if line.split()[4] == "2":  # SHA-256
                 return line
         raise LabError(f"keymgr shows no DS for {zone}")
@@ -138,8 +200,8 @@ class NameServers:
         if reply is not None and reply.flags & dns.flags.AD and reply.answer:
             return True
         if reply is not None:  # asked before the others served: forget what it concluded
-            self.unbound_control("flush_zone", "test")
-            self.unbound_control("flush_infra", "all")
+            self.control("resolver", "flush_zone", "test")
+            self.control("resolver", "flush_infra", "all")
         return False
 
 
@@ -169,7 +231,8 @@ def serial(server: str, zone: str) -> int | None:
     return None
 
 
-def _run(*argv: str | Path) -> str:
+def run(*argv: str | Path) -> str:
+    """Run a program of the name servers; what it printed."""
     done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=20)
     if done.returncode:
         raise LabError(f"{' '.join(map(str, argv))}: {done.returncode}: {done.stderr.strip()}")

@@ -116,13 +116,13 @@ def published_again(world: World) -> None:
 
 def bogus(world: World) -> None:
     """For the resolver it is 2038: every signature has expired."""
-    world.site.lab._dns.unbound_control("set_option", "val-override-date:", "20380101000000")
+    world.site.lab.control("resolver", "set_option", "val-override-date:", "20380101000000")
     world.site.lab.flush()
     world.cron()
 
 
 def valid(world: World) -> None:
-    world.site.lab._dns.unbound_control("set_option", "val-override-date:", "0")
+    world.site.lab.control("resolver", "set_option", "val-override-date:", "0")
     world.site.lab.flush()
     world.cron()
 
@@ -148,8 +148,8 @@ def signed(world: World) -> None:
 
 def _sign(world: World) -> None:
     lab = world.site.lab
-    lab._dns.knotc("primary", "reload")
-    lab._dns.knotc("primary", "zone-sign", "example.test.")
+    lab.control("primary", "reload")
+    lab.control("primary", "zone-sign", "example.test.")
     lab.update(f"update add touched.example.test. 5 TXT x{len(world.kept)}")
 
 
