@@ -14,7 +14,7 @@ from danebot.domain.dns import OwnerObservation
 from danebot.domain.memory import Awaiting, Memory, OwnerMemory, TtlSighting, Witness
 from danebot.domain.rrsets import explained, remember_rrsets, watched_since
 from danebot.domain.schedule import remember_current
-from danebot.domain.servers import Move, completed, moved_to, remember_route
+from danebot.domain.servers import Move, completed, moved_to, remember_heard, remember_route
 from danebot.domain.sight import Observations, Obstacle, Seen, Sight, look_all, together
 from danebot.domain.watched import watch
 
@@ -63,7 +63,8 @@ def _remember_owner(
     sightings = _remember_ttls(old, observation, now, keep_all=keep_all)
     routed = old._replace(old_route_until=until)
     rrsets, since = remember_rrsets(routed, observation, now), watched_since(old, observation, now)
-    return OwnerMemory(sightings, route, route_ttl, until, rrsets, since)
+    heard = remember_heard(old, observation, now)
+    return OwnerMemory(sightings, route, route_ttl, until, rrsets, since, heard)
 
 
 def _remember_ttls(

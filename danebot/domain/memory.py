@@ -9,6 +9,7 @@ import enum
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from types import MappingProxyType
 from typing import NamedTuple
 
 from danebot.domain.dns import Server
@@ -72,7 +73,8 @@ class OwnerMemory(NamedTuple):
     After a change of route, resolvers may keep to the old one until ``old_route_until``.
     ``route_ttl`` is the largest TTL of its NS, address and glue RRsets seen since the route is this
     one.  ``rrsets`` are those that
-    a cache may hold; nothing is known of any before ``watched_since``.
+    a cache may hold; nothing is known of any before ``watched_since``.  ``heard`` tells by
+    "NAME [ADDRESS]" when each server of the route was last heard.
     """
 
     sightings: tuple[TtlSighting, ...] = ()
@@ -81,6 +83,7 @@ class OwnerMemory(NamedTuple):
     old_route_until: datetime | None = None
     rrsets: tuple[RRsetSighting, ...] = ()
     watched_since: datetime | None = None
+    heard: Mapping[str, datetime] = MappingProxyType({})
 
 
 class Awaiting(NamedTuple):

@@ -9,7 +9,7 @@ what could not be looked up this time is where it was.
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -77,8 +77,24 @@ def _route(observation: OwnerObservation) -> Route:
     return Route(observation.answer.canonical, observation.all_name_servers, tuple(sorted(servers)))
 
 
+def remember_heard(
+    old: OwnerMemory, observation: OwnerObservation, now: datetime
+) -> Mapping[str, datetime]:
+    """When each server and witness was last heard, those that are none any more left out."""
+    if not observation.authoritative:
+        return old.heard
+    known = {str(answer.server): answer.heard for answer in observation.all_servers}
+    kept = {name: min(at, now) for name, at in old.heard.items() if name in known}
+    return kept | {name: now for name, heard in known.items() if heard}
+
+
 def completed(observations: Observations, memory: Memory) -> Observations:
-    """One look with the servers that it had to leave out, by what is remembered of each owner."""
+    """One look with what is remembered of each owner's servers.
+
+    Those that it had to leave out are there, and owe their word.  So do those that were heard
+    before: what they hold, others may still get, whatever their name's other addresses say.  An
+    address that never answered serves nobody.
+    """
     return {
         name: _completed(one, memory.owners.get(name, OwnerMemory()))
         for name, one in observations.items()
@@ -86,6 +102,13 @@ def completed(observations: Observations, memory: Memory) -> Observations:
 
 
 def _completed(observation: OwnerObservation, old: OwnerMemory) -> OwnerObservation:
+    observation = observation._replace(
+        servers=_fallen_silent(observation.servers, old),
+        aliases=tuple(
+            alias._replace(servers=_fallen_silent(alias.servers, old))
+            for alias in observation.aliases
+        ),
+    )
     route = old.route
     if route is None or observation.answer.presence is Presence.UNKNOWN:
         return observation
@@ -97,6 +120,15 @@ def _completed(observation: OwnerObservation, old: OwnerMemory) -> OwnerObservat
     return observation._replace(
         name_servers=observation.name_servers | {one.server.name for one in left_out},
         servers=observation.servers + left_out,
+    )
+
+
+def _fallen_silent(servers: tuple[ServerAnswer, ...], old: OwnerMemory) -> tuple[ServerAnswer, ...]:
+    return tuple(
+        answer._replace(outcome=ServerOutcome.FELL_SILENT)
+        if answer.outcome is ServerOutcome.UNREACHABLE and str(answer.server) in old.heard
+        else answer
+        for answer in servers
     )
 
 

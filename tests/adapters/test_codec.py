@@ -195,6 +195,7 @@ def test_the_forms_are_those_that_are_promised() -> None:
                 }
             ],
             "watched_since": None,
+            "heard": {},
         }
     }
 

@@ -115,6 +115,7 @@ def look(
     denial: timedelta | None = None,
     ns_ttl: timedelta | None = HOUR,
     addresses: Mapping[str, Sequence[str]] | None = None,
+    dead: Sequence[str] = (),
     address_ttl: timedelta | None = HOUR,
     unresolved: Sequence[tuple[str, str]] = (),
     aliases: Sequence[tuple[DnsName, timedelta]] = (),
@@ -126,7 +127,8 @@ def look(
     ``at`` names the servers: None for the same records, other keys, or no answer.  ``resolver``
     are the keys that the resolver's answer has, if others.  ``ttls`` are single servers' own;
     ``denial`` is that of the denial beside what a wildcard gives;
-    ``addresses`` those of single servers, if others; ``unresolved`` names and types.
+    ``addresses`` those of single servers, if others, ``dead`` those that don't answer;
+    ``unresolved`` names and types.
     """
     own_ttls = ttls or {}
     own_addresses = addresses or {}
@@ -138,6 +140,8 @@ def look(
         server: str, address: str, there: Sequence[str] | ServerOutcome | None
     ) -> ServerAnswer:
         where = Server(Hostname(f"{server}.example.org"), address)
+        if address in dead:
+            return ServerAnswer(where, UNREACHABLE)
         if isinstance(there, ServerOutcome):
             return ServerAnswer(where, there)
         found = records(keys if there is None else there)

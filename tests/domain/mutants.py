@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from danebot.domain.dns import OwnerObservation, Presence, ServerAnswer
+from danebot.domain.dns import OwnerObservation, Presence, ServerAnswer, ServerOutcome
 from danebot.domain.lineage import KeyFile, LineageState
 from danebot.domain.looks import remember
 from danebot.domain.memory import Memory, OwnerMemory, TtlSighting
@@ -294,6 +294,16 @@ NO_NS_TTL_OF_ALIASES = unaware(
 )
 ALIASES_NEVER_CHANGE = unaware(
     lambda one: one._replace(answer=one.answer._replace(canonical=DnsName("any.example")))
+)
+FORGETS_WHO_WAS_HEARD = forgetful(
+    lambda memory: with_owners(memory, lambda own: own._replace(heard={}))
+)
+EVERY_ADDRESS_MUST_ANSWER = unaware(
+    lambda one: one._replace(
+        servers=tuple(
+            s if s.heard else s._replace(outcome=ServerOutcome.FELL_SILENT) for s in one.servers
+        )
+    )
 )
 LAST_NS_TTL_ONLY = forgetful(
     lambda memory: with_owners(memory, lambda own: own._replace(route_ttl=None))

@@ -415,6 +415,27 @@ def addresses_are_not_resolved_for_a_while(rules: Rules) -> None:
     first_safe(wait, T0 + 12 * HOUR, look("old", "new", addresses=both))
 
 
+def an_address_falls_silent(rules: Rules) -> None:
+    """It was heard without the record; others may get that from it still."""
+    both = {"ns2": ["192.0.2.1", "2001:db8::7"]}
+    dead = look("old", "new", addresses=both, dead=["2001:db8::7"])
+    wait = Wait(rules)
+    wait.look(T0, look("old", addresses=both))
+    wait.look(T0 + HOUR, dead)
+    assert not wait.promotes(T0 + 9 * HOUR, dead)
+    wait.look(T0 + 10 * HOUR, look("old", "new", addresses=both))
+    first_safe(wait, T0 + 12 * HOUR, look("old", "new", addresses=both))
+
+
+def an_address_never_answers(rules: Rules) -> None:
+    """Nobody gets anything from it, so it holds nothing up."""
+    both = {"ns2": ["192.0.2.1", "2001:db8::7"]}
+    wait = Wait(rules)
+    wait.look(T0, look("old", addresses=both, dead=["2001:db8::7"]))
+    wait.look(T0 + HOUR, look("old", "new", addresses=both, dead=["2001:db8::7"]))
+    first_safe(wait, T0 + 3 * HOUR, look("old", "new", addresses=both, dead=["2001:db8::7"]))
+
+
 def a_delegation_is_not_read_for_a_while(rules: Rules) -> None:
     lacking = look("old", "new", at={"ns1": None}, unresolved=[("example.org", "NS")])
     wait = Wait(rules)
@@ -622,6 +643,8 @@ CLAUSES = (
     Clause(a_server_moves_to_another_address, mutants.NO_ADDRESS_TTL),
     Clause(a_server_has_one_more_address, mutants.ADDRESSES_NEVER_CHANGE),
     Clause(addresses_are_not_resolved_for_a_while, mutants.UNRESOLVED_IS_GONE),
+    Clause(an_address_falls_silent, mutants.FORGETS_WHO_WAS_HEARD),
+    Clause(an_address_never_answers, mutants.EVERY_ADDRESS_MUST_ANSWER),
     Clause(a_delegation_is_not_read_for_a_while, mutants.UNRESOLVED_IS_GONE),
     Clause(a_witness_lags, mutants.NO_WITNESSES),
     Clause(an_alias_leads_elsewhere, mutants.ALIASES_NEVER_CHANGE),

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from danebot.domain.dns import Server, ServerOutcome
+from danebot.domain.dns import Server, ServerAnswer, ServerOutcome
 from danebot.domain.memory import Memory, OwnerMemory, Route
 from danebot.domain.names import DnsName, Hostname
-from danebot.domain.servers import Move, completed, moved_to, remember_route
-from domain.builders import DAY, HOUR, MX, OTHER, T0, look, seen
+from danebot.domain.servers import Move, completed, moved_to, remember_heard, remember_route
+from domain.builders import DAY, HOUR, MX, OTHER, T0, look, seen, witnessed
 
 NS1, NS2, NS3 = (Hostname(f"ns{n}.example.org") for n in (1, 2, 3))
 A1, A2, A3 = (Server(NS1, "192.0.2.1"), Server(NS2, "192.0.2.1"), Server(NS2, "2001:db8::7"))
@@ -80,3 +80,29 @@ def test_where_the_delegation_is_not_read_all_servers_stay() -> None:
 def test_where_the_resolver_gives_no_answer_nothing_is_made_up() -> None:
     now = look(owner=DnsName("_25._tcp.other.example.org"))
     assert completed(seen(now), remembered()) == seen(now)
+
+
+def test_who_was_heard_last_and_when() -> None:
+    first = remember_heard(OwnerMemory(), DUAL, T0)
+    assert first == {str(server): T0 for server in (A1, A2, A3)}
+    later = look("old", addresses={"ns2": ["192.0.2.1", "2001:db8::7"]}, dead=["2001:db8::7"])
+    old = OwnerMemory(heard=first)
+    after = remember_heard(old, later, T0 + HOUR)
+    assert after == {str(A1): T0 + HOUR, str(A2): T0 + HOUR, str(A3): T0}
+    assert remember_heard(old, look("old", at={"ns1": None}), T0 + HOUR) == {str(A1): T0 + HOUR}
+    nothing = look("old", at={})
+    assert remember_heard(old, nothing, T0 + HOUR) == first
+    outside = witnessed(look("old", at={"ns1": None}), ["old"], ServerOutcome.UNREACHABLE)
+    assert set(remember_heard(old, outside, T0)) == {str(A1), "witness [192.0.2.53]"}
+
+
+def test_who_was_heard_before_owes_its_word() -> None:
+    dead = look("old", addresses={"ns2": ["192.0.2.1", "2001:db8::7"]}, dead=["2001:db8::7"])
+    assert dead.heard_all
+    heard = Memory(owners={MX: OwnerMemory(heard={str(A3): T0})})
+    one = completed(seen(dead), heard)[MX]
+    assert one.servers[-1] == ServerAnswer(A3, ServerOutcome.FELL_SILENT)
+    assert one.unheard == {NS2}
+    assert not one.heard_all
+    no_route = one._replace(servers=(*one.servers[:-1], ServerAnswer(A3, ServerOutcome.NO_ROUTE)))
+    assert completed(seen(no_route), heard)[MX].heard_all
