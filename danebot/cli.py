@@ -27,6 +27,11 @@ _GARBAGE = 50_000  # objects; importing makes thousands that stay, which are no 
 FINE, ATTENTION, USAGE, INTERRUPTED = 0, 1, 2, 130
 _LINEAGES = click.argument("lineages", metavar="[LINEAGE]...", nargs=-1)
 _LINEAGE = click.argument("lineage")
+_UNANSWERED = click.option(
+    "--although-unanswered",
+    is_flag=True,
+    help="Go on without owners of which the resolver gives no answer.",
+)
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
 _PATH = click.Path(path_type=Path)
 
@@ -89,17 +94,31 @@ def _command(console: click.Context) -> Console:
 
 @danebot.command()
 @_LINEAGES
+@click.option("--no-dane", is_flag=True, help="LINEAGE has no TLSA records, and is to have none.")
+@_UNANSWERED
 @click.option("--dry-run", is_flag=True, help="Say what would be done; change nothing.")
 @click.pass_context
-def init(ctx: click.Context, lineages: tuple[str, ...], dry_run: bool) -> None:
+def init(
+    ctx: click.Context,
+    lineages: tuple[str, ...],
+    no_dane: bool,
+    although_unanswered: bool,
+    dry_run: bool,
+) -> None:
     """Put lineages under danebot's care (all of them if none is named).
 
     certbot's renewals go to staging/LINEAGE from then on, and the key is kept. TLSA records that
-    are published already are looked for at the usual ports and written to dane-ee.
+    are published already are looked for at the usual ports and written to dane-ee; run it again
+    when others have been published.
     """
+    from danebot.verbs.care import Told
     from danebot.verbs.care import init as verb
 
-    ctx.exit(verb(_command(ctx), lineages, dry_run=dry_run))
+    if no_dane and not lineages:
+        raise click.UsageError("--no-dane needs a LINEAGE")
+    told = Told.UNANSWERED if although_unanswered else Told.NOTHING
+    told = Told.NO_DANE if no_dane else told
+    ctx.exit(verb(_command(ctx), lineages, told=told, dry_run=dry_run))
 
 
 @danebot.command()
@@ -237,6 +256,7 @@ def _emergency(ctx: click.Context, lineage: str, options: dict[str, Any]) -> int
 @click.option("--add", multiple=True, metavar="NAME", help="One more name.")
 @click.option("--remove", multiple=True, metavar="NAME", help="A name that is to go.")
 @click.option("--set", "exactly", multiple=True, metavar="NAME", help="A name of all to have.")
+@_UNANSWERED
 @click.option("--dry-run", is_flag=True, help="Say what would be done; change nothing.")
 @click.pass_context
 def names(ctx: click.Context, /, lineage: str, **options: Any) -> None:  # noqa: ANN401 - click's
@@ -248,6 +268,32 @@ def names(ctx: click.Context, /, lineage: str, **options: Any) -> None:  # noqa:
     from danebot.verbs.names import names as verb
 
     ctx.exit(verb(_command(ctx), lineage, **options))
+
+
+@danebot.command()
+@_LINEAGE
+@click.argument("owners", metavar="OWNER...", nargs=-1, required=True)
+@click.option("--remove", is_flag=True, help="Watch them no longer: they are let go in dane-ee.")
+@_UNANSWERED
+@click.pass_context
+def watch(
+    ctx: click.Context,
+    lineage: str,
+    owners: tuple[str, ...],
+    remove: bool,
+    although_unanswered: bool,
+) -> None:
+    """Watch TLSA owners such as _25._tcp.HOST for LINEAGE: no key is used without its record there.
+
+    They are looked at first, and what is seen is said.
+    """
+    from danebot.verbs.watch import unwatch, watch
+
+    if remove:
+        if although_unanswered:
+            raise click.UsageError("--although-unanswered doesn't go with --remove")
+        ctx.exit(unwatch(_command(ctx), lineage, owners))
+    ctx.exit(watch(_command(ctx), lineage, owners, unanswered=although_unanswered))
 
 
 @danebot.command()

@@ -55,5 +55,9 @@ class RolloverError(DanebotError):
     """A step that would endanger delivery of mail was refused."""
 
 
+class UnansweredError(DanebotError):
+    """A question on which a decision rests got no answer; that is not "no"."""
+
+
 class HookError(DanebotError):
     """A deploy hook failed or ran out of time."""

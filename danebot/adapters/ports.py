@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
+from danebot.domain.adoption import Leads
 from danebot.domain.dns import OwnerObservation, TlsaAnswer
-from danebot.domain.names import DnsName, Endpoint
+from danebot.domain.names import DnsName, Endpoint, Hostname
 from danebot.domain.publishing import Change, Result
 from danebot.domain.served import Algorithm, ProbeResult
 
@@ -29,6 +30,10 @@ class TlsaObserver(Protocol):
 
     def lookup_owners(self, owners: Sequence[DnsName]) -> Mapping[DnsName, TlsaAnswer]:
         """Ask the validating resolver alone for the TLSA RRsets of ``owners``."""
+        ...
+
+    def lookup_leads(self, domains: Sequence[Hostname]) -> Leads:
+        """Ask it for the hosts that MX and SRV records of ``domains`` lead to."""
         ...
 
 

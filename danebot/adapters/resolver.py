@@ -8,11 +8,11 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Generic, NamedTuple, TypeVar
 
-from danebot.adapters.kinds import SOA, Kind
+from danebot.adapters.kinds import CNAME, SOA, Kind
 from danebot.adapters.rcodes import Rcode
 from danebot.adapters.resolvconf import Nameserver, ResolverConfig
 from danebot.adapters.response import Chain, Response, seconds
-from danebot.adapters.rrset import RRsetKey, Section
+from danebot.adapters.rrset import RRsetKey, Section, from_wildcard
 from danebot.adapters.steps import Ask, Failure, Query, Steps, Trouble, ask
 from danebot.adapters.wirename import MalformedError
 from danebot.domain.dns import Alias, Answer, Cause, Presence, Security
@@ -164,6 +164,7 @@ class Resolver:
             rejects=rejects,
             detail="; ".join([*doubt, *response.extended]),
             cause=Cause.UNTRUSTED if doubt else None,
+            wildcard=_synthesised(response, chain, kind.rdtype),
         )
         return Look(answer, response)
 
@@ -208,6 +209,12 @@ def _presence(response: Response, *, present: bool) -> Presence:
     if present:
         return Presence.PRESENT
     return Presence.NXDOMAIN if response.rcode == Rcode.NXDOMAIN else Presence.NODATA
+
+
+def _synthesised(response: Response, chain: Chain, rdtype: int) -> bool:
+    """Whether a wildcard made the RRset, or an alias on the way to it."""
+    steps = [(chain.canonical, rdtype), *((link.name, CNAME.rdtype) for link in chain.links)]
+    return any(from_wildcard(response.answer, name, kind) for name, kind in steps)
 
 
 def _aliases(chain: Chain) -> tuple[Alias, ...]:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from danebot.adapters.target import Target
     from danebot.config import Settings
     from danebot.domain.addresses import SocketAddress
+    from danebot.domain.adoption import Leads
     from danebot.domain.dns import OwnerObservation, TlsaAnswer
 
 _DNS = 53
@@ -90,6 +91,14 @@ class WireObserver:
 
         resolver = Resolver(self._config)
         return run(each({owner: resolver.lookup(TLSA, owner) for owner in owners}))
+
+    def lookup_leads(self, domains: Sequence[Hostname]) -> Leads:
+        """Ask the resolver for MX and SRV records (RFC 5321 section 5.1, RFC 6186)."""
+        from danebot.adapters.exchange import run
+        from danebot.adapters.leads import lead_steps
+        from danebot.adapters.resolver import Resolver
+
+        return run(lead_steps(Resolver(self._config), domains))
 
 
 class WireProber:

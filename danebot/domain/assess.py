@@ -83,10 +83,11 @@ def _files(state: LineageState, plan: Plan) -> Iterator[Finding]:
     if staged and state.required is not None and not state.owners and not declared:
         yield Finding(
             Code.UNPROTECTED,
-            Severity.NOTICE,
+            Severity.WARNING,
             state.name,
-            "no dane-ee file, so no TLSA record is watched",
-            "list the TLSA owners there, a line each: 1 _25._tcp.HOST",
+            "no TLSA record is watched, so nothing keeps its key and DNS in agreement",
+            f"this prints what to publish: danebot tlsa {state.name}; or say that it has none: "
+            f"danebot init --no-dane {state.name}",
         )
     for unknown in state.unknown:
         yield Finding(

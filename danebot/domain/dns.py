@@ -60,8 +60,10 @@ class Answer(NamedTuple, Generic[RecordT]):
     inception of the RRset's own, which shows how long it has been as it is, but for the hour or two
     by which signers antedate (aware UTC, RFC 4034 section 3.1.5).  ``rejects`` are reasons, one for
     each record that could not be parsed.  ``cause`` is set where INDETERMINATE, and where INSECURE
-    for want of trust in the resolver or by opt-out (RFC 5155 section 9.2).  ``detail`` is printable
-    and passes extended errors (RFC 8914), the response code or the transport's failure on in words.
+    for want of trust in the resolver or by opt-out (RFC 5155 section 9.2).  ``wildcard`` is set
+    where the RRset, or an alias to it, was made by a wildcard, as far as signatures show it (RFC
+    4035 section 5.3.4).  ``detail`` is printable and passes extended errors (RFC 8914), the
+    response code or the transport's failure on in words.
     """
 
     name: DnsName
@@ -76,6 +78,7 @@ class Answer(NamedTuple, Generic[RecordT]):
     rejects: tuple[str, ...] = ()
     detail: str = ""
     cause: Cause | None = None
+    wildcard: bool = False
 
     @property
     def secure(self) -> bool:

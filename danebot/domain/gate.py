@@ -84,6 +84,12 @@ class Senders(NamedTuple):
 
         return self.verdict(records, held).outcome is Outcome.FAILED
 
+    def accept(self, records: Records, held: Held) -> bool:
+        """Whether they authenticate a chain by an RRset."""
+        from danebot.domain.dane import Outcome
+
+        return self.verdict(records, held).outcome is Outcome.AUTHENTICATED
+
 
 def senders_to(owner: DnsName, live: Held, now: datetime) -> Senders:
     """Those who come to ``owner`` while ``live`` is served.

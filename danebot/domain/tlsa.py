@@ -161,6 +161,8 @@ class DaneEe(NamedTuple):
 
 
 _LET_GO, _ALL = "-", "*"
+NO_RECORDS = f"{_LET_GO} {_ALL}"
+"""The line by which ``dane-ee`` says that a lineage has no TLSA records."""
 
 
 def parse_dane_ee(text: str) -> DaneEe:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import difflib
 import enum
 import shutil
-from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,7 +23,7 @@ from danebot.adapters.atomic import (
     write_file,
     write_link,
 )
-from danebot.adapters.memory_file import load_memory, save_memory
+from danebot.adapters.memory_file import load_memory
 from danebot.adapters.recovery import recover, staged_conf
 from danebot.adapters.renewal_conf import PATH_SETTINGS
 from danebot.adapters.tree import (
@@ -37,26 +36,17 @@ from danebot.adapters.tree import (
     LineagePaths,
     read_bytes,
 )
-from danebot.domain.dns import Presence, TlsaAnswer
-from danebot.domain.gate import matched_anchor, senders_to
 from danebot.domain.looks import remember
-from danebot.domain.names import DnsName
 from danebot.domain.rollover import Keep, Observation, Step, plan
-from danebot.domain.tlsa import MatchingType, Required, Selector, Usage, unusable_reason
+from danebot.domain.tlsa import edit_dane_ee
 from danebot.errors import DanebotError, RolloverError, TreeError
 from danebot.jobs.survey import chain_distrust, observe_dns, read_lineage
+from danebot.jobs.watch import edit_watched, remember_look
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
-    from danebot.domain.lineage import Held, LineageState
+    from danebot.domain.lineage import LineageState
+    from danebot.domain.tlsa import Required
     from danebot.jobs.context import Context
-
-TLSA_PORTS = (25, 465, 587, 143, 993, 110, 995, 443, 5222, 5223, 5269, 5270, 4190, 21, 990, 853)
-"""Where TLSA records are looked for: mail, web, XMPP, ManageSieve, FTP, DNS over TLS."""
-
-
-_LONGEST_HOST = 240  # with a port and transport in front, a name has 253 octets
 
 
 class StagedKeys(enum.Enum):
@@ -68,84 +58,22 @@ class StagedKeys(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class Initialised:
-    """What `initialise` did: the conf's diff ("" if unchanged), the owners found, and not found.
+    """What `initialise` did: the conf's diff ("" if unchanged), and the lines that it ``added``.
 
-    ``record`` is the suggested ``3 1 1`` record data of the current key.
+    ``owners`` are all lines that are watched, ``record`` is the ``3 1 1`` record data of the
+    current key.
     """
 
     name: str
     changed: bool
     diff: str
+    added: tuple[Required, ...]
     owners: tuple[Required, ...]
     record: str
 
 
-def published_owners(
-    context: Context, states: Sequence[LineageState]
-) -> dict[str, tuple[Required, ...]]:
-    """For each lineage, the owners below its certificate's names that rely on its key or authority.
-
-    Those are the ones with DANE-EE SPKI records, and those without, where a DANE-TA record
-    authenticates the live chain.  Asked of the validating resolver at the usual ports.
-    """
-    return owners_below(
-        context,
-        {s.name: s.live.chain.names if s.live is not None else frozenset() for s in states},
-        {s.name: s.live for s in states},
-    )
-
-
-def usual_owners(names: Iterable[DnsName]) -> tuple[DnsName, ...]:
-    """Where TLSA records of a certificate's names may be: each at the usual ports."""
-    return tuple(
-        DnsName.parse(f"_{port}._tcp.{name.text.removeprefix('*.')}")
-        for name in sorted(names)
-        for port in TLSA_PORTS
-        if len(name.text) < _LONGEST_HOST
-    )
-
-
-def owners_below(
-    context: Context,
-    names: Mapping[str, Iterable[DnsName]],
-    lives: Mapping[str, Held | None],
-) -> dict[str, tuple[Required, ...]]:
-    """The same as `published_owners` for ``names`` of lineages, and what is live of each."""
-    wanted = {lineage: usual_owners(found) for lineage, found in names.items()}
-    every = tuple(dict.fromkeys(owner for owners in wanted.values() for owner in owners))
-    answers = context.observer.lookup_owners(every) if every else {}
-    now = context.clock()
-    result = {}
-    for lineage, owners in wanted.items():
-        found = [_line_forms(answers[owner], lives[lineage], now) for owner in owners]
-        lines = [
-            Required(mtype, owner)
-            for owner, mtypes in zip(owners, found, strict=True)
-            for mtype in mtypes
-        ]
-        result[lineage] = tuple(dict.fromkeys(lines))
-    return result
-
-
-def _line_forms(answer: TlsaAnswer, live: Held | None, now: datetime) -> list[MatchingType]:
-    """The matching types with which an owner is to be listed."""
-    if answer.presence is not Presence.PRESENT:
-        return []
-    of_key = [
-        record
-        for record in answer.records
-        if (record.usage, record.selector) == (Usage.DANE_EE, Selector.SPKI)
-        and unusable_reason(record) is None
-    ]
-    anchor = None
-    if live is not None:
-        anchor = matched_anchor(senders_to(answer.name, live, now), answer.records, live)
-    relying = [anchor] if anchor is not None and not of_key else []
-    return [MatchingType(record.mtype) for record in (*of_key, *relying)]
-
-
-def initialise(context: Context, name: str, owners: tuple[Required, ...]) -> Initialised:
-    """Put one lineage under danebot's care; the caller holds the locks.
+def initialise(context: Context, name: str, lines: tuple[Required, ...]) -> Initialised:
+    """Put one lineage under danebot's care, and watch ``lines``; the caller holds the locks.
 
     Idempotent: what is there already stays, and only what lacks is done.
     """
@@ -155,8 +83,10 @@ def initialise(context: Context, name: str, owners: tuple[Required, ...]) -> Ini
         remove_leftovers(directory)
     changed = False
     if not paths.staging.is_dir():
-        _create_staging(paths, stageable(context, name), owners)
+        _create_staging(paths, stageable(context, name), lines)
         changed = True
+    elif lines:
+        edit_watched(paths, add=lines)
     diff = _redirect_conf(context, paths)
     recover(tree, name)
     if changed or not (paths.live / COMBO).exists():
@@ -164,7 +94,17 @@ def initialise(context: Context, name: str, owners: tuple[Required, ...]) -> Ini
         held = state.staged
         if held is not None and held.same_content(state.live) and held.version is not None:
             changes.deploy(paths, held.version, context.settings.combo_access)
-    return _initialised(context, name, changed=changed or bool(diff), diff=diff)
+    remember_look(context, name)
+    state = tree.read(name)
+    key = state.current_key
+    return Initialised(
+        name,
+        changed or bool(diff),
+        diff,
+        lines,
+        state.required or (),
+        f"3 1 1 {key.digest.hex()}" if key is not None else "",
+    )
 
 
 def stageable(context: Context, name: str) -> int:
@@ -187,23 +127,7 @@ def stageable(context: Context, name: str) -> int:
     return live.version
 
 
-def _initialised(context: Context, name: str, *, changed: bool, diff: str) -> Initialised:
-    state, old = read_lineage(context, name)
-    key = state.current_key
-    paths = context.tree.paths(name)
-    if state.required:
-        seen = observe_dns(context, [state])
-        save_memory(paths, old, remember(old, state, seen, context.clock()))
-    return Initialised(
-        name,
-        changed,
-        diff,
-        state.required or (),
-        f"3 1 1 {key.digest.hex()}" if key is not None else "",
-    )
-
-
-def _create_staging(paths: LineagePaths, version: int, owners: tuple[Required, ...]) -> None:
+def _create_staging(paths: LineagePaths, version: int, lines: tuple[Required, ...]) -> None:
     """A copy of live with its own links, renamed into place when it is whole."""
     staging = paths.staging
     new = temporary(staging.parent)
@@ -216,9 +140,9 @@ def _create_staging(paths: LineagePaths, version: int, owners: tuple[Required, .
         for file in ("README", DANE_EE, DNSNAMES):
             if (paths.live / file).is_file():
                 write_file(new / file, read_bytes(paths.live / file), 0o644)
-        if owners and not (new / DANE_EE).exists():
-            text = "".join(f"{line}\n" for line in owners)
-            write_file(new / DANE_EE, text.encode(), 0o644)
+        if lines:
+            old = read_bytes(new / DANE_EE).decode() if (new / DANE_EE).exists() else ""
+            write_file(new / DANE_EE, edit_dane_ee(old, add=lines).encode(), 0o644)
         new.chmod(paths.live.stat().st_mode & 0o777)
         sync_directory(new)
     except OSError as exc:

@@ -17,13 +17,15 @@ from typing import TYPE_CHECKING
 from danebot.adapters.atomic import write_file
 from danebot.adapters.recovery import recover
 from danebot.adapters.tree import DANE_EE, DNSNAMES, read_bytes
+from danebot.domain.adoption import intake, usual_owners
+from danebot.domain.dns import Presence
 from danebot.domain.names import TlsaOwner
 from danebot.domain.renaming import Renaming, Wish, renaming
 from danebot.domain.sight import matches_chain
 from danebot.domain.tlsa import Required, edit_dane_ee, parse_dnsnames
-from danebot.errors import CertbotError, DanebotError, RolloverError
+from danebot.errors import CertbotError, DanebotError, RolloverError, UnansweredError
+from danebot.jobs.adopt import search_names
 from danebot.jobs.confirm import confirm, run_pending_hooks
-from danebot.jobs.init import owners_below, usual_owners
 from danebot.jobs.lineage_run import LineageRun
 from danebot.jobs.newkey import managed
 from danebot.jobs.survey import keys_of_tree, observe_dns, read_lineage
@@ -31,9 +33,11 @@ from danebot.jobs.survey import keys_of_tree, observe_dns, read_lineage
 if TYPE_CHECKING:
     from danebot.adapters.certbot import Certbot
     from danebot.adapters.locks import TreeLock
+    from danebot.domain.adoption import Intake
     from danebot.domain.in_use import KeysInUse
     from danebot.domain.lineage import Held, LineageState
     from danebot.domain.names import DnsName
+    from danebot.jobs.adopt import Search
     from danebot.jobs.context import Context
 
 _PUBLIC = 0o644
@@ -45,8 +49,9 @@ class Intent:
 
     ``unwatched`` and ``watched`` are lines that leave and enter ``dane-ee``, ``dropped`` and
     ``demanded`` names that leave and enter ``dnsnames``.  ``published`` are the owners below names
-    that the certificate lacks from then on, where its TLSA records still are; owners that another
-    lineage watches are not among them.
+    that the certificate lacks from then on, where its TLSA records still are, ``unsure`` those of
+    which there is no answer; owners that another lineage watches are not among them.  ``search`` is
+    what was found below the new names.
     """
 
     change: Renaming
@@ -55,11 +60,23 @@ class Intent:
     dropped: tuple[DnsName, ...]
     demanded: tuple[DnsName, ...]
     published: tuple[DnsName, ...]
+    unsure: tuple[DnsName, ...]
+    search: Search
+    found: Intake
 
     @property
     def issues(self) -> bool:
         """Whether the CA is asked for a certificate."""
         return self.change.before != self.change.after
+
+    def refuse_unanswered(self, name: str) -> None:
+        """Raise `UnansweredError` where nobody knows whether a new name has TLSA records."""
+        if self.found.unanswered or self.search.leads.unanswered:
+            raise UnansweredError(
+                f"{name}: no answer, so nobody knows whether the new names have TLSA records: "
+                f"{self.search.unanswered}; nothing was changed. See that the resolver answers and "
+                "run this again, or go on without, with --although-unanswered"
+            )
 
 
 def names_of(context: Context, name: str) -> tuple[Held, LineageState]:
@@ -89,16 +106,21 @@ def intend(context: Context, name: str, wish: Wish) -> Intent:
     change = renaming(staged.chain.names, wish)
     unwatched = change.dropped_owners(required)
     kept = {line.owner for line in required} - {line.owner for line in unwatched}
-    below = owners_below(context, {name: change.added}, {name: state.live})
+    found = search_names(context, {name: frozenset(change.added)}, {name: state.live})[name]
+    taken = intake(state, found.found)
     watched = kept | _watched_by_others(context, name)
     wants_names = (context.tree.paths(name).own / DNSNAMES).exists()
+    published, unsure = _still_published(context, staged, change, unwatched, watched)
     return Intent(
         change,
         unwatched,
-        tuple(line for line in below[name] if line.owner not in kept),
+        taken.add,
         change.dropped_names(demanded),
         change.new_names(demanded) if wants_names else (),
-        _still_published(context, staged, change, unwatched, watched),
+        published,
+        unsure,
+        found,
+        taken,
     )
 
 
@@ -108,17 +130,21 @@ def _still_published(
     change: Renaming,
     unwatched: Iterable[Required],
     watched: set[DnsName],
-) -> tuple[DnsName, ...]:
-    """Where a record by which senders know this chain is left, and nobody looks after it."""
+) -> tuple[tuple[DnsName, ...], tuple[DnsName, ...]]:
+    """Where a record by which senders know this chain is left, and nobody looks after it.
+
+    The second are owners of which there is no answer.
+    """
     owners = dict.fromkeys(line.owner for line in unwatched)
     owners |= dict.fromkeys(usual_owners(change.removed))
     asked = tuple(owner for owner in owners if owner not in watched and _gone(change, owner))
     answers = context.observer.lookup_owners(asked) if asked else {}
-    return tuple(
+    left = tuple(
         owner
         for owner in asked
         if any(matches_chain(record, staged) for record in answers[owner].records)
     )
+    return left, tuple(one for one in asked if answers[one].presence is Presence.UNKNOWN)
 
 
 def _watched_by_others(context: Context, name: str) -> set[DnsName]:
@@ -137,12 +163,19 @@ def _gone(change: Renaming, owner: DnsName) -> bool:
 
 
 def change_names(
-    context: Context, certbot: Certbot, lock: TreeLock, name: str, wish: Wish
+    context: Context,
+    certbot: Certbot,
+    lock: TreeLock,
+    name: str,
+    wish: Wish,
+    *,
+    unanswered: bool = False,
 ) -> tuple[LineageRun, Intent]:
     """Do it; the caller holds ``lock``.  Raises `CertbotError` if nothing was issued.
 
     What is pending for the lineage is done first, as a `renew` would: the new certificate is made
-    with the key that is staged, which must be a safe one.
+    with the key that is staged, which must be a safe one.  ``unanswered``: owners below the new
+    names that give no answer don't matter.
     """
     run = LineageRun(context, certbot, lock, name)
     managed(context, name)
@@ -150,6 +183,8 @@ def change_names(
     _take_stock(context, run)
     run.advance()
     intent = intend(context, name, wish)
+    if not unanswered:
+        intent.refuse_unanswered(name)
     if intent.issues:
         _issue(context, run, intent)
     else:

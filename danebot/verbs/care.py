@@ -2,50 +2,57 @@
 
 from __future__ import annotations
 
+import enum
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from danebot.errors import DanebotError
+from danebot.domain.tlsa import Declared
+from danebot.errors import DanebotError, RolloverError, UnansweredError
 from danebot.verbs.common import ATTENTION, FINE, record_run
 
 if TYPE_CHECKING:
-    from danebot.adapters.tree import Tree
+    from pathlib import Path
+
     from danebot.console import Console
+    from danebot.domain.adoption import Intake
+    from danebot.domain.lineage import LineageState
+    from danebot.domain.names import DnsName
+    from danebot.jobs.adopt import Search
     from danebot.jobs.context import Context
-    from danebot.jobs.init import StagedKeys
+    from danebot.jobs.init import Initialised, StagedKeys
+
+_NAMED = 4  # owners in a command that is proposed
 
 
-def init(console: Console, names: tuple[str, ...], *, dry_run: bool) -> int:
+class Told(enum.Enum):
+    """What the operator says of TLSA records that can't be seen."""
+
+    NOTHING = "nothing"
+    UNANSWERED = "unanswered"  # go on without those who gave no answer
+    NO_DANE = "no-dane"  # there are none
+
+
+def init(console: Console, names: tuple[str, ...], *, told: Told, dry_run: bool) -> int:
     """Put lineages under danebot's care."""
     from danebot.adapters.timers import competing_jobs
-    from danebot.jobs.init import initialise, published_owners
 
     tree = console.tree()
     selected = tree.select(names)
     context = console.context(tree)
     if dry_run:
-        return _init_dry(console, context, selected)
+        status = FINE
+        for name, found in _looked(context, selected).items():
+            status = max(status, _init_dry(console, context, name, found, told))
+        console.say("nothing was changed")
+        return status
     console.certbot()
     started = context.clock()
     status = FINE
     with console.locked():
         new = [name for name in selected if not tree.paths(name).staging.is_dir()]
         console.detail("looking for TLSA records that are published already")
-        owners = published_owners(context, [tree.read(name) for name in new])
-        for name in selected:
-            try:
-                done = initialise(context, name, owners.get(name, ()))
-            except DanebotError as exc:
-                console.warn(f"{name}: {exc}")
-                status = ATTENTION
-                continue
-            if not done.changed:
-                console.say(f"{name}: managed by danebot already; nothing to do")
-                continue
-            console.say(f"{name}: managed by danebot now; serve {tree.paths(name).live}/combo.pem")
-            if done.diff:
-                console.say(done.diff.rstrip("\n"))
-            _say_owners(console, tree, name, done.owners, done.record)
+        for name, found in _looked(context, selected).items():
+            status = max(status, _init_one(console, context, name, found, told))
         status = record_run(
             console,
             context,
@@ -53,6 +60,7 @@ def init(console: Console, names: tuple[str, ...], *, dry_run: bool) -> int:
             started,
             status,
             superseded=lambda old: old.lineage in new,
+            report=selected,
         )
     if status == FINE:
         for job in competing_jobs():
@@ -60,43 +68,171 @@ def init(console: Console, names: tuple[str, ...], *, dry_run: bool) -> int:
     return status
 
 
-def _say_owners(
-    console: Console, tree: Tree, name: str, owners: Sequence[object], record: str
-) -> None:
-    path = tree.paths(name).staging / "dane-ee"
-    if owners:
-        console.say(f"{name}: TLSA records are watched as {path} says:")
-        for owner in owners:
-            console.say(f"  {owner}")
-        console.say(f"{name}: the live key's record is: {record}")
-        return
-    console.warn(
-        f"{name}: no TLSA records were found, so nothing protects a rollover yet; "
-        f"publish {record} and list its owners in {path}, a line each: 1 _25._tcp.HOST"
-    )
+def _looked(context: Context, names: Sequence[str]) -> dict[str, _Looked | DanebotError]:
+    """What the files and DNS say of each lineage, or why it can't be taken on."""
+    from danebot.jobs.adopt import search
+    from danebot.jobs.watch import readable
 
-
-def _init_dry(console: Console, context: Context, names: Sequence[str]) -> int:
-    from danebot.jobs.init import published_owners, stageable
-
-    tree = context.tree
-    new = [name for name in names if not tree.paths(name).staging.is_dir()]
-    owners = published_owners(context, [tree.read(name) for name in new])
-    status = FINE
+    found: dict[str, _Looked | DanebotError] = {}
+    states = []
     for name in names:
-        if name not in new:
-            console.say(f"{name}: managed by danebot already")
-            continue
         try:
-            stageable(context, name)
+            states.append(readable(context, name))
         except DanebotError as exc:
-            console.warn(f"{name}: {exc}")
+            found[name] = exc
+    searches = search(context, states)
+    for state in states:
+        found[state.name] = _Looked(state, searches[state.name])
+    return {name: found[name] for name in names}
+
+
+class _Looked(NamedTuple):
+    """A lineage's files, and what was found of owners that may be its own."""
+
+    state: LineageState
+    search: Search
+
+    @property
+    def intake(self) -> Intake:
+        """What that comes to."""
+        from danebot.domain.adoption import intake
+
+        return intake(self.state, self.search.found)
+
+
+def _init_one(
+    console: Console, context: Context, name: str, found: _Looked | DanebotError, told: Told
+) -> int:
+    from danebot.jobs.init import initialise
+    from danebot.jobs.watch import declare_none
+
+    try:
+        looked = _admitted(name, found, told)
+        intake = looked.intake
+        declares = told is Told.NO_DANE and looked.state.declared is Declared.NOTHING
+        done = initialise(context, name, intake.add)
+        if declares:
+            declare_none(context.tree.paths(name))
+    except DanebotError as exc:
+        console.warn(f"{name}: {exc}")
+        return ATTENTION
+    paths = context.tree.paths(name)
+    if done.changed:
+        console.say(f"{name}: managed by danebot now; serve {paths.live}/combo.pem")
+        if done.diff:
+            console.say(done.diff.rstrip("\n"))
+    elif not done.added and not declares:
+        console.say(f"{name}: managed by danebot already; nothing to do")
+    if declares:
+        console.say(f"{name}: {paths.staging}/dane-ee says now that it has no TLSA records")
+    elif done.changed or done.added:
+        _say_owners(console, paths.staging, done)
+    return _say_others(console, looked, told)
+
+
+def _admitted(name: str, found: _Looked | DanebotError, told: Told) -> _Looked:
+    """What was found, if it allows the lineage to be taken on; else an error that says why not."""
+    if isinstance(found, DanebotError):
+        raise found
+    intake = found.intake
+    if told is Told.NO_DANE:
+        present = dict.fromkeys(line.owner for line in (*intake.add, *found.state.lines))
+        if present:
+            raise RolloverError(
+                f"it has TLSA records that rely on its key, or that it watches: "
+                f"{', '.join(map(str, present))}; remove them from DNS, and run first: "
+                f"danebot watch --remove {name} {' '.join(map(str, present))}"
+            )
+    elif (intake.unanswered or found.search.leads.unanswered) and told is Told.NOTHING:
+        raise UnansweredError(
+            f"no answer, so nobody knows whether it has TLSA records: {found.search.unanswered}; "
+            "nothing was changed. See that the resolver answers and run this again, or go on "
+            f"without: danebot init --although-unanswered {name}"
+        )
+    return found
+
+
+def _say_owners(console: Console, staging: Path, done: Initialised) -> None:
+    name = done.name
+    if done.owners:
+        console.say(f"{name}: TLSA records are watched as {staging}/dane-ee says:")
+        for owner in done.owners:
+            console.say(f"  {owner}")
+    console.say(f"{name}: the live key's record is: {done.record}")
+
+
+def _say_others(console: Console, looked: _Looked, told: Told) -> int:
+    """Where no owner was found, where it was looked; and owners that aren't watched, and why."""
+    from danebot.domain.adoption import by_host
+    from danebot.jobs.adopt import where_looked
+
+    name, intake = looked.state.name, looked.intake
+    watched = bool(looked.state.owners or intake.add)
+    if not watched and told is not Told.NO_DANE:
+        if looked.state.declared is Declared.NO_RECORDS and not intake.denied:
+            return FINE
+        console.say(f"{name}: looked for TLSA records at {where_looked(looked.search)}")
+    for words, owners in (
+        ("another host's, by their records and the service there", intake.foreign),
+        ("let go in dane-ee", intake.let_go),
+    ):
+        if owners:
+            console.say(f"{name}: not watched, being {words}: {by_host(owners)}")
+    if intake.idle and watched:
+        words = "as a wildcard gives them records and no service of it answers there"
+        console.say(f"{name}: not watched, {words}: {by_host(intake.idle)}")
+    doubts = [
+        ("are of another key, and no service there tells whose they are", intake.untold),
+        ("gave no answer", intake.unanswered if told is not Told.NOTHING else ()),
+        ("are published, though dane-ee says that there are none", intake.denied),
+    ]
+    if intake.idle and not watched:
+        doubts.append(("come from a wildcard, and no service answers there", intake.idle))
+    status = FINE
+    for words, owners in doubts:
+        if owners:
+            console.warn(
+                f"{name}: not watched, since TLSA records of {by_host(owners)} {words}; "
+                f"if they are to be: danebot watch {name} {_first(owners)}"
+            )
             status = ATTENTION
-            continue
-        console.say(f"{name}: would lead certbot to {tree.paths(name).staging}, with the key kept")
-        for owner in owners[name]:
-            console.say(f"{name}: would watch {owner}")
-    console.say("nothing was changed")
+    return status
+
+
+def _first(owners: Sequence[DnsName]) -> str:
+    """Owners to name in a command: all, unless these are too many."""
+    return " ".join(map(str, owners)) if len(owners) <= _NAMED else f"{owners[0]} ..."
+
+
+def _init_dry(
+    console: Console, context: Context, name: str, found: _Looked | DanebotError, told: Told
+) -> int:
+    from danebot.jobs.init import stageable
+
+    paths = context.tree.paths(name)
+    managed = paths.staging.is_dir()
+    try:
+        looked = _admitted(name, found, told)
+        if not managed:
+            stageable(context, name)
+    except DanebotError as exc:
+        console.warn(f"{name}: {exc}")
+        return ATTENTION
+    if managed:
+        console.say(f"{name}: managed by danebot already")
+    else:
+        console.say(f"{name}: would lead certbot to {paths.staging}, with the key kept")
+    intake = looked.intake
+    for line in intake.add:
+        console.say(f"{name}: would watch {line}")
+    status = _say_others(console, looked, told)
+    key = looked.state.current_key
+    for owner in intake.mismatched if key is not None else ():
+        console.warn(
+            f"{name}: CRITICAL: no TLSA record at {owner} matches the live key "
+            f"(3 1 1 {key.digest.hex() if key is not None else ''})"
+        )
+        status = ATTENTION
     return status
 
 

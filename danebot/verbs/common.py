@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import TYPE_CHECKING
 
+from danebot.domain.findings import Severity
 from danebot.errors import DanebotError
 
 if TYPE_CHECKING:
@@ -52,10 +53,12 @@ def record_run(
     *,
     findings: Sequence[Finding] = (),
     superseded: Callable[[FindingStatus], bool] = lambda _: False,
+    report: Collection[str] = (),
 ) -> int:
     """Write the public snapshot after a run; failing to is a problem of its own.
 
     What the last renewal found stays, but for lineages that are gone and what is ``superseded``.
+    What needs attention of the lineages to ``report`` on is said, and counts.
     """
     from danebot.jobs.snapshot import Scope, write_snapshot
     from danebot.jobs.survey import survey
@@ -63,6 +66,10 @@ def record_run(
     try:
         known = context.tree.names()
         found = survey(context, known)
+        views = [view for view in found.views if view.state.name in report]
+        said = [one for view in views for one in view.findings if one.severity >= Severity.WARNING]
+        if console.report(said) >= Severity.WARNING:
+            status = ATTENTION
         write_snapshot(
             context.settings.snapshot,
             verb=verb,

@@ -37,6 +37,7 @@ def names(
     add: tuple[str, ...],
     remove: tuple[str, ...],
     exactly: tuple[str, ...],
+    although_unanswered: bool,
     dry_run: bool,
 ) -> int:
     """List the names, or change them."""
@@ -53,8 +54,8 @@ def names(
         return _list(context, name)
     try:
         if dry_run:
-            return _dry(console, context, name, wish)
-        return _change(console, context, name, wish)
+            return _dry(console, context, name, wish, unanswered=although_unanswered)
+        return _change(console, context, name, wish, unanswered=although_unanswered)
     except NameChangeError as exc:
         raise click.UsageError(f"{name}: {exc}") from exc
 
@@ -75,10 +76,12 @@ def _list(context: Context, name: str) -> int:
     return FINE
 
 
-def _dry(console: Console, context: Context, name: str, wish: Wish) -> int:
+def _dry(console: Console, context: Context, name: str, wish: Wish, *, unanswered: bool) -> int:
     from danebot.jobs.names import intend
 
     intent = intend(context, name, wish)
+    if not unanswered:
+        intent.refuse_unanswered(name)
     if intent.issues:
         wanted = " ".join(map(str, sorted(intent.change.after)))
         console.say(f"{name}: would have certbot issue for: {wanted}")
@@ -92,19 +95,21 @@ def _dry(console: Console, context: Context, name: str, wish: Wish) -> int:
     ):
         for line in lines:
             console.say(f"{name}: {words} {line}")
-    _warn(console, name, intent)
+    status = _warn(console, name, intent)
     console.say("nothing was changed")
-    return FINE
+    return status
 
 
-def _change(console: Console, context: Context, name: str, wish: Wish) -> int:
+def _change(console: Console, context: Context, name: str, wish: Wish, *, unanswered: bool) -> int:
     from danebot.jobs.names import change_names, intend
 
-    intend(context, name, wish)  # what can't be meant is said before anything is done
+    meant = intend(context, name, wish)  # what can't be is said before anything is done
+    if not unanswered:
+        meant.refuse_unanswered(name)
     certbot = console.certbot()
     started = context.clock()
     with console.locked() as lock:
-        run, intent = change_names(context, certbot, lock, name, wish)
+        run, intent = change_names(context, certbot, lock, name, wish, unanswered=unanswered)
         view = run.view._replace(probes=run.probes) if run.view is not None else None
         outcome = _Outcome(
             view, tuple(dict.fromkeys([*run.events, *(view.findings if view else ())]))
@@ -117,7 +122,7 @@ def _change(console: Console, context: Context, name: str, wish: Wish) -> int:
             console.say(f"{name}: no longer watched: {line}")
         for line in intent.watched:
             console.say(f"{name}: watched from now on: {line}")
-    _warn(console, name, intent)
+    status = max(status, _warn(console, name, intent))
     console.report(outcome.findings)
     return status
 
@@ -151,9 +156,32 @@ def _publish(
     return ATTENTION if reason else status
 
 
-def _warn(console: Console, name: str, intent: Intent) -> None:
+def _warn(console: Console, name: str, intent: Intent) -> int:
+    """Owners that nobody looks after; ATTENTION where it isn't known whose they are."""
+    from danebot.domain.adoption import by_host
+
     for owner in intent.published:
         console.warn(
             f"{name}: TLSA records of {owner} are still published, and danebot doesn't watch them; "
             "remove them, or mail to that name fails at the next change of the key"
         )
+    if intent.found.foreign:
+        hosts = by_host(intent.found.foreign)
+        console.say(f"{name}: not watched, being another host's by what is served there: {hosts}")
+    doubts = (
+        ("no answer whether TLSA records are left at", intent.unsure, "see to it that none is"),
+        (
+            "not watched, since their TLSA records are not of the live key:",
+            (*intent.found.untold, *intent.found.idle),
+            f"if they are to be: danebot watch {name} OWNER",
+        ),
+        (
+            "not watched, since they gave no answer:",
+            intent.found.unanswered,
+            f"if they are to be: danebot watch {name} OWNER",
+        ),
+    )
+    for words, owners, remedy in doubts:
+        if owners:
+            console.warn(f"{name}: {words} {by_host(owners)}; {remedy}")
+    return ATTENTION if intent.unsure or intent.found.untold else FINE

@@ -23,6 +23,7 @@ from danebot.domain.memory import (
 from danebot.domain.policy import Policy
 from danebot.domain.rollover import Observation, plan
 from danebot.domain.times import duration, when
+from danebot.domain.tlsa import Declared
 from domain.builders import (
     DAY,
     HOUR,
@@ -160,7 +161,9 @@ def test_a_lineage_at_a_standstill_is_never_silent() -> None:
 
 
 def test_a_lineage_without_dane_ee_is_unprotected() -> None:
-    assert gist(found(replace(state(), required=()))) == {Code.UNPROTECTED: N}
+    assert gist(found(replace(state(), required=()))) == {Code.UNPROTECTED: W}
+    none = replace(state(), required=(), declared=Declared.NO_RECORDS)
+    assert found(none) == {}
     through = replace(state(), required=(), management=Management.PASS_THROUGH)
     assert found(through) == {}
 

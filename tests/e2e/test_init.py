@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import shutil
 from pathlib import Path
 
 import pytest
 
+from danebot.adapters.tree import Tree
 from e2e.shell_tree import KINDS, key_digest, new_key
 from e2e.site import MAIL, OWNER, Site
 
@@ -23,8 +25,10 @@ def fingerprint(tree: Path) -> dict[str, tuple[int, ...]]:
 def test_published_records_are_found_and_the_change_is_shown(site: Site) -> None:
     """The owners at the usual ports go to ``dane-ee``; the configuration's diff is printed."""
     record = site.issued()
-    site.lab.tlsa_set("_465._tcp.mail.example.test.", f"3 1 2 {'ab' * 64}", record)
-    site.lab.tlsa_set("_443._tcp.mail.example.test.", f"2 1 1 {'ab' * 32}")  # not for a leaf
+    live = Tree(site.tree).read(MAIL).live
+    assert live is not None
+    strong = f"3 1 2 {hashlib.sha512(live.key.spki).hexdigest()}"
+    site.lab.tlsa_set("_465._tcp.mail.example.test.", strong, record)
     site.lab.tlsa_set("_8443._tcp.mail.example.test.", record)  # no usual port
     before = fingerprint(site.tree)
     said = site.ok("init", "--dry-run", MAIL)
@@ -44,14 +48,22 @@ def test_published_records_are_found_and_the_change_is_shown(site: Site) -> None
 
 
 def test_a_lineage_without_records_is_told_what_to_do(site: Site) -> None:
-    """Nothing protects its rollover yet: the record and the line to write are said."""
+    """Nothing protects its rollover yet: that is said until it has one, or is to have none."""
     record = site.issued()
     site.lab.tlsa_del(OWNER)
     run = site.danebot("init", MAIL)
-    assert run.returncode == 0
-    assert f"publish {record} and list its owners in {site.staging}/dane-ee" in run.stderr
+    assert run.returncode == 1
+    assert f"the live key's record is: {record}" in run.stdout
+    assert f"looked for TLSA records at the usual ports of {MAIL}" in run.stdout
+    assert f"WARNING: {MAIL}: no TLSA record is watched" in run.stderr
+    assert f"danebot tlsa {MAIL}" in run.stderr
     assert not (site.staging / "dane-ee").exists()
-    assert site.danebot("renew").returncode == 0
+    for verb in ("renew", "status"):
+        assert site.danebot(verb).returncode == 1
+    site.ok("init", "--no-dane", MAIL)
+    assert (site.staging / "dane-ee").read_text() == "- *\n"
+    site.quiet("renew")
+    assert "nothing to do" in site.ok("init", MAIL)
 
 
 def test_an_unknown_lineage(site: Site) -> None:
@@ -94,7 +106,9 @@ def test_a_combo_left_from_earlier(site: Site) -> None:
     assert "combo.pem is left from earlier and holds another key" in run.stderr
     assert not site.staging.exists()
     (site.live / "combo.pem").unlink()
-    site.ok("init", MAIL)
+    run = site.danebot("init", MAIL)
+    assert run.returncode == 1
+    assert f"CRITICAL: {MAIL}: no TLSA record at {OWNER[:-1]} matches the live key" in run.stderr
     assert key_digest((site.live / "combo.pem").read_bytes()) == key
     assert key_digest((site.live / "privkey.pem").read_bytes()) == key
 

@@ -10,11 +10,12 @@ import pytest
 
 from danebot.adapters.tree import Tree
 from danebot.config import Settings
+from danebot.domain.adoption import Leads
 from danebot.domain.dns import OwnerObservation, TlsaAnswer
 from danebot.domain.findings import Code, Severity
 from danebot.domain.lineage import Management
 from danebot.domain.memory import Failure, Memory, Publishing, Request, Revocation, Urgency
-from danebot.domain.names import DnsName, Endpoint
+from danebot.domain.names import DnsName, Endpoint, Hostname
 from danebot.domain.outcomes import Outcome, Part
 from danebot.domain.policy import Policy
 from danebot.domain.publishing import Change, Result
@@ -39,6 +40,9 @@ class Nobody:
 
     def lookup_owners(self, owners: Sequence[DnsName]) -> Mapping[DnsName, TlsaAnswer]:
         raise AssertionError(owners)
+
+    def lookup_leads(self, domains: Sequence[Hostname]) -> Leads:
+        raise AssertionError(domains)
 
     def probe(
         self, lineage: str, endpoints: Sequence[Endpoint], algorithm: Algorithm | None = None
