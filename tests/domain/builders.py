@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
-from danebot.domain import looks, rollover
+from danebot.domain import looks, rollover, watched
 from danebot.domain.dns import (
     WITNESS,
     Alias,
@@ -247,14 +247,16 @@ def silent(owner: DnsName = MX) -> OwnerObservation:
 
 Remember = Callable[[Memory, LineageState, Observations, datetime], Memory]
 Planner = Callable[[Observation, Memory, Policy, datetime], Plan]
+Protect = Callable[[LineageState, Memory], LineageState]
 
 
 @dataclass(frozen=True)
 class Rules:
-    """The two decisions under test; mutants replace one."""
+    """The decisions under test; mutants replace one."""
 
     remember: Remember = looks.remember
     plan: Planner = rollover.plan
+    protect: Protect = watched.protecting
 
 
 REAL = Rules()

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+from danebot.domain import watched
 from danebot.domain.dns import OwnerObservation, Presence, ServerAnswer, ServerOutcome
 from danebot.domain.lineage import KeyFile, LineageState
 from danebot.domain.looks import remember
@@ -17,6 +18,7 @@ from danebot.domain.names import DnsName
 from danebot.domain.policy import Policy
 from danebot.domain.rollover import Hold, Observation, Plan, Step, plan
 from danebot.domain.sight import Observations, Seen, look_all, together
+from danebot.domain.tlsa import Declared
 from domain.builders import Rules
 
 _LONG_AGO = datetime(1, 1, 1, tzinfo=UTC)
@@ -270,6 +272,12 @@ def _known(one: OwnerObservation) -> Presence:
     return Presence.NODATA if unknown else one.answer.presence
 
 
+NO_DENIAL_TTL_OF_WILDCARDS = unaware(
+    lambda one: one._replace(
+        servers=tuple(s._replace(negative_ttl=None) if s.records else s for s in one.servers)
+    )
+)
+
 # ---- policy ---------------------------------------------------------------------------------
 
 NO_MARGIN = policed(lambda policy: policy._replace(margin=timedelta(0)))
@@ -414,3 +422,17 @@ def _promoting_blindly(
 
 
 BLIND_AT_PROMOTION = Rules(plan=_promoting_blindly)
+
+# ---- what is watched ------------------------------------------------------------------------
+
+LOST_LINES_DROPPED = Rules(protect=lambda state, _: state)
+
+
+def _none_needed(state: LineageState, memory: Memory) -> LineageState:
+    """An empty ``dane-ee`` is taken for the operator's word that there are no records."""
+    if state.required:
+        return watched.protecting(state, memory)
+    return replace(state, declared=Declared.NO_RECORDS)
+
+
+EMPTY_IS_NO_HOLD = Rules(protect=_none_needed)

@@ -14,7 +14,8 @@ from concurrent.futures import ProcessPoolExecutor
 
 import click
 
-from sim.history import Feature, Outcome, simulate
+from sim.outcome import Feature, Outcome
+from sim.play import simulate
 
 _PART = 1000
 
@@ -35,7 +36,7 @@ def main() -> int:
     for part in _parts(options.first, options.histories, options.jobs):
         for outcome in part:
             features.update(outcome.features)
-            if outcome.stale:
+            if outcome.broken:
                 broken += 1
                 click.echo(f"P1 broken: python -m sim --show {outcome.seed}")
     for feature in Feature:

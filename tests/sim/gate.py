@@ -6,69 +6,70 @@ adds the awaited key's record.  Whoever holds an RRset with the old one alone re
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
-from datetime import timedelta
+from dataclasses import dataclass, fields, replace
+from datetime import datetime
 
-from danebot.domain.rollover import Step
-from danebot.domain.tlsa import TlsaRecord
-from domain.builders import REAL, T0, Rules, line
+from danebot.domain.rollover import Plan, Step
+from domain.builders import REAL, Rules
 from domain.gate_world import chain, renewal, tlsa
-from sim.history import _MOST_LOOKS, _OWNERS, Feature, History, Outcome, begin
-from sim.world import DAY, HORIZON, HOUR, Content
+from sim.eyes import OWNERS, Records
+from sim.history import History
+from sim.outcome import Outcome
+from sim.play import begin, play
+from sim.shared import Zone
+from sim.world import Content, RRset
 
-_NAMES = tuple(owner.text.removeprefix("_25._tcp.") for owner in _OWNERS)
+_NAMES = tuple(owner.text.removeprefix("_25._tcp.") for owner in OWNERS)
 _OLD, _NEW = tlsa("2 1 1", by="A"), tlsa("2 1 1", by="B")
 
 
-def _records() -> dict[Content, tuple[TlsaRecord, ...]]:
-    return {Content.NOTHING: (), Content.OLD: (_OLD,), Content.BOTH: (_OLD, _NEW)}
+def _records() -> Records:
+    both = (_OLD, _NEW)
+    return {
+        Content.NOTHING: (),
+        Content.OLD: (_OLD,),
+        Content.BOTH: both,
+        Content.FOREIGN: (_OLD,),
+    }
 
 
 @dataclass(slots=True)
 class GateHistory(History):
     """A history whose staged chain waits at the gate."""
 
-    records: Mapping[Content, tuple[TlsaRecord, ...]] = field(default_factory=_records)
-
-    def _take(self, step: Step, now: int) -> int:
+    def take(self, step: Step, now: int) -> int:
+        """Deploy: there is no other step."""
         assert step is Step.DEPLOY
         self.deployed = now
         return now
+
+    def forget_lines(self) -> None:
+        """A renewal with the same key goes live where no owner is known: nothing says otherwise."""
+        self.told = self.listed()
+
+    def lacks(self, answer: RRset) -> bool:
+        """Whether a sender who has this refuses the new chain and not the old one."""
+        return self.zone.records[answer.content] == (_OLD,)
 
 
 def begin_at_gate(seed: int, rules: Rules = REAL) -> GateHistory:
     """The world of a history, with a renewal in place of a key."""
     history = begin(seed, rules)
-    lines = tuple(line(owner) for owner in history.state.owners)
     live = chain(names=_NAMES, days=400)
     new = chain(by="B", version=2, names=_NAMES, days=400)
-    history.state = replace(renewal(new, live), required=lines)
-    values = {f.name: getattr(history, f.name) for f in fields(History) if f.name != "records"}
-    return GateHistory(**values)
+    history.state = replace(renewal(new, live), required=history.state.required)
+    history.zone = Zone(history.zone.mtype, _records())
+    history.eyes.records = history.zone.records
+    history.eyes.insecure = 0.0  # of an insecure zone no sender uses any record
+    return GateHistory(**{f.name: getattr(history, f.name) for f in fields(History)})
 
 
 def simulate_gate(seed: int, rules: Rules = REAL) -> Outcome:
     """Play one history to its end: what any cache may hold then by which senders would refuse."""
     history = begin_at_gate(seed, rules)
-    rng = history.rng
-    pause = rng.choice((6 * HOUR, DAY, 2 * DAY))
-    now = 0
-    while history.deployed is None and history.looks < _MOST_LOOKS and now < 3 * HORIZON:
-        following = now + 1 + int(rng.expovariate(1 / pause))
-        now, plan = history.run(now)
-        until = plan.refusal.until if plan is not None and plan.refusal is not None else None
-        if until is not None and rng.random() < 0.8:
-            soonest = int((until - T0) / timedelta(seconds=1)) + rng.choice((0, 1, 30))
-            following = soonest if now < soonest < following else following
-        now = max(following, now + 1)
-    stale = []
-    if history.deployed is not None:
-        history.features.add(Feature.PROMOTED)
-        stale = [
-            found
-            for owner in range(len(history.state.owners))
-            for found in history.world.stale(owner, history.deployed)
-            if found.answer.content is Content.OLD
-        ]
-    return Outcome(seed, history.deployed, tuple(stale), frozenset(history.features), history.looks)
+    stale = play(history, _open_at)
+    return Outcome(seed, history.deployed, stale, frozenset(history.features), history.looks)
+
+
+def _open_at(plan: Plan) -> datetime | None:
+    return plan.refusal.until if plan.refusal is not None else None

@@ -2,126 +2,50 @@
 
 Looks come at random times and again right when the plan says it is safe; the resolver has a cache
 of its own, servers fall silent, runs crash between any two steps, and the memory goes through its
-JSON form or is lost.
+JSON form or is lost.  What else may happen is a `Trouble`.
 """
 
 from __future__ import annotations
 
-import enum
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from random import Random
 
 from danebot.adapters.codec import decode, encode
-from danebot.domain.dns import (
-    Alias,
-    Answer,
-    OwnerObservation,
-    Presence,
-    Security,
-    Server,
-    ServerAnswer,
-    ServerOutcome,
-    TlsaAnswer,
-)
 from danebot.domain.lineage import LineageState
-from danebot.domain.memory import Failure, Memory, Request, Urgency
-from danebot.domain.names import DnsName, Hostname
+from danebot.domain.memory import Failure, Memory
 from danebot.domain.policy import Policy, next_attempt
 from danebot.domain.rollover import Observation, Plan, Step
 from danebot.domain.safetime import Baseline
 from danebot.domain.sight import Observations
-from danebot.domain.tlsa import TlsaRecord
-from domain.builders import REAL, T0, Rules, held, key, key_file, line, record, state
-from sim.world import (
-    DAY,
-    HORIZON,
-    HOUR,
-    MINUTE,
-    MODEST,
-    AliasSpan,
-    Content,
-    Ranges,
-    RRset,
-    Span,
-    Stale,
-    World,
-    at,
-    make_world,
-)
+from danebot.domain.watched import fade, let_go_of_gone
+from domain.builders import T0, Rules, held, line
+from sim.eyes import OWNERS, Eyes
+from sim.judge import Judge, Looks, Stale
+from sim.operator import Trouble
+from sim.outcome import Feature
+from sim.senders import accepts
+from sim.shared import Zone
+from sim.story import when
+from sim.world import FOREVER, HOUR, MINUTE, RRset, World
 
-_MOST_LOOKS = 60
-_RECORDS = {
-    Content.NOTHING: (),
-    Content.OLD: (record("old"),),
-    Content.BOTH: (record("old"), record("new")),
-}
-_OWNERS = tuple(DnsName(f"_25._tcp.mx{n}.example.org") for n in range(4))
-_TARGETS = tuple(DnsName(f"tlsa{n}.example.org") for n in range(8))
-_HOSTS = tuple(Hostname(f"ns{n}.example.org") for n in range(16))
-_SERVERS = tuple(Server(host, f"192.0.2.{n}") for n, host in enumerate(_HOSTS))
-
-
-class Feature(enum.Enum):
-    """What a history contains; counted, so that nobody takes an idle simulation for a proof."""
-
-    PROMOTED = "promoted"
-    ALIASES = "aliases"
-    NEW_SERVERS = "servers changed"
-    BLIND = "no server reachable"
-    ASSUMED = "TTL assumed"
-    WITHDRAWN = "back to next"
-    MEMORY_LOST = "memory lost"
-    CRASHED = "crashed"
-    LINE_ADDED = "line added to dane-ee"
-    PUT_BACK = "staging put back"
-    NO_MIN_WAIT = "no minimum wait"
-    EMERGENCY = "emergency"
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """How a history ended: what any cache may still hold though the key is served."""
-
-    seed: int
-    deployed: int | None
-    stale: tuple[Stale, ...]
-    features: frozenset[Feature]
-    looks: int
+LONGEST_GAP = FOREVER
+"""Each gap between two looks is forgiven, whatever its length."""
 
 
 class CrashError(Exception):
     """The run ends here."""
 
 
-@dataclass(slots=True)
-class Resolver:
-    """danebot's own validating resolver: it caches aliases and RRsets for their whole TTL."""
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """The tree as a backup has it."""
 
-    world: World
-    rng: Random
-    aliases: dict[int, AliasSpan] = field(default_factory=dict)
-    rrsets: dict[int, tuple[int, RRset]] = field(default_factory=dict)
-    fetched: dict[int, int] = field(default_factory=dict)
-
-    def alias(self, owner: int, now: int) -> AliasSpan:
-        """Where the owner leads, from the cache while the TTL lasts."""
-        cached = self.aliases.get(owner)
-        if cached is None or self.fetched[owner] + cached.ttl <= now:
-            self.aliases[owner] = cached = at(self.world.aliases[owner], now)
-            self.fetched[owner] = now
-        return cached
-
-    def rrset(self, target: int, now: int) -> RRset:
-        """An answer of any of the servers, from the cache while the TTL lasts."""
-        until, cached = self.rrsets.get(target, (now, None))
-        if cached is None or until <= now:
-            server = self.rng.choice(at(self.world.delegations, now).servers)
-            cached = at(self.world.rrsets[target, server], now)
-            self.rrsets[target] = (now + cached.ttl, cached)
-        return cached
+    state: LineageState
+    stored: Memory
+    looks: Looks
 
 
 @dataclass(slots=True)
@@ -132,99 +56,59 @@ class History:
     rules: Rules
     rng: Random
     world: World
+    troubles: frozenset[Trouble]
     policy: Policy
-    blind: bool
-    silence: float
-    flaky: int | None
     jitter: int
     state: LineageState
-    resolver: Resolver
+    zone: Zone
+    eyes: Eyes
     memory: Memory = field(default_factory=Memory)
     stored: Memory = field(default_factory=Memory)
     features: set[Feature] = field(default_factory=set)
     looks: int = 0
-    noted: list[Span] = field(default_factory=list)
-    lacking: set[int] = field(default_factory=set)
+    known: Looks = field(default_factory=Looks)
+    told: list[int] = field(default_factory=list)
     added_line: int | None = None
+    lines_lost: int | None = None
+    behind: tuple[int, int, int] = (0, 0, 0)
+    window: tuple[int, int] = (0, 0)
+    stops: tuple[int, ...] = ()
+    saved: Saved | None = None
     deployed: int | None = None
-    records: Mapping[Content, tuple[TlsaRecord, ...]] = field(default_factory=lambda: _RECORDS)
+    tell: Callable[[str], None] | None = None
 
     # ---- looking ----------------------------------------------------------------------------
 
     def clock(self, now: int) -> datetime:
-        """The time that danebot reads; it wavers by no more than the margin allows for."""
+        """The time that danebot reads.
+
+        It wavers by no more than the margin allows for, but for the days in which it is behind.
+        """
+        start, end, by = self.behind
+        if start <= now < end:
+            self.features.add(Feature.CLOCK)
+            now -= by
         return T0 + timedelta(seconds=now + self.rng.randint(-self.jitter, self.jitter))
 
     def look(self, now: int) -> Observations:
         """Every owner of ``dane-ee``, as danebot sees it now."""
         self.looks += 1
-        return {owner: self._look_at(_OWNERS.index(owner), now) for owner in self.state.owners}
-
-    def _look_at(self, owner: int, now: int) -> OwnerObservation:
-        security = Security.SECURE
-        if self.rng.random() < max(self.silence, 0.03):
-            security = self.rng.choice((Security.INDETERMINATE, Security.BOGUS))
-        elif self.rng.random() < 0.005:
-            security = Security.INSECURE
-        delegation = at(self.world.delegations, now)
-        self.noted.append(delegation)
-        alias = at(self.world.aliases[owner], now)
-        canonical = _OWNERS[owner]
-        aliases: tuple[Alias, ...] = ()
-        answer: TlsaAnswer = Answer(_OWNERS[owner], security, Presence.UNKNOWN, canonical)
-        if security in (Security.SECURE, Security.INSECURE):
-            alias = self.resolver.alias(owner, now)
-            self.noted.append(alias)
-            found = self.resolver.rrset(alias.target, now)
-            if len(self.world.aliases[owner]) > 1 or alias.ttl:
-                canonical = _TARGETS[alias.target]
-                ttl = timedelta(seconds=alias.ttl)
-                aliases = (Alias(_OWNERS[owner], canonical, ttl),)
-            there = found.content is not Content.NOTHING
-            answer = Answer(
-                _OWNERS[owner],
-                security,
-                Presence.PRESENT if there else Presence.NODATA,
-                canonical,
-                aliases,
-                self.records[found.content],
-                timedelta(seconds=found.ttl) if there else None,
-            )
-        return OwnerObservation(
-            _OWNERS[owner],
-            answer,
-            DnsName("example.org"),
-            frozenset(_HOSTS[server] for server in delegation.servers),
-            timedelta(seconds=delegation.ttl),
-            tuple(self._ask(server, alias.target, now) for server in delegation.servers),
-        )
-
-    def _ask(self, server: int, target: int, now: int) -> ServerAnswer:
-        silence = 0.5 if server == self.flaky else self.silence
-        if self.blind or self.rng.random() < silence:
-            return ServerAnswer(_SERVERS[server], ServerOutcome.UNREACHABLE)
-        found = at(self.world.rrsets[target, server], now)
-        self.noted.append(found)
-        if found.lacking:
-            self.lacking.add(target)
-        there = found.content is not Content.NOTHING
-        ttl = timedelta(seconds=found.ttl)
-        return ServerAnswer(
-            _SERVERS[server],
-            ServerOutcome.ANSWERED,
-            self.records[found.content],
-            ttl if there else None,
-            None if there else ttl,
-        )
+        return {owner: self.eyes.look_at(OWNERS.index(owner), now) for owner in self.state.owners}
 
     # ---- running ----------------------------------------------------------------------------
 
     def consider(self, observations: Observations, now: int) -> Plan:
         """Remember and plan, as every run does."""
         moment = self.clock(now)
-        self.memory = self.rules.remember(self.memory, self.state, observations, moment)
-        observation = Observation(self.state, observations, distrust="")
-        return self.rules.plan(observation, self.memory, self.policy, moment)
+        state = fade(self.state, observations)
+        memory = self.rules.remember(self.memory, state, observations, moment)
+        self.memory, left = let_go_of_gone(memory, state, self.policy, moment)
+        if left.fading != state.fading:  # nobody has a record there, nor can find one
+            gone = {OWNERS.index(one.owner) for one in state.fading if one not in left.fading}
+            self.told = [owner for owner in self.told if owner not in gone]
+        return self.rules.plan(
+            Observation(left, observations, distrust=""), self.memory, self.policy, moment
+        )
 
     def run(self, now: int) -> tuple[int, Plan | None]:
         """One run of ``danebot renew``: the time when it ended, and the plan it ended with."""
@@ -244,27 +128,67 @@ class History:
                     observations, fresh = self.look(now), True
                     continue
                 self._save()
-                now = self._take(plan.step, now)
+                now = self.take(plan.step, now)
                 fresh = fresh and plan.step is not Step.PROMOTE
             self._save()
+            if Trouble.BACKUP in self.troubles and now <= self.window[0]:
+                self.saved = Saved(self.state, self.stored, self.known.copy())
         except CrashError:
+            self.say(now, "crashed")
             self.features.add(Feature.CRASHED)
         return now, plan
 
+    def say(self, now: int, words: str) -> None:
+        """Tell what happened, if anybody listens."""
+        if self.tell is not None:
+            self.tell(f"{when(now)}  {words}")
+
     def _load(self, now: int) -> None:
         if self.added_line is not None and now >= self.added_line:
-            self.features.add(Feature.LINE_ADDED)
-            extra = line(_OWNERS[len(self.state.required or ())])
+            self.happens(now, Feature.LINE_ADDED)
+            extra = line(OWNERS[1], self.zone.mtype)
+            self.told = [0, 1]
             self.state = replace(self.state, required=(*(self.state.required or ()), extra))
             self.added_line = None
+        if self.lines_lost is not None and now >= self.lines_lost:
+            self.happens(now, Feature.LINES_LOST)
+            left = (self.state.required or ())[: self.rng.choice((0, 1))]
+            self.state = replace(self.state, required=left, remembered=())
+            self.lines_lost = None
         if self.rng.random() < 0.02:
-            self.features.add(Feature.MEMORY_LOST)
-            self.world.seen_lacking.clear()
-            self.stored = Memory()
+            self.happens(now, Feature.MEMORY_LOST)
+            self.stored, self.known = Memory(), Looks()
+            self.forget_lines()
         elif self.rng.random() < 0.05:
             self.stored = decode(Memory, json.loads(json.dumps(encode(self.stored))))
-        self.memory = self.stored
-        self._forget()
+        self._restore(now)
+        self.memory, self.eyes.looks = self.stored, Looks()
+        self.state = self.rules.protect(self.state, self.memory)
+
+    def forget_lines(self) -> None:
+        """Nobody can know of an owner that both ``dane-ee`` and the memory have lost.
+
+        Where they have lost them all, that nothing is known is enough to hold.
+        """
+        self.told = self.listed() or self.told
+
+    def listed(self) -> list[int]:
+        """The owners that ``dane-ee`` has."""
+        required = self.state.required or ()
+        left = [one.owner for one in required if one not in self.state.remembered]
+        return [OWNERS.index(owner) for owner in left]
+
+    def _restore(self, now: int) -> None:
+        """The tree as the backup has it, at the first run after the window."""
+        if self.saved is not None and now >= self.window[1]:
+            self.happens(now, Feature.RESTORED)
+            self.state, self.stored = self.saved.state, self.saved.stored
+            self.known, self.saved = self.saved.looks, None
+
+    def happens(self, now: int, feature: Feature) -> None:
+        """Count it, and tell it."""
+        self.features.add(feature)
+        self.say(now, feature.value)
 
     def _save(self) -> None:
         self._crash()
@@ -274,19 +198,16 @@ class History:
     def store(self) -> None:
         """Write the memory: what was seen counts from now on, whatever happens to the run."""
         self.stored = self.memory
-        for span in self.noted:
-            span.heard = True
-        self.world.seen_lacking |= self.lacking
-        self._forget()
-
-    def _forget(self) -> None:
-        self.noted, self.lacking = [], set()
+        self.known.add(self.eyes.looks)
+        self.eyes.looks = Looks()
 
     def _crash(self) -> None:
         if self.rng.random() < 0.01:
             raise CrashError
 
-    def _take(self, step: Step, now: int) -> int:
+    def take(self, step: Step, now: int) -> int:
+        """Do what the plan says; the time when it is done."""
+        self.say(now, f"step: {step.value}")
         state, file = self.state, self.state.awaited
         assert file is not None
         match step:
@@ -305,8 +226,8 @@ class History:
                 self.state = replace(state, staged=state.live)
             case Step.DEPLOY:
                 self.deployed = now
-            case Step.FINISH:
-                raise AssertionError("nothing is finished before it is deployed")
+            case _:
+                raise AssertionError(f"{step} before it is deployed")
         return now
 
     def _promote(self, now: int) -> int:
@@ -323,75 +244,22 @@ class History:
         self._crash()
         return now
 
+    # ---- the verdict ------------------------------------------------------------------------
 
-def begin(seed: int, rules: Rules = REAL) -> History:
-    """Roll the dice for the world, the policy and the weather."""
-    rng = Random(seed)
-    blind = rng.random() < 0.1
-    darkness = blind or rng.random() < 0.2
-    ranges: Ranges = MODEST if darkness else Ranges()
-    owners = rng.choice((1, 1, 2))
-    world = make_world(rng, ranges, owners)
-    jitter = rng.choice((0, 0, 20 * MINUTE))
-    min_wait = rng.choice(ranges.min_waits)
-    margin = timedelta(hours=1) if jitter else timedelta(seconds=rng.choice((0, HOUR)))
-    urgent = not jitter and seed % 8 == 0  # clocks that waver are what the margin is for
-    if urgent:
-        min_wait, margin = 2 * DAY, timedelta(hours=1)
-    late_line = owners == 2 and rng.random() < 0.3
-    known = owners - 1 if late_line else owners
-    history = History(
-        seed,
-        rules,
-        rng,
-        world,
-        Policy(min_wait=timedelta(seconds=min_wait), margin=margin),
-        blind,
-        rng.choice((0.1, 0.4)) if darkness else 0.0,
-        1 if rng.random() < 0.2 else None,
-        jitter,
-        state(*(line(owner) for owner in _OWNERS[:known]), next_key=key_file("new", T0)),
-        Resolver(world, rng),
-        added_line=rng.randrange(5 * DAY) if late_line else None,
-    )
-    if urgent:
-        request = Request(key("new").digest, T0, Urgency.EMERGENCY)
-        history.memory = history.stored = Memory(request=request)
-    for feature, there in (
-        (Feature.BLIND, blind),
-        (Feature.NO_MIN_WAIT, min_wait == 0),
-        (Feature.EMERGENCY, urgent),
-        (Feature.ALIASES, any(len(spans) > 1 for spans in world.aliases)),
-        (Feature.NEW_SERVERS, len({d.servers for d in world.delegations}) > 1),
-    ):
-        if there:
-            history.features.add(feature)
-    return history
+    def lacks(self, answer: RRset) -> bool:
+        """Whether a sender who has this can't verify the awaited key."""
+        return not accepts(self.zone.records[answer.content], "new")
+
+    def stale(self) -> tuple[Stale, ...]:
+        """What any cache may hold of any owner that has records, by the time of the deployment."""
+        if self.deployed is None:
+            return ()
+        self.features.add(Feature.PROMOTED)
+        for trouble, feature in _SURVIVED.items():
+            if trouble in self.troubles:
+                self.features.add(feature)
+        judge = Judge(self.world, self.known, self.lacks, self.eyes.blind, LONGEST_GAP)
+        return tuple(found for owner in self.told for found in judge.held(owner, self.deployed))
 
 
-def simulate(seed: int, rules: Rules = REAL, tell: Callable[[str], None] | None = None) -> Outcome:
-    """Play one history to its end; ``tell`` gets a line for each run."""
-    history = begin(seed, rules)
-    rng = history.rng
-    pause = rng.choice((6 * HOUR, DAY, 2 * DAY))
-    now = 0
-    history.consider(history.look(now), now)  # as newkey does
-    history.store()
-    while history.deployed is None and history.looks < _MOST_LOOKS and now < 3 * HORIZON:
-        following = now + 1 + int(rng.expovariate(1 / pause))
-        now, plan = history.run(now)
-        if tell is not None:
-            tell(f"{now:>8} {plan}")
-        safe = plan.safe if plan is not None else None
-        if safe is not None and rng.random() < 0.8:
-            soonest = int((safe.at - T0).total_seconds()) + rng.choice((0, 1, 30))
-            if now < soonest and (soonest < following or rng.random() < 0.3):
-                following = soonest
-        now = max(following, now + 1)
-    stale: tuple[Stale, ...] = ()
-    if history.deployed is not None:
-        history.features.add(Feature.PROMOTED)
-        owners = range(len(history.state.owners))
-        found = (s for o in owners for s in history.world.stale(o, history.deployed))
-        stale = tuple(found)
-    return Outcome(seed, history.deployed, stale, frozenset(history.features), history.looks)
+_SURVIVED = {Trouble.MOVES: Feature.MOVED, Trouble.LOWERED: Feature.LOWERED}

@@ -1,0 +1,131 @@
+"""What any cache may hold after the deployment: the worst resolver of all that obey TTLs.
+
+Instead of a number of resolvers that ask now and then, `held` takes the one that asked the slowest
+server, found through the oldest alias, delegation and address it might still have had, in the last
+second in which that server lacked the record.
+
+Excused is only what nothing can tell danebot, or what it says that it can't see:
+
+- what came and went between two looks at the same thing that are no further apart than the longest
+  gap (daily looks can't see an hour), or since the last look before the deployment;
+- what a server says after nothing leads there any more, unless a look had found it so before;
+- where no authoritative server can ever be asked: that the record went away and came back, unless
+  danebot's resolver told.  The minimum wait alone counts then; those worlds stay within it.
+
+A tree restored from a backup, or a memory that is lost, takes the looks since away with it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterator
+from dataclasses import dataclass, field
+
+from sim.world import FOREVER, AddressSpan, AliasSpan, Delegation, RRset, Source, Span, World
+
+Way = tuple[Delegation, int, AddressSpan]
+Lacks = Callable[[RRset], bool]
+GONE = Span(FOREVER, FOREVER, 0)
+"""Seen in place of what an address has: that nothing leads there any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stale:
+    """An answer without the awaited record that some cache may hold after the deployment."""
+
+    owner: int
+    target: int
+    server: int
+    address: int
+    answer: RRset
+    until: int
+
+
+@dataclass(slots=True)
+class Looks:
+    """Which span danebot heard of at each look that it remembers, by what the span belongs to."""
+
+    heard: dict[Hashable, list[tuple[int, Span]]] = field(default_factory=dict)
+
+    def note(self, key: Hashable, now: int, span: Span) -> None:
+        """One thing that a look showed."""
+        self.heard.setdefault(key, []).append((now, span))
+
+    def add(self, other: Looks) -> None:
+        """The looks of another run."""
+        for key, found in other.heard.items():
+            self.heard.setdefault(key, []).extend(found)
+
+    def copy(self) -> Looks:
+        """As it is now."""
+        return Looks({key: list(found) for key, found in self.heard.items()})
+
+    def missed(self, key: Hashable, span: Span, deployed: int, gap: int) -> bool:
+        """Whether the span came and went between two looks, so that nothing told of it."""
+        before: int | None = None
+        for now, other in self.heard.get(key, ()):
+            if other is span:
+                return False
+            if other is GONE and before is None:  # nothing led there yet
+                continue
+            if other.start > span.start:
+                return before is not None and now - before <= gap
+            before = now
+        return before is not None and deployed - before <= gap
+
+
+@dataclass(frozen=True, slots=True)
+class Judge:
+    """The world, what danebot knows it by, and what lacks the record of the key that is served."""
+
+    world: World
+    looks: Looks
+    lacks: Lacks
+    blind: bool
+    gap: int
+
+    def held(self, owner: int, deployed: int) -> Iterator[Stale]:
+        """What a cache may hold for an owner at or after the deployment."""
+        for alias in self.world.aliases[owner]:
+            if alias.start >= deployed or alias.cached_until <= deployed:
+                continue
+            if not self._missed(("alias", owner), alias, deployed):
+                for way in self._ways(deployed):
+                    yield from self._had(owner, alias, way, deployed)
+
+    def _ways(self, deployed: int) -> Iterator[Way]:
+        for source, delegations in self.world.delegations.items():
+            for delegation in delegations:
+                if delegation.start >= deployed or self._missed(source, delegation, deployed):
+                    continue
+                for server in delegation.servers:
+                    for place in Source:
+                        for address in self.world.addresses.get((place, server), ()):
+                            if address.start < deployed and not self._missed(
+                                (place, server), address, deployed
+                            ):
+                                yield delegation, server, address
+
+    def _had(self, owner: int, alias: AliasSpan, way: Way, deployed: int) -> Iterator[Stale]:
+        delegation, server, address = way
+        place = address.address
+        for answer in self.world.rrsets[alias.target, place]:
+            if answer.start >= deployed or not self.lacks(answer):
+                continue
+            asked = self.world.last_answer(
+                place,
+                max(answer.start, delegation.start, address.start),
+                min(answer.end, delegation.cached_until, address.cached_until),
+            )
+            if asked is None:
+                continue
+            until = FOREVER if asked == FOREVER else asked + answer.cached_for
+            if until > deployed and not self._excused(answer, alias.target, place, deployed):
+                yield Stale(owner, alias.target, server, place, answer, until)
+
+    def _excused(self, answer: RRset, target: int, place: int, deployed: int) -> bool:
+        if self.blind:
+            return answer.again
+        return self._missed((target, place), answer, deployed)
+
+    def _missed(self, key: Hashable, span: Span, deployed: int) -> bool:
+        return self.looks.missed(key, span, deployed, self.gap)

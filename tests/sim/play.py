@@ -1,0 +1,167 @@
+"""Histories from beginning to end: the dice for one, its runs, and the verdict."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime, timedelta
+from random import Random
+
+from danebot.domain.memory import Memory, Request, Urgency
+from danebot.domain.policy import Policy
+from danebot.domain.rollover import Plan
+from domain.builders import REAL, T0, Rules, key, key_file, line, state
+from sim.eyes import OWNERS, Eyes, Resolver
+from sim.history import History
+from sim.judge import Stale
+from sim.operator import LONG, Operator, Trouble, operator, stale_glue
+from sim.outcome import Feature, Outcome
+from sim.shared import plain, shared
+from sim.story import brief, describe
+from sim.world import DAY, HORIZON, HOUR, LONG_HORIZON, MINUTE
+
+MOST_LOOKS = 60
+PLAYED = frozenset({Trouble.LINES_LOST, Trouble.SHARED, Trouble.WILDCARD})
+"""The troubles whose histories keep P1."""
+_MAIN = (*Trouble, *[None] * 6)
+
+
+def troubled(seed: int, rng: Random) -> frozenset[Trouble]:
+    """One trouble by the seed, none in some histories; now and then another beside it."""
+    main = _MAIN[seed % len(_MAIN)]
+    if main is None:
+        return frozenset()
+    found = {trouble for trouble in Trouble if rng.random() < 0.05}
+    return PLAYED & {main, *found}
+
+
+_OLD_LINES = {Trouble.BACKUP, Trouble.LINES_LOST}
+
+
+def begin(seed: int, rules: Rules = REAL) -> History:
+    """Roll the dice for the world, the policy and the weather."""
+    rng = Random(seed)
+    troubles = troubled(seed, rng)
+    darkness = rng.random() < (0.15 if troubles else 0.3)
+    blind = darkness and rng.random() < 0.4
+    if blind:  # nobody can see them
+        troubles -= {Trouble.MOVES, Trouble.SILENCE}
+    drawn = operator(rng, troubles, dark=darkness)
+    owners = rng.choice((1, 1, 2)) if Trouble.LINES_LOST not in troubles else 2
+    zone = shared(rng) if Trouble.SHARED in troubles else plain()
+    world = drawn.make_world(owners)
+    jitter = rng.choice((0, 0, 20 * MINUTE))
+    min_wait = rng.choice(drawn.ranges.min_waits)
+    margin = timedelta(hours=1) if jitter else timedelta(seconds=rng.choice((0, HOUR)))
+    urgent = not jitter and rng.random() < 0.2  # clocks that waver are what the margin is for
+    if urgent:
+        min_wait, margin = 2 * DAY, timedelta(hours=1)
+    late_line = owners == 2 and rng.random() < 0.3 and troubles.isdisjoint(_OLD_LINES)
+    known = owners - 1 if late_line else owners
+    lost = Trouble.LINES_LOST in troubles
+    eyes = Eyes(
+        world,
+        rng,
+        Resolver(world, rng),
+        zone.records,
+        blind,
+        rng.choice((0.1, 0.4)) if darkness else 0.0,
+        1 if rng.random() < 0.2 else None,
+    )
+    history = History(
+        seed,
+        rules,
+        rng,
+        world,
+        troubles,
+        Policy(min_wait=timedelta(seconds=min_wait), margin=margin),
+        jitter,
+        state(*(line(owner, zone.mtype) for owner in OWNERS[:known])),
+        zone,
+        eyes,
+        told=list(range(known)),
+        added_line=rng.randrange(5 * DAY) if late_line else None,
+        lines_lost=rng.randrange(5 * DAY) if lost else None,
+        window=drawn.window or (0, 0),
+        stops=_stops(rng, drawn),
+    )
+    if Trouble.CLOCK in troubles:
+        start = rng.choice((0, 0, 0, history.window[0] - 1))
+        history.behind = (start, history.window[0] + 1, rng.randrange(DAY, 20 * DAY))
+    history.state = replace(history.state, next=key_file("new", history.clock(0)))
+    if urgent:
+        request = Request(key("new").digest, history.clock(0), Urgency.EMERGENCY)
+        history.memory = history.stored = Memory(request=request)
+    for feature, there in (
+        (Feature.BLIND, blind),
+        (Feature.NO_MIN_WAIT, min_wait == 0),
+        (Feature.EMERGENCY, urgent),
+        (Feature.ALIASES, any(len(spans) > 1 for spans in world.aliases)),
+        (Feature.NEW_SERVERS, any(len(spans) > 1 for spans in world.delegations.values())),
+        (Feature.STALE_GLUE, stale_glue(world)),
+        (Feature.SHARED, Trouble.SHARED in troubles),
+        (Feature.WILDCARD, Trouble.WILDCARD in troubles),
+        (Feature.CAME_BACK, Trouble.SILENCE in troubles),
+    ):
+        if there:
+            history.features.add(feature)
+    return history
+
+
+def _stops(rng: Random, drawn: Operator) -> tuple[int, ...]:
+    """When runs are sure to come: as the window begins, and soon after its end."""
+    if drawn.window is None:
+        return ()
+    start, end = drawn.window
+    return start, end + rng.choice((0, 6 * HOUR))
+
+
+def simulate(seed: int, rules: Rules = REAL, tell: Callable[[str], None] | None = None) -> Outcome:
+    """Play one history to its end; ``tell`` gets a line for each run."""
+    history = begin(seed, rules)
+    history.tell = tell
+    if tell is not None:
+        describe(history.world, tell)
+    history.consider(history.look(0), 0)  # as newkey does
+    history.store()
+    stale = play(history, _safe_at)
+    return Outcome(
+        seed,
+        history.deployed,
+        stale,
+        frozenset(history.features),
+        history.looks,
+        history.zone.spoiled,
+    )
+
+
+def play(history: History, until: Callable[[Plan], datetime | None]) -> tuple[Stale, ...]:
+    """Runs at random times, and right when the plan says that what it waits for is over."""
+    rng = history.rng
+    long = bool(history.troubles & LONG)
+    pause = rng.choice((DAY, 2 * DAY) if long else (6 * HOUR, DAY, 2 * DAY))
+    last = 2 * LONG_HORIZON if long else 3 * HORIZON
+    start, end = history.window
+    now = 0
+    while history.deployed is None and history.looks < MOST_LOOKS and now < last:
+        following = now + 1 + int(rng.expovariate(1 / pause))
+        now, plan = history.run(now)
+        if plan is not None:
+            history.say(now, brief(plan))
+        safe = until(plan) if plan is not None else None
+        if safe is not None and rng.random() < 0.8:
+            soonest = int((safe - T0).total_seconds()) + rng.choice((0, 1, 30))
+            if now < soonest and (soonest < following or rng.random() < 0.3):
+                following = soonest
+        stop = next((stop for stop in history.stops if now < stop < following), None)
+        if stop is not None:
+            following = stop
+        elif start <= now < end and Trouble.GAP in history.troubles:
+            history.happens(now, Feature.GAP)
+            following = end
+        now = max(following, now + 1)
+    return history.stale()
+
+
+def _safe_at(plan: Plan) -> datetime | None:
+    return plan.safe.at if plan.safe is not None else None
