@@ -191,7 +191,7 @@ def _check_insistence(lineages: tuple[str, ...], words: str | None, *, dry_run: 
     help="How to print the records to add.",
 )
 @click.option("--adopt", type=_PATH, metavar="KEYFILE", help="Stage this key; make none.")
-@click.option("--cancel", is_flag=True, help="Drop the key on its way, if it isn't published.")
+@click.option("--cancel", is_flag=True, help="End the rollover: its key is kept, its records go.")
 @click.option("--unprotected", is_flag=True, help="Even without a dane-ee file.")
 @click.option(
     "--emergency",

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 _NEWS = {
     *(Code.PROMOTED, Code.CONFIRMED, Code.RETIRED, Code.NEXT_KEY_MADE, Code.REVOKED),
-    *(Code.PUBLISHED, Code.RECORDS_REMOVED),
+    *(Code.PUBLISHED, Code.RECORDS_REMOVED, Code.CANCELLED),
 }
 _COLOURS = {Severity.WARNING: "yellow", Severity.CRITICAL: "red"}
 

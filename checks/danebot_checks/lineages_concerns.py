@@ -48,6 +48,8 @@ CONCERN_OF = {
             "next-key-waits",
             "next-key-stuck",
             "next-key-withdrawn",
+            "cancelling",
+            "cancelled",
             "rollover-stuck",
             "schedule-stuck",
             "cooling",

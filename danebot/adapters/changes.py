@@ -13,10 +13,13 @@ from typing import TYPE_CHECKING
 from danebot.adapters.atomic import move, remove, sync, sync_directory, write_file, write_link
 from danebot.adapters.recovery import set_aside, set_links, write_version
 from danebot.adapters.tree import (
+    CANCELLED_PREFIX,
     COMBO,
+    GIVEN_UP_PREFIX,
     KINDS,
     NEXT,
     READY,
+    UNKNOWN_PREFIX,
     LineagePaths,
     archive_versions,
     read_bytes,
@@ -25,6 +28,8 @@ from danebot.domain.rollover import Keep
 from danebot.errors import CertificateError, TreeError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from danebot.config.settings import ComboAccess
     from danebot.domain.keys import PublicKey
     from danebot.domain.lineage import Held
@@ -107,10 +112,41 @@ def add_next_key(paths: LineagePaths, pem: bytes) -> None:
     write_file(paths.staging / NEXT, pem)
 
 
-def remove_key_file(paths: LineagePaths, file: str) -> None:
-    """Remove a key file whose key is live, or that was cancelled."""
+def remove_key_copy(paths: LineagePaths, file: str) -> None:
+    """Remove a key file whose key lies in another file of the lineage as well."""
     remove(paths.staging / file)
     sync_directory(paths.staging)
+
+
+def keep_cancelled(paths: LineagePaths, file: str, digest: bytes | None) -> Path:
+    """Move the file of a cancelled key aside, readable or not; where it is then.
+
+    ``digest`` is the key's SPKI digest, None if nobody knows it.
+    """
+    stem = f"{CANCELLED_PREFIX}{digest.hex()[:16] if digest is not None else 'unreadable'}"
+    kept = paths.staging / f"{stem}.pem"
+    number = 1
+    while os.path.lexists(kept):
+        number += 1
+        kept = paths.staging / f"{stem}.{number}.pem"
+    move(paths.staging / file, kept)
+    return kept
+
+
+def keep_given_up(paths: LineagePaths) -> None:
+    """Move keys that may be published out of staging, beside ``combo.pem``, before staging goes."""
+    for file in key_files(paths):
+        move(paths.staging / file, paths.live / f"{GIVEN_UP_PREFIX}{file}")
+
+
+def key_files(paths: LineagePaths) -> tuple[str, ...]:
+    """The names of all files in staging that hold keys on their way, or set aside."""
+    try:
+        names = sorted(os.listdir(paths.staging))
+    except OSError:
+        return ()
+    aside = (UNKNOWN_PREFIX, CANCELLED_PREFIX)
+    return tuple(n for n in names if n in (NEXT, READY) or n.startswith(aside))
 
 
 def key_files_of(paths: LineagePaths, key: PublicKey) -> tuple[str, ...]:

@@ -28,6 +28,7 @@ from danebot.adapters.atomic import (
 )
 from danebot.adapters.renewal_conf import PATH_SETTINGS, RenewalConf
 from danebot.adapters.tree import (
+    CANCELLED_PREFIX,
     COMBO,
     KINDS,
     NEXT,
@@ -193,7 +194,8 @@ def _save_only_copy(tree: Tree, paths: LineagePaths, file: Path) -> None:
 def _known_keys(tree: Tree, paths: LineagePaths, but: Path | None = None) -> set[PublicKey]:
     """The public halves of every private key of the lineage, in whatever file but one."""
     files = [paths.staging / NEXT, paths.staging / READY, paths.live / COMBO]
-    files += sorted(paths.staging.glob(f"{UNKNOWN_PREFIX}*.pem"))
+    for prefix in (UNKNOWN_PREFIX, CANCELLED_PREFIX):
+        files += sorted(paths.staging.glob(f"{prefix}*.pem"))
     files += [paths.archived("privkey", version) for version in archive_versions(paths)]
     keys = set()
     for file in files:

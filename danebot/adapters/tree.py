@@ -33,7 +33,7 @@ from danebot.errors import CertificateError, RecordSyntaxError, TreeError, Unkno
 KINDS = ("privkey", "cert", "chain", "fullchain")
 NEXT, READY, COMBO = "nextkey.pem", "ready.pem", "combo.pem"
 DANE_EE, DNSNAMES, MEMORY = "dane-ee", "dnsnames", "rollover.json"
-UNKNOWN_PREFIX = "unknown-"
+UNKNOWN_PREFIX, CANCELLED_PREFIX, GIVEN_UP_PREFIX = "unknown-", "cancelled-", "given-up-"
 _VERSIONED = re.compile(r"(privkey|cert|chain|fullchain)(\d+)\.pem\Z")
 _STRAY = re.compile(rf"{re.escape(TEMP_PREFIX)}|previous_|(combo|nextkey)\.pem\.")
 _NO_WAIT = os.O_CLOEXEC | os.O_NONBLOCK
@@ -303,7 +303,8 @@ class Tree:
             staged=held,
             next=files[NEXT],
             ready=files[READY],
-            unknown=self._unknown(paths),
+            unknown=self._set_aside(paths, UNKNOWN_PREFIX),
+            cancelled=self._set_aside(paths, CANCELLED_PREFIX),
             required=required,
             names=names,
             faults=tuple(faults),
@@ -366,13 +367,13 @@ class Tree:
         staging = str(self.root / "staging" / name)
         return all(str(Path(conf.top(setting)).parent) == staging for setting in PATH_SETTINGS)
 
-    def _unknown(self, paths: LineagePaths) -> tuple[UnknownKey, ...]:
+    def _set_aside(self, paths: LineagePaths, prefix: str) -> tuple[UnknownKey, ...]:
         try:
             names = os.listdir(paths.staging)
         except OSError:
             return ()
         found = []
-        for name in sorted(n for n in names if n.startswith(UNKNOWN_PREFIX) and n[-4:] == ".pem"):
+        for name in sorted(n for n in names if n.startswith(prefix) and n[-4:] == ".pem"):
             file = self.reader.key_file(paths.staging / name)
             if file is not None and file.key is not None:
                 found.append(UnknownKey(file.key, name))

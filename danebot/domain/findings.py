@@ -38,6 +38,8 @@ class Code(enum.Enum):
     NEXT_KEY_WAITS = "next-key-waits"
     NEXT_KEY_STUCK = "next-key-stuck"
     NEXT_KEY_WITHDRAWN = "next-key-withdrawn"
+    CANCELLING = "cancelling"
+    CANCELLED = "cancelled"
     ROLLOVER_STUCK = "rollover-stuck"
     SCHEDULE_STUCK = "schedule-stuck"
     COOLING = "cooling"

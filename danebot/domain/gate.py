@@ -295,7 +295,7 @@ def anchored(state: LineageState, observations: Observations, now: datetime) -> 
     owner needs, the gate sees to.
     """
     live, lines = state.serving, state.lines
-    if live is None or not lines:
+    if live is None or not lines or state.required is None:
         return state
     relying = {
         owner: _anchor(owner, live, observations[owner], now)

@@ -86,7 +86,8 @@ class LineageState:
     ``rule`` is when certbot renews it.
     ``let_go`` and ``declared`` are the operator's word in ``dane-ee``; ``remembered`` are lines
     that protect though the file lacks them, and are in ``required`` too; ``fading`` those of owners
-    where nobody finds a record any more, but a cache may (see `watched`).
+    where nobody finds a record any more, but a cache may (see `watched`).  ``cancelled`` are keys
+    that were on their way and are kept for their records' sake.
     """
 
     name: str
@@ -106,6 +107,7 @@ class LineageState:
     declared: Declared = Declared.NOTHING
     remembered: tuple[Required, ...] = ()
     fading: tuple[Required, ...] = ()
+    cancelled: tuple[UnknownKey, ...] = ()
 
     @property
     def serving(self) -> Held | None:

@@ -118,13 +118,16 @@ def _remember_awaited(
 ) -> Awaiting | None:
     """The wait after this look; ``ttls`` are those of anything that may be cached."""
     file, key = state.awaited, state.awaited_key
-    if file is None or key is None:
+    if file is None:
         return None
+    if key is None:  # what was known of it is all there is
+        return old
     if old is not None and old.digest == key.digest:
         awaiting = old
     else:
         older = file.modified < now - _SAME_TIME
         awaiting = Awaiting(key.digest, now, forgotten_at=now if older else None)
+    awaiting = awaiting._replace(spki=key.spki)
     if state.required is None:
         return awaiting
     sights = look_all(state.required, key, observations)

@@ -87,7 +87,7 @@ class OwnerMemory(NamedTuple):
 
 
 class Awaiting(NamedTuple):
-    """The wait for one key: ``digest`` is its SPKI digest.
+    """The wait for one key: ``digest`` is its SPKI digest, ``spki`` its DER SPKI.
 
     ``unseen_at`` is the last look at which each of ``lines`` was lacking; without one, nothing is
     known of the TTLs before.  ``served_since`` is the first look since which every authoritative
@@ -110,6 +110,7 @@ class Awaiting(NamedTuple):
     forgotten_at: datetime | None = None
     belied_at: datetime | None = None
     stood_by_at: datetime | None = None
+    spki: bytes = b""
 
 
 class PendingHook(NamedTuple):
@@ -184,6 +185,17 @@ class PastKey(NamedTuple):
     until: datetime
     exposure: Exposure = Exposure.NONE
     retired_at: datetime | None = None
+
+
+class CancelledKey(NamedTuple):
+    """A key that was to become current until ``at``, with records that are to go.
+
+    ``digest`` is its SPKI digest; ``spki`` its DER SPKI, b"" where only the digest is known.
+    """
+
+    digest: bytes
+    at: datetime
+    spki: bytes = b""
 
 
 class CurrentKey(NamedTuple):
@@ -287,5 +299,6 @@ class Memory:
     revocations: tuple[PendingRevocation, ...] = ()
     publishing: Publishing = field(default_factory=Publishing)
     watched: tuple[Required, ...] = ()
+    cancelled: tuple[CancelledKey, ...] = ()
     contacts: tuple[Contact, ...] = ()
     renewal_failure: Failure | None = None

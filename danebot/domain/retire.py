@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from danebot.domain.in_use import KeysInUse
     from danebot.domain.keys import PublicKey
     from danebot.domain.lineage import LineageState
-    from danebot.domain.memory import Deployment, Memory, PastKey
+    from danebot.domain.memory import CancelledKey, Deployment, Memory, PastKey
     from danebot.domain.policy import Policy
 
 
@@ -61,8 +61,8 @@ def publication(
 ) -> Publication:
     """Compare what is published for a lineage with what ought to be.
 
-    ``remove`` holds records of past keys only, once these are out of use by the wire, and only
-    where the record by which senders know the live key is seen everywhere.
+    ``remove`` holds records of past keys, once these are out of use by the wire, and only where the
+    record by which senders know the live key is seen everywhere; and those of cancelled keys.
     """
     wanted = {
         OwnedRecord(required.owner, required.record(key.spki))
@@ -77,8 +77,10 @@ def publication(
     right = _at_all_owners(state, (key.spki for key in _published_keys(state)))
     past = [key for key in memory.past_keys if not in_use.may_hold(key.spki)]
     old = _at_all_owners(state, (key.spki for key in memory.past_keys))
+    old |= cancelled_records(state, memory.cancelled)
     may_go = _at_all_owners(state, (key.spki for key in past if out_of_use(memory, key)))
     safe = {o for o in state.owners if may_go and _live_is_known(state, o, memory, observations)}
+    never_used = cancelled_records(state, _never_used(memory, in_use))
     others = seen - right
     foreign = others - old
     if foreign:  # seldom, and there may be thousands of keys
@@ -92,7 +94,7 @@ def publication(
     return Publication(
         keep=dressed(right & seen),
         add=dressed(wanted - seen),
-        remove=dressed({one for one in others & may_go if one.owner in safe}),
+        remove=dressed({one for one in others & may_go if one.owner in safe} | others & never_used),
         foreign=dressed(foreign),
     )
 
@@ -112,6 +114,33 @@ def forms(spki: bytes) -> Iterator[TlsaRecord]:
     """Yield a key's ``3 1 x`` records, for every matching type; ``spki`` is DER."""
     for mtype in MatchingType:
         yield TlsaRecord(Usage.DANE_EE, Selector.SPKI, mtype, association(spki, mtype))
+
+
+def _never_used(memory: Memory, in_use: KeysInUse) -> list[CancelledKey]:
+    """Cancelled keys that no service ever had: nobody misses a record that matches nothing."""
+    served = {past.spki for past in memory.past_keys}
+    return [k for k in memory.cancelled if not in_use.may_hold(k.spki) and k.spki not in served]
+
+
+def cancelled_records(state: LineageState, keys: Iterable[CancelledKey]) -> set[OwnedRecord]:
+    """The records that cancelled keys may have, at every owner."""
+    found: set[OwnedRecord] = set()
+    for key in keys:
+        if key.spki:
+            found |= _at_all_owners(state, [key.spki])
+        else:
+            sha256 = MatchingType.SHA2_256
+            record = TlsaRecord(Usage.DANE_EE, Selector.SPKI, sha256, key.digest)
+            found |= {OwnedRecord(owner, record) for owner in state.owners}
+    return found
+
+
+def shown_at(owner: DnsName, observations: Observations) -> frozenset[TlsaRecord]:
+    """The records that anybody shows, the resolver included."""
+    look = observations.get(owner)
+    if look is None:
+        return frozenset()
+    return frozenset(look.answer.records).union(*(one.records for one in look.all_servers))
 
 
 def _records(owner: DnsName, observations: Observations) -> set[TlsaRecord]:
@@ -225,13 +254,7 @@ def retire(
     looks = [observations.get(owner) for owner in state.owners]
     if not all(look is not None and look.heard_all for look in looks):
         return memory
-    shown = {
-        record
-        for look in looks
-        if look is not None
-        for records in (look.answer.records, *(server.records for server in look.all_servers))
-        for record in records
-    }
+    shown = frozenset[TlsaRecord]().union(*(shown_at(one, observations) for one in state.owners))
     left = []
     for past in memory.past_keys:
         gone = out_of_use(memory, past) and not shown & set(forms(past.spki))
@@ -248,11 +271,13 @@ def lingering(
     """What is to be said of records that are still there and may go, or might if more was known."""
     if in_use.unread and any(out_of_use(memory, past) for past in leaving(memory)):
         return (_kept(state.name, in_use.unread),)
-    if not found.remove:
+    cancelled = cancelled_records(state, memory.cancelled)
+    remove = [one for one in found.remove if one._replace(ttl=None) not in cancelled]
+    if not remove:
         return ()
-    count = len(found.remove)
+    count = len(remove)
     many = "an old key's record" if count == 1 else f"{count} records of old keys"
-    text = f"{many} may be removed: {found.remove[0]}"
+    text = f"{many} may be removed: {remove[0]}"
     remedy = f"remove what this prints: danebot tlsa {state.name}"
     return (Finding(Code.RECORDS_TO_REMOVE, Severity.NOTICE, state.name, text, remedy),)
 

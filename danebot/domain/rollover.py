@@ -383,6 +383,8 @@ def chain_hold(state: LineageState, held: Held, distrust: str | None) -> tuple[H
 
 def _keep(observation: Observation, key: PublicKey) -> Keep:
     state = observation.state
+    if any(one.key == key for one in state.cancelled):
+        return Keep.NOWHERE
     files = (state.next, state.ready)
     if any(file is not None and file.key == key for file in files):
         return Keep.NOWHERE

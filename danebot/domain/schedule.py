@@ -101,7 +101,9 @@ def wants_next_key(state: LineageState, memory: Memory, policy: Policy, now: dat
 
     Never without TLSA owners: nothing would keep it from being used too early.
     """
-    if not state.lines or state.awaited is not None or state.current_key is None:
+    if state.required is None or not state.lines:
+        return False
+    if state.awaited is not None or state.current_key is None:
         return False
     if lacks_key_type(state, policy):
         return False

@@ -45,6 +45,7 @@ from danebot.jobs.watch import edit_watched, remember_look
 
 if TYPE_CHECKING:
     from danebot.domain.lineage import LineageState
+    from danebot.domain.memory import CancelledKey
     from danebot.domain.tlsa import Required
     from danebot.jobs.context import Context
 
@@ -203,6 +204,7 @@ def deinitialise(context: Context, name: str, keys: StagedKeys) -> str:
         }
     )
     diff = _replace_conf(paths, conf.text, new.text) if new.text != conf.text else ""
+    changes.keep_given_up(paths)
     _remove_staging(paths)
     return diff
 
@@ -248,11 +250,16 @@ def _refuse_keys(paths: LineagePaths, state: LineageState, keys: StagedKeys) -> 
 def _keys_on_their_way(paths: LineagePaths, state: LineageState) -> list[str]:
     files = [f for f, found in ((NEXT, state.next), (READY, state.ready)) if found is not None]
     files += [unknown.file for unknown in state.unknown]
+    files += [_words(key) for key in load_memory(paths).cancelled]
     staged = state.staged
     safe = staged is None or staged.key == state.current_key
     if not safe and staged is not None and not files:
         files.append(str(paths.archived("privkey", staged.version or 0)))
     return files
+
+
+def _words(key: CancelledKey) -> str:
+    return f"the cancelled key {key.digest.hex()[:16]}"
 
 
 def _deployable(context: Context, state: LineageState) -> bool:

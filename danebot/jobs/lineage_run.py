@@ -92,6 +92,18 @@ class LineageRun:
         damage = self._recall()
         if damage:
             self._begin_anew(damage)
+        self._finish_cancel()
+
+    def _finish_cancel(self) -> None:
+        """Keep a key aside that was cancelled by a command that was interrupted."""
+        if not self.memory.cancelled:
+            return
+        state = self.read()
+        for key in self.memory.cancelled:
+            if state.awaited_key is not None and state.awaited_key.digest == key.digest:
+                from danebot.jobs.newkey import finish_cancel
+
+                finish_cancel(self.paths, state, key)
 
     def _recall(self) -> str:
         """Read what is remembered, unless it was; what is damaged of the file, "" if nothing."""
@@ -155,6 +167,9 @@ class LineageRun:
 
     def _plan(self, state: LineageState) -> LineageView:
         self.view = view(self.context, state, self.memory, self._seen, self._in_use)
+        for key in {*self.memory.cancelled} - {*self.view.memory.cancelled}:
+            text = f"no server has a record of the cancelled key {key.digest.hex()} any more"
+            self.say(Code.CANCELLED, Severity.NOTICE, text)
         self.memory = self.view.memory
         return self.view
 

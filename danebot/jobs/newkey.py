@@ -5,29 +5,41 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from danebot.adapters import changes
 from danebot.adapters.memory_file import load_memory, save_memory
 from danebot.adapters.recovery import recover
-from danebot.adapters.tree import NEXT, READY, UNKNOWN_PREFIX, LineagePaths, read_bytes
-from danebot.domain.dns import Presence, ServerOutcome
+from danebot.adapters.tree import (
+    CANCELLED_PREFIX,
+    NEXT,
+    READY,
+    UNKNOWN_PREFIX,
+    LineagePaths,
+    read_bytes,
+)
+from danebot.domain.cancel import cancelled, cancelling, taken_back
+from danebot.domain.findings import Code
 from danebot.domain.gate import anchored
 from danebot.domain.keytype import KeyType
-from danebot.domain.lineage import LineageState, Management
+from danebot.domain.lineage import LineageState
 from danebot.domain.looks import remember
 from danebot.domain.memory import Exposure, Memory, Protection, Request
+from danebot.domain.outcomes import Part
 from danebot.domain.retire import OwnedRecord
 from danebot.domain.schedule import requested, scheduled, standing
 from danebot.domain.tlsa import Declared
 from danebot.domain.watched import fade
 from danebot.errors import CertificateError, RolloverError, UnknownLineageError
-from danebot.jobs.survey import observe_dns, read_lineage
+from danebot.jobs.survey import keys_of_tree, observe_dns, read_lineage, view
 
 if TYPE_CHECKING:
+    from danebot.domain.findings import Finding
     from danebot.domain.keys import PublicKey
+    from danebot.domain.memory import CancelledKey
     from danebot.domain.sight import Observations
     from danebot.jobs.context import Context
+    from danebot.jobs.survey import LineageView
 
 
 class Source(enum.Enum):
@@ -108,7 +120,8 @@ def add_key(
         raise RolloverError(f"that key is the current key of {state.name}; nothing was changed")
     now = context.clock()
     old = load_memory(paths)
-    save_memory(paths, old, remember(replace(old, promotion_failure=None), state, seen, now))
+    wanted = taken_back(replace(old, promotion_failure=None), key.digest)
+    save_memory(paths, old, remember(wanted, state, seen, now))
     changes.add_next_key(paths, pem)
     _forget_set_aside(paths, state, key)
     fresh, before = read_lineage(context, state.name)
@@ -216,8 +229,9 @@ def _adopted(paths: LineagePaths, state: LineageState, adopt: Path) -> tuple[byt
 
 
 def _adopted_path(paths: LineagePaths, adopt: Path) -> Path:
-    """A bare ``unknown-*.pem`` is looked for in staging, where danebot keeps those."""
-    if adopt.name.startswith(UNKNOWN_PREFIX) and adopt.name == str(adopt) and not adopt.exists():
+    """A bare ``unknown-*.pem`` or ``cancelled-*.pem`` is looked for where danebot keeps those."""
+    aside = adopt.name.startswith((UNKNOWN_PREFIX, CANCELLED_PREFIX))
+    if aside and adopt.name == str(adopt) and not adopt.exists():
         return paths.staging / adopt.name
     return adopt
 
@@ -226,58 +240,66 @@ def _forget_set_aside(paths: LineagePaths, state: LineageState, key: PublicKey) 
     """The adopted key lies in ``nextkey.pem`` now; its copy set aside has served."""
     for unknown in state.unknown:
         if unknown.key == key:
-            changes.remove_key_file(paths, unknown.file)
+            changes.remove_key_copy(paths, unknown.file)
+    for kept in paths.staging.glob(f"{CANCELLED_PREFIX}{key.digest.hex()[:16]}*.pem"):
+        changes.remove_key_copy(paths, kept.name)
 
 
 # ---- cancel ---------------------------------------------------------------------------------
 
 
-def cancel(context: Context, name: str) -> str:
-    """Drop the key on its way if no DNS server shows a record of it; its digest or file name.
+class Cancelled(NamedTuple):
+    """What `cancel` did: ``view`` is the lineage afterwards.
 
-    Raises `RolloverError` when a record is published, or when that can't be ruled out: a key
-    whose record may have been published is never destroyed before it is retired.
+    ``digest`` is the SPKI digest of the key that is cancelled, None if nobody knows it; ``kept``
+    the file in which it is kept, None if it was cancelled before.
+    """
+
+    digest: bytes | None
+    kept: Path | None
+    view: LineageView
+    findings: tuple[Finding, ...] = ()
+
+
+def cancel(context: Context, name: str) -> Cancelled:
+    """End the rollover: the key on its way is kept aside, and its records go.
+
+    They are removed at once where danebot publishes; what is left of them is remembered, and the
+    next runs go on with it.  Cancelled again, that is done once more.  Raises `RolloverError` when
+    nothing is on its way, nor left of what was.
     """
     paths = managed(context, name)
     recover(context.tree, name)
-    state, _ = read_lineage(context, name)
-    if state.management is not Management.STAGED or state.awaited is None:
+    state, old = read_lineage(context, name)
+    if state.awaited is None and not old.cancelled:
         raise RolloverError(f"{name} has no next key; nothing to cancel")
-    key = state.awaited_key
-    if key is not None:
-        _refuse_published(context, state, key)
+    entry, kept = None, None
+    if state.awaited is not None:
+        entry = cancelling(old, state, context.clock())
+        save_memory(paths, old, cancelled(old, entry))
+        kept = finish_cancel(paths, state, entry)
+    digest = entry.digest if entry is not None else None
+    view, findings = _remove_records(context, name)
+    return Cancelled(digest, kept, view, findings)
+
+
+def finish_cancel(paths: LineagePaths, state: LineageState, entry: CancelledKey | None) -> Path:
+    """Move the file of the key on its way aside."""
     file = READY if state.ready is not None else NEXT
-    old = load_memory(paths)
-    save_memory(paths, old, _forgotten(old))
-    changes.remove_key_file(paths, file)
-    return key.digest.hex() if key is not None else file
+    return changes.keep_cancelled(paths, file, entry.digest if entry is not None else None)
 
 
-def _forgotten(memory: Memory) -> Memory:
-    return replace(memory, awaiting=None, promotion_failure=None, request=None)
+def _remove_records(context: Context, name: str) -> tuple[LineageView, tuple[Finding, ...]]:
+    """Have records that are to go removed, where danebot publishes; what there is afterwards."""
+    from danebot.jobs.publish import Timing, publish_lineage
 
-
-def _refuse_published(context: Context, state: LineageState, key: PublicKey) -> None:
-    if state.required is None:
-        raise RolloverError(f"{'; '.join(state.faults)}; correct that first")
-    seen = observe_dns(context, [state])
-    for required in state.required:
-        observation = seen[required.owner]
-        record = required.record(key.spki)
-        heard = [s for s in observation.all_servers if s.outcome is ServerOutcome.ANSWERED]
-        where = [str(s.server) for s in heard if record in s.records]
-        if record in observation.answer.records:
-            where.append("the resolver")
-        if where:
-            raise RolloverError(
-                f"{required.owner} TLSA {record} is published at {', '.join(where)}; "
-                "remove it there first, then cancel again"
-            )
-        silent = sorted(map(str, observation.unheard))
-        if silent or (not heard and observation.answer.presence is Presence.UNKNOWN):
-            said = observation.answer.detail or observation.answer.security.value
-            detail = f"no answer from {', '.join(silent)}" if silent else said
-            raise RolloverError(
-                f"whether {required.owner} TLSA {record} is published can't be found out now "
-                f"({detail}); try again when DNS answers"
-            )
+    paths = context.tree.paths(name)
+    state, old = read_lineage(context, name)
+    in_use = keys_of_tree(context, {name: state})
+    look = observe_dns(context, [state])
+    before = view(context, state, old, look, in_use)
+    done = publish_lineage(context, before, Part.REMOVE, Timing.NOW)
+    after = view(context, state, done.memory, done.seen or look, in_use)
+    save_memory(paths, old, after.memory)
+    failed = (f for f in after.findings if f.code in (Code.PUBLISH_FAILED, Code.PUBLISH_ALTERED))
+    return after, (*done.findings, *failed)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from danebot.adapters.memory_file import load_memory
 from danebot.domain.assess import assess
+from danebot.domain.cancel import forget_cancelled, to_be_gone
 from danebot.domain.compromise import at_large
 from danebot.domain.findings import Code, Finding, Severity
 from danebot.domain.gate import anchored
@@ -141,6 +142,7 @@ def view(
     policy = context.settings.policy(state.name)
     memory = retire(remember(old, state, mine, now), state, mine, now)
     memory, state = let_go_of_gone(memory, state, policy, now)
+    memory = forget_cancelled(memory, state, mine)
     observation = Observation(state, mine, chain_distrust(context, state))
     planned = plan(observation, memory, policy, now)
     memory = after_plan(memory, planned, now)
@@ -152,6 +154,7 @@ def view(
         *assess(observation, planned, memory, policy, now),
         *lingering(state, memory, wanted, in_use),
         *at_large(state, memory, mine, wanted),
+        *to_be_gone(state, memory, mine, wanted, policy=policy, now=now),
     )
     findings = tuple(sorted(found, key=lambda finding: -finding.severity))
     return LineageView(observation, memory, planned, findings, wanted, policy, now)

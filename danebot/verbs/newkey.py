@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from danebot.domain.findings import Severity
 from danebot.errors import RolloverError
-from danebot.verbs.common import FINE, click_echo, record_run
+from danebot.verbs.common import ATTENTION, FINE, click_echo, record_run
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from danebot.console import Console
     from danebot.domain.keytype import KeyType
+    from danebot.domain.retire import OwnedRecord
+    from danebot.jobs.newkey import Cancelled
 
 
 def newkey(
@@ -35,9 +39,9 @@ def newkey(
     started = context.clock()
     with console.locked():
         if cancel:
-            digest = drop(context, name)
-            console.say(f"{name}: the next key is dropped: {digest}")
-            return record_run(console, context, "newkey", started, FINE)
+            done = drop(context, name)
+            status = _say_cancelled(console, name, done, form)
+            return record_run(console, context, "newkey", started, status)
         protection = Protection.WAIVED if unprotected else Protection.REQUIRED
         current = tree.read(name).current_key
         staged = stage(context, name, wanted, adopt, protection)
@@ -68,6 +72,38 @@ def newkey(
     for line in lines:
         click_echo(line)
     return status
+
+
+def _say_cancelled(console: Console, name: str, done: Cancelled, form: str) -> int:
+    """What became of the key, and what is left to do about its records."""
+    from danebot.domain.findings import Code
+
+    if done.kept is not None and done.digest is not None:
+        console.say(
+            f"{name}: the next key {done.digest.hex()} is cancelled, and kept as {done.kept}"
+        )
+    elif done.kept is not None:
+        console.warn(
+            f"{name}: the next key is cancelled, and kept as {done.kept}; it can't be read, so "
+            "whether a record of it is published is not known"
+        )
+    status = ATTENTION if console.report(done.findings) >= Severity.WARNING else FINE
+    remove = done.view.publication.remove
+    if remove and not console.settings.publish(name).in_renew:
+        console.say(f"; {name}: REMOVE these records, and keep the others that are there")
+        _print_removal(remove, form)
+    for finding in done.view.findings:
+        if finding.code is Code.CANCELLING:
+            console.say(f"{name}: {finding.text}; danebot renew forgets it once they are gone")
+    return status
+
+
+def _print_removal(records: Sequence[OwnedRecord], form: str) -> None:
+    from danebot.render.lineage import nsupdate_lines
+
+    lines = nsupdate_lines((), records) if form != "zone" else (f"; remove {r}" for r in records)
+    for line in lines:
+        click_echo(line)
 
 
 def _key_type(text: str) -> KeyType:

@@ -142,7 +142,7 @@ def test_next_becomes_ready_and_back(grown: Grown) -> None:
     assert state.next is not None
     assert changes.key_files_of(grown.paths, trees.public("other")) == ("nextkey.pem",)
     assert changes.key_files_of(grown.paths, trees.public("one")) == ()
-    changes.remove_key_file(grown.paths, "nextkey.pem")
+    changes.remove_key_copy(grown.paths, "nextkey.pem")
     assert read(grown).awaited is None
 
 

@@ -172,6 +172,7 @@ def test_the_forms_are_those_that_are_promised() -> None:
         "forgotten_at": None,
         "belied_at": None,
         "stood_by_at": None,
+        "spki": "",
     }
     assert document["owners"] == {
         "a.test": {

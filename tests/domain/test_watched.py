@@ -10,12 +10,13 @@ import pytest
 from danebot.domain.assess import assess
 from danebot.domain.dns import OwnerObservation, Security
 from danebot.domain.findings import Code, Severity
-from danebot.domain.gate import Refusal, gate
+from danebot.domain.gate import Refusal, anchored, gate
 from danebot.domain.lineage import LineageState, Management
 from danebot.domain.looks import remember
 from danebot.domain.memory import Memory, Protection, Request
 from danebot.domain.policy import Policy
 from danebot.domain.rollover import Hold, Observation, Phase, Plan, Step, plan
+from danebot.domain.schedule import wants_next_key
 from danebot.domain.tlsa import (
     DaneEe,
     Declared,
@@ -147,6 +148,9 @@ def test_an_unreadable_file_takes_nothing_away() -> None:
     found = protecting(replace(NEXT, required=None), KNOWN)
     assert found.required is None
     assert found.owners == (MX, MX2)
+    assert anchored(fade(found, BEFORE), BEFORE, T0).required is None
+    standing = replace(found, next=None)
+    assert not wants_next_key(standing, KNOWN, Policy(prepublish=True), T0)
     assert remember(KNOWN, found, BEFORE, T0 + DAY).watched == KNOWN.watched
 
 

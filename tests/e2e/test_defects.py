@@ -289,9 +289,11 @@ def test_defect_13_four_troubles_with_four_messages(site: Site) -> None:
     for zone in ("bogus.test.", "insecure.test."):
         site.lab.tlsa_add(f"_25._tcp.mail.{zone}", old, zone=zone)
     for words, owner in owners.items():
-        (site.staging / "dane-ee").write_text(f"1 {owner}\n")
+        others = "".join(f"- {one}\n" for one in (*owners.values(), OWNER) if one != owner)
+        (site.staging / "dane-ee").write_text(f"1 {owner}\n{others}")
         said[words] = site.danebot("renew")
-    (site.staging / "dane-ee").write_text(f"1 {OWNER}\n")
+    others = "".join(f"- {one}\n" for one in owners.values())
+    (site.staging / "dane-ee").write_text(f"1 {OWNER}\n{others}")
     site.lab.stop("resolver")
     said["gives no answer"] = site.danebot("renew")
     for words, run in said.items():

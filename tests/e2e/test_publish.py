@@ -50,6 +50,37 @@ def test_a_whole_rollover_without_hands(site: Site) -> None:
     assert site.status()["publication"]["remove"] == []
 
 
+def test_cancel_takes_the_record_away_that_renew_would_add(site: Site) -> None:
+    """Also where the server is down at that time: the next runs go on with it."""
+    old = site.issued()
+    site.lab.tlsa_set(OWNER, old, FOREIGN, ttl=1)
+    by_update(site)
+    site.ok("init", MAIL)
+    for down in (False, True):
+        new = site.next_record()
+        assert f"IN TLSA {new}" in site.ok("renew")
+        assert new in published(site)
+        if down:
+            site.lab.stop("primary")
+        run = site.danebot("newkey", "--cancel", MAIL)
+        assert run.returncode == int(down), run.stderr
+        assert f"the next key {new.split()[-1]} is cancelled" in run.stdout
+        assert "; remove" not in run.stdout
+        if down:
+            site.lab.start("primary")
+            later(site)
+            assert f"removed at ns1.example.test: {OWNER} IN TLSA {new}" in site.ok("renew")
+        else:
+            assert f"removed at ns1.example.test: {OWNER} IN TLSA {new}" in run.stdout
+        assert published(site) == {old, FOREIGN}
+        assert site.lab.tlsa_at(site.lab.ns2, OWNER) == {old, FOREIGN}
+        for _ in renewed_until(site, lambda: not memory(site)["cancelled"]):
+            pass
+        site.quiet("renew")
+        assert published(site) == {old, FOREIGN}
+        assert f"3 1 1 {combo(site)}" == old
+
+
 # ---- what may go wrong ------------------------------------------------------------------------
 
 
