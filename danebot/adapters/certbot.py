@@ -35,7 +35,9 @@ class CertbotRun(NamedTuple):
 
     ``exit_status`` is negative for a signal's number, None if certbot could not be started.
     ``cause`` is None and ``reason`` "" exactly if certbot reports success; ``reason`` is one
-    printable line, ``output`` the printable lines that certbot ended with.
+    printable line, ``output`` the printable lines that certbot ended with.  ``failures`` are the
+    lineages that it names as not renewed, each with why: what it says isn't stable, so a lineage
+    that isn't among them may have failed, too.
     """
 
     arguments: tuple[str, ...]
@@ -45,6 +47,14 @@ class CertbotRun(NamedTuple):
     reason: str
     output: tuple[str, ...]
     duration: timedelta
+    failures: Mapping[str, str] = MappingProxyType({})
+
+    @property
+    def reached_renewals(self) -> bool:
+        """Whether certbot may have come to ask the CA."""
+        from danebot.adapters.certbot_words import Cause
+
+        return self.ending is not Ending.NOT_STARTED and self.cause is not Cause.LOCKED
 
     @property
     def timed_out(self) -> bool:
@@ -139,7 +149,16 @@ class Certbot(NamedTuple):
             reason=reason,
             output=ended.lines,
             duration=ended.duration,
+            failures=_failures(ended),
         )
+
+
+def _failures(ended: Ended) -> Mapping[str, str]:
+    if ended.succeeded:
+        return MappingProxyType({})
+    from danebot.adapters.certbot_words import failures_of
+
+    return failures_of(ended)
 
 
 def _failure(ended: Ended, timeout: timedelta) -> tuple[Cause | None, str]:

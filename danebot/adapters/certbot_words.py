@@ -45,6 +45,14 @@ _TELLING = (
     re.compile(r"^detail: *(.*)", re.IGNORECASE),
     re.compile(r"\bwith error: *(.*)", re.IGNORECASE),
 )
+_FAILED = re.compile(r"Failed to renew certificate (\S+) with error: *(.*)")
+_LISTED = re.compile(
+    r"^ *(?:/.*/([^/]+)/fullchain\.pem|/.*/renewal/([^/]+)\.conf) \((failure|parsefail)\)"
+)
+_LISTED_AS = {
+    "failure": "it was not renewed",
+    "parsefail": "its renewal configuration, or what that leads to, is invalid",
+}
 _DOMAIN = re.compile(r"^(?:domain|identifier): *(\S+)", re.IGNORECASE)
 _BOILERPLATE = re.compile(
     r"saving debug log|ask for help|see the logfile|or re-run certbot|- - -|hint:|\(failure\)"
@@ -97,3 +105,16 @@ def _telling_line(lines: tuple[str, ...]) -> str:
                 return domain + match[match.lastindex or 0]
     rest = [line for line in lines if not _BOILERPLATE.search(line)]
     return rest[-1] if rest else ""
+
+
+def failures_of(ended: Ended) -> dict[str, str]:
+    """The lineages that certbot says it didn't renew, each with one printable line of why."""
+    found = {}
+    for line in ended.lines:
+        said = _FAILED.search(line)
+        if said is not None:
+            found[said[1]] = printable(said[2] or line, 300)
+        listed = _LISTED.search(line)
+        if listed is not None:
+            found.setdefault(listed[1] or listed[2], _LISTED_AS.get(listed[3], line))
+    return found

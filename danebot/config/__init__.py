@@ -6,7 +6,7 @@ a file says.
 
 from __future__ import annotations
 
-from danebot.config.load import load
+from danebot.config.load import load, told_snapshot
 from danebot.config.settings import (
     ComboAccess,
     Effective,
@@ -30,4 +30,5 @@ __all__ = [
     "Settings",
     "SocketAddress",
     "load",
+    "told_snapshot",
 ]

@@ -30,6 +30,7 @@ TREES = ("usr/local/etc/letsencrypt", "etc/letsencrypt")
 _WORLD_READABLE = 0o004
 _NO_HOOKS: tuple[str, ...] = ()
 _ALL: tuple[SocketAddress, ...] = ()  # addresses that the name has
+_SNAPSHOT = re.compile(r"""\s*snapshot\s*=\s*(["'])([^"'\\]+)\1\s*(#.*)?\Z""")
 _ERROR_LINE = re.compile(r" \(at line (\d+), column \d+\)\Z")
 
 
@@ -58,6 +59,24 @@ def load(
     return settings._replace(
         effective=tuple(document.effective), notices=(*shell.notices, *_notices(settings, document))
     )
+
+
+def told_snapshot(config_file: Path | None, *, root: Path = Path("/")) -> Path | None:
+    """Where settings with a mistake in them say that the status document is; None if nowhere.
+
+    By its own line alone, so that a mistake in another one doesn't matter.
+    """
+    try:
+        text = read_text(config_file or root / CONFIG_FILE) or ""
+    except ConfigError:
+        return None
+    for line in text.splitlines():
+        if line.lstrip().startswith("["):
+            return None
+        match = _SNAPSHOT.match(line)
+        if match is not None and Path(match[2]).is_absolute():
+            return Path(match[2])
+    return None
 
 
 def _tree(root: Path) -> Path:

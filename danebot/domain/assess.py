@@ -510,7 +510,8 @@ def _compromise(state: LineageState, plan: Plan, memory: Memory) -> Iterator[Fin
                 state.name,
                 f"revoking the compromised key's certificates failed {pending.attempts} times: "
                 f"{pending.error}",
-                "danebot tries again at every renew; see certbot's log",
+                "see certbot's log; danebot tries again less and less often; at once: "
+                f"danebot renew {state.name}",
             )
 
 

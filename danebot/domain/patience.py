@@ -10,9 +10,10 @@ from __future__ import annotations
 import enum
 from dataclasses import replace
 from datetime import datetime, timedelta
+from itertools import takewhile
 from typing import TYPE_CHECKING
 
-from danebot.domain.memory import Call, Contact, Failure, Memory, Result
+from danebot.domain.memory import Call, Contact, Failure, Memory, Result, Urgency
 from danebot.domain.policy import backoff
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ HOUR, WEEK = timedelta(hours=1), timedelta(days=7)
 URGENT_PAUSE = timedelta(minutes=15)
 """The longest pause between attempts in an emergency: four in an hour."""
 
+_SOON = timedelta(minutes=1)
 _RESERVED = 2  # certificates of a week that ordinary renewals leave to rollovers
 _KEPT = 40  # more than any limit counts
 _EARLY = 0.9  # a daily job begins a little earlier on some days, and that is a day later, too
@@ -29,11 +31,16 @@ _PART = 12  # attempts that a certificate's lifetime has room for, at least
 
 
 class Asking(enum.Enum):
-    """Who wants the CA asked; the value is the failures in an hour at which it stops."""
+    """Who wants the CA asked."""
 
-    TIMER = 3
-    NAMED = 4  # an operator's word, or a certificate that nears its end
-    URGENT = 5  # in an emergency
+    TIMER = "by itself"
+    PRESSING = "by itself, for a certificate that nears its end"
+    NAMED = "an operator named the lineage"
+    URGENT = "in an emergency"
+
+
+_FAILURES = {Asking.TIMER: 3, Asking.PRESSING: 4, Asking.NAMED: 4, Asking.URGENT: 5}
+"""How many attempts may have failed within the hour before."""
 
 
 def wait_until(
@@ -41,16 +48,52 @@ def wait_until(
 ) -> datetime | None:
     """The time before which the CA is not to be asked for this; None if it may be asked now.
 
-    Failures space out what comes by the timer; a count within the hour bounds whatever asks.
+    Failures space out what comes by itself; a count within the hour bounds whatever asks.
     """
-    times = [_after_failures(memory.contacts, asking.value, now)]
+    by_itself = asking in (Asking.TIMER, Asking.PRESSING)
+    times = []
+    if call is not Call.REVOCATION:
+        times.append(_after_failures(memory.contacts, _FAILURES[asking], now))
+    elif by_itself:
+        times.append(_after_revocations(memory.contacts, policy))
+    if call is Call.RENEWAL and by_itself:
+        failed = memory.renewal_failure
+        times.append(failed.retry_at if failed is not None and failed.last <= now else None)
     if call is Call.RENEWAL and asking is Asking.TIMER:
-        failure = memory.renewal_failure
-        if failure is not None and failure.last <= now:
-            times.append(failure.retry_at)
         times.append(after_certificates(memory.contacts, policy, now))
     later = [time for time in times if time is not None and time > now]
     return max(later, default=None)
+
+
+def promotion_wait(memory: Memory, now: datetime) -> datetime | None:
+    """The same for issuing with the ready key; its own failures are in `Memory`."""
+    asking = Asking.URGENT if urgent(memory) else Asking.TIMER
+    most = _after_failures(memory.contacts, _FAILURES[asking], now)
+    return most if most is not None and most > now else None
+
+
+def urgent(memory: Memory) -> bool:
+    """Whether the current key is compromised, so that every minute counts."""
+    return memory.request is not None and memory.request.urgency is not Urgency.ORDINARY
+
+
+def publishing_wait(memory: Memory, now: datetime) -> datetime | None:
+    """The time before which nothing is published after a failure; sooner in an emergency."""
+    failed = memory.publishing.failure
+    if failed is None or now < failed.last:
+        return None
+    until = failed.retry_at
+    if urgent(memory):
+        pause = min(_SOON * 2 ** min(failed.count - 1, _KEPT), URGENT_PAUSE)
+        until = min(until, failed.last + pause)
+    return until if until > now else None
+
+
+def _after_revocations(contacts: tuple[Contact, ...], policy: Policy) -> datetime | None:
+    """When those that failed in a row let another be tried."""
+    calls = [contact for contact in contacts if contact.call is Call.REVOCATION]
+    row = list(takewhile(_failed, reversed(calls)))
+    return row[0].at + backoff(policy, len(row)) * _EARLY if row else None
 
 
 def _after_failures(contacts: tuple[Contact, ...], most: int, now: datetime) -> datetime | None:

@@ -69,11 +69,16 @@ def interval(text: str) -> timedelta | None:
     return total
 
 
+def lifetime(chain: Chain) -> timedelta:
+    """How long the leaf is valid in all."""
+    return chain.not_after - chain.not_before
+
+
 def renews_at(chain: Chain, rule: RenewalRule) -> datetime | None:
     """From when on ``certbot renew`` renews ``chain``, at the latest; None if it never does."""
     if rule.autorenew is Autorenew.OFF:
         return None
     if rule.before is not None:
         return chain.not_after - rule.before
-    lifetime = chain.not_after - chain.not_before
-    return chain.not_after - lifetime / (2 if lifetime < _SHORT_LIVED else 3)
+    whole = lifetime(chain)
+    return chain.not_after - whole / (2 if whole < _SHORT_LIVED else 3)

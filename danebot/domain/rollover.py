@@ -27,6 +27,7 @@ from danebot.domain.gate import Refusal, gate
 from danebot.domain.lineage import Held, LineageState, Management
 from danebot.domain.looks import seen_awaited
 from danebot.domain.memory import Failure, Memory
+from danebot.domain.patience import promotion_wait
 from danebot.domain.renewal import CERTBOTS_OWN, renews_at
 from danebot.domain.safetime import SafeTime, safe_time
 from danebot.domain.schedule import (
@@ -45,6 +46,7 @@ from danebot.domain.sight import (
     look_all,
     together,
 )
+from danebot.domain.times import when
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -449,4 +451,8 @@ def _plan_attempt(waiting: Plan, memory: Memory, now: datetime) -> Plan:
     failure = memory.promotion_failure
     if failure is not None and failure.last <= now < failure.retry_at:
         return replace(due, hold=Hold.BACKING_OFF, detail=failure.message)
+    until = promotion_wait(memory, now)
+    if until is not None:
+        words = f"the CA was asked too often within an hour, so not before {when(until)}"
+        return replace(due, hold=Hold.BACKING_OFF, detail=words)
     return replace(due, step=Step.PROMOTE)

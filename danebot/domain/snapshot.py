@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
-from danebot.domain.findings import Finding, Severity
+from danebot.domain.findings import Code, Finding, Severity
 from danebot.domain.retire import retire_at
 from danebot.domain.rollover import Phase
 from danebot.domain.safetime import emergency_wait
@@ -181,7 +181,7 @@ class RunStatus(NamedTuple):
 class Snapshot(NamedTuple):
     """The whole document.  ``findings`` are those of the run; a lineage's own stand with it.
 
-    ``last_success`` is the end of the last `renew` that ended with exit status 0.
+    ``last_success`` is the end of the last `renew` of all lineages that had exit status 0.
     """
 
     schema: int
@@ -292,8 +292,8 @@ def carry(
         if wrong:
             worst = max(wrong, key=lambda finding: finding.severity)
             failure = FailureStatus(run.ended, worst.code.value, worst.text)
-        else:
-            success = run.ended
+        elif not any(f.code is Code.RENEWAL_FAILED and not f.lineage for f in findings):
+            success = run.ended  # else nobody knows whether it was to be renewed
     return new._replace(
         phase_since=old.phase_since if old is not None and same_phase else run.ended,
         probes=old.probes if old is not None and same_deployment and not new.probes else new.probes,

@@ -14,17 +14,28 @@ from danebot.domain.findings import Code, Finding, Severity
 from danebot.domain.in_use import KeysInUse
 from danebot.domain.lineage import LineageState, Management
 from danebot.domain.memory import (
+    Call,
     Deployment,
     Exposure,
-    Failure,
     Memory,
     PastKey,
     PendingHook,
     PendingRevocation,
+    Result,
     Revocation,
     Urgency,
 )
-from danebot.domain.policy import next_attempt
+from danebot.domain.patience import (
+    URGENT_PAUSE,
+    Asking,
+    begun,
+    ended,
+    failure,
+    unmade,
+    urgent,
+    wait_until,
+)
+from danebot.domain.policy import backoff
 from danebot.domain.rollover import Keep, Plan, Step, gave_way
 from danebot.domain.schedule import requested, scheduled, standing
 from danebot.domain.times import when
@@ -34,8 +45,9 @@ from danebot.jobs.survey import LineageView, observe_dns, view
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from datetime import datetime
 
-    from danebot.adapters.certbot import Certbot
+    from danebot.adapters.certbot import Certbot, CertbotRun
     from danebot.adapters.locks import TreeLock
     from danebot.domain.lineage import Held
     from danebot.domain.names import DnsName
@@ -52,8 +64,16 @@ _MOST_STEPS = 12  # the longest way through the plan takes six; more would be a 
 class LineageRun:
     """The mutable middle of a run: what is known of one lineage, and what happened to it."""
 
-    def __init__(self, context: Context, certbot: Certbot, lock: TreeLock, name: str) -> None:
-        """Nothing is read yet."""
+    def __init__(
+        self,
+        context: Context,
+        certbot: Certbot,
+        lock: TreeLock,
+        name: str,
+        asking: Asking = Asking.TIMER,
+    ) -> None:
+        """Nothing is read yet; ``asking`` is who wants the CA asked."""
+        self.asking = asking
         self.context = context
         self.certbot = certbot
         self.lock = lock
@@ -147,8 +167,12 @@ class LineageRun:
 
     def _position(self) -> tuple[object, ...]:
         """What certbot, a hook or a step would have changed."""
+        return (self.memory, *self.links())
+
+    def links(self) -> tuple[str, ...]:
+        """Where the links lead that certbot moves."""
         directory = str(self.paths.own)
-        return (self.memory, *(link_target(f"{directory}/{kind}.pem") for kind in KINDS))
+        return tuple(link_target(f"{directory}/{kind}.pem") for kind in KINDS)
 
     def review(self, in_use: KeysInUse) -> None:
         """Plan and assess once more on what was seen last, for the report.
@@ -327,31 +351,49 @@ class LineageRun:
         if ready is None:
             raise TreeError(f"{self.paths.staging}: the ready key is gone; nothing was changed")
         changes.stage_key(self.paths, READY if state.ready is not None else NEXT)
+        self.ca_asked(Call.PROMOTION)
         with self.lock.certbot_may_run():
             run = self.certbot.promote(self.name, ready.key_type)
         self._fresh = False
         recover(self.context.tree, self.name)
         staged = self.read().staged
-        if staged is not None and staged.key == ready:
-            self.memory = replace(self.memory, promotion_failure=None)
+        issued = staged is not None and staged.key == ready
+        self.ca_answered(Call.PROMOTION, run, Result.DONE if issued else Result.FAILED)
+        if issued:
+            self.memory = replace(self.memory, promotion_failure=None, renewal_failure=None)
             return
         self._promotion_failed(run.reason)
 
     def _promotion_failed(self, reason: str) -> None:
-        now = self.context.clock()
-        old = self.memory.promotion_failure
-        count = old.count + 1 if old is not None else 1
+        now, old = self.context.clock(), self.memory.promotion_failure
         policy = self.context.settings.policy(self.name)
-        self.memory = replace(
-            self.memory,
-            promotion_failure=Failure(
-                message=reason,
-                count=count,
-                first=old.first if old is not None else now,
-                last=now,
-                retry_at=next_attempt(policy, count, now),
-            ),
-        )
+        pause = backoff(policy, old.count + 1 if old is not None else 1)
+        if urgent(self.memory):
+            pause = min(pause, URGENT_PAUSE)
+        failed = failure(old, reason, now, pause=pause)
+        self.memory = replace(self.memory, promotion_failure=failed)
+
+    # ---- the CA -----------------------------------------------------------------------------
+
+    def ca_asked(self, call: Call) -> None:
+        """Remember that the CA is about to be asked, whatever becomes of this run."""
+        self.memory = begun(self.memory, call, self.context.clock())
+        self.save()
+
+    def ca_answered(self, call: Call, run: CertbotRun, result: Result) -> None:
+        """Remember what came of it; nothing if certbot didn't come so far."""
+        if result is Result.FAILED and not run.reached_renewals:
+            self.memory = unmade(self.memory, call)
+        else:
+            self.memory = ended(self.memory, call, result, self.context.clock())
+        self.save()
+
+    def ca_wait(self, call: Call, asking: Asking | None = None) -> datetime | None:
+        """The time before which the CA isn't asked for this lineage; None if it may be."""
+        policy = self.context.settings.policy(self.name)
+        return wait_until(self.memory, call, asking or self.asking, policy, self.context.clock())
+
+    # ---- deployment -------------------------------------------------------------------------
 
     def _deploy(self, state: LineageState) -> None:
         staged, serving = state.staged, state.serving

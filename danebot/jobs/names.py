@@ -19,9 +19,12 @@ from danebot.adapters.recovery import recover
 from danebot.adapters.tree import DANE_EE, DNSNAMES, read_bytes
 from danebot.domain.adoption import intake, usual_owners
 from danebot.domain.dns import Presence
+from danebot.domain.memory import Call, Result
 from danebot.domain.names import TlsaOwner
+from danebot.domain.patience import Asking
 from danebot.domain.renaming import Renaming, Wish, renaming
 from danebot.domain.sight import matches_chain
+from danebot.domain.times import when
 from danebot.domain.tlsa import Required, edit_dane_ee, parse_dnsnames
 from danebot.errors import CertbotError, DanebotError, RolloverError, UnansweredError
 from danebot.jobs.adopt import search_names
@@ -219,6 +222,12 @@ def _issue(context: Context, run: LineageRun, intent: Intent) -> None:
             f"{run.name} can't be renewed safely now, so its names stay; "
             f"see: danebot status {run.name}"
         )
+    until = run.ca_wait(Call.NAMES, Asking.NAMED)
+    if until is not None:
+        raise RolloverError(
+            f"{run.name}: several attempts failed within the last hour, and the CA allows few; "
+            f"see why in certbot's log, and try again after {when(until)}"
+        )
     file = run.paths.own / DNSNAMES
     former = read_bytes(file) if intent.dropped else b""
     if intent.dropped:
@@ -227,10 +236,13 @@ def _issue(context: Context, run: LineageRun, intent: Intent) -> None:
     first = [n for n in intent.change.after if n.text == run.name]  # the CA may name the first
     names = [str(n) for n in (*first, *sorted(intent.change.after - {*first}))]
     context.progress(f"{run.name}: certbot certonly for {' '.join(names)}")
+    run.ca_asked(Call.NAMES)
     with run.lock.certbot_may_run():
         result = run.certbot.change_names(conf, run.name, names, staged.key.key_type)
     recover(context.tree, run.name)
     issued = run.read().staged
+    done = issued is not None and issued.chain.names == intent.change.after
+    run.ca_answered(Call.NAMES, result, Result.DONE if done else Result.FAILED)
     if issued is None or issued.chain.names != intent.change.after:
         if intent.dropped:
             write_file(file, former, _PUBLIC)

@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING
 from danebot.adapters.memory_file import save_memory
 from danebot.domain.findings import Code, Finding, Severity
 from danebot.domain.lineage import LineageState, Management
-from danebot.domain.memory import Failure, Memory, Publishing, Urgency
+from danebot.domain.memory import Failure, Memory, Publishing
 from danebot.domain.names import printable
 from danebot.domain.outcomes import Outcome, Part
+from danebot.domain.patience import publishing_wait
 from danebot.domain.policy import next_attempt
 from danebot.domain.publishing import (
     Change,
@@ -116,7 +117,8 @@ def attempt(
     ttl = context.settings.publish(state.name).ttl
     owners = seen.observation.owners
     wanted = changes(state, seen.publication, owners, part, ttl)
-    if not wanted or (timing is Timing.WHEN_DUE and _backing_off(seen.memory, context)):
+    held = publishing_wait(seen.memory, context.clock()) if timing is Timing.WHEN_DUE else None
+    if not wanted or held is not None:
         return nothing
     made = [change for one in before for change in one.sent]
     results = []
@@ -139,14 +141,6 @@ def _made(publisher: Publisher, change: Change, owners: Observations) -> Result:
     if where:
         return Result(change, Outcome.UNSAFE, detail=where)
     return publisher.publish(change)
-
-
-def _backing_off(memory: Memory, context: Context) -> bool:
-    """Not in an emergency: then every minute counts."""
-    failure = memory.publishing.failure
-    if failure is None or (memory.request and memory.request.urgency is not Urgency.ORDINARY):
-        return False
-    return failure.last <= context.clock() < failure.retry_at
 
 
 def read_back(context: Context, tried: Sequence[Attempt]) -> Observations:

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, NamedTuple
 from danebot.domain.findings import Code, Finding, Severity
 from danebot.domain.names import printable
 from danebot.domain.outcomes import Part
+from danebot.domain.patience import Asking
 from danebot.errors import DanebotError, LockedError
 from danebot.jobs.lineage_run import LineageRun
-from danebot.jobs.snapshot import Scope
+from danebot.jobs.ordinary import renew_the_rest
 from danebot.jobs.survey import LineageView, keys_of_tree, observe_dns
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from danebot.domain.lineage import LineageState
     from danebot.jobs.context import Context
     from danebot.jobs.publish import Attempt
+    from danebot.jobs.snapshot import Scope
 
 
 class Outcome(NamedTuple):
@@ -30,14 +32,21 @@ class Outcome(NamedTuple):
 
 
 def renew(
-    context: Context, certbot: Certbot, lock: TreeLock, names: Sequence[str], scope: Scope
+    context: Context,
+    certbot: Certbot,
+    lock: TreeLock,
+    names: Sequence[str],
+    *,
+    scope: Scope,
+    asking: Asking = Asking.TIMER,
 ) -> Outcome:
     """Take the named lineages as far as they can safely go now.
 
     The caller holds ``lock``.  When ``scope`` is everything there is, one certbot call serves
-    all that has no promotion.  One lineage's failure never stops another's.
+    all that has no promotion.  One lineage's failure never stops another's.  ``asking`` is who
+    wants the CA asked for ordinary renewals.
     """
-    runs = [LineageRun(context, certbot, lock, name) for name in names]
+    runs = [LineageRun(context, certbot, lock, name, asking) for name in names]
     troubles: list[Finding] = []
     for run in runs:
         _guard(run, run.heal)
@@ -49,7 +58,7 @@ def renew(
     for run in runs:
         _guard(run, run.advance)
     context.progress("certbot renew")
-    troubles += _certbot_for_the_rest(certbot, lock, runs, scope)
+    troubles += renew_the_rest(certbot, lock, runs, scope)
     for run in runs:
         if not run.settled:
             _guard(run, run.heal)
@@ -130,34 +139,6 @@ def _look(context: Context, runs: Sequence[LineageRun]) -> None:
     for run in runs:
         if run.name in states:
             run.take(states[run.name], seen, in_use)
-
-
-def _certbot_for_the_rest(
-    certbot: Certbot, lock: TreeLock, runs: Sequence[LineageRun], scope: Scope
-) -> list[Finding]:
-    """One call for all, unless a lineage must be left out; then one for each of the others."""
-    allowed = [run for run in runs if run.certbot_may_renew]
-    if scope is Scope.EVERYTHING and len(allowed) == len(runs):
-        with lock.certbot_may_run():
-            result = certbot.renew(None)
-        failed = [("", result.reason)] if result.reason else []
-    else:
-        failed = []
-        for run in allowed:
-            with lock.certbot_may_run():
-                result = certbot.renew(run.name)
-            if result.reason:
-                failed.append((run.name, result.reason))
-    return [
-        Finding(
-            Code.RENEWAL_FAILED,
-            Severity.WARNING,
-            name,
-            f"certbot renew failed: {reason}",
-            "see certbot's log; danebot tries again at the next run",
-        )
-        for name, reason in failed
-    ]
 
 
 def _guard(run: LineageRun, action: Callable[[], object]) -> None:

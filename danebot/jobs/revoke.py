@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from danebot.adapters.renewal_conf import RenewalConf
 from danebot.adapters.tree import archive_versions, read_bytes
 from danebot.domain.findings import Code, Severity
+from danebot.domain.memory import Call, Result
 from danebot.jobs.survey import keys_of_tree
 
 if TYPE_CHECKING:
@@ -34,6 +35,8 @@ def revoke_pending(run: LineageRun, context: Context) -> None:
     if not memory.revocations or deployment is None:
         return
     if deployment.confirmed_at is None and deployment.insisted_at is None:
+        return
+    if run.ca_wait(Call.REVOCATION, run.asking) is not None:
         return
     in_use = keys_of_tree(context, {})
     left = []
@@ -81,8 +84,10 @@ def _revoke(run: LineageRun, held: Held, version: int, server: str) -> str:
     with tempfile.TemporaryDirectory(prefix="danebot-") as scratch:
         copy = Path(scratch) / "cert.pem"
         copy.write_bytes(to_pem(held.chain.ders[:1]))
+        run.ca_asked(Call.REVOCATION)
         with run.lock.certbot_may_run():
             done = run.certbot.revoke(copy, key, server)
-    if any(map(_ALREADY.search, done.output)):
-        return ""  # by an attempt whose answer was lost
-    return done.reason
+    lost = any(map(_ALREADY.search, done.output))  # by an attempt whose answer was lost
+    error = "" if lost else done.reason
+    run.ca_answered(Call.REVOCATION, done, Result.FAILED if error else Result.DONE)
+    return error

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import enum
+import fcntl
 import json
-from collections.abc import Callable, Sequence
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -29,6 +32,7 @@ if TYPE_CHECKING:
     from danebot.jobs.survey import LineageView
 
 _PUBLIC = 0o644
+_RENEW = "renew"  # the daily job
 
 
 class Scope(enum.Enum):
@@ -84,38 +88,103 @@ def write_snapshot(
     So do findings of earlier runs, unless this run has ``superseded`` them.
     """
     run = RunStatus(verb, __version__, started, ended, exit_status)
+    with _alone(path.parent):
+        old = _former(path)
+        lineages = _lineages(old, views, findings, run, scope)
+        success = old.last_success if old is not None else None
+        if verb == _RENEW and scope is Scope.EVERYTHING and exit_status == 0:
+            success = ended
+        own = {(f.code, f.lineage, f.text) for view in views for f in view.findings}
+        news = [finding_status(f) for f in findings if (f.code, f.lineage, f.text) not in own]
+        former = [f for f in (old.findings if old is not None else ()) if not superseded(f)]
+        found = tuple(dict.fromkeys((*former, *news)))
+        _replace(path, Snapshot(SCHEMA, run, _renewed(old, run), success, lineages, found))
+
+
+def _renewed(old: Snapshot | None, run: RunStatus) -> RunStatus | None:
+    """The last run of `renew`: this one, or the one before."""
+    if run.verb == _RENEW:
+        return run
+    return old.last_renew if old is not None else None
+
+
+def leave_word(
+    path: Path,
+    *,
+    verb: str,
+    started: datetime,
+    ended: datetime,
+    exit_status: int,
+    findings: Sequence[Finding],
+) -> None:
+    """Say in the document that a run came to nothing, and why; raises `TreeError`.
+
+    All that earlier runs found stays: nothing is known anew.
+    """
+    run = RunStatus(verb, __version__, started, ended, exit_status)
+    with _alone(path.parent):
+        old = _former(path)
+        news = tuple(map(finding_status, findings))
+        mine = {(f.code, f.lineage) for f in news}
+        kept = old.findings if old is not None else ()
+        former = [f for f in kept if (f.code, f.lineage) not in mine]
+        found = tuple(dict.fromkeys((*former, *news)))
+        blank = Snapshot(SCHEMA, run, None, None, (), ())
+        _replace(
+            path,
+            (old or blank)._replace(run=run, last_renew=_renewed(old, run), findings=found),
+        )
+
+
+def _former(path: Path) -> Snapshot | None:
+    """The document as it is; None where it can't be used, and begins anew."""
     try:
-        old: Snapshot | None = load_snapshot(path)
+        return load_snapshot(path)
     except TreeError:
-        old = None
+        return None
+
+
+def _lineages(
+    old: Snapshot | None,
+    views: Sequence[LineageView],
+    findings: Sequence[Finding],
+    run: RunStatus,
+    scope: Scope,
+) -> tuple[LineageStatus, ...]:
     before = {status.name: status for status in (old.lineages if old is not None else ())}
     by_name: dict[str, list[Finding]] = {}
     for finding in findings:
         by_name.setdefault(finding.lineage, []).append(finding)
     kept = before if scope is Scope.SOME else before.keys() & by_name.keys()
     lineages = {name: before[name] for name in kept}
+    of_all = by_name.get("", [])
     for status in lineage_statuses(views):
-        found = by_name.get(status.name, ())
+        found = (*by_name.get(status.name, ()), *of_all)
         lineages[status.name] = carry(status, before.get(status.name), run, found)
-    renewed = run if verb == "renew" else (old.last_renew if old is not None else None)
-    success = old.last_success if old is not None else None
-    if verb == "renew" and exit_status == 0:
-        success = ended
-    own = {(f.code, f.lineage, f.text) for view in views for f in view.findings}
-    news = [finding_status(f) for f in findings if (f.code, f.lineage, f.text) not in own]
-    former = [f for f in (old.findings if old is not None else ()) if not superseded(f)]
-    snapshot = Snapshot(
-        SCHEMA,
-        run,
-        renewed,
-        success,
-        tuple(lineages[name] for name in sorted(lineages)),
-        tuple(dict.fromkeys((*former, *news))),
-    )
-    try:
-        path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
-    except OSError as exc:
-        raise TreeError(f"cannot create {path.parent}: {exc.strerror}; create it by hand") from exc
-    text = json.dumps(encode(snapshot)) + "\n"  # indented, it would cost ten times as much
+    return tuple(lineages[name] for name in sorted(lineages))
+
+
+def _replace(path: Path, document: Snapshot) -> None:
+    text = json.dumps(encode(document)) + "\n"  # indented, it would cost ten times as much
     remove_leftovers(path.parent)
     write_file(path, text.encode(), _PUBLIC)
+
+
+@contextmanager
+def _alone(directory: Path) -> Iterator[None]:
+    """Nobody else replaces the document meanwhile: a run that waited in vain for the locks might.
+
+    Raises `TreeError` where there can't be a document.
+    """
+    try:
+        directory.mkdir(mode=0o755, parents=True, exist_ok=True)
+        descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except OSError as exc:
+        raise TreeError(f"cannot use {directory}: {exc.strerror}; create it by hand") from exc
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    except OSError as exc:
+        raise TreeError(f"cannot lock {directory}: {exc.strerror}") from exc
+    finally:
+        os.close(descriptor)

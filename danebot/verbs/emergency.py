@@ -6,6 +6,7 @@ import time
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from danebot.domain.patience import URGENT_PAUSE, publishing_wait
 from danebot.verbs.common import ATTENTION, FINE, click_echo
 from danebot.verbs.renew import run_renewal
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 _LOOK_AGAIN = timedelta(seconds=10)  # or sooner, where the TTLs are short
 _SHORTEST, _LONGEST = timedelta(seconds=1), timedelta(minutes=1)
+_AT_LEAST = timedelta(hours=1)  # the job runs that often, for the status document
 
 
 def emergency(
@@ -48,6 +50,7 @@ def emergency(
     started = context.clock()
     successor: Successor | None = None
     told: set[Finding] = set()
+    watch = Watch(console, context)
     while True:
         with console.locked() as lock:
             first = successor is None
@@ -69,10 +72,11 @@ def emergency(
         if view is None or served:
             return status
         if first:
+            watch.look_again = min(successor.wait / 10, _LOOK_AGAIN)
             _say_waits(console, successor, view, form)
         if not wait:
             return ATTENTION
-        _sleep(console, context, view, min(successor.wait / 10, _LOOK_AGAIN))
+        watch.until_wanted(view)
 
 
 def _say_dry(console: Console, name: str, successor: Successor, *, accepted: bool) -> int:
@@ -111,11 +115,60 @@ def _say_waits(console: Console, successor: Successor, view: LineageView, form: 
     console.say(f"{name}: the earliest safe time for the new key: {words}")
 
 
-def _sleep(console: Console, context: Context, view: LineageView, look_again: timedelta) -> None:
-    """Until the safe time, or for ``look_again`` while there is none."""
-    safe: datetime | None = view.plan.safe.at if view.plan.safe is not None else None
-    left = safe - context.clock() if safe is not None else look_again
-    pause = min(max(left, _SHORTEST), _LONGEST)
-    why = view.plan.hold.value if view.plan.hold is not None else view.plan.phase.value
-    console.progress(f"{view.state.name}: waiting: {why}; Ctrl-C ends the wait, not the request")
-    time.sleep(pause.total_seconds())
+class Watch:
+    """Looks at DNS, and only at that, until the job has something to do.
+
+    The job runs certbot, which would ask the CA: its patience is needed when the key may be used.
+    """
+
+    def __init__(self, console: Console, context: Context) -> None:
+        """``look_again`` is how long to wait between looks while no time is known."""
+        self.console = console
+        self.context = context
+        self.look_again = _LOOK_AGAIN
+        self._reason: object = None
+        self._again = 0
+
+    def until_wanted(self, view: LineageView) -> None:
+        """Come back when the plan has a step, or records are to be published, or once an hour.
+
+        What the job was woken for before and couldn't do wakes it again after ever longer pauses.
+        """
+        from danebot.jobs.survey import survey
+
+        name, begun = view.state.name, self.context.clock()
+        while True:
+            self._sleep(view)
+            views = survey(self.context, [name]).views
+            if not views:
+                return  # the job says what is wrong
+            view = views[0]
+            passed = self.context.clock() - begun
+            reason = self._wanted(view)
+            if reason is None:
+                self._reason, self._again = None, 0
+            elif reason != self._reason:
+                self._reason, self._again = reason, 0
+                return
+            elif passed >= min(_LONGEST * 2**self._again, URGENT_PAUSE):
+                self._again += 1
+                return
+            if passed >= _AT_LEAST:
+                return
+
+    def _wanted(self, view: LineageView) -> object:
+        """What the job would do; None if nothing."""
+        publishes = self.context.settings.publish(view.state.name).in_renew
+        held = publishing_wait(view.memory, self.context.clock())
+        add = view.publication.add if publishes and held is None else ()
+        return (view.plan.step, add) if view.plan.step is not None or add else None
+
+    def _sleep(self, view: LineageView) -> None:
+        """Until the safe time, or for `look_again` while there is none."""
+        safe: datetime | None = view.plan.safe.at if view.plan.safe is not None else None
+        left = safe - self.context.clock() if safe is not None else self.look_again
+        pause = min(max(left, _SHORTEST), _LONGEST)
+        why = view.plan.hold.value if view.plan.hold is not None else view.plan.phase.value
+        words = f"{view.state.name}: waiting: {why}; Ctrl-C ends the wait, not the request"
+        self.console.progress(words)
+        time.sleep(pause.total_seconds())

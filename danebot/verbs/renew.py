@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from danebot.domain.findings import Code, Finding, Severity
+from danebot.domain.patience import Asking
 from danebot.errors import DanebotError
 from danebot.verbs.common import (
     ATTENTION,
@@ -16,6 +17,7 @@ from danebot.verbs.common import (
     say_unwritten,
     write_metrics,
 )
+from danebot.verbs.word import word_left
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -37,21 +39,12 @@ def renew(
     insists: bool = False,
 ) -> int:
     """The daily job; ``insists`` that compromised keys' records of these lineages go."""
-    tree = console.tree()
-    selected = tree.select(names)
-    context = console.context(tree)
     if dry_run:
-        return _renew_dry(console, context, selected, as_json=as_json)
-    from danebot.jobs.snapshot import Scope
-
-    scope = Scope.SOME if names else Scope.EVERYTHING
-    started = context.clock()
-    with console.locked() as lock:
-        if insists:
-            _insist(context, selected)
-        outcome, status = run_renewal(
-            console, context, lock, selected, scope=scope, started=started
-        )
+        tree = console.tree()
+        selected = tree.select(names)
+        return _renew_dry(console, console.context(tree), selected, as_json=as_json)
+    with word_left(console, "renew", names):
+        outcome, status = _renew(console, names, insists=insists)
     status = write_metrics(console, status)
     if as_json:
         console.report(outcome.findings, news=console.detail)
@@ -60,6 +53,27 @@ def renew(
         console.report(outcome.findings)
         say_removals(console, outcome.findings, outcome.views)
     return status
+
+
+def _renew(console: Console, names: tuple[str, ...], *, insists: bool) -> tuple[Outcome, int]:
+    from danebot.jobs.snapshot import Scope
+
+    tree = console.tree()
+    selected = tree.select(names)
+    context = console.context(tree)
+    started = context.clock()
+    with console.locked() as lock:
+        if insists:
+            _insist(context, selected)
+        return run_renewal(
+            console,
+            context,
+            lock,
+            selected,
+            scope=Scope.SOME if names else Scope.EVERYTHING,
+            started=started,
+            asking=Asking.NAMED if names else Asking.TIMER,
+        )
 
 
 def _insist(context: Context, names: Sequence[str]) -> None:
@@ -78,12 +92,13 @@ def run_renewal(
     scope: Scope,
     started: datetime,
     verb: str = "renew",
+    asking: Asking = Asking.TIMER,
 ) -> tuple[Outcome, int]:
     """Do the daily job for ``names`` and publish what came of it; the exit status with it."""
     from danebot.jobs.renew import renew as job
     from danebot.jobs.snapshot import Scope, write_snapshot
 
-    outcome = job(context, console.certbot(), lock, names, scope)
+    outcome = job(context, console.certbot(), lock, names, scope=scope, asking=asking)
     worst = max((f.severity for f in outcome.findings), default=Severity.INFO)
     status = ATTENTION if worst >= Severity.WARNING else FINE
     context.tree.reader.keep()

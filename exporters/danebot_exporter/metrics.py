@@ -92,7 +92,7 @@ RENEW_STATUS = _metric(
 RENEW_SUCCESS = _metric(
     _S,
     "danebot_renew_success_timestamp_seconds",
-    "When the last danebot renew ended that had exit status 0; absent if none had.",
+    "When the last danebot renew of all lineages ended that had exit status 0; absent if none had.",
 )
 LINEAGES = _metric(
     _S,

@@ -26,7 +26,7 @@ from danebot.jobs.context import Context
 from danebot.jobs.publish import Attempt, Timing, attempt, conclude
 from danebot.jobs.survey import LineageView
 from domain import builders
-from domain.builders import HOUR, MX, T0
+from domain.builders import HOUR, MINUTE, MX, T0
 
 NEW, OLD, LIVE = (builders.record(name) for name in ("new", "past", "old"))
 FAILED = Publishing(None, Failure("no", 2, T0, T0, T0 + HOUR), Outcome.REFUSED, "allow it")
@@ -115,12 +115,18 @@ def test_a_failure_counts_and_waits_longer_each_time(context: Callable[..., Cont
 
 
 @pytest.mark.parametrize("urgency", list(Urgency))
-def test_an_emergency_does_not_wait(context: Callable[..., Context], urgency: Urgency) -> None:
+def test_an_emergency_waits_for_minutes_only(
+    context: Callable[..., Context], urgency: Urgency
+) -> None:
+    """After the second failure in a row, two."""
     request = Request(b"digest", T0, urgency, Revocation.LEFT)
     memory = Memory(publishing=FAILED, request=request)
     publisher = Publisher(Outcome.REFUSED)
-    attempt(context(publisher), seen("old", add=ADD, memory=memory), Part.ADD, Timing.WHEN_DUE)
-    assert len(publisher.asked) == (urgency is not Urgency.ORDINARY)
+    for after in (MINUTE, 2 * MINUTE):
+        world = context(publisher, T0 + after)
+        attempt(world, seen("old", add=ADD, memory=memory), Part.ADD, Timing.WHEN_DUE)
+        asked = urgency is not Urgency.ORDINARY and after > MINUTE
+        assert len(publisher.asked) == asked
 
 
 def test_a_clock_that_went_back_is_no_reason_to_wait(context: Callable[..., Context]) -> None:

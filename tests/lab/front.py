@@ -5,12 +5,13 @@
 Relays each request with its Host header (pebble makes its URLs from it).  DIRECTORY/window
 holds "START END RETRY_AFTER", seconds from now: while that file exists, the directory
 object offers renewalInfo.  DIRECTORY/fault holds "rateLimited", "serverInternal" or the
-like: while it exists, every new order is answered with that problem; "hang" answers after
-a minute.  Runs alone, outside the package.
+like: while it exists, every new order is answered with that problem, or those for one name
+that stands behind it; "hang" answers after a minute.  Runs alone, outside the package.
 """
 
 from __future__ import annotations
 
+import base64
 import datetime as dt
 import functools
 import http.client
@@ -34,6 +35,13 @@ class Settings(NamedTuple):
     directory: Path
 
 
+def ordered(body: bytes) -> set[str]:
+    """The names that an order is for (RFC 8555 section 7.4)."""
+    payload = json.loads(body)["payload"]
+    order = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+    return {identifier["value"] for identifier in order["identifiers"]}
+
+
 class Front(http.server.BaseHTTPRequestHandler):
     """One connection of an ACME client."""
 
@@ -53,18 +61,19 @@ class Front(http.server.BaseHTTPRequestHandler):
             body = json.dumps({"suggestedWindow": {"start": _at(start), "end": _at(end)}})
             self._reply(200, [("Retry-After", retry_after)], body.encode())
         else:
-            self._relay()
+            self._relay(b"")
 
     def do_HEAD(self) -> None:
         self.do_GET()
 
     def do_POST(self) -> None:
         fault = self.settings.directory / "fault"
-        kind = fault.read_text(encoding="ascii").strip() if fault.exists() else ""
-        if self.path != NEW_ORDER or not kind:
-            self._relay()
+        words = fault.read_text(encoding="ascii").split() if fault.exists() else []
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        if self.path != NEW_ORDER or not words or not ordered(body) >= set(words[1:]):
+            self._relay(body)
             return
-        self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        kind = words[0]
         if kind == "hang":
             time.sleep(60)
         problem = {"type": f"urn:ietf:params:acme:error:{kind}", "detail": f"{kind}, says the lab"}
@@ -73,14 +82,13 @@ class Front(http.server.BaseHTTPRequestHandler):
             status, [("Content-Type", "application/problem+json")], json.dumps(problem).encode()
         )
 
-    def _relay(self) -> None:
-        length = int(self.headers.get("Content-Length") or 0)
+    def _relay(self, sent: bytes) -> None:
         context = ssl.create_default_context(cafile=self.settings.certificate)
         pebble = http.client.HTTPSConnection(
             self.settings.address, self.settings.pebble_port, timeout=60, context=context
         )
         headers = {k: v for k, v in self.headers.items() if k.lower() != "connection"}
-        pebble.request(self.command, self.path, self.rfile.read(length) or None, headers)
+        pebble.request(self.command, self.path, sent or None, headers)
         reply = pebble.getresponse()
         body = reply.read()
         pebble.close()

@@ -472,7 +472,8 @@ class Lab:
     def acme_fault(self, kind: str | None) -> None:
         """Answer new orders with an ACME error, such as ``rateLimited``; None: no more.
 
-        ``hang`` lets the order wait for a minute.
+        With a name behind it, for orders of that name alone.  ``hang`` lets the order wait for a
+        minute.
         """
         self._acme_file("fault", kind)
 

@@ -1,0 +1,91 @@
+"""The word that a run leaves in the status document when it comes to nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from danebot.domain.findings import Code, Finding, Severity
+from danebot.domain.text import printable
+from danebot.errors import DanebotError
+from danebot.verbs.common import ATTENTION
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from danebot.console import Console
+
+_INTERRUPTED = 130  # as the command line ends then
+_LONGEST = 500
+
+
+@contextmanager
+def word_left(console: Console, verb: str, names: Sequence[str]) -> Iterator[None]:
+    """Whatever ends the run early is said in the document, too; then it goes its way.
+
+    What was known stays there.  ``names`` are the lineages that were named, () for all.
+    """
+    from danebot.jobs.context import system_clock
+    from danebot.jobs.snapshot import leave_word
+
+    started = system_clock()
+    try:
+        yield
+    except (Exception, KeyboardInterrupt) as exc:
+        path = _document(console)
+        if path is not None:
+            text = f"danebot {verb} came to nothing: {_reason(exc)}"
+            said = [
+                Finding(Code.NOT_RUN, Severity.WARNING, printable(name), text)
+                for name in names or ("",)
+            ]
+            interrupted = isinstance(exc, KeyboardInterrupt)
+            try:
+                leave_word(
+                    path,
+                    verb=verb,
+                    started=started,
+                    ended=system_clock(),
+                    exit_status=_INTERRUPTED if interrupted else ATTENTION,
+                    findings=said,
+                )
+                _metrics(console)
+            except DanebotError as unwritten:
+                console.detail(f"the status document could not be written: {unwritten}")
+        raise
+
+
+def _reason(exc: BaseException) -> str:
+    match exc:
+        case KeyboardInterrupt():
+            return "it was interrupted; run danebot renew to go on"
+        case DanebotError():
+            return printable(str(exc), _LONGEST)
+        case OSError():
+            return printable(f"{exc.filename or 'input/output'}: {exc.strerror}", _LONGEST)
+    return printable(f"internal error: {exc!r}; please report this", _LONGEST)
+
+
+def _document(console: Console) -> Path | None:
+    """Where the document is, though the settings that say so may be the mistake."""
+    try:
+        return console.settings.snapshot
+    except DanebotError:
+        from danebot.config import Settings, told_snapshot
+
+        told = told_snapshot(console.config)
+        usual = Settings().snapshot
+        if told is not None or console.config is None:
+            return told or usual
+        # other settings than the usual ones: theirs only if there is none yet to leave alone
+        return usual if usual.exists() else None
+
+
+def _metrics(console: Console) -> None:
+    from danebot.verbs.common import write_metrics
+
+    try:
+        write_metrics(console, ATTENTION)
+    except DanebotError:
+        return  # the settings are the mistake
