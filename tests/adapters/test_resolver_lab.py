@@ -14,6 +14,7 @@ from danebot.adapters.client import DnsClient
 from danebot.adapters.kinds import MX, SOA, TLSA
 from danebot.adapters.resolvconf import Nameserver, ResolverConfig, load_resolv_conf
 from danebot.adapters.zones import Direct
+from danebot.domain.addresses import SocketAddress
 from danebot.domain.dns import OwnerObservation, Presence, Security, ServerAnswer, ServerOutcome
 from danebot.domain.names import DnsName, Hostname
 from danebot.domain.reference import References
@@ -182,6 +183,54 @@ def test_the_apex_may_name_more_than_the_delegation(lab: Lab, client: DnsClient)
     assert seen.ns_ttl == timedelta(seconds=5000)
     assert at(seen, lab.ns2).outcome is ServerOutcome.ANSWERED
     assert at(seen, lab.parent).outcome is ServerOutcome.LAME
+
+
+def test_stale_glue_is_asked_for_as_long_as_the_parent_has_it(lab: Lab, client: DnsClient) -> None:
+    """ns2 has moved to another address under its name; resolvers may start from the old one."""
+    ns2 = "ns2.example.test"
+    required = Required(MatchingType.SHA2_256, NAME)
+    new = required.record(b"any key")
+    lab.tlsa_set(OWNER, str(OLD))
+    try:
+        with lab.lag_secondary():
+            lab.update(
+                f"update delete {ns2}. A",
+                f"update add {ns2}. 4000 A {lab.ns1}",
+                f"update delete {OWNER}. TLSA",
+                f"update add {OWNER}. 5 TLSA {new}",
+                wait=False,
+            )
+            for _ in range(30):  # the resolver asks whichever server it likes
+                lab.flush()
+                seen = observe(client)
+                if seen.answer.records == (new,):
+                    break
+            assert seen.answer.records == (new,)
+            where = {(s.server.name.text, s.server.address): s.records for s in seen.servers}
+            assert where == {
+                ("ns1.example.test", lab.ns1): (new,),
+                (ns2, lab.ns1): (new,),
+                (ns2, lab.ns2): (OLD,),
+            }
+            assert seen.address_ttl == timedelta(seconds=4000)
+            sight = look(required, b"any key", {NAME: seen})
+            assert sight.seen is Seen.MISSING
+            assert [gap.where for gap in sight.gaps] == [f"{ns2} [{lab.ns2}]"]
+    finally:
+        lab.update(f"update delete {ns2}. A", f"update add {ns2}. {lab.ttl} A {lab.ns2}")
+
+
+def test_witnesses_are_resolvers_and_servers(lab: Lab, client: DnsClient) -> None:
+    lab.tlsa_set(OWNER, str(OLD))
+    witnesses = (SocketAddress(lab.resolver), SocketAddress(lab.ns2), SocketAddress(lab.parent))
+    asking = DnsClient(client.config, client.direct, witnesses)
+    resolver, server, stranger = asking.observe_owners([NAME])[NAME].witnesses
+    assert (resolver.records, resolver.ttl) == ((OLD,), timedelta(seconds=lab.ttl))
+    assert server.records == (OLD,)
+    assert stranger.outcome is ServerOutcome.LAME
+    owner = DnsName("_25._tcp.alias.example.test")
+    for witness in asking.observe_owners([owner])[owner].witnesses[:2]:
+        assert witness.records == (OLD,)
 
 
 def test_an_alias_is_followed_to_the_servers(lab: Lab, client: DnsClient) -> None:
