@@ -22,6 +22,7 @@ from danebot.adapters.resolver import Resolver, records
 from danebot.adapters.response import Response
 from danebot.adapters.rrset import RRsetKey
 from danebot.adapters.steps import Steps, together
+from danebot.adapters.views import shows
 from danebot.adapters.wirename import MalformedError
 from danebot.adapters.zones import Zones
 from danebot.domain.dns import Presence
@@ -102,7 +103,11 @@ class Updater:
             key = load_tsig_key(self.key_file)
             place = self._place(change)
             name = place.name
-            return Result(change, _Session(place, key, deadline).make(change), name)
+            session = _Session(place, key, deadline)
+            outcome = session.make(change)
+            if not shows(change, session.answered, place.port, deadline):
+                return Result(change, Outcome.VIEWS, name)
+            return Result(change, outcome, name)
         except ConfigError as exc:
             return Result(change, Outcome.KEY_FILE, name, str(exc))
         except _StoppedError as exc:
@@ -150,11 +155,12 @@ def _literal(host: str) -> tuple[str, ...]:
 
 @dataclass
 class _Session:
-    """One change at one server."""
+    """One change at one server; ``answered`` is the address that did last."""
 
     place: Place
     key: dns.tsig.Key
     deadline: float
+    answered: str = ""
 
     def make(self, change: Change) -> Outcome:
         """Read, change if it is as read, and begin again if it isn't."""
@@ -222,6 +228,7 @@ class _Session:
             except OSError as exc:
                 trouble = f"{address}: {exc.strerror or str(exc) or type(exc).__name__}"
                 continue
+            self.answered = address
             try:
                 reply = wire.decode(received)
             except MalformedError as exc:

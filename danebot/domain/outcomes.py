@@ -36,6 +36,7 @@ class Outcome(enum.Enum):
     PROGRAM = "program"
     LATER = "later"
     ALTERED = "altered"
+    VIEWS = "views"
 
 
 ADVICE: Mapping[Outcome, tuple[str, str]] = {
@@ -98,5 +99,9 @@ ADVICE: Mapping[Outcome, tuple[str, str]] = {
     Outcome.ALTERED: (
         "what is published is not what was asked for",
         "remove the wrong record there, and see how the provider's interface wants records written",
+    ),
+    Outcome.VIEWS: (
+        "the server has the records in another view than it shows this host",
+        "let key and host lead to the view that the world sees (docs/configuration.md#views)",
     ),
 }

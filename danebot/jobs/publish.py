@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from danebot.adapters.memory_file import save_memory
+from danebot.domain.dns import WITNESS
 from danebot.domain.findings import Code, Finding, Severity
 from danebot.domain.lineage import LineageState, Management
 from danebot.domain.memory import Failure, Memory, Publishing
@@ -254,6 +255,13 @@ def _other_ttl(change: Change, part: Part, seen: Observations) -> str:
     return f" (with a TTL of {other[-1]} s, where {int(asked.total_seconds())} s was asked for)"
 
 
+_TRANSFER = "it counts once every server has it; see that they transfer the zone"
+_ELSEWHERE = (
+    "what a witness has in its cache goes with its TTL; if that lasts, the world sees another view "
+    "than is updated (docs/configuration.md#views)"
+)
+
+
 def _lag(
     name: str, places: Sequence[str], since: datetime, context: Context, timing: Timing
 ) -> Finding:
@@ -264,8 +272,12 @@ def _lag(
         Severity.WARNING if late else Severity.NOTICE,
         name,
         f"what was changed at {when(since)} is not to be seen yet at {where}",
-        "it counts once every server has it; see that they transfer the zone",
+        _ELSEWHERE if all(map(_is_witness, places)) else _TRANSFER,
     )
+
+
+def _is_witness(place: str) -> bool:
+    return place.startswith(f"{WITNESS} ")
 
 
 # ---- by itself ------------------------------------------------------------------------------

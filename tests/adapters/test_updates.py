@@ -6,7 +6,7 @@ import os
 import socket
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
 
@@ -295,3 +295,77 @@ def test_what_is_no_file_is_told(tmp_path: Path) -> None:
         load_tsig_key(tmp_path / "none")
     with pytest.raises(ConfigError, match="not a regular file"):
         load_tsig_key(tmp_path)
+
+
+# ---- views ------------------------------------------------------------------------------------
+
+
+def two_views(query: dns.message.Message) -> bytes:
+    """Who signs is shown the new record; others are not."""
+    if is_update(query) or not query.had_tsig:
+        return reply(query)
+    return reply(query, "NOERROR", b"\3\1\1" + NEW.data)
+
+
+def plainly(answer: Callable[[dns.message.Message], dns.message.Message], port: int) -> None:
+    """Answer UDP, where who asks without a key asks first."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as here:
+        here.bind(("127.0.0.1", port))
+        here.settimeout(5)
+        with suppress(TimeoutError):
+            while True:
+                query, sender = here.recvfrom(4096)
+                made = answer(dns.message.from_wire(query))
+                here.sendto(made.to_wire(), sender)
+                if made.answer or made.rcode() or not made.flags & dns.flags.AA:
+                    return
+
+
+def published_in_views(
+    tmp_path: Path, answer: Callable[[dns.message.Message], dns.message.Message]
+) -> Result:
+    key = tmp_path / "tsig.key"
+    key.touch(0o600)
+    key.write_text(KEY)
+    asked = Change("mail", (NAME,), NAME, ZONE, add=(NEW,), needs=(LIVE,))
+    with server(two_views) as (place, _):
+        thread = threading.Thread(target=plainly, args=(answer, place.port), daemon=True)
+        thread.start()
+        return Updater(ResolverConfig(()), key, timedelta(seconds=5), place).publish(asked)
+
+
+def nothing(query: dns.message.Message, flags: int = dns.flags.AA) -> dns.message.Message:
+    response = dns.message.make_response(query)
+    response.flags |= flags
+    return response
+
+
+def test_a_view_that_lacks_what_the_key_has_is_told(tmp_path: Path) -> None:
+    result = published_in_views(tmp_path, nothing)
+    assert (result.outcome, result.failed) == (Outcome.VIEWS, True)
+    assert "in another view than it shows this host" in result.text
+    assert "the view that the world sees" in result.remedy
+
+
+def test_a_server_that_tells_nobody_has_no_other_view(tmp_path: Path) -> None:
+    def refused(query: dns.message.Message) -> dns.message.Message:
+        response = nothing(query, 0)
+        response.set_rcode(dns.rcode.REFUSED)
+        return response
+
+    assert published_in_views(tmp_path, refused).outcome is Outcome.UNCHANGED
+
+
+def test_a_packet_cache_is_no_other_view(tmp_path: Path) -> None:
+    asked: list[int] = []
+
+    def late(query: dns.message.Message) -> dns.message.Message:
+        response = nothing(query)
+        asked.append(query.id)
+        if len(asked) > 1:
+            rrset = dns.rrset.RRset(query.question[0].name, *_TLSA)
+            rrset.add(dns.rdata.GenericRdata(*_TLSA, b"\3\1\1" + NEW.data), 300)
+            response.answer = [rrset]
+        return response
+
+    assert published_in_views(tmp_path, late).outcome is Outcome.UNCHANGED

@@ -22,6 +22,7 @@ from danebot.domain.publishing import Change, Result
 from danebot.domain.retire import OwnedRecord, Publication
 from danebot.domain.rollover import Observation, Phase, Plan
 from danebot.domain.served import Algorithm, ProbeResult
+from danebot.domain.sight import Sight, look_all
 from danebot.jobs.context import Context
 from danebot.jobs.publish import Attempt, Timing, attempt, conclude
 from danebot.jobs.survey import LineageView
@@ -218,3 +219,28 @@ def test_by_hand_nothing_is_remembered(context: Callable[..., Context]) -> None:
     tried = attempt(world, view, Part.ADD, Timing.NOW)
     assert tried == Attempt(view, Part.ADD, Timing.NOW)
     assert conclude(world, tried, {}).memory == view.memory
+
+
+@pytest.mark.parametrize(
+    ("outside", "words"),
+    [
+        (["old"], "another view than is updated"),
+        (["old", "new"], "see that they transfer the zone"),
+    ],
+)
+def test_what_a_witness_lacks_is_no_lagging_transfer(
+    context: Callable[..., Context], outside: list[str], words: str
+) -> None:
+    """The world may see another view; and a resolver may have the former records in its cache."""
+    at = {"ns1": None, "ns2": ["old"] if "new" in outside else None}
+    one = builders.witnessed(builders.look("old", "new", at=at), outside)
+    sights = look_all([builders.line()], builders.key("new"), {MX: one})
+    memory = Memory(publishing=Publishing(T0 - 2 * HOUR))
+    view = replace_plan(seen("old", "new", memory=memory), sights)
+    done = conclude(context(Publisher(Outcome.DONE)), Attempt(view, Part.ADD, Timing.WHEN_DUE), {})
+    (lag,) = [f for f in done.findings if f.code is Code.PUBLISH_LAGS]
+    assert words in lag.remedy
+
+
+def replace_plan(view: LineageView, awaited: tuple[Sight, ...]) -> LineageView:
+    return view._replace(plan=replace(view.plan, awaited=awaited))
