@@ -13,6 +13,7 @@ import click
 
 from danebot.domain.findings import Code, Finding, Severity
 from danebot.domain.text import printable
+from danebot.domain.unprotected import gathered
 
 if TYPE_CHECKING:
     from danebot.adapters.certbot import Certbot
@@ -121,7 +122,7 @@ class Console:
         ``news`` takes the news where standard output is for something else.
         """
         worst = Severity.INFO
-        for finding in findings:
+        for finding in gathered(findings):
             worst = max(worst, finding.severity)
             if finding.severity >= Severity.WARNING:
                 word = finding.severity.name

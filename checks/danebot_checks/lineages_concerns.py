@@ -277,6 +277,8 @@ def tlsa(
             words = f"{record.text('owner')} TLSA {record.text('record')}: {where}"
             notes.append(Note(state, name, words, f"danebot status {name}", looked_up=True))
     good = f"{counted(records, 'record')} of {counted(len(chosen), 'lineage')} seen everywhere"
+    if not records:
+        good = f"no record is watched for {counted(len(chosen), 'lineage')}"
     return Judged(notes, good, seen_numbers(records, seen))
 
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from danebot.domain.dns import Presence, TlsaAnswer
 from danebot.domain.gate import matched_anchor, senders_to
 from danebot.domain.names import DnsName, Hostname, TlsaOwner, covers
+from danebot.domain.retire import OwnedRecord
 from danebot.domain.sight import matches_chain
 from danebot.domain.tlsa import Declared, MatchingType, Required, Selector, Usage, unusable_reason
 from danebot.errors import NameSyntaxError
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from danebot.domain.lineage import Held, LineageState
+    from danebot.domain.tlsa import TlsaRecord
 
 TLSA_PORTS = (25, 465, 587, 143, 993, 110, 995, 443, 5222, 5223, 5269, 5270, 4190, 21, 990, 853)
 """Where TLSA records are looked for: mail, web, XMPP, ManageSieve, FTP, DNS over TLS."""
@@ -56,12 +58,14 @@ _ADOPTED = (Standing.OURS, Standing.MISMATCH)
 class Found(NamedTuple):
     """One owner that was looked at.
 
-    ``lines`` are those with which it is watched, whatever its standing; ``detail`` is printable,
-    and what the resolver had to say.
+    ``target`` is where its records are, or belong: at the end of its aliases.  ``lines`` are those
+    with which it is watched, whatever its standing; ``detail`` is printable, and what the resolver
+    had to say.
     """
 
     owner: DnsName
     standing: Standing
+    target: DnsName
     lines: tuple[Required, ...] = ()
     detail: str = ""
 
@@ -144,12 +148,15 @@ def judge(answer: TlsaAnswer, live: Held, service: Service, now: datetime) -> Fo
 
     ``service`` counts where the records are `doubtful`: it must have been asked there.
     """
-    lines = _lines(answer, live, now)
+    detail = ""
     if answer.presence is Presence.UNKNOWN:
-        return Found(answer.name, Standing.UNANSWERED, lines, answer.detail)
-    if answer.presence is not Presence.PRESENT:
-        return Found(answer.name, Standing.ABSENT, lines)
-    return Found(answer.name, _standing(answer, live, service, now), lines)
+        standing, detail = Standing.UNANSWERED, answer.detail
+    elif answer.presence is not Presence.PRESENT:
+        standing = Standing.ABSENT
+    else:
+        standing = _standing(answer, live, service, now)
+    lines = _lines(answer, live, now)
+    return Found(answer.name, standing, answer.canonical, lines, detail)
 
 
 def _standing(answer: TlsaAnswer, live: Held, service: Service, now: datetime) -> Standing:
@@ -232,6 +239,39 @@ def intake(state: LineageState, found: Iterable[Found]) -> Intake:
         by_standing[Standing.IDLE],
         tuple(gone),
         tuple(one.owner for one in adopted) if denied else (),
+    )
+
+
+class Proposal(NamedTuple):
+    """What is to be done so that a lineage has a first record, and has it watched.
+
+    ``publish`` are records, each with the alias ("" for none) that leads to its owner; ``there``
+    are owners whose records are published already, and ``unanswered`` those of which nobody knows.
+    """
+
+    publish: tuple[tuple[str, OwnedRecord], ...]
+    there: tuple[DnsName, ...]
+    unanswered: tuple[DnsName, ...]
+
+
+def propose(found: Iterable[Found], first: Iterable[DnsName], live: Held) -> Proposal:
+    """The first records of a lineage that watches nothing: at those of ``first`` without any.
+
+    Where the lineage's records are published already, they need only be watched, unless they don't
+    match its live key.
+    """
+    every = tuple(found)
+    wanted = frozenset(first)
+    records: dict[tuple[DnsName, TlsaRecord], str] = {}
+    for one in every:
+        fresh = one.owner in wanted and one.standing is Standing.ABSENT
+        for line in one.lines if fresh or one.standing is Standing.MISMATCH else ():
+            alias = "" if one.target == one.owner else str(one.owner)
+            records.setdefault((one.target, line.record(live.key.spki)), alias)
+    return Proposal(
+        tuple((alias, OwnedRecord(owner, record)) for (owner, record), alias in records.items()),
+        tuple(one.owner for one in every if one.adopted),
+        tuple(one.owner for one in every if one.standing is Standing.UNANSWERED),
     )
 
 

@@ -18,6 +18,7 @@ from danebot.domain.schedule import lacks_key_type, rollover_at, scheduled, stan
 from danebot.domain.sight import Gap, Obstacle, Seen, Sight, matches_chain
 from danebot.domain.times import duration, when
 from danebot.domain.tlsa import Declared, MatchingType, Required
+from danebot.domain.unprotected import unprotected
 
 if TYPE_CHECKING:
     from danebot.domain.gate import Refusal
@@ -81,14 +82,7 @@ def _files(state: LineageState, plan: Plan) -> Iterator[Finding]:
     staged = state.management is Management.STAGED
     declared = state.declared is Declared.NO_RECORDS
     if staged and state.required is not None and not state.owners and not declared:
-        yield Finding(
-            Code.UNPROTECTED,
-            Severity.WARNING,
-            state.name,
-            "no TLSA record is watched, so nothing keeps its key and DNS in agreement",
-            f"this prints what to publish: danebot tlsa {state.name}; or say that it has none: "
-            f"danebot init --no-dane {state.name}",
-        )
+        yield unprotected(state.name)
     for unknown in state.unknown:
         yield Finding(
             Code.KEY_SET_ASIDE,

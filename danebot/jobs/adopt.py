@@ -9,13 +9,16 @@ from danebot.domain.adoption import (
     Found,
     Lead,
     Leads,
+    Proposal,
     Service,
     Standing,
     by_host,
     doubtful,
+    first_owners,
     hosts_of,
     judge,
     lead_on,
+    propose,
     usual_owners,
 )
 from danebot.domain.names import Endpoint, TlsaOwner, Transport, default_protocol
@@ -82,6 +85,15 @@ def search_names(
     owners = {name: usual_owners(found, leads[name].found) for name, found in names.items()}
     looked = look_at(context, owners, lives)
     return {name: Search(names[name], leads[name], looked[name]) for name in names}
+
+
+def first_records(context: Context, state: LineageState) -> Proposal | None:
+    """What a lineage that watches nothing might publish first; None where nothing is live."""
+    live = state.serving
+    if live is None:
+        return None
+    found = search(context, [state])[state.name]
+    return propose(found.found, first_owners(found.names, found.leads.found), live)
 
 
 def leads_of(context: Context, names: Iterable[DnsName]) -> Leads:

@@ -217,8 +217,13 @@ def _say_not_served(run: LineageRun, result: ProbeResult) -> None:
         Severity.WARNING,
         f"{where} could not be asked whether it serves the new certificate "
         f"({result.outcome.value}{detail})",
-        "see that it runs, or name the address to ask with endpoints in danebot.toml",
+        "see that it runs, or name the address to ask with endpoints in danebot.toml; where no "
+        f"such service is, take its line out: danebot watch --remove {run.name} {_owner(result)}",
     )
+
+
+def _owner(result: ProbeResult) -> TlsaOwner:
+    return TlsaOwner(result.endpoint.host, result.endpoint.port)
 
 
 def _say_old_key(run: LineageRun, result: ProbeResult) -> None:

@@ -192,7 +192,7 @@ def _refuse(state: LineageState, protection: Protection) -> None:
     if protection is Protection.REQUIRED and state.declared is not Declared.NO_RECORDS:
         raise RolloverError(
             f"{name} watches no TLSA owner, so nothing would keep the new key from being used "
-            "before its TLSA record is published; list the owners in dane-ee (1 _25._tcp.HOST), "
+            f"before its TLSA record is published; this prints what to do: danebot tlsa {name}; "
             "or insist with --unprotected"
         )
 

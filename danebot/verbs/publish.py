@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from danebot.domain.findings import Code, Severity
+from danebot.domain.tlsa import Declared
 from danebot.verbs.common import ATTENTION, FINE, click_echo, planned_changes, record_run
 
 if TYPE_CHECKING:
@@ -50,8 +51,8 @@ def publish(console: Console, names: tuple[str, ...], *, dry_run: bool) -> int:
 def _by_hand(console: Console, context: Context, view: LineageView) -> bool:
     """Print what is left to the operator; whether a record is missing."""
     name = view.state.name
-    if view.state.required == ():
-        console.warn(f"{name} has no dane-ee file, so nothing is known of its TLSA records")
+    if not view.state.owners and view.state.declared is Declared.NOTHING:
+        console.warn(f"{name} watches no TLSA record; this prints what to do: danebot tlsa {name}")
     if context.publisher(name) is not None and not _passed_through(view):
         return False
     for word, records in (("add", view.publication.add), ("remove", view.publication.remove)):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from danebot.domain.adoption import by_host
 from danebot.domain.names import printable
 from danebot.domain.times import when
 from danebot.errors import DanebotError, RolloverError, TreeError
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from danebot.console import Console
     from danebot.domain.findings import Finding
     from danebot.domain.snapshot import RunStatus, Snapshot
+    from danebot.jobs.survey import LineageView
 
 
 def status(console: Console, names: tuple[str, ...], *, as_json: bool) -> int:
@@ -85,7 +87,10 @@ def tlsa(console: Console, name: str, form: str, *, as_json: bool) -> int:
     views = [view for view in found.views if view.state.name == name]
     if not views:
         raise RolloverError("; ".join(str(finding) for finding in found.unreadable))
-    publication = views[0].publication
+    view = views[0]
+    publication = view.publication
+    if not as_json and not view.state.owners:
+        return _first_records(console, view, form)
     if as_json:
         click_echo(dump(publication))
     elif form == "nsupdate":
@@ -94,6 +99,29 @@ def tlsa(console: Console, name: str, form: str, *, as_json: bool) -> int:
     else:
         for line in publication_lines(publication):
             click_echo(line)
-    if not views[0].state.owners:
-        console.warn(f"{name} has no dane-ee file, so nothing is known of its TLSA records")
     return ATTENTION if publication.add else FINE
+
+
+def _first_records(console: Console, view: LineageView, form: str) -> int:
+    """For a lineage that watches no record: what to publish first, and the steps to protection."""
+    from danebot.domain.lineage import Management
+    from danebot.domain.tlsa import Declared
+    from danebot.jobs.adopt import first_records
+    from danebot.render.proposal import proposal_lines
+
+    state = view.state
+    if state.declared is Declared.NO_RECORDS:
+        console.say(f"; {state.name} has no TLSA records, as its dane-ee says")
+        return FINE
+    proposal = first_records(console.context(console.tree()), state)
+    if proposal is None:
+        raise RolloverError(f"nothing usable is live of {state.name}")
+    for line in proposal_lines(state.name, proposal, form):
+        click_echo(line)
+    if proposal.unanswered:
+        console.warn(
+            f"{state.name}: no answer for TLSA records of {by_host(proposal.unanswered)}; "
+            "they may be published already"
+        )
+    managed = state.management is Management.STAGED
+    return ATTENTION if managed or proposal.there or proposal.unanswered else FINE
