@@ -54,15 +54,22 @@ class Namespace:
 
     @contextlib.contextmanager
     def without(self, address: str) -> Iterator[None]:
-        """Take an address away for a block that is inside; whoever listens there hears nothing."""
+        """Have what is sent to an address lost on its way, for a block that is inside.
+
+        The way is a pair of interfaces of which the far one belongs to nobody who forwards.
+        """
         length = 128 if ":" in address else 32
+        _ip("link add away type veth peer name nowhere")
+        _ip("link set away up arp off", "link set nowhere up")
         _ip(
             f"route del local {address} dev lo table local",
             f"address del {address}/{length} dev lo",
+            f"route add {address}/{length} dev away",
         )
         try:
             yield
         finally:
+            _ip("link del away")
             _ip(_added(address))
             _ip(*_sent_from(address, self._source))
 
