@@ -123,20 +123,25 @@ def keep_cancelled(paths: LineagePaths, file: str, digest: bytes | None) -> Path
 
     ``digest`` is the key's SPKI digest, None if nobody knows it.
     """
-    stem = f"{CANCELLED_PREFIX}{digest.hex()[:16] if digest is not None else 'unreadable'}"
-    kept = paths.staging / f"{stem}.pem"
-    number = 1
-    while os.path.lexists(kept):
-        number += 1
-        kept = paths.staging / f"{stem}.{number}.pem"
+    name = digest.hex()[:16] if digest is not None else "unreadable"
+    kept = _unused(paths.staging / f"{CANCELLED_PREFIX}{name}.pem")
     move(paths.staging / file, kept)
     return kept
+
+
+def _unused(path: Path) -> Path:
+    """The path, or one like it where nothing is yet: no key is ever replaced by another."""
+    number, free = 1, path
+    while os.path.lexists(free):
+        number += 1
+        free = path.with_name(f"{path.stem}.{number}.pem")
+    return free
 
 
 def keep_given_up(paths: LineagePaths) -> None:
     """Move keys that may be published out of staging, beside ``combo.pem``, before staging goes."""
     for file in key_files(paths):
-        move(paths.staging / file, paths.live / f"{GIVEN_UP_PREFIX}{file}")
+        move(paths.staging / file, _unused(paths.live / f"{GIVEN_UP_PREFIX}{file}"))
 
 
 def key_files(paths: LineagePaths) -> tuple[str, ...]:

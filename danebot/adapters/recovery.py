@@ -254,7 +254,12 @@ def _remove_key_copy(tree: Tree, paths: LineagePaths, file: Path) -> list[str]:
     try:
         pem = read_bytes(file)
         key = tree.reader.key(file)
-    except (CertificateError, TreeError):
+    except TreeError as exc:  # what can't be read may be the only copy
+        if not file.is_symlink() or file.exists():
+            return [f"left as it is: {exc}"]
+        remove(file)
+        return said
+    except CertificateError:
         remove(file)
         return said
     if key not in _known_keys(tree, paths, but=file):

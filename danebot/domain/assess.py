@@ -99,13 +99,14 @@ def _lost_lines(state: LineageState) -> Iterator[Finding]:
     lost = state.remembered
     if lost and state.required is not None:
         lines = ", ".join(f"'{line}'" for line in lost)
-        owners = ", ".join(f"'- {owner}'" for owner in dict.fromkeys(one.owner for one in lost))
+        gone = " ".join(dict.fromkeys(str(one.owner) for one in lost))
         yield Finding(
             Code.WATCH_LOST,
             Severity.WARNING,
             state.name,
             f"{file} has lost {lines}, which protects the lineage all the same",
-            f"put that back into {file}, or let go of it there: {owners}",
+            f"put that back, or let go of it: danebot watch --remove {state.name} {gone} "
+            "(the same as a line '- OWNER' there)",
         )
     if state.fading:
         owners = ", ".join(dict.fromkeys(str(line.owner) for line in state.fading))

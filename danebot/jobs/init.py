@@ -45,7 +45,7 @@ from danebot.jobs.watch import edit_watched, remember_look
 
 if TYPE_CHECKING:
     from danebot.domain.lineage import LineageState
-    from danebot.domain.memory import CancelledKey
+    from danebot.domain.memory import Memory
     from danebot.domain.tlsa import Required
     from danebot.jobs.context import Context
 
@@ -231,35 +231,38 @@ def _settle(context: Context, paths: LineagePaths, keys: StagedKeys) -> None:
         source = paths.staging / file
         if source.is_file():
             write_file(paths.live / file, read_bytes(source), 0o644)
+    if state.remembered and state.required is not None:  # lost, but never let go
+        live = paths.live / DANE_EE
+        text = read_bytes(live).decode("utf-8") if live.is_file() else ""
+        write_file(live, edit_dane_ee(text, add=state.remembered).encode(), 0o644)
 
 
 def _refuse_keys(paths: LineagePaths, state: LineageState, keys: StagedKeys) -> None:
-    on_their_way = _keys_on_their_way(paths, state)
-    if on_their_way and keys is StagedKeys.REFUSE:
+    if keys is StagedKeys.DROP:
+        return
+    memory = load_memory(paths)
+    on_their_way = _keys_on_their_way(paths, state, memory)
+    if on_their_way:
         raise RolloverError(
             f"{paths.name} has keys that may be published: {', '.join(on_their_way)}; "
             f"finish the rollover (danebot status {paths.name}), or give them up with --drop-keys"
         )
-    if keys is StagedKeys.REFUSE and load_memory(paths).revocations:
+    if memory.revocations:
         raise RolloverError(
             "certificates of a compromised key are still to be revoked; run danebot renew until "
             "that is done, or give it up with --drop-keys"
         )
 
 
-def _keys_on_their_way(paths: LineagePaths, state: LineageState) -> list[str]:
+def _keys_on_their_way(paths: LineagePaths, state: LineageState, memory: Memory) -> list[str]:
     files = [f for f, found in ((NEXT, state.next), (READY, state.ready)) if found is not None]
     files += [unknown.file for unknown in state.unknown]
-    files += [_words(key) for key in load_memory(paths).cancelled]
+    files += [f"the cancelled key {key.digest.hex()[:16]}" for key in memory.cancelled]
     staged = state.staged
     safe = staged is None or staged.key == state.current_key
     if not safe and staged is not None and not files:
         files.append(str(paths.archived("privkey", staged.version or 0)))
     return files
-
-
-def _words(key: CancelledKey) -> str:
-    return f"the cancelled key {key.digest.hex()[:16]}"
 
 
 def _deployable(context: Context, state: LineageState) -> bool:

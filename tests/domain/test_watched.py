@@ -280,8 +280,8 @@ def test_the_warning_names_the_file_and_both_ways_out() -> None:
     assert [one.severity for one in said] == [Severity.WARNING, Severity.INFO]
     assert str(said[0]) == (
         f"mx.example.org: staging/mx.example.org/dane-ee has lost '1 {MX}', which protects the "
-        f"lineage all the same; put that back into staging/mx.example.org/dane-ee, or let go of "
-        f"it there: '- {MX}'"
+        f"lineage all the same; put that back, or let go of it: danebot watch --remove "
+        f"mx.example.org {MX} (the same as a line '- OWNER' there)"
     )
     assert str(MX2) in said[1].text
 

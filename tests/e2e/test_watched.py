@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from danebot_checks.lineages import outcome
 from e2e.site import MAIL, OWNER, Site
 from e2e.steps import combo, cooled, memory
 
@@ -35,7 +36,7 @@ def test_an_unpublished_key_isnt_used_because_the_file_is_gone(site: Site, how: 
         run = site.danebot("renew")
         assert run.returncode == 1
         assert f"staging/{MAIL}/dane-ee has lost '1 {OWNER[:-1]}'" in run.stderr
-        assert f"'- {OWNER[:-1]}'" in run.stderr
+        assert f"danebot watch --remove {MAIL} {OWNER[:-1]} (" in run.stderr
     assert (site.staging / "nextkey.pem").exists()
     assert old.endswith(combo(site))
     codes = {one["code"]: one["severity"] for one in site.status()["findings"]}
@@ -68,6 +69,32 @@ def test_the_operators_word_lets_go(site: Site) -> None:
         site.ok("renew")
     assert not old.endswith(combo(site))
     site.quiet("renew")
+
+
+def test_the_verb_says_the_word_too(site: Site) -> None:
+    old = site.staged()
+    site.next_record()
+    dane_ee(site).write_text("")
+    site.danebot("watch", "--remove", MAIL, OWNER)
+    run = site.danebot("renew")
+    assert "has lost" not in run.stderr
+    assert old.endswith(combo(site))
+    assert dane_ee(site).read_text() == f"- {OWNER[:-1]}\n"
+
+
+def test_check_and_document_warn(site: Site, capsys: pytest.CaptureFixture[str]) -> None:
+    site.staged()
+    dane_ee(site).unlink()
+    assert site.danebot("renew").returncode == 1
+    assert outcome(["tlsa", "--snapshot", str(site.snapshot)]) == 1
+    assert f"staging/{MAIL}/dane-ee has lost" in capsys.readouterr().out
+
+
+def test_deinit_hands_back_what_was_never_let_go(site: Site) -> None:
+    site.staged()
+    dane_ee(site).write_text("# empty\n")
+    site.ok("deinit", MAIL)
+    assert (site.live / "dane-ee").read_text() == f"# empty\n1 {OWNER[:-1]}\n"
 
 
 def test_an_owner_without_records_goes_by_itself(site: Site) -> None:
