@@ -6,19 +6,19 @@ is not validated: it may add servers to ask and TTLs to wait for, never take one
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import timedelta
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from danebot.adapters.kinds import AAAA, NS, SOA, A
+from danebot.adapters.kinds import AAAA, NS, SOA, A, Kind
 from danebot.adapters.rcodes import Rcode
 from danebot.adapters.resolver import Look, Resolver, records
 from danebot.adapters.response import CNAME, Response, seconds
 from danebot.adapters.rrset import RRsetKey, Section, original_ttl, signatures
 from danebot.adapters.steps import Ask, Failure, Query, Reply, Steps, Trouble, ask, each, together
 from danebot.adapters.wirename import is_below
-from danebot.domain.dns import Presence, Server, Unresolved
+from danebot.domain.dns import Answer, Presence, Server, Unresolved
 from danebot.domain.names import DnsName, Hostname
 
 ROOT = DnsName("")
@@ -232,57 +232,100 @@ class Zones:
         return look.answer.presence is not Presence.UNKNOWN
 
     def _delegation(self, zone: DnsName, found: _Found) -> Steps[bool]:
-        """The NS set that the parent zone has for the child (RFC 1034 section 4.2.1).
+        """The NS set that the parent zone has for the child; whether that was told.
 
-        A server that holds both zones answers from the child, which is as good.  If the parent
-        can't be asked, the apex alone counts, and what was known of the delegation stays.
+        RFC 1034 section 4.2.1.  A server that holds both zones answers from the child, which is as
+        good.  If the parent can't be asked, the apex alone counts, and what was known of the
+        delegation stays.
         """
         if zone == ROOT:
             return True
         parent = yield from self.apex_above(parent_of(zone))
-        names = () if parent is None else (yield from self.resolver.lookup(NS, parent)).records
-        hosts = yield from together([self._host(name) for name in names])
-        todo = sorted({address for host in hosts for address in host.addresses})
+        if parent is None:
+            replies = []
+        else:
+            replies = yield from self._ask_some(parent, NS.rdtype, zone, _refers)
+        for reply in replies:
+            found.add(reply, zone)
+        if not replies:
+            found.unresolved.add(Unresolved(zone, NS.word))
+        return bool(replies)
+
+    def _ask_some(
+        self,
+        zone: DnsName,
+        rdtype: int,
+        name: DnsName,
+        useful: Callable[[Response, RRsetKey], bool],
+    ) -> Steps[list[Response]]:
+        """Ask a few of a zone's servers at a time, until some give a useful reply."""
+        hosts = (yield from self.resolver.lookup(NS, zone)).records
+        resolved = yield from together([self._addresses(host.dns_name) for host in hosts])
+        todo = sorted({a for answers in resolved for answer in answers for a in answer.records})
+        key = RRsetKey(name.text, rdtype)
         for wave in range(_PARENT_WAVES):
             part = todo[wave * _PARENT_WAVE : (wave + 1) * _PARENT_WAVE]
-            replies = yield from together(
-                [self.direct.ask(address, NS.rdtype, zone) for address in part]
-            )
-            useful = [
-                reply
-                for reply in replies
-                if isinstance(reply, Response)
-                and reply.rcode == Rcode.NOERROR
-                and any(
-                    RRsetKey(zone.text, NS.rdtype) in s for s in (reply.answer, reply.authority)
-                )
-            ]
-            for reply in useful:
-                found.add(reply, zone)
-            if useful:
-                return True
-        found.unresolved.add(Unresolved(zone, NS.word))
-        return False
+            replies = yield from together([self.direct.ask(a, rdtype, name) for a in part])
+            found = [one for one in replies if isinstance(one, Response) and useful(one, key)]
+            if found:
+                return found
+        return []
+
+    def _addresses(self, name: DnsName) -> Steps[tuple[Answer[str], Answer[str]]]:
+        a, aaaa = yield from together(
+            [self.resolver.lookup(A, name), self.resolver.lookup(AAAA, name)]
+        )
+        return a, aaaa
 
     def _host(self, name: Hostname) -> Steps[_Host]:
         """A and AAAA of a name server."""
         own = name.dns_name
-        a, aaaa = yield from together(
-            [self.resolver.lookup(A, own), self.resolver.lookup(AAAA, own)]
+        kinds = (A, AAAA)
+        looks = yield from together([self.resolver.look(kind, own) for kind in kinds])
+        ttls = yield from together(
+            [self._ttl(kind, look) for kind, look in zip(kinds, looks, strict=True)]
         )
-        answers = ((A, a), (AAAA, aaaa))
+        answers = [look.answer for look in looks]
+        both = list(zip(kinds, answers, strict=True))
         return _Host(
-            addresses=frozenset({*a.records, *aaaa.records}),
-            ttls=tuple(answer.ttl for _, answer in answers if answer.ttl is not None),
+            addresses=frozenset(address for answer in answers for address in answer.records),
+            ttls=tuple(ttl for ttl in ttls if ttl is not None),
             unresolved=tuple(
                 Unresolved(own, kind.word)
-                for kind, answer in answers
+                for kind, answer in both
                 if answer.presence is Presence.UNKNOWN
             ),
             words="; ".join(
-                f"{kind.word}: {answer.detail or answer.presence.value}" for kind, answer in answers
+                f"{kind.word}: {answer.detail or answer.presence.value}" for kind, answer in both
             ),
         )
+
+    def _ttl(self, kind: Kind[str], look: Look[str]) -> Steps[timedelta | None]:
+        """The TTL of a name server's addresses, as the servers of its zone give it.
+
+        The resolver's is what is left in its cache, unless a signature has the original one.
+        """
+        name, ttl = look.answer.canonical, look.answer.ttl
+        if ttl is None or look.response is None:
+            return ttl
+        if original_ttl(look.response.answer, name.text, kind.rdtype) is not None:
+            return ttl
+        zone = yield from self.apex_above(name)
+        if zone is None:
+            return ttl
+        replies = yield from self._ask_some(zone, kind.rdtype, name, _answers)
+        served = [reply.ttl(name.text, kind.rdtype) or 0 for reply in replies]
+        return max([ttl, *(timedelta(seconds=one) for one in served)])
+
+
+def _refers(reply: Response, key: RRsetKey) -> bool:
+    """Whether a reply has the NS set of a zone, as a referral or otherwise."""
+    return reply.rcode == Rcode.NOERROR and (key in reply.answer or key in reply.authority)
+
+
+def _answers(reply: Response, key: RRsetKey) -> bool:
+    """Whether a reply has an RRset from the zone itself."""
+    return reply.authoritative and key in reply.answer
 
 
 def _zone_servers(zone: DnsName, found: _Found, replies: Mapping[str, Reply]) -> ZoneServers:

@@ -390,6 +390,25 @@ def test_the_address_ttl_is_not_what_is_left_in_the_cache(world: World) -> None:
     assert world.observe().address_ttl == timedelta(days=1)
 
 
+def test_the_address_ttl_of_an_unsigned_host_is_the_one_that_its_zone_gives(world: World) -> None:
+    own = "ns.provider.test"
+    world.resolver.say(ZONE, "NS", f"{ZONE} 60 NS {own}.", signature(ZONE, "NS", 60))
+    world.parent.say(ZONE, "NS", authority=(f"{ZONE} 60 NS {own}.",), flags="QR")
+    for server in (world.ns1, world.ns2):
+        server.say(ZONE, "NS", f"{ZONE} 60 NS {own}.", flags=AUTHORITATIVE)
+    world.host(own, world.ns1)
+    world.resolver.say(own, "A", f"{own} 17 A 127.0.0.2", flags=RECURSIVE)
+    apex = "provider.test 60 SOA ns1.example.test. h. 1 2 3 4 5"
+    world.resolver.say(own, "SOA", authority=(apex,), flags=RECURSIVE)
+    world.resolver.say("provider.test", "NS", "provider.test 60 NS ns2.example.test.")
+    world.ns2.say(own, "A", f"{own} 86400 A 127.0.0.2", flags=AUTHORITATIVE)
+    seen = world.observe()
+    assert [one.server.address for one in seen.servers] == ["127.0.0.2"]
+    assert seen.address_ttl == timedelta(days=1)
+    world.ns2.say(own, "A", f"{own} 90000 A 127.0.0.2", flags=RECURSIVE)  # a cache's
+    assert world.observe().address_ttl == timedelta(seconds=17)
+
+
 @pytest.mark.parametrize("rdtype", ["A", "AAAA"])
 def test_addresses_that_cannot_be_resolved_are_told(world: World, rdtype: str) -> None:
     assert world.observe().unresolved == frozenset()
