@@ -23,6 +23,7 @@ from danebot.domain.unprotected import unprotected
 if TYPE_CHECKING:
     from danebot.domain.gate import Refusal
     from danebot.domain.memory import Memory
+    from danebot.domain.names import DnsName
     from danebot.domain.policy import Policy
 
 
@@ -143,6 +144,17 @@ def _current_sight(observation: Observation, sight: Sight) -> Iterator[Finding]:
                 yield _unsecured(state.name, str(owner), gap)
     if any(gap.obstacle is Obstacle.OVERRULED for gap in sight.gaps):
         yield _overruled(state, sight)
+    wrong = _mismatching_witnesses(observation, owner)
+    if wrong:
+        yield Finding(
+            Code.TLSA_MISMATCH,
+            Severity.CRITICAL,
+            state.name,
+            f"no TLSA record at {owner} that the world sees, by {', '.join(wrong)}, matches the "
+            "live key: DANE senders defer or bounce mail",
+            f"add it to the view that the world sees: {owner}. IN TLSA {sight.record}",
+        )
+    lacking = [where for where in lacking if where not in wrong]
     if lacking:
         yield Finding(
             Code.SERVER_LACKS_RECORD,
@@ -151,6 +163,18 @@ def _current_sight(observation: Observation, sight: Sight) -> Iterator[Finding]:
             f"the live key's record is missing at {', '.join(lacking)}: {wanted}",
             "publish it, or see why that server lags",
         )
+
+
+def _mismatching_witnesses(observation: Observation, owner: DnsName) -> tuple[str, ...]:
+    """The witnesses that show records, none of which the live chain satisfies."""
+    look, serving = observation.owners.get(owner), observation.state.serving
+    if look is None or serving is None:
+        return ()
+    return tuple(
+        str(one.server)
+        for one in look.witnesses
+        if one.records and not any(matches_chain(record, serving) for record in one.records)
+    )
 
 
 def _lacking(observation: Observation, sight: Sight) -> Finding:

@@ -40,10 +40,7 @@ class RouteMemory(NamedTuple):
 
 
 def moved_to(old: Route | None, new: Route | None) -> Move:
-    """What lies between two routes; NONE where one isn't known.
-
-    Memories that knew of names alone have no addresses that could be lost.
-    """
+    """What lies between two routes; NONE where one isn't known."""
     if old is None or new is None:
         return Move.NONE
     if old.canonical != new.canonical:
@@ -51,8 +48,8 @@ def moved_to(old: Route | None, new: Route | None) -> Move:
     before, after = set(old.addresses), set(new.addresses)
     if not old.name_servers <= new.name_servers or not before <= after:
         return Move.LOST
-    more = bool(before) and before < after
-    return Move.GAINED if more or old.name_servers < new.name_servers else Move.NONE
+    more = before < after or old.name_servers < new.name_servers
+    return Move.GAINED if more else Move.NONE
 
 
 def remember_route(old: OwnerMemory, observation: OwnerObservation, now: datetime) -> RouteMemory:

@@ -45,6 +45,7 @@ from domain.builders import (
     seen,
     silent,
     state,
+    witnessed,
 )
 
 INFO, N, W, C = Severity.INFO, Severity.NOTICE, Severity.WARNING, Severity.CRITICAL
@@ -247,6 +248,16 @@ def test_in_an_emergency_a_dead_secondary_is_a_warning_at_once_with_its_address(
     assert "published" not in findings[Code.KEY_COMPROMISED].text
     lacking = found(NEXT, look("old"), memory=Memory(request=request), at=T0)
     assert "once its record is published" in lacking[Code.KEY_COMPROMISED].text
+
+
+def test_a_mismatch_that_only_the_world_sees_is_critical() -> None:
+    """This host's view says that all is well; the witness shows what senders get."""
+    findings = found(state(), witnessed(look("old"), ["former"]))
+    assert gist(findings) == {Code.TLSA_MISMATCH: C}
+    assert "witness [192.0.2.53]" in findings[Code.TLSA_MISMATCH].text
+    for partly in (witnessed(look("old"), []), witnessed(look("old"), ["old"], [])):
+        assert gist(found(state(), partly)) == {Code.SERVER_LACKS_RECORD: W}
+    assert found(state(), witnessed(look("old"), ["old", "former"])) == {}
 
 
 def test_what_opt_out_leaves_unproven_is_to_be_added() -> None:

@@ -27,7 +27,7 @@ DUAL = look("old", addresses={"ns2": ["192.0.2.1", "2001:db8::7"]})
         (BOTH, BOTH._replace(addresses=(A1, A3)), Move.LOST),
         (BOTH, BOTH._replace(addresses=(A1, A2, A3)), Move.GAINED),
         (BOTH, BOTH._replace(name_servers=frozenset({NS1, NS2, NS3})), Move.GAINED),
-        (BOTH._replace(addresses=()), BOTH, Move.NONE),  # remembered by an earlier version
+        (BOTH._replace(addresses=()), BOTH, Move.GAINED),  # an earlier version asked names alone
     ],
 )
 def test_moves(old: Route | None, new: Route | None, move: Move) -> None:
