@@ -467,8 +467,8 @@ def _unwatched(state: LineageState) -> Finding:
         Severity.WARNING,
         state.name,
         f"the key on its way isn't used: {Hold.NOTHING_WATCHED.value}",
-        f"list the owners in staging/{state.name}/dane-ee, a line each (1 _25._tcp.HOST), or say "
-        "there that this lineage has no TLSA records: '- *'",
+        f"have the owners found: danebot init {state.name}; or say that it has no TLSA records: "
+        f"danebot init --no-dane {state.name}",
     )
 
 

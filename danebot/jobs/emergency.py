@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 
 from danebot.adapters.memory_file import load_memory, save_memory
 from danebot.adapters.recovery import recover
-from danebot.adapters.tree import DANE_EE
 from danebot.domain.compromise import insist
 from danebot.domain.looks import remember
 from danebot.domain.memory import Request, Revocation, Urgency
@@ -70,8 +69,8 @@ def request_successor(
     if urgency is not Urgency.MISMATCH_ACCEPTED and not state.lines and not state.exempt:
         raise RolloverError(
             f"{name} watches no TLSA owner, so nobody knows which records rely on the current key; "
-            f"list the owners in {paths.staging / DANE_EE} (1 _25._tcp.HOST), or say there that "
-            "this lineage has no TLSA records: '- *'"
+            f"have them found: danebot init {name}; or say that it has no TLSA records: "
+            f"danebot init --no-dane {name}"
         )
     seen = observe_dns(context, [state])
     key = state.awaited_key or add_key(context, state, seen)

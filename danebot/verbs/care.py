@@ -93,6 +93,12 @@ class _Looked(NamedTuple):
     search: Search
 
     @property
+    def in_doubt(self) -> bool:
+        """Whether somebody gave no answer, and the operator didn't say that there is nothing."""
+        silent = self.intake.unanswered or self.search.leads.unanswered
+        return bool(silent) and self.state.declared is not Declared.NO_RECORDS
+
+    @property
     def intake(self) -> Intake:
         """What that comes to."""
         from danebot.domain.adoption import intake
@@ -143,7 +149,7 @@ def _admitted(name: str, found: _Looked | DanebotError, told: Told) -> _Looked:
                 f"{', '.join(map(str, present))}; remove them from DNS, and run first: "
                 f"danebot watch --remove {name} {' '.join(map(str, present))}"
             )
-    elif (intake.unanswered or found.search.leads.unanswered) and told is Told.NOTHING:
+    elif told is Told.NOTHING and found.in_doubt:
         raise UnansweredError(
             f"no answer, so nobody knows whether it has TLSA records: {found.search.unanswered}; "
             "nothing was changed. See that the resolver answers and run this again, or go on "
@@ -183,7 +189,7 @@ def _say_others(console: Console, looked: _Looked, told: Told) -> int:
         console.say(f"{name}: not watched, {words}: {by_host(intake.idle)}")
     doubts = [
         ("are of another key, and no service there tells whose they are", intake.untold),
-        ("gave no answer", intake.unanswered if told is not Told.NOTHING else ()),
+        ("gave no answer", intake.unanswered if told is Told.UNANSWERED else ()),
         ("are published, though dane-ee says that there are none", intake.denied),
     ]
     if intake.idle and not watched:
@@ -225,6 +231,8 @@ def _init_dry(
     intake = looked.intake
     for line in intake.add:
         console.say(f"{name}: would watch {line}")
+    if told is Told.NO_DANE:
+        console.say(f"{name}: would write to dane-ee that it has no TLSA records")
     status = _say_others(console, looked, told)
     key = looked.state.current_key
     for owner in intake.mismatched if key is not None else ():

@@ -11,6 +11,7 @@ import pytest
 
 from danebot import cli
 from danebot.domain.adoption import TLSA_PORTS
+from danebot_checks.lineages import outcome
 from e2e.site import MAIL, OWNER, Site
 from e2e.steps import combo, memory
 from lab.net import accepts
@@ -45,6 +46,8 @@ def test_published_after_init_by_nothing_but_what_is_printed(site: Site) -> None
     assert (daily.returncode, daily.stdout) == (1, "")
     assert commands(daily.stderr) == commands(said.stderr)
     proposing, denying = commands(daily.stderr)
+    assert outcome(["tlsa", "--snapshot", str(site.snapshot)]) == 1  # check_danebot
+    assert site.danebot("status").returncode == 1
     assert denying == ["init", "--no-dane", MAIL]
     proposal = site.danebot(*proposing)
     assert proposal.returncode == 1
@@ -55,6 +58,7 @@ def test_published_after_init_by_nothing_but_what_is_printed(site: Site) -> None
     assert f"watched as {site.staging}/dane-ee says" in site.ok(*watching)
     assert dane_ee(site) == [f"1 {HERE}"]
     site.quiet("renew")
+    assert outcome(["tlsa", "--snapshot", str(site.snapshot)]) == 0
     assert "published and right" in site.ok("tlsa", MAIL)
     before = combo(site)
     site.lab.certbot("renew", "--force-renewal", "--new-key")
