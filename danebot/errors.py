@@ -35,6 +35,10 @@ class TreeError(DanebotError):
     """The certbot tree is absent, unreadable, or in a state that danebot can't mend."""
 
 
+class UnreadableError(TreeError):
+    """Something of the tree may be there, but nothing can be told of it now: no absence."""
+
+
 class UnknownLineageError(TreeError):
     """No such lineage."""
 

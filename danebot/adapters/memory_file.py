@@ -11,7 +11,7 @@ from danebot.adapters.codec import decode, encode
 from danebot.adapters.tree import MEMORY, LineagePaths, read_bytes
 from danebot.domain.memory import SCHEMA, Memory
 from danebot.domain.text import printable
-from danebot.errors import TreeError
+from danebot.errors import TreeError, UnreadableError
 
 
 def load_memory(paths: LineagePaths) -> Memory:
@@ -36,7 +36,7 @@ def recall(paths: LineagePaths) -> tuple[Memory, str]:
             case FileNotFoundError() | NotADirectoryError():
                 return Memory(), str(exc) if os.path.lexists(path) else ""
             case OSError():
-                raise TreeError(f"{exc}; restore it, or remove it to begin anew") from exc
+                raise UnreadableError(f"{exc}; restore it, or remove it to begin anew") from exc
         return Memory(), str(exc)
     except (ValueError, RecursionError) as exc:
         return Memory(), f"{path} is damaged ({printable(str(exc))})"

@@ -23,6 +23,7 @@ from danebot.adapters.atomic import (
     TEMP_PREFIX,
     remove,
     remove_leftovers,
+    sync_directory,
     write_file,
     write_link,
 )
@@ -44,11 +45,12 @@ from danebot.adapters.tree import (
     versions_of,
 )
 from danebot.domain.lineage import Held
-from danebot.errors import CertificateError, TreeError
+from danebot.errors import CertificateError, TreeError, UnreadableError
 
 if TYPE_CHECKING:
     from danebot.domain.keys import PublicKey
 
+_ARCHIVE_MODE = 0o755  # certbot's; archive itself is 0700
 _COPY_MODE = 0o644  # certificates are public; keys are always written 0600
 
 
@@ -151,6 +153,7 @@ def _heal_live_without_combo(tree: Tree, paths: LineagePaths) -> list[str]:
 
 def _write_back(paths: LineagePaths, combo: Held) -> int:
     """Write combo's content into the archive, under the number that live's links name if free."""
+    _make_archive(paths)
     present = archive_versions(paths)
     named = link_version(paths.live / "privkey.pem")
     taken = named is None or len(present.get(named, ())) == len(KINDS)
@@ -159,6 +162,15 @@ def _write_back(paths: LineagePaths, combo: Held) -> int:
         version = max(present, default=0) + 1
     write_version(paths, version, read_bytes(paths.live / COMBO), combo)
     return version
+
+
+def _make_archive(paths: LineagePaths) -> None:
+    """``certbot delete`` takes the archive away, too."""
+    try:
+        paths.archive.mkdir(mode=_ARCHIVE_MODE, exist_ok=True)
+        sync_directory(paths.archive.parent)
+    except OSError as exc:
+        raise TreeError(f"cannot create {paths.archive}: {exc.strerror}") from exc
 
 
 def write_version(paths: LineagePaths, version: int, key_pem: bytes, held: Held) -> None:
@@ -185,6 +197,8 @@ def _save_only_copy(tree: Tree, paths: LineagePaths, file: Path) -> None:
     """Set the key in a file aside that is about to be replaced, if it is nowhere else."""
     try:
         key = tree.reader.key(file)
+    except UnreadableError:
+        raise
     except (CertificateError, TreeError):
         return
     if key not in _known_keys(tree, paths, but=file):
@@ -255,7 +269,7 @@ def _remove_key_copy(tree: Tree, paths: LineagePaths, file: Path) -> list[str]:
         pem = read_bytes(file)
         key = tree.reader.key(file)
     except TreeError as exc:  # what can't be read may be the only copy
-        if not file.is_symlink() or file.exists():
+        if isinstance(exc, UnreadableError) or not file.is_symlink() or file.exists():
             return [f"left as it is: {exc}"]
         remove(file)
         return said

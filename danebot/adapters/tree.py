@@ -5,6 +5,7 @@ Nothing here changes anything; see `recovery` for what heals and `changes` for w
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import stat
@@ -16,9 +17,11 @@ from typing import TypeVar, cast
 
 from danebot.adapters.atomic import TEMP_PREFIX
 from danebot.adapters.parsed_store import Parsed, ParsedStore, Version, version_of
+from danebot.adapters.presence import ABSENT, is_directory, is_there, unreadable
 from danebot.adapters.renewal_conf import PATH_SETTINGS, RenewalConf
 from danebot.domain.keys import Chain, PublicKey
 from danebot.domain.lineage import (
+    STAGING_GONE,
     UNLINKED,
     Held,
     KeyFile,
@@ -28,7 +31,13 @@ from danebot.domain.lineage import (
 )
 from danebot.domain.renewal import Autorenew, RenewalRule, interval
 from danebot.domain.tlsa import DaneEe, parse_dane_ee, parse_dnsnames
-from danebot.errors import CertificateError, RecordSyntaxError, TreeError, UnknownLineageError
+from danebot.errors import (
+    CertificateError,
+    RecordSyntaxError,
+    TreeError,
+    UnknownLineageError,
+    UnreadableError,
+)
 
 KINDS = ("privkey", "cert", "chain", "fullchain")
 NEXT, READY, COMBO = "nextkey.pem", "ready.pem", "combo.pem"
@@ -55,8 +64,10 @@ def read_bytes(path: Path) -> bytes:
                 data += more
         finally:
             os.close(descriptor)
-    except OSError as exc:
+    except ABSENT as exc:
         raise TreeError(f"cannot read {path}: {exc.strerror}") from exc
+    except OSError as exc:
+        raise unreadable(path, exc) from exc
     if len(data) > _MAX_FILE:
         raise TreeError(f"{path} is too large to be what its name says")
     return data
@@ -89,8 +100,8 @@ class LineagePaths:
 
     @property
     def staged(self) -> bool:
-        """Whether danebot decides what this lineage's live serves."""
-        return os.path.isdir(self.staging)
+        """Whether danebot decides what this lineage's live serves; raises `UnreadableError`."""
+        return is_directory(self.staging)
 
     def archived(self, kind: str, version: int) -> Path:
         """One file of one version."""
@@ -124,8 +135,10 @@ class Reader:
     def _once(self, kind: type[KindT], file: str) -> KindT:
         try:
             version = version_of(os.stat(file))
-        except OSError as exc:
+        except ABSENT as exc:
             raise TreeError(f"cannot read {file}: {exc.strerror}") from exc
+        except OSError as exc:
+            raise unreadable(file, exc) from exc
         known = self._parsed.get((kind, file))
         if known is None or known[0] != version:
             found = self._store.get(kind, file, version) if self._store is not None else None
@@ -155,6 +168,8 @@ class Reader:
         """What ``combo.pem`` holds; None if it is absent or not a matching key and chain."""
         try:
             held = Held(None, self.key(path), self.chain(path))
+        except UnreadableError:
+            raise
         except (CertificateError, TreeError):
             return None
         return held if held.matches else None
@@ -169,6 +184,8 @@ class Reader:
             others = self._once(Chain, rest).ders if os.stat(rest).st_size else ()
             key = self._once(PublicKey, f"{paths.archive}/privkey{version}.pem")
             held = Held(version, key, chain)
+        except UnreadableError:
+            raise
         except (CertificateError, TreeError, OSError):
             return None
         return held if others == chain.ders[1:] and held.matches else None
@@ -195,7 +212,7 @@ class Tree:
         ``store`` has what earlier runs parsed.  ``default_before`` is how long before a certificate
         ends certbot renews it where the lineage's configuration doesn't say, None for a fraction.
         """
-        if not (root / "renewal").is_dir():
+        if not is_directory(root / "renewal"):
             raise TreeError(
                 f"{root} is no certbot tree (it has no renewal directory); "
                 "issue a certificate with certbot first, or name the tree with --config-dir"
@@ -224,6 +241,11 @@ class Tree:
         for name in wanted:
             if name not in names:
                 known = ", ".join(names) or "none"
+                if self._is_orphan(name):
+                    raise UnknownLineageError(
+                        f"{self.root}/renewal/{name}.conf is gone, so certbot doesn't know "
+                        f"{name!r} any more; the way back is told by: danebot status {name}"
+                    )
                 raise UnknownLineageError(f"there is no lineage {name!r}; known are: {known}")
         return tuple(dict.fromkeys(wanted)) or names
 
@@ -271,6 +293,8 @@ class Tree:
         if live is None:
             faults.append(f"{paths.live}: {UNLINKED}")
         if own != paths.staging:
+            if self._led_to_staging(name):
+                faults.append(f"{paths.staging}: {STAGING_GONE}")
             return LineageState(
                 name,
                 Management.PASS_THROUGH,
@@ -283,7 +307,7 @@ class Tree:
                 declared=said.declared,
                 rule=self.rule(name),
             )
-        if combo is None and (paths.live / COMBO).exists():
+        if combo is None and is_there(paths.live / COMBO):
             faults.append(f"{paths.live / COMBO}: not a usable key and chain")
         held = self.linked(paths, paths.staging, live)
         if held is None:
@@ -325,6 +349,40 @@ class Tree:
             before if before is not None else self.default_before,
             Autorenew.OFF if off else Autorenew.ON,
         )
+
+    def _led_to_staging(self, name: str) -> bool:
+        try:
+            return self.points_at_staging(name)
+        except TreeError:
+            return False  # certbot says what is wrong with it
+
+    def orphans(self) -> tuple[str, ...]:
+        """Names of what lies in staging or live without a renewal configuration, sorted."""
+        known = set(self.names())
+        found = {name for name in self._listed("staging") if not name.startswith(TEMP_PREFIX)}
+        files = (*(f"{kind}.pem" for kind in KINDS), COMBO)
+        found |= {
+            name
+            for name in self._listed("live")
+            if name not in known and any(is_there(self.root / "live" / name / f) for f in files)
+        }
+        return tuple(sorted(found - known))
+
+    def _is_orphan(self, name: str) -> bool:
+        try:
+            return name in self.orphans()
+        except UnreadableError:
+            return False  # whoever may not look isn't told
+
+    def _listed(self, place: str) -> list[str]:
+        """The directories in staging, or live."""
+        try:
+            with os.scandir(self.root / place) as entries:
+                return [entry.name for entry in entries if entry.is_dir()]
+        except ABSENT:
+            return []
+        except OSError as exc:
+            raise unreadable(self.root / place, exc) from exc
 
     def forbidden(self, name: str) -> bool:
         """Whether this user may not read the lineage's key: then nothing can be said of it."""
@@ -370,8 +428,10 @@ class Tree:
     def _set_aside(self, paths: LineagePaths, prefix: str) -> tuple[UnknownKey, ...]:
         try:
             names = os.listdir(paths.staging)
-        except OSError:
+        except ABSENT:
             return ()
+        except OSError as exc:
+            raise unreadable(paths.staging, exc) from exc
         found = []
         for name in sorted(n for n in names if n.startswith(prefix) and n[-4:] == ".pem"):
             file = self.reader.key_file(paths.staging / name)
@@ -386,11 +446,15 @@ def has_strays(names: Iterable[str]) -> bool:
 
 
 def link_target(link: Path | str) -> str:
-    """Where a symbolic link leads; "" if it is none."""
+    """Where a symbolic link leads; "" if it is none; raises `UnreadableError`."""
     try:
         return os.readlink(link)
-    except OSError:
+    except ABSENT:
         return ""
+    except OSError as exc:
+        if exc.errno == errno.EINVAL:  # something else lies there
+            return ""
+        raise unreadable(link, exc) from exc
 
 
 def link_version(link: Path | str) -> int | None:
@@ -421,7 +485,7 @@ def archive_versions(paths: LineagePaths) -> dict[int, frozenset[str]]:
     except FileNotFoundError:
         return {}
     except OSError as exc:
-        raise TreeError(
+        raise UnreadableError(
             f"cannot list {paths.archive}: {exc.strerror}; run danebot as root"
         ) from exc
     return versions_of(names)
@@ -439,10 +503,8 @@ def versions_of(names: Iterable[str]) -> dict[int, frozenset[str]]:
 
 def _parsed(path: Path, parse: Callable[[str], ParsedT], faults: list[str]) -> ParsedT | None:
     """What a small file says; the same as an empty one if absent, None and a fault if unusable."""
-    if not os.path.lexists(path):
-        return parse("")
     try:
-        return parse(read_bytes(path).decode("utf-8"))
+        return parse(read_bytes(path).decode("utf-8") if is_there(path) else "")
     except UnicodeDecodeError:
         faults.append(f"{path}: not UTF-8 text")
     except (RecordSyntaxError, TreeError) as exc:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from danebot.domain.dns import Cause, Presence, TlsaAnswer
 from danebot.domain.findings import Code, Finding, Severity
 from danebot.domain.gate import RESOLVER
-from danebot.domain.lineage import UNLINKED, LineageState, Management
+from danebot.domain.lineage import STAGING_GONE, UNLINKED, LineageState, Management
 from danebot.domain.memory import Urgency
 from danebot.domain.outcomes import Outcome
 from danebot.domain.renewing import renewing
@@ -64,13 +64,12 @@ def assess(
 def _files(state: LineageState, plan: Plan) -> Iterator[Finding]:
     for fault in state.faults:
         severity = Severity.WARNING if state.serving is not None else Severity.CRITICAL
-        heals = state.management is Management.STAGED and fault.endswith(UNLINKED)
         yield Finding(
             Code.FILES_BROKEN,
             severity,
             state.name,
             fault,
-            "run: danebot renew" if heals else "mend the file, then run: danebot renew",
+            _mending(state, fault),
         )
     if plan.phase is Phase.BROKEN and not state.faults:
         yield Finding(
@@ -117,6 +116,13 @@ def _lost_lines(state: LineageState) -> Iterator[Finding]:
             state.name,
             f"{owners} is watched until no cache holds its TLSA records any more",
         )
+
+
+def _mending(state: LineageState, fault: str) -> str:
+    if fault.endswith(STAGING_GONE):
+        return f"run: danebot init {state.name}"
+    heals = state.management is Management.STAGED and fault.endswith(UNLINKED)
+    return "run: danebot renew" if heals else "mend the file, then run: danebot renew"
 
 
 # ---- the current key's records --------------------------------------------------------------

@@ -23,6 +23,10 @@ UNLINKED = "the four links don't lead to one complete version"
 """A fault that an interrupted run leaves, and a renewal heals."""
 
 
+STAGING_GONE = "it is gone, though certbot's configuration leads there, so nothing is renewed"
+"""A fault that `danebot init` mends, from what is live."""
+
+
 class Management(enum.Enum):
     """Who decides what live serves."""
 

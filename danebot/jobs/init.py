@@ -24,6 +24,7 @@ from danebot.adapters.atomic import (
     write_link,
 )
 from danebot.adapters.memory_file import load_memory
+from danebot.adapters.presence import is_there
 from danebot.adapters.recovery import recover, staged_conf
 from danebot.adapters.renewal_conf import PATH_SETTINGS
 from danebot.adapters.tree import (
@@ -83,14 +84,14 @@ def initialise(context: Context, name: str, lines: tuple[Required, ...]) -> Init
     for directory in (paths.staging.parent, paths.live, paths.archive, paths.conf.parent):
         remove_leftovers(directory)
     changed = False
-    if not paths.staging.is_dir():
+    if not paths.staged:
         _create_staging(paths, stageable(context, name), lines)
         changed = True
     elif lines:
         edit_watched(paths, add=lines)
     diff = _redirect_conf(context, paths)
     recover(tree, name)
-    if changed or not (paths.live / COMBO).exists():
+    if changed or not is_there(paths.live / COMBO):
         state = tree.read(name)
         held = state.staged
         if held is not None and held.same_content(state.live) and held.version is not None:
@@ -139,7 +140,7 @@ def _create_staging(paths: LineagePaths, version: int, lines: tuple[Required, ..
         for kind in KINDS:
             write_link(new / f"{kind}.pem", paths.link_target(staging, kind, version))
         for file in ("README", DANE_EE, DNSNAMES):
-            if (paths.live / file).is_file():
+            if is_there(paths.live / file):
                 write_file(new / file, read_bytes(paths.live / file), 0o644)
         if lines:
             old = read_bytes(new / DANE_EE).decode() if (new / DANE_EE).exists() else ""
@@ -193,7 +194,7 @@ def deinitialise(context: Context, name: str, keys: StagedKeys) -> str:
     paths = tree.paths(name)
     if tree.points_at_staging(name):
         _settle(context, paths, keys)
-    elif paths.staging.is_dir():  # a crash of deinit, or a configuration out of a backup
+    elif paths.staged:  # a crash of deinit, or a configuration out of a backup
         _refuse_keys(paths, tree.read(name), keys)
     conf = tree.conf(name)
     new = conf.edited(
@@ -229,7 +230,7 @@ def _settle(context: Context, paths: LineagePaths, keys: StagedKeys) -> None:
     changes.deploy(paths, version, context.settings.combo_access)
     for file in (DANE_EE, DNSNAMES):
         source = paths.staging / file
-        if source.is_file():
+        if is_there(source):
             write_file(paths.live / file, read_bytes(source), 0o644)
     if state.remembered and state.required is not None:  # lost, but never let go
         live = paths.live / DANE_EE
@@ -277,7 +278,7 @@ def _deployable(context: Context, state: LineageState) -> bool:
 
 def _remove_staging(paths: LineagePaths) -> None:
     """Take staging away in one rename, then empty it."""
-    if paths.staging.is_dir():
+    if paths.staged:
         move(paths.staging, temporary(paths.staging.parent))
     remove_remains(paths.staging.parent)
 

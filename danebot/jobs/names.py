@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from danebot.adapters.atomic import write_file
+from danebot.adapters.presence import is_there
 from danebot.adapters.recovery import recover
 from danebot.adapters.tree import DANE_EE, DNSNAMES, read_bytes
 from danebot.domain.adoption import intake, usual_owners
@@ -112,7 +113,7 @@ def intend(context: Context, name: str, wish: Wish) -> Intent:
     found = search_names(context, {name: frozenset(change.added)}, {name: state.live})[name]
     taken = intake(state, found.found)
     watched = kept | _watched_by_others(context, name)
-    wants_names = (context.tree.paths(name).own / DNSNAMES).exists()
+    wants_names = is_there(context.tree.paths(name).own / DNSNAMES)
     published, unsure = _still_published(context, staged, change, unwatched, watched)
     return Intent(
         change,
@@ -258,7 +259,7 @@ def _issue(context: Context, run: LineageRun, intent: Intent) -> None:
 def _rewrite_dane_ee(path: Path, intent: Intent) -> None:
     if not intent.unwatched and not intent.watched:
         return
-    old = read_bytes(path).decode("utf-8") if path.exists() else ""
+    old = read_bytes(path).decode("utf-8") if is_there(path) else ""
     text = edit_dane_ee(old, add=intent.watched, drop=intent.unwatched)
     if text != old:
         write_file(path, text.encode(), _PUBLIC)
@@ -274,7 +275,7 @@ def rewrite(
     unwanted, wanted = {*drop}, [*add]
     if not unwanted and not wanted:
         return
-    old = read_bytes(path).decode("utf-8") if path.exists() else ""
+    old = read_bytes(path).decode("utf-8") if is_there(path) else ""
     lines = [line for line in old.splitlines() if not unwanted & {*parse(line)}]
     text = "".join(f"{line}\n" for line in (*lines, *wanted))
     if text != old:

@@ -170,7 +170,7 @@ def managed(context: Context, name: str) -> LineagePaths:
     """The paths of a staged lineage, or an error that says how to stage it."""
     context.tree.select((name,))
     paths = context.tree.paths(name)
-    if not paths.staging.is_dir():
+    if not paths.staged:
         raise UnknownLineageError(
             f"{name} is not managed by danebot; run first: danebot init {name}"
         )

@@ -306,7 +306,7 @@ def publish_now(
     def save(name: str, memory: Memory) -> None:
         memories[name] = memory
         paths = context.tree.paths(name)
-        if paths.staging.is_dir():
+        if paths.staged:
             save_memory(paths, stored[name], memory)
             stored[name] = memory
 

@@ -13,6 +13,7 @@ from danebot.domain.patience import Asking
 from danebot.errors import DanebotError, LockedError
 from danebot.jobs.lineage_run import LineageRun
 from danebot.jobs.ordinary import renew_the_rest
+from danebot.jobs.snapshot import Scope
 from danebot.jobs.survey import LineageView, keys_of_tree, observe_dns
 
 if TYPE_CHECKING:
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from danebot.domain.lineage import LineageState
     from danebot.jobs.context import Context
     from danebot.jobs.publish import Attempt
-    from danebot.jobs.snapshot import Scope
 
 
 class Outcome(NamedTuple):
@@ -75,7 +75,15 @@ def renew(
         troubles += run.events
         if run.view is not None:
             troubles += run.view.findings
+    troubles += _left_over(context, scope)
     return Outcome(views, tuple(dict.fromkeys(troubles)))
+
+
+def _left_over(context: Context, scope: Scope) -> tuple[Finding, ...]:
+    """What lies there of lineages that certbot no longer knows."""
+    from danebot.jobs.orphans import orphans
+
+    return orphans(context) if scope is Scope.EVERYTHING else ()
 
 
 def _review(context: Context, runs: Sequence[LineageRun]) -> None:

@@ -49,7 +49,7 @@ def init(console: Console, names: tuple[str, ...], *, told: Told, dry_run: bool)
     started = context.clock()
     status = FINE
     with console.locked():
-        new = [name for name in selected if not tree.paths(name).staging.is_dir()]
+        new = [name for name in selected if not tree.paths(name).staged]
         console.detail("looking for TLSA records that are published already")
         for name, found in _looked(context, selected).items():
             status = max(status, _init_one(console, context, name, found, told))
@@ -249,7 +249,7 @@ def deinit(console: Console, names: tuple[str, ...], *, drop_keys: bool, dry_run
     from danebot.jobs.init import StagedKeys, deinitialise, remove_remains
 
     tree = console.tree()
-    staged = tuple(n for n in tree.select(names) if tree.paths(n).staging.is_dir())
+    staged = tuple(n for n in tree.select(names) if tree.paths(n).staged)
     for name in names:
         if name not in staged:
             console.say(f"{name}: not managed by danebot; nothing to do")

@@ -60,6 +60,7 @@ def record_run(
     What the last renewal found stays, but for lineages that are gone and what is ``superseded``.
     What needs attention of the lineages to ``report`` on is said, and counts.
     """
+    from danebot.jobs.orphans import orphans
     from danebot.jobs.snapshot import Scope, write_snapshot
     from danebot.jobs.survey import survey
 
@@ -78,7 +79,7 @@ def record_run(
             ended=context.clock(),
             exit_status=status,
             views=found.views,
-            findings=(*findings, *found.unreadable),
+            findings=(*findings, *found.unreadable, *orphans(context)),
             superseded=lambda old: superseded(old) or old.lineage not in ("", *known),
         )
     except DanebotError as exc:

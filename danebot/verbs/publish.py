@@ -23,7 +23,7 @@ def publish(console: Console, names: tuple[str, ...], *, dry_run: bool) -> int:
     tree = console.tree()
     selected = tree.select(names)
     if not names:
-        selected = tuple(name for name in selected if tree.paths(name).staging.is_dir())
+        selected = tuple(name for name in selected if tree.paths(name).staged)
     context = console.context(tree)
     if dry_run:
         return _dry(console, context, selected)

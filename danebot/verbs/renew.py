@@ -42,7 +42,10 @@ def renew(
     if dry_run:
         tree = console.tree()
         selected = tree.select(names)
-        return _renew_dry(console, console.context(tree), selected, as_json=as_json)
+        everything = not names
+        return _renew_dry(
+            console, console.context(tree), selected, everything=everything, as_json=as_json
+        )
     with word_left(console, "renew", names):
         outcome, status = _renew(console, names, insists=insists)
     status = write_metrics(console, status)
@@ -132,16 +135,25 @@ def say_removals(
                 console.say(f"danebot: {view.state.name}: remove: {record}")
 
 
-def _renew_dry(console: Console, context: Context, names: Sequence[str], *, as_json: bool) -> int:
+def _renew_dry(
+    console: Console,
+    context: Context,
+    names: Sequence[str],
+    *,
+    everything: bool,
+    as_json: bool,
+) -> int:
     """What a run would do, with nothing changed."""
+    from danebot.jobs.orphans import orphans
     from danebot.jobs.survey import survey
 
     found = survey(context, names)
-    for finding in found.unreadable:
+    wrong = (*found.unreadable, *(orphans(context) if everything else ()))
+    for finding in wrong:
         console.warn(str(finding))
     if as_json:
-        click_echo(document(found.views, found.unreadable))
-        return ATTENTION if found.unreadable else FINE
+        click_echo(document(found.views, wrong))
+        return ATTENTION if wrong else FINE
     for view in found.views:
         console.say(f"{view.state.name}: {planned_words(view)}")
         if context.settings.publish(view.state.name).in_renew:
@@ -151,7 +163,7 @@ def _renew_dry(console: Console, context: Context, names: Sequence[str], *, as_j
             if finding.severity >= Severity.WARNING:
                 console.warn(str(finding))
     console.say("nothing was changed")
-    return ATTENTION if found.unreadable else FINE
+    return ATTENTION if wrong else FINE
 
 
 def planned_words(view: LineageView) -> str:

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 from danebot.domain.adoption import by_host
 from danebot.domain.names import printable
 from danebot.domain.times import when
-from danebot.errors import DanebotError, RolloverError, TreeError
+from danebot.errors import DanebotError, RolloverError, TreeError, UnreadableError
 from danebot.verbs.common import ATTENTION, FINE, click_echo, dump
 
 if TYPE_CHECKING:
     from danebot.console import Console
     from danebot.domain.findings import Finding
     from danebot.domain.snapshot import RunStatus, Snapshot
+    from danebot.jobs.context import Context
     from danebot.jobs.survey import LineageView
 
 
@@ -27,7 +28,10 @@ def status(console: Console, names: tuple[str, ...], *, as_json: bool) -> int:
 
     now = system_clock()
     tree = console.tree()
-    selected = tree.select(names)
+    context = console.context(tree)
+    lost = _lost(context, names)
+    left = tuple(name for name in names if name not in {finding.lineage for finding in lost})
+    selected = tree.select(left) if left or not names else ()
     if any(map(tree.forbidden, selected)):
         snapshot = _last_report(console)
         console.warn(
@@ -35,11 +39,11 @@ def status(console: Console, names: tuple[str, ...], *, as_json: bool) -> int:
             f"{when(snapshot.run.ended)}; to look now, run it as root"
         )
         statuses = tuple(s for s in snapshot.lineages if s.name in selected)
-        unreadable: tuple[Finding, ...] = ()
+        unreadable: tuple[Finding, ...] = lost
         last_renew = snapshot.last_renew
     else:
-        found = survey(console.context(tree), selected)
-        statuses, unreadable = lineage_statuses(found.views), found.unreadable
+        found = survey(context, selected)
+        statuses, unreadable = lineage_statuses(found.views), (*found.unreadable, *lost)
         last_renew = _last_renew(console)
     if as_json:
         findings = tuple(map(finding_status, unreadable))
@@ -55,6 +59,17 @@ def status(console: Console, names: tuple[str, ...], *, as_json: bool) -> int:
         console.warn(str(finding))
     troubled = any(f.severity in ("warning", "critical") for s in statuses for f in s.findings)
     return ATTENTION if troubled or unreadable else FINE
+
+
+def _lost(context: Context, names: tuple[str, ...]) -> tuple[Finding, ...]:
+    """What is left of lineages without a renewal configuration; () for whoever may not look."""
+    from danebot.jobs.orphans import orphans
+
+    try:
+        found = orphans(context)
+    except UnreadableError:
+        return ()
+    return tuple(one for one in found if not names or one.lineage in names)
 
 
 def _last_report(console: Console) -> Snapshot:

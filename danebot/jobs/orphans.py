@@ -1,0 +1,72 @@
+"""Lineages whose renewal configuration is gone, while services may serve them: never silent."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from danebot.adapters.presence import is_there
+from danebot.adapters.tree import COMBO, NEXT, READY
+from danebot.domain.findings import Code, Finding, Severity
+from danebot.domain.text import printable
+from danebot.domain.times import when
+from danebot.errors import DanebotError
+from danebot.jobs.survey import unreadable_finding
+
+if TYPE_CHECKING:
+    from danebot.adapters.tree import LineagePaths
+    from danebot.jobs.context import Context
+
+
+def orphans(context: Context) -> tuple[Finding, ...]:
+    """A finding for each directory in staging or live without a renewal configuration.
+
+    That is what ``certbot delete`` leaves of a lineage under care.
+    """
+    found = []
+    for name in context.tree.orphans():
+        try:
+            found.append(_orphan(context, name))
+        except DanebotError as exc:
+            found.append(unreadable_finding(name, exc))
+    return tuple(found)
+
+
+def _orphan(context: Context, name: str) -> Finding:
+    paths = context.tree.paths(name)
+    there = [place for place in (paths.staging, paths.live) if is_there(place)]
+    text = f"{paths.conf} is gone, so nothing is renewed, while {_listed(there)} is there"
+    held = context.tree.reader.combo(paths.live / COMBO)
+    critical = held is None
+    if held is not None:
+        chain = held.chain
+        text += f"; what {COMBO} holds ends {when(chain.not_after)}"
+        least = context.settings.policy(name).expiry_critical
+        left = chain.not_after - context.clock()
+        critical = left < (chain.not_after - chain.not_before) * least
+    keys = [file for file in (NEXT, READY) if is_there(paths.staging / file)]
+    if keys:
+        text += f"; records of the key in {_listed(keys)} may be published"
+    return Finding(
+        Code.NOT_RENEWED,
+        Severity.CRITICAL if critical else Severity.WARNING,
+        name,
+        printable(text, 600),
+        printable(_way_back(paths, there), 600),
+    )
+
+
+def _way_back(paths: LineagePaths, there: list[Path]) -> str:
+    original = paths.conf.with_name(f"{paths.conf.name}.orig")
+    if is_there(original):
+        restore = f"cp -p {original} {paths.conf}"
+    else:
+        restore = f"restore {paths.conf} from a backup"
+    return (
+        f"to go on: {restore}, then: danebot init {paths.name}; to give it up, take its TLSA "
+        f"records out of DNS, have no service use it, and remove {_listed(there)}"
+    )
+
+
+def _listed(items: list[Path] | list[str]) -> str:
+    return " and ".join(map(str, items))
