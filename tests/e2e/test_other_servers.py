@@ -46,6 +46,25 @@ def test_a_first_publication_in_an_opt_out_zone(far: Far, resolver: Resolver) ->
         assert far.status()["phase"] == "cooling"
 
 
+@pytest.mark.parametrize("resolver", [Resolver.BIND, Resolver.KRESD])
+def test_danebot_publishes_the_first_record_in_an_opt_out_zone(
+    far: Far, resolver: Resolver
+) -> None:
+    far.world.use(resolver)
+    alias, target = "_25._tcp.mail.optout.test.", "_25._tcp.tlsa.optout.test."
+    made = [f"update add {alias} 5 CNAME {target}"]
+    with far.world.altered(made, [f"update delete {alias}"], "optout.test."):
+        _, record = far.issued_for("mail.optout.test")
+        far.danebot("init", MAIL)
+        far.watching(alias)
+        far.updates()
+
+        said = far.danebot("renew").stderr
+
+        assert far.lab.tlsa_at(far.lab.ns1, target) == {record}, said
+        far.lab.tlsa_set(target, zone="optout.test.")
+
+
 # ---- PowerDNS ---------------------------------------------------------------------------------
 
 

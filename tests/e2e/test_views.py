@@ -76,3 +76,23 @@ def test_a_record_of_the_current_key_that_the_world_lacks_is_told(far: Far) -> N
     run = far.danebot("renew")
     assert run.returncode == 1
     assert f"witness [{Resolver.KRESD.address}]" in run.stderr
+
+
+def test_a_key_that_changes_the_other_view_is_no_lagging_transfer(far: Far) -> None:
+    """It writes to what the world sees; this host is shown something else, for good."""
+    owner, old = far.issued_for(HOST)
+    far.lab.tlsa_set(owner, old, zone=ZONE)
+    far.world.tlsa_outside(owner, old)
+    far.ok("init", MAIL)
+    far.updates(key_file=far.world.outer_key_file)
+    new = far.next_record()
+
+    run = far.danebot("renew")
+
+    assert run.returncode == 1
+    assert "the server has the records in another view than it shows this host" in run.stderr
+    assert "docs/configuration.md#views" in run.stderr
+    assert "transfer" not in run.stderr
+    assert far.lab.tlsa_at(far.lab.ns1, owner) == {old}
+    assert far.lab.tlsa_at(Resolver.KRESD.address, owner) == {old, new}
+    assert far.status()["phase"] == "staged"
