@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from danebot.domain.findings import Code, Finding, Severity
@@ -22,17 +22,21 @@ if TYPE_CHECKING:
     from danebot.domain.sight import Observations
 
 
+_ARRIVES = timedelta(hours=1)  # a change on its way to the servers
+
+
 def cancelling(memory: Memory, state: LineageState, now: datetime) -> CancelledKey | None:
     """The entry for the key on its way; None where nothing is known of it.
 
     Where its file can't be read, what was remembered of it counts.
     """
     key, awaiting = state.awaited_key, memory.awaiting
+    until = now + _ARRIVES if memory.publishing.changed_at is not None else None
     if key is not None:
-        return CancelledKey(key.digest, now, key.spki)
+        return CancelledKey(key.digest, now, key.spki, until)
     if state.awaited is None or awaiting is None:
         return None
-    return CancelledKey(awaiting.digest, now, awaiting.spki)
+    return CancelledKey(awaiting.digest, now, awaiting.spki, until)
 
 
 def cancelled(memory: Memory, key: CancelledKey | None) -> Memory:
@@ -53,14 +57,20 @@ def taken_back(memory: Memory, digest: bytes) -> Memory:
     return replace(memory, cancelled=left)
 
 
-def forget_cancelled(memory: Memory, state: LineageState, observations: Observations) -> Memory:
+def forget_cancelled(
+    memory: Memory, state: LineageState, observations: Observations, now: datetime
+) -> Memory:
     """Forget cancelled keys of which nobody shows a record any more, with everybody heard."""
     if not memory.cancelled or state.required is None:
         return memory
     looks = [observations.get(owner) for owner in state.owners]
     if not all(look is not None and look.heard_all for look in looks):
         return memory
-    left = tuple(one for one in memory.cancelled if any(_shown(one, state, observations)))
+    left = tuple(
+        one
+        for one in memory.cancelled
+        if any(_shown(one, state, observations)) or (one.until is not None and now < one.until)
+    )
     return replace(memory, cancelled=left)
 
 

@@ -191,11 +191,13 @@ class CancelledKey(NamedTuple):
     """A key that was to become current until ``at``, with records that are to go.
 
     ``digest`` is its SPKI digest; ``spki`` its DER SPKI, b"" where only the digest is known.
+    ``until`` is when all that danebot had sent by then must be seen: before, absence tells nothing.
     """
 
     digest: bytes
     at: datetime
     spki: bytes = b""
+    until: datetime | None = None
 
 
 class CurrentKey(NamedTuple):

@@ -142,7 +142,7 @@ def view(
     policy = context.settings.policy(state.name)
     memory = retire(remember(old, state, mine, now), state, mine, now)
     memory, state = let_go_of_gone(memory, state, policy, now)
-    memory = forget_cancelled(memory, state, mine)
+    memory = forget_cancelled(memory, state, mine, now)
     observation = Observation(state, mine, chain_distrust(context, state))
     planned = plan(observation, memory, policy, now)
     memory = after_plan(memory, planned, now)

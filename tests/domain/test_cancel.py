@@ -18,12 +18,25 @@ from danebot.domain.findings import Severity
 from danebot.domain.in_use import KeysInUse, keys_in_use
 from danebot.domain.lineage import KeyFile, LineageState, UnknownKey
 from danebot.domain.looks import remember
-from danebot.domain.memory import CancelledKey, Memory, PastKey, Request
+from danebot.domain.memory import CancelledKey, Memory, PastKey, Publishing, Request
 from danebot.domain.policy import Policy
 from danebot.domain.retire import publication
 from danebot.domain.rollover import Keep, Observation, Step, plan
 from danebot.domain.tlsa import TlsaRecord
-from domain.builders import DAY, MX, T0, UNREACHABLE, held, key, key_file, line, look, record, state
+from domain.builders import (
+    DAY,
+    HOUR,
+    MX,
+    T0,
+    UNREACHABLE,
+    held,
+    key,
+    key_file,
+    line,
+    look,
+    record,
+    state,
+)
 
 STAGED = state(next_key=key_file("new"))
 BOTH = look("old", "new")
@@ -102,14 +115,22 @@ def test_an_unreadable_file_leaves_what_was_remembered() -> None:
     ],
 )
 def test_it_is_forgotten_when_everybody_is_seen_without(one: OwnerObservation) -> None:
-    assert forget_cancelled(AFTER, STABLE, {MX: look("old")}).cancelled == ()
-    assert forget_cancelled(AFTER, STABLE, {MX: one}) == AFTER
-    assert forget_cancelled(AFTER, STABLE, {}) == AFTER
-    assert forget_cancelled(AFTER, replace(STABLE, required=None), {MX: one}) == AFTER
+    assert forget_cancelled(AFTER, STABLE, {MX: look("old")}, T0).cancelled == ()
+    assert forget_cancelled(AFTER, STABLE, {MX: one}, T0) == AFTER
+    assert forget_cancelled(AFTER, STABLE, {}, T0) == AFTER
+    assert forget_cancelled(AFTER, replace(STABLE, required=None), {MX: one}, T0) == AFTER
+
+
+def test_what_was_sent_a_moment_ago_may_still_arrive() -> None:
+    sent = replace(WAITING, publishing=Publishing(changed_at=T0))
+    memory = cancelled(sent, cancelling(sent, STAGED, T0))
+    gone = {MX: look("old")}
+    assert forget_cancelled(memory, STABLE, gone, T0) == memory
+    assert forget_cancelled(memory, STABLE, gone, T0 + HOUR).cancelled == ()
 
 
 def test_a_lineage_that_never_had_owners_has_nothing_to_wait_for() -> None:
-    assert forget_cancelled(AFTER, replace(STABLE, required=()), {}).cancelled == ()
+    assert forget_cancelled(AFTER, replace(STABLE, required=()), {}, T0).cancelled == ()
 
 
 def test_it_is_said_quietly_until_it_lasts() -> None:

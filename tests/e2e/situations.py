@@ -32,6 +32,13 @@ def newkey(site: Site) -> tuple[str, ...]:
     return ("newkey", MAIL)
 
 
+def cancel(site: Site) -> tuple[str, ...]:
+    """A next key whose record is published, and is to be cancelled."""
+    site.staged()
+    site.lab.tlsa_add(OWNER, site.next_record())
+    return ("newkey", "--cancel", MAIL)
+
+
 def init(site: Site) -> tuple[str, ...]:
     """certbot's own lineage, which services use without ``combo.pem``."""
     site.issued()

@@ -26,6 +26,7 @@ from e2e.faults import (
     situation,
 )
 from e2e.site import MAIL, Site, sound_tree
+from e2e.steps import memory
 from lab.lab import Lab
 
 pytestmark = pytest.mark.lab
@@ -47,6 +48,11 @@ def renewal(lab: Lab) -> Iterator[Situation]:
 @pytest.fixture(scope="module")
 def newkey(lab: Lab) -> Iterator[Situation]:
     yield from situation(situations.newkey, Site(lab))
+
+
+@pytest.fixture(scope="module")
+def cancel(lab: Lab) -> Iterator[Situation]:
+    yield from situation(situations.cancel, Site(lab))
 
 
 @pytest.fixture(scope="module")
@@ -134,6 +140,23 @@ def test_newkey(newkey: Situation, number: int) -> None:
         site.quiet("renew")
         assert_healed(site)
         assert_nothing_lost(newkey.keys | published, site.tree)
+
+
+def test_cancel(cancel: Situation) -> None:
+    """It is cancelled or it isn't; given again, it is, and its record isn't forgotten."""
+    site = cancel.site
+    for point in points(cancel.counted.changes, _ALL):
+        ran = _cut(cancel, point)
+        site.danebot("renew")
+        assert_nothing_lost(cancel.keys, site.tree)
+        site.ok("newkey", "--cancel", MAIL)
+        state = Tree(site.tree).read(MAIL)
+        assert state.awaited is None, ran.last
+        (kept,) = state.cancelled
+        assert [one["digest"] for one in memory(site)["cancelled"]] == [kept.key.digest.hex()]
+        assert site.status()["publication"]["remove"] != [], ran.last
+        assert_healed(site)
+        assert_nothing_lost(cancel.keys, site.tree)
 
 
 def _digest(line: str) -> str:
