@@ -62,7 +62,7 @@ def init(console: Console, names: tuple[str, ...], *, told: Told, dry_run: bool)
             superseded=lambda old: old.lineage in new,
             report=selected,
         )
-    if status == FINE:
+    if any(tree.paths(name).staging.is_dir() for name in selected):
         for job in competing_jobs():
             console.warn(f"certbot is still run beside danebot: {job}")
     return status
