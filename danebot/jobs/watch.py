@@ -71,9 +71,16 @@ def watch(
             f"({silent[0].detail})"
         )
     listed = frozenset(state.owners)
-    edit_watched(paths, add=[x for one in found if one.owner not in listed for x in one.lines])
+    lost = read_lineage(context, name)[0].remembered
+    lines = [_lines(one, lost) for one in found if one.owner not in listed]
+    edit_watched(paths, add=[line for some in lines for line in some])
     remember_look(context, name)
     return found
+
+
+def _lines(found: Found, lost: Iterable[Required]) -> tuple[Required, ...]:
+    """The lines for an owner: those that the file has lost, or else by what is published."""
+    return tuple(line for line in lost if line.owner == found.owner) or found.lines
 
 
 def unwatch(context: Context, name: str, owners: Sequence[DnsName]) -> tuple[DnsName, ...]:

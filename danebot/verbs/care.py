@@ -109,6 +109,8 @@ class _Looked(NamedTuple):
 def _init_one(
     console: Console, context: Context, name: str, found: _Looked | DanebotError, told: Told
 ) -> int:
+    from danebot.domain.adoption import lead_on
+    from danebot.jobs.adopt import where_looked
     from danebot.jobs.init import initialise
     from danebot.jobs.watch import declare_none
 
@@ -133,6 +135,8 @@ def _init_one(
         console.say(f"{name}: {paths.staging}/dane-ee says now that it has no TLSA records")
     elif done.changed or done.added:
         _say_owners(console, paths.staging, done)
+        if done.owners and lead_on(looked.search.names):
+            console.say(f"{name}: looked at {where_looked(looked.search)}")
     return _say_others(console, looked, told)
 
 

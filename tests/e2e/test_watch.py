@@ -139,6 +139,17 @@ def test_owners_are_added_and_let_go(site: Site) -> None:
     assert f"doesn't watch _26._tcp.{MAIL}; watched are: {HERE}, {SMTPS}" in wrong.stderr
 
 
+def test_a_line_that_was_lost_comes_back_in_its_own_form(site: Site) -> None:
+    """The file, emptied by accident, had demanded another form than the one that is published."""
+    site.staged()
+    file = site.staging / "dane-ee"
+    file.write_text(f"2 {HERE}\n")
+    site.danebot("renew")
+    file.write_text("")
+    assert site.danebot("watch", MAIL, HERE).returncode == 1  # the 3 1 2 record isn't there
+    assert dane_ee(site) == [f"2 {HERE}"]
+
+
 def test_a_mismatch_is_told_when_an_owner_is_added(site: Site) -> None:
     """So is a record that isn't there yet, with what to publish."""
     record = site.staged()
@@ -239,16 +250,17 @@ def test_a_wildcard_certificate_leads_to_the_mail_exchangers(site: Site, tmp_pat
         site.lab.tlsa_set(OWNER, f"3 1 1 {site.lab.served_spki()}")
         said = site.ok("init", MAIL)
         assert dane_ee(site) == [f"1 {HERE}"]
+        assert f"MX and SRV records of example.test lead to {MAIL}" in said
         site.lab.tlsa_del(OWNER)
         site.ok("deinit", MAIL)
         (site.live / "dane-ee").unlink()
         run = site.danebot("init", MAIL)
         assert run.returncode == 1
         assert f"MX and SRV records of example.test lead to {MAIL}" in run.stdout
+        assert "no TLSA record is watched" in run.stderr
         assert records(site.danebot("tlsa", MAIL).stdout)[0][0] == OWNER
     finally:
         site.lab.update("update delete _acme-challenge.example.test. TXT")
-    assert said
 
 
 def test_a_lineage_that_has_none_says_so(site: Site) -> None:
