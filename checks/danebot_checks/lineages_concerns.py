@@ -36,6 +36,7 @@ CONCERN_OF = {
             "tlsa-bogus",
             "dns-unreachable",
             "server-lacks-record",
+            "digest-conflict",
             "servers-unreachable",
             "breaks-at-renewal",
         ),

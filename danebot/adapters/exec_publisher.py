@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
@@ -35,7 +35,11 @@ class ExecPublisher:
 
     def publish(self, change: Change) -> Result:
         """Run the program; trouble is in the result."""
-        left = change.against(change.seen)
+        left = replace(
+            change,
+            add=tuple(record for record in change.add if record not in change.everywhere),
+            remove=tuple(record for record in change.remove if record in change.seen),
+        )
         if left.empty:
             return Result(change, Outcome.UNCHANGED)
         if not change.safe(change.seen):
@@ -76,7 +80,7 @@ def document(change: Change, zone: DnsName | None) -> dict[str, Any]:
         "add": _records(change.add),
         "remove": _records(change.remove),
         "seen": _records(change.seen),
-        "rrset": _records(sorted(change.result(change.seen))),
+        "rrset": _records(sorted(change.result(change.base))),
     }
 
 

@@ -6,9 +6,11 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
+from danebot.domain.advice import advise
 from danebot.domain.dns import Cause, Presence, TlsaAnswer
 from danebot.domain.findings import Code, Finding, Severity
 from danebot.domain.gate import RESOLVER
+from danebot.domain.in_use import KeysInUse
 from danebot.domain.lineage import STAGING_GONE, UNLINKED, LineageState, Management
 from danebot.domain.memory import Urgency
 from danebot.domain.outcomes import Outcome
@@ -17,7 +19,7 @@ from danebot.domain.rollover import Hold, Observation, Phase, Plan, Step, under_
 from danebot.domain.schedule import lacks_key_type, rollover_at, scheduled, standing
 from danebot.domain.sight import Gap, Obstacle, Seen, Sight, matches_chain
 from danebot.domain.times import duration, when
-from danebot.domain.tlsa import Declared, MatchingType, Required
+from danebot.domain.tlsa import Declared
 from danebot.domain.unprotected import unprotected
 
 if TYPE_CHECKING:
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from danebot.domain.policy import Policy
 
 
+NO_KEYS = KeysInUse()
 _SILENCE = timedelta(days=1)  # of a server, before it is more than a notice in a rollover
 _LACKS = (Obstacle.RESOLVER_LACKS, Obstacle.SERVER_LACKS, Obstacle.OVERRULED)
 _EVERY_SERVER = (
@@ -43,13 +46,22 @@ _REMEDIES = {
 
 
 def assess(
-    observation: Observation, plan: Plan, memory: Memory, policy: Policy, now: datetime
+    observation: Observation,
+    plan: Plan,
+    memory: Memory,
+    policy: Policy,
+    now: datetime,
+    *,
+    in_use: KeysInUse = NO_KEYS,
 ) -> tuple[Finding, ...]:
-    """Everything worth saying about one lineage, most severe first."""
+    """Everything worth saying about one lineage, most severe first.
+
+    ``in_use`` are the keys that other lineages use: what is advised must not harm these.
+    """
     found = [
         *_files(observation.state, plan),
         *_lost_lines(observation.state),
-        *_current(observation, plan),
+        *_current(observation, plan, in_use),
         *_unheard(observation.state, plan, memory, now),
         *_expiry(observation.state, policy, now),
         *_rollover(observation.state, plan, memory, policy, now),
@@ -128,12 +140,12 @@ def _mending(state: LineageState, fault: str) -> str:
 # ---- the current key's records --------------------------------------------------------------
 
 
-def _current(observation: Observation, plan: Plan) -> Iterator[Finding]:
+def _current(observation: Observation, plan: Plan, in_use: KeysInUse) -> Iterator[Finding]:
     for sight in plan.current:
-        yield from _current_sight(observation, sight)
+        yield from _current_sight(observation, sight, in_use)
 
 
-def _current_sight(observation: Observation, sight: Sight) -> Iterator[Finding]:
+def _current_sight(observation: Observation, sight: Sight, in_use: KeysInUse) -> Iterator[Finding]:
     state = observation.state
     owner = sight.required.owner
     wanted = f"{owner} TLSA {sight.record}"
@@ -141,7 +153,7 @@ def _current_sight(observation: Observation, sight: Sight) -> Iterator[Finding]:
     for gap in sight.gaps:
         match gap.obstacle:
             case Obstacle.RESOLVER_LACKS:
-                yield _lacking(observation, sight)
+                yield _lacking(observation, sight, in_use)
             case Obstacle.SERVER_LACKS:
                 lacking.append(gap.where)
             case Obstacle.NOT_OBSERVED | Obstacle.SERVER_SILENT | Obstacle.OVERRULED:
@@ -149,7 +161,7 @@ def _current_sight(observation: Observation, sight: Sight) -> Iterator[Finding]:
             case _:
                 yield _unsecured(state.name, str(owner), gap)
     if any(gap.obstacle is Obstacle.OVERRULED for gap in sight.gaps):
-        yield _overruled(state, sight)
+        yield _overruled(observation, sight, in_use)
     wrong = _mismatching_witnesses(observation, owner)
     if wrong:
         yield Finding(
@@ -167,7 +179,7 @@ def _current_sight(observation: Observation, sight: Sight) -> Iterator[Finding]:
             Severity.WARNING,
             state.name,
             f"the live key's record is missing at {', '.join(lacking)}: {wanted}",
-            "publish it, or see why that server lags",
+            f"see why that server lags, or {_addition(observation, sight, in_use)}",
         )
 
 
@@ -183,7 +195,28 @@ def _mismatching_witnesses(observation: Observation, owner: DnsName) -> tuple[st
     )
 
 
-def _lacking(observation: Observation, sight: Sight) -> Finding:
+def _addition(observation: Observation, sight: Sight, in_use: KeysInUse, soon: str = "") -> str:
+    """What to add for the live key so that it has effect and harms nobody, or why nothing can."""
+    state, owner = observation.state, sight.required.owner
+    if state.current_key is None:
+        return "see the files: no usable key is live"
+    spki = state.current_key.spki
+    awaited = [state.awaited_key.spki] if state.awaited_key is not None else []
+    advice = advise(
+        owner,
+        observation.owners.get(owner),
+        [(sight.required, spki)],
+        {*in_use.keys, *awaited},
+    )
+    if not advice.add:
+        said = "; ".join(one.remedy for one in advice.objections)
+        return said or "see that every server has the same zone"
+    records = " and ".join(f"{advice.target}. IN TLSA {record}" for record in advice.add)
+    alias = f" ({owner} is an alias of it)" if advice.target != owner else ""
+    return f"add{soon}: {records}{alias}"
+
+
+def _lacking(observation: Observation, sight: Sight, in_use: KeysInUse) -> Finding:
     state = observation.state
     owner = sight.required.owner
     answer = observation.owners[owner].answer
@@ -195,14 +228,14 @@ def _lacking(observation: Observation, sight: Sight) -> Finding:
             Severity.CRITICAL,
             state.name,
             f"no TLSA record at {owner} matches the live key: DANE senders defer or bounce mail",
-            f"add now: {owner}. IN TLSA {sight.record}",
+            _addition(observation, sight, in_use, " now"),
         )
     return Finding(
         Code.TLSA_MISSING,
         Severity.WARNING,
         state.name,
         f"the live key's TLSA record is missing ({_absence(answer)}) at {owner}",
-        f"add: {owner}. IN TLSA {sight.record}",
+        _addition(observation, sight, in_use),
     )
 
 
@@ -212,19 +245,15 @@ def _absence(answer: TlsaAnswer) -> str:
     return f"{words}; {answer.detail}" if answer.cause is Cause.OPT_OUT else words
 
 
-def _overruled(state: LineageState, sight: Sight) -> Finding:
+def _overruled(observation: Observation, sight: Sight, in_use: KeysInUse) -> Finding:
     """The remedy of digest agility (RFC 7671 section 9): the stronger digest of the live key."""
-    owner = sight.required.owner
-    key = state.current_key
-    strong = Required(MatchingType.SHA2_512, owner)
-    remedy = f"add now: {owner}. IN TLSA {strong.record(key.spki)}" if key is not None else ""
     return Finding(
         Code.TLSA_MISMATCH,
         Severity.CRITICAL,
-        state.name,
-        f"the live key's TLSA record at {owner} stands beside SHA2-512 records of other keys, "
-        "so most senders ignore it and defer or bounce mail",
-        remedy,
+        observation.state.name,
+        f"the live key's TLSA record at {sight.required.owner} stands beside SHA2-512 records of "
+        "other keys, so most senders ignore it and defer or bounce mail",
+        _addition(observation, sight, in_use, " now"),
     )
 
 

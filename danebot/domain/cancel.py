@@ -94,9 +94,7 @@ def to_be_gone(
     """Yield what is to be said of cancelled keys whose records are, or may be, there."""
     for key in memory.cancelled:
         shown = [*_shown(key, state, observations)]
-        removable = cancelled_records(state, [key]).intersection(
-            one._replace(ttl=None) for one in found.remove
-        )
+        removable = cancelled_records(state, [key]).intersection(one.bare for one in found.remove)
         where = f": {', '.join(map(str, shown))}" if shown else ", as far as servers answer"
         late = now - key.at > policy.staged_warning
         remedy = "it is forgotten once every server is seen without"

@@ -33,6 +33,7 @@ class Code(enum.Enum):
     TLSA_BOGUS = "tlsa-bogus"
     DNS_UNREACHABLE = "dns-unreachable"
     SERVER_LACKS_RECORD = "server-lacks-record"
+    DIGEST_CONFLICT = "digest-conflict"
     SERVERS_UNREACHABLE = "servers-unreachable"
     NEXT_KEY_MADE = "next-key-made"
     NEXT_KEY_WAITS = "next-key-waits"

@@ -203,7 +203,10 @@ class _Judge:
             depth = 0
         der = ders[depth] if form.selector == Selector.CERT else _spki(ders[depth])
         record = form._replace(data=association(der, MatchingType(form.mtype)))
-        return None if self.senders.refuse((*records, record), self.new) else record
+        after = (*records, record)
+        if self.senders.refuse(after, self.new) or self.senders.refuse(after, self.live):
+            return None
+        return record
 
 
 def _spki(der: bytes) -> bytes:

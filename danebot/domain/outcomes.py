@@ -21,6 +21,7 @@ class Outcome(enum.Enum):
     UNSAFE = "unsafe"
     UNSEEN = "unseen"
     WILDCARD = "wildcard"
+    OVERRULES = "overrules"
     CONFLICT = "conflict"
     ALIAS = "alias"
     BAD_KEY = "bad-key"
@@ -51,6 +52,10 @@ ADVICE: Mapping[Outcome, tuple[str, str]] = {
     Outcome.WILDCARD: (
         "the records there are those of a wildcard, which a record at the name itself would hide",
         "publish them at {target} itself first, the live key's at least: danebot tlsa {lineage}",
+    ),
+    Outcome.OVERRULES: (
+        "beside a stronger digest, senders would pass over other records there",
+        "write matching type 1 for {owner} in dane-ee: danebot tlsa {lineage}",
     ),
     Outcome.CONFLICT: (
         "somebody else changed the RRset at each attempt, so nothing was changed",

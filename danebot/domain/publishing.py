@@ -11,9 +11,11 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from danebot.domain.advice import overruled_by, shown
 from danebot.domain.dns import OwnerObservation, Presence, ServerAnswer, ServerOutcome
 from danebot.domain.names import DnsName
 from danebot.domain.outcomes import ADVICE, Outcome, Part
+from danebot.domain.retire import forms
 from danebot.domain.tlsa import TlsaRecord
 
 if TYPE_CHECKING:
@@ -32,7 +34,9 @@ class Change:
     ``owners`` are the names in ``dane-ee`` that lead to ``target``, the name that holds the RRset
     (CNAMEs followed); ``zone`` is where that was seen to be.  ``needs`` are the records of the
     key that is served: all must be there after a removal.  ``seen`` and ``seen_ttl`` are the RRset
-    as it was observed.  ``ttl`` is the configured one, None to keep what is there.
+    as any authoritative server has it, ``everywhere`` what all of them have, ``base`` what a
+    program that replaces the RRset may begin with.  ``known`` are the DER SPKIs of keys in use that
+    have a record there.  ``ttl`` is the configured one, None to keep what is there.
     """
 
     lineage: str
@@ -45,6 +49,9 @@ class Change:
     needs: tuple[TlsaRecord, ...] = ()
     seen: tuple[TlsaRecord, ...] = ()
     seen_ttl: timedelta | None = None
+    everywhere: tuple[TlsaRecord, ...] = ()
+    base: tuple[TlsaRecord, ...] = ()
+    known: tuple[bytes, ...] = ()
 
     def against(self, present: Iterable[TlsaRecord]) -> Change:
         """The part that is left to do where ``present`` is the RRset."""
@@ -58,6 +65,11 @@ class Change:
     def result(self, present: Iterable[TlsaRecord]) -> frozenset[TlsaRecord]:
         """The RRset afterwards."""
         return frozenset(present) - frozenset(self.remove) | frozenset(self.add)
+
+    def overrules(self, present: Iterable[TlsaRecord]) -> tuple[TlsaRecord, ...]:
+        """The records that the change would take the effect from (RFC 7671 section 9)."""
+        before = frozenset(present)
+        return overruled_by(before, self.result(before), self.known)
 
     def safe(self, present: Iterable[TlsaRecord]) -> bool:
         """Whether the RRset keeps a record of the served key: a removal demands that."""
@@ -121,12 +133,19 @@ def changes(
     observations: Observations,
     part: Part,
     ttl: timedelta | None,
+    *,
+    known: Iterable[bytes] = (),
+    past: Iterable[bytes] = (),
 ) -> tuple[Change, ...]:
     """What is to be changed for a lineage, one change for each RRset; ``ttl`` as in `Change`.
 
-    Owners that are aliases of one name share its RRset.
+    Owners that are aliases of one name share its RRset.  ``known`` are the DER SPKIs of keys in
+    use, ``past`` those of keys that this lineage has put away.
     """
-    wanted = publication.add if part is Part.ADD else publication.remove
+    wanted = publication.remove
+    if part is Part.ADD:
+        wanted = (*publication.add, *publication.repair, *publication.unseen)
+    left_behind = frozenset(record for spki in past for record in forms(spki))
     found: dict[DnsName, Change] = {}
     for owner in dict.fromkeys(item.owner for item in wanted):
         observation = observations.get(owner)
@@ -140,7 +159,20 @@ def changes(
             remove=_union(change.remove, mine) if part is Part.REMOVE else (),
             needs=_union(change.needs, _served(state, owner)),
         )
-    return tuple(found.values())
+    everybody = tuple(known)
+    return tuple(_informed(change, everybody, left_behind) for change in found.values())
+
+
+def _informed(change: Change, known: Sequence[bytes], past: frozenset[TlsaRecord]) -> Change:
+    """The change with the keys whose records it might harm, and what a program may begin with.
+
+    A past key's record that isn't at every server is on its way out, and isn't said again.
+    """
+    concerned = {*change.seen, *change.add}
+    here = tuple(spki for spki in known if not concerned.isdisjoint(forms(spki)))
+    on_its_way_out = past - set(change.everywhere)
+    base = tuple(record for record in change.seen if record not in on_its_way_out)
+    return replace(change, known=here, base=base)
 
 
 def _nothing(
@@ -153,14 +185,15 @@ def _nothing(
         return Change(state.name, (), target, ttl=ttl)
     heard = tuple(answering(observation))
     ttls = [server.ttl for server in heard if server.ttl is not None]
-    records = set(observation.answer.records).union(*(server.records for server in heard))
+    rrsets = [frozenset(records) for records in shown(observation)]
     return Change(
         state.name,
         (),
         target,
         observation.zone,
         ttl,
-        seen=tuple(sorted(records)),
+        seen=tuple(sorted(frozenset().union(*rrsets))),
+        everywhere=tuple(sorted(frozenset.intersection(*rrsets))),
         seen_ttl=max(ttls, default=observation.answer.ttl),
     )
 
@@ -218,6 +251,20 @@ def lost(change: Change, observations: Observations) -> str:
         for server in answering(observation) if observation is not None else ():
             if not change.safe(server.records):
                 return f"not at {server.server}"
+    return ""
+
+
+def overruling(change: Change, observations: Observations) -> str:
+    """Which records an addition would take the effect from, in words; "" if none.
+
+    Each server's RRset counts: who asks it gets what it has.
+    """
+    for owner in change.owners if change.add else ():
+        observation = observations.get(owner)
+        for server in answering(observation) if observation is not None else ():
+            harmed = change.overrules(server.records)
+            if harmed:
+                return ", ".join(map(str, harmed))
     return ""
 
 

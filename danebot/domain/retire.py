@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
+from danebot.domain.advice import Advice, Objection, Obstruction, advise
 from danebot.domain.dns import ServerOutcome
 from danebot.domain.findings import Code, Finding, Severity
 from danebot.domain.memory import Exposure, OwnerMemory, Witness
@@ -31,15 +32,32 @@ if TYPE_CHECKING:
 
 
 class OwnedRecord(NamedTuple):
-    """A record at an owner name; ``ttl`` is the RRset's, None where there is none."""
+    """A record at an owner name; ``ttl`` is the RRset's, None where there is none.
+
+    ``target`` is where it belongs, which is another name where ``owner`` is an alias, and ``zone``
+    the zone of that name; None where that isn't known.
+    """
 
     owner: DnsName
     record: TlsaRecord
     ttl: timedelta | None = None
+    target: DnsName | None = None
+    zone: DnsName | None = None
+
+    @property
+    def bare(self) -> OwnedRecord:
+        """The record at its owner, and nothing else."""
+        return OwnedRecord(self.owner, self.record)
+
+    @property
+    def place(self) -> DnsName:
+        """The name that holds the record, or is to."""
+        return self.target or self.owner
 
     def __str__(self) -> str:
         ttl = f" {int(self.ttl.total_seconds())}" if self.ttl is not None else ""
-        return f"{self.owner}.{ttl} IN TLSA {self.record}"
+        alias = f" ; {self.owner} is an alias of it" if self.place != self.owner else ""
+        return f"{self.place}.{ttl} IN TLSA {self.record}{alias}"
 
 
 class Publication(NamedTuple):
@@ -47,13 +65,19 @@ class Publication(NamedTuple):
 
     ``keep`` has every form in which a key's record is there, required or not.  ``foreign`` is in
     the RRsets but of no key of this tree: somebody else's, left alone.  Those of another lineage's
-    keys (RSA beside ECDSA, at one owner) are that lineage's business and in none of these.
+    keys (RSA beside ECDSA, at one owner) are that lineage's business and in none of these, unless
+    they must be restated beside what is to ``add`` (see `advice`).  ``repair`` is what some servers
+    have and others lack, ``unseen`` what is wanted where nothing could be seen; ``objections`` say
+    which lines can't be fulfilled, and why.
     """
 
     keep: tuple[OwnedRecord, ...]
     add: tuple[OwnedRecord, ...]
     remove: tuple[OwnedRecord, ...]
     foreign: tuple[OwnedRecord, ...]
+    repair: tuple[OwnedRecord, ...] = ()
+    unseen: tuple[OwnedRecord, ...] = ()
+    objections: tuple[Objection, ...] = ()
 
 
 def publication(
@@ -64,11 +88,7 @@ def publication(
     ``remove`` holds records of past keys, once these are out of use by the wire, and only where the
     record by which senders know the live key is seen everywhere; and those of cancelled keys.
     """
-    wanted = {
-        OwnedRecord(required.owner, required.record(key.spki))
-        for required in state.required or ()
-        for key in _published_keys(state)
-    }
+    advised = _advised(state, _published_keys(state), observations, in_use.keys)
     seen = {
         OwnedRecord(owner, record)
         for owner in state.owners
@@ -85,18 +105,58 @@ def publication(
     foreign = others - old
     if foreign:  # seldom, and there may be thousands of keys
         foreign -= _at_all_owners(state, in_use.keys)
-    ttls = {owner: _ttl(owner, observations) for owner in state.owners}
+    places = {one.owner: _place(one, observations) for one in advised}
 
     def dressed(records: set[OwnedRecord]) -> tuple[OwnedRecord, ...]:
-        ordered = sorted(records, key=str)
-        return tuple(OwnedRecord(r.owner, r.record, ttls[r.owner]) for r in ordered)
+        ordered = sorted(records, key=lambda r: (str(r.owner), r.record))
+        return tuple(places[r.owner]._replace(record=r.record) for r in ordered)
 
+    wanted = {OwnedRecord(one.owner, record) for one in advised for record in one.add}
+    partial = {OwnedRecord(one.owner, record) for one in advised for record in one.partial}
     return Publication(
         keep=dressed(right & seen),
-        add=dressed(wanted - seen),
+        add=dressed(wanted - partial),
+        repair=dressed(partial),
+        unseen=dressed({OwnedRecord(one.owner, r) for one in advised for r in one.unseen}),
+        objections=tuple(dict.fromkeys(said for one in advised for said in one.objections)),
         remove=dressed({one for one in others & may_go if one.owner in safe} | others & never_used),
         foreign=dressed(foreign),
     )
+
+
+def _advised(
+    state: LineageState,
+    keys: Iterable[PublicKey],
+    observations: Observations,
+    known: Iterable[bytes],
+) -> tuple[Advice, ...]:
+    """How the records of ``keys`` take effect, for each owner in turn."""
+    pairs = [(line, key.spki) for line in state.required or () for key in keys]
+    everybody = {*known, *(key.spki for key in _published_keys(state))}
+    return tuple(
+        advise(owner, observations.get(owner), [p for p in pairs if p[0].owner == owner], everybody)
+        for owner in state.owners
+    )
+
+
+def _place(one: Advice, observations: Observations) -> OwnedRecord:
+    """Where records of an owner belong; the record in it is of no account."""
+    nothing = TlsaRecord(0, 0, 0, b"")
+    return OwnedRecord(one.owner, nothing, _ttl(one.owner, observations), one.target, one.zone)
+
+
+def additions(
+    state: LineageState, key: PublicKey, observations: Observations, known: Iterable[bytes]
+) -> tuple[tuple[OwnedRecord, ...], tuple[Objection, ...]]:
+    """What to add for one key so that it and every key in use have effect, and objections.
+
+    ``known`` are the DER SPKIs of all keys in use.  What every server has already is left out.
+    """
+    advised = _advised(state, [key], observations, known)
+    found = [
+        _place(one, observations)._replace(record=record) for one in advised for record in one.add
+    ]
+    return tuple(found), tuple(said for one in advised for said in one.objections)
 
 
 def _published_keys(state: LineageState) -> tuple[PublicKey, ...]:
@@ -184,6 +244,15 @@ def _live_is_known(
     lines = [line for line in state.required or () if line.owner == owner]
     seen = together(look_all(lines, key, observations))
     return seen is Seen.EVERYWHERE or (passed_over and seen is Seen.UNKNOWN)
+
+
+def conflicts(state: LineageState, found: Publication) -> Iterator[Finding]:
+    """Yield what stands in the way of records for ever: lines that nobody can fulfil."""
+    for said in found.objections:
+        if said.why is Obstruction.OVERRULES:
+            yield Finding(
+                Code.DIGEST_CONFLICT, Severity.WARNING, state.name, said.text, said.remedy
+            )
 
 
 # ---- the wire -------------------------------------------------------------------------------

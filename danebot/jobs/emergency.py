@@ -50,7 +50,8 @@ def find_successor(context: Context, name: str) -> Successor:
     memory = remember(memory, state, seen, context.clock())
     wait = emergency_wait(state, memory, context.settings.policy(name), context.clock())
     key = state.awaited_key
-    return Successor(key, records_of(context, state, key, seen) if key is not None else (), wait)
+    records = records_of(context, state, key, seen)[0] if key is not None else ()
+    return Successor(key, records, wait)
 
 
 def request_successor(
@@ -87,7 +88,7 @@ def request_successor(
     wanted = replace(memory, request=request, promotion_failure=None)
     save_memory(paths, load_memory(paths), wanted)
     wait = emergency_wait(state, memory, context.settings.policy(name), context.clock())
-    return Successor(key, records_of(context, state, key, seen), wait)
+    return Successor(key, records_of(context, state, key, seen)[0], wait)
 
 
 def insist_on(context: Context, name: str) -> None:

@@ -26,7 +26,7 @@ from danebot.domain.lineage import LineageState
 from danebot.domain.looks import remember
 from danebot.domain.memory import Exposure, Memory, Protection, Request
 from danebot.domain.outcomes import Part
-from danebot.domain.retire import OwnedRecord
+from danebot.domain.retire import OwnedRecord, additions
 from danebot.domain.schedule import requested, scheduled, standing
 from danebot.domain.tlsa import Declared
 from danebot.domain.watched import fade
@@ -34,6 +34,7 @@ from danebot.errors import CertificateError, RolloverError, UnknownLineageError
 from danebot.jobs.survey import keys_of_tree, observe_dns, read_lineage, view
 
 if TYPE_CHECKING:
+    from danebot.domain.advice import Objection
     from danebot.domain.findings import Finding
     from danebot.domain.keys import PublicKey
     from danebot.domain.memory import CancelledKey
@@ -51,11 +52,15 @@ class Source(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class Staged:
-    """What `stage` did: the key, and the records to add to those that are published."""
+    """What `stage` did: the key, and the records to add to those that are published.
+
+    ``objections`` say where none can be advised, and why.
+    """
 
     key: PublicKey
     records: tuple[OwnedRecord, ...]
     source: Source = Source.NEW
+    objections: tuple[Objection, ...] = ()
 
 
 def stage(
@@ -93,7 +98,8 @@ def stage(
     )
     save_memory(paths, memory, replace(memory, request=request))
     source = Source.STANDING if standby else Source.NEW
-    return Staged(awaited, records_of(context, state, awaited, seen), source)
+    records, objections = records_of(context, state, awaited, seen)
+    return Staged(awaited, records, source, objections)
 
 
 def add_key(
@@ -155,15 +161,11 @@ def _refuse_exposed(
 
 def records_of(
     context: Context, state: LineageState, key: PublicKey, seen: Observations
-) -> tuple[OwnedRecord, ...]:
-    """The records that a key needs, with the TTL that each owner's RRset has now."""
+) -> tuple[tuple[OwnedRecord, ...], tuple[Objection, ...]]:
+    """What a key needs published, judged by what is there, and where nothing can be advised."""
     state = anchored(fade(state, seen), seen, context.clock())
-    found = []
-    for required in state.required or ():
-        observation = seen.get(required.owner)
-        ttl = observation.answer.ttl if observation is not None else None
-        found.append(OwnedRecord(required.owner, required.record(key.spki), ttl))
-    return tuple(found)
+    known = keys_of_tree(context, {state.name: state}).keys
+    return additions(state, key, seen, known)
 
 
 def managed(context: Context, name: str) -> LineagePaths:

@@ -33,6 +33,7 @@ from danebot.domain.publishing import (
     from_wildcard,
     lagging,
     lost,
+    overruling,
 )
 from danebot.domain.sight import Obstacle
 from danebot.domain.times import when
@@ -117,7 +118,15 @@ def attempt(
         return nothing
     ttl = context.settings.publish(state.name).ttl
     owners = seen.observation.owners
-    wanted = changes(state, seen.publication, owners, part, ttl)
+    wanted = changes(
+        state,
+        seen.publication,
+        owners,
+        part,
+        ttl,
+        known=seen.in_use.keys,
+        past=[past.spki for past in seen.memory.past_keys],
+    )
     held = publishing_wait(seen.memory, context.clock()) if timing is Timing.WHEN_DUE else None
     if not wanted or held is not None:
         return nothing
@@ -138,6 +147,9 @@ def _made(publisher: Publisher, change: Change, owners: Observations) -> Result:
         return Result(change, Outcome.UNSEEN, detail=why)
     if from_wildcard(change, owners):
         return Result(change, Outcome.WILDCARD)
+    harmed = overruling(change, owners)
+    if harmed:
+        return Result(change, Outcome.OVERRULES, detail=harmed)
     where = lost(change, owners)
     if where:
         return Result(change, Outcome.UNSAFE, detail=where)

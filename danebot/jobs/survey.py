@@ -19,6 +19,7 @@ from danebot.domain.memory import Memory
 from danebot.domain.names import DnsName, printable
 from danebot.domain.retire import (
     Publication,
+    conflicts,
     leaving,
     lingering,
     publication,
@@ -50,6 +51,7 @@ class LineageView(NamedTuple):
     policy: Policy
     at: datetime
     probes: tuple[ProbeStatus, ...] = ()
+    in_use: KeysInUse = KeysInUse()
 
     @property
     def state(self) -> LineageState:
@@ -151,13 +153,14 @@ def view(
         more = in_use.with_keys(_keys_leaving(context, state.name, memory))
         wanted = publication(state, memory, mine, more)
     found = (
-        *assess(observation, planned, memory, policy, now),
+        *assess(observation, planned, memory, policy, now, in_use=in_use),
         *lingering(state, memory, wanted, in_use),
         *at_large(state, memory, mine, wanted),
+        *conflicts(state, wanted),
         *to_be_gone(state, memory, mine, wanted, policy=policy, now=now),
     )
     findings = tuple(sorted(found, key=lambda finding: -finding.severity))
-    return LineageView(observation, memory, planned, findings, wanted, policy, now)
+    return LineageView(observation, memory, planned, findings, wanted, policy, now, in_use=in_use)
 
 
 def _keys_leaving(context: Context, name: str, own: Memory) -> frozenset[bytes]:

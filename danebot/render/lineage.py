@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from danebot.domain.times import duration, when
 
 if TYPE_CHECKING:
+    from danebot.domain.names import DnsName
     from danebot.domain.retire import OwnedRecord, Publication
     from danebot.domain.snapshot import CertificateStatus, LineageStatus, RecordStatus, RunStatus
 
@@ -22,13 +23,29 @@ def zone_lines(records: Iterable[OwnedRecord]) -> Iterator[str]:
 
 
 def nsupdate_lines(add: Iterable[OwnedRecord], remove: Iterable[OwnedRecord] = ()) -> Iterator[str]:
-    """The same as commands for ``nsupdate``; a TTL that isn't known becomes an hour."""
-    for item in add:
-        ttl = int(item.ttl.total_seconds()) if item.ttl is not None else _DEFAULT_TTL
-        yield f"update add {item.owner}. {ttl} IN TLSA {item.record}"
-    for item in remove:
-        yield f"update delete {item.owner}. IN TLSA {item.record}"
-    yield "send"
+    """The same as commands for ``nsupdate``, one message for each zone.
+
+    A TTL that isn't known becomes an hour.  An alias is named in a comment: what is added beside a
+    CNAME is passed over in silence by some servers (RFC 2136 section 3.4.2.2).
+    """
+    zones: dict[DnsName | None, list[str]] = {}
+    for verb, items in (("add", add), ("delete", remove)):
+        for item in items:
+            lines = zones.setdefault(item.zone, [])
+            if item.place != item.owner:
+                lines.append(f"; {item.owner} is an alias of {item.place}")
+            lines.append(_nsupdate_line(verb, item))
+    for zone, lines in zones.items():
+        if zone is not None:
+            yield f"zone {zone}."
+        yield from dict.fromkeys(lines)
+        yield "send"
+
+
+def _nsupdate_line(verb: str, item: OwnedRecord) -> str:
+    ttl = int(item.ttl.total_seconds()) if item.ttl is not None else _DEFAULT_TTL
+    lifetime = f"{ttl} " if verb == "add" else ""
+    return f"update {verb} {item.place}. {lifetime}IN TLSA {item.record}"
 
 
 def publication_lines(publication: Publication) -> Iterator[str]:
@@ -36,6 +53,7 @@ def publication_lines(publication: Publication) -> Iterator[str]:
     parts = (
         ("published and right", publication.keep),
         ("add", publication.add),
+        ("add where it is missing; some servers have it", publication.repair),
         ("remove: keys that are no longer used", publication.remove),
         ("not ours, left alone", publication.foreign),
     )

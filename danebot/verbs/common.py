@@ -115,6 +115,9 @@ def planned_changes(console: Console, view: LineageView) -> list[str]:
     method = console.settings.publish(name).method.value
     return [
         f"{name}: would {word} ({method}): {record}"
-        for word, records in (("add", view.publication.add), ("remove", view.publication.remove))
+        for word, records in (
+            ("add", (*view.publication.add, *view.publication.repair)),
+            ("remove", view.publication.remove),
+        )
         for record in records
     ]

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from danebot.console import Console
     from danebot.domain.keytype import KeyType
     from danebot.domain.retire import OwnedRecord
-    from danebot.jobs.newkey import Cancelled
+    from danebot.jobs.newkey import Cancelled, Staged
 
 
 def newkey(
@@ -46,19 +46,31 @@ def newkey(
         current = tree.read(name).current_key
         staged = stage(context, name, wanted, adopt, protection)
         status = record_run(console, context, "newkey", started, FINE)
-    from danebot.render.lineage import nsupdate_lines, zone_lines
-
     if wanted is None and adopt is None and current is not None:
         notice = console.settings.key_type_notice(name, current.key_type)
         if notice:
             console.warn(notice)
-    digest = staged.key.digest.hex()
+    for objection in staged.objections:
+        console.warn(f"{name}: {objection}")
+        status = ATTENTION
     if staged.source is Source.STANDING:
+        digest = staged.key.digest.hex()
         console.say(f"{name}: the key {digest}, which stands by, is used by the next danebot renew")
-        return status
+    else:
+        _say_staged(console, name, staged, form)
+    return status
+
+
+def _say_staged(console: Console, name: str, staged: Staged, form: str) -> None:
+    """The records to add for a key that was made, as far as any can be advised."""
+    from danebot.render.lineage import nsupdate_lines, zone_lines
+
+    digest = staged.key.digest.hex()
     if not staged.records:
-        console.say(f"{name}: the next key is staged; its record data: 3 1 1 {digest}")
-        return status
+        later = f"; what to add is told later by: danebot tlsa {name}" if staged.objections else ""
+        data = f"; its record data: 3 1 1 {digest}" if not staged.objections else f": {digest}"
+        console.say(f"{name}: the next key is staged{data}{later}")
+        return
     if form == "zone":
         if console.settings.publish(name).in_renew:
             console.say(
@@ -66,12 +78,9 @@ def newkey(
             )
         else:
             console.say(f"; {name}: ADD these records, and keep those that are there")
-        lines = zone_lines(staged.records)
-    else:
-        lines = nsupdate_lines(staged.records)
+    lines = zone_lines(staged.records) if form == "zone" else nsupdate_lines(staged.records)
     for line in lines:
         click_echo(line)
-    return status
 
 
 def _say_cancelled(console: Console, name: str, done: Cancelled, form: str) -> int:

@@ -109,12 +109,15 @@ def tlsa(console: Console, name: str, form: str, *, as_json: bool) -> int:
     if as_json:
         click_echo(dump(publication))
     elif form == "nsupdate":
-        for line in nsupdate_lines(publication.add, publication.remove):
+        add = (*publication.add, *publication.repair)
+        for line in nsupdate_lines(add, publication.remove):
             click_echo(line)
     else:
         for line in publication_lines(publication):
             click_echo(line)
-    return ATTENTION if publication.add else FINE
+    for objection in publication.objections:
+        console.warn(f"{name}: {objection}")
+    return ATTENTION if publication.add or publication.objections else FINE
 
 
 def _first_records(console: Console, view: LineageView, form: str) -> int:
