@@ -132,14 +132,16 @@ def _fallen_silent(servers: tuple[ServerAnswer, ...], old: OwnerMemory) -> tuple
 def _left_out(observation: OwnerObservation, route: Route) -> Iterator[ServerAnswer]:
     """The servers of the former route of which nobody said whether they still are some."""
     failed = observation.all_unresolved
-    undelegated = any(one.rdtype == "NS" for one in failed)
+    zones = sorted(str(one.name) for one in failed if one.rdtype == "NS")
+    undelegated = f"the delegation of {', '.join(zones)} could not be read" if zones else ""
     addresses = {(one.name, one.rdtype) for one in failed}
     known = {answer.server for answer in observation.authoritative}
     for server in route.addresses:
         family = "AAAA" if ":" in server.address else "A"
-        unsaid = undelegated or (server.name.dns_name, family) in addresses
-        if unsaid and server not in known:
-            yield ServerAnswer(server, ServerOutcome.UNRESOLVED)
+        unresolved = (server.name.dns_name, family) in addresses
+        why = f"its {family} records could not be looked up" if unresolved else undelegated
+        if why and server not in known:
+            yield ServerAnswer(server, ServerOutcome.UNRESOLVED, detail=why)
     for name in route.name_servers - observation.all_name_servers if undelegated else ():
         if all(server.name != name for server in route.addresses):
-            yield ServerAnswer(Server(name, ""), ServerOutcome.UNRESOLVED)
+            yield ServerAnswer(Server(name, ""), ServerOutcome.UNRESOLVED, detail=undelegated)

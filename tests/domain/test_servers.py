@@ -52,7 +52,8 @@ def test_what_is_not_resolved_stays_and_is_unheard() -> None:
     assert now.unheard == frozenset()
     one = completed(seen(now), remembered())[MX]
     left_out = one.servers[-1]
-    assert (left_out.server, left_out.outcome) == (A3, ServerOutcome.UNRESOLVED)
+    why = "its AAAA records could not be looked up"
+    assert left_out == ServerAnswer(A3, ServerOutcome.UNRESOLVED, detail=why)
     assert one.unheard == {NS2}
     assert not one.heard_all
     assert completed(seen(one), remembered())[MX] == one
@@ -74,6 +75,7 @@ def test_where_the_delegation_is_not_read_all_servers_stay() -> None:
     names_alone = OwnerMemory(route=Route(MX, frozenset({NS1, NS3})))
     one = completed(seen(now), Memory(owners={MX: names_alone}))[MX]
     assert one.servers[-1].server == Server(NS3, "")
+    assert one.servers[-1].detail == "the delegation of example.org could not be read"
     assert one.unheard == {NS3}
 
 
