@@ -16,6 +16,7 @@ from danebot.domain.rrsets import explained, remember_rrsets, watched_since
 from danebot.domain.schedule import remember_current
 from danebot.domain.servers import Move, completed, moved_to, remember_heard, remember_route
 from danebot.domain.sight import Observations, Obstacle, Seen, Sight, look_all, together
+from danebot.domain.unbroken import answered, broken
 from danebot.domain.watched import watch
 
 if TYPE_CHECKING:
@@ -32,17 +33,18 @@ def remember(
     """Fold one look into the memory: TTLs, routes, and since when the awaited key is seen."""
     observations = completed(observations, memory)
     owners = dict(memory.owners)
-    moved = led_elsewhere = False
+    anew = led_elsewhere = False
     before = memory.awaiting
     there = before is not None and (before.served_since or before.seen_since) is not None
     for name, observation in observations.items():
         old = owners.get(name, OwnerMemory())
         owners[name] = new = _remember_owner(old, observation, now, keep_all=there)
+        anew = anew or broken(old, observation, now)
         match moved_to(old.route, new.route):
             case Move.ELSEWHERE:
-                moved = led_elsewhere = True
+                anew = led_elsewhere = True
             case Move.LOST | Move.GAINED:
-                moved = True
+                anew = True
             case Move.NONE:
                 pass
     if before is not None and led_elsewhere:  # nothing is known of what was there before
@@ -50,7 +52,7 @@ def remember(
     ttls = tuple(sighting for one in owners.values() for sighting in one.sightings)
     awaiting = _remember_awaited(before, state, observations, ttls, now)
     current = remember_current(memory, state, now)
-    if moved and awaiting is not None:
+    if anew and awaiting is not None:
         seen_since = None if awaiting.seen_since is None else now
         awaiting = awaiting._replace(served_since=seen_since, seen_since=seen_since)
     return watch(replace(memory, owners=owners, awaiting=awaiting, current=current), state)
@@ -63,8 +65,8 @@ def _remember_owner(
     sightings = _remember_ttls(old, observation, now, keep_all=keep_all)
     routed = old._replace(old_route_until=until)
     rrsets, since = remember_rrsets(routed, observation, now), watched_since(old, observation, now)
-    heard = remember_heard(old, observation, now)
-    return OwnerMemory(sightings, route, route_ttl, until, rrsets, since, heard)
+    heard, answered_at = remember_heard(old, observation, now), answered(old, observation, now)
+    return OwnerMemory(sightings, route, route_ttl, until, rrsets, since, heard, answered_at)
 
 
 def _remember_ttls(

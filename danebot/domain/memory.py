@@ -73,8 +73,9 @@ class OwnerMemory(NamedTuple):
     After a change of route, resolvers may keep to the old one until ``old_route_until``.
     ``route_ttl`` is the largest TTL of its NS, address and glue RRsets seen since the route is this
     one.  ``rrsets`` are those that
-    a cache may hold; nothing is known of any before ``watched_since``.  ``heard`` tells by
-    "NAME [ADDRESS]" when each server of the route was last heard.
+    a cache may hold; nothing is known of any before ``watched_since``, the first look, or the one
+    that ended a gap (see `unbroken`).  ``heard`` tells by "NAME [ADDRESS]" when each server of the
+    route was last heard, ``answered_at`` when the resolver was.
     """
 
     sightings: tuple[TtlSighting, ...] = ()
@@ -84,6 +85,7 @@ class OwnerMemory(NamedTuple):
     rrsets: tuple[RRsetSighting, ...] = ()
     watched_since: datetime | None = None
     heard: Mapping[str, datetime] = MappingProxyType({})
+    answered_at: datetime | None = None
 
 
 class Awaiting(NamedTuple):
@@ -152,6 +154,17 @@ class Failure:
     first: datetime
     last: datetime
     retry_at: datetime
+
+
+class Reading(NamedTuple):
+    """What the clock showed ``at`` a look, and how long the host had been up since ``boot``.
+
+    ``boot`` is an identifier that no other boot has; ``uptime`` counts while the host sleeps.
+    """
+
+    boot: str
+    uptime: timedelta
+    at: datetime
 
 
 class Exposure(enum.Enum):
@@ -288,7 +301,7 @@ class Memory:
     """All that is remembered of one lineage.
 
     ``watched`` are the lines that ``dane-ee`` had at the last look, and those that protect though
-    it has lost them.
+    it has lost them.  ``clock`` is the clock's reading at the last look.
     """
 
     owners: Mapping[DnsName, OwnerMemory] = field(default_factory=dict)
@@ -304,3 +317,4 @@ class Memory:
     cancelled: tuple[CancelledKey, ...] = ()
     contacts: tuple[Contact, ...] = ()
     renewal_failure: Failure | None = None
+    clock: Reading | None = None

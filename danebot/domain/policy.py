@@ -12,6 +12,10 @@ if TYPE_CHECKING:
 LONGEST_WAIT = timedelta(days=90)
 """The longest minimum wait and margin: what was seen that long before is remembered."""
 
+LONGEST_GAP = timedelta(days=5)
+"""The longest time without a word that doesn't break what is seen: a daily run, with up to an hour
+of random delay, that misses a weekend and the Monday comes after 4 days and an hour."""
+
 
 class Occasion(enum.Enum):
     """What brings a rollover about, where it isn't a period; the value is the setting's word."""

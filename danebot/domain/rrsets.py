@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from danebot.domain.dns import Cause, OwnerObservation, Presence, Security
 from danebot.domain.memory import OwnerMemory, RRsetSighting, Witness
 from danebot.domain.policy import LONGEST_WAIT, Policy
+from danebot.domain.unbroken import broken
 
 if TYPE_CHECKING:
     from danebot.domain.tlsa import TlsaRecord
@@ -54,14 +55,15 @@ def _with_way(
 def watched_since(
     old: OwnerMemory, observation: OwnerObservation, now: datetime
 ) -> datetime | None:
-    """The first look that told what is there; None before there was one.
+    """The first look that told what is there, or that ended a gap; None before there was one.
 
     Where another CNAME leads, others may have asked before.
     """
     answer = observation.answer
     known = answer.presence is not Presence.UNKNOWN
     led_elsewhere = known and old.route is not None and old.route.canonical != answer.canonical
-    if old.watched_since is not None and not led_elsewhere:
+    anew = led_elsewhere or broken(old, observation, now)
+    if old.watched_since is not None and not anew:
         return min(old.watched_since, now)  # the clock may have gone back
     return now if known or observation.heard_any else old.watched_since
 
@@ -144,11 +146,18 @@ def cached_until(sighting: RRsetSighting, owner: OwnerMemory) -> datetime | None
 
 
 def gone_at(sighting: RRsetSighting, owner: OwnerMemory, policy: Policy) -> datetime | None:
-    """The time from which nobody is taken to hold it, by the rules of the safe time."""
+    """The time from which nobody is taken to hold it, by the rules of the safe time.
+
+    One of the first look may have been cached before that, under a TTL that nobody saw.
+    """
     over = cached_until(sighting, owner)
     if over is None or sighting.until is None:
         return None
-    return max(over + policy.margin, sighting.until + policy.min_wait)
+    ends = [over + policy.margin, sighting.until + policy.min_wait]
+    past = past_known_at(owner, policy)
+    if past is not None and owner.watched_since is not None:
+        ends += [past] if sighting.first <= owner.watched_since else []
+    return max(ends)
 
 
 def past_known_at(owner: OwnerMemory, policy: Policy) -> datetime | None:

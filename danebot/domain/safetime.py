@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
-from danebot.domain.memory import Memory, OwnerMemory
+from danebot.domain.memory import Awaiting, Memory, OwnerMemory, Witness
 from danebot.domain.schedule import hurried
 
 if TYPE_CHECKING:
@@ -22,8 +23,9 @@ class SafeTime(NamedTuple):
     """When no cache can lack the awaited record any more, and what that follows from.
 
     ``at`` is the later of ``caches_empty`` (``hold`` and the margin after ``since``, or after
-    the old route's end; or what a lost memory may have held) and ``min_wait_over``.  ``baseline``
-    tells whether that was observed from before the record was there, or had to be assumed.
+    the old route's end; what a lost memory may have held, or what was there before the first look)
+    and ``min_wait_over``.  ``baseline`` tells whether that was observed from before the record was
+    there, or had to be assumed.
     """
 
     at: datetime
@@ -56,7 +58,7 @@ def safe_time(memory: Memory, owners: Iterable[DnsName], policy: Policy) -> Safe
     min_wait_over = since + policy.min_wait
     known = [memory.owners.get(name, OwnerMemory()) for name in owners]
     ttls = [s.ttl for owner in known for s in owner.sightings if s.first <= since]
-    hold = max(ttls, default=_NOTHING)
+    hold = seen = max(ttls, default=_NOTHING)
     baseline = Baseline.OBSERVED if ttls else Baseline.NONE
     if known and awaiting.unseen_at is None:
         hold, baseline = max(hold, policy.unseen_ttl), Baseline.ASSUMED
@@ -66,19 +68,46 @@ def safe_time(memory: Memory, owners: Iterable[DnsName], policy: Policy) -> Safe
         forgotten = awaiting.forgotten_at + policy.unseen_ttl + policy.margin
         if forgotten > caches_empty:
             caches_empty, baseline = forgotten, Baseline.ASSUMED
+    past = _past_over(known, seen, policy)
+    if past is not None and past > caches_empty:
+        caches_empty, baseline = past, Baseline.ASSUMED
     return SafeTime(
         max(caches_empty, min_wait_over), since, hold, caches_empty, min_wait_over, baseline
     )
 
 
-def emergency_wait(state: LineageState, memory: Memory, policy: Policy, now: datetime) -> timedelta:
-    """How long a compromised key would still have to be served: as long as the TTLs in force say.
+def _past_over(known: list[OwnerMemory], seen: timedelta, policy: Policy) -> datetime | None:
+    """When nothing from before the first looks is in a cache; None where nothing was looked at.
 
-    Nothing, when a next key's records are in every cache already.
+    ``unseen_ttl`` is assumed of RRsets and routes alike: an NS set that was changed shortly before
+    may be followed that long, and what its servers say be cached for ``seen`` then.
     """
-    safe = safe_time(memory, state.owners, hurried(policy, memory))
-    if safe is not None:
-        return max(safe.at - now, _NOTHING)
-    known = [memory.owners.get(name, OwnerMemory()) for name in state.owners]
-    in_use = [s.ttl for owner in known for s in owner.sightings if s.until is None]
-    return max(in_use, default=_NOTHING)
+    looks = [owner.watched_since for owner in known if owner.watched_since is not None]
+    return max(looks) + policy.unseen_ttl + seen + policy.margin if looks else None
+
+
+def emergency_wait(
+    state: LineageState, memory: Memory, policy: Policy, now: datetime
+) -> timedelta | None:
+    """How long a compromised key would have to be served still, by the rules that decide it.
+
+    Its successor's records are taken to be everywhere from ``now`` on, where they aren't yet.
+    None where nobody knows, since an owner was never seen, or none is known.
+    """
+    owners = [memory.owners.get(name, OwnerMemory()) for name in state.owners]
+    if any(owner.watched_since is None for owner in owners) or not (owners or state.exempt):
+        return None
+    known = memory
+    if memory.awaiting is None or memory.awaiting.seen_since is None:
+        known = replace(memory, awaiting=_as_if_seen(state, memory, owners, now))
+    safe = safe_time(known, state.owners, hurried(policy, known))
+    return max(safe.at - now, _NOTHING) if safe is not None else None
+
+
+def _as_if_seen(
+    state: LineageState, memory: Memory, owners: list[OwnerMemory], now: datetime
+) -> Awaiting:
+    """The wait for the successor as it would be with its records at every server by now."""
+    witness = Witness.SERVERS if all(one.heard for one in owners) else Witness.RESOLVER
+    new = Awaiting(b"", now, unseen_at=now, lines=state.required or (), witness=witness)
+    return (memory.awaiting or new)._replace(served_since=now, seen_since=now)

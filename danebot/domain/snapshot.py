@@ -11,16 +11,17 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
 from danebot.domain.findings import Code, Finding, Severity
+from danebot.domain.memory import Urgency
 from danebot.domain.retire import retire_at
 from danebot.domain.rollover import Phase
 from danebot.domain.safetime import emergency_wait
-from danebot.domain.schedule import rollover_at
+from danebot.domain.schedule import requested, rollover_at
 from danebot.domain.served import ProbeOutcome
 from danebot.domain.sight import Seen
 
 if TYPE_CHECKING:
     from danebot.domain.keys import PublicKey
-    from danebot.domain.lineage import Anchored, Held
+    from danebot.domain.lineage import Anchored, Held, LineageState
     from danebot.domain.memory import Memory
     from danebot.domain.policy import Policy
     from danebot.domain.retire import OwnedRecord, Publication
@@ -110,6 +111,15 @@ class ProbeStatus(NamedTuple):
     detail: str
 
 
+class Prospect(enum.Enum):
+    """What is known of an emergency's wait; the value is the document's word."""
+
+    UNSAID = ""
+    KNOWN = "known"
+    UNKNOWN = "unknown"
+    UNDER_WAY = "under way"
+
+
 class LineageStatus(NamedTuple):
     """One lineage.  ``awaiting_since``, ``seen_since`` and ``safe_at`` belong to a rollover.
 
@@ -118,7 +128,9 @@ class LineageStatus(NamedTuple):
     wrong), ``last_failure`` what the last other one found.  ``probes`` are those made since the
     last deployment.  ``key_since`` is when the first certificate that was seen with the current
     key begins.  ``rollover_at`` is when the schedule wants another key, None without one;
-    ``emergency_wait`` how long a compromised key would still have to be served.  ``clear_since``
+    ``emergency_wait`` how long a compromised key would still have to be served once its successor's
+    records are at every server, by the rules that decide it; ``emergency`` says what that is (see
+    `Prospect`).  ``clear_since``
     and ``cleared_at`` are probes (see `memory.Deployment`), ``retire_at`` the earliest time for the
     one by which old records may go.
     """
@@ -156,6 +168,7 @@ class LineageStatus(NamedTuple):
     emergency_wait: timedelta | None = None
     expiry_warning: timedelta | None = None
     expiry_critical: timedelta | None = None
+    emergency: str = Prospect.UNSAID.value
 
 
 class FindingStatus(NamedTuple):
@@ -221,6 +234,7 @@ def lineage_status(
     ready_key = state.ready.key if state.ready is not None else None
     served = state.serving.chain if state.serving is not None else None
     lifetime = served.not_after - served.not_before if served is not None else None
+    wait = emergency_wait(state, memory, policy, at) if state.lines else None
     return LineageStatus(
         name=state.name,
         management=state.management.value,
@@ -257,10 +271,22 @@ def lineage_status(
         cleared_at=deployment.cleared_at if deployment is not None else None,
         retire_at=retire_at(memory, policy),
         rollover_at=rollover_at(state, memory, policy),
-        emergency_wait=emergency_wait(state, memory, policy, at) if state.required else None,
+        emergency_wait=wait,
         expiry_warning=lifetime * policy.expiry_warning if lifetime is not None else None,
         expiry_critical=lifetime * policy.expiry_critical if lifetime is not None else None,
+        emergency=_prospect(state, memory, wait).value,
     )
+
+
+def _prospect(state: LineageState, memory: Memory, wait: timedelta | None) -> Prospect:
+    """What is known of an emergency's wait."""
+    key = state.awaited_key
+    request = requested(memory, key) if key is not None else None
+    if request is not None and request.urgency is not Urgency.ORDINARY:
+        return Prospect.UNDER_WAY
+    if not state.lines:
+        return Prospect.UNSAID
+    return Prospect.KNOWN if wait is not None else Prospect.UNKNOWN
 
 
 def probe_status(result: ProbeResult, leaf: bytes, at: datetime) -> ProbeStatus:

@@ -34,12 +34,12 @@ class Successor:
     """The key that is to replace the compromised one; None where it has yet to be made.
 
     ``records`` are all of its records, published or not; ``wait`` is how long caches may lack them
-    once every authoritative server has them, or the rest of it.
+    once every authoritative server has them, or the rest of it; None where nobody knows.
     """
 
     key: PublicKey | None
     records: tuple[OwnedRecord, ...]
-    wait: timedelta
+    wait: timedelta | None
 
 
 def find_successor(context: Context, name: str) -> Successor:

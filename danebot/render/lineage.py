@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
+from danebot.domain.snapshot import Prospect
 from danebot.domain.times import duration, when
 
 if TYPE_CHECKING:
@@ -121,14 +122,35 @@ def _outlook_lines(status: LineageStatus) -> Iterator[str]:
     """What is to come: the next rollover of the schedule, and what an emergency would take."""
     if status.rollover_at is not None:
         yield f"  {'rollover':<12} scheduled for {when(status.rollover_at)}"
+    words = _emergency_words(status)
+    if words:
+        yield f"  {'emergency':<12} {words}"
+
+
+def _emergency_words(status: LineageStatus) -> str:
     wait = status.emergency_wait
-    if wait is None:
-        return
-    if not wait:
-        yield f"  {'emergency':<12} a compromised key could be replaced at once"
-        return
-    advice = "a lower TTL, or prepublish = true, shortens that for the next time"
-    yield f"  {'emergency':<12} a compromised key would be served for {duration(wait)}; {advice}"
+    match status.emergency:
+        case Prospect.UNDER_WAY.value:
+            if status.safe_at is not None:
+                return f"under way: its successor is safe from {when(status.safe_at)} on"
+            after = "once every authoritative server has its successor's records"
+            return f"under way: {_span(wait)} {after}"
+        case Prospect.UNKNOWN.value:
+            return (
+                "nobody knows how long a compromised key would be served: "
+                "its TLSA records were never seen"
+            )
+        case Prospect.KNOWN.value if not wait:
+            return "a compromised key could be replaced at once"
+        case Prospect.KNOWN.value:
+            advice = "a lower TTL, or prepublish = true, shortens that for the next time"
+            return f"a compromised key would be served for {_span(wait)}; {advice}"
+        case _:
+            return ""
+
+
+def _span(wait: timedelta | None) -> str:
+    return duration(wait) if wait is not None else "nobody knows how long"
 
 
 def _certificate_lines(

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from danebot.jobs.emergency import Successor
     from danebot.jobs.survey import LineageView
 
+NEVER_SEEN = "since its TLSA records were never seen; see that DNS can be observed"
 _LOOK_AGAIN = timedelta(seconds=10)  # or sooner, where the TTLs are short
 _SHORTEST, _LONGEST = timedelta(seconds=1), timedelta(minutes=1)
 _AT_LEAST = timedelta(hours=1)  # the job runs that often, for the status document
@@ -72,11 +73,15 @@ def emergency(
         if view is None or served:
             return status
         if first:
-            watch.look_again = min(successor.wait / 10, _LOOK_AGAIN)
+            watch.look_again = _pause(successor)
             _say_waits(console, successor, view, form)
         if not wait:
             return ATTENTION
         watch.until_wanted(view)
+
+
+def _pause(successor: Successor) -> timedelta:
+    return min(successor.wait / 10, _LOOK_AGAIN) if successor.wait is not None else _LOOK_AGAIN
 
 
 def _say_dry(console: Console, name: str, successor: Successor, *, accepted: bool) -> int:
@@ -88,11 +93,11 @@ def _say_dry(console: Console, name: str, successor: Successor, *, accepted: boo
         console.say(f"{name}: would use the next key {successor.key.digest.hex()}")
     if accepted:
         console.say(f"{name}: would replace the current key at once, whatever that does to mail")
-    elif successor.wait:
+    elif successor.wait is None:
+        console.say(f"{name}: nobody knows when it would replace the current key: {NEVER_SEEN}")
+    else:
         words = f"{duration(successor.wait)} after every authoritative server has its records"
         console.say(f"{name}: would replace the current key {words}")
-    else:
-        console.say(f"{name}: would replace the current key at once")
     console.say("nothing was changed")
     return FINE
 
@@ -110,6 +115,8 @@ def _say_waits(console: Console, successor: Successor, view: LineageView, form: 
     if view.plan.safe is not None:
         left = duration(max(view.plan.safe.at - view.at, timedelta(0)))
         words = f"at {when(view.plan.safe.at)} ({left}), when no cache lacks its records"
+    elif successor.wait is None:
+        words = f"nobody knows, {NEVER_SEEN}"
     else:
         words = f"{duration(successor.wait)} after every authoritative server has its records"
     console.say(f"{name}: the earliest safe time for the new key: {words}")

@@ -27,7 +27,7 @@ from danebot.domain.dns import (
 from danebot.domain.keys import Chain, PublicKey
 from danebot.domain.keytype import KeyType
 from danebot.domain.lineage import Held, KeyFile, LineageState, Management
-from danebot.domain.memory import Memory
+from danebot.domain.memory import Heard, Memory, OwnerMemory
 from danebot.domain.names import DnsName, Hostname
 from danebot.domain.policy import Policy
 from danebot.domain.rollover import Observation, Plan, Step
@@ -262,11 +262,32 @@ class Rules:
 REAL = Rules()
 
 
+def watched(until: datetime = T0) -> Memory:
+    """What a year of looks leaves: every server was heard on the day before."""
+    servers = [Server(Hostname(f"ns{n}.example.org"), "192.0.2.1") for n in range(1, 5)]
+    servers += [Server(Hostname(f"a{n}.example.com"), "192.0.2.2") for n in range(1, 4)]
+    heard = tuple(Heard(server, until - DAY) for server in servers)
+    one = OwnerMemory(watched_since=until - 365 * DAY, heard=heard, answered_at=until - DAY)
+    return Memory(owners={MX: one, MX2: one})
+
+
+def kept_up(memory: Memory, at: datetime) -> Memory:
+    """The memory as daily runs leave it that saw no change until the day before."""
+
+    def later(one: OwnerMemory) -> OwnerMemory:
+        heard = tuple(said._replace(at=at - DAY) for said in one.heard)
+        return one._replace(heard=heard, answered_at=one.answered_at and at - DAY)
+
+    return replace(memory, owners={name: later(one) for name, one in memory.owners.items()})
+
+
 @dataclass
 class Wait:
     """A lineage whose next key waits: each look is remembered, and the plan's steps are taken.
 
-    The next key is made at T0 like `newkey` does, after a look without its record.
+    The next key is made at T0 like `newkey` does, after a look without its record.  Unless
+    ``past`` is empty, the owners have been watched for a year.  Between looks that are told, there
+    are ``daily`` ones that see the same as the one before.
     """
 
     rules: Rules = REAL
@@ -274,9 +295,21 @@ class Wait:
     state: LineageState = field(default_factory=lambda: state(next_key=key_file("new")))
     memory: Memory = field(default_factory=Memory)
     steps: list[Step] = field(default_factory=list)
+    past: Memory = field(default_factory=watched)
+    daily: bool = True
+    last: tuple[datetime, tuple[OwnerObservation, ...]] | None = None
+
+    def __post_init__(self) -> None:
+        self.memory = replace(self.memory, owners={**self.past.owners, **self.memory.owners})
 
     def look(self, at: datetime, *looks: OwnerObservation) -> Plan:
         """Look, and take the steps that follow until promotion; the plan that remains."""
+        while self.daily and self.last is not None and at - self.last[0] > DAY:
+            self._look(self.last[0] + DAY, *self.last[1])
+        return self._look(at, *looks)
+
+    def _look(self, at: datetime, *looks: OwnerObservation) -> Plan:
+        self.last = (at, looks)
         while True:
             observation = Observation(self.state, seen(*looks), distrust="")
             self.memory = self.rules.remember(self.memory, self.state, observation.owners, at)

@@ -124,14 +124,21 @@ def renewal(new: Held, live: Held | None = None, owner: DnsName = MX) -> Lineage
 
 @dataclass
 class Watch:
-    """A lineage whose looks are remembered; it was watched for long before T0."""
+    """A lineage whose looks are remembered, daily ones between those that are told included."""
 
     state: LineageState
     policy: Policy = field(default_factory=lambda: Policy(min_wait=timedelta(0), margin=HOUR))
     memory: Memory = field(default_factory=Memory)
+    last: tuple[datetime, tuple[OwnerObservation, ...]] | None = None
 
     def look(self, at: datetime, *looks: OwnerObservation) -> Plan:
         """What a run at that time plans."""
+        while self.last is not None and at - self.last[0] > DAY:
+            self._look(self.last[0] + DAY, *self.last[1])
+        return self._look(at, *looks)
+
+    def _look(self, at: datetime, *looks: OwnerObservation) -> Plan:
+        self.last = (at, looks)
         seen = builders.seen(*looks)
         state = anchored(self.state, seen, at)
         self.memory = remember(self.memory, state, seen, at)

@@ -436,3 +436,37 @@ def _none_needed(state: LineageState, memory: Memory) -> LineageState:
 
 
 EMPTY_IS_NO_HOLD = Rules(protect=_none_needed)
+
+
+# ---- what is taken for known -----------------------------------------------------------------
+
+NO_FIRST_LOOK = recalling(
+    lambda _, after: with_owners(
+        after, lambda own: own._replace(watched_since=own.watched_since and _LONG_AGO)
+    )
+)
+
+
+def _heard_just_now(
+    memory: Memory, state: LineageState, observations: Observations, now: datetime
+) -> Memory:
+    def fresh(own: OwnerMemory) -> OwnerMemory:
+        heard = tuple(said._replace(at=now) for said in own.heard)
+        return own._replace(heard=heard, answered_at=own.answered_at and now)
+
+    return remember(with_owners(memory, fresh), state, observations, now)
+
+
+def _heard_a_week_ago(memory: Memory) -> Memory:
+    week = timedelta(days=7)
+    return with_owners(
+        memory,
+        lambda own: own._replace(
+            heard=tuple(said._replace(at=said.at - week) for said in own.heard),
+            answered_at=own.answered_at and own.answered_at - week,
+        ),
+    )
+
+
+GAPS_FORGIVEN = Rules(_heard_just_now)
+EVERY_PAUSE_IS_A_GAP = forgetful(_heard_a_week_ago)

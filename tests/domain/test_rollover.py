@@ -27,6 +27,7 @@ from domain.builders import (
     Wait,
     blind,
     held,
+    kept_up,
     key,
     key_file,
     line,
@@ -60,7 +61,7 @@ def planned(
 ) -> Plan:
     """The plan on one look, ten days after T0."""
     observation = Observation(found, seen(*looks), distrust)
-    remembered = remember(memory or Memory(), found, observation.owners, T0 + at)
+    remembered = remember(kept_up(memory or Memory(), T0 + at), found, observation.owners, T0 + at)
     return plan(observation, remembered, Policy(), T0 + at)
 
 

@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from danebot.domain.dns import OwnerObservation, Security
-from danebot.domain.memory import Memory
+from danebot.domain.memory import Memory, Request, Urgency
 from danebot.domain.names import DnsName
 from danebot.domain.policy import Policy
 from danebot.domain.rollover import Hold, Phase, Step
@@ -31,6 +31,7 @@ from domain.builders import (
     Rules,
     Wait,
     blind,
+    key,
     key_file,
     led,
     line,
@@ -38,6 +39,7 @@ from domain.builders import (
     record,
     silent,
     state,
+    watched,
     witnessed,
 )
 
@@ -518,7 +520,126 @@ def the_memory_is_lost(rules: Rules) -> None:
     wait.memory = Memory()
     wait.look(T0 + DAY, look("old", ttl=BRIEF))
     wait.look(T0 + 2 * DAY, look("old", "new", ttl=BRIEF))
+    first_safe(wait, T0 + 8 * DAY + HOUR + BRIEF, look("old", "new", ttl=BRIEF))
+
+
+def the_wait_is_forgotten(rules: Rules) -> None:
+    wait = Wait(rules)
+    wait.look(T0, look("old", ttl=BRIEF))
+    wait.memory = replace(wait.memory, awaiting=None)
+    wait.look(T0 + DAY, look("old", ttl=BRIEF))
+    wait.look(T0 + 2 * DAY, look("old", "new", ttl=BRIEF))
     first_safe(wait, T0 + 8 * DAY + HOUR, look("old", "new", ttl=BRIEF))
+
+
+# ---- before the first look nothing is known --------------------------------------------------
+
+
+def the_ttl_was_lowered_before_the_first_look(rules: Rules) -> None:
+    """To five minutes from a day, ten minutes before; whatever it was is assumed."""
+    wait = Wait(rules, past=Memory())
+    wait.look(T0, look("old", ttl=BRIEF))
+    wait.look(T0 + 10 * MINUTE, look("old", "new", ttl=BRIEF))
+    first_safe(wait, T0 + 7 * DAY + BRIEF + HOUR, look("old", "new", ttl=BRIEF))
+
+
+def the_ttl_was_lowered_before_an_emergency(rules: Rules) -> None:
+    request = Request(key("new").digest, T0, Urgency.EMERGENCY)
+    wait = Wait(rules, policy=Policy(), memory=Memory(request=request), past=Memory())
+    wait.look(T0, look("old", ttl=BRIEF))
+    wait.look(T0 + 10 * MINUTE, look("old", "new", ttl=BRIEF))
+    first_safe(wait, T0 + 7 * DAY + BRIEF, look("old", "new", ttl=BRIEF))
+
+
+def an_owner_has_its_own_first_look(rules: Rules) -> None:
+    """It was added to dane-ee before the key was made."""
+    past = Memory(owners={MX: watched().owners[MX]})
+    wait = Wait(rules, state=state(line(), line(MX2), next_key=key_file("new")), past=past)
+    wait.look(T0, look("old"), look("old", owner=MX2, ttl=BRIEF))
+    both = look("old", "new"), look("old", "new", owner=MX2, ttl=BRIEF)
+    wait.look(T0 + HOUR, *both)
+    first_safe(wait, T0 + 7 * DAY + 2 * HOUR, *both)
+
+
+def an_alias_leads_where_nobody_looked(rules: Rules) -> None:
+    """The RRset there had its TTL lowered; the wait for the next key had not begun."""
+    moved = look("old", aliases=((OTHER, BRIEF),), ttl=BRIEF, ns_ttl=BRIEF, address_ttl=BRIEF)
+    good = look("old", "new", aliases=((OTHER, BRIEF),), ttl=BRIEF)
+    wait = Wait(rules, state=state())
+    wait.look(T0, look("old"))
+    wait.look(T0 + HOUR, moved)
+    wait.state = state(next_key=key_file("new", T0 + 5 * HOUR))
+    wait.look(T0 + 5 * HOUR, moved)
+    wait.look(T0 + 6 * HOUR, good)
+    first_safe(wait, T0 + HOUR + 7 * DAY + HOUR + HOUR, good)
+
+
+def an_ns_set_was_changed_before_the_first_look(rules: Rules) -> None:
+    """Who follows the old one for a week may be told then, for the RRset's TTL."""
+    wait = Wait(rules, past=Memory())
+    wait.look(T0, look("old", ttl=12 * HOUR, ns_ttl=BRIEF))
+    good = look("old", "new", ttl=12 * HOUR, ns_ttl=BRIEF)
+    wait.look(T0 + DAY, good)
+    first_safe(wait, T0 + 7 * DAY + 13 * HOUR, good)
+
+
+# ---- unbroken is established ------------------------------------------------------------------
+
+
+def nobody_looks_for_a_month(rules: Rules) -> None:
+    """What was there meanwhile, and under which TTL, is as unknown as before the first look."""
+    wait = Wait(rules, daily=False)
+    wait.look(T0, look("old"))
+    wait.look(T0 + HOUR, look("old", "new"))
+    back = T0 + 30 * DAY
+    assert not wait.promotes(back, look("old", "new")), "too early"
+    wait.daily = True
+    first_safe(wait, back + 7 * DAY + 2 * HOUR, look("old", "new"))
+
+
+def a_server_is_silent_for_weeks(rules: Rules) -> None:
+    mute = look("old", "new", at=SILENT_NS2)
+    wait = Wait(rules)
+    wait.look(T0, look("old"))
+    wait.look(T0 + HOUR, look("old", "new"))
+    wait.look(T0 + 2 * HOUR, mute)
+    wait.look(T0 + 19 * DAY, look("old", "new"))
+    first_safe(wait, T0 + 26 * DAY + 2 * HOUR, look("old", "new"))
+
+
+def an_address_is_silent_for_weeks(rules: Rules) -> None:
+    """The other of that server spoke for the name, and may have had something else."""
+    both = {"ns1": None, "ns2": None}
+    two = {"ns2": ("192.0.2.2", "192.0.2.3")}
+    good = look("old", "new", at=both, addresses=two)
+    one, mute, other = good.servers[0], *good.servers[1:]
+    half = good._replace(servers=(one, mute._replace(outcome=UNREACHABLE, records=()), other))
+    wait = Wait(rules)
+    wait.look(T0, look("old", at=both, addresses=two))
+    wait.look(T0 + HOUR, good)
+    wait.look(T0 + 2 * HOUR, half)
+    assert not wait.promotes(T0 + 19 * DAY, good)
+    first_safe(wait, T0 + 26 * DAY + 2 * HOUR, good)
+
+
+def the_resolver_alone_is_silent_for_weeks(rules: Rules) -> None:
+    wait = Wait(rules, policy=Policy(min_wait=2 * DAY))
+    wait.look(T0, blind("old"))
+    wait.memory = replace(
+        wait.memory,
+        owners={name: one._replace(heard=()) for name, one in wait.memory.owners.items()},
+    )
+    wait.look(T0 + HOUR, blind("old", "new"))
+    wait.look(T0 + 2 * HOUR, silent())
+    wait.look(T0 + 19 * DAY, blind("old", "new"))
+    first_safe(wait, T0 + 26 * DAY + 2 * HOUR, blind("old", "new"))
+
+
+def a_weekend_without_a_run_breaks_nothing(rules: Rules) -> None:
+    wait = Wait(rules, daily=False)
+    wait.look(T0, look("old"))
+    wait.look(T0 + HOUR, look("old", "new"))
+    assert wait.promotes(T0 + 5 * DAY, look("old", "new"))
 
 
 # ---- no server can be reached ----------------------------------------------------------------
@@ -572,7 +693,7 @@ def ready_pem_was_touched(rules: Rules) -> None:
 
 def the_clock_was_ahead(rules: Rules) -> None:
     ahead = T0 + 100 * DAY
-    wait = Wait(rules, state=state(next_key=key_file("new", ahead)))
+    wait = Wait(rules, state=state(next_key=key_file("new", ahead)), past=watched(ahead))
     wait.look(ahead, look("old", ttl=DAY))
     wait.look(ahead + HOUR, look("old", "new", ttl=DAY))
     wait.state = replace(wait.state, ready=key_file("new", T0))
@@ -654,7 +775,18 @@ CLAUSES = (
     Clause(one_of_two_owners_has_it_at_the_first_look, mutants.NO_UNSEEN_TTL),
     Clause(an_alias_leads_where_the_record_already_is, mutants.NO_UNSEEN_TTL),
     Clause(no_server_was_heard_before_the_record_was_there, mutants.NO_UNSEEN_TTL),
-    Clause(the_memory_is_lost, mutants.NO_AGE_OF_NEXT_FILE),
+    Clause(the_memory_is_lost, mutants.NO_FIRST_LOOK),
+    Clause(the_wait_is_forgotten, mutants.NO_AGE_OF_NEXT_FILE),
+    Clause(the_ttl_was_lowered_before_the_first_look, mutants.NO_FIRST_LOOK),
+    Clause(the_ttl_was_lowered_before_an_emergency, mutants.NO_FIRST_LOOK),
+    Clause(an_owner_has_its_own_first_look, mutants.NO_FIRST_LOOK),
+    Clause(an_alias_leads_where_nobody_looked, mutants.ALIASES_NEVER_CHANGE),
+    Clause(an_ns_set_was_changed_before_the_first_look, mutants.NO_FIRST_LOOK),
+    Clause(nobody_looks_for_a_month, mutants.GAPS_FORGIVEN),
+    Clause(a_server_is_silent_for_weeks, mutants.GAPS_FORGIVEN),
+    Clause(an_address_is_silent_for_weeks, mutants.GAPS_FORGIVEN),
+    Clause(the_resolver_alone_is_silent_for_weeks, mutants.GAPS_FORGIVEN),
+    Clause(a_weekend_without_a_run_breaks_nothing, mutants.EVERY_PAUSE_IS_A_GAP),
     Clause(no_server_can_ever_be_reached, mutants.NO_FALLBACK),
     Clause(servers_are_reached_later, mutants.RESOLVER_COUNTS_AS_SERVERS),
     Clause(servers_that_were_reached_fall_silent, mutants.BLIND_AT_PROMOTION),

@@ -16,7 +16,7 @@ from danebot.domain.findings import Code, Severity
 from danebot.domain.lineage import Management
 from danebot.domain.rollover import Phase
 from danebot.domain.sight import Seen
-from danebot.domain.snapshot import SCHEMA, Serves, Snapshot
+from danebot.domain.snapshot import SCHEMA, Prospect, Serves, Snapshot
 from exporter import sample
 from exporter.shapes import definition, reachable
 
@@ -30,6 +30,7 @@ VALUES: dict[tuple[str, str], list[str]] = {
     ("FindingStatus", "code"): [one.value for one in Code],
     ("FindingStatus", "severity"): [one.name.lower() for one in Severity],
     ("FailureStatus", "code"): [one.value for one in Code],
+    ("LineageStatus", "emergency"): [one.value for one in Prospect],
     ("ProbeStatus", "serves"): [one.value for one in Serves],
 }
 
