@@ -67,6 +67,7 @@ class Console:
 
     def context(self, tree: Tree) -> Context:
         """The outside world for one run."""
+        from danebot.adapters.uptime import uptime_reading
         from danebot.adapters.world import observer, prober, publisher
         from danebot.jobs.context import Context
 
@@ -77,6 +78,7 @@ class Console:
             prober(self.settings),
             lambda name: publisher(self.settings, name, self.detail),
             progress=self.detail,
+            reading=uptime_reading,
         )
 
     def certbot(self) -> Certbot:

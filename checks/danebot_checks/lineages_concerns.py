@@ -53,6 +53,7 @@ CONCERN_OF = {
             "cancelled",
             "rollover-stuck",
             "schedule-stuck",
+            "clock-behind",
             "cooling",
             "standing-by",
             "key-compromised",

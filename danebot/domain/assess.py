@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from danebot.domain.advice import advise
+from danebot.domain.clock import behind
 from danebot.domain.dns import Cause, Presence, TlsaAnswer
 from danebot.domain.findings import Code, Finding, Severity
 from danebot.domain.gate import RESOLVER
@@ -59,6 +60,7 @@ def assess(
     ``in_use`` are the keys that other lineages use: what is advised must not harm these.
     """
     found = [
+        *_clock(observation, now),
         *_files(observation.state, plan),
         *_lost_lines(observation.state),
         *_current(observation, plan, in_use),
@@ -71,6 +73,20 @@ def assess(
         *renewing(observation.state, memory, policy, now),
     ]
     return tuple(sorted(dict.fromkeys(found), key=lambda finding: -finding.severity))
+
+
+def _clock(observation: Observation, now: datetime) -> Iterator[Finding]:
+    """A clock that is provably behind: what is seen under it can't be dated."""
+    state = observation.state
+    evidence = behind(state, observation.owners, now)
+    if evidence is not None and state.management is Management.STAGED:
+        yield Finding(
+            Code.CLOCK_BEHIND,
+            Severity.WARNING,
+            state.name,
+            f"the clock says {when(now)}, but {evidence}; no wait begins or ends by it",
+            "set the clock, and see that danebot runs after it was (time-sync.target)",
+        )
 
 
 def _files(state: LineageState, plan: Plan) -> Iterator[Finding]:

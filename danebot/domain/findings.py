@@ -43,6 +43,7 @@ class Code(enum.Enum):
     CANCELLED = "cancelled"
     ROLLOVER_STUCK = "rollover-stuck"
     SCHEDULE_STUCK = "schedule-stuck"
+    CLOCK_BEHIND = "clock-behind"
     COOLING = "cooling"
     STANDING_BY = "standing-by"
     KEY_COMPROMISED = "key-compromised"

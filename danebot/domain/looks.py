@@ -10,6 +10,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
+from danebot.domain.clock import behind
 from danebot.domain.dns import OwnerObservation
 from danebot.domain.memory import Awaiting, Memory, OwnerMemory, TtlSighting, Witness
 from danebot.domain.rrsets import explained, remember_rrsets, watched_since
@@ -30,8 +31,13 @@ _SAME_TIME = timedelta(minutes=1)  # between a key file's mtime and the look of 
 def remember(
     memory: Memory, state: LineageState, observations: Observations, now: datetime
 ) -> Memory:
-    """Fold one look into the memory: TTLs, routes, and since when the awaited key is seen."""
+    """Fold one look into the memory: TTLs, routes, and since when the awaited key is seen.
+
+    Of one under a clock that is behind, which can't be dated, only a break is remembered.
+    """
     observations = completed(observations, memory)
+    if behind(state, observations, now) is not None:
+        return watch(replace(memory, awaiting=_undated(memory, state, observations)), state)
     owners = dict(memory.owners)
     anew = led_elsewhere = False
     before = memory.awaiting
@@ -56,6 +62,17 @@ def remember(
         seen_since = None if awaiting.seen_since is None else now
         awaiting = awaiting._replace(served_since=seen_since, seen_since=seen_since)
     return watch(replace(memory, owners=owners, awaiting=awaiting, current=current), state)
+
+
+def _undated(memory: Memory, state: LineageState, observations: Observations) -> Awaiting | None:
+    """The wait after a look that can't be dated: what it finds lacking ends the wait."""
+    awaiting, key = memory.awaiting, state.awaited_key
+    if awaiting is None or key is None or key.digest != awaiting.digest or state.required is None:
+        return awaiting
+    sights = look_all(state.required, key, observations)
+    if seen_awaited(state, sights, awaiting) is not Seen.MISSING:
+        return awaiting
+    return awaiting._replace(unseen_at=None, served_since=None, lagged_at=None, seen_since=None)
 
 
 def _remember_owner(

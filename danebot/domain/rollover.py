@@ -97,6 +97,7 @@ class Hold(enum.Enum):
     NAMES_UNREADABLE = "the required names can't be read"
     RECORDS_UNREADABLE = "the required records can't be read"
     BACKING_OFF = "the last attempt failed"
+    CLOCK_BEHIND = "the clock is behind"
     NOTHING_SERVED = "nothing usable is live"
     NOTHING_WATCHED = "no TLSA owner is known, and nobody said that there is none"
 
@@ -412,13 +413,24 @@ def _plan_awaited(
         )
     if mismatch_accepted(memory, state.awaited_key):
         return _plan_attempt(base, memory, now)
-    ready = state.ready is not None
-    waiting = replace(base, phase=Phase.COOLING if ready else Phase.STAGED)
+    waiting = replace(base, phase=Phase.COOLING if state.ready is not None else Phase.STAGED)
     if state.required is None:
         return replace(waiting, hold=Hold.RECORDS_UNREADABLE)
     if not state.required and not state.exempt:
         return replace(waiting, hold=Hold.NOTHING_WATCHED)
-    match seen_awaited(state, base.awaited, memory.awaiting):
+    seen = seen_awaited(state, base.awaited, memory.awaiting)
+    if seen is Seen.EVERYWHERE and base.safe is None:  # such a look isn't remembered
+        return replace(waiting, hold=Hold.CLOCK_BEHIND)
+    wanted = wants_rollover(state, memory, policy, now)
+    return _plan_seen(waiting, state, memory, now, seen=seen, wanted=wanted)
+
+
+def _plan_seen(
+    waiting: Plan, state: LineageState, memory: Memory, now: datetime, *, seen: Seen, wanted: bool
+) -> Plan:
+    """What becomes of it by where its records are."""
+    ready = state.ready is not None
+    match seen:
         case Seen.UNKNOWN:
             return replace(waiting, hold=Hold.CANNOT_SEE)
         case Seen.MISSING if ready and state.next is None:  # there is a place to go back to
@@ -430,7 +442,6 @@ def _plan_awaited(
         case Seen.EVERYWHERE if not ready:
             return replace(waiting, step=Step.MARK_READY)
         case Seen.EVERYWHERE:
-            wanted = wants_rollover(state, memory, policy, now)
             return _plan_use(waiting, memory, now, wanted=wanted)
 
 

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from danebot.adapters.ports import Clock, Prober, Publisher, TlsaObserver
     from danebot.adapters.tree import Tree
     from danebot.config import Settings
+    from danebot.domain.memory import Reading
 
 
 def system_clock() -> datetime:
@@ -27,8 +28,15 @@ def by_hand(lineage: str) -> Publisher | None:
     return None
 
 
+def timeless() -> Reading | None:
+    """Nothing: how long the host has been up isn't known."""
+    return None
+
+
 class Context(NamedTuple):
     """The outside world of one run.  ``progress`` takes a line for whoever watches.
+
+    ``reading`` compares the clock with how long the host has been up.
 
     ``publisher`` gives whoever publishes the records of a lineage; None where it is done by hand.
     """
@@ -40,3 +48,4 @@ class Context(NamedTuple):
     publisher: Callable[[str], Publisher | None] = by_hand
     clock: Clock = system_clock
     progress: Callable[[str], None] = silent
+    reading: Callable[[], Reading | None] = timeless

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from danebot.adapters.memory_file import load_memory
 from danebot.domain.assess import assess
 from danebot.domain.cancel import forget_cancelled, to_be_gone
+from danebot.domain.clock import put_right
 from danebot.domain.compromise import at_large
 from danebot.domain.findings import Code, Finding, Severity
 from danebot.domain.gate import anchored
@@ -90,7 +91,7 @@ def read_lineage(context: Context, name: str) -> tuple[LineageState, Memory]:
 
     Raises `TreeError` where either can't be read: then nobody knows what protects it.
     """
-    memory = load_memory(context.tree.paths(name))
+    memory = put_right(load_memory(context.tree.paths(name)), context.reading())
     return protecting(context.tree.read(name), memory), memory
 
 

@@ -158,7 +158,9 @@ def test_the_forms_are_those_that_are_promised() -> None:
     ns1, ns2 = Hostname("ns1.test"), Hostname("ns2.test")
     route = Route(DnsName("b.test"), frozenset({ns2, ns1}), (Server(ns1, "192.0.2.1"),))
     rrset = RRsetSighting((TlsaRecord(2, 1, 1, b"\x01"),), timedelta(hours=1), T0)
-    owner = OwnerMemory((TtlSighting(timedelta(seconds=300), T0),), route, rrsets=(rrset,))
+    heard = {"ns1.test [192.0.2.1]": T0}
+    ttl = TtlSighting(timedelta(seconds=300), T0)
+    owner = OwnerMemory((ttl,), route, rrsets=(rrset,), heard=heard)
     document = encode(Memory({DnsName("a.test"): owner}, awaiting))
     assert document["awaiting"] == {
         "digest": "0aff",
@@ -196,7 +198,8 @@ def test_the_forms_are_those_that_are_promised() -> None:
                 }
             ],
             "watched_since": None,
-            "heard": {},
+            "heard": {"ns1.test [192.0.2.1]": "2026-06-01T12:00:00+00:00"},
+            "answered_at": None,
         }
     }
 

@@ -36,6 +36,7 @@ from domain.builders import (
     Wait,
     blind,
     held,
+    kept_up,
     key,
     key_file,
     led,
@@ -63,7 +64,7 @@ def found(
 ) -> dict[Code, Finding]:
     """The findings of one look, by code."""
     observation = Observation(lineage, seen(*looks), distrust)
-    remembered = remember(memory or Memory(), lineage, observation.owners, at)
+    remembered = remember(kept_up(memory or Memory(), at), lineage, observation.owners, at)
     planned = plan(observation, remembered, Policy(), at)
     findings = assess(observation, planned, remembered, Policy(), at)
     assert list(findings) == sorted(findings, key=lambda finding: -finding.severity)

@@ -145,7 +145,7 @@ def situations(draw: st.DrawFn) -> Situation:
     memory = Memory(deployment=draw(deployments), promotion_failure=draw(failures))
     owners: dict[DnsName, OwnerObservation] = {}
     for pause, seen_now in [*draw(histories), (draw(pauses), draw(looks()))]:
-        now += pause
+        now = max(now + pause, T0 - 10 * DAY)  # when the certificate begins: no clock is behind
         owners = {one.owner: one for one in seen_now}
         memory = remember(memory, found, owners, now)
     policy = Policy(min_wait=draw(st.sampled_from((timedelta(0), 2 * DAY))))

@@ -85,6 +85,7 @@ def test_a_failure_is_over_when_the_certificate_was_renewed_without_the_key() ->
     waiting = wait.look(T0 + 3 * HOUR, look("old", "new"))
     assert waiting.phase is Phase.STANDBY
     assert wait.memory.promotion_failure is None
+    wait.look(T0 + 78 * DAY, look("old", "new"))
     wait.memory = replace(wait.memory, promotion_failure=failure)
     due = wait.look(T0 + 79 * DAY, look("old", "new"))
     assert due.phase is Phase.DUE
@@ -134,7 +135,7 @@ def test_a_period_is_cut_by_a_tenth_at_most(name: str, days: int) -> None:
 
 
 def test_the_period_begins_when_the_key_becomes_current() -> None:
-    wait = Wait(policy=YEARLY, state=state())
+    wait = Wait(policy=YEARLY, state=state(), daily=False)
     wait.look(T0, look("old"))
     wait.state = state(current="new")
     wait.look(T0 + 100 * DAY, look("new"))

@@ -24,6 +24,7 @@ from domain.builders import (
     UNREACHABLE,
     Wait,
     held,
+    kept_up,
     key_file,
     look,
     seen,
@@ -124,7 +125,7 @@ def test_after_it_gave_way_the_same_is_not_issued_again_at_once() -> None:
     back = replace(ISSUED, staged=ISSUED.live)
     good = look("old", "new")
     at = T0 + DUE + DAY
-    memory = remember(memory, back, seen(good), at)
+    memory = remember(kept_up(memory, at), back, seen(good), at)
     planned, said = found(back, good, memory, at)
     assert (planned.phase, planned.step, planned.hold) == (Phase.DUE, None, Hold.BACKING_OFF)
     assert Code.PROMOTION_FAILED in said

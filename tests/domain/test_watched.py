@@ -35,18 +35,20 @@ from domain.builders import (
     T0,
     UNREACHABLE,
     held,
+    kept_up,
     key,
     key_file,
     line,
     look,
     silent,
     state,
+    watched,
 )
 from domain.gate_world import chain, shown, tlsa, watch
 
 NEXT = state(line(), line(MX2), next_key=key_file("new"))
 BEFORE = {MX: look("old"), MX2: look("old", owner=MX2)}
-KNOWN = remember(Memory(), NEXT, BEFORE, T0)
+KNOWN = remember(watched(), NEXT, BEFORE, T0)
 NO_RECORDS = Declared.NO_RECORDS
 
 
@@ -193,7 +195,7 @@ def test_what_caches_hold_of_a_fading_owner_holds_a_new_chain() -> None:
     gone = {MX: shown()}
     found = fade(empty, gone)
     assert (found.required, found.fading) == ((), (line(),))
-    memory = remember(site.memory, found, gone, T0)
+    memory = remember(kept_up(site.memory, T0), found, gone, T0)
 
     def refusal(at: datetime) -> Refusal | None:
         staged = found.staged

@@ -1,0 +1,119 @@
+"""A clock that was behind shortens no wait: what can be compared is compared."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from danebot.domain.assess import assess
+from danebot.domain.clock import SKEW, behind, put_right
+from danebot.domain.findings import Code, Severity
+from danebot.domain.memory import Memory, Reading
+from danebot.domain.policy import Policy
+from danebot.domain.rollover import Hold, Observation, Step
+from domain.builders import DAY, HOUR, MINUTE, T0, Wait, look, seen, state
+
+BEGINS = T0 - 10 * DAY  # of the certificate that the builders make
+GOOD = look("old", "new")
+
+
+def test_a_certificate_that_begins_later_proves_that_the_clock_is_behind() -> None:
+    assert behind(state(), {}, BEGINS - SKEW) is None
+    found = behind(state(), {}, BEGINS - SKEW - MINUTE)
+    assert found is not None
+    assert str(found) == "the certificate of mx.example.org begins later, 2026-05-22 12:00 UTC"
+
+
+def test_so_does_a_signature_in_dns() -> None:
+    later = GOOD._replace(answer=GOOD.answer._replace(signed_since=T0))
+    assert behind(state(), seen(later), T0 - SKEW) is None
+    found = behind(state(), seen(later), T0 - 5 * DAY)
+    assert found is not None
+    assert found.at == T0
+    assert "signature of _25._tcp.mx.example.org's records" in str(found)
+
+
+def test_no_wait_begins_under_a_clock_that_is_behind() -> None:
+    """A host that boots in 1970 looks, and NTP puts its clock right a minute later."""
+    wait = Wait(daily=False)
+    wait.look(T0, look("old"))
+    before = wait.memory
+    plan = wait.look(datetime.fromtimestamp(0, T0.tzinfo), GOOD)
+    assert (plan.step, plan.hold) == (None, Hold.CLOCK_BEHIND)
+    assert wait.memory == before
+    assert not wait.promotes(T0 + MINUTE, GOOD)
+    assert not wait.promotes(T0 + 2 * HOUR, GOOD)
+    assert wait.promotes(T0 + 2 * HOUR + MINUTE, GOOD)
+
+
+def test_a_break_that_is_seen_under_it_ends_the_wait() -> None:
+    """And as its TTL wasn't remembered, that is assumed."""
+    wait = Wait(daily=False)
+    wait.look(T0, look("old"))
+    wait.look(T0 + HOUR, GOOD)
+    wait.look(BEGINS - DAY, look("old"))
+    assert wait.steps[-1] is Step.BACK_TO_NEXT
+    plan = wait.look(T0 + 2 * HOUR, GOOD)
+    assert plan.safe is not None
+    assert plan.safe.at == T0 + 3 * HOUR + Policy().unseen_ttl
+
+
+def test_it_is_a_warning_that_names_the_evidence() -> None:
+    wait = Wait()
+    now = BEGINS - 5 * DAY
+    plan = wait.look(now, GOOD)
+    observation = Observation(wait.state, seen(GOOD), distrust="")
+    found = {f.code: f for f in assess(observation, plan, wait.memory, Policy(), now)}
+    clock = found[Code.CLOCK_BEHIND]
+    assert clock.severity is Severity.WARNING
+    assert "2026-05-17" in clock.text
+    assert "begins later, 2026-05-22" in clock.text
+    right = assess(observation, wait.look(T0, GOOD), wait.memory, Policy(), T0)
+    assert Code.CLOCK_BEHIND not in {f.code for f in right}
+
+
+# ---- put right since the last look -----------------------------------------------------------
+
+
+def read(at: datetime, up: timedelta, boot: str = "a") -> Reading:
+    return Reading(boot, up, at)
+
+
+def looked(behind_by: timedelta) -> Wait:
+    """Two looks by a clock that is behind, an hour apart; the second finds the record."""
+    start = T0 - behind_by
+    wait = Wait(memory=Memory(), past=Memory(), daily=False)
+    wait.look(start, look("old"))
+    wait.look(start + HOUR, GOOD)
+    wait.memory = put_right(wait.memory, read(start + HOUR, HOUR))
+    return wait
+
+
+def test_a_clock_that_was_days_behind_at_the_first_look_shortens_no_wait() -> None:
+    late = looked(5 * DAY)
+    late.memory = put_right(late.memory, read(T0 + 2 * HOUR, 2 * HOUR))
+    right = looked(timedelta(0))
+    ready = late.state.ready
+    assert ready is not None
+    plan = late.look(T0 + 2 * HOUR, GOOD)
+    assert plan.safe == right.look(T0 + 2 * HOUR, GOOD).safe
+    assert plan.step is not Step.PROMOTE
+
+
+def test_without_it_the_wait_would_seem_to_have_begun_days_ago() -> None:
+    late = looked(4 * DAY)
+    plan = late.look(T0 + 2 * HOUR, GOOD)
+    assert plan.safe is not None
+    assert plan.safe.since == T0 - 4 * DAY + HOUR
+
+
+def test_times_stay_while_the_clock_goes_as_the_host_does() -> None:
+    memory = looked(timedelta(0)).memory
+    for at, reading in (
+        (T0 + 2 * HOUR, read(T0 + 2 * HOUR, 2 * HOUR)),
+        (T0 + 2 * HOUR, read(T0 + 2 * HOUR, HOUR)),  # not more than the skew
+        (T0 + 2 * DAY, read(T0 + 2 * DAY, MINUTE, "b")),  # another boot tells nothing
+        (T0 - DAY, read(T0 - DAY, 2 * HOUR)),  # put back: times in the future count as now
+    ):
+        assert put_right(memory, reading) == replace(memory, clock=reading), at
+    assert put_right(memory, None) == memory
