@@ -77,11 +77,15 @@ def _route(observation: OwnerObservation) -> Route:
 def remember_heard(
     old: OwnerMemory, observation: OwnerObservation, now: datetime
 ) -> Mapping[str, datetime]:
-    """When each server and witness was last heard, those that are none any more left out."""
+    """When each server and witness was last heard, those that are none any more left out.
+
+    Without an answer nobody knows the way: then all stay.
+    """
     if not observation.authoritative:
         return old.heard
+    lost = observation.answer.presence is Presence.UNKNOWN
     known = {str(answer.server): answer.heard for answer in observation.all_servers}
-    kept = {name: min(at, now) for name, at in old.heard.items() if name in known}
+    kept = {name: min(at, now) for name, at in old.heard.items() if lost or name in known}
     return kept | {name: now for name, heard in known.items() if heard}
 
 

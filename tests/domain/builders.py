@@ -27,7 +27,7 @@ from danebot.domain.dns import (
 from danebot.domain.keys import Chain, PublicKey
 from danebot.domain.keytype import KeyType
 from danebot.domain.lineage import Held, KeyFile, LineageState, Management
-from danebot.domain.memory import Heard, Memory, OwnerMemory
+from danebot.domain.memory import Memory, OwnerMemory
 from danebot.domain.names import DnsName, Hostname
 from danebot.domain.policy import Policy
 from danebot.domain.rollover import Observation, Plan, Step
@@ -262,11 +262,11 @@ class Rules:
 REAL = Rules()
 
 
-def watched(until: datetime = T0) -> Memory:
+def long_watched(until: datetime = T0) -> Memory:
     """What a year of looks leaves: every server was heard on the day before."""
     servers = [Server(Hostname(f"ns{n}.example.org"), "192.0.2.1") for n in range(1, 5)]
     servers += [Server(Hostname(f"a{n}.example.com"), "192.0.2.2") for n in range(1, 4)]
-    heard = tuple(Heard(server, until - DAY) for server in servers)
+    heard = {str(server): until - DAY for server in servers}
     one = OwnerMemory(watched_since=until - 365 * DAY, heard=heard, answered_at=until - DAY)
     return Memory(owners={MX: one, MX2: one})
 
@@ -275,7 +275,7 @@ def kept_up(memory: Memory, at: datetime) -> Memory:
     """The memory as daily runs leave it that saw no change until the day before."""
 
     def later(one: OwnerMemory) -> OwnerMemory:
-        heard = tuple(said._replace(at=at - DAY) for said in one.heard)
+        heard = dict.fromkeys(one.heard, at - DAY)
         return one._replace(heard=heard, answered_at=one.answered_at and at - DAY)
 
     return replace(memory, owners={name: later(one) for name, one in memory.owners.items()})
@@ -295,7 +295,7 @@ class Wait:
     state: LineageState = field(default_factory=lambda: state(next_key=key_file("new")))
     memory: Memory = field(default_factory=Memory)
     steps: list[Step] = field(default_factory=list)
-    past: Memory = field(default_factory=watched)
+    past: Memory = field(default_factory=long_watched)
     daily: bool = True
     last: tuple[datetime, tuple[OwnerObservation, ...]] | None = None
 

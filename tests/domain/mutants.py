@@ -451,7 +451,7 @@ def _heard_just_now(
     memory: Memory, state: LineageState, observations: Observations, now: datetime
 ) -> Memory:
     def fresh(own: OwnerMemory) -> OwnerMemory:
-        heard = tuple(said._replace(at=now) for said in own.heard)
+        heard = dict.fromkeys(own.heard, now)
         return own._replace(heard=heard, answered_at=own.answered_at and now)
 
     return remember(with_owners(memory, fresh), state, observations, now)
@@ -462,7 +462,7 @@ def _heard_a_week_ago(memory: Memory) -> Memory:
     return with_owners(
         memory,
         lambda own: own._replace(
-            heard=tuple(said._replace(at=said.at - week) for said in own.heard),
+            heard={server: at - week for server, at in own.heard.items()},
             answered_at=own.answered_at and own.answered_at - week,
         ),
     )

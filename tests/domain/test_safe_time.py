@@ -36,11 +36,11 @@ from domain.builders import (
     key_file,
     led,
     line,
+    long_watched,
     look,
     record,
     silent,
     state,
-    watched,
     witnessed,
 )
 
@@ -554,7 +554,7 @@ def the_ttl_was_lowered_before_an_emergency(rules: Rules) -> None:
 
 def an_owner_has_its_own_first_look(rules: Rules) -> None:
     """It was added to dane-ee before the key was made."""
-    past = Memory(owners={MX: watched().owners[MX]})
+    past = Memory(owners={MX: long_watched().owners[MX]})
     wait = Wait(rules, state=state(line(), line(MX2), next_key=key_file("new")), past=past)
     wait.look(T0, look("old"), look("old", owner=MX2, ttl=BRIEF))
     both = look("old", "new"), look("old", "new", owner=MX2, ttl=BRIEF)
@@ -628,7 +628,7 @@ def the_resolver_alone_is_silent_for_weeks(rules: Rules) -> None:
     wait.look(T0, blind("old"))
     wait.memory = replace(
         wait.memory,
-        owners={name: one._replace(heard=()) for name, one in wait.memory.owners.items()},
+        owners={name: one._replace(heard={}) for name, one in wait.memory.owners.items()},
     )
     wait.look(T0 + HOUR, blind("old", "new"))
     wait.look(T0 + 2 * HOUR, silent())
@@ -694,7 +694,7 @@ def ready_pem_was_touched(rules: Rules) -> None:
 
 def the_clock_was_ahead(rules: Rules) -> None:
     ahead = T0 + 100 * DAY
-    wait = Wait(rules, state=state(next_key=key_file("new", ahead)), past=watched(ahead))
+    wait = Wait(rules, state=state(next_key=key_file("new", ahead)), past=long_watched(ahead))
     wait.look(ahead, look("old", ttl=DAY))
     wait.look(ahead + HOUR, look("old", "new", ttl=DAY))
     wait.state = replace(wait.state, ready=key_file("new", T0))

@@ -39,16 +39,16 @@ from domain.builders import (
     key,
     key_file,
     line,
+    long_watched,
     look,
     silent,
     state,
-    watched,
 )
 from domain.gate_world import chain, shown, tlsa, watch
 
 NEXT = state(line(), line(MX2), next_key=key_file("new"))
 BEFORE = {MX: look("old"), MX2: look("old", owner=MX2)}
-KNOWN = remember(watched(), NEXT, BEFORE, T0)
+KNOWN = remember(long_watched(), NEXT, BEFORE, T0)
 NO_RECORDS = Declared.NO_RECORDS
 
 

@@ -25,7 +25,7 @@ OWNER = "_25._tcp.mail.example.test."
 QUICK = {
     "min_wait": "0s",
     "margin": "0s",
-    "unseen_ttl": "6s",
+    "unseen_ttl": "0s",  # or each key would wait for as long after the first look
     "retire_after": "0s",
     "backoff_first": "1h",
 }
