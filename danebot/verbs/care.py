@@ -51,21 +51,25 @@ def init(console: Console, names: tuple[str, ...], *, told: Told, dry_run: bool)
     with console.locked():
         new = [name for name in selected if not tree.paths(name).staged]
         console.detail("looking for TLSA records that are published already")
+        done = []
         for name, found in _looked(context, selected).items():
-            status = max(status, _init_one(console, context, name, found, told))
-        status = record_run(
+            try:
+                status = max(status, _init_one(console, context, name, found, told))
+                done.append(name)
+            except DanebotError as exc:
+                console.warn(f"{name}: {exc}")
+                status = ATTENTION
+        beside = competing_jobs() if status == FINE else ()
+        return record_run(
             console,
             context,
             "init",
             started,
             status,
             superseded=lambda old: old.lineage in new,
-            report=selected,
+            report=done,
+            remarks=[f"certbot is still run beside danebot: {job}" for job in beside],
         )
-    if any(tree.paths(name).staging.is_dir() for name in selected):
-        for job in competing_jobs():
-            console.warn(f"certbot is still run beside danebot: {job}")
-    return status
 
 
 def _looked(context: Context, names: Sequence[str]) -> dict[str, _Looked | DanebotError]:
@@ -114,16 +118,11 @@ def _init_one(
     from danebot.jobs.init import initialise
     from danebot.jobs.watch import declare_none
 
-    try:
-        looked = _admitted(name, found, told)
-        intake = looked.intake
-        declares = told is Told.NO_DANE and looked.state.declared is Declared.NOTHING
-        done = initialise(context, name, intake.add)
-        if declares:
-            declare_none(context.tree.paths(name))
-    except DanebotError as exc:
-        console.warn(f"{name}: {exc}")
-        return ATTENTION
+    looked = _admitted(name, found, told)
+    declares = told is Told.NO_DANE and looked.state.declared is Declared.NOTHING
+    done = initialise(context, name, looked.intake.add)
+    if declares:
+        declare_none(context.tree.paths(name))
     paths = context.tree.paths(name)
     if done.changed:
         console.say(f"{name}: managed by danebot now; serve {paths.live}/combo.pem")

@@ -54,11 +54,13 @@ def record_run(
     findings: Sequence[Finding] = (),
     superseded: Callable[[FindingStatus], bool] = lambda _: False,
     report: Collection[str] = (),
+    remarks: Iterable[str] = (),
 ) -> int:
     """Write the public snapshot after a run; failing to is a problem of its own.
 
     What the last renewal found stays, but for lineages that are gone and what is ``superseded``.
-    What needs attention of the lineages to ``report`` on is said, and counts.
+    What needs attention of the lineages to ``report`` on is said, and counts.  ``remarks`` are said
+    in the end, unless something went wrong that is to be mended first.
     """
     from danebot.jobs.orphans import orphans
     from danebot.jobs.snapshot import Scope, write_snapshot
@@ -85,6 +87,8 @@ def record_run(
     except DanebotError as exc:
         say_unwritten(console, exc, status)
         return ATTENTION
+    for remark in remarks:
+        console.warn(remark)
     return status
 
 
