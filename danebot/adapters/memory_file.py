@@ -9,6 +9,7 @@ from pathlib import Path
 from danebot.adapters.atomic import PRIVATE, keep, write_file
 from danebot.adapters.codec import decode, encode
 from danebot.adapters.tree import MEMORY, LineagePaths, read_bytes
+from danebot.domain.freshness import as_good
 from danebot.domain.memory import SCHEMA, Memory
 from danebot.domain.text import printable
 from danebot.errors import TreeError, UnreadableError
@@ -43,8 +44,8 @@ def recall(paths: LineagePaths) -> tuple[Memory, str]:
 
 
 def save_memory(paths: LineagePaths, old: Memory, new: Memory) -> None:
-    """Replace the file if the memory changed; the staging directory must exist."""
-    if new != old:
+    """Replace the file if the memory says more; the staging directory must exist."""
+    if not as_good(old, new):
         write_memory(paths, new)
 
 
