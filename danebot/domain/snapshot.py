@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from danebot.domain.findings import Code, Finding, Severity
 from danebot.domain.memory import Urgency
+from danebot.domain.renewal import renews_at
 from danebot.domain.retire import retire_at
 from danebot.domain.rollover import Phase
 from danebot.domain.safetime import emergency_wait
@@ -132,7 +133,8 @@ class LineageStatus(NamedTuple):
     records are at every server, by the rules that decide it; ``emergency`` says what that is (see
     `Prospect`).  ``clear_since``
     and ``cleared_at`` are probes (see `memory.Deployment`), ``retire_at`` the earliest time for the
-    one by which old records may go.
+    one by which old records may go.  ``renews_at`` is from when on certbot renews what is live, by
+    its own rule.
     """
 
     name: str
@@ -169,6 +171,7 @@ class LineageStatus(NamedTuple):
     expiry_warning: timedelta | None = None
     expiry_critical: timedelta | None = None
     emergency: str = Prospect.UNSAID.value
+    renews_at: datetime | None = None
 
 
 class FindingStatus(NamedTuple):
@@ -275,6 +278,7 @@ def lineage_status(
         expiry_warning=lifetime * policy.expiry_warning if lifetime is not None else None,
         expiry_critical=lifetime * policy.expiry_critical if lifetime is not None else None,
         emergency=_prospect(state, memory, wait).value,
+        renews_at=renews_at(served, state.rule) if served is not None else None,
     )
 
 

@@ -57,6 +57,7 @@ if TYPE_CHECKING:
     from danebot.domain.tlsa import TlsaRecord
     from danebot.jobs.context import Context
     from danebot.jobs.publish import Published
+    from danebot.jobs.unmanaged import Known
 
 _MOST_STEPS = 12  # the longest way through the plan takes six; more would be a loop
 
@@ -70,9 +71,15 @@ class LineageRun:
         certbot: Certbot,
         lock: TreeLock,
         name: str,
+        *,
         asking: Asking = Asking.TIMER,
+        known: Known | None = None,
     ) -> None:
-        """Nothing is read yet; ``asking`` is who wants the CA asked."""
+        """Nothing is read yet; ``asking`` is who wants the CA asked.
+
+        ``known`` is what is remembered of a lineage that is passed through.
+        """
+        self._known = known
         self.asking = asking
         self.context = context
         self.certbot = certbot
@@ -97,6 +104,12 @@ class LineageRun:
         """Whether danebot decides what this lineage's live serves."""
         return self.paths.staged
 
+    @property
+    def passed_through(self) -> bool:
+        """Whether it was seen that danebot doesn't manage this lineage."""
+        state = self.view.state if self.view is not None else None
+        return state is not None and state.management is Management.PASS_THROUGH
+
     def say(self, code: Code, severity: Severity, text: str, remedy: str = "") -> None:
         """Record what happened in this run."""
         self.events.append(Finding(code, severity, self.name, text, remedy))
@@ -106,6 +119,9 @@ class LineageRun:
     def heal(self) -> None:
         """Mend what a crash left, then read what is remembered."""
         if not self.staged:
+            if self._known is not None and not self._recalled:
+                self.memory = self._stored = self._known.memory
+                self._recalled = True
             return
         for line in recover(self.context.tree, self.name):
             self.say(Code.HEALED, Severity.NOTICE, line)

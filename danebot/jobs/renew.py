@@ -10,11 +10,12 @@ from danebot.domain.findings import Code, Finding, Severity
 from danebot.domain.names import printable
 from danebot.domain.outcomes import Part
 from danebot.domain.patience import Asking
-from danebot.errors import DanebotError, LockedError
+from danebot.errors import DanebotError, LockedError, TreeError
 from danebot.jobs.lineage_run import LineageRun
 from danebot.jobs.ordinary import renew_the_rest
 from danebot.jobs.snapshot import Scope
 from danebot.jobs.survey import LineageView, keys_of_tree, observe_dns
+from danebot.jobs.unmanaged import Unmanaged, foreseen
 
 if TYPE_CHECKING:
     from danebot.adapters.certbot import Certbot
@@ -46,7 +47,10 @@ def renew(
     all that has no promotion.  One lineage's failure never stops another's.  ``asking`` is who
     wants the CA asked for ordinary renewals.
     """
-    runs = [LineageRun(context, certbot, lock, name, asking) for name in names]
+    known = Unmanaged(context.settings.state_directory)
+    runs = [
+        LineageRun(context, certbot, lock, name, asking=asking, known=known[name]) for name in names
+    ]
     troubles: list[Finding] = []
     for run in runs:
         _guard(run, run.heal)
@@ -70,13 +74,27 @@ def renew(
     _publish(context, published, Part.REMOVE)
     if published:
         _review(context, runs)
-    views = tuple(run.view._replace(probes=run.probes) for run in runs if run.view is not None)
-    for run in runs:
-        troubles += run.events
-        if run.view is not None:
-            troubles += run.view.findings
+    views = _seen_last(context, runs, known)
+    troubles += [finding for run in runs for finding in run.events]
+    troubles += [finding for view in views for finding in view.findings]
     troubles += _left_over(context, scope)
     return Outcome(views, tuple(dict.fromkeys(troubles)))
+
+
+def _seen_last(
+    context: Context, runs: Sequence[LineageRun], known: Unmanaged
+) -> tuple[LineageView, ...]:
+    """The last view of each, with what renewals of unmanaged lineages will break."""
+    for run in runs:
+        if run.passed_through:
+            known.remember(run.name, run.memory)
+    views = [run.view._replace(probes=run.probes) for run in runs if run.view is not None]
+    found = foreseen(context, views, known)
+    try:
+        known.keep(context.tree.names())
+    except TreeError as exc:  # it costs lookups; the status document's own trouble is told
+        context.progress(str(exc))
+    return found
 
 
 def _left_over(context: Context, scope: Scope) -> tuple[Finding, ...]:

@@ -14,7 +14,7 @@ from danebot.domain.compromise import at_large
 from danebot.domain.findings import Code, Finding, Severity
 from danebot.domain.gate import anchored
 from danebot.domain.in_use import KeysInUse, keys_in_use
-from danebot.domain.lineage import LineageState
+from danebot.domain.lineage import LineageState, Management
 from danebot.domain.looks import remember
 from danebot.domain.memory import Memory
 from danebot.domain.names import DnsName, printable
@@ -83,7 +83,16 @@ def survey(context: Context, names: Sequence[str]) -> Survey:
     seen = observe_dns(context, states.values())
     in_use = keys_of_tree(context, states)
     views = [view(context, state, memories[name], seen, in_use) for name, state in states.items()]
-    return Survey(tuple(views), tuple(unreadable))
+    return Survey(_foreseen(context, views), tuple(unreadable))
+
+
+def _foreseen(context: Context, views: Sequence[LineageView]) -> tuple[LineageView, ...]:
+    """With what the next renewals of lineages break that danebot doesn't manage, if there are."""
+    if all(one.state.management is Management.STAGED for one in views):
+        return tuple(views)
+    from danebot.jobs.unmanaged import Unmanaged, foreseen
+
+    return foreseen(context, views, Unmanaged(context.settings.state_directory))
 
 
 def read_lineage(context: Context, name: str) -> tuple[LineageState, Memory]:

@@ -120,6 +120,8 @@ def _deployment_lines(status: LineageStatus) -> Iterator[str]:
 
 def _outlook_lines(status: LineageStatus) -> Iterator[str]:
     """What is to come: the next rollover of the schedule, and what an emergency would take."""
+    if status.renews_at is not None:
+        yield f"  {'renewal':<12} by certbot, from {when(status.renews_at)} on"
     if status.rollover_at is not None:
         yield f"  {'rollover':<12} scheduled for {when(status.rollover_at)}"
     words = _emergency_words(status)

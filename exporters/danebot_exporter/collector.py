@@ -80,6 +80,7 @@ class Collector:
         _standing(self._out, status)
         _certificate(self._out, status.name, "live", status.live)
         _certificate(self._out, status.name, "staged", status.staged)
+        self._out.at(m.RENEWS_AT, status.renews_at, status.name)
         _records(self._out, status)
         _rollover(self._out, status)
         _deployment(self._out, status)

@@ -191,6 +191,12 @@ NOT_AFTER = _metric(
     "lineage",
     "place",
 )
+RENEWS_AT = _metric(
+    _S,
+    "danebot_certificate_renewal_timestamp_seconds",
+    "From when on certbot renews the live certificate by its own rule; absent if it never does.",
+    "lineage",
+)
 RECORD_SEEN = _metric(
     _S,
     "danebot_tlsa_record_seen",

@@ -1,0 +1,252 @@
+"""Lineages that danebot doesn't manage: whether mail stops at their next renewal, and the CA.
+
+Nobody lists their TLSA owners, so the usual ones are looked up, once a day.  A secure denial of
+``_tcp.HOST`` denies all below it (RFC 8020), and no sender uses what isn't secure, so one look a
+host is mostly enough.  What was found stands in ``unmanaged.json`` beside the status document, with
+what is remembered of the CA: there is no ``rollover.json`` for them.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from danebot.adapters.atomic import write_file
+from danebot.adapters.codec import decode, encode
+from danebot.adapters.tree import read_bytes
+from danebot.domain.adoption import usual_owners
+from danebot.domain.dns import Presence, Security
+from danebot.domain.lineage import Management
+from danebot.domain.memory import Contact, Failure, Memory
+from danebot.domain.names import DnsName
+from danebot.domain.unmanaged import (
+    KeyReuse,
+    Published,
+    breaks_at_renewal,
+    broken,
+    known_by,
+)
+from danebot.errors import DanebotError, TreeError
+
+if TYPE_CHECKING:
+    from danebot.domain.dns import TlsaAnswer
+    from danebot.domain.findings import Finding
+    from danebot.domain.lineage import LineageState
+    from danebot.jobs.context import Context
+    from danebot.jobs.survey import LineageView
+
+FILE = "unmanaged.json"
+_SCHEMA = 1
+_FRESH = timedelta(hours=20)  # a daily job begins a little earlier on some days
+_MOST = 640  # names looked up in a run; the rest has its turn in the next
+_LONGEST_HOST = 240  # with a port and transport in front, a name has 253 octets
+_KEEPS = re.compile(r"(?mi)^\s*reuse[-_]key\s*=\s*(true|yes|1)\s*$")
+_DECIDED = (Security.SECURE, Security.INSECURE)
+
+
+class Known(NamedTuple):
+    """What is known of one lineage: when and below which names it was looked, and what was found.
+
+    ``relied`` are the owners at which senders knew its chain at a look.
+    """
+
+    lineage: str
+    looked_at: datetime | None = None
+    names: tuple[DnsName, ...] = ()
+    published: tuple[Published, ...] = ()
+    relied: tuple[DnsName, ...] = ()
+    contacts: tuple[Contact, ...] = ()
+    renewal_failure: Failure | None = None
+
+    @property
+    def memory(self) -> Memory:
+        """What of it a lineage under care has in its own memory."""
+        return Memory(contacts=self.contacts, renewal_failure=self.renewal_failure)
+
+
+class _Document(NamedTuple):
+    schema: int
+    lineages: tuple[Known, ...] = ()
+
+
+class Unmanaged:
+    """The file, read once and written when something changed."""
+
+    def __init__(self, directory: Path) -> None:
+        """Read it; a file that can't be used is begun anew: that costs lookups."""
+        self._path = directory / FILE
+        self._known: dict[str, Known] = {}
+        try:
+            document = decode(_Document, json.loads(read_bytes(self._path)))
+            if document.schema == _SCHEMA:
+                self._known = {one.lineage: one for one in document.lineages}
+        except (DanebotError, ValueError, RecursionError):
+            pass
+        self._stored = dict(self._known)
+
+    def __getitem__(self, name: str) -> Known:
+        return self._known.get(name, Known(name))
+
+    def __setitem__(self, name: str, known: Known) -> None:
+        self._known[name] = known
+
+    def remember(self, name: str, memory: Memory) -> None:
+        """Take over what is remembered of the CA."""
+        self[name] = self[name]._replace(
+            contacts=memory.contacts, renewal_failure=memory.renewal_failure
+        )
+
+    def keep(self, names: Iterable[str]) -> None:
+        """Write what is known of ``names``, if anything changed; raises `TreeError`."""
+        blank = {name: Known(name) for name in names}
+        left = {
+            name: known
+            for name, known in sorted(self._known.items())
+            if name in blank and known != blank[name]
+        }
+        if left != self._stored:
+            document = encode(_Document(_SCHEMA, tuple(left.values())))
+            self._path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+            write_file(self._path, json.dumps(document).encode())
+            self._stored = left
+
+
+def foreseen(
+    context: Context, views: Sequence[LineageView], known: Unmanaged
+) -> tuple[LineageView, ...]:
+    """The views, with what the next renewals of unmanaged lineages break."""
+    states = [v.state for v in views if v.state.management is Management.PASS_THROUGH]
+    states = [state for state in states if state.live is not None]
+    if not states:
+        return tuple(views)
+    _look(context, states, known)
+    now = context.clock()
+    return tuple(
+        view._replace(
+            findings=tuple(
+                sorted(
+                    (*view.findings, *_findings(context, view.state, known, now)),
+                    key=lambda finding: -finding.severity,
+                )
+            )
+        )
+        if view.state in states
+        else view
+        for view in views
+    )
+
+
+def _findings(
+    context: Context, state: LineageState, known: Unmanaged, now: datetime
+) -> tuple[Finding, ...]:
+    found = known[state.name]
+    reuse = _reuse(context, state.name)
+    return (
+        *broken(state, found.published, found.relied),
+        *breaks_at_renewal(state, reuse, found.published, now),
+    )
+
+
+def _reuse(context: Context, name: str) -> KeyReuse:
+    """Whether certbot keeps the key, by the lineage's configuration or certbot's own."""
+    if context.tree.conf(name).parameter("reuse_key") == "True":
+        return KeyReuse.KEPT
+    try:
+        everywhere = read_bytes(context.tree.root / "cli.ini").decode()
+    except (TreeError, UnicodeDecodeError):
+        return KeyReuse.NEW
+    return KeyReuse.KEPT if _KEEPS.search(everywhere) else KeyReuse.NEW
+
+
+# ---- looking --------------------------------------------------------------------------------
+
+
+def _look(context: Context, states: Sequence[LineageState], known: Unmanaged) -> None:
+    """Look up what is due, for all of ``states`` together."""
+    now = context.clock()
+    stale = [state for state in states if _stale(known[state.name], state, now)]
+    hosts = {state.name: _hosts(state) for state in stale}
+    above = {base: DnsName.parse(f"_tcp.{base}") for bases in hosts.values() for base in bases}
+    denials = _answers(context, above.values())
+    wanted = {name: _below(bases, above, denials) for name, bases in hosts.items()}
+    for state in states:
+        if state.name not in wanted:  # it was looked at lately: what was there may have changed
+            wanted[state.name] = tuple(one.owner for one in known[state.name].published)
+    room = _MOST
+    asked: dict[str, tuple[DnsName, ...]] = {}
+    states_of = {state.name: state for state in states}
+    for name, owners in wanted.items():
+        if owners is None or len(owners) > room:
+            continue
+        room -= len(owners)
+        asked[name] = tuple(dict.fromkeys((*owners, *states_of[name].owners)))
+    answers = _answers(context, (owner for owners in asked.values() for owner in owners))
+    for name, owners in asked.items():
+        found = _published(owners, answers)
+        if found is not None:
+            looked = now if name in hosts else known[name].looked_at
+            known[name] = _learnt(known[name], states_of[name], found, looked)
+
+
+def _stale(known: Known, state: LineageState, now: datetime) -> bool:
+    since = known.looked_at
+    fresh = since is not None and timedelta(0) <= now - since < _FRESH
+    return not fresh or known.names != _names(state)
+
+
+def _names(state: LineageState) -> tuple[DnsName, ...]:
+    return tuple(sorted(state.live.chain.names)) if state.live is not None else ()
+
+
+def _hosts(state: LineageState) -> tuple[str, ...]:
+    bases = (name.text.removeprefix("*.") for name in _names(state))
+    return tuple(dict.fromkeys(base for base in bases if len(base) < _LONGEST_HOST))
+
+
+def _answers(context: Context, owners: Iterable[DnsName]) -> Mapping[DnsName, TlsaAnswer]:
+    every = tuple(dict.fromkeys(owners))
+    return context.observer.lookup_owners(every) if every else {}
+
+
+def _below(
+    bases: Iterable[str], above: Mapping[str, DnsName], denials: Mapping[DnsName, TlsaAnswer]
+) -> tuple[DnsName, ...] | None:
+    """The owners that may have secure records; None where that can't be told now."""
+    answers = {base: denials[above[base]] for base in bases}
+    if any(answer.security not in _DECIDED for answer in answers.values()):
+        return None
+    there = [
+        DnsName.parse(base)
+        for base, answer in answers.items()
+        if answer.security is Security.SECURE and answer.presence is not Presence.NXDOMAIN
+    ]
+    return usual_owners(there)
+
+
+def _published(
+    owners: Iterable[DnsName], answers: Mapping[DnsName, TlsaAnswer]
+) -> tuple[Published, ...] | None:
+    """What secure answers have; None if one wasn't given."""
+    found = [answers[owner] for owner in owners]
+    if any(answer.security not in _DECIDED for answer in found):
+        return None
+    return tuple(
+        Published(answer.name, tuple(sorted(answer.records)))
+        for answer in found
+        if answer.security is Security.SECURE and answer.presence is Presence.PRESENT
+    )
+
+
+def _learnt(
+    known: Known, state: LineageState, found: tuple[Published, ...], looked: datetime | None
+) -> Known:
+    there = {one.owner for one in found}
+    relied = dict.fromkeys(owner for owner in known.relied if owner in there)
+    relied |= dict.fromkeys(known_by(state, found))
+    return known._replace(
+        looked_at=looked, names=_names(state), published=found, relied=tuple(relied)
+    )
