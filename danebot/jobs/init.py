@@ -96,7 +96,8 @@ def initialise(context: Context, name: str, lines: tuple[Required, ...]) -> Init
         held = state.staged
         if held is not None and held.same_content(state.live) and held.version is not None:
             changes.deploy(paths, held.version, context.settings.combo_access)
-    remember_look(context, name)
+    if changed or diff or lines:
+        remember_look(context, name)
     state = tree.read(name)
     key = state.current_key
     return Initialised(

@@ -293,3 +293,33 @@ def test_one_line_for_all_that_watch_nothing(site: Site) -> None:
     assert "for one.many.example.test, two.many.example.test" in line
     site.ok(*commands(line)[0])
     site.quiet("renew")
+
+
+def test_a_line_for_a_service_that_never_answers_is_taken_out_by_what_is_printed(
+    site: Site,
+) -> None:
+    """A deployment can't be confirmed there; then the old key's records would stay for ever."""
+    dead = f"_26._tcp.{MAIL}"
+    record = site.staged()
+    site.lab.tlsa_set(f"{dead}.", record)
+    site.ok("watch", MAIL, dead)
+    site.lab.make_due(MAIL)
+    run = site.danebot("renew")
+    assert run.returncode == 1
+    assert commands(run.stderr) == [["watch", "--remove", MAIL, dead]]
+    assert site.danebot(*commands(run.stderr)[0]).returncode == 0
+    site.quiet("renew")
+    assert memory(site)["deployment"]["confirmed_at"] is not None
+
+
+def test_a_new_name_whose_records_nobody_can_place(site: Site) -> None:
+    """The name is added all the same; its owner is named with what to run."""
+    www = "_443._tcp.www.example.test"
+    site.staged()
+    site.lab.tlsa_set(f"{www}.", f"3 1 1 {'ab' * 32}")
+    run = site.danebot("names", MAIL, "--add", "www.example.test")
+    assert run.returncode == 1
+    assert f"their TLSA records are not of the live key: {www}; if they are to be" in run.stderr
+    assert f"danebot watch {MAIL} OWNER" in run.stderr
+    assert "live has the names" in run.stdout
+    assert dane_ee(site) == [f"1 {HERE}"]
