@@ -9,6 +9,8 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
+from danebot.domain.certs import read_private_key
+from danebot.domain.tlsa import parse_dane_ee
 from e2e.shell_tree import key_digest, new_key
 from e2e.site import MAIL, OWNER, Site
 from e2e.steps import memory, tlsa_data
@@ -202,7 +204,8 @@ def test_a_cancelled_key_can_be_taken_back(site: Site) -> None:
     site.lab.tlsa_add(OWNER, record)
     cancelled(site)
     (kept,) = site.staging.glob("cancelled-*.pem")
-    assert site.next_record("--adopt", kept.name) == record
+    site.ok("newkey", "--adopt", kept.name, MAIL)
+    assert tlsa_data(next_key(site)) == record
     assert not kept.exists()
     site.quiet("renew")
     assert memory(site)["cancelled"] == []
@@ -215,7 +218,9 @@ def test_cancel_of_a_key_whose_file_cannot_be_read(site: Site, how: str, mtype: 
     """DNS is asked for what was remembered of it, and the file is kept as it is."""
     site.staged()
     (site.staging / "dane-ee").write_text(f"{mtype} {OWNER}\n")
-    record = site.next_record()
+    site.ok("newkey", MAIL)
+    key = read_private_key(next_key(site))
+    record = str(parse_dane_ee(f"{mtype} {OWNER}").lines[0].record(key.spki))
     file = site.staging / "nextkey.pem"
     site.lab.tlsa_add(OWNER, record)
     if how == "encrypted":
