@@ -598,6 +598,35 @@ def nobody_looks_for_a_month(rules: Rules) -> None:
     first_safe(wait, back + 7 * DAY + 2 * HOUR, look("old", "new"))
 
 
+def a_tree_comes_back_from_a_backup(rules: Rules) -> None:
+    """With ready.pem and rollover.json of weeks ago; the record was taken away meanwhile."""
+    wait = Wait(rules, daily=False)
+    wait.look(T0, look("old"))
+    wait.look(T0 + HOUR, look("old", "new"))
+    backup = wait.memory, wait.state
+    for day in range(1, 20):
+        wait.look(T0 + day * DAY, look("old", ttl=DAY))
+    wait.memory, wait.state = backup
+    assert not wait.promotes(T0 + 20 * DAY, look("old", "new")), "too early"
+    wait.daily = True
+    first_safe(wait, T0 + 27 * DAY + 2 * HOUR, look("old", "new"))
+
+
+def what_an_earlier_version_remembered_says_not_when(rules: Rules) -> None:
+    wait = Wait(rules)
+    wait.look(T0, look("old"))
+    wait.look(T0 + HOUR, look("old", "new"))
+    wait.memory = replace(
+        wait.memory,
+        owners={
+            name: one._replace(heard={}, answered_at=None)
+            for name, one in wait.memory.owners.items()
+        },
+    )
+    wait.look(T0 + 2 * HOUR, look("old", "new"))
+    first_safe(wait, T0 + 7 * DAY + 4 * HOUR, look("old", "new"))
+
+
 def a_server_is_silent_for_weeks(rules: Rules) -> None:
     mute = look("old", "new", at=SILENT_NS2)
     wait = Wait(rules)
@@ -785,6 +814,8 @@ CLAUSES = (
     Clause(an_alias_leads_where_nobody_looked, mutants.ALIASES_NEVER_CHANGE),
     Clause(an_ns_set_was_changed_before_the_first_look, mutants.NO_FIRST_LOOK),
     Clause(nobody_looks_for_a_month, mutants.GAPS_FORGIVEN),
+    Clause(a_tree_comes_back_from_a_backup, mutants.GAPS_FORGIVEN),
+    Clause(what_an_earlier_version_remembered_says_not_when, mutants.NO_FIRST_LOOK),
     Clause(a_server_is_silent_for_weeks, mutants.GAPS_FORGIVEN),
     Clause(an_address_is_silent_for_weeks, mutants.GAPS_FORGIVEN),
     Clause(the_resolver_alone_is_silent_for_weeks, mutants.GAPS_FORGIVEN),

@@ -14,9 +14,25 @@ from danebot.domain.policy import Occasion, Policy
 from danebot.domain.rollover import Hold, Phase, Step
 from danebot.domain.safetime import emergency_wait
 from danebot.domain.schedule import rollover_at
-from domain.builders import DAY, HOUR, T0, Wait, blind, held, key, key_file, look, state
+from domain.builders import (
+    DAY,
+    HOUR,
+    MX2,
+    T0,
+    Wait,
+    blind,
+    held,
+    key,
+    key_file,
+    line,
+    long_watched,
+    look,
+    silent,
+    state,
+)
 
 NONE = timedelta(0)
+SECOND = timedelta(seconds=1)
 STANDING = Policy(min_wait=NONE, margin=NONE, prepublish=True)
 EACH = Policy(min_wait=NONE, margin=NONE, rollover_every=Occasion.RENEWAL)
 YEARLY = Policy(min_wait=NONE, margin=NONE, rollover_every=365 * DAY)
@@ -214,6 +230,50 @@ def test_what_an_emergency_would_take() -> None:
     wait = Wait(state=state(), policy=Policy())
     wait.look(T0, look("old", ttl=6 * HOUR))
     assert emergency_wait(wait.state, wait.memory, Policy(), T0) == 6 * HOUR
+
+
+def test_soon_after_the_first_look_an_emergency_takes_what_may_have_been_before() -> None:
+    """The TTL in force is no answer: it may have been lowered ten minutes ago."""
+    wait = Wait(state=state(), policy=Policy(), past=Memory())
+    wait.look(T0, look("old", ttl=300 * SECOND))
+    found = emergency_wait(wait.state, wait.memory, Policy(), T0 + HOUR)
+    assert found == 7 * DAY - HOUR + 300 * SECOND
+
+
+def test_what_an_emergency_would_take_is_what_it_then_takes() -> None:
+    """One function decides and tells; the record is published right after it was asked."""
+    for past in (Memory(), long_watched()):
+        for ttl in (HOUR, 12 * HOUR):
+            wait = Wait(state=state(), policy=Policy(), past=past)
+            wait.look(T0, look("old", ttl=ttl))
+            told = emergency_wait(wait.state, wait.memory, Policy(), T0)
+            assert told is not None
+            wait.state = state(next_key=key_file("new"))
+            wait.memory = replace(wait.memory, request=request("new", Urgency.EMERGENCY))
+            plan = wait.look(T0, look("old", "new", ttl=ttl))
+            assert plan.safe is not None
+            unseen = Policy().unseen_ttl  # the record is there at the first look after the key
+            assert plan.safe.at - T0 in (told, max(told, unseen))
+
+
+def test_what_nobody_saw_nobody_knows() -> None:
+    """DNS is dead, and nothing is remembered: that isn't "at once"."""
+    wait = Wait(state=state(), policy=Policy(), past=Memory())
+    wait.look(T0, silent())
+    assert emergency_wait(wait.state, wait.memory, Policy(), T0) is None
+    two = Wait(state=state(line(), line(MX2)), policy=Policy(), past=Memory())
+    two.look(T0, look("old"), silent(MX2))
+    assert emergency_wait(two.state, two.memory, Policy(), T0) is None
+    bare = replace(state(), required=())
+    assert emergency_wait(bare, Memory(), Policy(), T0) is None
+
+
+def test_where_no_server_can_be_asked_the_estimate_has_the_minimum_wait_too() -> None:
+    wait = Wait(state=state(), policy=Policy(), past=Memory())
+    wait.look(T0, blind("old"))
+    late = T0 + 30 * DAY
+    wait.look(late, blind("old"))
+    assert emergency_wait(wait.state, wait.memory, Policy(), late) == 2 * DAY
 
 
 def test_an_emergency_takes_nothing_with_a_standing_key() -> None:
