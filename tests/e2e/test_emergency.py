@@ -148,6 +148,33 @@ def test_dry_run_tells_the_wait_and_changes_nothing(site: Site) -> None:
     assert sorted(path.name for path in site.staging.iterdir()) == before
 
 
+def test_what_an_emergency_takes_soon_after_init_is_told_and_taken(site: Site) -> None:
+    """Its TTL was lowered before `init`: caches may hold it for as long as `unseen_ttl` says."""
+    site.settings["unseen_ttl"] = "1d"
+    site.lab.tlsa_set(OWNER, site.issued(), ttl=1)
+    site.ok("init", MAIL)
+    assert "would be served for 23 h 59 min" in site.ok("status", MAIL)
+    assert "current key 23 h 59 min after" in site.ok("newkey", "--emergency", "--dry-run", MAIL)
+    run = site.danebot("newkey", "--emergency", MAIL)
+    (line,) = [line for line in run.stdout.splitlines() if " IN TLSA " in line]
+    site.lab.tlsa_add(OWNER, line.split(" TLSA ", 1)[1], ttl=1)
+    time.sleep(1.2)
+    served = site.lab.served_spki()
+    assert site.danebot("renew").returncode == 1  # the stolen key is served still
+    assert site.lab.served_spki() == served
+    assert "emergency    under way: its successor is safe from" in site.ok("status", MAIL)
+
+
+def test_with_dns_dead_and_nothing_remembered_the_wait_is_unknown(site: Site) -> None:
+    site.staged()
+    (site.staging / "rollover.json").unlink()
+    site.lab.stop("resolver")
+    said = site.ok("newkey", "--emergency", "--dry-run", MAIL)
+    assert "nobody knows when it would replace the current key" in said
+    told = site.danebot("status", MAIL).stdout
+    assert "nobody knows how long a compromised key would be served" in told
+
+
 def test_a_compromised_key_is_not_adopted_again(site: Site) -> None:
     standing(site)
     stolen = site.tree.parent / "stolen.pem"
