@@ -43,12 +43,19 @@ if TYPE_CHECKING:
 _ATTEMPTS = 10
 _PAUSE = 0.05  # seconds, growing with each attempt: whoever else is at work gets done
 _DNS = 53
+_UPDATE = 5  # the opcode (RFC 2136 section 1.3)
 _CHANGED = (Rcode.YXRRSET, Rcode.NXRRSET)
 
-_OUTCOMES = {
+_LOOK_AGAIN = 5.0  # seconds, to see whether an update was made whose answer got lost
+
+_OF_UPDATE = {
     int(Rcode.REFUSED): Outcome.REFUSED,
     int(Rcode.NOTAUTH): Outcome.NOT_AUTHORITATIVE,
     int(Rcode.NOTZONE): Outcome.NOT_AUTHORITATIVE,
+}
+_OF_READ = {
+    int(Rcode.REFUSED): Outcome.READ_REFUSED,
+    int(Rcode.NOTAUTH): Outcome.BAD_SIGNATURE,  # of a query it can say nothing else (RFC 8945 5.2)
 }
 
 
@@ -84,7 +91,7 @@ class Updater:
     """`ports.Publisher` by RFC 2136.
 
     ``server`` and ``zone`` None are found from the zone's SOA record.  ``timeout`` is for one
-    change, retries included.
+    change, retries included; where the answer got lost, 5 seconds more are for a look.
     """
 
     config: ResolverConfig
@@ -171,13 +178,27 @@ class _Session:
                 return Outcome.UNCHANGED
             if not left.safe(present.records):
                 raise _StoppedError(Outcome.UNSAFE)
-            reply = self._ask(self._update(left, present))
+            update = self._update(left, present)
+            try:
+                reply = self._ask(update)
+            except _StoppedError as exc:
+                if exc.outcome is Outcome.UNREACHABLE and self._made(change):
+                    return Outcome.DONE
+                raise
             if reply.rcode == Rcode.NOERROR:
                 return Outcome.DONE
             if reply.rcode not in _CHANGED:
-                raise _stopped(reply)
+                raise _stopped(update, reply)
             time.sleep(_PAUSE * attempt)
         raise _StoppedError(Outcome.CONFLICT)
+
+    def _made(self, change: Change) -> bool:
+        """Whether a change is there after all, though no answer said so."""
+        self.deadline = max(self.deadline, time.monotonic() + _LOOK_AGAIN)
+        try:
+            return change.against(self._read(change.target).records).empty
+        except _StoppedError:
+            return False
 
     def _read(self, target: DnsName) -> _Present:
         """The RRset at the server itself, past every cache."""
@@ -187,10 +208,8 @@ class _Session:
         query = dns.message.make_query(f"{target}.", TLSA.word)
         query.flags = dns.flags.Flag(0)  # no recursion: what the server itself has
         reply = self._ask(query)
-        if reply.rcode not in (Rcode.NOERROR, Rcode.NXDOMAIN):
-            raise _stopped(reply)
-        if not reply.authoritative:
-            raise _StoppedError(Outcome.NOT_AUTHORITATIVE, "answer without AA")
+        if reply.rcode not in (Rcode.NOERROR, Rcode.NXDOMAIN) or not reply.authoritative:
+            raise _stopped(query, reply)
         if RRsetKey(target.text, CNAME.rdtype) in reply.answer:
             raise _StoppedError(Outcome.ALIAS)
         found, rejects = records(TLSA, reply.answer, target.text)
@@ -234,8 +253,10 @@ class _Session:
             except MalformedError as exc:
                 raise _StoppedError(Outcome.SERVER_FAILED, f"malformed answer: {exc}") from exc
             outcome = _signature_trouble(message, received)
-            if outcome is Outcome.UNTRUSTED and reply.rcode != Rcode.NOERROR:
-                raise _stopped(reply)  # errors often come without a signature; they change nothing
+            if outcome is Outcome.UNTRUSTED and (
+                reply.rcode != Rcode.NOERROR or _is_resolvers(message, reply)
+            ):  # errors often come without a signature; they change nothing
+                raise _stopped(message, reply)
             if outcome is not None:
                 raise _StoppedError(outcome, RCODE_WORDS.get(reply.rcode, ""))
             return reply
@@ -262,8 +283,22 @@ class _Session:
         return message
 
 
-def _stopped(reply: Response) -> _StoppedError:
-    return _StoppedError(_OUTCOMES.get(reply.rcode, Outcome.SERVER_FAILED), reply.words)
+def _stopped(message: dns.message.Message, reply: Response) -> _StoppedError:
+    """What an answer that is none means: to a query another thing than to an update."""
+    if message.opcode() == _UPDATE:
+        outcome = _OF_UPDATE.get(reply.rcode, Outcome.SERVER_FAILED)
+    elif _is_resolvers(message, reply):
+        outcome = Outcome.RESOLVER
+    elif reply.rcode in (Rcode.NOERROR, Rcode.NXDOMAIN):
+        return _StoppedError(Outcome.NOT_AUTHORITATIVE, "answer without AA")
+    else:
+        outcome = _OF_READ.get(reply.rcode, Outcome.SERVER_FAILED)
+    return _StoppedError(outcome, reply.words)
+
+
+def _is_resolvers(message: dns.message.Message, reply: Response) -> bool:
+    """Whether somebody answers a query who offers recursion, and isn't the zone's server."""
+    return message.opcode() != _UPDATE and reply.recursive and not reply.authoritative
 
 
 def _rdataset(found: Iterable[TlsaRecord], ttl: int) -> dns.rdataset.Rdataset:

@@ -38,6 +38,9 @@ class Outcome(enum.Enum):
     LATER = "later"
     ALTERED = "altered"
     VIEWS = "views"
+    READ_REFUSED = "read-refused"
+    RESOLVER = "resolver"
+    BAD_SIGNATURE = "bad-signature"
 
 
 ADVICE: Mapping[Outcome, tuple[str, str]] = {
@@ -76,7 +79,7 @@ ADVICE: Mapping[Outcome, tuple[str, str]] = {
     Outcome.KEY_FILE: ("the TSIG key can't be used", "mend key_file, or name another one"),
     Outcome.REFUSED: (
         "the server refuses updates with this key",
-        "allow the key to update TLSA records at {target} (docs/publishing.md)",
+        "allow the key to update TLSA records at {target}, or thaw the zone if it is frozen",
     ),
     Outcome.NOT_AUTHORITATIVE: (
         "the server isn't the zone's, or doesn't accept this key for it",
@@ -108,5 +111,17 @@ ADVICE: Mapping[Outcome, tuple[str, str]] = {
     Outcome.VIEWS: (
         "the server has the records in another view than it shows this host",
         "let key and host lead to the view that the world sees (docs/configuration.md#views)",
+    ),
+    Outcome.READ_REFUSED: (
+        "the server refuses to show what is there, so nothing was changed",
+        "name server and zone under [publish] if it isn't the zone's, or let this host query it",
+    ),
+    Outcome.RESOLVER: (
+        "the server is a resolver, which takes no updates",
+        "name the zone's primary server with server under [publish]",
+    ),
+    Outcome.BAD_SIGNATURE: (
+        "the server accepts no signature of this host, and doesn't say why",
+        "compare the clocks of both, then name, algorithm and secret in key_file with the server's",
     ),
 }

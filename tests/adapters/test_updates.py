@@ -94,6 +94,15 @@ def reply(
     return wire.frame(response.to_wire())
 
 
+def by_a_resolver(query: dns.message.Message, rcode: str = "NOERROR") -> bytes:
+    """An answer of somebody who recurses, and knows no keys."""
+    response = dns.message.make_response(query, recursion_available=True)
+    response.set_rcode(dns.rcode.from_text(rcode))
+    response.tsig = None
+    response.want_tsig_sign = False
+    return wire.frame(response.to_wire())
+
+
 def on_update(rcode: str, *, signed: bool = True) -> Answer:
     return lambda q: reply(q, rcode, signed=signed) if is_update(q) else reply(q)
 
@@ -116,7 +125,15 @@ def published(
     [
         (on_update("REFUSED"), Outcome.REFUSED, "the server refuses updates with this key"),
         (on_update("REFUSED", signed=False), Outcome.REFUSED, "(REFUSED)"),
-        (lambda q: reply(q, "REFUSED"), Outcome.REFUSED, "(REFUSED)"),
+        (lambda q: reply(q, "REFUSED"), Outcome.READ_REFUSED, "(REFUSED)"),
+        (
+            lambda q: reply(q, "NOTAUTH", signed=False),
+            Outcome.BAD_SIGNATURE,
+            "and doesn't say why (NOTAUTH)",
+        ),
+        (by_a_resolver, Outcome.RESOLVER, "takes no updates (NOERROR)"),
+        (lambda q: by_a_resolver(q, "REFUSED"), Outcome.RESOLVER, "is a resolver"),
+        (lambda q: by_a_resolver(q, "SERVFAIL"), Outcome.RESOLVER, "takes no updates (SERVFAIL)"),
         (on_update("NOTAUTH"), Outcome.NOT_AUTHORITATIVE, "(NOTAUTH)"),
         (on_update("NOTZONE"), Outcome.NOT_AUTHORITATIVE, "(NOTZONE)"),
         (on_update("SERVFAIL"), Outcome.SERVER_FAILED, "(SERVFAIL)"),
@@ -167,6 +184,23 @@ def test_a_server_that_says_nothing_is_waited_for_no_longer_than_told(tmp_path: 
         release.set()
     assert done.outcome is Outcome.UNREACHABLE
     assert "timed out" in done.text
+
+
+@pytest.mark.parametrize("made", [True, False])
+def test_a_change_whose_answer_got_lost_is_looked_up(tmp_path: Path, *, made: bool) -> None:
+    """What is there was done, whoever hung up; what isn't there failed."""
+    sent: list[bool] = []
+
+    def answer(query: dns.message.Message) -> bytes:
+        if is_update(query):
+            sent.append(True)
+            return b""
+        held = (bytes((3, 1, 1)) + NEW.data,) if sent and made else ()
+        return reply(query, "NOERROR", *held)
+
+    done, _ = published(tmp_path, answer)
+    assert done.outcome is (Outcome.DONE if made else Outcome.UNREACHABLE)
+    assert sent == [True]
 
 
 def test_records_that_are_malformed_or_unknown_are_kept_as_they_are(tmp_path: Path) -> None:

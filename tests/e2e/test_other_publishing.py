@@ -44,9 +44,9 @@ def test_cancel_takes_back_what_was_published(far: Far) -> None:
     assert far.status()["phase"] == "stable"
 
 
-@pytest.mark.parametrize("host", ["mail.example.test"])
+@pytest.mark.parametrize("host", ["mail.example.test", "mail.power.test"])
 def test_a_clock_that_is_wrong_is_told_as_that(far: Far, host: str) -> None:
-    """BIND says BADTIME, and signs it."""
+    """BIND says BADTIME, signed; PowerDNS says NOTAUTH without a signature."""
     owner, old = far.staged_for(host)
     new = far.next_record()
     far.updates()
@@ -59,3 +59,45 @@ def test_a_clock_that_is_wrong_is_told_as_that(far: Far, host: str) -> None:
     far.ok("renew")
     server = far.world.power if "power" in host else far.lab.ns1
     assert far.lab.tlsa_at(server, owner) == {old, new}
+
+
+def test_a_frozen_zone_is_read_and_its_update_refused(far: Far) -> None:
+    """`rndc freeze`: the refusal is that of the update, whatever the key may."""
+    old = far.staged()
+    new = far.next_record()
+    far.updates()
+    far.lab.control("primary", "freeze", "example.test", "IN", "inner")
+    try:
+        run = far.danebot("renew")
+    finally:
+        far.lab.control("primary", "thaw", "example.test", "IN", "inner")
+    assert run.returncode == 1
+    (line,) = [line for line in run.stderr.splitlines() if "publishing failed" in line]
+    assert "frozen" in line
+    later(far)
+    far.ok("renew")
+    assert published(far) == {old, new}
+
+
+def test_another_zone_s_server_is_told_as_that(far: Far) -> None:
+    """It refuses to be read: no key is at fault."""
+    far.staged()
+    far.next_record()
+    far.updates(f'server = "{far.world.power}"', 'zone = "example.test"')
+    run = far.danebot("renew")
+    assert run.returncode == 1
+    (line,) = [line for line in run.stderr.splitlines() if "publishing failed" in line]
+    assert "allow the key to update" not in line
+    assert "name server and zone under [publish]" in line
+
+
+@pytest.mark.parametrize("resolver", ["127.0.0.3", "127.0.0.12"])
+def test_a_resolver_named_as_the_server_is_told_as_that(far: Far, resolver: str) -> None:
+    far.staged()
+    far.next_record()
+    far.updates(f'server = "{resolver}"')
+    run = far.danebot("renew")
+    assert run.returncode == 1
+    (line,) = [line for line in run.stderr.splitlines() if "publishing failed" in line]
+    assert "resolver" in line
+    assert "allow the key to update" not in line
