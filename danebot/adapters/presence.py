@@ -18,7 +18,8 @@ ABSENT = (FileNotFoundError, NotADirectoryError)
 
 def unreadable(path: Path | str, exc: OSError) -> UnreadableError:
     """The error to raise where nothing can be told of ``path``."""
-    return UnreadableError(f"cannot read {path}: {exc.strerror}")
+    advice = "; run danebot as root" if isinstance(exc, PermissionError) else ""
+    return UnreadableError(f"cannot read {path}: {exc.strerror}{advice}")
 
 
 def is_there(path: Path | str) -> bool:

@@ -10,7 +10,7 @@ from danebot.adapters.tree import COMBO, NEXT, READY
 from danebot.domain.findings import Code, Finding, Severity
 from danebot.domain.text import printable
 from danebot.domain.times import when
-from danebot.errors import DanebotError
+from danebot.errors import DanebotError, UnreadableError
 from danebot.jobs.survey import unreadable_finding
 
 if TYPE_CHECKING:
@@ -24,7 +24,11 @@ def orphans(context: Context) -> tuple[Finding, ...]:
     That is what ``certbot delete`` leaves of a lineage under care.
     """
     found = []
-    for name in context.tree.orphans():
+    try:
+        names = context.tree.orphans()
+    except UnreadableError as exc:
+        return (unreadable_finding("", exc),)
+    for name in names:
         try:
             found.append(_orphan(context, name))
         except DanebotError as exc:

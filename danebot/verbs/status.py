@@ -66,10 +66,10 @@ def _lost(context: Context, names: tuple[str, ...]) -> tuple[Finding, ...]:
     from danebot.jobs.orphans import orphans
 
     try:
-        found = orphans(context)
+        context.tree.orphans()
     except UnreadableError:
         return ()
-    return tuple(one for one in found if not names or one.lineage in names)
+    return tuple(one for one in orphans(context) if not names or one.lineage in names)
 
 
 def _last_report(console: Console) -> Snapshot:
