@@ -6,11 +6,11 @@ Keys and chains are the domain's own plain values with made-up bytes; nothing is
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
-from danebot.domain import looks, rollover, watched
+from danebot.domain import advice, clock, looks, rollover
 from danebot.domain.dns import (
     WITNESS,
     Alias,
@@ -27,12 +27,13 @@ from danebot.domain.dns import (
 from danebot.domain.keys import Chain, PublicKey
 from danebot.domain.keytype import KeyType
 from danebot.domain.lineage import Held, KeyFile, LineageState, Management
-from danebot.domain.memory import Memory, OwnerMemory
+from danebot.domain.memory import Memory, OwnerMemory, Reading
 from danebot.domain.names import DnsName, Hostname
 from danebot.domain.policy import Policy
 from danebot.domain.rollover import Observation, Plan, Step
 from danebot.domain.sight import Observations
 from danebot.domain.tlsa import MatchingType, Required, TlsaRecord
+from danebot.domain.watched import protecting
 
 T0 = datetime(2026, 6, 1, 12, 0, tzinfo=UTC)
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
@@ -247,6 +248,11 @@ def silent(owner: DnsName = MX) -> OwnerObservation:
 
 Remember = Callable[[Memory, LineageState, Observations, datetime], Memory]
 Planner = Callable[[Observation, Memory, Policy, datetime], Plan]
+Advise = Callable[
+    [DnsName, OwnerObservation | None, Iterable[tuple[Required, bytes]], Iterable[bytes]],
+    advice.Advice,
+]
+PutRight = Callable[[Memory, Reading | None], Memory]
 Protect = Callable[[LineageState, Memory], LineageState]
 
 
@@ -256,7 +262,9 @@ class Rules:
 
     remember: Remember = looks.remember
     plan: Planner = rollover.plan
-    protect: Protect = watched.protecting
+    protect: Protect = protecting
+    put_right: PutRight = clock.put_right
+    advise: Advise = advice.advise
 
 
 REAL = Rules()

@@ -5,11 +5,12 @@ A mutant is the real code that isn't told something, or whose word on something 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from danebot.domain import watched
+from danebot.domain.advice import Advice, advise
 from danebot.domain.dns import OwnerObservation, Presence, ServerAnswer, ServerOutcome
 from danebot.domain.lineage import KeyFile, LineageState
 from danebot.domain.looks import remember
@@ -18,7 +19,7 @@ from danebot.domain.names import DnsName
 from danebot.domain.policy import Policy
 from danebot.domain.rollover import Hold, Observation, Plan, Step, plan
 from danebot.domain.sight import Observations, Seen, look_all, together
-from danebot.domain.tlsa import Declared
+from danebot.domain.tlsa import Declared, Required, TlsaRecord
 from domain.builders import Rules
 
 _LONG_AGO = datetime(1, 1, 1, tzinfo=UTC)
@@ -470,3 +471,56 @@ def _heard_a_week_ago(memory: Memory) -> Memory:
 
 GAPS_FORGIVEN = Rules(_heard_just_now)
 EVERY_PAUSE_IS_A_GAP = forgetful(_heard_a_week_ago)
+
+
+def _as_the_others(own: OwnerMemory) -> OwnerMemory:
+    return own._replace(heard=dict.fromkeys(own.heard, max(own.heard.values(), default=_LONG_AGO)))
+
+
+RETURNS_FORGIVEN = forgetful(lambda memory: with_owners(memory, _as_the_others))
+
+# ---- the clock, and other people's records --------------------------------------------------
+
+CLOCK_EVIDENCE_IGNORED = replace(
+    unaware(lambda one: one._replace(answer=one.answer._replace(signed_since=None))),
+    put_right=lambda memory, _: memory,
+)
+
+
+def _agility_ignored(one: OwnerObservation) -> OwnerObservation:
+    """What overrules a record isn't looked at: the digest of a key that isn't awaited."""
+
+    def own(records: tuple[TlsaRecord, ...]) -> tuple[TlsaRecord, ...]:
+        first = {record.mtype for record in records} == {1, 2}
+        return tuple(r for r in records if r.mtype == 1) if first else records
+
+    return one._replace(
+        answer=one.answer._replace(records=own(one.answer.records)),
+        servers=tuple(s._replace(records=own(s.records)) for s in one.servers),
+    )
+
+
+AGILITY_IGNORED = unaware(_agility_ignored)
+
+# ---- where servers are, and what is known of the past ---------------------------------------
+
+
+def _without_glue(one: OwnerObservation) -> OwnerObservation:
+    """Of each server only the address that comes last, which is the zone's own."""
+    return one._replace(servers=tuple({s.server.name: s for s in one.servers}.values()))
+
+
+GLUE_IGNORED = unaware(_without_glue)
+
+
+def _nothing_restated(
+    owner: DnsName,
+    observation: OwnerObservation | None,
+    wanted: Iterable[tuple[Required, bytes]],
+    known: Iterable[bytes],
+) -> Advice:
+    found = advise(owner, observation, wanted, known)
+    return found._replace(add=tuple(one for one in found.add if one not in found.restated))
+
+
+NOTHING_RESTATED = Rules(advise=_nothing_restated)

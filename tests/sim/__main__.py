@@ -16,6 +16,7 @@ import click
 
 from sim.outcome import Feature, Outcome
 from sim.play import simulate
+from sim.story import conclude
 
 _PART = 1000
 
@@ -29,7 +30,7 @@ def main() -> int:
     parser.add_argument("--show", type=int, metavar="SEED")
     options = parser.parse_args()
     if options.show is not None:
-        click.echo(simulate(options.show, tell=click.echo))
+        conclude(simulate(options.show, tell=click.echo), click.echo)
         return 0
     features: Counter[Feature] = Counter()
     broken = 0

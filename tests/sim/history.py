@@ -15,13 +15,13 @@ from random import Random
 
 from danebot.adapters.codec import decode, encode
 from danebot.domain.lineage import LineageState
-from danebot.domain.memory import Failure, Memory
-from danebot.domain.policy import Policy, next_attempt
+from danebot.domain.memory import Failure, Memory, Reading, Request, Urgency
+from danebot.domain.policy import LONGEST_GAP, Policy, next_attempt
 from danebot.domain.rollover import Observation, Plan, Step
 from danebot.domain.safetime import Baseline
 from danebot.domain.sight import Observations
 from danebot.domain.watched import fade, let_go_of_gone
-from domain.builders import T0, Rules, held, line
+from domain.builders import T0, Rules, held, key, key_file, line
 from sim.eyes import OWNERS, Eyes
 from sim.judge import Judge, Looks, Stale
 from sim.operator import Trouble
@@ -29,10 +29,9 @@ from sim.outcome import Feature
 from sim.senders import accepts
 from sim.shared import Zone
 from sim.story import when
-from sim.world import FOREVER, HOUR, MINUTE, RRset, World
+from sim.world import HORIZON, HOUR, MINUTE, RRset, World
 
-LONGEST_GAP = FOREVER
-"""Each gap between two looks is forgiven, whatever its length."""
+_GAP = int(LONGEST_GAP / timedelta(seconds=1))
 
 
 class CrashError(Exception):
@@ -68,9 +67,11 @@ class History:
     looks: int = 0
     known: Looks = field(default_factory=Looks)
     told: list[int] = field(default_factory=list)
+    urgency: Urgency = Urgency.ORDINARY
     added_line: int | None = None
     lines_lost: int | None = None
     behind: tuple[int, int, int] = (0, 0, 0)
+    boots: bool = False
     window: tuple[int, int] = (0, 0)
     stops: tuple[int, ...] = ()
     saved: Saved | None = None
@@ -90,10 +91,31 @@ class History:
             now -= by
         return T0 + timedelta(seconds=now + self.rng.randint(-self.jitter, self.jitter))
 
+    def _reading(self, now: int) -> Reading:
+        """The clock, and how long the host has been up; it may boot as its clock is put right."""
+        booted = self.behind[1] if self.boots and now >= self.behind[1] else -HORIZON
+        return Reading(f"{booted}", timedelta(seconds=now - booted), self.clock(now))
+
     def look(self, now: int) -> Observations:
         """Every owner of ``dane-ee``, as danebot sees it now."""
         self.looks += 1
         return {owner: self.eyes.look_at(OWNERS.index(owner), now) for owner in self.state.owners}
+
+    def watch(self, past: tuple[int, ...]) -> None:
+        """Look at those times as runs do while no key waits."""
+        for now in past:
+            self.memory = self.rules.put_right(self.memory, self._reading(now))
+            self.consider(self.look(now), now)
+            self.store()
+
+    def make_key(self, urgency: Urgency) -> None:
+        """Make the next key, look, and remember, as `newkey` does."""
+        now = self.clock(0)
+        self.state = replace(self.state, next=key_file("new", now))
+        if urgency is not Urgency.ORDINARY:
+            self.memory = replace(self.memory, request=Request(key("new").digest, now, urgency))
+        self.consider(self.look(0), 0)
+        self.store()
 
     # ---- running ----------------------------------------------------------------------------
 
@@ -162,7 +184,8 @@ class History:
         elif self.rng.random() < 0.05:
             self.stored = decode(Memory, json.loads(json.dumps(encode(self.stored))))
         self._restore(now)
-        self.memory, self.eyes.looks = self.stored, Looks()
+        self.memory = self.rules.put_right(self.stored, self._reading(now))
+        self.eyes.looks = Looks()
         self.state = self.rules.protect(self.state, self.memory)
 
     def forget_lines(self) -> None:
@@ -258,7 +281,7 @@ class History:
         for trouble, feature in _SURVIVED.items():
             if trouble in self.troubles:
                 self.features.add(feature)
-        judge = Judge(self.world, self.known, self.lacks, self.eyes.blind, LONGEST_GAP)
+        judge = Judge(self.world, self.known, self.lacks, self.eyes.blind, _GAP)
         return tuple(found for owner in self.told for found in judge.held(owner, self.deployed))
 
 

@@ -89,7 +89,7 @@ class Operator:
         servers = self._delegate(world)
         addresses = self._place(world, servers)
         if Trouble.SILENCE in self.troubles:
-            start = self.window[0] if self.window else rng.randrange(5 * DAY)
+            start = self.window[0] + 1 if self.window else rng.randrange(5 * DAY)
             end = self.window[1] if self.window else start + rng.randrange(DAY, 25 * DAY)
             world.silences[rng.randrange(servers)] = start, end
         aliased = rng.random() < 0.3
@@ -100,7 +100,8 @@ class Operator:
                 second, targets = targets, targets + 1
             world.aliases.append(self._alias(owner, second) if aliased else [_direct(owner)])
         for target in range(targets):
-            versions = self._versions()
+            late = Trouble.LINES_LOST in self.troubles and target == 1
+            versions = self._versions(4 * DAY if late else 0)
             for address in range(addresses):
                 lag = rng.choice(self.ranges.lags)
                 world.rrsets[target, address] = self._transferred(world, versions, address, lag)
@@ -121,13 +122,14 @@ class Operator:
                 current = (*left, count)
                 count += 1
             sets.append((moment, current))
+        ttls = ranges.ns_ttls[:1] if Trouble.MOVES in self.troubles else ranges.ns_ttls
         late = rng.choice((0, 0, HOUR, DAY)) if len(sets) > 1 else 0
         for source in Source:
             shift = late if source is Source.PARENT else 0
             starts = [-HORIZON] + [moment + shift for moment, _ in sets[1:]]
             ends = [*starts[1:], FOREVER]
             world.delegations[source] = [
-                Delegation(start, end, rng.choice(ranges.ns_ttls), servers=servers)
+                Delegation(start, end, rng.choice(ttls), servers=servers)
                 for start, end, (_, servers) in zip(starts, ends, sets, strict=True)
                 if start < end
             ]
@@ -137,6 +139,7 @@ class Operator:
         """Addresses move, and glue follows when somebody thinks of it; how many there ever were."""
         rng, count = self.rng, servers
         moves = Trouble.MOVES in self.troubles
+        ttls = self.ranges.ns_ttls if moves else [HOUR] * len(self.ranges.ns_ttls)
         for server in range(servers):
             moved = self._moves() if moves else []
             rows = [(-HORIZON, server)] + [(m, count + n) for n, m in enumerate(moved)]
@@ -144,11 +147,11 @@ class Operator:
             for source in Source:
                 starts = [start for start, _ in rows]
                 if source is Source.PARENT:
-                    forgotten = rng.choice((0, HOUR, DAY, 6 * DAY, FOREVER))
+                    forgotten = rng.choice((0, 0, HOUR, DAY, 6 * DAY, FOREVER))
                     starts = [-HORIZON] + [start + forgotten for start in starts[1:]]
                 spans = zip(starts, [*starts[1:], FOREVER], rows, strict=True)
                 world.addresses[source, server] = [
-                    AddressSpan(start, end, rng.choice(self.ranges.ns_ttls), address=address)
+                    AddressSpan(start, end, rng.choice(ttls), address=address)
                     for start, end, (_, address) in spans
                     if start < FOREVER
                 ]
@@ -159,7 +162,8 @@ class Operator:
         """When a server moves: about when the record comes, so that its old place may lack it."""
         rng = self.rng
         about = self.added or 0
-        return sorted(about + rng.randrange(-DAY, DAY) for _ in range(rng.choice((0, 1, 1, 2))))
+        whens = (about - rng.randrange(DAY // 4), about + rng.randrange(-DAY, DAY))
+        return sorted(rng.choice(whens) for _ in range(rng.choice((0, 1, 1, 2))))
 
     def _alias(self, owner: int, second: int | None) -> list[AliasSpan]:
         """One alias throughout, whose TTL changes and which may lead elsewhere."""
@@ -174,7 +178,7 @@ class Operator:
         spans.append(AliasSpan(start, FOREVER, rng.choice(ttls), target=target))
         return spans
 
-    def _versions(self) -> list[RRset]:
+    def _versions(self, late: int = 0) -> list[RRset]:
         """The changes of one RRset: TTLs come and go, the record is added, perhaps withdrawn."""
         rng, ttls = self.rng, self.ranges.ttls
         kinds = (Content.OLD, Content.OLD, Content.NOTHING)
@@ -190,6 +194,7 @@ class Operator:
         added = rng.choice((rng.randrange(HOUR), rng.randrange(DAY), rng.randrange(5 * DAY)))
         if self.added is not None:
             added = self.added + rng.randrange(MINUTE)
+        added += late
         moments = self._moments(rng.choice((0, 0, 1, 2)))
         if Trouble.LOWERED in self.troubles:
             versions[0].ttl = rng.choice(ttls[-2:])
@@ -305,7 +310,7 @@ def operator(rng: Random, troubles: frozenset[Trouble], *, dark: bool) -> Operat
         return Operator(rng, ranges, troubles, added)
     ranges = replace(ranges, lags=MODEST.lags, min_waits=(0, 2 * DAY, 2 * DAY))
     start = added + 3 * HOUR + rng.choice((rng.randrange(DAY), rng.randrange(2 * DAY)))
-    end = start + rng.choice((DAY, rng.randrange(5 * DAY, 30 * DAY)))
+    end = start + rng.choice((DAY, *[rng.randrange(5 * DAY, 30 * DAY)] * 3))
     if troubles.isdisjoint(LONG - {Trouble.CLOCK}):
         end = start + 1
     return Operator(rng, ranges, troubles, added, (start, end))

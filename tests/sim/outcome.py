@@ -12,6 +12,7 @@ class Feature(enum.Enum):
     """What a history contains; counted, so that nobody takes an idle simulation for a proof."""
 
     PROMOTED = "promoted"
+    WATCHED = "looked at before the key was made"
     ALIASES = "aliases"
     NEW_SERVERS = "servers changed"
     BLIND = "no server reachable"

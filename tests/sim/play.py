@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import datetime, timedelta
 from random import Random
 
-from danebot.domain.memory import Memory, Request, Urgency
+from danebot.domain.memory import Urgency
 from danebot.domain.policy import Policy
 from danebot.domain.rollover import Plan
-from domain.builders import REAL, T0, Rules, key, key_file, line, state
+from domain.builders import REAL, T0, Rules, line, state
 from sim.eyes import OWNERS, Eyes, Resolver
 from sim.history import History
 from sim.judge import Stale
@@ -21,9 +20,10 @@ from sim.story import brief, describe
 from sim.world import DAY, HORIZON, HOUR, LONG_HORIZON, MINUTE
 
 MOST_LOOKS = 60
-PLAYED = frozenset({Trouble.LINES_LOST, Trouble.SHARED, Trouble.WILDCARD})
-"""The troubles whose histories keep P1."""
+_LONGEST_PAUSE = 4 * DAY  # where no trouble makes it longer
 _MAIN = (*Trouble, *[None] * 6)
+KINDS = len(_MAIN)
+"""Seeds that differ by this are of one kind."""
 
 
 def troubled(seed: int, rng: Random) -> frozenset[Trouble]:
@@ -32,7 +32,7 @@ def troubled(seed: int, rng: Random) -> frozenset[Trouble]:
     if main is None:
         return frozenset()
     found = {trouble for trouble in Trouble if rng.random() < 0.05}
-    return PLAYED & {main, *found}
+    return frozenset({main, *found})
 
 
 _OLD_LINES = {Trouble.BACKUP, Trouble.LINES_LOST}
@@ -48,7 +48,10 @@ def begin(seed: int, rules: Rules = REAL) -> History:
         troubles -= {Trouble.MOVES, Trouble.SILENCE}
     drawn = operator(rng, troubles, dark=darkness)
     owners = rng.choice((1, 1, 2)) if Trouble.LINES_LOST not in troubles else 2
-    zone = shared(rng) if Trouble.SHARED in troubles else plain()
+    made = Trouble.WILDCARD in troubles
+    zone = plain(rules, wildcard=made)
+    if Trouble.SHARED in troubles:
+        zone = shared(rules, rng, wildcard=made)
     world = drawn.make_world(owners)
     jitter = rng.choice((0, 0, 20 * MINUTE))
     min_wait = rng.choice(drawn.ranges.min_waits)
@@ -80,18 +83,19 @@ def begin(seed: int, rules: Rules = REAL) -> History:
         zone,
         eyes,
         told=list(range(known)),
+        urgency=Urgency.EMERGENCY if urgent else Urgency.ORDINARY,
         added_line=rng.randrange(5 * DAY) if late_line else None,
-        lines_lost=rng.randrange(5 * DAY) if lost else None,
+        lines_lost=rng.randrange(3 * DAY) if lost else None,
         window=drawn.window or (0, 0),
-        stops=_stops(rng, drawn),
+        stops=_stops(drawn),
     )
     if Trouble.CLOCK in troubles:
         start = rng.choice((0, 0, 0, history.window[0] - 1))
-        history.behind = (start, history.window[0] + 1, rng.randrange(DAY, 20 * DAY))
-    history.state = replace(history.state, next=key_file("new", history.clock(0)))
-    if urgent:
-        request = Request(key("new").digest, history.clock(0), Urgency.EMERGENCY)
-        history.memory = history.stored = Memory(request=request)
+        by = rng.choice((rng.randrange(DAY, 5 * DAY), rng.randrange(DAY, 20 * DAY)))
+        history.boots = by > DAY + 3 * HOUR and rng.random() < 0.5
+        if history.boots:  # or nothing would tell of it
+            eyes.resolver.resign = DAY
+        history.behind = (start, history.window[0] + 1, by)
     for feature, there in (
         (Feature.BLIND, blind),
         (Feature.NO_MIN_WAIT, min_wait == 0),
@@ -108,12 +112,12 @@ def begin(seed: int, rules: Rules = REAL) -> History:
     return history
 
 
-def _stops(rng: Random, drawn: Operator) -> tuple[int, ...]:
+def _stops(drawn: Operator) -> tuple[int, ...]:
     """When runs are sure to come: as the window begins, and soon after its end."""
     if drawn.window is None:
         return ()
     start, end = drawn.window
-    return start, end + rng.choice((0, 6 * HOUR))
+    return start, end + 6 * HOUR
 
 
 def simulate(seed: int, rules: Rules = REAL, tell: Callable[[str], None] | None = None) -> Outcome:
@@ -122,8 +126,8 @@ def simulate(seed: int, rules: Rules = REAL, tell: Callable[[str], None] | None 
     history.tell = tell
     if tell is not None:
         describe(history.world, tell)
-    history.consider(history.look(0), 0)  # as newkey does
-    history.store()
+    history.watch(past(history))
+    history.make_key(history.urgency)
     stale = play(history, _safe_at)
     return Outcome(
         seed,
@@ -133,6 +137,14 @@ def simulate(seed: int, rules: Rules = REAL, tell: Callable[[str], None] | None 
         history.looks,
         history.zone.spoiled,
     )
+
+
+def past(history: History) -> tuple[int, ...]:
+    """The looks before the key was made; none where that is the first."""
+    if Trouble.LOWERED in history.troubles or history.rng.random() < 0.3:
+        return ()
+    history.features.add(Feature.WATCHED)
+    return tuple(-days * DAY for days in (10, 7, 4, 1))
 
 
 def play(history: History, until: Callable[[Plan], datetime | None]) -> tuple[Stale, ...]:
@@ -153,6 +165,7 @@ def play(history: History, until: Callable[[Plan], datetime | None]) -> tuple[St
             soonest = int((safe - T0).total_seconds()) + rng.choice((0, 1, 30))
             if now < soonest and (soonest < following or rng.random() < 0.3):
                 following = soonest
+        following = min(following, now + _LONGEST_PAUSE)
         stop = next((stop for stop in history.stops if now < stop < following), None)
         if stop is not None:
             following = stop

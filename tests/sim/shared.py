@@ -9,9 +9,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from random import Random
 
+from danebot.domain.dns import (
+    Answer,
+    OwnerObservation,
+    Presence,
+    Security,
+    Server,
+    ServerAnswer,
+    ServerOutcome,
+)
+from danebot.domain.names import Hostname
 from danebot.domain.tlsa import TlsaRecord
-from domain.builders import record
-from sim.eyes import Records
+from domain.builders import Rules, key, line, record
+from sim.eyes import OWNERS, Records
 from sim.senders import accepts
 from sim.world import Content
 
@@ -27,36 +37,47 @@ class Zone:
     spoiled: str = ""
 
 
-def plain() -> Zone:
+def plain(rules: Rules, *, wildcard: bool) -> Zone:
     """One key, one digest."""
-    return _zone(1, (record("old"),))
+    return _zone(rules, 1, (record("old"),), _KEPT, wildcard=wildcard)
 
 
-def shared(rng: Random) -> Zone:
+def shared(rules: Rules, rng: Random, *, wildcard: bool) -> Zone:
     """Two keys at one owner, or another digest in ``dane-ee`` than in the zone."""
     digests = rng.choice(((1,), (1,), (2,), (1, 2)))
     keys = rng.choice((("old",), ("old", "other"), ("old", "other")))
     before = tuple(record(name, mtype) for name in keys for mtype in digests)
-    return _zone(rng.choice((1, 2)), before)
+    known = rng.choice((_KEPT, ("old",)))
+    return _zone(rules, rng.choice((1, 2)), before, known, wildcard=wildcard)
 
 
-def _zone(mtype: int, before: tuple[TlsaRecord, ...]) -> Zone:
-    both = _advised(mtype, before)
-    foreign = (*both, record("somebody", 2))
+def _zone(
+    rules: Rules,
+    mtype: int,
+    before: tuple[TlsaRecord, ...],
+    known: tuple[str, ...],
+    *,
+    wildcard: bool,
+) -> Zone:
+    """What there will be, where danebot's advice is followed knowing of those keys."""
+    shown = _look(before, wildcard=wildcard)
+    wanted = [(line(OWNERS[0], mtype), key("new").spki)]
+    advice = rules.advise(OWNERS[0], shown, wanted, [key(name).spki for name in known])
+    left = before if not wildcard or not advice.add else ()  # any record hides the wildcard's
+    both = tuple(dict.fromkeys((*left, *advice.add)))
     records = {
         Content.NOTHING: (),
         Content.OLD: before,
         Content.BOTH: both,
-        Content.FOREIGN: foreign,
+        Content.FOREIGN: (*both, record("somebody", 2)),
     }
     kept = [name for name in _KEPT if accepts(before, name)]
     spoiled = [name for name in kept if not accepts(both, name)]
     return Zone(mtype, records, " ".join(spoiled))
 
 
-def _advised(mtype: int, before: tuple[TlsaRecord, ...]) -> tuple[TlsaRecord, ...]:
-    """What is there when danebot's advice was followed."""
-    digests = {mtype, max((one.mtype for one in before), default=mtype)}
-    keys = [name for name in _KEPT if accepts(before, name)]
-    added = [record(name, digest) for digest in digests for name in (*keys, "new")]
-    return tuple(dict.fromkeys((*before, *added)))
+def _look(records: tuple[TlsaRecord, ...], *, wildcard: bool) -> OwnerObservation:
+    there = Answer(OWNERS[0], Security.SECURE, Presence.PRESENT, OWNERS[0], records=records)
+    where = Server(Hostname("ns0.example.org"), "192.0.2.1")
+    server = ServerAnswer(where, ServerOutcome.ANSWERED, records, wildcard=wildcard)
+    return OwnerObservation(OWNERS[0], there, servers=(server,))
