@@ -182,7 +182,7 @@ class Site:
         """Run ``newkey``; the record that it says to add."""
         out = self.ok("newkey", MAIL, *args)
         (line,) = [line for line in out.splitlines() if not line.startswith(";")]
-        return line.split(" TLSA ", 1)[1]
+        return line.split(" TLSA ", 1)[1].split(" ;")[0]  # an alias is told behind it
 
     def sound(self, name: str = MAIL) -> None:
         """The tree's four links agree, combo is live's content, and no stray file is left."""

@@ -205,7 +205,7 @@ def test_nothing_is_published_by_itself_unless_wanted(site: Site) -> None:
 
 def test_an_alias_is_followed(site: Site) -> None:
     site.staged()
-    (site.staging / "dane-ee").write_text("1 _25._tcp.alias.example.test\n")
+    (site.staging / "dane-ee").write_text(f"1 _25._tcp.alias.example.test\n- {OWNER}\n")
     new = site.next_record()
     by_update(site)
     said = site.ok("renew")
