@@ -94,7 +94,7 @@ def advise(
     spkis = dict.fromkeys((*known, *(spki for _, spki in pairs)))
     ours = {_record(_WEAK, spki): _record(_STRONG, spki) for spki in spkis}
     strong = any(_is(record, _STRONG) for record in there)
-    foreign = [r for r in there if _is(r, _WEAK) and r not in ours] if not strong else []
+    foreign = {r for rrset in rrsets for r in _effective_weak(rrset) if r not in ours}
     demanded: dict[TlsaRecord, None] = {}
     objections = []
     for line, spki in pairs:
@@ -102,12 +102,12 @@ def advise(
             objections.append(_overrules(line, foreign))
             continue
         demanded[line.record(spki)] = None
-        if line.mtype is _WEAK and strong:
+        if line.mtype is _WEAK and strong and not foreign:
             demanded[_record(_STRONG, spki)] = None
     restated: dict[TlsaRecord, None] = {}
     if any(_is(record, _STRONG) for record in demanded):
         restated |= dict.fromkeys(ours[r] for r in sorted(there) if r in ours and _is(r, _WEAK))
-    if made_by_wildcard(observation) and demanded:
+    if made_by_wildcard(observation) and not everywhere.issuperset(demanded):
         restated |= dict.fromkeys(sorted(there))
         everywhere = frozenset()
     restated = {record: None for record in restated if record not in demanded}
@@ -169,6 +169,12 @@ def _is(record: TlsaRecord, mtype: MatchingType) -> bool:
     """Whether it is a usable ``3 1 x`` record of that matching type."""
     form = record.usage, record.selector, record.mtype
     return form == (Usage.DANE_EE, Selector.SPKI, mtype) and unusable_reason(record) is None
+
+
+def _effective_weak(rrset: Records) -> Records:
+    """The ``3 1 1`` records that count in an RRset: none beside a ``3 1 2``."""
+    strong = any(_is(record, _STRONG) for record in rrset)
+    return () if strong else tuple(record for record in rrset if _is(record, _WEAK))
 
 
 def _overrules(line: Required, foreign: Iterable[TlsaRecord]) -> Objection:

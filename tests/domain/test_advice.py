@@ -125,12 +125,31 @@ def test_a_weaker_digest_where_there_is_no_stronger_one_is_all() -> None:
     assert advised(rrset(record("old")), 0, OLD, NEW).add == (record("old", 0), record("new", 0))
 
 
+def test_a_stronger_digest_on_one_server_excuses_none_on_another() -> None:
+    """On ns1 the stranger is known by 3 1 1 alone, which a 3 1 2 would overrule there."""
+    weak = record("stranger")
+    one = shows({"ns1": [record("old"), weak], "ns2": [record("old"), weak, record("stranger", 2)]})
+    advice = advised(one, 2, OLD, NEW)
+    assert advice.add == ()
+    assert {said.why for said in advice.objections} == {Obstruction.OVERRULES}
+    assert advised(one, 1, OLD, NEW).add == (record("new"),)
+
+
 # ---- places ---------------------------------------------------------------------------------
 
 
 def test_a_wildcard_s_records_are_copied_beside_the_first_at_the_name() -> None:
     advice = advised(wildcard(rrset(record("old"), record("stranger"))), 1, OLD, NEW)
     assert set(advice.add) == {record("old"), record("new"), record("stranger")}
+
+
+def test_where_the_wildcard_has_all_records_nothing_is_added() -> None:
+    """Else each run would repair what isn't broken, and hide the wildcard by it."""
+    one = wildcard(rrset(record("old"), record("new"), record("stranger")))
+    assert advised(one, 1, OLD, NEW).add == ()
+    found = published(one)
+    assert (found.add, found.repair) == ((), ())
+    assert changes(ROLLING, found, seen(one), Part.ADD, None) == ()
 
 
 def test_an_alias_is_told_and_its_target_named() -> None:
@@ -254,3 +273,13 @@ def test_what_counts_is_what_senders_count(there: list[TlsaRecord]) -> None:
     verdict = verify(there, (), References(Hostname("mx.example.org")), T0)
     passed_over = {one.record for one in verdict.records if one.reason is Reason.WEAKER_DIGEST}
     assert effective(there) == set(there) - passed_over
+
+
+@given(one=_RRSETS, two=_RRSETS, mtype=st.sampled_from((0, 1, 2)))
+def test_advice_harms_nobody_at_any_server(
+    *, one: list[TlsaRecord], two: list[TlsaRecord], mtype: int
+) -> None:
+    made = advised(shows({"ns1": one, "ns2": two}), mtype, OLD, NEW, known=[key("other").spki]).add
+    for there in (one, two):
+        for name in _NAMES:
+            assert accepted([*there, *made], name) or not accepted(there, name), name
