@@ -178,6 +178,9 @@ class _Session:
                 return Outcome.UNCHANGED
             if not left.safe(present.records):
                 raise _StoppedError(Outcome.UNSAFE)
+            harmed = left.overrules(present.records)
+            if harmed:
+                raise _StoppedError(Outcome.OVERRULES, ", ".join(map(str, harmed)))
             update = self._update(left, present)
             try:
                 reply = self._ask(update)

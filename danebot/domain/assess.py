@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from danebot.domain.advice import advise
 from danebot.domain.clock import behind
@@ -13,7 +13,7 @@ from danebot.domain.findings import Code, Finding, Severity
 from danebot.domain.gate import RESOLVER
 from danebot.domain.in_use import KeysInUse
 from danebot.domain.lineage import STAGING_GONE, UNLINKED, LineageState, Management
-from danebot.domain.memory import Urgency
+from danebot.domain.memory import OwnerMemory, Urgency
 from danebot.domain.outcomes import Outcome
 from danebot.domain.renewing import renewing
 from danebot.domain.rollover import Hold, Observation, Phase, Plan, Step, under_way_since
@@ -63,7 +63,7 @@ def assess(
         *_clock(observation, now),
         *_files(observation.state, plan),
         *_lost_lines(observation.state),
-        *_current(observation, plan, in_use),
+        *_current(_Scene(observation, memory, in_use, now), plan),
         *_unheard(observation.state, plan, memory, now),
         *_expiry(observation.state, policy, now),
         *_rollover(observation.state, plan, memory, policy, now),
@@ -156,12 +156,22 @@ def _mending(state: LineageState, fault: str) -> str:
 # ---- the current key's records --------------------------------------------------------------
 
 
-def _current(observation: Observation, plan: Plan, in_use: KeysInUse) -> Iterator[Finding]:
+class _Scene(NamedTuple):
+    """What the live key's records are judged by."""
+
+    observation: Observation
+    memory: Memory
+    in_use: KeysInUse
+    now: datetime
+
+
+def _current(scene: _Scene, plan: Plan) -> Iterator[Finding]:
     for sight in plan.current:
-        yield from _current_sight(observation, sight, in_use)
+        yield from _current_sight(scene, sight)
 
 
-def _current_sight(observation: Observation, sight: Sight, in_use: KeysInUse) -> Iterator[Finding]:
+def _current_sight(scene: _Scene, sight: Sight) -> Iterator[Finding]:
+    observation = scene.observation
     state = observation.state
     owner = sight.required.owner
     wanted = f"{owner} TLSA {sight.record}"
@@ -169,7 +179,7 @@ def _current_sight(observation: Observation, sight: Sight, in_use: KeysInUse) ->
     for gap in sight.gaps:
         match gap.obstacle:
             case Obstacle.RESOLVER_LACKS:
-                yield _lacking(observation, sight, in_use)
+                yield _lacking(scene, sight)
             case Obstacle.SERVER_LACKS:
                 lacking.append(gap.where)
             case Obstacle.NOT_OBSERVED | Obstacle.SERVER_SILENT | Obstacle.OVERRULED:
@@ -177,7 +187,7 @@ def _current_sight(observation: Observation, sight: Sight, in_use: KeysInUse) ->
             case _:
                 yield _unsecured(state.name, str(owner), gap)
     if any(gap.obstacle is Obstacle.OVERRULED for gap in sight.gaps):
-        yield _overruled(observation, sight, in_use)
+        yield _overruled(scene, sight)
     wrong = _mismatching_witnesses(observation, owner)
     if wrong:
         yield Finding(
@@ -195,7 +205,7 @@ def _current_sight(observation: Observation, sight: Sight, in_use: KeysInUse) ->
             Severity.WARNING,
             state.name,
             f"the live key's record is missing at {', '.join(lacking)}: {wanted}",
-            f"see why that server lags, or {_addition(observation, sight, in_use)}",
+            f"see why that server lags, or {_addition(scene, sight)}",
         )
 
 
@@ -211,18 +221,18 @@ def _mismatching_witnesses(observation: Observation, owner: DnsName) -> tuple[st
     )
 
 
-def _addition(observation: Observation, sight: Sight, in_use: KeysInUse, soon: str = "") -> str:
+def _addition(scene: _Scene, sight: Sight, soon: str = "") -> str:
     """What to add for the live key so that it has effect and harms nobody, or why nothing can."""
-    state, owner = observation.state, sight.required.owner
+    state, owner = scene.observation.state, sight.required.owner
     if state.current_key is None:
         return "see the files: no usable key is live"
     spki = state.current_key.spki
     awaited = [state.awaited_key.spki] if state.awaited_key is not None else []
     advice = advise(
         owner,
-        observation.owners.get(owner),
+        scene.observation.owners.get(owner),
         [(sight.required, spki)],
-        {*in_use.keys, *awaited},
+        {*scene.in_use.keys, *awaited},
     )
     if not advice.add:
         said = "; ".join(one.remedy for one in advice.objections)
@@ -232,7 +242,8 @@ def _addition(observation: Observation, sight: Sight, in_use: KeysInUse, soon: s
     return f"add{soon}: {records}{alias}"
 
 
-def _lacking(observation: Observation, sight: Sight, in_use: KeysInUse) -> Finding:
+def _lacking(scene: _Scene, sight: Sight) -> Finding:
+    observation = scene.observation
     state = observation.state
     owner = sight.required.owner
     answer = observation.owners[owner].answer
@@ -244,15 +255,41 @@ def _lacking(observation: Observation, sight: Sight, in_use: KeysInUse) -> Findi
             Severity.CRITICAL,
             state.name,
             f"no TLSA record at {owner} matches the live key: DANE senders defer or bounce mail",
-            _addition(observation, sight, in_use, " now"),
+            _addition(scene, sight, " now"),
+        )
+    if _remembers_absence(scene, sight):
+        return Finding(
+            Code.TLSA_MISSING,
+            Severity.NOTICE,
+            state.name,
+            f"every authoritative server has the live key's TLSA record at {owner}; the resolver "
+            "still remembers that there was none",
+            "that ends with the TTL of its answer",
         )
     return Finding(
         Code.TLSA_MISSING,
         Severity.WARNING,
         state.name,
         f"the live key's TLSA record is missing ({_absence(answer)}) at {owner}",
-        _addition(observation, sight, in_use),
+        _addition(scene, sight),
     )
+
+
+def _remembers_absence(scene: _Scene, sight: Sight) -> bool:
+    """Whether the resolver lacks a record for no longer than its cache explains.
+
+    That is, as long as the longest TTL that was seen for the owner, after the first look at which
+    all servers had the RRset (RFC 2308 section 5).
+    """
+    lacks = {gap.obstacle for gap in sight.gaps}
+    if lacks != {Obstacle.RESOLVER_LACKS} or not sight.servers_asked:
+        return False
+    look = scene.observation.owners[sight.required.owner]
+    known = scene.memory.owners.get(sight.required.owner, OwnerMemory())
+    there = {tuple(sorted(set(s.records))) for s in look.servers if s.records}
+    first = [one.first for one in known.rrsets if one.records in there]
+    longest = max((one.ttl for one in known.sightings), default=timedelta(0))
+    return bool(first) and scene.now < min(first) + longest
 
 
 def _absence(answer: TlsaAnswer) -> str:
@@ -261,15 +298,15 @@ def _absence(answer: TlsaAnswer) -> str:
     return f"{words}; {answer.detail}" if answer.cause is Cause.OPT_OUT else words
 
 
-def _overruled(observation: Observation, sight: Sight, in_use: KeysInUse) -> Finding:
+def _overruled(scene: _Scene, sight: Sight) -> Finding:
     """The remedy of digest agility (RFC 7671 section 9): the stronger digest of the live key."""
     return Finding(
         Code.TLSA_MISMATCH,
         Severity.CRITICAL,
-        observation.state.name,
+        scene.observation.state.name,
         f"the live key's TLSA record at {sight.required.owner} stands beside SHA2-512 records of "
         "other keys, so most senders ignore it and defer or bounce mail",
-        _addition(observation, sight, in_use, " now"),
+        _addition(scene, sight, " now"),
     )
 
 

@@ -117,7 +117,12 @@ def after(change: Change, earlier: Iterable[Change]) -> Change:
     """The change as it stands once ``earlier`` ones, made since the look, are taken in."""
     for one in earlier:
         if one.target == change.target:
-            change = replace(change, seen=tuple(sorted(one.result(change.seen))))
+            change = replace(
+                change,
+                seen=tuple(sorted(one.result(change.seen))),
+                base=tuple(sorted(one.result(change.base))),
+                everywhere=tuple(sorted(one.result(change.everywhere))),
+            )
     return change
 
 
@@ -213,6 +218,23 @@ def _served(state: LineageState, owner: DnsName) -> tuple[TlsaRecord, ...]:
         return ()
     own = tuple(r.record(key.spki) for r in state.required or () if r.owner == owner)
     return own + tuple(one.record for one in state.anchored if one.line.owner == owner)
+
+
+def stopped(change: Change, observations: Observations) -> Result | None:
+    """Why a change isn't even asked for, by what was seen: too little, or too much would be lost.
+
+    None if nothing speaks against it.
+    """
+    why = blind(change, observations)
+    if why:
+        return Result(change, Outcome.UNSEEN, detail=why)
+    if from_wildcard(change, observations):
+        return Result(change, Outcome.WILDCARD)
+    harmed = overruling(change, observations)
+    if harmed:
+        return Result(change, Outcome.OVERRULES, detail=harmed)
+    where = lost(change, observations)
+    return Result(change, Outcome.UNSAFE, detail=where) if where else None
 
 
 def blind(change: Change, observations: Observations) -> str:

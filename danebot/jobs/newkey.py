@@ -26,9 +26,11 @@ from danebot.domain.lineage import LineageState
 from danebot.domain.looks import remember
 from danebot.domain.memory import Exposure, Memory, Protection, Request
 from danebot.domain.outcomes import Part
-from danebot.domain.retire import OwnedRecord, additions
+from danebot.domain.publishing import Result, stopped
+from danebot.domain.publishing import changes as record_changes
+from danebot.domain.retire import OwnedRecord, Publication, additions
 from danebot.domain.schedule import requested, scheduled, standing
-from danebot.domain.tlsa import Declared
+from danebot.domain.tlsa import Declared, Required
 from danebot.domain.watched import fade
 from danebot.errors import CertificateError, RolloverError, UnknownLineageError
 from danebot.jobs.survey import keys_of_tree, observe_dns, read_lineage, view
@@ -54,13 +56,16 @@ class Source(enum.Enum):
 class Staged:
     """What `stage` did: the key, and the records to add to those that are published.
 
-    ``objections`` say where none can be advised, and why.
+    ``demanded`` are the lines of ``dane-ee`` that want a record of it.  ``objections`` say where
+    none can be advised, and why; ``refused`` are additions that a publisher would not be asked for.
     """
 
     key: PublicKey
     records: tuple[OwnedRecord, ...]
     source: Source = Source.NEW
     objections: tuple[Objection, ...] = ()
+    refused: tuple[Result, ...] = ()
+    demanded: tuple[Required, ...] = ()
 
 
 def stage(
@@ -99,7 +104,23 @@ def stage(
     save_memory(paths, memory, replace(memory, request=request))
     source = Source.STANDING if standby else Source.NEW
     records, objections = records_of(context, state, awaited, seen)
-    return Staged(awaited, records, source, objections)
+    return Staged(
+        awaited,
+        records,
+        source,
+        objections,
+        refused=_refused(state, records, seen),
+        demanded=anchored(fade(state, seen), seen, context.clock()).required or (),
+    )
+
+
+def _refused(
+    state: LineageState, records: tuple[OwnedRecord, ...], seen: Observations
+) -> tuple[Result, ...]:
+    """The additions that no publisher would be asked for, each with the reason."""
+    wanted = Publication((), records, (), ())
+    found = (stopped(one, seen) for one in record_changes(state, wanted, seen, Part.ADD, None))
+    return tuple(result for result in found if result is not None)
 
 
 def add_key(

@@ -28,12 +28,9 @@ from danebot.domain.publishing import (
     after,
     altered,
     answering,
-    blind,
     changes,
-    from_wildcard,
     lagging,
-    lost,
-    overruling,
+    stopped,
 )
 from danebot.domain.sight import Obstacle
 from danebot.domain.times import when
@@ -118,15 +115,7 @@ def attempt(
         return nothing
     ttl = context.settings.publish(state.name).ttl
     owners = seen.observation.owners
-    wanted = changes(
-        state,
-        seen.publication,
-        owners,
-        part,
-        ttl,
-        known=seen.in_use.keys,
-        past=[past.spki for past in seen.memory.past_keys],
-    )
+    wanted = changes_of(seen, part, ttl)
     held = publishing_wait(seen.memory, context.clock()) if timing is Timing.WHEN_DUE else None
     if not wanted or held is not None:
         return nothing
@@ -140,20 +129,22 @@ def attempt(
     return replace(nothing, results=tuple(results))
 
 
+def changes_of(view: LineageView, part: Part, ttl: timedelta | None = None) -> tuple[Change, ...]:
+    """One part of what a view says is to be changed, one change for each RRset."""
+    return changes(
+        view.state,
+        view.publication,
+        view.observation.owners,
+        part,
+        ttl,
+        known=view.in_use.keys,
+        past=[past.spki for past in view.memory.past_keys],
+    )
+
+
 def _made(publisher: Publisher, change: Change, owners: Observations) -> Result:
     """Have the change made, unless too little was seen, or too much would be lost."""
-    why = blind(change, owners)
-    if why:
-        return Result(change, Outcome.UNSEEN, detail=why)
-    if from_wildcard(change, owners):
-        return Result(change, Outcome.WILDCARD)
-    harmed = overruling(change, owners)
-    if harmed:
-        return Result(change, Outcome.OVERRULES, detail=harmed)
-    where = lost(change, owners)
-    if where:
-        return Result(change, Outcome.UNSAFE, detail=where)
-    return publisher.publish(change)
+    return stopped(change, owners) or publisher.publish(change)
 
 
 def read_back(context: Context, tried: Sequence[Attempt]) -> Observations:

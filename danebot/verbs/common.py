@@ -114,14 +114,27 @@ def write_metrics(console: Console, status: int) -> int:
 
 
 def planned_changes(console: Console, view: LineageView) -> list[str]:
-    """What would be published for a lineage, in lines."""
-    name = view.state.name
+    """What would be published for a lineage, in lines, and what a real run would refuse to."""
+    from danebot.domain.outcomes import Part
+    from danebot.domain.publishing import stopped
+    from danebot.jobs.publish import changes_of
+
+    name, owners = view.state.name, view.observation.owners
     method = console.settings.publish(name).method.value
-    return [
-        f"{name}: would {word} ({method}): {record}"
-        for word, records in (
-            ("add", (*view.publication.add, *view.publication.repair)),
-            ("remove", view.publication.remove),
-        )
-        for record in records
-    ]
+    lines = []
+    for part in Part:
+        for change in changes_of(view, part):
+            refused = stopped(change, owners)
+            records = change.add if part is Part.ADD else change.remove
+            if refused is not None:
+                lines.append(
+                    f"{name}: would {part.value} nothing: {refused.text}; {refused.remedy}"
+                )
+            else:
+                ttl = change.seen_ttl
+                shown = f" {int(ttl.total_seconds())}" if ttl is not None else ""
+                lines += [
+                    f"{name}: would {part.value} ({method}): {change.target}.{shown} IN TLSA {one}"
+                    for one in records
+                ]
+    return lines

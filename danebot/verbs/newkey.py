@@ -53,6 +53,10 @@ def newkey(
     for objection in staged.objections:
         console.warn(f"{name}: {objection}")
         status = ATTENTION
+    if console.settings.publish(name).in_renew:
+        for result in staged.refused:
+            console.warn(f"{name}: danebot renew will not add them by itself: {result.text}")
+            status = ATTENTION
     if staged.source is Source.STANDING:
         digest = staged.key.digest.hex()
         console.say(f"{name}: the key {digest}, which stands by, is used by the next danebot renew")
@@ -67,12 +71,15 @@ def _say_staged(console: Console, name: str, staged: Staged, form: str) -> None:
 
     digest = staged.key.digest.hex()
     if not staged.records:
-        later = f"; what to add is told later by: danebot tlsa {name}" if staged.objections else ""
-        data = f"; its record data: 3 1 1 {digest}" if not staged.objections else f": {digest}"
-        console.say(f"{name}: the next key is staged{data}{later}")
+        more = f"; its record data: 3 1 1 {digest}"
+        if staged.objections:
+            more = f": {digest}; what to add is told later by: danebot tlsa {name}"
+        elif staged.demanded:
+            more = f": {digest}; its records are published already"
+        console.say(f"{name}: the next key is staged{more}")
         return
     if form == "zone":
-        if console.settings.publish(name).in_renew:
+        if console.settings.publish(name).in_renew and not staged.refused:
             console.say(
                 f"; {name}: danebot renew adds these records, and keeps those that are there"
             )

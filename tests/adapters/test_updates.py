@@ -403,3 +403,13 @@ def test_a_packet_cache_is_no_other_view(tmp_path: Path) -> None:
         return response
 
     assert published_in_views(tmp_path, late).outcome is Outcome.UNCHANGED
+
+
+def test_a_record_that_came_meanwhile_is_not_overruled(tmp_path: Path) -> None:
+    """What danebot saw had no record of somebody else; the primary has one now."""
+    foreign = bytes((3, 1, 1)) + LIVE.data
+    strong = TlsaRecord(3, 1, 2, bytes(64))
+    change = Change("mail", (NAME,), NAME, ZONE, add=(strong,))
+    result, heard = published(tmp_path, lambda q: reply(q, "NOERROR", foreign), change=change)
+    assert result.outcome is Outcome.OVERRULES
+    assert not any(map(is_update, heard))

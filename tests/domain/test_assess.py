@@ -97,7 +97,7 @@ def test_of_a_sound_lineage_nothing_is_said() -> None:
     [
         (look("x"), {Code.TLSA_MISMATCH: C, Code.SERVER_LACKS_RECORD: W}),
         (look(), {Code.TLSA_MISSING: W, Code.SERVER_LACKS_RECORD: W}),
-        (look("old", resolver=[]), {Code.TLSA_MISSING: W}),
+        (look("old", resolver=[]), {Code.TLSA_MISSING: N}),
         (look("old", at={"ns1": None, "ns2": ["x"]}), {Code.SERVER_LACKS_RECORD: W}),
         (look("old", at={"ns1": None, "ns2": UNREACHABLE}), {Code.SERVERS_UNREACHABLE: N}),
         (look("old", security=Security.INSECURE), {Code.TLSA_INSECURE: W}),
@@ -121,6 +121,20 @@ def test_each_state_of_the_records_has_its_own_words(
     one: OwnerObservation, expected: dict[Code, Severity]
 ) -> None:
     assert gist(found(state(), one)) == expected
+
+
+def test_the_resolver_s_memory_of_an_absence_is_a_warning_only_when_its_ttl_is_over() -> None:
+    """After a first publication every server has the record; the resolver asked before."""
+    wait = Wait(state=state())
+    wait.look(T0, look())
+    late = look("old", resolver=[])
+    for after, severity in ((MINUTE, N), (HOUR, N), (HOUR + 2 * MINUTE, W)):
+        at = T0 + after
+        wait.look(at, late)
+        observation = Observation(state(), seen(late))
+        planned = plan(observation, wait.memory, Policy(), at)
+        findings = assess(observation, planned, wait.memory, Policy(), at)
+        assert [(f.code, f.severity) for f in findings] == [(Code.TLSA_MISSING, severity)], after
 
 
 def test_a_mismatch_says_which_record_to_add() -> None:
