@@ -192,4 +192,5 @@ def server_answer(
         negative_ttl=denial_ttl(reply) if ttls else negative_ttl(reply, chain.links),
         detail="; ".join([*alias, *rejects]),
         wildcard=from_wildcard(reply.answer, chain.canonical, TLSA.rdtype),
+        signed_since=reply.latest_inception(),
     )

@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 from danebot.adapters.rcodes import RCODE_WORDS
-from danebot.adapters.rrset import RRSIG, RRset, RRsetKey, Section, original_ttl, signatures
+from danebot.adapters.rrset import (
+    RRSIG,
+    RRset,
+    RRsetKey,
+    Section,
+    Signature,
+    original_ttl,
+    signatures,
+)
 from danebot.adapters.wirename import is_below
 
 CNAME, DNAME = 5, 39
@@ -94,16 +103,22 @@ class Response(NamedTuple):
         ]
         return max([rrset.ttl, *dnames])
 
+    def _signatures(self) -> Iterator[Signature]:
+        """The RRSIGs in answer and authority sections."""
+        for section in (self.answer, self.authority):
+            for key in section:
+                if key.rdtype == RRSIG:
+                    yield from signatures(section, key.name, key.covers)
+
     def signed_until(self) -> datetime | None:
         """The earliest RRSIG expiration in answer and authority sections (RFC 4034 3.1.5)."""
-        expirations = [
-            signature.expiration
-            for section in (self.answer, self.authority)
-            for key in section
-            if key.rdtype == RRSIG
-            for signature in signatures(section, key.name, key.covers)
-        ]
+        expirations = [signature.expiration for signature in self._signatures()]
         return datetime.fromtimestamp(min(expirations), UTC) if expirations else None
+
+    def latest_inception(self) -> datetime | None:
+        """The latest RRSIG inception in answer and authority sections (RFC 4034 3.1.5)."""
+        inceptions = [signature.inception for signature in self._signatures()]
+        return datetime.fromtimestamp(max(inceptions), UTC) if inceptions else None
 
     def signed_since(self, name: str, rdtype: int) -> datetime | None:
         """The latest inception of the RRSIGs beside an RRset in the answer (RFC 4034 3.1.5)."""

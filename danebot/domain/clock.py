@@ -34,7 +34,10 @@ class Evidence(NamedTuple):
 
 
 def evidences(state: LineageState, observations: Observations) -> Iterator[Evidence]:
-    """What others dated: certificates (RFC 5280) and signatures in DNS (RFC 4034 section 3.1.5)."""
+    """What others dated: certificates (RFC 5280) and signatures in DNS (RFC 4034 section 3.1.5).
+
+    What servers show is not validated; whoever forges it can make danebot wait, and no more.
+    """
     for held in (state.live, state.combo, state.staged):
         if held is not None:
             yield Evidence(held.chain.not_before, f"the certificate of {state.name} begins later")
@@ -42,6 +45,10 @@ def evidences(state: LineageState, observations: Observations) -> Iterator[Evide
         signed = observation.answer.signed_since
         if observation.answer.secure and signed is not None:
             yield Evidence(signed, f"the signature of {owner}'s records was made later")
+        for server in observation.all_servers:  # a resolver's cache may show older ones
+            if server.signed_since is not None:
+                words = f"{server.server} shows a later signature at {owner}"
+                yield Evidence(server.signed_since, words)
 
 
 def behind(state: LineageState, observations: Observations, now: datetime) -> Evidence | None:

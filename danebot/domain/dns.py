@@ -137,6 +137,8 @@ class ServerAnswer(NamedTuple):
     where that is larger (RFC 2308 section 5, RFC 8198 section 5.4, RFC 9077).  Where a wildcard
     stands in for the name, it is the TTL of those that say so (RFC 8198 section 5.3).  ``wildcard``
     is set where the records are those of a wildcard, as far as signatures show it.
+    ``signed_since`` is the latest inception of any RRSIG in the answer (aware UTC); nobody has
+    validated it.
     """
 
     server: Server
@@ -146,6 +148,7 @@ class ServerAnswer(NamedTuple):
     negative_ttl: timedelta | None = None
     detail: str = ""
     wildcard: bool = False
+    signed_since: datetime | None = None
 
     @property
     def heard(self) -> bool:

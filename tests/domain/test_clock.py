@@ -33,6 +33,18 @@ def test_so_does_a_signature_in_dns() -> None:
     assert "signature of _25._tcp.mx.example.org's records" in str(found)
 
 
+def test_so_does_one_that_a_server_shows_behind_the_resolver_s_cache() -> None:
+    """Else a lag that the cache explains would have begun under the wrong clock."""
+    late = look("old", "new", resolver=["old"])
+    servers = tuple(one._replace(signed_since=T0) for one in late.servers)
+    late = late._replace(servers=servers)
+    assert behind(state(), seen(late), T0 - SKEW) is None
+    found = behind(state(), seen(late), T0 - 33 * HOUR)
+    assert found is not None
+    assert found.at == T0
+    assert "example.org [192.0.2.1] shows a later signature" in str(found)
+
+
 def test_no_wait_begins_under_a_clock_that_is_behind() -> None:
     """A host that boots in 1970 looks, and NTP puts its clock right a minute later."""
     wait = Wait(daily=False)

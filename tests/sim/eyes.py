@@ -73,9 +73,13 @@ class Resolver:
             if not there:
                 return None
             found = at(self.world.rrsets[target, self.rng.choice(there)], now)
-            age = (now - found.start) % self.resign
-            self.rrsets[target] = cached = Cached(found, now + found.ttl, now - age - HOUR)
+            signed = self.signed(found, now)
+            self.rrsets[target] = cached = Cached(found, now + found.ttl, signed)
         return cached
+
+    def signed(self, rrset: RRset, now: int) -> int:
+        """Since when the signature is valid that a server shows of an RRset now."""
+        return now - (now - rrset.start) % self.resign - HOUR
 
 
 def named(world: World, now: int, unresolved: Collection[int] = ()) -> list[tuple[int, int]]:
@@ -206,4 +210,5 @@ class Eyes:
             ttl if there else None,
             denial if there else ttl,
             wildcard=denial is not None,
+            signed_since=T0 + timedelta(seconds=self.resolver.signed(found, now)),
         )
