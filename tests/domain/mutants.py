@@ -482,7 +482,12 @@ RETURNS_FORGIVEN = forgetful(lambda memory: with_owners(memory, _as_the_others))
 # ---- the clock, and other people's records --------------------------------------------------
 
 CLOCK_EVIDENCE_IGNORED = replace(
-    unaware(lambda one: one._replace(answer=one.answer._replace(signed_since=None))),
+    unaware(
+        lambda one: one._replace(
+            answer=one.answer._replace(signed_since=None),
+            servers=tuple(server._replace(signed_since=None) for server in one.servers),
+        )
+    ),
     put_right=lambda memory, _: memory,
 )
 
