@@ -351,7 +351,8 @@ def _unheard(state: LineageState, plan: Plan, memory: Memory, now: datetime) -> 
     if not gaps:
         return
     where = "; ".join(f"{gap.where} ({gap.detail})" for gap in gaps)
-    lasts = state.awaited_key is not None and _lasts(memory, now)
+    heard = [_last_heard(gap, memory) or now for gap in gaps]
+    lasts = state.awaited_key is not None and _lasts(memory, min(heard), now)
     yield Finding(
         Code.SERVERS_UNREACHABLE,
         Severity.WARNING if lasts else Severity.NOTICE,
@@ -361,9 +362,20 @@ def _unheard(state: LineageState, plan: Plan, memory: Memory, now: datetime) -> 
     )
 
 
-def _lasts(memory: Memory, now: datetime) -> bool:
+def _last_heard(gap: Gap, memory: Memory) -> datetime | None:
+    """When a server was last heard; if never, since when the rollover waits."""
+    times = [
+        at
+        for owner in memory.owners.values()
+        for server, at in owner.heard.items()
+        if server.partition(" ")[0] == gap.where
+    ]
+    return max(times, default=None) or under_way_since(memory)
+
+
+def _lasts(memory: Memory, heard: datetime, now: datetime) -> bool:
     """Whether silence has held a rollover up for long: in an emergency, any silence has."""
-    return _urgent(memory) or now - (under_way_since(memory) or now) > _SILENCE
+    return _urgent(memory) or now - heard > _SILENCE
 
 
 # ---- expiry ---------------------------------------------------------------------------------
@@ -423,7 +435,7 @@ def _rollover(
     ):
         fallback = plan.hold is not Hold.CANNOT_SEE
         words = "the minimum wait alone protects the rollover" if fallback else "the rollover waits"
-        lasts = not fallback and _lasts(memory, now)
+        lasts = not fallback and _lasts(memory, under_way_since(memory) or now, now)
         yield Finding(
             Code.SERVERS_UNREACHABLE,
             Severity.WARNING if lasts else Severity.NOTICE,

@@ -111,8 +111,9 @@ def publication(
         ordered = sorted(records, key=lambda r: (str(r.owner), r.record))
         return tuple(places[r.owner]._replace(record=r.record) for r in ordered)
 
-    wanted = {OwnedRecord(one.owner, record) for one in advised for record in one.add}
-    partial = {OwnedRecord(one.owner, record) for one in advised for record in one.partial}
+    # A wildcard's records are copied beside the first at a name, but for those that may go.
+    wanted = {OwnedRecord(one.owner, record) for one in advised for record in one.add} - may_go
+    partial = {OwnedRecord(one.owner, record) for one in advised for record in one.partial} - may_go
     return Publication(
         keep=dressed(right & seen),
         add=dressed(wanted - partial),

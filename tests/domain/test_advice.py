@@ -14,7 +14,7 @@ from danebot.domain.dane import Reason, References, verify
 from danebot.domain.dns import OwnerObservation, Security
 from danebot.domain.findings import Code
 from danebot.domain.in_use import KeysInUse
-from danebot.domain.memory import Memory, PastKey
+from danebot.domain.memory import Deployment, Exposure, Memory, PastKey
 from danebot.domain.names import DnsName, Hostname
 from danebot.domain.outcomes import Part
 from danebot.domain.policy import Policy
@@ -235,6 +235,19 @@ def test_a_key_that_was_put_away_is_not_restated() -> None:
     one = rrset(record("old"))
     found = publication(lineage, memory, seen(one), KeysInUse(frozenset({OLD, NEW})))
     assert record("gone", 2) not in {item.record for item in found.add}
+
+
+def test_a_wildcard_s_record_of_a_stolen_key_that_may_go_is_not_copied() -> None:
+    stolen = PastKey(key("stolen").spki, T0, Exposure.COMPROMISED)
+    clear = Deployment(b"chain", key("old").digest, T0, confirmed_at=T0, clear_since=T0)
+    one = wildcard(rrset(record("old"), record("stolen")))
+    in_use = KeysInUse(frozenset({OLD, NEW}))
+    for deployment, copied in ((clear, False), (clear._replace(clear_since=None), True)):
+        memory = Memory(past_keys=(stolen,), deployment=deployment)
+        found = publication(ROLLING, memory, seen(one), in_use)
+        added = {item.record for item in (*found.add, *found.repair)}
+        assert (record("stolen") in added) is copied  # a service may still have that key
+        assert {record("old"), record("new")} <= added
 
 
 # ---- whatever the RRset ---------------------------------------------------------------------

@@ -243,13 +243,32 @@ def test_cooling_says_until_when() -> None:
 
 def test_a_rollover_that_cannot_see_is_reported_when_it_lasts() -> None:
     lost = look("old", "new", at={"ns1": None, "ns2": UNREACHABLE})
-    for one in (lost, blind("old", "new")):
+    for one, severity in ((lost, N), (blind("old", "new"), W)):  # the others were heard today
         early = gist(found(READY, one, memory=waited(), at=T0 + DAY))
         assert early == {Code.NEXT_KEY_WAITS: INFO, Code.SERVERS_UNREACHABLE: N}
-        later = gist(found(READY, one, memory=waited(), at=T0 + DAY + HOUR))
-        assert later == {Code.NEXT_KEY_WAITS: INFO, Code.SERVERS_UNREACHABLE: W}
         late = gist(found(READY, one, memory=waited(), at=T0 + 15 * DAY))
-        assert late == {Code.NEXT_KEY_STUCK: W, Code.SERVERS_UNREACHABLE: W}
+        assert late == {Code.NEXT_KEY_STUCK: W, Code.SERVERS_UNREACHABLE: severity}
+
+
+def test_with_no_server_to_ask_it_is_a_warning_after_a_day() -> None:
+    for hours, severity in ((24, N), (25, W)):
+        findings = found(READY, blind("old", "new"), memory=waited(), at=T0 + hours * HOUR)
+        assert findings[Code.SERVERS_UNREACHABLE].severity is severity, hours
+
+
+def test_a_server_that_was_heard_today_is_a_notice_however_long_the_rollover_lasts() -> None:
+    """A silence of one look at day ten is no news; one of more than a day is."""
+    lost = look("old", "new", at={"ns1": None, "ns2": UNREACHABLE})
+    wait = Wait()
+    wait.look(T0, look("old"))
+    for day in range(1, 11):
+        wait.look(T0 + day * DAY, look("old"))
+    for hours, severity in ((1, N), (23, N), (25, W)):
+        at = T0 + 10 * DAY + hours * HOUR
+        planned = wait.look(at, lost)
+        observation = Observation(wait.state, seen(lost))
+        said = {f.code: f for f in assess(observation, planned, wait.memory, Policy(), at)}
+        assert said[Code.SERVERS_UNREACHABLE].severity is severity, hours
 
 
 def test_in_an_emergency_a_dead_secondary_is_a_warning_at_once_with_its_address() -> None:
