@@ -12,7 +12,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
-from danebot.domain.memory import Awaiting, Memory, OwnerMemory, Reading
+from danebot.domain.memory import Awaiting, Deployment, Memory, OwnerMemory, Reading
 from danebot.domain.times import when
 
 if TYPE_CHECKING:
@@ -76,7 +76,9 @@ def put_right(memory: Memory, reading: Reading | None) -> Memory:
 def _moved(memory: Memory, by: timedelta) -> Memory:
     awaiting = _moved_wait(memory.awaiting, by) if memory.awaiting is not None else None
     owners = {name: _moved_owner(owner, by) for name, owner in memory.owners.items()}
-    return replace(memory, owners=owners, awaiting=awaiting)
+    deployed = memory.deployment
+    deployed = _moved_probes(deployed, by) if deployed is not None else None
+    return replace(memory, owners=owners, awaiting=awaiting, deployment=deployed)
 
 
 def _moved_wait(awaiting: Awaiting, by: timedelta) -> Awaiting:
@@ -88,6 +90,14 @@ def _moved_wait(awaiting: Awaiting, by: timedelta) -> Awaiting:
         seen_since=_later(awaiting.seen_since, by),
         forgotten_at=_later(awaiting.forgotten_at, by),
         belied_at=_later(awaiting.belied_at, by),
+        stood_by_at=_later(awaiting.stood_by_at, by),
+    )
+
+
+def _moved_probes(deployment: Deployment, by: timedelta) -> Deployment:
+    return deployment._replace(
+        confirmed_at=_later(deployment.confirmed_at, by),
+        clear_since=_later(deployment.clear_since, by),
     )
 
 

@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 
 from danebot.domain.assess import assess
 from danebot.domain.clock import SKEW, behind, put_right
 from danebot.domain.findings import Code, Severity
-from danebot.domain.memory import Memory, Reading
+from danebot.domain.memory import (
+    Awaiting,
+    Deployment,
+    Memory,
+    OwnerMemory,
+    Reading,
+    RRsetSighting,
+    TtlSighting,
+)
 from danebot.domain.policy import Policy
 from danebot.domain.rollover import Hold, Observation, Step
-from domain.builders import DAY, HOUR, MINUTE, T0, Wait, look, seen, state
+from domain.builders import DAY, HOUR, MINUTE, MX, T0, Wait, look, seen, state
 
 BEGINS = T0 - 10 * DAY  # of the certificate that the builders make
 GOOD = look("old", "new")
@@ -129,3 +138,43 @@ def test_times_stay_while_the_clock_goes_as_the_host_does() -> None:
     ):
         assert put_right(memory, reading) == replace(memory, clock=reading), at
     assert put_right(memory, None) == memory
+
+
+def times(value: object) -> Iterator[datetime]:
+    """All times in a part of the memory, in their order."""
+    if isinstance(value, datetime):
+        yield value
+    elif isinstance(value, Mapping):
+        yield from times(tuple(value.values()))
+    elif isinstance(value, tuple):
+        for one in value:
+            yield from times(one)
+
+
+def test_every_time_of_a_wait_is_moved() -> None:
+    until = T0 + HOUR
+    owner = OwnerMemory(
+        sightings=(TtlSighting(HOUR, T0, until),),
+        old_route_until=until,
+        rrsets=(RRsetSighting((), HOUR, T0, until, left_at=until, lagged_at=until),),
+        watched_since=T0,
+        heard={"ns1.example.org [192.0.2.1]": T0},
+        answered_at=T0,
+    )
+    wait = Awaiting(b"", T0, *(T0,) * 4, forgotten_at=T0, belied_at=T0, stood_by_at=T0)
+    memory = Memory(owners={MX: owner}, awaiting=wait, clock=read(until, HOUR))
+    after = put_right(memory, read(until + 5 * DAY, HOUR))
+    assert after.awaiting is not None
+    for old, new in ((owner, after.owners[MX]), (wait, after.awaiting)):
+        assert list(times(new)) == [at + 5 * DAY for at in times(old)]
+    assert len(list(times(owner))) == 10
+    assert len(list(times(wait))) == 8
+
+
+def test_so_is_what_the_probes_wait_for() -> None:
+    """Or the old records would go at the second probe, however soon that is."""
+    deployment = Deployment(b"", b"", T0, confirmed_at=T0, clear_since=T0)
+    memory = Memory(deployment=deployment, clock=read(T0, HOUR))
+    after = put_right(memory, read(T0 + 5 * DAY + MINUTE, HOUR + MINUTE)).deployment
+    assert after is not None
+    assert (after.confirmed_at, after.clear_since) == (T0 + 5 * DAY, T0 + 5 * DAY)
