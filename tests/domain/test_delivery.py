@@ -454,6 +454,13 @@ def test_unmatched_records(grade: Grade) -> None:
     assert found.hosts[0].unmatched == (STRANGER,)
 
 
+def test_what_presents_nothing_readable_uses_no_record() -> None:
+    both = host(MATCHING, STRANGER)
+    garbage = served(both, address="192.0.2.2")._replace(chain=(b"no certificate",))
+    found = report(visit(both, served(both), garbage))
+    assert found.hosts[0].unmatched == (STRANGER,)
+
+
 LATE = Thresholds(AtLeast(14), AtLeast(3))
 
 

@@ -43,6 +43,20 @@ def test_everything_else_is_written_at_once() -> None:
     assert not as_good(IDLE, replace(IDLE, owners={MX: more}))
 
 
+@pytest.mark.parametrize(("late", "same"), [(59 * MINUTE, True), (HOUR, False)])
+def test_each_time_counts_by_itself(late: timedelta, *, same: bool) -> None:
+    owner = IDLE.owners[MX]
+    one, *others = owner.heard
+    for newer in (
+        owner._replace(answered_at=T0 + late),
+        owner._replace(heard={one: T0 + late, **dict.fromkeys(others, T0)}),
+    ):
+        assert as_good(IDLE, replace(IDLE, owners={MX: newer})) is same
+    silent = replace(IDLE, owners={MX: owner._replace(answered_at=None)})
+    assert as_good(silent, silent)
+    assert not as_good(silent, IDLE)
+
+
 @pytest.mark.parametrize(
     ("clock", "same"),
     [

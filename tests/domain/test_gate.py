@@ -115,6 +115,17 @@ def test_a_new_record_lets_it_pass_once_no_cache_lacks_it() -> None:
     assert deployed(site.look(T0 + 3 * HOUR, shown(A, B)))
 
 
+@pytest.mark.parametrize("lacking", [MX, MX2])
+def test_what_must_be_published_is_said_before_what_only_takes_time(lacking: DnsName) -> None:
+    passed_by = MX2 if lacking == MX else MX
+    site = Watch(replace(renewal(SWITCHED), required=(line(), line(MX2))))
+    site.look(T0 - 30 * DAY, shown(A), shown(A, owner=MX2))
+    plan = site.look(T0, shown(A, owner=lacking), shown(A, B, owner=passed_by))
+    assert plan.refusal is not None
+    assert (plan.refusal.owner, plan.refusal.until) == (lacking, None)
+    assert held_back(plan)
+
+
 def test_the_resolver_s_cache_makes_nobody_wait_longer() -> None:
     site = watch(SWITCHED, A)
     assert held_back(site.look(T0, shown(A)))

@@ -7,11 +7,13 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from danebot.domain.memory import Call, Contact, Memory, Result
+from danebot.domain.memory import Call, Contact, Memory, Request, Result, Urgency
 from danebot.domain.patience import (
     Asking,
     begun,
     ended,
+    failure,
+    promotion_wait,
     renewal_failed,
     unmade,
     wait_until,
@@ -158,3 +160,35 @@ def test_a_month_of_six_day_certificates(every: timedelta) -> None:
     rough = month(Policy(), (T0 + 3 * DAY, T0 + 5 * DAY), every)
     failures = [c for c in rough.contacts if c.result is Result.FAILED]
     assert 1 <= len(failures) <= 8
+
+
+def test_a_promotion_in_an_emergency_has_the_whole_hour() -> None:
+    request = Request(b"", T0, Urgency.EMERGENCY)
+    now = T0 + 30 * MINUTE
+    three, five = failed(0, 1, 2), failed(0, 1, 2, 3, 4)
+    assert promotion_wait(three, now) == T0 + HOUR
+    assert promotion_wait(replace(three, request=request), now) is None
+    assert promotion_wait(replace(five, request=request), now) == T0 + HOUR
+    assert promotion_wait(issued(0, 0, 0, 0, 0), now) is None  # nothing failed
+
+
+def test_revocations_that_fail_are_spaced_out_unless_somebody_names_the_lineage() -> None:
+    memory = failed(-60, 0, call=Call.REVOCATION)
+    for asking in (Asking.TIMER, Asking.PRESSING):
+        until = wait_until(memory, Call.REVOCATION, asking, Policy(), T0)
+        assert until == T0 + 2 * Policy().backoff_first * 0.9
+    assert wait_until(memory, Call.REVOCATION, Asking.NAMED, Policy(), T0) is None
+    others = failed(0, 0, 0, 0, 0)  # that concerns the validations, and revocations need none
+    assert wait_until(others, Call.REVOCATION, Asking.NAMED, Policy(), T0) is None
+    assert wait_until(others, Call.REVOCATION, Asking.TIMER, Policy(), T0) is None
+
+
+def test_a_row_of_failures_keeps_its_beginning() -> None:
+    one = failure(None, "", T0, pause=HOUR)
+    two = failure(one, "", T0 + DAY, pause=HOUR)
+    assert (two.first, two.last, two.count) == (T0, T0 + DAY, 2)
+
+
+def test_revocations_are_no_certificates_of_the_week() -> None:
+    memory = issued(-1, -1, -1, -1, -1, call=Call.REVOCATION)
+    assert wait_until(memory, Call.RENEWAL, Asking.TIMER, Policy(), T0) is None

@@ -6,11 +6,12 @@ from dataclasses import replace
 from datetime import timedelta
 
 from danebot.domain.dns import OwnerObservation
+from danebot.domain.findings import Code, Finding, Severity
 from danebot.domain.memory import Memory, Request, Urgency
 from danebot.domain.policy import Policy
 from danebot.domain.retire import Publication
 from danebot.domain.rollover import Observation
-from danebot.domain.snapshot import LineageStatus, Prospect, lineage_status
+from danebot.domain.snapshot import LineageStatus, Prospect, RunStatus, carry, lineage_status
 from danebot.render.lineage import status_lines
 from domain.builders import DAY, HOUR, T0, Wait, key, key_file, look, seen, silent, state
 
@@ -67,3 +68,41 @@ def test_nothing_is_said_where_nothing_is_watched() -> None:
     status = said(wait, look("old"))
     assert (status.emergency, status.emergency_wait) == (Prospect.UNSAID.value, None)
     assert words(status) == ""
+
+
+# ---- what only a comparison with the document before tells ------------------------------------
+
+
+def entry(key_name: str = "old") -> LineageStatus:
+    return said(Wait(state=state(current=key_name), policy=Policy()), look(key_name))
+
+
+def run(hours: int, verb: str = "renew") -> RunStatus:
+    return RunStatus(verb, "1", T0 + hours * HOUR, T0 + hours * HOUR, 0)
+
+
+def test_a_key_keeps_its_age_through_renewals() -> None:
+    first = carry(entry(), None, run(0), ())
+    begins = T0 - 10 * DAY
+    assert first.key_since == begins
+    assert first.live is not None
+    renewed = first._replace(live=first.live._replace(not_before=T0), key_since=None)
+    assert carry(renewed, first, run(1), ()).key_since == begins
+    other = renewed._replace(current=entry("new").current)
+    assert carry(other, first, run(1), ()).key_since == T0
+    assert carry(renewed, first._replace(key_since=None), run(1), ()).key_since == T0
+
+
+def test_a_failure_of_the_call_for_all_is_nobodys_success() -> None:
+    first = carry(entry(), None, run(0), ())
+    assert (first.last_success, first.last_failure) == (T0, None)
+    of_all = Finding(Code.RENEWAL_FAILED, Severity.CRITICAL, "", "certbot fell over", "")
+    assert carry(entry(), first, run(1), [of_all]).last_success == T0
+    others = of_all._replace(lineage="elsewhere.example.org")
+    assert carry(entry(), first, run(1), [others]).last_success == T0 + HOUR
+    own = of_all._replace(lineage=first.name)
+    failed = carry(entry(), first, run(1), [own])
+    assert failed.last_success == T0
+    assert failed.last_failure is not None
+    assert failed.last_failure.at == T0 + HOUR
+    assert carry(entry(), first, run(1, "status"), ()).last_success == T0

@@ -10,7 +10,7 @@ import pytest
 from danebot.domain.findings import Code, Severity
 from danebot.domain.keys import Chain
 from danebot.domain.lineage import LineageState
-from danebot.domain.memory import CurrentKey, Memory
+from danebot.domain.memory import Call, Contact, CurrentKey, Memory, Result
 from danebot.domain.patience import renewal_failed
 from danebot.domain.policy import Occasion, Policy
 from danebot.domain.renewal import (
@@ -146,3 +146,22 @@ def test_a_renewal_that_failed_is_told_until_one_succeeds() -> None:
     assert finding.code is Code.RENEWAL_FAILED
     assert "refused by the CA" in finding.text
     assert finding.remedy.endswith("danebot renew mx.example.org")
+
+
+@pytest.mark.parametrize(
+    ("rule", "issued", "told"),
+    [
+        (RenewalRule(60 * DAY), 3, True),
+        (RenewalRule(60 * DAY), 2, False),  # there is room for another
+        (RenewalRule(), 3, False),  # certbot wouldn't renew yet
+        (RenewalRule(autorenew=Autorenew.OFF), 3, False),
+    ],
+)
+def test_a_renewal_that_the_weeks_certificates_hold_back_is_told(
+    rule: RenewalRule, issued: int, *, told: bool
+) -> None:
+    now = T0 + 41 * DAY
+    contacts = (Contact(now - DAY, Call.RENEWAL, Result.DONE),) * issued
+    found = renewing(serving(90, rule), Memory(contacts=contacts), Policy(), now)
+    waits = [(finding.code, finding.severity) for finding in found]
+    assert waits == [(Code.RENEWAL_WAITS, Severity.WARNING)] * told

@@ -13,7 +13,7 @@ from danebot.domain.memory import CurrentKey, Failure, Memory, Request, Urgency
 from danebot.domain.policy import Occasion, Policy
 from danebot.domain.rollover import Hold, Phase, Step
 from danebot.domain.safetime import emergency_wait
-from danebot.domain.schedule import rollover_at
+from danebot.domain.schedule import remember_current, rollover_at, wants_next_key
 from domain.builders import (
     DAY,
     HOUR,
@@ -84,6 +84,20 @@ def test_the_calendar_makes_a_key_when_it_is_due() -> None:
     assert wait.look(T0, look("old")).step is None
     assert wait.look(T0 + 320 * DAY, look("old")).step is None
     assert wait.look(T0 + 366 * DAY, look("old")).step is Step.MAKE_NEXT
+
+
+def test_no_second_key_is_made_beside_one_on_its_way() -> None:
+    assert wants_next_key(state(), Memory(), STANDING, T0)
+    assert not wants_next_key(state(next_key=key_file("new")), Memory(), STANDING, T0)
+
+
+def test_the_current_key_is_as_old_as_its_certificate_but_never_from_the_future() -> None:
+    begins = T0 - 10 * DAY
+    for now, since in ((T0, begins), (begins - DAY, begins - DAY)):
+        current = remember_current(Memory(), state(), now)
+        assert current == CurrentKey(key("old").digest, since, (begins,))
+    other = Memory(current=CurrentKey(key("older").digest, T0 - 90 * DAY))
+    assert remember_current(other, state(), T0) == CurrentKey(key("old").digest, T0, (begins,))
 
 
 # ---- standing by ----------------------------------------------------------------------------

@@ -25,6 +25,7 @@ DUAL = look("old", addresses={"ns2": ["192.0.2.1", "2001:db8::7"]})
         (BOTH, BOTH._replace(canonical=OTHER), Move.ELSEWHERE),
         (BOTH, BOTH._replace(name_servers=frozenset({NS1}), addresses=(A1,)), Move.LOST),
         (BOTH, BOTH._replace(addresses=(A1, A3)), Move.LOST),
+        (BOTH._replace(name_servers=frozenset({NS1, NS2, NS3})), BOTH, Move.LOST),
         (BOTH, BOTH._replace(addresses=(A1, A2, A3)), Move.GAINED),
         (BOTH, BOTH._replace(name_servers=frozenset({NS1, NS2, NS3})), Move.GAINED),
         (BOTH._replace(addresses=()), BOTH, Move.GAINED),  # an earlier version asked names alone
@@ -41,6 +42,13 @@ def test_the_old_route_ends_with_the_largest_of_its_ttls() -> None:
     old = OwnerMemory(route=first.route, route_ttl=first.route_ttl)
     found = remember_route(old, later, T0 + HOUR)
     assert (found.route_ttl, found.old_route_until) == (HOUR, T0 + HOUR + DAY)
+
+
+def test_another_move_ends_no_old_route_sooner() -> None:
+    old = OwnerMemory(route=BOTH, route_ttl=HOUR, old_route_until=T0 + 5 * DAY)
+    moved = look(ns_ttl=HOUR, address_ttl=HOUR, addresses={"ns2": ["192.0.2.7"]})
+    assert remember_route(old, moved, T0).old_route_until == T0 + 5 * DAY
+    assert remember_route(old, moved, T0 + 6 * DAY).old_route_until == T0 + 6 * DAY + HOUR
 
 
 def remembered() -> Memory:
@@ -79,6 +87,13 @@ def test_where_the_delegation_is_not_read_all_servers_stay() -> None:
     assert one.unheard == {NS3}
 
 
+def test_servers_of_another_name_owe_nothing() -> None:
+    """An alias that leads elsewhere now: what its former target's servers hold is over there."""
+    now = look("old", unresolved=[("ns2.example.org", "AAAA")])
+    elsewhere = OwnerMemory(route=Route(OTHER, frozenset({NS1, NS2}), (A1, A2, A3)))
+    assert completed(seen(now), Memory(owners={MX: elsewhere}))[MX] == now
+
+
 def test_where_the_resolver_gives_no_answer_nothing_is_made_up() -> None:
     now = look(owner=DnsName("_25._tcp.other.example.org"))
     assert completed(seen(now), remembered()) == seen(now)
@@ -91,6 +106,8 @@ def test_who_was_heard_last_and_when() -> None:
     old = OwnerMemory(heard=first)
     after = remember_heard(old, later, T0 + HOUR)
     assert after == {str(A1): T0 + HOUR, str(A2): T0 + HOUR, str(A3): T0}
+    ahead = OwnerMemory(heard={str(A3): T0 + DAY})
+    assert remember_heard(ahead, later, T0 + HOUR)[str(A3)] == T0 + HOUR
     assert remember_heard(old, look("old", at={"ns1": None}), T0 + HOUR) == {str(A1): T0 + HOUR}
     nothing = look("old", at={})
     assert remember_heard(old, nothing, T0 + HOUR) == first

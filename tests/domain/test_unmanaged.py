@@ -11,7 +11,7 @@ from danebot.domain.lineage import LineageState, Management
 from danebot.domain.renewal import Autorenew, RenewalRule
 from danebot.domain.tlsa import MatchingType, Selector, TlsaRecord, Usage, association
 from danebot.domain.unmanaged import KeyReuse, Published, breaks_at_renewal, broken, known_by
-from domain.builders import DAY, MX, T0, held, record
+from domain.builders import DAY, MX, MX2, T0, held, record
 
 LIVE = held("old")  # ninety days from T0 - 10 d: certbot renews from T0 + 50 d on
 
@@ -65,6 +65,16 @@ def test_a_record_of_the_certificate_needs_one_of_the_key_beside_it() -> None:
     (found,) = breaks_at_renewal(passed(), KeyReuse.KEPT, [Published(MX, (CERTIFICATE,))], T0)
     assert "match this certificate alone" in found.text
     assert "danebot tlsa mx.example.org" in found.remedy
+
+
+def test_what_has_a_record_of_the_key_needs_none_more() -> None:
+    def remedy(*published: Published) -> str:
+        (found,) = breaks_at_renewal(passed(), KeyReuse.NEW, published, T0)
+        return found.remedy
+
+    both, foreign = Published(MX, (KEY, CERTIFICATE)), Published(MX2, (FOREIGN,))
+    assert "danebot tlsa" not in remedy(both, foreign)
+    assert "danebot tlsa" in remedy(both, Published(MX2, (CERTIFICATE,)))
 
 
 @pytest.mark.parametrize(
