@@ -107,7 +107,7 @@ def advise(
     restated: dict[TlsaRecord, None] = {}
     if any(_is(record, _STRONG) for record in demanded):
         restated |= dict.fromkeys(ours[r] for r in sorted(there) if r in ours and _is(r, _WEAK))
-    if made_by_wildcard(observation) and not everywhere.issuperset(demanded):
+    if made_by_wildcard(observation) and not everywhere.issuperset((*demanded, *restated)):
         restated |= dict.fromkeys(sorted(there))
         everywhere = frozenset()
     restated = {record: None for record in restated if record not in demanded}

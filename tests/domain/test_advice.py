@@ -262,6 +262,13 @@ def accepted(records: Sequence[TlsaRecord], name: str) -> bool:
     return bool(effective(records) & {record(name, mtype) for mtype in MatchingType})
 
 
+def test_what_is_restated_alone_takes_a_wildcards_records_along() -> None:
+    """All that is demanded is there, and another key's record is to get its effect back."""
+    there = (record("old", 2), record("new", 2), record("other"))
+    advice = advised(wildcard(rrset(*there)), 2, OLD, NEW, known=[key("other").spki])
+    assert set(advice.add) == {*there, record("other", 2)}
+
+
 @given(there=_RRSETS, mtype=st.sampled_from((0, 1, 2)), wild=st.booleans())
 def test_advice_that_is_followed_harms_nobody_and_helps(
     *, there: list[TlsaRecord], mtype: int, wild: bool
