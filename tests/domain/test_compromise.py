@@ -110,6 +110,13 @@ def test_certificates_that_are_not_revoked_yet_are_said() -> None:
     assert said(tried, look("new")) == {}  # REVOCATION_FAILED says it
 
 
+def test_certificates_that_nothing_keeps_are_revoked_by_the_next_run() -> None:
+    known = memory(clear=True, revocations=(PendingRevocation(OLD.spki),))
+    finding = said(known, look("new"))[Code.REVOCATION_WAITS]
+    assert "next danebot renew" in finding.text
+    assert finding.remedy == f"run: danebot renew {LINEAGE.name}"
+
+
 # ---- the operator's word --------------------------------------------------------------------
 
 

@@ -31,6 +31,7 @@ from danebot.domain.publishing import (
     changes,
     lagging,
     lost,
+    stopped,
 )
 from danebot.domain.retire import OwnedRecord, Publication
 from danebot.domain.tlsa import TlsaRecord
@@ -155,6 +156,17 @@ def test_a_removal_that_would_leave_a_server_without_the_served_key() -> None:
     assert lost(change, {}) == ""
     addition = Change("x", (OWNER,), OWNER, add=(NEW,), needs=(LIVE,))
     assert lost(addition, {OWNER: seen(OWNER, (OLD,))}) == ""
+
+
+def test_what_stops_a_change_before_it_is_asked_for() -> None:
+    addition = Change("x", (OWNER,), OWNER, add=(TlsaRecord(3, 1, 2, b"\5" * 64),))
+    one = seen(OWNER, (FOREIGN,))
+    wild = one._replace(servers=tuple(s._replace(wildcard=True) for s in one.servers))
+    for look, outcome in ((wild, Outcome.WILDCARD), (one, Outcome.OVERRULES)):
+        found = stopped(addition, {OWNER: look})
+        assert found is not None
+        assert found.outcome is outcome
+    assert stopped(addition, {OWNER: seen(OWNER, (TlsaRecord(3, 1, 2, b"\6" * 64),))}) is None
 
 
 def test_what_was_changed_since_the_look_is_taken_in() -> None:
