@@ -78,12 +78,17 @@ def urgent(memory: Memory) -> bool:
 
 
 def publishing_wait(memory: Memory, now: datetime) -> datetime | None:
-    """The time before which nothing is published after a failure; sooner in an emergency."""
-    failed = memory.publishing.failure
+    """The time before which nothing is published after a failure; sooner in an emergency.
+
+    What failed before the emergency was asked for is tried at once.
+    """
+    failed, request = memory.publishing.failure, memory.request
     if failed is None or now < failed.last:
         return None
     until = failed.retry_at
-    if urgent(memory):
+    if request is not None and request.urgency is not Urgency.ORDINARY:
+        if failed.last < request.at:
+            return None
         pause = min(_SOON * 2 ** min(failed.count - 1, _KEPT), URGENT_PAUSE)
         until = min(until, failed.last + pause)
     return until if until > now else None

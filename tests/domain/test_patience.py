@@ -7,13 +7,23 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from danebot.domain.memory import Call, Contact, Memory, Request, Result, Urgency
+from danebot.domain.memory import (
+    Call,
+    Contact,
+    Failure,
+    Memory,
+    Publishing,
+    Request,
+    Result,
+    Urgency,
+)
 from danebot.domain.patience import (
     Asking,
     begun,
     ended,
     failure,
     promotion_wait,
+    publishing_wait,
     renewal_failed,
     unmade,
     wait_until,
@@ -192,3 +202,20 @@ def test_a_row_of_failures_keeps_its_beginning() -> None:
 def test_revocations_are_no_certificates_of_the_week() -> None:
     memory = issued(-1, -1, -1, -1, -1, call=Call.REVOCATION)
     assert wait_until(memory, Call.RENEWAL, Asking.TIMER, Policy(), T0) is None
+
+
+@pytest.mark.parametrize("count", [1, 4, 9])
+def test_an_emergency_publishes_at_once_what_failed_before_it(count: int) -> None:
+    before = Failure("REFUSED", count, T0, T0, T0 + DAY)
+    memory = Memory(publishing=Publishing(failure=before))
+    now = T0 + timedelta(seconds=1)
+    assert publishing_wait(memory, now) == T0 + DAY
+    asked = replace(memory, request=Request(b"k" * 32, now, Urgency.ORDINARY))
+    assert publishing_wait(asked, now) == T0 + DAY
+    stolen = replace(memory, request=Request(b"k" * 32, now, Urgency.EMERGENCY))
+    assert publishing_wait(stolen, now) is None
+    again = replace(before, last=now)
+    failed_since = replace(stolen, publishing=Publishing(failure=again))
+    held = publishing_wait(failed_since, now)
+    assert held is not None
+    assert MINUTE <= held - now <= 15 * MINUTE

@@ -94,6 +94,12 @@ class ShellLineage:
         """certbot's configuration."""
         return self.tree / "renewal" / f"{self.name}.conf"
 
+    def forget(self) -> None:
+        """Take the lineage out of the tree altogether."""
+        self.conf.unlink()
+        for directory in (self.live, self.staging, self.archive):
+            shutil.rmtree(directory, ignore_errors=True)
+
     def keys(self) -> set[str]:
         """Digests of all private keys that the lineage holds anywhere."""
         return keys_in(self.live, self.staging, self.archive)
@@ -385,7 +391,7 @@ def _fresh(it: ShellLineage, parts: Parts) -> None:
 
 
 STATES: dict[str, State] = {
-    "fresh": State(_fresh, staged=False),
+    "fresh": State(_fresh, staged=False, warns=True),  # its next renewal would stop mail
     "deinited": State(_deinited, staged=False),
     "just-staged": State(lambda *_: None),
     "stable": State(_stable),

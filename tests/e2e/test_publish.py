@@ -299,7 +299,10 @@ def test_a_wildcard_is_not_hidden(site: Site) -> None:
     site.lab.tlsa_del(OWNER)
     wildcard = "*._tcp.mail.example.test."
     site.lab.tlsa_set(wildcard, live)
-    new = site.next_record()
+    said = site.ok("newkey", MAIL)
+    assert f"{OWNER} 5 IN TLSA {live}\n" in said  # the wildcard's would be hidden
+    new = f"3 1 1 {memory(site)['awaiting']['digest']}"
+    assert f"{OWNER} 5 IN TLSA {new}\n" in said
     by_update(site)
     run = site.danebot("renew")
     assert run.returncode == 1
@@ -311,12 +314,14 @@ def test_a_wildcard_is_not_hidden(site: Site) -> None:
     assert published(site) == {live, new}
 
 
-def test_in_an_emergency_nothing_is_waited_for(site: Site) -> None:
+def test_an_emergency_is_tried_at_once_then_backs_off(site: Site) -> None:
     site.staged()
     by_update(site, name="nobody.")
     site.next_record()
     assert "publishing failed 1 times" in site.danebot("renew").stderr
     assert "publishing failed 2 times" in site.danebot("newkey", MAIL, "--emergency").stderr
-    by_update(site)
     site.danebot("renew")
+    assert memory(site)["publishing"]["failure"]["count"] == 2  # for a minute
+    by_update(site)
+    site.danebot("newkey", MAIL, "--emergency")  # asked again
     assert len(published(site)) == 2

@@ -65,7 +65,7 @@ def test_after_a_promotion_there_is_another_one_in_the_same_run(site: Site) -> N
 
 
 def test_a_certificate_that_is_due_earlier_keeps_its_key(site: Site) -> None:
-    """As the CA may want it (ARI): the schedule goes by the certificate's own lifetime."""
+    """As the CA may want it (ARI, RFC 9773): no file says so beforehand."""
     old = standing(site, 'rollover_every = "renewal"')
     stands_by(site)
     before = versions(site)

@@ -167,7 +167,7 @@ def test_what_the_shell_program_began_is_finished(lab: Lab, parts: Parts) -> Non
     site.settings |= {"min_wait": "0s", "unseen_ttl": "1s"}
     lineages = build(lab.tree, parts, MAIL)
     for name in STATES.keys() - set(begun):
-        lineages[name].conf.unlink()
+        lineages[name].forget()
     site.danebot("renew")
     assert {lineages[name].served() for name in begun} == {parts.old}
     time.sleep(5.2)

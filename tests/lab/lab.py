@@ -265,8 +265,7 @@ class Lab:
         """Let the CA issue from another intermediate and root, under accounts made anew."""
         self.stop("pebble")
         self.start("pebble")
-        self._issued.clear()  # nothing verifies to the former root any more
-        shutil.rmtree(self.root / "issued", ignore_errors=True)
+        self.forget_issued()  # nothing verifies to the former root any more
         shutil.rmtree(self.tree / "accounts", ignore_errors=True)
         for conf in (self.tree / "renewal").glob("*.conf"):
             lines = conf.read_text().splitlines(keepends=True)
@@ -314,6 +313,11 @@ class Lab:
         self._issued[key] = self.root / "issued" / str(len(self._issued))
         shutil.copytree(base, self._issued[key], symlinks=True)
         return live
+
+    def forget_issued(self) -> None:
+        """Let the next `issued_tree` issue anew."""
+        self._issued.clear()
+        shutil.rmtree(self.root / "issued", ignore_errors=True)
 
     # ---- DNS ------------------------------------------------------------------------------
 
