@@ -256,10 +256,10 @@ class Lab:
         new.write_bytes(text)
         new.rename(live / "combo.pem")
 
-    def make_due(self, lineage: str) -> None:
-        """Let certbot find a lineage due for renewal, from now on."""
+    def make_due(self, lineage: str, before: str = "3650 days") -> None:
+        """Let certbot find a lineage due for renewal, from now on or from ``before`` its end."""
         conf = self.tree / "renewal" / f"{lineage}.conf"
-        conf.write_text(f"renew_before_expiry = 3650 days\n{conf.read_text()}")
+        conf.write_text(f"renew_before_expiry = {before}\n{conf.read_text()}")
 
     def new_issuer(self) -> None:
         """Let the CA issue from another intermediate and root, under accounts made anew."""

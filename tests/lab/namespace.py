@@ -6,6 +6,7 @@ import contextlib
 import ctypes
 import os
 import subprocess
+import time
 from collections.abc import Iterator, Sequence
 
 from lab.net import LabError
@@ -33,6 +34,7 @@ class Namespace:
             self._file = os.open(OWN, os.O_RDONLY)
             try:
                 _ip("link set lo up", *map(_added, [*addresses, *own]))
+                _routed(addresses)
                 _ip(*(line for one in addresses for line in _sent_from(one, source)))
             finally:
                 self._call("setns", outside, CLONE_NEWNET)
@@ -71,6 +73,7 @@ class Namespace:
         finally:
             _ip("link del away")
             _ip(_added(address))
+            _routed([address])
             _ip(*_sent_from(address, self._source))
 
     def close(self) -> None:
@@ -85,6 +88,22 @@ class Namespace:
 def _added(address: str) -> str:
     rest = "/128 dev lo nodad" if ":" in address else "/32 dev lo"
     return f"address add {address}{rest}"
+
+
+def _routed(addresses: Sequence[str]) -> None:
+    """Wait for the kernel's own routes: IPv6's come a little later than their addresses."""
+    wanted = {one for one in addresses if ":" in one}
+    for _ in range(100):
+        shown = subprocess.run(
+            ["ip", "-6", "route", "show", "table", "local"],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        if wanted <= set(shown.stdout.split()):
+            return
+        time.sleep(0.05)
+    raise LabError(f"no route to all of {', '.join(sorted(wanted))}")
 
 
 def _sent_from(address: str, source: Sequence[str]) -> list[str]:
