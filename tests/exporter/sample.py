@@ -220,7 +220,11 @@ def expiring(name: str) -> LineageStatus:
 
 def passed(name: str) -> LineageStatus:
     return lineage(name)._replace(
-        management="pass-through", phase="pass-through", records=(), staged=None
+        management="pass-through",
+        phase="pass-through",
+        records=(),
+        staged=None,
+        renews_at=NOW + 30 * DAY,
     )
 
 
