@@ -13,10 +13,14 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from cryptography import x509
+
 from e2e.site import MAIL, OWNER, Site
 from exporter.running import environment
+from lab.client import spki
 from monitoring.stack import CRITICAL, UNKNOWN, WARNING
 
+NEIGHBOUR = "www.example.test"
 _JUMP = Path(__file__).with_name("jump.py")
 
 
@@ -46,8 +50,8 @@ class Fault:
     """``states`` are those of the services that must not be OK; all others must be.
 
     ``alerts`` are those that must fire: a name for what Prometheus has from the exporter's
-    document and from node_exporter's textfile alike, ``NAME@JOB`` for one of them.  What the
-    services of ``either`` say depends on luck.
+    document and from node_exporter's textfile alike, ``NAME@JOB`` for one of them, ``NAME@`` where
+    the alert stands for both.  What the services of ``either`` say depends on luck.
     """
 
     name: str
@@ -197,6 +201,17 @@ def serves_old(world: World) -> None:
     world.record = world.kept["next"]
 
 
+def stolen(world: World) -> None:
+    """The key is replaced in an emergency, and the second address goes on with the stolen one."""
+    site = world.site
+    site.danebot("newkey", MAIL, "--emergency")
+    world.kept["next"] = f"3 1 1 {site.status()['next']['digest']}"
+    site.lab.tlsa_add(OWNER, world.kept["next"])
+    site.lab.flush()  # newkey has just looked
+    world.cron()
+    serves_old(world)
+
+
 def serves_new(world: World) -> None:
     follow(world)
     world.site.lab.tlsa_set(OWNER, world.record)
@@ -217,6 +232,55 @@ def combo_broken(world: World) -> None:
 def accident(world: World) -> None:
     """Somebody runs certbot with a new key, behind danebot's back."""
     world.site.lab.certbot("renew", "--cert-name", MAIL, "--force-renewal", "--new-key")
+    world.cron()
+
+
+# ---- what is watched, and who renews --------------------------------------------------------
+
+
+def emptied(world: World) -> None:
+    """The file that says what is watched is torn; what it said protects on."""
+    (world.site.staging / "dane-ee").write_text("")
+    world.cron()
+
+
+def watched_again(world: World) -> None:
+    (world.site.staging / "dane-ee").write_text(f"1 {OWNER}\n")
+    world.cron()
+
+
+def unwatched(world: World) -> None:
+    """The operator let go of the only owner, though its record is published."""
+    (world.site.staging / "dane-ee").write_text(f"- {OWNER}\n")
+    world.cron()
+
+
+def forgotten(world: World) -> None:
+    """The renewal configuration is gone, as after certbot delete."""
+    conf = world.site.tree / "renewal" / f"{MAIL}.conf"
+    world.kept["forgotten"] = conf.rename(world.site.lab.root / "forgotten.conf")
+    world.cron()
+
+
+def remembered(world: World) -> None:
+    conf: Path = world.kept["forgotten"]
+    conf.rename(world.site.tree / "renewal" / f"{MAIL}.conf")
+    world.cron()
+
+
+def neighbour(world: World) -> None:
+    """A lineage that danebot doesn't manage, with a record of a key that certbot won't keep."""
+    lab = world.site.lab
+    lab.issue(NEIGHBOUR, combo=False)
+    text = (world.site.tree / "live" / NEIGHBOUR / "cert.pem").read_bytes()
+    digest = spki(x509.load_pem_x509_certificate(text))
+    lab.tlsa_set(f"_25._tcp.{NEIGHBOUR}.", f"3 1 1 {digest}")
+    world.cron()
+
+
+def neighbour_gone(world: World) -> None:
+    world.site.lab.tlsa_set(f"_25._tcp.{NEIGHBOUR}.")
+    world.site.lab.certbot("delete", "--non-interactive", "--cert-name", NEIGHBOUR)
     world.cron()
 
 
@@ -353,6 +417,29 @@ FAULTS = (
         World.cron,
         {"tlsa": WARNING},
         ("DanebotKeyUnknown",),
+    ),
+    Fault(
+        "stolen key still in use",
+        stolen,
+        serves_new,
+        {"rollover": WARNING},
+        ("DanebotDeploymentUnfinished", "DanebotFinding@"),
+    ),
+    Fault("dane-ee emptied", emptied, watched_again, {"tlsa": WARNING}, ("DanebotFinding@",)),
+    Fault("nothing watched", unwatched, watched_again, {"tlsa": WARNING}, ("DanebotFinding@",)),
+    Fault(
+        "breaks at its next renewal",
+        neighbour,
+        neighbour_gone,
+        {"tlsa": WARNING},
+        ("DanebotBreaksAtRenewal@",),
+    ),
+    Fault(
+        "renewal configuration gone",
+        forgotten,
+        remembered,
+        {"renewal": WARNING},
+        ("DanebotNotRenewed@",),
     ),
     Fault(
         "renewal cron stopped",
