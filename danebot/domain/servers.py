@@ -103,13 +103,14 @@ def completed(observations: Observations, memory: Memory) -> Observations:
 
 
 def _completed(observation: OwnerObservation, old: OwnerMemory) -> OwnerObservation:
-    observation = observation._replace(
-        servers=_fallen_silent(observation.servers, old),
-        aliases=tuple(
-            alias._replace(servers=_fallen_silent(alias.servers, old))
-            for alias in observation.aliases
-        ),
-    )
+    if any(one.outcome is ServerOutcome.UNREACHABLE for one in observation.authoritative):
+        observation = observation._replace(
+            servers=_fallen_silent(observation.servers, old),
+            aliases=tuple(
+                alias._replace(servers=_fallen_silent(alias.servers, old))
+                for alias in observation.aliases
+            ),
+        )
     route = old.route
     if route is None or observation.answer.presence is Presence.UNKNOWN:
         return observation

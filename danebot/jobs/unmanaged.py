@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING, NamedTuple
 from danebot.adapters.atomic import write_file
 from danebot.adapters.codec import decode, encode
 from danebot.adapters.tree import read_bytes
-from danebot.domain.adoption import usual_owners
 from danebot.domain.dns import Presence, Security
 from danebot.domain.lineage import Management
 from danebot.domain.memory import Contact, Failure, Memory
@@ -216,6 +215,8 @@ def _below(
     bases: Iterable[str], above: Mapping[str, DnsName], denials: Mapping[DnsName, TlsaAnswer]
 ) -> tuple[DnsName, ...] | None:
     """The owners that may have secure records; None where that can't be told now."""
+    from danebot.domain.adoption import usual_owners
+
     answers = {base: denials[above[base]] for base in bases}
     if any(answer.security not in _DECIDED for answer in answers.values()):
         return None
