@@ -109,10 +109,10 @@ class ServerOutcome(enum.Enum):
     ANSWERED = "answered"
     LEADS_ON = "leads on"  # has an alias as the resolver has it; others say what is at its end
     UNREACHABLE = "no answer"
-    NO_ROUTE = "no route"  # this host lacks the address family: says nothing of the server
+    NO_ROUTE = "no route"  # this host has none, or lost it: says nothing of the server
     LAME = "not authoritative"  # REFUSED, SERVFAIL, NOTAUTH, or an answer without AA
     UNRESOLVED = "not looked up"  # it was a server's address, and whether it still is wasn't said
-    FELL_SILENT = "no answer any more"  # it answered at an earlier look
+    FELL_SILENT = "no answer any more"  # it gave one at an earlier look, and now none or no usable
 
 
 _OWED = (ServerOutcome.UNRESOLVED, ServerOutcome.FELL_SILENT)

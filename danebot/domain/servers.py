@@ -127,11 +127,17 @@ def _completed(observation: OwnerObservation, old: OwnerMemory) -> OwnerObservat
 
 def _fallen_silent(servers: tuple[ServerAnswer, ...], old: OwnerMemory) -> tuple[ServerAnswer, ...]:
     return tuple(
-        answer._replace(outcome=ServerOutcome.FELL_SILENT)
-        if answer.outcome is ServerOutcome.UNREACHABLE and str(answer.server) in old.heard
+        answer._replace(outcome=ServerOutcome.FELL_SILENT, detail=_why(answer))
+        if not answer.heard and not answer.owed and str(answer.server) in old.heard
         else answer
         for answer in servers
     )
+
+
+def _why(answer: ServerAnswer) -> str:
+    """What came of asking, where that isn't silence."""
+    silent = answer.outcome is ServerOutcome.UNREACHABLE
+    return answer.detail or ("" if silent else answer.outcome.value)
 
 
 def _left_out(observation: OwnerObservation, route: Route) -> Iterator[ServerAnswer]:

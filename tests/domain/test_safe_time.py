@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from danebot.domain.dns import OwnerObservation, Security
+from danebot.domain.dns import OwnerObservation, Security, ServerAnswer, ServerOutcome
 from danebot.domain.memory import Memory, Request, Urgency
 from danebot.domain.names import DnsName
 from danebot.domain.policy import Policy
@@ -430,6 +430,29 @@ def an_address_falls_silent(rules: Rules) -> None:
     first_safe(wait, T0 + 12 * HOUR, look("old", "new", addresses=both))
 
 
+def an_address_refuses(rules: Rules) -> None:
+    """It refuses this host what it lacked before; others may still get that from it."""
+    _an_address_ends_up(rules, ServerOutcome.LAME)
+
+
+def the_route_to_an_address_is_lost(rules: Rules) -> None:
+    """This host's trouble is not the world's, which may still get from it what it had."""
+    _an_address_ends_up(rules, ServerOutcome.NO_ROUTE)
+
+
+def _an_address_ends_up(rules: Rules, outcome: ServerOutcome) -> None:
+    both = {"ns2": ["192.0.2.1", "2001:db8::7"]}
+    good = look("old", "new", addresses=both)
+    *others, last = good.servers
+    less = good._replace(servers=(*others, ServerAnswer(last.server, outcome)))
+    wait = Wait(rules)
+    wait.look(T0, look("old", addresses=both))
+    wait.look(T0 + HOUR, less)
+    assert not wait.promotes(T0 + 9 * HOUR, less)
+    wait.look(T0 + 10 * HOUR, good)
+    first_safe(wait, T0 + 12 * HOUR, good)
+
+
 def an_address_never_answers(rules: Rules) -> None:
     """Nobody gets anything from it, so it holds nothing up."""
     both = {"ns2": ["192.0.2.1", "2001:db8::7"]}
@@ -796,6 +819,8 @@ CLAUSES = (
     Clause(a_server_has_one_more_address, mutants.ADDRESSES_NEVER_CHANGE),
     Clause(addresses_are_not_resolved_for_a_while, mutants.UNRESOLVED_IS_GONE),
     Clause(an_address_falls_silent, mutants.FORGETS_WHO_WAS_HEARD),
+    Clause(an_address_refuses, mutants.FORGETS_WHO_WAS_HEARD),
+    Clause(the_route_to_an_address_is_lost, mutants.FORGETS_WHO_WAS_HEARD),
     Clause(an_address_never_answers, mutants.EVERY_ADDRESS_MUST_ANSWER),
     Clause(a_delegation_is_not_read_for_a_while, mutants.UNRESOLVED_IS_GONE),
     Clause(a_witness_lags, mutants.NO_WITNESSES),

@@ -123,5 +123,7 @@ def test_who_was_heard_before_owes_its_word() -> None:
     assert one.servers[-1] == ServerAnswer(A3, ServerOutcome.FELL_SILENT)
     assert one.unheard == {NS2}
     assert not one.heard_all
-    no_route = one._replace(servers=(*one.servers[:-1], ServerAnswer(A3, ServerOutcome.NO_ROUTE)))
-    assert completed(seen(no_route), heard)[MX].heard_all
+    for outcome in (ServerOutcome.NO_ROUTE, ServerOutcome.LAME):
+        less = one._replace(servers=(*one.servers[:-1], ServerAnswer(A3, outcome)))
+        assert completed(seen(less), heard)[MX].unheard == {NS2}
+        assert completed(seen(less), Memory())[MX].heard_all
