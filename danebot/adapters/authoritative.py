@@ -6,12 +6,12 @@ Logic without I/O (see `danebot.adapters.steps`).
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from datetime import timedelta
 
 from danebot.adapters.denial import denial_ttl, negative_ttl
 from danebot.adapters.kinds import CNAME, SOA, TLSA
 from danebot.adapters.rcodes import Rcode
 from danebot.adapters.resolver import Look, Resolver, records
-from danebot.adapters.response import seconds
 from danebot.adapters.rrset import from_wildcard
 from danebot.adapters.steps import Failure, Reply, Steps, Trouble, each, together
 from danebot.adapters.witnesses import ask_witnesses
@@ -181,15 +181,14 @@ def server_answer(
     alias = [f"alias of {chain.canonical}"] if chain.links else []
     if expected is not None and not alias:
         alias = [f"no alias of {expected.target}"]
-    ttls = [ttl] if (ttl := reply.ttl(chain.canonical, TLSA.rdtype)) is not None else []
-    if ttls and expected is not None:
-        ttls += [link.ttl for link in chain.links]
+    ttl = reply.ttl(chain.canonical, TLSA.rdtype)
+    way = sum(link.ttl for link in chain.links)  # one after another: at its end it is asked anew
     return ServerAnswer(
         server=server,
         outcome=ServerOutcome.ANSWERED,
         records=found,
-        ttl=seconds(max(ttls, default=None)),
-        negative_ttl=denial_ttl(reply) if ttls else negative_ttl(reply, chain.links),
+        ttl=None if ttl is None else timedelta(seconds=way + ttl),
+        negative_ttl=negative_ttl(reply, chain.links) if ttl is None else denial_ttl(reply),
         detail="; ".join([*alias, *rejects]),
         wildcard=from_wildcard(reply.answer, chain.canonical, TLSA.rdtype),
         signed_since=reply.latest_inception(),

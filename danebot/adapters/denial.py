@@ -17,17 +17,20 @@ def negative_ttl(response: Response, aliases: Sequence[Link] = ()) -> timedelta 
     """How long the absence in a negative response may be cached.
 
     SOA MINIMUM (RFC 2308 section 5), or the TTL of the NSEC and NSEC3 records served where that is
-    larger (RFC 8198 section 5.4, RFC 9077), or of an alias on the way.  None if the response has
-    none of these.
+    larger (RFC 8198 section 5.4, RFC 9077), after those of all aliases on the way: at the
+    end of each, what it leads to is asked for anew.  None if the response has none of these.
     """
     minima = [
         soa.minimum
         for key in response.authority
         for soa in records(SOA, response.authority, key.name)[0]
     ]
-    ways = [timedelta(seconds=link.ttl) for link in aliases]
     denial = denial_ttl(response)
-    return max([*minima, *ways, *([] if denial is None else [denial])], default=None)
+    known = [*minima, *([] if denial is None else [denial])]
+    if not known and not aliases:
+        return None
+    way = timedelta(seconds=sum(link.ttl for link in aliases))
+    return way + max(known, default=timedelta(0))
 
 
 def denial_ttl(response: Response) -> timedelta | None:

@@ -135,8 +135,9 @@ class ServerAnswer(NamedTuple):
     ``ttl`` is the RRset's where it is present; ``negative_ttl`` the longest for which its absence
     may be cached, where it is absent: SOA MINIMUM, or the TTL of the NSEC or NSEC3 records served
     where that is larger (RFC 2308 section 5, RFC 8198 section 5.4, RFC 9077).  Where a wildcard
-    stands in for the name, it is the TTL of those that say so (RFC 8198 section 5.3).  ``wildcard``
-    is set where the records are those of a wildcard, as far as signatures show it.
+    stands in for the name, it is the TTL of those that say so (RFC 8198 section 5.3).  The TTLs of
+    aliases that lead elsewhere than the resolver was led are added to both.  ``wildcard`` is
+    set where the records are those of a wildcard, as far as signatures show it.
     ``signed_since`` is the latest inception of any RRSIG in the answer (aware UTC); nobody has
     validated it.
     """

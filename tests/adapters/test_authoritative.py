@@ -548,9 +548,15 @@ def test_the_servers_of_an_alias_are_asked_for_it(world: World, *, signed: bool)
         ((tlsa(NEW, 90, ALIAS),), (record(NEW),), (90, None), f"no alias of {OWNER}"),
         ((f"{ALIAS} 4000 CNAME x.test.",), (), (None, 4000), "alias of x.test"),
         (
+            (f"{ALIAS} 4000 CNAME x.customer.test.", "SOA"),
+            (),
+            (None, 4300),
+            "alias of x.customer.test",
+        ),
+        (
             (f"{ALIAS} 4000 CNAME x.customer.test.", tlsa(NEW, 90, "x.customer.test")),
             (record(NEW),),
-            (4000, None),
+            (4090, None),
             "alias of x.customer.test",
         ),
     ],
@@ -563,7 +569,9 @@ def test_a_server_that_lags_on_an_alias_is_seen(
     detail: str,
 ) -> None:
     aliased(world)
-    authority = () if said else ("customer.test 60 SOA p.test. h.test. 1 2 3 4 300",)
+    denial = ("customer.test 60 SOA p.test. h.test. 1 2 3 4 300",)
+    authority = denial if not said or said[-1] == "SOA" else ()
+    said = tuple(one for one in said if one != "SOA")
     world.ns2.say(ALIAS, "TLSA", *said, authority=authority, flags=AUTHORITATIVE)
     seen = world.observe(DnsName(ALIAS))
     assert on_the_way(seen, world.parent.address).outcome is ServerOutcome.LEADS_ON
@@ -685,6 +693,13 @@ def test_a_server_that_has_an_alias_instead(world: World) -> None:
     assert (moved.records, moved.ttl) == ((), None)
     assert moved.negative_ttl == timedelta(seconds=4000)
     assert moved.detail == "alias of x.elsewhere.test"
+
+
+def test_a_server_that_has_an_alias_to_another_rrset_instead(world: World) -> None:
+    """At the alias's end the RRset there may be asked for once more (RFC 2181 section 5.2)."""
+    there = (f"{OWNER} 4000 CNAME x.{ZONE}.", tlsa(OLD, 300, f"x.{ZONE}"))
+    world.ns2.say(OWNER, "TLSA", *there, flags=AUTHORITATIVE)
+    assert at(world.observe(), "127.0.0.3").ttl == timedelta(seconds=4300)
 
 
 @pytest.mark.parametrize("how", ["udp", "tcp"])
