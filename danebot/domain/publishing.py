@@ -145,7 +145,7 @@ def changes(
     """What is to be changed for a lineage, one change for each RRset; ``ttl`` as in `Change`.
 
     Owners that are aliases of one name share its RRset.  ``known`` are the DER SPKIs of keys in
-    use, ``past`` those of keys that this lineage has put away.
+    use, ``past`` those of keys that nobody needs any more.
     """
     wanted = publication.remove
     if part is Part.ADD:

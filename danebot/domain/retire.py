@@ -286,6 +286,17 @@ def out_of_use(memory: Memory, past: PastKey) -> bool:
     return (deployment.clear_since or deployment.insisted_at) is not None
 
 
+def put_away(memory: Memory, in_use: KeysInUse) -> Iterator[bytes]:
+    """Yield the DER SPKIs of past keys that nobody needs a record of any more, as far as is known.
+
+    One that a service may still have, of this lineage or of another, is none.
+    """
+    for past in memory.past_keys:
+        done = past.retired_at is not None or out_of_use(memory, past)
+        if done and not in_use.may_hold(past.spki):
+            yield past.spki
+
+
 def probed(deployment: Deployment, *, clean: bool, policy: Policy, now: datetime) -> Deployment:
     """Fold one probe into a deployment.
 

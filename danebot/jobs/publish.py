@@ -32,6 +32,7 @@ from danebot.domain.publishing import (
     lagging,
     stopped,
 )
+from danebot.domain.retire import put_away
 from danebot.domain.sight import Obstacle
 from danebot.domain.times import when
 from danebot.errors import DanebotError
@@ -138,7 +139,7 @@ def changes_of(view: LineageView, part: Part, ttl: timedelta | None = None) -> t
         part,
         ttl,
         known=view.in_use.keys,
-        past=[past.spki for past in view.memory.past_keys],
+        past=put_away(view.memory, view.in_use),
     )
 
 

@@ -13,8 +13,19 @@ from danebot.config import Settings
 from danebot.domain.adoption import Leads
 from danebot.domain.dns import OwnerObservation, TlsaAnswer
 from danebot.domain.findings import Code, Severity
+from danebot.domain.in_use import KeysInUse
 from danebot.domain.lineage import Management
-from danebot.domain.memory import Failure, Memory, Publishing, Request, Revocation, Urgency
+from danebot.domain.memory import (
+    Deployment,
+    Exposure,
+    Failure,
+    Memory,
+    PastKey,
+    Publishing,
+    Request,
+    Revocation,
+    Urgency,
+)
 from danebot.domain.names import DnsName, Endpoint, Hostname
 from danebot.domain.outcomes import Outcome, Part
 from danebot.domain.policy import Policy
@@ -24,7 +35,7 @@ from danebot.domain.rollover import Observation, Phase, Plan
 from danebot.domain.served import Algorithm, ProbeResult
 from danebot.domain.sight import Sight, look_all
 from danebot.jobs.context import Context
-from danebot.jobs.publish import Attempt, Timing, attempt, conclude
+from danebot.jobs.publish import Attempt, Timing, attempt, changes_of, conclude
 from danebot.jobs.survey import LineageView
 from domain import builders
 from domain.builders import HOUR, MINUTE, MX, T0
@@ -113,6 +124,46 @@ def test_a_failure_counts_and_waits_longer_each_time(context: Callable[..., Cont
     second = conclude(later, tried, {}).memory.publishing.failure
     assert second is not None
     assert (second.count, second.first, second.retry_at) == (2, T0, T0 + 3 * HOUR)
+
+
+PAST = PastKey(builders.key("past").spki, T0)
+DEPLOYED = Deployment(b"chain", b"old", T0)
+
+
+@pytest.mark.parametrize(
+    ("past", "deployment", "in_use", "again"),
+    [
+        (PAST, DEPLOYED, (), True),  # a service that wasn't reloaded may still have it
+        (PAST, DEPLOYED._replace(clear_since=T0), (), True),
+        (PAST, DEPLOYED._replace(cleared_at=T0), (), False),
+        (PAST, DEPLOYED._replace(cleared_at=T0), (PAST.spki,), True),  # another lineage has it
+        (PAST._replace(exposure=Exposure.COMPROMISED), DEPLOYED, (), True),
+        (
+            PAST._replace(exposure=Exposure.COMPROMISED),
+            DEPLOYED._replace(clear_since=T0),
+            (),
+            False,
+        ),
+        (PAST._replace(exposure=Exposure.COMPROMISED, retired_at=T0), DEPLOYED, (), False),
+        (PAST._replace(retired_at=T0), DEPLOYED, (PAST.spki,), True),
+    ],
+)
+def test_a_program_that_replaces_says_again_what_a_service_may_still_need(
+    past: PastKey,
+    deployment: Deployment,
+    in_use: Sequence[bytes],
+    again: bool,  # noqa: FBT001 - a column
+) -> None:
+    """One server lost the past key's record; the program's word replaces what the others have."""
+    memory = Memory(deployment=deployment, past_keys=(past,))
+    at = {"ns1": ["old", "past"], "ns2": ["old"]}
+    one = seen("old", add=ADD, memory=memory)
+    one = one._replace(
+        observation=Observation(builders.state(), {MX: builders.look("old", at=at)}),
+        in_use=KeysInUse(frozenset(in_use)),
+    )
+    (change,) = changes_of(one, Part.ADD)
+    assert (OLD in change.result(change.base)) is again
 
 
 @pytest.mark.parametrize("urgency", list(Urgency))
