@@ -232,6 +232,10 @@ def _refusals(
         if (until is None or now < until) and judge.worse(sighting.records):
             silent = _silent(observation) if sighting.records not in shown else ()
             yield judge.refusal(sighting.records, until, silent)
+    # A look under a clock that is behind isn't remembered, but what it shows is there.
+    for records in sorted(shown.difference(one.records for one in owner.rrsets)):
+        if judge.worse(records):
+            yield judge.refusal(records)
     known_at = past_known_at(owner, policy)
     same = _same_authorities(judge.live, judge.new)
     if known_at is None:

@@ -20,6 +20,7 @@ from danebot.domain.memory import (
 )
 from danebot.domain.policy import Policy
 from danebot.domain.rollover import Hold, Observation, Step
+from domain import gate_world
 from domain.builders import DAY, HOUR, MINUTE, MX, T0, Wait, look, seen, state
 
 BEGINS = T0 - 10 * DAY  # of the certificate that the builders make
@@ -77,6 +78,20 @@ def test_a_break_that_is_seen_under_it_ends_the_wait() -> None:
     plan = wait.look(T0 + 2 * HOUR, GOOD)
     assert plan.safe is not None
     assert plan.safe.at == T0 + 3 * HOUR + Policy().unseen_ttl
+
+
+def test_what_is_seen_under_it_is_judged_before_a_deployment() -> None:
+    """The new authority's record was withdrawn, in a look that can't be dated."""
+    one, other = (gate_world.tlsa("2 1 1", by=by) for by in ("A", "B"))
+    watch = gate_world.watch(gate_world.chain(by="B", version=2), one, other)
+    watch.state = gate_world.renewal(gate_world.chain())
+    watch.look(T0 - DAY, gate_world.shown(one, other))
+    watch.state = gate_world.renewal(gate_world.chain(by="B", version=2))
+    left = gate_world.shown(one)
+    undated = left._replace(answer=left.answer._replace(signed_since=T0 + 3 * HOUR))
+    plan = watch.look(T0, undated)
+    assert (plan.step, plan.hold) == (None, Hold.GATE)
+    assert watch.look(T0, gate_world.shown(one, other)).step is Step.DEPLOY
 
 
 def test_it_is_a_warning_that_names_the_evidence() -> None:
