@@ -217,8 +217,12 @@ class OwnerObservation(NamedTuple):
 
     @property
     def route_ttl(self) -> timedelta | None:
-        """The largest TTL of these NS RRsets, and of the servers' addresses and glue."""
-        ttls = [self.ns_ttl, self.address_ttl]
+        """The largest TTL of these NS RRsets, of the servers' addresses and glue, and of the way.
+
+        Aliases end one after another: at the end of each, the next is asked for anew.
+        """
+        way = sum((alias.ttl for alias in self.answer.aliases), timedelta(0))
+        ttls = [self.ns_ttl, self.address_ttl, way or None]
         ttls += [ttl for alias in self.aliases for ttl in (alias.ns_ttl, alias.address_ttl)]
         return max((ttl for ttl in ttls if ttl is not None), default=None)
 

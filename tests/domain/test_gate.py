@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from danebot.domain.assess import assess
-from danebot.domain.dns import Cause, OwnerObservation, Security
+from danebot.domain.dns import Alias, Cause, OwnerObservation, Security
 from danebot.domain.findings import Code, Finding, Severity
 from danebot.domain.gate import anchored
 from danebot.domain.lineage import Anchored, Held
@@ -355,3 +355,22 @@ def test_another_key_of_the_same_authority_needs_no_record_there() -> None:
     unwatched = Watch(renewal(new))
     assert held_back(unwatched.look(T0, shown(A)), Hold.CACHES)
     assert deployed(unwatched.look(T0 + timedelta(days=7, hours=1), shown(A)))
+
+
+# ---- an alias that leads elsewhere ------------------------------------------------------------
+
+
+def test_what_an_old_alias_leads_to_counts_from_that_alias_end() -> None:
+    """The alias is followed for 5 days, and what was there at its end held for as long again."""
+
+    def led_to(target: str, one: OwnerObservation) -> OwnerObservation:
+        alias = Alias(MX, DnsName(target), 5 * DAY)
+        return one._replace(answer=one.answer._replace(aliases=(alias,), canonical=alias.target))
+
+    site = Watch(renewal(SWITCHED), policy=Policy())
+    site.look(T0 - 60 * DAY, led_to("a.example.net", shown(A, ttl=5 * DAY)))
+    site.look(T0 - DAY, led_to("a.example.net", shown(A, ttl=5 * DAY)))
+    moved = led_to("b.example.net", shown(A, B, ttl=5 * DAY))
+    assert not deployed(site.look(T0, moved))
+    assert not deployed(site.look(T0 + 10 * DAY, moved))
+    assert deployed(site.look(T0 + 10 * DAY + HOUR, moved))

@@ -483,12 +483,13 @@ def a_witness_lags(rules: Rules) -> None:
 
 
 def an_alias_leads_elsewhere(rules: Rules) -> None:
+    """Who holds the old one follows it to its end, and what is there then from there on."""
     moved = look("old", "new", aliases=((ELSEWHERE, 6 * HOUR),))
     wait = Wait(rules, policy=SHORT_GUESS)
     wait.look(T0, look("old", aliases=((OTHER, 6 * HOUR),)))
     wait.look(T0 + HOUR, look("old", "new", aliases=((OTHER, 6 * HOUR),)))
     wait.look(T0 + 2 * HOUR, moved)
-    first_safe(wait, T0 + (2 + 1 + 6 + 1) * HOUR, moved)
+    first_safe(wait, T0 + (2 + 6 + 6 + 1) * HOUR, moved)
 
 
 # ---- what can't be known is assumed ----------------------------------------------------------
