@@ -363,12 +363,12 @@ def _unheard(state: LineageState, plan: Plan, memory: Memory, now: datetime) -> 
 
 
 def _last_heard(gap: Gap, memory: Memory) -> datetime | None:
-    """When a server was last heard; if never, since when the rollover waits."""
+    """When a server, or one address of it, was last heard; if never, since when it is waited."""
     times = [
         at
         for owner in memory.owners.values()
         for server, at in owner.heard.items()
-        if server.partition(" ")[0] == gap.where
+        if gap.where in (server, server.partition(" ")[0])
     ]
     return max(times, default=None) or under_way_since(memory)
 

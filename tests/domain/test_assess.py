@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -256,13 +257,27 @@ def test_with_no_server_to_ask_it_is_a_warning_after_a_day() -> None:
         assert findings[Code.SERVERS_UNREACHABLE].severity is severity, hours
 
 
-def test_a_server_that_was_heard_today_is_a_notice_however_long_the_rollover_lasts() -> None:
-    """A silence of one look at day ten is no news; one of more than a day is."""
-    lost = look("old", "new", at={"ns1": None, "ns2": UNREACHABLE})
+BOTH = {"ns2": ["192.0.2.1", "2001:db8::7"]}
+
+
+@pytest.mark.parametrize(
+    ("lost", "addresses"),
+    [
+        (look("old", "new", at={"ns1": None, "ns2": UNREACHABLE}), {}),
+        (look("old", "new", addresses=BOTH, dead=["2001:db8::7"]), BOTH),
+    ],
+)
+def test_a_server_that_was_heard_today_is_a_notice_however_long_the_rollover_lasts(
+    lost: OwnerObservation, addresses: Mapping[str, Sequence[str]]
+) -> None:
+    """A silence of one look at day ten is no news; one of more than a day is.
+
+    So it is with one address of a server of which another answers.
+    """
     wait = Wait()
-    wait.look(T0, look("old"))
+    wait.look(T0, look("old", addresses=addresses))
     for day in range(1, 11):
-        wait.look(T0 + day * DAY, look("old"))
+        wait.look(T0 + day * DAY, look("old", addresses=addresses))
     for hours, severity in ((1, N), (23, N), (25, W)):
         at = T0 + 10 * DAY + hours * HOUR
         planned = wait.look(at, lost)
