@@ -103,7 +103,7 @@ def completed(observations: Observations, memory: Memory) -> Observations:
 
 
 def _completed(observation: OwnerObservation, old: OwnerMemory) -> OwnerObservation:
-    if any(one.outcome is ServerOutcome.UNREACHABLE for one in observation.authoritative):
+    if not all(one.heard for one in observation.authoritative):
         observation = observation._replace(
             servers=_fallen_silent(observation.servers, old),
             aliases=tuple(
