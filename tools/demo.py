@@ -31,6 +31,7 @@ snapshot = "{state}/status.json"
 min_wait = "6s"
 margin = "1s"
 retire_after = "0s"
+unseen_ttl = "0s"  # the zone is new: no cache holds an answer from before the first look
 """
 
 

@@ -66,7 +66,7 @@ def test_a_lineage_that_the_ca_refuses_is_left_out_for_a_while(site: Site) -> No
     site.staged()
     calls = counted(site)
     site.lab.issue(OTHER)
-    site.ok("init", OTHER)
+    site.ok("init", "--no-dane", OTHER)
     site.lab.make_due(MAIL)
     site.lab.acme_fault("rateLimited")
     run = site.danebot("renew")
@@ -96,7 +96,7 @@ def test_a_failure_in_the_call_for_all_names_its_lineage(site: Site) -> None:
     """The one that failed has no success now, the other has; nor has the run."""
     site.staged()
     site.lab.issue(OTHER)
-    site.ok("init", OTHER)
+    site.ok("init", "--no-dane", OTHER)
     site.quiet("renew")
     before = {name: lineage(site, name)["last_success"] for name in (MAIL, OTHER)}
     succeeded = document(site)["last_success"]
