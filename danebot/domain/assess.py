@@ -205,7 +205,7 @@ def _current_sight(scene: _Scene, sight: Sight) -> Iterator[Finding]:
             Severity.WARNING,
             state.name,
             f"the live key's record is missing at {', '.join(lacking)}: {wanted}",
-            f"see why that server lags, or {_addition(scene, sight)}",
+            ("see why that server lags, or " if sight.present_at else "") + _addition(scene, sight),
         )
 
 
@@ -294,7 +294,8 @@ def _remembers_absence(scene: _Scene, sight: Sight) -> bool:
 
 def _absence(answer: TlsaAnswer) -> str:
     """How the resolver says that it has no record."""
-    words = answer.presence.value
+    present = answer.presence is Presence.PRESENT
+    words = "only others are there" if present else answer.presence.value
     return f"{words}; {answer.detail}" if answer.cause is Cause.OPT_OUT else words
 
 

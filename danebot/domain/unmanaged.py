@@ -121,8 +121,8 @@ def broken(
             Code.TLSA_MISMATCH,
             Severity.CRITICAL,
             state.name,
-            f"its certificate was renewed with another key, and no TLSA record at "
-            f"{', '.join(sorted(map(str, owners)))} matches: DANE senders defer or bounce mail",
+            f"no TLSA record at {', '.join(sorted(map(str, owners)))} matches its certificate any "
+            "more, which was renewed, or the record changed: DANE senders defer or bounce mail",
             f"add now: {owners[0]}. IN TLSA {record}; then: danebot init {state.name}",
         ),
     )

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from datetime import timedelta
 
     from danebot.domain.keys import PublicKey
+    from danebot.domain.lineage import LineageState
     from danebot.domain.retire import OwnedRecord
     from danebot.jobs.context import Context
 
@@ -42,16 +43,27 @@ class Successor:
     wait: timedelta | None
 
 
-def find_successor(context: Context, name: str) -> Successor:
-    """What `request_successor` would choose; nothing is changed."""
+def find_successor(context: Context, name: str, urgency: Urgency) -> Successor:
+    """What `request_successor` would choose, or raise; nothing is changed."""
     managed(context, name)
     state, memory = read_lineage(context, name)
+    _refuse_unwatched(state, urgency)
     seen = observe_dns(context, [state])
     memory = remember(memory, state, seen, context.clock())
     wait = emergency_wait(state, memory, context.settings.policy(name), context.clock())
     key = state.awaited_key
     records = records_of(context, state, key, seen)[0] if key is not None else ()
     return Successor(key, records, wait)
+
+
+def _refuse_unwatched(state: LineageState, urgency: Urgency) -> None:
+    name = state.name
+    if urgency is not Urgency.MISMATCH_ACCEPTED and not state.lines and not state.exempt:
+        raise RolloverError(
+            f"{name} watches no TLSA owner, so nobody knows which records rely on the current key; "
+            f"have them found: danebot init {name}; or say that it has no TLSA records: "
+            f"danebot init --no-dane {name}"
+        )
 
 
 def request_successor(
@@ -67,12 +79,7 @@ def request_successor(
     state, _ = read_lineage(context, name)
     if state.required is None or (state.awaited is not None and state.awaited_key is None):
         raise RolloverError(f"{'; '.join(state.faults)}; correct that first")
-    if urgency is not Urgency.MISMATCH_ACCEPTED and not state.lines and not state.exempt:
-        raise RolloverError(
-            f"{name} watches no TLSA owner, so nobody knows which records rely on the current key; "
-            f"have them found: danebot init {name}; or say that it has no TLSA records: "
-            f"danebot init --no-dane {name}"
-        )
+    _refuse_unwatched(state, urgency)
     seen = observe_dns(context, [state])
     key = state.awaited_key or add_key(context, state, seen)
     state, memory = read_lineage(context, name)

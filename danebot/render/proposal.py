@@ -21,6 +21,7 @@ def proposal_lines(name: str, proposal: Proposal, form: str) -> Iterator[str]:
     if proposal.there:
         there = ", ".join(map(str, proposal.there))
         yield f"; published already, though not watched yet: {there}"
+        yield f";    one that was let go is watched again by: danebot watch {name} OWNER"
     if proposal.publish:
         which = "; 1. publish" + (
             " these, too, where the name" if proposal.there else " these, of the names that"

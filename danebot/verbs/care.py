@@ -145,12 +145,13 @@ def _admitted(name: str, found: _Looked | DanebotError, told: Told) -> _Looked:
         raise found
     intake = found.intake
     if told is Told.NO_DANE:
-        present = dict.fromkeys(line.owner for line in (*intake.add, *found.state.lines))
+        watched = dict.fromkeys(line.owner for line in (*intake.add, *found.state.lines))
+        present = dict.fromkeys((*watched, *intake.let_go))
         if present:
+            first = f", and run first: danebot watch --remove {name} {' '.join(map(str, watched))}"
             raise RolloverError(
                 f"it has TLSA records that rely on its key, or that it watches: "
-                f"{', '.join(map(str, present))}; remove them from DNS, and run first: "
-                f"danebot watch --remove {name} {' '.join(map(str, present))}"
+                f"{', '.join(map(str, present))}; remove them from DNS{first if watched else ''}"
             )
     elif told is Told.NOTHING and found.in_doubt:
         raise UnansweredError(
@@ -186,7 +187,9 @@ def _say_others(console: Console, looked: _Looked, told: Told) -> int:
         ("let go in dane-ee", intake.let_go),
     ):
         if owners:
-            console.say(f"{name}: not watched, being {words}: {by_host(owners)}")
+            mine = f"; to watch them again: danebot watch {name} {_first(owners)}"
+            again = mine if owners is intake.let_go else ""
+            console.say(f"{name}: not watched, being {words}: {by_host(owners)}{again}")
     if intake.idle and watched:
         words = "as a wildcard gives them records and no service of it answers there"
         console.say(f"{name}: not watched, {words}: {by_host(intake.idle)}")

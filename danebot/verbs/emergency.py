@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from danebot.console import Console
     from danebot.domain.findings import Finding
+    from danebot.domain.memory import Urgency
     from danebot.jobs.context import Context
     from danebot.jobs.emergency import Successor
     from danebot.jobs.survey import LineageView
@@ -36,7 +37,7 @@ def emergency(
     dry_run: bool,
 ) -> int:
     """Request the successor, do what can be done at once, and say how long the rest takes."""
-    from danebot.domain.memory import Revocation, Urgency
+    from danebot.domain.memory import Revocation
     from danebot.jobs.emergency import find_successor, request_successor
     from danebot.jobs.snapshot import Scope
 
@@ -44,9 +45,10 @@ def emergency(
     tree.select((name,))
     context = console.context(tree)
     if dry_run:
-        return _say_dry(console, name, find_successor(context, name), accepted=accepted)
+        found = find_successor(context, name, _urgency(accepted=accepted))
+        return _say_dry(console, name, found, accepted=accepted)
     console.certbot()
-    urgency = Urgency.MISMATCH_ACCEPTED if accepted else Urgency.EMERGENCY
+    urgency = _urgency(accepted=accepted)
     revocation = Revocation.WANTED if revoke else Revocation.LEFT
     started = context.clock()
     successor: Successor | None = None
@@ -78,6 +80,12 @@ def emergency(
         if not wait:
             return ATTENTION
         watch.until_wanted(view)
+
+
+def _urgency(*, accepted: bool) -> Urgency:
+    from danebot.domain.memory import Urgency
+
+    return Urgency.MISMATCH_ACCEPTED if accepted else Urgency.EMERGENCY
 
 
 def _pause(successor: Successor) -> timedelta:

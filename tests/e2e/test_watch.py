@@ -323,3 +323,20 @@ def test_a_new_name_whose_records_nobody_can_place(site: Site) -> None:
     assert f"danebot watch {MAIL} OWNER" in run.stderr
     assert "live has the names" in run.stdout
     assert dane_ee(site) == [f"1 {HERE}"]
+
+
+def test_none_is_not_said_while_a_record_of_the_live_key_is_published(site: Site) -> None:
+    """Two commands would have led to green lights over a record that nobody watches."""
+    site.staged()
+    assert site.danebot("watch", "--remove", MAIL, HERE).returncode == 1
+    run = site.danebot("init", "--no-dane", MAIL)
+    assert run.returncode == 1
+    assert f"it has TLSA records that rely on its key, or that it watches: {HERE}" in run.stderr
+    assert "- *" not in dane_ee(site)
+    dry = site.danebot("newkey", "--emergency", "--dry-run", MAIL)
+    assert dry.returncode == 1
+    assert "watches no TLSA owner" in dry.stderr
+    again = site.danebot("init", MAIL).stdout
+    assert f"danebot watch {MAIL} {HERE}" in again
+    site.ok("watch", MAIL, HERE)
+    site.quiet("renew")
