@@ -94,11 +94,11 @@ class Story:
         found: dict[str, Any] = json.loads(run.stdout)["lineages"][0]
         return found
 
-    def phase(self, wanted: str) -> None:
-        """Insist on the phase of the rollover."""
+    def phase(self, *wanted: str) -> None:
+        """Insist on the phase of the rollover: one of those, where a slow machine is further on."""
         found = self.status()["phase"]
         print(f"    phase: {found}")
-        self.insist(found == wanted, f"phase {wanted} was expected")
+        self.insist(found in wanted, f"phase {' or '.join(wanted)} was expected")
 
     def served(self, wanted: str) -> None:
         """Insist that Postfix serves the key of ``wanted`` and that a DANE sender verifies it."""
@@ -159,7 +159,7 @@ def rollover(story: Story) -> tuple[str, str]:
     story.tell("Published everywhere: the key cools until every cache has dropped the old answer")
     lab.tlsa_set(OWNER, old, new)
     story.danebot("renew")
-    story.phase("cooling")
+    story.phase("cooling", "due")
     story.danebot("status", LINEAGE)
     story.served(old)
 
