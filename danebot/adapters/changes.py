@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from danebot.adapters.atomic import move, remove, sync, sync_directory, write_file, write_link
+from danebot.adapters.presence import ABSENT, unreadable
 from danebot.adapters.recovery import set_aside, set_links, write_version
 from danebot.adapters.tree import (
     CANCELLED_PREFIX,
@@ -148,8 +149,10 @@ def key_files(paths: LineagePaths) -> tuple[str, ...]:
     """The names of all files in staging that hold keys on their way, or set aside."""
     try:
         names = sorted(os.listdir(paths.staging))
-    except OSError:
+    except ABSENT:
         return ()
+    except OSError as exc:
+        raise unreadable(paths.staging, exc) from exc
     aside = (UNKNOWN_PREFIX, CANCELLED_PREFIX)
     return tuple(n for n in names if n in (NEXT, READY) or n.startswith(aside))
 

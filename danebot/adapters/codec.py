@@ -25,6 +25,7 @@ Decoder: typing.TypeAlias = Callable[[Json], typing.Any]
 T = typing.TypeVar("T")
 
 
+_CENTURY = 100 * 366 * 86400.0  # seconds
 _PLAIN = (str, int, float, bool, type(None))
 _ENCODERS: dict[type, Callable[[typing.Any], Json]] = {
     datetime: lambda moment: moment.astimezone(UTC).isoformat(),
@@ -88,7 +89,7 @@ def _aware(text: str) -> datetime:
 
 _DECODERS: dict[object, Decoder] = {
     datetime: _aware,
-    timedelta: lambda seconds: timedelta(seconds=float(seconds)),
+    timedelta: lambda seconds: _duration(float(seconds)),
     bytes: bytes.fromhex,
     DnsName: DnsName.parse,
     Hostname: Hostname.parse,
@@ -166,3 +167,10 @@ def _entries(document: Json) -> Iterable[tuple[str, Json]]:
     if not isinstance(document, dict):
         raise ValueError(f"{document!r} is not an object")  # noqa: TRY004 - decode's one error
     return document.items()
+
+
+def _duration(seconds: float) -> timedelta:
+    """A duration of a century at most: with a longer one no time can be reckoned."""
+    if not abs(seconds) <= _CENTURY:
+        raise ValueError(f"{seconds} s is no duration")
+    return timedelta(seconds=seconds)

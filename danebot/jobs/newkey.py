@@ -254,7 +254,7 @@ def _adopted(paths: LineagePaths, state: LineageState, adopt: Path) -> tuple[byt
 def _adopted_path(paths: LineagePaths, adopt: Path) -> Path:
     """A bare ``unknown-*.pem`` or ``cancelled-*.pem`` is looked for where danebot keeps those."""
     aside = adopt.name.startswith((UNKNOWN_PREFIX, CANCELLED_PREFIX))
-    if aside and adopt.name == str(adopt) and not adopt.exists():
+    if aside and adopt.name == str(adopt):  # not what somebody laid in the working directory
         return paths.staging / adopt.name
     return adopt
 

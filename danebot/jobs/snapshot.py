@@ -6,6 +6,7 @@ import enum
 import fcntl
 import json
 import os
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
     from danebot.jobs.survey import LineageView
 
 _PUBLIC = 0o644
+_LOCK = ".danebot-status.lock"
+_PATIENCE, _PAUSE = 10.0, 0.05  # seconds
 _RENEW = "renew"  # the daily job
 
 
@@ -174,17 +177,33 @@ def _replace(path: Path, document: Snapshot) -> None:
 def _alone(directory: Path) -> Iterator[None]:
     """Nobody else replaces the document meanwhile: a run that waited in vain for the locks might.
 
-    Raises `TreeError` where there can't be a document.
+    The lock is a file that nobody else can open, and isn't waited for without end: whoever may read
+    the directory must not be able to stop a run.  Raises `TreeError` where there can't be a
+    document, or somebody else is at it all the while.
     """
+    flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
     try:
         directory.mkdir(mode=0o755, parents=True, exist_ok=True)
-        descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        descriptor = os.open(directory / _LOCK, flags, 0o600)
     except OSError as exc:
         raise TreeError(f"cannot use {directory}: {exc.strerror}; create it by hand") from exc
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        _lock(descriptor, directory)
         yield
-    except OSError as exc:
-        raise TreeError(f"cannot lock {directory}: {exc.strerror}") from exc
     finally:
         os.close(descriptor)
+
+
+def _lock(descriptor: int, directory: Path) -> None:
+    deadline = time.monotonic() + _PATIENCE
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as exc:
+            if time.monotonic() > deadline:
+                raise TreeError(f"{directory / _LOCK} is held by another program") from exc
+            time.sleep(_PAUSE)
+        except OSError as exc:
+            raise TreeError(f"cannot lock {directory}: {exc.strerror}") from exc
+        else:
+            return

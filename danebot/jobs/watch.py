@@ -114,7 +114,8 @@ def declare_none(paths: LineagePaths) -> None:
     """Write that a managed lineage has no TLSA records; its file must list none."""
     file = paths.staging / DANE_EE
     old = read_bytes(file).decode("utf-8") if file.exists() else ""
-    write_file(file, f"{old}{NO_RECORDS}\n".encode(), _PUBLIC)
+    kept = "".join(f"{line}\n" for line in old.splitlines())  # the last one may lack its newline
+    write_file(file, f"{kept}{NO_RECORDS}\n".encode(), _PUBLIC)
 
 
 def readable(context: Context, name: str) -> LineageState:

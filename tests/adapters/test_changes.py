@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,7 +13,7 @@ from adapters import trees
 from adapters.trees import NAME, Grown
 from danebot.adapters import changes
 from danebot.adapters.recovery import recover
-from danebot.adapters.tree import sound_links
+from danebot.adapters.tree import LineagePaths, sound_links
 from danebot.config.settings import ComboAccess
 from danebot.domain.lineage import LineageState
 from danebot.domain.rollover import Keep
@@ -154,3 +155,18 @@ def test_without_a_next_key(grown: Grown) -> None:
     with pytest.raises(TreeError, match="cannot read"):
         changes.stage_key(grown.paths)
     assert sound_links(grown.paths, grown.paths.staging) == 1
+
+
+def test_keys_that_cannot_be_listed_are_not_taken_for_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What `deinit` gives up is moved aside first: an error of the disk must stop it."""
+
+    def broken(path: object) -> list[str]:
+        raise OSError(errno.EIO, "Input/output error", str(path))
+
+    paths = LineagePaths("mx", tmp_path, tmp_path / "archive" / "mx")
+    assert changes.key_files(paths) == ()  # there is no such directory
+    monkeypatch.setattr("danebot.adapters.changes.os.listdir", broken)
+    with pytest.raises(TreeError):
+        changes.key_files(paths)

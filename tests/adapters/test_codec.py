@@ -239,3 +239,9 @@ def test_what_does_not_fit_is_a_value_error(wrong: Json) -> None:
 def test_what_has_no_form_is_a_type_error() -> None:
     with pytest.raises(TypeError, match="no JSON form for complex"):
         encode(1j)
+
+
+@pytest.mark.parametrize("seconds", [8.6399e13, -8.6399e13, float("inf"), float("nan")])
+def test_a_duration_with_which_no_time_can_be_reckoned_is_damage(seconds: float) -> None:
+    with pytest.raises(ValueError, match="no duration"):
+        decode(TtlSighting, {"ttl": seconds, "first": "2026-06-01T12:00:00+00:00"})
