@@ -111,8 +111,8 @@ def init(
     are published already are looked for at the usual ports and written to dane-ee; run it again
     when others have been published.
     """
-    from danebot.verbs.care import Told
-    from danebot.verbs.care import init as verb
+    from danebot.verbs.init import Told
+    from danebot.verbs.init import init as verb
 
     if no_dane and not lineages:
         raise click.UsageError("--no-dane needs a LINEAGE")
@@ -133,7 +133,7 @@ def deinit(
     dry_run: bool,
 ) -> None:
     """Give lineages back to certbot (all staged ones if none is named)."""
-    from danebot.verbs.care import deinit as verb
+    from danebot.verbs.init import deinit as verb
 
     ctx.exit(verb(_command(ctx), lineages, drop_keys=drop_keys, dry_run=dry_run))
 
@@ -168,7 +168,7 @@ def renew(
 
 
 def _check_insistence(lineages: tuple[str, ...], words: str | None, *, dry_run: bool) -> None:
-    from danebot.domain.compromise import ACCEPTED
+    from danebot.domain.rollover.compromise import ACCEPTED
 
     if words != ACCEPTED:
         raise click.UsageError(
@@ -228,7 +228,7 @@ def newkey(ctx: click.Context, /, lineage: str, **options: Any) -> None:  # noqa
 
 
 def _emergency(ctx: click.Context, lineage: str, options: dict[str, Any]) -> int:
-    from danebot.domain.compromise import ACCEPTED
+    from danebot.domain.rollover.compromise import ACCEPTED
     from danebot.verbs.emergency import emergency
 
     for name in ("adopt", "cancel", "key_type", "unprotected"):

@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from danebot.domain.findings import Code, Finding, Severity
+from danebot.domain.finding import Code, Finding, Severity
+from danebot.domain.rollover.unprotected import gathered
 from danebot.domain.text import printable
-from danebot.domain.unprotected import gathered
 
 if TYPE_CHECKING:
-    from danebot.adapters.certbot import Certbot
-    from danebot.adapters.locks import TreeLock
-    from danebot.adapters.tree import Tree
+    from danebot.adapters.certbot.command import Certbot
+    from danebot.adapters.tree.locks import TreeLock
+    from danebot.adapters.tree.tree import Tree
     from danebot.config import Settings
     from danebot.jobs.context import Context
 
@@ -55,9 +55,9 @@ class Console:
 
     def tree(self) -> Tree:
         """The certbot tree."""
-        from danebot.adapters.certbot import default_before
-        from danebot.adapters.parsed_store import ParsedStore
-        from danebot.adapters.tree import Tree
+        from danebot.adapters.certbot.command import default_before
+        from danebot.adapters.tree.parsed_cache import ParsedStore
+        from danebot.adapters.tree.tree import Tree
 
         state = self.settings.state_directory
         found = Tree(self.settings.tree, ParsedStore(state / "parsed.json"), default_before(state))
@@ -68,7 +68,7 @@ class Console:
     def context(self, tree: Tree) -> Context:
         """The outside world for one run."""
         from danebot.adapters.uptime import uptime_reading
-        from danebot.adapters.world import observer, prober, publisher
+        from danebot.adapters.wiring import observer, prober, publisher
         from danebot.jobs.context import Context
 
         return Context(
@@ -83,14 +83,14 @@ class Console:
 
     def certbot(self) -> Certbot:
         """certbot, found and checked."""
-        from danebot.adapters.certbot import find_certbot
+        from danebot.adapters.certbot.command import find_certbot
 
         return find_certbot(self.settings)
 
     @contextmanager
     def locked(self) -> Iterator[TreeLock]:
         """The tree's locks, held."""
-        from danebot.adapters.locks import TreeLock
+        from danebot.adapters.tree.locks import TreeLock
 
         with TreeLock(self.settings.tree, self.settings.lock_wait) as lock:
             yield lock

@@ -11,8 +11,8 @@ from pathlib import Path
 from adapters.hostile import Behaviour, Peer, Service, server_context, service_of
 from adapters.nameserver import SECURE, Nameserver
 from adapters.services import HELO
+from danebot.domain.dns.tlsa import MatchingType, association
 from danebot.domain.names import Protocol
-from danebot.domain.tlsa import MatchingType, association
 from domain.pki import Issued
 
 NAME = "mail.example"

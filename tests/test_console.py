@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from danebot.console import Console
-from danebot.domain.findings import Code, Finding, Severity
+from danebot.domain.finding import Code, Finding, Severity
 
 if TYPE_CHECKING:
     import pytest

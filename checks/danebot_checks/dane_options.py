@@ -6,16 +6,16 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
 from danebot import __version__
-from danebot.adapters.resolvconf import (
+from danebot.adapters.dns.resolvconf import (
     DNS_PORT,
     AdTrust,
     Nameserver,
     ResolverConfig,
     load_resolv_conf,
 )
-from danebot.adapters.world import own_name
+from danebot.adapters.wiring import own_name
 from danebot.domain.addresses import parse_socket_address
-from danebot.domain.delivery import (
+from danebot.domain.delivery.report import (
     Criteria,
     Expectation,
     Grade,
@@ -24,8 +24,8 @@ from danebot.domain.delivery import (
     Thresholds,
     parse_subject,
 )
+from danebot.domain.lineage.keys import Algorithm
 from danebot.domain.names import Hostname, Protocol
-from danebot.domain.served import Algorithm
 from danebot.jobs.verify import Family, Inquiry, parse_places
 from danebot_checks.plugin import Parser, Range, UsageError, parse_range
 

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from danebot.domain.dane import Outcome
-from danebot.domain.delivery import DeliveryFinding, Grade, Report
-from danebot.domain.route import Dane
+from danebot.domain.dane.verify import Outcome
+from danebot.domain.delivery.report import DeliveryFinding, Grade, Report
+from danebot.domain.delivery.routes import Dane
 from danebot_checks.plugin import Result, State, counted, performance
 
 if TYPE_CHECKING:

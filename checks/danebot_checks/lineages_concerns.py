@@ -140,7 +140,7 @@ class Judged(NamedTuple):
 
 
 def span(length: timedelta) -> str:
-    """A duration for people, as `danebot.domain.assess` writes it."""
+    """A duration for people, as `danebot.domain.rollover.findings` writes it."""
     seconds = int(length.total_seconds())
     parts = []
     for unit, size in _UNITS:

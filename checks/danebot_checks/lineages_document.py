@@ -1,6 +1,6 @@
 """The status document as plain JSON, read with suspicion and without its dataclasses.
 
-Decoding into `danebot.domain.snapshot` would load half of danebot, every minute, for every concern.
+Decoding into `danebot.domain.status` would load half of danebot, every minute, for every concern.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from danebot.errors import DanebotError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-SCHEMA = 1  # of danebot.domain.snapshot; a test holds them together
+SCHEMA = 1  # of danebot.domain.status; a test holds them together
 _LARGEST = 64 * 1024 * 1024
 _AGAIN = "danebot renew writes it anew"
 

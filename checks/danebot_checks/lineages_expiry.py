@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 EXPIRY_WARNING, EXPIRY_CRITICAL = 0.2, 0.1
 """Of a lifetime, for documents that don't say.
 
-They are `danebot.domain.policy`'s, which takes 10 ms to import; a test compares them.
+They are `danebot.domain.rollover.policy`'s, which takes 10 ms to import; a test compares them.
 """
 
 

@@ -1,9 +1,9 @@
 """``--recheck``: another look at DNS for the current keys' records, with today's eyes.
 
-The severities are those of `danebot.domain.assess`.  What that knows of the files is not known
-here, save for the keys' digests: where other records than ``3 1 1`` stand that the document doesn't
-name, whether they fit the live chain, or overrule the live key's record, can't be told.  Nothing is
-called a mismatch then, and what the last run found of the lineage stays.
+The severities are those of `danebot.domain.rollover.findings`.  What that knows of the files is
+not known here, save for the keys' digests: where other records than ``3 1 1`` stand that the
+document doesn't name, whether they fit the live chain, or overrule the live key's record, can't be
+told.  Nothing is called a mismatch then, and what the last run found of the lineage stays.
 """
 
 from __future__ import annotations
@@ -14,17 +14,17 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
-from danebot.adapters.authoritative import Observer
-from danebot.adapters.exchange import run
-from danebot.adapters.resolver import Resolver
-from danebot.adapters.steps import within
-from danebot.adapters.world import resolver_config
-from danebot.adapters.zones import Direct
+from danebot.adapters.dns.exchange import run
+from danebot.adapters.dns.observer import Observer
+from danebot.adapters.dns.queries import within
+from danebot.adapters.dns.resolver import Resolver
+from danebot.adapters.dns.zones import Direct
+from danebot.adapters.wiring import resolver_config
 from danebot.config.settings import Settings
 from danebot.domain.addresses import parse_socket_address
-from danebot.domain.dns import Cause, Presence, Security, ServerOutcome
+from danebot.domain.dns.answers import Cause, Presence, Security, ServerOutcome
+from danebot.domain.dns.tlsa import MatchingType, Selector, TlsaRecord, Usage, unusable_reason
 from danebot.domain.names import DnsName
-from danebot.domain.tlsa import MatchingType, Selector, TlsaRecord, Usage, unusable_reason
 from danebot_checks.lineages_concerns import LOOKED_AT, Note
 from danebot_checks.plugin import State, UsageError
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     import argparse
 
     from danebot.domain.addresses import SocketAddress
-    from danebot.domain.dns import OwnerObservation, TlsaAnswer
+    from danebot.domain.dns.answers import OwnerObservation, TlsaAnswer
     from danebot_checks.lineages_document import Entry
 
 _SHARE = 0.85  # of the time for all of it; the rest is to print

@@ -1,7 +1,8 @@
 """The status document as one plugin result for one concern.
 
-What was found is rendered, not found again: `danebot.domain.assess` gave every finding its code and
-its severity.  Only what goes by in time is judged here, since the document may be a day old.
+What was found is rendered, not found again: `danebot.domain.rollover.findings` gave every finding
+its code and its severity.  Only what goes by in time is judged here, since the document may be a
+day old.
 """
 
 from __future__ import annotations

@@ -6,11 +6,12 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
-from danebot.domain.adoption import Leads
-from danebot.domain.dns import OwnerObservation, TlsaAnswer
+from danebot.domain.delivery.probes import ProbeResult
+from danebot.domain.dns.answers import OwnerObservation, TlsaAnswer
+from danebot.domain.lineage.keys import Algorithm
 from danebot.domain.names import DnsName, Endpoint, Hostname
-from danebot.domain.publishing import Change, Result
-from danebot.domain.served import Algorithm, ProbeResult
+from danebot.domain.rollover.adoption import Leads
+from danebot.domain.rollover.changes import Change, Result
 
 
 class Clock(Protocol):

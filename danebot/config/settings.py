@@ -11,9 +11,9 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from danebot.domain.addresses import SocketAddress
-from danebot.domain.keytype import KeyType
+from danebot.domain.lineage.key_types import KeyType
 from danebot.domain.names import DnsName, Hostname, Protocol
-from danebot.domain.policy import Policy
+from danebot.domain.rollover.policy import Policy
 
 READY_MADE = ("postfix", "dovecot", "exim", "nginx", "haproxy")
 """The services that danebot knows how to reload."""

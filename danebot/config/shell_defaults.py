@@ -15,9 +15,9 @@ from danebot.config.files import read_text
 from danebot.config.table import Sourced
 from danebot.config.values import parse_duration, parse_mode
 from danebot.domain.addresses import SocketAddress, parse_socket_address
-from danebot.domain.keytype import RSA_BITS, KeyType
+from danebot.domain.lineage.key_types import RSA_BITS, KeyType
 from danebot.domain.names import printable
-from danebot.domain.policy import LONGEST_WAIT
+from danebot.domain.rollover.policy import LONGEST_WAIT
 from danebot.errors import ConfigError
 
 if TYPE_CHECKING:

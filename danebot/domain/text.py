@@ -1,6 +1,11 @@
-"""Foreign text, made safe to print; a room of its own that costs nothing to enter."""
+"""Text for people: foreign text made safe to print, times and durations in words."""
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from datetime import datetime, timedelta
 
 
 def printable(text: str, limit: int = 200) -> str:
@@ -15,3 +20,20 @@ def printable(text: str, limit: int = 200) -> str:
         char if char.isprintable() else char.encode("unicode_escape").decode("ascii")
         for char in shown
     )
+
+
+def duration(span: timedelta) -> str:
+    """A duration for people: the two largest units, ``2 d 3 h``."""
+    seconds = int(span.total_seconds())
+    units = (("d", 86400), ("h", 3600), ("min", 60), ("s", 1))
+    parts = []
+    for unit, size in units:
+        count, seconds = divmod(seconds, size)
+        if count:
+            parts.append(f"{count} {unit}")
+    return " ".join(parts[:2]) or "0 s"
+
+
+def when(moment: datetime) -> str:
+    """A UTC time for people, to the minute."""
+    return moment.strftime("%Y-%m-%d %H:%M UTC")

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from danebot.domain.adoption import (
+from danebot.domain.delivery.probes import ProbeOutcome
+from danebot.domain.names import Endpoint, TlsaOwner, Transport, default_protocol
+from danebot.domain.rollover.adoption import (
     Found,
     Lead,
     Leads,
@@ -21,16 +23,14 @@ from danebot.domain.adoption import (
     propose,
     usual_owners,
 )
-from danebot.domain.names import Endpoint, TlsaOwner, Transport, default_protocol
-from danebot.domain.served import ProbeOutcome
-from danebot.jobs.asking import ask
+from danebot.jobs.probe_lineage import ask
 
 if TYPE_CHECKING:
-    from danebot.adapters.tree import LineagePaths
-    from danebot.domain.dns import TlsaAnswer
-    from danebot.domain.lineage import Held, LineageState
+    from danebot.adapters.tree.tree import LineagePaths
+    from danebot.domain.dns.answers import TlsaAnswer
+    from danebot.domain.dns.tlsa import Required
+    from danebot.domain.lineage.state import Held, LineageState
     from danebot.domain.names import DnsName
-    from danebot.domain.tlsa import Required
     from danebot.jobs.context import Context
 
 
@@ -152,7 +152,7 @@ def _services(
 
 
 def _whose(leaf: bytes, live: Held, former: frozenset[bytes]) -> Service:
-    from danebot.domain.certs import leaf_spki
+    from danebot.domain.lineage.pem import leaf_spki
 
     spki = leaf_spki(leaf)
     if spki == live.key.spki:
@@ -162,8 +162,8 @@ def _whose(leaf: bytes, live: Held, former: frozenset[bytes]) -> Service:
 
 def former_keys(paths: LineagePaths) -> frozenset[bytes]:
     """DER SPKIs of all certificates in a lineage's archive, as far as they can be read."""
-    from danebot.adapters.tree import archive_versions, read_bytes
-    from danebot.domain.certs import read_chain
+    from danebot.adapters.tree.tree import archive_versions, read_bytes
+    from danebot.domain.lineage.pem import read_chain
     from danebot.errors import DanebotError
 
     keys = set()

@@ -7,20 +7,20 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from danebot.domain.findings import Code, Severity
-from danebot.domain.memory import Exposure, PendingHook
+from danebot.domain.delivery.probes import ProbeOutcome, ProbeResult
+from danebot.domain.finding import Code, Severity
 from danebot.domain.names import Endpoint, TlsaOwner, Transport, default_protocol
-from danebot.domain.retire import leaving, out_of_use, probed, unsettled
-from danebot.domain.served import ProbeOutcome, ProbeResult
-from danebot.domain.snapshot import probe_status
-from danebot.domain.times import duration
-from danebot.jobs.asking import ask, neighbours, old_keys, serves
+from danebot.domain.rollover.memory import Exposure, PendingHook
+from danebot.domain.rollover.retirement import leaving, out_of_use, probed, unsettled
+from danebot.domain.status import probe_status
+from danebot.domain.text import duration
+from danebot.jobs.probe_lineage import ask, neighbours, old_keys, serves
 from danebot.jobs.survey import keys_of_others
 
 if TYPE_CHECKING:
-    from danebot.domain.in_use import KeysInUse
-    from danebot.domain.lineage import Held, LineageState
-    from danebot.domain.memory import Deployment
+    from danebot.domain.lineage.state import Held, LineageState
+    from danebot.domain.rollover.in_use import KeysInUse
+    from danebot.domain.rollover.memory import Deployment
     from danebot.jobs.context import Context
     from danebot.jobs.lineage_run import LineageRun
 
@@ -32,7 +32,7 @@ def run_pending_hooks(run: LineageRun, context: Context) -> None:
     deployment = run.memory.deployment
     if deployment is None or not deployment.pending:
         return
-    from danebot.adapters.hooks import deploy_hooks, run_hook
+    from danebot.adapters.certbot.hooks import deploy_hooks, run_hook
 
     state = run.read()
     names = sorted(str(name) for name in state.live.chain.names) if state.live else []
@@ -180,7 +180,7 @@ def _place(result: ProbeResult) -> str:
 
 def _hooks_again(run: LineageRun, context: Context, deployment: Deployment) -> None:
     """Make every hook pending: one of them said that it had reloaded a service, and it hasn't."""
-    from danebot.adapters.hooks import deploy_hooks
+    from danebot.adapters.certbot.hooks import deploy_hooks
 
     hooks = deploy_hooks(context.tree.root, run.name, context.settings)
     pending = tuple(PendingHook(hook.id) for hook in hooks)

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from danebot.adapters.ports import Clock, Prober, Publisher, TlsaObserver
-    from danebot.adapters.tree import Tree
+    from danebot.adapters.tree.tree import Tree
     from danebot.config import Settings
-    from danebot.domain.memory import Reading
+    from danebot.domain.rollover.memory import Reading
 
 
 def system_clock() -> datetime:

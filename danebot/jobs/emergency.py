@@ -10,13 +10,13 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from danebot.adapters.memory_file import load_memory, save_memory
-from danebot.adapters.recovery import recover
-from danebot.domain.compromise import insist
-from danebot.domain.looks import remember
-from danebot.domain.memory import Request, Revocation, Urgency
-from danebot.domain.safetime import emergency_wait
-from danebot.domain.schedule import requested
+from danebot.adapters.tree.memory_file import load_memory, save_memory
+from danebot.adapters.tree.recovery import recover
+from danebot.domain.rollover.compromise import insist
+from danebot.domain.rollover.memory import Request, Revocation, Urgency
+from danebot.domain.rollover.remember import remember
+from danebot.domain.rollover.safe_time import emergency_wait
+from danebot.domain.rollover.schedule import requested
 from danebot.errors import RolloverError
 from danebot.jobs.newkey import add_key, managed, records_of
 from danebot.jobs.survey import observe_dns, read_lineage
@@ -24,9 +24,9 @@ from danebot.jobs.survey import observe_dns, read_lineage
 if TYPE_CHECKING:
     from datetime import timedelta
 
-    from danebot.domain.keys import PublicKey
-    from danebot.domain.lineage import LineageState
-    from danebot.domain.retire import OwnedRecord
+    from danebot.domain.lineage.keys import PublicKey
+    from danebot.domain.lineage.state import LineageState
+    from danebot.domain.rollover.publication import OwnedRecord
     from danebot.jobs.context import Context
 
 

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from danebot.adapters import changes
-from danebot.adapters.atomic import (
+from danebot.adapters.certbot.renewal_conf import PATH_SETTINGS
+from danebot.adapters.files import (
     move,
     remove_leftovers,
     sync_directory,
@@ -23,11 +23,11 @@ from danebot.adapters.atomic import (
     write_file,
     write_link,
 )
-from danebot.adapters.memory_file import load_memory
 from danebot.adapters.presence import is_there
-from danebot.adapters.recovery import recover, staged_conf
-from danebot.adapters.renewal_conf import PATH_SETTINGS
-from danebot.adapters.tree import (
+from danebot.adapters.tree import changes
+from danebot.adapters.tree.memory_file import load_memory
+from danebot.adapters.tree.recovery import recover, staged_conf
+from danebot.adapters.tree.tree import (
     COMBO,
     DANE_EE,
     DNSNAMES,
@@ -37,17 +37,17 @@ from danebot.adapters.tree import (
     LineagePaths,
     read_bytes,
 )
-from danebot.domain.looks import remember
-from danebot.domain.rollover import Keep, Observation, Step, plan
-from danebot.domain.tlsa import edit_dane_ee
+from danebot.domain.dns.tlsa import edit_dane_ee
+from danebot.domain.rollover.plan import Keep, Observation, Step, plan
+from danebot.domain.rollover.remember import remember
 from danebot.errors import DanebotError, RolloverError, TreeError
 from danebot.jobs.survey import chain_distrust, observe_dns, read_lineage
 from danebot.jobs.watch import edit_watched, remember_look
 
 if TYPE_CHECKING:
-    from danebot.domain.lineage import LineageState
-    from danebot.domain.memory import Memory
-    from danebot.domain.tlsa import Required
+    from danebot.domain.dns.tlsa import Required
+    from danebot.domain.lineage.state import LineageState
+    from danebot.domain.rollover.memory import Memory
     from danebot.jobs.context import Context
 
 

@@ -5,15 +5,15 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from danebot.adapters import changes
-from danebot.adapters.atomic import remove
-from danebot.adapters.memory_file import begin_anew, load_memory, recall, save_memory
-from danebot.adapters.recovery import recover
-from danebot.adapters.tree import KINDS, NEXT, READY, LineagePaths, link_target
-from danebot.domain.findings import Code, Finding, Severity
-from danebot.domain.in_use import KeysInUse
-from danebot.domain.lineage import LineageState, Management
-from danebot.domain.memory import (
+from danebot.adapters.files import remove
+from danebot.adapters.tree import changes
+from danebot.adapters.tree.memory_file import begin_anew, load_memory, recall, save_memory
+from danebot.adapters.tree.recovery import recover
+from danebot.adapters.tree.tree import KINDS, NEXT, READY, LineagePaths, link_target
+from danebot.domain.finding import Code, Finding, Severity
+from danebot.domain.lineage.state import LineageState, Management
+from danebot.domain.rollover.in_use import KeysInUse
+from danebot.domain.rollover.memory import (
     Call,
     Deployment,
     Exposure,
@@ -25,7 +25,7 @@ from danebot.domain.memory import (
     Revocation,
     Urgency,
 )
-from danebot.domain.patience import (
+from danebot.domain.rollover.patience import (
     URGENT_PAUSE,
     Asking,
     begun,
@@ -35,11 +35,11 @@ from danebot.domain.patience import (
     urgent,
     wait_until,
 )
-from danebot.domain.policy import backoff
-from danebot.domain.rollover import Keep, Plan, Step, gave_way
-from danebot.domain.schedule import requested, scheduled, standing
-from danebot.domain.times import when
-from danebot.domain.watched import let_go, protecting
+from danebot.domain.rollover.plan import Keep, Plan, Step, gave_way
+from danebot.domain.rollover.policy import backoff
+from danebot.domain.rollover.schedule import requested, scheduled, standing
+from danebot.domain.rollover.watched import let_go, protecting
+from danebot.domain.text import when
 from danebot.errors import TreeError
 from danebot.jobs.survey import LineageView, observe_dns, view
 
@@ -47,14 +47,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import datetime
 
-    from danebot.adapters.certbot import Certbot, CertbotRun
-    from danebot.adapters.locks import TreeLock
-    from danebot.domain.lineage import Held
+    from danebot.adapters.certbot.command import Certbot, CertbotRun
+    from danebot.adapters.tree.locks import TreeLock
+    from danebot.domain.dns.tlsa import TlsaRecord
+    from danebot.domain.lineage.state import Held
     from danebot.domain.names import DnsName
-    from danebot.domain.retire import Publication
-    from danebot.domain.sight import Observations
-    from danebot.domain.snapshot import ProbeStatus
-    from danebot.domain.tlsa import TlsaRecord
+    from danebot.domain.rollover.propagation import Observations
+    from danebot.domain.rollover.publication import Publication
+    from danebot.domain.status import ProbeStatus
     from danebot.jobs.context import Context
     from danebot.jobs.publish import Published
     from danebot.jobs.unmanaged import Known
@@ -427,7 +427,7 @@ class LineageRun:
             )
 
     def _remember_deployment(self, staged: Held, serving: Held) -> None:
-        from danebot.adapters.hooks import deploy_hooks
+        from danebot.adapters.certbot.hooks import deploy_hooks
 
         now = self.context.clock()
         hooks = deploy_hooks(self.context.tree.root, self.name, self.context.settings)

@@ -14,19 +14,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from danebot.adapters.atomic import write_file
+from danebot.adapters.files import write_file
 from danebot.adapters.presence import is_there
-from danebot.adapters.recovery import recover
-from danebot.adapters.tree import DANE_EE, DNSNAMES, read_bytes
-from danebot.domain.adoption import intake, usual_owners
-from danebot.domain.dns import Presence
-from danebot.domain.memory import Call, Result
+from danebot.adapters.tree.recovery import recover
+from danebot.adapters.tree.tree import DANE_EE, DNSNAMES, read_bytes
+from danebot.domain.dns.answers import Presence
+from danebot.domain.dns.tlsa import Required, edit_dane_ee, parse_dnsnames
+from danebot.domain.lineage.renaming import Renaming, Wish, renaming
 from danebot.domain.names import TlsaOwner
-from danebot.domain.patience import Asking
-from danebot.domain.renaming import Renaming, Wish, renaming
-from danebot.domain.sight import matches_chain
-from danebot.domain.times import when
-from danebot.domain.tlsa import Required, edit_dane_ee, parse_dnsnames
+from danebot.domain.rollover.adoption import intake, usual_owners
+from danebot.domain.rollover.memory import Call, Result
+from danebot.domain.rollover.patience import Asking
+from danebot.domain.rollover.propagation import matches_chain
+from danebot.domain.text import when
 from danebot.errors import CertbotError, DanebotError, RolloverError, UnansweredError
 from danebot.jobs.adopt import search_names
 from danebot.jobs.confirm import confirm, run_pending_hooks
@@ -35,12 +35,12 @@ from danebot.jobs.newkey import managed
 from danebot.jobs.survey import keys_of_tree, observe_dns, read_lineage
 
 if TYPE_CHECKING:
-    from danebot.adapters.certbot import Certbot
-    from danebot.adapters.locks import TreeLock
-    from danebot.domain.adoption import Intake
-    from danebot.domain.in_use import KeysInUse
-    from danebot.domain.lineage import Held, LineageState
+    from danebot.adapters.certbot.command import Certbot
+    from danebot.adapters.tree.locks import TreeLock
+    from danebot.domain.lineage.state import Held, LineageState
     from danebot.domain.names import DnsName
+    from danebot.domain.rollover.adoption import Intake
+    from danebot.domain.rollover.in_use import KeysInUse
     from danebot.jobs.adopt import Search
     from danebot.jobs.context import Context
 
@@ -85,7 +85,7 @@ class Intent:
 
 def names_of(context: Context, name: str) -> tuple[Held, LineageState]:
     """What certbot renews, whose names are to change; raises where that can't be told."""
-    from danebot.domain.certs import other_names
+    from danebot.domain.lineage.pem import other_names
 
     managed(context, name)
     state, _ = read_lineage(context, name)

@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from danebot.adapters import changes
-from danebot.adapters.memory_file import load_memory, save_memory
-from danebot.adapters.recovery import recover
-from danebot.adapters.tree import (
+from danebot.adapters.tree import changes
+from danebot.adapters.tree.memory_file import load_memory, save_memory
+from danebot.adapters.tree.recovery import recover
+from danebot.adapters.tree.tree import (
     CANCELLED_PREFIX,
     NEXT,
     READY,
@@ -18,29 +18,29 @@ from danebot.adapters.tree import (
     LineagePaths,
     read_bytes,
 )
-from danebot.domain.cancel import cancelled, cancelling, taken_back
-from danebot.domain.findings import Code
-from danebot.domain.gate import anchored
-from danebot.domain.keytype import KeyType
-from danebot.domain.lineage import LineageState
-from danebot.domain.looks import remember
-from danebot.domain.memory import Exposure, Memory, Protection, Request
-from danebot.domain.outcomes import Part
-from danebot.domain.publishing import Result, stopped
-from danebot.domain.publishing import changes as record_changes
-from danebot.domain.retire import OwnedRecord, Publication, additions
-from danebot.domain.schedule import requested, scheduled, standing
-from danebot.domain.tlsa import Declared, Required
-from danebot.domain.watched import fade
+from danebot.domain.dns.tlsa import Declared, Required
+from danebot.domain.finding import Code
+from danebot.domain.lineage.key_types import KeyType
+from danebot.domain.lineage.state import LineageState
+from danebot.domain.rollover.anchors import anchored
+from danebot.domain.rollover.cancel import cancelled, cancelling, taken_back
+from danebot.domain.rollover.change_outcomes import Part
+from danebot.domain.rollover.changes import Result, stopped
+from danebot.domain.rollover.changes import changes as record_changes
+from danebot.domain.rollover.memory import Exposure, Memory, Protection, Request
+from danebot.domain.rollover.publication import OwnedRecord, Publication, additions
+from danebot.domain.rollover.remember import remember
+from danebot.domain.rollover.schedule import requested, scheduled, standing
+from danebot.domain.rollover.watched import fade
 from danebot.errors import CertificateError, RolloverError, UnknownLineageError
 from danebot.jobs.survey import keys_of_tree, observe_dns, read_lineage, view
 
 if TYPE_CHECKING:
-    from danebot.domain.advice import Objection
-    from danebot.domain.findings import Finding
-    from danebot.domain.keys import PublicKey
-    from danebot.domain.memory import CancelledKey
-    from danebot.domain.sight import Observations
+    from danebot.domain.finding import Finding
+    from danebot.domain.lineage.keys import PublicKey
+    from danebot.domain.rollover.advice import Objection
+    from danebot.domain.rollover.memory import CancelledKey
+    from danebot.domain.rollover.propagation import Observations
     from danebot.jobs.context import Context
     from danebot.jobs.survey import LineageView
 
@@ -135,7 +135,7 @@ def add_key(
 
     That nobody uses it before they are wanted is not decided here: see `schedule`.
     """
-    from danebot.domain.certs import generate_key, read_private_key
+    from danebot.domain.lineage.pem import generate_key, read_private_key
 
     paths = context.tree.paths(state.name)
     if adopt is None:
@@ -234,7 +234,7 @@ def _wanted_type(context: Context, state: LineageState, key_type: KeyType | None
 
 def _adopted(paths: LineagePaths, state: LineageState, adopt: Path) -> tuple[bytes, PublicKey]:
     """The key in a file, as PKCS#8, and its public half; an error if certbot can't use it."""
-    from danebot.domain.certs import canonical_private_key, read_private_key
+    from danebot.domain.lineage.pem import canonical_private_key, read_private_key
 
     path = _adopted_path(paths, adopt)
     try:

@@ -10,17 +10,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from danebot.domain.findings import Code, Finding, Severity
-from danebot.domain.lineage import Management
-from danebot.domain.memory import Call, Result
-from danebot.domain.patience import Asking, renewal_failed, unmade
-from danebot.domain.renewal import lifetime, renews_at
+from danebot.domain.finding import Code, Finding, Severity
+from danebot.domain.lineage.renewal import lifetime, renews_at
+from danebot.domain.lineage.state import Management
+from danebot.domain.rollover.memory import Call, Result
+from danebot.domain.rollover.patience import Asking, renewal_failed, unmade
 from danebot.jobs.snapshot import Scope
 
 if TYPE_CHECKING:
-    from danebot.adapters.certbot import Certbot, CertbotRun
-    from danebot.adapters.locks import TreeLock
-    from danebot.domain.lineage import Held
+    from danebot.adapters.certbot.command import Certbot, CertbotRun
+    from danebot.adapters.tree.locks import TreeLock
+    from danebot.domain.lineage.state import Held
     from danebot.jobs.lineage_run import LineageRun
 
 _REMEDY = "see certbot's log; danebot tries again at the next run"

@@ -13,16 +13,13 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from danebot.adapters.memory_file import save_memory
-from danebot.domain.dns import WITNESS
-from danebot.domain.findings import Code, Finding, Severity
-from danebot.domain.lineage import LineageState, Management
-from danebot.domain.memory import Failure, Memory, Publishing
+from danebot.adapters.tree.memory_file import save_memory
+from danebot.domain.dns.answers import WITNESS
+from danebot.domain.finding import Code, Finding, Severity
+from danebot.domain.lineage.state import LineageState, Management
 from danebot.domain.names import printable
-from danebot.domain.outcomes import Outcome, Part
-from danebot.domain.patience import publishing_wait
-from danebot.domain.policy import next_attempt
-from danebot.domain.publishing import (
+from danebot.domain.rollover.change_outcomes import Outcome, Part
+from danebot.domain.rollover.changes import (
     Change,
     Result,
     after,
@@ -32,9 +29,12 @@ from danebot.domain.publishing import (
     lagging,
     stopped,
 )
-from danebot.domain.retire import put_away
-from danebot.domain.sight import Obstacle
-from danebot.domain.times import when
+from danebot.domain.rollover.memory import Failure, Memory, Publishing
+from danebot.domain.rollover.patience import publishing_wait
+from danebot.domain.rollover.policy import next_attempt
+from danebot.domain.rollover.propagation import Obstacle
+from danebot.domain.rollover.retirement import put_away
+from danebot.domain.text import when
 from danebot.errors import DanebotError
 from danebot.jobs.survey import (
     keys_of_tree,
@@ -46,8 +46,8 @@ from danebot.jobs.survey import (
 
 if TYPE_CHECKING:
     from danebot.adapters.ports import Publisher
-    from danebot.domain.policy import Policy
-    from danebot.domain.sight import Observations
+    from danebot.domain.rollover.policy import Policy
+    from danebot.domain.rollover.propagation import Observations
     from danebot.jobs.context import Context
     from danebot.jobs.survey import LineageView
 

@@ -6,10 +6,10 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
-from danebot.domain.findings import Code, Finding, Severity
+from danebot.domain.finding import Code, Finding, Severity
 from danebot.domain.names import printable
-from danebot.domain.outcomes import Part
-from danebot.domain.patience import Asking
+from danebot.domain.rollover.change_outcomes import Part
+from danebot.domain.rollover.patience import Asking
 from danebot.errors import DanebotError, LockedError, TreeError
 from danebot.jobs.lineage_run import LineageRun
 from danebot.jobs.ordinary import renew_the_rest
@@ -18,9 +18,9 @@ from danebot.jobs.survey import LineageView, keys_of_tree, observe_dns
 from danebot.jobs.unmanaged import Unmanaged, foreseen
 
 if TYPE_CHECKING:
-    from danebot.adapters.certbot import Certbot
-    from danebot.adapters.locks import TreeLock
-    from danebot.domain.lineage import LineageState
+    from danebot.adapters.certbot.command import Certbot
+    from danebot.adapters.tree.locks import TreeLock
+    from danebot.domain.lineage.state import LineageState
     from danebot.jobs.context import Context
     from danebot.jobs.publish import Attempt
 

@@ -12,16 +12,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from danebot.adapters.renewal_conf import RenewalConf
-from danebot.adapters.tree import archive_versions, read_bytes
-from danebot.domain.findings import Code, Severity
-from danebot.domain.memory import Call, Result
+from danebot.adapters.certbot.renewal_conf import RenewalConf
+from danebot.adapters.tree.tree import archive_versions, read_bytes
+from danebot.domain.finding import Code, Severity
+from danebot.domain.rollover.memory import Call, Result
 from danebot.jobs.survey import keys_of_tree
 
 if TYPE_CHECKING:
-    from danebot.domain.in_use import KeysInUse
-    from danebot.domain.lineage import Held
-    from danebot.domain.memory import PendingRevocation
+    from danebot.domain.lineage.state import Held
+    from danebot.domain.rollover.in_use import KeysInUse
+    from danebot.domain.rollover.memory import PendingRevocation
     from danebot.jobs.context import Context
     from danebot.jobs.lineage_run import LineageRun
 
@@ -77,7 +77,7 @@ def _revoke_all(run: LineageRun, context: Context, pending: PendingRevocation) -
 
 
 def _revoke(run: LineageRun, held: Held, version: int, server: str) -> str:
-    from danebot.domain.certs import to_pem
+    from danebot.domain.lineage.pem import to_pem
 
     key = run.paths.archived("privkey", version)
     read_bytes(key)  # says what is wrong with it, where certbot wouldn't

@@ -14,22 +14,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from danebot import __version__
-from danebot.adapters.atomic import remove_leftovers, write_file
 from danebot.adapters.codec import decode, encode
-from danebot.adapters.tree import read_bytes
-from danebot.domain.snapshot import (
-    SCHEMA,
-    RunStatus,
-    Snapshot,
-    carry,
-    finding_status,
-    lineage_status,
-)
+from danebot.adapters.files import remove_leftovers, write_file
+from danebot.adapters.tree.tree import read_bytes
+from danebot.domain.status import SCHEMA, RunStatus, Snapshot, carry, finding_status, lineage_status
 from danebot.errors import TreeError
 
 if TYPE_CHECKING:
-    from danebot.domain.findings import Finding
-    from danebot.domain.snapshot import FindingStatus, LineageStatus
+    from danebot.domain.finding import Finding
+    from danebot.domain.status import FindingStatus, LineageStatus
     from danebot.jobs.survey import LineageView
 
 _PUBLIC = 0o644

@@ -6,35 +6,29 @@ from collections.abc import Container, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple
 
-from danebot.adapters.memory_file import load_memory
-from danebot.domain.assess import assess
-from danebot.domain.cancel import forget_cancelled, to_be_gone
-from danebot.domain.clock import put_right
-from danebot.domain.compromise import at_large
-from danebot.domain.findings import Code, Finding, Severity
-from danebot.domain.gate import anchored
-from danebot.domain.in_use import KeysInUse, keys_in_use
-from danebot.domain.lineage import LineageState, Management
-from danebot.domain.looks import remember
-from danebot.domain.memory import Memory
+from danebot.adapters.tree.memory_file import load_memory
+from danebot.domain.finding import Code, Finding, Severity
+from danebot.domain.lineage.state import LineageState, Management
 from danebot.domain.names import DnsName, printable
-from danebot.domain.retire import (
-    Publication,
-    conflicts,
-    leaving,
-    lingering,
-    publication,
-    retire,
-)
-from danebot.domain.rollover import Observation, Plan, after_plan, plan
-from danebot.domain.servers import completed
-from danebot.domain.watched import fade, let_go_of_gone, protecting
+from danebot.domain.rollover.anchors import anchored
+from danebot.domain.rollover.cancel import forget_cancelled, to_be_gone
+from danebot.domain.rollover.clock import put_right
+from danebot.domain.rollover.compromise import at_large
+from danebot.domain.rollover.findings import assess
+from danebot.domain.rollover.in_use import KeysInUse, keys_in_use
+from danebot.domain.rollover.memory import Memory
+from danebot.domain.rollover.plan import Observation, Plan, after_plan, plan
+from danebot.domain.rollover.publication import Publication, conflicts, lingering, publication
+from danebot.domain.rollover.remember import remember
+from danebot.domain.rollover.retirement import leaving, retire
+from danebot.domain.rollover.servers import completed
+from danebot.domain.rollover.watched import fade, let_go_of_gone, protecting
 from danebot.errors import DanebotError, TreeError
 
 if TYPE_CHECKING:
-    from danebot.domain.policy import Policy
-    from danebot.domain.sight import Observations
-    from danebot.domain.snapshot import ProbeStatus
+    from danebot.domain.rollover.policy import Policy
+    from danebot.domain.rollover.propagation import Observations
+    from danebot.domain.status import ProbeStatus
     from danebot.jobs.context import Context
 
 
@@ -194,7 +188,7 @@ def chain_distrust(context: Context, state: LineageState) -> str | None:
     staged = state.staged
     if staged is None or staged.version is None or staged.same_content(state.serving):
         return None
-    from danebot.adapters.trust import distrust
+    from danebot.adapters.probe.trust import distrust
 
     paths = context.tree.paths(state.name)
     return distrust(

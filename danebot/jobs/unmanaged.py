@@ -15,14 +15,14 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from danebot.adapters.atomic import write_file
 from danebot.adapters.codec import decode, encode
-from danebot.adapters.tree import read_bytes
-from danebot.domain.dns import Presence, Security
-from danebot.domain.lineage import Management
-from danebot.domain.memory import Contact, Failure, Memory
+from danebot.adapters.files import write_file
+from danebot.adapters.tree.tree import read_bytes
+from danebot.domain.dns.answers import Presence, Security
+from danebot.domain.lineage.state import Management
 from danebot.domain.names import DnsName
-from danebot.domain.unmanaged import (
+from danebot.domain.rollover.memory import Contact, Failure, Memory
+from danebot.domain.rollover.unmanaged import (
     KeyReuse,
     Published,
     breaks_at_renewal,
@@ -32,9 +32,9 @@ from danebot.domain.unmanaged import (
 from danebot.errors import DanebotError, TreeError
 
 if TYPE_CHECKING:
-    from danebot.domain.dns import TlsaAnswer
-    from danebot.domain.findings import Finding
-    from danebot.domain.lineage import LineageState
+    from danebot.domain.dns.answers import TlsaAnswer
+    from danebot.domain.finding import Finding
+    from danebot.domain.lineage.state import LineageState
     from danebot.jobs.context import Context
     from danebot.jobs.survey import LineageView
 
@@ -215,7 +215,7 @@ def _below(
     bases: Iterable[str], above: Mapping[str, DnsName], denials: Mapping[DnsName, TlsaAnswer]
 ) -> tuple[DnsName, ...] | None:
     """The owners that may have secure records; None where that can't be told now."""
-    from danebot.domain.adoption import usual_owners
+    from danebot.domain.rollover.adoption import usual_owners
 
     answers = {base: denials[above[base]] for base in bases}
     if any(answer.security not in _DECIDED for answer in answers.values()):

@@ -1,7 +1,7 @@
 """Observe a domain or a service from outside: routes, then probes, then the report.
 
-Logic that needs DNS is steps (see `danebot.adapters.steps`), so that a check can wait for it and
-a run over thousands of subjects needn't; the two drivers below differ in nothing else.
+Logic that needs DNS is steps (see `danebot.adapters.dns.queries`), so that a check can wait for it
+and a run over thousands of subjects needn't; the two drivers below differ in nothing else.
 """
 
 from __future__ import annotations
@@ -15,12 +15,13 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
-from danebot.adapters.resolvconf import ResolverConfig
-from danebot.adapters.resolver import Resolver
-from danebot.adapters.routing import Routing
-from danebot.adapters.steps import Steps, within
-from danebot.adapters.target import DEFAULT_LIMITS, Limits, Target
-from danebot.domain.delivery import (
+from danebot.adapters.dns.queries import Steps, within
+from danebot.adapters.dns.resolvconf import ResolverConfig
+from danebot.adapters.dns.resolver import Resolver
+from danebot.adapters.dns.routes import Routing
+from danebot.adapters.probe.target import DEFAULT_LIMITS, Limits, Target
+from danebot.domain.delivery.assess import assess
+from danebot.domain.delivery.report import (
     Criteria,
     MailSubject,
     Report,
@@ -30,19 +31,18 @@ from danebot.domain.delivery import (
     Subject,
     Visit,
 )
+from danebot.domain.delivery.routes import SERVICE_PROTOCOLS, Dane, HostRoute
+from danebot.domain.dns.tlsa import Usage
+from danebot.domain.lineage.keys import Algorithm
 from danebot.domain.names import Endpoint, Hostname, Protocol, printable
-from danebot.domain.outlook import assess
-from danebot.domain.route import SERVICE_PROTOCOLS, Dane, HostRoute
-from danebot.domain.served import Algorithm
-from danebot.domain.tlsa import Usage
 from danebot.errors import NameSyntaxError
 
 if TYPE_CHECKING:
     import asyncio
 
-    from danebot.adapters.exchange_async import AsyncCache
+    from danebot.adapters.dns.exchange_async import AsyncCache
     from danebot.adapters.ports import Clock
-    from danebot.domain.served import ProbeResult
+    from danebot.domain.delivery.probes import ProbeResult
 
 MAX_ADDRESSES = 64
 """Addresses asked for one subject: as many as the prober talks to at once."""
@@ -193,7 +193,7 @@ def _criteria(inquiry: Inquiry, stops: Iterable[Stop]) -> Criteria:
     )
     if not asked or inquiry.criteria.trust_anchors is not None:
         return inquiry.criteria
-    from danebot.adapters.trust import trust_anchors
+    from danebot.adapters.probe.trust import trust_anchors
 
     return inquiry.criteria._replace(trust_anchors=trust_anchors(inquiry.ca_file))
 
@@ -208,8 +208,8 @@ def verify_one(
 
     With ``allowed`` it is over by then, whatever peers do: half of that time is for DNS.
     """
-    from danebot.adapters import exchange
-    from danebot.adapters.prober import probe_all
+    from danebot.adapters.dns import exchange
+    from danebot.adapters.probe.prober import probe_all
 
     begin = time.monotonic()
     resolver, limits = inquiry.resolver, inquiry.limits
@@ -254,7 +254,7 @@ class _Run:
     def __init__(self, inquiry: Inquiry, clock: Clock, jobs: int) -> None:
         import asyncio
 
-        from danebot.adapters.exchange_async import AsyncExchange
+        from danebot.adapters.dns.exchange_async import AsyncExchange
 
         self._inquiry = inquiry
         self._clock = clock
@@ -287,7 +287,7 @@ class _Run:
         return task
 
     async def _ask(self, target: Target) -> ProbeResult:
-        from danebot.adapters.prober_async import probe_async
+        from danebot.adapters.probe.prober_async import probe_async
 
         async with self._connections:
             return await probe_async(target, self._inquiry.limits, helo=self._inquiry.helo)

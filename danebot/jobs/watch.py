@@ -9,24 +9,24 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from danebot.adapters.atomic import write_file
-from danebot.adapters.memory_file import save_memory
-from danebot.adapters.tree import DANE_EE, read_bytes
-from danebot.domain.adoption import Found, Standing, by_host
-from danebot.domain.looks import remember
-from danebot.domain.sight import matches_chain
-from danebot.domain.tlsa import NO_RECORDS, edit_dane_ee
-from danebot.domain.watched import let_go
+from danebot.adapters.files import write_file
+from danebot.adapters.tree.memory_file import save_memory
+from danebot.adapters.tree.tree import DANE_EE, read_bytes
+from danebot.domain.dns.tlsa import NO_RECORDS, edit_dane_ee
+from danebot.domain.rollover.adoption import Found, Standing, by_host
+from danebot.domain.rollover.propagation import matches_chain
+from danebot.domain.rollover.remember import remember
+from danebot.domain.rollover.watched import let_go
 from danebot.errors import RolloverError, UnansweredError
 from danebot.jobs.adopt import look_at
 from danebot.jobs.newkey import managed
 from danebot.jobs.survey import observe_dns, read_lineage
 
 if TYPE_CHECKING:
-    from danebot.adapters.tree import LineagePaths
-    from danebot.domain.lineage import LineageState
+    from danebot.adapters.tree.tree import LineagePaths
+    from danebot.domain.dns.tlsa import Required
+    from danebot.domain.lineage.state import LineageState
     from danebot.domain.names import DnsName
-    from danebot.domain.tlsa import Required
     from danebot.jobs.context import Context
 
 _PUBLIC = 0o644

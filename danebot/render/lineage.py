@@ -6,13 +6,13 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from danebot.domain.snapshot import Prospect
-from danebot.domain.times import duration, when
+from danebot.domain.status import Prospect
+from danebot.domain.text import duration, when
 
 if TYPE_CHECKING:
     from danebot.domain.names import DnsName
-    from danebot.domain.retire import OwnedRecord, Publication
-    from danebot.domain.snapshot import CertificateStatus, LineageStatus, RecordStatus, RunStatus
+    from danebot.domain.rollover.publication import OwnedRecord, Publication
+    from danebot.domain.status import CertificateStatus, LineageStatus, RecordStatus, RunStatus
 
 _BAR = 48
 _DEFAULT_TTL = 3600

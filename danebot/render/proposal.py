@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from danebot.render.lineage import nsupdate_lines, zone_lines
 
 if TYPE_CHECKING:
-    from danebot.domain.adoption import Proposal
+    from danebot.domain.rollover.adoption import Proposal
 
 
 def proposal_lines(name: str, proposal: Proposal, form: str) -> Iterator[str]:

@@ -9,8 +9,9 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
-from danebot.domain.dane import Outcome, RecordVerdict
-from danebot.domain.delivery import (
+from danebot.domain.dane.verify import Outcome, RecordVerdict
+from danebot.domain.delivery.probes import ProbeOutcome
+from danebot.domain.delivery.report import (
     AddressReport,
     DeliveryFinding,
     Grade,
@@ -20,11 +21,11 @@ from danebot.domain.delivery import (
     ServiceSubject,
     SrvSubject,
 )
-from danebot.domain.dns import Answer
+from danebot.domain.delivery.routes import Dane, MailRoute, SrvRoute, Way
+from danebot.domain.dns.answers import Answer
+from danebot.domain.dns.tlsa import TlsaRecord
+from danebot.domain.lineage.keys import Algorithm
 from danebot.domain.names import printable
-from danebot.domain.route import Dane, MailRoute, SrvRoute, Way
-from danebot.domain.served import Algorithm, ProbeOutcome
-from danebot.domain.tlsa import TlsaRecord
 
 WORDS = {
     Grade.NOTICE: "ok",

@@ -6,15 +6,15 @@ import json
 from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from danebot.domain.findings import Severity
+from danebot.domain.finding import Severity
 from danebot.errors import DanebotError
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from danebot.console import Console
-    from danebot.domain.findings import Finding
-    from danebot.domain.snapshot import FindingStatus
+    from danebot.domain.finding import Finding
+    from danebot.domain.status import FindingStatus
     from danebot.jobs.context import Context
     from danebot.jobs.survey import LineageView
 
@@ -30,7 +30,7 @@ def dump(value: object) -> str:
 
 def document(views: Sequence[LineageView], findings: Iterable[Finding]) -> str:
     """What programs are told: where the lineages stand, and all that was found or done."""
-    from danebot.domain.snapshot import finding_status
+    from danebot.domain.status import finding_status
     from danebot.jobs.snapshot import lineage_statuses
 
     found = tuple(map(finding_status, findings))
@@ -115,8 +115,8 @@ def write_metrics(console: Console, status: int) -> int:
 
 def planned_changes(console: Console, view: LineageView) -> list[str]:
     """What would be published for a lineage, in lines, and what a real run would refuse to."""
-    from danebot.domain.outcomes import Part
-    from danebot.domain.publishing import stopped
+    from danebot.domain.rollover.change_outcomes import Part
+    from danebot.domain.rollover.changes import stopped
     from danebot.jobs.publish import changes_of
 
     name, owners = view.state.name, view.observation.owners

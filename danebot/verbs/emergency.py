@@ -6,7 +6,7 @@ import time
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from danebot.domain.patience import URGENT_PAUSE, publishing_wait
+from danebot.domain.rollover.patience import URGENT_PAUSE, publishing_wait
 from danebot.verbs.common import ATTENTION, FINE, click_echo
 from danebot.verbs.renew import run_renewal
 
@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from danebot.console import Console
-    from danebot.domain.findings import Finding
-    from danebot.domain.memory import Urgency
+    from danebot.domain.finding import Finding
+    from danebot.domain.rollover.memory import Urgency
     from danebot.jobs.context import Context
     from danebot.jobs.emergency import Successor
     from danebot.jobs.survey import LineageView
@@ -37,7 +37,7 @@ def emergency(
     dry_run: bool,
 ) -> int:
     """Request the successor, do what can be done at once, and say how long the rest takes."""
-    from danebot.domain.memory import Revocation
+    from danebot.domain.rollover.memory import Revocation
     from danebot.jobs.emergency import find_successor, request_successor
     from danebot.jobs.snapshot import Scope
 
@@ -83,7 +83,7 @@ def emergency(
 
 
 def _urgency(*, accepted: bool) -> Urgency:
-    from danebot.domain.memory import Urgency
+    from danebot.domain.rollover.memory import Urgency
 
     return Urgency.MISMATCH_ACCEPTED if accepted else Urgency.EMERGENCY
 
@@ -93,7 +93,7 @@ def _pause(successor: Successor) -> timedelta:
 
 
 def _say_dry(console: Console, name: str, successor: Successor, *, accepted: bool) -> int:
-    from danebot.domain.times import duration
+    from danebot.domain.text import duration
 
     if successor.key is None:
         console.say(f"{name}: would make a next key and print, or publish, its records")
@@ -112,7 +112,7 @@ def _say_dry(console: Console, name: str, successor: Successor, *, accepted: boo
 
 def _say_waits(console: Console, successor: Successor, view: LineageView, form: str) -> None:
     """The records to add, and the earliest time."""
-    from danebot.domain.times import duration, when
+    from danebot.domain.text import duration, when
     from danebot.render.lineage import nsupdate_lines, zone_lines
 
     name, add = view.state.name, view.publication.add

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
-from danebot.domain.findings import Severity
+from danebot.domain.finding import Severity
 from danebot.errors import DanebotError, NameChangeError, NameSyntaxError
 from danebot.verbs.common import ATTENTION, FINE, click_echo
 
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from danebot.console import Console
-    from danebot.domain.findings import Finding
+    from danebot.domain.finding import Finding
+    from danebot.domain.lineage.renaming import Wish
     from danebot.domain.names import DnsName
-    from danebot.domain.renaming import Wish
     from danebot.jobs.context import Context
     from danebot.jobs.names import Intent
     from danebot.jobs.survey import LineageView
@@ -41,7 +41,7 @@ def names(
     dry_run: bool,
 ) -> int:
     """List the names, or change them."""
-    from danebot.domain.renaming import Wish
+    from danebot.domain.lineage.renaming import Wish
 
     if exactly and (add or remove):
         raise click.UsageError("--set names them all: use it without --add and --remove")
@@ -62,7 +62,7 @@ def names(
 
 def _parsed(words: Iterable[str]) -> tuple[DnsName, ...]:
     """The names in options; certbot allows commas between them, too."""
-    from danebot.domain.renaming import parse_name
+    from danebot.domain.lineage.renaming import parse_name
 
     return tuple(parse_name(name) for word in words for name in word.split(","))
 
@@ -158,7 +158,7 @@ def _publish(
 
 def _warn(console: Console, name: str, intent: Intent) -> int:
     """Owners that nobody looks after; ATTENTION where it isn't known whose they are."""
-    from danebot.domain.adoption import by_host
+    from danebot.domain.rollover.adoption import by_host
 
     for owner in intent.published:
         console.warn(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from danebot.domain.findings import Severity
+from danebot.domain.finding import Severity
 from danebot.errors import RolloverError
 from danebot.verbs.common import ATTENTION, FINE, click_echo, record_run
 
@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from danebot.console import Console
-    from danebot.domain.keytype import KeyType
-    from danebot.domain.retire import OwnedRecord
+    from danebot.domain.lineage.key_types import KeyType
+    from danebot.domain.rollover.publication import OwnedRecord
     from danebot.jobs.newkey import Cancelled, Staged
 
 
@@ -29,7 +29,7 @@ def newkey(
     unprotected: bool,
 ) -> int:
     """Stage, adopt or cancel a next key."""
-    from danebot.domain.memory import Protection
+    from danebot.domain.rollover.memory import Protection
     from danebot.jobs.newkey import Source, stage
     from danebot.jobs.newkey import cancel as drop
 
@@ -92,7 +92,7 @@ def _say_staged(console: Console, name: str, staged: Staged, form: str) -> None:
 
 def _say_cancelled(console: Console, name: str, done: Cancelled, form: str) -> int:
     """What became of the key, and what is left to do about its records."""
-    from danebot.domain.findings import Code
+    from danebot.domain.finding import Code
 
     if done.kept is not None and done.digest is not None:
         console.say(
@@ -123,7 +123,7 @@ def _print_removal(records: Sequence[OwnedRecord], form: str) -> None:
 
 
 def _key_type(text: str) -> KeyType:
-    from danebot.domain.keytype import KeyType
+    from danebot.domain.lineage.key_types import KeyType
 
     try:
         return KeyType(text.lower().replace("-", ""))

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from danebot.domain.findings import Code, Severity
-from danebot.domain.tlsa import Declared
+from danebot.domain.dns.tlsa import Declared
+from danebot.domain.finding import Code, Severity
 from danebot.verbs.common import ATTENTION, FINE, click_echo, planned_changes, record_run
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def _by_hand(console: Console, context: Context, view: LineageView) -> bool:
 
 
 def _passed_through(view: LineageView) -> bool:
-    from danebot.domain.lineage import Management
+    from danebot.domain.lineage.state import Management
 
     return view.state.management is not Management.STAGED
 

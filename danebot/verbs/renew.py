@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from danebot.domain.findings import Code, Finding, Severity
-from danebot.domain.patience import Asking
+from danebot.domain.finding import Code, Finding, Severity
+from danebot.domain.rollover.patience import Asking
 from danebot.errors import DanebotError
 from danebot.verbs.common import (
     ATTENTION,
@@ -22,7 +22,7 @@ from danebot.verbs.word import word_left
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from danebot.adapters.locks import TreeLock
+    from danebot.adapters.tree.locks import TreeLock
     from danebot.console import Console
     from danebot.jobs.context import Context
     from danebot.jobs.renew import Outcome
@@ -168,7 +168,7 @@ def _renew_dry(
 
 def planned_words(view: LineageView) -> str:
     """What a run would do with a lineage, in words."""
-    from danebot.domain.rollover import Phase
+    from danebot.domain.rollover.plan import Phase
 
     plan = view.plan
     if plan.phase is Phase.BROKEN:

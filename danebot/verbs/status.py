@@ -4,23 +4,23 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from danebot.domain.adoption import by_host
 from danebot.domain.names import printable
-from danebot.domain.times import when
+from danebot.domain.rollover.adoption import by_host
+from danebot.domain.text import when
 from danebot.errors import DanebotError, RolloverError, TreeError, UnreadableError
 from danebot.verbs.common import ATTENTION, FINE, click_echo, dump
 
 if TYPE_CHECKING:
     from danebot.console import Console
-    from danebot.domain.findings import Finding
-    from danebot.domain.snapshot import RunStatus, Snapshot
+    from danebot.domain.finding import Finding
+    from danebot.domain.status import RunStatus, Snapshot
     from danebot.jobs.context import Context
     from danebot.jobs.survey import LineageView
 
 
 def status(console: Console, names: tuple[str, ...], *, as_json: bool) -> int:
     """Where each lineage stands."""
-    from danebot.domain.snapshot import finding_status
+    from danebot.domain.status import finding_status
     from danebot.jobs.context import system_clock
     from danebot.jobs.snapshot import lineage_statuses
     from danebot.jobs.survey import survey
@@ -122,8 +122,8 @@ def tlsa(console: Console, name: str, form: str, *, as_json: bool) -> int:
 
 def _first_records(console: Console, view: LineageView, form: str) -> int:
     """For a lineage that watches no record: what to publish first, and the steps to protection."""
-    from danebot.domain.lineage import Management
-    from danebot.domain.tlsa import Declared
+    from danebot.domain.dns.tlsa import Declared
+    from danebot.domain.lineage.state import Management
     from danebot.jobs.adopt import first_records
     from danebot.render.proposal import proposal_lines
 

@@ -15,7 +15,7 @@ from danebot.verbs.common import ATTENTION, FINE
 
 if TYPE_CHECKING:
     from danebot.console import Console
-    from danebot.domain.delivery import Report, Subject
+    from danebot.domain.delivery.report import Report, Subject
     from danebot.jobs.verify import Inquiry
 
 
@@ -41,8 +41,8 @@ async def _run(
     console: Console, subjects: Sequence[Subject], inquiry: Inquiry, options: Mapping[str, Any]
 ) -> int:
     """Print a report for each; how many need attention."""
-    from danebot.domain.delivery import Grade, SrvSubject
-    from danebot.domain.route import SrvRoute, Way
+    from danebot.domain.delivery.report import Grade, SrvSubject
+    from danebot.domain.delivery.routes import SrvRoute, Way
     from danebot.jobs.context import system_clock
     from danebot.jobs.verify import verify_many
 
@@ -81,7 +81,7 @@ def _rendered(report: Report, *, as_json: bool) -> Iterator[str]:
 
 def _print(console: Console, report: Report, line: str, *, as_json: bool) -> None:
     """With -q only what needs attention is printed, but programs get all."""
-    from danebot.domain.delivery import Grade
+    from danebot.domain.delivery.report import Grade
 
     if as_json or not console.quiet or report.grade is not Grade.NOTICE:
         print(line)  # noqa: T201 - click.echo would flush each of thousands
@@ -133,8 +133,8 @@ def _lines(files: Iterable[str]) -> Iterator[str]:
 
 def _subjects(words: Iterable[str], options: Mapping[str, Any]) -> tuple[list[Subject], list[str]]:
     """Each subject once, and a line for each word that is none."""
-    from danebot.domain.delivery import MailSubject, SrvSubject, parse_subject
-    from danebot.domain.route import SERVICE_PROTOCOLS
+    from danebot.domain.delivery.report import MailSubject, SrvSubject, parse_subject
+    from danebot.domain.delivery.routes import SERVICE_PROTOCOLS
 
     protocol = Protocol(options["starttls"]) if options["starttls"] else None
     found: dict[Subject, None] = {}
@@ -153,9 +153,9 @@ def _subjects(words: Iterable[str], options: Mapping[str, Any]) -> tuple[list[Su
 
 
 def _inquiry(console: Console, options: Mapping[str, Any]) -> Inquiry:
-    from danebot.adapters.world import own_name, resolver_config
-    from danebot.domain.delivery import Criteria, Expectation
-    from danebot.domain.served import Algorithm
+    from danebot.adapters.wiring import own_name, resolver_config
+    from danebot.domain.delivery.report import Criteria, Expectation
+    from danebot.domain.lineage.keys import Algorithm
     from danebot.jobs.verify import Family, Inquiry, parse_places
 
     family = Family.ANY

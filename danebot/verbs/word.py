@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from danebot.domain.findings import Code, Finding, Severity
+from danebot.domain.finding import Code, Finding, Severity
 from danebot.domain.text import printable
 from danebot.errors import DanebotError
 from danebot.verbs.common import ATTENTION

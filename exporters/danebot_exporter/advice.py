@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from danebot.domain.findings import Severity
-from danebot.domain.rollover import Phase
-from danebot.domain.times import duration, when
+from danebot.domain.finding import Severity
+from danebot.domain.rollover.plan import Phase
+from danebot.domain.text import duration, when
 from danebot_exporter.endpoints import Judgement
 
 if TYPE_CHECKING:
-    from danebot.domain.snapshot import FindingStatus, LineageStatus
+    from danebot.domain.status import FindingStatus, LineageStatus
     from danebot_exporter.endpoints import Report
 
 RANK = {severity.name.lower(): int(severity) for severity in Severity}

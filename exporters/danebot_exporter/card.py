@@ -6,15 +6,15 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from danebot.domain.rollover import Phase
-from danebot.domain.times import duration, when
+from danebot.domain.rollover.plan import Phase
+from danebot.domain.text import duration, when
 from danebot_exporter.advice import Advice, advice, urgency
 from danebot_exporter.drawing import marks, timeline, validity
 from danebot_exporter.endpoints import Judgement
 from danebot_exporter.html import Html, fragment, tag
 
 if TYPE_CHECKING:
-    from danebot.domain.snapshot import CertificateStatus, KeyStatus, LineageStatus, RecordStatus
+    from danebot.domain.status import CertificateStatus, KeyStatus, LineageStatus, RecordStatus
     from danebot_exporter.endpoints import Report
 
 _NOW = timedelta(seconds=1)

@@ -7,16 +7,16 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from danebot.domain.findings import Code, Severity
-from danebot.domain.rollover import Phase
-from danebot.domain.sight import Seen
-from danebot.domain.snapshot import Serves
+from danebot.domain.finding import Code, Severity
+from danebot.domain.rollover.plan import Phase
+from danebot.domain.rollover.propagation import Seen
+from danebot.domain.status import Serves
 from danebot_exporter import metrics as m
 from danebot_exporter.document import DocumentError, Reason, read
 from danebot_exporter.exposition import Exposition
 
 if TYPE_CHECKING:
-    from danebot.domain.snapshot import (
+    from danebot.domain.status import (
         CertificateStatus,
         FindingStatus,
         KeyStatus,

@@ -19,7 +19,7 @@ from typing import Any, TextIO
 
 from danebot.adapters.codec import decode
 from danebot.domain.names import printable
-from danebot.domain.snapshot import SCHEMA, LineageStatus, Snapshot
+from danebot.domain.status import SCHEMA, LineageStatus, Snapshot
 from danebot.errors import DanebotError
 
 _BLANKS = re.compile(r"[ \t\r\n]*")

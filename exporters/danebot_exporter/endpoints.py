@@ -15,9 +15,13 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from danebot.domain.dane import Outcome, Profile, verify
-from danebot.domain.encounter import MAIL_PROTOCOLS
-from danebot.domain.keytype import RSA_BITS, KeyType
+from danebot.domain.dane.certificate import read
+from danebot.domain.dane.verify import Outcome, Profile, verify
+from danebot.domain.delivery.address_findings import MAIL_PROTOCOLS
+from danebot.domain.delivery.probes import ProbeOutcome
+from danebot.domain.delivery.routes import Dane
+from danebot.domain.lineage.key_types import RSA_BITS, KeyType
+from danebot.domain.lineage.keys import Algorithm
 from danebot.domain.names import (
     DnsName,
     Endpoint,
@@ -25,21 +29,18 @@ from danebot.domain.names import (
     Transport,
     default_protocol,
 )
-from danebot.domain.presented import read
-from danebot.domain.route import Dane
-from danebot.domain.served import Algorithm, ProbeOutcome
 from danebot.errors import NameSyntaxError
 from danebot_exporter import metrics as m
 from danebot_exporter.exposition import Exposition
 
 if TYPE_CHECKING:
-    from danebot.adapters.client_async import AsyncDnsClient
+    from danebot.adapters.dns.client_async import AsyncDnsClient
     from danebot.config import Settings
-    from danebot.domain.dane import Verdict
+    from danebot.domain.dane.verify import Verdict
+    from danebot.domain.delivery.probes import ProbeResult
+    from danebot.domain.delivery.routes import HostRoute
     from danebot.domain.names import Hostname
-    from danebot.domain.route import HostRoute
-    from danebot.domain.served import ProbeResult
-    from danebot.domain.snapshot import LineageStatus
+    from danebot.domain.status import LineageStatus
 
 AT_ONCE = 50
 
@@ -179,8 +180,8 @@ async def look(
     watched: Watched, settings: Settings, client: AsyncDnsClient, helo: Hostname
 ) -> Report:
     """Look up and ask one endpoint; trouble is in the report."""
-    from danebot.adapters.prober_async import probe_async
-    from danebot.adapters.target import Target
+    from danebot.adapters.probe.prober_async import probe_async
+    from danebot.adapters.probe.target import Target
 
     began = time.monotonic()
     endpoint = watched.endpoint
@@ -212,8 +213,8 @@ async def look(
 
 async def look_at_all(all_watched: Sequence[Watched], settings: Settings) -> list[Report]:
     """One round over all endpoints, `AT_ONCE` at a time, in the order given."""
-    from danebot.adapters.client_async import AsyncDnsClient
-    from danebot.adapters.world import own_name, resolver_config
+    from danebot.adapters.dns.client_async import AsyncDnsClient
+    from danebot.adapters.wiring import own_name, resolver_config
 
     client = AsyncDnsClient(resolver_config(settings), in_flight=AT_ONCE)
     helo = own_name()

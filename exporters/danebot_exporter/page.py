@@ -14,16 +14,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
-from danebot.domain.findings import Severity
-from danebot.domain.rollover import Phase
-from danebot.domain.times import duration, when
+from danebot.domain.finding import Severity
+from danebot.domain.rollover.plan import Phase
+from danebot.domain.text import duration, when
 from danebot_exporter.advice import urgency
 from danebot_exporter.card import card
 from danebot_exporter.document import DocumentError, read
 from danebot_exporter.html import Html, fragment, tag
 
 if TYPE_CHECKING:
-    from danebot.domain.snapshot import LineageStatus, Snapshot
+    from danebot.domain.status import LineageStatus, Snapshot
     from danebot_exporter.endpoints import Report
 
 PER_PAGE = 50

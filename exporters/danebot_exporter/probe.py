@@ -7,9 +7,9 @@ from collections import Counter
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from danebot.domain.delivery import DeliveryCode, Grade, MailSubject, parse_subject
+from danebot.domain.delivery.report import DeliveryCode, Grade, MailSubject, parse_subject
+from danebot.domain.delivery.routes import Dane
 from danebot.domain.names import Protocol, printable
-from danebot.domain.route import Dane
 from danebot.errors import ConfigError, NameSyntaxError
 from danebot_exporter import metrics as m
 from danebot_exporter.endpoints import Judgement, judgement
@@ -17,7 +17,7 @@ from danebot_exporter.exposition import Exposition
 
 if TYPE_CHECKING:
     from danebot.config import Settings
-    from danebot.domain.delivery import Report, Subject
+    from danebot.domain.delivery.report import Report, Subject
 
 USUAL = timedelta(seconds=30)
 _LEAST, _MOST = timedelta(seconds=1), timedelta(seconds=120)
@@ -54,7 +54,7 @@ def allowed(header: str | None) -> timedelta:
 
 def probe(subject: Subject, settings: Settings, limit: timedelta) -> bytes:
     """Look at the subject now, and render what was found; trouble is in the metrics."""
-    from danebot.adapters.world import own_name, resolver_config
+    from danebot.adapters.wiring import own_name, resolver_config
     from danebot.jobs.verify import Inquiry, verify_one
 
     began = time.monotonic()

@@ -13,7 +13,7 @@ from danebot_exporter.endpoints import Report, Watched, endpoints_of
 
 if TYPE_CHECKING:
     from danebot.config import Settings
-    from danebot.domain.snapshot import LineageStatus
+    from danebot.domain.status import LineageStatus
     from danebot_exporter.document import Signature
 
 _OF_CONTENT = (Reason.DAMAGED, Reason.FOREIGN)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from danebot.adapters.atomic import write_file
+from danebot.adapters.files import write_file
 from danebot.errors import ConfigError
 from danebot_exporter.collector import collect
 from danebot_exporter.document import DocumentError

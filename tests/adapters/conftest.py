@@ -8,10 +8,10 @@ import pytest
 
 from adapters.probing import Certificates, Probe
 from adapters.services import HELO
-from danebot.adapters.prober import probe_all
-from danebot.adapters.prober_async import probe_async
-from danebot.adapters.target import Limits, Target
-from danebot.domain.served import ProbeResult
+from danebot.adapters.probe.prober import probe_all
+from danebot.adapters.probe.prober_async import probe_async
+from danebot.adapters.probe.target import Limits, Target
+from danebot.domain.delivery.probes import ProbeResult
 
 
 @pytest.fixture(scope="session")

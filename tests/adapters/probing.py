@@ -8,8 +8,8 @@ from pathlib import Path
 
 from cryptography import x509
 
-from danebot.adapters.target import Limits, Target
-from danebot.domain.served import ProbeResult
+from danebot.adapters.probe.target import Limits, Target
+from danebot.domain.delivery.probes import ProbeResult
 from domain.pki import Issued, issue
 
 Probe = Callable[[Target, Limits], ProbeResult]

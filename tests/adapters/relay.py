@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from danebot.adapters import wire
+from danebot.adapters.dns import message as wire
 from danebot.config import ServerAddress
 from lab.lab import Lab
 

@@ -14,8 +14,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from danebot.adapters.codec import decode, encode, field_names
-from danebot.domain.dns import Server
-from danebot.domain.memory import (
+from danebot.domain.dns.answers import Server
+from danebot.domain.dns.tlsa import MatchingType, Required, TlsaRecord
+from danebot.domain.names import DnsName, Hostname
+from danebot.domain.rollover.memory import (
     Awaiting,
     Memory,
     OwnerMemory,
@@ -24,9 +26,7 @@ from danebot.domain.memory import (
     TtlSighting,
     Witness,
 )
-from danebot.domain.names import DnsName, Hostname
-from danebot.domain.snapshot import Snapshot
-from danebot.domain.tlsa import MatchingType, Required, TlsaRecord
+from danebot.domain.status import Snapshot
 
 Json: typing.TypeAlias = Any
 Kind: typing.TypeAlias = Any

@@ -12,11 +12,11 @@ import pytest
 
 from adapters import trees
 from adapters.trees import NAME, Grown
-from danebot.adapters.memory_file import load_memory
 from danebot.adapters.presence import is_directory, is_file, is_there
-from danebot.adapters.recovery import recover
-from danebot.adapters.tree import Tree, archive_versions
-from danebot.domain.lineage import STAGING_GONE, Management
+from danebot.adapters.tree.memory_file import load_memory
+from danebot.adapters.tree.recovery import recover
+from danebot.adapters.tree.tree import Tree, archive_versions
+from danebot.domain.lineage.state import STAGING_GONE, Management
 from danebot.errors import UnknownLineageError, UnreadableError
 
 

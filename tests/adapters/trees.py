@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from danebot.adapters.tree import KINDS, LineagePaths, Tree
-from danebot.domain.certs import read_private_key
-from danebot.domain.keys import PublicKey
+from danebot.adapters.tree.tree import KINDS, LineagePaths, Tree
+from danebot.domain.lineage.keys import PublicKey
+from danebot.domain.lineage.pem import read_private_key
 from danebot.errors import CertificateError
 from domain import pki
 

@@ -110,7 +110,7 @@ def test_an_alarm_ends_what_nothing_else_does(
     def hang(*_: object, **__: object) -> None:
         time.sleep(60)
 
-    monkeypatch.setattr("danebot.adapters.prober.probe_all", hang)
+    monkeypatch.setattr("danebot.adapters.probe.prober.probe_all", hang)
     world.publish(25, OTHER)
     told = plugin("-H", NAME, "-t", "1", *world.resolver)
     told.sound()

@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 
 from checking import Told
-from danebot.domain.findings import Code
-from danebot.domain.policy import Policy
-from danebot.domain.snapshot import SCHEMA, LineageStatus, Snapshot
+from danebot.domain.finding import Code
+from danebot.domain.rollover.policy import Policy
+from danebot.domain.status import SCHEMA, LineageStatus, Snapshot
 from danebot_checks import lineages_document
 from danebot_checks.lineages import outcome
 from danebot_checks.lineages_concerns import CONCERN_OF

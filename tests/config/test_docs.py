@@ -11,7 +11,7 @@ import pytest
 from danebot.config import Method, PublishSettings, Settings, load
 from danebot.config.shell_defaults import DIRECTORIES, NAMES
 from danebot.config.table import show
-from danebot.domain.keytype import KeyType
+from danebot.domain.lineage.key_types import KeyType
 from danebot.domain.names import Protocol
 
 DOCS = Path(__file__).parents[2] / "docs"

@@ -15,10 +15,10 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from danebot.adapters.exec_publisher import TRY_LATER, VERSION, document
+from danebot.adapters.publish.program import TRY_LATER, VERSION, document
+from danebot.domain.dns.tlsa import TlsaRecord
 from danebot.domain.names import DnsName
-from danebot.domain.publishing import Change
-from danebot.domain.tlsa import TlsaRecord
+from danebot.domain.rollover.changes import Change
 
 EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"
 NAME, ZONE = DnsName("_25._tcp.mail.example.org"), DnsName("example.org")

@@ -10,8 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
-from danebot.domain import advice, clock, looks, rollover
-from danebot.domain.dns import (
+from danebot.domain.dns.answers import (
     WITNESS,
     Alias,
     AliasObservation,
@@ -24,16 +23,19 @@ from danebot.domain.dns import (
     ServerOutcome,
     Unresolved,
 )
-from danebot.domain.keys import Chain, PublicKey
-from danebot.domain.keytype import KeyType
-from danebot.domain.lineage import Held, KeyFile, LineageState, Management
-from danebot.domain.memory import Memory, OwnerMemory, Reading
+from danebot.domain.dns.tlsa import MatchingType, Required, TlsaRecord
+from danebot.domain.lineage.key_types import KeyType
+from danebot.domain.lineage.keys import Chain, PublicKey
+from danebot.domain.lineage.state import Held, KeyFile, LineageState, Management
 from danebot.domain.names import DnsName, Hostname
-from danebot.domain.policy import Policy
-from danebot.domain.rollover import Observation, Plan, Step
-from danebot.domain.sight import Observations
-from danebot.domain.tlsa import MatchingType, Required, TlsaRecord
-from danebot.domain.watched import protecting
+from danebot.domain.rollover import advice, clock
+from danebot.domain.rollover import plan as rollover
+from danebot.domain.rollover import remember as looks
+from danebot.domain.rollover.memory import Memory, OwnerMemory, Reading
+from danebot.domain.rollover.plan import Observation, Plan, Step
+from danebot.domain.rollover.policy import Policy
+from danebot.domain.rollover.propagation import Observations
+from danebot.domain.rollover.watched import protecting
 
 T0 = datetime(2026, 6, 1, 12, 0, tzinfo=UTC)
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)

@@ -9,7 +9,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
-from danebot.domain.tlsa import MatchingType, Selector, TlsaRecord, association
+from danebot.domain.dns.tlsa import MatchingType, Selector, TlsaRecord, association
 from domain import pki
 from domain.pki import CLIENT_AUTH, DAY, NOW, SERVER_AUTH, Issued, issue, key_usage
 

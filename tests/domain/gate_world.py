@@ -10,8 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from danebot.domain.certs import read_chain
-from danebot.domain.dns import (
+from danebot.domain.dns.answers import (
     Answer,
     OwnerObservation,
     Presence,
@@ -20,14 +19,15 @@ from danebot.domain.dns import (
     ServerAnswer,
     ServerOutcome,
 )
-from danebot.domain.gate import anchored
-from danebot.domain.lineage import Held, LineageState
-from danebot.domain.looks import remember
-from danebot.domain.memory import Memory
+from danebot.domain.dns.tlsa import MatchingType, Selector, TlsaRecord, association
+from danebot.domain.lineage.pem import read_chain
+from danebot.domain.lineage.state import Held, LineageState
 from danebot.domain.names import DnsName, Hostname
-from danebot.domain.policy import Policy
-from danebot.domain.rollover import Observation, Plan, plan
-from danebot.domain.tlsa import MatchingType, Selector, TlsaRecord, association
+from danebot.domain.rollover.anchors import anchored
+from danebot.domain.rollover.memory import Memory
+from danebot.domain.rollover.plan import Observation, Plan, plan
+from danebot.domain.rollover.policy import Policy
+from danebot.domain.rollover.remember import remember
 from domain import builders, pki
 from domain.builders import DAY, HOUR, MX, T0
 

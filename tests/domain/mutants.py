@@ -9,17 +9,17 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from danebot.domain import watched
-from danebot.domain.advice import Advice, advise
-from danebot.domain.dns import OwnerObservation, Presence, ServerAnswer, ServerOutcome
-from danebot.domain.lineage import KeyFile, LineageState
-from danebot.domain.looks import remember
-from danebot.domain.memory import Memory, OwnerMemory, TtlSighting
+from danebot.domain.dns.answers import OwnerObservation, Presence, ServerAnswer, ServerOutcome
+from danebot.domain.dns.tlsa import Declared, Required, TlsaRecord
+from danebot.domain.lineage.state import KeyFile, LineageState
 from danebot.domain.names import DnsName
-from danebot.domain.policy import Policy
-from danebot.domain.rollover import Hold, Observation, Plan, Step, plan
-from danebot.domain.sight import Observations, Seen, look_all, together
-from danebot.domain.tlsa import Declared, Required, TlsaRecord
+from danebot.domain.rollover import watched
+from danebot.domain.rollover.advice import Advice, advise
+from danebot.domain.rollover.memory import Memory, OwnerMemory, TtlSighting
+from danebot.domain.rollover.plan import Hold, Observation, Plan, Step, plan
+from danebot.domain.rollover.policy import Policy
+from danebot.domain.rollover.propagation import Observations, Seen, look_all, together
+from danebot.domain.rollover.remember import remember
 from domain.builders import Rules
 
 _LONG_AGO = datetime(1, 1, 1, tzinfo=UTC)

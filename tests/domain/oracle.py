@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
-    from danebot.domain.tlsa import TlsaRecord
+    from danebot.domain.dns.tlsa import TlsaRecord
 
 _NO_PARTIAL_WILDCARDS = 0x4
 _NO_DANE_EE_NAMECHECKS = 1

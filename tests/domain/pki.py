@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from danebot.domain.certs import spki_der
+from danebot.domain.lineage.pem import spki_der
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

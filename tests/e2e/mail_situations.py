@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from danebot.domain.tlsa import MatchingType, association
+from danebot.domain.dns.tlsa import MatchingType, association
 from domain.pki import Issued, issue
 
 DAY = timedelta(days=1)

@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 
 from danebot.config import load
-from danebot.domain.memory import Awaiting, Memory
 from danebot.domain.names import DnsName
-from danebot.domain.safetime import safe_time
+from danebot.domain.rollover.memory import Awaiting, Memory
+from danebot.domain.rollover.safe_time import safe_time
 from e2e.shell_tree import KINDS, key_digest, leaf_digest
 from e2e.site import MAIL, OWNER, Site
 from e2e.steps import combo, cooled, cooling, slow_issuance, start, versions, wait_for
@@ -316,10 +316,10 @@ def test_defect_13_aa_is_believed_from_loopback(site: Site) -> None:
 
 def test_defect_13_aa_is_believed_from_nowhere_else() -> None:
     """An address off loopback can't be had here: the decision alone."""
-    from danebot.adapters.resolvconf import AdTrust, Nameserver, ResolverConfig
-    from danebot.adapters.resolver import judge
-    from danebot.adapters.response import Response
-    from danebot.domain.dns import Security
+    from danebot.adapters.dns.resolvconf import AdTrust, Nameserver, ResolverConfig
+    from danebot.adapters.dns.resolver import judge
+    from danebot.adapters.dns.response import Response
+    from danebot.domain.dns.answers import Security
 
     owner = OWNER.rstrip(".")
     response = Response(0, 0x8400, {}, {}, {})

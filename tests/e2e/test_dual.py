@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from danebot.adapters.tree import Tree
+from danebot.adapters.tree.tree import Tree
 from e2e.site import MAIL, OWNER, Site
 from e2e.steps import wait_for
 from lab.lab import Lab, missing

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from danebot.adapters.tree import Tree
+from danebot.adapters.tree.tree import Tree
 from e2e.shell_tree import KINDS, key_digest, new_key
 from e2e.site import MAIL, OWNER, Site
 
@@ -176,7 +176,7 @@ def test_deinit_gives_everything_back(site: Site) -> None:
 
 def test_certbots_own_timer_is_warned_of(site: Site) -> None:
     """What else runs ``certbot renew`` here is named with what to do; none is silence."""
-    from danebot.adapters.timers import competing_jobs
+    from danebot.adapters.certbot.timers import competing_jobs
 
     site.issued()
     run = site.danebot("init", MAIL)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from danebot.adapters.tree import Tree
+from danebot.adapters.tree.tree import Tree
 from e2e.site import MAIL, OWNER, Site
 from e2e.steps import combo, memory, start, versions, wait_for
 from lab.acme import Flavour

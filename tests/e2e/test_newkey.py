@@ -9,8 +9,8 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
-from danebot.domain.certs import read_private_key
-from danebot.domain.tlsa import parse_dane_ee
+from danebot.domain.dns.tlsa import parse_dane_ee
+from danebot.domain.lineage.pem import read_private_key
 from e2e.shell_tree import key_digest, new_key
 from e2e.site import MAIL, OWNER, Site
 from e2e.steps import memory, tlsa_data

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from danebot.adapters.tree import Tree
+from danebot.adapters.tree.tree import Tree
 from e2e import situations
 from e2e.faults import (
     Fault,

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from danebot.adapters.codec import encode
-from danebot.domain.snapshot import (
+from danebot.domain.status import (
     SCHEMA,
     CertificateStatus,
     FailureStatus,

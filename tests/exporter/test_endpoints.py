@@ -19,11 +19,12 @@ from adapters.hostile import Behaviour, Peer, says, server_context
 from adapters.nameserver import RECURSIVE, Nameserver, nameservers
 from adapters.probing import Certificates, Served
 from danebot.config import EndpointSetting, LineageSettings, Settings, SocketAddress
-from danebot.domain.certs import spki_der
-from danebot.domain.delivery import DeliveryCode, Grade
+from danebot.domain.delivery.probes import ProbeOutcome, ProbeResult
+from danebot.domain.delivery.report import DeliveryCode, Grade
+from danebot.domain.delivery.routes import Dane
+from danebot.domain.lineage.keys import Algorithm
+from danebot.domain.lineage.pem import spki_der
 from danebot.domain.names import Endpoint, Hostname, Protocol
-from danebot.domain.route import Dane
-from danebot.domain.served import Algorithm, ProbeOutcome, ProbeResult
 from danebot_exporter.document import Reason
 from danebot_exporter.endpoints import (
     Judgement,

@@ -12,9 +12,9 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from danebot.adapters.codec import encode
-from danebot.domain.findings import Code, Severity
-from danebot.domain.rollover import Phase
-from danebot.domain.snapshot import LineageStatus
+from danebot.domain.finding import Code, Severity
+from danebot.domain.rollover.plan import Phase
+from danebot.domain.status import LineageStatus
 from danebot_exporter.collector import collect
 from danebot_exporter.document import Reason
 from danebot_exporter.metrics import TABLE, Kind, Origin

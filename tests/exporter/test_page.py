@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
+from danebot.domain.delivery.routes import Dane
 from danebot.domain.names import Endpoint, Hostname, Protocol
-from danebot.domain.route import Dane
-from danebot.domain.snapshot import LineageStatus
+from danebot.domain.status import LineageStatus
 from danebot_exporter.endpoints import Judgement, Report, Served, Watched
 from danebot_exporter.page import PER_PAGE, Wish, page
 from exporter import sample

@@ -11,12 +11,12 @@ import jsonschema  # type: ignore[import-untyped]
 import pytest
 
 from danebot.adapters.codec import encode
-from danebot.domain.dns import Security
-from danebot.domain.findings import Code, Severity
-from danebot.domain.lineage import Management
-from danebot.domain.rollover import Phase
-from danebot.domain.sight import Seen
-from danebot.domain.snapshot import SCHEMA, Prospect, Serves, Snapshot
+from danebot.domain.dns.answers import Security
+from danebot.domain.finding import Code, Severity
+from danebot.domain.lineage.state import Management
+from danebot.domain.rollover.plan import Phase
+from danebot.domain.rollover.propagation import Seen
+from danebot.domain.status import SCHEMA, Prospect, Serves, Snapshot
 from exporter import sample
 from exporter.shapes import definition, reachable
 

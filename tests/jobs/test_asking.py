@@ -8,12 +8,13 @@ from typing import Any, cast
 
 import pytest
 
-from danebot.domain.certs import read_chain
-from danebot.domain.lineage import Held
+from danebot.domain.delivery.probes import ProbeOutcome, ProbeResult
+from danebot.domain.lineage.keys import Algorithm
+from danebot.domain.lineage.pem import read_chain
+from danebot.domain.lineage.state import Held
 from danebot.domain.names import Endpoint, Hostname, Protocol
-from danebot.domain.served import Algorithm, ProbeOutcome, ProbeResult
-from danebot.jobs.asking import ask, serves
 from danebot.jobs.context import Context
+from danebot.jobs.probe_lineage import ask, serves
 from domain.pki import Issued, issue
 
 MX = Endpoint(Hostname("mail.example"), 25, Protocol.SMTP)
@@ -137,6 +138,6 @@ def test_nobody_to_ask_and_nobody_who_answers() -> None:
 
 @pytest.mark.parametrize("junk", [b"", b"\x30\x00", b"no certificate"])
 def test_what_is_no_certificate_is_nobodys_key(junk: bytes) -> None:
-    from danebot.domain.certs import leaf_spki
+    from danebot.domain.lineage.pem import leaf_spki
 
     assert leaf_spki(junk) == b""

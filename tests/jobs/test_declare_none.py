@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from danebot.adapters.tree import LineagePaths
-from danebot.domain.tlsa import Declared, parse_dane_ee
+from danebot.adapters.tree.tree import LineagePaths
+from danebot.domain.dns.tlsa import Declared, parse_dane_ee
 from danebot.jobs.watch import declare_none
 
 

@@ -8,14 +8,19 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from danebot.adapters.tree import Tree
+from danebot.adapters.tree.tree import Tree
 from danebot.config import Settings
-from danebot.domain.adoption import Leads
-from danebot.domain.dns import OwnerObservation, TlsaAnswer
-from danebot.domain.findings import Code, Severity
-from danebot.domain.in_use import KeysInUse
-from danebot.domain.lineage import Management
-from danebot.domain.memory import (
+from danebot.domain.delivery.probes import ProbeResult
+from danebot.domain.dns.answers import OwnerObservation, TlsaAnswer
+from danebot.domain.finding import Code, Severity
+from danebot.domain.lineage.keys import Algorithm
+from danebot.domain.lineage.state import Management
+from danebot.domain.names import DnsName, Endpoint, Hostname
+from danebot.domain.rollover.adoption import Leads
+from danebot.domain.rollover.change_outcomes import Outcome, Part
+from danebot.domain.rollover.changes import Change, Result
+from danebot.domain.rollover.in_use import KeysInUse
+from danebot.domain.rollover.memory import (
     Deployment,
     Exposure,
     Failure,
@@ -26,14 +31,10 @@ from danebot.domain.memory import (
     Revocation,
     Urgency,
 )
-from danebot.domain.names import DnsName, Endpoint, Hostname
-from danebot.domain.outcomes import Outcome, Part
-from danebot.domain.policy import Policy
-from danebot.domain.publishing import Change, Result
-from danebot.domain.retire import OwnedRecord, Publication
-from danebot.domain.rollover import Observation, Phase, Plan
-from danebot.domain.served import Algorithm, ProbeResult
-from danebot.domain.sight import Sight, look_all
+from danebot.domain.rollover.plan import Observation, Phase, Plan
+from danebot.domain.rollover.policy import Policy
+from danebot.domain.rollover.propagation import Sight, look_all
+from danebot.domain.rollover.publication import OwnedRecord, Publication
 from danebot.jobs.context import Context
 from danebot.jobs.publish import Attempt, Timing, attempt, changes_of, conclude
 from danebot.jobs.survey import LineageView

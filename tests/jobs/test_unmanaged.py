@@ -11,10 +11,10 @@ import pytest
 from adapters import trees
 from adapters.trees import NAME, Grown
 from danebot.config import Settings
-from danebot.domain.dns import Presence, Security, TlsaAnswer
-from danebot.domain.findings import Code
+from danebot.domain.dns.answers import Presence, Security, TlsaAnswer
+from danebot.domain.dns.tlsa import MatchingType, Required
+from danebot.domain.finding import Code
 from danebot.domain.names import DnsName
-from danebot.domain.tlsa import MatchingType, Required
 from danebot.jobs.context import Context
 from danebot.jobs.survey import LineageView, survey
 from danebot.jobs.unmanaged import FILE, Unmanaged, foreseen

@@ -16,10 +16,11 @@ from adapters.hostile import Peer, Service, says, server_context, service_of
 from adapters.nameserver import SECURE, Nameserver, nameservers
 from adapters.probing import Certificates
 from adapters.services import HELO
-from danebot.adapters.resolvconf import Nameserver as At
-from danebot.adapters.resolvconf import ResolverConfig
-from danebot.adapters.steps import Ask, Failure, Query, Steps, Trouble, within
-from danebot.domain.delivery import (
+from danebot.adapters.dns.queries import Ask, Failure, Query, Steps, Trouble, within
+from danebot.adapters.dns.resolvconf import Nameserver as At
+from danebot.adapters.dns.resolvconf import ResolverConfig
+from danebot.domain.delivery.probes import ProbeOutcome
+from danebot.domain.delivery.report import (
     DeliveryCode,
     Grade,
     MailSubject,
@@ -28,8 +29,8 @@ from danebot.domain.delivery import (
     SrvSubject,
     Subject,
 )
+from danebot.domain.lineage.keys import Algorithm
 from danebot.domain.names import Endpoint, Hostname, Protocol
-from danebot.domain.served import Algorithm, ProbeOutcome
 from danebot.errors import NameSyntaxError
 from danebot.jobs.context import system_clock
 from danebot.jobs.verify import (
@@ -312,8 +313,8 @@ def test_no_places(word: str) -> None:
 
 
 def test_trust_anchors(certificates: Certificates, tmp_path: Path) -> None:
-    from danebot.adapters.trust import trust_anchors
-    from danebot.domain.certs import to_pem
+    from danebot.adapters.probe.trust import trust_anchors
+    from danebot.domain.lineage.pem import to_pem
 
     bundle = tmp_path / "ca.pem"
     bundle.write_bytes(to_pem(certificates.ecdsa.ders[1:]))

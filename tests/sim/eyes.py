@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from random import Random
 
-from danebot.domain.dns import (
+from danebot.domain.dns.answers import (
     Alias,
     Answer,
     OwnerObservation,
@@ -19,8 +19,8 @@ from danebot.domain.dns import (
     TlsaAnswer,
     Unresolved,
 )
+from danebot.domain.dns.tlsa import TlsaRecord
 from danebot.domain.names import DnsName, Hostname
-from danebot.domain.tlsa import TlsaRecord
 from domain.builders import T0
 from sim.judge import GONE, Looks
 from sim.world import DAY, HOUR, AliasSpan, Content, RRset, Source, World, at

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable
 
-from danebot.domain.tlsa import TlsaRecord
+from danebot.domain.dns.tlsa import TlsaRecord
 from domain.builders import key
 
 _DIGESTS = {1: hashlib.sha256, 2: hashlib.sha512}

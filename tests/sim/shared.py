@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from random import Random
 
-from danebot.domain.dns import (
+from danebot.domain.dns.answers import (
     Answer,
     OwnerObservation,
     Presence,
@@ -18,8 +18,8 @@ from danebot.domain.dns import (
     ServerAnswer,
     ServerOutcome,
 )
+from danebot.domain.dns.tlsa import TlsaRecord
 from danebot.domain.names import Hostname
-from danebot.domain.tlsa import TlsaRecord
 from domain.builders import Rules, key, line, record
 from sim.eyes import OWNERS, Records
 from sim.senders import accepts

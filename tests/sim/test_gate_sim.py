@@ -11,11 +11,11 @@ from datetime import datetime
 
 import pytest
 
-from danebot.domain.dns import OwnerObservation
-from danebot.domain.lineage import LineageState
-from danebot.domain.looks import remember
-from danebot.domain.memory import Memory, OwnerMemory
-from danebot.domain.sight import Observations
+from danebot.domain.dns.answers import OwnerObservation
+from danebot.domain.lineage.state import LineageState
+from danebot.domain.rollover.memory import Memory, OwnerMemory
+from danebot.domain.rollover.propagation import Observations
+from danebot.domain.rollover.remember import remember
 from domain.builders import DAY, T0, Rules
 from sim.gate import simulate_gate
 from sim.outcome import Feature

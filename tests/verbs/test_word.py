@@ -10,8 +10,8 @@ import pytest
 
 from danebot import cli
 from danebot.adapters.codec import encode
-from danebot.adapters.locks import TreeLock
-from danebot.domain.findings import Code
+from danebot.adapters.tree.locks import TreeLock
+from danebot.domain.finding import Code
 from exporter.sample import lineage, snapshot
 
 

@@ -1,0 +1,151 @@
+"""Deploy hooks: certbot's own for a lineage, in certbot's order, then those of ``danebot.toml``.
+
+Among the latter may be ready-made ones: ``@postfix`` stands for ``hooks/reload.sh postfix``.
+"""
+
+from __future__ import annotations
+
+import enum
+import os
+import shlex
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from danebot.adapters.certbot.renewal_conf import RenewalConf
+from danebot.adapters.process import Ending, run
+from danebot.domain.names import printable
+from danebot.errors import HookError
+
+if TYPE_CHECKING:
+    from danebot.config import Settings
+
+_SAVED = ("renew_hook", "deploy_hook")  # certbot saves it under the former name
+_GRACE = timedelta(seconds=10)
+_EVENT = "deployed"
+_READY_MADE = Path(__file__).parents[2] / "hooks" / "reload.sh"
+
+
+class HookKind(enum.Enum):
+    """Where a hook comes from."""
+
+    DIRECTORY = "directory"
+    SAVED = "saved"
+    CONFIGURED = "configured"
+    READY_MADE = "ready-made"
+
+
+@dataclass(frozen=True, slots=True)
+class Hook:
+    """One hook: ``command`` is a path for DIRECTORY, else a shell command line.
+
+    That of READY_MADE begins with ``@`` and a service's name, in place of what reloads it.
+    """
+
+    kind: HookKind
+    command: str
+
+    @property
+    def id(self) -> str:
+        """The hook's name in later runs and in messages, printable; as long as the command is."""
+        return printable(self.command, len(self.command))
+
+    @property
+    def shell_line(self) -> str:
+        """What the shell is given, as certbot gives it."""
+        match self.kind:
+            case HookKind.DIRECTORY:
+                return shlex.quote(self.command)
+            case HookKind.READY_MADE:
+                return f"/bin/sh {shlex.quote(str(_READY_MADE))} {self.command.removeprefix('@')}"
+            case _:
+                return self.command
+
+
+@dataclass(frozen=True, slots=True)
+class HookRun:
+    """A hook that has ended; ``output`` is its printable lines, the last ones."""
+
+    hook: Hook
+    ending: Ending
+    exit_status: int | None
+    output: tuple[str, ...]
+    duration: timedelta
+
+    @property
+    def error(self) -> str:
+        """What went wrong, on one printable line; "" if nothing did."""
+        said = f": {self.output[-1]}" if self.output else ""
+        if self.ending is not Ending.EXITED:
+            return printable(f"{self.ending.value}{said}")
+        return printable(f"exit status {self.exit_status}{said}") if self.exit_status else ""
+
+
+def deploy_hooks(tree: Path, lineage: str, settings: Settings) -> tuple[Hook, ...]:
+    """The hooks of one lineage, each command once.
+
+    Raises `HookError` when certbot's hooks can't be listed: running only some would be silence.
+    """
+    found: list[Hook] = []
+    if settings.run_certbot_hooks:
+        found += [Hook(HookKind.DIRECTORY, path) for path in _executables(tree)]
+        conf = RenewalConf.read(tree / "renewal" / f"{lineage}.conf")
+        saved = next(filter(None, map(conf.parameter, _SAVED)), "")
+        if saved:
+            found.append(Hook(HookKind.SAVED, _unquoted(saved)))
+    for command in settings.hooks(lineage):
+        ready_made = command.startswith("@")
+        found.append(Hook(HookKind.READY_MADE if ready_made else HookKind.CONFIGURED, command))
+    first = {hook.command: hook for hook in reversed(found)}
+    return tuple(hook for hook in found if first[hook.command] is hook)
+
+
+def _executables(tree: Path) -> list[str]:
+    """What certbot would run of its deploy directory, in its order."""
+    directory = tree / "renewal-hooks" / "deploy"
+    try:
+        paths = sorted(str(directory / name) for name in os.listdir(directory))
+    except FileNotFoundError:
+        return []
+    except OSError as exc:
+        raise HookError(f"cannot list {directory}: {exc.strerror}; run danebot as root") from exc
+    return [
+        path
+        for path in paths
+        if Path(path).is_file() and os.access(path, os.X_OK) and not path.endswith("~")
+    ]
+
+
+def _unquoted(value: str) -> str:
+    """A value that has both kinds of quotes in it is in three; one is off already."""
+    for quote in ("''", '""'):
+        if len(value) >= 2 * len(quote) and value.startswith(quote) and value.endswith(quote):
+            return value[len(quote) : -len(quote)]
+    return value
+
+
+def run_hook(
+    hook: Hook,
+    live: Path,
+    domains: Iterable[str],
+    timeout: timedelta,
+    environment: Mapping[str, str] | None = None,
+) -> HookRun:
+    """Run a hook for what has just become live at ``live``; ``domains`` are the leaf's names.
+
+    It finds RENEWED_LINEAGE and RENEWED_DOMAINS as from certbot, and DANEBOT_EVENT=deployed.
+    """
+    ended = run(
+        ["/bin/sh", "-c", hook.shell_line],
+        timeout=timeout,
+        grace=_GRACE,
+        environment={
+            **(environment or {}),
+            "RENEWED_LINEAGE": str(live),
+            "RENEWED_DOMAINS": " ".join(domains),
+            "DANEBOT_EVENT": _EVENT,
+        },
+    )
+    return HookRun(hook, ended.ending, ended.exit_status, ended.lines[-20:], ended.duration)

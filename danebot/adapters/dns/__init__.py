@@ -1,0 +1,1 @@
+"""DNS messages, the validating resolver and authoritative servers."""

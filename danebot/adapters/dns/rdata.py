@@ -1,0 +1,90 @@
+"""The record types that danebot asks for, each with the way from rdata to a value."""
+
+from __future__ import annotations
+
+import socket
+import struct
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Generic, NamedTuple, TypeVar
+
+from danebot.adapters.dns.rrsets import Rdata, held_for
+from danebot.adapters.dns.wire_names import MalformedError
+from danebot.domain.dns.records import MxRecord, SoaRecord, SrvRecord
+from danebot.domain.dns.tlsa import TlsaRecord
+from danebot.domain.names import DnsName, Hostname
+
+RecordT = TypeVar("RecordT")
+_MX, _SRV, _SOA, _TLSA = (struct.Struct(f"!{form}") for form in ("H", "HHH", "IIIII", "BBB"))
+
+
+class Kind(NamedTuple, Generic[RecordT]):
+    """A record type.
+
+    ``decode`` raises `MalformedError`, or `NameSyntaxError` where a host name must stand.
+    """
+
+    rdtype: int
+    word: str
+    decode: Callable[[Rdata], RecordT]
+
+
+def _a(rdata: Rdata) -> str:
+    return _address(rdata, socket.AF_INET, 4)
+
+
+def _aaaa(rdata: Rdata) -> str:
+    return _address(rdata, socket.AF_INET6, 16)
+
+
+def _address(rdata: Rdata, family: socket.AddressFamily, size: int) -> str:
+    if rdata.end - rdata.start != size:
+        raise MalformedError(f"address of {rdata.end - rdata.start} octets")
+    return socket.inet_ntop(family, rdata.octets)
+
+
+def _ns(rdata: Rdata) -> Hostname:
+    """The target as it is, even if no host name: a name server that can't be asked counts too."""
+    return Hostname(rdata.name())
+
+
+def _cname(rdata: Rdata) -> DnsName:
+    return DnsName(rdata.name())
+
+
+def _soa(rdata: Rdata) -> SoaRecord:
+    (primary, _), at = rdata.names(2)
+    serial, _, _, _, minimum = rdata._replace(start=at).unpack(_SOA)
+    return SoaRecord(DnsName(primary), serial, timedelta(seconds=held_for(minimum)))
+
+
+def _mx(rdata: Rdata) -> MxRecord:
+    (preference,) = rdata.unpack(_MX)
+    return MxRecord(preference, _host(rdata, _MX.size))
+
+
+def _srv(rdata: Rdata) -> SrvRecord:
+    priority, weight, port = rdata.unpack(_SRV)
+    return SrvRecord(priority, weight, port, _host(rdata, _SRV.size))
+
+
+def _host(rdata: Rdata, skip: int) -> Hostname | None:
+    """None for the root: "none here" (RFC 7505, RFC 2782)."""
+    text = rdata.name(skip)
+    return Hostname.parse(text) if text else None
+
+
+def _tlsa(rdata: Rdata) -> TlsaRecord:
+    """Any length of data will do: whoever verifies says why a record is unusable."""
+    usage, selector, mtype = rdata.unpack(_TLSA)
+    return TlsaRecord(usage, selector, mtype, rdata.octets[_TLSA.size :])
+
+
+A = Kind(1, "A", _a)
+NS = Kind(2, "NS", _ns)
+CNAME = Kind(5, "CNAME", _cname)
+SOA = Kind(6, "SOA", _soa)
+MX = Kind(15, "MX", _mx)
+AAAA = Kind(28, "AAAA", _aaaa)
+SRV = Kind(33, "SRV", _srv)
+TLSA = Kind(52, "TLSA", _tlsa)

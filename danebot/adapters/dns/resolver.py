@@ -1,0 +1,266 @@
+"""Secure lookups: a stub's questions to a validating resolver, and what its answers are worth.
+
+All of it is logic without I/O: generators for a driver (see `danebot.adapters.dns.queries`).
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Generic, NamedTuple, TypeVar
+
+from danebot.adapters.dns.queries import Ask, Failure, Query, Steps, Trouble, ask
+from danebot.adapters.dns.rcodes import Rcode
+from danebot.adapters.dns.rdata import CNAME, SOA, Kind
+from danebot.adapters.dns.resolvconf import Nameserver, ResolverConfig
+from danebot.adapters.dns.response import Chain, Response, seconds
+from danebot.adapters.dns.rrsets import RRsetKey, Section, from_wildcard
+from danebot.adapters.dns.wire_names import MalformedError
+from danebot.domain.dns.answers import Alias, Answer, Cause, Presence, Security
+from danebot.domain.names import DnsName, printable
+from danebot.errors import DanebotError
+
+RecordT = TypeVar("RecordT")
+_SOA, _NS = 6, 2
+_MAX_NAME = 253  # RFC 1035 section 2.3.4; a base domain may leave no room for _25._tcp
+
+
+_CONCLUSIVE = (Rcode.NOERROR, Rcode.NXDOMAIN)
+
+
+class Look(NamedTuple, Generic[RecordT]):
+    """An answer, with the response behind it for who needs the other sections.
+
+    Of a bogus answer that is the one to the unchecked question.
+    """
+
+    answer: Answer[RecordT]
+    response: Response | None = None
+
+
+class Resolver:
+    """A stub resolver that tells secure, insecure, bogus and unreachable apart."""
+
+    def __init__(self, config: ResolverConfig) -> None:
+        """Nothing is asked yet."""
+        self.config = config
+
+    def lookup(self, kind: Kind[RecordT], name: DnsName) -> Steps[Answer[RecordT]]:
+        """Ask for ``name``; trouble is in the answer."""
+        return (yield from self.look(kind, name)).answer
+
+    def look(  # noqa: C901 - one loop over nameservers and attempts, read from top to bottom
+        self, kind: Kind[RecordT], name: DnsName
+    ) -> Steps[Look[RecordT]]:
+        """Ask every nameserver in turn until one gives a conclusive answer.
+
+        A nameserver that timed out is tried again, one that gave an error isn't.
+        """
+        if len(name.text) > _MAX_NAME:
+            return Look(_unknown(name, Cause.DOMAIN, "name too long to ask for"))
+        left = list(self.config.nameservers)
+        troubles: dict[str, None] = {}
+        cause = Cause.RESOLVER
+        for attempt in range(self.config.attempts):
+            for nameserver in tuple(left):
+                reply = yield from ask(self._query(nameserver, kind, name, Ask.RECURSIVE, attempt))
+                if isinstance(reply, Failure):
+                    trouble = str(reply)
+                    if reply.trouble is not Trouble.TIMEOUT:
+                        left.remove(nameserver)
+                else:
+                    if reply.rcode == Rcode.SERVFAIL:
+                        reply, unchecked = yield from self._doubt(nameserver, kind, name, reply)
+                        if unchecked is not None:
+                            return _bogus(kind, name, reply, unchecked)
+                    if reply.rcode in _CONCLUSIVE and not _is_referral(reply):
+                        look = self._conclude(nameserver, kind, name, reply)
+                        if look is not None:
+                            return look
+                    left.remove(nameserver)
+                    if reply.rcode == Rcode.SERVFAIL:
+                        cause = Cause.DOMAIN
+                    trouble = "does not recurse" if reply.rcode in _CONCLUSIVE else reply.words
+                troubles[f"resolver {nameserver}: {trouble}"] = None
+        if cause is Cause.DOMAIN and (yield from self._cut_off(name)):
+            cause = Cause.RESOLVER
+            troubles["nor does it find the top-level domain"] = None
+        return Look(_unknown(name, cause, "; ".join(troubles)))
+
+    def _cut_off(self, name: DnsName) -> Steps[bool]:
+        """Whether the top-level domain can't be looked up either.
+
+        Then the resolver is cut off from the internet, and the failure says nothing of the name.
+        """
+        _, dot, top = name.text.rpartition(".")
+        if not dot:
+            return False
+        for nameserver in self.config.nameservers:
+            query = self._query(nameserver, SOA, DnsName(top), Ask.RECURSIVE, 0)
+            reply = yield from ask(query)
+            if isinstance(reply, Response) and reply.rcode != Rcode.SERVFAIL:
+                return False
+        return True
+
+    def _query(
+        self,
+        nameserver: Nameserver,
+        kind: Kind[RecordT],
+        name: DnsName,
+        flags: Ask,
+        attempt: int,
+    ) -> Query:
+        timeout = self.config.timeout.total_seconds()
+        return Query(
+            nameserver.address, nameserver.port, name.text, kind.rdtype, flags, timeout, attempt
+        )
+
+    def _doubt(
+        self, nameserver: Nameserver, kind: Kind[RecordT], name: DnsName, failed: Response
+    ) -> Steps[tuple[Response, Response | None]]:
+        """Tell, after SERVFAIL, whether data exist and only validation fails (RFC 4035 5.5).
+
+        Returns the validated response and, if that is a failure which goes away when validation
+        is off, the unchecked one.  The checked question is put once more in between, since a
+        passing trouble upstream looks the same.
+        """
+        for attempt in range(self.config.attempts):
+            query = self._query(nameserver, kind, name, Ask.UNCHECKED, attempt)
+            unchecked = yield from ask(query)
+            if isinstance(unchecked, Failure):
+                continue
+            if unchecked.rcode not in _CONCLUSIVE:
+                break
+            # attempts number from 0, so this one isn't taken from the cache
+            query = self._query(nameserver, kind, name, Ask.RECURSIVE, self.config.attempts)
+            again = yield from ask(query)
+            if isinstance(again, Response) and again.rcode in _CONCLUSIVE:
+                return again, None
+            return failed, unchecked
+        return failed, None
+
+    def _conclude(
+        self, nameserver: Nameserver, kind: Kind[RecordT], name: DnsName, response: Response
+    ) -> Look[RecordT] | None:
+        """The answer in a conclusive response; None if it stops before the end of the aliases."""
+        chain = response.chain(name.text, kind.rdtype)
+        if chain.loop:
+            detail = f"CNAME loop at {chain.canonical}"
+            return Look(_unknown(name, Cause.DOMAIN, detail, chain), response)
+        present = response.ttl(chain.canonical, kind.rdtype) is not None
+        if chain.links and not present and not response.recursive and not _has_soa(response):
+            return None
+        security, doubt = judge(self.config, nameserver, response, chain)
+        found, rejects = records(kind, response.answer, chain.canonical)
+        answer = Answer(
+            name=name,
+            security=security,
+            presence=_presence(response, present=present),
+            canonical=DnsName(chain.canonical),
+            aliases=_aliases(chain),
+            records=found,
+            ttl=seconds(response.ttl(chain.canonical, kind.rdtype)),
+            signed_until=response.signed_until(),
+            signed_since=response.signed_since(chain.canonical, kind.rdtype),
+            rejects=rejects,
+            detail="; ".join([*doubt, *response.extended]),
+            cause=Cause.UNTRUSTED if doubt else None,
+            wildcard=_synthesised(response, chain, kind.rdtype),
+        )
+        return Look(answer, response)
+
+
+def judge(
+    config: ResolverConfig, nameserver: Nameserver, response: Response, chain: Chain
+) -> tuple[Security, tuple[str, ...]]:
+    """Whether a conclusive response is secure, and words on why a claim was not believed.
+
+    AD counts from who is trusted.  AA counts from a loopback address alone, and only for the name
+    asked: it doesn't speak for what lies behind an alias when the server also recurses (RFC 1035
+    section 4.1.1).
+    """
+    if response.authentic:
+        if config.believes_ad(nameserver):
+            return Security.SECURE, ()
+        return Security.INSECURE, (
+            f"AD of resolver {nameserver} isn't believed: neither on loopback nor options trust-ad",
+        )
+    own = response.authoritative and not (chain.links and response.recursive)
+    if own and nameserver.is_loopback:
+        return Security.SECURE, ()
+    return Security.INSECURE, ()
+
+
+def _is_referral(response: Response) -> bool:
+    """An authoritative server that was asked about a zone it doesn't have."""
+    return (
+        not response.answer
+        and not response.authoritative
+        and not _has_soa(response)
+        and not response.recursive
+        and any(key.rdtype == _NS for key in response.authority)
+    )
+
+
+def _has_soa(response: Response) -> bool:
+    return any(key.rdtype == _SOA for key in response.authority)
+
+
+def _presence(response: Response, *, present: bool) -> Presence:
+    if present:
+        return Presence.PRESENT
+    return Presence.NXDOMAIN if response.rcode == Rcode.NXDOMAIN else Presence.NODATA
+
+
+def _synthesised(response: Response, chain: Chain, rdtype: int) -> bool:
+    """Whether a wildcard made the RRset, or an alias on the way to it."""
+    steps = [(chain.canonical, rdtype), *((link.name, CNAME.rdtype) for link in chain.links)]
+    return any(from_wildcard(response.answer, name, kind) for name, kind in steps)
+
+
+def _aliases(chain: Chain) -> tuple[Alias, ...]:
+    return tuple(
+        Alias(DnsName(link.name), DnsName(link.target), timedelta(seconds=link.ttl))
+        for link in chain.links
+    )
+
+
+def _unknown(
+    name: DnsName, cause: Cause | None, detail: str, chain: Chain | None = None
+) -> Answer[RecordT]:
+    """Without a cause it is bogus."""
+    canonical = name if chain is None or chain.loop else DnsName(chain.canonical)
+    aliases = () if chain is None else _aliases(chain)
+    security = Security.BOGUS if cause is None else Security.INDETERMINATE
+    return Answer(
+        name,
+        security,
+        Presence.UNKNOWN,
+        canonical,
+        aliases,
+        detail=printable(detail),
+        cause=cause,
+    )
+
+
+def _bogus(
+    kind: Kind[RecordT], name: DnsName, failed: Response, unchecked: Response
+) -> Look[RecordT]:
+    """The records that failed validation are left out: nothing may be built on them."""
+    chain = unchecked.chain(name.text, kind.rdtype)
+    words = "; ".join(failed.extended) or "answers only with validation off"
+    return Look(_unknown(name, None, words, chain), unchecked)
+
+
+def records(
+    kind: Kind[RecordT], section: Section, name: str
+) -> tuple[tuple[RecordT, ...], tuple[str, ...]]:
+    """The records at ``name`` in a section, in a fixed order, and why others are none."""
+    found: set[RecordT] = set()
+    rejects: list[str] = []
+    rrset = section.get(RRsetKey(name, kind.rdtype))
+    for rdata in rrset.rdatas if rrset is not None else ():
+        try:
+            found.add(kind.decode(rdata))
+        except (DanebotError, MalformedError) as exc:
+            rejects.append(printable(f"{kind.word} record: {exc}"))
+    return tuple(sorted(found, key=repr) if len(found) > 1 else found), tuple(rejects)

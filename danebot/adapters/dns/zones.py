@@ -1,0 +1,356 @@
+"""Zones and who serves them: zone cuts, NS sets of apex and delegation, addresses.
+
+Logic without I/O (see `danebot.adapters.dns.queries`).  What comes straight from authoritative
+servers is not validated: it may add servers to ask and TTLs to wait for, never take one away.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from datetime import timedelta
+from types import MappingProxyType
+from typing import Any, NamedTuple
+
+from danebot.adapters.dns.queries import (
+    Ask,
+    Failure,
+    Query,
+    Reply,
+    Steps,
+    Trouble,
+    ask,
+    each,
+    together,
+)
+from danebot.adapters.dns.rcodes import Rcode
+from danebot.adapters.dns.rdata import AAAA, NS, SOA, A, Kind
+from danebot.adapters.dns.resolver import Look, Resolver, records
+from danebot.adapters.dns.response import CNAME, Response, seconds
+from danebot.adapters.dns.rrsets import RRsetKey, Section, original_ttl, signatures
+from danebot.adapters.dns.wire_names import is_below
+from danebot.domain.dns.answers import Answer, Presence, Server, Unresolved
+from danebot.domain.names import DnsName, Hostname
+
+ROOT = DnsName("")
+_ROUNDS = 3  # a zone's servers may name further servers, which may name further ones
+_PARENT_WAVE = 4  # one address that answers is enough; ask few at a time
+_PARENT_WAVES = 4
+
+
+class Direct(NamedTuple):
+    """How authoritative servers are asked: port, seconds to wait for one try, number of tries."""
+
+    port: int = 53
+    timeout: float = 3.0
+    attempts: int = 3
+
+    def ask(
+        self, address: str, rdtype: int, name: DnsName, how: Ask = Ask.ITERATIVE
+    ) -> Steps[Reply]:
+        """Ask one address, without recursion unless told, again while it is silent."""
+        reply: Reply = Failure(Trouble.TIMEOUT)
+        for attempt in range(self.attempts):
+            query = Query(address, self.port, name.text, rdtype, how, self.timeout, attempt)
+            reply = yield from ask(query)
+            if not isinstance(reply, Failure) or reply.trouble is not Trouble.TIMEOUT:
+                break
+        return reply
+
+
+_DIRECT = Direct()
+
+
+class ZoneServers(NamedTuple):
+    """The authoritative servers of a zone.
+
+    ``names`` is the union of delegation and apex; ``ttl`` the largest of the NS RRsets,
+    ``address_ttl`` of the addresses' and the glue's.  ``servers`` has each name with each address
+    that the parent's glue, the resolver or the servers themselves give for it.  ``unaddressed``
+    says of names without any address why.  ``silent`` holds what went wrong at addresses that gave
+    no response to the NS question, ``unresolved`` what could not be found out.
+    """
+
+    zone: DnsName
+    names: frozenset[Hostname] = frozenset()
+    ttl: timedelta | None = None
+    servers: tuple[Server, ...] = ()
+    unaddressed: tuple[tuple[Hostname, str], ...] = ()
+    silent: Mapping[str, Failure] = MappingProxyType({})
+    address_ttl: timedelta | None = None
+    unresolved: frozenset[Unresolved] = frozenset()
+
+
+class _Host(NamedTuple):
+    """What the resolver says of a name server: addresses, their TTLs, what it gave no answer to.
+
+    ``words`` say why there is no address.
+    """
+
+    addresses: frozenset[str]
+    ttls: tuple[timedelta, ...]
+    unresolved: tuple[Unresolved, ...]
+    words: str
+
+
+class _Found:
+    """What is known of a zone's name servers so far."""
+
+    def __init__(self) -> None:
+        self.names: set[Hostname] = set()
+        self.ttls: list[int] = []
+        self.addresses: dict[Hostname, set[str]] = {}
+        self.address_ttls: list[timedelta] = []
+        self.unresolved: set[Unresolved] = set()
+        self.words: dict[Hostname, str] = {}
+
+    def add(self, response: Response, zone: DnsName) -> None:
+        """Take in the NS RRset of ``zone`` from either section, with the addresses beside it."""
+        for section in (response.answer, response.authority):
+            rrset = section.get(RRsetKey(zone.text, NS.rdtype))
+            if rrset is None:
+                continue
+            self.ttls.append(original_ttl(section, zone.text, NS.rdtype) or rrset.ttl)
+            names, _ = records(NS, section, zone.text)
+            self.names.update(names)
+            for name in names:
+                self._add_addresses(response.additional, name)
+
+    def _add_addresses(self, section: Section, name: Hostname) -> None:
+        for kind in (A, AAAA):
+            rrset = section.get(RRsetKey(name.text, kind.rdtype))
+            if rrset is not None:
+                found, _ = records(kind, section, name.text)
+                self.addresses.setdefault(name, set()).update(found)
+                ttl = original_ttl(section, name.text, kind.rdtype) or rrset.ttl
+                self.address_ttls.append(timedelta(seconds=ttl))
+
+    def take(self, name: Hostname, host: _Host) -> None:
+        """Take in what the resolver says of one of the names."""
+        self.addresses.setdefault(name, set()).update(host.addresses)
+        self.address_ttls.extend(host.ttls)
+        self.unresolved.update(host.unresolved)
+        self.words[name] = host.words
+
+    def at(self, names: Iterable[Hostname]) -> set[str]:
+        """All addresses of some of the names."""
+        return {address for name in names for address in self.addresses.get(name, ())}
+
+
+def parent_of(name: DnsName) -> DnsName:
+    """The name without its first label; the root's is the root."""
+    return DnsName(name.text.partition(".")[2])
+
+
+def zone_in(response: Response, name: str, rdtype: int) -> DnsName | None:
+    """The zone of ``name``, as far as a response of the resolver shows it.
+
+    By the signer of the RRset (RFC 4035 section 2.2: the zone's apex), or the SOA that comes with
+    a negative answer (RFC 2308 section 3).
+    """
+    signers = [signature.signer for signature in signatures(response.answer, name, rdtype)]
+    owners = [key.name for key in response.authority if key.rdtype == SOA.rdtype]
+    apexes = [apex for apex in signers or owners if is_below(name, apex)]
+    return DnsName(apexes[0]) if apexes else None
+
+
+class Zones:
+    """Finds zones through a validating resolver, and their servers by asking these too."""
+
+    def __init__(self, resolver: Resolver, direct: Direct = _DIRECT) -> None:
+        """Nothing is asked yet."""
+        self.resolver = resolver
+        self.direct = direct
+
+    def zone_of(self, look: Look[Any], rdtype: int) -> Steps[DnsName | None]:
+        """The zone that holds the canonical name of an answer; None if it can't be found."""
+        canonical = look.answer.canonical
+        if look.response is None:
+            return None
+        zone = zone_in(look.response, canonical.text, rdtype)
+        return zone or (yield from self.apex_above(canonical))
+
+    def zones_of(self, look: Look[Any], rdtype: int) -> Steps[tuple[DnsName | None, ...]]:
+        """The zones that hold the aliases of an answer in turn, and last its canonical name's."""
+        return tuple(
+            (
+                yield from together(
+                    [self._zone_of_alias(look, alias.name) for alias in look.answer.aliases]
+                    + [self.zone_of(look, rdtype)]
+                )
+            )
+        )
+
+    def _zone_of_alias(self, look: Look[Any], name: DnsName) -> Steps[DnsName | None]:
+        """By the signer of the alias; one that a DNAME made is unsigned (RFC 6672 section 5.3.1).
+
+        The SOA of a negative answer is that of the canonical name's zone.
+        """
+        signed = signatures(look.response.answer, name.text, CNAME) if look.response else ()
+        apexes = [one.signer for one in signed if is_below(name.text, one.signer)]
+        return DnsName(apexes[0]) if apexes else (yield from self.apex_above(name))
+
+    def apex_above(self, name: DnsName) -> Steps[DnsName | None]:
+        """The apex of the zone that ``name`` is in, by asking for SOA there and upwards."""
+        while True:
+            look = yield from self.resolver.look(SOA, name)
+            if look.response is None or look.answer.presence is Presence.UNKNOWN:
+                return None
+            if look.answer.canonical == name:
+                if look.answer.presence is Presence.PRESENT:
+                    return name
+                zone = zone_in(look.response, name.text, SOA.rdtype)
+                if zone is not None:
+                    return zone
+            if name == ROOT:
+                return None
+            name = parent_of(name)
+
+    def servers_of(self, zone: DnsName) -> Steps[ZoneServers]:
+        """Every authoritative server, by the delegation and by the apex together.
+
+        Resolvers start from glue, stale or not; so its addresses are asked beside those that the
+        resolver knows, and so are those that the servers give of each other.
+        """
+        found = _Found()
+        told, _ = yield from together([self._apex(zone, found), self._delegation(zone, found)])
+        replies: dict[str, Reply] = {}
+        for _ in range(_ROUNDS):
+            new = found.names - found.words.keys()
+            resolved = yield from each({name: self._host(name) for name in sorted(new)})
+            for name, host in resolved.items():
+                found.take(name, host)
+            todo = found.at(found.names) - replies.keys()
+            if not todo:
+                break
+            fresh = yield from each(
+                {address: self.direct.ask(address, NS.rdtype, zone) for address in sorted(todo)}
+            )
+            replies |= fresh
+            for reply in fresh.values():
+                if isinstance(reply, Response) and reply.authoritative:
+                    found.add(reply, zone)
+                    told = True
+        if not told:
+            found.unresolved.add(Unresolved(zone, NS.word))
+        return _zone_servers(zone, found, replies)
+
+    def _apex(self, zone: DnsName, found: _Found) -> Steps[bool]:
+        """The NS set that the zone itself has, through the resolver; whether that was told."""
+        look = yield from self.resolver.look(NS, zone)
+        if look.response is not None and look.answer.canonical == zone:
+            found.add(look.response, zone)
+        return look.answer.presence is not Presence.UNKNOWN
+
+    def _delegation(self, zone: DnsName, found: _Found) -> Steps[bool]:
+        """The NS set that the parent zone has for the child; whether that was told.
+
+        RFC 1034 section 4.2.1.  A server that holds both zones answers from the child, which is as
+        good.  If the parent can't be asked, the apex alone counts, and what was known of the
+        delegation stays.
+        """
+        if zone == ROOT:
+            return True
+        parent = yield from self.apex_above(parent_of(zone))
+        if parent is None:
+            replies = []
+        else:
+            replies = yield from self._ask_some(parent, NS.rdtype, zone, _refers)
+        for reply in replies:
+            found.add(reply, zone)
+        if not replies:
+            found.unresolved.add(Unresolved(zone, NS.word))
+        return bool(replies)
+
+    def _ask_some(
+        self,
+        zone: DnsName,
+        rdtype: int,
+        name: DnsName,
+        useful: Callable[[Response, RRsetKey], bool],
+    ) -> Steps[list[Response]]:
+        """Ask a few of a zone's servers at a time, until some give a useful reply."""
+        hosts = (yield from self.resolver.lookup(NS, zone)).records
+        resolved = yield from together([self._addresses(host.dns_name) for host in hosts])
+        todo = sorted({a for answers in resolved for answer in answers for a in answer.records})
+        key = RRsetKey(name.text, rdtype)
+        for wave in range(_PARENT_WAVES):
+            part = todo[wave * _PARENT_WAVE : (wave + 1) * _PARENT_WAVE]
+            replies = yield from together([self.direct.ask(a, rdtype, name) for a in part])
+            found = [one for one in replies if isinstance(one, Response) and useful(one, key)]
+            if found:
+                return found
+        return []
+
+    def _addresses(self, name: DnsName) -> Steps[tuple[Answer[str], Answer[str]]]:
+        a, aaaa = yield from together(
+            [self.resolver.lookup(A, name), self.resolver.lookup(AAAA, name)]
+        )
+        return a, aaaa
+
+    def _host(self, name: Hostname) -> Steps[_Host]:
+        """A and AAAA of a name server."""
+        own = name.dns_name
+        kinds = (A, AAAA)
+        looks = yield from together([self.resolver.look(kind, own) for kind in kinds])
+        ttls = yield from together(
+            [self._ttl(kind, look) for kind, look in zip(kinds, looks, strict=True)]
+        )
+        answers = [look.answer for look in looks]
+        both = list(zip(kinds, answers, strict=True))
+        return _Host(
+            addresses=frozenset(address for answer in answers for address in answer.records),
+            ttls=tuple(ttl for ttl in ttls if ttl is not None),
+            unresolved=tuple(
+                Unresolved(own, kind.word)
+                for kind, answer in both
+                if answer.presence is Presence.UNKNOWN
+            ),
+            words="; ".join(
+                f"{kind.word}: {answer.detail or answer.presence.value}" for kind, answer in both
+            ),
+        )
+
+    def _ttl(self, kind: Kind[str], look: Look[str]) -> Steps[timedelta | None]:
+        """The TTL of a name server's addresses, as the servers of its zone give it.
+
+        The resolver's is what is left in its cache, unless a signature has the original one.
+        """
+        name, ttl = look.answer.canonical, look.answer.ttl
+        if ttl is None or look.response is None:
+            return ttl
+        if original_ttl(look.response.answer, name.text, kind.rdtype) is not None:
+            return ttl
+        zone = yield from self.apex_above(name)
+        if zone is None:
+            return ttl
+        replies = yield from self._ask_some(zone, kind.rdtype, name, _answers)
+        served = [reply.ttl(name.text, kind.rdtype) or 0 for reply in replies]
+        return max([ttl, *(timedelta(seconds=one) for one in served)])
+
+
+def _refers(reply: Response, key: RRsetKey) -> bool:
+    """Whether a reply has the NS set of a zone, as a referral or otherwise."""
+    return reply.rcode == Rcode.NOERROR and (key in reply.answer or key in reply.authority)
+
+
+def _answers(reply: Response, key: RRsetKey) -> bool:
+    """Whether a reply has an RRset from the zone itself."""
+    return reply.authoritative and key in reply.answer
+
+
+def _zone_servers(zone: DnsName, found: _Found, replies: Mapping[str, Reply]) -> ZoneServers:
+    pairs = ((name, found.addresses.get(name, ())) for name in sorted(found.names))
+    return ZoneServers(
+        zone=zone,
+        names=frozenset(found.names),
+        ttl=seconds(max(found.ttls, default=None)),
+        servers=tuple(sorted(Server(name, a) for name, addresses in pairs for a in addresses)),
+        unaddressed=tuple(
+            (name, found.words.get(name, "not looked up"))
+            for name in sorted(found.names)
+            if not found.addresses.get(name)
+        ),
+        silent={a: reply for a, reply in replies.items() if isinstance(reply, Failure)},
+        address_ttl=max(found.address_ttls, default=None),
+        unresolved=frozenset(found.unresolved),
+    )

@@ -1,0 +1,1 @@
+"""What services present when TLS is started: dialogues, sessions and trust."""

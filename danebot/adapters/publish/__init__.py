@@ -1,0 +1,1 @@
+"""Those who publish: DNS UPDATE with TSIG, and programs of the operator's."""

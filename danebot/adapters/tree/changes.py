@@ -1,0 +1,176 @@
+"""What danebot writes into a lineage, step by step; each step may be repeated after a crash.
+
+The caller holds the locks, has healed the lineage (`recovery`) and has a plan that says so.
+Nothing that is the only copy of a key is ever removed here.
+"""
+
+from __future__ import annotations
+
+import os
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from danebot.adapters.files import move, remove, sync, sync_directory, write_file, write_link
+from danebot.adapters.presence import ABSENT, unreadable
+from danebot.adapters.tree.recovery import set_aside, set_links, write_version
+from danebot.adapters.tree.tree import (
+    CANCELLED_PREFIX,
+    COMBO,
+    GIVEN_UP_PREFIX,
+    KINDS,
+    NEXT,
+    READY,
+    UNKNOWN_PREFIX,
+    LineagePaths,
+    archive_versions,
+    read_bytes,
+)
+from danebot.domain.rollover.plan import Keep
+from danebot.errors import CertificateError, TreeError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from danebot.config.settings import ComboAccess
+    from danebot.domain.lineage.keys import PublicKey
+    from danebot.domain.lineage.state import Held
+
+
+def deploy(paths: LineagePaths, version: int, access: ComboAccess) -> None:
+    """Make a version live: ``combo.pem`` first, by one rename, then the four links.
+
+    certbot leaves its files to the kernel's leisure, so they are made durable before anything
+    rests on them.
+    """
+    files = [paths.archived(kind, version) for kind in KINDS]
+    sync(*files, paths.archive, paths.staging, paths.conf, paths.conf.parent)
+    write_combo(paths, version, access)
+    set_links(paths, paths.live, version)
+
+
+def write_combo(paths: LineagePaths, version: int, access: ComboAccess) -> None:
+    """Build ``combo.pem`` from one version: PKCS#8 key, leaf, the rest of the chain."""
+    from danebot.domain.lineage.pem import (
+        canonical_private_key,
+        read_chain,
+        read_private_key,
+        to_pem,
+    )
+
+    key_pem = read_bytes(paths.archived("privkey", version))
+    chain = read_chain(read_bytes(paths.archived("fullchain", version)))
+    if read_private_key(key_pem) != chain.key:
+        raise CertificateError(
+            f"{paths.archived('privkey', version)} is not the key of its certificate"
+        )
+    data = canonical_private_key(key_pem) + to_pem(chain.ders)
+    write_file(paths.live / COMBO, data, access.mode, access.group)
+
+
+def stage_key(paths: LineagePaths, file: str = READY) -> int:
+    """Point the staged key link at a copy of a key file, as the newest version: its number.
+
+    certbot only reuses a key under the name ``privkeyN.pem``, and moves on from older ones.
+    """
+    version = max(archive_versions(paths), default=0) + 1
+    write_file(paths.archived("privkey", version), read_bytes(paths.staging / file))
+    write_link(paths.staging / "privkey.pem", paths.link_target(paths.staging, "privkey", version))
+    return version
+
+
+def put_back(paths: LineagePaths, serving: Held, staged: Held, keep: Keep) -> int:
+    """Make what live serves the newest version, staged; the stranger is kept: the new number.
+
+    The copy of the key comes from where ``serving`` does: ``combo.pem``, or a version.
+    """
+    if keep is not Keep.NOWHERE and staged.version is not None:
+        pem = read_bytes(paths.archived("privkey", staged.version))
+        if keep is Keep.AS_NEXT:
+            write_file(paths.staging / NEXT, pem)
+        else:
+            set_aside(paths, staged.key, pem)
+    source = paths.live / COMBO
+    if serving.version is not None:  # combo.pem is absent or damaged
+        source = paths.archived("privkey", serving.version)
+    version = max(archive_versions(paths), default=0) + 1
+    write_version(paths, version, read_bytes(source), serving)
+    set_links(paths, paths.staging, version)
+    return version
+
+
+def mark_ready(paths: LineagePaths, since: datetime) -> None:
+    """``nextkey.pem`` becomes ``ready.pem``; its mtime says since when cooling counts."""
+    stamp = int(since.timestamp() * 1_000_000) * 1000
+    try:
+        os.utime(paths.staging / NEXT, ns=(stamp, stamp))
+    except OSError as exc:
+        raise TreeError(f"cannot date {paths.staging / NEXT}: {exc.strerror}") from exc
+    move(paths.staging / NEXT, paths.staging / READY)
+
+
+def back_to_next(paths: LineagePaths) -> None:
+    """``ready.pem`` becomes ``nextkey.pem`` again."""
+    move(paths.staging / READY, paths.staging / NEXT)
+
+
+def add_next_key(paths: LineagePaths, pem: bytes) -> None:
+    """Write ``nextkey.pem``; the caller has made sure that there is no key on its way."""
+    write_file(paths.staging / NEXT, pem)
+
+
+def remove_key_copy(paths: LineagePaths, file: str) -> None:
+    """Remove a key file whose key lies in another file of the lineage as well."""
+    remove(paths.staging / file)
+    sync_directory(paths.staging)
+
+
+def keep_cancelled(paths: LineagePaths, file: str, digest: bytes | None) -> Path:
+    """Move the file of a cancelled key aside, readable or not; where it is then.
+
+    ``digest`` is the key's SPKI digest, None if nobody knows it.
+    """
+    name = digest.hex()[:16] if digest is not None else "unreadable"
+    kept = _unused(paths.staging / f"{CANCELLED_PREFIX}{name}.pem")
+    move(paths.staging / file, kept)
+    return kept
+
+
+def _unused(path: Path) -> Path:
+    """The path, or one like it where nothing is yet: no key is ever replaced by another."""
+    number, free = 1, path
+    while os.path.lexists(free):
+        number += 1
+        free = path.with_name(f"{path.stem}.{number}.pem")
+    return free
+
+
+def keep_given_up(paths: LineagePaths) -> None:
+    """Move keys that may be published out of staging, beside ``combo.pem``, before staging goes."""
+    for file in key_files(paths):
+        move(paths.staging / file, _unused(paths.live / f"{GIVEN_UP_PREFIX}{file}"))
+
+
+def key_files(paths: LineagePaths) -> tuple[str, ...]:
+    """The names of all files in staging that hold keys on their way, or set aside."""
+    try:
+        names = sorted(os.listdir(paths.staging))
+    except ABSENT:
+        return ()
+    except OSError as exc:
+        raise unreadable(paths.staging, exc) from exc
+    aside = (UNKNOWN_PREFIX, CANCELLED_PREFIX)
+    return tuple(n for n in names if n in (NEXT, READY) or n.startswith(aside))
+
+
+def key_files_of(paths: LineagePaths, key: PublicKey) -> tuple[str, ...]:
+    """Which of ``nextkey.pem`` and ``ready.pem`` hold ``key``."""
+    from danebot.domain.lineage.pem import read_private_key
+
+    found = []
+    for file in (NEXT, READY):
+        try:
+            if read_private_key(read_bytes(paths.staging / file)) == key:
+                found.append(file)
+        except (CertificateError, TreeError):
+            continue
+    return tuple(found)

@@ -1,0 +1,68 @@
+"""``rollover.json``: read, and replaced only when something changed."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+from danebot.adapters.codec import decode, encode
+from danebot.adapters.files import PRIVATE, keep, write_file
+from danebot.adapters.tree.tree import MEMORY, LineagePaths, read_bytes
+from danebot.domain.rollover.freshness import as_good
+from danebot.domain.rollover.memory import SCHEMA, Memory
+from danebot.domain.text import printable
+from danebot.errors import TreeError, UnreadableError
+
+
+def load_memory(paths: LineagePaths) -> Memory:
+    """What is remembered; an empty memory when the file is absent or damaged.
+
+    Starting anew costs waiting time, never safety, so a damaged file is no error.  Raises
+    `TreeError` when the file is there but can't be read: what it says may be had again.
+    """
+    return recall(paths)[0]
+
+
+def recall(paths: LineagePaths) -> tuple[Memory, str]:
+    """The same, and what is damaged of the file; "" if nothing is."""
+    path = paths.staging / MEMORY
+    try:
+        document = json.loads(read_bytes(path))
+        if not isinstance(document, dict) or document.get("schema") != SCHEMA:
+            return Memory(), f"{path} is not of schema {SCHEMA}"
+        return decode(Memory, document), ""
+    except TreeError as exc:
+        match exc.__cause__:
+            case FileNotFoundError() | NotADirectoryError():
+                return Memory(), str(exc) if os.path.lexists(path) else ""
+            case OSError():
+                raise UnreadableError(f"{exc}; restore it, or remove it to begin anew") from exc
+        return Memory(), str(exc)
+    except (ValueError, RecursionError) as exc:
+        return Memory(), f"{path} is damaged ({printable(str(exc))})"
+
+
+def save_memory(paths: LineagePaths, old: Memory, new: Memory) -> None:
+    """Replace the file if the memory says more; the staging directory must exist."""
+    if not as_good(old, new):
+        write_memory(paths, new)
+
+
+def begin_anew(paths: LineagePaths, memory: Memory) -> Path:
+    """Replace a damaged file, and keep it for people to look at; where it is then.
+
+    Raises `TreeError`, with the file as it was.
+    """
+    path = paths.staging / MEMORY
+    kept = path.with_name(f"{MEMORY}.damaged")
+    keep(path, kept)
+    write_memory(paths, memory)
+    return kept
+
+
+def write_memory(paths: LineagePaths, memory: Memory) -> None:
+    """Replace the file."""
+    document = {"schema": SCHEMA, **encode(memory)}
+    text = json.dumps(document, indent=1, sort_keys=True) + "\n"
+    write_file(paths.staging / MEMORY, text.encode(), PRIVATE)

@@ -1,0 +1,157 @@
+"""Joins the adapters for one run: the resolver, the authoritative servers, the endpoints."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from danebot.adapters.dns.resolvconf import AdTrust, Nameserver, ResolverConfig, load_resolv_conf
+from danebot.domain.delivery.probes import ProbeOutcome, ProbeResult
+from danebot.domain.lineage.keys import Algorithm
+from danebot.domain.names import DnsName, Endpoint, Hostname
+from danebot.errors import NameSyntaxError
+
+if TYPE_CHECKING:
+    from danebot.adapters.dns.queries import Cache
+    from danebot.adapters.ports import Prober, Publisher, TlsaObserver
+    from danebot.adapters.probe.target import Target
+    from danebot.config import Settings
+    from danebot.domain.addresses import SocketAddress
+    from danebot.domain.dns.answers import OwnerObservation, TlsaAnswer
+    from danebot.domain.rollover.adoption import Leads
+
+_DNS = 53
+
+
+def resolver_config(settings: Settings) -> ResolverConfig:
+    """Whom to ask: the resolvers that are set, else those of ``/etc/resolv.conf``."""
+    found = load_resolv_conf()
+    if settings.resolvers is not None:
+        nameservers = tuple(Nameserver(r.address, r.port or _DNS) for r in settings.resolvers)
+        found = found._replace(nameservers=nameservers, trust=AdTrust.LOOPBACK)
+    if settings.trust_resolver:
+        found = found._replace(trust=AdTrust.DECLARED)
+    return found
+
+
+def observer(settings: Settings) -> TlsaObserver:
+    """Looks at TLSA owners."""
+    return WireObserver(resolver_config(settings), settings.witnesses)
+
+
+def prober(settings: Settings) -> Prober:
+    """Asks services what they serve."""
+    return WireProber(settings)
+
+
+def publisher(
+    settings: Settings, lineage: str, progress: Callable[[str], None]
+) -> Publisher | None:
+    """Whoever publishes the records of a lineage; None where it is done by hand."""
+    from danebot.config import Method
+
+    wanted = settings.publish(lineage)
+    if wanted.method is Method.RFC2136 and wanted.key_file is not None:
+        from danebot.adapters.publish.rfc2136 import Updater
+
+        config = resolver_config(settings)
+        return Updater(config, wanted.key_file, wanted.timeout, wanted.server, wanted.zone)
+    if wanted.method is Method.EXEC and wanted.command is not None:
+        from danebot.adapters.publish.program import ExecPublisher
+
+        return ExecPublisher(
+            wanted.command, wanted.timeout, wanted.zone, settings.environment, progress
+        )
+    return None
+
+
+class WireObserver:
+    """`ports.TlsaObserver` over the network; every call looks anew."""
+
+    def __init__(self, config: ResolverConfig, witnesses: Sequence[SocketAddress] = ()) -> None:
+        """Nothing is asked yet."""
+        self._config = config
+        self._witnesses = witnesses
+
+    def observe_owners(self, owners: Sequence[DnsName]) -> Mapping[DnsName, OwnerObservation]:
+        """Ask the resolver, every authoritative server and the witnesses."""
+        from danebot.adapters.dns.exchange import run
+        from danebot.adapters.dns.observer import Observer
+        from danebot.adapters.dns.resolver import Resolver
+
+        return run(Observer.of(Resolver(self._config), None, self._witnesses).observe(owners))
+
+    def lookup_owners(self, owners: Sequence[DnsName]) -> Mapping[DnsName, TlsaAnswer]:
+        """Ask the resolver alone."""
+        from danebot.adapters.dns.exchange import run
+        from danebot.adapters.dns.queries import each
+        from danebot.adapters.dns.rdata import TLSA
+        from danebot.adapters.dns.resolver import Resolver
+
+        resolver = Resolver(self._config)
+        return run(each({owner: resolver.lookup(TLSA, owner) for owner in owners}))
+
+    def lookup_leads(self, domains: Sequence[Hostname]) -> Leads:
+        """Ask the resolver for MX and SRV records (RFC 5321 section 5.1, RFC 6186)."""
+        from danebot.adapters.dns.exchange import run
+        from danebot.adapters.dns.leads import lead_steps
+        from danebot.adapters.dns.resolver import Resolver
+
+        return run(lead_steps(Resolver(self._config), domains))
+
+
+class WireProber:
+    """`ports.Prober` over the network."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Nothing is asked yet."""
+        self._settings = settings
+
+    def probe(
+        self,
+        lineage: str,
+        endpoints: Sequence[Endpoint],
+        algorithm: Algorithm = Algorithm.ANY,
+    ) -> Sequence[ProbeResult]:
+        """Probe the configured addresses of each endpoint, else all that its name has."""
+        from danebot.adapters.probe.prober import probe_all
+
+        cache: Cache = {}
+        targets: list[Target] = []
+        lost: list[ProbeResult] = []
+        for endpoint in endpoints:
+            found = self._targets(lineage, endpoint, cache)
+            targets += [replace(target, algorithm=algorithm) for target in found]
+            if not found:
+                lost.append(ProbeResult(endpoint, "", ProbeOutcome.NO_ADDRESS, algorithm))
+        return [*lost, *probe_all(targets, helo=own_name())]
+
+    def _targets(self, lineage: str, endpoint: Endpoint, cache: Cache) -> list[Target]:
+        from danebot.adapters.probe.target import Target
+
+        setting = self._settings.endpoint(lineage, endpoint.host, endpoint.port)
+        if setting is not None and setting.protocol is not None:
+            endpoint = replace(endpoint, protocol=setting.protocol)
+        if setting is not None and setting.connect:
+            return [Target(endpoint, to.address, to.port) for to in setting.connect]
+        return [Target(endpoint, address) for address in self._addresses(endpoint.host, cache)]
+
+    def _addresses(self, host: Hostname, cache: Cache) -> list[str]:
+        from danebot.adapters.dns.exchange import run
+        from danebot.adapters.dns.queries import together
+        from danebot.adapters.dns.rdata import AAAA, A
+        from danebot.adapters.dns.resolver import Resolver
+
+        resolver = Resolver(resolver_config(self._settings))
+        lookups = [resolver.lookup(kind, host.dns_name) for kind in (A, AAAA)]
+        return [a for answer in run(together(lookups), cache) for a in answer.records]
+
+
+def own_name() -> Hostname:
+    """The name that danebot gives to servers as its own."""
+    try:
+        return Hostname.parse(socket.gethostname())
+    except NameSyntaxError:
+        return Hostname("localhost.localdomain")

@@ -1,0 +1,1 @@
+"""Whether a chain satisfies TLSA records: the verdict, as senders reach it."""

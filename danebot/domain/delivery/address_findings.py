@@ -1,0 +1,237 @@
+"""One address of one host: the presented chain against the TLSA records, and what will become."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+
+from danebot.domain.dane.certificate import read
+from danebot.domain.dane.verify import (
+    Caution,
+    CautionCode,
+    Outcome,
+    Profile,
+    Reason,
+    References,
+    Verdict,
+    verify,
+)
+from danebot.domain.delivery.probes import ProbeOutcome, ProbeResult
+from danebot.domain.delivery.report import (
+    AddressReport,
+    Criteria,
+    DeliveryCode,
+    DeliveryFinding,
+    Expectation,
+    Grade,
+    HostReport,
+    Leaf,
+    Visit,
+)
+from danebot.domain.dns.tlsa import TlsaRecord, Usage
+from danebot.domain.lineage.keys import Algorithm
+from danebot.domain.names import Protocol, TlsaOwner, printable
+
+MAIL_PROTOCOLS = (Protocol.SMTP, Protocol.LMTP)
+_LATER: dict[CautionCode, Grade] = {
+    CautionCode.NO_AUTHORITY_KEY_ID: Grade.NOTICE,
+    CautionCode.COMMON_NAME_ONLY: Grade.WARNING,
+    CautionCode.WEAK_KEY: Grade.WARNING,
+    CautionCode.WEAK_SIGNATURE: Grade.WARNING,
+    CautionCode.ANCHOR_NOT_CURRENT: Grade.WARNING,
+    CautionCode.ANCHOR_NOT_PRESENTED: Grade.NOTICE,
+    CautionCode.MATCH_BEHIND_STRONGER_DIGEST: Grade.NOTICE,
+    CautionCode.PATH_NEEDS_SEARCH: Grade.NOTICE,
+    CautionCode.UNREADABLE_CERTIFICATE: Grade.WARNING,
+    CautionCode.LONG_CHAIN: Grade.NOTICE,
+}
+"""Cautions without a finding of their own."""
+
+
+def look_at(visit: Visit, result: ProbeResult, criteria: Criteria, now: datetime) -> AddressReport:
+    """Judge the chain that one address presented, if DANE binds clients there."""
+    references = visit.route.references
+    if result.outcome is not ProbeOutcome.SERVED or references is None:
+        return AddressReport(result)
+    verdict = verify(
+        visit.route.records,
+        result.chain,
+        References(references.base, (*references.others, *criteria.aka)),
+        now,
+        Profile.SMTP if visit.protocol in MAIL_PROTOCOLS else Profile.GENERIC,
+        trust_anchors=criteria.trust_anchors,
+    )
+    return AddressReport(result, verdict, _leaf(result.chain, verdict))
+
+
+def _leaf(chain: Sequence[bytes], verdict: Verdict) -> Leaf | None:
+    """The leaf, and the end of what the verdict rests on: with an anchor, the path to it."""
+    leaf = read(chain[0]) if chain else None
+    if leaf is None or leaf.facts is None:
+        return None
+    matched = verdict.matched
+    depth = 0 if matched is None or matched.record.usage == Usage.DANE_EE else matched.depth or 0
+    path = [one for one in map(read, chain[: depth + 1]) if one is not None]
+    expires = min(one.facts.not_after for one in path if one.facts is not None)
+    names = leaf.facts.dns_names or leaf.facts.common_names
+    shown = tuple(printable(name, 80) for name in names[:8])
+    return Leaf(leaf.spki, shown, leaf.facts.not_before, expires)
+
+
+def unmatched(addresses: Sequence[AddressReport]) -> tuple[TlsaRecord, ...]:
+    """The records that match at none of the addresses that were judged."""
+    verdicts = [one.verdict for one in addresses if one.verdict is not None]
+    useless: dict[TlsaRecord, None] = {}
+    used = set()
+    for verdict in verdicts:
+        for record in verdict.records:
+            if record.reason in (Reason.NO_MATCH, Reason.NO_CHAIN):
+                useless[record.record] = None
+            else:
+                used.add(record.record)
+    return tuple(record for record in useless if record not in used)
+
+
+def judge_addresses(host: HostReport, criteria: Criteria) -> Iterator[DeliveryFinding]:
+    """Findings about each address of one host."""
+    for address in host.addresses:
+        where = place(host, address.result)
+        if address.verdict is None:
+            yield from _no_chain(where, address.result)
+        else:
+            yield from _verdict(where, host, address, address.verdict, criteria)
+
+
+def place(host: HostReport, result: ProbeResult) -> str:
+    """An address in words."""
+    asked = "" if result.algorithm is Algorithm.ANY else f" {result.algorithm.value.upper()}"
+    return f"{host.endpoint} [{result.address}]{asked}"
+
+
+_FATAL = {
+    ProbeOutcome.NO_STARTTLS: (
+        DeliveryCode.NO_STARTTLS,
+        "STARTTLS is not offered, though TLSA records demand it: senders defer",
+        "turn TLS on, or look for what strips STARTTLS on the way",
+    ),
+    ProbeOutcome.TLS_FAILED: (
+        DeliveryCode.TLS_FAILED,
+        "the TLS handshake fails",
+        "see the service's own log",
+    ),
+    ProbeOutcome.PROTOCOL_ERROR: (
+        DeliveryCode.PROTOCOL_BROKEN,
+        "the service breaks its protocol",
+        "see that the right service listens there, and its log",
+    ),
+    ProbeOutcome.INJECTED: (
+        DeliveryCode.PROTOCOL_BROKEN,
+        "plain text follows the answer to STARTTLS: a broken service, or somebody in between",
+        "update the service, and look for what sits on the way",
+    ),
+}
+
+
+def _no_chain(where: str, result: ProbeResult) -> Iterator[DeliveryFinding]:
+    detail = f": {result.detail}" if result.detail else ""
+    if result.algorithm is not Algorithm.ANY:  # the server may well have no such certificate
+        text = f"{result.outcome.value}{detail}"
+        yield DeliveryFinding(DeliveryCode.NOT_ASKED, Grade.NOTICE, where, text)
+    elif result.outcome in _FATAL:
+        code, text, remedy = _FATAL[result.outcome]
+        yield DeliveryFinding(code, Grade.CRITICAL, where, f"{text}{detail}", remedy)
+    elif result.outcome is ProbeOutcome.NO_ROUTE:
+        text = f"not asked: {result.outcome.value}{detail}"
+        yield DeliveryFinding(DeliveryCode.NOT_ASKED, Grade.NOTICE, where, text)
+    elif result.outcome is not ProbeOutcome.SERVED:
+        yield DeliveryFinding(
+            DeliveryCode.UNREACHABLE,
+            Grade.WARNING,
+            where,
+            f"{result.outcome.value}{detail}",
+            "see that the service runs and that nothing filters the way to it",
+        )
+
+
+def _verdict(
+    where: str, host: HostReport, address: AddressReport, verdict: Verdict, criteria: Criteria
+) -> Iterator[DeliveryFinding]:
+    match verdict.outcome:
+        case Outcome.FAILED:
+            yield _mismatch(where, host, address, verdict)
+        case Outcome.UNAUTHENTICATED_TLS:
+            required = criteria.expectation is Expectation.REQUIRED
+            yield DeliveryFinding(
+                DeliveryCode.ALL_UNUSABLE,
+                Grade.CRITICAL if required else Grade.WARNING,
+                where,
+                "no TLSA record can be used, so senders don't authenticate the server, or defer: "
+                + _reasons(verdict),
+                _remedy(host, address),
+            )
+        case Outcome.NOT_JUDGED:
+            yield DeliveryFinding(
+                DeliveryCode.NOT_JUDGED,
+                Grade.UNJUDGED,
+                where,
+                "only PKIX usages, and there is no trust store here to judge them by",
+            )
+        case _:
+            yield from _cautions(where, host, verdict)
+
+
+def _mismatch(
+    where: str, host: HostReport, address: AddressReport, verdict: Verdict
+) -> DeliveryFinding:
+    hidden = "".join(
+        f"; {caution}"
+        for caution in verdict.cautions
+        if caution.code in (CautionCode.MATCH_BEHIND_STRONGER_DIGEST, CautionCode.PATH_NEEDS_SEARCH)
+    )
+    served = f" (served: {address.leaf.record})" if address.leaf is not None else ""
+    return DeliveryFinding(
+        DeliveryCode.MISMATCH,
+        Grade.CRITICAL,
+        where,
+        f"{Outcome.FAILED.value}{served}: {_reasons(verdict)}{hidden}",
+        _remedy(host, address),
+    )
+
+
+def _reasons(verdict: Verdict) -> str:
+    """What became of the records, each thing said once."""
+    return ", ".join(
+        dict.fromkeys(
+            f"{one.record.usage} {one.record.selector} {one.record.mtype} {one}"
+            for one in verdict.records
+        )
+    )
+
+
+def _remedy(host: HostReport, address: AddressReport) -> str:
+    references = host.route.references
+    if address.leaf is None or references is None:
+        return "serve a certificate that the TLSA records name"
+    owner = TlsaOwner(references.base, host.route.port)
+    return (
+        "serve the key that the records name, or add the record of this one: "
+        f"{owner}. IN TLSA {address.leaf.record}"
+    )
+
+
+def _cautions(where: str, host: HostReport, verdict: Verdict) -> Iterator[DeliveryFinding]:
+    """Authenticated, but not for everybody."""
+    unusable = [str(one.reason.value) for one in verdict.records if not one.usable]
+    if unusable:
+        text = f"{len(unusable)} unusable TLSA records: {'; '.join(dict.fromkeys(unusable))}"
+        yield DeliveryFinding(
+            DeliveryCode.UNUSABLE_RECORDS, Grade.NOTICE, str(host.endpoint), text, "remove them"
+        )
+    for caution in verdict.cautions:
+        if caution.code in _LATER:
+            yield _caution(where, caution)
+
+
+def _caution(where: str, caution: Caution) -> DeliveryFinding:
+    grade = _LATER[caution.code]
+    return DeliveryFinding(DeliveryCode.SOME_SENDERS_FAIL, grade, where, str(caution))

@@ -1,0 +1,296 @@
+"""Routes and probes -> report: what DANE senders will make of a domain or a service.
+
+Pure; the order of things is that of RFC 7672 section 2.2: MX, addresses, TLSA, then each address.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from typing import Any
+
+from danebot.domain.delivery.address_findings import judge_addresses, look_at, unmatched
+from danebot.domain.delivery.coming_findings import forecast
+from danebot.domain.delivery.probes import ProbeOutcome
+from danebot.domain.delivery.report import (
+    Criteria,
+    DeliveryCode,
+    DeliveryFinding,
+    Expectation,
+    Grade,
+    HostReport,
+    Report,
+    Route,
+    Subject,
+    Visit,
+)
+from danebot.domain.delivery.routes import Dane, HostRoute, MailRoute, SrvRoute, Way
+from danebot.domain.dns.answers import Answer, Cause, Presence, Security
+
+SILENT = frozenset({ProbeOutcome.UNREACHABLE, ProbeOutcome.TIMEOUT, ProbeOutcome.REFUSED})
+"""Outcomes after which senders go on to the next address."""
+_RESOLVER_REMEDY = (
+    "run a validating resolver on this host, or declare the one in use trusted "
+    "(options trust-ad in resolv.conf) if the path to it is safe"
+)
+
+
+def assess(
+    subject: Subject, route: Route, visits: Sequence[Visit], criteria: Criteria, now: datetime
+) -> Report:
+    """Judge one subject; ``visits`` has each host of the route once, ``now`` is aware UTC."""
+    hosts = tuple(_host(visit, criteria, now) for visit in visits)
+    findings = [
+        *_way(subject, route, criteria),
+        *_reached(subject, hosts),
+        *_without_dane(subject, hosts, criteria),
+        *(finding for host in hosts for finding in _lookups(host.route)),
+        *(finding for host in hosts for finding in judge_addresses(host, criteria)),
+        *(finding for host in hosts for finding in forecast(host, criteria, now)),
+    ]
+    signed_until, fading = _signatures(route, hosts, criteria, now)
+    ordered = sorted([*findings, *fading], key=lambda finding: -finding.grade)
+    return Report(subject, route, hosts, tuple(dict.fromkeys(ordered)), signed_until)
+
+
+def _host(visit: Visit, criteria: Criteria, now: datetime) -> HostReport:
+    addresses = tuple(look_at(visit, result, criteria, now) for result in visit.results)
+    return HostReport(visit.route, visit.protocol, addresses, unmatched(addresses), visit.left_out)
+
+
+# ---- how the hosts were found ---------------------------------------------------------------
+
+
+def _way(subject: Subject, route: Route, criteria: Criteria) -> Iterator[DeliveryFinding]:
+    if isinstance(route, HostRoute):
+        return
+    answer: Answer[Any] = route.mx if isinstance(route, MailRoute) else route.srv
+    records = "MX" if isinstance(route, MailRoute) else "SRV"
+    where = str(subject)
+    absence = _absence(criteria)
+    match route.way:
+        case Way.FAILED if answer.presence is Presence.UNKNOWN:
+            yield failed_lookup(where, f"{records} records", answer)
+        case Way.FAILED:
+            yield DeliveryFinding(
+                DeliveryCode.LOOKUP_FAILED,
+                Grade.CRITICAL,
+                where,
+                f"no {records} record can be read: {'; '.join(answer.rejects)}",
+                f"correct the {records} records",
+            )
+        case Way.ABSENT:
+            grade = Grade.CRITICAL if isinstance(route, MailRoute) else absence
+            text = f"no {records} records" if isinstance(route, SrvRoute) else "no such domain"
+            yield DeliveryFinding(DeliveryCode.NO_SERVICE, grade, where, text)
+        case Way.NOT_OFFERED:
+            text = f'not offered here: the {records} record is "."'
+            yield DeliveryFinding(DeliveryCode.NO_SERVICE, absence, where, text)
+        case Way.LISTED if not answer.secure:
+            yield _insecure_way(where, records, answer, absence)
+        case _:
+            pass
+
+
+def _insecure_way(where: str, records: str, answer: Answer[Any], absence: Grade) -> DeliveryFinding:
+    if answer.cause is Cause.UNTRUSTED:
+        return _untrusted(where, answer)
+    return DeliveryFinding(
+        DeliveryCode.INSECURE_MX,
+        absence,
+        where,
+        f"{records} records are not secured by DNSSEC, so they can be forged{_signed(answer)}",
+        "sign the zone and have its DS record published",
+    )
+
+
+def _absence(criteria: Criteria) -> Grade:
+    required = criteria.expectation is Expectation.REQUIRED
+    return Grade.CRITICAL if required else Grade.NOTICE
+
+
+def failed_lookup(where: str, what: str, answer: Answer[Any]) -> DeliveryFinding:
+    """A lookup without a result: bogus, beyond the resolver's reach, or the resolver's own."""
+    detail = f": {answer.detail}" if answer.detail else ""
+    if answer.security is Security.BOGUS:
+        return DeliveryFinding(
+            DeliveryCode.BOGUS,
+            Grade.CRITICAL,
+            where,
+            f"{what} are bogus: DNSSEC validation fails, so senders defer{detail}",
+            "see that the DS record in the parent fits the zone's keys and that signatures are "
+            "in date",
+        )
+    if answer.cause is Cause.RESOLVER:
+        return DeliveryFinding(
+            DeliveryCode.RESOLVER_FAILED,
+            Grade.UNJUDGED,
+            where,
+            f"{what} could not be asked for{detail}",
+            "see that the resolver of this host answers",
+        )
+    return DeliveryFinding(
+        DeliveryCode.LOOKUP_FAILED,
+        Grade.CRITICAL,
+        where,
+        f"{what} can't be looked up, so senders defer{detail}",
+        "see that every authoritative server of the zone answers",
+    )
+
+
+def _untrusted(where: str, answer: Answer[Any]) -> DeliveryFinding:
+    return DeliveryFinding(
+        DeliveryCode.RESOLVER_UNTRUSTED,
+        Grade.UNJUDGED,
+        where,
+        answer.detail,
+        _RESOLVER_REMEDY,
+    )
+
+
+def _signed(answer: Answer[Any]) -> str:
+    """A hint where signatures came, but nobody validated them."""
+    if answer.signed_until is None:
+        return ""
+    return " (signed, but not validated: the parent has no DS record, or the resolver is none)"
+
+
+# ---- hosts that DANE doesn't bind -----------------------------------------------------------
+
+_WITHOUT = {
+    Dane.ABSENT: ("no TLSA records at {owner}", "publish a TLSA record for the key served there"),
+    Dane.INSECURE_TLSA: (
+        "TLSA answer for {owner} is not secured by DNSSEC, so senders ignore it",
+        "sign the zone that holds the TLSA records",
+    ),
+    Dane.INSECURE_ADDRESS: (
+        "address records are not secured by DNSSEC, so senders look for no TLSA records",
+        "sign the host's zone and have its DS record published",
+    ),
+    Dane.INSECURE_SERVICE: (
+        "SRV records are not secured by DNSSEC, so clients look for no TLSA records",
+        "sign the domain's zone and have its DS record published",
+    ),
+}
+
+
+def _without_dane(
+    subject: Subject, hosts: Sequence[HostReport], criteria: Criteria
+) -> Iterator[DeliveryFinding]:
+    """All hosts without DANE are one thing, some of several another."""
+    without = [host for host in hosts if host.route.dane in _WITHOUT]
+    some = any(host.route.dane is Dane.APPLIES for host in hosts)
+    for host in without:
+        route = host.route
+        doubted = [one for one in _answers(route) if one.cause is Cause.UNTRUSTED]
+        if doubted:
+            yield _untrusted(str(subject), doubted[0])
+            continue
+        text, remedy = _WITHOUT[route.dane]
+        owner = f"_{route.port}._tcp.{route.host}"
+        words = text.format(owner=owner)
+        if some:
+            yield DeliveryFinding(
+                DeliveryCode.HOST_WITHOUT_DANE,
+                Grade.WARNING,
+                str(host.endpoint),
+                f"{words}: an attacker need only block the other hosts",
+                remedy,
+            )
+        else:
+            yield DeliveryFinding(
+                DeliveryCode.NO_DANE, _absence(criteria), str(host.endpoint), words, remedy
+            )
+
+
+def _lookups(route: HostRoute) -> Iterator[DeliveryFinding]:
+    """Lookups for one host that failed, or led nowhere."""
+    host = str(route.host)
+    if route.dane is Dane.NO_ADDRESS:
+        yield DeliveryFinding(
+            DeliveryCode.NO_ADDRESS,
+            Grade.WARNING,
+            host,
+            "has no address: senders pass over it",
+            "give the host an address record, or take it out of the list",
+        )
+    for family, answer in (("A", route.ipv4), ("AAAA", route.ipv6)):
+        if answer.presence is Presence.UNKNOWN:
+            finding = failed_lookup(host, f"{family} records", answer)
+            yield finding if route.dane is Dane.ADDRESS_FAILED else _lesser(finding)
+    if route.alias is not None and route.alias.presence is Presence.UNKNOWN:
+        yield failed_lookup(host, "CNAME record", route.alias)
+    if route.dane is Dane.DEFERRED:
+        last = route.tried[-1].answer
+        yield failed_lookup(host, f"TLSA records at {last.name}", last)
+
+
+def _lesser(finding: DeliveryFinding) -> DeliveryFinding:
+    """The same where the other family still works."""
+    grade = min(finding.grade, Grade.WARNING)
+    return DeliveryFinding(finding.code, grade, finding.where, finding.text, finding.remedy)
+
+
+# ---- the whole ------------------------------------------------------------------------------
+
+
+def _reached(subject: Subject, hosts: Sequence[HostReport]) -> Iterator[DeliveryFinding]:
+    """Senders try every address, so only silence of all of them stops mail."""
+    if hosts and all(host.route.dane is Dane.NO_ADDRESS for host in hosts):
+        text = "no host has an address"
+        yield DeliveryFinding(DeliveryCode.NO_SERVICE, Grade.CRITICAL, str(subject), text)
+    left_out = sum(host.left_out for host in hosts)
+    if left_out:
+        text = f"{left_out} of {left_out + _count(hosts)} addresses were not asked: too many"
+        yield DeliveryFinding(DeliveryCode.NOT_ASKED, Grade.WARNING, str(subject), text)
+    results = [one.result for host in hosts for one in host.addresses]
+    asked = [result for result in results if result.outcome is not ProbeOutcome.NO_ROUTE]
+    if results and not asked:
+        text = "no address can be reached from this host"
+        yield DeliveryFinding(DeliveryCode.NOT_ASKED, Grade.UNJUDGED, str(subject), text)
+    elif asked and all(result.outcome in SILENT for result in asked):
+        first = asked[0]
+        detail = f": {first.detail}" if first.detail else ""
+        text = f"no address gives an answer: {first.address} {first.outcome.value}{detail}"
+        yield DeliveryFinding(DeliveryCode.UNREACHABLE, Grade.CRITICAL, str(subject), text)
+
+
+def _count(hosts: Sequence[HostReport]) -> int:
+    return sum(len(host.addresses) for host in hosts)
+
+
+def _answers(route: HostRoute) -> list[Answer[Any]]:
+    alias = [route.alias] if route.alias is not None else []
+    return [route.ipv4, route.ipv6, *alias, *(base.answer for base in route.tried)]
+
+
+def _signatures(
+    route: Route, hosts: Sequence[HostReport], criteria: Criteria, now: datetime
+) -> tuple[datetime | None, list[DeliveryFinding]]:
+    """The earliest end of a signature that senders rely on, and whether it is near."""
+    answers: list[Answer[Any]] = []
+    if isinstance(route, MailRoute):
+        answers.append(route.mx)
+    elif isinstance(route, SrvRoute):
+        answers.append(route.srv)
+    for host in hosts:
+        answers += _answers(host.route)
+    ends = [
+        (answer.signed_until, str(answer.name))
+        for answer in answers
+        if answer.secure and answer.signed_until is not None
+    ]
+    if not ends:
+        return None, []
+    until, name = min(ends)
+    grade = criteria.hours.grade((until - now).total_seconds() / 3600)
+    if grade is Grade.NOTICE:
+        return until, []
+    finding = DeliveryFinding(
+        DeliveryCode.SIGNATURE_EXPIRES,
+        grade,
+        name,
+        f"a DNSSEC signature expires {until:%Y-%m-%d %H:%M UTC}; the zone is bogus from then on",
+        "see that the signer of the zone runs and that its servers have the current version",
+    )
+    return until, [finding]

@@ -1,0 +1,166 @@
+"""What works today and will fail: records, anchors and certificates of one host."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
+
+from danebot.domain.dane.certificate import Certificate, read
+from danebot.domain.dane.verify import CautionCode, Outcome, Verdict
+from danebot.domain.delivery.address_findings import MAIL_PROTOCOLS
+from danebot.domain.delivery.report import (
+    AddressReport,
+    Criteria,
+    DeliveryCode,
+    DeliveryFinding,
+    Grade,
+    HostReport,
+    Leaf,
+)
+from danebot.domain.dns.tlsa import Usage
+
+SHORT_LIFE = timedelta(days=200)
+"""Lifetimes up to this are renewed by machines (CA/Browser Forum ballot SC-081: 200 days)."""
+_ORGANISATION = "2.5.4.10"
+_CHOOSERS = frozenset({"let's encrypt", "google trust services", "google trust services llc"})
+"""Organisations that pick one of several intermediates at each issuance, folded."""
+
+
+def forecast(host: HostReport, criteria: Criteria, now: datetime) -> Iterator[DeliveryFinding]:
+    """Findings about what is to come."""
+    yield from _records(host, criteria, now)
+    yield from _expiry(host, criteria, now)
+
+
+def _records(host: HostReport, criteria: Criteria, now: datetime) -> Iterator[DeliveryFinding]:
+    """The RRset as a whole, where it works today."""
+    good = [
+        (one, one.verdict)
+        for one in host.addresses
+        if one.verdict is not None and one.verdict.outcome is Outcome.AUTHENTICATED
+    ]
+    if not good:
+        return
+    address, verdict = good[0]
+    where = str(host.route.tried[-1].answer.name)
+    codes = {caution.code for _, each in good for caution in each.cautions}
+    if CautionCode.MANY_RECORDS in codes:
+        text = f"{len(verdict.records)} TLSA records: {CautionCode.MANY_RECORDS.value}"
+        remedy = "remove records of keys that are no longer used"
+        yield DeliveryFinding(DeliveryCode.MANY_RECORDS, Grade.WARNING, where, text, remedy)
+    if CautionCode.ONLY_CERTIFICATE_SELECTOR in codes:
+        short = any(_short_lived(one) for one, _ in good)
+        yield DeliveryFinding(
+            DeliveryCode.ONLY_CERTIFICATE_RECORDS,
+            Grade.WARNING if short else Grade.NOTICE,
+            where,
+            CautionCode.ONLY_CERTIFICATE_SELECTOR.value,
+            "publish 3 1 1 records, which stay right as long as the key does"
+            + _own_record(where, address),
+        )
+    yield from _single_anchor(where, address, verdict)
+    if host.unmatched:
+        yield _unmatched(where, host, criteria, now)
+
+
+def _own_record(where: str, address: AddressReport) -> str:
+    """The record to publish, where the certificate could be read."""
+    return "" if address.leaf is None else f": {where}. IN TLSA {address.leaf.record}"
+
+
+def _short_lived(address: AddressReport) -> bool:
+    leaf = address.leaf
+    return leaf is not None and leaf.expires - leaf.not_before <= SHORT_LIFE
+
+
+def _single_anchor(
+    where: str, address: AddressReport, verdict: Verdict
+) -> Iterator[DeliveryFinding]:
+    """One DANE-TA record alone, for an intermediate (RFC 7671 section 5.2 has the alternatives)."""
+    usable = [one for one in verdict.records if one.usable]
+    matched = verdict.matched
+    if len(usable) != 1 or matched is None or matched.record.usage != Usage.DANE_TA:
+        return
+    chain = [one for one in map(read, address.result.chain) if one is not None]
+    if not chain or _is_root(chain, matched.depth or 0):
+        return
+    chooses = _issued_by_chooser(chain[0])
+    yield DeliveryFinding(
+        DeliveryCode.SINGLE_ANCHOR,
+        Grade.WARNING if chooses else Grade.NOTICE,
+        where,
+        "a single DANE-TA record names an intermediate, and the CA "
+        + ("issues from several in turn" if chooses else "may issue from another next time"),
+        f"add a 3 1 1 record of the server's own key{_own_record(where, address)}",
+    )
+
+
+def _is_root(chain: Sequence[Certificate], depth: int) -> bool:
+    facts = chain[depth].facts if depth < len(chain) else None
+    return facts is None or facts.self_issued
+
+
+def _issued_by_chooser(leaf: Certificate) -> bool:
+    if leaf.facts is None:
+        return False
+    return any(
+        oid == _ORGANISATION and value in _CHOOSERS
+        for attributes in leaf.facts.issuer
+        for oid, value in attributes
+    )
+
+
+def _unmatched(where: str, host: HostReport, criteria: Criteria, now: datetime) -> DeliveryFinding:
+    since = host.route.tried[-1].answer.signed_since
+    age = ""
+    if since is not None and since < now:
+        age = f"; the signature over the record set is dated {since:%Y-%m-%d %H:%M UTC}"
+    shown = ", ".join(
+        f"{one.usage} {one.selector} {one.mtype} {one.hex[:16]}..." for one in host.unmatched[:6]
+    )
+    more = f" and {len(host.unmatched) - 6} more" if len(host.unmatched) > 6 else ""  # noqa: PLR2004
+    return DeliveryFinding(
+        DeliveryCode.UNMATCHED_RECORDS,
+        criteria.unmatched,
+        where,
+        f"{len(host.unmatched)} TLSA records match nothing that is served: {shown}{more}{age}",
+        "keep them if they are of the next key, or of a host that wasn't asked",
+    )
+
+
+def _expiry(host: HostReport, criteria: Criteria, now: datetime) -> Iterator[DeliveryFinding]:
+    """Certificates that end soon, each once however many addresses serve it."""
+    seen: dict[Leaf, list[str]] = {}
+    for address in host.addresses:
+        if address.leaf is not None:
+            seen.setdefault(address.leaf, []).append(address.result.address)
+    for leaf, addresses in seen.items():
+        where = f"{host.endpoint} [{' '.join(dict.fromkeys(addresses))}]"
+        grade = expiry_grade(leaf, criteria, now)
+        when = f"{leaf.expires:%Y-%m-%d %H:%M UTC}"
+        if leaf.expires <= now:
+            mail = host.protocol in MAIL_PROTOCOLS
+            least = Grade.WARNING if mail else Grade.CRITICAL  # clients without DANE
+            yield DeliveryFinding(
+                DeliveryCode.CERTIFICATE_EXPIRED,
+                max(grade, least),
+                where,
+                f"the certificate expired {when}: senders and clients without DANE refuse it",
+                "renew the certificate, and see why that did not happen by itself",
+            )
+        elif grade is not Grade.NOTICE:
+            yield DeliveryFinding(
+                DeliveryCode.CERTIFICATE_EXPIRES,
+                grade,
+                where,
+                f"the certificate expires {when}",
+                "renew the certificate, and see why that did not happen by itself",
+            )
+
+
+def expiry_grade(leaf: Leaf, criteria: Criteria, now: datetime) -> Grade:
+    """How bad it is how little is left; without thresholds, under a fifth of the lifetime is."""
+    left = leaf.expires - now
+    if criteria.days is not None:
+        return criteria.days.grade(left / timedelta(days=1))
+    return Grade.WARNING if left < (leaf.expires - leaf.not_before) / 5 else Grade.NOTICE

@@ -1,0 +1,41 @@
+"""What a service presents when TLS is started on a connection, as values."""
+
+from __future__ import annotations
+
+import enum
+from typing import NamedTuple
+
+from danebot.domain.lineage.keys import Algorithm
+from danebot.domain.names import Endpoint
+
+
+class ProbeOutcome(enum.Enum):
+    """How a probe ended; the value is in words."""
+
+    SERVED = "served"
+    NO_ADDRESS = "no address"
+    UNREACHABLE = "cannot connect"
+    NO_ROUTE = "no route from here"  # may say more of this host than of the service
+    TIMEOUT = "timed out"
+    NO_STARTTLS = "STARTTLS not offered"
+    REFUSED = "service refused the session"
+    PROTOCOL_ERROR = "protocol violated"
+    INJECTED = "data after the STARTTLS answer"
+    TLS_FAILED = "TLS handshake failed"
+
+
+class ProbeResult(NamedTuple):
+    """One probe of one address.
+
+    ``chain`` is the presented chain in DER, leaf first, empty unless the outcome is SERVED.
+    ``address`` is an IPv4 or IPv6 literal, "" for NO_ADDRESS.  ``tls_version`` is OpenSSL's word
+    ("TLSv1.3").  ``detail`` is printable text for people.
+    """
+
+    endpoint: Endpoint
+    address: str
+    outcome: ProbeOutcome
+    algorithm: Algorithm = Algorithm.ANY
+    chain: tuple[bytes, ...] = ()
+    tls_version: str = ""
+    detail: str = ""

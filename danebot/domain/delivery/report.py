@@ -1,0 +1,266 @@
+"""The outside view of a mail domain or service, as DANE senders and clients see it: values.
+
+What was asked for is a `Subject`, what came of it a `Report`; `danebot.domain.delivery.assess`
+makes the one from routes and probes.  Command line and plugin only render the report.
+
+Named tuples here, not dataclasses: a check starts every minute, and those take ten times as long to
+make (half a millisecond for each class).
+"""
+
+from __future__ import annotations
+
+import enum
+from datetime import datetime
+from typing import NamedTuple, TypeAlias
+from typing import Protocol as Interface
+
+from danebot.domain.dane.verify import Verdict
+from danebot.domain.delivery.probes import ProbeResult
+from danebot.domain.delivery.routes import HostRoute, MailRoute, SrvRoute
+from danebot.domain.dns.tlsa import MatchingType, Selector, TlsaRecord, Usage, association
+from danebot.domain.names import Endpoint, Hostname, Protocol, default_protocol, printable
+from danebot.errors import NameSyntaxError
+
+Route: TypeAlias = MailRoute | SrvRoute | HostRoute
+
+
+class MailSubject(NamedTuple):
+    """All mail exchangers of a domain."""
+
+    domain: Hostname
+
+    def __str__(self) -> str:
+        return self.domain.text
+
+
+class ServiceSubject(NamedTuple):
+    """One service at a host and port."""
+
+    endpoint: Endpoint
+
+    def __str__(self) -> str:
+        return str(self.endpoint)
+
+
+class SrvSubject(NamedTuple):
+    """A service of a domain that SRV records lead to; ``service`` without the underscore."""
+
+    domain: Hostname
+    service: str
+
+    def __str__(self) -> str:
+        return f"_{self.service}._tcp.{self.domain.text}"
+
+
+Subject: TypeAlias = MailSubject | ServiceSubject | SrvSubject
+
+
+def parse_subject(text: str, protocol: Protocol | None = None) -> Subject:
+    """Read a domain, or ``HOST:PORT``; `NameSyntaxError` if it is neither.
+
+    ``protocol`` is how TLS begins at a port, None for what is usual there.
+    """
+    host, colon, digits = text.strip().rpartition(":")
+    if not colon:
+        return MailSubject(Hostname.parse(text))
+    if not (digits.isascii() and digits.isdigit() and 0 < int(digits[:6]) < 65536):  # noqa: PLR2004
+        raise NameSyntaxError(f"{printable(text, 80)!r}: want HOST:PORT with a port of 1 to 65535")
+    port = int(digits)
+    return ServiceSubject(Endpoint(Hostname.parse(host), port, protocol or default_protocol(port)))
+
+
+class Grade(enum.IntEnum):
+    """How much a finding matters; the highest is the report's.
+
+    What can't be judged never hides what is known to be wrong, so it stands below that.
+    """
+
+    NOTICE = 0  # worth knowing; nothing fails
+    UNJUDGED = 1  # can't be told from here
+    WARNING = 2  # will fail, or fails for a few
+    CRITICAL = 3  # a sender that obeys DANE fails
+
+
+class DeliveryCode(enum.Enum):
+    """What was found.  Frozen: the values are public, in ``--json``."""
+
+    MISMATCH = "mismatch"
+    ALL_UNUSABLE = "all-unusable"
+    NOT_JUDGED = "not-judged"
+    NO_STARTTLS = "no-starttls"
+    TLS_FAILED = "tls-failed"
+    PROTOCOL_BROKEN = "protocol-broken"
+    UNREACHABLE = "unreachable"
+    NOT_ASKED = "not-asked"
+    BOGUS = "bogus"
+    LOOKUP_FAILED = "lookup-failed"
+    RESOLVER_FAILED = "resolver-failed"
+    RESOLVER_UNTRUSTED = "resolver-untrusted"
+    NO_SERVICE = "no-service"
+    NO_ADDRESS = "no-address"
+    NO_DANE = "no-dane"
+    INSECURE_MX = "insecure-mx"
+    HOST_WITHOUT_DANE = "host-without-dane"
+    ONLY_CERTIFICATE_RECORDS = "only-certificate-records"
+    SINGLE_ANCHOR = "single-anchor"
+    MANY_RECORDS = "many-records"
+    UNUSABLE_RECORDS = "unusable-records"
+    UNMATCHED_RECORDS = "unmatched-records"
+    SOME_SENDERS_FAIL = "some-senders-fail"
+    CERTIFICATE_EXPIRED = "certificate-expired"
+    CERTIFICATE_EXPIRES = "certificate-expires"
+    SIGNATURE_EXPIRES = "signature-expires"
+
+
+class DeliveryFinding(NamedTuple):
+    """``where`` names the domain, host or address, ``text`` says what is, ``remedy`` what to do.
+
+    All three are printable; ``remedy`` is "" if there is nothing to do.
+    """
+
+    code: DeliveryCode
+    grade: Grade
+    where: str
+    text: str
+    remedy: str = ""
+
+    def __str__(self) -> str:
+        remedy = f"; {self.remedy}" if self.remedy else ""
+        return f"{self.where}: {self.text}{remedy}"
+
+
+class Range(Interface):
+    """Values that are fine, such as `nagiosplugin.Range`."""
+
+    def match(self, value: float) -> bool:
+        """Whether ``value`` is fine."""
+        ...
+
+
+class AtLeast(NamedTuple):
+    """Fine from ``low`` upwards: ``low:`` in the syntax of Nagios."""
+
+    low: float
+
+    def match(self, value: float) -> bool:
+        """Whether ``value`` is fine."""
+        return value >= self.low
+
+
+class Thresholds(NamedTuple):
+    """What is fine and what is not critical; None is no bound."""
+
+    warning: Range | None = None
+    critical: Range | None = None
+
+    def grade(self, value: float) -> Grade:
+        """How bad ``value`` is."""
+        if self.critical is not None and not self.critical.match(value):
+            return Grade.CRITICAL
+        if self.warning is not None and not self.warning.match(value):
+            return Grade.WARNING
+        return Grade.NOTICE
+
+
+class Expectation(enum.Enum):
+    """Whether a subject ought to have DANE."""
+
+    REQUIRED = "required"
+    OPTIONAL = "optional"
+
+
+class Criteria(NamedTuple):
+    """What is expected of a subject.
+
+    ``days`` is for what is left of certificates; None means a fifth of their own lifetime.
+    ``hours`` is for what is left of DNSSEC signatures.  ``unmatched`` is how records that match no
+    presented certificate are graded: they may be somebody's next key.  ``aka`` are additional
+    reference identifiers.  ``trust_anchors`` (DER) are for PKIX usages outside SMTP.
+    """
+
+    expectation: Expectation = Expectation.REQUIRED
+    days: Thresholds | None = None
+    hours: Thresholds = Thresholds(AtLeast(12), AtLeast(2))
+    unmatched: Grade = Grade.NOTICE
+    aka: tuple[Hostname, ...] = ()
+    trust_anchors: tuple[bytes, ...] | None = None
+
+
+class Visit(NamedTuple):
+    """A host and what its addresses had to say.  ``left_out`` were too many to ask."""
+
+    route: HostRoute
+    protocol: Protocol
+    results: tuple[ProbeResult, ...] = ()
+    left_out: int = 0
+
+
+class Leaf(NamedTuple):
+    """The certificate that was presented first; times are aware UTC, ``names`` printable.
+
+    ``expires`` is when the chain stops being valid as far as the verdict rests on it.
+    """
+
+    spki: bytes
+    names: tuple[str, ...]
+    not_before: datetime
+    expires: datetime
+
+    @property
+    def record(self) -> TlsaRecord:
+        """The ``3 1 1`` record of its key."""
+        data = association(self.spki, MatchingType.SHA2_256)
+        return TlsaRecord(Usage.DANE_EE, Selector.SPKI, MatchingType.SHA2_256, data)
+
+
+class AddressReport(NamedTuple):
+    """One address; ``verdict`` is None unless a chain was served, ``leaf`` if it is unreadable."""
+
+    result: ProbeResult
+    verdict: Verdict | None = None
+    leaf: Leaf | None = None
+
+
+class HostReport(NamedTuple):
+    """One host; ``unmatched`` are the records that match at none of its addresses."""
+
+    route: HostRoute
+    protocol: Protocol
+    addresses: tuple[AddressReport, ...] = ()
+    unmatched: tuple[TlsaRecord, ...] = ()
+    left_out: int = 0
+
+    @property
+    def endpoint(self) -> Endpoint:
+        """The service there."""
+        return Endpoint(self.route.host, self.route.port, self.protocol)
+
+
+class Report(NamedTuple):
+    """All about one subject; ``findings`` are the most serious first.
+
+    ``signed_until`` is the earliest end of a DNSSEC signature that senders rely on.
+    """
+
+    subject: Subject
+    route: Route
+    hosts: tuple[HostReport, ...]
+    findings: tuple[DeliveryFinding, ...]
+    signed_until: datetime | None = None
+
+    @property
+    def grade(self) -> Grade:
+        """That of the most serious finding."""
+        return max((finding.grade for finding in self.findings), default=Grade.NOTICE)
+
+    @property
+    def addresses(self) -> tuple[AddressReport, ...]:
+        """All addresses of all hosts."""
+        return tuple(address for host in self.hosts for address in host.addresses)
+
+    @property
+    def expires(self) -> datetime | None:
+        """When the first of the presented certificates expires."""
+        return min(
+            (one.leaf.expires for one in self.addresses if one.leaf is not None), default=None
+        )

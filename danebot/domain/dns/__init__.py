@@ -1,0 +1,1 @@
+"""What DNS said and what TLSA records are, as values."""

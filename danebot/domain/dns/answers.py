@@ -1,0 +1,275 @@
+"""What the DNS said: answers of the validating resolver and of authoritative servers, as values.
+
+TTLs are `timedelta` and always the authoritative ones: an authoritative server's own, or the
+original TTL of the RRSIG (RFC 4034 section 3.1.4), never a cache's remaining seconds.
+"""
+
+from __future__ import annotations
+
+import enum
+from datetime import datetime, timedelta
+from typing import Generic, NamedTuple, TypeVar
+
+from danebot.domain.dns.tlsa import TlsaRecord
+from danebot.domain.names import DnsName, Hostname
+
+RecordT = TypeVar("RecordT")
+
+
+class Security(enum.Enum):
+    """RFC 4033 section 5, as far as a stub resolver can tell; the value is in words."""
+
+    SECURE = "secure"
+    INSECURE = "insecure"
+    BOGUS = "bogus"
+    INDETERMINATE = "unreachable"
+
+
+class Cause(enum.Enum):
+    """Whose fault it is that an answer can't be relied on, where a stub can tell."""
+
+    DOMAIN = "the resolver found no way to an answer"
+    RESOLVER = "the resolver could not be asked"
+    UNTRUSTED = "the resolver says that it has validated the answer, but isn't trusted to"
+    OPT_OUT = "the zone is signed, but its NSEC3 opt-out leaves absence unproven"
+
+
+class Presence(enum.Enum):
+    """What the answer says about the name and type asked for."""
+
+    PRESENT = "present"
+    NODATA = "no such record"
+    NXDOMAIN = "no such name"
+    UNKNOWN = "unknown"
+
+
+class Alias(NamedTuple):
+    """One CNAME on the way from the name asked to the name that answered."""
+
+    name: DnsName
+    target: DnsName
+    ttl: timedelta
+
+
+class Answer(NamedTuple, Generic[RecordT]):
+    """What the validating resolver said of one name and type.
+
+    ``presence`` is UNKNOWN exactly if ``security`` is BOGUS or INDETERMINATE.  ``canonical`` is
+    the name at the end of ``aliases``.  ``ttl`` is None unless the RRset is present.
+    ``signed_until`` is the earliest RRSIG expiration in the answer, ``signed_since`` the latest
+    inception of the RRset's own, which shows how long it has been as it is, but for the hour or two
+    by which signers antedate (aware UTC, RFC 4034 section 3.1.5).  ``rejects`` are reasons, one for
+    each record that could not be parsed.  ``cause`` is set where INDETERMINATE, and where INSECURE
+    for want of trust in the resolver or by opt-out (RFC 5155 section 9.2).  ``wildcard`` is set
+    where the RRset, or an alias to it, was made by a wildcard, as far as signatures show it (RFC
+    4035 section 5.3.4).  ``detail`` is printable and passes extended errors (RFC 8914), the
+    response code or the transport's failure on in words.
+    """
+
+    name: DnsName
+    security: Security
+    presence: Presence
+    canonical: DnsName
+    aliases: tuple[Alias, ...] = ()
+    records: tuple[RecordT, ...] = ()
+    ttl: timedelta | None = None
+    signed_until: datetime | None = None
+    signed_since: datetime | None = None
+    rejects: tuple[str, ...] = ()
+    detail: str = ""
+    cause: Cause | None = None
+    wildcard: bool = False
+
+    @property
+    def secure(self) -> bool:
+        """Whether the answer, present or absent, is validated."""
+        return self.security is Security.SECURE
+
+
+TlsaAnswer = Answer[TlsaRecord]
+
+
+WITNESS = Hostname("witness")
+"""In place of a name, for one that is asked what the world sees."""
+
+
+class Server(NamedTuple):
+    """One address of one authoritative server."""
+
+    name: Hostname
+    address: str
+
+    def __str__(self) -> str:
+        return f"{self.name.text} [{self.address}]"
+
+
+class ServerOutcome(enum.Enum):
+    """What asking one authoritative server came to; the value is in words."""
+
+    ANSWERED = "answered"
+    LEADS_ON = "leads on"  # has an alias as the resolver has it; others say what is at its end
+    UNREACHABLE = "no answer"
+    NO_ROUTE = "no route"  # this host has none, or lost it: says nothing of the server
+    LAME = "not authoritative"  # REFUSED, SERVFAIL, NOTAUTH, or an answer without AA
+    UNRESOLVED = "not looked up"  # it was a server's address, and whether it still is wasn't said
+    FELL_SILENT = "no answer any more"  # it gave one at an earlier look, and now none or no usable
+
+
+_OWED = (ServerOutcome.UNRESOLVED, ServerOutcome.FELL_SILENT)
+
+
+class Unresolved(NamedTuple):
+    """A question about the servers of a zone that got no answer.
+
+    ``rdtype`` is "NS" where the delegation of the zone ``name`` could not be read, "A" or "AAAA"
+    where the addresses of the name server ``name`` could not.
+    """
+
+    name: DnsName
+    rdtype: str
+
+
+class ServerAnswer(NamedTuple):
+    """The TLSA RRset as one authoritative server has it.
+
+    ``ttl`` is the RRset's where it is present; ``negative_ttl`` the longest for which its absence
+    may be cached, where it is absent: SOA MINIMUM, or the TTL of the NSEC or NSEC3 records served
+    where that is larger (RFC 2308 section 5, RFC 8198 section 5.4, RFC 9077).  Where a wildcard
+    stands in for the name, it is the TTL of those that say so (RFC 8198 section 5.3).  The TTLs of
+    aliases that lead elsewhere than the resolver was led are added to both.  ``wildcard`` is
+    set where the records are those of a wildcard, as far as signatures show it.
+    ``signed_since`` is the latest inception of any RRSIG in the answer (aware UTC); nobody has
+    validated it.
+    """
+
+    server: Server
+    outcome: ServerOutcome
+    records: tuple[TlsaRecord, ...] = ()
+    ttl: timedelta | None = None
+    negative_ttl: timedelta | None = None
+    detail: str = ""
+    wildcard: bool = False
+    signed_since: datetime | None = None
+
+    @property
+    def heard(self) -> bool:
+        """Whether the server said what it has."""
+        return self.outcome in (ServerOutcome.ANSWERED, ServerOutcome.LEADS_ON)
+
+    @property
+    def longest_ttl(self) -> timedelta | None:
+        """For how long what it said may be held, by a cache that makes answers anew as well."""
+        return max((x for x in (self.ttl, self.negative_ttl) if x is not None), default=None)
+
+    @property
+    def owed(self) -> bool:
+        """Whether it holds what nobody knows, whatever other addresses of its name say."""
+        return self.outcome in _OWED
+
+
+class AliasObservation(NamedTuple):
+    """One alias on the way, as the servers of the zone that holds it have it.
+
+    A server that agrees with the resolver LEADS_ON; one that has ANSWERED leads elsewhere or
+    nowhere, and its records are those that it leads to, as far as it has them itself, its TTLs the
+    longest under which that may be cached.  ``security`` is that of the alias's own answer, where
+    the answer as a whole says less; None where it isn't known.
+    """
+
+    alias: Alias
+    zone: DnsName
+    name_servers: frozenset[Hostname]
+    ns_ttl: timedelta | None
+    servers: tuple[ServerAnswer, ...]
+    address_ttl: timedelta | None = None
+    unresolved: frozenset[Unresolved] = frozenset()
+    security: Security | None = None
+
+
+class OwnerObservation(NamedTuple):
+    """Everything seen of one TLSA owner name at one time.
+
+    ``zone`` holds the RRset (CNAMEs followed); None if it could not be found.  ``name_servers`` are
+    the NS names of the delegation and of the zone's apex together, ``ns_ttl`` the largest TTL of
+    those RRsets; ``servers`` has an entry for each address that the parent's glue, the resolver or
+    the servers themselves give for them, ``address_ttl`` is the largest TTL of these.  A name
+    server without an address has an entry with the address "" and outcome UNREACHABLE.
+    ``unresolved`` is what could not be found out of them.  ``aliases`` has an entry for each alias
+    of the answer.  ``witnesses`` has one for each configured witness: one of them must be heard,
+    and each that is must have what counts.
+    """
+
+    owner: DnsName
+    answer: TlsaAnswer
+    zone: DnsName | None = None
+    name_servers: frozenset[Hostname] = frozenset()
+    ns_ttl: timedelta | None = None
+    servers: tuple[ServerAnswer, ...] = ()
+    aliases: tuple[AliasObservation, ...] = ()
+    address_ttl: timedelta | None = None
+    unresolved: frozenset[Unresolved] = frozenset()
+    witnesses: tuple[ServerAnswer, ...] = ()
+
+    @property
+    def all_name_servers(self) -> frozenset[Hostname]:
+        """The NS names of all zones on the way: who may send a resolver elsewhere."""
+        return self.name_servers.union(*(alias.name_servers for alias in self.aliases))
+
+    @property
+    def route_ttl(self) -> timedelta | None:
+        """The largest TTL of these NS RRsets, of the servers' addresses and glue, and of the way.
+
+        Aliases end one after another: at the end of each, the next is asked for anew.
+        """
+        way = sum((alias.ttl for alias in self.answer.aliases), timedelta(0))
+        ttls = [self.ns_ttl, self.address_ttl, way or None]
+        ttls += [ttl for alias in self.aliases for ttl in (alias.ns_ttl, alias.address_ttl)]
+        return max((ttl for ttl in ttls if ttl is not None), default=None)
+
+    @property
+    def all_unresolved(self) -> frozenset[Unresolved]:
+        """What could not be found out of the servers of all zones on the way."""
+        return self.unresolved.union(*(alias.unresolved for alias in self.aliases))
+
+    @property
+    def authoritative(self) -> tuple[ServerAnswer, ...]:
+        """What the servers of all zones on the way said."""
+        return self.servers + tuple(one for alias in self.aliases for one in alias.servers)
+
+    @property
+    def all_servers(self) -> tuple[ServerAnswer, ...]:
+        """What these said, and the witnesses."""
+        return self.authoritative + self.witnesses
+
+    @property
+    def surely_led(self) -> bool:
+        """Whether nobody but those who sign may have led the way to the canonical name."""
+        own = {one.security for one in self.aliases}
+        return self.answer.secure or own == {Security.SECURE}
+
+    @property
+    def unheard(self) -> frozenset[Hostname]:
+        """Name servers of which no address said what it has of its part of the way.
+
+        Or one did, and another that owes its word didn't.
+        """
+        parts = [(self.name_servers, self.servers)]
+        parts += [(frozenset({WITNESS}), self.witnesses)] if self.witnesses else []
+        parts += [(alias.name_servers, alias.servers) for alias in self.aliases]
+        return frozenset(
+            name
+            for names, servers in parts
+            for name in names - ({one.server.name for one in servers if one.heard})
+            | {one.server.name for one in servers if one.owed}
+        )
+
+    @property
+    def heard_any(self) -> bool:
+        """Whether any authoritative server of the RRset gave an answer."""
+        return any(server.heard for server in self.servers)
+
+    @property
+    def heard_all(self) -> bool:
+        """Whether the resolver, every server and each address that owes its word answered."""
+        known = self.answer.presence is not Presence.UNKNOWN
+        return known and self.heard_any and not self.unheard

@@ -1,0 +1,70 @@
+"""Keys and certificate chains as values; reading them from files' bytes is `certs`.
+
+Imports no cryptography: a run in which no file has changed does without.
+"""
+
+from __future__ import annotations
+
+import enum
+import hashlib
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import NamedTuple
+
+from danebot.domain.lineage.key_types import RSA_BITS, KeyType
+from danebot.domain.names import DnsName, covers
+
+
+class Algorithm(enum.Enum):
+    """Which certificate of a server with two was asked for."""
+
+    ANY = "any"
+    RSA = "rsa"
+    ECDSA = "ecdsa"
+
+
+@dataclass(frozen=True, slots=True)
+class PublicKey:
+    """The public half of a key; the private half never becomes a value of the domain.
+
+    ``spki`` is DER.  ``key_type`` is None for a type or size that certbot doesn't issue with.
+    """
+
+    spki: bytes
+    key_type: KeyType | None = field(compare=False)
+
+    @property
+    def digest(self) -> bytes:
+        """SHA2-256 of the SPKI: the data of a ``3 1 1`` record, and danebot's name for the key."""
+        return hashlib.sha256(self.spki).digest()
+
+    @property
+    def algorithm(self) -> Algorithm | None:
+        """As what a server's certificate is asked for; None for a type that can't be named."""
+        if self.key_type is None:
+            return None
+        return Algorithm.RSA if self.key_type in RSA_BITS else Algorithm.ECDSA
+
+
+class Chain(NamedTuple):
+    """A leaf and the certificates after it, as served; times are aware UTC.
+
+    ``ders`` is DER, leaf first.  ``names`` are the leaf's dNSName entries (RFC 6125), normalised;
+    an entry that is no DNS name is left out.
+    """
+
+    ders: tuple[bytes, ...]
+    key: PublicKey
+    not_before: datetime
+    not_after: datetime
+    names: frozenset[DnsName]
+    serial: int
+
+    @property
+    def fingerprint(self) -> bytes:
+        """SHA2-256 over the whole chain's DER: says whether two chains are the same."""
+        return hashlib.sha256(b"".join(self.ders)).digest()
+
+    def covers(self, name: DnsName) -> bool:
+        """Whether the leaf names ``name``, by itself or by a wildcard for its first label."""
+        return covers(self.names, name)

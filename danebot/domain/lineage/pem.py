@@ -1,0 +1,161 @@
+"""Certificates, chains and keys: bytes to values.
+
+Nothing here reads files or the clock; PEM and DER come in as bytes.  Importing this module
+imports cryptography (about 90 ms): do it where it is needed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+
+from danebot.domain.lineage.key_types import CURVE_NAMES, RSA_BITS, KeyType
+from danebot.domain.lineage.keys import Chain, PublicKey
+from danebot.domain.names import DnsName
+from danebot.errors import CertificateError, NameSyntaxError
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.types import (
+        CertificatePublicKeyTypes,
+        PrivateKeyTypes,
+    )
+
+
+_CURVES: dict[KeyType, ec.EllipticCurve] = {
+    KeyType.P256: ec.SECP256R1(),
+    KeyType.P384: ec.SECP384R1(),
+}
+
+
+def generate_key(key_type: KeyType) -> bytes:
+    """A new private key as unencrypted PKCS#8 PEM, as OpenSSL's genpkey writes it."""
+    key: PrivateKeyTypes
+    if key_type in RSA_BITS:
+        key = rsa.generate_private_key(65537, RSA_BITS[key_type])
+    else:
+        key = ec.generate_private_key(_CURVES[key_type])
+    return _pkcs8(key)
+
+
+def _pkcs8(key: PrivateKeyTypes) -> bytes:
+    return key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    )
+
+
+def spki_der(key: CertificatePublicKeyTypes) -> bytes:
+    """DER SubjectPublicKeyInfo, which selector SPKI(1) matches."""
+    return key.public_bytes(
+        serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
+    )
+
+
+def leaf_spki(der: bytes) -> bytes:
+    """DER SPKI of a certificate that a server presented; b"" if it has none that can be read."""
+    try:
+        return spki_der(x509.load_der_x509_certificate(der).public_key())
+    except (ValueError, UnsupportedAlgorithm):
+        return b""
+
+
+def _key_type(key: object) -> KeyType | None:
+    match key:
+        case rsa.RSAPublicKey():
+            bits = {size: kind for kind, size in RSA_BITS.items()}
+            return bits.get(key.key_size)
+        case ec.EllipticCurvePublicKey():
+            curves = {name: kind for kind, name in CURVE_NAMES.items()}
+            return curves.get(key.curve.name)
+        case _:
+            return None
+
+
+def read_private_key(pem: bytes) -> PublicKey:
+    """The public half of an unencrypted PEM private key, or `CertificateError`."""
+    return _public(_load_private(pem))
+
+
+def canonical_private_key(pem: bytes) -> bytes:
+    """The same private key as PKCS#8 PEM, as ``combo.pem`` holds it, or `CertificateError`."""
+    return _pkcs8(_load_private(pem))
+
+
+def to_pem(ders: Iterable[bytes]) -> bytes:
+    """DER certificates as PEM, in the same order."""
+    return b"".join(
+        x509.load_der_x509_certificate(der).public_bytes(serialization.Encoding.PEM) for der in ders
+    )
+
+
+def _load_private(pem: bytes) -> PrivateKeyTypes:
+    try:
+        # RSA's consistency check takes milliseconds; a deployment is proved by a TLS handshake.
+        return serialization.load_pem_private_key(
+            pem, password=None, unsafe_skip_rsa_key_validation=True
+        )
+    except (ValueError, TypeError, UnsupportedAlgorithm) as exc:
+        raise CertificateError("not a readable unencrypted PEM private key") from exc
+
+
+def _public(key: PrivateKeyTypes) -> PublicKey:
+    public = key.public_key()
+    return PublicKey(
+        public.public_bytes(
+            serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
+        ),
+        _key_type(public),
+    )
+
+
+def read_chain(pem: bytes) -> Chain:
+    """Parse PEM certificates, leaf first, or `CertificateError`; other text is passed over."""
+    try:
+        certificates = x509.load_pem_x509_certificates(pem)
+    except ValueError as exc:
+        raise CertificateError("no readable PEM certificate") from exc
+    leaf = certificates[0]
+    try:
+        public = leaf.public_key()
+        key = PublicKey(spki_der(public), _key_type(public))
+        names = _dns_names(leaf)
+    except (ValueError, UnsupportedAlgorithm) as exc:
+        raise CertificateError("certificate with an unreadable key or extension") from exc
+    return Chain(
+        ders=tuple(cert.public_bytes(serialization.Encoding.DER) for cert in certificates),
+        key=key,
+        not_before=leaf.not_valid_before_utc,
+        not_after=leaf.not_valid_after_utc,
+        names=names,
+        serial=leaf.serial_number,
+    )
+
+
+def other_names(der: bytes) -> bool:
+    """Whether a certificate has subject alternative names that are no DNS names."""
+    leaf = x509.load_der_x509_certificate(der)
+    try:
+        extension = leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName)
+    except x509.ExtensionNotFound:
+        return False
+    return any(not isinstance(name, x509.DNSName) for name in extension.value)
+
+
+def _dns_names(leaf: x509.Certificate) -> frozenset[DnsName]:
+    try:
+        extension = leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName)
+    except x509.ExtensionNotFound:
+        return frozenset()
+    found = set()
+    for text in extension.value.get_values_for_type(x509.DNSName):
+        try:
+            found.add(DnsName.parse(text))
+        except NameSyntaxError:
+            continue
+    return frozenset(found)

@@ -1,0 +1,84 @@
+"""When certbot renews a certificate by itself: its own rule, from its own configuration.
+
+Measured on certbot 2.1 and 5.8 and read in its source (``should_autorenew``): with a third of the
+lifetime left, or a half where the whole is shorter than ten days; before version 4.0 with 30 days
+left; ``renew_before_expiry`` of the lineage's configuration replaces that.  A CA may ask for an
+earlier time (ARI, RFC 9773), which no file says beforehand.
+"""
+
+from __future__ import annotations
+
+import enum
+import re
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from danebot.domain.lineage.keys import Chain
+
+OLD_DEFAULT = timedelta(days=30)
+"""What certbot before 4.0 renews before the end, whatever the lifetime."""
+
+_SHORT_LIVED = timedelta(days=10)
+_INTERVAL = re.compile(r"(\d+)\s*([a-z]+)")
+_UNITS = {
+    "min": timedelta(minutes=1),
+    "h": timedelta(hours=1),
+    "d": timedelta(days=1),
+    "w": timedelta(weeks=1),
+    "mo": timedelta(days=30),
+    "y": timedelta(days=365),
+}
+
+
+class Autorenew(enum.Enum):
+    """Whether ``certbot renew`` renews a lineage at all; the value is certbot's word."""
+
+    ON = "True"
+    OFF = "False"
+
+
+class RenewalRule(NamedTuple):
+    """``before`` is ``renew_before_expiry``, None where certbot's default counts."""
+
+    before: timedelta | None = None
+    autorenew: Autorenew = Autorenew.ON
+
+
+CERTBOTS_OWN = RenewalRule()
+"""The rule of a lineage whose configuration says nothing of it."""
+
+
+def interval(text: str) -> timedelta | None:
+    """The length of ``30 days``, ``3 weeks 2 days`` or ``30``; None if it isn't understood.
+
+    certbot takes a number alone for days.
+    """
+    words = text.strip().lower()
+    if words.isdigit():
+        return timedelta(days=int(words))
+    found = _INTERVAL.findall(words)
+    if not found or _INTERVAL.sub("", words).strip(" ,"):
+        return None
+    total = timedelta(0)
+    for count, unit in found:
+        size = next((size for name, size in _UNITS.items() if unit.startswith(name)), None)
+        if size is None:
+            return None
+        total += int(count) * size
+    return total
+
+
+def lifetime(chain: Chain) -> timedelta:
+    """How long the leaf is valid in all."""
+    return chain.not_after - chain.not_before
+
+
+def renews_at(chain: Chain, rule: RenewalRule) -> datetime | None:
+    """From when on ``certbot renew`` renews ``chain``, at the latest; None if it never does."""
+    if rule.autorenew is Autorenew.OFF:
+        return None
+    if rule.before is not None:
+        return chain.not_after - rule.before
+    whole = lifetime(chain)
+    return chain.not_after - whole / (2 if whole < _SHORT_LIVED else 3)

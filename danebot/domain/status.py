@@ -1,0 +1,407 @@
+"""The public status document: what checks, exporter and page read.  It holds no secret.
+
+Times are aware UTC (ISO 8601 in JSON), durations seconds, digests lower-case hex SHA2-256.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, NamedTuple
+
+from danebot.domain.delivery.probes import ProbeOutcome
+from danebot.domain.finding import Code, Finding, Severity
+from danebot.domain.lineage.renewal import renews_at
+from danebot.domain.rollover.memory import Urgency
+from danebot.domain.rollover.plan import Phase
+from danebot.domain.rollover.propagation import Seen
+from danebot.domain.rollover.retirement import retire_at
+from danebot.domain.rollover.safe_time import emergency_wait
+from danebot.domain.rollover.schedule import requested, rollover_at
+
+if TYPE_CHECKING:
+    from danebot.domain.delivery.probes import ProbeResult
+    from danebot.domain.lineage.keys import PublicKey
+    from danebot.domain.lineage.state import Anchored, Held, LineageState
+    from danebot.domain.rollover.memory import Memory
+    from danebot.domain.rollover.plan import Observation, Plan
+    from danebot.domain.rollover.policy import Policy
+    from danebot.domain.rollover.propagation import Sight
+    from danebot.domain.rollover.publication import OwnedRecord, Publication
+
+SCHEMA = 1
+
+
+class KeyStatus(NamedTuple):
+    """A key's public face: SPKI digest and type ("" for one that certbot doesn't issue with)."""
+
+    digest: bytes
+    type: str
+
+
+class CertificateStatus(NamedTuple):
+    """A certificate chain: archive version, leaf's validity and names, the chain's fingerprint."""
+
+    version: int | None
+    not_before: datetime
+    not_after: datetime
+    names: tuple[str, ...]
+    fingerprint: bytes
+    key: KeyStatus
+
+
+class RecordStatus(NamedTuple):
+    """One required record: whose (current or awaited), and where it is seen or missing.
+
+    At an owner that relies on DANE-TA it is that record, its role ``anchor``.
+    ``security`` is that of the validating resolver's answer (RFC 4033 section 5), "" if it was not
+    asked; ``ttl`` the authoritative one of the RRset, None where there is none.
+    """
+
+    role: str
+    owner: str
+    record: str
+    seen: str
+    present_at: tuple[str, ...]
+    missing_at: tuple[str, ...]
+    security: str = ""
+    ttl: timedelta | None = None
+
+
+class HookStatus(NamedTuple):
+    """A pending deploy hook."""
+
+    hook: str
+    attempts: int
+    error: str
+
+
+class PublicationStatus(NamedTuple):
+    """Records in zone-file form: right, lacking, and to be removed."""
+
+    keep: tuple[str, ...]
+    add: tuple[str, ...]
+    remove: tuple[str, ...]
+
+
+class FailureStatus(NamedTuple):
+    """The worst that a run found wrong with a lineage, when it ended."""
+
+    at: datetime
+    code: str
+    message: str
+
+
+class Serves(enum.Enum):
+    """What a service presented after a deployment."""
+
+    DEPLOYED = "deployed"
+    OTHER = "other"
+    NOTHING = "nothing"
+
+
+class ProbeStatus(NamedTuple):
+    """One address asked after a deployment; ``outcome`` and ``detail`` are words for people."""
+
+    at: datetime
+    endpoint: str
+    address: str
+    serves: str
+    outcome: str
+    detail: str
+
+
+class Prospect(enum.Enum):
+    """What is known of an emergency's wait; the value is the document's word."""
+
+    UNSAID = ""
+    KNOWN = "known"
+    UNKNOWN = "unknown"
+    UNDER_WAY = "under way"
+
+
+class LineageStatus(NamedTuple):
+    """One lineage.  ``awaiting_since``, ``seen_since`` and ``safe_at`` belong to a rollover.
+
+    ``phase_since`` is the end of the run that first found it in its phase.  ``last_success`` is
+    the end of the last `renew` that found nothing wrong with it (findings below WARNING are not
+    wrong), ``last_failure`` what the last other one found.  ``probes`` are those made since the
+    last deployment.  ``key_since`` is when the first certificate that was seen with the current
+    key begins.  ``rollover_at`` is when the schedule wants another key, None without one;
+    ``emergency_wait`` how long a compromised key would still have to be served once its successor's
+    records are at every server, by the rules that decide it; ``emergency`` says what that is (see
+    `Prospect`).  ``clear_since``
+    and ``cleared_at`` are probes (see `memory.Deployment`), ``retire_at`` the earliest time for the
+    one by which old records may go.  ``renews_at`` is from when on certbot renews what is live, by
+    its own rule.
+    """
+
+    name: str
+    management: str
+    phase: str
+    doing: str
+    live: CertificateStatus | None
+    staged: CertificateStatus | None
+    current: KeyStatus | None
+    next: KeyStatus | None
+    ready: KeyStatus | None
+    records: tuple[RecordStatus, ...]
+    publication: PublicationStatus
+    awaiting_since: datetime | None
+    seen_since: datetime | None
+    safe_at: datetime | None
+    longest_ttl: timedelta | None
+    deployed_at: datetime | None
+    confirmed_at: datetime | None
+    pending_hooks: tuple[HookStatus, ...]
+    promotion_failures: int
+    promotion_retry_at: datetime | None
+    findings: tuple[FindingStatus, ...]
+    phase_since: datetime | None = None
+    last_success: datetime | None = None
+    last_failure: FailureStatus | None = None
+    probes: tuple[ProbeStatus, ...] = ()
+    key_since: datetime | None = None
+    clear_since: datetime | None = None
+    cleared_at: datetime | None = None
+    retire_at: datetime | None = None
+    rollover_at: datetime | None = None
+    emergency_wait: timedelta | None = None
+    expiry_warning: timedelta | None = None
+    expiry_critical: timedelta | None = None
+    emergency: str = Prospect.UNSAID.value
+    renews_at: datetime | None = None
+
+
+class FindingStatus(NamedTuple):
+    """A finding: severity in lower-case words."""
+
+    code: str
+    severity: str
+    lineage: str
+    text: str
+    remedy: str
+
+
+class RunStatus(NamedTuple):
+    """The run that wrote the document."""
+
+    verb: str
+    version: str
+    started: datetime
+    ended: datetime
+    exit_status: int
+
+
+class Snapshot(NamedTuple):
+    """The whole document.  ``findings`` are those of the run; a lineage's own stand with it.
+
+    ``last_success`` is the end of the last `renew` of all lineages that had exit status 0.
+    """
+
+    schema: int
+    run: RunStatus
+    last_renew: RunStatus | None
+    last_success: datetime | None
+    lineages: tuple[LineageStatus, ...]
+    findings: tuple[FindingStatus, ...]
+
+
+def finding_status(finding: Finding) -> FindingStatus:
+    """A finding as it is published."""
+    return FindingStatus(
+        finding.code.value,
+        finding.severity.name.lower(),
+        finding.lineage,
+        finding.text,
+        finding.remedy,
+    )
+
+
+def lineage_status(
+    observation: Observation,
+    memory: Memory,
+    plan: Plan,
+    publication: Publication,
+    findings: Iterable[Finding],
+    *,
+    policy: Policy,
+    at: datetime,
+    probes: tuple[ProbeStatus, ...] = (),
+) -> LineageStatus:
+    """All that is published of one lineage, as this run alone knows it (see `carry`)."""
+    state = observation.state
+    awaiting, deployment, failure = memory.awaiting, memory.deployment, memory.promotion_failure
+    next_key = state.next.key if state.next is not None else None
+    ready_key = state.ready.key if state.ready is not None else None
+    served = state.serving.chain if state.serving is not None else None
+    lifetime = served.not_after - served.not_before if served is not None else None
+    wait = emergency_wait(state, memory, policy, at) if state.lines else None
+    return LineageStatus(
+        name=state.name,
+        management=state.management.value,
+        phase=plan.phase.value,
+        doing=_doing(plan),
+        live=_certificate(state.serving, state.live),
+        staged=_certificate(state.staged, state.staged),
+        current=_key(state.current_key),
+        next=_key(next_key),
+        ready=_key(ready_key),
+        records=(
+            *(_record("current", sight, observation) for sight in plan.current),
+            *(_record("awaited", sight, observation) for sight in plan.awaited),
+            *(_anchor(one, observation) for one in state.anchored),
+        ),
+        publication=PublicationStatus(
+            _lines(publication.keep), _lines(publication.add), _lines(publication.remove)
+        ),
+        awaiting_since=awaiting.since if awaiting is not None else None,
+        seen_since=awaiting.seen_since if awaiting is not None else None,
+        safe_at=plan.safe.at if plan.safe is not None else None,
+        longest_ttl=plan.safe.hold if plan.safe is not None else None,
+        deployed_at=deployment.at if deployment is not None else None,
+        confirmed_at=deployment.confirmed_at if deployment is not None else None,
+        pending_hooks=tuple(
+            HookStatus(hook.hook, hook.attempts, hook.error)
+            for hook in (deployment.pending if deployment is not None else ())
+        ),
+        promotion_failures=failure.count if failure is not None else 0,
+        promotion_retry_at=failure.retry_at if failure is not None else None,
+        findings=tuple(finding_status(finding) for finding in findings),
+        probes=probes,
+        clear_since=deployment.clear_since if deployment is not None else None,
+        cleared_at=deployment.cleared_at if deployment is not None else None,
+        retire_at=retire_at(memory, policy),
+        rollover_at=rollover_at(state, memory, policy),
+        emergency_wait=wait,
+        expiry_warning=lifetime * policy.expiry_warning if lifetime is not None else None,
+        expiry_critical=lifetime * policy.expiry_critical if lifetime is not None else None,
+        emergency=_prospect(state, memory, wait).value,
+        renews_at=renews_at(served, state.rule) if served is not None else None,
+    )
+
+
+def _prospect(state: LineageState, memory: Memory, wait: timedelta | None) -> Prospect:
+    """What is known of an emergency's wait."""
+    key = state.awaited_key
+    request = requested(memory, key) if key is not None else None
+    if request is not None and request.urgency is not Urgency.ORDINARY:
+        return Prospect.UNDER_WAY
+    if not state.lines:
+        return Prospect.UNSAID
+    return Prospect.KNOWN if wait is not None else Prospect.UNKNOWN
+
+
+def probe_status(result: ProbeResult, leaf: bytes, at: datetime) -> ProbeStatus:
+    """A probe as it is published; ``leaf`` is the deployed certificate in DER."""
+    if result.outcome is not ProbeOutcome.SERVED:
+        serves = Serves.NOTHING
+    else:
+        serves = Serves.DEPLOYED if result.chain[:1] == (leaf,) else Serves.OTHER
+    return ProbeStatus(
+        at,
+        str(result.endpoint),
+        result.address,
+        serves.value,
+        result.outcome.value,
+        result.detail,
+    )
+
+
+def carry(
+    new: LineageStatus, old: LineageStatus | None, run: RunStatus, findings: Iterable[Finding]
+) -> LineageStatus:
+    """Add what only a comparison with the document before tells; ``findings`` are all the run's."""
+    same_phase = old is not None and old.phase == new.phase and old.phase_since is not None
+    same_deployment = old is not None and old.deployed_at == new.deployed_at
+    success = old.last_success if old is not None else None
+    failure = old.last_failure if old is not None else None
+    if run.verb == "renew":
+        wrong = [f for f in findings if f.lineage == new.name and f.severity >= Severity.WARNING]
+        if wrong:
+            worst = max(wrong, key=lambda finding: finding.severity)
+            failure = FailureStatus(run.ended, worst.code.value, worst.text)
+        elif not any(f.code is Code.RENEWAL_FAILED and not f.lineage for f in findings):
+            success = run.ended  # else nobody knows whether it was to be renewed
+    return new._replace(
+        phase_since=old.phase_since if old is not None and same_phase else run.ended,
+        probes=old.probes if old is not None and same_deployment and not new.probes else new.probes,
+        last_success=success,
+        last_failure=failure,
+        key_since=_key_since(new, old),
+    )
+
+
+def _key_since(new: LineageStatus, old: LineageStatus | None) -> datetime | None:
+    if old is not None and old.current == new.current and old.key_since is not None:
+        return old.key_since
+    return new.live.not_before if new.live is not None else None
+
+
+def _doing(plan: Plan) -> str:
+    if plan.step is not None:
+        return plan.step.value
+    if plan.phase in (Phase.STABLE, Phase.PASS_THROUGH) or plan.hold is None:
+        return ""
+    detail = f" ({plan.detail})" if plan.detail else ""
+    return f"waiting: {plan.hold.value}{detail}"
+
+
+def _key(key: PublicKey | None) -> KeyStatus | None:
+    if key is None:
+        return None
+    return KeyStatus(key.digest, key.key_type.value if key.key_type is not None else "")
+
+
+def _certificate(held: Held | None, numbered: Held | None) -> CertificateStatus | None:
+    if held is None:
+        return None
+    chain = held.chain
+    key = KeyStatus(held.key.digest, held.key.key_type.value if held.key.key_type else "")
+    return CertificateStatus(
+        numbered.version if numbered is not None else None,
+        chain.not_before,
+        chain.not_after,
+        tuple(sorted(str(name) for name in chain.names)),
+        chain.fingerprint,
+        key,
+    )
+
+
+def _record(role: str, sight: Sight, observation: Observation) -> RecordStatus:
+    seen = observation.owners.get(sight.required.owner)
+    missing = []
+    for gap in sight.gaps:
+        where = gap.where or "resolver"
+        detail = f": {gap.detail}" if gap.detail else ""
+        missing.append(f"{where} ({gap.obstacle.value}{detail})")
+    return RecordStatus(
+        role,
+        str(sight.required.owner),
+        str(sight.record),
+        sight.seen.value,
+        sight.present_at,
+        tuple(missing),
+        seen.answer.security.value if seen is not None else "",
+        seen.answer.ttl if seen is not None else None,
+    )
+
+
+def _anchor(anchored: Anchored, observation: Observation) -> RecordStatus:
+    owner = anchored.line.owner
+    seen = observation.owners[owner]
+    return RecordStatus(
+        "anchor",
+        str(owner),
+        str(anchored.record),
+        Seen.EVERYWHERE.value,
+        tuple(str(one.server) for one in seen.servers if anchored.record in one.records),
+        (),
+        seen.answer.security.value,
+        seen.answer.ttl,
+    )
+
+
+def _lines(records: Iterable[OwnedRecord]) -> tuple[str, ...]:
+    return tuple(str(record) for record in records)

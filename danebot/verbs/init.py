@@ -1,0 +1,309 @@
+"""`danebot init` and `danebot deinit`: lineages put under care, and given back to certbot."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+from danebot.domain.dns.tlsa import Declared
+from danebot.errors import DanebotError, RolloverError, UnansweredError
+from danebot.verbs.common import ATTENTION, FINE, record_run
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from danebot.console import Console
+    from danebot.domain.lineage.state import LineageState
+    from danebot.domain.names import DnsName
+    from danebot.domain.rollover.adoption import Intake
+    from danebot.jobs.adopt import Search
+    from danebot.jobs.context import Context
+    from danebot.jobs.init import Initialised, StagedKeys
+
+_NAMED = 4  # owners in a command that is proposed
+
+
+class Told(enum.Enum):
+    """What the operator says of TLSA records that can't be seen."""
+
+    NOTHING = "nothing"
+    UNANSWERED = "unanswered"  # go on without those who gave no answer
+    NO_DANE = "no-dane"  # there are none
+
+
+def init(console: Console, names: tuple[str, ...], *, told: Told, dry_run: bool) -> int:
+    """Put lineages under danebot's care."""
+    from danebot.adapters.certbot.timers import competing_jobs
+
+    tree = console.tree()
+    selected = tree.select(names)
+    context = console.context(tree)
+    if dry_run:
+        status = FINE
+        for name, found in _looked(context, selected).items():
+            status = max(status, _init_dry(console, context, name, found, told))
+        console.say("nothing was changed")
+        return status
+    console.certbot()
+    started = context.clock()
+    status = FINE
+    with console.locked():
+        new = [name for name in selected if not tree.paths(name).staged]
+        console.detail("looking for TLSA records that are published already")
+        done = []
+        for name, found in _looked(context, selected).items():
+            try:
+                status = max(status, _init_one(console, context, name, found, told))
+                done.append(name)
+            except DanebotError as exc:
+                console.warn(f"{name}: {exc}")
+                status = ATTENTION
+        beside = competing_jobs() if status == FINE else ()
+        return record_run(
+            console,
+            context,
+            "init",
+            started,
+            status,
+            superseded=lambda old: old.lineage in new,
+            report=done,
+            remarks=[f"certbot is still run beside danebot: {job}" for job in beside],
+        )
+
+
+def _looked(context: Context, names: Sequence[str]) -> dict[str, _Looked | DanebotError]:
+    """What the files and DNS say of each lineage, or why it can't be taken on."""
+    from danebot.jobs.adopt import search
+    from danebot.jobs.watch import readable
+
+    found: dict[str, _Looked | DanebotError] = {}
+    states = []
+    for name in names:
+        try:
+            states.append(readable(context, name))
+        except DanebotError as exc:
+            found[name] = exc
+    searches = search(context, states)
+    for state in states:
+        found[state.name] = _Looked(state, searches[state.name])
+    return {name: found[name] for name in names}
+
+
+class _Looked(NamedTuple):
+    """A lineage's files, and what was found of owners that may be its own."""
+
+    state: LineageState
+    search: Search
+
+    @property
+    def in_doubt(self) -> bool:
+        """Whether somebody gave no answer, and the operator didn't say that there is nothing."""
+        silent = self.intake.unanswered or self.search.leads.unanswered
+        return bool(silent) and self.state.declared is not Declared.NO_RECORDS
+
+    @property
+    def intake(self) -> Intake:
+        """What that comes to."""
+        from danebot.domain.rollover.adoption import intake
+
+        return intake(self.state, self.search.found)
+
+
+def _init_one(
+    console: Console, context: Context, name: str, found: _Looked | DanebotError, told: Told
+) -> int:
+    from danebot.domain.rollover.adoption import lead_on
+    from danebot.jobs.adopt import where_looked
+    from danebot.jobs.init import initialise
+    from danebot.jobs.watch import declare_none
+
+    looked = _admitted(name, found, told)
+    declares = told is Told.NO_DANE and looked.state.declared is Declared.NOTHING
+    done = initialise(context, name, looked.intake.add)
+    if declares:
+        declare_none(context.tree.paths(name))
+    paths = context.tree.paths(name)
+    if done.changed:
+        console.say(f"{name}: managed by danebot now; serve {paths.live}/combo.pem")
+        if done.diff:
+            console.say(done.diff.rstrip("\n"))
+    elif not done.added and not declares:
+        console.say(f"{name}: managed by danebot already; nothing to do")
+    if declares:
+        console.say(f"{name}: {paths.staging}/dane-ee says now that it has no TLSA records")
+    elif done.changed or done.added:
+        _say_owners(console, paths.staging, done)
+        if done.owners and lead_on(looked.search.names):
+            console.say(f"{name}: looked at {where_looked(looked.search)}")
+    return _say_others(console, looked, told)
+
+
+def _admitted(name: str, found: _Looked | DanebotError, told: Told) -> _Looked:
+    """What was found, if it allows the lineage to be taken on; else an error that says why not."""
+    if isinstance(found, DanebotError):
+        raise found
+    intake = found.intake
+    if told is Told.NO_DANE:
+        watched = dict.fromkeys(line.owner for line in (*intake.add, *found.state.lines))
+        present = dict.fromkeys((*watched, *intake.let_go))
+        if present:
+            first = f", and run first: danebot watch --remove {name} {' '.join(map(str, watched))}"
+            raise RolloverError(
+                f"it has TLSA records that rely on its key, or that it watches: "
+                f"{', '.join(map(str, present))}; remove them from DNS{first if watched else ''}"
+            )
+    elif told is Told.NOTHING and found.in_doubt:
+        raise UnansweredError(
+            f"no answer, so nobody knows whether it has TLSA records: {found.search.unanswered}; "
+            "nothing was changed. See that the resolver answers and run this again, or go on "
+            f"without: danebot init --although-unanswered {name}"
+        )
+    return found
+
+
+def _say_owners(console: Console, staging: Path, done: Initialised) -> None:
+    name = done.name
+    if done.owners:
+        console.say(f"{name}: TLSA records are watched as {staging}/dane-ee says:")
+        for owner in done.owners:
+            console.say(f"  {owner}")
+    console.say(f"{name}: the live key's record is: {done.record}")
+
+
+def _say_others(console: Console, looked: _Looked, told: Told) -> int:
+    """Where no owner was found, where it was looked; and owners that aren't watched, and why."""
+    from danebot.domain.rollover.adoption import by_host
+    from danebot.jobs.adopt import where_looked
+
+    name, intake = looked.state.name, looked.intake
+    watched = bool(looked.state.owners or intake.add)
+    if not watched and told is not Told.NO_DANE:
+        if looked.state.declared is Declared.NO_RECORDS and not intake.denied:
+            return FINE
+        console.say(f"{name}: looked for TLSA records at {where_looked(looked.search)}")
+    for words, owners in (
+        ("another host's, by their records and the service there", intake.foreign),
+        ("let go in dane-ee", intake.let_go),
+    ):
+        if owners:
+            mine = f"; to watch them again: danebot watch {name} {_first(owners)}"
+            again = mine if owners is intake.let_go else ""
+            console.say(f"{name}: not watched, being {words}: {by_host(owners)}{again}")
+    if intake.idle and watched:
+        words = "as a wildcard gives them records and no service of it answers there"
+        console.say(f"{name}: not watched, {words}: {by_host(intake.idle)}")
+    doubts = [
+        ("are of another key, and no service there tells whose they are", intake.untold),
+        ("gave no answer", intake.unanswered if told is Told.UNANSWERED else ()),
+        ("are published, though dane-ee says that there are none", intake.denied),
+    ]
+    if intake.idle and not watched:
+        doubts.append(("come from a wildcard, and no service answers there", intake.idle))
+    status = FINE
+    for words, owners in doubts:
+        if owners:
+            console.warn(
+                f"{name}: not watched, since TLSA records of {by_host(owners)} {words}; "
+                f"if they are to be: danebot watch {name} {_first(owners)}"
+            )
+            status = ATTENTION
+    return status
+
+
+def _first(owners: Sequence[DnsName]) -> str:
+    """Owners to name in a command: all, unless these are too many."""
+    return " ".join(map(str, owners)) if len(owners) <= _NAMED else f"{owners[0]} ..."
+
+
+def _init_dry(
+    console: Console, context: Context, name: str, found: _Looked | DanebotError, told: Told
+) -> int:
+    from danebot.jobs.init import stageable
+
+    paths = context.tree.paths(name)
+    managed = paths.staging.is_dir()
+    try:
+        looked = _admitted(name, found, told)
+        if not managed:
+            stageable(context, name)
+    except DanebotError as exc:
+        console.warn(f"{name}: {exc}")
+        return ATTENTION
+    if managed:
+        console.say(f"{name}: managed by danebot already")
+    else:
+        console.say(f"{name}: would lead certbot to {paths.staging}, with the key kept")
+    intake = looked.intake
+    for line in intake.add:
+        console.say(f"{name}: would watch {line}")
+    if told is Told.NO_DANE:
+        console.say(f"{name}: would write to dane-ee that it has no TLSA records")
+    status = _say_others(console, looked, told)
+    key = looked.state.current_key
+    for owner in intake.mismatched if key is not None else ():
+        console.warn(
+            f"{name}: CRITICAL: no TLSA record at {owner} matches the live key "
+            f"(3 1 1 {key.digest.hex() if key is not None else ''})"
+        )
+        status = ATTENTION
+    return status
+
+
+def deinit(console: Console, names: tuple[str, ...], *, drop_keys: bool, dry_run: bool) -> int:
+    """Give lineages back to certbot."""
+    from danebot.jobs.init import StagedKeys, deinitialise, remove_remains
+
+    tree = console.tree()
+    staged = tuple(n for n in tree.select(names) if tree.paths(n).staged)
+    for name in names:
+        if name not in staged:
+            console.say(f"{name}: not managed by danebot; nothing to do")
+    context = console.context(tree)
+    keys = StagedKeys.DROP if drop_keys else StagedKeys.REFUSE
+    if dry_run:
+        return _deinit_dry(console, context, staged, keys)
+    remains = tree.root / "staging"
+    if not staged and not remains.is_dir():
+        return FINE
+    started = context.clock()
+    status = FINE
+    with console.locked():
+        remove_remains(remains)
+        for name in staged:
+            try:
+                diff = deinitialise(context, name, keys)
+            except DanebotError as exc:
+                console.warn(f"{name}: {exc}")
+                status = ATTENTION
+                continue
+            live = tree.paths(name).live
+            console.say(f"{name}: certbot's again; reuse_key stays set")
+            console.say(f"{name}: {live}/combo.pem is no longer kept up to date: serve")
+            console.say(f"  {live}/fullchain.pem and {live}/privkey.pem")
+            if diff:
+                console.say(diff.rstrip("\n"))
+        return record_run(
+            console,
+            context,
+            "deinit",
+            started,
+            status,
+            superseded=lambda old: old.lineage in staged,
+        )
+
+
+def _deinit_dry(console: Console, context: Context, names: Sequence[str], keys: StagedKeys) -> int:
+    from danebot.jobs.init import refuse_deinit
+
+    status = FINE
+    for name in names:
+        try:
+            refuse_deinit(context, name, keys)
+        except DanebotError as exc:
+            console.warn(f"{name}: {exc}")
+            status = ATTENTION
+            continue
+        console.say(f"{name}: would be given back to certbot")
+    console.say("nothing was changed")
+    return status

@@ -1,0 +1,123 @@
+"""The probers against Postfix and Dovecot as Debian ships them."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import ssl
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from adapters.probing import Certificates, Probe
+from danebot.adapters.probe.target import Limits, Target
+from danebot.domain.delivery.probes import ProbeOutcome as Outcome
+from danebot.domain.names import Endpoint, Hostname, Protocol
+from lab import Lab
+from lab.net import accepts, until
+
+pytestmark = pytest.mark.lab
+
+HOST = Hostname.parse("mail.example.test")
+LIMITS = Limits()
+DOVECOT = """\
+protocols = imap pop3 sieve
+listen = 127.0.0.1
+base_dir = {root}/run
+state_dir = {root}/run
+log_path = {root}/log
+ssl = required
+ssl_cert = <{chain}
+ssl_key = <{chain}
+passdb {{
+  driver = static
+}}
+userdb {{
+  driver = static
+}}
+service imap-login {{
+  inet_listener imap {{
+    port = {imap}
+  }}
+  inet_listener imaps {{
+    port = {tls}
+  }}
+}}
+service pop3-login {{
+  inet_listener pop3 {{
+    port = {pop3}
+  }}
+  inet_listener pop3s {{
+    port = 0
+  }}
+}}
+service managesieve-login {{
+  inet_listener sieve {{
+    port = {sieve}
+  }}
+}}
+"""
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports that were free a moment ago."""
+    listeners = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    ports = [listener.getsockname()[1] for listener in listeners]
+    for listener in listeners:
+        listener.close()
+    return ports
+
+
+@pytest.fixture(scope="module")
+def dovecot(certificates: Certificates) -> Iterator[dict[Protocol, int]]:
+    """The port of each protocol at a Dovecot."""
+    program = shutil.which("dovecot", path=f"{os.environ.get('PATH', os.defpath)}:/usr/sbin")
+    if program is None or os.geteuid() != 0:
+        pytest.skip("needs root and dovecot")
+    protocols = (Protocol.IMAP, Protocol.TLS, Protocol.POP3, Protocol.SIEVE)
+    ports = dict(zip(protocols, free_ports(len(protocols)), strict=True))
+    with tempfile.TemporaryDirectory(prefix="danebot-dovecot.") as directory:
+        root = Path(directory)
+        root.chmod(0o755)
+        settings = {protocol.value: port for protocol, port in ports.items()}
+        conf = root / "dovecot.conf"
+        conf.write_text(
+            DOVECOT.format(root=root, chain=certificates.rsa.file, **settings), encoding="ascii"
+        )
+        process = subprocess.Popen([program, "-F", "-c", conf])
+        try:
+            until("dovecot", lambda: all(accepts("127.0.0.1", port) for port in ports.values()))
+            yield ports
+        finally:
+            process.terminate()
+            process.wait(30)
+
+
+@pytest.mark.parametrize("protocol", [Protocol.IMAP, Protocol.TLS, Protocol.POP3, Protocol.SIEVE])
+def test_dovecot(
+    probe: Probe, dovecot: dict[Protocol, int], certificates: Certificates, protocol: Protocol
+) -> None:
+    endpoint = Endpoint(HOST, dovecot[protocol], protocol)
+    result = probe(Target(endpoint, "127.0.0.1"), LIMITS)
+    assert (result.outcome, result.detail) == (Outcome.SERVED, "")
+    assert result.chain == certificates.rsa.ders
+
+
+@pytest.mark.parametrize(
+    ("port", "protocol"), [(25, Protocol.SMTP), (587, Protocol.SMTP), (465, Protocol.TLS)]
+)
+def test_postfix(lab: Lab, probe: Probe, port: int, protocol: Protocol) -> None:
+    target = Target(Endpoint(HOST, port, protocol), lab.mail)
+    lab.reset()
+    without = probe(target, LIMITS)
+    assert without.outcome is not Outcome.SERVED
+    lab.issue("mail.example.test", "mail.example.test")
+    result = probe(target, LIMITS)
+    assert (result.outcome, result.detail) == (Outcome.SERVED, "")
+    chain = (lab.tree / "live/mail.example.test/fullchain.pem").read_text()
+    first = ssl.PEM_cert_to_DER_cert(chain[: chain.index("-----END") + 26])
+    assert result.chain[0] == first

@@ -1,0 +1,135 @@
+"""``rollover.json``: read whatever its state, and written only when something changed."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from adapters import trees
+from adapters.trees import Grown
+from danebot.adapters.codec import decode, encode
+from danebot.adapters.tree.memory_file import load_memory, recall, save_memory
+from danebot.domain.names import DnsName, Hostname
+from danebot.domain.rollover.change_outcomes import Outcome
+from danebot.domain.rollover.memory import (
+    SCHEMA,
+    Awaiting,
+    Deployment,
+    Failure,
+    Memory,
+    OwnerMemory,
+    PastKey,
+    PendingHook,
+    Publishing,
+    Route,
+    TtlSighting,
+)
+from danebot.errors import TreeError
+
+THEN = datetime(2026, 1, 2, 3, 4, 5, 600000, UTC)
+FULL = Memory(
+    owners={
+        DnsName.parse("_25._tcp.mail.example.test"): OwnerMemory(
+            (TtlSighting(timedelta(hours=1), THEN), TtlSighting(timedelta(1), THEN, THEN)),
+            Route(
+                DnsName.parse("_dane.example.test"), frozenset({Hostname.parse("ns1.example.test")})
+            ),
+            timedelta(hours=2),
+            THEN,
+        )
+    },
+    awaiting=Awaiting(b"\x01" * 32, THEN, THEN, None),
+    deployment=Deployment(b"\x02" * 32, b"\x03" * 32, THEN, (PendingHook("reload", 2, "no"),)),
+    promotion_failure=Failure("the CA refused", 2, THEN, THEN, THEN),
+    past_keys=(PastKey(b"spki", THEN),),
+    publishing=Publishing(
+        THEN, Failure("refused", 1, THEN, THEN, THEN), Outcome.REFUSED, "allow the key"
+    ),
+)
+
+
+@pytest.fixture
+def grown(tmp_path: Path) -> Grown:
+    return trees.staged(tmp_path)
+
+
+def _file(grown: Grown) -> Path:
+    return grown.paths.staging / "rollover.json"
+
+
+def test_what_is_saved_is_loaded(grown: Grown) -> None:
+    save_memory(grown.paths, Memory(), FULL)
+    assert recall(grown.paths) == (FULL, "")
+    assert _file(grown).stat().st_mode & 0o777 == 0o600
+
+
+def test_nothing_is_written_when_nothing_changed(grown: Grown) -> None:
+    save_memory(grown.paths, FULL, FULL)
+    assert not _file(grown).exists()
+    assert recall(grown.paths) == (Memory(), "")
+
+
+DOCUMENT = {"schema": SCHEMA, **encode(FULL)}
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"\xff",
+        b"[]",
+        b"{}",
+        b"null",
+        b"[" * 100_000,
+        json.dumps({"schema": SCHEMA + 1}).encode(),
+        json.dumps(DOCUMENT).encode()[:-3],
+        json.dumps({**DOCUMENT, "awaiting": {"digest": "zz"}}).encode(),
+        json.dumps({**DOCUMENT, "past_keys": 7}).encode(),
+        json.dumps({**DOCUMENT, "owners": {"not a name": {}}}).encode(),
+    ],
+)
+def test_a_damaged_file_is_an_empty_memory(grown: Grown, content: bytes) -> None:
+    """It costs waiting time, never safety."""
+    _file(grown).write_bytes(content)
+    memory, damage = recall(grown.paths)
+    assert memory == load_memory(grown.paths) == Memory()
+    assert damage.startswith(str(_file(grown)))
+    assert damage.isprintable()
+
+
+def test_a_directory_in_its_place(grown: Grown) -> None:
+    _file(grown).mkdir()
+    memory, damage = recall(grown.paths)
+    assert memory == Memory()
+    assert damage.endswith("is not a regular file")
+
+
+def test_a_file_that_fails_to_read_is_not_an_empty_memory(grown: Grown) -> None:
+    """A link to itself stands for a disk that fails to read."""
+    _file(grown).symlink_to(_file(grown))
+    with pytest.raises(TreeError, match=r"cannot read .*rollover\.json: Too many levels"):
+        load_memory(grown.paths)
+
+
+def test_a_link_to_nowhere_is_damage(grown: Grown) -> None:
+    _file(grown).symlink_to("nowhere")
+    memory, damage = recall(grown.paths)
+    assert memory == Memory()
+    assert damage.endswith("No such file or directory")
+
+
+_times = st.datetimes(datetime(2000, 1, 1), datetime(2100, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001
+
+
+@given(st.binary(max_size=32), _times, st.none() | _times, st.none() | _times)
+def test_any_wait_survives(
+    digest: bytes, since: datetime, unseen: datetime | None, served: datetime | None
+) -> None:
+    memory = Memory(awaiting=Awaiting(digest, since, unseen, served))
+    document = json.loads(json.dumps(encode(memory)))
+    assert decode(Memory, document) == memory

@@ -1,0 +1,255 @@
+"""A tree is read as it is: what can't be read is a fault in words, and nothing is written."""
+
+from __future__ import annotations
+
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from adapters import trees
+from adapters.trees import NAME, Grown
+from danebot.adapters.tree.tree import (
+    KINDS,
+    Tree,
+    archive_versions,
+    link_version,
+    read_bytes,
+    sound_links,
+)
+from danebot.domain.lineage.state import Management
+from danebot.errors import TreeError, UnknownLineageError
+
+
+@pytest.fixture
+def grown(tmp_path: Path) -> Grown:
+    return trees.staged(tmp_path)
+
+
+def test_a_staged_lineage(grown: Grown) -> None:
+    grown.version(2)
+    grown.link(grown.paths.staging, 2)
+    ready = grown.staging_file("ready.pem", trees.key_pem("other"))
+    os.utime(ready, (1_700_000_000, 1_700_000_000))
+    grown.staging_file("unknown-0123456789abcdef.pem", trees.key_pem("third"))
+    grown.staging_file("unknown-damaged.pem", b"")
+    grown.staging_file("dane-ee", b"1 _25._tcp.mail.example.test\n2 _465._tcp.mail.example.test")
+    grown.staging_file("dnsnames", b"mail.example.test\n")
+    state = grown.tree.read(NAME)
+    assert state.management is Management.STAGED
+    assert state.faults == ()
+    assert state.live is not None
+    assert state.live.version == 1
+    assert state.staged is not None
+    assert state.staged.version == 2
+    assert state.serving is state.combo
+    assert state.current_key == trees.public("one")
+    assert state.awaited_key == trees.public("other")
+    assert state.ready is not None
+    assert state.ready.modified == datetime.fromtimestamp(1_700_000_000, UTC)
+    assert state.next is None
+    assert [str(owner) for owner in state.owners] == [
+        "_25._tcp.mail.example.test",
+        "_465._tcp.mail.example.test",
+    ]
+    (unknown,) = state.unknown
+    assert unknown.key == trees.public("third")
+
+
+def test_a_passed_through_lineage(tmp_path: Path) -> None:
+    grown = trees.issued(tmp_path)
+    (grown.paths.live / "dane-ee").write_text("1 _25._tcp.mail.example.test\n")
+    state = grown.tree.read(NAME)
+    assert state.management is Management.PASS_THROUGH
+    assert state.faults == ()
+    assert state.combo is None
+    assert len(state.owners) == 1
+    assert not grown.tree.points_at_staging(NAME)
+
+
+def test_nothing_is_written_by_reading(grown: Grown) -> None:
+    before = {path: path.lstat().st_ctime_ns for path in grown.root.rglob("*")}
+    grown.tree.read(NAME)
+    assert {path: path.lstat().st_ctime_ns for path in grown.root.rglob("*")} == before
+
+
+def test_every_fault_is_said_at_once(grown: Grown) -> None:
+    for directory in (grown.paths.live, grown.paths.staging):
+        (directory / "cert.pem").unlink()
+    (grown.paths.live / "combo.pem").write_bytes(b"garbage")
+    grown.staging_file("nextkey.pem", b"garbage")
+    grown.staging_file("ready.pem", b"")
+    grown.staging_file("dane-ee", b"\xff")
+    grown.staging_file("dnsnames", b"not a name\n")
+    state = grown.tree.read(NAME)
+    assert state.live is state.staged is state.combo is None
+    assert state.required is None
+    assert state.names is None
+    assert state.owners == ()
+    files = ("dane-ee", "dnsnames", "live/", "combo.pem", "staging/", "nextkey.pem", "ready.pem")
+    assert len(state.faults) == len(files)
+    for fault, file in zip(state.faults, files, strict=True):
+        assert file in fault
+        assert "\n" not in fault
+
+
+@pytest.mark.parametrize("what", ["directory", "fifo", "device", "loop", "huge"])
+def test_what_is_no_file_of_a_lineage(grown: Grown, what: str) -> None:
+    """A fifo doesn't hang the run, a device doesn't fill the memory."""
+    path = grown.paths.staging / "nextkey.pem"
+    match what:
+        case "directory":
+            path.mkdir()
+        case "fifo":
+            os.mkfifo(path)
+        case "device":
+            path.symlink_to("/dev/zero")
+        case "loop":
+            path.symlink_to(path)
+        case _:
+            with path.open("wb") as file:
+                file.truncate(1 << 32)
+    with pytest.raises(TreeError) as caught:
+        read_bytes(path)
+    assert str(path) in str(caught.value)
+    state = grown.tree.read(NAME)
+    assert state.next is not None
+    assert state.next.key is None
+
+
+def test_a_dangling_dane_ee_is_a_fault(grown: Grown) -> None:
+    (grown.paths.staging / "dane-ee").symlink_to("nowhere")
+    state = grown.tree.read(NAME)
+    assert state.required is None
+    assert "cannot read" in state.faults[0]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("damage", ["absent", "empty", "other"])
+def test_a_version_is_whole_or_nothing(grown: Grown, kind: str, damage: str) -> None:
+    path = grown.paths.archived(kind, 1)
+    match damage:
+        case "absent":
+            path.unlink()
+        case "empty":
+            path.write_bytes(b"")
+        case _:
+            path.write_bytes(
+                trees.key_pem("other") if kind == "privkey" else trees.leaf("other", 1).pem
+            )
+    assert grown.tree.reader.version(grown.paths, 1) is None
+
+
+def test_a_chain_without_an_intermediate_is_whole(grown: Grown) -> None:
+    grown.paths.archived("chain", 1).write_bytes(b"")
+    grown.paths.archived("fullchain", 1).write_bytes(trees.leaf("one", 1).pem)
+    held = grown.tree.reader.version(grown.paths, 1)
+    assert held is not None
+    assert len(held.chain.ders) == 1
+
+
+def test_a_changed_file_is_read_again(grown: Grown) -> None:
+    tree = grown.tree
+    assert tree.read(NAME).current_key == trees.public("one")
+    grown.combo("other", 1)
+    assert tree.read(NAME).current_key == trees.public("other")
+    grown.conf("live")
+    assert not tree.points_at_staging(NAME)
+
+
+def test_names(grown: Grown) -> None:
+    (grown.root / "renewal/other.test.conf").touch()
+    (grown.root / "renewal/other.test.conf.orig").touch()
+    (grown.root / "renewal/.conf").touch()
+    tree = grown.tree
+    for name in ("", ".", ".."):  # not of lineages: staging/.. is the tree itself
+        (tree.root / "renewal" / f"{name}.conf").write_text("")
+    assert tree.names() == (NAME, "other.test")
+    assert tree.select(()) == (NAME, "other.test")
+    assert tree.select((NAME, NAME)) == (NAME,)
+    with pytest.raises(
+        UnknownLineageError, match=r"no lineage 'x'; known are: mail.example.test, o"
+    ):
+        tree.select((NAME, "x"))
+
+
+def test_a_tree_without_lineages(tmp_path: Path) -> None:
+    (tmp_path / "renewal").mkdir()
+    tree = Tree(tmp_path)
+    with pytest.raises(UnknownLineageError, match="known are: none"):
+        tree.select(("x",))
+    (tmp_path / "renewal").rmdir()
+    with pytest.raises(TreeError, match="cannot list"):
+        tree.names()
+    with pytest.raises(TreeError, match="is absent"):
+        tree.conf("x")
+    with pytest.raises(TreeError, match="no certbot tree"):
+        Tree(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("archive_dir", "expected"),
+    [
+        ("", "archive/mail.example.test"),
+        ("archive_dir = {root}/elsewhere/x", "elsewhere/x"),
+        ("archive_dir = {root}/staging/mail.example.test", "archive/mail.example.test"),
+    ],
+)
+def test_the_archive_follows_the_configuration(
+    grown: Grown, archive_dir: str, expected: str
+) -> None:
+    grown.paths.conf.write_text(archive_dir.format(root=grown.root) + "\n")
+    assert grown.tree.paths(NAME).archive == grown.root / expected
+
+
+def test_the_archive_of_a_lineage_without_configuration(grown: Grown) -> None:
+    grown.paths.conf.unlink()
+    assert grown.tree.paths(NAME).archive == grown.root / "archive" / NAME
+
+
+@pytest.mark.parametrize(
+    ("link", "target", "version"),
+    [
+        ("cert.pem", "../../archive/x/cert12.pem", 12),
+        ("previous_cert.pem", "../../archive/x/cert3.pem", 3),
+        ("cert.pem", "../../archive/x/privkey1.pem", None),
+        ("cert.pem", "../../archive/x/cert.pem", None),
+        ("cert.pem", "../../archive/x/cert1.pem.bak", None),
+    ],
+)
+def test_what_version_a_link_names(
+    tmp_path: Path, link: str, target: str, version: int | None
+) -> None:
+    (tmp_path / link).symlink_to(target)
+    assert link_version(tmp_path / link) == version
+
+
+def test_links_are_sound_by_their_proper_targets_only(grown: Grown) -> None:
+    assert sound_links(grown.paths, grown.paths.live) == 1
+    link = grown.paths.live / "cert.pem"
+    link.unlink()
+    assert sound_links(grown.paths, grown.paths.live) is None
+    link.symlink_to(grown.paths.archived("cert", 1))
+    assert sound_links(grown.paths, grown.paths.live) is None
+    assert grown.tree.linked(grown.paths, grown.paths.live) is not None
+
+
+def test_versions_of_the_archive(grown: Grown) -> None:
+    grown.version(10, kinds=("cert", "privkey"))
+    (grown.paths.archive / "notes.txt").touch()
+    assert archive_versions(grown.paths) == {
+        1: frozenset(KINDS),
+        10: frozenset({"cert", "privkey"}),
+    }
+
+
+def test_an_archive_that_is_no_directory(grown: Grown) -> None:
+    grown.paths.archive.rename(grown.root / "away")
+    assert archive_versions(grown.paths) == {}
+    grown.paths.archive.touch()
+    with pytest.raises(TreeError, match="cannot list"):
+        archive_versions(grown.paths)
+    state = grown.tree.read(NAME)
+    assert state.live is None
+    assert state.combo is not None

@@ -1,0 +1,531 @@
+"""The outside view, assessed: one row per situation that real servers can't all be brought into."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from danebot.domain.dane.references import References
+from danebot.domain.delivery.assess import assess
+from danebot.domain.delivery.probes import ProbeOutcome, ProbeResult
+from danebot.domain.delivery.report import (
+    AtLeast,
+    Criteria,
+    DeliveryCode,
+    Expectation,
+    Grade,
+    MailSubject,
+    Report,
+    ServiceSubject,
+    SrvSubject,
+    Subject,
+    Thresholds,
+    Visit,
+    parse_subject,
+)
+from danebot.domain.delivery.routes import BaseAnswer, Dane, HostRoute, MailRoute, SrvRoute, Way
+from danebot.domain.dns.answers import Answer, Cause, Presence, Security
+from danebot.domain.dns.records import MxRecord, SrvRecord
+from danebot.domain.dns.tlsa import MatchingType, TlsaRecord, association
+from danebot.domain.lineage.keys import Algorithm
+from danebot.domain.names import DnsName, Endpoint, Hostname, Protocol
+from danebot.errors import NameSyntaxError
+from domain.pki import DAY, NOW, Issued, issue, name
+
+DOMAIN, HOST, OTHER = (
+    Hostname("example.org"),
+    Hostname("mx.example.org"),
+    Hostname("mx2.example.org"),
+)
+MAIL = MailSubject(DOMAIN)
+CA = issue("Delivery CA", ca=True, valid=(NOW - 400 * DAY, NOW + 4000 * DAY))
+LEAF = issue("mx.example.org", CA, names=["mx.example.org", "mx2.example.org"])
+STRANGER = TlsaRecord(3, 1, 1, b"\x5a" * 32)
+Code = DeliveryCode
+
+
+def spki(issued: Issued) -> bytes:
+    return association(issued.spki, MatchingType.SHA2_256)
+
+
+MATCHING = TlsaRecord(3, 1, 1, spki(LEAF))
+
+
+def answer(
+    owner: str,
+    *records: Any,  # noqa: ANN401 - of any type
+    security: Security = Security.SECURE,
+    **rest: Any,  # noqa: ANN401 - passed on
+) -> Answer[Any]:
+    known = security in (Security.SECURE, Security.INSECURE)
+    absent = Presence.NODATA if known else Presence.UNKNOWN
+    presence = rest.pop("presence", Presence.PRESENT if records else absent)
+    return Answer(DnsName(owner), security, presence, DnsName(owner), records=records, **rest)
+
+
+BOGUS: dict[str, Any] = {"security": Security.BOGUS, "detail": "signature expired"}
+LOST: dict[str, Any] = {
+    "security": Security.INDETERMINATE,
+    "cause": Cause.DOMAIN,
+    "detail": "SERVFAIL",
+}
+MUTE: dict[str, Any] = {
+    "security": Security.INDETERMINATE,
+    "cause": Cause.RESOLVER,
+    "detail": "timed out",
+}
+DOUBTED: dict[str, Any] = {
+    "security": Security.INSECURE,
+    "cause": Cause.UNTRUSTED,
+    "detail": "AD isn't believed",
+}
+
+
+def host(
+    *records: TlsaRecord,
+    of: Hostname = HOST,
+    dane: Dane = Dane.APPLIES,
+    tlsa: Answer[TlsaRecord] | None = None,
+    ipv4: Answer[str] | None = None,
+    ipv6: Answer[str] | None = None,
+    addresses: tuple[str, ...] = ("192.0.2.1",),
+) -> HostRoute:
+    owner = f"_25._tcp.{of}"
+    applies = dane is Dane.APPLIES
+    tried = (BaseAnswer(of, answer(owner, *records) if tlsa is None else tlsa),)
+    return HostRoute(
+        of,
+        25,
+        dane,
+        answer(of.text, *addresses) if ipv4 is None else ipv4,
+        answer(of.text) if ipv6 is None else ipv6,
+        10,
+        tried if applies or tlsa is not None else (),
+        references=References(of, (DOMAIN,)) if applies else None,
+    )
+
+
+def served(
+    route: HostRoute,
+    *,
+    leaf: Issued = LEAF,
+    outcome: ProbeOutcome = ProbeOutcome.SERVED,
+    address: str = "192.0.2.1",
+    rest: tuple[Issued, ...] = (CA,),
+    **more: Any,  # noqa: ANN401 - passed on
+) -> ProbeResult:
+    chain = (leaf.der, *(one.der for one in rest)) if outcome is ProbeOutcome.SERVED else ()
+    endpoint = Endpoint(route.host, 25, Protocol.SMTP)
+    return ProbeResult(endpoint, address, outcome, chain=chain, tls_version="TLSv1.3", **more)
+
+
+def visit(route: HostRoute, *results: ProbeResult, left_out: int = 0) -> Visit:
+    if not results and route.dane is Dane.APPLIES:
+        results = (served(route),)
+    return Visit(route, Protocol.SMTP, results, left_out)
+
+
+def mail(*visits: Visit, way: Way = Way.LISTED, mx: Answer[Any] | None = None) -> MailRoute:
+    if mx is None:
+        mx = answer("example.org", *(MxRecord(10, one.route.host) for one in visits))
+    return MailRoute(DOMAIN, way, mx, tuple(one.route for one in visits))
+
+
+OPTIONAL = Criteria(expectation=Expectation.OPTIONAL)
+
+
+def report(
+    *visits: Visit,
+    route: MailRoute | SrvRoute | None = None,
+    criteria: Criteria | None = None,
+    subject: Subject = MAIL,
+) -> Report:
+    found = assess(subject, route or mail(*visits), visits, criteria or Criteria(), NOW)
+    assert found.grade == max((one.grade for one in found.findings), default=Grade.NOTICE)
+    assert sorted(found.findings, key=lambda one: -one.grade) == list(found.findings)
+    assert all(f"{one}".isprintable() for one in found.findings)
+    return found
+
+
+def codes(found: Report) -> dict[DeliveryCode, Grade]:
+    return {one.code: one.grade for one in reversed(found.findings)}
+
+
+# ---- what was asked for -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "subject"),
+    [
+        ("Example.ORG.", MailSubject(DOMAIN)),
+        ("mx.example.org:25", ServiceSubject(Endpoint(HOST, 25, Protocol.SMTP))),
+        (" mx.example.org:993 ", ServiceSubject(Endpoint(HOST, 993, Protocol.TLS))),
+    ],
+)
+def test_subjects(text: str, subject: Subject) -> None:
+    assert parse_subject(text) == subject
+    assert str(parse_subject(str(subject))) == str(subject)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "a..b", "mx.example.org:", "mx.example.org:0", "mx.example.org:65536", "[::1]:25",
+     "mx.example.org:٢٥", "192.0.2.1:25", "x:" + "9" * 5000],
+)  # fmt: skip
+def test_no_subjects(text: str) -> None:
+    with pytest.raises(NameSyntaxError) as caught:
+        parse_subject(text)
+    assert len(str(caught.value)) < 300
+
+
+def test_protocol_told() -> None:
+    subject = parse_subject("mx.example.org:2143", Protocol.IMAP)
+    assert subject == ServiceSubject(Endpoint(HOST, 2143, Protocol.IMAP))
+
+
+# ---- the way to the hosts -----------------------------------------------------------------------
+
+
+def test_fine() -> None:
+    found = report(visit(host(MATCHING)))
+    assert found.grade is Grade.NOTICE
+    assert found.findings == ()
+    assert found.expires == NOW + 60 * DAY
+
+
+@pytest.mark.parametrize(
+    ("how", "code", "grade"),
+    [
+        (BOGUS, Code.BOGUS, Grade.CRITICAL),
+        (LOST, Code.LOOKUP_FAILED, Grade.CRITICAL),
+        (MUTE, Code.RESOLVER_FAILED, Grade.UNJUDGED),
+    ],
+)
+def test_lookups_that_fail(how: dict[str, Any], code: DeliveryCode, grade: Grade) -> None:
+    """MX, addresses and TLSA fail alike, and alike with --optional."""
+    lost = answer("lost", **how)
+    situations = (
+        report(route=mail(way=Way.FAILED, mx=lost)),
+        report(visit(host(dane=Dane.ADDRESS_FAILED, ipv4=lost))),
+        report(visit(host(dane=Dane.DEFERRED, tlsa=lost))),
+        report(visit(host(dane=Dane.ADDRESS_FAILED)._replace(alias=lost))),
+        report(visit(host(dane=Dane.DEFERRED, tlsa=lost)), criteria=OPTIONAL),
+    )
+    for found in situations:
+        assert codes(found) == {code: grade}
+        assert how["detail"] in found.findings[0].text
+
+
+def test_one_family_fails() -> None:
+    found = report(visit(host(MATCHING, ipv6=answer("mx.example.org", **BOGUS))))
+    assert codes(found) == {Code.BOGUS: Grade.WARNING}
+
+
+def test_malformed_mx() -> None:
+    mx = answer("example.org", presence=Presence.PRESENT, rejects=("MX record: rdata of 1 octets",))
+    found = report(route=mail(way=Way.FAILED, mx=mx))
+    assert codes(found) == {Code.LOOKUP_FAILED: Grade.CRITICAL}
+    assert "rdata of 1 octets" in found.findings[0].text
+
+
+@pytest.mark.parametrize(
+    ("way", "required", "optional"),
+    [
+        (Way.ABSENT, Grade.CRITICAL, Grade.CRITICAL),
+        (Way.NOT_OFFERED, Grade.CRITICAL, Grade.NOTICE),
+    ],
+)
+def test_no_service(way: Way, required: Grade, optional: Grade) -> None:
+    route = mail(way=way, mx=answer("example.org"))
+    assert codes(report(route=route)) == {Code.NO_SERVICE: required}
+    assert codes(report(route=route, criteria=OPTIONAL)) == {Code.NO_SERVICE: optional}
+
+
+def test_srv_records() -> None:
+    subject = SrvSubject(DOMAIN, "imaps")
+    srv = answer("_imaps._tcp.example.org", SrvRecord(0, 0, 25, HOST))
+    one = visit(host(MATCHING))
+    route = SrvRoute(DOMAIN, "imaps", Way.LISTED, srv, (one.route,))
+    assert report(one, route=route, subject=subject).findings == ()
+    bar = visit(host(dane=Dane.INSECURE_SERVICE))
+    insecure = srv._replace(security=Security.INSECURE)
+    route = SrvRoute(DOMAIN, "imaps", Way.LISTED, insecure, (bar.route,))
+    found = codes(report(bar, route=route, subject=subject))
+    assert found == {Code.INSECURE_MX: Grade.CRITICAL, Code.NO_DANE: Grade.CRITICAL}
+    none = SrvRoute(DOMAIN, "imaps", Way.ABSENT, answer("x"))
+    assert codes(report(route=none, subject=subject, criteria=OPTIONAL)) == {
+        Code.NO_SERVICE: Grade.NOTICE
+    }
+
+
+def test_insecure_mx() -> None:
+    mx = answer("example.org", MxRecord(10, HOST), security=Security.INSECURE)
+    one = visit(host(MATCHING))
+    assert codes(report(one, route=mail(one, mx=mx))) == {Code.INSECURE_MX: Grade.CRITICAL}
+    lenient = report(one, route=mail(one, mx=mx), criteria=OPTIONAL)
+    assert codes(lenient) == {Code.INSECURE_MX: Grade.NOTICE}
+    signed = report(one, route=mail(one, mx=mx._replace(signed_until=NOW)))
+    assert "signed, but not validated" in signed.findings[0].text
+
+
+def test_a_resolver_that_is_not_trusted() -> None:
+    """Not absence: it can't be told from here."""
+    mx = answer("example.org", MxRecord(10, HOST), **DOUBTED)
+    one = visit(host(dane=Dane.INSECURE_ADDRESS, ipv4=answer("mx", "192.0.2.1", **DOUBTED)))
+    found = report(one, route=mail(one, mx=mx))
+    assert codes(found) == {Code.RESOLVER_UNTRUSTED: Grade.UNJUDGED}
+    assert len(found.findings) == 1
+    assert "trust-ad" in found.findings[0].remedy
+
+
+# ---- hosts --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("dane", [Dane.ABSENT, Dane.INSECURE_TLSA, Dane.INSECURE_ADDRESS])
+def test_without_dane(dane: Dane) -> None:
+    without = visit(host(of=OTHER, dane=dane))
+    assert codes(report(without)) == {Code.NO_DANE: Grade.CRITICAL}
+    assert codes(report(without, criteria=OPTIONAL)) == {Code.NO_DANE: Grade.NOTICE}
+    for criteria in (Criteria(), OPTIONAL):
+        mixed = report(visit(host(MATCHING)), without, criteria=criteria)
+        assert codes(mixed) == {Code.HOST_WITHOUT_DANE: Grade.WARNING}
+
+
+def test_no_address() -> None:
+    nowhere = visit(host(of=OTHER, dane=Dane.NO_ADDRESS, addresses=()))
+    found = report(visit(host(MATCHING)), nowhere)
+    assert codes(found) == {Code.NO_ADDRESS: Grade.WARNING}
+    alone = report(nowhere, criteria=OPTIONAL)
+    assert codes(alone)[Code.NO_SERVICE] is Grade.CRITICAL
+
+
+# ---- addresses ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("outcome", "code", "one", "all_"),
+    [
+        (ProbeOutcome.UNREACHABLE, Code.UNREACHABLE, Grade.WARNING, Grade.CRITICAL),
+        (ProbeOutcome.TIMEOUT, Code.UNREACHABLE, Grade.WARNING, Grade.CRITICAL),
+        (ProbeOutcome.REFUSED, Code.UNREACHABLE, Grade.WARNING, Grade.CRITICAL),
+        (ProbeOutcome.NO_ROUTE, Code.NOT_ASKED, Grade.NOTICE, Grade.UNJUDGED),
+        (ProbeOutcome.NO_STARTTLS, Code.NO_STARTTLS, Grade.CRITICAL, Grade.CRITICAL),
+        (ProbeOutcome.TLS_FAILED, Code.TLS_FAILED, Grade.CRITICAL, Grade.CRITICAL),
+        (ProbeOutcome.PROTOCOL_ERROR, Code.PROTOCOL_BROKEN, Grade.CRITICAL, Grade.CRITICAL),
+        (ProbeOutcome.INJECTED, Code.PROTOCOL_BROKEN, Grade.CRITICAL, Grade.CRITICAL),
+    ],
+)
+def test_outcomes(outcome: ProbeOutcome, code: DeliveryCode, one: Grade, all_: Grade) -> None:
+    """At one of two addresses, and at the only one."""
+    route = host(MATCHING)
+    bad = served(route, outcome=outcome, address="192.0.2.2", detail="its words")
+    found = report(visit(route, served(route), bad))
+    assert codes(found) == {code: one}
+    assert "its words" in found.findings[0].text
+    alone = report(visit(route, bad))
+    assert alone.grade is all_
+    assert code in codes(alone)
+
+
+def test_another_host_answers() -> None:
+    route = host(MATCHING, of=OTHER)
+    down = visit(route, served(route, outcome=ProbeOutcome.TIMEOUT))
+    assert codes(report(visit(host(MATCHING)), down)) == {Code.UNREACHABLE: Grade.WARNING}
+
+
+def test_mismatch_names_the_record_that_would_match() -> None:
+    found = report(visit(host(STRANGER)))
+    assert codes(found) == {Code.MISMATCH: Grade.CRITICAL}
+    (finding,) = found.findings
+    assert finding.where == "mx.example.org:25 [192.0.2.1]"
+    assert finding.remedy.endswith(f"_25._tcp.mx.example.org. IN TLSA 3 1 1 {spki(LEAF).hex()}")
+
+
+def test_a_chain_that_nobody_can_read() -> None:
+    route = host(STRANGER)
+    junk = served(route)._replace(chain=(b"junk",))
+    assert codes(report(visit(route, junk))) == {Code.MISMATCH: Grade.CRITICAL}
+
+
+def test_unusable_records() -> None:
+    odd = TlsaRecord(3, 1, 9, b"x")
+    assert codes(report(visit(host(odd)))) == {Code.ALL_UNUSABLE: Grade.CRITICAL}
+    lenient = report(visit(host(odd)), criteria=OPTIONAL)
+    assert codes(lenient) == {Code.ALL_UNUSABLE: Grade.WARNING}
+    assert codes(report(visit(host(odd, MATCHING)))) == {Code.UNUSABLE_RECORDS: Grade.NOTICE}
+
+
+def test_pkix_without_a_trust_store() -> None:
+    route = host(TlsaRecord(1, 1, 1, spki(LEAF)))
+    one = visit(route)._replace(protocol=Protocol.TLS)
+    assert codes(report(one)) == {Code.NOT_JUDGED: Grade.UNJUDGED}
+    trusting = Criteria(trust_anchors=(CA.der,))
+    assert report(one, criteria=trusting).findings == ()
+
+
+def test_additional_names() -> None:
+    leaf = issue("elsewhere.example", CA, names=["elsewhere.example"])
+    route = host(TlsaRecord(2, 1, 1, spki(CA)))
+    one = visit(route, served(route, leaf=leaf))
+    assert report(one).grade is Grade.CRITICAL
+    aka = Criteria(aka=(Hostname("elsewhere.example"),))
+    assert report(one, criteria=aka).grade is Grade.NOTICE
+
+
+def test_the_other_certificate() -> None:
+    """One key type failing is a mismatch; a server without that type is fine."""
+    route = host(MATCHING)
+    stranger = issue("mx.example.org", CA, names=["mx.example.org"], of_key="stranger")
+    rsa = served(route, leaf=stranger, algorithm=Algorithm.RSA)
+    found = report(visit(route, served(route), rsa))
+    assert codes(found) == {Code.MISMATCH: Grade.CRITICAL}
+    assert found.findings[0].where.endswith("[192.0.2.1] RSA")
+    none = served(route, outcome=ProbeOutcome.TLS_FAILED, algorithm=Algorithm.RSA)
+    assert codes(report(visit(route, served(route), none))) == {Code.NOT_ASKED: Grade.NOTICE}
+
+
+def test_left_out() -> None:
+    found = report(visit(host(MATCHING), served(host(MATCHING)), left_out=5))
+    assert codes(found) == {Code.NOT_ASKED: Grade.WARNING}
+    assert "5 of 6 addresses" in found.findings[0].text
+
+
+def test_what_cannot_be_judged_hides_nothing() -> None:
+    lost = visit(host(of=OTHER, dane=Dane.DEFERRED, tlsa=answer("lost", **MUTE)))
+    found = report(visit(host(STRANGER)), lost)
+    assert [one.grade for one in found.findings] == [Grade.CRITICAL, Grade.UNJUDGED]
+    assert report(visit(host(MATCHING)), lost).grade is Grade.UNJUDGED
+
+
+# ---- what will fail -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("days", "grade"), [(200, Grade.WARNING), (201, Grade.NOTICE)])
+def test_only_certificate_records(days: int, grade: Grade) -> None:
+    leaf = issue("mx.example.org", CA, names=["mx.example.org"], valid=(NOW, NOW + days * DAY))
+    record = TlsaRecord(3, 0, 1, association(leaf.der, MatchingType.SHA2_256))
+    route = host(record)
+    found = report(visit(route, served(route, leaf=leaf)))
+    assert codes(found) == {Code.ONLY_CERTIFICATE_RECORDS: grade}
+    assert "IN TLSA 3 1 1" in found.findings[0].remedy
+
+
+@pytest.mark.parametrize(
+    ("organisation", "grade"), [("Let's Encrypt", Grade.WARNING), ("A House", Grade.NOTICE)]
+)
+def test_a_single_intermediate(organisation: str, grade: Grade) -> None:
+    subject = name("R99", organisation)
+    middle = issue(subject, CA, ca=True, of_key="middle")
+    leaf = issue("mx.example.org", middle, names=["mx.example.org"])
+    record = TlsaRecord(2, 1, 1, spki(middle))
+    route = host(record)
+    chain = served(route, leaf=leaf, rest=(middle, CA))
+    assert codes(report(visit(route, chain))) == {Code.SINGLE_ANCHOR: grade}
+    own = TlsaRecord(3, 1, 1, spki(leaf))
+    beside = host(record, own)
+    assert report(visit(beside, chain)).findings == ()
+    several = host(record, TlsaRecord(2, 1, 1, b"\1" * 32))
+    assert codes(report(visit(several, chain))) == {Code.UNMATCHED_RECORDS: Grade.NOTICE}
+    root = host(TlsaRecord(2, 1, 1, spki(CA)))
+    assert report(visit(root, chain)).findings == ()
+
+
+def test_many_records() -> None:
+    others = [TlsaRecord(3, 1, 1, bytes([n]) * 32) for n in range(12)]
+    found = codes(report(visit(host(MATCHING, *others))))
+    assert found[Code.MANY_RECORDS] is Grade.WARNING
+    assert Code.MANY_RECORDS not in codes(report(visit(host(MATCHING, *others[:11]))))
+
+
+@pytest.mark.parametrize("grade", [Grade.NOTICE, Grade.WARNING])
+def test_unmatched_records(grade: Grade) -> None:
+    """Listed with the date of their signature; of two addresses, one that matches is enough."""
+    stranger = issue("mx.example.org", CA, names=["mx.example.org"], of_key="stranger")
+    both = host(MATCHING, TlsaRecord(3, 1, 1, spki(stranger)), STRANGER)
+    results = served(both), served(both, leaf=stranger, address="192.0.2.2")
+    dated = both.tried[0].answer._replace(signed_since=NOW - 3 * DAY)
+    both = both._replace(tried=(both.tried[0]._replace(answer=dated),))
+    found = report(visit(both, *results), criteria=Criteria(unmatched=grade))
+    assert codes(found) == {Code.UNMATCHED_RECORDS: grade}
+    text = found.findings[0].text
+    assert text.startswith(f"1 TLSA records match nothing that is served: 3 1 1 {'5a' * 8}...")
+    assert "dated 2026-05-29 12:00 UTC" in text
+    assert found.hosts[0].unmatched == (STRANGER,)
+
+
+def test_what_presents_nothing_readable_uses_no_record() -> None:
+    both = host(MATCHING, STRANGER)
+    garbage = served(both, address="192.0.2.2")._replace(chain=(b"no certificate",))
+    found = report(visit(both, served(both), garbage))
+    assert found.hosts[0].unmatched == (STRANGER,)
+
+
+LATE = Thresholds(AtLeast(14), AtLeast(3))
+
+
+@pytest.mark.parametrize(
+    ("left", "thresholds", "grade"),
+    [
+        (18, None, Grade.NOTICE),
+        (17.9, None, Grade.WARNING),
+        (14, LATE, Grade.NOTICE),
+        (13.9, LATE, Grade.WARNING),
+        (2.9, LATE, Grade.CRITICAL),
+        (1, Thresholds(), Grade.NOTICE),
+    ],
+)
+def test_expiry(left: float, thresholds: Thresholds | None, grade: Grade) -> None:
+    """Of ninety days a fifth is eighteen."""
+    end = NOW + left * DAY
+    leaf = issue("mx.example.org", CA, names=["mx.example.org"], valid=(end - 90 * DAY, end))
+    route = host(TlsaRecord(3, 1, 1, spki(leaf)))
+    found = report(visit(route, served(route, leaf=leaf)), criteria=Criteria(days=thresholds))
+    assert found.grade is grade
+
+
+def test_expired() -> None:
+    """DANE-EE asks for no date, so mail goes on; other services have clients that do ask."""
+    leaf = issue("mx.example.org", CA, names=["mx.example.org"], valid=(NOW - 90 * DAY, NOW - DAY))
+    route = host(TlsaRecord(3, 1, 1, spki(leaf)))
+    one = visit(route, served(route, leaf=leaf), served(route, leaf=leaf, address="192.0.2.2"))
+    found = report(one)
+    assert codes(found) == {Code.CERTIFICATE_EXPIRED: Grade.WARNING}
+    assert found.findings[0].where == "mx.example.org:25 [192.0.2.1 192.0.2.2]"
+    web = report(one._replace(protocol=Protocol.TLS))
+    assert codes(web) == {Code.CERTIFICATE_EXPIRED: Grade.CRITICAL}
+
+
+def test_an_anchor_expires_first() -> None:
+    middle = issue("M", CA, ca=True, valid=(NOW - DAY, NOW + DAY))
+    leaf = issue("mx.example.org", middle, names=["mx.example.org"])
+    route = host(TlsaRecord(2, 1, 1, spki(middle)), TlsaRecord(2, 1, 1, spki(CA)))
+    chain = served(route, leaf=leaf, rest=(middle, CA))
+    found = report(visit(route, chain), criteria=Criteria(days=LATE))
+    assert found.expires == NOW + DAY
+    assert codes(found)[Code.CERTIFICATE_EXPIRES] is Grade.CRITICAL
+    by_key = host(TlsaRecord(3, 1, 1, spki(leaf)))
+    fine = report(visit(by_key, chain), criteria=Criteria(days=LATE))
+    assert fine.expires == NOW + 60 * DAY
+
+
+@pytest.mark.parametrize(
+    ("hours", "grade"), [(12, Grade.NOTICE), (11, Grade.WARNING), (1, Grade.CRITICAL)]
+)
+def test_signatures(hours: int, grade: Grade) -> None:
+    """The earliest of all that are relied on counts, insecure answers don't."""
+    until = NOW + timedelta(hours=hours)
+    soon = answer("mx.example.org")._replace(signed_until=until)
+    one = visit(host(MATCHING, ipv6=soon))
+    found = report(one)
+    assert (found.grade, found.signed_until) == (grade, until)
+    mx = answer("example.org", MxRecord(10, HOST), security=Security.INSECURE, signed_until=NOW)
+    assert report(one, route=mail(one, mx=mx)).signed_until == until
+
+
+def test_cautions_become_findings() -> None:
+    weak = issue("mx.example.org", CA, names=["mx.example.org"], of_key="rsa1024 mx")
+    route = host(TlsaRecord(3, 1, 1, spki(weak)))
+    found = report(visit(route, served(route, leaf=weak)))
+    assert codes(found) == {Code.SOME_SENDERS_FAIL: Grade.WARNING}

@@ -1,0 +1,109 @@
+"""What becomes of TLSA records at the next renewal of a lineage that danebot doesn't manage."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from danebot.domain.dns.tlsa import MatchingType, Selector, TlsaRecord, Usage, association
+from danebot.domain.finding import Code, Severity
+from danebot.domain.lineage.renewal import Autorenew, RenewalRule
+from danebot.domain.lineage.state import LineageState, Management
+from danebot.domain.rollover.unmanaged import (
+    KeyReuse,
+    Published,
+    breaks_at_renewal,
+    broken,
+    known_by,
+)
+from domain.builders import DAY, MX, MX2, T0, held, record
+
+LIVE = held("old")  # ninety days from T0 - 10 d: certbot renews from T0 + 50 d on
+
+
+def passed(rule: RenewalRule | None = None) -> LineageState:
+    return LineageState(
+        "mx.example.org",
+        Management.PASS_THROUGH,
+        LIVE,
+        None,
+        rule=rule or RenewalRule(),
+    )
+
+
+def of_certificate() -> TlsaRecord:
+    """``3 0 1`` of the live leaf."""
+    data = association(LIVE.chain.ders[0], MatchingType.SHA2_256)
+    return TlsaRecord(Usage.DANE_EE, Selector.CERT, MatchingType.SHA2_256, data)
+
+
+KEY, CERTIFICATE, FOREIGN = record("old"), of_certificate(), record("somebody's")
+
+
+@pytest.mark.parametrize(
+    ("records", "reuse", "breaks"),
+    [
+        ((KEY,), KeyReuse.NEW, True),
+        ((KEY,), KeyReuse.KEPT, False),
+        ((CERTIFICATE,), KeyReuse.NEW, True),
+        ((CERTIFICATE,), KeyReuse.KEPT, True),
+        ((KEY, CERTIFICATE), KeyReuse.KEPT, False),
+        ((KEY, FOREIGN), KeyReuse.NEW, True),
+        ((FOREIGN,), KeyReuse.NEW, False),
+        ((), KeyReuse.NEW, False),
+    ],
+)
+def test_what_breaks(records: tuple[TlsaRecord, ...], reuse: KeyReuse, breaks: bool) -> None:  # noqa: FBT001 - a table
+    found = breaks_at_renewal(passed(), reuse, [Published(MX, records)], T0)
+    assert [finding.code for finding in found] == [Code.BREAKS_AT_RENEWAL] * breaks
+
+
+def test_it_says_when_and_what_to_do() -> None:
+    (found,) = breaks_at_renewal(passed(), KeyReuse.NEW, [Published(MX, (KEY,))], T0)
+    assert found.severity is Severity.WARNING
+    assert "from 2026-07-21 12:00 UTC on" in found.text
+    assert str(MX) in found.text
+    assert "danebot init mx.example.org" in found.remedy
+
+
+def test_a_record_of_the_certificate_needs_one_of_the_key_beside_it() -> None:
+    (found,) = breaks_at_renewal(passed(), KeyReuse.KEPT, [Published(MX, (CERTIFICATE,))], T0)
+    assert "match this certificate alone" in found.text
+    assert "danebot tlsa mx.example.org" in found.remedy
+
+
+def test_what_has_a_record_of_the_key_needs_none_more() -> None:
+    def remedy(*published: Published) -> str:
+        (found,) = breaks_at_renewal(passed(), KeyReuse.NEW, published, T0)
+        return found.remedy
+
+    both, foreign = Published(MX, (KEY, CERTIFICATE)), Published(MX2, (FOREIGN,))
+    assert "danebot tlsa" not in remedy(both, foreign)
+    assert "danebot tlsa" in remedy(both, Published(MX2, (CERTIFICATE,)))
+
+
+@pytest.mark.parametrize(
+    ("rule", "severity", "words"),
+    [
+        (RenewalRule(79 * DAY), Severity.CRITICAL, "from 2026-06-02 12:00 UTC on"),
+        (RenewalRule(85 * DAY), Severity.CRITICAL, "at any time now"),
+        (RenewalRule(autorenew=Autorenew.OFF), Severity.WARNING, "whenever somebody renews it"),
+    ],
+)
+def test_the_date_is_certbots(rule: RenewalRule, severity: Severity, words: str) -> None:
+    (found,) = breaks_at_renewal(passed(rule), KeyReuse.NEW, [Published(MX, (KEY,))], T0)
+    assert (found.severity, words in found.text) == (severity, True)
+
+
+def test_after_the_renewal_it_is_broken() -> None:
+    published = [Published(MX, (KEY,))]
+    assert known_by(passed(), published) == (MX,)
+    renewed = replace(passed(), live=held("new", 2))
+    assert known_by(renewed, published) == ()
+    assert breaks_at_renewal(renewed, KeyReuse.NEW, published, T0) == ()
+    (found,) = broken(renewed, published, [MX])
+    assert (found.code, found.severity) == (Code.TLSA_MISMATCH, Severity.CRITICAL)
+    assert str(record("new")) in found.remedy
+    assert broken(passed(), published, [MX]) == ()
+    assert broken(renewed, published, []) == ()  # a foreign owner was never ours
