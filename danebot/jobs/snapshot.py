@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from danebot import __version__
 from danebot.adapters.codec import decode, encode
@@ -66,34 +66,40 @@ def lineage_statuses(views: Sequence[LineageView]) -> tuple[LineageStatus, ...]:
     )
 
 
-def write_snapshot(
-    path: Path,
-    *,
-    verb: str,
-    scope: Scope,
-    started: datetime,
-    ended: datetime,
-    exit_status: int,
-    views: Sequence[LineageView],
-    findings: Sequence[Finding],
-    superseded: Callable[[FindingStatus], bool],
-) -> None:
+class News(NamedTuple):
+    """What a run has to say: the views of the lineages in its ``scope``, and its findings.
+
+    ``superseded`` tells which findings of earlier runs it has looked into again.
+    """
+
+    scope: Scope
+    views: Sequence[LineageView]
+    findings: Sequence[Finding]
+    superseded: Callable[[FindingStatus], bool]
+
+
+def this_run(verb: str, started: datetime, ended: datetime, exit_status: int) -> RunStatus:
+    """Return the record of a run of this version of danebot."""
+    return RunStatus(verb, __version__, started, ended, exit_status)
+
+
+def write_snapshot(path: Path, run: RunStatus, news: News) -> None:
     """Replace the document, 0644; raises `TreeError`.
 
     Lineages that this run didn't look at, or couldn't read, keep what was written of them before.
-    So do findings of earlier runs, unless this run has ``superseded`` them.
+    So do findings of earlier runs, unless this run has superseded them.
     """
-    run = RunStatus(verb, __version__, started, ended, exit_status)
+    views, findings = news.views, news.findings
     with _alone(path.parent):
         old = _former(path)
-        lineages = _lineages(old, views, findings, run, scope)
         success = old.last_success if old is not None else None
-        if verb == _RENEW and scope is Scope.EVERYTHING and exit_status == 0:
-            success = ended
+        if run.verb == _RENEW and news.scope is Scope.EVERYTHING and run.exit_status == 0:
+            success = run.ended
         own = {(f.code, f.lineage, f.text) for view in views for f in view.findings}
-        news = [finding_status(f) for f in findings if (f.code, f.lineage, f.text) not in own]
-        former = [f for f in (old.findings if old is not None else ()) if not superseded(f)]
-        found = tuple(dict.fromkeys((*former, *news)))
+        new = [finding_status(f) for f in findings if (f.code, f.lineage, f.text) not in own]
+        former = [f for f in (old.findings if old is not None else ()) if not news.superseded(f)]
+        found = tuple(dict.fromkeys((*former, *new)))
+        lineages = _lineages(old, run, news)
         _replace(path, Snapshot(SCHEMA, run, _renewed(old, run), success, lineages, found))
 
 
@@ -104,20 +110,11 @@ def _renewed(old: Snapshot | None, run: RunStatus) -> RunStatus | None:
     return old.last_renew if old is not None else None
 
 
-def leave_word(
-    path: Path,
-    *,
-    verb: str,
-    started: datetime,
-    ended: datetime,
-    exit_status: int,
-    findings: Sequence[Finding],
-) -> None:
+def leave_word(path: Path, run: RunStatus, findings: Sequence[Finding]) -> None:
     """Say in the document that a run came to nothing, and why; raises `TreeError`.
 
     All that earlier runs found stays: nothing is known anew.
     """
-    run = RunStatus(verb, __version__, started, ended, exit_status)
     with _alone(path.parent):
         old = _former(path)
         news = tuple(map(finding_status, findings))
@@ -140,21 +137,15 @@ def _former(path: Path) -> Snapshot | None:
         return None
 
 
-def _lineages(
-    old: Snapshot | None,
-    views: Sequence[LineageView],
-    findings: Sequence[Finding],
-    run: RunStatus,
-    scope: Scope,
-) -> tuple[LineageStatus, ...]:
+def _lineages(old: Snapshot | None, run: RunStatus, news: News) -> tuple[LineageStatus, ...]:
     before = {status.name: status for status in (old.lineages if old is not None else ())}
     by_name: dict[str, list[Finding]] = {}
-    for finding in findings:
+    for finding in news.findings:
         by_name.setdefault(finding.lineage, []).append(finding)
-    kept = before if scope is Scope.SOME else before.keys() & by_name.keys()
+    kept = before if news.scope is Scope.SOME else before.keys() & by_name.keys()
     lineages = {name: before[name] for name in kept}
     of_all = by_name.get("", [])
-    for status in lineage_statuses(views):
+    for status in lineage_statuses(news.views):
         found = (*by_name.get(status.name, ()), *of_all)
         lineages[status.name] = carry(status, before.get(status.name), run, found)
     return tuple(lineages[name] for name in sorted(lineages))

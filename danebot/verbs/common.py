@@ -63,7 +63,7 @@ def record_run(
     in the end, unless something went wrong that is to be mended first.
     """
     from danebot.jobs.orphans import orphans
-    from danebot.jobs.snapshot import Scope, write_snapshot
+    from danebot.jobs.snapshot import News, Scope, this_run, write_snapshot
     from danebot.jobs.survey import survey
 
     try:
@@ -75,14 +75,13 @@ def record_run(
             status = ATTENTION
         write_snapshot(
             context.settings.snapshot,
-            verb=verb,
-            scope=Scope.EVERYTHING,
-            started=started,
-            ended=context.clock(),
-            exit_status=status,
-            views=found.views,
-            findings=(*findings, *found.unreadable, *orphans(context)),
-            superseded=lambda old: superseded(old) or old.lineage not in ("", *known),
+            this_run(verb, started, context.clock(), status),
+            News(
+                Scope.EVERYTHING,
+                found.views,
+                (*findings, *found.unreadable, *orphans(context)),
+                lambda old: superseded(old) or old.lineage not in ("", *known),
+            ),
         )
     except DanebotError as exc:
         say_unwritten(console, exc, status)

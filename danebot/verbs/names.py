@@ -131,7 +131,7 @@ def _publish(
     console: Console, name: str, outcome: _Outcome, started: datetime, ended: datetime
 ) -> int:
     """Write the public documents; the run's exit status."""
-    from danebot.jobs.snapshot import Scope, write_snapshot
+    from danebot.jobs.snapshot import News, Scope, this_run, write_snapshot
     from danebot.jobs.textfile import write_textfile
 
     worst = max((f.severity for f in outcome.findings), default=Severity.INFO)
@@ -139,14 +139,13 @@ def _publish(
     try:
         write_snapshot(
             console.settings.snapshot,
-            verb="names",
-            scope=Scope.SOME,
-            started=started,
-            ended=ended,
-            exit_status=status,
-            views=(outcome.view,) if outcome.view is not None else (),
-            findings=outcome.findings,
-            superseded=lambda old: old.lineage == name,
+            this_run("names", started, ended, status),
+            News(
+                Scope.SOME,
+                (outcome.view,) if outcome.view is not None else (),
+                outcome.findings,
+                lambda old: old.lineage == name,
+            ),
         )
         reason = write_textfile(console.settings)
     except DanebotError as exc:

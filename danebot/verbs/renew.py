@@ -99,7 +99,7 @@ def run_renewal(
 ) -> tuple[Outcome, int]:
     """Do the daily job for ``names`` and publish what came of it; the exit status with it."""
     from danebot.jobs.renew import renew as job
-    from danebot.jobs.snapshot import Scope, write_snapshot
+    from danebot.jobs.snapshot import News, Scope, this_run, write_snapshot
 
     outcome = job(context, console.certbot(), lock, names, scope=scope, asking=asking)
     worst = max((f.severity for f in outcome.findings), default=Severity.INFO)
@@ -108,14 +108,13 @@ def run_renewal(
     try:
         write_snapshot(
             console.settings.snapshot,
-            verb=verb,
-            scope=scope,
-            started=started,
-            ended=context.clock(),
-            exit_status=status,
-            views=outcome.views,
-            findings=outcome.findings,
-            superseded=lambda old: scope is Scope.EVERYTHING or old.lineage in names,
+            this_run(verb, started, context.clock(), status),
+            News(
+                scope,
+                outcome.views,
+                outcome.findings,
+                lambda old: scope is Scope.EVERYTHING or old.lineage in names,
+            ),
         )
     except DanebotError as exc:
         stopped = any(f.code is Code.FILES_BROKEN for f in outcome.findings)

@@ -27,7 +27,7 @@ def word_left(console: Console, verb: str, names: Sequence[str]) -> Iterator[Non
     What was known stays there.  ``names`` are the lineages that were named, () for all.
     """
     from danebot.jobs.context import system_clock
-    from danebot.jobs.snapshot import leave_word
+    from danebot.jobs.snapshot import leave_word, this_run
 
     started = system_clock()
     try:
@@ -40,16 +40,9 @@ def word_left(console: Console, verb: str, names: Sequence[str]) -> Iterator[Non
                 Finding(Code.NOT_RUN, Severity.WARNING, printable(name), text)
                 for name in names or ("",)
             ]
-            interrupted = isinstance(exc, KeyboardInterrupt)
+            status = _INTERRUPTED if isinstance(exc, KeyboardInterrupt) else ATTENTION
             try:
-                leave_word(
-                    path,
-                    verb=verb,
-                    started=started,
-                    ended=system_clock(),
-                    exit_status=_INTERRUPTED if interrupted else ATTENTION,
-                    findings=said,
-                )
+                leave_word(path, this_run(verb, started, system_clock(), status), said)
                 _metrics(console)
             except DanebotError as unwritten:
                 console.detail(f"the status document could not be written: {unwritten}")
