@@ -20,7 +20,7 @@ from danebot.domain.rollover.memory import Memory
 from danebot.domain.rollover.plan import Observation, Plan, after_plan, plan
 from danebot.domain.rollover.publication import Publication, conflicts, lingering, publication
 from danebot.domain.rollover.remember import remember
-from danebot.domain.rollover.retirement import leaving, retire
+from danebot.domain.rollover.retirement import leaving, out_of_use, retire
 from danebot.domain.rollover.servers import completed
 from danebot.domain.rollover.watched import fade, let_go_of_gone, protecting
 from danebot.errors import DanebotError, TreeError
@@ -153,9 +153,9 @@ def view(
     planned = plan(observation, memory, policy, now)
     memory = after_plan(memory, planned, now)
     wanted = publication(state, memory, mine, in_use)
-    if wanted.remove:
-        more = in_use.with_keys(_keys_leaving(context, state.name, memory))
-        wanted = publication(state, memory, mine, more)
+    if wanted.remove or (memory.past_keys and (wanted.add or wanted.repair or wanted.unseen)):
+        in_use = in_use.with_keys(_keys_leaving(context, state.name, memory))
+        wanted = publication(state, memory, mine, in_use)
     found = (
         *assess(observation, planned, memory, policy, now, in_use=in_use),
         *lingering(state, memory, wanted, in_use),
@@ -178,8 +178,7 @@ def _keys_leaving(context: Context, name: str, own: Memory) -> frozenset[bytes]:
             memory = load_memory(context.tree.paths(other)) if other != name else Memory()
         except TreeError:
             return frozenset(past.spki for past in own.past_keys)
-        if memory.deployment is None or memory.deployment.cleared_at is None:
-            keys.update(past.spki for past in leaving(memory))
+        keys.update(past.spki for past in leaving(memory) if not out_of_use(memory, past))
     return frozenset(keys)
 
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from pathlib import Path
 
 import pytest
 
+from danebot.adapters.tree.memory_file import write_memory
 from danebot.adapters.tree.tree import Tree
 from danebot.config import Settings
 from danebot.domain.delivery.probes import ProbeResult
@@ -37,7 +39,7 @@ from danebot.domain.rollover.propagation import Sight, look_all
 from danebot.domain.rollover.publication import OwnedRecord, Publication
 from danebot.jobs.context import Context
 from danebot.jobs.publish import Attempt, Timing, attempt, changes_of, conclude
-from danebot.jobs.survey import LineageView
+from danebot.jobs.survey import LineageView, view
 from domain import builders
 from domain.builders import HOUR, MINUTE, MX, T0
 
@@ -165,6 +167,30 @@ def test_a_program_that_replaces_says_again_what_a_service_may_still_need(
     )
     (change,) = changes_of(one, Part.ADD)
     assert (OLD in change.result(change.base)) is again
+
+
+@pytest.mark.parametrize("left", [False, True])
+def test_so_does_one_while_another_lineage_is_still_leaving_that_key(
+    tmp_path: Path,
+    left: bool,  # noqa: FBT001 - a column
+) -> None:
+    """Its services may serve it on, though the key is in no file any more."""
+    for name in ("mx.example.org", "other.example.org"):
+        (tmp_path / "renewal").mkdir(exist_ok=True)
+        (tmp_path / f"renewal/{name}.conf").touch()
+    other = Tree(tmp_path).paths("other.example.org")
+    other.staging.mkdir(parents=True)
+    unconfirmed = DEPLOYED._replace(cleared_at=T0 if left else None)
+    write_memory(other, Memory(deployment=unconfirmed, past_keys=(PAST,)))
+    nobody = Nobody()
+    context = Context(Tree(tmp_path), Settings(), nobody, nobody, clock=lambda: T0)
+    state = builders.state(next_key=builders.key_file("new"))
+    memory = Memory(deployment=DEPLOYED._replace(cleared_at=T0), past_keys=(PAST,))
+    look = builders.look("old", at={"ns1": ["old", "past"], "ns2": ["old"]})
+    found = view(context, state, memory, {MX: look}, KeysInUse())
+    (change,) = changes_of(found, Part.ADD)
+    assert change.add == (NEW,)
+    assert (OLD in change.result(change.base)) is not left
 
 
 @pytest.mark.parametrize("urgency", list(Urgency))
