@@ -90,6 +90,7 @@ class LineageRun:
         self.view: LineageView | None = None
         self.probes: tuple[ProbeStatus, ...] = ()
         self.failed = False
+        self.issued = False
         self._settled: tuple[object, ...] | None = None
         self._state: LineageState | None = None
         self._seen: Observations = {}
@@ -376,6 +377,7 @@ class LineageRun:
         issued = staged is not None and staged.key == ready
         self.ca_answered(Call.PROMOTION, run, Result.DONE if issued else Result.FAILED)
         if issued:
+            self.issued = True
             self.memory = replace(self.memory, promotion_failure=None, renewal_failure=None)
             return
         self._promotion_failed(run.reason)

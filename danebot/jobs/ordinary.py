@@ -45,8 +45,11 @@ class _Renewal:
 
     @property
     def allowed(self) -> bool:
-        """Whether certbot may be called: it contacts the CA only for what is due."""
-        if not self.run.certbot_may_renew:
+        """Whether certbot may be called: it contacts the CA only for what is due.
+
+        One certificate in a run is enough, though ``renew_before_expiry`` may want another at once.
+        """
+        if not self.run.certbot_may_renew or (self.due and self.run.issued):
             return False
         return not self.due or self.run.ca_wait(Call.RENEWAL, self._asking()) is None
 

@@ -74,6 +74,20 @@ def test_a_certificate_that_is_due_by_its_own_rule_brings_the_key(site: Site) ->
     assert site.lab.dane_verified()
 
 
+def test_a_rule_longer_than_a_lifetime_issues_once_in_a_run(site: Site) -> None:
+    """certbot finds what was issued with the ready key due again at once."""
+    old = standing(site)
+    stands_by(site)
+    site.ok("newkey", MAIL)
+    before = versions(site)
+    site.lab.make_due(MAIL)
+    site.ok("renew")
+    assert f"3 1 1 {combo(site)}" != old
+    assert len(versions(site)) == len(before) + 1
+    site.ok("renew")  # the next run obeys the rule
+    assert len(versions(site)) == len(before) + 2
+
+
 def test_each_certificate_has_a_key_of_its_own() -> None:
     """With certificates that live for a minute; certbot would renew them after half of it."""
     with Lab(ttl=1, validity=60) as lab:
