@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from danebot.domain.rollover.memory import Memory
     from danebot.domain.rollover.plan import Observation, Plan
     from danebot.domain.rollover.policy import Policy
-    from danebot.domain.rollover.propagation import Sight
+    from danebot.domain.rollover.propagation import Propagation
     from danebot.domain.rollover.publication import OwnedRecord, Publication
 
 SCHEMA = 1
@@ -249,8 +249,8 @@ def lineage_status(
         next=_key(next_key),
         ready=_key(ready_key),
         records=(
-            *(_record("current", sight, observation) for sight in plan.current),
-            *(_record("awaited", sight, observation) for sight in plan.awaited),
+            *(_record("current", propagation, observation) for propagation in plan.current),
+            *(_record("awaited", propagation, observation) for propagation in plan.awaited),
             *(_anchor(one, observation) for one in state.anchored),
         ),
         publication=PublicationStatus(
@@ -369,19 +369,19 @@ def _certificate(held: Held | None, numbered: Held | None) -> CertificateStatus 
     )
 
 
-def _record(role: str, sight: Sight, observation: Observation) -> RecordStatus:
-    seen = observation.owners.get(sight.required.owner)
+def _record(role: str, propagation: Propagation, observation: Observation) -> RecordStatus:
+    seen = observation.owners.get(propagation.required.owner)
     missing = []
-    for gap in sight.gaps:
+    for gap in propagation.gaps:
         where = gap.where or "resolver"
         detail = f": {gap.detail}" if gap.detail else ""
         missing.append(f"{where} ({gap.obstacle.value}{detail})")
     return RecordStatus(
         role,
-        str(sight.required.owner),
-        str(sight.record),
-        sight.seen.value,
-        sight.present_at,
+        str(propagation.required.owner),
+        str(propagation.record),
+        propagation.seen.value,
+        propagation.present_at,
         tuple(missing),
         seen.answer.security.value if seen is not None else "",
         seen.answer.ttl if seen is not None else None,

@@ -83,7 +83,7 @@ def search_names(
     """
     leads = {name: leads_of(context, found) for name, found in names.items()}
     owners = {name: usual_owners(found, leads[name].found) for name, found in names.items()}
-    looked = look_at(context, owners, lives)
+    looked = observe_owners(context, owners, lives)
     return {name: Search(names[name], leads[name], looked[name]) for name in names}
 
 
@@ -102,7 +102,7 @@ def leads_of(context: Context, names: Iterable[DnsName]) -> Leads:
     return context.observer.lookup_leads(hosts_of(every)) if lead_on(every) else Leads()
 
 
-def look_at(
+def observe_owners(
     context: Context,
     owners: Mapping[str, Iterable[DnsName]],
     lives: Mapping[str, Held | None],

@@ -166,7 +166,7 @@ class LineageRun:
         return protecting(self.context.tree.read(self.name), self.memory)
 
     def take(self, state: LineageState, seen: Observations, in_use: KeysInUse) -> None:
-        """Take in what the run's common look at the tree and at DNS saw."""
+        """Take in what the run's common observation of the tree and of DNS saw."""
         self._state = state
         self._seen, self._in_use = seen, in_use
         self._fresh = False
@@ -232,7 +232,7 @@ class LineageRun:
         return more
 
     def published(self, done: Published) -> None:
-        """Take in what publishing came to, and the look that followed it."""
+        """Take in what publishing came to, and the observation that followed it."""
         self.events += done.findings
         if done.memory != self.memory or done.seen is not None:
             self._settled = None

@@ -52,7 +52,7 @@ if TYPE_CHECKING:
     from danebot.jobs.survey import LineageView
 
 _LAG = timedelta(hours=1)  # what secondaries may take before anybody is woken
-_FIRST_PAUSE, _LONGEST_PAUSE = 0.3, 5.0  # seconds between looks
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.3, 5.0  # seconds between observations
 _SENT = (Outcome.DONE, Outcome.UNCHANGED)
 
 
@@ -80,7 +80,7 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """What it came to: the memory to save, what to report, and the look afterwards, if one was."""
+    """What it came to: the memory to save, what to report, and what was observed afterwards."""
 
     memory: Memory
     findings: tuple[Finding, ...] = ()
@@ -107,7 +107,7 @@ def attempt(
 ) -> Attempt:
     """Ask the publisher for every change of one part.
 
-    ``before`` are attempts for other lineages since the look; several may share an RRset.
+    ``before`` are attempts for other lineages since the observation; several may share an RRset.
     """
     state = seen.state
     nothing = Attempt(seen, part, timing)
@@ -214,8 +214,8 @@ def _nothing_tried(tried: Attempt, memory: Memory, context: Context) -> Publishe
     view, old = tried.view, memory.publishing
     if old == Publishing():
         return Published(memory)
-    sights = (*view.plan.current, *view.plan.awaited)
-    late = [g.where for s in sights for g in s.gaps if g.obstacle is Obstacle.SERVER_LACKS]
+    propagations = (*view.plan.current, *view.plan.awaited)
+    late = [g.where for s in propagations for g in s.gaps if g.obstacle is Obstacle.SERVER_LACKS]
     wanted = view.publication.add or view.publication.remove
     if not late and not wanted:
         return Published(replace(memory, publishing=Publishing()))
@@ -250,8 +250,8 @@ def _other_ttl(change: Change, part: Part, seen: Observations) -> str:
     """A TTL other than the one asked for: the real one counts from now on."""
     if part is Part.REMOVE:
         return ""
-    looks = [seen[owner] for owner in change.owners if owner in seen]
-    ttls = {s.ttl for look in looks for s in answering(look) if change.add[0] in s.records}
+    observed = [seen[owner] for owner in change.owners if owner in seen]
+    ttls = {s.ttl for one in observed for s in answering(one) if change.add[0] in s.records}
     asked = change.new_ttl(change.seen_ttl)
     other = sorted(int(ttl.total_seconds()) for ttl in ttls if ttl is not None and ttl != asked)
     if not other:

@@ -151,7 +151,7 @@ def _publish(context: Context, runs: Sequence[LineageRun], part: Part) -> None:
 
 
 def _look(context: Context, runs: Sequence[LineageRun]) -> None:
-    """One look at DNS for all lineages together."""
+    """One observation of DNS for all lineages together."""
     states: dict[str, LineageState] = {}
 
     def read(run: LineageRun) -> None:

@@ -127,7 +127,7 @@ def unreadable_finding(name: str, exc: Exception) -> Finding:
 
 
 def observe_dns(context: Context, states: Iterable[LineageState]) -> Observations:
-    """One look at DNS for all owners of all ``states``."""
+    """One observation of DNS for all owners of all ``states``."""
     owners: dict[DnsName, None] = {}
     for state in states:
         owners.update(dict.fromkeys(state.owners))

@@ -1,9 +1,9 @@
 """Lineages that danebot doesn't manage: whether mail stops at their next renewal, and the CA.
 
 Nobody lists their TLSA owners, so the usual ones are looked up, once a day.  A secure denial of
-``_tcp.HOST`` denies all below it (RFC 8020), and no sender uses what isn't secure, so one look a
-host is mostly enough.  What was found stands in ``unmanaged.json`` beside the status document, with
-what is remembered of the CA: there is no ``rollover.json`` for them.
+``_tcp.HOST`` denies all below it (RFC 8020), and no sender uses what isn't secure, so one
+observation a host is mostly enough.  What was found stands in ``unmanaged.json`` beside the status
+document, with what is remembered of the CA: there is no ``rollover.json`` for them.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ _DECIDED = (Security.SECURE, Security.INSECURE)
 class Known(NamedTuple):
     """What is known of one lineage: when and below which names it was looked, and what was found.
 
-    ``relied`` are the owners at which senders knew its chain at a look.
+    ``relied`` are the owners at which senders knew its chain at an observation.
     """
 
     lineage: str

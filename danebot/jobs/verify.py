@@ -23,13 +23,13 @@ from danebot.adapters.probe.target import DEFAULT_LIMITS, Limits, Target
 from danebot.domain.delivery.assess import assess
 from danebot.domain.delivery.report import (
     Criteria,
+    HostObservation,
     MailSubject,
     Report,
     Route,
     ServiceSubject,
     SrvSubject,
     Subject,
-    Visit,
 )
 from danebot.domain.delivery.routes import SERVICE_PROTOCOLS, Dane, HostRoute
 from danebot.domain.dns.tlsa import Usage
@@ -125,7 +125,7 @@ def protocol_of(subject: Subject) -> Protocol:
             return SERVICE_PROTOCOLS.get(subject.service, Protocol.TLS)
 
 
-class Stop(NamedTuple):
+class HostTargets(NamedTuple):
     """A host of the route, and whom to ask there."""
 
     route: HostRoute
@@ -133,27 +133,27 @@ class Stop(NamedTuple):
     targets: tuple[Target, ...]
     left_out: int
 
-    def visit(self, results: Sequence[ProbeResult]) -> Visit:
-        """What came of it."""
-        return Visit(self.route, self.protocol, tuple(results), self.left_out)
+    def observed(self, results: Sequence[ProbeResult]) -> HostObservation:
+        """What was observed there, by the results of its targets in turn."""
+        return HostObservation(self.route, self.protocol, tuple(results), self.left_out)
 
 
-def itinerary(subject: Subject, route: Route, inquiry: Inquiry) -> tuple[Stop, ...]:
+def host_targets(subject: Subject, route: Route, inquiry: Inquiry) -> tuple[HostTargets, ...]:
     """Each host once, with the addresses to ask: those to which DANE binds clients."""
     hosts = (route,) if isinstance(route, HostRoute) else route.hosts
     protocol = protocol_of(subject)
     serves = subject.domain if isinstance(subject, SrvSubject) else None
-    stops: dict[tuple[Hostname, int], Stop] = {}
+    hosts_asked: dict[tuple[Hostname, int], HostTargets] = {}
     budget = MAX_ADDRESSES
     for host in hosts:
-        if (host.host, host.port) in stops:
+        if (host.host, host.port) in hosts_asked:
             continue
         wanted = _targets(host, protocol, serves, inquiry)
         taken = wanted[:budget]
         budget -= len(taken)
         left_out = len(wanted) - len(taken)
-        stops[host.host, host.port] = Stop(host, protocol, tuple(taken), left_out)
-    return tuple(stops.values())
+        hosts_asked[host.host, host.port] = HostTargets(host, protocol, tuple(taken), left_out)
+    return tuple(hosts_asked.values())
 
 
 def _targets(
@@ -182,14 +182,14 @@ def _places(host: HostRoute, inquiry: Inquiry) -> tuple[Place, ...]:
     return tuple(Place(address) for address in families[inquiry.family])
 
 
-def _criteria(inquiry: Inquiry, stops: Iterable[Stop]) -> Criteria:
+def _criteria(inquiry: Inquiry, hosts_asked: Iterable[HostTargets]) -> Criteria:
     """With the trust store, where records ask for one; loading it takes 40 ms."""
     pkix = (Usage.PKIX_TA, Usage.PKIX_EE)
     asked = any(
         record.usage in pkix
-        for stop in stops
-        if stop.protocol is not Protocol.SMTP
-        for record in stop.route.records
+        for host in hosts_asked
+        if host.protocol is not Protocol.SMTP
+        for record in host.route.records
     )
     if not asked or inquiry.criteria.trust_anchors is not None:
         return inquiry.criteria
@@ -223,11 +223,11 @@ def verify_one(
         route = exchange.run(within(steps, begin + budget * _DNS_SHARE))
         left = begin + budget * (1 - _RESERVE) - time.monotonic()
         limits = _tighter(limits, timedelta(seconds=max(round(left, 1), 0.1)))
-    stops = itinerary(subject, route, inquiry)
-    targets = [target for stop in stops for target in stop.targets]
+    hosts_asked = host_targets(subject, route, inquiry)
+    targets = [target for host in hosts_asked for target in host.targets]
     results = iter(probe_all(targets, limits, helo=inquiry.helo) if targets else ())
-    visits = [stop.visit([next(results) for _ in stop.targets]) for stop in stops]
-    return assess(subject, route, visits, _criteria(inquiry, stops), clock())
+    observed = [host.observed([next(results) for _ in host.targets]) for host in hosts_asked]
+    return assess(subject, route, observed, _criteria(inquiry, hosts_asked), clock())
 
 
 def _patience(budget: float, nameservers: int) -> timedelta:
@@ -264,19 +264,19 @@ class _Run:
         self._probes: dict[Target, asyncio.Task[ProbeResult]] = {}
         self._connections = asyncio.Semaphore(jobs)
 
-    async def look(self, subject: Subject) -> Report:
+    async def report(self, subject: Subject) -> Report:
         import asyncio
 
         steps = route_steps(subject, self._routing)
         route = await self._exchange.run(steps, self._replies)
-        stops = itinerary(subject, route, self._inquiry)
-        asked = [[self._probe(target) for target in stop.targets] for stop in stops]
-        visits = [
-            stop.visit([await asyncio.shield(task) for task in tasks])
-            for stop, tasks in zip(stops, asked, strict=True)
+        hosts_asked = host_targets(subject, route, self._inquiry)
+        asked = [[self._probe(target) for target in host.targets] for host in hosts_asked]
+        observed = [
+            host.observed([await asyncio.shield(task) for task in tasks])
+            for host, tasks in zip(hosts_asked, asked, strict=True)
         ]
-        criteria = _criteria(self._inquiry, stops)
-        return assess(subject, route, visits, criteria, self._clock())
+        criteria = _criteria(self._inquiry, hosts_asked)
+        return assess(subject, route, observed, criteria, self._clock())
 
     def _probe(self, target: Target) -> asyncio.Task[ProbeResult]:
         import asyncio
@@ -315,7 +315,7 @@ async def verify_many(
 
     async def one(subject: Subject) -> Report:
         try:
-            return await run.look(subject)
+            return await run.report(subject)
         finally:
             slots.release()
             progress()

@@ -18,7 +18,7 @@ from danebot.domain.rollover.propagation import matches_chain
 from danebot.domain.rollover.remember import remember
 from danebot.domain.rollover.watched import let_go
 from danebot.errors import RolloverError, UnansweredError
-from danebot.jobs.adopt import look_at
+from danebot.jobs.adopt import observe_owners
 from danebot.jobs.newkey import managed
 from danebot.jobs.survey import observe_dns, read_lineage
 
@@ -63,7 +63,7 @@ def watch(
     paths, state = managed(context, name), readable(context, name)
     if state.serving is None:
         raise RolloverError(f"nothing usable is live of {name}; see: danebot status {name}")
-    found = look_at(context, {name: owners}, {name: state.serving})[name]
+    found = observe_owners(context, {name: owners}, {name: state.serving})[name]
     silent = [one for one in found if one.standing is Standing.UNANSWERED]
     if silent and not unanswered:
         raise UnansweredError(

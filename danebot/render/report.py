@@ -21,7 +21,7 @@ from danebot.domain.delivery.report import (
     ServiceSubject,
     SrvSubject,
 )
-from danebot.domain.delivery.routes import Dane, MailRoute, SrvRoute, Way
+from danebot.domain.delivery.routes import Dane, Discovery, MailRoute, SrvRoute
 from danebot.domain.dns.answers import Answer
 from danebot.domain.dns.tlsa import TlsaRecord
 from danebot.domain.lineage.keys import Algorithm
@@ -39,7 +39,7 @@ _SHOWN = 32  # hex digits of association data: half a SHA2-256, enough to find i
 
 def tree(report: Report, now: datetime) -> Iterator[str]:
     """One subject: hosts, addresses, records with their verdicts; then what to do."""
-    yield f"{report.subject}: {WORDS[report.grade].upper()}{_way(report)}"
+    yield f"{report.subject}: {WORDS[report.grade].upper()}{_discovery(report)}"
     yield from host_lines(report, now)
     for finding in report.findings:
         yield from _finding_lines(finding)
@@ -51,20 +51,20 @@ def host_lines(report: Report, now: datetime) -> Iterator[str]:
         yield from _host_lines(host, report, now)
 
 
-def _way(report: Report) -> str:
+def _discovery(report: Report) -> str:
     route = report.route
     if isinstance(route, MailRoute | SrvRoute):
         answer: Answer[Any] = route.mx if isinstance(route, MailRoute) else route.srv
         records = "MX" if isinstance(route, MailRoute) else "SRV"
-        security = "" if route.way is Way.FAILED else f", {answer.security.value}"
-        return f" ({records}: {route.way.value}{security})"
+        security = "" if route.discovery is Discovery.FAILED else f", {answer.security.value}"
+        return f" ({records}: {route.discovery.value}{security})"
     return ""
 
 
 def _host_lines(host: HostReport, report: Report, now: datetime) -> Iterator[str]:
     route = host.route
     title = f"{host.endpoint}"
-    if isinstance(report.route, MailRoute) and report.route.way is Way.LISTED:
+    if isinstance(report.route, MailRoute) and report.route.discovery is Discovery.LISTED:
         title = f"MX {route.preference} {route.host}"
     elif isinstance(report.route, SrvRoute):
         title = f"SRV {route.preference} {host.endpoint}"
@@ -123,7 +123,10 @@ def document(report: Report) -> dict[str, Any]:
     route = report.route
     if isinstance(route, MailRoute | SrvRoute):
         answer: Answer[Any] = route.mx if isinstance(route, MailRoute) else route.srv
-        found["way"] = {"hosts": route.way.name.lower(), "security": answer.security.name.lower()}
+        found["way"] = {
+            "hosts": route.discovery.name.lower(),
+            "security": answer.security.name.lower(),
+        }
     if report.signed_until is not None:
         found["signed_until"] = report.signed_until.isoformat()
     found["hosts"] = [_host_document(host) for host in report.hosts]

@@ -137,7 +137,7 @@ class Watch:
     """
 
     def __init__(self, console: Console, context: Context) -> None:
-        """``look_again`` is how long to wait between looks while no time is known."""
+        """``look_again`` is how long to wait between observations while no time is known."""
         self.console = console
         self.context = context
         self.look_again = _LOOK_AGAIN

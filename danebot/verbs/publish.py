@@ -1,4 +1,4 @@
-"""`danebot publish`: records into DNS now, by whatever is configured, and the look afterwards."""
+"""`danebot publish`: records into DNS now, by whatever is configured; then it observes."""
 
 from __future__ import annotations
 

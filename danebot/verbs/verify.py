@@ -42,7 +42,7 @@ async def _run(
 ) -> int:
     """Print a report for each; how many need attention."""
     from danebot.domain.delivery.report import Grade, SrvSubject
-    from danebot.domain.delivery.routes import SrvRoute, Way
+    from danebot.domain.delivery.routes import Discovery, SrvRoute
     from danebot.jobs.context import system_clock
     from danebot.jobs.verify import verify_many
 
@@ -57,7 +57,9 @@ async def _run(
         meter.clear()
         if isinstance(report.subject, SrvSubject):
             domain = report.subject.domain
-            absent = isinstance(report.route, SrvRoute) and report.route.way is Way.ABSENT
+            absent = (
+                isinstance(report.route, SrvRoute) and report.route.discovery is Discovery.ABSENT
+            )
             services[domain] = services.get(domain, 0) + (not absent)
             if absent:
                 continue  # of all known services few are offered

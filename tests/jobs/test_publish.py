@@ -35,7 +35,7 @@ from danebot.domain.rollover.memory import (
 )
 from danebot.domain.rollover.plan import Observation, Phase, Plan
 from danebot.domain.rollover.policy import Policy
-from danebot.domain.rollover.propagation import Sight, look_all
+from danebot.domain.rollover.propagation import Propagation, propagations_of
 from danebot.domain.rollover.publication import OwnedRecord, Publication
 from danebot.jobs.context import Context
 from danebot.jobs.publish import Attempt, Timing, attempt, changes_of, conclude
@@ -312,7 +312,7 @@ def test_what_a_witness_lacks_is_no_lagging_transfer(
     """The world may see another view; and a resolver may have the former records in its cache."""
     at = {"ns1": None, "ns2": ["old"] if "new" in outside else None}
     one = builders.witnessed(builders.look("old", "new", at=at), outside)
-    sights = look_all([builders.line()], builders.key("new"), {MX: one})
+    sights = propagations_of([builders.line()], builders.key("new"), {MX: one})
     memory = Memory(publishing=Publishing(T0 - 2 * HOUR))
     view = replace_plan(seen("old", "new", memory=memory), sights)
     done = conclude(context(Publisher(Outcome.DONE)), Attempt(view, Part.ADD, Timing.WHEN_DUE), {})
@@ -320,5 +320,5 @@ def test_what_a_witness_lacks_is_no_lagging_transfer(
     assert words in lag.remedy
 
 
-def replace_plan(view: LineageView, awaited: tuple[Sight, ...]) -> LineageView:
+def replace_plan(view: LineageView, awaited: tuple[Propagation, ...]) -> LineageView:
     return view._replace(plan=replace(view.plan, awaited=awaited))

@@ -115,7 +115,7 @@ class Eyes:
     insecure: float = 0.005
     looks: Looks = field(default_factory=Looks)
 
-    def look_at(self, owner: int, now: int) -> OwnerObservation:
+    def observe(self, owner: int, now: int) -> OwnerObservation:
         """One owner."""
         world, rng = self.world, self.rng
         security = Security.SECURE

@@ -99,7 +99,7 @@ class History:
     def look(self, now: int) -> Observations:
         """Every owner of ``dane-ee``, as danebot sees it now."""
         self.looks += 1
-        return {owner: self.eyes.look_at(OWNERS.index(owner), now) for owner in self.state.owners}
+        return {owner: self.eyes.observe(OWNERS.index(owner), now) for owner in self.state.owners}
 
     def watch(self, past: tuple[int, ...]) -> None:
         """Look at those times as runs do while no key waits."""

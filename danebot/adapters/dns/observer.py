@@ -12,7 +12,7 @@ from danebot.adapters.dns.denial import denial_ttl, negative_ttl
 from danebot.adapters.dns.queries import Failure, Reply, Steps, Trouble, each, together
 from danebot.adapters.dns.rcodes import Rcode
 from danebot.adapters.dns.rdata import CNAME, SOA, TLSA
-from danebot.adapters.dns.resolver import Look, Resolver, records
+from danebot.adapters.dns.resolver import Resolution, Resolver, records
 from danebot.adapters.dns.rrsets import from_wildcard
 from danebot.adapters.dns.witnesses import ask_witnesses
 from danebot.adapters.dns.zones import Direct, Zones, ZoneServers
@@ -53,38 +53,41 @@ class Observer:
 
     def observe(self, owners: Iterable[DnsName]) -> Steps[dict[DnsName, OwnerObservation]]:
         """Look at each owner; trouble is in the values."""
-        looks = yield from each(
-            {owner: self.zones.resolver.look(TLSA, owner) for owner in dict.fromkeys(owners)}
+        resolutions = yield from each(
+            {owner: self.zones.resolver.resolve(TLSA, owner) for owner in dict.fromkeys(owners)}
         )
         zones = yield from each(
-            {owner: self.zones.zones_of(look, TLSA.rdtype) for owner, look in looks.items()}
+            {
+                owner: self.zones.zones_of(resolution, TLSA.rdtype)
+                for owner, resolution in resolutions.items()
+            }
         )
         distinct = {zone for way in zones.values() for zone in way if zone is not None}
         serving = yield from each({z: self.zones.servers_of(z) for z in sorted(distinct)})
         seen = yield from each(
             {
                 owner: self._at_servers(
-                    look, [serving[zone] for zone in zones[owner] if zone is not None]
+                    resolution, [serving[zone] for zone in zones[owner] if zone is not None]
                 )
-                for owner, look in looks.items()
+                for owner, resolution in resolutions.items()
             }
         )
         said = yield from each(
             {
-                owner: ask_witnesses(self.witnesses, self.zones.direct, look.answer)
-                for owner, look in looks.items()
+                owner: ask_witnesses(self.witnesses, self.zones.direct, resolution.answer)
+                for owner, resolution in resolutions.items()
             }
         )
         return {owner: one._replace(witnesses=said[owner]) for owner, one in seen.items()}
 
     def _at_servers(
-        self, look: Look[TlsaRecord], way: Sequence[ZoneServers]
+        self, resolution: Resolution[TlsaRecord], way: Sequence[ZoneServers]
     ) -> Steps[OwnerObservation]:
         """Ask every address of the zones' servers for the aliases and for the canonical name.
 
         ``way`` is incomplete where a zone couldn't be found: then no server's word would be enough.
         """
-        answer = look.answer
+        answer = resolution.answer
         if len(way) != len(answer.aliases) + 1:
             return OwnerObservation(answer.name, answer)
         last = way[-1]

@@ -27,7 +27,7 @@ _MAX_NAME = 253  # RFC 1035 section 2.3.4; a base domain may leave no room for _
 _CONCLUSIVE = (Rcode.NOERROR, Rcode.NXDOMAIN)
 
 
-class Look(NamedTuple, Generic[RecordT]):
+class Resolution(NamedTuple, Generic[RecordT]):
     """An answer, with the response behind it for who needs the other sections.
 
     Of a bogus answer that is the one to the unchecked question.
@@ -46,17 +46,17 @@ class Resolver:
 
     def lookup(self, kind: Kind[RecordT], name: DnsName) -> Steps[Answer[RecordT]]:
         """Ask for ``name``; trouble is in the answer."""
-        return (yield from self.look(kind, name)).answer
+        return (yield from self.resolve(kind, name)).answer
 
-    def look(  # noqa: C901 - one loop over nameservers and attempts, read from top to bottom
+    def resolve(  # noqa: C901 - one loop over nameservers and attempts, read from top to bottom
         self, kind: Kind[RecordT], name: DnsName
-    ) -> Steps[Look[RecordT]]:
+    ) -> Steps[Resolution[RecordT]]:
         """Ask every nameserver in turn until one gives a conclusive answer.
 
         A nameserver that timed out is tried again, one that gave an error isn't.
         """
         if len(name.text) > _MAX_NAME:
-            return Look(_unknown(name, Cause.DOMAIN, "name too long to ask for"))
+            return Resolution(_unknown(name, Cause.DOMAIN, "name too long to ask for"))
         left = list(self.config.nameservers)
         troubles: dict[str, None] = {}
         cause = Cause.RESOLVER
@@ -73,9 +73,9 @@ class Resolver:
                         if unchecked is not None:
                             return _bogus(kind, name, reply, unchecked)
                     if reply.rcode in _CONCLUSIVE and not _is_referral(reply):
-                        look = self._conclude(nameserver, kind, name, reply)
-                        if look is not None:
-                            return look
+                        resolution = self._conclude(nameserver, kind, name, reply)
+                        if resolution is not None:
+                            return resolution
                     left.remove(nameserver)
                     if reply.rcode == Rcode.SERVFAIL:
                         cause = Cause.DOMAIN
@@ -84,7 +84,7 @@ class Resolver:
         if cause is Cause.DOMAIN and (yield from self._cut_off(name)):
             cause = Cause.RESOLVER
             troubles["nor does it find the top-level domain"] = None
-        return Look(_unknown(name, cause, "; ".join(troubles)))
+        return Resolution(_unknown(name, cause, "; ".join(troubles)))
 
     def _cut_off(self, name: DnsName) -> Steps[bool]:
         """Whether the top-level domain can't be looked up either.
@@ -140,12 +140,12 @@ class Resolver:
 
     def _conclude(
         self, nameserver: Nameserver, kind: Kind[RecordT], name: DnsName, response: Response
-    ) -> Look[RecordT] | None:
+    ) -> Resolution[RecordT] | None:
         """The answer in a conclusive response; None if it stops before the end of the aliases."""
         chain = response.chain(name.text, kind.rdtype)
         if chain.loop:
             detail = f"CNAME loop at {chain.canonical}"
-            return Look(_unknown(name, Cause.DOMAIN, detail, chain), response)
+            return Resolution(_unknown(name, Cause.DOMAIN, detail, chain), response)
         present = response.ttl(chain.canonical, kind.rdtype) is not None
         if chain.links and not present and not response.recursive and not _has_soa(response):
             return None
@@ -166,7 +166,7 @@ class Resolver:
             cause=Cause.UNTRUSTED if doubt else None,
             wildcard=_synthesised(response, chain, kind.rdtype),
         )
-        return Look(answer, response)
+        return Resolution(answer, response)
 
 
 def judge(
@@ -244,11 +244,11 @@ def _unknown(
 
 def _bogus(
     kind: Kind[RecordT], name: DnsName, failed: Response, unchecked: Response
-) -> Look[RecordT]:
+) -> Resolution[RecordT]:
     """The records that failed validation are left out: nothing may be built on them."""
     chain = unchecked.chain(name.text, kind.rdtype)
     words = "; ".join(failed.extended) or "answers only with validation off"
-    return Look(_unknown(name, None, words, chain), unchecked)
+    return Resolution(_unknown(name, None, words, chain), unchecked)
 
 
 def records(

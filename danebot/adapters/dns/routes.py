@@ -11,7 +11,14 @@ from danebot.adapters.dns.queries import Steps, together
 from danebot.adapters.dns.rdata import AAAA, CNAME, MX, SRV, TLSA, A
 from danebot.adapters.dns.resolver import Resolver
 from danebot.domain.dane.references import References
-from danebot.domain.delivery.routes import BaseAnswer, Dane, HostRoute, MailRoute, SrvRoute, Way
+from danebot.domain.delivery.routes import (
+    BaseAnswer,
+    Dane,
+    Discovery,
+    HostRoute,
+    MailRoute,
+    SrvRoute,
+)
 from danebot.domain.dns.answers import Answer, Presence
 from danebot.domain.names import DnsName, Hostname, TlsaOwner
 from danebot.errors import NameSyntaxError
@@ -33,7 +40,7 @@ class Routing(NamedTuple):
         mx = yield from self.resolver.lookup(MX, domain.dns_name)
         if mx.presence is Presence.NODATA:
             host = yield from self.service(domain, port)
-            return MailRoute(domain, Way.IMPLICIT, mx, (host,))
+            return MailRoute(domain, Discovery.IMPLICIT, mx, (host,))
         listed = sorted((r.preference, r.exchange) for r in mx.records if r.exchange is not None)
         way = _way(mx, refused=bool(mx.records) and not listed)
         names = _next_hop(domain, mx) if mx.secure else ()
@@ -118,12 +125,12 @@ class Routing(NamedTuple):
         return Dane.INSECURE_TLSA if insecure else Dane.ABSENT, tried
 
 
-def _way(answer: Answer[Any], *, refused: bool) -> Way:
+def _way(answer: Answer[Any], *, refused: bool) -> Discovery:
     if refused:
-        return Way.NOT_OFFERED
+        return Discovery.NOT_OFFERED
     if answer.presence is Presence.PRESENT:
-        return Way.LISTED if answer.records else Way.FAILED  # FAILED: all are malformed
-    return Way.FAILED if answer.presence is Presence.UNKNOWN else Way.ABSENT
+        return Discovery.LISTED if answer.records else Discovery.FAILED  # FAILED: all are malformed
+    return Discovery.FAILED if answer.presence is Presence.UNKNOWN else Discovery.ABSENT
 
 
 def _next_hop(domain: Hostname, mx: Answer[Any]) -> tuple[Hostname, ...]:

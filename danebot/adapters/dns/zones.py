@@ -24,7 +24,7 @@ from danebot.adapters.dns.queries import (
 )
 from danebot.adapters.dns.rcodes import Rcode
 from danebot.adapters.dns.rdata import AAAA, NS, SOA, A, Kind
-from danebot.adapters.dns.resolver import Look, Resolver, records
+from danebot.adapters.dns.resolver import Resolution, Resolver, records
 from danebot.adapters.dns.response import CNAME, Response, seconds
 from danebot.adapters.dns.rrsets import RRsetKey, Section, original_ttl, signatures
 from danebot.adapters.dns.wire_names import is_below
@@ -161,44 +161,51 @@ class Zones:
         self.resolver = resolver
         self.direct = direct
 
-    def zone_of(self, look: Look[Any], rdtype: int) -> Steps[DnsName | None]:
+    def zone_of(self, resolution: Resolution[Any], rdtype: int) -> Steps[DnsName | None]:
         """The zone that holds the canonical name of an answer; None if it can't be found."""
-        canonical = look.answer.canonical
-        if look.response is None:
+        canonical = resolution.answer.canonical
+        if resolution.response is None:
             return None
-        zone = zone_in(look.response, canonical.text, rdtype)
+        zone = zone_in(resolution.response, canonical.text, rdtype)
         return zone or (yield from self.apex_above(canonical))
 
-    def zones_of(self, look: Look[Any], rdtype: int) -> Steps[tuple[DnsName | None, ...]]:
+    def zones_of(
+        self, resolution: Resolution[Any], rdtype: int
+    ) -> Steps[tuple[DnsName | None, ...]]:
         """The zones that hold the aliases of an answer in turn, and last its canonical name's."""
         return tuple(
             (
                 yield from together(
-                    [self._zone_of_alias(look, alias.name) for alias in look.answer.aliases]
-                    + [self.zone_of(look, rdtype)]
+                    [
+                        self._zone_of_alias(resolution, alias.name)
+                        for alias in resolution.answer.aliases
+                    ]
+                    + [self.zone_of(resolution, rdtype)]
                 )
             )
         )
 
-    def _zone_of_alias(self, look: Look[Any], name: DnsName) -> Steps[DnsName | None]:
+    def _zone_of_alias(self, resolution: Resolution[Any], name: DnsName) -> Steps[DnsName | None]:
         """By the signer of the alias; one that a DNAME made is unsigned (RFC 6672 section 5.3.1).
 
         The SOA of a negative answer is that of the canonical name's zone.
         """
-        signed = signatures(look.response.answer, name.text, CNAME) if look.response else ()
+        signed = (
+            signatures(resolution.response.answer, name.text, CNAME) if resolution.response else ()
+        )
         apexes = [one.signer for one in signed if is_below(name.text, one.signer)]
         return DnsName(apexes[0]) if apexes else (yield from self.apex_above(name))
 
     def apex_above(self, name: DnsName) -> Steps[DnsName | None]:
         """The apex of the zone that ``name`` is in, by asking for SOA there and upwards."""
         while True:
-            look = yield from self.resolver.look(SOA, name)
-            if look.response is None or look.answer.presence is Presence.UNKNOWN:
+            resolution = yield from self.resolver.resolve(SOA, name)
+            if resolution.response is None or resolution.answer.presence is Presence.UNKNOWN:
                 return None
-            if look.answer.canonical == name:
-                if look.answer.presence is Presence.PRESENT:
+            if resolution.answer.canonical == name:
+                if resolution.answer.presence is Presence.PRESENT:
                     return name
-                zone = zone_in(look.response, name.text, SOA.rdtype)
+                zone = zone_in(resolution.response, name.text, SOA.rdtype)
                 if zone is not None:
                     return zone
             if name == ROOT:
@@ -236,10 +243,10 @@ class Zones:
 
     def _apex(self, zone: DnsName, found: _Found) -> Steps[bool]:
         """The NS set that the zone itself has, through the resolver; whether that was told."""
-        look = yield from self.resolver.look(NS, zone)
-        if look.response is not None and look.answer.canonical == zone:
-            found.add(look.response, zone)
-        return look.answer.presence is not Presence.UNKNOWN
+        resolution = yield from self.resolver.resolve(NS, zone)
+        if resolution.response is not None and resolution.answer.canonical == zone:
+            found.add(resolution.response, zone)
+        return resolution.answer.presence is not Presence.UNKNOWN
 
     def _delegation(self, zone: DnsName, found: _Found) -> Steps[bool]:
         """The NS set that the parent zone has for the child; whether that was told.
@@ -291,11 +298,14 @@ class Zones:
         """A and AAAA of a name server."""
         own = name.dns_name
         kinds = (A, AAAA)
-        looks = yield from together([self.resolver.look(kind, own) for kind in kinds])
+        resolutions = yield from together([self.resolver.resolve(kind, own) for kind in kinds])
         ttls = yield from together(
-            [self._ttl(kind, look) for kind, look in zip(kinds, looks, strict=True)]
+            [
+                self._ttl(kind, resolution)
+                for kind, resolution in zip(kinds, resolutions, strict=True)
+            ]
         )
-        answers = [look.answer for look in looks]
+        answers = [resolution.answer for resolution in resolutions]
         both = list(zip(kinds, answers, strict=True))
         return _Host(
             addresses=frozenset(address for answer in answers for address in answer.records),
@@ -310,15 +320,15 @@ class Zones:
             ),
         )
 
-    def _ttl(self, kind: Kind[str], look: Look[str]) -> Steps[timedelta | None]:
+    def _ttl(self, kind: Kind[str], resolution: Resolution[str]) -> Steps[timedelta | None]:
         """The TTL of a name server's addresses, as the servers of its zone give it.
 
         The resolver's is what is left in its cache, unless a signature has the original one.
         """
-        name, ttl = look.answer.canonical, look.answer.ttl
-        if ttl is None or look.response is None:
+        name, ttl = resolution.answer.canonical, resolution.answer.ttl
+        if ttl is None or resolution.response is None:
             return ttl
-        if original_ttl(look.response.answer, name.text, kind.rdtype) is not None:
+        if original_ttl(resolution.response.answer, name.text, kind.rdtype) is not None:
             return ttl
         zone = yield from self.apex_above(name)
         if zone is None:

@@ -24,9 +24,9 @@ from danebot.domain.delivery.report import (
     DeliveryFinding,
     Expectation,
     Grade,
+    HostObservation,
     HostReport,
     Leaf,
-    Visit,
 )
 from danebot.domain.dns.tlsa import TlsaRecord, Usage
 from danebot.domain.lineage.keys import Algorithm
@@ -48,17 +48,19 @@ _LATER: dict[CautionCode, Grade] = {
 """Cautions without a finding of their own."""
 
 
-def look_at(visit: Visit, result: ProbeResult, criteria: Criteria, now: datetime) -> AddressReport:
+def report_address(
+    host: HostObservation, result: ProbeResult, criteria: Criteria, now: datetime
+) -> AddressReport:
     """Judge the chain that one address presented, if DANE binds clients there."""
-    references = visit.route.references
+    references = host.route.references
     if result.outcome is not ProbeOutcome.SERVED or references is None:
         return AddressReport(result)
     verdict = verify(
-        visit.route.records,
+        host.route.records,
         result.chain,
         References(references.base, (*references.others, *criteria.aka)),
         now,
-        Profile.SMTP if visit.protocol in MAIL_PROTOCOLS else Profile.GENERIC,
+        Profile.SMTP if host.protocol in MAIL_PROTOCOLS else Profile.GENERIC,
         trust_anchors=criteria.trust_anchors,
     )
     return AddressReport(result, verdict, _leaf(result.chain, verdict))

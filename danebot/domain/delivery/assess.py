@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
-from danebot.domain.delivery.address_findings import judge_addresses, look_at, unmatched
+from danebot.domain.delivery.address_findings import judge_addresses, report_address, unmatched
 from danebot.domain.delivery.coming_findings import forecast
 from danebot.domain.delivery.probes import ProbeOutcome
 from danebot.domain.delivery.report import (
@@ -18,13 +18,13 @@ from danebot.domain.delivery.report import (
     DeliveryFinding,
     Expectation,
     Grade,
+    HostObservation,
     HostReport,
     Report,
     Route,
     Subject,
-    Visit,
 )
-from danebot.domain.delivery.routes import Dane, HostRoute, MailRoute, SrvRoute, Way
+from danebot.domain.delivery.routes import Dane, Discovery, HostRoute, MailRoute, SrvRoute
 from danebot.domain.dns.answers import Answer, Cause, Presence, Security
 
 SILENT = frozenset({ProbeOutcome.UNREACHABLE, ProbeOutcome.TIMEOUT, ProbeOutcome.REFUSED})
@@ -36,12 +36,16 @@ _RESOLVER_REMEDY = (
 
 
 def assess(
-    subject: Subject, route: Route, visits: Sequence[Visit], criteria: Criteria, now: datetime
+    subject: Subject,
+    route: Route,
+    observed: Sequence[HostObservation],
+    criteria: Criteria,
+    now: datetime,
 ) -> Report:
-    """Judge one subject; ``visits`` has each host of the route once, ``now`` is aware UTC."""
-    hosts = tuple(_host(visit, criteria, now) for visit in visits)
+    """Judge one subject; ``observed`` has each host of the route once, ``now`` is aware UTC."""
+    hosts = tuple(_host(host, criteria, now) for host in observed)
     findings = [
-        *_way(subject, route, criteria),
+        *_discovery(subject, route, criteria),
         *_reached(subject, hosts),
         *_without_dane(subject, hosts, criteria),
         *(finding for host in hosts for finding in _lookups(host.route)),
@@ -53,25 +57,25 @@ def assess(
     return Report(subject, route, hosts, tuple(dict.fromkeys(ordered)), signed_until)
 
 
-def _host(visit: Visit, criteria: Criteria, now: datetime) -> HostReport:
-    addresses = tuple(look_at(visit, result, criteria, now) for result in visit.results)
-    return HostReport(visit.route, visit.protocol, addresses, unmatched(addresses), visit.left_out)
+def _host(host: HostObservation, criteria: Criteria, now: datetime) -> HostReport:
+    addresses = tuple(report_address(host, result, criteria, now) for result in host.results)
+    return HostReport(host.route, host.protocol, addresses, unmatched(addresses), host.left_out)
 
 
 # ---- how the hosts were found ---------------------------------------------------------------
 
 
-def _way(subject: Subject, route: Route, criteria: Criteria) -> Iterator[DeliveryFinding]:
+def _discovery(subject: Subject, route: Route, criteria: Criteria) -> Iterator[DeliveryFinding]:
     if isinstance(route, HostRoute):
         return
     answer: Answer[Any] = route.mx if isinstance(route, MailRoute) else route.srv
     records = "MX" if isinstance(route, MailRoute) else "SRV"
     where = str(subject)
     absence = _absence(criteria)
-    match route.way:
-        case Way.FAILED if answer.presence is Presence.UNKNOWN:
+    match route.discovery:
+        case Discovery.FAILED if answer.presence is Presence.UNKNOWN:
             yield failed_lookup(where, f"{records} records", answer)
-        case Way.FAILED:
+        case Discovery.FAILED:
             yield DeliveryFinding(
                 DeliveryCode.LOOKUP_FAILED,
                 Grade.CRITICAL,
@@ -79,14 +83,14 @@ def _way(subject: Subject, route: Route, criteria: Criteria) -> Iterator[Deliver
                 f"no {records} record can be read: {'; '.join(answer.rejects)}",
                 f"correct the {records} records",
             )
-        case Way.ABSENT:
+        case Discovery.ABSENT:
             grade = Grade.CRITICAL if isinstance(route, MailRoute) else absence
             text = f"no {records} records" if isinstance(route, SrvRoute) else "no such domain"
             yield DeliveryFinding(DeliveryCode.NO_SERVICE, grade, where, text)
-        case Way.NOT_OFFERED:
+        case Discovery.NOT_OFFERED:
             text = f'not offered here: the {records} record is "."'
             yield DeliveryFinding(DeliveryCode.NO_SERVICE, absence, where, text)
-        case Way.LISTED if not answer.secure:
+        case Discovery.LISTED if not answer.secure:
             yield _insecure_way(where, records, answer, absence)
         case _:
             pass

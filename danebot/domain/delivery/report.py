@@ -186,7 +186,7 @@ class Criteria(NamedTuple):
     trust_anchors: tuple[bytes, ...] | None = None
 
 
-class Visit(NamedTuple):
+class HostObservation(NamedTuple):
     """A host and what its addresses had to say.  ``left_out`` were too many to ask."""
 
     route: HostRoute

@@ -79,7 +79,7 @@ class HostRoute(NamedTuple):
         return "; ".join(dict.fromkeys(detail for detail in details if detail))
 
 
-class Way(enum.Enum):
+class Discovery(enum.Enum):
     """How the hosts of a domain were found; the value is in words."""
 
     LISTED = "by its records"
@@ -93,7 +93,7 @@ class MailRoute(NamedTuple):
     """Where mail for ``domain`` goes; ``hosts`` in the order in which senders try them."""
 
     domain: Hostname
-    way: Way
+    discovery: Discovery
     mx: Answer[MxRecord]
     hosts: tuple[HostRoute, ...] = ()
 
@@ -121,7 +121,7 @@ class SrvRoute(NamedTuple):
 
     domain: Hostname
     service: str
-    way: Way
+    discovery: Discovery
     srv: Answer[SrvRecord]
     hosts: tuple[HostRoute, ...] = ()
 

@@ -112,7 +112,7 @@ class ServerOutcome(enum.Enum):
     NO_ROUTE = "no route"  # this host has none, or lost it: says nothing of the server
     LAME = "not authoritative"  # REFUSED, SERVFAIL, NOTAUTH, or an answer without AA
     UNRESOLVED = "not looked up"  # it was a server's address, and whether it still is wasn't said
-    FELL_SILENT = "no answer any more"  # it gave one at an earlier look, and now none or no usable
+    FELL_SILENT = "no answer any more"  # it gave one before, and now none or no usable
 
 
 _OWED = (ServerOutcome.UNRESOLVED, ServerOutcome.FELL_SILENT)

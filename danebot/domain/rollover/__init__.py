@@ -1,1 +1,1 @@
-"""The rollover's rules: what is remembered of looks, when a key is safe, and the next step."""
+"""The rollover's rules: what is remembered, when a key is safe, and the next step."""

@@ -23,7 +23,7 @@ Records = tuple["TlsaRecord", ...]
 
 
 def in_force(observation: OwnerObservation) -> frozenset[tuple[Records, timedelta]]:
-    """Every RRset that one look found, with the time for which it may be cached.
+    """Every RRset that one observation found, with the time for which it may be cached.
 
     None of an insecure zone, whose records no sender uses; what the resolver calls validated
     counts even where danebot doesn't trust it.
@@ -55,7 +55,7 @@ def _with_way(
 def watched_since(
     old: OwnerMemory, observation: OwnerObservation, now: datetime
 ) -> datetime | None:
-    """The first look that told what is there, or that ended a gap; None before there was one.
+    """The first observation that told what is there, or that ended a gap; None before one did.
 
     Where another CNAME leads, others may have asked before.
     """
@@ -71,7 +71,7 @@ def watched_since(
 def remember_rrsets(
     old: OwnerMemory, observation: OwnerObservation, now: datetime
 ) -> tuple[RRsetSighting, ...]:
-    """The RRsets that may be in a cache still, those of this look added."""
+    """The RRsets that may be in a cache still, those of this observation added."""
     found, served = in_force(observation), _served(observation)
     witness = Witness.SERVERS if observation.heard_any else Witness.RESOLVER
     known = observation.answer.presence is not Presence.UNKNOWN
@@ -148,7 +148,7 @@ def cached_until(sighting: RRsetSighting, owner: OwnerMemory) -> datetime | None
 def gone_at(sighting: RRsetSighting, owner: OwnerMemory, policy: Policy) -> datetime | None:
     """The time from which nobody is taken to hold it, by the rules of the safe time.
 
-    One of the first look may have been cached before that, under a TTL that nobody saw.
+    One of the first observation may have been cached before that, under a TTL that nobody saw.
     """
     over = cached_until(sighting, owner)
     if over is None or sighting.until is None:
@@ -161,7 +161,7 @@ def gone_at(sighting: RRsetSighting, owner: OwnerMemory, policy: Policy) -> date
 
 
 def past_known_at(owner: OwnerMemory, policy: Policy) -> datetime | None:
-    """When nobody holds an RRset from before the first look any more; None before that look."""
+    """When nobody holds an RRset from before the first observation any more; None before it."""
     if owner.watched_since is None:
         return None
     return owner.watched_since + policy.unseen_ttl + policy.margin

@@ -64,8 +64,8 @@ def forget_cancelled(
     """Forget cancelled keys of which nobody shows a record any more, with everybody heard."""
     if not memory.cancelled or state.required is None:
         return memory
-    looks = [observations.get(owner) for owner in state.owners]
-    if not all(look is not None and look.heard_all for look in looks):
+    observed = [observations.get(owner) for owner in state.owners]
+    if not all(one is not None and one.heard_all for one in observed):
         return memory
     left = tuple(
         one

@@ -114,7 +114,7 @@ class Result:
 
 
 def after(change: Change, earlier: Iterable[Change]) -> Change:
-    """The change as it stands once ``earlier`` ones, made since the look, are taken in."""
+    """The change as it stands once ``earlier`` ones, made since the observation, are taken in."""
     for one in earlier:
         if one.target == change.target:
             change = replace(
@@ -259,8 +259,8 @@ def from_wildcard(change: Change, observations: Observations) -> bool:
 
     RFC 4592 section 2.2.1; RFC 4035 section 5.3.4.
     """
-    looks = [observations[owner] for owner in change.owners if owner in observations]
-    return any(server.wildcard for look in looks for server in answering(look))
+    seen_at = [observations[owner] for owner in change.owners if owner in observations]
+    return any(server.wildcard for seen in seen_at for server in answering(seen))
 
 
 def lost(change: Change, observations: Observations) -> str:

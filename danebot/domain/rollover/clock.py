@@ -1,8 +1,9 @@
 """Whether the clock can be believed: what it shows is compared with what can't be later than now.
 
 A host whose clock is behind takes what it sees now for old, once the clock is put right: the wait
-would seem to have begun days ago.  A look under such a clock is not remembered.  A clock that was
-put right since the last look, in the same boot, leaves times that are moved as far as it was.
+would seem to have begun days ago.  An observation under such a clock is not remembered.  A clock
+that was put right since the last observation, in the same boot, leaves times that are moved as far
+as it was.
 """
 
 from __future__ import annotations
@@ -58,7 +59,7 @@ def behind(state: LineageState, observations: Observations, now: datetime) -> Ev
 
 
 def put_right(memory: Memory, reading: Reading | None) -> Memory:
-    """The memory with its times moved as far as the clock was put forward since the last look.
+    """The memory with its times moved as far as the clock was put forward since it was written.
 
     A clock that was put back needs nothing here: times in the future count as now.  Without a
     ``reading`` of the same boot nothing can be told.

@@ -2,7 +2,7 @@
 
 Whoever has the key passes for the service while a record of it is published (RFC 7671 section 8.4)
 or, where senders ask a CA, while its certificates are valid.  So what keeps these there is said at
-every look, and the operator may insist on an end though not every service could be asked.
+every observation, and the operator may insist on an end though not every service could be asked.
 """
 
 from __future__ import annotations

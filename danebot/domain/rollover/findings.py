@@ -17,7 +17,7 @@ from danebot.domain.rollover.gate import RESOLVER
 from danebot.domain.rollover.in_use import KeysInUse
 from danebot.domain.rollover.memory import OwnerMemory, Urgency
 from danebot.domain.rollover.plan import Hold, Observation, Phase, Plan, Step, under_way_since
-from danebot.domain.rollover.propagation import Gap, Obstacle, Seen, Sight, matches_chain
+from danebot.domain.rollover.propagation import Gap, Obstacle, Propagation, Seen, matches_chain
 from danebot.domain.rollover.renewing import renewing
 from danebot.domain.rollover.schedule import lacks_key_type, rollover_at, scheduled, standing
 from danebot.domain.rollover.unprotected import unprotected
@@ -166,28 +166,28 @@ class _Scene(NamedTuple):
 
 
 def _current(scene: _Scene, plan: Plan) -> Iterator[Finding]:
-    for sight in plan.current:
-        yield from _current_sight(scene, sight)
+    for propagation in plan.current:
+        yield from _current_record(scene, propagation)
 
 
-def _current_sight(scene: _Scene, sight: Sight) -> Iterator[Finding]:
+def _current_record(scene: _Scene, propagation: Propagation) -> Iterator[Finding]:
     observation = scene.observation
     state = observation.state
-    owner = sight.required.owner
-    wanted = f"{owner} TLSA {sight.record}"
+    owner = propagation.required.owner
+    wanted = f"{owner} TLSA {propagation.record}"
     lacking = []
-    for gap in sight.gaps:
+    for gap in propagation.gaps:
         match gap.obstacle:
             case Obstacle.RESOLVER_LACKS:
-                yield _lacking(scene, sight)
+                yield _lacking(scene, propagation)
             case Obstacle.SERVER_LACKS:
                 lacking.append(gap.where)
             case Obstacle.NOT_OBSERVED | Obstacle.SERVER_SILENT | Obstacle.OVERRULED:
                 continue
             case _:
                 yield _unsecured(state.name, str(owner), gap)
-    if any(gap.obstacle is Obstacle.OVERRULED for gap in sight.gaps):
-        yield _overruled(scene, sight)
+    if any(gap.obstacle is Obstacle.OVERRULED for gap in propagation.gaps):
+        yield _overruled(scene, propagation)
     wrong = _mismatching_witnesses(observation, owner)
     if wrong:
         yield Finding(
@@ -196,7 +196,7 @@ def _current_sight(scene: _Scene, sight: Sight) -> Iterator[Finding]:
             state.name,
             f"no TLSA record at {owner} that the world sees, by {', '.join(wrong)}, matches the "
             "live key: DANE senders defer or bounce mail",
-            f"add it to the view that the world sees: {owner}. IN TLSA {sight.record}",
+            f"add it to the view that the world sees: {owner}. IN TLSA {propagation.record}",
         )
     lacking = [where for where in lacking if where not in wrong]
     if lacking:
@@ -205,25 +205,26 @@ def _current_sight(scene: _Scene, sight: Sight) -> Iterator[Finding]:
             Severity.WARNING,
             state.name,
             f"the live key's record is missing at {', '.join(lacking)}: {wanted}",
-            ("see why that server lags, or " if sight.present_at else "") + _addition(scene, sight),
+            ("see why that server lags, or " if propagation.present_at else "")
+            + _addition(scene, propagation),
         )
 
 
 def _mismatching_witnesses(observation: Observation, owner: DnsName) -> tuple[str, ...]:
     """The witnesses that show records, none of which the live chain satisfies."""
-    look, serving = observation.owners.get(owner), observation.state.serving
-    if look is None or serving is None:
+    observed, serving = observation.owners.get(owner), observation.state.serving
+    if observed is None or serving is None:
         return ()
     return tuple(
         str(one.server)
-        for one in look.witnesses
+        for one in observed.witnesses
         if one.records and not any(matches_chain(record, serving) for record in one.records)
     )
 
 
-def _addition(scene: _Scene, sight: Sight, soon: str = "") -> str:
+def _addition(scene: _Scene, propagation: Propagation, soon: str = "") -> str:
     """What to add for the live key so that it has effect and harms nobody, or why nothing can."""
-    state, owner = scene.observation.state, sight.required.owner
+    state, owner = scene.observation.state, propagation.required.owner
     if state.current_key is None:
         return "see the files: no usable key is live"
     spki = state.current_key.spki
@@ -231,7 +232,7 @@ def _addition(scene: _Scene, sight: Sight, soon: str = "") -> str:
     advice = advise(
         owner,
         scene.observation.owners.get(owner),
-        [(sight.required, spki)],
+        [(propagation.required, spki)],
         {*scene.in_use.keys, *awaited},
     )
     if not advice.add:
@@ -242,10 +243,10 @@ def _addition(scene: _Scene, sight: Sight, soon: str = "") -> str:
     return f"add{soon}: {records}{alias}"
 
 
-def _lacking(scene: _Scene, sight: Sight) -> Finding:
+def _lacking(scene: _Scene, propagation: Propagation) -> Finding:
     observation = scene.observation
     state = observation.state
-    owner = sight.required.owner
+    owner = propagation.required.owner
     answer = observation.owners[owner].answer
     serving = state.serving
     matched = serving is not None and any(matches_chain(r, serving) for r in answer.records)
@@ -255,9 +256,9 @@ def _lacking(scene: _Scene, sight: Sight) -> Finding:
             Severity.CRITICAL,
             state.name,
             f"no TLSA record at {owner} matches the live key: DANE senders defer or bounce mail",
-            _addition(scene, sight, " now"),
+            _addition(scene, propagation, " now"),
         )
-    if _remembers_absence(scene, sight):
+    if _remembers_absence(scene, propagation):
         return Finding(
             Code.TLSA_MISSING,
             Severity.NOTICE,
@@ -271,22 +272,22 @@ def _lacking(scene: _Scene, sight: Sight) -> Finding:
         Severity.WARNING,
         state.name,
         f"the live key's TLSA record is missing ({_absence(answer)}) at {owner}",
-        _addition(scene, sight),
+        _addition(scene, propagation),
     )
 
 
-def _remembers_absence(scene: _Scene, sight: Sight) -> bool:
+def _remembers_absence(scene: _Scene, propagation: Propagation) -> bool:
     """Whether the resolver lacks a record for no longer than its cache explains.
 
-    That is, as long as the longest TTL that was seen for the owner, after the first look at which
-    all servers had the RRset (RFC 2308 section 5).
+    That is, as long as the longest TTL that was seen for the owner, after the first observation at
+    which all servers had the RRset (RFC 2308 section 5).
     """
-    lacks = {gap.obstacle for gap in sight.gaps}
-    if lacks != {Obstacle.RESOLVER_LACKS} or not sight.servers_asked:
+    lacks = {gap.obstacle for gap in propagation.gaps}
+    if lacks != {Obstacle.RESOLVER_LACKS} or not propagation.servers_asked:
         return False
-    look = scene.observation.owners[sight.required.owner]
-    known = scene.memory.owners.get(sight.required.owner, OwnerMemory())
-    there = {tuple(sorted(set(s.records))) for s in look.servers if s.records}
+    observed = scene.observation.owners[propagation.required.owner]
+    known = scene.memory.owners.get(propagation.required.owner, OwnerMemory())
+    there = {tuple(sorted(set(s.records))) for s in observed.servers if s.records}
     first = [one.first for one in known.rrsets if one.records in there]
     longest = max((one.ttl for one in known.sightings), default=timedelta(0))
     return bool(first) and scene.now < min(first) + longest
@@ -299,15 +300,15 @@ def _absence(answer: TlsaAnswer) -> str:
     return f"{words}; {answer.detail}" if answer.cause is Cause.OPT_OUT else words
 
 
-def _overruled(scene: _Scene, sight: Sight) -> Finding:
+def _overruled(scene: _Scene, propagation: Propagation) -> Finding:
     """The remedy of digest agility (RFC 7671 section 9): the stronger digest of the live key."""
     return Finding(
         Code.TLSA_MISMATCH,
         Severity.CRITICAL,
         scene.observation.state.name,
-        f"the live key's TLSA record at {sight.required.owner} stands beside SHA2-512 records of "
-        "other keys, so most senders ignore it and defer or bounce mail",
-        _addition(scene, sight, " now"),
+        f"the live key's TLSA record at {propagation.required.owner} stands beside SHA2-512 "
+        "records of other keys, so most senders ignore it and defer or bounce mail",
+        _addition(scene, propagation, " now"),
     )
 
 
@@ -342,7 +343,7 @@ def _unsecured(name: str, owner: str, gap: Gap) -> Finding:
 
 def _silent_gaps(plan: Plan) -> tuple[Gap, ...]:
     """The servers that were asked for the lineage's records and gave no answer, each once."""
-    gaps = (gap for sight in (*plan.current, *plan.awaited) for gap in sight.gaps)
+    gaps = (gap for propagation in (*plan.current, *plan.awaited) for gap in propagation.gaps)
     return tuple(dict.fromkeys(gap for gap in gaps if gap.obstacle is Obstacle.SERVER_SILENT))
 
 
@@ -477,9 +478,9 @@ def _held(state: LineageState, plan: Plan) -> Finding:
 
 
 def _sight_remedy(plan: Plan) -> str:
-    """What ends the want of sight: the servers, where the resolver answers and they don't."""
+    """What ends the want of answers: the servers, where the resolver answers and they don't."""
     silent = plan.refusal.silent if plan.refusal is not None else ()
-    obstacles = {gap.obstacle for sight in plan.awaited for gap in sight.gaps}
+    obstacles = {gap.obstacle for propagation in plan.awaited for gap in propagation.gaps}
     if Obstacle.SERVER_SILENT in obstacles or (silent and silent != (RESOLVER,)):
         return _EVERY_SERVER
     return "see that the resolver runs; it is deployed once DNS can be observed"
@@ -542,9 +543,9 @@ def _staged(
     since = under_way_since(memory) or now
     stuck = now - since > policy.staged_warning
     gaps = [
-        f"{sight.required.owner} ({_gap_words(sight.gaps[0])})"
-        for sight in plan.awaited
-        if sight.gaps
+        f"{propagation.required.owner} ({_gap_words(propagation.gaps[0])})"
+        for propagation in plan.awaited
+        if propagation.gaps
     ]
     key = "ready key" if state.ready is not None else "next key"
     text = f"the {key} waits since {when(since)} for its TLSA records"
@@ -575,7 +576,7 @@ def _unwatched(state: LineageState) -> Finding:
 
 def _remedy(name: str, plan: Plan) -> str:
     """What ends the wait for records; to publish them is no remedy where they are published."""
-    obstacles = {gap.obstacle for sight in plan.awaited for gap in sight.gaps}
+    obstacles = {gap.obstacle for propagation in plan.awaited for gap in propagation.gaps}
     for obstacle, remedy in _REMEDIES.items():
         if obstacle in obstacles:
             return remedy
@@ -639,7 +640,7 @@ def _safe_words(plan: Plan) -> str:
     """When an emergency's successor is safe, or what that still waits for."""
     if plan.safe is not None:
         return f"from {when(plan.safe.at)} on"
-    gaps = [gap for sight in plan.awaited for gap in sight.gaps]
+    gaps = [gap for propagation in plan.awaited for gap in propagation.gaps]
     lacking = [gap for gap in gaps if gap.obstacle in _LACKS]
     if gaps and not lacking:
         return "once this is mended: " + ", ".join(dict.fromkeys(map(_gap_words, gaps)))

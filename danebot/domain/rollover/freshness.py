@@ -1,4 +1,4 @@
-"""Whether a memory is worth writing, since when somebody was last heard changes at every look.
+"""Whether a memory is worth writing: when somebody was last heard changes at every observation.
 
 An idle run writes nothing: what it would add says the same an hour later.
 """

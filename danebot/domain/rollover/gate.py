@@ -71,8 +71,8 @@ def gate(
 ) -> Refusal | None:
     """Why ``new`` must not replace what is live; None if it may.
 
-    ``memory`` must already hold this look.  What must be published comes before what only has to be
-    waited for.
+    ``memory`` must already hold this observation.  What must be published comes before what only
+    has to be waited for.
     """
     live = state.serving
     if live is None or new.same_content(live):
@@ -174,7 +174,7 @@ def _refusals(
         if (until is None or now < until) and judge.worse(sighting.records):
             silent = _silent(observation) if sighting.records not in shown else ()
             yield judge.refusal(sighting.records, until, silent)
-    # A look under a clock that is behind isn't remembered, but what it shows is there.
+    # An observation under a clock that is behind isn't remembered, but what it shows is there.
     for records in sorted(shown.difference(one.records for one in owner.rrsets)):
         if judge.worse(records):
             yield judge.refusal(records)

@@ -23,8 +23,8 @@ SCHEMA = 1
 class TtlSighting(NamedTuple):
     """A TTL under which answers for an owner could be cached.
 
-    It was in force from ``first`` (or earlier) to ``until``, the first later look at which it no
-    longer was; None while it still is.
+    It was in force from ``first`` (or earlier) to ``until``, the first later observation at which
+    it no longer was; None while it still is.
     """
 
     ttl: timedelta
@@ -54,8 +54,8 @@ class RRsetSighting(NamedTuple):
     """A TLSA RRset that was to be had for an owner, and the TTL under which it could be cached.
 
     ``records`` are sorted.  ``first`` and ``until`` are as for `TtlSighting`.  ``left_at`` is the
-    first look since which no server has it, though the resolver still had it, at ``lagged_at`` for
-    the last time.
+    first observation since which no server has it, though the resolver still had it, at
+    ``lagged_at`` for the last time.
     """
 
     records: tuple[TlsaRecord, ...]
@@ -72,10 +72,10 @@ class OwnerMemory(NamedTuple):
 
     After a change of route, resolvers may keep to the old one until ``old_route_until``.
     ``route_ttl`` is the largest TTL of its NS, address and glue RRsets seen since the route is this
-    one.  ``rrsets`` are those that
-    a cache may hold; nothing is known of any before ``watched_since``, the first look, or the one
-    that ended a gap (see `unbroken`).  ``heard`` tells by "NAME [ADDRESS]" when each server of the
-    route was last heard, ``answered_at`` when the resolver was.
+    one.  ``rrsets`` are those that a cache may hold; nothing is known of any before
+    ``watched_since``, the first observation, or the one that ended a gap (see `unbroken`).
+    ``heard`` tells by "NAME [ADDRESS]" when each server of the route was last heard,
+    ``answered_at`` when the resolver was.
     """
 
     sightings: tuple[TtlSighting, ...] = ()
@@ -91,14 +91,15 @@ class OwnerMemory(NamedTuple):
 class Awaiting(NamedTuple):
     """The wait for one key: ``digest`` is its SPKI digest, ``spki`` its DER SPKI.
 
-    ``unseen_at`` is the last look at which each of ``lines`` was lacking; without one, nothing is
-    known of the TTLs before.  ``served_since`` is the first look since which every authoritative
-    server has all of them, unbroken, and ``seen_since`` the same once the resolver has them too,
-    which it last had not at ``lagged_at``.  ``belied_at`` is the last look at which it had lost
-    them again: after one, only looks at which it has them count.  They rest on ``witness``: on
-    servers of every owner once these have been heard.  ``forgotten_at`` is the first look of a wait
-    that began before it: what was observed earlier is lost.  ``stood_by_at`` is the last look at
-    which nothing was in the way of its use but that nobody wanted it.
+    ``unseen_at`` is the last observation at which each of ``lines`` was lacking; without one,
+    nothing is known of the TTLs before.  ``served_since`` is the first observation since which
+    every authoritative server has all of them, unbroken, and ``seen_since`` the same once the
+    resolver has them too, which it last had not at ``lagged_at``.  ``belied_at`` is the last
+    observation at which it had lost them again: after one, only observations at which it has them
+    count.  They rest on ``witness``: on servers of every owner once these have been heard.
+    ``forgotten_at`` is the first observation of a wait that began before it: what was observed
+    earlier is lost.  ``stood_by_at`` is the last observation at which nothing was in the way of its
+    use but that nobody wanted it.
     """
 
     digest: bytes
@@ -157,7 +158,7 @@ class Failure:
 
 
 class Reading(NamedTuple):
-    """What the clock showed ``at`` a look, and how long the host had been up since ``boot``.
+    """What the clock showed ``at`` an observation, and how long the host was up since ``boot``.
 
     ``boot`` is an identifier that no other boot has; ``uptime`` counts while the host sleeps.
     """
@@ -300,8 +301,8 @@ class PendingRevocation(NamedTuple):
 class Memory:
     """All that is remembered of one lineage.
 
-    ``watched`` are the lines that ``dane-ee`` had at the last look, and those that protect though
-    it has lost them.  ``clock`` is the clock's reading at the last look.
+    ``watched`` are the lines that ``dane-ee`` had at the last observation, and those that protect
+    though it has lost them.  ``clock`` is the clock's reading at the last observation.
     """
 
     owners: Mapping[DnsName, OwnerMemory] = field(default_factory=dict)

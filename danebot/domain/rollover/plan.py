@@ -9,10 +9,10 @@ only `plan` decides which comes next (a cooled key that nobody wants to use yet 
       |                  v                                                         v
       '------ retire old records <---- served and confirmed <---- deployed <---- issued
 
-The caller executes the one step that the plan names, looks again, and plans again, until no step
-is left.  Steps that change what is served are planned on a fresh look at DNS.  No state is kept
-here and none is inferred from the past but what `Memory` holds, so that a plan after a crash is
-the plan that would have been made without it.
+The caller executes the one step that the plan names, looks again, and plans again, until no step is
+left.  Steps that change what is served are planned on a fresh observation of DNS.  No state is kept
+here and none is inferred from the past but what `Memory` holds, so that a plan after a crash is the
+plan that would have been made without it.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ from danebot.domain.rollover.patience import promotion_wait
 from danebot.domain.rollover.propagation import (
     Observations,
     Obstacle,
+    Propagation,
     Seen,
-    Sight,
     live_is_gone,
-    look_all,
+    propagations_of,
     together,
 )
 from danebot.domain.rollover.remember import seen_awaited
@@ -110,7 +110,7 @@ class Repair(enum.Enum):
 
 
 class Observation(NamedTuple):
-    """One look at a lineage: its files and, for each owner of ``dane-ee``, the DNS.
+    """One observation of a lineage: its files and, for each owner of ``dane-ee``, the DNS.
 
     ``distrust`` says why the staged chain doesn't verify to the trust store; "" if it does, None
     if that was not examined (which counts as not verified).
@@ -125,7 +125,7 @@ class Observation(NamedTuple):
 class Plan:
     """What `plan` found: the phase, the next step or why there is none, and what it rests on.
 
-    ``current`` and ``awaited`` are the sights of the current and the awaited key's records.
+    ``current`` and ``awaited`` are the propagation of the current and the awaited key's records.
     ``certbot_may_renew`` is False while an unsafe key is staged that can't be put back.
     ``keep`` says, for PUT_BACK, where the staged key goes; ``refusal``, for GATE and CACHES, why.
     """
@@ -134,8 +134,8 @@ class Plan:
     step: Step | None = None
     hold: Hold | None = None
     detail: str = ""
-    current: tuple[Sight, ...] = ()
-    awaited: tuple[Sight, ...] = ()
+    current: tuple[Propagation, ...] = ()
+    awaited: tuple[Propagation, ...] = ()
     safe: SafeTime | None = None
     repair: Repair = Repair.NOT_NEEDED
     certbot_may_renew: bool = True
@@ -160,7 +160,9 @@ def plan(observation: Observation, memory: Memory, policy: Policy, now: datetime
     observation = observation._replace(owners=completed(observation.owners, memory))
     state = observation.state
     serving = state.serving
-    current = look_all(state.required or (), serving.key, observation.owners) if serving else ()
+    current = (
+        propagations_of(state.required or (), serving.key, observation.owners) if serving else ()
+    )
     base = Plan(Phase.STABLE, current=current)
     if state.management is Management.PASS_THROUGH:
         return replace(base, phase=Phase.PASS_THROUGH)
@@ -179,12 +181,12 @@ def plan(observation: Observation, memory: Memory, policy: Policy, now: datetime
     return _plan_awaited(base, observation, memory, policy, now)
 
 
-def unanswered(sights: Iterable[Sight]) -> str:
+def unanswered(propagations: Iterable[Propagation]) -> str:
     """Who gave no usable answer about records, in words; "" if nobody is known to be silent."""
     silent = {
         f"{gap.where} ({gap.detail})" if gap.detail else gap.where
-        for sight in sights
-        for gap in sight.gaps
+        for propagation in propagations
+        for gap in propagation.gaps
         if gap.obstacle is Obstacle.SERVER_SILENT
     }
     return "; ".join(sorted(silent))
@@ -255,12 +257,12 @@ def _with_awaited(base: Plan, observation: Observation, memory: Memory, policy: 
     key = state.awaited_key
     if key is None:
         return base
-    sights = look_all(state.required or (), key, observation.owners)
+    propagations = propagations_of(state.required or (), key, observation.owners)
     repair = Repair.NOT_NEEDED
     if _repairs(key, observation):
         repair = Repair.AT_ONCE
     safe = safe_time(memory, state.owners, in_force(policy, memory, key))
-    return replace(base, awaited=sights, safe=safe, repair=repair)
+    return replace(base, awaited=propagations, safe=safe, repair=repair)
 
 
 def _repairs(key: PublicKey, observation: Observation) -> bool:
@@ -269,7 +271,8 @@ def _repairs(key: PublicKey, observation: Observation) -> bool:
     return (
         state.serving is not None
         and bool(state.required)
-        and together(look_all(state.required or (), key, observation.owners)) is Seen.EVERYWHERE
+        and together(propagations_of(state.required or (), key, observation.owners))
+        is Seen.EVERYWHERE
         and live_is_gone(state.serving, state.owners, observation.owners)
     )
 
@@ -337,7 +340,7 @@ def _give_way(
 
 
 def _refused(issued: Plan, refusal: Refusal) -> Plan:
-    """The gate stays shut: for want of records, for want of sight, or until caches are empty."""
+    """The gate stays shut: for want of records, for want of answers, or until caches are empty."""
     hold = Hold.GATE if refusal.until is None else Hold.CACHES
     if refusal.unknown or refusal.silent:
         hold = Hold.CANNOT_SEE
@@ -392,7 +395,7 @@ def _keep(observation: Observation, key: PublicKey) -> Keep:
     if any(file is not None and file.key == key for file in files):
         return Keep.NOWHERE
     if state.awaited is None and state.required:
-        published = together(look_all(state.required, key, observation.owners))
+        published = together(propagations_of(state.required, key, observation.owners))
         if published is Seen.EVERYWHERE:
             return Keep.AS_NEXT
     return Keep.ASIDE
@@ -419,7 +422,7 @@ def _plan_awaited(
     if not state.required and not state.exempt:
         return replace(waiting, hold=Hold.NOTHING_WATCHED)
     seen = seen_awaited(state, base.awaited, memory.awaiting)
-    if seen is Seen.EVERYWHERE and base.safe is None:  # such a look isn't remembered
+    if seen is Seen.EVERYWHERE and base.safe is None:  # such an observation isn't remembered
         return replace(waiting, hold=Hold.CLOCK_BEHIND)
     wanted = wants_rollover(state, memory, policy, now)
     return _plan_seen(waiting, state, memory, now, seen=seen, wanted=wanted)

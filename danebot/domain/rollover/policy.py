@@ -27,13 +27,13 @@ class Occasion(enum.Enum):
 class Policy(NamedTuple):
     """The decisions for one lineage; settings are per lineage, so there is one policy for each.
 
-    ``min_wait`` counts from the first look at which every authoritative server had the new record;
-    it covers what nobody can see from outside.  ``margin`` is added to the TTL, for clocks and for
-    caches with a TTL floor.  ``unseen_ttl`` is assumed of caches when nothing was observed before
-    the record was there; its default is the cap that RFC 8767 section 4 advises for any TTL.
-    ``key_type`` None means the type of the current key.  ``staged_warning`` is how long a next
-    key may wait for its records, ``retire_after`` how far apart the two probes are, at least, that
-    find the old key gone before its records go.  ``expiry_warning`` and ``expiry_critical`` are
+    ``min_wait`` counts from the first observation at which every authoritative server had the new
+    record; it covers what nobody can see from outside.  ``margin`` is added to the TTL, for clocks
+    and for caches with a TTL floor.  ``unseen_ttl`` is assumed of caches when nothing was observed
+    before the record was there; its default is the cap that RFC 8767 section 4 advises for any TTL.
+    ``key_type`` None means the type of the current key.  ``staged_warning`` is how long a next key
+    may wait for its records, ``retire_after`` how far apart the two probes are, at least, that find
+    the old key gone before its records go.  ``expiry_warning`` and ``expiry_critical`` are
     fractions of a certificate's own lifetime left, since lifetimes differ and shrink.
     ``prepublish`` keeps a next key published at all times; ``rollover_every`` is the period of
     scheduled rollovers, or what else brings them about.  ``certificates_per_week`` is how many for

@@ -1,4 +1,4 @@
-"""Where a required record is seen: one look at DNS, held against one key.
+"""Where a required record is seen: one observation of DNS, held against one key.
 
 Seen everywhere means: in a secure answer of the validating resolver, at every authoritative server
 of the zone that holds the RRset, and at every witness.  Silence proves nothing: what could not be
@@ -75,7 +75,7 @@ class Gap(NamedTuple):
     detail: str = ""
 
 
-class Sight(NamedTuple):
+class Propagation(NamedTuple):
     """One required record of one key.  ``servers_asked`` is 0 when no server could be reached."""
 
     required: Required
@@ -86,12 +86,12 @@ class Sight(NamedTuple):
     servers_asked: int = 0
 
 
-def look(required: Required, spki: bytes, observations: Observations) -> Sight:
+def propagation_of(required: Required, spki: bytes, observations: Observations) -> Propagation:
     """Judge one line of ``dane-ee`` for the key with DER SPKI ``spki``."""
     record = required.record(spki)
     observation = observations.get(required.owner)
     if observation is None:
-        return Sight(required, record, Seen.UNKNOWN, (Gap(Obstacle.NOT_OBSERVED),))
+        return Propagation(required, record, Seen.UNKNOWN, (Gap(Obstacle.NOT_OBSERVED),))
     strongest = required._replace(mtype=MatchingType.SHA2_512).record(spki)
     gaps = list(_resolver_gaps(record, strongest, observation))
     answered = [s for s in observation.servers if s.outcome is ServerOutcome.ANSWERED]
@@ -109,22 +109,22 @@ def look(required: Required, spki: bytes, observations: Observations) -> Sight:
     lacking = {gap.where for gap in gaps}
     servers = [str(s.server) for s in answered if record in s.records]
     present = tuple(server for server in servers if server not in lacking)
-    return Sight(required, record, seen, tuple(gaps), present, len(answered))
+    return Propagation(required, record, seen, tuple(gaps), present, len(answered))
 
 
-def look_all(
+def propagations_of(
     required: Iterable[Required], key: PublicKey, observations: Observations
-) -> tuple[Sight, ...]:
+) -> tuple[Propagation, ...]:
     """Judge every line of ``dane-ee`` for one key."""
-    return tuple(look(line, key.spki, observations) for line in required)
+    return tuple(propagation_of(line, key.spki, observations) for line in required)
 
 
-def together(sights: Iterable[Sight]) -> Seen:
+def together(propagations: Iterable[Propagation]) -> Seen:
     """All records taken together: one that is missing, or else unknown, decides.
 
     Nothing taken together is unknown: what nobody looked for was seen nowhere.
     """
-    outcomes = {sight.seen for sight in sights}
+    outcomes = {propagation.seen for propagation in propagations}
     for worst in (Seen.MISSING, Seen.UNKNOWN):
         if worst in outcomes:
             return worst

@@ -1,7 +1,7 @@
-"""One look after another, folded into the memory: TTLs, routes, RRsets, since when what is seen.
+"""Observations, folded into the memory one by one: TTLs, routes, RRsets, since when what is seen.
 
-What was in force before the awaited record was there is remembered from looks at that time, so that
-a TTL lowered together with the change fools nobody.
+What was in force before the awaited record was there is remembered from observations at that time,
+so that a TTL lowered together with the change fools nobody.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from danebot.domain.rollover.memory import Awaiting, Memory, OwnerMemory, TtlSig
 from danebot.domain.rollover.propagation import (
     Observations,
     Obstacle,
+    Propagation,
     Seen,
-    Sight,
-    look_all,
+    propagations_of,
     together,
 )
 from danebot.domain.rollover.schedule import remember_current
@@ -38,13 +38,13 @@ if TYPE_CHECKING:
     from danebot.domain.lineage.state import LineageState
 
 _NOTHING = timedelta(0)
-_SAME_TIME = timedelta(minutes=1)  # between a key file's mtime and the look of the same command
+_SAME_TIME = timedelta(minutes=1)  # from a key file's mtime to the observation of the same command
 
 
 def remember(
     memory: Memory, state: LineageState, observations: Observations, now: datetime
 ) -> Memory:
-    """Fold one look into the memory: TTLs, routes, and since when the awaited key is seen.
+    """Fold one observation into the memory: TTLs, routes, and since when the awaited key is seen.
 
     Of one under a clock that is behind, which can't be dated, only a break is remembered.
     """
@@ -78,12 +78,12 @@ def remember(
 
 
 def _undated(memory: Memory, state: LineageState, observations: Observations) -> Awaiting | None:
-    """The wait after a look that can't be dated: what it finds lacking ends the wait."""
+    """The wait after an observation that can't be dated: what it finds lacking ends the wait."""
     awaiting, key = memory.awaiting, state.awaited_key
     if awaiting is None or key is None or key.digest != awaiting.digest or state.required is None:
         return awaiting
-    sights = look_all(state.required, key, observations)
-    if seen_awaited(state, sights, awaiting) is not Seen.MISSING:
+    propagations = propagations_of(state.required, key, observations)
+    if seen_awaited(state, propagations, awaiting) is not Seen.MISSING:
         return awaiting
     return awaiting._replace(unseen_at=None, served_since=None, lagged_at=None, seen_since=None)
 
@@ -102,7 +102,7 @@ def _remember_owner(
 def _remember_ttls(
     old: OwnerMemory, observation: OwnerObservation, now: datetime, *, keep_all: bool
 ) -> tuple[TtlSighting, ...]:
-    """The TTLs under which something may be in a cache still, those of this look added.
+    """The TTLs under which something may be in a cache still, those of this observation added.
 
     A TTL is known to be no longer in force only when everyone was heard.  One from an old route
     stays as long as somebody may still ask there.
@@ -148,7 +148,7 @@ def _remember_awaited(
     ttls: tuple[TtlSighting, ...],
     now: datetime,
 ) -> Awaiting | None:
-    """The wait after this look; ``ttls`` are those of anything that may be cached."""
+    """The wait after this observation; ``ttls`` are those of anything that may be cached."""
     file, key = state.awaited, state.awaited_key
     if file is None:
         return None
@@ -162,12 +162,12 @@ def _remember_awaited(
     awaiting = awaiting._replace(spki=key.spki)
     if state.required is None:
         return awaiting
-    sights = look_all(state.required, key, observations)
-    awaiting = _heed(awaiting, state.required, sights)
-    match seen_awaited(state, sights, awaiting):
+    propagations = propagations_of(state.required, key, observations)
+    awaiting = _heed(awaiting, state.required, propagations)
+    match seen_awaited(state, propagations, awaiting):
         case Seen.MISSING:
-            unseen = now if _lacking(sights) else awaiting.unseen_at
-            return _missing(awaiting._replace(unseen_at=unseen), sights, now)
+            unseen = now if _lacking(propagations) else awaiting.unseen_at
+            return _missing(awaiting._replace(unseen_at=unseen), propagations, now)
         case Seen.UNKNOWN:
             return awaiting
         case Seen.EVERYWHERE:
@@ -179,9 +179,9 @@ def _remember_awaited(
             return awaiting._replace(served_since=since, lagged_at=None, seen_since=since)
 
 
-def _missing(awaiting: Awaiting, sights: tuple[Sight, ...], now: datetime) -> Awaiting:
+def _missing(awaiting: Awaiting, propagations: tuple[Propagation, ...], now: datetime) -> Awaiting:
     """The wait when a record is lacking: it goes on where the resolver alone lags."""
-    if not _resolver_lags(sights):
+    if not _resolver_lags(propagations):
         return awaiting._replace(served_since=None, lagged_at=None, seen_since=None)
     if awaiting.seen_since is not None:  # it has lost what it had
         awaiting = awaiting._replace(belied_at=now, served_since=None, seen_since=None)
@@ -189,16 +189,18 @@ def _missing(awaiting: Awaiting, sights: tuple[Sight, ...], now: datetime) -> Aw
     return awaiting._replace(served_since=served, lagged_at=now)
 
 
-def _heed(awaiting: Awaiting, lines: tuple[Required, ...], sights: tuple[Sight, ...]) -> Awaiting:
+def _heed(
+    awaiting: Awaiting, lines: tuple[Required, ...], propagations: tuple[Propagation, ...]
+) -> Awaiting:
     """Begin anew when there are lines that weren't looked at, or when servers are first heard."""
-    heard = bool(sights) and all(sight.servers_asked for sight in sights)
+    heard = bool(propagations) and all(propagation.servers_asked for propagation in propagations)
     witness = Witness.SERVERS if heard else awaiting.witness
     if witness is not awaiting.witness or not set(lines) <= set(awaiting.lines):
         awaiting = awaiting._replace(unseen_at=None, served_since=None, seen_since=None)
     return awaiting._replace(lines=lines, witness=witness)
 
 
-def _lacking(sights: tuple[Sight, ...]) -> bool:
+def _lacking(propagations: tuple[Propagation, ...]) -> bool:
     """Whether every record is lacking where the TTL of its absence shows: at the servers.
 
     Where none can be asked, the resolver's word counts.
@@ -206,17 +208,19 @@ def _lacking(sights: tuple[Sight, ...]) -> bool:
     return all(
         any(
             (gap.where and gap.obstacle in (Obstacle.SERVER_LACKS, Obstacle.OVERRULED))
-            or (gap.obstacle is Obstacle.RESOLVER_LACKS and not sight.servers_asked)
-            for gap in sight.gaps
+            or (gap.obstacle is Obstacle.RESOLVER_LACKS and not propagation.servers_asked)
+            for gap in propagation.gaps
         )
-        for sight in sights
+        for propagation in propagations
     )
 
 
-def _resolver_lags(sights: tuple[Sight, ...]) -> bool:
+def _resolver_lags(propagations: tuple[Propagation, ...]) -> bool:
     """Whether every server has all records, and the resolver alone lacks some."""
-    gaps = {gap.obstacle for sight in sights for gap in sight.gaps}
-    return gaps == {Obstacle.RESOLVER_LACKS} and all(sight.servers_asked for sight in sights)
+    gaps = {gap.obstacle for propagation in propagations for gap in propagation.gaps}
+    return gaps == {Obstacle.RESOLVER_LACKS} and all(
+        propagation.servers_asked for propagation in propagations
+    )
 
 
 def _cache_explains(awaiting: Awaiting, ttls: tuple[TtlSighting, ...]) -> bool:
@@ -233,21 +237,23 @@ def _cache_explains(awaiting: Awaiting, ttls: tuple[TtlSighting, ...]) -> bool:
 
 
 def _since(awaiting: Awaiting, now: datetime) -> datetime:
-    """The first look since which all is there; ``now`` if the clock was behind at that look."""
+    """The first observation since which all is there; ``now`` if the clock was behind at it."""
     known = max(awaiting.since, awaiting.unseen_at or awaiting.since)
     since = awaiting.seen_since or awaiting.served_since
     return now if since is None or since < known <= now else min(since, now)
 
 
-def seen_awaited(state: LineageState, sights: tuple[Sight, ...], awaiting: Awaiting | None) -> Seen:
+def seen_awaited(
+    state: LineageState, propagations: tuple[Propagation, ...], awaiting: Awaiting | None
+) -> Seen:
     """All awaited records together; where none is needed, by positive knowledge, that is enough.
 
     The resolver's word alone is none where servers were heard before: it may be out of its cache.
     """
     if state.exempt:
         return Seen.EVERYWHERE
-    seen = together(sights)
-    silent = any(sight.servers_asked == 0 for sight in sights)
+    seen = together(propagations)
+    silent = any(propagation.servers_asked == 0 for propagation in propagations)
     if awaiting is None or awaiting.witness is Witness.RESOLVER or not silent:
         return seen
     return Seen.UNKNOWN if seen is Seen.EVERYWHERE else seen

@@ -33,10 +33,10 @@ def forms(spki: bytes) -> Iterator[TlsaRecord]:
 
 def shown_at(owner: DnsName, observations: Observations) -> frozenset[TlsaRecord]:
     """The records that anybody shows, the resolver included."""
-    look = observations.get(owner)
-    if look is None:
+    observed = observations.get(owner)
+    if observed is None:
         return frozenset()
-    return frozenset(look.answer.records).union(*(one.records for one in look.all_servers))
+    return frozenset(observed.answer.records).union(*(one.records for one in observed.all_servers))
 
 
 def unsettled(memory: Memory) -> bool:
@@ -109,8 +109,8 @@ def retire(
     """Let go of past keys whose records nobody shows any more, with everybody heard."""
     if not state.owners or not any(out_of_use(memory, past) for past in leaving(memory)):
         return memory
-    looks = [observations.get(owner) for owner in state.owners]
-    if not all(look is not None and look.heard_all for look in looks):
+    observed = [observations.get(owner) for owner in state.owners]
+    if not all(one is not None and one.heard_all for one in observed):
         return memory
     shown = frozenset[TlsaRecord]().union(*(shown_at(one, observations) for one in state.owners))
     left = []

@@ -22,10 +22,10 @@ _NOTHING = timedelta(0)
 class SafeTime(NamedTuple):
     """When no cache can lack the awaited record any more, and what that follows from.
 
-    ``at`` is the later of ``caches_empty`` (``hold`` and the margin after ``since``, or after
-    the old route's end; what a lost memory may have held, or what was there before the first look)
-    and ``min_wait_over``.  ``baseline`` tells whether that was observed from before the record was
-    there, or had to be assumed.
+    ``at`` is the later of ``caches_empty`` (``hold`` and the margin after ``since``, or after the
+    old route's end; what a lost memory may have held, or what was there before the first
+    observation) and ``min_wait_over``.  ``baseline`` tells whether that was observed from before
+    the record was there, or had to be assumed.
     """
 
     at: datetime
@@ -77,13 +77,13 @@ def safe_time(memory: Memory, owners: Iterable[DnsName], policy: Policy) -> Safe
 
 
 def _past_over(known: list[OwnerMemory], seen: timedelta, policy: Policy) -> datetime | None:
-    """When nothing from before the first looks is in a cache; None where nothing was looked at.
+    """When nothing from before the first observations is in a cache; None without any.
 
     ``unseen_ttl`` is assumed of RRsets and routes alike: an NS set that was changed shortly before
     may be followed that long, and what its servers say be cached for ``seen`` then.
     """
-    looks = [owner.watched_since for owner in known if owner.watched_since is not None]
-    return max(looks) + policy.unseen_ttl + seen + policy.margin if looks else None
+    begun = [owner.watched_since for owner in known if owner.watched_since is not None]
+    return max(begun) + policy.unseen_ttl + seen + policy.margin if begun else None
 
 
 def emergency_wait(

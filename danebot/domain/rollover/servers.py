@@ -29,7 +29,7 @@ _NOTHING = timedelta(0)
 
 
 class Move(enum.Enum):
-    """What became of a route from one look to the next."""
+    """What became of a route from one observation to the next."""
 
     NONE = "none"
     GAINED = "more servers or addresses"
@@ -38,7 +38,7 @@ class Move(enum.Enum):
 
 
 class RouteMemory(NamedTuple):
-    """The route after a look, with the fields of `OwnerMemory`."""
+    """The route after an observation, with the fields of `OwnerMemory`."""
 
     route: Route | None
     route_ttl: timedelta | None
@@ -59,7 +59,7 @@ def moved_to(old: Route | None, new: Route | None) -> Move:
 
 
 def remember_route(old: OwnerMemory, observation: OwnerObservation, now: datetime) -> RouteMemory:
-    """Fold one look, as `completed`, into what is known of the route.
+    """Fold one observation, as `completed`, into what is known of the route.
 
     Who still has what is lost in the cache asks there for the largest of the old TTLs.
     """
@@ -96,7 +96,7 @@ def remember_heard(
 
 
 def completed(observations: Observations, memory: Memory) -> Observations:
-    """One look with what is remembered of each owner's servers.
+    """One observation with what is remembered of each owner's servers.
 
     Those that it had to leave out are there, and owe their word.  So do those that were heard
     before: what they hold, others may still get, whatever their name's other addresses say.  An

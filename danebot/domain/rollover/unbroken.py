@@ -1,9 +1,9 @@
-"""Whether looks follow each other closely enough to say that nothing changed in between.
+"""Whether observations follow each other closely enough to say that nothing changed in between.
 
-That something is there unbroken is established by looks, never assumed.  A record that goes and
-comes back between two of them stays unseen, so the time between them has a bound, for each server:
-what a server had while it said nothing for longer than that is as unknown as what was there before
-the first look.
+That something is there unbroken is established by observations, never assumed.  A record that goes
+and comes back between two of them stays unseen, so the time between them has a bound, for each
+server: what a server had while it said nothing for longer than that is as unknown as what was there
+before the first observation.
 """
 
 from __future__ import annotations
@@ -29,9 +29,10 @@ def answered(old: OwnerMemory, observation: OwnerObservation, now: datetime) -> 
 
 
 def broken(old: OwnerMemory, observation: OwnerObservation, now: datetime) -> bool:
-    """Whether this look ends a gap that is too long, of any server, or of the resolver alone.
+    """Whether this observation ends too long a gap, of any server, or of the resolver alone.
 
-    The first look at an owner ends none: nothing was seen before that could have been broken.
+    The first observation at an owner ends none: nothing was seen before that could have been
+    broken.
     """
     if old.watched_since is None:
         return False

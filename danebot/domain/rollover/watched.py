@@ -111,7 +111,7 @@ def let_go_of_gone(
 ) -> tuple[Memory, LineageState]:
     """Let go of fading owners of which no cache can hold a record any more.
 
-    ``memory`` must already hold this look.
+    ``memory`` must already hold this observation.
     """
     gone = {
         line.owner

@@ -16,7 +16,7 @@ from danebot.adapters.dns.resolvconf import Nameserver, ResolverConfig, load_res
 from danebot.adapters.dns.zones import Direct
 from danebot.domain.addresses import SocketAddress
 from danebot.domain.dane.references import References
-from danebot.domain.delivery.routes import Dane, Way
+from danebot.domain.delivery.routes import Dane, Discovery
 from danebot.domain.dns.answers import (
     OwnerObservation,
     Presence,
@@ -26,7 +26,7 @@ from danebot.domain.dns.answers import (
 )
 from danebot.domain.dns.tlsa import MatchingType, Required, TlsaRecord
 from danebot.domain.names import DnsName, Hostname
-from danebot.domain.rollover.propagation import Seen, look
+from danebot.domain.rollover.propagation import Seen, propagation_of
 from lab.lab import Lab
 
 pytestmark = pytest.mark.lab
@@ -219,7 +219,7 @@ def test_stale_glue_is_asked_for_as_long_as_the_parent_has_it(lab: Lab, client: 
                 (ns2, lab.ns2): (OLD,),
             }
             assert seen.address_ttl == timedelta(seconds=4000)
-            sight = look(required, b"any key", {NAME: seen})
+            sight = propagation_of(required, b"any key", {NAME: seen})
             assert sight.seen is Seen.MISSING
             assert [gap.where for gap in sight.gaps] == [f"{ns2} [{lab.ns2}]"]
     finally:
@@ -278,7 +278,7 @@ def test_a_secondary_that_lags_on_an_alias(lab: Lab, client: DnsClient) -> None:
                 lab.ns1: (ServerOutcome.LEADS_ON, ()),
                 lab.ns2: (ServerOutcome.ANSWERED, (OLD,)),
             }
-            assert look(required, b"any key", {owner: seen}).seen is Seen.MISSING
+            assert propagation_of(required, b"any key", {owner: seen}).seen is Seen.MISSING
         seen = observe(client, owner)
         assert {s.outcome for s in seen.aliases[0].servers} == {ServerOutcome.LEADS_ON}
     finally:
@@ -335,8 +335,8 @@ def test_routes(lab: Lab, client: DnsClient) -> None:
     assert alias.references == References(mail, (Hostname("alias.example.test"),))
     (insecure,) = client.mail_route(Hostname("insecure.test")).hosts
     assert insecure.dane is Dane.INSECURE_ADDRESS
-    assert client.mail_route(Hostname("bogus.test")).way is Way.FAILED
-    assert client.mail_route(Hostname("nosuch.example.test")).way is Way.ABSENT
+    assert client.mail_route(Hostname("bogus.test")).discovery is Discovery.FAILED
+    assert client.mail_route(Hostname("nosuch.example.test")).discovery is Discovery.ABSENT
     assert client.lookup(MX, DnsName("example.test")).secure
     two = client.service_route(Hostname("two.example.test"), 25)
     assert set(two.addresses) == {lab.mail, lab.mail2}

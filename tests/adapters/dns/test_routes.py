@@ -14,7 +14,7 @@ from danebot.adapters.dns.client_async import AsyncDnsClient
 from danebot.adapters.dns.resolvconf import Nameserver as At
 from danebot.adapters.dns.resolvconf import ResolverConfig
 from danebot.domain.dane.references import References
-from danebot.domain.delivery.routes import Dane, HostRoute, Way
+from danebot.domain.delivery.routes import Dane, Discovery, HostRoute
 from danebot.domain.dns.answers import Security
 from danebot.domain.dns.tlsa import TlsaRecord
 from danebot.domain.names import Hostname, Protocol
@@ -82,7 +82,7 @@ def test_hosts_in_order_of_preference(server: Nameserver, client: DnsClient) -> 
         host(server, name, address=f"192.0.2.{n}")
         tlsa(server, name)
     route = client.mail_route(DOMAIN)
-    assert route.way is Way.LISTED
+    assert route.discovery is Discovery.LISTED
     assert route.mx.secure
     assert [(h.host, h.preference, h.addresses) for h in route.hosts] == [
         (MX1, 10, ("192.0.2.1",)),
@@ -136,7 +136,7 @@ def test_an_aliased_next_hop_counts_under_both_names(server: Nameserver, client:
 def test_null_mx(server: Nameserver, client: DnsClient) -> None:
     mx(server, "0 .")
     route = client.mail_route(DOMAIN)
-    assert (route.way, route.hosts) == (Way.NOT_OFFERED, ())
+    assert (route.discovery, route.hosts) == (Discovery.NOT_OFFERED, ())
 
 
 def test_a_null_mx_beside_others_is_left_out(server: Nameserver, client: DnsClient) -> None:
@@ -144,7 +144,7 @@ def test_a_null_mx_beside_others_is_left_out(server: Nameserver, client: DnsClie
     host(server, "mx1.example.test")
     no_tlsa(server, "mx1.example.test")
     route = client.mail_route(DOMAIN)
-    assert (route.way, [h.host for h in route.hosts]) == (Way.LISTED, [MX1])
+    assert (route.discovery, [h.host for h in route.hosts]) == (Discovery.LISTED, [MX1])
 
 
 def test_without_mx_the_domain_is_the_host(server: Nameserver, client: DnsClient) -> None:
@@ -152,27 +152,31 @@ def test_without_mx_the_domain_is_the_host(server: Nameserver, client: DnsClient
     host(server, "example.test")
     tlsa(server, "example.test")
     route = client.mail_route(DOMAIN)
-    assert route.way is Way.IMPLICIT
+    assert route.discovery is Discovery.IMPLICIT
     assert route.hosts[0].references == References(DOMAIN, (DOMAIN,))
     assert route.hosts[0].dane is Dane.APPLIES
 
 
 def test_no_such_domain(server: Nameserver, client: DnsClient) -> None:
     server.say("example.test", "MX", authority=(SOA,), rcode="NXDOMAIN")
-    assert client.mail_route(DOMAIN).way is Way.ABSENT
+    assert client.mail_route(DOMAIN).discovery is Discovery.ABSENT
 
 
 def test_bogus_mx(server: Nameserver, client: DnsClient) -> None:
     bogus(server, "example.test", "MX")
     route = client.mail_route(DOMAIN)
-    assert (route.way, route.mx.security, route.hosts) == (Way.FAILED, Security.BOGUS, ())
+    assert (route.discovery, route.mx.security, route.hosts) == (
+        Discovery.FAILED,
+        Security.BOGUS,
+        (),
+    )
     assert "forged" in route.mx.detail
 
 
 def test_only_malformed_mx(server: Nameserver, client: DnsClient) -> None:
     mx(server, r"10 bad\032name.test.")
     route = client.mail_route(DOMAIN)
-    assert route.way is Way.FAILED
+    assert route.discovery is Discovery.FAILED
     assert route.mx.rejects
 
 
@@ -373,7 +377,7 @@ def test_srv_targets_by_priority_and_weight(server: Nameserver, client: DnsClien
         host(server, name)
         tlsa(server, name, port=port)
     route = client.srv_route(DOMAIN, "imaps")
-    assert (route.way, route.protocol) == (Way.LISTED, Protocol.TLS)
+    assert (route.discovery, route.protocol) == (Discovery.LISTED, Protocol.TLS)
     assert [(h.host.text, h.port) for h in route.hosts] == [
         ("a.test", 1993),
         ("b.test", 993),
@@ -395,12 +399,12 @@ def test_insecure_srv_bars_tlsa(server: Nameserver, client: DnsClient) -> None:
 
 def test_srv_ways(server: Nameserver, client: DnsClient) -> None:
     srv(server, "0 0 0 .")
-    assert client.srv_route(DOMAIN, "imaps").way is Way.NOT_OFFERED
+    assert client.srv_route(DOMAIN, "imaps").discovery is Discovery.NOT_OFFERED
     server.say("_imap._tcp.example.test", "SRV", authority=(SOA,))
     route = client.srv_route(DOMAIN, "imap")
-    assert (route.way, route.protocol) == (Way.ABSENT, Protocol.IMAP)
+    assert (route.discovery, route.protocol) == (Discovery.ABSENT, Protocol.IMAP)
     bogus(server, "_pop3._tcp.example.test", "SRV")
-    assert client.srv_route(DOMAIN, "pop3").way is Way.FAILED
+    assert client.srv_route(DOMAIN, "pop3").discovery is Discovery.FAILED
     assert client.srv_route(DOMAIN, "odd").protocol is None
 
 

@@ -18,7 +18,7 @@ from danebot.domain.dns.tlsa import MatchingType, Required, TlsaRecord
 from danebot.domain.names import DnsName
 from danebot.domain.rollover.change_outcomes import Outcome
 from danebot.domain.rollover.changes import Change, blind
-from danebot.domain.rollover.propagation import Seen, look
+from danebot.domain.rollover.propagation import Seen, propagation_of
 from lab.resolvers import Resolver
 from lab.second import SecondLab
 
@@ -43,7 +43,7 @@ def required(owner: str) -> Required:
 
 
 def judged(owner: str, seen: OwnerObservation) -> Seen:
-    return look(required(owner), KEY, {seen.owner: seen}).seen
+    return propagation_of(required(owner), KEY, {seen.owner: seen}).seen
 
 
 # ---- views ------------------------------------------------------------------------------------

@@ -16,16 +16,23 @@ from danebot.domain.delivery.report import (
     DeliveryCode,
     Expectation,
     Grade,
+    HostObservation,
     MailSubject,
     Report,
     ServiceSubject,
     SrvSubject,
     Subject,
     Thresholds,
-    Visit,
     parse_subject,
 )
-from danebot.domain.delivery.routes import BaseAnswer, Dane, HostRoute, MailRoute, SrvRoute, Way
+from danebot.domain.delivery.routes import (
+    BaseAnswer,
+    Dane,
+    Discovery,
+    HostRoute,
+    MailRoute,
+    SrvRoute,
+)
 from danebot.domain.dns.answers import Answer, Cause, Presence, Security
 from danebot.domain.dns.records import MxRecord, SrvRecord
 from danebot.domain.dns.tlsa import MatchingType, TlsaRecord, association
@@ -121,23 +128,25 @@ def served(
     return ProbeResult(endpoint, address, outcome, chain=chain, tls_version="TLSv1.3", **more)
 
 
-def visit(route: HostRoute, *results: ProbeResult, left_out: int = 0) -> Visit:
+def visit(route: HostRoute, *results: ProbeResult, left_out: int = 0) -> HostObservation:
     if not results and route.dane is Dane.APPLIES:
         results = (served(route),)
-    return Visit(route, Protocol.SMTP, results, left_out)
+    return HostObservation(route, Protocol.SMTP, results, left_out)
 
 
-def mail(*visits: Visit, way: Way = Way.LISTED, mx: Answer[Any] | None = None) -> MailRoute:
+def mail(
+    *visits: HostObservation, discovery: Discovery = Discovery.LISTED, mx: Answer[Any] | None = None
+) -> MailRoute:
     if mx is None:
         mx = answer("example.org", *(MxRecord(10, one.route.host) for one in visits))
-    return MailRoute(DOMAIN, way, mx, tuple(one.route for one in visits))
+    return MailRoute(DOMAIN, discovery, mx, tuple(one.route for one in visits))
 
 
 OPTIONAL = Criteria(expectation=Expectation.OPTIONAL)
 
 
 def report(
-    *visits: Visit,
+    *visits: HostObservation,
     route: MailRoute | SrvRoute | None = None,
     criteria: Criteria | None = None,
     subject: Subject = MAIL,
@@ -207,7 +216,7 @@ def test_lookups_that_fail(how: dict[str, Any], code: DeliveryCode, grade: Grade
     """MX, addresses and TLSA fail alike, and alike with --optional."""
     lost = answer("lost", **how)
     situations = (
-        report(route=mail(way=Way.FAILED, mx=lost)),
+        report(route=mail(discovery=Discovery.FAILED, mx=lost)),
         report(visit(host(dane=Dane.ADDRESS_FAILED, ipv4=lost))),
         report(visit(host(dane=Dane.DEFERRED, tlsa=lost))),
         report(visit(host(dane=Dane.ADDRESS_FAILED)._replace(alias=lost))),
@@ -225,20 +234,20 @@ def test_one_family_fails() -> None:
 
 def test_malformed_mx() -> None:
     mx = answer("example.org", presence=Presence.PRESENT, rejects=("MX record: rdata of 1 octets",))
-    found = report(route=mail(way=Way.FAILED, mx=mx))
+    found = report(route=mail(discovery=Discovery.FAILED, mx=mx))
     assert codes(found) == {Code.LOOKUP_FAILED: Grade.CRITICAL}
     assert "rdata of 1 octets" in found.findings[0].text
 
 
 @pytest.mark.parametrize(
-    ("way", "required", "optional"),
+    ("discovery", "required", "optional"),
     [
-        (Way.ABSENT, Grade.CRITICAL, Grade.CRITICAL),
-        (Way.NOT_OFFERED, Grade.CRITICAL, Grade.NOTICE),
+        (Discovery.ABSENT, Grade.CRITICAL, Grade.CRITICAL),
+        (Discovery.NOT_OFFERED, Grade.CRITICAL, Grade.NOTICE),
     ],
 )
-def test_no_service(way: Way, required: Grade, optional: Grade) -> None:
-    route = mail(way=way, mx=answer("example.org"))
+def test_no_service(discovery: Discovery, required: Grade, optional: Grade) -> None:
+    route = mail(discovery=discovery, mx=answer("example.org"))
     assert codes(report(route=route)) == {Code.NO_SERVICE: required}
     assert codes(report(route=route, criteria=OPTIONAL)) == {Code.NO_SERVICE: optional}
 
@@ -247,14 +256,14 @@ def test_srv_records() -> None:
     subject = SrvSubject(DOMAIN, "imaps")
     srv = answer("_imaps._tcp.example.org", SrvRecord(0, 0, 25, HOST))
     one = visit(host(MATCHING))
-    route = SrvRoute(DOMAIN, "imaps", Way.LISTED, srv, (one.route,))
+    route = SrvRoute(DOMAIN, "imaps", Discovery.LISTED, srv, (one.route,))
     assert report(one, route=route, subject=subject).findings == ()
     bar = visit(host(dane=Dane.INSECURE_SERVICE))
     insecure = srv._replace(security=Security.INSECURE)
-    route = SrvRoute(DOMAIN, "imaps", Way.LISTED, insecure, (bar.route,))
+    route = SrvRoute(DOMAIN, "imaps", Discovery.LISTED, insecure, (bar.route,))
     found = codes(report(bar, route=route, subject=subject))
     assert found == {Code.INSECURE_MX: Grade.CRITICAL, Code.NO_DANE: Grade.CRITICAL}
-    none = SrvRoute(DOMAIN, "imaps", Way.ABSENT, answer("x"))
+    none = SrvRoute(DOMAIN, "imaps", Discovery.ABSENT, answer("x"))
     assert codes(report(route=none, subject=subject, criteria=OPTIONAL)) == {
         Code.NO_SERVICE: Grade.NOTICE
     }

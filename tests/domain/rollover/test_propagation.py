@@ -17,14 +17,14 @@ from danebot.domain.names import Hostname
 from danebot.domain.rollover.propagation import (
     Gap,
     Obstacle,
+    Propagation,
     Seen,
-    Sight,
     live_is_gone,
-    look_all,
     matches_chain,
+    propagations_of,
     together,
 )
-from danebot.domain.rollover.propagation import look as judge
+from danebot.domain.rollover.propagation import propagation_of as judge
 from domain.builders import (
     EVERY,
     HOUR,
@@ -47,20 +47,20 @@ from domain.builders import (
 NS1, NS2 = (f"{name}.example.org [192.0.2.1]" for name in ("ns1", "ns2"))
 
 
-def judged(one: OwnerObservation, mtype: int = 1) -> Sight:
+def judged(one: OwnerObservation, mtype: int = 1) -> Propagation:
     return judge(line(mtype=mtype), key("new").spki, seen(one))
 
 
-def obstacles(sight: Sight) -> set[Obstacle]:
-    return {gap.obstacle for gap in sight.gaps}
+def obstacles(found: Propagation) -> set[Obstacle]:
+    return {gap.obstacle for gap in found.gaps}
 
 
 def test_everywhere_is_the_resolver_and_every_server() -> None:
-    sight = judged(look("old", "new"))
-    assert sight.seen is Seen.EVERYWHERE
-    assert sight.gaps == ()
-    assert sight.present_at == (NS1, NS2)
-    assert sight.servers_asked == 2
+    found = judged(look("old", "new"))
+    assert found.seen is Seen.EVERYWHERE
+    assert found.gaps == ()
+    assert found.present_at == (NS1, NS2)
+    assert found.servers_asked == 2
 
 
 @pytest.mark.parametrize("mtype", [0, 1, 2])
@@ -70,9 +70,9 @@ def test_the_record_is_that_of_the_line(mtype: int) -> None:
 
 
 def test_an_owner_that_was_not_looked_up_is_unknown() -> None:
-    sight = judge(line(MX2), key("new").spki, seen(look("new")))
-    assert sight.seen is Seen.UNKNOWN
-    assert sight.gaps == (Gap(Obstacle.NOT_OBSERVED),)
+    found = judge(line(MX2), key("new").spki, seen(look("new")))
+    assert found.seen is Seen.UNKNOWN
+    assert found.gaps == (Gap(Obstacle.NOT_OBSERVED),)
 
 
 @pytest.mark.parametrize(
@@ -94,18 +94,18 @@ def test_an_owner_that_was_not_looked_up_is_unknown() -> None:
     ],
 )
 def test_one_gap_is_enough(one: OwnerObservation, outcome: Seen, obstacle: str) -> None:
-    sight = judged(one)
-    assert sight.seen is outcome
-    assert obstacles(sight) == {Obstacle[obstacle]}
+    found = judged(one)
+    assert found.seen is outcome
+    assert obstacles(found) == {Obstacle[obstacle]}
 
 
 def test_what_opt_out_leaves_unproven_is_absent_all_the_same() -> None:
     """RFC 5155 section 9.2: the zone is signed, and it is the record that is to be added."""
     one = look(security=Security.INSECURE, at=EVERY)
     one = one._replace(answer=one.answer._replace(cause=Cause.OPT_OUT, detail="opt-out"))
-    sight = judged(one)
-    assert sight.seen is Seen.MISSING
-    assert Gap(Obstacle.RESOLVER_LACKS, detail="opt-out") in sight.gaps
+    found = judged(one)
+    assert found.seen is Seen.MISSING
+    assert Gap(Obstacle.RESOLVER_LACKS, detail="opt-out") in found.gaps
 
 
 def test_a_record_missing_somewhere_is_missing_though_others_are_silent() -> None:
@@ -113,8 +113,8 @@ def test_a_record_missing_somewhere_is_missing_though_others_are_silent() -> Non
 
 
 def test_without_any_server_the_resolver_alone_counts() -> None:
-    sight = judged(blind("new"))
-    assert (sight.seen, sight.servers_asked) == (Seen.EVERYWHERE, 0)
+    found = judged(blind("new"))
+    assert (found.seen, found.servers_asked) == (Seen.EVERYWHERE, 0)
 
 
 def test_silence_of_everybody_is_no_absence() -> None:
@@ -127,9 +127,9 @@ def test_a_server_without_an_address_is_silent() -> None:
     one = one._replace(
         name_servers=one.name_servers | {lost.server.name}, servers=(*one.servers, lost)
     )
-    sight = judged(one)
-    assert sight.seen is Seen.UNKNOWN
-    assert sight.gaps == (Gap(Obstacle.SERVER_SILENT, "ns3.example.org", "no address: no A"),)
+    found = judged(one)
+    assert found.seen is Seen.UNKNOWN
+    assert found.gaps == (Gap(Obstacle.SERVER_SILENT, "ns3.example.org", "no address: no A"),)
 
 
 def two_addresses(second: ServerAnswer) -> OwnerObservation:
@@ -166,8 +166,8 @@ def test_a_witness_must_be_heard_and_each_that_is_must_have_it(
     outside: list[list[str] | ServerOutcome], outcome: Seen, gaps: tuple[Gap, ...]
 ) -> None:
     for one in (look("new"), blind("new")):
-        sight = judged(witnessed(one, *outside))
-        assert (sight.seen, sight.gaps) == (outcome, gaps)
+        found = judged(witnessed(one, *outside))
+        assert (found.seen, found.gaps) == (outcome, gaps)
 
 
 ALIASED = look("new", aliases=((OTHER, HOUR),))
@@ -191,8 +191,8 @@ A2 = "a2.example.com [192.0.2.2]"
 def test_every_server_of_an_alias_must_lead_to_the_record(
     second: list[str] | ServerOutcome | None, outcome: Seen, gaps: tuple[Gap, ...]
 ) -> None:
-    sight = judged(led(ALIASED, {"a1": None, "a2": second}))
-    assert (sight.seen, sight.gaps) == (outcome, gaps)
+    found = judged(led(ALIASED, {"a1": None, "a2": second}))
+    assert (found.seen, found.gaps) == (outcome, gaps)
 
 
 def test_a_server_of_an_alias_proves_absence_though_nobody_else_answers() -> None:
@@ -208,8 +208,8 @@ def test_a_server_that_has_the_record_and_lags_on_the_alias_is_not_said_to_have_
     (alias,) = led(both, {"a1": ["old"]}).aliases
     (behind,) = alias.servers
     same = behind._replace(server=both.servers[0].server)
-    sight = judged(both._replace(aliases=(alias._replace(servers=(same,)),)))
-    assert (sight.seen, sight.present_at) == (Seen.MISSING, ())
+    found = judged(both._replace(aliases=(alias._replace(servers=(same,)),)))
+    assert (found.seen, found.present_at) == (Seen.MISSING, ())
 
 
 def test_a_weaker_digest_beside_a_stronger_one_of_another_key_is_ignored_by_senders() -> None:
@@ -222,10 +222,10 @@ def test_a_weaker_digest_beside_a_stronger_one_of_another_key_is_ignored_by_send
         servers = tuple(server._replace(records=both) for server in one.servers)
         return one._replace(answer=one.answer._replace(records=both), servers=servers)
 
-    sight = judged(beside(strong))
-    assert sight.seen is Seen.MISSING
-    assert obstacles(sight) == {Obstacle.OVERRULED}
-    assert [gap.where for gap in sight.gaps] == ["", NS1, NS2]
+    found = judged(beside(strong))
+    assert found.seen is Seen.MISSING
+    assert obstacles(found) == {Obstacle.OVERRULED}
+    assert [gap.where for gap in found.gaps] == ["", NS1, NS2]
     assert judged(beside(strong, record("new", 2))).seen is Seen.EVERYWHERE
     assert judged(beside(record("old", 0))).seen is Seen.EVERYWHERE
     other_usage = strong._replace(usage=2)
@@ -237,7 +237,7 @@ def test_all_lines_together() -> None:
     required = (line(), line(MX2))
 
     def both(first: OwnerObservation, second: OwnerObservation) -> Seen:
-        return together(look_all(required, key("new"), seen(first, second)))
+        return together(propagations_of(required, key("new"), seen(first, second)))
 
     there, gone, unknown = look("new"), look("old", owner=MX2), silent(MX2)
     assert both(there, look("new", owner=MX2)) is Seen.EVERYWHERE
