@@ -1,0 +1,60 @@
+"""The picture in docs/architecture.md has every room, and each imports from lower lines alone."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from pathlib import Path
+
+import grimp
+import pytest
+
+PROJECT = Path(__file__).parents[2]
+PAGE = (PROJECT / "docs/architecture.md").read_text(encoding="utf-8")
+_SHARED = ("domain", "adapters")  # their rooms count one by one
+_NO_ROOMS = {"danebot", "__main__", "domain", "adapters"}  # the packages' own files
+
+
+def room(module: str) -> str:
+    """The room that a module is in."""
+    program, *inside = module.split(".")
+    if program != "danebot" or not inside:
+        return program
+    return "/".join(inside[:2]) if inside[0] in _SHARED else inside[0]
+
+
+def imports() -> dict[str, frozenset[str]]:
+    """The rooms that each room imports, by the code."""
+    graph = grimp.build_graph("danebot", "danebot_checks", "danebot_exporter", cache_dir=None)
+    found: dict[str, set[str]] = defaultdict(set)
+    for module in graph.modules:
+        found[room(module)] |= set(map(room, graph.find_modules_directly_imported_by(module)))
+    return {name: frozenset(others - {name}) - _NO_ROOMS for name, others in found.items()}
+
+
+def picture() -> dict[str, int]:
+    """The line of each room, the top being the first."""
+    drawn = re.search(r"^```text\n(.+?)^```$", PAGE, re.MULTILINE | re.DOTALL)
+    assert drawn is not None
+    lines = [line.partition("|")[0].split() for line in drawn[1].splitlines()]
+    names = [name for line in lines for name in line]
+    assert len(names) == len(set(names)), "a room is drawn twice"
+    return {name: number for number, line in enumerate(lines) for name in line}
+
+
+_IMPORTS = imports()
+
+
+def test_every_room_is_drawn_and_no_other() -> None:
+    assert set(picture()) == set(_IMPORTS) - _NO_ROOMS
+
+
+@pytest.mark.parametrize("name", sorted(set(_IMPORTS) - _NO_ROOMS))
+def test_a_room_imports_from_lower_lines_alone(name: str) -> None:
+    lines = picture()
+    assert [other for other in _IMPORTS[name] if lines[other] <= lines[name]] == []
+
+
+@pytest.mark.parametrize("path", sorted(set(re.findall(r"\]\(([\w/.-]+)\)", PAGE))))
+def test_what_it_links_to_exists(path: str) -> None:
+    assert (PROJECT / "docs" / path).exists()
