@@ -7,4 +7,4 @@ Rooms, in the only direction in which imports may point::
 Every job walks one road: observe, assess and plan, then execute or render.
 """
 
-__version__ = "0.1.0"
+__version__ = "0.2.0.dev0"
