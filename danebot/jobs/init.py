@@ -41,7 +41,7 @@ from danebot.domain.dns.tlsa import edit_dane_ee
 from danebot.domain.rollover.plan import Keep, Observation, Step, plan
 from danebot.domain.rollover.remember import remember
 from danebot.errors import DanebotError, RolloverError, TreeError
-from danebot.jobs.survey import chain_distrust, observe_dns, read_lineage
+from danebot.jobs.survey import chain_distrust, observe_dns, read_lineage, remembered
 from danebot.jobs.watch import edit_watched, remember_look
 
 if TYPE_CHECKING:
@@ -272,7 +272,7 @@ def _deployable(context: Context, state: LineageState) -> bool:
     seen = observe_dns(context, [state])
     now = context.clock()
     policy = context.settings.policy(state.name)
-    memory = remember(load_memory(context.tree.paths(state.name)), state, seen, now)
+    memory = remember(remembered(context, state.name), state, seen, now)
     observation = Observation(state, seen, chain_distrust(context, state))
     return plan(observation, memory, policy, now).step is Step.DEPLOY
 

@@ -12,6 +12,7 @@ from danebot.adapters.tree.recovery import recover
 from danebot.adapters.tree.tree import KINDS, NEXT, READY, LineagePaths, link_target
 from danebot.domain.finding import Code, Finding, Severity
 from danebot.domain.lineage.state import LineageState, Management
+from danebot.domain.rollover.clock import put_right
 from danebot.domain.rollover.in_use import KeysInUse
 from danebot.domain.rollover.memory import (
     Call,
@@ -146,8 +147,9 @@ class LineageRun:
         """Read what is remembered, unless it was; what is damaged of the file, "" if nothing."""
         if self._recalled:
             return ""
-        self.memory, damage = recall(self.paths)
-        self._stored, self._recalled = self.memory, True
+        self._stored, damage = recall(self.paths)
+        self.memory = put_right(self._stored, self.context.reading())
+        self._recalled = True
         return damage
 
     def _begin_anew(self, damage: str) -> None:

@@ -33,7 +33,7 @@ from danebot.domain.rollover.remember import remember
 from danebot.domain.rollover.schedule import requested, scheduled, standing
 from danebot.domain.rollover.watched import fade
 from danebot.errors import CertificateError, RolloverError, UnknownLineageError
-from danebot.jobs.survey import keys_of_tree, observe_dns, read_lineage, view
+from danebot.jobs.survey import keys_of_tree, observe_dns, read_lineage, remembered, view
 
 if TYPE_CHECKING:
     from danebot.domain.finding import Finding
@@ -146,7 +146,7 @@ def add_key(
     if key == state.current_key:
         raise RolloverError(f"that key is the current key of {state.name}; nothing was changed")
     now = context.clock()
-    old = load_memory(paths)
+    old = remembered(context, state.name)
     wanted = taken_back(replace(old, promotion_failure=None), key.digest)
     save_memory(paths, old, remember(wanted, state, seen, now))
     changes.add_next_key(paths, pem)

@@ -94,8 +94,13 @@ def read_lineage(context: Context, name: str) -> tuple[LineageState, Memory]:
 
     Raises `TreeError` where either can't be read: then nobody knows what protects it.
     """
-    memory = put_right(load_memory(context.tree.paths(name)), context.reading())
+    memory = remembered(context, name)
     return protecting(context.tree.read(name), memory), memory
+
+
+def remembered(context: Context, name: str) -> Memory:
+    """Return what is remembered of a lineage, with its times put right, or raise `TreeError`."""
+    return put_right(load_memory(context.tree.paths(name)), context.reading())
 
 
 def keys_of_tree(context: Context, states: Mapping[str, LineageState]) -> KeysInUse:

@@ -1,0 +1,149 @@
+"""The daily job in one process: what is done, remembered and said for a lineage, step by step."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from adapters import trees
+from adapters.trees import NAME
+from danebot.domain.finding import Code, Severity
+from danebot.domain.rollover.memory import Call, Protection, Result
+from danebot.jobs.newkey import stage
+from danebot.jobs.renew import Outcome
+from domain.builders import DAY, HOUR
+from jobs.world import World
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    return World(tmp_path)
+
+
+def waiting(world: World) -> None:
+    """A next key whose record everybody has seen for an hour; it cools for two days."""
+    world.renew()
+    world.now += DAY
+    next_key = world.grown.root.parent / "two.pem"
+    next_key.write_bytes(trees.key_pem("two"))
+    stage(world.context, NAME, None, next_key, Protection.REQUIRED)
+    world.zone.keys.append("two")
+    world.now += HOUR
+    world.renew()
+    assert (world.paths.staging / "ready.pem").exists()
+
+
+def codes(outcome: Outcome) -> list[Code]:
+    return [f.code for f in outcome.findings if f.severity >= Severity.NOTICE]
+
+
+def served(world: World) -> bytes:
+    state = world.context.tree.read(NAME)
+    assert state.serving is not None
+    return state.serving.key.spki
+
+
+def test_a_quiet_run_says_nothing_and_writes_nothing_twice(world: World) -> None:
+    assert codes(world.renew()) == []
+    file = world.paths.staging / "rollover.json"
+    before = file.stat()
+    assert codes(world.renew()) == []
+    assert (file.stat().st_ino, file.stat().st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
+
+
+def test_a_rollover_goes_all_the_way_in_one_run_once_the_record_has_cooled(world: World) -> None:
+    waiting(world)
+    assert codes(world.pass_time(2 * DAY - HOUR)) == []
+    assert world.issuer.calls.count("promote") == 0
+    outcome = world.pass_time(2 * HOUR)
+    assert world.issuer.calls[-2:] == ["promote", "renew"]
+    assert codes(outcome) == [Code.PROMOTED, Code.CONFIRMED]
+    assert served(world) == trees.public("two").spki
+    assert not (world.paths.staging / "ready.pem").exists()
+    memory = world.memory
+    assert memory.awaiting is None
+    assert [past.spki for past in memory.past_keys] == [trees.public("one").spki]
+    assert world.last_call == (Call.PROMOTION, Result.DONE)
+    assert outcome.views[0].plan.step is None
+    assert trees.public("one").spki not in outcome.views[0].in_use.keys
+
+
+def test_that_the_ca_is_asked_is_on_disk_before_it_is(world: World) -> None:
+    waiting(world)
+    world.pass_time(3 * DAY)
+    (remembered,) = world.issuer.remembered
+    assert remembered.contacts[-1].result is Result.BEGUN
+    assert remembered.awaiting is not None
+
+
+def test_a_refusal_is_remembered_and_the_next_run_waits(world: World) -> None:
+    waiting(world)
+    world.issuer.refusal = "the CA says no"
+    outcome = world.pass_time(2 * DAY)
+    assert Code.PROMOTION_FAILED in codes(outcome)
+    failure = world.memory.promotion_failure
+    assert failure is not None
+    assert (failure.count, failure.message) == (1, "the CA says no")
+    assert served(world) == trees.public("one").spki
+    world.renew()
+    assert world.issuer.calls.count("promote") == 1
+
+
+def test_the_servers_are_looked_at_again_before_each_step_that_changes_the_key(
+    world: World,
+) -> None:
+    """Issuance takes time: the look before it doesn't count for the deployment."""
+    waiting(world)
+    world.pass_time(2 * DAY - HOUR)
+    world.zone.looks = 0
+    world.pass_time(2 * HOUR)
+    assert world.zone.looks == 3  # in common, before promotion, before deployment
+
+
+def test_a_record_that_goes_while_the_ca_issues_stops_the_deployment(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waiting(world)
+    issue = world.issuer.promote
+
+    def promote(*args: object) -> object:
+        world.zone.keys.remove("two")
+        return issue(*args)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(world.issuer, "promote", promote)
+    world.pass_time(3 * DAY)
+    assert served(world) == trees.public("one").spki
+
+
+def test_a_clock_that_was_put_right_between_runs_ends_no_wait(world: World) -> None:
+    """It was days behind when the record was first seen; no time has passed since then."""
+    waiting(world)
+    world.now += 5 * DAY
+    world.jump = 5 * DAY
+    world.renew()
+    assert world.issuer.calls.count("promote") == 0
+    assert served(world) == trees.public("one").spki
+    world.pass_time(2 * DAY + 2 * HOUR)
+    assert served(world) == trees.public("two").spki
+
+
+def test_what_was_done_is_said_though_the_lineage_fails_afterwards(world: World) -> None:
+    (world.paths.live / "cert.pem").unlink()
+    (world.paths.staging / "rollover.json").mkdir()
+    assert codes(world.renew()) == [Code.HEALED, Code.FILES_BROKEN]
+
+
+def test_a_failure_is_said_and_nothing_more_is_done(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waiting(world)
+
+    def broken(*_: object) -> object:
+        raise RuntimeError("a mistake")
+
+    monkeypatch.setattr(world.issuer, "promote", broken)
+    outcome = world.pass_time(3 * DAY)
+    assert Code.INTERNAL in codes(outcome)
+    assert world.last_call == (Call.PROMOTION, Result.BEGUN)
+    assert served(world) == trees.public("one").spki

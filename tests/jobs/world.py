@@ -1,0 +1,199 @@
+"""One lineage in a real tree under real locks, with DNS, the CA, services and the clock in memory.
+
+These four don't fail, lag or age on demand; tests/e2e has the same with real servers and certbot.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import cast
+
+from adapters import trees
+from adapters.trees import NAME, Grown
+from danebot.adapters.certbot.command import Certbot, CertbotRun
+from danebot.adapters.process import Ending
+from danebot.adapters.tree.locks import TreeLock
+from danebot.adapters.tree.memory_file import load_memory
+from danebot.adapters.tree.tree import LineagePaths, Tree, archive_versions
+from danebot.config import Settings
+from danebot.config.settings import LineageSettings
+from danebot.domain.delivery.probes import ProbeResult
+from danebot.domain.dns.answers import OwnerObservation, Presence, ServerOutcome, TlsaAnswer
+from danebot.domain.dns.tlsa import TlsaRecord
+from danebot.domain.lineage.key_types import KeyType
+from danebot.domain.lineage.keys import Algorithm
+from danebot.domain.names import DnsName, Endpoint, Hostname
+from danebot.domain.rollover.adoption import Leads
+from danebot.domain.rollover.change_outcomes import Outcome
+from danebot.domain.rollover.changes import Change, Result
+from danebot.domain.rollover.memory import Call, Memory, Reading
+from danebot.domain.rollover.memory import Result as CallResult
+from danebot.domain.rollover.policy import Policy
+from danebot.jobs.context import Context
+from danebot.jobs.renew import Outcome as Renewed
+from danebot.jobs.renew import renew
+from danebot.jobs.snapshot import Scope
+from domain import builders
+from domain.builders import HOUR
+
+OWNER = DnsName.parse(f"_25._tcp.{NAME}")
+
+
+def record(key: str) -> TlsaRecord:
+    """The ``3 1 1`` record of the tree's key of that name."""
+    return builders.line(OWNER).record(trees.public(key).spki)
+
+
+@dataclass
+class Zone:
+    """Every server has ``keys``; a publisher changes them, and may be told to fail."""
+
+    keys: list[str] = field(default_factory=lambda: ["one"])
+    looks: int = 0
+    asked: list[Change] = field(default_factory=list)
+    outcome: Outcome = Outcome.DONE
+
+    def observe_owners(self, owners: Sequence[DnsName]) -> Mapping[DnsName, OwnerObservation]:
+        self.looks += 1
+        assert list(owners) == [OWNER]
+        records = tuple(map(record, self.keys))
+        empty = builders.look(owner=OWNER)
+        servers = tuple(one._replace(records=records, ttl=HOUR) for one in empty.servers)
+        answer = empty.answer._replace(presence=Presence.PRESENT, records=records, ttl=HOUR)
+        assert all(one.outcome is ServerOutcome.ANSWERED for one in servers)
+        return {OWNER: empty._replace(servers=servers, answer=answer)}
+
+    def lookup_owners(self, owners: Sequence[DnsName]) -> Mapping[DnsName, TlsaAnswer]:
+        raise AssertionError(owners)
+
+    def lookup_leads(self, domains: Sequence[Hostname]) -> Leads:
+        raise AssertionError(domains)
+
+    def publish(self, change: Change) -> Result:
+        self.asked.append(change)
+        if self.outcome is Outcome.DONE:
+            there = {record(key): key for key in ("one", "two", "three")}
+            self.keys += [there[one] for one in change.add]
+            self.keys = [key for key in self.keys if record(key) not in change.remove]
+        return Result(change, self.outcome)
+
+
+@dataclass
+class Issuer:
+    """certbot and the CA: issues for the key that is staged, or refuses.
+
+    ``remembered`` is what ``rollover.json`` said at each call.
+    """
+
+    grown: Grown
+    refusal: str = ""
+    calls: list[str] = field(default_factory=list)
+    remembered: list[Memory] = field(default_factory=list)
+
+    def renew(self, lineage: str | None = None) -> CertbotRun:
+        self.calls.append("renew")
+        del lineage
+        return self._run()
+
+    def promote(self, lineage: str, key_type: KeyType | None) -> CertbotRun:
+        assert (lineage, key_type) == (NAME, KeyType.P256)
+        self.calls.append("promote")
+        self.remembered.append(load_memory(self.grown.paths))
+        paths = self.grown.paths
+        if not self.refusal:
+            (key,) = (
+                name
+                for name in ("one", "two", "three")
+                if trees.key_pem(name) == (paths.staging / "privkey.pem").read_bytes()
+            )
+            number = max(archive_versions(paths)) + 1
+            self.grown.version(number, key)
+            self.grown.link(paths.staging, number)
+        return self._run(self.refusal)
+
+    def _run(self, reason: str = "") -> CertbotRun:
+        status = 1 if reason else 0
+        return CertbotRun((), status, Ending.EXITED, None, reason, (), timedelta(0))
+
+
+class Nobody:
+    """No service is asked."""
+
+    def probe(
+        self, lineage: str, endpoints: Sequence[Endpoint], algorithm: Algorithm = Algorithm.ANY
+    ) -> Sequence[ProbeResult]:
+        raise AssertionError(lineage, endpoints, algorithm)
+
+
+class World:
+    """What a run is given, and the time."""
+
+    def __init__(self, root: Path) -> None:
+        self.grown = trees.staged(root / "tree")
+        (self.grown.paths.staging / "dane-ee").write_text(f"1 {OWNER}\n")
+        trust = root / "root.pem"
+        trust.write_bytes(trees.authority()[0].pem)
+        self.zone = Zone()
+        self.issuer = Issuer(self.grown)
+        self.now = trees.now()
+        self.jump = timedelta(0)
+        self.settings = Settings(
+            snapshot=root / "state" / "status.json",
+            ca_file=trust,
+            common=LineageSettings(Policy(unseen_ttl=HOUR), probe=False),
+        )
+        self._start = self.now
+
+    @property
+    def paths(self) -> LineagePaths:
+        return self.grown.paths
+
+    @property
+    def memory(self) -> Memory:
+        return load_memory(self.paths)
+
+    @property
+    def last_call(self) -> tuple[Call, CallResult]:
+        """How the CA was last asked, by what is on disk."""
+        contact = self.memory.contacts[-1]
+        return contact.call, contact.result
+
+    def clock(self) -> datetime:
+        return self.now
+
+    def reading(self) -> Reading:
+        """The host is up since the beginning, whatever the clock showed meanwhile."""
+        return Reading("boot", self.now - self._start - self.jump, self.now)
+
+    @property
+    def context(self) -> Context:
+        return Context(
+            Tree(self.grown.root),
+            self.settings,
+            self.zone,
+            Nobody(),
+            lambda _: self.zone,
+            self.clock,
+            reading=self.reading,
+        )
+
+    @property
+    def certbot(self) -> Certbot:
+        return cast("Certbot", self.issuer)
+
+    def renew(self) -> Renewed:
+        """The daily job."""
+        with TreeLock(self.grown.root) as lock:
+            return renew(self.context, self.certbot, lock, (NAME,), scope=Scope.EVERYTHING)
+
+    def pass_time(self, span: timedelta) -> Renewed:
+        """Let a time pass, with a run on each day, and one at its end."""
+        end = self.now + span
+        while end - self.now > builders.DAY:
+            self.now += builders.DAY
+            self.renew()
+        self.now = end
+        return self.renew()
