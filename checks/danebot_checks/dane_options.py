@@ -18,16 +18,16 @@ from danebot.domain.addresses import parse_socket_address
 from danebot.domain.delivery.report import (
     Criteria,
     Expectation,
-    Grade,
     MailSubject,
     Subject,
-    Thresholds,
     parse_subject,
 )
+from danebot.domain.finding import Severity
 from danebot.domain.lineage.keys import Algorithm
 from danebot.domain.names import Hostname, Protocol
+from danebot.domain.thresholds import Range, Thresholds
 from danebot.jobs.verify import Family, Inquiry, parse_places
-from danebot_checks.plugin import Parser, Range, UsageError, parse_range
+from danebot_checks.plugin import Parser, UsageError, parse_range
 
 if TYPE_CHECKING:
     import argparse
@@ -166,7 +166,7 @@ def _inquiry(options: argparse.Namespace) -> Inquiry:
         expectation=Expectation.OPTIONAL if options.optional else Expectation.REQUIRED,
         days=days,
         hours=Thresholds(options.rrsig_warning, options.rrsig_critical),
-        unmatched=Grade.WARNING if options.warn_unmatched else Grade.NOTICE,
+        unmatched=Severity.WARNING if options.warn_unmatched else Severity.NOTICE,
         aka=tuple(Hostname.parse(name) for name in options.aka),
     )
     family = Family.ANY

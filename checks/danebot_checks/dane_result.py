@@ -7,26 +7,21 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from danebot.domain.dane.verify import Outcome
-from danebot.domain.delivery.report import DeliveryFinding, Grade, Report
+from danebot.domain.delivery.report import Report
 from danebot.domain.delivery.routes import Dane
-from danebot_checks.plugin import Result, State, counted, performance
+from danebot.domain.finding import Severity
+from danebot_checks.plugin import STATES, Result, counted, line_of, performance
 
 if TYPE_CHECKING:
     from danebot_checks.dane_options import Options
 
-_STATES = {
-    Grade.NOTICE: State.OK,
-    Grade.UNJUDGED: State.UNKNOWN,
-    Grade.WARNING: State.WARNING,
-    Grade.CRITICAL: State.CRITICAL,
-}
 _FINDINGS, _EVERYTHING = 1, 2  # verbosity
 
 
 def tell(report: Report, now: datetime, seconds: float, options: Options) -> Result:
     """The worst finding in the summary; more with verbosity."""
     return Result(
-        _STATES[report.grade],
+        STATES[report.severity],
         _summary(report, now),
         tuple(_details(report, now, options.verbosity)),
         tuple(_performance(report, now, seconds, options)),
@@ -34,12 +29,14 @@ def tell(report: Report, now: datetime, seconds: float, options: Options) -> Res
 
 
 def _summary(report: Report, now: datetime) -> str:
-    if report.grade is Grade.NOTICE:
+    if report.severity is Severity.NOTICE:
         return f"{report.subject}: {_good(report, now)}"
-    first, *rest = (finding for finding in report.findings if finding.grade is not Grade.NOTICE)
+    first, *rest = (
+        finding for finding in report.findings if finding.severity is not Severity.NOTICE
+    )
     more = f" (and {counted(len(rest), 'more problem')})" if rest else ""
     subject = "" if first.where.startswith(str(report.subject)) else f"{report.subject}: "
-    return f"{subject}{first.where}: {first.text}{more}"
+    return f"{subject}{first.sentence}{more}"
 
 
 def _good(report: Report, now: datetime) -> str:
@@ -68,15 +65,11 @@ def _authenticated(report: Report) -> int:
 def _details(report: Report, now: datetime, verbosity: int) -> Iterator[str]:
     if verbosity >= _FINDINGS:
         for finding in report.findings:
-            yield f"[{_word(finding)}] {finding}"
+            yield line_of(finding)
     if verbosity >= _EVERYTHING:
         from danebot.render.report import host_lines
 
         yield from host_lines(report, now)
-
-
-def _word(finding: DeliveryFinding) -> str:
-    return "NOTE" if finding.grade is Grade.NOTICE else _STATES[finding.grade].name
 
 
 def _performance(report: Report, now: datetime, seconds: float, options: Options) -> Iterator[str]:

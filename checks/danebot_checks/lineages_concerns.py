@@ -5,111 +5,21 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
-from danebot_checks.plugin import State, counted, performance
+from danebot.domain.codes import Code, code_of
+from danebot.domain.finding import severity_of
+from danebot.domain.kinds import Basis
+from danebot_checks.plugin import STATES, State, counted, performance
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterator, Sequence
 
+    from danebot.domain.thresholds import Range
     from danebot_checks.lineages_document import Entry
-    from danebot_checks.plugin import Range
 
 LEVELS = (State.OK, State.UNKNOWN, State.WARNING, State.CRITICAL)
 """In rising order: what can't be told never hides what is known to be wrong."""
 
-_SEVERITIES = {
-    "info": State.OK,
-    "notice": State.OK,
-    "warning": State.WARNING,
-    "critical": State.CRITICAL,
-}
-CONCERN_OF = {
-    **dict.fromkeys(
-        (
-            "unprotected",
-            "watch-lost",
-            "key-unknown",
-            "key-set-aside",
-            "tlsa-mismatch",
-            "tlsa-missing",
-            "tlsa-insecure",
-            "tlsa-bogus",
-            "dns-unreachable",
-            "server-lacks-record",
-            "digest-conflict",
-            "servers-unreachable",
-            "breaks-at-renewal",
-        ),
-        "tlsa",
-    ),
-    **dict.fromkeys(("expires-soon", "expired"), "expiry"),
-    **dict.fromkeys(
-        (
-            "next-key-made",
-            "next-key-waits",
-            "next-key-stuck",
-            "next-key-withdrawn",
-            "cancelling",
-            "cancelled",
-            "rollover-stuck",
-            "schedule-stuck",
-            "clock-behind",
-            "cooling",
-            "standing-by",
-            "key-compromised",
-            "compromised-published",
-            "revocation-waits",
-            "revoked",
-            "revocation-failed",
-            "promotion-due",
-            "promotion-failed",
-            "promoted",
-            "deployment-held",
-            "hook-failed",
-            "not-served",
-            "not-confirmed",
-            "confirmed",
-            "retired",
-            "records-to-remove",
-            "records-kept",
-            "published",
-            "records-removed",
-            "publish-failed",
-            "publish-altered",
-            "publish-lags",
-            "key-kept",
-        ),
-        "rollover",
-    ),
-    **dict.fromkeys(
-        (
-            "files-broken",
-            "healed",
-            "renewal-failed",
-            "renewal-waits",
-            "not-renewed",
-            "not-run",
-            "internal",
-        ),
-        "renewal",
-    ),
-}
-"""Each code belongs to one concern; one that isn't known here to ``renewal``."""
-
-_TIMED = frozenset({"expires-soon", "expired", "next-key-stuck"})
-"""Codes about passing time, which is judged anew by the clock of now."""
-
-_LOOKED_UP = frozenset(
-    {
-        "tlsa-mismatch",
-        "tlsa-missing",
-        "tlsa-insecure",
-        "tlsa-bogus",
-        "dns-unreachable",
-        "server-lacks-record",
-        "servers-unreachable",
-    }
-)
 LOOKED_AT = frozenset({"current", "anchor"})
 """Roles of the records by which senders find the live chain."""
 SKEW = timedelta(minutes=5)  # between the clocks of two hosts, should the file be carried over
@@ -163,15 +73,15 @@ def findings(
         *(one for entry in chosen for one in entry.entries("findings")),
     ]
     for one in every:
-        code = one.text("code")
-        if CONCERN_OF.get(code, "renewal") == options.concern and not _replaced(code, options):
+        code = code_of(one.text("code"))
+        if code.concern.value == options.concern and not _replaced(code, options):
             yield Note(
-                _SEVERITIES.get(one.text("severity"), State.CRITICAL),
+                STATES[severity_of(one.text("severity"))],
                 one.text("lineage"),
                 one.text("text"),
                 one.text("remedy"),
-                looked_up=code in _LOOKED_UP,
-                timed=code in _TIMED,
+                looked_up=code.basis is Basis.DNS,
+                timed=code.basis is Basis.CLOCK,
             )
 
 
@@ -180,11 +90,11 @@ def _wanted(one: Entry, names: set[str], options: argparse.Namespace) -> bool:
     return not options.lineage or one.text("lineage") in {"", *names}
 
 
-def _replaced(code: str, options: argparse.Namespace) -> bool:
+def _replaced(code: Code, options: argparse.Namespace) -> bool:
     """Whether the options give a range of their own for it."""
-    if code == "expires-soon":
+    if code is Code.EXPIRES_SOON:
         return (options.warning, options.critical) != (None, None)
-    return code == "next-key-stuck" and options.staged is not None
+    return code is Code.NEXT_KEY_STUCK and options.staged is not None
 
 
 # ---- renewal --------------------------------------------------------------------------------
@@ -264,7 +174,7 @@ def tlsa(
     for entry in chosen:
         name = entry.text("name")
         notes += _keys(entry, name)
-        told = {one.text("code") for one in entry.entries("findings")}
+        told = {code_of(one.text("code")).basis for one in entry.entries("findings")}
         for record in entry.entries("records"):
             if record.text("role") not in LOOKED_AT:
                 continue
@@ -273,7 +183,7 @@ def tlsa(
                 seen += 1
                 continue
             state = State.WARNING if record.text("seen") == "missing" else State.UNKNOWN
-            if state is State.WARNING and told & _LOOKED_UP:
+            if state is State.WARNING and Basis.DNS in told:
                 continue  # the finding says it better
             where = ", ".join(record.texts("missing_at")) or record.text("seen")
             words = f"{record.text('owner')} TLSA {record.text('record')}: {where}"

@@ -18,11 +18,13 @@ import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
-from typing import NamedTuple, NoReturn, Protocol
+from typing import NamedTuple, NoReturn
 
 import nagiosplugin
 
+from danebot.domain.finding import Finding, Severity
 from danebot.domain.text import printable
+from danebot.domain.thresholds import Range
 from danebot.errors import DanebotError
 
 MAX_LINE = 1000
@@ -38,12 +40,20 @@ class State(enum.Enum):
     UNKNOWN = nagiosplugin.Unknown.code
 
 
-class Range(Protocol):
-    """A threshold in Nagios' syntax; ``str()`` gives it back."""
+STATES = {
+    Severity.INFO: State.OK,
+    Severity.NOTICE: State.OK,
+    Severity.UNJUDGED: State.UNKNOWN,
+    Severity.WARNING: State.WARNING,
+    Severity.CRITICAL: State.CRITICAL,
+}
+"""What a service's state is by the severity of its most serious finding."""
 
-    def match(self, value: float) -> bool:
-        """Whether ``value`` is fine."""
-        ...
+
+def line_of(finding: Finding) -> str:
+    """Return a finding with its remedy, as details have it."""
+    state = STATES[finding.severity]
+    return f"[{'NOTE' if state is State.OK else state.name}] {finding}"
 
 
 def parse_range(text: str) -> Range:

@@ -1,101 +1,82 @@
-"""Findings: what is wrong or worth knowing, each with its code, its severity and its remedy.
+"""One finding, one scale: what is wrong or worth knowing, how much it matters, what to do.
 
-A finding is made once, in `assess`; command line, plugins, exporter and page only render it.
+A finding is made once, in the domain; command line, plugins, exporter and page only render it.
+What kinds there are stands in `danebot.domain.codes` and `danebot.domain.delivery.codes`.
+
+check_danebot imports this room every minute, so it costs next to nothing to enter.
 """
 
 from __future__ import annotations
 
 import enum
+from collections.abc import Iterable
 from typing import NamedTuple
+
+from danebot.domain.codes import Code as Code  # noqa: PLC0414 - who makes findings wants both
+from danebot.domain.kinds import Kind
 
 
 class Severity(enum.IntEnum):
-    """How much a finding matters, in rising order."""
+    """How much a finding matters, in rising order.
+
+    What can't be judged never hides what is known to be wrong, so it stands below that.
+    """
 
     INFO = 0  # the normal course of things, waiting included
-    NOTICE = 1  # worth knowing; nothing stops
-    WARNING = 2  # something stops, or will
-    CRITICAL = 3  # mail fails, or is about to
+    NOTICE = 1  # worth knowing; nothing stops or fails
+    UNJUDGED = 2  # can't be told from here
+    WARNING = 3  # something stops, or will; fails for a few
+    CRITICAL = 4  # mail fails, or is about to
+
+    @property
+    def word(self) -> str:
+        """The severity in lower case, as documents and labels have it."""
+        return self.name.lower()
 
 
-class Code(enum.Enum):
-    """What was found.  Frozen: the values are public labels of metrics and of ``--json``."""
+RUN_SEVERITIES = (Severity.INFO, Severity.NOTICE, Severity.WARNING, Severity.CRITICAL)
+"""What the status document may tell: what a run couldn't see is a finding with one of these."""
+DELIVERY_SEVERITIES = (Severity.NOTICE, Severity.UNJUDGED, Severity.WARNING, Severity.CRITICAL)
+"""What the view from outside may tell."""
+_BY_WORD = {severity.word: severity for severity in Severity}
 
-    FILES_BROKEN = "files-broken"
-    HEALED = "healed"
-    UNPROTECTED = "unprotected"
-    WATCH_LOST = "watch-lost"
-    KEY_UNKNOWN = "key-unknown"
-    KEY_SET_ASIDE = "key-set-aside"
-    TLSA_MISMATCH = "tlsa-mismatch"
-    TLSA_MISSING = "tlsa-missing"
-    TLSA_INSECURE = "tlsa-insecure"
-    TLSA_BOGUS = "tlsa-bogus"
-    DNS_UNREACHABLE = "dns-unreachable"
-    SERVER_LACKS_RECORD = "server-lacks-record"
-    DIGEST_CONFLICT = "digest-conflict"
-    SERVERS_UNREACHABLE = "servers-unreachable"
-    NEXT_KEY_MADE = "next-key-made"
-    NEXT_KEY_WAITS = "next-key-waits"
-    NEXT_KEY_STUCK = "next-key-stuck"
-    NEXT_KEY_WITHDRAWN = "next-key-withdrawn"
-    CANCELLING = "cancelling"
-    CANCELLED = "cancelled"
-    ROLLOVER_STUCK = "rollover-stuck"
-    SCHEDULE_STUCK = "schedule-stuck"
-    CLOCK_BEHIND = "clock-behind"
-    COOLING = "cooling"
-    STANDING_BY = "standing-by"
-    KEY_COMPROMISED = "key-compromised"
-    COMPROMISED_PUBLISHED = "compromised-published"
-    REVOCATION_WAITS = "revocation-waits"
-    REVOKED = "revoked"
-    REVOCATION_FAILED = "revocation-failed"
-    PROMOTION_DUE = "promotion-due"
-    PROMOTION_FAILED = "promotion-failed"
-    PROMOTED = "promoted"
-    DEPLOYMENT_HELD = "deployment-held"
-    RENEWAL_FAILED = "renewal-failed"
-    RENEWAL_WAITS = "renewal-waits"
-    KEY_KEPT = "key-kept"
-    BREAKS_AT_RENEWAL = "breaks-at-renewal"
-    NOT_RENEWED = "not-renewed"
-    NOT_RUN = "not-run"
-    HOOK_FAILED = "hook-failed"
-    NOT_SERVED = "not-served"
-    NOT_CONFIRMED = "not-confirmed"
-    CONFIRMED = "confirmed"
-    RETIRED = "retired"
-    RECORDS_TO_REMOVE = "records-to-remove"
-    RECORDS_KEPT = "records-kept"
-    PUBLISHED = "published"
-    RECORDS_REMOVED = "records-removed"
-    PUBLISH_FAILED = "publish-failed"
-    PUBLISH_ALTERED = "publish-altered"
-    PUBLISH_LAGS = "publish-lags"
-    EXPIRES_SOON = "expires-soon"
-    EXPIRED = "expired"
-    INTERNAL = "internal"
+
+def severity_of(word: str) -> Severity:
+    """Return the severity that a document names; CRITICAL for a word of a later version."""
+    return _BY_WORD.get(word, Severity.CRITICAL)
 
 
 class Finding(NamedTuple):
-    """``text`` says what is, ``remedy`` what to do ("" if nothing); both are printable.
+    """What was found, ``where``, in words; all of it is printable.
 
-    ``lineage`` is "" for what concerns the whole run.
+    ``where`` is the lineage, domain, host or address, "" for what concerns the whole run.
+    ``own_remedy`` stands in for the code's, "" where there is nothing to do.
     """
 
-    code: Code
+    code: Kind
     severity: Severity
-    lineage: str
+    where: str
     text: str
-    remedy: str = ""
+    own_remedy: str | None = None
+
+    @property
+    def remedy(self) -> str:
+        """What to do, "" if nothing."""
+        if self.own_remedy is not None:
+            return self.own_remedy
+        usual = self.code.remedy
+        return usual.replace("LINEAGE", self.where) if self.where else usual
+
+    @property
+    def sentence(self) -> str:
+        """What is, without what to do."""
+        return f"{self.where}: {self.text}" if self.where else self.text
 
     def __str__(self) -> str:
-        subject = f"{self.lineage}: " if self.lineage else ""
         remedy = f"; {self.remedy}" if self.remedy else ""
-        return f"{subject}{self.text}{remedy}"
+        return f"{self.sentence}{remedy}"
 
 
-def worst(findings: tuple[Finding, ...]) -> Severity:
-    """The highest severity, INFO for none."""
+def worst(findings: Iterable[Finding]) -> Severity:
+    """Return the highest severity, INFO for none."""
     return max((finding.severity for finding in findings), default=Severity.INFO)

@@ -212,8 +212,8 @@ def finding_status(finding: Finding) -> FindingStatus:
     """A finding as it is published."""
     return FindingStatus(
         finding.code.value,
-        finding.severity.name.lower(),
-        finding.lineage,
+        finding.severity.word,
+        finding.where,
         finding.text,
         finding.remedy,
     )
@@ -318,11 +318,11 @@ def carry(
     success = old.last_success if old is not None else None
     failure = old.last_failure if old is not None else None
     if run.verb == "renew":
-        wrong = [f for f in findings if f.lineage == new.name and f.severity >= Severity.WARNING]
+        wrong = [f for f in findings if f.where == new.name and f.severity >= Severity.WARNING]
         if wrong:
             worst = max(wrong, key=lambda finding: finding.severity)
             failure = FailureStatus(run.ended, worst.code.value, worst.text)
-        elif not any(f.code is Code.RENEWAL_FAILED and not f.lineage for f in findings):
+        elif not any(f.code is Code.RENEWAL_FAILED and not f.where for f in findings):
             success = run.ended  # else nobody knows whether it was to be renewed
     return new._replace(
         phase_since=old.phase_since if old is not None and same_phase else run.ended,

@@ -95,8 +95,8 @@ def write_snapshot(path: Path, run: RunStatus, news: News) -> None:
         success = old.last_success if old is not None else None
         if run.verb == _RENEW and news.scope is Scope.EVERYTHING and run.exit_status == 0:
             success = run.ended
-        own = {(f.code, f.lineage, f.text) for view in views for f in view.findings}
-        new = [finding_status(f) for f in findings if (f.code, f.lineage, f.text) not in own]
+        own = {(f.code, f.where, f.text) for view in views for f in view.findings}
+        new = [finding_status(f) for f in findings if (f.code, f.where, f.text) not in own]
         former = [f for f in (old.findings if old is not None else ()) if not news.superseded(f)]
         found = tuple(dict.fromkeys((*former, *new)))
         lineages = _lineages(old, run, news)
@@ -141,7 +141,7 @@ def _lineages(old: Snapshot | None, run: RunStatus, news: News) -> tuple[Lineage
     before = {status.name: status for status in (old.lineages if old is not None else ())}
     by_name: dict[str, list[Finding]] = {}
     for finding in news.findings:
-        by_name.setdefault(finding.lineage, []).append(finding)
+        by_name.setdefault(finding.where, []).append(finding)
     kept = before if news.scope is Scope.SOME else before.keys() & by_name.keys()
     lineages = {name: before[name] for name in kept}
     of_all = by_name.get("", [])

@@ -128,7 +128,7 @@ def _others(context: Context, known: Container[str]) -> tuple[list[LineageState]
 
 def unreadable_finding(name: str, exc: Exception) -> Finding:
     """A lineage that can't be read at all."""
-    return Finding(Code.FILES_BROKEN, Severity.CRITICAL, name, printable(str(exc), 400))
+    return Finding(Code.FILES_BROKEN, Severity.CRITICAL, name, printable(str(exc), 400), "")
 
 
 def observe_dns(context: Context, states: Iterable[LineageState]) -> Observations:

@@ -13,8 +13,6 @@ from danebot.domain.dane.verify import Outcome, RecordVerdict
 from danebot.domain.delivery.probes import ProbeOutcome
 from danebot.domain.delivery.report import (
     AddressReport,
-    DeliveryFinding,
-    Grade,
     HostReport,
     MailSubject,
     Report,
@@ -24,22 +22,23 @@ from danebot.domain.delivery.report import (
 from danebot.domain.delivery.routes import Dane, Discovery, MailRoute, SrvRoute
 from danebot.domain.dns.answers import Answer
 from danebot.domain.dns.tlsa import TlsaRecord
+from danebot.domain.finding import Finding, Severity
 from danebot.domain.lineage.keys import Algorithm
 from danebot.domain.names import printable
 
 WORDS = {
-    Grade.NOTICE: "ok",
-    Grade.UNJUDGED: "unknown",
-    Grade.WARNING: "warning",
-    Grade.CRITICAL: "critical",
+    Severity.NOTICE: "ok",
+    Severity.UNJUDGED: "unknown",
+    Severity.WARNING: "warning",
+    Severity.CRITICAL: "critical",
 }
-"""The grade of a whole report.  Frozen: public in ``--json``."""
+"""The severity of a whole report.  Frozen: public in ``--json``."""
 _SHOWN = 32  # hex digits of association data: half a SHA2-256, enough to find it by
 
 
 def tree(report: Report, now: datetime) -> Iterator[str]:
     """One subject: hosts, addresses, records with their verdicts; then what to do."""
-    yield f"{report.subject}: {WORDS[report.grade].upper()}{_discovery(report)}"
+    yield f"{report.subject}: {WORDS[report.severity].upper()}{_discovery(report)}"
     yield from host_lines(report, now)
     for finding in report.findings:
         yield from _finding_lines(finding)
@@ -105,8 +104,8 @@ def short(record: TlsaRecord) -> str:
     return f"{record.usage} {record.selector} {record.mtype} {data}"
 
 
-def _finding_lines(finding: DeliveryFinding) -> Iterator[str]:
-    word = "note" if finding.grade is Grade.NOTICE else WORDS[finding.grade].upper()
+def _finding_lines(finding: Finding) -> Iterator[str]:
+    word = "note" if finding.severity is Severity.NOTICE else WORDS[finding.severity].upper()
     yield f"  {word}: {finding.where}: {finding.text}"
     if finding.remedy:
         yield f"    -> {finding.remedy}"
@@ -119,7 +118,7 @@ def document(report: Report) -> dict[str, Any]:
     """A JSON object; keys and enumerated values are stable, absent values are left out."""
     subject = report.subject
     kind = {MailSubject: "mail", ServiceSubject: "service", SrvSubject: "srv"}[type(subject)]
-    found: dict[str, Any] = {"target": str(subject), "kind": kind, "status": WORDS[report.grade]}
+    found: dict[str, Any] = {"target": str(subject), "kind": kind, "status": WORDS[report.severity]}
     route = report.route
     if isinstance(route, MailRoute | SrvRoute):
         answer: Answer[Any] = route.mx if isinstance(route, MailRoute) else route.srv
@@ -133,7 +132,9 @@ def document(report: Report) -> dict[str, Any]:
     found["findings"] = [
         {
             "code": finding.code.value,
-            "severity": "notice" if finding.grade is Grade.NOTICE else WORDS[finding.grade],
+            "severity": "notice"
+            if finding.severity is Severity.NOTICE
+            else WORDS[finding.severity],
             "where": finding.where,
             "text": finding.text,
             "remedy": finding.remedy,

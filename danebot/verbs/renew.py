@@ -127,7 +127,7 @@ def say_removals(
     console: Console, findings: Iterable[Finding], views: Sequence[LineageView]
 ) -> None:
     """On the run that found an old key out of use, the records that may go now."""
-    retired = {f.lineage for f in findings if f.code is Code.RETIRED}
+    retired = {f.where for f in findings if f.code is Code.RETIRED}
     for view in views:
         if view.state.name in retired and not console.settings.publish(view.state.name).in_renew:
             for record in view.publication.remove:

@@ -30,7 +30,7 @@ def status(console: Console, names: tuple[str, ...], *, as_json: bool) -> int:
     tree = console.tree()
     context = console.context(tree)
     lost = _lost(context, names)
-    left = tuple(name for name in names if name not in {finding.lineage for finding in lost})
+    left = tuple(name for name in names if name not in {finding.where for finding in lost})
     selected = tree.select(left) if left or not names else ()
     if any(map(tree.forbidden, selected)):
         snapshot = _last_report(console)
@@ -69,7 +69,7 @@ def _lost(context: Context, names: tuple[str, ...]) -> tuple[Finding, ...]:
         context.tree.orphans()
     except UnreadableError:
         return ()
-    return tuple(one for one in orphans(context) if not names or one.lineage in names)
+    return tuple(one for one in orphans(context) if not names or one.where in names)
 
 
 def _last_report(console: Console) -> Snapshot:

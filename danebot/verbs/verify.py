@@ -41,8 +41,9 @@ async def _run(
     console: Console, subjects: Sequence[Subject], inquiry: Inquiry, options: Mapping[str, Any]
 ) -> int:
     """Print a report for each; how many need attention."""
-    from danebot.domain.delivery.report import Grade, SrvSubject
+    from danebot.domain.delivery.report import SrvSubject
     from danebot.domain.delivery.routes import Discovery, SrvRoute
+    from danebot.domain.finding import Severity
     from danebot.jobs.context import system_clock
     from danebot.jobs.verify import verify_many
 
@@ -53,7 +54,7 @@ async def _run(
         subjects, inquiry, system_clock, jobs=options["jobs"], progress=meter.step
     )
     async for report in reports:
-        bad += report.grade is not Grade.NOTICE
+        bad += report.severity is not Severity.NOTICE
         meter.clear()
         if isinstance(report.subject, SrvSubject):
             domain = report.subject.domain
@@ -83,9 +84,9 @@ def _rendered(report: Report, *, as_json: bool) -> Iterator[str]:
 
 def _print(console: Console, report: Report, line: str, *, as_json: bool) -> None:
     """With -q only what needs attention is printed, but programs get all."""
-    from danebot.domain.delivery.report import Grade
+    from danebot.domain.finding import Severity
 
-    if as_json or not console.quiet or report.grade is not Grade.NOTICE:
+    if as_json or not console.quiet or report.severity is not Severity.NOTICE:
         print(line)  # noqa: T201 - click.echo would flush each of thousands
 
 

@@ -37,7 +37,7 @@ def word_left(console: Console, verb: str, names: Sequence[str]) -> Iterator[Non
         if path is not None:
             text = f"danebot {verb} came to nothing: {_reason(exc)}"
             said = [
-                Finding(Code.NOT_RUN, Severity.WARNING, printable(name), text)
+                Finding(Code.NOT_RUN, Severity.WARNING, printable(name), text, "")
                 for name in names or ("",)
             ]
             status = _INTERRUPTED if isinstance(exc, KeyboardInterrupt) else ATTENTION

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
+from danebot.domain.finding import Severity
 from danebot.domain.rollover.plan import Phase
 from danebot.domain.text import duration, when
 from danebot_exporter.advice import Advice, advice, urgency
@@ -24,7 +25,7 @@ _SHADES = {
     Phase.PASS_THROUGH.value: "quiet",
     Phase.BROKEN.value: "critical",
 }
-_BY_RANK = {0: "info", 1: "notice", 2: "warning", 3: "critical"}
+_BY_RANK = {int(severity): severity.word for severity in Severity}
 
 
 def card(status: LineageStatus, reports: tuple[Report, ...], now: datetime) -> Html:

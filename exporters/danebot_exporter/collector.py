@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from danebot.domain.finding import Code, Severity
+from danebot.domain.finding import RUN_SEVERITIES, Code
 from danebot.domain.rollover.plan import Phase
 from danebot.domain.rollover.propagation import Seen
 from danebot.domain.status import Serves
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     )
 
 PHASES = tuple(phase.value for phase in Phase)
-SEVERITIES = tuple(severity.name.lower() for severity in Severity)
+SEVERITIES = tuple(severity.word for severity in RUN_SEVERITIES)
 CODES = tuple(code.value for code in Code)
 SERVES = tuple(serves.value for serves in Serves)
 _SECURE = {"secure": 1, "insecure": 0, "bogus": 0}

@@ -7,8 +7,10 @@ from collections import Counter
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from danebot.domain.delivery.report import DeliveryCode, Grade, MailSubject, parse_subject
+from danebot.domain.delivery.codes import DeliveryCode
+from danebot.domain.delivery.report import MailSubject, parse_subject
 from danebot.domain.delivery.routes import Dane
+from danebot.domain.finding import DELIVERY_SEVERITIES, Severity
 from danebot.domain.names import Protocol, printable
 from danebot.errors import ConfigError, NameSyntaxError
 from danebot_exporter import metrics as m
@@ -66,10 +68,10 @@ def probe(subject: Subject, settings: Settings, limit: timedelta) -> bytes:
 def render(report: Report, took: float) -> bytes:
     """A report as metrics; ``took`` in seconds."""
     out = Exposition()
-    failed = {Grade.CRITICAL, Grade.UNJUDGED}
-    out.add(m.PROBE_SUCCESS, int(report.grade not in failed))
+    failed = {Severity.CRITICAL, Severity.UNJUDGED}
+    out.add(m.PROBE_SUCCESS, int(report.severity not in failed))
     out.add(m.PROBE_DURATION, took)
-    out.states(m.PROBE_GRADE, report.grade.name.lower(), (g.name.lower() for g in Grade))
+    out.states(m.PROBE_GRADE, report.severity.word, (one.word for one in DELIVERY_SEVERITIES))
     codes = Counter(finding.code for finding in report.findings)
     for code in DeliveryCode:
         out.add(m.PROBE_FINDINGS, codes[code], code.value)

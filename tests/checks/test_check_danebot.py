@@ -19,7 +19,6 @@ from danebot.domain.rollover.policy import Policy
 from danebot.domain.status import SCHEMA, LineageStatus, Snapshot
 from danebot_checks import lineages_document
 from danebot_checks.lineages import outcome
-from danebot_checks.lineages_concerns import CONCERN_OF
 from danebot_checks.lineages_expiry import EXPIRY_CRITICAL, EXPIRY_WARNING
 from danebot_checks.lineages_options import CONCERNS
 from exporter import sample
@@ -415,7 +414,7 @@ def test_a_success_in_the_future_is_none(status: Path, plugin: Plugin) -> None:
 
 
 def test_every_code_has_a_concern() -> None:
-    assert {code.value for code in Code} == set(CONCERN_OF)
+    assert {code.concern.value for code in Code} == set(CONCERNS)
 
 
 def test_the_schema_is_the_one_that_is_written() -> None:

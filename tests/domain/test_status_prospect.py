@@ -98,9 +98,9 @@ def test_a_failure_of_the_call_for_all_is_nobodys_success() -> None:
     assert (first.last_success, first.last_failure) == (T0, None)
     of_all = Finding(Code.RENEWAL_FAILED, Severity.CRITICAL, "", "certbot fell over", "")
     assert carry(entry(), first, run(1), [of_all]).last_success == T0
-    others = of_all._replace(lineage="elsewhere.example.org")
+    others = of_all._replace(where="elsewhere.example.org")
     assert carry(entry(), first, run(1), [others]).last_success == T0 + HOUR
-    own = of_all._replace(lineage=first.name)
+    own = of_all._replace(where=first.name)
     failed = carry(entry(), first, run(1), [own])
     assert failed.last_success == T0
     assert failed.last_failure is not None

@@ -19,9 +19,10 @@ from adapters.hostile import Behaviour, Peer, says, server_context
 from adapters.nameserver import RECURSIVE, Nameserver, nameservers
 from adapters.probing import Certificates, Served
 from danebot.config import EndpointSetting, LineageSettings, Settings, SocketAddress
+from danebot.domain.delivery.codes import DeliveryCode
 from danebot.domain.delivery.probes import ProbeOutcome, ProbeResult
-from danebot.domain.delivery.report import DeliveryCode, Grade
 from danebot.domain.delivery.routes import Dane
+from danebot.domain.finding import DELIVERY_SEVERITIES
 from danebot.domain.lineage.keys import Algorithm
 from danebot.domain.lineage.pem import spki_der
 from danebot.domain.names import Endpoint, Hostname, Protocol
@@ -300,7 +301,13 @@ def test_a_domain_without_dane(world: World) -> None:
     assert value(samples, "danebot_probe_hosts", dane="insecure-address") == 1
     for code in DeliveryCode:
         assert value(samples, "danebot_probe_findings", code=code.value) is not None
-    assert sum(value(samples, "danebot_probe_grade", grade=g.name.lower()) or 0 for g in Grade) == 1
+    assert (
+        sum(
+            value(samples, "danebot_probe_grade", grade=g.name.lower()) or 0
+            for g in DELIVERY_SEVERITIES
+        )
+        == 1
+    )
 
 
 def test_a_resolver_that_never_answers_is_over_in_time(world: World) -> None:

@@ -12,7 +12,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from danebot.adapters.codec import encode
-from danebot.domain.finding import Code, Severity
+from danebot.domain.finding import RUN_SEVERITIES, Code
 from danebot.domain.rollover.plan import Phase
 from danebot.domain.status import LineageStatus
 from danebot_exporter.collector import collect
@@ -137,9 +137,10 @@ def test_what_is_not_known_is_absent(tmp_path: Path) -> None:
 def test_codes_are_there_before_the_first_event(tmp_path: Path) -> None:
     samples = collected(tmp_path)
     for code in Code:
-        for severity in Severity:
-            labels = {"code": code.value, "severity": severity.name.lower()}
+        for severity in RUN_SEVERITIES:
+            labels = {"code": code.value, "severity": severity.word}
             assert value(samples, "danebot_findings", **labels) == 0
+    assert len([name for name, _ in samples if name == "danebot_findings"]) == len(Code) * 4
     for phase in Phase:
         assert value(samples, "danebot_lineages", phase=phase.value) == 0
     own = parsed(OwnMetrics().text())

@@ -12,7 +12,7 @@ import pytest
 
 from danebot.adapters.codec import encode
 from danebot.domain.dns.answers import Security
-from danebot.domain.finding import Code, Severity
+from danebot.domain.finding import RUN_SEVERITIES, Code
 from danebot.domain.lineage.state import Management
 from danebot.domain.rollover.plan import Phase
 from danebot.domain.rollover.propagation import Seen
@@ -28,7 +28,7 @@ VALUES: dict[tuple[str, str], list[str]] = {
     ("RecordStatus", "seen"): [one.value for one in Seen],
     ("RecordStatus", "security"): ["", *(one.value for one in Security)],
     ("FindingStatus", "code"): [one.value for one in Code],
-    ("FindingStatus", "severity"): [one.name.lower() for one in Severity],
+    ("FindingStatus", "severity"): [one.word for one in RUN_SEVERITIES],
     ("FailureStatus", "code"): [one.value for one in Code],
     ("LineageStatus", "emergency"): [one.value for one in Prospect],
     ("ProbeStatus", "serves"): [one.value for one in Serves],

@@ -19,16 +19,16 @@ from adapters.services import HELO
 from danebot.adapters.dns.queries import Ask, Failure, Query, Steps, Trouble, within
 from danebot.adapters.dns.resolvconf import Nameserver as At
 from danebot.adapters.dns.resolvconf import ResolverConfig
+from danebot.domain.delivery.codes import DeliveryCode
 from danebot.domain.delivery.probes import ProbeOutcome
 from danebot.domain.delivery.report import (
-    DeliveryCode,
-    Grade,
     MailSubject,
     Report,
     ServiceSubject,
     SrvSubject,
     Subject,
 )
+from danebot.domain.finding import Severity
 from danebot.domain.lineage.keys import Algorithm
 from danebot.domain.names import Endpoint, Hostname, Protocol
 from danebot.errors import NameSyntaxError
@@ -148,7 +148,7 @@ def test_reports_come_in_order_though_one_is_slow(world: World) -> None:
     subjects: list[Subject] = [slow, *quick]
     reports = world.many(subjects, world.inquiry._replace(resolver=config))
     assert [report.subject for report in reports] == subjects
-    assert reports[0].grade is Grade.UNJUDGED
+    assert reports[0].severity is Severity.UNJUDGED
 
 
 def test_a_host_listed_twice_is_one(world: World) -> None:
@@ -236,7 +236,7 @@ def test_it_is_over_in_time(world: World) -> None:
         took = time.monotonic() - begin
     outcomes = {one.result.outcome for one in report.addresses}
     assert outcomes == {ProbeOutcome.TIMEOUT, ProbeOutcome.SERVED}
-    assert report.grade is Grade.CRITICAL
+    assert report.severity is Severity.CRITICAL
     assert took < 6 + 4  # a busy machine's leave
 
 

@@ -16,34 +16,33 @@ from danebot.domain.dane.verify import (
     Verdict,
     verify,
 )
+from danebot.domain.delivery.codes import DeliveryCode
 from danebot.domain.delivery.probes import ProbeOutcome, ProbeResult
 from danebot.domain.delivery.report import (
     AddressReport,
     Criteria,
-    DeliveryCode,
-    DeliveryFinding,
     Expectation,
-    Grade,
     HostObservation,
     HostReport,
     Leaf,
 )
 from danebot.domain.dns.tlsa import TlsaRecord, Usage
+from danebot.domain.finding import Finding, Severity
 from danebot.domain.lineage.keys import Algorithm
 from danebot.domain.names import Protocol, TlsaOwner, printable
 
 MAIL_PROTOCOLS = (Protocol.SMTP, Protocol.LMTP)
-_LATER: dict[CautionCode, Grade] = {
-    CautionCode.NO_AUTHORITY_KEY_ID: Grade.NOTICE,
-    CautionCode.COMMON_NAME_ONLY: Grade.WARNING,
-    CautionCode.WEAK_KEY: Grade.WARNING,
-    CautionCode.WEAK_SIGNATURE: Grade.WARNING,
-    CautionCode.ANCHOR_NOT_CURRENT: Grade.WARNING,
-    CautionCode.ANCHOR_NOT_PRESENTED: Grade.NOTICE,
-    CautionCode.MATCH_BEHIND_STRONGER_DIGEST: Grade.NOTICE,
-    CautionCode.PATH_NEEDS_SEARCH: Grade.NOTICE,
-    CautionCode.UNREADABLE_CERTIFICATE: Grade.WARNING,
-    CautionCode.LONG_CHAIN: Grade.NOTICE,
+_LATER: dict[CautionCode, Severity] = {
+    CautionCode.NO_AUTHORITY_KEY_ID: Severity.NOTICE,
+    CautionCode.COMMON_NAME_ONLY: Severity.WARNING,
+    CautionCode.WEAK_KEY: Severity.WARNING,
+    CautionCode.WEAK_SIGNATURE: Severity.WARNING,
+    CautionCode.ANCHOR_NOT_CURRENT: Severity.WARNING,
+    CautionCode.ANCHOR_NOT_PRESENTED: Severity.NOTICE,
+    CautionCode.MATCH_BEHIND_STRONGER_DIGEST: Severity.NOTICE,
+    CautionCode.PATH_NEEDS_SEARCH: Severity.NOTICE,
+    CautionCode.UNREADABLE_CERTIFICATE: Severity.WARNING,
+    CautionCode.LONG_CHAIN: Severity.NOTICE,
 }
 """Cautions without a finding of their own."""
 
@@ -94,7 +93,7 @@ def unmatched(addresses: Sequence[AddressReport]) -> tuple[TlsaRecord, ...]:
     return tuple(record for record in useless if record not in used)
 
 
-def judge_addresses(host: HostReport, criteria: Criteria) -> Iterator[DeliveryFinding]:
+def judge_addresses(host: HostReport, criteria: Criteria) -> Iterator[Finding]:
     """Findings about each address of one host."""
     for address in host.addresses:
         where = place(host, address.result)
@@ -110,21 +109,17 @@ def place(host: HostReport, result: ProbeResult) -> str:
     return f"{host.endpoint} [{result.address}]{asked}"
 
 
-_FATAL = {
+_FATAL: dict[ProbeOutcome, tuple[DeliveryCode, str, str | None]] = {
     ProbeOutcome.NO_STARTTLS: (
         DeliveryCode.NO_STARTTLS,
         "STARTTLS is not offered, though TLSA records demand it: senders defer",
-        "turn TLS on, or look for what strips STARTTLS on the way",
+        None,
     ),
-    ProbeOutcome.TLS_FAILED: (
-        DeliveryCode.TLS_FAILED,
-        "the TLS handshake fails",
-        "see the service's own log",
-    ),
+    ProbeOutcome.TLS_FAILED: (DeliveryCode.TLS_FAILED, "the TLS handshake fails", None),
     ProbeOutcome.PROTOCOL_ERROR: (
         DeliveryCode.PROTOCOL_BROKEN,
         "the service breaks its protocol",
-        "see that the right service listens there, and its log",
+        None,
     ),
     ProbeOutcome.INJECTED: (
         DeliveryCode.PROTOCOL_BROKEN,
@@ -132,68 +127,67 @@ _FATAL = {
         "update the service, and look for what sits on the way",
     ),
 }
+"""Code and text, and the remedy where it isn't the code's."""
 
 
-def _no_chain(where: str, result: ProbeResult) -> Iterator[DeliveryFinding]:
+def _no_chain(where: str, result: ProbeResult) -> Iterator[Finding]:
     detail = f": {result.detail}" if result.detail else ""
     if result.algorithm is not Algorithm.ANY:  # the server may well have no such certificate
         text = f"{result.outcome.value}{detail}"
-        yield DeliveryFinding(DeliveryCode.NOT_ASKED, Grade.NOTICE, where, text)
+        yield Finding(DeliveryCode.NOT_ASKED, Severity.NOTICE, where, text, "")
     elif result.outcome in _FATAL:
-        code, text, remedy = _FATAL[result.outcome]
-        yield DeliveryFinding(code, Grade.CRITICAL, where, f"{text}{detail}", remedy)
+        code, text, own = _FATAL[result.outcome]
+        yield Finding(code, Severity.CRITICAL, where, f"{text}{detail}", own)
     elif result.outcome is ProbeOutcome.NO_ROUTE:
         text = f"not asked: {result.outcome.value}{detail}"
-        yield DeliveryFinding(DeliveryCode.NOT_ASKED, Grade.NOTICE, where, text)
+        yield Finding(DeliveryCode.NOT_ASKED, Severity.NOTICE, where, text, "")
     elif result.outcome is not ProbeOutcome.SERVED:
-        yield DeliveryFinding(
+        yield Finding(
             DeliveryCode.UNREACHABLE,
-            Grade.WARNING,
+            Severity.WARNING,
             where,
             f"{result.outcome.value}{detail}",
-            "see that the service runs and that nothing filters the way to it",
         )
 
 
 def _verdict(
     where: str, host: HostReport, address: AddressReport, verdict: Verdict, criteria: Criteria
-) -> Iterator[DeliveryFinding]:
+) -> Iterator[Finding]:
     match verdict.outcome:
         case Outcome.FAILED:
             yield _mismatch(where, host, address, verdict)
         case Outcome.UNAUTHENTICATED_TLS:
             required = criteria.expectation is Expectation.REQUIRED
-            yield DeliveryFinding(
+            yield Finding(
                 DeliveryCode.ALL_UNUSABLE,
-                Grade.CRITICAL if required else Grade.WARNING,
+                Severity.CRITICAL if required else Severity.WARNING,
                 where,
                 "no TLSA record can be used, so senders don't authenticate the server, or defer: "
                 + _reasons(verdict),
                 _remedy(host, address),
             )
         case Outcome.NOT_JUDGED:
-            yield DeliveryFinding(
+            yield Finding(
                 DeliveryCode.NOT_JUDGED,
-                Grade.UNJUDGED,
+                Severity.UNJUDGED,
                 where,
                 "only PKIX usages, and there is no trust store here to judge them by",
+                "",
             )
         case _:
             yield from _cautions(where, host, verdict)
 
 
-def _mismatch(
-    where: str, host: HostReport, address: AddressReport, verdict: Verdict
-) -> DeliveryFinding:
+def _mismatch(where: str, host: HostReport, address: AddressReport, verdict: Verdict) -> Finding:
     hidden = "".join(
         f"; {caution}"
         for caution in verdict.cautions
         if caution.code in (CautionCode.MATCH_BEHIND_STRONGER_DIGEST, CautionCode.PATH_NEEDS_SEARCH)
     )
     served = f" (served: {address.leaf.record})" if address.leaf is not None else ""
-    return DeliveryFinding(
+    return Finding(
         DeliveryCode.MISMATCH,
-        Grade.CRITICAL,
+        Severity.CRITICAL,
         where,
         f"{Outcome.FAILED.value}{served}: {_reasons(verdict)}{hidden}",
         _remedy(host, address),
@@ -221,19 +215,17 @@ def _remedy(host: HostReport, address: AddressReport) -> str:
     )
 
 
-def _cautions(where: str, host: HostReport, verdict: Verdict) -> Iterator[DeliveryFinding]:
+def _cautions(where: str, host: HostReport, verdict: Verdict) -> Iterator[Finding]:
     """Authenticated, but not for everybody."""
     unusable = [str(one.reason.value) for one in verdict.records if not one.usable]
     if unusable:
         text = f"{len(unusable)} unusable TLSA records: {'; '.join(dict.fromkeys(unusable))}"
-        yield DeliveryFinding(
-            DeliveryCode.UNUSABLE_RECORDS, Grade.NOTICE, str(host.endpoint), text, "remove them"
-        )
+        yield Finding(DeliveryCode.UNUSABLE_RECORDS, Severity.NOTICE, str(host.endpoint), text)
     for caution in verdict.cautions:
         if caution.code in _LATER:
             yield _caution(where, caution)
 
 
-def _caution(where: str, caution: Caution) -> DeliveryFinding:
-    grade = _LATER[caution.code]
-    return DeliveryFinding(DeliveryCode.SOME_SENDERS_FAIL, grade, where, str(caution))
+def _caution(where: str, caution: Caution) -> Finding:
+    severity = _LATER[caution.code]
+    return Finding(DeliveryCode.SOME_SENDERS_FAIL, severity, where, str(caution), "")

@@ -10,14 +10,12 @@ from datetime import datetime
 from typing import Any
 
 from danebot.domain.delivery.address_findings import judge_addresses, report_address, unmatched
+from danebot.domain.delivery.codes import DeliveryCode
 from danebot.domain.delivery.coming_findings import forecast
 from danebot.domain.delivery.probes import ProbeOutcome
 from danebot.domain.delivery.report import (
     Criteria,
-    DeliveryCode,
-    DeliveryFinding,
     Expectation,
-    Grade,
     HostObservation,
     HostReport,
     Report,
@@ -26,13 +24,10 @@ from danebot.domain.delivery.report import (
 )
 from danebot.domain.delivery.routes import Dane, Discovery, HostRoute, MailRoute, SrvRoute
 from danebot.domain.dns.answers import Answer, Cause, Presence, Security
+from danebot.domain.finding import Finding, Severity
 
 SILENT = frozenset({ProbeOutcome.UNREACHABLE, ProbeOutcome.TIMEOUT, ProbeOutcome.REFUSED})
 """Outcomes after which senders go on to the next address."""
-_RESOLVER_REMEDY = (
-    "run a validating resolver on this host, or declare the one in use trusted "
-    "(options trust-ad in resolv.conf) if the path to it is safe"
-)
 
 
 def assess(
@@ -53,7 +48,7 @@ def assess(
         *(finding for host in hosts for finding in forecast(host, criteria, now)),
     ]
     signed_until, fading = _signatures(route, hosts, criteria, now)
-    ordered = sorted([*findings, *fading], key=lambda finding: -finding.grade)
+    ordered = sorted([*findings, *fading], key=lambda finding: -finding.severity)
     return Report(subject, route, hosts, tuple(dict.fromkeys(ordered)), signed_until)
 
 
@@ -65,7 +60,7 @@ def _host(host: HostObservation, criteria: Criteria, now: datetime) -> HostRepor
 # ---- how the hosts were found ---------------------------------------------------------------
 
 
-def _discovery(subject: Subject, route: Route, criteria: Criteria) -> Iterator[DeliveryFinding]:
+def _discovery(subject: Subject, route: Route, criteria: Criteria) -> Iterator[Finding]:
     if isinstance(route, HostRoute):
         return
     answer: Answer[Any] = route.mx if isinstance(route, MailRoute) else route.srv
@@ -76,79 +71,73 @@ def _discovery(subject: Subject, route: Route, criteria: Criteria) -> Iterator[D
         case Discovery.FAILED if answer.presence is Presence.UNKNOWN:
             yield failed_lookup(where, f"{records} records", answer)
         case Discovery.FAILED:
-            yield DeliveryFinding(
+            yield Finding(
                 DeliveryCode.LOOKUP_FAILED,
-                Grade.CRITICAL,
+                Severity.CRITICAL,
                 where,
                 f"no {records} record can be read: {'; '.join(answer.rejects)}",
                 f"correct the {records} records",
             )
         case Discovery.ABSENT:
-            grade = Grade.CRITICAL if isinstance(route, MailRoute) else absence
+            severity = Severity.CRITICAL if isinstance(route, MailRoute) else absence
             text = f"no {records} records" if isinstance(route, SrvRoute) else "no such domain"
-            yield DeliveryFinding(DeliveryCode.NO_SERVICE, grade, where, text)
+            yield Finding(DeliveryCode.NO_SERVICE, severity, where, text, "")
         case Discovery.NOT_OFFERED:
             text = f'not offered here: the {records} record is "."'
-            yield DeliveryFinding(DeliveryCode.NO_SERVICE, absence, where, text)
+            yield Finding(DeliveryCode.NO_SERVICE, absence, where, text, "")
         case Discovery.LISTED if not answer.secure:
             yield _insecure_way(where, records, answer, absence)
         case _:
             pass
 
 
-def _insecure_way(where: str, records: str, answer: Answer[Any], absence: Grade) -> DeliveryFinding:
+def _insecure_way(where: str, records: str, answer: Answer[Any], absence: Severity) -> Finding:
     if answer.cause is Cause.UNTRUSTED:
         return _untrusted(where, answer)
-    return DeliveryFinding(
+    return Finding(
         DeliveryCode.INSECURE_MX,
         absence,
         where,
         f"{records} records are not secured by DNSSEC, so they can be forged{_signed(answer)}",
-        "sign the zone and have its DS record published",
     )
 
 
-def _absence(criteria: Criteria) -> Grade:
+def _absence(criteria: Criteria) -> Severity:
     required = criteria.expectation is Expectation.REQUIRED
-    return Grade.CRITICAL if required else Grade.NOTICE
+    return Severity.CRITICAL if required else Severity.NOTICE
 
 
-def failed_lookup(where: str, what: str, answer: Answer[Any]) -> DeliveryFinding:
+def failed_lookup(where: str, what: str, answer: Answer[Any]) -> Finding:
     """A lookup without a result: bogus, beyond the resolver's reach, or the resolver's own."""
     detail = f": {answer.detail}" if answer.detail else ""
     if answer.security is Security.BOGUS:
-        return DeliveryFinding(
+        return Finding(
             DeliveryCode.BOGUS,
-            Grade.CRITICAL,
+            Severity.CRITICAL,
             where,
             f"{what} are bogus: DNSSEC validation fails, so senders defer{detail}",
-            "see that the DS record in the parent fits the zone's keys and that signatures are "
-            "in date",
         )
     if answer.cause is Cause.RESOLVER:
-        return DeliveryFinding(
+        return Finding(
             DeliveryCode.RESOLVER_FAILED,
-            Grade.UNJUDGED,
+            Severity.UNJUDGED,
             where,
             f"{what} could not be asked for{detail}",
-            "see that the resolver of this host answers",
         )
-    return DeliveryFinding(
+    return Finding(
         DeliveryCode.LOOKUP_FAILED,
-        Grade.CRITICAL,
+        Severity.CRITICAL,
         where,
         f"{what} can't be looked up, so senders defer{detail}",
-        "see that every authoritative server of the zone answers",
     )
 
 
-def _untrusted(where: str, answer: Answer[Any]) -> DeliveryFinding:
-    return DeliveryFinding(
+def _untrusted(where: str, answer: Answer[Any]) -> Finding:
+    return Finding(
         DeliveryCode.RESOLVER_UNTRUSTED,
-        Grade.UNJUDGED,
+        Severity.UNJUDGED,
         where,
         answer.detail,
-        _RESOLVER_REMEDY,
     )
 
 
@@ -180,7 +169,7 @@ _WITHOUT = {
 
 def _without_dane(
     subject: Subject, hosts: Sequence[HostReport], criteria: Criteria
-) -> Iterator[DeliveryFinding]:
+) -> Iterator[Finding]:
     """All hosts without DANE are one thing, some of several another."""
     without = [host for host in hosts if host.route.dane in _WITHOUT]
     some = any(host.route.dane is Dane.APPLIES for host in hosts)
@@ -194,29 +183,28 @@ def _without_dane(
         owner = f"_{route.port}._tcp.{route.host}"
         words = text.format(owner=owner)
         if some:
-            yield DeliveryFinding(
+            yield Finding(
                 DeliveryCode.HOST_WITHOUT_DANE,
-                Grade.WARNING,
+                Severity.WARNING,
                 str(host.endpoint),
                 f"{words}: an attacker need only block the other hosts",
                 remedy,
             )
         else:
-            yield DeliveryFinding(
+            yield Finding(
                 DeliveryCode.NO_DANE, _absence(criteria), str(host.endpoint), words, remedy
             )
 
 
-def _lookups(route: HostRoute) -> Iterator[DeliveryFinding]:
+def _lookups(route: HostRoute) -> Iterator[Finding]:
     """Lookups for one host that failed, or led nowhere."""
     host = str(route.host)
     if route.dane is Dane.NO_ADDRESS:
-        yield DeliveryFinding(
+        yield Finding(
             DeliveryCode.NO_ADDRESS,
-            Grade.WARNING,
+            Severity.WARNING,
             host,
             "has no address: senders pass over it",
-            "give the host an address record, or take it out of the list",
         )
     for family, answer in (("A", route.ipv4), ("AAAA", route.ipv6)):
         if answer.presence is Presence.UNKNOWN:
@@ -229,34 +217,34 @@ def _lookups(route: HostRoute) -> Iterator[DeliveryFinding]:
         yield failed_lookup(host, f"TLSA records at {last.name}", last)
 
 
-def _lesser(finding: DeliveryFinding) -> DeliveryFinding:
+def _lesser(finding: Finding) -> Finding:
     """The same where the other family still works."""
-    grade = min(finding.grade, Grade.WARNING)
-    return DeliveryFinding(finding.code, grade, finding.where, finding.text, finding.remedy)
+    severity = min(finding.severity, Severity.WARNING)
+    return finding._replace(severity=severity)
 
 
 # ---- the whole ------------------------------------------------------------------------------
 
 
-def _reached(subject: Subject, hosts: Sequence[HostReport]) -> Iterator[DeliveryFinding]:
+def _reached(subject: Subject, hosts: Sequence[HostReport]) -> Iterator[Finding]:
     """Senders try every address, so only silence of all of them stops mail."""
     if hosts and all(host.route.dane is Dane.NO_ADDRESS for host in hosts):
         text = "no host has an address"
-        yield DeliveryFinding(DeliveryCode.NO_SERVICE, Grade.CRITICAL, str(subject), text)
+        yield Finding(DeliveryCode.NO_SERVICE, Severity.CRITICAL, str(subject), text, "")
     left_out = sum(host.left_out for host in hosts)
     if left_out:
         text = f"{left_out} of {left_out + _count(hosts)} addresses were not asked: too many"
-        yield DeliveryFinding(DeliveryCode.NOT_ASKED, Grade.WARNING, str(subject), text)
+        yield Finding(DeliveryCode.NOT_ASKED, Severity.WARNING, str(subject), text, "")
     results = [one.result for host in hosts for one in host.addresses]
     asked = [result for result in results if result.outcome is not ProbeOutcome.NO_ROUTE]
     if results and not asked:
         text = "no address can be reached from this host"
-        yield DeliveryFinding(DeliveryCode.NOT_ASKED, Grade.UNJUDGED, str(subject), text)
+        yield Finding(DeliveryCode.NOT_ASKED, Severity.UNJUDGED, str(subject), text, "")
     elif asked and all(result.outcome in SILENT for result in asked):
         first = asked[0]
         detail = f": {first.detail}" if first.detail else ""
         text = f"no address gives an answer: {first.address} {first.outcome.value}{detail}"
-        yield DeliveryFinding(DeliveryCode.UNREACHABLE, Grade.CRITICAL, str(subject), text)
+        yield Finding(DeliveryCode.UNREACHABLE, Severity.CRITICAL, str(subject), text, "")
 
 
 def _count(hosts: Sequence[HostReport]) -> int:
@@ -270,7 +258,7 @@ def _answers(route: HostRoute) -> list[Answer[Any]]:
 
 def _signatures(
     route: Route, hosts: Sequence[HostReport], criteria: Criteria, now: datetime
-) -> tuple[datetime | None, list[DeliveryFinding]]:
+) -> tuple[datetime | None, list[Finding]]:
     """The earliest end of a signature that senders rely on, and whether it is near."""
     answers: list[Answer[Any]] = []
     if isinstance(route, MailRoute):
@@ -287,14 +275,13 @@ def _signatures(
     if not ends:
         return None, []
     until, name = min(ends)
-    grade = criteria.hours.grade((until - now).total_seconds() / 3600)
-    if grade is Grade.NOTICE:
+    severity = criteria.hours.severity((until - now).total_seconds() / 3600)
+    if severity is Severity.NOTICE:
         return until, []
-    finding = DeliveryFinding(
+    finding = Finding(
         DeliveryCode.SIGNATURE_EXPIRES,
-        grade,
+        severity,
         name,
         f"a DNSSEC signature expires {until:%Y-%m-%d %H:%M UTC}; the zone is bogus from then on",
-        "see that the signer of the zone runs and that its servers have the current version",
     )
     return until, [finding]

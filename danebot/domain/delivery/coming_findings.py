@@ -8,16 +8,15 @@ from datetime import datetime, timedelta
 from danebot.domain.dane.certificate import Certificate, read
 from danebot.domain.dane.verify import CautionCode, Outcome, Verdict
 from danebot.domain.delivery.address_findings import MAIL_PROTOCOLS
+from danebot.domain.delivery.codes import DeliveryCode
 from danebot.domain.delivery.report import (
     AddressReport,
     Criteria,
-    DeliveryCode,
-    DeliveryFinding,
-    Grade,
     HostReport,
     Leaf,
 )
 from danebot.domain.dns.tlsa import Usage
+from danebot.domain.finding import Finding, Severity
 
 SHORT_LIFE = timedelta(days=200)
 """Lifetimes up to this are renewed by machines (CA/Browser Forum ballot SC-081: 200 days)."""
@@ -26,13 +25,13 @@ _CHOOSERS = frozenset({"let's encrypt", "google trust services", "google trust s
 """Organisations that pick one of several intermediates at each issuance, folded."""
 
 
-def forecast(host: HostReport, criteria: Criteria, now: datetime) -> Iterator[DeliveryFinding]:
+def forecast(host: HostReport, criteria: Criteria, now: datetime) -> Iterator[Finding]:
     """Findings about what is to come."""
     yield from _records(host, criteria, now)
     yield from _expiry(host, criteria, now)
 
 
-def _records(host: HostReport, criteria: Criteria, now: datetime) -> Iterator[DeliveryFinding]:
+def _records(host: HostReport, criteria: Criteria, now: datetime) -> Iterator[Finding]:
     """The RRset as a whole, where it works today."""
     good = [
         (one, one.verdict)
@@ -46,13 +45,12 @@ def _records(host: HostReport, criteria: Criteria, now: datetime) -> Iterator[De
     codes = {caution.code for _, each in good for caution in each.cautions}
     if CautionCode.MANY_RECORDS in codes:
         text = f"{len(verdict.records)} TLSA records: {CautionCode.MANY_RECORDS.value}"
-        remedy = "remove records of keys that are no longer used"
-        yield DeliveryFinding(DeliveryCode.MANY_RECORDS, Grade.WARNING, where, text, remedy)
+        yield Finding(DeliveryCode.MANY_RECORDS, Severity.WARNING, where, text)
     if CautionCode.ONLY_CERTIFICATE_SELECTOR in codes:
         short = any(_short_lived(one) for one, _ in good)
-        yield DeliveryFinding(
+        yield Finding(
             DeliveryCode.ONLY_CERTIFICATE_RECORDS,
-            Grade.WARNING if short else Grade.NOTICE,
+            Severity.WARNING if short else Severity.NOTICE,
             where,
             CautionCode.ONLY_CERTIFICATE_SELECTOR.value,
             "publish 3 1 1 records, which stay right as long as the key does"
@@ -73,9 +71,7 @@ def _short_lived(address: AddressReport) -> bool:
     return leaf is not None and leaf.expires - leaf.not_before <= SHORT_LIFE
 
 
-def _single_anchor(
-    where: str, address: AddressReport, verdict: Verdict
-) -> Iterator[DeliveryFinding]:
+def _single_anchor(where: str, address: AddressReport, verdict: Verdict) -> Iterator[Finding]:
     """One DANE-TA record alone, for an intermediate (RFC 7671 section 5.2 has the alternatives)."""
     usable = [one for one in verdict.records if one.usable]
     matched = verdict.matched
@@ -85,9 +81,9 @@ def _single_anchor(
     if not chain or _is_root(chain, matched.depth or 0):
         return
     chooses = _issued_by_chooser(chain[0])
-    yield DeliveryFinding(
+    yield Finding(
         DeliveryCode.SINGLE_ANCHOR,
-        Grade.WARNING if chooses else Grade.NOTICE,
+        Severity.WARNING if chooses else Severity.NOTICE,
         where,
         "a single DANE-TA record names an intermediate, and the CA "
         + ("issues from several in turn" if chooses else "may issue from another next time"),
@@ -110,7 +106,7 @@ def _issued_by_chooser(leaf: Certificate) -> bool:
     )
 
 
-def _unmatched(where: str, host: HostReport, criteria: Criteria, now: datetime) -> DeliveryFinding:
+def _unmatched(where: str, host: HostReport, criteria: Criteria, now: datetime) -> Finding:
     since = host.route.tried[-1].answer.signed_since
     age = ""
     if since is not None and since < now:
@@ -119,16 +115,15 @@ def _unmatched(where: str, host: HostReport, criteria: Criteria, now: datetime) 
         f"{one.usage} {one.selector} {one.mtype} {one.hex[:16]}..." for one in host.unmatched[:6]
     )
     more = f" and {len(host.unmatched) - 6} more" if len(host.unmatched) > 6 else ""  # noqa: PLR2004
-    return DeliveryFinding(
+    return Finding(
         DeliveryCode.UNMATCHED_RECORDS,
         criteria.unmatched,
         where,
         f"{len(host.unmatched)} TLSA records match nothing that is served: {shown}{more}{age}",
-        "keep them if they are of the next key, or of a host that wasn't asked",
     )
 
 
-def _expiry(host: HostReport, criteria: Criteria, now: datetime) -> Iterator[DeliveryFinding]:
+def _expiry(host: HostReport, criteria: Criteria, now: datetime) -> Iterator[Finding]:
     """Certificates that end soon, each once however many addresses serve it."""
     seen: dict[Leaf, list[str]] = {}
     for address in host.addresses:
@@ -136,31 +131,29 @@ def _expiry(host: HostReport, criteria: Criteria, now: datetime) -> Iterator[Del
             seen.setdefault(address.leaf, []).append(address.result.address)
     for leaf, addresses in seen.items():
         where = f"{host.endpoint} [{' '.join(dict.fromkeys(addresses))}]"
-        grade = expiry_grade(leaf, criteria, now)
+        severity = expiry_severity(leaf, criteria, now)
         when = f"{leaf.expires:%Y-%m-%d %H:%M UTC}"
         if leaf.expires <= now:
             mail = host.protocol in MAIL_PROTOCOLS
-            least = Grade.WARNING if mail else Grade.CRITICAL  # clients without DANE
-            yield DeliveryFinding(
+            least = Severity.WARNING if mail else Severity.CRITICAL  # clients without DANE
+            yield Finding(
                 DeliveryCode.CERTIFICATE_EXPIRED,
-                max(grade, least),
+                max(severity, least),
                 where,
                 f"the certificate expired {when}: senders and clients without DANE refuse it",
-                "renew the certificate, and see why that did not happen by itself",
             )
-        elif grade is not Grade.NOTICE:
-            yield DeliveryFinding(
+        elif severity is not Severity.NOTICE:
+            yield Finding(
                 DeliveryCode.CERTIFICATE_EXPIRES,
-                grade,
+                severity,
                 where,
                 f"the certificate expires {when}",
-                "renew the certificate, and see why that did not happen by itself",
             )
 
 
-def expiry_grade(leaf: Leaf, criteria: Criteria, now: datetime) -> Grade:
+def expiry_severity(leaf: Leaf, criteria: Criteria, now: datetime) -> Severity:
     """How bad it is how little is left; without thresholds, under a fifth of the lifetime is."""
     left = leaf.expires - now
     if criteria.days is not None:
-        return criteria.days.grade(left / timedelta(days=1))
-    return Grade.WARNING if left < (leaf.expires - leaf.not_before) / 5 else Grade.NOTICE
+        return criteria.days.severity(left / timedelta(days=1))
+    return Severity.WARNING if left < (leaf.expires - leaf.not_before) / 5 else Severity.NOTICE

@@ -12,13 +12,14 @@ from __future__ import annotations
 import enum
 from datetime import datetime
 from typing import NamedTuple, TypeAlias
-from typing import Protocol as Interface
 
 from danebot.domain.dane.verify import Verdict
 from danebot.domain.delivery.probes import ProbeResult
 from danebot.domain.delivery.routes import HostRoute, MailRoute, SrvRoute
 from danebot.domain.dns.tlsa import MatchingType, Selector, TlsaRecord, Usage, association
+from danebot.domain.finding import Finding, Severity
 from danebot.domain.names import Endpoint, Hostname, Protocol, default_protocol, printable
+from danebot.domain.thresholds import AtLeast, Thresholds
 from danebot.errors import NameSyntaxError
 
 Route: TypeAlias = MailRoute | SrvRoute | HostRoute
@@ -69,99 +70,6 @@ def parse_subject(text: str, protocol: Protocol | None = None) -> Subject:
     return ServiceSubject(Endpoint(Hostname.parse(host), port, protocol or default_protocol(port)))
 
 
-class Grade(enum.IntEnum):
-    """How much a finding matters; the highest is the report's.
-
-    What can't be judged never hides what is known to be wrong, so it stands below that.
-    """
-
-    NOTICE = 0  # worth knowing; nothing fails
-    UNJUDGED = 1  # can't be told from here
-    WARNING = 2  # will fail, or fails for a few
-    CRITICAL = 3  # a sender that obeys DANE fails
-
-
-class DeliveryCode(enum.Enum):
-    """What was found.  Frozen: the values are public, in ``--json``."""
-
-    MISMATCH = "mismatch"
-    ALL_UNUSABLE = "all-unusable"
-    NOT_JUDGED = "not-judged"
-    NO_STARTTLS = "no-starttls"
-    TLS_FAILED = "tls-failed"
-    PROTOCOL_BROKEN = "protocol-broken"
-    UNREACHABLE = "unreachable"
-    NOT_ASKED = "not-asked"
-    BOGUS = "bogus"
-    LOOKUP_FAILED = "lookup-failed"
-    RESOLVER_FAILED = "resolver-failed"
-    RESOLVER_UNTRUSTED = "resolver-untrusted"
-    NO_SERVICE = "no-service"
-    NO_ADDRESS = "no-address"
-    NO_DANE = "no-dane"
-    INSECURE_MX = "insecure-mx"
-    HOST_WITHOUT_DANE = "host-without-dane"
-    ONLY_CERTIFICATE_RECORDS = "only-certificate-records"
-    SINGLE_ANCHOR = "single-anchor"
-    MANY_RECORDS = "many-records"
-    UNUSABLE_RECORDS = "unusable-records"
-    UNMATCHED_RECORDS = "unmatched-records"
-    SOME_SENDERS_FAIL = "some-senders-fail"
-    CERTIFICATE_EXPIRED = "certificate-expired"
-    CERTIFICATE_EXPIRES = "certificate-expires"
-    SIGNATURE_EXPIRES = "signature-expires"
-
-
-class DeliveryFinding(NamedTuple):
-    """``where`` names the domain, host or address, ``text`` says what is, ``remedy`` what to do.
-
-    All three are printable; ``remedy`` is "" if there is nothing to do.
-    """
-
-    code: DeliveryCode
-    grade: Grade
-    where: str
-    text: str
-    remedy: str = ""
-
-    def __str__(self) -> str:
-        remedy = f"; {self.remedy}" if self.remedy else ""
-        return f"{self.where}: {self.text}{remedy}"
-
-
-class Range(Interface):
-    """Values that are fine, such as `nagiosplugin.Range`."""
-
-    def match(self, value: float) -> bool:
-        """Whether ``value`` is fine."""
-        ...
-
-
-class AtLeast(NamedTuple):
-    """Fine from ``low`` upwards: ``low:`` in the syntax of Nagios."""
-
-    low: float
-
-    def match(self, value: float) -> bool:
-        """Whether ``value`` is fine."""
-        return value >= self.low
-
-
-class Thresholds(NamedTuple):
-    """What is fine and what is not critical; None is no bound."""
-
-    warning: Range | None = None
-    critical: Range | None = None
-
-    def grade(self, value: float) -> Grade:
-        """How bad ``value`` is."""
-        if self.critical is not None and not self.critical.match(value):
-            return Grade.CRITICAL
-        if self.warning is not None and not self.warning.match(value):
-            return Grade.WARNING
-        return Grade.NOTICE
-
-
 class Expectation(enum.Enum):
     """Whether a subject ought to have DANE."""
 
@@ -181,7 +89,7 @@ class Criteria(NamedTuple):
     expectation: Expectation = Expectation.REQUIRED
     days: Thresholds | None = None
     hours: Thresholds = Thresholds(AtLeast(12), AtLeast(2))
-    unmatched: Grade = Grade.NOTICE
+    unmatched: Severity = Severity.NOTICE
     aka: tuple[Hostname, ...] = ()
     trust_anchors: tuple[bytes, ...] | None = None
 
@@ -245,13 +153,13 @@ class Report(NamedTuple):
     subject: Subject
     route: Route
     hosts: tuple[HostReport, ...]
-    findings: tuple[DeliveryFinding, ...]
+    findings: tuple[Finding, ...]
     signed_until: datetime | None = None
 
     @property
-    def grade(self) -> Grade:
+    def severity(self) -> Severity:
         """That of the most serious finding."""
-        return max((finding.grade for finding in self.findings), default=Grade.NOTICE)
+        return max((finding.severity for finding in self.findings), default=Severity.NOTICE)
 
     @property
     def addresses(self) -> tuple[AddressReport, ...]:

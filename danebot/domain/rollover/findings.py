@@ -85,7 +85,6 @@ def _clock(observation: Observation, now: datetime) -> Iterator[Finding]:
             Severity.WARNING,
             state.name,
             f"the clock says {when(now)}, but {evidence}; no wait begins or ends by it",
-            "set the clock, and see that danebot runs after it was (time-sync.target)",
         )
 
 
@@ -143,6 +142,7 @@ def _lost_lines(state: LineageState) -> Iterator[Finding]:
             Severity.INFO,
             state.name,
             f"{owners} is watched until no cache holds its TLSA records any more",
+            "",
         )
 
 
@@ -417,7 +417,6 @@ def _rollover(
                 state.name,
                 "rollovers are wanted by themselves, but certbot doesn't issue with a key of the "
                 "current one's type, so no next key is made",
-                "say with key_type in danebot.toml which type the next one is to have",
             )
         return
     if memory.promotion_failure is not None:
@@ -458,6 +457,7 @@ def _held(state: LineageState, plan: Plan) -> Finding:
             state.name,
             f"version {version} waits until caches have dropped TLSA records by which senders "
             f"would refuse it ({refusal})",
+            "",
         )
     reason = plan.hold.value if plan.hold is not None else "it is not safe"
     detail = f" ({plan.detail})" if plan.detail else ""
@@ -530,8 +530,6 @@ def _stuck_cooling(state: LineageState, text: str, since: datetime) -> Finding:
         Severity.WARNING,
         state.name,
         f"{text}, but it is under way since {when(since)}: the wait began anew again and again",
-        "see what comes and goes: name servers or their addresses, records, or the daily run; "
-        f"danebot status {state.name} shows since when all is seen",
     )
 
 
@@ -606,7 +604,6 @@ def _deployment(state: LineageState, memory: Memory) -> Iterator[Finding]:
                 Severity.WARNING,
                 state.name,
                 f"deploy hook {pending.hook} failed {pending.attempts} times: {pending.error}",
-                "mend it; danebot runs it again at every renew",
             )
 
 
@@ -621,7 +618,6 @@ def _compromise(state: LineageState, plan: Plan, memory: Memory) -> Iterator[Fin
             Severity.WARNING,
             state.name,
             f"the live key is compromised, and served until its successor is safe: {safe}",
-            f"run then: danebot renew {state.name}",
         )
     for pending in memory.revocations:
         if pending.attempts:
@@ -631,8 +627,6 @@ def _compromise(state: LineageState, plan: Plan, memory: Memory) -> Iterator[Fin
                 state.name,
                 f"revoking the compromised key's certificates failed {pending.attempts} times: "
                 f"{pending.error}",
-                "see certbot's log; danebot tries again less and less often; at once: "
-                f"danebot renew {state.name}",
             )
 
 

@@ -34,7 +34,6 @@ def renewing(
             state.name,
             f"certbot renew failed {failed.count} times since {when(failed.first)}, "
             f"next attempt after {when(failed.retry_at)}: {failed.message}",
-            f"see certbot's log; to try again at once: danebot renew {state.name}",
         )
     held = after_certificates(memory.contacts, policy, now)
     due = _due(state)
@@ -45,8 +44,6 @@ def renewing(
             state.name,
             f"the CA has issued several certificates within a week, so the next renewal waits "
             f"until {when(held)}, though certbot would renew again since {when(due)}",
-            "if renew_before_expiry in its renewal configuration is nearly a lifetime, correct it; "
-            f"to renew now: danebot renew {state.name}",
         )
     yield from _kept(state, memory, policy)
 
@@ -67,5 +64,4 @@ def _kept(state: LineageState, memory: Memory, policy: Policy) -> Iterator[Findi
             state.name,
             f"the certificate was renewed {count} times in a row with the same key, though "
             'rollover_every is "renewal"',
-            f"see what the next key waits for: danebot status {state.name}",
         )

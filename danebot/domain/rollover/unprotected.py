@@ -22,7 +22,7 @@ def unprotected(name: str) -> Finding:
 def gathered(findings: Iterable[Finding]) -> tuple[Finding, ...]:
     """Findings to print: where several lineages watch nothing, one line stands for all."""
     every = tuple(findings)
-    names = dict.fromkeys(f.lineage for f in every if f.code is Code.UNPROTECTED)
+    names = dict.fromkeys(f.where for f in every if f.code is Code.UNPROTECTED)
     if len(names) < 2:  # noqa: PLR2004 - several
         return every
     text = _TEXT.format(of=f" for {', '.join(names)}")

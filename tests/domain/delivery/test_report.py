@@ -9,20 +9,17 @@ import pytest
 
 from danebot.domain.dane.references import References
 from danebot.domain.delivery.assess import assess
+from danebot.domain.delivery.codes import DeliveryCode
 from danebot.domain.delivery.probes import ProbeOutcome, ProbeResult
 from danebot.domain.delivery.report import (
-    AtLeast,
     Criteria,
-    DeliveryCode,
     Expectation,
-    Grade,
     HostObservation,
     MailSubject,
     Report,
     ServiceSubject,
     SrvSubject,
     Subject,
-    Thresholds,
     parse_subject,
 )
 from danebot.domain.delivery.routes import (
@@ -36,8 +33,11 @@ from danebot.domain.delivery.routes import (
 from danebot.domain.dns.answers import Answer, Cause, Presence, Security
 from danebot.domain.dns.records import MxRecord, SrvRecord
 from danebot.domain.dns.tlsa import MatchingType, TlsaRecord, association
+from danebot.domain.finding import Severity
+from danebot.domain.kinds import Kind
 from danebot.domain.lineage.keys import Algorithm
 from danebot.domain.names import DnsName, Endpoint, Hostname, Protocol
+from danebot.domain.thresholds import AtLeast, Thresholds
 from danebot.errors import NameSyntaxError
 from domain.pki import DAY, NOW, Issued, issue, name
 
@@ -152,14 +152,14 @@ def report(
     subject: Subject = MAIL,
 ) -> Report:
     found = assess(subject, route or mail(*visits), visits, criteria or Criteria(), NOW)
-    assert found.grade == max((one.grade for one in found.findings), default=Grade.NOTICE)
-    assert sorted(found.findings, key=lambda one: -one.grade) == list(found.findings)
+    assert found.severity == max((one.severity for one in found.findings), default=Severity.NOTICE)
+    assert sorted(found.findings, key=lambda one: -one.severity) == list(found.findings)
     assert all(f"{one}".isprintable() for one in found.findings)
     return found
 
 
-def codes(found: Report) -> dict[DeliveryCode, Grade]:
-    return {one.code: one.grade for one in reversed(found.findings)}
+def codes(found: Report) -> dict[Kind, Severity]:
+    return {one.code: one.severity for one in reversed(found.findings)}
 
 
 # ---- what was asked for -----------------------------------------------------------------------
@@ -199,20 +199,20 @@ def test_protocol_told() -> None:
 
 def test_fine() -> None:
     found = report(visit(host(MATCHING)))
-    assert found.grade is Grade.NOTICE
+    assert found.severity is Severity.NOTICE
     assert found.findings == ()
     assert found.expires == NOW + 60 * DAY
 
 
 @pytest.mark.parametrize(
-    ("how", "code", "grade"),
+    ("how", "code", "severity"),
     [
-        (BOGUS, Code.BOGUS, Grade.CRITICAL),
-        (LOST, Code.LOOKUP_FAILED, Grade.CRITICAL),
-        (MUTE, Code.RESOLVER_FAILED, Grade.UNJUDGED),
+        (BOGUS, Code.BOGUS, Severity.CRITICAL),
+        (LOST, Code.LOOKUP_FAILED, Severity.CRITICAL),
+        (MUTE, Code.RESOLVER_FAILED, Severity.UNJUDGED),
     ],
 )
-def test_lookups_that_fail(how: dict[str, Any], code: DeliveryCode, grade: Grade) -> None:
+def test_lookups_that_fail(how: dict[str, Any], code: DeliveryCode, severity: Severity) -> None:
     """MX, addresses and TLSA fail alike, and alike with --optional."""
     lost = answer("lost", **how)
     situations = (
@@ -223,30 +223,30 @@ def test_lookups_that_fail(how: dict[str, Any], code: DeliveryCode, grade: Grade
         report(visit(host(dane=Dane.DEFERRED, tlsa=lost)), criteria=OPTIONAL),
     )
     for found in situations:
-        assert codes(found) == {code: grade}
+        assert codes(found) == {code: severity}
         assert how["detail"] in found.findings[0].text
 
 
 def test_one_family_fails() -> None:
     found = report(visit(host(MATCHING, ipv6=answer("mx.example.org", **BOGUS))))
-    assert codes(found) == {Code.BOGUS: Grade.WARNING}
+    assert codes(found) == {Code.BOGUS: Severity.WARNING}
 
 
 def test_malformed_mx() -> None:
     mx = answer("example.org", presence=Presence.PRESENT, rejects=("MX record: rdata of 1 octets",))
     found = report(route=mail(discovery=Discovery.FAILED, mx=mx))
-    assert codes(found) == {Code.LOOKUP_FAILED: Grade.CRITICAL}
+    assert codes(found) == {Code.LOOKUP_FAILED: Severity.CRITICAL}
     assert "rdata of 1 octets" in found.findings[0].text
 
 
 @pytest.mark.parametrize(
     ("discovery", "required", "optional"),
     [
-        (Discovery.ABSENT, Grade.CRITICAL, Grade.CRITICAL),
-        (Discovery.NOT_OFFERED, Grade.CRITICAL, Grade.NOTICE),
+        (Discovery.ABSENT, Severity.CRITICAL, Severity.CRITICAL),
+        (Discovery.NOT_OFFERED, Severity.CRITICAL, Severity.NOTICE),
     ],
 )
-def test_no_service(discovery: Discovery, required: Grade, optional: Grade) -> None:
+def test_no_service(discovery: Discovery, required: Severity, optional: Severity) -> None:
     route = mail(discovery=discovery, mx=answer("example.org"))
     assert codes(report(route=route)) == {Code.NO_SERVICE: required}
     assert codes(report(route=route, criteria=OPTIONAL)) == {Code.NO_SERVICE: optional}
@@ -262,19 +262,19 @@ def test_srv_records() -> None:
     insecure = srv._replace(security=Security.INSECURE)
     route = SrvRoute(DOMAIN, "imaps", Discovery.LISTED, insecure, (bar.route,))
     found = codes(report(bar, route=route, subject=subject))
-    assert found == {Code.INSECURE_MX: Grade.CRITICAL, Code.NO_DANE: Grade.CRITICAL}
+    assert found == {Code.INSECURE_MX: Severity.CRITICAL, Code.NO_DANE: Severity.CRITICAL}
     none = SrvRoute(DOMAIN, "imaps", Discovery.ABSENT, answer("x"))
     assert codes(report(route=none, subject=subject, criteria=OPTIONAL)) == {
-        Code.NO_SERVICE: Grade.NOTICE
+        Code.NO_SERVICE: Severity.NOTICE
     }
 
 
 def test_insecure_mx() -> None:
     mx = answer("example.org", MxRecord(10, HOST), security=Security.INSECURE)
     one = visit(host(MATCHING))
-    assert codes(report(one, route=mail(one, mx=mx))) == {Code.INSECURE_MX: Grade.CRITICAL}
+    assert codes(report(one, route=mail(one, mx=mx))) == {Code.INSECURE_MX: Severity.CRITICAL}
     lenient = report(one, route=mail(one, mx=mx), criteria=OPTIONAL)
-    assert codes(lenient) == {Code.INSECURE_MX: Grade.NOTICE}
+    assert codes(lenient) == {Code.INSECURE_MX: Severity.NOTICE}
     signed = report(one, route=mail(one, mx=mx._replace(signed_until=NOW)))
     assert "signed, but not validated" in signed.findings[0].text
 
@@ -284,7 +284,7 @@ def test_a_resolver_that_is_not_trusted() -> None:
     mx = answer("example.org", MxRecord(10, HOST), **DOUBTED)
     one = visit(host(dane=Dane.INSECURE_ADDRESS, ipv4=answer("mx", "192.0.2.1", **DOUBTED)))
     found = report(one, route=mail(one, mx=mx))
-    assert codes(found) == {Code.RESOLVER_UNTRUSTED: Grade.UNJUDGED}
+    assert codes(found) == {Code.RESOLVER_UNTRUSTED: Severity.UNJUDGED}
     assert len(found.findings) == 1
     assert "trust-ad" in found.findings[0].remedy
 
@@ -295,19 +295,19 @@ def test_a_resolver_that_is_not_trusted() -> None:
 @pytest.mark.parametrize("dane", [Dane.ABSENT, Dane.INSECURE_TLSA, Dane.INSECURE_ADDRESS])
 def test_without_dane(dane: Dane) -> None:
     without = visit(host(of=OTHER, dane=dane))
-    assert codes(report(without)) == {Code.NO_DANE: Grade.CRITICAL}
-    assert codes(report(without, criteria=OPTIONAL)) == {Code.NO_DANE: Grade.NOTICE}
+    assert codes(report(without)) == {Code.NO_DANE: Severity.CRITICAL}
+    assert codes(report(without, criteria=OPTIONAL)) == {Code.NO_DANE: Severity.NOTICE}
     for criteria in (Criteria(), OPTIONAL):
         mixed = report(visit(host(MATCHING)), without, criteria=criteria)
-        assert codes(mixed) == {Code.HOST_WITHOUT_DANE: Grade.WARNING}
+        assert codes(mixed) == {Code.HOST_WITHOUT_DANE: Severity.WARNING}
 
 
 def test_no_address() -> None:
     nowhere = visit(host(of=OTHER, dane=Dane.NO_ADDRESS, addresses=()))
     found = report(visit(host(MATCHING)), nowhere)
-    assert codes(found) == {Code.NO_ADDRESS: Grade.WARNING}
+    assert codes(found) == {Code.NO_ADDRESS: Severity.WARNING}
     alone = report(nowhere, criteria=OPTIONAL)
-    assert codes(alone)[Code.NO_SERVICE] is Grade.CRITICAL
+    assert codes(alone)[Code.NO_SERVICE] is Severity.CRITICAL
 
 
 # ---- addresses ----------------------------------------------------------------------------------
@@ -316,17 +316,17 @@ def test_no_address() -> None:
 @pytest.mark.parametrize(
     ("outcome", "code", "one", "all_"),
     [
-        (ProbeOutcome.UNREACHABLE, Code.UNREACHABLE, Grade.WARNING, Grade.CRITICAL),
-        (ProbeOutcome.TIMEOUT, Code.UNREACHABLE, Grade.WARNING, Grade.CRITICAL),
-        (ProbeOutcome.REFUSED, Code.UNREACHABLE, Grade.WARNING, Grade.CRITICAL),
-        (ProbeOutcome.NO_ROUTE, Code.NOT_ASKED, Grade.NOTICE, Grade.UNJUDGED),
-        (ProbeOutcome.NO_STARTTLS, Code.NO_STARTTLS, Grade.CRITICAL, Grade.CRITICAL),
-        (ProbeOutcome.TLS_FAILED, Code.TLS_FAILED, Grade.CRITICAL, Grade.CRITICAL),
-        (ProbeOutcome.PROTOCOL_ERROR, Code.PROTOCOL_BROKEN, Grade.CRITICAL, Grade.CRITICAL),
-        (ProbeOutcome.INJECTED, Code.PROTOCOL_BROKEN, Grade.CRITICAL, Grade.CRITICAL),
+        (ProbeOutcome.UNREACHABLE, Code.UNREACHABLE, Severity.WARNING, Severity.CRITICAL),
+        (ProbeOutcome.TIMEOUT, Code.UNREACHABLE, Severity.WARNING, Severity.CRITICAL),
+        (ProbeOutcome.REFUSED, Code.UNREACHABLE, Severity.WARNING, Severity.CRITICAL),
+        (ProbeOutcome.NO_ROUTE, Code.NOT_ASKED, Severity.NOTICE, Severity.UNJUDGED),
+        (ProbeOutcome.NO_STARTTLS, Code.NO_STARTTLS, Severity.CRITICAL, Severity.CRITICAL),
+        (ProbeOutcome.TLS_FAILED, Code.TLS_FAILED, Severity.CRITICAL, Severity.CRITICAL),
+        (ProbeOutcome.PROTOCOL_ERROR, Code.PROTOCOL_BROKEN, Severity.CRITICAL, Severity.CRITICAL),
+        (ProbeOutcome.INJECTED, Code.PROTOCOL_BROKEN, Severity.CRITICAL, Severity.CRITICAL),
     ],
 )
-def test_outcomes(outcome: ProbeOutcome, code: DeliveryCode, one: Grade, all_: Grade) -> None:
+def test_outcomes(outcome: ProbeOutcome, code: DeliveryCode, one: Severity, all_: Severity) -> None:
     """At one of two addresses, and at the only one."""
     route = host(MATCHING)
     bad = served(route, outcome=outcome, address="192.0.2.2", detail="its words")
@@ -334,19 +334,19 @@ def test_outcomes(outcome: ProbeOutcome, code: DeliveryCode, one: Grade, all_: G
     assert codes(found) == {code: one}
     assert "its words" in found.findings[0].text
     alone = report(visit(route, bad))
-    assert alone.grade is all_
+    assert alone.severity is all_
     assert code in codes(alone)
 
 
 def test_another_host_answers() -> None:
     route = host(MATCHING, of=OTHER)
     down = visit(route, served(route, outcome=ProbeOutcome.TIMEOUT))
-    assert codes(report(visit(host(MATCHING)), down)) == {Code.UNREACHABLE: Grade.WARNING}
+    assert codes(report(visit(host(MATCHING)), down)) == {Code.UNREACHABLE: Severity.WARNING}
 
 
 def test_mismatch_names_the_record_that_would_match() -> None:
     found = report(visit(host(STRANGER)))
-    assert codes(found) == {Code.MISMATCH: Grade.CRITICAL}
+    assert codes(found) == {Code.MISMATCH: Severity.CRITICAL}
     (finding,) = found.findings
     assert finding.where == "mx.example.org:25 [192.0.2.1]"
     assert finding.remedy.endswith(f"_25._tcp.mx.example.org. IN TLSA 3 1 1 {spki(LEAF).hex()}")
@@ -355,21 +355,21 @@ def test_mismatch_names_the_record_that_would_match() -> None:
 def test_a_chain_that_nobody_can_read() -> None:
     route = host(STRANGER)
     junk = served(route)._replace(chain=(b"junk",))
-    assert codes(report(visit(route, junk))) == {Code.MISMATCH: Grade.CRITICAL}
+    assert codes(report(visit(route, junk))) == {Code.MISMATCH: Severity.CRITICAL}
 
 
 def test_unusable_records() -> None:
     odd = TlsaRecord(3, 1, 9, b"x")
-    assert codes(report(visit(host(odd)))) == {Code.ALL_UNUSABLE: Grade.CRITICAL}
+    assert codes(report(visit(host(odd)))) == {Code.ALL_UNUSABLE: Severity.CRITICAL}
     lenient = report(visit(host(odd)), criteria=OPTIONAL)
-    assert codes(lenient) == {Code.ALL_UNUSABLE: Grade.WARNING}
-    assert codes(report(visit(host(odd, MATCHING)))) == {Code.UNUSABLE_RECORDS: Grade.NOTICE}
+    assert codes(lenient) == {Code.ALL_UNUSABLE: Severity.WARNING}
+    assert codes(report(visit(host(odd, MATCHING)))) == {Code.UNUSABLE_RECORDS: Severity.NOTICE}
 
 
 def test_pkix_without_a_trust_store() -> None:
     route = host(TlsaRecord(1, 1, 1, spki(LEAF)))
     one = visit(route)._replace(protocol=Protocol.TLS)
-    assert codes(report(one)) == {Code.NOT_JUDGED: Grade.UNJUDGED}
+    assert codes(report(one)) == {Code.NOT_JUDGED: Severity.UNJUDGED}
     trusting = Criteria(trust_anchors=(CA.der,))
     assert report(one, criteria=trusting).findings == ()
 
@@ -378,9 +378,9 @@ def test_additional_names() -> None:
     leaf = issue("elsewhere.example", CA, names=["elsewhere.example"])
     route = host(TlsaRecord(2, 1, 1, spki(CA)))
     one = visit(route, served(route, leaf=leaf))
-    assert report(one).grade is Grade.CRITICAL
+    assert report(one).severity is Severity.CRITICAL
     aka = Criteria(aka=(Hostname("elsewhere.example"),))
-    assert report(one, criteria=aka).grade is Grade.NOTICE
+    assert report(one, criteria=aka).severity is Severity.NOTICE
 
 
 def test_the_other_certificate() -> None:
@@ -389,54 +389,55 @@ def test_the_other_certificate() -> None:
     stranger = issue("mx.example.org", CA, names=["mx.example.org"], of_key="stranger")
     rsa = served(route, leaf=stranger, algorithm=Algorithm.RSA)
     found = report(visit(route, served(route), rsa))
-    assert codes(found) == {Code.MISMATCH: Grade.CRITICAL}
+    assert codes(found) == {Code.MISMATCH: Severity.CRITICAL}
     assert found.findings[0].where.endswith("[192.0.2.1] RSA")
     none = served(route, outcome=ProbeOutcome.TLS_FAILED, algorithm=Algorithm.RSA)
-    assert codes(report(visit(route, served(route), none))) == {Code.NOT_ASKED: Grade.NOTICE}
+    assert codes(report(visit(route, served(route), none))) == {Code.NOT_ASKED: Severity.NOTICE}
 
 
 def test_left_out() -> None:
     found = report(visit(host(MATCHING), served(host(MATCHING)), left_out=5))
-    assert codes(found) == {Code.NOT_ASKED: Grade.WARNING}
+    assert codes(found) == {Code.NOT_ASKED: Severity.WARNING}
     assert "5 of 6 addresses" in found.findings[0].text
 
 
 def test_what_cannot_be_judged_hides_nothing() -> None:
     lost = visit(host(of=OTHER, dane=Dane.DEFERRED, tlsa=answer("lost", **MUTE)))
     found = report(visit(host(STRANGER)), lost)
-    assert [one.grade for one in found.findings] == [Grade.CRITICAL, Grade.UNJUDGED]
-    assert report(visit(host(MATCHING)), lost).grade is Grade.UNJUDGED
+    assert [one.severity for one in found.findings] == [Severity.CRITICAL, Severity.UNJUDGED]
+    assert report(visit(host(MATCHING)), lost).severity is Severity.UNJUDGED
 
 
 # ---- what will fail -----------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("days", "grade"), [(200, Grade.WARNING), (201, Grade.NOTICE)])
-def test_only_certificate_records(days: int, grade: Grade) -> None:
+@pytest.mark.parametrize(("days", "severity"), [(200, Severity.WARNING), (201, Severity.NOTICE)])
+def test_only_certificate_records(days: int, severity: Severity) -> None:
     leaf = issue("mx.example.org", CA, names=["mx.example.org"], valid=(NOW, NOW + days * DAY))
     record = TlsaRecord(3, 0, 1, association(leaf.der, MatchingType.SHA2_256))
     route = host(record)
     found = report(visit(route, served(route, leaf=leaf)))
-    assert codes(found) == {Code.ONLY_CERTIFICATE_RECORDS: grade}
+    assert codes(found) == {Code.ONLY_CERTIFICATE_RECORDS: severity}
     assert "IN TLSA 3 1 1" in found.findings[0].remedy
 
 
 @pytest.mark.parametrize(
-    ("organisation", "grade"), [("Let's Encrypt", Grade.WARNING), ("A House", Grade.NOTICE)]
+    ("organisation", "severity"),
+    [("Let's Encrypt", Severity.WARNING), ("A House", Severity.NOTICE)],
 )
-def test_a_single_intermediate(organisation: str, grade: Grade) -> None:
+def test_a_single_intermediate(organisation: str, severity: Severity) -> None:
     subject = name("R99", organisation)
     middle = issue(subject, CA, ca=True, of_key="middle")
     leaf = issue("mx.example.org", middle, names=["mx.example.org"])
     record = TlsaRecord(2, 1, 1, spki(middle))
     route = host(record)
     chain = served(route, leaf=leaf, rest=(middle, CA))
-    assert codes(report(visit(route, chain))) == {Code.SINGLE_ANCHOR: grade}
+    assert codes(report(visit(route, chain))) == {Code.SINGLE_ANCHOR: severity}
     own = TlsaRecord(3, 1, 1, spki(leaf))
     beside = host(record, own)
     assert report(visit(beside, chain)).findings == ()
     several = host(record, TlsaRecord(2, 1, 1, b"\1" * 32))
-    assert codes(report(visit(several, chain))) == {Code.UNMATCHED_RECORDS: Grade.NOTICE}
+    assert codes(report(visit(several, chain))) == {Code.UNMATCHED_RECORDS: Severity.NOTICE}
     root = host(TlsaRecord(2, 1, 1, spki(CA)))
     assert report(visit(root, chain)).findings == ()
 
@@ -444,20 +445,20 @@ def test_a_single_intermediate(organisation: str, grade: Grade) -> None:
 def test_many_records() -> None:
     others = [TlsaRecord(3, 1, 1, bytes([n]) * 32) for n in range(12)]
     found = codes(report(visit(host(MATCHING, *others))))
-    assert found[Code.MANY_RECORDS] is Grade.WARNING
+    assert found[Code.MANY_RECORDS] is Severity.WARNING
     assert Code.MANY_RECORDS not in codes(report(visit(host(MATCHING, *others[:11]))))
 
 
-@pytest.mark.parametrize("grade", [Grade.NOTICE, Grade.WARNING])
-def test_unmatched_records(grade: Grade) -> None:
+@pytest.mark.parametrize("severity", [Severity.NOTICE, Severity.WARNING])
+def test_unmatched_records(severity: Severity) -> None:
     """Listed with the date of their signature; of two addresses, one that matches is enough."""
     stranger = issue("mx.example.org", CA, names=["mx.example.org"], of_key="stranger")
     both = host(MATCHING, TlsaRecord(3, 1, 1, spki(stranger)), STRANGER)
     results = served(both), served(both, leaf=stranger, address="192.0.2.2")
     dated = both.tried[0].answer._replace(signed_since=NOW - 3 * DAY)
     both = both._replace(tried=(both.tried[0]._replace(answer=dated),))
-    found = report(visit(both, *results), criteria=Criteria(unmatched=grade))
-    assert codes(found) == {Code.UNMATCHED_RECORDS: grade}
+    found = report(visit(both, *results), criteria=Criteria(unmatched=severity))
+    assert codes(found) == {Code.UNMATCHED_RECORDS: severity}
     text = found.findings[0].text
     assert text.startswith(f"1 TLSA records match nothing that is served: 3 1 1 {'5a' * 8}...")
     assert "dated 2026-05-29 12:00 UTC" in text
@@ -475,23 +476,23 @@ LATE = Thresholds(AtLeast(14), AtLeast(3))
 
 
 @pytest.mark.parametrize(
-    ("left", "thresholds", "grade"),
+    ("left", "thresholds", "severity"),
     [
-        (18, None, Grade.NOTICE),
-        (17.9, None, Grade.WARNING),
-        (14, LATE, Grade.NOTICE),
-        (13.9, LATE, Grade.WARNING),
-        (2.9, LATE, Grade.CRITICAL),
-        (1, Thresholds(), Grade.NOTICE),
+        (18, None, Severity.NOTICE),
+        (17.9, None, Severity.WARNING),
+        (14, LATE, Severity.NOTICE),
+        (13.9, LATE, Severity.WARNING),
+        (2.9, LATE, Severity.CRITICAL),
+        (1, Thresholds(), Severity.NOTICE),
     ],
 )
-def test_expiry(left: float, thresholds: Thresholds | None, grade: Grade) -> None:
+def test_expiry(left: float, thresholds: Thresholds | None, severity: Severity) -> None:
     """Of ninety days a fifth is eighteen."""
     end = NOW + left * DAY
     leaf = issue("mx.example.org", CA, names=["mx.example.org"], valid=(end - 90 * DAY, end))
     route = host(TlsaRecord(3, 1, 1, spki(leaf)))
     found = report(visit(route, served(route, leaf=leaf)), criteria=Criteria(days=thresholds))
-    assert found.grade is grade
+    assert found.severity is severity
 
 
 def test_expired() -> None:
@@ -500,10 +501,10 @@ def test_expired() -> None:
     route = host(TlsaRecord(3, 1, 1, spki(leaf)))
     one = visit(route, served(route, leaf=leaf), served(route, leaf=leaf, address="192.0.2.2"))
     found = report(one)
-    assert codes(found) == {Code.CERTIFICATE_EXPIRED: Grade.WARNING}
+    assert codes(found) == {Code.CERTIFICATE_EXPIRED: Severity.WARNING}
     assert found.findings[0].where == "mx.example.org:25 [192.0.2.1 192.0.2.2]"
     web = report(one._replace(protocol=Protocol.TLS))
-    assert codes(web) == {Code.CERTIFICATE_EXPIRED: Grade.CRITICAL}
+    assert codes(web) == {Code.CERTIFICATE_EXPIRED: Severity.CRITICAL}
 
 
 def test_an_anchor_expires_first() -> None:
@@ -513,22 +514,22 @@ def test_an_anchor_expires_first() -> None:
     chain = served(route, leaf=leaf, rest=(middle, CA))
     found = report(visit(route, chain), criteria=Criteria(days=LATE))
     assert found.expires == NOW + DAY
-    assert codes(found)[Code.CERTIFICATE_EXPIRES] is Grade.CRITICAL
+    assert codes(found)[Code.CERTIFICATE_EXPIRES] is Severity.CRITICAL
     by_key = host(TlsaRecord(3, 1, 1, spki(leaf)))
     fine = report(visit(by_key, chain), criteria=Criteria(days=LATE))
     assert fine.expires == NOW + 60 * DAY
 
 
 @pytest.mark.parametrize(
-    ("hours", "grade"), [(12, Grade.NOTICE), (11, Grade.WARNING), (1, Grade.CRITICAL)]
+    ("hours", "severity"), [(12, Severity.NOTICE), (11, Severity.WARNING), (1, Severity.CRITICAL)]
 )
-def test_signatures(hours: int, grade: Grade) -> None:
+def test_signatures(hours: int, severity: Severity) -> None:
     """The earliest of all that are relied on counts, insecure answers don't."""
     until = NOW + timedelta(hours=hours)
     soon = answer("mx.example.org")._replace(signed_until=until)
     one = visit(host(MATCHING, ipv6=soon))
     found = report(one)
-    assert (found.grade, found.signed_until) == (grade, until)
+    assert (found.severity, found.signed_until) == (severity, until)
     mx = answer("example.org", MxRecord(10, HOST), security=Security.INSECURE, signed_until=NOW)
     assert report(one, route=mail(one, mx=mx)).signed_until == until
 
@@ -537,4 +538,4 @@ def test_cautions_become_findings() -> None:
     weak = issue("mx.example.org", CA, names=["mx.example.org"], of_key="rsa1024 mx")
     route = host(TlsaRecord(3, 1, 1, spki(weak)))
     found = report(visit(route, served(route, leaf=weak)))
-    assert codes(found) == {Code.SOME_SENDERS_FAIL: Grade.WARNING}
+    assert codes(found) == {Code.SOME_SENDERS_FAIL: Severity.WARNING}

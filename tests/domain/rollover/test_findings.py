@@ -11,6 +11,7 @@ import pytest
 from danebot.domain.dns.answers import Cause, OwnerObservation, Security, ServerOutcome
 from danebot.domain.dns.tlsa import Declared
 from danebot.domain.finding import Code, Finding, Severity, worst
+from danebot.domain.kinds import Kind
 from danebot.domain.lineage.state import UNLINKED, KeyFile, LineageState, Management, UnknownKey
 from danebot.domain.rollover.findings import assess
 from danebot.domain.rollover.memory import (
@@ -62,20 +63,20 @@ def found(
     memory: Memory | None = None,
     at: datetime = T0 + 10 * DAY,
     distrust: str | None = "",
-) -> dict[Code, Finding]:
+) -> dict[Kind, Finding]:
     """The findings of one look, by code."""
     observation = Observation(lineage, seen(*looks), distrust)
     remembered = remember(kept_up(memory or Memory(), at), lineage, observation.owners, at)
     planned = plan(observation, remembered, Policy(), at)
     findings = assess(observation, planned, remembered, Policy(), at)
     assert list(findings) == sorted(findings, key=lambda finding: -finding.severity)
-    assert all(finding.lineage == lineage.name and finding.text for finding in findings)
+    assert all(finding.where == lineage.name and finding.text for finding in findings)
     assert all(finding.remedy for finding in findings if finding.severity >= W)
     assert len({finding.code for finding in findings}) == len(findings)
     return {finding.code: finding for finding in findings}
 
 
-def gist(findings: dict[Code, Finding]) -> dict[Code, Severity]:
+def gist(findings: dict[Kind, Finding]) -> dict[Kind, Severity]:
     return {code: finding.severity for code, finding in findings.items()}
 
 
@@ -119,7 +120,7 @@ def test_of_a_sound_lineage_nothing_is_said() -> None:
     ],
 )
 def test_each_state_of_the_records_has_its_own_words(
-    one: OwnerObservation, expected: dict[Code, Severity]
+    one: OwnerObservation, expected: dict[Kind, Severity]
 ) -> None:
     assert gist(found(state(), one)) == expected
 
@@ -205,7 +206,7 @@ def test_a_key_set_aside_is_offered() -> None:
     ],
 )
 def test_expiry_is_judged_by_the_certificates_own_lifetime(
-    days: int, expected: dict[Code, Severity]
+    days: int, expected: dict[Kind, Severity]
 ) -> None:
     assert gist(found(state(), look("old"), at=T0 + days * DAY)) == expected
 
@@ -453,7 +454,16 @@ def test_a_time_in_words() -> None:
 
 def test_a_finding_is_one_line() -> None:
     assert str(Finding(Code.COOLING, INFO, "mx", "it cools", "wait")) == "mx: it cools; wait"
-    assert str(Finding(Code.INTERNAL, INFO, "", "it cools")) == "it cools"
+    assert str(Finding(Code.COOLING, INFO, "", "it cools")) == "it cools"
+
+
+def test_the_remedy_is_the_codes_unless_the_finding_has_its_own() -> None:
+    usual = Finding(Code.HOOK_FAILED, W, "mx", "it failed")
+    assert usual.remedy == Code.HOOK_FAILED.remedy
+    assert usual._replace(own_remedy="").remedy == ""
+    named = Finding(Code.RENEWAL_FAILED, W, "mx.example", "it failed")
+    assert named.remedy == "see certbot's log; to try again at once: danebot renew mx.example"
+    assert named._replace(where="").remedy.endswith("danebot renew LINEAGE")
 
 
 def test_the_worst_of_none_is_information() -> None:

@@ -19,6 +19,6 @@ def test_one_is_told_as_it_is() -> None:
 def test_several_are_one_line() -> None:
     other, one = gathered((unprotected("a"), OTHER, unprotected("b")))
     assert other == OTHER
-    assert (one.code, one.severity, one.lineage) == (Code.UNPROTECTED, Severity.WARNING, "")
+    assert (one.code, one.severity, one.where) == (Code.UNPROTECTED, Severity.WARNING, "")
     assert "for a, b," in one.text
     assert "danebot init --no-dane a b" in one.remedy

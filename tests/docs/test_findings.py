@@ -1,0 +1,39 @@
+"""docs/monitoring.md lists every finding.  Run as a program with --write it mends the list."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from danebot.domain.codes import Code
+from danebot.domain.delivery.codes import DeliveryCode
+from danebot.domain.kinds import LINEAGE_CONCERNS, Concern, Kind
+
+PAGE = Path(__file__).parents[2] / "docs" / "monitoring.md"
+MARK = "<!-- findings: written by tests/docs/test_findings.py --write -->\n"
+TITLES = {
+    **{concern: f"Told by `check_danebot {concern.value}`" for concern in LINEAGE_CONCERNS},
+    Concern.DELIVERY: "Told by `check_dane`, `danebot verify` and `/probe`",
+}
+
+
+def findings() -> str:
+    """The list, from the tables."""
+    parts = []
+    for concern, title in TITLES.items():
+        parts.append(f"\n### {title}\n\n| finding | means | what helps |\n|---|---|---|")
+        parts += [row(kind) for kind in (*Code, *DeliveryCode) if kind.concern is concern]
+    return "\n".join(parts) + "\n"
+
+
+def row(kind: Kind) -> str:
+    return f"| `{kind.value}` | {kind.meaning} | {kind.remedy or '-'} |"
+
+
+def test_the_list_of_findings_is_the_tables() -> None:
+    assert PAGE.read_text(encoding="utf-8").partition(MARK)[2] == findings()
+
+
+if __name__ == "__main__" and "--write" in sys.argv:
+    text = PAGE.read_text(encoding="utf-8")
+    PAGE.write_text(text.partition(MARK)[0] + MARK + findings(), encoding="utf-8")
