@@ -19,7 +19,7 @@ from danebot.domain.rollover.safe_time import emergency_wait
 from danebot.domain.rollover.schedule import requested
 from danebot.errors import RolloverError
 from danebot.jobs.newkey import add_key, managed, records_of
-from danebot.jobs.survey import observe_dns, read_lineage
+from danebot.jobs.survey import observe_dns, read_lineage, remembered
 
 if TYPE_CHECKING:
     from datetime import timedelta
@@ -104,7 +104,7 @@ def insist_on(context: Context, name: str) -> None:
     The caller holds the locks.  Raises `RolloverError` where no compromised key is on its way out.
     """
     paths = managed(context, name)
-    old = load_memory(paths)
+    old = remembered(context, name)
     new = insist(old, context.clock())
     if new == old:
         raise RolloverError(f"{name} has no compromised key that was replaced; nothing was changed")

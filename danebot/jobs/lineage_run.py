@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from danebot.adapters.files import remove
 from danebot.adapters.tree import changes
-from danebot.adapters.tree.memory_file import begin_anew, load_memory, recall, save_memory
+from danebot.adapters.tree.memory_file import begin_anew, recall, save_memory
 from danebot.adapters.tree.recovery import recover
 from danebot.adapters.tree.tree import KINDS, NEXT, READY, LineagePaths, link_target
 from danebot.domain.finding import Code, Finding, Severity
@@ -42,7 +42,7 @@ from danebot.domain.rollover.schedule import requested, scheduled, standing
 from danebot.domain.rollover.watched import let_go, protecting
 from danebot.domain.text import when
 from danebot.errors import TreeError
-from danebot.jobs.survey import LineageView, observe_dns, view
+from danebot.jobs.survey import LineageView, observe_dns, remembered, view
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -122,7 +122,8 @@ class LineageRun:
         """Mend what a crash left, then read what is remembered."""
         if not self.staged:
             if self._known is not None and not self._recalled:
-                self.memory = self._stored = self._known.memory
+                self._stored = self._known.memory
+                self.memory = put_right(self._stored, self.context.reading())
                 self._recalled = True
             return
         for line in recover(self.context.tree, self.name):
@@ -313,7 +314,7 @@ class LineageRun:
         from danebot.jobs.newkey import add_key
 
         key = add_key(self.context, state, self._seen)
-        self.memory = self._stored = load_memory(self.paths)
+        self.memory = self._stored = remembered(self.context, self.name)
         self.say(
             Code.NEXT_KEY_MADE,
             Severity.NOTICE,

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from danebot.adapters.tree import changes
-from danebot.adapters.tree.memory_file import load_memory, save_memory
+from danebot.adapters.tree.memory_file import save_memory
 from danebot.adapters.tree.recovery import recover
 from danebot.adapters.tree.tree import (
     CANCELLED_PREFIX,
@@ -94,7 +94,7 @@ def stage(
     if awaited is None or not standby:
         _refuse_exposed(paths, state, memory, adopt)
         awaited = add_key(context, state, seen, key_type=key_type, adopt=adopt)
-    memory = load_memory(paths)
+    memory = remembered(context, name)
     waived = protection is Protection.WAIVED and not state.lines
     request = Request(
         awaited.digest,

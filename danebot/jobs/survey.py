@@ -99,7 +99,10 @@ def read_lineage(context: Context, name: str) -> tuple[LineageState, Memory]:
 
 
 def remembered(context: Context, name: str) -> Memory:
-    """Return what is remembered of a lineage, with its times put right, or raise `TreeError`."""
+    """Return what is remembered of a lineage, with its times put right, or raise `TreeError`.
+
+    Whoever writes it back begins with this: times of two clocks side by side can't be put right.
+    """
     return put_right(load_memory(context.tree.paths(name)), context.reading())
 
 

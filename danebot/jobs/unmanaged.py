@@ -21,7 +21,8 @@ from danebot.adapters.tree.tree import read_bytes
 from danebot.domain.dns.answers import Presence, Security
 from danebot.domain.lineage.state import Management
 from danebot.domain.names import DnsName
-from danebot.domain.rollover.memory import Contact, Failure, Memory
+from danebot.domain.rollover.dates import check_times
+from danebot.domain.rollover.memory import Contact, Failure, Memory, Reading
 from danebot.domain.rollover.unmanaged import (
     KeyReuse,
     Published,
@@ -60,11 +61,14 @@ class Known(NamedTuple):
     relied: tuple[DnsName, ...] = ()
     contacts: tuple[Contact, ...] = ()
     renewal_failure: Failure | None = None
+    clock: Reading | None = None
 
     @property
     def memory(self) -> Memory:
         """What of it a lineage under care has in its own memory."""
-        return Memory(contacts=self.contacts, renewal_failure=self.renewal_failure)
+        return Memory(
+            contacts=self.contacts, renewal_failure=self.renewal_failure, clock=self.clock
+        )
 
 
 class _Document(NamedTuple):
@@ -81,6 +85,7 @@ class Unmanaged:
         self._known: dict[str, Known] = {}
         try:
             document = decode(_Document, json.loads(read_bytes(self._path)))
+            check_times(document)
             if document.schema == _SCHEMA:
                 self._known = {one.lineage: one for one in document.lineages}
         except (DanebotError, ValueError, RecursionError):
@@ -95,8 +100,11 @@ class Unmanaged:
 
     def remember(self, name: str, memory: Memory) -> None:
         """Take over what is remembered of the CA."""
+        asked = bool(memory.contacts) or memory.renewal_failure is not None
         self[name] = self[name]._replace(
-            contacts=memory.contacts, renewal_failure=memory.renewal_failure
+            contacts=memory.contacts,
+            renewal_failure=memory.renewal_failure,
+            clock=memory.clock if asked else None,
         )
 
     def keep(self, names: Iterable[str]) -> None:

@@ -14,14 +14,16 @@ from danebot.adapters.dns.wire_names import MalformedError, read_name
 RRSIG = 46
 _RRSIG = struct.Struct("!HBBIIIH")  # RFC 4034 section 3.1, without signer and signature
 _LARGEST_TTL = 0x7FFFFFFF
-_CAP = 604800
+_CAP = 604800  # seconds
 
 
 def held_for(ttl: int) -> int:
     """How long a cache may keep what came with ``ttl``, both in seconds.
 
-    With the high-order bit set, that is no time by RFC 2181 section 8, but as long as the cache
-    keeps anything by RFC 8767 section 4, which advises 7 days: the longer counts.
+    A number with the high-order bit set counts as 0 by RFC 2181 section 8.  RFC 8767 section 4
+    takes it for what it is, a number beyond all others, and advises a cap of 7 days for whatever
+    TTL: who holds such an answer at all drops it then.  A smaller one counts in full: a cache that
+    goes by RFC 2181 alone needs no cap.
     """
     return ttl if ttl <= _LARGEST_TTL else _CAP
 

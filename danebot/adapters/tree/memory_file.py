@@ -9,6 +9,7 @@ from pathlib import Path
 from danebot.adapters.codec import decode, encode
 from danebot.adapters.files import PRIVATE, keep, write_file
 from danebot.adapters.tree.tree import MEMORY, LineagePaths, read_bytes
+from danebot.domain.rollover.dates import check_times
 from danebot.domain.rollover.freshness import as_good
 from danebot.domain.rollover.memory import SCHEMA, Memory
 from danebot.domain.text import printable
@@ -31,7 +32,8 @@ def recall(paths: LineagePaths) -> tuple[Memory, str]:
         document = json.loads(read_bytes(path))
         if not isinstance(document, dict) or document.get("schema") != SCHEMA:
             return Memory(), f"{path} is not of schema {SCHEMA}"
-        return decode(Memory, document), ""
+        memory = decode(Memory, document)
+        check_times(memory)
     except TreeError as exc:
         match exc.__cause__:
             case FileNotFoundError() | NotADirectoryError():
@@ -41,6 +43,7 @@ def recall(paths: LineagePaths) -> tuple[Memory, str]:
         return Memory(), str(exc)
     except (ValueError, RecursionError) as exc:
         return Memory(), f"{path} is damaged ({printable(str(exc))})"
+    return memory, ""
 
 
 def save_memory(paths: LineagePaths, old: Memory, new: Memory) -> None:

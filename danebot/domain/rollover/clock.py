@@ -2,8 +2,7 @@
 
 A host whose clock is behind takes what it sees now for old, once the clock is put right: the wait
 would seem to have begun days ago.  An observation under such a clock is not remembered.  A clock
-that was put right since the last observation, in the same boot, leaves times that are moved as far
-as it was.
+that was put right since one in the same boot leaves times that are moved as far as it was.
 """
 
 from __future__ import annotations
@@ -13,13 +12,15 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
-from danebot.domain.rollover.memory import Awaiting, Deployment, Memory, OwnerMemory, Reading
+from danebot.domain.rollover.dates import moved
+from danebot.domain.rollover.memory import Failure, Memory, Reading
 from danebot.domain.text import when
 
 if TYPE_CHECKING:
     from danebot.domain.lineage.state import LineageState
     from danebot.domain.rollover.propagation import Observations
 
+_JITTER = timedelta(seconds=1)  # between two clocks that are read one after the other
 SKEW = timedelta(hours=1)
 """What is no evidence: the default margin covers it, and CAs and signers antedate by as much."""
 
@@ -59,70 +60,41 @@ def behind(state: LineageState, observations: Observations, now: datetime) -> Ev
 
 
 def put_right(memory: Memory, reading: Reading | None) -> Memory:
-    """The memory with its times moved as far as the clock was put forward since it was written.
+    """The memory with its times moved as far as the clock was put forward since they were written.
 
-    A clock that was put back needs nothing here: times in the future count as now.  Without a
-    ``reading`` of the same boot nothing can be told.
+    Small steps add up: the reading by which the clock was most behind stays for comparison, until
+    it has been put forward by more than `SKEW`.  What was dated before the clock went wrong is
+    moved, too: that costs waiting time.  A clock that was put back needs nothing here: times in the
+    future count as now.  Without a ``reading`` of the same boot nothing can be told.
     """
     old = memory.clock
     if reading is None:
         return memory
-    memory = replace(memory, clock=reading)
     if old is None or old.boot != reading.boot:
-        return memory
+        return replace(memory, clock=reading)
     by = (reading.at - old.at) - (reading.uptime - old.uptime)
-    return _moved(memory, by) if by > SKEW else memory
+    if by > SKEW:
+        return replace(_moved(memory, by, reading.at), clock=reading)
+    return replace(memory, clock=reading) if by < -_JITTER else memory
 
 
-def _moved(memory: Memory, by: timedelta) -> Memory:
-    awaiting = _moved_wait(memory.awaiting, by) if memory.awaiting is not None else None
-    owners = {name: _moved_owner(owner, by) for name, owner in memory.owners.items()}
-    deployed = memory.deployment
-    deployed = _moved_probes(deployed, by) if deployed is not None else None
-    return replace(memory, owners=owners, awaiting=awaiting, deployment=deployed)
+def _moved(memory: Memory, by: timedelta, now: datetime) -> Memory:
+    """The memory with all its times moved; those of what was tried are none of the future.
 
-
-def _moved_wait(awaiting: Awaiting, by: timedelta) -> Awaiting:
-    return awaiting._replace(
-        since=awaiting.since + by,
-        unseen_at=_later(awaiting.unseen_at, by),
-        served_since=_later(awaiting.served_since, by),
-        lagged_at=_later(awaiting.lagged_at, by),
-        seen_since=_later(awaiting.seen_since, by),
-        forgotten_at=_later(awaiting.forgotten_at, by),
-        belied_at=_later(awaiting.belied_at, by),
-        stood_by_at=_later(awaiting.stood_by_at, by),
+    Else an attempt from before the clock went wrong would count as none until then.
+    """
+    later = moved(memory, by)
+    failed = later.publishing.failure
+    return replace(
+        later,
+        contacts=tuple(one._replace(at=min(one.at, now)) for one in later.contacts),
+        promotion_failure=_past(later.promotion_failure, now),
+        renewal_failure=_past(later.renewal_failure, now),
+        publishing=later.publishing._replace(failure=_past(failed, now)),
     )
 
 
-def _moved_probes(deployment: Deployment, by: timedelta) -> Deployment:
-    return deployment._replace(
-        confirmed_at=_later(deployment.confirmed_at, by),
-        clear_since=_later(deployment.clear_since, by),
-    )
-
-
-def _moved_owner(owner: OwnerMemory, by: timedelta) -> OwnerMemory:
-    return owner._replace(
-        sightings=tuple(
-            one._replace(first=one.first + by, until=_later(one.until, by))
-            for one in owner.sightings
-        ),
-        old_route_until=_later(owner.old_route_until, by),
-        rrsets=tuple(
-            one._replace(
-                first=one.first + by,
-                until=_later(one.until, by),
-                left_at=_later(one.left_at, by),
-                lagged_at=_later(one.lagged_at, by),
-            )
-            for one in owner.rrsets
-        ),
-        watched_since=_later(owner.watched_since, by),
-        heard={server: at + by for server, at in owner.heard.items()},
-        answered_at=_later(owner.answered_at, by),
-    )
-
-
-def _later(moment: datetime | None, by: timedelta) -> datetime | None:
-    return moment + by if moment is not None else None
+def _past(failed: Failure | None, now: datetime) -> Failure | None:
+    if failed is None:
+        return None
+    return replace(failed, first=min(failed.first, now), last=min(failed.last, now))

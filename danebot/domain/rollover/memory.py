@@ -158,7 +158,7 @@ class Failure:
 
 
 class Reading(NamedTuple):
-    """What the clock showed ``at`` an observation, and how long the host was up since ``boot``.
+    """What the clock showed ``at`` a time, and how long the host had been up since ``boot``.
 
     ``boot`` is an identifier that no other boot has; ``uptime`` counts while the host sleeps.
     """
@@ -302,7 +302,8 @@ class Memory:
     """All that is remembered of one lineage.
 
     ``watched`` are the lines that ``dane-ee`` had at the last observation, and those that protect
-    though it has lost them.  ``clock`` is the clock's reading at the last observation.
+    though it has lost them.  ``clock`` is the reading of this boot by which the clock was most
+    behind.
     """
 
     owners: Mapping[DnsName, OwnerMemory] = field(default_factory=dict)

@@ -324,6 +324,9 @@ def test_ttls_beyond_31_bits_are_seven_days_and_the_largest_counts() -> None:
     first = octets.index(b"\xc0\x0c\0\1\0\1") + 6
     octets[first : first + 4] = struct.pack("!I", 0xFFFFFFFF)
     assert wire.decode(bytes(octets)).ttl("x.test", 1) == 604800  # RFC 8767 section 4
+    for ttl, held in ((0x80000000, 604800), (0x7FFFFFFF, 0x7FFFFFFF), (604801, 604801)):
+        octets[first : first + 4] = struct.pack("!I", ttl)
+        assert wire.decode(bytes(octets)).ttl("x.test", 1) == held
     octets[first : first + 4] = struct.pack("!I", 77)
     assert wire.decode(bytes(octets)).ttl("x.test", 1) == 77
 

@@ -102,6 +102,28 @@ def test_a_damaged_file_is_an_empty_memory(grown: Grown, content: bytes) -> None
     assert damage.isprintable()
 
 
+@pytest.mark.parametrize("wrong", ["9999-12-31T23:59:59+00:00", "0001-01-01T00:00:00+00:00"])
+def test_a_time_that_nothing_can_be_added_to_is_damage_wherever_it_stands(
+    grown: Grown, wrong: str
+) -> None:
+    """Of the sums that follow, some would be no time: every run would end with a traceback."""
+    text = json.dumps(DOCUMENT)
+    dated = encode(THEN)
+    assert text.count(dated) == 15
+    for number in range(text.count(dated)):
+        before, after = _split(text, dated, number)
+        _file(grown).write_text(before + wrong + after)
+        memory, damage = recall(grown.paths)
+        assert memory == Memory()
+        assert damage == f"{_file(grown)} is damaged ({wrong[:10]} is no time of a run)"
+
+
+def _split(text: str, at: str, number: int) -> tuple[str, str]:
+    """The text before and after the occurrence of that number, from 0 on."""
+    parts = text.split(at)
+    return at.join(parts[: number + 1]), at.join(parts[number + 1 :])
+
+
 def test_a_directory_in_its_place(grown: Grown) -> None:
     _file(grown).mkdir()
     memory, damage = recall(grown.paths)

@@ -2,19 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+import pytest
+
 from danebot.domain.finding import Code, Severity
 from danebot.domain.rollover.clock import SKEW, behind, put_right
+from danebot.domain.rollover.dates import times
 from danebot.domain.rollover.findings import assess
 from danebot.domain.rollover.memory import (
     Awaiting,
+    Call,
+    CancelledKey,
+    Contact,
+    CurrentKey,
     Deployment,
+    Failure,
     Memory,
     OwnerMemory,
+    PastKey,
+    Publishing,
     Reading,
+    Request,
+    Result,
     RRsetSighting,
     TtlSighting,
 )
@@ -145,25 +156,43 @@ def test_without_it_the_wait_would_seem_to_have_begun_days_ago() -> None:
 
 def test_times_stay_while_the_clock_goes_as_the_host_does() -> None:
     memory = looked(timedelta(0)).memory
-    for at, reading in (
-        (T0 + 2 * HOUR, read(T0 + 2 * HOUR, 2 * HOUR)),
-        (T0 + 2 * HOUR, read(T0 + 2 * HOUR, HOUR)),  # not more than the skew
-        (T0 + 2 * DAY, read(T0 + 2 * DAY, MINUTE, "b")),  # another boot tells nothing
-        (T0 - DAY, read(T0 - DAY, 2 * HOUR)),  # put back: times in the future count as now
+    for reading in (
+        read(T0 + 2 * HOUR, 2 * HOUR),
+        read(T0 + 2 * HOUR, HOUR),  # not more than the skew
+        read(T0 + 2 * HOUR, 2 * HOUR + timedelta(seconds=1)),  # two clocks, read one after another
     ):
-        assert put_right(memory, reading) == replace(memory, clock=reading), at
+        assert put_right(memory, reading) == memory, reading
     assert put_right(memory, None) == memory
 
 
-def times(value: object) -> Iterator[datetime]:
-    """All times in a part of the memory, in their order."""
-    if isinstance(value, datetime):
-        yield value
-    elif isinstance(value, Mapping):
-        yield from times(tuple(value.values()))
-    elif isinstance(value, tuple):
-        for one in value:
-            yield from times(one)
+@pytest.mark.parametrize(
+    "reading",
+    [
+        Reading("b", MINUTE, T0 + 2 * DAY),  # another boot tells nothing
+        Reading("a", 2 * HOUR, T0 - DAY),  # put back: times in the future count as now
+        Reading("a", 2 * HOUR + timedelta(seconds=2), T0 + 2 * HOUR),
+    ],
+)
+def test_from_then_on_another_reading_counts(reading: Reading) -> None:
+    memory = looked(timedelta(0)).memory
+    assert put_right(memory, reading) == replace(memory, clock=reading)
+
+
+def test_small_steps_add_up() -> None:
+    """Forty minutes on three days are two hours, as one step of two hours is."""
+    memory = Memory(request=Request(b"", T0), clock=read(T0, HOUR))
+    for day, requested in ((1, T0), (2, T0 + 80 * MINUTE), (3, T0 + 80 * MINUTE)):
+        at = T0 + day * DAY + day * 40 * MINUTE
+        memory = put_right(memory, read(at, HOUR + day * DAY))
+        assert memory.request == Request(b"", requested), day
+    assert memory.clock == read(T0 + 2 * DAY + 80 * MINUTE, HOUR + 2 * DAY)
+
+
+def test_a_clock_that_was_put_back_and_forward_moves_what_it_dated_meanwhile() -> None:
+    memory = put_right(Memory(clock=read(T0, HOUR)), read(T0 - 3 * DAY, 2 * HOUR))
+    memory = replace(memory, request=Request(b"", T0 - 3 * DAY))
+    memory = put_right(memory, read(T0 + 2 * HOUR, 3 * HOUR))
+    assert memory.request == Request(b"", T0 + HOUR)
 
 
 def test_every_time_of_a_wait_is_moved() -> None:
@@ -184,6 +213,49 @@ def test_every_time_of_a_wait_is_moved() -> None:
         assert list(times(new)) == [at + 5 * DAY for at in times(old)]
     assert len(list(times(owner))) == 10
     assert len(list(times(wait))) == 8
+
+
+def test_every_time_that_the_clock_gave_is_moved() -> None:
+    """What others dated stays: when certificates begin.  So does a key's age that is theirs."""
+    failure = Failure("no", 1, T0 - DAY, T0 - DAY, T0)
+    memory = Memory(
+        owners=looked(timedelta(0)).memory.owners,
+        deployment=Deployment(b"", b"", *(T0 - DAY,), (), *(T0,) * 3, insisted_at=T0),
+        promotion_failure=failure,
+        renewal_failure=failure,
+        publishing=Publishing(T0, failure),
+        past_keys=(PastKey(b"", T0, retired_at=T0),),
+        current=CurrentKey(b"", T0, (BEGINS,)),
+        request=Request(b"", T0),
+        cancelled=(CancelledKey(b"", T0, until=T0 + HOUR),),
+        contacts=(Contact(T0, Call.RENEWAL, Result.DONE),),
+        clock=read(T0, HOUR),
+    )
+    after = put_right(memory, read(T0 + 5 * DAY, HOUR))
+    was = list(times(replace(memory, clock=None, current=None)))
+    assert list(times(replace(after, clock=None, current=None))) == [at + 5 * DAY for at in was]
+    assert len(was) == 21 + len(list(times(memory.owners)))
+    assert after.current == CurrentKey(b"", T0 + 5 * DAY, (BEGINS,))
+    theirs = replace(memory, current=CurrentKey(b"", BEGINS, (BEGINS,)))
+    assert put_right(theirs, read(T0 + 5 * DAY, HOUR)).current == theirs.current
+
+
+def test_what_was_tried_is_no_time_of_the_future() -> None:
+    """It was tried before the clock was put back, and counts in the CA's budget from now on."""
+    failure = Failure("no", 1, T0, T0, T0 + HOUR)
+    memory = Memory(
+        contacts=(Contact(T0, Call.RENEWAL, Result.FAILED),),
+        renewal_failure=failure,
+        promotion_failure=failure,
+        publishing=Publishing(failure=failure),
+        clock=read(T0 - DAY, HOUR),
+    )
+    now = T0 + HOUR
+    after = put_right(memory, read(now, 2 * HOUR))
+    assert [one.at for one in after.contacts] == [now]
+    late = Failure("no", 1, now, now, T0 + HOUR + DAY)
+    assert (after.renewal_failure, after.promotion_failure) == (late, late)
+    assert after.publishing.failure == late
 
 
 def test_so_is_what_the_probes_wait_for() -> None:
