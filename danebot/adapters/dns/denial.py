@@ -9,6 +9,7 @@ from danebot.adapters.dns.rdata import SOA
 from danebot.adapters.dns.resolver import records
 from danebot.adapters.dns.response import Link, Response, seconds
 from danebot.adapters.dns.rrsets import original_ttl
+from danebot.adapters.dns.wire_names import is_below
 
 _NSEC, _NSEC3 = 47, 50
 
@@ -31,6 +32,14 @@ def negative_ttl(response: Response, aliases: Sequence[Link] = ()) -> timedelta 
         return None
     way = timedelta(seconds=sum(link.ttl for link in aliases))
     return way + max(known, default=timedelta(0))
+
+
+def denies(response: Response, name: str) -> bool:
+    """Whether a response says of ``name`` that it has no such record: by its zone's SOA.
+
+    Without that (RFC 2308 section 2.2), a server that was led to another zone says nothing.
+    """
+    return any(key.rdtype == SOA.rdtype and is_below(name, key.name) for key in response.authority)
 
 
 def denial_ttl(response: Response) -> timedelta | None:

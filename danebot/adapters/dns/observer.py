@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
 
-from danebot.adapters.dns.denial import denial_ttl, negative_ttl
+from danebot.adapters.dns.denial import denial_ttl, denies, negative_ttl
 from danebot.adapters.dns.queries import Failure, Reply, Steps, Trouble, each, together
 from danebot.adapters.dns.rcodes import Rcode
 from danebot.adapters.dns.rdata import CNAME, SOA, TLSA
@@ -185,6 +185,7 @@ def server_answer(
     if expected is not None and not alias:
         alias = [f"no alias of {expected.target}"]
     ttl = reply.ttl(chain.canonical, TLSA.rdtype)
+    unseen = bool(chain.links) and ttl is None and not denies(reply, chain.canonical)
     way = sum(link.ttl for link in chain.links)  # one after another: at its end it is asked anew
     return ServerAnswer(
         server=server,
@@ -195,4 +196,5 @@ def server_answer(
         detail="; ".join([*alias, *rejects]),
         wildcard=from_wildcard(reply.answer, chain.canonical, TLSA.rdtype),
         signed_since=reply.latest_inception(),
+        elsewhere=DnsName(chain.canonical) if unseen else None,
     )

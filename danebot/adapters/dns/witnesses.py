@@ -9,13 +9,14 @@ the path to it: its word may hold something up, never make anything count.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import timedelta
 
 from danebot.adapters.dns.denial import denial_ttl, negative_ttl
 from danebot.adapters.dns.queries import Ask, Failure, Reply, Steps, together
 from danebot.adapters.dns.rcodes import Rcode
 from danebot.adapters.dns.rdata import TLSA
 from danebot.adapters.dns.resolver import records
-from danebot.adapters.dns.response import Response, seconds
+from danebot.adapters.dns.response import Response
 from danebot.adapters.dns.zones import Direct
 from danebot.domain.addresses import SocketAddress
 from danebot.domain.dns.answers import WITNESS, Server, ServerAnswer, ServerOutcome, TlsaAnswer
@@ -35,32 +36,42 @@ def _ask(witness: SocketAddress, direct: Direct, answer: TlsaAnswer) -> Steps[Se
     said = ServerAnswer(Server(WITNESS, str(witness)), ServerOutcome.LAME)
     for name in dict.fromkeys((answer.name, answer.canonical)):
         reply = yield from direct.ask(witness.address, TLSA.rdtype, name, Ask.RECURSIVE)
-        said = witness_answer(said.server, reply, name)
+        said = witness_answer(said.server, reply, name, answer)
         if said.outcome is not ServerOutcome.LAME:
             break
     return said
 
 
-def witness_answer(server: Server, reply: Reply, name: DnsName) -> ServerAnswer:
-    """What one witness's reply says, from its own data or its cache."""
+def witness_answer(server: Server, reply: Reply, name: DnsName, known: TlsaAnswer) -> ServerAnswer:
+    """What one witness's reply says of ``name``, from its own data or its cache.
+
+    ``known`` is what the resolver says.  As with a zone's servers, the TTLs of aliases are added
+    where they lead elsewhere than that.
+    """
     if isinstance(reply, Failure):
         return ServerAnswer(server, ServerOutcome.UNREACHABLE, detail=str(reply))
     chain = reply.chain(name.text, TLSA.rdtype)
-    ttl = reply.ttl(chain.canonical, TLSA.rdtype)
     if reply.rcode not in (Rcode.NOERROR, Rcode.NXDOMAIN) or chain.loop:
         return ServerAnswer(server, ServerOutcome.LAME, detail=reply.words)
-    if ttl is None and not _conclusive(reply, aliased=bool(chain.links)):
+    ttl = reply.ttl(chain.canonical, TLSA.rdtype)
+    end = DnsName(chain.canonical)
+    astray = end not in {known.name, *(alias.target for alias in known.aliases)}
+    told = ttl is not None or _conclusive(reply, aliased=bool(chain.links))
+    if not told and not (astray and reply.authoritative):
         words = f"leads to {chain.canonical}" if chain.links else "does not recurse"
         return ServerAnswer(server, ServerOutcome.LAME, detail=words)
     found, rejects = records(TLSA, reply.answer, chain.canonical)
-    ttls = [] if ttl is None else [ttl, *(link.ttl for link in chain.links)]
+    links = () if end == known.canonical else chain.links
+    way = sum(link.ttl for link in links)
+    alias = [f"alias of {chain.canonical}"] if astray else []
     return ServerAnswer(
         server=server,
         outcome=ServerOutcome.ANSWERED,
         records=found,
-        ttl=seconds(max(ttls, default=None)),
-        negative_ttl=denial_ttl(reply) if ttls else negative_ttl(reply, chain.links),
-        detail="; ".join(rejects),
+        ttl=None if ttl is None else timedelta(seconds=way + ttl),
+        negative_ttl=denial_ttl(reply) if ttl is not None else negative_ttl(reply, links),
+        detail="; ".join([*alias, *rejects]),
+        elsewhere=None if told else end,
     )
 
 

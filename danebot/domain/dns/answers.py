@@ -136,7 +136,9 @@ class ServerAnswer(NamedTuple):
     may be cached, where it is absent: SOA MINIMUM, or the TTL of the NSEC or NSEC3 records served
     where that is larger (RFC 2308 section 5, RFC 8198 section 5.4, RFC 9077).  Where a wildcard
     stands in for the name, it is the TTL of those that say so (RFC 8198 section 5.3).  The TTLs of
-    aliases that lead elsewhere than the resolver was led are added to both.  ``wildcard`` is
+    aliases that lead elsewhere than the resolver was led are added to both.  ``elsewhere`` is where
+    they lead if the server doesn't have that itself: what is there, and for how long it may be
+    held, nobody says.  ``wildcard`` is
     set where the records are those of a wildcard, as far as signatures show it.
     ``signed_since`` is the latest inception of any RRSIG in the answer (aware UTC); nobody has
     validated it.
@@ -150,6 +152,7 @@ class ServerAnswer(NamedTuple):
     detail: str = ""
     wildcard: bool = False
     signed_since: datetime | None = None
+    elsewhere: DnsName | None = None
 
     @property
     def heard(self) -> bool:

@@ -693,13 +693,26 @@ def test_a_server_that_has_an_alias_instead(world: World) -> None:
     assert (moved.records, moved.ttl) == ((), None)
     assert moved.negative_ttl == timedelta(seconds=4000)
     assert moved.detail == "alias of x.elsewhere.test"
+    assert moved.elsewhere == DnsName("x.elsewhere.test")
 
 
 def test_a_server_that_has_an_alias_to_another_rrset_instead(world: World) -> None:
     """At the alias's end the RRset there may be asked for once more (RFC 2181 section 5.2)."""
     there = (f"{OWNER} 4000 CNAME x.{ZONE}.", tlsa(OLD, 300, f"x.{ZONE}"))
     world.ns2.say(OWNER, "TLSA", *there, flags=AUTHORITATIVE)
-    assert at(world.observe(), "127.0.0.3").ttl == timedelta(seconds=4300)
+    answer = at(world.observe(), "127.0.0.3")
+    assert (answer.ttl, answer.elsewhere) == (timedelta(seconds=4300), None)
+
+
+def test_a_server_that_has_an_alias_to_where_nothing_is_says_so(world: World) -> None:
+    there = f"{OWNER} 4000 CNAME x.{ZONE}."
+    world.ns2.say(OWNER, "TLSA", there, authority=(SOA,), flags=AUTHORITATIVE)
+    answer = at(world.observe(), "127.0.0.3")
+    assert (answer.negative_ttl, answer.elsewhere) == (timedelta(seconds=4300), None)
+    # the SOA of a zone that doesn't hold the name says nothing of it
+    elsewhere = SOA.replace(ZONE, "other.test", 1)
+    world.ns2.say(OWNER, "TLSA", there, authority=(elsewhere,), flags=AUTHORITATIVE)
+    assert at(world.observe(), "127.0.0.3").elsewhere == DnsName(f"x.{ZONE}")
 
 
 @pytest.mark.parametrize("how", ["udp", "tcp"])

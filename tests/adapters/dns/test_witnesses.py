@@ -15,6 +15,7 @@ from adapters.dns.test_observer import (
     OLD,
     OWNER,
     SOA,
+    ZONE,
     World,
     record,
     signature,
@@ -128,10 +129,58 @@ def aliased(world: World) -> None:
 
 
 def test_an_alias_is_followed_by_a_resolver(world: World, outside: Nameserver) -> None:
+    """Where it leads as the resolver's does, its TTL isn't the RRset's."""
     aliased(world)
     outside.say(ALIAS, "TLSA", LEADS.replace(" 60 ", " 4000 "), tlsa(NEW), flags=RECURSIVE)
     answer = said(world, outside, DnsName(ALIAS))
-    assert (answer.records, answer.ttl) == ((record(NEW),), timedelta(seconds=4000))
+    assert (answer.records, answer.ttl) == ((record(NEW),), timedelta(seconds=300))
+    assert (answer.detail, answer.elsewhere) == ("", None)
+
+
+FAR = "far.elsewhere.test"
+ASTRAY = f"{ALIAS} 4000 CNAME {FAR}."
+
+
+def test_of_an_alias_that_leads_elsewhere_all_ttls_add_up(
+    world: World, outside: Nameserver
+) -> None:
+    """At the alias's end, what it leads to may just have been asked for."""
+    aliased(world)
+    outside.say(ALIAS, "TLSA", ASTRAY, tlsa(NEW, owner=FAR), flags=RECURSIVE)
+    answer = said(world, outside, DnsName(ALIAS))
+    assert (answer.records, answer.ttl) == ((record(NEW),), timedelta(seconds=4300))
+    assert (answer.detail, answer.elsewhere) == (f"alias of {FAR}", None)
+
+
+@pytest.mark.parametrize(("leads", "ttl"), [(ASTRAY, 4300), (LEADS, 300)])
+def test_so_they_do_where_there_is_nothing(
+    world: World, outside: Nameserver, leads: str, ttl: int
+) -> None:
+    aliased(world)
+    outside.say(ALIAS, "TLSA", leads, authority=(SOA,), flags=RECURSIVE)
+    answer = said(world, outside, DnsName(ALIAS))
+    assert (answer.records, answer.negative_ttl) == ((), timedelta(seconds=ttl))
+
+
+def test_a_denial_beside_a_witness_s_records_has_its_ttl(world: World, outside: Nameserver) -> None:
+    """A wildcard made them (RFC 8198 section 5.3)."""
+    denial = (f"a.{ZONE} 7200 NSEC b.{ZONE}. A",)
+    outside.say(OWNER, "TLSA", tlsa(NEW), authority=denial, flags=RECURSIVE)
+    answer = said(world, outside)
+    assert (answer.ttl, answer.negative_ttl) == (timedelta(seconds=300), timedelta(hours=2))
+
+
+def test_a_server_that_leads_elsewhere_doesn_t_have_the_records(
+    world: World, outside: Nameserver
+) -> None:
+    """Though it has them at the name to which it leads this host, it sends the world elsewhere."""
+    aliased(world)
+    outside.say(ALIAS, "TLSA", ASTRAY, flags=AUTHORITATIVE)
+    outside.say(OWNER, "TLSA", tlsa(NEW), flags=AUTHORITATIVE)
+    answer = said(world, outside, DnsName(ALIAS))
+    assert (answer.outcome, answer.records) == (ServerOutcome.ANSWERED, ())
+    assert answer.negative_ttl == timedelta(seconds=4000)
+    assert answer.elsewhere == DnsName(FAR)
 
 
 @pytest.mark.parametrize("has_alias", [False, True])
