@@ -518,6 +518,21 @@ def _without_glue(one: OwnerObservation) -> OwnerObservation:
 GLUE_IGNORED = unaware(_without_glue)
 
 
+def _elsewhere_known(one: OwnerObservation) -> OwnerObservation:
+    """Where a server leads instead there is nothing, as far as it says itself."""
+
+    def known(servers: tuple[ServerAnswer, ...]) -> tuple[ServerAnswer, ...]:
+        return tuple(server._replace(elsewhere=None) for server in servers)
+
+    return one._replace(
+        servers=known(one.servers),
+        aliases=tuple(alias._replace(servers=known(alias.servers)) for alias in one.aliases),
+    )
+
+
+ELSEWHERE_KNOWN = unaware(_elsewhere_known)
+
+
 def _nothing_restated(
     owner: DnsName,
     observation: OwnerObservation | None,

@@ -492,6 +492,25 @@ def an_alias_leads_elsewhere(rules: Rules) -> None:
     first_safe(wait, T0 + (2 + 6 + 6 + 1) * HOUR, moved)
 
 
+def a_server_leads_to_what_nobody_looks_at(rules: Rules) -> None:
+    """One server of the alias's zone still has the former alias, to a zone that isn't looked at."""
+
+    def lagging(one: OwnerObservation) -> OwnerObservation:
+        one = led(one, {"a1": None, "a2": []})
+        servers = tuple(
+            answer if answer.heard and not answer.detail else answer._replace(elsewhere=ELSEWHERE)
+            for answer in one.aliases[0].servers
+        )
+        return one._replace(aliases=(one.aliases[0]._replace(servers=servers),))
+
+    good = led(look("old", "new", aliases=ALIASED), {"a1": None, "a2": None})
+    wait = Wait(rules, policy=Policy(min_wait=timedelta(0), unseen_ttl=2 * DAY))
+    wait.look(T0, led(look("old", aliases=ALIASED), {"a1": None, "a2": None}))
+    wait.look(T0 + HOUR, lagging(look("old", "new", aliases=ALIASED)))
+    wait.look(T0 + 5 * HOUR, good)
+    first_safe(wait, T0 + HOUR + 2 * DAY + HOUR + HOUR, good)
+
+
 # ---- what can't be known is assumed ----------------------------------------------------------
 
 
@@ -826,6 +845,7 @@ CLAUSES = (
     Clause(a_delegation_is_not_read_for_a_while, mutants.UNRESOLVED_IS_GONE),
     Clause(a_witness_lags, mutants.NO_WITNESSES),
     Clause(an_alias_leads_elsewhere, mutants.ALIASES_NEVER_CHANGE),
+    Clause(a_server_leads_to_what_nobody_looks_at, mutants.ELSEWHERE_KNOWN),
     Clause(the_record_is_there_at_the_first_look, mutants.NO_UNSEEN_TTL),
     Clause(the_record_is_there_but_not_secure_at_the_first_look, mutants.NO_UNSEEN_TTL),
     Clause(only_the_resolver_lacks_it_at_the_first_look, mutants.NO_UNSEEN_TTL),
