@@ -6,14 +6,18 @@ import json
 import os
 import re
 import subprocess
+import threading
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from e2e.shell_tree import key_digest, leaf_digest
 from e2e.site import MAIL, OWNER, Site
+
+_PATIENCE = 120  # seconds for what takes one or two, on a machine that does much else
 
 
 def versions(site: Site) -> list[int]:
@@ -36,9 +40,19 @@ def cooling(site: Site) -> tuple[str, str]:
     site.ok("init", MAIL)
     new = site.next_record()
     site.lab.tlsa_add(OWNER, new, ttl=1)
-    site.quiet("renew")
-    assert (site.staging / "ready.pem").exists()
+    cools(site)
     return old, new
+
+
+def cools(site: Site) -> None:
+    """The daily run that first sees a new record everywhere: the wait begins, and isn't over in it.
+
+    However long this takes: the clock of a run in this process stands still.
+    """
+    with site.still():
+        site.quiet("renew")
+        assert site.status()["phase"] == "cooling"
+    assert (site.staging / "ready.pem").exists()
 
 
 def cooled(site: Site) -> tuple[str, str]:
@@ -48,13 +62,67 @@ def cooled(site: Site) -> tuple[str, str]:
     return records
 
 
-def slow_issuance(site: Site, seconds: float) -> Path:
-    """Let certbot pause before it asks for a certificate; the file that says that it does."""
-    marker = site.tree.parent / "in-hook"
+def safe_time(site: Site, *names: str) -> datetime:
+    """From when danebot says that it is safe to use the ready keys of all these lineages."""
+    return max(datetime.fromisoformat(site.status(name)["safe_at"]) for name in names)
+
+
+def wait_until(moment: datetime) -> None:
+    """Wait until the clock shows it."""
+    while (left := (moment - datetime.now(UTC)).total_seconds()) > 0:
+        time.sleep(left)
+
+
+@dataclass(frozen=True)
+class Gate:
+    """A hook in which certbot waits until it is let on: no matter what takes how long meanwhile."""
+
+    directory: Path
+
+    @classmethod
+    def at(cls, directory: Path) -> Gate:
+        """Put it there, closed."""
+        gate = cls(directory)
+        gate.hook.write_text(
+            f"#!/bin/sh\ntouch {gate._reached}\nleft=2000\n"  # whatever becomes of the test
+            f"until test -e {gate._opened} || test $((left -= 1)) = 0; do sleep 0.05; done\n"
+        )
+        gate.hook.chmod(0o755)
+        return gate
+
+    @property
+    def hook(self) -> Path:
+        """The command."""
+        return self.directory / "gate"
+
+    @property
+    def _reached(self) -> Path:
+        return self.directory / "gate-reached"
+
+    @property
+    def _opened(self) -> Path:
+        return self.directory / "gate-opened"
+
+    def reached(self) -> bool:
+        """Whether certbot has come to it."""
+        return self._reached.exists()
+
+    def open(self) -> None:
+        """Let it on, and everybody who comes later."""
+        self._opened.touch()
+
+    def open_later(self) -> None:
+        """The same while something else is under way; nothing rests on when."""
+        threading.Timer(1, self.open).start()
+
+
+def held_issuance(site: Site) -> Gate:
+    """Let certbot wait before it asks for a certificate."""
+    gate = Gate.at(site.tree.parent)
     conf = site.tree / "renewal" / f"{MAIL}.conf"
-    hook = f"pre_hook = touch {marker}; sleep {seconds}"
+    hook = f"pre_hook = {gate.hook}"
     conf.write_text(conf.read_text().replace("[renewalparams]", f"[renewalparams]\n{hook}"))
-    return marker
+    return gate
 
 
 def start(site: Site, *args: str) -> subprocess.Popen[str]:
@@ -71,7 +139,7 @@ def start(site: Site, *args: str) -> subprocess.Popen[str]:
 
 def wait_for(condition: Callable[[], bool]) -> None:
     """Wait until something that must happen has happened."""
-    end = time.monotonic() + 60
+    end = time.monotonic() + _PATIENCE
     while not condition():
         assert time.monotonic() < end
         time.sleep(0.05)

@@ -19,7 +19,7 @@ from danebot.domain.rollover.memory import Awaiting, Memory
 from danebot.domain.rollover.safe_time import safe_time
 from e2e.shell_tree import KINDS, key_digest, leaf_digest
 from e2e.site import MAIL, OWNER, Site
-from e2e.steps import combo, cooled, cooling, slow_issuance, start, versions, wait_for
+from e2e.steps import combo, cooled, cooling, cools, held_issuance, start, versions, wait_for
 
 lab_test = pytest.mark.lab
 FOREIGN = [f"3 1 1 {digit * 64}" for digit in "abcd"]
@@ -82,9 +82,7 @@ def test_defect_04_the_last_line_counts_without_newline(site: Site) -> None:
     awaited = {r["owner"]: r["seen"] for r in status["records"] if r["role"] != "current"}
     assert awaited == {OWNER.rstrip("."): "seen everywhere", second: "missing"}
     site.lab.tlsa_add(f"{second}.", new)
-    with site.still():
-        site.quiet("renew")
-        assert site.status()["phase"] == "cooling"
+    cools(site)
 
 
 @lab_test
@@ -128,7 +126,7 @@ def test_defect_05_a_record_withdrawn_while_cooling(site: Site) -> None:
     assert versions(site) == [1]
     assert key_digest((site.staging / "nextkey.pem").read_bytes()) == new.split()[-1]
     site.lab.tlsa_add(OWNER, new, ttl=600)
-    site.quiet("renew")
+    cools(site)
     time.sleep(1.2)
     site.quiet("renew")  # cooling began again: what was waited before counts for nothing
     assert f"3 1 1 {combo(site)}" == old
@@ -153,17 +151,18 @@ def test_defect_06_an_empty_ready_key_goes_nowhere(site: Site) -> None:
 def test_defect_07_overlapping_runs_lose_no_key(site: Site) -> None:
     """The first run issued with the old key and deleted the published next key."""
     _, new = cooled(site)
-    marker = slow_issuance(site, 4)
+    gate = held_issuance(site)
     first = start(site, "renew")
-    wait_for(marker.exists)
+    wait_for(gate.reached)
     site.settings["lock_wait"] = "0s"
     hasty = site.danebot("renew")
     assert hasty.returncode == 1
     assert "another danebot" in hasty.stderr
     assert "is at work" in hasty.stderr
     site.settings["lock_wait"] = "2m"
+    gate.open_later()
     site.quiet("renew")  # waits, and finds nothing to do
-    said, _ = first.communicate(timeout=60)
+    said, _ = first.communicate(timeout=120)
     assert first.returncode == 0, said
     assert "is live" in said
     assert f"3 1 1 {combo(site)}" == new
@@ -339,7 +338,7 @@ def test_defect_14_a_hung_ca_is_given_up(site: Site) -> None:
     site.lab.acme_fault("hang")
     began = time.monotonic()
     run = site.danebot("renew")
-    assert time.monotonic() - began < 40  # the CA hangs for 60 s
+    assert time.monotonic() - began < 200  # the CA hangs for ten minutes
     assert run.returncode == 1
     assert "issuing with the ready key failed" in run.stderr
     assert (site.live / "combo.pem").read_bytes() == before
@@ -376,12 +375,13 @@ def test_defect_14_arguments_count_and_deployments_are_retried(site: Site) -> No
 def test_defect_15_an_orphan_is_waited_for(site: Site) -> None:
     """After kill -9 certbot went on alone, and the next run issued again."""
     _, new = cooled(site)
-    marker = slow_issuance(site, 3)
+    gate = held_issuance(site)
     first = start(site, "renew")
-    wait_for(marker.exists)
+    wait_for(gate.reached)
     first.kill()
     first.wait()
     assert versions(site) == [1]  # the orphan is still at it
+    gate.open_later()
     assert "is live" in site.ok("renew")
     assert len(versions(site)) == 2
     assert f"3 1 1 {combo(site)}" == new

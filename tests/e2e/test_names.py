@@ -11,7 +11,7 @@ import pytest
 
 from danebot.adapters.tree.tree import Tree
 from e2e.site import MAIL, OWNER, Site
-from e2e.steps import combo, memory, start, versions, wait_for
+from e2e.steps import Gate, combo, memory, start, versions, wait_for
 from lab.acme import Flavour
 from lab.net import accepts
 
@@ -229,15 +229,15 @@ def test_killed_before_or_after_issuance(site: Site, hook: str) -> None:
         site.lab.tlsa_set(owner, record)
     site.ok("init", MAIL)
     (site.staging / "dnsnames").write_text(f"{MAIL}\n{MX}\n")
-    marker = site.tree.parent / "in-hook"
+    gate = Gate.at(site.tree.parent)
     conf = site.tree / "renewal" / f"{MAIL}.conf"
-    words = f"{hook} = test $DANEBOT_EVENT = deployed || test -e {marker} || "
-    words += f"{{ touch {marker}; sleep 2; }}"
+    words = f"{hook} = test $DANEBOT_EVENT = deployed || {gate.hook}"
     conf.write_text(conf.read_text().replace("[renewalparams]", f"[renewalparams]\n{words}"))
     process = start(site, "names", MAIL, "--remove", MX, "--add", WWW)
-    wait_for(marker.exists)
+    wait_for(gate.reached)
     process.kill()
     process.communicate()
+    gate.open()
     wait_for(lambda: not _certbot_runs(site))
     issued = hook == "renew_hook"
     assert versions(site) == ([1, 2] if issued else [1])

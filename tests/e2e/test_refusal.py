@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from e2e.site import MAIL, OWNER, Site
-from e2e.steps import combo, cooled, memory, pass_back_off, slow_issuance, start, versions, wait_for
+from e2e.steps import combo, cooled, held_issuance, memory, pass_back_off, start, versions, wait_for
 
 pytestmark = pytest.mark.lab
 
@@ -134,10 +134,11 @@ def test_a_silent_name_server_is_no_endless_wait(site: Site) -> None:
 def test_an_issued_chain_gives_way_before_the_certificate_runs_out(site: Site) -> None:
     """A server dies for good after the CA has issued with the ready key."""
     old, _ = cooled(site)
-    marker = slow_issuance(site, 2)
+    gate = held_issuance(site)
     run = start(site, "renew")
-    wait_for(marker.exists)
+    wait_for(gate.reached)
     site.lab.stop("secondary")
+    gate.open()
     said, _ = run.communicate(timeout=120)
     assert run.returncode == 1
     assert "version 3 was issued but is not deployed" in said
