@@ -34,7 +34,7 @@ def by_update(site: Site, *lines: str, **key: str) -> None:
 
 def table(method: str, *lines: str) -> str:
     """The settings of publication; later lines go over earlier ones."""
-    usual = (f'method = "{method}"', 'wait = "10s"', 'timeout = "5s"')
+    usual = (f'method = "{method}"', 'wait = "20s"', 'timeout = "30s"')
     settings = dict(line.split(" = ", 1) for line in (*usual, *lines))
     return "\n".join(["[publish]", *(f"{name} = {value}" for name, value in settings.items())])
 
@@ -46,7 +46,7 @@ def published(site: Site, owner: str = OWNER) -> set[str]:
 
 def renewed_until(site: Site, condition: Callable[[], bool]) -> Iterator[str]:
     """Daily runs, a second apart, each of which must succeed; what they say."""
-    end = time.monotonic() + 60
+    end = time.monotonic() + 120
     while not condition():
         assert time.monotonic() < end
         time.sleep(1)

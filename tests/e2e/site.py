@@ -95,7 +95,7 @@ class Site:
         return {**kept, "NO_COLOR": "1", "PYTHONPATH": os.environ.get("PYTHONPATH", "")}
 
     def danebot(
-        self, *args: str, timeout: float = 120, **env: str
+        self, *args: str, timeout: float = 280, **env: str
     ) -> subprocess.CompletedProcess[str]:
         """Run danebot to its end; what it exits with and prints.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 
 from e2e.site import MAIL, OWNER, Site
+from e2e.steps import cools
 
 GOES, COMES = "mx2.example.test", "www.example.test"
 
@@ -13,7 +14,7 @@ def promotion(site: Site) -> tuple[str, ...]:
     """The ready key has cooled: the next renewal issues with it and deploys."""
     site.staged()
     site.lab.tlsa_add(OWNER, site.next_record())
-    site.quiet("renew")
+    cools(site)
     time.sleep(site.lab.ttl + 0.5)
     return ("renew",)
 

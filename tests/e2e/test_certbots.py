@@ -19,7 +19,7 @@ def test_rollover_renewal_and_the_way_back(site: Site, flavour: Flavour) -> None
     site.flavour, site.python = flavour, INSTALLED
     site.lab.issue(MAIL, flavour=flavour)
     old = f"3 1 1 {site.lab.served_spki()}"
-    site.lab.tlsa_set(OWNER, old, ttl=1)
+    site.lab.tlsa_set(OWNER, old, ttl=3)
     site.ok("init", MAIL)
     site.lab.make_due(MAIL)
     site.quiet("renew")  # with the same key
@@ -28,12 +28,12 @@ def test_rollover_renewal_and_the_way_back(site: Site, flavour: Flavour) -> None
     conf = site.tree / "renewal" / f"{MAIL}.conf"
     conf.write_text(conf.read_text().replace("renew_before_expiry", "# was"))
     new = site.next_record()
-    site.lab.tlsa_add(OWNER, new, ttl=1)
+    site.lab.tlsa_add(OWNER, new, ttl=3)
     site.quiet("renew")
-    time.sleep(1.2)
+    time.sleep(3.2)
     said = site.ok("renew")
     assert "is live" in said
-    assert f"remove: {OWNER} 1 IN TLSA {old}" in said
+    assert f"remove: {OWNER} 3 IN TLSA {old}" in said
     assert f"3 1 1 {combo(site)}" == f"3 1 1 {site.lab.served_spki()}" == new
     assert site.lab.dane_verified()
     site.sound()

@@ -7,7 +7,7 @@ import time
 import pytest
 
 from e2e.site import MAIL, OWNER, Site
-from e2e.steps import combo, tlsa_data, versions
+from e2e.steps import combo, cools, tlsa_data, versions
 
 pytestmark = pytest.mark.lab
 
@@ -25,7 +25,7 @@ def test_every_change_of_type_and_size(site: Site) -> None:
     ):
         new = site.next_record("--key-type", wanted)
         site.lab.tlsa_add(OWNER, new, ttl=1)
-        site.quiet("renew")
+        cools(site)
         time.sleep(1.2)
         assert "is live" in site.ok("renew")
         assert f"3 1 1 {combo(site)}" == f"3 1 1 {site.lab.served_spki()}" == new

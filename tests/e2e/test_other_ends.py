@@ -8,7 +8,7 @@ import pytest
 
 from e2e.far import Far
 from e2e.site import MAIL, OWNER
-from e2e.steps import aged
+from e2e.steps import aged, cools
 
 pytestmark = pytest.mark.lab
 
@@ -28,8 +28,7 @@ def test_a_dead_secondary_is_named_after_a_day(far: Far) -> None:
     assert far.lab.ns2 in line
     assert "WARNING" in line
     far.lab.start("secondary")
-    far.quiet("renew")
-    assert far.status()["phase"] == "cooling"
+    cools(far)
 
 
 def test_a_dead_secondary_is_named_at_once_in_an_emergency(far: Far) -> None:

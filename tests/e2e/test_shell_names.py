@@ -11,6 +11,7 @@ import pytest
 
 from e2e.shell_tree import KINDS, key_digest, leaf_digest
 from e2e.site import MAIL, OWNER, Site
+from e2e.steps import cools
 
 pytestmark = pytest.mark.lab
 
@@ -77,7 +78,7 @@ def test_every_phase_by_the_shell_programs_rules(site: Site) -> None:
     assert interpret(site.tree, MAIL) == {**stable, "nextkey.pem": new}
     site.lab.tlsa_add(OWNER, f"3 1 1 {new}", ttl=1)
     began = time.time()
-    site.quiet("renew")
+    cools(site)
     ready = interpret(site.tree, MAIL)
     assert began - 1 <= float(str(ready.pop("cooling since"))) <= time.time() + 1
     assert ready == {**stable, "ready.pem": new}

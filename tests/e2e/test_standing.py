@@ -26,7 +26,7 @@ def standing(site: Site, *settings: str) -> str:
 
 def stands_by(site: Site) -> None:
     """Run until the next key has cooled."""
-    end = time.monotonic() + 60
+    end = time.monotonic() + 120
     while site.status()["phase"] != "standby":
         assert time.monotonic() < end
         site.ok("renew")

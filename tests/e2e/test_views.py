@@ -6,6 +6,7 @@ import pytest
 
 from e2e.far import Far
 from e2e.site import MAIL
+from e2e.steps import cools
 from lab.resolvers import Resolver
 
 pytestmark = pytest.mark.lab
@@ -36,16 +37,14 @@ def test_a_record_that_the_world_does_not_see_holds_the_key(far: Far) -> None:
     assert f"missing at witness [{Resolver.KRESD.address}] (server doesn't have it)" in shown
     assert "missing at ns1.split.test" not in shown
     far.world.tlsa_outside(owner, old, new)
-    far.quiet("renew")
-    assert far.status()["phase"] == "cooling"
+    cools(far)
 
 
 def test_a_witness_may_be_a_server_that_does_not_recurse(far: Far) -> None:
     """Asked from here it is in the same view: no better than the server itself, and no worse."""
     far.extra = f'witnesses = ["{far.lab.ns1}"]'
     split(far)
-    far.quiet("renew")
-    assert far.status()["phase"] == "cooling"
+    cools(far)
 
 
 def test_a_witness_that_is_down_holds_the_key(far: Far) -> None:
@@ -56,15 +55,13 @@ def test_a_witness_that_is_down_holds_the_key(far: Far) -> None:
     far.danebot("renew")
     assert far.status()["phase"] == "staged"
     far.lab.start("kresd")
-    far.quiet("renew")
-    assert far.status()["phase"] == "cooling"
+    cools(far)
 
 
 def test_without_a_witness_nobody_sees_the_other_view(far: Far) -> None:
     """Why the setting is there: in what this host is told nothing differs."""
     split(far)
-    far.quiet("renew")
-    assert far.status()["phase"] == "cooling"
+    cools(far)
 
 
 def test_a_record_of_the_current_key_that_the_world_lacks_is_told(far: Far) -> None:

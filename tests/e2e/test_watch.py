@@ -240,8 +240,12 @@ def test_a_wildcard_certificate_leads_to_the_mail_exchangers(site: Site, tmp_pat
         "#!/bin/sh\n"
         f"printf 'server {site.lab.ns1}\\nzone example.test.\\nupdate add _acme-challenge."
         f'%s. 1 TXT %s\\nsend\\n\' "$CERTBOT_DOMAIN" "$CERTBOT_VALIDATION" |\n'
-        f'knsupdate -y "$(cat {secret})"\n'
-        "sleep 3\n"
+        f'knsupdate -y "$(cat {secret})"\nleft=600\n'
+        f"for server in {site.lab.ns1} {site.lab.ns2}; do\n"
+        '    until kdig "@$server" +short "_acme-challenge.$CERTBOT_DOMAIN" TXT |\n'
+        '        grep -qe "$CERTBOT_VALIDATION" || test $((left -= 1)) = 0; do sleep 0.1; done\n'
+        "done\n"
+        "sleep 1.1\n"  # what the resolver may hold of a time before
     )
     hook.chmod(0o755)
     dns = ("--authenticator", "manual", "--preferred-challenges", "dns", "--manual-auth-hook", hook)

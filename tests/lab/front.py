@@ -6,7 +6,7 @@ Relays each request with its Host header (pebble makes its URLs from it).  DIREC
 holds "START END RETRY_AFTER", seconds from now: while that file exists, the directory
 object offers renewalInfo.  DIRECTORY/fault holds "rateLimited", "serverInternal" or the
 like: while it exists, every new order is answered with that problem, or those for one name
-that stands behind it; "hang" answers after a minute.  Runs alone, outside the package.
+that stands behind it; "hang" answers after ten minutes.  Runs alone, outside the package.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ class Front(http.server.BaseHTTPRequestHandler):
             return
         kind = words[0]
         if kind == "hang":
-            time.sleep(60)
+            time.sleep(600)
         problem = {"type": f"urn:ietf:params:acme:error:{kind}", "detail": f"{kind}, says the lab"}
         status = 429 if kind == "rateLimited" else 500
         self._reply(

@@ -173,7 +173,7 @@ class Lab:
         *,
         namespace: bool = True,
         check: bool = False,
-        timeout: float = 60,
+        timeout: float = 120,
         env: dict[str, str] | None = None,
     ) -> subprocess.CompletedProcess[str]:
         """Run a command; with ``namespace`` /etc/resolv.conf and /etc/letsencrypt are the lab's."""
@@ -337,7 +337,7 @@ class Lab:
             capture_output=True,
             text=True,
             check=False,
-            timeout=20,
+            timeout=60,
         )
         if done.returncode:
             raise LabError(f"knsupdate: {done.stdout}{done.stderr}")
@@ -389,7 +389,7 @@ class Lab:
 
     def tlsa_at(self, server: str, owner: str) -> set[str]:
         """Return the TLSA records that one server shows, as ``3 1 1 hex``."""
-        reply = nameservers.ask(server, owner, "TLSA", timeout=8)  # the resolver may have to retry
+        reply = nameservers.ask(server, owner, "TLSA", timeout=20)  # the resolver may have to retry
         if reply is None:
             raise LabError(f"{server} does not answer")
         return {
@@ -476,8 +476,8 @@ class Lab:
     def acme_fault(self, kind: str | None) -> None:
         """Answer new orders with an ACME error, such as ``rateLimited``; None: no more.
 
-        With a name behind it, for orders of that name alone.  ``hang`` lets the order wait for a
-        minute.
+        With a name behind it, for orders of that name alone.  ``hang`` lets the order wait for
+        ten minutes.
         """
         self._acme_file("fault", kind)
 

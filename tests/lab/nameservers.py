@@ -233,7 +233,7 @@ def serial(server: str, zone: str) -> int | None:
 
 def run(*argv: str | Path) -> str:
     """Run a program of the name servers; what it printed."""
-    done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=20)
+    done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=60)
     if done.returncode:
         raise LabError(f"{' '.join(map(str, argv))}: {done.returncode}: {done.stderr.strip()}")
     return done.stdout

@@ -69,7 +69,7 @@ def accepts(address: str, port: int) -> bool:
         return False
 
 
-def until(what: str, test: Callable[[], bool], limit: float = 20) -> None:
+def until(what: str, test: Callable[[], bool], limit: float = 60) -> None:
     """Wait until ``test`` holds; raise LabError after ``limit`` seconds."""
     end = time.monotonic() + limit
     while not test():

@@ -39,7 +39,7 @@ def recorded(root: Path) -> list[tuple[int, str]]:
 
 def end(processes: list[tuple[int, str]]) -> list[int]:
     """Terminate, then kill, with the whole group that each process leads; return what is left."""
-    for number, limit in ((signal.SIGTERM, 5.0), (signal.SIGKILL, 3.0)):
+    for number, limit in ((signal.SIGTERM, 10.0), (signal.SIGKILL, 20.0)):
         alive = [(pid, born) for pid, born in processes if start_time(pid) == born]
         for pid, _ in alive:
             with contextlib.suppress(ProcessLookupError):

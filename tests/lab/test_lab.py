@@ -82,7 +82,7 @@ def test_resolver_knows_the_zones_themselves(lab: Lab, zone: str, rdtype: str) -
 
 
 def test_parent_refers_to_the_child(lab: Lab) -> None:
-    reply = ask(lab.parent, OWNER, "TLSA")
+    reply = ask(lab.parent, OWNER, "TLSA", 5)
     assert reply is not None
     assert not reply.flags & dns.flags.AA
     names = {rrset.name.to_text() for rrset in reply.authority}
@@ -220,7 +220,7 @@ def test_two_labs_do_not_meet_and_leave_nothing(lab: Lab) -> None:
         assert not lab.tlsa_at(lab.resolver, OWNER)
         root = other.root
         assert len(users_of(root)) >= 8
-    until("all to be gone", lambda: not users_of(root), 5)
+    until("all to be gone", lambda: not users_of(root))
     assert not root.exists()
     assert users_of(lab.root)
 
@@ -231,13 +231,13 @@ def test_caching_smtpd_serves_a_new_chain_after_reload() -> None:
     with Lab(mail_caches=True) as lab:
         lab.issue(lab.lineage)
         lab.postfix_reload()  # an smtpd from before the first chain may be there
-        until("the first chain", lambda: served(lab) is not None, 5)
+        until("the first chain", lambda: served(lab) is not None)
         first = served(lab)
         lab.certbot("renew", "--force-renewal")
         lab.write_combo(lab.lineage)
         assert served(lab) == first
         lab.postfix_reload()
-        until("the new chain", lambda: served(lab) not in {first, None}, 5)
+        until("the new chain", lambda: served(lab) not in {first, None})
 
 
 def test_daemons_die_with_the_process_that_started_them() -> None:
@@ -257,7 +257,7 @@ def test_daemons_die_with_the_process_that_started_them() -> None:
     child.send_signal(signal.SIGKILL)
     child.wait()
     child.communicate()
-    until("all to be gone", lambda: not users_of(root), 10)
+    until("all to be gone", lambda: not users_of(root))
     assert not root.exists()
 
 
