@@ -14,7 +14,7 @@ from danebot.domain.delivery.report import Report, ServiceSubject
 from danebot.domain.finding import Finding, Severity
 from danebot.domain.kinds import LINEAGE_CONCERNS, Concern, Kind
 from danebot.domain.names import Endpoint, Hostname, Protocol
-from danebot.domain.status import LineageStatus, finding_status
+from danebot.domain.status.document import LineageStatus, finding_status
 from danebot.render.lineage import status_lines
 from danebot.render.report import document, tree
 from danebot_checks.dane_options import parse_options

@@ -4,30 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime
+from typing import TYPE_CHECKING
 
-from danebot_checks.lineages_concerns import span
-from danebot_checks.lineages_document import Entry
+from danebot.domain.text import duration
+
+if TYPE_CHECKING:
+    from danebot.domain.status.document import LineageStatus
 
 
-def lineage_lines(entry: Entry, now: datetime) -> Iterator[str]:
+def lineage_lines(status: LineageStatus, now: datetime) -> Iterator[str]:
     """A few lines on one lineage."""
-    name = entry.text("name")
-    doing = entry.text("doing")
-    yield f"{name}: {entry.text('management')}, {entry.text('phase')}" + (doing and f", {doing}")
-    for role in ("live", "staged"):
-        chain = entry.entry(role)
+    name, doing = status.name, status.doing
+    yield f"{name}: {status.management}, {status.phase}" + (doing and f", {doing}")
+    for role, chain in (("live", status.live), ("staged", status.staged)):
         if chain is not None:
-            key = chain.entry("key")
-            digest = key.text("digest") if key is not None else "?"
-            left = chain.needed("not_after") - now
-            yield f"{name}: {role}: key {digest}, certificate ends in {span(left)}"
-    for role in ("next", "ready"):
-        key = entry.entry(role)
+            digest, left = chain.key.digest.hex(), duration(chain.not_after - now)
+            yield f"{name}: {role}: key {digest}, certificate ends in {left}"
+    for role, key in (("next", status.next), ("ready", status.ready)):
         if key is not None:
-            yield f"{name}: {role} key {key.text('digest')}"
-    for record in entry.entries("records"):
-        where = ", ".join(record.texts("missing_at"))
+            yield f"{name}: {role} key {key.digest.hex()}"
+    for record in status.records:
+        where = ", ".join(record.missing_at)
         yield (
-            f"{name}: {record.text('role')} key: {record.text('owner')} TLSA "
-            f"{record.text('record')}: {record.text('seen')}" + (where and f"; {where}")
+            f"{name}: {record.role} key: {record.owner} TLSA {record.record}: {record.seen}"
+            + (where and f"; {where}")
         )

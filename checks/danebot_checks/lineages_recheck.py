@@ -24,16 +24,16 @@ from danebot.config.settings import Settings
 from danebot.domain.addresses import parse_socket_address
 from danebot.domain.dns.answers import Cause, Presence, Security, ServerOutcome
 from danebot.domain.dns.tlsa import MatchingType, Selector, TlsaRecord, Usage, unusable_reason
+from danebot.domain.finding import Code, Finding, Severity
 from danebot.domain.names import DnsName
-from danebot_checks.lineages_concerns import LOOKED_AT, Note
-from danebot_checks.plugin import State, UsageError
+from danebot_checks.plugin import UsageError
 
 if TYPE_CHECKING:
     import argparse
 
     from danebot.domain.addresses import SocketAddress
     from danebot.domain.dns.answers import OwnerObservation, TlsaAnswer
-    from danebot_checks.lineages_document import Entry
+    from danebot.domain.status.document import LineageStatus
 
 _SHARE = 0.85  # of the time for all of it; the rest is to print
 _TRIES = 8  # one silent server's part of that
@@ -49,7 +49,7 @@ class Rechecked(NamedTuple):
     ``seen`` is how many of ``records`` are seen everywhere.
     """
 
-    notes: list[Note]
+    findings: list[Finding]
     settled: frozenset[str]
     records: int
     seen: int
@@ -84,34 +84,32 @@ class _Wanted:
         return {*self.current, *self.anchors, self.live}
 
 
-def recheck(chosen: Sequence[Entry], options: argparse.Namespace) -> Rechecked:
+def recheck(lineages: Sequence[LineageStatus], options: argparse.Namespace) -> Rechecked:
     """Look at every owner of a live key's record; `DanebotError` for what can't be asked."""
     wanted: dict[tuple[str, DnsName], _Wanted] = {}
-    for entry in chosen:
-        for record in entry.entries("records"):
-            role = record.text("role")
-            if role in LOOKED_AT:
-                at = (entry.text("name"), DnsName.parse(record.text("owner")))
-                here = wanted.setdefault(at, _Wanted(_live(entry)))
-                to = here.current if role == "current" else here.anchors
-                to.append(TlsaRecord.parse(record.text("record")))
+    for status in lineages:
+        for record in status.live_records:
+            at = (status.name, DnsName.parse(record.owner))
+            here = wanted.setdefault(at, _Wanted(_live(status)))
+            to = here.current if record.role == "current" else here.anchors
+            to.append(TlsaRecord.parse(record.record))
     seen = _observe(tuple(dict.fromkeys(owner for _, owner in wanted)), options)
-    notes: list[Note] = []
+    findings: list[Finding] = []
     doubtful: set[str] = set()
     count = 0
     for (name, owner), here in wanted.items():
         found = list(_judged(name, here, seen[owner]))
-        notes += found
+        findings += found
         count += here.count - min(len(found), here.count)
         if _doubtful(here, seen[owner].answer):
             doubtful.add(name)
     settled = frozenset(name for name, _ in wanted) - doubtful
-    return Rechecked(notes, settled, sum(one.count for one in wanted.values()), count)
+    return Rechecked(findings, settled, sum(one.count for one in wanted.values()), count)
 
 
-def _live(entry: Entry) -> TlsaRecord | None:
-    key = entry.entry("current")
-    return TlsaRecord.parse(f"3 1 1 {key.text('digest')}") if key is not None else None
+def _live(status: LineageStatus) -> TlsaRecord | None:
+    key = status.current
+    return TlsaRecord.parse(f"3 1 1 {key.digest.hex()}") if key is not None else None
 
 
 def _observe(
@@ -153,7 +151,7 @@ def _strangers(wanted: _Wanted, answer: TlsaAnswer) -> bool:
     )
 
 
-def _judged(name: str, wanted: _Wanted, seen: OwnerObservation) -> Iterator[Note]:
+def _judged(name: str, wanted: _Wanted, seen: OwnerObservation) -> Iterator[Finding]:
     answer = seen.answer
     lacking = wanted.lacking(answer.records)
     if answer.security is not Security.SECURE:
@@ -163,23 +161,37 @@ def _judged(name: str, wanted: _Wanted, seen: OwnerObservation) -> Iterator[Note
         words = f"no TLSA record at {seen.owner} matches the live key: DANE senders defer mail"
         if _strangers(wanted, answer):
             words = f"no TLSA record at {seen.owner} is the live key's own"
-            yield Note(State.WARNING, name, words, remedy)
+            yield Finding(Code.TLSA_MISSING, Severity.WARNING, name, words, remedy)
         else:
-            yield Note(State.CRITICAL, name, words, remedy)
+            yield Finding(Code.TLSA_MISMATCH, Severity.CRITICAL, name, words, remedy)
     else:
         for record in lacking:
             words = f"the live key's TLSA record is missing ({answer.presence.value})"
             remedy = f"add: {seen.owner}. IN TLSA {record}"
-            yield Note(State.WARNING, name, f"{words} at {seen.owner}", remedy)
+            yield Finding(
+                Code.TLSA_MISSING, Severity.WARNING, name, f"{words} at {seen.owner}", remedy
+            )
     heard = [one for one in seen.all_servers if one.outcome is ServerOutcome.ANSWERED]
     behind = [str(one.server) for one in heard if wanted.lacking(one.records)]
     if behind:
         words = f"the live key's record at {seen.owner} is missing at {', '.join(behind)}"
-        yield Note(State.WARNING, name, words, "publish it, or see why that server lags")
+        yield Finding(
+            Code.SERVER_LACKS_RECORD,
+            Severity.WARNING,
+            name,
+            words,
+            "publish it, or see why that server lags",
+        )
     if seen.unheard and not _cut_off(seen):
         names = ", ".join(sorted(map(str, seen.unheard)))
         words = f"authoritative servers of {seen.owner} give no usable answer: {names}"
-        yield Note(State.UNKNOWN, name, words, "mend them, or take them out of the NS set")
+        yield Finding(
+            Code.SERVERS_UNREACHABLE,
+            Severity.UNJUDGED,
+            name,
+            words,
+            "mend them, or take them out of the NS set",
+        )
 
 
 def _cut_off(seen: OwnerObservation) -> bool:
@@ -188,13 +200,31 @@ def _cut_off(seen: OwnerObservation) -> bool:
     return all(one.outcome in out_of_reach for one in seen.all_servers)
 
 
-def _unsecured(name: str, answer: TlsaAnswer) -> Note:
+def _unsecured(name: str, answer: TlsaAnswer) -> Finding:
     detail = f" ({answer.detail})" if answer.detail else ""
     if answer.security is Security.BOGUS:
         words = f"DNSSEC validation of {answer.name} fails{detail}: DANE senders defer mail"
-        return Note(State.CRITICAL, name, words, "mend the zone's signatures or its DS record")
+        return Finding(
+            Code.TLSA_BOGUS,
+            Severity.CRITICAL,
+            name,
+            words,
+            "mend the zone's signatures or its DS record",
+        )
     if answer.security is Security.INSECURE and answer.cause is not Cause.UNTRUSTED:
         words = f"the answer for {answer.name} is not secured by DNSSEC{detail}"
-        return Note(State.WARNING, name, words, "sign the zone, so that senders use the record")
+        return Finding(
+            Code.TLSA_INSECURE,
+            Severity.WARNING,
+            name,
+            words,
+            "sign the zone, so that senders use the record",
+        )
     words = f"the validating resolver gives no answer for {answer.name} to rely on{detail}"
-    return Note(State.UNKNOWN, name, words, "see that it runs, or name another with --resolver")
+    return Finding(
+        Code.DNS_UNREACHABLE,
+        Severity.UNJUDGED,
+        name,
+        words,
+        "see that it runs, or name another with --resolver",
+    )

@@ -3,11 +3,13 @@
 Times are ISO 8601 with offset, durations are seconds, bytes are lower-case hex, enums are their
 values, names are their text.  A field that a document lacks takes its default, so an older
 document stays readable; a field that this version doesn't know is passed over.
+
+check_danebot reads its document with it every minute, so what named tuples don't need is imported
+where it is needed.
 """
 
 from __future__ import annotations
 
-import dataclasses
 import enum
 import types
 import typing
@@ -16,8 +18,10 @@ from datetime import UTC, datetime, timedelta
 from functools import cache
 from operator import attrgetter
 
-from danebot.domain.names import DnsName, Hostname
 from danebot.errors import DanebotError
+
+if typing.TYPE_CHECKING:
+    from danebot.domain.names import DnsName, Hostname
 
 Json: typing.TypeAlias = typing.Any
 Kind: typing.TypeAlias = typing.Any
@@ -31,8 +35,6 @@ _ENCODERS: dict[type, Callable[[typing.Any], Json]] = {
     datetime: lambda moment: moment.astimezone(UTC).isoformat(),
     timedelta: timedelta.total_seconds,
     bytes: bytes.hex,
-    DnsName: str,
-    Hostname: str,
     frozenset: lambda items: sorted(map(encode, items)),
     tuple: lambda items: [encode(item) for item in items],
     list: lambda items: [encode(item) for item in items],
@@ -56,10 +58,17 @@ def _encoder(kind: Kind) -> Callable[[typing.Any], Json]:
         return attrgetter("value")
     if issubclass(kind, Mapping):
         return lambda value: {encode(key): encode(item) for key, item in value.items()}
-    if dataclasses.is_dataclass(kind) or hasattr(kind, "_fields"):
-        names = field_names(kind)
-        return lambda value: {name: encode(getattr(value, name)) for name in names}
-    raise TypeError(f"no JSON form for {kind.__name__}")
+    if not hasattr(kind, "_fields") and kind in _names():
+        return str
+    names = field_names(kind)
+    return lambda value: {name: encode(getattr(value, name)) for name in names}
+
+
+def _names() -> tuple[type[DnsName], type[Hostname]]:
+    """Return the kinds whose form is their text."""
+    from danebot.domain.names import DnsName, Hostname
+
+    return DnsName, Hostname
 
 
 def decode(kind: type[T], document: Json) -> T:
@@ -73,11 +82,15 @@ def decode(kind: type[T], document: Json) -> T:
 
 
 def field_names(kind: Kind) -> tuple[str, ...]:
-    """The fields of a dataclass or a named tuple."""
-    if dataclasses.is_dataclass(kind):
-        return tuple(field.name for field in dataclasses.fields(kind))
-    names: tuple[str, ...] = kind._fields
-    return names
+    """Return the fields of a dataclass or a named tuple; TypeError for what is neither."""
+    if hasattr(kind, "_fields"):
+        names: tuple[str, ...] = kind._fields
+        return names
+    import dataclasses
+
+    if not dataclasses.is_dataclass(kind):
+        raise TypeError(f"no JSON form for {kind.__name__}")
+    return tuple(field.name for field in dataclasses.fields(kind))
 
 
 def _aware(text: str) -> datetime:
@@ -91,8 +104,6 @@ _DECODERS: dict[object, Decoder] = {
     datetime: _aware,
     timedelta: lambda seconds: _duration(float(seconds)),
     bytes: bytes.fromhex,
-    DnsName: DnsName.parse,
-    Hostname: Hostname.parse,
 }
 
 
@@ -115,6 +126,9 @@ def _decoder(kind: Kind) -> Decoder:
     if issubclass(kind, enum.Enum):
         members: Decoder = kind
         return members
+    if not hasattr(kind, "_fields") and kind in _names():
+        parse: Decoder = kind.parse
+        return parse
     return _record(kind)
 
 

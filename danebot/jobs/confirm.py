@@ -12,7 +12,7 @@ from danebot.domain.finding import Code, Severity
 from danebot.domain.names import Endpoint, TlsaOwner, Transport, default_protocol
 from danebot.domain.rollover.memory import Exposure, PendingHook
 from danebot.domain.rollover.retirement import leaving, out_of_use, probed, unsettled
-from danebot.domain.status import probe_status
+from danebot.domain.status.summary import probe_status
 from danebot.domain.text import duration
 from danebot.jobs.probe_lineage import ask, neighbours, old_keys, serves
 from danebot.jobs.survey import keys_of_others

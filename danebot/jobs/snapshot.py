@@ -14,15 +14,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from danebot import __version__
-from danebot.adapters.codec import decode, encode
+from danebot.adapters.codec import encode
 from danebot.adapters.files import remove_leftovers, write_file
-from danebot.adapters.tree.tree import read_bytes
-from danebot.domain.status import SCHEMA, RunStatus, Snapshot, carry, finding_status, lineage_status
+from danebot.adapters.status_file import StatusError, load
+from danebot.domain.status.document import SCHEMA, RunStatus, Snapshot, finding_status
+from danebot.domain.status.summary import carry, lineage_status
 from danebot.errors import TreeError
 
 if TYPE_CHECKING:
     from danebot.domain.finding import Finding
-    from danebot.domain.status import FindingStatus, LineageStatus
+    from danebot.domain.status.document import FindingStatus, LineageStatus
     from danebot.jobs.survey import LineageView
 
 _PUBLIC = 0o644
@@ -36,17 +37,6 @@ class Scope(enum.Enum):
 
     EVERYTHING = "everything"
     SOME = "some"
-
-
-def load_snapshot(path: Path) -> Snapshot:
-    """The document at ``path``, or `TreeError` saying what is wrong with it."""
-    try:
-        document = json.loads(read_bytes(path))
-        if not isinstance(document, dict) or document.get("schema") != SCHEMA:
-            raise TreeError(f"{path} is not a danebot status document of schema {SCHEMA}")
-        return decode(Snapshot, document)
-    except (ValueError, RecursionError) as exc:
-        raise TreeError(f"{path} is damaged: {exc}; run danebot renew to write it anew") from exc
 
 
 def lineage_statuses(views: Sequence[LineageView]) -> tuple[LineageStatus, ...]:
@@ -132,8 +122,8 @@ def leave_word(path: Path, run: RunStatus, findings: Sequence[Finding]) -> None:
 def _former(path: Path) -> Snapshot | None:
     """The document as it is; None where it can't be used, and begins anew."""
     try:
-        return load_snapshot(path)
-    except TreeError:
+        return load(path)
+    except StatusError:
         return None
 
 

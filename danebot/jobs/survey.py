@@ -28,7 +28,7 @@ from danebot.errors import DanebotError, TreeError
 if TYPE_CHECKING:
     from danebot.domain.rollover.policy import Policy
     from danebot.domain.rollover.propagation import Observations
-    from danebot.domain.status import ProbeStatus
+    from danebot.domain.status.document import ProbeStatus
     from danebot.jobs.context import Context
 
 

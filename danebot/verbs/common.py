@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from danebot.console import Console
     from danebot.domain.finding import Finding
-    from danebot.domain.status import FindingStatus
+    from danebot.domain.status.document import FindingStatus
     from danebot.jobs.context import Context
     from danebot.jobs.survey import LineageView
 
@@ -30,7 +30,7 @@ def dump(value: object) -> str:
 
 def document(views: Sequence[LineageView], findings: Iterable[Finding]) -> str:
     """What programs are told: where the lineages stand, and all that was found or done."""
-    from danebot.domain.status import finding_status
+    from danebot.domain.status.document import finding_status
     from danebot.jobs.snapshot import lineage_statuses
 
     found = tuple(map(finding_status, findings))

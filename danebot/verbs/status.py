@@ -13,14 +13,14 @@ from danebot.verbs.common import ATTENTION, FINE, click_echo, dump
 if TYPE_CHECKING:
     from danebot.console import Console
     from danebot.domain.finding import Finding
-    from danebot.domain.status import RunStatus, Snapshot
+    from danebot.domain.status.document import RunStatus, Snapshot
     from danebot.jobs.context import Context
     from danebot.jobs.survey import LineageView
 
 
 def status(console: Console, names: tuple[str, ...], *, as_json: bool) -> int:
     """Where each lineage stands."""
-    from danebot.domain.status import finding_status
+    from danebot.domain.status.document import finding_status
     from danebot.jobs.context import system_clock
     from danebot.jobs.snapshot import lineage_statuses
     from danebot.jobs.survey import survey
@@ -73,20 +73,20 @@ def _lost(context: Context, names: tuple[str, ...]) -> tuple[Finding, ...]:
 
 
 def _last_report(console: Console) -> Snapshot:
-    from danebot.jobs.snapshot import load_snapshot
+    from danebot.adapters.status_file import load
 
     try:
-        return load_snapshot(console.settings.snapshot)
+        return load(console.settings.snapshot)
     except DanebotError as exc:
         raise TreeError(f"the tree may not be read, and {exc}; run danebot as root") from exc
 
 
 def _last_renew(console: Console) -> RunStatus | None:
     """The last renewal, by its report; None if there is none that can be read."""
-    from danebot.jobs.snapshot import load_snapshot
+    from danebot.adapters.status_file import load
 
     try:
-        return load_snapshot(console.settings.snapshot).last_renew
+        return load(console.settings.snapshot).last_renew
     except DanebotError:
         return None
 

@@ -13,7 +13,7 @@ from danebot.domain.text import duration, when
 from danebot_exporter.endpoints import Judgement
 
 if TYPE_CHECKING:
-    from danebot.domain.status import FindingStatus, LineageStatus
+    from danebot.domain.status.document import FindingStatus, LineageStatus
     from danebot_exporter.endpoints import Report
 
 RANK = {severity.name.lower(): int(severity) for severity in Severity}

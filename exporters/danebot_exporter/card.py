@@ -15,7 +15,12 @@ from danebot_exporter.endpoints import Judgement
 from danebot_exporter.html import Html, fragment, tag
 
 if TYPE_CHECKING:
-    from danebot.domain.status import CertificateStatus, KeyStatus, LineageStatus, RecordStatus
+    from danebot.domain.status.document import (
+        CertificateStatus,
+        KeyStatus,
+        LineageStatus,
+        RecordStatus,
+    )
     from danebot_exporter.endpoints import Report
 
 _NOW = timedelta(seconds=1)

@@ -7,16 +7,16 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from danebot.adapters.status_file import StatusError, read
 from danebot.domain.finding import RUN_SEVERITIES, Code
 from danebot.domain.rollover.plan import Phase
 from danebot.domain.rollover.propagation import Seen
-from danebot.domain.status import Serves
+from danebot.domain.status.document import Reason, Serves
 from danebot_exporter import metrics as m
-from danebot_exporter.document import DocumentError, Reason, read
 from danebot_exporter.exposition import Exposition
 
 if TYPE_CHECKING:
-    from danebot.domain.status import (
+    from danebot.domain.status.document import (
         CertificateStatus,
         FindingStatus,
         KeyStatus,
@@ -38,7 +38,7 @@ Watcher = Callable[["LineageStatus"], None]
 
 def collect(
     path: Path, watch: Watcher | None = None
-) -> tuple[tuple[bytes, ...], DocumentError | None]:
+) -> tuple[tuple[bytes, ...], StatusError | None]:
     """All metrics of the status document at ``path``, in parts, and why it can't be read, if so.
 
     ``watch`` is shown every lineage on the way; what it was shown counts only without a fault.
@@ -46,7 +46,7 @@ def collect(
     collector = Collector(watch)
     try:
         snapshot = read(path, collector.lineage)
-    except DocumentError as fault:
+    except StatusError as fault:
         broken = Exposition()
         _readable(broken, fault.reason)
         return broken.parts(), fault

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from danebot_exporter.html import Html, tag
 
 if TYPE_CHECKING:
-    from danebot.domain.status import CertificateStatus, LineageStatus
+    from danebot.domain.status.document import CertificateStatus, LineageStatus
 
 _LEFT, _RIGHT = 2.0, 98.0  # room for half a mark at each end
 _EDGE = 0.05

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from danebot.domain.delivery.probes import ProbeResult
     from danebot.domain.delivery.routes import HostRoute
     from danebot.domain.names import Hostname
-    from danebot.domain.status import LineageStatus
+    from danebot.domain.status.document import LineageStatus
 
 AT_ONCE = 50
 

@@ -14,8 +14,8 @@ from prometheus_client import (
 )
 
 from danebot import __version__
+from danebot.domain.status.document import Reason
 from danebot_exporter import metrics as m
-from danebot_exporter.document import Reason
 
 HANDLERS = ("page", "metrics", "probe", "healthy", "other")
 _CLASSES = ("2xx", "4xx", "5xx")

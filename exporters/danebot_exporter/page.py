@@ -14,16 +14,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
+from danebot.adapters.status_file import StatusError, read
 from danebot.domain.finding import Severity
 from danebot.domain.rollover.plan import Phase
 from danebot.domain.text import duration, when
 from danebot_exporter.advice import urgency
 from danebot_exporter.card import card
-from danebot_exporter.document import DocumentError, read
 from danebot_exporter.html import Html, fragment, tag
 
 if TYPE_CHECKING:
-    from danebot.domain.status import LineageStatus, Snapshot
+    from danebot.domain.status.document import LineageStatus, Snapshot
     from danebot_exporter.endpoints import Report
 
 PER_PAGE = 50
@@ -118,7 +118,7 @@ def page(path: Path, wish: Wish, reports: Mapping[str, tuple[Report, ...]], now:
         # Read once more: to keep all of them meanwhile would take much memory.
         wanted = set(names)
         read(path, lambda s: shown.update({s.name: s}) if s.name in wanted else None)
-    except DocumentError as fault:
+    except StatusError as fault:
         return _document(_broken(fault), now).encode()
     cards = [card(shown[name], reports.get(name, ()), now) for name in names if name in shown]
     body = fragment(
@@ -241,7 +241,7 @@ def _turn(wish: Wish, count: int) -> Html:
     return tag("nav", links)
 
 
-def _broken(fault: DocumentError) -> Html:
+def _broken(fault: StatusError) -> Html:
     words = str(fault)
     return fragment(
         tag("div", tag("div", tag("h1", "danebot")), class_="top"),

@@ -7,14 +7,15 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from danebot.adapters.status_file import StatusError, signature
+from danebot.domain.status.document import Reason
 from danebot_exporter.collector import collect
-from danebot_exporter.document import DocumentError, Reason, signature
 from danebot_exporter.endpoints import Report, Watched, endpoints_of
 
 if TYPE_CHECKING:
+    from danebot.adapters.status_file import Signature
     from danebot.config import Settings
-    from danebot.domain.status import LineageStatus
-    from danebot_exporter.document import Signature
+    from danebot.domain.status.document import LineageStatus
 
 _OF_CONTENT = (Reason.DAMAGED, Reason.FOREIGN)
 Failed = Callable[[Reason], None]
@@ -31,7 +32,7 @@ class Store:
         self._signature: Signature | None = None
         self._looked = False
         self._body: tuple[bytes, ...] = ()
-        self._fault: DocumentError | None = None
+        self._fault: StatusError | None = None
         self._watched: tuple[Watched, ...] = ()
         self._round = b""
         self._reports: Mapping[str, tuple[Report, ...]] = {}
@@ -63,7 +64,7 @@ class Store:
         """The last round's reports by lineage."""
         return self._reports
 
-    def fault(self) -> DocumentError | None:
+    def fault(self) -> StatusError | None:
         """Why the document can't be read."""
         with self._lock:
             self._refresh()

@@ -5,14 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 from danebot.adapters.files import write_file
+from danebot.adapters.status_file import StatusError
 from danebot.errors import ConfigError
 from danebot_exporter.collector import collect
-from danebot_exporter.document import DocumentError
 
 _PUBLIC = 0o644
 
 
-def write_textfile(snapshot: Path, path: Path) -> DocumentError | None:
+def write_textfile(snapshot: Path, path: Path) -> StatusError | None:
     """Replace ``path``, 0644, as a whole, or raise `TreeError`.
 
     When the document can't be read, the file says so and the reason is returned.

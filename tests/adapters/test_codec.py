@@ -26,7 +26,7 @@ from danebot.domain.rollover.memory import (
     TtlSighting,
     Witness,
 )
-from danebot.domain.status import Snapshot
+from danebot.domain.status.document import Snapshot
 
 Json: typing.TypeAlias = Any
 Kind: typing.TypeAlias = Any

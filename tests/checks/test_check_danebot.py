@@ -16,10 +16,10 @@ import pytest
 from checking import Told
 from danebot.domain.finding import Code
 from danebot.domain.rollover.policy import Policy
-from danebot.domain.status import SCHEMA, LineageStatus, Snapshot
-from danebot_checks import lineages_document
+from danebot.domain.rollover.propagation import Seen
+from danebot.domain.status.document import EVERYWHERE, MISSING, LineageStatus, Snapshot
+from danebot.domain.status.overdue import EXPIRY_CRITICAL, EXPIRY_WARNING
 from danebot_checks.lineages import outcome
-from danebot_checks.lineages_expiry import EXPIRY_CRITICAL, EXPIRY_WARNING
 from danebot_checks.lineages_options import CONCERNS
 from exporter import sample
 from exporter.running import ROOT
@@ -285,8 +285,8 @@ def test_an_old_key_as_a_policy(status: Path, plugin: Plugin) -> None:
         ('{"schema": 2}', "UNKNOWN"),
         ('{"schema": "1"}', "UNKNOWN"),
         ('{"schema": true}', "UNKNOWN"),
-        ("[]", "UNKNOWN"),
-        ("null", "UNKNOWN"),
+        ("[]", "CRITICAL"),
+        ("null", "CRITICAL"),
         ('{"other": "program"}', "UNKNOWN"),
     ],
 )
@@ -417,8 +417,8 @@ def test_every_code_has_a_concern() -> None:
     assert {code.concern.value for code in Code} == set(CONCERNS)
 
 
-def test_the_schema_is_the_one_that_is_written() -> None:
-    assert lineages_document.SCHEMA == SCHEMA
+def test_what_is_seen_is_said_in_the_same_words() -> None:
+    assert (Seen.EVERYWHERE.value, Seen.MISSING.value) == (EVERYWHERE, MISSING)
 
 
 def test_certificates_expire_soon_when_danebot_says_so() -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from adapters.nameserver import RECURSIVE, Nameserver, nameservers
 from checking import Told
-from danebot.domain.status import LineageStatus
+from danebot.domain.status.document import LineageStatus
 from danebot_checks.lineages import outcome
 from exporter import sample
 

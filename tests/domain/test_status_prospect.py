@@ -11,7 +11,8 @@ from danebot.domain.rollover.memory import Memory, Request, Urgency
 from danebot.domain.rollover.plan import Observation
 from danebot.domain.rollover.policy import Policy
 from danebot.domain.rollover.publication import Publication
-from danebot.domain.status import LineageStatus, Prospect, RunStatus, carry, lineage_status
+from danebot.domain.status.document import LineageStatus, Prospect, RunStatus
+from danebot.domain.status.summary import carry, lineage_status
 from danebot.render.lineage import status_lines
 from domain.builders import DAY, HOUR, T0, Wait, key, key_file, look, seen, silent, state
 

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from danebot.adapters.codec import encode
-from danebot.domain.status import (
+from danebot.domain.status.document import (
     SCHEMA,
     CertificateStatus,
     FailureStatus,

@@ -26,7 +26,7 @@ from danebot.domain.finding import DELIVERY_SEVERITIES
 from danebot.domain.lineage.keys import Algorithm
 from danebot.domain.lineage.pem import spki_der
 from danebot.domain.names import Endpoint, Hostname, Protocol
-from danebot_exporter.document import Reason
+from danebot.domain.status.document import Reason
 from danebot_exporter.endpoints import (
     Judgement,
     Report,

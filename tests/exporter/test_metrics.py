@@ -14,9 +14,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from danebot.adapters.codec import encode
 from danebot.domain.finding import RUN_SEVERITIES, Code
 from danebot.domain.rollover.plan import Phase
-from danebot.domain.status import LineageStatus
+from danebot.domain.status.document import LineageStatus, Reason
 from danebot_exporter.collector import collect
-from danebot_exporter.document import Reason
 from danebot_exporter.metrics import TABLE, Kind, Origin
 from danebot_exporter.own import OwnMetrics
 from exporter import sample
@@ -245,7 +244,7 @@ def test_where_the_text_is_cut_into_pieces_does_not_matter(
     path = tmp_path / "status.json"
     path.write_text(text)
     whole, _ = collect(path)
-    monkeypatch.setattr("danebot_exporter.document._PIECE", piece)
+    monkeypatch.setattr("danebot.adapters.status_file._PIECE", piece)
     assert collect(path) == (whole, None)
 
 

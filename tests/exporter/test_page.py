@@ -15,7 +15,7 @@ import pytest
 
 from danebot.domain.delivery.routes import Dane
 from danebot.domain.names import Endpoint, Hostname, Protocol
-from danebot.domain.status import LineageStatus
+from danebot.domain.status.document import LineageStatus
 from danebot_exporter.endpoints import Judgement, Report, Served, Watched
 from danebot_exporter.page import PER_PAGE, Wish, page
 from exporter import sample

@@ -1,26 +1,27 @@
-"""Reads the status document one lineage at a time, so that ten thousand fit into little memory.
+"""Reads the status document; who writes it is `danebot.jobs.snapshot`.
 
-`walk` never holds more than a piece of the text and one lineage.  Whatever is wrong with the
-document is a `DocumentError`, never another exception.
+`read` takes one lineage at a time, so that ten thousand fit into little memory: it never holds more
+than a piece of the text and one lineage.  Whatever is wrong with the document is a `StatusError`,
+never another exception.
 """
 
 from __future__ import annotations
 
-import enum
 import errno
 import json
 import os
 import re
 import stat
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, NamedTuple, TextIO
 
 from danebot.adapters.codec import decode
-from danebot.domain.names import printable
-from danebot.domain.status import SCHEMA, LineageStatus, Snapshot
-from danebot.errors import DanebotError
+from danebot.domain.status.document import SCHEMA, LineageStatus, Reason, Snapshot
+from danebot.domain.text import printable
+from danebot.errors import DanebotError, TreeError
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 _BLANKS = re.compile(r"[ \t\r\n]*")
 _LARGEST = 512 * 1024 * 1024
@@ -28,16 +29,7 @@ _PIECE = 256 * 1024
 _DECODER = json.JSONDecoder()
 
 
-class Reason(enum.Enum):
-    """Why there is nothing to show.  Frozen: the values are public labels."""
-
-    MISSING = "missing"
-    FORBIDDEN = "forbidden"
-    DAMAGED = "damaged"
-    FOREIGN = "foreign"  # no danebot document, or of another schema
-
-
-class DocumentError(DanebotError):
+class StatusError(TreeError):
     """The document can't be used; the text is one line for the operator."""
 
     def __init__(self, reason: Reason, text: str) -> None:
@@ -46,8 +38,7 @@ class DocumentError(DanebotError):
         self.reason = reason
 
 
-@dataclass(frozen=True, slots=True)
-class Signature:
+class Signature(NamedTuple):
     """Tells one version of a file from the next; a rename changes the inode."""
 
     inode: int
@@ -65,47 +56,54 @@ def signature(path: Path) -> Signature | None:
     return Signature(found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
 
 
-def read(path: Path, each: Callable[[LineageStatus], None]) -> Snapshot:
-    """Hand every lineage to ``each``, and return the rest, or raise `DocumentError`.
+def load(path: Path | str) -> Snapshot:
+    """Return the whole document, or raise `StatusError`."""
+    lineages: list[LineageStatus] = []
+    rest = read(path, lineages.append)
+    return rest._replace(lineages=tuple(lineages))
+
+
+def read(path: Path | str, each: Callable[[LineageStatus], None]) -> Snapshot:
+    """Hand every lineage to ``each``, and return the rest, or raise `StatusError`.
 
     ``each`` has been called by then with lineages of a document that turns out to be damaged.
     """
     try:
         with _open(path) as file:
             return walk(file, each)
-    except DocumentError as fault:
-        raise DocumentError(fault.reason, f"{path}: {fault}") from fault
+    except StatusError as fault:
+        raise StatusError(fault.reason, f"{path}: {fault}") from fault
     except OSError as exc:
         raise _unreadable(path, exc) from exc
     except (ValueError, RecursionError, DanebotError) as exc:
         words = f"{path} is damaged: {printable(str(exc))}; run danebot renew to write it anew"
-        raise DocumentError(Reason.DAMAGED, words) from exc
+        raise StatusError(Reason.DAMAGED, words) from exc
 
 
-def _open(path: Path) -> TextIO:
+def _open(path: Path | str) -> TextIO:
     try:
         # Not to hang on a pipe that somebody named by mistake.
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except ValueError as exc:  # a NUL in the name
-        raise DocumentError(Reason.MISSING, str(exc)) from exc
+        raise StatusError(Reason.MISSING, str(exc)) from exc
     found = os.fstat(descriptor)
     if not stat.S_ISREG(found.st_mode) or found.st_size > _LARGEST:
         os.close(descriptor)
-        raise DocumentError(Reason.FOREIGN, "not a status document")
+        raise StatusError(Reason.FOREIGN, "not a status document")
     return os.fdopen(descriptor, encoding="utf-8", newline="")
 
 
-def _unreadable(path: Path, exc: OSError) -> DocumentError:
+def _unreadable(path: Path | str, exc: OSError) -> StatusError:
     match exc.errno:
         case errno.EACCES | errno.EPERM:
             words = f"{path} may not be read; it ought to be 0644"
-            return DocumentError(Reason.FORBIDDEN, words)
+            return StatusError(Reason.FORBIDDEN, words)
         case errno.ENOENT | errno.ENOTDIR:
             words = f"{path} is not there yet: danebot renew writes it"
-            return DocumentError(Reason.MISSING, words)
+            return StatusError(Reason.MISSING, words)
         case _:
             words = f"{path} can't be read: {exc.strerror}"
-            return DocumentError(Reason.MISSING, words)
+            return StatusError(Reason.MISSING, words)
 
 
 def walk(file: TextIO, each: Callable[[LineageStatus], None]) -> Snapshot:
@@ -115,7 +113,7 @@ def walk(file: TextIO, each: Callable[[LineageStatus], None]) -> Snapshot:
     for key in text.members():
         if key == "lineages":
             if "schema" not in head:
-                raise DocumentError(Reason.FOREIGN, "not a danebot status document: no schema")
+                raise StatusError(Reason.FOREIGN, "not a danebot status document: no schema")
             for item in text.items():
                 each(decode(LineageStatus, item))
         else:
@@ -128,11 +126,13 @@ def walk(file: TextIO, each: Callable[[LineageStatus], None]) -> Snapshot:
 
 def _check_schema(schema: object) -> None:
     if isinstance(schema, int) and schema > SCHEMA:
-        raise DocumentError(
-            Reason.FOREIGN, f"status document of schema {schema}, newer than this danebot-exporter"
+        raise StatusError(
+            Reason.FOREIGN,
+            f"status document of schema {schema}, newer than what this version reads; "
+            "install the same version of both",
         )
     if schema != SCHEMA or isinstance(schema, bool):
-        raise DocumentError(Reason.FOREIGN, f"not a danebot status document of schema {SCHEMA}")
+        raise StatusError(Reason.FOREIGN, f"not a danebot status document of schema {SCHEMA}")
 
 
 class _Text:
@@ -151,7 +151,7 @@ class _Text:
             while True:
                 key = self.value()
                 if not isinstance(key, str):
-                    raise ValueError("a member has no name")  # noqa: TRY004 - one for all damage  # noqa: TRY004 - one error for all
+                    raise ValueError("a member has no name")  # noqa: TRY004 - one for all damage
                 self._expect(":")
                 yield key
                 if not self._accept(","):

@@ -1,0 +1,1 @@
+"""The public status document: its values, how they are made, what becomes of them in time."""

@@ -1,0 +1,322 @@
+"""One concern's findings by the clock of now: the document's, and what the time since makes of it.
+
+What a run found is told as it was found; what goes by in time is judged anew, since the document
+may be a day old.  check_danebot comes here every minute: nothing is imported that costs much.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from danebot.domain.finding import Code, Finding, Severity
+from danebot.domain.kinds import Basis, Concern, Kind
+from danebot.domain.status.document import (
+    EVERYWHERE,
+    MISSING,
+    CertificateStatus,
+    LineageStatus,
+    Reason,
+    Snapshot,
+    finding_of,
+)
+from danebot.domain.text import duration
+from danebot.domain.thresholds import Range, Thresholds
+
+EXPIRY_WARNING, EXPIRY_CRITICAL = 0.2, 0.1
+"""Of a lifetime, for documents that don't say.
+
+They are `Policy`'s, which takes 10 ms to import; a test compares them.
+"""
+SKEW = timedelta(minutes=5)
+"""Between the clocks of two hosts, should the file be carried over."""
+_DAY = timedelta(days=1)
+_LOST = (Reason.MISSING, Reason.DAMAGED)  # the job that writes the document doesn't do its work
+
+
+class StatusCode(Kind):
+    """What is wrong with the document as a whole, whatever it is asked for."""
+
+    STATUS_UNREADABLE = (
+        "status-unreadable",
+        Concern.STATUS,
+        "there is no status document, or it can't be used",
+        "",
+    )
+    STATUS_OLD = (
+        "status-old",
+        Concern.STATUS,
+        "the status document is too old to tell anything",
+        "see why the job doesn't run: systemctl status danebot.timer",
+        Basis.CLOCK,
+    )
+    STATUS_AHEAD = (
+        "status-ahead",
+        Concern.STATUS,
+        "the status document is from the future",
+        "see the clock, then run: danebot renew",
+        Basis.CLOCK,
+    )
+    NO_LINEAGE = ("no-lineage", Concern.STATUS, "danebot keeps no such lineage", "")
+
+
+class Allowed(NamedTuple):
+    """What may go by; ranges are of days, None is no bound.
+
+    ``success`` is for the time since the last one, ``left`` for what is left of certificates; None
+    means what the document has of danebot's settings, as for ``staged``.
+    """
+
+    max_age: timedelta
+    success: Thresholds
+    left: Thresholds | None = None
+    staged: Range | None = None
+    due: Range | None = None
+    unconfirmed: Range | None = None
+    removal: Range | None = None
+    key_age: Range | None = None
+
+
+def unreadable(reason: Reason, text: str, concern: Concern) -> Finding:
+    """Return the finding that there is no document: one concern wakes somebody, not all four."""
+    lost = reason in _LOST and concern is Concern.RENEWAL
+    severity = Severity.CRITICAL if lost else Severity.UNJUDGED
+    return Finding(StatusCode.STATUS_UNREADABLE, severity, "", text)
+
+
+def absent(names: Sequence[str], lineages: Sequence[LineageStatus]) -> Iterator[Finding]:
+    """Yield what was asked for (all for no ``names``) and isn't there: that is never fine."""
+    there = {status.name for status in lineages}
+    for name in names:
+        if name not in there:
+            text = "no such lineage; see: danebot status"
+            yield Finding(StatusCode.NO_LINEAGE, Severity.UNJUDGED, name, text)
+    if not names and not lineages:
+        text = "no lineage is known to danebot"
+        yield Finding(StatusCode.NO_LINEAGE, Severity.UNJUDGED, "", text)
+
+
+def judged(
+    document: Snapshot, names: Sequence[str], concern: Concern, allowed: Allowed, now: datetime
+) -> list[Finding]:
+    """Return one concern's findings about the document's lineages, those of ``names`` if any."""
+    lineages = document.lineages
+    match concern:
+        case Concern.RENEWAL:
+            anew = [*_renewal(document, allowed, now)]
+        case Concern.TLSA:
+            anew = [one for status in lineages for one in _records(status)]
+        case Concern.EXPIRY:
+            anew = [one for status in lineages for one in _expiry(status, allowed, now)]
+        case _:
+            anew = [one for status in lineages for one in _rollover(status, allowed, now)]
+    timed = {finding.where for finding in anew}
+    told = [
+        finding
+        for finding in _told(document, names)
+        if finding.code.concern is concern
+        and not (finding.code.basis is Basis.CLOCK and finding.where in timed)
+        and not _replaced(finding.code, allowed)
+    ]
+    return [*absent(names, lineages), *_fresh(document, concern, allowed, now), *told, *anew]
+
+
+def _told(document: Snapshot, names: Sequence[str]) -> Iterator[Finding]:
+    """Yield what runs found: of all, of what can't be read, and each lineage's own."""
+    for found in document.findings:
+        if not names or found.lineage in ("", *names):
+            yield finding_of(found)
+    for status in document.lineages:
+        yield from map(finding_of, status.findings)
+
+
+def _replaced(code: Kind, allowed: Allowed) -> bool:
+    """Whether there is a range that stands in for danebot's settings."""
+    if code is Code.EXPIRES_SOON:
+        return allowed.left is not None
+    return code is Code.NEXT_KEY_STUCK and allowed.staged is not None
+
+
+def _fresh(
+    document: Snapshot, concern: Concern, allowed: Allowed, now: datetime
+) -> Iterator[Finding]:
+    """Whether the document is of now, more or less."""
+    written = document.run.ended
+    if written > now + SKEW:
+        text = f"the status document is {duration(written - now)} ahead of this clock"
+        yield Finding(StatusCode.STATUS_AHEAD, Severity.UNJUDGED, "", text)
+    elif now - written > allowed.max_age:
+        severity = Severity.CRITICAL if concern is Concern.RENEWAL else Severity.UNJUDGED
+        text = f"the status document is {duration(now - written)} old"
+        yield Finding(StatusCode.STATUS_OLD, severity, "", text)
+
+
+# ---- renewal --------------------------------------------------------------------------------
+
+
+def _renewal(document: Snapshot, allowed: Allowed, now: datetime) -> Iterator[Finding]:
+    """The age of the last run and of the last success, with the last error."""
+    last, success = document.last_renew, document.last_success
+    if last is None:
+        words = "danebot renew has not run yet"
+        yield Finding(Code.NOT_RUN, Severity.WARNING, "", words, "run it, or enable its timer")
+        return
+    age = now - last.ended
+    if age > allowed.max_age:
+        words = f"danebot renew ran {duration(age)} ago"
+        remedy = "systemctl status danebot.timer"
+        yield Finding(Code.NOT_RUN, Severity.CRITICAL, "", words, remedy)
+    if success is None:
+        if last.exit_status:
+            yield _failing("danebot renew has never succeeded", document, Severity.WARNING)
+    elif success > max(now, document.run.ended) + SKEW:
+        words = f"the last success of danebot renew is {duration(success - now)} in the future"
+        yield _failing(words, document, Severity.WARNING)
+    else:
+        severity = allowed.success.severity((now - success) / _DAY)
+        if severity is not Severity.NOTICE:
+            words = f"danebot renew last succeeded {duration(now - success)} ago"
+            yield _failing(words, document, severity)
+
+
+def _failing(words: str, document: Snapshot, severity: Severity) -> Finding:
+    """With the last error, if one is known."""
+    for status in document.lineages:
+        if status.last_failure is not None:
+            words = f"{words}; {status.name}: {status.last_failure.message}"
+            break
+    return Finding(Code.RENEWAL_FAILED, severity, "", words, "see: danebot -v renew")
+
+
+# ---- tlsa -----------------------------------------------------------------------------------
+
+
+def _records(status: LineageStatus) -> Iterator[Finding]:
+    """No positive evidence for a current record; files that disagree about the key."""
+    yield from _keys(status)
+    found = {finding_of(one).code.basis for one in status.findings}
+    for record in status.live_records:
+        missing = record.seen == MISSING
+        if record.seen == EVERYWHERE or (missing and Basis.DNS in found):
+            continue  # the finding says it better
+        where = ", ".join(record.missing_at) or record.seen
+        yield Finding(
+            Code.TLSA_MISSING if missing else Code.DNS_UNREACHABLE,
+            Severity.WARNING if missing else Severity.UNJUDGED,
+            status.name,
+            f"{record.owner} TLSA {record.record}: {where}",
+            f"danebot status {status.name}",
+        )
+
+
+def _keys(status: LineageStatus) -> Iterator[Finding]:
+    """Staging holds the live key, or the one on its way."""
+    known = {key.digest for key in (status.current, status.next, status.ready) if key is not None}
+    for role, chain in (("live", status.live), ("staged", status.staged)):
+        if chain is not None and chain.key.digest not in known:
+            digest = chain.key.digest.hex()
+            words = f"{role} files hold the key {digest}, which nobody serves or awaits"
+            yield Finding(Code.KEY_UNKNOWN, Severity.WARNING, status.name, words)
+    if status.management == "staged" and status.current is None:
+        words, remedy = "no usable key is live", f"see: danebot status {status.name}"
+        yield Finding(Code.KEY_UNKNOWN, Severity.CRITICAL, status.name, words, remedy)
+
+
+# ---- expiry ---------------------------------------------------------------------------------
+
+
+def _expiry(status: LineageStatus, allowed: Allowed, now: datetime) -> Iterator[Finding]:
+    """The time left of the live certificate and of another staged one."""
+    live, staged = status.live, status.staged
+    if live is None:
+        remedy = f"danebot status {status.name}"
+        words = "no certificate is live"
+        yield Finding(Code.FILES_BROKEN, Severity.UNJUDGED, status.name, words, remedy)
+        return
+    yield from _ends(status, "live", live, allowed, now)
+    if staged is not None and staged.fingerprint != live.fingerprint:
+        yield from _ends(status, "staged", staged, allowed, now)
+
+
+def _ends(
+    status: LineageStatus, role: str, chain: CertificateStatus, allowed: Allowed, now: datetime
+) -> Iterator[Finding]:
+    left = chain.not_after - now
+    if left <= timedelta(0):
+        words = f"{role} certificate expired {duration(-left)} ago"
+        yield Finding(Code.EXPIRED, Severity.CRITICAL, status.name, words)
+        return
+    if allowed.left is not None:
+        severity = allowed.left.severity(left / _DAY)
+    else:
+        severity = _nearness(status, chain, left)
+    if severity is not Severity.NOTICE:
+        words = f"{role} certificate expires in {duration(left)}"
+        yield Finding(Code.EXPIRES_SOON, severity, status.name, words)
+
+
+def _nearness(status: LineageStatus, chain: CertificateStatus, left: timedelta) -> Severity:
+    """How near the end is by danebot's settings, which are parts of the live lifetime."""
+    warning, critical = EXPIRY_WARNING, EXPIRY_CRITICAL
+    live = status.live.lifetime if status.live is not None else timedelta(0)
+    soon, very_soon = status.expiry_warning, status.expiry_critical
+    if live > timedelta(0) and soon is not None and very_soon is not None:
+        warning, critical = soon / live, very_soon / live
+    part = left / chain.lifetime if chain.lifetime > timedelta(0) else 0.0
+    if part < critical:
+        return Severity.CRITICAL
+    return Severity.WARNING if part < warning else Severity.NOTICE
+
+
+# ---- rollover -------------------------------------------------------------------------------
+
+
+def _rollover(status: LineageStatus, allowed: Allowed, now: datetime) -> Iterator[Finding]:
+    """What takes longer than it should."""
+    yield from _waits(status, allowed, now)
+    yield from _afterwards(status, allowed, now)
+
+
+def _waits(status: LineageStatus, allowed: Allowed, now: datetime) -> Iterator[Finding]:
+    name, phase = status.name, status.phase
+    since = status.awaiting_since
+    if phase == "staged" and since is not None and _late(now - since, allowed.staged):
+        words = f"the next key waits for its TLSA records since {duration(now - since)}"
+        remedy = f"danebot tlsa {name} prints them"
+        yield Finding(Code.NEXT_KEY_STUCK, Severity.WARNING, name, words, remedy)
+    safe = status.safe_at if phase == "cooling" else None
+    due = status.phase_since if phase == "due" else safe
+    if due is not None and _late(now - due, allowed.due):
+        words = f"the ready key is due for promotion since {duration(now - due)}"
+        yield Finding(Code.PROMOTION_DUE, Severity.WARNING, name, words, "see: danebot -v renew")
+    since = status.key_since
+    if since is not None and _late(now - since, allowed.key_age):
+        words = f"the current key is {duration(now - since)} old"
+        remedy = f"danebot newkey {name} begins a rollover"
+        yield Finding(Code.KEY_KEPT, Severity.WARNING, name, words, remedy)
+
+
+def _afterwards(status: LineageStatus, allowed: Allowed, now: datetime) -> Iterator[Finding]:
+    name, deployed, confirmed = status.name, status.deployed_at, status.confirmed_at
+    if deployed is not None and confirmed is None and _late(now - deployed, allowed.unconfirmed):
+        hooks = ", ".join(hook.hook for hook in status.pending_hooks)
+        why = f"; hooks to run: {hooks}" if hooks else ""
+        words = f"the chain live since {duration(now - deployed)} is not confirmed on the wire{why}"
+        yield Finding(Code.NOT_CONFIRMED, Severity.WARNING, name, words)
+    remove = status.publication.remove
+    if remove:
+        since = status.cleared_at or confirmed
+        late = since is not None and _late(now - since, allowed.removal)
+        records = "1 old record" if len(remove) == 1 else f"{len(remove)} old records"
+        yield Finding(
+            Code.RECORDS_TO_REMOVE,
+            Severity.WARNING if late else Severity.NOTICE,
+            name,
+            f"{records} to remove: {remove[0]}",
+            f"danebot tlsa {name} lists them",
+        )
+
+
+def _late(age: timedelta, limit: Range | None) -> bool:
+    return limit is not None and not limit.match(age / _DAY)
