@@ -9,7 +9,6 @@ check_danebot imports this room every minute, so it costs next to nothing to ent
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterable
 from typing import NamedTuple
 
 from danebot.domain.codes import Code as Code  # noqa: PLC0414 - who makes findings wants both
@@ -75,8 +74,3 @@ class Finding(NamedTuple):
     def __str__(self) -> str:
         remedy = f"; {self.remedy}" if self.remedy else ""
         return f"{self.sentence}{remedy}"
-
-
-def worst(findings: Iterable[Finding]) -> Severity:
-    """Return the highest severity, INFO for none."""
-    return max((finding.severity for finding in findings), default=Severity.INFO)

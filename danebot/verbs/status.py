@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
 def status(console: Console, names: tuple[str, ...], *, as_json: bool) -> int:
     """Where each lineage stands."""
-    from danebot.domain.status.document import finding_status
+    from danebot.domain.finding import Severity
+    from danebot.domain.status.document import finding_of, finding_status
     from danebot.jobs.context import system_clock
     from danebot.jobs.snapshot import lineage_statuses
     from danebot.jobs.survey import survey
@@ -57,7 +58,9 @@ def status(console: Console, names: tuple[str, ...], *, as_json: bool) -> int:
             click_echo(line)
     for finding in unreadable:
         console.warn(str(finding))
-    troubled = any(f.severity in ("warning", "critical") for s in statuses for f in s.findings)
+    troubled = any(
+        finding_of(found).severity >= Severity.WARNING for s in statuses for found in s.findings
+    )
     return ATTENTION if troubled or unreadable else FINE
 
 

@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
+from danebot.domain.delivery.judgements import Judgement
 from danebot.domain.finding import Severity
 from danebot.domain.rollover.plan import Phase
 from danebot.domain.text import duration, when
-from danebot_exporter.advice import Advice, advice, urgency
+from danebot_exporter.course import course, findings_of, urgency
 from danebot_exporter.drawing import marks, timeline, validity
-from danebot_exporter.endpoints import Judgement
 from danebot_exporter.html import Html, fragment, tag
 
 if TYPE_CHECKING:
@@ -30,12 +30,12 @@ _SHADES = {
     Phase.PASS_THROUGH.value: "quiet",
     Phase.BROKEN.value: "critical",
 }
-_BY_RANK = {int(severity): severity.word for severity in Severity}
 
 
 def card(status: LineageStatus, reports: tuple[Report, ...], now: datetime) -> Html:
     """All about one lineage: where it stands, what to do, its rollover, its details."""
-    level = _BY_RANK.get(urgency(status, reports), "fine")
+    urgent = urgency(status, reports)
+    level = urgent.word if urgent is not None else "fine"
     since = status.phase_since
     return tag(
         "article",
@@ -49,7 +49,7 @@ def card(status: LineageStatus, reports: tuple[Report, ...], now: datetime) -> H
             ),
             tag("span", f"since {when(since)}", class_="since") if since is not None else "",
         ),
-        tag("ul", (_advice(one) for one in advice(status, reports, now)), class_="next"),
+        tag("ul", _next(status, reports, now), class_="next"),
         _way(status, now) if marks(status) else "",
         tag("dl", _facts(status, reports, now)),
         tag(
@@ -61,15 +61,28 @@ def card(status: LineageStatus, reports: tuple[Report, ...], now: datetime) -> H
     )
 
 
-def _advice(one: Advice) -> Html:
-    if one.severity == "fine":
-        return tag("li", tag("p", one.text), class_="quiet")
+def _next(status: LineageStatus, reports: tuple[Report, ...], now: datetime) -> Iterator[Html]:
+    """What to do next, in the order of urgency: findings, then records, then waiting."""
+    for finding in findings_of(status, reports):
+        yield _item(finding.severity, finding.text, finding.remedy)
+    add, remove = status.publication.add, status.publication.remove
+    if add:
+        text = "Add to DNS, and keep the records that are there"
+        yield _item(Severity.NOTICE, text, lines=add)
+    if remove:
+        yield _item(Severity.INFO, "May be removed from DNS: keys no longer in use", lines=remove)
+    if urgency(status, reports) is None:
+        yield tag("li", tag("p", course(status, now)), class_="quiet")
+
+
+def _item(severity: Severity, text: str, remedy: str = "", lines: tuple[str, ...] = ()) -> Html:
+    """``lines`` are to be taken over literally."""
     return tag(
         "li",
-        tag("p", tag("b", one.severity.capitalize()), f" {one.text}"),
-        tag("p", one.remedy, class_="remedy") if one.remedy else "",
-        tag("pre", *_lines(one.lines)) if one.lines else "",
-        class_=one.severity if one.severity in _BY_RANK.values() else "warning",
+        tag("p", tag("b", severity.word.capitalize()), f" {text}"),
+        tag("p", remedy, class_="remedy") if remedy else "",
+        tag("pre", *_lines(lines)) if lines else "",
+        class_=severity.word,
     )
 
 

@@ -7,17 +7,19 @@ and addresses are looked up afresh, every address is asked, and each chain is ju
 from __future__ import annotations
 
 import asyncio
-import enum
-import hashlib
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from danebot.domain.dane.certificate import read
-from danebot.domain.dane.verify import Outcome, Profile, verify
-from danebot.domain.delivery.address_findings import MAIL_PROTOCOLS
+from danebot.domain.delivery.judgements import (
+    Judgement,
+    Served,
+    authenticated,
+    endpoint_findings,
+    judge,
+)
 from danebot.domain.delivery.probes import ProbeOutcome
 from danebot.domain.delivery.routes import Dane
 from danebot.domain.lineage.key_types import RSA_BITS, KeyType
@@ -36,42 +38,11 @@ from danebot_exporter.exposition import Exposition
 if TYPE_CHECKING:
     from danebot.adapters.dns.client_async import AsyncDnsClient
     from danebot.config import Settings
-    from danebot.domain.dane.verify import Verdict
-    from danebot.domain.delivery.probes import ProbeResult
-    from danebot.domain.delivery.routes import HostRoute
+    from danebot.domain.finding import Finding
     from danebot.domain.names import Hostname
     from danebot.domain.status.document import LineageStatus
 
 AT_ONCE = 50
-
-
-class Judgement(enum.Enum):
-    """What a DANE sender makes of one address.  Frozen: the values are public labels."""
-
-    AUTHENTICATED = "authenticated"
-    MISMATCH = "mismatch"  # senders refuse to deliver
-    UNAUTHENTICATED = "unauthenticated"  # all records are unusable: TLS without authentication
-    NOT_JUDGED = "not-judged"  # PKIX usages, outside SMTP
-    NO_DANE = "no-dane"  # served, but no secure records bind the sender
-    NO_TLS = "no-tls"
-    UNREACHABLE = "unreachable"
-    NO_ROUTE = "no-route"  # this host lacks the address family: says nothing of the service
-
-
-_OUTCOMES = {
-    Outcome.AUTHENTICATED: Judgement.AUTHENTICATED,
-    Outcome.FAILED: Judgement.MISMATCH,
-    Outcome.UNAUTHENTICATED_TLS: Judgement.UNAUTHENTICATED,
-    Outcome.NOT_JUDGED: Judgement.NOT_JUDGED,
-    Outcome.NOT_APPLICABLE: Judgement.NO_DANE,
-}
-_SILENT = {
-    ProbeOutcome.NO_ADDRESS: Judgement.UNREACHABLE,
-    ProbeOutcome.UNREACHABLE: Judgement.UNREACHABLE,
-    ProbeOutcome.TIMEOUT: Judgement.UNREACHABLE,
-    ProbeOutcome.REFUSED: Judgement.UNREACHABLE,  # in words, before TLS was spoken of
-    ProbeOutcome.NO_ROUTE: Judgement.NO_ROUTE,
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,17 +59,6 @@ class Watched:
 
 
 @dataclass(frozen=True, slots=True)
-class Served:
-    """One address's answer; ``key`` and ``not_after`` are the leaf's, None where unreadable."""
-
-    address: str
-    judgement: Judgement
-    detail: str
-    key: bytes | None = None
-    not_after: datetime | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class Report:
     """One endpoint, looked at; ``took`` in seconds."""
 
@@ -110,12 +70,13 @@ class Report:
 
     @property
     def success(self) -> bool:
-        """Whether a sender authenticates the endpoint whichever address it takes.
+        """Whether a sender authenticates the endpoint whichever address it takes."""
+        return authenticated(self.served)
 
-        Addresses that this host has no way to don't count, unless there are no others.
-        """
-        judged = {one.judgement for one in self.served} - {Judgement.NO_ROUTE}
-        return judged == {Judgement.AUTHENTICATED}
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """What is wrong with it, under the lineage's name."""
+        return endpoint_findings(self.watched.lineage, self.watched.endpoint, self.served)
 
 
 def endpoints_of(status: LineageStatus, settings: Settings) -> tuple[Watched, ...]:
@@ -144,36 +105,6 @@ def algorithm_of(key_type: str) -> Algorithm:
         return Algorithm.RSA if KeyType(key_type) in RSA_BITS else Algorithm.ECDSA
     except ValueError:
         return Algorithm.ANY
-
-
-def judgement(result: ProbeResult, verdict: Verdict | None) -> Judgement:
-    """One word for a probe; ``verdict`` is None where no chain was judged."""
-    if result.outcome is not ProbeOutcome.SERVED:
-        return _SILENT.get(result.outcome, Judgement.NO_TLS)
-    return Judgement.NO_DANE if verdict is None else _OUTCOMES[verdict.outcome]
-
-
-def judge(result: ProbeResult, route: HostRoute, now: datetime) -> Served:
-    """What a sender that knows ``route`` makes of one address."""
-    if result.outcome is not ProbeOutcome.SERVED:
-        detail = f": {result.detail}" if result.detail else ""
-        return Served(result.address, judgement(result, None), result.outcome.value + detail)
-    leaf = read(result.chain[0]) if result.chain else None
-    key = hashlib.sha256(leaf.spki).digest() if leaf is not None else None
-    not_after = leaf.facts.not_after if leaf is not None and leaf.facts is not None else None
-    if route.references is None:
-        return Served(
-            result.address, Judgement.NO_DANE, route.dane.value, key=key, not_after=not_after
-        )
-    profile = Profile.SMTP if result.endpoint.protocol in MAIL_PROTOCOLS else Profile.GENERIC
-    verdict = verify(route.records, result.chain, route.references, now, profile)
-    return Served(
-        result.address,
-        judgement(result, verdict),
-        verdict.outcome.value,
-        key=key,
-        not_after=not_after,
-    )
 
 
 async def look(

@@ -17,9 +17,10 @@ from urllib.parse import urlencode
 from danebot.adapters.status_file import StatusError, read
 from danebot.domain.finding import Severity
 from danebot.domain.rollover.plan import Phase
+from danebot.domain.status.document import finding_of
 from danebot.domain.text import duration, when
-from danebot_exporter.advice import urgency
 from danebot_exporter.card import card
+from danebot_exporter.course import urgency
 from danebot_exporter.html import Html, fragment, tag
 
 if TYPE_CHECKING:
@@ -74,15 +75,15 @@ class Wish:
         query = urlencode({key: value for key, value in wanted.items() if value != usual[key]})
         return f"?{query}" if query else "./"
 
-    def matches(self, status: LineageStatus, urgent: int) -> bool:
+    def matches(self, status: LineageStatus, urgent: Severity | None) -> bool:
         """Whether a lineage is to be shown."""
         return self.search.lower() in status.name.lower() and _in_view(self.view, status, urgent)
 
 
-def _in_view(view: str, status: LineageStatus, urgent: int) -> bool:
+def _in_view(view: str, status: LineageStatus, urgent: Severity | None) -> bool:
     match view:
         case "attention":
-            return urgent >= Severity.WARNING
+            return urgent is not None and urgent >= Severity.WARNING
         case "rolling":
             return status.phase not in _RESTING
         case _:
@@ -103,7 +104,8 @@ class _Survey:
         for view in _VIEWS:
             self.counts[view] += _in_view(view, status, urgent)
         if self.wish.matches(status, urgent):
-            self.order.append((-urgent, status.phase in _RESTING, status.name))
+            rank = -1 if urgent is None else urgent
+            self.order.append((-rank, status.phase in _RESTING, status.name))
 
 
 def page(path: Path, wish: Wish, reports: Mapping[str, tuple[Report, ...]], now: datetime) -> bytes:
@@ -159,7 +161,8 @@ def _top(snapshot: Snapshot, survey: _Survey, now: datetime) -> Html:
     fine = run.exit_status == 0
     result = "fine" if fine else f"exit status {run.exit_status}: something needs attention"
     shade = "" if fine else "chip warning"
-    own = [f for f in snapshot.findings if f.severity in {"warning", "critical"}]
+    found = map(finding_of, snapshot.findings)
+    own = [finding for finding in found if finding.severity >= Severity.WARNING]
     wish = survey.wish
     views = (
         tag(
@@ -177,9 +180,9 @@ def _top(snapshot: Snapshot, survey: _Survey, now: datetime) -> Html:
     findings = (
         tag(
             "li",
-            tag("p", tag("b", f.severity.capitalize()), f" {f.lineage} {f.text}"),
+            tag("p", tag("b", f.severity.word.capitalize()), f" {f.where} {f.text}"),
             tag("p", f.remedy, class_="remedy") if f.remedy else "",
-            class_=f.severity,
+            class_=f.severity.word,
         )
         for f in own
     )

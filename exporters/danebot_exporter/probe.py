@@ -8,13 +8,13 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from danebot.domain.delivery.codes import DeliveryCode
+from danebot.domain.delivery.judgements import Judgement, judgement
 from danebot.domain.delivery.report import MailSubject, parse_subject
 from danebot.domain.delivery.routes import Dane
 from danebot.domain.finding import DELIVERY_SEVERITIES, Severity
 from danebot.domain.names import Protocol, printable
 from danebot.errors import ConfigError, NameSyntaxError
 from danebot_exporter import metrics as m
-from danebot_exporter.endpoints import Judgement, judgement
 from danebot_exporter.exposition import Exposition
 
 if TYPE_CHECKING:

@@ -20,6 +20,8 @@ from adapters.nameserver import RECURSIVE, Nameserver, nameservers
 from adapters.probing import Certificates, Served
 from danebot.config import EndpointSetting, LineageSettings, Settings, SocketAddress
 from danebot.domain.delivery.codes import DeliveryCode
+from danebot.domain.delivery.judgements import Judgement, judgement
+from danebot.domain.delivery.judgements import Served as Shown
 from danebot.domain.delivery.probes import ProbeOutcome, ProbeResult
 from danebot.domain.delivery.routes import Dane
 from danebot.domain.finding import DELIVERY_SEVERITIES
@@ -28,16 +30,13 @@ from danebot.domain.lineage.pem import spki_der
 from danebot.domain.names import Endpoint, Hostname, Protocol
 from danebot.domain.status.document import Reason
 from danebot_exporter.endpoints import (
-    Judgement,
     Report,
     Watched,
     algorithm_of,
     endpoints_of,
-    judgement,
     look_at_all,
     render,
 )
-from danebot_exporter.endpoints import Served as Shown
 from danebot_exporter.probe import allowed, probe, subject_of
 from danebot_exporter.store import Store
 from danebot_exporter.watch import Watch
@@ -272,7 +271,7 @@ def test_addresses_that_this_host_has_no_way_to() -> None:
     report = Report(Watched("mail", endpoint, None), sample.NOW, 1.0, Dane.APPLIES, (fine, away))
     assert report.success
     assert not replace(report, served=(away,)).success
-    assert not replace(report, served=(replace(fine, judgement=refused), away)).success
+    assert not replace(report, served=(fine._replace(judgement=refused), away)).success
 
 
 # ---- /probe ---------------------------------------------------------------------------------

@@ -13,10 +13,11 @@ from pathlib import Path
 
 import pytest
 
+from danebot.domain.delivery.judgements import Judgement, Served
 from danebot.domain.delivery.routes import Dane
 from danebot.domain.names import Endpoint, Hostname, Protocol
 from danebot.domain.status.document import LineageStatus
-from danebot_exporter.endpoints import Judgement, Report, Served, Watched
+from danebot_exporter.endpoints import Report, Watched
 from danebot_exporter.page import PER_PAGE, Wish, page
 from exporter import sample
 from exporter.running import Exporter, exporter

@@ -10,7 +10,7 @@ import pytest
 
 from danebot.domain.dns.answers import Cause, OwnerObservation, Security, ServerOutcome
 from danebot.domain.dns.tlsa import Declared
-from danebot.domain.finding import Code, Finding, Severity, worst
+from danebot.domain.finding import Code, Finding, Severity
 from danebot.domain.kinds import Kind
 from danebot.domain.lineage.state import UNLINKED, KeyFile, LineageState, Management, UnknownKey
 from danebot.domain.rollover.findings import assess
@@ -464,8 +464,3 @@ def test_the_remedy_is_the_codes_unless_the_finding_has_its_own() -> None:
     named = Finding(Code.RENEWAL_FAILED, W, "mx.example", "it failed")
     assert named.remedy == "see certbot's log; to try again at once: danebot renew mx.example"
     assert named._replace(where="").remedy.endswith("danebot renew LINEAGE")
-
-
-def test_the_worst_of_none_is_information() -> None:
-    assert worst(()) is INFO
-    assert worst((Finding(Code.COOLING, N, "", "a"), Finding(Code.COOLING, C, "", "b"))) is C
