@@ -1,0 +1,75 @@
+"""Tries small wrong edits of danebot's rules, and prints those that no fast test notices.
+
+Run as ``make mutants ROOM=rollover``.  What is in `equivalent_mutants.txt` makes no difference that
+anybody could observe, and is left out.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+DOMAIN = ROOT / "danebot" / "domain"
+EQUIVALENT = ROOT / "tests" / "domain" / "equivalent_mutants.txt"
+
+from edits import Mutant, enums, mutants  # noqa: E402 - beside this file
+from trial import KILLED, Trial  # noqa: E402
+
+
+def main() -> int:
+    """Return 1 if a mutant survives."""
+    options = _options()
+    known = enums(_files(None))
+    chosen = [one for path in _files(options.room) for one in mutants(path, known)]
+    equivalent = _equivalent()
+    chosen = [one for one in chosen if one.name not in equivalent]
+    if options.sample is not None and options.sample < len(chosen):
+        picked = random.Random(options.seed).sample(range(len(chosen)), options.sample)
+        chosen = [chosen[number] for number in sorted(picked)]
+    trial = Trial(chosen, options.slow, options.limit, options.workers, _tell)
+    arguments = ["-q", "-s", "-p", "no:cacheprovider", "--hypothesis-seed=0", f"--rootdir={ROOT}"]
+    pytest.main([*arguments, str(ROOT / "tests" / "domain")], plugins=[trial])
+    left = [number for number in range(len(chosen)) if trial.outcomes.get(number) != KILLED]
+    print(f"{len(chosen)} mutants, {len(chosen) - len(left)} killed, {len(left)} left")
+    return int(bool(left))
+
+
+def _tell(one: Mutant, outcome: str) -> None:
+    if outcome != KILLED:
+        print(f"{one.path.relative_to(ROOT)}:{one.line}: {one.name}  [{outcome}]", flush=True)
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="mutants", description=__doc__)
+    parser.add_argument("--room", action="append", help="a folder or module of danebot/domain")
+    parser.add_argument("--sample", type=int, help="try only so many")
+    parser.add_argument("--seed", type=int, default=0, help="for the choice of these")
+    parser.add_argument("--slow", type=float, default=1.0, help="seconds; slower tests don't run")
+    parser.add_argument("--limit", type=float, default=60.0, help="seconds for one mutant")
+    parser.add_argument("--workers", type=int, default=2)
+    return parser.parse_args()
+
+
+def _files(rooms: list[str] | None) -> list[Path]:
+    files = sorted(DOMAIN.rglob("*.py"))
+    if rooms is None:
+        return files
+    wanted = set(rooms)
+    return [path for path in files if wanted & {path.stem, *path.relative_to(DOMAIN).parts}]
+
+
+def _equivalent() -> frozenset[str]:
+    """The names of listed mutants; each line has the reason after `` # ``."""
+    if not EQUIVALENT.exists():
+        return frozenset()
+    lines = EQUIVALENT.read_text().splitlines()
+    return frozenset(line.partition("  # ")[0] for line in lines if line and line[0] != "#")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,203 @@
+"""Runs mutants in one warm process: each in a fork of its own, with the tests that reach it.
+
+A function's code is exchanged where it is, so that whoever imported it has the mutant; a constant
+of a module is exchanged in every module that has it.  Which tests reach a line is measured first.
+"""
+
+from __future__ import annotations
+
+import functools
+import gc
+import inspect
+import os
+import resource
+import signal
+import sys
+import time
+import types
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import coverage
+import pytest
+from _pytest.runner import runtestprotocol
+from edits import Mutant
+
+KILLED, SURVIVED, UNREACHED = "killed", "survived", "no test reaches it"
+_EXITS = {0: SURVIVED, 1: KILLED, 2: UNREACHED}
+
+
+@dataclass
+class Trial:
+    """The plugin: takes pytest's loop over, and tries the mutants instead.
+
+    ``slow`` is how many seconds a test may take to be among those that are run, and ``limit`` how
+    many a mutant has before it counts as killed, for it doesn't end.
+    """
+
+    mutants: Sequence[Mutant]
+    slow: float
+    limit: float
+    workers: int
+    told: Callable[[Mutant, str], None]
+    outcomes: dict[int, str] = field(default_factory=dict)
+    durations: dict[str, float] = field(default_factory=dict)
+    reached: dict[tuple[str, int], set[str]] = field(default_factory=dict)
+
+    def pytest_runtestloop(self, session: pytest.Session) -> bool:
+        """Run all tests once; then run each mutant."""
+        items = self._measure(session.items)
+        gc.collect()
+        gc.freeze()  # what children leave alone isn't copied
+        running: dict[int, int] = {}
+        for number, mutant in enumerate(self.mutants):
+            chosen = self._chosen(mutant, items)
+            if len(running) >= self.workers:
+                self._collect(running)
+            running[self._start(mutant, chosen)] = number
+        while running:
+            self._collect(running)
+        return True
+
+    def _measure(self, items: Iterable[pytest.Item]) -> list[pytest.Item]:
+        """Which tests reach which line; those that are slow, or fail as it is, are left out."""
+        measured = coverage.Coverage(
+            data_file=None, include=["*/danebot/domain/*"], config_file=False, branch=False
+        )
+        good = []
+        signal.signal(signal.SIGALRM, _too_slow)
+        measured.start()
+        for item in items:
+            measured.switch_context(item.nodeid)
+            begun = time.perf_counter()
+            signal.setitimer(signal.ITIMER_REAL, 3 * self.slow)  # measuring takes its time
+            passed = _passes(item)
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            self.durations[item.nodeid] = time.perf_counter() - begun
+            if passed:
+                good.append(item)
+            else:
+                print(f"left out, since it fails or is slow: {item.nodeid}")
+        measured.stop()
+        data = measured.get_data()
+        for file in data.measured_files():
+            for line, tests in data.contexts_by_lineno(file).items():
+                self.reached[file, line] = set(tests)
+        return good
+
+    def _chosen(self, mutant: Mutant, items: Iterable[pytest.Item]) -> list[pytest.Item]:
+        """The tests that reach a mutant, its own room's first, and the fastest before others."""
+        lines = range(mutant.line, mutant.last + 1)
+        tests = set().union(*(self.reached.get((str(mutant.path), line), ()) for line in lines))
+        if not mutant.where:  # a module's own lines are run when it is imported
+            tests = {item.nodeid for item in items}
+        rooms = {mutant.path.stem, mutant.path.parent.name}
+
+        def order(item: pytest.Item) -> tuple[bool, float]:
+            near = rooms & {item.path.stem.removeprefix("test_"), item.path.parent.name}
+            return not near, self.durations[item.nodeid]
+
+        return sorted((item for item in items if item.nodeid in tests), key=order)
+
+    def _start(self, mutant: Mutant, items: Sequence[pytest.Item]) -> int:
+        child = os.fork()
+        if child:
+            return child
+        silent = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(silent, 1)
+        os.dup2(silent, 2)
+        resource.setrlimit(resource.RLIMIT_AS, (4 << 30, 4 << 30))
+        signal.signal(signal.SIGALRM, lambda *_: os._exit(1))
+        signal.setitimer(signal.ITIMER_REAL, self.limit)
+        os._exit(_try(mutant, items))
+
+    def _collect(self, running: dict[int, int]) -> None:
+        child, status = os.wait()
+        number = running.pop(child, None)
+        if number is not None:
+            code = os.waitstatus_to_exitcode(status)
+            self.outcomes[number] = _EXITS.get(code, KILLED)
+            self.told(self.mutants[number], self.outcomes[number])
+
+
+def _too_slow(*_: object) -> None:
+    raise TimeoutError
+
+
+def _try(mutant: Mutant, items: Sequence[pytest.Item]) -> int:
+    if not items:
+        return 2
+    try:
+        apply(mutant)
+    except Exception:  # noqa: BLE001 - a module's constant that can't be made
+        return 1
+    for at, item in enumerate(items):
+        if not _passes(item, items[at + 1] if at + 1 < len(items) else None):
+            return 1
+    return 0
+
+
+def _passes(item: pytest.Item, following: pytest.Item | None = None) -> bool:
+    reports = runtestprotocol(item, log=False, nextitem=following)
+    return not any(report.failed for report in reports)
+
+
+def apply(mutant: Mutant) -> None:
+    """Put a mutant in the place of what is loaded."""
+    module = next(m for m in list(sys.modules.values()) if _file(m) == mutant.path)
+    code = mutant.compiled()
+    if mutant.where:
+        function = _function(module, mutant.where.split("."))
+        function.__code__ = _code(code, mutant.where)
+    else:
+        _exchange_constants(module, code)
+    for loaded in list(sys.modules.values()):
+        if loaded.__name__.startswith("danebot."):
+            for value in list(vars(loaded).values()):
+                if hasattr(value, "cache_clear"):
+                    value.cache_clear()
+
+
+def _file(module: types.ModuleType) -> Path | None:
+    file = getattr(module, "__file__", None)
+    return Path(file) if file else None
+
+
+def _function(module: types.ModuleType, names: Sequence[str]) -> types.FunctionType:
+    found: object = module
+    for name in names:
+        found = inspect.getattr_static(found, name)
+    if isinstance(found, property):
+        found = found.fget
+    if isinstance(found, functools.cached_property):
+        found = found.func
+    if isinstance(found, classmethod | staticmethod):
+        found = found.__func__
+    found = inspect.unwrap(found) if callable(found) else found
+    assert isinstance(found, types.FunctionType)
+    return found
+
+
+def _code(module: types.CodeType, where: str) -> types.CodeType:
+    todo = [module]
+    while todo:
+        code = todo.pop()
+        if code.co_qualname == where:
+            return code
+        todo += [one for one in code.co_consts if isinstance(one, types.CodeType)]
+    raise LookupError(where)
+
+
+def _exchange_constants(module: types.ModuleType, code: types.CodeType) -> None:
+    """Run the module again beside itself, and take over its plain values."""
+    fresh = {"__name__": module.__name__, "__file__": module.__file__}
+    exec(code, fresh)  # noqa: S102 - the project's own source
+    for name, old in list(vars(module).items()):
+        new = fresh.get(name)
+        plain = not isinstance(old, type | types.FunctionType | types.ModuleType)
+        if name.startswith("__") or not plain or new is None:
+            continue
+        for loaded in list(sys.modules.values()):
+            if loaded.__name__.startswith("danebot") and vars(loaded).get(name) is old:
+                setattr(loaded, name, new)
