@@ -6,16 +6,18 @@
 #   make demo            a rollover in front of your eyes, on loopback
 #   make lab             a lab to play with by hand
 #   make bench           the benchmarks
+#   make mutants         small wrong edits of the rules that a test must notice (ROOM=gate: one room)
 #   make clean           removes what was built, not what was installed with apt
 
 SHELL := /bin/sh
 BIN := .venv/bin
 JOBS ?= 6
 T ?=
+ROOM ?=
 # The tests start danebot over and over: what was compiled is kept.
 export PYTHONDONTWRITEBYTECODE =
 
-.PHONY: all venv deps lab-deps test test-others lint check demo lab bench clean
+.PHONY: all venv deps lab-deps test test-others lint check demo lab bench mutants clean
 all: check
 
 venv: .venv/stamp
@@ -69,6 +71,9 @@ lab: lab-deps
 
 bench: deps
 	$(BIN)/python -m pytest -o python_files='bench_*.py' -s tests/bench
+
+mutants: .venv/stamp
+	PYTHONPATH=tools $(BIN)/python -m mutants $(addprefix --room ,$(ROOM))
 
 clean:
 	rm -rf .venv build dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache

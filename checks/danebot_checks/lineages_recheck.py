@@ -171,8 +171,7 @@ def _judged(name: str, wanted: _Wanted, seen: OwnerObservation) -> Iterator[Find
             yield Finding(
                 Code.TLSA_MISSING, Severity.WARNING, name, f"{words} at {seen.owner}", remedy
             )
-    heard = [one for one in seen.all_servers if one.outcome is ServerOutcome.ANSWERED]
-    behind = [str(one.server) for one in heard if wanted.lacking(one.records)]
+    behind = [str(one.server) for one in seen.all_answering if wanted.lacking(one.records)]
     if behind:
         words = f"the live key's record at {seen.owner} is missing at {', '.join(behind)}"
         yield Finding(

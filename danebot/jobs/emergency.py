@@ -18,7 +18,7 @@ from danebot.domain.rollover.remember import remember
 from danebot.domain.rollover.safe_time import emergency_wait
 from danebot.domain.rollover.schedule import requested
 from danebot.errors import RolloverError
-from danebot.jobs.newkey import add_key, managed, records_of
+from danebot.jobs.newkey import add_key, managed
 from danebot.jobs.survey import observe_dns, read_lineage, remembered
 
 if TYPE_CHECKING:
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
     from danebot.domain.lineage.keys import PublicKey
     from danebot.domain.lineage.state import LineageState
-    from danebot.domain.rollover.publication import OwnedRecord
     from danebot.jobs.context import Context
 
 
@@ -34,12 +33,11 @@ if TYPE_CHECKING:
 class Successor:
     """The key that is to replace the compromised one; None where it has yet to be made.
 
-    ``records`` are all of its records, published or not; ``wait`` is how long caches may lack them
-    once every authoritative server has them, or the rest of it; None where nobody knows.
+    ``wait`` is how long caches may lack its records once every authoritative server has them, or
+    the rest of it; None where nobody knows.
     """
 
     key: PublicKey | None
-    records: tuple[OwnedRecord, ...]
     wait: timedelta | None
 
 
@@ -51,9 +49,7 @@ def find_successor(context: Context, name: str, urgency: Urgency) -> Successor:
     seen = observe_dns(context, [state])
     memory = remember(memory, state, seen, context.clock())
     wait = emergency_wait(state, memory, context.settings.policy(name), context.clock())
-    key = state.awaited_key
-    records = records_of(context, state, key, seen)[0] if key is not None else ()
-    return Successor(key, records, wait)
+    return Successor(state.awaited_key, wait)
 
 
 def _refuse_unwatched(state: LineageState, urgency: Urgency) -> None:
@@ -95,7 +91,7 @@ def request_successor(
     wanted = replace(memory, request=request, promotion_failure=None)
     save_memory(paths, load_memory(paths), wanted)
     wait = emergency_wait(state, memory, context.settings.policy(name), context.clock())
-    return Successor(key, records_of(context, state, key, seen)[0], wait)
+    return Successor(key, wait)
 
 
 def insist_on(context: Context, name: str) -> None:

@@ -24,7 +24,6 @@ from danebot.domain.rollover.changes import (
     Result,
     after,
     altered,
-    answering,
     changes,
     lagging,
     stopped,
@@ -251,7 +250,7 @@ def _other_ttl(change: Change, part: Part, seen: Observations) -> str:
     if part is Part.REMOVE:
         return ""
     observed = [seen[owner] for owner in change.owners if owner in seen]
-    ttls = {s.ttl for one in observed for s in answering(one) if change.add[0] in s.records}
+    ttls = {s.ttl for one in observed for s in one.answering if change.add[0] in s.records}
     asked = change.new_ttl(change.seen_ttl)
     other = sorted(int(ttl.total_seconds()) for ttl in ttls if ttl is not None and ttl != asked)
     if not other:

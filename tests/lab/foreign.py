@@ -16,7 +16,7 @@ from pathlib import Path
 import dns.flags
 
 from lab.bind import Bind, Zone
-from lab.nameservers import answers, ask, run
+from lab.nameservers import HOSTS, answers, ask, run
 from lab.net import LabError, Net
 from lab.processes import Processes, Service
 from lab.resolvers import Resolver, Resolvers
@@ -170,7 +170,7 @@ class ForeignServers:
     def _zone(self) -> str:
         first, second = self.net.host(5), self.net.host(7)
         both = "@ NS ns2\n" + _addresses("ns2", self.both(2))
-        return self._soa() + both + _HOSTS.format(mail=first, second=second)
+        return self._soa() + both + HOSTS.format(mail=first, second=second)
 
     def _primary(self) -> list[str]:
         """Configure it; the DS records of its zones."""
@@ -263,7 +263,7 @@ class ForeignServers:
         with sqlite3.connect(directory / "zones.sqlite") as database:
             database.executescript("PRAGMA synchronous = OFF;\n" + SCHEMA.read_text("ascii"))
         zone = directory / "zone"
-        hosts = _HOSTS.format(mail=self.net.host(5), second=self.net.host(7))
+        hosts = HOSTS.format(mail=self.net.host(5), second=self.net.host(7))
         soa = self._soa().replace(self.both(1)[0], self.both(8)[0])
         soa = soa.replace(self.both(1)[1], self.both(8)[1])
         zone.write_text(f"$ORIGIN power.test.\n{soa}{hosts}", encoding="ascii")
@@ -293,21 +293,6 @@ def _is_signed(server: str, zone: str) -> bool:
 def _addresses(name: str, both: tuple[str, str]) -> str:
     return f"{name} A {both[0]}\n{name} AAAA {both[1]}\n"
 
-
-_HOSTS = """\
-@ A {mail}
-@ MX 10 mail
-mail A {mail}
-mx2 A {mail}
-www A {mail}
-*.many A {mail}
-two A {mail}
-two A {second}
-second A {second}
-alias CNAME mail
-_25._tcp.alias CNAME _25._tcp.mail
-_25._tcp.dangling CNAME _25._tcp.nosuch
-"""
 
 _OPT_OUT = "unsigned NS ns1.insecure.test.\n"
 

@@ -167,7 +167,8 @@ class NameServers:
 
     def _hosts(self) -> str:
         ns1, ns2, mail, second = (self.net.host(n) for n in (1, 2, 5, 7))
-        return _HOSTS.format(ns1=ns1, ns2=ns2, mail=mail, second=second)
+        servers = f"@ NS ns2\nns1 A {ns1}\nns2 A {ns2}\n"
+        return servers + HOSTS.format(mail=mail, second=second)
 
     def _delegations(self, anchors: dict[str, str]) -> str:
         lines = [f"ns1 A {self.net.host(6)}"]
@@ -317,10 +318,7 @@ template:
     zonefile-sync: -1
 """
 
-_HOSTS = """\
-@ NS ns2
-ns1 A {ns1}
-ns2 A {ns2}
+HOSTS = """\
 @ A {mail}
 @ MX 10 mail
 mail A {mail}

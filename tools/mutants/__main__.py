@@ -13,12 +13,12 @@ from pathlib import Path
 
 import pytest
 
+from mutants.edits import Mutant, enums, mutants
+from mutants.trial import KILLED, Trial
+
 ROOT = Path(__file__).resolve().parents[2]
 DOMAIN = ROOT / "danebot" / "domain"
 EQUIVALENT = ROOT / "tests" / "domain" / "equivalent_mutants.txt"
-
-from edits import Mutant, enums, mutants  # noqa: E402 - beside this file
-from trial import KILLED, Trial  # noqa: E402
 
 
 def main() -> int:
@@ -29,9 +29,10 @@ def main() -> int:
     equivalent = _equivalent()
     chosen = [one for one in chosen if one.name not in equivalent]
     if options.sample is not None and options.sample < len(chosen):
-        picked = random.Random(options.seed).sample(range(len(chosen)), options.sample)
+        picked = random.Random(options.seed).sample(range(len(chosen)), options.sample)  # noqa: S311
         chosen = [chosen[number] for number in sorted(picked)]
-    trial = Trial(chosen, options.slow, options.limit, options.workers, _tell)
+    kept = ROOT / "build" / "mutants.json"
+    trial = Trial(chosen, DOMAIN, kept, options.slow, options.limit, options.workers, _tell)
     arguments = ["-q", "-s", "-p", "no:cacheprovider", "--hypothesis-seed=0", f"--rootdir={ROOT}"]
     pytest.main([*arguments, str(ROOT / "tests" / "domain")], plugins=[trial])
     left = [number for number in range(len(chosen)) if trial.outcomes.get(number) != KILLED]

@@ -26,7 +26,8 @@ _OTHER: dict[type[ast.cmpop], tuple[type[ast.cmpop], ...]] = {
 }
 _SIGNS: dict[type[ast.operator], type[ast.operator]] = {ast.Add: ast.Sub, ast.Sub: ast.Add}
 _TURNED = {"min": "max", "max": "min", "any": "all", "all": "any"}
-_KEPT = frozenset("bool dict frozenset isinstance iter len list set sorted str timedelta tuple".split())
+_SHAPES = ("bool", "dict", "frozenset", "isinstance", "iter", "len", "list", "set", "sorted", "str")
+_KEPT = frozenset((*_SHAPES, "timedelta", "tuple"))
 _SKIPPED = ("annotation", "returns", "decorator_list", "bases")
 _BODIES = ("body", "orelse", "finalbody")
 
@@ -80,7 +81,7 @@ def enums(paths: list[Path]) -> Enums:
             if isinstance(node, ast.ClassDef) and any("Enum" in ast.unparse(b) for b in node.bases):
                 names = [s.targets[0] for s in node.body if isinstance(s, ast.Assign)]
                 found[node.name] = tuple(n.id for n in names if isinstance(n, ast.Name))
-    return found
+    return {name: members for name, members in found.items() if len(members) > 1}
 
 
 def mutants(path: Path, known: Enums) -> Iterator[Mutant]:
@@ -99,7 +100,9 @@ def mutants(path: Path, known: Enums) -> Iterator[Mutant]:
         for found in _alternatives(node, parents, known):
             now = "nothing" if found is None else " ".join(ast.unparse(found).split())
             other = ast.fix_missing_locations(ast.copy_location(_own(found), node))
-            yield Mutant(path, statement.lineno, last, where, was, now, tree, node, parents[-1], other)
+            yield Mutant(
+                path, statement.lineno, last, where, was, now, tree, node, parents[-1], other
+            )
 
 
 def _nodes(tree: ast.Module) -> Iterator[tuple[ast.AST, tuple[ast.AST, ...]]]:
@@ -160,38 +163,65 @@ def _alternatives(node: ast.AST, parents: tuple[ast.AST, ...], known: Enums) -> 
         if not isinstance(parent, ast.comprehension):
             yield ast.Constant(value=False)
     match node:
-        case ast.Compare(ops=[op], comparators=[_]):
-            bounds = _OTHER[type(op)] if not condition else _OTHER[type(op)][:-1]
-            if not isinstance(parent, ast.BoolOp | ast.UnaryOp) or len(bounds) > 1:
-                yield from (_with(node, ops=[other()]) for other in bounds)
-        case ast.BoolOp(op=op, values=values):
-            if isinstance(parent, ast.BoolOp) or not condition:
-                yield _with(node, op=ast.Or() if isinstance(op, ast.And) else ast.And())
-            for left_out in range(len(values)):
-                rest = values[:left_out] + values[left_out + 1 :]
-                yield rest[0] if len(rest) == 1 else _with(node, values=rest)
+        case ast.Compare(ops=[_]):
+            yield from _comparisons(node, parent, condition=condition)
+        case ast.BoolOp():
+            yield from _operands(node, whole=isinstance(parent, ast.BoolOp) or not condition)
         case ast.UnaryOp(op=ast.Not(), operand=operand) if not condition:
             yield operand
-        case ast.BinOp(left=left, op=op, right=right):
-            if type(op) in _SIGNS:
-                yield _with(node, op=_SIGNS[type(op)]())
-            yield left
-            if not isinstance(op, ast.Sub | ast.Div):
-                yield right
-        case ast.Call():
-            yield from _calls(node)
         case ast.Attribute(value=ast.Name(id=name), attr=attr) if attr in known.get(name, ()):
-            members = known[name]
-            if len(members) > 1:
-                yield _with(node, attr=members[(members.index(attr) + 1) % len(members)])
-        case ast.Constant(value=bool()):
-            yield _with(node, value=not node.value)
-        case ast.Constant(value=int() | float() as value):
-            yield _with(node, value=value + 1 if isinstance(value, int) else value * 2)
+            yield _with(node, attr=known[name][known[name].index(attr) - 1])
         case ast.match_case(guard=None):
             yield _with(node, guard=ast.Constant(value=False))
         case ast.stmt():
             yield from _statements(node, parents)
+        case ast.expr():
+            yield from _values(node)
+
+
+def _values(node: ast.expr) -> Alternatives:
+    match node:
+        case ast.BinOp():
+            yield from _sums(node)
+        case ast.Call():
+            yield from _calls(node)
+        case ast.Constant():
+            yield from _constants(node)
+
+
+def _comparisons(node: ast.Compare, parent: ast.AST, *, condition: bool) -> Alternatives:
+    """The bound itself in or out; and the opposite, where nothing else amounts to that."""
+    others = _OTHER[type(node.ops[0])]
+    if condition or isinstance(parent, ast.BoolOp | ast.UnaryOp):
+        others = others[:-1]
+    yield from (_with(node, ops=[other()]) for other in others)
+
+
+def _operands(node: ast.BoolOp, *, whole: bool) -> Alternatives:
+    if whole:
+        yield _with(node, op=ast.Or() if isinstance(node.op, ast.And) else ast.And())
+    for left_out in range(len(node.values)):
+        rest = node.values[:left_out] + node.values[left_out + 1 :]
+        yield rest[0] if len(rest) == 1 else _with(node, values=rest)
+
+
+def _sums(node: ast.BinOp) -> Alternatives:
+    sign = _SIGNS.get(type(node.op))
+    if sign is not None:
+        yield _with(node, op=sign())
+    yield node.left
+    if not isinstance(node.op, ast.Sub | ast.Div):
+        yield node.right
+
+
+def _constants(node: ast.Constant) -> Alternatives:
+    match node.value:
+        case bool() as value:
+            yield _with(node, value=not value)
+        case int() as value:
+            yield _with(node, value=value + 1)
+        case float() as value:
+            yield _with(node, value=value * 2)
 
 
 def _is_condition(node: ast.AST, parent: ast.AST) -> bool:

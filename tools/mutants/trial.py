@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import functools
 import gc
+import hashlib
 import inspect
+import json
 import os
 import resource
 import signal
@@ -18,13 +20,18 @@ import types
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING, cast
 
 import coverage
-import pytest
 from _pytest.runner import runtestprotocol
-from edits import Mutant
+
+if TYPE_CHECKING:
+    import pytest
+
+    from mutants.edits import Mutant
 
 KILLED, SURVIVED, UNREACHED = "killed", "survived", "no test reaches it"
+Measured = tuple[float, dict[str, list[int]]]  # seconds, and the lines of each file
 _EXITS = {0: SURVIVED, 1: KILLED, 2: UNREACHED}
 
 
@@ -37,6 +44,8 @@ class Trial:
     """
 
     mutants: Sequence[Mutant]
+    domain: Path
+    kept: Path
     slow: float
     limit: float
     workers: int
@@ -61,30 +70,51 @@ class Trial:
         return True
 
     def _measure(self, items: Iterable[pytest.Item]) -> list[pytest.Item]:
-        """Which tests reach which line; those that are slow, or fail as it is, are left out."""
-        measured = coverage.Coverage(
-            data_file=None, include=["*/danebot/domain/*"], config_file=False, branch=False
-        )
-        good = []
-        signal.signal(signal.SIGALRM, _too_slow)
-        measured.start()
+        """The tests that pass in time; how long they took and what they reach is kept in a file."""
+        files: dict[Path, list[pytest.Item]] = {}
         for item in items:
-            measured.switch_context(item.nodeid)
-            begun = time.perf_counter()
-            signal.setitimer(signal.ITIMER_REAL, 3 * self.slow)  # measuring takes its time
-            passed = _passes(item)
-            signal.setitimer(signal.ITIMER_REAL, 0)
-            self.durations[item.nodeid] = time.perf_counter() - begun
-            if passed:
-                good.append(item)
-            else:
-                print(f"left out, since it fails or is slow: {item.nodeid}")
-        measured.stop()
-        data = measured.get_data()
-        for file in data.measured_files():
-            for line, tests in data.contexts_by_lineno(file).items():
-                self.reached[file, line] = set(tests)
+            files.setdefault(item.path, []).append(item)
+        known = json.loads(self.kept.read_text()) if self.kept.exists() else {}
+        everywhere = _digest(sorted(self.domain.rglob("*.py")))
+        signal.signal(signal.SIGALRM, _too_slow)
+        good = []
+        for path, inside in files.items():
+            key = everywhere + _digest([path])
+            if known.get(str(path), {}).get("key") != key:
+                tests = {item.nodeid: self._measured(item) for item in inside}
+                known[str(path)] = {"key": key, "tests": tests}
+            for item in inside:
+                self._take(item, known[str(path)]["tests"].get(item.nodeid))
+                if item.nodeid in self.durations:
+                    good.append(item)
+        self.kept.parent.mkdir(exist_ok=True)
+        self.kept.write_text(json.dumps(known))
         return good
+
+    def _measured(self, item: pytest.Item) -> Measured | None:
+        """How long a test takes, and the lines that it reaches; None if it is slow, or fails."""
+        domain = ["*/danebot/domain/*"]
+        measured = coverage.Coverage(data_file=None, include=domain, config_file=False)
+        begun = time.perf_counter()
+        measured.start()
+        signal.setitimer(signal.ITIMER_REAL, 3 * self.slow)  # measuring takes its time
+        passed = _passes(item)
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        measured.stop()
+        if not passed:
+            print(f"left out, since it fails or is slow: {item.nodeid}")
+            return None
+        data = measured.get_data()
+        lines = {file: data.lines(file) or [] for file in data.measured_files()}
+        return time.perf_counter() - begun, lines
+
+    def _take(self, item: pytest.Item, measured: Measured | None) -> None:
+        if measured is None:
+            return
+        self.durations[item.nodeid], reached = measured
+        for file, lines in reached.items():
+            for line in lines:
+                self.reached.setdefault((file, line), set()).add(item.nodeid)
 
     def _chosen(self, mutant: Mutant, items: Iterable[pytest.Item]) -> list[pytest.Item]:
         """The tests that reach a mutant, its own room's first, and the fastest before others."""
@@ -119,6 +149,10 @@ class Trial:
             code = os.waitstatus_to_exitcode(status)
             self.outcomes[number] = _EXITS.get(code, KILLED)
             self.told(self.mutants[number], self.outcomes[number])
+
+
+def _digest(paths: Iterable[Path]) -> str:
+    return hashlib.sha256(b"".join(path.read_bytes() for path in paths)).hexdigest()
 
 
 def _too_slow(*_: object) -> None:
@@ -175,8 +209,7 @@ def _function(module: types.ModuleType, names: Sequence[str]) -> types.FunctionT
     if isinstance(found, classmethod | staticmethod):
         found = found.__func__
     found = inspect.unwrap(found) if callable(found) else found
-    assert isinstance(found, types.FunctionType)
-    return found
+    return cast("types.FunctionType", found)
 
 
 def _code(module: types.CodeType, where: str) -> types.CodeType:

@@ -56,11 +56,6 @@ class CertbotRun(NamedTuple):
 
         return self.ending is not Ending.NOT_STARTED and self.cause is not Cause.LOCKED
 
-    @property
-    def timed_out(self) -> bool:
-        """Whether it was stopped because its time was over."""
-        return self.ending is Ending.TIMED_OUT
-
 
 class Certbot(NamedTuple):
     """A certbot that is new enough, for one tree; ``timeout`` is for each call."""

@@ -245,6 +245,16 @@ class OwnerObservation(NamedTuple):
         return self.authoritative + self.witnesses
 
     @property
+    def answering(self) -> tuple[ServerAnswer, ...]:
+        """The authoritative servers of the RRset that say what it is."""
+        return tuple(s for s in self.servers if s.outcome is ServerOutcome.ANSWERED)
+
+    @property
+    def all_answering(self) -> tuple[ServerAnswer, ...]:
+        """Whoever of all servers says what the RRset is, where some merely lead on to others."""
+        return tuple(s for s in self.all_servers if s.outcome is ServerOutcome.ANSWERED)
+
+    @property
     def surely_led(self) -> bool:
         """Whether nobody but those who sign may have led the way to the canonical name."""
         own = {one.security for one in self.aliases}

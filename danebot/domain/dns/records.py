@@ -14,11 +14,6 @@ class MxRecord(NamedTuple):
     preference: int
     exchange: Hostname | None
 
-    @property
-    def is_null(self) -> bool:
-        """Whether the record says that the domain accepts no mail (RFC 7505 section 3)."""
-        return self.exchange is None
-
 
 class SrvRecord(NamedTuple):
     """One target of a service (RFC 2782); ``target`` is None for ``.``: not offered here."""

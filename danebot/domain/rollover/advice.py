@@ -16,7 +16,7 @@ import enum
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, NamedTuple
 
-from danebot.domain.dns.answers import OwnerObservation, Presence, ServerOutcome
+from danebot.domain.dns.answers import OwnerObservation, Presence
 from danebot.domain.dns.tlsa import (
     MatchingType,
     Required,
@@ -124,14 +124,13 @@ def advise(
 
 def shown(observation: OwnerObservation) -> tuple[Records, ...]:
     """The RRset as each authoritative server has it; the resolver's where none could be asked."""
-    heard = [s.records for s in observation.servers if s.outcome is ServerOutcome.ANSWERED]
-    return tuple(heard) if heard else (observation.answer.records,)
+    heard = tuple(server.records for server in observation.answering)
+    return heard or (observation.answer.records,)
 
 
 def made_by_wildcard(observation: OwnerObservation) -> bool:
     """Whether the RRset is a wildcard's, so that a record at the name itself would hide it."""
-    heard = [s for s in observation.servers if s.outcome is ServerOutcome.ANSWERED]
-    return any(server.wildcard for server in heard)
+    return any(server.wildcard for server in observation.answering)
 
 
 def effective(records: Iterable[TlsaRecord]) -> frozenset[TlsaRecord]:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from danebot.domain.dns.answers import OwnerObservation, Presence, ServerOutcome
+from danebot.domain.dns.answers import OwnerObservation, Presence
 from danebot.domain.dns.tlsa import (
     MatchingType,
     Selector,
@@ -55,12 +55,7 @@ def _anchor(
     answer = observation.answer
     if not answer.secure or answer.presence is not Presence.PRESENT:
         return None
-    heard = [
-        server.records
-        for server in observation.all_servers
-        if server.outcome is ServerOutcome.ANSWERED
-    ]
-    rrsets = {answer.records, *heard}
+    rrsets = {answer.records, *(server.records for server in observation.all_answering)}
     if not all(any(record.usage == Usage.DANE_TA for record in rrset) for rrset in rrsets):
         return None
     if any(_names_leaf(record, live) for rrset in rrsets for record in rrset):

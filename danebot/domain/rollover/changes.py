@@ -6,12 +6,12 @@ leave an RRset without a record of the key that is served.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from danebot.domain.dns.answers import OwnerObservation, Presence, ServerAnswer, ServerOutcome
+from danebot.domain.dns.answers import OwnerObservation, Presence
 from danebot.domain.dns.tlsa import TlsaRecord
 from danebot.domain.names import DnsName
 from danebot.domain.rollover.advice import overruled_by, shown
@@ -188,7 +188,7 @@ def _nothing(
 ) -> Change:
     if observation is None:
         return Change(state.name, (), target, ttl=ttl)
-    heard = tuple(answering(observation))
+    heard = observation.answering
     ttls = [server.ttl for server in heard if server.ttl is not None]
     rrsets = [frozenset(records) for records in shown(observation)]
     return Change(
@@ -260,7 +260,7 @@ def from_wildcard(change: Change, observations: Observations) -> bool:
     RFC 4592 section 2.2.1; RFC 4035 section 5.3.4.
     """
     seen_at = [observations[owner] for owner in change.owners if owner in observations]
-    return any(server.wildcard for seen in seen_at for server in answering(seen))
+    return any(server.wildcard for seen in seen_at for server in seen.answering)
 
 
 def lost(change: Change, observations: Observations) -> str:
@@ -270,7 +270,7 @@ def lost(change: Change, observations: Observations) -> str:
     """
     for owner in change.owners if change.remove else ():
         observation = observations.get(owner)
-        for server in answering(observation) if observation is not None else ():
+        for server in observation.answering if observation is not None else ():
             if not change.safe(server.records):
                 return f"not at {server.server}"
     return ""
@@ -283,7 +283,7 @@ def overruling(change: Change, observations: Observations) -> str:
     """
     for owner in change.owners if change.add else ():
         observation = observations.get(owner)
-        for server in answering(observation) if observation is not None else ():
+        for server in observation.answering if observation is not None else ():
             harmed = change.overrules(server.records)
             if harmed:
                 return ", ".join(map(str, harmed))
@@ -293,17 +293,12 @@ def overruling(change: Change, observations: Observations) -> str:
 # ---- what is seen afterwards ----------------------------------------------------------------
 
 
-def answering(observation: OwnerObservation) -> Iterator[ServerAnswer]:
-    """The authoritative servers that gave an answer."""
-    return (s for s in observation.servers if s.outcome is ServerOutcome.ANSWERED)
-
-
 def lagging(change: Change, observations: Observations) -> tuple[str, ...]:
     """The authoritative servers that don't show the change; "" for all, if none gives an answer."""
     late: dict[str, None] = {}
     for owner in change.owners:
         observation = observations.get(owner)
-        heard = list(answering(observation)) if observation is not None else []
+        heard = observation.answering if observation is not None else ()
         if not heard:
             late[""] = None
         for server in heard:
@@ -320,7 +315,7 @@ def altered(change: Change, observations: Observations) -> str:
     """
     for owner in change.owners:
         observation = observations.get(owner)
-        for server in answering(observation) if observation is not None else ():
+        for server in observation.answering if observation is not None else ():
             missing = [record for record in change.add if record not in server.records]
             fresh = [record for record in server.records if record not in change.seen]
             for wanted in missing:

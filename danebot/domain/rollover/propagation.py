@@ -94,7 +94,7 @@ def propagation_of(required: Required, spki: bytes, observations: Observations) 
         return Propagation(required, record, Seen.UNKNOWN, (Gap(Obstacle.NOT_OBSERVED),))
     strongest = required._replace(mtype=MatchingType.SHA2_512).record(spki)
     gaps = list(_resolver_gaps(record, strongest, observation))
-    answered = [s for s in observation.servers if s.outcome is ServerOutcome.ANSWERED]
+    answered = observation.answering
     if answered:
         gaps += _server_gaps(record, strongest, observation.name_servers, observation.servers)
     for alias in observation.aliases:
@@ -241,7 +241,7 @@ def _gone(held: Held, observation: OwnerObservation) -> bool:
     answer = observation.answer
     if not answer.secure or answer.presence is not Presence.PRESENT:
         return False
-    heard = [s for s in observation.all_servers if s.outcome is ServerOutcome.ANSWERED]
+    heard = observation.all_answering
     if not heard or observation.unheard:
         return False
     records = set(answer.records).union(*(s.records for s in heard))

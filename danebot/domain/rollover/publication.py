@@ -10,11 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
-from danebot.domain.dns.answers import ServerOutcome
 from danebot.domain.dns.tlsa import MatchingType, Selector, TlsaRecord, Usage
 from danebot.domain.finding import Code, Finding, Severity
 from danebot.domain.names import DnsName
-from danebot.domain.rollover.advice import Advice, Objection, Obstruction, advise
+from danebot.domain.rollover.advice import Advice, Objection, Obstruction, advise, shown
 from danebot.domain.rollover.memory import OwnerMemory, Witness
 from danebot.domain.rollover.propagation import Observations, Seen, propagations_of, together
 from danebot.domain.rollover.retirement import forms, leaving, out_of_use
@@ -190,12 +189,7 @@ def cancelled_records(state: LineageState, keys: Iterable[CancelledKey]) -> set[
 def _records(owner: DnsName, observations: Observations) -> set[TlsaRecord]:
     """Records at any server, or in the resolver's answer where no server could be asked."""
     observation = observations.get(owner)
-    if observation is None:
-        return set()
-    heard = [s for s in observation.servers if s.outcome is ServerOutcome.ANSWERED]
-    if not heard:
-        return set(observation.answer.records)
-    return set().union(*(set(server.records) for server in heard))
+    return set().union(*shown(observation)) if observation is not None else set()
 
 
 def _ttl(owner: DnsName, observations: Observations) -> timedelta | None:

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from danebot.domain.dns.answers import OwnerObservation, Presence, ServerOutcome
+from danebot.domain.dns.answers import OwnerObservation, Presence
 from danebot.domain.dns.tlsa import Declared, Required
 from danebot.domain.lineage.state import LineageState, Management
 from danebot.domain.rollover.caches import gone_at
@@ -129,8 +129,7 @@ def without_records(observation: OwnerObservation) -> bool:
     absent = observation.answer.presence not in (Presence.PRESENT, Presence.UNKNOWN)
     if not observation.answer.secure or not absent or not observation.heard_all:
         return False
-    heard = (s for s in observation.all_servers if s.outcome is ServerOutcome.ANSWERED)
-    return not any(server.records for server in heard)
+    return not any(server.records for server in observation.all_answering)
 
 
 def _out_of_caches(owner: OwnerMemory, policy: Policy, now: datetime) -> bool:

@@ -202,7 +202,7 @@ def test_out_of_time_certbot_may_clean_up_and_that_is_no_success(tmp_path: Path)
 
     run = stub(tmp_path, body, timeout=timedelta(seconds=1)).renew()
 
-    assert run.timed_out
+    assert run.ending is Ending.TIMED_OUT
     assert run.cause is Cause.TIMEOUT
     assert run.reason == "it did not end within 1 s; it had said: cleaned up"
 
@@ -213,7 +213,7 @@ def test_a_certbot_that_hangs_for_good_is_killed_with_its_hooks(tmp_path: Path) 
     moment = timedelta(seconds=1)
     run = stub(tmp_path, body, timeout=moment, clean_up=moment).renew()
 
-    assert (run.timed_out, run.exit_status) == (True, -signal.SIGKILL)
+    assert (run.ending, run.exit_status) == (Ending.TIMED_OUT, -signal.SIGKILL)
     assert _ends(int((tmp_path / "pid").read_text()))
 
 
