@@ -160,7 +160,7 @@ def _findings(
 
 def _reuse(context: Context, name: str) -> KeyReuse:
     """Whether certbot keeps the key, by the lineage's configuration or certbot's own."""
-    if context.tree.conf(name).parameter("reuse_key") == "True":
+    if context.tree.conf(name).enabled("reuse_key"):
         return KeyReuse.KEPT
     try:
         everywhere = read_bytes(context.tree.root / "cli.ini").decode()

@@ -84,7 +84,7 @@ def test_what_was_saved_of_the_lineage_is_kept(site: Site, flavour: Flavour) -> 
     saved += f"renew_hook = touch {marks['deploy']}\nallow_subset_of_names = True\n"
     saved += "pref_challs = http-01,\n"
     conf.write_text(conf.read_text().replace("[renewalparams]\n", f"[renewalparams]\n{saved}"))
-    before = Tree(site.tree).conf(MAIL).settings
+    before = _saved(site)
     (site.tree / "cli.ini").write_text(
         "".join(
             line
@@ -94,13 +94,13 @@ def test_what_was_saved_of_the_lineage_is_kept(site: Site, flavour: Flavour) -> 
     )
     site.ok("names", MAIL, "--add", MX)
     assert all(mark.exists() for mark in marks.values())
-    after = Tree(site.tree).conf(MAIL).settings
+    after = _saved(site)
     lost = set(before) - set(after)
     assert lost <= {("renewalparams", "renew_hook")}
     if lost:  # newer certbots give it its new name
         assert after["renewalparams", "deploy_hook"] == f"touch {marks['deploy']}"
     changed = {name for name, value in before.items() if after.get(name, value) != value}
-    assert changed <= {("", "version")}  # the tree may be of another certbot
+    assert changed <= {("version",)}  # the tree may be of another certbot
     site.quiet("renew")
 
 
@@ -124,8 +124,8 @@ def test_each_name_keeps_its_webroot(site: Site, tmp_path: Path) -> None:
         assert _names(site) == {one, three}
         saved = Tree(site.tree).conf(MAIL)
         assert saved.parameter("authenticator") == "webroot"
-        directories = [line for section, line in saved.sectioned() if "webroot_map" in section]
-        assert {f"{name} = {tmp_path / 'web'}" for name in (one, three)} <= {*directories}
+        directories = {e.name: e.value for e in saved.entries if e.section[1:] == ("webroot_map",)}
+        assert {name: str(tmp_path / "web") for name in (one, three)}.items() <= directories.items()
         site.lab.make_due(MAIL)
         site.ok("renew")
         assert versions(site) == [1, 2, 3]
@@ -280,3 +280,8 @@ def test_a_shrink_is_what_a_held_certificate_may_need(site: Site) -> None:
     assert _names(site) == {MAIL}
     assert versions(site) == [1, 2]
     site.quiet("renew")
+
+
+def _saved(site: Site) -> dict[tuple[str, ...], object]:
+    """What certbot's configuration of the lineage holds."""
+    return {(*e.section, e.name): e.value for e in Tree(site.tree).conf(MAIL).entries}

@@ -7,10 +7,9 @@ not.  certbot saves an option ``--some-thing`` as ``some_thing``, plugins' own i
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Collection, Iterator
 
-from danebot.adapters.certbot.renewal_conf import PARAMETERS, RenewalConf
+from danebot.adapters.certbot.renewal_conf import PARAMETERS, RenewalConf, joined
 
 _OTHERWISE_SAID = {
     *("config_dir", "key_type", "rsa_key_size", "elliptic_curve", "reuse_key"),
@@ -27,8 +26,7 @@ _RENAMED = {
     "pref_challs": "preferred-challenges",
     "renew_hook": "deploy-hook",
 }
-_MAP = f"{PARAMETERS}/webroot_map"
-_DIRECTORY = re.compile(r"""\s*["']?([^=\[#"']+?)["']?\s*=\s*["']?(.*?)["']?\s*$""")
+_MAP = (PARAMETERS, "webroot_map")
 
 
 def saved_options(conf: RenewalConf, names: Collection[str]) -> tuple[str, ...]:
@@ -37,8 +35,9 @@ def saved_options(conf: RenewalConf, names: Collection[str]) -> tuple[str, ...]:
     ``names`` are those of the new certificate.
     """
     found: list[str] = []
-    for (section, name), value in conf.settings.items():
-        if section != PARAMETERS or name in _OTHERWISE_SAID or name in _LEFT_OUT:
+    for entry in conf.entries:
+        name, value = entry.name, joined(entry)
+        if entry.section != (PARAMETERS,) or name in _OTHERWISE_SAID or name in _LEFT_OUT:
             continue
         option = f"--{_RENAMED.get(name, name.replace('_', '-'))}"
         match value:
@@ -47,7 +46,7 @@ def saved_options(conf: RenewalConf, names: Collection[str]) -> tuple[str, ...]:
             case "True":
                 found.append(option)
             case _:  # with "=", so that a value may begin with a dash
-                found.append(f"{option}={value.removesuffix(',')}")
+                found.append(f"{option}={value}")
     return (*found, *_webroot(conf, names))
 
 
@@ -57,12 +56,11 @@ def _webroot(conf: RenewalConf, names: Collection[str]) -> Iterator[str]:
     certbot takes every name of the map into the certificate.
     """
     directories = {
-        match[1]: match[2]
-        for section, line in conf.sectioned()
-        if section == _MAP and (match := _DIRECTORY.match(line)) is not None and match[1] in names
+        entry.name: joined(entry)
+        for entry in conf.entries
+        if entry.section == _MAP and entry.name in names
     }
     if directories:
         yield f"--webroot-map={json.dumps(directories)}"
-    paths = [path.strip(" \"'") for path in conf.parameter("webroot_path").split(",")]
-    for path in [path for path in paths if path][-1:]:
+    for path in [path for path in conf.parameter("webroot_path").split(",") if path][-1:]:
         yield f"--webroot-path={path}"

@@ -1,36 +1,34 @@
-"""certbot's ``renewal/LINEAGE.conf``: read and edited by line, never through certbot.
+"""certbot's ``renewal/LINEAGE.conf``: read as certbot reads it, edited by line, never through it.
 
 Only the few settings that danebot must know are looked at; every other line stays as it is.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from danebot.adapters.certbot.configobj import Entry, Header, parse, written
 from danebot.errors import TreeError
 
-# neither matches a comment
-_SETTING = re.compile(r"\s*([A-Za-z0-9_]+)\s*=\s*(.*\S|)\s*$")
-_SECTION = re.compile(r"\s*(\[+)\s*([^\]]*?)\s*\]+\s*(#.*)?$")
 PARAMETERS = "renewalparams"
 PATH_SETTINGS = ("cert", "privkey", "chain", "fullchain")
+_OFF = ("false", "off", "no", "0")
 
 
 class RenewalConf(NamedTuple):
-    """The text of one configuration and its settings by (section, name); "" is the top."""
+    """The text of one configuration and what it holds, in order."""
 
     path: Path
     text: str
-    settings: Mapping[tuple[str, str], str]
+    content: tuple[Entry | Header, ...]
 
     @classmethod
     def read(cls, path: Path) -> RenewalConf:
         """Read ``path``, or raise `TreeError`."""
         try:
-            text = path.read_text(encoding="utf-8")
+            text = path.read_bytes().decode("utf-8-sig")
         except FileNotFoundError as exc:
             raise TreeError(f"{path} is absent: is that a certbot lineage?") from exc
         except (OSError, UnicodeDecodeError) as exc:
@@ -39,85 +37,102 @@ class RenewalConf(NamedTuple):
 
     @classmethod
     def parse(cls, path: Path, text: str) -> RenewalConf:
-        """Take the settings out of ``text``."""
-        settings: dict[tuple[str, str], str] = {}
-        for section, line in _sectioned(text):
-            match = _SETTING.match(line)
-            if match is not None:
-                settings[section, match[1]] = _unquoted(match[2])
-        return cls(path, text, settings)
+        """Take apart ``text``; `TreeError` where certbot can't read it either."""
+        try:
+            return cls(path, text, tuple(parse([line.rstrip("\r") for line in _lines(text)])))
+        except TreeError as exc:
+            name = path.name.removesuffix(".conf")
+            raise TreeError(
+                f"{path}: {exc}; certbot can't read it either: mend or restore it, or run: "
+                f"certbot delete --cert-name {name}"
+            ) from exc
+
+    @property
+    def entries(self) -> tuple[Entry, ...]:
+        """Its settings."""
+        return tuple(one for one in self.content if isinstance(one, Entry))
 
     def top(self, name: str) -> str:
         """A setting before the first section; "" if it isn't there."""
-        return self.settings.get(("", name), "")
+        return self._text((), name)
 
     def parameter(self, name: str) -> str:
-        """A setting of ``[renewalparams]``; "" if it isn't there."""
-        return self.settings.get((PARAMETERS, name), "")
+        """A setting of ``[renewalparams]``, a list's items joined by commas; "" if not there."""
+        return self._text((PARAMETERS,), name)
 
-    def sectioned(self) -> list[tuple[str, str]]:
-        """Each line with the section it stands in, ``renewalparams/webroot_map`` for instance."""
-        return _sectioned(self.text)
+    def disabled(self, name: str) -> bool:
+        """Whether a parameter is given, as one of the words by which certbot says no."""
+        return self.parameter(name).lower() in _OFF
+
+    def enabled(self, name: str) -> bool:
+        """Whether a parameter is ``True``, in letters of any case, as certbot restores it."""
+        return self.parameter(name).lower() == "true"
+
+    def _text(self, section: tuple[str, ...], name: str) -> str:
+        for entry in self.entries:
+            if entry.section == section and entry.name == name:
+                return joined(entry)
+        return ""
 
     def edited(
         self, *, top: Mapping[str, str] | None = None, parameters: Mapping[str, str] | None = None
     ) -> RenewalConf:
         """The same with settings replaced, or added where their section begins."""
-        wanted = {("", k): v for k, v in (top or {}).items()}
-        wanted |= {(PARAMETERS, k): v for k, v in (parameters or {}).items()}
-        lines: list[str] = []
-        done: set[tuple[str, str]] = set()
-        for section, line in _sectioned(self.text):
-            match = _SETTING.match(line)
-            key = (section, match[1]) if match is not None else None
-            if key in wanted:
-                if key not in done:
-                    lines.append(f"{key[1]} = {wanted[key]}")
-                    done.add(key)
-                continue
-            lines.append(line)
-        for key in [key for key in wanted if key not in done]:
-            _insert(lines, key, wanted[key])
+        wanted: dict[tuple[tuple[str, ...], str], str] = {
+            (section, name): value
+            for section, settings in (((), top), ((PARAMETERS,), parameters))
+            for name, value in (settings or {}).items()
+        }
+        lines = _lines(self.text)
+        there = {(entry.section, entry.name) for entry in self.entries}
+        for entry in reversed(self.entries):
+            value = wanted.get((entry.section, entry.name))
+            if value is not None and value != entry.value:
+                comment = f"  {entry.comment}" if entry.comment else ""
+                lines[entry.first : entry.last + 1] = [f"{entry.name} = {written(value)}{comment}"]
+        for section in ((), (PARAMETERS,)):
+            new = [
+                f"{name} = {written(value)}"
+                for (place, name), value in wanted.items()
+                if place == section and (section, name) not in there
+            ]
+            if new:
+                lines = self._inserted(lines, section, new)
         return RenewalConf.parse(self.path, "\n".join(lines) + "\n")
 
     def with_parameters_of(self, former: RenewalConf) -> RenewalConf:
         """The same, with parameters that ``former`` has and this one lacks, as they are there."""
-        lost = {
-            match[1]: match[2]
-            for section, line in _sectioned(former.text)
-            if section == PARAMETERS
-            and (match := _SETTING.match(line)) is not None
-            and (PARAMETERS, match[1]) not in self.settings
-        }
-        return self.edited(parameters=lost) if lost else self
+        there = {entry.name for entry in self.entries if entry.section == (PARAMETERS,)}
+        lines = _lines(former.text)
+        lost = [
+            line
+            for entry in former.entries
+            if entry.section == (PARAMETERS,) and entry.name not in there
+            for line in lines[entry.first : entry.last + 1]
+        ]
+        if not lost:
+            return self
+        whole = self._inserted(_lines(self.text), (PARAMETERS,), lost)
+        return RenewalConf.parse(self.path, "\n".join(whole) + "\n")
+
+    def _inserted(
+        self, lines: list[str], section: tuple[str, ...], new: Sequence[str]
+    ) -> list[str]:
+        """``lines`` of this text, edited or not, with ``new`` ones where ``section`` begins."""
+        if not section:
+            return [*new, *lines]
+        current = RenewalConf.parse(self.path, "\n".join(lines))
+        for one in current.content:
+            if isinstance(one, Header) and one.section == section:
+                return [*lines[: one.line + 1], *new, *lines[one.line + 1 :]]
+        return [*lines, f"[{section[-1]}]", *new]
 
 
-def _sectioned(text: str) -> list[tuple[str, str]]:
-    """Each line with the top-level section it stands in; a header line stands in its own."""
-    section = ""
-    found = []
-    for line in text.removesuffix("\n").split("\n") if text else ():
-        match = _SECTION.match(line) if "[" in line else None
-        if match is not None:
-            section = match[2] if len(match[1]) == 1 else f"{section}/{match[2]}"
-        found.append((section, line))
-    return found
+def joined(entry: Entry) -> str:
+    """The value of an entry, the items of a list joined by commas."""
+    return entry.value if isinstance(entry.value, str) else ",".join(entry.value)
 
 
-def _insert(lines: list[str], key: tuple[str, str], value: str) -> None:
-    setting = f"{key[1]} = {value}"
-    if key[0] == "":
-        lines.insert(0, setting)
-        return
-    for index, line in enumerate(lines):
-        match = _SECTION.match(line)
-        if match is not None and len(match[1]) == 1 and match[2] == key[0]:
-            lines.insert(index + 1, setting)
-            return
-    lines += [f"[{key[0]}]", setting]
-
-
-def _unquoted(value: str) -> str:
-    if len(value) > 1 and value[0] == value[-1] and value[0] in "\"'":
-        return value[1:-1]
-    return value
+def _lines(text: str) -> list[str]:
+    """The lines of a text; those that end with CR and LF keep the CR."""
+    return text.removesuffix("\n").split("\n") if text else []

@@ -303,7 +303,7 @@ def staged_conf(conf: RenewalConf, paths: LineagePaths, key: PublicKey | None) -
     top = {setting: path for setting, path in wanted_paths.items() if conf.top(setting) != path}
     if conf.top("archive_dir") not in ("", str(paths.archive)):
         top["archive_dir"] = str(paths.archive)
-    parameters = {} if conf.parameter("reuse_key") == "True" else {"reuse_key": "True"}
+    parameters = {} if conf.enabled("reuse_key") else {"reuse_key": "True"}
     if key is not None and key.key_type is not None:
         wanted = key.key_type.conf_settings
         for setting, value in wanted.items():

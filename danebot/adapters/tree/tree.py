@@ -343,11 +343,10 @@ class Tree:
             conf = self.conf(name)
         except TreeError:
             return RenewalRule(self.default_before)
-        off = conf.parameter("autorenew") == Autorenew.OFF.value
         before = interval(conf.top("renew_before_expiry"))
         return RenewalRule(
             before if before is not None else self.default_before,
-            Autorenew.OFF if off else Autorenew.ON,
+            Autorenew.OFF if conf.disabled("autorenew") else Autorenew.ON,
         )
 
     def _led_to_staging(self, name: str) -> bool:

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import given
+from hypothesis import settings as settings_of
 from hypothesis import strategies as st
 
 from danebot.adapters.certbot.renewal_conf import PARAMETERS, PATH_SETTINGS, RenewalConf
 from danebot.errors import TreeError
 
+_CERTBOT_PYTHON = Path(__file__).parents[3] / "build/certbot-venv/bin/python"
 PATH = Path("/etc/letsencrypt/renewal/mail.example.test.conf")
 REAL = """\
 # renew_before_expiry = 30 days
@@ -73,13 +78,80 @@ def test_a_setting_that_lacks_is_put_into_its_section() -> None:
 
 def test_a_section_that_lacks_is_added() -> None:
     conf = parse("version = 5\n").edited(parameters={"reuse_key": "True", "key_type": "rsa"})
-    assert conf.text == "version = 5\n[renewalparams]\nkey_type = rsa\nreuse_key = True\n"
+    assert conf.text == "version = 5\n[renewalparams]\nreuse_key = True\nkey_type = rsa\n"
     assert conf.parameter("reuse_key") == "True"
 
 
-def test_a_setting_given_twice_is_left_once() -> None:
-    conf = parse("cert = 1\ncert = 2\n").edited(top={"cert": "3"})
-    assert conf.text == "cert = 3\n"
+def test_what_stands_behind_a_value_is_no_part_of_it_and_stays() -> None:
+    conf = parse("archive_dir = /mnt/raid/x  # on the raid\n")
+    assert conf.top("archive_dir") == "/mnt/raid/x"
+    edited = conf.edited(top={"archive_dir": "/mnt/y"})
+    assert edited.text == "archive_dir = /mnt/y  # on the raid\n"
+
+
+def test_lines_within_three_quotes_are_no_settings() -> None:
+    text = "[renewalparams]\nrenew_hook = '''a\nreuse_key = True\n[other]'''\nkey_type = rsa\n"
+    conf = parse(text)
+    assert conf.parameter("renew_hook") == "a\nreuse_key = True\n[other]"
+    assert conf.parameter("reuse_key") == ""
+    assert conf.parameter("key_type") == "rsa"
+    assert "\nreuse_key = True\n[other]'''\n" in conf.edited(parameters={"key_type": "ec"}).text
+
+
+def test_lists_and_quoted_names() -> None:
+    top = "[renewalparams]\n'webroot_path' = /a, '/b c',\nserver = ,\n"
+    conf = parse(f'{top}[[webroot_map]]\n"x" = /a\n')
+    assert conf.parameter("webroot_path") == "/a,/b c"
+    assert conf.parameter("server") == ""
+    assert [(e.section, e.name) for e in conf.entries][-1] == ((PARAMETERS, "webroot_map"), "x")
+
+
+def test_a_value_is_written_so_that_it_is_read_as_it_is() -> None:
+    for value in ("/a, b", "/a # b", " a", "it's", 'say "a"'):
+        assert parse("").edited(top={"cert": value}).top("cert") == value
+    with pytest.raises(TreeError, match="quotes of both kinds"):
+        parse("").edited(top={"cert": "'\""})
+
+
+def test_carriage_returns_stay() -> None:
+    conf = parse("cert = 1\r\nchain = 2\r\n")
+    assert conf.top("cert") == "1"
+    assert conf.edited(top={"cert": "3"}).text == "cert = 3\nchain = 2\r\n"
+
+
+@pytest.mark.parametrize("word", ["False", "no", "Off", "0"])
+def test_words_by_which_certbot_says_no(word: str) -> None:
+    assert parse(f"[renewalparams]\nautorenew = {word}\n").disabled("autorenew")
+    assert not parse(f"[renewalparams]\nreuse_key = {word}\n").enabled("reuse_key")
+
+
+def test_words_by_which_certbot_says_yes() -> None:
+    assert not parse("[renewalparams]\nautorenew = on\n").disabled("autorenew")
+    assert not parse("").disabled("autorenew")
+    assert parse("[renewalparams]\nreuse_key = true\n").enabled("reuse_key")
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("cert = 1\ncert = 2\n", "line 2 gives cert once more"),
+        ("cert\n", "line 1 is neither a section nor NAME = VALUE"),
+        ("a = '1\n", "line 1 has a value with quotes or commas that lead nowhere"),
+        ("\n[a\n", "line 2 is neither"),
+        ("[[a]]\n", "line 1 is a section in none"),
+        ("[[a]\n", "line 1 has other brackets"),
+        ("a = '''1\n", "line 1 opens ''' that nothing closes"),
+        ("a = '''1\n2''' 3\n", "line 2 goes on after '''"),
+    ],
+)
+def test_what_certbot_cannot_read_is_told_with_its_line_and_the_way_out(
+    text: str, line: str
+) -> None:
+    with pytest.raises(TreeError) as caught:
+        parse(text)
+    said = str(caught.value)
+    assert said.startswith(f"{PATH}: {line}")
+    assert said.endswith("run: certbot delete --cert-name mail.example.test")
 
 
 def test_parameters_that_got_lost_come_back_as_they_were() -> None:
@@ -111,43 +183,117 @@ def test_a_directory_in_its_place(tmp_path: Path) -> None:
         RenewalConf.read(tmp_path)
 
 
-# ---- properties -----------------------------------------------------------------------------
+# ---- certbot's own reader is the judge --------------------------------------------------------
 
-_word = st.text("abcdefgh_", min_size=1, max_size=6)
-_value = st.text(st.characters(codec="utf-8", exclude_characters="\r\n"), max_size=20)
-_line = st.one_of(
-    st.builds("{} = {}".format, st.sampled_from([*PATH_SETTINGS, "reuse_key", "x"]), _value),
-    st.builds("[{}]".format, st.sampled_from([PARAMETERS, "acme_renewal_info", "other"])),
-    st.builds("[[{}]]".format, _word),
-    st.builds("# {}".format, _value),
-    _value,
+_JUDGE = """
+import io, json, sys
+from configobj import ConfigObj, ConfigObjError
+
+def flat(section, path=()):
+    for name in section.scalars:
+        yield [*path, name], dict.__getitem__(section, name)
+    for name in section.sections:
+        yield from flat(section[name], (*path, name))
+
+for line in sys.stdin:
+    lines = io.BytesIO(json.loads(line).encode()).readlines()
+    try:
+        found = sorted(flat(ConfigObj(lines, encoding="utf-8", interpolation=False)))
+    except ConfigObjError:
+        found = None
+    print(json.dumps(found), flush=True)
+"""
+
+
+class Judge:
+    """certbot's configobj, in a process of its own."""
+
+    def __init__(self) -> None:
+        self.process = subprocess.Popen(
+            [_CERTBOT_PYTHON, "-c", _JUDGE],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            encoding="utf-8",
+        )
+
+    def __call__(self, text: str) -> object:
+        """Its settings with their sections, sorted; None where it refuses the text."""
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        self.process.stdin.write(f"{json.dumps(text)}\n")
+        self.process.stdin.flush()
+        return json.loads(self.process.stdout.readline())
+
+
+@pytest.fixture(scope="module")
+def judge() -> Iterator[Judge]:
+    """One for all texts."""
+    one = Judge()
+    yield one
+    one.process.kill()
+    one.process.communicate()
+
+
+def settings(conf: RenewalConf) -> list[list[object]]:
+    """What a configuration holds, as the judge says it."""
+    return sorted(
+        [[*e.section, e.name], list(e.value) if isinstance(e.value, tuple) else e.value]
+        for e in conf.entries
+    )
+
+
+def own(text: str) -> list[list[object]] | None:
+    try:
+        return settings(parse(text))
+    except TreeError:
+        return None
+
+
+_lines = (
+    "[sec]\n",
+    "[[sub]]\n",
+    "a = b\n",
+    "c = 1 # d\n",
+    "l = a, b,\n",
+    "cert = /x\n",
+    "\n",
+    "\n",
 )
-_setting = st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=1).filter(
-    lambda text: text[0] not in "\"'#"
+_marks = (*"ab=== \t,'\"#[]\r\\%", "'''", '"""', "key", "/x/y", "é", "\v", "\u2028")
+_pieces = st.sampled_from(_lines + _marks)
+_texts = st.lists(_pieces, max_size=25).map("".join)
+_setting = st.text(st.characters(min_codepoint=32, max_codepoint=126)).filter(
+    lambda text: not ("'" in text and '"' in text)
 )
 _edits = st.dictionaries(st.sampled_from([*PATH_SETTINGS, "new"]), _setting, max_size=3)
 _parameters = st.dictionaries(st.sampled_from(["reuse_key", "key_type"]), _setting, max_size=2)
 
 
-@given(st.lists(_line, max_size=20), _edits, _parameters)
-def test_no_other_line_is_lost_and_every_edit_is_there(
-    lines: list[str], top: dict[str, str], parameters: dict[str, str]
+@settings_of(max_examples=1500)
+@given(text=_texts)
+def test_everything_is_read_as_certbot_reads_it(judge: Judge, text: str) -> None:
+    assert own(text) == judge(text)
+
+
+@given(text=_texts, top=_edits, parameters=_parameters)
+def test_certbot_finds_every_edit_and_nothing_else_changed(
+    judge: Judge, text: str, top: dict[str, str], parameters: dict[str, str]
 ) -> None:
-    before = parse("\n".join(lines))
+    if own(text) is None:
+        text = REAL
+    before = parse(text)
     after = before.edited(top=top, parameters=parameters)
-    for name, value in top.items():
-        assert after.top(name) == value
-    for name, value in parameters.items():
-        assert after.parameter(name) == value
-    wanted = {("", name) for name in top} | {(PARAMETERS, name) for name in parameters}
-    untouched = {k: v for k, v in before.settings.items() if k not in wanted}
-    assert untouched.items() <= after.settings.items()
-    edited = {name for _, name in wanted}
-    kept = [line for line in before.text.split("\n") if _name(line) not in edited]
+    wanted: dict[tuple[str, ...], object] = {(name,): value for name, value in top.items()}
+    wanted |= {(PARAMETERS, name): value for name, value in parameters.items()}
+    expected = {(*e.section, e.name): e.value for e in before.entries} | wanted
+    assert {(*e.section, e.name): e.value for e in after.entries} == expected
+    assert settings(after) == judge(after.text)
+    kept = [
+        line
+        for e in before.entries
+        if (*e.section, e.name) not in wanted
+        for line in text.split("\n")[e.first : e.last + 1]
+    ]
     rest = iter(after.text.split("\n"))
     assert all(line in rest for line in kept)  # all of them, in the same order
     assert after.edited(top=top, parameters=parameters).text == after.text
-
-
-def _name(line: str) -> str:
-    return line.partition("=")[0].strip()

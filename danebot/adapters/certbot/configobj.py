@@ -1,0 +1,147 @@
+"""Reads the files that certbot writes with its ``configobj`` package, as that reads them.
+
+Pure.  Each entry knows its lines, so that a file can be edited and all else stays as it is.  What
+configobj refuses is refused, since certbot doesn't renew by such a file.  Interpolation
+(``%(name)s``) is left as it is written: certbot writes none.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from danebot.errors import TreeError
+
+_QUOTED = r""""[^\n]*?"|'[^\n]*?'"""
+_SECTION = re.compile(
+    r"""\s*((?:\[\s*)+)("\s*\S.*?\s*"|'\s*\S.*?\s*'|[^'"\s].*?)((?:\s*\])+)\s*(?:#.*)?$"""
+)
+_ENTRY = re.compile(rf"\s*({_QUOTED}|[^'\"=].*?)\s*=\s*(.*)$")
+_ITEM = rf"(?:{_QUOTED}|[^'\",#][^,#]*?)"
+_VALUE = re.compile(rf"(?:((?:{_ITEM}\s*,\s*)*)({_QUOTED}|[^'\",#\s][^,]*?|(?<!,))?|(,))\s*(#.*)?$")
+_ITEMS = re.compile(rf"({_ITEM})\s*,\s*")
+_TRIPLE = ("'''", '"""')
+
+
+class Entry(NamedTuple):
+    """A setting, on the lines ``first`` to ``last`` (from 0).
+
+    ``section`` leads to it from the top, ``value`` is a tuple where it is a list, and ``comment``
+    what stands behind it, with its ``#``.
+    """
+
+    section: tuple[str, ...]
+    name: str
+    value: str | tuple[str, ...]
+    comment: str
+    first: int
+    last: int
+
+
+class Header(NamedTuple):
+    """Where a section begins."""
+
+    section: tuple[str, ...]
+    line: int
+
+
+def parse(lines: Sequence[str]) -> Iterator[Entry | Header]:
+    """Yield what ``lines`` (without ends) hold, in their order.
+
+    Raises `TreeError` with the number of the line, from 1, where configobj would raise.
+    """
+    section: tuple[str, ...] = ()
+    known: set[tuple[str, ...]] = set()
+    number = 0
+    while number < len(lines):
+        first, line = number, lines[number]
+        number += 1
+        if not line.strip() or line.strip().startswith("#"):
+            continue
+        header = _SECTION.match(line)
+        if header is not None:
+            section = _descend(section, header, first)
+            _take(known, section, first)
+            yield Header(section, first)
+            continue
+        match = _ENTRY.match(line)
+        if match is None:
+            raise _error(first, "is neither a section nor NAME = VALUE")
+        name = _unquoted(match[1])
+        if match[2].startswith(_TRIPLE):
+            value, comment, number = _triple(lines, first, match[2])
+            entry = Entry(section, name, value, comment, first, number - 1)
+        else:
+            entry = Entry(section, name, *_value(match[2], first), first, first)
+        _take(known, (*section, name), first)
+        yield entry
+
+
+def written(value: str) -> str:
+    """A value as it is to stand in a file, so that it is read as it is.
+
+    Raises `TreeError` for one that can't be written.
+    """
+    if value == value.strip() and not re.search(r"[,#'\"\r\n]", value):
+        return value
+    for quotes in ('"', "'"):
+        if quotes not in value and not re.search(r"[\r\n]", value):
+            return f"{quotes}{value}{quotes}"
+    raise TreeError(f"certbot's configuration can't hold {value!r}: it has quotes of both kinds")
+
+
+def _descend(section: tuple[str, ...], header: re.Match[str], line: int) -> tuple[str, ...]:
+    depth = header[1].count("[")
+    if depth != header[3].count("]"):
+        raise _error(line, "has other brackets on the left than on the right")
+    if depth > len(section) + 1:
+        raise _error(line, "is a section in none")
+    return (*section[: depth - 1], _unquoted(header[2]))
+
+
+def _take(known: set[tuple[str, ...]], name: tuple[str, ...], line: int) -> None:
+    if name in known:
+        raise _error(line, f"gives {name[-1]} once more")
+    known.add(name)
+
+
+def _value(text: str, line: int) -> tuple[str | tuple[str, ...], str]:
+    match = _VALUE.match(text)
+    if match is None or (match[1] == "" and match[2] is None and match[3] is None):
+        raise _error(line, "has a value with quotes or commas that lead nowhere")
+    items, last, none, comment = match.groups(default=None)
+    if none is not None:
+        return (), comment or ""
+    if not items:
+        return _unquoted(last or ""), comment or ""
+    values = [_unquoted(item) for item in _ITEMS.findall(items)]
+    if last:
+        values.append(_unquoted(last))
+    return tuple(values), comment or ""
+
+
+def _triple(lines: Sequence[str], first: int, text: str) -> tuple[str, str, int]:
+    """A value in three quotes, the comment behind it, and the number of the line after it."""
+    quotes = text[:3]
+    end = re.compile(rf"(.*?){quotes}\s*(#.*)?$")
+    parts, number = [text[3:]], first
+    while quotes not in parts[-1]:
+        number += 1
+        if number == len(lines):
+            raise _error(first, f"opens {quotes} that nothing closes")
+        parts.append(lines[number])
+    match = end.match(parts[-1])
+    if match is None:
+        raise _error(number, f"goes on after {quotes}")
+    return "\n".join([*parts[:-1], match[1]]), match[2] or "", number + 1
+
+
+def _unquoted(text: str) -> str:
+    if text and text[0] == text[-1] and text[0] in "\"'":
+        return text[1:-1]
+    return text
+
+
+def _error(line: int, words: str) -> TreeError:
+    return TreeError(f"line {line + 1} {words}")
