@@ -192,7 +192,7 @@ def _check_insistence(lineages: tuple[str, ...], words: str | None, *, dry_run: 
 )
 @click.option("--adopt", type=_PATH, metavar="KEYFILE", help="Stage this key; make none.")
 @click.option("--cancel", is_flag=True, help="End the rollover: its key is kept, its records go.")
-@click.option("--unprotected", is_flag=True, help="Even without a dane-ee file.")
+@click.option("--unprotected", is_flag=True, help="Even though LINEAGE watches no TLSA owner.")
 @click.option(
     "--emergency",
     is_flag=True,
@@ -273,27 +273,24 @@ def names(ctx: click.Context, /, lineage: str, **options: Any) -> None:  # noqa:
 @danebot.command()
 @_LINEAGE
 @click.argument("owners", metavar="OWNER...", nargs=-1, required=True)
-@click.option("--remove", is_flag=True, help="Watch them no longer: they are let go in dane-ee.")
+@click.option("--remove", is_flag=True, help="Let them go: dane-ee gets a line `- OWNER` for each.")
 @_UNANSWERED
+@click.option("--dry-run", is_flag=True, help="Say what would be done; change nothing.")
 @click.pass_context
-def watch(
-    ctx: click.Context,
-    lineage: str,
-    owners: tuple[str, ...],
-    remove: bool,
-    although_unanswered: bool,
-) -> None:
+def watch(ctx: click.Context, /, lineage: str, owners: tuple[str, ...], **options: bool) -> None:
     """Watch TLSA owners such as _25._tcp.HOST for LINEAGE: no key is used without its record there.
 
-    They are looked at first, and what is seen is said.
+    They are looked at first, and what is seen is said. One that is let go, being another host's or
+    no service any more, is not taken up again by `danebot init`.
     """
     from danebot.verbs.watch import unwatch, watch
 
-    if remove:
-        if although_unanswered:
+    unanswered, dry_run = options["although_unanswered"], options["dry_run"]
+    if options["remove"]:
+        if unanswered:
             raise click.UsageError("--although-unanswered doesn't go with --remove")
-        ctx.exit(unwatch(_command(ctx), lineage, owners))
-    ctx.exit(watch(_command(ctx), lineage, owners, unanswered=although_unanswered))
+        ctx.exit(unwatch(_command(ctx), lineage, owners, dry_run=dry_run))
+    ctx.exit(watch(_command(ctx), lineage, owners, unanswered=unanswered, dry_run=dry_run))
 
 
 @danebot.command()

@@ -58,6 +58,7 @@ class Staged:
 
     ``demanded`` are the lines of ``dane-ee`` that want a record of it.  ``objections`` say where
     none can be advised, and why; ``refused`` are additions that a publisher would not be asked for.
+    ``missing`` are records to add for the live key, which come first.
     """
 
     key: PublicKey
@@ -66,6 +67,7 @@ class Staged:
     objections: tuple[Objection, ...] = ()
     refused: tuple[Result, ...] = ()
     demanded: tuple[Required, ...] = ()
+    missing: tuple[OwnedRecord, ...] = ()
 
 
 def stage(
@@ -104,13 +106,16 @@ def stage(
     save_memory(paths, memory, replace(memory, request=request))
     source = Source.STANDING if standby else Source.NEW
     records, objections = records_of(context, state, awaited, seen)
+    live = state.current_key
+    missing = records_of(context, state, live, seen)[0] if live is not None else ()
     return Staged(
         awaited,
-        records,
+        tuple(record for record in records if record not in missing),
         source,
         objections,
-        refused=_refused(state, records, seen),
+        refused=_refused(state, (*missing, *records), seen),
         demanded=anchored(fade(state, seen), seen, context.clock()).required or (),
+        missing=missing,
     )
 
 

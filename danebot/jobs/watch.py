@@ -7,12 +7,13 @@ before it is forgotten, so that a crash in between leaves what a renewal underst
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, NamedTuple
 
 from danebot.adapters.files import write_file
 from danebot.adapters.tree.memory_file import save_memory
 from danebot.adapters.tree.tree import DANE_EE, read_bytes
-from danebot.domain.dns.tlsa import NO_RECORDS, edit_dane_ee
+from danebot.domain.dns.tlsa import NO_RECORDS, Declared, edit_dane_ee
 from danebot.domain.rollover.adoption import Found, Standing, by_host
 from danebot.domain.rollover.propagation import matches_chain
 from danebot.domain.rollover.remember import remember
@@ -20,11 +21,12 @@ from danebot.domain.rollover.watched import let_go
 from danebot.errors import RolloverError, UnansweredError
 from danebot.jobs.adopt import observe_owners
 from danebot.jobs.newkey import managed
-from danebot.jobs.survey import observe_dns, read_lineage
+from danebot.jobs.survey import keys_of_tree, observe_dns, read_lineage, view
 
 if TYPE_CHECKING:
     from danebot.adapters.tree.tree import LineagePaths
     from danebot.domain.dns.tlsa import Required
+    from danebot.domain.finding import Finding
     from danebot.domain.lineage.state import LineageState
     from danebot.domain.names import DnsName
     from danebot.jobs.context import Context
@@ -52,15 +54,16 @@ def remember_look(context: Context, name: str) -> None:
         save_memory(context.tree.paths(name), memory, after)
 
 
-def watch(
+def inspect(
     context: Context, name: str, owners: Sequence[DnsName], *, unanswered: bool
 ) -> tuple[Found, ...]:
-    """Watch ``owners``, and say what was seen of each; the caller holds the locks.
+    """Look at ``owners`` that are to be watched; nothing is changed.
 
-    Raises `UnansweredError`, with nothing changed, where one gave no answer, unless the operator
-    has said that this doesn't matter: ``unanswered``.
+    Raises `UnansweredError` where one gave no answer, unless the operator has said that this
+    doesn't matter: ``unanswered``.  Those that aren't watched yet have the lines to watch them by.
     """
-    paths, state = managed(context, name), readable(context, name)
+    managed(context, name)
+    state = readable(context, name)
     if state.serving is None:
         raise RolloverError(f"nothing usable is live of {name}; see: danebot status {name}")
     found = observe_owners(context, {name: owners}, {name: state.serving})[name]
@@ -70,44 +73,86 @@ def watch(
             f"{name}: no answer for TLSA records of {by_host(one.owner for one in silent)} "
             f"({silent[0].detail})"
         )
-    listed = frozenset(state.owners)
     lost = read_lineage(context, name)[0].remembered
-    lines = [_lines(one, lost) for one in found if one.owner not in listed]
-    edit_watched(paths, add=[line for some in lines for line in some])
-    remember_look(context, name)
+    return tuple(_as_watched(one, state.lines, lost) for one in found)
+
+
+def _as_watched(found: Found, listed: Sequence[Required], lost: Iterable[Required]) -> Found:
+    """The owner with the lines that the file has, or has lost, or else by what is published."""
+    for lines in (listed, lost):
+        kept = tuple(line for line in lines if line.owner == found.owner)
+        if kept:
+            return found._replace(lines=kept)
     return found
 
 
-def _lines(found: Found, lost: Iterable[Required]) -> tuple[Required, ...]:
-    """The lines for an owner: those that the file has lost, or else by what is published."""
-    return tuple(line for line in lost if line.owner == found.owner) or found.lines
+def watch(context: Context, name: str, found: Sequence[Found]) -> None:
+    """Watch the owners that `inspect` has ``found``; the caller holds the locks."""
+    listed = frozenset(readable(context, name).lines)
+    lines = [line for one in found for line in one.lines if line not in listed]
+    edit_watched(context.tree.paths(name), add=lines)
+    remember_look(context, name)
 
 
-def unwatch(context: Context, name: str, owners: Sequence[DnsName]) -> tuple[DnsName, ...]:
-    """Let ``owners`` go on the operator's word; the caller holds the locks.
+class Release(NamedTuple):
+    """Owners to be let go.
 
-    Returns those where a record is still published by which senders know the live chain, as far as
-    the resolver tells.
+    ``unwatched`` weren't watched: it is said that they needn't be.  At ``relied`` a record is
+    still published by which senders know the live chain, as far as the resolver tells.
+    """
+
+    owners: tuple[DnsName, ...]
+    unwatched: tuple[DnsName, ...]
+    relied: tuple[DnsName, ...]
+
+
+def release(context: Context, name: str, owners: Sequence[DnsName]) -> Release:
+    """Look at ``owners`` that are to be let go; nothing is changed.
+
+    Raises `RolloverError` for one that is neither watched nor published: that is a slip.
     """
     paths, own = managed(context, name), readable(context, name)
-    state, memory = read_lineage(context, name)
-    unknown = [owner for owner in owners if owner not in {*state.owners, *own.let_go}]
+    state, _ = read_lineage(context, name)
+    answers = context.observer.lookup_owners(owners)
+    known = frozenset((*state.owners, *own.let_go))
+    unwatched = tuple(owner for owner in owners if owner not in known)
+    unknown = [owner for owner in unwatched if not answers[owner].records]
     if unknown:
         watched = ", ".join(map(str, state.owners)) or "none"
         raise RolloverError(
-            f"{name} doesn't watch {', '.join(map(str, unknown))}; watched are: {watched}"
+            f"{name} doesn't watch {', '.join(map(str, unknown))}; watched are: {watched}; no TLSA "
+            "record is seen there either, so if it is to be let go all the same, write a line "
+            f"'- {unknown[0]}' into {paths.staging / DANE_EE}"
         )
-    edit_watched(paths, gone=owners)
-    save_memory(paths, memory, let_go(memory, owners))
     live = state.serving
-    if live is None:
-        return ()
-    answers = context.observer.lookup_owners(owners)
-    return tuple(
+    relied = (
         owner
         for owner in owners
-        if any(matches_chain(record, live) for record in answers[owner].records)
+        if live is not None and any(matches_chain(one, live) for one in answers[owner].records)
     )
+    return Release(tuple(owners), unwatched, tuple(relied))
+
+
+def unwatch(context: Context, name: str, owners: Sequence[DnsName]) -> None:
+    """Let ``owners`` go on the operator's word; the caller holds the locks."""
+    paths = managed(context, name)
+    _, memory = read_lineage(context, name)
+    edit_watched(paths, gone=owners)
+    save_memory(paths, memory, let_go(memory, owners))
+
+
+def foreseen(
+    context: Context, name: str, *, add: Sequence[Required] = (), gone: Sequence[DnsName] = ()
+) -> tuple[Finding, ...]:
+    """What will be found of a lineage that watches some owners more, or fewer."""
+    state, memory = read_lineage(context, name)
+    lines = [line for line in state.required or () if line.owner not in gone]
+    declared = Declared.NOTHING if add else state.declared
+    after = replace(
+        state, required=tuple(dict.fromkeys((*lines, *add))), remembered=(), declared=declared
+    )
+    seen, in_use = observe_dns(context, [after]), keys_of_tree(context, {name: after})
+    return view(context, after, let_go(memory, gone), seen, in_use).findings
 
 
 def declare_none(paths: LineagePaths) -> None:

@@ -60,7 +60,7 @@ def publication_lines(publication: Publication) -> Iterator[str]:
         ("published and right", publication.keep),
         ("add", publication.add),
         ("add where it is missing; some servers have it", publication.repair),
-        ("remove: keys that are no longer used", publication.remove),
+        ("remove: no key in use needs these", publication.remove),
         ("not ours, left alone", publication.foreign),
     )
     for title, records in parts:

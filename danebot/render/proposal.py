@@ -5,32 +5,54 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from danebot.domain.lineage.state import Management
+from danebot.domain.rollover.adoption import by_host
 from danebot.render.lineage import nsupdate_lines, zone_lines
 
 if TYPE_CHECKING:
     from danebot.domain.rollover.adoption import Proposal
 
 
-def proposal_lines(name: str, proposal: Proposal, form: str) -> Iterator[str]:
+def proposal_lines(
+    name: str, proposal: Proposal, form: str, management: Management
+) -> Iterator[str]:
     """What to publish and what to run then; ``form`` is "zone" or "nsupdate".
 
     Everything but the records is a comment, in a zone file and for ``nsupdate`` alike.
     """
-    yield f"; {name}: no TLSA record is watched yet"
-    step = 1
+    managed = management is Management.STAGED
+    if managed:
+        yield f"; {name}: no TLSA record is watched yet"
+    else:
+        yield f"; {name}: not managed by danebot, so no TLSA record is watched"
+    if not proposal.publish and not proposal.there and proposal.unanswered:
+        yield "; what to publish can't be told while the resolver gives no answer:"
+        yield f"; 1. see that it does (resolver in danebot.toml), then run: danebot tlsa {name}"
+        return
     if proposal.there:
-        there = ", ".join(map(str, proposal.there))
-        yield f"; published already, though not watched yet: {there}"
-        yield f";    one that was let go is watched again by: danebot watch {name} OWNER"
+        yield f"; published already, though not watched yet: {by_host(proposal.there)}"
+        if managed:
+            yield f";    one that was let go is watched again by: danebot watch {name} OWNER"
+    step = 1
     if proposal.publish:
-        which = "; 1. publish" + (
-            " these, too, where the name" if proposal.there else " these, of the names that"
-        )
-        verb = "takes" if proposal.there else "take"
-        yield f"{which} {verb} mail at port 25, in zones signed with DNSSEC:"
+        yield f"; 1. publish {_which(proposal)} mail at port 25, in zones signed with DNSSEC:"
         yield from _records(proposal, form)
         step = 2
-    yield f"; {step}. when they are there, have them watched: danebot init {name}"
+    yield from _care(name, proposal, step, management)
+
+
+def _which(proposal: Proposal) -> str:
+    return "these, too, where the name takes" if proposal.there else "these, of the names that take"
+
+
+def _care(name: str, proposal: Proposal, step: int, management: Management) -> Iterator[str]:
+    """How what is published is watched from then on, or is known to be nothing."""
+    when = f"; {step}. when they are there, " if proposal.publish else f"; {step}. "
+    care = "" if management is Management.STAGED else "put it under danebot's care and "
+    if proposal.publish or proposal.there:
+        yield f"{when}{care}have them watched: danebot init {name}"
+    else:
+        yield f"; {step}. {care}see the live key's record: danebot init {name}"
     yield f";    at another name or port: danebot watch {name} _PORT._tcp.HOST"
     if not proposal.there:
         yield f"; or say that it is to have none: danebot init --no-dane {name}"

@@ -7,6 +7,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from danebot.domain.dns.tlsa import Declared
+from danebot.domain.finding import Severity
+from danebot.domain.rollover.adoption import Standing
+from danebot.domain.rollover.unprotected import unprotected
 from danebot.errors import DanebotError, RolloverError, UnansweredError
 from danebot.verbs.common import ATTENTION, FINE, record_run
 
@@ -40,9 +43,13 @@ def init(console: Console, names: tuple[str, ...], *, told: Told, dry_run: bool)
     selected = tree.select(names)
     context = console.context(tree)
     if dry_run:
-        status = FINE
+        status, bare = FINE, []
         for name, found in _looked(context, selected).items():
             status = max(status, _init_dry(console, context, name, found, told))
+            if isinstance(found, _Looked) and found.watches_nothing and told is not Told.NO_DANE:
+                bare.append(unprotected(name))
+        if console.report(bare) >= Severity.WARNING:
+            status = ATTENTION
         console.say("nothing was changed")
         return status
     console.certbot()
@@ -101,6 +108,12 @@ class _Looked(NamedTuple):
         """Whether somebody gave no answer, and the operator didn't say that there is nothing."""
         silent = self.intake.unanswered or self.search.leads.unanswered
         return bool(silent) and self.state.declared is not Declared.NO_RECORDS
+
+    @property
+    def watches_nothing(self) -> bool:
+        """Whether it will watch no record, and the operator didn't say that it has none."""
+        watched = self.state.owners or self.intake.add
+        return not watched and self.state.declared is not Declared.NO_RECORDS
 
     @property
     def intake(self) -> Intake:
@@ -181,7 +194,11 @@ def _say_others(console: Console, looked: _Looked, told: Told) -> int:
     if not watched and told is not Told.NO_DANE:
         if looked.state.declared is Declared.NO_RECORDS and not intake.denied:
             return FINE
-        console.say(f"{name}: looked for TLSA records at {where_looked(looked.search)}")
+        console.say(
+            f"{name}: looked for TLSA records at {where_looked(looked.search)}: "
+            f"{_outcome(looked)}; those of other owners are watched by: "
+            f"danebot watch {name} _PORT._tcp.HOST"
+        )
     for words, owners in (
         ("another host's, by their records and the service there", intake.foreign),
         ("let go in dane-ee", intake.let_go),
@@ -203,12 +220,23 @@ def _say_others(console: Console, looked: _Looked, told: Told) -> int:
     status = FINE
     for words, owners in doubts:
         if owners:
+            known = owners is intake.denied or owners is intake.unanswered
+            let_go = f"; if not: danebot watch --remove {name} {_first(owners)}"
             console.warn(
                 f"{name}: not watched, since TLSA records of {by_host(owners)} {words}; "
                 f"if they are to be: danebot watch {name} {_first(owners)}"
+                + ("" if known else let_go)
             )
             status = ATTENTION
     return status
+
+
+def _outcome(looked: _Looked) -> str:
+    """What a search came to that found nothing to watch."""
+    found = looked.search.standing(*(set(Standing) - {Standing.ABSENT, Standing.UNANSWERED}))
+    if found:
+        return "found none to watch"
+    return "found none where an answer came" if looked.in_doubt else "found none"
 
 
 def _first(owners: Sequence[DnsName]) -> str:

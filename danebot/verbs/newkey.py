@@ -57,6 +57,9 @@ def newkey(
         for result in staged.refused:
             console.warn(f"{name}: danebot renew will not add them by itself: {result.text}")
             status = ATTENTION
+    if staged.missing:
+        _say_missing(console, name, staged, form)
+        status = ATTENTION
     if staged.source is Source.STANDING:
         digest = staged.key.digest.hex()
         console.say(f"{name}: the key {digest}, which stands by, is used by the next danebot renew")
@@ -65,10 +68,26 @@ def newkey(
     return status
 
 
-def _say_staged(console: Console, name: str, staged: Staged, form: str) -> None:
-    """The records to add for a key that was made, as far as any can be advised."""
+def _say_missing(console: Console, name: str, staged: Staged, form: str) -> None:
+    """The records that the live key lacks already: mail fails, or soon will, for want of these."""
+    console.warn(f"{name}: the live key's own records are missing now; add them before all others")
+    if form == "zone":
+        who = "ADD FIRST, for the live key"
+        if console.settings.publish(name).in_renew and not staged.refused:
+            who = "danebot renew adds, for the live key"
+        console.say(f"; {name}: {who}:")
+    _print_addition(staged.missing, form)
+
+
+def _print_addition(records: Sequence[OwnedRecord], form: str) -> None:
     from danebot.render.lineage import nsupdate_lines, zone_lines
 
+    for line in zone_lines(records) if form == "zone" else nsupdate_lines(records):
+        click_echo(line)
+
+
+def _say_staged(console: Console, name: str, staged: Staged, form: str) -> None:
+    """The records to add for a key that was made, as far as any can be advised."""
     digest = staged.key.digest.hex()
     if not staged.records:
         more = f"; its record data: 3 1 1 {digest}"
@@ -85,9 +104,7 @@ def _say_staged(console: Console, name: str, staged: Staged, form: str) -> None:
             )
         else:
             console.say(f"; {name}: ADD these records, and keep those that are there")
-    lines = zone_lines(staged.records) if form == "zone" else nsupdate_lines(staged.records)
-    for line in lines:
-        click_echo(line)
+    _print_addition(staged.records, form)
 
 
 def _say_cancelled(console: Console, name: str, done: Cancelled, form: str) -> int:

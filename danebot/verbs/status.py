@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from danebot.domain.finding import Code
 from danebot.domain.names import printable
 from danebot.domain.rollover.adoption import by_host
 from danebot.domain.text import when
@@ -13,6 +14,7 @@ from danebot.verbs.common import ATTENTION, FINE, click_echo, dump
 if TYPE_CHECKING:
     from danebot.console import Console
     from danebot.domain.finding import Finding
+    from danebot.domain.rollover.adoption import Proposal
     from danebot.domain.status.document import RunStatus, Snapshot
     from danebot.jobs.context import Context
     from danebot.jobs.survey import LineageView
@@ -106,43 +108,78 @@ def tlsa(console: Console, name: str, form: str, *, as_json: bool) -> int:
     if not views:
         raise RolloverError("; ".join(str(finding) for finding in found.unreadable))
     view = views[0]
-    publication = view.publication
-    if not as_json and not view.state.owners:
-        return _first_records(console, view, form)
     if as_json:
-        click_echo(dump(publication))
-    elif form == "nsupdate":
+        return _as_document(console, view)
+    if not view.state.owners:
+        return _first_records(console, view, form)
+    publication = view.publication
+    if form == "nsupdate":
         add = (*publication.add, *publication.repair)
         for line in nsupdate_lines(add, publication.remove):
             click_echo(line)
     else:
         for line in publication_lines(publication):
             click_echo(line)
+    return _say_pressing(console, view)
+
+
+def _say_pressing(console: Console, view: LineageView) -> int:
+    """What can't wait: records to add, lines that nobody can fulfil, a compromised key's record."""
+    publication = view.publication
     for objection in publication.objections:
-        console.warn(f"{name}: {objection}")
-    return ATTENTION if publication.add or publication.objections else FINE
+        console.warn(f"{view.state.name}: {objection}")
+    exposed = [one for one in view.findings if one.code is Code.COMPROMISED_PUBLISHED]
+    console.report(exposed)
+    return ATTENTION if publication.add or publication.objections or exposed else FINE
+
+
+def _as_document(console: Console, view: LineageView) -> int:
+    """The same for programs; ``first`` is what to publish first where nothing is watched."""
+    from danebot.adapters.codec import encode
+
+    proposal = None if view.state.owners else _proposal(console, view)
+    click_echo(dump({**encode(view.publication), "first": encode(proposal)}))
+    status = _say_pressing(console, view)
+    return status if proposal is None else max(status, _say_unanswered(console, view, proposal))
 
 
 def _first_records(console: Console, view: LineageView, form: str) -> int:
     """For a lineage that watches no record: what to publish first, and the steps to protection."""
-    from danebot.domain.dns.tlsa import Declared
-    from danebot.domain.lineage.state import Management
-    from danebot.jobs.adopt import first_records
     from danebot.render.proposal import proposal_lines
 
     state = view.state
-    if state.declared is Declared.NO_RECORDS:
+    proposal = _proposal(console, view)
+    if proposal is None:
         console.say(f"; {state.name} has no TLSA records, as its dane-ee says")
         return FINE
+    for line in proposal_lines(state.name, proposal, form, state.management):
+        click_echo(line)
+    return _say_unanswered(console, view, proposal)
+
+
+def _proposal(console: Console, view: LineageView) -> Proposal | None:
+    """What might be published first; None where the operator said that there is nothing."""
+    from danebot.domain.dns.tlsa import Declared
+    from danebot.jobs.adopt import first_records
+
+    state = view.state
+    if state.declared is Declared.NO_RECORDS:
+        return None
     proposal = first_records(console.context(console.tree()), state)
     if proposal is None:
         raise RolloverError(f"nothing usable is live of {state.name}")
-    for line in proposal_lines(state.name, proposal, form):
-        click_echo(line)
+    return proposal
+
+
+def _say_unanswered(console: Console, view: LineageView, proposal: Proposal) -> int:
+    from danebot.domain.lineage.state import Management
+
+    name = view.state.name
     if proposal.unanswered:
         console.warn(
-            f"{state.name}: no answer for TLSA records of {by_host(proposal.unanswered)}; "
-            "they may be published already"
+            f"{name}: no answer for TLSA records of {by_host(proposal.unanswered)}; they may be "
+            f"published already: see that the resolver answers, then run: danebot tlsa {name}"
         )
-    managed = state.management is Management.STAGED
+    console.report(one for one in view.findings if one.code is Code.BREAKS_AT_RENEWAL)
+    managed = view.state.management is Management.STAGED
     return ATTENTION if managed or proposal.there or proposal.unanswered else FINE

@@ -2,60 +2,108 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 import click
 
+from danebot.domain.finding import Severity
 from danebot.domain.names import DnsName, TlsaOwner, printable
 from danebot.errors import NameSyntaxError, UnansweredError
-from danebot.verbs.common import FINE, record_run
+from danebot.verbs.common import ATTENTION, FINE, record_run
 
 if TYPE_CHECKING:
     from danebot.console import Console
+    from danebot.domain.dns.tlsa import Required
+    from danebot.domain.finding import Finding
+    from danebot.domain.rollover.adoption import Found
+    from danebot.jobs.context import Context
+    from danebot.jobs.watch import Release
 
 
-def watch(console: Console, name: str, words: tuple[str, ...], *, unanswered: bool) -> int:
+def watch(
+    console: Console, name: str, words: tuple[str, ...], *, unanswered: bool, dry_run: bool
+) -> int:
     """Look at owners and watch them from now on; what is wrong there is told at once."""
     from danebot.jobs import watch as job
 
     owners = _parsed(words)
     context = console.context(console.tree())
+    if dry_run:
+        found = _inspected(context, name, owners, unanswered=unanswered)
+        _say_watched(console, name, found, job.readable(context, name).lines, "would be watched")
+        return _foretell(console, job.foreseen(context, name, add=_lines(found)))
     started = context.clock()
     with console.locked():
         before = job.readable(context, name).lines
-        try:
-            found = job.watch(context, name, owners, unanswered=unanswered)
-        except UnansweredError as exc:
-            raise UnansweredError(
-                f"{exc}; nothing was changed. See that the resolver answers and run this again, "
-                f"or watch it all the same: danebot watch --although-unanswered {name} "
-                f"{' '.join(map(str, owners))}"
-            ) from exc
-        for one in found:
-            kept = [line for line in before if line.owner == one.owner]
-            word = "watched already" if kept else "watched from now on"
-            for line in kept or one.lines:
-                console.say(f"{name}: {word}: {line} ({one.standing.value})")
+        found = _inspected(context, name, owners, unanswered=unanswered)
+        job.watch(context, name, found)
+        _say_watched(console, name, found, before, "watched from now on")
         return record_run(console, context, "watch", started, FINE, report=(name,))
 
 
-def unwatch(console: Console, name: str, words: tuple[str, ...]) -> int:
+def _inspected(
+    context: Context, name: str, owners: tuple[DnsName, ...], *, unanswered: bool
+) -> tuple[Found, ...]:
+    from danebot.jobs import watch as job
+
+    try:
+        return job.inspect(context, name, owners, unanswered=unanswered)
+    except UnansweredError as exc:
+        raise UnansweredError(
+            f"{exc}; nothing was changed. See that the resolver answers and run this again, "
+            f"or watch it all the same: danebot watch --although-unanswered {name} "
+            f"{' '.join(map(str, owners))}"
+        ) from exc
+
+
+def _lines(found: Iterable[Found]) -> tuple[Required, ...]:
+    return tuple(line for one in found for line in one.lines)
+
+
+def _say_watched(
+    console: Console, name: str, found: Iterable[Found], before: Sequence[Required], new: str
+) -> None:
+    for one in found:
+        for line in one.lines:
+            word = "watched already" if line in before else new
+            console.say(f"{name}: {word}: {line} ({one.standing.value})")
+
+
+def unwatch(console: Console, name: str, words: tuple[str, ...], *, dry_run: bool) -> int:
     """Let owners go, on the operator's word."""
     from danebot.jobs import watch as job
 
     owners = _parsed(words)
     context = console.context(console.tree())
+    if dry_run:
+        _say_released(console, name, job.release(context, name, owners), "would be let go")
+        return _foretell(console, job.foreseen(context, name, gone=owners))
     started = context.clock()
     with console.locked():
-        published = job.unwatch(context, name, owners)
-        for owner in owners:
-            console.say(f"{name}: no longer watched: {owner}")
-        for owner in published:
-            console.warn(
-                f"{name}: a TLSA record of the live key is still published at {owner}; remove it, "
-                "or mail to that name fails at the next change of the key"
-            )
+        released = job.release(context, name, owners)
+        job.unwatch(context, name, owners)
+        _say_released(console, name, released, "no longer watched")
         return record_run(console, context, "watch", started, FINE, report=(name,))
+
+
+def _say_released(console: Console, name: str, released: Release, word: str) -> None:
+    for owner in released.owners:
+        before = " (it was not)" if owner in released.unwatched else ""
+        console.say(f"{name}: {word}: {owner}{before}")
+    for owner in released.relied:
+        console.warn(
+            f"{name}: a TLSA record of the live key is still published at {owner}; remove it, "
+            "or mail to that name fails at the next change of the key"
+        )
+
+
+def _foretell(console: Console, findings: Iterable[Finding]) -> int:
+    """What a run will report of the lineage afterwards."""
+    said = [one for one in findings if one.severity >= Severity.WARNING]
+    worst = console.report(said)
+    console.say("nothing was changed")
+    return ATTENTION if worst >= Severity.WARNING else FINE
 
 
 def _parsed(words: tuple[str, ...]) -> tuple[DnsName, ...]:

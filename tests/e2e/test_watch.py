@@ -193,7 +193,8 @@ def test_an_owner_of_which_nobody_can_tell_is_named(site: Site) -> None:
     site.lab.tlsa_set(f"_443._tcp.{MAIL}.", f"3 1 1 {'ab' * 32}")
     run = site.danebot("init", MAIL)
     assert run.returncode == 1
-    assert commands(run.stderr) == [["watch", MAIL, f"_443._tcp.{MAIL}"]]
+    https = f"_443._tcp.{MAIL}"
+    assert commands(run.stderr) == [["watch", MAIL, https], ["watch", "--remove", MAIL, https]]
     assert dane_ee(site) == [f"1 {HERE}"]
 
 
