@@ -24,14 +24,16 @@ from danebot.domain.lineage.renaming import Renaming, Wish, renaming
 from danebot.domain.names import TlsaOwner
 from danebot.domain.rollover.adoption import intake, usual_owners
 from danebot.domain.rollover.memory import Call, Result
-from danebot.domain.rollover.patience import Asking
+from danebot.domain.rollover.patience import Asking, begun
 from danebot.domain.rollover.propagation import matches_chain
 from danebot.domain.text import when
 from danebot.errors import CertbotError, DanebotError, RolloverError, UnansweredError
 from danebot.jobs.adopt import search_names
+from danebot.jobs.authority import Authority, answered, ca_wait
 from danebot.jobs.confirm import confirm, run_pending_hooks
 from danebot.jobs.lineage_run import LineageRun
 from danebot.jobs.newkey import managed
+from danebot.jobs.progress import Done
 from danebot.jobs.survey import keys_of_tree, observe_dns, read_lineage
 
 if TYPE_CHECKING:
@@ -181,27 +183,29 @@ def change_names(
     with the key that is staged, which must be a safe one.  ``unanswered``: owners below the new
     names that give no answer don't matter.
     """
-    run = LineageRun(context, certbot, lock, name)
+    run, authority = LineageRun(context, name), Authority(certbot, lock, Asking.NAMED)
     managed(context, name)
     run.heal()
+    run.recall()
+    run.finish_cancel()
     _take_stock(context, run)
-    run.advance()
+    run.advance(authority)
     intent = intend(context, name, wish)
     if not unanswered:
         intent.refuse_unanswered(name)
     if intent.issues:
-        _issue(context, run, intent)
+        _issue(context, authority, run, intent)
     else:
         rewrite(run.paths.own / DNSNAMES, parse_dnsnames, intent.dropped, intent.demanded)
     run.heal()
     _take_stock(context, run)
-    run.advance()
+    run.advance(authority)
     live = run.read().live
     if live is not None and live.chain.names == intent.change.after:
         run.let_go(line.owner for line in intent.unwatched)
         _rewrite_dane_ee(run.paths.own / DANE_EE, intent)
-    run_pending_hooks(run, context)
-    confirm(run, context)
+    run.do(run_pending_hooks(context, run.read(), run.memory))
+    run.do(confirm(context, run.read(), run.memory))
     run.review(_take_stock(context, run))
     return run, intent
 
@@ -215,7 +219,7 @@ def _take_stock(context: Context, run: LineageRun) -> KeysInUse:
     return in_use
 
 
-def _issue(context: Context, run: LineageRun, intent: Intent) -> None:
+def _issue(context: Context, authority: Authority, run: LineageRun, intent: Intent) -> None:
     """Have the CA issue; meanwhile ``dnsnames`` demands only what both certificates have."""
     staged = run.read().staged
     if staged is None or not run.certbot_may_renew:
@@ -223,7 +227,7 @@ def _issue(context: Context, run: LineageRun, intent: Intent) -> None:
             f"{run.name} can't be renewed safely now, so its names stay; "
             f"see: danebot status {run.name}"
         )
-    until = run.ca_wait(Call.NAMES, Asking.NAMED)
+    until = ca_wait(context, run.name, run.memory, Call.NAMES, authority.asking)
     if until is not None:
         raise RolloverError(
             f"{run.name}: several attempts failed within the last hour, and the CA allows few; "
@@ -237,13 +241,14 @@ def _issue(context: Context, run: LineageRun, intent: Intent) -> None:
     first = [n for n in intent.change.after if n.text == run.name]  # the CA may name the first
     names = [str(n) for n in (*first, *sorted(intent.change.after - {*first}))]
     context.progress(f"{run.name}: certbot certonly for {' '.join(names)}")
-    run.ca_asked(Call.NAMES)
-    with run.lock.certbot_may_run():
-        result = run.certbot.change_names(conf, run.name, names, staged.key.key_type)
+    run.do((Done(begun(run.memory, Call.NAMES, context.clock())),))
+    with authority.lock.certbot_may_run():
+        result = authority.certbot.change_names(conf, run.name, names, staged.key.key_type)
     recover(context.tree, run.name)
     issued = run.read().staged
     done = issued is not None and issued.chain.names == intent.change.after
-    run.ca_answered(Call.NAMES, result, Result.DONE if done else Result.FAILED)
+    outcome = Result.DONE if done else Result.FAILED
+    run.do((Done(answered(run.memory, Call.NAMES, result, outcome, context.clock())),))
     if issued is None or issued.chain.names != intent.change.after:
         if intent.dropped:
             write_file(file, former, _PUBLIC)

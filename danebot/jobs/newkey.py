@@ -33,7 +33,7 @@ from danebot.domain.rollover.remember import remember
 from danebot.domain.rollover.schedule import requested, scheduled, standing
 from danebot.domain.rollover.watched import fade
 from danebot.errors import CertificateError, RolloverError, UnknownLineageError
-from danebot.jobs.survey import keys_of_tree, observe_dns, read_lineage, remembered, view
+from danebot.jobs.survey import keys_of_tree, observe_dns, read_lineage, remembered
 
 if TYPE_CHECKING:
     from danebot.domain.finding import Finding
@@ -319,15 +319,15 @@ def finish_cancel(paths: LineagePaths, state: LineageState, entry: CancelledKey 
 
 def _remove_records(context: Context, name: str) -> tuple[LineageView, tuple[Finding, ...]]:
     """Have records that are to go removed, where danebot publishes; what there is afterwards."""
-    from danebot.jobs.publish import Timing, publish_lineage
+    from danebot.jobs.lineage_run import LineageRun, observe, review
+    from danebot.jobs.publish import Timing
+    from danebot.jobs.publish_all import publish
 
-    paths = context.tree.paths(name)
-    state, old = read_lineage(context, name)
-    in_use = keys_of_tree(context, {name: state})
-    observed = observe_dns(context, [state])
-    before = view(context, state, old, observed, in_use)
-    done = publish_lineage(context, before, Part.REMOVE, Timing.NOW)
-    after = view(context, state, done.memory, done.seen or observed, in_use)
-    save_memory(paths, old, after.memory)
-    failed = (f for f in after.findings if f.code in (Code.PUBLISH_FAILED, Code.PUBLISH_ALTERED))
-    return after, (*done.findings, *failed)
+    run = LineageRun(context, name)
+    run.recall()
+    observe(context, [run])
+    publish(context, [run], Part.REMOVE, Timing.NOW)
+    review(context, [run])
+    view = run.view or run.preview()
+    failed = (f for f in view.findings if f.code in (Code.PUBLISH_FAILED, Code.PUBLISH_ALTERED))
+    return view, (*run.progress.events, *failed)

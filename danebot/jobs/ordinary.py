@@ -8,119 +8,123 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from danebot.domain.finding import Code, Finding, Severity
 from danebot.domain.lineage.renewal import lifetime, renews_at
 from danebot.domain.lineage.state import Management
 from danebot.domain.rollover.memory import Call, Result
-from danebot.domain.rollover.patience import Asking, renewal_failed, unmade
+from danebot.domain.rollover.patience import Asking, begun, renewal_failed, unmade
+from danebot.jobs.authority import answered, ca_wait
+from danebot.jobs.progress import Done
 from danebot.jobs.snapshot import Scope
 
 if TYPE_CHECKING:
-    from danebot.adapters.certbot.command import Certbot, CertbotRun
-    from danebot.adapters.tree.locks import TreeLock
+    from danebot.adapters.certbot.command import CertbotRun
     from danebot.domain.lineage.state import Held
+    from danebot.domain.rollover.memory import Memory
+    from danebot.jobs.authority import Authority
     from danebot.jobs.lineage_run import LineageRun
 
 _REMEDY = "see certbot's log; danebot tries again at the next run"
 
 
-class _Renewal:
-    """One lineage's part of a call: whether certbot had to renew it, and whether it did."""
+class _Renewal(NamedTuple):
+    """One lineage's part of a call, as it is before that.
 
-    def __init__(self, run: LineageRun) -> None:
-        """As it is before the call."""
-        self.run = run
-        self.now = run.context.clock()
-        self.policy = run.context.settings.policy(run.name)
-        self.newest: Held | None = None
-        due = None
-        if run.view is not None:
-            state = run.view.state
-            self.newest = state.staged if state.management is Management.STAGED else state.live
-            due = renews_at(self.newest.chain, state.rule) if self.newest is not None else None
-        self.due = due is not None and due <= self.now
-        self._before = run.links()
+    ``newest`` is what certbot would renew, None if that isn't known; ``due`` whether it has to.
+    """
 
-    @property
-    def allowed(self) -> bool:
-        """Whether certbot may be called: it contacts the CA only for what is due.
-
-        One certificate in a run is enough, though ``renew_before_expiry`` may want another at once.
-        """
-        if not self.run.certbot_may_renew or (self.due and self.run.issued):
-            return False
-        return not self.due or self.run.ca_wait(Call.RENEWAL, self._asking()) is None
-
-    def _asking(self) -> Asking:
-        asking, newest = self.run.asking, self.newest
-        if newest is None or asking is not Asking.TIMER:
-            return asking
-        left = newest.chain.not_after - self.now
-        pressing = left < lifetime(newest.chain) * self.policy.expiry_warning
-        return Asking.PRESSING if pressing else asking
-
-    def begins(self) -> None:
-        """Certbot is about to be called."""
-        if self.due:
-            self.run.ca_asked(Call.RENEWAL)
+    run: LineageRun
+    newest: Held | None
+    due: bool
+    before: tuple[str, ...]
 
     @property
     def has_news(self) -> bool:
         """Whether certbot has issued."""
-        return self.run.links() != self._before
+        return self.run.links() != self.before
 
-    def ended(self, reason: str | None, result: CertbotRun) -> bool:
-        """Certbot has ended; ``reason`` is why it didn't renew this lineage, None if it may have.
 
-        Gives whether it is remembered as a failure.
-        """
-        run = self.run
-        if self.has_news:
-            run.ca_answered(Call.RENEWAL, result, Result.DONE)
-            run.memory = replace(run.memory, renewal_failure=None)
-        elif reason is not None and self.due and self.newest is not None:
-            run.ca_answered(Call.RENEWAL, result, Result.FAILED)
-            whole = lifetime(self.newest.chain)
-            now = run.context.clock()
-            run.memory = renewal_failed(run.memory, reason, self.policy, now, whole)
-            run.save()
-            return True
-        else:
-            run.memory = unmade(run.memory, Call.RENEWAL)
-            if not result.reason or not self.due:
-                run.memory = replace(run.memory, renewal_failure=None)
-        run.save()
+def _renewal(run: LineageRun) -> _Renewal:
+    view, newest, due = run.view, None, None
+    if view is not None:
+        state = view.state
+        newest = state.staged if state.management is Management.STAGED else state.live
+        due = renews_at(newest.chain, state.rule) if newest is not None else None
+    return _Renewal(run, newest, due is not None and due <= run.context.clock(), run.links())
+
+
+def _allowed(one: _Renewal, asking: Asking) -> bool:
+    """Whether certbot may be called: it contacts the CA only for what is due.
+
+    One certificate in a run is enough, though ``renew_before_expiry`` may want another at once.
+    """
+    run = one.run
+    if not run.certbot_may_renew or (one.due and run.progress.issued):
         return False
+    wanted = _pressing(one, asking)
+    return not one.due or ca_wait(run.context, run.name, run.memory, Call.RENEWAL, wanted) is None
 
 
-def renew_the_rest(
-    certbot: Certbot, lock: TreeLock, runs: Sequence[LineageRun], scope: Scope
-) -> list[Finding]:
+def _pressing(one: _Renewal, asking: Asking) -> Asking:
+    """Who wants the CA asked: a certificate near its end asks with more emphasis."""
+    newest, run = one.newest, one.run
+    if newest is None or asking is not Asking.TIMER:
+        return asking
+    left = newest.chain.not_after - run.context.clock()
+    policy = run.context.settings.policy(run.name)
+    pressing = left < lifetime(newest.chain) * policy.expiry_warning
+    return Asking.PRESSING if pressing else asking
+
+
+def _ended(one: _Renewal, reason: str | None, result: CertbotRun) -> Memory:
+    """The memory after the call; ``reason`` is why it didn't renew this lineage, None if it may."""
+    run, call, now = one.run, Call.RENEWAL, one.run.context.clock()
+    if one.has_news:
+        memory = answered(run.memory, call, result, Result.DONE, now)
+        return replace(memory, renewal_failure=None)
+    if _failed(one, reason) and one.newest is not None:
+        memory = answered(run.memory, call, result, Result.FAILED, now)
+        policy = run.context.settings.policy(run.name)
+        return renewal_failed(memory, reason or "", policy, now, lifetime(one.newest.chain))
+    memory = unmade(run.memory, call)
+    if not result.reason or not one.due:
+        memory = replace(memory, renewal_failure=None)
+    return memory
+
+
+def _failed(one: _Renewal, reason: str | None) -> bool:
+    """Whether it is remembered as a failure."""
+    return reason is not None and one.due and one.newest is not None and not one.has_news
+
+
+def renew_the_rest(authority: Authority, runs: Sequence[LineageRun], scope: Scope) -> list[Finding]:
     """One call for all, unless a lineage must be left out; then one for each of the others.
 
     Gives findings about the calls; what concerns one lineage's renewal is remembered with it.
     """
-    renewals = [_Renewal(run) for run in runs]
-    allowed = [one for one in renewals if one.allowed]
+    renewals = [_renewal(run) for run in runs]
+    allowed = [one for one in renewals if _allowed(one, authority.asking)]
     if scope is Scope.EVERYTHING and len(allowed) == len(runs):
-        return _call(certbot, lock, None, allowed) if allowed else []
+        return _call(authority, None, allowed) if allowed else []
     found = []
     for one in allowed:
-        found += _call(certbot, lock, one.run.name, [one])
+        found += _call(authority, one.run.name, [one])
     return found
 
 
-def _call(
-    certbot: Certbot, lock: TreeLock, name: str | None, renewals: Sequence[_Renewal]
-) -> list[Finding]:
+def _call(authority: Authority, name: str | None, renewals: Sequence[_Renewal]) -> list[Finding]:
     for one in renewals:
-        one.begins()
-    with lock.certbot_may_run():
-        result = certbot.renew(name)
+        if one.due:
+            now = one.run.context.clock()
+            one.run.do((Done(begun(one.run.memory, Call.RENEWAL, now)),))
+    with authority.lock.certbot_may_run():
+        result = authority.certbot.renew(name)
     wrong = _failures(result, renewals) if result.reason else {}
-    remembered = {one.run.name for one in renewals if one.ended(wrong.get(one.run.name), result)}
+    remembered = {one.run.name for one in renewals if _failed(one, wrong.get(one.run.name))}
+    for one in renewals:
+        one.run.do((Done(_ended(one, wrong.get(one.run.name), result)),))
     if result.reason and not wrong:
         wrong = {name or "": result.reason}
     return [

@@ -1,7 +1,7 @@
 """Publication: what DNS lacks is added, what has served its time removed; then all is looked at.
 
-Three steps, so that many lineages are looked at together: `attempt`, `read_back`, `conclude`;
-`publish_lineage` is all of them for one.  Only what is seen at every authoritative server counts.
+Three steps, so that many lineages are looked at together: `attempt`, `read_back`, `conclude`; see
+`publish_all`.  Only what is seen at every authoritative server counts.
 """
 
 from __future__ import annotations
@@ -13,10 +13,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from danebot.adapters.tree.memory_file import save_memory
 from danebot.domain.dns.answers import WITNESS
 from danebot.domain.finding import Code, Finding, Severity
-from danebot.domain.lineage.state import LineageState, Management
+from danebot.domain.lineage.state import Management
 from danebot.domain.names import printable
 from danebot.domain.rollover.change_outcomes import Outcome, Part
 from danebot.domain.rollover.changes import (
@@ -34,13 +33,8 @@ from danebot.domain.rollover.policy import next_attempt
 from danebot.domain.rollover.propagation import Obstacle
 from danebot.domain.rollover.retirement import put_away
 from danebot.domain.text import when
-from danebot.errors import DanebotError
 from danebot.jobs.survey import (
-    keys_of_tree,
     observe_dns,
-    read_lineage,
-    unreadable_finding,
-    view,
 )
 
 if TYPE_CHECKING:
@@ -84,17 +78,6 @@ class Published:
     memory: Memory
     findings: tuple[Finding, ...] = ()
     seen: Observations | None = None
-
-
-def publish_lineage(
-    context: Context, seen: LineageView, part: Part, timing: Timing = Timing.WHEN_DUE
-) -> Published:
-    """Publish one part of what a view says, and see what came of it; the caller saves the memory.
-
-    Does nothing for a lineage whose records are published by hand.
-    """
-    tried = attempt(context, seen, part, timing)
-    return conclude(context, tried, read_back(context, [tried]))
 
 
 def attempt(
@@ -281,55 +264,3 @@ def _lag(
 
 def _is_witness(place: str) -> bool:
     return place.startswith(f"{WITNESS} ")
-
-
-# ---- by itself ------------------------------------------------------------------------------
-
-
-def publish_now(
-    context: Context, names: Sequence[str]
-) -> tuple[tuple[LineageView, ...], tuple[Finding, ...]]:
-    """Publish all that the named lineages lack, then remove what may go; the caller locks.
-
-    Returns the last views, and findings about publication.
-    """
-    findings: list[Finding] = []
-    views: dict[str, LineageView] = {}
-    states: dict[str, LineageState] = {}
-    stored: dict[str, Memory] = {}
-    for name in names:
-        try:
-            states[name], stored[name] = read_lineage(context, name)
-        except (DanebotError, OSError) as exc:
-            findings.append(unreadable_finding(name, exc))
-    in_use = keys_of_tree(context, states)
-    seen = dict(observe_dns(context, states.values()))
-    memories = dict(stored)
-
-    def save(name: str, memory: Memory) -> None:
-        memories[name] = memory
-        paths = context.tree.paths(name)
-        if paths.staged:
-            save_memory(paths, stored[name], memory)
-            stored[name] = memory
-
-    def look_again() -> None:
-        for name, state in states.items():
-            views[name] = view(context, state, memories[name], seen, in_use)
-            save(name, views[name].memory)
-
-    for part in Part:
-        look_again()
-        tried: list[Attempt] = []
-        for one in views.values():
-            tried.append(attempt(context, one, part, Timing.NOW, tried))
-        found = read_back(context, tried)
-        seen |= found
-        for each in tried:
-            done = conclude(context, each, found)
-            findings += done.findings
-            save(each.view.state.name, done.memory)
-    look_again()
-    codes = (Code.PUBLISH_FAILED, Code.PUBLISH_ALTERED)
-    findings += [f for one in views.values() for f in one.findings if f.code in codes]
-    return tuple(views.values()), tuple(dict.fromkeys(findings))

@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
-from danebot.domain.finding import Code, Finding, Severity
-from danebot.domain.names import printable
+from danebot.domain.finding import Finding
 from danebot.domain.rollover.change_outcomes import Part
 from danebot.domain.rollover.patience import Asking
-from danebot.errors import DanebotError, LockedError, TreeError
-from danebot.jobs.lineage_run import LineageRun
+from danebot.errors import TreeError
+from danebot.jobs.authority import Authority
+from danebot.jobs.lineage_run import LineageRun, observe, review
 from danebot.jobs.ordinary import renew_the_rest
 from danebot.jobs.snapshot import Scope
-from danebot.jobs.survey import LineageView, keys_of_tree, observe_dns
+from danebot.jobs.survey import LineageView
 from danebot.jobs.unmanaged import Unmanaged, foreseen
 
 if TYPE_CHECKING:
     from danebot.adapters.certbot.command import Certbot
     from danebot.adapters.tree.locks import TreeLock
-    from danebot.domain.lineage.state import LineageState
     from danebot.jobs.context import Context
-    from danebot.jobs.publish import Attempt
 
 
 class Outcome(NamedTuple):
@@ -47,38 +45,38 @@ def renew(
     all that has no promotion.  One lineage's failure never stops another's.  ``asking`` is who
     wants the CA asked for ordinary renewals.
     """
+    authority = Authority(certbot, lock, asking)
     known = Unmanaged(context.settings.state_directory)
-    runs = [
-        LineageRun(context, certbot, lock, name, asking=asking, known=known[name]) for name in names
-    ]
-    troubles: list[Finding] = []
+    runs = [LineageRun(context, name) for name in names]
     for run in runs:
-        _guard(run, run.heal)
-    _look(context, runs)
+        run.guard(run.heal)
+        run.guard(partial(run.recall, known[run.name].memory))
+        run.guard(run.finish_cancel)
+    observe(context, runs)
     for run in runs:
-        _guard(run, run.make_next_key)
+        run.guard(run.make_next_key)
     published = [run for run in runs if context.settings.publish(run.name).in_renew]
     _publish(context, published, Part.ADD)
     for run in runs:
-        _guard(run, run.advance)
+        run.guard(partial(run.advance, authority))
     context.progress("certbot renew")
-    troubles += renew_the_rest(certbot, lock, runs, scope)
+    found = renew_the_rest(authority, runs, scope)
     for run in runs:
         if not run.settled:
-            _guard(run, run.heal)
-            _guard(run, run.advance)
+            run.guard(run.heal)
+            run.guard(partial(run.advance, authority))
     for run in runs:
-        _follow_up(context, run)
-    _review(context, runs)
+        _follow_up(context, authority, run)
+    review(context, runs)
     _publish(context, published, Part.ADD)  # a key that was made in this run
     _publish(context, published, Part.REMOVE)
     if published:
-        _review(context, runs)
+        review(context, runs)
     views = _seen_last(context, runs, known)
-    troubles += [finding for run in runs for finding in run.events]
-    troubles += [finding for view in views for finding in view.findings]
-    troubles += _left_over(context, scope)
-    return Outcome(views, tuple(dict.fromkeys(troubles)))
+    found += [finding for run in runs for finding in run.progress.events]
+    found += [finding for view in views for finding in view.findings]
+    found += _left_over(context, scope)
+    return Outcome(views, tuple(dict.fromkeys(found)))
 
 
 def _seen_last(
@@ -88,7 +86,7 @@ def _seen_last(
     for run in runs:
         if run.passed_through:
             known.remember(run.name, run.memory)
-    views = [run.view._replace(probes=run.probes) for run in runs if run.view is not None]
+    views = [view for run in runs if (view := run.view) is not None]
     found = foreseen(context, views, known)
     try:
         known.keep(context.tree.names())
@@ -104,85 +102,22 @@ def _left_over(context: Context, scope: Scope) -> tuple[Finding, ...]:
     return orphans(context) if scope is Scope.EVERYTHING else ()
 
 
-def _review(context: Context, runs: Sequence[LineageRun]) -> None:
-    """Plan anew where something moved: the key that was replaced isn't in use any more."""
-    if not all(run.settled for run in runs):
-        in_use = keys_of_tree(context, {})
-        for run in runs:
-            _guard(run, partial(run.review, in_use))
-
-
-def _follow_up(context: Context, run: LineageRun) -> None:
+def _follow_up(context: Context, authority: Authority, run: LineageRun) -> None:
     """What a deployment leaves to do; nothing for it is loaded where there was none."""
     if run.memory.deployment is None:
         return
     from danebot.jobs.confirm import confirm, run_pending_hooks
     from danebot.jobs.revoke import revoke_pending
 
-    _guard(run, lambda: run_pending_hooks(run, context))
-    _guard(run, lambda: confirm(run, context))
-    _guard(run, lambda: revoke_pending(run, context))
+    run.guard(lambda: run.do(run_pending_hooks(context, run.read(), run.memory)))
+    run.guard(lambda: run.do(confirm(context, run.read(), run.memory)))
+    run.guard(lambda: run.do(revoke_pending(context, authority, run.name, run.memory)))
 
 
 def _publish(context: Context, runs: Sequence[LineageRun], part: Part) -> None:
-    """Publish; all lineages are looked at together afterwards."""
-    if not runs:
-        return
-    from danebot.jobs.publish import Timing, attempt, conclude, read_back
+    """Publish one part for all, when that is due; nothing for it is loaded where nobody does."""
+    if runs:
+        from danebot.jobs.publish import Timing
+        from danebot.jobs.publish_all import publish
 
-    tried: list[tuple[LineageRun, Attempt]] = []
-
-    def one(run: LineageRun) -> None:
-        known = run.view if part is Part.REMOVE else None  # a key may have been made since
-        seen = (known or run.preview())._replace(memory=run.memory)
-        if part is Part.REMOVE or run.lacks_more(seen.publication):
-            before = [each for _, each in tried]
-            tried.append((run, attempt(context, seen, part, Timing.WHEN_DUE, before)))
-
-    for run in runs:
-        _guard(run, partial(one, run))
-    after = read_back(context, [each for _, each in tried])
-
-    def finish(run: LineageRun, each: Attempt) -> None:
-        run.published(conclude(context, each, after))
-
-    for run, each in tried:
-        _guard(run, partial(finish, run, each))
-
-
-def _look(context: Context, runs: Sequence[LineageRun]) -> None:
-    """One observation of DNS for all lineages together."""
-    states: dict[str, LineageState] = {}
-
-    def read(run: LineageRun) -> None:
-        states[run.name] = run.read()
-
-    for run in runs:
-        _guard(run, partial(read, run))
-    context.progress("looking at DNS")
-    seen = observe_dns(context, states.values())
-    in_use = keys_of_tree(context, states)
-    for run in runs:
-        if run.name in states:
-            run.take(states[run.name], seen, in_use)
-
-
-def _guard(run: LineageRun, action: Callable[[], object]) -> None:
-    """Keep one lineage's failure to itself; it is left alone for the rest of the run."""
-    if run.failed:
-        return
-    try:
-        action()
-    except LockedError:  # without the locks nothing may be touched, of any lineage
-        raise
-    except DanebotError as exc:
-        run.failed = True
-        run.say(Code.FILES_BROKEN, Severity.CRITICAL, printable(str(exc), 400))
-    except Exception as exc:  # noqa: BLE001 - whatever it is, the other lineages must go on
-        run.failed = True
-        run.say(
-            Code.INTERNAL,
-            Severity.CRITICAL,
-            f"internal error: {type(exc).__name__}: {printable(str(exc))}",
-            "please report this, with the output of: danebot -v renew",
-        )
+        publish(context, runs, part, Timing.WHEN_DUE)

@@ -8,44 +8,52 @@ from __future__ import annotations
 
 import re
 import tempfile
+from collections.abc import Generator, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from danebot.adapters.certbot.renewal_conf import RenewalConf
 from danebot.adapters.tree.tree import archive_versions, read_bytes
-from danebot.domain.finding import Code, Severity
+from danebot.domain.finding import Code, Finding, Severity
 from danebot.domain.rollover.memory import Call, Result
+from danebot.domain.rollover.patience import begun
+from danebot.jobs.authority import answered, ca_wait
+from danebot.jobs.progress import Done
 from danebot.jobs.survey import keys_of_tree
 
 if TYPE_CHECKING:
+    from danebot.adapters.certbot.command import CertbotRun
     from danebot.domain.lineage.state import Held
     from danebot.domain.rollover.in_use import KeysInUse
-    from danebot.domain.rollover.memory import PendingRevocation
+    from danebot.domain.rollover.memory import Memory, PendingRevocation
+    from danebot.jobs.authority import Authority
     from danebot.jobs.context import Context
-    from danebot.jobs.lineage_run import LineageRun
 
 _IN_USE = "a lineage of this tree still uses the key; replace it there first"
 _ALREADY = re.compile(r"already\s*(been\s*)?revoked", re.IGNORECASE)  # RFC 8555 section 6.7
 
 
-def revoke_pending(run: LineageRun, context: Context) -> None:
+def revoke_pending(
+    context: Context, authority: Authority, name: str, memory: Memory
+) -> Iterator[Done]:
     """Revoke what is to be revoked; what fails stays pending and is reported by `assess`."""
-    memory, deployment = run.memory, run.memory.deployment
+    deployment = memory.deployment
     if not memory.revocations or deployment is None:
         return
     if deployment.confirmed_at is None and deployment.insisted_at is None:
         return
-    if run.ca_wait(Call.REVOCATION, run.asking) is not None:
+    if ca_wait(context, name, memory, Call.REVOCATION, authority.asking) is not None:
         return
     in_use = keys_of_tree(context, {})
     left = []
     for pending in memory.revocations:
-        error = _why_not(in_use, pending) or _revoke_all(run, context, pending)
+        error = _why_not(in_use, pending)
+        if not error:
+            memory, error = yield from _revoke_all(context, authority, name, memory, pending)
         if error:
             left.append(pending._replace(attempts=pending.attempts + 1, error=error))
-    run.memory = replace(run.memory, revocations=tuple(left))
-    run.save()
+    yield Done(replace(memory, revocations=tuple(left)))
 
 
 def _why_not(in_use: KeysInUse, pending: PendingRevocation) -> str:
@@ -56,38 +64,46 @@ def _why_not(in_use: KeysInUse, pending: PendingRevocation) -> str:
     return ""
 
 
-def _revoke_all(run: LineageRun, context: Context, pending: PendingRevocation) -> str:
-    """Revoke each valid certificate of the key that is left in the archive; why that failed."""
-    server = RenewalConf.read(run.paths.conf).parameter("server")
+def _revoke_all(
+    context: Context, authority: Authority, name: str, memory: Memory, pending: PendingRevocation
+) -> Generator[Done, None, tuple[Memory, str]]:
+    """Revoke each valid certificate of the key that is left in the archive, until one fails.
+
+    Returns the memory afterwards, and why that failed, "" if it didn't.
+    """
+    paths = context.tree.paths(name)
+    server = RenewalConf.read(paths.conf).parameter("server")
     revoked = []
-    for version in sorted(archive_versions(run.paths)):
-        held = context.tree.reader.version(run.paths, version)
+    for version in sorted(archive_versions(paths)):
+        held = context.tree.reader.version(paths, version)
         if held is None or held.key.spki != pending.spki or held.chain.not_after <= context.clock():
             continue
-        context.progress(f"{run.name}: revoking version {version}")
-        error = _revoke(run, held, version, server)
+        context.progress(f"{name}: revoking version {version}")
+        key = paths.archived("privkey", version)
+        read_bytes(key)  # says what is wrong with it, where certbot wouldn't
+        memory = begun(memory, Call.REVOCATION, context.clock())
+        yield Done(memory)
+        done = _revoke(authority, held, key, server)
+        lost = any(map(_ALREADY.search, done.output))  # by an attempt whose answer was lost
+        error = "" if lost else done.reason
+        result = Result.FAILED if error else Result.DONE
+        memory = answered(memory, Call.REVOCATION, done, result, context.clock())
+        yield Done(memory)
         if error:
-            return error
+            return memory, error
         revoked.append(str(version))
     which = f"version {', '.join(revoked)}" if revoked else "nothing was left of it"
-    run.say(
-        Code.REVOKED, Severity.NOTICE, f"the compromised key's certificates are revoked: {which}"
-    )
-    return ""
+    text = f"the compromised key's certificates are revoked: {which}"
+    yield Done(events=(Finding(Code.REVOKED, Severity.NOTICE, name, text, ""),))
+    return memory, ""
 
 
-def _revoke(run: LineageRun, held: Held, version: int, server: str) -> str:
+def _revoke(authority: Authority, held: Held, key: Path, server: str) -> CertbotRun:
+    """Have certbot revoke a certificate, by its key in a file."""
     from danebot.domain.lineage.pem import to_pem
 
-    key = run.paths.archived("privkey", version)
-    read_bytes(key)  # says what is wrong with it, where certbot wouldn't
     with tempfile.TemporaryDirectory(prefix="danebot-") as scratch:
         copy = Path(scratch) / "cert.pem"
         copy.write_bytes(to_pem(held.chain.ders[:1]))
-        run.ca_asked(Call.REVOCATION)
-        with run.lock.certbot_may_run():
-            done = run.certbot.revoke(copy, key, server)
-    lost = any(map(_ALREADY.search, done.output))  # by an attempt whose answer was lost
-    error = "" if lost else done.reason
-    run.ca_answered(Call.REVOCATION, done, Result.FAILED if error else Result.DONE)
-    return error
+        with authority.lock.certbot_may_run():
+            return authority.certbot.revoke(copy, key, server)

@@ -35,6 +35,20 @@ if TYPE_CHECKING:
 _FORBIDDEN = "its key may not be read; run danebot as root"
 
 
+class Observed(NamedTuple):
+    """What was observed of one lineage, and what is remembered of it: all that a plan rests on.
+
+    ``state`` are the files, ``seen`` is what DNS said by ``at``, ``in_use`` the keys that any
+    lineage uses.
+    """
+
+    state: LineageState
+    memory: Memory
+    seen: Observations
+    in_use: KeysInUse
+    at: datetime
+
+
 class LineageView(NamedTuple):
     """All that is known of one lineage at one time."""
 
@@ -76,7 +90,10 @@ def survey(context: Context, names: Sequence[str]) -> Survey:
             unreadable.append(unreadable_finding(name, exc))
     seen = observe_dns(context, states.values())
     in_use = keys_of_tree(context, states)
-    views = [view(context, state, memories[name], seen, in_use) for name, state in states.items()]
+    views = [
+        view(context, Observed(state, memories[name], seen, in_use, context.clock()))
+        for name, state in states.items()
+    ]
     return Survey(_foreseen(context, views), tuple(unreadable))
 
 
@@ -142,15 +159,9 @@ def observe_dns(context: Context, states: Iterable[LineageState]) -> Observation
     return dict(context.observer.observe_owners(tuple(owners))) if owners else {}
 
 
-def view(
-    context: Context,
-    state: LineageState,
-    old: Memory,
-    seen: Observations,
-    in_use: KeysInUse,
-) -> LineageView:
-    """Plan and assess one lineage on what was seen."""
-    now = context.clock()
+def view(context: Context, observed: Observed) -> LineageView:
+    """Plan and assess one lineage on what was observed."""
+    state, old, seen, in_use, now = observed
     mine = completed({owner: seen[owner] for owner in state.owners if owner in seen}, old)
     state = anchored(fade(state, mine), mine, now)
     policy = context.settings.policy(state.name)

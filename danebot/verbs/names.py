@@ -110,10 +110,9 @@ def _change(console: Console, context: Context, name: str, wish: Wish, *, unansw
     started = context.clock()
     with console.locked() as lock:
         run, intent = change_names(context, certbot, lock, name, wish, unanswered=unanswered)
-        view = run.view._replace(probes=run.probes) if run.view is not None else None
-        outcome = _Outcome(
-            view, tuple(dict.fromkeys([*run.events, *(view.findings if view else ())]))
-        )
+        view = run.view
+        found = (*run.progress.events, *(view.findings if view is not None else ()))
+        outcome = _Outcome(view, tuple(dict.fromkeys(found)))
         status = _publish(console, name, outcome, started, context.clock())
     live = run.read().live
     if live is not None and live.chain.names == intent.change.after:

@@ -27,7 +27,7 @@ def publish(console: Console, names: tuple[str, ...], *, dry_run: bool) -> int:
     context = console.context(tree)
     if dry_run:
         return _dry(console, context, selected)
-    from danebot.jobs.publish import publish_now
+    from danebot.jobs.publish_all import publish_now
 
     started = context.clock()
     with console.locked():

@@ -57,8 +57,8 @@ def context(grown: Grown) -> Context:
 
 
 def in_a_run(context: Context, _: Grown) -> Memory:
-    run = LineageRun(context, NOBODY, NOBODY, NAME)
-    run.heal()
+    run = LineageRun(context, NAME)
+    run.recall()
     return run.memory
 
 
@@ -87,6 +87,6 @@ def test_the_ca_s_budget_of_a_lineage_that_is_passed_through_is_moved_too(tmp_pa
     issued = trees.issued(tmp_path)
     asked = Contact(BEFORE, Call.RENEWAL, Result.FAILED)
     known = Known(NAME, contacts=(asked,), clock=Reading("boot", HOUR, BEFORE))
-    run = LineageRun(context(issued), NOBODY, NOBODY, NAME, known=known)
-    run.heal()
+    run = LineageRun(context(issued), NAME)
+    run.recall(known.memory)
     assert run.memory.contacts == (asked._replace(at=NOW - HOUR),)

@@ -39,7 +39,7 @@ from danebot.domain.rollover.propagation import Propagation, propagations_of
 from danebot.domain.rollover.publication import OwnedRecord, Publication
 from danebot.jobs.context import Context
 from danebot.jobs.publish import Attempt, Timing, attempt, changes_of, conclude
-from danebot.jobs.survey import LineageView, view
+from danebot.jobs.survey import LineageView, Observed, view
 from domain import builders
 from domain.builders import HOUR, MINUTE, MX, T0
 
@@ -187,7 +187,7 @@ def test_so_does_one_while_another_lineage_is_still_leaving_that_key(
     state = builders.state(next_key=builders.key_file("new"))
     memory = Memory(deployment=DEPLOYED._replace(cleared_at=T0), past_keys=(PAST,))
     look = builders.look("old", at={"ns1": ["old", "past"], "ns2": ["old"]})
-    found = view(context, state, memory, {MX: look}, KeysInUse())
+    found = view(context, Observed(state, memory, {MX: look}, KeysInUse(), T0))
     (change,) = changes_of(found, Part.ADD)
     assert change.add == (NEW,)
     assert (OLD in change.result(change.base)) is not left

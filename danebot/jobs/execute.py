@@ -1,0 +1,246 @@
+"""The executor: takes one step of a plan, and gives what it did as values.
+
+Each function is a generator of `Done`.  What is to be remembered is given before whatever relies on
+it: the driver has it on disk when it asks for more, so that a crash at any instant finds it there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from danebot.adapters.files import remove
+from danebot.adapters.tree import changes
+from danebot.adapters.tree.recovery import recover
+from danebot.adapters.tree.tree import NEXT, READY
+from danebot.domain.finding import Code, Finding, Severity
+from danebot.domain.lineage.state import Management
+from danebot.domain.rollover.memory import (
+    Call,
+    Deployment,
+    Exposure,
+    PastKey,
+    PendingHook,
+    PendingRevocation,
+    Result,
+    Revocation,
+    Urgency,
+)
+from danebot.domain.rollover.patience import URGENT_PAUSE, begun, failure, urgent
+from danebot.domain.rollover.plan import Keep, Step, gave_way
+from danebot.domain.rollover.policy import backoff
+from danebot.domain.rollover.schedule import requested
+from danebot.domain.text import when
+from danebot.errors import TreeError
+from danebot.jobs.authority import answered
+from danebot.jobs.progress import Done
+from danebot.jobs.survey import remembered
+
+if TYPE_CHECKING:
+    from danebot.domain.lineage.state import Held, LineageState
+    from danebot.domain.rollover.memory import Memory
+    from danebot.domain.rollover.plan import Plan
+    from danebot.domain.rollover.propagation import Observations
+    from danebot.jobs.authority import Authority
+    from danebot.jobs.context import Context
+    from danebot.jobs.survey import LineageView
+
+
+def execute(
+    context: Context, authority: Authority, view: LineageView, seen: Observations
+) -> Iterator[Done]:
+    """Take the step that ``view`` plans on what was ``seen`` in DNS; nothing where there is none.
+
+    What the view remembers must be on disk.  Raises `DanebotError` where the step can't be taken.
+    """
+    paths, memory = context.tree.paths(view.state.name), view.memory
+    match view.plan.step:
+        case Step.MAKE_NEXT:
+            yield from make_next(context, view.state, seen)
+        case Step.MARK_READY:
+            since = memory.awaiting.seen_since if memory.awaiting is not None else None
+            changes.mark_ready(paths, since or view.at)
+        case Step.BACK_TO_NEXT:
+            changes.back_to_next(paths)
+            yield Done(events=(_withdrawn(view.state.name, view.plan),))
+        case Step.PUT_BACK:
+            yield from _put_back(context, view)
+        case Step.PROMOTE:
+            yield from _promote(context, authority, view.state, memory)
+        case Step.DEPLOY:
+            yield from _deploy(context, view.state, memory)
+        case Step.FINISH:
+            yield from _finish(context, view.state, memory)
+
+
+def make_next(context: Context, state: LineageState, seen: Observations) -> Iterator[Done]:
+    """Make the next key; what was ``seen`` before its records are there is remembered with it."""
+    from danebot.jobs.newkey import add_key
+
+    key = add_key(context, state, seen)
+    memory = remembered(context, state.name)
+    published = context.settings.publish(state.name).in_renew
+    remedy = "" if published else f"publish what this prints: danebot tlsa {state.name}"
+    text = f"the next key {key.digest.hex()} is made"
+    made = Finding(Code.NEXT_KEY_MADE, Severity.NOTICE, state.name, text, remedy)
+    yield Done(memory, (made,), written=memory)
+
+
+def _withdrawn(name: str, current: Plan) -> Finding:
+    where = sorted({str(s.required.owner) for s in current.awaited if s.gaps})
+    return Finding(
+        Code.NEXT_KEY_WITHDRAWN,
+        Severity.WARNING,
+        name,
+        f"the ready key's TLSA record is no longer seen at {', '.join(where)}: "
+        "the rollover is back at its start, live stays as it is",
+        f"publish what this prints: danebot tlsa {name}",
+    )
+
+
+def _put_back(context: Context, view: LineageView) -> Iterator[Done]:
+    """Point staging back at the key that is served."""
+    state, current, before = view.state, view.plan, view.memory
+    serving, staged, keep = state.serving, state.staged, current.keep
+    if serving is None or staged is None or keep is None:
+        raise TreeError(f"{state.name}: nothing to put staging back on")
+    changes.put_back(context.tree.paths(state.name), serving, staged, keep)
+    recover(context.tree, state.name)
+    memory = gave_way(before, current, serving, context.clock())
+    reason = current.hold.value if current.hold is not None else ""
+    if memory != before:
+        yield Done(memory, (_gave_way(state.name, staged, reason, current.detail),))
+    else:
+        yield Done(events=(_not_deployed(state.name, staged, reason, keep),))
+
+
+def _gave_way(name: str, staged: Held, reason: str, more: str) -> Finding:
+    detail = f" ({more})" if more else ""
+    return Finding(
+        Code.DEPLOYMENT_HELD,
+        Severity.WARNING,
+        name,
+        f"version {staged.version} was not deployed: {reason}{detail}; the live "
+        "certificate nears its renewal, so staging is back on the live key",
+        "the live certificate is renewed with its own key; mend what stands in the way, "
+        f"and the rollover goes on: danebot status {name}",
+    )
+
+
+def _not_deployed(name: str, staged: Held, reason: str, keep: Keep) -> Finding:
+    text = (
+        f"version {staged.version} was not deployed: {reason}; "
+        "live stays as it is and staging is back on the live key"
+    )
+    remedies = {
+        Keep.ASIDE: "to use that key: danebot newkey --adopt "
+        f"unknown-{staged.key.digest.hex()[:16]}.pem {name}",
+        Keep.AS_NEXT: "its records are published, so it is now the next key",
+        Keep.NOWHERE: "",
+    }
+    return Finding(Code.KEY_UNKNOWN, Severity.WARNING, name, text, remedies[keep])
+
+
+# ---- promotion ------------------------------------------------------------------------------
+
+
+def _promote(
+    context: Context, authority: Authority, state: LineageState, memory: Memory
+) -> Iterator[Done]:
+    """Have certbot issue with the ready key."""
+    name, ready = state.name, state.awaited_key
+    paths = context.tree.paths(name)
+    if ready is None:
+        raise TreeError(f"{paths.staging}: the ready key is gone; nothing was changed")
+    changes.stage_key(paths, READY if state.ready is not None else NEXT)
+    memory = begun(memory, Call.PROMOTION, context.clock())
+    yield Done(memory)
+    with authority.lock.certbot_may_run():
+        run = authority.certbot.promote(name, ready.key_type)
+    recover(context.tree, name)
+    staged = context.tree.read(name).staged
+    issued = staged is not None and staged.key == ready
+    result = Result.DONE if issued else Result.FAILED
+    memory = answered(memory, Call.PROMOTION, run, result, context.clock())
+    if issued:
+        memory = replace(memory, promotion_failure=None, renewal_failure=None)
+        yield Done(memory, issued=True)
+    else:
+        yield Done(_promotion_failed(context, name, memory, run.reason))
+
+
+def _promotion_failed(context: Context, name: str, memory: Memory, reason: str) -> Memory:
+    now, old = context.clock(), memory.promotion_failure
+    policy = context.settings.policy(name)
+    pause = backoff(policy, old.count + 1 if old is not None else 1)
+    if urgent(memory):
+        pause = min(pause, URGENT_PAUSE)
+    return replace(memory, promotion_failure=failure(old, reason, now, pause=pause))
+
+
+# ---- deployment -----------------------------------------------------------------------------
+
+
+def _deploy(context: Context, state: LineageState, memory: Memory) -> Iterator[Done]:
+    """Make the staged chain live."""
+    staged, serving = state.staged, state.serving
+    if staged is None or staged.version is None or serving is None:
+        raise TreeError(f"{state.name}: nothing to deploy")
+    if not staged.same_content(serving):
+        yield Done(_deploying(context, state.name, memory, staged, serving))
+    paths = context.tree.paths(state.name)
+    changes.deploy(paths, staged.version, context.settings.combo_access)
+    if staged.key != serving.key:
+        text = f"the new key {staged.key.digest.hex()} is live since {when(context.clock())}"
+        yield Done(events=(Finding(Code.PROMOTED, Severity.NOTICE, state.name, text, ""),))
+
+
+def _deploying(context: Context, name: str, memory: Memory, staged: Held, serving: Held) -> Memory:
+    """What is to be remembered before ``staged`` replaces what is ``serving``."""
+    from danebot.adapters.certbot.hooks import deploy_hooks
+
+    now = context.clock()
+    hooks = deploy_hooks(context.tree.root, name, context.settings)
+    past = memory.past_keys
+    if staged.key != serving.key:
+        past = tuple(p for p in past if p.spki != serving.key.spki)
+        past += (PastKey(serving.key.spki, now, _exposure(memory, staged)),)
+    return replace(
+        memory,
+        deployment=Deployment(
+            chain=staged.chain.fingerprint,
+            digest=staged.key.digest,
+            at=now,
+            pending=tuple(PendingHook(hook.id) for hook in hooks),
+        ),
+        past_keys=past,
+        revocations=(*memory.revocations, *_to_revoke(memory, staged, serving)),
+    )
+
+
+def _exposure(memory: Memory, staged: Held) -> Exposure:
+    """What is known of the key that ``staged`` replaces."""
+    request = requested(memory, staged.key)
+    hurried = request is not None and request.urgency is not Urgency.ORDINARY
+    return Exposure.COMPROMISED if hurried else Exposure.NONE
+
+
+def _to_revoke(memory: Memory, staged: Held, serving: Held) -> tuple[PendingRevocation, ...]:
+    request = requested(memory, staged.key)
+    if request is None or request.revocation is Revocation.LEFT:
+        return ()
+    known = {pending.spki for pending in memory.revocations}
+    return () if serving.key.spki in known else (PendingRevocation(serving.key.spki),)
+
+
+def _finish(context: Context, state: LineageState, memory: Memory) -> Iterator[Done]:
+    """The key is live: its file goes, and so does the stray copy that staging it left."""
+    key = state.current_key
+    if key is None or state.management is not Management.STAGED:
+        return
+    paths = context.tree.paths(state.name)
+    for file in changes.key_files_of(paths, key):
+        remove(paths.staging / file)
+    recover(context.tree, state.name)
+    yield Done(replace(memory, awaiting=None, promotion_failure=None, request=None))
