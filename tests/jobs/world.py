@@ -20,7 +20,7 @@ from danebot.adapters.tree.memory_file import load_memory
 from danebot.adapters.tree.tree import LineagePaths, Tree, archive_versions
 from danebot.config import Settings
 from danebot.config.settings import LineageSettings
-from danebot.domain.delivery.probes import ProbeResult
+from danebot.domain.delivery.probes import ProbeOutcome, ProbeResult
 from danebot.domain.dns.answers import OwnerObservation, Presence, ServerOutcome, TlsaAnswer
 from danebot.domain.dns.tlsa import TlsaRecord
 from danebot.domain.lineage.key_types import KeyType
@@ -119,13 +119,26 @@ class Issuer:
         return CertbotRun((), status, Ending.EXITED, None, reason, (), timedelta(0))
 
 
-class Nobody:
-    """No service is asked."""
+@dataclass
+class Service:
+    """The one service presents the certificate of a key, or can't be asked; ``asked`` counts."""
+
+    key: str = "one"
+    number: int = 1
+    outcome: ProbeOutcome = ProbeOutcome.SERVED
+    asked: int = 0
 
     def probe(
         self, lineage: str, endpoints: Sequence[Endpoint], algorithm: Algorithm = Algorithm.ANY
     ) -> Sequence[ProbeResult]:
-        raise AssertionError(lineage, endpoints, algorithm)
+        assert lineage == NAME
+        self.asked += 1
+        (endpoint,) = endpoints
+        ders = (trees.leaf(self.key, self.number).der,)
+        outcome, chain = self.outcome, ders if self.outcome is ProbeOutcome.SERVED else ()
+        if algorithm is Algorithm.RSA:
+            outcome, chain = ProbeOutcome.TLS_FAILED, ()
+        return [ProbeResult(endpoint, "192.0.2.25", outcome, algorithm, chain)]
 
 
 class World:
@@ -137,6 +150,7 @@ class World:
         trust = root / "root.pem"
         trust.write_bytes(trees.authority()[0].pem)
         self.zone = Zone()
+        self.service = Service()
         self.issuer = Issuer(self.grown)
         self.now = trees.now()
         self.jump = timedelta(0)
@@ -174,7 +188,7 @@ class World:
             Tree(self.grown.root),
             self.settings,
             self.zone,
-            Nobody(),
+            self.service,
             lambda _: self.zone,
             self.clock,
             reading=self.reading,

@@ -1,0 +1,114 @@
+"""A step's executor gives what it did as values, and what is to be remembered before it acts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from adapters import trees
+from adapters.trees import NAME
+from danebot.adapters.tree.locks import TreeLock
+from danebot.adapters.tree.memory_file import save_memory
+from danebot.domain.finding import Code
+from danebot.domain.lineage.state import LineageState
+from danebot.domain.rollover.in_use import KeysInUse
+from danebot.domain.rollover.memory import Memory, Result
+from danebot.domain.rollover.plan import Plan, Step
+from danebot.errors import TreeError
+from danebot.jobs.authority import Authority
+from danebot.jobs.execute import execute
+from danebot.jobs.progress import Done
+from danebot.jobs.survey import LineageView, Observed, view
+from jobs.world import World
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    return World(tmp_path)
+
+
+@pytest.fixture
+def lock(world: World) -> Iterator[TreeLock]:
+    with TreeLock(world.grown.root) as held:
+        yield held
+
+
+def acts(world: World, lock: TreeLock, step: Step, memory: Memory | None = None) -> Iterator[Done]:
+    """What a step does with the tree as it is now, whether or not it would be planned."""
+    context = world.context
+    state: LineageState = context.tree.read(NAME)
+    observed = Observed(state, memory or Memory(), {}, KeysInUse(), world.now)
+    planned = view(context, observed)
+    forced: LineageView = planned._replace(plan=Plan(planned.plan.phase, step))
+    return execute(context, Authority(world.certbot, lock), forced, {})
+
+
+def with_ready_key(world: World) -> None:
+    world.grown.staging_file("ready.pem", trees.key_pem("two"))
+
+
+def test_the_ca_is_asked_after_that_was_given_to_remember(world: World, lock: TreeLock) -> None:
+    with_ready_key(world)
+    doing = acts(world, lock, Step.PROMOTE)
+    begun = next(doing).memory
+    assert begun is not None
+    assert begun.contacts[-1].result is Result.BEGUN
+    assert world.issuer.calls == []
+    save_memory(world.paths, Memory(), begun)
+    (end,) = doing
+    assert world.issuer.calls == ["promote"]
+    assert end.issued
+    assert end.memory is not None
+    assert end.memory.contacts[-1].result is Result.DONE
+
+
+def test_what_a_deployment_leaves_to_do_is_given_before_it_is_made(
+    world: World, lock: TreeLock
+) -> None:
+    """A crash in between must find the hooks pending and the key that was served remembered."""
+    hooks = world.grown.root / "renewal-hooks" / "deploy"
+    hooks.mkdir(parents=True)
+    (hooks / "reload").write_text("#!/bin/sh\n")
+    (hooks / "reload").chmod(0o700)
+    world.grown.version(2, "two")
+    world.grown.link(world.paths.staging, 2)
+    doing = acts(world, lock, Step.DEPLOY)
+    memory = next(doing).memory
+    assert memory is not None
+    assert memory.deployment is not None
+    assert len(memory.deployment.pending) == 1
+    assert [past.spki for past in memory.past_keys] == [trees.public("one").spki]
+    assert (world.paths.live / "combo.pem").read_bytes() == trees.combo_pem("one", 1)
+    (end,) = doing
+    assert [event.code for event in end.events] == [Code.PROMOTED]
+    assert world.context.tree.read(NAME).serving == world.context.tree.read(NAME).combo
+    held = world.context.tree.read(NAME).serving
+    assert held is not None
+    assert held.key == trees.public("two")
+
+
+def test_the_same_chain_deployed_again_leaves_nothing_to_do(world: World, lock: TreeLock) -> None:
+    assert list(acts(world, lock, Step.DEPLOY)) == []
+
+
+def test_a_key_that_is_live_leaves_its_file_and_the_memory(world: World, lock: TreeLock) -> None:
+    world.grown.staging_file("ready.pem", trees.key_pem("one"))
+    (end,) = acts(world, lock, Step.FINISH)
+    assert end.memory is not None
+    assert (end.memory.awaiting, end.memory.request) == (None, None)
+    assert not (world.paths.staging / "ready.pem").exists()
+
+
+def test_a_ready_key_that_is_withdrawn_is_told(world: World, lock: TreeLock) -> None:
+    with_ready_key(world)
+    (end,) = acts(world, lock, Step.BACK_TO_NEXT)
+    assert [event.code for event in end.events] == [Code.NEXT_KEY_WITHDRAWN]
+    assert (world.paths.staging / "nextkey.pem").read_bytes() == trees.key_pem("two")
+
+
+def test_without_the_ready_key_the_ca_is_not_asked(world: World, lock: TreeLock) -> None:
+    with pytest.raises(TreeError, match="the ready key is gone"):
+        list(acts(world, lock, Step.PROMOTE))
+    assert world.issuer.calls == []
