@@ -21,7 +21,7 @@ from danebot.domain.rollover.watched import let_go
 from danebot.errors import RolloverError, UnansweredError
 from danebot.jobs.adopt import observe_owners
 from danebot.jobs.newkey import managed
-from danebot.jobs.survey import keys_of_tree, observe_dns, read_lineage, view
+from danebot.jobs.survey import Observed, keys_of_tree, observe_dns, read_lineage, view
 
 if TYPE_CHECKING:
     from danebot.adapters.tree.tree import LineagePaths
@@ -152,7 +152,8 @@ def foreseen(
         state, required=tuple(dict.fromkeys((*lines, *add))), remembered=(), declared=declared
     )
     seen, in_use = observe_dns(context, [after]), keys_of_tree(context, {name: after})
-    return view(context, after, let_go(memory, gone), seen, in_use).findings
+    observed = Observed(after, let_go(memory, gone), seen, in_use, context.clock())
+    return view(context, observed).findings
 
 
 def declare_none(paths: LineagePaths) -> None:
