@@ -1,14 +1,14 @@
 """Observe a domain or a service from outside: routes, then probes, then the report.
 
-Logic that needs DNS is steps (see `danebot.adapters.dns.queries`), so that a check can wait for it
-and a run over thousands of subjects needn't; the two drivers below differ in nothing else.
+How to look at one is a program without I/O (see `danebot.adapters.loop`): a check drives one of
+them, a run over thousands of subjects drives many side by side.
 """
 
 from __future__ import annotations
 
 import enum
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from ipaddress import ip_address
 from pathlib import Path
@@ -19,6 +19,7 @@ from danebot.adapters.dns.queries import Steps, within
 from danebot.adapters.dns.resolvconf import ResolverConfig
 from danebot.adapters.dns.resolver import Resolver
 from danebot.adapters.dns.routes import Routing
+from danebot.adapters.loop import Lane, Program, drive
 from danebot.adapters.probe.target import DEFAULT_LIMITS, Limits, Target
 from danebot.domain.delivery.assess import assess
 from danebot.domain.delivery.report import (
@@ -34,20 +35,18 @@ from danebot.domain.delivery.report import (
 from danebot.domain.delivery.routes import SERVICE_PROTOCOLS, Dane, HostRoute
 from danebot.domain.dns.tlsa import Usage
 from danebot.domain.lineage.keys import Algorithm
-from danebot.domain.names import Endpoint, Hostname, Protocol, printable
+from danebot.domain.names import Endpoint, Hostname, Protocol
+from danebot.domain.text import printable
 from danebot.errors import NameSyntaxError
 
 if TYPE_CHECKING:
-    import asyncio
-
-    from danebot.adapters.dns.exchange_async import AsyncCache
     from danebot.adapters.ports import Clock
     from danebot.domain.delivery.probes import ProbeResult
 
 MAX_ADDRESSES = 64
 """Addresses asked for one subject: as many as the prober talks to at once."""
 _DNS_SHARE = 0.5  # of the time for all of it
-_AHEAD = 20  # reports for each job that may wait for a slower one before them
+_QUERIES = 200  # under way at once
 _TRIES = 6  # what silent servers may take of the time for all of it, in one round: a sixth
 _ROUNDS = 4  # MX, addresses, and TLSA records at up to two names
 _LEAST_TRY = 1.0  # but a second where there is time: a resolver may have a long way to go
@@ -97,9 +96,6 @@ class Inquiry(NamedTuple):
     places: Mapping[Hostname, tuple[Place, ...]] = MappingProxyType({})
     limits: Limits = DEFAULT_LIMITS
     ca_file: Path | None = None
-
-
-# ---- without I/O ----------------------------------------------------------------------------
 
 
 def route_steps(subject: Subject, routing: Routing) -> Steps[Route]:
@@ -198,36 +194,72 @@ def _criteria(inquiry: Inquiry, hosts_asked: Iterable[HostTargets]) -> Criteria:
     return inquiry.criteria._replace(trust_anchors=trust_anchors(inquiry.ca_file))
 
 
-# ---- a check: one subject, and a process that has nothing else to do --------------------------
+# ---- one subject, or many -------------------------------------------------------------------
 
 
-def verify_one(
+def look(
     subject: Subject, inquiry: Inquiry, clock: Clock, allowed: timedelta | None = None
-) -> Report:
-    """Look at one subject now.  Trouble is in the report.
+) -> Program[Report]:
+    """Look at one subject, without I/O: questions to name servers, then probes, then the report.
 
     With ``allowed`` it is over by then, whatever peers do: half of that time is for DNS.
     """
-    from danebot.adapters.dns import exchange
-    from danebot.adapters.probe.prober import probe_all
+    from danebot.adapters.probe.prober import Probe
 
     begin = time.monotonic()
     resolver, limits = inquiry.resolver, inquiry.limits
     if allowed is None:
-        route = exchange.run(route_steps(subject, Routing(Resolver(resolver))))
+        route = yield from route_steps(subject, Routing(Resolver(resolver)))
     else:
         budget = allowed.total_seconds()
         patience = _patience(budget, len(resolver.nameservers))
         resolver = resolver._replace(timeout=min(resolver.timeout, patience))
         steps = route_steps(subject, Routing(Resolver(resolver)))
-        route = exchange.run(within(steps, begin + budget * _DNS_SHARE))
+        route = yield from within(steps, begin + budget * _DNS_SHARE)
         left = begin + budget * (1 - _RESERVE) - time.monotonic()
         limits = _tighter(limits, timedelta(seconds=max(round(left, 1), 0.1)))
     hosts_asked = host_targets(subject, route, inquiry)
     targets = [target for host in hosts_asked for target in host.targets]
-    results = iter(probe_all(targets, limits, helo=inquiry.helo) if targets else ())
+    results = iter((yield tuple(Probe(target, inquiry.helo, limits) for target in targets)))
     observed = [host.observed([next(results) for _ in host.targets]) for host in hosts_asked]
     return assess(subject, route, observed, _criteria(inquiry, hosts_asked), clock())
+
+
+def verify_one(
+    subject: Subject, inquiry: Inquiry, clock: Clock, allowed: timedelta | None = None
+) -> Report:
+    """Look at one subject now, within the time ``allowed``.  Trouble is in the report."""
+    (report,) = drive([look(subject, inquiry, clock, allowed)], _lanes(MAX_ADDRESSES))
+    return report
+
+
+def verify_many(
+    subjects: Iterable[Subject],
+    inquiry: Inquiry,
+    clock: Clock,
+    *,
+    jobs: int = 50,
+    progress: Callable[[], None] = lambda: None,
+) -> Iterator[Report]:
+    """Look at ``subjects``, ``jobs`` of them at a time; reports come in the order given.
+
+    No name is looked up twice, no target probed twice.  ``progress`` is called whenever a subject
+    is done.
+    """
+
+    def one(subject: Subject) -> Program[Report]:
+        report = yield from look(subject, inquiry, clock)
+        progress()
+        return report
+
+    return drive(map(one, subjects), _lanes(jobs), at_once=jobs)
+
+
+def _lanes(connections: int) -> dict[type, Lane]:
+    from danebot.adapters.dns import exchange
+    from danebot.adapters.probe import prober
+
+    return exchange.lane(_QUERIES) | prober.lane(connections)
 
 
 def _patience(budget: float, nameservers: int) -> timedelta:
@@ -243,91 +275,3 @@ def _tighter(limits: Limits, total: timedelta) -> Limits:
         min(limits.total, total),
         limits.max_bytes,
     )
-
-
-# ---- a run over many --------------------------------------------------------------------------
-
-
-class _Run:
-    """What the subjects of one run share: no name is looked up twice, no target probed twice."""
-
-    def __init__(self, inquiry: Inquiry, clock: Clock, jobs: int) -> None:
-        import asyncio
-
-        from danebot.adapters.dns.exchange_async import AsyncExchange
-
-        self._inquiry = inquiry
-        self._clock = clock
-        self._routing = Routing(Resolver(inquiry.resolver))
-        self._exchange = AsyncExchange()
-        self._replies: AsyncCache = {}
-        self._probes: dict[Target, asyncio.Task[ProbeResult]] = {}
-        self._connections = asyncio.Semaphore(jobs)
-
-    async def report(self, subject: Subject) -> Report:
-        import asyncio
-
-        steps = route_steps(subject, self._routing)
-        route = await self._exchange.run(steps, self._replies)
-        hosts_asked = host_targets(subject, route, self._inquiry)
-        asked = [[self._probe(target) for target in host.targets] for host in hosts_asked]
-        observed = [
-            host.observed([await asyncio.shield(task) for task in tasks])
-            for host, tasks in zip(hosts_asked, asked, strict=True)
-        ]
-        criteria = _criteria(self._inquiry, hosts_asked)
-        return assess(subject, route, observed, criteria, self._clock())
-
-    def _probe(self, target: Target) -> asyncio.Task[ProbeResult]:
-        import asyncio
-
-        task = self._probes.get(target)
-        if task is None:
-            task = self._probes[target] = asyncio.create_task(self._ask(target))
-        return task
-
-    async def _ask(self, target: Target) -> ProbeResult:
-        from danebot.adapters.probe.prober_async import probe_async
-
-        async with self._connections:
-            return await probe_async(target, self._inquiry.limits, helo=self._inquiry.helo)
-
-
-async def verify_many(
-    subjects: Iterable[Subject],
-    inquiry: Inquiry,
-    clock: Clock,
-    *,
-    jobs: int = 50,
-    progress: Callable[[], None] = lambda: None,
-) -> AsyncIterator[Report]:
-    """Look at ``subjects``, ``jobs`` of them at a time; reports come in the order given.
-
-    ``progress`` is called whenever one is done.
-    """
-    import asyncio
-    from collections import deque
-
-    run = _Run(inquiry, clock, jobs)
-    waiting = iter(subjects)
-    under_way: deque[asyncio.Task[Report]] = deque()
-    slots = asyncio.Semaphore(jobs)
-
-    async def one(subject: Subject) -> Report:
-        try:
-            return await run.report(subject)
-        finally:
-            slots.release()
-            progress()
-
-    try:
-        for subject in waiting:
-            await slots.acquire()
-            while under_way and (under_way[0].done() or len(under_way) >= _AHEAD * jobs):
-                yield await under_way.popleft()
-            under_way.append(asyncio.create_task(one(subject)))
-        while under_way:
-            yield await under_way.popleft()
-    finally:
-        for task in under_way:
-            task.cancel()

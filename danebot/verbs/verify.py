@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 
 def verify(console: Console, targets: Sequence[str], options: Mapping[str, Any]) -> int:
     """Look at all targets; 0 if every one is fine, 1 if anything needs attention."""
-    import asyncio
-
     words = [*targets, *_lines(options["files"])]
     if not words:
         raise click.UsageError("nothing to verify: name a domain or HOST:PORT, or a file with -f")
@@ -33,11 +31,11 @@ def verify(console: Console, targets: Sequence[str], options: Mapping[str, Any])
     subjects, refused = _subjects(words, options)
     for line in refused:
         console.warn(line)
-    bad = asyncio.run(_run(console, subjects, inquiry, options))
+    bad = _run(console, subjects, inquiry, options)
     return ATTENTION if bad or refused else FINE
 
 
-async def _run(
+def _run(
     console: Console, subjects: Sequence[Subject], inquiry: Inquiry, options: Mapping[str, Any]
 ) -> int:
     """Print a report for each; how many need attention."""
@@ -53,7 +51,7 @@ async def _run(
     reports = verify_many(
         subjects, inquiry, system_clock, jobs=options["jobs"], progress=meter.step
     )
-    async for report in reports:
+    for report in reports:
         bad += report.severity is not Severity.NOTICE
         meter.clear()
         if isinstance(report.subject, SrvSubject):

@@ -6,7 +6,6 @@ and addresses are looked up afresh, every address is asked, and each chain is ju
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -36,8 +35,9 @@ from danebot_exporter import metrics as m
 from danebot_exporter.exposition import Exposition
 
 if TYPE_CHECKING:
-    from danebot.adapters.dns.client_async import AsyncDnsClient
-    from danebot.config import Settings
+    from danebot.adapters.dns.routes import Routing
+    from danebot.adapters.loop import Program
+    from danebot.config.settings import Settings
     from danebot.domain.finding import Finding
     from danebot.domain.names import Hostname
     from danebot.domain.status.document import LineageStatus
@@ -107,57 +107,57 @@ def algorithm_of(key_type: str) -> Algorithm:
         return Algorithm.ANY
 
 
-async def look(
-    watched: Watched, settings: Settings, client: AsyncDnsClient, helo: Hostname
-) -> Report:
-    """Look up and ask one endpoint; trouble is in the report."""
-    from danebot.adapters.probe.prober_async import probe_async
+def look(watched: Watched, settings: Settings, routing: Routing, helo: Hostname) -> Program[Report]:
+    """Look up and ask one endpoint, without I/O; trouble is in the report."""
+    from danebot.adapters.probe.prober import Probe
     from danebot.adapters.probe.target import Target
 
     began = time.monotonic()
     endpoint = watched.endpoint
-    route = await client.service_route(endpoint.host, endpoint.port)
+    route = yield from routing.service(endpoint.host, endpoint.port)
     setting = settings.endpoint(watched.lineage, endpoint.host, endpoint.port)
     base = Target(endpoint, "", sni=route.sni)
     if setting is not None and setting.connect:
         targets = [replace(base, address=to.address, port=to.port) for to in setting.connect]
     else:
         targets = [replace(base, address=address) for address in route.addresses]
-
-    async def one(target: Target) -> Served:
-        found = judge(await probe_async(target, helo=helo), route, datetime.now(UTC))
-        other = found.judgement is Judgement.AUTHENTICATED and found.key != watched.key
-        if not other or watched.algorithm is Algorithm.ANY:
-            return found
-        # Of a server with two certificates, this one may be of another lineage.
-        again = await probe_async(replace(target, algorithm=watched.algorithm), helo=helo)
-        served = again.outcome is ProbeOutcome.SERVED
-        return judge(again, route, datetime.now(UTC)) if served else found
-
-    served = tuple(await asyncio.gather(*map(one, targets)))
+    results = yield tuple(Probe(target, helo) for target in targets)
     now = datetime.now(UTC)
-    if not served:
-        detail = route.dane.value + (f": {route.detail}" if route.detail else "")
-        served = (Served("", Judgement.UNREACHABLE, detail),)
+    found = {
+        target: judge(result, route, now) for target, result in zip(targets, results, strict=True)
+    }
+    others = [target for target, one in found.items() if _of_another(one, watched)]
+    again = [replace(target, algorithm=watched.algorithm) for target in others]
+    results = yield tuple(Probe(target, helo) for target in again)
+    now = datetime.now(UTC)
+    for target, result in zip(others, results, strict=True):
+        if result.outcome is ProbeOutcome.SERVED:
+            found[target] = judge(result, route, now)
+    detail = route.dane.value + (f": {route.detail}" if route.detail else "")
+    served = tuple(found.values()) or (Served("", Judgement.UNREACHABLE, detail),)
     return Report(watched, now, time.monotonic() - began, route.dane, served)
 
 
-async def look_at_all(all_watched: Sequence[Watched], settings: Settings) -> list[Report]:
+def _of_another(found: Served, watched: Watched) -> bool:
+    """Of a server with two certificates, this one may be another lineage's."""
+    other = found.judgement is Judgement.AUTHENTICATED and found.key != watched.key
+    return other and watched.algorithm is not Algorithm.ANY
+
+
+def look_at_all(all_watched: Sequence[Watched], settings: Settings) -> list[Report]:
     """One round over all endpoints, `AT_ONCE` at a time, in the order given."""
-    from danebot.adapters.dns.client_async import AsyncDnsClient
+    from danebot.adapters.dns import exchange
+    from danebot.adapters.dns.resolver import Resolver
+    from danebot.adapters.dns.routes import Routing
+    from danebot.adapters.loop import drive
+    from danebot.adapters.probe import prober
     from danebot.adapters.wiring import own_name, resolver_config
 
-    client = AsyncDnsClient(resolver_config(settings), in_flight=AT_ONCE)
+    routing = Routing(Resolver(resolver_config(settings)))
     helo = own_name()
-    queue = iter(enumerate(all_watched))
-    reports: dict[int, Report] = {}
-
-    async def work() -> None:
-        for index, one in queue:
-            reports[index] = await look(one, settings, client, helo)
-
-    await asyncio.gather(*(work() for _ in range(min(AT_ONCE, len(all_watched)))))
-    return [reports[index] for index in sorted(reports)]
+    programs = (look(one, settings, routing, helo) for one in all_watched)
+    lanes = exchange.lane(AT_ONCE) | prober.lane(AT_ONCE)
+    return list(drive(programs, lanes, at_once=AT_ONCE))
 
 
 def render(reports: Sequence[Report], ended: datetime, took: float) -> bytes:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import threading
 import time
 from collections.abc import Callable
@@ -52,7 +51,7 @@ class Watch:
         """Look at all endpoints once; how many there were."""
         all_watched = self._store.watched()
         began = time.monotonic()
-        reports = asyncio.run(look_at_all(all_watched, self._store.settings))
+        reports = look_at_all(all_watched, self._store.settings)
         body = render(reports, datetime.now(UTC), time.monotonic() - began) if reports else b""
         self._store.keep_round(reports, body)
         return len(reports)

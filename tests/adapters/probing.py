@@ -1,18 +1,23 @@
-"""Certificates that the peers of the probers serve, and the type that both drivers share."""
+"""Certificates that the peers of the probers serve, and how tests probe them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from cryptography import x509
 
+from adapters.services import HELO
+from danebot.adapters.probe.prober import probe_all
 from danebot.adapters.probe.target import Limits, Target
 from danebot.domain.delivery.probes import ProbeResult
 from domain.pki import Issued, issue
 
-Probe = Callable[[Target, Limits], ProbeResult]
+
+def probe(target: Target, limits: Limits) -> ProbeResult:
+    """Probe one target."""
+    (result,) = probe_all([target], limits, helo=HELO)
+    return result
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import resource
 import socket
@@ -84,7 +83,7 @@ class World:
     def look(self, key: bytes | None = None) -> Report:
         endpoint = Endpoint(Hostname(NAME), 25, Protocol.SMTP)
         watched = Watched("mail", endpoint, self.key if key is None else key)
-        (report,) = asyncio.run(look_at_all([watched], self.settings))
+        (report,) = look_at_all([watched], self.settings)
         return report
 
 
@@ -163,17 +162,17 @@ def test_each_lineage_is_shown_its_own_certificate_of_a_server_with_two(world: W
     with Peer(behave_as(world, context)) as peer:
         world.connect = (SocketAddress(peer.address, peer.port),)
         world.publish(*keys.values())
-        reports = asyncio.run(look_at_all(watched, world.settings))
+        reports = look_at_all(watched, world.settings)
         assert [report.served[0].key for report in reports] == list(keys.values())
         assert all(report.success for report in reports)
         unknown = replace(watched[1], algorithm=Algorithm.ANY)
-        (report,) = asyncio.run(look_at_all([unknown], world.settings))
+        (report,) = look_at_all([unknown], world.settings)
         assert report.served[0].key == keys[Algorithm.ECDSA]
         world.publish(keys[Algorithm.RSA])
-        reports = asyncio.run(look_at_all(watched, world.settings))
+        reports = look_at_all(watched, world.settings)
         assert [one.served[0].judgement for one in reports] == [Judgement.MISMATCH] * 2
         world.publish(keys[Algorithm.ECDSA])
-        reports = asyncio.run(look_at_all(watched, world.settings))
+        reports = look_at_all(watched, world.settings)
         assert [report.success for report in reports] == [True, False]
 
 

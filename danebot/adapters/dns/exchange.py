@@ -1,4 +1,4 @@
-"""The synchronous driver: a batch of queries goes out at once, from one thread.
+"""Queries on the wire: over UDP, and again over TCP where the answer was cut off.
 
 Every query has a socket of its own, connected, so that the kernel picks a random source port and
 drops what others send (RFC 5452 section 9.2).
@@ -7,20 +7,15 @@ drops what others send (RFC 5452 section 9.2).
 from __future__ import annotations
 
 import errno
-import heapq
 import os
 import selectors
 import socket
 import time
-from collections import deque
-from typing import TYPE_CHECKING
 
 from danebot.adapters.dns import message as wire
 from danebot.adapters.dns.queries import Cache, Failure, Query, Reply, ResultT, Steps, Trouble
 from danebot.adapters.dns.wire_names import MalformedError
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
+from danebot.adapters.loop import Lane, drive
 
 _NO_ROUTE = (errno.ENETUNREACH, errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)
 _BUFFER = 65535
@@ -32,16 +27,13 @@ def run(steps: Steps[ResultT], cache: Cache | None = None, *, in_flight: int = 6
     At most ``in_flight`` queries are under way: authoritative servers limit rates, and this host
     its descriptors.
     """
-    known: Cache = {} if cache is None else cache
-    try:
-        batch = next(steps)
-        while True:
-            fresh = [query for query in dict.fromkeys(batch) if query not in known]
-            known.update(_exchange(fresh, in_flight))
-            batch = steps.send(tuple(known[query] for query in batch))
-    except StopIteration as stop:
-        result: ResultT = stop.value
-        return result
+    (result,) = drive([steps], lane(in_flight), cache=cache)
+    return result
+
+
+def lane(in_flight: int) -> dict[type, Lane]:
+    """What `drive` needs to put queries, at most ``in_flight`` at once."""
+    return {Query: Lane(_Flight, in_flight)}
 
 
 def start(query: Query, kind: socket.SocketKind) -> socket.socket:
@@ -78,16 +70,68 @@ def decoded(received: bytes) -> Reply:
 
 
 class _Flight:
-    """One query under way; over TCP, ``stream`` gathers what arrives."""
+    """One query under way (`danebot.adapters.loop.Work`)."""
 
-    def __init__(
-        self, query: Query, packet: bytes, sock: socket.socket, stream: bytearray | None = None
-    ) -> None:
-        self.query = query
-        self.packet = packet
-        self.sock = sock
-        self.stream = stream
-        self.landed = False
+    def __init__(self, query: Query) -> None:
+        """Send over UDP."""
+        self.reply: Reply | None = None
+        self.sock: socket.socket | None = None
+        self.events = selectors.EVENT_READ
+        self.deadline = time.monotonic() + query.timeout
+        self._query = query
+        self._packet = wire.encode(query, int.from_bytes(os.urandom(2), "big"))
+        self._stream: bytearray | None = None  # over TCP, what arrived
+        try:
+            self.sock = start(query, socket.SOCK_DGRAM)
+            self.sock.send(self._packet)
+        except OSError as exc:
+            if self.sock is not None:
+                self.sock.close()
+            self.reply = failure(exc, local=True)
+
+    def ready(self, sock: socket.socket, events: int) -> None:
+        """Read, or say over TCP what is asked."""
+        if self._stream is None:
+            self._datagram(sock.recv(_BUFFER))
+        elif events & selectors.EVENT_WRITE:
+            self._connected(sock)
+        else:
+            self._streamed(self._stream, sock.recv(_BUFFER))
+
+    def failed(self, error: OSError) -> None:
+        """Say why there is no response."""
+        self.reply = failure(error)
+
+    def expired(self) -> None:
+        """Say that none came in time."""
+        self.reply = Failure(Trouble.TIMEOUT)
+
+    def _datagram(self, data: bytes) -> None:
+        if not wire.is_reply(self._packet, data):
+            return  # forged or stray: the true one may still come
+        if not wire.is_truncated(data):
+            self.reply = decoded(data)
+            return
+        # Ask again over TCP (RFC 7766 section 5).
+        self.sock = start(self._query, socket.SOCK_STREAM)
+        self.deadline = time.monotonic() + self._query.timeout
+        self.events = selectors.EVENT_WRITE
+        self._stream = bytearray()
+
+    def _connected(self, sock: socket.socket) -> None:
+        error = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        if error:
+            raise OSError(error, os.strerror(error))
+        sock.send(wire.frame(self._packet))  # fits any socket buffer
+        self.events = selectors.EVENT_READ
+
+    def _streamed(self, stream: bytearray, data: bytes) -> None:
+        stream += data
+        message = wire.unframe(stream)
+        if message is not None:
+            self.reply = streamed(self._packet, message)
+        elif not data:
+            self.reply = Failure(Trouble.NETWORK, "connection closed early")
 
 
 def streamed(sent: bytes, received: bytes) -> Reply:
@@ -95,128 +139,3 @@ def streamed(sent: bytes, received: bytes) -> Reply:
     if not wire.is_reply(sent, received) or wire.is_truncated(received):
         return Failure(Trouble.MALFORMED, "answers another question, or in part")
     return decoded(received)
-
-
-def _exchange(queries: Sequence[Query], in_flight: int) -> Cache:
-    """Send all, wait for all."""
-    if not queries:
-        return {}
-    with selectors.DefaultSelector() as selector:
-        return _Exchange(selector, queries).run(in_flight)
-
-
-class _Exchange:
-    """A batch under way."""
-
-    def __init__(self, selector: selectors.BaseSelector, queries: Sequence[Query]) -> None:
-        self._selector = selector
-        self._waiting = deque(queries)
-        self._replies: Cache = {}
-        self._deadlines: list[tuple[float, int, _Flight]] = []
-        self._serial = 0
-        self._active = 0
-
-    def run(self, in_flight: int) -> Cache:
-        """The replies, one for each query."""
-        try:
-            while self._waiting or self._active:
-                while self._waiting and self._active < in_flight:
-                    self._launch(self._waiting.popleft())
-                if self._active:
-                    self._turn()
-        finally:
-            for key in list(self._selector.get_map().values()):
-                key.data.sock.close()
-        return self._replies
-
-    def _launch(self, query: Query) -> None:
-        """Send over UDP."""
-        packet = wire.encode(query, int.from_bytes(os.urandom(2), "big"))
-        try:
-            sock = start(query, socket.SOCK_DGRAM)
-        except OSError as exc:
-            self._replies[query] = failure(exc, local=True)
-            return
-        flight = _Flight(query, packet, sock)
-        self._watch(flight, selectors.EVENT_READ)
-        try:
-            sock.send(packet)
-        except OSError as exc:
-            self._land(flight, failure(exc, local=True))
-
-    def _relaunch(self, flight: _Flight) -> None:
-        """Ask again over TCP (RFC 7766 section 5)."""
-        self._leave(flight)
-        try:
-            sock = start(flight.query, socket.SOCK_STREAM)
-        except OSError as exc:
-            self._replies[flight.query] = failure(exc)
-            return
-        again = _Flight(flight.query, flight.packet, sock, stream=bytearray())
-        self._watch(again, selectors.EVENT_WRITE)
-
-    def _watch(self, flight: _Flight, events: int) -> None:
-        self._selector.register(flight.sock, events, flight)
-        self._active += 1
-        self._serial += 1
-        deadline = time.monotonic() + flight.query.timeout
-        heapq.heappush(self._deadlines, (deadline, self._serial, flight))
-
-    def _leave(self, flight: _Flight) -> None:
-        self._selector.unregister(flight.sock)
-        flight.sock.close()
-        flight.landed = True
-        self._active -= 1
-
-    def _land(self, flight: _Flight, reply: Reply) -> None:
-        self._leave(flight)
-        self._replies[flight.query] = reply
-
-    def _turn(self) -> None:
-        """Wait for the next event or deadline, and see to it."""
-        while self._deadlines[0][2].landed:
-            heapq.heappop(self._deadlines)
-        patience = self._deadlines[0][0] - time.monotonic()
-        for key, _ in self._selector.select(max(patience, 0)):
-            flight: _Flight = key.data
-            try:
-                if flight.stream is None:
-                    self._datagram(flight)
-                elif key.events == selectors.EVENT_WRITE:
-                    self._connected(flight)
-                else:
-                    self._streamed(flight, flight.stream)
-            except BlockingIOError:
-                pass
-            except OSError as exc:
-                self._land(flight, failure(exc))
-        now = time.monotonic()
-        while self._deadlines and self._deadlines[0][0] <= now:
-            flight = heapq.heappop(self._deadlines)[2]
-            if not flight.landed:
-                self._land(flight, Failure(Trouble.TIMEOUT))
-
-    def _datagram(self, flight: _Flight) -> None:
-        data = flight.sock.recv(_BUFFER)
-        if not wire.is_reply(flight.packet, data):
-            return  # forged or stray: the true one may still come
-        if wire.is_truncated(data):
-            self._relaunch(flight)
-        else:
-            self._land(flight, decoded(data))
-
-    def _connected(self, flight: _Flight) -> None:
-        error = flight.sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
-        if error:
-            raise OSError(error, os.strerror(error))
-        flight.sock.send(wire.frame(flight.packet))  # fits any socket buffer
-        self._selector.modify(flight.sock, selectors.EVENT_READ, flight)
-
-    def _streamed(self, flight: _Flight, stream: bytearray) -> None:
-        data = flight.sock.recv(_BUFFER)
-        stream += data
-        message = wire.unframe(stream)
-        if message is not None:
-            self._land(flight, streamed(flight.packet, message))
-        elif not data:
-            self._land(flight, Failure(Trouble.NETWORK, "connection closed early"))

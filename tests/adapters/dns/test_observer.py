@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -10,6 +9,7 @@ from datetime import timedelta
 import dns.message
 import pytest
 
+from adapters.asking import DnsClient
 from adapters.nameserver import (
     AUTHORITATIVE,
     RECURSIVE,
@@ -20,8 +20,6 @@ from adapters.nameserver import (
     raw_tlsa,
 )
 from danebot.adapters.dns import message as wire
-from danebot.adapters.dns.client import DnsClient
-from danebot.adapters.dns.client_async import AsyncDnsClient
 from danebot.adapters.dns.observer import server_answer
 from danebot.adapters.dns.queries import Failure, Trouble
 from danebot.adapters.dns.resolvconf import Nameserver as At
@@ -139,16 +137,6 @@ def test_servers_are_asked_without_recursion_but_with_do(world: World) -> None:
     for server in (world.ns1, world.ns2, world.parent):
         assert {asked.flags for asked in server.asked} == {""}
         assert {asked.edns for asked in server.asked} == {(1232, 0x8000)}
-
-
-def test_both_drivers_see_the_same(world: World) -> None:
-    world.ns2.say(OWNER, "TLSA", rcode="REFUSED")
-    client = world.client
-
-    async def main() -> object:
-        return await AsyncDnsClient(client.config, client.direct).observe_owners([NAME])
-
-    assert asyncio.run(main()) == client.observe_owners([NAME])
 
 
 def test_what_owners_have_in_common_is_asked_once(world: World) -> None:

@@ -1,8 +1,7 @@
-"""Secure lookups, through both drivers, against a server that does as it is told."""
+"""Secure lookups, through the driver, against a server that does as it is told."""
 
 from __future__ import annotations
 
-import asyncio
 import errno
 import os
 import socket
@@ -25,13 +24,13 @@ from adapters.nameserver import (
     raw_tlsa,
 )
 from danebot.adapters.dns import exchange
-from danebot.adapters.dns.exchange_async import AsyncCache, AsyncExchange
-from danebot.adapters.dns.queries import ResultT, Steps, Trouble, together
+from danebot.adapters.dns.queries import Trouble, together
 from danebot.adapters.dns.rdata import AAAA, CNAME, MX, NS, SOA, SRV, TLSA, A, Kind
 from danebot.adapters.dns.resolvconf import AdTrust, ResolverConfig
 from danebot.adapters.dns.resolvconf import Nameserver as At
 from danebot.adapters.dns.resolver import Resolver, judge
 from danebot.adapters.dns.response import Chain, Link, Response
+from danebot.adapters.loop import drive
 from danebot.domain.dns.answers import Answer, Presence, Security
 from danebot.domain.dns.records import MxRecord, SoaRecord, SrvRecord
 from danebot.domain.dns.tlsa import TlsaRecord
@@ -42,21 +41,6 @@ NAME = DnsName(OWNER)
 DIGEST = "ab" * 32
 RECORD = TlsaRecord(3, 1, 1, bytes.fromhex(DIGEST))
 SOA_LINE = "example.test 9 SOA ns1.example.test. h.example.test. 1 2 3 4 60"
-
-Run = Callable[[Steps[Any]], Any]
-
-
-def run_async(steps: Steps[ResultT]) -> ResultT:
-    async def main() -> ResultT:
-        return await AsyncExchange(in_flight=8).run(steps)
-
-    return asyncio.run(main())
-
-
-@pytest.fixture(params=[exchange.run, run_async], ids=["selectors", "asyncio"])
-def run(request: pytest.FixtureRequest) -> Run:
-    driver: Run = request.param
-    return driver
 
 
 @pytest.fixture
@@ -71,14 +55,13 @@ def config(*servers: Nameserver | At, timeout: float = 5.0, attempts: int = 2) -
 
 
 def look(
-    run: Run,
     *servers: Nameserver | At,
     kind: Kind[Any] = TLSA,
     name: DnsName = NAME,
     timeout: float = 5.0,
 ) -> Answer[Any]:
     resolver = Resolver(config(*servers, timeout=timeout))
-    answer: Answer[Any] = run(resolver.lookup(kind, name))
+    answer: Answer[Any] = exchange.run(resolver.lookup(kind, name))
     return answer
 
 
@@ -89,9 +72,9 @@ def tlsa(ttl: int = 300, data: str = f"3 1 1 {DIGEST}") -> str:
 # ---- what is secure ---------------------------------------------------------------------------
 
 
-def test_a_record_with_ad_from_loopback_is_secure(run: Run, server: Nameserver) -> None:
+def test_a_record_with_ad_from_loopback_is_secure(server: Nameserver) -> None:
     server.say(OWNER, "TLSA", tlsa())
-    answer = look(run, server)
+    answer = look(server)
     assert answer.secure
     assert answer.presence is Presence.PRESENT
     assert answer.records == (RECORD,)
@@ -100,9 +83,9 @@ def test_a_record_with_ad_from_loopback_is_secure(run: Run, server: Nameserver) 
     assert answer.detail == ""
 
 
-def test_without_ad_it_is_insecure(run: Run, server: Nameserver) -> None:
+def test_without_ad_it_is_insecure(server: Nameserver) -> None:
     server.say(OWNER, "TLSA", tlsa(), flags=RECURSIVE)
-    answer = look(run, server)
+    answer = look(server)
     assert answer.security is Security.INSECURE
     assert answer.records == (RECORD,)
 
@@ -110,27 +93,25 @@ def test_without_ad_it_is_insecure(run: Run, server: Nameserver) -> None:
 @pytest.mark.parametrize(
     ("rcode", "presence"), [("NOERROR", Presence.NODATA), ("NXDOMAIN", Presence.NXDOMAIN)]
 )
-def test_absence_can_be_secure(
-    run: Run, server: Nameserver, rcode: str, presence: Presence
-) -> None:
+def test_absence_can_be_secure(server: Nameserver, rcode: str, presence: Presence) -> None:
     server.say(OWNER, "TLSA", authority=(SOA_LINE,), rcode=rcode)
-    answer = look(run, server)
+    answer = look(server)
     assert (answer.security, answer.presence) == (Security.SECURE, presence)
     assert answer.ttl is None
 
 
-def test_the_query_is_what_a_security_aware_stub_sends(run: Run, server: Nameserver) -> None:
+def test_the_query_is_what_a_security_aware_stub_sends(server: Nameserver) -> None:
     server.say(OWNER, "TLSA", tlsa())
-    look(run, server)
+    look(server)
     (asked,) = server.asked
     assert asked.flags == "RD AD"
     assert asked.edns == (1232, 0x8000)
 
 
-def test_ids_and_ports_are_unpredictable(run: Run, server: Nameserver) -> None:
+def test_ids_and_ports_are_unpredictable(server: Nameserver) -> None:
     names = [DnsName(f"n{i}.example.test") for i in range(12)]
     resolver = Resolver(config(server))
-    run(together([resolver.lookup(TLSA, name) for name in names]))
+    exchange.run(together([resolver.lookup(TLSA, name) for name in names]))
     assert len({asked.ident for asked in server.asked}) > 6
     assert len({asked.port for asked in server.asked}) > 6
 
@@ -173,19 +154,19 @@ def test_disbelieved_ad_is_explained() -> None:
     assert "trust-ad" in words[0]
 
 
-def test_aa_from_a_loopback_server_counts_through_the_wire(run: Run, server: Nameserver) -> None:
+def test_aa_from_a_loopback_server_counts_through_the_wire(server: Nameserver) -> None:
     server.say(OWNER, "TLSA", tlsa(), flags="QR AA")
-    assert look(run, server).secure
+    assert look(server).secure
 
 
 # ---- bogus and unreachable --------------------------------------------------------------------
 
 
-def test_servfail_that_goes_away_unchecked_is_bogus(run: Run, server: Nameserver) -> None:
+def test_servfail_that_goes_away_unchecked_is_bogus(server: Nameserver) -> None:
     extended = ((7, "sig \x1b[31m expired|\n"), (9999, ""))
     server.say(OWNER, "TLSA", rcode="SERVFAIL", flags=RECURSIVE, extended=extended)
     server.say(OWNER, "TLSA", tlsa(), flags="QR RD RA CD", unchecked=True)
-    answer = look(run, server)
+    answer = look(server)
     assert (answer.security, answer.presence) == (Security.BOGUS, Presence.UNKNOWN)
     assert answer.records == ()
     assert "EDE 7 (signature expired): sig \\x1b[31m expired|" in answer.detail
@@ -193,7 +174,7 @@ def test_servfail_that_goes_away_unchecked_is_bogus(run: Run, server: Nameserver
     assert answer.detail.isprintable()
 
 
-def test_a_bogus_alias_still_shows_where_it_leads(run: Run, server: Nameserver) -> None:
+def test_a_bogus_alias_still_shows_where_it_leads(server: Nameserver) -> None:
     server.say(OWNER, "TLSA", rcode="SERVFAIL", flags=RECURSIVE)
     server.say(
         OWNER,
@@ -202,20 +183,20 @@ def test_a_bogus_alias_still_shows_where_it_leads(run: Run, server: Nameserver) 
         f"x.example.test 60 TLSA 3 1 1 {DIGEST}",
         unchecked=True,
     )
-    answer = look(run, server)
+    answer = look(server)
     assert answer.security is Security.BOGUS
     assert answer.canonical == DnsName("x.example.test")
 
 
-def test_servfail_with_and_without_checking_is_unreachable(run: Run, server: Nameserver) -> None:
+def test_servfail_with_and_without_checking_is_unreachable(server: Nameserver) -> None:
     server.say(OWNER, "TLSA", rcode="SERVFAIL", extended=((22, "no server answers"),))
     server.say(OWNER, "TLSA", rcode="SERVFAIL", unchecked=True)
-    answer = look(run, server)
+    answer = look(server)
     assert (answer.security, answer.presence) == (Security.INDETERMINATE, Presence.UNKNOWN)
     assert "SERVFAIL; EDE 22 (no reachable authority): no server answers" in answer.detail
 
 
-def test_a_passing_servfail_is_not_called_bogus(run: Run, server: Nameserver) -> None:
+def test_a_passing_servfail_is_not_called_bogus(server: Nameserver) -> None:
     def first_fails(query: dns.message.Message) -> list[bytes]:
         if server.count(OWNER, "TLSA") == 1:
             return [build(query, rcode="SERVFAIL").to_wire()]
@@ -223,42 +204,42 @@ def test_a_passing_servfail_is_not_called_bogus(run: Run, server: Nameserver) ->
 
     server.on(OWNER, "TLSA", first_fails)
     server.say(OWNER, "TLSA", tlsa(), unchecked=True)
-    assert look(run, server).secure
+    assert look(server).secure
 
 
-def test_silence_is_unreachable_after_all_attempts(run: Run, server: Nameserver) -> None:
+def test_silence_is_unreachable_after_all_attempts(server: Nameserver) -> None:
     server.keep_silent(OWNER, "TLSA")
-    answer = look(run, server, timeout=0.1)
+    answer = look(server, timeout=0.1)
     assert (answer.security, answer.presence) == (Security.INDETERMINATE, Presence.UNKNOWN)
     assert "timed out" in answer.detail
     assert server.count(OWNER, "TLSA") == 2
 
 
-def test_a_lost_query_is_asked_again(run: Run, server: Nameserver) -> None:
+def test_a_lost_query_is_asked_again(server: Nameserver) -> None:
     def second(query: dns.message.Message) -> list[bytes]:
         return [build(query, tlsa()).to_wire()] if server.count(OWNER, "TLSA") > 1 else []
 
     server.on(OWNER, "TLSA", second)
-    assert look(run, server, timeout=2).secure
+    assert look(server, timeout=2).secure
 
 
 @pytest.mark.parametrize("rcode", ["REFUSED", "NOTIMP", "FORMERR"])
-def test_an_error_sends_us_to_the_next_nameserver(run: Run, rcode: str) -> None:
+def test_an_error_sends_us_to_the_next_nameserver(rcode: str) -> None:
     with nameservers("127.0.0.1", "127.0.0.2") as (first, second):
         first.say(OWNER, "TLSA", rcode=rcode)
         second.say(OWNER, "TLSA", tlsa())
-        assert look(run, first, second).secure
+        assert look(first, second).secure
         assert first.count(OWNER, "TLSA") == 1
-        answer = look(run, first)
+        answer = look(first)
         assert answer.security is Security.INDETERMINATE
         assert rcode in answer.detail
 
 
-def test_a_closed_port_is_no_reason_to_wait(run: Run, server: Nameserver) -> None:
+def test_a_closed_port_is_no_reason_to_wait(server: Nameserver) -> None:
     server.say(OWNER, "TLSA", tlsa())
     closed = At("127.0.0.1", closed_port())
-    assert look(run, closed, server, timeout=60).secure
-    answer = look(run, closed, timeout=60)
+    assert look(closed, server, timeout=60).secure
+    answer = look(closed, timeout=60)
     assert answer.security is Security.INDETERMINATE
     assert "connection refused" in answer.detail
 
@@ -282,29 +263,29 @@ def test_only_this_hosts_own_lack_of_a_route_is_no_route(
     assert exchange.failure(error, local=local).trouble is trouble
 
 
-def test_bogus_at_the_first_is_not_healed_by_a_lax_second(run: Run) -> None:
+def test_bogus_at_the_first_is_not_healed_by_a_lax_second() -> None:
     with nameservers("127.0.0.1", "127.0.0.2") as (first, second):
         first.say(OWNER, "TLSA", rcode="SERVFAIL")
         first.say(OWNER, "TLSA", tlsa(), unchecked=True)
         second.say(OWNER, "TLSA", tlsa(), flags=RECURSIVE)
-        assert look(run, first, second).security is Security.BOGUS
+        assert look(first, second).security is Security.BOGUS
 
 
-def test_a_server_that_does_not_recurse_proves_no_absence(run: Run, server: Nameserver) -> None:
+def test_a_server_that_does_not_recurse_proves_no_absence(server: Nameserver) -> None:
     server.say(OWNER, "TLSA", authority=("test 60 NS ns.test.",), flags="QR")
-    answer = look(run, server)
+    answer = look(server)
     assert answer.security is Security.INDETERMINATE
     assert "does not recurse" in answer.detail
 
 
-def test_an_alias_that_leaves_a_local_authority_is_no_absence(run: Run, server: Nameserver) -> None:
+def test_an_alias_that_leaves_a_local_authority_is_no_absence(server: Nameserver) -> None:
     server.say(OWNER, "TLSA", f"{OWNER} 60 CNAME elsewhere.test.", flags="QR AA")
-    assert look(run, server).security is Security.INDETERMINATE
+    assert look(server).security is Security.INDETERMINATE
 
 
-def test_a_name_with_no_room_is_not_asked(run: Run, server: Nameserver) -> None:
+def test_a_name_with_no_room_is_not_asked(server: Nameserver) -> None:
     name = DnsName("_25._tcp." + ".".join(["x" * 60] * 4 + ["test"]))
-    assert look(run, server, name=name).security is Security.INDETERMINATE
+    assert look(server, name=name).security is Security.INDETERMINATE
     assert server.asked == []
 
 
@@ -340,21 +321,21 @@ def _no_question(query: dns.message.Message) -> bytes:
     ],
 )
 def test_forgeries_are_passed_over(
-    run: Run, server: Nameserver, forge: Callable[[dns.message.Message], bytes]
+    server: Nameserver, forge: Callable[[dns.message.Message], bytes]
 ) -> None:
     server.on(OWNER, "TLSA", lambda query: [forge(query), build(query, tlsa()).to_wire()])
-    assert look(run, server).records == (RECORD,)
+    assert look(server).records == (RECORD,)
 
 
-def test_a_forgery_alone_is_silence(run: Run, server: Nameserver) -> None:
+def test_a_forgery_alone_is_silence(server: Nameserver) -> None:
     server.on(OWNER, "TLSA", lambda query: [_wrong_id(query)])
-    answer = look(run, server, timeout=0.1)
+    answer = look(server, timeout=0.1)
     assert "timed out" in answer.detail
 
 
-def test_a_damaged_response_is_unreachable(run: Run, server: Nameserver) -> None:
+def test_a_damaged_response_is_unreachable(server: Nameserver) -> None:
     server.on(OWNER, "TLSA", lambda query: [build(query, tlsa()).to_wire()[:-15]])
-    answer = look(run, server)
+    answer = look(server)
     assert answer.security is Security.INDETERMINATE
     assert "malformed" in answer.detail
     assert server.count(OWNER, "TLSA") == 1
@@ -364,13 +345,13 @@ def _truncated(query: dns.message.Message) -> list[bytes]:
     return [build(query, flags="QR RD RA AD TC").to_wire()]
 
 
-def test_truncated_goes_to_tcp(run: Run, server: Nameserver) -> None:
+def test_truncated_goes_to_tcp(server: Nameserver) -> None:
     records = [tlsa(data=f"3 1 1 {i:064x}") for i in range(100)]
     server.on(OWNER, "TLSA", _truncated)
     server.on(
         OWNER, "TLSA", lambda query: [build(query, *records).to_wire(max_size=65535)], tcp=True
     )
-    answer = look(run, server)
+    answer = look(server)
     assert answer.secure
     assert len(answer.records) == 100
     assert [asked.transport for asked in server.asked] == ["udp", "tcp"]
@@ -385,16 +366,16 @@ def test_truncated_goes_to_tcp(run: Run, server: Nameserver) -> None:
     ],
 )
 def test_tcp_may_fail_too(
-    run: Run, server: Nameserver, over_tcp: Callable[[Any], list[bytes]], words: str
+    server: Nameserver, over_tcp: Callable[[Any], list[bytes]], words: str
 ) -> None:
     server.on(OWNER, "TLSA", _truncated)
     server.on(OWNER, "TLSA", over_tcp, tcp=True)
-    answer = look(run, server)
+    answer = look(server)
     assert answer.security is Security.INDETERMINATE
     assert words in answer.detail
 
 
-def test_tcp_that_nobody_offers(run: Run) -> None:
+def test_tcp_that_nobody_offers() -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
         sock.bind(("127.0.0.1", 0))
 
@@ -404,13 +385,13 @@ def test_tcp_that_nobody_offers(run: Run) -> None:
 
         thread = threading.Thread(target=once)
         thread.start()
-        answer = look(run, At("127.0.0.1", sock.getsockname()[1]))
+        answer = look(At("127.0.0.1", sock.getsockname()[1]))
         thread.join()
     assert answer.security is Security.INDETERMINATE
     assert "connection refused" in answer.detail
 
 
-def test_tcp_that_hangs_times_out(run: Run, server: Nameserver) -> None:
+def test_tcp_that_hangs_times_out(server: Nameserver) -> None:
     released = threading.Event()
 
     def hang(_query: dns.message.Message) -> list[bytes]:
@@ -419,22 +400,22 @@ def test_tcp_that_hangs_times_out(run: Run, server: Nameserver) -> None:
 
     server.on(OWNER, "TLSA", _truncated)
     server.on(OWNER, "TLSA", hang, tcp=True)
-    answer = look(run, server, timeout=0.2)
+    answer = look(server, timeout=0.2)
     released.set()
     assert "timed out" in answer.detail
 
 
-def test_an_address_that_the_kernel_refuses_is_an_answer_too(run: Run) -> None:
-    answer = look(run, At("255.255.255.255", 53))  # a broadcast: EACCES before anything is sent
+def test_an_address_that_the_kernel_refuses_is_an_answer_too() -> None:
+    answer = look(At("255.255.255.255", 53))  # a broadcast: EACCES before anything is sent
     assert answer.security is Security.INDETERMINATE
     assert "network error" in answer.detail
 
 
-def test_one_bad_record_does_not_sink_the_answer(run: Run, server: Nameserver) -> None:
+def test_one_bad_record_does_not_sink_the_answer(server: Nameserver) -> None:
     good = b"\3\1\1" + bytes.fromhex(DIGEST)
     short, empty, stump = b"\3\1\1\xab", b"\3\1\1", b"\3\1"
     server.on(OWNER, "TLSA", lambda query: raw_tlsa(query, short, good, stump, empty))
-    answer = look(run, server)
+    answer = look(server)
     assert answer.secure
     assert set(answer.records) == {
         RECORD,
@@ -445,21 +426,21 @@ def test_one_bad_record_does_not_sink_the_answer(run: Run, server: Nameserver) -
     assert answer.ttl == timedelta(seconds=300)
 
 
-def test_a_set_of_rejects_alone_is_present(run: Run, server: Nameserver) -> None:
+def test_a_set_of_rejects_alone_is_present(server: Nameserver) -> None:
     server.on(OWNER, "TLSA", lambda query: raw_tlsa(query, b""))
-    answer = look(run, server)
+    answer = look(server)
     assert (answer.presence, answer.records, len(answer.rejects)) == (Presence.PRESENT, (), 1)
 
 
-def test_unknown_numbers_are_kept(run: Run, server: Nameserver) -> None:
+def test_unknown_numbers_are_kept(server: Nameserver) -> None:
     server.say(OWNER, "TLSA", tlsa(data="255 7 9 00ff"))
-    assert look(run, server).records == (TlsaRecord(255, 7, 9, b"\x00\xff"),)
+    assert look(server).records == (TlsaRecord(255, 7, 9, b"\x00\xff"),)
 
 
 # ---- aliases and TTLs -------------------------------------------------------------------------
 
 
-def test_an_alias_is_followed_inside_the_answer(run: Run, server: Nameserver) -> None:
+def test_an_alias_is_followed_inside_the_answer(server: Nameserver) -> None:
     server.say(
         OWNER,
         "TLSA",
@@ -467,7 +448,7 @@ def test_an_alias_is_followed_inside_the_answer(run: Run, server: Nameserver) ->
         "a.example.test 50 CNAME b.example.test.",
         f"b.example.test 60 TLSA 3 1 1 {DIGEST}",
     )
-    answer = look(run, server)
+    answer = look(server)
     assert answer.canonical == DnsName("b.example.test")
     assert [(a.name.text, a.target.text, a.ttl.seconds) for a in answer.aliases] == [
         (OWNER, "a.example.test", 40),
@@ -477,7 +458,7 @@ def test_an_alias_is_followed_inside_the_answer(run: Run, server: Nameserver) ->
     assert answer.ttl == timedelta(seconds=60)
 
 
-def test_a_dangling_alias_is_absent_at_its_end(run: Run, server: Nameserver) -> None:
+def test_a_dangling_alias_is_absent_at_its_end(server: Nameserver) -> None:
     server.say(
         OWNER,
         "TLSA",
@@ -485,12 +466,12 @@ def test_a_dangling_alias_is_absent_at_its_end(run: Run, server: Nameserver) -> 
         authority=(SOA_LINE,),
         rcode="NXDOMAIN",
     )
-    answer = look(run, server)
+    answer = look(server)
     assert (answer.security, answer.presence) == (Security.SECURE, Presence.NXDOMAIN)
     assert answer.canonical == DnsName("gone.example.test")
 
 
-def test_a_loop_of_aliases_ends(run: Run, server: Nameserver) -> None:
+def test_a_loop_of_aliases_ends(server: Nameserver) -> None:
     server.say(
         OWNER,
         "TLSA",
@@ -498,19 +479,19 @@ def test_a_loop_of_aliases_ends(run: Run, server: Nameserver) -> None:
         "a.test 40 CNAME b.test.",
         "b.test 40 CNAME a.test.",
     )
-    answer = look(run, server)
+    answer = look(server)
     assert (answer.security, answer.presence) == (Security.INDETERMINATE, Presence.UNKNOWN)
     assert "loop" in answer.detail
 
 
-def test_a_chain_without_end_is_cut(run: Run, server: Nameserver) -> None:
+def test_a_chain_without_end_is_cut(server: Nameserver) -> None:
     links = [f"n{i}.test 40 CNAME n{i + 1}.test." for i in range(40)]
     server.say("n0.test", "TLSA", *links)
-    answer = look(run, server, name=DnsName("n0.test"))
+    answer = look(server, name=DnsName("n0.test"))
     assert answer.security is Security.INDETERMINATE
 
 
-def test_a_synthesised_alias_lives_as_long_as_its_dname(run: Run, server: Nameserver) -> None:
+def test_a_synthesised_alias_lives_as_long_as_its_dname(server: Nameserver) -> None:
     server.say(
         OWNER,
         "TLSA",
@@ -519,12 +500,12 @@ def test_a_synthesised_alias_lives_as_long_as_its_dname(run: Run, server: Namese
         f"{OWNER} 7 CNAME _25._tcp.mail.other.test.",
         f"_25._tcp.mail.other.test 60 TLSA 3 1 1 {DIGEST}",
     )
-    answer = look(run, server)
+    answer = look(server)
     assert [alias.ttl for alias in answer.aliases] == [timedelta(hours=1)]
     assert answer.records == (RECORD,)
 
 
-def test_ttl_and_end_come_from_the_signatures(run: Run, server: Nameserver) -> None:
+def test_ttl_and_end_come_from_the_signatures(server: Nameserver) -> None:
     server.say(
         OWNER,
         "TLSA",
@@ -532,7 +513,7 @@ def test_ttl_and_end_come_from_the_signatures(run: Run, server: Nameserver) -> N
         f"{OWNER} 17 RRSIG TLSA 13 5 3600 20300102030405 20200101000000 7 example.test. AAAA",
         f"{OWNER} 17 RRSIG TLSA 8 5 3600 20290102030405 20200101000000 8 example.test. AAAA",
     )
-    answer = look(run, server)
+    answer = look(server)
     assert answer.ttl == timedelta(hours=1)
     assert answer.signed_until == datetime(2029, 1, 2, 3, 4, 5, tzinfo=UTC)
 
@@ -561,24 +542,24 @@ def test_ttl_and_end_come_from_the_signatures(run: Run, server: Nameserver) -> N
     ],
 )
 def test_kinds_are_typed(
-    run: Run, server: Nameserver, kind: Kind[Any], lines: list[str], records: tuple[Any, ...]
+    server: Nameserver, kind: Kind[Any], lines: list[str], records: tuple[Any, ...]
 ) -> None:
     server.say("x.test", kind.word, *(f"x.test 60 {kind.word} {line}" for line in lines))
-    answer = look(run, server, kind=kind, name=DnsName("x.test"))
+    answer = look(server, kind=kind, name=DnsName("x.test"))
     assert answer.records == records
     assert answer.rejects == ()
 
 
-def test_a_cname_asked_for_is_not_followed(run: Run, server: Nameserver) -> None:
+def test_a_cname_asked_for_is_not_followed(server: Nameserver) -> None:
     server.say("x.test", "CNAME", "x.test 60 CNAME y.test.", "y.test 60 CNAME z.test.")
-    answer = look(run, server, kind=CNAME, name=DnsName("x.test"))
+    answer = look(server, kind=CNAME, name=DnsName("x.test"))
     assert answer.canonical == DnsName("x.test")
     assert answer.records == (DnsName("y.test"),)
 
 
-def test_a_host_that_is_no_host_name_is_rejected(run: Run, server: Nameserver) -> None:
+def test_a_host_that_is_no_host_name_is_rejected(server: Nameserver) -> None:
     server.say("x.test", "MX", r"x.test 60 MX 5 bad\032\027name.test.", "x.test 60 MX 6 ok.test.")
-    answer = look(run, server, kind=MX, name=DnsName("x.test"))
+    answer = look(server, kind=MX, name=DnsName("x.test"))
     assert answer.records == (MxRecord(6, Hostname("ok.test")),)
     assert len(answer.rejects) == 1
     assert answer.rejects[0].isprintable()
@@ -587,7 +568,7 @@ def test_a_host_that_is_no_host_name_is_rejected(run: Run, server: Nameserver) -
 # ---- drivers ----------------------------------------------------------------------------------
 
 
-def test_a_name_asked_twice_is_looked_up_once(run: Run, server: Nameserver) -> None:
+def test_a_name_asked_twice_is_looked_up_once(server: Nameserver) -> None:
     server.say(OWNER, "TLSA", tlsa())
     resolver = Resolver(config(server))
 
@@ -595,7 +576,7 @@ def test_a_name_asked_twice_is_looked_up_once(run: Run, server: Nameserver) -> N
         answers = yield from together([resolver.lookup(TLSA, NAME), resolver.lookup(TLSA, NAME)])
         return [*answers, (yield from resolver.lookup(TLSA, NAME))]
 
-    answers = run(thrice())
+    answers = exchange.run(thrice())
     assert len(answers) == 3
     assert answers.count(answers[0]) == 3
     assert server.count(OWNER, "TLSA") == 1
@@ -621,54 +602,11 @@ def test_a_big_batch_passes_through_few_slots(server: Nameserver) -> None:
     assert [answer.name for answer in answers] == names
 
 
-def test_many_tasks_share_what_is_under_way(server: Nameserver) -> None:
+def test_many_programs_share_what_is_under_way(server: Nameserver) -> None:
     server.say(OWNER, "TLSA", tlsa())
     resolver = Resolver(config(server))
-
-    async def main() -> list[Answer[TlsaRecord]]:
-        driver = AsyncExchange(in_flight=3)
-        cache: AsyncCache = {}
-        return await asyncio.gather(
-            *(driver.run(resolver.lookup(TLSA, NAME), cache) for _ in range(40))
-        )
-
-    assert all(answer.secure for answer in asyncio.run(main()))
+    programs = [resolver.lookup(TLSA, NAME) for _ in range(40)]
+    answers = list(drive(programs, exchange.lane(3), at_once=40))
+    assert len(answers) == 40
+    assert all(answer.secure for answer in answers)
     assert server.count(OWNER, "TLSA") == 1
-
-
-def test_a_cancelled_task_does_not_harm_another_that_waits_for_the_same(
-    server: Nameserver,
-) -> None:
-    released = threading.Event()
-
-    def late(query: dns.message.Message) -> list[bytes]:
-        released.wait(5)
-        return [build(query, tlsa()).to_wire()]
-
-    server.on(OWNER, "TLSA", late)
-    resolver = Resolver(config(server))
-
-    async def main() -> Answer[TlsaRecord]:
-        driver = AsyncExchange()
-        cache: AsyncCache = {}
-        first, second = (
-            asyncio.create_task(driver.run(resolver.lookup(TLSA, NAME), cache)) for _ in range(2)
-        )
-        await asyncio.sleep(0.05)
-        first.cancel()
-        await asyncio.sleep(0)
-        released.set()
-        return await second
-
-    assert asyncio.run(main()).secure
-
-
-def test_no_socket_is_left_open_when_a_run_is_given_up(server: Nameserver) -> None:
-    server.keep_silent(OWNER, "TLSA")
-
-    async def main() -> None:
-        steps = Resolver(config(server)).lookup(TLSA, NAME)
-        await asyncio.wait_for(AsyncExchange().run(steps), 0.05)
-
-    with pytest.raises(TimeoutError):
-        asyncio.run(main())

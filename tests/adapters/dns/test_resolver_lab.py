@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from danebot.adapters.dns.client import DnsClient
+from adapters.asking import DnsClient
 from danebot.adapters.dns.rdata import MX, SOA, TLSA
 from danebot.adapters.dns.resolvconf import Nameserver, ResolverConfig, load_resolv_conf
 from danebot.adapters.dns.zones import Direct

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
 
+from adapters.asking import DnsClient
 from adapters.nameserver import RECURSIVE, SECURE, Nameserver, nameservers
-from danebot.adapters.dns.client import DnsClient
-from danebot.adapters.dns.client_async import AsyncDnsClient
+from danebot.adapters.dns import exchange
 from danebot.adapters.dns.resolvconf import Nameserver as At
 from danebot.adapters.dns.resolvconf import ResolverConfig
+from danebot.adapters.dns.resolver import Resolver
+from danebot.adapters.dns.routes import Routing
+from danebot.adapters.loop import drive
 from danebot.domain.dane.references import References
 from danebot.domain.delivery.routes import Dane, Discovery, HostRoute
 from danebot.domain.dns.answers import Security
@@ -93,19 +95,6 @@ def test_hosts_in_order_of_preference(server: Nameserver, client: DnsClient) -> 
         assert found.records == (RECORD,)
         assert found.references == References(found.host, (DOMAIN,))
         assert found.sni == found.host
-
-
-def test_the_async_client_finds_the_same(server: Nameserver, client: DnsClient) -> None:
-    mx(server, "10 mx1.example.test.")
-    host(server, "mx1.example.test")
-    tlsa(server, "mx1.example.test")
-
-    async def main() -> object:
-        other = AsyncDnsClient(config_for(server))
-        return await asyncio.gather(*(other.mail_route(DOMAIN) for _ in range(5)))
-
-    assert asyncio.run(main()) == [client.mail_route(DOMAIN)] * 5
-    assert server.count("example.test", "MX") == 2
 
 
 def test_with_insecure_mx_the_next_hop_is_no_reference(
@@ -418,14 +407,9 @@ def test_one_cache_serves_several_domains(server: Nameserver) -> None:
         server.say(f"d{n}.test", "MX", f"d{n}.test 60 MX 10 mx1.example.test.")
     host(server, "mx1.example.test")
     tlsa(server, "mx1.example.test")
-
-    async def main() -> list[Dane]:
-        other = AsyncDnsClient(config_for(server), in_flight=4)
-        routes = await asyncio.gather(
-            *(other.mail_route(Hostname(f"d{n}.test")) for n in range(20))
-        )
-        return [route.hosts[0].dane for route in routes]
-
-    assert asyncio.run(main()) == [Dane.APPLIES] * 20
+    routing = Routing(Resolver(config_for(server)))
+    programs = [routing.mail(Hostname(f"d{n}.test")) for n in range(20)]
+    routes = list(drive(programs, exchange.lane(4), at_once=20))
+    assert [route.hosts[0].dane for route in routes] == [Dane.APPLIES] * 20
     assert server.count("mx1.example.test", "A") == 1
     assert server.count("_25._tcp.mx1.example.test", "TLSA") == 1

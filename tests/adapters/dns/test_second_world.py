@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from danebot.adapters.dns.client import DnsClient
+from adapters.asking import DnsClient
 from danebot.adapters.dns.resolvconf import load_resolv_conf
 from danebot.adapters.dns.zones import Direct
 from danebot.adapters.publish.rfc2136 import Updater
-from danebot.config import ServerAddress
+from danebot.config.settings import ServerAddress
 from danebot.domain.addresses import SocketAddress
 from danebot.domain.dns.answers import Cause, OwnerObservation, Presence, Security
 from danebot.domain.dns.tlsa import MatchingType, Required, TlsaRecord

@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import pytest
 
+from adapters.asking import DnsClient
 from adapters.dns.test_observer import (
     ALIAS,
     LEADS,
@@ -22,7 +23,6 @@ from adapters.dns.test_observer import (
     tlsa,
 )
 from adapters.nameserver import AUTHORITATIVE, RECURSIVE, SECURE, Nameserver, nameservers
-from danebot.adapters.dns.client import DnsClient
 from danebot.domain.addresses import SocketAddress
 from danebot.domain.dns.answers import (
     WITNESS,

@@ -1,4 +1,4 @@
-"""Both drivers against real services, and against peers that don't behave."""
+"""Probes of real services, and against peers that don't behave."""
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ import subprocess
 import sys
 import threading
 import tracemalloc
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
 from adapters import hostile
 from adapters.hostile import Peer, service_of
-from adapters.probing import Certificates, Probe
+from adapters.probing import Certificates, probe
 from adapters.services import GOODBYES, HELO, HOST, SERVICES, heard
 from danebot.adapters.probe.prober import MAX_OPEN, probe_all
 from danebot.adapters.probe.session import MAX_HANDSHAKE
@@ -35,7 +36,7 @@ def at(
 
 @pytest.mark.parametrize("protocol", Protocol)
 def test_every_protocol_ends_in_the_presented_chain(
-    probe: Probe, certificates: Certificates, protocol: Protocol
+    certificates: Certificates, protocol: Protocol
 ) -> None:
     service = service_of(protocol, hostile.server_context(certificates.ecdsa.file))
     with Peer(service) as peer:
@@ -50,7 +51,7 @@ def test_every_protocol_ends_in_the_presented_chain(
 
 @pytest.mark.parametrize("maximum", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
 def test_ipv6_and_another_port_and_another_name(
-    probe: Probe, certificates: Certificates, maximum: ssl.TLSVersion
+    certificates: Certificates, maximum: ssl.TLSVersion
 ) -> None:
     context = hostile.server_context(certificates.ecdsa.file, maximum_version=maximum)
     service = service_of(Protocol.XMPP_CLIENT, context)
@@ -64,7 +65,7 @@ def test_ipv6_and_another_port_and_another_name(
     assert b" to='mail.example' " in b"".join(service.before)
 
 
-def test_either_certificate_of_two(probe: Probe, certificates: Certificates) -> None:
+def test_either_certificate_of_two(certificates: Certificates) -> None:
     both = hostile.server_context(certificates.rsa.file, certificates.ecdsa.file)
     with Peer(service_of(Protocol.SMTP, both)) as peer:
         rsa = probe(at(peer, algorithm=Algorithm.RSA), AMPLE)
@@ -73,16 +74,14 @@ def test_either_certificate_of_two(probe: Probe, certificates: Certificates) -> 
     assert (ecdsa.algorithm, ecdsa.chain) == (Algorithm.ECDSA, certificates.ecdsa.ders)
 
 
-def test_an_algorithm_that_is_not_there(probe: Probe, certificates: Certificates) -> None:
+def test_an_algorithm_that_is_not_there(certificates: Certificates) -> None:
     with Peer(service_of(Protocol.SMTP, hostile.server_context(certificates.rsa.file))) as peer:
         result = probe(at(peer, algorithm=Algorithm.ECDSA), AMPLE)
     assert result.outcome is Outcome.TLS_FAILED
     assert "may have no ECDSA certificate" in result.detail
 
 
-def test_an_algorithm_where_only_tls_1_3_is_spoken(
-    probe: Probe, certificates: Certificates
-) -> None:
+def test_an_algorithm_where_only_tls_1_3_is_spoken(certificates: Certificates) -> None:
     context = hostile.server_context(certificates.rsa.file, minimum_version=ssl.TLSVersion.TLSv1_3)
     with Peer(service_of(Protocol.TLS, context)) as peer:
         result = probe(at(peer, Protocol.TLS, Algorithm.RSA), AMPLE)
@@ -91,7 +90,7 @@ def test_an_algorithm_where_only_tls_1_3_is_spoken(
 
 
 @pytest.mark.filterwarnings("ignore:ssl.TLSVersion.TLSv1_1 is deprecated")
-def test_only_old_tls(probe: Probe, certificates: Certificates) -> None:
+def test_only_old_tls(certificates: Certificates) -> None:
     old = ssl.TLSVersion.TLSv1_1
     context = hostile.server_context(
         certificates.rsa.file, minimum_version=old, maximum_version=old
@@ -102,7 +101,7 @@ def test_only_old_tls(probe: Probe, certificates: Certificates) -> None:
     assert "older than 1.2" in result.detail or "no TLS version in common" in result.detail
 
 
-def test_a_chain_beyond_any_size(probe: Probe, certificates: Certificates) -> None:
+def test_a_chain_beyond_any_size(certificates: Certificates) -> None:
     huge = certificates.chain("huge", "mail.example", padding=1_000_000)
     with Peer(service_of(Protocol.SMTP, hostile.server_context(huge.file))) as peer:
         result = probe(at(peer), AMPLE)
@@ -110,7 +109,7 @@ def test_a_chain_beyond_any_size(probe: Probe, certificates: Certificates) -> No
     assert "100 KiB" in result.detail
 
 
-def test_a_large_chain_within_limits(probe: Probe, certificates: Certificates) -> None:
+def test_a_large_chain_within_limits(certificates: Certificates) -> None:
     large = certificates.chain("large", "mail.example", padding=90_000)
     with Peer(service_of(Protocol.SMTP, hostile.server_context(large.file))) as peer:
         result = probe(at(peer), AMPLE)
@@ -169,9 +168,7 @@ HOSTILE = {
 
 
 @pytest.mark.parametrize(("behaviour", "outcome", "words"), HOSTILE.values(), ids=HOSTILE)
-def test_hostile_peers(
-    probe: Probe, behaviour: hostile.Behaviour, outcome: Outcome, words: str
-) -> None:
+def test_hostile_peers(behaviour: hostile.Behaviour, outcome: Outcome, words: str) -> None:
     tracemalloc.start()
     try:
         with Peer(behaviour) as peer:
@@ -187,7 +184,7 @@ def test_hostile_peers(
 
 
 @pytest.mark.parametrize("step", range(4))
-def test_a_reset_at_each_step(probe: Probe, step: int) -> None:
+def test_a_reset_at_each_step(step: int) -> None:
     with Peer(hostile.resets_after(*SMTP[:step])) as peer:
         result = probe(at(peer), AMPLE)
     expected = [Outcome.REFUSED, Outcome.PROTOCOL_ERROR, Outcome.PROTOCOL_ERROR, Outcome.TLS_FAILED]
@@ -196,14 +193,14 @@ def test_a_reset_at_each_step(probe: Probe, step: int) -> None:
     assert "connection reset" in result.detail
 
 
-def test_plain_text_where_tls_is_due(probe: Probe) -> None:
+def test_plain_text_where_tls_is_due() -> None:
     with Peer(hostile.says(b"220 \x07smtp here\r\n")) as peer:
         result = probe(at(peer, Protocol.TLS), AMPLE)
     assert result.outcome is Outcome.TLS_FAILED
     assert result.detail == "the answer is not TLS: 220 \\x07smtp here"
 
 
-def test_an_endless_handshake(probe: Probe) -> None:
+def test_an_endless_handshake() -> None:
     """A client ignores hello requests, so that nothing but the sum of octets ends it."""
     hello_request = bytes.fromhex("16 0303 0004 00000000")
     with Peer(hostile.repeats(hello_request * 1000)) as peer:
@@ -216,7 +213,7 @@ DRIPS = {"lines": b"220-slow\r\n", "line": b"x", "tls": b"\x16\x03\x03\x40\x00" 
 
 
 @pytest.mark.parametrize("data", DRIPS.values(), ids=DRIPS)
-def test_dripping_does_not_stretch_the_limit(probe: Probe, data: bytes) -> None:
+def test_dripping_does_not_stretch_the_limit(data: bytes) -> None:
     pause = threading.Event()
     protocol = Protocol.TLS if data.startswith(b"\x16") else Protocol.SMTP
     with Peer(hostile.drips(data, pause)) as peer:
@@ -226,7 +223,7 @@ def test_dripping_does_not_stretch_the_limit(probe: Probe, data: bytes) -> None:
     assert "within 1 s for the whole probe" in result.detail
 
 
-def test_silence_ends_with_the_step(probe: Probe) -> None:
+def test_silence_ends_with_the_step() -> None:
     limits = Limits(step=timedelta(seconds=1))
     with Peer(hostile.says(SMTP[0])) as peer:
         result = probe(at(peer), limits)
@@ -236,7 +233,7 @@ def test_silence_ends_with_the_step(probe: Probe) -> None:
     )
 
 
-def test_dripping_does_not_stretch_a_step(probe: Probe) -> None:
+def test_dripping_does_not_stretch_a_step() -> None:
     pause = threading.Event()
     limits = Limits(step=timedelta(seconds=1))
     with Peer(hostile.drips(b"220-slow\r\n", pause)) as peer:
@@ -246,7 +243,7 @@ def test_dripping_does_not_stretch_a_step(probe: Probe) -> None:
     assert result.detail.startswith("no greeting within 1 s, only: 2")
 
 
-def test_a_connection_that_is_never_accepted(probe: Probe) -> None:
+def test_a_connection_that_is_never_accepted() -> None:
     with hostile.full_listener() as port:
         target = Target(Endpoint(HOST, port, Protocol.SMTP), "127.0.0.1")
         result = probe(target, Limits(connect=timedelta(seconds=0.3)))
@@ -264,7 +261,7 @@ def test_a_connection_that_is_never_accepted(probe: Probe) -> None:
         ("\u0661.2.3.4\0", "is not an IP address"),
     ],
 )
-def test_unreachable(probe: Probe, address: str, words: str) -> None:
+def test_unreachable(address: str, words: str) -> None:
     with Peer(hostile.closes_after()) as peer:
         port = peer.port  # free again below
     result = probe(Target(Endpoint(HOST, port, Protocol.SMTP), address), AMPLE)
@@ -274,7 +271,7 @@ def test_unreachable(probe: Probe, address: str, words: str) -> None:
     assert result.detail.isprintable()
 
 
-def test_a_peer_that_never_parts_is_left(probe: Probe, certificates: Certificates) -> None:
+def test_a_peer_that_never_parts_is_left(certificates: Certificates) -> None:
     context = hostile.server_context(certificates.ecdsa.file)
     stay = threading.Event()
 
@@ -289,7 +286,7 @@ def test_a_peer_that_never_parts_is_left(probe: Probe, certificates: Certificate
     assert result.outcome is Outcome.SERVED
 
 
-def test_a_flood_after_the_handshake_is_left(probe: Probe, certificates: Certificates) -> None:
+def test_a_flood_after_the_handshake_is_left(certificates: Certificates) -> None:
     context = hostile.server_context(certificates.ecdsa.file)
 
     def behave(connection: socket.socket) -> None:
@@ -305,7 +302,11 @@ def test_a_flood_after_the_handshake_is_left(probe: Probe, certificates: Certifi
 def test_more_targets_than_connections(certificates: Certificates) -> None:
     service = service_of(Protocol.IMAP, hostile.server_context(certificates.ecdsa.file))
     with Peer(service) as peer, Peer(hostile.closes_after()) as closing:
-        targets = [at(peer, Protocol.IMAP), at(closing, Protocol.IMAP)] * MAX_OPEN
+        targets = [
+            replace(at(one, Protocol.IMAP), sni=Hostname(f"n{number}.example"))
+            for number in range(MAX_OPEN)
+            for one in (peer, closing)
+        ]
         results = probe_all(targets, AMPLE, helo=HELO)
     assert [result.outcome for result in results] == [Outcome.SERVED, Outcome.REFUSED] * MAX_OPEN
     assert [result.endpoint for result in results] == [target.endpoint for target in targets]

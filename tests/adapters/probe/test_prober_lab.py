@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from adapters.probing import Certificates, Probe
+from adapters.probing import Certificates, probe
 from danebot.adapters.probe.target import Limits, Target
 from danebot.domain.delivery.probes import ProbeOutcome as Outcome
 from danebot.domain.names import Endpoint, Hostname, Protocol
@@ -99,7 +99,7 @@ def dovecot(certificates: Certificates) -> Iterator[dict[Protocol, int]]:
 
 @pytest.mark.parametrize("protocol", [Protocol.IMAP, Protocol.TLS, Protocol.POP3, Protocol.SIEVE])
 def test_dovecot(
-    probe: Probe, dovecot: dict[Protocol, int], certificates: Certificates, protocol: Protocol
+    dovecot: dict[Protocol, int], certificates: Certificates, protocol: Protocol
 ) -> None:
     endpoint = Endpoint(HOST, dovecot[protocol], protocol)
     result = probe(Target(endpoint, "127.0.0.1"), LIMITS)
@@ -110,7 +110,7 @@ def test_dovecot(
 @pytest.mark.parametrize(
     ("port", "protocol"), [(25, Protocol.SMTP), (587, Protocol.SMTP), (465, Protocol.TLS)]
 )
-def test_postfix(lab: Lab, probe: Probe, port: int, protocol: Protocol) -> None:
+def test_postfix(lab: Lab, port: int, protocol: Protocol) -> None:
     target = Target(Endpoint(HOST, port, protocol), lab.mail)
     lab.reset()
     without = probe(target, LIMITS)

@@ -1,0 +1,248 @@
+"""One loop for everything that waits for the network: programs, wants, works.
+
+A *program* is a generator without I/O: it yields a batch of *wants* (questions to name servers,
+addresses to probe) and is sent their replies in the same order, until it returns its result.  A
+want is a hashable value; what was wanted once is not fetched again, whichever program asks.  A
+*work* is a want under way, on a non-blocking socket of its own.  `drive` takes any number of
+programs forward side by side, in one thread, and holds no more sockets open than the lanes allow.
+"""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import selectors
+import time
+from collections import deque
+from collections.abc import Callable, Generator, Hashable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Protocol, TypeAlias, TypeVar
+
+if TYPE_CHECKING:
+    import socket
+
+ResultT = TypeVar("ResultT")
+Program: TypeAlias = Generator[tuple[Any, ...], tuple[Any, ...], ResultT]
+
+_AHEAD = 20  # results, for each program at once, that may wait for a slower one before them
+
+
+class Work(Protocol):
+    """One want under way.  What its socket does is told to it; it never waits."""
+
+    @property
+    def sock(self) -> socket.socket | None:
+        """The socket to watch; another one after a call, if the work went on over another."""
+        ...
+
+    @property
+    def events(self) -> int:
+        """What to watch for (`selectors.EVENT_READ`, `selectors.EVENT_WRITE`)."""
+        ...
+
+    @property
+    def deadline(self) -> float:
+        """When `expired` is to be called (`time.monotonic`); may change with every call."""
+        ...
+
+    @property
+    def reply(self) -> object | None:
+        """The reply, once there is one: the socket is closed then."""
+        ...
+
+    def ready(self, sock: socket.socket, events: int) -> None:
+        """Go on: ``sock`` is ready for ``events``.  `OSError` is handed to `failed`."""
+        ...
+
+    def failed(self, error: OSError) -> None:
+        """End: the socket failed."""
+        ...
+
+    def expired(self) -> None:
+        """End: the deadline was reached."""
+        ...
+
+
+class Lane(NamedTuple):
+    """How wants of one type are met: ``begin`` makes the work, ``width`` bounds how many run."""
+
+    begin: Callable[[Any], Work]
+    width: int
+
+
+def drive(
+    programs: Iterable[Program[ResultT]],
+    lanes: Mapping[type, Lane],
+    *,
+    at_once: int = 1,
+    cache: dict[Any, Any] | None = None,
+) -> Generator[ResultT, None, None]:
+    """Run ``programs``, ``at_once`` of them side by side; yield their results in the order given.
+
+    ``lanes`` has an entry for each type of want.  ``cache`` holds the reply to each want, and may
+    be shared by several calls of one run.  What a program raises ends the iteration.
+    """
+    tasks: deque[_Task[ResultT]] = deque()
+    with selectors.DefaultSelector() as selector:
+        loop: _Loop[ResultT] = _Loop(selector, lanes, {} if cache is None else cache)
+        try:
+            for program in programs:
+                tasks.append(loop.start(program))
+                while loop.running >= at_once or len(tasks) >= _AHEAD * at_once:
+                    loop.turn()
+                    while tasks and tasks[0].done:
+                        yield tasks.popleft().result
+            while tasks:
+                while not tasks[0].done:
+                    loop.turn()
+                yield tasks.popleft().result
+        finally:
+            loop.close()
+
+
+class _Task(Generic[ResultT]):
+    """A program being run; ``missing`` counts the replies that its batch still lacks."""
+
+    def __init__(self, program: Program[ResultT]) -> None:
+        self.program = program
+        self.batch: tuple[Any, ...] = ()
+        self.missing = 0
+        self.done = False
+        self.result: ResultT
+
+
+class _Watched:
+    """A work, and how the selector and the deadlines know it; ``number`` is its place there."""
+
+    def __init__(self, want: Hashable, work: Work) -> None:
+        self.want = want
+        self.work = work
+        self.sock: socket.socket | None = None
+        self.events = 0
+        self.deadline = 0.0
+        self.number = 0
+
+
+class _Loop(Generic[ResultT]):
+    """The programs and sockets of one call of `drive`."""
+
+    def __init__(
+        self, selector: selectors.BaseSelector, lanes: Mapping[type, Lane], known: dict[Any, Any]
+    ) -> None:
+        self.running = 0
+        self._selector = selector
+        self._lanes = lanes
+        self._known = known
+        self._waiting: dict[Hashable, list[_Task[ResultT]]] = {}
+        self._queues: dict[type, deque[Hashable]] = {kind: deque() for kind in lanes}
+        self._busy = dict.fromkeys(lanes, 0)
+        self._deadlines: list[tuple[float, int]] = []  # a heap; the number says whose
+        self._due: dict[int, _Watched] = {}  # by number: none that ended, or was given more time
+        self._numbers = itertools.count(1)
+
+    def start(self, program: Program[ResultT]) -> _Task[ResultT]:
+        """Run a program up to its first wants that have no reply yet."""
+        task = _Task(program)
+        self.running += 1
+        self._resume(task, None)
+        return task
+
+    def turn(self) -> None:
+        """Begin what there is room for, wait for the next event or deadline, and see to it."""
+        for kind, queue in self._queues.items():
+            while queue and self._busy[kind] < self._lanes[kind].width:
+                self._begin(kind, queue.popleft())
+        if not self._selector.get_map():
+            return  # all that was begun has ended already
+        events = self._selector.select(self._patience())
+        now = time.monotonic()  # what arrives from now on is read before its work expires
+        for key, mask in events:
+            watched: _Watched = key.data
+            if watched.sock is not None:
+                self._advance(watched, watched.sock, mask)
+        while self._deadlines and self._deadlines[0][0] <= now:
+            late = self._due.pop(heapq.heappop(self._deadlines)[1], None)
+            if late is not None:
+                late.work.expired()
+                self._follow(late)
+
+    def close(self) -> None:
+        """Close every socket that is open still."""
+        for key in list(self._selector.get_map().values()):
+            key.data.sock.close()
+
+    def _resume(self, task: _Task[ResultT], replies: tuple[Any, ...] | None) -> None:
+        """Take a program forward until it wants what isn't known, or ends."""
+        try:
+            while not task.missing:
+                task.batch = next(task.program) if replies is None else task.program.send(replies)
+                for want in dict.fromkeys(task.batch):
+                    task.missing += self._wanted(want, task)
+                if not task.missing:
+                    replies = self._replies(task)
+        except StopIteration as stop:
+            task.result, task.done = stop.value, True
+            self.running -= 1
+
+    def _wanted(self, want: Hashable, task: _Task[ResultT]) -> bool:
+        """Note who waits for ``want``; False if its reply is known."""
+        if want in self._known:
+            return False
+        if want in self._waiting:
+            self._waiting[want].append(task)
+        else:
+            self._waiting[want] = [task]
+            self._queues[type(want)].append(want)
+        return True
+
+    def _replies(self, task: _Task[ResultT]) -> tuple[Any, ...]:
+        return tuple(self._known[want] for want in task.batch)
+
+    def _begin(self, kind: type, want: Hashable) -> None:
+        self._busy[kind] += 1
+        self._follow(_Watched(want, self._lanes[kind].begin(want)))
+
+    def _advance(self, watched: _Watched, sock: socket.socket, mask: int) -> None:
+        try:
+            watched.work.ready(sock, mask)
+        except BlockingIOError:
+            pass
+        except OSError as exc:
+            watched.work.failed(exc)
+        self._follow(watched)
+
+    def _follow(self, watched: _Watched) -> None:
+        """Watch for what a work waits for now, or hand on its reply."""
+        work = watched.work
+        over = work.reply is not None
+        if watched.sock is not None and (over or watched.sock is not work.sock):
+            self._selector.unregister(watched.sock)
+            watched.sock.close()
+            watched.sock = None
+        if over:
+            self._due.pop(watched.number, None)
+            self._deliver(watched.want, work.reply)
+            return
+        if watched.sock is None and work.sock is not None:
+            self._selector.register(work.sock, work.events, watched)
+        elif watched.events != work.events and work.sock is not None:
+            self._selector.modify(work.sock, work.events, watched)
+        watched.sock, watched.events = work.sock, work.events
+        if watched.deadline != work.deadline:
+            self._due.pop(watched.number, None)
+            watched.deadline, watched.number = work.deadline, next(self._numbers)
+            self._due[watched.number] = watched
+            heapq.heappush(self._deadlines, (work.deadline, watched.number))
+
+    def _deliver(self, want: Hashable, reply: object) -> None:
+        self._busy[type(want)] -= 1
+        self._known[want] = reply
+        for task in self._waiting.pop(want):
+            task.missing -= 1
+            if not task.missing:
+                self._resume(task, self._replies(task))
+
+    def _patience(self) -> float:
+        """Seconds until the next deadline."""
+        while self._deadlines[0][1] not in self._due:
+            heapq.heappop(self._deadlines)
+        return max(self._deadlines[0][0] - time.monotonic(), 0.0)
