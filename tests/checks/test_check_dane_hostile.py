@@ -105,12 +105,12 @@ def test_what_is_known_is_told_though_one_address_hangs(world: World, plugin: Pl
 def test_an_alarm_ends_what_nothing_else_does(
     world: World, plugin: Plugin, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The prober is replaced by one that never ends: nothing real does."""
+    """The loop is replaced by one that never ends: nothing real does."""
 
     def hang(*_: object, **__: object) -> None:
         time.sleep(60)
 
-    monkeypatch.setattr("danebot.adapters.probe.prober.probe_all", hang)
+    monkeypatch.setattr("danebot.jobs.verify.drive", hang)
     world.publish(25, OTHER)
     told = plugin("-H", NAME, "-t", "1", *world.resolver)
     told.sound()
