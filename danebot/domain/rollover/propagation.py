@@ -88,11 +88,23 @@ class Propagation(NamedTuple):
 
 def propagation_of(required: Required, spki: bytes, observations: Observations) -> Propagation:
     """Judge one line of ``dane-ee`` for the key with DER SPKI ``spki``."""
-    record = required.record(spki)
+    strongest = required._replace(mtype=MatchingType.SHA2_512).record(spki)
+    return propagation_of_record(required, required.record(spki), strongest, observations)
+
+
+def propagation_of_record(
+    required: Required,
+    record: TlsaRecord,
+    strongest: TlsaRecord | None,
+    observations: Observations,
+) -> Propagation:
+    """Judge one record; ``strongest`` is the same key's with the strongest digest.
+
+    Where that is None, it isn't known, and nothing is said of what overrules the record.
+    """
     observation = observations.get(required.owner)
     if observation is None:
         return Propagation(required, record, Seen.UNKNOWN, (Gap(Obstacle.NOT_OBSERVED),))
-    strongest = required._replace(mtype=MatchingType.SHA2_512).record(spki)
     gaps = list(_resolver_gaps(record, strongest, observation))
     answered = observation.answering
     if answered:
@@ -131,13 +143,15 @@ def together(propagations: Iterable[Propagation]) -> Seen:
     return Seen.EVERYWHERE if outcomes else Seen.UNKNOWN
 
 
-def _overruled(record: TlsaRecord, strongest: TlsaRecord, records: tuple[TlsaRecord, ...]) -> bool:
+def _overruled(
+    record: TlsaRecord, strongest: TlsaRecord | None, records: tuple[TlsaRecord, ...]
+) -> bool:
     """Whether senders pass over ``record`` in an RRset, by digest agility (RFC 7671 section 9).
 
     Of one usage and selector they take the strongest digest alone; ``strongest`` is the same
     key's record with that.
     """
-    if record.mtype != MatchingType.SHA2_256 or strongest in records:
+    if record.mtype != MatchingType.SHA2_256 or strongest is None or strongest in records:
         return False
     return any(
         (other.usage, other.selector, other.mtype)
@@ -148,7 +162,7 @@ def _overruled(record: TlsaRecord, strongest: TlsaRecord, records: tuple[TlsaRec
 
 
 def _resolver_gaps(
-    record: TlsaRecord, strongest: TlsaRecord, observation: OwnerObservation
+    record: TlsaRecord, strongest: TlsaRecord | None, observation: OwnerObservation
 ) -> Iterable[Gap]:
     answer = observation.answer
     match answer.security:
@@ -171,7 +185,7 @@ def _resolver_gaps(
 
 def _server_gaps(
     record: TlsaRecord,
-    strongest: TlsaRecord,
+    strongest: TlsaRecord | None,
     name_servers: Iterable[Hostname],
     servers: Iterable[ServerAnswer],
 ) -> Iterable[Gap]:
