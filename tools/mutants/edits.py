@@ -221,7 +221,7 @@ def _constants(node: ast.Constant) -> Alternatives:
         case int() as value:
             yield _with(node, value=value + 1)
         case float() as value:
-            yield _with(node, value=value * 2)
+            yield _with(node, value=value * 2 or 1.0)
 
 
 def _is_condition(node: ast.AST, parent: ast.AST) -> bool:
