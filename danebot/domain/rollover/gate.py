@@ -75,7 +75,7 @@ def gate(
     has to be waited for.
     """
     live = state.serving
-    if live is None or new.same_content(live):
+    if live is None:
         return None
     found: list[Refusal] = []
     # With dane-ee unreadable, all that were ever looked at count.
@@ -141,14 +141,9 @@ class _Judge:
             return None
         form, ders = matched.record, self.new.chain.ders
         depth = min(matched.depth or 0, len(ders) - 1)
-        if form.usage in (Usage.DANE_EE, Usage.PKIX_EE):
-            depth = 0
         der = ders[depth] if form.selector == Selector.CERT else _spki(ders[depth])
         record = form._replace(data=association(der, MatchingType(form.mtype)))
-        after = (*records, record)
-        if self.senders.refuse(after, self.new) or self.senders.refuse(after, self.live):
-            return None
-        return record
+        return None if self.senders.refuse((*records, record), self.new) else record
 
 
 def _spki(der: bytes) -> bytes:
