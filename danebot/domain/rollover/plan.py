@@ -171,12 +171,11 @@ def plan(observation: Observation, memory: Memory, policy: Policy, now: datetime
     if serving is None or not serving.matches or state.staged is None:
         return replace(base, phase=Phase.BROKEN, hold=Hold.NOTHING_SERVED, certbot_may_renew=False)
     base = _with_awaited(base, observation, memory, policy)
-    unfinished = state.awaited_key is not None and state.awaited_key == serving.key
-    if unfinished and _in_place(state):
+    if state.awaited_key == serving.key and _in_place(state, state.staged):
         return replace(base, step=Step.FINISH)
     if not serving.same_content(state.staged):
         return _plan_staged(base, observation, state.staged, memory, policy=policy, now=now)
-    if not _in_place(state):
+    if not _in_place(state, state.staged):
         return replace(base, phase=Phase.ISSUED, step=Step.DEPLOY)
     return _plan_awaited(base, observation, memory, policy, now)
 
@@ -241,15 +240,10 @@ def _useless_combo(state: LineageState) -> bool:
     return mixed and live is not None and live.matches and live.same_content(state.staged)
 
 
-def _in_place(state: LineageState) -> bool:
+def _in_place(state: LineageState, staged: Held) -> bool:
     """Whether combo, live links and staging links all hold the same."""
-    staged = state.staged
-    return (
-        staged is not None
-        and staged.same_content(state.combo)
-        and state.live is not None
-        and state.live.version == staged.version
-    )
+    live = state.live
+    return staged.same_content(state.combo) and live is not None and live.version == staged.version
 
 
 def _with_awaited(base: Plan, observation: Observation, memory: Memory, policy: Policy) -> Plan:
@@ -270,7 +264,6 @@ def _repairs(key: PublicKey, observation: Observation) -> bool:
     state = observation.state
     return (
         state.serving is not None
-        and bool(state.required)
         and together(propagations_of(state.required or (), key, observation.owners))
         is Seen.EVERYWHERE
         and live_is_gone(state.serving, state.owners, observation.owners)
@@ -394,8 +387,8 @@ def _keep(observation: Observation, key: PublicKey) -> Keep:
     files = (state.next, state.ready)
     if any(file is not None and file.key == key for file in files):
         return Keep.NOWHERE
-    if state.awaited is None and state.required:
-        published = together(propagations_of(state.required, key, observation.owners))
+    if state.awaited is None:
+        published = together(propagations_of(state.required or (), key, observation.owners))
         if published is Seen.EVERYWHERE:
             return Keep.AS_NEXT
     return Keep.ASIDE
@@ -436,7 +429,7 @@ def _plan_seen(
     match seen:
         case Seen.UNKNOWN:
             return replace(waiting, hold=Hold.CANNOT_SEE)
-        case Seen.MISSING if ready and state.next is None:  # there is a place to go back to
+        case Seen.MISSING if state.next is None:  # there is a place to go back to
             return replace(
                 waiting, phase=Phase.STAGED, step=Step.BACK_TO_NEXT, hold=Hold.NOT_EVERYWHERE
             )
