@@ -104,7 +104,7 @@ def publication(
     places = {one.owner: _place(one, observations) for one in advised}
 
     def dressed(records: set[OwnedRecord]) -> tuple[OwnedRecord, ...]:
-        ordered = sorted(records, key=lambda r: (str(r.owner), r.record))
+        ordered = sorted(records)
         return tuple(places[r.owner]._replace(record=r.record) for r in ordered)
 
     # A wildcard's records are copied beside the first at a name, but for those that may go.
@@ -240,7 +240,7 @@ def lingering(
     if in_use.unread and any(out_of_use(memory, past) for past in leaving(memory)):
         return (_kept(state.name, in_use.unread),)
     cancelled = cancelled_records(state, memory.cancelled)
-    remove = [one for one in found.remove if one._replace(ttl=None) not in cancelled]
+    remove = [one for one in found.remove if one.bare not in cancelled]
     if not remove:
         return ()
     count = len(remove)
