@@ -19,12 +19,14 @@ from danebot.domain.rollover.adoption import (
     by_host,
     doubtful,
     first_owners,
+    hosts_of,
     intake,
     judge,
+    lead_on,
     propose,
     usual_owners,
 )
-from domain import builders
+from domain import builders, gate_world
 from domain.builders import HOUR, MX, MX2, T0, held, line
 
 LIVE = held("live")
@@ -182,3 +184,45 @@ def test_first_records_go_where_none_is() -> None:
     there = propose([found(Standing.OURS), found(Standing.MISMATCH, MX2)], (MX, MX2), LIVE)
     assert there.there == (MX, MX2)
     assert [str(record) for _, record in there.publish] == [f"{MX2}. IN TLSA {OURS}"]
+
+
+# ---- clause by clause: each fails where its own is taken out ----------------------------------
+
+REAL = gate_world.chain()
+
+
+def test_an_anchor_that_may_be_anybody_s_makes_an_owner_no_lineage_s_own() -> None:
+    """A ``2 1 1`` can't be told from the chain by its data alone: senders' verdict counts."""
+    ours, theirs = (answer(gate_world.tlsa("2 1 1", by=by)) for by in ("A", "B"))
+    assert judge(ours, REAL, SILENT, T0).standing is Standing.OURS
+    assert judge(theirs, REAL, OTHER, T0).standing is Standing.FOREIGN
+
+
+def test_an_owner_that_relies_on_an_anchor_is_watched_in_its_form() -> None:
+    """Also beside a record of another kind; one that is no use has no form to follow."""
+    for mtype in (0, 1, 2):
+        anchor = gate_world.tlsa(f"2 1 {mtype}")
+        assert judge(answer(anchor), REAL, SILENT, T0).lines == (line(mtype=mtype),)
+    cut = TlsaRecord(3, 1, 2, b"short")
+    assert judge(answer(cut, OURS), LIVE, SILENT, T0).lines == (line(),)
+    foreign = answer(gate_world.tlsa("2 1 2", by="B"))
+    assert judge(foreign, REAL, OTHER, T0).lines == (line(),)
+
+
+def test_a_wildcard_among_names_leads_on_and_stands_for_its_domain() -> None:
+    plain, odd = DnsName("mx.example.org"), DnsName("mx.*.example.org")
+    assert lead_on([plain, WILD])
+    assert not lead_on([plain])
+    assert hosts_of([WILD, plain, odd]) == (Hostname("example.org"), Hostname("mx.example.org"))
+
+
+def test_hosts_whose_owner_names_would_be_too_long_are_left_out() -> None:
+    """With ``_5223._tcp.`` in front a host of 240 octets or more doesn't fit in a name of 253."""
+    label = "a" * 59
+    long = ".".join([label] * 4)
+    fits, over = DnsName(long), DnsName("a" + long)
+    assert (len(fits.text), len(over.text)) == (239, 240)
+    assert len(usual_owners([fits])) == len(TLSA_PORTS)
+    assert usual_owners([over]) == ()
+    assert len(first_owners([fits])) == 1
+    assert first_owners([over]) == ()
