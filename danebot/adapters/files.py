@@ -1,4 +1,4 @@
-"""Files and links that are replaced as a whole: write, fsync, rename, fsync of the directory.
+"""Files that are read within bounds, and replaced whole: write, fsync, rename, fsync of directory.
 
 Whatever is written lies under a name that begins with `TEMP_PREFIX` until it is complete, so that
 a crash leaves nothing but a file that `remove_leftovers` knows.
@@ -7,12 +7,36 @@ a crash leaves nothing but a file that `remove_leftovers` knows.
 from __future__ import annotations
 
 import os
+import stat
 from pathlib import Path
 
+from danebot.adapters.presence import ABSENT, unreadable
 from danebot.errors import TreeError
 
 TEMP_PREFIX = ".danebot-tmp-"
 PRIVATE = 0o600
+_PIECE, _MAX_FILE = 32 * 1024, 4 * 1024 * 1024
+
+
+def read_bytes(path: Path) -> bytes:
+    """A file's content, or `TreeError`; bounded, and only of regular files."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+        try:
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                raise TreeError(f"{path} is not a regular file")
+            data = b""
+            while len(data) <= _MAX_FILE and (more := os.read(descriptor, _PIECE)):
+                data += more
+        finally:
+            os.close(descriptor)
+    except ABSENT as exc:
+        raise TreeError(f"cannot read {path}: {exc.strerror}") from exc
+    except OSError as exc:
+        raise unreadable(path, exc) from exc
+    if len(data) > _MAX_FILE:
+        raise TreeError(f"{path} is too large to be what its name says")
+    return data
 
 
 def temporary(directory: Path) -> Path:

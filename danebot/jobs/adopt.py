@@ -26,7 +26,7 @@ from danebot.domain.rollover.adoption import (
 from danebot.jobs.probe_lineage import ask
 
 if TYPE_CHECKING:
-    from danebot.adapters.tree.tree import LineagePaths
+    from danebot.adapters.tree.paths import LineagePaths
     from danebot.domain.dns.answers import TlsaAnswer
     from danebot.domain.dns.tlsa import Required
     from danebot.domain.lineage.state import Held, LineageState
@@ -162,7 +162,8 @@ def _whose(leaf: bytes, live: Held, former: frozenset[bytes]) -> Service:
 
 def former_keys(paths: LineagePaths) -> frozenset[bytes]:
     """DER SPKIs of all certificates in a lineage's archive, as far as they can be read."""
-    from danebot.adapters.tree.tree import archive_versions, read_bytes
+    from danebot.adapters.files import read_bytes
+    from danebot.adapters.tree.paths import archive_versions
     from danebot.domain.lineage.pem import read_chain
     from danebot.errors import DanebotError
 

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 from danebot.adapters.files import remove
 from danebot.adapters.tree import changes
+from danebot.adapters.tree.paths import NEXT, READY
 from danebot.adapters.tree.recovery import recover
-from danebot.adapters.tree.tree import NEXT, READY
 from danebot.domain.finding import Code, Finding, Severity
 from danebot.domain.lineage.state import Management
 from danebot.domain.rollover.memory import (

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from danebot.adapters.certbot.renewal_conf import PATH_SETTINGS
 from danebot.adapters.files import (
     move,
+    read_bytes,
     remove_leftovers,
     sync_directory,
     temporary,
@@ -26,17 +27,8 @@ from danebot.adapters.files import (
 from danebot.adapters.presence import is_there
 from danebot.adapters.tree import changes
 from danebot.adapters.tree.memory_file import load_memory
+from danebot.adapters.tree.paths import COMBO, DANE_EE, DNSNAMES, KINDS, NEXT, READY, LineagePaths
 from danebot.adapters.tree.recovery import recover, staged_conf
-from danebot.adapters.tree.tree import (
-    COMBO,
-    DANE_EE,
-    DNSNAMES,
-    KINDS,
-    NEXT,
-    READY,
-    LineagePaths,
-    read_bytes,
-)
 from danebot.domain.dns.tlsa import edit_dane_ee
 from danebot.domain.rollover.plan import Keep, Observation, Step, plan
 from danebot.domain.rollover.remember import remember

@@ -6,8 +6,8 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from danebot.adapters.tree.memory_file import begin_anew, recall, save_memory
+from danebot.adapters.tree.paths import KINDS, LineagePaths, link_target
 from danebot.adapters.tree.recovery import recover
-from danebot.adapters.tree.tree import KINDS, LineagePaths, link_target
 from danebot.domain.finding import Code, Finding, Severity
 from danebot.domain.lineage.state import LineageState, Management
 from danebot.domain.names import printable

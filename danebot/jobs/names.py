@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from danebot.adapters.files import write_file
+from danebot.adapters.files import read_bytes, write_file
 from danebot.adapters.presence import is_there
+from danebot.adapters.tree.paths import DANE_EE, DNSNAMES
 from danebot.adapters.tree.recovery import recover
-from danebot.adapters.tree.tree import DANE_EE, DNSNAMES, read_bytes
 from danebot.domain.dns.answers import Presence
 from danebot.domain.dns.tlsa import Required, edit_dane_ee, parse_dnsnames
 from danebot.domain.lineage.renaming import Renaming, Wish, renaming

@@ -7,17 +7,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from danebot.adapters.files import read_bytes
 from danebot.adapters.tree import changes
 from danebot.adapters.tree.memory_file import save_memory
+from danebot.adapters.tree.paths import CANCELLED_PREFIX, NEXT, READY, UNKNOWN_PREFIX, LineagePaths
 from danebot.adapters.tree.recovery import recover
-from danebot.adapters.tree.tree import (
-    CANCELLED_PREFIX,
-    NEXT,
-    READY,
-    UNKNOWN_PREFIX,
-    LineagePaths,
-    read_bytes,
-)
 from danebot.domain.dns.tlsa import Declared, Required
 from danebot.domain.finding import Code
 from danebot.domain.lineage.key_types import KeyType

@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from danebot.adapters.certbot.renewal_conf import RenewalConf
-from danebot.adapters.tree.tree import archive_versions, read_bytes
+from danebot.adapters.files import read_bytes
+from danebot.adapters.tree.paths import archive_versions
 from danebot.domain.finding import Code, Finding, Severity
 from danebot.domain.rollover.memory import Call, Result
 from danebot.domain.rollover.patience import begun

@@ -16,8 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from danebot.adapters.codec import decode, encode
-from danebot.adapters.files import write_file
-from danebot.adapters.tree.tree import read_bytes
+from danebot.adapters.files import read_bytes, write_file
 from danebot.domain.dns.answers import Presence, Security
 from danebot.domain.lineage.state import Management
 from danebot.domain.names import DnsName

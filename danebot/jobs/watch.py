@@ -10,9 +10,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
-from danebot.adapters.files import write_file
+from danebot.adapters.files import read_bytes, write_file
 from danebot.adapters.tree.memory_file import save_memory
-from danebot.adapters.tree.tree import DANE_EE, read_bytes
+from danebot.adapters.tree.paths import DANE_EE
 from danebot.domain.dns.tlsa import NO_RECORDS, Declared, edit_dane_ee
 from danebot.domain.rollover.adoption import Found, Standing, by_host
 from danebot.domain.rollover.propagation import matches_chain
@@ -24,7 +24,7 @@ from danebot.jobs.newkey import managed
 from danebot.jobs.survey import Observed, keys_of_tree, observe_dns, read_lineage, view
 
 if TYPE_CHECKING:
-    from danebot.adapters.tree.tree import LineagePaths
+    from danebot.adapters.tree.paths import LineagePaths
     from danebot.domain.dns.tlsa import Required
     from danebot.domain.finding import Finding
     from danebot.domain.lineage.state import LineageState

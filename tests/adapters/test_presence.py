@@ -14,8 +14,9 @@ from adapters import trees
 from adapters.trees import NAME, Grown
 from danebot.adapters.presence import is_directory, is_file, is_there
 from danebot.adapters.tree.memory_file import load_memory
+from danebot.adapters.tree.paths import archive_versions
 from danebot.adapters.tree.recovery import recover
-from danebot.adapters.tree.tree import Tree, archive_versions
+from danebot.adapters.tree.tree import Tree
 from danebot.domain.lineage.state import STAGING_GONE, Management
 from danebot.errors import UnknownLineageError, UnreadableError
 

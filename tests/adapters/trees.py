@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from danebot.adapters.tree.tree import KINDS, LineagePaths, Tree
+from danebot.adapters.tree.paths import KINDS, LineagePaths
+from danebot.adapters.tree.tree import Tree
 from danebot.domain.lineage.keys import PublicKey
 from danebot.domain.lineage.pem import read_private_key
 from danebot.errors import CertificateError

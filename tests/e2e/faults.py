@@ -25,8 +25,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from danebot.adapters.tree.reader import Reader
 from danebot.adapters.tree.recovery import recover
-from danebot.adapters.tree.tree import Reader, Tree
+from danebot.adapters.tree.tree import Tree
 from danebot.domain.lineage.pem import read_private_key
 from danebot.errors import CertificateError
 from e2e.site import MAIL, OWNER, Site

@@ -191,7 +191,8 @@ class Site:
 
 def sound_tree(tree: Path, name: str = MAIL) -> None:
     """Assert what every finished danebot run leaves: see `Site.sound`."""
-    from danebot.adapters.tree.tree import KINDS, Tree, archive_versions, link_version
+    from danebot.adapters.tree.paths import KINDS, archive_versions, link_version
+    from danebot.adapters.tree.tree import Tree
 
     reader = Tree(tree)
     paths = reader.paths(name)

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from danebot.adapters.tree.tree import KINDS
+from danebot.adapters.tree.paths import KINDS
 from e2e import situations
 from e2e.site import Site
 

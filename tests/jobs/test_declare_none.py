@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from danebot.adapters.tree.tree import LineagePaths
+from danebot.adapters.tree.paths import LineagePaths
 from danebot.domain.dns.tlsa import Declared, parse_dane_ee
 from danebot.jobs.watch import declare_none
 

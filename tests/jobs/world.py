@@ -17,7 +17,8 @@ from danebot.adapters.certbot.command import Certbot, CertbotRun
 from danebot.adapters.process import Ending
 from danebot.adapters.tree.locks import TreeLock
 from danebot.adapters.tree.memory_file import load_memory
-from danebot.adapters.tree.tree import LineagePaths, Tree, archive_versions
+from danebot.adapters.tree.paths import LineagePaths, archive_versions
+from danebot.adapters.tree.tree import Tree
 from danebot.config import Settings
 from danebot.config.settings import LineageSettings
 from danebot.domain.delivery.probes import ProbeOutcome, ProbeResult

@@ -10,10 +10,17 @@ import os
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from danebot.adapters.files import move, remove, sync, sync_directory, write_file, write_link
+from danebot.adapters.files import (
+    move,
+    read_bytes,
+    remove,
+    sync,
+    sync_directory,
+    write_file,
+    write_link,
+)
 from danebot.adapters.presence import ABSENT, unreadable
-from danebot.adapters.tree.recovery import set_aside, set_links, write_version
-from danebot.adapters.tree.tree import (
+from danebot.adapters.tree.paths import (
     CANCELLED_PREFIX,
     COMBO,
     GIVEN_UP_PREFIX,
@@ -23,8 +30,8 @@ from danebot.adapters.tree.tree import (
     UNKNOWN_PREFIX,
     LineagePaths,
     archive_versions,
-    read_bytes,
 )
+from danebot.adapters.tree.recovery import set_aside, set_links, write_version
 from danebot.domain.rollover.plan import Keep
 from danebot.errors import CertificateError, TreeError
 

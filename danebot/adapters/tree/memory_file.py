@@ -7,8 +7,8 @@ import os
 from pathlib import Path
 
 from danebot.adapters.codec import decode, encode
-from danebot.adapters.files import PRIVATE, keep, write_file
-from danebot.adapters.tree.tree import MEMORY, LineagePaths, read_bytes
+from danebot.adapters.files import PRIVATE, keep, read_bytes, write_file
+from danebot.adapters.tree.paths import MEMORY, LineagePaths
 from danebot.domain.rollover.dates import check_times
 from danebot.domain.rollover.freshness import as_good
 from danebot.domain.rollover.memory import SCHEMA, Memory

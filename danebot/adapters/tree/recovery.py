@@ -22,13 +22,14 @@ from typing import TYPE_CHECKING
 from danebot.adapters.certbot.renewal_conf import PATH_SETTINGS, RenewalConf
 from danebot.adapters.files import (
     TEMP_PREFIX,
+    read_bytes,
     remove,
     remove_leftovers,
     sync_directory,
     write_file,
     write_link,
 )
-from danebot.adapters.tree.tree import (
+from danebot.adapters.tree.paths import (
     CANCELLED_PREFIX,
     COMBO,
     KINDS,
@@ -36,14 +37,13 @@ from danebot.adapters.tree.tree import (
     READY,
     UNKNOWN_PREFIX,
     LineagePaths,
-    Tree,
     archive_versions,
     has_strays,
     link_version,
-    read_bytes,
     sound_links,
     versions_of,
 )
+from danebot.adapters.tree.tree import Tree
 from danebot.domain.lineage.state import Held
 from danebot.errors import CertificateError, TreeError, UnreadableError
 

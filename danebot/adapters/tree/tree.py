@@ -5,197 +5,50 @@ Nothing here changes anything; see `recovery` for what heals and `changes` for w
 
 from __future__ import annotations
 
-import errno
 import os
-import re
-import stat
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
-from typing import TypeVar, cast
+from typing import TypeVar
 
 from danebot.adapters.certbot.renewal_conf import PATH_SETTINGS, RenewalConf
-from danebot.adapters.files import TEMP_PREFIX
+from danebot.adapters.files import TEMP_PREFIX, read_bytes
 from danebot.adapters.presence import ABSENT, is_directory, is_there, unreadable
-from danebot.adapters.tree.parsed_cache import Parsed, ParsedStore, Version, version_of
+from danebot.adapters.tree.parsed_cache import ParsedStore, Version, version_of
+from danebot.adapters.tree.paths import (
+    CANCELLED_PREFIX,
+    COMBO,
+    DANE_EE,
+    DNSNAMES,
+    KINDS,
+    NEXT,
+    READY,
+    UNKNOWN_PREFIX,
+    LineagePaths,
+    has_strays,
+    link_version,
+)
+from danebot.adapters.tree.reader import Reader
 from danebot.domain.dns.tlsa import DaneEe, parse_dane_ee, parse_dnsnames
-from danebot.domain.lineage.keys import Chain, PublicKey
 from danebot.domain.lineage.renewal import Autorenew, RenewalRule, interval
 from danebot.domain.lineage.state import (
     STAGING_GONE,
     UNLINKED,
     Held,
-    KeyFile,
     LineageState,
     Management,
     UnknownKey,
 )
 from danebot.errors import (
-    CertificateError,
     RecordSyntaxError,
     TreeError,
     UnknownLineageError,
     UnreadableError,
 )
 
-KINDS = ("privkey", "cert", "chain", "fullchain")
-NEXT, READY, COMBO = "nextkey.pem", "ready.pem", "combo.pem"
-DANE_EE, DNSNAMES, MEMORY = "dane-ee", "dnsnames", "rollover.json"
-UNKNOWN_PREFIX, CANCELLED_PREFIX, GIVEN_UP_PREFIX = "unknown-", "cancelled-", "given-up-"
-_VERSIONED = re.compile(r"(privkey|cert|chain|fullchain)(\d+)\.pem\Z")
-_STRAY = re.compile(rf"{re.escape(TEMP_PREFIX)}|previous_|(combo|nextkey)\.pem\.")
 _NO_WAIT = os.O_CLOEXEC | os.O_NONBLOCK
-_PIECE, _MAX_FILE = 32 * 1024, 4 * 1024 * 1024
 _NO_NAMES = ("", ".", "..")  # they would lead to the directories that all lineages share
 ParsedT = TypeVar("ParsedT")
-KindT = TypeVar("KindT", Chain, PublicKey)
-
-
-def read_bytes(path: Path) -> bytes:
-    """A file's content, or `TreeError`; bounded, and only of regular files."""
-    try:
-        descriptor = os.open(path, os.O_RDONLY | _NO_WAIT)
-        try:
-            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-                raise TreeError(f"{path} is not a regular file")
-            data = b""
-            while len(data) <= _MAX_FILE and (more := os.read(descriptor, _PIECE)):
-                data += more
-        finally:
-            os.close(descriptor)
-    except ABSENT as exc:
-        raise TreeError(f"cannot read {path}: {exc.strerror}") from exc
-    except OSError as exc:
-        raise unreadable(path, exc) from exc
-    if len(data) > _MAX_FILE:
-        raise TreeError(f"{path} is too large to be what its name says")
-    return data
-
-
-@dataclass(frozen=True, slots=True)
-class LineagePaths:
-    """Where the parts of one lineage lie.  ``archive`` follows the renewal configuration.
-
-    ``staging`` is what certbot takes for live, ``live`` what services read, ``conf`` the renewal
-    configuration that certbot reads.
-    """
-
-    name: str
-    root: Path
-    archive: Path
-    staging: Path = field(init=False)
-    live: Path = field(init=False)
-    conf: Path = field(init=False)
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "staging", self.root / "staging" / self.name)
-        object.__setattr__(self, "live", self.root / "live" / self.name)
-        object.__setattr__(self, "conf", self.root / "renewal" / f"{self.name}.conf")
-
-    @property
-    def own(self) -> Path:
-        """Where ``dane-ee`` and ``dnsnames`` are: staging, or live for a passed-through one."""
-        return self.staging if self.staged else self.live
-
-    @property
-    def staged(self) -> bool:
-        """Whether danebot decides what this lineage's live serves; raises `UnreadableError`."""
-        return is_directory(self.staging)
-
-    def archived(self, kind: str, version: int) -> Path:
-        """One file of one version."""
-        return self.archive / f"{kind}{version}.pem"
-
-    def link_target(self, directory: Path, kind: str, version: int) -> str:
-        """The relative target that a link in ``directory`` ought to have."""
-        return os.path.relpath(self.archived(kind, version), directory)
-
-
-class Reader:
-    """Reads keys and chains of one tree; a file that didn't change is parsed once.
-
-    With a ``store``, once until it changes, over many runs.
-    """
-
-    def __init__(self, store: ParsedStore | None = None) -> None:
-        """Nothing is read yet."""
-        self._store = store
-        self._parsed: dict[tuple[type[Parsed], str], tuple[Version, Parsed]] = {}
-        self._news = False
-
-    def chain(self, path: Path) -> Chain:
-        """Parse a file of certificates, or `CertificateError`, or `TreeError`."""
-        return self._once(Chain, str(path))
-
-    def key(self, path: Path) -> PublicKey:
-        """Parse a private key's public half, or `CertificateError`, or `TreeError`."""
-        return self._once(PublicKey, str(path))
-
-    def _once(self, kind: type[KindT], file: str) -> KindT:
-        try:
-            version = version_of(os.stat(file))
-        except ABSENT as exc:
-            raise TreeError(f"cannot read {file}: {exc.strerror}") from exc
-        except OSError as exc:
-            raise unreadable(file, exc) from exc
-        known = self._parsed.get((kind, file))
-        if known is None or known[0] != version:
-            found = self._store.get(kind, file, version) if self._store is not None else None
-            self._news = self._news or found is None
-            known = self._parsed[kind, file] = (version, found or _parsed_file(kind, Path(file)))
-        return cast("KindT", known[1])
-
-    def keep(self) -> None:
-        """Put what was parsed on record for later runs, unless all of it came from there."""
-        if self._store is not None and (self._news or len(self._parsed) != len(self._store)):
-            self._store.put((file, *known) for (_, file), known in self._parsed.items())
-
-    def key_file(self, path: Path) -> KeyFile | None:
-        """``nextkey.pem`` or ``ready.pem``; None if there is no such file."""
-        try:
-            modified = datetime.fromtimestamp(path.lstat().st_mtime_ns / 1e9, UTC)
-        except FileNotFoundError:
-            return None
-        except OSError as exc:
-            raise TreeError(f"cannot read {path}: {exc.strerror}") from exc
-        try:
-            return KeyFile(self.key(path), modified)
-        except (CertificateError, TreeError):
-            return KeyFile(None, modified)
-
-    def combo(self, path: Path) -> Held | None:
-        """What ``combo.pem`` holds; None if it is absent or not a matching key and chain."""
-        try:
-            held = Held(None, self.key(path), self.chain(path))
-        except UnreadableError:
-            raise
-        except (CertificateError, TreeError):
-            return None
-        return held if held.matches else None
-
-    def version(self, paths: LineagePaths, version: int) -> Held | None:
-        """One version of the archive; None unless all four files are there and agree."""
-        try:
-            chain = self._once(Chain, f"{paths.archive}/fullchain{version}.pem")
-            if self._once(Chain, f"{paths.archive}/cert{version}.pem").ders != chain.ders[:1]:
-                return None
-            rest = f"{paths.archive}/chain{version}.pem"
-            others = self._once(Chain, rest).ders if os.stat(rest).st_size else ()
-            key = self._once(PublicKey, f"{paths.archive}/privkey{version}.pem")
-            held = Held(version, key, chain)
-        except UnreadableError:
-            raise
-        except (CertificateError, TreeError, OSError):
-            return None
-        return held if others == chain.ders[1:] and held.matches else None
-
-
-def _parsed_file(kind: type[Parsed], path: Path) -> Parsed:
-    from danebot.domain.lineage.pem import read_chain, read_private_key
-
-    data = read_bytes(path)
-    return read_chain(data) if kind is Chain else read_private_key(data)
 
 
 class Tree:
@@ -437,67 +290,6 @@ class Tree:
             if file is not None and file.key is not None:
                 found.append(UnknownKey(file.key, name))
         return tuple(found)
-
-
-def has_strays(names: Iterable[str]) -> bool:
-    """Whether an interrupted run of danebot, certbot or the shell program left any of these."""
-    return any(map(_STRAY.match, names))
-
-
-def link_target(link: Path | str) -> str:
-    """Where a symbolic link leads; "" if it is none; raises `UnreadableError`."""
-    try:
-        return os.readlink(link)
-    except ABSENT:
-        return ""
-    except OSError as exc:
-        if exc.errno == errno.EINVAL:  # something else lies there
-            return ""
-        raise unreadable(link, exc) from exc
-
-
-def link_version(link: Path | str) -> int | None:
-    """The archive version that a link's target names; None if it isn't such a link."""
-    match = _VERSIONED.match(link_target(link).rpartition("/")[2])
-    kind = str(link).rpartition("/")[2].removeprefix("previous_").removesuffix(".pem")
-    return int(match[2]) if match is not None and match[1] == kind else None
-
-
-def sound_links(paths: LineagePaths, directory: Path) -> int | None:
-    """The version that all four links lead to by their proper relative targets, if they do."""
-    own = str(directory)
-    version = link_version(f"{own}/privkey.pem")
-    base = os.path.relpath(paths.archive, own)
-    try:
-        sound = all(
-            os.readlink(f"{own}/{kind}.pem") == f"{base}/{kind}{version}.pem" for kind in KINDS
-        )
-    except OSError:
-        return None
-    return version if sound else None
-
-
-def archive_versions(paths: LineagePaths) -> dict[int, frozenset[str]]:
-    """The versions that have any file in the archive, with the kinds that are there."""
-    try:
-        names = os.listdir(paths.archive)
-    except FileNotFoundError:
-        return {}
-    except OSError as exc:
-        raise UnreadableError(
-            f"cannot list {paths.archive}: {exc.strerror}; run danebot as root"
-        ) from exc
-    return versions_of(names)
-
-
-def versions_of(names: Iterable[str]) -> dict[int, frozenset[str]]:
-    """The same of the names in an archive."""
-    found: dict[int, set[str]] = {}
-    for name in names:
-        match = _VERSIONED.match(name)
-        if match is not None:
-            found.setdefault(int(match[2]), set()).add(match[1])
-    return {version: frozenset(kinds) for version, kinds in found.items()}
 
 
 def _parsed(path: Path, parse: Callable[[str], ParsedT], faults: list[str]) -> ParsedT | None:

@@ -12,8 +12,8 @@ import pytest
 from adapters import trees
 from adapters.trees import NAME, Grown
 from danebot.adapters.tree import changes
+from danebot.adapters.tree.paths import LineagePaths, sound_links
 from danebot.adapters.tree.recovery import recover
-from danebot.adapters.tree.tree import LineagePaths, sound_links
 from danebot.config.settings import ComboAccess
 from danebot.domain.lineage.state import LineageState
 from danebot.domain.rollover.plan import Keep

@@ -13,8 +13,8 @@ from adapters import trees
 from adapters.trees import NAME, Grown
 from danebot.adapters.files import TEMP_PREFIX
 from danebot.adapters.tree import recovery
+from danebot.adapters.tree.paths import KINDS, archive_versions, sound_links
 from danebot.adapters.tree.recovery import is_sound, recover, staged_conf
-from danebot.adapters.tree.tree import KINDS, archive_versions, sound_links
 from danebot.errors import TreeError
 
 UNKNOWN = f"unknown-{trees.public('other').digest.hex()[:16]}.pem"

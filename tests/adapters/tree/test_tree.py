@@ -10,14 +10,9 @@ import pytest
 
 from adapters import trees
 from adapters.trees import NAME, Grown
-from danebot.adapters.tree.tree import (
-    KINDS,
-    Tree,
-    archive_versions,
-    link_version,
-    read_bytes,
-    sound_links,
-)
+from danebot.adapters.files import read_bytes
+from danebot.adapters.tree.paths import KINDS, archive_versions, link_version, sound_links
+from danebot.adapters.tree.tree import Tree
 from danebot.domain.lineage.state import Management
 from danebot.errors import TreeError, UnknownLineageError
 

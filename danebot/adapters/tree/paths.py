@@ -1,0 +1,121 @@
+"""Where the parts of a lineage lie in a certbot tree, and what names and links there say."""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from danebot.adapters.files import TEMP_PREFIX
+from danebot.adapters.presence import ABSENT, is_directory, unreadable
+from danebot.errors import UnreadableError
+
+KINDS = ("privkey", "cert", "chain", "fullchain")
+NEXT, READY, COMBO = "nextkey.pem", "ready.pem", "combo.pem"
+DANE_EE, DNSNAMES, MEMORY = "dane-ee", "dnsnames", "rollover.json"
+UNKNOWN_PREFIX, CANCELLED_PREFIX, GIVEN_UP_PREFIX = "unknown-", "cancelled-", "given-up-"
+_VERSIONED = re.compile(r"(privkey|cert|chain|fullchain)(\d+)\.pem\Z")
+_STRAY = re.compile(rf"{re.escape(TEMP_PREFIX)}|previous_|(combo|nextkey)\.pem\.")
+
+
+@dataclass(frozen=True, slots=True)
+class LineagePaths:
+    """Where the parts of one lineage lie.  ``archive`` follows the renewal configuration.
+
+    ``staging`` is what certbot takes for live, ``live`` what services read, ``conf`` the renewal
+    configuration that certbot reads.
+    """
+
+    name: str
+    root: Path
+    archive: Path
+    staging: Path = field(init=False)
+    live: Path = field(init=False)
+    conf: Path = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "staging", self.root / "staging" / self.name)
+        object.__setattr__(self, "live", self.root / "live" / self.name)
+        object.__setattr__(self, "conf", self.root / "renewal" / f"{self.name}.conf")
+
+    @property
+    def own(self) -> Path:
+        """Where ``dane-ee`` and ``dnsnames`` are: staging, or live for a passed-through one."""
+        return self.staging if self.staged else self.live
+
+    @property
+    def staged(self) -> bool:
+        """Whether danebot decides what this lineage's live serves; raises `UnreadableError`."""
+        return is_directory(self.staging)
+
+    def archived(self, kind: str, version: int) -> Path:
+        """One file of one version."""
+        return self.archive / f"{kind}{version}.pem"
+
+    def link_target(self, directory: Path, kind: str, version: int) -> str:
+        """The relative target that a link in ``directory`` ought to have."""
+        return os.path.relpath(self.archived(kind, version), directory)
+
+
+def has_strays(names: Iterable[str]) -> bool:
+    """Whether an interrupted run of danebot, certbot or the shell program left any of these."""
+    return any(map(_STRAY.match, names))
+
+
+def link_target(link: Path | str) -> str:
+    """Where a symbolic link leads; "" if it is none; raises `UnreadableError`."""
+    try:
+        return os.readlink(link)
+    except ABSENT:
+        return ""
+    except OSError as exc:
+        if exc.errno == errno.EINVAL:  # something else lies there
+            return ""
+        raise unreadable(link, exc) from exc
+
+
+def link_version(link: Path | str) -> int | None:
+    """The archive version that a link's target names; None if it isn't such a link."""
+    match = _VERSIONED.match(link_target(link).rpartition("/")[2])
+    kind = str(link).rpartition("/")[2].removeprefix("previous_").removesuffix(".pem")
+    return int(match[2]) if match is not None and match[1] == kind else None
+
+
+def sound_links(paths: LineagePaths, directory: Path) -> int | None:
+    """The version that all four links lead to by their proper relative targets, if they do."""
+    own = str(directory)
+    version = link_version(f"{own}/privkey.pem")
+    base = os.path.relpath(paths.archive, own)
+    try:
+        sound = all(
+            os.readlink(f"{own}/{kind}.pem") == f"{base}/{kind}{version}.pem" for kind in KINDS
+        )
+    except OSError:
+        return None
+    return version if sound else None
+
+
+def archive_versions(paths: LineagePaths) -> dict[int, frozenset[str]]:
+    """The versions that have any file in the archive, with the kinds that are there."""
+    try:
+        names = os.listdir(paths.archive)
+    except FileNotFoundError:
+        return {}
+    except OSError as exc:
+        raise UnreadableError(
+            f"cannot list {paths.archive}: {exc.strerror}; run danebot as root"
+        ) from exc
+    return versions_of(names)
+
+
+def versions_of(names: Iterable[str]) -> dict[int, frozenset[str]]:
+    """The same of the names in an archive."""
+    found: dict[int, set[str]] = {}
+    for name in names:
+        match = _VERSIONED.match(name)
+        if match is not None:
+            found.setdefault(int(match[2]), set()).add(match[1])
+    return {version: frozenset(kinds) for version, kinds in found.items()}

@@ -1,0 +1,104 @@
+"""Keys and chains of a certbot tree, parsed once until their files change."""
+
+from __future__ import annotations
+
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TypeVar, cast
+
+from danebot.adapters.files import read_bytes
+from danebot.adapters.presence import ABSENT, unreadable
+from danebot.adapters.tree.parsed_cache import Parsed, ParsedStore, Version, version_of
+from danebot.adapters.tree.paths import LineagePaths
+from danebot.domain.lineage.keys import Chain, PublicKey
+from danebot.domain.lineage.state import Held, KeyFile
+from danebot.errors import CertificateError, TreeError, UnreadableError
+
+KindT = TypeVar("KindT", Chain, PublicKey)
+
+
+class Reader:
+    """Reads keys and chains of one tree; a file that didn't change is parsed once.
+
+    With a ``store``, once until it changes, over many runs.
+    """
+
+    def __init__(self, store: ParsedStore | None = None) -> None:
+        """Nothing is read yet."""
+        self._store = store
+        self._parsed: dict[tuple[type[Parsed], str], tuple[Version, Parsed]] = {}
+        self._news = False
+
+    def chain(self, path: Path) -> Chain:
+        """Parse a file of certificates, or `CertificateError`, or `TreeError`."""
+        return self._once(Chain, str(path))
+
+    def key(self, path: Path) -> PublicKey:
+        """Parse a private key's public half, or `CertificateError`, or `TreeError`."""
+        return self._once(PublicKey, str(path))
+
+    def _once(self, kind: type[KindT], file: str) -> KindT:
+        try:
+            version = version_of(os.stat(file))
+        except ABSENT as exc:
+            raise TreeError(f"cannot read {file}: {exc.strerror}") from exc
+        except OSError as exc:
+            raise unreadable(file, exc) from exc
+        known = self._parsed.get((kind, file))
+        if known is None or known[0] != version:
+            found = self._store.get(kind, file, version) if self._store is not None else None
+            self._news = self._news or found is None
+            known = self._parsed[kind, file] = (version, found or _parsed_file(kind, Path(file)))
+        return cast("KindT", known[1])
+
+    def keep(self) -> None:
+        """Put what was parsed on record for later runs, unless all of it came from there."""
+        if self._store is not None and (self._news or len(self._parsed) != len(self._store)):
+            self._store.put((file, *known) for (_, file), known in self._parsed.items())
+
+    def key_file(self, path: Path) -> KeyFile | None:
+        """``nextkey.pem`` or ``ready.pem``; None if there is no such file."""
+        try:
+            modified = datetime.fromtimestamp(path.lstat().st_mtime_ns / 1e9, UTC)
+        except FileNotFoundError:
+            return None
+        except OSError as exc:
+            raise TreeError(f"cannot read {path}: {exc.strerror}") from exc
+        try:
+            return KeyFile(self.key(path), modified)
+        except (CertificateError, TreeError):
+            return KeyFile(None, modified)
+
+    def combo(self, path: Path) -> Held | None:
+        """What ``combo.pem`` holds; None if it is absent or not a matching key and chain."""
+        try:
+            held = Held(None, self.key(path), self.chain(path))
+        except UnreadableError:
+            raise
+        except (CertificateError, TreeError):
+            return None
+        return held if held.matches else None
+
+    def version(self, paths: LineagePaths, version: int) -> Held | None:
+        """One version of the archive; None unless all four files are there and agree."""
+        try:
+            chain = self._once(Chain, f"{paths.archive}/fullchain{version}.pem")
+            if self._once(Chain, f"{paths.archive}/cert{version}.pem").ders != chain.ders[:1]:
+                return None
+            rest = f"{paths.archive}/chain{version}.pem"
+            others = self._once(Chain, rest).ders if os.stat(rest).st_size else ()
+            key = self._once(PublicKey, f"{paths.archive}/privkey{version}.pem")
+            held = Held(version, key, chain)
+        except UnreadableError:
+            raise
+        except (CertificateError, TreeError, OSError):
+            return None
+        return held if others == chain.ders[1:] and held.matches else None
+
+
+def _parsed_file(kind: type[Parsed], path: Path) -> Parsed:
+    from danebot.domain.lineage.pem import read_chain, read_private_key
+
+    data = read_bytes(path)
+    return read_chain(data) if kind is Chain else read_private_key(data)
