@@ -12,33 +12,33 @@ from danebot.domain.codes import Code
 from danebot.domain.delivery.codes import DeliveryCode
 from danebot.domain.delivery.report import Report, ServiceSubject
 from danebot.domain.finding import Finding, Severity
-from danebot.domain.kinds import LINEAGE_CONCERNS, Concern, Kind
+from danebot.domain.kinds import LINEAGE_CONCERNS, Concern, FindingKind
 from danebot.domain.names import Endpoint, Hostname, Protocol
 from danebot.domain.status.document import LineageStatus, finding_status
 from danebot.render.lineage import status_lines
 from danebot.render.report import document, tree
 from danebot_checks.dane_options import parse_options
-from danebot_checks.dane_result import tell
+from danebot_checks.dane_result import report_result
 from danebot_checks.lineages import outcome
 from danebot_checks.lineages_options import CONCERNS
 from danebot_checks.plugin import STATES, State
 from danebot_exporter.collector import collect
 from danebot_exporter.page import Wish, page
-from danebot_exporter.probe import render
+from danebot_exporter.probe import report_metrics
 from domain.delivery.test_report import host
 from exporter import sample
 from exporter.test_metrics import parsed, value
 
 NAME = "mail.example.test"
-EVERY = [code for table in Kind.__subclasses__() for code in table]
+EVERY = [code for table in FindingKind.__subclasses__() for code in table]
 NOW = datetime.now(UTC)
 
 
-def finding(code: Kind, severity: Severity = Severity.WARNING) -> Finding:
+def finding(code: FindingKind, severity: Severity = Severity.WARNING) -> Finding:
     return Finding(code, severity, NAME, f"it is {code.value}")
 
 
-def label(code: Kind) -> str:
+def label(code: FindingKind) -> str:
     return code.value
 
 
@@ -49,7 +49,7 @@ def status(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "status.json"
 
 
-def told(code: Kind, severity: Severity = Severity.WARNING) -> LineageStatus:
+def told(code: FindingKind, severity: Severity = Severity.WARNING) -> LineageStatus:
     found = (finding_status(finding(code, severity)),)
     return sample.lineage(NAME)._replace(findings=found)
 
@@ -62,7 +62,7 @@ def test_a_label_is_given_once() -> None:
 
 
 @pytest.mark.parametrize("code", EVERY, ids=label)
-def test_a_row_says_what_is_and_what_helps(code: Kind) -> None:
+def test_a_row_says_what_is_and_what_helps(code: FindingKind) -> None:
     assert re.fullmatch(r"[a-z]+(-[a-z]+)*", code.value)
     assert code.value == code.name.lower().replace("_", "-")
     assert code.meaning
@@ -114,7 +114,7 @@ def test_metrics_page_and_status_tell_of_it(code: Code, status: Path) -> None:
 # ---- what is found from outside -------------------------------------------------------------
 
 
-def report(code: Kind, severity: Severity) -> Report:
+def report(code: FindingKind, severity: Severity) -> Report:
     subject = ServiceSubject(Endpoint(Hostname(NAME), 25, Protocol.SMTP))
     return Report(subject, host(of=Hostname(NAME)), (), (finding(code, severity),))
 
@@ -123,11 +123,11 @@ def report(code: Kind, severity: Severity) -> Report:
 def test_plugin_probe_and_verify_tell_of_it(code: DeliveryCode) -> None:
     found = report(code, Severity.WARNING)
     options = parse_options(["-H", NAME, "-p", "25", "-v", "--resolver", "127.0.0.1"])
-    result = tell(found, NOW, 1.0, options)
+    result = report_result(found, NOW, 1.0, options)
     assert result.state is State.WARNING
     assert f"it is {code.value}" in result.summary
     assert result.details == (f"[WARNING] {finding(code)}",)
-    samples = parsed(render(found, 1.0))
+    samples = parsed(report_metrics(found, 1.0))
     assert value(samples, "danebot_probe_findings", code=code.value) == 1
     assert f"it is {code.value}" in "\n".join(tree(found, NOW))
     assert document(found)["findings"] == [

@@ -38,14 +38,14 @@ def check(arguments: Sequence[str] | None) -> Result:
     begin = time.monotonic()
     from danebot.jobs.verify import verify_one
     from danebot_checks.dane_options import parse_options
-    from danebot_checks.dane_result import tell
+    from danebot_checks.dane_result import report_result
     from danebot_checks.plugin import limit
 
     options = parse_options(arguments)
     allowed = options.timeout - timedelta(seconds=time.monotonic() - begin)
     with limit(allowed):
         report = verify_one(options.subject, options.inquiry, _clock, allowed)
-    return tell(report, _clock(), time.monotonic() - begin, options)
+    return report_result(report, _clock(), time.monotonic() - begin, options)
 
 
 def _clock() -> datetime:

@@ -10,7 +10,7 @@ from danebot.domain.dane.verify import Outcome
 from danebot.domain.delivery.report import Report
 from danebot.domain.delivery.routes import Dane
 from danebot.domain.finding import Severity
-from danebot_checks.plugin import STATES, Result, counted, line_of, performance
+from danebot_checks.plugin import STATES, Result, counted, finding_line, performance
 
 if TYPE_CHECKING:
     from danebot_checks.dane_options import Options
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _FINDINGS, _EVERYTHING = 1, 2  # verbosity
 
 
-def tell(report: Report, now: datetime, seconds: float, options: Options) -> Result:
+def report_result(report: Report, now: datetime, seconds: float, options: Options) -> Result:
     """The worst finding in the summary; more with verbosity."""
     return Result(
         STATES[report.severity],
@@ -65,7 +65,7 @@ def _authenticated(report: Report) -> int:
 def _details(report: Report, now: datetime, verbosity: int) -> Iterator[str]:
     if verbosity >= _FINDINGS:
         for finding in report.findings:
-            yield line_of(finding)
+            yield finding_line(finding)
     if verbosity >= _EVERYTHING:
         from danebot.render.report import host_lines
 

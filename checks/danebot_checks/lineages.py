@@ -37,9 +37,9 @@ def check(arguments: Sequence[str] | None) -> Result:
     from datetime import UTC, datetime, timedelta
 
     from danebot_checks.lineages_options import parse_options
-    from danebot_checks.lineages_result import tell
+    from danebot_checks.lineages_result import concern_result
     from danebot_checks.plugin import limit
 
     options = parse_options(arguments)
     with limit(timedelta(seconds=options.timeout)):
-        return tell(options, datetime.now(UTC))
+        return concern_result(options, datetime.now(UTC))

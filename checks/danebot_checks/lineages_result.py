@@ -5,14 +5,22 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from danebot.adapters.status_file import StatusError, read
+from danebot.adapters.status_file import StatusError, read_status
 from danebot.domain.finding import Finding, Severity
 from danebot.domain.kinds import Basis, Concern
-from danebot.domain.status.overdue import Allowed, judged, unreadable
+from danebot.domain.status.overdue import Allowed, judged, no_document
 from danebot.domain.thresholds import Thresholds
 from danebot.errors import DanebotError
 from danebot_checks.lineages_concerns import Outline, outline, seen_numbers
-from danebot_checks.plugin import STATES, Result, State, UsageError, counted, line_of, performance
+from danebot_checks.plugin import (
+    STATES,
+    Result,
+    State,
+    UsageError,
+    counted,
+    finding_line,
+    performance,
+)
 from danebot_checks.plugin import parse_range as days
 
 if TYPE_CHECKING:
@@ -24,13 +32,13 @@ if TYPE_CHECKING:
 _FINDINGS, _EVERYTHING = 1, 2  # verbosity
 
 
-def tell(options: argparse.Namespace, now: datetime) -> Result:
+def concern_result(options: argparse.Namespace, now: datetime) -> Result:
     """Judge the concern that ``options`` name; ``now`` is aware UTC."""
     concern = Concern(options.concern)
     try:
         document = _document(options.snapshot, options.lineage)
     except StatusError as fault:
-        found = unreadable(fault.reason, str(fault), concern)
+        found = no_document(fault.reason, str(fault), concern)
         return Result(STATES[found.severity], f"{concern.value}: {found.sentence}")
     allowed = _allowed(options)
     findings = judged(document, options.lineage, concern, allowed, now)
@@ -48,7 +56,7 @@ def _document(path: str, names: Sequence[str]) -> Snapshot:
         if not names or status.name in names:
             chosen.append(status)
 
-    return read(path, choose)._replace(lineages=tuple(chosen))
+    return read_status(path, choose)._replace(lineages=tuple(chosen))
 
 
 def _allowed(options: argparse.Namespace) -> Allowed:
@@ -122,7 +130,7 @@ def _details(
 ) -> list[str]:
     lines = []
     if verbosity >= _FINDINGS:
-        lines += [line_of(finding) for finding in findings]
+        lines += [finding_line(finding) for finding in findings]
     if verbosity >= _EVERYTHING:
         from danebot_checks.lineages_details import lineage_lines
 

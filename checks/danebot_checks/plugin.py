@@ -50,7 +50,7 @@ STATES = {
 """What a service's state is by the severity of its most serious finding."""
 
 
-def line_of(finding: Finding) -> str:
+def finding_line(finding: Finding) -> str:
     """Return a finding with its remedy, as details have it."""
     state = STATES[finding.severity]
     return f"[{'NOTE' if state is State.OK else state.name}] {finding}"
@@ -146,11 +146,11 @@ def run(name: str, action: Callable[[], Result]) -> int:
         result = Result(State.UNKNOWN, "interrupted")
     except Exception as exc:  # noqa: BLE001 - the last line of defence against a traceback
         result = Result(State.UNKNOWN, f"internal error: {exc!r}; please report this")
-    tell(render(name, result))
+    put(render(name, result))
     return int(result.state.value)
 
 
-def tell(text: str) -> None:
+def put(text: str) -> None:
     """Print, in any locale, also if nobody reads."""
     try:
         sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr] # a TextIO

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple, TextIO
 
 from danebot.adapters.codec import decode
-from danebot.domain.status.document import SCHEMA, LineageStatus, Reason, Snapshot
+from danebot.domain.status.document import SCHEMA, LineageStatus, Snapshot, StatusFault
 from danebot.domain.text import printable
 from danebot.errors import DanebotError, TreeError
 
@@ -32,13 +32,13 @@ _DECODER = json.JSONDecoder()
 class StatusError(TreeError):
     """The document can't be used; the text is one line for the operator."""
 
-    def __init__(self, reason: Reason, text: str) -> None:
-        """See `Reason`."""
+    def __init__(self, reason: StatusFault, text: str) -> None:
+        """See `StatusFault`."""
         super().__init__(text)
         self.reason = reason
 
 
-class Signature(NamedTuple):
+class FileSignature(NamedTuple):
     """Tells one version of a file from the next; a rename changes the inode."""
 
     inode: int
@@ -47,23 +47,23 @@ class Signature(NamedTuple):
     changed: int  # its mode, for instance
 
 
-def signature(path: Path) -> Signature | None:
+def signature(path: Path) -> FileSignature | None:
     """What the file looks like from outside; None if it can't be seen."""
     try:
         found = path.stat()
     except (OSError, ValueError):
         return None
-    return Signature(found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
+    return FileSignature(found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
 
 
-def load(path: Path | str) -> Snapshot:
+def load_status(path: Path | str) -> Snapshot:
     """Return the whole document, or raise `StatusError`."""
     lineages: list[LineageStatus] = []
-    rest = read(path, lineages.append)
+    rest = read_status(path, lineages.append)
     return rest._replace(lineages=tuple(lineages))
 
 
-def read(path: Path | str, each: Callable[[LineageStatus], None]) -> Snapshot:
+def read_status(path: Path | str, each: Callable[[LineageStatus], None]) -> Snapshot:
     """Hand every lineage to ``each``, and return the rest, or raise `StatusError`.
 
     ``each`` has been called by then with lineages of a document that turns out to be damaged.
@@ -77,7 +77,7 @@ def read(path: Path | str, each: Callable[[LineageStatus], None]) -> Snapshot:
         raise _unreadable(path, exc) from exc
     except (ValueError, RecursionError, DanebotError) as exc:
         words = f"{path} is damaged: {printable(str(exc))}; run danebot renew to write it anew"
-        raise StatusError(Reason.DAMAGED, words) from exc
+        raise StatusError(StatusFault.DAMAGED, words) from exc
 
 
 def _open(path: Path | str) -> TextIO:
@@ -85,11 +85,11 @@ def _open(path: Path | str) -> TextIO:
         # Not to hang on a pipe that somebody named by mistake.
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except ValueError as exc:  # a NUL in the name
-        raise StatusError(Reason.MISSING, str(exc)) from exc
+        raise StatusError(StatusFault.MISSING, str(exc)) from exc
     found = os.fstat(descriptor)
     if not stat.S_ISREG(found.st_mode) or found.st_size > _LARGEST:
         os.close(descriptor)
-        raise StatusError(Reason.FOREIGN, "not a status document")
+        raise StatusError(StatusFault.FOREIGN, "not a status document")
     return os.fdopen(descriptor, encoding="utf-8", newline="")
 
 
@@ -97,13 +97,13 @@ def _unreadable(path: Path | str, exc: OSError) -> StatusError:
     match exc.errno:
         case errno.EACCES | errno.EPERM:
             words = f"{path} may not be read; it ought to be 0644"
-            return StatusError(Reason.FORBIDDEN, words)
+            return StatusError(StatusFault.FORBIDDEN, words)
         case errno.ENOENT | errno.ENOTDIR:
             words = f"{path} is not there yet: danebot renew writes it"
-            return StatusError(Reason.MISSING, words)
+            return StatusError(StatusFault.MISSING, words)
         case _:
             words = f"{path} can't be read: {exc.strerror}"
-            return StatusError(Reason.MISSING, words)
+            return StatusError(StatusFault.MISSING, words)
 
 
 def walk(file: TextIO, each: Callable[[LineageStatus], None]) -> Snapshot:
@@ -113,7 +113,7 @@ def walk(file: TextIO, each: Callable[[LineageStatus], None]) -> Snapshot:
     for key in text.members():
         if key == "lineages":
             if "schema" not in head:
-                raise StatusError(Reason.FOREIGN, "not a danebot status document: no schema")
+                raise StatusError(StatusFault.FOREIGN, "not a danebot status document: no schema")
             for item in text.items():
                 each(decode(LineageStatus, item))
         else:
@@ -127,12 +127,12 @@ def walk(file: TextIO, each: Callable[[LineageStatus], None]) -> Snapshot:
 def _check_schema(schema: object) -> None:
     if isinstance(schema, int) and schema > SCHEMA:
         raise StatusError(
-            Reason.FOREIGN,
+            StatusFault.FOREIGN,
             f"status document of schema {schema}, newer than what this version reads; "
             "install the same version of both",
         )
     if schema != SCHEMA or isinstance(schema, bool):
-        raise StatusError(Reason.FOREIGN, f"not a danebot status document of schema {SCHEMA}")
+        raise StatusError(StatusFault.FOREIGN, f"not a danebot status document of schema {SCHEMA}")
 
 
 class _Text:

@@ -5,10 +5,10 @@ Frozen: the values are public labels of metrics and of ``--json``.
 
 from __future__ import annotations
 
-from danebot.domain.kinds import Basis, Concern, Kind
+from danebot.domain.kinds import Basis, Concern, FindingKind
 
 
-class Code(Kind):
+class Code(FindingKind):
     """What was found."""
 
     FILES_BROKEN = (

@@ -12,7 +12,7 @@ import enum
 from typing import NamedTuple
 
 from danebot.domain.codes import Code as Code  # noqa: PLC0414 - who makes findings wants both
-from danebot.domain.kinds import Kind
+from danebot.domain.kinds import FindingKind
 
 
 class Severity(enum.IntEnum):
@@ -52,7 +52,7 @@ class Finding(NamedTuple):
     ``own_remedy`` stands in for the code's, "" where there is nothing to do.
     """
 
-    code: Kind
+    code: FindingKind
     severity: Severity
     where: str
     text: str

@@ -35,7 +35,7 @@ class Basis(enum.Enum):
     CLOCK = "the time that went by"
 
 
-class Kind(enum.Enum):
+class FindingKind(enum.Enum):
     """A row: value, concern, meaning, what helps in general, and what the finding rests on.
 
     What helps is "" where nothing has to be done; LINEAGE stands for a name.  The values are public

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from danebot import __version__
 from danebot.adapters.codec import encode
 from danebot.adapters.files import remove_leftovers, write_file
-from danebot.adapters.status_file import StatusError, load
+from danebot.adapters.status_file import StatusError, load_status
 from danebot.domain.status.document import SCHEMA, RunStatus, Snapshot, finding_status
 from danebot.domain.status.summary import carry, lineage_status
 from danebot.errors import TreeError
@@ -122,7 +122,7 @@ def leave_word(path: Path, run: RunStatus, findings: Sequence[Finding]) -> None:
 def _former(path: Path) -> Snapshot | None:
     """The document as it is; None where it can't be used, and begins anew."""
     try:
-        return load(path)
+        return load_status(path)
     except StatusError:
         return None
 

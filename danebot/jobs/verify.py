@@ -21,7 +21,7 @@ from danebot.adapters.dns.resolver import Resolver
 from danebot.adapters.dns.routes import Routing
 from danebot.adapters.loop import Lane, Program, drive
 from danebot.adapters.probe.target import DEFAULT_LIMITS, Limits, Target
-from danebot.domain.delivery.assess import assess
+from danebot.domain.delivery.assess import assess_delivery
 from danebot.domain.delivery.report import (
     Criteria,
     HostObservation,
@@ -222,7 +222,7 @@ def look(
     targets = [target for host in hosts_asked for target in host.targets]
     results = iter((yield tuple(Probe(target, inquiry.helo, limits) for target in targets)))
     observed = [host.observed([next(results) for _ in host.targets]) for host in hosts_asked]
-    return assess(subject, route, observed, _criteria(inquiry, hosts_asked), clock())
+    return assess_delivery(subject, route, observed, _criteria(inquiry, hosts_asked), clock())
 
 
 def verify_one(

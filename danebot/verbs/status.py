@@ -78,20 +78,20 @@ def _lost(context: Context, names: tuple[str, ...]) -> tuple[Finding, ...]:
 
 
 def _last_report(console: Console) -> Snapshot:
-    from danebot.adapters.status_file import load
+    from danebot.adapters.status_file import load_status
 
     try:
-        return load(console.settings.snapshot)
+        return load_status(console.settings.snapshot)
     except DanebotError as exc:
         raise TreeError(f"the tree may not be read, and {exc}; run danebot as root") from exc
 
 
 def _last_renew(console: Console) -> RunStatus | None:
     """The last renewal, by its report; None if there is none that can be read."""
-    from danebot.adapters.status_file import load
+    from danebot.adapters.status_file import load_status
 
     try:
-        return load(console.settings.snapshot).last_renew
+        return load_status(console.settings.snapshot).last_renew
     except DanebotError:
         return None
 

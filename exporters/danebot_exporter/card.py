@@ -21,7 +21,7 @@ if TYPE_CHECKING:
         LineageStatus,
         RecordStatus,
     )
-    from danebot_exporter.endpoints import Report
+    from danebot_exporter.endpoints import EndpointReport
 
 _NOW = timedelta(seconds=1)
 _SHADES = {
@@ -32,7 +32,7 @@ _SHADES = {
 }
 
 
-def card(status: LineageStatus, reports: tuple[Report, ...], now: datetime) -> Html:
+def card(status: LineageStatus, reports: tuple[EndpointReport, ...], now: datetime) -> Html:
     """All about one lineage: where it stands, what to do, its rollover, its details."""
     urgent = urgency(status, reports)
     level = urgent.word if urgent is not None else "fine"
@@ -61,7 +61,9 @@ def card(status: LineageStatus, reports: tuple[Report, ...], now: datetime) -> H
     )
 
 
-def _next(status: LineageStatus, reports: tuple[Report, ...], now: datetime) -> Iterator[Html]:
+def _next(
+    status: LineageStatus, reports: tuple[EndpointReport, ...], now: datetime
+) -> Iterator[Html]:
     """What to do next, in the order of urgency: findings, then records, then waiting."""
     for finding in findings_of(status, reports):
         yield _item(finding.severity, finding.text, finding.remedy)
@@ -113,7 +115,9 @@ def _distance(moment: datetime, now: datetime) -> str:
     return f"in {duration(left)}" if left > timedelta(0) else f"{duration(-left)} ago"
 
 
-def _facts(status: LineageStatus, reports: tuple[Report, ...], now: datetime) -> Iterator[Html]:
+def _facts(
+    status: LineageStatus, reports: tuple[EndpointReport, ...], now: datetime
+) -> Iterator[Html]:
     yield from _certificate("Live certificate", status.live, now)
     if status.live is None:
         yield _fact("Live certificate", "nothing usable")
@@ -139,7 +143,7 @@ def _facts(status: LineageStatus, reports: tuple[Report, ...], now: datetime) ->
 _KINDS = {Judgement.AUTHENTICATED: "fine", Judgement.NO_ROUTE: "quiet"}
 
 
-def _answers(report: Report) -> Html:
+def _answers(report: EndpointReport) -> Html:
     parts = []
     for one in report.served:
         kind = _KINDS.get(one.judgement, "critical")

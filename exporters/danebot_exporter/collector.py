@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from danebot.adapters.status_file import StatusError, read
+from danebot.adapters.status_file import StatusError, read_status
 from danebot.domain.finding import RUN_SEVERITIES, Code
 from danebot.domain.rollover.plan import Phase
 from danebot.domain.rollover.propagation import Seen
-from danebot.domain.status.document import Reason, Serves
+from danebot.domain.status.document import Serves, StatusFault
 from danebot_exporter import metrics as m
 from danebot_exporter.exposition import Exposition
 
@@ -45,7 +45,7 @@ def collect(
     """
     collector = Collector(watch)
     try:
-        snapshot = read(path, collector.lineage)
+        snapshot = read_status(path, collector.lineage)
     except StatusError as fault:
         broken = Exposition()
         _readable(broken, fault.reason)
@@ -53,9 +53,9 @@ def collect(
     return collector.parts(snapshot), None
 
 
-def _readable(out: Exposition, reason: Reason | None) -> None:
+def _readable(out: Exposition, reason: StatusFault | None) -> None:
     out.add(m.SNAPSHOT_READABLE, int(reason is None))
-    for one in Reason:
+    for one in StatusFault:
         out.add(m.SNAPSHOT_ERROR, int(one is reason), one.value)
 
 

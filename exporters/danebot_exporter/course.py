@@ -13,16 +13,16 @@ from danebot.domain.text import duration, when
 if TYPE_CHECKING:
     from danebot.domain.finding import Finding, Severity
     from danebot.domain.status.document import LineageStatus
-    from danebot_exporter.endpoints import Report
+    from danebot_exporter.endpoints import EndpointReport
 
 
-def findings_of(status: LineageStatus, reports: Sequence[Report]) -> tuple[Finding, ...]:
+def findings_of(status: LineageStatus, reports: Sequence[EndpointReport]) -> tuple[Finding, ...]:
     """Return what services were just seen to do, then the document's findings, the worst first."""
     found = sorted(map(finding_of, status.findings), key=lambda finding: -finding.severity)
     return (*(finding for report in reports for finding in report.findings), *found)
 
 
-def urgency(status: LineageStatus, reports: Sequence[Report]) -> Severity | None:
+def urgency(status: LineageStatus, reports: Sequence[EndpointReport]) -> Severity | None:
     """Return the severity of the worst of them, None without a finding."""
     return max((one.severity for one in findings_of(status, reports)), default=None)
 

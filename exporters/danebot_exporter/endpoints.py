@@ -17,7 +17,7 @@ from danebot.domain.delivery.judgements import (
     Served,
     authenticated,
     endpoint_findings,
-    judge,
+    judge_address,
 )
 from danebot.domain.delivery.probes import ProbeOutcome
 from danebot.domain.delivery.routes import Dane
@@ -59,7 +59,7 @@ class Watched:
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class EndpointReport:
     """One endpoint, looked at; ``took`` in seconds."""
 
     watched: Watched
@@ -79,7 +79,7 @@ class Report:
         return endpoint_findings(self.watched.lineage, self.watched.endpoint, self.served)
 
 
-def endpoints_of(status: LineageStatus, settings: Settings) -> tuple[Watched, ...]:
+def watched_endpoints(status: LineageStatus, settings: Settings) -> tuple[Watched, ...]:
     """The endpoints of one lineage, each once; () where the operator wants no probes."""
     if not settings.probe(status.name):
         return ()
@@ -107,7 +107,9 @@ def algorithm_of(key_type: str) -> Algorithm:
         return Algorithm.ANY
 
 
-def look(watched: Watched, settings: Settings, routing: Routing, helo: Hostname) -> Program[Report]:
+def look_at(
+    watched: Watched, settings: Settings, routing: Routing, helo: Hostname
+) -> Program[EndpointReport]:
     """Look up and ask one endpoint, without I/O; trouble is in the report."""
     from danebot.adapters.probe.prober import Probe
     from danebot.adapters.probe.target import Target
@@ -124,7 +126,8 @@ def look(watched: Watched, settings: Settings, routing: Routing, helo: Hostname)
     results = yield tuple(Probe(target, helo) for target in targets)
     now = datetime.now(UTC)
     found = {
-        target: judge(result, route, now) for target, result in zip(targets, results, strict=True)
+        target: judge_address(result, route, now)
+        for target, result in zip(targets, results, strict=True)
     }
     others = [target for target, one in found.items() if _of_another(one, watched)]
     again = [replace(target, algorithm=watched.algorithm) for target in others]
@@ -132,10 +135,10 @@ def look(watched: Watched, settings: Settings, routing: Routing, helo: Hostname)
     now = datetime.now(UTC)
     for target, result in zip(others, results, strict=True):
         if result.outcome is ProbeOutcome.SERVED:
-            found[target] = judge(result, route, now)
+            found[target] = judge_address(result, route, now)
     detail = route.dane.value + (f": {route.detail}" if route.detail else "")
     served = tuple(found.values()) or (Served("", Judgement.UNREACHABLE, detail),)
-    return Report(watched, now, time.monotonic() - began, route.dane, served)
+    return EndpointReport(watched, now, time.monotonic() - began, route.dane, served)
 
 
 def _of_another(found: Served, watched: Watched) -> bool:
@@ -144,7 +147,7 @@ def _of_another(found: Served, watched: Watched) -> bool:
     return other and watched.algorithm is not Algorithm.ANY
 
 
-def look_at_all(all_watched: Sequence[Watched], settings: Settings) -> list[Report]:
+def look_at_all(all_watched: Sequence[Watched], settings: Settings) -> list[EndpointReport]:
     """One round over all endpoints, `AT_ONCE` at a time, in the order given."""
     from danebot.adapters.dns import exchange
     from danebot.adapters.dns.resolver import Resolver
@@ -155,12 +158,12 @@ def look_at_all(all_watched: Sequence[Watched], settings: Settings) -> list[Repo
 
     routing = Routing(Resolver(resolver_config(settings)))
     helo = own_name()
-    programs = (look(one, settings, routing, helo) for one in all_watched)
+    programs = (look_at(one, settings, routing, helo) for one in all_watched)
     lanes = exchange.lane(AT_ONCE) | prober.lane(AT_ONCE)
     return list(drive(programs, lanes, at_once=AT_ONCE))
 
 
-def render(reports: Sequence[Report], ended: datetime, took: float) -> bytes:
+def round_metrics(reports: Sequence[EndpointReport], ended: datetime, took: float) -> bytes:
     """A finished round as metrics."""
     out = Exposition()
     for report in reports:
@@ -172,7 +175,7 @@ def render(reports: Sequence[Report], ended: datetime, took: float) -> bytes:
     return out.text()
 
 
-def _report(out: Exposition, report: Report) -> None:
+def _report(out: Exposition, report: EndpointReport) -> None:
     labels = (report.watched.lineage, str(report.watched.endpoint))
     out.add(m.ENDPOINT_SUCCESS, int(report.success), *labels)
     out.add(m.ENDPOINT_DANE, int(report.dane is Dane.APPLIES), *labels)

@@ -14,7 +14,7 @@ from prometheus_client import (
 )
 
 from danebot import __version__
-from danebot.domain.status.document import Reason
+from danebot.domain.status.document import StatusFault
 from danebot_exporter import metrics as m
 
 HANDLERS = ("page", "metrics", "probe", "healthy", "other")
@@ -35,7 +35,7 @@ class OwnMetrics:
         )
         build.labels(__version__).set(1)
         self._failures = self._counter(m.READ_FAILURES)
-        for reason in Reason:
+        for reason in StatusFault:
             self._failures.labels(reason.value)
         self._requests = self._counter(m.REQUESTS)
         for handler in HANDLERS:
@@ -45,7 +45,7 @@ class OwnMetrics:
     def _counter(self, metric: m.Metric) -> Counter:
         return Counter(metric.name, metric.help, metric.labels, registry=self._registry)
 
-    def read_failed(self, reason: Reason) -> None:
+    def read_failed(self, reason: StatusFault) -> None:
         """Count a change of the document that could not be read."""
         self._failures.labels(reason.value).inc()
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
-from danebot.adapters.status_file import StatusError, read
+from danebot.adapters.status_file import StatusError, read_status
 from danebot.domain.finding import Severity
 from danebot.domain.rollover.plan import Phase
 from danebot.domain.status.document import finding_of
@@ -25,7 +25,7 @@ from danebot_exporter.html import Html, fragment, tag
 
 if TYPE_CHECKING:
     from danebot.domain.status.document import LineageStatus, Snapshot
-    from danebot_exporter.endpoints import Report
+    from danebot_exporter.endpoints import EndpointReport
 
 PER_PAGE = 50
 _LONGEST = 200
@@ -95,7 +95,7 @@ class _Survey:
     """What is known of all lineages: how many in which view, and the order of those wanted."""
 
     wish: Wish
-    reports: Mapping[str, tuple[Report, ...]]
+    reports: Mapping[str, tuple[EndpointReport, ...]]
     counts: Counter[str] = field(default_factory=Counter)
     order: list[tuple[int, bool, str]] = field(default_factory=list)
 
@@ -108,18 +108,20 @@ class _Survey:
             self.order.append((-rank, status.phase in _RESTING, status.name))
 
 
-def page(path: Path, wish: Wish, reports: Mapping[str, tuple[Report, ...]], now: datetime) -> bytes:
+def page(
+    path: Path, wish: Wish, reports: Mapping[str, tuple[EndpointReport, ...]], now: datetime
+) -> bytes:
     """The page for the status document at ``path``, whatever state that is in."""
     survey = _Survey(wish, reports)
     shown: dict[str, LineageStatus] = {}
     try:
-        snapshot = read(path, survey.take)
+        snapshot = read_status(path, survey.take)
         survey.order.sort()
         first = (wish.number - 1) * PER_PAGE
         names = [name for _, _, name in survey.order[first : first + PER_PAGE]]
         # Read once more: to keep all of them meanwhile would take much memory.
         wanted = set(names)
-        read(path, lambda s: shown.update({s.name: s}) if s.name in wanted else None)
+        read_status(path, lambda s: shown.update({s.name: s}) if s.name in wanted else None)
     except StatusError as fault:
         return _document(_broken(fault), now).encode()
     cards = [card(shown[name], reports.get(name, ()), now) for name in names if name in shown]

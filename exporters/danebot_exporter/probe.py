@@ -62,10 +62,10 @@ def probe(subject: Subject, settings: Settings, limit: timedelta) -> bytes:
     began = time.monotonic()
     inquiry = Inquiry(resolver_config(settings), own_name())
     report = verify_one(subject, inquiry, lambda: datetime.now(UTC), limit)
-    return render(report, time.monotonic() - began)
+    return report_metrics(report, time.monotonic() - began)
 
 
-def render(report: Report, took: float) -> bytes:
+def report_metrics(report: Report, took: float) -> bytes:
     """A report as metrics; ``took`` in seconds."""
     out = Exposition()
     failed = {Severity.CRITICAL, Severity.UNJUDGED}

@@ -8,17 +8,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from danebot.adapters.status_file import StatusError, signature
-from danebot.domain.status.document import Reason
+from danebot.domain.status.document import StatusFault
 from danebot_exporter.collector import collect
-from danebot_exporter.endpoints import Report, Watched, endpoints_of
+from danebot_exporter.endpoints import EndpointReport, Watched, watched_endpoints
 
 if TYPE_CHECKING:
-    from danebot.adapters.status_file import Signature
+    from danebot.adapters.status_file import FileSignature
     from danebot.config import Settings
     from danebot.domain.status.document import LineageStatus
 
-_OF_CONTENT = (Reason.DAMAGED, Reason.FOREIGN)
-Failed = Callable[[Reason], None]
+_OF_CONTENT = (StatusFault.DAMAGED, StatusFault.FOREIGN)
+Failed = Callable[[StatusFault], None]
 
 
 class Store:
@@ -29,13 +29,13 @@ class Store:
         self.settings = settings
         self._failed = failed
         self._lock = threading.Lock()
-        self._signature: Signature | None = None
+        self._signature: FileSignature | None = None
         self._looked = False
         self._body: tuple[bytes, ...] = ()
         self._fault: StatusError | None = None
         self._watched: tuple[Watched, ...] = ()
         self._round = b""
-        self._reports: Mapping[str, tuple[Report, ...]] = {}
+        self._reports: Mapping[str, tuple[EndpointReport, ...]] = {}
 
     def configure(self, settings: Settings) -> None:
         """Go by other settings from now on."""
@@ -60,7 +60,7 @@ class Store:
         return self._round
 
     @property
-    def reports(self) -> Mapping[str, tuple[Report, ...]]:
+    def reports(self) -> Mapping[str, tuple[EndpointReport, ...]]:
         """The last round's reports by lineage."""
         return self._reports
 
@@ -76,9 +76,9 @@ class Store:
             self._refresh()
             return self._watched
 
-    def keep_round(self, reports: list[Report], body: bytes) -> None:
+    def keep_round(self, reports: list[EndpointReport], body: bytes) -> None:
         """Show a finished round from now on."""
-        by_lineage: dict[str, tuple[Report, ...]] = {}
+        by_lineage: dict[str, tuple[EndpointReport, ...]] = {}
         for report in reports:
             name = report.watched.lineage
             by_lineage[name] = (*by_lineage.get(name, ()), report)
@@ -94,7 +94,7 @@ class Store:
         seen: list[Watched] = []
 
         def watch(status: LineageStatus) -> None:
-            seen.extend(endpoints_of(status, self.settings))
+            seen.extend(watched_endpoints(status, self.settings))
 
         before = self._fault
         self._body, self._fault = collect(self.path, watch)

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from danebot_exporter.endpoints import look_at_all, render
+from danebot_exporter.endpoints import look_at_all, round_metrics
 
 if TYPE_CHECKING:
     from danebot_exporter.store import Store
@@ -52,6 +52,8 @@ class Watch:
         all_watched = self._store.watched()
         began = time.monotonic()
         reports = look_at_all(all_watched, self._store.settings)
-        body = render(reports, datetime.now(UTC), time.monotonic() - began) if reports else b""
+        body = (
+            round_metrics(reports, datetime.now(UTC), time.monotonic() - began) if reports else b""
+        )
         self._store.keep_round(reports, body)
         return len(reports)

@@ -1,15 +1,20 @@
-"""docs/monitoring.md lists every finding.  Run as a program with --write it mends the list."""
+"""docs/monitoring.md lists every finding, the schema of the status document every code.
+
+Run as a program with --write it mends both.
+"""
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 
 from danebot.domain.codes import Code
 from danebot.domain.delivery.codes import DeliveryCode
-from danebot.domain.kinds import LINEAGE_CONCERNS, Concern, Kind
+from danebot.domain.kinds import LINEAGE_CONCERNS, Concern, FindingKind
 
 PAGE = Path(__file__).parents[2] / "docs" / "monitoring.md"
+SCHEMA = Path(__file__).parents[2] / "danebot" / "schema" / "status.schema.json"
 MARK = "<!-- findings: written by tests/docs/test_findings.py --write -->\n"
 TITLES = {
     **{concern: f"Told by `check_danebot {concern.value}`" for concern in LINEAGE_CONCERNS},
@@ -26,7 +31,7 @@ def findings() -> str:
     return "\n".join(parts) + "\n"
 
 
-def row(kind: Kind) -> str:
+def row(kind: FindingKind) -> str:
     return f"| `{kind.value}` | {kind.meaning} | {kind.remedy or '-'} |"
 
 
@@ -34,6 +39,19 @@ def test_the_list_of_findings_is_the_tables() -> None:
     assert PAGE.read_text(encoding="utf-8").partition(MARK)[2] == findings()
 
 
+def schema() -> str:
+    """The schema with the codes of the table."""
+    document = json.loads(SCHEMA.read_text(encoding="utf-8"))
+    for kind in ("FindingStatus", "FailureStatus"):
+        document["$defs"][kind]["properties"]["code"]["enum"] = [code.value for code in Code]
+    return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+
+
+def test_the_schema_has_the_codes_of_the_table() -> None:
+    assert SCHEMA.read_text(encoding="utf-8") == schema()
+
+
 if __name__ == "__main__" and "--write" in sys.argv:
     text = PAGE.read_text(encoding="utf-8")
     PAGE.write_text(text.partition(MARK)[0] + MARK + findings(), encoding="utf-8")
+    SCHEMA.write_text(schema(), encoding="utf-8")

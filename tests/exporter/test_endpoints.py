@@ -27,14 +27,14 @@ from danebot.domain.finding import DELIVERY_SEVERITIES
 from danebot.domain.lineage.keys import Algorithm
 from danebot.domain.lineage.pem import spki_der
 from danebot.domain.names import Endpoint, Hostname, Protocol
-from danebot.domain.status.document import Reason
+from danebot.domain.status.document import StatusFault
 from danebot_exporter.endpoints import (
-    Report,
+    EndpointReport,
     Watched,
     algorithm_of,
-    endpoints_of,
     look_at_all,
-    render,
+    round_metrics,
+    watched_endpoints,
 )
 from danebot_exporter.probe import allowed, probe, subject_of
 from danebot_exporter.store import Store
@@ -80,7 +80,7 @@ class World:
         records = [f"{OWNER} 300 TLSA 3 1 1 {digest.hex()}" for digest in digests]
         self.dns.say(OWNER, "TLSA", *records, flags=flags)
 
-    def look(self, key: bytes | None = None) -> Report:
+    def look(self, key: bytes | None = None) -> EndpointReport:
         endpoint = Endpoint(Hostname(NAME), 25, Protocol.SMTP)
         watched = Watched("mail", endpoint, self.key if key is None else key)
         (report,) = look_at_all([watched], self.settings)
@@ -132,7 +132,7 @@ def test_authenticated(service: World) -> None:
     assert report.dane is Dane.APPLIES
     (one,) = report.served
     assert (one.judgement, one.key) == (Judgement.AUTHENTICATED, service.key)
-    samples = parsed(render([report], sample.NOW, 2.5))
+    samples = parsed(round_metrics([report], sample.NOW, 2.5))
     labels = {"lineage": "mail", "endpoint": f"{NAME}:25"}
     assert value(samples, "danebot_endpoint_probe_success", **labels) == 1
     assert value(samples, "danebot_endpoint_serves_current_key", **labels) == 1
@@ -148,7 +148,7 @@ def test_a_mismatch_and_another_key(service: World) -> None:
     assert not report.success
     assert report.served[0].judgement is Judgement.MISMATCH
     labels = {"lineage": "mail", "endpoint": f"{NAME}:25"}
-    samples = parsed(render([report], sample.NOW, 1))
+    samples = parsed(round_metrics([report], sample.NOW, 1))
     assert value(samples, "danebot_endpoint_serves_current_key", **labels) == 0
 
 
@@ -194,7 +194,7 @@ def test_no_tls(world: World) -> None:
         world.publish(world.key)
         report = world.look()
     assert report.served[0].judgement is Judgement.NO_TLS
-    names = {name for name, _ in parsed(render([report], sample.NOW, 1))}
+    names = {name for name, _ in parsed(round_metrics([report], sample.NOW, 1))}
     assert "danebot_endpoint_serves_current_key" not in names
     assert "danebot_endpoint_certificate_not_after_timestamp_seconds" not in names
 
@@ -212,13 +212,13 @@ def test_nobody_there_and_no_address(world: World) -> None:
 
 def test_which_endpoints() -> None:
     status = sample.cooling("mail.example.com")
-    (one,) = endpoints_of(status, Settings())
+    (one,) = watched_endpoints(status, Settings())
     assert (one.lineage, str(one.endpoint)) == ("mail.example.com", "mail.example.com:25")
     assert one.key == sample.key("mail.example.com").digest
-    assert endpoints_of(status, Settings(common=LineageSettings(probe=False))) == ()
+    assert watched_endpoints(status, Settings(common=LineageSettings(probe=False))) == ()
     odd = ("nonsense", "_25._udp.a.example", "_99999._tcp.a.example", "_443._tcp.a.example")
     records = tuple(status.records[0]._replace(owner=owner) for owner in odd)
-    (one,) = endpoints_of(status._replace(records=records), Settings())
+    (one,) = watched_endpoints(status._replace(records=records), Settings())
     assert one.endpoint == Endpoint(Hostname("a.example"), 443, Protocol.TLS)
 
 
@@ -244,7 +244,7 @@ def test_a_round_is_kept(service: World, tmp_path: Path) -> None:
 def test_a_document_that_could_not_be_opened_for_a_moment(tmp_path: Path) -> None:
     """All descriptors in use, for instance; it doesn't change until the next run, a day later."""
     path = sample.write(tmp_path / "status.json", sample.snapshot([sample.lineage(NAME)]))
-    failures: list[Reason] = []
+    failures: list[StatusFault] = []
     store = Store(Settings()._replace(snapshot=path), failures.append)
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (3, hard))
@@ -267,7 +267,9 @@ def test_addresses_that_this_host_has_no_way_to() -> None:
     refused = judgement(ProbeResult(endpoint, "192.0.2.25", ProbeOutcome.REFUSED), None)
     assert refused is Judgement.UNREACHABLE
     fine, away = Shown("127.0.0.1", Judgement.AUTHENTICATED, ""), Shown("2001:db8::25", lost, "")
-    report = Report(Watched("mail", endpoint, None), sample.NOW, 1.0, Dane.APPLIES, (fine, away))
+    report = EndpointReport(
+        Watched("mail", endpoint, None), sample.NOW, 1.0, Dane.APPLIES, (fine, away)
+    )
     assert report.success
     assert not replace(report, served=(away,)).success
     assert not replace(report, served=(fine._replace(judgement=refused), away)).success

@@ -14,7 +14,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from danebot.adapters.codec import encode
 from danebot.domain.finding import RUN_SEVERITIES, Code
 from danebot.domain.rollover.plan import Phase
-from danebot.domain.status.document import LineageStatus, Reason
+from danebot.domain.status.document import LineageStatus, StatusFault
 from danebot_exporter.collector import collect
 from danebot_exporter.metrics import TABLE, Kind, Origin
 from danebot_exporter.own import OwnMetrics
@@ -143,7 +143,7 @@ def test_codes_are_there_before_the_first_event(tmp_path: Path) -> None:
     for phase in Phase:
         assert value(samples, "danebot_lineages", phase=phase.value) == 0
     own = parsed(OwnMetrics().text())
-    for reason in Reason:
+    for reason in StatusFault:
         assert value(own, "danebot_snapshot_read_failures_total", reason=reason.value) == 0
 
 
@@ -195,24 +195,24 @@ def test_hostile_text_breaks_nothing(tmp_path: Path) -> None:
 
 GOOD = json.dumps(encode(sample.snapshot(sample.every_situation())))
 BAD = {
-    "empty": ("", Reason.DAMAGED),
-    "cut": (GOOD[: len(GOOD) // 2], Reason.DAMAGED),
-    "followed": (GOOD + "x", Reason.DAMAGED),
-    "html": ("<html>", Reason.DAMAGED),
-    "list": ("[]", Reason.DAMAGED),
-    "number": ("12", Reason.DAMAGED),
-    "object": ("{}", Reason.FOREIGN),
-    "other": ('{"name": "package", "version": 3}', Reason.FOREIGN),
-    "lineages first": ('{"lineages": []}', Reason.FOREIGN),
-    "future": (GOOD.replace('"schema": 1', '"schema": 2'), Reason.FOREIGN),
-    "true": (GOOD.replace('"schema": 1', '"schema": true'), Reason.FOREIGN),
-    "deep": ('{"schema": 1, "run": ' + "[" * 100_000, Reason.DAMAGED),
-    "long number": ('{"schema": 1, "run": ' + "9" * 10_000 + "}", Reason.DAMAGED),
-    "year": (GOOD.replace("2026-06-01T", "12026-06-01T"), Reason.DAMAGED),
-    "naive": (GOOD.replace("+00:00", ""), Reason.DAMAGED),
-    "null": (GOOD.replace('"staged"', "null"), Reason.DAMAGED),
-    "without a name": ('{"schema": 1, 5: 6}', Reason.DAMAGED),
-    "NaN": (GOOD.replace('"ttl": 3600.0', '"ttl": NaN'), Reason.DAMAGED),
+    "empty": ("", StatusFault.DAMAGED),
+    "cut": (GOOD[: len(GOOD) // 2], StatusFault.DAMAGED),
+    "followed": (GOOD + "x", StatusFault.DAMAGED),
+    "html": ("<html>", StatusFault.DAMAGED),
+    "list": ("[]", StatusFault.DAMAGED),
+    "number": ("12", StatusFault.DAMAGED),
+    "object": ("{}", StatusFault.FOREIGN),
+    "other": ('{"name": "package", "version": 3}', StatusFault.FOREIGN),
+    "lineages first": ('{"lineages": []}', StatusFault.FOREIGN),
+    "future": (GOOD.replace('"schema": 1', '"schema": 2'), StatusFault.FOREIGN),
+    "true": (GOOD.replace('"schema": 1', '"schema": true'), StatusFault.FOREIGN),
+    "deep": ('{"schema": 1, "run": ' + "[" * 100_000, StatusFault.DAMAGED),
+    "long number": ('{"schema": 1, "run": ' + "9" * 10_000 + "}", StatusFault.DAMAGED),
+    "year": (GOOD.replace("2026-06-01T", "12026-06-01T"), StatusFault.DAMAGED),
+    "naive": (GOOD.replace("+00:00", ""), StatusFault.DAMAGED),
+    "null": (GOOD.replace('"staged"', "null"), StatusFault.DAMAGED),
+    "without a name": ('{"schema": 1, 5: 6}', StatusFault.DAMAGED),
+    "NaN": (GOOD.replace('"ttl": 3600.0', '"ttl": NaN'), StatusFault.DAMAGED),
 }
 
 
@@ -229,7 +229,7 @@ def test_a_bad_document_is_a_metric_and_a_line(name: str, tmp_path: Path) -> Non
     assert "\n" not in str(fault)
     assert len(str(fault)) < 500
     assert value(samples, "danebot_snapshot_readable") == 0
-    for one in Reason:
+    for one in StatusFault:
         found = value(samples, "danebot_snapshot_error", reason=one.value)
         assert found == (1 if one is reason else 0)
     assert {name for name, _ in samples} == {"danebot_snapshot_readable", "danebot_snapshot_error"}
@@ -263,12 +263,12 @@ def test_what_is_no_file_is_survived(tmp_path: Path) -> None:
     (tmp_path / "latin").write_bytes(b'{"schema": "\xff"}')
     (tmp_path / "loop").symlink_to(tmp_path / "loop")
     for name, reason in (
-        ("absent", Reason.MISSING),
-        ("pipe", Reason.FOREIGN),
-        ("latin", Reason.DAMAGED),
-        ("loop", Reason.MISSING),
-        ("", Reason.FOREIGN),
-        ("nul\0", Reason.MISSING),
+        ("absent", StatusFault.MISSING),
+        ("pipe", StatusFault.FOREIGN),
+        ("latin", StatusFault.DAMAGED),
+        ("loop", StatusFault.MISSING),
+        ("", StatusFault.FOREIGN),
+        ("nul\0", StatusFault.MISSING),
     ):
         fault = collect(tmp_path / name)[1]
         assert fault is not None

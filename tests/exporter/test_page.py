@@ -17,7 +17,7 @@ from danebot.domain.delivery.judgements import Judgement, Served
 from danebot.domain.delivery.routes import Dane
 from danebot.domain.names import Endpoint, Hostname, Protocol
 from danebot.domain.status.document import LineageStatus
-from danebot_exporter.endpoints import Report, Watched
+from danebot_exporter.endpoints import EndpointReport, Watched
 from danebot_exporter.page import PER_PAGE, Wish, page
 from exporter import sample
 from exporter.running import Exporter, exporter
@@ -117,7 +117,7 @@ def test_what_services_were_seen_to_serve_counts(tmp_path: Path) -> None:
     path = sample.write(tmp_path / "status.json", document)
     reports = {
         name: (
-            Report(
+            EndpointReport(
                 Watched(name, Endpoint(Hostname(name), 25, Protocol.SMTP), None),
                 NOW,
                 1.0,
@@ -146,7 +146,7 @@ def test_an_address_out_of_this_hosts_reach_is_no_alarm(tmp_path: Path) -> None:
         Served("2001:db8::25", Judgement.NO_ROUTE, "no route to this address"),
     ]
     watched = Watched("a.example", Endpoint(Hostname("a.example"), 25, Protocol.SMTP), None)
-    report = Report(watched, NOW, 1.0, Dane.APPLIES, tuple(served))
+    report = EndpointReport(watched, NOW, 1.0, Dane.APPLIES, tuple(served))
     body = page(path, Wish(), {"a.example": (report,)}, NOW)
     assert "no-route a.example:25 [2001:db8::25], no route to this address" in text(body)
     assert b'class="chip critical"' not in body

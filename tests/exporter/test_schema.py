@@ -103,7 +103,7 @@ def test_a_field_that_a_later_version_adds_is_no_fault() -> None:
 
 
 def test_a_document_of_an_earlier_version_is_still_read(tmp_path: Path) -> None:
-    from danebot.adapters.status_file import load
+    from danebot.adapters.status_file import load_status
 
     old = sample.lineage("mail.example.test")._replace(phase_since=None, probes=())
     document = encode(sample.snapshot([old._replace(last_success=None)]))
@@ -112,4 +112,4 @@ def test_a_document_of_an_earlier_version_is_still_read(tmp_path: Path) -> None:
     validate(document)
     path = tmp_path / "status.json"
     path.write_text(json.dumps(document))
-    assert load(path).lineages[0].probes == ()
+    assert load_status(path).lineages[0].probes == ()

@@ -12,7 +12,7 @@ from adapters.trees import NAME
 from danebot.config.settings import LineageSettings
 from danebot.domain.delivery.probes import ProbeOutcome
 from danebot.domain.finding import Code
-from danebot.domain.kinds import Kind
+from danebot.domain.kinds import FindingKind
 from danebot.domain.rollover.memory import Deployment, Exposure, Memory, PastKey, PendingHook
 from danebot.jobs import confirm as module
 from danebot.jobs.confirm import confirm, run_pending_hooks
@@ -48,7 +48,7 @@ def hook(world: World, name: str, script: str) -> None:
     file.chmod(0o700)
 
 
-def confirmed(world: World, memory: Memory) -> tuple[Memory, list[Kind]]:
+def confirmed(world: World, memory: Memory) -> tuple[Memory, list[FindingKind]]:
     """What is remembered after a probe, and what was said."""
     acts = list(confirm(world.context, world.context.tree.read(NAME), memory))
     return last(acts, memory), [event.code for done in acts for event in done.events]

@@ -9,7 +9,7 @@ import pytest
 from adapters import trees
 from adapters.trees import NAME
 from danebot.domain.finding import Code, Severity
-from danebot.domain.kinds import Kind
+from danebot.domain.kinds import FindingKind
 from danebot.domain.rollover.memory import Call, Protection, Result
 from danebot.jobs.newkey import stage
 from danebot.jobs.renew import Outcome
@@ -35,7 +35,7 @@ def waiting(world: World) -> None:
     assert (world.paths.staging / "ready.pem").exists()
 
 
-def codes(outcome: Outcome) -> list[Kind]:
+def codes(outcome: Outcome) -> list[FindingKind]:
     return [f.code for f in outcome.findings if f.severity >= Severity.NOTICE]
 
 

@@ -14,7 +14,7 @@ from danebot.config import Settings
 from danebot.domain.dns.answers import Presence, Security, TlsaAnswer
 from danebot.domain.dns.tlsa import MatchingType, Required
 from danebot.domain.finding import Code
-from danebot.domain.kinds import Kind
+from danebot.domain.kinds import FindingKind
 from danebot.domain.names import DnsName
 from danebot.jobs.context import Context
 from danebot.jobs.survey import LineageView, survey
@@ -82,7 +82,7 @@ def world(tmp_path: Path) -> World:
     return World(tmp_path)
 
 
-def codes(view: LineageView) -> list[Kind]:
+def codes(view: LineageView) -> list[FindingKind]:
     return [finding.code for finding in view.findings]
 
 

@@ -30,7 +30,7 @@ SILENT = frozenset({ProbeOutcome.UNREACHABLE, ProbeOutcome.TIMEOUT, ProbeOutcome
 """Outcomes after which senders go on to the next address."""
 
 
-def assess(
+def assess_delivery(
     subject: Subject,
     route: Route,
     observed: Sequence[HostObservation],

@@ -5,10 +5,10 @@ Frozen: the values are public labels of metrics and of ``--json``.
 
 from __future__ import annotations
 
-from danebot.domain.kinds import Concern, Kind
+from danebot.domain.kinds import Concern, FindingKind
 
 
-class DeliveryCode(Kind):
+class DeliveryCode(FindingKind):
     """What was found."""
 
     MISMATCH = (

@@ -74,7 +74,7 @@ def judgement(result: ProbeResult, verdict: Verdict | None) -> Judgement:
     return Judgement.NO_DANE if verdict is None else _OUTCOMES[verdict.outcome]
 
 
-def judge(result: ProbeResult, route: HostRoute, now: datetime) -> Served:
+def judge_address(result: ProbeResult, route: HostRoute, now: datetime) -> Served:
     """What a sender that knows ``route`` makes of one address."""
     if result.outcome is not ProbeOutcome.SERVED:
         detail = f": {result.detail}" if result.detail else ""

@@ -17,7 +17,7 @@ EVERYWHERE, MISSING = "seen everywhere", "missing"
 """What `RecordStatus.seen` may be: words of `Seen`, which takes 10 ms to import."""
 
 
-class Reason(enum.Enum):
+class StatusFault(enum.Enum):
     """Why there is nothing to show.  Frozen: the values are public labels."""
 
     MISSING = "missing"

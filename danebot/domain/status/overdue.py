@@ -11,14 +11,14 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from danebot.domain.finding import Code, Finding, Severity
-from danebot.domain.kinds import Basis, Concern, Kind
+from danebot.domain.kinds import Basis, Concern, FindingKind
 from danebot.domain.status.document import (
     EVERYWHERE,
     MISSING,
     CertificateStatus,
     LineageStatus,
-    Reason,
     Snapshot,
+    StatusFault,
     finding_of,
 )
 from danebot.domain.text import duration
@@ -32,14 +32,17 @@ They are `Policy`'s, which takes 10 ms to import; a test compares them.
 SKEW = timedelta(minutes=5)
 """Between the clocks of two hosts, should the file be carried over."""
 _DAY = timedelta(days=1)
-_LOST = (Reason.MISSING, Reason.DAMAGED)  # the job that writes the document doesn't do its work
+_LOST = (
+    StatusFault.MISSING,
+    StatusFault.DAMAGED,
+)  # the job that writes the document doesn't do its work
 
 
-class StatusCode(Kind):
+class StatusCode(FindingKind):
     """What is wrong with the document as a whole, whatever it is asked for."""
 
     STATUS_UNREADABLE = (
-        "status-unreadable",
+        "status-no_document",
         Concern.STATUS,
         "there is no status document, or it can't be used",
         "",
@@ -78,7 +81,7 @@ class Allowed(NamedTuple):
     key_age: Range | None = None
 
 
-def unreadable(reason: Reason, text: str, concern: Concern) -> Finding:
+def no_document(reason: StatusFault, text: str, concern: Concern) -> Finding:
     """Return the finding that there is no document: one concern wakes somebody, not all four."""
     lost = reason in _LOST and concern is Concern.RENEWAL
     severity = Severity.CRITICAL if lost else Severity.UNJUDGED
@@ -131,7 +134,7 @@ def _told(document: Snapshot, names: Sequence[str]) -> Iterator[Finding]:
         yield from map(finding_of, status.findings)
 
 
-def _replaced(code: Kind, allowed: Allowed) -> bool:
+def _replaced(code: FindingKind, allowed: Allowed) -> bool:
     """Whether there is a range that stands in for danebot's settings."""
     if code is Code.EXPIRES_SOON:
         return allowed.left is not None

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from danebot.domain.dane.references import References
-from danebot.domain.delivery.assess import assess
+from danebot.domain.delivery.assess import assess_delivery
 from danebot.domain.delivery.codes import DeliveryCode
 from danebot.domain.delivery.probes import ProbeOutcome, ProbeResult
 from danebot.domain.delivery.report import (
@@ -34,7 +34,7 @@ from danebot.domain.dns.answers import Answer, Cause, Presence, Security
 from danebot.domain.dns.records import MxRecord, SrvRecord
 from danebot.domain.dns.tlsa import MatchingType, TlsaRecord, association
 from danebot.domain.finding import Severity
-from danebot.domain.kinds import Kind
+from danebot.domain.kinds import FindingKind
 from danebot.domain.lineage.keys import Algorithm
 from danebot.domain.names import DnsName, Endpoint, Hostname, Protocol
 from danebot.domain.thresholds import AtLeast, Thresholds
@@ -151,14 +151,14 @@ def report(
     criteria: Criteria | None = None,
     subject: Subject = MAIL,
 ) -> Report:
-    found = assess(subject, route or mail(*visits), visits, criteria or Criteria(), NOW)
+    found = assess_delivery(subject, route or mail(*visits), visits, criteria or Criteria(), NOW)
     assert found.severity == max((one.severity for one in found.findings), default=Severity.NOTICE)
     assert sorted(found.findings, key=lambda one: -one.severity) == list(found.findings)
     assert all(f"{one}".isprintable() for one in found.findings)
     return found
 
 
-def codes(found: Report) -> dict[Kind, Severity]:
+def codes(found: Report) -> dict[FindingKind, Severity]:
     return {one.code: one.severity for one in reversed(found.findings)}
 
 

@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from danebot.domain.finding import Code, Severity
-from danebot.domain.kinds import Kind
+from danebot.domain.kinds import FindingKind
 from danebot.domain.lineage.keys import Chain
 from danebot.domain.lineage.renewal import (
     CERTBOTS_OWN,
@@ -128,7 +128,7 @@ def test_the_certificates_of_a_key_are_remembered_as_long_as_it_is_current() -> 
     assert len(memory.current.certificates) == 1
 
 
-def codes(memory: Memory, policy: Policy = EACH) -> list[tuple[Kind, Severity]]:
+def codes(memory: Memory, policy: Policy = EACH) -> list[tuple[FindingKind, Severity]]:
     found = renewing(serving(90, begins=40), memory, policy, T0 + 41 * DAY)
     return [(finding.code, finding.severity) for finding in found]
 

@@ -8,7 +8,7 @@ import pytest
 
 from danebot.domain.dns.answers import OwnerObservation
 from danebot.domain.finding import Code, Finding, Severity
-from danebot.domain.kinds import Kind
+from danebot.domain.kinds import FindingKind
 from danebot.domain.rollover.compromise import ACCEPTED, at_large, insist
 from danebot.domain.rollover.in_use import KeysInUse
 from danebot.domain.rollover.memory import (
@@ -53,7 +53,7 @@ def published(known: Memory, one: OwnerObservation) -> Publication:
     return publication(LINEAGE, known, seen(one), KeysInUse(frozenset({NEW.spki})))
 
 
-def said(known: Memory, one: OwnerObservation = BOTH) -> dict[Kind, Finding]:
+def said(known: Memory, one: OwnerObservation = BOTH) -> dict[FindingKind, Finding]:
     found = {f.code: f for f in at_large(LINEAGE, known, seen(one), published(known, one))}
     assert all(
         finding.severity is Severity.WARNING and finding.remedy for finding in found.values()

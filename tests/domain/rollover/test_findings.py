@@ -11,7 +11,7 @@ import pytest
 from danebot.domain.dns.answers import Cause, OwnerObservation, Security, ServerOutcome
 from danebot.domain.dns.tlsa import Declared
 from danebot.domain.finding import Code, Finding, Severity
-from danebot.domain.kinds import Kind
+from danebot.domain.kinds import FindingKind
 from danebot.domain.lineage.state import UNLINKED, KeyFile, LineageState, Management, UnknownKey
 from danebot.domain.rollover.findings import assess
 from danebot.domain.rollover.memory import (
@@ -63,7 +63,7 @@ def found(
     memory: Memory | None = None,
     at: datetime = T0 + 10 * DAY,
     distrust: str | None = "",
-) -> dict[Kind, Finding]:
+) -> dict[FindingKind, Finding]:
     """The findings of one look, by code."""
     observation = Observation(lineage, seen(*looks), distrust)
     remembered = remember(kept_up(memory or Memory(), at), lineage, observation.owners, at)
@@ -76,7 +76,7 @@ def found(
     return {finding.code: finding for finding in findings}
 
 
-def gist(findings: dict[Kind, Finding]) -> dict[Kind, Severity]:
+def gist(findings: dict[FindingKind, Finding]) -> dict[FindingKind, Severity]:
     return {code: finding.severity for code, finding in findings.items()}
 
 
@@ -120,7 +120,7 @@ def test_of_a_sound_lineage_nothing_is_said() -> None:
     ],
 )
 def test_each_state_of_the_records_has_its_own_words(
-    one: OwnerObservation, expected: dict[Kind, Severity]
+    one: OwnerObservation, expected: dict[FindingKind, Severity]
 ) -> None:
     assert gist(found(state(), one)) == expected
 
@@ -206,7 +206,7 @@ def test_a_key_set_aside_is_offered() -> None:
     ],
 )
 def test_expiry_is_judged_by_the_certificates_own_lifetime(
-    days: int, expected: dict[Kind, Severity]
+    days: int, expected: dict[FindingKind, Severity]
 ) -> None:
     assert gist(found(state(), look("old"), at=T0 + days * DAY)) == expected
 

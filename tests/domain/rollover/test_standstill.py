@@ -9,7 +9,7 @@ import pytest
 
 from danebot.domain.dns.answers import OwnerObservation, Security
 from danebot.domain.finding import Code, Finding, Severity
-from danebot.domain.kinds import Kind
+from danebot.domain.kinds import FindingKind
 from danebot.domain.lineage.renewal import CERTBOTS_OWN, renews_at
 from danebot.domain.lineage.state import LineageState
 from danebot.domain.rollover.findings import assess
@@ -37,7 +37,7 @@ SWITCHED = chain(by="B", version=2)
 DEAD = {"ns1": None, "ns2": UNREACHABLE}
 ISSUED = builders.state(staged=held("new", 2), ready=key_file("new", T0 + HOUR))
 DUE = 50 * DAY  # the builders' certificate: 90 days, 80 of them after T0
-FOUND = tuple[Plan, dict[Kind, Finding]]
+FOUND = tuple[Plan, dict[FindingKind, Finding]]
 
 
 def waited() -> Memory:
@@ -50,7 +50,7 @@ def waited() -> Memory:
 
 def found(
     state: LineageState, one: OwnerObservation, memory: Memory, at: datetime
-) -> tuple[Plan, dict[Kind, Finding]]:
+) -> tuple[Plan, dict[FindingKind, Finding]]:
     """The plan and the findings of one look, which the memory holds already."""
     observation = Observation(state, seen(one), "")
     planned = plan(observation, memory, Policy(), at)
