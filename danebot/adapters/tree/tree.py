@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import TypeVar
@@ -145,49 +146,47 @@ class Tree:
         combo = self.reader.combo(paths.live / COMBO)
         if live is None:
             faults.append(f"{paths.live}: {UNLINKED}")
-        if own != paths.staging:
-            if self._led_to_staging(name):
-                faults.append(f"{paths.staging}: {STAGING_GONE}")
-            return LineageState(
-                name,
-                Management.PASS_THROUGH,
-                live,
-                combo,
-                required=required,
-                names=names,
-                faults=tuple(faults),
-                let_go=said.let_go,
-                declared=said.declared,
-                rule=self.rule(name),
-            )
-        if combo is None and is_there(paths.live / COMBO):
+        state = LineageState(
+            name,
+            Management.PASS_THROUGH,
+            live,
+            combo,
+            required=required,
+            names=names,
+            let_go=said.let_go,
+            declared=said.declared,
+            rule=self.rule(name),
+        )
+        if own == paths.staging:
+            state = self._with_staging(state, paths, faults)
+        elif self._led_to_staging(name):
+            faults.append(f"{paths.staging}: {STAGING_GONE}")
+        return replace(state, faults=tuple(faults))
+
+    def _with_staging(
+        self, state: LineageState, paths: LineagePaths, faults: list[str]
+    ) -> LineageState:
+        """The state of a managed lineage; what is wrong with its files is added to ``faults``."""
+        if state.combo is None and is_there(paths.live / COMBO):
             faults.append(f"{paths.live / COMBO}: not a usable key and chain")
-        held = self.linked(paths, paths.staging, live)
+        held = self.linked(paths, paths.staging, state.live)
         if held is None:
             faults.append(f"{paths.staging}: {UNLINKED}")
         files = {n: self.reader.key_file(paths.staging / n) for n in (NEXT, READY)}
         for file_name, file in files.items():
             if file is not None and file.key is None:
                 faults.append(
-                    f"{paths.staging / file_name}: not a usable private key; "
-                    f"put the right one there, or cancel with: danebot newkey --cancel {name}"
+                    f"{paths.staging / file_name}: not a usable private key; put the right one "
+                    f"there, or cancel with: danebot newkey --cancel {state.name}"
                 )
-        return LineageState(
-            name,
-            Management.STAGED,
-            live,
-            combo,
+        return replace(
+            state,
+            management=Management.STAGED,
             staged=held,
             next=files[NEXT],
             ready=files[READY],
             unknown=self._set_aside(paths, UNKNOWN_PREFIX),
             cancelled=self._set_aside(paths, CANCELLED_PREFIX),
-            required=required,
-            names=names,
-            faults=tuple(faults),
-            let_go=said.let_go,
-            declared=said.declared,
-            rule=self.rule(name),
         )
 
     def rule(self, name: str) -> RenewalRule:
