@@ -36,6 +36,13 @@ _JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON for pro
 _PATH = click.Path(path_type=Path)
 
 
+def _file(_ctx: click.Context, _param: click.Parameter, value: str | None) -> Path | None:
+    """A path as it was typed: ``./NAME`` is in the working directory, whatever a bare one means."""
+    if value is None:
+        return None
+    return Path(value).absolute() if os.sep in value else Path(value)
+
+
 class Commands(click.Group):
     """Lists the verbs in the order of an operator's work, not of the alphabet."""
 
@@ -190,7 +197,7 @@ def _check_insistence(lineages: tuple[str, ...], words: str | None, *, dry_run: 
     show_default=True,
     help="How to print the records to add.",
 )
-@click.option("--adopt", type=_PATH, metavar="KEYFILE", help="Stage this key; make none.")
+@click.option("--adopt", callback=_file, metavar="KEYFILE", help="Stage this key; make none.")
 @click.option("--cancel", is_flag=True, help="End the rollover: its key is kept, its records go.")
 @click.option("--unprotected", is_flag=True, help="Even though LINEAGE watches no TLSA owner.")
 @click.option(

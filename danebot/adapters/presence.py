@@ -33,10 +33,39 @@ def is_file(path: Path | str) -> bool:
     return mode is not None and stat.S_ISREG(mode)
 
 
+def is_empty(path: Path | str) -> bool:
+    """Whether there is a file without content; raises `UnreadableError`."""
+    try:
+        return os.stat(path).st_size == 0
+    except ABSENT:
+        return False
+    except OSError as exc:
+        raise unreadable(path, exc) from exc
+
+
 def is_directory(path: Path | str) -> bool:
     """Whether there is a directory, or a link to one; raises `UnreadableError`."""
     mode = _mode(path, follow=True)
     return mode is not None and stat.S_ISDIR(mode)
+
+
+def permissions(path: Path | str) -> int:
+    """The permission bits of what is there, behind a link; raises `UnreadableError`."""
+    try:
+        return os.stat(path).st_mode & 0o777
+    except OSError as exc:
+        raise unreadable(path, exc) from exc
+
+
+def written_by_others(path: Path | str) -> bool:
+    """Whether anybody but root and this user may have written a file; an absent one counts not."""
+    try:
+        found = os.stat(path)
+    except ABSENT:
+        return False
+    except OSError as exc:
+        raise unreadable(path, exc) from exc
+    return found.st_uid not in (0, os.geteuid()) or bool(found.st_mode & 0o022)
 
 
 def _mode(path: Path | str, *, follow: bool) -> int | None:

@@ -12,7 +12,7 @@ import enum
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from danebot.adapters.certbot.renewal_conf import PATH_SETTINGS
 from danebot.adapters.files import (
@@ -29,6 +29,7 @@ from danebot.adapters.tree import changes
 from danebot.adapters.tree.memory_file import load_memory
 from danebot.adapters.tree.paths import COMBO, DANE_EE, DNSNAMES, KINDS, NEXT, READY, LineagePaths
 from danebot.adapters.tree.recovery import recover, staged_conf
+from danebot.adapters.tree.tree import refuse_link
 from danebot.domain.dns.tlsa import edit_dane_ee
 from danebot.domain.rollover.plan import Keep, Observation, Step, plan
 from danebot.domain.rollover.remember import remember
@@ -134,6 +135,7 @@ def _create_staging(paths: LineagePaths, version: int, lines: tuple[Required, ..
             write_link(new / f"{kind}.pem", paths.link_target(staging, kind, version))
         for file in ("README", DANE_EE, DNSNAMES):
             if is_there(paths.live / file):
+                refuse_link(paths.live / file)
                 write_file(new / file, read_bytes(paths.live / file), 0o644)
         if lines:
             old = read_bytes(new / DANE_EE).decode() if (new / DANE_EE).exists() else ""
@@ -178,8 +180,15 @@ def _replace_conf(paths: LineagePaths, old: str, new: str) -> str:
 # ---- the way back ---------------------------------------------------------------------------
 
 
-def deinitialise(context: Context, name: str, keys: StagedKeys) -> str:
-    """Give one lineage back to certbot; the conf's diff.  The caller holds the locks.
+class GivenBack(NamedTuple):
+    """What `deinitialise` did: certbot's configuration as a diff, and where staged keys are now."""
+
+    diff: str
+    kept: tuple[Path, ...]
+
+
+def deinitialise(context: Context, name: str, keys: StagedKeys) -> GivenBack:
+    """Give one lineage back to certbot.  The caller holds the locks.
 
     Raises `RolloverError` while a key is on its way, unless ``keys`` says to drop it.
     """
@@ -198,9 +207,9 @@ def deinitialise(context: Context, name: str, keys: StagedKeys) -> str:
         }
     )
     diff = _replace_conf(paths, conf.text, new.text) if new.text != conf.text else ""
-    changes.keep_given_up(paths)
+    kept = changes.keep_given_up(paths)
     _remove_staging(paths)
-    return diff
+    return GivenBack(diff, kept)
 
 
 def refuse_deinit(context: Context, name: str, keys: StagedKeys) -> None:
@@ -224,6 +233,7 @@ def _settle(context: Context, paths: LineagePaths, keys: StagedKeys) -> None:
     for file in (DANE_EE, DNSNAMES):
         source = paths.staging / file
         if is_there(source):
+            refuse_link(source)
             write_file(paths.live / file, read_bytes(source), 0o644)
     if state.remembered and state.required is not None:  # lost, but never let go
         live = paths.live / DANE_EE

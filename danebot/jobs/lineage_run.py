@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from danebot.adapters.tree.memory_file import begin_anew, recall, save_memory
 from danebot.adapters.tree.paths import KINDS, LineagePaths, link_target
-from danebot.adapters.tree.recovery import recover
+from danebot.adapters.tree.recovery import Repair, recover
 from danebot.domain.finding import Code, Finding, Severity
 from danebot.domain.lineage.state import LineageState, Management
 from danebot.domain.names import printable
@@ -118,9 +118,16 @@ class LineageRun:
     def heal(self) -> None:
         """Mend what a crash left of a staged lineage."""
         if self.staged:
-            lines = recover(self.context.tree, self.name)
-            told = (Finding(Code.HEALED, Severity.NOTICE, self.name, line, "") for line in lines)
-            self._tell(told)
+            self._tell(map(self._healed, recover(self.context.tree, self.name)))
+
+    def _healed(self, repair: Repair) -> Finding:
+        if repair.kept is None:
+            return Finding(Code.HEALED, Severity.NOTICE, self.name, repair.text, "")
+        remedy = (
+            f"if it was meant to be used: danebot newkey --adopt {repair.kept.name} {self.name}; "
+            "danebot alone decides what is live"
+        )
+        return Finding(Code.KEY_SET_ASIDE, Severity.WARNING, self.name, repair.text, remedy)
 
     def recall(self, known: Memory | None = None) -> None:
         """Read what is remembered; ``known`` is that of a lineage that is passed through.

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from danebot.adapters.files import read_bytes
+from danebot.adapters.presence import written_by_others
 from danebot.adapters.tree import changes
 from danebot.adapters.tree.memory_file import save_memory
 from danebot.adapters.tree.paths import CANCELLED_PREFIX, NEXT, READY, UNKNOWN_PREFIX, LineagePaths
@@ -251,10 +252,18 @@ def _adopted(paths: LineagePaths, state: LineageState, adopt: Path) -> tuple[byt
 
 
 def _adopted_path(paths: LineagePaths, adopt: Path) -> Path:
-    """A bare ``unknown-*.pem`` or ``cancelled-*.pem`` is looked for where danebot keeps those."""
+    """A bare ``unknown-*.pem`` or ``cancelled-*.pem`` is looked for where danebot keeps those.
+
+    Raises `RolloverError` for a file that anybody but root, or this user, may have written.
+    """
     aside = adopt.name.startswith((UNKNOWN_PREFIX, CANCELLED_PREFIX))
     if aside and adopt.name == str(adopt):  # not what somebody laid in the working directory
         return paths.staging / adopt.name
+    if written_by_others(adopt):
+        raise RolloverError(
+            f"{adopt} may have been written by others than root, who would know the key; "
+            "nothing was changed; see whose it is, or make a new key: danebot newkey"
+        )
     return adopt
 
 

@@ -300,7 +300,7 @@ def deinit(console: Console, names: tuple[str, ...], *, drop_keys: bool, dry_run
         remove_remains(remains)
         for name in staged:
             try:
-                diff = deinitialise(context, name, keys)
+                diff, kept = deinitialise(context, name, keys)
             except DanebotError as exc:
                 console.warn(f"{name}: {exc}")
                 status = ATTENTION
@@ -309,6 +309,8 @@ def deinit(console: Console, names: tuple[str, ...], *, drop_keys: bool, dry_run
             console.say(f"{name}: certbot's again; reuse_key stays set")
             console.say(f"{name}: {live}/combo.pem is no longer kept up to date: serve")
             console.say(f"  {live}/fullchain.pem and {live}/privkey.pem")
+            for file in kept:
+                console.say(f"{name}: a key that lay in staging is kept as {file}")
             if diff:
                 console.say(diff.rstrip("\n"))
         return record_run(

@@ -153,6 +153,7 @@ def test_cancel(cancel: Situation) -> None:
         state = Tree(site.tree).read(MAIL)
         assert state.awaited is None, ran.last
         (kept,) = state.cancelled
+        assert kept.key is not None
         assert [one["digest"] for one in memory(site)["cancelled"]] == [kept.key.digest.hex()]
         assert site.status()["publication"]["remove"] != [], ran.last
         assert_healed(site)

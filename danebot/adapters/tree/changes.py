@@ -19,7 +19,7 @@ from danebot.adapters.files import (
     write_file,
     write_link,
 )
-from danebot.adapters.presence import ABSENT, unreadable
+from danebot.adapters.tree.keeping import holds_key, listed, regular, set_aside, unused
 from danebot.adapters.tree.paths import (
     CANCELLED_PREFIX,
     COMBO,
@@ -31,7 +31,7 @@ from danebot.adapters.tree.paths import (
     LineagePaths,
     archive_versions,
 )
-from danebot.adapters.tree.recovery import set_aside, set_links, write_version
+from danebot.adapters.tree.recovery import set_links, write_version
 from danebot.domain.rollover.plan import Keep
 from danebot.errors import CertificateError, TreeError
 
@@ -137,36 +137,32 @@ def keep_cancelled(paths: LineagePaths, file: str, digest: bytes | None) -> Path
     ``digest`` is the key's SPKI digest, None if nobody knows it.
     """
     name = digest.hex()[:16] if digest is not None else "unreadable"
-    kept = _unused(paths.staging / f"{CANCELLED_PREFIX}{name}.pem")
+    kept = unused(paths.staging / f"{CANCELLED_PREFIX}{name}.pem")
     move(paths.staging / file, kept)
     return kept
 
 
-def _unused(path: Path) -> Path:
-    """The path, or one like it where nothing is yet: no key is ever replaced by another."""
-    number, free = 1, path
-    while os.path.lexists(free):
-        number += 1
-        free = path.with_name(f"{path.stem}.{number}.pem")
-    return free
-
-
-def keep_given_up(paths: LineagePaths) -> None:
-    """Move keys that may be published out of staging, beside ``combo.pem``, before staging goes."""
+def keep_given_up(paths: LineagePaths) -> tuple[Path, ...]:
+    """Move all keys out of staging, beside ``combo.pem``, before staging goes; where they are."""
+    kept = []
     for file in key_files(paths):
-        move(paths.staging / file, _unused(paths.live / f"{GIVEN_UP_PREFIX}{file}"))
+        kept.append(unused(paths.live / f"{GIVEN_UP_PREFIX}{file}"))
+        move(paths.staging / file, kept[-1])
+    return tuple(kept)
 
 
 def key_files(paths: LineagePaths) -> tuple[str, ...]:
-    """The names of all files in staging that hold keys on their way, or set aside."""
-    try:
-        names = sorted(os.listdir(paths.staging))
-    except ABSENT:
-        return ()
-    except OSError as exc:
-        raise unreadable(paths.staging, exc) from exc
+    """The names of all files in staging that hold private keys, readable or not; links are none."""
     aside = (UNKNOWN_PREFIX, CANCELLED_PREFIX)
-    return tuple(n for n in names if n in (NEXT, READY) or n.startswith(aside))
+    return tuple(
+        name
+        for name in listed(paths.staging)
+        if name in (NEXT, READY) or name.startswith(aside) or _holds_key(paths.staging / name)
+    )
+
+
+def _holds_key(path: Path) -> bool:
+    return regular(path) and holds_key(read_bytes(path))
 
 
 def key_files_of(paths: LineagePaths, key: PublicKey) -> tuple[str, ...]:

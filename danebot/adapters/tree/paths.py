@@ -89,12 +89,7 @@ def sound_links(paths: LineagePaths, directory: Path) -> int | None:
     own = str(directory)
     version = link_version(f"{own}/privkey.pem")
     base = os.path.relpath(paths.archive, own)
-    try:
-        sound = all(
-            os.readlink(f"{own}/{kind}.pem") == f"{base}/{kind}{version}.pem" for kind in KINDS
-        )
-    except OSError:
-        return None
+    sound = all(link_target(f"{own}/{kind}.pem") == f"{base}/{kind}{version}.pem" for kind in KINDS)
     return version if sound else None
 
 

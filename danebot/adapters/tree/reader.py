@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TypeVar, cast
 
 from danebot.adapters.files import read_bytes
-from danebot.adapters.presence import ABSENT, unreadable
+from danebot.adapters.presence import ABSENT, is_empty, unreadable
 from danebot.adapters.tree.parsed_cache import Parsed, ParsedStore, Version, version_of
 from danebot.adapters.tree.paths import LineagePaths
 from danebot.domain.lineage.keys import Chain, PublicKey
@@ -87,12 +87,12 @@ class Reader:
             if self._once(Chain, f"{paths.archive}/cert{version}.pem").ders != chain.ders[:1]:
                 return None
             rest = f"{paths.archive}/chain{version}.pem"
-            others = self._once(Chain, rest).ders if os.stat(rest).st_size else ()
+            others = () if is_empty(rest) else self._once(Chain, rest).ders
             key = self._once(PublicKey, f"{paths.archive}/privkey{version}.pem")
             held = Held(version, key, chain)
         except UnreadableError:
             raise
-        except (CertificateError, TreeError, OSError):
+        except (CertificateError, TreeError):
             return None
         return held if others == chain.ders[1:] and held.matches else None
 

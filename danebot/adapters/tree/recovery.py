@@ -16,8 +16,9 @@ of them is healed by the next run:
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from danebot.adapters.certbot.renewal_conf import PATH_SETTINGS, RenewalConf
 from danebot.adapters.files import (
@@ -29,33 +30,45 @@ from danebot.adapters.files import (
     write_file,
     write_link,
 )
+from danebot.adapters.presence import is_directory, is_file, is_there, permissions
+from danebot.adapters.tree.keeping import give_way, listed, regular
 from danebot.adapters.tree.paths import (
-    CANCELLED_PREFIX,
     COMBO,
     KINDS,
-    NEXT,
-    READY,
     UNKNOWN_PREFIX,
     LineagePaths,
     archive_versions,
     has_strays,
+    link_target,
     link_version,
     sound_links,
     versions_of,
 )
 from danebot.adapters.tree.tree import Tree
 from danebot.domain.lineage.state import Held
-from danebot.errors import CertificateError, TreeError, UnreadableError
+from danebot.errors import TreeError
 
 if TYPE_CHECKING:
     from danebot.domain.lineage.keys import PublicKey
 
+_KEPT = "a key that nobody knows lay in the place of a link or of combo.pem; it is kept as {}"
 _ARCHIVE_MODE = 0o755  # certbot's; archive itself is 0700
+_SHELL_COPY = re.compile(r"(combo|nextkey)\.pem\.\w{6}\Z")
 _COPY_MODE = 0o644  # certificates are public; keys are always written 0600
 
 
-def recover(tree: Tree, name: str) -> tuple[str, ...]:
-    """Heal one staged lineage and say what was done, a line each; () if it was sound.
+class Repair(NamedTuple):
+    """What was done, in words; ``kept`` is the file of a key that had lain in its place."""
+
+    text: str
+    kept: Path | None = None
+
+    def __str__(self) -> str:
+        return self.text
+
+
+def recover(tree: Tree, name: str) -> tuple[Repair, ...]:
+    """Heal one staged lineage and say what was done; () if it was sound.
 
     The caller holds the locks.  Raises `TreeError` when something can't be healed.
     """
@@ -65,12 +78,16 @@ def recover(tree: Tree, name: str) -> tuple[str, ...]:
     directories = (paths.staging, paths.live, paths.archive, paths.conf.parent)
     for directory in (*directories, paths.staging.parent):
         remove_leftovers(directory)
-    done: list[str] = []
-    done += _heal_live(tree, paths)
-    done += _heal_staging(tree, paths)
-    done += _remove_strays(tree, paths)
-    done += _heal_conf(tree, paths)
-    return tuple(done)
+    aside = set(listed(paths.staging))
+    done = [*_heal_live(tree, paths), *_heal_staging(tree, paths)]
+    kept = sorted(n for n in set(listed(paths.staging)) - aside if n.startswith(UNKNOWN_PREFIX))
+    repairs = [
+        *map(Repair, done),
+        *(Repair(_KEPT.format(name), paths.staging / name) for name in kept),
+        *_remove_strays(tree, paths),
+        *map(Repair, _heal_conf(tree, paths)),
+    ]
+    return tuple(repairs)
 
 
 def is_sound(tree: Tree, paths: LineagePaths) -> bool:
@@ -99,11 +116,15 @@ def is_sound(tree: Tree, paths: LineagePaths) -> bool:
 
 
 def set_links(paths: LineagePaths, directory: Path, version: int) -> None:
-    """Point the four links of ``directory`` at one version, each by rename."""
+    """Point the four links of ``directory`` at one version, each by rename.
+
+    A key that somebody put in place of one is kept.
+    """
     for kind in KINDS:
         link = directory / f"{kind}.pem"
         target = paths.link_target(directory, kind, version)
-        if not link.is_symlink() or os.readlink(link) != target:
+        if link_target(link) != target:
+            give_way(paths, link)
             write_link(link, target)
 
 
@@ -117,7 +138,7 @@ def _complete(tree: Tree, paths: LineagePaths) -> dict[int, Held]:
 def _heal_live(tree: Tree, paths: LineagePaths) -> list[str]:
     combo = tree.reader.combo(paths.live / COMBO)
     if combo is None:  # absent, or no service can load it: it is written anew
-        _save_only_copy(tree, paths, paths.live / COMBO)
+        give_way(paths, paths.live / COMBO)
     sound = sound_links(paths, paths.live)
     held = tree.reader.version(paths, sound) if sound is not None else None
     if held is not None and (combo is None or held.key == combo.key):
@@ -165,7 +186,15 @@ def _write_back(paths: LineagePaths, combo: Held) -> int:
 
 
 def _make_archive(paths: LineagePaths) -> None:
-    """``certbot delete`` takes the archive away, too."""
+    """``certbot delete`` takes the archive away, too.
+
+    One that lies elsewhere by certbot's configuration is on a disk that isn't there.
+    """
+    if paths.archive != paths.root / "archive" / paths.name and not is_directory(paths.archive):
+        raise TreeError(
+            f"{paths.archive}, the archive_dir of {paths.conf}, is not there; mount or restore it, "
+            "or correct that line, and run: danebot renew"
+        )
     try:
         paths.archive.mkdir(mode=_ARCHIVE_MODE, exist_ok=True)
         sync_directory(paths.archive.parent)
@@ -178,6 +207,7 @@ def write_version(paths: LineagePaths, version: int, key_pem: bytes, held: Held)
     from danebot.domain.lineage.pem import canonical_private_key, to_pem
 
     ders = held.chain.ders
+    give_way(paths, paths.archived("privkey", version))
     write_file(paths.archived("privkey", version), canonical_private_key(key_pem))
     for kind, part in (("cert", ders[:1]), ("chain", ders[1:]), ("fullchain", ders)):
         write_file(paths.archived(kind, version), to_pem(part), _COPY_MODE)
@@ -187,56 +217,21 @@ def _heal_staging(tree: Tree, paths: LineagePaths) -> list[str]:
     newest = max(_complete(tree, paths))  # live's, at least: it has been healed
     if sound_links(paths, paths.staging) == newest:
         return []
-    if not (paths.staging / "privkey.pem").is_symlink():  # put in place of the link by hand
-        _save_only_copy(tree, paths, paths.staging / "privkey.pem")
     set_links(paths, paths.staging, newest)
     return [f"{paths.staging}: links set to version {newest}"]
 
 
-def _save_only_copy(tree: Tree, paths: LineagePaths, file: Path) -> None:
-    """Set the key in a file aside that is about to be replaced, if it is nowhere else."""
-    try:
-        key = tree.reader.key(file)
-    except UnreadableError:
-        raise
-    except (CertificateError, TreeError):
-        return
-    if key not in _known_keys(tree, paths, but=file):
-        set_aside(paths, key, read_bytes(file))
-
-
-def _known_keys(tree: Tree, paths: LineagePaths, but: Path | None = None) -> set[PublicKey]:
-    """The public halves of every private key of the lineage, in whatever file but one."""
-    files = [paths.staging / NEXT, paths.staging / READY, paths.live / COMBO]
-    for prefix in (UNKNOWN_PREFIX, CANCELLED_PREFIX):
-        files += sorted(paths.staging.glob(f"{prefix}*.pem"))
-    files += [paths.archived("privkey", version) for version in archive_versions(paths)]
-    keys = set()
-    for file in files:
-        if file == but:
-            continue
-        try:
-            keys.add(tree.reader.key(file))
-        except (CertificateError, TreeError):
-            continue
-    return keys
-
-
-def set_aside(paths: LineagePaths, key: PublicKey, pem: bytes) -> Path:
-    """Keep a key that must not be used and must not be lost; the file's path."""
-    path = paths.staging / f"{UNKNOWN_PREFIX}{key.digest.hex()[:16]}.pem"
-    write_file(path, pem)
-    return path
-
-
-def _remove_strays(tree: Tree, paths: LineagePaths) -> list[str]:
+def _remove_strays(tree: Tree, paths: LineagePaths) -> list[Repair]:
     done = []
     for directory in (paths.staging, paths.live):
         for kind in KINDS:
-            remove(directory / f"previous_{kind}.pem")
-    for pattern in ("combo.pem.??????", "nextkey.pem.??????", COMBO):
-        for stray in paths.staging.glob(pattern):
-            done += _remove_key_copy(tree, paths, stray)
+            previous = directory / f"previous_{kind}.pem"
+            if regular(previous):
+                done += _remove_key_copy(paths, previous)
+            remove(previous)
+    for name in listed(paths.staging):
+        if name == COMBO or _SHELL_COPY.match(name):
+            done += _remove_key_copy(paths, paths.staging / name)
     complete = _complete(tree, paths)
     in_use = {
         link_version(directory / f"{kind}.pem")
@@ -247,40 +242,32 @@ def _remove_strays(tree: Tree, paths: LineagePaths) -> list[str]:
         if version in complete or version in in_use:
             continue
         if kinds == {"privkey"} or version > max(complete, default=0):
-            done += _remove_version(tree, paths, version, kinds)
+            done += _remove_version(paths, version, kinds)
     return done
 
 
-def _remove_version(
-    tree: Tree, paths: LineagePaths, version: int, kinds: frozenset[str]
-) -> list[str]:
+def _remove_version(paths: LineagePaths, version: int, kinds: frozenset[str]) -> list[Repair]:
     done = []
     if "privkey" in kinds:
-        done += _remove_key_copy(tree, paths, paths.archived("privkey", version))
+        done += _remove_key_copy(paths, paths.archived("privkey", version))
     for kind in kinds - {"privkey"}:
         remove(paths.archived(kind, version))
-    return done or [f"{paths.archive}: incomplete version {version} removed"]
+    return done or [Repair(f"{paths.archive}: incomplete version {version} removed")]
 
 
-def _remove_key_copy(tree: Tree, paths: LineagePaths, file: Path) -> list[str]:
-    """Remove a stray file; a key in it that is nowhere else is set aside first."""
-    said = [f"{file}: stray copy removed"]
-    try:
-        pem = read_bytes(file)
-        key = tree.reader.key(file)
-    except TreeError as exc:  # what can't be read may be the only copy
-        if isinstance(exc, UnreadableError) or not file.is_symlink() or file.exists():
-            return [f"left as it is: {exc}"]
-        remove(file)
-        return said
-    except CertificateError:
-        remove(file)
-        return said
-    if key not in _known_keys(tree, paths, but=file):
-        kept = set_aside(paths, key, pem)
-        said = [f"{file}: unknown key kept as {kept}"]
+def _remove_key_copy(paths: LineagePaths, file: Path) -> list[Repair]:
+    """Remove a stray file or link; a key in it that is nowhere else is kept."""
+    kept = give_way(paths, file)
+    if kept is None and not regular(file) and is_there(file) and not _dangles(file):
+        return [Repair(f"left as it is: {file} leads elsewhere")]
     remove(file)
-    return said
+    if kept is not None:
+        return [Repair(f"{file}: unknown key kept as {kept}", kept)]
+    return [Repair(f"{file}: stray copy removed")]
+
+
+def _dangles(file: Path) -> bool:
+    return link_target(file) != "" and not is_file(file)
 
 
 def _heal_conf(tree: Tree, paths: LineagePaths) -> list[str]:
@@ -289,7 +276,7 @@ def _heal_conf(tree: Tree, paths: LineagePaths) -> list[str]:
     healed = staged_conf(conf, paths, staged.key if staged is not None else None)
     if healed.text == conf.text:
         return []
-    write_file(conf.path, healed.text.encode(), conf.path.stat().st_mode & 0o777)
+    write_file(conf.path, healed.text.encode(), permissions(conf.path))
     return [f"{conf.path}: leads to staging again, with the key kept"]
 
 
@@ -315,4 +302,4 @@ def staged_conf(conf: RenewalConf, paths: LineagePaths, key: PublicKey | None) -
     return conf.edited(top=top, parameters=parameters)
 
 
-__all__ = ["TEMP_PREFIX", "recover", "set_aside", "set_links", "staged_conf", "write_version"]
+__all__ = ["TEMP_PREFIX", "recover", "set_links", "staged_conf", "write_version"]

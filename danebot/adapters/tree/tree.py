@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import TypeVar
 
 from danebot.adapters.certbot.renewal_conf import PATH_SETTINGS, RenewalConf
 from danebot.adapters.files import TEMP_PREFIX, read_bytes
-from danebot.adapters.presence import ABSENT, is_directory, is_there, unreadable
+from danebot.adapters.presence import ABSENT, is_directory, is_empty, is_there, unreadable
 from danebot.adapters.tree.parsed_cache import ParsedStore, Version, version_of
 from danebot.adapters.tree.paths import (
     CANCELLED_PREFIX,
@@ -27,6 +26,7 @@ from danebot.adapters.tree.paths import (
     UNKNOWN_PREFIX,
     LineagePaths,
     has_strays,
+    link_target,
     link_version,
 )
 from danebot.adapters.tree.reader import Reader
@@ -146,47 +146,49 @@ class Tree:
         combo = self.reader.combo(paths.live / COMBO)
         if live is None:
             faults.append(f"{paths.live}: {UNLINKED}")
-        state = LineageState(
-            name,
-            Management.PASS_THROUGH,
-            live,
-            combo,
-            required=required,
-            names=names,
-            let_go=said.let_go,
-            declared=said.declared,
-            rule=self.rule(name),
-        )
-        if own == paths.staging:
-            state = self._with_staging(state, paths, faults)
-        elif self._led_to_staging(name):
-            faults.append(f"{paths.staging}: {STAGING_GONE}")
-        return replace(state, faults=tuple(faults))
-
-    def _with_staging(
-        self, state: LineageState, paths: LineagePaths, faults: list[str]
-    ) -> LineageState:
-        """The state of a managed lineage; what is wrong with its files is added to ``faults``."""
-        if state.combo is None and is_there(paths.live / COMBO):
+        if own != paths.staging:
+            if self._led_to_staging(name):
+                faults.append(f"{paths.staging}: {STAGING_GONE}")
+            return LineageState(
+                name,
+                Management.PASS_THROUGH,
+                live,
+                combo,
+                required=required,
+                names=names,
+                faults=tuple(faults),
+                let_go=said.let_go,
+                declared=said.declared,
+                rule=self.rule(name),
+            )
+        if combo is None and is_there(paths.live / COMBO):
             faults.append(f"{paths.live / COMBO}: not a usable key and chain")
-        held = self.linked(paths, paths.staging, state.live)
+        held = self.linked(paths, paths.staging, live)
         if held is None:
             faults.append(f"{paths.staging}: {UNLINKED}")
         files = {n: self.reader.key_file(paths.staging / n) for n in (NEXT, READY)}
         for file_name, file in files.items():
             if file is not None and file.key is None:
                 faults.append(
-                    f"{paths.staging / file_name}: not a usable private key; put the right one "
-                    f"there, or cancel with: danebot newkey --cancel {state.name}"
+                    f"{paths.staging / file_name}: not a usable private key; "
+                    f"put the right one there, or cancel with: danebot newkey --cancel {name}"
                 )
-        return replace(
-            state,
-            management=Management.STAGED,
+        return LineageState(
+            name,
+            Management.STAGED,
+            live,
+            combo,
             staged=held,
             next=files[NEXT],
             ready=files[READY],
             unknown=self._set_aside(paths, UNKNOWN_PREFIX),
             cancelled=self._set_aside(paths, CANCELLED_PREFIX),
+            required=required,
+            names=names,
+            faults=tuple(faults),
+            let_go=said.let_go,
+            declared=said.declared,
+            rule=self.rule(name),
         )
 
     def rule(self, name: str) -> RenewalRule:
@@ -286,14 +288,24 @@ class Tree:
         found = []
         for name in sorted(n for n in names if n.startswith(prefix) and n[-4:] == ".pem"):
             file = self.reader.key_file(paths.staging / name)
-            if file is not None and file.key is not None:
+            if file is not None and (file.key is not None or not is_empty(paths.staging / name)):
                 found.append(UnknownKey(file.key, name))
         return tuple(found)
+
+
+def refuse_link(path: Path) -> None:
+    """Raise `TreeError` if somebody made a link of a small file that root reads and copies.
+
+    Where another user may write in a lineage's directory, it might lead to what only root may read.
+    """
+    if link_target(path):
+        raise TreeError(f"{path} is a symbolic link; put the file itself there")
 
 
 def _parsed(path: Path, parse: Callable[[str], ParsedT], faults: list[str]) -> ParsedT | None:
     """What a small file says; the same as an empty one if absent, None and a fault if unusable."""
     try:
+        refuse_link(path)
         return parse(read_bytes(path).decode("utf-8") if is_there(path) else "")
     except UnicodeDecodeError:
         faults.append(f"{path}: not UTF-8 text")

@@ -65,9 +65,12 @@ class KeyFile(NamedTuple):
 
 
 class UnknownKey(NamedTuple):
-    """A private key that turned up in the tree and was set aside under ``file``."""
+    """A private key that turned up in the tree and was set aside under ``file``.
 
-    key: PublicKey
+    ``key`` is None where it can't be read: encrypted, or damaged.
+    """
+
+    key: PublicKey | None
     file: str
 
 

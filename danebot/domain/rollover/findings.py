@@ -8,7 +8,13 @@ from typing import TYPE_CHECKING
 
 from danebot.domain.dns.tlsa import Declared
 from danebot.domain.finding import Code, Finding, Severity
-from danebot.domain.lineage.state import STAGING_GONE, UNLINKED, LineageState, Management
+from danebot.domain.lineage.state import (
+    STAGING_GONE,
+    UNLINKED,
+    LineageState,
+    Management,
+    UnknownKey,
+)
 from danebot.domain.rollover.advice import advise
 from danebot.domain.rollover.change_outcomes import Outcome
 from danebot.domain.rollover.clock import behind
@@ -137,13 +143,18 @@ def _files(state: LineageState, plan: Plan) -> Iterator[Finding]:
     if staged and state.required is not None and not state.owners and not declared:
         yield unprotected(state.name)
     for unknown in state.unknown:
-        yield Finding(
-            Code.KEY_SET_ASIDE,
-            Severity.NOTICE,
-            state.name,
-            f"a key that danebot didn't make is kept as {unknown.file}",
-            f"use it with: danebot newkey --adopt {unknown.file} {state.name}, or remove the file",
-        )
+        yield _set_aside(state.name, unknown)
+
+
+def _set_aside(name: str, unknown: UnknownKey) -> Finding:
+    file = unknown.file
+    if unknown.key is None:
+        text = f"a private key that can't be read is kept as {file}"
+        remedy = f"decrypt it, then: danebot newkey --adopt {file} {name}, or remove the file"
+    else:
+        text = f"a key that danebot didn't make is kept as {file}"
+        remedy = f"use it with: danebot newkey --adopt {file} {name}, or remove the file"
+    return Finding(Code.KEY_SET_ASIDE, Severity.NOTICE, name, text, remedy)
 
 
 def _lost_lines(state: LineageState) -> Iterator[Finding]:

@@ -68,7 +68,8 @@ def wait_until(
 def promotion_wait(memory: Memory, now: datetime) -> datetime | None:
     """The same for issuing with the ready key; its own failures are in `Memory`."""
     asking = Asking.URGENT if urgent(memory) else Asking.TIMER
-    return _after_failures(memory.contacts, _FAILURES[asking], now)
+    most = _after_failures(memory.contacts, _FAILURES[asking], now)
+    return most if most is not None and most > now else None
 
 
 def urgent(memory: Memory) -> bool:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives import serialization
 
 from adapters import trees
 from adapters.trees import NAME, Grown
@@ -15,7 +17,7 @@ from danebot.adapters.files import TEMP_PREFIX
 from danebot.adapters.tree import recovery
 from danebot.adapters.tree.paths import KINDS, archive_versions, sound_links
 from danebot.adapters.tree.recovery import is_sound, recover, staged_conf
-from danebot.errors import TreeError
+from danebot.errors import TreeError, UnreadableError
 
 UNKNOWN = f"unknown-{trees.public('other').digest.hex()[:16]}.pem"
 
@@ -28,7 +30,7 @@ def grown(tmp_path: Path) -> Grown:
 def heal(grown: Grown) -> tuple[str, ...]:
     """Recover; afterwards nothing is left to heal, and no key has gone."""
     keys = grown.key_digests()
-    done = recover(grown.tree, NAME)
+    done = tuple(map(str, recover(grown.tree, NAME)))
     assert keys <= grown.key_digests()
     tree = grown.tree
     assert is_sound(tree, grown.paths)
@@ -245,6 +247,127 @@ def test_an_archive_that_holds_nothing_complete(grown: Grown) -> None:
         grown.paths.archived(kind, 1).unlink()
     heal(grown)
     assert live_version(grown) == staged_version(grown) == 1
+
+
+# ---- no private key is lost ------------------------------------------------------------------
+
+
+def encrypted(key: str) -> bytes:
+    """A key as an operator may have encrypted it in place."""
+    loaded = serialization.load_pem_private_key(trees.key_pem(key), None)
+    return loaded.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.BestAvailableEncryption(b"a pass phrase"),
+    )
+
+
+def der(key: str) -> bytes:
+    loaded = serialization.load_pem_private_key(trees.key_pem(key), None)
+    return loaded.private_bytes(
+        serialization.Encoding.DER,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    )
+
+
+def kept(grown: Grown, content: bytes) -> list[str]:
+    """The names of the files that have it."""
+    files = [p for p in grown.root.rglob("*") if p.is_file() and not p.is_symlink()]
+    return [str(p.relative_to(grown.root)) for p in files if p.read_bytes() == content]
+
+
+PLACES = [
+    "archive/{}/privkey2.pem",
+    "staging/{}/nextkey.pem.Ab12xy",
+    "staging/{}/combo.pem",
+    "staging/{}/privkey.pem",
+    "staging/{}/previous_privkey.pem",
+    "live/{}/privkey.pem",
+    "live/{}/previous_privkey.pem",
+    "live/{}/combo.pem",
+    "live/{}/fullchain.pem",
+]
+
+
+@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize("form", ["plain", "encrypted", "der"])
+def test_a_key_that_is_nowhere_else_gives_way(grown: Grown, place: str, form: str) -> None:
+    """Wherever it lies, and whether or not it can be read; and it is said."""
+    forms = {"plain": trees.key_pem, "encrypted": encrypted, "der": der}
+    content = forms[form]("other")
+    file = grown.root / place.format(NAME)
+    file.unlink(missing_ok=True)
+    file.write_bytes(content)
+    repairs = recover(grown.tree, NAME)
+    (where,) = [r.kept for r in repairs if r.kept is not None]
+    assert where.parent == grown.paths.staging
+    assert where.name == (UNKNOWN if form == "plain" else "unknown-unreadable.pem")
+    assert where.read_bytes() == content
+    assert where.stat().st_mode & 0o777 == 0o600
+    assert recover(grown.tree, NAME) == ()
+    (unknown,) = grown.tree.read(NAME).unknown
+    assert (unknown.key is None) == (form != "plain")
+
+
+def test_a_key_that_cannot_be_read_is_kept_once(grown: Grown) -> None:
+    same = encrypted("other")
+    for name in ("nextkey.pem.Ab12xy", "nextkey.pem.Cd34zw"):
+        grown.staging_file(name, same)
+    grown.staging_file("nextkey.pem.Ef56uv", encrypted("third"))
+    recover(grown.tree, NAME)
+    assert [n for n in grown.listing(grown.paths.staging) if n.startswith("unknown-")] == [
+        "unknown-unreadable.2.pem",
+        "unknown-unreadable.pem",
+    ]
+
+
+def test_a_whole_version_whose_key_cannot_be_read(grown: Grown) -> None:
+    grown.version(2, "other")
+    content = encrypted("other")
+    grown.paths.archived("privkey", 2).write_bytes(content)
+    grown.link(grown.paths.staging, 2)
+    recover(grown.tree, NAME)
+    assert kept(grown, content) == [f"staging/{NAME}/unknown-unreadable.pem"]
+
+
+def test_a_version_is_not_written_back_over_a_key(grown: Grown) -> None:
+    """live names version 5, of which nothing but an unknown key is there."""
+    grown.combo("one", 3)
+    grown.paths.archived("privkey", 5).write_bytes(trees.key_pem("other"))
+    grown.link(grown.paths.live, 5)
+    heal(grown)
+    assert UNKNOWN in os.listdir(grown.paths.staging)
+
+
+def test_no_archive_is_made_where_a_disk_is_missing(grown: Grown, tmp_path: Path) -> None:
+    grown.conf("staging", "reuse_key = True")
+    text = grown.paths.conf.read_text()
+    gone = tmp_path / "raid" / NAME
+    grown.paths.conf.write_text(text.replace(f"= {grown.paths.archive}\n", f"= {gone}  # RAID\n"))
+    with pytest.raises(TreeError, match=rf"{gone}, the archive_dir of .* is not there; mount"):
+        recover(grown.tree, NAME)
+    assert not gone.parent.exists()
+
+
+def test_a_disk_that_fails_makes_no_version_incomplete(
+    grown: Grown, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """EIO for one stat, which no real disk does on demand: an issued chain would have gone."""
+    grown.version(2)
+    grown.link(grown.paths.staging, 2)
+    real = os.stat
+
+    def failing(path: os.PathLike[str] | str, **how: bool) -> os.stat_result:
+        if str(path).endswith("/chain2.pem"):
+            raise OSError(errno.EIO, "Input/output error", str(path))
+        return real(path, **how)
+
+    monkeypatch.setattr(os, "stat", failing)
+    with pytest.raises(UnreadableError, match=r"chain2\.pem: Input/output error"):
+        recover(grown.tree, NAME)
+    monkeypatch.undo()
+    assert archive_versions(grown.paths).keys() == {1, 2}
 
 
 # ---- strays ---------------------------------------------------------------------------------
