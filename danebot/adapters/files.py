@@ -12,31 +12,34 @@ from pathlib import Path
 
 from danebot.adapters.presence import ABSENT, unreadable
 from danebot.errors import TreeError
+from danebot.regular import NotRegularError, OversizeError, read_regular
 
 TEMP_PREFIX = ".danebot-tmp-"
 PRIVATE = 0o600
-_PIECE, _MAX_FILE = 32 * 1024, 4 * 1024 * 1024
+_MAX_FILE = 4 * 1024 * 1024
 
 
 def read_bytes(path: Path) -> bytes:
     """A file's content, or `TreeError`; bounded, and only of regular files."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-        try:
-            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-                raise TreeError(f"{path} is not a regular file")
-            data = b""
-            while len(data) <= _MAX_FILE and (more := os.read(descriptor, _PIECE)):
-                data += more
-        finally:
-            os.close(descriptor)
-    except ABSENT as exc:
+        return read_regular(path, _MAX_FILE)
+    except (*ABSENT, NotRegularError, OversizeError) as exc:
         raise TreeError(f"cannot read {path}: {exc.strerror}") from exc
     except OSError as exc:
         raise unreadable(path, exc) from exc
-    if len(data) > _MAX_FILE:
-        raise TreeError(f"{path} is too large to be what its name says")
-    return data
+
+
+def open_lock(path: Path) -> int:
+    """Return a descriptor to lock, of a file that is made where it isn't there (0600).
+
+    The caller closes it.  `OSError` for what is no regular file, a link to one included.
+    """
+    flags = os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+    descriptor = os.open(path, flags, PRIVATE)
+    if stat.S_ISREG(os.fstat(descriptor).st_mode):
+        return descriptor
+    os.close(descriptor)
+    raise NotRegularError(path)
 
 
 def temporary(directory: Path) -> Path:

@@ -11,7 +11,6 @@ import errno
 import json
 import os
 import re
-import stat
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple, TextIO
 
@@ -19,6 +18,7 @@ from danebot.adapters.codec import decode
 from danebot.domain.status.document import SCHEMA, LineageStatus, Snapshot, StatusFault
 from danebot.domain.text import printable
 from danebot.errors import DanebotError, TreeError
+from danebot.regular import NotRegularError, OversizeError, open_regular
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -82,14 +82,11 @@ def read_status(path: Path | str, each: Callable[[LineageStatus], None]) -> Snap
 
 def _open(path: Path | str) -> TextIO:
     try:
-        # Not to hang on a pipe that somebody named by mistake.
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        descriptor = open_regular(path, _LARGEST)
     except ValueError as exc:  # a NUL in the name
         raise StatusError(StatusFault.MISSING, str(exc)) from exc
-    found = os.fstat(descriptor)
-    if not stat.S_ISREG(found.st_mode) or found.st_size > _LARGEST:
-        os.close(descriptor)
-        raise StatusError(StatusFault.FOREIGN, "not a status document")
+    except (NotRegularError, OversizeError) as exc:
+        raise StatusError(StatusFault.FOREIGN, "not a status document") from exc
     return os.fdopen(descriptor, encoding="utf-8", newline="")
 
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from danebot import __version__
 from danebot.adapters.codec import encode
-from danebot.adapters.files import remove_leftovers, write_file
+from danebot.adapters.files import open_lock, remove_leftovers, write_file
 from danebot.adapters.status_file import StatusError, load_status
 from danebot.domain.status.document import SCHEMA, RunStatus, Snapshot, finding_status
 from danebot.domain.status.summary import carry, lineage_status
@@ -155,10 +155,9 @@ def _alone(directory: Path) -> Iterator[None]:
     the directory must not be able to stop a run.  Raises `TreeError` where there can't be a
     document, or somebody else is at it all the while.
     """
-    flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
     try:
         directory.mkdir(mode=0o755, parents=True, exist_ok=True)
-        descriptor = os.open(directory / _LOCK, flags, 0o600)
+        descriptor = open_lock(directory / _LOCK)
     except OSError as exc:
         raise TreeError(f"cannot use {directory}: {exc.strerror}; create it by hand") from exc
     try:

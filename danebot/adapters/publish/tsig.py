@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import os
 import re
-import stat
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from danebot.errors import ConfigError
+from danebot.regular import read_regular
 
 if TYPE_CHECKING:
     import dns.tsig
@@ -66,18 +66,13 @@ def _secret(text: str) -> bytes:
 
 
 def _read(path: Path) -> str:
+    def allow(found: os.stat_result) -> None:
+        if found.st_mode & _BY_OTHERS or (found.st_gid and found.st_mode & _BY_GROUP):
+            raise ConfigError(f"{path}: others may read or write this key; chmod 600 {path}")
+        if found.st_uid not in {0, os.geteuid()}:
+            raise ConfigError(f"{path}: belongs to another user; chown root {path}")
+
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+        return read_regular(path, _MOST, allow).decode("utf-8", "replace")
     except OSError as exc:
         raise ConfigError(f"{path}: cannot be read: {exc.strerror}") from exc
-    status = os.fstat(descriptor)
-    if not stat.S_ISREG(status.st_mode):
-        os.close(descriptor)
-        raise ConfigError(f"{path}: is not a regular file")
-    with os.fdopen(descriptor, "rb") as file:
-        shared = status.st_mode & _BY_OTHERS or (status.st_gid and status.st_mode & _BY_GROUP)
-        if shared:
-            raise ConfigError(f"{path}: others may read or write this key; chmod 600 {path}")
-        if status.st_uid not in {0, os.geteuid()}:
-            raise ConfigError(f"{path}: belongs to another user; chown root {path}")
-        return file.read(_MOST).decode("utf-8", "replace")

@@ -19,11 +19,11 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Self
 
+from danebot.adapters.files import open_lock
 from danebot.domain.names import printable
 from danebot.errors import LockedError, TreeError
 
 OWN, CERTBOT = ".danebot.lock", ".certbot.lock"
-_PRIVATE = 0o600
 _POLL = 0.1  # seconds
 _FLOCK = struct.Struct("hhqqi4x")  # struct flock of 64-bit Linux: type, whence, start, length, pid
 
@@ -101,9 +101,8 @@ class TreeLock:
 
 
 def _opened(path: Path) -> int:
-    flags = os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
     try:
-        return os.open(path, flags, _PRIVATE)
+        return open_lock(path)
     except PermissionError as exc:
         raise TreeError(f"cannot write to {path.parent}; run danebot as root") from exc
     except FileNotFoundError as exc:

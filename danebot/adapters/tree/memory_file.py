@@ -34,13 +34,10 @@ def recall(paths: LineagePaths) -> tuple[Memory, str]:
             return Memory(), f"{path} is not of schema {SCHEMA}"
         memory = decode(Memory, document)
         check_times(memory)
+    except UnreadableError as exc:
+        raise UnreadableError(f"{exc}; restore it, or remove it to begin anew") from exc
     except TreeError as exc:
-        match exc.__cause__:
-            case FileNotFoundError() | NotADirectoryError():
-                return Memory(), str(exc) if os.path.lexists(path) else ""
-            case OSError():
-                raise UnreadableError(f"{exc}; restore it, or remove it to begin anew") from exc
-        return Memory(), str(exc)
+        return Memory(), str(exc) if os.path.lexists(path) else ""
     except (ValueError, RecursionError) as exc:
         return Memory(), f"{path} is damaged ({printable(str(exc))})"
     return memory, ""

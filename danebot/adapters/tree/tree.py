@@ -6,6 +6,7 @@ Nothing here changes anything; see `recovery` for what heals and `changes` for w
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -46,8 +47,8 @@ from danebot.errors import (
     UnknownLineageError,
     UnreadableError,
 )
+from danebot.regular import open_regular
 
-_NO_WAIT = os.O_CLOEXEC | os.O_NONBLOCK
 _NO_NAMES = ("", ".", "..")  # they would lead to the directories that all lineages share
 ParsedT = TypeVar("ParsedT")
 
@@ -240,12 +241,9 @@ class Tree:
     def forbidden(self, name: str) -> bool:
         """Whether this user may not read the lineage's key: then nothing can be said of it."""
         try:
-            descriptor = os.open(self.root / "live" / name / "privkey.pem", os.O_RDONLY | _NO_WAIT)
-        except PermissionError:
-            return True
-        except OSError:
-            return False
-        os.close(descriptor)
+            os.close(open_regular(self.root / "live" / name / "privkey.pem", sys.maxsize))
+        except OSError as exc:
+            return isinstance(exc, PermissionError)
         return False
 
     def linked(

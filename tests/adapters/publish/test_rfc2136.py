@@ -330,6 +330,10 @@ def test_what_is_no_file_is_told(tmp_path: Path) -> None:
         load_tsig_key(tmp_path / "none")
     with pytest.raises(ConfigError, match="not a regular file"):
         load_tsig_key(tmp_path)
+    (tmp_path / "long").write_bytes(b"#" * 2**17)
+    (tmp_path / "long").chmod(0o600)
+    with pytest.raises(ConfigError, match="larger than what its name says"):
+        load_tsig_key(tmp_path / "long")
 
 
 # ---- views ------------------------------------------------------------------------------------

@@ -128,7 +128,7 @@ def test_a_directory_in_its_place(grown: Grown) -> None:
     _file(grown).mkdir()
     memory, damage = recall(grown.paths)
     assert memory == Memory()
-    assert damage.endswith("is not a regular file")
+    assert damage.endswith("not a regular file")
 
 
 def test_a_file_that_fails_to_read_is_not_an_empty_memory(grown: Grown) -> None:

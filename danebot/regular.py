@@ -1,0 +1,67 @@
+"""Regular files of the operator, opened with care: they may be anything, of any size.
+
+Below the settings, which are read so too; how files are replaced is `danebot.adapters.files`.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from collections.abc import Callable
+from pathlib import Path
+
+_PIECE = 32 * 1024
+
+
+class NotRegularError(OSError):
+    """A directory, a pipe, a device or a socket is there instead of a file."""
+
+    def __init__(self, path: Path | str) -> None:
+        """Name it."""
+        super().__init__(errno.EINVAL, "not a regular file", str(path))
+
+
+class OversizeError(OSError):
+    """The file is larger than what is looked for can be."""
+
+    def __init__(self, path: Path | str) -> None:
+        """Name it."""
+        super().__init__(errno.EFBIG, "larger than what its name says can be", str(path))
+
+
+def open_regular(path: Path | str, limit: int, *, follow: bool = True) -> int:
+    """Return a descriptor to read from; the caller closes it.
+
+    Raises `NotRegularError`, `OversizeError` for more than ``limit`` octets, and any `OSError` of
+    the system's: `FileNotFoundError` and `NotADirectoryError` alone say that there is nothing.
+    Never waits for a pipe's other end.  With ``follow`` False a symbolic link is an error.
+    """
+    flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK
+    descriptor = os.open(path, flags if follow else flags | os.O_NOFOLLOW)
+    found = os.fstat(descriptor)
+    if stat.S_ISREG(found.st_mode) and found.st_size <= limit:
+        return descriptor
+    os.close(descriptor)
+    raise OversizeError(path) if stat.S_ISREG(found.st_mode) else NotRegularError(path)
+
+
+def read_regular(
+    path: Path | str, limit: int, allow: Callable[[os.stat_result], None] | None = None
+) -> bytes:
+    """Return a file's content; raises as `open_regular` does, also where it grows meanwhile.
+
+    ``allow`` is shown the open file's status before anything is read, and may raise.
+    """
+    descriptor = open_regular(path, limit)
+    try:
+        if allow is not None:
+            allow(os.fstat(descriptor))
+        data = b""
+        while len(data) <= limit and (more := os.read(descriptor, _PIECE)):
+            data += more
+    finally:
+        os.close(descriptor)
+    if len(data) > limit:
+        raise OversizeError(path)
+    return data
