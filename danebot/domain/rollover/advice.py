@@ -13,7 +13,8 @@ and is objected to where it isn't.
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from collections.abc import Set as AbstractSet
 from typing import TYPE_CHECKING, NamedTuple
 
 from danebot.domain.dns.answers import OwnerObservation, Presence
@@ -39,6 +40,7 @@ class Obstruction(enum.Enum):
 
     UNSEEN = "what is there could not be seen"
     OVERRULES = "it would take the effect from somebody else's records"
+    DIFFERS = "name servers differ, and no record would count at all of them"
 
 
 class Objection(NamedTuple):
@@ -96,10 +98,8 @@ def advise(
     strong = any(_is(record, _STRONG) for record in there)
     foreign = {r for rrset in rrsets for r in _effective_weak(rrset) if r not in ours}
     demanded: dict[TlsaRecord, None] = {}
-    objections = []
     for line, spki in pairs:
         if line.mtype is _STRONG and foreign:
-            objections.append(_overrules(line, foreign))
             continue
         demanded[line.record(spki)] = None
         if line.mtype is _WEAK and strong and not foreign:
@@ -111,15 +111,43 @@ def advise(
         restated |= dict.fromkeys(sorted(there))
         everywhere = frozenset()
     restated = {record: None for record in restated if record not in demanded}
+    add = tuple(r for r in (*demanded, *restated) if r not in everywhere)
+    objections = dict.fromkeys(_objections(observation, pairs, add, foreign))
     return Advice(
         owner,
         answer.canonical,
         observation.zone,
-        add=tuple(r for r in (*demanded, *restated) if r not in everywhere),
+        add=add,
         restated=tuple(record for record in restated if record not in everywhere),
         partial=tuple(r for r in (*demanded, *restated) if r in there - everywhere),
         objections=tuple(objections),
     )
+
+
+def _objections(
+    observation: OwnerObservation,
+    pairs: Iterable[tuple[Required, bytes]],
+    add: Records,
+    foreign: AbstractSet[TlsaRecord],
+) -> Iterator[Objection]:
+    """Yield what stands in the way of lines though ``add`` was added at every server.
+
+    Where the servers differ, what counts at one may not at another, and what would count there may
+    take the effect of ``foreign`` records at the first.
+    """
+    for line, spki in pairs:
+        overruling = line.mtype is _STRONG and bool(foreign)
+        added = {*add, _record(_WEAK, spki)} if overruling else {*add}
+        deaf = [
+            str(server.server)
+            for server in observation.servers
+            if server.outcome is ServerOutcome.ANSWERED
+            and effective({*server.records, *added}).isdisjoint(_forms(spki))
+        ]
+        if deaf:
+            yield _differs(line, deaf, foreign)
+        elif overruling:
+            yield _overrules(line, foreign)
 
 
 def shown(observation: OwnerObservation) -> tuple[Records, ...]:
@@ -154,7 +182,7 @@ def overruled_by(
     counting = effective(left)
     safe: set[TlsaRecord] = set()
     for spki in known:
-        mine = {_record(mtype, spki) for mtype in MatchingType}
+        mine = _forms(spki)
         if mine & counting:
             safe |= mine
     return tuple(sorted((effective(before) & left) - counting - safe))
@@ -162,6 +190,10 @@ def overruled_by(
 
 def _record(mtype: MatchingType, spki: bytes) -> TlsaRecord:
     return TlsaRecord(Usage.DANE_EE, Selector.SPKI, mtype, association(spki, mtype))
+
+
+def _forms(spki: bytes) -> set[TlsaRecord]:
+    return {_record(mtype, spki) for mtype in MatchingType}
 
 
 def _is(record: TlsaRecord, mtype: MatchingType) -> bool:
@@ -176,8 +208,23 @@ def _effective_weak(rrset: Records) -> Records:
     return () if strong else tuple(record for record in rrset if _is(record, _WEAK))
 
 
+def _brief(records: Iterable[TlsaRecord]) -> str:
+    return ", ".join(f"{str(record)[:22]}..." for record in sorted(records))
+
+
+def _differs(line: Required, deaf: Iterable[str], foreign: Iterable[TlsaRecord]) -> Objection:
+    return Objection(
+        Obstruction.DIFFERS,
+        line.owner,
+        f"the name servers of {line.owner} differ: at {', '.join(deaf)} senders pass over a 3 1 1 "
+        f"record, and at others a 3 1 2 would have them pass over somebody else's "
+        f"({_brief(foreign)})",
+        "see why these servers don't have the same records; no record counts at all of them",
+    )
+
+
 def _overrules(line: Required, foreign: Iterable[TlsaRecord]) -> Objection:
-    others = ", ".join(f"{str(record)[:22]}..." for record in sorted(foreign))
+    others = _brief(foreign)
     return Objection(
         Obstruction.OVERRULES,
         line.owner,

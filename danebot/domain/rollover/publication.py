@@ -227,7 +227,7 @@ def _live_is_known(
 def conflicts(state: LineageState, found: Publication) -> Iterator[Finding]:
     """Yield what stands in the way of records for ever: lines that nobody can fulfil."""
     for said in found.objections:
-        if said.why is Obstruction.OVERRULES:
+        if said.why is not Obstruction.UNSEEN:
             yield Finding(
                 Code.DIGEST_CONFLICT, Severity.WARNING, state.name, said.text, said.remedy
             )
