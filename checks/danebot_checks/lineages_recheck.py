@@ -33,15 +33,18 @@ _LEAST_TRY = 0.5  # seconds
 _TRIES_AT_ONE = 2
 
 
-def recheck(lineages: Sequence[LineageStatus], options: argparse.Namespace) -> Rechecked:
+def recheck(
+    lineages: Sequence[LineageStatus], witnesses: Sequence[str], options: argparse.Namespace
+) -> Rechecked:
     """Look at every owner of a live key's record; `DanebotError` for what can't be asked."""
     wanted = live_owners(lineages)
-    seen = _observe(tuple(dict.fromkeys(here.owner for here in wanted)), options)
+    outside = [one for one in map(parse_socket_address, witnesses) if one is not None]
+    seen = _observe(tuple(dict.fromkeys(here.owner for here in wanted)), outside, options)
     return rechecked(wanted, seen, datetime.now(UTC))
 
 
 def _observe(
-    owners: Sequence[DnsName], options: argparse.Namespace
+    owners: Sequence[DnsName], witnesses: Sequence[SocketAddress], options: argparse.Namespace
 ) -> Mapping[DnsName, OwnerObservation]:
     """Within the plugin's time, which no silent server may use up alone."""
     named = tuple(_address(words) for words in options.resolver) if options.resolver else None
@@ -53,7 +56,7 @@ def _observe(
     timeout = min(config.timeout, share)
     patience = max(budget / _TRIES, _LEAST_TRY)
     direct = Direct(timeout=min(patience, Direct().timeout), attempts=_TRIES_AT_ONE)
-    observer = Observer.of(Resolver(config._replace(timeout=timeout)), direct)
+    observer = Observer.of(Resolver(config._replace(timeout=timeout)), direct, witnesses)
     return run(within(observer.observe(owners), time.monotonic() + budget))
 
 

@@ -44,7 +44,7 @@ def concern_result(options: argparse.Namespace, now: datetime) -> Result:
     findings = judged(document, options.lineage, concern, allowed, now)
     said = outline(document, concern, allowed, options, now)
     if options.recheck:
-        findings, said = _rechecked(document.lineages, options, findings, said)
+        findings, said = _rechecked(document, options, findings, said)
     return _result(findings, said, document, options, now)
 
 
@@ -75,7 +75,7 @@ def _allowed(options: argparse.Namespace) -> Allowed:
 
 
 def _rechecked(
-    lineages: Sequence[LineageStatus],
+    document: Snapshot,
     options: argparse.Namespace,
     findings: list[Finding],
     said: Outline,
@@ -85,7 +85,7 @@ def _rechecked(
     from danebot_checks.lineages_recheck import recheck
 
     try:
-        found = recheck(lineages, options)
+        found = recheck(document.lineages, document.witnesses, options)
     except UsageError:
         raise
     except DanebotError as exc:

@@ -22,6 +22,7 @@ from danebot.domain.status.summary import carry, lineage_status
 from danebot.errors import TreeError
 
 if TYPE_CHECKING:
+    from danebot.domain.addresses import SocketAddress
     from danebot.domain.finding import Finding
     from danebot.domain.status.document import FindingStatus, LineageStatus
     from danebot.jobs.survey import LineageView
@@ -59,13 +60,15 @@ def lineage_statuses(views: Sequence[LineageView]) -> tuple[LineageStatus, ...]:
 class News(NamedTuple):
     """What a run has to say: the views of the lineages in its ``scope``, and its findings.
 
-    ``superseded`` tells which findings of earlier runs it has looked into again.
+    ``superseded`` tells which findings of earlier runs it has looked into again.  ``witnesses``
+    were asked beside the zones' servers.
     """
 
     scope: Scope
     views: Sequence[LineageView]
     findings: Sequence[Finding]
     superseded: Callable[[FindingStatus], bool]
+    witnesses: Sequence[SocketAddress] = ()
 
 
 def this_run(verb: str, started: datetime, ended: datetime, exit_status: int) -> RunStatus:
@@ -90,7 +93,9 @@ def write_snapshot(path: Path, run: RunStatus, news: News) -> None:
         former = [f for f in (old.findings if old is not None else ()) if not news.superseded(f)]
         found = tuple(dict.fromkeys((*former, *new)))
         lineages = _lineages(old, run, news)
-        _replace(path, Snapshot(SCHEMA, run, _renewed(old, run), success, lineages, found))
+        witnesses = tuple(map(str, news.witnesses))
+        renewed = _renewed(old, run)
+        _replace(path, Snapshot(SCHEMA, run, renewed, success, lineages, found, witnesses))
 
 
 def _renewed(old: Snapshot | None, run: RunStatus) -> RunStatus | None:

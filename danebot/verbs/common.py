@@ -81,6 +81,7 @@ def record_run(
                 found.views,
                 (*findings, *found.unreadable, *orphans(context)),
                 lambda old: superseded(old) or old.lineage not in ("", *known),
+                context.settings.witnesses,
             ),
         )
     except DanebotError as exc:

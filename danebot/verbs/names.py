@@ -144,6 +144,7 @@ def _publish(
                 (outcome.view,) if outcome.view is not None else (),
                 outcome.findings,
                 lambda old: old.lineage == name,
+                console.settings.witnesses,
             ),
         )
         reason = write_textfile(console.settings)

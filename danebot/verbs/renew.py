@@ -114,6 +114,7 @@ def run_renewal(
                 outcome.views,
                 outcome.findings,
                 lambda old: scope is Scope.EVERYTHING or old.lineage in names,
+                context.settings.witnesses,
             ),
         )
     except DanebotError as exc:

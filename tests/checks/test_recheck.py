@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -40,9 +40,10 @@ def dns() -> Iterator[Nameserver]:
 def ask(capsys: pytest.CaptureFixture[str], tmp_path: Path, dns: Nameserver) -> Ask:
     """Look at a lineage of the document with what the name server says now."""
 
-    def run(lineage: LineageStatus, *words: str) -> Told:
+    def run(lineage: LineageStatus, *words: str, witnesses: Sequence[str] = ()) -> Told:
         path = tmp_path / "status.json"
-        sample.write(path, sample.snapshot([lineage]))
+        document = sample.snapshot([lineage])
+        sample.write(path, document._replace(witnesses=tuple(witnesses)))
         resolver = ("--resolver", f"127.0.0.1:{dns.port}")
         code = outcome(["tlsa", "--recheck", "-v", "--snapshot", str(path), *resolver, *words])
         told = Told(code, capsys.readouterr().out)
@@ -50,6 +51,28 @@ def ask(capsys: pytest.CaptureFixture[str], tmp_path: Path, dns: Nameserver) -> 
         return told
 
     return run
+
+
+@pytest.mark.parametrize(
+    ("there", "state", "words"),
+    [
+        ([LIVE], "OK", ""),
+        ([f"3 1 1 {OTHER}"], "CRITICAL", "witness [127.0.0.5"),
+        (None, "UNKNOWN", "no usable answer: witness (127.0.0.5"),
+    ],
+)
+def test_the_witnesses_of_the_runs_are_asked_too(
+    there: list[str] | None, state: str, words: str, dns: Nameserver, ask: Ask
+) -> None:
+    publish(dns, LIVE)
+    with nameservers("127.0.0.5") as (outside,):
+        if there is None:
+            outside.say(OWNER, "TLSA", rcode="REFUSED", flags="QR")
+        else:
+            publish(outside, *there, flags=RECURSIVE)
+        told = ask(sample.lineage(NAME), witnesses=[f"127.0.0.5:{outside.port}"])
+    assert told.state == state
+    assert words in told.text
 
 
 def publish(dns: Nameserver, *records: str, **how: Any) -> None:  # noqa: ANN401 - passed on

@@ -140,9 +140,8 @@ def _objections(
         added = {*add, _record(_WEAK, spki)} if overruling else {*add}
         deaf = [
             str(server.server)
-            for server in observation.servers
-            if server.outcome is ServerOutcome.ANSWERED
-            and effective({*server.records, *added}).isdisjoint(_forms(spki))
+            for server in observation.answering
+            if effective({*server.records, *added}).isdisjoint(_forms(spki))
         ]
         if deaf:
             yield _differs(line, deaf, foreign)

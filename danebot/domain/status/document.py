@@ -204,6 +204,7 @@ class Snapshot(NamedTuple):
     """The whole document.  ``findings`` are those of the run; a lineage's own stand with it.
 
     ``last_success`` is the end of the last `renew` of all lineages that had exit status 0.
+    ``witnesses`` are the addresses, with ports perhaps, of those who were asked beside the servers.
     """
 
     schema: int
@@ -212,6 +213,7 @@ class Snapshot(NamedTuple):
     last_success: datetime | None
     lineages: tuple[LineageStatus, ...]
     findings: tuple[FindingStatus, ...]
+    witnesses: tuple[str, ...] = ()
 
 
 def finding_status(finding: Finding) -> FindingStatus:
