@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from danebot.domain.delivery.probes import ProbeOutcome
@@ -16,6 +17,7 @@ from danebot.domain.rollover.adoption import (
     Standing,
     by_host,
     doubtful,
+    first_lines,
     first_owners,
     hosts_of,
     judge,
@@ -24,6 +26,7 @@ from danebot.domain.rollover.adoption import (
     usual_owners,
 )
 from danebot.jobs.probe_lineage import ask
+from danebot.jobs.survey import keys_of_tree, observe_dns
 
 if TYPE_CHECKING:
     from danebot.adapters.tree.paths import LineagePaths
@@ -93,7 +96,10 @@ def first_records(context: Context, state: LineageState) -> Proposal | None:
     if live is None:
         return None
     found = search(context, [state])[state.name]
-    return propose(found.found, first_owners(found.names, found.leads.found), live)
+    lines = first_lines(found.found, first_owners(found.names, found.leads.found))
+    lacking = replace(state, required=lines, remembered=(), anchored=())
+    known = keys_of_tree(context, {state.name: state}).keys
+    return propose(found.found, lacking, observe_dns(context, [lacking]), known)
 
 
 def leads_of(context: Context, names: Iterable[DnsName]) -> Leads:

@@ -38,6 +38,8 @@ def proposal_lines(
         yield f"; 1. publish {_which(proposal)} mail at port 25, in zones signed with DNSSEC:"
         yield from _records(proposal, form)
         step = 2
+    for objection in proposal.objections:
+        yield f"; {objection}"
     yield from _care(name, proposal, step, management)
 
 
@@ -59,12 +61,5 @@ def _care(name: str, proposal: Proposal, step: int, management: Management) -> I
 
 
 def _records(proposal: Proposal, form: str) -> Iterator[str]:
-    for alias, record in proposal.publish:
-        if alias:
-            yield f"; {alias} is an alias that leads here:"
-        if form == "zone":
-            yield from zone_lines([record])
-        else:
-            yield from list(nsupdate_lines([record]))[:-1]
-    if form != "zone":
-        yield "send"
+    records = proposal.publish
+    return zone_lines(records) if form == "zone" else nsupdate_lines(records)

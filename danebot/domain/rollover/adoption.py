@@ -23,15 +23,16 @@ from danebot.domain.dns.tlsa import (
 from danebot.domain.names import DnsName, Hostname, TlsaOwner, covers
 from danebot.domain.rollover.anchors import matched_anchor
 from danebot.domain.rollover.propagation import matches_chain
-from danebot.domain.rollover.publication import OwnedRecord
+from danebot.domain.rollover.publication import OwnedRecord, additions
 from danebot.domain.rollover.senders import senders_to
 from danebot.errors import NameSyntaxError
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from danebot.domain.dns.tlsa import TlsaRecord
     from danebot.domain.lineage.state import Held, LineageState
+    from danebot.domain.rollover.advice import Objection
+    from danebot.domain.rollover.propagation import Observations
 
 TLSA_PORTS = (25, 465, 587, 143, 993, 110, 995, 443, 5222, 5223, 5269, 5270, 4190, 21, 990, 853)
 """Where TLSA records are looked for: mail, web, XMPP, ManageSieve, FTP, DNS over TLS."""
@@ -253,33 +254,55 @@ def intake(state: LineageState, found: Iterable[Found]) -> Intake:
 class Proposal(NamedTuple):
     """What is to be done so that a lineage has a first record, and has it watched.
 
-    ``publish`` are records, each with the alias ("" for none) that leads to its owner; ``there``
-    are owners whose records are published already, and ``unanswered`` those of which nobody knows.
+    ``publish`` are records for where they belong, ``objections`` what stands in the way of others;
+    ``there`` are owners whose records are published already, and ``unanswered`` those of which
+    nobody knows.
     """
 
-    publish: tuple[tuple[str, OwnedRecord], ...]
+    publish: tuple[OwnedRecord, ...]
     there: tuple[DnsName, ...]
     unanswered: tuple[DnsName, ...]
+    objections: tuple[Objection, ...] = ()
 
 
-def propose(found: Iterable[Found], first: Iterable[DnsName], live: Held) -> Proposal:
-    """The first records of a lineage that watches nothing: at those of ``first`` without any.
+def first_lines(found: Iterable[Found], first: Iterable[DnsName]) -> tuple[Required, ...]:
+    """The lines for which a lineage that watches nothing lacks records: at ``first`` without any.
 
-    Where the lineage's records are published already, they need only be watched, unless they don't
-    match its live key.
+    Where its records are published already, they need only be watched, unless they don't match its
+    live key.
     """
-    every = tuple(found)
     wanted = frozenset(first)
-    records: dict[tuple[DnsName, TlsaRecord], str] = {}
-    for one in every:
-        fresh = one.owner in wanted and one.standing is Standing.ABSENT
-        for line in one.lines if fresh or one.standing is Standing.MISMATCH else ():
-            alias = "" if one.target == one.owner else str(one.owner)
-            records.setdefault((one.target, line.record(live.key.spki)), alias)
+    return tuple(
+        line
+        for one in found
+        if one.standing is Standing.MISMATCH
+        or (one.owner in wanted and one.standing is Standing.ABSENT)
+        for line in one.lines
+    )
+
+
+def propose(
+    found: Iterable[Found],
+    lacking: LineageState,
+    observations: Observations,
+    known: Iterable[bytes],
+) -> Proposal:
+    """The first records of a lineage: as `additions` judges whatever is to be added.
+
+    ``lacking`` is the lineage with `first_lines` in place of those that it doesn't have;
+    ``known`` are the DER SPKIs of all keys in use.
+    """
+    every, key = tuple(found), lacking.current_key
+    records: tuple[OwnedRecord, ...] = ()
+    objections: tuple[Objection, ...] = ()
+    if key is not None:
+        records, objections = additions(lacking, key, observations, known)
+    places = {(one.place, one.record): one for one in reversed(records)}
     return Proposal(
-        tuple((alias, OwnedRecord(owner, record)) for (owner, record), alias in records.items()),
+        tuple(reversed(places.values())),
         tuple(one.owner for one in every if one.adopted),
         tuple(one.owner for one in every if one.standing is Standing.UNANSWERED),
+        objections,
     )
 
 

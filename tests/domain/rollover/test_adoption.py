@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
 
-from danebot.domain.dns.answers import Alias, Presence, Security, TlsaAnswer
+from danebot.domain.dns.answers import Presence, Security, TlsaAnswer
 from danebot.domain.dns.tlsa import Declared, Required, TlsaRecord
+from danebot.domain.lineage.state import LineageState
 from danebot.domain.names import DnsName, Hostname
 from danebot.domain.rollover.adoption import (
     TLSA_PORTS,
@@ -18,6 +20,7 @@ from danebot.domain.rollover.adoption import (
     Standing,
     by_host,
     doubtful,
+    first_lines,
     first_owners,
     hosts_of,
     intake,
@@ -164,26 +167,52 @@ def test_owners_are_told_by_host() -> None:
     assert by_host([DnsName("tlsa.example.net")]) == "tlsa.example.net"
 
 
-def test_first_records_go_where_none_is() -> None:
-    alias, target = DnsName("_25._tcp.alias.example.org"), DnsName("tlsa.example.net")
-    led: TlsaAnswer = TlsaAnswer(
-        alias, Security.SECURE, Presence.NODATA, target, (Alias(alias, target, HOUR),)
-    )
+HOST2 = DnsName("_25._tcp.alias.example.org")
+FIRST = (MX, HOST2, MX2)
+
+
+def lacking(every: Sequence[Found]) -> LineageState:
+    """The lineage with the lines for which it lacks records."""
+    return replace(builders.state(current="live"), required=first_lines(every, FIRST))
+
+
+def test_first_records_are_wanted_where_none_is() -> None:
     every = [
         judge(answer(), LIVE, SILENT, T0),
-        judge(led, LIVE, SILENT, T0),
-        found(Standing.ABSENT, DnsName("_443._tcp.mx.example.org")),
+        found(Standing.ABSENT, DnsName("_443._tcp.mx.example.org")),  # not among the first
         found(Standing.UNANSWERED, MX2),
     ]
-    proposal = propose(every, (MX, alias, MX2), LIVE)
-    assert [(one, str(record)) for one, record in proposal.publish] == [
-        ("", f"{MX}. IN TLSA {OURS}"),
-        (str(alias), f"{target}. IN TLSA {OURS}"),
-    ]
-    assert (proposal.there, proposal.unanswered) == ((), (MX2,))
-    there = propose([found(Standing.OURS), found(Standing.MISMATCH, MX2)], (MX, MX2), LIVE)
-    assert there.there == (MX, MX2)
-    assert [str(record) for _, record in there.publish] == [f"{MX2}. IN TLSA {OURS}"]
+    assert first_lines(every, FIRST) == (line(MX),)
+    there = [found(Standing.OURS), found(Standing.MISMATCH, MX2)]
+    assert [one.owner for one in first_lines(there, FIRST)] == [MX2]
+    proposal = propose([*every, found(Standing.OURS, HOST2)], lacking(every), {}, [])
+    assert (proposal.there, proposal.unanswered) == ((HOST2,), (MX2,))
+
+
+def test_they_go_where_an_alias_leads_once() -> None:
+    every = [found(Standing.ABSENT), found(Standing.ABSENT, HOST2)]
+    looks = {
+        MX: builders.look(),
+        HOST2: builders.look(owner=HOST2, aliases=[(MX, HOUR)]),
+    }
+    proposal = propose(every, lacking(every), looks, [])
+    assert [str(one) for one in proposal.publish] == [f"{MX}. IN TLSA {OURS}"]
+
+
+def test_they_are_judged_as_all_that_is_advised_is() -> None:
+    """The resolver saw nothing; a server has somebody else's 3 1 2, beside which 3 1 1 is idle."""
+    every = [judge(answer(), LIVE, SILENT, T0)]
+    look = builders.look("theirs", resolver=[], mtypes=(2,))
+    proposal = propose(every, lacking(every), {MX: look}, [])
+    assert {one.record for one in proposal.publish} == {OURS, builders.record("live", 2)}
+    assert proposal.objections == ()
+
+
+def test_nothing_is_proposed_where_the_servers_say_nothing() -> None:
+    every = [judge(answer(), LIVE, SILENT, T0)]
+    proposal = propose(every, lacking(every), {MX: builders.silent()}, [])
+    assert proposal.publish == ()
+    assert "could not be seen" in str(proposal.objections[0])
 
 
 # ---- clause by clause: each fails where its own is taken out ----------------------------------
