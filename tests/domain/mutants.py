@@ -531,6 +531,7 @@ def _elsewhere_known(one: OwnerObservation) -> OwnerObservation:
 
 
 ELSEWHERE_KNOWN = unaware(_elsewhere_known)
+PARENTS_IGNORED = unaware(lambda one: one._replace(parents=None))
 
 
 def _nothing_restated(

@@ -116,11 +116,13 @@ class Observer:
                     zone.address_ttl,
                     zone.unresolved,
                     trust.get(alias.name),
+                    zone.parents,
                 )
                 for alias, zone, said in zip(answer.aliases, way, aliases, strict=False)
             ),
             address_ttl=last.address_ttl,
             unresolved=last.unresolved,
+            parents=last.parents,
         )
 
     def _judged(

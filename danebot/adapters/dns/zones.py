@@ -6,7 +6,7 @@ servers is not validated: it may add servers to ask and TTLs to wait for, never 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import timedelta
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -33,8 +33,8 @@ from danebot.domain.names import DnsName, Hostname
 
 ROOT = DnsName("")
 _ROUNDS = 3  # a zone's servers may name further servers, which may name further ones
-_PARENT_WAVE = 4  # one address that answers is enough; ask few at a time
-_PARENT_WAVES = 4
+_WAVE = 4  # for a TTL one address that answers is enough; ask few at a time
+_WAVES = 4
 
 
 class Direct(NamedTuple):
@@ -67,7 +67,8 @@ class ZoneServers(NamedTuple):
     ``address_ttl`` of the addresses' and the glue's.  ``servers`` has each name with each address
     that the parent's glue, the resolver or the servers themselves give for it.  ``unaddressed``
     says of names without any address why.  ``silent`` holds what went wrong at addresses that gave
-    no response to the NS question, ``unresolved`` what could not be found out.
+    no response to the NS question, ``unresolved`` what could not be found out.  ``parents`` are the
+    parent zone's servers, sorted; None where they could not all be found.
     """
 
     zone: DnsName
@@ -78,6 +79,7 @@ class ZoneServers(NamedTuple):
     silent: Mapping[str, Failure] = MappingProxyType({})
     address_ttl: timedelta | None = None
     unresolved: frozenset[Unresolved] = frozenset()
+    parents: tuple[Server, ...] | None = None
 
 
 class _Host(NamedTuple):
@@ -102,6 +104,7 @@ class _Found:
         self.address_ttls: list[timedelta] = []
         self.unresolved: set[Unresolved] = set()
         self.words: dict[Hostname, str] = {}
+        self.parents: tuple[Server, ...] | None = None
 
     def add(self, response: Response, zone: DnsName) -> None:
         """Take in the NS RRset of ``zone`` from either section, with the addresses beside it."""
@@ -252,21 +255,57 @@ class Zones:
         """The NS set that the parent zone has for the child; whether that was told.
 
         RFC 1034 section 4.2.1.  A server that holds both zones answers from the child, which is as
-        good.  If the parent can't be asked, the apex alone counts, and what was known of the
+        good.  Every address of the parent's servers is asked: one that lags leads resolvers to
+        where the zone was.  If none can be asked, the apex alone counts, and what was known of the
         delegation stays.
         """
         if zone == ROOT:
+            found.parents = ()
             return True
         parent = yield from self.apex_above(parent_of(zone))
-        if parent is None:
-            replies = []
-        else:
-            replies = yield from self._ask_some(parent, NS.rdtype, zone, _refers)
+        servers = yield from self._servers_by_resolver(parent)
+        replies = yield from self._referrals(servers or (), zone)
         for reply in replies:
             found.add(reply, zone)
         if not replies:
             found.unresolved.add(Unresolved(zone, NS.word))
+        complete = servers is not None and all(server.address for server in servers)
+        found.parents = servers if complete else None
         return bool(replies)
+
+    def _servers_by_resolver(self, zone: DnsName | None) -> Steps[tuple[Server, ...] | None]:
+        """A zone's servers as the resolver knows them, sorted; None where it can't tell of any.
+
+        A name of which it doesn't say all has an entry with the address "".
+        """
+        if zone is None:
+            return None
+        hosts = yield from self.resolver.lookup(NS, zone)
+        if hosts.presence is Presence.UNKNOWN:
+            return None
+        resolved = yield from together([self._addresses(host.dns_name) for host in hosts.records])
+        found = set()
+        for host, answers in zip(hosts.records, resolved, strict=True):
+            found |= {Server(host, a) for answer in answers for a in answer.records}
+            if any(answer.presence is Presence.UNKNOWN for answer in answers):
+                found.add(Server(host, ""))
+        return tuple(sorted(found))
+
+    def _referrals(self, servers: Sequence[Server], zone: DnsName) -> Steps[list[Response]]:
+        """What each address says of the delegation; again those of names that said nothing."""
+        key = RRsetKey(zone.text, NS.rdtype)
+        found: dict[str, Response] = {}
+        heard: set[Hostname] = set()
+        for direct in (self.direct._replace(attempts=1), self.direct):
+            todo = {s.address for s in servers if s.address and s.name not in heard}
+            replies = yield from each({a: direct.ask(a, NS.rdtype, zone) for a in sorted(todo)})
+            found |= {
+                address: reply
+                for address, reply in replies.items()
+                if isinstance(reply, Response) and _refers(reply, key)
+            }
+            heard = {server.name for server in servers if server.address in found}
+        return list(found.values())
 
     def _ask_some(
         self,
@@ -280,8 +319,8 @@ class Zones:
         resolved = yield from together([self._addresses(host.dns_name) for host in hosts])
         todo = sorted({a for answers in resolved for answer in answers for a in answer.records})
         key = RRsetKey(name.text, rdtype)
-        for wave in range(_PARENT_WAVES):
-            part = todo[wave * _PARENT_WAVE : (wave + 1) * _PARENT_WAVE]
+        for wave in range(_WAVES):
+            part = todo[wave * _WAVE : (wave + 1) * _WAVE]
             replies = yield from together([self.direct.ask(a, rdtype, name) for a in part])
             found = [one for one in replies if isinstance(one, Response) and useful(one, key)]
             if found:
@@ -363,4 +402,5 @@ def _zone_servers(zone: DnsName, found: _Found, replies: Mapping[str, Reply]) ->
         silent={a: reply for a, reply in replies.items() if isinstance(reply, Failure)},
         address_ttl=max(found.address_ttls, default=None),
         unresolved=frozenset(found.unresolved),
+        parents=found.parents,
     )

@@ -187,6 +187,7 @@ class AliasObservation(NamedTuple):
     address_ttl: timedelta | None = None
     unresolved: frozenset[Unresolved] = frozenset()
     security: Security | None = None
+    parents: tuple[Server, ...] | None = None
 
 
 class OwnerObservation(NamedTuple):
@@ -197,9 +198,10 @@ class OwnerObservation(NamedTuple):
     those RRsets; ``servers`` has an entry for each address that the parent's glue, the resolver or
     the servers themselves give for them, ``address_ttl`` is the largest TTL of these.  A name
     server without an address has an entry with the address "" and outcome UNREACHABLE.
-    ``unresolved`` is what could not be found out of them.  ``aliases`` has an entry for each alias
-    of the answer.  ``witnesses`` has one for each configured witness: one of them must be heard,
-    and each that is must have what counts.
+    ``unresolved`` is what could not be found out of them.  ``parents`` are the servers of the zone
+    that delegates to it, None where these could not all be found.  ``aliases`` has an entry for
+    each alias of the answer.  ``witnesses`` has one for each configured witness: one of them must
+    be heard, and each that is must have what counts.
     """
 
     owner: DnsName
@@ -212,6 +214,7 @@ class OwnerObservation(NamedTuple):
     address_ttl: timedelta | None = None
     unresolved: frozenset[Unresolved] = frozenset()
     witnesses: tuple[ServerAnswer, ...] = ()
+    parents: tuple[Server, ...] | None = None
 
     @property
     def all_name_servers(self) -> frozenset[Hostname]:
@@ -233,6 +236,15 @@ class OwnerObservation(NamedTuple):
     def all_unresolved(self) -> frozenset[Unresolved]:
         """What could not be found out of the servers of all zones on the way."""
         return self.unresolved.union(*(alias.unresolved for alias in self.aliases))
+
+    @property
+    def all_parents(self) -> tuple[Server, ...] | None:
+        """The servers that delegate to the zones on the way, sorted; None if not all are known."""
+        every = [self.parents, *(alias.parents for alias in self.aliases)]
+        known = [servers for servers in every if servers is not None]
+        if len(known) < len(every):
+            return None
+        return tuple(sorted({server for servers in known for server in servers}))
 
     @property
     def authoritative(self) -> tuple[ServerAnswer, ...]:

@@ -57,14 +57,17 @@ def watched_since(
 ) -> datetime | None:
     """The first observation that told what is there, or that ended a gap; None before one did.
 
-    Where another CNAME leads, others may have asked before.  Where a server leads to what nobody
+    Where another CNAME leads, others may have asked before.  Where a server that delegates is gone,
+    they may still be led by that, and where one leads to what nobody
     looks at, they may ask now.
     """
     answer = observation.answer
     known = answer.presence is not Presence.UNKNOWN
     led_elsewhere = known and old.route is not None and old.route.canonical != answer.canonical
     unseen = any(server.elsewhere is not None for server in observation.all_servers)
-    anew = led_elsewhere or unseen or broken(old, observation, now)
+    above, now_above = old.route and old.route.parents, observation.all_parents
+    lost = above is not None and now_above is not None and not set(above) <= set(now_above)
+    anew = led_elsewhere or unseen or lost or broken(old, observation, now)
     if old.watched_since is not None and not anew:
         return min(old.watched_since, now)  # the clock may have gone back
     return now if known or observation.heard_any else old.watched_since

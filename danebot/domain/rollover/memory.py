@@ -35,12 +35,14 @@ class TtlSighting(NamedTuple):
 class Route(NamedTuple):
     """Where an owner's RRset is found: the name after CNAMEs, and the servers of the way there.
 
-    ``addresses`` are sorted; () in memories that knew of names alone.
+    ``addresses`` are sorted; () in memories that knew of names alone.  ``parents`` are the servers
+    of the zones that delegate to theirs, when all were last known; None before.
     """
 
     canonical: DnsName
     name_servers: frozenset[Hostname]
     addresses: tuple[Server, ...] = ()
+    parents: tuple[Server, ...] | None = None
 
 
 class Witness(enum.Enum):

@@ -3,7 +3,8 @@
 A resolver starts from the parent's glue and goes on with what the servers tell it: names and
 addresses, each as long as its TTL says (RFC 1034 section 5.3.3, RFC 2181 section 5.4.1).  So a
 server is lost when its name goes, and likewise when an address of it does.  Silence is no absence:
-what could not be looked up this time is where it was.
+what could not be looked up this time is where it was.  The same goes for the servers that delegate
+to the zone: who still asks one that is none any more may be led to where the zone was.
 """
 
 from __future__ import annotations
@@ -52,9 +53,12 @@ def moved_to(old: Route | None, new: Route | None) -> Move:
     if old.canonical != new.canonical:
         return Move.ELSEWHERE
     before, after = set(old.addresses), set(new.addresses)
-    if not old.name_servers <= new.name_servers or not before <= after:
+    above, now_above = set(old.parents or ()), set(new.parents or ())
+    if old.parents is None or new.parents is None:  # then nobody knows what changed there
+        above = now_above = set()
+    if not old.name_servers <= new.name_servers or not (before <= after and above <= now_above):
         return Move.LOST
-    more = before < after or old.name_servers < new.name_servers
+    more = before < after or above < now_above or old.name_servers < new.name_servers
     return Move.GAINED if more else Move.NONE
 
 
@@ -67,6 +71,8 @@ def remember_route(old: OwnerMemory, observation: OwnerObservation, now: datetim
     ttls = [ttl for ttl in (old.route_ttl, observation.route_ttl) if ttl is not None]
     if observation.name_servers and observation.answer.presence is not Presence.UNKNOWN:
         route = _route(observation)
+        if route.parents is None and old.route is not None:
+            route = route._replace(parents=old.route.parents)
     match moved_to(old.route, route):
         case Move.LOST | Move.ELSEWHERE:
             until = max(now + max(ttls, default=_NOTHING), until or now)
@@ -77,7 +83,12 @@ def remember_route(old: OwnerMemory, observation: OwnerObservation, now: datetim
 
 def _route(observation: OwnerObservation) -> Route:
     servers = {answer.server for answer in observation.authoritative if answer.server.address}
-    return Route(observation.answer.canonical, observation.all_name_servers, tuple(sorted(servers)))
+    return Route(
+        observation.answer.canonical,
+        observation.all_name_servers,
+        tuple(sorted(servers)),
+        observation.all_parents,
+    )
 
 
 def remember_heard(

@@ -104,9 +104,12 @@ class World:
         return self.client.observe_owners([name])[name]
 
 
+FOUR = ("127.0.0.1", "127.0.0.2", "127.0.0.3", "127.0.0.4")
+
+
 @pytest.fixture
 def world() -> Iterator[World]:
-    with nameservers("127.0.0.1", "127.0.0.2", "127.0.0.3", "127.0.0.4") as servers:
+    with nameservers(*FOUR) as servers:
         yield World(*servers)
 
 
@@ -130,6 +133,50 @@ def test_everybody_agrees(world: World) -> None:
         assert answer.outcome is ServerOutcome.ANSWERED
         assert answer.records == (record(OLD),)
         assert (answer.ttl, answer.negative_ttl) == (timedelta(seconds=300), None)
+
+
+def test_every_address_of_the_parent_s_servers_is_asked() -> None:
+    """The last of eight leads to one more server: resolvers that ask it are led there."""
+    others = [f"127.0.0.{n}" for n in range(20, 27)]
+    with nameservers(*FOUR, *others) as everybody:
+        world, servers = World(*everybody[:4]), everybody[4:]
+        for server in servers:
+            server.say(ZONE, "NS", authority=NS_LINES, flags="QR")
+        more = f"{ZONE} 86400 NS ns3.{ZONE}."
+        servers[-1].say(ZONE, "NS", authority=(*NS_LINES, more), flags="QR")
+        world.host("p.test", world.parent, *servers)
+        seen = world.observe()
+    assert Hostname(f"ns3.{ZONE}") in seen.name_servers
+    assert seen.ns_ttl == timedelta(days=1)
+    parents = [world.parent.address, *others]
+    assert seen.parents == tuple(sorted(Server(Hostname("p.test"), a) for a in parents))
+    assert seen.all_parents == seen.parents
+    assert len(world.parent.asked) == 1
+
+
+def test_a_silent_parent_is_asked_again_and_hides_nothing() -> None:
+    with nameservers(*FOUR, "127.0.0.20") as everybody:
+        world, other = World(*everybody[:4]), everybody[4]
+        world.patience = 0.3
+        other.keep_silent(ZONE, "NS")
+        world.host("q.test", other)
+        world.resolver.say("test", "NS", "test 60 NS p.test.", "test 60 NS q.test.")
+        seen = world.observe()
+        assert len(other.asked) == 3
+    assert len(world.parent.asked) == 1
+    assert seen.unresolved == frozenset()
+    assert [str(server) for server in seen.parents or ()] == [
+        "p.test [127.0.0.4]",
+        "q.test [127.0.0.20]",
+    ]
+
+
+def test_parents_whose_addresses_are_not_told_are_not_known(world: World) -> None:
+    world.resolver.say("p.test", "AAAA", rcode="SERVFAIL")
+    seen = world.observe()
+    assert (seen.parents, seen.unresolved) == (None, frozenset())
+    world.resolver.say("test", "NS", rcode="SERVFAIL")
+    assert world.observe().parents is None
 
 
 def test_servers_are_asked_without_recursion_but_with_do(world: World) -> None:

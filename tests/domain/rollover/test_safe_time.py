@@ -13,8 +13,14 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from danebot.domain.dns.answers import OwnerObservation, Security, ServerAnswer, ServerOutcome
-from danebot.domain.names import DnsName
+from danebot.domain.dns.answers import (
+    OwnerObservation,
+    Security,
+    Server,
+    ServerAnswer,
+    ServerOutcome,
+)
+from danebot.domain.names import DnsName, Hostname
 from danebot.domain.rollover.memory import Memory, Request, Urgency
 from danebot.domain.rollover.plan import Hold, Phase, Step
 from danebot.domain.rollover.policy import Policy
@@ -511,6 +517,28 @@ def a_server_leads_to_what_nobody_looks_at(rules: Rules) -> None:
     first_safe(wait, T0 + HOUR + 2 * DAY + HOUR + HOUR, good)
 
 
+def a_server_that_delegates_is_gone(rules: Rules) -> None:
+    """It may lead resolvers on to where the zone was, and nobody asks it any more."""
+    above = [Server(Hostname(f"p{n}.example"), f"192.0.2.{n}") for n in (7, 8)]
+    good = look("old", "new")._replace(parents=(above[0],))
+    wait = Wait(rules, policy=Policy(min_wait=timedelta(0), unseen_ttl=2 * DAY))
+    wait.look(T0, look("old")._replace(parents=tuple(above)))
+    wait.look(T0 + HOUR, look("old", "new")._replace(parents=tuple(above)))
+    wait.look(T0 + 90 * MINUTE, good)
+    first_safe(wait, T0 + 90 * MINUTE + 2 * DAY + 2 * HOUR, good)
+
+
+def a_server_that_delegates_is_new(rules: Rules) -> None:
+    """What it led to before it was first asked, resolvers may hold on to."""
+    above = [Server(Hostname(f"p{n}.example"), f"192.0.2.{n}") for n in (7, 8)]
+    good = look("old", "new")._replace(parents=tuple(above))
+    wait = Wait(rules)
+    wait.look(T0, look("old")._replace(parents=(above[0],)))
+    wait.look(T0 + HOUR, look("old", "new")._replace(parents=(above[0],)))
+    wait.look(T0 + 90 * MINUTE, good)
+    first_safe(wait, T0 + 90 * MINUTE + 2 * HOUR, good)
+
+
 # ---- what can't be known is assumed ----------------------------------------------------------
 
 
@@ -846,6 +874,8 @@ CLAUSES = (
     Clause(a_witness_lags, mutants.NO_WITNESSES),
     Clause(an_alias_leads_elsewhere, mutants.ALIASES_NEVER_CHANGE),
     Clause(a_server_leads_to_what_nobody_looks_at, mutants.ELSEWHERE_KNOWN),
+    Clause(a_server_that_delegates_is_gone, mutants.PARENTS_IGNORED),
+    Clause(a_server_that_delegates_is_new, mutants.PARENTS_IGNORED),
     Clause(the_record_is_there_at_the_first_look, mutants.NO_UNSEEN_TTL),
     Clause(the_record_is_there_but_not_secure_at_the_first_look, mutants.NO_UNSEEN_TTL),
     Clause(only_the_resolver_lacks_it_at_the_first_look, mutants.NO_UNSEEN_TTL),

@@ -14,7 +14,7 @@ from danebot.domain.rollover.servers import (
     remember_heard,
     remember_route,
 )
-from domain.builders import DAY, HOUR, MX, OTHER, T0, look, seen, witnessed
+from domain.builders import DAY, HOUR, MX, OTHER, T0, led, look, seen, witnessed
 
 NS1, NS2, NS3 = (Hostname(f"ns{n}.example.org") for n in (1, 2, 3))
 A1, A2, A3 = (Server(NS1, "192.0.2.1"), Server(NS2, "192.0.2.1"), Server(NS2, "2001:db8::7"))
@@ -34,6 +34,12 @@ DUAL = look("old", addresses={"ns2": ["192.0.2.1", "2001:db8::7"]})
         (BOTH._replace(name_servers=frozenset({NS1, NS2, NS3})), BOTH, Move.LOST),
         (BOTH, BOTH._replace(addresses=(A1, A2, A3)), Move.GAINED),
         (BOTH, BOTH._replace(name_servers=frozenset({NS1, NS2, NS3})), Move.GAINED),
+        (BOTH._replace(parents=(A1,)), BOTH._replace(parents=(A1,)), Move.NONE),
+        (BOTH._replace(parents=(A1, A3)), BOTH._replace(parents=(A1,)), Move.LOST),
+        (BOTH._replace(parents=(A1,)), BOTH._replace(parents=(A3,)), Move.LOST),
+        (BOTH._replace(parents=(A1,)), BOTH._replace(parents=(A1, A3)), Move.GAINED),
+        (BOTH, BOTH._replace(parents=(A1,)), Move.NONE),  # an earlier version didn't ask
+        (BOTH._replace(parents=(A1,)), BOTH, Move.NONE),  # it couldn't be told this time
         (BOTH._replace(addresses=()), BOTH, Move.GAINED),  # an earlier version asked names alone
     ],
 )
@@ -48,6 +54,16 @@ def test_the_old_route_ends_with_the_largest_of_its_ttls() -> None:
     old = OwnerMemory(route=first.route, route_ttl=first.route_ttl)
     found = remember_route(old, later, T0 + HOUR)
     assert (found.route_ttl, found.old_route_until) == (HOUR, T0 + HOUR + DAY)
+
+
+def test_who_delegates_is_remembered_from_when_all_were_told() -> None:
+    first = remember_route(OwnerMemory(), look()._replace(parents=(A3,)), T0).route
+    assert first == BOTH._replace(parents=(A3,))
+    assert remember_route(OwnerMemory(route=first), look(), T0 + HOUR).route == first
+    aliased = led(look(aliases=((OTHER, HOUR),)), {"a1": None})
+    assert aliased._replace(parents=(A3,)).all_parents is None
+    zone = aliased.aliases[0]._replace(parents=(A1,))
+    assert aliased._replace(parents=(A3,), aliases=(zone,)).all_parents == (A1, A3)
 
 
 def test_another_move_ends_no_old_route_sooner() -> None:
