@@ -183,6 +183,7 @@ def test_the_forms_are_those_that_are_promised() -> None:
                 "canonical": "b.test",
                 "name_servers": ["ns1.test", "ns2.test"],
                 "addresses": [{"name": "ns1.test", "address": "192.0.2.1"}],
+                "parents": None,
             },
             "route_ttl": None,
             "old_route_until": None,

@@ -142,8 +142,8 @@ def test_every_address_of_the_parent_s_servers_is_asked() -> None:
         world, servers = World(*everybody[:4]), everybody[4:]
         for server in servers:
             server.say(ZONE, "NS", authority=NS_LINES, flags="QR")
-        more = f"{ZONE} 86400 NS ns3.{ZONE}."
-        servers[-1].say(ZONE, "NS", authority=(*NS_LINES, more), flags="QR")
+        more = [one.replace("3600", "86400") for one in (*NS_LINES, f"{ZONE} 3600 NS ns3.{ZONE}.")]
+        servers[-1].say(ZONE, "NS", authority=tuple(more), flags="QR")
         world.host("p.test", world.parent, *servers)
         seen = world.observe()
     assert Hostname(f"ns3.{ZONE}") in seen.name_servers
@@ -162,7 +162,7 @@ def test_a_silent_parent_is_asked_again_and_hides_nothing() -> None:
         world.host("q.test", other)
         world.resolver.say("test", "NS", "test 60 NS p.test.", "test 60 NS q.test.")
         seen = world.observe()
-        assert len(other.asked) == 3
+        assert len(other.asked) == 2
     assert len(world.parent.asked) == 1
     assert seen.unresolved == frozenset()
     assert [str(server) for server in seen.parents or ()] == [
