@@ -154,6 +154,22 @@ def test_every_address_of_the_parent_s_servers_is_asked() -> None:
     assert len(world.parent.asked) == 1
 
 
+@pytest.mark.parametrize("rcode", ["REFUSED", "SERVFAIL", "NXDOMAIN"])
+def test_an_error_refers_nobody(world: World, rcode: str) -> None:
+    more = f"{ZONE} 86400 NS ns3.{ZONE}."
+    world.parent.say(ZONE, "NS", authority=(more,), rcode=rcode, flags="QR")
+    seen = world.observe()
+    assert Hostname(f"ns3.{ZONE}") not in seen.name_servers
+    assert seen.unresolved == {Unresolved(DnsName(ZONE), "NS")}
+
+
+def test_a_parent_that_holds_the_zone_too_answers_from_it(world: World) -> None:
+    world.parent.say(ZONE, "NS", *NS_LINES, f"{ZONE} 3600 NS ns3.{ZONE}.", flags=AUTHORITATIVE)
+    seen = world.observe()
+    assert Hostname(f"ns3.{ZONE}") in seen.name_servers
+    assert Unresolved(DnsName(ZONE), "NS") not in seen.unresolved
+
+
 def test_a_silent_parent_is_asked_again_and_hides_nothing() -> None:
     with nameservers(*FOUR, "127.0.0.20") as everybody:
         world, other = World(*everybody[:4]), everybody[4]

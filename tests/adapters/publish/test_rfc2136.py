@@ -104,6 +104,13 @@ def by_a_resolver(query: dns.message.Message, rcode: str = "NOERROR") -> bytes:
     return wire.frame(response.to_wire())
 
 
+def recursing(framed: bytes) -> bytes:
+    """The answer with RA, which no signature covers where it is cut off."""
+    octets = bytearray(framed)
+    octets[5] |= dns.flags.RA
+    return bytes(octets)
+
+
 def on_update(rcode: str, *, signed: bool = True) -> Answer:
     return lambda q: reply(q, rcode, signed=signed) if is_update(q) else reply(q)
 
@@ -136,6 +143,14 @@ def published(
         (lambda q: by_a_resolver(q, "REFUSED"), Outcome.RESOLVER, "is a resolver"),
         (lambda q: by_a_resolver(q, "SERVFAIL"), Outcome.RESOLVER, "takes no updates (SERVFAIL)"),
         (on_update("NOTAUTH"), Outcome.NOT_AUTHORITATIVE, "(NOTAUTH)"),
+        # a server that recurses, too, is the zone's all the same, and an update is none of that
+        (lambda q: recursing(reply(q, "SERVFAIL")), Outcome.SERVER_FAILED, "(SERVFAIL)"),
+        (lambda q: recursing(reply(q, signed=False)), Outcome.UNTRUSTED, "it proves nothing"),
+        (
+            lambda q: by_a_resolver(q) if is_update(q) else reply(q),
+            Outcome.UNTRUSTED,
+            "isn't signed with the TSIG key",
+        ),
         (on_update("NOTZONE"), Outcome.NOT_AUTHORITATIVE, "(NOTZONE)"),
         (on_update("SERVFAIL"), Outcome.SERVER_FAILED, "(SERVFAIL)"),
         (on_update("NOTIMP"), Outcome.SERVER_FAILED, "(NOTIMP)"),

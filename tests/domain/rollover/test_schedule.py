@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from danebot.domain.dns.tlsa import Declared
 from danebot.domain.rollover.memory import CurrentKey, Failure, Memory, Request, Urgency
 from danebot.domain.rollover.plan import Hold, Phase, Step
 from danebot.domain.rollover.policy import Occasion, Policy
@@ -280,6 +281,44 @@ def test_what_nobody_saw_nobody_knows() -> None:
     assert emergency_wait(two.state, two.memory, Policy(), T0) is None
     bare = replace(state(), required=())
     assert emergency_wait(bare, Memory(), Policy(), T0) is None
+
+
+BRIEF = Policy(unseen_ttl=2 * HOUR)
+
+
+def test_one_owner_of_which_no_server_can_be_asked_is_enough_for_that() -> None:
+    wait = Wait(state=state(line(), line(MX2)), policy=BRIEF, past=Memory(), daily=False)
+    for at in (T0, T0 + DAY):
+        wait.look(at, look("old"), blind("old")._replace(owner=MX2))
+    found = emergency_wait(wait.state, wait.memory, BRIEF, T0 + DAY)
+    assert found == BRIEF.min_wait
+
+
+def test_a_wait_of_which_nothing_was_seen_before_takes_what_is_assumed() -> None:
+    """The successor's record was there at the first look, and a server has lost it since."""
+    wait = Wait(policy=BRIEF)
+    wait.look(T0, look("old", "new"))
+    assert emergency_wait(wait.state, wait.memory, BRIEF, T0) == 2 * HOUR
+    memory = wait.memory
+    assert memory.awaiting is not None
+    memory = replace(memory, awaiting=memory.awaiting._replace(served_since=None, seen_since=None))
+    assert emergency_wait(wait.state, memory, BRIEF, T0) == 2 * HOUR
+    assert memory.awaiting is not None
+    seen_before = memory.awaiting._replace(unseen_at=T0)
+    assert emergency_wait(wait.state, replace(memory, awaiting=seen_before), BRIEF, T0) == HOUR
+
+
+def test_what_has_cooled_already_takes_no_time() -> None:
+    wait = Wait(policy=BRIEF)
+    wait.look(T0, look("old"))
+    wait.look(T0 + HOUR, look("old", "new"))
+    assert emergency_wait(wait.state, wait.memory, BRIEF, T0 + HOUR + HOUR / 2) == HOUR / 2
+    assert emergency_wait(wait.state, wait.memory, BRIEF, T0 + DAY) == timedelta(0)
+
+
+def test_where_no_record_is_needed_an_emergency_takes_none() -> None:
+    none = replace(state(), required=(), declared=Declared.NO_RECORDS)
+    assert emergency_wait(none, Memory(), BRIEF, T0) == timedelta(0)
 
 
 def test_where_no_server_can_be_asked_the_estimate_has_the_minimum_wait_too() -> None:

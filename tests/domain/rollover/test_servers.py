@@ -137,6 +137,21 @@ def test_who_was_heard_last_and_when() -> None:
     assert set(remember_heard(old, outside, T0)) == {str(A1), "witness [192.0.2.53]"}
 
 
+def test_so_does_a_server_of_the_alias_s_zone() -> None:
+    aliased = look("old", aliases=((OTHER, HOUR),))
+    two = {"a1": None, "a2": ServerOutcome.LAME}
+    a2 = "a2.example.com [192.0.2.2]"
+    memory = Memory(owners={MX: OwnerMemory(heard={a2: T0})})
+    (alias,) = completed(seen(led(aliased, two)), memory)[MX].aliases
+    assert [one.outcome for one in alias.servers] == [
+        ServerOutcome.LEADS_ON,
+        ServerOutcome.FELL_SILENT,
+    ]
+    assert alias.servers[1].detail == ServerOutcome.LAME.value
+    (alias,) = completed(seen(led(aliased, two)), Memory())[MX].aliases
+    assert alias.servers[1].outcome is ServerOutcome.LAME
+
+
 def test_who_was_heard_before_owes_its_word() -> None:
     dead = look("old", addresses={"ns2": ["192.0.2.1", "2001:db8::7"]}, dead=["2001:db8::7"])
     assert dead.heard_all

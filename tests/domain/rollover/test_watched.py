@@ -189,6 +189,21 @@ def test_an_owner_without_records_is_let_go_once_no_cache_has_any() -> None:
     assert protecting(replace(NEXT, required=()), later).required == (line(),)
 
 
+def test_an_owner_stays_while_one_of_its_rrsets_may_be_in_a_cache() -> None:
+    """The longer TTL is over at the same look, but not in caches."""
+    memory, policy = KNOWN, Policy(min_wait=HOUR, unseen_ttl=HOUR)
+    for at, ttl in ((HOUR, 3 * DAY), (2 * HOUR, HOUR)):
+        seen = {MX: look("old"), MX2: look("old", owner=MX2, ttl=ttl)}
+        memory = remember(memory, NEXT, seen, T0 + at)
+    seen = {MX: look("old"), MX2: look(owner=MX2)}
+    found = fade(protecting(replace(NEXT, required=()), memory), seen)
+    memory = remember(memory, found, seen, T0 + 3 * HOUR)
+    assert let_go_of_gone(memory, found, policy, T0 + DAY) == (memory, found)
+    later = T0 + 2 * HOUR + 3 * DAY + policy.margin
+    assert let_go_of_gone(memory, found, policy, later - HOUR) == (memory, found)
+    assert let_go_of_gone(memory, found, policy, later + HOUR)[1].fading == ()
+
+
 def test_what_caches_hold_of_a_fading_owner_holds_a_new_chain() -> None:
     old = tlsa("2 1 1", by="A")
     site = watch(chain(by="B", version=2), old)
