@@ -37,7 +37,7 @@ def renewing(
         )
     held = after_certificates(memory.contacts, policy, now)
     due = _due(state)
-    if held is not None and held > now and due is not None and due <= now:
+    if held is not None and due is not None and due <= now:
         yield Finding(
             Code.RENEWAL_WAITS,
             Severity.WARNING,
