@@ -57,11 +57,23 @@ def _options() -> argparse.Namespace:
 
 
 def _files(rooms: list[str] | None) -> list[Path]:
+    """The files of some rooms, or all; ends the program where there is no such room."""
     files = sorted(DOMAIN.rglob("*.py"))
     if rooms is None:
         return files
-    wanted = set(rooms)
-    return [path for path in files if wanted & {path.stem, *path.relative_to(DOMAIN).parts}]
+    found = []
+    for room in rooms:
+        inside = [path for path in files if room.removesuffix(".py") in _rooms(path)]
+        if not inside:
+            sys.exit(f"{room} is no folder or module of {DOMAIN.relative_to(ROOT)}")
+        found += inside
+    return list(dict.fromkeys(found))
+
+
+def _rooms(path: Path) -> tuple[str, ...]:
+    """The names of a module, and the folders that it is in."""
+    place = path.relative_to(DOMAIN).with_suffix("")
+    return (place.name, str(place), *map(str, place.parents))
 
 
 def _equivalent() -> frozenset[str]:
