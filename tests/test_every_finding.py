@@ -15,6 +15,7 @@ from danebot.domain.finding import Finding, Severity
 from danebot.domain.kinds import LINEAGE_CONCERNS, Concern, FindingKind
 from danebot.domain.names import Endpoint, Hostname, Protocol
 from danebot.domain.status.document import LineageStatus, finding_status
+from danebot.domain.status.overdue import StatusCode
 from danebot.render.lineage import status_lines
 from danebot.render.report import document, tree
 from danebot_checks.dane_options import parse_options
@@ -72,6 +73,8 @@ def test_a_row_says_what_is_and_what_helps(code: FindingKind) -> None:
 def test_each_table_has_its_concerns() -> None:
     assert {code.concern for code in Code} == set(LINEAGE_CONCERNS)
     assert {code.concern for code in DeliveryCode} == {Concern.DELIVERY}
+    assert {code.concern for code in StatusCode} == {Concern.STATUS}
+    assert set(FindingKind.__subclasses__()) == {Code, DeliveryCode, StatusCode}
     assert [concern.value for concern in LINEAGE_CONCERNS] == list(CONCERNS)
 
 

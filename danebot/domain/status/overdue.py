@@ -42,7 +42,7 @@ class StatusCode(FindingKind):
     """What is wrong with the document as a whole, whatever it is asked for."""
 
     STATUS_UNREADABLE = (
-        "status-no_document",
+        "status-unreadable",
         Concern.STATUS,
         "there is no status document, or it can't be used",
         "",
