@@ -434,7 +434,9 @@ def _run(arguments: Iterable[str] | None) -> int:
 
 def guarded(action: Callable[[], object]) -> int:
     """The exit status of ``action``, with every error turned into one line."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # certbot is ended politely, too
+    for number in (signal.SIGTERM, signal.SIGHUP):  # certbot is ended politely, too
+        if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup wants it
+            signal.signal(number, signal.default_int_handler)
     try:
         outcome = action()
         _flush()

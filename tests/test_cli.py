@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -74,3 +75,27 @@ def test_a_report_that_nobody_reads(program: list[str], tmp_path: Path) -> None:
     config.write_text('resolver = ["127.0.0.1:1"]\n')
     done = run(program, f"--config {config} verify example.test", ">&-")
     assert (done.returncode, done.stdout, done.stderr) == (1, "", "")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+def test_a_signal_ends_it_with_a_word(number: signal.Signals) -> None:
+    """A terminal that is closed, too: 130, and a line that says how to go on."""
+    program = (
+        "import os, time; from danebot import cli\n"
+        f"def wait(): os.kill(os.getpid(), {int(number)}); time.sleep(60)\n"
+        "raise SystemExit(cli.guarded(wait))"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=60
+    )
+    assert ended.returncode == 130
+    assert ended.stderr == "danebot: interrupted; run danebot renew to go on\n"
+
+
+def test_nohup_is_respected() -> None:
+    program = (
+        "import os, signal; signal.signal(signal.SIGHUP, signal.SIG_IGN); from danebot import cli\n"
+        "raise SystemExit(cli.guarded(lambda: os.kill(os.getpid(), signal.SIGHUP) or 0))"
+    )
+    ended = subprocess.run([sys.executable, "-c", program], check=False, timeout=60)
+    assert ended.returncode == 0

@@ -49,7 +49,8 @@ class Finding(NamedTuple):
     """What was found, ``where``, in words; all of it is printable.
 
     ``where`` is the lineage, domain, host or address, "" for what concerns the whole run.
-    ``own_remedy`` stands in for the code's, "" where there is nothing to do.
+    ``own_remedy`` stands in for the code's, "" where there is nothing to do.  ``said`` are the
+    words of a program: they may hold a secret, so they are printed and never published.
     """
 
     code: FindingKind
@@ -57,6 +58,7 @@ class Finding(NamedTuple):
     where: str
     text: str
     own_remedy: str | None = None
+    said: str = ""
 
     @property
     def remedy(self) -> str:
@@ -73,4 +75,5 @@ class Finding(NamedTuple):
 
     def __str__(self) -> str:
         remedy = f"; {self.remedy}" if self.remedy else ""
-        return f"{self.sentence}{remedy}"
+        said = f": {self.said}" if self.said else ""
+        return f"{self.sentence}{said}{remedy}"

@@ -22,6 +22,13 @@ def printable(text: str, limit: int = 200) -> str:
     )
 
 
+def program_of(command: str) -> str:
+    """The program that a command line runs, without what it is given: a secret may be in that."""
+    words = [word for word in command.split() if "=" not in word]
+    name = words[0] if words else "a command"
+    return name if name == command.strip() else f"{name} ..."
+
+
 def duration(span: timedelta) -> str:
     """A duration for people: the two largest units, ``2 d 3 h``."""
     seconds = int(span.total_seconds())

@@ -188,7 +188,7 @@ def _failed(old: Publishing, wrong: Sequence[Result], policy: Policy, now: datet
         last=now,
         retry_at=next_attempt(policy, count, now),
     )
-    return Publishing(old.changed_at, failure, wrong[0].outcome, wrong[0].remedy)
+    return Publishing(old.changed_at, failure, wrong[0].outcome, wrong[0].remedy, wrong[0].said)
 
 
 def _nothing_tried(tried: Attempt, memory: Memory, context: Context) -> Published:

@@ -55,12 +55,13 @@ class ExecPublisher:
             self.progress(f"{change.lineage}: {line}")
         if ended.succeeded:
             return Result(change, Outcome.DONE)
-        said = f": {ended.lines[-1]}" if ended.lines else ""
+        said = ended.lines[-1] if ended.lines else ""
         if ended.ending is not Ending.EXITED:
-            return Result(change, Outcome.PROGRAM, detail=f"{ended.ending.value}{said}")
+            return Result(change, Outcome.PROGRAM, detail=ended.ending.value, said=said)
         if ended.exit_status == TRY_LATER:
-            return Result(change, Outcome.LATER, detail=said.removeprefix(": "))
-        return Result(change, Outcome.PROGRAM, detail=f"exit status {ended.exit_status}{said}")
+            return Result(change, Outcome.LATER, said=said)
+        detail = f"exit status {ended.exit_status}"
+        return Result(change, Outcome.PROGRAM, detail=detail, said=said)
 
 
 def document(change: Change, zone: DnsName | None) -> dict[str, Any]:

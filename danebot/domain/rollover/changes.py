@@ -87,12 +87,16 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What came of one change; ``server`` and ``detail`` are printable, "" if there is nothing."""
+    """What came of one change; all words are printable, "" if there are none.
+
+    ``said`` are a program's own: they may hold a secret.
+    """
 
     change: Change
     outcome: Outcome
     server: str = ""
     detail: str = ""
+    said: str = ""
 
     @property
     def failed(self) -> bool:

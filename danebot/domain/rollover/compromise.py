@@ -110,7 +110,7 @@ def _reasons(memory: Memory) -> tuple[str, ...]:
     deployment = memory.deployment
     if deployment is None or deployment.insisted_at is not None:
         return ()
-    hooks = tuple(f"the hook {hook.hook} has not succeeded" for hook in deployment.pending)
+    hooks = tuple(f"the hook {hook.program} has not succeeded" for hook in deployment.pending)
     if hooks or deployment.behind:
         return (*hooks, *deployment.behind)
     if deployment.confirmed_at is None or deployment.clear_since is None:

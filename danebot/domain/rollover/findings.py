@@ -223,7 +223,8 @@ def _deployment(state: LineageState, memory: Memory) -> Iterator[Finding]:
                 Code.HOOK_FAILED,
                 Severity.WARNING,
                 state.name,
-                f"deploy hook {pending.hook} failed {pending.attempts} times: {pending.error}",
+                f"deploy hook {pending.program} failed {pending.attempts} times: {pending.outcome}",
+                said=pending.said,
             )
 
 
@@ -242,4 +243,5 @@ def _publishing(state: LineageState, memory: Memory) -> Iterator[Finding]:
         f"publishing failed {failure.count} times since {when(failure.first)}, "
         f"next attempt after {when(failure.retry_at)}: {failure.message}",
         memory.publishing.remedy,
+        memory.publishing.said,
     )

@@ -16,6 +16,7 @@ from danebot.domain.dns.answers import Server
 from danebot.domain.dns.tlsa import Required, TlsaRecord
 from danebot.domain.names import DnsName, Hostname
 from danebot.domain.rollover.change_outcomes import Outcome
+from danebot.domain.text import program_of
 
 SCHEMA = 1
 
@@ -119,11 +120,30 @@ class Awaiting(NamedTuple):
 
 
 class PendingHook(NamedTuple):
-    """A deploy hook that has not succeeded yet for the current deployment."""
+    """A deploy hook that has not succeeded yet for the current deployment.
+
+    ``hook`` is its command line and ``error`` ends with the last of its words: either may hold a
+    secret.  ``program`` and ``outcome`` hold none, and are what is published.
+    """
 
     hook: str
     attempts: int = 0
     error: str = ""
+
+    @property
+    def program(self) -> str:
+        """Its program, without what that is given."""
+        return program_of(self.hook)
+
+    @property
+    def outcome(self) -> str:
+        """How its last run ended."""
+        return self.error.partition(": ")[0]
+
+    @property
+    def said(self) -> str:
+        """The last of its words, "" if there were none."""
+        return self.error.partition(": ")[2]
 
 
 class Deployment(NamedTuple):
@@ -180,14 +200,15 @@ class Exposure(enum.Enum):
 class Publishing(NamedTuple):
     """Changes that danebot made in DNS, until they are seen at every server, or couldn't make.
 
-    ``changed_at`` is the first change that isn't seen everywhere.  ``outcome`` and ``remedy``
-    belong to ``failure``.
+    ``changed_at`` is the first change that isn't seen everywhere.  ``outcome``, ``remedy`` and what
+    a program ``said`` belong to ``failure``.
     """
 
     changed_at: datetime | None = None
     failure: Failure | None = None
     outcome: Outcome | None = None
     remedy: str = ""
+    said: str = ""
 
 
 class PastKey(NamedTuple):

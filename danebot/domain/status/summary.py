@@ -85,7 +85,7 @@ def lineage_status(
         deployed_at=deployment.at if deployment is not None else None,
         confirmed_at=deployment.confirmed_at if deployment is not None else None,
         pending_hooks=tuple(
-            HookStatus(hook.hook, hook.attempts, hook.error)
+            HookStatus(hook.program, hook.attempts, hook.outcome)
             for hook in (deployment.pending if deployment is not None else ())
         ),
         promotion_failures=failure.count if failure is not None else 0,

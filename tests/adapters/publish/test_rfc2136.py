@@ -361,18 +361,18 @@ def two_views(query: dns.message.Message) -> bytes:
     return reply(query, "NOERROR", b"\3\1\1" + NEW.data)
 
 
-def plainly(answer: Callable[[dns.message.Message], dns.message.Message], port: int) -> None:
-    """Answer UDP, where who asks without a key asks first."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as here:
-        here.bind(("127.0.0.1", port))
-        here.settimeout(5)
-        with suppress(TimeoutError):
-            while True:
-                query, sender = here.recvfrom(4096)
-                made = answer(dns.message.from_wire(query))
-                here.sendto(made.to_wire(), sender)
-                if made.answer or made.rcode() or not made.flags & dns.flags.AA:
-                    return
+def plainly(
+    answer: Callable[[dns.message.Message], dns.message.Message], here: socket.socket
+) -> None:
+    """Answer UDP, where who asks without a key asks first; ``here`` is bound already."""
+    with here, suppress(TimeoutError):
+        here.settimeout(30)
+        while True:
+            query, sender = here.recvfrom(4096)
+            made = answer(dns.message.from_wire(query))
+            here.sendto(made.to_wire(), sender)
+            if made.answer or made.rcode() or not made.flags & dns.flags.AA:
+                return
 
 
 def published_in_views(
@@ -384,7 +384,9 @@ def published_in_views(
     asked = Change("mail", (NAME,), NAME, ZONE, add=(NEW,), needs=(LIVE,))
     patience = mock.patch("danebot.adapters.publish.views._TIMEOUT", 20.0)  # of a busy machine
     with patience, server(two_views) as (place, _):
-        thread = threading.Thread(target=plainly, args=(answer, place.port), daemon=True)
+        here = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        here.bind(("127.0.0.1", place.port))
+        thread = threading.Thread(target=plainly, args=(answer, here), daemon=True)
         thread.start()
         return Updater(ResolverConfig(()), key, timedelta(seconds=30), place).publish(asked)
 

@@ -13,18 +13,21 @@ from danebot.domain.dns.tlsa import Declared
 from danebot.domain.finding import Code, Finding, Severity
 from danebot.domain.kinds import FindingKind
 from danebot.domain.lineage.state import UNLINKED, KeyFile, LineageState, Management, UnknownKey
+from danebot.domain.rollover.change_outcomes import Outcome
 from danebot.domain.rollover.findings import assess
 from danebot.domain.rollover.memory import (
     Deployment,
     Failure,
     Memory,
     PendingHook,
+    Publishing,
     Request,
     Urgency,
 )
 from danebot.domain.rollover.plan import Observation, plan
 from danebot.domain.rollover.policy import Policy
 from danebot.domain.rollover.remember import remember
+from danebot.domain.status.document import finding_status
 from danebot.domain.text import duration, when
 from domain.builders import (
     DAY,
@@ -429,6 +432,37 @@ def test_a_hook_that_failed_is_a_warning_and_one_that_waits_is_none() -> None:
     findings = found(state(), look("old"), memory=memory)
     assert gist(findings) == {Code.HOOK_FAILED: W}
     assert "b.sh failed 2 times: exit status 1" in findings[Code.HOOK_FAILED].text
+
+
+SECRET = "s3cr3t"  # noqa: S105 - of a test
+
+
+@pytest.mark.parametrize(
+    "hook",
+    [
+        f"curl -H 'Authorization: Bearer {SECRET}' https://example.org/",
+        f"TOKEN={SECRET} /usr/local/bin/reload",
+        f"/usr/local/bin/reload --token={SECRET}",
+    ],
+)
+def test_what_is_published_holds_no_words_of_a_hook_and_what_is_printed_does(hook: str) -> None:
+    """The status document is read by all, and a program may say or be given a secret."""
+    pending = (PendingHook(hook, 2, f"exit status 1: PUT /?token={SECRET}: failed"),)
+    memory = Memory(deployment=Deployment(b"chain", b"digest", T0, pending))
+    told = found(state(), look("old"), memory=memory)[Code.HOOK_FAILED]
+    assert SECRET not in repr(finding_status(told))
+    assert "failed 2 times: exit status 1" in told.text
+    assert f"exit status 1: PUT /?token={SECRET}: failed" in str(told)
+    assert SECRET not in pending[0].program + pending[0].outcome
+    assert pending[0].program in ("curl ...", "/usr/local/bin/reload ...")
+
+
+def test_what_a_publisher_said_is_printed_and_not_published() -> None:
+    failure = Failure("exec: exit status 1", 1, T0, T0, T0)
+    publishing = Publishing(None, failure, Outcome.PROGRAM, "see the program", f"token={SECRET}")
+    told = found(state(), look("old"), memory=Memory(publishing=publishing))[Code.PUBLISH_FAILED]
+    assert SECRET not in repr(finding_status(told))
+    assert f"exit status 1: token={SECRET}; see the program" in str(told)
 
 
 # ---- words -----------------------------------------------------------------------------------
