@@ -27,6 +27,9 @@ def main() -> int:
     known = enums(_files(None))
     chosen = [one for path in _files(options.room) for one in mutants(path, known)]
     equivalent = _equivalent()
+    if options.room is None:
+        for name in sorted(equivalent.difference(one.name for one in chosen)):
+            print(f"{EQUIVALENT.name}: there is no such mutant any more: {name}")
     chosen = [one for one in chosen if one.name not in equivalent]
     if options.sample is not None and options.sample < len(chosen):
         picked = random.Random(options.seed).sample(range(len(chosen)), options.sample)  # noqa: S311

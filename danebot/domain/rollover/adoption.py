@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
 from danebot.domain.dns.answers import Presence, TlsaAnswer
@@ -103,10 +104,8 @@ def hosts_of(names: Iterable[DnsName]) -> tuple[Hostname, ...]:
     """The hosts that a certificate's names are, sorted; a wildcard stands for its domain."""
     found = []
     for name in sorted({DnsName(one.text.removeprefix("*.")) for one in names}):
-        try:
+        with suppress(NameSyntaxError):
             found.append(Hostname.parse(name.text))
-        except NameSyntaxError:
-            continue
     return tuple(found)
 
 
@@ -203,7 +202,7 @@ def _lines(answer: TlsaAnswer, live: Held, now: datetime) -> tuple[Required, ...
         if (record.usage, record.selector) == (Usage.DANE_EE, Selector.SPKI)
         and unusable_reason(record) is None
     )
-    if not forms and answer.records:
+    if not forms:
         anchor = matched_anchor(senders_to(answer.name, live, now), answer.records, live)
         forms = {MatchingType(anchor.mtype): None} if anchor is not None else {}
     return tuple(Required(form, answer.name) for form in forms or (MatchingType.SHA2_256,))

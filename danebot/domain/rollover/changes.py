@@ -272,7 +272,7 @@ def lost(change: Change, observations: Observations) -> str:
 
     A server that lags counts: who asks it gets what it has.
     """
-    for owner in change.owners if change.remove else ():
+    for owner in change.owners:
         observation = observations.get(owner)
         for server in observation.answering if observation is not None else ():
             if not change.safe(server.records):
@@ -285,7 +285,7 @@ def overruling(change: Change, observations: Observations) -> str:
 
     Each server's RRset counts: who asks it gets what it has.
     """
-    for owner in change.owners if change.add else ():
+    for owner in change.owners:
         observation = observations.get(owner)
         for server in observation.answering if observation is not None else ():
             harmed = change.overrules(server.records)

@@ -85,9 +85,7 @@ def probed(deployment: Deployment, *, clean: bool, policy: Policy, now: datetime
     """
     if not clean:
         return deployment._replace(clear_since=None, cleared_at=None)
-    since = deployment.clear_since
-    if since is None or since > now:  # the clock was ahead at that probe
-        since = now
+    since = min(deployment.clear_since or now, now)  # the clock may have been ahead at that probe
     cleared = deployment.cleared_at
     if cleared is None and now - since >= policy.retire_after:
         cleared = now
@@ -107,7 +105,7 @@ def retire(
     memory: Memory, state: LineageState, observations: Observations, now: datetime
 ) -> Memory:
     """Let go of past keys whose records nobody shows any more, with everybody heard."""
-    if not state.owners or not any(out_of_use(memory, past) for past in leaving(memory)):
+    if not state.owners:
         return memory
     observed = [observations.get(owner) for owner in state.owners]
     if not all(one is not None and one.heard_all for one in observed):

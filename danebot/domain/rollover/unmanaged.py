@@ -65,7 +65,7 @@ def breaks_at_renewal(
         "then, and DANE senders will defer or bounce mail"
     )
     remedy = f"danebot init {state.name} keeps the key"
-    if reuse is KeyReuse.KEPT or not all(_has_key(live, one) for one in published):
+    if not all(_has_key(live, one) for one in published):
         remedy += f"; then add the 3 1 1 records that this prints: danebot tlsa {state.name}"
     severity = Severity.CRITICAL if soon else Severity.WARNING
     return (Finding(Code.BREAKS_AT_RENEWAL, severity, state.name, text, remedy),)

@@ -150,6 +150,12 @@ def test_an_addition_loses_nothing_and_a_removal_overrules_nothing() -> None:
     assert overruling(addition, seen(look("old"))) == ""
 
 
+def test_each_server_s_rrset_counts_for_what_an_addition_harms() -> None:
+    addition = Change("x", (MX,), MX, add=(STRONG,), known=(key("old").spki,))
+    second = look("old", at={"ns1": [], "ns2": ["old"]})
+    assert overruling(addition, seen(second)) == str(LIVE)
+
+
 # ---- what is said of it ----------------------------------------------------------------------
 
 
@@ -169,10 +175,15 @@ def test_of_two_added_records_one_that_arrived_is_no_altered_other() -> None:
 def test_a_piece_of_eight_octets_is_no_chance() -> None:
     one = look()
 
-    def cut(octets: int) -> OwnerObservation:
-        records = (NEW._replace(data=NEW.data[-octets:]),)
+    def shows(data: bytes) -> OwnerObservation:
+        records = (NEW._replace(data=data),)
         return one._replace(servers=tuple(s._replace(records=records) for s in one.servers))
+
+    def cut(octets: int) -> OwnerObservation:
+        return shows(NEW.data[-octets:])
 
     change = Change("x", (MX,), MX, add=(NEW,))
     assert altered(change, seen(cut(8)))
     assert not altered(change, seen(cut(7)))
+    whole = NEW._replace(data=b"\0" + b"\xff" * 31)  # whose piece sorts behind it
+    assert altered(replace(change, add=(whole,)), seen(shows(b"\xff" * 8)))

@@ -125,7 +125,7 @@ def test_an_owner_that_is_watched_no_longer_holds_nothing() -> None:
 
 
 def test_an_rrset_that_is_not_remembered_must_be_harmful_to_count() -> None:
-    assert refused(renewal(SWITCHED), shown(B)) is None
+    assert refused(renewal(SWITCHED), shown(A, B)) is None
     assert refused(renewal(SWITCHED), shown(A)) is not None
 
 

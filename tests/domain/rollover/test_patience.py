@@ -19,6 +19,7 @@ from danebot.domain.rollover.memory import (
 )
 from danebot.domain.rollover.patience import (
     Asking,
+    after_certificates,
     begun,
     ended,
     failure,
@@ -219,3 +220,32 @@ def test_an_emergency_publishes_at_once_what_failed_before_it(count: int) -> Non
     held = publishing_wait(failed_since, now)
     assert held is not None
     assert MINUTE <= held - now <= 15 * MINUTE
+
+
+def test_one_certificate_a_week_is_left_where_the_ca_gives_few() -> None:
+    """Two of a week are kept for rollovers, but never all; those of another week don't count."""
+    for week, waits in ((1, True), (2, True), (3, True), (4, False), (0, False)):
+        few = Policy(certificates_per_week=week)
+        wait = after_certificates(issued(0).contacts, few, T0 + DAY)
+        assert wait == (T0 + 7 * DAY if waits else None)
+    assert after_certificates(issued(0, 0, 0).contacts, Policy(), T0 + 7 * DAY) is None
+    assert after_certificates(issued(1, 1, 1).contacts, Policy(), T0) is None
+
+
+def test_the_end_of_an_attempt_belongs_to_the_one_that_was_begun() -> None:
+    renewal = begun(Memory(), Call.RENEWAL, T0)
+    both = ended(renewal, Call.REVOCATION, Result.DONE, T0 + HOUR)
+    assert [(c.call, c.result) for c in both.contacts] == [
+        (Call.RENEWAL, Result.BEGUN),
+        (Call.REVOCATION, Result.DONE),
+    ]
+    assert unmade(renewal, Call.REVOCATION) == renewal
+    assert unmade(renewal, Call.RENEWAL) == unmade(Memory(), Call.RENEWAL) == Memory()
+
+
+def test_a_short_lived_certificate_has_room_for_twelve_attempts() -> None:
+    memory = Memory()
+    for _ in range(8):
+        memory = renewal_failed(memory, "refused", Policy(), T0, 6 * DAY)
+    assert memory.renewal_failure is not None
+    assert memory.renewal_failure.retry_at == T0 + 0.9 * 12 * HOUR

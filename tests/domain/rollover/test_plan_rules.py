@@ -104,6 +104,11 @@ def test_mail_that_fails_already_is_said_though_the_repair_is_held() -> None:
     observation = Observation(issued, seen(look("new")), "its issuer is unknown")
     found = plan(observation, cooled(), Policy(), T0 + 2 * HOUR)
     assert (found.hold, found.repair) == (Hold.CHAIN_UNVERIFIED, Repair.AT_ONCE)
+    stranger = observation._replace(state=state(staged=held("new", 2)))
+    found = plan(stranger, cooled(), Policy(), T0 + 2 * HOUR)
+    assert (found.hold, found.repair) == (Hold.CHAIN_UNVERIFIED, Repair.AT_ONCE)
+    found = plan(stranger._replace(distrust=""), Memory(), Policy(), T0 + 2 * HOUR)
+    assert (found.hold, found.repair) == (Hold.CANNOT_SEE, Repair.AT_ONCE)
 
 
 def test_who_does_not_answer_is_told_with_what_happened() -> None:

@@ -17,7 +17,7 @@ from danebot.domain.rollover.memory import CancelledKey, Deployment, Exposure, M
 from danebot.domain.rollover.policy import Policy
 from danebot.domain.rollover.publication import Publication, conflicts, lingering, publication
 from danebot.domain.rollover.remember import remember
-from danebot.domain.rollover.retirement import probed, put_away, retire, retire_at
+from danebot.domain.rollover.retirement import probed, put_away, retire, retire_at, shown_at
 from domain.builders import (
     DAY,
     HOUR,
@@ -62,7 +62,13 @@ def test_what_relies_on_an_anchor_loses_nothing_on_an_answer_that_proves_nothing
 
 
 def test_where_nothing_is_live_nothing_goes() -> None:
-    assert not removed(AFTER, BOTH, lineage=replace(NEW, live=None, combo=None))
+    bare = replace(NEW, live=None, combo=None)
+    assert publication(bare, AFTER, seen(BOTH), KeysInUse()).remove == ()
+
+
+def test_of_an_owner_that_was_not_looked_at_nobody_shows_anything() -> None:
+    assert shown_at(MX, {}) == frozenset()
+    assert shown_at(MX, seen(look("old"))) == {record("old")}
 
 
 def test_to_insist_passes_over_some_that_are_silent_and_not_over_all() -> None:

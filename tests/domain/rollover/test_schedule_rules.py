@@ -23,6 +23,7 @@ from danebot.domain.rollover.policy import Occasion, Policy
 from danebot.domain.rollover.schedule import (
     hurried,
     in_force,
+    lacks_key_type,
     remember_current,
     renewals_with_one_key,
     rollover_at,
@@ -152,6 +153,7 @@ def test_a_key_of_a_type_that_certbot_does_not_issue_has_no_like() -> None:
     live = held("old")._replace(key=odd)
     lineage = replace(state(), live=live, combo=live, staged=live)
     assert not wants_next_key(lineage, Memory(), Policy(prepublish=True), T0)
+    assert not lacks_key_type(NOBODY, Policy())
     named = Policy(prepublish=True, key_type=KeyType.P256)
     assert wants_next_key(lineage, Memory(), named, T0)
 
