@@ -6,13 +6,15 @@ import threading
 from collections.abc import Generator
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from lab.fixtures import fresh_tree, lab, running_lab, running_second, second
 
 __all__ = ["fresh_tree", "lab", "running_lab", "running_second", "second"]
 
-settings.register_profile("danebot", deadline=None)  # how long an example takes is no property
+settings.register_profile(  # how long an example takes is no property
+    "danebot", deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
 settings.load_profile("danebot")
 
 

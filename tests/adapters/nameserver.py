@@ -124,6 +124,13 @@ class Nameserver:
         """How often a question came."""
         return sum((a.name, a.rdtype) == (name, rdtype) for a in self.asked)
 
+    def count_once(self, expected: int, name: str, rdtype: str) -> int:
+        """The same once so many were read: who asks in vain may not wait for that."""
+        end = time.monotonic() + 30
+        while self.count(name, rdtype) < expected and time.monotonic() < end:
+            time.sleep(0.01)
+        return self.count(name, rdtype)
+
     def respond(self, wire: bytes, transport: str, port: int) -> list[bytes]:
         query = dns.message.from_wire(wire)
         question = query.question[0]

@@ -80,7 +80,7 @@ def test_peers(world: World, plugin: Plugin, kind: str) -> None:
     assert told.state == "CRITICAL"
     assert says in told.text
     assert set(told.data) <= {"addresses", "authenticated", "time"}
-    assert took < LIMIT + 5  # a machine may be busy; the limit itself is the prober's
+    assert took < LIMIT + 30  # a machine may be busy; the limit itself is the prober's
 
 
 def test_a_peer_that_never_accepts(world: World, plugin: Plugin) -> None:

@@ -136,7 +136,7 @@ def test_a_silent_resolver_hides_no_mismatch(dns: Nameserver, ask: Ask) -> None:
     dns.keep_silent(OWNER, "TLSA")
     began = time.monotonic()
     told = ask(sample.mismatch(NAME), "--timeout", "4")
-    assert time.monotonic() - began < 4 + 4  # a busy machine's leave
+    assert time.monotonic() - began < 4 + 30  # a busy machine's leave
     assert told.state == "CRITICAL"
     assert "no TLSA record at" in told.lines[0]
     assert any(line.startswith("[UNKNOWN]") for line in told.lines)

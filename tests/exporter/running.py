@@ -33,10 +33,10 @@ class Exporter:
         """Status, body and headers (lower case) of one request."""
         connection: http.client.HTTPConnection
         if self.context is None:
-            connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
+            connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
         else:
             connection = http.client.HTTPSConnection(
-                "127.0.0.1", self.port, timeout=20, context=self.context
+                "127.0.0.1", self.port, timeout=60, context=self.context
             )
         with contextlib.closing(connection):
             connection.request(method, path, headers=dict(headers or {}))
@@ -98,6 +98,6 @@ def exporter(
         yield Exporter(process, int(found[1]), context, lines)
     finally:
         os.killpg(process.pid, signal.SIGTERM)  # with whatever it was started through
-        process.wait(10)
+        process.wait(60)
         if process.stderr is not None:
             process.stderr.close()

@@ -44,7 +44,7 @@ def secrets_of(tree: Path) -> list[bytes]:
 
 def until(found: Exporter, line: str) -> str:
     """The metrics, once they have ``line``."""
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 120
     while time.monotonic() < deadline:
         body = found.get("/metrics")[1]
         if f"{line}\n" in body:

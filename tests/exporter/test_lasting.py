@@ -118,9 +118,8 @@ def test_who_takes_an_answer_drop_by_drop_is_left(
     with server, here, there:
         server.process_request(here, ("", 0))
         there.sendall(b"GET /metrics HTTP/1.0\r\n\r\n")
-        first = there.recv(1)
-        began = time.monotonic()
-        while there.recv(20000) and time.monotonic() - began < 10:
+        drops = 0
+        while there.recv(20000):
+            drops += 1
             time.sleep(0.05)
-        assert first
-        assert time.monotonic() - began < 4
+        assert 0 < drops < 80  # it would be more than 500

@@ -231,7 +231,7 @@ def test_it_is_over_in_time(world: World) -> None:
     outcomes = {one.result.outcome for one in report.addresses}
     assert outcomes == {ProbeOutcome.TIMEOUT, ProbeOutcome.SERVED}
     assert report.severity is Severity.CRITICAL
-    assert took < 6 + 4  # a busy machine's leave
+    assert took < 6 + 30  # a busy machine's leave; the host would hang for a minute
 
 
 def query(timeout: float = 5) -> Query:
@@ -261,12 +261,12 @@ def two_rounds() -> Steps[list[object]]:
 
 
 def test_no_query_is_waited_for_beyond_the_end() -> None:
-    steps = within(two_rounds(), time.monotonic() + 1)
+    steps = within(two_rounds(), time.monotonic() + 4)
     batch = next(steps)
-    assert batch[0].timeout < 1
+    assert batch[0].timeout < 4
     assert batch[1].timeout == 0.001
     batch = steps.send((Failure(Trouble.REFUSED), Failure(Trouble.REFUSED)))
-    assert batch[0].timeout < 1
+    assert batch[0].timeout < 4
     with pytest.raises(StopIteration) as stop:
         steps.send((Failure(Trouble.REFUSED),))
     assert len(stop.value.value) == 3

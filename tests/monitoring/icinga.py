@@ -43,7 +43,7 @@ object Host "mail.example.org" {{
   vars.danebot_resolver = "{resolver}"
   vars.dane_domains = [ "example.test" ]
   vars.dane_resolver = "{resolver}"
-  vars.dane_timeout = 9
+  vars.dane_timeout = 30
 }}
 """
 
@@ -124,7 +124,7 @@ def states(site: Site) -> dict[str, tuple[int, str, float]]:
     """Each service's state, output and when it was looked at; those not checked yet left out."""
     context = ssl.create_default_context(cafile=str(site.directory / "data/certs/ca.crt"))
     context.check_hostname = False
-    connection = http.client.HTTPSConnection(site.address, PORT, timeout=5, context=context)
+    connection = http.client.HTTPSConnection(site.address, PORT, timeout=30, context=context)
     login = base64.b64encode(f"tests:{site.password}".encode()).decode()
     query = "/v1/objects/services?attrs=name&attrs=state&attrs=last_check_result"
     try:

@@ -104,7 +104,7 @@ def shipped(site: Site) -> str:
         (r"DANE example\.org", "DANE example.test"),
         (
             r"check_dane_domain!example\.org",
-            f"check_dane_domain!example.test!--resolver {site.resolver} --timeout 9",
+            f"check_dane_domain!example.test!--resolver {site.resolver} --timeout 30",
         ),
         (r"(check_interval +)5", rf"\g<1>{site.interval}"),
         (r"(retry_interval +)1", rf"\g<1>{site.interval}"),

@@ -51,7 +51,7 @@ class Site:
     def get(self, port: int, path: str, **query: str) -> Any:  # noqa: ANN401 - JSON
         """What an API answers."""
         url = self.url(port, f"{path}?{urllib.parse.urlencode(query)}")
-        with urllib.request.urlopen(url, timeout=10) as answer:  # noqa: S310 - loopback
+        with urllib.request.urlopen(url, timeout=60) as answer:  # noqa: S310 - loopback
             return json.load(answer)
 
     def query(self, expression: str) -> list[Any]:

@@ -24,7 +24,7 @@ pytestmark = pytest.mark.lab
 NEVER = dict.fromkeys(DAEMONS, float("nan"))
 
 
-@pytest.mark.timeout(600)  # one and twenty faults on a machine that is busy with other tests
+@pytest.mark.timeout(1200)  # one and twenty faults on a machine that is busy with other tests
 def test_each_fault_is_told_by_all_and_taken_back(capsys: pytest.CaptureFixture[str]) -> None:
     """One test, since starting the daemons takes longer than a fault."""
     reason = lab_missing() or missing()

@@ -212,7 +212,7 @@ def test_silence_is_unreachable_after_all_attempts(server: Nameserver) -> None:
     answer = look(server, timeout=0.1)
     assert (answer.security, answer.presence) == (Security.INDETERMINATE, Presence.UNKNOWN)
     assert "timed out" in answer.detail
-    assert server.count(OWNER, "TLSA") == 2
+    assert server.count_once(2, OWNER, "TLSA") == 2
 
 
 def test_a_lost_query_is_asked_again(server: Nameserver) -> None:

@@ -39,7 +39,7 @@ OLD, NEW = (TlsaRecord(3, 1, 1, bytes((n,)) * 32) for n in (1, 2))
 @pytest.fixture
 def client(lab: Lab) -> DnsClient:
     lab.reset()
-    return DnsClient(load_resolv_conf(lab.resolv_conf), Direct(timeout=1.5, attempts=2))
+    return DnsClient(load_resolv_conf(lab.resolv_conf), Direct(timeout=3.0, attempts=2))
 
 
 def observe(client: DnsClient, owner: DnsName = NAME) -> OwnerObservation:

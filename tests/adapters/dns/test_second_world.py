@@ -33,7 +33,7 @@ def observe(
     second: SecondLab, owner: str, witnesses: tuple[SocketAddress, ...] = ()
 ) -> OwnerObservation:
     config = load_resolv_conf(second.resolv_conf)
-    client = DnsClient(config, Direct(timeout=1.5, attempts=2), witnesses)
+    client = DnsClient(config, Direct(timeout=3.0, attempts=2), witnesses)
     name = DnsName(owner)
     return client.observe_owners([name])[name]
 
@@ -73,7 +73,7 @@ def updater(second: SecondLab, tmp_path: Path, name: str, secret: str) -> Update
     path.touch(0o600)
     path.write_text(f'key "{name}" {{ algorithm hmac-sha256; secret "{secret}"; }};')
     config = load_resolv_conf(second.resolv_conf)
-    return Updater(config, path, timedelta(seconds=10), ServerAddress(second.ns1))
+    return Updater(config, path, timedelta(seconds=30), ServerAddress(second.ns1))
 
 
 def test_a_key_that_leads_to_another_view_is_told(second: SecondLab, tmp_path: Path) -> None:
