@@ -110,6 +110,31 @@ def test_two_probes_apart_say_that_the_old_records_may_go(world: World) -> None:
     assert confirmed(world, memory)[1] == []
 
 
+def test_while_a_hook_is_pending_nothing_is_confirmed(world: World) -> None:
+    world.service.key, world.service.number = "two", 2
+    before = deployed(world)
+    assert before.deployment is not None
+    pending = before.deployment._replace(pending=(PendingHook("reload"),))
+    memory, said = confirmed(world, replace(before, deployment=pending))
+    assert said == []
+    assert memory.deployment is not None
+    assert (memory.deployment.confirmed_at, memory.deployment.clear_since) == (None, None)
+
+
+def test_another_certificate_of_the_service_with_the_old_key_keeps_its_records(
+    world: World,
+) -> None:
+    """Confirmed is the rollover all the same: the lineage's own certificate is in service."""
+    world.service.key, world.service.number = "two", 2
+    world.service.other_key = "one"
+    memory, said = confirmed(world, deployed(world))
+    assert said == [Code.CONFIRMED, Code.NOT_SERVED]
+    assert memory.deployment is not None
+    assert memory.deployment.clear_since is None
+    world.now += HOUR
+    assert Code.RETIRED not in confirmed(world, memory)[1]
+
+
 def test_one_probe_will_do_for_a_compromised_key(world: World) -> None:
     world.service.key, world.service.number = "two", 2
     assert confirmed(world, deployed(world, Exposure.COMPROMISED))[1] == [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,7 @@ from danebot.jobs.publish_all import publish_now
 from domain.builders import DAY
 from jobs.world import World, record
 
-PUBLISHES = PublishSettings(Method.RFC2136)
+PUBLISHES = PublishSettings(Method.RFC2136, wait=timedelta(0))
 
 
 @pytest.fixture
@@ -78,7 +79,7 @@ def test_a_removal_is_judged_by_what_was_seen_after_the_addition(world: World) -
     assert record("two") in removal.result(removal.base)
 
 
-def test_what_was_asked_for_is_not_asked_for_again_in_the_same_run(world: World) -> None:
+def test_what_was_refused_is_not_asked_for_again_in_the_same_run(world: World) -> None:
     in_renew(world)
     staged(world)
     world.zone.outcome = Outcome.REFUSED
@@ -87,6 +88,16 @@ def test_what_was_asked_for_is_not_asked_for_again_in_the_same_run(world: World)
     failure = world.memory.publishing.failure
     assert failure is not None
     assert failure.count == 1
+
+
+def test_what_is_slow_to_appear_is_not_asked_for_again_in_the_same_run(world: World) -> None:
+    in_renew(world)
+    staged(world)
+    world.zone.lags = True
+    world.renew()
+    assert len(world.zone.asked) == 1
+    world.renew()
+    assert len(world.zone.asked) == 2
 
 
 def test_by_itself_nothing_waits_for_the_time_that_a_failure_set(world: World) -> None:

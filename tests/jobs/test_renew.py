@@ -117,6 +117,16 @@ def test_a_record_that_goes_while_the_ca_issues_stops_the_deployment(
     assert served(world) == trees.public("one").spki
 
 
+def test_a_run_that_issued_with_the_new_key_does_not_renew_that_certificate(world: World) -> None:
+    """By its rule what was just issued may be due again, as here, where dates are the former's."""
+    world.now += 13 * DAY
+    waiting(world)
+    world.pass_time(2 * DAY)
+    assert world.issuer.calls[-1] == "promote"
+    world.renew()
+    assert world.issuer.calls[-1] == "renew"
+
+
 def test_a_clock_that_was_put_right_between_runs_ends_no_wait(world: World) -> None:
     """It was days behind when the record was first seen; no time has passed since then."""
     waiting(world)

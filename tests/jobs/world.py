@@ -50,9 +50,10 @@ def record(key: str) -> TlsaRecord:
 
 @dataclass
 class Zone:
-    """Every server has ``keys``; a publisher changes them, and may be told to fail."""
+    """Every server has ``keys``; a publisher changes them, may be told to fail, and may lag."""
 
     keys: list[str] = field(default_factory=lambda: ["one"])
+    lags: bool = False
     looks: int = 0
     asked: list[Change] = field(default_factory=list)
     outcome: Outcome = Outcome.DONE
@@ -75,7 +76,7 @@ class Zone:
 
     def publish(self, change: Change) -> Result:
         self.asked.append(change)
-        if self.outcome is Outcome.DONE:
+        if self.outcome is Outcome.DONE and not self.lags:
             there = {record(key): key for key in ("one", "two", "three")}
             self.keys += [there[one] for one in change.add]
             self.keys = [key for key in self.keys if record(key) not in change.remove]
@@ -122,9 +123,13 @@ class Issuer:
 
 @dataclass
 class Service:
-    """The one service presents the certificate of a key, or can't be asked; ``asked`` counts."""
+    """The one service presents the certificate of a key, or can't be asked; ``asked`` counts.
+
+    ``other_key`` is that of another certificate, for those who ask for an RSA one.
+    """
 
     key: str = "one"
+    other_key: str = ""
     number: int = 1
     outcome: ProbeOutcome = ProbeOutcome.SERVED
     asked: int = 0
@@ -135,10 +140,12 @@ class Service:
         assert lineage == NAME
         self.asked += 1
         (endpoint,) = endpoints
-        ders = (trees.leaf(self.key, self.number).der,)
-        outcome, chain = self.outcome, ders if self.outcome is ProbeOutcome.SERVED else ()
+        outcome, key = self.outcome, self.key
         if algorithm is Algorithm.RSA:
-            outcome, chain = ProbeOutcome.TLS_FAILED, ()
+            key = self.other_key
+            outcome = self.outcome if key else ProbeOutcome.TLS_FAILED
+        served = outcome is ProbeOutcome.SERVED
+        chain = (trees.leaf(key, self.number).der,) if served else ()
         return [ProbeResult(endpoint, "192.0.2.25", outcome, algorithm, chain)]
 
 

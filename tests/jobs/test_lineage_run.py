@@ -1,0 +1,66 @@
+"""When a plan still holds: nothing that it rests on has moved since it came to its end."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from adapters.trees import NAME
+from danebot.adapters.tree.locks import TreeLock
+from danebot.domain.rollover.memory import Exposure, PastKey
+from danebot.jobs.authority import Authority
+from danebot.jobs.lineage_run import LineageRun, observe
+from danebot.jobs.progress import Done, Progress
+from jobs.world import OWNER, World
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    return World(tmp_path)
+
+
+@pytest.fixture
+def run(world: World) -> LineageRun:
+    run = LineageRun(world.context, NAME)
+    run.recall()
+    observe(run.context, [run])
+    with TreeLock(world.grown.root) as lock:
+        run.advance(Authority(world.certbot, lock))
+    assert run.settled
+    return run
+
+
+def test_it_holds_until_certbot_has_issued(world: World, run: LineageRun) -> None:
+    world.grown.version(2)
+    world.grown.link(world.paths.staging, 2)
+    assert not run.settled
+
+
+def test_it_holds_until_something_is_to_be_remembered(run: LineageRun) -> None:
+    run.do((Done(run.memory),))
+    assert run.settled
+    past = PastKey(b"spki", run.context.clock(), Exposure.NONE)
+    run.do((Done(replace(run.memory, past_keys=(past,))),))
+    assert not run.settled
+
+
+def test_it_holds_until_dns_is_observed_again(world: World, run: LineageRun) -> None:
+    run.take_published(run.memory, (), {})
+    assert run.settled
+    run.take_published(run.memory, (), world.zone.observe_owners([OWNER]))
+    assert not run.settled
+
+
+def test_a_failure_ends_the_run_of_its_lineage_and_nothing_is_done_after(run: LineageRun) -> None:
+    def fails() -> None:
+        raise RuntimeError("a mistake")
+
+    done: list[Progress] = []
+    run.guard(fails)
+    run.guard(lambda: done.append(run.progress))
+    assert done == []
+    assert not run.certbot_may_renew
+    (event,) = run.progress.events
+    assert "a mistake" in event.text
