@@ -73,7 +73,7 @@ def test_a_rollover_goes_all_the_way_in_one_run_once_the_record_has_cooled(world
 def test_that_the_ca_is_asked_is_on_disk_before_it_is(world: World) -> None:
     waiting(world)
     world.pass_time(3 * DAY)
-    (remembered,) = world.issuer.remembered
+    remembered = world.issuer.remembered[world.issuer.calls.index("promote")]
     assert remembered.contacts[-1].result is Result.BEGUN
     assert remembered.awaiting is not None
 

@@ -87,38 +87,58 @@ class Zone:
 class Issuer:
     """certbot and the CA: issues for the key that is staged, or refuses.
 
-    ``remembered`` is what ``rollover.json`` said at each call.
+    Only when told to, a renewal finds something ``due``; ``ending`` is how certbot ends, and
+    ``named`` whether its words name the lineage.  ``remembered`` is what ``rollover.json`` said at
+    each call.
     """
 
     grown: Grown
     refusal: str = ""
+    due: bool = False
+    named: bool = True
+    ending: Ending = Ending.EXITED
     calls: list[str] = field(default_factory=list)
     remembered: list[Memory] = field(default_factory=list)
 
     def renew(self, lineage: str | None = None) -> CertbotRun:
         self.calls.append("renew")
-        del lineage
-        return self._run()
+        assert lineage in (None, NAME)
+        self.remembered.append(load_memory(self.grown.paths))
+        if self.due and not self.refusal:
+            self._issue()
+            self.due = False
+        return self._run(self.refusal)
+
+    def revoke(self, certificate: Path, key: Path, server: str) -> CertbotRun:
+        self.calls.append(f"revoke {key.name}")
+        assert b"CERTIFICATE" in certificate.read_bytes()
+        del server
+        self.remembered.append(load_memory(self.grown.paths))
+        return self._run(self.refusal)
 
     def promote(self, lineage: str, key_type: KeyType | None) -> CertbotRun:
         assert (lineage, key_type) == (NAME, KeyType.P256)
         self.calls.append("promote")
         self.remembered.append(load_memory(self.grown.paths))
-        paths = self.grown.paths
         if not self.refusal:
-            (key,) = (
-                name
-                for name in ("one", "two", "three")
-                if trees.key_pem(name) == (paths.staging / "privkey.pem").read_bytes()
-            )
-            number = max(archive_versions(paths)) + 1
-            self.grown.version(number, key)
-            self.grown.link(paths.staging, number)
+            self._issue()
         return self._run(self.refusal)
 
-    def _run(self, reason: str = "") -> CertbotRun:
+    def _issue(self) -> None:
+        paths = self.grown.paths
+        (key,) = (
+            name
+            for name in ("one", "two", "three")
+            if trees.key_pem(name) == (paths.staging / "privkey.pem").read_bytes()
+        )
+        number = max(archive_versions(paths)) + 1
+        self.grown.version(number, key)
+        self.grown.link(paths.staging, number)
+
+    def _run(self, reason: str) -> CertbotRun:
+        failures = {NAME: reason} if reason and self.named else {}
         status = 1 if reason else 0
-        return CertbotRun((), status, Ending.EXITED, None, reason, (), timedelta(0))
+        return CertbotRun((), status, self.ending, None, reason, (), timedelta(0), failures)
 
 
 @dataclass

@@ -96,13 +96,22 @@ def mutants(path: Path, known: Enums) -> Iterator[Mutant]:
             continue
         statement = _statement(node, parents)
         last = _head_end(statement)
-        was = " ".join(ast.unparse(node).split())
         for found in _alternatives(node, parents, known):
-            now = "nothing" if found is None else " ".join(ast.unparse(found).split())
+            was, now = _words(node, found)
             other = ast.fix_missing_locations(ast.copy_location(_own(found), node))
             yield Mutant(
                 path, statement.lineno, last, where, was, now, tree, node, parents[-1], other
             )
+
+
+def _words(node: ast.AST, other: ast.AST | None) -> tuple[str, str]:
+    """An edit in words; of a call that only lacks a keyword, that alone."""
+    match node, other:
+        case ast.Call(func=one), ast.Call(func=two) if one is two:
+            gone = next(word for word in node.keywords if word not in other.keywords)
+            return f"{ast.unparse(one)}(..., {' '.join(ast.unparse(gone).split())})", "not said"
+    was = " ".join(ast.unparse(node).split())
+    return was, " ".join(ast.unparse(other).split()) if other is not None else "nothing"
 
 
 def _nodes(tree: ast.Module) -> Iterator[tuple[ast.AST, tuple[ast.AST, ...]]]:

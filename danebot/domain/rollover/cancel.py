@@ -62,7 +62,7 @@ def forget_cancelled(
     memory: Memory, state: LineageState, observations: Observations, now: datetime
 ) -> Memory:
     """Forget cancelled keys of which nobody shows a record any more, with everybody heard."""
-    if not memory.cancelled or state.required is None:
+    if state.required is None:
         return memory
     observed = [observations.get(owner) for owner in state.owners]
     if not all(one is not None and one.heard_all for one in observed):
@@ -78,7 +78,7 @@ def forget_cancelled(
 def _shown(
     key: CancelledKey, state: LineageState, observations: Observations
 ) -> Iterator[OwnedRecord]:
-    for one in sorted(cancelled_records(state, [key]), key=str):
+    for one in sorted(cancelled_records(state, [key])):
         if one.record in shown_at(one.owner, observations):
             yield one
 

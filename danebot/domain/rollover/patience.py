@@ -68,8 +68,7 @@ def wait_until(
 def promotion_wait(memory: Memory, now: datetime) -> datetime | None:
     """The same for issuing with the ready key; its own failures are in `Memory`."""
     asking = Asking.URGENT if urgent(memory) else Asking.TIMER
-    most = _after_failures(memory.contacts, _FAILURES[asking], now)
-    return most if most is not None and most > now else None
+    return _after_failures(memory.contacts, _FAILURES[asking], now)
 
 
 def urgent(memory: Memory) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
@@ -18,7 +19,14 @@ from danebot.domain.rollover.cancel import (
     to_be_gone,
 )
 from danebot.domain.rollover.in_use import KeysInUse, keys_in_use
-from danebot.domain.rollover.memory import CancelledKey, Memory, PastKey, Publishing, Request
+from danebot.domain.rollover.memory import (
+    CancelledKey,
+    Failure,
+    Memory,
+    PastKey,
+    Publishing,
+    Request,
+)
 from danebot.domain.rollover.plan import Keep, Observation, Step, plan
 from danebot.domain.rollover.policy import Policy
 from danebot.domain.rollover.publication import publication
@@ -161,3 +169,45 @@ def test_a_chain_with_a_cancelled_key_is_put_back_and_its_key_is_no_next_key() -
         memory = remember(AFTER, lineage, {MX: BOTH}, T0 + DAY)
         found = plan(Observation(lineage, {MX: BOTH}, ""), memory, Policy(), T0 + DAY)
         assert (found.step, found.keep) == (Step.PUT_BACK, keep)
+
+
+# ---- clause by clause: each fails where its own is taken out ----------------------------------
+
+
+def test_all_that_waited_for_it_ends() -> None:
+    failed = Failure("refused", 1, T0, T0, T0 + DAY)
+    after = cancelled(replace(WAITING, promotion_failure=failed), ENTRY)
+    assert (after.awaiting, after.request, after.promotion_failure) == (None, None, None)
+
+
+def test_other_cancelled_keys_stay_and_one_that_comes_again_is_there_once() -> None:
+    other = CancelledKey(key("other").digest, T0, key("other").spki)
+    memory = cancelled(cancelled(WAITING, other), ENTRY)
+    assert memory.cancelled == (other, ENTRY)
+    again = ENTRY._replace(at=T0 + DAY)
+    assert cancelled(memory, again).cancelled == (other, again)
+    assert cancelled(memory, None).cancelled == (other, ENTRY)
+
+
+def test_a_key_whose_wait_is_forgotten_is_known_by_its_file() -> None:
+    assert cancelling(Memory(), STAGED, T0) == ENTRY
+
+
+def test_what_is_said_of_it_tells_where_it_is_seen_and_what_to_do() -> None:
+    late = Policy().staged_warning
+
+    def said(one: OwnerObservation, at: timedelta = DAY) -> tuple[Severity, str, str]:
+        found = publication(STABLE, AFTER, {MX: one}, KeysInUse())
+        (told,) = to_be_gone(STABLE, AFTER, {MX: one}, found, policy=Policy(), now=T0 + at)
+        return told.severity, told.text, told.remedy
+
+    severity, text, remedy = said(BOTH)
+    assert severity is Severity.NOTICE
+    assert text.endswith(f"may be published: {MX}. IN TLSA {record('new')}")
+    assert remedy == "remove what this prints: danebot tlsa mx.example.org"
+    assert said(BOTH, late)[0] is Severity.NOTICE
+    assert said(BOTH, late + HOUR)[0] is Severity.WARNING
+    severity, text, remedy = said(look("old", at={"ns1": None, "ns2": UNREACHABLE}), late + HOUR)
+    assert severity is Severity.NOTICE, "nobody shows it"
+    assert text.endswith(", as far as servers answer")
+    assert remedy.startswith("it is forgotten")

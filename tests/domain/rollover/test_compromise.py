@@ -20,7 +20,7 @@ from danebot.domain.rollover.memory import (
     PendingRevocation,
 )
 from danebot.domain.rollover.publication import Publication, publication
-from domain.builders import HOUR, T0, UNREACHABLE, key, line, look, record, seen, state
+from domain.builders import HOUR, MX2, T0, UNREACHABLE, key, line, look, record, seen, state
 
 OLD, NEW = key("old"), key("new")
 LINEAGE = state(line(), current="new")
@@ -160,3 +160,64 @@ def test_an_ordinary_key_s_record_stays_though_the_operator_insists() -> None:
     three = look("old", "new", "older")
     removed = {item.record for item in published(insist(mixed, T0), three).remove}
     assert removed == {record("old")}
+
+
+# ---- clause by clause: each fails where its own is taken out ----------------------------------
+
+WANTED = (PendingRevocation(OLD.spki),)
+
+
+def test_to_insist_counts_for_revocations_alone_and_needs_a_deployment() -> None:
+    """The key's records may be gone while its certificates are valid."""
+    only = replace(memory(revocations=WANTED), past_keys=())
+    insisted = insist(only, T0).deployment
+    assert insisted is not None
+    assert insisted.insisted_at == T0
+    nothing = Memory(past_keys=(STOLEN,), revocations=WANTED)
+    assert insist(nothing, T0) == nothing
+
+
+def test_before_any_deployment_there_is_nothing_to_wait_for() -> None:
+    found = said(Memory(past_keys=(STOLEN,), revocations=WANTED))
+    assert list(found) == [Code.COMPROMISED_PUBLISHED]
+    assert "it stays until the live key's record is seen" in found[Code.COMPROMISED_PUBLISHED].text
+
+
+def test_an_owner_that_was_not_looked_at_shows_nothing() -> None:
+    two = state(line(), line(MX2), current="new")
+    known = memory()
+    found = publication(two, known, seen(BOTH), KeysInUse(frozenset({NEW.spki})))
+    (told,) = at_large(two, known, seen(BOTH), found)
+    assert f"{record('old')}: " in told.text, "nothing more"
+    both = seen(BOTH, look("old", "new", owner=MX2))
+    (told,) = at_large(two, known, both, found)
+    assert f"{record('old')} and 1 more: " in told.text
+
+
+def test_what_the_services_did_says_nothing_where_the_live_record_lacks() -> None:
+    """One probe was clean, so that is no reason any more; the record of the live key is."""
+    known = memory(clear=True, behind=(DEAD,))
+    half = look("old", "new", at={"ns1": None, "ns2": ["old"]})
+    told = said(known, half)[Code.COMPROMISED_PUBLISHED]
+    assert "it stays until the live key's record is seen" in told.text
+    assert DEAD not in told.text
+
+
+def test_after_the_operator_insisted_nothing_is_asked_of_him_again() -> None:
+    known = insist(memory(behind=(DEAD,), revocations=WANTED), T0)
+    told = said(known)[Code.REVOCATION_WAITS]
+    assert told.text == (
+        "the compromised key's certificates are not revoked yet: that is tried at the next "
+        "danebot renew"
+    )
+    assert told.remedy == "run: danebot renew mx.example.org"
+
+
+def test_without_a_clean_probe_the_services_were_not_asked() -> None:
+    known = memory(clear=True, revocations=WANTED)
+    clear = known.deployment
+    assert clear is not None
+    assert "not asked yet" not in said(known)[Code.REVOCATION_WAITS].text
+    for half in (clear._replace(confirmed_at=None), clear._replace(clear_since=None)):
+        told = said(replace(known, deployment=half))[Code.REVOCATION_WAITS]
+        assert "not asked yet" in told.text

@@ -249,3 +249,55 @@ def test_a_short_lived_certificate_has_room_for_twelve_attempts() -> None:
         memory = renewal_failed(memory, "refused", Policy(), T0, 6 * DAY)
     assert memory.renewal_failure is not None
     assert memory.renewal_failure.retry_at == T0 + 0.9 * 12 * HOUR
+
+
+# ---- clause by clause: each fails where its own is taken out ----------------------------------
+
+
+def urged(memory: Memory, urgency: Urgency) -> Memory:
+    return replace(memory, request=Request(b"digest", T0, urgency))
+
+
+@pytest.mark.parametrize("urgency", list(Urgency))
+def test_an_emergency_alone_has_the_room_that_is_kept_for_it(urgency: Urgency) -> None:
+    memory = urged(failed(0, 10, 20, 30), urgency)
+    wait = promotion_wait(memory, T0 + 31 * MINUTE)
+    assert wait == (T0 + 70 * MINUTE if urgency is Urgency.ORDINARY else None)
+    assert promotion_wait(urged(failed(0, 1, 2, 3, 4), urgency), T0 + 5 * MINUTE) is not None
+
+
+def test_failures_of_another_hour_count_no_more_and_those_of_the_future_not_yet() -> None:
+    assert promotion_wait(failed(0, 1, 2), T0 + HOUR) is None
+    assert promotion_wait(failed(0, 1, 2), T0 - MINUTE) is None
+    assert promotion_wait(failed(0, 1, 2), T0 + HOUR - MINUTE) == T0 + HOUR
+
+
+def test_of_two_waits_the_longer_counts_and_at_its_end_the_ca_is_asked() -> None:
+    again = Failure("refused", 3, T0, T0 + 2 * MINUTE, T0 + 5 * HOUR)
+    memory = replace(failed(0, 1, 2), renewal_failure=again)
+
+    def wait(span: timedelta) -> datetime | None:
+        return wait_until(memory, Call.RENEWAL, Asking.TIMER, Policy(), T0 + span)
+
+    assert wait(3 * MINUTE) == T0 + 5 * HOUR
+    assert wait(5 * HOUR - MINUTE) == T0 + 5 * HOUR
+    assert wait(5 * HOUR) is None
+
+
+@pytest.mark.parametrize(("count", "minutes"), [(1, 1), (2, 2), (3, 4), (4, 8), (5, 15), (99, 15)])
+def test_in_an_emergency_publishing_is_tried_again_after_doubling_minutes(
+    count: int, minutes: int
+) -> None:
+    stopped = Failure("refused", count, T0, T0, T0 + DAY)
+    memory = urged(Memory(publishing=Publishing(failure=stopped)), Urgency.EMERGENCY)
+    end = T0 + minutes * MINUTE
+    assert publishing_wait(memory, end - timedelta(seconds=1)) == end
+    assert publishing_wait(memory, end) is None
+
+
+def test_publishing_waits_for_its_own_failures_alone_as_far_as_they_are_past() -> None:
+    assert publishing_wait(Memory(), T0) is None
+    stopped = Memory(publishing=Publishing(failure=Failure("refused", 1, T0, T0, T0 + DAY)))
+    assert publishing_wait(stopped, T0 + HOUR) == T0 + DAY
+    assert publishing_wait(stopped, T0 + DAY) is None
+    assert publishing_wait(stopped, T0 - MINUTE) is None, "the clock was ahead"

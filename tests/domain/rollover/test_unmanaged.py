@@ -10,6 +10,7 @@ from danebot.domain.dns.tlsa import MatchingType, Selector, TlsaRecord, Usage, a
 from danebot.domain.finding import Code, Severity
 from danebot.domain.lineage.renewal import Autorenew, RenewalRule
 from danebot.domain.lineage.state import LineageState, Management
+from danebot.domain.names import DnsName
 from danebot.domain.rollover.unmanaged import (
     KeyReuse,
     Published,
@@ -107,3 +108,85 @@ def test_after_the_renewal_it_is_broken() -> None:
     assert str(record("new")) in found.remedy
     assert broken(passed(), published, [MX]) == ()
     assert broken(renewed, published, []) == ()  # a foreign owner was never ours
+
+
+# ---- clause by clause: each fails where its own is taken out ----------------------------------
+
+STRANGE_ANCHOR = TlsaRecord(Usage.DANE_TA, Selector.SPKI, MatchingType.SHA2_256, b"a" * 32)
+ISSUER = TlsaRecord(
+    Usage.DANE_TA,
+    Selector.CERT,
+    MatchingType.SHA2_256,
+    association(LIVE.chain.ders[1], MatchingType.SHA2_256),
+)
+STRANGE_LEAF = CERTIFICATE._replace(data=b"b" * 32)
+MORE = tuple(DnsName(f"_25._tcp.{name}.example.org") for name in "abcd")
+
+
+def test_anchors_are_no_records_of_the_leaf() -> None:
+    """By its data alone, a ``2 1 1`` can't be told from the chain's own."""
+    anchor = [Published(MX, (STRANGE_ANCHOR,))]
+    assert breaks_at_renewal(passed(), KeyReuse.NEW, anchor, T0) == ()
+    assert known_by(passed(), anchor) == ()
+    beside = [Published(MX, (CERTIFICATE, STRANGE_ANCHOR))]
+    assert breaks_at_renewal(passed(), KeyReuse.KEPT, beside, T0)
+
+
+def test_one_record_that_matches_is_enough() -> None:
+    both = [Published(MX, (FOREIGN, KEY))]
+    assert known_by(passed(), both) == (MX,)
+    assert broken(passed(), both, [MX]) == ()
+
+
+def test_where_nothing_is_live_nothing_breaks() -> None:
+    bare = replace(passed(), live=None)
+    every = [Published(MX, (KEY,))]
+    assert breaks_at_renewal(bare, KeyReuse.NEW, every, T0) == ()
+    assert (known_by(bare, every), broken(bare, every, [MX])) == ((), ())
+
+
+def test_three_owners_are_named_and_the_others_counted() -> None:
+    def text(count: int) -> str:
+        every = [Published(owner, (KEY,)) for owner in MORE[:count]]
+        (found,) = breaks_at_renewal(passed(), KeyReuse.NEW, every, T0)
+        return found.text
+
+    assert f"{MORE[0]}, {MORE[1]}, {MORE[2]} match this key alone" in text(3)
+    assert f"{MORE[0]}, {MORE[1]}, {MORE[2]} and 1 more match this key alone" in text(4)
+
+
+def test_what_a_renewal_replaces_is_named() -> None:
+    (found,) = breaks_at_renewal(passed(), KeyReuse.KEPT, [Published(MX, (CERTIFICATE,))], T0)
+    assert "match this certificate alone" in found.text
+
+
+@pytest.mark.parametrize(
+    ("others", "add"),
+    [
+        ((), False),
+        ((CERTIFICATE,), True),
+        ((CERTIFICATE, KEY), False),
+        ((STRANGE_LEAF,), False),
+        ((ISSUER,), False),
+    ],
+)
+def test_records_of_the_key_are_to_be_added_where_only_the_certificate_is_known(
+    others: tuple[TlsaRecord, ...], *, add: bool
+) -> None:
+    every = [Published(MX, (KEY,)), Published(MX2, others)]
+    (found,) = breaks_at_renewal(passed(), KeyReuse.NEW, every, T0)
+    assert ("then add the 3 1 1 records" in found.remedy) is add
+    kept = breaks_at_renewal(passed(), KeyReuse.KEPT, [Published(MX, (CERTIFICATE,))], T0)
+    assert "then add the 3 1 1 records" in kept[0].remedy
+
+
+def test_within_three_days_it_is_critical_and_from_its_day_on_at_any_time() -> None:
+    due = T0 + 50 * DAY
+    for at, severity, words in (
+        (due - 3 * DAY, Severity.WARNING, "from 2026-07-21 12:00 UTC on"),
+        (due - 2 * DAY, Severity.CRITICAL, "from 2026-07-21 12:00 UTC on"),
+        (due, Severity.CRITICAL, "at any time now"),
+    ):
+        (found,) = breaks_at_renewal(passed(), KeyReuse.NEW, [Published(MX, (KEY,))], at)
+        assert found.severity is severity
+        assert words in found.text

@@ -22,3 +22,8 @@ def test_several_are_one_line() -> None:
     assert (one.code, one.severity, one.where) == (Code.UNPROTECTED, Severity.WARNING, "")
     assert "for a, b," in one.text
     assert "danebot init --no-dane a b" in one.remedy
+
+
+def test_one_beside_findings_of_other_lineages_is_told_as_it_is() -> None:
+    every = (unprotected("b"), OTHER)
+    assert gathered(every) == every
