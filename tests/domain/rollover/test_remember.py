@@ -10,7 +10,7 @@ from danebot.domain.dns.answers import OwnerObservation
 from danebot.domain.lineage.state import LineageState
 from danebot.domain.rollover.memory import Awaiting, Memory
 from danebot.domain.rollover.remember import remember
-from domain.builders import DAY, HOUR, MX, OTHER, T0, key_file, look, seen, silent, state
+from domain.builders import DAY, HOUR, MX, MX2, OTHER, T0, key_file, line, look, seen, silent, state
 
 WAITING = state(next_key=key_file("new"))
 BEHIND = T0 - 20 * DAY  # the certificate of the builders begins ten days later
@@ -89,3 +89,10 @@ def test_all_else_leaves_it_as_it_is(found: OwnerObservation, lineage: LineageSt
     memory = waited(look("old", "new"))
     after = remember(memory, lineage, seen(found), BEHIND)
     assert (after.awaiting, after.owners) == (memory.awaiting, memory.owners)
+
+
+def test_lines_that_are_new_are_watched_all_the_same() -> None:
+    """Whoever loses the file before the clock is right loses none of them."""
+    more = replace(WAITING, required=(line(), line(MX2)))
+    after = remember(waited(look("old", "new")), more, seen(look("old", "new")), BEHIND)
+    assert after.watched == (line(), line(MX2))
