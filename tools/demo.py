@@ -185,7 +185,7 @@ def withdrawn(story: Story, live: str) -> None:
     third = next(line.split(" TLSA ", 1)[1] for line in out.splitlines() if " TLSA " in line)
     lab.tlsa_add(OWNER, third)
     story.danebot("renew")
-    story.phase("cooling")
+    story.phase("cooling", "due")
     lab.tlsa_del(OWNER, third)
     story.danebot("renew", status=1)
     story.phase("staged")

@@ -89,8 +89,8 @@ def test_a_rule_longer_than_a_lifetime_issues_once_in_a_run(site: Site) -> None:
 
 
 def test_each_certificate_has_a_key_of_its_own() -> None:
-    """With certificates that live for a minute; certbot would renew them after half of it."""
-    with Lab(ttl=1, validity=60) as lab:
+    """With certificates that live for two minutes; certbot would renew them after half of it."""
+    with Lab(ttl=1, validity=120) as lab:
         site = Site(lab)
         lab.issue(MAIL)
         first = lab.served_spki()
