@@ -17,14 +17,14 @@ from danebot.domain.names import Endpoint, Hostname, Protocol
 from danebot.domain.status.document import LineageStatus, finding_status
 from danebot.domain.status.overdue import StatusCode
 from danebot.render.lineage import status_lines
-from danebot.render.report import document, tree
+from danebot.render.report import report_document, tree
 from danebot_checks.dane_options import parse_options
 from danebot_checks.dane_result import report_result
 from danebot_checks.lineages import outcome
 from danebot_checks.lineages_options import CONCERNS
 from danebot_checks.plugin import STATES, State
 from danebot_exporter.collector import collect
-from danebot_exporter.page import Wish, page
+from danebot_exporter.page import PageWish, page
 from danebot_exporter.probe import report_metrics
 from domain.delivery.test_report import host
 from exporter import sample
@@ -108,7 +108,7 @@ def test_metrics_page_and_status_tell_of_it(code: Code, status: Path) -> None:
     samples = parsed(b"".join(parts))
     assert value(samples, "danebot_findings", **labels) == 1
     assert value(samples, "danebot_lineage_finding", lineage=NAME, **labels) == 1
-    shown = page(status, Wish("attention"), {}, NOW).decode()
+    shown = page(status, PageWish("attention"), {}, NOW).decode()
     assert f"it is {code.value}" in shown
     lines = "\n".join(status_lines(told(code), NOW))
     assert f"warning      it is {code.value}" in lines
@@ -133,7 +133,7 @@ def test_plugin_probe_and_verify_tell_of_it(code: DeliveryCode) -> None:
     samples = parsed(report_metrics(found, 1.0))
     assert value(samples, "danebot_probe_findings", code=code.value) == 1
     assert f"it is {code.value}" in "\n".join(tree(found, NOW))
-    assert document(found)["findings"] == [
+    assert report_document(found)["findings"] == [
         {
             "code": code.value,
             "severity": "warning",

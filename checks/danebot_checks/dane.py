@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NoReturn
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from danebot_checks.plugin import Result
+    from danebot_checks.plugin import PluginResult
 
 NAME = "DANE"
 
@@ -28,12 +28,12 @@ def main() -> NoReturn:
 
 def outcome(arguments: Sequence[str] | None = None) -> int:
     """Run the check and print its result; return the exit status."""
-    from danebot_checks.plugin import run
+    from danebot_checks.plugin import run_check
 
-    return run(NAME, lambda: check(arguments))
+    return run_check(NAME, lambda: check(arguments))
 
 
-def check(arguments: Sequence[str] | None) -> Result:
+def check(arguments: Sequence[str] | None) -> PluginResult:
     """Look, judge, and tell; `DanebotError` if that is impossible."""
     begin = time.monotonic()
     from danebot.jobs.verify import verify_one

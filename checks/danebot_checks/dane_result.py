@@ -10,7 +10,7 @@ from danebot.domain.dane.verify import Outcome
 from danebot.domain.delivery.report import Report
 from danebot.domain.delivery.routes import Dane
 from danebot.domain.finding import Severity
-from danebot_checks.plugin import STATES, Result, counted, finding_line, performance
+from danebot_checks.plugin import STATES, PluginResult, counted, finding_line, performance
 
 if TYPE_CHECKING:
     from danebot_checks.dane_options import Options
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 _FINDINGS, _EVERYTHING = 1, 2  # verbosity
 
 
-def report_result(report: Report, now: datetime, seconds: float, options: Options) -> Result:
+def report_result(report: Report, now: datetime, seconds: float, options: Options) -> PluginResult:
     """The worst finding in the summary; more with verbosity."""
-    return Result(
+    return PluginResult(
         STATES[report.severity],
         _summary(report, now),
         tuple(_details(report, now, options.verbosity)),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from danebot.domain.kinds import Concern
 from danebot.domain.status.document import EVERYWHERE
-from danebot.domain.status.overdue import SKEW
+from danebot.domain.status.overdue import MONITOR_SKEW
 from danebot.domain.text import duration
 from danebot_checks.plugin import counted, performance
 
@@ -52,7 +52,7 @@ def _renewal(document: Snapshot, allowed: Allowed, now: datetime) -> Outline:
     if last is None:
         return Outline("", [])
     numbers: list[str] = []
-    if success is not None and success <= max(now, document.run.ended) + SKEW:
+    if success is not None and success <= max(now, document.run.ended) + MONITOR_SKEW:
         warning, critical = allowed.success
         days = (now - success) / _DAY
         numbers = [performance("success_days", days, warning=warning, critical=critical)]

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from danebot.adapters.dns.exchange import run
+from danebot.adapters.dns.exchange import resolve
 from danebot.adapters.dns.observer import Observer
 from danebot.adapters.dns.queries import within
 from danebot.adapters.dns.resolver import Resolver
@@ -57,7 +57,7 @@ def _observe(
     patience = max(budget / _TRIES, _LEAST_TRY)
     direct = Direct(timeout=min(patience, Direct().timeout), attempts=_TRIES_AT_ONE)
     observer = Observer.of(Resolver(config._replace(timeout=timeout)), direct, witnesses)
-    return run(within(observer.observe(owners), time.monotonic() + budget))
+    return resolve(within(observer.observe(owners), time.monotonic() + budget))
 
 
 def _address(words: str) -> SocketAddress:

@@ -14,7 +14,7 @@ from danebot.errors import DanebotError
 from danebot_checks.lineages_concerns import Outline, outline, seen_numbers
 from danebot_checks.plugin import (
     STATES,
-    Result,
+    PluginResult,
     State,
     UsageError,
     counted,
@@ -32,14 +32,14 @@ if TYPE_CHECKING:
 _FINDINGS, _EVERYTHING = 1, 2  # verbosity
 
 
-def concern_result(options: argparse.Namespace, now: datetime) -> Result:
+def concern_result(options: argparse.Namespace, now: datetime) -> PluginResult:
     """Judge the concern that ``options`` name; ``now`` is aware UTC."""
     concern = Concern(options.concern)
     try:
         document = _document(options.snapshot, options.lineage)
     except StatusError as fault:
         found = no_document(fault.reason, str(fault), concern)
-        return Result(STATES[found.severity], f"{concern.value}: {found.sentence}")
+        return PluginResult(STATES[found.severity], f"{concern.value}: {found.sentence}")
     allowed = _allowed(options)
     findings = judged(document, options.lineage, concern, allowed, now)
     said = outline(document, concern, allowed, options, now)
@@ -105,14 +105,14 @@ def _result(
     document: Snapshot,
     options: argparse.Namespace,
     now: datetime,
-) -> Result:
+) -> PluginResult:
     unique = sorted(dict.fromkeys(findings), key=lambda finding: -finding.severity)
     wrong = [finding for finding in unique if STATES[finding.severity] is not State.OK]
     summary = said.good
     if wrong:
         more = f" (and {counted(len(wrong) - 1, 'more problem')})" if wrong[1:] else ""
         summary = f"{wrong[0].sentence}{more}"
-    return Result(
+    return PluginResult(
         STATES[wrong[0].severity] if wrong else State.OK,
         f"{options.concern}: {summary}",
         _details(unique, document.lineages, options.verbose, now),

@@ -82,7 +82,7 @@ def performance(
     )
 
 
-class Result(NamedTuple):
+class PluginResult(NamedTuple):
     """What a plugin has to say; ``summary`` is one line without the plugin's name and the state."""
 
     state: State
@@ -96,7 +96,7 @@ def clean(text: str) -> str:
     return printable(text, MAX_LINE).replace("\\", "\\\\").replace("|", "\\\\x7c")
 
 
-def render(name: str, result: Result) -> str:
+def render(name: str, result: PluginResult) -> str:
     """The output: summary and performance data on the first line, details on the next ones."""
     first = clean(f"{name} {result.state.name} - {result.summary}")
     if result.performance:
@@ -136,16 +136,16 @@ class OutOfTimeError(DanebotError):
     """The plugin's own time limit was reached."""
 
 
-def run(name: str, action: Callable[[], Result]) -> int:
+def run_check(name: str, action: Callable[[], PluginResult]) -> int:
     """Run ``action`` and print its result, one whatever happens; return the exit status."""
     try:
         result = action()
     except DanebotError as exc:
-        result = Result(State.UNKNOWN, str(exc))
+        result = PluginResult(State.UNKNOWN, str(exc))
     except KeyboardInterrupt:
-        result = Result(State.UNKNOWN, "interrupted")
+        result = PluginResult(State.UNKNOWN, "interrupted")
     except Exception as exc:  # noqa: BLE001 - the last line of defence against a traceback
-        result = Result(State.UNKNOWN, f"internal error: {exc!r}; please report this")
+        result = PluginResult(State.UNKNOWN, f"internal error: {exc!r}; please report this")
     put(render(name, result))
     return int(result.state.value)
 

@@ -11,7 +11,7 @@ from danebot.domain.dns.answers import OwnerObservation, TlsaAnswer
 from danebot.domain.lineage.keys import Algorithm
 from danebot.domain.names import DnsName, Endpoint, Hostname
 from danebot.domain.rollover.adoption import Leads
-from danebot.domain.rollover.changes import Change, Result
+from danebot.domain.rollover.changes import Change, ChangeResult
 
 
 class Clock(Protocol):
@@ -58,7 +58,7 @@ class Prober(Protocol):
 class Publisher(Protocol):
     """Changes TLSA RRsets in DNS."""
 
-    def publish(self, change: Change) -> Result:
+    def publish(self, change: Change) -> ChangeResult:
         """Make one change, or say why not; trouble is in the value, never an exception.
 
         DONE and UNCHANGED say that the publisher is content; what counts is what is seen.

@@ -70,7 +70,7 @@ def search_path(extra: Sequence[str] = ()) -> str:
     return os.pathsep.join(dict.fromkeys([p for p in given if p] + [*_SYSTEM_PATH, *extra]))
 
 
-def run(
+def run_program(
     argv: Sequence[str | Path],
     *,
     timeout: timedelta,

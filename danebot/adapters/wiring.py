@@ -7,7 +7,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from danebot.adapters.dns.resolvconf import AdTrust, Nameserver, ResolverConfig, load_resolv_conf
+from danebot.adapters.dns.resolvconf import (
+    DNS_PORT,
+    AdTrust,
+    Nameserver,
+    ResolverConfig,
+    load_resolv_conf,
+)
 from danebot.domain.delivery.probes import ProbeOutcome, ProbeResult
 from danebot.domain.lineage.keys import Algorithm
 from danebot.domain.names import DnsName, Endpoint, Hostname
@@ -22,14 +28,12 @@ if TYPE_CHECKING:
     from danebot.domain.dns.answers import OwnerObservation, TlsaAnswer
     from danebot.domain.rollover.adoption import Leads
 
-_DNS = 53
-
 
 def resolver_config(settings: Settings) -> ResolverConfig:
     """Whom to ask: the resolvers that are set, else those of ``/etc/resolv.conf``."""
     found = load_resolv_conf()
     if settings.resolvers is not None:
-        nameservers = tuple(Nameserver(r.address, r.port or _DNS) for r in settings.resolvers)
+        nameservers = tuple(Nameserver(r.address, r.port or DNS_PORT) for r in settings.resolvers)
         found = found._replace(nameservers=nameservers, trust=AdTrust.LOOPBACK)
     if settings.trust_resolver:
         found = found._replace(trust=AdTrust.DECLARED)
@@ -77,29 +81,29 @@ class WireObserver:
 
     def observe_owners(self, owners: Sequence[DnsName]) -> Mapping[DnsName, OwnerObservation]:
         """Ask the resolver, every authoritative server and the witnesses."""
-        from danebot.adapters.dns.exchange import run
+        from danebot.adapters.dns.exchange import resolve
         from danebot.adapters.dns.observer import Observer
         from danebot.adapters.dns.resolver import Resolver
 
-        return run(Observer.of(Resolver(self._config), None, self._witnesses).observe(owners))
+        return resolve(Observer.of(Resolver(self._config), None, self._witnesses).observe(owners))
 
     def lookup_owners(self, owners: Sequence[DnsName]) -> Mapping[DnsName, TlsaAnswer]:
         """Ask the resolver alone."""
-        from danebot.adapters.dns.exchange import run
+        from danebot.adapters.dns.exchange import resolve
         from danebot.adapters.dns.queries import each
         from danebot.adapters.dns.rdata import TLSA
         from danebot.adapters.dns.resolver import Resolver
 
         resolver = Resolver(self._config)
-        return run(each({owner: resolver.lookup(TLSA, owner) for owner in owners}))
+        return resolve(each({owner: resolver.lookup(TLSA, owner) for owner in owners}))
 
     def lookup_leads(self, domains: Sequence[Hostname]) -> Leads:
         """Ask the resolver for MX and SRV records (RFC 5321 section 5.1, RFC 6186)."""
-        from danebot.adapters.dns.exchange import run
+        from danebot.adapters.dns.exchange import resolve
         from danebot.adapters.dns.leads import lead_steps
         from danebot.adapters.dns.resolver import Resolver
 
-        return run(lead_steps(Resolver(self._config), domains))
+        return resolve(lead_steps(Resolver(self._config), domains))
 
 
 class WireProber:
@@ -139,14 +143,14 @@ class WireProber:
         return [Target(endpoint, address) for address in self._addresses(endpoint.host, cache)]
 
     def _addresses(self, host: Hostname, cache: Cache) -> list[str]:
-        from danebot.adapters.dns.exchange import run
+        from danebot.adapters.dns.exchange import resolve
         from danebot.adapters.dns.queries import together
         from danebot.adapters.dns.rdata import AAAA, A
         from danebot.adapters.dns.resolver import Resolver
 
         resolver = Resolver(resolver_config(self._settings))
         lookups = [resolver.lookup(kind, host.dns_name) for kind in (A, AAAA)]
-        return [a for answer in run(together(lookups), cache) for a in answer.records]
+        return [a for answer in resolve(together(lookups), cache) for a in answer.records]
 
 
 def own_name() -> Hostname:

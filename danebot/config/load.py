@@ -114,7 +114,7 @@ def _read(top: Table, shell: ShellDefaults, tree: Path) -> Settings:
         tree=top.take("config_dir", values.path, tree),
         certbot=top.take("certbot", values.path, usual.certbot),
         certbot_timeout=top.take("certbot_timeout", values.time_limit, usual.certbot_timeout),
-        lock_wait=top.take("lock_wait", values.duration, usual.lock_wait),
+        lock_wait=top.take("lock_wait", values.duration_setting, usual.lock_wait),
         snapshot=top.take("snapshot", values.path, usual.snapshot),
         textfile=top.take("textfile", values.path, usual.textfile),
         resolvers=top.take("resolver", _resolvers, usual.resolvers, shell.resolvers),
@@ -162,12 +162,12 @@ def _policy(table: Table, base: Policy, shell: ShellDefaults) -> Policy:
     policy = Policy(
         min_wait=table.take("min_wait", values.wait, base.min_wait, shell.min_wait),
         margin=table.take("margin", values.wait, base.margin),
-        unseen_ttl=table.take("unseen_ttl", values.duration, base.unseen_ttl),
+        unseen_ttl=table.take("unseen_ttl", values.duration_setting, base.unseen_ttl),
         key_type=table.take("key_type", values.key_type, base.key_type, shell.key_type),
         backoff_first=table.take("backoff_first", values.time_limit, base.backoff_first),
         backoff_max=table.take("backoff_max", values.time_limit, base.backoff_max),
-        staged_warning=table.take("staged_warning", values.duration, base.staged_warning),
-        retire_after=table.take("retire_after", values.duration, base.retire_after),
+        staged_warning=table.take("staged_warning", values.duration_setting, base.staged_warning),
+        retire_after=table.take("retire_after", values.duration_setting, base.retire_after),
         expiry_warning=table.take("expiry_warning", values.fraction, base.expiry_warning),
         expiry_critical=table.take("expiry_critical", values.fraction, base.expiry_critical),
         prepublish=table.take("prepublish", values.switch, base.prepublish),
@@ -197,7 +197,7 @@ def _publish(outer: Table, base: PublishSettings) -> PublishSettings:
         command=table.take("command", values.text, base.command),
         ttl=table.take("ttl", values.ttl, base.ttl),
         timeout=table.take("timeout", values.time_limit, base.timeout),
-        wait=table.take("wait", values.duration, base.wait),
+        wait=table.take("wait", values.duration_setting, base.wait),
     )
     table.finish()
     if (

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-Path = tuple[str | int, ...]
+KeyPath = tuple[str | int, ...]
 """Keys from the top; in arrays and arrays of tables, the index from 0."""
 
 _SPACE = re.compile(r"[ \t\r]*")
@@ -24,7 +24,7 @@ _STRINGS = (
 )
 
 
-def key_lines(text: str) -> Mapping[Path, int]:
+def key_lines(text: str) -> Mapping[KeyPath, int]:
     """The line (from 1) of the first mention of each key, table and array item.
 
     Never raises: lines only serve messages, and those found so far are better than none.
@@ -37,7 +37,7 @@ def key_lines(text: str) -> Mapping[Path, int]:
     return scanner.lines
 
 
-def line_of(lines: Mapping[Path, int], path: Path) -> int:
+def line_of(lines: Mapping[KeyPath, int], path: KeyPath) -> int:
     """The line of ``path``, or of the nearest of its parents that is known."""
     for length in range(len(path), 0, -1):
         if path[:length] in lines:
@@ -51,11 +51,11 @@ class _Scanner:
     def __init__(self, text: str) -> None:
         self.text = text
         self.at = 0
-        self.lines: dict[Path, int] = {}
-        self.arrays: dict[Path, int] = {}  # arrays of tables: the index of the latest
+        self.lines: dict[KeyPath, int] = {}
+        self.arrays: dict[KeyPath, int] = {}  # arrays of tables: the index of the latest
 
     def document(self) -> None:
-        table: Path = ()
+        table: KeyPath = ()
         self.skip(_GAP)
         while self.at < len(self.text):
             if self.peek("["):
@@ -64,12 +64,12 @@ class _Scanner:
                 self.pair(table)
             self.skip(_GAP)
 
-    def header(self) -> Path:
+    def header(self) -> KeyPath:
         brackets = 2 if self.peek("[[") else 1
         self.at += brackets
         keys = self.key()
         self.at += brackets
-        path: Path = ()
+        path: KeyPath = ()
         for key in keys[:-1]:
             self.note((*path, key))
             path = self.latest((*path, key))
@@ -81,10 +81,10 @@ class _Scanner:
         self.note(self.latest(path))
         return self.latest(path)
 
-    def latest(self, path: Path) -> Path:
+    def latest(self, path: KeyPath) -> KeyPath:
         return (*path, self.arrays[path]) if path in self.arrays else path
 
-    def pair(self, table: Path) -> None:
+    def pair(self, table: KeyPath) -> None:
         start = self.at
         path = table
         for key in self.key():
@@ -107,7 +107,7 @@ class _Scanner:
                 return keys
             self.at += 1
 
-    def value(self, path: Path) -> None:
+    def value(self, path: KeyPath) -> None:
         self.skip(_SPACE)
         if self.peek('"') or self.peek("'"):
             self.string()
@@ -118,7 +118,7 @@ class _Scanner:
         else:
             self.skip(_BARE_VALUE)
 
-    def sequence(self, end: str, path: Path) -> None:
+    def sequence(self, end: str, path: KeyPath) -> None:
         """An array's items, or an inline table's pairs."""
         self.at += 1
         index = 0
@@ -154,7 +154,7 @@ class _Scanner:
     def peek(self, token: str) -> bool:
         return self.text.startswith(token, self.at)
 
-    def note(self, path: Path, at: int | None = None) -> None:
+    def note(self, path: KeyPath, at: int | None = None) -> None:
         self.lines.setdefault(path, self.text.count("\n", 0, self.at if at is None else at) + 1)
 
 

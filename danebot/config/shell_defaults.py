@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, NamedTuple
 
 from danebot.config.files import read_text
-from danebot.config.table import Sourced
+from danebot.config.table import Sourced, ValueT
 from danebot.config.values import parse_duration, parse_mode
 from danebot.domain.addresses import SocketAddress, parse_socket_address
 from danebot.domain.lineage.key_types import RSA_BITS, KeyType
@@ -23,7 +23,6 @@ from danebot.errors import ConfigError
 if TYPE_CHECKING:
     from danebot.config.shell_statements import Assignment
 
-ValueT = TypeVar("ValueT")
 DIRECTORIES = ("etc/default", "etc/defaults", "usr/local/etc", "usr/pkg/etc", "opt/local/etc")
 NAMES = ("KEYALG", "KEYOPTS", "KEYMODE", "TTL", "NS", "SSL_CERT_FILE")
 _CURVES = {

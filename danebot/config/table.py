@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Generic, NamedTuple, TypeVar
 
-from danebot.config.positions import Path, line_of
+from danebot.config.positions import KeyPath, line_of
 from danebot.config.settings import Effective
 from danebot.config.values import ItemError, found
 from danebot.domain.names import printable
@@ -41,15 +41,15 @@ class Document:
     """
 
     name: str = ""
-    lines: Mapping[Path, int] = field(default_factory=dict)
+    lines: Mapping[KeyPath, int] = field(default_factory=dict)
     problems: list[tuple[int, str]] = field(default_factory=list)
     effective: list[Effective] = field(default_factory=list)
 
-    def problem(self, path: Path, text: str, at: Path | None = None) -> None:
+    def problem(self, path: KeyPath, text: str, at: KeyPath | None = None) -> None:
         """Note what is wrong with ``path``, on the line of ``at`` if that is more precise."""
         self.problems.append((line_of(self.lines, at or path), f"{dotted(path)} {text}"))
 
-    def source(self, path: Path) -> str:
+    def source(self, path: KeyPath) -> str:
         """File and line of ``path``."""
         return f"{self.name}:{line_of(self.lines, path)}"
 
@@ -63,7 +63,7 @@ class Document:
 class Table:
     """One table; what is never asked for is a problem when `finish` is called."""
 
-    def __init__(self, document: Document, path: Path, content: Mapping[str, object]) -> None:
+    def __init__(self, document: Document, path: KeyPath, content: Mapping[str, object]) -> None:
         """``content`` is what `tomllib` made of the table at ``path``."""
         self.document = document
         self.path = path
@@ -158,7 +158,7 @@ def _chain(key: str, value: object) -> list[str]:
     return keys
 
 
-def dotted(path: Path) -> str:
+def dotted(path: KeyPath) -> str:
     """A path as one would write it in TOML."""
     return ".".join(
         str(key)

@@ -82,7 +82,7 @@ def switch(value: object) -> bool:
     return value
 
 
-def duration(value: object) -> timedelta:
+def duration_setting(value: object) -> timedelta:
     """A duration such as ``2d`` or ``1h30m``; zero is one too."""
     if isinstance(value, int | float) and not isinstance(value, bool):
         raise ConfigError(
@@ -111,7 +111,7 @@ def parse_duration(words: str) -> timedelta | None:
 
 def wait(value: object) -> timedelta:
     """A duration that is no longer than what was seen is remembered."""
-    span = duration(value)
+    span = duration_setting(value)
     if span > LONGEST_WAIT:
         raise ConfigError(
             f"must not be longer than {LONGEST_WAIT.days} days, for which danebot remembers "
@@ -122,7 +122,7 @@ def wait(value: object) -> timedelta:
 
 def time_limit(value: object) -> timedelta:
     """A duration longer than zero."""
-    span = duration(value)
+    span = duration_setting(value)
     if not span:
         raise ConfigError("must be longer than zero")
     return span
@@ -267,7 +267,7 @@ def dns_name(value: object) -> DnsName:
 
 def ttl(value: object) -> timedelta:
     """A duration of at least a second, as TTLs count."""
-    span = duration(value)
+    span = duration_setting(value)
     if span < _SECOND:
         raise ConfigError("must be at least a second; leave it out to keep the TTL that is there")
     return span

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from danebot.domain.text import printable as printable  # noqa: PLC0414 - names print so
 from danebot.errors import NameSyntaxError
 
-_MAX_NAME = 253  # RFC 1035 section 2.3.4, without the root's length octet
+MAX_NAME = 253  # RFC 1035 section 2.3.4, without the root's length octet
 _MAX_LABEL = 63
 _LABEL = re.compile(r"[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?\Z")
 _TLSA_OWNER = re.compile(r"_(\d{1,5})\._(tcp|udp|sctp)\.(.+)\Z")
@@ -33,8 +33,8 @@ def _normalise(text: str) -> str:
         except UnicodeError as exc:
             raise NameSyntaxError(f"{text!r} is not a valid internationalised name") from exc
     name = name.lower()
-    if not name or len(name) > _MAX_NAME:
-        raise NameSyntaxError(f"{text[:80]!r} is not a DNS name: empty or over {_MAX_NAME} octets")
+    if not name or len(name) > MAX_NAME:
+        raise NameSyntaxError(f"{text[:80]!r} is not a DNS name: empty or over {MAX_NAME} octets")
     return name
 
 

@@ -20,7 +20,7 @@ from danebot.domain.rollover.adoption import (
     first_lines,
     first_owners,
     hosts_of,
-    judge,
+    judge_owner,
     lead_on,
     propose,
     usual_owners,
@@ -67,7 +67,7 @@ class Search(NamedTuple):
         return ", ".join(filter(None, (owners + why if owners else "", others)))
 
 
-def search(context: Context, states: Iterable[LineageState]) -> dict[str, Search]:
+def search_owners(context: Context, states: Iterable[LineageState]) -> dict[str, Search]:
     """Look for the owners of lineages below the names of the certificates that are served."""
     lives = {one.name: one.serving for one in states}
     names = {n: live.chain.names if live is not None else frozenset() for n, live in lives.items()}
@@ -95,7 +95,7 @@ def first_records(context: Context, state: LineageState) -> Proposal | None:
     live = state.serving
     if live is None:
         return None
-    found = search(context, [state])[state.name]
+    found = search_owners(context, [state])[state.name]
     lines = first_lines(found.found, first_owners(found.names, found.leads.found))
     lacking = replace(state, required=lines, remembered=(), anchored=())
     known = keys_of_tree(context, {state.name: state}).keys
@@ -132,7 +132,8 @@ def _judged(
     doubts = [answer.name for answer in answers if doubtful(answer, live, now)]
     services = _services(context, name, live, doubts)
     return tuple(
-        judge(answer, live, services.get(answer.name, Service.SILENT), now) for answer in answers
+        judge_owner(answer, live, services.get(answer.name, Service.SILENT), now)
+        for answer in answers
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from danebot.domain.rollover.memory import Call, Memory, Result
+from danebot.domain.rollover.memory import Call, CallResult, Memory
 from danebot.domain.rollover.patience import Asking, ended, unmade, wait_until
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from danebot.jobs.context import Context
 
 
-class Authority(NamedTuple):
+class CaAccess(NamedTuple):
     """How the CA is asked in this run, and on whose behalf; the run holds ``lock``."""
 
     certbot: Certbot
@@ -31,8 +31,10 @@ def ca_wait(
     return wait_until(memory, call, asking, policy, context.clock())
 
 
-def answered(memory: Memory, call: Call, run: CertbotRun, result: Result, now: datetime) -> Memory:
+def remember_call(
+    memory: Memory, call: Call, run: CertbotRun, result: CallResult, now: datetime
+) -> Memory:
     """Return the memory with what came of asking; nothing if certbot didn't come so far."""
-    if result is Result.FAILED and not run.reached_renewals:
+    if result is CallResult.FAILED and not run.reached_renewals:
         return unmade(memory, call)
     return ended(memory, call, result, now)

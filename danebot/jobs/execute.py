@@ -18,22 +18,22 @@ from danebot.domain.finding import Code, Finding, Severity
 from danebot.domain.lineage.state import Management
 from danebot.domain.rollover.memory import (
     Call,
+    CallResult,
     Deployment,
     Exposure,
     PastKey,
     PendingHook,
     PendingRevocation,
-    Result,
     Revocation,
     Urgency,
 )
-from danebot.domain.rollover.patience import URGENT_PAUSE, begun, failure, urgent
+from danebot.domain.rollover.patience import URGENT_PAUSE, begun, one_more_failure, urgent
 from danebot.domain.rollover.plan import Keep, Step, gave_way
 from danebot.domain.rollover.policy import backoff
 from danebot.domain.rollover.schedule import requested
 from danebot.domain.text import when
 from danebot.errors import TreeError
-from danebot.jobs.authority import answered
+from danebot.jobs.authority import remember_call
 from danebot.jobs.progress import Done
 from danebot.jobs.survey import remembered
 
@@ -42,13 +42,13 @@ if TYPE_CHECKING:
     from danebot.domain.rollover.memory import Memory
     from danebot.domain.rollover.plan import Plan
     from danebot.domain.rollover.propagation import Observations
-    from danebot.jobs.authority import Authority
+    from danebot.jobs.authority import CaAccess
     from danebot.jobs.context import Context
     from danebot.jobs.survey import LineageView
 
 
 def execute(
-    context: Context, authority: Authority, view: LineageView, seen: Observations
+    context: Context, authority: CaAccess, view: LineageView, seen: Observations
 ) -> Iterator[Done]:
     """Take the step that ``view`` plans on what was ``seen`` in DNS; nothing where there is none.
 
@@ -146,7 +146,7 @@ def _not_deployed(name: str, staged: Held, reason: str, keep: Keep) -> Finding:
 
 
 def _promote(
-    context: Context, authority: Authority, state: LineageState, memory: Memory
+    context: Context, authority: CaAccess, state: LineageState, memory: Memory
 ) -> Iterator[Done]:
     """Have certbot issue with the ready key."""
     name, ready = state.name, state.awaited_key
@@ -161,8 +161,8 @@ def _promote(
     recover(context.tree, name)
     staged = context.tree.read(name).staged
     issued = staged is not None and staged.key == ready
-    result = Result.DONE if issued else Result.FAILED
-    memory = answered(memory, Call.PROMOTION, run, result, context.clock())
+    result = CallResult.DONE if issued else CallResult.FAILED
+    memory = remember_call(memory, Call.PROMOTION, run, result, context.clock())
     if issued:
         memory = replace(memory, promotion_failure=None, renewal_failure=None)
         yield Done(memory, issued=True)
@@ -176,7 +176,7 @@ def _promotion_failed(context: Context, name: str, memory: Memory, reason: str) 
     pause = backoff(policy, old.count + 1 if old is not None else 1)
     if urgent(memory):
         pause = min(pause, URGENT_PAUSE)
-    return replace(memory, promotion_failure=failure(old, reason, now, pause=pause))
+    return replace(memory, promotion_failure=one_more_failure(old, reason, now, pause=pause))
 
 
 # ---- deployment -----------------------------------------------------------------------------

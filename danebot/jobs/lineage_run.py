@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from danebot.adapters.tree.memory_file import begin_anew, recall, save_memory
 from danebot.adapters.tree.paths import KINDS, LineagePaths, link_target
-from danebot.adapters.tree.recovery import Repair, recover
+from danebot.adapters.tree.recovery import TreeRepair, recover
 from danebot.domain.finding import Code, Finding, Severity
 from danebot.domain.lineage.state import LineageState, Management
 from danebot.domain.names import printable
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from danebot.domain.rollover.in_use import KeysInUse
     from danebot.domain.rollover.memory import Memory
     from danebot.domain.rollover.propagation import Observations
-    from danebot.jobs.authority import Authority
+    from danebot.jobs.authority import CaAccess
     from danebot.jobs.context import Context
 
 _MOST_STEPS = 12  # the longest way through the plan takes six; more would be a loop
@@ -120,7 +120,7 @@ class LineageRun:
         if self.staged:
             self._tell(map(self._healed, recover(self.context.tree, self.name)))
 
-    def _healed(self, repair: Repair) -> Finding:
+    def _healed(self, repair: TreeRepair) -> Finding:
         if repair.kept is None:
             return Finding(Code.HEALED, Severity.NOTICE, self.name, repair.text, "")
         remedy = (
@@ -216,7 +216,7 @@ class LineageRun:
 
             self._execute(current, make_next(self.context, current.state, self._seen))
 
-    def advance(self, authority: Authority) -> None:
+    def advance(self, authority: CaAccess) -> None:
         """Execute the plan's steps until none is left."""
         for _ in range(_MOST_STEPS):
             current = self.preview()

@@ -23,13 +23,13 @@ from danebot.domain.dns.tlsa import Required, edit_dane_ee, parse_dnsnames
 from danebot.domain.lineage.renaming import Renaming, Wish, renaming
 from danebot.domain.names import TlsaOwner
 from danebot.domain.rollover.adoption import intake, usual_owners
-from danebot.domain.rollover.memory import Call, Result
+from danebot.domain.rollover.memory import Call, CallResult
 from danebot.domain.rollover.patience import Asking, begun
 from danebot.domain.rollover.propagation import matches_chain
 from danebot.domain.text import when
 from danebot.errors import CertbotError, DanebotError, RolloverError, UnansweredError
 from danebot.jobs.adopt import search_names
-from danebot.jobs.authority import Authority, answered, ca_wait
+from danebot.jobs.authority import CaAccess, ca_wait, remember_call
 from danebot.jobs.confirm import confirm, run_pending_hooks
 from danebot.jobs.lineage_run import LineageRun
 from danebot.jobs.newkey import managed
@@ -183,7 +183,7 @@ def change_names(
     with the key that is staged, which must be a safe one.  ``unanswered``: owners below the new
     names that give no answer don't matter.
     """
-    run, authority = LineageRun(context, name), Authority(certbot, lock, Asking.NAMED)
+    run, authority = LineageRun(context, name), CaAccess(certbot, lock, Asking.NAMED)
     managed(context, name)
     run.heal()
     run.recall()
@@ -219,7 +219,7 @@ def _take_stock(context: Context, run: LineageRun) -> KeysInUse:
     return in_use
 
 
-def _issue(context: Context, authority: Authority, run: LineageRun, intent: Intent) -> None:
+def _issue(context: Context, authority: CaAccess, run: LineageRun, intent: Intent) -> None:
     """Have the CA issue; meanwhile ``dnsnames`` demands only what both certificates have."""
     staged = run.read().staged
     if staged is None or not run.certbot_may_renew:
@@ -247,8 +247,8 @@ def _issue(context: Context, authority: Authority, run: LineageRun, intent: Inte
     recover(context.tree, run.name)
     issued = run.read().staged
     done = issued is not None and issued.chain.names == intent.change.after
-    outcome = Result.DONE if done else Result.FAILED
-    run.do((Done(answered(run.memory, Call.NAMES, result, outcome, context.clock())),))
+    outcome = CallResult.DONE if done else CallResult.FAILED
+    run.do((Done(remember_call(run.memory, Call.NAMES, result, outcome, context.clock())),))
     if issued is None or issued.chain.names != intent.change.after:
         if intent.dropped:
             write_file(file, former, _PUBLIC)

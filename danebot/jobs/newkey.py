@@ -20,7 +20,7 @@ from danebot.domain.lineage.state import LineageState
 from danebot.domain.rollover.anchors import anchored
 from danebot.domain.rollover.cancel import cancelled, cancelling, taken_back
 from danebot.domain.rollover.change_outcomes import Part
-from danebot.domain.rollover.changes import Result, stopped
+from danebot.domain.rollover.changes import ChangeResult, stopped
 from danebot.domain.rollover.changes import changes as record_changes
 from danebot.domain.rollover.memory import Exposure, Memory, Protection, Request
 from danebot.domain.rollover.publication import OwnedRecord, Publication, additions
@@ -60,7 +60,7 @@ class Staged:
     records: tuple[OwnedRecord, ...]
     source: Source = Source.NEW
     objections: tuple[Objection, ...] = ()
-    refused: tuple[Result, ...] = ()
+    refused: tuple[ChangeResult, ...] = ()
     demanded: tuple[Required, ...] = ()
     missing: tuple[OwnedRecord, ...] = ()
 
@@ -116,7 +116,7 @@ def stage(
 
 def _refused(
     state: LineageState, records: tuple[OwnedRecord, ...], seen: Observations
-) -> tuple[Result, ...]:
+) -> tuple[ChangeResult, ...]:
     """The additions that no publisher would be asked for, each with the reason."""
     wanted = Publication((), records, (), ())
     found = (stopped(one, seen) for one in record_changes(state, wanted, seen, Part.ADD, None))

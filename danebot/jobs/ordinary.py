@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, NamedTuple
 from danebot.domain.finding import Code, Finding, Severity
 from danebot.domain.lineage.renewal import lifetime, renews_at
 from danebot.domain.lineage.state import Management
-from danebot.domain.rollover.memory import Call, Result
+from danebot.domain.rollover.memory import Call, CallResult
 from danebot.domain.rollover.patience import Asking, begun, renewal_failed, unmade
-from danebot.jobs.authority import answered, ca_wait
+from danebot.jobs.authority import ca_wait, remember_call
 from danebot.jobs.progress import Done
 from danebot.jobs.snapshot import Scope
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from danebot.adapters.certbot.command import CertbotRun
     from danebot.domain.lineage.state import Held
     from danebot.domain.rollover.memory import Memory
-    from danebot.jobs.authority import Authority
+    from danebot.jobs.authority import CaAccess
     from danebot.jobs.lineage_run import LineageRun
 
 _REMEDY = "see certbot's log; danebot tries again at the next run"
@@ -82,10 +82,10 @@ def _ended(one: _Renewal, reason: str | None, result: CertbotRun) -> Memory:
     """The memory after the call; ``reason`` is why it didn't renew this lineage, None if it may."""
     run, call, now = one.run, Call.RENEWAL, one.run.context.clock()
     if one.has_news:
-        memory = answered(run.memory, call, result, Result.DONE, now)
+        memory = remember_call(run.memory, call, result, CallResult.DONE, now)
         return replace(memory, renewal_failure=None)
     if _failed(one, reason) and one.newest is not None:
-        memory = answered(run.memory, call, result, Result.FAILED, now)
+        memory = remember_call(run.memory, call, result, CallResult.FAILED, now)
         policy = run.context.settings.policy(run.name)
         return renewal_failed(memory, reason or "", policy, now, lifetime(one.newest.chain))
     memory = unmade(run.memory, call)
@@ -99,7 +99,7 @@ def _failed(one: _Renewal, reason: str | None) -> bool:
     return reason is not None and one.due and one.newest is not None and not one.has_news
 
 
-def renew_the_rest(authority: Authority, runs: Sequence[LineageRun], scope: Scope) -> list[Finding]:
+def renew_the_rest(authority: CaAccess, runs: Sequence[LineageRun], scope: Scope) -> list[Finding]:
     """One call for all, unless a lineage must be left out; then one for each of the others.
 
     Gives findings about the calls; what concerns one lineage's renewal is remembered with it.
@@ -114,7 +114,7 @@ def renew_the_rest(authority: Authority, runs: Sequence[LineageRun], scope: Scop
     return found
 
 
-def _call(authority: Authority, name: str | None, renewals: Sequence[_Renewal]) -> list[Finding]:
+def _call(authority: CaAccess, name: str | None, renewals: Sequence[_Renewal]) -> list[Finding]:
     for one in renewals:
         if one.due:
             now = one.run.context.clock()

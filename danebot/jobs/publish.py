@@ -17,10 +17,10 @@ from danebot.domain.dns.answers import WITNESS
 from danebot.domain.finding import Code, Finding, Severity
 from danebot.domain.lineage.state import Management
 from danebot.domain.names import printable
-from danebot.domain.rollover.change_outcomes import Outcome, Part
+from danebot.domain.rollover.change_outcomes import ChangeOutcome, Part
 from danebot.domain.rollover.changes import (
     Change,
-    Result,
+    ChangeResult,
     after,
     altered,
     changes,
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 
 _LAG = timedelta(hours=1)  # what secondaries may take before anybody is woken
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.3, 5.0  # seconds between observations
-_SENT = (Outcome.DONE, Outcome.UNCHANGED)
+_SENT = (ChangeOutcome.DONE, ChangeOutcome.UNCHANGED)
 
 
 class Timing(enum.Enum):
@@ -63,7 +63,7 @@ class Attempt:
     view: LineageView
     part: Part
     timing: Timing
-    results: tuple[Result, ...] = ()
+    results: tuple[ChangeResult, ...] = ()
 
     @property
     def sent(self) -> tuple[Change, ...]:
@@ -72,7 +72,7 @@ class Attempt:
 
 
 @dataclass(frozen=True, slots=True)
-class Published:
+class Publication:
     """What it came to: the memory to save, what to report, and what was observed afterwards."""
 
     memory: Memory
@@ -125,7 +125,7 @@ def changes_of(view: LineageView, part: Part, ttl: timedelta | None = None) -> t
     )
 
 
-def _made(publisher: Publisher, change: Change, owners: Observations) -> Result:
+def _made(publisher: Publisher, change: Change, owners: Observations) -> ChangeResult:
     """Have the change made, unless too little was seen, or too much would be lost."""
     return stopped(change, owners) or publisher.publish(change)
 
@@ -149,12 +149,12 @@ def read_back(context: Context, tried: Sequence[Attempt]) -> Observations:
         pause = min(pause * 2, _LONGEST_PAUSE)
 
 
-def conclude(context: Context, tried: Attempt, seen: Observations) -> Published:
+def conclude(context: Context, tried: Attempt, seen: Observations) -> Publication:
     """Judge one lineage's attempt by what is seen, and remember failures and what lags."""
     name, now = tried.view.state.name, context.clock()
     memory = tried.view.memory
     if context.publisher(name) is None:
-        return Published(memory)
+        return Publication(memory)
     if not tried.results:
         return _nothing_tried(tried, memory, context)
     results = [_judged(result, seen) for result in tried.results]
@@ -162,24 +162,28 @@ def conclude(context: Context, tried: Attempt, seen: Observations) -> Published:
     findings += [
         Finding(Code.PUBLISH_FAILED, Severity.WARNING, name, r.text, r.remedy)
         for r in results
-        if r.outcome is Outcome.UNSEEN
+        if r.outcome is ChangeOutcome.UNSEEN
     ]
     late = [place for r in results if r.outcome in _SENT for place in lagging(r.change, seen)]
     old = memory.publishing
     if late:
         old = old._replace(changed_at=old.changed_at or now)
         findings.append(_lag(name, late, old.changed_at or now, context, tried.timing))
-    wrong = [r for r in results if r.failed and r.outcome is not Outcome.UNSEEN]
+    wrong = [r for r in results if r.failed and r.outcome is not ChangeOutcome.UNSEEN]
     wanted = tried.view.publication
     other = wanted.remove if tried.part is Part.ADD else wanted.add
     if wrong:
         old = _failed(old, wrong, context.settings.policy(name), now)
     elif not other and len(tried.sent) == len(results):
         old = Publishing(old.changed_at)  # else the failure may be that of the other part
-    return Published(replace(memory, publishing=old), tuple(findings), seen if tried.sent else None)
+    return Publication(
+        replace(memory, publishing=old), tuple(findings), seen if tried.sent else None
+    )
 
 
-def _failed(old: Publishing, wrong: Sequence[Result], policy: Policy, now: datetime) -> Publishing:
+def _failed(
+    old: Publishing, wrong: Sequence[ChangeResult], policy: Policy, now: datetime
+) -> Publishing:
     count = old.failure.count + 1 if old.failure is not None else 1
     failure = Failure(
         message=printable("; ".join(dict.fromkeys(r.text for r in wrong)), 600),
@@ -191,33 +195,33 @@ def _failed(old: Publishing, wrong: Sequence[Result], policy: Policy, now: datet
     return Publishing(old.changed_at, failure, wrong[0].outcome, wrong[0].remedy, wrong[0].said)
 
 
-def _nothing_tried(tried: Attempt, memory: Memory, context: Context) -> Published:
+def _nothing_tried(tried: Attempt, memory: Memory, context: Context) -> Publication:
     """Nothing was to be done, or not yet: see whether what was done has arrived everywhere."""
     view, old = tried.view, memory.publishing
     if old == Publishing():
-        return Published(memory)
+        return Publication(memory)
     propagations = (*view.plan.current, *view.plan.awaited)
     late = [g.where for s in propagations for g in s.gaps if g.obstacle is Obstacle.SERVER_LACKS]
     wanted = view.publication.add or view.publication.remove
     if not late and not wanted:
-        return Published(replace(memory, publishing=Publishing()))
+        return Publication(replace(memory, publishing=Publishing()))
     if not late or wanted or old.changed_at is None:
-        return Published(memory)
+        return Publication(memory)
     name = view.state.name
-    return Published(memory, (_lag(name, late, old.changed_at, context, tried.timing),))
+    return Publication(memory, (_lag(name, late, old.changed_at, context, tried.timing),))
 
 
-def _judged(result: Result, seen: Observations) -> Result:
+def _judged(result: ChangeResult, seen: Observations) -> ChangeResult:
     """A result by what the servers show."""
     if result.outcome not in _SENT:
         return result
     instead = altered(result.change, seen)
-    return replace(result, outcome=Outcome.ALTERED, detail=instead) if instead else result
+    return replace(result, outcome=ChangeOutcome.ALTERED, detail=instead) if instead else result
 
 
-def _news(name: str, result: Result, part: Part, seen: Observations) -> Iterator[Finding]:
+def _news(name: str, result: ChangeResult, part: Part, seen: Observations) -> Iterator[Finding]:
     """What was changed."""
-    if result.outcome is not Outcome.DONE:
+    if result.outcome is not ChangeOutcome.DONE:
         return
     change = result.change
     code = Code.PUBLISHED if part is Part.ADD else Code.RECORDS_REMOVED

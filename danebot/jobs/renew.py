@@ -10,12 +10,12 @@ from danebot.domain.finding import Finding
 from danebot.domain.rollover.change_outcomes import Part
 from danebot.domain.rollover.patience import Asking
 from danebot.errors import TreeError
-from danebot.jobs.authority import Authority
+from danebot.jobs.authority import CaAccess
 from danebot.jobs.lineage_run import LineageRun, observe, review
 from danebot.jobs.ordinary import renew_the_rest
 from danebot.jobs.snapshot import Scope
 from danebot.jobs.survey import LineageView
-from danebot.jobs.unmanaged import Unmanaged, foreseen
+from danebot.jobs.unmanaged import Unmanaged, with_next_renewals
 
 if TYPE_CHECKING:
     from danebot.adapters.certbot.command import Certbot
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from danebot.jobs.context import Context
 
 
-class Outcome(NamedTuple):
+class RenewalOutcome(NamedTuple):
     """What a run found and did: a view of each readable lineage, and all findings."""
 
     views: tuple[LineageView, ...]
@@ -38,14 +38,14 @@ def renew(
     *,
     scope: Scope,
     asking: Asking = Asking.TIMER,
-) -> Outcome:
+) -> RenewalOutcome:
     """Take the named lineages as far as they can safely go now.
 
     The caller holds ``lock``.  When ``scope`` is everything there is, one certbot call serves
     all that has no promotion.  One lineage's failure never stops another's.  ``asking`` is who
     wants the CA asked for ordinary renewals.
     """
-    authority = Authority(certbot, lock, asking)
+    authority = CaAccess(certbot, lock, asking)
     known = Unmanaged(context.settings.state_directory)
     runs = [LineageRun(context, name) for name in names]
     for run in runs:
@@ -76,7 +76,7 @@ def renew(
     found += [finding for run in runs for finding in run.progress.events]
     found += [finding for view in views for finding in view.findings]
     found += _left_over(context, scope)
-    return Outcome(views, tuple(dict.fromkeys(found)))
+    return RenewalOutcome(views, tuple(dict.fromkeys(found)))
 
 
 def _seen_last(
@@ -87,7 +87,7 @@ def _seen_last(
         if run.passed_through:
             known.remember(run.name, run.memory)
     views = [view for run in runs if (view := run.view) is not None]
-    found = foreseen(context, views, known)
+    found = with_next_renewals(context, views, known)
     try:
         known.keep(context.tree.names())
     except TreeError as exc:  # it costs lookups; the status document's own trouble is told
@@ -102,7 +102,7 @@ def _left_over(context: Context, scope: Scope) -> tuple[Finding, ...]:
     return orphans(context) if scope is Scope.EVERYTHING else ()
 
 
-def _follow_up(context: Context, authority: Authority, run: LineageRun) -> None:
+def _follow_up(context: Context, authority: CaAccess, run: LineageRun) -> None:
     """What a deployment leaves to do; nothing for it is loaded where there was none."""
     if run.memory.deployment is None:
         return

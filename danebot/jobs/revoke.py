@@ -17,9 +17,9 @@ from danebot.adapters.certbot.renewal_conf import RenewalConf
 from danebot.adapters.files import read_bytes
 from danebot.adapters.tree.paths import archive_versions
 from danebot.domain.finding import Code, Finding, Severity
-from danebot.domain.rollover.memory import Call, Result
+from danebot.domain.rollover.memory import Call, CallResult
 from danebot.domain.rollover.patience import begun
-from danebot.jobs.authority import answered, ca_wait
+from danebot.jobs.authority import ca_wait, remember_call
 from danebot.jobs.progress import Done
 from danebot.jobs.survey import keys_of_tree
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from danebot.domain.lineage.state import Held
     from danebot.domain.rollover.in_use import KeysInUse
     from danebot.domain.rollover.memory import Memory, PendingRevocation
-    from danebot.jobs.authority import Authority
+    from danebot.jobs.authority import CaAccess
     from danebot.jobs.context import Context
 
 _IN_USE = "a lineage of this tree still uses the key; replace it there first"
@@ -36,7 +36,7 @@ _ALREADY = re.compile(r"already\s*(been\s*)?revoked", re.IGNORECASE)  # RFC 8555
 
 
 def revoke_pending(
-    context: Context, authority: Authority, name: str, memory: Memory
+    context: Context, authority: CaAccess, name: str, memory: Memory
 ) -> Iterator[Done]:
     """Revoke what is to be revoked; what fails stays pending and is reported by `assess`."""
     deployment = memory.deployment
@@ -66,7 +66,7 @@ def _why_not(in_use: KeysInUse, pending: PendingRevocation) -> str:
 
 
 def _revoke_all(
-    context: Context, authority: Authority, name: str, memory: Memory, pending: PendingRevocation
+    context: Context, authority: CaAccess, name: str, memory: Memory, pending: PendingRevocation
 ) -> Generator[Done, None, tuple[Memory, str]]:
     """Revoke each valid certificate of the key that is left in the archive, until one fails.
 
@@ -87,8 +87,8 @@ def _revoke_all(
         done = _revoke(authority, held, key, server)
         lost = any(map(_ALREADY.search, done.output))  # by an attempt whose answer was lost
         error = "" if lost else done.reason
-        result = Result.FAILED if error else Result.DONE
-        memory = answered(memory, Call.REVOCATION, done, result, context.clock())
+        result = CallResult.FAILED if error else CallResult.DONE
+        memory = remember_call(memory, Call.REVOCATION, done, result, context.clock())
         yield Done(memory)
         if error:
             return memory, error
@@ -99,7 +99,7 @@ def _revoke_all(
     return memory, ""
 
 
-def _revoke(authority: Authority, held: Held, key: Path, server: str) -> CertbotRun:
+def _revoke(authority: CaAccess, held: Held, key: Path, server: str) -> CertbotRun:
     """Have certbot revoke a certificate, by its key in a file."""
     from danebot.domain.lineage.pem import to_pem
 

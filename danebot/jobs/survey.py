@@ -101,9 +101,9 @@ def _foreseen(context: Context, views: Sequence[LineageView]) -> tuple[LineageVi
     """With what the next renewals of lineages break that danebot doesn't manage, if there are."""
     if all(one.state.management is Management.STAGED for one in views):
         return tuple(views)
-    from danebot.jobs.unmanaged import Unmanaged, foreseen
+    from danebot.jobs.unmanaged import Unmanaged, with_next_renewals
 
-    return foreseen(context, views, Unmanaged(context.settings.state_directory))
+    return with_next_renewals(context, views, Unmanaged(context.settings.state_directory))
 
 
 def read_lineage(context: Context, name: str) -> tuple[LineageState, Memory]:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _LIMIT = 60  # seconds; ten thousand lineages take three
 
 
-def write_textfile(settings: Settings) -> str:
+def replace_textfile(settings: Settings) -> str:
     """Have the file of the setting ``textfile`` written; what went wrong in words, "" if nothing.
 
     Does nothing where it isn't set.

@@ -20,14 +20,15 @@ from danebot.adapters.files import read_bytes, write_file
 from danebot.domain.dns.answers import Presence, Security
 from danebot.domain.lineage.state import Management
 from danebot.domain.names import DnsName
+from danebot.domain.rollover.adoption import LONGEST_HOST
 from danebot.domain.rollover.dates import check_times
 from danebot.domain.rollover.memory import Contact, Failure, Memory, Reading
 from danebot.domain.rollover.unmanaged import (
     KeyReuse,
-    Published,
+    SecureRecords,
     breaks_at_renewal,
-    broken,
     known_by,
+    unmatched_records,
 )
 from danebot.errors import DanebotError, TreeError
 
@@ -42,7 +43,6 @@ FILE = "unmanaged.json"
 _SCHEMA = 1
 _FRESH = timedelta(hours=20)  # a daily job begins a little earlier on some days
 _MOST = 640  # names looked up in a run; the rest has its turn in the next
-_LONGEST_HOST = 240  # with a port and transport in front, a name has 253 octets
 _KEEPS = re.compile(r"(?mi)^\s*reuse[-_]key\s*=\s*(true|yes|1)\s*$")
 _DECIDED = (Security.SECURE, Security.INSECURE)
 
@@ -56,7 +56,7 @@ class Known(NamedTuple):
     lineage: str
     looked_at: datetime | None = None
     names: tuple[DnsName, ...] = ()
-    published: tuple[Published, ...] = ()
+    published: tuple[SecureRecords, ...] = ()
     relied: tuple[DnsName, ...] = ()
     contacts: tuple[Contact, ...] = ()
     renewal_failure: Failure | None = None
@@ -121,7 +121,7 @@ class Unmanaged:
             self._stored = left
 
 
-def foreseen(
+def with_next_renewals(
     context: Context, views: Sequence[LineageView], known: Unmanaged
 ) -> tuple[LineageView, ...]:
     """The views, with what the next renewals of unmanaged lineages break."""
@@ -152,7 +152,7 @@ def _findings(
     found = known[state.name]
     reuse = _reuse(context, state.name)
     return (
-        *broken(state, found.published, found.relied),
+        *unmatched_records(state, found.published, found.relied),
         *breaks_at_renewal(state, reuse, found.published, now),
     )
 
@@ -210,7 +210,7 @@ def _names(state: LineageState) -> tuple[DnsName, ...]:
 
 def _hosts(state: LineageState) -> tuple[str, ...]:
     bases = (name.text.removeprefix("*.") for name in _names(state))
-    return tuple(dict.fromkeys(base for base in bases if len(base) < _LONGEST_HOST))
+    return tuple(dict.fromkeys(base for base in bases if len(base) < LONGEST_HOST))
 
 
 def _answers(context: Context, owners: Iterable[DnsName]) -> Mapping[DnsName, TlsaAnswer]:
@@ -237,20 +237,20 @@ def _below(
 
 def _published(
     owners: Iterable[DnsName], answers: Mapping[DnsName, TlsaAnswer]
-) -> tuple[Published, ...] | None:
+) -> tuple[SecureRecords, ...] | None:
     """What secure answers have; None if one wasn't given."""
     found = [answers[owner] for owner in owners]
     if any(answer.security not in _DECIDED for answer in found):
         return None
     return tuple(
-        Published(answer.name, tuple(sorted(answer.records)))
+        SecureRecords(answer.name, tuple(sorted(answer.records)))
         for answer in found
         if answer.security is Security.SECURE and answer.presence is Presence.PRESENT
     )
 
 
 def _learnt(
-    known: Known, state: LineageState, found: tuple[Published, ...], looked: datetime | None
+    known: Known, state: LineageState, found: tuple[SecureRecords, ...], looked: datetime | None
 ) -> Known:
     there = {one.owner for one in found}
     relied = dict.fromkeys(owner for owner in known.relied if owner in there)

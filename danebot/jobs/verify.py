@@ -259,7 +259,7 @@ def _lanes(connections: int) -> dict[type, Lane]:
     from danebot.adapters.dns import exchange
     from danebot.adapters.probe import prober
 
-    return exchange.lane(_QUERIES) | prober.lane(connections)
+    return exchange.query_lane(_QUERIES) | prober.probe_lane(connections)
 
 
 def _patience(budget: float, nameservers: int) -> timedelta:

@@ -141,7 +141,7 @@ def unwatch(context: Context, name: str, owners: Sequence[DnsName]) -> None:
     save_memory(paths, memory, let_go(memory, owners))
 
 
-def foreseen(
+def foreseen_findings(
     context: Context, name: str, *, add: Sequence[Required] = (), gone: Sequence[DnsName] = ()
 ) -> tuple[Finding, ...]:
     """What will be found of a lineage that watches some owners more, or fewer."""

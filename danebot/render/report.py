@@ -114,7 +114,7 @@ def _finding_lines(finding: Finding) -> Iterator[str]:
 # ---- JSON -----------------------------------------------------------------------------------
 
 
-def document(report: Report) -> dict[str, Any]:
+def report_document(report: Report) -> dict[str, Any]:
     """A JSON object; keys and enumerated values are stable, absent values are left out."""
     subject = report.subject
     kind = {MailSubject: "mail", ServiceSubject: "service", SrvSubject: "srv"}[type(subject)]

@@ -105,9 +105,9 @@ def write_metrics(console: Console, status: int) -> int:
     """The metrics of a run, where they are wanted."""
     if console.settings.textfile is None:
         return status
-    from danebot.jobs.textfile import write_textfile
+    from danebot.jobs.textfile import replace_textfile
 
-    reason = write_textfile(console.settings)
+    reason = replace_textfile(console.settings)
     if reason:
         console.warn(reason)
     return ATTENTION if reason else status

@@ -53,7 +53,7 @@ def emergency(
     started = context.clock()
     successor: Successor | None = None
     told: set[Finding] = set()
-    watch = Watch(console, context)
+    watch = DnsWatch(console, context)
     while True:
         with console.locked() as lock:
             first = successor is None
@@ -130,7 +130,7 @@ def _say_waits(console: Console, successor: Successor, view: LineageView, form: 
     console.say(f"{name}: the earliest safe time for the new key: {words}")
 
 
-class Watch:
+class DnsWatch:
     """Looks at DNS, and only at that, until the job has something to do.
 
     The job runs certbot, which would ask the CA: its patience is needed when the key may be used.

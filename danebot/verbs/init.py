@@ -81,7 +81,7 @@ def init(console: Console, names: tuple[str, ...], *, told: Told, dry_run: bool)
 
 def _looked(context: Context, names: Sequence[str]) -> dict[str, _Looked | DanebotError]:
     """What the files and DNS say of each lineage, or why it can't be taken on."""
-    from danebot.jobs.adopt import search
+    from danebot.jobs.adopt import search_owners
     from danebot.jobs.watch import readable
 
     found: dict[str, _Looked | DanebotError] = {}
@@ -91,7 +91,7 @@ def _looked(context: Context, names: Sequence[str]) -> dict[str, _Looked | Daneb
             states.append(readable(context, name))
         except DanebotError as exc:
             found[name] = exc
-    searches = search(context, states)
+    searches = search_owners(context, states)
     for state in states:
         found[state.name] = _Looked(state, searches[state.name])
     return {name: found[name] for name in names}

@@ -131,7 +131,7 @@ def _publish(
 ) -> int:
     """Write the public documents; the run's exit status."""
     from danebot.jobs.snapshot import News, Scope, this_run, write_snapshot
-    from danebot.jobs.textfile import write_textfile
+    from danebot.jobs.textfile import replace_textfile
 
     worst = max((f.severity for f in outcome.findings), default=Severity.INFO)
     status = ATTENTION if worst >= Severity.WARNING else FINE
@@ -147,7 +147,7 @@ def _publish(
                 console.settings.witnesses,
             ),
         )
-        reason = write_textfile(console.settings)
+        reason = replace_textfile(console.settings)
     except DanebotError as exc:
         reason = f"the status document could not be written: {exc}"
     if reason:

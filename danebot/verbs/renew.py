@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from danebot.adapters.tree.locks import TreeLock
     from danebot.console import Console
     from danebot.jobs.context import Context
-    from danebot.jobs.renew import Outcome
+    from danebot.jobs.renew import RenewalOutcome
     from danebot.jobs.snapshot import Scope
     from danebot.jobs.survey import LineageView
 
@@ -58,7 +58,9 @@ def renew(
     return status
 
 
-def _renew(console: Console, names: tuple[str, ...], *, insists: bool) -> tuple[Outcome, int]:
+def _renew(
+    console: Console, names: tuple[str, ...], *, insists: bool
+) -> tuple[RenewalOutcome, int]:
     from danebot.jobs.snapshot import Scope
 
     tree = console.tree()
@@ -96,7 +98,7 @@ def run_renewal(
     started: datetime,
     verb: str = "renew",
     asking: Asking = Asking.TIMER,
-) -> tuple[Outcome, int]:
+) -> tuple[RenewalOutcome, int]:
     """Do the daily job for ``names`` and publish what came of it; the exit status with it."""
     from danebot.jobs.renew import renew as job
     from danebot.jobs.snapshot import News, Scope, this_run, write_snapshot

@@ -72,10 +72,10 @@ def _run(
 
 def _rendered(report: Report, *, as_json: bool) -> Iterator[str]:
     from danebot.jobs.context import system_clock
-    from danebot.render.report import document, tree
+    from danebot.render.report import report_document, tree
 
     if as_json:
-        yield json.dumps(document(report))
+        yield json.dumps(report_document(report))
     else:
         yield from tree(report, system_clock())
 

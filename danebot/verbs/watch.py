@@ -32,7 +32,7 @@ def watch(
     if dry_run:
         found = _inspected(context, name, owners, unanswered=unanswered)
         _say_watched(console, name, found, job.readable(context, name).lines, "would be watched")
-        return _foretell(console, job.foreseen(context, name, add=_lines(found)))
+        return _foretell(console, job.foreseen_findings(context, name, add=_lines(found)))
     started = context.clock()
     with console.locked():
         before = job.readable(context, name).lines
@@ -78,7 +78,7 @@ def unwatch(console: Console, name: str, words: tuple[str, ...], *, dry_run: boo
     context = console.context(console.tree())
     if dry_run:
         _say_released(console, name, job.release(context, name, owners), "would be let go")
-        return _foretell(console, job.foreseen(context, name, gone=owners))
+        return _foretell(console, job.foreseen_findings(context, name, gone=owners))
     started = context.clock()
     with console.locked():
         released = job.release(context, name, owners)

@@ -11,7 +11,7 @@ from danebot.domain.finding import Severity
 from danebot.domain.rollover.plan import Phase
 from danebot.domain.text import duration, when
 from danebot_exporter.course import course, findings_of, urgency
-from danebot_exporter.drawing import marks, timeline, validity
+from danebot_exporter.drawing import draw_timeline, marks, validity
 from danebot_exporter.html import Html, fragment, tag
 
 if TYPE_CHECKING:
@@ -105,7 +105,9 @@ def _way(status: LineageStatus, now: datetime) -> Html:
         )
         for mark in marks(status)
     )
-    return tag("div", timeline(status, now), tag("ol", moments, class_="moments"), class_="way")
+    return tag(
+        "div", draw_timeline(status, now), tag("ol", moments, class_="moments"), class_="way"
+    )
 
 
 def _distance(moment: datetime, now: datetime) -> str:

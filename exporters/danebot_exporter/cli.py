@@ -123,9 +123,9 @@ def _serve(
 ) -> int:
     from danebot.config.values import parse_duration
     from danebot_exporter.own import OwnMetrics
-    from danebot_exporter.server import Server, complain
+    from danebot_exporter.server import ExporterServer, complain
     from danebot_exporter.store import Store
-    from danebot_exporter.watch import Watch
+    from danebot_exporter.watch import ProbeRounds
     from danebot_exporter.webconfig import Gate
 
     span = parse_duration("0s" if interval == "0" else interval)
@@ -145,12 +145,12 @@ def _serve(
 
     signal.signal(signal.SIGHUP, reload)
     try:
-        server = Server(where, store, Gate(web_config), own)
+        server = ExporterServer(where, store, Gate(web_config), own)
     except OSError as exc:
         raise ConfigError(f"cannot listen on {listen}: {exc.strerror}") from exc
     with server:
         if span:
-            Watch(store, span, complain).start()
+            ProbeRounds(store, span, complain).start()
         host = f"[{where[0]}]" if ":" in where[0] else where[0]
         scheme = "https" if server.gate.context is not None else "http"
         complain(f"listening on {scheme}://{host}:{server.server_address[1]}/")

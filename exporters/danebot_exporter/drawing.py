@@ -47,7 +47,7 @@ def _percent(share: float) -> str:
     return f"{_LEFT + (_RIGHT - _LEFT) * min(max(share, 0.0), 1.0):.2f}%"
 
 
-def timeline(status: LineageStatus, now: datetime) -> Html:
+def draw_timeline(status: LineageStatus, now: datetime) -> Html:
     """A rollover from staging to the safe time, or to now while that is unknown."""
     moments = marks(status)
     start = min(mark.at for mark in moments)

@@ -159,7 +159,7 @@ def look_at_all(all_watched: Sequence[Watched], settings: Settings) -> list[Endp
     routing = Routing(Resolver(resolver_config(settings)))
     helo = own_name()
     programs = (look_at(one, settings, routing, helo) for one in all_watched)
-    lanes = exchange.lane(AT_ONCE) | prober.lane(AT_ONCE)
+    lanes = exchange.query_lane(AT_ONCE) | prober.probe_lane(AT_ONCE)
     return list(drive(programs, lanes, at_once=AT_ONCE))
 
 

@@ -11,7 +11,7 @@ import enum
 from dataclasses import dataclass
 
 
-class Kind(enum.Enum):
+class MetricKind(enum.Enum):
     """The type as the text format names it."""
 
     GAUGE = "gauge"
@@ -35,14 +35,16 @@ class Metric:
     origin: Origin
     help: str
     labels: tuple[str, ...] = ()
-    kind: Kind = Kind.GAUGE
+    kind: MetricKind = MetricKind.GAUGE
 
 
 TABLE: dict[str, Metric] = {}
 """All metrics by name, in the order in which they are exposed."""
 
 
-def _metric(origin: Origin, name: str, text: str, *labels: str, kind: Kind = Kind.GAUGE) -> Metric:
+def _metric(
+    origin: Origin, name: str, text: str, *labels: str, kind: MetricKind = MetricKind.GAUGE
+) -> Metric:
     metric = TABLE[name] = Metric(name, origin, text, labels, kind)
     return metric
 
@@ -382,7 +384,7 @@ READ_FAILURES = _metric(
     "danebot_snapshot_read_failures_total",
     "Changes of the status document that could not be read, by reason.",
     "reason",
-    kind=Kind.COUNTER,
+    kind=MetricKind.COUNTER,
 )
 REQUESTS = _metric(
     _X,
@@ -390,7 +392,7 @@ REQUESTS = _metric(
     "Requests answered, by handler and HTTP status class.",
     "handler",
     "status",
-    kind=Kind.COUNTER,
+    kind=MetricKind.COUNTER,
 )
 
 # ---- /probe ---------------------------------------------------------------------------------

@@ -52,7 +52,7 @@ def policy() -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class PageWish:
     """What the reader wants to see; ``number`` counts pages from 1."""
 
     view: str = "all"
@@ -60,7 +60,7 @@ class Wish:
     number: int = 1
 
     @classmethod
-    def of(cls, query: Mapping[str, str]) -> Wish:
+    def of(cls, query: Mapping[str, str]) -> PageWish:
         """Read a query string; what makes no sense is passed over."""
         view = query.get("show", "all")
         digits = query.get("page", "")
@@ -94,7 +94,7 @@ def _in_view(view: str, status: LineageStatus, urgent: Severity | None) -> bool:
 class _Survey:
     """What is known of all lineages: how many in which view, and the order of those wanted."""
 
-    wish: Wish
+    wish: PageWish
     reports: Mapping[str, tuple[EndpointReport, ...]]
     counts: Counter[str] = field(default_factory=Counter)
     order: list[tuple[int, bool, str]] = field(default_factory=list)
@@ -109,7 +109,7 @@ class _Survey:
 
 
 def page(
-    path: Path, wish: Wish, reports: Mapping[str, tuple[EndpointReport, ...]], now: datetime
+    path: Path, wish: PageWish, reports: Mapping[str, tuple[EndpointReport, ...]], now: datetime
 ) -> bytes:
     """The page for the status document at ``path``, whatever state that is in."""
     survey = _Survey(wish, reports)
@@ -207,7 +207,7 @@ def _shade(view: str, count: int) -> str:
     return "notice" if view == "rolling" and count else "quiet"
 
 
-def _search(wish: Wish) -> Html:
+def _search(wish: PageWish) -> Html:
     hidden = tag("input", type="hidden", name="show", value=wish.view)
     return tag(
         "form",
@@ -233,7 +233,7 @@ def _nothing(survey: _Survey) -> str:
     return "No lineage matches."
 
 
-def _turn(wish: Wish, count: int) -> Html:
+def _turn(wish: PageWish, count: int) -> Html:
     last = -(-count // PER_PAGE)
     if last <= 1:
         return Html("")

@@ -20,7 +20,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 from danebot.errors import ConfigError, DanebotError
 from danebot_exporter.exposition import CONTENT_TYPE
-from danebot_exporter.page import Wish, page, policy
+from danebot_exporter.page import PageWish, page, policy
 from danebot_exporter.probe import allowed, probe, subject_of
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ _TEXT = "text/plain; charset=utf-8"
 _MOST_FIELDS = 20
 
 
-class Server(ThreadingHTTPServer):
+class ExporterServer(ThreadingHTTPServer):
     """Listens on one address; every connection has a thread, at most `CONNECTIONS` at once."""
 
     daemon_threads = True
@@ -116,7 +116,7 @@ class _Until(io.RawIOBase):
 class Handler(BaseHTTPRequestHandler):
     """One connection; GET and HEAD only."""
 
-    server: Server
+    server: ExporterServer
     protocol_version = "HTTP/1.1"
     server_version = "danebot-exporter"
     sys_version = ""
@@ -251,7 +251,7 @@ class Handler(BaseHTTPRequestHandler):
     def _page(self, query: dict[str, str]) -> None:
         store = self.server.store
         with self.server.page_lock:
-            body = page(store.path, Wish.of(query), store.reports, datetime.now(UTC))
+            body = page(store.path, PageWish.of(query), store.reports, datetime.now(UTC))
         self.reply(body, "text/html; charset=utf-8")
 
     def _healthy(self, query: dict[str, str]) -> None:

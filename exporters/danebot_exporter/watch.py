@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 _WITHOUT = timedelta(seconds=5)  # until the next look for a document that names endpoints
 
 
-class Watch:
+class ProbeRounds:
     """Begins a round every ``interval``, counted from the beginning of the last one."""
 
     def __init__(self, store: Store, interval: timedelta, complain: Callable[[str], None]) -> None:

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from danebot.adapters.dns.exchange import run
+from danebot.adapters.dns.exchange import resolve
 from danebot.adapters.dns.observer import Observer
-from danebot.adapters.dns.rdata import Kind
+from danebot.adapters.dns.rdata import RecordKind
 from danebot.adapters.dns.resolvconf import ResolverConfig
 from danebot.adapters.dns.resolver import Resolver
 from danebot.adapters.dns.routes import SMTP_PORT, Routing
@@ -29,18 +29,18 @@ class DnsClient:
     direct: Direct = field(default_factory=Direct)
     witnesses: tuple[SocketAddress, ...] = ()
 
-    def lookup(self, kind: Kind[RecordT], name: DnsName) -> Answer[RecordT]:
-        return run(Resolver(self.config).lookup(kind, name))
+    def lookup(self, kind: RecordKind[RecordT], name: DnsName) -> Answer[RecordT]:
+        return resolve(Resolver(self.config).lookup(kind, name))
 
     def observe_owners(self, owners: Sequence[DnsName]) -> Mapping[DnsName, OwnerObservation]:
         observer = Observer.of(Resolver(self.config), self.direct, self.witnesses)
-        return run(observer.observe(owners))
+        return resolve(observer.observe(owners))
 
     def mail_route(self, domain: Hostname, port: int = SMTP_PORT) -> MailRoute:
-        return run(Routing(Resolver(self.config)).mail(domain, port))
+        return resolve(Routing(Resolver(self.config)).mail(domain, port))
 
     def service_route(self, host: Hostname, port: int) -> HostRoute:
-        return run(Routing(Resolver(self.config)).service(host, port))
+        return resolve(Routing(Resolver(self.config)).service(host, port))
 
     def srv_route(self, domain: Hostname, service: str) -> SrvRoute:
-        return run(Routing(Resolver(self.config)).srv(domain, service))
+        return resolve(Routing(Resolver(self.config)).srv(domain, service))

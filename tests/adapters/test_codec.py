@@ -21,7 +21,7 @@ from danebot.domain.rollover.memory import (
     Awaiting,
     Memory,
     OwnerMemory,
-    Route,
+    OwnerRoute,
     RRsetSighting,
     TtlSighting,
     Witness,
@@ -156,7 +156,7 @@ def test_the_forms_are_those_that_are_promised() -> None:
         witness=Witness.SERVERS,
     )
     ns1, ns2 = Hostname("ns1.test"), Hostname("ns2.test")
-    route = Route(DnsName("b.test"), frozenset({ns2, ns1}), (Server(ns1, "192.0.2.1"),))
+    route = OwnerRoute(DnsName("b.test"), frozenset({ns2, ns1}), (Server(ns1, "192.0.2.1"),))
     rrset = RRsetSighting((TlsaRecord(2, 1, 1, b"\x01"),), timedelta(hours=1), T0)
     heard = {"ns1.test [192.0.2.1]": T0}
     ttl = TtlSighting(timedelta(seconds=300), T0)
@@ -211,7 +211,9 @@ def test_an_older_and_a_newer_document_stay_readable() -> None:
     assert decode(Awaiting, {**older, "of_tomorrow": [1, {"a": 2}]}) == Awaiting(b"\0", T0)
     assert decode(Memory, {}) == Memory()
     route = {"canonical": "b.test", "name_servers": ["ns1.test"]}
-    assert decode(Route, route) == Route(DnsName("b.test"), frozenset({Hostname("ns1.test")}))
+    assert decode(OwnerRoute, route) == OwnerRoute(
+        DnsName("b.test"), frozenset({Hostname("ns1.test")})
+    )
 
 
 @pytest.mark.parametrize(

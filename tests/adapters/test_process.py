@@ -14,14 +14,14 @@ from pathlib import Path
 
 import pytest
 
-from danebot.adapters.process import Ended, Ending, run, search_path
+from danebot.adapters.process import Ended, Ending, run_program, search_path
 
 LONG = timedelta(seconds=60)
 SHORT = timedelta(seconds=3)  # in which a shell has begun, also on a busy machine
 
 
 def shell(line: str, timeout: timedelta = LONG, grace: timedelta = LONG) -> Ended:
-    return run(["/bin/sh", "-c", line], timeout=timeout, grace=grace, environment={})
+    return run_program(["/bin/sh", "-c", line], timeout=timeout, grace=grace, environment={})
 
 
 def wait_for(condition: Callable[[], object], seconds: float = 60) -> None:
@@ -83,7 +83,7 @@ def test_output_is_made_printable() -> None:
     [(["/nonexistent"], "No such file"), (["/bin/sh", "-c", "a\0b"], "null")],
 )
 def test_what_cannot_be_started_is_an_outcome(argv: list[str], words: str) -> None:
-    ended = run(argv, timeout=LONG, grace=LONG, environment={})
+    ended = run_program(argv, timeout=LONG, grace=LONG, environment={})
 
     assert (ended.ending, ended.exit_status) == (Ending.NOT_STARTED, None)
     assert words in ended.output

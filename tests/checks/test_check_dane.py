@@ -11,7 +11,15 @@ import pytest
 from adapters.nameserver import RECURSIVE
 from checking import DAY, NAME, Plugin, World
 from danebot_checks.dane_options import parse_options
-from danebot_checks.plugin import Result, State, UsageError, clean, parse_range, performance, render
+from danebot_checks.plugin import (
+    PluginResult,
+    State,
+    UsageError,
+    clean,
+    parse_range,
+    performance,
+    render,
+)
 from domain.pki import issue
 
 OTHER = "3 1 1 " + "5a" * 32
@@ -197,7 +205,7 @@ def test_options_reach_the_inquiry(world: World) -> None:
 
 
 def test_a_long_report_ends_in_time() -> None:
-    result = Result(State.OK, "x" * 5000, ["y" * 900] * 50, ["a=1"])
+    result = PluginResult(State.OK, "x" * 5000, ["y" * 900] * 50, ["a=1"])
     text = render("DANE", result)
     assert len(text.encode()) < 8192
     assert text.splitlines()[-1] == "... and 44 more lines"

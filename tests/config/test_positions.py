@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from danebot.config.positions import Path, key_lines, line_of
+from danebot.config.positions import KeyPath, key_lines, line_of
 
 DOCUMENT = '''\
 # comment with [brackets] = "x"
@@ -40,7 +40,7 @@ c = 4
 "esc\\u0061ped" = 5
 '''
 
-EXPECTED: dict[Path, int] = {
+EXPECTED: dict[KeyPath, int] = {
     ("plain",): 2,
     ("dotted",): 3,
     ("dotted", "inner", "quoted key"): 3,
@@ -85,7 +85,7 @@ def test_the_line_of_an_unknown_path_is_that_of_its_nearest_parent() -> None:
     assert line_of(lines, ("z",)) == 1
 
 
-def paths(value: object, at: Path = ()) -> Iterator[Path]:
+def paths(value: object, at: KeyPath = ()) -> Iterator[KeyPath]:
     if at:
         yield at
     match value:

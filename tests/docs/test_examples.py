@@ -15,7 +15,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from danebot.adapters.publish.program import TRY_LATER, VERSION, document
+from danebot.adapters.publish.program import TRY_LATER, VERSION, change_document
 from danebot.domain.dns.tlsa import TlsaRecord
 from danebot.domain.names import DnsName
 from danebot.domain.rollover.changes import Change
@@ -136,7 +136,7 @@ def run(
     }
     return subprocess.run(
         [sys.executable, EXAMPLES / example, *places[example]],
-        input=json.dumps(document(change, ZONE) | altered),
+        input=json.dumps(change_document(change, ZONE) | altered),
         capture_output=True,
         text=True,
         check=False,
@@ -210,7 +210,7 @@ def test_an_example_refuses_a_document_of_another_version(example: str, key: Pat
 
 def test_the_page_describes_the_document_and_the_exit_statuses() -> None:
     page = (EXAMPLES.parent / "publishing.md").read_text()
-    asked = document(change(add=(NEW,)), ZONE)
+    asked = change_document(change(add=(NEW,)), ZONE)
     table = page.partition("| field | meaning |")[2].partition("| exit status |")[0]
     for field in asked:
         assert f"`{field}`" in table

@@ -18,7 +18,7 @@ from danebot.domain.rollover.advice import Advice, advise
 from danebot.domain.rollover.memory import Memory, OwnerMemory, TtlSighting
 from danebot.domain.rollover.plan import Hold, Observation, Plan, Step, plan
 from danebot.domain.rollover.policy import Policy
-from danebot.domain.rollover.propagation import Observations, Seen, propagations_of, together
+from danebot.domain.rollover.propagation import Observations, Seen, propagations_of, taken_together
 from danebot.domain.rollover.remember import remember
 from domain.builders import Rules
 
@@ -152,7 +152,7 @@ def _doubting(
     key = state.awaited_key
     if key is None or after.awaiting is None:
         return after
-    if together(propagations_of(state.required or (), key, observations)) is not Seen.UNKNOWN:
+    if taken_together(propagations_of(state.required or (), key, observations)) is not Seen.UNKNOWN:
         return after
     return replace(after, awaiting=after.awaiting._replace(served_since=None, seen_since=None))
 

@@ -25,7 +25,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from danebot.adapters.tree.reader import Reader
+from danebot.adapters.tree.reader import TreeReader
 from danebot.adapters.tree.recovery import recover
 from danebot.adapters.tree.tree import Tree
 from danebot.domain.lineage.pem import read_private_key
@@ -184,7 +184,7 @@ def assert_private(tree: Path) -> None:
 
 def assert_combo_usable(combo: Path) -> None:
     """A complete, matching key and chain, which OpenSSL loads."""
-    held = Reader().combo(combo)
+    held = TreeReader().combo(combo)
     assert held is not None, combo
     assert held.matches
     assert len(held.chain.ders) > 1

@@ -316,7 +316,7 @@ def test_defect_13_aa_is_believed_from_loopback(site: Site) -> None:
 def test_defect_13_aa_is_believed_from_nowhere_else() -> None:
     """An address off loopback can't be had here: the decision alone."""
     from danebot.adapters.dns.resolvconf import AdTrust, Nameserver, ResolverConfig
-    from danebot.adapters.dns.resolver import judge
+    from danebot.adapters.dns.resolver import judge_reply
     from danebot.adapters.dns.response import Response
     from danebot.domain.dns.answers import Security
 
@@ -326,7 +326,7 @@ def test_defect_13_aa_is_believed_from_nowhere_else() -> None:
     for address, verdict in (("127.0.0.1", Security.SECURE), ("192.0.2.1", Security.INSECURE)):
         for trust in AdTrust:
             config = ResolverConfig((Nameserver(address),), trust)
-            assert judge(config, config.nameservers[0], response, chain)[0] is verdict
+            assert judge_reply(config, config.nameservers[0], response, chain)[0] is verdict
 
 
 @lab_test

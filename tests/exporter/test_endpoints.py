@@ -38,7 +38,7 @@ from danebot_exporter.endpoints import (
 )
 from danebot_exporter.probe import allowed, probe, subject_of
 from danebot_exporter.store import Store
-from danebot_exporter.watch import Watch
+from danebot_exporter.watch import ProbeRounds
 from exporter import sample
 from exporter.test_metrics import parsed, value
 
@@ -227,7 +227,7 @@ def test_a_round_is_kept(service: World, tmp_path: Path) -> None:
     path = sample.write(tmp_path / "status.json", document)
     store = Store(service.settings._replace(snapshot=path))
     complaints: list[str] = []
-    watch = Watch(store, timedelta(minutes=5), complaints.append)
+    watch = ProbeRounds(store, timedelta(minutes=5), complaints.append)
     assert store.round == b""
     assert watch.round() == 1
     assert store.reports[NAME][0].success

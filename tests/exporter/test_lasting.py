@@ -15,7 +15,7 @@ from danebot.config import Settings
 from danebot_exporter import server as module
 from danebot_exporter.cli import _address as parse_address
 from danebot_exporter.own import OwnMetrics
-from danebot_exporter.server import CONNECTIONS, Server
+from danebot_exporter.server import CONNECTIONS, ExporterServer
 from danebot_exporter.store import Store
 from danebot_exporter.webconfig import Gate
 from exporter import sample
@@ -86,7 +86,7 @@ def test_connections_for_which_there_is_no_thread_take_no_slot(
         raise RuntimeError("can't start new thread")
 
     own = OwnMetrics()
-    server = Server(
+    server = ExporterServer(
         ("127.0.0.1", 0), Store(Settings()._replace(snapshot=document)), Gate(None), own
     )
     with server, monkeypatch.context() as changed:
@@ -113,7 +113,9 @@ def test_who_takes_an_answer_drop_by_drop_is_left(
         sample.snapshot([sample.lineage(f"{n}.example") for n in range(4000)]),
     )
     own = OwnMetrics()
-    server = Server(("127.0.0.1", 0), Store(Settings()._replace(snapshot=path)), Gate(None), own)
+    server = ExporterServer(
+        ("127.0.0.1", 0), Store(Settings()._replace(snapshot=path)), Gate(None), own
+    )
     here, there = socket.socketpair()
     with server, here, there:
         server.process_request(here, ("", 0))

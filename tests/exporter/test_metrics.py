@@ -16,7 +16,7 @@ from danebot.domain.finding import RUN_SEVERITIES, Code
 from danebot.domain.rollover.plan import Phase
 from danebot.domain.status.document import LineageStatus, StatusFault
 from danebot_exporter.collector import collect
-from danebot_exporter.metrics import TABLE, Kind, Origin
+from danebot_exporter.metrics import TABLE, MetricKind, Origin
 from danebot_exporter.own import OwnMetrics
 from exporter import sample
 from exporter.sample import NOW
@@ -52,7 +52,7 @@ def collected(tmp_path: Path, *lineages: LineageStatus) -> Samples:
 def test_names_follow_the_conventions() -> None:
     for name, metric in TABLE.items():
         assert re.fullmatch(r"(danebot|probe)_[a-z_]+", name)
-        assert (metric.kind is Kind.COUNTER) == name.endswith("_total")
+        assert (metric.kind is MetricKind.COUNTER) == name.endswith("_total")
         assert metric.help.endswith("."), name
         assert len(metric.help) > 30, name
         if "timestamp" in name:

@@ -18,7 +18,7 @@ from danebot.domain.delivery.routes import Dane
 from danebot.domain.names import Endpoint, Hostname, Protocol
 from danebot.domain.status.document import LineageStatus
 from danebot_exporter.endpoints import EndpointReport, Watched
-from danebot_exporter.page import PER_PAGE, Wish, page
+from danebot_exporter.page import PER_PAGE, PageWish, page
 from exporter import sample
 from exporter.running import Exporter, exporter
 from exporter.sample import NOW
@@ -56,7 +56,7 @@ def outline(body: bytes) -> Outline:
 
 def made(tmp_path: Path, *lineages: LineageStatus, **query: str) -> bytes:
     path = sample.write(tmp_path / "status.json", sample.snapshot(lineages))
-    return page(path, Wish.of(query), {}, NOW)
+    return page(path, PageWish.of(query), {}, NOW)
 
 
 def text(body: bytes) -> str:
@@ -131,11 +131,11 @@ def test_what_services_were_seen_to_serve_counts(tmp_path: Path) -> None:
             strict=True,
         )
     }
-    body = page(path, Wish(), reports, NOW)
+    body = page(path, PageWish(), reports, NOW)
     assert order(body) == ["c.example", "b.example", "a.example"]
     assert "c.example:25 presents a certificate that no TLSA record matches" in text(body)
     assert "2 need attention" in text(body)
-    attention = page(path, Wish("attention"), reports, NOW)
+    attention = page(path, PageWish("attention"), reports, NOW)
     assert order(attention) == ["c.example", "b.example"]
 
 
@@ -147,7 +147,7 @@ def test_an_address_out_of_this_hosts_reach_is_no_alarm(tmp_path: Path) -> None:
     ]
     watched = Watched("a.example", Endpoint(Hostname("a.example"), 25, Protocol.SMTP), None)
     report = EndpointReport(watched, NOW, 1.0, Dane.APPLIES, tuple(served))
-    body = page(path, Wish(), {"a.example": (report,)}, NOW)
+    body = page(path, PageWish(), {"a.example": (report,)}, NOW)
     assert "no-route a.example:25 [2001:db8::25], no route to this address" in text(body)
     assert b'class="chip critical"' not in body
     assert "Nothing to do." in text(body)
@@ -172,7 +172,7 @@ def test_a_rollover_is_drawn_where_it_is(tmp_path: Path) -> None:
 
 
 def test_a_document_that_cannot_be_read_is_said(tmp_path: Path) -> None:
-    assert "danebot renew writes it" in text(page(tmp_path / "absent", Wish(), {}, NOW))
+    assert "danebot renew writes it" in text(page(tmp_path / "absent", PageWish(), {}, NOW))
 
 
 # ---- nothing foreign in the markup ----------------------------------------------------------
@@ -196,7 +196,7 @@ def test_hostile_text_is_text(evil: str, tmp_path: Path) -> None:
     run = sample.finding(evil, evil, "warning", evil, evil)
     document = sample.snapshot([hostile])._replace(findings=(run,))
     path = sample.write(tmp_path / "status.json", document)
-    body = page(path, Wish.of({}), {}, NOW)
+    body = page(path, PageWish.of({}), {}, NOW)
     found = outline(body)
     assert found.tags == TAGS - {"nav", "circle", "line", "text", "ol"} - {
         "form",
@@ -205,7 +205,7 @@ def test_hostile_text_is_text(evil: str, tmp_path: Path) -> None:
     }
     assert not [name for name in found.attributes if name.startswith("on") or name == "style"]
     assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e\ud800-\udfff]", body.decode())
-    searched = page(path, Wish.of({"q": evil, "show": "all"}), {}, NOW)
+    searched = page(path, PageWish.of({"q": evil, "show": "all"}), {}, NOW)
     assert outline(searched).tags <= TAGS
     assert b"<script" not in body + searched
 

@@ -15,6 +15,7 @@ from danebot.config import Settings
 from danebot.domain.names import DnsName
 from danebot.domain.rollover.memory import (
     Call,
+    CallResult,
     Contact,
     Deployment,
     Exposure,
@@ -22,7 +23,6 @@ from danebot.domain.rollover.memory import (
     OwnerMemory,
     PastKey,
     Reading,
-    Result,
 )
 from danebot.jobs.context import Context
 from danebot.jobs.emergency import insist_on
@@ -85,7 +85,7 @@ def test_what_is_remembered_is_moved(
 
 def test_the_ca_s_budget_of_a_lineage_that_is_passed_through_is_moved_too(tmp_path: Path) -> None:
     issued = trees.issued(tmp_path)
-    asked = Contact(BEFORE, Call.RENEWAL, Result.FAILED)
+    asked = Contact(BEFORE, Call.RENEWAL, CallResult.FAILED)
     known = Known(NAME, contacts=(asked,), clock=Reading("boot", HOUR, BEFORE))
     run = LineageRun(context(issued), NAME)
     run.recall(known.memory)

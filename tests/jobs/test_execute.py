@@ -14,10 +14,10 @@ from danebot.adapters.tree.memory_file import save_memory
 from danebot.domain.finding import Code
 from danebot.domain.lineage.state import LineageState
 from danebot.domain.rollover.in_use import KeysInUse
-from danebot.domain.rollover.memory import Memory, Result
+from danebot.domain.rollover.memory import CallResult, Memory
 from danebot.domain.rollover.plan import Plan, Step
 from danebot.errors import TreeError
-from danebot.jobs.authority import Authority
+from danebot.jobs.authority import CaAccess
 from danebot.jobs.execute import execute
 from danebot.jobs.progress import Done
 from danebot.jobs.survey import LineageView, Observed, view
@@ -42,7 +42,7 @@ def acts(world: World, lock: TreeLock, step: Step, memory: Memory | None = None)
     observed = Observed(state, memory or Memory(), {}, KeysInUse(), world.now)
     planned = view(context, observed)
     forced: LineageView = planned._replace(plan=Plan(planned.plan.phase, step))
-    return execute(context, Authority(world.certbot, lock), forced, {})
+    return execute(context, CaAccess(world.certbot, lock), forced, {})
 
 
 def with_ready_key(world: World) -> None:
@@ -54,14 +54,14 @@ def test_the_ca_is_asked_after_that_was_given_to_remember(world: World, lock: Tr
     doing = acts(world, lock, Step.PROMOTE)
     begun = next(doing).memory
     assert begun is not None
-    assert begun.contacts[-1].result is Result.BEGUN
+    assert begun.contacts[-1].result is CallResult.BEGUN
     assert world.issuer.calls == []
     save_memory(world.paths, Memory(), begun)
     (end,) = doing
     assert world.issuer.calls == ["promote"]
     assert end.issued
     assert end.memory is not None
-    assert end.memory.contacts[-1].result is Result.DONE
+    assert end.memory.contacts[-1].result is CallResult.DONE
 
 
 def test_what_a_deployment_leaves_to_do_is_given_before_it_is_made(

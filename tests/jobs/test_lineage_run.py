@@ -10,7 +10,7 @@ import pytest
 from adapters.trees import NAME
 from danebot.adapters.tree.locks import TreeLock
 from danebot.domain.rollover.memory import Exposure, PastKey
-from danebot.jobs.authority import Authority
+from danebot.jobs.authority import CaAccess
 from danebot.jobs.lineage_run import LineageRun, observe
 from danebot.jobs.progress import Done, Progress
 from jobs.world import OWNER, World
@@ -27,7 +27,7 @@ def run(world: World) -> LineageRun:
     run.recall()
     observe(run.context, [run])
     with TreeLock(world.grown.root) as lock:
-        run.advance(Authority(world.certbot, lock))
+        run.advance(CaAccess(world.certbot, lock))
     assert run.settled
     return run
 

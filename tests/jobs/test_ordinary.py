@@ -10,7 +10,7 @@ from adapters import trees
 from adapters.trees import NAME
 from danebot.adapters.process import Ending
 from danebot.domain.finding import Code, Severity
-from danebot.domain.rollover.memory import Call, Result
+from danebot.domain.rollover.memory import Call, CallResult
 from domain.builders import DAY, HOUR
 from jobs.world import World
 
@@ -32,7 +32,7 @@ def test_a_renewal_is_deployed_and_remembered(world: World) -> None:
     assert state.serving is not None
     assert state.serving.chain == state.live.chain
     assert state.serving.key == trees.public("one")
-    assert world.last_call == (Call.RENEWAL, Result.DONE)
+    assert world.last_call == (Call.RENEWAL, CallResult.DONE)
     assert world.memory.deployment is not None
     assert [finding for finding in outcome.findings if finding.severity >= Severity.WARNING] == []
 
@@ -40,7 +40,9 @@ def test_a_renewal_is_deployed_and_remembered(world: World) -> None:
 def test_that_the_ca_may_be_asked_is_on_disk_before_certbot_runs(world: World) -> None:
     world.renew()
     (remembered,) = world.issuer.remembered
-    assert [(one.call, one.result) for one in remembered.contacts] == [(Call.RENEWAL, Result.BEGUN)]
+    assert [(one.call, one.result) for one in remembered.contacts] == [
+        (Call.RENEWAL, CallResult.BEGUN)
+    ]
 
 
 @pytest.mark.parametrize("named", [True, False])
@@ -53,7 +55,7 @@ def test_a_failure_is_remembered_told_once_and_spaced_out(
     outcome = world.renew()
     told = [finding for finding in outcome.findings if finding.severity >= Severity.WARNING]
     assert [finding.where for finding in told] == [NAME]
-    assert world.last_call == (Call.RENEWAL, Result.FAILED)
+    assert world.last_call == (Call.RENEWAL, CallResult.FAILED)
     failure = world.memory.renewal_failure
     assert failure is not None
     assert (failure.count, failure.message) == (1, "the CA says no")

@@ -19,8 +19,8 @@ from danebot.domain.lineage.keys import Algorithm
 from danebot.domain.lineage.state import Management
 from danebot.domain.names import DnsName, Endpoint, Hostname
 from danebot.domain.rollover.adoption import Leads
-from danebot.domain.rollover.change_outcomes import Outcome, Part
-from danebot.domain.rollover.changes import Change, Result
+from danebot.domain.rollover.change_outcomes import ChangeOutcome, Part
+from danebot.domain.rollover.changes import Change, ChangeResult
 from danebot.domain.rollover.in_use import KeysInUse
 from danebot.domain.rollover.memory import (
     Deployment,
@@ -44,7 +44,7 @@ from domain import builders
 from domain.builders import HOUR, MINUTE, MX, T0
 
 NEW, OLD, LIVE = (builders.record(name) for name in ("new", "past", "old"))
-FAILED = Publishing(None, Failure("no", 2, T0, T0, T0 + HOUR), Outcome.REFUSED, "allow it")
+FAILED = Publishing(None, Failure("no", 2, T0, T0, T0 + HOUR), ChangeOutcome.REFUSED, "allow it")
 
 
 class Nobody:
@@ -68,13 +68,13 @@ class Nobody:
 class Publisher:
     """Says what it is told to, and keeps what it was asked for."""
 
-    def __init__(self, outcome: Outcome) -> None:
+    def __init__(self, outcome: ChangeOutcome) -> None:
         self.outcome = outcome
         self.asked: list[Change] = []
 
-    def publish(self, change: Change) -> Result:
+    def publish(self, change: Change) -> ChangeResult:
         self.asked.append(change)
-        return Result(change, self.outcome)
+        return ChangeResult(change, self.outcome)
 
 
 @pytest.fixture(scope="module")
@@ -111,14 +111,14 @@ REMOVE = (OwnedRecord(MX, OLD),)
 
 
 def test_a_failure_counts_and_waits_longer_each_time(context: Callable[..., Context]) -> None:
-    publisher = Publisher(Outcome.REFUSED)
+    publisher = Publisher(ChangeOutcome.REFUSED)
     world = context(publisher)
     tried = attempt(world, seen("old", add=ADD), Part.ADD, Timing.WHEN_DUE)
     first = conclude(world, tried, {}).memory
     failure = first.publishing.failure
     assert failure is not None
     assert (failure.count, failure.retry_at) == (1, T0 + HOUR)
-    assert first.publishing.outcome is Outcome.REFUSED
+    assert first.publishing.outcome is ChangeOutcome.REFUSED
     again = attempt(world, seen("old", add=ADD, memory=first), Part.ADD, Timing.WHEN_DUE)
     assert again.results == ()
     assert len(publisher.asked) == 1
@@ -200,7 +200,7 @@ def test_an_emergency_waits_for_minutes_only(
     """After the second failure in a row, two."""
     request = Request(b"digest", T0, urgency, Revocation.LEFT)
     memory = Memory(publishing=FAILED, request=request)
-    publisher = Publisher(Outcome.REFUSED)
+    publisher = Publisher(ChangeOutcome.REFUSED)
     for after in (MINUTE, 2 * MINUTE):
         world = context(publisher, T0 + after)
         attempt(world, seen("old", add=ADD, memory=memory), Part.ADD, Timing.WHEN_DUE)
@@ -209,7 +209,7 @@ def test_an_emergency_waits_for_minutes_only(
 
 
 def test_a_clock_that_went_back_is_no_reason_to_wait(context: Callable[..., Context]) -> None:
-    publisher = Publisher(Outcome.DONE)
+    publisher = Publisher(ChangeOutcome.DONE)
     early = context(publisher, T0 - HOUR)
     memory = Memory(publishing=FAILED)
     attempt(early, seen("old", add=ADD, memory=memory), Part.ADD, Timing.WHEN_DUE)
@@ -218,7 +218,7 @@ def test_a_clock_that_went_back_is_no_reason_to_wait(context: Callable[..., Cont
 
 def test_what_was_not_seen_neither_fails_nor_mends(context: Callable[..., Context]) -> None:
     """Nothing was tried, so nothing is known of the failure before."""
-    publisher = Publisher(Outcome.DONE)
+    publisher = Publisher(ChangeOutcome.DONE)
     blind = seen(add=ADD, memory=Memory(publishing=FAILED))._replace()
     blind = blind._replace(observation=Observation(builders.state(), {}))
     world = context(publisher)
@@ -230,7 +230,7 @@ def test_what_was_not_seen_neither_fails_nor_mends(context: Callable[..., Contex
 
 
 def test_a_failure_of_one_part_is_not_mended_by_the_other(context: Callable[..., Context]) -> None:
-    world = context(Publisher(Outcome.DONE))
+    world = context(Publisher(ChangeOutcome.DONE))
     both = seen("old", "past", add=ADD, remove=REMOVE, memory=Memory(publishing=FAILED))
     tried = attempt(world, both, Part.REMOVE, Timing.NOW)
     after = {MX: builders.look("old")}
@@ -244,7 +244,7 @@ def test_a_failure_is_forgotten_when_nothing_is_wanted_any_more(
     context: Callable[..., Context],
 ) -> None:
     """Somebody did it by hand."""
-    world = context(Publisher(Outcome.REFUSED))
+    world = context(Publisher(ChangeOutcome.REFUSED))
     quiet = seen("old", memory=Memory(publishing=FAILED))
     tried = attempt(world, quiet, Part.ADD, Timing.WHEN_DUE)
     assert conclude(world, tried, {}).memory.publishing == Publishing()
@@ -253,15 +253,15 @@ def test_a_failure_is_forgotten_when_nothing_is_wanted_any_more(
 def test_a_removal_where_a_server_lacks_the_served_key_is_not_tried(
     context: Callable[..., Context],
 ) -> None:
-    publisher = Publisher(Outcome.DONE)
+    publisher = Publisher(ChangeOutcome.DONE)
     view = seen("past", remove=REMOVE)
     tried = attempt(context(publisher), view, Part.REMOVE, Timing.NOW)
-    assert [r.outcome for r in tried.results] == [Outcome.UNSAFE]
+    assert [r.outcome for r in tried.results] == [ChangeOutcome.UNSAFE]
     assert publisher.asked == []
 
 
 def test_a_lineage_that_danebot_only_watches_is_left_alone(context: Callable[..., Context]) -> None:
-    publisher = Publisher(Outcome.DONE)
+    publisher = Publisher(ChangeOutcome.DONE)
     state = replace(builders.state(), management=Management.PASS_THROUGH)
     view = seen("old", add=ADD)._replace(observation=Observation(state, {MX: builders.look("old")}))
     assert attempt(context(publisher), view, Part.ADD, Timing.NOW).results == ()
@@ -280,7 +280,7 @@ def test_a_lineage_that_danebot_only_watches_is_left_alone(context: Callable[...
 def test_a_lag_is_told_when_it_lasts(
     context: Callable[..., Context], timing: Timing, age: timedelta, severity: Severity
 ) -> None:
-    world = context(Publisher(Outcome.DONE))
+    world = context(Publisher(ChangeOutcome.DONE))
     memory = Memory(publishing=Publishing(T0 - age))
     tried = attempt(world, seen("old", add=ADD, memory=memory), Part.ADD, timing)
     partly = {MX: builders.look("old", "new", at={"ns1": None, "ns2": ["old"]})}
@@ -292,7 +292,7 @@ def test_a_lag_is_told_when_it_lasts(
 
 
 def test_by_hand_nothing_is_remembered(context: Callable[..., Context]) -> None:
-    world = context(Publisher(Outcome.DONE))._replace(publisher=lambda _: None)
+    world = context(Publisher(ChangeOutcome.DONE))._replace(publisher=lambda _: None)
     view = seen("old", add=ADD, memory=Memory(publishing=FAILED))
     tried = attempt(world, view, Part.ADD, Timing.NOW)
     assert tried == Attempt(view, Part.ADD, Timing.NOW)
@@ -315,7 +315,9 @@ def test_what_a_witness_lacks_is_no_lagging_transfer(
     sights = propagations_of([builders.line()], builders.key("new"), {MX: one})
     memory = Memory(publishing=Publishing(T0 - 2 * HOUR))
     view = replace_plan(seen("old", "new", memory=memory), sights)
-    done = conclude(context(Publisher(Outcome.DONE)), Attempt(view, Part.ADD, Timing.WHEN_DUE), {})
+    done = conclude(
+        context(Publisher(ChangeOutcome.DONE)), Attempt(view, Part.ADD, Timing.WHEN_DUE), {}
+    )
     (lag,) = [f for f in done.findings if f.code is Code.PUBLISH_LAGS]
     assert words in lag.remedy
 

@@ -13,7 +13,7 @@ from adapters.trees import NAME
 from danebot.adapters.tree.memory_file import write_memory
 from danebot.config.settings import Method, PublishSettings
 from danebot.domain.finding import Code, Severity
-from danebot.domain.rollover.change_outcomes import Outcome
+from danebot.domain.rollover.change_outcomes import ChangeOutcome
 from danebot.domain.rollover.memory import CancelledKey, Deployment, PastKey, Protection
 from danebot.jobs.newkey import cancel, stage
 from danebot.jobs.publish_all import publish_now
@@ -82,7 +82,7 @@ def test_a_removal_is_judged_by_what_was_seen_after_the_addition(world: World) -
 def test_what_was_refused_is_not_asked_for_again_in_the_same_run(world: World) -> None:
     in_renew(world)
     staged(world)
-    world.zone.outcome = Outcome.REFUSED
+    world.zone.outcome = ChangeOutcome.REFUSED
     world.renew()
     assert len(world.zone.asked) == 1
     failure = world.memory.publishing.failure
@@ -102,7 +102,7 @@ def test_what_is_slow_to_appear_is_not_asked_for_again_in_the_same_run(world: Wo
 
 def test_by_itself_nothing_waits_for_the_time_that_a_failure_set(world: World) -> None:
     staged(world)
-    world.zone.outcome = Outcome.REFUSED
+    world.zone.outcome = ChangeOutcome.REFUSED
     publish_now(world.context, [NAME])
     _, findings = publish_now(world.context, [NAME])
     assert len(world.zone.asked) == 2

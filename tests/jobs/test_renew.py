@@ -10,9 +10,9 @@ from adapters import trees
 from adapters.trees import NAME
 from danebot.domain.finding import Code, Severity
 from danebot.domain.kinds import FindingKind
-from danebot.domain.rollover.memory import Call, Protection, Result
+from danebot.domain.rollover.memory import Call, CallResult, Protection
 from danebot.jobs.newkey import stage
-from danebot.jobs.renew import Outcome
+from danebot.jobs.renew import RenewalOutcome
 from domain.builders import DAY, HOUR
 from jobs.world import World
 
@@ -35,7 +35,7 @@ def waiting(world: World) -> None:
     assert (world.paths.staging / "ready.pem").exists()
 
 
-def codes(outcome: Outcome) -> list[FindingKind]:
+def codes(outcome: RenewalOutcome) -> list[FindingKind]:
     return [f.code for f in outcome.findings if f.severity >= Severity.NOTICE]
 
 
@@ -65,7 +65,7 @@ def test_a_rollover_goes_all_the_way_in_one_run_once_the_record_has_cooled(world
     memory = world.memory
     assert memory.awaiting is None
     assert [past.spki for past in memory.past_keys] == [trees.public("one").spki]
-    assert world.last_call == (Call.PROMOTION, Result.DONE)
+    assert world.last_call == (Call.PROMOTION, CallResult.DONE)
     assert outcome.views[0].plan.step is None
     assert trees.public("one").spki not in outcome.views[0].in_use.keys
 
@@ -74,7 +74,7 @@ def test_that_the_ca_is_asked_is_on_disk_before_it_is(world: World) -> None:
     waiting(world)
     world.pass_time(3 * DAY)
     remembered = world.issuer.remembered[world.issuer.calls.index("promote")]
-    assert remembered.contacts[-1].result is Result.BEGUN
+    assert remembered.contacts[-1].result is CallResult.BEGUN
     assert remembered.awaiting is not None
 
 
@@ -156,5 +156,5 @@ def test_a_failure_is_said_and_nothing_more_is_done(
     monkeypatch.setattr(world.issuer, "promote", broken)
     outcome = world.pass_time(3 * DAY)
     assert Code.INTERNAL in codes(outcome)
-    assert world.last_call == (Call.PROMOTION, Result.BEGUN)
+    assert world.last_call == (Call.PROMOTION, CallResult.BEGUN)
     assert served(world) == trees.public("one").spki

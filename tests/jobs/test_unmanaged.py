@@ -18,7 +18,7 @@ from danebot.domain.kinds import FindingKind
 from danebot.domain.names import DnsName
 from danebot.jobs.context import Context
 from danebot.jobs.survey import LineageView, survey
-from danebot.jobs.unmanaged import FILE, Unmanaged, foreseen
+from danebot.jobs.unmanaged import FILE, Unmanaged, with_next_renewals
 from domain.builders import DAY, HOUR
 
 ABOVE = DnsName.parse(f"_tcp.{NAME}")
@@ -72,7 +72,7 @@ class World:
         bare = [v._replace(findings=()) for v in survey(context, [NAME]).views]
         self.resolver.asked.clear()
         self.known = Unmanaged(self.settings.state_directory)
-        (view,) = foreseen(context, bare, self.known)
+        (view,) = with_next_renewals(context, bare, self.known)
         self.known.keep([NAME])
         return view
 

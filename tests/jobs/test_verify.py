@@ -15,7 +15,7 @@ from adapters.hostile import Peer, Service, says, server_context, service_of
 from adapters.nameserver import SECURE, Nameserver, nameservers
 from adapters.probing import Certificates
 from adapters.services import HELO
-from danebot.adapters.dns.queries import Ask, Failure, Query, Steps, Trouble, within
+from danebot.adapters.dns.queries import Ask, Query, QueryFailure, Steps, Trouble, within
 from danebot.adapters.dns.resolvconf import Nameserver as At
 from danebot.adapters.dns.resolvconf import ResolverConfig
 from danebot.domain.delivery.codes import DeliveryCode
@@ -265,10 +265,10 @@ def test_no_query_is_waited_for_beyond_the_end() -> None:
     batch = next(steps)
     assert batch[0].timeout < 4
     assert batch[1].timeout == 0.001
-    batch = steps.send((Failure(Trouble.REFUSED), Failure(Trouble.REFUSED)))
+    batch = steps.send((QueryFailure(Trouble.REFUSED), QueryFailure(Trouble.REFUSED)))
     assert batch[0].timeout < 4
     with pytest.raises(StopIteration) as stop:
-        steps.send((Failure(Trouble.REFUSED),))
+        steps.send((QueryFailure(Trouble.REFUSED),))
     assert len(stop.value.value) == 3
 
 

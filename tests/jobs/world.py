@@ -28,13 +28,12 @@ from danebot.domain.lineage.key_types import KeyType
 from danebot.domain.lineage.keys import Algorithm
 from danebot.domain.names import DnsName, Endpoint, Hostname
 from danebot.domain.rollover.adoption import Leads
-from danebot.domain.rollover.change_outcomes import Outcome
-from danebot.domain.rollover.changes import Change, Result
-from danebot.domain.rollover.memory import Call, Memory, Reading
-from danebot.domain.rollover.memory import Result as CallResult
+from danebot.domain.rollover.change_outcomes import ChangeOutcome
+from danebot.domain.rollover.changes import Change, ChangeResult
+from danebot.domain.rollover.memory import Call, CallResult, Memory, Reading
 from danebot.domain.rollover.policy import Policy
 from danebot.jobs.context import Context
-from danebot.jobs.renew import Outcome as Renewed
+from danebot.jobs.renew import RenewalOutcome as Renewed
 from danebot.jobs.renew import renew
 from danebot.jobs.snapshot import Scope
 from domain import builders
@@ -56,7 +55,7 @@ class Zone:
     lags: bool = False
     looks: int = 0
     asked: list[Change] = field(default_factory=list)
-    outcome: Outcome = Outcome.DONE
+    outcome: ChangeOutcome = ChangeOutcome.DONE
 
     def observe_owners(self, owners: Sequence[DnsName]) -> Mapping[DnsName, OwnerObservation]:
         self.looks += 1
@@ -74,13 +73,13 @@ class Zone:
     def lookup_leads(self, domains: Sequence[Hostname]) -> Leads:
         raise AssertionError(domains)
 
-    def publish(self, change: Change) -> Result:
+    def publish(self, change: Change) -> ChangeResult:
         self.asked.append(change)
-        if self.outcome is Outcome.DONE and not self.lags:
+        if self.outcome is ChangeOutcome.DONE and not self.lags:
             there = {record(key): key for key in ("one", "two", "three")}
             self.keys += [there[one] for one in change.add]
             self.keys = [key for key in self.keys if record(key) not in change.remove]
-        return Result(change, self.outcome)
+        return ChangeResult(change, self.outcome)
 
 
 @dataclass

@@ -10,12 +10,12 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
-from danebot.adapters.process import Ended, Ending, run, search_path
+from danebot.adapters.process import Ended, Ending, run_program, search_path
 from danebot.domain.lineage.renewal import OLD_DEFAULT
 from danebot.errors import CertbotError, TreeError
 
 if TYPE_CHECKING:
-    from danebot.adapters.certbot.failures import Cause
+    from danebot.adapters.certbot.failures import FailureCause
     from danebot.adapters.certbot.renewal_conf import RenewalConf
     from danebot.config import Settings
     from danebot.domain.lineage.key_types import KeyType
@@ -43,7 +43,7 @@ class CertbotRun(NamedTuple):
     arguments: tuple[str, ...]
     exit_status: int | None
     ending: Ending
-    cause: Cause | None
+    cause: FailureCause | None
     reason: str
     output: tuple[str, ...]
     duration: timedelta
@@ -52,9 +52,9 @@ class CertbotRun(NamedTuple):
     @property
     def reached_renewals(self) -> bool:
         """Whether certbot may have come to ask the CA."""
-        from danebot.adapters.certbot.failures import Cause
+        from danebot.adapters.certbot.failures import FailureCause
 
-        return self.ending is not Ending.NOT_STARTED and self.cause is not Cause.LOCKED
+        return self.ending is not Ending.NOT_STARTED and self.cause is not FailureCause.LOCKED
 
 
 class Certbot(NamedTuple):
@@ -129,7 +129,7 @@ class Certbot(NamedTuple):
             *("--config-dir", str(self.tree.absolute())),
             *options,
         )
-        ended = run(
+        ended = run_program(
             [self.path, *arguments],
             timeout=self.timeout,
             grace=self.clean_up,
@@ -156,7 +156,7 @@ def _failures(ended: Ended) -> Mapping[str, str]:
     return failures_of(ended)
 
 
-def _failure(ended: Ended, timeout: timedelta) -> tuple[Cause | None, str]:
+def _failure(ended: Ended, timeout: timedelta) -> tuple[FailureCause | None, str]:
     """Why certbot failed; what its words are known by isn't loaded for a success."""
     if ended.succeeded:
         return None, ""
@@ -229,7 +229,7 @@ def _version(path: Path, cache: Path, environment: Mapping[str, str]) -> tuple[i
     known = _recall(cache, identity)
     if known is not None:
         return known
-    ended = run(
+    ended = run_program(
         [path, "--version"], timeout=_PROBE_TIME, grace=timedelta(0), environment=environment
     )
     match = _VERSION.search(ended.output)

@@ -13,7 +13,7 @@ from danebot.adapters.process import Ended, Ending
 from danebot.domain.names import printable
 
 
-class Cause(enum.Enum):
+class FailureCause(enum.Enum):
     """Why certbot failed, as far as its words tell; the value is in words."""
 
     RATE_LIMITED = "rate limited by the CA"
@@ -24,15 +24,18 @@ class Cause(enum.Enum):
     OTHER = "other"
 
 
-_SIGNS: tuple[tuple[Cause, re.Pattern[str]], ...] = (
-    (Cause.LOCKED, re.compile(r"another instance of certbot is already running")),
-    (Cause.RATE_LIMITED, re.compile(r"ratelimited|rate ?limit|too many (certificates|requests|f)")),
+_SIGNS: tuple[tuple[FailureCause, re.Pattern[str]], ...] = (
+    (FailureCause.LOCKED, re.compile(r"another instance of certbot is already running")),
     (
-        Cause.REFUSED,
+        FailureCause.RATE_LIMITED,
+        re.compile(r"ratelimited|rate ?limit|too many (certificates|requests|f)"),
+    ),
+    (
+        FailureCause.REFUSED,
         re.compile(r"urn:ietf:params:acme:error|challenges? (have )?failed|problems:|unauthorized"),
     ),
     (
-        Cause.UNREACHABLE,
+        FailureCause.UNREACHABLE,
         re.compile(
             r"connection refused|connection reset|connectionerror|timed? ?out|max retries exceeded"
             r"|name or service not known|temporary failure in name|unreachable|no route to host"
@@ -62,14 +65,14 @@ _BOILERPLATE = re.compile(
 )
 
 
-def cause_of(ended: Ended) -> Cause | None:
+def cause_of(ended: Ended) -> FailureCause | None:
     """Why certbot failed; None if it reports success."""
     if ended.succeeded:
         return None
     if ended.ending is Ending.TIMED_OUT:
-        return Cause.TIMEOUT
+        return FailureCause.TIMEOUT
     words = ended.output.lower()
-    return next((cause for cause, sign in _SIGNS if sign.search(words)), Cause.OTHER)
+    return next((cause for cause, sign in _SIGNS if sign.search(words)), FailureCause.OTHER)
 
 
 def reason_of(ended: Ended, timeout: timedelta) -> str:
@@ -78,7 +81,7 @@ def reason_of(ended: Ended, timeout: timedelta) -> str:
     if cause is None:
         return ""
     reason = _reason(ended, timeout)
-    plain = cause in (Cause.OTHER, Cause.TIMEOUT)
+    plain = cause in (FailureCause.OTHER, FailureCause.TIMEOUT)
     return reason if plain else printable(f"{cause.value}: {reason}", 300)
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from danebot.adapters.certbot.renewal_conf import RenewalConf
-from danebot.adapters.process import Ending, run
+from danebot.adapters.process import Ending, run_program
 from danebot.domain.names import printable
 from danebot.errors import HookError
 
@@ -137,7 +137,7 @@ def run_hook(
 
     It finds RENEWED_LINEAGE and RENEWED_DOMAINS as from certbot, and DANEBOT_EVENT=deployed.
     """
-    ended = run(
+    ended = run_program(
         ["/bin/sh", "-c", hook.shell_line],
         timeout=timeout,
         grace=_GRACE,

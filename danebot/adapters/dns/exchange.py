@@ -13,25 +13,25 @@ import socket
 import time
 
 from danebot.adapters.dns import message as wire
-from danebot.adapters.dns.queries import Cache, Failure, Query, Reply, ResultT, Steps, Trouble
+from danebot.adapters.dns.queries import Cache, Query, QueryFailure, Reply, Steps, Trouble
 from danebot.adapters.dns.wire_names import MalformedError
-from danebot.adapters.loop import Lane, drive
+from danebot.adapters.loop import Lane, ResultT, drive
 
 _NO_ROUTE = (errno.ENETUNREACH, errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)
 _BUFFER = 65535
 
 
-def run(steps: Steps[ResultT], cache: Cache | None = None, *, in_flight: int = 64) -> ResultT:
+def resolve(steps: Steps[ResultT], cache: Cache | None = None, *, in_flight: int = 64) -> ResultT:
     """Drive ``steps`` to its end.  ``cache`` may be shared by several calls of one run.
 
     At most ``in_flight`` queries are under way: authoritative servers limit rates, and this host
     its descriptors.
     """
-    (result,) = drive([steps], lane(in_flight), cache=cache)
+    (result,) = drive([steps], query_lane(in_flight), cache=cache)
     return result
 
 
-def lane(in_flight: int) -> dict[type, Lane]:
+def query_lane(in_flight: int) -> dict[type, Lane]:
     """What `drive` needs to put queries, at most ``in_flight`` at once."""
     return {Query: Lane(_Flight, in_flight)}
 
@@ -51,22 +51,22 @@ def start(query: Query, kind: socket.SocketKind) -> socket.socket:
     return sock
 
 
-def failure(error: OSError, *, local: bool = False) -> Failure:
+def network_failure(error: OSError, *, local: bool = False) -> QueryFailure:
     """What a socket's error says; ``local`` if nothing had been sent yet."""
     words = error.strerror or type(error).__name__
     if error.errno in _NO_ROUTE and local:
-        return Failure(Trouble.NO_ROUTE, words)
+        return QueryFailure(Trouble.NO_ROUTE, words)
     if error.errno == errno.ECONNREFUSED:
-        return Failure(Trouble.REFUSED)
-    return Failure(Trouble.NETWORK, words)
+        return QueryFailure(Trouble.REFUSED)
+    return QueryFailure(Trouble.NETWORK, words)
 
 
 def decoded(received: bytes) -> Reply:
     """The response in these octets."""
     try:
-        return wire.decode(received)
+        return wire.decode_message(received)
     except MalformedError as exc:
-        return Failure(Trouble.MALFORMED, str(exc))
+        return QueryFailure(Trouble.MALFORMED, str(exc))
 
 
 class _Flight:
@@ -79,7 +79,7 @@ class _Flight:
         self.events = selectors.EVENT_READ
         self.deadline = time.monotonic() + query.timeout
         self._query = query
-        self._packet = wire.encode(query, int.from_bytes(os.urandom(2), "big"))
+        self._packet = wire.encode_query(query, int.from_bytes(os.urandom(2), "big"))
         self._stream: bytearray | None = None  # over TCP, what arrived
         try:
             self.sock = start(query, socket.SOCK_DGRAM)
@@ -87,7 +87,7 @@ class _Flight:
         except OSError as exc:
             if self.sock is not None:
                 self.sock.close()
-            self.reply = failure(exc, local=True)
+            self.reply = network_failure(exc, local=True)
 
     def ready(self, sock: socket.socket, events: int) -> None:
         """Read, or say over TCP what is asked."""
@@ -100,11 +100,11 @@ class _Flight:
 
     def failed(self, error: OSError) -> None:
         """Say why there is no response."""
-        self.reply = failure(error)
+        self.reply = network_failure(error)
 
     def expired(self) -> None:
         """Say that none came in time."""
-        self.reply = Failure(Trouble.TIMEOUT)
+        self.reply = QueryFailure(Trouble.TIMEOUT)
 
     def _datagram(self, data: bytes) -> None:
         if not wire.is_reply(self._packet, data):
@@ -131,11 +131,11 @@ class _Flight:
         if message is not None:
             self.reply = streamed(self._packet, message)
         elif not data:
-            self.reply = Failure(Trouble.NETWORK, "connection closed early")
+            self.reply = QueryFailure(Trouble.NETWORK, "connection closed early")
 
 
 def streamed(sent: bytes, received: bytes) -> Reply:
     """The reply that came over TCP, where no other is to be expected."""
     if not wire.is_reply(sent, received) or wire.is_truncated(received):
-        return Failure(Trouble.MALFORMED, "answers another question, or in part")
+        return QueryFailure(Trouble.MALFORMED, "answers another question, or in part")
     return decoded(received)

@@ -10,10 +10,8 @@ from danebot.adapters.dns.rdata import MX, SRV
 from danebot.adapters.dns.resolver import Resolver
 from danebot.domain.delivery.routes import SERVICE_PROTOCOLS
 from danebot.domain.dns.answers import Answer, Presence
-from danebot.domain.names import DnsName, Hostname
+from danebot.domain.names import MAX_NAME, DnsName, Hostname
 from danebot.domain.rollover.adoption import Lead, Leads
-
-_MAX_NAME = 253
 
 
 def lead_steps(resolver: Resolver, domains: Iterable[Hostname]) -> Steps[Leads]:
@@ -43,7 +41,7 @@ def lead_steps(resolver: Resolver, domains: Iterable[Hostname]) -> Steps[Leads]:
 def _services(domain: Hostname) -> Iterator[DnsName]:
     for service in SERVICE_PROTOCOLS:
         name = f"_{service}._tcp.{domain.text}"
-        if len(name) <= _MAX_NAME:
+        if len(name) <= MAX_NAME:
             yield DnsName(name)
 
 

@@ -33,7 +33,7 @@ _QR, _OPCODE, _TC, _RCODE = 0x8000, 0x7800, 0x0200, 0x000F
 _EDE = 15
 
 
-def encode(query: Query, ident: int) -> bytes:
+def encode_query(query: Query, ident: int) -> bytes:
     """The query with message id ``ident`` (0 to 65535), EDNS and DO set."""
     return (
         _HEADER.pack(ident, query.ask, 1, 0, 0, 1)
@@ -76,7 +76,7 @@ def unframe(stream: bytes | bytearray) -> bytes | None:
     return bytes(stream[2:end]) if 2 < end <= len(stream) else None  # noqa: PLR2004 - as above
 
 
-def decode(received: bytes) -> Response:
+def decode_message(received: bytes) -> Response:
     """Read a response; raise `MalformedError` if its frame can't be read.
 
     What stands in the rdata isn't looked at, save for the alias targets and the extended errors.

@@ -9,11 +9,11 @@ from collections.abc import Iterable, Sequence
 from datetime import timedelta
 
 from danebot.adapters.dns.denial import denial_ttl, denies, negative_ttl
-from danebot.adapters.dns.queries import Failure, Reply, Steps, Trouble, each, together
+from danebot.adapters.dns.queries import QueryFailure, Reply, Steps, Trouble, each, together
 from danebot.adapters.dns.rcodes import Rcode
 from danebot.adapters.dns.rdata import CNAME, SOA, TLSA
 from danebot.adapters.dns.resolver import Resolution, Resolver, records
-from danebot.adapters.dns.rrsets import from_wildcard
+from danebot.adapters.dns.rrsets import synthesised
 from danebot.adapters.dns.witnesses import ask_witnesses
 from danebot.adapters.dns.zones import Direct, Zones, ZoneServers
 from danebot.domain.addresses import SocketAddress
@@ -172,7 +172,7 @@ def server_answer(
 
     Where ``name`` is an alias, ``expected`` is what the resolver knows it as.
     """
-    if isinstance(reply, Failure):
+    if isinstance(reply, QueryFailure):
         lacks_route = reply.trouble is Trouble.NO_ROUTE
         outcome = ServerOutcome.NO_ROUTE if lacks_route else ServerOutcome.UNREACHABLE
         return ServerAnswer(server, outcome, detail=str(reply))
@@ -196,7 +196,7 @@ def server_answer(
         ttl=None if ttl is None else timedelta(seconds=way + ttl),
         negative_ttl=negative_ttl(reply, chain.links) if ttl is None else denial_ttl(reply),
         detail="; ".join([*alias, *rejects]),
-        wildcard=from_wildcard(reply.answer, chain.canonical, TLSA.rdtype),
+        wildcard=synthesised(reply.answer, chain.canonical, TLSA.rdtype),
         signed_since=reply.latest_inception(),
         elsewhere=DnsName(chain.canonical) if unseen else None,
     )

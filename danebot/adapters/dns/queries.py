@@ -12,10 +12,11 @@ import time
 from collections.abc import Generator, Hashable, Iterable
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias, TypeVar
 
+from danebot.adapters.loop import ResultT
+
 if TYPE_CHECKING:
     from danebot.adapters.dns.response import Response
 
-ResultT = TypeVar("ResultT")
 KeyT = TypeVar("KeyT", bound=Hashable)
 
 
@@ -53,7 +54,7 @@ class Trouble(enum.Enum):
     MALFORMED = "malformed response"
 
 
-class Failure(NamedTuple):
+class QueryFailure(NamedTuple):
     """A query without a usable response; ``detail`` is printable."""
 
     trouble: Trouble
@@ -63,7 +64,7 @@ class Failure(NamedTuple):
         return f"{self.trouble.value}: {self.detail}" if self.detail else self.trouble.value
 
 
-Reply: TypeAlias = "Response | Failure"
+Reply: TypeAlias = "Response | QueryFailure"
 Batch: TypeAlias = tuple[Query, ...]
 Steps: TypeAlias = Generator[Batch, tuple[Reply, ...], ResultT]
 Cache: TypeAlias = dict[Query, Reply]
@@ -121,7 +122,7 @@ def within(steps: Steps[ResultT], end: float) -> Steps[ResultT]:
         return result
 
 
-_LATE: Reply = Failure(Trouble.TIMEOUT, "no time left")
+_LATE: Reply = QueryFailure(Trouble.TIMEOUT, "no time left")
 
 
 def _shorter(query: Query, left: float) -> Query:

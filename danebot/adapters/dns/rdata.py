@@ -6,19 +6,19 @@ import socket
 import struct
 from collections.abc import Callable
 from datetime import timedelta
-from typing import Generic, NamedTuple, TypeVar
+from typing import Generic, NamedTuple
 
 from danebot.adapters.dns.rrsets import Rdata, held_for
 from danebot.adapters.dns.wire_names import MalformedError
+from danebot.domain.dns.answers import RecordT
 from danebot.domain.dns.records import MxRecord, SoaRecord, SrvRecord
 from danebot.domain.dns.tlsa import TlsaRecord
 from danebot.domain.names import DnsName, Hostname
 
-RecordT = TypeVar("RecordT")
 _MX, _SRV, _SOA, _TLSA = (struct.Struct(f"!{form}") for form in ("H", "HHH", "IIIII", "BBB"))
 
 
-class Kind(NamedTuple, Generic[RecordT]):
+class RecordKind(NamedTuple, Generic[RecordT]):
     """A record type.
 
     ``decode`` raises `MalformedError`, or `NameSyntaxError` where a host name must stand.
@@ -80,11 +80,11 @@ def _tlsa(rdata: Rdata) -> TlsaRecord:
     return TlsaRecord(usage, selector, mtype, rdata.octets[_TLSA.size :])
 
 
-A = Kind(1, "A", _a)
-NS = Kind(2, "NS", _ns)
-CNAME = Kind(5, "CNAME", _cname)
-SOA = Kind(6, "SOA", _soa)
-MX = Kind(15, "MX", _mx)
-AAAA = Kind(28, "AAAA", _aaaa)
-SRV = Kind(33, "SRV", _srv)
-TLSA = Kind(52, "TLSA", _tlsa)
+A = RecordKind(1, "A", _a)
+NS = RecordKind(2, "NS", _ns)
+CNAME = RecordKind(5, "CNAME", _cname)
+SOA = RecordKind(6, "SOA", _soa)
+MX = RecordKind(15, "MX", _mx)
+AAAA = RecordKind(28, "AAAA", _aaaa)
+SRV = RecordKind(33, "SRV", _srv)
+TLSA = RecordKind(52, "TLSA", _tlsa)

@@ -6,22 +6,20 @@ All of it is logic without I/O: generators for a driver (see `danebot.adapters.d
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Generic, NamedTuple, TypeVar
+from typing import Generic, NamedTuple
 
-from danebot.adapters.dns.queries import Ask, Failure, Query, Steps, Trouble, ask
+from danebot.adapters.dns.queries import Ask, Query, QueryFailure, Steps, Trouble, ask
 from danebot.adapters.dns.rcodes import Rcode
-from danebot.adapters.dns.rdata import CNAME, SOA, Kind
+from danebot.adapters.dns.rdata import CNAME, SOA, RecordKind
 from danebot.adapters.dns.resolvconf import Nameserver, ResolverConfig
-from danebot.adapters.dns.response import Chain, Response, seconds
-from danebot.adapters.dns.rrsets import RRsetKey, Section, from_wildcard
+from danebot.adapters.dns.response import AliasChain, Response, seconds
+from danebot.adapters.dns.rrsets import RRsetKey, Section, synthesised
 from danebot.adapters.dns.wire_names import MalformedError
-from danebot.domain.dns.answers import Alias, Answer, Cause, Presence, Security
-from danebot.domain.names import DnsName, printable
+from danebot.domain.dns.answers import Alias, Answer, Cause, Presence, RecordT, Security
+from danebot.domain.names import MAX_NAME, DnsName, printable
 from danebot.errors import DanebotError
 
-RecordT = TypeVar("RecordT")
 _SOA, _NS = 6, 2
-_MAX_NAME = 253  # RFC 1035 section 2.3.4; a base domain may leave no room for _25._tcp
 
 
 _CONCLUSIVE = (Rcode.NOERROR, Rcode.NXDOMAIN)
@@ -44,18 +42,18 @@ class Resolver:
         """Nothing is asked yet."""
         self.config = config
 
-    def lookup(self, kind: Kind[RecordT], name: DnsName) -> Steps[Answer[RecordT]]:
+    def lookup(self, kind: RecordKind[RecordT], name: DnsName) -> Steps[Answer[RecordT]]:
         """Ask for ``name``; trouble is in the answer."""
         return (yield from self.resolve(kind, name)).answer
 
     def resolve(  # noqa: C901 - one loop over nameservers and attempts, read from top to bottom
-        self, kind: Kind[RecordT], name: DnsName
+        self, kind: RecordKind[RecordT], name: DnsName
     ) -> Steps[Resolution[RecordT]]:
         """Ask every nameserver in turn until one gives a conclusive answer.
 
         A nameserver that timed out is tried again, one that gave an error isn't.
         """
-        if len(name.text) > _MAX_NAME:
+        if len(name.text) > MAX_NAME:  # a base domain may leave no room for _25._tcp
             return Resolution(_unknown(name, Cause.DOMAIN, "name too long to ask for"))
         left = list(self.config.nameservers)
         troubles: dict[str, None] = {}
@@ -63,7 +61,7 @@ class Resolver:
         for attempt in range(self.config.attempts):
             for nameserver in tuple(left):
                 reply = yield from ask(self._query(nameserver, kind, name, Ask.RECURSIVE, attempt))
-                if isinstance(reply, Failure):
+                if isinstance(reply, QueryFailure):
                     trouble = str(reply)
                     if reply.trouble is not Trouble.TIMEOUT:
                         left.remove(nameserver)
@@ -104,7 +102,7 @@ class Resolver:
     def _query(
         self,
         nameserver: Nameserver,
-        kind: Kind[RecordT],
+        kind: RecordKind[RecordT],
         name: DnsName,
         flags: Ask,
         attempt: int,
@@ -115,7 +113,7 @@ class Resolver:
         )
 
     def _doubt(
-        self, nameserver: Nameserver, kind: Kind[RecordT], name: DnsName, failed: Response
+        self, nameserver: Nameserver, kind: RecordKind[RecordT], name: DnsName, failed: Response
     ) -> Steps[tuple[Response, Response | None]]:
         """Tell, after SERVFAIL, whether data exist and only validation fails (RFC 4035 5.5).
 
@@ -126,7 +124,7 @@ class Resolver:
         for attempt in range(self.config.attempts):
             query = self._query(nameserver, kind, name, Ask.UNCHECKED, attempt)
             unchecked = yield from ask(query)
-            if isinstance(unchecked, Failure):
+            if isinstance(unchecked, QueryFailure):
                 continue
             if unchecked.rcode not in _CONCLUSIVE:
                 break
@@ -139,7 +137,7 @@ class Resolver:
         return failed, None
 
     def _conclude(
-        self, nameserver: Nameserver, kind: Kind[RecordT], name: DnsName, response: Response
+        self, nameserver: Nameserver, kind: RecordKind[RecordT], name: DnsName, response: Response
     ) -> Resolution[RecordT] | None:
         """The answer in a conclusive response; None if it stops before the end of the aliases."""
         chain = response.chain(name.text, kind.rdtype)
@@ -149,7 +147,7 @@ class Resolver:
         present = response.ttl(chain.canonical, kind.rdtype) is not None
         if chain.links and not present and not response.recursive and not _has_soa(response):
             return None
-        security, doubt = judge(self.config, nameserver, response, chain)
+        security, doubt = judge_reply(self.config, nameserver, response, chain)
         found, rejects = records(kind, response.answer, chain.canonical)
         answer = Answer(
             name=name,
@@ -169,8 +167,8 @@ class Resolver:
         return Resolution(answer, response)
 
 
-def judge(
-    config: ResolverConfig, nameserver: Nameserver, response: Response, chain: Chain
+def judge_reply(
+    config: ResolverConfig, nameserver: Nameserver, response: Response, chain: AliasChain
 ) -> tuple[Security, tuple[str, ...]]:
     """Whether a conclusive response is secure, and words on why a claim was not believed.
 
@@ -211,13 +209,13 @@ def _presence(response: Response, *, present: bool) -> Presence:
     return Presence.NXDOMAIN if response.rcode == Rcode.NXDOMAIN else Presence.NODATA
 
 
-def _synthesised(response: Response, chain: Chain, rdtype: int) -> bool:
+def _synthesised(response: Response, chain: AliasChain, rdtype: int) -> bool:
     """Whether a wildcard made the RRset, or an alias on the way to it."""
     steps = [(chain.canonical, rdtype), *((link.name, CNAME.rdtype) for link in chain.links)]
-    return any(from_wildcard(response.answer, name, kind) for name, kind in steps)
+    return any(synthesised(response.answer, name, kind) for name, kind in steps)
 
 
-def _aliases(chain: Chain) -> tuple[Alias, ...]:
+def _aliases(chain: AliasChain) -> tuple[Alias, ...]:
     return tuple(
         Alias(DnsName(link.name), DnsName(link.target), timedelta(seconds=link.ttl))
         for link in chain.links
@@ -225,7 +223,7 @@ def _aliases(chain: Chain) -> tuple[Alias, ...]:
 
 
 def _unknown(
-    name: DnsName, cause: Cause | None, detail: str, chain: Chain | None = None
+    name: DnsName, cause: Cause | None, detail: str, chain: AliasChain | None = None
 ) -> Answer[RecordT]:
     """Without a cause it is bogus."""
     canonical = name if chain is None or chain.loop else DnsName(chain.canonical)
@@ -243,7 +241,7 @@ def _unknown(
 
 
 def _bogus(
-    kind: Kind[RecordT], name: DnsName, failed: Response, unchecked: Response
+    kind: RecordKind[RecordT], name: DnsName, failed: Response, unchecked: Response
 ) -> Resolution[RecordT]:
     """The records that failed validation are left out: nothing may be built on them."""
     chain = unchecked.chain(name.text, kind.rdtype)
@@ -252,7 +250,7 @@ def _bogus(
 
 
 def records(
-    kind: Kind[RecordT], section: Section, name: str
+    kind: RecordKind[RecordT], section: Section, name: str
 ) -> tuple[tuple[RecordT, ...], tuple[str, ...]]:
     """The records at ``name`` in a section, in a fixed order, and why others are none."""
     found: set[RecordT] = set()

@@ -9,10 +9,10 @@ from typing import NamedTuple
 from danebot.adapters.dns.rcodes import RCODE_WORDS
 from danebot.adapters.dns.rrsets import (
     RRSIG,
+    RecordSignature,
     RRset,
     RRsetKey,
     Section,
-    Signature,
     original_ttl,
     signatures,
 )
@@ -31,7 +31,7 @@ class Link(NamedTuple):
     ttl: int
 
 
-class Chain(NamedTuple):
+class AliasChain(NamedTuple):
     """The way from the name asked for to the name that answers; ``loop`` if there is no end."""
 
     links: tuple[Link, ...]
@@ -78,7 +78,7 @@ class Response(NamedTuple):
         original = original_ttl(self.answer, name, rdtype)
         return rrset.ttl if original is None else original
 
-    def chain(self, name: str, rdtype: int) -> Chain:
+    def chain(self, name: str, rdtype: int) -> AliasChain:
         """Follow CNAMEs in the answer from ``name`` (RFC 1034 section 3.6.2)."""
         links: list[Link] = []
         seen = {name}
@@ -86,10 +86,10 @@ class Response(NamedTuple):
             target = rrset.rdatas[0].name()
             links.append(Link(name, target, self._alias_ttl(name, rrset)))
             if target in seen or len(links) >= _MAX_ALIASES:
-                return Chain(tuple(links), target, loop=True)
+                return AliasChain(tuple(links), target, loop=True)
             seen.add(target)
             name = target
-        return Chain(tuple(links), name)
+        return AliasChain(tuple(links), name)
 
     def _alias_ttl(self, name: str, rrset: RRset) -> int:
         """A synthesised CNAME isn't signed: its DNAME is (RFC 6672 section 5.3.1)."""
@@ -103,7 +103,7 @@ class Response(NamedTuple):
         ]
         return max([rrset.ttl, *dnames])
 
-    def _signatures(self) -> Iterator[Signature]:
+    def _signatures(self) -> Iterator[RecordSignature]:
         """The RRSIGs in answer and authority sections."""
         for section in (self.answer, self.authority):
             for key in section:

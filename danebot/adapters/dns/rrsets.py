@@ -71,7 +71,7 @@ class RRset:
         """``rdatas`` may still grow while the message is read."""
         self.ttl = ttl
         self.rdatas = rdatas
-        self.signatures: tuple[Signature, ...] | None = None
+        self.signatures: tuple[RecordSignature, ...] | None = None
 
 
 class RRsetKey(NamedTuple):
@@ -85,7 +85,7 @@ class RRsetKey(NamedTuple):
 Section = dict[RRsetKey, RRset]
 
 
-class Signature(NamedTuple):
+class RecordSignature(NamedTuple):
     """What matters of an RRSIG (RFC 4034 section 3.1): seconds, Unix time, a name, a number."""
 
     original_ttl: int
@@ -95,7 +95,7 @@ class Signature(NamedTuple):
     labels: int
 
 
-def signatures(section: Section, name: str, rdtype: int) -> tuple[Signature, ...]:
+def signatures(section: Section, name: str, rdtype: int) -> tuple[RecordSignature, ...]:
     """The RRSIGs beside an RRset, those that can be read."""
     rrset = section.get(RRsetKey(name, RRSIG, rdtype))
     if rrset is None:
@@ -105,18 +105,18 @@ def signatures(section: Section, name: str, rdtype: int) -> tuple[Signature, ...
     return rrset.signatures
 
 
-def _signatures(rdatas: Iterable[Rdata]) -> Iterator[Signature]:
+def _signatures(rdatas: Iterable[Rdata]) -> Iterator[RecordSignature]:
     for rdata in rdatas:
         try:
             _, _, labels, ttl, expiration, inception, _ = rdata.unpack(_RRSIG)
-            yield Signature(
+            yield RecordSignature(
                 held_for(ttl), expiration, inception, rdata.name(skip=_RRSIG.size), labels
             )
         except MalformedError:
             continue
 
 
-def from_wildcard(section: Section, name: str, rdtype: int) -> bool:
+def synthesised(section: Section, name: str, rdtype: int) -> bool:
     """Whether an RRset was synthesised, by the labels that its RRSIGs cover (RFC 4035 5.3.4)."""
     own = len(name.removeprefix("*.").split("."))
     return any(s.labels < own for s in signatures(section, name, rdtype))

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 from danebot.adapters.dns.denial import denial_ttl, negative_ttl
-from danebot.adapters.dns.queries import Ask, Failure, Reply, Steps, together
+from danebot.adapters.dns.queries import Ask, QueryFailure, Reply, Steps, together
 from danebot.adapters.dns.rcodes import Rcode
 from danebot.adapters.dns.rdata import TLSA
 from danebot.adapters.dns.resolver import records
@@ -48,7 +48,7 @@ def witness_answer(server: Server, reply: Reply, name: DnsName, known: TlsaAnswe
     ``known`` is what the resolver says.  As with a zone's servers, the TTLs of aliases are added
     where they lead elsewhere than that.
     """
-    if isinstance(reply, Failure):
+    if isinstance(reply, QueryFailure):
         return ServerAnswer(server, ServerOutcome.UNREACHABLE, detail=str(reply))
     chain = reply.chain(name.text, TLSA.rdtype)
     if reply.rcode not in (Rcode.NOERROR, Rcode.NXDOMAIN) or chain.loop:

@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 
 from danebot.adapters.dns.queries import (
     Ask,
-    Failure,
     Query,
+    QueryFailure,
     Reply,
     Steps,
     Trouble,
@@ -23,7 +23,7 @@ from danebot.adapters.dns.queries import (
     together,
 )
 from danebot.adapters.dns.rcodes import Rcode
-from danebot.adapters.dns.rdata import AAAA, NS, SOA, A, Kind
+from danebot.adapters.dns.rdata import AAAA, NS, SOA, A, RecordKind
 from danebot.adapters.dns.resolver import Resolution, Resolver, records
 from danebot.adapters.dns.response import CNAME, Response, seconds
 from danebot.adapters.dns.rrsets import RRsetKey, Section, original_ttl, signatures
@@ -48,11 +48,11 @@ class Direct(NamedTuple):
         self, address: str, rdtype: int, name: DnsName, how: Ask = Ask.ITERATIVE
     ) -> Steps[Reply]:
         """Ask one address, without recursion unless told, again while it is silent."""
-        reply: Reply = Failure(Trouble.TIMEOUT)
+        reply: Reply = QueryFailure(Trouble.TIMEOUT)
         for attempt in range(self.attempts):
             query = Query(address, self.port, name.text, rdtype, how, self.timeout, attempt)
             reply = yield from ask(query)
-            if not isinstance(reply, Failure) or reply.trouble is not Trouble.TIMEOUT:
+            if not isinstance(reply, QueryFailure) or reply.trouble is not Trouble.TIMEOUT:
                 break
         return reply
 
@@ -76,7 +76,7 @@ class ZoneServers(NamedTuple):
     ttl: timedelta | None = None
     servers: tuple[Server, ...] = ()
     unaddressed: tuple[tuple[Hostname, str], ...] = ()
-    silent: Mapping[str, Failure] = MappingProxyType({})
+    silent: Mapping[str, QueryFailure] = MappingProxyType({})
     address_ttl: timedelta | None = None
     unresolved: frozenset[Unresolved] = frozenset()
     parents: tuple[Server, ...] | None = None
@@ -359,7 +359,7 @@ class Zones:
             ),
         )
 
-    def _ttl(self, kind: Kind[str], resolution: Resolution[str]) -> Steps[timedelta | None]:
+    def _ttl(self, kind: RecordKind[str], resolution: Resolution[str]) -> Steps[timedelta | None]:
         """The TTL of a name server's addresses, as the servers of its zone give it.
 
         The resolver's is what is left in its cache, unless a signature has the original one.
@@ -399,7 +399,7 @@ def _zone_servers(zone: DnsName, found: _Found, replies: Mapping[str, Reply]) ->
             for name in sorted(found.names)
             if not found.addresses.get(name)
         ),
-        silent={a: reply for a, reply in replies.items() if isinstance(reply, Failure)},
+        silent={a: reply for a, reply in replies.items() if isinstance(reply, QueryFailure)},
         address_ttl=max(found.address_ttls, default=None),
         unresolved=frozenset(found.unresolved),
         parents=found.parents,

@@ -22,7 +22,7 @@ from danebot.adapters.probe import (
 from danebot.adapters.probe import (
     replies_xmpp as answers_xmpp,
 )
-from danebot.adapters.probe.replies import Cutter, Failure, Go, Reader
+from danebot.adapters.probe.replies import Cutter, Go, ReplyFailure, ReplyReader
 from danebot.domain.delivery.probes import ProbeOutcome
 from danebot.domain.names import Hostname, Protocol, printable
 
@@ -30,12 +30,12 @@ MAX_UNITS = 500  # lines or tags of one answer
 _QUOTED = 100  # octets of an incomplete answer shown to people
 
 
-class Step(NamedTuple):
+class DialogueStep(NamedTuple):
     """One row: say something (``%(helo)s``: our name, ``%(to)s``: the service), await an answer."""
 
     awaited: str
     say: bytes
-    read: Reader
+    read: ReplyReader
 
 
 class Script(NamedTuple):
@@ -43,7 +43,7 @@ class Script(NamedTuple):
 
     cut: Cutter = answers.cut_line
     goodbye: bytes = b""
-    steps: tuple[Step, ...] = ()
+    steps: tuple[DialogueStep, ...] = ()
 
 
 def _smtp(hello: str) -> Script:
@@ -51,13 +51,13 @@ def _smtp(hello: str) -> Script:
     return Script(
         goodbye=b"QUIT\r\n",
         steps=(
-            Step("greeting", b"", answers.smtp_reply()),
-            Step(
+            DialogueStep("greeting", b"", answers.smtp_reply()),
+            DialogueStep(
                 f"answer to {hello}",
                 hello.encode() + b" %(helo)s\r\n",
                 answers.smtp_reply(offers=b"STARTTLS", absent=(500, 502)),
             ),
-            Step("answer to STARTTLS", b"STARTTLS\r\n", answers.smtp_reply()),
+            DialogueStep("answer to STARTTLS", b"STARTTLS\r\n", answers.smtp_reply()),
         ),
     )
 
@@ -67,13 +67,13 @@ def _xmpp(namespace: bytes, sender: bytes = b"") -> Script:
     return Script(
         cut=answers_xmpp.cut_tag,
         steps=(
-            Step(
+            DialogueStep(
                 "stream features",
                 b"<?xml version='1.0'?><stream:stream" + sender + b" to='%(to)s' version='1.0'"
                 b" xmlns='" + namespace + b"' xmlns:stream='http://etherx.jabber.org/streams'>",
                 answers_xmpp.xmpp_features,
             ),
-            Step(
+            DialogueStep(
                 "answer to starttls",
                 b"<starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>",
                 answers_xmpp.xmpp_proceed,
@@ -94,29 +94,29 @@ SCRIPTS: Mapping[Protocol, Script] = {
     Protocol.IMAP: Script(  # RFC 9051 section 6.2.1
         goodbye=b"a3 LOGOUT\r\n",
         steps=(
-            Step("greeting", b"", answers.imap_greeting),
-            Step(
+            DialogueStep("greeting", b"", answers.imap_greeting),
+            DialogueStep(
                 "answer to CAPABILITY",
                 b"a1 CAPABILITY\r\n",
                 answers.imap_answer(b"a1", offers=b"STARTTLS"),
             ),
-            Step("answer to STARTTLS", b"a2 STARTTLS\r\n", answers.imap_answer(b"a2")),
+            DialogueStep("answer to STARTTLS", b"a2 STARTTLS\r\n", answers.imap_answer(b"a2")),
         ),
     ),
     Protocol.POP3: Script(  # RFC 2595 section 4
         goodbye=b"QUIT\r\n",
         steps=(
-            Step("greeting", b"", answers.pop3_status),
-            Step("answer to CAPA", b"CAPA\r\n", answers.pop3_capabilities),
-            Step("answer to STLS", b"STLS\r\n", answers.pop3_status),
+            DialogueStep("greeting", b"", answers.pop3_status),
+            DialogueStep("answer to CAPA", b"CAPA\r\n", answers.pop3_capabilities),
+            DialogueStep("answer to STLS", b"STLS\r\n", answers.pop3_status),
         ),
     ),
     Protocol.SIEVE: Script(  # RFC 5804 sections 1.7 and 2.2
         cut=answers.cut_sieve,
         goodbye=b"LOGOUT\r\n",
         steps=(
-            Step("greeting", b"", answers.sieve_answer(offers=b"STARTTLS")),
-            Step("answer to STARTTLS", b"STARTTLS\r\n", answers.sieve_answer()),
+            DialogueStep("greeting", b"", answers.sieve_answer(offers=b"STARTTLS")),
+            DialogueStep("answer to STARTTLS", b"STARTTLS\r\n", answers.sieve_answer()),
         ),
     ),
     Protocol.XMPP_CLIENT: _xmpp(b"jabber:client"),
@@ -124,19 +124,21 @@ SCRIPTS: Mapping[Protocol, Script] = {
     Protocol.LDAP: Script(
         cut=answers_ldap.cut_ber,
         goodbye=_LDAP_UNBIND,
-        steps=(Step("answer to StartTLS", _LDAP_STARTTLS, answers_ldap.ldap_extended),),
+        steps=(DialogueStep("answer to StartTLS", _LDAP_STARTTLS, answers_ldap.ldap_extended),),
     ),
     Protocol.FTP: Script(  # RFC 4217 section 4: whether TLS is there shows when it is asked for
         goodbye=b"QUIT\r\n",
         steps=(
-            Step("greeting", b"", answers.ftp_reply()),
-            Step("answer to AUTH TLS", b"AUTH TLS\r\n", answers.ftp_reply(absent=range(500, 600))),
+            DialogueStep("greeting", b"", answers.ftp_reply()),
+            DialogueStep(
+                "answer to AUTH TLS", b"AUTH TLS\r\n", answers.ftp_reply(absent=range(500, 600))
+            ),
         ),
     ),
 }
 
 
-class State(enum.Enum):
+class DialogueState(enum.Enum):
     """Where a dialogue stands."""
 
     TALKING = enum.auto()
@@ -154,8 +156,8 @@ class Dialogue:
     def __init__(
         self, protocol: Protocol, *, helo: Hostname, to: Hostname, max_bytes: int = 65536
     ) -> None:
-        self.state = State.TALKING
-        self.failure: Failure | None = None
+        self.state = DialogueState.TALKING
+        self.failure: ReplyFailure | None = None
         self.steps_taken = 0
         self.received = 0  # octets
         self._script = SCRIPTS[protocol]
@@ -190,18 +192,20 @@ class Dialogue:
         self._buffer += data[: self._max_bytes - self.received]
         self.received += len(data)
         said = bytearray()
-        while self.state is State.TALKING and (unit := self._next_unit()) is not None:
+        while self.state is DialogueState.TALKING and (unit := self._next_unit()) is not None:
             self._units.append(unit)
             said += self._judge()
-        if self.state is State.TALKING and self.received > self._max_bytes:
+        if self.state is DialogueState.TALKING and self.received > self._max_bytes:
             self._violated(f"more than {self._max_bytes} octets")
-        if self.state is State.START_TLS and (self._buffer or self.received > self._max_bytes):
-            self._fail(Failure.quoting(ProbeOutcome.INJECTED, bytes(self._buffer[:_QUOTED])))
+        if self.state is DialogueState.START_TLS and (
+            self._buffer or self.received > self._max_bytes
+        ):
+            self._fail(ReplyFailure.quoting(ProbeOutcome.INJECTED, bytes(self._buffer[:_QUOTED])))
         return bytes(said)
 
     def _speak(self) -> bytes:
         if self.steps_taken == len(self._script.steps):
-            self.state = State.START_TLS
+            self.state = DialogueState.START_TLS
             return b""
         return self._script.steps[self.steps_taken].say % self._names
 
@@ -230,12 +234,12 @@ class Dialogue:
                 if len(self._units) >= MAX_UNITS:
                     self._violated(f"more than {MAX_UNITS} lines or elements")
             case failure:
-                self._fail(Failure(failure.outcome, f"{step.awaited}: {failure.detail}"))
+                self._fail(ReplyFailure(failure.outcome, f"{step.awaited}: {failure.detail}"))
         return b""
 
     def _violated(self, why: str) -> None:
-        self._fail(Failure(ProbeOutcome.PROTOCOL_ERROR, f"{self.awaited}: {why}"))
+        self._fail(ReplyFailure(ProbeOutcome.PROTOCOL_ERROR, f"{self.awaited}: {why}"))
 
-    def _fail(self, failure: Failure) -> None:
-        self.state = State.FAILED
+    def _fail(self, failure: ReplyFailure) -> None:
+        self.state = DialogueState.FAILED
         self.failure = failure

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from danebot.adapters.loop import Lane, Program, drive
-from danebot.adapters.probe.session import Phase, Session
+from danebot.adapters.probe.session import Session, SessionPhase
 from danebot.adapters.probe.target import DEFAULT_LIMITS, Limits, Target
 from danebot.domain.delivery.probes import ProbeResult
 from danebot.domain.names import Hostname
@@ -39,11 +39,11 @@ def probe_all(
     def program() -> Program[list[ProbeResult]]:
         return list((yield tuple(Probe(target, helo, limits) for target in targets)))
 
-    (results,) = drive([program()], lane(MAX_OPEN))
+    (results,) = drive([program()], probe_lane(MAX_OPEN))
     return results
 
 
-def lane(connections: int) -> dict[type, Lane]:
+def probe_lane(connections: int) -> dict[type, Lane]:
     """What `drive` needs to probe, at most ``connections`` at once."""
     return {Probe: Lane(_Connection, connections)}
 
@@ -79,7 +79,7 @@ class _Connection:
 
     def ready(self, sock: socket.socket, events: int) -> None:
         """Move what can be moved."""
-        if self._session.phase is Phase.CONNECTING:
+        if self._session.phase is SessionPhase.CONNECTING:
             self._connected(sock)
         elif events & selectors.EVENT_READ:
             self._read(sock)

@@ -26,14 +26,14 @@ class Go(enum.Enum):
     NEXT = enum.auto()
 
 
-class Failure(NamedTuple):
+class ReplyFailure(NamedTuple):
     """How a dialogue failed; ``detail`` is printable."""
 
     outcome: ProbeOutcome
     detail: str
 
     @classmethod
-    def quoting(cls, outcome: ProbeOutcome, data: bytes, why: str = "") -> Failure:
+    def quoting(cls, outcome: ProbeOutcome, data: bytes, why: str = "") -> ReplyFailure:
         """A failure whose detail is ``why`` and the foreign ``data``."""
         text = data.decode("utf-8", "backslashreplace").strip()
         return cls(outcome, printable(f"{why}: {text}" if why else text))
@@ -44,26 +44,26 @@ Cutter = Callable[[bytearray, int], int]
 
 A unit that can only be longer than `MAX_UNIT` gets an end beyond it.
 """
-Reader = Callable[[Sequence[bytes]], "Go | Failure"]
+ReplyReader = Callable[[Sequence[bytes]], "Go | ReplyFailure"]
 """The units of one answer so far -> what they mean."""
 
 
-def refused(data: bytes) -> Failure:
+def refused(data: bytes) -> ReplyFailure:
     """Report a session that the service refused with ``data``."""
-    return Failure.quoting(ProbeOutcome.REFUSED, data)
+    return ReplyFailure.quoting(ProbeOutcome.REFUSED, data)
 
 
-def violation(data: bytes, why: str) -> Failure:
+def violation(data: bytes, why: str) -> ReplyFailure:
     """Report ``data`` that breaks the protocol."""
-    return Failure.quoting(ProbeOutcome.PROTOCOL_ERROR, data, why)
+    return ReplyFailure.quoting(ProbeOutcome.PROTOCOL_ERROR, data, why)
 
 
-def look_for(keyword: bytes, capabilities: Iterable[bytes]) -> Go | Failure:
+def look_for(keyword: bytes, capabilities: Iterable[bytes]) -> Go | ReplyFailure:
     """Go on if ``keyword`` is offered; else say what is, as a middlebox may have masked it."""
     offered = [word.upper() for word in capabilities]
     if keyword in offered:
         return Go.NEXT
-    return Failure.quoting(
+    return ReplyFailure.quoting(
         ProbeOutcome.NO_STARTTLS, b" ".join(offered) or b"nothing", f"no {keyword.decode()}; offers"
     )
 
@@ -76,24 +76,26 @@ def cut_line(buffer: bytearray, searched: int) -> int:
 _CODE = re.compile(rb"[1-5][0-9][0-9](?:[ -]|\Z)")
 
 
-def _judge_reply(lines: Sequence[bytes], offers: bytes, absent: Collection[int]) -> Go | Failure:
+def _judge_reply(
+    lines: Sequence[bytes], offers: bytes, absent: Collection[int]
+) -> Go | ReplyFailure:
     code = int(lines[-1][:3])
     if code // 100 == 2:  # noqa: PLR2004 - positive completion
         keywords = (line[4:].split() for line in lines[1:])
         return look_for(offers, (word[0] for word in keywords if word)) if offers else Go.NEXT
     if code in absent:
-        return Failure.quoting(ProbeOutcome.NO_STARTTLS, lines[-1])
+        return ReplyFailure.quoting(ProbeOutcome.NO_STARTTLS, lines[-1])
     return refused(lines[-1])
 
 
-def smtp_reply(offers: bytes = b"", absent: Collection[int] = ()) -> Reader:
+def smtp_reply(offers: bytes = b"", absent: Collection[int] = ()) -> ReplyReader:
     """Read an SMTP or LMTP reply of one or more lines (RFC 5321 section 4.2).
 
     ``offers``: the EHLO keyword wanted, in upper case.  ``absent``: codes that mean that the
     command isn't known, so that there is no STARTTLS.
     """
 
-    def read(lines: Sequence[bytes]) -> Go | Failure:
+    def read(lines: Sequence[bytes]) -> Go | ReplyFailure:
         if not _CODE.match(lines[-1]):
             return violation(lines[-1], "not an SMTP reply")
         if lines[-1][3:4] == b"-":
@@ -103,10 +105,10 @@ def smtp_reply(offers: bytes = b"", absent: Collection[int] = ()) -> Reader:
     return read
 
 
-def ftp_reply(absent: Collection[int] = ()) -> Reader:
+def ftp_reply(absent: Collection[int] = ()) -> ReplyReader:
     """Read an FTP reply; between its first and last line anything may stand (RFC 959, 4.2)."""
 
-    def read(lines: Sequence[bytes]) -> Go | Failure:
+    def read(lines: Sequence[bytes]) -> Go | ReplyFailure:
         first = lines[0]
         if not _CODE.match(first):
             return violation(first, "not an FTP reply")
@@ -117,7 +119,7 @@ def ftp_reply(absent: Collection[int] = ()) -> Reader:
     return read
 
 
-def pop3_status(lines: Sequence[bytes]) -> Go | Failure:
+def pop3_status(lines: Sequence[bytes]) -> Go | ReplyFailure:
     """Read a one-line POP3 response (RFC 1939 section 3)."""
     word = lines[0].split(b" ", 1)[0].upper()
     if word == b"+OK":
@@ -127,19 +129,19 @@ def pop3_status(lines: Sequence[bytes]) -> Go | Failure:
     return violation(lines[0], "not a POP3 response")
 
 
-def pop3_capabilities(lines: Sequence[bytes]) -> Go | Failure:
+def pop3_capabilities(lines: Sequence[bytes]) -> Go | ReplyFailure:
     """Read the list that answers CAPA (RFC 2449 section 5); a server without CAPA has no STLS."""
     status = pop3_status(lines[:1])
-    if isinstance(status, Failure):
+    if isinstance(status, ReplyFailure):
         if status.outcome is ProbeOutcome.REFUSED:
-            return Failure(ProbeOutcome.NO_STARTTLS, status.detail)
+            return ReplyFailure(ProbeOutcome.NO_STARTTLS, status.detail)
         return status
     if lines[-1] != b".":
         return Go.MORE
     return look_for(b"STLS", (line.split()[0] for line in lines[1:-1] if line.split()))
 
 
-def imap_greeting(lines: Sequence[bytes]) -> Go | Failure:
+def imap_greeting(lines: Sequence[bytes]) -> Go | ReplyFailure:
     """Read the greeting (RFC 9051 section 7.1); PREAUTH rules STARTTLS out (section 6.2.1)."""
     words = lines[0].upper().split(None, 2)
     match words[:2]:
@@ -148,7 +150,7 @@ def imap_greeting(lines: Sequence[bytes]) -> Go | Failure:
         case [b"*", b"BYE"]:
             return refused(lines[0])
         case [b"*", b"PREAUTH"]:
-            return Failure.quoting(ProbeOutcome.NO_STARTTLS, lines[0])
+            return ReplyFailure.quoting(ProbeOutcome.NO_STARTTLS, lines[0])
         case _:
             return violation(lines[0], "not an IMAP greeting")
 
@@ -156,10 +158,10 @@ def imap_greeting(lines: Sequence[bytes]) -> Go | Failure:
 _CAPABILITY = re.compile(rb"\bCAPABILITY ([^\]]*)", re.IGNORECASE)
 
 
-def imap_answer(tag: bytes, offers: bytes = b"") -> Reader:
+def imap_answer(tag: bytes, offers: bytes = b"") -> ReplyReader:
     """Read up to the tagged response; untagged ones may come at any time (RFC 9051 section 7)."""
 
-    def read(lines: Sequence[bytes]) -> Go | Failure:
+    def read(lines: Sequence[bytes]) -> Go | ReplyFailure:
         words = lines[-1].upper().split(None, 2)
         if words[:2] == [b"*", b"BYE"]:
             return refused(lines[-1])
@@ -192,10 +194,10 @@ def cut_sieve(buffer: bytearray, _searched: int) -> int:
     return 0
 
 
-def sieve_answer(offers: bytes = b"") -> Reader:
+def sieve_answer(offers: bytes = b"") -> ReplyReader:
     """Read capabilities, if any, up to OK, NO or BYE (RFC 5804 section 1.2)."""
 
-    def read(lines: Sequence[bytes]) -> Go | Failure:
+    def read(lines: Sequence[bytes]) -> Go | ReplyFailure:
         line = lines[-1]
         match re.split(rb"[ (]", line.upper().rstrip(), maxsplit=1)[0]:
             case b"OK":

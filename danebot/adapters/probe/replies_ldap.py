@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from danebot.adapters.probe.replies import MAX_UNIT, Failure, Go, violation
+from danebot.adapters.probe.replies import MAX_UNIT, Go, ReplyFailure, violation
 from danebot.domain.delivery.probes import ProbeOutcome
 
 _SEQUENCE = 0x30
@@ -53,7 +53,7 @@ def _ber_values(data: bytes) -> list[tuple[int, bytes]] | None:
     return values
 
 
-def ldap_extended(units: Sequence[bytes]) -> Go | Failure:
+def ldap_extended(units: Sequence[bytes]) -> Go | ReplyFailure:
     """Read an ExtendedResponse (section 4.12); message 0 is a farewell (section 4.4.1)."""
     message = units[0]
     header = _ber_header(message)
@@ -64,7 +64,7 @@ def ldap_extended(units: Sequence[bytes]) -> Go | Failure:
             return violation(message, "not an LDAP extended response")
 
 
-def _judge_ldap_result(message: bytes, number: bytes, response: bytes) -> Go | Failure:
+def _judge_ldap_result(message: bytes, number: bytes, response: bytes) -> Go | ReplyFailure:
     match _ber_values(response):
         case [(0x0A, code), (0x04, _), (0x04, words), *_] if number in (b"\0", b"\1"):
             pass
@@ -72,9 +72,11 @@ def _judge_ldap_result(message: bytes, number: bytes, response: bytes) -> Go | F
             return violation(message, "not an answer to the LDAP request")
     result = int.from_bytes(code, "big")
     if number == b"\0":
-        return Failure.quoting(ProbeOutcome.REFUSED, words, f"notice of disconnection {result}")
+        return ReplyFailure.quoting(
+            ProbeOutcome.REFUSED, words, f"notice of disconnection {result}"
+        )
     if result == 0:
         return Go.NEXT
     absent = result == _PROTOCOL_ERROR
     outcome = ProbeOutcome.NO_STARTTLS if absent else ProbeOutcome.REFUSED
-    return Failure.quoting(outcome, words, f"LDAP result {result}")
+    return ReplyFailure.quoting(outcome, words, f"LDAP result {result}")

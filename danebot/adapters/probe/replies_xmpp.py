@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from danebot.adapters.probe.replies import Failure, Go, look_for, violation
+from danebot.adapters.probe.replies import Go, ReplyFailure, look_for, violation
 from danebot.domain.delivery.probes import ProbeOutcome
 
 # Up to the end of a tag, or to a second "<", which nothing that XMPP allows has.
@@ -34,12 +34,12 @@ def _element(unit: bytes) -> tuple[bytes, bool, bool] | None:
     return tag[2], not tag[1], bool(tag[1]) or unit.endswith(b"/>")
 
 
-def _failed(units: Sequence[bytes]) -> Failure:
+def _failed(units: Sequence[bytes]) -> ReplyFailure:
     """A stream error or failure, with the condition that it names (section 4.9)."""
-    return Failure.quoting(ProbeOutcome.REFUSED, b"".join(units))
+    return ReplyFailure.quoting(ProbeOutcome.REFUSED, b"".join(units))
 
 
-def xmpp_features(units: Sequence[bytes]) -> Go | Failure:
+def xmpp_features(units: Sequence[bytes]) -> Go | ReplyFailure:
     """Read the stream header and the stream features (sections 4.2 and 4.3)."""
     body = units[1:] if _DECLARATION.match(units[0]) else units
     if not body:
@@ -61,7 +61,7 @@ def xmpp_features(units: Sequence[bytes]) -> Go | Failure:
     return Go.MORE
 
 
-def xmpp_proceed(units: Sequence[bytes]) -> Go | Failure:
+def xmpp_proceed(units: Sequence[bytes]) -> Go | ReplyFailure:
     """Read the answer to starttls: proceed, failure or a stream error (section 5.4.2)."""
     first, last = _element(units[0]), _element(units[-1])
     if first is None or last is None or first[0] not in _ANSWERS:

@@ -15,7 +15,7 @@ import os
 import ssl
 from datetime import timedelta
 
-from danebot.adapters.probe.dialogue import Dialogue, State
+from danebot.adapters.probe.dialogue import Dialogue, DialogueState
 from danebot.adapters.probe.target import Limits, Target
 from danebot.adapters.probe.tls import client_context, explain, presented_chain
 from danebot.domain.delivery.probes import ProbeOutcome, ProbeResult
@@ -37,7 +37,7 @@ _NO_ROUTE = frozenset(
 _POLITE = (ProbeOutcome.NO_STARTTLS, ProbeOutcome.REFUSED)
 
 
-class Phase(enum.Enum):
+class SessionPhase(enum.Enum):
     """What a session is doing."""
 
     CONNECTING = enum.auto()
@@ -56,7 +56,7 @@ class Session:
 
     def __init__(self, target: Target, limits: Limits, helo: Hostname, now: float) -> None:
         self.target = target
-        self.phase = Phase.CONNECTING
+        self.phase = SessionPhase.CONNECTING
         self.result = self._result(ProbeOutcome.TIMEOUT, "not probed")
         self._limits = limits
         self._end = now + limits.total.total_seconds()
@@ -78,42 +78,42 @@ class Session:
     @property
     def done(self) -> bool:
         """Whether the connection is to be closed now."""
-        return self.phase is Phase.DONE
+        return self.phase is SessionPhase.DONE
 
     def connected(self, now: float) -> bytes:
         """Begin; returned is what to send."""
         self._allow(self._limits.step, now)
-        self.phase = Phase.TALKING
+        self.phase = SessionPhase.TALKING
         return self._talk(self._dialogue.begin(), now)
 
     def receive(self, data: bytes, now: float) -> bytes:
         """Take what the peer sent (not empty); returned is what to send it."""
         self._received += len(data)
         match self.phase:
-            case Phase.TALKING:
+            case SessionPhase.TALKING:
                 taken = self._dialogue.steps_taken
                 said = self._dialogue.receive(data)
                 if self._dialogue.steps_taken > taken:
                     self._allow(self._limits.step, now)
                 return self._talk(said, now)
-            case Phase.SHAKING_HANDS:
+            case SessionPhase.SHAKING_HANDS:
                 return self._take_handshake(data, now)
             case _:
                 if self._received > self._limits.max_bytes:
-                    self.phase = Phase.DONE
+                    self.phase = SessionPhase.DONE
                 return b""
 
     def broken(self, error: OSError | None = None) -> None:
         """Conclude: the connection failed or, without an error, was closed by the peer."""
         why = _words(error) if error else "connection closed"
-        if self.phase in (Phase.PARTING, Phase.DONE):
-            self.phase = Phase.DONE
+        if self.phase in (SessionPhase.PARTING, SessionPhase.DONE):
+            self.phase = SessionPhase.DONE
         elif isinstance(error, TimeoutError):
             self._conclude(ProbeOutcome.TIMEOUT, why)
-        elif self.phase is Phase.CONNECTING:
+        elif self.phase is SessionPhase.CONNECTING:
             lost = error is not None and error.errno in _NO_ROUTE
             self._conclude(ProbeOutcome.NO_ROUTE if lost else ProbeOutcome.UNREACHABLE, why)
-        elif self.phase is Phase.TALKING:
+        elif self.phase is SessionPhase.TALKING:
             silent = not self._dialogue.received
             outcome = ProbeOutcome.REFUSED if silent else ProbeOutcome.PROTOCOL_ERROR
             self._conclude(outcome, f"{why} instead of the {self._awaited}{self._heard}")
@@ -122,8 +122,10 @@ class Session:
 
     def expired(self) -> None:
         """Conclude: ``deadline`` was reached."""
-        if self.phase not in (Phase.PARTING, Phase.DONE):
-            limit = self._limits.connect if self.phase is Phase.CONNECTING else self._limits.step
+        if self.phase not in (SessionPhase.PARTING, SessionPhase.DONE):
+            limit = (
+                self._limits.connect if self.phase is SessionPhase.CONNECTING else self._limits.step
+            )
             if self.deadline >= self._end:
                 limit = self._limits.total
             seconds = f"{limit.total_seconds():g} s"
@@ -131,14 +133,14 @@ class Session:
             self._conclude(
                 ProbeOutcome.TIMEOUT, f"no {self._awaited} within {seconds}{whole}{self._heard}"
             )
-        self.phase = Phase.DONE
+        self.phase = SessionPhase.DONE
 
     @property
     def _awaited(self) -> str:
         match self.phase:
-            case Phase.CONNECTING:
+            case SessionPhase.CONNECTING:
                 return "connection"
-            case Phase.TALKING:
+            case SessionPhase.TALKING:
                 return self._dialogue.awaited
             case _:
                 return "end of the TLS handshake"
@@ -146,7 +148,7 @@ class Session:
     @property
     def _heard(self) -> str:
         """What of an answer came, to be added to a failure."""
-        heard = self._dialogue.incomplete if self.phase is Phase.TALKING else ""
+        heard = self._dialogue.incomplete if self.phase is SessionPhase.TALKING else ""
         return f", only: {heard}" if heard else ""
 
     def _allow(self, limit: timedelta, now: float) -> None:
@@ -160,13 +162,13 @@ class Session:
 
     def _conclude(self, outcome: ProbeOutcome, detail: str) -> None:
         self.result = self._result(outcome, detail)
-        self.phase = Phase.DONE
+        self.phase = SessionPhase.DONE
 
     def _talk(self, said: bytes, now: float) -> bytes:
         """Follow the dialogue's state after it said something."""
         failure = self._dialogue.failure
-        if self._dialogue.state is State.START_TLS:
-            self.phase = Phase.SHAKING_HANDS
+        if self._dialogue.state is DialogueState.START_TLS:
+            self.phase = SessionPhase.SHAKING_HANDS
             self._received = 0
             return said + self._shake_hands(now)
         if failure is None:
@@ -178,7 +180,7 @@ class Session:
 
     def _part(self, goodbye: bytes, now: float) -> bytes:
         """Wait a little for the peer to close: closing first would reset its last words."""
-        self.phase = Phase.PARTING
+        self.phase = SessionPhase.PARTING
         self._received = 0
         self.deadline = min(self._end, now + LINGER)
         return goodbye

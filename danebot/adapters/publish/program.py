@@ -12,11 +12,11 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
-from danebot.adapters.process import Ending, run
+from danebot.adapters.process import Ending, run_program
 from danebot.domain.dns.tlsa import TlsaRecord
 from danebot.domain.names import DnsName
-from danebot.domain.rollover.change_outcomes import Outcome
-from danebot.domain.rollover.changes import Change, Result
+from danebot.domain.rollover.change_outcomes import ChangeOutcome
+from danebot.domain.rollover.changes import Change, ChangeResult
 
 VERSION = 1
 TRY_LATER = 75  # EX_TEMPFAIL of sysexits.h
@@ -33,7 +33,7 @@ class ExecPublisher:
     environment: Mapping[str, str]
     progress: Callable[[str], None]
 
-    def publish(self, change: Change) -> Result:
+    def publish(self, change: Change) -> ChangeResult:
         """Run the program; trouble is in the result."""
         left = replace(
             change,
@@ -41,30 +41,31 @@ class ExecPublisher:
             remove=tuple(record for record in change.remove if record in change.seen),
         )
         if left.empty:
-            return Result(change, Outcome.UNCHANGED)
+            return ChangeResult(change, ChangeOutcome.UNCHANGED)
         if not change.safe(change.seen):
-            return Result(change, Outcome.UNSAFE)
-        ended = run(
+            return ChangeResult(change, ChangeOutcome.UNSAFE)
+        ended = run_program(
             ["/bin/sh", "-c", self.command],
             timeout=self.timeout,
             grace=_GRACE,
             environment={**self.environment, "DANEBOT_EVENT": "publish"},
-            stdin=json.dumps(document(left, self.zone or change.zone), indent=1).encode() + b"\n",
+            stdin=json.dumps(change_document(left, self.zone or change.zone), indent=1).encode()
+            + b"\n",
         )
         for line in ended.lines:
             self.progress(f"{change.lineage}: {line}")
         if ended.succeeded:
-            return Result(change, Outcome.DONE)
+            return ChangeResult(change, ChangeOutcome.DONE)
         said = ended.lines[-1] if ended.lines else ""
         if ended.ending is not Ending.EXITED:
-            return Result(change, Outcome.PROGRAM, detail=ended.ending.value, said=said)
+            return ChangeResult(change, ChangeOutcome.PROGRAM, detail=ended.ending.value, said=said)
         if ended.exit_status == TRY_LATER:
-            return Result(change, Outcome.LATER, said=said)
+            return ChangeResult(change, ChangeOutcome.LATER, said=said)
         detail = f"exit status {ended.exit_status}"
-        return Result(change, Outcome.PROGRAM, detail=detail, said=said)
+        return ChangeResult(change, ChangeOutcome.PROGRAM, detail=detail, said=said)
 
 
-def document(change: Change, zone: DnsName | None) -> dict[str, Any]:
+def change_document(change: Change, zone: DnsName | None) -> dict[str, Any]:
     """What the program is told: what to do, what was seen, and what the RRset is to be then."""
     target = change.target.text
     apex = zone.text if zone is not None else ""

@@ -19,6 +19,7 @@ from danebot.adapters.dns import message as wire
 from danebot.adapters.dns.queries import Steps, together
 from danebot.adapters.dns.rcodes import RCODE_WORDS, Rcode
 from danebot.adapters.dns.rdata import AAAA, CNAME, SOA, TLSA, A
+from danebot.adapters.dns.resolvconf import DNS_PORT
 from danebot.adapters.dns.resolver import Resolver, records
 from danebot.adapters.dns.response import Response
 from danebot.adapters.dns.rrsets import RRsetKey
@@ -28,8 +29,8 @@ from danebot.adapters.publish.views import shows
 from danebot.domain.dns.answers import Presence
 from danebot.domain.dns.tlsa import TlsaRecord
 from danebot.domain.names import DnsName, printable
-from danebot.domain.rollover.change_outcomes import Outcome
-from danebot.domain.rollover.changes import Change, Result
+from danebot.domain.rollover.change_outcomes import ChangeOutcome
+from danebot.domain.rollover.changes import Change, ChangeResult
 from danebot.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -42,25 +43,26 @@ if TYPE_CHECKING:
 
 _ATTEMPTS = 10
 _PAUSE = 0.05  # seconds, growing with each attempt: whoever else is at work gets done
-_DNS = 53
 _UPDATE = 5  # the opcode (RFC 2136 section 1.3)
 _CHANGED = (Rcode.YXRRSET, Rcode.NXRRSET)
 
 _LOOK_AGAIN = 5.0  # seconds, to see whether an update was made whose answer got lost
 
 _OF_UPDATE = {
-    int(Rcode.REFUSED): Outcome.REFUSED,
-    int(Rcode.NOTAUTH): Outcome.NOT_AUTHORITATIVE,
-    int(Rcode.NOTZONE): Outcome.NOT_AUTHORITATIVE,
+    int(Rcode.REFUSED): ChangeOutcome.REFUSED,
+    int(Rcode.NOTAUTH): ChangeOutcome.NOT_AUTHORITATIVE,
+    int(Rcode.NOTZONE): ChangeOutcome.NOT_AUTHORITATIVE,
 }
 _OF_READ = {
-    int(Rcode.REFUSED): Outcome.READ_REFUSED,
-    int(Rcode.NOTAUTH): Outcome.BAD_SIGNATURE,  # of a query it can say nothing else (RFC 8945 5.2)
+    int(Rcode.REFUSED): ChangeOutcome.READ_REFUSED,
+    int(
+        Rcode.NOTAUTH
+    ): ChangeOutcome.BAD_SIGNATURE,  # of a query it can say nothing else (RFC 8945 5.2)
 }
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class UpdatePlace:
     """Where to send updates: the server as it is called, its addresses, the zone."""
 
     name: str
@@ -80,7 +82,7 @@ class _Present:
 class _StoppedError(Exception):
     """The attempt is over; the outcome says how."""
 
-    def __init__(self, outcome: Outcome, detail: str = "") -> None:
+    def __init__(self, outcome: ChangeOutcome, detail: str = "") -> None:
         super().__init__(detail)
         self.outcome = outcome
         self.detail = printable(detail)
@@ -100,7 +102,7 @@ class Updater:
     server: ServerAddress | None = None
     zone: DnsName | None = None
 
-    def publish(self, change: Change) -> Result:
+    def publish(self, change: Change) -> ChangeResult:
         """Make one change; trouble is in the result."""
         from danebot.adapters.publish.tsig import load_tsig_key
 
@@ -113,37 +115,37 @@ class Updater:
             session = _Session(place, key, deadline)
             outcome = session.make(change)
             if not shows(change, session.answered, place.port, deadline):
-                return Result(change, Outcome.VIEWS, name)
-            return Result(change, outcome, name)
+                return ChangeResult(change, ChangeOutcome.VIEWS, name)
+            return ChangeResult(change, outcome, name)
         except ConfigError as exc:
-            return Result(change, Outcome.KEY_FILE, name, str(exc))
+            return ChangeResult(change, ChangeOutcome.KEY_FILE, name, str(exc))
         except _StoppedError as exc:
-            return Result(change, exc.outcome, name, exc.detail)
+            return ChangeResult(change, exc.outcome, name, exc.detail)
 
-    def _place(self, change: Change) -> Place:
+    def _place(self, change: Change) -> UpdatePlace:
         """The server and the zone: as configured, or by the SOA record (RFC 2136 section 4.3)."""
-        from danebot.adapters.dns.exchange import run
+        from danebot.adapters.dns.exchange import resolve
 
-        zone, host, port = run(self._start_of_authority(change))
-        addresses = _literal(host) or run(self._addresses(DnsName(host)))
+        zone, host, port = resolve(self._start_of_authority(change))
+        addresses = _literal(host) or resolve(self._addresses(DnsName(host)))
         if not addresses:
-            raise _StoppedError(Outcome.NO_SERVER, f"{host or 'the root'} has no address")
-        return Place(host, addresses, port, zone)
+            raise _StoppedError(ChangeOutcome.NO_SERVER, f"{host or 'the root'} has no address")
+        return UpdatePlace(host, addresses, port, zone)
 
     def _start_of_authority(self, change: Change) -> Steps[tuple[DnsName, str, int]]:
         """The zone of the target, its primary server and that server's port."""
         resolver = Resolver(self.config)
         zone = self.zone or change.zone or (yield from Zones(resolver).apex_above(change.target))
         if zone is None:
-            raise _StoppedError(Outcome.NO_ZONE)
+            raise _StoppedError(ChangeOutcome.NO_ZONE)
         if self.server is not None:
             return zone, self.server.host, self.server.port
         answer = yield from resolver.lookup(SOA, zone)
         if answer.presence is Presence.UNKNOWN:
-            raise _StoppedError(Outcome.NO_SERVER, answer.detail)
+            raise _StoppedError(ChangeOutcome.NO_SERVER, answer.detail)
         if not answer.records or answer.canonical != zone:
-            raise _StoppedError(Outcome.NO_ZONE, f"{zone} has no SOA record")
-        return zone, answer.records[0].primary.text, _DNS
+            raise _StoppedError(ChangeOutcome.NO_ZONE, f"{zone} has no SOA record")
+        return zone, answer.records[0].primary.text, DNS_PORT
 
     def _addresses(self, name: DnsName) -> Steps[tuple[str, ...]]:
         resolver = Resolver(self.config)
@@ -164,36 +166,36 @@ def _literal(host: str) -> tuple[str, ...]:
 class _Session:
     """One change at one server; ``answered`` is the address that did last."""
 
-    place: Place
+    place: UpdatePlace
     key: dns.tsig.Key
     deadline: float
     answered: str = ""
 
-    def make(self, change: Change) -> Outcome:
+    def make(self, change: Change) -> ChangeOutcome:
         """Read, change if it is as read, and begin again if it isn't."""
         for attempt in range(1, _ATTEMPTS + 1):
             present = self._read(change.target)
             left = change.against(present.records)
             if left.empty:
-                return Outcome.UNCHANGED
+                return ChangeOutcome.UNCHANGED
             if not left.safe(present.records):
-                raise _StoppedError(Outcome.UNSAFE)
+                raise _StoppedError(ChangeOutcome.UNSAFE)
             harmed = left.overrules(present.records)
             if harmed:
-                raise _StoppedError(Outcome.OVERRULES, ", ".join(map(str, harmed)))
+                raise _StoppedError(ChangeOutcome.OVERRULES, ", ".join(map(str, harmed)))
             update = self._update(left, present)
             try:
                 reply = self._ask(update)
             except _StoppedError as exc:
-                if exc.outcome is Outcome.UNREACHABLE and self._made(change):
-                    return Outcome.DONE
+                if exc.outcome is ChangeOutcome.UNREACHABLE and self._made(change):
+                    return ChangeOutcome.DONE
                 raise
             if reply.rcode == Rcode.NOERROR:
-                return Outcome.DONE
+                return ChangeOutcome.DONE
             if reply.rcode not in _CHANGED:
                 raise _stopped(update, reply)
             time.sleep(_PAUSE * attempt)
-        raise _StoppedError(Outcome.CONFLICT)
+        raise _StoppedError(ChangeOutcome.CONFLICT)
 
     def _made(self, change: Change) -> bool:
         """Whether a change is there after all, though no answer said so."""
@@ -214,10 +216,10 @@ class _Session:
         if reply.rcode not in (Rcode.NOERROR, Rcode.NXDOMAIN) or not reply.authoritative:
             raise _stopped(query, reply)
         if RRsetKey(target.text, CNAME.rdtype) in reply.answer:
-            raise _StoppedError(Outcome.ALIAS)
+            raise _StoppedError(ChangeOutcome.ALIAS)
         found, rejects = records(TLSA, reply.answer, target.text)
         if rejects:
-            raise _StoppedError(Outcome.SERVER_FAILED, "; ".join(rejects))
+            raise _StoppedError(ChangeOutcome.SERVER_FAILED, "; ".join(rejects))
         rrset = reply.answer.get(RRsetKey(target.text, TLSA.rdtype))
         return _Present(found, None if rrset is None else timedelta(seconds=rrset.ttl))
 
@@ -252,18 +254,20 @@ class _Session:
                 continue
             self.answered = address
             try:
-                reply = wire.decode(received)
+                reply = wire.decode_message(received)
             except MalformedError as exc:
-                raise _StoppedError(Outcome.SERVER_FAILED, f"malformed answer: {exc}") from exc
+                raise _StoppedError(
+                    ChangeOutcome.SERVER_FAILED, f"malformed answer: {exc}"
+                ) from exc
             outcome = _signature_trouble(message, received)
-            if outcome is Outcome.UNTRUSTED and (
+            if outcome is ChangeOutcome.UNTRUSTED and (
                 reply.rcode != Rcode.NOERROR or _is_resolvers(message, reply)
             ):  # errors often come without a signature; they change nothing
                 raise _stopped(message, reply)
             if outcome is not None:
                 raise _StoppedError(outcome, RCODE_WORDS.get(reply.rcode, ""))
             return reply
-        raise _StoppedError(Outcome.UNREACHABLE, trouble)
+        raise _StoppedError(ChangeOutcome.UNREACHABLE, trouble)
 
     def _exchange(self, address: str, sent: bytes) -> bytes:
         """Over TCP: an RRset with what must be so of it may be long."""
@@ -289,13 +293,13 @@ class _Session:
 def _stopped(message: dns.message.Message, reply: Response) -> _StoppedError:
     """What an answer that is none means: to a query another thing than to an update."""
     if message.opcode() == _UPDATE:
-        outcome = _OF_UPDATE.get(reply.rcode, Outcome.SERVER_FAILED)
+        outcome = _OF_UPDATE.get(reply.rcode, ChangeOutcome.SERVER_FAILED)
     elif _is_resolvers(message, reply):
-        outcome = Outcome.RESOLVER
+        outcome = ChangeOutcome.RESOLVER
     elif reply.rcode in (Rcode.NOERROR, Rcode.NXDOMAIN):
-        return _StoppedError(Outcome.NOT_AUTHORITATIVE, "answer without AA")
+        return _StoppedError(ChangeOutcome.NOT_AUTHORITATIVE, "answer without AA")
     else:
-        outcome = _OF_READ.get(reply.rcode, Outcome.SERVER_FAILED)
+        outcome = _OF_READ.get(reply.rcode, ChangeOutcome.SERVER_FAILED)
     return _StoppedError(outcome, reply.words)
 
 
@@ -318,7 +322,7 @@ def _rdataset(found: Iterable[TlsaRecord], ttl: int) -> dns.rdataset.Rdataset:
     return dns.rdataset.from_rdata_list(ttl, rdatas)
 
 
-def _signature_trouble(sent: dns.message.Message, received: bytes) -> Outcome | None:
+def _signature_trouble(sent: dns.message.Message, received: bytes) -> ChangeOutcome | None:
     """What is wrong with an answer's TSIG, or what it says is wrong with ours; None if all is well.
 
     UNTRUSTED: it has none, or none that is right (RFC 8945 section 5.3).
@@ -332,11 +336,11 @@ def _signature_trouble(sent: dns.message.Message, received: bytes) -> Outcome | 
             received, keyring=sent.keyring, request_mac=sent.mac, continue_on_error=True
         )
     except dns.exception.DNSException:
-        return Outcome.UNTRUSTED
+        return ChangeOutcome.UNTRUSTED
     for error in message.errors:
         match error.exception:
             case dns.tsig.PeerBadTime() | dns.tsig.BadTime():
-                return Outcome.BAD_TIME
+                return ChangeOutcome.BAD_TIME
             case dns.tsig.PeerError():
-                return Outcome.BAD_KEY
-    return None if message.had_tsig else Outcome.UNTRUSTED
+                return ChangeOutcome.BAD_KEY
+    return None if message.had_tsig else ChangeOutcome.UNTRUSTED

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 
-from danebot.adapters.dns.exchange import run
+from danebot.adapters.dns.exchange import resolve
 from danebot.adapters.dns.rcodes import Rcode
 from danebot.adapters.dns.rdata import TLSA
 from danebot.adapters.dns.resolver import records
@@ -30,7 +30,7 @@ def shows(change: Change, address: str, port: int, deadline: float) -> bool:
         direct = Direct(port, min(_TIMEOUT, deadline - time.monotonic()), attempts=1)
         if direct.timeout <= 0:
             return True
-        reply = run(direct.ask(address, TLSA.rdtype, change.target))
+        reply = resolve(direct.ask(address, TLSA.rdtype, change.target))
         if not isinstance(reply, Response) or not reply.authoritative:
             return True
         if reply.rcode not in (Rcode.NOERROR, Rcode.NXDOMAIN):

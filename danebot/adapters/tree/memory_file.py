@@ -11,7 +11,7 @@ from danebot.adapters.files import PRIVATE, keep, read_bytes, write_file
 from danebot.adapters.tree.paths import MEMORY, LineagePaths
 from danebot.domain.rollover.dates import check_times
 from danebot.domain.rollover.freshness import as_good
-from danebot.domain.rollover.memory import SCHEMA, Memory
+from danebot.domain.rollover.memory import MEMORY_SCHEMA, Memory
 from danebot.domain.text import printable
 from danebot.errors import TreeError, UnreadableError
 
@@ -30,8 +30,8 @@ def recall(paths: LineagePaths) -> tuple[Memory, str]:
     path = paths.staging / MEMORY
     try:
         document = json.loads(read_bytes(path))
-        if not isinstance(document, dict) or document.get("schema") != SCHEMA:
-            return Memory(), f"{path} is not of schema {SCHEMA}"
+        if not isinstance(document, dict) or document.get("schema") != MEMORY_SCHEMA:
+            return Memory(), f"{path} is not of schema {MEMORY_SCHEMA}"
         memory = decode(Memory, document)
         check_times(memory)
     except UnreadableError as exc:
@@ -63,6 +63,6 @@ def begin_anew(paths: LineagePaths, memory: Memory) -> Path:
 
 def write_memory(paths: LineagePaths, memory: Memory) -> None:
     """Replace the file."""
-    document = {"schema": SCHEMA, **encode(memory)}
+    document = {"schema": MEMORY_SCHEMA, **encode(memory)}
     text = json.dumps(document, indent=1, sort_keys=True) + "\n"
     write_file(paths.staging / MEMORY, text.encode(), PRIVATE)

@@ -18,7 +18,7 @@ from danebot.errors import CertificateError, TreeError, UnreadableError
 KindT = TypeVar("KindT", Chain, PublicKey)
 
 
-class Reader:
+class TreeReader:
     """Reads keys and chains of one tree; a file that didn't change is parsed once.
 
     With a ``store``, once until it changes, over many runs.

@@ -57,7 +57,7 @@ _SHELL_COPY = re.compile(r"(combo|nextkey)\.pem\.\w{6}\Z")
 _COPY_MODE = 0o644  # certificates are public; keys are always written 0600
 
 
-class Repair(NamedTuple):
+class TreeRepair(NamedTuple):
     """What was done, in words; ``kept`` is the file of a key that had lain in its place."""
 
     text: str
@@ -67,7 +67,7 @@ class Repair(NamedTuple):
         return self.text
 
 
-def recover(tree: Tree, name: str) -> tuple[Repair, ...]:
+def recover(tree: Tree, name: str) -> tuple[TreeRepair, ...]:
     """Heal one staged lineage and say what was done; () if it was sound.
 
     The caller holds the locks.  Raises `TreeError` when something can't be healed.
@@ -82,10 +82,10 @@ def recover(tree: Tree, name: str) -> tuple[Repair, ...]:
     done = [*_heal_live(tree, paths), *_heal_staging(tree, paths)]
     kept = sorted(n for n in set(listed(paths.staging)) - aside if n.startswith(UNKNOWN_PREFIX))
     repairs = [
-        *map(Repair, done),
-        *(Repair(_KEPT.format(name), paths.staging / name) for name in kept),
+        *map(TreeRepair, done),
+        *(TreeRepair(_KEPT.format(name), paths.staging / name) for name in kept),
         *_remove_strays(tree, paths),
-        *map(Repair, _heal_conf(tree, paths)),
+        *map(TreeRepair, _heal_conf(tree, paths)),
     ]
     return tuple(repairs)
 
@@ -221,7 +221,7 @@ def _heal_staging(tree: Tree, paths: LineagePaths) -> list[str]:
     return [f"{paths.staging}: links set to version {newest}"]
 
 
-def _remove_strays(tree: Tree, paths: LineagePaths) -> list[Repair]:
+def _remove_strays(tree: Tree, paths: LineagePaths) -> list[TreeRepair]:
     done = []
     for directory in (paths.staging, paths.live):
         for kind in KINDS:
@@ -246,24 +246,24 @@ def _remove_strays(tree: Tree, paths: LineagePaths) -> list[Repair]:
     return done
 
 
-def _remove_version(paths: LineagePaths, version: int, kinds: frozenset[str]) -> list[Repair]:
+def _remove_version(paths: LineagePaths, version: int, kinds: frozenset[str]) -> list[TreeRepair]:
     done = []
     if "privkey" in kinds:
         done += _remove_key_copy(paths, paths.archived("privkey", version))
     for kind in kinds - {"privkey"}:
         remove(paths.archived(kind, version))
-    return done or [Repair(f"{paths.archive}: incomplete version {version} removed")]
+    return done or [TreeRepair(f"{paths.archive}: incomplete version {version} removed")]
 
 
-def _remove_key_copy(paths: LineagePaths, file: Path) -> list[Repair]:
+def _remove_key_copy(paths: LineagePaths, file: Path) -> list[TreeRepair]:
     """Remove a stray file or link; a key in it that is nowhere else is kept."""
     kept = give_way(paths, file)
     if kept is None and not regular(file) and is_there(file) and not _dangles(file):
-        return [Repair(f"left as it is: {file} leads elsewhere")]
+        return [TreeRepair(f"left as it is: {file} leads elsewhere")]
     remove(file)
     if kept is not None:
-        return [Repair(f"{file}: unknown key kept as {kept}", kept)]
-    return [Repair(f"{file}: stray copy removed")]
+        return [TreeRepair(f"{file}: unknown key kept as {kept}", kept)]
+    return [TreeRepair(f"{file}: stray copy removed")]
 
 
 def _dangles(file: Path) -> bool:

@@ -30,7 +30,7 @@ from danebot.adapters.tree.paths import (
     link_target,
     link_version,
 )
-from danebot.adapters.tree.reader import Reader
+from danebot.adapters.tree.reader import TreeReader
 from danebot.domain.dns.tlsa import DaneEe, parse_dane_ee, parse_dnsnames
 from danebot.domain.lineage.renewal import Autorenew, RenewalRule, interval
 from danebot.domain.lineage.state import (
@@ -74,7 +74,7 @@ class Tree:
             )
         self.root = root.absolute()
         self.default_before = default_before
-        self.reader = Reader(store)
+        self.reader = TreeReader(store)
         self._litter: dict[str, tuple[Version, bool]] = {}
         self._confs: dict[str, tuple[object, RenewalConf]] = {}
         self._paths: dict[str, tuple[RenewalConf | None, LineagePaths]] = {}

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from danebot.domain.dane.certificate import Certificate
-    from danebot.domain.dane.path import Path
+    from danebot.domain.dane.path import CertificationPath
 
 _MIN_RSA = 2048  # OpenSSL's security level 2 wants 112 bits
 _MIN_EC = 224
@@ -81,7 +81,9 @@ class Caution(NamedTuple):
         return where + self.code.value
 
 
-def certificate_cautions(leaf: Certificate, path: Path | None, now: datetime) -> list[Caution]:
+def certificate_cautions(
+    leaf: Certificate, path: CertificationPath | None, now: datetime
+) -> list[Caution]:
     """Cautions about the leaf, and about the path if the verdict rests on one.
 
     A leaf matched by DANE-EE rests on nothing but its key, so its issuer's work isn't looked at.

@@ -54,7 +54,7 @@ _HANDLED = {
 }
 
 
-class Authority(enum.Enum):
+class IssuingRight(enum.Enum):
     """Whether a certificate may issue others (RFC 5280 section 4.2.1.9)."""
 
     NONE = "not a CA"
@@ -62,7 +62,7 @@ class Authority(enum.Enum):
     LEGACY = "CA only by custom: no basic constraints"  # OpenSSL takes it at the top of a path
 
 
-class Signature(enum.Enum):
+class SignatureCheck(enum.Enum):
     """What checking one signature came to."""
 
     VALID = "valid"
@@ -95,7 +95,7 @@ class Facts:
     not_before: datetime
     not_after: datetime
     identifiers: KeyIdentifiers
-    authority: Authority
+    authority: IssuingRight
     path_length: int | None
     server_auth: bool | None
     signs_tls: bool | None
@@ -288,14 +288,14 @@ def _authority(
     usage: x509.KeyUsage | None,
     *,
     self_issued: bool,
-) -> Authority:
+) -> IssuingRight:
     if usage is not None and not usage.key_cert_sign:
-        return Authority.NONE
+        return IssuingRight.NONE
     if basic is not None:
-        return Authority.FULL if basic.ca else Authority.NONE
+        return IssuingRight.FULL if basic.ca else IssuingRight.NONE
     if usage is not None or (parsed.version is x509.Version.v1 and self_issued):
-        return Authority.LEGACY
-    return Authority.NONE
+        return IssuingRight.LEGACY
+    return IssuingRight.NONE
 
 
 def _identifiers(extensions: x509.Extensions) -> KeyIdentifiers:
@@ -312,7 +312,9 @@ def _identifiers(extensions: x509.Extensions) -> KeyIdentifiers:
     )
 
 
-def check_signature(certificate: Certificate, key: CertificatePublicKeyTypes | None) -> Signature:
+def check_signature(
+    certificate: Certificate, key: CertificatePublicKeyTypes | None
+) -> SignatureCheck:
     """Check a certificate's signature with ``key``, whatever the issuer's name is.
 
     cryptography's verify_directly_issued_by wants a certificate as issuer, and names equal to the
@@ -321,13 +323,13 @@ def check_signature(certificate: Certificate, key: CertificatePublicKeyTypes | N
     try:
         check = _checker(certificate.parsed, key) if certificate.parsed is not None else None
         if check is None:
-            return Signature.UNSUPPORTED
+            return SignatureCheck.UNSUPPORTED
         check()
     except (InvalidSignature, TypeError):
-        return Signature.INVALID
+        return SignatureCheck.INVALID
     except (ValueError, UnsupportedAlgorithm):
-        return Signature.UNSUPPORTED
-    return Signature.VALID
+        return SignatureCheck.UNSUPPORTED
+    return SignatureCheck.VALID
 
 
 def _checker(

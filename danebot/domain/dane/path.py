@@ -2,9 +2,9 @@
 
 OpenSSL takes, at each step, the first fitting issuer that is valid now, never goes back, and
 stops at the first certificate that is an anchor.  A verifier that searches further finds paths
-that Postfix and Exim don't: so the path is built their way, and `search` says what the others
-would find.  Revocation, certificate policies, and name constraints on forms other than DNS names,
-addresses and directory names are not judged.
+that Postfix and Exim don't: so the path is built their way, and `shortest_path` says what the
+others would find.  Revocation, certificate policies, and name constraints on forms other than DNS
+names, addresses and directory names are not judged.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, NamedTuple
 from cryptography import x509
 
 from danebot.domain.dane.certificate import (
-    Authority,
     Certificate,
     Facts,
-    Signature,
+    IssuingRight,
+    SignatureCheck,
     canonical,
     check_signature,
     may_have_signed,
@@ -68,7 +68,7 @@ class Anchor(enum.Enum):
     BARE_KEY = "a certificate that an anchor's bare key has signed"
 
 
-class Path(NamedTuple):
+class CertificationPath(NamedTuple):
     """Certificates from the leaf up; ``anchor`` says what the last of them is."""
 
     certificates: tuple[Certificate, ...]
@@ -110,7 +110,7 @@ def self_signed(certificate: Certificate) -> bool:
 
 def build(
     leaf: Certificate, pool: Sequence[Certificate], is_anchor: IsAnchor, now: datetime
-) -> Path:
+) -> CertificationPath:
     """Climb from ``leaf`` through ``pool`` to the first anchor above it, or as far as it goes."""
     path = [leaf]
     left = list(pool)
@@ -121,8 +121,8 @@ def build(
         left.remove(issuer)
         path.append(issuer)
         if is_anchor(issuer):
-            return Path(tuple(path), Anchor.CERTIFICATE)
-    return Path(tuple(path), Anchor.NONE)
+            return CertificationPath(tuple(path), Anchor.CERTIFICATE)
+    return CertificationPath(tuple(path), Anchor.NONE)
 
 
 def _best_issuer(
@@ -145,7 +145,7 @@ def build_trusted(
     pool: Sequence[Certificate],
     store: Sequence[Certificate],
     now: datetime,
-) -> Path:
+) -> CertificationPath:
     """Climb to a self-signed certificate of the trust store, looking there first at each step.
 
     An anchor that isn't self-signed is climbed past, as OpenSSL does unless told otherwise.
@@ -159,12 +159,14 @@ def build_trusted(
         elif left is not None:
             issuer = _best_issuer(path, left, now)
         if issuer is None:
-            return Path(tuple(path), Anchor.NONE)
+            return CertificationPath(tuple(path), Anchor.NONE)
         path.append(issuer)
-    return Path(tuple(path), Anchor.CERTIFICATE if path[-1] in store else Anchor.NONE)
+    return CertificationPath(tuple(path), Anchor.CERTIFICATE if path[-1] in store else Anchor.NONE)
 
 
-def search(leaf: Certificate, pool: Sequence[Certificate], is_anchor: IsAnchor) -> Path | None:
+def shortest_path(
+    leaf: Certificate, pool: Sequence[Certificate], is_anchor: IsAnchor
+) -> CertificationPath | None:
     """The shortest path to an anchor that any verifier could find, or None."""
     queue: list[tuple[Certificate, ...]] = [(leaf,)]
     seen = {leaf}
@@ -175,12 +177,12 @@ def search(leaf: Certificate, pool: Sequence[Certificate], is_anchor: IsAnchor) 
             seen.add(candidate)
             longer = (*path, candidate)
             if is_anchor(candidate):
-                return Path(longer, Anchor.CERTIFICATE)
+                return CertificationPath(longer, Anchor.CERTIFICATE)
             queue.append(longer)
     return None
 
 
-def judge(path: Path, references: References, now: datetime) -> tuple[Flaw, ...]:
+def judge_path(path: CertificationPath, references: References, now: datetime) -> tuple[Flaw, ...]:
     """All that is wrong with a path that ends at its anchor, the leaf's flaws first.
 
     OpenSSL asks nobody for the signature of an anchor, and its validity period only if it is
@@ -231,9 +233,9 @@ def _authority(fact: Facts, below: Sequence[Facts], *, at_top: bool) -> list[Fau
     if not below:
         return []
     faults = []
-    if fact.authority is Authority.NONE and fact.signs_certificates is not False:
+    if fact.authority is IssuingRight.NONE and fact.signs_certificates is not False:
         faults.append(Fault.NOT_A_CA)
-    if fact.authority is Authority.LEGACY and not at_top:
+    if fact.authority is IssuingRight.LEGACY and not at_top:
         faults.append(Fault.NOT_A_CA)
     length = sum(not between.self_issued for between in below[1:])
     if fact.path_length is not None and length > fact.path_length:
@@ -243,11 +245,11 @@ def _authority(fact: Facts, below: Sequence[Facts], *, at_top: bool) -> list[Fau
 
 def _signature(certificate: Certificate, issuer: Certificate) -> list[Fault]:
     match check_signature(certificate, issuer.public_key):
-        case Signature.VALID:
+        case SignatureCheck.VALID:
             return []
-        case Signature.INVALID:
+        case SignatureCheck.INVALID:
             return [Fault.BAD_SIGNATURE]
-        case Signature.UNSUPPORTED:
+        case SignatureCheck.UNSUPPORTED:
             return [Fault.UNSUPPORTED_SIGNATURE]
 
 

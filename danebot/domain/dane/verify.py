@@ -27,12 +27,12 @@ from danebot.domain.dane import path as pkix
 from danebot.domain.dane.cautions import Caution, CautionCode, certificate_cautions
 from danebot.domain.dane.certificate import (
     Certificate,
-    Signature,
+    SignatureCheck,
     check_signature,
     read,
     read_public_key,
 )
-from danebot.domain.dane.path import Anchor, Flaw, Path
+from danebot.domain.dane.path import Anchor, CertificationPath, Flaw
 from danebot.domain.dane.references import References, Via, matching_names
 from danebot.domain.dns.tlsa import (
     MatchingType,
@@ -150,7 +150,7 @@ class _Found(NamedTuple):
     """A record's verdict, and the path it rests on."""
 
     verdict: RecordVerdict
-    path: Path | None = None
+    path: CertificationPath | None = None
     cautions: tuple[Caution, ...] = ()
 
 
@@ -291,7 +291,7 @@ def _judge_anchor(record: TlsaRecord, scene: _Scene) -> _Found:
     """DANE-TA(2): climb to the anchor (RFC 7671 section 5.2, RFC 7672 section 3.1.2)."""
     path = _climb([record], scene)
     if path.anchored:
-        flaws = pkix.judge(path, scene.references, scene.now)
+        flaws = pkix.judge_path(path, scene.references, scene.now)
         reason = Reason.INVALID_PATH if flaws else Reason.MATCHED
         absent = path.anchor is Anchor.BARE_KEY or path.certificates[-1] not in scene.presented
         cautions = (Caution(CautionCode.ANCHOR_NOT_PRESENTED),) if absent and not flaws else ()
@@ -300,14 +300,14 @@ def _judge_anchor(record: TlsaRecord, scene: _Scene) -> _Found:
         return _Found(RecordVerdict(record, Reason.NO_MATCH))
     if not any(_associated(record, certificate) for certificate in scene.presented[1:]):
         return _Found(RecordVerdict(record, Reason.ANCHOR_IS_LEAF, 0))
-    other = pkix.search(scene.leaf, scene.presented, partial(_associated, record))
+    other = pkix.shortest_path(scene.leaf, scene.presented, partial(_associated, record))
     found = RecordVerdict(record, Reason.NO_PATH)
-    if other is not None and not pkix.judge(other, scene.references, scene.now):
+    if other is not None and not pkix.judge_path(other, scene.references, scene.now):
         return _Found(found, None, (Caution(CautionCode.PATH_NEEDS_SEARCH),))
     return _Found(found)
 
 
-def _climb(records: Sequence[TlsaRecord], scene: _Scene) -> Path:
+def _climb(records: Sequence[TlsaRecord], scene: _Scene) -> CertificationPath:
     """The path to the first anchor that any of these DANE-TA records names."""
     pool = [
         certificate
@@ -323,11 +323,11 @@ def _climb(records: Sequence[TlsaRecord], scene: _Scene) -> Path:
         scene.now,
     )
     if not path.anchored and any(_signed_by_bare_key(record, path) for record in records):
-        return Path(path.certificates, Anchor.BARE_KEY)
+        return CertificationPath(path.certificates, Anchor.BARE_KEY)
     return path
 
 
-def _signed_by_bare_key(record: TlsaRecord, path: Path) -> bool:
+def _signed_by_bare_key(record: TlsaRecord, path: CertificationPath) -> bool:
     """Whether a ``2 1 0`` record's key has signed the path's last certificate.
 
     So a chain without its anchor verifies (RFC 7671 section 5.2.3); OpenSSL asks the last one only.
@@ -335,7 +335,7 @@ def _signed_by_bare_key(record: TlsaRecord, path: Path) -> bool:
     if (record.selector, record.mtype) != (Selector.SPKI, MatchingType.FULL):
         return False
     key = read_public_key(record.data)
-    return check_signature(path.certificates[-1], key) is Signature.VALID
+    return check_signature(path.certificates[-1], key) is SignatureCheck.VALID
 
 
 def _unshadow(found: list[_Found], scene: _Scene) -> list[_Found]:
@@ -353,7 +353,7 @@ def _unshadow(found: list[_Found], scene: _Scene) -> list[_Found]:
     if {Reason.MATCHED, Reason.INVALID_PATH} - {one.verdict.reason for one in anchors}:
         return found
     together = _climb(sorted(one.verdict.record for one in anchors), scene)
-    if together.anchored and not pkix.judge(together, scene.references, scene.now):
+    if together.anchored and not pkix.judge_path(together, scene.references, scene.now):
         return found
     return [
         _Found(RecordVerdict(one.verdict.record, Reason.SHADOWED, one.verdict.depth))
@@ -386,7 +386,7 @@ def _judge_pkix(record: TlsaRecord, scene: _Scene) -> _Found:
         return _Found(RecordVerdict(record, Reason.NO_MATCH))
     if not path.anchored:
         return _Found(RecordVerdict(record, Reason.NO_PKIX_PATH, depth))
-    flaws = pkix.judge(path, scene.references, scene.now)
+    flaws = pkix.judge_path(path, scene.references, scene.now)
     reason = Reason.INVALID_PATH if flaws else Reason.MATCHED
     return _Found(RecordVerdict(record, reason, depth, flaws), path)
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 OLD_DEFAULT = timedelta(days=30)
 """What certbot before 4.0 renews before the end, whatever the lifetime."""
 
-_SHORT_LIVED = timedelta(days=10)
+SHORT_LIVED = timedelta(days=10)
 _INTERVAL = re.compile(r"(\d+)\s*([a-z]+)")
 _UNITS = {
     "min": timedelta(minutes=1),
@@ -81,4 +81,4 @@ def renews_at(chain: Chain, rule: RenewalRule) -> datetime | None:
     if rule.before is not None:
         return chain.not_after - rule.before
     whole = lifetime(chain)
-    return chain.not_after - whole / (2 if whole < _SHORT_LIVED else 3)
+    return chain.not_after - whole / (2 if whole < SHORT_LIVED else 3)

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 TLSA_PORTS = (25, 465, 587, 143, 993, 110, 995, 443, 5222, 5223, 5269, 5270, 4190, 21, 990, 853)
 """Where TLSA records are looked for: mail, web, XMPP, ManageSieve, FTP, DNS over TLS."""
 
-_LONGEST_HOST = 240  # with a port and transport in front, a name has 253 octets
+LONGEST_HOST = 240  # with a port and transport in front, a name has 253 octets
 
 
 class Service(enum.Enum):
@@ -126,7 +126,7 @@ def usual_owners(names: Iterable[DnsName], leads: Iterable[Lead] = ()) -> tuple[
     usual = [
         DnsName.parse(f"_{port}._tcp.{base}")
         for base in bases
-        if len(base) < _LONGEST_HOST
+        if len(base) < LONGEST_HOST
         for port in TLSA_PORTS
     ]
     named = [TlsaOwner(one.host, one.port).name for one in led if one.port is not None]
@@ -141,7 +141,7 @@ def first_owners(names: Iterable[DnsName], leads: Iterable[Lead] = ()) -> tuple[
     return tuple(
         DnsName.parse(f"_25._tcp.{host.text}")
         for host in sorted(hosts)
-        if len(host.text) < _LONGEST_HOST
+        if len(host.text) < LONGEST_HOST
     )
 
 
@@ -151,7 +151,7 @@ def doubtful(answer: TlsaAnswer, live: Held, now: datetime) -> bool:
     return present and (answer.wildcard or not _accepted(answer, live, now))
 
 
-def judge(answer: TlsaAnswer, live: Held, service: Service, now: datetime) -> Found:
+def judge_owner(answer: TlsaAnswer, live: Held, service: Service, now: datetime) -> Found:
     """What an owner is to the lineage whose ``live`` chain is served.
 
     ``service`` counts where the records are `doubtful`: it must have been asked there.

@@ -13,7 +13,7 @@ class Part(enum.Enum):
     REMOVE = "remove"
 
 
-class Outcome(enum.Enum):
+class ChangeOutcome(enum.Enum):
     """What came of a change.  Frozen: the values are stored; `ADVICE` has the words."""
 
     DONE = "done"
@@ -43,84 +43,84 @@ class Outcome(enum.Enum):
     BAD_SIGNATURE = "bad-signature"
 
 
-ADVICE: Mapping[Outcome, tuple[str, str]] = {
-    Outcome.UNSAFE: (
+ADVICE: Mapping[ChangeOutcome, tuple[str, str]] = {
+    ChangeOutcome.UNSAFE: (
         "nothing was removed, since the record of the key that is served isn't there",
         "publish that record first: danebot tlsa {lineage}",
     ),
-    Outcome.UNSEEN: (
+    ChangeOutcome.UNSEEN: (
         "DNS could not be observed, so nothing was changed",
         "see that the resolver answers for {owner}",
     ),
-    Outcome.WILDCARD: (
+    ChangeOutcome.WILDCARD: (
         "the records there are those of a wildcard, which a record at the name itself would hide",
         "publish them at {target} itself first, the live key's at least: danebot tlsa {lineage}",
     ),
-    Outcome.OVERRULES: (
+    ChangeOutcome.OVERRULES: (
         "beside a stronger digest, senders would pass over other records there",
         "write matching type 1 for {owner} in dane-ee: danebot tlsa {lineage}",
     ),
-    Outcome.CONFLICT: (
+    ChangeOutcome.CONFLICT: (
         "somebody else changed the RRset at each attempt, so nothing was changed",
         "see who else publishes there",
     ),
-    Outcome.ALIAS: (
+    ChangeOutcome.ALIAS: (
         "the name is an alias there, which the resolver doesn't know, so nothing was changed",
         "see that all servers have the same zone",
     ),
-    Outcome.BAD_KEY: (
+    ChangeOutcome.BAD_KEY: (
         "the server doesn't accept the TSIG key for this change",
         "compare name, algorithm and secret in key_file with the server's, and see what it allows",
     ),
-    Outcome.BAD_TIME: (
+    ChangeOutcome.BAD_TIME: (
         "the clocks of this host and of the server differ too much for TSIG",
         "set both by NTP",
     ),
-    Outcome.KEY_FILE: ("the TSIG key can't be used", "mend key_file, or name another one"),
-    Outcome.REFUSED: (
+    ChangeOutcome.KEY_FILE: ("the TSIG key can't be used", "mend key_file, or name another one"),
+    ChangeOutcome.REFUSED: (
         "the server refuses updates with this key",
         "allow the key to update TLSA records at {target}, or thaw the zone if it is frozen",
     ),
-    Outcome.NOT_AUTHORITATIVE: (
+    ChangeOutcome.NOT_AUTHORITATIVE: (
         "the server isn't the zone's, or doesn't accept this key for it",
         "name server and zone under [publish], and allow the key there (docs/publishing.md)",
     ),
-    Outcome.NO_ZONE: (
+    ChangeOutcome.NO_ZONE: (
         "the zone of {target} could not be found",
         "name it with zone under [publish], or see that the resolver finds its SOA record",
     ),
-    Outcome.NO_SERVER: (
+    ChangeOutcome.NO_SERVER: (
         "the primary server could not be found from the zone's SOA record",
         "name it with server under [publish]",
     ),
-    Outcome.UNREACHABLE: (
+    ChangeOutcome.UNREACHABLE: (
         "the primary server can't be reached",
         "see that it runs and that TCP port 53 is open to this host, or name it with server",
     ),
-    Outcome.SERVER_FAILED: ("the server could not make the change", "see the server's log"),
-    Outcome.UNTRUSTED: (
+    ChangeOutcome.SERVER_FAILED: ("the server could not make the change", "see the server's log"),
+    ChangeOutcome.UNTRUSTED: (
         "the answer isn't signed with the TSIG key, so it proves nothing",
         "see what stands between this host and the server",
     ),
-    Outcome.PROGRAM: ("the program failed", "run danebot -v publish {lineage} to see why"),
-    Outcome.LATER: ("the program asks to try again later", "danebot does, at a later renew"),
-    Outcome.ALTERED: (
+    ChangeOutcome.PROGRAM: ("the program failed", "run danebot -v publish {lineage} to see why"),
+    ChangeOutcome.LATER: ("the program asks to try again later", "danebot does, at a later renew"),
+    ChangeOutcome.ALTERED: (
         "what is published is not what was asked for",
         "remove the wrong record there, and see how the provider's interface wants records written",
     ),
-    Outcome.VIEWS: (
+    ChangeOutcome.VIEWS: (
         "the server has the records in another view than it shows this host",
         "let key and host lead to the view that the world sees (docs/configuration.md#views)",
     ),
-    Outcome.READ_REFUSED: (
+    ChangeOutcome.READ_REFUSED: (
         "the server refuses to show what is there, so nothing was changed",
         "name server and zone under [publish] if it isn't the zone's, or let this host query it",
     ),
-    Outcome.RESOLVER: (
+    ChangeOutcome.RESOLVER: (
         "the server is a resolver, which takes no updates",
         "name the zone's primary server with server under [publish]",
     ),
-    Outcome.BAD_SIGNATURE: (
+    ChangeOutcome.BAD_SIGNATURE: (
         "the server accepts no signature of this host, and doesn't say why",
         "compare the clocks of both, then name, algorithm and secret in key_file with the server's",
     ),

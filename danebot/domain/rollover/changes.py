@@ -15,7 +15,7 @@ from danebot.domain.dns.answers import OwnerObservation, Presence
 from danebot.domain.dns.tlsa import TlsaRecord
 from danebot.domain.names import DnsName
 from danebot.domain.rollover.advice import overruled_by, shown
-from danebot.domain.rollover.change_outcomes import ADVICE, Outcome, Part
+from danebot.domain.rollover.change_outcomes import ADVICE, ChangeOutcome, Part
 from danebot.domain.rollover.retirement import forms
 
 if TYPE_CHECKING:
@@ -86,14 +86,14 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True)
-class Result:
+class ChangeResult:
     """What came of one change; all words are printable, "" if there are none.
 
     ``said`` are a program's own: they may hold a secret.
     """
 
     change: Change
-    outcome: Outcome
+    outcome: ChangeOutcome
     server: str = ""
     detail: str = ""
     said: str = ""
@@ -224,21 +224,21 @@ def _served(state: LineageState, owner: DnsName) -> tuple[TlsaRecord, ...]:
     return own + tuple(one.record for one in state.anchored if one.line.owner == owner)
 
 
-def stopped(change: Change, observations: Observations) -> Result | None:
+def stopped(change: Change, observations: Observations) -> ChangeResult | None:
     """Why a change isn't even asked for, by what was seen: too little, or too much would be lost.
 
     None if nothing speaks against it.
     """
     why = blind(change, observations)
     if why:
-        return Result(change, Outcome.UNSEEN, detail=why)
+        return ChangeResult(change, ChangeOutcome.UNSEEN, detail=why)
     if from_wildcard(change, observations):
-        return Result(change, Outcome.WILDCARD)
+        return ChangeResult(change, ChangeOutcome.WILDCARD)
     harmed = overruling(change, observations)
     if harmed:
-        return Result(change, Outcome.OVERRULES, detail=harmed)
+        return ChangeResult(change, ChangeOutcome.OVERRULES, detail=harmed)
     where = lost(change, observations)
-    return Result(change, Outcome.UNSAFE, detail=where) if where else None
+    return ChangeResult(change, ChangeOutcome.UNSAFE, detail=where) if where else None
 
 
 def blind(change: Change, observations: Observations) -> str:

@@ -16,7 +16,7 @@ from danebot.domain.lineage.state import (
     UnknownKey,
 )
 from danebot.domain.rollover.advice import advise
-from danebot.domain.rollover.change_outcomes import Outcome
+from danebot.domain.rollover.change_outcomes import ChangeOutcome
 from danebot.domain.rollover.clock import behind
 from danebot.domain.rollover.in_use import KeysInUse
 from danebot.domain.rollover.plan import Observation, Phase, Plan
@@ -235,7 +235,7 @@ def _publishing(state: LineageState, memory: Memory) -> Iterator[Finding]:
     failure = memory.publishing.failure
     if failure is None:
         return
-    wrong = memory.publishing.outcome is Outcome.ALTERED
+    wrong = memory.publishing.outcome is ChangeOutcome.ALTERED
     yield Finding(
         Code.PUBLISH_ALTERED if wrong else Code.PUBLISH_FAILED,
         Severity.WARNING,

@@ -15,10 +15,10 @@ from typing import NamedTuple
 from danebot.domain.dns.answers import Server
 from danebot.domain.dns.tlsa import Required, TlsaRecord
 from danebot.domain.names import DnsName, Hostname
-from danebot.domain.rollover.change_outcomes import Outcome
+from danebot.domain.rollover.change_outcomes import ChangeOutcome
 from danebot.domain.text import program_of
 
-SCHEMA = 1
+MEMORY_SCHEMA = 1
 
 
 class TtlSighting(NamedTuple):
@@ -33,7 +33,7 @@ class TtlSighting(NamedTuple):
     until: datetime | None = None
 
 
-class Route(NamedTuple):
+class OwnerRoute(NamedTuple):
     """Where an owner's RRset is found: the name after CNAMEs, and the servers of the way there.
 
     ``addresses`` are sorted; () in memories that knew of names alone.  ``parents`` are the servers
@@ -82,7 +82,7 @@ class OwnerMemory(NamedTuple):
     """
 
     sightings: tuple[TtlSighting, ...] = ()
-    route: Route | None = None
+    route: OwnerRoute | None = None
     route_ttl: timedelta | None = None
     old_route_until: datetime | None = None
     rrsets: tuple[RRsetSighting, ...] = ()
@@ -206,7 +206,7 @@ class Publishing(NamedTuple):
 
     changed_at: datetime | None = None
     failure: Failure | None = None
-    outcome: Outcome | None = None
+    outcome: ChangeOutcome | None = None
     remedy: str = ""
     said: str = ""
 
@@ -257,7 +257,7 @@ class Call(enum.Enum):
     REVOCATION = "revocation"
 
 
-class Result(enum.Enum):
+class CallResult(enum.Enum):
     """What came of asking the CA."""
 
     BEGUN = "begun"  # nobody knows: the run was ended meanwhile
@@ -270,7 +270,7 @@ class Contact(NamedTuple):
 
     at: datetime
     call: Call
-    result: Result
+    result: CallResult
 
 
 class Urgency(enum.Enum):

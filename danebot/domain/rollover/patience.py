@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from itertools import takewhile
 from typing import TYPE_CHECKING
 
-from danebot.domain.rollover.memory import Call, Contact, Failure, Memory, Result, Urgency
+from danebot.domain.rollover.memory import Call, CallResult, Contact, Failure, Memory, Urgency
 from danebot.domain.rollover.policy import backoff
 
 if TYPE_CHECKING:
@@ -109,7 +109,7 @@ def _after_failures(contacts: tuple[Contact, ...], most: int, now: datetime) -> 
 
 def _failed(contact: Contact) -> bool:
     """An attempt that was begun and never ended counts as one that failed."""
-    return contact.result is not Result.DONE
+    return contact.result is not CallResult.DONE
 
 
 def after_certificates(
@@ -119,21 +119,23 @@ def after_certificates(
     if not policy.certificates_per_week:
         return None
     most = max(policy.certificates_per_week - _RESERVED, 1)
-    issued = [c.at for c in contacts if c.result is Result.DONE and c.call is not Call.REVOCATION]
+    issued = [
+        c.at for c in contacts if c.result is CallResult.DONE and c.call is not Call.REVOCATION
+    ]
     recent = sorted(at for at in issued if now - WEEK < at <= now)
     return recent[-most] + WEEK if len(recent) >= most else None
 
 
 def begun(memory: Memory, call: Call, now: datetime) -> Memory:
     """The memory with an attempt that is about to be made."""
-    contacts = (*memory.contacts, Contact(now, call, Result.BEGUN))
+    contacts = (*memory.contacts, Contact(now, call, CallResult.BEGUN))
     return replace(memory, contacts=contacts[-_KEPT:])
 
 
-def ended(memory: Memory, call: Call, result: Result, now: datetime) -> Memory:
+def ended(memory: Memory, call: Call, result: CallResult, now: datetime) -> Memory:
     """The memory with the end of the attempt that was begun; of one that wasn't expected, else."""
     contacts = list(memory.contacts)
-    if contacts and contacts[-1].call is call and contacts[-1].result is Result.BEGUN:
+    if contacts and contacts[-1].call is call and contacts[-1].result is CallResult.BEGUN:
         contacts[-1] = contacts[-1]._replace(result=result)
     else:
         contacts.append(Contact(now, call, result))
@@ -143,12 +145,14 @@ def ended(memory: Memory, call: Call, result: Result, now: datetime) -> Memory:
 def unmade(memory: Memory, call: Call) -> Memory:
     """The memory without an attempt that was begun, since the CA was not asked after all."""
     last = memory.contacts[-1:]
-    if last and last[0].call is call and last[0].result is Result.BEGUN:
+    if last and last[0].call is call and last[0].result is CallResult.BEGUN:
         return replace(memory, contacts=memory.contacts[:-1])
     return memory
 
 
-def failure(old: Failure | None, message: str, now: datetime, *, pause: timedelta) -> Failure:
+def one_more_failure(
+    old: Failure | None, message: str, now: datetime, *, pause: timedelta
+) -> Failure:
     """One more failure in a row; the next attempt is made after ``pause``."""
     count = old.count + 1 if old is not None else 1
     first = old.first if old is not None else now
@@ -161,4 +165,6 @@ def renewal_failed(
     """An ordinary renewal failed; ``lifetime`` is that of the certificate it was to replace."""
     old = memory.renewal_failure
     pause = min(backoff(policy, (old.count if old is not None else 0) + 1), lifetime / _PART)
-    return replace(memory, renewal_failure=failure(old, message, now, pause=pause * _EARLY))
+    return replace(
+        memory, renewal_failure=one_more_failure(old, message, now, pause=pause * _EARLY)
+    )

@@ -35,12 +35,12 @@ from danebot.domain.rollover.propagation import (
     Seen,
     live_is_gone,
     propagations_of,
-    together,
+    taken_together,
 )
 from danebot.domain.rollover.remember import seen_awaited
 from danebot.domain.rollover.safe_time import SafeTime, safe_time
 from danebot.domain.rollover.schedule import (
-    in_force,
+    effective_policy,
     mismatch_accepted,
     wants_next_key,
     wants_rollover,
@@ -255,7 +255,7 @@ def _with_awaited(base: Plan, observation: Observation, memory: Memory, policy: 
     repair = Repair.NOT_NEEDED
     if _repairs(key, observation):
         repair = Repair.AT_ONCE
-    safe = safe_time(memory, state.owners, in_force(policy, memory, key))
+    safe = safe_time(memory, state.owners, effective_policy(policy, memory, key))
     return replace(base, awaited=propagations, safe=safe, repair=repair)
 
 
@@ -264,7 +264,7 @@ def _repairs(key: PublicKey, observation: Observation) -> bool:
     state = observation.state
     return (
         state.serving is not None
-        and together(propagations_of(state.required or (), key, observation.owners))
+        and taken_together(propagations_of(state.required or (), key, observation.owners))
         is Seen.EVERYWHERE
         and live_is_gone(state.serving, state.owners, observation.owners)
     )
@@ -296,7 +296,7 @@ def _plan_staged(
     hold, detail = chain_hold(state, staged, observation.distrust)
     if hold is not None:
         return replace(issued, hold=hold, detail=detail, repair=repair)
-    waits = in_force(policy, memory, staged.key)
+    waits = effective_policy(policy, memory, staged.key)
     refusal = gate(state, staged, observation.owners, memory, policy=waits, now=now)
     if refusal is not None and not mismatch_accepted(memory, staged.key):
         held = replace(_refused(issued, refusal), repair=repair)
@@ -388,7 +388,7 @@ def _keep(observation: Observation, key: PublicKey) -> Keep:
     if any(file is not None and file.key == key for file in files):
         return Keep.NOWHERE
     if state.awaited is None:
-        published = together(propagations_of(state.required or (), key, observation.owners))
+        published = taken_together(propagations_of(state.required or (), key, observation.owners))
         if published is Seen.EVERYWHERE:
             return Keep.AS_NEXT
     return Keep.ASIDE

@@ -131,7 +131,7 @@ def propagations_of(
     return tuple(propagation_of(line, key.spki, observations) for line in required)
 
 
-def together(propagations: Iterable[Propagation]) -> Seen:
+def taken_together(propagations: Iterable[Propagation]) -> Seen:
     """All records taken together: one that is missing, or else unknown, decides.
 
     Nothing taken together is unknown: what nobody looked for was seen nowhere.

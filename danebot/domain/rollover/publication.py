@@ -15,7 +15,7 @@ from danebot.domain.finding import Code, Finding, Severity
 from danebot.domain.names import DnsName
 from danebot.domain.rollover.advice import Advice, Objection, Obstruction, advise, shown
 from danebot.domain.rollover.memory import OwnerMemory, Witness
-from danebot.domain.rollover.propagation import Observations, Seen, propagations_of, together
+from danebot.domain.rollover.propagation import Observations, Seen, propagations_of, taken_together
 from danebot.domain.rollover.retirement import forms, leaving, out_of_use
 
 if TYPE_CHECKING:
@@ -220,7 +220,7 @@ def _live_is_known(
     if any(one.line.owner == owner for one in state.anchored):
         return True
     lines = [line for line in state.required or () if line.owner == owner]
-    seen = together(propagations_of(lines, key, observations))
+    seen = taken_together(propagations_of(lines, key, observations))
     return seen is Seen.EVERYWHERE or (passed_over and seen is Seen.UNKNOWN)
 
 

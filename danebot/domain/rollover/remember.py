@@ -20,7 +20,7 @@ from danebot.domain.rollover.propagation import (
     Propagation,
     Seen,
     propagations_of,
-    together,
+    taken_together,
 )
 from danebot.domain.rollover.schedule import remember_current
 from danebot.domain.rollover.servers import (
@@ -30,7 +30,7 @@ from danebot.domain.rollover.servers import (
     remember_heard,
     remember_route,
 )
-from danebot.domain.rollover.unbroken import answered, broken
+from danebot.domain.rollover.unbroken import broken, last_answered
 from danebot.domain.rollover.watched import watch
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ def _remember_owner(
     sightings = _remember_ttls(old, observation, now, keep_all=keep_all)
     routed = old._replace(old_route_until=until)
     rrsets, since = remember_rrsets(routed, observation, now), watched_since(old, observation, now)
-    heard, answered_at = remember_heard(old, observation, now), answered(old, observation, now)
+    heard, answered_at = remember_heard(old, observation, now), last_answered(old, observation, now)
     return OwnerMemory(sightings, route, route_ttl, until, rrsets, since, heard, answered_at)
 
 
@@ -252,7 +252,7 @@ def seen_awaited(
     """
     if state.exempt:
         return Seen.EVERYWHERE
-    seen = together(propagations)
+    seen = taken_together(propagations)
     silent = any(propagation.servers_asked == 0 for propagation in propagations)
     if awaiting is None or awaiting.witness is Witness.RESOLVER or not silent:
         return seen

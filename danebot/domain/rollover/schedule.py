@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from danebot.domain.lineage.renewal import renews_at
+from danebot.domain.lineage.renewal import SHORT_LIVED, renews_at
 from danebot.domain.rollover.memory import CurrentKey, Memory, Request, Urgency, Witness
 from danebot.domain.rollover.policy import Occasion, Policy
 
@@ -22,7 +22,6 @@ _JITTER = 0.1  # of the period: hosts that were set up together don't roll over 
 _BEFORE, _BEFORE_SHORT = 0.027, 0.05
 """The part of a lifetime by which a key for the next certificate is taken before certbot would
 renew by itself; certificates of less than ten days have fewer daily runs."""
-_SHORT_LIVED = timedelta(days=10)
 _CERTIFICATES = 4  # of the current key, that are remembered
 
 
@@ -57,7 +56,7 @@ def _before_certbot(state: LineageState, serving: Held, memory: Memory) -> datet
     """
     chain = serving.chain
     lifetime = chain.not_after - chain.not_before
-    short = lifetime < _SHORT_LIVED
+    short = lifetime < SHORT_LIVED
     times = [renews_at(chain, state.rule)]
     known = memory.current
     if known is not None and known.digest == serving.key.digest:
@@ -144,7 +143,7 @@ def mismatch_accepted(memory: Memory, key: PublicKey) -> bool:
     return request is not None and request.urgency is Urgency.MISMATCH_ACCEPTED
 
 
-def in_force(policy: Policy, memory: Memory, key: PublicKey) -> Policy:
+def effective_policy(policy: Policy, memory: Memory, key: PublicKey) -> Policy:
     """The policy for the wait of ``key``: in an emergency the TTLs alone count."""
     request = requested(memory, key)
     urgent = request is not None and request.urgency is not Urgency.ORDINARY

@@ -21,7 +21,7 @@ from danebot.domain.dns.answers import (
     ServerAnswer,
     ServerOutcome,
 )
-from danebot.domain.rollover.memory import Memory, OwnerMemory, Route
+from danebot.domain.rollover.memory import Memory, OwnerMemory, OwnerRoute
 
 if TYPE_CHECKING:
     from danebot.domain.rollover.propagation import Observations
@@ -41,12 +41,12 @@ class Move(enum.Enum):
 class RouteMemory(NamedTuple):
     """The route after an observation, with the fields of `OwnerMemory`."""
 
-    route: Route | None
+    route: OwnerRoute | None
     route_ttl: timedelta | None
     old_route_until: datetime | None
 
 
-def moved_to(old: Route | None, new: Route | None) -> Move:
+def moved_to(old: OwnerRoute | None, new: OwnerRoute | None) -> Move:
     """What lies between two routes; NONE where one isn't known."""
     if old is None or new is None:
         return Move.NONE
@@ -81,9 +81,9 @@ def remember_route(old: OwnerMemory, observation: OwnerObservation, now: datetim
             return RouteMemory(route, max(ttls, default=None), until)
 
 
-def _route(observation: OwnerObservation) -> Route:
+def _route(observation: OwnerObservation) -> OwnerRoute:
     servers = {answer.server for answer in observation.authoritative if answer.server.address}
-    return Route(
+    return OwnerRoute(
         observation.answer.canonical,
         observation.all_name_servers,
         tuple(sorted(servers)),
@@ -157,7 +157,7 @@ def _why(answer: ServerAnswer) -> str:
     return answer.detail or ("" if silent else answer.outcome.value)
 
 
-def _left_out(observation: OwnerObservation, route: Route) -> Iterator[ServerAnswer]:
+def _left_out(observation: OwnerObservation, route: OwnerRoute) -> Iterator[ServerAnswer]:
     """The servers of the former route of which nobody said whether they still are some."""
     failed = observation.all_unresolved
     zones = sorted(str(one.name) for one in failed if one.rdtype == "NS")

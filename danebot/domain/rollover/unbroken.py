@@ -18,10 +18,12 @@ from danebot.domain.rollover.policy import LONGEST_GAP
 if TYPE_CHECKING:
     from danebot.domain.dns.answers import Server
     from danebot.domain.names import Hostname
-    from danebot.domain.rollover.memory import Route
+    from danebot.domain.rollover.memory import OwnerRoute
 
 
-def answered(old: OwnerMemory, observation: OwnerObservation, now: datetime) -> datetime | None:
+def last_answered(
+    old: OwnerMemory, observation: OwnerObservation, now: datetime
+) -> datetime | None:
     """When the resolver last said what is there."""
     if observation.answer.presence is not Presence.UNKNOWN:
         return now
@@ -52,7 +54,7 @@ def _broken(old: OwnerMemory, server: Server, now: datetime) -> bool:
     return _too_long(last, now)
 
 
-def _new(route: Route | None, name: Hostname) -> bool:
+def _new(route: OwnerRoute | None, name: Hostname) -> bool:
     return route is not None and name not in route.name_servers
 
 

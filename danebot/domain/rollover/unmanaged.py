@@ -35,7 +35,7 @@ class KeyReuse(enum.Enum):
     NEW = "new"
 
 
-class Published(NamedTuple):
+class SecureRecords(NamedTuple):
     """The TLSA records that a secure answer had for an owner."""
 
     owner: DnsName
@@ -43,7 +43,7 @@ class Published(NamedTuple):
 
 
 def breaks_at_renewal(
-    state: LineageState, reuse: KeyReuse, published: Iterable[Published], now: datetime
+    state: LineageState, reuse: KeyReuse, published: Iterable[SecureRecords], now: datetime
 ) -> tuple[Finding, ...]:
     """A finding if DANE senders refuse the next certificate of a lineage; () if none do.
 
@@ -77,7 +77,7 @@ def _time(due: datetime | None, now: datetime) -> str:
     return "at any time now" if due <= now else f"from {when(due)} on"
 
 
-def _breaks(live: Held, reuse: KeyReuse, one: Published, now: datetime) -> bool:
+def _breaks(live: Held, reuse: KeyReuse, one: SecureRecords, now: datetime) -> bool:
     """Whether senders know this chain at the owner by what a renewal replaces, and that alone."""
     leaf = [r for r in one.records if r.usage in _OF_THE_LEAF and matches_chain(r, live)]
     if not leaf:
@@ -87,13 +87,13 @@ def _breaks(live: Held, reuse: KeyReuse, one: Published, now: datetime) -> bool:
     return matched_anchor(senders_to(one.owner, live, now), one.records, live) is None
 
 
-def _has_key(live: Held, one: Published) -> bool:
+def _has_key(live: Held, one: SecureRecords) -> bool:
     """Whether a record there names the key, so that the key alone is enough from then on."""
     leaf = [r for r in one.records if r.usage in _OF_THE_LEAF and matches_chain(r, live)]
     return not leaf or any(record.selector == Selector.SPKI for record in leaf)
 
 
-def known_by(state: LineageState, published: Iterable[Published]) -> tuple[DnsName, ...]:
+def known_by(state: LineageState, published: Iterable[SecureRecords]) -> tuple[DnsName, ...]:
     """The owners at which a record is this lineage's own: senders know its chain there by it."""
     live = state.live
     if live is None:
@@ -101,8 +101,8 @@ def known_by(state: LineageState, published: Iterable[Published]) -> tuple[DnsNa
     return tuple(one.owner for one in published if _own(live, one))
 
 
-def broken(
-    state: LineageState, published: Iterable[Published], relied: Iterable[DnsName]
+def unmatched_records(
+    state: LineageState, published: Iterable[SecureRecords], relied: Iterable[DnsName]
 ) -> tuple[Finding, ...]:
     """A finding if none of the records matches the chain any more, where they did before."""
     live = state.live
@@ -129,5 +129,5 @@ def broken(
     )
 
 
-def _own(live: Held, one: Published) -> bool:
+def _own(live: Held, one: SecureRecords) -> bool:
     return any(r.usage in _OF_THE_LEAF and matches_chain(r, live) for r in one.records)

@@ -29,7 +29,7 @@ EXPIRY_WARNING, EXPIRY_CRITICAL = 0.2, 0.1
 
 They are `Policy`'s, which takes 10 ms to import; a test compares them.
 """
-SKEW = timedelta(minutes=5)
+MONITOR_SKEW = timedelta(minutes=5)
 """Between the clocks of two hosts, should the file be carried over."""
 _DAY = timedelta(days=1)
 _LOST = (
@@ -146,7 +146,7 @@ def _fresh(
 ) -> Iterator[Finding]:
     """Whether the document is of now, more or less."""
     written = document.run.ended
-    if written > now + SKEW:
+    if written > now + MONITOR_SKEW:
         text = f"the status document is {duration(written - now)} ahead of this clock"
         yield Finding(StatusCode.STATUS_AHEAD, Severity.UNJUDGED, "", text)
     elif now - written > allowed.max_age:
@@ -173,7 +173,7 @@ def _renewal(document: Snapshot, allowed: Allowed, now: datetime) -> Iterator[Fi
     if success is None:
         if last.exit_status:
             yield _failing("danebot renew has never succeeded", document, Severity.WARNING)
-    elif success > max(now, document.run.ended) + SKEW:
+    elif success > max(now, document.run.ended) + MONITOR_SKEW:
         words = f"the last success of danebot renew is {duration(success - now)} in the future"
         yield _failing(words, document, Severity.WARNING)
     else:

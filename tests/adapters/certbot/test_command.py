@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 
 from danebot.adapters.certbot.command import Certbot, CertbotRun, find_certbot
-from danebot.adapters.certbot.failures import Cause, cause_of, reason_of
+from danebot.adapters.certbot.failures import FailureCause, cause_of, reason_of
 from danebot.adapters.process import Ended, Ending
 from danebot.config import Settings
 from danebot.domain.lineage.key_types import KeyType
@@ -204,7 +204,7 @@ def test_out_of_time_certbot_may_clean_up_and_that_is_no_success(tmp_path: Path)
     run = stub(tmp_path, body, timeout=SHORT).renew()
 
     assert run.ending is Ending.TIMED_OUT
-    assert run.cause is Cause.TIMEOUT
+    assert run.cause is FailureCause.TIMEOUT
     assert run.reason == "it did not end within 3 s; it had said: cleaned up"
 
 
@@ -271,20 +271,32 @@ All renewals failed. The following certificates could not be renewed:
 @pytest.mark.parametrize(
     ("output", "cause", "reason"),
     [
-        (RATE_LIMIT, Cause.RATE_LIMITED, "rate limited by the CA: urn:ietf:params:acme:error:rate"),
-        (CHALLENGE, Cause.REFUSED, "refused by the CA: mail.example.org: 192.0.2.1: Fetching http"),
+        (
+            RATE_LIMIT,
+            FailureCause.RATE_LIMITED,
+            "rate limited by the CA: urn:ietf:params:acme:error:rate",
+        ),
+        (
+            CHALLENGE,
+            FailureCause.REFUSED,
+            "refused by the CA: mail.example.org: 192.0.2.1: Fetching http",
+        ),
         (
             "Failed to renew certificate x with error: Requesting y: Network is unreachable\n",
-            Cause.UNREACHABLE,
+            FailureCause.UNREACHABLE,
             "the CA can't be reached: Requesting y: Network is unreachable",
         ),
-        ("certbot: error: unrecognized arguments: --x\n", Cause.OTHER, "certbot: error: unrec"),
-        ("", Cause.OTHER, "exit status 1, without a word"),
-        ("- - - - -\nAsk for help\n", Cause.OTHER, "exit status 1, without a word"),
-        ("\033[31mred\033[0m\n", Cause.OTHER, "\\x1b[31mred\\x1b[0m"),
+        (
+            "certbot: error: unrecognized arguments: --x\n",
+            FailureCause.OTHER,
+            "certbot: error: unrec",
+        ),
+        ("", FailureCause.OTHER, "exit status 1, without a word"),
+        ("- - - - -\nAsk for help\n", FailureCause.OTHER, "exit status 1, without a word"),
+        ("\033[31mred\033[0m\n", FailureCause.OTHER, "\\x1b[31mred\\x1b[0m"),
     ],
 )
-def test_one_line_tells_why(output: str, cause: Cause, reason: str) -> None:
+def test_one_line_tells_why(output: str, cause: FailureCause, reason: str) -> None:
     ended = Ended(Ending.EXITED, 1, output, timedelta(0))
 
     assert cause_of(ended) is cause
@@ -346,10 +358,10 @@ def test_real_refusals_are_told_in_their_own_words(lab: Lab, real: Certbot) -> N
     busy = real.renew()
     os.close(held)
 
-    assert (refused.exit_status, refused.cause) == (1, Cause.OTHER)
+    assert (refused.exit_status, refused.cause) == (1, FailureCause.OTHER)
     assert refused.reason.startswith("Unable to change the --key-type")
-    assert (unreachable.exit_status, unreachable.cause) == (1, Cause.UNREACHABLE)
-    assert (busy.exit_status, busy.cause) == (1, Cause.LOCKED)
+    assert (unreachable.exit_status, unreachable.cause) == (1, FailureCause.UNREACHABLE)
+    assert (busy.exit_status, busy.cause) == (1, FailureCause.LOCKED)
     assert busy.reason.startswith("another certbot is at work: Another instance of Certbot")
 
 
@@ -361,7 +373,7 @@ def test_a_challenge_that_fails_is_a_refusal(lab: Lab) -> None:
     failed = lab.certbot("certonly", "-d", name, check=False)
     ended = Ended(Ending.EXITED, failed.returncode, failed.stdout + failed.stderr, timedelta(0))
 
-    assert cause_of(ended) is Cause.REFUSED
+    assert cause_of(ended) is FailureCause.REFUSED
     reason = reason_of(ended, timedelta(minutes=10))
     assert reason.startswith(f"refused by the CA: {name}: ")
     assert reason.isprintable()

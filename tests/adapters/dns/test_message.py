@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from adapters.nameserver import build
 from danebot.adapters.dns import message as wire
 from danebot.adapters.dns.queries import Ask, Query
-from danebot.adapters.dns.rdata import AAAA, CNAME, MX, NS, SOA, SRV, TLSA, A, Kind
+from danebot.adapters.dns.rdata import AAAA, CNAME, MX, NS, SOA, SRV, TLSA, A, RecordKind
 from danebot.adapters.dns.resolver import records
 from danebot.adapters.dns.response import Response
 from danebot.adapters.dns.rrsets import Rdata, RRsetKey
@@ -29,7 +29,7 @@ from danebot.domain.dns.tlsa import TlsaRecord
 from danebot.domain.names import DnsName, Hostname
 
 NAME = "_25._tcp.mail.example.test"
-KINDS: tuple[Kind[Any], ...] = (A, AAAA, CNAME, MX, NS, SOA, SRV, TLSA)
+KINDS: tuple[RecordKind[Any], ...] = (A, AAAA, CNAME, MX, NS, SOA, SRV, TLSA)
 
 LINES = (
     f"{NAME} 300 TLSA 3 1 1 {'ab' * 32}",
@@ -127,17 +127,17 @@ def example(name: str = NAME) -> bytes:
 
 def test_a_response_reads_as_dnspython_reads_it() -> None:
     octets = example()
-    assert_same(wire.decode(octets), dns.message.from_wire(octets))
+    assert_same(wire.decode_message(octets), dns.message.from_wire(octets))
 
 
 def test_a_query_reads_as_meant() -> None:
-    message = dns.message.from_wire(wire.encode(query_for(NAME), 4711))
+    message = dns.message.from_wire(wire.encode_query(query_for(NAME), 4711))
     assert message.id == 4711
     assert message.question[0].to_text() == f"{NAME}. IN TLSA"
     assert message.flags == dns.flags.RD | dns.flags.AD
     assert (message.edns, message.payload, message.ednsflags) == (0, 1232, dns.flags.DO)
     unchecked = Query("127.0.0.1", 53, "", 6, Ask.UNCHECKED, 1.0)
-    message = dns.message.from_wire(wire.encode(unchecked, 0))
+    message = dns.message.from_wire(wire.encode_query(unchecked, 0))
     assert message.question[0].to_text() == ". IN SOA"
     assert message.flags == dns.flags.RD | dns.flags.CD
 
@@ -185,12 +185,12 @@ lines = st.one_of(
 def test_any_response_reads_as_dnspython_reads_it(answer: list[str]) -> None:
     asked = dns.message.make_query("x.test", "A", want_dnssec=True)
     octets = build(asked, *answer).to_wire()
-    assert_same(wire.decode(octets), dns.message.from_wire(octets))
+    assert_same(wire.decode_message(octets), dns.message.from_wire(octets))
 
 
 def read_all(octets: bytes) -> None:
     """Do everything that is done with a response."""
-    response = wire.decode(octets)
+    response = wire.decode_message(octets)
     for section in (response.answer, response.authority, response.additional):
         for key in section:
             for kind in KINDS:
@@ -273,9 +273,9 @@ def spoil(message: dns.message.Message, rdtype: str, rdata: bytes) -> None:
 )
 def test_beside_a_bad_record_all_others_are_read(rdtype: str, rdata: bytes) -> None:
     message = whole_example()
-    whole = wire.decode(message.to_wire())
+    whole = wire.decode_message(message.to_wire())
     spoil(message, rdtype, rdata)
-    response = wire.decode(message.to_wire())
+    response = wire.decode_message(message.to_wire())
     for before, after in (
         (whole.answer, response.answer),
         (whole.authority, response.authority),
@@ -294,7 +294,7 @@ def test_a_bad_record_is_kept_as_far_as_it_can_be() -> None:
     spoil(message, "TLSA", b"\3\1\1\xab")
     spoil(message, "TLSA", b"\3\1")
     spoil(message, "A", b"\x7f\1")
-    answer = wire.decode(message.to_wire()).answer
+    answer = wire.decode_message(message.to_wire()).answer
     found, rejects = records(TLSA, answer, NAME)
     assert TlsaRecord(3, 1, 1, b"\xab") in found
     assert len(found) == 3
@@ -323,22 +323,22 @@ def test_ttls_beyond_31_bits_are_seven_days_and_the_largest_counts() -> None:
     octets = bytearray(build(asked, "x.test 5 A 192.0.2.1", "x.test 5 A 192.0.2.2").to_wire())
     first = octets.index(b"\xc0\x0c\0\1\0\1") + 6
     octets[first : first + 4] = struct.pack("!I", 0xFFFFFFFF)
-    assert wire.decode(bytes(octets)).ttl("x.test", 1) == 604800  # RFC 8767 section 4
+    assert wire.decode_message(bytes(octets)).ttl("x.test", 1) == 604800  # RFC 8767 section 4
     for ttl, held in ((0x80000000, 604800), (0x7FFFFFFF, 0x7FFFFFFF), (604801, 604801)):
         octets[first : first + 4] = struct.pack("!I", ttl)
-        assert wire.decode(bytes(octets)).ttl("x.test", 1) == held
+        assert wire.decode_message(bytes(octets)).ttl("x.test", 1) == held
     octets[first : first + 4] = struct.pack("!I", 77)
-    assert wire.decode(bytes(octets)).ttl("x.test", 1) == 77
+    assert wire.decode_message(bytes(octets)).ttl("x.test", 1) == 77
 
 
 def test_other_classes_are_left_out() -> None:
     asked = dns.message.make_query("x.test", "TXT")
     message = dns.message.make_response(asked)
     message.answer.append(dns.rrset.from_text("x.test.", 5, "CH", "TXT", '"y"'))
-    assert wire.decode(message.to_wire()).answer == {}
+    assert wire.decode_message(message.to_wire()).answer == {}
 
 
 def test_extended_response_codes_are_put_together() -> None:
     asked = dns.message.make_query("x.test", "A", want_dnssec=True)
-    response = wire.decode(build(asked, rcode="BADVERS").to_wire())
+    response = wire.decode_message(build(asked, rcode="BADVERS").to_wire())
     assert (response.rcode, response.words) == (16, "BADVERS")

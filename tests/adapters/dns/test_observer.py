@@ -21,7 +21,7 @@ from adapters.nameserver import (
 )
 from danebot.adapters.dns import message as wire
 from danebot.adapters.dns.observer import server_answer
-from danebot.adapters.dns.queries import Failure, Trouble
+from danebot.adapters.dns.queries import QueryFailure, Trouble
 from danebot.adapters.dns.resolvconf import Nameserver as At
 from danebot.adapters.dns.resolvconf import ResolverConfig
 from danebot.adapters.dns.response import seconds
@@ -290,7 +290,7 @@ def test_nobody_listens(world: World) -> None:
 )
 def test_failures_in_words(trouble: Trouble, outcome: ServerOutcome) -> None:
     server = Server(Hostname("ns.test"), "2001:db8::1")
-    answer = server_answer(server, Failure(trouble, "why"), NAME)
+    answer = server_answer(server, QueryFailure(trouble, "why"), NAME)
     assert (answer.outcome, answer.detail) == (outcome, f"{trouble.value}: why")
 
 
@@ -725,7 +725,7 @@ def test_an_alias_that_a_wildcard_made_has_the_denials_ttl() -> None:
         query, f"{OWNER} 60 CNAME x.elsewhere.test.", authority=denial, flags=AUTHORITATIVE
     )
     server = Server(Hostname("ns.test"), "192.0.2.1")
-    said = server_answer(server, wire.decode(made.to_wire()), NAME, alias)
+    said = server_answer(server, wire.decode_message(made.to_wire()), NAME, alias)
     assert (said.outcome, said.negative_ttl) == (ServerOutcome.LEADS_ON, timedelta(hours=2))
 
 

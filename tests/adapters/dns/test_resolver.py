@@ -25,11 +25,11 @@ from adapters.nameserver import (
 )
 from danebot.adapters.dns import exchange
 from danebot.adapters.dns.queries import Trouble, together
-from danebot.adapters.dns.rdata import AAAA, CNAME, MX, NS, SOA, SRV, TLSA, A, Kind
+from danebot.adapters.dns.rdata import AAAA, CNAME, MX, NS, SOA, SRV, TLSA, A, RecordKind
 from danebot.adapters.dns.resolvconf import AdTrust, ResolverConfig
 from danebot.adapters.dns.resolvconf import Nameserver as At
-from danebot.adapters.dns.resolver import Resolver, judge
-from danebot.adapters.dns.response import Chain, Link, Response
+from danebot.adapters.dns.resolver import Resolver, judge_reply
+from danebot.adapters.dns.response import AliasChain, Link, Response
 from danebot.adapters.loop import drive
 from danebot.domain.dns.answers import Answer, Presence, Security
 from danebot.domain.dns.records import MxRecord, SoaRecord, SrvRecord
@@ -56,12 +56,12 @@ def config(*servers: Nameserver | At, timeout: float = 5.0, attempts: int = 2) -
 
 def look(
     *servers: Nameserver | At,
-    kind: Kind[Any] = TLSA,
+    kind: RecordKind[Any] = TLSA,
     name: DnsName = NAME,
     timeout: float = 5.0,
 ) -> Answer[Any]:
     resolver = Resolver(config(*servers, timeout=timeout))
-    answer: Answer[Any] = exchange.run(resolver.lookup(kind, name))
+    answer: Answer[Any] = exchange.resolve(resolver.lookup(kind, name))
     return answer
 
 
@@ -111,13 +111,13 @@ def test_the_query_is_what_a_security_aware_stub_sends(server: Nameserver) -> No
 def test_ids_and_ports_are_unpredictable(server: Nameserver) -> None:
     names = [DnsName(f"n{i}.example.test") for i in range(12)]
     resolver = Resolver(config(server))
-    exchange.run(together([resolver.lookup(TLSA, name) for name in names]))
+    exchange.resolve(together([resolver.lookup(TLSA, name) for name in names]))
     assert len({asked.ident for asked in server.asked}) > 6
     assert len({asked.port for asked in server.asked}) > 6
 
 
-ALIAS = Chain((Link("a.test", "b.test", 5),), "b.test")
-PLAIN = Chain((), "a.test")
+ALIAS = AliasChain((Link("a.test", "b.test", 5),), "b.test")
+PLAIN = AliasChain((), "a.test")
 AA, AD, RA = 0x0400, 0x0020, 0x0080
 
 
@@ -140,16 +140,16 @@ AA, AD, RA = 0x0400, 0x0020, 0x0080
     ],
 )
 def test_who_is_believed(
-    address: str, trust: AdTrust, flags: int, chain: Chain, *, secure: bool
+    address: str, trust: AdTrust, flags: int, chain: AliasChain, *, secure: bool
 ) -> None:
     response = Response(0, flags, {}, {}, {})
-    verdict, _ = judge(ResolverConfig(trust=trust), At(address), response, chain)
+    verdict, _ = judge_reply(ResolverConfig(trust=trust), At(address), response, chain)
     assert (verdict is Security.SECURE) is secure
 
 
 def test_disbelieved_ad_is_explained() -> None:
     response = Response(0, AD, {}, {}, {})
-    _, words = judge(ResolverConfig(), At("192.0.2.1"), response, PLAIN)
+    _, words = judge_reply(ResolverConfig(), At("192.0.2.1"), response, PLAIN)
     assert "192.0.2.1" in words[0]
     assert "trust-ad" in words[0]
 
@@ -260,7 +260,7 @@ def test_only_this_hosts_own_lack_of_a_route_is_no_route(
     number: int, trouble: Trouble, *, local: bool
 ) -> None:
     error = OSError(number, os.strerror(number))  # a route can't be taken away without root
-    assert exchange.failure(error, local=local).trouble is trouble
+    assert exchange.network_failure(error, local=local).trouble is trouble
 
 
 def test_bogus_at_the_first_is_not_healed_by_a_lax_second() -> None:
@@ -542,7 +542,7 @@ def test_ttl_and_end_come_from_the_signatures(server: Nameserver) -> None:
     ],
 )
 def test_kinds_are_typed(
-    server: Nameserver, kind: Kind[Any], lines: list[str], records: tuple[Any, ...]
+    server: Nameserver, kind: RecordKind[Any], lines: list[str], records: tuple[Any, ...]
 ) -> None:
     server.say("x.test", kind.word, *(f"x.test 60 {kind.word} {line}" for line in lines))
     answer = look(server, kind=kind, name=DnsName("x.test"))
@@ -576,7 +576,7 @@ def test_a_name_asked_twice_is_looked_up_once(server: Nameserver) -> None:
         answers = yield from together([resolver.lookup(TLSA, NAME), resolver.lookup(TLSA, NAME)])
         return [*answers, (yield from resolver.lookup(TLSA, NAME))]
 
-    answers = exchange.run(thrice())
+    answers = exchange.resolve(thrice())
     assert len(answers) == 3
     assert answers.count(answers[0]) == 3
     assert server.count(OWNER, "TLSA") == 1
@@ -586,9 +586,9 @@ def test_a_cache_serves_several_calls(server: Nameserver) -> None:
     server.say(OWNER, "TLSA", tlsa())
     steps = Resolver(config(server)).lookup
     cache: Any = {}
-    assert exchange.run(steps(TLSA, NAME), cache) == exchange.run(steps(TLSA, NAME), cache)
+    assert exchange.resolve(steps(TLSA, NAME), cache) == exchange.resolve(steps(TLSA, NAME), cache)
     assert server.count(OWNER, "TLSA") == 1
-    exchange.run(steps(TLSA, NAME))
+    exchange.resolve(steps(TLSA, NAME))
     assert server.count(OWNER, "TLSA") == 2
 
 
@@ -597,7 +597,7 @@ def test_a_big_batch_passes_through_few_slots(server: Nameserver) -> None:
     for name in names[::2]:
         server.say(name.text, "TLSA", f"{name} 60 TLSA 3 1 1 {DIGEST}", flags=SECURE)
     resolver = Resolver(config(server, timeout=20))
-    answers = exchange.run(together([resolver.lookup(TLSA, n) for n in names]), in_flight=5)
+    answers = exchange.resolve(together([resolver.lookup(TLSA, n) for n in names]), in_flight=5)
     assert [answer.secure for answer in answers] == [i % 2 == 0 for i in range(150)]
     assert [answer.name for answer in answers] == names
 
@@ -606,7 +606,7 @@ def test_many_programs_share_what_is_under_way(server: Nameserver) -> None:
     server.say(OWNER, "TLSA", tlsa())
     resolver = Resolver(config(server))
     programs = [resolver.lookup(TLSA, NAME) for _ in range(40)]
-    answers = list(drive(programs, exchange.lane(3), at_once=40))
+    answers = list(drive(programs, exchange.query_lane(3), at_once=40))
     assert len(answers) == 40
     assert all(answer.secure for answer in answers)
     assert server.count(OWNER, "TLSA") == 1

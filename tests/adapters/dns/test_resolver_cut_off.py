@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from adapters.nameserver import Nameserver, nameservers
-from danebot.adapters.dns.exchange import run
+from danebot.adapters.dns.exchange import resolve
 from danebot.adapters.dns.rdata import MX
 from danebot.adapters.dns.resolvconf import Nameserver as At
 from danebot.adapters.dns.resolvconf import ResolverConfig
@@ -31,7 +31,7 @@ def server() -> Iterator[Nameserver]:
 
 def look(server: Nameserver, name: str = NAME) -> Answer[MxRecord]:
     config = ResolverConfig((At(server.address, server.port),), timeout=timedelta(seconds=2))
-    return run(Resolver(config).lookup(MX, DnsName(name)))
+    return resolve(Resolver(config).lookup(MX, DnsName(name)))
 
 
 def test_a_domain_whose_servers_fail(server: Nameserver) -> None:

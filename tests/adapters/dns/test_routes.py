@@ -409,7 +409,7 @@ def test_one_cache_serves_several_domains(server: Nameserver) -> None:
     tlsa(server, "mx1.example.test")
     routing = Routing(Resolver(config_for(server)))
     programs = [routing.mail(Hostname(f"d{n}.test")) for n in range(20)]
-    routes = list(drive(programs, exchange.lane(4), at_once=20))
+    routes = list(drive(programs, exchange.query_lane(4), at_once=20))
     assert [route.hosts[0].dane for route in routes] == [Dane.APPLIES] * 20
     assert server.count("mx1.example.test", "A") == 1
     assert server.count("_25._tcp.mx1.example.test", "TLSA") == 1

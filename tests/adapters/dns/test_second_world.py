@@ -16,7 +16,7 @@ from danebot.domain.addresses import SocketAddress
 from danebot.domain.dns.answers import Cause, OwnerObservation, Presence, Security
 from danebot.domain.dns.tlsa import MatchingType, Required, TlsaRecord
 from danebot.domain.names import DnsName
-from danebot.domain.rollover.change_outcomes import Outcome
+from danebot.domain.rollover.change_outcomes import ChangeOutcome
 from danebot.domain.rollover.changes import Change, blind
 from danebot.domain.rollover.propagation import Seen, propagation_of
 from lab.resolvers import Resolver
@@ -83,10 +83,10 @@ def test_a_key_that_leads_to_another_view_is_told(second: SecondLab, tmp_path: P
     change = Change("mail", (DnsName(SPLIT),), DnsName(SPLIT), DnsName("split.test"), add=(new,))
     outer = second.outer_key_file.read_text().strip().rpartition(":")[2]
     result = updater(second, tmp_path, "outer.", outer).publish(change)
-    assert result.outcome is Outcome.VIEWS
+    assert result.outcome is ChangeOutcome.VIEWS
     assert second.tlsa_at(second.ns1, f"{SPLIT}.") == {str(OLD)}
     result = updater(second, tmp_path, "lab.", second.tsig_secret).publish(change)
-    assert result.outcome is Outcome.DONE
+    assert result.outcome is ChangeOutcome.DONE
     assert second.tlsa_at(second.ns1, f"{SPLIT}.") == {str(OLD), str(new)}
 
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adapters.services import HELO, HOST, SERVICES, answered, heard
-from danebot.adapters.probe.dialogue import MAX_UNITS, Dialogue, State
+from danebot.adapters.probe.dialogue import MAX_UNITS, Dialogue, DialogueState
 from danebot.adapters.probe.replies import MAX_UNIT
 from danebot.domain.delivery.probes import ProbeOutcome as Outcome
 from danebot.domain.names import Protocol
@@ -25,15 +25,19 @@ def play(protocol: Protocol, *chunks: bytes) -> tuple[Dialogue, bytes]:
     talk = dialogue(protocol)
     said = talk.begin()
     for chunk in chunks:
-        if talk.state is State.TALKING:
+        if talk.state is DialogueState.TALKING:
             said += talk.receive(chunk)
     return talk, said
 
 
-def verdict(talk: Dialogue) -> State | Outcome:
+def verdict(talk: Dialogue) -> DialogueState | Outcome:
     """The outcome; octets after the last answer are left out, as they may not have come yet."""
     if talk.failure is None or talk.failure.outcome is Outcome.INJECTED:
-        return State.TALKING if talk.state is State.TALKING else State.START_TLS
+        return (
+            DialogueState.TALKING
+            if talk.state is DialogueState.TALKING
+            else DialogueState.START_TLS
+        )
     return talk.failure.outcome
 
 
@@ -44,7 +48,7 @@ def pieces(data: bytes, cuts: list[int]) -> list[bytes]:
 
 def test_immediate_tls_needs_no_words() -> None:
     talk, said = play(Protocol.TLS)
-    assert (talk.state, said) == (State.START_TLS, b"")
+    assert (talk.state, said) == (DialogueState.START_TLS, b"")
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
@@ -53,10 +57,10 @@ def test_each_row_is_answered_by_the_next(protocol: Protocol) -> None:
     talk = dialogue(protocol)
     said = [talk.begin()]
     for _, answer in rows:
-        assert talk.state is State.TALKING
+        assert talk.state is DialogueState.TALKING
         said.append(talk.receive(answer))
     assert said == [*(row[0] for row in rows), b""]
-    assert talk.state is State.START_TLS
+    assert talk.state is DialogueState.START_TLS
     assert talk.failure is None
 
 
@@ -64,14 +68,14 @@ def test_each_row_is_answered_by_the_next(protocol: Protocol) -> None:
 def test_chunking_makes_no_difference(protocol: Protocol, cuts: list[int]) -> None:
     rows = SERVICES[protocol]
     talk, said = play(protocol, *pieces(answered(rows), cuts))
-    assert (talk.state, said) == (State.START_TLS, heard(rows))
+    assert (talk.state, said) == (DialogueState.START_TLS, heard(rows))
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 def test_octet_by_octet(protocol: Protocol) -> None:
     rows = SERVICES[protocol]
     talk, said = play(protocol, *(bytes([octet]) for octet in answered(rows)))
-    assert (talk.state, said) == (State.START_TLS, heard(rows))
+    assert (talk.state, said) == (DialogueState.START_TLS, heard(rows))
 
 
 FRAGMENTS = st.sampled_from(
@@ -98,7 +102,7 @@ def test_any_octets_have_one_outcome_however_they_arrive(
     assert said == said_in_parts
     for talk in (whole, parts):
         assert talk.failure is None or talk.failure.detail.isprintable()
-        assert talk.incomplete.isprintable() if talk.state is State.TALKING else True
+        assert talk.incomplete.isprintable() if talk.state is DialogueState.TALKING else True
 
 
 @given(st.sampled_from(PROTOCOLS), st.binary(min_size=1, max_size=200))
@@ -221,7 +225,7 @@ def test_failures(protocol: Protocol, stream: bytes, outcome: Outcome, words: st
     assert talk.failure.outcome is outcome
     assert words in talk.failure.detail
     assert talk.failure.detail.isprintable()
-    assert talk.state is State.FAILED
+    assert talk.state is DialogueState.FAILED
 
 
 ENDLESS = [
@@ -247,7 +251,7 @@ def test_endless_answers_end(
     talk.begin()
     talk.receive(start)
     for _ in range(MAX_BYTES):
-        if talk.state is not State.TALKING:
+        if talk.state is not DialogueState.TALKING:
             break
         talk.receive(again * times)
     assert talk.failure is not None

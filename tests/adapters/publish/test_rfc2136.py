@@ -30,8 +30,8 @@ from danebot.adapters.publish.tsig import load_tsig_key
 from danebot.config import ServerAddress
 from danebot.domain.dns.tlsa import TlsaRecord
 from danebot.domain.names import DnsName
-from danebot.domain.rollover.change_outcomes import Outcome
-from danebot.domain.rollover.changes import Change, Result
+from danebot.domain.rollover.change_outcomes import ChangeOutcome
+from danebot.domain.rollover.changes import Change, ChangeResult
 from danebot.errors import ConfigError
 
 NAME, ZONE = DnsName("_25._tcp.mail.example.test"), DnsName("example.test")
@@ -117,7 +117,7 @@ def on_update(rcode: str, *, signed: bool = True) -> Answer:
 
 def published(
     tmp_path: Path, answer: Answer, timeout: float = 30, change: Change | None = None
-) -> tuple[Result, list[dns.message.Message]]:
+) -> tuple[ChangeResult, list[dns.message.Message]]:
     key = tmp_path / "tsig.key"
     key.touch(0o600)
     key.write_text(KEY)
@@ -131,39 +131,47 @@ def published(
 @pytest.mark.parametrize(
     ("answer", "outcome", "words"),
     [
-        (on_update("REFUSED"), Outcome.REFUSED, "the server refuses updates with this key"),
-        (on_update("REFUSED", signed=False), Outcome.REFUSED, "(REFUSED)"),
-        (lambda q: reply(q, "REFUSED"), Outcome.READ_REFUSED, "(REFUSED)"),
+        (on_update("REFUSED"), ChangeOutcome.REFUSED, "the server refuses updates with this key"),
+        (on_update("REFUSED", signed=False), ChangeOutcome.REFUSED, "(REFUSED)"),
+        (lambda q: reply(q, "REFUSED"), ChangeOutcome.READ_REFUSED, "(REFUSED)"),
         (
             lambda q: reply(q, "NOTAUTH", signed=False),
-            Outcome.BAD_SIGNATURE,
+            ChangeOutcome.BAD_SIGNATURE,
             "and doesn't say why (NOTAUTH)",
         ),
-        (by_a_resolver, Outcome.RESOLVER, "takes no updates (NOERROR)"),
-        (lambda q: by_a_resolver(q, "REFUSED"), Outcome.RESOLVER, "is a resolver"),
-        (lambda q: by_a_resolver(q, "SERVFAIL"), Outcome.RESOLVER, "takes no updates (SERVFAIL)"),
-        (on_update("NOTAUTH"), Outcome.NOT_AUTHORITATIVE, "(NOTAUTH)"),
+        (by_a_resolver, ChangeOutcome.RESOLVER, "takes no updates (NOERROR)"),
+        (lambda q: by_a_resolver(q, "REFUSED"), ChangeOutcome.RESOLVER, "is a resolver"),
+        (
+            lambda q: by_a_resolver(q, "SERVFAIL"),
+            ChangeOutcome.RESOLVER,
+            "takes no updates (SERVFAIL)",
+        ),
+        (on_update("NOTAUTH"), ChangeOutcome.NOT_AUTHORITATIVE, "(NOTAUTH)"),
         # a server that recurses, too, is the zone's all the same, and an update is none of that
-        (lambda q: recursing(reply(q, "SERVFAIL")), Outcome.SERVER_FAILED, "(SERVFAIL)"),
-        (lambda q: recursing(reply(q, signed=False)), Outcome.UNTRUSTED, "it proves nothing"),
+        (lambda q: recursing(reply(q, "SERVFAIL")), ChangeOutcome.SERVER_FAILED, "(SERVFAIL)"),
+        (lambda q: recursing(reply(q, signed=False)), ChangeOutcome.UNTRUSTED, "it proves nothing"),
         (
             lambda q: by_a_resolver(q) if is_update(q) else reply(q),
-            Outcome.UNTRUSTED,
+            ChangeOutcome.UNTRUSTED,
             "isn't signed with the TSIG key",
         ),
-        (on_update("NOTZONE"), Outcome.NOT_AUTHORITATIVE, "(NOTZONE)"),
-        (on_update("SERVFAIL"), Outcome.SERVER_FAILED, "(SERVFAIL)"),
-        (on_update("NOTIMP"), Outcome.SERVER_FAILED, "(NOTIMP)"),
-        (on_update("YXRRSET"), Outcome.CONFLICT, "somebody else changed the RRset"),
-        (on_update("NOERROR", signed=False), Outcome.UNTRUSTED, "isn't signed with the TSIG key"),
-        (lambda q: reply(q, signed=False), Outcome.UNTRUSTED, "it proves nothing"),
-        (lambda _: wire.frame(b"\0" * 5), Outcome.UNREACHABLE, "answers another message"),
-        (lambda _: b"", Outcome.UNREACHABLE, "connection closed early"),
-        (lambda _: b"\0\x20short", Outcome.UNREACHABLE, "connection closed early"),
+        (on_update("NOTZONE"), ChangeOutcome.NOT_AUTHORITATIVE, "(NOTZONE)"),
+        (on_update("SERVFAIL"), ChangeOutcome.SERVER_FAILED, "(SERVFAIL)"),
+        (on_update("NOTIMP"), ChangeOutcome.SERVER_FAILED, "(NOTIMP)"),
+        (on_update("YXRRSET"), ChangeOutcome.CONFLICT, "somebody else changed the RRset"),
+        (
+            on_update("NOERROR", signed=False),
+            ChangeOutcome.UNTRUSTED,
+            "isn't signed with the TSIG key",
+        ),
+        (lambda q: reply(q, signed=False), ChangeOutcome.UNTRUSTED, "it proves nothing"),
+        (lambda _: wire.frame(b"\0" * 5), ChangeOutcome.UNREACHABLE, "answers another message"),
+        (lambda _: b"", ChangeOutcome.UNREACHABLE, "connection closed early"),
+        (lambda _: b"\0\x20short", ChangeOutcome.UNREACHABLE, "connection closed early"),
     ],
 )
 def test_each_answer_has_its_message(
-    tmp_path: Path, answer: Answer, outcome: Outcome, words: str
+    tmp_path: Path, answer: Answer, outcome: ChangeOutcome, words: str
 ) -> None:
     done, _ = published(tmp_path, answer)
     assert done.outcome is outcome
@@ -179,7 +187,7 @@ def test_a_signature_by_another_key_proves_nothing(tmp_path: Path) -> None:
         return wire.frame(response.to_wire())
 
     done, heard = published(tmp_path, forged)
-    assert done.outcome is Outcome.UNTRUSTED
+    assert done.outcome is ChangeOutcome.UNTRUSTED
     assert not any(map(is_update, heard))
 
 
@@ -198,7 +206,7 @@ def test_a_server_that_says_nothing_is_waited_for_no_longer_than_told(tmp_path: 
         limit = timedelta(seconds=0.3)
         done = Updater(ResolverConfig(()), key, limit, place).publish(change)
         release.set()
-    assert done.outcome is Outcome.UNREACHABLE
+    assert done.outcome is ChangeOutcome.UNREACHABLE
     assert "timed out" in done.text
 
 
@@ -215,7 +223,7 @@ def test_a_change_whose_answer_got_lost_is_looked_up(tmp_path: Path, *, made: bo
         return reply(query, "NOERROR", *held)
 
     done, _ = published(tmp_path, answer)
-    assert done.outcome is (Outcome.DONE if made else Outcome.UNREACHABLE)
+    assert done.outcome is (ChangeOutcome.DONE if made else ChangeOutcome.UNREACHABLE)
     assert sent == [True]
 
 
@@ -225,7 +233,7 @@ def test_records_that_are_malformed_or_unknown_are_kept_as_they_are(tmp_path: Pa
     done, heard = published(
         tmp_path, lambda q: reply(q) if is_update(q) else reply(q, "NOERROR", *odd)
     )
-    assert done.outcome is Outcome.DONE
+    assert done.outcome is ChangeOutcome.DONE
     (update,) = filter(is_update, heard)
     assert isinstance(update, dns.update.UpdateMessage)
     octets = update.wire or b""
@@ -242,14 +250,14 @@ def test_an_alias_that_only_the_primary_knows_is_left_alone(tmp_path: Path) -> N
         return wire.frame(response.to_wire())
 
     done, heard = published(tmp_path, alias)
-    assert done.outcome is Outcome.ALIAS
+    assert done.outcome is ChangeOutcome.ALIAS
     assert not any(map(is_update, heard))
 
 
 def test_nothing_is_sent_where_nothing_is_to_be_changed(tmp_path: Path) -> None:
     there = bytes((3, 1, 1)) + NEW.data
     done, heard = published(tmp_path, lambda q: reply(q, "NOERROR", there))
-    assert done.outcome is Outcome.UNCHANGED
+    assert done.outcome is ChangeOutcome.UNCHANGED
     assert not any(map(is_update, heard))
 
 
@@ -257,11 +265,11 @@ def test_a_removal_demands_the_served_keys_record(tmp_path: Path) -> None:
     there = bytes((3, 1, 1)) + NEW.data
     change = Change("mail", (NAME,), NAME, ZONE, remove=(NEW,), needs=(LIVE,))
     done, heard = published(tmp_path, lambda q: reply(q, "NOERROR", there), change=change)
-    assert done.outcome is Outcome.UNSAFE
+    assert done.outcome is ChangeOutcome.UNSAFE
     assert not any(map(is_update, heard))
     unknown = Change("mail", (NAME,), NAME, ZONE, remove=(NEW,))
     done, _ = published(tmp_path, lambda q: reply(q, "NOERROR", there), change=unknown)
-    assert done.outcome is Outcome.UNSAFE
+    assert done.outcome is ChangeOutcome.UNSAFE
 
 
 # ---- the key file -----------------------------------------------------------------------------
@@ -377,7 +385,7 @@ def plainly(
 
 def published_in_views(
     tmp_path: Path, answer: Callable[[dns.message.Message], dns.message.Message]
-) -> Result:
+) -> ChangeResult:
     key = tmp_path / "tsig.key"
     key.touch(0o600)
     key.write_text(KEY)
@@ -399,7 +407,7 @@ def nothing(query: dns.message.Message, flags: int = dns.flags.AA) -> dns.messag
 
 def test_a_view_that_lacks_what_the_key_has_is_told(tmp_path: Path) -> None:
     result = published_in_views(tmp_path, nothing)
-    assert (result.outcome, result.failed) == (Outcome.VIEWS, True)
+    assert (result.outcome, result.failed) == (ChangeOutcome.VIEWS, True)
     assert "in another view than it shows this host" in result.text
     assert "the view that the world sees" in result.remedy
 
@@ -410,7 +418,7 @@ def test_a_server_that_tells_nobody_has_no_other_view(tmp_path: Path) -> None:
         response.set_rcode(dns.rcode.REFUSED)
         return response
 
-    assert published_in_views(tmp_path, refused).outcome is Outcome.UNCHANGED
+    assert published_in_views(tmp_path, refused).outcome is ChangeOutcome.UNCHANGED
 
 
 def test_a_packet_cache_is_no_other_view(tmp_path: Path) -> None:
@@ -425,7 +433,7 @@ def test_a_packet_cache_is_no_other_view(tmp_path: Path) -> None:
             response.answer = [rrset]
         return response
 
-    assert published_in_views(tmp_path, late).outcome is Outcome.UNCHANGED
+    assert published_in_views(tmp_path, late).outcome is ChangeOutcome.UNCHANGED
 
 
 def test_a_record_that_came_meanwhile_is_not_overruled(tmp_path: Path) -> None:
@@ -434,5 +442,5 @@ def test_a_record_that_came_meanwhile_is_not_overruled(tmp_path: Path) -> None:
     strong = TlsaRecord(3, 1, 2, bytes(64))
     change = Change("mail", (NAME,), NAME, ZONE, add=(strong,))
     result, heard = published(tmp_path, lambda q: reply(q, "NOERROR", foreign), change=change)
-    assert result.outcome is Outcome.OVERRULES
+    assert result.outcome is ChangeOutcome.OVERRULES
     assert not any(map(is_update, heard))

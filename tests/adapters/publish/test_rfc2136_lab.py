@@ -23,7 +23,7 @@ from danebot.adapters.publish.rfc2136 import Updater
 from danebot.config import ServerAddress
 from danebot.domain.dns.tlsa import TlsaRecord
 from danebot.domain.names import DnsName
-from danebot.domain.rollover.change_outcomes import Outcome
+from danebot.domain.rollover.change_outcomes import ChangeOutcome
 from danebot.domain.rollover.changes import Change
 from lab.lab import Lab
 
@@ -103,7 +103,7 @@ def test_a_record_that_somebody_adds_meanwhile_stays(lab: Lab, updater: Updater)
     outside = Outsider(lab)
     with interposed(lab, once(lambda: outside(add=(OTHERS[0],)))) as server:
         done = through(updater, server).publish(change(add=(NEW,), remove=(OLD,)))
-    assert done.outcome is Outcome.DONE
+    assert done.outcome is ChangeOutcome.DONE
     assert there(lab) == texts(LIVE, NEW, OTHERS[0])
 
 
@@ -115,7 +115,7 @@ def test_the_last_record_is_not_removed_when_somebody_removes_the_other_meanwhil
     outside = Outsider(lab)
     with interposed(lab, once(lambda: outside(delete=(LIVE,)))) as server:
         done = through(updater, server).publish(change(remove=(OLD,)))
-    assert done.outcome is Outcome.UNSAFE
+    assert done.outcome is ChangeOutcome.UNSAFE
     assert "nothing was removed" in done.text
     assert there(lab) == texts(OLD, OTHERS[0])
 
@@ -125,7 +125,7 @@ def test_an_rrset_that_appears_meanwhile_keeps_its_ttl(lab: Lab, updater: Update
     lab._owners.add(("example.test.", OWNER))
     with interposed(lab, once(lambda: outside(add=(OTHERS[0],)))) as server:
         done = through(updater, server).publish(change(add=(NEW,)))
-    assert done.outcome is Outcome.DONE
+    assert done.outcome is ChangeOutcome.DONE
     assert there(lab) == texts(NEW, OTHERS[0])
     reply = dns.query.tcp(dns.message.make_query(OWNER, "TLSA"), lab.ns1, timeout=30)
     assert reply.answer[0].ttl == 5
@@ -143,7 +143,7 @@ def test_somebody_who_never_stops_is_given_up_on(lab: Lab, updater: Updater) -> 
 
     with interposed(lab, flip) as server:
         done = through(updater, server).publish(change(add=(NEW,)))
-    assert done.outcome is Outcome.CONFLICT
+    assert done.outcome is ChangeOutcome.CONFLICT
     assert 5 <= flips[0] <= 20
     assert str(NEW) not in there(lab)
     assert "somebody else changed the RRset at each attempt" in done.text
@@ -181,7 +181,7 @@ def test_many_rounds_of_somebody_elses_changes_in_between(lab: Lab, updater: Upd
             done = publisher.publish(change(add=add, remove=remove))
             while acts:  # those that no update came after
                 acts.pop()()
-            expected = Outcome.DONE if add or remove else Outcome.UNCHANGED
+            expected = ChangeOutcome.DONE if add or remove else ChangeOutcome.UNCHANGED
             assert done.outcome is expected, seed
             ours = {LIVE, *wanted}
             assert there(lab) == texts(*ours, *theirs), seed
@@ -195,8 +195,8 @@ def danebot(updater: Updater, record: TlsaRecord) -> Turn:
     def turn(wanted: bool) -> bool:  # noqa: FBT001 - a test's own
         mine = change(add=(record,)) if wanted else change(remove=(record,))
         done = updater.publish(mine)
-        assert done.outcome in {Outcome.DONE, Outcome.CONFLICT}, done
-        return done.outcome is Outcome.DONE
+        assert done.outcome in {ChangeOutcome.DONE, ChangeOutcome.CONFLICT}, done
+        return done.outcome is ChangeOutcome.DONE
 
     return turn
 
@@ -261,9 +261,9 @@ def test_server_and_zone_come_from_the_soa_record(lab: Lab, updater: Updater) ->
     lab._owners.add(("example.test.", OWNER))
     blank = replace(change(add=(NEW,)), zone=None)
     done = updater.publish(blank)
-    assert (done.outcome, done.server) == (Outcome.DONE, "ns1.example.test")
+    assert (done.outcome, done.server) == (ChangeOutcome.DONE, "ns1.example.test")
     assert there(lab) == texts(NEW)
-    assert updater.publish(blank).outcome is Outcome.UNCHANGED
+    assert updater.publish(blank).outcome is ChangeOutcome.UNCHANGED
 
 
 def test_a_ttl_is_kept_or_set(lab: Lab, updater: Updater) -> None:
@@ -272,13 +272,13 @@ def test_a_ttl_is_kept_or_set(lab: Lab, updater: Updater) -> None:
         return dns.query.tcp(query, lab.ns1, timeout=30).answer[0].ttl
 
     lab.tlsa_set(OWNER, str(LIVE), ttl=77)
-    assert updater.publish(change(add=(NEW,))).outcome is Outcome.DONE
+    assert updater.publish(change(add=(NEW,))).outcome is ChangeOutcome.DONE
     assert ttl() == 77
     lower = replace(change(add=(OLD,)), ttl=timedelta(seconds=30))
-    assert updater.publish(lower).outcome is Outcome.DONE
+    assert updater.publish(lower).outcome is ChangeOutcome.DONE
     assert ttl() == 30
     lab.tlsa_del(OWNER)
-    assert updater.publish(change(add=(NEW,))).outcome is Outcome.DONE
+    assert updater.publish(change(add=(NEW,))).outcome is ChangeOutcome.DONE
     assert ttl() == 3600
 
 
@@ -289,54 +289,54 @@ def keyed(updater: Updater, name: str, secret: str) -> Updater:
     return replace(updater, key_file=path)
 
 
-def refused(updater: Updater) -> tuple[Outcome, str]:
+def refused(updater: Updater) -> tuple[ChangeOutcome, str]:
     done = updater.publish(change(add=(NEW,)))
     return done.outcome, done.text
 
 
 def test_wrong_keys(lab: Lab, updater: Updater, monkeypatch: pytest.MonkeyPatch) -> None:
     wrong_name = keyed(updater, "nobody.", lab.tsig_secret)
-    assert refused(wrong_name)[0] is Outcome.BAD_KEY
+    assert refused(wrong_name)[0] is ChangeOutcome.BAD_KEY
     wrong_secret = keyed(updater, lab.tsig_name, "d3Jvbmcgd3Jvbmcgd3Jvbmc=")
     outcome, text = refused(wrong_secret)
-    assert outcome is Outcome.BAD_KEY
+    assert outcome is ChangeOutcome.BAD_KEY
     assert "doesn't accept the TSIG key" in text
     clock = time.time
     with monkeypatch.context() as patched:
         patched.setattr(time, "time", lambda: clock() - 4000)  # TSIG's own; nothing else counts
         outcome, text = refused(updater)
-    assert outcome is Outcome.BAD_TIME
+    assert outcome is ChangeOutcome.BAD_TIME
     assert "clocks" in text
     assert there(lab) == set()
 
 
 def test_wrong_places(lab: Lab, updater: Updater) -> None:
-    assert refused(replace(updater, zone=DnsName("nosuch.test")))[0] is Outcome.NO_ZONE
+    assert refused(replace(updater, zone=DnsName("nosuch.test")))[0] is ChangeOutcome.NO_ZONE
     primary = ServerAddress(lab.ns1)
     there_not = replace(updater, zone=DnsName("nosuch.test"), server=primary)
     outcome, text = refused(there_not)
-    assert outcome is Outcome.NOT_AUTHORITATIVE
+    assert outcome is ChangeOutcome.NOT_AUTHORITATIVE
     assert "NOTAUTH" in text
     other_zone = replace(updater, zone=DnsName("insecure.test"), server=primary)
-    assert refused(other_zone)[0] is Outcome.NOT_AUTHORITATIVE
+    assert refused(other_zone)[0] is ChangeOutcome.NOT_AUTHORITATIVE
     nobody = replace(updater, server=ServerAddress("nobody.example.test"))
     outcome, text = refused(nobody)
-    assert outcome is Outcome.NO_SERVER
+    assert outcome is ChangeOutcome.NO_SERVER
     assert "nobody.example.test has no address" in text
 
 
 def test_a_primary_that_is_down_or_hangs(lab: Lab, updater: Updater) -> None:
     lab.stop("primary")
     outcome, text = refused(updater)
-    assert outcome is Outcome.UNREACHABLE
+    assert outcome is ChangeOutcome.UNREACHABLE
     assert "Connection refused" in text
     lab.start("primary")
     lab.pause("primary")
     began = time.monotonic()
     outcome, text = refused(replace(updater, timeout=timedelta(seconds=1)))
-    assert outcome is Outcome.UNREACHABLE
+    assert outcome is ChangeOutcome.UNREACHABLE
     assert "timed out" in text
     assert time.monotonic() - began < 30
     lab.resume("primary")
-    assert updater.publish(change(add=(NEW,))).outcome is Outcome.DONE
+    assert updater.publish(change(add=(NEW,))).outcome is ChangeOutcome.DONE
     lab._owners.add(("example.test.", OWNER))

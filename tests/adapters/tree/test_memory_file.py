@@ -15,18 +15,18 @@ from adapters.trees import Grown
 from danebot.adapters.codec import decode, encode
 from danebot.adapters.tree.memory_file import load_memory, recall, save_memory
 from danebot.domain.names import DnsName, Hostname
-from danebot.domain.rollover.change_outcomes import Outcome
+from danebot.domain.rollover.change_outcomes import ChangeOutcome
 from danebot.domain.rollover.memory import (
-    SCHEMA,
+    MEMORY_SCHEMA,
     Awaiting,
     Deployment,
     Failure,
     Memory,
     OwnerMemory,
+    OwnerRoute,
     PastKey,
     PendingHook,
     Publishing,
-    Route,
     TtlSighting,
 )
 from danebot.errors import TreeError
@@ -36,7 +36,7 @@ FULL = Memory(
     owners={
         DnsName.parse("_25._tcp.mail.example.test"): OwnerMemory(
             (TtlSighting(timedelta(hours=1), THEN), TtlSighting(timedelta(1), THEN, THEN)),
-            Route(
+            OwnerRoute(
                 DnsName.parse("_dane.example.test"), frozenset({Hostname.parse("ns1.example.test")})
             ),
             timedelta(hours=2),
@@ -48,7 +48,7 @@ FULL = Memory(
     promotion_failure=Failure("the CA refused", 2, THEN, THEN, THEN),
     past_keys=(PastKey(b"spki", THEN),),
     publishing=Publishing(
-        THEN, Failure("refused", 1, THEN, THEN, THEN), Outcome.REFUSED, "allow the key"
+        THEN, Failure("refused", 1, THEN, THEN, THEN), ChangeOutcome.REFUSED, "allow the key"
     ),
 )
 
@@ -74,7 +74,7 @@ def test_nothing_is_written_when_nothing_changed(grown: Grown) -> None:
     assert recall(grown.paths) == (Memory(), "")
 
 
-DOCUMENT = {"schema": SCHEMA, **encode(FULL)}
+DOCUMENT = {"schema": MEMORY_SCHEMA, **encode(FULL)}
 
 
 @pytest.mark.parametrize(
@@ -86,7 +86,7 @@ DOCUMENT = {"schema": SCHEMA, **encode(FULL)}
         b"{}",
         b"null",
         b"[" * 100_000,
-        json.dumps({"schema": SCHEMA + 1}).encode(),
+        json.dumps({"schema": MEMORY_SCHEMA + 1}).encode(),
         json.dumps(DOCUMENT).encode()[:-3],
         json.dumps({**DOCUMENT, "awaiting": {"digest": "zz"}}).encode(),
         json.dumps({**DOCUMENT, "past_keys": 7}).encode(),

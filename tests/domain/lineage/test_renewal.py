@@ -19,7 +19,7 @@ from danebot.domain.lineage.renewal import (
     renews_at,
 )
 from danebot.domain.lineage.state import LineageState
-from danebot.domain.rollover.memory import Call, Contact, CurrentKey, Memory, Result
+from danebot.domain.rollover.memory import Call, CallResult, Contact, CurrentKey, Memory
 from danebot.domain.rollover.patience import renewal_failed
 from danebot.domain.rollover.policy import Occasion, Policy
 from danebot.domain.rollover.renewing import renewing
@@ -162,7 +162,7 @@ def test_a_renewal_that_the_weeks_certificates_hold_back_is_told(
     rule: RenewalRule, issued: int, *, told: bool
 ) -> None:
     now = T0 + 41 * DAY
-    contacts = (Contact(now - DAY, Call.RENEWAL, Result.DONE),) * issued
+    contacts = (Contact(now - DAY, Call.RENEWAL, CallResult.DONE),) * issued
     found = renewing(serving(90, rule), Memory(contacts=contacts), Policy(), now)
     waits = [(finding.code, finding.severity) for finding in found]
     assert waits == [(Code.RENEWAL_WAITS, Severity.WARNING)] * told

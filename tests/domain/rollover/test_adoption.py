@@ -24,7 +24,7 @@ from danebot.domain.rollover.adoption import (
     first_owners,
     hosts_of,
     intake,
-    judge,
+    judge_owner,
     lead_on,
     propose,
     usual_owners,
@@ -79,7 +79,7 @@ SILENT, OTHER, SERVED, FORMER = Service.SILENT, Service.OTHER, Service.LIVE, Ser
 def test_what_an_owner_is_to_a_lineage(
     given: TlsaAnswer, service: Service, standing: Standing
 ) -> None:
-    found = judge(given, LIVE, service, T0)
+    found = judge_owner(given, LIVE, service, T0)
     assert found.standing is standing
     assert found.adopted is (standing in (Standing.OURS, Standing.MISMATCH))
     assert found.detail == ("why" if standing is Standing.UNANSWERED else "")
@@ -104,7 +104,7 @@ def test_a_service_is_asked_only_where_the_records_leave_a_doubt() -> None:
 def test_the_lines_have_the_forms_of_the_records(
     given: TlsaAnswer, lines: tuple[Required, ...]
 ) -> None:
-    assert judge(given, LIVE, SILENT, T0).lines == lines
+    assert judge_owner(given, LIVE, SILENT, T0).lines == lines
 
 
 def found(standing: Standing, owner: DnsName = MX) -> Found:
@@ -178,7 +178,7 @@ def lacking(every: Sequence[Found]) -> LineageState:
 
 def test_first_records_are_wanted_where_none_is() -> None:
     every = [
-        judge(answer(), LIVE, SILENT, T0),
+        judge_owner(answer(), LIVE, SILENT, T0),
         found(Standing.ABSENT, DnsName("_443._tcp.mx.example.org")),  # not among the first
         found(Standing.UNANSWERED, MX2),
     ]
@@ -201,7 +201,7 @@ def test_they_go_where_an_alias_leads_once() -> None:
 
 def test_they_are_judged_as_all_that_is_advised_is() -> None:
     """The resolver saw nothing; a server has somebody else's 3 1 2, beside which 3 1 1 is idle."""
-    every = [judge(answer(), LIVE, SILENT, T0)]
+    every = [judge_owner(answer(), LIVE, SILENT, T0)]
     look = builders.look("theirs", resolver=[], mtypes=(2,))
     proposal = propose(every, lacking(every), {MX: look}, [])
     assert {one.record for one in proposal.publish} == {OURS, builders.record("live", 2)}
@@ -209,7 +209,7 @@ def test_they_are_judged_as_all_that_is_advised_is() -> None:
 
 
 def test_nothing_is_proposed_where_the_servers_say_nothing() -> None:
-    every = [judge(answer(), LIVE, SILENT, T0)]
+    every = [judge_owner(answer(), LIVE, SILENT, T0)]
     proposal = propose(every, lacking(every), {MX: builders.silent()}, [])
     assert proposal.publish == ()
     assert "could not be seen" in str(proposal.objections[0])
@@ -223,19 +223,19 @@ REAL = gate_world.chain()
 def test_an_anchor_that_may_be_anybody_s_makes_an_owner_no_lineage_s_own() -> None:
     """A ``2 1 1`` can't be told from the chain by its data alone: senders' verdict counts."""
     ours, theirs = (answer(gate_world.tlsa("2 1 1", by=by)) for by in ("A", "B"))
-    assert judge(ours, REAL, SILENT, T0).standing is Standing.OURS
-    assert judge(theirs, REAL, OTHER, T0).standing is Standing.FOREIGN
+    assert judge_owner(ours, REAL, SILENT, T0).standing is Standing.OURS
+    assert judge_owner(theirs, REAL, OTHER, T0).standing is Standing.FOREIGN
 
 
 def test_an_owner_that_relies_on_an_anchor_is_watched_in_its_form() -> None:
     """Also beside a record of another kind; one that is no use has no form to follow."""
     for mtype in (0, 1, 2):
         anchor = gate_world.tlsa(f"2 1 {mtype}")
-        assert judge(answer(anchor), REAL, SILENT, T0).lines == (line(mtype=mtype),)
+        assert judge_owner(answer(anchor), REAL, SILENT, T0).lines == (line(mtype=mtype),)
     cut = TlsaRecord(3, 1, 2, b"short")
-    assert judge(answer(cut, OURS), LIVE, SILENT, T0).lines == (line(),)
+    assert judge_owner(answer(cut, OURS), LIVE, SILENT, T0).lines == (line(),)
     foreign = answer(gate_world.tlsa("2 1 2", by="B"))
-    assert judge(foreign, REAL, OTHER, T0).lines == (line(),)
+    assert judge_owner(foreign, REAL, OTHER, T0).lines == (line(),)
 
 
 def test_a_wildcard_among_names_leads_on_and_stands_for_its_domain() -> None:

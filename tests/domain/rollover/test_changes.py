@@ -21,11 +21,11 @@ from danebot.domain.dns.answers import (
 )
 from danebot.domain.dns.tlsa import TlsaRecord
 from danebot.domain.names import DnsName, Hostname
-from danebot.domain.rollover.change_outcomes import ADVICE, Outcome, Part
+from danebot.domain.rollover.change_outcomes import ADVICE, ChangeOutcome, Part
 from danebot.domain.rollover.changes import (
     DEFAULT_TTL,
     Change,
-    Result,
+    ChangeResult,
     after,
     altered,
     blind,
@@ -162,7 +162,7 @@ def test_what_stops_a_change_before_it_is_asked_for() -> None:
     addition = Change("x", (OWNER,), OWNER, add=(TlsaRecord(3, 1, 2, b"\5" * 64),))
     one = seen(OWNER, (FOREIGN,))
     wild = one._replace(servers=tuple(s._replace(wildcard=True) for s in one.servers))
-    for look, outcome in ((wild, Outcome.WILDCARD), (one, Outcome.OVERRULES)):
+    for look, outcome in ((wild, ChangeOutcome.WILDCARD), (one, ChangeOutcome.OVERRULES)):
         found = stopped(addition, {OWNER: look})
         assert found is not None
         assert found.outcome is outcome
@@ -218,9 +218,9 @@ def test_what_was_altered(shown: TlsaRecord, told: bool) -> None:  # noqa: FBT00
 
 def test_each_failure_has_its_words() -> None:
     change = Change("mail", (OWNER,), TARGET)
-    for outcome in Outcome:
-        result = Result(change, outcome, "ns1", "why")
-        assert result.failed is (outcome not in {Outcome.DONE, Outcome.UNCHANGED})
+    for outcome in ChangeOutcome:
+        result = ChangeResult(change, outcome, "ns1", "why")
+        assert result.failed is (outcome not in {ChangeOutcome.DONE, ChangeOutcome.UNCHANGED})
         if result.failed:
             assert result.text.startswith(f"{TARGET} TLSA at ns1: ")
             assert result.text.endswith(" (why)")

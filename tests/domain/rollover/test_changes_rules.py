@@ -7,10 +7,10 @@ from datetime import timedelta
 
 from danebot.domain.dns.answers import OwnerObservation, Presence, Security
 from danebot.domain.lineage.state import Anchored
-from danebot.domain.rollover.change_outcomes import Outcome, Part
+from danebot.domain.rollover.change_outcomes import ChangeOutcome, Part
 from danebot.domain.rollover.changes import (
     Change,
-    Result,
+    ChangeResult,
     after,
     altered,
     blind,
@@ -116,11 +116,13 @@ def test_each_reason_to_stop_has_its_outcome_and_says_where() -> None:
     addition = Change("x", (MX,), MX, add=(STRONG,), known=(key("old").spki,))
     removal = Change("x", (MX,), MX, remove=(OLD,), needs=(LIVE,))
     unseen = stopped(addition, seen(silent()))
-    assert unseen == Result(addition, Outcome.UNSEEN, detail="unreachable")
+    assert unseen == ChangeResult(addition, ChangeOutcome.UNSEEN, detail="unreachable")
     overrules = stopped(addition, seen(look("old")))
-    assert overrules == Result(addition, Outcome.OVERRULES, detail=str(LIVE))
+    assert overrules == ChangeResult(addition, ChangeOutcome.OVERRULES, detail=str(LIVE))
     unsafe = stopped(removal, seen(look("old", "past", at={"ns1": None, "ns2": ["past"]})))
-    assert unsafe == Result(removal, Outcome.UNSAFE, detail="not at ns2.example.org [192.0.2.1]")
+    assert unsafe == ChangeResult(
+        removal, ChangeOutcome.UNSAFE, detail="not at ns2.example.org [192.0.2.1]"
+    )
     assert stopped(removal, seen(look("old", "past"))) is None
 
 
@@ -160,7 +162,7 @@ def test_each_server_s_rrset_counts_for_what_an_addition_harms() -> None:
 
 
 def test_what_is_not_known_of_a_failure_leaves_no_brackets_behind() -> None:
-    words = Result(Change("x", (MX,), MX), Outcome.UNSEEN).text
+    words = ChangeResult(Change("x", (MX,), MX), ChangeOutcome.UNSEEN).text
     assert words == f"{MX} TLSA: DNS could not be observed, so nothing was changed"
 
 

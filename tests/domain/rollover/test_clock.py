@@ -14,6 +14,7 @@ from danebot.domain.rollover.findings import assess
 from danebot.domain.rollover.memory import (
     Awaiting,
     Call,
+    CallResult,
     CancelledKey,
     Contact,
     CurrentKey,
@@ -25,7 +26,6 @@ from danebot.domain.rollover.memory import (
     Publishing,
     Reading,
     Request,
-    Result,
     RRsetSighting,
     TtlSighting,
 )
@@ -228,7 +228,7 @@ def test_every_time_that_the_clock_gave_is_moved() -> None:
         current=CurrentKey(b"", T0, (BEGINS,)),
         request=Request(b"", T0),
         cancelled=(CancelledKey(b"", T0, until=T0 + HOUR),),
-        contacts=(Contact(T0, Call.RENEWAL, Result.DONE),),
+        contacts=(Contact(T0, Call.RENEWAL, CallResult.DONE),),
         clock=read(T0, HOUR),
     )
     after = put_right(memory, read(T0 + 5 * DAY, HOUR))
@@ -244,7 +244,7 @@ def test_what_was_tried_is_no_time_of_the_future() -> None:
     """It was tried before the clock was put back, and counts in the CA's budget from now on."""
     failure = Failure("no", 1, T0, T0, T0 + HOUR)
     memory = Memory(
-        contacts=(Contact(T0, Call.RENEWAL, Result.FAILED),),
+        contacts=(Contact(T0, Call.RENEWAL, CallResult.FAILED),),
         renewal_failure=failure,
         promotion_failure=failure,
         publishing=Publishing(failure=failure),

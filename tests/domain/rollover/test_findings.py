@@ -13,7 +13,7 @@ from danebot.domain.dns.tlsa import Declared
 from danebot.domain.finding import Code, Finding, Severity
 from danebot.domain.kinds import FindingKind
 from danebot.domain.lineage.state import UNLINKED, KeyFile, LineageState, Management, UnknownKey
-from danebot.domain.rollover.change_outcomes import Outcome
+from danebot.domain.rollover.change_outcomes import ChangeOutcome
 from danebot.domain.rollover.findings import assess
 from danebot.domain.rollover.memory import (
     Deployment,
@@ -459,7 +459,9 @@ def test_what_is_published_holds_no_words_of_a_hook_and_what_is_printed_does(hoo
 
 def test_what_a_publisher_said_is_printed_and_not_published() -> None:
     failure = Failure("exec: exit status 1", 1, T0, T0, T0)
-    publishing = Publishing(None, failure, Outcome.PROGRAM, "see the program", f"token={SECRET}")
+    publishing = Publishing(
+        None, failure, ChangeOutcome.PROGRAM, "see the program", f"token={SECRET}"
+    )
     told = found(state(), look("old"), memory=Memory(publishing=publishing))[Code.PUBLISH_FAILED]
     assert SECRET not in repr(finding_status(told))
     assert f"exit status 1: token={SECRET}; see the program" in str(told)

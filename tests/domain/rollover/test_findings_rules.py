@@ -10,7 +10,7 @@ import pytest
 from danebot.domain.dns.answers import OwnerObservation
 from danebot.domain.finding import Code, Finding, Severity
 from danebot.domain.lineage.state import STAGING_GONE, LineageState, Management
-from danebot.domain.rollover.change_outcomes import Outcome
+from danebot.domain.rollover.change_outcomes import ChangeOutcome
 from danebot.domain.rollover.findings import assess
 from danebot.domain.rollover.memory import Failure, Memory, Publishing
 from danebot.domain.rollover.plan import Observation, plan
@@ -204,8 +204,8 @@ def test_a_fifth_and_a_tenth_of_a_lifetime_are_left_before_anything_is_said() ->
 def test_what_came_of_publishing_is_told_by_its_kind() -> None:
     stopped = Publishing(failure=Failure("refused", 2, T0, T0, T0 + DAY), remedy="ask the zone's")
     for outcome, code in (
-        (Outcome.ALTERED, Code.PUBLISH_ALTERED),
-        (Outcome.LATER, Code.PUBLISH_FAILED),
+        (ChangeOutcome.ALTERED, Code.PUBLISH_ALTERED),
+        (ChangeOutcome.LATER, Code.PUBLISH_FAILED),
         (None, Code.PUBLISH_FAILED),
     ):
         memory = Memory(publishing=stopped._replace(outcome=outcome))

@@ -9,12 +9,12 @@ import pytest
 
 from danebot.domain.rollover.memory import (
     Call,
+    CallResult,
     Contact,
     Failure,
     Memory,
     Publishing,
     Request,
-    Result,
     Urgency,
 )
 from danebot.domain.rollover.patience import (
@@ -22,7 +22,7 @@ from danebot.domain.rollover.patience import (
     after_certificates,
     begun,
     ended,
-    failure,
+    one_more_failure,
     promotion_wait,
     publishing_wait,
     renewal_failed,
@@ -37,11 +37,13 @@ VALIDATIONS = 5  # that may fail within an hour at Let's Encrypt, for an account
 
 
 def failed(*minutes: int, call: Call = Call.RENEWAL) -> Memory:
-    return Memory(contacts=tuple(Contact(T0 + m * MINUTE, call, Result.FAILED) for m in minutes))
+    return Memory(
+        contacts=tuple(Contact(T0 + m * MINUTE, call, CallResult.FAILED) for m in minutes)
+    )
 
 
 def issued(*days: float, call: Call = Call.RENEWAL) -> Memory:
-    return Memory(contacts=tuple(Contact(T0 + d * DAY, call, Result.DONE) for d in days))
+    return Memory(contacts=tuple(Contact(T0 + d * DAY, call, CallResult.DONE) for d in days))
 
 
 def test_nothing_is_held_before_the_first_attempt() -> None:
@@ -55,7 +57,7 @@ def test_an_emergency_finds_room_whatever_was_tried_before(asking: Asking, most:
     memory, now = Memory(), T0
     for _ in range(20):
         if wait_until(memory, Call.PROMOTION, asking, Policy(), now) is None:
-            memory = ended(memory, Call.PROMOTION, Result.FAILED, now)
+            memory = ended(memory, Call.PROMOTION, CallResult.FAILED, now)
         now += timedelta(seconds=10)
     assert len(memory.contacts) == most
     assert wait_until(memory, Call.PROMOTION, Asking.URGENT, Policy(), now) is None
@@ -65,7 +67,7 @@ def test_not_even_an_emergency_goes_beyond_what_the_ca_allows() -> None:
     memory, now = Memory(), T0
     for _ in range(6 * 60):
         if wait_until(memory, Call.PROMOTION, Asking.URGENT, Policy(), now) is None:
-            memory = ended(memory, Call.PROMOTION, Result.FAILED, now)
+            memory = ended(memory, Call.PROMOTION, CallResult.FAILED, now)
         hour = [c for c in memory.contacts if now - HOUR < c.at <= now]
         assert len(hour) <= VALIDATIONS
         now += timedelta(seconds=10)
@@ -87,8 +89,8 @@ def test_an_attempt_that_never_ended_counts_as_one_that_failed() -> None:
 
 
 def test_an_attempt_that_ends_is_one_contact() -> None:
-    memory = ended(begun(Memory(), Call.NAMES, T0), Call.NAMES, Result.DONE, T0 + MINUTE)
-    assert memory.contacts == (Contact(T0, Call.NAMES, Result.DONE),)
+    memory = ended(begun(Memory(), Call.NAMES, T0), Call.NAMES, CallResult.DONE, T0 + MINUTE)
+    assert memory.contacts == (Contact(T0, Call.NAMES, CallResult.DONE),)
     assert unmade(begun(memory, Call.RENEWAL, T0), Call.RENEWAL) == memory
     assert unmade(memory, Call.NAMES) == memory
 
@@ -151,10 +153,10 @@ def month(policy: Policy, refused: tuple[datetime, datetime], every: timedelta) 
         if due and wait_until(memory, Call.RENEWAL, Asking.TIMER, policy, now) is None:
             memory = begun(memory, Call.RENEWAL, now)
             if refused[0] <= now < refused[1]:
-                memory = ended(memory, Call.RENEWAL, Result.FAILED, now)
+                memory = ended(memory, Call.RENEWAL, CallResult.FAILED, now)
                 memory = renewal_failed(memory, "refused", policy, now, 6 * DAY)
             else:
-                memory = ended(memory, Call.RENEWAL, Result.DONE, now)
+                memory = ended(memory, Call.RENEWAL, CallResult.DONE, now)
                 memory = replace(memory, renewal_failure=None)
                 begins = now
         assert now < begins + 6 * DAY, "the certificate ran out"
@@ -166,10 +168,10 @@ def month(policy: Policy, refused: tuple[datetime, datetime], every: timedelta) 
 def test_a_month_of_six_day_certificates(every: timedelta) -> None:
     """Ten renewals, however often danebot runs; a day without the CA costs few attempts more."""
     calm = month(Policy(), (T0, T0), every)
-    assert [c.result for c in calm.contacts] == [Result.DONE] * len(calm.contacts)
+    assert [c.result for c in calm.contacts] == [CallResult.DONE] * len(calm.contacts)
     assert len(calm.contacts) == (30 * DAY - every) // (3 * DAY)
     rough = month(Policy(), (T0 + 3 * DAY, T0 + 5 * DAY), every)
-    failures = [c for c in rough.contacts if c.result is Result.FAILED]
+    failures = [c for c in rough.contacts if c.result is CallResult.FAILED]
     assert 1 <= len(failures) <= 8
 
 
@@ -195,8 +197,8 @@ def test_revocations_that_fail_are_spaced_out_unless_somebody_names_the_lineage(
 
 
 def test_a_row_of_failures_keeps_its_beginning() -> None:
-    one = failure(None, "", T0, pause=HOUR)
-    two = failure(one, "", T0 + DAY, pause=HOUR)
+    one = one_more_failure(None, "", T0, pause=HOUR)
+    two = one_more_failure(one, "", T0 + DAY, pause=HOUR)
     assert (two.first, two.last, two.count) == (T0, T0 + DAY, 2)
 
 
@@ -234,10 +236,10 @@ def test_one_certificate_a_week_is_left_where_the_ca_gives_few() -> None:
 
 def test_the_end_of_an_attempt_belongs_to_the_one_that_was_begun() -> None:
     renewal = begun(Memory(), Call.RENEWAL, T0)
-    both = ended(renewal, Call.REVOCATION, Result.DONE, T0 + HOUR)
+    both = ended(renewal, Call.REVOCATION, CallResult.DONE, T0 + HOUR)
     assert [(c.call, c.result) for c in both.contacts] == [
-        (Call.RENEWAL, Result.BEGUN),
-        (Call.REVOCATION, Result.DONE),
+        (Call.RENEWAL, CallResult.BEGUN),
+        (Call.REVOCATION, CallResult.DONE),
     ]
     assert unmade(renewal, Call.REVOCATION) == renewal
     assert unmade(renewal, Call.RENEWAL) == unmade(Memory(), Call.RENEWAL) == Memory()

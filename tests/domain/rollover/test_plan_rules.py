@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from danebot.domain.lineage.state import LineageState
-from danebot.domain.rollover.memory import Call, Contact, Memory, Request, Result, Urgency
+from danebot.domain.rollover.memory import Call, CallResult, Contact, Memory, Request, Urgency
 from danebot.domain.rollover.plan import (
     Hold,
     Keep,
@@ -156,7 +156,7 @@ def test_a_key_that_stands_by_unremembered_leaves_nothing_behind() -> None:
 
 
 def test_a_ready_key_waits_for_the_ca_s_patience() -> None:
-    tried = tuple(Contact(T0 + m * MINUTE, Call.RENEWAL, Result.FAILED) for m in (90, 100, 110))
+    tried = tuple(Contact(T0 + m * MINUTE, Call.RENEWAL, CallResult.FAILED) for m in (90, 100, 110))
     due = state(ready=READY)
     found = planned(due, replace(cooled(), contacts=tried))
     assert (found.phase, found.step, found.hold) == (Phase.DUE, None, Hold.BACKING_OFF)

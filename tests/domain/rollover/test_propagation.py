@@ -22,7 +22,7 @@ from danebot.domain.rollover.propagation import (
     live_is_gone,
     matches_chain,
     propagations_of,
-    together,
+    taken_together,
 )
 from danebot.domain.rollover.propagation import propagation_of as judge
 from domain.builders import (
@@ -237,14 +237,14 @@ def test_all_lines_together() -> None:
     required = (line(), line(MX2))
 
     def both(first: OwnerObservation, second: OwnerObservation) -> Seen:
-        return together(propagations_of(required, key("new"), seen(first, second)))
+        return taken_together(propagations_of(required, key("new"), seen(first, second)))
 
     there, gone, unknown = look("new"), look("old", owner=MX2), silent(MX2)
     assert both(there, look("new", owner=MX2)) is Seen.EVERYWHERE
     assert both(there, unknown) is Seen.UNKNOWN
     assert both(there, gone) is Seen.MISSING
     assert both(silent(), gone) is Seen.MISSING
-    assert together(()) is Seen.UNKNOWN, "nothing was looked for"
+    assert taken_together(()) is Seen.UNKNOWN, "nothing was looked for"
 
 
 # ---- mail is failing already -----------------------------------------------------------------

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from danebot.domain.finding import Code, Finding, Severity
 from danebot.domain.lineage.state import LineageState, Management
-from danebot.domain.rollover.memory import Call, Contact, CurrentKey, Failure, Memory, Result
+from danebot.domain.rollover.memory import Call, CallResult, Contact, CurrentKey, Failure, Memory
 from danebot.domain.rollover.policy import Occasion, Policy
 from danebot.domain.rollover.renewing import renewing
 from domain.builders import DAY, HOUR, T0, held, key, state
@@ -26,7 +26,9 @@ def said(
 
 def issued(*days: int, until: datetime) -> Memory:
     """Three certificates within the week before: all that ordinary renewals may have of five."""
-    return Memory(contacts=tuple(Contact(until - d * DAY, Call.RENEWAL, Result.DONE) for d in days))
+    return Memory(
+        contacts=tuple(Contact(until - d * DAY, Call.RENEWAL, CallResult.DONE) for d in days)
+    )
 
 
 def test_a_failed_renewal_is_a_warning() -> None:

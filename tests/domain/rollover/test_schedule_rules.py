@@ -21,8 +21,8 @@ from danebot.domain.rollover.memory import (
 )
 from danebot.domain.rollover.policy import Occasion, Policy
 from danebot.domain.rollover.schedule import (
+    effective_policy,
     hurried,
-    in_force,
     lacks_key_type,
     remember_current,
     renewals_with_one_key,
@@ -166,8 +166,8 @@ def test_only_an_emergency_cuts_the_wait_and_only_for_its_key(urgency: Urgency) 
     memory = Memory(request=Request(key("new").digest, T0, urgency))
     cut = Policy(min_wait=timedelta(0), margin=timedelta(0))
     asked = Policy() if urgency is Urgency.ORDINARY else cut
-    assert in_force(Policy(), memory, key("new")) == asked
-    assert in_force(Policy(), memory, key("other")) == Policy()
+    assert effective_policy(Policy(), memory, key("new")) == asked
+    assert effective_policy(Policy(), memory, key("other")) == Policy()
 
 
 def test_the_minimum_wait_stays_where_records_are_awaited_that_the_resolver_alone_shows() -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from danebot.domain.dns.answers import Server, ServerAnswer, ServerOutcome
 from danebot.domain.names import DnsName, Hostname
-from danebot.domain.rollover.memory import Memory, OwnerMemory, Route
+from danebot.domain.rollover.memory import Memory, OwnerMemory, OwnerRoute
 from danebot.domain.rollover.servers import (
     Move,
     completed,
@@ -18,7 +18,7 @@ from domain.builders import DAY, HOUR, MX, OTHER, T0, led, look, seen, witnessed
 
 NS1, NS2, NS3 = (Hostname(f"ns{n}.example.org") for n in (1, 2, 3))
 A1, A2, A3 = (Server(NS1, "192.0.2.1"), Server(NS2, "192.0.2.1"), Server(NS2, "2001:db8::7"))
-BOTH = Route(MX, frozenset({NS1, NS2}), (A1, A2))
+BOTH = OwnerRoute(MX, frozenset({NS1, NS2}), (A1, A2))
 DUAL = look("old", addresses={"ns2": ["192.0.2.1", "2001:db8::7"]})
 
 
@@ -43,7 +43,7 @@ DUAL = look("old", addresses={"ns2": ["192.0.2.1", "2001:db8::7"]})
         (BOTH._replace(addresses=()), BOTH, Move.GAINED),  # an earlier version asked names alone
     ],
 )
-def test_moves(old: Route | None, new: Route | None, move: Move) -> None:
+def test_moves(old: OwnerRoute | None, new: OwnerRoute | None, move: Move) -> None:
     assert moved_to(old, new) is move
 
 
@@ -102,7 +102,7 @@ def test_where_the_delegation_is_not_read_all_servers_stay() -> None:
     one = completed(seen(now), remembered())[MX]
     assert one.name_servers == {NS1, NS2}
     assert one.unheard == {NS2}
-    names_alone = OwnerMemory(route=Route(MX, frozenset({NS1, NS3})))
+    names_alone = OwnerMemory(route=OwnerRoute(MX, frozenset({NS1, NS3})))
     one = completed(seen(now), Memory(owners={MX: names_alone}))[MX]
     assert one.servers[-1].server == Server(NS3, "")
     assert one.servers[-1].detail == "the delegation of example.org could not be read"
@@ -112,7 +112,7 @@ def test_where_the_delegation_is_not_read_all_servers_stay() -> None:
 def test_servers_of_another_name_owe_nothing() -> None:
     """An alias that leads elsewhere now: what its former target's servers hold is over there."""
     now = look("old", unresolved=[("ns2.example.org", "AAAA")])
-    elsewhere = OwnerMemory(route=Route(OTHER, frozenset({NS1, NS2}), (A1, A2, A3)))
+    elsewhere = OwnerMemory(route=OwnerRoute(OTHER, frozenset({NS1, NS2}), (A1, A2, A3)))
     assert completed(seen(now), Memory(owners={MX: elsewhere}))[MX] == now
 
 

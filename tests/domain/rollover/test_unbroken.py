@@ -6,17 +6,17 @@ import pytest
 
 from danebot.domain.dns.answers import Server
 from danebot.domain.names import Hostname
-from danebot.domain.rollover.memory import Memory, OwnerMemory, Route
+from danebot.domain.rollover.memory import Memory, OwnerMemory, OwnerRoute
 from danebot.domain.rollover.policy import LONGEST_GAP
 from danebot.domain.rollover.remember import remember
-from danebot.domain.rollover.unbroken import answered, broken
+from danebot.domain.rollover.unbroken import broken, last_answered
 from domain.builders import DAY, HOUR, MINUTE, MX, T0, key_file, look, seen, silent, state
 
 NS1, NS2 = Hostname("ns1.example.org"), Hostname("ns2.example.org")
 A1, A2, A3 = (Server(NS1, "192.0.2.1"), Server(NS2, "192.0.2.1"), Server(NS2, "2001:db8::7"))
 DUAL = look("old", addresses={"ns2": ["192.0.2.1", "2001:db8::7"]})
 SECOND_ALONE = look("old", addresses={"ns2": ["192.0.2.1", "2001:db8::7"]}, dead=["192.0.2.1"])
-ROUTE = Route(MX, frozenset({NS1, NS2}), (A1, A2, A3))
+ROUTE = OwnerRoute(MX, frozenset({NS1, NS2}), (A1, A2, A3))
 RECENT, LONG_AGO = T0 - HOUR, T0 - LONGEST_GAP - MINUTE
 
 
@@ -58,5 +58,5 @@ def test_the_resolver_s_gaps_count_where_no_server_was_ever_heard() -> None:
 
 
 def test_an_answer_in_the_future_counts_as_now() -> None:
-    assert answered(known(answered_at=T0 + DAY), silent(), T0) == T0
-    assert answered(known(), silent(), T0) is None
+    assert last_answered(known(answered_at=T0 + DAY), silent(), T0) == T0
+    assert last_answered(known(), silent(), T0) is None

@@ -13,10 +13,10 @@ from danebot.domain.lineage.state import LineageState, Management
 from danebot.domain.names import DnsName
 from danebot.domain.rollover.unmanaged import (
     KeyReuse,
-    Published,
+    SecureRecords,
     breaks_at_renewal,
-    broken,
     known_by,
+    unmatched_records,
 )
 from domain.builders import DAY, MX, MX2, T0, held, record
 
@@ -56,12 +56,12 @@ KEY, CERTIFICATE, FOREIGN = record("old"), of_certificate(), record("somebody's"
     ],
 )
 def test_what_breaks(records: tuple[TlsaRecord, ...], reuse: KeyReuse, breaks: bool) -> None:  # noqa: FBT001 - a table
-    found = breaks_at_renewal(passed(), reuse, [Published(MX, records)], T0)
+    found = breaks_at_renewal(passed(), reuse, [SecureRecords(MX, records)], T0)
     assert [finding.code for finding in found] == [Code.BREAKS_AT_RENEWAL] * breaks
 
 
 def test_it_says_when_and_what_to_do() -> None:
-    (found,) = breaks_at_renewal(passed(), KeyReuse.NEW, [Published(MX, (KEY,))], T0)
+    (found,) = breaks_at_renewal(passed(), KeyReuse.NEW, [SecureRecords(MX, (KEY,))], T0)
     assert found.severity is Severity.WARNING
     assert "from 2026-07-21 12:00 UTC on" in found.text
     assert str(MX) in found.text
@@ -69,19 +69,19 @@ def test_it_says_when_and_what_to_do() -> None:
 
 
 def test_a_record_of_the_certificate_needs_one_of_the_key_beside_it() -> None:
-    (found,) = breaks_at_renewal(passed(), KeyReuse.KEPT, [Published(MX, (CERTIFICATE,))], T0)
+    (found,) = breaks_at_renewal(passed(), KeyReuse.KEPT, [SecureRecords(MX, (CERTIFICATE,))], T0)
     assert "match this certificate alone" in found.text
     assert "danebot tlsa mx.example.org" in found.remedy
 
 
 def test_what_has_a_record_of_the_key_needs_none_more() -> None:
-    def remedy(*published: Published) -> str:
+    def remedy(*published: SecureRecords) -> str:
         (found,) = breaks_at_renewal(passed(), KeyReuse.NEW, published, T0)
         return found.remedy
 
-    both, foreign = Published(MX, (KEY, CERTIFICATE)), Published(MX2, (FOREIGN,))
+    both, foreign = SecureRecords(MX, (KEY, CERTIFICATE)), SecureRecords(MX2, (FOREIGN,))
     assert "danebot tlsa" not in remedy(both, foreign)
-    assert "danebot tlsa" in remedy(both, Published(MX2, (CERTIFICATE,)))
+    assert "danebot tlsa" in remedy(both, SecureRecords(MX2, (CERTIFICATE,)))
 
 
 @pytest.mark.parametrize(
@@ -93,21 +93,21 @@ def test_what_has_a_record_of_the_key_needs_none_more() -> None:
     ],
 )
 def test_the_date_is_certbots(rule: RenewalRule, severity: Severity, words: str) -> None:
-    (found,) = breaks_at_renewal(passed(rule), KeyReuse.NEW, [Published(MX, (KEY,))], T0)
+    (found,) = breaks_at_renewal(passed(rule), KeyReuse.NEW, [SecureRecords(MX, (KEY,))], T0)
     assert (found.severity, words in found.text) == (severity, True)
 
 
 def test_after_the_renewal_it_is_broken() -> None:
-    published = [Published(MX, (KEY,))]
+    published = [SecureRecords(MX, (KEY,))]
     assert known_by(passed(), published) == (MX,)
     renewed = replace(passed(), live=held("new", 2))
     assert known_by(renewed, published) == ()
     assert breaks_at_renewal(renewed, KeyReuse.NEW, published, T0) == ()
-    (found,) = broken(renewed, published, [MX])
+    (found,) = unmatched_records(renewed, published, [MX])
     assert (found.code, found.severity) == (Code.TLSA_MISMATCH, Severity.CRITICAL)
     assert str(record("new")) in found.remedy
-    assert broken(passed(), published, [MX]) == ()
-    assert broken(renewed, published, []) == ()  # a foreign owner was never ours
+    assert unmatched_records(passed(), published, [MX]) == ()
+    assert unmatched_records(renewed, published, []) == ()  # a foreign owner was never ours
 
 
 # ---- clause by clause: each fails where its own is taken out ----------------------------------
@@ -125,29 +125,29 @@ MORE = tuple(DnsName(f"_25._tcp.{name}.example.org") for name in "abcd")
 
 def test_anchors_are_no_records_of_the_leaf() -> None:
     """By its data alone, a ``2 1 1`` can't be told from the chain's own."""
-    anchor = [Published(MX, (STRANGE_ANCHOR,))]
+    anchor = [SecureRecords(MX, (STRANGE_ANCHOR,))]
     assert breaks_at_renewal(passed(), KeyReuse.NEW, anchor, T0) == ()
     assert known_by(passed(), anchor) == ()
-    beside = [Published(MX, (CERTIFICATE, STRANGE_ANCHOR))]
+    beside = [SecureRecords(MX, (CERTIFICATE, STRANGE_ANCHOR))]
     assert breaks_at_renewal(passed(), KeyReuse.KEPT, beside, T0)
 
 
 def test_one_record_that_matches_is_enough() -> None:
-    both = [Published(MX, (FOREIGN, KEY))]
+    both = [SecureRecords(MX, (FOREIGN, KEY))]
     assert known_by(passed(), both) == (MX,)
-    assert broken(passed(), both, [MX]) == ()
+    assert unmatched_records(passed(), both, [MX]) == ()
 
 
 def test_where_nothing_is_live_nothing_breaks() -> None:
     bare = replace(passed(), live=None)
-    every = [Published(MX, (KEY,))]
+    every = [SecureRecords(MX, (KEY,))]
     assert breaks_at_renewal(bare, KeyReuse.NEW, every, T0) == ()
-    assert (known_by(bare, every), broken(bare, every, [MX])) == ((), ())
+    assert (known_by(bare, every), unmatched_records(bare, every, [MX])) == ((), ())
 
 
 def test_three_owners_are_named_and_the_others_counted() -> None:
     def text(count: int) -> str:
-        every = [Published(owner, (KEY,)) for owner in MORE[:count]]
+        every = [SecureRecords(owner, (KEY,)) for owner in MORE[:count]]
         (found,) = breaks_at_renewal(passed(), KeyReuse.NEW, every, T0)
         return found.text
 
@@ -156,7 +156,7 @@ def test_three_owners_are_named_and_the_others_counted() -> None:
 
 
 def test_what_a_renewal_replaces_is_named() -> None:
-    (found,) = breaks_at_renewal(passed(), KeyReuse.KEPT, [Published(MX, (CERTIFICATE,))], T0)
+    (found,) = breaks_at_renewal(passed(), KeyReuse.KEPT, [SecureRecords(MX, (CERTIFICATE,))], T0)
     assert "match this certificate alone" in found.text
 
 
@@ -173,10 +173,10 @@ def test_what_a_renewal_replaces_is_named() -> None:
 def test_records_of_the_key_are_to_be_added_where_only_the_certificate_is_known(
     others: tuple[TlsaRecord, ...], *, add: bool
 ) -> None:
-    every = [Published(MX, (KEY,)), Published(MX2, others)]
+    every = [SecureRecords(MX, (KEY,)), SecureRecords(MX2, others)]
     (found,) = breaks_at_renewal(passed(), KeyReuse.NEW, every, T0)
     assert ("then add the 3 1 1 records" in found.remedy) is add
-    kept = breaks_at_renewal(passed(), KeyReuse.KEPT, [Published(MX, (CERTIFICATE,))], T0)
+    kept = breaks_at_renewal(passed(), KeyReuse.KEPT, [SecureRecords(MX, (CERTIFICATE,))], T0)
     assert "then add the 3 1 1 records" in kept[0].remedy
 
 
@@ -187,6 +187,6 @@ def test_within_three_days_it_is_critical_and_from_its_day_on_at_any_time() -> N
         (due - 2 * DAY, Severity.CRITICAL, "from 2026-07-21 12:00 UTC on"),
         (due, Severity.CRITICAL, "at any time now"),
     ):
-        (found,) = breaks_at_renewal(passed(), KeyReuse.NEW, [Published(MX, (KEY,))], at)
+        (found,) = breaks_at_renewal(passed(), KeyReuse.NEW, [SecureRecords(MX, (KEY,))], at)
         assert found.severity is severity
         assert words in found.text
