@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -56,35 +55,28 @@ class Sources(NamedTuple):
     freshness: Freshness = Freshness.COMMON
 
 
-class Rest(NamedTuple):
-    """Where the plan came to its end; it holds until the memory or certbot's links move."""
-
-    memory: Memory
-    links: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
+class Progress(NamedTuple):
     """How far a run has come with one lineage.
 
     ``stored`` is what ``rollover.json`` says of ``memory``.  ``view`` is the last plan.  ``asked``
-    are the records that were to be added when it was last published, None if it wasn't.
+    are the records that were to be added when it was last published, None if it wasn't.  ``rest``
+    is the memory and certbot's links where the plan came to its end: it holds until they move.
     """
 
-    memory: Memory = field(default_factory=Memory)
-    stored: Memory = field(default_factory=Memory)
-    sources: Sources = field(default_factory=Sources)
+    memory: Memory = Memory()
+    stored: Memory = Memory()
+    sources: Sources = Sources()
     view: LineageView | None = None
     events: tuple[Finding, ...] = ()
     probes: tuple[ProbeStatus, ...] = ()
-    rest: Rest | None = None
+    rest: tuple[Memory, tuple[str, ...]] | None = None
     asked: frozenset[tuple[DnsName, TlsaRecord]] | None = None
     issued: bool = False
     failed: bool = False
 
     def observed(self, sources: Sources) -> Progress:
         """Return what it is after an observation: whatever was planned before may not hold."""
-        return replace(self, sources=sources, rest=None)
+        return self._replace(sources=sources, rest=None)
 
     def planned(self, view: LineageView) -> Progress:
         """Return what it is after a plan, with word of the cancelled keys that are forgotten."""
@@ -99,17 +91,16 @@ class Progress:
             )
             for key in gone
         )
-        return replace(self, memory=view.memory, view=view, events=self.events + told)
+        return self._replace(memory=view.memory, view=view, events=self.events + told)
 
     def moved(self) -> Progress:
         """Return what it is when files or DNS may have moved since they were observed."""
         stale = self.sources._replace(state=None, freshness=Freshness.COMMON)
-        return replace(self, sources=stale)
+        return self._replace(sources=stale)
 
     def did(self, done: Done) -> Progress:
         """Return what it is after something was done."""
-        return replace(
-            self,
+        return self._replace(
             memory=self.memory if done.memory is None else done.memory,
             stored=self.stored if done.written is None else done.written,
             events=self.events + done.events,
@@ -119,15 +110,15 @@ class Progress:
 
     def rested(self, links: tuple[str, ...]) -> Progress:
         """Return what it is when no step is left; ``links`` are certbot's."""
-        return replace(self.moved(), rest=Rest(self.memory, links))
+        return self.moved()._replace(rest=(self.memory, links))
 
     def saved(self) -> Progress:
         """Return what it is with all that is remembered on disk."""
-        return replace(self, stored=self.memory)
+        return self._replace(stored=self.memory)
 
     def asking(self, publication: Publication) -> Progress:
         """Return what it is once what is lacking was asked for."""
-        return replace(self, asked=_lacking(publication) | (self.asked or frozenset()))
+        return self._replace(asked=_lacking(publication) | (self.asked or frozenset()))
 
     def lacks_more(self, publication: Publication) -> bool:
         """Whether there is something to add that was not asked for in this run."""
@@ -135,7 +126,7 @@ class Progress:
 
     def ended(self, finding: Finding) -> Progress:
         """Return what it is after a failure: the lineage is left alone for the rest of the run."""
-        return replace(self, failed=True, events=(*self.events, finding))
+        return self._replace(failed=True, events=(*self.events, finding))
 
 
 def _lacking(publication: Publication) -> frozenset[tuple[DnsName, TlsaRecord]]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import TypeVar
@@ -147,49 +148,46 @@ class Tree:
         combo = self.reader.combo(paths.live / COMBO)
         if live is None:
             faults.append(f"{paths.live}: {UNLINKED}")
-        if own != paths.staging:
-            if self._led_to_staging(name):
-                faults.append(f"{paths.staging}: {STAGING_GONE}")
-            return LineageState(
-                name,
-                Management.PASS_THROUGH,
-                live,
-                combo,
-                required=required,
-                names=names,
-                faults=tuple(faults),
-                let_go=said.let_go,
-                declared=said.declared,
-                rule=self.rule(name),
-            )
-        if combo is None and is_there(paths.live / COMBO):
-            faults.append(f"{paths.live / COMBO}: not a usable key and chain")
-        held = self.linked(paths, paths.staging, live)
-        if held is None:
-            faults.append(f"{paths.staging}: {UNLINKED}")
-        files = {n: self.reader.key_file(paths.staging / n) for n in (NEXT, READY)}
-        for file_name, file in files.items():
-            if file is not None and file.key is None:
-                faults.append(
-                    f"{paths.staging / file_name}: not a usable private key; "
-                    f"put the right one there, or cancel with: danebot newkey --cancel {name}"
-                )
-        return LineageState(
+        if own != paths.staging and self._led_to_staging(name):
+            faults.append(f"{paths.staging}: {STAGING_GONE}")
+        state = LineageState(
             name,
-            Management.STAGED,
+            Management.PASS_THROUGH,
             live,
             combo,
-            staged=held,
-            next=files[NEXT],
-            ready=files[READY],
-            unknown=self._set_aside(paths, UNKNOWN_PREFIX),
-            cancelled=self._set_aside(paths, CANCELLED_PREFIX),
             required=required,
             names=names,
             faults=tuple(faults),
             let_go=said.let_go,
             declared=said.declared,
             rule=self.rule(name),
+        )
+        return self._with_staging(state, paths) if own == paths.staging else state
+
+    def _with_staging(self, state: LineageState, paths: LineagePaths) -> LineageState:
+        """The state of a managed lineage, by its ``live``, ``combo`` and the files of all."""
+        faults = [*state.faults]
+        if state.combo is None and is_there(paths.live / COMBO):
+            faults.append(f"{paths.live / COMBO}: not a usable key and chain")
+        held = self.linked(paths, paths.staging, state.live)
+        if held is None:
+            faults.append(f"{paths.staging}: {UNLINKED}")
+        files = {n: self.reader.key_file(paths.staging / n) for n in (NEXT, READY)}
+        for file_name, file in files.items():
+            if file is not None and file.key is None:
+                faults.append(
+                    f"{paths.staging / file_name}: not a usable private key; put the right one "
+                    f"there, or cancel with: danebot newkey --cancel {state.name}"
+                )
+        return replace(
+            state,
+            management=Management.STAGED,
+            staged=held,
+            next=files[NEXT],
+            ready=files[READY],
+            unknown=self._set_aside(paths, UNKNOWN_PREFIX),
+            cancelled=self._set_aside(paths, CANCELLED_PREFIX),
+            faults=tuple(faults),
         )
 
     def rule(self, name: str) -> RenewalRule:
