@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from danebot.domain.kinds import Concern
 from danebot.domain.status.document import EVERYWHERE
-from danebot.domain.status.overdue import MONITOR_SKEW
+from danebot.domain.status.overdue import MONITOR_SKEW, NOT_RUN_YET
 from danebot.domain.text import duration
 from danebot_checks.plugin import counted, performance
 
@@ -50,7 +50,7 @@ def outline(
 def _renewal(document: Snapshot, allowed: Allowed, now: datetime) -> Outline:
     last, success = document.last_renew, document.last_success
     if last is None:
-        return Outline("", [])
+        return Outline(NOT_RUN_YET, [])
     numbers: list[str] = []
     if success is not None and success <= max(now, document.run.ended) + MONITOR_SKEW:
         warning, critical = allowed.success

@@ -24,7 +24,7 @@ def lineage_lines(status: LineageStatus, now: datetime) -> Iterator[str]:
         if key is not None:
             yield f"{name}: {role} key {key.digest.hex()}"
     for record in status.records:
-        where = ", ".join(record.missing_at)
+        where = ", ".join((*record.missing_at, *record.unheard_at))
         yield (
             f"{name}: {record.role} key: {record.owner} TLSA {record.record}: {record.seen}"
             + (where and f"; {where}")

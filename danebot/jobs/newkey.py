@@ -22,15 +22,19 @@ from danebot.domain.rollover.cancel import cancelled, cancelling, taken_back
 from danebot.domain.rollover.change_outcomes import Part
 from danebot.domain.rollover.changes import ChangeResult, stopped
 from danebot.domain.rollover.changes import changes as record_changes
+from danebot.domain.rollover.lost import missed
 from danebot.domain.rollover.memory import Exposure, Memory, Protection, Request
 from danebot.domain.rollover.publication import OwnedRecord, Publication, additions
 from danebot.domain.rollover.remember import remember
+from danebot.domain.rollover.safe_time import earliest
 from danebot.domain.rollover.schedule import requested, scheduled, standing
 from danebot.domain.rollover.watched import fade
 from danebot.errors import CertificateError, RolloverError, UnknownLineageError
 from danebot.jobs.survey import keys_of_tree, observe_dns, read_lineage, remembered
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from danebot.domain.finding import Finding
     from danebot.domain.lineage.keys import PublicKey
     from danebot.domain.rollover.advice import Objection
@@ -53,7 +57,9 @@ class Staged:
 
     ``demanded`` are the lines of ``dane-ee`` that want a record of it.  ``objections`` say where
     none can be advised, and why; ``refused`` are additions that a publisher would not be asked for.
-    ``missing`` are records to add for the live key, which come first.
+    ``missing`` are further ones, which the live key lacks and which come first; in ``records`` are
+    those that must be added together with the new ones.  ``earliest`` is when the key may be used
+    if its records are at every server at once; None where nobody knows.
     """
 
     key: PublicKey
@@ -63,6 +69,7 @@ class Staged:
     refused: tuple[ChangeResult, ...] = ()
     demanded: tuple[Required, ...] = ()
     missing: tuple[OwnedRecord, ...] = ()
+    earliest: datetime | None = None
 
 
 def stage(
@@ -102,15 +109,18 @@ def stage(
     source = Source.STANDING if standby else Source.NEW
     records, objections = records_of(context, state, awaited, seen)
     live = state.current_key
-    missing = records_of(context, state, live, seen)[0] if live is not None else ()
+    lacking = records_of(context, state, live, seen)[0] if live is not None else ()
+    missing = tuple(record for record in lacking if record not in records)
+    now = context.clock()
     return Staged(
         awaited,
-        tuple(record for record in records if record not in missing),
+        records,
         source,
         objections,
         refused=_refused(state, (*missing, *records), seen),
-        demanded=anchored(fade(state, seen), seen, context.clock()).required or (),
+        demanded=anchored(fade(state, seen), seen, now).required or (),
         missing=missing,
+        earliest=earliest(state, memory, context.settings.policy(name), now),
     )
 
 
@@ -302,13 +312,16 @@ def cancel(context: Context, name: str) -> Cancelled:
     paths = managed(context, name)
     recover(context.tree, name)
     state, old = read_lineage(context, name)
-    if state.awaited is None and not old.cancelled:
+    lost = missed(old, state, context.clock())
+    if state.awaited is None and not old.cancelled and not lost:
         raise RolloverError(f"{name} has no next key; nothing to cancel")
     entry, kept = None, None
     if state.awaited is not None:
         entry = cancelling(old, state, context.clock())
-        save_memory(paths, old, cancelled(old, entry))
+        save_memory(paths, old, cancelled(replace(old, lost=lost), entry))
         kept = finish_cancel(paths, state, entry)
+    elif lost:
+        save_memory(paths, old, cancelled(replace(old, lost=lost), None))
     digest = entry.digest if entry is not None else None
     view, findings = _remove_records(context, name)
     return Cancelled(digest, kept, view, findings)

@@ -37,37 +37,39 @@ def orphans(context: Context) -> tuple[Finding, ...]:
 
 def _orphan(context: Context, name: str) -> Finding:
     paths = context.tree.paths(name)
-    there = [place for place in (paths.staging, paths.live) if is_there(place)]
-    text = f"{paths.conf} is gone, so nothing is renewed, while {_listed(there)} is there"
+    text = f"{paths.conf} is gone, so nothing is renewed"
     held = context.tree.reader.combo(paths.live / COMBO)
     critical = held is None
     if held is not None:
         chain = held.chain
-        text += f"; what {COMBO} holds ends {when(chain.not_after)}"
+        text += f"; {COMBO} ends {when(chain.not_after)}"
         least = context.settings.policy(name).expiry_critical
         left = chain.not_after - context.clock()
         critical = left < (chain.not_after - chain.not_before) * least
     keys = [file for file in (NEXT, READY) if is_there(paths.staging / file)]
     if keys:
-        text += f"; records of the key in {_listed(keys)} may be published"
+        text += f"; records of {_listed(keys)} may be published"
     return Finding(
         Code.NOT_RENEWED,
         Severity.CRITICAL if critical else Severity.WARNING,
         name,
         printable(text, 600),
-        printable(_way_back(paths, there), 600),
+        printable(f"the way back: danebot status {name}", 600),
     )
 
 
-def _way_back(paths: LineagePaths, there: list[Path]) -> str:
+def way_back(paths: LineagePaths) -> tuple[str, ...]:
+    """How to go on with what is left of a lineage, or to give it up: a line each."""
+    there = [place for place in (paths.staging, paths.live) if is_there(place)]
     original = paths.conf.with_name(f"{paths.conf.name}.orig")
     if is_there(original):
         restore = f"cp -p {original} {paths.conf}"
     else:
         restore = f"restore {paths.conf} from a backup"
+    end = "take its TLSA records out of DNS, have no service use it, and remove"
     return (
-        f"to go on: {restore}, then: danebot init {paths.name}; to give it up, take its TLSA "
-        f"records out of DNS, have no service use it, and remove {_listed(there)}"
+        f"to go on: {restore}; then: danebot init {paths.name}",
+        f"to give it up: {end} {_listed(there)}",
     )
 
 

@@ -16,6 +16,7 @@ from danebot.domain.rollover.clock import put_right
 from danebot.domain.rollover.compromise import at_large
 from danebot.domain.rollover.findings import assess
 from danebot.domain.rollover.in_use import KeysInUse, keys_in_use
+from danebot.domain.rollover.lost import forget_lost, told_lost
 from danebot.domain.rollover.memory import Memory
 from danebot.domain.rollover.plan import Observation, Plan, after_plan, plan
 from danebot.domain.rollover.publication import Publication, conflicts, lingering, publication
@@ -167,7 +168,7 @@ def view(context: Context, observed: Observed) -> LineageView:
     policy = context.settings.policy(state.name)
     memory = retire(remember(old, state, mine, now), state, mine, now)
     memory, state = let_go_of_gone(memory, state, policy, now)
-    memory = forget_cancelled(memory, state, mine, now)
+    memory = forget_lost(forget_cancelled(memory, state, mine, now), state, mine)
     observation = Observation(state, mine, chain_distrust(context, state))
     planned = plan(observation, memory, policy, now)
     memory = after_plan(memory, planned, now)
@@ -181,6 +182,7 @@ def view(context: Context, observed: Observed) -> LineageView:
         *at_large(state, memory, mine, wanted),
         *conflicts(state, wanted),
         *to_be_gone(state, memory, mine, wanted, policy=policy, now=now),
+        *told_lost(state, memory, mine),
     )
     findings = tuple(sorted(found, key=lambda finding: -finding.severity))
     return LineageView(observation, memory, planned, findings, wanted, policy, now, in_use=in_use)

@@ -176,10 +176,12 @@ def _certificate_lines(
 
 def _record_lines(record: RecordStatus) -> Iterator[str]:
     yield f"  {record.role:<12} {record.owner} TLSA {record.record}: {record.seen}"
-    if record.present_at and record.missing_at:
+    if record.present_at and (record.missing_at or record.unheard_at):
         yield f"  {'':<12}   present at {', '.join(record.present_at)}"
     for missing in record.missing_at:
         yield f"  {'':<12}   missing at {missing}"
+    for unheard in record.unheard_at:
+        yield f"  {'':<12}   not heard: {unheard}"
 
 
 def timeline(status: LineageStatus, now: datetime) -> Iterator[str]:

@@ -46,7 +46,7 @@ def init(console: Console, names: tuple[str, ...], *, told: Told, dry_run: bool)
         status, bare = FINE, []
         for name, found in _looked(context, selected).items():
             status = max(status, _init_dry(console, context, name, found, told))
-            if isinstance(found, _Looked) and found.watches_nothing and told is not Told.NO_DANE:
+            if isinstance(found, _Looked) and _goes_bare(found, told):
                 bare.append(unprotected(name))
         if console.report(bare) >= Severity.WARNING:
             status = ATTENTION
@@ -229,6 +229,12 @@ def _say_others(console: Console, looked: _Looked, told: Told) -> int:
             )
             status = ATTENTION
     return status
+
+
+def _goes_bare(found: _Looked, told: Told) -> bool:
+    """Whether a lineage is taken on that then watches nothing."""
+    refused = told is Told.NOTHING and found.in_doubt
+    return found.watches_nothing and told is not Told.NO_DANE and not refused
 
 
 def _outcome(looked: _Looked) -> str:

@@ -105,6 +105,11 @@ def _say_staged(console: Console, name: str, staged: Staged, form: str) -> None:
         else:
             console.say(f"; {name}: ADD these records, and keep those that are there")
     _print_addition(staged.records, form)
+    if staged.earliest is not None:
+        from danebot.domain.text import when
+
+        first = when(staged.earliest)
+        console.say(f"; {name}: with these at every server now, it may be used from {first} on")
 
 
 def _say_cancelled(console: Console, name: str, done: Cancelled, form: str) -> int:
@@ -122,12 +127,15 @@ def _say_cancelled(console: Console, name: str, done: Cancelled, form: str) -> i
         )
     status = ATTENTION if console.report(done.findings) >= Severity.WARNING else FINE
     remove = done.view.publication.remove
-    if remove and not console.settings.publish(name).in_renew:
+    listed = bool(remove) and not console.settings.publish(name).in_renew
+    if listed:
         console.say(f"; {name}: REMOVE these records, and keep the others that are there")
         _print_removal(remove, form)
     for finding in done.view.findings:
-        if finding.code is Code.CANCELLING:
+        if finding.code is Code.CANCELLING and not listed:
             console.say(f"{name}: {finding.text}; danebot renew forgets it once they are gone")
+    if listed:
+        console.say(f"; {name}: danebot renew forgets the key once they are gone")
     return status
 
 

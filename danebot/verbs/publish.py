@@ -58,7 +58,9 @@ def _by_hand(console: Console, context: Context, view: LineageView) -> bool:
     for word, records in (("add", view.publication.add), ("remove", view.publication.remove)):
         for record in records:
             click_echo(f"{name}: {word}: {record}")
-    return bool(view.publication.add)
+    exposed = [one for one in view.findings if one.code is Code.COMPROMISED_PUBLISHED]
+    console.report(exposed)
+    return bool(view.publication.add or exposed)
 
 
 def _passed_through(view: LineageView) -> bool:

@@ -25,6 +25,7 @@ def status(console: Console, names: tuple[str, ...], *, as_json: bool) -> int:
     from danebot.domain.finding import Severity
     from danebot.domain.status.document import finding_of, finding_status
     from danebot.jobs.context import system_clock
+    from danebot.jobs.orphans import way_back
     from danebot.jobs.snapshot import lineage_statuses
     from danebot.jobs.survey import survey
     from danebot.render.lineage import run_lines, status_lines
@@ -60,6 +61,9 @@ def status(console: Console, names: tuple[str, ...], *, as_json: bool) -> int:
             click_echo(line)
     for finding in unreadable:
         console.warn(str(finding))
+        if finding.code is Code.NOT_RENEWED and not as_json:
+            for line in way_back(tree.paths(finding.where)):
+                console.say(f"{finding.where}: {line}")
     troubled = any(
         finding_of(found).severity >= Severity.WARNING for s in statuses for found in s.findings
     )

@@ -72,7 +72,9 @@ def _next(
         text = "Add to DNS, and keep the records that are there"
         yield _item(Severity.NOTICE, text, lines=add)
     if remove:
-        yield _item(Severity.INFO, "May be removed from DNS: keys no longer in use", lines=remove)
+        yield _item(
+            Severity.INFO, "May be removed from DNS: no key in use needs these", lines=remove
+        )
     if urgency(status, reports) is None:
         yield tag("li", tag("p", course(status, now)), class_="quiet")
 
@@ -213,5 +215,6 @@ def _record(record: RecordStatus) -> Html:
     if record.present_at:
         lines.append(tag("div", f"at {', '.join(record.present_at)}", class_="soft"))
     lines += [tag("div", f"missing at {where}") for where in record.missing_at]
+    lines += [tag("div", f"not heard: {where}") for where in record.unheard_at]
     whose = "trust anchor" if record.role == "anchor" else f"{record.role} key"
     return _fact(f"Record, {whose}", *lines)

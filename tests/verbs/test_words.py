@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import json
 import re
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from adapters import trees
 from adapters.trees import NAME
+from danebot.adapters.tree.memory_file import save_memory
+from danebot.domain.dns.answers import ServerOutcome
 from danebot.domain.names import DnsName
-from verbs.desk import HERE, Desk, of_key
+from danebot.domain.rollover.memory import Deployment, Exposure, Memory, PastKey
+from domain.builders import DAY
+from verbs.desk import HERE, OWNER, Desk, of_key
 
 SMTPS = f"_465._tcp.{NAME}"
 
@@ -189,3 +195,239 @@ def test_a_dead_resolver_is_what_to_mend_first(desk: Desk, managed: bool) -> Non
     assert "when they are there" not in said.out
     assert "1. see that it does (resolver in danebot.toml)" in said.out
     assert f"danebot tlsa {NAME}" in said.err
+
+
+# ---- a compromised key ----------------------------------------------------------------------
+
+
+def stolen(desk: Desk) -> None:
+    """The key "two" was replaced for being compromised, and its record may go."""
+    grown = desk.staged(f"1 {HERE}")
+    desk.dns.publish(of_key("one"), of_key("two"))
+    then = trees.now() - DAY
+    deployment = Deployment(b"", trees.public("one").digest, then, (), then, then, then)
+    past = PastKey(trees.public("two").spki, then, Exposure.COMPROMISED)
+    memory = Memory(deployment=deployment, past_keys=(past,))
+    save_memory(grown.paths, Memory(), memory)
+
+
+@pytest.mark.parametrize("words", [("tlsa",), ("tlsa", "--json"), ("publish",), ("status",)])
+def test_a_compromised_keys_record_is_never_all_right(desk: Desk, words: tuple[str, ...]) -> None:
+    stolen(desk)
+    said = desk.danebot(*words, NAME)
+    assert said.status == 1
+    assert "the compromised key's record is still published" in said.out + said.err
+
+
+def test_a_compromised_keys_record_is_told_once(desk: Desk) -> None:
+    stolen(desk)
+    shown = desk.danebot("status", NAME).out
+    assert "an old key's record" not in shown
+    desk.danebot("renew")
+    told = desk.check("rollover", "-v")
+    assert told.status == 1
+    assert "old record" not in told.out
+
+
+def test_an_old_keys_record_that_may_go_is_no_alarm(desk: Desk) -> None:
+    grown = desk.staged(f"1 {HERE}")
+    desk.dns.publish(of_key("one"), of_key("two"))
+    then = trees.now() - DAY
+    deployment = Deployment(b"", trees.public("one").digest, then, (), then, then, then)
+    memory = Memory(deployment=deployment, past_keys=(PastKey(trees.public("two").spki, then),))
+    save_memory(grown.paths, Memory(), memory)
+    said = desk.danebot("tlsa", NAME)
+    assert (said.status, said.err) == (0, "")
+    assert "an old key's record may be removed" in desk.danebot("status", NAME).out
+
+
+# ---- a cancelled key ------------------------------------------------------------------------
+
+
+def test_a_cancelled_keys_record_is_never_called_an_old_keys(desk: Desk) -> None:
+    """It was never live; and the last deployment's age says nothing of how long it waits."""
+    grown = desk.staged(f"1 {HERE}")
+    desk.dns.publish(of_key("one"))
+    then = trees.now() - 90 * DAY
+    deployment = Deployment(b"", trees.public("one").digest, then, (), then, then, then)
+    save_memory(grown.paths, Memory(), Memory(deployment=deployment))
+    digest = re.findall(r"3 1 1 ([0-9a-f]{64})", desk.danebot("newkey", NAME).out)[0]
+    desk.dns.publish(of_key("one"), of_key("one")._replace(data=bytes.fromhex(digest)))
+    said = desk.danebot("newkey", "--cancel", NAME)
+    assert said.status == 0
+    assert said.out.count(f"3 1 1 {digest}") == 1
+    shown = desk.danebot("status", NAME).out
+    assert "a cancelled key's record is still published" in shown
+    assert "old key" not in shown + desk.danebot("tlsa", NAME).out
+    told = desk.check("rollover", "-v")
+    assert (told.status, "old record" in told.out) == (0, False)
+
+
+# ---- certbot delete -------------------------------------------------------------------------
+
+
+def test_what_certbot_deleted_is_told_in_a_line_with_one_command(desk: Desk) -> None:
+    grown = desk.staged(f"1 {HERE}")
+    desk.dns.publish(of_key("one"))
+    desk.danebot("renew")
+    assert desk.check("tlsa").status == 0
+    grown.paths.conf.unlink()
+    said = desk.danebot("renew")
+    assert said.status == 1
+    line = said.err.replace(str(grown.paths.conf), "")
+    assert len(line) < 200, line
+    assert line.endswith(f"; the way back: danebot status {NAME}\n")
+    shown = desk.danebot("status", NAME)
+    assert f"{NAME}: to go on: restore {grown.paths.conf} from a backup; then: danebot init" in (
+        shown.out
+    )
+    assert f"{NAME}: to give it up: " in shown.out
+
+
+def test_a_lineage_that_nobody_looks_at_is_never_ok(desk: Desk) -> None:
+    """Nor is a command advised that refuses it."""
+    grown = desk.staged(f"1 {HERE}")
+    desk.dns.publish(of_key("one"))
+    digest = re.findall(r"3 1 1 ([0-9a-f]{64})", desk.danebot("newkey", NAME).out)[0]
+    desk.dns.publish(of_key("one"), of_key("one")._replace(data=bytes.fromhex(digest)))
+    desk.danebot("newkey", "--cancel", NAME)
+    desk.danebot("renew")
+    grown.paths.conf.unlink()
+    desk.danebot("renew")
+    for concern in ("tlsa", "rollover"):
+        told = desk.check(concern, "-v")
+        assert told.status == 3, told
+        assert "nobody looks at it any more" in told.out
+        assert "danebot tlsa" not in told.out
+        assert f"danebot status {NAME}" in told.out
+
+
+def test_a_lineage_that_cannot_be_read_is_not_ok(desk: Desk) -> None:
+    grown = desk.staged(f"1 {HERE}")
+    desk.dns.publish(of_key("one"))
+    desk.danebot("renew")
+    grown.paths.conf.write_bytes(b"\xff\xfe")
+    assert desk.danebot("renew").status == 1
+    told = desk.check("tlsa", "-v")
+    assert told.status == 3
+    assert "couldn't look at it" in told.out
+
+
+# ---- the first day --------------------------------------------------------------------------
+
+
+def test_a_site_whose_daily_job_has_not_had_its_turn_is_fine(desk: Desk) -> None:
+    """That nobody ever starts it is told when it has had that."""
+    desk.issued()
+    desk.dns.publish(of_key("one"))
+    desk.danebot("init")
+    told = desk.check("renewal")
+    assert told.status == 0
+    assert "danebot renew has not run here yet" in told.out
+    path = desk.root / "state" / "status.json"
+    document = desk.document()
+    document["lineages"][0]["phase_since"] = (trees.now() - 3 * DAY).isoformat()
+    path.write_text(json.dumps(document))
+    told = desk.check("renewal", "-v")
+    assert told.status == 1
+    assert "run it, or enable its timer" in told.out
+    path.unlink()
+    told = desk.check("renewal")
+    assert told.status == 2
+    assert "is not there yet: danebot renew writes it" in told.out
+
+
+# ---- a next key -----------------------------------------------------------------------------
+
+
+def published_next(desk: Desk) -> str:
+    """Make a next key and publish its record; the record's digest."""
+    digest = str(re.findall(r"3 1 1 ([0-9a-f]{64})", desk.danebot("newkey", NAME).out)[0])
+    desk.dns.publish(of_key("one"), of_key("one")._replace(data=bytes.fromhex(digest)))
+    return digest
+
+
+def test_newkey_says_when_the_key_may_be_used(desk: Desk) -> None:
+    """That is a promise which the rollover keeps: no sooner than `status` says afterwards."""
+    desk.staged(f"1 {HERE}")
+    desk.dns.publish(of_key("one"))
+    said = desk.danebot("newkey", NAME)
+    found = re.search(
+        r"; \S+ with these at every server now, it may be used from (.+) on", said.out
+    )
+    assert found is not None
+    digest = re.findall(r"3 1 1 ([0-9a-f]{64})", said.out)[0]
+    desk.dns.publish(of_key("one"), of_key("one")._replace(data=bytes.fromhex(digest)))
+    desk.danebot("renew")
+    safe = datetime.fromisoformat(desk.document()["lineages"][0]["safe_at"])
+    earliest = datetime.strptime(found[1], "%Y-%m-%d %H:%M UTC").replace(tzinfo=UTC)
+    assert timedelta(0) <= safe - earliest < timedelta(minutes=2)
+
+
+@pytest.mark.parametrize("file", ["nextkey.pem", "ready.pem"])
+def test_a_next_key_that_is_gone_is_told_with_the_way(desk: Desk, file: str) -> None:
+    grown = desk.staged(f"1 {HERE}")
+    desk.dns.publish(of_key("one"))
+    digest = published_next(desk)
+    path = grown.paths.staging / "nextkey.pem"
+    if file == "ready.pem":
+        assert desk.danebot("renew").status == 0
+        path = grown.paths.staging / file
+    kept = path.read_bytes()
+    path.unlink()
+    for _ in range(2):
+        run = desk.danebot("renew")
+        assert run.status == 1
+        assert f"has lost the next key {digest}, whose record is published" in run.err
+        assert f"restore nextkey.pem, or give it up: danebot newkey --cancel {NAME}" in run.err
+    assert desk.check("renewal").status == 1
+    grown.staging_file("nextkey.pem", kept)
+    assert desk.danebot("renew").status == 0
+    (grown.paths.staging / "nextkey.pem").unlink(missing_ok=True)
+    (grown.paths.staging / "ready.pem").unlink(missing_ok=True)
+    said = desk.danebot("newkey", "--cancel", NAME)
+    assert said.status == 0, said
+    assert f"; remove {HERE}. 3600 IN TLSA 3 1 1 {digest}" in said.out
+    assert desk.danebot("renew").status == 0
+    desk.dns.publish(of_key("one"))
+    assert "no server has a record of the cancelled key" in desk.danebot("renew").out
+
+
+def test_a_lost_key_without_a_record_is_forgotten(desk: Desk) -> None:
+    grown = desk.staged(f"1 {HERE}")
+    desk.dns.publish(of_key("one"))
+    desk.danebot("newkey", NAME)
+    (grown.paths.staging / "nextkey.pem").unlink()
+    assert desk.danebot("renew") == (0, "", "")
+
+
+def test_another_next_key_does_not_hide_the_lost_one(desk: Desk) -> None:
+    grown = desk.staged(f"1 {HERE}")
+    desk.dns.publish(of_key("one"))
+    digest = published_next(desk)
+    (grown.paths.staging / "nextkey.pem").unlink()
+    desk.danebot("newkey", NAME)
+    assert f"has lost the next key {digest}" in desk.danebot("status", NAME).out
+
+
+# ---- who said what --------------------------------------------------------------------------
+
+
+def test_a_server_that_was_not_heard_lacks_nothing(desk: Desk) -> None:
+    desk.staged(f"1 {HERE}")
+    desk.dns.publish(of_key("one"))
+    fine = desk.dns.looks[OWNER]
+    first, second = fine.servers
+    dead = second._replace(outcome=ServerOutcome.UNREACHABLE, records=(), ttl=None)
+    desk.dns.looks[OWNER] = fine._replace(servers=(first, dead))
+    shown = desk.danebot("status", NAME).out
+    assert "not heard: ns2.example.org" in shown
+    assert "missing at" not in shown
+
+
+def test_a_record_that_nobody_has_is_told_once(desk: Desk) -> None:
+    desk.staged(f"1 {HERE}")
+    run = desk.danebot("renew")
+    assert run.status == 1
+    assert run.err.count("WARNING") == 1
+    assert f"the live key's TLSA record is missing (no such record) at {HERE}" in run.err

@@ -41,14 +41,21 @@ def cancelling(memory: Memory, state: LineageState, now: datetime) -> CancelledK
 
 
 def cancelled(memory: Memory, key: CancelledKey | None) -> Memory:
-    """The memory without the rollover, and with the key whose records are to go."""
-    known = [one for one in memory.cancelled if key is None or one.digest != key.digest]
+    """The memory without the rollover, and with the key whose records are to go.
+
+    So are those of keys that were lost.
+    """
+    lost = tuple(one._replace(at=key.at if key is not None else one.at) for one in memory.lost)
+    gone = [*lost, *([] if key is None else [key])]
+    digests = {one.digest for one in gone}
+    known = [one for one in memory.cancelled if one.digest not in digests]
     return replace(
         memory,
         awaiting=None,
         promotion_failure=None,
         request=None,
-        cancelled=tuple(known if key is None else [*known, key]),
+        cancelled=(*known, *gone),
+        lost=(),
     )
 
 
@@ -70,17 +77,28 @@ def forget_cancelled(
     left = tuple(
         one
         for one in memory.cancelled
-        if any(_shown(one, state, observations)) or (one.until is not None and now < one.until)
+        if any(still_shown(one, state, observations)) or (one.until is not None and now < one.until)
     )
     return replace(memory, cancelled=left)
 
 
-def _shown(
+def still_shown(
     key: CancelledKey, state: LineageState, observations: Observations
 ) -> Iterator[OwnedRecord]:
+    """Yield the records of a key that anybody shows."""
     for one in sorted(cancelled_records(state, [key])):
         if one.record in shown_at(one.owner, observations):
             yield one
+
+
+def _still_there(key: CancelledKey, shown: list[OwnedRecord]) -> str:
+    if not shown:
+        return (
+            f"a cancelled key's records may be published, as not all servers answer: "
+            f"{key.digest.hex()}"
+        )
+    many = "a cancelled key's record is" if len(shown) == 1 else "a cancelled key's records are"
+    return f"{many} still published: {', '.join(map(str, shown))}"
 
 
 def to_be_gone(
@@ -94,9 +112,8 @@ def to_be_gone(
 ) -> Iterator[Finding]:
     """Yield what is to be said of cancelled keys whose records are, or may be, there."""
     for key in memory.cancelled:
-        shown = [*_shown(key, state, observations)]
+        shown = [*still_shown(key, state, observations)]
         removable = cancelled_records(state, [key]).intersection(one.bare for one in found.remove)
-        where = f": {', '.join(map(str, shown))}" if shown else ", as far as servers answer"
         late = now - key.at > policy.staged_warning
         remedy = "it is forgotten once every server is seen without"
         if removable:
@@ -105,6 +122,6 @@ def to_be_gone(
             Code.CANCELLING,
             Severity.WARNING if late and shown else Severity.NOTICE,
             state.name,
-            f"the next key {key.digest.hex()} was cancelled; records of it may be published{where}",
+            _still_there(key, shown),
             remedy,
         )

@@ -326,7 +326,7 @@ class Memory:
 
     ``watched`` are the lines that ``dane-ee`` had at the last observation, and those that protect
     though it has lost them.  ``clock`` is the reading of this boot by which the clock was most
-    behind.
+    behind.  ``lost`` are keys on their way whose file is gone (see `lost`).
     """
 
     owners: Mapping[DnsName, OwnerMemory] = field(default_factory=dict)
@@ -343,3 +343,4 @@ class Memory:
     contacts: tuple[Contact, ...] = ()
     renewal_failure: Failure | None = None
     clock: Reading | None = None
+    lost: tuple[CancelledKey, ...] = ()

@@ -14,7 +14,7 @@ from danebot.domain.dns.tlsa import MatchingType, Selector, TlsaRecord, Usage
 from danebot.domain.finding import Code, Finding, Severity
 from danebot.domain.names import DnsName
 from danebot.domain.rollover.advice import Advice, Objection, Obstruction, advise, shown
-from danebot.domain.rollover.memory import OwnerMemory, Witness
+from danebot.domain.rollover.memory import Exposure, OwnerMemory, Witness
 from danebot.domain.rollover.propagation import Observations, Seen, propagations_of, taken_together
 from danebot.domain.rollover.retirement import forms, leaving, out_of_use
 
@@ -224,6 +224,23 @@ def _live_is_known(
     return seen is Seen.EVERYWHERE or (passed_over and seen is Seen.UNKNOWN)
 
 
+def cancelled_removals(
+    state: LineageState, memory: Memory, found: Publication
+) -> tuple[OwnedRecord, ...]:
+    """Return what is to be removed of keys that were cancelled: another finding tells of these."""
+    theirs = cancelled_records(state, memory.cancelled)
+    return tuple(one for one in found.remove if one.bare in theirs)
+
+
+def exposed_removals(
+    state: LineageState, memory: Memory, found: Publication
+) -> tuple[OwnedRecord, ...]:
+    """Return what is to be removed of compromised keys: a warning tells of these."""
+    stolen = [past.spki for past in leaving(memory) if past.exposure is not Exposure.NONE]
+    theirs = _at_all_owners(state, stolen)
+    return tuple(one for one in found.remove if one.bare in theirs)
+
+
 def conflicts(state: LineageState, found: Publication) -> Iterator[Finding]:
     """Yield what stands in the way of records for ever: lines that nobody can fulfil."""
     for said in found.objections:
@@ -239,8 +256,8 @@ def lingering(
     """What is to be said of records that are still there and may go, or might if more was known."""
     if in_use.unread and any(out_of_use(memory, past) for past in leaving(memory)):
         return (_kept(state.name, in_use.unread),)
-    cancelled = cancelled_records(state, memory.cancelled)
-    remove = [one for one in found.remove if one.bare not in cancelled]
+    told = {*cancelled_removals(state, memory, found), *exposed_removals(state, memory, found)}
+    remove = [one for one in found.remove if one not in told]
     if not remove:
         return ()
     count = len(remove)

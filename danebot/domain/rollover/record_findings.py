@@ -80,7 +80,7 @@ def _of_one(scene: Scene, propagation: Propagation) -> Iterator[Finding]:
             f"add it to the view that the world sees: {owner}. IN TLSA {propagation.record}",
         )
     lacking = [where for where in lacking if where not in wrong]
-    if lacking:
+    if lacking and not _nowhere(propagation):
         yield Finding(
             Code.SERVER_LACKS_RECORD,
             Severity.WARNING,
@@ -90,6 +90,12 @@ def _of_one(scene: Scene, propagation: Propagation) -> Iterator[Finding]:
             ("see why that server lags, or " if propagation.present_at else "")
             + scene.addition(propagation, ""),
         )
+
+
+def _nowhere(propagation: Propagation) -> bool:
+    """Whether nobody has the record, the resolver included: which servers lack it is no news."""
+    lacks = {gap.obstacle for gap in propagation.gaps}
+    return Obstacle.RESOLVER_LACKS in lacks and not propagation.present_at
 
 
 def _mismatching_witnesses(scene: Scene, owner: DnsName) -> tuple[str, ...]:

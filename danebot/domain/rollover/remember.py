@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from danebot.domain.dns.answers import OwnerObservation
 from danebot.domain.rollover.caches import explained, remember_rrsets, watched_since
 from danebot.domain.rollover.clock import behind
+from danebot.domain.rollover.lost import missed
 from danebot.domain.rollover.memory import Awaiting, Memory, OwnerMemory, TtlSighting, Witness
 from danebot.domain.rollover.propagation import (
     Observations,
@@ -74,7 +75,9 @@ def remember(
     if anew and awaiting is not None:
         seen_since = None if awaiting.seen_since is None else now
         awaiting = awaiting._replace(served_since=seen_since, seen_since=seen_since)
-    return watch(replace(memory, owners=owners, awaiting=awaiting, current=current), state)
+    lost = missed(memory, state, now)
+    after = replace(memory, owners=owners, awaiting=awaiting, current=current, lost=lost)
+    return watch(after, state)
 
 
 def _undated(memory: Memory, state: LineageState, observations: Observations) -> Awaiting | None:

@@ -94,14 +94,26 @@ def emergency_wait(
     Its successor's records are taken to be everywhere from ``now`` on, where they aren't yet.
     None where nobody knows, since an owner was never seen, or none is known.
     """
+    known = _if_seen(state, memory, now)
+    safe = safe_time(known, state.owners, hurried(policy, known)) if known is not None else None
+    return max(safe.at - now, _NOTHING) if safe is not None else None
+
+
+def earliest(state: LineageState, memory: Memory, policy: Policy, now: datetime) -> datetime | None:
+    """When the awaited key may be used, were its records everywhere from ``now`` on; None alike."""
+    known = _if_seen(state, memory, now)
+    safe = safe_time(known, state.owners, policy) if known is not None else None
+    return max(safe.at, now) if safe is not None else None
+
+
+def _if_seen(state: LineageState, memory: Memory, now: datetime) -> Memory | None:
+    """The memory as it would be with the awaited records seen; None where nobody knows."""
     owners = [memory.owners.get(name, OwnerMemory()) for name in state.owners]
     if any(owner.watched_since is None for owner in owners) or not (owners or state.exempt):
         return None
-    known = memory
     if memory.awaiting is None or memory.awaiting.seen_since is None:
-        known = replace(memory, awaiting=_as_if_seen(state, memory, owners, now))
-    safe = safe_time(known, state.owners, hurried(policy, known))
-    return max(safe.at - now, _NOTHING) if safe is not None else None
+        return replace(memory, awaiting=_as_if_seen(state, memory, owners, now))
+    return memory
 
 
 def _as_if_seen(

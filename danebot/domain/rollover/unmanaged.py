@@ -50,6 +50,7 @@ def breaks_at_renewal(
     ``published`` is what secure answers have at the owners that may belong to it.
     """
     live = state.live
+    published = tuple(published)
     if live is None:
         return ()
     owners = sorted(str(one.owner) for one in published if _breaks(live, reuse, one, now))
@@ -57,7 +58,7 @@ def breaks_at_renewal(
         return ()
     due = renews_at(live.chain, state.rule)
     soon = due is not None and due - now < _SOON
-    fresh = "certificate" if reuse is KeyReuse.KEPT else "key"
+    fresh = _renewed(live, [one for one in published if str(one.owner) in owners])
     more = f" and {len(owners) - _NAMED} more" if len(owners) > _NAMED else ""
     text = (
         f"breaks at its next renewal, {_time(due, now)}: the TLSA records at "
@@ -69,6 +70,19 @@ def breaks_at_renewal(
         remedy += f"; then add the 3 1 1 records that this prints: danebot tlsa {state.name}"
     severity = Severity.CRITICAL if soon else Severity.WARNING
     return (Finding(Code.BREAKS_AT_RENEWAL, severity, state.name, text, remedy),)
+
+
+def _renewed(live: Held, broken: Iterable[SecureRecords]) -> str:
+    """What of the chain the records name that break: a certificate changes with every renewal."""
+    leaf = [r for one in broken for r in one.records if _of_leaf(r, live)]
+    named = {record.selector == Selector.SPKI for record in leaf}
+    if named == {True, False}:
+        return "key or this certificate"
+    return "key" if named == {True} else "certificate"
+
+
+def _of_leaf(record: TlsaRecord, live: Held) -> bool:
+    return record.usage in _OF_THE_LEAF and matches_chain(record, live)
 
 
 def _time(due: datetime | None, now: datetime) -> str:

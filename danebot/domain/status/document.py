@@ -65,6 +65,7 @@ class RecordStatus(NamedTuple):
     missing_at: tuple[str, ...]
     security: str = ""
     ttl: timedelta | None = None
+    unheard_at: tuple[str, ...] = ()
 
 
 _OF_LIVE = ("current", "anchor")
@@ -79,11 +80,22 @@ class HookStatus(NamedTuple):
 
 
 class PublicationStatus(NamedTuple):
-    """Records in zone-file form: right, lacking, and to be removed."""
+    """Records in zone-file form: right, lacking, and to be removed.
+
+    Of the latter, ``cancelled`` are of keys that were never used, ``compromised`` of stolen ones.
+    """
 
     keep: tuple[str, ...]
     add: tuple[str, ...]
     remove: tuple[str, ...]
+    cancelled: tuple[str, ...] = ()
+    compromised: tuple[str, ...] = ()
+
+    @property
+    def of_old_keys(self) -> tuple[str, ...]:
+        """What is to be removed and no finding of its own tells of."""
+        told = {*self.cancelled, *self.compromised}
+        return tuple(record for record in self.remove if record not in told)
 
 
 class FailureStatus(NamedTuple):

@@ -21,6 +21,7 @@ from danebot.domain.status.document import (
     StatusFault,
     finding_of,
 )
+from danebot.domain.status.unlooked import doubted
 from danebot.domain.text import duration
 from danebot.domain.thresholds import Range, Thresholds
 
@@ -31,6 +32,7 @@ They are `Policy`'s, which takes 10 ms to import; a test compares them.
 """
 MONITOR_SKEW = timedelta(minutes=5)
 """Between the clocks of two hosts, should the file be carried over."""
+NOT_RUN_YET = "danebot renew has not run here yet"
 _DAY = timedelta(days=1)
 _LOST = (
     StatusFault.MISSING,
@@ -62,6 +64,12 @@ class StatusCode(FindingKind):
         Basis.CLOCK,
     )
     NO_LINEAGE = ("no-lineage", Concern.STATUS, "danebot keeps no such lineage", "")
+    NOT_LOOKED_AT = (
+        "not-looked-at",
+        Concern.STATUS,
+        "the last run could not look at a lineage",
+        "",
+    )
 
 
 class Allowed(NamedTuple):
@@ -122,7 +130,8 @@ def judged(
         and not (finding.code.basis is Basis.CLOCK and finding.where in timed)
         and not _replaced(finding.code, allowed)
     ]
-    return [*absent(names, lineages), *_fresh(document, concern, allowed, now), *told, *anew]
+    found = doubted([*told, *anew], document, concern, StatusCode.NOT_LOOKED_AT)
+    return [*absent(names, lineages), *_fresh(document, concern, allowed, now), *found]
 
 
 def _told(document: Snapshot, names: Sequence[str]) -> Iterator[Finding]:
@@ -162,8 +171,9 @@ def _renewal(document: Snapshot, allowed: Allowed, now: datetime) -> Iterator[Fi
     """The age of the last run and of the last success, with the last error."""
     last, success = document.last_renew, document.last_success
     if last is None:
-        words = "danebot renew has not run yet"
-        yield Finding(Code.NOT_RUN, Severity.WARNING, "", words, "run it, or enable its timer")
+        if overdue(document, allowed.max_age, now):
+            remedy = "run it, or enable its timer"
+            yield Finding(Code.NOT_RUN, Severity.WARNING, "", NOT_RUN_YET, remedy)
         return
     age = now - last.ended
     if age > allowed.max_age:
@@ -172,7 +182,8 @@ def _renewal(document: Snapshot, allowed: Allowed, now: datetime) -> Iterator[Fi
         yield Finding(Code.NOT_RUN, Severity.CRITICAL, "", words, remedy)
     if success is None:
         if last.exit_status:
-            yield _failing("danebot renew has never succeeded", document, Severity.WARNING)
+            words = "danebot renew has not come to a good end here yet"
+            yield _failing(words, document, Severity.WARNING)
     elif success > max(now, document.run.ended) + MONITOR_SKEW:
         words = f"the last success of danebot renew is {duration(success - now)} in the future"
         yield _failing(words, document, Severity.WARNING)
@@ -181,6 +192,12 @@ def _renewal(document: Snapshot, allowed: Allowed, now: datetime) -> Iterator[Fi
         if severity is not Severity.NOTICE:
             words = f"danebot renew last succeeded {duration(now - success)} ago"
             yield _failing(words, document, severity)
+
+
+def overdue(document: Snapshot, allowed: timedelta, now: datetime) -> bool:
+    """Return whether lineages are known for so long that a daily job has had its turn."""
+    known = [one.phase_since for one in document.lineages if one.phase_since is not None]
+    return not known or now - min(known) > allowed
 
 
 def _failing(words: str, document: Snapshot, severity: Severity) -> Finding:
@@ -203,7 +220,7 @@ def _records(status: LineageStatus) -> Iterator[Finding]:
         missing = record.seen == MISSING
         if record.seen == EVERYWHERE or (missing and Basis.DNS in found):
             continue  # the finding says it better
-        where = ", ".join(record.missing_at) or record.seen
+        where = ", ".join((*record.missing_at, *record.unheard_at)) or record.seen
         yield Finding(
             Code.TLSA_MISSING if missing else Code.DNS_UNREACHABLE,
             Severity.WARNING if missing else Severity.UNJUDGED,
@@ -307,7 +324,7 @@ def _afterwards(status: LineageStatus, allowed: Allowed, now: datetime) -> Itera
         why = f"; hooks to run: {hooks}" if hooks else ""
         words = f"the chain live since {duration(now - deployed)} is not confirmed on the wire{why}"
         yield Finding(Code.NOT_CONFIRMED, Severity.WARNING, name, words)
-    remove = status.publication.remove
+    remove = status.publication.of_old_keys
     if remove:
         since = status.cleared_at or confirmed
         late = since is not None and _late(now - since, allowed.removal)

@@ -11,7 +11,8 @@ from danebot.domain.finding import Code, Finding, Severity
 from danebot.domain.lineage.renewal import renews_at
 from danebot.domain.rollover.memory import Urgency
 from danebot.domain.rollover.plan import Phase
-from danebot.domain.rollover.propagation import Seen
+from danebot.domain.rollover.propagation import Obstacle, Seen
+from danebot.domain.rollover.publication import cancelled_removals, exposed_removals
 from danebot.domain.rollover.retirement import retire_at
 from danebot.domain.rollover.safe_time import emergency_wait
 from danebot.domain.rollover.schedule import requested, rollover_at
@@ -39,6 +40,9 @@ if TYPE_CHECKING:
     from danebot.domain.rollover.policy import Policy
     from danebot.domain.rollover.propagation import Propagation
     from danebot.domain.rollover.publication import OwnedRecord, Publication
+
+
+_SAYS_NOTHING = (Obstacle.NOT_OBSERVED, Obstacle.RESOLVER_SILENT, Obstacle.SERVER_SILENT)
 
 
 def lineage_status(
@@ -76,7 +80,11 @@ def lineage_status(
             *(_anchor(one, observation) for one in state.anchored),
         ),
         publication=PublicationStatus(
-            _lines(publication.keep), _lines(publication.add), _lines(publication.remove)
+            _lines(publication.keep),
+            _lines(publication.add),
+            _lines(publication.remove),
+            _lines(cancelled_removals(state, memory, publication)),
+            _lines(exposed_removals(state, memory, publication)),
         ),
         awaiting_since=awaiting.since if awaiting is not None else None,
         seen_since=awaiting.seen_since if awaiting is not None else None,
@@ -193,11 +201,13 @@ def _certificate(held: Held | None, numbered: Held | None) -> CertificateStatus 
 
 def _record(role: str, propagation: Propagation, observation: Observation) -> RecordStatus:
     seen = observation.owners.get(propagation.required.owner)
-    missing = []
+    missing: list[str] = []
+    unheard: list[str] = []
     for gap in propagation.gaps:
         where = gap.where or "resolver"
         detail = f": {gap.detail}" if gap.detail else ""
-        missing.append(f"{where} ({gap.obstacle.value}{detail})")
+        told = unheard if gap.obstacle in _SAYS_NOTHING else missing
+        told.append(f"{where} ({gap.obstacle.value}{detail})")
     return RecordStatus(
         role,
         str(propagation.required.owner),
@@ -207,6 +217,7 @@ def _record(role: str, propagation: Propagation, observation: Observation) -> Re
         tuple(missing),
         seen.answer.security.value if seen is not None else "",
         seen.answer.ttl if seen is not None else None,
+        tuple(unheard),
     )
 
 

@@ -190,3 +190,17 @@ def test_within_three_days_it_is_critical_and_from_its_day_on_at_any_time() -> N
         (found,) = breaks_at_renewal(passed(), KeyReuse.NEW, [SecureRecords(MX, (KEY,))], at)
         assert found.severity is severity
         assert words in found.text
+
+
+@pytest.mark.parametrize(
+    ("records", "words"),
+    [
+        ((KEY,), "match this key alone"),
+        ((CERTIFICATE,), "match this certificate alone"),
+        ((KEY, CERTIFICATE), "match this key or this certificate alone"),
+    ],
+)
+def test_it_says_what_the_records_name(records: tuple[TlsaRecord, ...], words: str) -> None:
+    """By their selector, whatever certbot keeps."""
+    (found,) = breaks_at_renewal(passed(), KeyReuse.NEW, [SecureRecords(MX, records)], T0)
+    assert words in found.text
