@@ -98,12 +98,12 @@ class Console:
     # ---- printing ---------------------------------------------------------------------------
 
     def detail(self, line: str) -> None:
-        """A line for whoever asked with -v."""
+        """Print a line if -v was given."""
         if self.verbosity:
             self.warn(line)
 
     def progress(self, line: str) -> None:
-        """A line about a long wait, for whoever watches a terminal."""
+        """Print a line about a long wait, on a terminal that somebody watches."""
         if self.verbosity or self.watched():
             self.warn(line)
 

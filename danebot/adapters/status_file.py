@@ -142,7 +142,7 @@ class _Text:
         self._all = False
 
     def members(self) -> Iterator[str]:
-        """The names of the object that this is; whoever takes one takes its value."""
+        """The object's names; the caller takes each one's value before the next."""
         self._expect("{")
         if not self._accept("}"):
             while True:

@@ -53,7 +53,7 @@ def prober(settings: Settings) -> Prober:
 def publisher(
     settings: Settings, lineage: str, progress: Callable[[str], None]
 ) -> Publisher | None:
-    """Whoever publishes the records of a lineage; None where it is done by hand."""
+    """Return the publisher of a lineage's records; None where they are published by hand."""
     from danebot.config import Method
 
     wanted = settings.publish(lineage)

@@ -178,7 +178,7 @@ def former_keys(paths: LineagePaths) -> frozenset[bytes]:
     for version in archive_versions(paths):
         try:
             keys.add(read_chain(read_bytes(paths.archived("cert", version))).key.spki)
-        except (DanebotError, OSError):  # a broken version is told by whoever needs it
+        except (DanebotError, OSError):  # where a broken version is needed, that is reported there
             continue
     return frozenset(keys)
 

@@ -64,7 +64,7 @@ def confirm(context: Context, state: LineageState, memory: Memory) -> Iterator[D
     endpoints = endpoints_of(state) if context.settings.probe(name) else ()
     elsewhere = keys_of_others(context, name)
     past = frozenset(key.spki for key in memory.past_keys) - {serving.key.spki}
-    past -= elsewhere.keys  # whoever is asked may serve these for good reason
+    past -= elsewhere.keys  # another host that is asked may serve these for good reason
     stale: tuple[ProbeResult, ...] = ()
     for results in _asked(context, name, endpoints, serving, past):
         at = context.clock()

@@ -34,11 +34,11 @@ def timeless() -> Reading | None:
 
 
 class Context(NamedTuple):
-    """The outside world of one run.  ``progress`` takes a line for whoever watches.
+    """The outside world of one run.  ``progress`` takes a line for a person who watches.
 
     ``reading`` compares the clock with how long the host has been up.
 
-    ``publisher`` gives whoever publishes the records of a lineage; None where it is done by hand.
+    ``publisher`` gives the publisher of a lineage's records; None where it is done by hand.
     """
 
     tree: Tree

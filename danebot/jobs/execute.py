@@ -100,11 +100,11 @@ def _withdrawn(name: str, current: Plan) -> Finding:
 
 
 def _put_back(context: Context, view: LineageView) -> Iterator[Done]:
-    """Point staging back at the key that is served."""
+    """Put the waiting certificate back on the key that is served."""
     state, current, before = view.state, view.plan, view.memory
     serving, staged, keep = state.serving, state.staged, current.keep
     if serving is None or staged is None or keep is None:
-        raise TreeError(f"{state.name}: nothing to put staging back on")
+        raise TreeError(f"{state.name}: no live key to put the waiting certificate back on")
     changes.put_back(context.tree.paths(state.name), serving, staged, keep)
     recover(context.tree, state.name)
     memory = gave_way(before, current, serving, context.clock())
@@ -122,7 +122,7 @@ def _gave_way(name: str, staged: Held, reason: str, more: str) -> Finding:
         Severity.WARNING,
         name,
         f"version {staged.version} was not deployed: {reason}{detail}; the live "
-        "certificate nears its renewal, so staging is back on the live key",
+        "certificate nears its renewal, so the waiting certificate is back on the live key",
         "the live certificate is renewed with its own key; mend what stands in the way, "
         f"and the rollover goes on: danebot status {name}",
     )
@@ -131,7 +131,7 @@ def _gave_way(name: str, staged: Held, reason: str, more: str) -> Finding:
 def _not_deployed(name: str, staged: Held, reason: str, keep: Keep) -> Finding:
     text = (
         f"version {staged.version} was not deployed: {reason}; "
-        "live stays as it is and staging is back on the live key"
+        "live stays as it is and the waiting certificate is back on the live key"
     )
     remedies = {
         Keep.ASIDE: "to use that key: danebot newkey --adopt "

@@ -100,7 +100,7 @@ def names_of(context: Context, name: str) -> tuple[Held, LineageState]:
         )
     if state.staged is None:
         raise RolloverError(
-            f"{name} has no complete version in staging; run first: danebot renew {name}"
+            f"{name} has no complete waiting certificate; run first: danebot renew {name}"
         )
     return state.staged, state
 
@@ -158,7 +158,7 @@ def _watched_by_others(context: Context, name: str) -> set[DnsName]:
     found: set[DnsName] = set()
     for other in context.tree.names():
         if other != name:
-            with suppress(DanebotError, OSError):  # whoever is asked about that one reports it
+            with suppress(DanebotError, OSError):  # a run of that lineage reports it
                 found.update(read_lineage(context, other)[0].owners)
     return found
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def orphans(context: Context) -> tuple[Finding, ...]:
-    """A finding for each directory in staging or live without a renewal configuration.
+    """A finding for each directory in staging/ or live/ without a renewal configuration.
 
     That is what ``certbot delete`` leaves of a lineage under care.
     """

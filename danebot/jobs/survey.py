@@ -119,7 +119,7 @@ def read_lineage(context: Context, name: str) -> tuple[LineageState, Memory]:
 def remembered(context: Context, name: str) -> Memory:
     """Return what is remembered of a lineage, with its times put right, or raise `TreeError`.
 
-    Whoever writes it back begins with this: times of two clocks side by side can't be put right.
+    What writes it back begins with this: times of two clocks side by side can't be put right.
     """
     return put_right(load_memory(context.tree.paths(name)), context.reading())
 
@@ -142,7 +142,7 @@ def _others(context: Context, known: Container[str]) -> tuple[list[LineageState]
         if name not in known:
             try:
                 others.append(context.tree.read(name))
-            except (DanebotError, OSError):  # whoever is asked about it reports why
+            except (DanebotError, OSError):  # a run of that lineage reports why
                 unread.append(name)
     return others, unread
 

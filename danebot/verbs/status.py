@@ -71,7 +71,7 @@ def status(console: Console, names: tuple[str, ...], *, as_json: bool) -> int:
 
 
 def _lost(context: Context, names: tuple[str, ...]) -> tuple[Finding, ...]:
-    """What is left of lineages without a renewal configuration; () for whoever may not look."""
+    """What is left of lineages without a renewal configuration; () for a user who may not look."""
     from danebot.jobs.orphans import orphans
 
     try:

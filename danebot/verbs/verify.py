@@ -89,7 +89,7 @@ def _print(console: Console, report: Report, line: str, *, as_json: bool) -> Non
 
 
 class _Meter:
-    """Progress for whoever watches a terminal."""
+    """Progress, on a terminal that somebody watches."""
 
     def __init__(self, total: int, console: Console) -> None:
         self._total = total

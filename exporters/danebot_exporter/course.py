@@ -1,4 +1,4 @@
-"""What is said of a lineage on the page: its findings, and else where it stands."""
+"""The course of a lineage on the page: its findings, or else where it stands."""
 
 from __future__ import annotations
 

@@ -90,7 +90,7 @@ class ExporterServer(ThreadingHTTPServer):
 
 
 def complain(line: str) -> None:
-    """Say something to whoever reads the journal."""
+    """Write a line to the journal."""
     if line:
         print(f"danebot-exporter: {line}", file=sys.stderr, flush=True)  # noqa: T201
 

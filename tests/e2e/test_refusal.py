@@ -149,7 +149,7 @@ def test_an_issued_chain_gives_way_before_the_certificate_runs_out(site: Site) -
     with site.still(timedelta(days=61)):
         given = site.danebot("renew")
     assert given.returncode == 1
-    assert "staging is back on the live key" in given.stderr
+    assert "the waiting certificate is back on the live key" in given.stderr
     assert "ns2" in given.stderr
     assert versions(site)[-1] == 5  # 4 is the live key's, put back; 5 is renewed with it
     assert f"3 1 1 {combo(site)}" == f"3 1 1 {site.lab.served_spki()}" == old

@@ -24,7 +24,7 @@ def test_deinit_keeps_every_key_and_says_where(desk: Desk, file: str, conf: str)
     said = desk.danebot("deinit", NAME)
     assert said.status == 0
     kept = grown.paths.live / f"given-up-{file}"
-    assert f"{NAME}: a key that lay in staging is kept as {kept}" in said.out
+    assert f"{NAME}: a key that lay in staging/ is kept as {kept}" in said.out
     assert kept.read_bytes() == trees.key_pem("other")
     assert not grown.paths.staging.exists()
 

@@ -118,7 +118,7 @@ class Certbot(NamedTuple):
         )
 
     def _renew(self, options: tuple[str, ...]) -> CertbotRun:
-        # whoever starts danebot has spread the load already, and the lock is held meanwhile
+        # cron or the timer has spread the load already, and the lock is held meanwhile
         return self._run(("renew", "--no-random-sleep-on-renew"), options)
 
     def _run(self, command: tuple[str, ...], options: tuple[str, ...]) -> CertbotRun:

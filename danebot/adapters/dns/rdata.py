@@ -75,7 +75,7 @@ def _host(rdata: Rdata, skip: int) -> Hostname | None:
 
 
 def _tlsa(rdata: Rdata) -> TlsaRecord:
-    """Any length of data will do: whoever verifies says why a record is unusable."""
+    """Take data of any length: verification says why a record is unusable."""
     usage, selector, mtype = rdata.unpack(_TLSA)
     return TlsaRecord(usage, selector, mtype, rdata.octets[_TLSA.size :])
 

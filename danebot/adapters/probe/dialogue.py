@@ -1,4 +1,4 @@
-"""What is said before TLS begins, as one table of rows to say and answers to await.  Pure.
+"""The dialogue before TLS begins, as one table of rows to say and answers to await.  Pure.
 
 A dialogue is a script: its steps are taken in order, each says something and then reads one whole
 answer.  Bytes go in, bytes to send come out; how the bytes arrive in pieces makes no difference.

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from danebot.config import ServerAddress
 
 _ATTEMPTS = 10
-_PAUSE = 0.05  # seconds, growing with each attempt: whoever else is at work gets done
+_PAUSE = 0.05  # seconds, growing with each attempt: others at work get done
 _UPDATE = 5  # the opcode (RFC 2136 section 1.3)
 _CHANGED = (Rcode.YXRRSET, Rcode.NXRRSET)
 

@@ -30,7 +30,7 @@ def load_tsig_key(path: Path) -> dns.tsig.Key:
     """Read the one ``key "NAME" { algorithm ...; secret "..."; };`` in a file.
 
     Raises `ConfigError` for a file that isn't one, or that others than its owner (root or this
-    user) and the group root may read or write: whoever has the key may change the zone.
+    user) and the group root may read or write: the key is a licence to change the zone.
     """
     import dns.exception
     import dns.name

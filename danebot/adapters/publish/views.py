@@ -1,4 +1,4 @@
-"""Views: a name server that shows whoever signs with a key another zone than it shows this host.
+"""Views: a name server shows another zone to clients that sign with a key than to this host.
 
 BIND chooses the view by the TSIG key as well as by the address (``match-clients``), so an update
 may go where queries of this host don't.  That isn't a transfer that lags: it never arrives.

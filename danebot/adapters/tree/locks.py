@@ -89,7 +89,7 @@ class TreeLock:
             time.sleep(_POLL)
 
     def _release(self, name: str) -> None:
-        """Remove the file, then let go of the lock: whoever has it open looks again.
+        """Remove the file, then let go of the lock: a process that has it open looks again.
 
         A file that can't be removed harms nobody, and must not hide what the run has to say.
         """

@@ -277,7 +277,7 @@ def _heal_conf(tree: Tree, paths: LineagePaths) -> list[str]:
     if healed.text == conf.text:
         return []
     write_file(conf.path, healed.text.encode(), permissions(conf.path))
-    return [f"{conf.path}: leads to staging again, with the key kept"]
+    return [f"{conf.path}: leads to the staging/ directory again, with the key kept"]
 
 
 def staged_conf(conf: RenewalConf, paths: LineagePaths, key: PublicKey | None) -> RenewalConf:

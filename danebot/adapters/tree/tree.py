@@ -224,7 +224,7 @@ class Tree:
         try:
             return name in self.orphans()
         except UnreadableError:
-            return False  # whoever may not look isn't told
+            return False  # a user who may not look isn't told
 
     def _listed(self, place: str) -> list[str]:
         """The directories in staging, or live."""

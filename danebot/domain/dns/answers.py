@@ -263,7 +263,7 @@ class OwnerObservation(NamedTuple):
 
     @property
     def all_answering(self) -> tuple[ServerAnswer, ...]:
-        """Whoever of all servers says what the RRset is, where some merely lead on to others."""
+        """The servers that say what the RRset is, where others merely lead on."""
         return tuple(s for s in self.all_servers if s.outcome is ServerOutcome.ANSWERED)
 
     @property

@@ -111,7 +111,7 @@ class Unusable(enum.Enum):
 def unusable_reason(record: TlsaRecord) -> Unusable | None:
     """Why the record can't be used, judged from its numbers and length alone; None if it can be.
 
-    Whether the data of a ``Full`` record parses is for whoever verifies with it.
+    Verification finds out whether the data of a ``Full`` record parses.
     """
     if record.usage not in set(Usage):
         return Unusable.UNKNOWN_USAGE

@@ -1,4 +1,4 @@
-"""Changes of TLSA RRsets: what is asked of whoever publishes, and what came of it.
+"""Changes of TLSA RRsets: what a publisher is asked for, and what came of it.
 
 Only records of a lineage's own keys are ever added or removed, and no removal is made that would
 leave an RRset without a record of the key that is served.

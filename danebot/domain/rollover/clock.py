@@ -38,7 +38,7 @@ class Evidence(NamedTuple):
 def evidences(state: LineageState, observations: Observations) -> Iterator[Evidence]:
     """What others dated: certificates (RFC 5280) and signatures in DNS (RFC 4034 section 3.1.5).
 
-    What servers show is not validated; whoever forges it can make danebot wait, and no more.
+    What servers show is not validated; an answer that is forged can make danebot wait, and no more.
     """
     for held in (state.live, state.combo, state.staged):
         if held is not None:

@@ -1,6 +1,6 @@
 """A compromised key that was replaced, until nobody can do harm with it any more.
 
-Whoever has the key passes for the service while a record of it is published (RFC 7671 section 8.4)
+A thief of the key passes for the service while a record of it is published (RFC 7671 section 8.4)
 or, where senders ask a CA, while its certificates are valid.  So what keeps these there is said at
 every observation, and the operator may insist on an end though not every service could be asked.
 """

@@ -1,4 +1,4 @@
-"""The keys that the lineages of a tree use: no record of one may go, whoever published it."""
+"""The keys that the lineages of a tree use: no record of one may go, danebot's or not."""
 
 from __future__ import annotations
 

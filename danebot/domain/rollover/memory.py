@@ -94,6 +94,16 @@ class OwnerMemory(NamedTuple):
 class Awaiting(NamedTuple):
     """The wait for one key: ``digest`` is its SPKI digest, ``spki`` its DER SPKI.
 
+    In the order in which the times usually come::
+
+        since -------- unseen_at -- served_since -- lagged_at -- seen_since -------- stood_by_at
+        the key        a record     all servers     the          the resolver        safe, and not
+        is staged      is lacking   have them       resolver     has them, too       wanted so far
+                       still        from here on    hasn't yet
+
+    A resolver that has lost them again sets ``belied_at``, and the wait goes on from there; a
+    memory that was lost sets ``forgotten_at``, after ``since``.
+
     ``unseen_at`` is the last observation at which each of ``lines`` was lacking; without one,
     nothing is known of the TTLs before.  ``served_since`` is the first observation since which
     every authoritative server has all of them, unbroken, and ``seen_since`` the same once the

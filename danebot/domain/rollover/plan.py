@@ -75,7 +75,7 @@ class Step(enum.Enum):
     MAKE_NEXT = "make the next key"
     MARK_READY = "make the next key the ready key: its records are seen everywhere"
     BACK_TO_NEXT = "make the ready key the next key again: its records are no longer there"
-    PUT_BACK = "point staging back at the key that live serves"
+    PUT_BACK = "put the waiting certificate back on the key that live serves"
     PROMOTE = "have certbot issue with the ready key"
     DEPLOY = "make the staged chain live"
     FINISH = "remove the key file of a key that is live now"
@@ -279,7 +279,7 @@ def _plan_staged(
     policy: Policy,
     now: datetime,
 ) -> Plan:
-    """Something else than what is served is staged: deploy it, hold it, or put staging back."""
+    """Something else than what is served is staged: deploy it, hold it, or put it back."""
     state = observation.state
     issued = replace(base, phase=Phase.ISSUED)
     repair = Repair.AT_ONCE if _repairs(staged.key, observation) else Repair.NOT_NEEDED

@@ -100,7 +100,7 @@ def propagation_of_record(
 ) -> Propagation:
     """Judge one record; ``strongest`` is the same key's with the strongest digest.
 
-    Where that is None, it isn't known, and nothing is said of what overrules the record.
+    Where that is None, it isn't known, and the result leaves out what overrules the record.
     """
     observation = observations.get(required.owner)
     if observation is None:

@@ -1,4 +1,4 @@
-"""What is said of the live key's records, by a run or by a plugin that looks again."""
+"""Findings about the live key's records, of a run or of a plugin that looks again."""
 
 from __future__ import annotations
 

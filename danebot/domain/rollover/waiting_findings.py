@@ -1,4 +1,4 @@
-"""What is said of a rollover: what it waits for, what holds it up, and of emergencies."""
+"""Findings about a rollover: what it waits for, what holds it up; and about emergencies."""
 
 from __future__ import annotations
 

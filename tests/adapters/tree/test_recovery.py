@@ -418,7 +418,7 @@ def test_an_old_incomplete_version_stays(grown: Grown) -> None:
 def test_conf_leads_to_staging_and_keeps_the_key(grown: Grown, parameters: tuple[str, ...]) -> None:
     grown.conf("live", *parameters)
     (said,) = heal(grown)
-    assert "leads to staging again" in said
+    assert "leads to the staging/ directory again" in said
     conf = grown.tree.conf(NAME)
     assert grown.tree.points_at_staging(NAME)
     assert conf.parameter("reuse_key") == "True"
