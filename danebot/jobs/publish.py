@@ -72,7 +72,7 @@ class Attempt:
 
 
 @dataclass(frozen=True, slots=True)
-class Publication:
+class PublishingResult:
     """What it came to: the memory to save, what to report, and what was observed afterwards."""
 
     memory: Memory
@@ -149,12 +149,12 @@ def read_back(context: Context, tried: Sequence[Attempt]) -> Observations:
         pause = min(pause * 2, _LONGEST_PAUSE)
 
 
-def conclude(context: Context, tried: Attempt, seen: Observations) -> Publication:
+def conclude(context: Context, tried: Attempt, seen: Observations) -> PublishingResult:
     """Judge one lineage's attempt by what is seen, and remember failures and what lags."""
     name, now = tried.view.state.name, context.clock()
     memory = tried.view.memory
     if context.publisher(name) is None:
-        return Publication(memory)
+        return PublishingResult(memory)
     if not tried.results:
         return _nothing_tried(tried, memory, context)
     results = [_judged(result, seen) for result in tried.results]
@@ -176,7 +176,7 @@ def conclude(context: Context, tried: Attempt, seen: Observations) -> Publicatio
         old = _failed(old, wrong, context.settings.policy(name), now)
     elif not other and len(tried.sent) == len(results):
         old = Publishing(old.changed_at)  # else the failure may be that of the other part
-    return Publication(
+    return PublishingResult(
         replace(memory, publishing=old), tuple(findings), seen if tried.sent else None
     )
 
@@ -195,20 +195,20 @@ def _failed(
     return Publishing(old.changed_at, failure, wrong[0].outcome, wrong[0].remedy, wrong[0].said)
 
 
-def _nothing_tried(tried: Attempt, memory: Memory, context: Context) -> Publication:
+def _nothing_tried(tried: Attempt, memory: Memory, context: Context) -> PublishingResult:
     """Nothing was to be done, or not yet: see whether what was done has arrived everywhere."""
     view, old = tried.view, memory.publishing
     if old == Publishing():
-        return Publication(memory)
+        return PublishingResult(memory)
     propagations = (*view.plan.current, *view.plan.awaited)
     late = [g.where for s in propagations for g in s.gaps if g.obstacle is Obstacle.SERVER_LACKS]
     wanted = view.publication.add or view.publication.remove
     if not late and not wanted:
-        return Publication(replace(memory, publishing=Publishing()))
+        return PublishingResult(replace(memory, publishing=Publishing()))
     if not late or wanted or old.changed_at is None:
-        return Publication(memory)
+        return PublishingResult(memory)
     name = view.state.name
-    return Publication(memory, (_lag(name, late, old.changed_at, context, tried.timing),))
+    return PublishingResult(memory, (_lag(name, late, old.changed_at, context, tried.timing),))
 
 
 def _judged(result: ChangeResult, seen: Observations) -> ChangeResult:
