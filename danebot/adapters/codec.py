@@ -127,8 +127,8 @@ def _decoder(kind: Kind) -> Decoder:
         members: Decoder = kind
         return members
     if not hasattr(kind, "_fields") and kind in _names():
-        parse: Decoder = kind.parse
-        return parse
+        known: Decoder = kind.known
+        return known
     return _record(kind)
 
 

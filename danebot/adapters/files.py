@@ -16,6 +16,7 @@ from danebot.regular import NotRegularError, OversizeError, read_regular
 
 TEMP_PREFIX = ".danebot-tmp-"
 PRIVATE = 0o600
+_PARENTS = 0o755
 _MAX_FILE = 4 * 1024 * 1024
 
 
@@ -67,6 +68,24 @@ def sync(*paths: Path) -> None:
                 os.close(descriptor)
         except OSError as exc:
             raise TreeError(f"cannot sync {path}: {exc.strerror}; {_advice(exc)}") from exc
+
+
+def make_directory(path: Path, mode: int) -> None:
+    """Create ``path`` unless it is there, with ``mode``, and what lacks above it with 0755.
+
+    The umask has no say: what danebot makes is as it says.  Raises `OSError`.
+    """
+    if path.is_dir():
+        return
+    if not path.parent.is_dir():
+        make_directory(path.parent, _PARENTS)
+    try:
+        path.mkdir(mode=0o700)
+    except FileExistsError:
+        if not path.is_dir():
+            raise
+        return  # somebody else was faster: it is theirs
+    path.chmod(mode)
 
 
 def write_file(path: Path, data: bytes, mode: int = PRIVATE, group: int | None = None) -> None:

@@ -17,6 +17,9 @@ from danebot.errors import NameSyntaxError
 MAX_NAME = 253  # RFC 1035 section 2.3.4, without the root's length octet
 _MAX_LABEL = 63
 _LABEL = re.compile(r"[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?\Z")
+_OCTET = r"""[!#%-'*-,/-:<-?\[\]-~-]|\\[."\\();@$]|\\\d{3}"""
+_KNOWN = re.compile(rf"(?:{_OCTET}){{1,63}}(?:\.(?:{_OCTET}){{1,63}})*\Z")
+_ESCAPE = re.compile(r"\\(\d{3}|.)")
 _TLSA_OWNER = re.compile(r"_(\d{1,5})\._(tcp|udp|sctp)\.(.+)\Z")
 
 
@@ -55,6 +58,14 @@ def _check_labels(name: str, original: str) -> None:
             raise NameSyntaxError(f"{original[:80]!r} is not a DNS name: label {label[:70]!r}")
 
 
+def _known(text: str) -> str:
+    """The text of a name from DNS, where labels may be any octets (RFC 2181 section 11)."""
+    length = len(_ESCAPE.sub("x", text))
+    if text and (length > MAX_NAME or text != text.lower() or not _KNOWN.match(text)):
+        raise NameSyntaxError(f"{text[:80]!r} is no name in normal form")
+    return text
+
+
 @dataclass(frozen=True, slots=True, order=True)
 class DnsName:
     """An owner name; underscores and a leftmost ``*`` are allowed.  No trailing dot."""
@@ -67,6 +78,11 @@ class DnsName:
         name = _normalise(text)
         _check_labels(name.removeprefix("*."), text)
         return cls(name)
+
+    @classmethod
+    def known(cls, text: str) -> DnsName:
+        """Read back the text of any name that DNS gave, "" for the root; `NameSyntaxError`."""
+        return cls(_known(text))
 
     def __str__(self) -> str:
         return self.text
@@ -94,6 +110,11 @@ class Hostname:
             raise NameSyntaxError(f"{text!r} is an address; DANE needs a host name")
         _check_labels(name, text)
         return cls(name)
+
+    @classmethod
+    def known(cls, text: str) -> Hostname:
+        """Read back the text of any name that DNS gave, "" for the root; `NameSyntaxError`."""
+        return cls(_known(text))
 
     @property
     def dns_name(self) -> DnsName:

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from danebot import __version__
 from danebot.adapters.codec import encode
-from danebot.adapters.files import open_lock, remove_leftovers, write_file
+from danebot.adapters.files import make_directory, open_lock, remove_leftovers, write_file
+from danebot.adapters.presence import ABSENT
 from danebot.adapters.status_file import StatusError, load_status
 from danebot.domain.status.document import SCHEMA, RunStatus, Snapshot, finding_status
 from danebot.domain.status.summary import carry, lineage_status
@@ -125,10 +126,15 @@ def leave_word(path: Path, run: RunStatus, findings: Sequence[Finding]) -> None:
 
 
 def _former(path: Path) -> Snapshot | None:
-    """The document as it is; None where it can't be used, and begins anew."""
+    """The document as it is; None where there is none, or it is damaged, and begins anew.
+
+    Raises `StatusError` where nobody can tell: what it says of other lineages must not be lost.
+    """
     try:
         return load_status(path)
-    except StatusError:
+    except StatusError as exc:
+        if isinstance(exc.__cause__, OSError) and not isinstance(exc.__cause__, ABSENT):
+            raise StatusError(exc.reason, f"{exc}; mend that, or remove it to begin anew") from exc
         return None
 
 
@@ -161,7 +167,7 @@ def _alone(directory: Path) -> Iterator[None]:
     document, or somebody else is at it all the while.
     """
     try:
-        directory.mkdir(mode=0o755, parents=True, exist_ok=True)
+        make_directory(directory, 0o755)
         descriptor = open_lock(directory / _LOCK)
     except OSError as exc:
         raise TreeError(f"cannot use {directory}: {exc.strerror}; create it by hand") from exc

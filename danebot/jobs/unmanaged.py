@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from danebot.adapters.codec import decode, encode
-from danebot.adapters.files import read_bytes, write_file
+from danebot.adapters.files import make_directory, read_bytes, write_file
 from danebot.domain.dns.answers import Presence, Security
 from danebot.domain.lineage.state import Management
 from danebot.domain.names import DnsName
@@ -116,7 +116,7 @@ class Unmanaged:
         }
         if left != self._stored:
             document = encode(_Document(_SCHEMA, tuple(left.values())))
-            self._path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+            make_directory(self._path.parent, 0o755)
             write_file(self._path, json.dumps(document).encode())
             self._stored = left
 

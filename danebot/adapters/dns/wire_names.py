@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-_MAX_NAME, _POINTER = 255, 0xC0
+_MAX_NAME, _POINTER, _MAX_HOPS = 255, 0xC0, 127
 _HOST_OCTETS = b"abcdefghijklmnopqrstuvwxyz0123456789-_*."
 _SPECIAL = b'."\\();@$'
 _PRINTABLE = range(0x21, 0x7F)
@@ -33,16 +33,18 @@ def read_name(message: bytes, at: int) -> tuple[str, int]:
     """The name at an offset in normal form ("" for the root), and the offset after it.
 
     Octets that no host name has are escaped, so that the text is printable and unambiguous.
-    Pointers may only lead backwards (RFC 1035 section 4.1.4), which also ends every loop.
+    Pointers may only lead backwards (RFC 1035 section 4.1.4), which also ends every loop;
+    each of the 127 labels that fit into a name may need one.
     """
     labels: list[bytes] = []
-    after, bound, length = 0, at, 1
+    after, bound, length, hops = 0, at, 1, 0
     try:
         while size := message[at]:
             if size >= _POINTER:
                 after = after or at + 2
                 at = (size & 0x3F) << 8 | message[at + 1]
-                if at >= bound:
+                hops += 1
+                if at >= bound or hops > _MAX_HOPS:
                     raise MalformedError("a compression pointer that leads nowhere")
                 bound = at
                 continue

@@ -17,6 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from adapters.nameserver import build
+from danebot.adapters.codec import decode, encode
 from danebot.adapters.dns import message as wire
 from danebot.adapters.dns.queries import Ask, Query
 from danebot.adapters.dns.rdata import AAAA, CNAME, MX, NS, SOA, SRV, TLSA, A, RecordKind
@@ -155,6 +156,8 @@ def test_names_of_any_octets_survive(parts: list[bytes]) -> None:
     expected = name.canonicalize().to_text(omit_final_dot=True) if parts else ""
     assert text == expected
     assert text.isascii()
+    for kind in (DnsName, Hostname):
+        assert decode(kind, encode(kind(text))) == kind(text)
     assert all(" " < c <= "~" for c in text)
     assert encode_name(text) == name.canonicalize().to_wire()
 
@@ -244,6 +247,14 @@ def test_random_octets_are_malformed_and_nothing_else(octets: bytes) -> None:
 def test_bad_names_are_malformed(octets: bytes) -> None:
     with pytest.raises(MalformedError):
         read_name(octets, 0)
+
+
+def test_a_ladder_of_pointers_is_climbed_for_as_long_as_a_name_may_be() -> None:
+    """Each record of a message may begin at its top: without an end, that costs seconds."""
+    ladder = b"\0\0" + b"".join(struct.pack("!H", 0xC000 | 2 * rung) for rung in range(200))
+    assert read_name(ladder, 2 * 127)[0] == ""
+    with pytest.raises(MalformedError, match="leads nowhere"):
+        read_name(ladder, 2 * 128)
 
 
 def whole_example() -> dns.message.Message:

@@ -1,0 +1,44 @@
+"""The status document begins anew where it is absent or damaged; otherwise it waits."""
+
+from __future__ import annotations
+
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from danebot.errors import TreeError
+from danebot.jobs.snapshot import leave_word, this_run
+
+NOW = datetime(2026, 6, 1, tzinfo=UTC)
+
+
+def test_a_document_that_fails_to_read_is_not_replaced(tmp_path: Path) -> None:
+    """A link to itself stands for a disk that fails to read."""
+    path = tmp_path / "status.json"
+    path.symlink_to(path)
+    with pytest.raises(TreeError, match=r"status\.json can't be read: .*remove it to begin anew"):
+        leave_word(path, this_run("renew", NOW, NOW, 1), ())
+    assert path.is_symlink()
+
+
+@pytest.mark.parametrize("content", [None, b"", b"{", b"[]"])
+def test_absence_and_damage_begin_anew(tmp_path: Path, content: bytes | None) -> None:
+    path = tmp_path / "status.json"
+    if content is not None:
+        path.write_bytes(content)
+    leave_word(path, this_run("renew", NOW, NOW, 1), ())
+    assert b'"schema": 1' in path.read_bytes()
+
+
+@pytest.mark.parametrize("umask", [0o000, 0o077])
+def test_the_directories_are_for_all_to_read_whatever_the_umask(tmp_path: Path, umask: int) -> None:
+    path = tmp_path / "new" / "state" / "status.json"
+    before = os.umask(umask)
+    try:
+        leave_word(path, this_run("renew", NOW, NOW, 1), ())
+    finally:
+        os.umask(before)
+    for one, mode in ((path, 0o644), (path.parent, 0o755), (path.parent.parent, 0o755)):
+        assert one.stat().st_mode & 0o7777 == mode
