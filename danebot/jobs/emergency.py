@@ -18,7 +18,7 @@ from danebot.domain.rollover.remember import remember
 from danebot.domain.rollover.safe_time import emergency_wait
 from danebot.domain.rollover.schedule import requested
 from danebot.errors import RolloverError
-from danebot.jobs.newkey import add_key, managed
+from danebot.jobs.next_key import add_key, managed
 from danebot.jobs.survey import observe_dns, read_lineage, remembered
 
 if TYPE_CHECKING:

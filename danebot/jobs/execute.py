@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from danebot.domain.rollover.propagation import Observations
     from danebot.jobs.authority import CaAccess
     from danebot.jobs.context import Context
-    from danebot.jobs.survey import LineageView
+    from danebot.jobs.view import LineageView
 
 
 def execute(
@@ -76,7 +76,7 @@ def execute(
 
 def make_next(context: Context, state: LineageState, seen: Observations) -> Iterator[Done]:
     """Make the next key; what was ``seen`` before its records are there is remembered with it."""
-    from danebot.jobs.newkey import add_key
+    from danebot.jobs.next_key import add_key
 
     key = add_key(context, state, seen)
     memory = remembered(context, state.name)

@@ -17,7 +17,8 @@ from danebot.domain.rollover.schedule import scheduled, standing
 from danebot.domain.rollover.watched import let_go, protecting
 from danebot.errors import DanebotError, LockedError, TreeError
 from danebot.jobs.progress import Done, Freshness, Progress, Sources
-from danebot.jobs.survey import LineageView, Observed, keys_of_tree, observe_dns, view
+from danebot.jobs.survey import keys_of_tree, observe_dns, view
+from danebot.jobs.view import LineageView, Observed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -168,7 +169,7 @@ class LineageRun:
         state = self.read()
         for key in self.memory.cancelled:
             if state.awaited_key is not None and state.awaited_key.digest == key.digest:
-                from danebot.jobs.newkey import finish_cancel
+                from danebot.jobs.next_key import finish_cancel
 
                 finish_cancel(self.paths, state, key)
 

@@ -32,7 +32,7 @@ from danebot.jobs.adopt import search_names
 from danebot.jobs.authority import CaAccess, ca_wait, remember_call
 from danebot.jobs.confirm import confirm, run_pending_hooks
 from danebot.jobs.lineage_run import LineageRun
-from danebot.jobs.newkey import managed
+from danebot.jobs.next_key import managed
 from danebot.jobs.progress import Done
 from danebot.jobs.survey import keys_of_tree, observe_dns, read_lineage
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from danebot.domain.rollover.propagation import Observations
     from danebot.domain.rollover.publication import Publication
     from danebot.domain.status.document import ProbeStatus
-    from danebot.jobs.survey import LineageView
+    from danebot.jobs.view import LineageView
 
 
 class Done(NamedTuple):

@@ -33,16 +33,14 @@ from danebot.domain.rollover.policy import next_attempt
 from danebot.domain.rollover.propagation import Obstacle
 from danebot.domain.rollover.retirement import put_away
 from danebot.domain.text import when
-from danebot.jobs.survey import (
-    observe_dns,
-)
+from danebot.jobs.survey import observe_dns
 
 if TYPE_CHECKING:
     from danebot.adapters.ports import Publisher
     from danebot.domain.rollover.policy import Policy
     from danebot.domain.rollover.propagation import Observations
     from danebot.jobs.context import Context
-    from danebot.jobs.survey import LineageView
+    from danebot.jobs.view import LineageView
 
 _LAG = timedelta(hours=1)  # what secondaries may take before anybody is woken
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.3, 5.0  # seconds between observations

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from danebot.jobs.context import Context
-    from danebot.jobs.survey import LineageView
+    from danebot.jobs.view import LineageView
 
 _FAILURES = (Code.PUBLISH_FAILED, Code.PUBLISH_ALTERED)
 

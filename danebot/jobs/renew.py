@@ -14,8 +14,8 @@ from danebot.jobs.authority import CaAccess
 from danebot.jobs.lineage_run import LineageRun, observe, review
 from danebot.jobs.ordinary import renew_the_rest
 from danebot.jobs.snapshot import Scope
-from danebot.jobs.survey import LineageView
 from danebot.jobs.unmanaged import Unmanaged, with_next_renewals
+from danebot.jobs.view import LineageView
 
 if TYPE_CHECKING:
     from danebot.adapters.certbot.command import Certbot

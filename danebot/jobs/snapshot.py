@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from danebot.domain.addresses import SocketAddress
     from danebot.domain.finding import Finding
     from danebot.domain.status.document import FindingStatus, LineageStatus
-    from danebot.jobs.survey import LineageView
+    from danebot.jobs.view import LineageView
 
 _PUBLIC = 0o644
 _LOCK = ".danebot-status.lock"

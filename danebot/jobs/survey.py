@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Container, Iterable, Mapping, Sequence
-from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple
 
 from danebot.adapters.tree.memory_file import load_memory
@@ -18,55 +17,21 @@ from danebot.domain.rollover.findings import assess
 from danebot.domain.rollover.in_use import KeysInUse, keys_in_use
 from danebot.domain.rollover.lost import forget_lost, told_lost
 from danebot.domain.rollover.memory import Memory
-from danebot.domain.rollover.plan import Observation, Plan, after_plan, plan
-from danebot.domain.rollover.publication import Publication, conflicts, lingering, publication
+from danebot.domain.rollover.plan import Observation, after_plan, plan
+from danebot.domain.rollover.publication import conflicts, lingering, publication
 from danebot.domain.rollover.remember import remember
 from danebot.domain.rollover.retirement import leaving, out_of_use, retire
 from danebot.domain.rollover.servers import completed
 from danebot.domain.rollover.watched import fade, let_go_of_gone, protecting
 from danebot.errors import DanebotError, TreeError
+from danebot.jobs.view import LineageView, Observed
 
 if TYPE_CHECKING:
-    from danebot.domain.rollover.policy import Policy
     from danebot.domain.rollover.propagation import Observations
-    from danebot.domain.status.document import ProbeStatus
     from danebot.jobs.context import Context
 
 
 _FORBIDDEN = "its key may not be read; run danebot as root"
-
-
-class Observed(NamedTuple):
-    """What was observed of one lineage, and what is remembered of it: all that a plan rests on.
-
-    ``state`` are the files, ``seen`` is what DNS said by ``at``, ``in_use`` the keys that any
-    lineage uses.
-    """
-
-    state: LineageState
-    memory: Memory
-    seen: Observations
-    in_use: KeysInUse
-    at: datetime
-
-
-class LineageView(NamedTuple):
-    """All that is known of one lineage at one time."""
-
-    observation: Observation
-    memory: Memory
-    plan: Plan
-    findings: tuple[Finding, ...]
-    publication: Publication
-    policy: Policy
-    at: datetime
-    probes: tuple[ProbeStatus, ...] = ()
-    in_use: KeysInUse = KeysInUse()
-
-    @property
-    def state(self) -> LineageState:
-        """The files' side of the observation."""
-        return self.observation.state
 
 
 class Survey(NamedTuple):

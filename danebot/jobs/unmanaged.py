@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from danebot.domain.finding import Finding
     from danebot.domain.lineage.state import LineageState
     from danebot.jobs.context import Context
-    from danebot.jobs.survey import LineageView
+    from danebot.jobs.view import LineageView
 
 FILE = "unmanaged.json"
 _SCHEMA = 1

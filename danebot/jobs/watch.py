@@ -20,8 +20,9 @@ from danebot.domain.rollover.remember import remember
 from danebot.domain.rollover.watched import let_go
 from danebot.errors import RolloverError, UnansweredError
 from danebot.jobs.adopt import observe_owners
-from danebot.jobs.newkey import managed
-from danebot.jobs.survey import Observed, keys_of_tree, observe_dns, read_lineage, view
+from danebot.jobs.next_key import managed
+from danebot.jobs.survey import keys_of_tree, observe_dns, read_lineage, view
+from danebot.jobs.view import Observed
 
 if TYPE_CHECKING:
     from danebot.adapters.tree.paths import LineagePaths

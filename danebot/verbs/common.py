@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from danebot.domain.finding import Finding
     from danebot.domain.status.document import FindingStatus
     from danebot.jobs.context import Context
-    from danebot.jobs.survey import LineageView
+    from danebot.jobs.view import LineageView
 
 FINE, ATTENTION = 0, 1
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from danebot.domain.rollover.memory import Urgency
     from danebot.jobs.context import Context
     from danebot.jobs.emergency import Successor
-    from danebot.jobs.survey import LineageView
+    from danebot.jobs.view import LineageView
 
 NEVER_SEEN = "since its TLSA records were never seen; see that DNS can be observed"
 _LOOK_AGAIN = timedelta(seconds=10)  # or sooner, where the TTLs are short

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from danebot.domain.names import DnsName
     from danebot.jobs.context import Context
     from danebot.jobs.names import Intent
-    from danebot.jobs.survey import LineageView
+    from danebot.jobs.view import LineageView
 
 
 class _Outcome(NamedTuple):

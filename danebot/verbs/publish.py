@@ -12,7 +12,7 @@ from danebot.verbs.common import ATTENTION, FINE, click_echo, planned_changes, r
 if TYPE_CHECKING:
     from danebot.console import Console
     from danebot.jobs.context import Context
-    from danebot.jobs.survey import LineageView
+    from danebot.jobs.view import LineageView
 
 _OWN = {Code.PUBLISH_FAILED.value, Code.PUBLISH_ALTERED.value, Code.PUBLISH_LAGS.value}
 """What only this verb, or a renewal, can tell anew."""

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from danebot.jobs.context import Context
     from danebot.jobs.renew import RenewalOutcome
     from danebot.jobs.snapshot import Scope
-    from danebot.jobs.survey import LineageView
+    from danebot.jobs.view import LineageView
 
 
 def renew(

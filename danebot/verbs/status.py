@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from danebot.domain.rollover.adoption import Proposal
     from danebot.domain.status.document import RunStatus, Snapshot
     from danebot.jobs.context import Context
-    from danebot.jobs.survey import LineageView
+    from danebot.jobs.view import LineageView
 
 
 def status(console: Console, names: tuple[str, ...], *, as_json: bool) -> int:

@@ -20,7 +20,8 @@ from danebot.errors import TreeError
 from danebot.jobs.authority import CaAccess
 from danebot.jobs.execute import execute
 from danebot.jobs.progress import Done
-from danebot.jobs.survey import LineageView, Observed, view
+from danebot.jobs.survey import view
+from danebot.jobs.view import LineageView, Observed
 from jobs.world import World
 
 

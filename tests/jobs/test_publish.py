@@ -39,7 +39,8 @@ from danebot.domain.rollover.propagation import Propagation, propagations_of
 from danebot.domain.rollover.publication import OwnedRecord, Publication
 from danebot.jobs.context import Context
 from danebot.jobs.publish import Attempt, Timing, attempt, changes_of, conclude
-from danebot.jobs.survey import LineageView, Observed, view
+from danebot.jobs.survey import view
+from danebot.jobs.view import LineageView, Observed
 from domain import builders
 from domain.builders import HOUR, MINUTE, MX, T0
 

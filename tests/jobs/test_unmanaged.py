@@ -17,8 +17,9 @@ from danebot.domain.finding import Code
 from danebot.domain.kinds import FindingKind
 from danebot.domain.names import DnsName
 from danebot.jobs.context import Context
-from danebot.jobs.survey import LineageView, survey
+from danebot.jobs.survey import survey
 from danebot.jobs.unmanaged import FILE, Unmanaged, with_next_renewals
+from danebot.jobs.view import LineageView
 from domain.builders import DAY, HOUR
 
 ABOVE = DnsName.parse(f"_tcp.{NAME}")

@@ -1,0 +1,51 @@
+"""What one lineage is at one time: what was observed of it, and what follows from that."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, NamedTuple
+
+from danebot.domain.finding import Finding
+from danebot.domain.lineage.state import LineageState
+from danebot.domain.rollover.in_use import KeysInUse
+from danebot.domain.rollover.memory import Memory
+from danebot.domain.rollover.plan import Observation, Plan
+from danebot.domain.rollover.publication import Publication
+
+if TYPE_CHECKING:
+    from danebot.domain.rollover.policy import Policy
+    from danebot.domain.rollover.propagation import Observations
+    from danebot.domain.status.document import ProbeStatus
+
+
+class Observed(NamedTuple):
+    """What was observed of one lineage, and what is remembered of it: all that a plan rests on.
+
+    ``state`` are the files, ``seen`` is what DNS said by ``at``, ``in_use`` the keys that any
+    lineage uses.
+    """
+
+    state: LineageState
+    memory: Memory
+    seen: Observations
+    in_use: KeysInUse
+    at: datetime
+
+
+class LineageView(NamedTuple):
+    """All that is known of one lineage at one time."""
+
+    observation: Observation
+    memory: Memory
+    plan: Plan
+    findings: tuple[Finding, ...]
+    publication: Publication
+    policy: Policy
+    at: datetime
+    probes: tuple[ProbeStatus, ...] = ()
+    in_use: KeysInUse = KeysInUse()
+
+    @property
+    def state(self) -> LineageState:
+        """The files' side of the observation."""
+        return self.observation.state
