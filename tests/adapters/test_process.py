@@ -150,9 +150,9 @@ signal.signal(signal.SIGHUP, signal.SIG_DFL)
 DRIVER = """
 import sys
 from datetime import timedelta
-from danebot.adapters.process import run
+from danebot.adapters.process import run_program
 minute = timedelta(minutes=1)
-ended = run(["/bin/sh", "-c", sys.argv[1]], timeout=minute, grace=minute, environment={})
+ended = run_program(["/bin/sh", "-c", sys.argv[1]], timeout=minute, grace=minute, environment={})
 print("went on", ended.ending.name, flush=True)
 """
 TRAPPING = "trap 'sleep 0.3; echo > {0}/ok; exit' TERM; echo > {0}/up; while :; do sleep 0.05; done"

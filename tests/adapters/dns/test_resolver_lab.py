@@ -315,8 +315,8 @@ def test_fifty_owners(lab: Lab, client: DnsClient) -> None:
 def test_a_host_without_any_route_says_so() -> None:
     program = (
         "from danebot.adapters.dns.queries import *\n"
-        "from danebot.adapters.dns.exchange import run\n"
-        "print(run(ask(Query('127.0.0.1', 53, 'x.test', 1, Ask.ITERATIVE, 5.0))).trouble.name)"
+        "from danebot.adapters.dns.exchange import resolve\n"
+        "print(resolve(ask(Query('127.0.0.1', 53, 'x.test', 1, Ask.ITERATIVE, 5.0))).trouble.name)"
     )
     command = ["unshare", "-n", sys.executable, "-c", program]  # a namespace with nothing up
     root = Path(__file__).parents[3]
