@@ -79,6 +79,7 @@ class Console:
             lambda name: publisher(self.settings, name, self.detail),
             progress=self.detail,
             reading=uptime_reading,
+            tell=self.warn,
         )
 
     def certbot(self) -> Certbot:

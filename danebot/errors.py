@@ -39,6 +39,14 @@ class UnreadableError(TreeError):
     """Something of the tree may be there, but nothing can be told of it now: no absence."""
 
 
+class NewerError(UnreadableError):
+    """A newer version of danebot wrote it: this one must leave it alone."""
+
+
+class ForeignError(TreeError):
+    """Somebody else may have written what danebot alone should write."""
+
+
 class UnknownLineageError(TreeError):
     """No such lineage."""
 

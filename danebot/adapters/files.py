@@ -11,11 +11,13 @@ import stat
 from pathlib import Path
 
 from danebot.adapters.presence import ABSENT, unreadable
-from danebot.errors import TreeError
+from danebot.errors import ForeignError, TreeError
 from danebot.regular import NotRegularError, OversizeError, read_regular
 
 TEMP_PREFIX = ".danebot-tmp-"
 PRIVATE = 0o600
+_OTHERS_WRITE = 0o022
+_MAX_STATE = 512 * 1024 * 1024  # a hundred thousand lineages
 _PARENTS = 0o755
 _MAX_FILE = 4 * 1024 * 1024
 
@@ -24,6 +26,26 @@ def read_bytes(path: Path) -> bytes:
     """A file's content, or `TreeError`; bounded, and only of regular files."""
     try:
         return read_regular(path, _MAX_FILE)
+    except (*ABSENT, NotRegularError, OversizeError) as exc:
+        raise TreeError(f"cannot read {path}: {exc.strerror}") from exc
+    except OSError as exc:
+        raise unreadable(path, exc) from exc
+
+
+def read_own(path: Path) -> bytes:
+    """`read_bytes` of what danebot alone writes: what anybody else may have written is refused.
+
+    Raises `ForeignError` unless file and directory belong to this user, or root, and are for no
+    other user to write in.
+    """
+
+    def allow(found: os.stat_result) -> None:
+        if found.st_uid not in (0, os.geteuid()) or found.st_mode & _OTHERS_WRITE:
+            raise ForeignError(f"{path}: others may write there, so it isn't believed")
+
+    try:
+        allow(os.stat(path.parent))
+        return read_regular(path, _MAX_STATE, allow)
     except (*ABSENT, NotRegularError, OversizeError) as exc:
         raise TreeError(f"cannot read {path}: {exc.strerror}") from exc
     except OSError as exc:

@@ -36,6 +36,8 @@ def timeless() -> Reading | None:
 class Context(NamedTuple):
     """The outside world of one run.  ``progress`` takes a line for a person who watches.
 
+    ``tell`` takes a line that the operator must see whatever the verb.
+
     ``reading`` compares the clock with how long the host has been up.
 
     ``publisher`` gives the publisher of a lineage's records; None where it is done by hand.
@@ -49,3 +51,4 @@ class Context(NamedTuple):
     clock: Clock = system_clock
     progress: Callable[[str], None] = silent
     reading: Callable[[], Reading | None] = timeless
+    tell: Callable[[str], None] = silent

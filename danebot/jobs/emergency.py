@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from danebot.adapters.tree.memory_file import load_memory, save_memory
+from danebot.adapters.tree.memory_file import recall, save_memory
 from danebot.adapters.tree.recovery import recover
 from danebot.domain.rollover.compromise import insist
 from danebot.domain.rollover.memory import Request, Revocation, Urgency
@@ -89,7 +89,7 @@ def request_successor(
             request = request._replace(revocation=earlier.revocation)
         request = request._replace(protection=earlier.protection)
     wanted = replace(memory, request=request, promotion_failure=None)
-    save_memory(paths, load_memory(paths), wanted)
+    save_memory(paths, recall(paths)[0], wanted)
     wait = emergency_wait(state, memory, context.settings.policy(name), context.clock())
     return Successor(key, wait)
 

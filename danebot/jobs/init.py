@@ -26,7 +26,7 @@ from danebot.adapters.files import (
 )
 from danebot.adapters.presence import is_there
 from danebot.adapters.tree import changes
-from danebot.adapters.tree.memory_file import load_memory
+from danebot.adapters.tree.memory_file import recall
 from danebot.adapters.tree.paths import COMBO, DANE_EE, DNSNAMES, KINDS, NEXT, READY, LineagePaths
 from danebot.adapters.tree.recovery import recover, staged_conf
 from danebot.adapters.tree.tree import refuse_link
@@ -77,6 +77,8 @@ def initialise(context: Context, name: str, lines: tuple[Required, ...]) -> Init
     for directory in (paths.staging.parent, paths.live, paths.archive, paths.conf.parent):
         remove_leftovers(directory)
     changed = False
+    if paths.staged:
+        remembered(context, name)  # what is wrong with it is said before anything is changed
     if not paths.staged:
         _create_staging(paths, stageable(context, name), lines)
         changed = True
@@ -244,7 +246,12 @@ def _settle(context: Context, paths: LineagePaths, keys: StagedKeys) -> None:
 def _refuse_keys(paths: LineagePaths, state: LineageState, keys: StagedKeys) -> None:
     if keys is StagedKeys.DROP:
         return
-    memory = load_memory(paths)
+    memory, damage = recall(paths)
+    if damage:
+        raise RolloverError(
+            f"{damage}, so nobody knows which keys and revocations are on their way; begin anew "
+            "with danebot renew, or give them up with --drop-keys"
+        )
     on_their_way = _keys_on_their_way(paths, state, memory)
     if on_their_way:
         raise RolloverError(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Container, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from danebot.adapters.tree.memory_file import load_memory
+from danebot.adapters.tree.memory_file import recall
 from danebot.domain.finding import Code, Finding, Severity
 from danebot.domain.lineage.state import LineageState, Management
 from danebot.domain.names import DnsName, printable
@@ -24,6 +24,7 @@ from danebot.domain.rollover.retirement import leaving, out_of_use, retire
 from danebot.domain.rollover.servers import completed
 from danebot.domain.rollover.watched import fade, let_go_of_gone, protecting
 from danebot.errors import DanebotError, TreeError
+from danebot.jobs.context import silent
 from danebot.jobs.view import LineageView, Observed
 
 if TYPE_CHECKING:
@@ -46,14 +47,19 @@ def survey(context: Context, names: Sequence[str]) -> Survey:
     states: dict[str, LineageState] = {}
     memories: dict[str, Memory] = {}
     unreadable = []
+    quiet = context._replace(tell=silent)
     for name in names:
         if context.tree.forbidden(name):
             unreadable.append(unreadable_finding(name, TreeError(_FORBIDDEN)))
             continue
         try:
-            states[name], memories[name] = read_lineage(context, name)
+            damage = recall(context.tree.paths(name))[1]
+            states[name], memories[name] = read_lineage(quiet, name)
         except (DanebotError, OSError) as exc:
             unreadable.append(unreadable_finding(name, exc))
+            continue
+        if damage:
+            unreadable.append(_damage_finding(name, damage))
     seen = observe_dns(context, states.values())
     in_use = keys_of_tree(context, states)
     views = [
@@ -86,7 +92,14 @@ def remembered(context: Context, name: str) -> Memory:
 
     What writes it back begins with this: times of two clocks side by side can't be put right.
     """
-    return put_right(load_memory(context.tree.paths(name)), context.reading())
+    memory, damage = recall(context.tree.paths(name))
+    if damage:
+        context.tell(f"{name}: {_damaged(damage)}; what was there is kept beside it")
+    return put_right(memory, context.reading())
+
+
+def _damaged(damage: str) -> str:
+    return f"{damage}; it begins anew, without pending hooks, past keys and what was observed"
 
 
 def keys_of_tree(context: Context, states: Mapping[str, LineageState]) -> KeysInUse:
@@ -107,9 +120,15 @@ def _others(context: Context, known: Container[str]) -> tuple[list[LineageState]
         if name not in known:
             try:
                 others.append(context.tree.read(name))
-            except (DanebotError, OSError):  # a run of that lineage reports why
+            except Exception:  # noqa: BLE001 - a run of that lineage reports why
                 unread.append(name)
     return others, unread
+
+
+def _damage_finding(name: str, damage: str) -> Finding:
+    """What is remembered of a lineage can't be used."""
+    remedy = f"a key on its way waits longer; to begin anew: danebot renew {name}"
+    return Finding(Code.FILES_BROKEN, Severity.WARNING, name, _damaged(damage), remedy)
 
 
 def unreadable_finding(name: str, exc: Exception) -> Finding:
@@ -161,8 +180,10 @@ def _keys_leaving(context: Context, name: str, own: Memory) -> frozenset[bytes]:
     keys: set[bytes] = set()
     for other in context.tree.names():
         try:
-            memory = load_memory(context.tree.paths(other)) if other != name else Memory()
+            memory, damage = recall(context.tree.paths(other)) if other != name else (Memory(), "")
         except TreeError:
+            memory, damage = Memory(), "unreadable"
+        if damage:
             return frozenset(past.spki for past in own.past_keys)
         keys.update(past.spki for past in leaving(memory) if not out_of_use(memory, past))
     return frozenset(keys)

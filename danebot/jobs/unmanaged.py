@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from danebot.adapters.codec import decode, encode
-from danebot.adapters.files import make_directory, read_bytes, write_file
+from danebot.adapters.files import make_directory, read_bytes, read_own, write_file
 from danebot.domain.dns.answers import Presence, Security
 from danebot.domain.lineage.state import Management
 from danebot.domain.names import DnsName
@@ -83,7 +83,7 @@ class Unmanaged:
         self._path = directory / FILE
         self._known: dict[str, Known] = {}
         try:
-            document = decode(_Document, json.loads(read_bytes(self._path)))
+            document = decode(_Document, json.loads(read_own(self._path)))
             check_times(document)
             if document.schema == _SCHEMA:
                 self._known = {one.lineage: one for one in document.lineages}

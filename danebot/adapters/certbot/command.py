@@ -197,11 +197,13 @@ def default_before(state_directory: Path) -> timedelta | None:
     """
     import json
 
+    from danebot.adapters.files import read_own
+
     try:
-        match json.loads((state_directory / _VERSION_FILE).read_bytes()):
+        match json.loads(read_own(state_directory / _VERSION_FILE)):
             case {"version": [int(major), int()]} if major < _FRACTION_SINCE:
                 return OLD_DEFAULT
-    except (OSError, ValueError, RecursionError):
+    except (TreeError, ValueError, RecursionError):
         pass
     return None
 
@@ -259,11 +261,13 @@ def _recall(cache: Path, identity: list[str | int]) -> tuple[int, int] | None:
     """The version on record; None if the record is of another file, or no use."""
     import json
 
+    from danebot.adapters.files import read_own
+
     try:
-        match json.loads(cache.read_bytes()):
+        match json.loads(read_own(cache)):
             case {"certbot": found, "version": [int(major), int(minor)]} if found == identity:
                 return major, minor
-    except (OSError, ValueError, RecursionError):
+    except (TreeError, ValueError, RecursionError):
         return None
     return None
 

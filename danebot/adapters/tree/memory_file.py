@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 from pathlib import Path
 
 from danebot.adapters.codec import decode, encode
 from danebot.adapters.files import PRIVATE, keep, read_bytes, write_file
+from danebot.adapters.presence import is_there
 from danebot.adapters.tree.paths import MEMORY, LineagePaths
 from danebot.domain.rollover.dates import check_times
 from danebot.domain.rollover.freshness import as_good
 from danebot.domain.rollover.memory import MEMORY_SCHEMA, Memory
 from danebot.domain.text import printable
-from danebot.errors import TreeError, UnreadableError
+from danebot.errors import NewerError, TreeError, UnreadableError
 
 
 def load_memory(paths: LineagePaths) -> Memory:
@@ -30,10 +32,13 @@ def recall(paths: LineagePaths) -> tuple[Memory, str]:
     path = paths.staging / MEMORY
     try:
         document = json.loads(read_bytes(path))
+        _refuse_newer(path, document)
         if not isinstance(document, dict) or document.get("schema") != MEMORY_SCHEMA:
             return Memory(), f"{path} is not of schema {MEMORY_SCHEMA}"
         memory = decode(Memory, document)
         check_times(memory)
+    except NewerError:
+        raise
     except UnreadableError as exc:
         raise UnreadableError(f"{exc}; restore it, or remove it to begin anew") from exc
     except TreeError as exc:
@@ -41,6 +46,15 @@ def recall(paths: LineagePaths) -> tuple[Memory, str]:
     except (ValueError, RecursionError) as exc:
         return Memory(), f"{path} is damaged ({printable(str(exc))})"
     return memory, ""
+
+
+def _refuse_newer(path: Path, document: object) -> None:
+    schema = document.get("schema") if isinstance(document, dict) else None
+    if isinstance(schema, int) and schema > MEMORY_SCHEMA:
+        raise NewerError(
+            f"{path} is of schema {schema}, of a newer danebot; install that again, "
+            "or move the file away to begin anew"
+        )
 
 
 def save_memory(paths: LineagePaths, old: Memory, new: Memory) -> None:
@@ -54,15 +68,32 @@ def begin_anew(paths: LineagePaths, memory: Memory) -> Path:
 
     Raises `TreeError`, with the file as it was.
     """
-    path = paths.staging / MEMORY
-    kept = path.with_name(f"{MEMORY}.damaged")
-    keep(path, kept)
+    kept = kept_as(paths)
     write_memory(paths, memory)
     return kept
 
 
+def kept_as(paths: LineagePaths) -> Path:
+    """Return the name that a damaged file is kept under next: nothing is there yet."""
+    first = paths.staging / f"{MEMORY}.damaged"
+    later = (first.with_name(f"{first.name}.{number}") for number in itertools.count(2))
+    return next(path for path in itertools.chain((first,), later) if not is_there(path))
+
+
 def write_memory(paths: LineagePaths, memory: Memory) -> None:
-    """Replace the file."""
-    document = {"schema": MEMORY_SCHEMA, **encode(memory)}
-    text = json.dumps(document, indent=1, sort_keys=True) + "\n"
-    write_file(paths.staging / MEMORY, text.encode(), PRIVATE)
+    """Replace the file; a damaged one is kept, and one of a newer version not replaced.
+
+    Raises `TreeError`, with the file as it was, also where what is written couldn't be read back.
+    """
+    text = json.dumps({"schema": MEMORY_SCHEMA, **encode(memory)}, indent=1, sort_keys=True) + "\n"
+    path = paths.staging / MEMORY
+    try:
+        check_times(decode(Memory, json.loads(text)))
+    except ValueError as exc:
+        raise TreeError(
+            f"{path} stays as it is: what is to be remembered couldn't be read again "
+            f"({printable(str(exc))}); please report this"
+        ) from exc
+    if recall(paths)[1]:
+        keep(path, kept_as(paths))
+    write_file(path, text.encode(), PRIVATE)

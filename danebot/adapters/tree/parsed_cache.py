@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from danebot.adapters.files import PRIVATE, write_file
+from danebot.adapters.files import PRIVATE, read_own, write_file
 from danebot.domain.lineage.key_types import KeyType
 from danebot.domain.lineage.keys import Chain, PublicKey
 from danebot.domain.names import DnsName
@@ -80,10 +80,10 @@ class ParsedStore:
     def _load(self) -> None:
         self._files = {}
         try:
-            match json.loads(self._path.read_bytes()):
+            match json.loads(read_own(self._path)):
                 case {"schema": 1, "certificates": list(certificates), "files": dict(files)}:
                     self._files, self._certificates = files, certificates
-        except (OSError, ValueError, RecursionError):
+        except (TreeError, ValueError, RecursionError):
             return
 
     def _chain(self, fields: list[Any]) -> Chain:

@@ -33,7 +33,7 @@ from danebot.adapters.tree.paths import (
 )
 from danebot.adapters.tree.reader import TreeReader
 from danebot.domain.dns.tlsa import DaneEe, parse_dane_ee, parse_dnsnames
-from danebot.domain.lineage.renewal import Autorenew, RenewalRule, interval
+from danebot.domain.lineage.renewal import Autorenew, RenewalRule, beyond_reckoning, interval
 from danebot.domain.lineage.state import (
     STAGING_GONE,
     UNLINKED,
@@ -42,6 +42,7 @@ from danebot.domain.lineage.state import (
     Management,
     UnknownKey,
 )
+from danebot.domain.text import printable
 from danebot.errors import (
     RecordSyntaxError,
     TreeError,
@@ -142,6 +143,7 @@ class Tree:
         own = paths.own
         dane_ee = _parsed(own / DANE_EE, parse_dane_ee, faults)
         names = _parsed(own / DNSNAMES, parse_dnsnames, faults)
+        faults += self._rule_faults(name)
         said = dane_ee or DaneEe()
         required = said.lines if dane_ee is not None else None
         live = self.linked(paths, paths.live)
@@ -201,6 +203,18 @@ class Tree:
             before if before is not None else self.default_before,
             Autorenew.OFF if conf.disabled("autorenew") else Autorenew.ON,
         )
+
+    def _rule_faults(self, name: str) -> list[str]:
+        """What of a lineage's own rule can't be reckoned with."""
+        try:
+            conf = self.conf(name)
+        except TreeError:
+            return []  # certbot says what is wrong with it
+        before = conf.top("renew_before_expiry")
+        if not beyond_reckoning(before):
+            return []
+        said = f"renew_before_expiry = {printable(before, 60)}"
+        return [f"{conf.path}: {said} is no length of time; write it like this: 30 days"]
 
     def _led_to_staging(self, name: str) -> bool:
         try:

@@ -20,7 +20,9 @@ OLD_DEFAULT = timedelta(days=30)
 """What certbot before 4.0 renews before the end, whatever the lifetime."""
 
 SHORT_LIVED = timedelta(days=10)
-_INTERVAL = re.compile(r"(\d+)\s*([a-z]+)")
+_INTERVAL = re.compile(r"([0-9]{1,8})\s*([a-z]+)")
+_DAYS = re.compile(r"[0-9]{1,8}\Z")
+_LONGEST = timedelta(days=36525)  # with more, no date can be reckoned
 _UNITS = {
     "min": timedelta(minutes=1),
     "h": timedelta(hours=1),
@@ -52,11 +54,11 @@ CERTBOTS_OWN = RenewalRule()
 def interval(text: str) -> timedelta | None:
     """The length of ``30 days``, ``3 weeks 2 days`` or ``30``; None if it isn't understood.
 
-    certbot takes a number alone for days.
+    Nor is more than a century.  certbot takes a number alone for days.
     """
     words = text.strip().lower()
-    if words.isdigit():
-        return timedelta(days=int(words))
+    if _DAYS.match(words):
+        return _bounded(timedelta(days=int(words)))
     found = _INTERVAL.findall(words)
     if not found or _INTERVAL.sub("", words).strip(" ,"):
         return None
@@ -65,8 +67,21 @@ def interval(text: str) -> timedelta | None:
         size = next((size for name, size in _UNITS.items() if unit.startswith(name)), None)
         if size is None:
             return None
+        if int(count) > _LONGEST / size:
+            return None
         total += int(count) * size
-    return total
+    return _bounded(total)
+
+
+def beyond_reckoning(text: str) -> bool:
+    """Whether ``text`` is a length of time in form, but not in size; certbot fails there."""
+    if interval(text) is not None:
+        return False
+    return not text.isascii() or interval(re.sub("[0-9]+", "1", text)) is not None
+
+
+def _bounded(length: timedelta) -> timedelta | None:
+    return length if length <= _LONGEST else None
 
 
 def lifetime(chain: Chain) -> timedelta:

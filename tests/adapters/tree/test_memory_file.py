@@ -86,7 +86,8 @@ DOCUMENT = {"schema": MEMORY_SCHEMA, **encode(FULL)}
         b"{}",
         b"null",
         b"[" * 100_000,
-        json.dumps({"schema": MEMORY_SCHEMA + 1}).encode(),
+        json.dumps({"schema": MEMORY_SCHEMA - 1}).encode(),
+        json.dumps({"schema": "1"}).encode(),
         json.dumps(DOCUMENT).encode()[:-3],
         json.dumps({**DOCUMENT, "awaiting": {"digest": "zz"}}).encode(),
         json.dumps({**DOCUMENT, "past_keys": 7}).encode(),
@@ -122,6 +123,38 @@ def _split(text: str, at: str, number: int) -> tuple[str, str]:
     """The text before and after the occurrence of that number, from 0 on."""
     parts = text.split(at)
     return at.join(parts[: number + 1]), at.join(parts[number + 1 :])
+
+
+def test_no_damaged_file_is_ever_lost(grown: Grown) -> None:
+    for content in (b"one", b"two", b"three"):
+        _file(grown).write_bytes(content)
+        save_memory(grown.paths, Memory(), FULL)
+        assert recall(grown.paths) == (FULL, "")
+    kept = sorted(grown.paths.staging.glob("rollover.json.*"))
+    assert [path.name for path in kept] == [
+        "rollover.json.damaged",
+        "rollover.json.damaged.2",
+        "rollover.json.damaged.3",
+    ]
+    assert [path.read_bytes() for path in kept] == [b"one", b"two", b"three"]
+
+
+def test_what_a_newer_version_remembers_is_left_alone(grown: Grown) -> None:
+    text = json.dumps({**DOCUMENT, "schema": MEMORY_SCHEMA + 1})
+    _file(grown).write_text(text)
+    with pytest.raises(TreeError, match=r"of schema 2, of a newer danebot; install that again"):
+        load_memory(grown.paths)
+    with pytest.raises(TreeError, match="newer danebot"):
+        save_memory(grown.paths, Memory(), FULL)
+    assert _file(grown).read_text() == text
+
+
+def test_what_could_not_be_read_back_is_not_written(grown: Grown) -> None:
+    save_memory(grown.paths, Memory(), FULL)
+    far = Memory(awaiting=Awaiting(b"", datetime(9999, 1, 1, tzinfo=UTC)))
+    with pytest.raises(TreeError, match="stays as it is"):
+        save_memory(grown.paths, FULL, far)
+    assert recall(grown.paths) == (FULL, "")
 
 
 def test_a_directory_in_its_place(grown: Grown) -> None:

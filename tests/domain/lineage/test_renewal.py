@@ -15,6 +15,7 @@ from danebot.domain.lineage.renewal import (
     OLD_DEFAULT,
     Autorenew,
     RenewalRule,
+    beyond_reckoning,
     interval,
     renews_at,
 )
@@ -166,3 +167,25 @@ def test_a_renewal_that_the_weeks_certificates_hold_back_is_told(
     found = renewing(serving(90, rule), Memory(contacts=contacts), Policy(), now)
     waits = [(finding.code, finding.severity) for finding in found]
     assert waits == [(Code.RENEWAL_WAITS, Severity.WARNING)] * told
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "99999999999",
+        "9" * 5000,
+        "²",
+        "800000 days",
+        "3000 years",
+        "99999999 min 99999999 y",
+        "40000",
+    ],
+)
+def test_what_no_date_can_be_reckoned_with_is_no_interval(text: str) -> None:
+    assert interval(text) is None
+    assert beyond_reckoning(text)
+
+
+@pytest.mark.parametrize("text", ["", "30 days", "soon", "3 fortnights"])
+def test_other_words_are_not_beyond_reckoning(text: str) -> None:
+    assert not beyond_reckoning(text)
