@@ -3,7 +3,8 @@
 That something is there unbroken is established by observations, never assumed.  A record that goes
 and comes back between two of them stays unseen, so the time between them has a bound, for each
 server: what a server had while it said nothing for longer than that is as unknown as what was there
-before the first observation.
+before the first observation.  That holds for one that speaks again, and for one that is asked no
+longer: who took its place can't speak for it.
 """
 
 from __future__ import annotations
@@ -40,9 +41,19 @@ def broken(old: OwnerMemory, observation: OwnerObservation, now: datetime) -> bo
         return False
     speaking = {answer.server for answer in observation.all_servers if answer.heard}
     if speaking:
-        return any(_broken(old, server, now) for server in speaking)
+        gone = any(_too_long(old.heard[name], now) for name in _replaced(old, observation))
+        return gone or any(_broken(old, server, now) for server in speaking)
     known = observation.answer.presence is not Presence.UNKNOWN
     return known and not old.heard and _too_long(old.answered_at, now)
+
+
+def _replaced(old: OwnerMemory, observation: OwnerObservation) -> set[str]:
+    """The servers that were heard before and are none any more; not known without an answer."""
+    if observation.answer.presence is Presence.UNKNOWN or not observation.authoritative:
+        return set()
+    witness = f"{WITNESS.text} ["
+    there = {str(answer.server) for answer in observation.all_servers}
+    return {name for name in old.heard if name not in there and not name.startswith(witness)}
 
 
 def _broken(old: OwnerMemory, server: Server, now: datetime) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from danebot.domain.dns.answers import Server
+from danebot.domain.dns.answers import WITNESS, Server
 from danebot.domain.names import Hostname
 from danebot.domain.rollover.memory import Memory, OwnerMemory, OwnerRoute
 from danebot.domain.rollover.policy import LONGEST_GAP
@@ -47,6 +47,29 @@ def test_the_last_of_its_addresses_counts() -> None:
     heard = {str(A2): LONG_AGO, f"{NS2.text} [192.0.2.9]": RECENT}
     assert not broken(known(heard=heard), SECOND_ALONE, T0)
     assert broken(known(heard=dict.fromkeys(heard, LONG_AGO)), SECOND_ALONE, T0)
+
+
+@pytest.mark.parametrize(
+    ("heard", "anew"),
+    [
+        ({str(A1): LONG_AGO, str(A2): LONG_AGO}, True),  # a month without a run, both replaced
+        ({str(A1): RECENT, str(A2): LONG_AGO}, True),  # a dead secondary, taken out at last
+        ({str(A1): RECENT, str(A2): RECENT}, False),  # an ordinary move
+    ],
+)
+def test_who_is_replaced_owes_its_word_to_the_end(heard: dict[str, object], *, anew: bool) -> None:
+    """What it had while it said nothing may be in a cache; its successor can't speak for it."""
+    moved = look("old", at={"ns3": ["old"], "ns4": ["old"]})
+    assert broken(known(heard=heard), moved, T0) is anew
+    one_left = look("old", at={"ns1": ["old"], "ns3": ["old"]})
+    assert broken(known(heard=heard), one_left, T0) is anew
+    assert not broken(known(heard=heard), silent(), T0)
+
+
+def test_a_witness_that_is_asked_no_longer_owes_nothing() -> None:
+    said = str(Server(WITNESS, "192.0.2.53"))
+    heard = {str(a.server): RECENT for a in look("old").all_servers}
+    assert not broken(known(heard=heard | {said: LONG_AGO}), look("old"), T0)
 
 
 def test_the_resolver_s_gaps_count_where_no_server_was_ever_heard() -> None:
