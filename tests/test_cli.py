@@ -81,7 +81,9 @@ def test_a_report_that_nobody_reads(program: list[str], tmp_path: Path) -> None:
 def test_a_signal_ends_it_with_a_word(number: signal.Signals) -> None:
     """A terminal that is closed, too: 130, and a line that says how to go on."""
     program = (
-        "import os, time; from danebot import cli\n"
+        "import os, signal, time; from danebot import cli\n"
+        # whoever runs the tests may have it ignored, as a shell does in the background
+        f"signal.signal({int(number)}, signal.default_int_handler)\n"
         f"def wait(): os.kill(os.getpid(), {int(number)}); time.sleep(60)\n"
         "raise SystemExit(cli.guarded(wait))"
     )

@@ -18,7 +18,7 @@ def console(verbosity: int = 0) -> Console:
 
 
 def test_strange_names_are_spelt_out(capsys: pytest.CaptureFixture[str]) -> None:
-    found = Finding(Code.EXPIRED, Severity.CRITICAL, STRANGE, "expired")
+    found = Finding(Code.EXPIRED, Severity.CRITICAL, STRANGE, "expired", "")
     console().report([found])
     console().say(STRANGE)
     console(1).detail(STRANGE)

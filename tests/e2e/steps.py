@@ -157,13 +157,20 @@ def memory(site: Site) -> dict[str, Any]:
 
 
 def aged(site: Site, passed: timedelta) -> None:
-    """Move back all times that danebot noted, as if that long had passed since then."""
+    """Move back all times that danebot noted, as if that long had passed since then.
+
+    The host was booted meanwhile: else the time since the boot would say that it hadn't passed.
+    """
 
     def moved(noted: re.Match[str]) -> str:
         return (datetime.fromisoformat(noted[0]) - passed).isoformat()
 
     file, ready = site.staging / "rollover.json", site.staging / "ready.pem"
-    file.write_text(re.sub(r"\d{4}-\d\d-\d\dT[-+:.\d]+", moved, file.read_text()))
+    text = re.sub(r"\d{4}-\d\d-\d\dT[-+:.\d]+", moved, file.read_text())
+    document = json.loads(text)
+    if document.get("clock"):
+        document["clock"]["boot"] = "an earlier one"
+    file.write_text(json.dumps(document))
     if ready.exists():
         modified = ready.stat().st_mtime - passed.total_seconds()
         os.utime(ready, (modified, modified))

@@ -79,8 +79,8 @@ def test_what_a_provider_must_not_do_to_a_record(site: Site) -> None:
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ("sys.exit('no credit left')", "exit status 1: no credit left"),
-        ("print('busy'); sys.exit(75)", "the program asks to try again later (busy)"),
+        ("sys.exit('no credit left')", "(exit status 1): no credit left"),
+        ("print('busy'); sys.exit(75)", "the program asks to try again later: busy"),
         ("import time; time.sleep(600)", "ran out of time"),
         ("import os; os.kill(os.getpid(), 9)", "the program failed (exit status 137"),
     ],

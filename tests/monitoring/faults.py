@@ -438,7 +438,7 @@ FAULTS = (
         "renewal configuration gone",
         forgotten,
         remembered,
-        {"renewal": WARNING},
+        {"renewal": WARNING, "tlsa": UNKNOWN, "rollover": UNKNOWN},
         ("DanebotNotRenewed@",),
     ),
     Fault(

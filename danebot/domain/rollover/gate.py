@@ -178,9 +178,9 @@ def _refusals(
     if known_at is None:
         if not same and judge.live.chain.not_after > now:
             yield Refusal(name, "its TLSA records were never seen", unknown=True)
-    elif now < known_at and not same:
+    elif now < known_at:  # a record may name the certificate: that is new with the same key, too
         other_key = relies_on_anchor and judge.new.key != judge.live.key
-        if other_key or _past_may_matter(judge, owner):
+        if (other_key and not same) or _past_may_matter(judge, owner):
             yield Refusal(name, "what was published before danebot first looked", until=known_at)
 
 

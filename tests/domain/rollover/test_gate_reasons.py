@@ -150,6 +150,22 @@ def test_the_past_of_a_keys_own_record_is_left_to_the_wait_for_the_new_ones() ->
     assert refused(renewal(switched), one, memory={MX: fresh}, new=switched) is not None
 
 
+@pytest.mark.parametrize("by", ["A", "B"])
+def test_a_record_of_the_certificate_alone_in_a_cache_fails_every_renewal(by: str) -> None:
+    """The same key and issuer don't help: selector 0 names the certificate (RFC 6698 2.1.2).
+
+    Its record stood alone until an hour before the first look; now the key's stands beside it.
+    """
+    renewed = chain(by=by, version=2)
+    shown_now = shown(tlsa("3 1 1"), tlsa("3 0 1"))
+    planned = Watch(renewal(renewed), policy=Policy()).look(T0, shown_now)
+    assert (planned.step, planned.hold) == (None, Hold.CACHES)
+    assert planned.refusal is not None
+    assert planned.refusal.until is not None
+    key_alone = Watch(renewal(SAME), policy=Policy()).look(T0, shown(tlsa("3 1 1")))
+    assert key_alone.step is Step.DEPLOY
+
+
 # ---- what is no repair -----------------------------------------------------------------------
 
 
