@@ -132,9 +132,17 @@ def wants_rollover(state: LineageState, memory: Memory, policy: Policy, now: dat
 
 
 def requested(memory: Memory, key: PublicKey) -> Request | None:
-    """The request to use ``key``, if there is one."""
+    """The request to use ``key``, if there is one.
+
+    That the live key is compromised goes for any successor: the one that was made for it may be
+    lost.  That mail may be refused was said of one key.
+    """
     request = memory.request
-    return request if request is not None and request.digest == key.digest else None
+    if request is None or request.digest == key.digest:
+        return request
+    if request.urgency is Urgency.ORDINARY:
+        return None
+    return request._replace(digest=key.digest, urgency=Urgency.EMERGENCY)
 
 
 def mismatch_accepted(memory: Memory, key: PublicKey) -> bool:

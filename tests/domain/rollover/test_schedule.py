@@ -10,11 +10,24 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from danebot.domain.dns.tlsa import Declared
-from danebot.domain.rollover.memory import CurrentKey, Failure, Memory, Request, Urgency
+from danebot.domain.rollover.memory import (
+    CurrentKey,
+    Failure,
+    Memory,
+    Request,
+    Revocation,
+    Urgency,
+)
 from danebot.domain.rollover.plan import Hold, Phase, Step
 from danebot.domain.rollover.policy import Occasion, Policy
 from danebot.domain.rollover.safe_time import emergency_wait
-from danebot.domain.rollover.schedule import remember_current, rollover_at, wants_next_key
+from danebot.domain.rollover.schedule import (
+    mismatch_accepted,
+    remember_current,
+    requested,
+    rollover_at,
+    wants_next_key,
+)
 from domain.builders import (
     DAY,
     HOUR,
@@ -333,3 +346,18 @@ def test_an_emergency_takes_nothing_with_a_standing_key() -> None:
     wait = cooled(STANDING)
     assert emergency_wait(wait.state, wait.memory, Policy(), T0 + HOUR) == HOUR
     assert emergency_wait(wait.state, wait.memory, Policy(), T0 + 3 * HOUR) == NONE
+
+
+def test_a_compromise_goes_for_any_successor() -> None:
+    """The key that was made for it may be lost; what was accepted goes for one key alone."""
+    other = key("third")
+    for urgency in (Urgency.EMERGENCY, Urgency.MISMATCH_ACCEPTED):
+        memory = Memory(request=Request(key("new").digest, T0, urgency, Revocation.WANTED))
+        asked = requested(memory, other)
+        assert asked is not None
+        assert asked.urgency is Urgency.EMERGENCY
+        assert asked.revocation is Revocation.WANTED
+        assert not mismatch_accepted(memory, other)
+    ordinary = Memory(request=Request(key("new").digest, T0, Urgency.ORDINARY))
+    assert requested(ordinary, other) is None
+    assert requested(ordinary, key("new")) is ordinary.request

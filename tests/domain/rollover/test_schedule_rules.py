@@ -162,12 +162,12 @@ def test_a_key_of_a_type_that_certbot_does_not_issue_has_no_like() -> None:
 
 
 @pytest.mark.parametrize("urgency", list(Urgency))
-def test_only_an_emergency_cuts_the_wait_and_only_for_its_key(urgency: Urgency) -> None:
+def test_only_an_emergency_cuts_the_wait_whichever_the_successor(urgency: Urgency) -> None:
     memory = Memory(request=Request(key("new").digest, T0, urgency))
     cut = Policy(min_wait=timedelta(0), margin=timedelta(0))
     asked = Policy() if urgency is Urgency.ORDINARY else cut
     assert effective_policy(Policy(), memory, key("new")) == asked
-    assert effective_policy(Policy(), memory, key("other")) == Policy()
+    assert effective_policy(Policy(), memory, key("other")) == asked
 
 
 def test_the_minimum_wait_stays_where_records_are_awaited_that_the_resolver_alone_shows() -> None:
