@@ -59,10 +59,6 @@ class CertbotError(DanebotError):
     """certbot is absent, too old, out of time, or failed."""
 
 
-class ResolverError(DanebotError):
-    """The validating resolver can't be used at all."""
-
-
 class RolloverError(DanebotError):
     """A step that would endanger delivery of mail was refused."""
 

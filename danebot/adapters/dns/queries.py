@@ -1,8 +1,8 @@
 """Resolution without I/O: questions go out in batches, replies come in.
 
 Logic is written once, as generators that yield a batch of `Query` and receive a `Reply` for each,
-in order.  A driver (`danebot.adapters.dns.exchange`, `danebot.adapters.dns.exchange_async`) sends
-the batch concurrently and resumes the generator; one try per query, so that retries are logic too.
+in order.  `danebot.adapters.loop` drives them; `danebot.adapters.dns.exchange` says what happens on
+a socket.  One try per query, so that retries are logic, too.
 """
 
 from __future__ import annotations
