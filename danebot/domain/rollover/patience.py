@@ -27,6 +27,7 @@ _SOON = timedelta(minutes=1)
 _RESERVED = 2  # certificates of a week that ordinary renewals leave to rollovers
 _KEPT = 40  # more than any limit counts
 _EARLY = 0.9  # a daily job begins a little earlier on some days, and that is a day later, too
+_DOUBLED = 10  # times, at most: a week and more
 _PART = 12  # attempts that a certificate's lifetime has room for, at least
 
 
@@ -74,6 +75,32 @@ def promotion_wait(memory: Memory, now: datetime) -> datetime | None:
 def urgent(memory: Memory) -> bool:
     """Whether the current key is compromised, so that every minute counts."""
     return memory.request is not None and memory.request.urgency is not Urgency.ORDINARY
+
+
+def promotion_retry_at(memory: Memory) -> datetime | None:
+    """When issuing with the ready key is tried again after a failure; sooner in an emergency."""
+    failed = memory.promotion_failure
+    if failed is None:
+        return None
+    if not urgent(memory):
+        return failed.retry_at
+    return min(failed.retry_at, failed.last + urgent_pause(memory, failed.last))
+
+
+def urgent_pause(memory: Memory, now: datetime) -> timedelta:
+    """The longest pause before the CA is asked anew in an emergency.
+
+    It doubles with each certificate of the week before: one that could not be deployed was one of
+    the few that the CA issues in a week.
+    """
+    issued = [
+        one
+        for one in memory.contacts
+        if one.call is Call.PROMOTION
+        and one.result is CallResult.DONE
+        and now - WEEK < one.at <= now
+    ]
+    return URGENT_PAUSE * 2 ** min(max(len(issued) - 1, 0), _DOUBLED)
 
 
 def publishing_wait(memory: Memory, now: datetime) -> datetime | None:

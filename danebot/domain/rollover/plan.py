@@ -27,7 +27,12 @@ from danebot.domain.lineage.renewal import CERTBOTS_OWN, renews_at
 from danebot.domain.lineage.state import Held, LineageState, Management
 from danebot.domain.rollover.gate import Refusal, gate
 from danebot.domain.rollover.memory import Failure, Memory
-from danebot.domain.rollover.patience import promotion_wait
+from danebot.domain.rollover.patience import (
+    promotion_retry_at,
+    promotion_wait,
+    urgent,
+    urgent_pause,
+)
 from danebot.domain.rollover.propagation import (
     Observations,
     Obstacle,
@@ -195,18 +200,22 @@ def gave_way(memory: Memory, planned: Plan, serving: Held, now: datetime) -> Mem
     """Return the memory after PUT_BACK: a chain that gave way is not issued again at once.
 
     Else the CA would be asked for the same at each run; a sixth of the lifetime is left for the
-    renewal with the live key, and for somebody to mend what stood in the way.
+    renewal with the live key, and for somebody to mend what stood in the way.  In an emergency
+    nothing is worth that wait: see `urgent_pause`.
     """
     if planned.hold not in (Hold.CANNOT_SEE, Hold.GATE, Hold.CACHES):
         return memory
     old, chain = memory.promotion_failure, serving.chain
     reason = f"{planned.hold.value} ({planned.detail})" if planned.detail else planned.hold.value
+    pause = (chain.not_after - chain.not_before) / 6
+    if urgent(memory):
+        pause = min(pause, urgent_pause(memory, now))
     failure = Failure(
         message=reason,
         count=old.count + 1 if old is not None else 1,
         first=old.first if old is not None else now,
         last=now,
-        retry_at=now + (chain.not_after - chain.not_before) / 6,
+        retry_at=now + pause,
     )
     return replace(memory, promotion_failure=failure)
 
@@ -455,8 +464,8 @@ def _plan_use(cooling: Plan, memory: Memory, now: datetime, *, wanted: bool) -> 
 def _plan_attempt(waiting: Plan, memory: Memory, now: datetime) -> Plan:
     """The key may be used: issue with it, unless that failed a short while ago."""
     due = replace(waiting, phase=Phase.DUE)
-    failure = memory.promotion_failure
-    if failure is not None and failure.last <= now < failure.retry_at:
+    failure, retry_at = memory.promotion_failure, promotion_retry_at(memory)
+    if failure is not None and retry_at is not None and failure.last <= now < retry_at:
         return replace(due, hold=Hold.BACKING_OFF, detail=failure.message)
     until = promotion_wait(memory, now)
     if until is not None:

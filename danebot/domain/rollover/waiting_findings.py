@@ -10,6 +10,7 @@ from danebot.domain.finding import Code, Finding, Severity
 from danebot.domain.lineage.state import LineageState
 from danebot.domain.rollover.gate import RESOLVER
 from danebot.domain.rollover.memory import Urgency
+from danebot.domain.rollover.patience import promotion_retry_at
 from danebot.domain.rollover.plan import Hold, Phase, Plan, Step, under_way_since
 from danebot.domain.rollover.propagation import Gap, Obstacle, Seen
 from danebot.domain.rollover.record_findings import silent_gaps, silent_servers
@@ -47,14 +48,14 @@ def rollover_findings(
                 "current one's type, so no next key is made",
             )
         return
-    if memory.promotion_failure is not None:
-        failure = memory.promotion_failure
+    failure, retry_at = memory.promotion_failure, promotion_retry_at(memory)
+    if failure is not None and retry_at is not None:
         yield Finding(
             Code.PROMOTION_FAILED,
             Severity.WARNING,
             state.name,
             f"issuing with the ready key failed {failure.count} times since {when(failure.first)}, "
-            f"next attempt after {when(failure.retry_at)}: {failure.message}",
+            f"next attempt after {when(retry_at)}: {failure.message}",
             f"to try again at once: danebot newkey --emergency {state.name}"
             if _urgent(memory)
             else "the live certificate is still renewed with the current key",

@@ -10,6 +10,7 @@ from danebot.domain.delivery.probes import ProbeOutcome
 from danebot.domain.finding import Code, Finding, Severity
 from danebot.domain.lineage.renewal import renews_at
 from danebot.domain.rollover.memory import Urgency
+from danebot.domain.rollover.patience import promotion_retry_at
 from danebot.domain.rollover.plan import Phase
 from danebot.domain.rollover.propagation import Obstacle, Seen
 from danebot.domain.rollover.publication import cancelled_removals, exposed_removals
@@ -97,7 +98,7 @@ def lineage_status(
             for hook in (deployment.pending if deployment is not None else ())
         ),
         promotion_failures=failure.count if failure is not None else 0,
-        promotion_retry_at=failure.retry_at if failure is not None else None,
+        promotion_retry_at=promotion_retry_at(memory),
         findings=tuple(finding_status(finding) for finding in findings),
         probes=probes,
         clear_since=deployment.clear_since if deployment is not None else None,

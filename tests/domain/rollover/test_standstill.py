@@ -13,14 +13,17 @@ from danebot.domain.kinds import FindingKind
 from danebot.domain.lineage.renewal import CERTBOTS_OWN, renews_at
 from danebot.domain.lineage.state import LineageState
 from danebot.domain.rollover.findings import assess
-from danebot.domain.rollover.memory import Memory
+from danebot.domain.rollover.memory import Call, CallResult, Contact, Memory, Request, Urgency
+from danebot.domain.rollover.patience import URGENT_PAUSE, urgent_pause
 from danebot.domain.rollover.plan import Hold, Keep, Observation, Phase, Plan, Step, gave_way, plan
 from danebot.domain.rollover.policy import Policy
 from danebot.domain.rollover.remember import remember
+from danebot.domain.text import when
 from domain import builders
 from domain.builders import (
     DAY,
     HOUR,
+    MINUTE,
     T0,
     UNREACHABLE,
     Wait,
@@ -132,6 +135,40 @@ def test_after_it_gave_way_the_same_is_not_issued_again_at_once() -> None:
     assert Code.PROMOTION_FAILED in said
     later, _ = found(back, good, memory, T0 + DUE + 15 * DAY)
     assert later.step is Step.PROMOTE
+
+
+def test_in_an_emergency_what_gave_way_is_issued_again_soon() -> None:
+    """One look at which one server was silent doesn't leave a compromised key live for weeks."""
+    serving = ISSUED.serving
+    assert serving is not None
+    request = Request(builders.key("new").digest, T0, Urgency.EMERGENCY)
+    before = replace(waited(), request=request)
+    at = T0 + DUE
+    given, _ = found(ISSUED, look("old", "new", at=DEAD), before, at)
+    assert given.step is Step.PUT_BACK
+    memory = gave_way(before, given, serving, at)
+    assert memory.promotion_failure is not None
+    assert memory.promotion_failure.retry_at == at + URGENT_PAUSE
+    late = replace(memory.promotion_failure, retry_at=at + 15 * DAY)  # of an earlier danebot
+    back, good = replace(ISSUED, staged=ISSUED.live), look("old", "new")
+    for one in (memory, replace(memory, promotion_failure=late)):
+        again = remember(kept_up(one, at + MINUTE), back, seen(good), at + MINUTE)
+        held_back, said = found(back, good, again, at + MINUTE)
+        assert held_back.hold is Hold.BACKING_OFF
+        assert f"after {when(at + URGENT_PAUSE)}" in said[Code.PROMOTION_FAILED].text
+        again = remember(again, back, seen(good), at + URGENT_PAUSE)
+        assert found(back, good, again, at + URGENT_PAUSE)[0].step is Step.PROMOTE
+
+
+def test_each_certificate_that_gave_way_in_an_emergency_doubles_the_pause() -> None:
+    """The CA issues five in a week: a gate that stays shut doesn't use them up in an hour."""
+    done = [Contact(T0 + n * HOUR, Call.PROMOTION, CallResult.DONE) for n in range(40)]
+    pauses = [urgent_pause(Memory(contacts=tuple(done[:n])), T0 + 2 * DAY) for n in (0, 1, 2, 4)]
+    assert pauses == [URGENT_PAUSE, URGENT_PAUSE, 2 * URGENT_PAUSE, 8 * URGENT_PAUSE]
+    assert urgent_pause(Memory(contacts=tuple(done)), T0 + 2 * DAY) < 12 * DAY
+    assert urgent_pause(Memory(contacts=tuple(done)), T0 + 20 * DAY) == URGENT_PAUSE
+    renewed = [one._replace(call=Call.RENEWAL) for one in done]
+    assert urgent_pause(Memory(contacts=tuple(renewed)), T0 + 2 * DAY) == URGENT_PAUSE
 
 
 def test_a_chain_put_back_for_its_key_is_no_failure_of_a_promotion() -> None:
