@@ -150,15 +150,21 @@ def _findings(
     context: Context, state: LineageState, known: Unmanaged, now: datetime
 ) -> tuple[Finding, ...]:
     found = known[state.name]
-    reuse = _reuse(context, state.name)
-    return (
-        *unmatched_records(state, found.published, found.relied),
-        *breaks_at_renewal(state, reuse, found.published, now),
-    )
+    unmatched = unmatched_records(state, found.published, found.relied)
+    try:
+        reuse = _reuse(context, state.name)
+    except TreeError:
+        return (
+            unmatched  # certbot doesn't renew by what it can't read; a fault of the files says so
+        )
+    return (*unmatched, *breaks_at_renewal(state, reuse, found.published, now))
 
 
 def _reuse(context: Context, name: str) -> KeyReuse:
-    """Whether certbot keeps the key, by the lineage's configuration or certbot's own."""
+    """Whether certbot keeps the key, by the lineage's configuration or certbot's own.
+
+    Raises `TreeError` where the lineage's can't be read.
+    """
     if context.tree.conf(name).enabled("reuse_key"):
         return KeyReuse.KEPT
     try:

@@ -13,7 +13,7 @@ from adapters.trees import NAME, Grown
 from danebot.config import Settings
 from danebot.domain.dns.answers import Presence, Security, TlsaAnswer
 from danebot.domain.dns.tlsa import MatchingType, Required
-from danebot.domain.finding import Code
+from danebot.domain.finding import Code, Severity
 from danebot.domain.kinds import FindingKind
 from danebot.domain.names import DnsName
 from danebot.jobs.context import Context
@@ -61,15 +61,19 @@ class World:
     def clock(self) -> datetime:
         return self.now
 
-    def look(self) -> LineageView:
-        """As a run of `renew` does."""
-        context = Context(
+    @property
+    def context(self) -> Context:
+        return Context(
             self.grown.tree,
             self.settings,
             self.resolver,  # type: ignore[arg-type] # nothing else is asked
             self.resolver,  # type: ignore[arg-type]
             clock=self.clock,
         )
+
+    def look(self) -> LineageView:
+        """As a run of `renew` does."""
+        context = self.context
         bare = [v._replace(findings=()) for v in survey(context, [NAME]).views]
         self.resolver.asked.clear()
         self.known = Unmanaged(self.settings.state_directory)
@@ -118,6 +122,22 @@ def test_reuse_key_keeps_them_good(world: World) -> None:
     world.grown.conf("live", "reuse_key = True")
     world.resolver.publish(trees.public("one").spki)
     assert codes(world.look()) == []
+
+
+def test_a_configuration_that_certbot_refuses_stops_no_other_lineage(world: World) -> None:
+    world.resolver.publish(trees.public("one").spki)
+    conf = world.grown.paths.conf
+    text = conf.read_text()
+    conf.with_name("other.example.test.conf").write_text(text)
+    with conf.open("a") as file:
+        file.write("key_type = rsa\n")
+    found = survey(world.context, world.context.tree.names())
+    assert [view.state.name for view in found.views] == [NAME, "other.example.test"]
+    (told,) = [f for f in found.views[0].findings if f.severity >= Severity.WARNING]
+    assert told.code is Code.FILES_BROKEN
+    assert f"{conf}: line " in told.text
+    assert "gives key_type once more; certbot can't read it either" in told.text
+    assert all(str(conf) not in f.text for f in found.views[1].findings)
 
 
 def test_silence_is_no_absence(world: World) -> None:

@@ -120,11 +120,7 @@ class Tree:
 
     def paths(self, name: str) -> LineagePaths:
         """Where the parts of a lineage lie; an ``archive_dir`` below staging is certbot's slip."""
-        conf: RenewalConf | None
-        try:
-            conf = self.conf(name)
-        except TreeError:
-            conf = None
+        conf, _ = self._conf_or_fault(name)
         known = self._paths.get(name)
         if known is not None and known[0] is conf:
             return known[1]
@@ -139,18 +135,20 @@ class Tree:
     def read(self, name: str) -> LineageState:
         """Everything about one lineage; what can't be read is a fault in the value."""
         paths = self.paths(name)
-        faults: list[str] = []
         own = paths.own
+        conf, fault = self._conf_or_fault(name)
+        faults = [fault] if fault else []
         dane_ee = _parsed(own / DANE_EE, parse_dane_ee, faults)
         names = _parsed(own / DNSNAMES, parse_dnsnames, faults)
-        faults += self._rule_faults(name)
+        if conf is not None:
+            faults += _rule_faults(conf)
         said = dane_ee or DaneEe()
         required = said.lines if dane_ee is not None else None
         live = self.linked(paths, paths.live)
         combo = self.reader.combo(paths.live / COMBO)
         if live is None:
             faults.append(f"{paths.live}: {UNLINKED}")
-        if own != paths.staging and self._led_to_staging(name):
+        if own != paths.staging and conf is not None and self._leads_to_staging(conf, name):
             faults.append(f"{paths.staging}: {STAGING_GONE}")
         state = LineageState(
             name,
@@ -162,7 +160,7 @@ class Tree:
             faults=tuple(faults),
             let_go=said.let_go,
             declared=said.declared,
-            rule=self.rule(name),
+            rule=self._rule(conf),
         )
         return self._with_staging(state, paths) if own == paths.staging else state
 
@@ -192,35 +190,22 @@ class Tree:
             faults=tuple(faults),
         )
 
-    def rule(self, name: str) -> RenewalRule:
-        """When certbot renews a lineage by itself; its default where the file can't be read."""
+    def _conf_or_fault(self, name: str) -> tuple[RenewalConf | None, str]:
+        """The renewal configuration, or why it can't be read."""
         try:
-            conf = self.conf(name)
-        except TreeError:
+            return self.conf(name), ""
+        except TreeError as exc:
+            return None, printable(str(exc), 400)
+
+    def _rule(self, conf: RenewalConf | None) -> RenewalRule:
+        """When certbot renews a lineage by itself; its default where the file can't be read."""
+        if conf is None:
             return RenewalRule(self.default_before)
         before = interval(conf.top("renew_before_expiry"))
         return RenewalRule(
             before if before is not None else self.default_before,
             Autorenew.OFF if conf.disabled("autorenew") else Autorenew.ON,
         )
-
-    def _rule_faults(self, name: str) -> list[str]:
-        """What of a lineage's own rule can't be reckoned with."""
-        try:
-            conf = self.conf(name)
-        except TreeError:
-            return []  # certbot says what is wrong with it
-        before = conf.top("renew_before_expiry")
-        if not beyond_reckoning(before):
-            return []
-        said = f"renew_before_expiry = {printable(before, 60)}"
-        return [f"{conf.path}: {said} is no length of time; write it like this: 30 days"]
-
-    def _led_to_staging(self, name: str) -> bool:
-        try:
-            return self.points_at_staging(name)
-        except TreeError:
-            return False  # certbot says what is wrong with it
 
     def orphans(self) -> tuple[str, ...]:
         """Names of what lies in staging or live without a renewal configuration, sorted."""
@@ -284,7 +269,9 @@ class Tree:
 
     def points_at_staging(self, name: str) -> bool:
         """Whether certbot's configuration leads to staging."""
-        conf = self.conf(name)
+        return self._leads_to_staging(self.conf(name), name)
+
+    def _leads_to_staging(self, conf: RenewalConf, name: str) -> bool:
         staging = str(self.root / "staging" / name)
         return all(str(Path(conf.top(setting)).parent) == staging for setting in PATH_SETTINGS)
 
@@ -301,6 +288,15 @@ class Tree:
             if file is not None and (file.key is not None or not is_empty(paths.staging / name)):
                 found.append(UnknownKey(file.key, name))
         return tuple(found)
+
+
+def _rule_faults(conf: RenewalConf) -> list[str]:
+    """What of a lineage's own rule can't be reckoned with."""
+    before = conf.top("renew_before_expiry")
+    if not beyond_reckoning(before):
+        return []
+    said = f"renew_before_expiry = {printable(before, 60)}"
+    return [f"{conf.path}: {said} is no length of time; write it like this: 30 days"]
 
 
 def refuse_link(path: Path) -> None:

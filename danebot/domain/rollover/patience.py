@@ -100,7 +100,7 @@ def urgent_pause(memory: Memory, now: datetime) -> timedelta:
         and one.result is CallResult.DONE
         and now - WEEK < one.at <= now
     ]
-    return URGENT_PAUSE * 2 ** min(max(len(issued) - 1, 0), _DOUBLED)
+    return URGENT_PAUSE * (1 << min(max(len(issued) - 1, 0), _DOUBLED))
 
 
 def publishing_wait(memory: Memory, now: datetime) -> datetime | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -87,6 +88,20 @@ def test_every_fault_is_said_at_once(grown: Grown) -> None:
     for fault, file in zip(state.faults, files, strict=True):
         assert file in fault
         assert "\n" not in fault
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [(b"cert = 1\ncert = 2\n", "line 2 gives cert once more"), (b"a = \xff\n", "cannot read")],
+)
+@pytest.mark.parametrize("grow", [trees.staged, trees.issued])
+def test_a_configuration_that_cannot_be_read_is_one_fault(
+    tmp_path: Path, grow: Callable[[Path], Grown], content: bytes, words: str
+) -> None:
+    grown = grow(tmp_path)
+    grown.paths.conf.write_bytes(content)
+    (fault,) = grown.tree.read(NAME).faults
+    assert fault.startswith((f"{grown.paths.conf}: {words}", f"{words} {grown.paths.conf}"))
 
 
 @pytest.mark.parametrize("what", ["directory", "fifo", "device", "loop", "huge"])
