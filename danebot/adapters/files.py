@@ -19,13 +19,13 @@ PRIVATE = 0o600
 _OTHERS_WRITE = 0o022
 _MAX_STATE = 512 * 1024 * 1024  # a hundred thousand lineages
 _PARENTS = 0o755
-_MAX_FILE = 4 * 1024 * 1024
+MAX_FILE = 4 * 1024 * 1024
 
 
 def read_bytes(path: Path) -> bytes:
     """A file's content, or `TreeError`; bounded, and only of regular files."""
     try:
-        return read_regular(path, _MAX_FILE)
+        return read_regular(path, MAX_FILE)
     except (*ABSENT, NotRegularError, OversizeError) as exc:
         raise TreeError(f"cannot read {path}: {exc.strerror}") from exc
     except OSError as exc:

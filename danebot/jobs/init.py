@@ -208,8 +208,9 @@ def deinitialise(context: Context, name: str, keys: StagedKeys) -> GivenBack:
             if conf.top(setting) != str(paths.live / f"{setting}.pem")
         }
     )
+    files = changes.key_files(paths)  # what can't be told stops it while nothing is changed
     diff = _replace_conf(paths, conf.text, new.text) if new.text != conf.text else ""
-    kept = changes.keep_given_up(paths)
+    kept = changes.keep_given_up(paths, files)
     _remove_staging(paths)
     return GivenBack(diff, kept)
 

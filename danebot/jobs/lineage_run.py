@@ -6,7 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from danebot.adapters.tree.memory_file import begin_anew, recall, save_memory
-from danebot.adapters.tree.paths import KINDS, LineagePaths, link_target
+from danebot.adapters.tree.paths import KINDS, UNREADABLE_PREFIX, LineagePaths, link_target
 from danebot.adapters.tree.recovery import TreeRepair, recover
 from danebot.domain.finding import Code, Finding, Severity
 from danebot.domain.lineage.state import LineageState, Management
@@ -124,9 +124,11 @@ class LineageRun:
     def _healed(self, repair: TreeRepair) -> Finding:
         if repair.kept is None:
             return Finding(Code.HEALED, Severity.NOTICE, self.name, repair.text, "")
+        shut = repair.kept.name.startswith(UNREADABLE_PREFIX)
+        then = ", decrypt it, then: " if shut else ": "
         remedy = (
-            f"if it was meant to be used: danebot newkey --adopt {repair.kept.name} {self.name}; "
-            "danebot alone decides what is live"
+            f"if it was meant to be used{then}danebot newkey --adopt {repair.kept.name} "
+            f"{self.name}; danebot alone decides what is live"
         )
         return Finding(Code.KEY_SET_ASIDE, Severity.WARNING, self.name, repair.text, remedy)
 

@@ -316,7 +316,7 @@ def deinit(console: Console, names: tuple[str, ...], *, drop_keys: bool, dry_run
             console.say(f"{name}: {live}/combo.pem is no longer kept up to date: serve")
             console.say(f"  {live}/fullchain.pem and {live}/privkey.pem")
             for file in kept:
-                console.say(f"{name}: a key that lay in staging/ is kept as {file}")
+                console.say(f"{name}: what lay in staging/ and may be a key is kept as {file}")
             if diff:
                 console.say(diff.rstrip("\n"))
         return record_run(

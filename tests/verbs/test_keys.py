@@ -9,6 +9,7 @@ import pytest
 
 from adapters import trees
 from adapters.trees import NAME
+from danebot.errors import UnreadableError
 from verbs.desk import HERE, Desk, of_key
 
 
@@ -24,9 +25,74 @@ def test_deinit_keeps_every_key_and_says_where(desk: Desk, file: str, conf: str)
     said = desk.danebot("deinit", NAME)
     assert said.status == 0
     kept = grown.paths.live / f"given-up-{file}"
-    assert f"{NAME}: a key that lay in staging/ is kept as {kept}" in said.out
+    assert f"{NAME}: what lay in staging/ and may be a key is kept as {kept}" in said.out
     assert kept.read_bytes() == trees.key_pem("other")
     assert not grown.paths.staging.exists()
+
+
+@pytest.mark.parametrize("conf", ["staging", "live"])
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("old/privkey.pem", trees.key_pem("other")),
+        ("archive/2025/notes", b"nothing"),
+        ("README/privkey.pem", trees.key_pem("other")),
+        ("backup.tar", bytes(5 * 1024 * 1024)),
+        ("keys.gz", b"\x1f\x8b\x08\x00"),
+    ],
+)
+def test_deinit_keeps_what_may_hold_a_key(desk: Desk, conf: str, name: str, content: bytes) -> None:
+    """A directory as a whole, what is too large to be looked into, and what is no text."""
+    grown = desk.staged(f"1 {HERE}")
+    desk.dns.publish(of_key("one"))
+    if conf == "live":
+        grown.conf("live", "reuse_key = True")
+    file = grown.paths.staging / name
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_bytes(content)
+    said = desk.danebot("deinit", NAME)
+    assert said.status == 0
+    assert (grown.paths.live / f"given-up-{name}").read_bytes() == content
+    assert f"is kept as {grown.paths.live}/given-up-{name.partition('/')[0]}\n" in said.out
+    assert not grown.paths.staging.exists()
+
+
+def test_deinit_takes_danebots_own_away(desk: Desk) -> None:
+    grown = desk.staged(f"1 {HERE}")
+    desk.dns.publish(of_key("one"))
+    for name in ("README", "dnsnames", "rollover.json.damaged", "notes.txt"):
+        grown.staging_file(name, b"# nothing\n")
+    assert desk.danebot("deinit", NAME).status == 0
+    assert not list(grown.paths.live.glob("given-up-*"))
+
+
+def test_deinit_that_cannot_tell_changes_nothing(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An error of the disk, which can't be made on demand, stops it before the conf leads away."""
+    grown = desk.staged(f"1 {HERE}")
+    desk.dns.publish(of_key("one"))
+
+    def broken(_: object) -> tuple[str, ...]:
+        raise UnreadableError("cannot read notes: Input/output error")
+
+    monkeypatch.setattr("danebot.adapters.tree.changes.key_files", broken)
+    conf = grown.paths.conf.read_bytes()
+    said = desk.danebot("deinit", NAME)
+    assert said.status == 1
+    assert grown.paths.conf.read_bytes() == conf
+    assert grown.paths.staging.is_dir()
+
+
+def test_a_key_that_cannot_be_read_is_to_be_decrypted_first(desk: Desk) -> None:
+    grown = desk.staged(f"1 {HERE}")
+    desk.dns.publish(of_key("one"))
+    shut = trees.key_pem("other").replace(b"PRIVATE KEY", b"ENCRYPTED PRIVATE KEY")
+    grown.staging_file("nextkey.pem.Ab12xy", shut)
+    said = desk.danebot("renew")
+    adopt = f"danebot newkey --adopt unknown-unreadable.pem {NAME}"
+    assert adopt in said.err
+    assert f"if it was meant to be used, decrypt it, then: {adopt}" in said.err
 
 
 def test_a_pair_put_into_live_by_hand_is_a_warning_and_kept(desk: Desk) -> None:

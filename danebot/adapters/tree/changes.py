@@ -7,10 +7,12 @@ Nothing that is the only copy of a key is ever removed here.
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 from danebot.adapters.files import (
+    TEMP_PREFIX,
     move,
     read_bytes,
     remove,
@@ -19,12 +21,15 @@ from danebot.adapters.files import (
     write_file,
     write_link,
 )
-from danebot.adapters.tree.keeping import holds_key, listed, regular, set_aside, unused
+from danebot.adapters.tree.keeping import give_way, listed, may_hold_key, regular, set_aside, unused
 from danebot.adapters.tree.paths import (
     CANCELLED_PREFIX,
     COMBO,
+    DANE_EE,
+    DNSNAMES,
     GIVEN_UP_PREFIX,
     KINDS,
+    MEMORY,
     NEXT,
     READY,
     UNKNOWN_PREFIX,
@@ -41,6 +46,9 @@ if TYPE_CHECKING:
     from danebot.config.settings import ComboAccess
     from danebot.domain.lineage.keys import PublicKey
     from danebot.domain.lineage.state import Held
+
+
+_OWN_NAMES = ("README", DANE_EE, DNSNAMES, MEMORY)
 
 
 def deploy(paths: LineagePaths, version: int, access: ComboAccess) -> None:
@@ -71,6 +79,7 @@ def write_combo(paths: LineagePaths, version: int, access: ComboAccess) -> None:
             f"{paths.archived('privkey', version)} is not the key of its certificate"
         )
     data = canonical_private_key(key_pem) + to_pem(chain.ders)
+    give_way(paths, paths.live / COMBO)
     write_file(paths.live / COMBO, data, access.mode, access.group)
 
 
@@ -126,7 +135,11 @@ def add_next_key(paths: LineagePaths, pem: bytes) -> None:
 
 
 def remove_key_copy(paths: LineagePaths, file: str) -> None:
-    """Remove a key file whose key lies in another file of the lineage as well."""
+    """Remove a key file whose key lies in another file of the lineage as well.
+
+    Where it holds a second key that doesn't, that is set aside.
+    """
+    give_way(paths, paths.staging / file)
     remove(paths.staging / file)
     sync_directory(paths.staging)
 
@@ -142,27 +155,29 @@ def keep_cancelled(paths: LineagePaths, file: str, digest: bytes | None) -> Path
     return kept
 
 
-def keep_given_up(paths: LineagePaths) -> tuple[Path, ...]:
-    """Move all keys out of staging, beside ``combo.pem``, before staging goes; where they are."""
+def keep_given_up(paths: LineagePaths, files: Iterable[str]) -> tuple[Path, ...]:
+    """Move `key_files` out of staging, beside ``combo.pem``, before it goes; where they are."""
     kept = []
-    for file in key_files(paths):
+    for file in files:
         kept.append(unused(paths.live / f"{GIVEN_UP_PREFIX}{file}"))
         move(paths.staging / file, kept[-1])
     return tuple(kept)
 
 
 def key_files(paths: LineagePaths) -> tuple[str, ...]:
-    """The names of all files in staging that hold private keys, readable or not; links are none."""
-    aside = (UNKNOWN_PREFIX, CANCELLED_PREFIX)
-    return tuple(
-        name
-        for name in listed(paths.staging)
-        if name in (NEXT, READY) or name.startswith(aside) or _holds_key(paths.staging / name)
-    )
+    """The names of all that may hold private keys in staging, readable or not; links are none.
+
+    That is whatever isn't danebot's own: directories as a whole, and files too large for a key.
+    """
+    return tuple(name for name in listed(paths.staging) if _keeps(paths, name))
 
 
-def _holds_key(path: Path) -> bool:
-    return regular(path) and holds_key(read_bytes(path))
+def _keeps(paths: LineagePaths, name: str) -> bool:
+    if name in (NEXT, READY) or name.startswith((UNKNOWN_PREFIX, CANCELLED_PREFIX)):
+        return True
+    if name.startswith(TEMP_PREFIX) or (name in _OWN_NAMES and regular(paths.staging / name)):
+        return False
+    return may_hold_key(paths.staging / name)
 
 
 def key_files_of(paths: LineagePaths, key: PublicKey) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ import stat
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from danebot.adapters.files import read_bytes, write_file
+from danebot.adapters.files import MAX_FILE, read_bytes, write_file
 from danebot.adapters.presence import ABSENT, unreadable
 from danebot.adapters.tree.paths import (
     CANCELLED_PREFIX,
@@ -20,6 +20,7 @@ from danebot.adapters.tree.paths import (
     NEXT,
     READY,
     UNKNOWN_PREFIX,
+    UNREADABLE_PREFIX,
     LineagePaths,
     archive_versions,
 )
@@ -33,30 +34,41 @@ _DER_SEQUENCE = b"\x30"
 
 
 def give_way(paths: LineagePaths, file: Path) -> Path | None:
-    """Keep the private key in ``file`` unless it is elsewhere; where it is kept, None if nowhere.
+    """Keep what ``file`` holds unless all its keys are elsewhere: where, or None.
 
-    ``file`` itself stays.  Raises `UnreadableError` where it can't be told what it holds.
+    ``file`` itself stays.  What is kept begins with a key that is nowhere else, the one that
+    `newkey --adopt` reads.  Raises `UnreadableError` where it can't be told what it holds.
     """
-    from danebot.domain.lineage.pem import read_private_key
+    from danebot.domain.lineage.pem import private_key_blocks
 
     if not regular(file):
         return None
     data = read_bytes(file)
     if not holds_key(data):
         return None
-    try:
-        key = read_private_key(data)
-    except CertificateError:
-        return _keep_unread(paths, data)
-    return None if key in known_keys(paths, but=file) else set_aside(paths, key, data)
+    blocks = tuple(private_key_blocks(data)) or ((data, None),)  # DER, or whatever it is
+    known = known_keys(paths, but=file)
+    for block, key in blocks:
+        if key is None:
+            return _keep_unread(paths, _first(block, data))
+        if key not in known:
+            kept = unused(_aside(paths, key))
+            write_file(kept, _first(block, data))
+            return kept
+    return None
 
 
 def regular(path: Path) -> bool:
     """Whether there is a regular file that is no link; raises `UnreadableError`."""
+    return stat.S_ISREG(_mode(path))
+
+
+def _mode(path: Path) -> int:
+    """The mode of what is there, a link's own; 0 if nothing is; raises `UnreadableError`."""
     try:
-        return stat.S_ISREG(os.lstat(path).st_mode)
+        return os.lstat(path).st_mode
     except ABSENT:
-        return False
+        return 0
     except OSError as exc:
         raise unreadable(path, exc) from exc
 
@@ -69,28 +81,55 @@ def holds_key(data: bytes) -> bool:
     return _MARK in data and data.find(b"-----END ", begin) >= 0
 
 
+def may_hold_key(path: Path) -> bool:
+    """Whether a key may be lost with what lies there: not with a link, nor with text without one.
+
+    Raises `UnreadableError`.
+    """
+    if stat.S_ISDIR(_mode(path)):
+        return True
+    if not regular(path):
+        return False
+    if os.lstat(path).st_size > MAX_FILE:
+        return True
+    data = read_bytes(path)
+    return holds_key(data) or not _is_text(data)
+
+
+def _is_text(data: bytes) -> bool:
+    try:
+        return "\0" not in data.decode()
+    except UnicodeDecodeError:
+        return False
+
+
 def known_keys(paths: LineagePaths, but: Path | None = None) -> set[PublicKey]:
     """The public halves of every private key of the lineage, in whatever file but one.
 
+    A ``combo.pem`` that is no key with its chain doesn't count: it is written anew.
+
     Raises `UnreadableError` where a file can't be read: it may hold any key.
     """
-    from danebot.domain.lineage.pem import read_private_key
-
     files = [paths.staging / NEXT, paths.staging / READY, paths.live / COMBO]
     aside = (UNKNOWN_PREFIX, CANCELLED_PREFIX)
     files += [paths.staging / name for name in listed(paths.staging) if name.startswith(aside)]
     files += [paths.archived("privkey", version) for version in archive_versions(paths)]
-    keys = set()
-    for file in files:
-        if file == but:
-            continue
-        try:
-            keys.add(read_private_key(read_bytes(file)))
-        except UnreadableError:
-            raise
-        except (CertificateError, TreeError):
-            continue
-    return keys
+    return {key for file in files if file != but for key in _keys_in(file)}
+
+
+def _keys_in(file: Path) -> set[PublicKey]:
+    from danebot.domain.lineage.pem import private_key_blocks, read_chain, read_private_key
+
+    try:
+        data = read_bytes(file)
+        if file.name != COMBO:
+            return {key for _, key in private_key_blocks(data) if key is not None}
+        key = read_private_key(data)
+        return {key} if read_chain(data).key == key else set()
+    except UnreadableError:
+        raise
+    except (CertificateError, TreeError):
+        return set()
 
 
 def listed(directory: Path) -> list[str]:
@@ -105,9 +144,20 @@ def listed(directory: Path) -> list[str]:
 
 def set_aside(paths: LineagePaths, key: PublicKey, pem: bytes) -> Path:
     """Keep a key that must not be used and must not be lost; the file's path."""
-    path = paths.staging / f"{UNKNOWN_PREFIX}{key.digest.hex()[:16]}.pem"
+    path = _aside(paths, key)
     write_file(path, pem)
     return path
+
+
+def _aside(paths: LineagePaths, key: PublicKey) -> Path:
+    return paths.staging / f"{UNKNOWN_PREFIX}{key.digest.hex()[:16]}.pem"
+
+
+def _first(block: bytes, data: bytes) -> bytes:
+    """All of ``data``, with one key's block before the other keys."""
+    if _MARK not in data[: data.find(block)]:
+        return data
+    return block.rstrip() + b"\n" + data.replace(block, b"", 1)
 
 
 def unused(path: Path) -> Path:
@@ -121,10 +171,10 @@ def unused(path: Path) -> Path:
 
 def _keep_unread(paths: LineagePaths, data: bytes) -> Path:
     """Keep what can't be read, once."""
-    path = paths.staging / f"{UNKNOWN_PREFIX}unreadable.pem"
+    path = paths.staging / f"{UNREADABLE_PREFIX}.pem"
     for name in listed(paths.staging):
         kept = paths.staging / name
-        if name.startswith(f"{UNKNOWN_PREFIX}unreadable") and read_bytes(kept) == data:
+        if name.startswith(UNREADABLE_PREFIX) and read_bytes(kept) == data:
             return kept
     free = unused(path)
     write_file(free, data)

@@ -17,6 +17,7 @@ KINDS = ("privkey", "cert", "chain", "fullchain")
 NEXT, READY, COMBO = "nextkey.pem", "ready.pem", "combo.pem"
 DANE_EE, DNSNAMES, MEMORY = "dane-ee", "dnsnames", "rollover.json"
 UNKNOWN_PREFIX, CANCELLED_PREFIX, GIVEN_UP_PREFIX = "unknown-", "cancelled-", "given-up-"
+UNREADABLE_PREFIX = f"{UNKNOWN_PREFIX}unreadable"
 _VERSIONED = re.compile(r"(privkey|cert|chain|fullchain)(\d+)\.pem\Z")
 _STRAY = re.compile(rf"{re.escape(TEMP_PREFIX)}|previous_|(combo|nextkey)\.pem\.")
 

@@ -6,7 +6,9 @@ imports cryptography (about 90 ms): do it where it is needed.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Iterator
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from cryptography import x509
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
     )
 
 
+_BEGIN = re.compile(rb"-----BEGIN [^-\n]*PRIVATE KEY-----")
+_END = re.compile(rb"-----END [^-\n]*-----[ \t\r]*\n?")
 _CURVES: dict[KeyType, ec.EllipticCurve] = {
     KeyType.P256: ec.SECP256R1(),
     KeyType.P384: ec.SECP384R1(),
@@ -80,6 +84,23 @@ def _key_type(key: object) -> KeyType | None:
 def read_private_key(pem: bytes) -> PublicKey:
     """The public half of an unencrypted PEM private key, or `CertificateError`."""
     return _public(_load_private(pem))
+
+
+def private_key_blocks(pem: bytes) -> Iterator[tuple[bytes, PublicKey | None]]:
+    """Each PEM block of a private key with its public half; None where that can't be read.
+
+    RFC 7468 section 2 allows many in one text.  One that the text's end cuts off is none.
+    """
+    starts = [found.start() for found in _BEGIN.finditer(pem)]
+    for start, end in pairwise([*starts, len(pem)]):
+        closed = _END.search(pem, start, end)
+        if closed is None and end == len(pem):
+            return
+        block = pem[start : closed.end() if closed is not None else end]
+        try:
+            yield block, read_private_key(block)
+        except CertificateError:
+            yield block, None
 
 
 def canonical_private_key(pem: bytes) -> bytes:

@@ -44,6 +44,31 @@ def test_deploy(grown: Grown, access: ComboAccess) -> None:
     assert (grown.paths.live / "cert.pem").lstat().st_ino == inode
 
 
+def test_a_second_key_in_combo_is_kept_when_it_is_replaced(grown: Grown) -> None:
+    """As Postfix's smtpd_tls_chain_files has it: key and chain, key and chain."""
+    combo = grown.paths.live / "combo.pem"
+    combo.write_bytes(trees.combo_pem("one", 1) + trees.combo_pem("other", 1))
+    grown.version(2)
+    recover(grown.tree, NAME)
+    changes.deploy(grown.paths, 2, ACCESS)
+    assert combo.read_bytes() == trees.combo_pem("one", 2)
+    (unknown,) = read(grown).unknown
+    assert unknown.key == trees.public("other")
+    text = (grown.paths.staging / unknown.file).read_bytes()
+    assert text.startswith(trees.key_pem("other"))
+    assert sorted(text) == sorted(trees.combo_pem("one", 1) + trees.combo_pem("other", 1))
+
+
+def test_a_file_of_two_keys_is_not_removed_for_one_of_them(grown: Grown) -> None:
+    """Not even where the other's own name is that of the file."""
+    other = trees.public("other")
+    name = f"unknown-{other.digest.hex()[:16]}.pem"
+    grown.staging_file(name, trees.key_pem("one") + trees.key_pem("other"))
+    changes.remove_key_copy(grown.paths, name)
+    (unknown,) = read(grown).unknown
+    assert unknown.key == other
+
+
 def test_what_does_not_match_is_not_deployed(grown: Grown) -> None:
     grown.version(2, "other")
     grown.paths.archived("privkey", 2).write_bytes(trees.key_pem("one"))

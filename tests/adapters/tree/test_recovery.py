@@ -14,9 +14,10 @@ from cryptography.hazmat.primitives import serialization
 from adapters import trees
 from adapters.trees import NAME, Grown
 from danebot.adapters.files import TEMP_PREFIX
-from danebot.adapters.tree import recovery
+from danebot.adapters.tree import changes, recovery
 from danebot.adapters.tree.paths import KINDS, archive_versions, sound_links
 from danebot.adapters.tree.recovery import is_sound, recover, staged_conf
+from danebot.config.settings import ComboAccess
 from danebot.errors import TreeError, UnreadableError
 
 UNKNOWN = f"unknown-{trees.public('other').digest.hex()[:16]}.pem"
@@ -320,6 +321,53 @@ def test_a_key_that_cannot_be_read_is_kept_once(grown: Grown) -> None:
         "unknown-unreadable.2.pem",
         "unknown-unreadable.pem",
     ]
+
+
+MANY = [
+    "archive/{}/privkey2.pem",
+    "staging/{}/nextkey.pem.Ab12xy",
+    "staging/{}/combo.pem",
+    "staging/{}/privkey.pem",
+    "live/{}/privkey.pem",
+    "live/{}/combo.pem",
+]
+
+
+@pytest.mark.parametrize("place", MANY)
+@pytest.mark.parametrize("second", ["plain", "encrypted"])
+def test_a_second_key_in_a_file_gives_way(grown: Grown, place: str, second: str) -> None:
+    """The first is known elsewhere; what is kept begins with the one that isn't."""
+    block = {"plain": trees.key_pem, "encrypted": encrypted}[second]("other")
+    file = grown.root / place.format(NAME)
+    file.unlink(missing_ok=True)
+    file.write_bytes(trees.key_pem("one") + block)
+    repairs = recover(grown.tree, NAME)
+    (where,) = [r.kept for r in repairs if r.kept is not None]
+    assert where.name == (UNKNOWN if second == "plain" else "unknown-unreadable.pem")
+    assert where.read_bytes() == block + trees.key_pem("one")
+    assert recover(grown.tree, NAME) == ()
+    (unknown,) = grown.tree.read(NAME).unknown
+    assert unknown.key == (trees.public("other") if second == "plain" else None)
+
+
+def test_known_keys_in_one_file_are_copies(grown: Grown) -> None:
+    grown.staging_file("nextkey.pem", trees.key_pem("other"))
+    both = trees.key_pem("one") + trees.key_pem("other") + trees.key_pem("third")[:90]
+    grown.staging_file("nextkey.pem.Ab12xy", both)  # a third that a crash cut off
+    recover(grown.tree, NAME)
+    assert grown.listing(grown.paths.staging) == sorted(
+        [*(f"{kind}.pem" for kind in KINDS), "nextkey.pem"]
+    )
+
+
+def test_two_strays_do_not_vouch_for_each_other(grown: Grown) -> None:
+    """A combo.pem that is a key alone is written anew: it keeps none."""
+    grown.version(2, "other", kinds=("privkey",))
+    (grown.paths.live / "combo.pem").write_bytes(trees.key_pem("other"))
+    recover(grown.tree, NAME)
+    assert kept(grown, trees.key_pem("other")) != []
+    changes.deploy(grown.paths, 1, ComboAccess())
+    assert kept(grown, trees.key_pem("other")) == [f"staging/{NAME}/{UNKNOWN}"]
 
 
 def test_a_whole_version_whose_key_cannot_be_read(grown: Grown) -> None:
