@@ -20,7 +20,8 @@ _SECTION = re.compile(
 _ENTRY = re.compile(rf"\s*({_QUOTED}|[^'\"=].*?)\s*=\s*(.*)$")
 _ITEM = rf"(?:{_QUOTED}|[^'\",#][^,#]*?)"
 _VALUE = re.compile(rf"(?:((?:{_ITEM}\s*,\s*)*)({_QUOTED}|[^'\",#\s][^,]*?|(?<!,))?|(,))\s*(#.*)?$")
-_ITEMS = re.compile(rf"({_ITEM})\s*,\s*")
+_ITEMS = re.compile(rf"({_QUOTED}|[^'\",#]?.*?)\s*,\s*")
+_NOWHERE = "has a value with quotes or commas that lead nowhere"
 _TRIPLE = ("'''", '"""')
 
 
@@ -109,13 +110,16 @@ def _take(known: set[tuple[str, ...]], name: tuple[str, ...], line: int) -> None
 def _value(text: str, line: int) -> tuple[str | tuple[str, ...], str]:
     match = _VALUE.match(text)
     if match is None or (match[1] == "" and match[2] is None and match[3] is None):
-        raise _error(line, "has a value with quotes or commas that lead nowhere")
+        raise _error(line, _NOWHERE)
     items, last, none, comment = match.groups(default=None)
     if none is not None:
         return (), comment or ""
     if not items:
         return _unquoted(last or ""), comment or ""
-    values = [_unquoted(item) for item in _ITEMS.findall(items)]
+    found = _ITEMS.findall(items)
+    if "" in found:
+        raise _error(line, _NOWHERE)
+    values = [_unquoted(item) for item in found]
     if last:
         values.append(_unquoted(last))
     return tuple(values), comment or ""

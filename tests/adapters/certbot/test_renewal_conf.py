@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import settings as settings_of
 from hypothesis import strategies as st
 
@@ -137,6 +137,7 @@ def test_words_by_which_certbot_says_yes() -> None:
         ("cert = 1\ncert = 2\n", "line 2 gives cert once more"),
         ("cert\n", "line 1 is neither a section nor NAME = VALUE"),
         ("a = '1\n", "line 1 has a value with quotes or commas that lead nowhere"),
+        ("a = /b, ,\n", "line 1 has a value with quotes or commas that lead nowhere"),
         ("\n[a\n", "line 2 is neither"),
         ("[[a]]\n", "line 1 is a section in none"),
         ("[[a]\n", "line 1 has other brackets"),
@@ -270,6 +271,11 @@ _parameters = st.dictionaries(st.sampled_from(["reuse_key", "key_type"]), _setti
 
 
 @settings_of(max_examples=1500)
+@example("pref_challs = dns-01, ,http-01\n")  # an item of white space alone
+@example("webroot_path = /a, ,\n")
+@example("l = a, \x1c, = ,\n")
+@example('l = a, "b ,=,\n')  # quotes that nothing closes, behind an item
+@example("l = a, ,'''#\n")
 @given(text=_texts)
 def test_everything_is_read_as_certbot_reads_it(judge: Judge, text: str) -> None:
     assert own(text) == judge(text)
