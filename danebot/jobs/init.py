@@ -217,6 +217,7 @@ def deinitialise(context: Context, name: str, keys: StagedKeys) -> GivenBack:
 
 def refuse_deinit(context: Context, name: str, keys: StagedKeys) -> None:
     """Raise what `deinitialise` would, as far as that can be told without changing anything."""
+    context.tree.conf(name)
     _refuse_keys(context.tree.paths(name), context.tree.read(name), keys)
 
 
