@@ -19,6 +19,7 @@ from danebot.domain.rollover.advice import advise
 from danebot.domain.rollover.change_outcomes import ChangeOutcome
 from danebot.domain.rollover.clock import behind
 from danebot.domain.rollover.in_use import KeysInUse
+from danebot.domain.rollover.patience import publishing_retry_at
 from danebot.domain.rollover.plan import Observation, Phase, Plan
 from danebot.domain.rollover.propagation import matches_chain
 from danebot.domain.rollover.record_findings import Fit, Scene, record_findings
@@ -232,8 +233,8 @@ def _deployment(state: LineageState, memory: Memory) -> Iterator[Finding]:
 
 
 def _publishing(state: LineageState, memory: Memory) -> Iterator[Finding]:
-    failure = memory.publishing.failure
-    if failure is None:
+    failure, retry_at = memory.publishing.failure, publishing_retry_at(memory)
+    if failure is None or retry_at is None:
         return
     wrong = memory.publishing.outcome is ChangeOutcome.ALTERED
     yield Finding(
@@ -241,7 +242,7 @@ def _publishing(state: LineageState, memory: Memory) -> Iterator[Finding]:
         Severity.WARNING,
         state.name,
         f"publishing failed {failure.count} times since {when(failure.first)}, "
-        f"next attempt after {when(failure.retry_at)}: {failure.message}",
+        f"next attempt after {when(retry_at)}: {failure.message}",
         memory.publishing.remedy,
         memory.publishing.said,
     )

@@ -104,20 +104,27 @@ def urgent_pause(memory: Memory, now: datetime) -> timedelta:
 
 
 def publishing_wait(memory: Memory, now: datetime) -> datetime | None:
-    """The time before which nothing is published after a failure; sooner in an emergency.
+    """The time before which nothing is published after a failure."""
+    failed, until = memory.publishing.failure, publishing_retry_at(memory)
+    if failed is None or until is None or now < failed.last:
+        return None
+    return until if until > now else None
+
+
+def publishing_retry_at(memory: Memory) -> datetime | None:
+    """When publishing is tried again after a failure; sooner in an emergency.
 
     What failed before the emergency was asked for is tried at once.
     """
     failed, request = memory.publishing.failure, memory.request
-    if failed is None or now < failed.last:
+    if failed is None:
         return None
-    until = failed.retry_at
-    if request is not None and request.urgency is not Urgency.ORDINARY:
-        if failed.last < request.at:
-            return None
-        pause = min(_SOON * 2 ** min(failed.count - 1, _KEPT), URGENT_PAUSE)
-        until = min(until, failed.last + pause)
-    return until if until > now else None
+    if request is None or request.urgency is Urgency.ORDINARY:
+        return failed.retry_at
+    if failed.last < request.at:
+        return failed.last
+    pause: timedelta = min(_SOON * 2 ** min(failed.count - 1, _KEPT), URGENT_PAUSE)
+    return min(failed.retry_at, failed.last + pause)
 
 
 def _after_revocations(contacts: tuple[Contact, ...], policy: Policy) -> datetime | None:

@@ -497,3 +497,12 @@ def test_the_remedy_is_the_codes_unless_the_finding_has_its_own() -> None:
     named = Finding(Code.RENEWAL_FAILED, W, "mx.example", "it failed")
     assert named.remedy == "see certbot's log; to try again at once: danebot renew mx.example"
     assert named._replace(where="").remedy.endswith("danebot renew LINEAGE")
+
+
+def test_in_an_emergency_the_next_attempt_to_publish_is_said_as_it_is_made() -> None:
+    failure = Failure("refused", 1, T0, T0, T0 + DAY)
+    request = Request(key("new").digest, T0, Urgency.EMERGENCY)
+    publishing = Publishing(None, failure, ChangeOutcome.LATER, "see the server")
+    memory = Memory(publishing=publishing, request=request)
+    told = found(state(), look("old"), memory=memory)[Code.PUBLISH_FAILED]
+    assert f"next attempt after {when(T0 + MINUTE)}" in told.text
