@@ -142,12 +142,12 @@ def test_there_are_situations_enough() -> None:
 
 
 @pytest.fixture(scope="module")
-def services(world: World) -> Lab:
+def services(world: World) -> Iterator[Lab]:
     """Dovecot and nginx beside postfix, with the same certificate."""
     lab = world.lab
     combo = lab.tree / "live" / HOST / "combo.pem"
-    lab.add(dovecot(lab.root, lab.mail, combo), nginx(lab.root, lab.mail, combo))
-    return lab
+    with lab.beside(dovecot(lab.root, lab.mail, combo), nginx(lab.root, lab.mail, combo)):
+        yield lab
 
 
 @pytest.mark.parametrize("port", [587, 465, IMAP, IMAPS, POP3, SIEVE, HTTPS])

@@ -447,6 +447,16 @@ class Lab:
         for service in services:
             self._processes.wait(service.name)
 
+    @contextlib.contextmanager
+    def beside(self, *services: Service) -> Iterator[None]:
+        """Start more daemons for a while: what tests of another kind find must not depend on it."""
+        self.add(*services)
+        try:
+            yield
+        finally:
+            for service in services:
+                self._processes.remove(service.name)
+
     # ---- outages --------------------------------------------------------------------------
 
     def stop(self, service: str) -> None:

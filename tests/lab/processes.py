@@ -71,6 +71,11 @@ class Processes:
             raise LabError(f"{name} does not end")
         process.wait()
 
+    def remove(self, name: str) -> None:
+        """End a service and forget it."""
+        self.stop(name)
+        self._services.pop(name, None)
+
     def signal(self, name: str, number: signal.Signals) -> None:
         """Send a signal to a running service."""
         self._running[name].send_signal(number)
