@@ -6,8 +6,9 @@ import re
 from collections import defaultdict
 from pathlib import Path
 
-import grimp
 import pytest
+
+grimp = pytest.importorskip("grimp", reason="imports are read where the dev tools are installed")
 
 PROJECT = Path(__file__).parents[2]
 PAGE = (PROJECT / "docs/architecture.md").read_text(encoding="utf-8")
