@@ -68,6 +68,18 @@ def written_by_others(path: Path | str) -> bool:
     return found.st_uid not in (0, os.geteuid()) or bool(found.st_mode & 0o022)
 
 
+def is_plain_file(path: Path | str) -> bool:
+    """Whether there is a regular file, and no link to one; raises `UnreadableError`."""
+    mode = _mode(path, follow=False)
+    return mode is not None and stat.S_ISREG(mode)
+
+
+def is_own_directory(path: Path | str) -> bool:
+    """Whether there is a directory, and no link to one; raises `UnreadableError`."""
+    mode = _mode(path, follow=False)
+    return mode is not None and stat.S_ISDIR(mode)
+
+
 def _mode(path: Path | str, *, follow: bool) -> int | None:
     try:
         return os.stat(path, follow_symlinks=follow).st_mode

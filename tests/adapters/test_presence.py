@@ -13,7 +13,7 @@ import pytest
 from adapters import trees
 from adapters.trees import NAME, Grown
 from danebot.adapters.presence import is_directory, is_file, is_there
-from danebot.adapters.tree.memory_file import load_memory
+from danebot.adapters.tree.memory_file import recall
 from danebot.adapters.tree.paths import archive_versions
 from danebot.adapters.tree.recovery import recover
 from danebot.adapters.tree.tree import Tree
@@ -96,7 +96,7 @@ def test_memory_and_archive_out_of_reach(grown: Grown) -> None:
     (grown.paths.staging / "rollover.json").unlink(missing_ok=True)
     out_of_reach(grown.paths.staging / "rollover.json")
     with pytest.raises(UnreadableError):
-        load_memory(grown.paths)
+        recall(grown.paths)[0]
     out_of_reach(grown.paths.archive)
     with pytest.raises(UnreadableError):
         archive_versions(grown.paths)

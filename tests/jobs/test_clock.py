@@ -10,7 +10,7 @@ import pytest
 
 from adapters import trees
 from adapters.trees import NAME, Grown
-from danebot.adapters.tree.memory_file import load_memory, write_memory
+from danebot.adapters.tree.memory_file import recall, write_memory
 from danebot.config import Settings
 from danebot.domain.names import DnsName
 from danebot.domain.rollover.memory import (
@@ -68,7 +68,7 @@ def by_a_verb_that_looks(context: Context, _: Grown) -> Memory:
 
 def by_one_that_writes(context: Context, grown: Grown) -> Memory:
     insist_on(context, NAME)
-    return load_memory(grown.paths)
+    return recall(grown.paths)[0]
 
 
 @pytest.mark.parametrize("read", [in_a_run, by_a_verb_that_looks, by_one_that_writes])

@@ -16,7 +16,7 @@ from adapters.trees import NAME, Grown
 from danebot.adapters.certbot.command import Certbot, CertbotRun
 from danebot.adapters.process import Ending
 from danebot.adapters.tree.locks import TreeLock
-from danebot.adapters.tree.memory_file import load_memory
+from danebot.adapters.tree.memory_file import recall
 from danebot.adapters.tree.paths import LineagePaths, archive_versions
 from danebot.adapters.tree.tree import Tree
 from danebot.config import Settings
@@ -102,7 +102,7 @@ class Issuer:
     def renew(self, lineage: str | None = None) -> CertbotRun:
         self.calls.append("renew")
         assert lineage in (None, NAME)
-        self.remembered.append(load_memory(self.grown.paths))
+        self.remembered.append(recall(self.grown.paths)[0])
         if self.due and not self.refusal:
             self._issue()
             self.due = False
@@ -112,13 +112,13 @@ class Issuer:
         self.calls.append(f"revoke {key.name}")
         assert b"CERTIFICATE" in certificate.read_bytes()
         del server
-        self.remembered.append(load_memory(self.grown.paths))
+        self.remembered.append(recall(self.grown.paths)[0])
         return self._run(self.refusal)
 
     def promote(self, lineage: str, key_type: KeyType | None) -> CertbotRun:
         assert (lineage, key_type) == (NAME, KeyType.P256)
         self.calls.append("promote")
-        self.remembered.append(load_memory(self.grown.paths))
+        self.remembered.append(recall(self.grown.paths)[0])
         if not self.refusal:
             self._issue()
         return self._run(self.refusal)
@@ -194,7 +194,7 @@ class World:
 
     @property
     def memory(self) -> Memory:
-        return load_memory(self.paths)
+        return recall(self.paths)[0]
 
     @property
     def last_call(self) -> tuple[Call, CallResult]:

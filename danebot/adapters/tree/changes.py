@@ -21,7 +21,8 @@ from danebot.adapters.files import (
     write_file,
     write_link,
 )
-from danebot.adapters.tree.keeping import give_way, listed, may_hold_key, regular, set_aside, unused
+from danebot.adapters.presence import is_plain_file
+from danebot.adapters.tree.keeping import give_way, listed, may_hold_key, set_aside, unused
 from danebot.adapters.tree.paths import (
     CANCELLED_PREFIX,
     COMBO,
@@ -175,7 +176,7 @@ def key_files(paths: LineagePaths) -> tuple[str, ...]:
 def _keeps(paths: LineagePaths, name: str) -> bool:
     if name in (NEXT, READY) or name.startswith((UNKNOWN_PREFIX, CANCELLED_PREFIX)):
         return True
-    if name.startswith(TEMP_PREFIX) or (name in _OWN_NAMES and regular(paths.staging / name)):
+    if name.startswith(TEMP_PREFIX) or (name in _OWN_NAMES and is_plain_file(paths.staging / name)):
         return False
     return may_hold_key(paths.staging / name)
 

@@ -8,12 +8,11 @@ another name first, whether danebot can read it or not: an operator may have enc
 from __future__ import annotations
 
 import os
-import stat
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from danebot.adapters.files import MAX_FILE, read_bytes, write_file
-from danebot.adapters.presence import ABSENT, unreadable
+from danebot.adapters.presence import ABSENT, is_own_directory, is_plain_file, unreadable
 from danebot.adapters.tree.paths import (
     CANCELLED_PREFIX,
     COMBO,
@@ -41,7 +40,7 @@ def give_way(paths: LineagePaths, file: Path) -> Path | None:
     """
     from danebot.domain.lineage.pem import private_key_blocks
 
-    if not regular(file):
+    if not is_plain_file(file):
         return None
     data = read_bytes(file)
     if not holds_key(data):
@@ -58,21 +57,6 @@ def give_way(paths: LineagePaths, file: Path) -> Path | None:
     return None
 
 
-def regular(path: Path) -> bool:
-    """Whether there is a regular file that is no link; raises `UnreadableError`."""
-    return stat.S_ISREG(_mode(path))
-
-
-def _mode(path: Path) -> int:
-    """The mode of what is there, a link's own; 0 if nothing is; raises `UnreadableError`."""
-    try:
-        return os.lstat(path).st_mode
-    except ABSENT:
-        return 0
-    except OSError as exc:
-        raise unreadable(path, exc) from exc
-
-
 def holds_key(data: bytes) -> bool:
     """Whether a file may hold a private key, encrypted or not, that is whole: PEM, or DER."""
     begin = data.find(b"-----BEGIN ")
@@ -86,9 +70,9 @@ def may_hold_key(path: Path) -> bool:
 
     Raises `UnreadableError`.
     """
-    if stat.S_ISDIR(_mode(path)):
+    if is_own_directory(path):
         return True
-    if not regular(path):
+    if not is_plain_file(path):
         return False
     if os.lstat(path).st_size > MAX_FILE:
         return True

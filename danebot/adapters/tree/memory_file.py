@@ -18,17 +18,13 @@ from danebot.domain.text import printable
 from danebot.errors import NewerError, TreeError, UnreadableError
 
 
-def load_memory(paths: LineagePaths) -> Memory:
-    """What is remembered; an empty memory when the file is absent or damaged.
-
-    Starting anew costs waiting time, never safety, so a damaged file is no error.  Raises
-    `TreeError` when the file is there but can't be read: what it says may be had again.
-    """
-    return recall(paths)[0]
-
-
 def recall(paths: LineagePaths) -> tuple[Memory, str]:
-    """The same, and what is damaged of the file; "" if nothing is."""
+    """What is remembered, and what is damaged of the file; "" if nothing is.
+
+    Nothing is remembered where the file is absent or damaged: starting anew costs waiting time,
+    never safety.  Raises `TreeError` when the file is there but can't be read, or is a newer
+    version's: what it says may be had again.
+    """
     path = paths.staging / MEMORY
     try:
         document = json.loads(read_bytes(path))

@@ -30,8 +30,8 @@ from danebot.adapters.files import (
     write_file,
     write_link,
 )
-from danebot.adapters.presence import is_directory, is_file, is_there, permissions
-from danebot.adapters.tree.keeping import give_way, listed, regular
+from danebot.adapters.presence import is_directory, is_file, is_plain_file, is_there, permissions
+from danebot.adapters.tree.keeping import give_way, listed
 from danebot.adapters.tree.paths import (
     COMBO,
     KINDS,
@@ -226,7 +226,7 @@ def _remove_strays(tree: Tree, paths: LineagePaths) -> list[TreeRepair]:
     for directory in (paths.staging, paths.live):
         for kind in KINDS:
             previous = directory / f"previous_{kind}.pem"
-            if regular(previous):
+            if is_plain_file(previous):
                 done += _remove_key_copy(paths, previous)
             remove(previous)
     for name in listed(paths.staging):
@@ -258,7 +258,7 @@ def _remove_version(paths: LineagePaths, version: int, kinds: frozenset[str]) ->
 def _remove_key_copy(paths: LineagePaths, file: Path) -> list[TreeRepair]:
     """Remove a stray file or link; a key in it that is nowhere else is kept."""
     kept = give_way(paths, file)
-    if kept is None and not regular(file) and is_there(file) and not _dangles(file):
+    if kept is None and not is_plain_file(file) and is_there(file) and not _dangles(file):
         return [TreeRepair(f"left as it is: {file} leads elsewhere")]
     remove(file)
     if kept is not None:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from adapters import trees
 from adapters.trees import Grown
 from danebot.adapters.codec import decode, encode
-from danebot.adapters.tree.memory_file import load_memory, recall, save_memory
+from danebot.adapters.tree.memory_file import recall, save_memory
 from danebot.domain.names import DnsName, Hostname
 from danebot.domain.rollover.change_outcomes import ChangeOutcome
 from danebot.domain.rollover.memory import (
@@ -98,7 +98,7 @@ def test_a_damaged_file_is_an_empty_memory(grown: Grown, content: bytes) -> None
     """It costs waiting time, never safety."""
     _file(grown).write_bytes(content)
     memory, damage = recall(grown.paths)
-    assert memory == load_memory(grown.paths) == Memory()
+    assert memory == recall(grown.paths)[0] == Memory()
     assert damage.startswith(str(_file(grown)))
     assert damage.isprintable()
 
@@ -143,7 +143,7 @@ def test_what_a_newer_version_remembers_is_left_alone(grown: Grown) -> None:
     text = json.dumps({**DOCUMENT, "schema": MEMORY_SCHEMA + 1})
     _file(grown).write_text(text)
     with pytest.raises(TreeError, match=r"of schema 2, of a newer danebot; install that again"):
-        load_memory(grown.paths)
+        recall(grown.paths)[0]
     with pytest.raises(TreeError, match="newer danebot"):
         save_memory(grown.paths, Memory(), FULL)
     assert _file(grown).read_text() == text
@@ -168,7 +168,7 @@ def test_a_file_that_fails_to_read_is_not_an_empty_memory(grown: Grown) -> None:
     """A link to itself stands for a disk that fails to read."""
     _file(grown).symlink_to(_file(grown))
     with pytest.raises(TreeError, match=r"cannot read .*rollover\.json: Too many levels"):
-        load_memory(grown.paths)
+        recall(grown.paths)[0]
 
 
 def test_a_link_to_nowhere_is_damage(grown: Grown) -> None:
