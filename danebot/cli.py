@@ -175,7 +175,7 @@ def renew(
 
 
 def _check_insistence(lineages: tuple[str, ...], words: str | None, *, dry_run: bool) -> None:
-    from danebot.domain.rollover.compromise import ACCEPTED
+    from danebot.domain.rollover.records.compromise import ACCEPTED
 
     if words != ACCEPTED:
         raise click.UsageError(
@@ -235,7 +235,7 @@ def newkey(ctx: click.Context, /, lineage: str, **options: Any) -> None:  # noqa
 
 
 def _emergency(ctx: click.Context, lineage: str, options: dict[str, Any]) -> int:
-    from danebot.domain.rollover.compromise import ACCEPTED
+    from danebot.domain.rollover.records.compromise import ACCEPTED
     from danebot.verbs.emergency import emergency
 
     for name in ("adopt", "cancel", "key_type", "unprotected"):

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from danebot.domain.finding import Code, Finding, Severity
-from danebot.domain.rollover.unprotected import gathered
+from danebot.domain.rollover.findings.unprotected import gathered
 from danebot.domain.text import printable
 
 if TYPE_CHECKING:

@@ -10,8 +10,8 @@ from danebot.domain.delivery.probes import ProbeResult
 from danebot.domain.dns.answers import OwnerObservation, TlsaAnswer
 from danebot.domain.lineage.keys import Algorithm
 from danebot.domain.names import DnsName, Endpoint, Hostname
-from danebot.domain.rollover.adoption import Leads
-from danebot.domain.rollover.changes import Change, ChangeResult
+from danebot.domain.rollover.records.adoption import Leads
+from danebot.domain.rollover.records.changes import Change, ChangeResult
 
 
 class Clock(Protocol):

@@ -6,7 +6,7 @@ import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from danebot.domain.rollover.memory import Reading
+from danebot.domain.rollover.evidence.memory import Reading
 
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from danebot.config import Settings
     from danebot.domain.addresses import SocketAddress
     from danebot.domain.dns.answers import OwnerObservation, TlsaAnswer
-    from danebot.domain.rollover.adoption import Leads
+    from danebot.domain.rollover.records.adoption import Leads
 
 
 def resolver_config(settings: Settings) -> ResolverConfig:

@@ -22,7 +22,7 @@ from danebot.config.shell_defaults import ShellDefaults, read_shell_defaults
 from danebot.config.table import Document, Table, show
 from danebot.domain.addresses import SocketAddress
 from danebot.domain.names import Hostname, Protocol, printable
-from danebot.domain.rollover.policy import Policy
+from danebot.domain.rollover.evidence.policy import Policy
 from danebot.errors import ConfigError
 
 CONFIG_FILE = Path("etc/danebot/danebot.toml")

@@ -13,7 +13,7 @@ from typing import NamedTuple
 from danebot.domain.addresses import SocketAddress
 from danebot.domain.lineage.key_types import KeyType
 from danebot.domain.names import DnsName, Hostname, Protocol
-from danebot.domain.rollover.policy import Policy
+from danebot.domain.rollover.evidence.policy import Policy
 
 READY_MADE = ("postfix", "dovecot", "exim", "nginx", "haproxy")
 """The services that danebot knows how to reload."""

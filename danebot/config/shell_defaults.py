@@ -17,7 +17,7 @@ from danebot.config.values import parse_duration, parse_mode
 from danebot.domain.addresses import SocketAddress, parse_socket_address
 from danebot.domain.lineage.key_types import RSA_BITS, KeyType
 from danebot.domain.names import printable
-from danebot.domain.rollover.policy import LONGEST_WAIT
+from danebot.domain.rollover.evidence.policy import LONGEST_WAIT
 from danebot.errors import ConfigError
 
 if TYPE_CHECKING:

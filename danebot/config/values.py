@@ -16,7 +16,7 @@ from danebot.config.settings import READY_MADE, ServerAddress
 from danebot.domain.addresses import SocketAddress, parse_port, parse_socket_address
 from danebot.domain.lineage.key_types import KeyType
 from danebot.domain.names import DnsName, Hostname, printable
-from danebot.domain.rollover.policy import LONGEST_WAIT, Occasion
+from danebot.domain.rollover.evidence.policy import LONGEST_WAIT, Occasion
 from danebot.errors import ConfigError, NameSyntaxError
 
 ItemT = TypeVar("ItemT")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from danebot.domain.delivery.probes import ProbeOutcome
 from danebot.domain.names import Endpoint, TlsaOwner, Transport, default_protocol
-from danebot.domain.rollover.adoption import (
+from danebot.domain.rollover.records.adoption import (
     Found,
     Lead,
     Leads,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from danebot.domain.rollover.memory import Call, CallResult, Memory
-from danebot.domain.rollover.patience import Asking, ended, unmade, wait_until
+from danebot.domain.rollover.evidence.memory import Call, CallResult, Memory
+from danebot.domain.rollover.steps.patience import Asking, ended, unmade, wait_until
 
 if TYPE_CHECKING:
     from datetime import datetime

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from danebot.domain.delivery.probes import ProbeOutcome, ProbeResult
 from danebot.domain.finding import Code, Finding, Severity
 from danebot.domain.names import Endpoint, TlsaOwner, Transport, default_protocol
-from danebot.domain.rollover.memory import Exposure, PendingHook
-from danebot.domain.rollover.retirement import leaving, out_of_use, probed, unsettled
+from danebot.domain.rollover.evidence.memory import Exposure, PendingHook
+from danebot.domain.rollover.records.retirement import leaving, out_of_use, probed, unsettled
 from danebot.domain.status.summary import probe_status
 from danebot.domain.text import duration
 from danebot.jobs.probe_lineage import ask, neighbours, old_keys, serves
@@ -20,8 +20,8 @@ from danebot.jobs.survey import keys_of_others
 
 if TYPE_CHECKING:
     from danebot.domain.lineage.state import Held, LineageState
-    from danebot.domain.rollover.in_use import KeysInUse
-    from danebot.domain.rollover.memory import Deployment, Memory
+    from danebot.domain.rollover.evidence.memory import Deployment, Memory
+    from danebot.domain.rollover.records.in_use import KeysInUse
     from danebot.jobs.context import Context
 
 _PAUSES = (0.0, 1.0, 3.0)  # seconds: a reload takes a moment, an hour's wait for the next run more

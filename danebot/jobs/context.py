@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from danebot.adapters.ports import Clock, Prober, Publisher, TlsaObserver
     from danebot.adapters.tree.tree import Tree
     from danebot.config import Settings
-    from danebot.domain.rollover.memory import Reading
+    from danebot.domain.rollover.evidence.memory import Reading
 
 
 def system_clock() -> datetime:

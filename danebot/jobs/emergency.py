@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 
 from danebot.adapters.tree.memory_file import recall, save_memory
 from danebot.adapters.tree.recovery import recover
-from danebot.domain.rollover.compromise import insist
-from danebot.domain.rollover.memory import Request, Revocation, Urgency
-from danebot.domain.rollover.remember import remember
-from danebot.domain.rollover.safe_time import emergency_wait
-from danebot.domain.rollover.schedule import requested
+from danebot.domain.rollover.evidence.memory import Request, Revocation, Urgency
+from danebot.domain.rollover.evidence.schedule import requested
+from danebot.domain.rollover.records.compromise import insist
+from danebot.domain.rollover.steps.remember import remember
+from danebot.domain.rollover.steps.safe_time import emergency_wait
 from danebot.errors import RolloverError
 from danebot.jobs.next_key import add_key, managed
 from danebot.jobs.survey import observe_dns, read_lineage, remembered

@@ -16,7 +16,7 @@ from danebot.adapters.tree.paths import NEXT, READY
 from danebot.adapters.tree.recovery import recover
 from danebot.domain.finding import Code, Finding, Severity
 from danebot.domain.lineage.state import Management
-from danebot.domain.rollover.memory import (
+from danebot.domain.rollover.evidence.memory import (
     Call,
     CallResult,
     Deployment,
@@ -27,10 +27,10 @@ from danebot.domain.rollover.memory import (
     Revocation,
     Urgency,
 )
-from danebot.domain.rollover.patience import URGENT_PAUSE, begun, one_more_failure, urgent
-from danebot.domain.rollover.plan import Keep, Step, gave_way
-from danebot.domain.rollover.policy import backoff
-from danebot.domain.rollover.schedule import requested
+from danebot.domain.rollover.evidence.policy import backoff
+from danebot.domain.rollover.evidence.schedule import requested
+from danebot.domain.rollover.steps.patience import URGENT_PAUSE, begun, one_more_failure, urgent
+from danebot.domain.rollover.steps.plan import Keep, Step, gave_way
 from danebot.domain.text import when
 from danebot.errors import TreeError
 from danebot.jobs.authority import remember_call
@@ -39,9 +39,9 @@ from danebot.jobs.survey import remembered
 
 if TYPE_CHECKING:
     from danebot.domain.lineage.state import Held, LineageState
-    from danebot.domain.rollover.memory import Memory
-    from danebot.domain.rollover.plan import Plan
-    from danebot.domain.rollover.propagation import Observations
+    from danebot.domain.rollover.evidence.memory import Memory
+    from danebot.domain.rollover.evidence.propagation import Observations
+    from danebot.domain.rollover.steps.plan import Plan
     from danebot.jobs.authority import CaAccess
     from danebot.jobs.context import Context
     from danebot.jobs.view import LineageView

@@ -31,8 +31,8 @@ from danebot.adapters.tree.paths import COMBO, DANE_EE, DNSNAMES, KINDS, NEXT, R
 from danebot.adapters.tree.recovery import recover, staged_conf
 from danebot.adapters.tree.tree import refuse_link
 from danebot.domain.dns.tlsa import edit_dane_ee
-from danebot.domain.rollover.plan import Keep, Observation, Step, plan
-from danebot.domain.rollover.remember import remember
+from danebot.domain.rollover.steps.plan import Keep, Observation, Step, plan
+from danebot.domain.rollover.steps.remember import remember
 from danebot.errors import DanebotError, RolloverError, TreeError
 from danebot.jobs.survey import chain_distrust, observe_dns, read_lineage, remembered
 from danebot.jobs.watch import edit_watched, remember_look
@@ -40,7 +40,7 @@ from danebot.jobs.watch import edit_watched, remember_look
 if TYPE_CHECKING:
     from danebot.domain.dns.tlsa import Required
     from danebot.domain.lineage.state import LineageState
-    from danebot.domain.rollover.memory import Memory
+    from danebot.domain.rollover.evidence.memory import Memory
     from danebot.jobs.context import Context
 
 

@@ -11,10 +11,10 @@ from danebot.adapters.tree.recovery import TreeRepair, recover
 from danebot.domain.finding import Code, Finding, Severity
 from danebot.domain.lineage.state import LineageState, Management
 from danebot.domain.names import printable
-from danebot.domain.rollover.clock import put_right
-from danebot.domain.rollover.plan import Step
-from danebot.domain.rollover.schedule import scheduled, standing
-from danebot.domain.rollover.watched import let_go, protecting
+from danebot.domain.rollover.evidence.clock import put_right
+from danebot.domain.rollover.evidence.schedule import scheduled, standing
+from danebot.domain.rollover.evidence.watched import let_go, protecting
+from danebot.domain.rollover.steps.plan import Step
 from danebot.errors import DanebotError, LockedError, TreeError
 from danebot.jobs.progress import Done, Freshness, Progress, Sources
 from danebot.jobs.survey import keys_of_tree, observe_dns, view
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from danebot.domain.names import DnsName
-    from danebot.domain.rollover.in_use import KeysInUse
-    from danebot.domain.rollover.memory import Memory
-    from danebot.domain.rollover.propagation import Observations
+    from danebot.domain.rollover.evidence.memory import Memory
+    from danebot.domain.rollover.evidence.propagation import Observations
+    from danebot.domain.rollover.records.in_use import KeysInUse
     from danebot.jobs.authority import CaAccess
     from danebot.jobs.context import Context
 

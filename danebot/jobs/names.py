@@ -22,10 +22,10 @@ from danebot.domain.dns.answers import Presence
 from danebot.domain.dns.tlsa import Required, edit_dane_ee, parse_dnsnames
 from danebot.domain.lineage.renaming import Renaming, Wish, renaming
 from danebot.domain.names import TlsaOwner
-from danebot.domain.rollover.adoption import intake, usual_owners
-from danebot.domain.rollover.memory import Call, CallResult
-from danebot.domain.rollover.patience import Asking, begun
-from danebot.domain.rollover.propagation import matches_chain
+from danebot.domain.rollover.evidence.memory import Call, CallResult
+from danebot.domain.rollover.evidence.propagation import matches_chain
+from danebot.domain.rollover.records.adoption import intake, usual_owners
+from danebot.domain.rollover.steps.patience import Asking, begun
 from danebot.domain.text import when
 from danebot.errors import CertbotError, DanebotError, RolloverError, UnansweredError
 from danebot.jobs.adopt import search_names
@@ -41,8 +41,8 @@ if TYPE_CHECKING:
     from danebot.adapters.tree.locks import TreeLock
     from danebot.domain.lineage.state import Held, LineageState
     from danebot.domain.names import DnsName
-    from danebot.domain.rollover.adoption import Intake
-    from danebot.domain.rollover.in_use import KeysInUse
+    from danebot.domain.rollover.records.adoption import Intake
+    from danebot.domain.rollover.records.in_use import KeysInUse
     from danebot.jobs.adopt import Search
     from danebot.jobs.context import Context
 

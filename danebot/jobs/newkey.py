@@ -14,17 +14,17 @@ from danebot.domain.dns.tlsa import Declared, Required
 from danebot.domain.finding import Code
 from danebot.domain.lineage.key_types import KeyType
 from danebot.domain.lineage.state import LineageState
-from danebot.domain.rollover.anchors import anchored
-from danebot.domain.rollover.cancel import cancelled, cancelling
-from danebot.domain.rollover.change_outcomes import Part
-from danebot.domain.rollover.changes import ChangeResult, stopped
-from danebot.domain.rollover.changes import changes as record_changes
-from danebot.domain.rollover.lost import missed
-from danebot.domain.rollover.memory import Exposure, Memory, Protection, Request
-from danebot.domain.rollover.publication import OwnedRecord, Publication, additions
-from danebot.domain.rollover.safe_time import earliest
-from danebot.domain.rollover.schedule import requested, scheduled, standing
-from danebot.domain.rollover.watched import fade
+from danebot.domain.rollover.evidence.anchors import anchored
+from danebot.domain.rollover.evidence.change_outcomes import Part
+from danebot.domain.rollover.evidence.memory import Exposure, Memory, Protection, Request
+from danebot.domain.rollover.evidence.schedule import requested, scheduled, standing
+from danebot.domain.rollover.evidence.watched import fade
+from danebot.domain.rollover.records.cancel import cancelled, cancelling
+from danebot.domain.rollover.records.changes import ChangeResult, stopped
+from danebot.domain.rollover.records.changes import changes as record_changes
+from danebot.domain.rollover.records.lost import missed
+from danebot.domain.rollover.records.publication import OwnedRecord, Publication, additions
+from danebot.domain.rollover.steps.safe_time import earliest
 from danebot.errors import RolloverError
 from danebot.jobs.next_key import _adopted, add_key, finish_cancel, managed
 from danebot.jobs.survey import keys_of_tree, observe_dns, read_lineage, remembered
@@ -34,8 +34,8 @@ if TYPE_CHECKING:
 
     from danebot.domain.finding import Finding
     from danebot.domain.lineage.keys import PublicKey
-    from danebot.domain.rollover.advice import Objection
-    from danebot.domain.rollover.propagation import Observations
+    from danebot.domain.rollover.evidence.propagation import Observations
+    from danebot.domain.rollover.records.advice import Objection
     from danebot.jobs.context import Context
     from danebot.jobs.view import LineageView
 

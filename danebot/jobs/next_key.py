@@ -13,15 +13,15 @@ from danebot.adapters.tree.memory_file import save_memory
 from danebot.adapters.tree.paths import CANCELLED_PREFIX, NEXT, READY, UNKNOWN_PREFIX, LineagePaths
 from danebot.domain.lineage.key_types import KeyType
 from danebot.domain.lineage.state import LineageState
-from danebot.domain.rollover.cancel import taken_back
-from danebot.domain.rollover.remember import remember
+from danebot.domain.rollover.records.cancel import taken_back
+from danebot.domain.rollover.steps.remember import remember
 from danebot.errors import CertificateError, RolloverError, UnknownLineageError
 from danebot.jobs.survey import read_lineage, remembered
 
 if TYPE_CHECKING:
     from danebot.domain.lineage.keys import PublicKey
-    from danebot.domain.rollover.memory import CancelledKey
-    from danebot.domain.rollover.propagation import Observations
+    from danebot.domain.rollover.evidence.memory import CancelledKey
+    from danebot.domain.rollover.evidence.propagation import Observations
     from danebot.jobs.context import Context
 
 

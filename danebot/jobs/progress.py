@@ -7,15 +7,15 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
 from danebot.domain.finding import Code, Finding, Severity
-from danebot.domain.rollover.in_use import KeysInUse
-from danebot.domain.rollover.memory import Memory
+from danebot.domain.rollover.evidence.memory import Memory
+from danebot.domain.rollover.records.in_use import KeysInUse
 
 if TYPE_CHECKING:
     from danebot.domain.dns.tlsa import TlsaRecord
     from danebot.domain.lineage.state import LineageState
     from danebot.domain.names import DnsName
-    from danebot.domain.rollover.propagation import Observations
-    from danebot.domain.rollover.publication import Publication
+    from danebot.domain.rollover.evidence.propagation import Observations
+    from danebot.domain.rollover.records.publication import Publication
     from danebot.domain.status.document import ProbeStatus
     from danebot.jobs.view import LineageView
 

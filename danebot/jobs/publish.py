@@ -17,8 +17,11 @@ from danebot.domain.dns.answers import WITNESS
 from danebot.domain.finding import Code, Finding, Severity
 from danebot.domain.lineage.state import Management
 from danebot.domain.names import printable
-from danebot.domain.rollover.change_outcomes import ChangeOutcome, Part
-from danebot.domain.rollover.changes import (
+from danebot.domain.rollover.evidence.change_outcomes import ChangeOutcome, Part
+from danebot.domain.rollover.evidence.memory import Failure, Memory, Publishing
+from danebot.domain.rollover.evidence.policy import next_attempt
+from danebot.domain.rollover.evidence.propagation import Obstacle
+from danebot.domain.rollover.records.changes import (
     Change,
     ChangeResult,
     after,
@@ -27,18 +30,15 @@ from danebot.domain.rollover.changes import (
     lagging,
     stopped,
 )
-from danebot.domain.rollover.memory import Failure, Memory, Publishing
-from danebot.domain.rollover.patience import publishing_wait
-from danebot.domain.rollover.policy import next_attempt
-from danebot.domain.rollover.propagation import Obstacle
-from danebot.domain.rollover.retirement import put_away
+from danebot.domain.rollover.records.retirement import put_away
+from danebot.domain.rollover.steps.patience import publishing_wait
 from danebot.domain.text import when
 from danebot.jobs.survey import observe_dns
 
 if TYPE_CHECKING:
     from danebot.adapters.ports import Publisher
-    from danebot.domain.rollover.policy import Policy
-    from danebot.domain.rollover.propagation import Observations
+    from danebot.domain.rollover.evidence.policy import Policy
+    from danebot.domain.rollover.evidence.propagation import Observations
     from danebot.jobs.context import Context
     from danebot.jobs.view import LineageView
 

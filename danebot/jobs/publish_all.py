@@ -6,7 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from danebot.domain.finding import Code, Finding
-from danebot.domain.rollover.change_outcomes import Part
+from danebot.domain.rollover.evidence.change_outcomes import Part
 from danebot.jobs.lineage_run import LineageRun, observe, review
 from danebot.jobs.publish import Attempt, Timing, attempt, conclude, read_back
 

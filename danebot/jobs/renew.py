@@ -7,8 +7,8 @@ from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from danebot.domain.finding import Finding
-from danebot.domain.rollover.change_outcomes import Part
-from danebot.domain.rollover.patience import Asking
+from danebot.domain.rollover.evidence.change_outcomes import Part
+from danebot.domain.rollover.steps.patience import Asking
 from danebot.errors import TreeError
 from danebot.jobs.authority import CaAccess
 from danebot.jobs.lineage_run import LineageRun, observe, review

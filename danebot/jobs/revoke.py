@@ -17,8 +17,8 @@ from danebot.adapters.certbot.renewal_conf import RenewalConf
 from danebot.adapters.files import read_bytes
 from danebot.adapters.tree.paths import archive_versions
 from danebot.domain.finding import Code, Finding, Severity
-from danebot.domain.rollover.memory import Call, CallResult
-from danebot.domain.rollover.patience import begun
+from danebot.domain.rollover.evidence.memory import Call, CallResult
+from danebot.domain.rollover.steps.patience import begun
 from danebot.jobs.authority import ca_wait, remember_call
 from danebot.jobs.progress import Done
 from danebot.jobs.survey import keys_of_tree
@@ -26,8 +26,8 @@ from danebot.jobs.survey import keys_of_tree
 if TYPE_CHECKING:
     from danebot.adapters.certbot.command import CertbotRun
     from danebot.domain.lineage.state import Held
-    from danebot.domain.rollover.in_use import KeysInUse
-    from danebot.domain.rollover.memory import Memory, PendingRevocation
+    from danebot.domain.rollover.evidence.memory import Memory, PendingRevocation
+    from danebot.domain.rollover.records.in_use import KeysInUse
     from danebot.jobs.authority import CaAccess
     from danebot.jobs.context import Context
 

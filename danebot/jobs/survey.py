@@ -9,26 +9,26 @@ from danebot.adapters.tree.memory_file import recall
 from danebot.domain.finding import Code, Finding, Severity
 from danebot.domain.lineage.state import LineageState, Management
 from danebot.domain.names import DnsName, printable
-from danebot.domain.rollover.anchors import anchored
-from danebot.domain.rollover.cancel import forget_cancelled, to_be_gone
-from danebot.domain.rollover.clock import put_right
-from danebot.domain.rollover.compromise import at_large
-from danebot.domain.rollover.findings import assess
-from danebot.domain.rollover.in_use import KeysInUse, keys_in_use
-from danebot.domain.rollover.lost import forget_lost, told_lost
-from danebot.domain.rollover.memory import Memory
-from danebot.domain.rollover.plan import Observation, after_plan, plan
-from danebot.domain.rollover.publication import conflicts, lingering, publication
-from danebot.domain.rollover.remember import remember
-from danebot.domain.rollover.retirement import leaving, out_of_use, retire
-from danebot.domain.rollover.servers import completed
-from danebot.domain.rollover.watched import fade, let_go_of_gone, protecting
+from danebot.domain.rollover.evidence.anchors import anchored
+from danebot.domain.rollover.evidence.clock import put_right
+from danebot.domain.rollover.evidence.memory import Memory
+from danebot.domain.rollover.evidence.servers import completed
+from danebot.domain.rollover.evidence.watched import fade, let_go_of_gone, protecting
+from danebot.domain.rollover.findings.assess import assess
+from danebot.domain.rollover.records.cancel import forget_cancelled, to_be_gone
+from danebot.domain.rollover.records.compromise import at_large
+from danebot.domain.rollover.records.in_use import KeysInUse, keys_in_use
+from danebot.domain.rollover.records.lost import forget_lost, told_lost
+from danebot.domain.rollover.records.publication import conflicts, lingering, publication
+from danebot.domain.rollover.records.retirement import leaving, out_of_use, retire
+from danebot.domain.rollover.steps.plan import Observation, after_plan, plan
+from danebot.domain.rollover.steps.remember import remember
 from danebot.errors import DanebotError, TreeError
 from danebot.jobs.context import silent
 from danebot.jobs.view import LineageView, Observed
 
 if TYPE_CHECKING:
-    from danebot.domain.rollover.propagation import Observations
+    from danebot.domain.rollover.evidence.propagation import Observations
     from danebot.jobs.context import Context
 
 

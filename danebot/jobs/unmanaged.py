@@ -20,10 +20,10 @@ from danebot.adapters.files import make_directory, read_bytes, read_own, write_f
 from danebot.domain.dns.answers import Presence, Security
 from danebot.domain.lineage.state import Management
 from danebot.domain.names import DnsName
-from danebot.domain.rollover.adoption import LONGEST_HOST
-from danebot.domain.rollover.dates import check_times
-from danebot.domain.rollover.memory import Contact, Failure, Memory, Reading
-from danebot.domain.rollover.unmanaged import (
+from danebot.domain.rollover.evidence.dates import check_times
+from danebot.domain.rollover.evidence.memory import Contact, Failure, Memory, Reading
+from danebot.domain.rollover.records.adoption import LONGEST_HOST
+from danebot.domain.rollover.records.unmanaged import (
     KeyReuse,
     SecureRecords,
     breaks_at_renewal,
@@ -228,7 +228,7 @@ def _below(
     bases: Iterable[str], above: Mapping[str, DnsName], denials: Mapping[DnsName, TlsaAnswer]
 ) -> tuple[DnsName, ...] | None:
     """The owners that may have secure records; None where that can't be told now."""
-    from danebot.domain.rollover.adoption import usual_owners
+    from danebot.domain.rollover.records.adoption import usual_owners
 
     answers = {base: denials[above[base]] for base in bases}
     if any(answer.security not in _DECIDED for answer in answers.values()):

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from danebot.domain.finding import Finding
 from danebot.domain.lineage.state import LineageState
-from danebot.domain.rollover.in_use import KeysInUse
-from danebot.domain.rollover.memory import Memory
-from danebot.domain.rollover.plan import Observation, Plan
-from danebot.domain.rollover.publication import Publication
+from danebot.domain.rollover.evidence.memory import Memory
+from danebot.domain.rollover.records.in_use import KeysInUse
+from danebot.domain.rollover.records.publication import Publication
+from danebot.domain.rollover.steps.plan import Observation, Plan
 
 if TYPE_CHECKING:
-    from danebot.domain.rollover.policy import Policy
-    from danebot.domain.rollover.propagation import Observations
+    from danebot.domain.rollover.evidence.policy import Policy
+    from danebot.domain.rollover.evidence.propagation import Observations
     from danebot.domain.status.document import ProbeStatus
 
 

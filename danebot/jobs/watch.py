@@ -14,10 +14,10 @@ from danebot.adapters.files import read_bytes, write_file
 from danebot.adapters.tree.memory_file import save_memory
 from danebot.adapters.tree.paths import DANE_EE
 from danebot.domain.dns.tlsa import NO_RECORDS, Declared, edit_dane_ee
-from danebot.domain.rollover.adoption import Found, Standing, by_host
-from danebot.domain.rollover.propagation import matches_chain
-from danebot.domain.rollover.remember import remember
-from danebot.domain.rollover.watched import let_go
+from danebot.domain.rollover.evidence.propagation import matches_chain
+from danebot.domain.rollover.evidence.watched import let_go
+from danebot.domain.rollover.records.adoption import Found, Standing, by_host
+from danebot.domain.rollover.steps.remember import remember
 from danebot.errors import RolloverError, UnansweredError
 from danebot.jobs.adopt import observe_owners
 from danebot.jobs.next_key import managed

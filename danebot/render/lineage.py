@@ -11,7 +11,7 @@ from danebot.domain.text import duration, when
 
 if TYPE_CHECKING:
     from danebot.domain.names import DnsName
-    from danebot.domain.rollover.publication import OwnedRecord, Publication
+    from danebot.domain.rollover.records.publication import OwnedRecord, Publication
     from danebot.domain.status.document import (
         CertificateStatus,
         LineageStatus,

@@ -115,8 +115,8 @@ def write_metrics(console: Console, status: int) -> int:
 
 def planned_changes(console: Console, view: LineageView) -> list[str]:
     """What would be published for a lineage, in lines, and what a real run would refuse to."""
-    from danebot.domain.rollover.change_outcomes import Part
-    from danebot.domain.rollover.changes import stopped
+    from danebot.domain.rollover.evidence.change_outcomes import Part
+    from danebot.domain.rollover.records.changes import stopped
     from danebot.jobs.publish import changes_of
 
     name, owners = view.state.name, view.observation.owners

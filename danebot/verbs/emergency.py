@@ -6,7 +6,7 @@ import time
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from danebot.domain.rollover.patience import URGENT_PAUSE, publishing_wait
+from danebot.domain.rollover.steps.patience import URGENT_PAUSE, publishing_wait
 from danebot.verbs.common import ATTENTION, FINE, click_echo
 from danebot.verbs.renew import run_renewal
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from danebot.console import Console
     from danebot.domain.finding import Finding
-    from danebot.domain.rollover.memory import Urgency
+    from danebot.domain.rollover.evidence.memory import Urgency
     from danebot.jobs.context import Context
     from danebot.jobs.emergency import Successor
     from danebot.jobs.view import LineageView
@@ -37,7 +37,7 @@ def emergency(
     dry_run: bool,
 ) -> int:
     """Request the successor, do what can be done at once, and say how long the rest takes."""
-    from danebot.domain.rollover.memory import Revocation
+    from danebot.domain.rollover.evidence.memory import Revocation
     from danebot.jobs.emergency import find_successor, request_successor
     from danebot.jobs.snapshot import Scope
 
@@ -83,7 +83,7 @@ def emergency(
 
 
 def _urgency(*, accepted: bool) -> Urgency:
-    from danebot.domain.rollover.memory import Urgency
+    from danebot.domain.rollover.evidence.memory import Urgency
 
     return Urgency.MISMATCH_ACCEPTED if accepted else Urgency.EMERGENCY
 

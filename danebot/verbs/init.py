@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from danebot.domain.dns.tlsa import Declared
 from danebot.domain.finding import Severity
-from danebot.domain.rollover.adoption import Standing
-from danebot.domain.rollover.unprotected import unprotected
+from danebot.domain.rollover.findings.unprotected import unprotected
+from danebot.domain.rollover.records.adoption import Standing
 from danebot.errors import DanebotError, RolloverError, UnansweredError
 from danebot.verbs.common import ATTENTION, FINE, record_run
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from danebot.console import Console
     from danebot.domain.lineage.state import LineageState
     from danebot.domain.names import DnsName
-    from danebot.domain.rollover.adoption import Intake
+    from danebot.domain.rollover.records.adoption import Intake
     from danebot.jobs.adopt import Search
     from danebot.jobs.context import Context
     from danebot.jobs.init import Initialised, StagedKeys
@@ -118,7 +118,7 @@ class _Looked(NamedTuple):
     @property
     def intake(self) -> Intake:
         """What that comes to."""
-        from danebot.domain.rollover.adoption import intake
+        from danebot.domain.rollover.records.adoption import intake
 
         return intake(self.state, self.search.found)
 
@@ -126,7 +126,7 @@ class _Looked(NamedTuple):
 def _init_one(
     console: Console, context: Context, name: str, found: _Looked | DanebotError, told: Told
 ) -> int:
-    from danebot.domain.rollover.adoption import lead_on
+    from danebot.domain.rollover.records.adoption import lead_on
     from danebot.jobs.adopt import where_looked
     from danebot.jobs.init import initialise
     from danebot.jobs.watch import declare_none
@@ -186,7 +186,7 @@ def _say_owners(console: Console, staging: Path, done: Initialised) -> None:
 
 def _say_others(console: Console, looked: _Looked, told: Told) -> int:
     """Where no owner was found, where it was looked; and owners that aren't watched, and why."""
-    from danebot.domain.rollover.adoption import by_host
+    from danebot.domain.rollover.records.adoption import by_host
     from danebot.jobs.adopt import where_looked
 
     name, intake = looked.state.name, looked.intake

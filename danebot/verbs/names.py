@@ -157,7 +157,7 @@ def _publish(
 
 def _warn(console: Console, name: str, intent: Intent) -> int:
     """Owners that nobody looks after; ATTENTION where it isn't known whose they are."""
-    from danebot.domain.rollover.adoption import by_host
+    from danebot.domain.rollover.records.adoption import by_host
 
     for owner in intent.published:
         console.warn(

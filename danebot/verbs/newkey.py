@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from danebot.console import Console
     from danebot.domain.lineage.key_types import KeyType
-    from danebot.domain.rollover.publication import OwnedRecord
+    from danebot.domain.rollover.records.publication import OwnedRecord
     from danebot.jobs.newkey import Cancelled, Staged
 
 
@@ -29,7 +29,7 @@ def newkey(
     unprotected: bool,
 ) -> int:
     """Stage, adopt or cancel a next key."""
-    from danebot.domain.rollover.memory import Protection
+    from danebot.domain.rollover.evidence.memory import Protection
     from danebot.jobs.newkey import Source, stage
     from danebot.jobs.newkey import cancel as drop
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from danebot.domain.finding import Code, Finding, Severity
-from danebot.domain.rollover.patience import Asking
+from danebot.domain.rollover.steps.patience import Asking
 from danebot.errors import DanebotError
 from danebot.verbs.common import (
     ATTENTION,
@@ -170,7 +170,7 @@ def _renew_dry(
 
 def planned_words(view: LineageView) -> str:
     """What a run would do with a lineage, in words."""
-    from danebot.domain.rollover.plan import Phase
+    from danebot.domain.rollover.steps.plan import Phase
 
     plan = view.plan
     if plan.phase is Phase.BROKEN:

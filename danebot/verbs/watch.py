@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from danebot.console import Console
     from danebot.domain.dns.tlsa import Required
     from danebot.domain.finding import Finding
-    from danebot.domain.rollover.adoption import Found
+    from danebot.domain.rollover.records.adoption import Found
     from danebot.jobs.context import Context
     from danebot.jobs.watch import Release
 

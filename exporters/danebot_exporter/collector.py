@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from danebot.adapters.status_file import StatusError, read_status
 from danebot.domain.finding import RUN_SEVERITIES, Code
-from danebot.domain.rollover.plan import Phase
-from danebot.domain.rollover.propagation import Seen
+from danebot.domain.rollover.evidence.propagation import Seen
+from danebot.domain.rollover.steps.plan import Phase
 from danebot.domain.status.document import Serves, StatusFault
 from danebot_exporter import metrics as m
 from danebot_exporter.exposition import Exposition

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from danebot.domain.rollover.plan import Phase
+from danebot.domain.rollover.steps.plan import Phase
 from danebot.domain.status.document import finding_of
 from danebot.domain.text import duration, when
 

@@ -17,7 +17,7 @@ from danebot.adapters.codec import decode, encode, field_names
 from danebot.domain.dns.answers import Server
 from danebot.domain.dns.tlsa import MatchingType, Required, TlsaRecord
 from danebot.domain.names import DnsName, Hostname
-from danebot.domain.rollover.memory import (
+from danebot.domain.rollover.evidence.memory import (
     Awaiting,
     Memory,
     OwnerMemory,

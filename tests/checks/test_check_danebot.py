@@ -15,8 +15,8 @@ import pytest
 
 from checking import Told
 from danebot.domain.finding import Code
-from danebot.domain.rollover.policy import Policy
-from danebot.domain.rollover.propagation import Seen
+from danebot.domain.rollover.evidence.policy import Policy
+from danebot.domain.rollover.evidence.propagation import Seen
 from danebot.domain.status.document import EVERYWHERE, MISSING, LineageStatus, Snapshot
 from danebot.domain.status.overdue import EXPIRY_CRITICAL, EXPIRY_WARNING
 from danebot_checks.lineages import outcome

@@ -24,7 +24,7 @@ from danebot.config.values import parse_duration
 from danebot.domain.addresses import parse_socket_address
 from danebot.domain.lineage.key_types import KeyType
 from danebot.domain.names import DnsName, Hostname, Protocol
-from danebot.domain.rollover.policy import Policy
+from danebot.domain.rollover.evidence.policy import Policy
 from danebot.errors import ConfigError
 
 DAY = timedelta(days=1)

@@ -18,7 +18,7 @@ import pytest
 from danebot.adapters.publish.program import TRY_LATER, VERSION, change_document
 from danebot.domain.dns.tlsa import TlsaRecord
 from danebot.domain.names import DnsName
-from danebot.domain.rollover.changes import Change
+from danebot.domain.rollover.records.changes import Change
 
 EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"
 NAME, ZONE = DnsName("_25._tcp.mail.example.org"), DnsName("example.org")

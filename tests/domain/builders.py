@@ -28,14 +28,15 @@ from danebot.domain.lineage.key_types import KeyType
 from danebot.domain.lineage.keys import Chain, PublicKey
 from danebot.domain.lineage.state import Held, KeyFile, LineageState, Management
 from danebot.domain.names import DnsName, Hostname
-from danebot.domain.rollover import advice, clock
-from danebot.domain.rollover import plan as rollover
-from danebot.domain.rollover import remember as looks
-from danebot.domain.rollover.memory import Memory, OwnerMemory, Reading
-from danebot.domain.rollover.plan import Observation, Plan, Step
-from danebot.domain.rollover.policy import Policy
-from danebot.domain.rollover.propagation import Observations
-from danebot.domain.rollover.watched import protecting
+from danebot.domain.rollover.evidence import clock
+from danebot.domain.rollover.evidence.memory import Memory, OwnerMemory, Reading
+from danebot.domain.rollover.evidence.policy import Policy
+from danebot.domain.rollover.evidence.propagation import Observations
+from danebot.domain.rollover.evidence.watched import protecting
+from danebot.domain.rollover.records import advice
+from danebot.domain.rollover.steps import plan as rollover
+from danebot.domain.rollover.steps import remember as looks
+from danebot.domain.rollover.steps.plan import Observation, Plan, Step
 
 T0 = datetime(2026, 6, 1, 12, 0, tzinfo=UTC)
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)

@@ -23,11 +23,11 @@ from danebot.domain.dns.tlsa import MatchingType, Selector, TlsaRecord, associat
 from danebot.domain.lineage.pem import read_chain
 from danebot.domain.lineage.state import Held, LineageState
 from danebot.domain.names import DnsName, Hostname
-from danebot.domain.rollover.anchors import anchored
-from danebot.domain.rollover.memory import Memory
-from danebot.domain.rollover.plan import Observation, Plan, plan
-from danebot.domain.rollover.policy import Policy
-from danebot.domain.rollover.remember import remember
+from danebot.domain.rollover.evidence.anchors import anchored
+from danebot.domain.rollover.evidence.memory import Memory
+from danebot.domain.rollover.evidence.policy import Policy
+from danebot.domain.rollover.steps.plan import Observation, Plan, plan
+from danebot.domain.rollover.steps.remember import remember
 from domain import builders, pki
 from domain.builders import DAY, HOUR, MX, T0
 

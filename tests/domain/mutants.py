@@ -13,13 +13,18 @@ from danebot.domain.dns.answers import OwnerObservation, Presence, ServerAnswer,
 from danebot.domain.dns.tlsa import Declared, Required, TlsaRecord
 from danebot.domain.lineage.state import KeyFile, LineageState
 from danebot.domain.names import DnsName
-from danebot.domain.rollover import watched
-from danebot.domain.rollover.advice import Advice, advise
-from danebot.domain.rollover.memory import Memory, OwnerMemory, TtlSighting
-from danebot.domain.rollover.plan import Hold, Observation, Plan, Step, plan
-from danebot.domain.rollover.policy import Policy
-from danebot.domain.rollover.propagation import Observations, Seen, propagations_of, taken_together
-from danebot.domain.rollover.remember import remember
+from danebot.domain.rollover.evidence import watched
+from danebot.domain.rollover.evidence.memory import Memory, OwnerMemory, TtlSighting
+from danebot.domain.rollover.evidence.policy import Policy
+from danebot.domain.rollover.evidence.propagation import (
+    Observations,
+    Seen,
+    propagations_of,
+    taken_together,
+)
+from danebot.domain.rollover.records.advice import Advice, advise
+from danebot.domain.rollover.steps.plan import Hold, Observation, Plan, Step, plan
+from danebot.domain.rollover.steps.remember import remember
 from domain.builders import Rules
 
 _LONG_AGO = datetime(1, 1, 1, tzinfo=UTC)

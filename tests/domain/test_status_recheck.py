@@ -10,12 +10,12 @@ from danebot.domain.dns.answers import Cause, OwnerObservation, Security
 from danebot.domain.dns.tlsa import TlsaRecord
 from danebot.domain.finding import Code, Finding, Severity
 from danebot.domain.kinds import Basis
-from danebot.domain.rollover.findings import assess
-from danebot.domain.rollover.memory import Memory
-from danebot.domain.rollover.plan import Observation, plan
-from danebot.domain.rollover.policy import Policy
-from danebot.domain.rollover.publication import Publication
-from danebot.domain.rollover.remember import remember
+from danebot.domain.rollover.evidence.memory import Memory
+from danebot.domain.rollover.evidence.policy import Policy
+from danebot.domain.rollover.findings.assess import assess
+from danebot.domain.rollover.records.publication import Publication
+from danebot.domain.rollover.steps.plan import Observation, plan
+from danebot.domain.rollover.steps.remember import remember
 from danebot.domain.status.document import LineageStatus
 from danebot.domain.status.recheck import Rechecked, live_owners, rechecked
 from danebot.domain.status.summary import lineage_status

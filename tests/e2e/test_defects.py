@@ -15,8 +15,8 @@ import pytest
 
 from danebot.config import load
 from danebot.domain.names import DnsName
-from danebot.domain.rollover.memory import Awaiting, Memory
-from danebot.domain.rollover.safe_time import safe_time
+from danebot.domain.rollover.evidence.memory import Awaiting, Memory
+from danebot.domain.rollover.steps.safe_time import safe_time
 from e2e.shell_tree import KINDS, key_digest, leaf_digest
 from e2e.site import MAIL, OWNER, Site
 from e2e.steps import combo, cooled, cooling, cools, held_issuance, start, versions, wait_for

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from danebot import cli
-from danebot.domain.rollover.adoption import TLSA_PORTS
+from danebot.domain.rollover.records.adoption import TLSA_PORTS
 from danebot_checks.lineages import outcome
 from e2e.site import MAIL, OWNER, Site
 from e2e.steps import combo, memory

@@ -13,7 +13,7 @@ from adapters.trees import NAME, Grown
 from danebot.adapters.tree.memory_file import recall, write_memory
 from danebot.config import Settings
 from danebot.domain.names import DnsName
-from danebot.domain.rollover.memory import (
+from danebot.domain.rollover.evidence.memory import (
     Call,
     CallResult,
     Contact,

@@ -13,7 +13,13 @@ from danebot.config.settings import LineageSettings
 from danebot.domain.delivery.probes import ProbeOutcome
 from danebot.domain.finding import Code
 from danebot.domain.kinds import FindingKind
-from danebot.domain.rollover.memory import Deployment, Exposure, Memory, PastKey, PendingHook
+from danebot.domain.rollover.evidence.memory import (
+    Deployment,
+    Exposure,
+    Memory,
+    PastKey,
+    PendingHook,
+)
 from danebot.jobs import confirm as module
 from danebot.jobs.confirm import confirm, run_pending_hooks
 from danebot.jobs.progress import Done

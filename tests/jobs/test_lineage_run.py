@@ -9,7 +9,7 @@ import pytest
 
 from adapters.trees import NAME
 from danebot.adapters.tree.locks import TreeLock
-from danebot.domain.rollover.memory import Exposure, PastKey
+from danebot.domain.rollover.evidence.memory import Exposure, PastKey
 from danebot.jobs.authority import CaAccess
 from danebot.jobs.lineage_run import LineageRun, observe
 from danebot.jobs.progress import Done, Progress

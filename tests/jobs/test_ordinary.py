@@ -10,7 +10,7 @@ from adapters import trees
 from adapters.trees import NAME
 from danebot.adapters.process import Ending
 from danebot.domain.finding import Code, Severity
-from danebot.domain.rollover.memory import Call, CallResult
+from danebot.domain.rollover.evidence.memory import Call, CallResult
 from domain.builders import DAY, HOUR
 from jobs.world import World
 

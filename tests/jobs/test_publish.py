@@ -18,11 +18,8 @@ from danebot.domain.finding import Code, Severity
 from danebot.domain.lineage.keys import Algorithm
 from danebot.domain.lineage.state import Management
 from danebot.domain.names import DnsName, Endpoint, Hostname
-from danebot.domain.rollover.adoption import Leads
-from danebot.domain.rollover.change_outcomes import ChangeOutcome, Part
-from danebot.domain.rollover.changes import Change, ChangeResult
-from danebot.domain.rollover.in_use import KeysInUse
-from danebot.domain.rollover.memory import (
+from danebot.domain.rollover.evidence.change_outcomes import ChangeOutcome, Part
+from danebot.domain.rollover.evidence.memory import (
     Deployment,
     Exposure,
     Failure,
@@ -33,10 +30,13 @@ from danebot.domain.rollover.memory import (
     Revocation,
     Urgency,
 )
-from danebot.domain.rollover.plan import Observation, Phase, Plan
-from danebot.domain.rollover.policy import Policy
-from danebot.domain.rollover.propagation import Propagation, propagations_of
-from danebot.domain.rollover.publication import OwnedRecord, Publication
+from danebot.domain.rollover.evidence.policy import Policy
+from danebot.domain.rollover.evidence.propagation import Propagation, propagations_of
+from danebot.domain.rollover.records.adoption import Leads
+from danebot.domain.rollover.records.changes import Change, ChangeResult
+from danebot.domain.rollover.records.in_use import KeysInUse
+from danebot.domain.rollover.records.publication import OwnedRecord, Publication
+from danebot.domain.rollover.steps.plan import Observation, Phase, Plan
 from danebot.jobs.context import Context
 from danebot.jobs.publish import Attempt, Timing, attempt, changes_of, conclude
 from danebot.jobs.survey import view

@@ -13,8 +13,8 @@ from adapters.trees import NAME
 from danebot.adapters.tree.memory_file import write_memory
 from danebot.config.settings import Method, PublishSettings
 from danebot.domain.finding import Code, Severity
-from danebot.domain.rollover.change_outcomes import ChangeOutcome
-from danebot.domain.rollover.memory import CancelledKey, Deployment, PastKey, Protection
+from danebot.domain.rollover.evidence.change_outcomes import ChangeOutcome
+from danebot.domain.rollover.evidence.memory import CancelledKey, Deployment, PastKey, Protection
 from danebot.jobs.newkey import cancel, stage
 from danebot.jobs.publish_all import publish_now
 from domain.builders import DAY

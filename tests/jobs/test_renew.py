@@ -10,7 +10,7 @@ from adapters import trees
 from adapters.trees import NAME
 from danebot.domain.finding import Code, Severity
 from danebot.domain.kinds import FindingKind
-from danebot.domain.rollover.memory import Call, CallResult, Protection
+from danebot.domain.rollover.evidence.memory import Call, CallResult, Protection
 from danebot.jobs.newkey import stage
 from danebot.jobs.renew import RenewalOutcome
 from domain.builders import DAY, HOUR

@@ -11,7 +11,7 @@ from adapters import trees
 from adapters.trees import NAME
 from danebot.adapters.tree.locks import TreeLock
 from danebot.domain.finding import Code
-from danebot.domain.rollover.memory import (
+from danebot.domain.rollover.evidence.memory import (
     Call,
     CallResult,
     Deployment,

@@ -27,11 +27,11 @@ from danebot.domain.dns.tlsa import TlsaRecord
 from danebot.domain.lineage.key_types import KeyType
 from danebot.domain.lineage.keys import Algorithm
 from danebot.domain.names import DnsName, Endpoint, Hostname
-from danebot.domain.rollover.adoption import Leads
-from danebot.domain.rollover.change_outcomes import ChangeOutcome
-from danebot.domain.rollover.changes import Change, ChangeResult
-from danebot.domain.rollover.memory import Call, CallResult, Memory, Reading
-from danebot.domain.rollover.policy import Policy
+from danebot.domain.rollover.evidence.change_outcomes import ChangeOutcome
+from danebot.domain.rollover.evidence.memory import Call, CallResult, Memory, Reading
+from danebot.domain.rollover.evidence.policy import Policy
+from danebot.domain.rollover.records.adoption import Leads
+from danebot.domain.rollover.records.changes import Change, ChangeResult
 from danebot.jobs.context import Context
 from danebot.jobs.renew import RenewalOutcome as Renewed
 from danebot.jobs.renew import renew

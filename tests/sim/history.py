@@ -15,12 +15,12 @@ from random import Random
 
 from danebot.adapters.codec import decode, encode
 from danebot.domain.lineage.state import LineageState
-from danebot.domain.rollover.memory import Failure, Memory, Reading, Request, Urgency
-from danebot.domain.rollover.plan import Observation, Plan, Step
-from danebot.domain.rollover.policy import LONGEST_GAP, Policy, next_attempt
-from danebot.domain.rollover.propagation import Observations
-from danebot.domain.rollover.safe_time import Baseline
-from danebot.domain.rollover.watched import fade, let_go_of_gone
+from danebot.domain.rollover.evidence.memory import Failure, Memory, Reading, Request, Urgency
+from danebot.domain.rollover.evidence.policy import LONGEST_GAP, Policy, next_attempt
+from danebot.domain.rollover.evidence.propagation import Observations
+from danebot.domain.rollover.evidence.watched import fade, let_go_of_gone
+from danebot.domain.rollover.steps.plan import Observation, Plan, Step
+from danebot.domain.rollover.steps.safe_time import Baseline
 from domain.builders import T0, Rules, held, key, key_file, line
 from sim.eyes import OWNERS, Eyes
 from sim.judge import Judge, Looks, Stale

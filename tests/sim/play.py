@@ -6,9 +6,9 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from random import Random
 
-from danebot.domain.rollover.memory import Urgency
-from danebot.domain.rollover.plan import Plan
-from danebot.domain.rollover.policy import Policy
+from danebot.domain.rollover.evidence.memory import Urgency
+from danebot.domain.rollover.evidence.policy import Policy
+from danebot.domain.rollover.steps.plan import Plan
 from domain.builders import REAL, T0, Rules, line, state
 from sim.eyes import OWNERS, Eyes, Resolver
 from sim.history import History

@@ -13,9 +13,9 @@ import pytest
 
 from danebot.domain.dns.answers import OwnerObservation
 from danebot.domain.lineage.state import LineageState
-from danebot.domain.rollover.memory import Memory, OwnerMemory
-from danebot.domain.rollover.propagation import Observations
-from danebot.domain.rollover.remember import remember
+from danebot.domain.rollover.evidence.memory import Memory, OwnerMemory
+from danebot.domain.rollover.evidence.propagation import Observations
+from danebot.domain.rollover.steps.remember import remember
 from domain.builders import DAY, T0, Rules
 from sim.gate import simulate_gate
 from sim.outcome import Feature

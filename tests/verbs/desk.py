@@ -20,7 +20,7 @@ from danebot.console import Console
 from danebot.domain.dns.answers import OwnerObservation, Security, TlsaAnswer
 from danebot.domain.dns.tlsa import MatchingType, Required, TlsaRecord
 from danebot.domain.names import DnsName
-from danebot.domain.rollover.adoption import Leads
+from danebot.domain.rollover.records.adoption import Leads
 from danebot_checks import lineages
 from domain.builders import look
 

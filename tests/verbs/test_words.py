@@ -13,7 +13,7 @@ from adapters.trees import NAME
 from danebot.adapters.tree.memory_file import save_memory
 from danebot.domain.dns.answers import ServerOutcome
 from danebot.domain.names import DnsName
-from danebot.domain.rollover.memory import Deployment, Exposure, Memory, PastKey
+from danebot.domain.rollover.evidence.memory import Deployment, Exposure, Memory, PastKey
 from domain.builders import DAY
 from verbs.desk import HERE, OWNER, Desk, of_key
 

@@ -11,7 +11,7 @@ from danebot.adapters.dns.resolver import Resolver
 from danebot.domain.delivery.routes import SERVICE_PROTOCOLS
 from danebot.domain.dns.answers import Answer, Presence
 from danebot.domain.names import MAX_NAME, DnsName, Hostname
-from danebot.domain.rollover.adoption import Lead, Leads
+from danebot.domain.rollover.records.adoption import Lead, Leads
 
 
 def lead_steps(resolver: Resolver, domains: Iterable[Hostname]) -> Steps[Leads]:

@@ -15,8 +15,8 @@ from typing import Any
 from danebot.adapters.process import Ending, run_program
 from danebot.domain.dns.tlsa import TlsaRecord
 from danebot.domain.names import DnsName
-from danebot.domain.rollover.change_outcomes import ChangeOutcome
-from danebot.domain.rollover.changes import Change, ChangeResult
+from danebot.domain.rollover.evidence.change_outcomes import ChangeOutcome
+from danebot.domain.rollover.records.changes import Change, ChangeResult
 
 VERSION = 1
 TRY_LATER = 75  # EX_TEMPFAIL of sysexits.h

@@ -29,8 +29,8 @@ from danebot.adapters.publish.views import shows
 from danebot.domain.dns.answers import Presence
 from danebot.domain.dns.tlsa import TlsaRecord
 from danebot.domain.names import DnsName, printable
-from danebot.domain.rollover.change_outcomes import ChangeOutcome
-from danebot.domain.rollover.changes import Change, ChangeResult
+from danebot.domain.rollover.evidence.change_outcomes import ChangeOutcome
+from danebot.domain.rollover.records.changes import Change, ChangeResult
 from danebot.errors import ConfigError
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from danebot.adapters.dns.rdata import TLSA
 from danebot.adapters.dns.resolver import records
 from danebot.adapters.dns.response import Response
 from danebot.adapters.dns.zones import Direct
-from danebot.domain.rollover.changes import Change
+from danebot.domain.rollover.records.changes import Change
 
 _TIMEOUT = 2.0
 _PAUSES = (0.1, 0.4, 1.0)  # seconds; a server may serve an answer from its packet cache for a while

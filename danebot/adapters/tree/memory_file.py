@@ -11,9 +11,9 @@ from danebot.adapters.codec import decode, encode
 from danebot.adapters.files import PRIVATE, keep, read_bytes, write_file
 from danebot.adapters.presence import is_there
 from danebot.adapters.tree.paths import MEMORY, LineagePaths
-from danebot.domain.rollover.dates import check_times
-from danebot.domain.rollover.freshness import as_good
-from danebot.domain.rollover.memory import MEMORY_SCHEMA, Memory
+from danebot.domain.rollover.evidence.dates import check_times
+from danebot.domain.rollover.evidence.freshness import as_good
+from danebot.domain.rollover.evidence.memory import MEMORY_SCHEMA, Memory
 from danebot.domain.text import printable
 from danebot.errors import NewerError, TreeError, UnreadableError
 

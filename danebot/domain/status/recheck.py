@@ -29,7 +29,7 @@ from danebot.domain.dns.tlsa import (
 )
 from danebot.domain.finding import Code, Finding, Severity
 from danebot.domain.names import DnsName
-from danebot.domain.rollover.propagation import (
+from danebot.domain.rollover.evidence.propagation import (
     Gap,
     Observations,
     Obstacle,
@@ -37,7 +37,7 @@ from danebot.domain.rollover.propagation import (
     Seen,
     propagation_of_record,
 )
-from danebot.domain.rollover.record_findings import (
+from danebot.domain.rollover.findings.record_findings import (
     Fit,
     Scene,
     record_findings,

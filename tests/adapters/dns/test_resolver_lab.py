@@ -26,7 +26,7 @@ from danebot.domain.dns.answers import (
 )
 from danebot.domain.dns.tlsa import MatchingType, Required, TlsaRecord
 from danebot.domain.names import DnsName, Hostname
-from danebot.domain.rollover.propagation import Seen, propagation_of
+from danebot.domain.rollover.evidence.propagation import Seen, propagation_of
 from lab.lab import Lab
 
 pytestmark = pytest.mark.lab

@@ -16,9 +16,9 @@ from danebot.domain.addresses import SocketAddress
 from danebot.domain.dns.answers import Cause, OwnerObservation, Presence, Security
 from danebot.domain.dns.tlsa import MatchingType, Required, TlsaRecord
 from danebot.domain.names import DnsName
-from danebot.domain.rollover.change_outcomes import ChangeOutcome
-from danebot.domain.rollover.changes import Change, blind
-from danebot.domain.rollover.propagation import Seen, propagation_of
+from danebot.domain.rollover.evidence.change_outcomes import ChangeOutcome
+from danebot.domain.rollover.evidence.propagation import Seen, propagation_of
+from danebot.domain.rollover.records.changes import Change, blind
 from lab.resolvers import Resolver
 from lab.second import SecondLab
 

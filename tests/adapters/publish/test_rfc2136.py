@@ -30,8 +30,8 @@ from danebot.adapters.publish.tsig import load_tsig_key
 from danebot.config import ServerAddress
 from danebot.domain.dns.tlsa import TlsaRecord
 from danebot.domain.names import DnsName
-from danebot.domain.rollover.change_outcomes import ChangeOutcome
-from danebot.domain.rollover.changes import Change, ChangeResult
+from danebot.domain.rollover.evidence.change_outcomes import ChangeOutcome
+from danebot.domain.rollover.records.changes import Change, ChangeResult
 from danebot.errors import ConfigError
 
 NAME, ZONE = DnsName("_25._tcp.mail.example.test"), DnsName("example.test")

@@ -23,8 +23,8 @@ from danebot.adapters.publish.rfc2136 import Updater
 from danebot.config import ServerAddress
 from danebot.domain.dns.tlsa import TlsaRecord
 from danebot.domain.names import DnsName
-from danebot.domain.rollover.change_outcomes import ChangeOutcome
-from danebot.domain.rollover.changes import Change
+from danebot.domain.rollover.evidence.change_outcomes import ChangeOutcome
+from danebot.domain.rollover.records.changes import Change
 from lab.lab import Lab
 
 pytestmark = pytest.mark.lab

@@ -15,8 +15,8 @@ from adapters.trees import Grown
 from danebot.adapters.codec import decode, encode
 from danebot.adapters.tree.memory_file import recall, save_memory
 from danebot.domain.names import DnsName, Hostname
-from danebot.domain.rollover.change_outcomes import ChangeOutcome
-from danebot.domain.rollover.memory import (
+from danebot.domain.rollover.evidence.change_outcomes import ChangeOutcome
+from danebot.domain.rollover.evidence.memory import (
     MEMORY_SCHEMA,
     Awaiting,
     Deployment,

@@ -20,11 +20,11 @@ from danebot.domain.lineage.renewal import (
     renews_at,
 )
 from danebot.domain.lineage.state import LineageState
-from danebot.domain.rollover.memory import Call, CallResult, Contact, CurrentKey, Memory
-from danebot.domain.rollover.patience import renewal_failed
-from danebot.domain.rollover.policy import Occasion, Policy
-from danebot.domain.rollover.renewing import renewing
-from danebot.domain.rollover.schedule import remember_current, rollover_at
+from danebot.domain.rollover.evidence.memory import Call, CallResult, Contact, CurrentKey, Memory
+from danebot.domain.rollover.evidence.policy import Occasion, Policy
+from danebot.domain.rollover.evidence.schedule import remember_current, rollover_at
+from danebot.domain.rollover.steps.patience import renewal_failed
+from danebot.domain.rollover.steps.renewing import renewing
 from domain.builders import DAY, HOUR, T0, chain, held, key, state
 
 EACH = Policy(rollover_every=Occasion.RENEWAL)

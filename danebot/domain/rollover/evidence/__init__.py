@@ -1,0 +1,1 @@
+"""What was observed and what is remembered of it: what a resolver may still hold."""

@@ -1,0 +1,80 @@
+"""Owners that rely on DANE-TA(2): which record authenticates the live chain."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from danebot.domain.dns.answers import OwnerObservation, Presence
+from danebot.domain.dns.tlsa import (
+    MatchingType,
+    Selector,
+    TlsaRecord,
+    Usage,
+    association,
+    unusable_reason,
+)
+from danebot.domain.lineage.state import Anchored
+from danebot.domain.names import DnsName
+from danebot.domain.rollover.evidence.caches import Records
+from danebot.domain.rollover.evidence.senders import Senders, senders_to
+
+if TYPE_CHECKING:
+    from danebot.domain.lineage.state import Held, LineageState
+    from danebot.domain.rollover.evidence.propagation import Observations
+
+
+def anchored(state: LineageState, observations: Observations, now: datetime) -> LineageState:
+    """The lineage with the lines of ``dane-ee`` that demand no record of a key set apart.
+
+    Those are of owners where the live chain is authenticated by DANE-TA(2), at the resolver and at
+    every server that answers, and where no DANE-EE(3) record of the live key is.  What such an
+    owner needs, the gate sees to.
+    """
+    live, lines = state.serving, state.lines
+    if live is None or not lines or state.required is None:
+        return state
+    relying = {
+        owner: _anchor(owner, live, observations[owner], now)
+        for owner in state.owners
+        if owner in observations
+    }
+    found = [(line, relying.get(line.owner)) for line in lines]
+    return replace(
+        state,
+        required=tuple(line for line, record in found if record is None),
+        anchored=tuple(Anchored(line, record) for line, record in found if record is not None),
+    )
+
+
+def _anchor(
+    owner: DnsName, live: Held, observation: OwnerObservation, now: datetime
+) -> TlsaRecord | None:
+    """The DANE-TA record that an owner relies on, by the resolver's answer; None if it doesn't."""
+    answer = observation.answer
+    if not answer.secure or answer.presence is not Presence.PRESENT:
+        return None
+    rrsets = {answer.records, *(server.records for server in observation.all_answering)}
+    if not all(any(record.usage == Usage.DANE_TA for record in rrset) for rrset in rrsets):
+        return None
+    if any(_names_leaf(record, live) for rrset in rrsets for record in rrset):
+        return None
+    senders = senders_to(owner, live, now)
+    anchors = {rrset: matched_anchor(senders, rrset, live) for rrset in rrsets}
+    return anchors[answer.records] if None not in anchors.values() else None
+
+
+def matched_anchor(senders: Senders, records: Records, live: Held) -> TlsaRecord | None:
+    """The DANE-TA record by which those senders authenticate the live chain, if they do."""
+    matched = senders.verdict(records, live).matched
+    if matched is None or matched.record.usage != Usage.DANE_TA:
+        return None
+    return matched.record
+
+
+def _names_leaf(record: TlsaRecord, live: Held) -> bool:
+    if record.usage != Usage.DANE_EE or unusable_reason(record) is not None:
+        return False
+    named = live.key.spki if record.selector == Selector.SPKI else live.chain.ders[0]
+    return association(named, MatchingType(record.mtype)) == record.data

@@ -1,0 +1,177 @@
+"""Which TLSA RRsets a cache may hold of an owner, from what was seen of it and when.
+
+An RRset may be cached by anyone who asked while it was there, for as long as its TTL, or that of a
+CNAME on the way to it, says.  That it is gone is known only once everyone who had it was heard
+(RFC 1035 section 3.2.1, RFC 2181 section 5).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from danebot.domain.dns.answers import Cause, OwnerObservation, Presence, Security
+from danebot.domain.rollover.evidence.memory import OwnerMemory, RRsetSighting, Witness
+from danebot.domain.rollover.evidence.policy import LONGEST_WAIT, Policy
+from danebot.domain.rollover.evidence.unbroken import broken
+
+if TYPE_CHECKING:
+    from danebot.domain.dns.tlsa import TlsaRecord
+
+Records = tuple["TlsaRecord", ...]
+
+
+def in_force(observation: OwnerObservation) -> frozenset[tuple[Records, timedelta]]:
+    """Every RRset that one observation found, with the time for which it may be cached.
+
+    None of an insecure zone, whose records no sender uses; what the resolver calls validated
+    counts even where danebot doesn't trust it.
+    """
+    answer = observation.answer
+    if answer.security is Security.INSECURE and answer.cause is not Cause.UNTRUSTED:
+        return frozenset()
+    cached = [(answer.records, answer.ttl)] if answer.presence is Presence.PRESENT else []
+    return _with_way(observation, cached) | _served(observation)
+
+
+def _served(observation: OwnerObservation) -> frozenset[tuple[Records, timedelta]]:
+    """Those that an authoritative server showed."""
+    heard = [server for server in observation.all_servers if server.heard]
+    return _with_way(observation, [(server.records, server.longest_ttl) for server in heard])
+
+
+def _with_way(
+    observation: OwnerObservation, found: Iterable[tuple[Records, timedelta | None]]
+) -> frozenset[tuple[Records, timedelta]]:
+    way = [alias.ttl for alias in observation.answer.aliases]
+    return frozenset(
+        (tuple(sorted(set(records))), max([*way, ttl or timedelta(0)]))
+        for records, ttl in found
+        if records
+    )
+
+
+def watched_since(
+    old: OwnerMemory, observation: OwnerObservation, now: datetime
+) -> datetime | None:
+    """The first observation that told what is there, or that ended a gap; None before one did.
+
+    Where another CNAME leads, others may have asked before.  Where a server that delegates is gone,
+    they may still be led by that, and where one leads to what nobody
+    looks at, they may ask now.
+    """
+    answer = observation.answer
+    known = answer.presence is not Presence.UNKNOWN
+    led_elsewhere = known and old.route is not None and old.route.canonical != answer.canonical
+    unseen = any(server.elsewhere is not None for server in observation.all_servers)
+    above, now_above = old.route and old.route.parents, observation.all_parents
+    lost = above is not None and now_above is not None and not set(above) <= set(now_above)
+    anew = led_elsewhere or unseen or lost or broken(old, observation, now)
+    if old.watched_since is not None and not anew:
+        return min(old.watched_since, now)  # the clock may have gone back
+    return now if known or observation.heard_any else old.watched_since
+
+
+def remember_rrsets(
+    old: OwnerMemory, observation: OwnerObservation, now: datetime
+) -> tuple[RRsetSighting, ...]:
+    """The RRsets that may be in a cache still, those of this observation added."""
+    found, served = in_force(observation), _served(observation)
+    witness = Witness.SERVERS if observation.heard_any else Witness.RESOLVER
+    known = observation.answer.presence is not Presence.UNKNOWN
+    kept = []
+    for one in old.rrsets:
+        sighting = _not_later_than(one, now)
+        silent = known and not observation.heard_any and one.witness is Witness.RESOLVER
+        told = observation.heard_all or silent
+        form = (one.records, one.ttl)
+        if form in served:
+            sighting = sighting._replace(left_at=None, lagged_at=None)
+        elif told and one.until is None and form not in found:
+            sighting = sighting._replace(until=_left(sighting) or now, left_at=None, lagged_at=None)
+        elif one.until is None and form in found:
+            left_at = now if observation.heard_all else None
+            sighting = sighting._replace(left_at=sighting.left_at or left_at, lagged_at=now)
+        over = cached_until(sighting, old)
+        if over is None or over + LONGEST_WAIT >= now:
+            kept.append(sighting)
+    kept += [RRsetSighting(records, ttl, now, None, witness) for records, ttl in sorted(found)]
+    kept = list(dict.fromkeys(kept))
+    return tuple(one for one in kept if not any(_covers(other, one) for other in kept))
+
+
+def _not_later_than(sighting: RRsetSighting, now: datetime) -> RRsetSighting:
+    """The sighting without a time in the future: the clock may have gone back."""
+    return sighting._replace(
+        first=min(sighting.first, now),
+        until=sighting.until and min(sighting.until, now),
+        left_at=sighting.left_at and min(sighting.left_at, now),
+    )
+
+
+def _left(sighting: RRsetSighting) -> datetime | None:
+    """Since when no server has it, where the resolver's cache explains all that it showed since."""
+    fine = explained(sighting.left_at, sighting.lagged_at, sighting.ttl)
+    return sighting.left_at if fine else None
+
+
+def explained(since: datetime | None, lagged_at: datetime | None, ttl: timedelta) -> bool:
+    """Whether a cache alone explains that the resolver lagged behind all servers.
+
+    If it still did after the TTL it has asked somebody else: a server that can't be seen from here.
+    """
+    return since is None or lagged_at is None or since <= lagged_at <= since + ttl
+
+
+def _covers(one: RRsetSighting, other: RRsetSighting) -> bool:
+    """Whether ``one`` makes ``other`` superfluous: the same records, held as long or longer."""
+    if one.records != other.records:
+        return False
+    mine, others = _held(one), _held(other)
+    if mine == others:
+        return one.first < other.first
+    return (mine[0] >= others[0]) and (mine[1] >= others[1]) and (mine[2:] >= others[2:])
+
+
+def _held(sighting: RRsetSighting) -> tuple[timedelta, bool, bool, float]:
+    until = sighting.until
+    by_servers = sighting.witness is Witness.SERVERS
+    return sighting.ttl, by_servers, until is None, until.timestamp() if until else 0.0
+
+
+def cached_until(sighting: RRsetSighting, owner: OwnerMemory) -> datetime | None:
+    """When the last cache that obeys TTLs drops it; None while it can be asked for.
+
+    After a change of route it can be asked for where the old one leads, while that may be cached.
+    """
+    if sighting.until is None:
+        return None
+    return max(sighting.until, owner.old_route_until or sighting.until) + sighting.ttl
+
+
+def gone_at(sighting: RRsetSighting, owner: OwnerMemory, policy: Policy) -> datetime | None:
+    """The time from which nobody is taken to hold it, by the rules of the safe time.
+
+    One of the first observation may have been cached before that, under a TTL that nobody saw.
+    """
+    over = cached_until(sighting, owner)
+    if over is None or sighting.until is None:
+        return None
+    ends = [over + policy.margin, sighting.until + policy.min_wait]
+    past = past_known_at(owner, policy)
+    if past is not None and owner.watched_since is not None:
+        ends += [past] if sighting.first <= owner.watched_since else []
+    return max(ends)
+
+
+def past_known_at(owner: OwnerMemory, policy: Policy) -> datetime | None:
+    """When nobody holds an RRset from before the first observation any more; None before it."""
+    if owner.watched_since is None:
+        return None
+    return owner.watched_since + policy.unseen_ttl + policy.margin
+
+
+def open_rrsets(owner: OwnerMemory) -> Iterable[Records]:
+    """The RRsets that can be asked for now, as far as is known."""
+    return dict.fromkeys(one.records for one in owner.rrsets if one.until is None)

@@ -1,0 +1,100 @@
+"""Whether the clock can be believed: what it shows is compared with what can't be later than now.
+
+A host whose clock is behind takes what it sees now for old, once the clock is put right: the wait
+would seem to have begun days ago.  An observation under such a clock is not remembered.  A clock
+that was put right since one in the same boot leaves times that are moved as far as it was.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, NamedTuple
+
+from danebot.domain.rollover.evidence.dates import moved
+from danebot.domain.rollover.evidence.memory import Failure, Memory, Reading
+from danebot.domain.text import when
+
+if TYPE_CHECKING:
+    from danebot.domain.lineage.state import LineageState
+    from danebot.domain.rollover.evidence.propagation import Observations
+
+_JITTER = timedelta(seconds=1)  # between two clocks that are read one after the other
+SKEW = timedelta(hours=1)
+"""What is no evidence: the default margin covers it, and CAs and signers antedate by as much."""
+
+
+class Evidence(NamedTuple):
+    """Something that was made ``at`` a time, so that it can't be earlier now; ``what`` in words."""
+
+    at: datetime
+    what: str
+
+    def __str__(self) -> str:
+        return f"{self.what}, {when(self.at)}"
+
+
+def evidences(state: LineageState, observations: Observations) -> Iterator[Evidence]:
+    """What others dated: certificates (RFC 5280) and signatures in DNS (RFC 4034 section 3.1.5).
+
+    What servers show is not validated; an answer that is forged can make danebot wait, and no more.
+    """
+    for held in (state.live, state.combo, state.staged):
+        if held is not None:
+            yield Evidence(held.chain.not_before, f"the certificate of {state.name} begins later")
+    for owner, observation in observations.items():
+        signed = observation.answer.signed_since
+        if observation.answer.secure and signed is not None:
+            yield Evidence(signed, f"the signature of {owner}'s records was made later")
+        for server in observation.all_servers:  # a resolver's cache may show older ones
+            if server.signed_since is not None:
+                words = f"{server.server} shows a later signature at {owner}"
+                yield Evidence(server.signed_since, words)
+
+
+def behind(state: LineageState, observations: Observations, now: datetime) -> Evidence | None:
+    """The strongest evidence that it is later than the clock says; None if there is none."""
+    found = [one for one in evidences(state, observations) if one.at > now + SKEW]
+    return max(found, default=None)
+
+
+def put_right(memory: Memory, reading: Reading | None) -> Memory:
+    """The memory with its times moved as far as the clock was put forward since they were written.
+
+    Small steps add up: the reading by which the clock was most behind stays for comparison, until
+    it has been put forward by more than `SKEW`.  What was dated before the clock went wrong is
+    moved, too: that costs waiting time.  A clock that was put back needs nothing here: times in the
+    future count as now.  Without a ``reading`` of the same boot nothing can be told.
+    """
+    old = memory.clock
+    if reading is None:
+        return memory
+    if old is None or old.boot != reading.boot:
+        return replace(memory, clock=reading)
+    by = (reading.at - old.at) - (reading.uptime - old.uptime)
+    if by > SKEW:
+        return replace(_moved(memory, by, reading.at), clock=reading)
+    return replace(memory, clock=reading) if by < -_JITTER else memory
+
+
+def _moved(memory: Memory, by: timedelta, now: datetime) -> Memory:
+    """The memory with all its times moved; those of what was tried are none of the future.
+
+    Else an attempt from before the clock went wrong would count as none until then.
+    """
+    later = moved(memory, by)
+    failed = later.publishing.failure
+    return replace(
+        later,
+        contacts=tuple(one._replace(at=min(one.at, now)) for one in later.contacts),
+        promotion_failure=_past(later.promotion_failure, now),
+        renewal_failure=_past(later.renewal_failure, now),
+        publishing=later.publishing._replace(failure=_past(failed, now)),
+    )
+
+
+def _past(failed: Failure | None, now: datetime) -> Failure | None:
+    if failed is None:
+        return None
+    return replace(failed, first=min(failed.first, now), last=min(failed.last, now))

@@ -1,0 +1,73 @@
+"""Whether observations follow each other closely enough to say that nothing changed in between.
+
+That something is there unbroken is established by observations, never assumed.  A record that goes
+and comes back between two of them stays unseen, so the time between them has a bound, for each
+server: what a server had while it said nothing for longer than that is as unknown as what was there
+before the first observation.  That holds for one that speaks again, and for one that is asked no
+longer: who took its place can't speak for it.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from danebot.domain.dns.answers import WITNESS, OwnerObservation, Presence
+from danebot.domain.rollover.evidence.memory import OwnerMemory
+from danebot.domain.rollover.evidence.policy import LONGEST_GAP
+
+if TYPE_CHECKING:
+    from danebot.domain.dns.answers import Server
+    from danebot.domain.names import Hostname
+    from danebot.domain.rollover.evidence.memory import OwnerRoute
+
+
+def last_answered(
+    old: OwnerMemory, observation: OwnerObservation, now: datetime
+) -> datetime | None:
+    """When the resolver last said what is there."""
+    if observation.answer.presence is not Presence.UNKNOWN:
+        return now
+    return old.answered_at and min(old.answered_at, now)  # the clock may have gone back
+
+
+def broken(old: OwnerMemory, observation: OwnerObservation, now: datetime) -> bool:
+    """Whether this observation ends too long a gap, of any server, or of the resolver alone.
+
+    The first observation at an owner ends none: nothing was seen before that could have been
+    broken.
+    """
+    if old.watched_since is None:
+        return False
+    speaking = {answer.server for answer in observation.all_servers if answer.heard}
+    if speaking:
+        gone = any(_too_long(old.heard[name], now) for name in _replaced(old, observation))
+        return gone or any(_broken(old, server, now) for server in speaking)
+    known = observation.answer.presence is not Presence.UNKNOWN
+    return known and not old.heard and _too_long(old.answered_at, now)
+
+
+def _replaced(old: OwnerMemory, observation: OwnerObservation) -> set[str]:
+    """The servers that were heard before and are none any more; not known without an answer."""
+    if observation.answer.presence is Presence.UNKNOWN or not observation.authoritative:
+        return set()
+    witness = f"{WITNESS.text} ["
+    there = {str(answer.server) for answer in observation.all_servers}
+    return {name for name in old.heard if name not in there and not name.startswith(witness)}
+
+
+def _broken(old: OwnerMemory, server: Server, now: datetime) -> bool:
+    """The same for one server; another address of it may have spoken for one that never did."""
+    others = [at for said, at in old.heard.items() if said.split(" ")[0] == server.name.text]
+    last = old.heard.get(str(server), max(others, default=None))
+    if last is None and (server.name == WITNESS or _new(old.route, server.name)):
+        return False  # nobody asked it before
+    return _too_long(last, now)
+
+
+def _new(route: OwnerRoute | None, name: Hostname) -> bool:
+    return route is not None and name not in route.name_servers
+
+
+def _too_long(last: datetime | None, now: datetime) -> bool:
+    return last is None or now - last > LONGEST_GAP

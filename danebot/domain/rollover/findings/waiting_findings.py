@@ -1,0 +1,296 @@
+"""Findings about a rollover: what it waits for, what holds it up; and about emergencies."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from danebot.domain.finding import Code, Finding, Severity
+from danebot.domain.lineage.state import LineageState
+from danebot.domain.rollover.evidence.memory import Urgency
+from danebot.domain.rollover.evidence.propagation import Gap, Obstacle, Seen
+from danebot.domain.rollover.evidence.schedule import (
+    lacks_key_type,
+    rollover_at,
+    scheduled,
+    standing,
+)
+from danebot.domain.rollover.findings.record_findings import silent_gaps, silent_servers
+from danebot.domain.rollover.steps.gate import RESOLVER
+from danebot.domain.rollover.steps.patience import promotion_retry_at
+from danebot.domain.rollover.steps.plan import Hold, Phase, Plan, Step, under_way_since
+from danebot.domain.text import duration, when
+
+if TYPE_CHECKING:
+    from danebot.domain.rollover.evidence.memory import Memory
+    from danebot.domain.rollover.evidence.policy import Policy
+    from danebot.domain.rollover.steps.gate import Refusal
+
+_SILENCE = timedelta(days=1)  # of a server, before it is more than a notice in a rollover
+_LACKS = (Obstacle.RESOLVER_LACKS, Obstacle.SERVER_LACKS, Obstacle.OVERRULED)
+_EVERY_SERVER = Code.SERVERS_UNREACHABLE.remedy
+_REMEDIES = {
+    Obstacle.BOGUS: Code.TLSA_BOGUS.remedy,
+    Obstacle.INSECURE: Code.TLSA_INSECURE.remedy,
+    Obstacle.RESOLVER_SILENT: Code.DNS_UNREACHABLE.remedy,
+}
+
+
+def rollover_findings(
+    state: LineageState, plan: Plan, memory: Memory, policy: Policy, now: datetime
+) -> Iterator[Finding]:
+    """Yield what a key on its way waits for, and what keeps it from being used."""
+    if plan.phase is Phase.ISSUED and plan.step is None:
+        yield _held(state, plan)
+    if state.awaited_key is None:
+        if (standing(policy) or scheduled(policy)) and lacks_key_type(state, policy):
+            yield Finding(
+                Code.SCHEDULE_STUCK,
+                Severity.WARNING,
+                state.name,
+                "rollovers are wanted by themselves, but certbot doesn't issue with a key of the "
+                "current one's type, so no next key is made",
+            )
+        return
+    failure, retry_at = memory.promotion_failure, promotion_retry_at(memory)
+    if failure is not None and retry_at is not None:
+        yield Finding(
+            Code.PROMOTION_FAILED,
+            Severity.WARNING,
+            state.name,
+            f"issuing with the ready key failed {failure.count} times since {when(failure.first)}, "
+            f"next attempt after {when(retry_at)}: {failure.message}",
+            f"to try again at once: danebot newkey --emergency {state.name}"
+            if _urgent(memory)
+            else "the live certificate is still renewed with the current key",
+        )
+    if not silent_gaps((*plan.current, *plan.awaited)) and any(
+        s.servers_asked == 0 and s.seen is Seen.EVERYWHERE for s in plan.awaited
+    ):
+        fallback = plan.hold is not Hold.CANNOT_SEE
+        words = "the minimum wait alone protects the rollover" if fallback else "the rollover waits"
+        lasts = not fallback and _lasts(memory, under_way_since(memory) or now, now)
+        yield Finding(
+            Code.SERVERS_UNREACHABLE,
+            Severity.WARNING if lasts else Severity.NOTICE,
+            state.name,
+            f"no authoritative server can be reached; {words}",
+            "allow DNS to the internet from this host",
+        )
+    yield _waiting(state, plan, memory, policy, now)
+
+
+def _held(state: LineageState, plan: Plan) -> Finding:
+    version = state.staged.version if state.staged is not None else None
+    refusal = plan.refusal
+    if plan.hold is Hold.CACHES and refusal is not None:
+        return Finding(
+            Code.DEPLOYMENT_HELD,
+            Severity.INFO,
+            state.name,
+            f"version {version} waits until caches have dropped TLSA records by which senders "
+            f"would refuse it ({refusal})",
+            "",
+        )
+    reason = plan.hold.value if plan.hold is not None else "it is not safe"
+    detail = f" ({plan.detail})" if plan.detail else ""
+    remedies = {
+        Hold.NAME_MISSING: "issue with all names, or correct the dnsnames file",
+        Hold.CHAIN_UNVERIFIED: "see the issuer, or name its root with ca_file",
+        Hold.CANNOT_SEE: _sight_remedy(plan),
+        Hold.NAMES_UNREADABLE: "correct the dnsnames file",
+        Hold.GATE: _gate_remedy(refusal),
+    }
+    return Finding(
+        Code.DEPLOYMENT_HELD,
+        Severity.WARNING,
+        state.name,
+        f"version {version} was issued but is not deployed: {reason}{detail}; live stays as it is",
+        remedies.get(plan.hold or Hold.UNKNOWN_KEY, ""),
+    )
+
+
+def _sight_remedy(plan: Plan) -> str:
+    """What ends the want of answers: the servers, where the resolver answers and they don't."""
+    silent = plan.refusal.silent if plan.refusal is not None else ()
+    obstacles = {gap.obstacle for propagation in plan.awaited for gap in propagation.gaps}
+    if Obstacle.SERVER_SILENT in obstacles or (silent and silent != (RESOLVER,)):
+        return _EVERY_SERVER
+    return "see that the resolver runs; it is deployed once DNS can be observed"
+
+
+def _gate_remedy(refusal: Refusal | None) -> str:
+    if refusal is None or refusal.publish is None:
+        return "see what was issued: no TLSA record makes up for that"
+    return (
+        f"add, and keep what is there: {refusal.owner}. IN TLSA {refusal.publish}; "
+        "it is deployed once every cache has that"
+    )
+
+
+def _waiting(
+    state: LineageState, plan: Plan, memory: Memory, policy: Policy, now: datetime
+) -> Finding:
+    match plan.phase:
+        case Phase.COOLING if plan.safe is not None and plan.hold is Hold.NOT_COOLED:
+            text = (
+                f"the ready key cools until {when(plan.safe.at)} "
+                f"({duration(max(plan.safe.at - now, timedelta(0)))})"
+            )
+            since = under_way_since(memory) or now
+            usual = policy.staged_warning + (plan.safe.at - plan.safe.since)
+            if now - since > usual:
+                return _stuck_cooling(state, text, since)
+            return Finding(Code.COOLING, Severity.INFO, state.name, text)
+        case Phase.STANDBY:
+            text = "a next key stands by, its records in every cache"
+            due = rollover_at(state, memory, policy)
+            if due is not None:
+                text += f"; its turn comes {when(due)}"
+            use = f"to roll over now: danebot newkey {state.name}"
+            return Finding(Code.STANDING_BY, Severity.INFO, state.name, text, use)
+        case Phase.DUE:
+            text = "the ready key is due for promotion"
+            return Finding(Code.PROMOTION_DUE, Severity.INFO, state.name, text)
+        case _:
+            return _staged(state, plan, memory, policy, now)
+
+
+def _stuck_cooling(state: LineageState, text: str, since: datetime) -> Finding:
+    """The wait began anew again and again: waiting is not what ends that."""
+    return Finding(
+        Code.ROLLOVER_STUCK,
+        Severity.WARNING,
+        state.name,
+        f"{text}, but it is under way since {when(since)}: the wait began anew again and again",
+    )
+
+
+def _staged(
+    state: LineageState, plan: Plan, memory: Memory, policy: Policy, now: datetime
+) -> Finding:
+    if plan.hold is Hold.NOTHING_WATCHED:
+        return _unwatched(state)
+    since = under_way_since(memory) or now
+    stuck = now - since > policy.staged_warning
+    gaps = [
+        f"{propagation.required.owner} ({_gap_words(propagation.gaps[0])})"
+        for propagation in plan.awaited
+        if propagation.gaps
+    ]
+    key = "ready key" if state.ready is not None else "next key"
+    text = f"the {key} waits since {when(since)} for its TLSA records"
+    if gaps:
+        text += ": " + ", ".join(gaps)
+    if plan.step is Step.MARK_READY:
+        text = "the next key's TLSA records are seen everywhere"
+    return Finding(
+        Code.NEXT_KEY_STUCK if stuck else Code.NEXT_KEY_WAITS,
+        Severity.WARNING if stuck else Severity.INFO,
+        state.name,
+        text,
+        _remedy(state.name, plan),
+    )
+
+
+def _unwatched(state: LineageState) -> Finding:
+    """Only the operator knows: there may be records that somebody forgot to list."""
+    return Finding(
+        Code.NEXT_KEY_STUCK,
+        Severity.WARNING,
+        state.name,
+        f"the key on its way isn't used: {Hold.NOTHING_WATCHED.value}",
+        f"have the owners found: danebot init {state.name}; or say that it has no TLSA records: "
+        f"danebot init --no-dane {state.name}",
+    )
+
+
+def _remedy(name: str, plan: Plan) -> str:
+    """What ends the wait for records; to publish them is no remedy where they are published."""
+    obstacles = {gap.obstacle for propagation in plan.awaited for gap in propagation.gaps}
+    for obstacle, remedy in _REMEDIES.items():
+        if obstacle in obstacles:
+            return remedy
+    lagging = ", or see why that server lags" if Obstacle.SERVER_LACKS in obstacles else ""
+    if obstacles <= {Obstacle.SERVER_SILENT} and plan.hold is Hold.CANNOT_SEE:
+        return _EVERY_SERVER if obstacles else "allow DNS to the internet from this host"
+    return f"publish what this prints: danebot tlsa {name}{lagging}"
+
+
+def _gap_words(gap: Gap) -> str:
+    where = f" at {gap.where}" if gap.where else ""
+    detail = f": {gap.detail}" if gap.detail else ""
+    return f"{gap.obstacle.value}{where}{detail}"
+
+
+# ---- servers that hold it up ----------------------------------------------------------------
+
+
+def unheard_findings(
+    state: LineageState, plan: Plan, memory: Memory, now: datetime
+) -> Iterator[Finding]:
+    """Servers that are silent; that holds a rollover up, and an emergency from its first minute."""
+    gaps = silent_gaps((*plan.current, *plan.awaited))
+    if not gaps:
+        return
+    heard = [_last_heard(gap, memory) or now for gap in gaps]
+    lasts = state.awaited_key is not None and _lasts(memory, min(heard), now)
+    severity = Severity.WARNING if lasts else Severity.NOTICE
+    yield silent_servers(state.name, gaps, severity)
+
+
+def _last_heard(gap: Gap, memory: Memory) -> datetime | None:
+    """When a server, or one address of it, was last heard; if never, since when it is waited."""
+    times = [
+        at
+        for owner in memory.owners.values()
+        for server, at in owner.heard.items()
+        if gap.where in (server, server.partition(" ")[0])
+    ]
+    return max(times, default=None) or under_way_since(memory)
+
+
+def _lasts(memory: Memory, heard: datetime, now: datetime) -> bool:
+    """Whether silence has held a rollover up for long: in an emergency, any silence has."""
+    return _urgent(memory) or now - heard > _SILENCE
+
+
+# ---- emergencies ----------------------------------------------------------------------------
+
+
+def emergency_findings(state: LineageState, plan: Plan, memory: Memory) -> Iterator[Finding]:
+    """Yield what is to be said while a compromised key is live, or not revoked."""
+    if _urgent(memory) and state.current_key is not None:
+        safe = _safe_words(plan)
+        yield Finding(
+            Code.KEY_COMPROMISED,
+            Severity.WARNING,
+            state.name,
+            f"the live key is compromised, and served until its successor is safe: {safe}",
+        )
+    for pending in memory.revocations:
+        if pending.attempts:
+            yield Finding(
+                Code.REVOCATION_FAILED,
+                Severity.WARNING,
+                state.name,
+                f"revoking the compromised key's certificates failed {pending.attempts} times: "
+                f"{pending.error}",
+            )
+
+
+def _safe_words(plan: Plan) -> str:
+    """When an emergency's successor is safe, or what that still waits for."""
+    if plan.safe is not None:
+        return f"from {when(plan.safe.at)} on"
+    gaps = [gap for propagation in plan.awaited for gap in propagation.gaps]
+    lacking = [gap for gap in gaps if gap.obstacle in _LACKS]
+    if gaps and not lacking:
+        return "once this is mended: " + ", ".join(dict.fromkeys(map(_gap_words, gaps)))
+    return "once its record is published, at every server"
+
+
+def _urgent(memory: Memory) -> bool:
+    request = memory.request
+    return request is not None and request.urgency is not Urgency.ORDINARY

@@ -1,0 +1,1 @@
+"""What DNS should hold: what to publish, to retire, to advise, and which change does it."""

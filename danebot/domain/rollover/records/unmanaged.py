@@ -1,0 +1,147 @@
+"""What becomes of TLSA records at the next renewal of a lineage that danebot doesn't manage.
+
+certbot makes a new key with each certificate, unless ``reuse_key`` is set, and a new certificate in
+any case.  So records that match nothing but this key, or this certificate, match nothing then.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, NamedTuple
+
+from danebot.domain.dns.tlsa import MatchingType, Required, Selector, TlsaRecord, Usage
+from danebot.domain.finding import Code, Finding, Severity
+from danebot.domain.lineage.renewal import renews_at
+from danebot.domain.names import DnsName
+from danebot.domain.rollover.evidence.anchors import matched_anchor
+from danebot.domain.rollover.evidence.propagation import matches_chain
+from danebot.domain.rollover.evidence.senders import senders_to
+from danebot.domain.text import when
+
+if TYPE_CHECKING:
+    from danebot.domain.lineage.state import Held, LineageState
+
+_SOON = timedelta(days=3)
+_NAMED = 3  # owners that one finding names
+_OF_THE_LEAF = (Usage.DANE_EE, Usage.PKIX_EE)
+
+
+class KeyReuse(enum.Enum):
+    """Whether certbot keeps the key at a renewal (``reuse_key``)."""
+
+    KEPT = "kept"
+    NEW = "new"
+
+
+class SecureRecords(NamedTuple):
+    """The TLSA records that a secure answer had for an owner."""
+
+    owner: DnsName
+    records: tuple[TlsaRecord, ...]
+
+
+def breaks_at_renewal(
+    state: LineageState, reuse: KeyReuse, published: Iterable[SecureRecords], now: datetime
+) -> tuple[Finding, ...]:
+    """A finding if DANE senders refuse the next certificate of a lineage; () if none do.
+
+    ``published`` is what secure answers have at the owners that may belong to it.
+    """
+    live = state.live
+    published = tuple(published)
+    if live is None:
+        return ()
+    owners = sorted(str(one.owner) for one in published if _breaks(live, reuse, one, now))
+    if not owners:
+        return ()
+    due = renews_at(live.chain, state.rule)
+    soon = due is not None and due - now < _SOON
+    fresh = _renewed(live, [one for one in published if str(one.owner) in owners])
+    more = f" and {len(owners) - _NAMED} more" if len(owners) > _NAMED else ""
+    text = (
+        f"breaks at its next renewal, {_time(due, now)}: the TLSA records at "
+        f"{', '.join(owners[:_NAMED])}{more} match this {fresh} alone, certbot makes a new one "
+        "then, and DANE senders will defer or bounce mail"
+    )
+    remedy = f"danebot init {state.name} keeps the key"
+    if not all(_has_key(live, one) for one in published):
+        remedy += f"; then add the 3 1 1 records that this prints: danebot tlsa {state.name}"
+    severity = Severity.CRITICAL if soon else Severity.WARNING
+    return (Finding(Code.BREAKS_AT_RENEWAL, severity, state.name, text, remedy),)
+
+
+def _renewed(live: Held, broken: Iterable[SecureRecords]) -> str:
+    """What of the chain the records name that break: a certificate changes with every renewal."""
+    leaf = [r for one in broken for r in one.records if _of_leaf(r, live)]
+    named = {record.selector == Selector.SPKI for record in leaf}
+    if named == {True, False}:
+        return "key or this certificate"
+    return "key" if named == {True} else "certificate"
+
+
+def _of_leaf(record: TlsaRecord, live: Held) -> bool:
+    return record.usage in _OF_THE_LEAF and matches_chain(record, live)
+
+
+def _time(due: datetime | None, now: datetime) -> str:
+    if due is None:
+        return "whenever somebody renews it"
+    return "at any time now" if due <= now else f"from {when(due)} on"
+
+
+def _breaks(live: Held, reuse: KeyReuse, one: SecureRecords, now: datetime) -> bool:
+    """Whether senders know this chain at the owner by what a renewal replaces, and that alone."""
+    leaf = [r for r in one.records if r.usage in _OF_THE_LEAF and matches_chain(r, live)]
+    if not leaf:
+        return False
+    if reuse is KeyReuse.KEPT and any(record.selector == Selector.SPKI for record in leaf):
+        return False
+    return matched_anchor(senders_to(one.owner, live, now), one.records, live) is None
+
+
+def _has_key(live: Held, one: SecureRecords) -> bool:
+    """Whether a record there names the key, so that the key alone is enough from then on."""
+    leaf = [r for r in one.records if r.usage in _OF_THE_LEAF and matches_chain(r, live)]
+    return not leaf or any(record.selector == Selector.SPKI for record in leaf)
+
+
+def known_by(state: LineageState, published: Iterable[SecureRecords]) -> tuple[DnsName, ...]:
+    """The owners at which a record is this lineage's own: senders know its chain there by it."""
+    live = state.live
+    if live is None:
+        return ()
+    return tuple(one.owner for one in published if _own(live, one))
+
+
+def unmatched_records(
+    state: LineageState, published: Iterable[SecureRecords], relied: Iterable[DnsName]
+) -> tuple[Finding, ...]:
+    """A finding if none of the records matches the chain any more, where they did before."""
+    live = state.live
+    before = set(relied)
+    if live is None:
+        return ()
+    owners = [
+        one.owner
+        for one in published
+        if one.owner in before and not any(matches_chain(r, live) for r in one.records)
+    ]
+    if not owners:
+        return ()
+    record = Required(MatchingType.SHA2_256, owners[0]).record(live.key.spki)
+    return (
+        Finding(
+            Code.TLSA_MISMATCH,
+            Severity.CRITICAL,
+            state.name,
+            f"no TLSA record at {', '.join(sorted(map(str, owners)))} matches its certificate any "
+            "more, which was renewed, or the record changed: DANE senders defer or bounce mail",
+            f"add now: {owners[0]}. IN TLSA {record}; then: danebot init {state.name}",
+        ),
+    )
+
+
+def _own(live: Held, one: SecureRecords) -> bool:
+    return any(r.usage in _OF_THE_LEAF and matches_chain(r, live) for r in one.records)

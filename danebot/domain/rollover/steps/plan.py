@@ -1,0 +1,474 @@
+"""The rollover: observation + memory + policy + now -> plan.
+
+Theory of operation.  Everything that danebot does to a lineage is one of the steps below, and
+only `plan` decides which comes next (a cooled key that nobody wants to use yet stands by)::
+
+    stable --newkey--> staged --seen everywhere--> cooling --safe time reached--> due
+      ^                  |  ^                        |                             |
+      |               cancel  '---- record gone -----'          promotion (certbot, forced, new key)
+      |                  v                                                         v
+      '------ retire old records <---- served and confirmed <---- deployed <---- issued
+
+The caller executes the one step that the plan names, looks again, and plans again, until no step is
+left.  Steps that change what is served are planned on a fresh observation of DNS.  No state is kept
+here and none is inferred from the past but what `Memory` holds, so that a plan after a crash is the
+plan that would have been made without it.
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass, replace
+from datetime import datetime
+from types import MappingProxyType
+from typing import TYPE_CHECKING, NamedTuple
+
+from danebot.domain.lineage.renewal import CERTBOTS_OWN, renews_at
+from danebot.domain.lineage.state import Held, LineageState, Management
+from danebot.domain.rollover.evidence.memory import Failure, Memory
+from danebot.domain.rollover.evidence.propagation import (
+    Observations,
+    Obstacle,
+    Propagation,
+    Seen,
+    live_is_gone,
+    propagations_of,
+    taken_together,
+)
+from danebot.domain.rollover.evidence.schedule import (
+    effective_policy,
+    mismatch_accepted,
+    wants_next_key,
+    wants_rollover,
+)
+from danebot.domain.rollover.evidence.servers import completed
+from danebot.domain.rollover.steps.gate import Refusal, gate
+from danebot.domain.rollover.steps.patience import (
+    promotion_retry_at,
+    promotion_wait,
+    urgent,
+    urgent_pause,
+)
+from danebot.domain.rollover.steps.remember import seen_awaited
+from danebot.domain.rollover.steps.safe_time import SafeTime, safe_time
+from danebot.domain.text import when
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from danebot.domain.lineage.keys import PublicKey
+    from danebot.domain.rollover.evidence.policy import Policy
+
+
+class Phase(enum.Enum):
+    """Where a lineage stands; the value is the word shown and exported."""
+
+    PASS_THROUGH = "pass-through"  # noqa: S105 - a word, no password
+    STABLE = "stable"
+    STAGED = "staged"
+    COOLING = "cooling"
+    STANDBY = "standby"
+    DUE = "due"
+    ISSUED = "issued"
+    DEPLOYED = "deployed"
+    BROKEN = "broken"
+
+
+class Step(enum.Enum):
+    """What to do next; the value is in words, for ``--dry-run``."""
+
+    MAKE_NEXT = "make the next key"
+    MARK_READY = "make the next key the ready key: its records are seen everywhere"
+    BACK_TO_NEXT = "make the ready key the next key again: its records are no longer there"
+    PUT_BACK = "put the waiting certificate back on the key that live serves"
+    PROMOTE = "have certbot issue with the ready key"
+    DEPLOY = "make the staged chain live"
+    FINISH = "remove the key file of a key that is live now"
+
+
+class Hold(enum.Enum):
+    """Why a step that is otherwise next is not taken; the value is in words."""
+
+    NOT_EVERYWHERE = "its TLSA records are not seen everywhere"
+    NOT_COOLED = "its TLSA records are not in every cache yet"
+    CANNOT_SEE = "DNS could not be observed"
+    STANDS_BY = "it stands by until a rollover is due"
+    UNKNOWN_KEY = "its key is unknown"
+    KEY_MISMATCH = "its private key is not the certificate's"
+    CHAIN_UNVERIFIED = "its chain does not verify"
+    NAME_MISSING = "it lacks a required name"
+    GATE = "senders would refuse it"
+    CACHES = "caches may hold TLSA records by which senders would refuse it"
+    NAMES_UNREADABLE = "the required names can't be read"
+    RECORDS_UNREADABLE = "the required records can't be read"
+    BACKING_OFF = "the last attempt failed"
+    CLOCK_BEHIND = "the clock is behind"
+    NOTHING_SERVED = "nothing usable is live"
+    NOTHING_WATCHED = "no TLSA owner is known, and nobody said that there is none"
+
+
+class Repair(enum.Enum):
+    """Whether mail is failing already, so that waiting protects nobody."""
+
+    NOT_NEEDED = "not needed"
+    AT_ONCE = "no record of the live key is left"
+
+
+class Observation(NamedTuple):
+    """One observation of a lineage: its files and, for each owner of ``dane-ee``, the DNS.
+
+    ``distrust`` says why the staged chain doesn't verify to the trust store; "" if it does, None
+    if that was not examined (which counts as not verified).
+    """
+
+    state: LineageState
+    owners: Observations = MappingProxyType({})
+    distrust: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What `plan` found: the phase, the next step or why there is none, and what it rests on.
+
+    ``current`` and ``awaited`` are the propagation of the current and the awaited key's records.
+    ``certbot_may_renew`` is False while an unsafe key is staged that can't be put back.
+    ``keep`` says, for PUT_BACK, where the staged key goes; ``refusal``, for GATE and CACHES, why.
+    """
+
+    phase: Phase
+    step: Step | None = None
+    hold: Hold | None = None
+    detail: str = ""
+    current: tuple[Propagation, ...] = ()
+    awaited: tuple[Propagation, ...] = ()
+    safe: SafeTime | None = None
+    repair: Repair = Repair.NOT_NEEDED
+    certbot_may_renew: bool = True
+    keep: Keep | None = None
+    refusal: Refusal | None = None
+
+
+class Keep(enum.Enum):
+    """What becomes of a staged key that must not be deployed."""
+
+    NOWHERE = "it is kept in its own file already"
+    AS_NEXT = "its records are published: it becomes the next key"
+    ASIDE = "it is set aside"
+
+
+def plan(observation: Observation, memory: Memory, policy: Policy, now: datetime) -> Plan:
+    """The next step for one lineage, or why there is none.
+
+    ``memory`` must already hold this observation (see `remember`).  Nothing is planned on what
+    could not be seen.
+    """
+    observation = observation._replace(owners=completed(observation.owners, memory))
+    state = observation.state
+    serving = state.serving
+    current = (
+        propagations_of(state.required or (), serving.key, observation.owners) if serving else ()
+    )
+    base = Plan(Phase.STABLE, current=current)
+    if state.management is Management.PASS_THROUGH:
+        return replace(base, phase=Phase.PASS_THROUGH)
+    if _useless_combo(state):
+        return replace(base, phase=Phase.ISSUED, step=Step.DEPLOY)
+    if serving is None or not serving.matches or state.staged is None:
+        return replace(base, phase=Phase.BROKEN, hold=Hold.NOTHING_SERVED, certbot_may_renew=False)
+    base = _with_awaited(base, observation, memory, policy)
+    if state.awaited_key == serving.key and _in_place(state, state.staged):
+        return replace(base, step=Step.FINISH)
+    if not serving.same_content(state.staged):
+        return _plan_staged(base, observation, state.staged, memory, policy=policy, now=now)
+    if not _in_place(state, state.staged):
+        return replace(base, phase=Phase.ISSUED, step=Step.DEPLOY)
+    return _plan_awaited(base, observation, memory, policy, now)
+
+
+def unanswered(propagations: Iterable[Propagation]) -> str:
+    """Who gave no usable answer about records, in words; "" if nobody is known to be silent."""
+    silent = {
+        f"{gap.where} ({gap.detail})" if gap.detail else gap.where
+        for propagation in propagations
+        for gap in propagation.gaps
+        if gap.obstacle is Obstacle.SERVER_SILENT
+    }
+    return "; ".join(sorted(silent))
+
+
+def gave_way(memory: Memory, planned: Plan, serving: Held, now: datetime) -> Memory:
+    """Return the memory after PUT_BACK: a chain that gave way is not issued again at once.
+
+    Else the CA would be asked for the same at each run; a sixth of the lifetime is left for the
+    renewal with the live key, and for somebody to mend what stood in the way.  In an emergency
+    nothing is worth that wait: see `urgent_pause`.
+    """
+    if planned.hold not in (Hold.CANNOT_SEE, Hold.GATE, Hold.CACHES):
+        return memory
+    old, chain = memory.promotion_failure, serving.chain
+    reason = f"{planned.hold.value} ({planned.detail})" if planned.detail else planned.hold.value
+    pause = (chain.not_after - chain.not_before) / 6
+    if urgent(memory):
+        pause = min(pause, urgent_pause(memory, now))
+    failure = Failure(
+        message=reason,
+        count=old.count + 1 if old is not None else 1,
+        first=old.first if old is not None else now,
+        last=now,
+        retry_at=now + pause,
+    )
+    return replace(memory, promotion_failure=failure)
+
+
+def after_plan(memory: Memory, planned: Plan, now: datetime) -> Memory:
+    """The memory without an attempt's failure, once nobody wants that attempt any more.
+
+    A schedule that wanted a key with the certificate waits again when that was renewed without it.
+    A key that stands by isn't under way: for it the clock of `under_way_since` begins anew.
+    """
+    if planned.phase is not Phase.STANDBY:
+        return memory
+    awaiting = memory.awaiting
+    if awaiting is not None:
+        awaiting = awaiting._replace(stood_by_at=now)
+    return replace(memory, promotion_failure=None, awaiting=awaiting)
+
+
+def under_way_since(memory: Memory) -> datetime | None:
+    """Since when a rollover is under way, whatever its phase; None where no key is awaited."""
+    awaiting = memory.awaiting
+    if awaiting is None:
+        return None
+    return max(awaiting.since, awaiting.stood_by_at or awaiting.since)
+
+
+def _useless_combo(state: LineageState) -> bool:
+    """Whether ``combo.pem`` holds a key that isn't its chain's, and live and staging are sound."""
+    live = state.live
+    mixed = state.combo is not None and not state.combo.matches
+    return mixed and live is not None and live.matches and live.same_content(state.staged)
+
+
+def _in_place(state: LineageState, staged: Held) -> bool:
+    """Whether combo, live links and staging links all hold the same."""
+    live = state.live
+    return staged.same_content(state.combo) and live is not None and live.version == staged.version
+
+
+def _with_awaited(base: Plan, observation: Observation, memory: Memory, policy: Policy) -> Plan:
+    state = observation.state
+    key = state.awaited_key
+    if key is None:
+        return base
+    propagations = propagations_of(state.required or (), key, observation.owners)
+    repair = Repair.NOT_NEEDED
+    if _repairs(key, observation):
+        repair = Repair.AT_ONCE
+    safe = safe_time(memory, state.owners, effective_policy(policy, memory, key))
+    return replace(base, awaited=propagations, safe=safe, repair=repair)
+
+
+def _repairs(key: PublicKey, observation: Observation) -> bool:
+    """Whether mail is failing already and ``key`` would mend it."""
+    state = observation.state
+    return (
+        state.serving is not None
+        and taken_together(propagations_of(state.required or (), key, observation.owners))
+        is Seen.EVERYWHERE
+        and live_is_gone(state.serving, state.owners, observation.owners)
+    )
+
+
+def _plan_staged(
+    base: Plan,
+    observation: Observation,
+    staged: Held,
+    memory: Memory,
+    *,
+    policy: Policy,
+    now: datetime,
+) -> Plan:
+    """Something else than what is served is staged: deploy it, hold it, or put it back."""
+    state = observation.state
+    issued = replace(base, phase=Phase.ISSUED)
+    repair = Repair.AT_ONCE if _repairs(staged.key, observation) else Repair.NOT_NEEDED
+    seen = seen_awaited(state, base.awaited, memory.awaiting)
+    unsafe = _key_hold(base, state, staged.key, seen, now)
+    if mismatch_accepted(memory, staged.key):
+        unsafe = None
+    if unsafe is not None and repair is Repair.NOT_NEEDED:
+        if unsafe is Hold.CANNOT_SEE:
+            detail = unanswered(base.awaited)
+            held = replace(issued, hold=unsafe, detail=detail, certbot_may_renew=False)
+            return _give_way(held, observation, staged, policy, now)
+        return _put_back(replace(issued, hold=unsafe), observation, staged)
+    hold, detail = chain_hold(state, staged, observation.distrust)
+    if hold is not None:
+        return replace(issued, hold=hold, detail=detail, repair=repair)
+    waits = effective_policy(policy, memory, staged.key)
+    refusal = gate(state, staged, observation.owners, memory, policy=waits, now=now)
+    if refusal is not None and not mismatch_accepted(memory, staged.key):
+        held = replace(_refused(issued, refusal), repair=repair)
+        other_key = staged.key != state.current_key
+        return _give_way(held, observation, staged, policy, now) if other_key else held
+    return replace(issued, step=Step.DEPLOY, repair=repair)
+
+
+def _put_back(issued: Plan, observation: Observation, staged: Held) -> Plan:
+    """Staging goes back on the key that live serves."""
+    keep = _keep(observation, staged.key)
+    return replace(issued, step=Step.PUT_BACK, keep=keep, certbot_may_renew=False)
+
+
+def _give_way(
+    held: Plan, observation: Observation, staged: Held, policy: Policy, now: datetime
+) -> Plan:
+    """A chain with another key than the live one waits, but not until the live one has run out.
+
+    certbot would renew what is staged, which doesn't help live.  So when live is due for renewal,
+    by certbot's default rule, staging goes back on its key; what waits only for caches may take
+    until the expiry warning.
+    """
+    serving = observation.state.serving
+    due = renews_at(serving.chain, CERTBOTS_OWN) if serving is not None else None
+    if serving is None or due is None or now < due:
+        return held
+    chain = serving.chain
+    latest = chain.not_after - (chain.not_after - chain.not_before) * policy.expiry_warning
+    until = held.refusal.until if held.refusal is not None else None
+    if until is not None and until <= latest:
+        return held
+    return _put_back(held, observation, staged)
+
+
+def _refused(issued: Plan, refusal: Refusal) -> Plan:
+    """The gate stays shut: for want of records, for want of answers, or until caches are empty."""
+    hold = Hold.GATE if refusal.until is None else Hold.CACHES
+    if refusal.unknown or refusal.silent:
+        hold = Hold.CANNOT_SEE
+    return replace(issued, hold=hold, detail=str(refusal), refusal=refusal)
+
+
+def _key_hold(
+    base: Plan, state: LineageState, key: PublicKey, seen: Seen, now: datetime
+) -> Hold | None:
+    """Why a chain with ``key`` must not be deployed; None if it may.
+
+    ``seen`` is said of the awaited key's records.
+    """
+    if key == state.current_key or state.exempt:
+        return None
+    if state.required is None:
+        return Hold.RECORDS_UNREADABLE
+    if not state.required:
+        return Hold.NOTHING_WATCHED
+    if state.ready is None or key != state.ready.key:
+        known = state.next is not None and key == state.next.key
+        return Hold.NOT_COOLED if known else Hold.UNKNOWN_KEY
+    match seen:
+        case Seen.UNKNOWN:
+            return Hold.CANNOT_SEE
+        case Seen.MISSING:
+            return Hold.NOT_EVERYWHERE
+        case Seen.EVERYWHERE:
+            cooled = base.safe is not None and now >= base.safe.at
+            return None if cooled else Hold.NOT_COOLED
+
+
+def chain_hold(state: LineageState, held: Held, distrust: str | None) -> tuple[Hold | None, str]:
+    """Why a chain must not be deployed whatever its key; (None, "") if it may."""
+    if not held.matches:
+        return Hold.KEY_MISMATCH, ""
+    if state.names is None:
+        return Hold.NAMES_UNREADABLE, ""
+    missing = [str(name) for name in state.names if not held.chain.covers(name)]
+    if missing:
+        return Hold.NAME_MISSING, " ".join(missing)
+    if distrust is None or distrust:
+        return Hold.CHAIN_UNVERIFIED, distrust or "not examined"
+    return None, ""
+
+
+def _keep(observation: Observation, key: PublicKey) -> Keep:
+    state = observation.state
+    if any(one.key == key for one in state.cancelled):
+        return Keep.NOWHERE
+    files = (state.next, state.ready)
+    if any(file is not None and file.key == key for file in files):
+        return Keep.NOWHERE
+    if state.awaited is None:
+        published = taken_together(propagations_of(state.required or (), key, observation.owners))
+        if published is Seen.EVERYWHERE:
+            return Keep.AS_NEXT
+    return Keep.ASIDE
+
+
+def _plan_awaited(
+    base: Plan, observation: Observation, memory: Memory, policy: Policy, now: datetime
+) -> Plan:
+    """Staging and live agree: say what becomes of the key on its way."""
+    state = observation.state
+    if state.awaited_key is None:
+        unconfirmed = memory.deployment is not None and memory.deployment.confirmed_at is None
+        wanted = wants_next_key(state, memory, policy, now)
+        return replace(
+            base,
+            phase=Phase.DEPLOYED if unconfirmed else Phase.STABLE,
+            step=Step.MAKE_NEXT if wanted else None,
+        )
+    if mismatch_accepted(memory, state.awaited_key):
+        return _plan_attempt(base, memory, now)
+    waiting = replace(base, phase=Phase.COOLING if state.ready is not None else Phase.STAGED)
+    if state.required is None:
+        return replace(waiting, hold=Hold.RECORDS_UNREADABLE)
+    if not state.required and not state.exempt:
+        return replace(waiting, hold=Hold.NOTHING_WATCHED)
+    seen = seen_awaited(state, base.awaited, memory.awaiting)
+    if seen is Seen.EVERYWHERE and base.safe is None:  # such an observation isn't remembered
+        return replace(waiting, hold=Hold.CLOCK_BEHIND)
+    wanted = wants_rollover(state, memory, policy, now)
+    return _plan_seen(waiting, state, memory, now, seen=seen, wanted=wanted)
+
+
+def _plan_seen(
+    waiting: Plan, state: LineageState, memory: Memory, now: datetime, *, seen: Seen, wanted: bool
+) -> Plan:
+    """What becomes of it by where its records are."""
+    ready = state.ready is not None
+    match seen:
+        case Seen.UNKNOWN:
+            return replace(waiting, hold=Hold.CANNOT_SEE)
+        case Seen.MISSING if state.next is None:  # there is a place to go back to
+            return replace(
+                waiting, phase=Phase.STAGED, step=Step.BACK_TO_NEXT, hold=Hold.NOT_EVERYWHERE
+            )
+        case Seen.MISSING:
+            return replace(waiting, hold=Hold.NOT_EVERYWHERE)
+        case Seen.EVERYWHERE if not ready:
+            return replace(waiting, step=Step.MARK_READY)
+        case Seen.EVERYWHERE:
+            return _plan_use(waiting, memory, now, wanted=wanted)
+
+
+def _plan_use(cooling: Plan, memory: Memory, now: datetime, *, wanted: bool) -> Plan:
+    """The ready key's records are seen everywhere: use it when it has cooled and is wanted."""
+    if cooling.repair is Repair.AT_ONCE:
+        return _plan_attempt(cooling, memory, now)
+    if cooling.safe is None or now < cooling.safe.at:
+        return replace(cooling, hold=Hold.NOT_COOLED)
+    if not wanted:
+        return replace(cooling, phase=Phase.STANDBY, hold=Hold.STANDS_BY)
+    return _plan_attempt(cooling, memory, now)
+
+
+def _plan_attempt(waiting: Plan, memory: Memory, now: datetime) -> Plan:
+    """The key may be used: issue with it, unless that failed a short while ago."""
+    due = replace(waiting, phase=Phase.DUE)
+    failure, retry_at = memory.promotion_failure, promotion_retry_at(memory)
+    if failure is not None and retry_at is not None and failure.last <= now < retry_at:
+        return replace(due, hold=Hold.BACKING_OFF, detail=failure.message)
+    until = promotion_wait(memory, now)
+    if until is not None:
+        words = f"the CA was asked too often within an hour, so not before {when(until)}"
+        return replace(due, hold=Hold.BACKING_OFF, detail=words)
+    return replace(due, step=Step.PROMOTE)

@@ -1,0 +1,268 @@
+"""Observations, folded into the memory one by one: TTLs, routes, RRsets, since when what is seen.
+
+What was in force before the awaited record was there is remembered from observations at that time,
+so that a TTL lowered together with the change fools nobody.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from danebot.domain.dns.answers import OwnerObservation
+from danebot.domain.rollover.evidence.caches import explained, remember_rrsets, watched_since
+from danebot.domain.rollover.evidence.clock import behind
+from danebot.domain.rollover.evidence.memory import (
+    Awaiting,
+    Memory,
+    OwnerMemory,
+    TtlSighting,
+    Witness,
+)
+from danebot.domain.rollover.evidence.propagation import (
+    Observations,
+    Obstacle,
+    Propagation,
+    Seen,
+    propagations_of,
+    taken_together,
+)
+from danebot.domain.rollover.evidence.schedule import remember_current
+from danebot.domain.rollover.evidence.servers import (
+    Move,
+    completed,
+    moved_to,
+    remember_heard,
+    remember_route,
+)
+from danebot.domain.rollover.evidence.unbroken import broken, last_answered
+from danebot.domain.rollover.evidence.watched import watch
+from danebot.domain.rollover.records.lost import missed
+
+if TYPE_CHECKING:
+    from danebot.domain.dns.tlsa import Required
+    from danebot.domain.lineage.state import LineageState
+
+_NOTHING = timedelta(0)
+_SAME_TIME = timedelta(minutes=1)  # from a key file's mtime to the observation of the same command
+
+
+def remember(
+    memory: Memory, state: LineageState, observations: Observations, now: datetime
+) -> Memory:
+    """Fold one observation into the memory: TTLs, routes, and since when the awaited key is seen.
+
+    Of one under a clock that is behind, which can't be dated, only a break is remembered.
+    """
+    observations = completed(observations, memory)
+    if behind(state, observations, now) is not None:
+        return watch(replace(memory, awaiting=_undated(memory, state, observations)), state)
+    owners = dict(memory.owners)
+    anew = led_elsewhere = False
+    before = memory.awaiting
+    there = before is not None and (before.served_since or before.seen_since) is not None
+    for name, observation in observations.items():
+        old = owners.get(name, OwnerMemory())
+        owners[name] = new = _remember_owner(old, observation, now, keep_all=there)
+        anew = anew or broken(old, observation, now)
+        match moved_to(old.route, new.route):
+            case Move.ELSEWHERE:
+                anew = led_elsewhere = True
+            case Move.LOST | Move.GAINED:
+                anew = True
+            case Move.NONE:
+                pass
+    if before is not None and led_elsewhere:  # nothing is known of what was there before
+        before = before._replace(unseen_at=None)
+    ttls = tuple(sighting for one in owners.values() for sighting in one.sightings)
+    awaiting = _remember_awaited(before, state, observations, ttls, now)
+    current = remember_current(memory, state, now)
+    if anew and awaiting is not None:
+        seen_since = None if awaiting.seen_since is None else now
+        awaiting = awaiting._replace(served_since=seen_since, seen_since=seen_since)
+    lost = missed(memory, state, now)
+    after = replace(memory, owners=owners, awaiting=awaiting, current=current, lost=lost)
+    return watch(after, state)
+
+
+def _undated(memory: Memory, state: LineageState, observations: Observations) -> Awaiting | None:
+    """The wait after an observation that can't be dated: what it finds lacking ends the wait."""
+    awaiting, key = memory.awaiting, state.awaited_key
+    if awaiting is None or key is None or key.digest != awaiting.digest or state.required is None:
+        return awaiting
+    propagations = propagations_of(state.required, key, observations)
+    if seen_awaited(state, propagations, awaiting) is not Seen.MISSING:
+        return awaiting
+    return awaiting._replace(unseen_at=None, served_since=None, lagged_at=None, seen_since=None)
+
+
+def _remember_owner(
+    old: OwnerMemory, observation: OwnerObservation, now: datetime, *, keep_all: bool
+) -> OwnerMemory:
+    route, route_ttl, until = remember_route(old, observation, now)
+    sightings = _remember_ttls(old, observation, now, keep_all=keep_all)
+    routed = old._replace(old_route_until=until)
+    rrsets, since = remember_rrsets(routed, observation, now), watched_since(old, observation, now)
+    heard, answered_at = remember_heard(old, observation, now), last_answered(old, observation, now)
+    return OwnerMemory(sightings, route, route_ttl, until, rrsets, since, heard, answered_at)
+
+
+def _remember_ttls(
+    old: OwnerMemory, observation: OwnerObservation, now: datetime, *, keep_all: bool
+) -> tuple[TtlSighting, ...]:
+    """The TTLs under which something may be in a cache still, those of this observation added.
+
+    A TTL is known to be no longer in force only when everyone was heard.  One from an old route
+    stays as long as somebody may still ask there.
+    """
+    in_force = _cacheable(observation)
+    heard_all = observation.heard_all
+    found = []
+    for sighting in old.sightings:
+        kept = sighting._replace(first=min(sighting.first, now))  # the clock may have gone back
+        if heard_all and kept.until is None and kept.ttl not in in_force:
+            kept = kept._replace(until=max(now, sighting.first))
+        asked = kept.until and max(kept.until, old.old_route_until or kept.until)
+        if keep_all or asked is None or asked + kept.ttl >= now:
+            found.append(kept)
+    found += [TtlSighting(ttl, now) for ttl in sorted(in_force)]
+    found = list(dict.fromkeys(found))
+    return tuple(sighting for sighting in found if not any(_covers(o, sighting) for o in found))
+
+
+def _covers(one: TtlSighting, other: TtlSighting) -> bool:
+    """Whether ``one`` makes ``other`` superfluous: as long or longer, all the while."""
+    if one is other or one.ttl < other.ttl or one.first > other.first:
+        return False
+    if one.until is not None and (other.until is None or one.until < other.until):
+        return False
+    return one != other
+
+
+def _cacheable(observation: OwnerObservation) -> frozenset[timedelta]:
+    """Every TTL under which a resolver that asks now may cache an answer for this owner."""
+    ttls = {alias.ttl for alias in observation.answer.aliases}
+    ttls |= {ttl for ttl in (observation.answer.ttl,) if ttl is not None}
+    for server in observation.all_servers:
+        if server.heard:
+            ttls |= {ttl for ttl in (server.ttl, server.negative_ttl) if ttl is not None}
+    return frozenset(ttls)
+
+
+def _remember_awaited(
+    old: Awaiting | None,
+    state: LineageState,
+    observations: Observations,
+    ttls: tuple[TtlSighting, ...],
+    now: datetime,
+) -> Awaiting | None:
+    """The wait after this observation; ``ttls`` are those of anything that may be cached."""
+    file, key = state.awaited, state.awaited_key
+    if file is None:
+        return None
+    if key is None:  # what was known of it is all there is
+        return old
+    if old is not None and old.digest == key.digest:
+        awaiting = old
+    else:
+        older = file.modified < now - _SAME_TIME
+        awaiting = Awaiting(key.digest, now, forgotten_at=now if older else None)
+    awaiting = awaiting._replace(spki=key.spki)
+    if state.required is None:
+        return awaiting
+    propagations = propagations_of(state.required, key, observations)
+    awaiting = _heed(awaiting, state.required, propagations)
+    match seen_awaited(state, propagations, awaiting):
+        case Seen.MISSING:
+            unseen = now if _lacking(propagations) else awaiting.unseen_at
+            return _missing(awaiting._replace(unseen_at=unseen), propagations, now)
+        case Seen.UNKNOWN:
+            return awaiting
+        case Seen.EVERYWHERE:
+            since = _since(awaiting, now)
+            if awaiting.seen_since is None and not _cache_explains(awaiting, ttls):
+                since = now
+            if state.ready is not None:  # a later mtime: someone began cooling again
+                since = min(max(since, state.ready.modified), now)
+            return awaiting._replace(served_since=since, lagged_at=None, seen_since=since)
+
+
+def _missing(awaiting: Awaiting, propagations: tuple[Propagation, ...], now: datetime) -> Awaiting:
+    """The wait when a record is lacking: it goes on where the resolver alone lags."""
+    if not _resolver_lags(propagations):
+        return awaiting._replace(served_since=None, lagged_at=None, seen_since=None)
+    if awaiting.seen_since is not None:  # it has lost what it had
+        awaiting = awaiting._replace(belied_at=now, served_since=None, seen_since=None)
+    served = now if awaiting.served_since is None else _since(awaiting, now)
+    return awaiting._replace(served_since=served, lagged_at=now)
+
+
+def _heed(
+    awaiting: Awaiting, lines: tuple[Required, ...], propagations: tuple[Propagation, ...]
+) -> Awaiting:
+    """Begin anew when there are lines that weren't looked at, or when servers are first heard."""
+    heard = bool(propagations) and all(propagation.servers_asked for propagation in propagations)
+    witness = Witness.SERVERS if heard else awaiting.witness
+    if witness is not awaiting.witness or not set(lines) <= set(awaiting.lines):
+        awaiting = awaiting._replace(unseen_at=None, served_since=None, seen_since=None)
+    return awaiting._replace(lines=lines, witness=witness)
+
+
+def _lacking(propagations: tuple[Propagation, ...]) -> bool:
+    """Whether every record is lacking where the TTL of its absence shows: at the servers.
+
+    Where none can be asked, the resolver's word counts.
+    """
+    return all(
+        any(
+            (gap.where and gap.obstacle in (Obstacle.SERVER_LACKS, Obstacle.OVERRULED))
+            or (gap.obstacle is Obstacle.RESOLVER_LACKS and not propagation.servers_asked)
+            for gap in propagation.gaps
+        )
+        for propagation in propagations
+    )
+
+
+def _resolver_lags(propagations: tuple[Propagation, ...]) -> bool:
+    """Whether every server has all records, and the resolver alone lacks some."""
+    gaps = {gap.obstacle for propagation in propagations for gap in propagation.gaps}
+    return gaps == {Obstacle.RESOLVER_LACKS} and all(
+        propagation.servers_asked for propagation in propagations
+    )
+
+
+def _cache_explains(awaiting: Awaiting, ttls: tuple[TtlSighting, ...]) -> bool:
+    """Whether the resolver lagged behind all servers for no reason but its cache.
+
+    One that lost what it had, or came up with a longer TTL than was known, has asked somebody else.
+    """
+    served, lagged = awaiting.served_since, awaiting.lagged_at
+    if served is None or lagged is None:
+        return True
+    known = max((s.ttl for s in ttls if s.first <= served), default=_NOTHING)
+    meanwhile = max((s.ttl for s in ttls if s.first <= lagged), default=_NOTHING)
+    return awaiting.belied_at is None and meanwhile <= known and explained(served, lagged, known)
+
+
+def _since(awaiting: Awaiting, now: datetime) -> datetime:
+    """The first observation since which all is there; ``now`` if the clock was behind at it."""
+    known = max(awaiting.since, awaiting.unseen_at or awaiting.since)
+    since = awaiting.seen_since or awaiting.served_since
+    return now if since is None or since < known <= now else min(since, now)
+
+
+def seen_awaited(
+    state: LineageState, propagations: tuple[Propagation, ...], awaiting: Awaiting | None
+) -> Seen:
+    """All awaited records together; where none is needed, by positive knowledge, that is enough.
+
+    The resolver's word alone is none where servers were heard before: it may be out of its cache.
+    """
+    if state.exempt:
+        return Seen.EVERYWHERE
+    seen = taken_together(propagations)
+    silent = any(propagation.servers_asked == 0 for propagation in propagations)
+    if awaiting is None or awaiting.witness is Witness.RESOLVER or not silent:
+        return seen
+    return Seen.UNKNOWN if seen is Seen.EVERYWHERE else seen

@@ -1,0 +1,37 @@
+"""How long an RRset that nobody shows any more may be in a cache."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from danebot.domain.rollover.evidence.caches import gone_at
+from danebot.domain.rollover.evidence.memory import OwnerMemory, RRsetSighting
+from danebot.domain.rollover.evidence.policy import Policy
+from domain.builders import DAY, HOUR, MINUTE, T0, record
+
+POLICY = Policy(min_wait=timedelta(0), margin=HOUR, unseen_ttl=7 * DAY)
+SHORT = RRsetSighting((record("old"),), HOUR, T0, until=T0 + 2 * HOUR)
+
+
+@pytest.mark.parametrize(
+    ("sighting", "gone"),
+    [
+        (SHORT._replace(until=None), None),
+        # At the first look it may have been in caches under a TTL that nobody saw.
+        (SHORT, T0 + 7 * DAY + HOUR),
+        (SHORT._replace(first=T0 + MINUTE), T0 + 4 * HOUR),
+        (SHORT._replace(until=T0 + 8 * DAY), T0 + 8 * DAY + 2 * HOUR),
+    ],
+)
+def test_when_the_last_cache_has_dropped_it(sighting: RRsetSighting, gone: object) -> None:
+    assert gone_at(sighting, OwnerMemory(watched_since=T0), POLICY) == gone
+
+
+def test_neither_before_the_minimum_wait_nor_before_the_old_route_is_forgotten() -> None:
+    later = SHORT._replace(first=T0 + MINUTE)
+    patient = POLICY._replace(min_wait=DAY)
+    assert gone_at(later, OwnerMemory(watched_since=T0), patient) == T0 + 2 * HOUR + DAY
+    moved = OwnerMemory(watched_since=T0, old_route_until=T0 + DAY)
+    assert gone_at(later, moved, POLICY) == T0 + DAY + 2 * HOUR

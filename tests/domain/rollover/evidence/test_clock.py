@@ -1,0 +1,267 @@
+"""A clock that was behind shortens no wait: what can be compared is compared."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+import pytest
+
+from danebot.domain.finding import Code, Severity
+from danebot.domain.rollover.evidence.clock import SKEW, behind, put_right
+from danebot.domain.rollover.evidence.dates import times
+from danebot.domain.rollover.evidence.memory import (
+    Awaiting,
+    Call,
+    CallResult,
+    CancelledKey,
+    Contact,
+    CurrentKey,
+    Deployment,
+    Failure,
+    Memory,
+    OwnerMemory,
+    PastKey,
+    Publishing,
+    Reading,
+    Request,
+    RRsetSighting,
+    TtlSighting,
+)
+from danebot.domain.rollover.evidence.policy import Policy
+from danebot.domain.rollover.findings.assess import assess
+from danebot.domain.rollover.steps.plan import Hold, Observation, Step
+from domain import gate_world
+from domain.builders import DAY, HOUR, MINUTE, MX, T0, Wait, look, seen, state
+
+BEGINS = T0 - 10 * DAY  # of the certificate that the builders make
+GOOD = look("old", "new")
+
+
+def test_a_certificate_that_begins_later_proves_that_the_clock_is_behind() -> None:
+    assert behind(state(), {}, BEGINS - SKEW) is None
+    found = behind(state(), {}, BEGINS - SKEW - MINUTE)
+    assert found is not None
+    assert str(found) == "the certificate of mx.example.org begins later, 2026-05-22 12:00 UTC"
+
+
+def test_so_does_a_signature_in_dns() -> None:
+    later = GOOD._replace(answer=GOOD.answer._replace(signed_since=T0))
+    assert behind(state(), seen(later), T0 - SKEW) is None
+    found = behind(state(), seen(later), T0 - 5 * DAY)
+    assert found is not None
+    assert found.at == T0
+    assert "signature of _25._tcp.mx.example.org's records" in str(found)
+
+
+def test_so_does_one_that_a_server_shows_behind_the_resolver_s_cache() -> None:
+    """Else a lag that the cache explains would have begun under the wrong clock."""
+    late = look("old", "new", resolver=["old"])
+    servers = tuple(one._replace(signed_since=T0) for one in late.servers)
+    late = late._replace(servers=servers)
+    assert behind(state(), seen(late), T0 - SKEW) is None
+    found = behind(state(), seen(late), T0 - 33 * HOUR)
+    assert found is not None
+    assert found.at == T0
+    assert "example.org [192.0.2.1] shows a later signature" in str(found)
+
+
+def test_no_wait_begins_under_a_clock_that_is_behind() -> None:
+    """A host that boots in 1970 looks, and NTP puts its clock right a minute later."""
+    wait = Wait(daily=False)
+    wait.look(T0, look("old"))
+    before = wait.memory
+    plan = wait.look(datetime.fromtimestamp(0, T0.tzinfo), GOOD)
+    assert (plan.step, plan.hold) == (None, Hold.CLOCK_BEHIND)
+    assert wait.memory == before
+    assert not wait.promotes(T0 + MINUTE, GOOD)
+    assert not wait.promotes(T0 + 2 * HOUR, GOOD)
+    assert wait.promotes(T0 + 2 * HOUR + MINUTE, GOOD)
+
+
+def test_a_break_that_is_seen_under_it_ends_the_wait() -> None:
+    """And as its TTL wasn't remembered, that is assumed."""
+    wait = Wait(daily=False)
+    wait.look(T0, look("old"))
+    wait.look(T0 + HOUR, GOOD)
+    wait.look(BEGINS - DAY, look("old"))
+    assert wait.steps[-1] is Step.BACK_TO_NEXT
+    plan = wait.look(T0 + 2 * HOUR, GOOD)
+    assert plan.safe is not None
+    assert plan.safe.at == T0 + 3 * HOUR + Policy().unseen_ttl
+
+
+def test_what_is_seen_under_it_is_judged_before_a_deployment() -> None:
+    """The new authority's record was withdrawn, in a look that can't be dated."""
+    one, other = (gate_world.tlsa("2 1 1", by=by) for by in ("A", "B"))
+    watch = gate_world.watch(gate_world.chain(by="B", version=2), one, other)
+    watch.state = gate_world.renewal(gate_world.chain())
+    watch.look(T0 - DAY, gate_world.shown(one, other))
+    watch.state = gate_world.renewal(gate_world.chain(by="B", version=2))
+    left = gate_world.shown(one)
+    undated = left._replace(answer=left.answer._replace(signed_since=T0 + 3 * HOUR))
+    plan = watch.look(T0, undated)
+    assert (plan.step, plan.hold) == (None, Hold.GATE)
+    assert watch.look(T0, gate_world.shown(one, other)).step is Step.DEPLOY
+
+
+def test_it_is_a_warning_that_names_the_evidence() -> None:
+    wait = Wait()
+    now = BEGINS - 5 * DAY
+    plan = wait.look(now, GOOD)
+    observation = Observation(wait.state, seen(GOOD), distrust="")
+    found = {f.code: f for f in assess(observation, plan, wait.memory, Policy(), now)}
+    clock = found[Code.CLOCK_BEHIND]
+    assert clock.severity is Severity.WARNING
+    assert "2026-05-17" in clock.text
+    assert "begins later, 2026-05-22" in clock.text
+    right = assess(observation, wait.look(T0, GOOD), wait.memory, Policy(), T0)
+    assert Code.CLOCK_BEHIND not in {f.code for f in right}
+
+
+# ---- put right since the last look -----------------------------------------------------------
+
+
+def read(at: datetime, up: timedelta, boot: str = "a") -> Reading:
+    return Reading(boot, up, at)
+
+
+def looked(behind_by: timedelta) -> Wait:
+    """Two looks by a clock that is behind, an hour apart; the second finds the record."""
+    start = T0 - behind_by
+    wait = Wait(memory=Memory(), past=Memory(), daily=False)
+    wait.look(start, look("old"))
+    wait.look(start + HOUR, GOOD)
+    wait.memory = put_right(wait.memory, read(start + HOUR, HOUR))
+    return wait
+
+
+def test_a_clock_that_was_days_behind_at_the_first_look_shortens_no_wait() -> None:
+    late = looked(5 * DAY)
+    late.memory = put_right(late.memory, read(T0 + 2 * HOUR, 2 * HOUR))
+    right = looked(timedelta(0))
+    ready = late.state.ready
+    assert ready is not None
+    plan = late.look(T0 + 2 * HOUR, GOOD)
+    assert plan.safe == right.look(T0 + 2 * HOUR, GOOD).safe
+    assert plan.step is not Step.PROMOTE
+
+
+def test_without_it_the_wait_would_seem_to_have_begun_days_ago() -> None:
+    late = looked(4 * DAY)
+    plan = late.look(T0 + 2 * HOUR, GOOD)
+    assert plan.safe is not None
+    assert plan.safe.since == T0 - 4 * DAY + HOUR
+
+
+def test_times_stay_while_the_clock_goes_as_the_host_does() -> None:
+    memory = looked(timedelta(0)).memory
+    for reading in (
+        read(T0 + 2 * HOUR, 2 * HOUR),
+        read(T0 + 2 * HOUR, HOUR),  # not more than the skew
+        read(T0 + 2 * HOUR, 2 * HOUR + timedelta(seconds=1)),  # two clocks, read one after another
+    ):
+        assert put_right(memory, reading) == memory, reading
+    assert put_right(memory, None) == memory
+
+
+@pytest.mark.parametrize(
+    "reading",
+    [
+        Reading("b", MINUTE, T0 + 2 * DAY),  # another boot tells nothing
+        Reading("a", 2 * HOUR, T0 - DAY),  # put back: times in the future count as now
+        Reading("a", 2 * HOUR + timedelta(seconds=2), T0 + 2 * HOUR),
+    ],
+)
+def test_from_then_on_another_reading_counts(reading: Reading) -> None:
+    memory = looked(timedelta(0)).memory
+    assert put_right(memory, reading) == replace(memory, clock=reading)
+
+
+def test_small_steps_add_up() -> None:
+    """Forty minutes on three days are two hours, as one step of two hours is."""
+    memory = Memory(request=Request(b"", T0), clock=read(T0, HOUR))
+    for day, requested in ((1, T0), (2, T0 + 80 * MINUTE), (3, T0 + 80 * MINUTE)):
+        at = T0 + day * DAY + day * 40 * MINUTE
+        memory = put_right(memory, read(at, HOUR + day * DAY))
+        assert memory.request == Request(b"", requested), day
+    assert memory.clock == read(T0 + 2 * DAY + 80 * MINUTE, HOUR + 2 * DAY)
+
+
+def test_a_clock_that_was_put_back_and_forward_moves_what_it_dated_meanwhile() -> None:
+    memory = put_right(Memory(clock=read(T0, HOUR)), read(T0 - 3 * DAY, 2 * HOUR))
+    memory = replace(memory, request=Request(b"", T0 - 3 * DAY))
+    memory = put_right(memory, read(T0 + 2 * HOUR, 3 * HOUR))
+    assert memory.request == Request(b"", T0 + HOUR)
+
+
+def test_every_time_of_a_wait_is_moved() -> None:
+    until = T0 + HOUR
+    owner = OwnerMemory(
+        sightings=(TtlSighting(HOUR, T0, until),),
+        old_route_until=until,
+        rrsets=(RRsetSighting((), HOUR, T0, until, left_at=until, lagged_at=until),),
+        watched_since=T0,
+        heard={"ns1.example.org [192.0.2.1]": T0},
+        answered_at=T0,
+    )
+    wait = Awaiting(b"", T0, *(T0,) * 4, forgotten_at=T0, belied_at=T0, stood_by_at=T0)
+    memory = Memory(owners={MX: owner}, awaiting=wait, clock=read(until, HOUR))
+    after = put_right(memory, read(until + 5 * DAY, HOUR))
+    assert after.awaiting is not None
+    for old, new in ((owner, after.owners[MX]), (wait, after.awaiting)):
+        assert list(times(new)) == [at + 5 * DAY for at in times(old)]
+    assert len(list(times(owner))) == 10
+    assert len(list(times(wait))) == 8
+
+
+def test_every_time_that_the_clock_gave_is_moved() -> None:
+    """What others dated stays: when certificates begin.  So does a key's age that is theirs."""
+    failure = Failure("no", 1, T0 - DAY, T0 - DAY, T0)
+    memory = Memory(
+        owners=looked(timedelta(0)).memory.owners,
+        deployment=Deployment(b"", b"", *(T0 - DAY,), (), *(T0,) * 3, insisted_at=T0),
+        promotion_failure=failure,
+        renewal_failure=failure,
+        publishing=Publishing(T0, failure),
+        past_keys=(PastKey(b"", T0, retired_at=T0),),
+        current=CurrentKey(b"", T0, (BEGINS,)),
+        request=Request(b"", T0),
+        cancelled=(CancelledKey(b"", T0, until=T0 + HOUR),),
+        contacts=(Contact(T0, Call.RENEWAL, CallResult.DONE),),
+        clock=read(T0, HOUR),
+    )
+    after = put_right(memory, read(T0 + 5 * DAY, HOUR))
+    was = list(times(replace(memory, clock=None, current=None)))
+    assert list(times(replace(after, clock=None, current=None))) == [at + 5 * DAY for at in was]
+    assert len(was) == 21 + len(list(times(memory.owners)))
+    assert after.current == CurrentKey(b"", T0 + 5 * DAY, (BEGINS,))
+    theirs = replace(memory, current=CurrentKey(b"", BEGINS, (BEGINS,)))
+    assert put_right(theirs, read(T0 + 5 * DAY, HOUR)).current == theirs.current
+
+
+def test_what_was_tried_is_no_time_of_the_future() -> None:
+    """It was tried before the clock was put back, and counts in the CA's budget from now on."""
+    failure = Failure("no", 1, T0, T0, T0 + HOUR)
+    memory = Memory(
+        contacts=(Contact(T0, Call.RENEWAL, CallResult.FAILED),),
+        renewal_failure=failure,
+        promotion_failure=failure,
+        publishing=Publishing(failure=failure),
+        clock=read(T0 - DAY, HOUR),
+    )
+    now = T0 + HOUR
+    after = put_right(memory, read(now, 2 * HOUR))
+    assert [one.at for one in after.contacts] == [now]
+    late = Failure("no", 1, now, now, T0 + HOUR + DAY)
+    assert (after.renewal_failure, after.promotion_failure) == (late, late)
+    assert after.publishing.failure == late
+
+
+def test_so_is_what_the_probes_wait_for() -> None:
+    """Or the old records would go at the second probe, however soon that is."""
+    deployment = Deployment(b"", b"", T0, confirmed_at=T0, clear_since=T0)
+    memory = Memory(deployment=deployment, clock=read(T0, HOUR))
+    after = put_right(memory, read(T0 + 5 * DAY + MINUTE, HOUR + MINUTE)).deployment
+    assert after is not None
+    assert (after.confirmed_at, after.clear_since) == (T0 + 5 * DAY, T0 + 5 * DAY)

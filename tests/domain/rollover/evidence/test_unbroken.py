@@ -1,0 +1,85 @@
+"""Gaps between looks: whose silence counts, and what one does to a wait."""
+
+from __future__ import annotations
+
+import pytest
+
+from danebot.domain.dns.answers import WITNESS, Server
+from danebot.domain.names import Hostname
+from danebot.domain.rollover.evidence.memory import Memory, OwnerMemory, OwnerRoute
+from danebot.domain.rollover.evidence.policy import LONGEST_GAP
+from danebot.domain.rollover.evidence.unbroken import broken, last_answered
+from danebot.domain.rollover.steps.remember import remember
+from domain.builders import DAY, HOUR, MINUTE, MX, T0, key_file, look, seen, silent, state
+
+NS1, NS2 = Hostname("ns1.example.org"), Hostname("ns2.example.org")
+A1, A2, A3 = (Server(NS1, "192.0.2.1"), Server(NS2, "192.0.2.1"), Server(NS2, "2001:db8::7"))
+DUAL = look("old", addresses={"ns2": ["192.0.2.1", "2001:db8::7"]})
+SECOND_ALONE = look("old", addresses={"ns2": ["192.0.2.1", "2001:db8::7"]}, dead=["192.0.2.1"])
+ROUTE = OwnerRoute(MX, frozenset({NS1, NS2}), (A1, A2, A3))
+RECENT, LONG_AGO = T0 - HOUR, T0 - LONGEST_GAP - MINUTE
+
+
+def known(**heard: object) -> OwnerMemory:
+    return OwnerMemory(watched_since=T0 - 30 * DAY, route=ROUTE)._replace(**heard)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("gap", "anew"), [(LONGEST_GAP, False), (LONGEST_GAP + MINUTE, True)])
+def test_a_gap_begins_the_wait_anew(gap: object, *, anew: bool) -> None:
+    waiting = state(next_key=key_file("new"))
+    good = look("old", "new")
+    memory = remember(Memory(), waiting, seen(look("old")), T0)
+    memory = remember(memory, waiting, seen(good), T0 + HOUR)
+    later = T0 + HOUR + gap  # type: ignore[operator]
+    memory = remember(memory, waiting, seen(good), later)
+    assert memory.awaiting is not None
+    since = later if anew else T0 + HOUR
+    assert (memory.awaiting.served_since, memory.awaiting.seen_since) == (since, since)
+
+
+def test_another_address_may_have_spoken_for_one_that_never_did() -> None:
+    both = {str(A1): RECENT, str(A2): RECENT}
+    assert not broken(known(heard=both), DUAL, T0)
+    assert broken(known(heard={str(A1): RECENT}), DUAL, T0)  # that is another server's
+
+
+def test_the_last_of_its_addresses_counts() -> None:
+    heard = {str(A2): LONG_AGO, f"{NS2.text} [192.0.2.9]": RECENT}
+    assert not broken(known(heard=heard), SECOND_ALONE, T0)
+    assert broken(known(heard=dict.fromkeys(heard, LONG_AGO)), SECOND_ALONE, T0)
+
+
+@pytest.mark.parametrize(
+    ("heard", "anew"),
+    [
+        ({str(A1): LONG_AGO, str(A2): LONG_AGO}, True),  # a month without a run, both replaced
+        ({str(A1): RECENT, str(A2): LONG_AGO}, True),  # a dead secondary, taken out at last
+        ({str(A1): RECENT, str(A2): RECENT}, False),  # an ordinary move
+    ],
+)
+def test_who_is_replaced_owes_its_word_to_the_end(heard: dict[str, object], *, anew: bool) -> None:
+    """What it had while it said nothing may be in a cache; its successor can't speak for it."""
+    moved = look("old", at={"ns3": ["old"], "ns4": ["old"]})
+    assert broken(known(heard=heard), moved, T0) is anew
+    one_left = look("old", at={"ns1": ["old"], "ns3": ["old"]})
+    assert broken(known(heard=heard), one_left, T0) is anew
+    assert not broken(known(heard=heard), silent(), T0)
+
+
+def test_a_witness_that_is_asked_no_longer_owes_nothing() -> None:
+    said = str(Server(WITNESS, "192.0.2.53"))
+    heard = {str(a.server): RECENT for a in look("old").all_servers}
+    assert not broken(known(heard=heard | {said: LONG_AGO}), look("old"), T0)
+
+
+def test_the_resolver_s_gaps_count_where_no_server_was_ever_heard() -> None:
+    alone = look("old", at={})
+    assert broken(known(answered_at=LONG_AGO), alone, T0)
+    assert not broken(known(answered_at=RECENT), alone, T0)
+    assert not broken(known(answered_at=LONG_AGO), silent(), T0)
+    assert not broken(known(answered_at=LONG_AGO, heard={str(A1): RECENT}), alone, T0)
+
+
+def test_an_answer_in_the_future_counts_as_now() -> None:
+    assert last_answered(known(answered_at=T0 + DAY), silent(), T0) == T0
+    assert last_answered(known(), silent(), T0) is None

@@ -1,0 +1,314 @@
+"""Which owners protect a lineage: those of ``dane-ee``, and those that it has lost."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+
+import pytest
+
+from danebot.domain.dns.answers import OwnerObservation, Security
+from danebot.domain.dns.tlsa import (
+    DaneEe,
+    Declared,
+    MatchingType,
+    Required,
+    edit_dane_ee,
+    parse_dane_ee,
+)
+from danebot.domain.finding import Code, Severity
+from danebot.domain.lineage.state import LineageState, Management
+from danebot.domain.rollover.evidence.anchors import anchored
+from danebot.domain.rollover.evidence.memory import Memory, Protection, Request
+from danebot.domain.rollover.evidence.policy import Policy
+from danebot.domain.rollover.evidence.schedule import wants_next_key
+from danebot.domain.rollover.evidence.watched import fade, let_go, let_go_of_gone, protecting
+from danebot.domain.rollover.findings.assess import assess
+from danebot.domain.rollover.steps.gate import Refusal, gate
+from danebot.domain.rollover.steps.plan import Hold, Observation, Phase, Plan, Step, plan
+from danebot.domain.rollover.steps.remember import remember
+from danebot.errors import RecordSyntaxError
+from domain.builders import (
+    DAY,
+    HOUR,
+    MX,
+    MX2,
+    T0,
+    UNREACHABLE,
+    held,
+    kept_up,
+    key,
+    key_file,
+    line,
+    long_watched,
+    look,
+    silent,
+    state,
+)
+from domain.gate_world import chain, shown, tlsa, watch
+
+NEXT = state(line(), line(MX2), next_key=key_file("new"))
+BEFORE = {MX: look("old"), MX2: look("old", owner=MX2)}
+KNOWN = remember(long_watched(), NEXT, BEFORE, T0)
+NO_RECORDS = Declared.NO_RECORDS
+
+
+def lost(found: LineageState = NEXT, **changes: object) -> LineageState:
+    """The lineage with an empty ``dane-ee``, as it is read."""
+    return protecting(replace(found, required=(), **changes), KNOWN)  # type: ignore[arg-type]
+
+
+def planned(found: LineageState, *looks: OwnerObservation, memory: Memory = KNOWN) -> Plan:
+    """The plan after one more look, ten days later."""
+    now, seen = T0 + 10 * DAY, {one.owner: one for one in looks}
+    memory = remember(memory, found, seen, now)
+    return plan(Observation(found, seen, ""), memory, Policy(), now)
+
+
+# ---- the file --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "read"),
+    [
+        ("", DaneEe()),
+        ("# nothing\n\n", DaneEe()),
+        (f"1 {MX}\n- {MX2}", DaneEe((line(),), frozenset({MX2}))),
+        (f"- {MX2.text.upper()}.\r\n", DaneEe((), frozenset({MX2}))),
+        ("\ufeff- * # a web server\n", DaneEe((), frozenset(), NO_RECORDS)),
+    ],
+)
+def test_the_operators_word_is_read(text: str, read: DaneEe) -> None:
+    assert parse_dane_ee(text) == read
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        (f"1 {MX}\n- {MX}\n", f"'1 {MX}' and '- {MX}' contradict each other; remove one of them"),
+        (f"- *\n1 {MX}\n", f"'1 {MX}' and '- *' contradict each other; remove one of them"),
+        ("-\n", "line 1: want MATCHING-TYPE OWNER, found '-'"),
+        ("1 *\n", "line 1: "),
+        ("- a..b\n", "line 1: "),
+        (f"-- {MX}\n", "line 1: matching type '--' is not one of 0, 1, 2"),
+    ],
+)
+def test_a_word_that_cant_be_meant_is_an_error(text: str, problem: str) -> None:
+    with pytest.raises(RecordSyntaxError) as caught:
+        parse_dane_ee(text)
+    assert str(caught.value).startswith(problem)
+
+
+def test_the_file_is_edited_line_by_line() -> None:
+    text = f"# ours\n1 {MX}  # smtp\n- {MX2}\n"
+    assert edit_dane_ee(text, add=[line(MX2, 2)]) == f"# ours\n1 {MX}  # smtp\n2 {MX2}\n"
+    assert edit_dane_ee(text, let_go=[MX]) == f"# ours\n- {MX2}\n- {MX}\n"
+    assert edit_dane_ee(text, let_go=[MX2]) == f"# ours\n1 {MX}  # smtp\n- {MX2}\n"
+    assert edit_dane_ee(text, drop=[line()]) == f"# ours\n- {MX2}\n"
+    assert edit_dane_ee("- *\n", add=[line()]) == f"1 {MX}\n"
+    assert edit_dane_ee(text) == text
+
+
+# ---- what protects ---------------------------------------------------------------------------
+
+
+def test_what_the_file_has_lost_protects_on() -> None:
+    assert lost().required == lost().remembered == (line(), line(MX2))
+    torn = protecting(replace(NEXT, required=(line(),)), KNOWN)
+    assert torn.required == (line(), line(MX2))
+    assert torn.remembered == (line(MX2),)
+    assert protecting(torn, KNOWN) == torn
+
+
+def test_an_owner_that_is_listed_in_another_form_isnt_lost() -> None:
+    other = replace(NEXT, required=(line(MX, 2), line(MX2)))
+    assert protecting(other, KNOWN) == other
+
+
+@pytest.mark.parametrize(
+    ("word", "left"),
+    [
+        ({"let_go": frozenset({MX})}, (line(MX2),)),
+        ({"let_go": frozenset({MX, MX2})}, ()),
+        ({"declared": NO_RECORDS}, ()),
+    ],
+)
+def test_the_operators_word_lets_go(word: dict[str, object], left: tuple[Required, ...]) -> None:
+    found = lost(NEXT, **word)
+    assert found.required == left
+    assert remember(KNOWN, found, {}, T0 + DAY).watched == left
+
+
+def test_a_lineage_that_is_passed_through_has_its_file_alone() -> None:
+    through = replace(NEXT, required=(), management=Management.PASS_THROUGH)
+    assert protecting(through, KNOWN) == through
+    assert (
+        remember(Memory(), replace(NEXT, management=Management.PASS_THROUGH), {}, T0).watched == ()
+    )
+
+
+def test_an_unreadable_file_takes_nothing_away() -> None:
+    found = protecting(replace(NEXT, required=None), KNOWN)
+    assert found.required is None
+    assert found.owners == (MX, MX2)
+    assert anchored(fade(found, BEFORE), BEFORE, T0).required is None
+    standing = replace(found, next=None)
+    assert not wants_next_key(standing, KNOWN, Policy(prepublish=True), T0)
+    assert remember(KNOWN, found, BEFORE, T0 + DAY).watched == KNOWN.watched
+
+
+def test_it_is_remembered_by_every_look_until_it_is_let_go() -> None:
+    memory = KNOWN
+    for day in range(3):
+        memory = remember(
+            memory, protecting(replace(NEXT, required=()), memory), {}, T0 + day * DAY
+        )
+    assert memory.watched == (line(), line(MX2))
+    memory = let_go(memory, [MX])
+    assert protecting(replace(NEXT, required=()), memory).required == (line(MX2),)
+    assert MX not in memory.owners
+
+
+def test_a_memory_of_an_earlier_version_knows_the_lines_of_the_wait() -> None:
+    old = replace(KNOWN, watched=())
+    assert protecting(replace(NEXT, required=()), old).required == (line(), line(MX2))
+
+
+def test_an_owner_without_records_is_let_go_once_no_cache_has_any() -> None:
+    absent = look(owner=MX2)
+    seen = {MX: look("old"), MX2: absent}
+    found = fade(lost(), seen)
+    assert (found.required, found.fading) == ((line(),), (line(MX2),))
+    memory = remember(KNOWN, found, seen, T0 + DAY)
+    assert memory.watched == (line(), line(MX2))
+    policy = Policy(min_wait=2 * DAY)
+    assert let_go_of_gone(memory, found, policy, T0 + DAY) == (memory, found)
+    later, left = let_go_of_gone(memory, found, policy, T0 + 3 * DAY)
+    assert later.watched == (line(),)
+    assert left.fading == ()
+    assert protecting(replace(NEXT, required=()), later).required == (line(),)
+
+
+def test_an_owner_stays_while_one_of_its_rrsets_may_be_in_a_cache() -> None:
+    """The longer TTL is over at the same look, but not in caches."""
+    memory, policy = KNOWN, Policy(min_wait=HOUR, unseen_ttl=HOUR)
+    for at, ttl in ((HOUR, 3 * DAY), (2 * HOUR, HOUR)):
+        seen = {MX: look("old"), MX2: look("old", owner=MX2, ttl=ttl)}
+        memory = remember(memory, NEXT, seen, T0 + at)
+    seen = {MX: look("old"), MX2: look(owner=MX2)}
+    found = fade(protecting(replace(NEXT, required=()), memory), seen)
+    memory = remember(memory, found, seen, T0 + 3 * HOUR)
+    assert let_go_of_gone(memory, found, policy, T0 + DAY) == (memory, found)
+    later = T0 + 2 * HOUR + 3 * DAY + policy.margin
+    assert let_go_of_gone(memory, found, policy, later - HOUR) == (memory, found)
+    assert let_go_of_gone(memory, found, policy, later + HOUR)[1].fading == ()
+
+
+def test_what_caches_hold_of_a_fading_owner_holds_a_new_chain() -> None:
+    old = tlsa("2 1 1", by="A")
+    site = watch(chain(by="B", version=2), old)
+    empty = protecting(replace(site.state, required=()), site.memory)
+    gone = {MX: shown()}
+    found = fade(empty, gone)
+    assert (found.required, found.fading) == ((), (line(),))
+    memory = remember(kept_up(site.memory, T0), found, gone, T0)
+
+    def refusal(at: datetime) -> Refusal | None:
+        staged = found.staged
+        assert staged is not None
+        return gate(found, staged, gone, memory, policy=site.policy, now=at)
+
+    held_back = refusal(T0)
+    assert held_back is not None
+    assert (held_back.owner, held_back.until) == (MX, T0 + 2 * HOUR)
+    assert refusal(T0 + 2 * HOUR) is None
+
+
+@pytest.mark.parametrize(
+    "doubtful",
+    [
+        look("other", owner=MX2),
+        look(owner=MX2, at={"ns1": None, "ns2": ("old",)}),
+        look(owner=MX2, at={"ns1": None, "ns2": UNREACHABLE}),
+        look(owner=MX2, security=Security.INSECURE),
+        look(owner=MX2, security=Security.BOGUS),
+        silent(MX2),
+    ],
+)
+def test_any_doubt_keeps_an_owner(doubtful: OwnerObservation) -> None:
+    assert fade(lost(), {MX2: doubtful}) == lost()
+
+
+def test_an_owner_that_the_file_lists_stays_without_records() -> None:
+    seen = {MX: look(), MX2: look(owner=MX2)}
+    assert fade(protecting(NEXT, KNOWN), seen) == NEXT
+
+
+# ---- what follows ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("looks", [tuple(BEFORE.values()), ()])
+def test_a_key_isnt_used_because_the_file_was_emptied(looks: tuple[OwnerObservation, ...]) -> None:
+    found = planned(lost(), *looks)
+    assert found.phase is Phase.STAGED
+    assert found.step is None
+    ready = lost(state(line(), line(MX2), ready=key_file("new")))
+    assert planned(ready, *looks).step in (None, Step.BACK_TO_NEXT)
+
+
+def test_a_key_isnt_used_because_file_and_memory_were_lost() -> None:
+    """Nothing is known of any owner: nobody said that there is none."""
+    empty = replace(NEXT, required=())
+    bare = protecting(empty, Memory())
+    found = planned(bare, memory=Memory())
+    assert (found.phase, found.step, found.hold) == (Phase.STAGED, None, Hold.NOTHING_WATCHED)
+    stranger = replace(state(staged=held("stranger", 2)), required=())
+    found = planned(protecting(stranger, Memory()), memory=Memory())
+    assert (found.step, found.hold) == (Step.PUT_BACK, Hold.NOTHING_WATCHED)
+    renewed = replace(state(staged=held("old", 2)), required=())
+    assert planned(protecting(renewed, Memory()), memory=Memory()).step is Step.DEPLOY
+
+
+def test_a_key_that_was_asked_for_without_protection_is_used() -> None:
+    empty = replace(NEXT, required=())
+    request = Request(key("new").digest, T0, protection=Protection.WAIVED)
+    memory = Memory(request=request)
+    assert protecting(empty, memory).declared is Declared.WAIVED
+    assert planned(protecting(empty, memory), memory=memory).step is Step.MARK_READY
+    for other in (
+        Memory(request=request._replace(digest=key("other").digest)),
+        Memory(request=request._replace(protection=Protection.REQUIRED)),
+    ):
+        assert planned(protecting(empty, other), memory=other).hold is Hold.NOTHING_WATCHED
+    watched = replace(KNOWN, request=request)
+    assert not protecting(empty, watched).exempt, "the word was for a lineage that watched nothing"
+
+
+def test_the_warning_names_the_file_and_both_ways_out() -> None:
+    seen = {MX: look("old"), MX2: look(owner=MX2)}
+    found = fade(lost(), seen)
+    memory = remember(KNOWN, found, seen, T0 + DAY)
+    now = T0 + DAY
+    planned_ = plan(Observation(found, seen, ""), memory, Policy(), now)
+    said = [
+        one
+        for one in assess(Observation(found, seen, ""), planned_, memory, Policy(), now)
+        if one.code is Code.WATCH_LOST
+    ]
+    assert [one.severity for one in said] == [Severity.WARNING, Severity.INFO]
+    assert str(said[0]) == (
+        f"mx.example.org: staging/mx.example.org/dane-ee has lost '1 {MX}', which protects the "
+        f"lineage all the same; put that back, or let go of it: danebot watch --remove "
+        f"mx.example.org {MX} (the same as a line '- OWNER' there)"
+    )
+    assert str(MX2) in said[1].text
+
+
+def test_forms_of_a_line_are_kept() -> None:
+    both = state(line(), line(mtype=2))
+    memory = remember(Memory(), both, {MX: look("old", mtypes=(1, 2))}, T0 + HOUR)
+    found = protecting(replace(both, required=()), memory)
+    assert [one.mtype for one in found.required or ()] == [
+        MatchingType.SHA2_256,
+        MatchingType.SHA2_512,
+    ]

@@ -1,0 +1,376 @@
+"""The gate: a chain goes live only when no sender, with whatever its cache holds, minds."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+import pytest
+
+from danebot.domain.dns.answers import Alias, Cause, OwnerObservation, Security
+from danebot.domain.dns.tlsa import TlsaRecord
+from danebot.domain.finding import Code, Finding, Severity
+from danebot.domain.lineage.state import Anchored, Held
+from danebot.domain.names import DnsName
+from danebot.domain.rollover.evidence.anchors import anchored
+from danebot.domain.rollover.evidence.policy import Policy
+from danebot.domain.rollover.findings.assess import assess
+from danebot.domain.rollover.steps.plan import Hold, Observation, Phase, Plan, Repair, Step
+from domain.builders import DAY, HOUR, MINUTE, MX, MX2, T0, UNREACHABLE, line, seen
+from domain.gate_world import HOST, There, Watch, chain, renewal, shown, tlsa, watch
+
+A, B = tlsa("2 1 1", by="A"), tlsa("2 1 1", by="B")
+SAME = chain(version=2)
+SWITCHED = chain(by="B", version=2)
+HTTPS = DnsName(f"_443._tcp.{HOST}")
+
+
+def held_back(found: Plan, hold: Hold = Hold.GATE) -> bool:
+    assert (found.phase, found.certbot_may_renew) == (Phase.ISSUED, True)
+    assert (found.step is None) == (found.hold is not None)
+    return found.hold is hold
+
+
+def deployed(found: Plan) -> bool:
+    return found.step is Step.DEPLOY
+
+
+def finding(site: Watch, at: datetime, one: OwnerObservation) -> Finding:
+    found = site.look(at, one)
+    observation = Observation(anchored(site.state, seen(one), at), seen(one), "")
+    findings = assess(observation, found, site.memory, site.policy, at)
+    return next(f for f in findings if f.code is Code.DEPLOYMENT_HELD)
+
+
+# ---- whatever usages the RRset carries -------------------------------------------------------
+
+
+def test_of_an_anchored_owner_a_chain_from_the_same_authority_goes_live() -> None:
+    assert deployed(watch(SAME, A).look(T0, shown(A)))
+
+
+@pytest.mark.parametrize("numbers", ["2 1 1", "2 0 1", "2 1 2", "2 0 2", "2 1 0", "2 0 0"])
+def test_another_intermediate_waits_for_its_record_and_says_which(numbers: str) -> None:
+    old, new = tlsa(numbers, by="A"), tlsa(numbers, by="B")
+    site = watch(SWITCHED, old)
+    assert held_back(site.look(T0, shown(old)))
+    said = finding(site, T0, shown(old))
+    assert said.severity is Severity.WARNING
+    assert f"{MX}. IN TLSA {new}" in said.remedy
+
+
+def test_an_anchor_above_both_intermediates_lets_either_pass() -> None:
+    root = tlsa("2 1 1", by="root")
+    live, new = chain(root=True), chain(by="B", version=2, root=True)
+    assert deployed(watch(new, root, live=live).look(T0, shown(root)))
+    bare = chain(by="B", version=2)
+    assert held_back(watch(bare, root, live=live).look(T0, shown(root)))
+
+
+def test_a_record_of_the_key_beside_it_is_enough() -> None:
+    both = (A, tlsa("3 1 1"))
+    assert deployed(watch(SWITCHED, *both).look(T0, shown(*both)))
+
+
+def test_records_of_whole_certificates_hold_every_renewal() -> None:
+    old, new = tlsa("3 0 1"), tlsa("3 0 1", version=2)
+    site = watch(SAME, old)
+    assert held_back(site.look(T0, shown(old)))
+    assert f"IN TLSA {new}" in finding(site, T0, shown(old)).remedy
+
+
+def test_a_chain_that_lost_the_base_domain_is_past_mending_by_records() -> None:
+    other = chain(by="A", version=2, names=("else.example.net",))
+    site = watch(other, A)
+    assert held_back(site.look(T0, shown(A)))
+    assert "names none of the reference identifiers" in finding(site, T0, shown(A)).text
+    assert "TLSA 2" not in finding(site, T0, shown(A)).remedy
+
+
+def test_a_live_chain_that_never_named_the_base_domain_is_known_by_another_name() -> None:
+    names = ("example.org",)
+    live, new = chain(names=names), chain(version=2, names=names)
+    assert deployed(watch(new, A, live=live).look(T0, shown(A)))
+    lost = chain(version=2, names=("else.example.net",))
+    assert held_back(watch(lost, A, live=live).look(T0, shown(A)))
+
+
+def test_what_mail_passes_over_counts_elsewhere() -> None:
+    old = tlsa("1 0 1")
+    assert deployed(watch(SAME, old).look(T0, shown(old)))
+    assert held_back(watch(SAME, old, owner=HTTPS).look(T0, shown(old, owner=HTTPS)))
+
+
+# ---- what caches may hold --------------------------------------------------------------------
+
+
+def test_a_new_record_lets_it_pass_once_no_cache_lacks_it() -> None:
+    site = watch(SWITCHED, A)
+    assert held_back(site.look(T0, shown(A)))
+    assert held_back(site.look(T0 + HOUR, shown(A, B)), Hold.CACHES)
+    said = finding(site, T0 + HOUR, shown(A, B))
+    assert said.severity is Severity.INFO
+    assert "until 2026-06-01 15:00 UTC" in said.text
+    assert held_back(site.look(T0 + 3 * HOUR - MINUTE, shown(A, B)), Hold.CACHES)
+    assert deployed(site.look(T0 + 3 * HOUR, shown(A, B)))
+
+
+@pytest.mark.parametrize("lacking", [MX, MX2])
+def test_what_must_be_published_is_said_before_what_only_takes_time(lacking: DnsName) -> None:
+    passed_by = MX2 if lacking == MX else MX
+    site = Watch(replace(renewal(SWITCHED), required=(line(), line(MX2))))
+    site.look(T0 - 30 * DAY, shown(A), shown(A, owner=MX2))
+    plan = site.look(T0, shown(A, owner=lacking), shown(A, B, owner=passed_by))
+    assert plan.refusal is not None
+    assert (plan.refusal.owner, plan.refusal.until) == (lacking, None)
+    assert held_back(plan)
+
+
+def test_the_resolver_s_cache_makes_nobody_wait_longer() -> None:
+    site = watch(SWITCHED, A)
+    assert held_back(site.look(T0, shown(A)))
+    assert held_back(site.look(T0 + HOUR, shown(A, B, resolver=(A,))))
+    assert held_back(site.look(T0 + 2 * HOUR, shown(A, B, resolver=(A,))))
+    assert held_back(site.look(T0 + 3 * HOUR - MINUTE, shown(A, B)), Hold.CACHES)
+    assert deployed(site.look(T0 + 3 * HOUR, shown(A, B)))
+
+
+def test_a_resolver_that_lags_longer_than_the_ttl_asked_somebody_unseen() -> None:
+    site = watch(SWITCHED, A)
+    for minutes in (60, 90, 121, 122):
+        assert held_back(site.look(T0 + minutes * MINUTE, shown(A, B, resolver=(A,))))
+    assert held_back(site.look(T0 + 3 * HOUR, shown(A, B)), Hold.CACHES)
+    assert held_back(site.look(T0 + 5 * HOUR - MINUTE, shown(A, B)), Hold.CACHES)
+    assert deployed(site.look(T0 + 5 * HOUR, shown(A, B)))
+
+
+def test_such_a_lag_is_noticed_though_a_server_is_silent_meanwhile() -> None:
+    site = watch(SWITCHED, A)
+    assert held_back(site.look(T0 + HOUR, shown(A, B, resolver=(A,))))
+    silent = shown(A, B, at={"ns1": None, "ns2": UNREACHABLE}, resolver=(A,))
+    assert held_back(site.look(T0 + 3 * HOUR, silent))
+    assert held_back(site.look(T0 + 4 * HOUR, shown(A, B)), Hold.CACHES)
+    assert held_back(site.look(T0 + 6 * HOUR - MINUTE, shown(A, B)), Hold.CACHES)
+    assert deployed(site.look(T0 + 6 * HOUR, shown(A, B)))
+
+
+def test_a_server_that_has_the_old_rrset_again_ends_the_excuse() -> None:
+    site = watch(SWITCHED, A)
+    assert held_back(site.look(T0 + HOUR, shown(A, B, resolver=(A,))))
+    assert held_back(site.look(T0 + HOUR + MINUTE, shown(A, B, at={"ns1": None, "ns2": (A,)})))
+    assert held_back(site.look(T0 + 2 * HOUR, shown(A, B)), Hold.CACHES)
+    assert held_back(site.look(T0 + 4 * HOUR - MINUTE, shown(A, B)), Hold.CACHES)
+    assert deployed(site.look(T0 + 4 * HOUR, shown(A, B)))
+
+
+@pytest.mark.parametrize("days", [2, 30])
+def test_the_minimum_wait_counts_as_for_a_key(days: int) -> None:
+    """However long it is, and however often danebot looks meanwhile."""
+    site = watch(SWITCHED, A)
+    site.policy = Policy(min_wait=days * DAY)
+    site.look(T0, shown(A, B))
+    for day in range(1, days):
+        assert held_back(site.look(T0 + day * DAY, shown(A, B)), Hold.CACHES)
+    assert held_back(site.look(T0 + days * DAY - MINUTE, shown(A, B)), Hold.CACHES)
+    assert deployed(site.look(T0 + days * DAY, shown(A, B)))
+
+
+def test_a_ttl_lowered_with_the_change_fools_nobody() -> None:
+    site = Watch(renewal(SWITCHED))
+    site.look(T0 - 30 * DAY, shown(A, ttl=DAY))
+    site.look(T0, shown(A, B, ttl=MINUTE))
+    assert held_back(site.look(T0 + DAY, shown(A, B, ttl=MINUTE)), Hold.CACHES)
+    assert deployed(site.look(T0 + DAY + HOUR, shown(A, B, ttl=MINUTE)))
+
+
+def test_a_server_that_lags_or_is_silent_keeps_the_gate_shut() -> None:
+    lagging = shown(A, B, at={"ns1": None, "ns2": [A]})
+    mute = shown(A, B, at={"ns1": None, "ns2": UNREACHABLE})
+    for look, hold in ((lagging, Hold.GATE), (mute, Hold.CANNOT_SEE)):
+        site = watch(SWITCHED, A)
+        site.look(T0, look)
+        assert held_back(site.look(T0 + 9 * DAY, look), hold)
+
+
+def test_with_no_server_to_ask_the_resolver_is_believed() -> None:
+    nobody = {"ns1": UNREACHABLE, "ns2": UNREACHABLE}
+    site = Watch(renewal(SWITCHED))
+    site.look(T0 - 30 * DAY, shown(A, at=nobody))
+    assert held_back(site.look(T0, shown(A, B, at=nobody)), Hold.CACHES)
+    assert deployed(site.look(T0 + 2 * HOUR, shown(A, B, at=nobody)))
+    heard_before = watch(SWITCHED, A)
+    assert held_back(heard_before.look(T0, shown(A, B, at=nobody)), Hold.CANNOT_SEE)
+
+
+def test_silence_opens_nothing() -> None:
+    site = watch(SWITCHED, A)
+    quiet = shown(security=Security.INDETERMINATE, at={"ns1": UNREACHABLE})
+    assert held_back(site.look(T0 + 30 * DAY, quiet), Hold.CANNOT_SEE)
+
+
+def test_of_an_owner_never_seen_only_the_same_authorities_pass() -> None:
+    quiet = shown(security=Security.INDETERMINATE, at={"ns1": UNREACHABLE})
+    assert held_back(Watch(renewal(SWITCHED)).look(T0, quiet), Hold.CANNOT_SEE)
+    assert deployed(Watch(renewal(SAME)).look(T0, quiet))
+
+
+def test_what_was_there_before_the_first_look_may_be_in_caches() -> None:
+    site = Watch(renewal(SWITCHED))
+    assert held_back(site.look(T0, shown(A, B)), Hold.CACHES)
+    assert held_back(site.look(T0 + 7 * DAY, shown(A, B)), Hold.CACHES)
+    assert deployed(site.look(T0 + 7 * DAY + HOUR, shown(A, B)))
+    assert deployed(Watch(renewal(SAME)).look(T0, shown(A, B)))
+    assert deployed(Watch(renewal(SWITCHED)).look(T0, shown(tlsa("3 1 1"))))
+
+
+def test_an_unreadable_dane_ee_lets_nothing_slip_through() -> None:
+    site = watch(SWITCHED, A)
+    site.state = replace(site.state, required=None)
+    assert held_back(site.look(T0), Hold.CANNOT_SEE)
+
+
+# ---- never a reason to wait ------------------------------------------------------------------
+
+
+def test_where_no_sender_uses_records_nothing_is_held() -> None:
+    insecure = shown(A, security=Security.INSECURE)
+    site = Watch(renewal(SWITCHED))
+    site.look(T0 - 30 * DAY, insecure)
+    assert deployed(site.look(T0, insecure))
+    absent = watch(SWITCHED)
+    assert deployed(absent.look(T0, shown()))
+
+
+def test_a_zone_that_only_danebot_does_not_trust_counts() -> None:
+    one = shown(A, security=Security.INSECURE)
+    doubted = one._replace(answer=one.answer._replace(cause=Cause.UNTRUSTED))
+    site = Watch(renewal(SWITCHED))
+    site.look(T0 - 30 * DAY, doubted)
+    assert held_back(site.look(T0, doubted))
+
+
+def test_unusable_records_hold_nothing() -> None:
+    odd = (TlsaRecord(9, 1, 1, b"x" * 32), TlsaRecord(3, 1, 1, b"short"))
+    assert deployed(watch(SWITCHED, *odd).look(T0, shown(*odd)))
+
+
+def test_what_fails_the_live_chain_too_is_no_reason_to_wait() -> None:
+    other = tlsa("3 1 1", key="somebody")
+    assert deployed(watch(SWITCHED, other).look(T0, shown(other)))
+
+
+def test_an_expired_live_chain_has_nothing_to_lose() -> None:
+    live = chain(days=1)
+    site = watch(SWITCHED, A, live=live)
+    assert held_back(site.look(T0, shown(A)))
+    assert deployed(site.look(T0 + 2 * DAY, shown(A)))
+
+
+def test_records_replaced_at_once_are_mended_at_once() -> None:
+    site = watch(SWITCHED, A)
+    assert held_back(site.look(T0, shown(A)))
+    assert deployed(site.look(T0 + HOUR, shown(B)))
+
+
+def test_it_is_no_repair_while_anyone_may_still_show_the_old_record() -> None:
+    places: list[tuple[dict[str, There], Hold]] = [
+        ({"ns1": None, "ns2": [A]}, Hold.GATE),
+        ({"ns1": None, "ns2": UNREACHABLE}, Hold.CANNOT_SEE),
+    ]
+    for at, hold in places:
+        site = watch(SWITCHED, A)
+        assert held_back(site.look(T0 + HOUR, shown(B, at=at)), hold)
+
+
+def test_each_owner_is_asked_for_itself() -> None:
+    site = Watch(replace(renewal(SWITCHED), required=(line(), line(MX2))))
+    other = shown(A, owner=MX2)
+    site.look(T0 - 30 * DAY, shown(A, B), other)
+    found = site.look(T0, shown(A, B), other)
+    assert found.refusal is not None
+    assert found.refusal.owner == MX2
+
+
+def test_a_key_repair_is_not_held_up() -> None:
+    new = chain(key="new", version=2)
+    key_only = (tlsa("3 1 1", key="new"),)
+    site = watch(new, tlsa("3 1 1"))
+    found = site.look(T0, shown(*key_only))
+    assert (found.step, found.repair) == (Step.DEPLOY, Repair.AT_ONCE)
+
+
+# ---- owners that rely on DANE-TA -------------------------------------------------------------
+
+
+def relies(one: OwnerObservation, live: Held | None = None) -> bool:
+    return anchored(renewal(SAME, live), seen(one), T0).required == ()
+
+
+def test_an_owner_with_anchors_alone_demands_no_record_of_the_key() -> None:
+    assert relies(shown(A))
+    assert relies(shown(A, B))
+    assert relies(shown(A, tlsa("3 1 1", key="next")))
+    state = anchored(renewal(SAME), seen(shown(A)), T0)
+    assert (state.anchored, state.owners) == ((Anchored(line(), A),), (MX,))
+    assert anchored(state, seen(shown(A)), T0) == state
+    assert anchored(state, seen(shown()), T0).required == (line(),)
+
+
+@pytest.mark.parametrize(
+    "one",
+    [
+        shown(),
+        shown(B),
+        shown(tlsa("3 1 1")),
+        shown(A, tlsa("3 1 1")),
+        shown(A, tlsa("3 1 2")),
+        shown(A, tlsa("3 0 1")),
+        shown(A, security=Security.INSECURE),
+        shown(A, security=Security.INDETERMINATE),
+        shown(A, at={"ns1": None, "ns2": []}),
+        shown(A, at={"ns1": None, "ns2": [tlsa("3 1 1")]}),
+        shown(A, resolver=[B]),
+    ],
+)
+def test_every_other_owner_does(one: OwnerObservation) -> None:
+    assert not relies(one)
+
+
+def test_an_anchor_that_does_not_carry_the_live_chain_is_none() -> None:
+    assert not relies(shown(A), chain(days=0))
+    assert not relies(shown(A), chain(names=("else.example.net",), version=3, days=-1))
+
+
+def test_no_record_of_the_key_is_said_to_be_missing() -> None:
+    site = watch(chain(), A)
+    found = site.look(T0, shown(A))
+    observation = Observation(anchored(site.state, seen(shown(A)), T0), seen(shown(A)), "")
+    assert (found.phase, found.current) == (Phase.STABLE, ())
+    assert assess(observation, found, site.memory, site.policy, T0) == ()
+
+
+def test_another_key_of_the_same_authority_needs_no_record_there() -> None:
+    new = chain(key="new", version=2)
+    assert deployed(watch(new, A).look(T0, shown(A)))
+    unwatched = Watch(renewal(new))
+    assert held_back(unwatched.look(T0, shown(A)), Hold.CACHES)
+    assert deployed(unwatched.look(T0 + timedelta(days=7, hours=1), shown(A)))
+
+
+# ---- an alias that leads elsewhere ------------------------------------------------------------
+
+
+def test_what_an_old_alias_leads_to_counts_from_that_alias_end() -> None:
+    """The alias is followed for 5 days, and what was there at its end held for as long again."""
+
+    def led_to(target: str, one: OwnerObservation) -> OwnerObservation:
+        alias = Alias(MX, DnsName(target), 5 * DAY)
+        return one._replace(answer=one.answer._replace(aliases=(alias,), canonical=alias.target))
+
+    site = Watch(renewal(SWITCHED), policy=Policy())
+    site.look(T0 - 60 * DAY, led_to("a.example.net", shown(A, ttl=5 * DAY)))
+    site.look(T0 - DAY, led_to("a.example.net", shown(A, ttl=5 * DAY)))
+    moved = led_to("b.example.net", shown(A, B, ttl=5 * DAY))
+    assert not deployed(site.look(T0, moved))
+    assert not deployed(site.look(T0 + 10 * DAY, moved))
+    assert deployed(site.look(T0 + 10 * DAY + HOUR, moved))

@@ -1,0 +1,181 @@
+"""The gate, asked directly: which of several reasons is named, and what is no reason."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+import pytest
+
+from danebot.domain.dns.answers import OwnerObservation, Security
+from danebot.domain.dns.tlsa import TlsaRecord
+from danebot.domain.lineage.state import Held, LineageState
+from danebot.domain.names import DnsName
+from danebot.domain.rollover.evidence.memory import Memory, OwnerMemory, RRsetSighting
+from danebot.domain.rollover.evidence.policy import Policy
+from danebot.domain.rollover.steps.gate import Refusal, gate
+from danebot.domain.rollover.steps.plan import Hold, Step
+from domain.builders import DAY, HOUR, MX, MX2, T0, UNREACHABLE, line, seen
+from domain.gate_world import There, Watch, chain, renewal, shown, tlsa, watch
+
+A, B = tlsa("2 1 1", by="A"), tlsa("2 1 1", by="B")
+ODD = TlsaRecord(9, 1, 1, b"x" * 32)
+SAME, SWITCHED = chain(version=2), chain(by="B", version=2)
+POLICY = Policy(min_wait=timedelta(0), margin=HOUR)
+MUTE: dict[str, There] = {"ns1": None, "ns2": UNREACHABLE}
+LONG = OwnerMemory(watched_since=T0 - 365 * DAY)
+HAD_A = LONG._replace(rrsets=(RRsetSighting((A,), HOUR, T0 - 30 * DAY),))
+
+
+def refused(
+    state: LineageState,
+    *looks: OwnerObservation,
+    memory: dict[DnsName, OwnerMemory] | None = None,
+    new: Held = SWITCHED,
+    now: datetime = T0,
+) -> Refusal | None:
+    remembered = Memory(owners=memory if memory is not None else {MX: LONG})
+    return gate(state, new, seen(*looks), remembered, policy=POLICY, now=now)
+
+
+def both() -> Watch:
+    """A lineage with two owners, whose anchors were seen for a month."""
+    site = Watch(replace(renewal(SWITCHED), required=(line(), line(MX2))))
+    site.look(T0 - 30 * DAY, shown(A), shown(A, owner=MX2))
+    return site
+
+
+# ---- which reason is named -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("mute", "lacking"), [(MX, MX2), (MX2, MX)])
+def test_what_can_be_published_comes_before_who_must_be_heard(
+    mute: DnsName, lacking: DnsName
+) -> None:
+    planned = both().look(T0, shown(A, B, owner=mute, at=MUTE), shown(A, owner=lacking))
+    assert planned.refusal is not None
+    assert (planned.refusal.owner, planned.refusal.publish) == (lacking, B)
+
+
+@pytest.mark.parametrize(("early", "late"), [(MX, MX2), (MX2, MX)])
+def test_of_two_waits_the_longer_is_named(early: DnsName, late: DnsName) -> None:
+    site = both()
+    site.look(T0, shown(A, B, owner=early), shown(A, owner=late))
+    planned = site.look(T0 + HOUR, shown(A, B, owner=early), shown(A, B, owner=late))
+    assert planned.refusal is not None
+    assert (planned.refusal.owner, planned.refusal.until) == (late, T0 + 3 * HOUR)
+
+
+@pytest.mark.parametrize(("never", "late"), [(MX, MX2), (MX2, MX)])
+def test_what_was_never_seen_comes_before_what_ends_by_itself(
+    never: DnsName, late: DnsName
+) -> None:
+    state = replace(renewal(SWITCHED), required=(line(), line(MX2)))
+    gone = LONG._replace(rrsets=(RRsetSighting((A,), HOUR, T0 - 30 * DAY, until=T0),))
+    found = refused(state, shown(B, A, owner=late), memory={late: gone})
+    assert found is not None
+    assert (found.owner, found.unknown) == (never, True)
+
+
+def test_records_that_no_sender_uses_are_not_named() -> None:
+    planned = watch(SWITCHED, A, ODD).look(T0, shown(A, ODD))
+    assert planned.refusal is not None
+    assert str(A) in planned.refusal.reason
+    assert str(ODD) not in planned.refusal.reason
+
+
+def test_while_caches_run_out_there_is_nothing_to_publish() -> None:
+    site = watch(SWITCHED, A)
+    planned = site.look(T0 + HOUR, shown(A, B))
+    assert planned.hold is Hold.CACHES
+    assert planned.refusal is not None
+    assert planned.refusal.publish is None
+
+
+def test_no_record_is_advised_for_a_chain_that_cannot_be_read() -> None:
+    broken = SWITCHED.chain._replace(ders=(SWITCHED.chain.ders[0], b"no certificate"))
+    found = refused(renewal(SWITCHED), shown(A), new=SWITCHED._replace(chain=broken))
+    assert found is not None
+    assert found.publish is None
+
+
+def test_a_silent_server_is_named_once_with_its_address() -> None:
+    quiet = shown(security=Security.INDETERMINATE, at={"ns1": (A, B), "ns2": UNREACHABLE})
+    planned = watch(SWITCHED, A).look(T0, quiet)
+    assert planned.refusal is not None
+    assert planned.refusal.silent == ("ns2.example.org [192.0.2.1]",)
+
+
+def test_where_all_were_heard_nobody_is_called_silent() -> None:
+    """Under a clock that is behind nothing is remembered: the old RRset stays open in memory."""
+    found = refused(renewal(SWITCHED), shown(A, B), memory={MX: HAD_A})
+    assert found is not None
+    assert (found.silent, found.publish) == ((), B)
+
+
+# ---- what is no reason -----------------------------------------------------------------------
+
+
+def test_where_nothing_is_live_nobody_is_worse_off() -> None:
+    assert refused(replace(renewal(SWITCHED), live=None, combo=None), shown(A)) is None
+
+
+def test_an_owner_that_is_watched_no_longer_holds_nothing() -> None:
+    assert refused(renewal(SWITCHED), shown(B), memory={MX: LONG, MX2: HAD_A}) is None
+
+
+def test_an_rrset_that_is_not_remembered_must_be_harmful_to_count() -> None:
+    assert refused(renewal(SWITCHED), shown(A, B)) is None
+    assert refused(renewal(SWITCHED), shown(A)) is not None
+
+
+def test_a_live_chain_that_has_expired_loses_nothing_by_what_was_never_seen() -> None:
+    state, end = renewal(SWITCHED), T0 + 60 * DAY
+    assert refused(state, memory={}, now=end - HOUR) is not None
+    assert refused(state, memory={}, now=end) is None
+
+
+def test_an_anchor_above_both_authorities_has_no_past_to_wait_for() -> None:
+    root = tlsa("2 1 1", by="root")
+    site = Watch(renewal(chain(by="B", version=2, root=True), chain(root=True)))
+    assert site.look(T0, shown(root)).step is Step.DEPLOY
+
+
+def test_the_past_of_a_keys_own_record_is_left_to_the_wait_for_the_new_ones() -> None:
+    other = chain(key="new", version=2)
+    fresh = OwnerMemory(watched_since=T0, rrsets=(RRsetSighting((A, tlsa("3 1 1")), HOUR, T0),))
+    one = shown(A, tlsa("3 1 1"))
+    assert refused(renewal(other), one, memory={MX: fresh}, new=other) is None
+    switched = chain(key="new", by="B", version=2)
+    assert refused(renewal(switched), one, memory={MX: fresh}, new=switched) is not None
+
+
+@pytest.mark.parametrize("by", ["A", "B"])
+def test_a_record_of_the_certificate_alone_in_a_cache_fails_every_renewal(by: str) -> None:
+    """The same key and issuer don't help: selector 0 names the certificate (RFC 6698 2.1.2).
+
+    Its record stood alone until an hour before the first look; now the key's stands beside it.
+    """
+    renewed = chain(by=by, version=2)
+    shown_now = shown(tlsa("3 1 1"), tlsa("3 0 1"))
+    planned = Watch(renewal(renewed), policy=Policy()).look(T0, shown_now)
+    assert (planned.step, planned.hold) == (None, Hold.CACHES)
+    assert planned.refusal is not None
+    assert planned.refusal.until is not None
+    key_alone = Watch(renewal(SAME), policy=Policy()).look(T0, shown(tlsa("3 1 1")))
+    assert key_alone.step is Step.DEPLOY
+
+
+# ---- what is no repair -----------------------------------------------------------------------
+
+
+def test_an_insecure_answer_shows_no_repair() -> None:
+    """The old RRset is in caches of resolvers that have it validated."""
+    planned = watch(SWITCHED, A).look(T0 + HOUR, shown(B, security=Security.INSECURE))
+    assert planned.step is None
+
+
+def test_records_of_neither_chain_make_the_new_one_no_repair() -> None:
+    """Who has A in a cache accepts what is live, and would refuse the new chain."""
+    planned = watch(SWITCHED, A).look(T0 + HOUR, shown(tlsa("3 1 1", key="somebody")))
+    assert (planned.step, planned.hold) == (None, Hold.CACHES)

@@ -1,0 +1,293 @@
+"""No stop without an end, no end without a word: what can't be seen holds a step, not the mail."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+
+import pytest
+
+from danebot.domain.dns.answers import OwnerObservation, Security
+from danebot.domain.finding import Code, Finding, Severity
+from danebot.domain.kinds import FindingKind
+from danebot.domain.lineage.renewal import CERTBOTS_OWN, renews_at
+from danebot.domain.lineage.state import LineageState
+from danebot.domain.rollover.evidence.memory import (
+    Call,
+    CallResult,
+    Contact,
+    Memory,
+    Request,
+    Urgency,
+)
+from danebot.domain.rollover.evidence.policy import Policy
+from danebot.domain.rollover.findings.assess import assess
+from danebot.domain.rollover.steps.patience import URGENT_PAUSE, urgent_pause
+from danebot.domain.rollover.steps.plan import (
+    Hold,
+    Keep,
+    Observation,
+    Phase,
+    Plan,
+    Step,
+    gave_way,
+    plan,
+)
+from danebot.domain.rollover.steps.remember import remember
+from danebot.domain.text import when
+from domain import builders
+from domain.builders import (
+    DAY,
+    HOUR,
+    MINUTE,
+    T0,
+    UNREACHABLE,
+    Wait,
+    held,
+    kept_up,
+    key_file,
+    look,
+    seen,
+)
+from domain.gate_world import chain, renewal, shown, tlsa, watch
+
+A, B = tlsa("2 1 1", by="A"), tlsa("2 1 1", by="B")
+SWITCHED = chain(by="B", version=2)
+DEAD = {"ns1": None, "ns2": UNREACHABLE}
+ISSUED = builders.state(staged=held("new", 2), ready=key_file("new", T0 + HOUR))
+DUE = 50 * DAY  # the builders' certificate: 90 days, 80 of them after T0
+FOUND = tuple[Plan, dict[FindingKind, Finding]]
+
+
+def waited() -> Memory:
+    """The next key's record was there everywhere from T0 + 1 h on."""
+    wait = Wait()
+    wait.look(T0, look("old"))
+    wait.look(T0 + HOUR, look("old", "new"))
+    return wait.memory
+
+
+def found(
+    state: LineageState, one: OwnerObservation, memory: Memory, at: datetime
+) -> tuple[Plan, dict[FindingKind, Finding]]:
+    """The plan and the findings of one look, which the memory holds already."""
+    observation = Observation(state, seen(one), "")
+    planned = plan(observation, memory, Policy(), at)
+    findings = assess(observation, planned, memory, Policy(), at)
+    return planned, {finding.code: finding for finding in findings}
+
+
+# ---- the reason is the server ---------------------------------------------------------------
+
+
+def test_a_chain_held_by_an_unheard_server_names_the_server_and_asks_for_no_record() -> None:
+    """All who answer have B: to publish it again mends nothing."""
+    site = watch(SWITCHED, A)
+    site.look(T0, shown(A, B))
+    mute = shown(A, B, at={"ns1": None, "ns2": UNREACHABLE})
+    site = watch(SWITCHED, A)
+    planned = site.look(T0 + DAY, mute)
+    assert (planned.phase, planned.step, planned.hold) == (Phase.ISSUED, None, Hold.CANNOT_SEE)
+    assert planned.refusal is not None
+    assert planned.refusal.publish is None
+    observation = Observation(renewal(SWITCHED), seen(mute), "")
+    said = assess(observation, planned, site.memory, site.policy, T0 + DAY)
+    held_back = next(one for one in said if one.code is Code.DEPLOYMENT_HELD)
+    assert "ns2.example.org [192.0.2.1]" in held_back.text
+    assert "IN TLSA" not in held_back.remedy
+    assert "NS set" in held_back.remedy
+
+
+def test_a_server_that_still_shows_the_old_rrset_is_asked_for_the_record_first() -> None:
+    """One server lags, another is silent: what can be published comes before what must be heard."""
+    site = watch(SWITCHED, A)
+    planned = site.look(T0, shown(A, B, at={"ns1": None, "ns2": [A], "ns3": UNREACHABLE}))
+    assert planned.hold is Hold.GATE
+    assert planned.refusal is not None
+    assert planned.refusal.publish == B
+
+
+def test_where_the_resolver_is_silent_it_is_the_resolver_that_is_named() -> None:
+    site = watch(SWITCHED, A)
+    quiet = shown(security=Security.INDETERMINATE, at={"ns1": [A, B], "ns2": [A, B]})
+    planned = site.look(T0, quiet)
+    assert planned.hold is Hold.CANNOT_SEE
+    assert "the validating resolver" in planned.detail
+
+
+# ---- staging goes back before the certificate runs out ----------------------------------------
+
+
+@pytest.mark.parametrize("one", [look("old", "new", at=DEAD), builders.silent()])
+def test_an_issued_chain_that_cannot_be_judged_gives_way_when_live_is_due(
+    one: OwnerObservation,
+) -> None:
+    memory = waited()
+    early, said = found(ISSUED, one, memory, T0 + DUE - HOUR)
+    assert (early.step, early.hold, early.certbot_may_renew) == (None, Hold.CANNOT_SEE, False)
+    assert said[Code.DEPLOYMENT_HELD].severity is Severity.WARNING
+    due, _ = found(ISSUED, one, memory, T0 + DUE)
+    assert (due.step, due.hold, due.keep) == (Step.PUT_BACK, Hold.CANNOT_SEE, Keep.NOWHERE)
+
+
+def test_the_dead_server_is_named_while_the_chain_waits() -> None:
+    _, said = found(ISSUED, look("old", "new", at=DEAD), waited(), T0 + 5 * DAY)
+    assert "ns2.example.org" in said[Code.DEPLOYMENT_HELD].text
+    assert "NS set" in said[Code.DEPLOYMENT_HELD].remedy
+
+
+def test_after_it_gave_way_the_same_is_not_issued_again_at_once() -> None:
+    """Else the CA would be asked at each run; and the server is heard again tomorrow."""
+    serving = ISSUED.serving
+    assert serving is not None
+    given, _ = found(ISSUED, look("old", "new", at=DEAD), waited(), T0 + DUE)
+    memory = gave_way(waited(), given, serving, T0 + DUE)
+    back = replace(ISSUED, staged=ISSUED.live)
+    good = look("old", "new")
+    at = T0 + DUE + DAY
+    memory = remember(kept_up(memory, at), back, seen(good), at)
+    planned, said = found(back, good, memory, at)
+    assert (planned.phase, planned.step, planned.hold) == (Phase.DUE, None, Hold.BACKING_OFF)
+    assert Code.PROMOTION_FAILED in said
+    later, _ = found(back, good, memory, T0 + DUE + 15 * DAY)
+    assert later.step is Step.PROMOTE
+
+
+def test_in_an_emergency_what_gave_way_is_issued_again_soon() -> None:
+    """One look at which one server was silent doesn't leave a compromised key live for weeks."""
+    serving = ISSUED.serving
+    assert serving is not None
+    request = Request(builders.key("new").digest, T0, Urgency.EMERGENCY)
+    before = replace(waited(), request=request)
+    at = T0 + DUE
+    given, _ = found(ISSUED, look("old", "new", at=DEAD), before, at)
+    assert given.step is Step.PUT_BACK
+    memory = gave_way(before, given, serving, at)
+    assert memory.promotion_failure is not None
+    assert memory.promotion_failure.retry_at == at + URGENT_PAUSE
+    late = replace(memory.promotion_failure, retry_at=at + 15 * DAY)  # of an earlier danebot
+    back, good = replace(ISSUED, staged=ISSUED.live), look("old", "new")
+    for one in (memory, replace(memory, promotion_failure=late)):
+        again = remember(kept_up(one, at + MINUTE), back, seen(good), at + MINUTE)
+        held_back, said = found(back, good, again, at + MINUTE)
+        assert held_back.hold is Hold.BACKING_OFF
+        assert f"after {when(at + URGENT_PAUSE)}" in said[Code.PROMOTION_FAILED].text
+        again = remember(again, back, seen(good), at + URGENT_PAUSE)
+        assert found(back, good, again, at + URGENT_PAUSE)[0].step is Step.PROMOTE
+
+
+def test_each_certificate_that_gave_way_in_an_emergency_doubles_the_pause() -> None:
+    """The CA issues five in a week: a gate that stays shut doesn't use them up in an hour."""
+    done = [Contact(T0 + n * HOUR, Call.PROMOTION, CallResult.DONE) for n in range(40)]
+    pauses = [urgent_pause(Memory(contacts=tuple(done[:n])), T0 + 2 * DAY) for n in (0, 1, 2, 4)]
+    assert pauses == [URGENT_PAUSE, URGENT_PAUSE, 2 * URGENT_PAUSE, 8 * URGENT_PAUSE]
+    assert urgent_pause(Memory(contacts=tuple(done)), T0 + 2 * DAY) < 12 * DAY
+    assert urgent_pause(Memory(contacts=tuple(done)), T0 + 20 * DAY) == URGENT_PAUSE
+    renewed = [one._replace(call=Call.RENEWAL) for one in done]
+    assert urgent_pause(Memory(contacts=tuple(renewed)), T0 + 2 * DAY) == URGENT_PAUSE
+
+
+def test_a_chain_put_back_for_its_key_is_no_failure_of_a_promotion() -> None:
+    stranger = builders.state(staged=held("stranger", 2))
+    planned, _ = found(stranger, look("old"), waited(), T0 + 5 * DAY)
+    assert planned.step is Step.PUT_BACK
+    assert stranger.serving is not None
+    assert gave_way(waited(), planned, stranger.serving, T0 + 5 * DAY) == waited()
+
+
+def test_a_chain_that_the_gate_refuses_for_good_gives_way_too() -> None:
+    """The new key's record is everywhere, but an anchor's RRset fails the new chain for ever."""
+    site = watch(chain(key="new", by="B", version=2), A, live=chain(days=60))
+    site.state = replace(site.state, ready=key_file("new", T0))
+    early = site.look(T0, shown(A))
+    assert (early.step, early.hold) == (None, Hold.GATE)
+    assert site.state.serving is not None
+    due = renews_at(site.state.serving.chain, CERTBOTS_OWN)
+    assert due is not None
+    late = site.look(due, shown(A))
+    assert (late.step, late.hold) == (Step.PUT_BACK, Hold.GATE)
+
+
+def test_a_renewal_with_the_live_key_has_nothing_to_give_way_to() -> None:
+    site = watch(SWITCHED, A)
+    planned = site.look(T0 + 59 * DAY, shown(A))
+    assert (planned.step, planned.hold) == (None, Hold.GATE)
+
+
+def test_what_only_waits_for_caches_may_take_until_the_expiry_warning() -> None:
+    new = chain(key="new", by="B", version=2)
+    site = watch(new, A, live=chain(days=60))
+    site.policy = Policy(min_wait=2 * DAY)
+    site.state = replace(site.state, ready=key_file("new", T0))
+    assert site.state.serving is not None
+    due = renews_at(site.state.serving.chain, CERTBOTS_OWN)
+    assert due is not None
+    site.look(due - DAY, shown(A, B))
+    planned = site.look(due, shown(A, B))
+    assert (planned.step, planned.hold) == (None, Hold.CACHES)
+    site.policy = Policy(min_wait=30 * DAY)
+    planned = site.look(due + HOUR, shown(A, B))
+    assert (planned.step, planned.hold) == (Step.PUT_BACK, Hold.CACHES)
+
+
+# ---- one clock ------------------------------------------------------------------------------
+
+
+def test_cooling_without_end_is_said() -> None:
+    """The NS set is another one at every second look: each look begins the wait anew."""
+    wait = Wait()
+    wait.look(T0, look("old"))
+    sets: list[builders.Where] = [{"ns1": None, "ns2": None}, {"ns1": None, "ns3": None}]
+    for day in range(1, 60):
+        wait.look(T0 + day * DAY, look("old", "new", at=sets[day % 2]))
+    at = T0 + 60 * DAY
+    planned = wait.look(at, look("old", "new", at=sets[0]))
+    assert (planned.phase, planned.hold) == (Phase.COOLING, Hold.NOT_COOLED)
+    observation = Observation(wait.state, seen(look("old", "new", at=sets[0])), "")
+    said = {f.code: f for f in assess(observation, planned, wait.memory, Policy(), at)}
+    stuck = said[Code.ROLLOVER_STUCK]
+    assert stuck.severity is Severity.WARNING
+    assert "2026-06-01" in stuck.text
+    assert stuck.remedy
+
+
+def test_a_long_wait_that_was_asked_for_is_no_news() -> None:
+    wait = Wait(policy=Policy(min_wait=60 * DAY))
+    wait.look(T0, look("old"))
+    for day in range(1, 60):
+        planned = wait.look(T0 + day * DAY, look("old", "new"))
+        observation = Observation(wait.state, seen(look("old", "new")), "")
+        said = assess(observation, planned, wait.memory, wait.policy, T0 + day * DAY)
+        assert {f.code for f in said} <= {Code.COOLING, Code.NEXT_KEY_WAITS}, day
+
+
+def test_a_key_that_stood_by_is_not_stuck_when_it_cools_again() -> None:
+    policy = Policy(min_wait=DAY, prepublish=True)
+    wait = Wait(policy=policy)
+    wait.look(T0, look("old"))
+    for day in range(1, 50):
+        planned = wait.look(T0 + day * DAY, look("old", "new"))
+    assert planned.phase is Phase.STANDBY
+    at = T0 + 50 * DAY
+    moved = look("old", "new", at={"ns1": None, "ns3": None})
+    planned = wait.look(at, moved)
+    assert planned.phase is Phase.COOLING
+    said = assess(Observation(wait.state, seen(moved), ""), planned, wait.memory, policy, at)
+    assert {f.code for f in said} == {Code.COOLING}
+
+
+def test_a_schedule_whose_key_type_the_ca_does_not_issue_is_said() -> None:
+    odd = builders.state()
+    assert odd.live is not None
+    key = replace(odd.live.key, key_type=None)
+    other = odd.live._replace(key=key, chain=odd.live.chain._replace(key=key))
+    odd = replace(odd, live=other, combo=other._replace(version=None), staged=other)
+    policy = Policy(rollover_every=180 * DAY)
+    observation = Observation(odd, seen(look("old")), "")
+    planned = plan(observation, Memory(), policy, T0)
+    said = {f.code: f for f in assess(observation, planned, Memory(), policy, T0)}
+    assert said[Code.SCHEDULE_STUCK].severity is Severity.WARNING
+    assert "key_type" in said[Code.SCHEDULE_STUCK].remedy
+    usual = plan(Observation(builders.state(), seen(look("old"))), Memory(), policy, T0)
+    observation = Observation(builders.state(), seen(look("old")), "")
+    assert not assess(observation, usual, Memory(), policy, T0)
