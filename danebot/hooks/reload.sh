@@ -15,7 +15,7 @@ PATH="${PATH:-/usr/bin:/bin}:/usr/local/sbin:/usr/sbin:/sbin"
 export LC_ALL=C
 
 fail() {
-    echo "$service: $*"
+    printf '%s\n' "$service: $*"
     exit 1
 }
 
@@ -39,11 +39,32 @@ try() {
     fail "$what: ${telling:-$(printf '%s\n' "$said" | tail -n 1)}"
 }
 
-# Signal the process that a file names.
+# Find the process whose number stands on a pid file's one line: $pid, if it goes by one of the names
+# that follow.  0, 1 and -1 mean many processes to kill, or all; and the number of a service that is
+# gone may be another program's by now.
+find_process() {
+    file=$1
+    shift
+    [ -f "$file" ] || fail "not reloaded: there is no pid file $file; is it running?"
+    pid=$(awk 'NF { $1 = $1; print; if (lines++) exit }' <"$file") || fail "not reloaded: cannot read $file"
+    case $pid in
+    '' | *[!0-9]* | 0* | 1 | ????????*) fail "not reloaded: $file holds no process id; is it running?" ;;
+    esac
+    name=$(cat "/proc/$pid/comm" 2>/dev/null || ps -o comm= -p "$pid" 2>/dev/null)
+    name=${name##*/}
+    [ -n "$name" ] || fail "not reloaded: $file names no running process"
+    for wanted; do
+        case $name in "$wanted"*) return ;; esac
+    done
+    fail "not reloaded: $file names process $pid, which is $name, not $1; is it running?"
+}
+
+# Signal the process that a pid file names: SIGNAL FILE NAME...
 signal() {
-    pid=$(tr -d ' \n' <"$2" 2>/dev/null) || fail "not reloaded: there is no pid file $2; is it running?"
-    kill -0 "$pid" 2>/dev/null || fail "not reloaded: $2 names no running process"
-    try "not reloaded" kill -s "$1" "$pid"
+    signal=$1
+    shift
+    find_process "$@"
+    try 'not reloaded' kill -s "$signal" "$pid"
 }
 
 service=${1:-}
@@ -58,7 +79,10 @@ postfix)
     ;;
 dovecot)
     need doveconf
+    need doveadm
     try "$wrong" doveconf ${1:+-c "$1"} -n
+    base=$(doveconf ${1:+-c "$1"} -h base_dir) || fail 'not reloaded: it names no base_dir'
+    find_process "$base/master.pid" dovecot
     try 'not reloaded' doveadm ${1:+-c "$1"} reload
     ;;
 exim)
@@ -66,18 +90,21 @@ exim)
     try "$wrong" "$exim" ${1:+-C "$1"} -bV
     pid_file=$("$exim" ${1:+-C "$1"} -bP pid_file_path) || fail 'not reloaded: it names no pid file'
     pid_file=${pid_file#*= }
-    signal HUP "${pid_file:-/run/exim4/exim.pid}"
+    signal HUP "${pid_file:-/run/exim4/exim.pid}" exim
     ;;
 nginx)
     need nginx
     try "$wrong" nginx ${1:+-c "$1"} -t -q
+    pid_file=$(nginx ${1:+-c "$1"} -T 2>/dev/null | awk '$1 == "pid" { print $2; exit }' | tr -d "\"';")
+    [ -n "$pid_file" ] || pid_file=$(nginx -V 2>&1 | sed -n 's/.* --pid-path=\([^ ]*\).*/\1/p')
+    case $pid_file in /*) find_process "$pid_file" nginx ;; esac  # it would signal any program
     try 'not reloaded' nginx ${1:+-c "$1"} -s reload
     ;;
 haproxy)
     need haproxy
     try "$wrong" haproxy -c -f "${1:-/etc/haproxy/haproxy.cfg}"
     if [ $# -gt 1 ]; then
-        signal USR2 "$2"
+        signal USR2 "$2" haproxy
     elif [ -d /run/systemd/system ]; then
         try 'not reloaded' systemctl reload haproxy
     else
