@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from danebot.adapters.dns.rcodes import EXTENDED_WORDS
 from danebot.adapters.dns.response import CNAME, Response
@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from danebot.adapters.dns.queries import Query
 
 UDP_PAYLOAD = 1232  # what passes unfragmented everywhere (DNS flag day 2020)
-_IN, _TYPE_OPT = 1, 41
+_IN, _ANY = 1, 255
+_TYPE_OPT, _TYPE_TSIG = 41, 250
 _HEADER = struct.Struct("!HHHHHH")
 _QUESTION = struct.Struct("!HH")
 _RECORD = struct.Struct("!HHIH")  # type, class, TTL, RDLENGTH
@@ -88,25 +89,38 @@ def decode_message(received: bytes) -> Response:
     for _ in range(questions):
         at = read_name(received, at)[1] + _QUESTION.size
     sections: list[Section] = []
-    options: list[tuple[int, Rdata]] = []
+    pseudo: list[_PseudoRecord] = []
     for count in counts:
-        section, at = _read_section(received, at, count, options)
+        section, at = _read_section(received, at, count, pseudo)
         sections.append(section)
     answer, authority, additional = sections
-    rcode = flags & _RCODE | (options[0][0] >> 24 << 4 if options else 0)  # RFC 6891 6.1.3
-    extended = tuple(words for _, rdata in options for words in _extended_errors(rdata))
+    options = [one for one in pseudo if one.rdtype == _TYPE_OPT]
+    rcode = flags & _RCODE | (options[0].ttl >> 24 << 4 if options else 0)  # RFC 6891 6.1.3
+    extended = tuple(words for one in options for words in _extended_errors(one.rdata))
+    last = pseudo[-1] if pseudo and pseudo[-1].rdata.end == at else None
+    signed_at = last.at if last is not None and last.rdtype == _TYPE_TSIG else None
     for key, rrset in answer.items():
         if key.rdtype == CNAME:
             rrset.rdatas[0].name()
-    return Response(rcode, flags, answer, authority, additional, extended)
+    return Response(rcode, flags, answer, authority, additional, extended, signed_at)
+
+
+class _PseudoRecord(NamedTuple):
+    """An OPT or TSIG record, which says something of the message; ``at`` is its offset there."""
+
+    rdtype: int
+    ttl: int
+    at: int
+    rdata: Rdata
 
 
 def _read_section(
-    message: bytes, at: int, count: int, options: list[tuple[int, Rdata]]
+    message: bytes, at: int, count: int, pseudo: list[_PseudoRecord]
 ) -> tuple[Section, int]:
-    """RRsets of class IN, and the offset after the section; OPT records go to ``options``."""
+    """RRsets of class IN, and the offset after the section; OPT and TSIG go to ``pseudo``."""
     section: Section = {}
     for _ in range(count):
+        begin = at
         name, at = read_name(message, at)
         if at + _RECORD.size > len(message):
             raise MalformedError("a record that goes beyond the end")
@@ -116,8 +130,8 @@ def _read_section(
         if at > len(message):
             raise MalformedError("a record that goes beyond the end")
         rdata = Rdata(message, start, at)
-        if rdtype == _TYPE_OPT:
-            options.append((ttl, rdata))
+        if rdtype == _TYPE_OPT or (rdclass == _ANY and rdtype == _TYPE_TSIG):
+            pseudo.append(_PseudoRecord(rdtype, ttl, begin, rdata))
         elif rdclass == _IN:
             covers = int.from_bytes(message[start : start + 2], "big") if rdtype == RRSIG else 0
             ttl = held_for(ttl)

@@ -40,7 +40,11 @@ class AliasChain(NamedTuple):
 
 
 class Response(NamedTuple):
-    """One response.  ``flags`` is the header's second word; ``extended`` is printable."""
+    """One response.  ``flags`` is the header's second word; ``extended`` is printable.
+
+    ``signed_at`` is the offset of the TSIG record in the message, which is the last of all (RFC
+    8945 section 5.1); None without one.
+    """
 
     rcode: int
     flags: int
@@ -48,6 +52,7 @@ class Response(NamedTuple):
     authority: Section
     additional: Section
     extended: tuple[str, ...] = ()
+    signed_at: int | None = None
 
     @property
     def authoritative(self) -> bool:
