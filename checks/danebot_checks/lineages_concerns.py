@@ -7,16 +7,14 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
 from danebot.domain.kinds import Concern
-from danebot.domain.status.document import EVERYWHERE
-from danebot.domain.status.overdue import MONITOR_SKEW, NOT_RUN_YET
+from danebot.domain.status.document import EVERYWHERE, LineageStatus, Snapshot
+from danebot.domain.status.overdue import MONITOR_SKEW, NOT_RUN_YET, Allowed
 from danebot.domain.text import duration
 from danebot_checks.plugin import counted, performance
 
 if TYPE_CHECKING:
     import argparse
 
-    from danebot.domain.status.document import LineageStatus, Snapshot
-    from danebot.domain.status.overdue import Allowed
 
 _DAY = timedelta(days=1)
 

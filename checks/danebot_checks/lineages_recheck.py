@@ -14,14 +14,13 @@ from danebot.adapters.dns.resolver import Resolver
 from danebot.adapters.dns.zones import Direct
 from danebot.adapters.wiring import resolver_config
 from danebot.config.settings import Settings
-from danebot.domain.addresses import parse_socket_address
+from danebot.domain.addresses import SocketAddress, parse_socket_address
 from danebot.domain.status.recheck import Rechecked, live_owners, rechecked
 from danebot_checks.plugin import UsageError
 
 if TYPE_CHECKING:
     import argparse
 
-    from danebot.domain.addresses import SocketAddress
     from danebot.domain.dns.answers import OwnerObservation
     from danebot.domain.names import DnsName
     from danebot.domain.status.document import LineageStatus

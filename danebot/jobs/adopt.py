@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from danebot.domain.delivery.probes import ProbeOutcome
-from danebot.domain.names import Endpoint, TlsaOwner, Transport, default_protocol
+from danebot.domain.names import DnsName, Endpoint, TlsaOwner, Transport, default_protocol
 from danebot.domain.rollover.records.adoption import (
     Found,
     Lead,
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     from danebot.domain.dns.answers import TlsaAnswer
     from danebot.domain.dns.tlsa import Required
     from danebot.domain.lineage.state import Held, LineageState
-    from danebot.domain.names import DnsName
     from danebot.jobs.context import Context
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from danebot.domain.delivery.probes import ProbeOutcome, ProbeResult
 from danebot.domain.finding import Code, Finding, Severity
 from danebot.domain.names import Endpoint, TlsaOwner, Transport, default_protocol
-from danebot.domain.rollover.evidence.memory import Exposure, PendingHook
+from danebot.domain.rollover.evidence.memory import Deployment, Exposure, Memory, PendingHook
 from danebot.domain.rollover.records.retirement import leaving, out_of_use, probed, unsettled
 from danebot.domain.status.summary import probe_status
 from danebot.domain.text import duration
@@ -20,7 +20,6 @@ from danebot.jobs.survey import keys_of_others
 
 if TYPE_CHECKING:
     from danebot.domain.lineage.state import Held, LineageState
-    from danebot.domain.rollover.evidence.memory import Deployment, Memory
     from danebot.domain.rollover.records.in_use import KeysInUse
     from danebot.jobs.context import Context
 

@@ -15,12 +15,13 @@ from danebot.adapters.tree import changes
 from danebot.adapters.tree.paths import NEXT, READY
 from danebot.adapters.tree.recovery import recover
 from danebot.domain.finding import Code, Finding, Severity
-from danebot.domain.lineage.state import Management
+from danebot.domain.lineage.state import Held, LineageState, Management
 from danebot.domain.rollover.evidence.memory import (
     Call,
     CallResult,
     Deployment,
     Exposure,
+    Memory,
     PastKey,
     PendingHook,
     PendingRevocation,
@@ -30,19 +31,15 @@ from danebot.domain.rollover.evidence.memory import (
 from danebot.domain.rollover.evidence.policy import backoff
 from danebot.domain.rollover.evidence.schedule import requested
 from danebot.domain.rollover.steps.patience import URGENT_PAUSE, begun, one_more_failure, urgent
-from danebot.domain.rollover.steps.plan import Keep, Step, gave_way
+from danebot.domain.rollover.steps.plan import Keep, Plan, Step, gave_way
 from danebot.domain.text import when
 from danebot.errors import TreeError
-from danebot.jobs.authority import remember_call
+from danebot.jobs.authority import CaAccess, remember_call
 from danebot.jobs.progress import Done
 from danebot.jobs.survey import remembered
 
 if TYPE_CHECKING:
-    from danebot.domain.lineage.state import Held, LineageState
-    from danebot.domain.rollover.evidence.memory import Memory
     from danebot.domain.rollover.evidence.propagation import Observations
-    from danebot.domain.rollover.steps.plan import Plan
-    from danebot.jobs.authority import CaAccess
     from danebot.jobs.context import Context
     from danebot.jobs.view import LineageView
 

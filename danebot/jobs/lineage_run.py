@@ -10,7 +10,7 @@ from danebot.adapters.tree.paths import KINDS, UNREADABLE_PREFIX, LineagePaths, 
 from danebot.adapters.tree.recovery import TreeRepair, recover
 from danebot.domain.finding import Code, Finding, Severity
 from danebot.domain.lineage.state import LineageState, Management
-from danebot.domain.names import printable
+from danebot.domain.names import DnsName, printable
 from danebot.domain.rollover.evidence.clock import put_right
 from danebot.domain.rollover.evidence.schedule import scheduled, standing
 from danebot.domain.rollover.evidence.watched import let_go, protecting
@@ -23,7 +23,6 @@ from danebot.jobs.view import LineageView, Observed
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from danebot.domain.names import DnsName
     from danebot.domain.rollover.evidence.memory import Memory
     from danebot.domain.rollover.evidence.propagation import Observations
     from danebot.domain.rollover.records.in_use import KeysInUse

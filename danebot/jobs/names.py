@@ -21,14 +21,14 @@ from danebot.adapters.tree.recovery import recover
 from danebot.domain.dns.answers import Presence
 from danebot.domain.dns.tlsa import Required, edit_dane_ee, parse_dnsnames
 from danebot.domain.lineage.renaming import Renaming, Wish, renaming
-from danebot.domain.names import TlsaOwner
+from danebot.domain.names import DnsName, TlsaOwner
 from danebot.domain.rollover.evidence.memory import Call, CallResult
 from danebot.domain.rollover.evidence.propagation import matches_chain
-from danebot.domain.rollover.records.adoption import intake, usual_owners
+from danebot.domain.rollover.records.adoption import Intake, intake, usual_owners
 from danebot.domain.rollover.steps.patience import Asking, begun
 from danebot.domain.text import when
 from danebot.errors import CertbotError, DanebotError, RolloverError, UnansweredError
-from danebot.jobs.adopt import search_names
+from danebot.jobs.adopt import Search, search_names
 from danebot.jobs.authority import CaAccess, ca_wait, remember_call
 from danebot.jobs.confirm import confirm, run_pending_hooks
 from danebot.jobs.lineage_run import LineageRun
@@ -40,10 +40,7 @@ if TYPE_CHECKING:
     from danebot.adapters.certbot.command import Certbot
     from danebot.adapters.tree.locks import TreeLock
     from danebot.domain.lineage.state import Held, LineageState
-    from danebot.domain.names import DnsName
-    from danebot.domain.rollover.records.adoption import Intake
     from danebot.domain.rollover.records.in_use import KeysInUse
-    from danebot.jobs.adopt import Search
     from danebot.jobs.context import Context
 
 _PUBLIC = 0o644

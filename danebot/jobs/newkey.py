@@ -11,7 +11,7 @@ from danebot.adapters.tree.memory_file import save_memory
 from danebot.adapters.tree.paths import NEXT, READY, LineagePaths
 from danebot.adapters.tree.recovery import recover
 from danebot.domain.dns.tlsa import Declared, Required
-from danebot.domain.finding import Code
+from danebot.domain.finding import Code, Finding
 from danebot.domain.lineage.key_types import KeyType
 from danebot.domain.lineage.state import LineageState
 from danebot.domain.rollover.evidence.anchors import anchored
@@ -32,7 +32,6 @@ from danebot.jobs.survey import keys_of_tree, observe_dns, read_lineage, remembe
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from danebot.domain.finding import Finding
     from danebot.domain.lineage.keys import PublicKey
     from danebot.domain.rollover.evidence.propagation import Observations
     from danebot.domain.rollover.records.advice import Objection

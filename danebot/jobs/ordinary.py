@@ -12,18 +12,15 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from danebot.domain.finding import Code, Finding, Severity
 from danebot.domain.lineage.renewal import lifetime, renews_at
-from danebot.domain.lineage.state import Management
-from danebot.domain.rollover.evidence.memory import Call, CallResult
+from danebot.domain.lineage.state import Held, Management
+from danebot.domain.rollover.evidence.memory import Call, CallResult, Memory
 from danebot.domain.rollover.steps.patience import Asking, begun, renewal_failed, unmade
-from danebot.jobs.authority import ca_wait, remember_call
+from danebot.jobs.authority import CaAccess, ca_wait, remember_call
 from danebot.jobs.progress import Done
 from danebot.jobs.snapshot import Scope
 
 if TYPE_CHECKING:
     from danebot.adapters.certbot.command import CertbotRun
-    from danebot.domain.lineage.state import Held
-    from danebot.domain.rollover.evidence.memory import Memory
-    from danebot.jobs.authority import CaAccess
     from danebot.jobs.lineage_run import LineageRun
 
 _REMEDY = "see certbot's log; danebot tries again at the next run"

@@ -6,14 +6,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from danebot.adapters.presence import is_there
-from danebot.adapters.tree.paths import COMBO, NEXT, READY
+from danebot.adapters.tree.paths import COMBO, NEXT, READY, LineagePaths
 from danebot.domain.finding import Code, Finding, Severity
 from danebot.domain.text import printable, when
 from danebot.errors import DanebotError, UnreadableError
 from danebot.jobs.survey import unreadable_finding
 
 if TYPE_CHECKING:
-    from danebot.adapters.tree.paths import LineagePaths
     from danebot.jobs.context import Context
 
 

@@ -19,8 +19,8 @@ from danebot.domain.lineage.state import Management
 from danebot.domain.names import printable
 from danebot.domain.rollover.evidence.change_outcomes import ChangeOutcome, Part
 from danebot.domain.rollover.evidence.memory import Failure, Memory, Publishing
-from danebot.domain.rollover.evidence.policy import next_attempt
-from danebot.domain.rollover.evidence.propagation import Obstacle
+from danebot.domain.rollover.evidence.policy import Policy, next_attempt
+from danebot.domain.rollover.evidence.propagation import Observations, Obstacle
 from danebot.domain.rollover.records.changes import (
     Change,
     ChangeResult,
@@ -37,8 +37,6 @@ from danebot.jobs.survey import observe_dns
 
 if TYPE_CHECKING:
     from danebot.adapters.ports import Publisher
-    from danebot.domain.rollover.evidence.policy import Policy
-    from danebot.domain.rollover.evidence.propagation import Observations
     from danebot.jobs.context import Context
     from danebot.jobs.view import LineageView
 

@@ -17,18 +17,16 @@ from danebot.adapters.certbot.renewal_conf import RenewalConf
 from danebot.adapters.files import read_bytes
 from danebot.adapters.tree.paths import archive_versions
 from danebot.domain.finding import Code, Finding, Severity
-from danebot.domain.rollover.evidence.memory import Call, CallResult
+from danebot.domain.rollover.evidence.memory import Call, CallResult, Memory, PendingRevocation
 from danebot.domain.rollover.steps.patience import begun
-from danebot.jobs.authority import ca_wait, remember_call
+from danebot.jobs.authority import CaAccess, ca_wait, remember_call
 from danebot.jobs.progress import Done
 from danebot.jobs.survey import keys_of_tree
 
 if TYPE_CHECKING:
     from danebot.adapters.certbot.command import CertbotRun
     from danebot.domain.lineage.state import Held
-    from danebot.domain.rollover.evidence.memory import Memory, PendingRevocation
     from danebot.domain.rollover.records.in_use import KeysInUse
-    from danebot.jobs.authority import CaAccess
     from danebot.jobs.context import Context
 
 _IN_USE = "a lineage of this tree still uses the key; replace it there first"

@@ -18,14 +18,20 @@ from danebot.adapters.codec import encode
 from danebot.adapters.files import make_directory, open_lock, remove_leftovers, write_file
 from danebot.adapters.presence import ABSENT
 from danebot.adapters.status_file import StatusError, load_status
-from danebot.domain.status.document import SCHEMA, RunStatus, Snapshot, finding_status
+from danebot.domain.status.document import (
+    SCHEMA,
+    FindingStatus,
+    LineageStatus,
+    RunStatus,
+    Snapshot,
+    finding_status,
+)
 from danebot.domain.status.summary import carry, lineage_status
 from danebot.errors import TreeError
 
 if TYPE_CHECKING:
     from danebot.domain.addresses import SocketAddress
     from danebot.domain.finding import Finding
-    from danebot.domain.status.document import FindingStatus, LineageStatus
     from danebot.jobs.view import LineageView
 
 _PUBLIC = 0o644

@@ -24,12 +24,11 @@ from danebot.domain.rollover.records.retirement import leaving, out_of_use, reti
 from danebot.domain.rollover.steps.plan import Observation, after_plan, plan
 from danebot.domain.rollover.steps.remember import remember
 from danebot.errors import DanebotError, TreeError
-from danebot.jobs.context import silent
+from danebot.jobs.context import Context, silent
 from danebot.jobs.view import LineageView, Observed
 
 if TYPE_CHECKING:
     from danebot.domain.rollover.evidence.propagation import Observations
-    from danebot.jobs.context import Context
 
 
 _FORBIDDEN = "its key may not be read; run danebot as root"

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from danebot.adapters.codec import decode, encode
 from danebot.adapters.files import make_directory, read_bytes, read_own, write_file
-from danebot.domain.dns.answers import Presence, Security
-from danebot.domain.lineage.state import Management
+from danebot.domain.dns.answers import Presence, Security, TlsaAnswer
+from danebot.domain.lineage.state import LineageState, Management
 from danebot.domain.names import DnsName
 from danebot.domain.rollover.evidence.dates import check_times
 from danebot.domain.rollover.evidence.memory import Contact, Failure, Memory, Reading
@@ -33,9 +33,7 @@ from danebot.domain.rollover.records.unmanaged import (
 from danebot.errors import DanebotError, TreeError
 
 if TYPE_CHECKING:
-    from danebot.domain.dns.answers import TlsaAnswer
     from danebot.domain.finding import Finding
-    from danebot.domain.lineage.state import LineageState
     from danebot.jobs.context import Context
     from danebot.jobs.view import LineageView
 

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from danebot.adapters.files import read_bytes, write_file
 from danebot.adapters.tree.memory_file import save_memory
-from danebot.adapters.tree.paths import DANE_EE
-from danebot.domain.dns.tlsa import NO_RECORDS, Declared, edit_dane_ee
+from danebot.adapters.tree.paths import DANE_EE, LineagePaths
+from danebot.domain.dns.tlsa import NO_RECORDS, Declared, Required, edit_dane_ee
 from danebot.domain.rollover.evidence.propagation import matches_chain
 from danebot.domain.rollover.evidence.watched import let_go
 from danebot.domain.rollover.records.adoption import Found, Standing, by_host
@@ -25,8 +25,6 @@ from danebot.jobs.survey import keys_of_tree, observe_dns, read_lineage, view
 from danebot.jobs.view import Observed
 
 if TYPE_CHECKING:
-    from danebot.adapters.tree.paths import LineagePaths
-    from danebot.domain.dns.tlsa import Required
     from danebot.domain.finding import Finding
     from danebot.domain.lineage.state import LineageState
     from danebot.domain.names import DnsName

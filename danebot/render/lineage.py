@@ -6,18 +6,18 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from danebot.domain.status.document import Prospect
+from danebot.domain.status.document import (
+    CertificateStatus,
+    LineageStatus,
+    Prospect,
+    RecordStatus,
+    RunStatus,
+)
 from danebot.domain.text import duration, when
 
 if TYPE_CHECKING:
     from danebot.domain.names import DnsName
     from danebot.domain.rollover.records.publication import OwnedRecord, Publication
-    from danebot.domain.status.document import (
-        CertificateStatus,
-        LineageStatus,
-        RecordStatus,
-        RunStatus,
-    )
 
 _BAR = 48
 _DEFAULT_TTL = 3600

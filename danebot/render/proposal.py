@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 from danebot.domain.lineage.state import Management
-from danebot.domain.rollover.records.adoption import by_host
+from danebot.domain.rollover.records.adoption import Proposal, by_host
 from danebot.render.lineage import nsupdate_lines, zone_lines
-
-if TYPE_CHECKING:
-    from danebot.domain.rollover.records.adoption import Proposal
 
 
 def proposal_lines(

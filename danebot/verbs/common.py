@@ -6,14 +6,13 @@ import json
 from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from danebot.domain.finding import Severity
+from danebot.domain.finding import Finding, Severity
 from danebot.errors import DanebotError
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from danebot.console import Console
-    from danebot.domain.finding import Finding
     from danebot.domain.status.document import FindingStatus
     from danebot.jobs.context import Context
     from danebot.jobs.view import LineageView

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from danebot.domain.rollover.steps.patience import URGENT_PAUSE, publishing_wait
@@ -11,8 +11,6 @@ from danebot.verbs.common import ATTENTION, FINE, click_echo
 from danebot.verbs.renew import run_renewal
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from danebot.console import Console
     from danebot.domain.finding import Finding
     from danebot.domain.rollover.evidence.memory import Urgency

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
-from danebot.domain.finding import Severity
+from danebot.domain.finding import Finding, Severity
 from danebot.errors import DanebotError, NameChangeError, NameSyntaxError
 from danebot.verbs.common import ATTENTION, FINE, click_echo
 
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from danebot.console import Console
-    from danebot.domain.finding import Finding
     from danebot.domain.lineage.renaming import Wish
     from danebot.domain.names import DnsName
     from danebot.jobs.context import Context

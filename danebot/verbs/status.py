@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from danebot.domain.finding import Code
+from danebot.domain.finding import Code, Finding
 from danebot.domain.names import printable
-from danebot.domain.rollover.records.adoption import by_host
+from danebot.domain.rollover.records.adoption import Proposal, by_host
 from danebot.domain.text import when
 from danebot.errors import DanebotError, RolloverError, TreeError, UnreadableError
 from danebot.verbs.common import ATTENTION, FINE, click_echo, dump
 
 if TYPE_CHECKING:
     from danebot.console import Console
-    from danebot.domain.finding import Finding
-    from danebot.domain.rollover.records.adoption import Proposal
     from danebot.domain.status.document import RunStatus, Snapshot
     from danebot.jobs.context import Context
     from danebot.jobs.view import LineageView

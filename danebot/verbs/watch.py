@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from danebot.domain.finding import Severity
+from danebot.domain.finding import Finding, Severity
 from danebot.domain.names import DnsName, TlsaOwner, printable
 from danebot.errors import NameSyntaxError, UnansweredError
 from danebot.verbs.common import ATTENTION, FINE, record_run
@@ -15,7 +15,6 @@ from danebot.verbs.common import ATTENTION, FINE, record_run
 if TYPE_CHECKING:
     from danebot.console import Console
     from danebot.domain.dns.tlsa import Required
-    from danebot.domain.finding import Finding
     from danebot.domain.rollover.records.adoption import Found
     from danebot.jobs.context import Context
     from danebot.jobs.watch import Release

@@ -5,25 +5,23 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from danebot.adapters.status_file import StatusError, read_status
 from danebot.domain.finding import RUN_SEVERITIES, Code
 from danebot.domain.rollover.evidence.propagation import Seen
 from danebot.domain.rollover.steps.plan import Phase
-from danebot.domain.status.document import Serves, StatusFault
+from danebot.domain.status.document import (
+    CertificateStatus,
+    FindingStatus,
+    KeyStatus,
+    LineageStatus,
+    RecordStatus,
+    Serves,
+    Snapshot,
+    StatusFault,
+)
 from danebot_exporter import metrics as m
 from danebot_exporter.exposition import Exposition
-
-if TYPE_CHECKING:
-    from danebot.domain.status.document import (
-        CertificateStatus,
-        FindingStatus,
-        KeyStatus,
-        LineageStatus,
-        RecordStatus,
-        Snapshot,
-    )
 
 PHASES = tuple(phase.value for phase in Phase)
 SEVERITIES = tuple(severity.word for severity in RUN_SEVERITIES)

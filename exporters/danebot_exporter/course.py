@@ -7,12 +7,11 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from danebot.domain.rollover.steps.plan import Phase
-from danebot.domain.status.document import finding_of
+from danebot.domain.status.document import LineageStatus, finding_of
 from danebot.domain.text import duration, when
 
 if TYPE_CHECKING:
     from danebot.domain.finding import Finding, Severity
-    from danebot.domain.status.document import LineageStatus
     from danebot_exporter.endpoints import EndpointReport
 
 

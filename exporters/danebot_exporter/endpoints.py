@@ -23,13 +23,7 @@ from danebot.domain.delivery.probes import ProbeOutcome
 from danebot.domain.delivery.routes import Dane
 from danebot.domain.lineage.key_types import RSA_BITS, KeyType
 from danebot.domain.lineage.keys import Algorithm
-from danebot.domain.names import (
-    DnsName,
-    Endpoint,
-    TlsaOwner,
-    Transport,
-    default_protocol,
-)
+from danebot.domain.names import DnsName, Endpoint, Hostname, TlsaOwner, Transport, default_protocol
 from danebot.errors import NameSyntaxError
 from danebot_exporter import metrics as m
 from danebot_exporter.exposition import Exposition
@@ -39,7 +33,6 @@ if TYPE_CHECKING:
     from danebot.adapters.loop import Program
     from danebot.config.settings import Settings
     from danebot.domain.finding import Finding
-    from danebot.domain.names import Hostname
     from danebot.domain.status.document import LineageStatus
 
 AT_ONCE = 50

@@ -17,14 +17,13 @@ from urllib.parse import urlencode
 from danebot.adapters.status_file import StatusError, read_status
 from danebot.domain.finding import Severity
 from danebot.domain.rollover.steps.plan import Phase
-from danebot.domain.status.document import finding_of
+from danebot.domain.status.document import LineageStatus, Snapshot, finding_of
 from danebot.domain.text import duration, when
 from danebot_exporter.card import card
 from danebot_exporter.course import urgency
 from danebot_exporter.html import Html, fragment, tag
 
 if TYPE_CHECKING:
-    from danebot.domain.status.document import LineageStatus, Snapshot
     from danebot_exporter.endpoints import EndpointReport
 
 PER_PAGE = 50

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from danebot.domain.delivery.codes import DeliveryCode
 from danebot.domain.delivery.judgements import Judgement, judgement
-from danebot.domain.delivery.report import MailSubject, parse_subject
+from danebot.domain.delivery.report import MailSubject, Report, Subject, parse_subject
 from danebot.domain.delivery.routes import Dane
 from danebot.domain.finding import DELIVERY_SEVERITIES, Severity
 from danebot.domain.names import Protocol, printable
@@ -19,7 +19,6 @@ from danebot_exporter.exposition import Exposition
 
 if TYPE_CHECKING:
     from danebot.config import Settings
-    from danebot.domain.delivery.report import Report, Subject
 
 USUAL = timedelta(seconds=30)
 _LEAST, _MOST = timedelta(seconds=1), timedelta(seconds=120)

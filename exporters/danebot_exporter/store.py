@@ -7,15 +7,13 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from danebot.adapters.status_file import StatusError, signature
-from danebot.domain.status.document import StatusFault
+from danebot.adapters.status_file import FileSignature, StatusError, signature
+from danebot.domain.status.document import LineageStatus, StatusFault
 from danebot_exporter.collector import collect
 from danebot_exporter.endpoints import EndpointReport, Watched, watched_endpoints
 
 if TYPE_CHECKING:
-    from danebot.adapters.status_file import FileSignature
     from danebot.config import Settings
-    from danebot.domain.status.document import LineageStatus
 
 _OF_CONTENT = (StatusFault.DAMAGED, StatusFault.FOREIGN)
 Failed = Callable[[StatusFault], None]

@@ -19,7 +19,7 @@ from danebot.adapters.dns import message as wire
 from danebot.adapters.dns.queries import Steps, together
 from danebot.adapters.dns.rcodes import RCODE_WORDS, Rcode
 from danebot.adapters.dns.rdata import AAAA, CNAME, SOA, TLSA, A
-from danebot.adapters.dns.resolvconf import DNS_PORT
+from danebot.adapters.dns.resolvconf import DNS_PORT, ResolverConfig
 from danebot.adapters.dns.resolver import Resolver, records
 from danebot.adapters.dns.response import Response
 from danebot.adapters.dns.rrsets import RRsetKey
@@ -38,7 +38,6 @@ if TYPE_CHECKING:
     import dns.rdataset
     import dns.tsig
 
-    from danebot.adapters.dns.resolvconf import ResolverConfig
     from danebot.config import ServerAddress
 
 _ATTEMPTS = 10

@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from datetime import datetime
+from typing import NamedTuple
 
 from cryptography import x509
 
@@ -25,9 +26,6 @@ from danebot.domain.dane.certificate import (
     may_have_signed,
 )
 from danebot.domain.dane.references import References, matching_names
-
-if TYPE_CHECKING:
-    from datetime import datetime
 
 IsAnchor = Callable[[Certificate], bool]
 

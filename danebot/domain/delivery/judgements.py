@@ -9,15 +9,13 @@ from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple
 
 from danebot.domain.dane.certificate import read
-from danebot.domain.dane.verify import Outcome, Profile, verify
+from danebot.domain.dane.verify import Outcome, Profile, Verdict, verify
 from danebot.domain.delivery.address_findings import MAIL_PROTOCOLS
 from danebot.domain.delivery.codes import DeliveryCode
-from danebot.domain.delivery.probes import ProbeOutcome
+from danebot.domain.delivery.probes import ProbeOutcome, ProbeResult
 from danebot.domain.finding import Finding, Severity
 
 if TYPE_CHECKING:
-    from danebot.domain.dane.verify import Verdict
-    from danebot.domain.delivery.probes import ProbeResult
     from danebot.domain.delivery.routes import HostRoute
     from danebot.domain.names import Endpoint
 

@@ -10,11 +10,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple
 
-from danebot.domain.dns.tlsa import Declared
+from danebot.domain.dns.tlsa import Declared, Required, TlsaRecord
 from danebot.domain.lineage.renewal import CERTBOTS_OWN, RenewalRule
 
 if TYPE_CHECKING:
-    from danebot.domain.dns.tlsa import Required, TlsaRecord
     from danebot.domain.lineage.keys import Chain, PublicKey
     from danebot.domain.names import DnsName
 

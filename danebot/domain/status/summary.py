@@ -6,16 +6,21 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from danebot.domain.delivery.probes import ProbeOutcome
+from danebot.domain.delivery.probes import ProbeOutcome, ProbeResult
 from danebot.domain.finding import Code, Finding, Severity
 from danebot.domain.lineage.renewal import renews_at
-from danebot.domain.rollover.evidence.memory import Urgency
-from danebot.domain.rollover.evidence.propagation import Obstacle, Seen
+from danebot.domain.rollover.evidence.memory import Memory, Urgency
+from danebot.domain.rollover.evidence.propagation import Obstacle, Propagation, Seen
 from danebot.domain.rollover.evidence.schedule import requested, rollover_at
-from danebot.domain.rollover.records.publication import cancelled_removals, exposed_removals
+from danebot.domain.rollover.records.publication import (
+    OwnedRecord,
+    Publication,
+    cancelled_removals,
+    exposed_removals,
+)
 from danebot.domain.rollover.records.retirement import retire_at
 from danebot.domain.rollover.steps.patience import promotion_retry_at
-from danebot.domain.rollover.steps.plan import Phase
+from danebot.domain.rollover.steps.plan import Observation, Phase, Plan
 from danebot.domain.rollover.steps.safe_time import emergency_wait
 from danebot.domain.status.document import (
     CertificateStatus,
@@ -33,14 +38,9 @@ from danebot.domain.status.document import (
 )
 
 if TYPE_CHECKING:
-    from danebot.domain.delivery.probes import ProbeResult
     from danebot.domain.lineage.keys import PublicKey
     from danebot.domain.lineage.state import Anchored, Held, LineageState
-    from danebot.domain.rollover.evidence.memory import Memory
     from danebot.domain.rollover.evidence.policy import Policy
-    from danebot.domain.rollover.evidence.propagation import Propagation
-    from danebot.domain.rollover.records.publication import OwnedRecord, Publication
-    from danebot.domain.rollover.steps.plan import Observation, Plan
 
 
 _SAYS_NOTHING = (Obstacle.NOT_OBSERVED, Obstacle.RESOLVER_SILENT, Obstacle.SERVER_SILENT)

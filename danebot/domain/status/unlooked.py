@@ -6,10 +6,9 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from danebot.domain.finding import Code, Finding, Severity
-from danebot.domain.kinds import Concern
+from danebot.domain.kinds import Concern, FindingKind
 
 if TYPE_CHECKING:
-    from danebot.domain.kinds import FindingKind
     from danebot.domain.status.document import Snapshot
 
 _WORST = Severity.CRITICAL.word

@@ -15,13 +15,12 @@ from danebot.domain.dns.tlsa import (
     association,
     unusable_reason,
 )
-from danebot.domain.lineage.state import Anchored
+from danebot.domain.lineage.state import Anchored, Held, LineageState
 from danebot.domain.names import DnsName
 from danebot.domain.rollover.evidence.caches import Records
 from danebot.domain.rollover.evidence.senders import Senders, senders_to
 
 if TYPE_CHECKING:
-    from danebot.domain.lineage.state import Held, LineageState
     from danebot.domain.rollover.evidence.propagation import Observations
 
 

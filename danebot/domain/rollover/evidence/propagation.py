@@ -28,12 +28,11 @@ from danebot.domain.dns.tlsa import (
     association,
     unusable_reason,
 )
-from danebot.domain.names import DnsName
+from danebot.domain.names import DnsName, Hostname
 
 if TYPE_CHECKING:
     from danebot.domain.lineage.keys import PublicKey
     from danebot.domain.lineage.state import Held
-    from danebot.domain.names import Hostname
 
 Observations = Mapping[DnsName, OwnerObservation]
 

@@ -12,14 +12,12 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from danebot.domain.dns.answers import WITNESS, OwnerObservation, Presence
-from danebot.domain.rollover.evidence.memory import OwnerMemory
+from danebot.domain.dns.answers import WITNESS, OwnerObservation, Presence, Server
+from danebot.domain.rollover.evidence.memory import OwnerMemory, OwnerRoute
 from danebot.domain.rollover.evidence.policy import LONGEST_GAP
 
 if TYPE_CHECKING:
-    from danebot.domain.dns.answers import Server
     from danebot.domain.names import Hostname
-    from danebot.domain.rollover.evidence.memory import OwnerRoute
 
 
 def last_answered(

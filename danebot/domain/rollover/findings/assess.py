@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from danebot.domain.dns.tlsa import Declared
+from danebot.domain.dns.tlsa import Declared, TlsaRecord
 from danebot.domain.finding import Code, Finding, Severity
 from danebot.domain.lineage.state import (
     STAGING_GONE,
@@ -17,7 +17,7 @@ from danebot.domain.lineage.state import (
 )
 from danebot.domain.rollover.evidence.change_outcomes import ChangeOutcome
 from danebot.domain.rollover.evidence.clock import behind
-from danebot.domain.rollover.evidence.propagation import matches_chain
+from danebot.domain.rollover.evidence.propagation import Propagation, matches_chain
 from danebot.domain.rollover.findings.record_findings import Fit, Scene, record_findings
 from danebot.domain.rollover.findings.unprotected import unprotected
 from danebot.domain.rollover.findings.waiting_findings import (
@@ -33,10 +33,8 @@ from danebot.domain.rollover.steps.renewing import renewing
 from danebot.domain.text import duration, when
 
 if TYPE_CHECKING:
-    from danebot.domain.dns.tlsa import TlsaRecord
     from danebot.domain.rollover.evidence.memory import Memory
     from danebot.domain.rollover.evidence.policy import Policy
-    from danebot.domain.rollover.evidence.propagation import Propagation
 
 
 NO_KEYS = KeysInUse()

@@ -10,12 +10,11 @@ from typing import TYPE_CHECKING, NamedTuple
 from danebot.domain.dns.answers import Cause, Presence, TlsaAnswer
 from danebot.domain.finding import Code, Finding, Severity
 from danebot.domain.rollover.evidence.memory import Memory, OwnerMemory
-from danebot.domain.rollover.evidence.propagation import Gap, Obstacle, Propagation
+from danebot.domain.rollover.evidence.propagation import Gap, Observations, Obstacle, Propagation
 
 if TYPE_CHECKING:
     from danebot.domain.dns.tlsa import TlsaRecord
     from danebot.domain.names import DnsName
-    from danebot.domain.rollover.evidence.propagation import Observations
 
 
 class Fit(enum.Enum):

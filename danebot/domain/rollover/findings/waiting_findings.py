@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from danebot.domain.finding import Code, Finding, Severity
 from danebot.domain.lineage.state import LineageState
-from danebot.domain.rollover.evidence.memory import Urgency
+from danebot.domain.rollover.evidence.memory import Memory, Urgency
 from danebot.domain.rollover.evidence.propagation import Gap, Obstacle, Seen
 from danebot.domain.rollover.evidence.schedule import (
     lacks_key_type,
@@ -17,15 +17,13 @@ from danebot.domain.rollover.evidence.schedule import (
     standing,
 )
 from danebot.domain.rollover.findings.record_findings import silent_gaps, silent_servers
-from danebot.domain.rollover.steps.gate import RESOLVER
+from danebot.domain.rollover.steps.gate import RESOLVER, Refusal
 from danebot.domain.rollover.steps.patience import promotion_retry_at
 from danebot.domain.rollover.steps.plan import Hold, Phase, Plan, Step, under_way_since
 from danebot.domain.text import duration, when
 
 if TYPE_CHECKING:
-    from danebot.domain.rollover.evidence.memory import Memory
     from danebot.domain.rollover.evidence.policy import Policy
-    from danebot.domain.rollover.steps.gate import Refusal
 
 _SILENCE = timedelta(days=1)  # of a server, before it is more than a notice in a rollover
 _LACKS = (Obstacle.RESOLVER_LACKS, Obstacle.SERVER_LACKS, Obstacle.OVERRULED)

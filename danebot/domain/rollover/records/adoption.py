@@ -23,7 +23,7 @@ from danebot.domain.dns.tlsa import (
 )
 from danebot.domain.names import DnsName, Hostname, TlsaOwner, covers
 from danebot.domain.rollover.evidence.anchors import matched_anchor
-from danebot.domain.rollover.evidence.propagation import matches_chain
+from danebot.domain.rollover.evidence.propagation import Observations, matches_chain
 from danebot.domain.rollover.evidence.senders import senders_to
 from danebot.domain.rollover.records.publication import OwnedRecord, additions
 from danebot.errors import NameSyntaxError
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from danebot.domain.lineage.state import Held, LineageState
-    from danebot.domain.rollover.evidence.propagation import Observations
     from danebot.domain.rollover.records.advice import Objection
 
 TLSA_PORTS = (25, 465, 587, 143, 993, 110, 995, 443, 5222, 5223, 5269, 5270, 4190, 21, 990, 853)

@@ -4,12 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-from danebot.domain.lineage.state import Management
-
-if TYPE_CHECKING:
-    from danebot.domain.lineage.state import LineageState
+from danebot.domain.lineage.state import LineageState, Management
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,14 +12,13 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from danebot.domain.finding import Code, Finding, Severity
-from danebot.domain.lineage.state import Management
+from danebot.domain.lineage.state import LineageState, Management
 from danebot.domain.rollover.evidence.memory import CancelledKey, Memory
 from danebot.domain.rollover.records.cancel import still_shown
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from danebot.domain.lineage.state import LineageState
     from danebot.domain.rollover.evidence.propagation import Observations
 
 

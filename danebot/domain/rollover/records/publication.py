@@ -13,7 +13,13 @@ from typing import TYPE_CHECKING, NamedTuple
 from danebot.domain.dns.tlsa import MatchingType, Selector, TlsaRecord, Usage
 from danebot.domain.finding import Code, Finding, Severity
 from danebot.domain.names import DnsName
-from danebot.domain.rollover.evidence.memory import Exposure, OwnerMemory, Witness
+from danebot.domain.rollover.evidence.memory import (
+    CancelledKey,
+    Exposure,
+    Memory,
+    OwnerMemory,
+    Witness,
+)
 from danebot.domain.rollover.evidence.propagation import (
     Observations,
     Seen,
@@ -28,7 +34,6 @@ if TYPE_CHECKING:
 
     from danebot.domain.lineage.keys import PublicKey
     from danebot.domain.lineage.state import LineageState
-    from danebot.domain.rollover.evidence.memory import CancelledKey, Memory
     from danebot.domain.rollover.records.in_use import KeysInUse
 
 

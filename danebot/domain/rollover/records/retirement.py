@@ -13,14 +13,13 @@ from typing import TYPE_CHECKING
 
 from danebot.domain.dns.tlsa import MatchingType, Selector, TlsaRecord, Usage, association
 from danebot.domain.names import DnsName
-from danebot.domain.rollover.evidence.memory import Exposure
+from danebot.domain.rollover.evidence.memory import Deployment, Exposure, Memory, PastKey
 from danebot.domain.rollover.evidence.propagation import Observations
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from danebot.domain.lineage.state import LineageState
-    from danebot.domain.rollover.evidence.memory import Deployment, Memory, PastKey
     from danebot.domain.rollover.evidence.policy import Policy
     from danebot.domain.rollover.records.in_use import KeysInUse
 

@@ -11,7 +11,6 @@ import enum
 from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import takewhile
-from typing import TYPE_CHECKING
 
 from danebot.domain.rollover.evidence.memory import (
     Call,
@@ -21,10 +20,7 @@ from danebot.domain.rollover.evidence.memory import (
     Memory,
     Urgency,
 )
-from danebot.domain.rollover.evidence.policy import backoff
-
-if TYPE_CHECKING:
-    from danebot.domain.rollover.evidence.policy import Policy
+from danebot.domain.rollover.evidence.policy import Policy, backoff
 
 HOUR, WEEK = timedelta(hours=1), timedelta(days=7)
 URGENT_PAUSE = timedelta(minutes=15)

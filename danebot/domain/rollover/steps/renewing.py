@@ -8,16 +8,14 @@ from typing import TYPE_CHECKING
 
 from danebot.domain.finding import Code, Finding, Severity
 from danebot.domain.lineage.renewal import renews_at
-from danebot.domain.lineage.state import Management
-from danebot.domain.rollover.evidence.policy import Occasion
+from danebot.domain.lineage.state import LineageState, Management
+from danebot.domain.rollover.evidence.policy import Occasion, Policy
 from danebot.domain.rollover.evidence.schedule import renewals_with_one_key
 from danebot.domain.rollover.steps.patience import after_certificates
 from danebot.domain.text import when
 
 if TYPE_CHECKING:
-    from danebot.domain.lineage.state import LineageState
     from danebot.domain.rollover.evidence.memory import Memory
-    from danebot.domain.rollover.evidence.policy import Policy
 
 _IN_A_ROW = 2  # renewals with one key, where each is to bring another
 
