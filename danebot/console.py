@@ -35,7 +35,6 @@ class Console:
     def __init__(
         self, config: Path | None, config_dir: Path | None, verbosity: int, *, quiet: bool
     ) -> None:
-        """Nothing is read before a verb asks for it."""
         self.config = config
         self.config_dir = config_dir
         self.verbosity = verbosity

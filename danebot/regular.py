@@ -18,7 +18,6 @@ class NotRegularError(OSError):
     """A directory, a pipe, a device or a socket is there instead of a file."""
 
     def __init__(self, path: Path | str) -> None:
-        """Name it."""
         super().__init__(errno.EINVAL, "not a regular file", str(path))
 
 
@@ -26,7 +25,6 @@ class OversizeError(OSError):
     """The file is larger than what is looked for can be."""
 
     def __init__(self, path: Path | str) -> None:
-        """Name it."""
         super().__init__(errno.EFBIG, "larger than what its name says can be", str(path))
 
 

@@ -32,34 +32,27 @@ class Work(Protocol):
     @property
     def sock(self) -> socket.socket | None:
         """The socket to watch; another one after a call, if the work went on over another."""
-        ...
 
     @property
     def events(self) -> int:
         """What to watch for (`selectors.EVENT_READ`, `selectors.EVENT_WRITE`)."""
-        ...
 
     @property
     def deadline(self) -> float:
         """When `expired` is to be called (`time.monotonic`); may change with every call."""
-        ...
 
     @property
     def reply(self) -> object | None:
         """The reply, once there is one: the socket is closed then."""
-        ...
 
     def ready(self, sock: socket.socket, events: int) -> None:
         """Go on: ``sock`` is ready for ``events``.  `OSError` is handed to `failed`."""
-        ...
 
     def failed(self, error: OSError) -> None:
         """End: the socket failed."""
-        ...
 
     def expired(self) -> None:
         """End: the deadline was reached."""
-        ...
 
 
 class Lane(NamedTuple):

@@ -19,7 +19,6 @@ class Clock(Protocol):
 
     def __call__(self) -> datetime:
         """Now, as aware UTC."""
-        ...
 
 
 class TlsaObserver(Protocol):
@@ -27,15 +26,12 @@ class TlsaObserver(Protocol):
 
     def observe_owners(self, owners: Sequence[DnsName]) -> Mapping[DnsName, OwnerObservation]:
         """Look at all ``owners`` now; trouble is in the values, never an exception."""
-        ...
 
     def lookup_owners(self, owners: Sequence[DnsName]) -> Mapping[DnsName, TlsaAnswer]:
         """Ask the validating resolver alone for the TLSA RRsets of ``owners``."""
-        ...
 
     def lookup_leads(self, domains: Sequence[Hostname]) -> Leads:
         """Ask it for the hosts that MX and SRV records of ``domains`` lead to."""
-        ...
 
 
 class Prober(Protocol):
@@ -52,7 +48,6 @@ class Prober(Protocol):
         ``algorithm`` says which certificate of a server with two is asked for.
         Trouble is in the values, never an exception.
         """
-        ...
 
 
 class Publisher(Protocol):
@@ -63,4 +58,3 @@ class Publisher(Protocol):
 
         DONE and UNCHANGED say that the publisher is content; what counts is what is seen.
         """
-        ...

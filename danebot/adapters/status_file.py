@@ -33,7 +33,6 @@ class StatusError(TreeError):
     """The document can't be used; the text is one line for the operator."""
 
     def __init__(self, reason: StatusFault, text: str) -> None:
-        """See `StatusFault`."""
         super().__init__(text)
         self.reason = reason
 

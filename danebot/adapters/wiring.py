@@ -75,7 +75,6 @@ class WireObserver:
     """`ports.TlsaObserver` over the network; every call looks anew."""
 
     def __init__(self, config: ResolverConfig, witnesses: Sequence[SocketAddress] = ()) -> None:
-        """Nothing is asked yet."""
         self._config = config
         self._witnesses = witnesses
 
@@ -110,7 +109,6 @@ class WireProber:
     """`ports.Prober` over the network."""
 
     def __init__(self, settings: Settings) -> None:
-        """Nothing is asked yet."""
         self._settings = settings
 
     def probe(

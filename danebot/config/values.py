@@ -34,7 +34,6 @@ class ItemError(ConfigError):
     """An item of a list that can't be taken; ``index`` counts from 0."""
 
     def __init__(self, index: int, text: str) -> None:
-        """As `ConfigError`."""
         super().__init__(text)
         self.index = index
 

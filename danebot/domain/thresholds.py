@@ -12,7 +12,6 @@ class Range(Protocol):
 
     def match(self, value: float) -> bool:
         """Whether ``value`` is fine."""
-        ...
 
 
 class AtLeast(NamedTuple):

@@ -36,7 +36,6 @@ class LineageRun:
     """One lineage in a run: what changes is its `progress`, one frozen value after another."""
 
     def __init__(self, context: Context, name: str) -> None:
-        """Nothing is read yet."""
         self.context = context
         self.name = name
         self.paths: LineagePaths = context.tree.paths(name)

@@ -61,7 +61,6 @@ class Collector:
     """Takes lineages one by one, and the rest of the document last."""
 
     def __init__(self, watch: Watcher | None = None) -> None:
-        """Nothing is collected yet."""
         self._out = Exposition()
         self._watch = watch
         self._names: set[str] = set()

@@ -37,7 +37,6 @@ class Exposition:
     """
 
     def __init__(self) -> None:
-        """Empty."""
         self._families: dict[str, io.StringIO] = {}
         self._finished: dict[str, list[bytes]] = {}
         self._series: set[tuple[object, ...]] = set()

@@ -25,7 +25,6 @@ class OwnMetrics:
     """Thread-safe counters."""
 
     def __init__(self) -> None:
-        """Everything at zero."""
         # They would be a second series for each, that nobody asks for.
         disable_created_metrics()  # type: ignore[no-untyped-call]
         self._registry = CollectorRegistry()

@@ -39,7 +39,6 @@ class Resolver:
     """A stub resolver that tells secure, insecure, bogus and unreachable apart."""
 
     def __init__(self, config: ResolverConfig) -> None:
-        """Nothing is asked yet."""
         self.config = config
 
     def lookup(self, kind: RecordKind[RecordT], name: DnsName) -> Steps[Answer[RecordT]]:

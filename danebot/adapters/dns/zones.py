@@ -160,7 +160,6 @@ class Zones:
     """Finds zones through a validating resolver, and their servers by asking these too."""
 
     def __init__(self, resolver: Resolver, direct: Direct = _DIRECT) -> None:
-        """Nothing is asked yet."""
         self.resolver = resolver
         self.direct = direct
 

@@ -36,7 +36,6 @@ class TreeLock:
     """
 
     def __init__(self, tree: Path, wait: timedelta = timedelta(minutes=2)) -> None:
-        """Nothing is locked yet."""
         self.tree = tree
         self.wait = wait
         self._held: dict[str, int] = {}

@@ -35,7 +35,6 @@ class ParsedStore:
     """The file at ``path``, read when first asked."""
 
     def __init__(self, path: Path) -> None:
-        """Nothing is read yet."""
         self._path = path
         self._files: Mapping[str, Any] | None = None
         self._certificates: list[str] = []

@@ -25,7 +25,6 @@ class TreeReader:
     """
 
     def __init__(self, store: ParsedStore | None = None) -> None:
-        """Nothing is read yet."""
         self._store = store
         self._parsed: dict[tuple[type[Parsed], str], tuple[Version, Parsed]] = {}
         self._news = False
