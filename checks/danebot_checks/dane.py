@@ -5,10 +5,11 @@ Runs every minute on many hosts, so what it imports is counted: neither asyncio 
 
 from __future__ import annotations
 
-import gc
 import time
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, NoReturn
+
+from danebot_checks.start import run
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,10 +21,7 @@ NAME = "DANE"
 
 def main() -> NoReturn:
     """Run the check and end the process."""
-    gc.disable()  # a process that lives for a moment: collecting would add 20 ms to the imports
-    from danebot_checks.plugin import leave
-
-    leave(outcome())
+    run(NAME, outcome)
 
 
 def outcome(arguments: Sequence[str] | None = None) -> int:

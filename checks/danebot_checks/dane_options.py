@@ -27,7 +27,7 @@ from danebot.domain.lineage.keys import Algorithm
 from danebot.domain.names import Hostname, Protocol
 from danebot.domain.thresholds import Range, Thresholds
 from danebot.jobs.verify import Family, Inquiry, parse_places
-from danebot_checks.plugin import Parser, UsageError, parse_range
+from danebot_checks.plugin import Parser, UsageError, parse_remaining
 
 if TYPE_CHECKING:
     import argparse
@@ -39,7 +39,7 @@ service: DNSSEC, TLSA records, and what the service presents.
 """
 _EPILOG = """\
 CRITICAL: a sender that obeys DANE would fail now. WARNING: it will fail, or fails for a few.
-UNKNOWN: can't be judged from here. Ranges are Nagios': 14: raises the alarm below 14.
+UNKNOWN: can't be judged from here. A number raises the alarm below it; ranges are Nagios'.
 """
 _LONGEST = 3600.0
 
@@ -89,20 +89,20 @@ def parser() -> Parser:
     judged.add_argument(
         "-w",
         "--warning",
-        type=parse_range,
+        type=parse_remaining,
         metavar="DAYS",
-        help="days until a certificate expires; default: a fifth of its lifetime",
+        help="fewer days until a certificate expires; default: a fifth of its lifetime",
     )
-    judged.add_argument("-c", "--critical", type=parse_range, metavar="DAYS", help="none")
+    judged.add_argument("-c", "--critical", type=parse_remaining, metavar="DAYS", help="none")
     judged.add_argument(
         "--rrsig-warning",
-        type=parse_range,
-        default="12:",
+        type=parse_remaining,
+        default="12",
         metavar="HOURS",
-        help="hours until a DNSSEC signature expires (12:)",
+        help="fewer hours until a DNSSEC signature expires (12)",
     )
     judged.add_argument(
-        "--rrsig-critical", type=parse_range, default="2:", metavar="HOURS", help="(2:)"
+        "--rrsig-critical", type=parse_remaining, default="2", metavar="HOURS", help="(2)"
     )
     judged.add_argument("--optional", action="store_true", help="having no DANE is fine")
     judged.add_argument(

@@ -6,11 +6,10 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from danebot.domain.dane.verify import Outcome
-from danebot.domain.delivery.report import Report
+from danebot.domain.delivery.report import Expectation, Report
 from danebot.domain.delivery.routes import Dane
 from danebot.domain.finding import Severity
-from danebot_checks.plugin import STATES, PluginResult, counted, finding_line, performance
+from danebot_checks.plugin import STATES, PluginResult, State, counted, finding_line, performance
 
 if TYPE_CHECKING:
     from danebot_checks.dane_options import Options
@@ -20,8 +19,11 @@ _FINDINGS, _EVERYTHING = 1, 2  # verbosity
 
 def report_result(report: Report, now: datetime, seconds: float, options: Options) -> PluginResult:
     """The worst finding in the summary; more with verbosity."""
+    state = STATES[report.severity]
+    if state is State.OK and options.inquiry.criteria.expectation is Expectation.REQUIRED:
+        state = State.OK if _authenticated(report) else State.UNKNOWN  # OK needs evidence
     return PluginResult(
-        STATES[report.severity],
+        state,
         _summary(report, now),
         tuple(_details(report, now, options.verbosity)),
         tuple(_performance(report, now, seconds, options)),
@@ -54,11 +56,7 @@ def _good(report: Report, now: datetime) -> str:
 
 def _authenticated(report: Report) -> int:
     return len(
-        {
-            (one.result.endpoint, one.result.address)
-            for one in report.addresses
-            if one.verdict is not None and one.verdict.outcome is Outcome.AUTHENTICATED
-        }
+        {(one.result.endpoint, one.result.address) for one in report.addresses if one.authenticated}
     )
 
 

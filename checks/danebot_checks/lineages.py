@@ -6,8 +6,9 @@ JSON, and only ``--recheck`` loads what speaks DNS.
 
 from __future__ import annotations
 
-import gc
 from typing import TYPE_CHECKING, NoReturn
+
+from danebot_checks.start import run
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,10 +20,7 @@ NAME = "DANEBOT"
 
 def main() -> NoReturn:
     """Run the check and end the process."""
-    gc.disable()  # a process that lives for a moment
-    from danebot_checks.plugin import leave
-
-    leave(outcome())
+    run(NAME, outcome)
 
 
 def outcome(arguments: Sequence[str] | None = None) -> int:

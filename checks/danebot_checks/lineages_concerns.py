@@ -50,7 +50,7 @@ def _renewal(document: Snapshot, allowed: Allowed, now: datetime) -> Outline:
     if last is None:
         return Outline(NOT_RUN_YET, [])
     numbers: list[str] = []
-    if success is not None and success <= max(now, document.run.ended) + MONITOR_SKEW:
+    if success is not None and success - max(now, document.run.ended) <= MONITOR_SKEW:
         warning, critical = allowed.success
         days = (now - success) / _DAY
         numbers = [performance("success_days", days, warning=warning, critical=critical)]

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from argparse import ArgumentTypeError
 from typing import TYPE_CHECKING
 
 from danebot import __version__
-from danebot_checks.plugin import Parser, UsageError, parse_range
+from danebot_checks.plugin import Parser, UsageError, parse_range, parse_remaining
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
+
+    from danebot.domain.thresholds import Range
 
 CONCERNS = {
     "renewal": "the daily job runs and succeeds",
@@ -20,7 +23,8 @@ CONCERNS = {
 _DESCRIPTION = "Checks one concern of danebot's lineages, from the status document it wrote."
 _EPILOG = """\
 CRITICAL: mail fails, or is about to. WARNING: something stops, or will. UNKNOWN: can't be
-judged. Ranges are Nagios': 14: raises the alarm below 14, ~:2 above 2; numbers are days.
+judged. Ranges are Nagios': 14: raises the alarm below 14, ~:2 above 2; numbers are days, and a
+plain one after expiry's -w or -c means fewer than that.
 """
 _RANGED = ("renewal", "expiry")
 _LONGEST = 3600.0
@@ -34,6 +38,11 @@ def parse_options(arguments: Sequence[str] | None) -> argparse.Namespace:
     days, ``timeout`` in seconds.
     """
     options = parser().parse_args(arguments)
+    read = parse_remaining if options.concern == "expiry" else parse_range
+    for name in ("warning", "critical"):
+        text = getattr(options, name)
+        if text is not None:
+            setattr(options, name, _threshold(f"--{name}", text, read))
     if not 1 <= options.timeout <= _LONGEST:
         raise UsageError(f"--timeout goes from 1 to {_LONGEST:g} seconds")
     if not 0 < options.max_age <= _OLDEST:
@@ -44,6 +53,13 @@ def parse_options(arguments: Sequence[str] | None) -> argparse.Namespace:
     if options.recheck and options.concern != "tlsa":
         raise UsageError("--recheck goes with tlsa")
     return options
+
+
+def _threshold(option: str, text: str, read: Callable[[str], Range]) -> Range:
+    try:
+        return read(text)
+    except ArgumentTypeError as exc:
+        raise UsageError(f"{option}: {exc}") from exc
 
 
 def parser() -> Parser:
@@ -86,17 +102,15 @@ def _add_thresholds(parser: Parser) -> None:
     add(
         "-w",
         "--warning",
-        type=parse_range,
         metavar="DAYS",
-        help="renewal: since it last succeeded (~:2.25); expiry: until a certificate ends "
+        help="renewal: more since it last succeeded (2.25); expiry: fewer until a certificate ends "
         "(as danebot.toml says; a fifth of its lifetime)",
     )
     add(
         "-c",
         "--critical",
-        type=parse_range,
         metavar="DAYS",
-        help="likewise (~:7; a tenth of its lifetime)",
+        help="likewise (7; a tenth of its lifetime)",
     )
     add = parser.add_argument_group("rollover (each is a WARNING)").add_argument
     for option, default, help_ in (

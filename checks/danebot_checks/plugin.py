@@ -13,7 +13,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import enum
-import os
+import re
 import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -29,6 +29,10 @@ from danebot.errors import DanebotError
 
 MAX_LINE = 1000
 MAX_OUTPUT = 7000  # octets; Nagios reads 8 KiB, NRPE 3 less than that
+
+
+_NUMBER = r"-?(?:[0-9]{1,12}(?:\.[0-9]{0,9})?|\.[0-9]{1,9})"
+_RANGE = re.compile(rf"@?(?:(?:~|{_NUMBER}):(?:{_NUMBER})?|:?{_NUMBER})")
 
 
 class State(enum.Enum):
@@ -57,12 +61,20 @@ def finding_line(finding: Finding) -> str:
 
 
 def parse_range(text: str) -> Range:
-    """Read ``10``, ``10:``, ``~:10``, ``10:20`` or ``@10:20``; what is outside raises the alarm."""
-    try:
-        found: Range = nagiosplugin.Range(text)
-    except ValueError as exc:
-        raise argparse.ArgumentTypeError(f"{text!r} is no range; want for instance 14:") from exc
-    return found
+    """Read ``10``, ``10:``, ``~:10``, ``10:20`` or ``@10:20``; what is outside raises the alarm.
+
+    An empty one is refused: it comes from a macro that isn't set, and would alarm of nothing.
+    """
+    with contextlib.suppress(ValueError):  # such as 5:1
+        if _RANGE.fullmatch(text) is not None:
+            found: Range = nagiosplugin.Range(text)
+            return found
+    raise argparse.ArgumentTypeError(f"{text!r} is no range; want for instance 14:")
+
+
+def parse_remaining(text: str) -> Range:
+    """Read a range of what is left; a plain number means fewer than that, as in other checks."""
+    return parse_range(f"{text}:" if re.fullmatch(_NUMBER, text) else text)
 
 
 def performance(
@@ -119,12 +131,14 @@ class Parser(argparse.ArgumentParser):
         """Report a usage error."""
         raise UsageError(f"{message}; see {self.prog} --help")
 
+    def _print_message(self, message: str, file: object = None) -> None:
+        del file
+        put(message)
+
     def exit(self, status: int = 0, message: str | None = None) -> NoReturn:
         """End after ``--help`` or ``--version``."""
         del status
-        if message:
-            sys.stdout.write(message)
-        sys.stdout.flush()
+        put(message or "")
         sys.exit(State.UNKNOWN.value)
 
 
@@ -153,16 +167,12 @@ def run_check(name: str, action: Callable[[], PluginResult]) -> int:
 def put(text: str) -> None:
     """Print, in any locale, also if nobody reads."""
     try:
-        sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr] # a TextIO
-        sys.stdout.write(text)
-        sys.stdout.flush()
+        if sys.stdout is not None:
+            sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr] # a TextIO
+            sys.stdout.write(text)
+            sys.stdout.flush()
     except OSError:
         sys.stdout = None  # or its flush at exit complains
-
-
-def leave(status: int) -> NoReturn:
-    """End the process here: all is said, and to tidy up its modules would take 30 ms more."""
-    os._exit(status)
 
 
 @contextlib.contextmanager

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
+import shlex
+import subprocess
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -46,7 +50,9 @@ def test_fine(world: World, plugin: Plugin) -> None:
         (("-w", "95:", "-c", "10:"), 1),
         (("-c", "95:"), 2),
         (("-w", "@0:200"), 1),
-        (("-w", "10"), 1),
+        (("-w", "20", "-c", "10"), 0),  # what every check_ssl_cert user types
+        (("-w", "95"), 1),
+        (("-w", "0:10"), 1),
         (("--warn-unmatched",), 1),
     ],
 )
@@ -58,7 +64,8 @@ def test_thresholds(world: World, plugin: Plugin, words: tuple[str, ...], status
     assert told.status == status
     warning = words[words.index("-w") + 1] if "-w" in words else ""
     datum = told.data["certificate_days"].split(";")
-    assert (datum[1] if len(datum) > 1 else "") == warning.replace("@0:", "@")
+    shown = {"@0:200": "@200", "0:10": "10", "20": "20:", "95": "95:"}.get(warning, warning)
+    assert (datum[1] if len(datum) > 1 else "") == shown
 
 
 @pytest.mark.parametrize(("left", "status"), [(20, 0), (10, 1), (-1, 1)])
@@ -152,6 +159,15 @@ def test_a_silent_resolver_is_unknown(world: World, plugin: Plugin) -> None:
         (("-H", "a.example", "-t", "nan"), "--timeout goes from"),
         (("-H", "a.example", "-w", "5:1"), "is no range"),
         (("-H", "a.example", "-c", "x"), "is no range"),
+        (("-H", "a.example", "-w", ""), "'' is no range"),
+        (("-H", "a.example", "--rrsig-critical", " "), "' ' is no range"),
+        (("-H", "a.example", "-w", "1_0:"), "is no range"),
+        (("-H", "a.example", "-w", "1e1:"), "is no range"),
+        (("-H", "a.example", "-w", "\u0661:"), "is no range"),
+        (("-H", "a.example", "-w", "nan:"), "is no range"),
+        (("-H", "a.example", "-w", "@"), "is no range"),
+        (("-H", "a.example", "-w", "@:"), "is no range"),
+        (("-H", "a.example", "-w", ":"), "is no range"),
         (("-H", "a.example", "--resolver", "ns.example"), "want an IP address"),
         (("-H", "a.example", "--address", "b.example"), "want NAME=ADDRESS"),
         (("-H", "a.example", "--aka", "b|c"), "is not a DNS name"),
@@ -236,9 +252,6 @@ def test_an_internal_error_is_one_line(plugin: Plugin, monkeypatch: pytest.Monke
 
 def test_nobody_reads(world: World) -> None:
     """A scheduler that has gone away makes neither a traceback nor another status."""
-    import os
-    import subprocess
-    import sys
 
     world.publish(25)
     code = "from danebot_checks.dane import main; main()"
@@ -253,3 +266,30 @@ def test_nobody_reads(world: World) -> None:
             timeout=60,
         )
     assert (done.returncode, done.stderr) == (2, b"")
+
+
+@pytest.mark.parametrize("module", ["dane", "lineages"])
+@pytest.mark.parametrize("closed", [">&-", "<&- >&- 2>&-"])
+def test_a_closed_output_changes_no_status(tmp_path: Path, module: str, closed: str) -> None:
+    """Some schedulers start plugins without any descriptor: OK is never said that way."""
+    code = f"from danebot_checks.{module} import main; main()"
+    words = ["expiry", "--snapshot", str(tmp_path / "missing")]
+    if module == "dane":
+        words = ["-H", "a..example"]
+    line = " ".join(map(shlex.quote, [sys.executable, "-c", code, *words]))
+    done = subprocess.run(
+        ["/bin/sh", "-c", f"{line} {closed}"], capture_output=True, check=False, timeout=60
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (3, b"", b"")
+
+
+def test_a_broken_installation_is_unknown(tmp_path: Path) -> None:
+    """Python's own status for a traceback would be a WARNING."""
+    (tmp_path / "nagiosplugin.py").write_text("raise ImportError('no such module')\n")
+    for module in ("dane", "lineages"):
+        code = f"from danebot_checks.{module} import main; main()"
+        env = {**os.environ, "PYTHONPATH": str(tmp_path)}
+        command = [sys.executable, "-c", code, "-H", "a.example"]
+        done = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
+        assert (done.returncode, done.stderr) == (3, "")
+        assert "UNKNOWN - can't start: ImportError('no such module')" in done.stdout

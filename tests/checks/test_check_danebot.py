@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -358,6 +360,10 @@ def test_hostile_words_forge_nothing(words: tuple[str, ...], status: Path, plugi
         ("tlsa", "-w", "5"),
         ("renewal", "--recheck"),
         ("expiry", "-w", "x"),
+        ("expiry", "-w", ""),
+        ("renewal", "-c", ""),
+        ("rollover", "--due", ""),
+        ("rollover", "--staged", "1_0:"),
         ("tlsa", "--timeout", "0"),
         ("tlsa", "--max-age", "nan"),
         ("tlsa", "--max-age", "inf"),
@@ -408,6 +414,53 @@ def test_a_success_in_the_future_is_none(status: Path, plugin: Plugin) -> None:
     told = plugin("renewal")
     assert told.state == "WARNING"
     assert "in the future" in told.lines[0]
+
+
+def moments(value: object, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """Where a document, as JSON, has a time."""
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield from moments(inner, (*path, key))
+    elif isinstance(value, list):
+        for number, inner in enumerate(value):
+            yield from moments(inner, (*path, number))
+    elif isinstance(value, str) and _MOMENT.match(value):
+        yield path
+
+
+_MOMENT = re.compile(r"\d{4}-\d\d-\d\dT")
+_FAR = ("9999-12-31T23:59:59+00:00", "0001-01-01T00:00:00+00:00", "0001-01-01T00:00:00+14:00")
+
+
+@pytest.mark.parametrize("far", _FAR)
+def test_times_out_of_this_world(far: str, status: Path, plugin: Plugin) -> None:
+    """A clock that was never set, or a document that somebody wrote."""
+    sample.write(status, document(sample.staged(NAME), sample.cooling("b.example")))
+    before = json.loads(status.read_text())
+    everywhere = [*moments(before)]
+    assert len(everywhere) > 15
+    for *way, last in everywhere:
+        found = copy.deepcopy(before)
+        inner = found
+        for step in way:
+            inner = inner[step]
+        inner[last] = far
+        status.write_text(json.dumps(found))
+        for concern in CONCERNS:
+            told = plugin(concern)
+            told.sound("DANEBOT")
+            assert "internal error" not in told.text, (way, last)
+
+
+@pytest.mark.parametrize(("words", "state"), [(("-w", "20"), "WARNING"), (("-w", "10"), "OK")])
+def test_a_plain_number_of_days_means_fewer(
+    words: tuple[str, ...], state: str, status: Path, plugin: Plugin
+) -> None:
+    live = sample.certificate(NAME, age=73 * DAY)
+    sample.write(status, document(sample.lineage(NAME)._replace(live=live, staged=live)))
+    told = plugin("expiry", *words, "-c", "5")
+    assert told.state == state
+    assert f";{words[1]}:;5:" in told.data["certificate_days"]
 
 
 # ---- what must agree with danebot ------------------------------------------------------------

@@ -8,6 +8,7 @@ import shlex
 import shutil
 import subprocess
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -57,6 +58,65 @@ def test_icinga_accepts_its_definitions(public: Path) -> None:
     accepted(program, verb, "-C", *words)
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files to nobody")
+def test_icinga_refuses_domains_that_are_no_list(public: Path) -> None:
+    site = icinga.Site(public / "icinga", Path("/usr/bin"), "127.0.0.1", Path("/x"), "127.0.0.1")
+    program, verb, *words = icinga.configure(site)
+    conf = site.directory / "icinga2.conf"
+    conf.write_text(conf.read_text().replace('[ "example.test" ]', '"example.test"'))
+    done = subprocess.run(
+        [program, verb, "-C", *words], capture_output=True, text=True, check=False
+    )
+    assert done.returncode != 0
+    assert 'vars.dane_domains must be an array: [ "example.org" ]' in done.stdout + done.stderr
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files to nobody")
+def test_a_threshold_of_icinga_is_for_one_concern(public: Path) -> None:
+    """A real Icinga calls a double of check_danebot that writes down what it was given."""
+    told = public / "told"
+    told.mkdir(mode=0o777)
+    told.chmod(0o777)
+    double = public / "check_danebot"
+    double.write_text(f'#!/bin/sh\necho "$*" > {told}/$1.new && mv {told}/$1.new {told}/$1\n')
+    double.chmod(0o755)
+    site = icinga.Site(public / "icinga", public, "127.0.0.1", Path("/x"), "127.0.0.1", interval=1)
+    command = icinga.configure(site)
+    conf = site.directory / "icinga2.conf"
+    text = re.sub(r"(?s)object ApiListener.*?\n}\n", "", conf.read_text())
+    thresholds = {
+        "danebot_renewal_warning": "~:3",
+        "danebot_renewal_critical": "~:8",
+        "danebot_expiry_warning": "20",
+        "danebot_expiry_critical": "10",
+    }
+    lines = [f'  vars.{name} = "{value}"\n' for name, value in thresholds.items()]
+    conf.write_text(
+        text.replace("  vars.danebot = true\n", f"  vars.danebot = true\n{''.join(lines)}")
+    )
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.STDOUT) as daemon:
+        try:
+            given = {one: patiently(told / one) for one in lineages_options.CONCERNS}
+        finally:
+            daemon.terminate()
+    found = {one: re.findall(r"--(?:warning|critical) \S+", line) for one, line in given.items()}
+    assert found == {
+        "renewal": ["--critical ~:8", "--warning ~:3"],
+        "tlsa": [],
+        "expiry": ["--critical 10", "--warning 20"],
+        "rollover": [],
+    }
+
+
+def patiently(path: Path) -> str:
+    """The text of a file that is about to be there."""
+    until = time.monotonic() + 60
+    while not path.exists():
+        assert time.monotonic() < until, f"{path} did not come"
+        time.sleep(0.05)
+    return path.read_text()
+
+
 def help_of(program: str, capsys: pytest.CaptureFixture[str]) -> set[str]:
     with pytest.raises(SystemExit):
         PARSERS[program](["--help"])
@@ -72,7 +132,7 @@ def test_icinga_has_every_option(
 ) -> None:
     _, _, text = COMMANDS.partition(f'object CheckCommand "{command}"')
     body = text.split("object CheckCommand", maxsplit=1)[0]
-    offered = set(re.findall(r'(?m)^    "(--[a-z-]+)"', body))
+    offered = set(re.findall(r'(?m)^ +(?:key = )?"(--[a-z-]+)"', body))
     assert offered == help_of(program, capsys)
 
 

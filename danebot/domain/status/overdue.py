@@ -155,7 +155,7 @@ def _fresh(
 ) -> Iterator[Finding]:
     """Whether the document is of now, more or less."""
     written = document.run.ended
-    if written > now + MONITOR_SKEW:
+    if written - now > MONITOR_SKEW:
         text = f"the status document is {duration(written - now)} ahead of this clock"
         yield Finding(StatusCode.STATUS_AHEAD, Severity.UNJUDGED, "", text)
     elif now - written > allowed.max_age:
@@ -184,7 +184,7 @@ def _renewal(document: Snapshot, allowed: Allowed, now: datetime) -> Iterator[Fi
         if last.exit_status:
             words = "danebot renew has not come to a good end here yet"
             yield _failing(words, document, Severity.WARNING)
-    elif success > max(now, document.run.ended) + MONITOR_SKEW:
+    elif success - max(now, document.run.ended) > MONITOR_SKEW:
         words = f"the last success of danebot renew is {duration(success - now)} in the future"
         yield _failing(words, document, Severity.WARNING)
     else:
