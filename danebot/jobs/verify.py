@@ -217,7 +217,7 @@ def look(
         steps = route_steps(subject, Routing(Resolver(resolver)))
         route = yield from within(steps, begin + budget * _DNS_SHARE)
         left = begin + budget * (1 - _RESERVE) - time.monotonic()
-        limits = _tighter(limits, timedelta(seconds=max(round(left, 1), 0.1)))
+        limits = _stretched(limits, timedelta(seconds=max(round(left, 1), 0.1)))
     hosts_asked = host_targets(subject, route, inquiry)
     targets = [target for host in hosts_asked for target in host.targets]
     results = iter((yield tuple(Probe(target, inquiry.helo, limits) for target in targets)))
@@ -268,10 +268,6 @@ def _patience(budget: float, nameservers: int) -> timedelta:
     return timedelta(seconds=max(least, budget / _TRIES / nameservers))
 
 
-def _tighter(limits: Limits, total: timedelta) -> Limits:
-    return Limits(
-        min(limits.connect, total),
-        min(limits.step, total),
-        min(limits.total, total),
-        limits.max_bytes,
-    )
+def _stretched(limits: Limits, total: timedelta) -> Limits:
+    """All of ``total`` for a slow peer: senders wait minutes for a greeting."""
+    return limits._replace(connect=min(limits.connect, total), step=total, total=total)

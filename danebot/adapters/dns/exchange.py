@@ -16,8 +16,8 @@ from danebot.adapters.dns import message as wire
 from danebot.adapters.dns.queries import Cache, Query, QueryFailure, Reply, Steps, Trouble
 from danebot.adapters.dns.wire_names import MalformedError
 from danebot.adapters.loop import Lane, ResultT, drive
+from danebot.adapters.network_errors import NO_ROUTE
 
-_NO_ROUTE = (errno.ENETUNREACH, errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)
 _BUFFER = 65535
 
 
@@ -54,7 +54,7 @@ def start(query: Query, kind: socket.SocketKind) -> socket.socket:
 def network_failure(error: OSError, *, local: bool = False) -> QueryFailure:
     """What a socket's error says; ``local`` if nothing had been sent yet."""
     words = error.strerror or type(error).__name__
-    if error.errno in _NO_ROUTE and local:
+    if error.errno in NO_ROUTE and local:
         return QueryFailure(Trouble.NO_ROUTE, words)
     if error.errno == errno.ECONNREFUSED:
         return QueryFailure(Trouble.REFUSED)

@@ -65,7 +65,7 @@ class _Connection:
         except OSError as exc:
             if self.sock is not None:
                 self.sock.close()
-            self._session.broken(exc)
+            self._session.unable(exc)
 
     @property
     def deadline(self) -> float:

@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import contextlib
 import enum
-import errno
 import os
 import ssl
 from datetime import timedelta
 
+from danebot.adapters.network_errors import NO_ROUTE, SHORTAGE
 from danebot.adapters.probe.dialogue import Dialogue, DialogueState
 from danebot.adapters.probe.target import Limits, Target
 from danebot.adapters.probe.tls import client_context, explain, presented_chain
@@ -24,16 +24,8 @@ from danebot.domain.names import Hostname, Protocol, printable
 MAX_HANDSHAKE = 262144  # octets; OpenSSL takes 100 KiB of certificates
 LINGER = 1.0  # seconds left for the peer's own farewell
 _RECORD_TYPES = (0x15, 0x16)  # alert, handshake: how an answer to a ClientHello begins
-_NO_ROUTE = frozenset(
-    {
-        errno.ENETUNREACH,
-        errno.EHOSTUNREACH,
-        errno.ENETDOWN,
-        errno.EHOSTDOWN,
-        errno.EADDRNOTAVAIL,
-        errno.EAFNOSUPPORT,
-    }
-)
+PATIENCE = timedelta(minutes=5)  # of senders, for the greeting and each answer: RFC 5321 4.5.3.2
+CONNECT_PATIENCE = timedelta(seconds=5)  # three packets unanswered, on Linux
 _POLITE = (ProbeOutcome.NO_STARTTLS, ProbeOutcome.REFUSED)
 
 
@@ -103,6 +95,15 @@ class Session:
                     self.phase = SessionPhase.DONE
                 return b""
 
+    def unable(self, error: OSError) -> None:
+        """Conclude: this host's own kernel refused before anything was sent."""
+        if error.errno in NO_ROUTE:
+            self._conclude(ProbeOutcome.NO_ROUTE, _words(error))
+        elif error.errno in SHORTAGE:
+            self._conclude(ProbeOutcome.SHORTAGE, _words(error))
+        else:
+            self.broken(error)
+
     def broken(self, error: OSError | None = None) -> None:
         """Conclude: the connection failed or, without an error, was closed by the peer."""
         why = _words(error) if error else "connection closed"
@@ -111,8 +112,7 @@ class Session:
         elif isinstance(error, TimeoutError):
             self._conclude(ProbeOutcome.TIMEOUT, why)
         elif self.phase is SessionPhase.CONNECTING:
-            lost = error is not None and error.errno in _NO_ROUTE
-            self._conclude(ProbeOutcome.NO_ROUTE if lost else ProbeOutcome.UNREACHABLE, why)
+            self._conclude(ProbeOutcome.UNREACHABLE, why)
         elif self.phase is SessionPhase.TALKING:
             silent = not self._dialogue.received
             outcome = ProbeOutcome.REFUSED if silent else ProbeOutcome.PROTOCOL_ERROR
@@ -123,15 +123,15 @@ class Session:
     def expired(self) -> None:
         """Conclude: ``deadline`` was reached."""
         if self.phase not in (SessionPhase.PARTING, SessionPhase.DONE):
-            limit = (
-                self._limits.connect if self.phase is SessionPhase.CONNECTING else self._limits.step
-            )
+            connecting = self.phase is SessionPhase.CONNECTING
+            limit = self._limits.connect if connecting else self._limits.step
             if self.deadline >= self._end:
                 limit = self._limits.total
-            seconds = f"{limit.total_seconds():g} s"
             whole = " for the whole probe" if limit is self._limits.total else ""
+            enough = limit >= (CONNECT_PATIENCE if connecting else PATIENCE)
             self._conclude(
-                ProbeOutcome.TIMEOUT, f"no {self._awaited} within {seconds}{whole}{self._heard}"
+                ProbeOutcome.TIMEOUT if enough else ProbeOutcome.CUT_SHORT,
+                f"no {self._awaited} within {limit.total_seconds():g} s{whole}{self._heard}",
             )
         self.phase = SessionPhase.DONE
 

@@ -130,6 +130,10 @@ _FATAL: dict[ProbeOutcome, tuple[DeliveryCode, str, str | None]] = {
 """Code and text, and the remedy where it isn't the code's."""
 
 
+_UNASKED = {ProbeOutcome.NO_ROUTE: Severity.NOTICE, ProbeOutcome.SHORTAGE: Severity.UNJUDGED}
+_ASK_LONGER = "allow more time (--timeout), and see why the service is so slow"
+
+
 def _no_chain(where: str, result: ProbeResult) -> Iterator[Finding]:
     detail = f": {result.detail}" if result.detail else ""
     if result.algorithm is not Algorithm.ANY:  # the server may well have no such certificate
@@ -138,9 +142,12 @@ def _no_chain(where: str, result: ProbeResult) -> Iterator[Finding]:
     elif result.outcome in _FATAL:
         code, text, own = _FATAL[result.outcome]
         yield Finding(code, Severity.CRITICAL, where, f"{text}{detail}", own)
-    elif result.outcome is ProbeOutcome.NO_ROUTE:
+    elif result.outcome in _UNASKED:
         text = f"not asked: {result.outcome.value}{detail}"
-        yield Finding(DeliveryCode.NOT_ASKED, Severity.NOTICE, where, text, "")
+        yield Finding(DeliveryCode.NOT_ASKED, _UNASKED[result.outcome], where, text, "")
+    elif result.outcome is ProbeOutcome.CUT_SHORT:
+        text = f"{result.outcome.value}{detail}"
+        yield Finding(DeliveryCode.UNREACHABLE, Severity.UNJUDGED, where, text, _ASK_LONGER)
     elif result.outcome is not ProbeOutcome.SERVED:
         yield Finding(
             DeliveryCode.UNREACHABLE,

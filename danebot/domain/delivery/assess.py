@@ -26,8 +26,16 @@ from danebot.domain.delivery.routes import Dane, Discovery, HostRoute, MailRoute
 from danebot.domain.dns.answers import Answer, Cause, Presence, Security
 from danebot.domain.finding import Finding, Severity
 
-SILENT = frozenset({ProbeOutcome.UNREACHABLE, ProbeOutcome.TIMEOUT, ProbeOutcome.REFUSED})
+SILENT = frozenset(
+    {
+        ProbeOutcome.UNREACHABLE,
+        ProbeOutcome.TIMEOUT,
+        ProbeOutcome.REFUSED,
+        ProbeOutcome.CUT_SHORT,
+    }
+)
 """Outcomes after which senders go on to the next address."""
+_UNASKED = (ProbeOutcome.NO_ROUTE, ProbeOutcome.SHORTAGE)
 
 
 def assess_delivery(
@@ -48,7 +56,10 @@ def assess_delivery(
         *(finding for host in hosts for finding in forecast(host, criteria, now)),
     ]
     signed_until, fading = _signatures(route, hosts, criteria, now)
-    ordered = sorted([*findings, *fading], key=lambda finding: -finding.severity)
+    findings += fading
+    if all(finding.severity < Severity.UNJUDGED for finding in findings):
+        findings += _without_evidence(subject, hosts, criteria)
+    ordered = sorted(findings, key=lambda finding: -finding.severity)
     return Report(subject, route, hosts, tuple(dict.fromkeys(ordered)), signed_until)
 
 
@@ -228,6 +239,11 @@ def _lesser(finding: Finding) -> Finding:
 
 def _reached(subject: Subject, hosts: Sequence[HostReport]) -> Iterator[Finding]:
     """Senders try every address, so only silence of all of them stops mail."""
+    for host in hosts:
+        if host.route.dane is Dane.APPLIES and not (host.addresses or host.left_out):
+            family = "IPv4" if host.route.ipv4.records else "IPv6"
+            text = f"not asked: it has {family} addresses only"
+            yield Finding(DeliveryCode.NOT_ASKED, Severity.NOTICE, str(host.endpoint), text, "")
     if hosts and all(host.route.dane is Dane.NO_ADDRESS for host in hosts):
         text = "no host has an address"
         yield Finding(DeliveryCode.NO_SERVICE, Severity.CRITICAL, str(subject), text, "")
@@ -236,15 +252,28 @@ def _reached(subject: Subject, hosts: Sequence[HostReport]) -> Iterator[Finding]
         text = f"{left_out} of {left_out + _count(hosts)} addresses were not asked: too many"
         yield Finding(DeliveryCode.NOT_ASKED, Severity.WARNING, str(subject), text, "")
     results = [one.result for host in hosts for one in host.addresses]
-    asked = [result for result in results if result.outcome is not ProbeOutcome.NO_ROUTE]
+    asked = [result for result in results if result.outcome not in _UNASKED]
     if results and not asked:
         text = "no address can be reached from this host"
         yield Finding(DeliveryCode.NOT_ASKED, Severity.UNJUDGED, str(subject), text, "")
     elif asked and all(result.outcome in SILENT for result in asked):
-        first = asked[0]
+        cut_short = [one for one in asked if one.outcome is ProbeOutcome.CUT_SHORT]
+        first = (cut_short or asked)[0]
+        severity = Severity.UNJUDGED if cut_short else Severity.CRITICAL
         detail = f": {first.detail}" if first.detail else ""
         text = f"no address gives an answer: {first.address} {first.outcome.value}{detail}"
-        yield Finding(DeliveryCode.UNREACHABLE, Severity.CRITICAL, str(subject), text, "")
+        yield Finding(DeliveryCode.UNREACHABLE, severity, str(subject), text, "")
+
+
+def _without_evidence(
+    subject: Subject, hosts: Sequence[HostReport], criteria: Criteria
+) -> Iterator[Finding]:
+    """Where DANE is due, nothing is fine that nobody authenticated."""
+    bound = any(host.route.dane is Dane.APPLIES for host in hosts)
+    due = bound or criteria.expectation is Expectation.REQUIRED
+    if due and not any(one.authenticated for host in hosts for one in host.addresses):
+        text = "no address was authenticated"
+        yield Finding(DeliveryCode.NOT_ASKED, Severity.UNJUDGED, str(subject), text, "")
 
 
 def _count(hosts: Sequence[HostReport]) -> int:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 
 from danebot.domain.dane.certificate import Certificate, read
-from danebot.domain.dane.verify import CautionCode, Outcome, Verdict
+from danebot.domain.dane.verify import CautionCode, Verdict
 from danebot.domain.delivery.address_findings import MAIL_PROTOCOLS
 from danebot.domain.delivery.codes import DeliveryCode
 from danebot.domain.delivery.report import (
@@ -36,7 +36,7 @@ def _records(host: HostReport, criteria: Criteria, now: datetime) -> Iterator[Fi
     good = [
         (one, one.verdict)
         for one in host.addresses
-        if one.verdict is not None and one.verdict.outcome is Outcome.AUTHENTICATED
+        if one.verdict is not None and one.authenticated
     ]
     if not good:
         return

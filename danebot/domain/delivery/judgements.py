@@ -45,7 +45,9 @@ _SILENT = {
     ProbeOutcome.UNREACHABLE: Judgement.UNREACHABLE,
     ProbeOutcome.TIMEOUT: Judgement.UNREACHABLE,
     ProbeOutcome.REFUSED: Judgement.UNREACHABLE,  # in words, before TLS was spoken of
+    ProbeOutcome.CUT_SHORT: Judgement.UNREACHABLE,
     ProbeOutcome.NO_ROUTE: Judgement.NO_ROUTE,
+    ProbeOutcome.SHORTAGE: Judgement.NO_ROUTE,
 }
 _CODES = {
     Judgement.UNAUTHENTICATED: DeliveryCode.ALL_UNUSABLE,

@@ -16,7 +16,9 @@ class ProbeOutcome(enum.Enum):
     NO_ADDRESS = "no address"
     UNREACHABLE = "cannot connect"
     NO_ROUTE = "no route from here"  # may say more of this host than of the service
+    SHORTAGE = "this host could not ask"  # of descriptors or memory: says nothing of the service
     TIMEOUT = "timed out"
+    CUT_SHORT = "no answer before our own limit"  # senders may wait longer: RFC 5321 4.5.3.2
     NO_STARTTLS = "STARTTLS not offered"
     REFUSED = "service refused the session"
     PROTOCOL_ERROR = "protocol violated"

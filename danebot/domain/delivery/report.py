@@ -13,7 +13,7 @@ import enum
 from datetime import datetime
 from typing import NamedTuple, TypeAlias
 
-from danebot.domain.dane.verify import Verdict
+from danebot.domain.dane.verify import Outcome, Verdict
 from danebot.domain.delivery.probes import ProbeResult
 from danebot.domain.delivery.routes import HostRoute, MailRoute, SrvRoute
 from danebot.domain.dns.tlsa import MatchingType, Selector, TlsaRecord, Usage, association
@@ -127,6 +127,11 @@ class AddressReport(NamedTuple):
     result: ProbeResult
     verdict: Verdict | None = None
     leaf: Leaf | None = None
+
+    @property
+    def authenticated(self) -> bool:
+        """Whether a sender authenticates it."""
+        return self.verdict is not None and self.verdict.outcome is Outcome.AUTHENTICATED
 
 
 class HostReport(NamedTuple):

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import resource
 import socket
 import ssl
 import subprocess
@@ -18,7 +21,7 @@ from adapters.hostile import Peer, service_of
 from adapters.probing import Certificates, probe
 from adapters.services import GOODBYES, HELO, HOST, SERVICES, heard
 from danebot.adapters.probe.prober import MAX_OPEN, probe_all
-from danebot.adapters.probe.session import MAX_HANDSHAKE
+from danebot.adapters.probe.session import MAX_HANDSHAKE, Session
 from danebot.adapters.probe.target import Limits, Target
 from danebot.domain.delivery.probes import ProbeOutcome as Outcome
 from danebot.domain.lineage.keys import Algorithm
@@ -219,7 +222,7 @@ def test_dripping_does_not_stretch_the_limit(data: bytes) -> None:
     with Peer(hostile.drips(data, pause)) as peer:
         result = probe(at(peer, protocol), SHORT)
         pause.set()
-    assert result.outcome is Outcome.TIMEOUT
+    assert result.outcome is Outcome.CUT_SHORT
     assert "within 1 s for the whole probe" in result.detail
 
 
@@ -228,7 +231,7 @@ def test_silence_ends_with_the_step() -> None:
     with Peer(hostile.says(SMTP[0])) as peer:
         result = probe(at(peer), limits)
     assert (result.outcome, result.detail) == (
-        Outcome.TIMEOUT,
+        Outcome.CUT_SHORT,
         "no answer to EHLO within 3 s",
     )
 
@@ -239,7 +242,7 @@ def test_dripping_does_not_stretch_a_step() -> None:
     with Peer(hostile.drips(b"220-slow\r\n", pause)) as peer:
         result = probe(at(peer), limits)
         pause.set()
-    assert result.outcome is Outcome.TIMEOUT
+    assert result.outcome is Outcome.CUT_SHORT
     assert result.detail.startswith("no greeting within 1 s, only: 2")
 
 
@@ -247,7 +250,63 @@ def test_a_connection_that_is_never_accepted() -> None:
     with hostile.full_listener() as port:
         target = Target(Endpoint(HOST, port, Protocol.SMTP), "127.0.0.1")
         result = probe(target, Limits(connect=timedelta(seconds=0.3)))
-    assert (result.outcome, result.detail) == (Outcome.TIMEOUT, "no connection within 0.3 s")
+    assert (result.outcome, result.detail) == (Outcome.CUT_SHORT, "no connection within 0.3 s")
+
+
+@pytest.mark.parametrize(
+    ("limits", "awaited", "outcome"),
+    [
+        (Limits(), "connect", Outcome.TIMEOUT),
+        (Limits(connect=timedelta(seconds=4.9)), "connect", Outcome.CUT_SHORT),
+        (Limits(), "answer", Outcome.CUT_SHORT),
+        (Limits(step=timedelta(minutes=5), total=timedelta(minutes=9)), "answer", Outcome.TIMEOUT),
+    ],
+)
+def test_silence_is_the_peers_fault_after_as_long_as_senders_wait(
+    limits: Limits, awaited: str, outcome: Outcome
+) -> None:
+    target = Target(Endpoint(HOST, 25, Protocol.SMTP), "127.0.0.1")
+    session = Session(target, limits, HELO, now=0.0)
+    if awaited == "answer":
+        session.connected(now=1.0)
+    session.expired()
+    assert session.result.outcome is outcome
+
+
+@pytest.mark.parametrize(
+    ("number", "outcome"),
+    [
+        (errno.ENETUNREACH, Outcome.NO_ROUTE),
+        (errno.EADDRNOTAVAIL, Outcome.NO_ROUTE),
+        (errno.EAFNOSUPPORT, Outcome.NO_ROUTE),
+        (errno.EHOSTUNREACH, Outcome.UNREACHABLE),
+        (errno.EHOSTDOWN, Outcome.UNREACHABLE),
+        (errno.EMFILE, Outcome.SHORTAGE),
+        (errno.ENFILE, Outcome.SHORTAGE),
+        (errno.ENOBUFS, Outcome.SHORTAGE),
+        (errno.ENOMEM, Outcome.SHORTAGE),
+    ],
+)
+def test_what_the_kernel_says_before_anything_was_sent(number: int, outcome: Outcome) -> None:
+    target = Target(Endpoint(HOST, 25, Protocol.SMTP), "127.0.0.1")
+    for later in (False, True):  # a router's word says nothing of this host
+        session = Session(target, Limits(), HELO, now=0.0)
+        tell = session.broken if later else session.unable
+        tell(OSError(number, "words"))
+        assert session.result.outcome is (Outcome.UNREACHABLE if later else outcome)
+
+
+def test_no_descriptor_left_is_no_fault_of_the_service() -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    target = Target(Endpoint(HOST, 25, Protocol.SMTP), "127.0.0.1")
+    free = os.open("/dev/null", os.O_RDONLY)
+    os.close(free)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (free + 1, hard))  # one, for the selector
+    try:
+        result = probe(target, AMPLE)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert (result.outcome, result.detail) == (Outcome.SHORTAGE, "too many open files")
 
 
 @pytest.mark.parametrize(

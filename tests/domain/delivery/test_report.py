@@ -320,6 +320,8 @@ def test_no_address() -> None:
         (ProbeOutcome.TIMEOUT, Code.UNREACHABLE, Severity.WARNING, Severity.CRITICAL),
         (ProbeOutcome.REFUSED, Code.UNREACHABLE, Severity.WARNING, Severity.CRITICAL),
         (ProbeOutcome.NO_ROUTE, Code.NOT_ASKED, Severity.NOTICE, Severity.UNJUDGED),
+        (ProbeOutcome.SHORTAGE, Code.NOT_ASKED, Severity.UNJUDGED, Severity.UNJUDGED),
+        (ProbeOutcome.CUT_SHORT, Code.UNREACHABLE, Severity.UNJUDGED, Severity.UNJUDGED),
         (ProbeOutcome.NO_STARTTLS, Code.NO_STARTTLS, Severity.CRITICAL, Severity.CRITICAL),
         (ProbeOutcome.TLS_FAILED, Code.TLS_FAILED, Severity.CRITICAL, Severity.CRITICAL),
         (ProbeOutcome.PROTOCOL_ERROR, Code.PROTOCOL_BROKEN, Severity.CRITICAL, Severity.CRITICAL),
@@ -336,6 +338,37 @@ def test_outcomes(outcome: ProbeOutcome, code: DeliveryCode, one: Severity, all_
     alone = report(visit(route, bad))
     assert alone.severity is all_
     assert code in codes(alone)
+
+
+@pytest.mark.parametrize("criteria", [Criteria(), OPTIONAL], ids=["required", "optional"])
+def test_nothing_is_fine_that_nobody_asked(criteria: Criteria) -> None:
+    """``check_dane -6`` where no host has an IPv6 address, DANE or no DANE on IPv4."""
+    route = host(MATCHING)
+    unasked = HostObservation(route, Protocol.SMTP)
+    found = report(unasked, criteria=criteria)
+    assert codes(found) == {Code.NOT_ASKED: Severity.UNJUDGED}
+    assert "it has IPv4 addresses only" in found.findings[1].text
+    modern = answer(OTHER.text, "2001:db8::1")
+    other = host(MATCHING, of=OTHER, ipv4=answer(OTHER.text), ipv6=modern)
+    some = report(unasked, visit(other), criteria=criteria)
+    assert [one.severity for one in some.findings] == [Severity.NOTICE]
+
+
+def test_a_certificate_of_neither_type_is_no_evidence() -> None:
+    route = host(MATCHING)
+    results = (
+        served(route, outcome=ProbeOutcome.TLS_FAILED, algorithm=one)
+        for one in (Algorithm.RSA, Algorithm.ECDSA)
+    )
+    assert report(visit(route, *results)).severity is Severity.UNJUDGED
+
+
+def test_what_our_own_limit_cut_short_hides_no_silence() -> None:
+    route = host(MATCHING)
+    slow = served(route, outcome=ProbeOutcome.CUT_SHORT, detail="no greeting within 15 s")
+    found = report(visit(route, served(route, outcome=ProbeOutcome.TIMEOUT), slow))
+    assert found.severity is Severity.WARNING
+    assert "no greeting within 15 s" in str([one.text for one in found.findings])
 
 
 def test_another_host_answers() -> None:
