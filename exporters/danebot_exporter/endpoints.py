@@ -18,9 +18,11 @@ from danebot.domain.delivery.judgements import (
     authenticated,
     endpoint_findings,
     judge_address,
+    unbound,
 )
 from danebot.domain.delivery.probes import ProbeOutcome
 from danebot.domain.delivery.routes import Dane
+from danebot.domain.finding import DELIVERY_SEVERITIES, Severity
 from danebot.domain.lineage.key_types import RSA_BITS, KeyType
 from danebot.domain.lineage.keys import Algorithm
 from danebot.domain.names import DnsName, Endpoint, Hostname, TlsaOwner, Transport, default_protocol
@@ -65,6 +67,11 @@ class EndpointReport:
     def success(self) -> bool:
         """Whether a sender authenticates the endpoint whichever address it takes."""
         return authenticated(self.served)
+
+    @property
+    def severity(self) -> Severity:
+        """How serious that is."""
+        return max((one.severity for one in self.findings), default=Severity.NOTICE)
 
     @property
     def findings(self) -> tuple[Finding, ...]:
@@ -130,7 +137,8 @@ def look_at(
         if result.outcome is ProbeOutcome.SERVED:
             found[target] = judge_address(result, route, now)
     detail = route.dane.value + (f": {route.detail}" if route.detail else "")
-    served = tuple(found.values()) or (Served("", Judgement.UNREACHABLE, detail),)
+    nowhere = unbound(route) or Judgement.UNREACHABLE
+    served = tuple(found.values()) or (Served("", nowhere, detail),)
     return EndpointReport(watched, now, time.monotonic() - began, route.dane, served)
 
 
@@ -171,6 +179,8 @@ def round_metrics(reports: Sequence[EndpointReport], ended: datetime, took: floa
 def _report(out: Exposition, report: EndpointReport) -> None:
     labels = (report.watched.lineage, str(report.watched.endpoint))
     out.add(m.ENDPOINT_SUCCESS, int(report.success), *labels)
+    grades = (one.word for one in DELIVERY_SEVERITIES)
+    out.states(m.ENDPOINT_GRADE, report.severity.word, grades, *labels)
     out.add(m.ENDPOINT_DANE, int(report.dane is Dane.APPLIES), *labels)
     for judgement in Judgement:
         count = sum(one.judgement is judgement for one in report.served)

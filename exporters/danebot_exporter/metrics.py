@@ -314,6 +314,14 @@ ENDPOINT_SUCCESS = _metric(
     "lineage",
     "endpoint",
 )
+ENDPOINT_GRADE = _metric(
+    _E,
+    "danebot_endpoint_grade",
+    "1 for how serious it is what DANE senders meet at the endpoint, 0 for the others.",
+    "lineage",
+    "endpoint",
+    "grade",
+)
 ENDPOINT_DANE = _metric(
     _E,
     "danebot_endpoint_dane_applies",

@@ -19,11 +19,11 @@ from adapters.nameserver import RECURSIVE, Nameserver, nameservers
 from adapters.probing import Certificates, Served
 from danebot.config import EndpointSetting, LineageSettings, Settings, SocketAddress
 from danebot.domain.delivery.codes import DeliveryCode
-from danebot.domain.delivery.judgements import Judgement, judgement
+from danebot.domain.delivery.judgements import GRADES, Judgement, endpoint_findings, judgement
 from danebot.domain.delivery.judgements import Served as Shown
 from danebot.domain.delivery.probes import ProbeOutcome, ProbeResult
 from danebot.domain.delivery.routes import Dane
-from danebot.domain.finding import DELIVERY_SEVERITIES
+from danebot.domain.finding import DELIVERY_SEVERITIES, Severity
 from danebot.domain.lineage.keys import Algorithm
 from danebot.domain.lineage.pem import spki_der
 from danebot.domain.names import Endpoint, Hostname, Protocol
@@ -197,6 +197,54 @@ def test_no_tls(world: World) -> None:
     names = {name for name, _ in parsed(round_metrics([report], sample.NOW, 1))}
     assert "danebot_endpoint_serves_current_key" not in names
     assert "danebot_endpoint_certificate_not_after_timestamp_seconds" not in names
+
+    assert report.severity is Severity.CRITICAL
+    samples = parsed(round_metrics([report], sample.NOW, 1))
+    labels = {"lineage": "mail", "endpoint": str(report.watched.endpoint), "grade": "critical"}
+    assert value(samples, "danebot_endpoint_grade", **labels) == 1
+
+
+def test_no_tls_where_nothing_demands_it(world: World) -> None:
+    with Peer(says(b"220 mail.example ESMTP\r\n", b"250 mail.example\r\n", b"221 bye\r\n")) as peer:
+        world.connect = (SocketAddress(peer.address, peer.port),)
+        world.publish()
+        report = world.look()
+    assert (report.served[0].judgement, report.severity) == (Judgement.NO_DANE, Severity.WARNING)
+
+
+@pytest.mark.parametrize("kind", ["A", "TLSA"])
+def test_a_lookup_that_fails_is_not_absence(service: World, kind: str) -> None:
+    """Senders defer; and where this host alone could not ask, nothing is said of them."""
+    service.publish(service.key)
+    owner = OWNER if kind == "TLSA" else NAME
+    service.dns.say(owner, kind, rcode="SERVFAIL")
+    report = service.look()
+    assert {one.judgement for one in report.served} == {Judgement.DEFERRED}
+    assert report.severity is Severity.CRITICAL
+    assert "so senders defer" in report.findings[0].text
+    service.dns.say(owner, kind, rcode="REFUSED")
+    report = service.look()
+    assert {one.judgement for one in report.served} == {Judgement.COULD_NOT_LOOK}
+    assert report.severity is Severity.UNJUDGED
+
+
+def test_every_judgement_has_a_grade() -> None:
+    """Of which an alert's severity is made, and the page's colour."""
+    assert set(GRADES) == set(Judgement) - {Judgement.AUTHENTICATED}
+    endpoint = Endpoint(Hostname(NAME), 25, Protocol.SMTP)
+    for one in Judgement:
+        found = endpoint_findings("mail", endpoint, [Shown("192.0.2.1", one, "")])
+        assert (found == ()) == (one is Judgement.AUTHENTICATED)
+    assert endpoint_findings("mail", endpoint, [])[0].severity is Severity.UNJUDGED
+
+
+def test_one_silent_address_of_two_is_a_warning() -> None:
+    endpoint = Endpoint(Hostname(NAME), 25, Protocol.SMTP)
+    silent = Shown("192.0.2.1", Judgement.UNREACHABLE, "")
+    fine = Shown("192.0.2.2", Judgement.AUTHENTICATED, "")
+    (one,) = endpoint_findings("mail", endpoint, [silent, fine])
+    (alone,) = endpoint_findings("mail", endpoint, [silent])
+    assert (one.severity, alone.severity) == (Severity.WARNING, Severity.CRITICAL)
 
 
 def test_nobody_there_and_no_address(world: World) -> None:

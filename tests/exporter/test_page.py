@@ -127,7 +127,7 @@ def test_what_services_were_seen_to_serve_counts(tmp_path: Path) -> None:
         )
         for name, judgement in zip(
             names,
-            (Judgement.AUTHENTICATED, Judgement.UNREACHABLE, Judgement.MISMATCH),
+            (Judgement.AUTHENTICATED, Judgement.NO_DANE, Judgement.MISMATCH),
             strict=True,
         )
     }

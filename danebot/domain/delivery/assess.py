@@ -186,7 +186,7 @@ def _without_dane(
     some = any(host.route.dane is Dane.APPLIES for host in hosts)
     for host in without:
         route = host.route
-        doubted = [one for one in _answers(route) if one.cause is Cause.UNTRUSTED]
+        doubted = [one for one in route.answers if one.cause is Cause.UNTRUSTED]
         if doubted:
             yield _untrusted(str(subject), doubted[0])
             continue
@@ -280,11 +280,6 @@ def _count(hosts: Sequence[HostReport]) -> int:
     return sum(len(host.addresses) for host in hosts)
 
 
-def _answers(route: HostRoute) -> list[Answer[Any]]:
-    alias = [route.alias] if route.alias is not None else []
-    return [route.ipv4, route.ipv6, *alias, *(base.answer for base in route.tried)]
-
-
 def _signatures(
     route: Route, hosts: Sequence[HostReport], criteria: Criteria, now: datetime
 ) -> tuple[datetime | None, list[Finding]]:
@@ -295,7 +290,7 @@ def _signatures(
     elif isinstance(route, SrvRoute):
         answers.append(route.srv)
     for host in hosts:
-        answers += _answers(host.route)
+        answers += host.route.answers
     ends = [
         (answer.signed_until, str(answer.name))
         for answer in answers

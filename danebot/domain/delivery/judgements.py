@@ -13,6 +13,8 @@ from danebot.domain.dane.verify import Outcome, Profile, Verdict, verify
 from danebot.domain.delivery.address_findings import MAIL_PROTOCOLS
 from danebot.domain.delivery.codes import DeliveryCode
 from danebot.domain.delivery.probes import ProbeOutcome, ProbeResult
+from danebot.domain.delivery.routes import Dane
+from danebot.domain.dns.answers import Cause, Presence, Security
 from danebot.domain.finding import Finding, Severity
 
 if TYPE_CHECKING:
@@ -25,11 +27,13 @@ class Judgement(enum.Enum):
 
     AUTHENTICATED = "authenticated"
     MISMATCH = "mismatch"  # senders refuse to deliver
+    DEFERRED = "deferred"  # a lookup fails for everybody, so senders wait
+    NO_TLS = "no-tls"  # though records demand it: senders wait
     UNAUTHENTICATED = "unauthenticated"  # all records are unusable: TLS without authentication
-    NOT_JUDGED = "not-judged"  # PKIX usages, outside SMTP
-    NO_DANE = "no-dane"  # served, but no secure records bind the sender
-    NO_TLS = "no-tls"
+    NO_DANE = "no-dane"  # no secure records bind the sender
     UNREACHABLE = "unreachable"
+    NOT_JUDGED = "not-judged"  # PKIX usages, outside SMTP
+    COULD_NOT_LOOK = "could-not-look"  # this host's resolver or descriptors: says nothing of it
     NO_ROUTE = "no-route"  # this host lacks the address family: says nothing of the service
 
 
@@ -44,17 +48,55 @@ _SILENT = {
     ProbeOutcome.NO_ADDRESS: Judgement.UNREACHABLE,
     ProbeOutcome.UNREACHABLE: Judgement.UNREACHABLE,
     ProbeOutcome.TIMEOUT: Judgement.UNREACHABLE,
-    ProbeOutcome.REFUSED: Judgement.UNREACHABLE,  # in words, before TLS was spoken of
     ProbeOutcome.CUT_SHORT: Judgement.UNREACHABLE,
+    ProbeOutcome.REFUSED: Judgement.UNREACHABLE,  # in words, before TLS was spoken of
     ProbeOutcome.NO_ROUTE: Judgement.NO_ROUTE,
-    ProbeOutcome.SHORTAGE: Judgement.NO_ROUTE,
+    ProbeOutcome.SHORTAGE: Judgement.COULD_NOT_LOOK,
 }
-_CODES = {
-    Judgement.UNAUTHENTICATED: DeliveryCode.ALL_UNUSABLE,
-    Judgement.NOT_JUDGED: DeliveryCode.NOT_JUDGED,
-    Judgement.NO_DANE: DeliveryCode.NO_DANE,
-    Judgement.NO_TLS: DeliveryCode.TLS_FAILED,
+
+
+class Grade(NamedTuple):
+    """What a judgement comes to: ``text`` after the endpoint's name."""
+
+    code: DeliveryCode
+    severity: Severity
+    text: str
+    remedy: str | None = None
+
+
+GRADES = {
+    Judgement.MISMATCH: Grade(
+        DeliveryCode.MISMATCH,
+        Severity.CRITICAL,
+        "presents a certificate that no TLSA record matches",
+        "reload that service, or publish the record of what it serves",
+    ),
+    Judgement.DEFERRED: Grade(
+        DeliveryCode.LOOKUP_FAILED, Severity.CRITICAL, "can't be looked up, so senders defer"
+    ),
+    Judgement.NO_TLS: Grade(
+        DeliveryCode.TLS_FAILED,
+        Severity.CRITICAL,
+        "gives no TLS, though TLSA records demand it: senders defer",
+    ),
+    Judgement.UNAUTHENTICATED: Grade(
+        DeliveryCode.ALL_UNUSABLE, Severity.WARNING, "has no TLSA record that can be used"
+    ),
+    Judgement.NO_DANE: Grade(
+        DeliveryCode.NO_DANE, Severity.WARNING, "has no secure TLSA record that binds senders"
+    ),
+    Judgement.UNREACHABLE: Grade(DeliveryCode.UNREACHABLE, Severity.WARNING, "gives no answer"),
+    Judgement.NOT_JUDGED: Grade(
+        DeliveryCode.NOT_JUDGED, Severity.UNJUDGED, "has records that can't be judged from here"
+    ),
+    Judgement.COULD_NOT_LOOK: Grade(
+        DeliveryCode.RESOLVER_FAILED, Severity.UNJUDGED, "could not be looked at from here"
+    ),
+    Judgement.NO_ROUTE: Grade(
+        DeliveryCode.NOT_ASKED, Severity.UNJUDGED, "can't be reached from here"
+    ),
 }
+"""All but what is fine, the most serious first."""
 
 
 class Served(NamedTuple):
@@ -74,27 +116,44 @@ def judgement(result: ProbeResult, verdict: Verdict | None) -> Judgement:
     return Judgement.NO_DANE if verdict is None else _OUTCOMES[verdict.outcome]
 
 
+def unbound(route: HostRoute) -> Judgement | None:
+    """Return why DANE binds no client of a host, or None if it does.
+
+    A failed lookup is not "no records": senders defer, or this host alone can't tell.
+    """
+    if route.dane is Dane.APPLIES:
+        return None
+    if route.dane is Dane.NO_ADDRESS:
+        return Judgement.UNREACHABLE
+    answers = route.answers
+    if any(one.cause is Cause.UNTRUSTED for one in answers):
+        return Judgement.COULD_NOT_LOOK
+    if route.dane not in (Dane.DEFERRED, Dane.ADDRESS_FAILED):
+        return Judgement.NO_DANE
+    failed = [one for one in answers if one.presence is Presence.UNKNOWN]
+    theirs = [o for o in failed if o.security is Security.BOGUS or o.cause is not Cause.RESOLVER]
+    return Judgement.DEFERRED if theirs else Judgement.COULD_NOT_LOOK
+
+
 def judge_address(result: ProbeResult, route: HostRoute, now: datetime) -> Served:
     """What a sender that knows ``route`` makes of one address."""
+    free = unbound(route)
     if result.outcome is not ProbeOutcome.SERVED:
+        found = judgement(result, None)
+        if free is not None and found is Judgement.NO_TLS:
+            found = free
         detail = f": {result.detail}" if result.detail else ""
-        return Served(result.address, judgement(result, None), result.outcome.value + detail)
+        return Served(result.address, found, result.outcome.value + detail)
     leaf = read(result.chain[0]) if result.chain else None
     key = hashlib.sha256(leaf.spki).digest() if leaf is not None else None
     not_after = leaf.facts.not_after if leaf is not None and leaf.facts is not None else None
-    if route.references is None:
-        return Served(
-            result.address, Judgement.NO_DANE, route.dane.value, key=key, not_after=not_after
-        )
-    profile = Profile.SMTP if result.endpoint.protocol in MAIL_PROTOCOLS else Profile.GENERIC
-    verdict = verify(route.records, result.chain, route.references, now, profile)
-    return Served(
-        result.address,
-        judgement(result, verdict),
-        verdict.outcome.value,
-        key=key,
-        not_after=not_after,
-    )
+    if free is not None or route.references is None:
+        found, detail = free or Judgement.NO_DANE, route.dane.value
+    else:
+        profile = Profile.SMTP if result.endpoint.protocol in MAIL_PROTOCOLS else Profile.GENERIC
+        verdict = verify(route.records, result.chain, route.references, now, profile)
+        found, detail = judgement(result, verdict), verdict.outcome.value
+    return Served(result.address, found, detail, key=key, not_after=not_after)
 
 
 def authenticated(served: Sequence[Served]) -> bool:
@@ -110,13 +169,12 @@ def endpoint_findings(
     lineage: str, endpoint: Endpoint, served: Sequence[Served]
 ) -> tuple[Finding, ...]:
     """Return what is wrong with an endpoint of ``lineage``, the addresses' details aside."""
-    judged = [one.judgement for one in served]
-    if Judgement.MISMATCH in judged:
-        text = f"{endpoint} presents a certificate that no TLSA record matches"
-        remedy = "reload that service, or publish the record of what it serves"
-        return (Finding(DeliveryCode.MISMATCH, Severity.CRITICAL, lineage, text, remedy),)
     if authenticated(served):
         return ()
-    code = next((_CODES[one] for one in judged if one in _CODES), DeliveryCode.UNREACHABLE)
-    text = f"{endpoint} can't be authenticated by DANE (see below)"
-    return (Finding(code, Severity.WARNING, lineage, text, ""),)
+    judged = {one.judgement for one in served}
+    grade = next((GRADES[one] for one in GRADES if one in judged), GRADES[Judgement.COULD_NOT_LOOK])
+    severity = grade.severity
+    if judged <= {Judgement.UNREACHABLE, Judgement.NO_ROUTE} and grade.severity is Severity.WARNING:
+        severity = Severity.CRITICAL  # at no address
+    remedy = grade.remedy if grade.remedy is not None else grade.code.remedy
+    return (Finding(grade.code, severity, lineage, f"{endpoint} {grade.text}", remedy),)

@@ -6,7 +6,7 @@ Senders' rules: RFC 7672 section 2.2 for mail, RFC 7671 section 7 for aliases, R
 from __future__ import annotations
 
 import enum
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from danebot.domain.dane.references import References
 from danebot.domain.dns.answers import Answer, TlsaAnswer
@@ -61,6 +61,12 @@ class HostRoute(NamedTuple):
         return self.ipv4.records + self.ipv6.records
 
     @property
+    def answers(self) -> tuple[Answer[Any], ...]:
+        """Return all that was looked up for it."""
+        alias = () if self.alias is None else (self.alias,)
+        return (self.ipv4, self.ipv6, *alias, *(one.answer for one in self.tried))
+
+    @property
     def records(self) -> tuple[TlsaRecord, ...]:
         """The TLSA RRset that binds clients; empty unless DANE applies."""
         return self.tried[-1].answer.records if self.dane is Dane.APPLIES else ()
@@ -73,10 +79,7 @@ class HostRoute(NamedTuple):
     @property
     def detail(self) -> str:
         """What the lookups had to say, printable; "" if nothing."""
-        details = [self.ipv4.detail, self.ipv6.detail]
-        details += [self.alias.detail] if self.alias is not None else []
-        details += [t.answer.detail for t in self.tried]
-        return "; ".join(dict.fromkeys(detail for detail in details if detail))
+        return "; ".join(dict.fromkeys(one.detail for one in self.answers if one.detail))
 
 
 class Discovery(enum.Enum):
