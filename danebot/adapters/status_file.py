@@ -99,7 +99,7 @@ def _unreadable(path: Path | str, exc: OSError) -> StatusError:
             return StatusError(StatusFault.MISSING, words)
         case _:
             words = f"{path} can't be read: {exc.strerror}"
-            return StatusError(StatusFault.MISSING, words)
+            return StatusError(StatusFault.UNREADABLE, words)
 
 
 def walk(file: TextIO, each: Callable[[LineageStatus], None]) -> Snapshot:

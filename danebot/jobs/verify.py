@@ -226,10 +226,18 @@ def look(
 
 
 def verify_one(
-    subject: Subject, inquiry: Inquiry, clock: Clock, allowed: timedelta | None = None
+    subject: Subject,
+    inquiry: Inquiry,
+    clock: Clock,
+    allowed: timedelta | None = None,
+    *,
+    width: int = MAX_ADDRESSES,
 ) -> Report:
-    """Look at one subject now, within the time ``allowed``.  Trouble is in the report."""
-    (report,) = drive([look(subject, inquiry, clock, allowed)], _lanes(MAX_ADDRESSES))
+    """Look at one subject now, within the time ``allowed``.  Trouble is in the report.
+
+    It has at most ``width`` queries and ``width`` connections open.
+    """
+    (report,) = drive([look(subject, inquiry, clock, allowed)], _lanes(width, width))
     return report
 
 
@@ -252,14 +260,14 @@ def verify_many(
         progress()
         return report
 
-    return drive(map(one, subjects), _lanes(jobs), at_once=jobs)
+    return drive(map(one, subjects), _lanes(jobs, _QUERIES), at_once=jobs)
 
 
-def _lanes(connections: int) -> dict[type, Lane]:
+def _lanes(connections: int, queries: int) -> dict[type, Lane]:
     from danebot.adapters.dns import exchange
     from danebot.adapters.probe import prober
 
-    return exchange.query_lane(_QUERIES) | prober.probe_lane(connections)
+    return exchange.query_lane(queries) | prober.probe_lane(connections)
 
 
 def _patience(budget: float, nameservers: int) -> timedelta:

@@ -150,7 +150,7 @@ def _serve(
         raise ConfigError(f"cannot listen on {listen}: {exc.strerror}") from exc
     with server:
         if span:
-            ProbeRounds(store, span, complain).start()
+            ProbeRounds(store, span, complain, own.could_not_look).start()
         host = f"[{where[0]}]" if ":" in where[0] else where[0]
         scheme = "https" if server.gate.context is not None else "http"
         complain(f"listening on {scheme}://{host}:{server.server_address[1]}/")

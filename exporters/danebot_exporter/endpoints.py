@@ -69,6 +69,11 @@ class EndpointReport:
         return authenticated(self.served)
 
     @property
+    def blind(self) -> bool:
+        """Whether this host could not look, by a fault of its own."""
+        return any(one.judgement is Judgement.COULD_NOT_LOOK for one in self.served)
+
+    @property
     def severity(self) -> Severity:
         """How serious that is."""
         return max((one.severity for one in self.findings), default=Severity.NOTICE)

@@ -394,6 +394,13 @@ READ_FAILURES = _metric(
     "reason",
     kind=MetricKind.COUNTER,
 )
+COULD_NOT_LOOK = _metric(
+    _X,
+    "danebot_endpoint_could_not_look_total",
+    "Endpoints that a round of probes could not look at by a fault of this host (its resolver, or "
+    "no descriptors left); what was seen before stands meanwhile.",
+    kind=MetricKind.COUNTER,
+)
 REQUESTS = _metric(
     _X,
     "danebot_exporter_http_requests_total",

@@ -36,6 +36,7 @@ class OwnMetrics:
         self._failures = self._counter(m.READ_FAILURES)
         for reason in StatusFault:
             self._failures.labels(reason.value)
+        self._blind = self._counter(m.COULD_NOT_LOOK)
         self._requests = self._counter(m.REQUESTS)
         for handler in HANDLERS:
             for status in _CLASSES:
@@ -47,6 +48,10 @@ class OwnMetrics:
     def read_failed(self, reason: StatusFault) -> None:
         """Count a change of the document that could not be read."""
         self._failures.labels(reason.value).inc()
+
+    def could_not_look(self, endpoints: int) -> None:
+        """Count endpoints of which a round could say nothing."""
+        self._blind.inc(endpoints)
 
     def request(self, handler: str, status: HTTPStatus) -> None:
         """Count an answer."""

@@ -15,12 +15,13 @@ from danebot.domain.finding import DELIVERY_SEVERITIES, Severity
 from danebot.domain.names import Protocol, printable
 from danebot.errors import ConfigError, NameSyntaxError
 from danebot_exporter import metrics as m
+from danebot_exporter.budget import USUAL
 from danebot_exporter.exposition import Exposition
 
 if TYPE_CHECKING:
     from danebot.config import Settings
 
-USUAL = timedelta(seconds=30)
+_PATIENCE = timedelta(seconds=30)
 _LEAST, _MOST = timedelta(seconds=1), timedelta(seconds=120)
 _OFFSET = timedelta(seconds=0.5)  # to be answered before Prometheus gives up
 
@@ -49,18 +50,21 @@ def allowed(header: str | None) -> timedelta:
     try:
         span = timedelta(seconds=float(header or "")) - _OFFSET
     except (ValueError, OverflowError):
-        return USUAL
+        return _PATIENCE
     return min(max(span, _LEAST), _MOST)
 
 
-def probe(subject: Subject, settings: Settings, limit: timedelta) -> bytes:
-    """Look at the subject now, and render what was found; trouble is in the metrics."""
+def probe(subject: Subject, settings: Settings, limit: timedelta, *, width: int = USUAL) -> bytes:
+    """Look at the subject now, and render what was found; trouble is in the metrics.
+
+    ``width`` bounds the queries that are open at once, and the connections.
+    """
     from danebot.adapters.wiring import own_name, resolver_config
     from danebot.jobs.verify import Inquiry, verify_one
 
     began = time.monotonic()
     inquiry = Inquiry(resolver_config(settings), own_name())
-    report = verify_one(subject, inquiry, lambda: datetime.now(UTC), limit)
+    report = verify_one(subject, inquiry, lambda: datetime.now(UTC), limit, width=width)
     return report_metrics(report, time.monotonic() - began)
 
 

@@ -18,7 +18,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlsplit
 
+from danebot.adapters.network_errors import SHORTAGE
 from danebot.errors import ConfigError, DanebotError
+from danebot_exporter.budget import PROBES, raise_limit, width
 from danebot_exporter.exposition import CONTENT_TYPE
 from danebot_exporter.page import PageWish, page, policy
 from danebot_exporter.probe import allowed, probe, subject_of
@@ -28,7 +30,8 @@ if TYPE_CHECKING:
     from danebot_exporter.store import Store
     from danebot_exporter.webconfig import Gate
 
-CONNECTIONS, PROBES = 64, 16
+CONNECTIONS = 64
+_PAUSE = 0.5  # seconds, where a connection can't be taken: it would be tried again at once
 _REQUEST, _ANSWER = 30.0, 60.0  # seconds
 _TEXT = "text/plain; charset=utf-8"
 _MOST_FIELDS = 20
@@ -49,8 +52,26 @@ class ExporterServer(ThreadingHTTPServer):
         self.own = own
         self.page_lock = threading.Lock()
         self.probes = threading.BoundedSemaphore(PROBES)
+        self.probe_width = width(raise_limit())
         self._slots = threading.BoundedSemaphore(CONNECTIONS)
+        self._short = False
         super().__init__(listen, Handler)
+
+    def get_request(self) -> tuple[Any, Any]:
+        """Take a connection; where this host can't, pause, and say so once."""
+        try:
+            found = super().get_request()
+        except OSError as exc:
+            if exc.errno in SHORTAGE:
+                if not self._short:
+                    complain(
+                        f"can't take a connection: {exc.strerror}; see LimitNOFILE= of the unit"
+                    )
+                self._short = True
+                time.sleep(_PAUSE)
+            raise
+        self._short = False
+        return found
 
     def process_request(self, request: Any, client_address: Any) -> None:  # noqa: ANN401
         """Hand over to a thread, or hang up when there are too many."""
@@ -243,7 +264,7 @@ class Handler(BaseHTTPRequestHandler):
             return
         try:
             limit = allowed(self.headers.get("X-Prometheus-Scrape-Timeout-Seconds"))
-            body = probe(subject, self.server.store.settings, limit)
+            body = probe(subject, self.server.store.settings, limit, width=self.server.probe_width)
         finally:
             self.server.probes.release()
         self.reply(body, CONTENT_TYPE)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from danebot.adapters.network_errors import SHORTAGE
 from danebot.adapters.status_file import FileSignature, StatusError, signature
 from danebot.domain.status.document import LineageStatus, StatusFault
 from danebot_exporter.collector import collect
@@ -29,6 +31,7 @@ class Store:
         self._lock = threading.Lock()
         self._signature: FileSignature | None = None
         self._looked = False
+        self._short = False  # of descriptors
         self._body: tuple[bytes, ...] = ()
         self._fault: StatusError | None = None
         self._watched: tuple[Watched, ...] = ()
@@ -88,6 +91,11 @@ class Store:
         # What could not even be opened may be there again without having changed.
         if same and (self._fault is None or self._fault.reason in _OF_CONTENT):
             return
+        told, self._short = self._short, not _may_be_opened(self.path)
+        if self._short and self._body and self._fault is None:
+            if self._failed is not None and not told:
+                self._failed(StatusFault.UNREADABLE)
+            return  # what was read before is as true as it was
         self._body = ()  # the old text may go before the new one comes: there are large ones
         seen: list[Watched] = []
 
@@ -103,3 +111,12 @@ class Store:
         told = same and before is not None and before.reason is self._fault.reason
         if self._failed is not None and not told:
             self._failed(self._fault.reason)
+
+
+def _may_be_opened(path: Path) -> bool:
+    """Return whether this process has a descriptor for it; whatever else is wrong is said later."""
+    try:
+        os.close(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC))
+    except OSError as exc:
+        return exc.errno not in SHORTAGE
+    return True

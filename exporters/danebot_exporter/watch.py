@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from danebot_exporter.endpoints import look_at_all, round_metrics
 
 if TYPE_CHECKING:
+    from danebot_exporter.endpoints import EndpointReport
     from danebot_exporter.store import Store
 
 _WITHOUT = timedelta(seconds=5)  # until the next look for a document that names endpoints
@@ -19,8 +20,15 @@ _WITHOUT = timedelta(seconds=5)  # until the next look for a document that names
 class ProbeRounds:
     """Begins a round every ``interval``, counted from the beginning of the last one."""
 
-    def __init__(self, store: Store, interval: timedelta, complain: Callable[[str], None]) -> None:
-        """Nothing runs before `start`."""
+    def __init__(
+        self,
+        store: Store,
+        interval: timedelta,
+        complain: Callable[[str], None],
+        blind: Callable[[int], None],
+    ) -> None:
+        """Nothing runs before `start`; ``blind`` counts what could not be looked at."""
+        self._blind = blind
         self._store = store
         self._interval = interval
         self._complain = complain
@@ -47,11 +55,20 @@ class ProbeRounds:
             if self._stop.wait(max(began + pause - time.monotonic(), 1.0)):
                 return
 
+    def _kept(self, reports: list[EndpointReport]) -> list[EndpointReport]:
+        """Have the last report stand where this host could not look: it is as true as it was."""
+        last = {one.watched: one for named in self._store.reports.values() for one in named}
+        blind = [one for one in reports if one.blind]
+        if blind:
+            self._complain(f"could not look at {len(blind)} endpoints: {blind[0].served[0].detail}")
+            self._blind(len(blind))
+        return [last.get(one.watched, one) if one.blind else one for one in reports]
+
     def round(self) -> int:
         """Look at all endpoints once; how many there were."""
         all_watched = self._store.watched()
         began = time.monotonic()
-        reports = look_at_all(all_watched, self._store.settings)
+        reports = self._kept(look_at_all(all_watched, self._store.settings))
         body = (
             round_metrics(reports, datetime.now(UTC), time.monotonic() - began) if reports else b""
         )

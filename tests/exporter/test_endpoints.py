@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import resource
 import socket
 import ssl
@@ -28,6 +29,7 @@ from danebot.domain.lineage.keys import Algorithm
 from danebot.domain.lineage.pem import spki_der
 from danebot.domain.names import Endpoint, Hostname, Protocol
 from danebot.domain.status.document import StatusFault
+from danebot_exporter.budget import PROBES, USUAL, width
 from danebot_exporter.endpoints import (
     EndpointReport,
     Watched,
@@ -275,7 +277,7 @@ def test_a_round_is_kept(service: World, tmp_path: Path) -> None:
     path = sample.write(tmp_path / "status.json", document)
     store = Store(service.settings._replace(snapshot=path))
     complaints: list[str] = []
-    watch = ProbeRounds(store, timedelta(minutes=5), complaints.append)
+    watch = ProbeRounds(store, timedelta(minutes=5), complaints.append, lambda _: None)
     assert store.round == b""
     assert watch.round() == 1
     assert store.reports[NAME][0].success
@@ -287,6 +289,43 @@ def test_a_round_is_kept(service: World, tmp_path: Path) -> None:
     sample.write(path, sample.snapshot())
     assert watch.round() == 0
     assert (store.round, complaints) == (b"", [])
+
+
+def test_what_this_host_could_not_look_at_stays_as_it_was(service: World, tmp_path: Path) -> None:
+    """Neither its own resolver nor a lack of descriptors is told as the service's fault."""
+    path = sample.write(tmp_path / "status.json", sample.snapshot([sample.lineage(NAME)]))
+    store = Store(service.settings._replace(snapshot=path))
+    complaints: list[str] = []
+    counts: list[int] = []
+    watch = ProbeRounds(store, timedelta(minutes=5), complaints.append, counts.append)
+    service.dns.say(OWNER, "TLSA", rcode="REFUSED")
+    watch.round()
+    assert store.reports[NAME][0].severity is Severity.UNJUDGED, "nothing was seen before"
+    service.publish(service.key)
+    watch.round()
+    before = store.reports[NAME]
+    assert before[0].success
+    service.dns.say(OWNER, "TLSA", rcode="REFUSED")
+    watch.round()
+    assert store.reports[NAME] == before
+    service.publish(service.key)
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    free = os.dup(0)
+    os.close(free)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (free + 1, hard))  # one, for the selector
+    try:
+        watch.round()
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert store.reports[NAME] == before
+    assert counts == [1, 1, 1]
+    assert all(one.startswith("could not look at 1 endpoints: ") for one in complaints)
+
+
+def test_the_sockets_of_all_probes_fit_into_what_the_kernel_allows() -> None:
+    for descriptors in (8192, 4096, 1024):
+        assert width(descriptors) * 2 * PROBES + 300 < descriptors
+    assert (width(65536), width(100)) == (USUAL, 2)
 
 
 def test_a_document_that_could_not_be_opened_for_a_moment(tmp_path: Path) -> None:
@@ -302,9 +341,20 @@ def test_a_document_that_could_not_be_opened_for_a_moment(tmp_path: Path) -> Non
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
     assert b"danebot_snapshot_readable 0\n" in b"".join(first)
     assert first == second
-    assert len(failures) == 1, "one change that could not be read, however often it was tried"
+    assert failures == [StatusFault.UNREADABLE], "one change, however often it was tried"
     assert b"danebot_snapshot_readable 1\n" in b"".join(store.metrics())
     assert store.fault() is None
+    sample.write(path, sample.snapshot([sample.lineage("b.example")]))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (3, hard))
+    try:
+        kept = b"".join(store.metrics() + store.metrics())
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert failures == [StatusFault.UNREADABLE] * 2
+    assert kept.count(b"danebot_snapshot_readable 1\n") == 2, (
+        "what was read before is as true as it was"
+    )
+    assert b"b.example" in b"".join(store.metrics())
 
 
 def test_addresses_that_this_host_has_no_way_to() -> None:

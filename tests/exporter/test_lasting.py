@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import signal
 import socket
 import subprocess
@@ -101,6 +103,32 @@ def test_connections_for_which_there_is_no_thread_take_no_slot(
             server.process_request(here, ("", 0))
             there.sendall(b"GET /-/healthy HTTP/1.0\r\n\r\n")
             assert there.recv(100).startswith(b"HTTP/1.1 200")
+
+
+def test_a_listener_without_descriptors_does_not_spin(
+    document: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The connection stays in the queue, so that the socket is ready at once, again and again."""
+    tries = 0
+
+    def short(_: ExporterServer) -> None:
+        nonlocal tries
+        tries += 1
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    monkeypatch.setattr(socket.socket, "accept", short)
+    store = Store(Settings()._replace(snapshot=document))
+    server = ExporterServer(("127.0.0.1", 0), store, Gate(None), OwnMetrics())
+    with server, socket.create_connection(server.server_address):  # type: ignore[arg-type] # IPv4
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        while not tries:
+            time.sleep(0.01)
+        time.sleep(0.7)
+        server.shutdown()
+        thread.join()
+    assert tries <= 3
+    assert capsys.readouterr().err.count("can't take a connection: Too many open files") == 1
 
 
 def test_who_takes_an_answer_drop_by_drop_is_left(

@@ -266,7 +266,7 @@ def test_what_is_no_file_is_survived(tmp_path: Path) -> None:
         ("absent", StatusFault.MISSING),
         ("pipe", StatusFault.FOREIGN),
         ("latin", StatusFault.DAMAGED),
-        ("loop", StatusFault.MISSING),
+        ("loop", StatusFault.UNREADABLE),
         ("", StatusFault.FOREIGN),
         ("nul\0", StatusFault.MISSING),
     ):

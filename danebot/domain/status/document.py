@@ -24,6 +24,7 @@ class StatusFault(enum.Enum):
     FORBIDDEN = "forbidden"
     DAMAGED = "damaged"
     FOREIGN = "foreign"  # no danebot document, or of another schema
+    UNREADABLE = "unreadable"  # the disk fails, or the reader lacks descriptors or memory
 
 
 class KeyStatus(NamedTuple):
