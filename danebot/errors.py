@@ -6,6 +6,10 @@ entry points turn an error into words and an exit status.
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 
 class DanebotError(Exception):
     """Base of all errors that danebot raises on purpose; its text is one line for the user."""
@@ -69,3 +73,22 @@ class UnansweredError(DanebotError):
 
 class HookError(DanebotError):
     """A deploy hook failed or ran out of time."""
+
+
+@contextmanager
+def foreign(error: type[DanebotError], words: str) -> Iterator[None]:
+    """Whatever a foreign parser raises becomes ``error``: ``words``, and what kind it was.
+
+    The one boundary to libraries that take apart what others wrote: which exceptions they raise
+    isn't theirs to promise, and a panic of one in Rust is no `Exception`.  What danebot raises
+    itself passes.  The parser's own words don't, its warnings neither: they may have a secret of
+    the file in them, and a run without trouble prints nothing.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    except (DanebotError, KeyboardInterrupt, SystemExit, GeneratorExit):
+        raise
+    except BaseException as exc:
+        raise error(f"{words} ({type(exc).__name__})") from exc

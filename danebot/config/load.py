@@ -31,6 +31,7 @@ _WORLD_READABLE = 0o004
 _NO_HOOKS: tuple[str, ...] = ()
 _ALL: tuple[SocketAddress, ...] = ()  # addresses that the name has
 _SNAPSHOT = re.compile(r"""\s*snapshot\s*=\s*(["'])([^"'\\]+)\1\s*(#.*)?\Z""")
+_LONG_NUMBER = re.compile(r"\d[\d_]{4000}")
 _ERROR_LINE = re.compile(r" \(at line (\d+), column \d+\)\Z")
 
 
@@ -104,6 +105,10 @@ def _parse(path: Path, text: str) -> tuple[Document, dict[str, object]]:
         raise ConfigError(f"{path}:{line}: not TOML: {words}") from exc
     except RecursionError as exc:
         raise ConfigError(f"{path}:1: not read, since it is nested too deeply") from exc
+    except ValueError as exc:  # Python's limit, which saves from numbers that take hours
+        found = _LONG_NUMBER.search(text)
+        line = text.count("\n", 0, found.start()) + 1 if found is not None else 1
+        raise ConfigError(f"{path}:{line}: not read, since a number has too many digits") from exc
 
 
 def _read(top: Table, shell: ShellDefaults, tree: Path) -> Settings:

@@ -11,7 +11,7 @@ from danebot.config.positions import KeyPath, line_of
 from danebot.config.settings import Effective
 from danebot.config.values import ItemError, found
 from danebot.domain.names import printable
-from danebot.errors import ConfigError
+from danebot.errors import ConfigError, foreign
 
 ValueT = TypeVar("ValueT")
 _FORMER_NAMES = {  # of the shell program, and what is easily taken for a setting
@@ -88,7 +88,8 @@ class Table:
             value, shown, source = former.value, show(former.value), former.source
         if name in self.content:
             try:
-                value = parse(self.content[name])
+                with foreign(ConfigError, "has a value that can't be used"):
+                    value = parse(self.content[name])
             except ItemError as exc:
                 self.document.problem(path, str(exc), (*path, exc.index))
                 return default

@@ -28,6 +28,8 @@ _LONGEST = timedelta(days=3650)
 _MODE = re.compile(r"0?[0-7]{3}", re.ASCII)
 _USELESS = 0o133  # for a key file: execution by anyone, writing by others than the owner
 _SECOND = timedelta(seconds=1)
+_FAR_OUT = 10**15  # of larger ones the digits aren't shown
+_MOST = 10**6
 
 
 class ItemError(ConfigError):
@@ -44,7 +46,8 @@ def found(value: object) -> str:
         case bool():
             return f"found {str(value).lower()}"
         case int() | float():
-            return f"found the number {value}"
+            far_out = isinstance(value, int) and abs(value) > _FAR_OUT
+            return f"found the number {value}" if not far_out else "found a number far out"
         case str():
             return f'found "{printable(value, 60)}"'
         case list():
@@ -142,8 +145,8 @@ def occasion(value: object) -> timedelta | Occasion:
 
 def count(value: object) -> int:
     """A whole number, 0 included."""
-    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
-        raise ConfigError(f"must be a whole number, 0 or more, without quotes; {found(value)}")
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= _MOST:
+        raise ConfigError(f"must be a whole number, 0 to {_MOST}, without quotes; {found(value)}")
     return value
 
 

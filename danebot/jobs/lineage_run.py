@@ -10,14 +10,14 @@ from danebot.adapters.tree.paths import KINDS, UNREADABLE_PREFIX, LineagePaths, 
 from danebot.adapters.tree.recovery import TreeRepair, recover
 from danebot.domain.finding import Code, Finding, Severity
 from danebot.domain.lineage.state import LineageState, Management
-from danebot.domain.names import DnsName, printable
+from danebot.domain.names import DnsName
 from danebot.domain.rollover.evidence.clock import put_right
 from danebot.domain.rollover.evidence.schedule import scheduled, standing
 from danebot.domain.rollover.evidence.watched import let_go, protecting
 from danebot.domain.rollover.steps.plan import Step
-from danebot.errors import DanebotError, LockedError, TreeError
+from danebot.errors import LockedError, TreeError
 from danebot.jobs.progress import Done, Freshness, Progress, Sources
-from danebot.jobs.survey import keys_of_tree, observe_dns, view
+from danebot.jobs.survey import keys_of_tree, observe_dns, unreadable_finding, view
 from danebot.jobs.view import LineageView, Observed
 
 if TYPE_CHECKING:
@@ -87,18 +87,8 @@ class LineageRun:
             action()
         except LockedError:  # without the locks nothing may be touched, of any lineage
             raise
-        except DanebotError as exc:
-            self._fail(Code.FILES_BROKEN, printable(str(exc), 400))
         except Exception as exc:  # noqa: BLE001 - whatever it is, the other lineages must go on
-            self._fail(
-                Code.INTERNAL,
-                f"internal error: {type(exc).__name__}: {printable(str(exc))}",
-                "please report this, with the output of: danebot -v renew",
-            )
-
-    def _fail(self, code: Code, text: str, remedy: str = "") -> None:
-        finding = Finding(code, Severity.CRITICAL, self.name, text, remedy)
-        self.progress = self.progress.ended(finding)
+            self.progress = self.progress.ended(unreadable_finding(self.name, exc))
 
     # ---- what is remembered -----------------------------------------------------------------
 

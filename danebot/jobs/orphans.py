@@ -9,7 +9,7 @@ from danebot.adapters.presence import is_there
 from danebot.adapters.tree.paths import COMBO, NEXT, READY, LineagePaths
 from danebot.domain.finding import Code, Finding, Severity
 from danebot.domain.text import printable, when
-from danebot.errors import DanebotError, UnreadableError
+from danebot.errors import UnreadableError
 from danebot.jobs.survey import unreadable_finding
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def orphans(context: Context) -> tuple[Finding, ...]:
     for name in names:
         try:
             found.append(_orphan(context, name))
-        except DanebotError as exc:
+        except Exception as exc:  # noqa: BLE001 - see `unreadable_finding`
             found.append(unreadable_finding(name, exc))
     return tuple(found)
 

@@ -54,17 +54,20 @@ def survey(context: Context, names: Sequence[str]) -> Survey:
         try:
             damage = recall(context.tree.paths(name))[1]
             states[name], memories[name] = read_lineage(quiet, name)
-        except (DanebotError, OSError) as exc:
+        except Exception as exc:  # noqa: BLE001 - see `unreadable_finding`
             unreadable.append(unreadable_finding(name, exc))
             continue
         if damage:
             unreadable.append(_damage_finding(name, damage))
     seen = observe_dns(context, states.values())
     in_use = keys_of_tree(context, states)
-    views = [
-        view(context, Observed(state, memories[name], seen, in_use, context.clock()))
-        for name, state in states.items()
-    ]
+    views = []
+    for name, state in states.items():
+        observed = Observed(state, memories[name], seen, in_use, context.clock())
+        try:
+            views.append(view(context, observed))
+        except Exception as exc:  # noqa: BLE001 - see `unreadable_finding`
+            unreadable.append(unreadable_finding(name, exc))
     return Survey(_foreseen(context, views), tuple(unreadable))
 
 
@@ -131,8 +134,12 @@ def _damage_finding(name: str, damage: str) -> Finding:
 
 
 def unreadable_finding(name: str, exc: Exception) -> Finding:
-    """A lineage that can't be read at all."""
-    return Finding(Code.FILES_BROKEN, Severity.CRITICAL, name, printable(str(exc), 400), "")
+    """A lineage that can't be read, or planned, at all; the others must go on, whatever it is."""
+    if isinstance(exc, DanebotError | OSError):
+        return Finding(Code.FILES_BROKEN, Severity.CRITICAL, name, printable(str(exc), 400), "")
+    text = f"internal error: {type(exc).__name__}: {printable(str(exc))}"
+    remedy = "please report this, with the output of: danebot -v renew"
+    return Finding(Code.INTERNAL, Severity.CRITICAL, name, text, remedy)
 
 
 def observe_dns(context: Context, states: Iterable[LineageState]) -> Observations:

@@ -31,6 +31,7 @@ from danebot.domain.rollover.records.unmanaged import (
     unmatched_records,
 )
 from danebot.errors import DanebotError, TreeError
+from danebot.jobs.survey import unreadable_finding
 
 if TYPE_CHECKING:
     from danebot.domain.finding import Finding
@@ -147,7 +148,15 @@ def with_next_renewals(
 def _findings(
     context: Context, state: LineageState, known: Unmanaged, now: datetime
 ) -> tuple[Finding, ...]:
-    found = known[state.name]
+    try:
+        return _breaks(context, state, known[state.name], now)
+    except Exception as exc:  # noqa: BLE001 - see `unreadable_finding`
+        return (unreadable_finding(state.name, exc),)
+
+
+def _breaks(
+    context: Context, state: LineageState, found: Known, now: datetime
+) -> tuple[Finding, ...]:
     unmatched = unmatched_records(state, found.published, found.relied)
     try:
         reuse = _reuse(context, state.name)

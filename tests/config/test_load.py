@@ -242,6 +242,10 @@ def test_a_lineage_overrides_what_holds_for_all_and_adds_hooks(root: Path) -> No
         ("a = 1\nb = [1,\n", "3: not TOML: Invalid value"),
         ("combo_mode = 0640", "1: not TOML: "),
         ("a = " + "[" * 5000, "1: not read, since it is nested too deeply"),
+        ("a = 1\nb = " + "9" * 5000, "2: not read, since a number has too many digits"),
+        (f"certificates_per_week = 0x{'f' * 5000}", "1: certificates_per_week must be a whole n"),
+        (f"expiry_warning = 0x{'f' * 5000}", "1: expiry_warning must be the fraction"),
+        ("a." * 3000 + "b = 1", "1: a is not a setting of danebot"),
         ('"\\u001b[31m" = 1', '1: "\\x1b[31m" is not a setting'),
     ],
 )  # fmt: skip

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from danebot.adapters.certbot.configobj import Entry, Header, parse, written
+from danebot.adapters.files import read_bytes
 from danebot.errors import TreeError
 
 PARAMETERS = "renewalparams"
@@ -28,17 +29,20 @@ class RenewalConf(NamedTuple):
     def read(cls, path: Path) -> RenewalConf:
         """Read ``path``, or raise `TreeError`."""
         try:
-            text = path.read_bytes().decode("utf-8-sig")
-        except FileNotFoundError as exc:
-            raise TreeError(f"{path} is absent: is that a certbot lineage?") from exc
-        except (OSError, UnicodeDecodeError) as exc:
+            text = read_bytes(path).decode("utf-8-sig")
+        except UnicodeDecodeError as exc:
             raise TreeError(f"cannot read {path}: {exc}") from exc
+        except TreeError as exc:
+            if isinstance(exc.__cause__, FileNotFoundError):
+                raise TreeError(f"{path} is absent: is that a certbot lineage?") from exc
+            raise
         return cls.parse(path, text)
 
     @classmethod
     def parse(cls, path: Path, text: str) -> RenewalConf:
         """Take apart ``text``; `TreeError` where certbot can't read it either."""
         try:
+            _refuse_nul(text)
             return cls(path, text, tuple(parse([line.rstrip("\r") for line in _lines(text)])))
         except TreeError as exc:
             name = path.name.removesuffix(".conf")
@@ -131,6 +135,13 @@ class RenewalConf(NamedTuple):
 def joined(entry: Entry) -> str:
     """The value of an entry, the items of a list joined by commas."""
     return entry.value if isinstance(entry.value, str) else ",".join(entry.value)
+
+
+def _refuse_nul(text: str) -> None:
+    """No path can have one; a power cut leaves whole blocks of them."""
+    if "\0" in text:
+        line = text.count("\n", 0, text.index("\0")) + 1
+        raise TreeError(f"line {line} has a NUL in it")
 
 
 def _lines(text: str) -> list[str]:

@@ -23,7 +23,7 @@ from danebot.errors import DanebotError, TreeError
 Version = tuple[int, int, int, int]
 Parsed = Chain | PublicKey
 _SETTLED = 2_000_000_000  # nanoseconds: a younger file might change within the clock's resolution
-_DAMAGE = (LookupError, TypeError, ValueError, OverflowError, AttributeError, DanebotError)
+_DAMAGE = (OSError, LookupError, TypeError, ValueError, OverflowError, AttributeError, DanebotError)
 
 
 def version_of(found: os.stat_result) -> Version:

@@ -13,6 +13,7 @@ from danebot.adapters.tree.parsed_cache import Parsed, ParsedStore, Version, ver
 from danebot.adapters.tree.paths import LineagePaths
 from danebot.domain.lineage.keys import Chain, PublicKey
 from danebot.domain.lineage.state import Held, KeyFile
+from danebot.domain.rollover.evidence.dates import EARLIEST, LATEST
 from danebot.errors import CertificateError, TreeError, UnreadableError
 
 KindT = TypeVar("KindT", Chain, PublicKey)
@@ -59,7 +60,7 @@ class TreeReader:
     def key_file(self, path: Path) -> KeyFile | None:
         """``nextkey.pem`` or ``ready.pem``; None if there is no such file."""
         try:
-            modified = datetime.fromtimestamp(path.lstat().st_mtime_ns / 1e9, UTC)
+            modified = _moment(path.lstat().st_mtime_ns / 1e9)
         except FileNotFoundError:
             return None
         except OSError as exc:
@@ -100,4 +101,13 @@ def _parsed_file(kind: type[Parsed], path: Path) -> Parsed:
     from danebot.domain.lineage.pem import read_chain, read_private_key
 
     data = read_bytes(path)
-    return read_chain(data) if kind is Chain else read_private_key(data)
+    try:
+        return read_chain(data) if kind is Chain else read_private_key(data)
+    except CertificateError as exc:
+        raise CertificateError(f"{path}: {exc}") from exc
+
+
+def _moment(seconds: float) -> datetime:
+    """The time that a file system tells; the nearest that can be reckoned with, if it is odd."""
+    seconds = min(max(seconds, EARLIEST.timestamp()), LATEST.timestamp())
+    return datetime.fromtimestamp(seconds, UTC)

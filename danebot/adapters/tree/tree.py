@@ -44,6 +44,7 @@ from danebot.domain.lineage.state import (
 )
 from danebot.domain.text import printable
 from danebot.errors import (
+    CertificateError,
     RecordSyntaxError,
     TreeError,
     UnknownLineageError,
@@ -147,7 +148,7 @@ class Tree:
         live = self.linked(paths, paths.live)
         combo = self.reader.combo(paths.live / COMBO)
         if live is None:
-            faults.append(f"{paths.live}: {UNLINKED}")
+            faults.append(self._unlinked(paths, paths.live))
         if own != paths.staging and conf is not None and self._leads_to_staging(conf, name):
             faults.append(f"{paths.staging}: {STAGING_GONE}")
         state = LineageState(
@@ -171,7 +172,7 @@ class Tree:
             faults.append(f"{paths.live / COMBO}: not a usable key and chain")
         held = self.linked(paths, paths.staging, state.live)
         if held is None:
-            faults.append(f"{paths.staging}: {UNLINKED}")
+            faults.append(self._unlinked(paths, paths.staging))
         files = {n: self.reader.key_file(paths.staging / n) for n in (NEXT, READY)}
         for file_name, file in files.items():
             if file is not None and file.key is None:
@@ -258,6 +259,18 @@ class Tree:
         if known is not None and known.version == version:
             return known
         return self.reader.version(paths, version)
+
+    def _unlinked(self, paths: LineagePaths, directory: Path) -> str:
+        """The fault of links that lead to no complete version, with the file that is to blame."""
+        version = link_version(directory / "fullchain.pem")
+        if version is not None:
+            try:
+                self.reader.chain(paths.archived("fullchain", version))
+                self.reader.chain(paths.archived("cert", version))
+                self.reader.key(paths.archived("privkey", version))
+            except (CertificateError, TreeError) as exc:
+                return f"{directory}: {printable(str(exc), 300)}; so {UNLINKED}"
+        return f"{directory}: {UNLINKED}"
 
     def littered(self, directory: str) -> bool:
         """Whether strays lie in a directory that all lineages share; read anew once it changed."""

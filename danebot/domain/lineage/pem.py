@@ -8,18 +8,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from danebot.domain.lineage.key_types import CURVE_NAMES, RSA_BITS, KeyType
 from danebot.domain.lineage.keys import Chain, PublicKey
 from danebot.domain.names import DnsName
-from danebot.errors import CertificateError, NameSyntaxError
+from danebot.errors import CertificateError, NameSyntaxError, foreign
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.types import (
@@ -47,11 +47,12 @@ def generate_key(key_type: KeyType) -> bytes:
 
 
 def _pkcs8(key: PrivateKeyTypes) -> bytes:
-    return key.private_bytes(
-        serialization.Encoding.PEM,
-        serialization.PrivateFormat.PKCS8,
-        serialization.NoEncryption(),
-    )
+    with foreign(CertificateError, "a private key that PKCS#8 can't hold"):
+        return key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        )
 
 
 def spki_der(key: CertificatePublicKeyTypes) -> bytes:
@@ -64,8 +65,9 @@ def spki_der(key: CertificatePublicKeyTypes) -> bytes:
 def leaf_spki(der: bytes) -> bytes:
     """DER SPKI of a certificate that a server presented; b"" if it has none that can be read."""
     try:
-        return spki_der(x509.load_der_x509_certificate(der).public_key())
-    except (ValueError, UnsupportedAlgorithm):
+        with foreign(CertificateError, "no readable certificate"):
+            return spki_der(x509.load_der_x509_certificate(der).public_key())
+    except CertificateError:
         return b""
 
 
@@ -109,74 +111,69 @@ def canonical_private_key(pem: bytes) -> bytes:
 
 
 def to_pem(ders: Iterable[bytes]) -> bytes:
-    """DER certificates as PEM, in the same order."""
-    return b"".join(
-        x509.load_der_x509_certificate(der).public_bytes(serialization.Encoding.PEM) for der in ders
-    )
+    """DER certificates as PEM, in the same order, or `CertificateError`."""
+    with foreign(CertificateError, "no readable certificate"):
+        certificates = [x509.load_der_x509_certificate(der) for der in ders]
+        return b"".join(one.public_bytes(serialization.Encoding.PEM) for one in certificates)
 
 
 def _load_private(pem: bytes) -> PrivateKeyTypes:
-    try:
+    with foreign(CertificateError, "not a readable unencrypted PEM private key"):
         # RSA's consistency check takes milliseconds; a deployment is proved by a TLS handshake.
         return serialization.load_pem_private_key(
             pem, password=None, unsafe_skip_rsa_key_validation=True
         )
-    except (ValueError, TypeError, UnsupportedAlgorithm) as exc:
-        raise CertificateError("not a readable unencrypted PEM private key") from exc
 
 
 def _public(key: PrivateKeyTypes) -> PublicKey:
-    public = key.public_key()
-    return PublicKey(
-        public.public_bytes(
-            serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
-        ),
-        _key_type(public),
-    )
+    with foreign(CertificateError, "a private key without a public half that can be read"):
+        public = key.public_key()
+        return PublicKey(
+            public.public_bytes(
+                serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
+            ),
+            _key_type(public),
+        )
 
 
 def read_chain(pem: bytes) -> Chain:
     """Parse PEM certificates, leaf first, or `CertificateError`; other text is passed over."""
-    try:
+    with foreign(CertificateError, "no readable PEM certificate"):
         certificates = x509.load_pem_x509_certificates(pem)
-    except ValueError as exc:
-        raise CertificateError("no readable PEM certificate") from exc
     leaf = certificates[0]
-    try:
+    with foreign(CertificateError, "a certificate with an unreadable key or extension"):
         public = leaf.public_key()
-        key = PublicKey(spki_der(public), _key_type(public))
-        names = _dns_names(leaf)
-    except (ValueError, UnsupportedAlgorithm) as exc:
-        raise CertificateError("certificate with an unreadable key or extension") from exc
-    return Chain(
-        ders=tuple(cert.public_bytes(serialization.Encoding.DER) for cert in certificates),
-        key=key,
-        not_before=leaf.not_valid_before_utc,
-        not_after=leaf.not_valid_after_utc,
-        names=names,
-        serial=leaf.serial_number,
-    )
+        return Chain(
+            ders=tuple(cert.public_bytes(serialization.Encoding.DER) for cert in certificates),
+            key=PublicKey(spki_der(public), _key_type(public)),
+            not_before=leaf.not_valid_before_utc,
+            not_after=leaf.not_valid_after_utc,
+            names=_dns_names(leaf),
+            serial=leaf.serial_number,
+        )
 
 
 def other_names(der: bytes) -> bool:
-    """Whether a certificate has subject alternative names that are no DNS names."""
-    leaf = x509.load_der_x509_certificate(der)
-    try:
-        extension = leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName)
-    except x509.ExtensionNotFound:
-        return False
-    return any(not isinstance(name, x509.DNSName) for name in extension.value)
+    """Whether a certificate has subject alternative names that are no DNS names.
+
+    `CertificateError` where that can't be told.
+    """
+    with foreign(CertificateError, "a certificate with an unreadable extension"):
+        leaf = x509.load_der_x509_certificate(der)
+        return any(not isinstance(name, x509.DNSName) for name in _alternative_names(leaf))
 
 
 def _dns_names(leaf: x509.Certificate) -> frozenset[DnsName]:
-    try:
-        extension = leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName)
-    except x509.ExtensionNotFound:
-        return frozenset()
     found = set()
-    for text in extension.value.get_values_for_type(x509.DNSName):
-        try:
-            found.add(DnsName.parse(text))
-        except NameSyntaxError:
-            continue
+    for name in _alternative_names(leaf):
+        if isinstance(name, x509.DNSName):
+            with suppress(NameSyntaxError):
+                found.add(DnsName.parse(name.value))
     return frozenset(found)
+
+
+def _alternative_names(leaf: x509.Certificate) -> Iterable[x509.GeneralName]:
+    try:
+        return leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except x509.ExtensionNotFound:
+        return ()

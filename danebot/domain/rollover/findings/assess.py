@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
 
 NO_KEYS = KeysInUse()
+_SURELY_LATER = timedelta(days=366)  # of a clock that is behind, `clock-behind` tells
 
 
 def assess(
@@ -55,7 +56,7 @@ def assess(
     """
     found = [
         *_clock(observation, now),
-        *_files(observation.state, plan),
+        *_files(observation.state, plan, now),
         *_lost_lines(observation.state),
         *record_findings(_scene(observation, memory, in_use, now), plan.current),
         *unheard_findings(observation.state, plan, memory, now),
@@ -119,7 +120,7 @@ def _clock(observation: Observation, now: datetime) -> Iterator[Finding]:
         )
 
 
-def _files(state: LineageState, plan: Plan) -> Iterator[Finding]:
+def _files(state: LineageState, plan: Plan, now: datetime) -> Iterator[Finding]:
     for fault in state.faults:
         severity = Severity.WARNING if state.serving is not None else Severity.CRITICAL
         yield Finding(
@@ -143,6 +144,10 @@ def _files(state: LineageState, plan: Plan) -> Iterator[Finding]:
         yield unprotected(state.name)
     for unknown in state.unknown:
         yield _set_aside(state.name, unknown)
+    if state.ready is not None and state.ready.modified > now + _SURELY_LATER:
+        file = f"staging/{state.name}/ready.pem"
+        text = f"{file} was changed in {state.ready.modified.year} as it says: its wait never ends"
+        yield Finding(Code.FILES_BROKEN, Severity.WARNING, state.name, text, f"run: touch {file}")
 
 
 def _set_aside(name: str, unknown: UnknownKey) -> Finding:
