@@ -27,6 +27,12 @@ class Code(FindingKind):
             "danebot init --no-dane LINEAGE"
         ),
     )
+    OWNER_DOUBTFUL = (
+        "owner-doubtful",
+        Concern.TLSA,
+        "a line of dane-ee names no TLSA owner, and no records are there: no sender asks for them",
+        "correct the line, or take it out: danebot watch --remove LINEAGE OWNER",
+    )
     WATCH_LOST = (
         "watch-lost",
         Concern.TLSA,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from danebot.domain.finding import Finding, Severity
-from danebot.domain.names import DnsName, TlsaOwner, printable
+from danebot.domain.names import DnsName, TlsaOwner
 from danebot.errors import NameSyntaxError, UnansweredError
 from danebot.verbs.common import ATTENTION, FINE, record_run
 
@@ -27,6 +27,9 @@ def watch(
     from danebot.jobs import watch as job
 
     owners = _parsed(words)
+    for owner in owners:
+        if TlsaOwner.from_name(owner) is None:
+            raise click.UsageError(f"{owner} is no TLSA owner: want _25._tcp.HOST")
     context = console.context(console.tree())
     if dry_run:
         found = _inspected(context, name, owners, unanswered=unanswered)
@@ -106,14 +109,11 @@ def _foretell(console: Console, findings: Iterable[Finding]) -> int:
 
 
 def _parsed(words: tuple[str, ...]) -> tuple[DnsName, ...]:
-    """Owners in normal form, each once; what is none is a mistake in usage."""
+    """Names in normal form, each once; what is none is a mistake in usage."""
     found: dict[DnsName, None] = {}
     for word in words:
         try:
-            owner = DnsName.parse(word)
+            found[DnsName.parse(word)] = None
         except NameSyntaxError as exc:
             raise click.UsageError(str(exc)) from exc
-        if TlsaOwner.from_name(owner) is None:
-            raise click.UsageError(f"{printable(word, 80)} is no TLSA owner: want _25._tcp.HOST")
-        found[owner] = None
     return tuple(found)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import copy
 import json
 import random
 import re
@@ -186,7 +187,7 @@ def documents(dice: random.Random, data: bytes) -> bytes:
                 other, place = dice.choice(holders)
                 holder[key] = json.loads(json.dumps(other[place]))
             case _:
-                holder[key] = dice.choice(_ODD_VALUES)
+                holder[key] = copy.deepcopy(dice.choice(_ODD_VALUES))
     return json.dumps(document).encode("utf-8", "surrogatepass")
 
 

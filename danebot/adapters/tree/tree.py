@@ -140,11 +140,13 @@ class Tree:
         conf, fault = self._conf_or_fault(name)
         faults = [fault] if fault else []
         dane_ee = _parsed(own / DANE_EE, parse_dane_ee, faults)
+        problems = dane_ee.problems if dane_ee is not None else ()
+        faults += [f"{own / DANE_EE}: {problem}" for problem in problems]
         names = _parsed(own / DNSNAMES, parse_dnsnames, faults)
         if conf is not None:
             faults += _rule_faults(conf)
         said = dane_ee or DaneEe()
-        required = said.lines if dane_ee is not None else None
+        readable = dane_ee is not None and not problems
         live = self.linked(paths, paths.live)
         combo = self.reader.combo(paths.live / COMBO)
         if live is None:
@@ -156,11 +158,13 @@ class Tree:
             Management.PASS_THROUGH,
             live,
             combo,
-            required=required,
+            required=said.lines if readable else None,
+            remembered=() if readable else said.lines,
             names=names,
             faults=tuple(faults),
             let_go=said.let_go,
             declared=said.declared,
+            doubts=said.doubts,
             rule=self._rule(conf),
         )
         return self._with_staging(state, paths) if own == paths.staging else state

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import enum
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from danebot.domain.names import DnsName
+from danebot.domain.names import DnsName, TlsaOwner
 from danebot.errors import NameSyntaxError, RecordSyntaxError
 
 
@@ -149,15 +149,25 @@ class Declared(enum.Enum):
     WAIVED = "waived"  # for the key on its way alone
 
 
+class Doubt(NamedTuple):
+    """A line of ``dane-ee`` that can be read, and watched, but hardly meant: why, in words."""
+
+    owner: DnsName
+    text: str
+
+
 class DaneEe(NamedTuple):
     """A ``dane-ee`` file: ``lines`` that are required, and the operator's word on others.
 
-    ``let_go`` are owners that need not be watched any more.
+    ``let_go`` are owners that need not be watched any more.  ``problems`` are the lines that can't
+    be read, each in words: what the others say holds all the same.
     """
 
     lines: tuple[Required, ...] = ()
     let_go: frozenset[DnsName] = frozenset()
     declared: Declared = Declared.NOTHING
+    doubts: tuple[Doubt, ...] = ()
+    problems: tuple[str, ...] = ()
 
 
 _LET_GO, _ALL = "-", "*"
@@ -170,47 +180,62 @@ def parse_dane_ee(text: str) -> DaneEe:
 
     A matching type is 0 to 2 or its RFC 7218 acronym, as the shell program takes it.  ``- OWNER``
     lets an owner go, ``- *`` says that there are no TLSA records.  A line that can't be read, or
-    that contradicts another one, is an error that names it, never passed over: a lost line is a
-    lost safety net.
+    that contradicts another one, is never passed over: a lost line is a lost safety net.
+
+    Raises nothing: `DaneEe.problems` has them all.
     """
     found: dict[Required, None] = {}
     let_go: set[DnsName] = set()
     declared = Declared.NOTHING
+    doubts, problems = [], []
     for number, line in _lines(text):
-        fields = line.split()
-        if len(fields) != 2:  # noqa: PLR2004 - two fields
-            raise RecordSyntaxError(f"line {number}: want MATCHING-TYPE OWNER, found {line[:60]!r}")
-        word, owner = fields
-        if (word, owner) == (_LET_GO, _ALL):
-            declared = Declared.NO_RECORDS
-            continue
         try:
-            name = DnsName.parse(owner)
-        except NameSyntaxError as exc:
-            raise RecordSyntaxError(f"line {number}: {exc}") from exc
-        if word == _LET_GO:
-            let_go.add(name)
+            word, name = _dane_ee_line(line)
+        except (RecordSyntaxError, NameSyntaxError) as exc:
+            problems.append(f"line {number}: {exc}")
             continue
-        mtype = _MATCHING_WORDS.get(word.lower())
-        if mtype is None:
-            raise RecordSyntaxError(
-                f"line {number}: matching type {word[:20]!r} is not one of 0, 1, 2"
-            )
-        found[Required(mtype, name)] = None
-    _refuse_contradiction(found, let_go, declared)
-    return DaneEe(tuple(found), frozenset(let_go), declared)
+        if name is None:
+            declared = Declared.NO_RECORDS
+        elif word is None:
+            let_go.add(name)
+        else:
+            found[Required(word, name)] = None
+            doubts += [Doubt(name, f"line {number}: {why}") for why in _no_owner(name)]
+    problems += _contradictions(found, let_go, declared)
+    return DaneEe(tuple(found), frozenset(let_go), declared, tuple(doubts), tuple(problems))
 
 
-def _refuse_contradiction(
+def _dane_ee_line(line: str) -> tuple[MatchingType | None, DnsName | None]:
+    """A matching type and its owner; no type for one that is let go, no owner for all of them."""
+    fields = line.split()
+    if len(fields) != 2:  # noqa: PLR2004 - two fields
+        raise RecordSyntaxError(f"want MATCHING-TYPE OWNER, found {line[:60]!r}")
+    word, owner = fields
+    if (word, owner) == (_LET_GO, _ALL):
+        return None, None
+    mtype = _MATCHING_WORDS.get(word.lower())
+    if mtype is None and word != _LET_GO:
+        raise RecordSyntaxError(f"matching type {word[:20]!r} is not one of 0, 1, 2")
+    return mtype, DnsName.parse(owner)
+
+
+def _no_owner(name: DnsName) -> Iterator[str]:
+    """Why no sender asks for TLSA records at a name, unless an alias leads there; none if one may.
+
+    RFC 6698 section 3: a port, a transport, and a host.
+    """
+    if TlsaOwner.from_name(name) is None:
+        yield f"{name.text[:80]} is no TLSA owner, such as _25._tcp.mail.example.org"
+
+
+def _contradictions(
     lines: Iterable[Required], let_go: set[DnsName], declared: Declared
-) -> None:
+) -> Iterator[str]:
     for line in lines:
         if declared is Declared.NO_RECORDS:
-            raise RecordSyntaxError(f"'{line}' and '- *' contradict each other; remove one of them")
+            yield f"'{line}' and '- *' contradict each other; remove one of them"
         if line.owner in let_go:
-            raise RecordSyntaxError(
-                f"'{line}' and '- {line.owner}' contradict each other; remove one of them"
-            )
+            yield f"'{line}' and '- {line.owner}' contradict each other; remove one of them"
 
 
 def edit_dane_ee(
@@ -220,7 +245,7 @@ def edit_dane_ee(
     drop: Iterable[Required] = (),
     let_go: Iterable[DnsName] = (),
 ) -> str:
-    """Edit a ``dane-ee`` file that `parse_dane_ee` accepts; all other lines stay as they are.
+    """Edit a ``dane-ee`` file without problems; all other lines stay as they are.
 
     ``add`` are lines to list (what let their owners go is taken out), ``drop`` lines to take out,
     ``let_go`` owners whose lines go and that ``- OWNER`` lets go.
@@ -240,13 +265,19 @@ def edit_dane_ee(
 
 
 def parse_dnsnames(text: str) -> tuple[DnsName, ...]:
-    """Read a ``dnsnames`` file: one required name a line, ``#`` comments, any line ends."""
+    """Read a ``dnsnames`` file: one required name a line, ``#`` comments, any line ends.
+
+    Raises `RecordSyntaxError` with every line that is none.
+    """
     found: dict[DnsName, None] = {}
+    problems = []
     for number, line in _lines(text):
         try:
             found[DnsName.parse(line)] = None
         except NameSyntaxError as exc:
-            raise RecordSyntaxError(f"line {number}: {exc}") from exc
+            problems.append(f"line {number}: {exc}")
+    if problems:
+        raise RecordSyntaxError("; ".join(problems))
     return tuple(found)
 
 

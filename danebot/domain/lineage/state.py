@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple
 
-from danebot.domain.dns.tlsa import Declared, Required, TlsaRecord
+from danebot.domain.dns.tlsa import Declared, Doubt, Required, TlsaRecord
 from danebot.domain.lineage.renewal import CERTBOTS_OWN, RenewalRule
 
 if TYPE_CHECKING:
@@ -87,13 +87,14 @@ class Anchored(NamedTuple):
 class LineageState:
     """One lineage as found: ``live`` and ``staged`` are what the links lead to.
 
-    ``required`` and ``names`` are None when ``dane-ee`` or ``dnsnames`` can't be read, and empty
-    when the file is absent or empty; ``faults`` says in words what is wrong with the files;
-    ``rule`` is when certbot renews it.
+    ``required`` and ``names`` are None when a line of ``dane-ee`` or ``dnsnames`` can't be read,
+    and empty when the file is absent or empty; ``doubts`` are lines that can hardly be meant;
+    ``faults`` says in words what is wrong with the files; ``rule`` is when certbot renews it.
     ``let_go`` and ``declared`` are the operator's word in ``dane-ee``; ``remembered`` are lines
-    that protect though the file lacks them, and are in ``required`` too; ``fading`` those of owners
-    where nobody finds a record any more, but a cache may (see `watched`).  ``cancelled`` are keys
-    that were on their way and are kept for their records' sake.
+    that protect though the file lacks them, and are in ``required`` too (where that is None, the
+    lines that can be read are among them); ``fading`` those of owners where nobody finds a record
+    any more, but a cache may (see `watched`).  ``cancelled`` are keys that were on
+    their way and are kept for their records' sake.
     """
 
     name: str
@@ -114,6 +115,7 @@ class LineageState:
     remembered: tuple[Required, ...] = ()
     fading: tuple[Required, ...] = ()
     cancelled: tuple[UnknownKey, ...] = ()
+    doubts: tuple[Doubt, ...] = ()
 
     @property
     def serving(self) -> Held | None:
@@ -148,8 +150,12 @@ class LineageState:
     @property
     def lines(self) -> tuple[Required, ...]:
         """The lines that are watched: ``dane-ee``'s and those remembered, anchored or not."""
-        demanded = self.required if self.required is not None else self.remembered
-        return (*demanded, *(one.line for one in self.anchored))
+        return (*self.demanded, *(one.line for one in self.anchored))
+
+    @property
+    def demanded(self) -> tuple[Required, ...]:
+        """The lines that demand a record of the live key, as far as they are known."""
+        return self.required if self.required is not None else self.remembered
 
     @property
     def exempt(self) -> bool:

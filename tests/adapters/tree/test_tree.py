@@ -64,6 +64,22 @@ def test_a_passed_through_lineage(tmp_path: Path) -> None:
     assert not grown.tree.points_at_staging(NAME)
 
 
+@pytest.mark.parametrize("grow", [trees.staged, trees.issued])
+def test_one_line_that_cannot_be_read_leaves_the_others_watched(
+    tmp_path: Path, grow: Callable[[Path], Grown]
+) -> None:
+    grown = grow(tmp_path)
+    file = grown.paths.own / "dane-ee"
+    file.write_text("1 _25._tcp.mail.example.test\nbad\n7 _1._tcp.x.test\n")
+    state = grown.tree.read(NAME)
+    assert [fault.removeprefix(f"{file}: ").split(":")[0] for fault in state.faults] == [
+        "line 2",
+        "line 3",
+    ]
+    assert state.required is None
+    assert [str(owner) for owner in state.owners] == ["_25._tcp.mail.example.test"]
+
+
 def test_nothing_is_written_by_reading(grown: Grown) -> None:
     before = {path: path.lstat().st_ctime_ns for path in grown.root.rglob("*")}
     grown.tree.read(NAME)

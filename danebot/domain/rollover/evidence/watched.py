@@ -29,14 +29,17 @@ if TYPE_CHECKING:
 def protecting(state: LineageState, memory: Memory) -> LineageState:
     """The lineage with all lines that protect it, as read from the files and remembered.
 
-    Where ``dane-ee`` can't be read, ``required`` stays None, and what is remembered is watched.
+    Where a line of ``dane-ee`` can't be read, ``required`` stays None, and what can be read or is
+    remembered is watched.
     """
     if state.management is Management.PASS_THROUGH:
         return state
     required = state.required
-    listed = tuple(line for line in required or () if line not in state.remembered)
-    lost = _lost(listed, state, memory)
-    if required is not None:
+    if required is None:
+        lost = tuple(dict.fromkeys((*state.remembered, *_lost(state.remembered, state, memory))))
+    else:
+        listed = tuple(line for line in required if line not in state.remembered)
+        lost = _lost(listed, state, memory)
         required = (*listed, *lost)
     declared = state.declared
     if declared is Declared.NOTHING and _waived(state, memory):

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
+from danebot.domain.dns.answers import Presence
 from danebot.domain.dns.tlsa import Declared, TlsaRecord
 from danebot.domain.finding import Code, Finding, Severity
 from danebot.domain.lineage.state import (
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
 
 
 NO_KEYS = KeysInUse()
+_PORT = re.compile(r"_\d+\.")  # nothing but an owner begins so
 _SURELY_LATER = timedelta(days=366)  # of a clock that is behind, `clock-behind` tells
 
 
@@ -58,6 +61,7 @@ def assess(
         *_clock(observation, now),
         *_files(observation.state, plan, now),
         *_lost_lines(observation.state),
+        *_doubtful_lines(observation),
         *record_findings(_scene(observation, memory, in_use, now), plan.current),
         *unheard_findings(observation.state, plan, memory, now),
         *_expiry(observation.state, policy, now),
@@ -184,6 +188,24 @@ def _lost_lines(state: LineageState) -> Iterator[Finding]:
             state.name,
             f"{owners} is watched until no cache holds its TLSA records any more",
             "",
+        )
+
+
+def _doubtful_lines(observation: Observation) -> Iterator[Finding]:
+    """Lines that can hardly be meant, unless records are there: then an alias may lead to them."""
+    state = observation.state
+    for doubt in state.doubts:
+        seen = observation.owners.get(doubt.owner)
+        there = seen is not None and seen.answer.presence is Presence.PRESENT
+        if there and not _PORT.match(doubt.owner.text):
+            continue
+        place = "staging" if state.management is Management.STAGED else "live"
+        yield Finding(
+            Code.OWNER_DOUBTFUL,
+            Severity.WARNING,
+            state.name,
+            f"{place}/{state.name}/dane-ee: {doubt.text}; it is watched all the same",
+            f"correct the line, or take it out: danebot watch --remove {state.name} {doubt.owner}",
         )
 
 

@@ -165,9 +165,7 @@ def plan(observation: Observation, memory: Memory, policy: Policy, now: datetime
     observation = observation._replace(owners=completed(observation.owners, memory))
     state = observation.state
     serving = state.serving
-    current = (
-        propagations_of(state.required or (), serving.key, observation.owners) if serving else ()
-    )
+    current = propagations_of(state.demanded, serving.key, observation.owners) if serving else ()
     base = Plan(Phase.STABLE, current=current)
     if state.management is Management.PASS_THROUGH:
         return replace(base, phase=Phase.PASS_THROUGH)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from datetime import datetime
 
@@ -15,9 +16,11 @@ from danebot.domain.dns.tlsa import (
     Required,
     edit_dane_ee,
     parse_dane_ee,
+    parse_dnsnames,
 )
-from danebot.domain.finding import Code, Severity
+from danebot.domain.finding import Code, Finding, Severity
 from danebot.domain.lineage.state import LineageState, Management
+from danebot.domain.names import DnsName
 from danebot.domain.rollover.evidence.anchors import anchored
 from danebot.domain.rollover.evidence.memory import Memory, Protection, Request
 from danebot.domain.rollover.evidence.policy import Policy
@@ -87,6 +90,7 @@ def test_the_operators_word_is_read(text: str, read: DaneEe) -> None:
     [
         (f"1 {MX}\n- {MX}\n", f"'1 {MX}' and '- {MX}' contradict each other; remove one of them"),
         (f"- *\n1 {MX}\n", f"'1 {MX}' and '- *' contradict each other; remove one of them"),
+        (f"1 {MX}\n1 {MX2}\n- {MX2}\n- *\n", f"'1 {MX}' and '- *' contradict each other; remove "),
         ("-\n", "line 1: want MATCHING-TYPE OWNER, found '-'"),
         ("1 *\n", "line 1: "),
         ("- a..b\n", "line 1: "),
@@ -94,9 +98,74 @@ def test_the_operators_word_is_read(text: str, read: DaneEe) -> None:
     ],
 )
 def test_a_word_that_cant_be_meant_is_an_error(text: str, problem: str) -> None:
+    assert parse_dane_ee(text).problems[0].startswith(problem)
+
+
+def test_every_mistake_is_told_with_its_line_and_the_other_lines_hold() -> None:
+    found = parse_dane_ee(f"1\n1 {MX}\n\n3 {MX2}\n# x\n1 a..b\n- {MX2}\n2 -\n")
+    assert [problem.split(":")[0] for problem in found.problems] == [
+        "line 1",
+        "line 4",
+        "line 6",
+        "line 8",
+    ]
+    assert (found.lines, found.let_go) == ((line(),), frozenset({MX2}))
+
+
+def test_every_name_of_dnsnames_that_is_none_is_told_with_its_line() -> None:
     with pytest.raises(RecordSyntaxError) as caught:
-        parse_dane_ee(text)
-    assert str(caught.value).startswith(problem)
+        parse_dnsnames("a b\nmail.example.org\nx..y\n")
+    assert re.fullmatch(r"line 1: .*; line 3: .*", str(caught.value))
+
+
+NO_OWNERS = ("example.test", "_25.tcp.example.test", "_70000._tcp.example.test", "_25._tcp")
+
+
+@pytest.mark.parametrize("name", NO_OWNERS)
+def test_a_line_that_is_no_owner_is_told_and_watched_as_before(name: str) -> None:
+    said = parse_dane_ee(f"1 {MX}\n1 {name}\n")
+    odd = DnsName(name)
+    words = f"line 2: {name} is no TLSA owner, such as _25._tcp.mail.example.org"
+    assert said.doubts == ((odd, words),)
+    assert said.problems == ()
+    assert said.lines == (line(), line(odd))
+    found = replace(NEXT, required=said.lines, doubts=said.doubts)
+    (told,) = doubtful(found, look("old"), look(owner=odd))
+    assert told.severity is Severity.WARNING
+    assert told.text == f"staging/{found.name}/dane-ee: {words}; it is watched all the same"
+    assert told.remedy.endswith(f"danebot watch --remove {found.name} {name}")
+
+
+def test_a_name_that_an_alias_may_lead_to_isnt_doubted_while_records_are_there() -> None:
+    alias, port = DnsName("_dane.example.test"), DnsName("_70000._tcp.example.test")
+    said = parse_dane_ee(f"1 {alias}\n1 {port}\n")
+    found = replace(NEXT, required=said.lines, doubts=said.doubts)
+    (told,) = doubtful(found, look("old", owner=alias), look("old", owner=port))
+    assert str(port) in told.text
+    assert len(doubtful(found, look(owner=alias), silent(port))) == 2
+
+
+def doubtful(found: LineageState, *looks: OwnerObservation) -> list[Finding]:
+    """The findings about lines that can hardly be meant."""
+    seen = {one.owner: one for one in looks}
+    observation = Observation(found, seen, "")
+    planned = plan(observation, Memory(), Policy(), T0)
+    told = assess(observation, planned, Memory(), Policy(), T0)
+    return [one for one in told if one.code is Code.OWNER_DOUBTFUL]
+
+
+def test_a_line_that_cant_be_read_leaves_no_other_one_unwatched() -> None:
+    """Not even where nothing is remembered yet."""
+    torn = replace(NEXT, required=None, remembered=(line(),))
+    new = protecting(torn, Memory())
+    assert (new.required, new.lines, new.owners) == (None, (line(),), (MX,))
+    known = protecting(torn, KNOWN)
+    assert known.lines == (line(), line(MX2))
+    assert protecting(known, KNOWN) == known
+    planned = plan(Observation(new, {MX: look("other")}, ""), Memory(), Policy(), T0)
+    assert planned.hold is Hold.RECORDS_UNREADABLE
+    told = assess(Observation(new, {MX: look("other")}, ""), planned, Memory(), Policy(), T0)
+    assert Code.TLSA_MISMATCH in {one.code for one in told}
 
 
 def test_the_file_is_edited_line_by_line() -> None:
