@@ -139,7 +139,11 @@ def deinit(
     drop_keys: bool,
     dry_run: bool,
 ) -> None:
-    """Give lineages back to certbot (all staged ones if none is named)."""
+    """Give lineages back to certbot (all staged ones if none is named).
+
+    Services whose configuration names combo.pem, which nobody keeps up to date then, are told; on a
+    terminal it asks first.
+    """
     from danebot.verbs.init import deinit as verb
 
     ctx.exit(verb(_command(ctx), lineages, drop_keys=drop_keys, dry_run=dry_run))
@@ -434,6 +438,8 @@ def _run(arguments: Iterable[str] | None) -> int:
 
 def guarded(action: Callable[[], object]) -> int:
     """The exit status of ``action``, with every error turned into one line."""
+    # Some that start jobs leave it ignored: then nobody learns how certbot or a hook ended.
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     for number in (signal.SIGTERM, signal.SIGHUP):  # certbot is ended politely, too
         if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup wants it
             signal.signal(number, signal.default_int_handler)

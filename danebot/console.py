@@ -138,6 +138,11 @@ class Console:
     def _say_news(self, line: str) -> None:
         self.say(f"danebot: {line}")
 
+    @classmethod
+    def asks(cls) -> bool:
+        """Whether somebody who can answer a question sits there."""
+        return cls.watched() and sys.stdin is not None and sys.stdin.isatty()
+
     @staticmethod
     def watched() -> bool:
         """Whether somebody sits before standard error, if there is one."""

@@ -77,6 +77,21 @@ def test_a_report_that_nobody_reads(program: list[str], tmp_path: Path) -> None:
     assert (done.returncode, done.stdout, done.stderr) == (1, "", "")
 
 
+def test_a_parent_that_ignores_the_end_of_children_is_no_obstacle() -> None:
+    """Some cron wrappers do: then the system keeps no exit status for anybody."""
+    script = (
+        "import os, signal, sys; signal.signal(signal.SIGCHLD, signal.SIG_IGN)\n"
+        "inner = 'from datetime import timedelta as t; from danebot import cli; '"
+        "'from danebot.adapters.process import run_program as run; '"
+        "'raise SystemExit(cli.guarded(lambda: '"
+        '\'run(["/bin/sh", "-c", "exit 3"], timeout=t(0, 60), grace=t(0), environment={})\''
+        "'.exit_status))'\n"
+        "os.execv(sys.executable, [sys.executable, '-c', inner])"
+    )
+    run = subprocess.run([sys.executable, "-c", script], check=False, capture_output=True)
+    assert (run.returncode, run.stderr) == (3, b"")
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
 def test_a_signal_ends_it_with_a_word(number: signal.Signals) -> None:
     """A terminal that is closed, too: 130, and a line that says how to go on."""

@@ -244,6 +244,15 @@ class Code(FindingKind):
         "a lineage lost its renewal configuration, and services may serve it",
         "put the configuration back, or take the lineage out of service",
     )
+    COMBO_BEHIND = (
+        "combo-behind",
+        Concern.RENEWAL,
+        "nobody keeps combo.pem of a lineage up to date, and a service that reads it serves it on",
+        (
+            "have services read fullchain.pem and privkey.pem beside it, and remove it; or have "
+            "danebot keep it: danebot init LINEAGE"
+        ),
+    )
     NOT_RUN = (
         "not-run",
         Concern.RENEWAL,

@@ -27,6 +27,7 @@ from danebot.domain.status.document import (
     finding_status,
 )
 from danebot.domain.status.summary import carry, lineage_status
+from danebot.domain.text import printable
 from danebot.errors import TreeError
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 _PUBLIC = 0o644
 _LOCK = ".danebot-status.lock"
 _PATIENCE, _PAUSE = 10.0, 0.05  # seconds
+_LONGEST_PATH = 4096
 _RENEW = "renew"  # the daily job
 
 
@@ -68,7 +70,7 @@ class News(NamedTuple):
     """What a run has to say: the views of the lineages in its ``scope``, and its findings.
 
     ``superseded`` tells which findings of earlier runs it has looked into again.  ``witnesses``
-    were asked beside the zones' servers.
+    were asked beside the zones' servers.  ``tree`` is certbot's directory.
     """
 
     scope: Scope
@@ -76,6 +78,7 @@ class News(NamedTuple):
     findings: Sequence[Finding]
     superseded: Callable[[FindingStatus], bool]
     witnesses: Sequence[SocketAddress] = ()
+    tree: Path | None = None
 
 
 def this_run(verb: str, started: datetime, ended: datetime, exit_status: int) -> RunStatus:
@@ -91,7 +94,7 @@ def write_snapshot(path: Path, run: RunStatus, news: News) -> None:
     """
     views, findings = news.views, news.findings
     with _alone(path.parent):
-        old = _former(path)
+        old = _former(path, news.tree)
         success = old.last_success if old is not None else None
         if run.verb == _RENEW and news.scope is Scope.EVERYTHING and run.exit_status == 0:
             success = run.ended
@@ -101,8 +104,9 @@ def write_snapshot(path: Path, run: RunStatus, news: News) -> None:
         found = tuple(dict.fromkeys((*former, *new)))
         lineages = _lineages(old, run, news)
         witnesses = tuple(map(str, news.witnesses))
+        tree = _named(old, news.tree)
         renewed = _renewed(old, run)
-        _replace(path, Snapshot(SCHEMA, run, renewed, success, lineages, found, witnesses))
+        _replace(path, Snapshot(SCHEMA, run, renewed, success, lineages, found, witnesses, tree))
 
 
 def _renewed(old: Snapshot | None, run: RunStatus) -> RunStatus | None:
@@ -112,13 +116,15 @@ def _renewed(old: Snapshot | None, run: RunStatus) -> RunStatus | None:
     return old.last_renew if old is not None else None
 
 
-def leave_word(path: Path, run: RunStatus, findings: Sequence[Finding]) -> None:
+def leave_word(
+    path: Path, run: RunStatus, findings: Sequence[Finding], tree: Path | None = None
+) -> None:
     """Say in the document that a run came to nothing, and why; raises `TreeError`.
 
     All that earlier runs found stays: nothing is known anew.
     """
     with _alone(path.parent):
-        old = _former(path)
+        old = _former(path, tree)
         news = tuple(map(finding_status, findings))
         mine = {(f.code, f.lineage) for f in news}
         kept = old.findings if old is not None else ()
@@ -127,21 +133,44 @@ def leave_word(path: Path, run: RunStatus, findings: Sequence[Finding]) -> None:
         blank = Snapshot(SCHEMA, run, None, None, (), ())
         _replace(
             path,
-            (old or blank)._replace(run=run, last_renew=_renewed(old, run), findings=found),
+            (old or blank)._replace(
+                run=run, last_renew=_renewed(old, run), findings=found, tree=_named(old, tree)
+            ),
         )
 
 
-def _former(path: Path) -> Snapshot | None:
+def _former(path: Path, tree: Path | None) -> Snapshot | None:
     """The document as it is; None where there is none, or it is damaged, and begins anew.
 
     Raises `StatusError` where nobody can tell: what it says of other lineages must not be lost.
+    Raises `TreeError` where it is another tree's, of which it would say nothing any more.
     """
     try:
-        return load_status(path)
+        old = load_status(path)
     except StatusError as exc:
         if isinstance(exc.__cause__, OSError) and not isinstance(exc.__cause__, ABSENT):
             raise StatusError(exc.reason, f"{exc}; mend that, or remove it to begin anew") from exc
         return None
+    if tree is not None and old.tree and _is_another(Path(old.tree), tree):
+        raise TreeError(
+            f"{path} is about {old.tree}, and stays so: two trees can't share it; name another one "
+            f"with snapshot in danebot.toml, or remove it if {tree} has taken that one's place"
+        )
+    return old
+
+
+def _is_another(former: Path, tree: Path) -> bool:
+    """Whether both are there: one that was moved or renamed isn't, nor one with a link to it."""
+    try:
+        return (former / "renewal").is_dir() and not former.samefile(tree)
+    except OSError:
+        return False
+
+
+def _named(old: Snapshot | None, tree: Path | None) -> str:
+    """The tree's name as it goes into the document."""
+    known = old.tree if old is not None else ""
+    return printable(str(tree), _LONGEST_PATH) if tree is not None else known
 
 
 def _lineages(old: Snapshot | None, run: RunStatus, news: News) -> tuple[LineageStatus, ...]:

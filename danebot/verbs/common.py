@@ -81,6 +81,7 @@ def record_run(
                 (*findings, *found.unreadable, *orphans(context)),
                 lambda old: superseded(old) or old.lineage not in ("", *known),
                 context.settings.witnesses,
+                context.tree.root,
             ),
         )
     except DanebotError as exc:

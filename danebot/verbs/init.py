@@ -6,6 +6,8 @@ import enum
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
+import click
+
 from danebot.domain.dns.tlsa import Declared
 from danebot.domain.finding import Severity
 from danebot.domain.rollover.findings.unprotected import unprotected
@@ -295,13 +297,17 @@ def deinit(console: Console, names: tuple[str, ...], *, drop_keys: bool, dry_run
             console.say(f"{name}: not managed by danebot; nothing to do")
     context = console.context(tree)
     keys = StagedKeys.DROP if drop_keys else StagedKeys.REFUSE
+    read = _say_readers(console, context, staged)
     if dry_run:
         return _deinit_dry(console, context, staged, keys)
+    if read and console.asks() and not click.confirm("give them back all the same?", err=True):
+        console.say("nothing was changed")
+        return ATTENTION
     remains = tree.root / "staging"
     if not staged and not remains.is_dir():
         return FINE
     started = context.clock()
-    status = FINE
+    status = ATTENTION if read else FINE
     with console.locked():
         remove_remains(remains)
         for name in staged:
@@ -327,6 +333,25 @@ def deinit(console: Console, names: tuple[str, ...], *, drop_keys: bool, dry_run
             status,
             superseded=lambda old: old.lineage in staged,
         )
+
+
+def _say_readers(console: Console, context: Context, names: Sequence[str]) -> bool:
+    """Name the services that read a ``combo.pem`` which nobody will keep; whether there are any."""
+    from danebot.adapters.services import readers_of
+
+    anybody = False
+    for name in names:
+        live = context.tree.paths(name).live
+        readers = readers_of(live / "combo.pem")
+        for reader in readers.found:
+            console.warn(
+                f"{name}: {reader} reads {live}/combo.pem, which nobody keeps up to date then: "
+                f"have it read {live}/fullchain.pem and {live}/privkey.pem"
+            )
+        if not readers.whole:
+            console.warn(f"{name}: /etc has too many files; others may read {live}/combo.pem, too")
+        anybody = anybody or bool(readers.found)
+    return anybody
 
 
 def _deinit_dry(console: Console, context: Context, names: Sequence[str], keys: StagedKeys) -> int:

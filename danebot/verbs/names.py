@@ -144,6 +144,7 @@ def _publish(
                 outcome.findings,
                 lambda old: old.lineage == name,
                 console.settings.witnesses,
+                console.settings.tree,
             ),
         )
         reason = replace_textfile(console.settings)

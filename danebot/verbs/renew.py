@@ -117,6 +117,7 @@ def run_renewal(
                 outcome.findings,
                 lambda old: scope is Scope.EVERYTHING or old.lineage in names,
                 context.settings.witnesses,
+                context.tree.root,
             ),
         )
     except DanebotError as exc:

@@ -42,7 +42,8 @@ def word_left(console: Console, verb: str, names: Sequence[str]) -> Iterator[Non
             ]
             status = _INTERRUPTED if isinstance(exc, KeyboardInterrupt) else ATTENTION
             try:
-                leave_word(path, this_run(verb, started, system_clock(), status), said)
+                run = this_run(verb, started, system_clock(), status)
+                leave_word(path, run, said, _tree(console))
                 _metrics(console)
             except DanebotError as unwritten:
                 console.detail(f"the status document could not be written: {unwritten}")
@@ -73,6 +74,14 @@ def _document(console: Console) -> Path | None:
             return told or usual
         # other settings than the usual ones: theirs only if there is none yet to leave alone
         return usual if usual.exists() else None
+
+
+def _tree(console: Console) -> Path | None:
+    """Certbot's directory; None where a mistake in the settings hides it."""
+    try:
+        return console.settings.tree
+    except DanebotError:
+        return None
 
 
 def _metrics(console: Console) -> None:

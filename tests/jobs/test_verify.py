@@ -229,7 +229,9 @@ def test_it_is_over_in_time(world: World) -> None:
         )
         took = time.monotonic() - begin
     outcomes = {one.result.outcome for one in report.addresses}
-    assert outcomes == {ProbeOutcome.TIMEOUT, ProbeOutcome.SERVED}
+    hung = outcomes - {ProbeOutcome.SERVED}  # on a busy machine, the limit of all comes first
+    assert outcomes > hung
+    assert hung in ({ProbeOutcome.TIMEOUT}, {ProbeOutcome.CUT_SHORT})
     assert report.severity is Severity.CRITICAL
     assert took < 6 + 30  # a busy machine's leave; the host would hang for a minute
 

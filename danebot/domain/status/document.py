@@ -218,6 +218,7 @@ class Snapshot(NamedTuple):
 
     ``last_success`` is the end of the last `renew` of all lineages that had exit status 0.
     ``witnesses`` are the addresses, with ports perhaps, of those who were asked beside the servers.
+    ``tree`` is certbot's directory that it is about, "" where that isn't known.
     """
 
     schema: int
@@ -227,6 +228,7 @@ class Snapshot(NamedTuple):
     lineages: tuple[LineageStatus, ...]
     findings: tuple[FindingStatus, ...]
     witnesses: tuple[str, ...] = ()
+    tree: str = ""
 
 
 def finding_status(finding: Finding) -> FindingStatus:

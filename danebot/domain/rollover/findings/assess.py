@@ -62,6 +62,7 @@ def assess(
         *_files(observation.state, plan, now),
         *_lost_lines(observation.state),
         *_doubtful_lines(observation),
+        *_left_behind(observation.state),
         *record_findings(_scene(observation, memory, in_use, now), plan.current),
         *unheard_findings(observation.state, plan, memory, now),
         *_expiry(observation.state, policy, now),
@@ -207,6 +208,25 @@ def _doubtful_lines(observation: Observation) -> Iterator[Finding]:
             f"{place}/{state.name}/dane-ee: {doubt.text}; it is watched all the same",
             f"correct the line, or take it out: danebot watch --remove {state.name} {doubt.owner}",
         )
+
+
+def _left_behind(state: LineageState) -> Iterator[Finding]:
+    """A ``combo.pem`` of a lineage that danebot doesn't manage: certbot renews the links alone."""
+    live, combo = state.live, state.combo
+    if state.management is not Management.PASS_THROUGH or live is None or combo is None:
+        return
+    if combo.same_content(live):
+        return
+    by_hand = "have services read fullchain.pem and privkey.pem there, and remove combo.pem"
+    joint = "; or have danebot keep it" if combo.key == live.key else "; then danebot may keep one"
+    yield Finding(
+        Code.COMBO_BEHIND,
+        Severity.WARNING,
+        state.name,
+        f"live/{state.name}/combo.pem is another certificate than the links beside it, and nobody "
+        f"renews it: it ends {when(combo.chain.not_after)}",
+        f"{by_hand}{joint}: danebot init {state.name}",
+    )
 
 
 def _mending(state: LineageState, fault: str) -> str:

@@ -1,0 +1,81 @@
+"""Which configurations name a file: read with care, and what couldn't be read is said."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from danebot.adapters.services import readers_of
+
+COMBO = Path("/etc/letsencrypt/live/mail.example.test/combo.pem")
+
+
+def write(root: Path, file: str, text: str) -> Path:
+    path = root / file
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("file", "line", "service"),
+    [
+        ("etc/postfix/main.cf", f"smtpd_tls_chain_files = {COMBO}", "postfix"),
+        ("etc/dovecot/conf.d/10-ssl.conf", f"ssl_key = <{COMBO}", "dovecot"),
+        ("etc/nginx/conf.d/a.conf", f"  ssl_certificate {COMBO};", "nginx"),
+        ("etc/exim4/conf.d/main/1", f'tls_privatekey = "{COMBO}"', "exim4"),
+        ("etc/haproxy/haproxy.cfg", f"bind :443 ssl crt {COMBO}", "haproxy"),
+        ("etc/apache2/sites-enabled/a.conf", f"SSLCertificateFile {COMBO}", "apache2"),
+        ("usr/local/etc/stunnel.conf", f"cert={COMBO}", "stunnel.conf"),
+    ],
+)
+def test_a_configuration_that_names_it_is_found(
+    tmp_path: Path, file: str, line: str, service: str
+) -> None:
+    path = write(tmp_path, file, f"# {COMBO}\n\n{line}\n")
+    (found,) = readers_of(COMBO, tmp_path).found
+    assert (found.service, found.file, found.line) == (service, path, 3)
+    assert str(found) == f"{service} ({path}:3)"
+
+
+def test_what_only_looks_like_it_is_not_found(tmp_path: Path) -> None:
+    write(tmp_path, "etc/a.conf", f"# {COMBO}\n; {COMBO}\n//{COMBO}\n  # cert {COMBO}\n")
+    write(tmp_path, "etc/b.conf", f"x {COMBO}.old\nx /srv{COMBO}\n")
+    write(tmp_path, "etc/letsencrypt/renewal/x.conf", f"x = {COMBO}\n")
+    write(tmp_path, "etc/nginx/sites-available/a", f"ssl_certificate {COMBO};\n")
+    write(tmp_path, "etc/postfix/main.cf~", f"x {COMBO}\n")
+    write(tmp_path, "etc/postfix/main.cf.dpkg-old", f"x {COMBO}\n")
+    assert readers_of(COMBO, tmp_path).found == ()
+
+
+def test_enabled_sites_and_links_to_it_are_found(tmp_path: Path) -> None:
+    real = write(tmp_path, "etc/nginx/sites-available/a", f"ssl_certificate {COMBO};\n")
+    enabled = tmp_path / "etc/nginx/sites-enabled/a"
+    enabled.parent.mkdir()
+    enabled.symlink_to(real)
+    certs = tmp_path / "etc/haproxy/certs/mail.pem"
+    certs.parent.mkdir(parents=True)
+    certs.symlink_to(COMBO)
+    found = [(one.service, one.file, one.line) for one in readers_of(COMBO, tmp_path).found]
+    assert found == [("haproxy", certs, 0), ("nginx", enabled, 1)]
+
+
+def test_a_tree_behind_a_link_has_two_names(tmp_path: Path) -> None:
+    real = tmp_path / "mnt/letsencrypt/live/mail/combo.pem"
+    real.parent.mkdir(parents=True)
+    real.write_bytes(b"")
+    (tmp_path / "le").symlink_to(tmp_path / "mnt/letsencrypt")
+    write(tmp_path, "etc/postfix/main.cf", f"x = {real}\n")
+    assert len(readers_of(tmp_path / "le/live/mail/combo.pem", tmp_path).found) == 1
+
+
+def test_pipes_and_large_files_do_not_stop_it_and_too_many_are_said(tmp_path: Path) -> None:
+    os.mkfifo(write(tmp_path, "etc/x/a", "").with_name("pipe"))
+    write(tmp_path, "etc/x/large", f"{COMBO}\n" + "x" * 2_000_000)
+    write(tmp_path, "etc/x/z", f"{COMBO}\n")
+    assert [one.file.name for one in readers_of(COMBO, tmp_path).found] == ["z"]
+    cut = readers_of(COMBO, tmp_path, most=1)
+    assert cut.found == ()
+    assert not cut.whole
