@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime, timedelta
 
 
@@ -24,6 +25,45 @@ def program_of(command: str) -> str:
     words = [word for word in command.split() if "=" not in word]
     name = words[0] if words else "a command"
     return name if name == command.strip() else f"{name} ..."
+
+
+_CERTBOTS_CAUSES = (
+    "rate limited by the CA",
+    "refused by the CA",
+    "the CA can't be reached",
+    "another certbot is at work",
+)
+_DANEBOTS_OWN = (  # sentences that hold no word of certbot's
+    "it was not renewed",
+    "its renewal configuration, or what that leads to, is invalid",
+    "cli.ini asks for another key",
+    "a lineage of this tree still uses the key",
+    "the keys of ",
+    "it did not end within ",
+)
+_ACME_ERROR = re.compile(r"urn:ietf:params:acme:error:([A-Za-z]{1,40})\b")  # RFC 8555 section 6.7
+
+
+def set_apart(reason: str) -> tuple[str, str]:
+    """Return why certbot failed without its words, "" if only they tell, and its words.
+
+    What a challenge's program says is among them, and a secret may be in that.  ``reason`` is as
+    `danebot.adapters.certbot.failures` gives it.
+    """
+    own, _, said = reason.partition("; it had said: ")
+    if said or reason.startswith(_DANEBOTS_OWN):
+        return own, said
+    cause, _, said = reason.partition(": ")
+    if cause not in _CERTBOTS_CAUSES:
+        cause, said = "", reason
+    error = _ACME_ERROR.search(said)
+    named = f"the CA's error is {error[1]}" if error is not None else ""
+    return ", ".join(filter(None, (cause, named))), said
+
+
+def because(outcome: str) -> str:
+    """Return an outcome as the end of a sentence; "" for none."""
+    return f": {outcome}" if outcome else ""
 
 
 def duration(span: timedelta) -> str:

@@ -15,6 +15,7 @@ from danebot.domain.lineage.renewal import lifetime, renews_at
 from danebot.domain.lineage.state import Held, Management
 from danebot.domain.rollover.evidence.memory import Call, CallResult, Memory
 from danebot.domain.rollover.steps.patience import Asking, begun, renewal_failed, unmade
+from danebot.domain.text import because, set_apart
 from danebot.jobs.authority import CaAccess, ca_wait, remember_call
 from danebot.jobs.progress import Done
 from danebot.jobs.snapshot import Scope
@@ -129,8 +130,9 @@ def _call(authority: CaAccess, name: str | None, renewals: Sequence[_Renewal]) -
             Code.RENEWAL_FAILED,
             Severity.WARNING,
             lineage,
-            f"certbot renew failed: {reason}",
+            f"certbot renew failed{because(set_apart(reason)[0])}",
             _REMEDY,
+            set_apart(reason)[1],
         )
         for lineage, reason in wrong.items()
         if lineage not in remembered

@@ -96,4 +96,4 @@ def _number(options: list[str], prefix: str, most: int) -> int | None:
     digits = [word.removeprefix(prefix) for word in options if word.startswith(prefix)]
     if not digits or not digits[-1].isascii() or not digits[-1].isdigit():
         return None
-    return min(max(int(digits[-1]), 1), most)
+    return min(max(int(digits[-1][:9]), 1), most)  # more digits say no more than "too many"

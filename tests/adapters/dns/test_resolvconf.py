@@ -59,6 +59,7 @@ def test_what_the_c_library_ignores_is_ignored() -> None:
         ("timeout:999 attempts:99", 30, 5),
         ("timeout:x attempts:-1", 5, 2),
         ("timeout:7 timeout:8", 8, 2),
+        (f"timeout:{'9' * 5000}", 30, 2),
         ("timeout:٣", 5, 2),
     ],
 )

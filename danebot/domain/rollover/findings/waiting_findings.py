@@ -20,7 +20,7 @@ from danebot.domain.rollover.findings.record_findings import silent_gaps, silent
 from danebot.domain.rollover.steps.gate import RESOLVER, Refusal
 from danebot.domain.rollover.steps.patience import promotion_retry_at
 from danebot.domain.rollover.steps.plan import Hold, Phase, Plan, Step, under_way_since
-from danebot.domain.text import duration, when
+from danebot.domain.text import because, duration, set_apart, when
 
 if TYPE_CHECKING:
     from danebot.domain.rollover.evidence.policy import Policy
@@ -53,15 +53,17 @@ def rollover_findings(
         return
     failure, retry_at = memory.promotion_failure, promotion_retry_at(memory)
     if failure is not None and retry_at is not None:
+        outcome, said = set_apart(failure.message)
         yield Finding(
             Code.PROMOTION_FAILED,
             Severity.WARNING,
             state.name,
             f"issuing with the ready key failed {failure.count} times since {when(failure.first)}, "
-            f"next attempt after {when(retry_at)}: {failure.message}",
+            f"next attempt after {when(retry_at)}{because(outcome)}",
             f"to try again at once: danebot newkey --emergency {state.name}"
             if _urgent(memory)
             else "the live certificate is still renewed with the current key",
+            said,
         )
     if not silent_gaps((*plan.current, *plan.awaited)) and any(
         s.servers_asked == 0 and s.seen is Seen.EVERYWHERE for s in plan.awaited
@@ -269,12 +271,14 @@ def emergency_findings(state: LineageState, plan: Plan, memory: Memory) -> Itera
         )
     for pending in memory.revocations:
         if pending.attempts:
+            outcome, said = set_apart(pending.error)
             yield Finding(
                 Code.REVOCATION_FAILED,
                 Severity.WARNING,
                 state.name,
-                f"revoking the compromised key's certificates failed {pending.attempts} times: "
-                f"{pending.error}",
+                f"revoking the compromised key's certificates failed {pending.attempts} times"
+                f"{because(outcome)}",
+                said=said,
             )
 
 

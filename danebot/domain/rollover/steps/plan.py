@@ -51,7 +51,7 @@ from danebot.domain.rollover.steps.patience import (
 )
 from danebot.domain.rollover.steps.remember import seen_awaited
 from danebot.domain.rollover.steps.safe_time import SafeTime, safe_time
-from danebot.domain.text import when
+from danebot.domain.text import set_apart, when
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -464,7 +464,7 @@ def _plan_attempt(waiting: Plan, memory: Memory, now: datetime) -> Plan:
     due = replace(waiting, phase=Phase.DUE)
     failure, retry_at = memory.promotion_failure, promotion_retry_at(memory)
     if failure is not None and retry_at is not None and failure.last <= now < retry_at:
-        return replace(due, hold=Hold.BACKING_OFF, detail=failure.message)
+        return replace(due, hold=Hold.BACKING_OFF, detail=set_apart(failure.message)[0])
     until = promotion_wait(memory, now)
     if until is not None:
         words = f"the CA was asked too often within an hour, so not before {when(until)}"

@@ -12,7 +12,7 @@ from danebot.domain.lineage.state import LineageState, Management
 from danebot.domain.rollover.evidence.policy import Occasion, Policy
 from danebot.domain.rollover.evidence.schedule import renewals_with_one_key
 from danebot.domain.rollover.steps.patience import after_certificates
-from danebot.domain.text import when
+from danebot.domain.text import because, set_apart, when
 
 if TYPE_CHECKING:
     from danebot.domain.rollover.evidence.memory import Memory
@@ -26,12 +26,14 @@ def renewing(
     """Findings about ordinary renewals of one lineage."""
     failed = memory.renewal_failure
     if failed is not None:
+        outcome, said = set_apart(failed.message)
         yield Finding(
             Code.RENEWAL_FAILED,
             Severity.WARNING,
             state.name,
             f"certbot renew failed {failed.count} times since {when(failed.first)}, "
-            f"next attempt after {when(failed.retry_at)}: {failed.message}",
+            f"next attempt after {when(failed.retry_at)}{because(outcome)}",
+            said=said,
         )
     held = after_certificates(memory.contacts, policy, now)
     due = _due(state)
