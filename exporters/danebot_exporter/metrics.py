@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass
+from functools import partial
 
 
 class MetricKind(enum.Enum):
@@ -43,417 +44,320 @@ TABLE: dict[str, Metric] = {}
 
 
 def _metric(
-    origin: Origin, name: str, text: str, *labels: str, kind: MetricKind = MetricKind.GAUGE
+    origin: Origin, name: str, labels: str, text: str, kind: MetricKind = MetricKind.GAUGE
 ) -> Metric:
-    metric = TABLE[name] = Metric(name, origin, text, labels, kind)
+    """Put a row into the table; ``labels`` are divided by blanks, "" for none."""
+    metric = TABLE[name] = Metric(name, origin, text, tuple(labels.split()), kind)
     return metric
+
+
+_snapshot = partial(_metric, Origin.SNAPSHOT)
+_endpoint = partial(_metric, Origin.ENDPOINTS)
+_exporter = partial(_metric, Origin.EXPORTER)
+_probe = partial(_metric, Origin.PROBE)
 
 
 # ---- the status document --------------------------------------------------------------------
 
-_S = Origin.SNAPSHOT
-SNAPSHOT_READABLE = _metric(
-    _S,
+SNAPSHOT_READABLE = _snapshot(
     "danebot_snapshot_readable",
+    "",
     "1 if the status document could be read at the last look, 0 if not; if 0, all that comes "
     "from it is absent.",
 )
-SNAPSHOT_ERROR = _metric(
-    _S,
+SNAPSHOT_ERROR = _snapshot(
     "danebot_snapshot_error",
-    "1 for the reason why the status document can't be read, 0 for the others.",
     "reason",
+    "1 for the reason why the status document can't be read, 0 for the others.",
 )
-SNAPSHOT_TIMESTAMP = _metric(
-    _S,
+SNAPSHOT_TIMESTAMP = _snapshot(
     "danebot_snapshot_timestamp_seconds",
+    "",
     "When the run ended that wrote the status document; its age tells whether danebot still runs.",
 )
-RUN_INFO = _metric(
-    _S,
+RUN_INFO = _snapshot(
     "danebot_run_info",
+    "verb version",
     "Always 1; the verb and version of the run that wrote the status document.",
-    "verb",
-    "version",
 )
-RENEW_START = _metric(
-    _S,
-    "danebot_renew_start_timestamp_seconds",
-    "When the last danebot renew started.",
+RENEW_START = _snapshot(
+    "danebot_renew_start_timestamp_seconds", "", "When the last danebot renew started."
 )
-RENEW_END = _metric(
-    _S,
-    "danebot_renew_end_timestamp_seconds",
-    "When the last danebot renew ended.",
+RENEW_END = _snapshot(
+    "danebot_renew_end_timestamp_seconds", "", "When the last danebot renew ended."
 )
-RENEW_STATUS = _metric(
-    _S,
+RENEW_STATUS = _snapshot(
     "danebot_renew_exit_status",
+    "",
     "The exit status of the last danebot renew: 0 fine, 1 something needs attention.",
 )
-RENEW_SUCCESS = _metric(
-    _S,
+RENEW_SUCCESS = _snapshot(
     "danebot_renew_success_timestamp_seconds",
+    "",
     "When the last danebot renew of all lineages ended that had exit status 0; absent if none had.",
 )
-LINEAGES = _metric(
-    _S,
-    "danebot_lineages",
-    "Lineages in each phase of the rollover.",
-    "phase",
-)
-FINDINGS = _metric(
-    _S,
+LINEAGES = _snapshot("danebot_lineages", "phase", "Lineages in each phase of the rollover.")
+FINDINGS = _snapshot(
     "danebot_findings",
+    "code severity",
     "Findings of the last run by code and severity, all lineages together; every code is there, "
     "at 0 while nothing was found.",
-    "code",
-    "severity",
 )
 
-EVENTS = _metric(
-    _S,
+EVENTS = _snapshot(
     "danebot_run_findings",
+    "lineage code severity",
     "Findings of the last run alone that name a lineage: what happened to it (promoted, hook "
     "failed), or why it could not be read; only codes that were found have a sample.",
-    "lineage",
-    "code",
-    "severity",
 )
 
 # ---- lineages -------------------------------------------------------------------------------
 
-LINEAGE_INFO = _metric(
-    _S,
+LINEAGE_INFO = _snapshot(
     "danebot_lineage_info",
+    "lineage management version key_type current_key next_key ready_key",
     "Always 1; who manages the lineage (staged: danebot, pass-through: certbot), the live archive "
     "version, the type of the current key, and the SPKI SHA2-256 digests of its keys.",
-    "lineage",
-    "management",
-    "version",
-    "key_type",
-    "current_key",
-    "next_key",
-    "ready_key",
 )
-LINEAGE_PHASE = _metric(
-    _S,
+LINEAGE_PHASE = _snapshot(
     "danebot_lineage_phase",
+    "lineage phase",
     "1 for the phase that the lineage is in, 0 for the others.",
-    "lineage",
-    "phase",
 )
-PHASE_SINCE = _metric(
-    _S,
+PHASE_SINCE = _snapshot(
     "danebot_lineage_phase_since_timestamp_seconds",
+    "lineage",
     "When a run first found the lineage in its phase.",
-    "lineage",
 )
-LINEAGE_FINDINGS = _metric(
-    _S,
-    "danebot_lineage_findings",
-    "Findings about the lineage by severity.",
-    "lineage",
-    "severity",
+LINEAGE_FINDINGS = _snapshot(
+    "danebot_lineage_findings", "lineage severity", "Findings about the lineage by severity."
 )
-LINEAGE_FINDING = _metric(
-    _S,
+LINEAGE_FINDING = _snapshot(
     "danebot_lineage_finding",
+    "lineage code severity",
     "Findings about the lineage with this code; only codes that were found have a sample.",
-    "lineage",
-    "code",
-    "severity",
 )
-LINEAGE_SUCCESS = _metric(
-    _S,
+LINEAGE_SUCCESS = _snapshot(
     "danebot_lineage_success_timestamp_seconds",
-    "When the last danebot renew ended that found nothing wrong with the lineage; absent if none.",
     "lineage",
+    "When the last danebot renew ended that found nothing wrong with the lineage; absent if none.",
 )
-LINEAGE_FAILURE = _metric(
-    _S,
+LINEAGE_FAILURE = _snapshot(
     "danebot_lineage_failure_timestamp_seconds",
+    "lineage",
     "When the last danebot renew ended that found something wrong with the lineage; absent if "
     "none.",
-    "lineage",
 )
-NOT_BEFORE = _metric(
-    _S,
+NOT_BEFORE = _snapshot(
     "danebot_certificate_not_before_timestamp_seconds",
+    "lineage place",
     "Start of the certificate's validity; place is live (what services serve) or staged (what "
     "certbot issued last).",
-    "lineage",
-    "place",
 )
-NOT_AFTER = _metric(
-    _S,
+NOT_AFTER = _snapshot(
     "danebot_certificate_not_after_timestamp_seconds",
+    "lineage place",
     "When the certificate expires; place is live (what services serve) or staged (what certbot "
     "issued last).",
-    "lineage",
-    "place",
 )
-RENEWS_AT = _metric(
-    _S,
+RENEWS_AT = _snapshot(
     "danebot_certificate_renewal_timestamp_seconds",
-    "From when on certbot renews the live certificate by its own rule; absent if it never does.",
     "lineage",
+    "From when on certbot renews the live certificate by its own rule; absent if it never does.",
 )
-RECORD_SEEN = _metric(
-    _S,
+RECORD_SEEN = _snapshot(
     "danebot_tlsa_record_seen",
+    "lineage role owner type",
     "1 if the TLSA record that the key needs was seen everywhere (in a secure answer of the "
     "resolver and at every authoritative server), 0 if it is missing somewhere; absent while that "
     "is unknown. role is current, awaited for a key on its way, or anchor where the chain rests "
     "on a DANE-TA record; type is usage, selector and matching type.",
-    "lineage",
-    "role",
-    "owner",
-    "type",
 )
-RECORD_SECURE = _metric(
-    _S,
+RECORD_SECURE = _snapshot(
     "danebot_tlsa_answer_secure",
+    "lineage owner",
     "1 if the resolver's answer for the TLSA owner was validated by DNSSEC, 0 if it was insecure "
     "or bogus; absent while the resolver gives no answer.",
-    "lineage",
-    "owner",
 )
-RECORD_SERVERS = _metric(
-    _S,
+RECORD_SERVERS = _snapshot(
     "danebot_tlsa_record_servers",
+    "lineage role owner type state",
     "Addresses of authoritative servers (and the resolver, where it lacks the record) by whether "
     "they have the TLSA record: present or missing.",
-    "lineage",
-    "role",
-    "owner",
-    "type",
-    "state",
 )
-RECORD_TTL = _metric(
-    _S,
+RECORD_TTL = _snapshot(
     "danebot_tlsa_ttl_seconds",
+    "lineage owner",
     "The authoritative TTL of the TLSA RRset; absent where there is none.",
-    "lineage",
-    "owner",
 )
-RECORDS_TO_CHANGE = _metric(
-    _S,
+RECORDS_TO_CHANGE = _snapshot(
     "danebot_tlsa_records_to_change",
+    "lineage action",
     "TLSA records that ought to be added to DNS, or may be removed; see: danebot tlsa LINEAGE.",
-    "lineage",
-    "action",
 )
-AWAITING_SINCE = _metric(
-    _S,
+AWAITING_SINCE = _snapshot(
     "danebot_rollover_start_timestamp_seconds",
-    "When the key on its way was staged; absent when there is none.",
     "lineage",
+    "When the key on its way was staged; absent when there is none.",
 )
-SEEN_SINCE = _metric(
-    _S,
+SEEN_SINCE = _snapshot(
     "danebot_rollover_seen_timestamp_seconds",
+    "lineage",
     "Since when the records of the key on its way are seen everywhere, unbroken; absent until "
     "they are.",
-    "lineage",
 )
-SAFE_AT = _metric(
-    _S,
+SAFE_AT = _snapshot(
     "danebot_rollover_safe_timestamp_seconds",
+    "lineage",
     "When no cache can lack the records of the key on its way any more, so that it may be used; "
     "absent until that is known.",
-    "lineage",
 )
-PROMOTION_FAILURES = _metric(
-    _S,
+PROMOTION_FAILURES = _snapshot(
     "danebot_rollover_promotion_failures",
+    "lineage",
     "Attempts in a row to issue with the ready key that failed.",
-    "lineage",
 )
-PROMOTION_RETRY = _metric(
-    _S,
+PROMOTION_RETRY = _snapshot(
     "danebot_rollover_promotion_retry_timestamp_seconds",
+    "lineage",
     "Before when no other attempt to issue with the ready key is made; absent if none failed.",
-    "lineage",
 )
-DEPLOYED_AT = _metric(
-    _S,
+DEPLOYED_AT = _snapshot(
     "danebot_deployment_timestamp_seconds",
+    "lineage",
     "When danebot last changed what live serves; absent if it never did.",
-    "lineage",
 )
-CONFIRMED_AT = _metric(
-    _S,
+CONFIRMED_AT = _snapshot(
     "danebot_deployment_confirmed_timestamp_seconds",
+    "lineage",
     "When all services were seen to serve what was last deployed; absent until they are.",
-    "lineage",
 )
-PENDING_HOOKS = _metric(
-    _S,
+PENDING_HOOKS = _snapshot(
     "danebot_deployment_pending_hooks",
-    "Deploy hooks that have not succeeded yet since the last deployment.",
     "lineage",
+    "Deploy hooks that have not succeeded yet since the last deployment.",
 )
-DEPLOYMENT_PROBE = _metric(
-    _S,
+DEPLOYMENT_PROBE = _snapshot(
     "danebot_deployment_addresses",
+    "lineage serves",
     "Addresses of the lineage's services by what they presented when danebot last asked after a "
     "deployment: deployed, other, nothing; absent if it didn't ask.",
-    "lineage",
-    "serves",
 )
 
 # ---- probes in the background ---------------------------------------------------------------
 
-_E = Origin.ENDPOINTS
-ENDPOINT_SUCCESS = _metric(
-    _E,
+ENDPOINT_SUCCESS = _endpoint(
     "danebot_endpoint_probe_success",
+    "lineage endpoint",
     "1 if DANE binds senders to the endpoint, and every address of it that this host has a route "
     "to presents a chain that authenticates; else 0.",
-    "lineage",
-    "endpoint",
 )
-ENDPOINT_GRADE = _metric(
-    _E,
+ENDPOINT_GRADE = _endpoint(
     "danebot_endpoint_grade",
+    "lineage endpoint grade",
     "1 for how serious it is what DANE senders meet at the endpoint, 0 for the others.",
-    "lineage",
-    "endpoint",
-    "grade",
 )
-ENDPOINT_DANE = _metric(
-    _E,
+ENDPOINT_DANE = _endpoint(
     "danebot_endpoint_dane_applies",
+    "lineage endpoint",
     "1 if secure TLSA records bind clients of the endpoint, else 0.",
-    "lineage",
-    "endpoint",
 )
-ENDPOINT_ADDRESSES = _metric(
-    _E,
+ENDPOINT_ADDRESSES = _endpoint(
     "danebot_endpoint_addresses",
+    "lineage endpoint result",
     "Addresses of the endpoint by what a DANE sender makes of each.",
-    "lineage",
-    "endpoint",
-    "result",
 )
-ENDPOINT_KEY = _metric(
-    _E,
+ENDPOINT_KEY = _endpoint(
     "danebot_endpoint_serves_current_key",
+    "lineage endpoint",
     "1 if every certificate presented has the key that the status document says is current, else "
     "0; absent if none was presented.",
-    "lineage",
-    "endpoint",
 )
-ENDPOINT_NOT_AFTER = _metric(
-    _E,
+ENDPOINT_NOT_AFTER = _endpoint(
     "danebot_endpoint_certificate_not_after_timestamp_seconds",
+    "lineage endpoint",
     "When the first of the presented leaf certificates expires; absent if none was presented.",
-    "lineage",
-    "endpoint",
 )
-ENDPOINT_TIMESTAMP = _metric(
-    _E,
+ENDPOINT_TIMESTAMP = _endpoint(
     "danebot_endpoint_probe_timestamp_seconds",
+    "lineage endpoint",
     "When the endpoint was last probed.",
-    "lineage",
-    "endpoint",
 )
-ENDPOINT_DURATION = _metric(
-    _E,
+ENDPOINT_DURATION = _endpoint(
     "danebot_endpoint_probe_duration_seconds",
+    "lineage endpoint",
     "How long the endpoint's last probe took, DNS included.",
-    "lineage",
-    "endpoint",
 )
-ROUND_TIMESTAMP = _metric(
-    _E,
+ROUND_TIMESTAMP = _endpoint(
     "danebot_endpoint_round_timestamp_seconds",
+    "",
     "When the last complete round of probes ended; absent before the first.",
 )
-ROUND_DURATION = _metric(
-    _E,
+ROUND_DURATION = _endpoint(
     "danebot_endpoint_round_duration_seconds",
+    "",
     "How long the last complete round of probes took; absent before the first.",
 )
 
 # ---- the exporter itself --------------------------------------------------------------------
 
-_X = Origin.EXPORTER
-BUILD_INFO = _metric(
-    _X,
+BUILD_INFO = _exporter(
     "danebot_exporter_build_info",
+    "version",
     "Always 1; the exporter's version, which may be newer than the one that wrote the status "
     "document.",
-    "version",
 )
-READ_FAILURES = _metric(
-    _X,
+READ_FAILURES = _exporter(
     "danebot_snapshot_read_failures_total",
-    "Changes of the status document that could not be read, by reason.",
     "reason",
+    "Changes of the status document that could not be read, by reason.",
     kind=MetricKind.COUNTER,
 )
-COULD_NOT_LOOK = _metric(
-    _X,
+COULD_NOT_LOOK = _exporter(
     "danebot_endpoint_could_not_look_total",
+    "",
     "Endpoints that a round of probes could not look at by a fault of this host (its resolver, or "
     "no descriptors left); what was seen before stands meanwhile.",
     kind=MetricKind.COUNTER,
 )
-REQUESTS = _metric(
-    _X,
+REQUESTS = _exporter(
     "danebot_exporter_http_requests_total",
+    "handler status",
     "Requests answered, by handler and HTTP status class.",
-    "handler",
-    "status",
     kind=MetricKind.COUNTER,
 )
 
 # ---- /probe ---------------------------------------------------------------------------------
 
-_P = Origin.PROBE
-PROBE_SUCCESS = _metric(
-    _P,
-    "probe_success",
-    "1 if the target was judged and no sender that obeys DANE fails, else 0.",
+PROBE_SUCCESS = _probe(
+    "probe_success", "", "1 if the target was judged and no sender that obeys DANE fails, else 0."
 )
-PROBE_DURATION = _metric(
-    _P,
-    "probe_duration_seconds",
-    "How long the probe took, DNS included.",
-)
-PROBE_GRADE = _metric(
-    _P,
+PROBE_DURATION = _probe("probe_duration_seconds", "", "How long the probe took, DNS included.")
+PROBE_GRADE = _probe(
     "danebot_probe_grade",
-    "1 for how serious the most serious finding is, 0 for the others.",
     "grade",
+    "1 for how serious the most serious finding is, 0 for the others.",
 )
-PROBE_FINDINGS = _metric(
-    _P,
+PROBE_FINDINGS = _probe(
     "danebot_probe_findings",
-    "Findings about the target by code; every code is there, at 0 while nothing was found.",
     "code",
+    "Findings about the target by code; every code is there, at 0 while nothing was found.",
 )
-PROBE_HOSTS = _metric(
-    _P,
-    "danebot_probe_hosts",
-    "Hosts of the target by whether DANE binds senders to them.",
-    "dane",
+PROBE_HOSTS = _probe(
+    "danebot_probe_hosts", "dane", "Hosts of the target by whether DANE binds senders to them."
 )
-PROBE_ADDRESSES = _metric(
-    _P,
+PROBE_ADDRESSES = _probe(
     "danebot_probe_addresses",
-    "Addresses that were asked, by what a DANE sender makes of each.",
     "result",
+    "Addresses that were asked, by what a DANE sender makes of each.",
 )
-PROBE_NOT_AFTER = _metric(
-    _P,
+PROBE_NOT_AFTER = _probe(
     "danebot_probe_certificate_not_after_timestamp_seconds",
+    "",
     "When the first of the presented certificates expires; absent if none was presented.",
 )
-PROBE_SIGNED = _metric(
-    _P,
+PROBE_SIGNED = _probe(
     "danebot_probe_signature_not_after_timestamp_seconds",
+    "",
     "When the first of the DNSSEC signatures expires that senders rely on; absent if unknown.",
 )
