@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from danebot.adapters.status_file import StatusError, read_status
-from danebot.domain.finding import Finding, Severity
+from danebot.domain.finding import Finding, Severity, most_serious_first
 from danebot.domain.kinds import Basis, Concern
 from danebot.domain.status.overdue import Allowed, judged, no_document
 from danebot.domain.thresholds import Thresholds
@@ -106,7 +106,7 @@ def _result(
     options: argparse.Namespace,
     now: datetime,
 ) -> PluginResult:
-    unique = sorted(dict.fromkeys(findings), key=lambda finding: -finding.severity)
+    unique = most_serious_first(dict.fromkeys(findings))
     wrong = [finding for finding in unique if STATES[finding.severity] is not State.OK]
     summary = said.good
     if wrong:

@@ -9,6 +9,7 @@ check_danebot imports this room every minute, so it costs next to nothing to ent
 from __future__ import annotations
 
 import enum
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from danebot.domain.codes import Code as Code  # noqa: PLC0414 - who makes findings wants both
@@ -77,3 +78,8 @@ class Finding(NamedTuple):
         remedy = f"; {self.remedy}" if self.remedy else ""
         said = f": {self.said}" if self.said else ""
         return f"{self.sentence}{said}{remedy}"
+
+
+def most_serious_first(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    """The findings by severity, and otherwise in their order."""
+    return tuple(sorted(findings, key=lambda finding: -finding.severity))

@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from danebot.domain.finding import Code, Finding, Severity
-from danebot.domain.lineage.renewal import lifetime, renews_at
+from danebot.domain.lineage.renewal import renews_at
 from danebot.domain.lineage.state import Held, Management
 from danebot.domain.rollover.evidence.memory import Call, CallResult, Memory
 from danebot.domain.rollover.steps.patience import Asking, begun, renewal_failed, unmade
@@ -72,7 +72,7 @@ def _pressing(one: _Renewal, asking: Asking) -> Asking:
         return asking
     left = newest.chain.not_after - run.context.clock()
     policy = run.context.settings.policy(run.name)
-    pressing = left < lifetime(newest.chain) * policy.expiry_warning
+    pressing = left < newest.chain.lifetime * policy.expiry_warning
     return Asking.PRESSING if pressing else asking
 
 
@@ -85,7 +85,7 @@ def _ended(one: _Renewal, reason: str | None, result: CertbotRun) -> Memory:
     if _failed(one, reason) and one.newest is not None:
         memory = remember_call(run.memory, call, result, CallResult.FAILED, now)
         policy = run.context.settings.policy(run.name)
-        return renewal_failed(memory, reason or "", policy, now, lifetime(one.newest.chain))
+        return renewal_failed(memory, reason or "", policy, now, one.newest.chain.lifetime)
     memory = unmade(run.memory, call)
     if not result.reason or not one.due:
         memory = replace(memory, renewal_failure=None)

@@ -44,7 +44,7 @@ def _orphan(context: Context, name: str) -> Finding:
         text += f"; {COMBO} ends {when(chain.not_after)}"
         least = context.settings.policy(name).expiry_critical
         left = chain.not_after - context.clock()
-        critical = left < (chain.not_after - chain.not_before) * least
+        critical = left < chain.lifetime * least
     keys = [file for file in (NEXT, READY) if is_there(paths.staging / file)]
     if keys:
         text += f"; records of {_listed(keys)} may be published"

@@ -18,8 +18,8 @@ from danebot.domain.finding import Code, Finding, Severity
 from danebot.domain.lineage.state import Management
 from danebot.domain.names import printable
 from danebot.domain.rollover.evidence.change_outcomes import ChangeOutcome, Part
-from danebot.domain.rollover.evidence.memory import Failure, Memory, Publishing
-from danebot.domain.rollover.evidence.policy import Policy, next_attempt
+from danebot.domain.rollover.evidence.memory import Memory, Publishing
+from danebot.domain.rollover.evidence.policy import Policy, backoff
 from danebot.domain.rollover.evidence.propagation import Observations, Obstacle
 from danebot.domain.rollover.records.changes import (
     Change,
@@ -31,7 +31,7 @@ from danebot.domain.rollover.records.changes import (
     stopped,
 )
 from danebot.domain.rollover.records.retirement import put_away
-from danebot.domain.rollover.steps.patience import publishing_wait
+from danebot.domain.rollover.steps.patience import one_more_failure, publishing_wait
 from danebot.domain.text import when
 from danebot.jobs.survey import observe_dns
 
@@ -181,13 +181,8 @@ def _failed(
     old: Publishing, wrong: Sequence[ChangeResult], policy: Policy, now: datetime
 ) -> Publishing:
     count = old.failure.count + 1 if old.failure is not None else 1
-    failure = Failure(
-        message=printable("; ".join(dict.fromkeys(r.text for r in wrong)), 600),
-        count=count,
-        first=old.failure.first if old.failure is not None else now,
-        last=now,
-        retry_at=next_attempt(policy, count, now),
-    )
+    message = printable("; ".join(dict.fromkeys(r.text for r in wrong)), 600)
+    failure = one_more_failure(old.failure, message, now, pause=backoff(policy, count))
     return Publishing(old.changed_at, failure, wrong[0].outcome, wrong[0].remedy, wrong[0].said)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Container, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from danebot.adapters.tree.memory_file import recall
-from danebot.domain.finding import Code, Finding, Severity
+from danebot.domain.finding import Code, Finding, Severity, most_serious_first
 from danebot.domain.lineage.state import LineageState, Management
 from danebot.domain.names import DnsName, printable
 from danebot.domain.rollover.evidence.anchors import anchored
@@ -174,7 +174,7 @@ def view(context: Context, observed: Observed) -> LineageView:
         *to_be_gone(state, memory, mine, wanted, policy=policy, now=now),
         *told_lost(state, memory, mine),
     )
-    findings = tuple(sorted(found, key=lambda finding: -finding.severity))
+    findings = most_serious_first(found)
     return LineageView(observation, memory, planned, findings, wanted, policy, now, in_use=in_use)
 
 

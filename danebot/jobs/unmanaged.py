@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from danebot.adapters.codec import decode, encode
 from danebot.adapters.files import make_directory, read_bytes, read_own, write_file
 from danebot.domain.dns.answers import Presence, Security, TlsaAnswer
+from danebot.domain.finding import Finding, most_serious_first
 from danebot.domain.lineage.state import LineageState, Management
 from danebot.domain.names import DnsName
 from danebot.domain.rollover.evidence.dates import check_times
@@ -34,7 +35,6 @@ from danebot.errors import DanebotError, TreeError
 from danebot.jobs.survey import unreadable_finding
 
 if TYPE_CHECKING:
-    from danebot.domain.finding import Finding
     from danebot.jobs.context import Context
     from danebot.jobs.view import LineageView
 
@@ -130,19 +130,12 @@ def with_next_renewals(
         return tuple(views)
     _look(context, states, known)
     now = context.clock()
-    return tuple(
-        view._replace(
-            findings=tuple(
-                sorted(
-                    (*view.findings, *_findings(context, view.state, known, now)),
-                    key=lambda finding: -finding.severity,
-                )
-            )
-        )
-        if view.state in states
-        else view
-        for view in views
-    )
+
+    def foreseen(view: LineageView) -> LineageView:
+        found = (*view.findings, *_findings(context, view.state, known, now))
+        return view._replace(findings=most_serious_first(found))
+
+    return tuple(foreseen(view) if view.state in states else view for view in views)
 
 
 def _findings(

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
-from danebot.domain.dane.verify import Outcome, RecordVerdict
+from danebot.domain.dane.verify import Outcome
 from danebot.domain.delivery.probes import ProbeOutcome
 from danebot.domain.delivery.report import (
     AddressReport,
@@ -19,8 +19,7 @@ from danebot.domain.delivery.report import (
     ServiceSubject,
     SrvSubject,
 )
-from danebot.domain.delivery.routes import Dane, Discovery, MailRoute, SrvRoute
-from danebot.domain.dns.answers import Answer
+from danebot.domain.delivery.routes import Dane, Discovery, HostRoute, MailRoute, SrvRoute
 from danebot.domain.dns.tlsa import TlsaRecord
 from danebot.domain.finding import Finding, Severity
 from danebot.domain.lineage.keys import Algorithm
@@ -52,12 +51,11 @@ def host_lines(report: Report, now: datetime) -> Iterator[str]:
 
 def _discovery(report: Report) -> str:
     route = report.route
-    if isinstance(route, MailRoute | SrvRoute):
-        answer: Answer[Any] = route.mx if isinstance(route, MailRoute) else route.srv
-        records = "MX" if isinstance(route, MailRoute) else "SRV"
-        security = "" if route.discovery is Discovery.FAILED else f", {answer.security.value}"
-        return f" ({records}: {route.discovery.value}{security})"
-    return ""
+    if isinstance(route, HostRoute):
+        return ""
+    failed = route.discovery is Discovery.FAILED
+    security = "" if failed else f", {route.answer.security.value}"
+    return f" ({route.kind}: {route.discovery.value}{security})"
 
 
 def _host_lines(host: HostReport, report: Report, now: datetime) -> Iterator[str]:
@@ -85,17 +83,13 @@ def _address_lines(address: AddressReport, now: datetime) -> Iterator[str]:
     leaf = address.leaf
     expiry = f", certificate {_left(leaf.expires, now)}" if leaf is not None else ""
     yield f"{title}{verdict.outcome.value} ({result.tls_version}{expiry})"
-    for record in verdict.records:
-        yield f"      {_record(record)}"
+    for one in verdict.records:
+        yield f"      {short(one.record)} {one}"
 
 
 def _left(moment: datetime, now: datetime) -> str:
     days = (moment - now) / timedelta(days=1)
     return f"expires in {days:.0f} d" if days >= 0 else f"expired {-days:.0f} d ago"
-
-
-def _record(verdict: RecordVerdict) -> str:
-    return f"{short(verdict.record)} {verdict}"
 
 
 def short(record: TlsaRecord) -> str:
@@ -120,12 +114,9 @@ def report_document(report: Report) -> dict[str, Any]:
     kind = {MailSubject: "mail", ServiceSubject: "service", SrvSubject: "srv"}[type(subject)]
     found: dict[str, Any] = {"target": str(subject), "kind": kind, "status": WORDS[report.severity]}
     route = report.route
-    if isinstance(route, MailRoute | SrvRoute):
-        answer: Answer[Any] = route.mx if isinstance(route, MailRoute) else route.srv
-        found["way"] = {
-            "hosts": route.discovery.name.lower(),
-            "security": answer.security.name.lower(),
-        }
+    if not isinstance(route, HostRoute):
+        security = route.answer.security.name.lower()
+        found["way"] = {"hosts": route.discovery.name.lower(), "security": security}
     if report.signed_until is not None:
         found["signed_until"] = report.signed_until.isoformat()
     found["hosts"] = [_host_document(host) for host in report.hosts]

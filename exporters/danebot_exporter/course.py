@@ -6,18 +6,18 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
+from danebot.domain.finding import Finding, Severity, most_serious_first
 from danebot.domain.rollover.steps.plan import Phase
 from danebot.domain.status.document import LineageStatus, finding_of
 from danebot.domain.text import duration, when
 
 if TYPE_CHECKING:
-    from danebot.domain.finding import Finding, Severity
     from danebot_exporter.endpoints import EndpointReport
 
 
 def findings_of(status: LineageStatus, reports: Sequence[EndpointReport]) -> tuple[Finding, ...]:
     """Return what services were just seen to do, then the document's findings, the worst first."""
-    found = sorted(map(finding_of, status.findings), key=lambda finding: -finding.severity)
+    found = most_serious_first(map(finding_of, status.findings))
     return (*(finding for report in reports for finding in report.findings), *found)
 
 

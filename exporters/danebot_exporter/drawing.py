@@ -102,7 +102,7 @@ def _width(share: float) -> str:
 
 def validity(certificate: CertificateStatus, now: datetime) -> Html:
     """How much of a certificate's life is over."""
-    life = max((certificate.not_after - certificate.not_before).total_seconds(), 1.0)
+    life = max(certificate.lifetime.total_seconds(), 1.0)
     share = min(max((now - certificate.not_before).total_seconds() / life, 0.0), 1.0)
     kind = "life" if share < _LATE else "life late" if share < 1 else "life over"
     return tag(

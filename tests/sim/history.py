@@ -16,7 +16,7 @@ from random import Random
 from danebot.adapters.codec import decode, encode
 from danebot.domain.lineage.state import LineageState
 from danebot.domain.rollover.evidence.memory import Failure, Memory, Reading, Request, Urgency
-from danebot.domain.rollover.evidence.policy import LONGEST_GAP, Policy, next_attempt
+from danebot.domain.rollover.evidence.policy import LONGEST_GAP, Policy, backoff
 from danebot.domain.rollover.evidence.propagation import Observations
 from danebot.domain.rollover.evidence.watched import fade, let_go_of_gone
 from danebot.domain.rollover.steps.plan import Observation, Plan, Step
@@ -258,7 +258,7 @@ class History:
         now += self.rng.choice((2, 10, MINUTE, HOUR))
         if self.rng.random() < 0.1:
             moment = self.clock(now)
-            retry = next_attempt(self.policy, 1, moment)
+            retry = moment + backoff(self.policy, 1)
             failure = Failure("refused", 1, moment, moment, retry)
             self.memory = replace(self.memory, promotion_failure=failure)
             return now

@@ -24,7 +24,7 @@ from danebot.domain.delivery.report import (
 )
 from danebot.domain.delivery.routes import Dane, Discovery, HostRoute, MailRoute, SrvRoute
 from danebot.domain.dns.answers import Answer, Cause, Presence, Security
-from danebot.domain.finding import Finding, Severity
+from danebot.domain.finding import Finding, Severity, most_serious_first
 
 SILENT = frozenset(
     {
@@ -59,8 +59,8 @@ def assess_delivery(
     findings += fading
     if all(finding.severity < Severity.UNJUDGED for finding in findings):
         findings += _without_evidence(subject, hosts, criteria)
-    ordered = sorted(findings, key=lambda finding: -finding.severity)
-    return Report(subject, route, hosts, tuple(dict.fromkeys(ordered)), signed_until)
+    ordered = most_serious_first(dict.fromkeys(findings))
+    return Report(subject, route, hosts, ordered, signed_until)
 
 
 def _host(host: HostObservation, criteria: Criteria, now: datetime) -> HostReport:
@@ -74,8 +74,7 @@ def _host(host: HostObservation, criteria: Criteria, now: datetime) -> HostRepor
 def _discovery(subject: Subject, route: Route, criteria: Criteria) -> Iterator[Finding]:
     if isinstance(route, HostRoute):
         return
-    answer: Answer[Any] = route.mx if isinstance(route, MailRoute) else route.srv
-    records = "MX" if isinstance(route, MailRoute) else "SRV"
+    answer, records = route.answer, route.kind
     where = str(subject)
     absence = _absence(criteria)
     match route.discovery:
@@ -144,12 +143,7 @@ def failed_lookup(where: str, what: str, answer: Answer[Any]) -> Finding:
 
 
 def _untrusted(where: str, answer: Answer[Any]) -> Finding:
-    return Finding(
-        DeliveryCode.RESOLVER_UNTRUSTED,
-        Severity.UNJUDGED,
-        where,
-        answer.detail,
-    )
+    return Finding(DeliveryCode.RESOLVER_UNTRUSTED, Severity.UNJUDGED, where, answer.detail)
 
 
 def _signed(answer: Answer[Any]) -> str:
@@ -211,27 +205,19 @@ def _lookups(route: HostRoute) -> Iterator[Finding]:
     """Lookups for one host that failed, or led nowhere."""
     host = str(route.host)
     if route.dane is Dane.NO_ADDRESS:
-        yield Finding(
-            DeliveryCode.NO_ADDRESS,
-            Severity.WARNING,
-            host,
-            "has no address: senders pass over it",
-        )
+        text = "has no address: senders pass over it"
+        yield Finding(DeliveryCode.NO_ADDRESS, Severity.WARNING, host, text)
     for family, answer in (("A", route.ipv4), ("AAAA", route.ipv6)):
         if answer.presence is Presence.UNKNOWN:
             finding = failed_lookup(host, f"{family} records", answer)
-            yield finding if route.dane is Dane.ADDRESS_FAILED else _lesser(finding)
+            lesser = min(finding.severity, Severity.WARNING)  # the other family still works
+            fails = route.dane is Dane.ADDRESS_FAILED
+            yield finding if fails else finding._replace(severity=lesser)
     if route.alias is not None and route.alias.presence is Presence.UNKNOWN:
         yield failed_lookup(host, "CNAME record", route.alias)
     if route.dane is Dane.DEFERRED:
         last = route.tried[-1].answer
         yield failed_lookup(host, f"TLSA records at {last.name}", last)
-
-
-def _lesser(finding: Finding) -> Finding:
-    """The same where the other family still works."""
-    severity = min(finding.severity, Severity.WARNING)
-    return finding._replace(severity=severity)
 
 
 # ---- the whole ------------------------------------------------------------------------------
@@ -249,7 +235,8 @@ def _reached(subject: Subject, hosts: Sequence[HostReport]) -> Iterator[Finding]
         yield Finding(DeliveryCode.NO_SERVICE, Severity.CRITICAL, str(subject), text, "")
     left_out = sum(host.left_out for host in hosts)
     if left_out:
-        text = f"{left_out} of {left_out + _count(hosts)} addresses were not asked: too many"
+        every = left_out + sum(len(host.addresses) for host in hosts)
+        text = f"{left_out} of {every} addresses were not asked: too many"
         yield Finding(DeliveryCode.NOT_ASKED, Severity.WARNING, str(subject), text, "")
     results = [one.result for host in hosts for one in host.addresses]
     asked = [result for result in results if result.outcome not in _UNASKED]
@@ -276,19 +263,11 @@ def _without_evidence(
         yield Finding(DeliveryCode.NOT_ASKED, Severity.UNJUDGED, str(subject), text, "")
 
 
-def _count(hosts: Sequence[HostReport]) -> int:
-    return sum(len(host.addresses) for host in hosts)
-
-
 def _signatures(
     route: Route, hosts: Sequence[HostReport], criteria: Criteria, now: datetime
 ) -> tuple[datetime | None, list[Finding]]:
     """The earliest end of a signature that senders rely on, and whether it is near."""
-    answers: list[Answer[Any]] = []
-    if isinstance(route, MailRoute):
-        answers.append(route.mx)
-    elif isinstance(route, SrvRoute):
-        answers.append(route.srv)
+    answers: list[Answer[Any]] = [] if isinstance(route, HostRoute) else [route.answer]
     for host in hosts:
         answers += host.route.answers
     ends = [

@@ -16,7 +16,7 @@ from typing import NamedTuple, TypeAlias
 from danebot.domain.dane.verify import Outcome, Verdict
 from danebot.domain.delivery.probes import ProbeResult
 from danebot.domain.delivery.routes import HostRoute, MailRoute, SrvRoute
-from danebot.domain.dns.tlsa import MatchingType, Selector, TlsaRecord, Usage, association
+from danebot.domain.dns.tlsa import MatchingType, TlsaRecord, key_record
 from danebot.domain.finding import Finding, Severity
 from danebot.domain.names import Endpoint, Hostname, Protocol, default_protocol, printable
 from danebot.domain.thresholds import AtLeast, Thresholds
@@ -117,8 +117,7 @@ class Leaf(NamedTuple):
     @property
     def record(self) -> TlsaRecord:
         """The ``3 1 1`` record of its key."""
-        data = association(self.spki, MatchingType.SHA2_256)
-        return TlsaRecord(Usage.DANE_EE, Selector.SPKI, MatchingType.SHA2_256, data)
+        return key_record(self.spki, MatchingType.SHA2_256)
 
 
 class AddressReport(NamedTuple):

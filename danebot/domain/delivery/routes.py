@@ -100,6 +100,16 @@ class MailRoute(NamedTuple):
     mx: Answer[MxRecord]
     hosts: tuple[HostRoute, ...] = ()
 
+    @property
+    def kind(self) -> str:
+        """The type of the records that lead to the hosts."""
+        return "MX"
+
+    @property
+    def answer(self) -> Answer[Any]:
+        """What was said of these."""
+        return self.mx
+
 
 SERVICE_PROTOCOLS: dict[str, Protocol] = {
     "imap": Protocol.IMAP,
@@ -129,6 +139,11 @@ class SrvRoute(NamedTuple):
     hosts: tuple[HostRoute, ...] = ()
 
     @property
-    def protocol(self) -> Protocol | None:
-        """How TLS begins there, whatever the port; None for a service not known here."""
-        return SERVICE_PROTOCOLS.get(self.service)
+    def kind(self) -> str:
+        """The type of the records that lead to the hosts."""
+        return "SRV"
+
+    @property
+    def answer(self) -> Answer[Any]:
+        """What was said of these."""
+        return self.srv

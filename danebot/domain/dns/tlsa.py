@@ -97,6 +97,11 @@ class TlsaRecord(NamedTuple):
         return f"{self.usage} {self.selector} {self.mtype} {self.hex}"
 
 
+def key_record(spki: bytes, mtype: MatchingType) -> TlsaRecord:
+    """The ``3 1 x`` record of the key whose DER SubjectPublicKeyInfo is ``spki``."""
+    return TlsaRecord(Usage.DANE_EE, Selector.SPKI, mtype, association(spki, mtype))
+
+
 class Unusable(enum.Enum):
     """Why a record can't be used (RFC 6698 section 4.1, RFC 7671 section 9); value is in words."""
 
@@ -135,7 +140,7 @@ class Required(NamedTuple):
 
     def record(self, spki: bytes) -> TlsaRecord:
         """The record for the key whose DER SubjectPublicKeyInfo is ``spki``."""
-        return TlsaRecord(Usage.DANE_EE, Selector.SPKI, self.mtype, association(spki, self.mtype))
+        return key_record(spki, self.mtype)
 
     def __str__(self) -> str:
         return f"{int(self.mtype)} {self.owner.text}"

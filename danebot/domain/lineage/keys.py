@@ -8,7 +8,7 @@ from __future__ import annotations
 import enum
 import hashlib
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from danebot.domain.lineage.key_types import RSA_BITS, KeyType
@@ -64,6 +64,11 @@ class Chain(NamedTuple):
     def fingerprint(self) -> bytes:
         """SHA2-256 over the whole chain's DER: says whether two chains are the same."""
         return hashlib.sha256(b"".join(self.ders)).digest()
+
+    @property
+    def lifetime(self) -> timedelta:
+        """How long the leaf is valid in all."""
+        return self.not_after - self.not_before
 
     def covers(self, name: DnsName) -> bool:
         """Whether the leaf names ``name``, by itself or by a wildcard for its first label."""

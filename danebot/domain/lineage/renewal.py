@@ -84,16 +84,10 @@ def _bounded(length: timedelta) -> timedelta | None:
     return length if length <= _LONGEST else None
 
 
-def lifetime(chain: Chain) -> timedelta:
-    """How long the leaf is valid in all."""
-    return chain.not_after - chain.not_before
-
-
 def renews_at(chain: Chain, rule: RenewalRule) -> datetime | None:
     """From when on ``certbot renew`` renews ``chain``, at the latest; None if it never does."""
     if rule.autorenew is Autorenew.OFF:
         return None
     if rule.before is not None:
         return chain.not_after - rule.before
-    whole = lifetime(chain)
-    return chain.not_after - whole / (2 if whole < SHORT_LIVED else 3)
+    return chain.not_after - chain.lifetime / (2 if chain.lifetime < SHORT_LIVED else 3)

@@ -116,7 +116,8 @@ def rechecked(owners: Iterable[LiveOwner], seen: Observations, now: datetime) ->
     records = everywhere = 0
     for here in owners:
         observation = seen[here.owner]
-        propagations = [_propagation(here.owner, record, seen) for record in _wanted(here, seen)]
+        wanted = here.wanted(observation.answer.records)
+        propagations = [_propagation(here.owner, record, seen) for record in wanted]
         records += len(propagations)
         everywhere += sum(one.seen is Seen.EVERYWHERE for one in propagations)
         findings += _judged(here, propagations, seen, now)
@@ -124,10 +125,6 @@ def rechecked(owners: Iterable[LiveOwner], seen: Observations, now: datetime) ->
         if _doubtful(here, observation):
             doubtful.add(here.lineage)
     return Rechecked(tuple(findings), frozenset(names - doubtful), records, everywhere)
-
-
-def _wanted(here: LiveOwner, seen: Observations) -> tuple[TlsaRecord, ...]:
-    return tuple(here.wanted(seen[here.owner].answer.records))
 
 
 def _propagation(owner: DnsName, record: TlsaRecord, seen: Observations) -> Propagation:

@@ -63,7 +63,7 @@ def lineage_status(
     next_key = state.next.key if state.next is not None else None
     ready_key = state.ready.key if state.ready is not None else None
     served = state.serving.chain if state.serving is not None else None
-    lifetime = served.not_after - served.not_before if served is not None else None
+    lifetime = served.lifetime if served is not None else None
     wait = emergency_wait(state, memory, policy, at) if state.lines else None
     return LineageStatus(
         name=state.name,

@@ -19,7 +19,7 @@ from danebot.domain.dane.references import References
 from danebot.domain.delivery.routes import Dane, Discovery, HostRoute
 from danebot.domain.dns.answers import Security
 from danebot.domain.dns.tlsa import TlsaRecord
-from danebot.domain.names import Hostname, Protocol
+from danebot.domain.names import Hostname
 from danebot.errors import NameSyntaxError
 
 DOMAIN, MX1, MX2 = (Hostname(f"{n}example.test") for n in ("", "mx1.", "mx2."))
@@ -366,7 +366,7 @@ def test_srv_targets_by_priority_and_weight(server: Nameserver, client: DnsClien
         host(server, name)
         tlsa(server, name, port=port)
     route = client.srv_route(DOMAIN, "imaps")
-    assert (route.discovery, route.protocol) == (Discovery.LISTED, Protocol.TLS)
+    assert route.discovery is Discovery.LISTED
     assert [(h.host.text, h.port) for h in route.hosts] == [
         ("a.test", 1993),
         ("b.test", 993),
@@ -390,11 +390,9 @@ def test_srv_ways(server: Nameserver, client: DnsClient) -> None:
     srv(server, "0 0 0 .")
     assert client.srv_route(DOMAIN, "imaps").discovery is Discovery.NOT_OFFERED
     server.say("_imap._tcp.example.test", "SRV", authority=(SOA,))
-    route = client.srv_route(DOMAIN, "imap")
-    assert (route.discovery, route.protocol) == (Discovery.ABSENT, Protocol.IMAP)
+    assert client.srv_route(DOMAIN, "imap").discovery is Discovery.ABSENT
     bogus(server, "_pop3._tcp.example.test", "SRV")
     assert client.srv_route(DOMAIN, "pop3").discovery is Discovery.FAILED
-    assert client.srv_route(DOMAIN, "odd").protocol is None
 
 
 def test_a_service_that_is_no_label_is_an_error(client: DnsClient) -> None:

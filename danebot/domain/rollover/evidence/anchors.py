@@ -7,17 +7,11 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from danebot.domain.dns.answers import OwnerObservation, Presence
-from danebot.domain.dns.tlsa import (
-    MatchingType,
-    Selector,
-    TlsaRecord,
-    Usage,
-    association,
-    unusable_reason,
-)
+from danebot.domain.dns.tlsa import TlsaRecord, Usage
 from danebot.domain.lineage.state import Anchored, Held, LineageState
 from danebot.domain.names import DnsName
 from danebot.domain.rollover.evidence.caches import Records
+from danebot.domain.rollover.evidence.propagation import matches_chain
 from danebot.domain.rollover.evidence.senders import Senders, senders_to
 
 if TYPE_CHECKING:
@@ -57,7 +51,8 @@ def _anchor(
     rrsets = {answer.records, *(server.records for server in observation.all_answering)}
     if not all(any(record.usage == Usage.DANE_TA for record in rrset) for rrset in rrsets):
         return None
-    if any(_names_leaf(record, live) for rrset in rrsets for record in rrset):
+    leaf = (record for rrset in rrsets for record in rrset if record.usage == Usage.DANE_EE)
+    if any(matches_chain(record, live) for record in leaf):
         return None
     senders = senders_to(owner, live, now)
     anchors = {rrset: matched_anchor(senders, rrset, live) for rrset in rrsets}
@@ -70,10 +65,3 @@ def matched_anchor(senders: Senders, records: Records, live: Held) -> TlsaRecord
     if matched is None or matched.record.usage != Usage.DANE_TA:
         return None
     return matched.record
-
-
-def _names_leaf(record: TlsaRecord, live: Held) -> bool:
-    if record.usage != Usage.DANE_EE or unusable_reason(record) is not None:
-        return False
-    named = live.key.spki if record.selector == Selector.SPKI else live.chain.ders[0]
-    return association(named, MatchingType(record.mtype)) == record.data

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -63,8 +63,3 @@ def backoff(policy: Policy, failures: int) -> timedelta:
             break
         wait *= 2
     return min(wait, policy.backoff_max)
-
-
-def next_attempt(policy: Policy, failures: int, last: datetime) -> datetime:
-    """The time before which no other attempt is made; ``last`` is that of the last failure."""
-    return last + backoff(policy, failures)

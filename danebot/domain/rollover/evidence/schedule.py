@@ -55,8 +55,7 @@ def _before_certbot(state: LineageState, serving: Held, memory: Memory) -> datet
     The CA may have it renew earlier than any file says (ARI, RFC 9773).
     """
     chain = serving.chain
-    lifetime = chain.not_after - chain.not_before
-    short = lifetime < SHORT_LIVED
+    before = _BEFORE_SHORT if chain.lifetime < SHORT_LIVED else _BEFORE
     times = [renews_at(chain, state.rule)]
     known = memory.current
     if known is not None and known.digest == serving.key.digest:
@@ -65,7 +64,7 @@ def _before_certbot(state: LineageState, serving: Held, memory: Memory) -> datet
     due = min((time for time in times if time is not None), default=None)
     if due is None:
         return None
-    return max(due - lifetime * (_BEFORE_SHORT if short else _BEFORE), chain.not_before)
+    return max(due - chain.lifetime * before, chain.not_before)
 
 
 def renewals_with_one_key(memory: Memory) -> int:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from danebot.domain.dns.answers import Presence
 from danebot.domain.dns.tlsa import Declared, TlsaRecord
-from danebot.domain.finding import Code, Finding, Severity
+from danebot.domain.finding import Code, Finding, Severity, most_serious_first
 from danebot.domain.lineage.state import (
     STAGING_GONE,
     UNLINKED,
@@ -72,7 +72,7 @@ def assess(
         *_publishing(observation.state, memory),
         *renewing(observation.state, memory, policy, now),
     ]
-    return tuple(sorted(dict.fromkeys(found), key=lambda finding: -finding.severity))
+    return most_serious_first(dict.fromkeys(found))
 
 
 def _scene(observation: Observation, memory: Memory, in_use: KeysInUse, now: datetime) -> Scene:
@@ -245,12 +245,11 @@ def _expiry(state: LineageState, policy: Policy, now: datetime) -> Iterator[Find
         return
     chain = serving.chain
     left = chain.not_after - now
-    lifetime = chain.not_after - chain.not_before
     if left <= timedelta(0):
         text = f"the live certificate expired {duration(-left)} ago"
         yield Finding(Code.EXPIRED, Severity.CRITICAL, state.name, text)
-    elif left < lifetime * policy.expiry_warning:
-        critical = left < lifetime * policy.expiry_critical
+    elif left < chain.lifetime * policy.expiry_warning:
+        critical = left < chain.lifetime * policy.expiry_critical
         severity = Severity.CRITICAL if critical else Severity.WARNING
         text = f"the live certificate expires in {duration(left)}"
         yield Finding(Code.EXPIRES_SOON, severity, state.name, text)

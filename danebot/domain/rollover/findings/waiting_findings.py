@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from danebot.domain.finding import Code, Finding, Severity
 from danebot.domain.lineage.state import LineageState
-from danebot.domain.rollover.evidence.memory import Memory, Urgency
+from danebot.domain.rollover.evidence.memory import Memory
 from danebot.domain.rollover.evidence.propagation import Gap, Obstacle, Seen
 from danebot.domain.rollover.evidence.schedule import (
     lacks_key_type,
@@ -18,7 +18,7 @@ from danebot.domain.rollover.evidence.schedule import (
 )
 from danebot.domain.rollover.findings.record_findings import silent_gaps, silent_servers
 from danebot.domain.rollover.steps.gate import RESOLVER, Refusal
-from danebot.domain.rollover.steps.patience import promotion_retry_at
+from danebot.domain.rollover.steps.patience import promotion_retry_at, urgent
 from danebot.domain.rollover.steps.plan import Hold, Phase, Plan, Step, under_way_since
 from danebot.domain.text import because, duration, set_apart, when
 
@@ -61,7 +61,7 @@ def rollover_findings(
             f"issuing with the ready key failed {failure.count} times since {when(failure.first)}, "
             f"next attempt after {when(retry_at)}{because(outcome)}",
             f"to try again at once: danebot newkey --emergency {state.name}"
-            if _urgent(memory)
+            if urgent(memory)
             else "the live certificate is still renewed with the current key",
             said,
         )
@@ -253,7 +253,7 @@ def _last_heard(gap: Gap, memory: Memory) -> datetime | None:
 
 def _lasts(memory: Memory, heard: datetime, now: datetime) -> bool:
     """Whether silence has held a rollover up for long: in an emergency, any silence has."""
-    return _urgent(memory) or now - heard > _SILENCE
+    return urgent(memory) or now - heard > _SILENCE
 
 
 # ---- emergencies ----------------------------------------------------------------------------
@@ -261,7 +261,7 @@ def _lasts(memory: Memory, heard: datetime, now: datetime) -> bool:
 
 def emergency_findings(state: LineageState, plan: Plan, memory: Memory) -> Iterator[Finding]:
     """Yield what is to be said while a compromised key is live, or not revoked."""
-    if _urgent(memory) and state.current_key is not None:
+    if urgent(memory) and state.current_key is not None:
         safe = _safe_words(plan)
         yield Finding(
             Code.KEY_COMPROMISED,
@@ -291,8 +291,3 @@ def _safe_words(plan: Plan) -> str:
     if gaps and not lacking:
         return "once this is mended: " + ", ".join(dict.fromkeys(map(_gap_words, gaps)))
     return "once its record is published, at every server"
-
-
-def _urgent(memory: Memory) -> bool:
-    request = memory.request
-    return request is not None and request.urgency is not Urgency.ORDINARY

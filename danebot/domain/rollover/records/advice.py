@@ -24,7 +24,7 @@ from danebot.domain.dns.tlsa import (
     Selector,
     TlsaRecord,
     Usage,
-    association,
+    key_record,
     unusable_reason,
 )
 
@@ -94,7 +94,7 @@ def advise(
     there = frozenset().union(*rrsets)
     everywhere = frozenset.intersection(*map(frozenset, rrsets)) if rrsets else frozenset()
     spkis = dict.fromkeys((*known, *(spki for _, spki in pairs)))
-    ours = {_record(_WEAK, spki): _record(_STRONG, spki) for spki in spkis}
+    ours = {key_record(spki, _WEAK): key_record(spki, _STRONG) for spki in spkis}
     strong = any(_is(record, _STRONG) for record in there)
     foreign = {r for rrset in rrsets for r in _effective_weak(rrset) if r not in ours}
     demanded: dict[TlsaRecord, None] = {}
@@ -103,7 +103,7 @@ def advise(
             continue
         demanded[line.record(spki)] = None
         if line.mtype is _WEAK and strong and not foreign:
-            demanded[_record(_STRONG, spki)] = None
+            demanded[key_record(spki, _STRONG)] = None
     restated: dict[TlsaRecord, None] = {}
     if any(_is(record, _STRONG) for record in demanded):
         restated |= dict.fromkeys(ours[r] for r in sorted(there) if r in ours and _is(r, _WEAK))
@@ -137,7 +137,7 @@ def _objections(
     """
     for line, spki in pairs:
         overruling = line.mtype is _STRONG and bool(foreign)
-        added = {*add, _record(_WEAK, spki)} if overruling else {*add}
+        added = {*add, key_record(spki, _WEAK)} if overruling else {*add}
         deaf = [
             str(server.server)
             for server in observation.answering
@@ -187,12 +187,8 @@ def overruled_by(
     return tuple(sorted((effective(before) & left) - counting - safe))
 
 
-def _record(mtype: MatchingType, spki: bytes) -> TlsaRecord:
-    return TlsaRecord(Usage.DANE_EE, Selector.SPKI, mtype, association(spki, mtype))
-
-
 def _forms(spki: bytes) -> set[TlsaRecord]:
-    return {_record(mtype, spki) for mtype in MatchingType}
+    return {key_record(spki, mtype) for mtype in MatchingType}
 
 
 def _is(record: TlsaRecord, mtype: MatchingType) -> bool:

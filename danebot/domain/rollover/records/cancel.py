@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from danebot.domain.finding import Code, Finding, Severity
 from danebot.domain.rollover.evidence.memory import CancelledKey, Memory
 from danebot.domain.rollover.records.publication import OwnedRecord, Publication, cancelled_records
-from danebot.domain.rollover.records.retirement import shown_at
+from danebot.domain.rollover.records.retirement import everybody_heard, shown_at
 
 if TYPE_CHECKING:
     from danebot.domain.lineage.state import LineageState
@@ -69,10 +69,7 @@ def forget_cancelled(
     memory: Memory, state: LineageState, observations: Observations, now: datetime
 ) -> Memory:
     """Forget cancelled keys of which nobody shows a record any more, with everybody heard."""
-    if state.required is None:
-        return memory
-    observed = [observations.get(owner) for owner in state.owners]
-    if not all(one is not None and one.heard_all for one in observed):
+    if state.required is None or not everybody_heard(state, observations):
         return memory
     left = tuple(
         one

@@ -6,12 +6,12 @@ leave an RRset without a record of the key that is served.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from danebot.domain.dns.answers import OwnerObservation, Presence
+from danebot.domain.dns.answers import OwnerObservation, Presence, ServerAnswer
 from danebot.domain.dns.tlsa import TlsaRecord
 from danebot.domain.names import DnsName
 from danebot.domain.rollover.evidence.change_outcomes import ADVICE, ChangeOutcome, Part
@@ -263,34 +263,33 @@ def from_wildcard(change: Change, observations: Observations) -> bool:
 
     RFC 4592 section 2.2.1; RFC 4035 section 5.3.4.
     """
-    seen_at = [observations[owner] for owner in change.owners if owner in observations]
-    return any(server.wildcard for seen in seen_at for server in seen.answering)
+    return any(server.wildcard for server in _answering(change, observations))
+
+
+def _answering(change: Change, observations: Observations) -> Iterator[ServerAnswer]:
+    """What each server has that was asked at any of the owners: who asks it gets that."""
+    for owner in change.owners:
+        if owner in observations:
+            yield from observations[owner].answering
 
 
 def lost(change: Change, observations: Observations) -> str:
     """Where a removal would leave no record of the served key, in words; "" if nowhere.
 
-    A server that lags counts: who asks it gets what it has.
+    A server that lags counts, too.
     """
-    for owner in change.owners:
-        observation = observations.get(owner)
-        for server in observation.answering if observation is not None else ():
-            if not change.safe(server.records):
-                return f"not at {server.server}"
+    for server in _answering(change, observations):
+        if not change.safe(server.records):
+            return f"not at {server.server}"
     return ""
 
 
 def overruling(change: Change, observations: Observations) -> str:
-    """Which records an addition would take the effect from, in words; "" if none.
-
-    Each server's RRset counts: who asks it gets what it has.
-    """
-    for owner in change.owners:
-        observation = observations.get(owner)
-        for server in observation.answering if observation is not None else ():
-            harmed = change.overrules(server.records)
-            if harmed:
-                return ", ".join(map(str, harmed))
+    """Which records an addition would take the effect from at a server, in words; "" if none."""
+    for server in _answering(change, observations):
+        harmed = change.overrules(server.records)
+        if harmed:
+            return ", ".join(map(str, harmed))
     return ""
 
 
@@ -317,15 +316,13 @@ def altered(change: Change, observations: Observations) -> str:
     Spelling is no alteration: records are compared as values, so upper-case hex and white space
     don't matter.  What looks like a record of somebody else isn't taken for ours.
     """
-    for owner in change.owners:
-        observation = observations.get(owner)
-        for server in observation.answering if observation is not None else ():
-            missing = [record for record in change.add if record not in server.records]
-            fresh = [record for record in server.records if record not in change.seen]
-            for wanted in missing:
-                like = [str(one) for one in fresh if one not in change.add and _akin(one, wanted)]
-                if like:
-                    return f"{server.server} shows {', '.join(like)} in place of {wanted}"
+    for server in _answering(change, observations):
+        missing = [record for record in change.add if record not in server.records]
+        fresh = [record for record in server.records if record not in (*change.seen, *change.add)]
+        for wanted in missing:
+            like = [str(one) for one in fresh if _akin(one, wanted)]
+            if like:
+                return f"{server.server} shows {', '.join(like)} in place of {wanted}"
     return ""
 
 

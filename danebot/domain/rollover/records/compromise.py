@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from danebot.domain.finding import Code, Finding, Severity
 from danebot.domain.rollover.evidence.memory import Exposure, Memory, PastKey
 from danebot.domain.rollover.records.publication import Publication
-from danebot.domain.rollover.records.retirement import forms, leaving, out_of_use
+from danebot.domain.rollover.records.retirement import forms, leaving, out_of_use, shown_at
 
 if TYPE_CHECKING:
     from danebot.domain.dns.tlsa import TlsaRecord
@@ -69,11 +69,7 @@ def _shown(
     """Where a record of the key is, by anybody's answer."""
     mine = set(forms(past.spki))
     for owner in state.owners:
-        observation = observations.get(owner)
-        if observation is None:
-            continue
-        answers = (observation.answer.records, *(s.records for s in observation.all_servers))
-        for record in sorted({record for records in answers for record in records} & mine):
+        for record in sorted(shown_at(owner, observations) & mine):
             yield str(owner), record
 
 

@@ -15,6 +15,7 @@ from danebot.domain.finding import Code, Finding, Severity
 from danebot.domain.lineage.state import LineageState, Management
 from danebot.domain.rollover.evidence.memory import CancelledKey, Memory
 from danebot.domain.rollover.records.cancel import still_shown
+from danebot.domain.rollover.records.retirement import everybody_heard
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -57,10 +58,7 @@ def _digests(memory: Memory, state: LineageState) -> Iterator[bytes]:
 
 def forget_lost(memory: Memory, state: LineageState, observations: Observations) -> Memory:
     """Forget lost keys of which nobody shows a record any more, with everybody heard."""
-    if not memory.lost or state.required is None:
-        return memory
-    looks = [observations.get(owner) for owner in state.owners]
-    if not all(one is not None and one.heard_all for one in looks):
+    if not memory.lost or state.required is None or not everybody_heard(state, observations):
         return memory
     left = tuple(one for one in memory.lost if any(still_shown(one, state, observations)))
     return replace(memory, lost=left)

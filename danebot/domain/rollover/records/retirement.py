@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from danebot.domain.dns.tlsa import MatchingType, Selector, TlsaRecord, Usage, association
+from danebot.domain.dns.tlsa import MatchingType, TlsaRecord, key_record
 from danebot.domain.names import DnsName
 from danebot.domain.rollover.evidence.memory import Deployment, Exposure, Memory, PastKey
 from danebot.domain.rollover.evidence.propagation import Observations
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 def forms(spki: bytes) -> Iterator[TlsaRecord]:
     """Yield a key's ``3 1 x`` records, for every matching type; ``spki`` is DER."""
     for mtype in MatchingType:
-        yield TlsaRecord(Usage.DANE_EE, Selector.SPKI, mtype, association(spki, mtype))
+        yield key_record(spki, mtype)
 
 
 def shown_at(owner: DnsName, observations: Observations) -> frozenset[TlsaRecord]:
@@ -36,6 +36,12 @@ def shown_at(owner: DnsName, observations: Observations) -> frozenset[TlsaRecord
     if observed is None:
         return frozenset()
     return frozenset(observed.answer.records).union(*(one.records for one in observed.all_servers))
+
+
+def everybody_heard(state: LineageState, observations: Observations) -> bool:
+    """Whether all were heard at every owner: only then does absence prove anything."""
+    found = [observations.get(owner) for owner in state.owners]
+    return all(one is not None and one.heard_all for one in found)
 
 
 def unsettled(memory: Memory) -> bool:
@@ -104,10 +110,7 @@ def retire(
     memory: Memory, state: LineageState, observations: Observations, now: datetime
 ) -> Memory:
     """Let go of past keys whose records nobody shows any more, with everybody heard."""
-    if not state.owners:
-        return memory
-    observed = [observations.get(owner) for owner in state.owners]
-    if not all(one is not None and one.heard_all for one in observed):
+    if not state.owners or not everybody_heard(state, observations):
         return memory
     shown = frozenset[TlsaRecord]().union(*(shown_at(one, observations) for one in state.owners))
     left = []

@@ -74,15 +74,16 @@ def breaks_at_renewal(
 
 def _renewed(live: Held, broken: Iterable[SecureRecords]) -> str:
     """What of the chain the records name that break: a certificate changes with every renewal."""
-    leaf = [r for one in broken for r in one.records if _of_leaf(r, live)]
+    leaf = [record for one in broken for record in _of_leaf(one, live)]
     named = {record.selector == Selector.SPKI for record in leaf}
     if named == {True, False}:
         return "key or this certificate"
     return "key" if named == {True} else "certificate"
 
 
-def _of_leaf(record: TlsaRecord, live: Held) -> bool:
-    return record.usage in _OF_THE_LEAF and matches_chain(record, live)
+def _of_leaf(one: SecureRecords, live: Held) -> list[TlsaRecord]:
+    """The records there that name the live leaf or its key."""
+    return [r for r in one.records if r.usage in _OF_THE_LEAF and matches_chain(r, live)]
 
 
 def _time(due: datetime | None, now: datetime) -> str:
@@ -93,7 +94,7 @@ def _time(due: datetime | None, now: datetime) -> str:
 
 def _breaks(live: Held, reuse: KeyReuse, one: SecureRecords, now: datetime) -> bool:
     """Whether senders know this chain at the owner by what a renewal replaces, and that alone."""
-    leaf = [r for r in one.records if r.usage in _OF_THE_LEAF and matches_chain(r, live)]
+    leaf = _of_leaf(one, live)
     if not leaf:
         return False
     if reuse is KeyReuse.KEPT and any(record.selector == Selector.SPKI for record in leaf):
@@ -103,7 +104,7 @@ def _breaks(live: Held, reuse: KeyReuse, one: SecureRecords, now: datetime) -> b
 
 def _has_key(live: Held, one: SecureRecords) -> bool:
     """Whether a record there names the key, so that the key alone is enough from then on."""
-    leaf = [r for r in one.records if r.usage in _OF_THE_LEAF and matches_chain(r, live)]
+    leaf = _of_leaf(one, live)
     return not leaf or any(record.selector == Selector.SPKI for record in leaf)
 
 
@@ -112,7 +113,7 @@ def known_by(state: LineageState, published: Iterable[SecureRecords]) -> tuple[D
     live = state.live
     if live is None:
         return ()
-    return tuple(one.owner for one in published if _own(live, one))
+    return tuple(one.owner for one in published if _of_leaf(one, live))
 
 
 def unmatched_records(
@@ -141,7 +142,3 @@ def unmatched_records(
             f"add now: {owners[0]}. IN TLSA {record}; then: danebot init {state.name}",
         ),
     )
-
-
-def _own(live: Held, one: SecureRecords) -> bool:
-    return any(r.usage in _OF_THE_LEAF and matches_chain(r, live) for r in one.records)

@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from danebot.domain.lineage.renewal import CERTBOTS_OWN, renews_at
 from danebot.domain.lineage.state import Held, LineageState, Management
-from danebot.domain.rollover.evidence.memory import Failure, Memory
+from danebot.domain.rollover.evidence.memory import Memory
 from danebot.domain.rollover.evidence.propagation import (
     Observations,
     Obstacle,
@@ -44,6 +44,7 @@ from danebot.domain.rollover.evidence.schedule import (
 from danebot.domain.rollover.evidence.servers import completed
 from danebot.domain.rollover.steps.gate import Refusal, gate
 from danebot.domain.rollover.steps.patience import (
+    one_more_failure,
     promotion_retry_at,
     promotion_wait,
     urgent,
@@ -205,17 +206,10 @@ def gave_way(memory: Memory, planned: Plan, serving: Held, now: datetime) -> Mem
         return memory
     old, chain = memory.promotion_failure, serving.chain
     reason = f"{planned.hold.value} ({planned.detail})" if planned.detail else planned.hold.value
-    pause = (chain.not_after - chain.not_before) / 6
+    pause = chain.lifetime / 6
     if urgent(memory):
         pause = min(pause, urgent_pause(memory, now))
-    failure = Failure(
-        message=reason,
-        count=old.count + 1 if old is not None else 1,
-        first=old.first if old is not None else now,
-        last=now,
-        retry_at=now + pause,
-    )
-    return replace(memory, promotion_failure=failure)
+    return replace(memory, promotion_failure=one_more_failure(old, reason, now, pause=pause))
 
 
 def after_plan(memory: Memory, planned: Plan, now: datetime) -> Memory:
@@ -332,7 +326,7 @@ def _give_way(
     if serving is None or due is None or now < due:
         return held
     chain = serving.chain
-    latest = chain.not_after - (chain.not_after - chain.not_before) * policy.expiry_warning
+    latest = chain.not_after - chain.lifetime * policy.expiry_warning
     until = held.refusal.until if held.refusal is not None else None
     if until is not None and until <= latest:
         return held

@@ -1,21 +1,19 @@
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from danebot.domain.rollover.evidence.policy import Policy, backoff, next_attempt
+from danebot.domain.rollover.evidence.policy import Policy, backoff
 
 HOUR = timedelta(hours=1)
-NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 def test_attempts_are_spaced_out_by_doubling_up_to_a_day() -> None:
     waits = [backoff(Policy(), count) for count in range(1, 8)]
 
     assert waits == [HOUR * n for n in (1, 2, 4, 8, 16, 24, 24)]
-    assert next_attempt(Policy(), 3, NOW) == NOW + 4 * HOUR
 
 
 @given(
