@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Callable
 from pathlib import Path
 
-from danebot.adapters.presence import ABSENT, unreadable
+from danebot.adapters.presence import ABSENT, is_there, unreadable
 from danebot.errors import ForeignError, TreeError
 from danebot.regular import NotRegularError, OversizeError, read_regular
 
@@ -135,6 +136,17 @@ def write_file(path: Path, data: bytes, mode: int = PRIVATE, group: int | None =
     except OSError as exc:
         _discard(new)
         raise TreeError(f"cannot write {path}: {exc.strerror}; {_advice(exc)}") from exc
+
+
+def edit_text(path: Path, edit: Callable[[str], str], mode: int = 0o644) -> None:
+    """Replace a file of UTF-8 text ("" where there is none) by what ``edit`` makes of it.
+
+    Nothing is written where that is the same.  Raises `TreeError`.
+    """
+    old = read_bytes(path).decode() if is_there(path) else ""
+    new = edit(old)
+    if new != old:
+        write_file(path, new.encode(), mode)
 
 
 def write_link(path: Path, target: str) -> None:

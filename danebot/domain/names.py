@@ -208,3 +208,11 @@ class Endpoint:
 
     def __str__(self) -> str:
         return f"{self.host.text}:{self.port}"
+
+
+def service_at(owner: DnsName) -> Endpoint | None:
+    """The TCP service that a TLSA owner names (RFC 6698 section 3), as is usual at its port."""
+    named = TlsaOwner.from_name(owner)
+    if named is None or named.transport is not Transport.TCP:
+        return None
+    return Endpoint(named.base, named.port, default_protocol(named.port))

@@ -7,10 +7,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from danebot.domain.delivery.probes import ProbeOutcome
-from danebot.domain.names import DnsName, Endpoint, TlsaOwner, Transport, default_protocol
+from danebot.domain.names import DnsName, TlsaOwner, service_at
 from danebot.domain.rollover.records.adoption import (
     Found,
-    Lead,
     Leads,
     Proposal,
     Service,
@@ -140,16 +139,12 @@ def _services(
     context: Context, name: str, live: Held, owners: Iterable[DnsName]
 ) -> dict[DnsName, Service]:
     """Whose keys the services at owners serve, as far as they can be asked."""
-    endpoints = {
-        Endpoint(owner.base, owner.port, default_protocol(owner.port)): owner.name
-        for owner in map(TlsaOwner.from_name, owners)
-        if owner is not None and owner.transport is Transport.TCP
-    }
+    endpoints = [endpoint for endpoint in map(service_at, owners) if endpoint is not None]
     if not endpoints or not context.settings.probe(name):
         return {}
     former = former_keys(context.tree.paths(name)) - {live.key.spki}
     found: dict[DnsName, set[Service]] = {}
-    for result in ask(context, name, tuple(endpoints), live, former):
+    for result in ask(context, name, endpoints, live, former):
         owner = TlsaOwner(result.endpoint.host, result.endpoint.port).name
         if result.outcome is ProbeOutcome.SERVED:
             found.setdefault(owner, set()).add(_whose(result.chain[0], live, former))
@@ -189,11 +184,7 @@ def where_looked(found: Search) -> str:
     words = f"the usual ports of {', '.join(hosts)}"
     if not lead_on(found.names):
         return words
-    led = {one.host.text: one for one in found.leads.found if one.host.text in hosts}
+    led = dict.fromkeys(x.host.text for x in found.leads.found if x.host.text in hosts)
     domains = ", ".join(map(str, hosts_of(found.names)))
-    source = f"MX and SRV records of {domains}"
-    return f"{words} ({source} {_led_words(led)})"
-
-
-def _led_words(led: Mapping[str, Lead]) -> str:
-    return f"lead to {', '.join(led)}" if led else "lead to no host that the certificate covers"
+    where = ", ".join(led) or "no host that the certificate covers"
+    return f"{words} (MX and SRV records of {domains} lead to {where})"

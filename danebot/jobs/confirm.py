@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from danebot.domain.delivery.probes import ProbeOutcome, ProbeResult
 from danebot.domain.finding import Code, Finding, Severity
-from danebot.domain.names import Endpoint, TlsaOwner, Transport, default_protocol
+from danebot.domain.names import Endpoint, TlsaOwner, service_at
 from danebot.domain.rollover.evidence.memory import Deployment, Exposure, Memory, PendingHook
 from danebot.domain.rollover.records.retirement import leaving, out_of_use, probed, unsettled
 from danebot.domain.status.summary import probe_status
@@ -173,52 +173,37 @@ def _all_hooks(context: Context, name: str) -> tuple[PendingHook, ...]:
 
 def endpoints_of(state: LineageState) -> tuple[Endpoint, ...]:
     """The services that the lineage's TLSA owners name (RFC 6698 section 3), each once."""
-    owners = (TlsaOwner.from_name(name) for name in state.owners)
-    return tuple(
-        dict.fromkeys(
-            Endpoint(owner.base, owner.port, default_protocol(owner.port))
-            for owner in owners
-            if owner is not None and owner.transport is Transport.TCP
-        )
-    )
+    found = map(service_at, state.owners)
+    return tuple(dict.fromkeys(endpoint for endpoint in found if endpoint is not None))
 
 
 def _not_served(name: str, result: ProbeResult) -> Finding:
-    where = _place(result)
     if result.outcome is ProbeOutcome.SERVED:
         return Finding(
             Code.NOT_SERVED,
             Severity.WARNING,
             name,
-            f"{where} still serves another certificate than the one deployed",
+            f"{_place(result)} still serves another certificate than the one deployed",
             "reload that service; danebot runs the deploy hooks again at every renew until it "
             "serves the new one: see that one of them reloads it",
         )
-    detail = f": {result.detail}" if result.detail else ""
-    return Finding(
-        Code.NOT_CONFIRMED,
-        Severity.WARNING,
-        name,
-        f"{where} could not be asked whether it serves the new certificate "
-        f"({result.outcome.value}{detail})",
+    owner = TlsaOwner(result.endpoint.host, result.endpoint.port)
+    remedy = (
         "see that it runs, or name the address to ask with endpoints in danebot.toml; where no "
-        f"such service is, take its line out: danebot watch --remove {name} {_owner(result)}",
+        f"such service is, take its line out: danebot watch --remove {name} {owner}"
     )
+    return _not_asked(name, result, "the new certificate", remedy)
 
 
-def _owner(result: ProbeResult) -> TlsaOwner:
-    return TlsaOwner(result.endpoint.host, result.endpoint.port)
+def _not_asked(name: str, result: ProbeResult, what: str, remedy: str) -> Finding:
+    why = result.outcome.value + (f": {result.detail}" if result.detail else "")
+    text = f"{_place(result)} could not be asked whether it serves {what} ({why})"
+    return Finding(Code.NOT_CONFIRMED, Severity.WARNING, name, text, remedy)
 
 
 def _old_key(name: str, result: ProbeResult) -> Finding:
-    where = _place(result)
-    if result.outcome is ProbeOutcome.SERVED:
-        text = f"{where} serves a certificate of an old key ({result.algorithm.value})"
-        remedy = "have that service use the new one too; the old key's records stay meanwhile"
-        return Finding(Code.NOT_SERVED, Severity.WARNING, name, text, remedy)
-    detail = f": {result.detail}" if result.detail else ""
-    text = (
-        f"{where} could not be asked whether it serves an old key ({result.outcome.value}{detail})"
-    )
-    remedy = "the old key's records stay meanwhile"
-    return Finding(Code.NOT_CONFIRMED, Severity.WARNING, name, text, remedy)
+    if result.outcome is not ProbeOutcome.SERVED:
+        return _not_asked(name, result, "an old key", "the old key's records stay meanwhile")
+    text = f"{_place(result)} serves a certificate of an old key ({result.algorithm.value})"
+    remedy = "have that service use the new one too; the old key's records stay meanwhile"
+    return Finding(Code.NOT_SERVED, Severity.WARNING, name, text, remedy)

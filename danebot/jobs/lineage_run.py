@@ -17,7 +17,13 @@ from danebot.domain.rollover.evidence.watched import let_go, protecting
 from danebot.domain.rollover.steps.plan import Step
 from danebot.errors import LockedError, TreeError
 from danebot.jobs.progress import Done, Freshness, Progress, Sources
-from danebot.jobs.survey import keys_of_tree, observe_dns, unreadable_finding, view
+from danebot.jobs.survey import (
+    damaged,
+    keys_of_tree,
+    observe_dns,
+    unreadable_finding,
+    view,
+)
 from danebot.jobs.view import LineageView, Observed
 
 if TYPE_CHECKING:
@@ -144,7 +150,7 @@ class LineageRun:
             Code.FILES_BROKEN,
             Severity.WARNING,
             self.name,
-            f"{damage}; it begins anew, without pending hooks, past keys and what was observed",
+            damaged(damage),
             f"reload the services that use {self.paths.live}; a key on its way waits longer; "
             f"what was there is in {kept}",
         )

@@ -11,10 +11,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from danebot.adapters.files import read_bytes, write_file
+from danebot.adapters.files import edit_text, read_bytes, write_file
 from danebot.adapters.presence import is_there
 from danebot.adapters.tree.paths import DANE_EE, DNSNAMES
 from danebot.adapters.tree.recovery import recover
@@ -200,7 +201,9 @@ def change_names(
     live = run.read().live
     if live is not None and live.chain.names == intent.change.after:
         run.let_go(line.owner for line in intent.unwatched)
-        _rewrite_dane_ee(run.paths.own / DANE_EE, intent)
+        edit = partial(edit_dane_ee, add=intent.watched, drop=intent.unwatched)
+        if intent.unwatched or intent.watched:
+            edit_text(run.paths.own / DANE_EE, edit)
     run.do(run_pending_hooks(context, run.read(), run.memory))
     run.do(confirm(context, run.read(), run.memory))
     run.review(_take_stock(context, run))
@@ -258,15 +261,6 @@ def _issue(context: Context, authority: CaAccess, run: LineageRun, intent: Inten
     rewrite(file, parse_dnsnames, (), intent.demanded)
 
 
-def _rewrite_dane_ee(path: Path, intent: Intent) -> None:
-    if not intent.unwatched and not intent.watched:
-        return
-    old = read_bytes(path).decode("utf-8") if is_there(path) else ""
-    text = edit_dane_ee(old, add=intent.watched, drop=intent.unwatched)
-    if text != old:
-        write_file(path, text.encode(), _PUBLIC)
-
-
 def rewrite(
     path: Path,
     parse: Callable[[str], tuple[object, ...]],
@@ -275,10 +269,10 @@ def rewrite(
 ) -> None:
     """Take lines out of one of danebot's own files and add others; all the rest stays as it is."""
     unwanted, wanted = {*drop}, [*add]
-    if not unwanted and not wanted:
-        return
-    old = read_bytes(path).decode("utf-8") if is_there(path) else ""
-    lines = [line for line in old.splitlines() if not unwanted & {*parse(line)}]
-    text = "".join(f"{line}\n" for line in (*lines, *wanted))
-    if text != old:
-        write_file(path, text.encode(), _PUBLIC)
+
+    def edit(old: str) -> str:
+        kept = [line for line in old.splitlines() if not unwanted & {*parse(line)}]
+        return "".join(f"{line}\n" for line in (*kept, *wanted))
+
+    if unwanted or wanted:
+        edit_text(path, edit)

@@ -96,11 +96,12 @@ def remembered(context: Context, name: str) -> Memory:
     """
     memory, damage = recall(context.tree.paths(name))
     if damage:
-        context.tell(f"{name}: {_damaged(damage)}; what was there is kept beside it")
+        context.tell(f"{name}: {damaged(damage)}; what was there is kept beside it")
     return put_right(memory, context.reading())
 
 
-def _damaged(damage: str) -> str:
+def damaged(damage: str) -> str:
+    """What a ``rollover.json`` that can't be used costs, in words."""
     return f"{damage}; it begins anew, without pending hooks, past keys and what was observed"
 
 
@@ -130,7 +131,7 @@ def _others(context: Context, known: Container[str]) -> tuple[list[LineageState]
 def _damage_finding(name: str, damage: str) -> Finding:
     """What is remembered of a lineage can't be used."""
     remedy = f"a key on its way waits longer; to begin anew: danebot renew {name}"
-    return Finding(Code.FILES_BROKEN, Severity.WARNING, name, _damaged(damage), remedy)
+    return Finding(Code.FILES_BROKEN, Severity.WARNING, name, damaged(damage), remedy)
 
 
 def unreadable_finding(name: str, exc: Exception) -> Finding:

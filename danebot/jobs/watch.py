@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
-from danebot.adapters.files import read_bytes, write_file
+from danebot.adapters.files import edit_text
 from danebot.adapters.tree.memory_file import save_memory
 from danebot.adapters.tree.paths import DANE_EE, LineagePaths
 from danebot.domain.dns.tlsa import NO_RECORDS, Declared, Required, edit_dane_ee
@@ -30,18 +31,12 @@ if TYPE_CHECKING:
     from danebot.domain.names import DnsName
     from danebot.jobs.context import Context
 
-_PUBLIC = 0o644
-
 
 def edit_watched(
     paths: LineagePaths, *, add: Iterable[Required] = (), gone: Iterable[DnsName] = ()
 ) -> None:
     """Edit the ``dane-ee`` of a managed lineage; all other lines stay as they are."""
-    file = paths.staging / DANE_EE
-    old = read_bytes(file).decode("utf-8") if file.exists() else ""
-    text = edit_dane_ee(old, add=add, let_go=gone)
-    if text != old:
-        write_file(file, text.encode(), _PUBLIC)
+    edit_text(paths.staging / DANE_EE, partial(edit_dane_ee, add=add, let_go=gone))
 
 
 def remember_look(context: Context, name: str) -> None:
@@ -158,9 +153,7 @@ def foreseen_findings(
 def declare_none(paths: LineagePaths) -> None:
     """Write that a managed lineage has no TLSA records; its file must list none."""
     file = paths.staging / DANE_EE
-    old = read_bytes(file).decode("utf-8") if file.exists() else ""
-    kept = "".join(f"{line}\n" for line in old.splitlines())  # the last one may lack its newline
-    write_file(file, f"{kept}{NO_RECORDS}\n".encode(), _PUBLIC)
+    edit_text(file, lambda old: "".join(f"{line}\n" for line in (*old.splitlines(), NO_RECORDS)))
 
 
 def readable(context: Context, name: str) -> LineageState:

@@ -28,6 +28,11 @@ def zone_lines(records: Iterable[OwnedRecord]) -> Iterator[str]:
     return (str(record) for record in records)
 
 
+def addition_lines(records: Iterable[OwnedRecord], form: str) -> Iterator[str]:
+    """Records to add; ``form`` is "zone" or "nsupdate"."""
+    return zone_lines(records) if form == "zone" else nsupdate_lines(records)
+
+
 def nsupdate_lines(add: Iterable[OwnedRecord], remove: Iterable[OwnedRecord] = ()) -> Iterator[str]:
     """The same as commands for ``nsupdate``, one message for each zone.
 

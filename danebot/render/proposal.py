@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from danebot.domain.lineage.state import Management
 from danebot.domain.rollover.records.adoption import Proposal, by_host
-from danebot.render.lineage import nsupdate_lines, zone_lines
+from danebot.render.lineage import addition_lines
 
 
 def proposal_lines(
@@ -31,16 +31,17 @@ def proposal_lines(
             yield f";    one that was let go is watched again by: danebot watch {name} OWNER"
     step = 1
     if proposal.publish:
-        yield f"; 1. publish {_which(proposal)} mail at port 25, in zones signed with DNSSEC:"
-        yield from _records(proposal, form)
+        names = (
+            "these, too, where the name takes"
+            if proposal.there
+            else "these, of the names that take"
+        )
+        yield f"; 1. publish {names} mail at port 25, in zones signed with DNSSEC:"
+        yield from addition_lines(proposal.publish, form)
         step = 2
     for objection in proposal.objections:
         yield f"; {objection}"
     yield from _care(name, proposal, step, management)
-
-
-def _which(proposal: Proposal) -> str:
-    return "these, too, where the name takes" if proposal.there else "these, of the names that take"
 
 
 def _care(name: str, proposal: Proposal, step: int, management: Management) -> Iterator[str]:
@@ -54,8 +55,3 @@ def _care(name: str, proposal: Proposal, step: int, management: Management) -> I
     yield f";    at another name or port: danebot watch {name} _PORT._tcp.HOST"
     if not proposal.there:
         yield f"; or say that it is to have none: danebot init --no-dane {name}"
-
-
-def _records(proposal: Proposal, form: str) -> Iterator[str]:
-    records = proposal.publish
-    return zone_lines(records) if form == "zone" else nsupdate_lines(records)

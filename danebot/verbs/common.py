@@ -43,6 +43,12 @@ def click_echo(line: str) -> None:
     click.echo(line)
 
 
+def status_of(findings: Iterable[Finding]) -> int:
+    """The exit status of a run that found these."""
+    worst = max((finding.severity for finding in findings), default=Severity.INFO)
+    return ATTENTION if worst >= Severity.WARNING else FINE
+
+
 def record_run(
     console: Console,
     context: Context,
@@ -127,14 +133,11 @@ def planned_changes(console: Console, view: LineageView) -> list[str]:
             refused = stopped(change, owners)
             records = change.add if part is Part.ADD else change.remove
             if refused is not None:
-                lines.append(
-                    f"{name}: would {part.value} nothing: {refused.text}; {refused.remedy}"
-                )
-            else:
-                ttl = change.seen_ttl
-                shown = f" {int(ttl.total_seconds())}" if ttl is not None else ""
-                lines += [
-                    f"{name}: would {part.value} ({method}): {change.target}.{shown} IN TLSA {one}"
-                    for one in records
-                ]
+                why = f"{refused.text}; {refused.remedy}"
+                lines.append(f"{name}: would {part.value} nothing: {why}")
+                continue
+            ttl = change.seen_ttl
+            shown = f" {int(ttl.total_seconds())}" if ttl is not None else ""
+            would = f"{name}: would {part.value} ({method}): {change.target}.{shown}"
+            lines += [f"{would} IN TLSA {record}" for record in records]
     return lines

@@ -13,7 +13,6 @@ from danebot.verbs.renew import run_renewal
 if TYPE_CHECKING:
     from danebot.console import Console
     from danebot.domain.finding import Finding
-    from danebot.domain.rollover.evidence.memory import Urgency
     from danebot.jobs.context import Context
     from danebot.jobs.emergency import Successor
     from danebot.jobs.view import LineageView
@@ -35,18 +34,18 @@ def emergency(
     dry_run: bool,
 ) -> int:
     """Request the successor, do what can be done at once, and say how long the rest takes."""
-    from danebot.domain.rollover.evidence.memory import Revocation
+    from danebot.domain.rollover.evidence.memory import Revocation, Urgency
     from danebot.jobs.emergency import find_successor, request_successor
     from danebot.jobs.snapshot import Scope
 
     tree = console.tree()
     tree.select((name,))
     context = console.context(tree)
+    urgency = Urgency.MISMATCH_ACCEPTED if accepted else Urgency.EMERGENCY
     if dry_run:
-        found = find_successor(context, name, _urgency(accepted=accepted))
+        found = find_successor(context, name, urgency)
         return _say_dry(console, name, found, accepted=accepted)
     console.certbot()
-    urgency = _urgency(accepted=accepted)
     revocation = Revocation.WANTED if revoke else Revocation.LEFT
     started = context.clock()
     successor: Successor | None = None
@@ -58,13 +57,7 @@ def emergency(
             if successor is None:
                 successor = request_successor(context, name, urgency, revocation)
             outcome, status = run_renewal(
-                console,
-                context,
-                lock,
-                [name],
-                scope=Scope.SOME,
-                started=started,
-                verb="newkey",
+                console, context, lock, [name], scope=Scope.SOME, started=started, verb="newkey"
             )
         view = next((v for v in outcome.views if v.state.name == name), None)
         served = view is not None and view.state.current_key == successor.key
@@ -73,21 +66,12 @@ def emergency(
         if view is None or served:
             return status
         if first:
-            watch.look_again = _pause(successor)
+            if successor.wait is not None:
+                watch.look_again = min(successor.wait / 10, _LOOK_AGAIN)
             _say_waits(console, successor, view, form)
         if not wait:
             return ATTENTION
         watch.until_wanted(view)
-
-
-def _urgency(*, accepted: bool) -> Urgency:
-    from danebot.domain.rollover.evidence.memory import Urgency
-
-    return Urgency.MISMATCH_ACCEPTED if accepted else Urgency.EMERGENCY
-
-
-def _pause(successor: Successor) -> timedelta:
-    return min(successor.wait / 10, _LOOK_AGAIN) if successor.wait is not None else _LOOK_AGAIN
 
 
 def _say_dry(console: Console, name: str, successor: Successor, *, accepted: bool) -> int:
@@ -111,12 +95,12 @@ def _say_dry(console: Console, name: str, successor: Successor, *, accepted: boo
 def _say_waits(console: Console, successor: Successor, view: LineageView, form: str) -> None:
     """The records to add, and the earliest time."""
     from danebot.domain.text import duration, when
-    from danebot.render.lineage import nsupdate_lines, zone_lines
+    from danebot.render.lineage import addition_lines
 
     name, add = view.state.name, view.publication.add
     if add:
         console.say(f"; {name}: ADD these records NOW, and keep those that are there")
-        for line in zone_lines(add) if form == "zone" else nsupdate_lines(add):
+        for line in addition_lines(add, form):
             click_echo(line)
     if view.plan.safe is not None:
         left = duration(max(view.plan.safe.at - view.at, timedelta(0)))

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import click
 
-from danebot.domain.finding import Finding, Severity
+from danebot.domain.finding import Finding
 from danebot.errors import DanebotError, NameChangeError, NameSyntaxError
-from danebot.verbs.common import ATTENTION, FINE, click_echo
+from danebot.verbs.common import (
+    ATTENTION,
+    FINE,
+    click_echo,
+    say_unwritten,
+    status_of,
+    write_metrics,
+)
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -20,13 +27,6 @@ if TYPE_CHECKING:
     from danebot.jobs.context import Context
     from danebot.jobs.names import Intent
     from danebot.jobs.view import LineageView
-
-
-class _Outcome(NamedTuple):
-    """What a run knows in the end."""
-
-    view: LineageView | None
-    findings: tuple[Finding, ...]
 
 
 def names(
@@ -111,8 +111,8 @@ def _change(console: Console, context: Context, name: str, wish: Wish, *, unansw
         run, intent = change_names(context, certbot, lock, name, wish, unanswered=unanswered)
         view = run.view
         found = (*run.progress.events, *(view.findings if view is not None else ()))
-        outcome = _Outcome(view, tuple(dict.fromkeys(found)))
-        status = _publish(console, name, outcome, started, context.clock())
+        findings = tuple(dict.fromkeys(found))
+        status = _publish(console, name, view, findings, started, context.clock())
     live = run.read().live
     if live is not None and live.chain.names == intent.change.after:
         console.say(f"{name}: live has the names: {' '.join(map(str, sorted(live.chain.names)))}")
@@ -121,38 +121,36 @@ def _change(console: Console, context: Context, name: str, wish: Wish, *, unansw
         for line in intent.watched:
             console.say(f"{name}: watched from now on: {line}")
     status = max(status, _warn(console, name, intent))
-    console.report(outcome.findings)
+    console.report(findings)
     return status
 
 
-def _publish(
-    console: Console, name: str, outcome: _Outcome, started: datetime, ended: datetime
+def _publish(  # noqa: PLR0917 - all that the document says of the run
+    console: Console,
+    name: str,
+    view: LineageView | None,
+    findings: tuple[Finding, ...],
+    started: datetime,
+    ended: datetime,
 ) -> int:
     """Write the public documents; the run's exit status."""
     from danebot.jobs.snapshot import News, Scope, this_run, write_snapshot
-    from danebot.jobs.textfile import replace_textfile
 
-    worst = max((f.severity for f in outcome.findings), default=Severity.INFO)
-    status = ATTENTION if worst >= Severity.WARNING else FINE
+    status = status_of(findings)
+    news = News(
+        Scope.SOME,
+        (view,) if view is not None else (),
+        findings,
+        lambda old: old.lineage == name,
+        console.settings.witnesses,
+        console.settings.tree,
+    )
     try:
-        write_snapshot(
-            console.settings.snapshot,
-            this_run("names", started, ended, status),
-            News(
-                Scope.SOME,
-                (outcome.view,) if outcome.view is not None else (),
-                outcome.findings,
-                lambda old: old.lineage == name,
-                console.settings.witnesses,
-                console.settings.tree,
-            ),
-        )
-        reason = replace_textfile(console.settings)
+        write_snapshot(console.settings.snapshot, this_run("names", started, ended, status), news)
     except DanebotError as exc:
-        reason = f"the status document could not be written: {exc}"
-    if reason:
-        console.warn(reason)
-    return ATTENTION if reason else status
+        say_unwritten(console, exc, FINE)
+        return ATTENTION
+    return write_metrics(console, status)
 
 
 def _warn(console: Console, name: str, intent: Intent) -> int:
@@ -167,18 +165,15 @@ def _warn(console: Console, name: str, intent: Intent) -> int:
     if intent.found.foreign:
         hosts = by_host(intent.found.foreign)
         console.say(f"{name}: not watched, being another host's by what is served there: {hosts}")
+    watch = f"if they are to be: danebot watch {name} OWNER"
     doubts = (
         ("no answer whether TLSA records are left at", intent.unsure, "see to it that none is"),
         (
             "not watched, since their TLSA records are not of the live key:",
             (*intent.found.untold, *intent.found.idle),
-            f"if they are to be: danebot watch {name} OWNER",
+            watch,
         ),
-        (
-            "not watched, since they gave no answer:",
-            intent.found.unanswered,
-            f"if they are to be: danebot watch {name} OWNER",
-        ),
+        ("not watched, since they gave no answer:", intent.found.unanswered, watch),
     )
     for words, owners, remedy in doubts:
         if owners:

@@ -80,9 +80,9 @@ def _say_missing(console: Console, name: str, staged: Staged, form: str) -> None
 
 
 def _print_addition(records: Sequence[OwnedRecord], form: str) -> None:
-    from danebot.render.lineage import nsupdate_lines, zone_lines
+    from danebot.render.lineage import addition_lines
 
-    for line in zone_lines(records) if form == "zone" else nsupdate_lines(records):
+    for line in addition_lines(records, form):
         click_echo(line)
 
 
@@ -98,12 +98,13 @@ def _say_staged(console: Console, name: str, staged: Staged, form: str) -> None:
         console.say(f"{name}: the next key is staged{more}")
         return
     if form == "zone":
-        if console.settings.publish(name).in_renew and not staged.refused:
-            console.say(
-                f"; {name}: danebot renew adds these records, and keeps those that are there"
-            )
-        else:
-            console.say(f"; {name}: ADD these records, and keep those that are there")
+        by_itself = console.settings.publish(name).in_renew and not staged.refused
+        who = (
+            "danebot renew adds these records, and keeps"
+            if by_itself
+            else "ADD these records, and keep"
+        )
+        console.say(f"; {name}: {who} those that are there")
     _print_addition(staged.records, form)
     if staged.earliest is not None:
         from danebot.domain.text import when
@@ -117,9 +118,8 @@ def _say_cancelled(console: Console, name: str, done: Cancelled, form: str) -> i
     from danebot.domain.finding import Code
 
     if done.kept is not None and done.digest is not None:
-        console.say(
-            f"{name}: the next key {done.digest.hex()} is cancelled, and kept as {done.kept}"
-        )
+        digest = done.digest.hex()
+        console.say(f"{name}: the next key {digest} is cancelled, and kept as {done.kept}")
     elif done.kept is not None:
         console.warn(
             f"{name}: the next key is cancelled, and kept as {done.kept}; it can't be read, so "

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from danebot.domain.dns.tlsa import Declared
 from danebot.domain.finding import Code, Severity
+from danebot.domain.lineage.state import Management
 from danebot.verbs.common import ATTENTION, FINE, click_echo, planned_changes, record_run
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ def _by_hand(console: Console, context: Context, view: LineageView) -> bool:
     name = view.state.name
     if not view.state.owners and view.state.declared is Declared.NOTHING:
         console.warn(f"{name} watches no TLSA record; this prints what to do: danebot tlsa {name}")
-    if context.publisher(name) is not None and not _passed_through(view):
+    if context.publisher(name) is not None and view.state.management is Management.STAGED:
         return False
     for word, records in (("add", view.publication.add), ("remove", view.publication.remove)):
         for record in records:
@@ -61,12 +62,6 @@ def _by_hand(console: Console, context: Context, view: LineageView) -> bool:
     exposed = [one for one in view.findings if one.code is Code.COMPROMISED_PUBLISHED]
     console.report(exposed)
     return bool(view.publication.add or exposed)
-
-
-def _passed_through(view: LineageView) -> bool:
-    from danebot.domain.lineage.state import Management
-
-    return view.state.management is not Management.STAGED
 
 
 def _dry(console: Console, context: Context, names: Sequence[str]) -> int:

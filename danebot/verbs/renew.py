@@ -15,6 +15,7 @@ from danebot.verbs.common import (
     document,
     planned_changes,
     say_unwritten,
+    status_of,
     write_metrics,
 )
 from danebot.verbs.word import word_left
@@ -31,21 +32,11 @@ if TYPE_CHECKING:
 
 
 def renew(
-    console: Console,
-    names: tuple[str, ...],
-    *,
-    dry_run: bool,
-    as_json: bool,
-    insists: bool = False,
+    console: Console, names: tuple[str, ...], *, dry_run: bool, as_json: bool, insists: bool = False
 ) -> int:
     """The daily job; ``insists`` that compromised keys' records of these lineages go."""
     if dry_run:
-        tree = console.tree()
-        selected = tree.select(names)
-        everything = not names
-        return _renew_dry(
-            console, console.context(tree), selected, everything=everything, as_json=as_json
-        )
+        return _renew_dry(console, names, as_json=as_json)
     with word_left(console, "renew", names):
         outcome, status = _renew(console, names, insists=insists)
     status = write_metrics(console, status)
@@ -68,24 +59,15 @@ def _renew(
     context = console.context(tree)
     started = context.clock()
     with console.locked() as lock:
-        if insists:
-            _insist(context, selected)
+        for name in selected if insists else ():
+            from danebot.jobs.emergency import insist_on
+
+            insist_on(context, name)
+        asking = Asking.NAMED if names else Asking.TIMER
+        scope = Scope.SOME if names else Scope.EVERYTHING
         return run_renewal(
-            console,
-            context,
-            lock,
-            selected,
-            scope=Scope.SOME if names else Scope.EVERYTHING,
-            started=started,
-            asking=Asking.NAMED if names else Asking.TIMER,
+            console, context, lock, selected, scope=scope, started=started, asking=asking
         )
-
-
-def _insist(context: Context, names: Sequence[str]) -> None:
-    from danebot.jobs.emergency import insist_on
-
-    for name in names:
-        insist_on(context, name)
 
 
 def run_renewal(
@@ -104,8 +86,7 @@ def run_renewal(
     from danebot.jobs.snapshot import News, Scope, this_run, write_snapshot
 
     outcome = job(context, console.certbot(), lock, names, scope=scope, asking=asking)
-    worst = max((f.severity for f in outcome.findings), default=Severity.INFO)
-    status = ATTENTION if worst >= Severity.WARNING else FINE
+    status = status_of(outcome.findings)
     context.tree.reader.keep()
     try:
         write_snapshot(
@@ -138,20 +119,15 @@ def say_removals(
                 console.say(f"danebot: {view.state.name}: remove: {record}")
 
 
-def _renew_dry(
-    console: Console,
-    context: Context,
-    names: Sequence[str],
-    *,
-    everything: bool,
-    as_json: bool,
-) -> int:
+def _renew_dry(console: Console, names: tuple[str, ...], *, as_json: bool) -> int:
     """What a run would do, with nothing changed."""
     from danebot.jobs.orphans import orphans
     from danebot.jobs.survey import survey
 
-    found = survey(context, names)
-    wrong = (*found.unreadable, *(orphans(context) if everything else ()))
+    tree = console.tree()
+    context = console.context(tree)
+    found = survey(context, tree.select(names))
+    wrong = (*found.unreadable, *(orphans(context) if not names else ()))
     for finding in wrong:
         console.warn(str(finding))
     if as_json:

@@ -34,7 +34,10 @@ def watch(
     if dry_run:
         found = _inspected(context, name, owners, unanswered=unanswered)
         _say_watched(console, name, found, job.readable(context, name).lines, "would be watched")
-        return _foretell(console, job.foreseen_findings(context, name, add=_lines(found)))
+        return _foretell(
+            console,
+            job.foreseen_findings(context, name, add=[line for one in found for line in one.lines]),
+        )
     started = context.clock()
     with console.locked():
         before = job.readable(context, name).lines
@@ -57,10 +60,6 @@ def _inspected(
             f"or watch it all the same: danebot watch --although-unanswered {name} "
             f"{' '.join(map(str, owners))}"
         ) from exc
-
-
-def _lines(found: Iterable[Found]) -> tuple[Required, ...]:
-    return tuple(line for one in found for line in one.lines)
 
 
 def _say_watched(

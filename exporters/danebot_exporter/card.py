@@ -17,7 +17,6 @@ from danebot_exporter.html import Html, fragment, tag
 if TYPE_CHECKING:
     from danebot.domain.status.document import (
         CertificateStatus,
-        KeyStatus,
         LineageStatus,
         RecordStatus,
     )
@@ -42,21 +41,13 @@ def card(status: LineageStatus, reports: tuple[EndpointReport, ...], now: dateti
         tag(
             "header",
             tag("h2", status.name),
-            tag(
-                "span",
-                status.phase,
-                class_=f"chip {_SHADES.get(status.phase, 'notice')}",
-            ),
+            tag("span", status.phase, class_=f"chip {_SHADES.get(status.phase, 'notice')}"),
             tag("span", f"since {when(since)}", class_="since") if since is not None else "",
         ),
         tag("ul", _next(status, reports, now), class_="next"),
         _way(status, now) if marks(status) else "",
         tag("dl", _facts(status, reports, now)),
-        tag(
-            "details",
-            tag("summary", "Keys, records and names"),
-            tag("dl", _details(status)),
-        ),
+        tag("details", tag("summary", "Keys, records and names"), tag("dl", _details(status))),
         class_=f"card {level}",
     )
 
@@ -66,21 +57,20 @@ def _next(
 ) -> Iterator[Html]:
     """What to do next, in the order of urgency: findings, then records, then waiting."""
     for finding in findings_of(status, reports):
-        yield _item(finding.severity, finding.text, finding.remedy)
+        yield item(finding.severity, finding.text, finding.remedy)
     add, remove = status.publication.add, status.publication.remove
     if add:
         text = "Add to DNS, and keep the records that are there"
-        yield _item(Severity.NOTICE, text, lines=add)
+        yield item(Severity.NOTICE, text, lines=add)
     if remove:
-        yield _item(
-            Severity.INFO, "May be removed from DNS: no key in use needs these", lines=remove
-        )
+        text = "May be removed from DNS: no key in use needs these"
+        yield item(Severity.INFO, text, lines=remove)
     if urgency(status, reports) is None:
         yield tag("li", tag("p", course(status, now)), class_="quiet")
 
 
-def _item(severity: Severity, text: str, remedy: str = "", lines: tuple[str, ...] = ()) -> Html:
-    """``lines`` are to be taken over literally."""
+def item(severity: Severity, text: str, remedy: str = "", lines: tuple[str, ...] = ()) -> Html:
+    """A finding, or a thing to do; ``lines`` are to be taken over literally."""
     return tag(
         "li",
         tag("p", tag("b", severity.word.capitalize()), f" {text}"),
@@ -185,7 +175,7 @@ def _details(status: LineageStatus) -> Iterator[Html]:
         ("Ready key", status.ready),
     ):
         if key is not None:
-            yield _fact(title, tag("code", key.digest.hex()), _type(key))
+            yield _fact(title, tag("code", key.digest.hex()), f" {key.type}" if key.type else "")
     for record in status.records:
         yield _record(record)
     if status.live is not None:
@@ -199,10 +189,6 @@ def _details(status: LineageStatus) -> Iterator[Html]:
     if status.last_failure is not None:
         failure = status.last_failure
         yield _fact("Last failure", f"{when(failure.at)}: {failure.message}")
-
-
-def _type(key: KeyStatus) -> str:
-    return f" {key.type}" if key.type else ""
 
 
 def _record(record: RecordStatus) -> Html:

@@ -13,7 +13,6 @@ from danebot.domain.rollover.steps.plan import Phase
 from danebot.domain.status.document import (
     CertificateStatus,
     FindingStatus,
-    KeyStatus,
     LineageStatus,
     RecordStatus,
     Serves,
@@ -129,17 +128,13 @@ def _standing(out: Exposition, status: LineageStatus) -> None:
         status.management,
         "" if version is None else str(version),
         "" if current is None else current.type,
-        *map(_digest, (current, status.next, status.ready)),
+        *("" if key is None else key.digest.hex() for key in (current, status.next, status.ready)),
     )
     out.states(m.LINEAGE_PHASE, status.phase, PHASES, name)
     out.at(m.PHASE_SINCE, status.phase_since, name)
     out.at(m.LINEAGE_SUCCESS, status.last_success, name)
     if status.last_failure is not None:
         out.at(m.LINEAGE_FAILURE, status.last_failure.at, name)
-
-
-def _digest(key: KeyStatus | None) -> str:
-    return key.digest.hex() if key is not None else ""
 
 
 def _certificate(

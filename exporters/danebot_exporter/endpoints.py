@@ -25,7 +25,7 @@ from danebot.domain.delivery.routes import Dane
 from danebot.domain.finding import DELIVERY_SEVERITIES, Severity
 from danebot.domain.lineage.key_types import RSA_BITS, KeyType
 from danebot.domain.lineage.keys import Algorithm
-from danebot.domain.names import DnsName, Endpoint, Hostname, TlsaOwner, Transport, default_protocol
+from danebot.domain.names import DnsName, Endpoint, Hostname, service_at
 from danebot.errors import NameSyntaxError
 from danebot_exporter import metrics as m
 from danebot_exporter.exposition import Exposition
@@ -92,14 +92,13 @@ def watched_endpoints(status: LineageStatus, settings: Settings) -> tuple[Watche
     found: dict[Endpoint, None] = {}
     for record in status.records:
         try:
-            owner = TlsaOwner.from_name(DnsName.parse(record.owner))
+            usual = service_at(DnsName.parse(record.owner))
         except NameSyntaxError:
             continue
-        if owner is not None and owner.transport is Transport.TCP:
-            setting = settings.endpoint(status.name, owner.base, owner.port)
-            usual = default_protocol(owner.port)
+        if usual is not None:
+            setting = settings.endpoint(status.name, usual.host, usual.port)
             protocol = setting.protocol if setting is not None else None
-            found[Endpoint(owner.base, owner.port, protocol or usual)] = None
+            found[replace(usual, protocol=protocol or usual.protocol)] = None
     algorithm = algorithm_of(status.current.type if status.current is not None else "")
     return tuple(Watched(status.name, endpoint, key, algorithm) for endpoint in found)
 

@@ -19,7 +19,7 @@ from danebot.domain.finding import Severity
 from danebot.domain.rollover.steps.plan import Phase
 from danebot.domain.status.document import LineageStatus, Snapshot, finding_of
 from danebot.domain.text import duration, when
-from danebot_exporter.card import card
+from danebot_exporter.card import card, item
 from danebot_exporter.course import urgency
 from danebot_exporter.html import Html, fragment, tag
 
@@ -145,12 +145,8 @@ def _document(body: Html, now: datetime) -> str:
         tag("link", rel="icon", href="data:,"),
         tag("style", style()),
     )
-    foot = tag(
-        "footer",
-        f"Made {when(now)}. ",
-        tag("a", "Metrics", href="metrics"),
-        ". All times are UTC.",
-    )
+    link = tag("a", "Metrics", href="metrics")
+    foot = tag("footer", f"Made {when(now)}. ", link, ". All times are UTC.")
     root = tag("html", tag("head", head), tag("body", body, foot), lang="en")
     return f"<!DOCTYPE html>\n{root.markup}\n"
 
@@ -178,15 +174,7 @@ def _top(snapshot: Snapshot, survey: _Survey, now: datetime) -> Html:
         )
         for view, words in _VIEWS.items()
     )
-    findings = (
-        tag(
-            "li",
-            tag("p", tag("b", f.severity.word.capitalize()), f" {f.where} {f.text}"),
-            tag("p", f.remedy, class_="remedy") if f.remedy else "",
-            class_=f.severity.word,
-        )
-        for f in own
-    )
+    findings = (item(f.severity, f"{f.where} {f.text}", f.remedy) for f in own)
     return tag(
         "div",
         tag(
@@ -208,17 +196,12 @@ def _shade(view: str, count: int) -> str:
 
 def _search(wish: PageWish) -> Html:
     hidden = tag("input", type="hidden", name="show", value=wish.view)
+    named = {"placeholder": "Name", "aria_label": "Name"}
+    words = tag("input", type="search", name="q", value=wish.search, **named)
     return tag(
         "form",
         hidden if wish.view != "all" else "",
-        tag(
-            "input",
-            type="search",
-            name="q",
-            value=wish.search,
-            placeholder="Name",
-            aria_label="Name",
-        ),
+        words,
         tag("button", "Find", type="submit"),
         method="get",
     )
@@ -246,15 +229,8 @@ def _turn(wish: PageWish, count: int) -> Html:
 
 
 def _broken(fault: StatusError) -> Html:
-    words = str(fault)
+    said = tag("li", tag("p", tag("b", "No status"), f" {fault}"), class_="critical")
     return fragment(
         tag("div", tag("div", tag("h1", "danebot")), class_="top"),
-        tag(
-            "main",
-            tag(
-                "ul",
-                tag("li", tag("p", tag("b", "No status"), f" {words}"), class_="critical"),
-                class_="next",
-            ),
-        ),
+        tag("main", tag("ul", said, class_="next")),
     )

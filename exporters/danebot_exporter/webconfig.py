@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from danebot.adapters.status_file import signature
 from danebot.domain.names import printable
 from danebot.errors import ConfigError
 
@@ -29,14 +30,7 @@ _CLIENTS = {
     "VerifyClientCertIfGiven": "CERT_OPTIONAL",
     "RequireAndVerifyClientCert": "CERT_REQUIRED",
 }
-_TLS = {
-    "cert_file",
-    "key_file",
-    "client_auth_type",
-    "client_ca_file",
-    "min_version",
-    "max_version",
-}
+_TLS = {"cert_file", "key_file", "client_auth_type", "client_ca_file", "min_version", "max_version"}
 _EXTRA = "pip install 'danebot[web]', or apt install python3-yaml python3-bcrypt"
 _MOST_REMEMBERED = 100
 
@@ -200,7 +194,7 @@ class Gate:
     def _look(self) -> tuple[object, ...]:
         tls = self.config.tls
         paths = [self._path, *((tls.cert, tls.key, tls.client_ca) if tls is not None else ())]
-        return tuple(_version(path) for path in paths if path is not None)
+        return tuple(signature(path) for path in paths if path is not None)
 
     def refresh(self) -> str:
         """Take in changes of the files; what is wrong with them, "" if nothing."""
@@ -256,11 +250,3 @@ class Gate:
                     self._known.pop(next(iter(self._known)))
                 self._known[token] = None
         return fine
-
-
-def _version(path: Path) -> tuple[int, ...]:
-    try:
-        found = path.stat()
-    except OSError:
-        return ()
-    return (found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
