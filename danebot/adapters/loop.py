@@ -11,19 +11,25 @@ from __future__ import annotations
 
 import heapq
 import itertools
+import os
 import selectors
+import socket
 import time
 from collections import deque
 from collections.abc import Callable, Generator, Hashable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Protocol, TypeAlias, TypeVar
-
-if TYPE_CHECKING:
-    import socket
+from typing import Any, Generic, NamedTuple, Protocol, TypeAlias, TypeVar
 
 ResultT = TypeVar("ResultT")
 Program: TypeAlias = Generator[tuple[Any, ...], tuple[Any, ...], ResultT]
 
 _AHEAD = 20  # results, for each program at once, that may wait for a slower one before them
+
+
+def check_connected(sock: socket.socket) -> None:
+    """Raise the `OSError` by which a connection failed that was begun without waiting."""
+    error = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+    if error:
+        raise OSError(error, os.strerror(error))
 
 
 class Work(Protocol):

@@ -102,12 +102,12 @@ def route_steps(subject: Subject, routing: Routing) -> Steps[Route]:
     """Find the hosts of ``subject``; `NameSyntaxError` for a service that is no label."""
     match subject:
         case MailSubject():
-            return (yield from routing.mail(subject.domain))
+            return routing.mail(subject.domain)
         case ServiceSubject():
             endpoint = subject.endpoint
-            return (yield from routing.service(endpoint.host, endpoint.port))
+            return routing.service(endpoint.host, endpoint.port)
         case SrvSubject():
-            return (yield from routing.srv(subject.domain, subject.service))
+            return routing.srv(subject.domain, subject.service)
 
 
 def protocol_of(subject: Subject) -> Protocol:

@@ -7,8 +7,7 @@ from datetime import timedelta
 
 from danebot.adapters.dns.rdata import SOA
 from danebot.adapters.dns.resolver import records
-from danebot.adapters.dns.response import Link, Response, seconds
-from danebot.adapters.dns.rrsets import original_ttl
+from danebot.adapters.dns.response import Link, Response, original_ttl, seconds
 from danebot.adapters.dns.wire_names import is_below
 
 _NSEC, _NSEC3 = 47, 50

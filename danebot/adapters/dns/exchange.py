@@ -15,7 +15,7 @@ import time
 from danebot.adapters.dns import message as wire
 from danebot.adapters.dns.queries import Cache, Query, QueryFailure, Reply, Steps, Trouble
 from danebot.adapters.dns.wire_names import MalformedError
-from danebot.adapters.loop import Lane, ResultT, drive
+from danebot.adapters.loop import Lane, ResultT, check_connected, drive
 from danebot.adapters.network_errors import NO_ROUTE
 
 _BUFFER = 65535
@@ -119,9 +119,7 @@ class _Flight:
         self._stream = bytearray()
 
     def _connected(self, sock: socket.socket) -> None:
-        error = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
-        if error:
-            raise OSError(error, os.strerror(error))
+        check_connected(sock)
         sock.send(wire.frame(self._packet))  # fits any socket buffer
         self.events = selectors.EVENT_READ
 

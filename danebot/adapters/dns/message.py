@@ -14,8 +14,16 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
 from danebot.adapters.dns.rcodes import EXTENDED_WORDS
-from danebot.adapters.dns.response import CNAME, Response
-from danebot.adapters.dns.rrsets import RRSIG, Rdata, RRset, RRsetKey, Section, held_for
+from danebot.adapters.dns.response import (
+    CNAME,
+    RRSIG,
+    Rdata,
+    Response,
+    RRset,
+    RRsetKey,
+    Section,
+    held_for,
+)
 from danebot.adapters.dns.wire_names import MalformedError, encode_name, read_name
 from danebot.domain.names import printable
 

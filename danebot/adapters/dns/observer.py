@@ -13,7 +13,7 @@ from danebot.adapters.dns.queries import QueryFailure, Reply, Steps, Trouble, ea
 from danebot.adapters.dns.rcodes import Rcode
 from danebot.adapters.dns.rdata import CNAME, SOA, TLSA
 from danebot.adapters.dns.resolver import Resolution, Resolver, records
-from danebot.adapters.dns.rrsets import synthesised
+from danebot.adapters.dns.response import synthesised
 from danebot.adapters.dns.witnesses import ask_witnesses
 from danebot.adapters.dns.zones import Direct, Zones, ZoneServers
 from danebot.domain.addresses import SocketAddress

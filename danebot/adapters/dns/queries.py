@@ -71,12 +71,6 @@ Cache: TypeAlias = dict[Query, Reply]
 """Replies of one run: what was asked once is not asked again."""
 
 
-def ask(query: Query) -> Steps[Reply]:
-    """Put a single question."""
-    (reply,) = yield (query,)
-    return reply
-
-
 def together(many: Iterable[Steps[ResultT]]) -> Steps[list[ResultT]]:
     """Take several resolutions forward side by side; results in the order given.
 

@@ -6,9 +6,10 @@ import socket
 import struct
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 from typing import Generic, NamedTuple
 
-from danebot.adapters.dns.rrsets import Rdata, held_for
+from danebot.adapters.dns.response import Rdata, held_for
 from danebot.adapters.dns.wire_names import MalformedError
 from danebot.domain.dns.answers import RecordT
 from danebot.domain.dns.records import MxRecord, SoaRecord, SrvRecord
@@ -29,15 +30,7 @@ class RecordKind(NamedTuple, Generic[RecordT]):
     decode: Callable[[Rdata], RecordT]
 
 
-def _a(rdata: Rdata) -> str:
-    return _address(rdata, socket.AF_INET, 4)
-
-
-def _aaaa(rdata: Rdata) -> str:
-    return _address(rdata, socket.AF_INET6, 16)
-
-
-def _address(rdata: Rdata, family: socket.AddressFamily, size: int) -> str:
+def _address(family: socket.AddressFamily, size: int, rdata: Rdata) -> str:
     if rdata.end - rdata.start != size:
         raise MalformedError(f"address of {rdata.end - rdata.start} octets")
     return socket.inet_ntop(family, rdata.octets)
@@ -80,11 +73,11 @@ def _tlsa(rdata: Rdata) -> TlsaRecord:
     return TlsaRecord(usage, selector, mtype, rdata.octets[_TLSA.size :])
 
 
-A = RecordKind(1, "A", _a)
+A = RecordKind(1, "A", partial(_address, socket.AF_INET, 4))
 NS = RecordKind(2, "NS", _ns)
 CNAME = RecordKind(5, "CNAME", _cname)
 SOA = RecordKind(6, "SOA", _soa)
 MX = RecordKind(15, "MX", _mx)
-AAAA = RecordKind(28, "AAAA", _aaaa)
+AAAA = RecordKind(28, "AAAA", partial(_address, socket.AF_INET6, 16))
 SRV = RecordKind(33, "SRV", _srv)
 TLSA = RecordKind(52, "TLSA", _tlsa)

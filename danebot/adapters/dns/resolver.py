@@ -8,20 +8,24 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Generic, NamedTuple
 
-from danebot.adapters.dns.queries import Ask, Query, QueryFailure, Steps, Trouble, ask
+from danebot.adapters.dns.queries import Ask, Query, QueryFailure, Steps, Trouble
 from danebot.adapters.dns.rcodes import Rcode
 from danebot.adapters.dns.rdata import CNAME, SOA, RecordKind
 from danebot.adapters.dns.resolvconf import Nameserver, ResolverConfig
-from danebot.adapters.dns.response import AliasChain, Response, seconds
-from danebot.adapters.dns.rrsets import RRsetKey, Section, synthesised
+from danebot.adapters.dns.response import (
+    AliasChain,
+    Response,
+    RRsetKey,
+    Section,
+    seconds,
+    synthesised,
+)
 from danebot.adapters.dns.wire_names import MalformedError
 from danebot.domain.dns.answers import Alias, Answer, Cause, Presence, RecordT, Security
 from danebot.domain.names import MAX_NAME, DnsName, printable
 from danebot.errors import DanebotError
 
 _SOA, _NS = 6, 2
-
-
 _CONCLUSIVE = (Rcode.NOERROR, Rcode.NXDOMAIN)
 
 
@@ -59,7 +63,7 @@ class Resolver:
         cause = Cause.RESOLVER
         for attempt in range(self.config.attempts):
             for nameserver in tuple(left):
-                reply = yield from ask(self._query(nameserver, kind, name, Ask.RECURSIVE, attempt))
+                (reply,) = yield (self._query(nameserver, kind, name, Ask.RECURSIVE, attempt),)
                 if isinstance(reply, QueryFailure):
                     trouble = str(reply)
                     if reply.trouble is not Trouble.TIMEOUT:
@@ -92,8 +96,7 @@ class Resolver:
         if not dot:
             return False
         for nameserver in self.config.nameservers:
-            query = self._query(nameserver, SOA, DnsName(top), Ask.RECURSIVE, 0)
-            reply = yield from ask(query)
+            (reply,) = yield (self._query(nameserver, SOA, DnsName(top), Ask.RECURSIVE, 0),)
             if isinstance(reply, Response) and reply.rcode != Rcode.SERVFAIL:
                 return False
         return True
@@ -121,15 +124,14 @@ class Resolver:
         passing trouble upstream looks the same.
         """
         for attempt in range(self.config.attempts):
-            query = self._query(nameserver, kind, name, Ask.UNCHECKED, attempt)
-            unchecked = yield from ask(query)
+            (unchecked,) = yield (self._query(nameserver, kind, name, Ask.UNCHECKED, attempt),)
             if isinstance(unchecked, QueryFailure):
                 continue
             if unchecked.rcode not in _CONCLUSIVE:
                 break
             # attempts number from 0, so this one isn't taken from the cache
             query = self._query(nameserver, kind, name, Ask.RECURSIVE, self.config.attempts)
-            again = yield from ask(query)
+            (again,) = yield (query,)
             if isinstance(again, Response) and again.rcode in _CONCLUSIVE:
                 return again, None
             return failed, unchecked
@@ -143,19 +145,20 @@ class Resolver:
         if chain.loop:
             detail = f"CNAME loop at {chain.canonical}"
             return Resolution(_unknown(name, Cause.DOMAIN, detail, chain), response)
-        present = response.ttl(chain.canonical, kind.rdtype) is not None
-        if chain.links and not present and not response.recursive and not _has_soa(response):
+        ttl = response.ttl(chain.canonical, kind.rdtype)
+        if chain.links and ttl is None and not response.recursive and not _has_soa(response):
             return None
         security, doubt = judge_reply(self.config, nameserver, response, chain)
         found, rejects = records(kind, response.answer, chain.canonical)
+        absent = Presence.NXDOMAIN if response.rcode == Rcode.NXDOMAIN else Presence.NODATA
         answer = Answer(
             name=name,
             security=security,
-            presence=_presence(response, present=present),
+            presence=Presence.PRESENT if ttl is not None else absent,
             canonical=DnsName(chain.canonical),
             aliases=_aliases(chain),
             records=found,
-            ttl=seconds(response.ttl(chain.canonical, kind.rdtype)),
+            ttl=seconds(ttl),
             signed_until=response.signed_until(),
             signed_since=response.signed_since(chain.canonical, kind.rdtype),
             rejects=rejects,
@@ -200,12 +203,6 @@ def _is_referral(response: Response) -> bool:
 
 def _has_soa(response: Response) -> bool:
     return any(key.rdtype == _SOA for key in response.authority)
-
-
-def _presence(response: Response, *, present: bool) -> Presence:
-    if present:
-        return Presence.PRESENT
-    return Presence.NXDOMAIN if response.rcode == Rcode.NXDOMAIN else Presence.NODATA
 
 
 def _synthesised(response: Response, chain: AliasChain, rdtype: int) -> bool:

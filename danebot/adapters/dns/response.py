@@ -1,26 +1,138 @@
-"""One response, and what can be read out of it without knowing who sent it."""
+"""One response: records as octets, and what can be read out of it without knowing who sent it.
+
+Rdata stays as octets until somebody asks for it, so that one bad record doesn't sink the answer.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import struct
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 from danebot.adapters.dns.rcodes import RCODE_WORDS
-from danebot.adapters.dns.rrsets import (
-    RRSIG,
-    RecordSignature,
-    RRset,
-    RRsetKey,
-    Section,
-    original_ttl,
-    signatures,
-)
-from danebot.adapters.dns.wire_names import is_below
+from danebot.adapters.dns.wire_names import MalformedError, is_below, read_name
 
 CNAME, DNAME = 5, 39
 _AA, _RA, _AD = 0x0400, 0x0080, 0x0020
 _MAX_ALIASES = 16
+RRSIG = 46
+_RRSIG = struct.Struct("!HBBIIIH")  # RFC 4034 section 3.1, without signer and signature
+_LARGEST_TTL = 0x7FFFFFFF
+_CAP = 604800  # seconds
+
+
+def held_for(ttl: int) -> int:
+    """How long a cache may keep what came with ``ttl``, both in seconds.
+
+    A number with the high-order bit set counts as 0 by RFC 2181 section 8.  RFC 8767 section 4
+    takes it for what it is, a number beyond all others, and advises a cap of 7 days for whatever
+    TTL: who holds such an answer at all drops it then.  A smaller one counts in full: a cache that
+    goes by RFC 2181 alone needs no cap.
+    """
+    return ttl if ttl <= _LARGEST_TTL else _CAP
+
+
+class Rdata(NamedTuple):
+    """Rdata as octets ``start`` to ``end`` of the message, which compressed names refer to."""
+
+    message: bytes
+    start: int
+    end: int
+
+    @property
+    def octets(self) -> bytes:
+        """The rdata alone."""
+        return self.message[self.start : self.end]
+
+    def unpack(self, layout: struct.Struct) -> tuple[int, ...]:
+        """Numbers at the front; raise `MalformedError` if it is shorter."""
+        if self.end - self.start < layout.size:
+            raise MalformedError(f"rdata of {self.end - self.start} octets")
+        return layout.unpack_from(self.message, self.start)
+
+    def name(self, skip: int = 0) -> str:
+        """The name after ``skip`` octets."""
+        return self.names(1, skip)[0][0]
+
+    def names(self, count: int, skip: int = 0) -> tuple[list[str], int]:
+        """Names one after another, and the offset after them; within the rdata or malformed."""
+        at, found = self.start + skip, []
+        for _ in range(count):
+            name, at = read_name(self.message, at)
+            found.append(name)
+        if at > self.end:
+            raise MalformedError("a name that goes beyond the rdata")
+        return found, at
+
+
+class RRset:
+    """Records of one owner and type; of TTLs that differ (RFC 2181 5.2) the largest, in seconds.
+
+    ``signatures`` are those that were read out of RRSIG records, once somebody has asked.
+    """
+
+    def __init__(self, ttl: int, rdatas: list[Rdata]) -> None:
+        """``rdatas`` may still grow while the message is read."""
+        self.ttl = ttl
+        self.rdatas = rdatas
+        self.signatures: tuple[RecordSignature, ...] | None = None
+
+
+class RRsetKey(NamedTuple):
+    """Owner in normal form and type; for RRSIG also the type that it covers, or else 0."""
+
+    name: str
+    rdtype: int
+    covers: int = 0
+
+
+Section = dict[RRsetKey, RRset]
+
+
+class RecordSignature(NamedTuple):
+    """What matters of an RRSIG (RFC 4034 section 3.1): seconds, Unix time, a name, a number."""
+
+    original_ttl: int
+    expiration: int
+    inception: int
+    signer: str
+    labels: int
+
+
+def signatures(section: Section, name: str, rdtype: int) -> tuple[RecordSignature, ...]:
+    """The RRSIGs beside an RRset, those that can be read."""
+    rrset = section.get(RRsetKey(name, RRSIG, rdtype))
+    if rrset is None:
+        return ()
+    if rrset.signatures is None:
+        rrset.signatures = tuple(_signatures(rrset.rdatas))
+    return rrset.signatures
+
+
+def _signatures(rdatas: Iterable[Rdata]) -> Iterator[RecordSignature]:
+    for rdata in rdatas:
+        try:
+            _, _, labels, ttl, expiration, inception, _ = rdata.unpack(_RRSIG)
+            yield RecordSignature(
+                held_for(ttl), expiration, inception, rdata.name(skip=_RRSIG.size), labels
+            )
+        except MalformedError:
+            continue
+
+
+def synthesised(section: Section, name: str, rdtype: int) -> bool:
+    """Whether an RRset was synthesised, by the labels that its RRSIGs cover (RFC 4035 5.3.4)."""
+    own = len(name.removeprefix("*.").split("."))
+    return any(s.labels < own for s in signatures(section, name, rdtype))
+
+
+def original_ttl(section: Section, name: str, rdtype: int) -> int | None:
+    """The original TTL by the RRSIGs beside an RRset (RFC 4034 section 3.1.4), in seconds."""
+    return max((s.original_ttl for s in signatures(section, name, rdtype)), default=None)
+
+
+# ---- the response ---------------------------------------------------------------------------
 
 
 class Link(NamedTuple):
@@ -117,20 +229,22 @@ class Response(NamedTuple):
 
     def signed_until(self) -> datetime | None:
         """The earliest RRSIG expiration in answer and authority sections (RFC 4034 3.1.5)."""
-        expirations = [signature.expiration for signature in self._signatures()]
-        return datetime.fromtimestamp(min(expirations), UTC) if expirations else None
+        return _moment(min((s.expiration for s in self._signatures()), default=None))
 
     def latest_inception(self) -> datetime | None:
         """The latest RRSIG inception in answer and authority sections (RFC 4034 3.1.5)."""
-        inceptions = [signature.inception for signature in self._signatures()]
-        return datetime.fromtimestamp(max(inceptions), UTC) if inceptions else None
+        return _moment(max((s.inception for s in self._signatures()), default=None))
 
     def signed_since(self, name: str, rdtype: int) -> datetime | None:
         """The latest inception of the RRSIGs beside an RRset in the answer (RFC 4034 3.1.5)."""
-        inceptions = [s.inception for s in signatures(self.answer, name, rdtype)]
-        return datetime.fromtimestamp(max(inceptions), UTC) if inceptions else None
+        beside = signatures(self.answer, name, rdtype)
+        return _moment(max((s.inception for s in beside), default=None))
 
 
 def seconds(ttl: int | None) -> timedelta | None:
     """A TTL as a duration."""
     return None if ttl is None else timedelta(seconds=ttl)
+
+
+def _moment(stamp: int | None) -> datetime | None:
+    return None if stamp is None else datetime.fromtimestamp(stamp, UTC)

@@ -68,7 +68,7 @@ class Routing(NamedTuple):
 
     def service(self, host: Hostname, port: int) -> Steps[HostRoute]:
         """A host that is named directly (RFC 7672 section 2.2.2, RFC 7671 section 7)."""
-        return (yield from self._host(host, port, 0, (host,)))
+        return self._host(host, port, 0, (host,))
 
     def _host(
         self,

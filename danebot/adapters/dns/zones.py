@@ -18,15 +18,21 @@ from danebot.adapters.dns.queries import (
     Reply,
     Steps,
     Trouble,
-    ask,
     each,
     together,
 )
 from danebot.adapters.dns.rcodes import Rcode
 from danebot.adapters.dns.rdata import AAAA, NS, SOA, A, RecordKind
 from danebot.adapters.dns.resolver import Resolution, Resolver, records
-from danebot.adapters.dns.response import CNAME, Response, seconds
-from danebot.adapters.dns.rrsets import RRsetKey, Section, original_ttl, signatures
+from danebot.adapters.dns.response import (
+    CNAME,
+    Response,
+    RRsetKey,
+    Section,
+    original_ttl,
+    seconds,
+    signatures,
+)
 from danebot.adapters.dns.wire_names import is_below
 from danebot.domain.dns.answers import Answer, Presence, Server, Unresolved
 from danebot.domain.names import DnsName, Hostname
@@ -51,7 +57,7 @@ class Direct(NamedTuple):
         reply: Reply = QueryFailure(Trouble.TIMEOUT)
         for attempt in range(self.attempts):
             query = Query(address, self.port, name.text, rdtype, how, self.timeout, attempt)
-            reply = yield from ask(query)
+            (reply,) = yield (query,)
             if not isinstance(reply, QueryFailure) or reply.trouble is not Trouble.TIMEOUT:
                 break
         return reply

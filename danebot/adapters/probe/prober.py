@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import selectors
 import socket
 import time
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from danebot.adapters.loop import Lane, Program, drive
+from danebot.adapters.loop import Lane, Program, check_connected, drive
 from danebot.adapters.probe.session import Session, SessionPhase
 from danebot.adapters.probe.target import DEFAULT_LIMITS, Limits, Target
 from danebot.domain.delivery.probes import ProbeResult
@@ -75,12 +74,13 @@ class _Connection:
     @property
     def reply(self) -> ProbeResult | None:
         """The result, when the connection isn't needed any more."""
-        return self._session.result if self._session.done else None
+        return self._session.result if self._session.phase is SessionPhase.DONE else None
 
     def ready(self, sock: socket.socket, events: int) -> None:
         """Move what can be moved."""
         if self._session.phase is SessionPhase.CONNECTING:
-            self._connected(sock)
+            check_connected(sock)
+            self._unsent = self._session.connected(time.monotonic())
         elif events & selectors.EVENT_READ:
             self._read(sock)
         if self._unsent:
@@ -95,12 +95,6 @@ class _Connection:
     def expired(self) -> None:
         """Conclude, or stop waiting for a farewell."""
         self._session.expired()
-
-    def _connected(self, sock: socket.socket) -> None:
-        error = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
-        if error:
-            raise OSError(error, os.strerror(error))
-        self._unsent = self._session.connected(time.monotonic())
 
     def _read(self, sock: socket.socket) -> None:
         data = sock.recv(READ_SIZE)

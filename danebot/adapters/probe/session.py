@@ -1,9 +1,9 @@
 """One probe of one address, without a socket or a clock: bytes and the time go in, bytes come out.
 
 A driver connects, hands over what arrives, sends what it is given, and calls `Session.expired` at
-``deadline``; when ``done``, it closes.  The dialogue before TLS is `dialogue.Dialogue`, TLS runs in
-memory.  That octets are handed to TLS only after the STARTTLS answer, and never the other way
-round, is what keeps injected plain text out.
+``deadline``; when the session is DONE, it closes.  The dialogue before TLS is `dialogue.Dialogue`,
+TLS runs in memory.  That octets are handed to TLS only after the STARTTLS answer, and never the
+other way round, is what keeps injected plain text out.
 """
 
 from __future__ import annotations
@@ -42,8 +42,8 @@ class SessionPhase(enum.Enum):
 class Session:
     """The state of one probe; times are seconds of any one monotonic clock.
 
-    ``deadline`` is when to call `expired`; ``result`` is meaningful once ``done``.  No method
-    raises for anything that the peer or the network does.
+    ``deadline`` is when to call `expired`; ``result`` is meaningful once the ``phase`` is DONE.  No
+    method raises for anything that the peer or the network does.
     """
 
     def __init__(self, target: Target, limits: Limits, helo: Hostname, now: float) -> None:
@@ -66,11 +66,6 @@ class Session:
             self._incoming, self._outgoing, server_hostname=(target.sni or host).text.encode()
         )
         self._received = 0  # octets in this phase
-
-    @property
-    def done(self) -> bool:
-        """Whether the connection is to be closed now."""
-        return self.phase is SessionPhase.DONE
 
     def connected(self, now: float) -> bytes:
         """Begin; returned is what to send."""

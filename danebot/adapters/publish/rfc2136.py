@@ -21,8 +21,7 @@ from danebot.adapters.dns.rcodes import RCODE_WORDS, Rcode
 from danebot.adapters.dns.rdata import AAAA, CNAME, SOA, TLSA, A
 from danebot.adapters.dns.resolvconf import DNS_PORT, ResolverConfig
 from danebot.adapters.dns.resolver import Resolver, records
-from danebot.adapters.dns.response import Response
-from danebot.adapters.dns.rrsets import RRsetKey
+from danebot.adapters.dns.response import Response, RRsetKey
 from danebot.adapters.dns.wire_names import MalformedError
 from danebot.adapters.dns.zones import Zones
 from danebot.adapters.publish.views import shows

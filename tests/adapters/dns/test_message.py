@@ -22,8 +22,7 @@ from danebot.adapters.dns import message as wire
 from danebot.adapters.dns.queries import Ask, Query
 from danebot.adapters.dns.rdata import AAAA, CNAME, MX, NS, SOA, SRV, TLSA, A, RecordKind
 from danebot.adapters.dns.resolver import records
-from danebot.adapters.dns.response import Response
-from danebot.adapters.dns.rrsets import Rdata, RRsetKey
+from danebot.adapters.dns.response import Rdata, Response, RRsetKey
 from danebot.adapters.dns.wire_names import MalformedError, encode_name, read_name
 from danebot.domain.dns.records import MxRecord, SoaRecord, SrvRecord
 from danebot.domain.dns.tlsa import TlsaRecord
