@@ -32,6 +32,8 @@ _UNANSWERED = click.option(
     is_flag=True,
     help="Go on without owners of which the resolver gives no answer.",
 )
+_DRY_RUN = click.option("--dry-run", is_flag=True, help="Say what would be done; change nothing.")
+_FORM = click.Choice(["zone", "nsupdate"])
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
 _PATH = click.Path(path_type=Path)
 
@@ -75,11 +77,7 @@ class Commands(click.Group):
 @click.version_option(__version__, "-V", "--version", message="danebot %(version)s")
 @click.pass_context
 def danebot(
-    ctx: click.Context,
-    config: Path | None,
-    config_dir: Path | None,
-    verbose: int,
-    quiet: bool,
+    ctx: click.Context, config: Path | None, config_dir: Path | None, verbose: int, quiet: bool
 ) -> None:
     """Keep DANE TLSA records and the keys that a mail server serves in agreement.
 
@@ -103,15 +101,9 @@ def _command(console: click.Context) -> Console:
 @_LINEAGES
 @click.option("--no-dane", is_flag=True, help="LINEAGE has no TLSA records, and is to have none.")
 @_UNANSWERED
-@click.option("--dry-run", is_flag=True, help="Say what would be done; change nothing.")
+@_DRY_RUN
 @click.pass_context
-def init(
-    ctx: click.Context,
-    lineages: tuple[str, ...],
-    no_dane: bool,
-    although_unanswered: bool,
-    dry_run: bool,
-) -> None:
+def init(ctx: click.Context, /, lineages: tuple[str, ...], **options: bool) -> None:
     """Put lineages under danebot's care (all of them if none is named).
 
     certbot's renewals go to staging/LINEAGE from then on, and the key is kept. TLSA records that
@@ -121,24 +113,19 @@ def init(
     from danebot.verbs.init import Told
     from danebot.verbs.init import init as verb
 
-    if no_dane and not lineages:
+    if options["no_dane"] and not lineages:
         raise click.UsageError("--no-dane needs a LINEAGE")
-    told = Told.UNANSWERED if although_unanswered else Told.NOTHING
-    told = Told.NO_DANE if no_dane else told
-    ctx.exit(verb(_command(ctx), lineages, told=told, dry_run=dry_run))
+    told = Told.UNANSWERED if options["although_unanswered"] else Told.NOTHING
+    told = Told.NO_DANE if options["no_dane"] else told
+    ctx.exit(verb(_command(ctx), lineages, told=told, dry_run=options["dry_run"]))
 
 
 @danebot.command()
 @_LINEAGES
 @click.option("--drop-keys", is_flag=True, help="Give up keys on their way and revocations.")
-@click.option("--dry-run", is_flag=True, help="Say what would be done; change nothing.")
+@_DRY_RUN
 @click.pass_context
-def deinit(
-    ctx: click.Context,
-    lineages: tuple[str, ...],
-    drop_keys: bool,
-    dry_run: bool,
-) -> None:
+def deinit(ctx: click.Context, /, lineages: tuple[str, ...], **options: bool) -> None:
     """Give lineages back to certbot (all staged ones if none is named).
 
     Services whose configuration names combo.pem, which nobody keeps up to date then, are told; on a
@@ -146,12 +133,12 @@ def deinit(
     """
     from danebot.verbs.init import deinit as verb
 
-    ctx.exit(verb(_command(ctx), lineages, drop_keys=drop_keys, dry_run=dry_run))
+    ctx.exit(verb(_command(ctx), lineages, **options))
 
 
 @danebot.command()
 @_LINEAGES
-@click.option("--dry-run", is_flag=True, help="Say what would be done; change nothing.")
+@_DRY_RUN
 @click.option(
     "--although-unconfirmed",
     metavar="WORDS",
@@ -196,7 +183,7 @@ def _check_insistence(lineages: tuple[str, ...], words: str | None, *, dry_run: 
 @click.option(
     "--format",
     "form",
-    type=click.Choice(["zone", "nsupdate"]),
+    type=_FORM,
     default="zone",
     show_default=True,
     help="How to print the records to add.",
@@ -251,15 +238,8 @@ def _emergency(ctx: click.Context, lineage: str, options: dict[str, Any]) -> int
             "DANE senders would defer or bounce mail until the new records are in every cache; "
             f'if that is better than the compromised key, say --accept-mismatch "{ACCEPTED}"'
         )
-    return emergency(
-        _command(ctx),
-        lineage,
-        form=options["form"],
-        accepted=words is not None,
-        revoke=options["revoke"],
-        wait=options["wait"],
-        dry_run=options["dry_run"],
-    )
+    wanted = {name: options[name] for name in ("form", "revoke", "wait", "dry_run")}
+    return emergency(_command(ctx), lineage, accepted=words is not None, **wanted)
 
 
 @danebot.command()
@@ -268,7 +248,7 @@ def _emergency(ctx: click.Context, lineage: str, options: dict[str, Any]) -> int
 @click.option("--remove", multiple=True, metavar="NAME", help="A name that is to go.")
 @click.option("--set", "exactly", multiple=True, metavar="NAME", help="A name of all to have.")
 @_UNANSWERED
-@click.option("--dry-run", is_flag=True, help="Say what would be done; change nothing.")
+@_DRY_RUN
 @click.pass_context
 def names(ctx: click.Context, /, lineage: str, **options: Any) -> None:  # noqa: ANN401 - click's
     """Change the names in the certificate of LINEAGE, with the same key; list them without option.
@@ -286,7 +266,7 @@ def names(ctx: click.Context, /, lineage: str, **options: Any) -> None:  # noqa:
 @click.argument("owners", metavar="OWNER...", nargs=-1, required=True)
 @click.option("--remove", is_flag=True, help="Let them go: dane-ee gets a line `- OWNER` for each.")
 @_UNANSWERED
-@click.option("--dry-run", is_flag=True, help="Say what would be done; change nothing.")
+@_DRY_RUN
 @click.pass_context
 def watch(ctx: click.Context, /, lineage: str, owners: tuple[str, ...], **options: bool) -> None:
     """Watch TLSA owners such as _25._tcp.HOST for LINEAGE: no key is used without its record there.
@@ -323,7 +303,7 @@ def status(ctx: click.Context, lineages: tuple[str, ...], as_json: bool) -> None
 @click.option(
     "--format",
     "form",
-    type=click.Choice(["zone", "nsupdate"]),
+    type=_FORM,
     default="zone",
     show_default=True,
     help="nsupdate prints only what to change.",
@@ -339,7 +319,7 @@ def tlsa(ctx: click.Context, lineage: str, form: str, as_json: bool) -> None:
 
 @danebot.command()
 @_LINEAGES
-@click.option("--dry-run", is_flag=True, help="Say what would be done; change nothing.")
+@_DRY_RUN
 @click.pass_context
 def publish(ctx: click.Context, lineages: tuple[str, ...], dry_run: bool) -> None:
     """Add the TLSA records that DNS lacks, and remove those that have served their time.

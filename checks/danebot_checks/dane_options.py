@@ -6,15 +6,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
 from danebot import __version__
-from danebot.adapters.dns.resolvconf import (
-    DNS_PORT,
-    AdTrust,
-    Nameserver,
-    ResolverConfig,
-    load_resolv_conf,
-)
-from danebot.adapters.wiring import own_name
-from danebot.domain.addresses import parse_socket_address
+from danebot.adapters.wiring import own_name, resolver_of
 from danebot.domain.delivery.report import (
     Criteria,
     Expectation,
@@ -27,7 +19,13 @@ from danebot.domain.lineage.keys import Algorithm
 from danebot.domain.names import Hostname, Protocol
 from danebot.domain.thresholds import Range, Thresholds
 from danebot.jobs.verify import Family, Inquiry, parse_places
-from danebot_checks.plugin import Parser, UsageError, parse_remaining
+from danebot_checks.plugin import (
+    Parser,
+    UsageError,
+    add_resolver_options,
+    named_resolvers,
+    parse_remaining,
+)
 
 if TYPE_CHECKING:
     import argparse
@@ -136,13 +134,7 @@ def _add_ways(parser: Parser) -> None:
         help="connect there instead of to the host's own addresses",
     )
     add("--helo", metavar="NAME", help="our name in EHLO; default: this host's")
-    add(
-        "--resolver",
-        action="append",
-        metavar="ADDR[:PORT]",
-        help="validating resolver; default: /etc/resolv.conf",
-    )
-    add("--trust-resolver", action="store_true", help="believe its AD bit though it is elsewhere")
+    add_resolver_options(ways)
     add("-v", "--verbose", action="count", default=0, help="findings; twice: every record")
 
 
@@ -173,26 +165,10 @@ def _inquiry(options: argparse.Namespace) -> Inquiry:
     if options.ipv4 != options.ipv6:
         family = Family.IPV4 if options.ipv4 else Family.IPV6
     return Inquiry(
-        resolver=_resolver(options),
+        resolver=resolver_of(named_resolvers(options.resolver), trusted=options.trust_resolver),
         helo=Hostname.parse(options.helo) if options.helo else own_name(),
         criteria=criteria,
         family=family,
         algorithms=tuple(Algorithm) if options.both_algorithms else (Algorithm.ANY,),
         places=parse_places(options.address),
     )
-
-
-def _resolver(options: argparse.Namespace) -> ResolverConfig:
-    """Those that are named, or else those of resolv.conf."""
-    found = load_resolv_conf()
-    if options.resolver:
-        named = tuple(_nameserver(words) for words in options.resolver)
-        found = found._replace(nameservers=named, trust=AdTrust.LOOPBACK)
-    return found._replace(trust=AdTrust.DECLARED) if options.trust_resolver else found
-
-
-def _nameserver(words: str) -> Nameserver:
-    address = parse_socket_address(words)
-    if address is None:
-        raise UsageError(f"--resolver {words!r}: want an IP address, and perhaps a port")
-    return Nameserver(address.address, address.port or DNS_PORT)

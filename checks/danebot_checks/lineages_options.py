@@ -6,7 +6,13 @@ from argparse import ArgumentTypeError
 from typing import TYPE_CHECKING
 
 from danebot import __version__
-from danebot_checks.plugin import Parser, UsageError, parse_range, parse_remaining
+from danebot_checks.plugin import (
+    Parser,
+    UsageError,
+    add_resolver_options,
+    parse_range,
+    parse_remaining,
+)
 
 if TYPE_CHECKING:
     import argparse
@@ -121,12 +127,7 @@ def _add_thresholds(parser: Parser) -> None:
         ("--key-age", None, "age of the current key, as a policy (none)"),
     ):
         add(option, type=parse_range, default=default, metavar="DAYS", help=help_)
-    add = parser.add_argument_group("tlsa").add_argument
-    add("--recheck", action="store_true", help="ask DNS now for the current keys' records")
-    add(
-        "--resolver",
-        action="append",
-        metavar="ADDR[:PORT]",
-        help="validating resolver; default: /etc/resolv.conf",
-    )
-    add("--trust-resolver", action="store_true", help="believe its AD bit though it is elsewhere")
+    tlsa = parser.add_argument_group("tlsa")
+    words = "ask DNS now for the current keys' records"
+    tlsa.add_argument("--recheck", action="store_true", help=words)
+    add_resolver_options(tlsa)

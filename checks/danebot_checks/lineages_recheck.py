@@ -11,12 +11,11 @@ from danebot.adapters.dns.exchange import resolve
 from danebot.adapters.dns.observer import Observer
 from danebot.adapters.dns.queries import within
 from danebot.adapters.dns.resolver import Resolver
-from danebot.adapters.dns.zones import Direct
-from danebot.adapters.wiring import resolver_config
-from danebot.config.settings import Settings
+from danebot.adapters.dns.zones import Direct, Zones
+from danebot.adapters.wiring import resolver_of
 from danebot.domain.addresses import SocketAddress, parse_socket_address
 from danebot.domain.status.recheck import Rechecked, live_owners, rechecked
-from danebot_checks.plugin import UsageError
+from danebot_checks.plugin import named_resolvers
 
 if TYPE_CHECKING:
     import argparse
@@ -46,21 +45,15 @@ def _observe(
     owners: Sequence[DnsName], witnesses: Sequence[SocketAddress], options: argparse.Namespace
 ) -> Mapping[DnsName, OwnerObservation]:
     """Within the plugin's time, which no silent server may use up alone."""
-    named = tuple(_address(words) for words in options.resolver) if options.resolver else None
+    named = named_resolvers(options.resolver)
     if not owners:
         return {}
-    config = resolver_config(Settings(resolvers=named, trust_resolver=options.trust_resolver))
+    config = resolver_of(named, trusted=options.trust_resolver)
     budget = options.timeout * _SHARE
     share = timedelta(seconds=budget / _RESOLVER_TRIES / len(config.nameservers))
     timeout = min(config.timeout, share)
     patience = max(budget / _TRIES, _LEAST_TRY)
     direct = Direct(timeout=min(patience, Direct().timeout), attempts=_TRIES_AT_ONE)
-    observer = Observer.of(Resolver(config._replace(timeout=timeout)), direct, witnesses)
+    zones = Zones(Resolver(config._replace(timeout=timeout)), direct)
+    observer = Observer(zones, witnesses)
     return resolve(within(observer.observe(owners), time.monotonic() + budget))
-
-
-def _address(words: str) -> SocketAddress:
-    found = parse_socket_address(words)
-    if found is None:
-        raise UsageError(f"--resolver {words!r}: want an IP address, and perhaps a port")
-    return found

@@ -18,7 +18,7 @@ import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
-from typing import NamedTuple, NoReturn
+from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
 import nagiosplugin
 
@@ -26,6 +26,9 @@ from danebot.domain.finding import Finding, Severity
 from danebot.domain.text import printable
 from danebot.domain.thresholds import Range
 from danebot.errors import DanebotError
+
+if TYPE_CHECKING:
+    from danebot.domain.addresses import SocketAddress
 
 MAX_LINE = 1000
 MAX_OUTPUT = 7000  # octets; Nagios reads 8 KiB, NRPE 3 less than that
@@ -140,6 +143,27 @@ class Parser(argparse.ArgumentParser):
         del status
         put(message or "")
         sys.exit(State.UNKNOWN.value)
+
+
+def add_resolver_options(group: argparse._ArgumentGroup) -> None:
+    """Add ``--resolver`` and ``--trust-resolver``; `named_resolvers` reads the former."""
+    words = "validating resolver; default: /etc/resolv.conf"
+    group.add_argument("--resolver", action="append", metavar="ADDR[:PORT]", help=words)
+    words = "believe its AD bit though it is elsewhere"
+    group.add_argument("--trust-resolver", action="store_true", help=words)
+
+
+def named_resolvers(words: Sequence[str] | None) -> tuple[SocketAddress, ...] | None:
+    """The resolvers that options name, None without any; `UsageError` for what is no address."""
+    from danebot.domain.addresses import parse_socket_address
+
+    found = []
+    for word in words or ():
+        address = parse_socket_address(word)
+        if address is None:
+            raise UsageError(f"--resolver {word!r}: want an IP address, and perhaps a port")
+        found.append(address)
+    return tuple(found) or None
 
 
 class UsageError(DanebotError):

@@ -30,14 +30,17 @@ if TYPE_CHECKING:
 
 
 def resolver_config(settings: Settings) -> ResolverConfig:
-    """Whom to ask: the resolvers that are set, else those of ``/etc/resolv.conf``."""
+    """Whom to ask by the settings."""
+    return resolver_of(settings.resolvers, trusted=settings.trust_resolver)
+
+
+def resolver_of(named: Sequence[SocketAddress] | None, *, trusted: bool) -> ResolverConfig:
+    """Whom to ask: the resolvers that are named, else those of ``/etc/resolv.conf``."""
     found = load_resolv_conf()
-    if settings.resolvers is not None:
-        nameservers = tuple(Nameserver(r.address, r.port or DNS_PORT) for r in settings.resolvers)
+    if named is not None:
+        nameservers = tuple(Nameserver(one.address, one.port or DNS_PORT) for one in named)
         found = found._replace(nameservers=nameservers, trust=AdTrust.LOOPBACK)
-    if settings.trust_resolver:
-        found = found._replace(trust=AdTrust.DECLARED)
-    return found
+    return found._replace(trust=AdTrust.DECLARED) if trusted else found
 
 
 def observer(settings: Settings) -> TlsaObserver:
@@ -83,8 +86,9 @@ class WireObserver:
         from danebot.adapters.dns.exchange import resolve
         from danebot.adapters.dns.observer import Observer
         from danebot.adapters.dns.resolver import Resolver
+        from danebot.adapters.dns.zones import Zones
 
-        return resolve(Observer.of(Resolver(self._config), None, self._witnesses).observe(owners))
+        return resolve(Observer(Zones(Resolver(self._config)), self._witnesses).observe(owners))
 
     def lookup_owners(self, owners: Sequence[DnsName]) -> Mapping[DnsName, TlsaAnswer]:
         """Ask the resolver alone."""

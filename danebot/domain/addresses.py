@@ -23,6 +23,14 @@ class SocketAddress:
         return f"{host}:{self.port}"
 
 
+def literal(words: str) -> str | None:
+    """An IPv4 or IPv6 address in `ipaddress`'s normal form; None if it is something else."""
+    try:
+        return str(ipaddress.ip_address(words))
+    except ValueError:
+        return None
+
+
 def parse_socket_address(words: str) -> SocketAddress | None:
     """Read an address and port; None if it is something else, a name for instance."""
     address, port = words.strip(), ""
@@ -33,14 +41,11 @@ def parse_socket_address(words: str) -> SocketAddress | None:
     elif address.count(":") == 1:
         address, _, port = address.partition(":")
         port = f":{port}"
-    try:
-        literal = str(ipaddress.ip_address(address))
-    except ValueError:
+    found = literal(address)
+    number = parse_port(port[1:]) if port else None
+    if found is None or (port and number is None):
         return None
-    if not port:
-        return SocketAddress(literal)
-    number = parse_port(port[1:])
-    return SocketAddress(literal, number) if number is not None else None
+    return SocketAddress(found, number)
 
 
 def parse_port(digits: str) -> int | None:

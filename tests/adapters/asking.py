@@ -12,7 +12,7 @@ from danebot.adapters.dns.rdata import RecordKind
 from danebot.adapters.dns.resolvconf import ResolverConfig
 from danebot.adapters.dns.resolver import Resolver
 from danebot.adapters.dns.routes import SMTP_PORT, Routing
-from danebot.adapters.dns.zones import Direct
+from danebot.adapters.dns.zones import Direct, Zones
 from danebot.domain.addresses import SocketAddress
 from danebot.domain.delivery.routes import HostRoute, MailRoute, SrvRoute
 from danebot.domain.dns.answers import Answer, OwnerObservation
@@ -33,7 +33,7 @@ class DnsClient:
         return resolve(Resolver(self.config).lookup(kind, name))
 
     def observe_owners(self, owners: Sequence[DnsName]) -> Mapping[DnsName, OwnerObservation]:
-        observer = Observer.of(Resolver(self.config), self.direct, self.witnesses)
+        observer = Observer(Zones(Resolver(self.config), self.direct), self.witnesses)
         return resolve(observer.observe(owners))
 
     def mail_route(self, domain: Hostname, port: int = SMTP_PORT) -> MailRoute:

@@ -12,10 +12,10 @@ from danebot.adapters.dns.denial import denial_ttl, denies, negative_ttl
 from danebot.adapters.dns.queries import QueryFailure, Reply, Steps, Trouble, each, together
 from danebot.adapters.dns.rcodes import Rcode
 from danebot.adapters.dns.rdata import CNAME, SOA, TLSA
-from danebot.adapters.dns.resolver import Resolution, Resolver, records
+from danebot.adapters.dns.resolver import Resolution, records
 from danebot.adapters.dns.response import synthesised
 from danebot.adapters.dns.witnesses import ask_witnesses
-from danebot.adapters.dns.zones import Direct, Zones, ZoneServers
+from danebot.adapters.dns.zones import Zones, ZoneServers
 from danebot.domain.addresses import SocketAddress
 from danebot.domain.dns.answers import (
     Alias,
@@ -34,22 +34,14 @@ from danebot.domain.names import DnsName
 
 
 class Observer:
-    """Looks at TLSA owners; what several have in common is asked once."""
+    """Looks at TLSA owners; what several have in common is asked once.
+
+    ``witnesses`` see what the world sees.
+    """
 
     def __init__(self, zones: Zones, witnesses: Sequence[SocketAddress] = ()) -> None:
-        """Nothing is asked yet; ``witnesses`` see what the world sees."""
         self.zones = zones
         self.witnesses = witnesses
-
-    @classmethod
-    def of(
-        cls,
-        resolver: Resolver,
-        direct: Direct | None = None,
-        witnesses: Sequence[SocketAddress] = (),
-    ) -> Observer:
-        """An observer that finds zones through ``resolver``."""
-        return cls(Zones(resolver, direct or Direct()), witnesses)
 
     def observe(self, owners: Iterable[DnsName]) -> Steps[dict[DnsName, OwnerObservation]]:
         """Look at each owner; trouble is in the values."""

@@ -8,6 +8,8 @@ from datetime import timedelta
 from pathlib import Path
 from typing import NamedTuple
 
+from danebot.domain.addresses import literal
+
 RESOLV_CONF = Path("/etc/resolv.conf")
 DNS_PORT = 53
 _MAX_NAMESERVERS = 3  # glibc's MAXNS
@@ -69,7 +71,7 @@ def parse_resolv_conf(text: str) -> ResolverConfig:
     options: list[str] = []
     for line in text.splitlines():
         keyword, *words = line.split() or [""]
-        if keyword == "nameserver" and words and _is_address(words[0]):
+        if keyword == "nameserver" and words and literal(words[0]) is not None:
             nameservers.append(Nameserver(words[0]))
         elif keyword == "options":
             options += words
@@ -81,14 +83,6 @@ def parse_resolv_conf(text: str) -> ResolverConfig:
         timeout=default.timeout if timeout is None else timedelta(seconds=timeout),
         attempts=_number(options, "attempts:", _MAX_ATTEMPTS) or default.attempts,
     )
-
-
-def _is_address(word: str) -> bool:
-    try:
-        ipaddress.ip_address(word)
-    except ValueError:
-        return False
-    return True
 
 
 def _number(options: list[str], prefix: str, most: int) -> int | None:

@@ -6,7 +6,7 @@ servers is not validated: it may add servers to ask and TTLs to wait for, never 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -312,22 +312,16 @@ class Zones:
             heard = {server.name for server in servers if server.address in found}
         return list(found.values())
 
-    def _ask_some(
-        self,
-        zone: DnsName,
-        rdtype: int,
-        name: DnsName,
-        useful: Callable[[Response, RRsetKey], bool],
-    ) -> Steps[list[Response]]:
-        """Ask a few of a zone's servers at a time, until some give a useful reply."""
-        hosts = (yield from self.resolver.lookup(NS, zone)).records
-        resolved = yield from together([self._addresses(host.dns_name) for host in hosts])
-        todo = sorted({a for answers in resolved for answer in answers for a in answer.records})
+    def _ask_some(self, zone: DnsName, rdtype: int, name: DnsName) -> Steps[list[Response]]:
+        """Ask a few of a zone's servers at a time, until some have the RRset itself."""
+        servers = yield from self._servers_by_resolver(zone)
+        todo = sorted({server.address for server in servers or () if server.address})
         key = RRsetKey(name.text, rdtype)
         for wave in range(_WAVES):
             part = todo[wave * _WAVE : (wave + 1) * _WAVE]
             replies = yield from together([self.direct.ask(a, rdtype, name) for a in part])
-            found = [one for one in replies if isinstance(one, Response) and useful(one, key)]
+            known = [reply for reply in replies if isinstance(reply, Response)]
+            found = [reply for reply in known if reply.authoritative and key in reply.answer]
             if found:
                 return found
         return []
@@ -377,7 +371,7 @@ class Zones:
         zone = yield from self.apex_above(name)
         if zone is None:
             return ttl
-        replies = yield from self._ask_some(zone, kind.rdtype, name, _answers)
+        replies = yield from self._ask_some(zone, kind.rdtype, name)
         served = [reply.ttl(name.text, kind.rdtype) or 0 for reply in replies]
         return max([ttl, *(timedelta(seconds=one) for one in served)])
 
@@ -385,11 +379,6 @@ class Zones:
 def _refers(reply: Response, key: RRsetKey) -> bool:
     """Whether a reply has the NS set of a zone, as a referral or otherwise."""
     return reply.rcode == Rcode.NOERROR and (key in reply.answer or key in reply.authority)
-
-
-def _answers(reply: Response, key: RRsetKey) -> bool:
-    """Whether a reply has an RRset from the zone itself."""
-    return reply.authoritative and key in reply.answer
 
 
 def _zone_servers(zone: DnsName, found: _Found, replies: Mapping[str, Reply]) -> ZoneServers:

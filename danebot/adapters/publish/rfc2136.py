@@ -25,6 +25,7 @@ from danebot.adapters.dns.response import Response, RRsetKey
 from danebot.adapters.dns.wire_names import MalformedError
 from danebot.adapters.dns.zones import Zones
 from danebot.adapters.publish.views import shows
+from danebot.domain.addresses import literal
 from danebot.domain.dns.answers import Presence
 from danebot.domain.dns.tlsa import TlsaRecord
 from danebot.domain.names import DnsName, printable
@@ -124,7 +125,8 @@ class Updater:
         from danebot.adapters.dns.exchange import resolve
 
         zone, host, port = resolve(self._start_of_authority(change))
-        addresses = _literal(host) or resolve(self._addresses(DnsName(host)))
+        address = literal(host)
+        addresses = resolve(self._addresses(DnsName(host))) if address is None else (address,)
         if not addresses:
             raise _StoppedError(ChangeOutcome.NO_SERVER, f"{host or 'the root'} has no address")
         return UpdatePlace(host, addresses, port, zone)
@@ -148,15 +150,6 @@ class Updater:
         resolver = Resolver(self.config)
         found = yield from together([resolver.lookup(kind, name) for kind in (A, AAAA)])
         return tuple(address for answer in found for address in answer.records)
-
-
-def _literal(host: str) -> tuple[str, ...]:
-    import ipaddress
-
-    try:
-        return (str(ipaddress.ip_address(host)),)
-    except ValueError:
-        return ()
 
 
 @dataclass
