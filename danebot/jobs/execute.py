@@ -30,8 +30,14 @@ from danebot.domain.rollover.evidence.memory import (
 )
 from danebot.domain.rollover.evidence.policy import backoff
 from danebot.domain.rollover.evidence.schedule import requested
-from danebot.domain.rollover.steps.patience import URGENT_PAUSE, begun, one_more_failure, urgent
-from danebot.domain.rollover.steps.plan import Keep, Plan, Step, gave_way
+from danebot.domain.rollover.steps.patience import (
+    URGENT_PAUSE,
+    begun,
+    gave_way,
+    one_more_failure,
+    urgent,
+)
+from danebot.domain.rollover.steps.phases import Keep, Plan, Step
 from danebot.domain.text import when
 from danebot.errors import TreeError
 from danebot.jobs.authority import CaAccess, remember_call

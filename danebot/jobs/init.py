@@ -31,7 +31,8 @@ from danebot.adapters.tree.paths import COMBO, DANE_EE, DNSNAMES, KINDS, NEXT, R
 from danebot.adapters.tree.recovery import recover, staged_conf
 from danebot.adapters.tree.tree import refuse_link
 from danebot.domain.dns.tlsa import edit_dane_ee
-from danebot.domain.rollover.steps.plan import Keep, Observation, Step, plan
+from danebot.domain.rollover.steps.phases import Keep, Observation, Step
+from danebot.domain.rollover.steps.plan import plan
 from danebot.domain.rollover.steps.remember import remember
 from danebot.errors import DanebotError, RolloverError, TreeError
 from danebot.jobs.survey import chain_distrust, observe_dns, read_lineage, remembered

@@ -14,7 +14,7 @@ from danebot.domain.names import DnsName
 from danebot.domain.rollover.evidence.clock import put_right
 from danebot.domain.rollover.evidence.schedule import scheduled, standing
 from danebot.domain.rollover.evidence.watched import let_go, protecting
-from danebot.domain.rollover.steps.plan import Step
+from danebot.domain.rollover.steps.phases import Step
 from danebot.errors import LockedError, TreeError
 from danebot.jobs.progress import Done, Freshness, Progress, Sources
 from danebot.jobs.survey import (

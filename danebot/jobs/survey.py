@@ -21,7 +21,9 @@ from danebot.domain.rollover.records.in_use import KeysInUse, keys_in_use
 from danebot.domain.rollover.records.lost import forget_lost, told_lost
 from danebot.domain.rollover.records.publication import conflicts, lingering, publication
 from danebot.domain.rollover.records.retirement import leaving, out_of_use, retire
-from danebot.domain.rollover.steps.plan import Observation, after_plan, plan
+from danebot.domain.rollover.steps.patience import after_plan
+from danebot.domain.rollover.steps.phases import Observation
+from danebot.domain.rollover.steps.plan import plan
 from danebot.domain.rollover.steps.remember import remember
 from danebot.errors import DanebotError, TreeError
 from danebot.jobs.context import Context, silent

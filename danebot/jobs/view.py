@@ -10,7 +10,7 @@ from danebot.domain.lineage.state import LineageState
 from danebot.domain.rollover.evidence.memory import Memory
 from danebot.domain.rollover.records.in_use import KeysInUse
 from danebot.domain.rollover.records.publication import Publication
-from danebot.domain.rollover.steps.plan import Observation, Plan
+from danebot.domain.rollover.steps.phases import Observation, Plan
 
 if TYPE_CHECKING:
     from danebot.domain.rollover.evidence.policy import Policy

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
-from danebot.domain.dane.verify import Outcome
+from danebot.domain.dane.verdicts import Outcome
 from danebot.domain.delivery.probes import ProbeOutcome
 from danebot.domain.delivery.report import (
     AddressReport,

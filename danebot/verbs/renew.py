@@ -147,7 +147,7 @@ def _renew_dry(console: Console, names: tuple[str, ...], *, as_json: bool) -> in
 
 def planned_words(view: LineageView) -> str:
     """What a run would do with a lineage, in words."""
-    from danebot.domain.rollover.steps.plan import Phase
+    from danebot.domain.rollover.steps.phases import Phase
 
     plan = view.plan
     if plan.phase is Phase.BROKEN:

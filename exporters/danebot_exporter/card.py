@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from danebot.domain.delivery.judgements import Judgement
 from danebot.domain.finding import Severity
-from danebot.domain.rollover.steps.plan import Phase
+from danebot.domain.rollover.steps.phases import Phase
 from danebot.domain.text import duration, when
 from danebot_exporter.course import course, findings_of, urgency
 from danebot_exporter.drawing import draw_timeline, marks, validity

@@ -9,7 +9,7 @@ from pathlib import Path
 from danebot.adapters.status_file import StatusError, read_status
 from danebot.domain.finding import RUN_SEVERITIES, Code
 from danebot.domain.rollover.evidence.propagation import Seen
-from danebot.domain.rollover.steps.plan import Phase
+from danebot.domain.rollover.steps.phases import Phase
 from danebot.domain.status.document import (
     CertificateStatus,
     FindingStatus,

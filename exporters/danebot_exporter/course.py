@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from danebot.domain.finding import Finding, Severity, most_serious_first
-from danebot.domain.rollover.steps.plan import Phase
+from danebot.domain.rollover.steps.phases import Phase
 from danebot.domain.status.document import LineageStatus, finding_of
 from danebot.domain.text import duration, when
 

@@ -16,7 +16,7 @@ from urllib.parse import urlencode
 
 from danebot.adapters.status_file import StatusError, read_status
 from danebot.domain.finding import Severity
-from danebot.domain.rollover.steps.plan import Phase
+from danebot.domain.rollover.steps.phases import Phase
 from danebot.domain.status.document import LineageStatus, Snapshot, finding_of
 from danebot.domain.text import duration, when
 from danebot_exporter.card import card, item

@@ -34,9 +34,10 @@ from danebot.domain.rollover.evidence.policy import Policy
 from danebot.domain.rollover.evidence.propagation import Observations
 from danebot.domain.rollover.evidence.watched import protecting
 from danebot.domain.rollover.records import advice
+from danebot.domain.rollover.steps import patience
 from danebot.domain.rollover.steps import plan as rollover
 from danebot.domain.rollover.steps import remember as looks
-from danebot.domain.rollover.steps.plan import Observation, Plan, Step
+from danebot.domain.rollover.steps.phases import Observation, Plan, Step
 
 T0 = datetime(2026, 6, 1, 12, 0, tzinfo=UTC)
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
@@ -325,7 +326,7 @@ class Wait:
             observation = Observation(self.state, seen(*looks), distrust="")
             self.memory = self.rules.remember(self.memory, self.state, observation.owners, at)
             plan = self.rules.plan(observation, self.memory, self.policy, at)
-            self.memory = rollover.after_plan(self.memory, plan, at)
+            self.memory = patience.after_plan(self.memory, plan, at)
             if plan.step not in (Step.MARK_READY, Step.BACK_TO_NEXT):
                 return plan
             self.steps.append(plan.step)

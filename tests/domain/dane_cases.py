@@ -12,7 +12,7 @@ import functools
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from danebot.domain.dane.verify import Profile
+from danebot.domain.dane.verdicts import Profile
 from domain.dane_world import MX
 from domain.pki import DAY, NOW
 

@@ -26,7 +26,8 @@ from danebot.domain.names import DnsName, Hostname
 from danebot.domain.rollover.evidence.anchors import anchored
 from danebot.domain.rollover.evidence.memory import Memory
 from danebot.domain.rollover.evidence.policy import Policy
-from danebot.domain.rollover.steps.plan import Observation, Plan, plan
+from danebot.domain.rollover.steps.phases import Observation, Plan
+from danebot.domain.rollover.steps.plan import plan
 from danebot.domain.rollover.steps.remember import remember
 from domain import builders, pki
 from domain.builders import DAY, HOUR, MX, T0

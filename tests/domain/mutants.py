@@ -23,7 +23,8 @@ from danebot.domain.rollover.evidence.propagation import (
     taken_together,
 )
 from danebot.domain.rollover.records.advice import Advice, advise
-from danebot.domain.rollover.steps.plan import Hold, Observation, Plan, Step, plan
+from danebot.domain.rollover.steps.phases import Hold, Observation, Plan, Step
+from danebot.domain.rollover.steps.plan import plan
 from danebot.domain.rollover.steps.remember import remember
 from domain.builders import Rules
 

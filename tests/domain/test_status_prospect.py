@@ -10,7 +10,7 @@ from danebot.domain.finding import Code, Finding, Severity
 from danebot.domain.rollover.evidence.memory import Memory, Request, Urgency
 from danebot.domain.rollover.evidence.policy import Policy
 from danebot.domain.rollover.records.publication import Publication
-from danebot.domain.rollover.steps.plan import Observation
+from danebot.domain.rollover.steps.phases import Observation
 from danebot.domain.status.document import LineageStatus, Prospect, RunStatus
 from danebot.domain.status.summary import carry, lineage_status
 from danebot.render.lineage import status_lines

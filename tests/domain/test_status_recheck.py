@@ -14,7 +14,8 @@ from danebot.domain.rollover.evidence.memory import Memory
 from danebot.domain.rollover.evidence.policy import Policy
 from danebot.domain.rollover.findings.assess import assess
 from danebot.domain.rollover.records.publication import Publication
-from danebot.domain.rollover.steps.plan import Observation, plan
+from danebot.domain.rollover.steps.phases import Observation
+from danebot.domain.rollover.steps.plan import plan
 from danebot.domain.rollover.steps.remember import remember
 from danebot.domain.status.document import LineageStatus
 from danebot.domain.status.recheck import Rechecked, live_owners, rechecked

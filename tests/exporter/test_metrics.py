@@ -13,7 +13,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from danebot.adapters.codec import encode
 from danebot.domain.finding import RUN_SEVERITIES, Code
-from danebot.domain.rollover.steps.plan import Phase
+from danebot.domain.rollover.steps.phases import Phase
 from danebot.domain.status.document import LineageStatus, StatusFault
 from danebot_exporter.collector import collect
 from danebot_exporter.metrics import TABLE, MetricKind, Origin

@@ -15,7 +15,7 @@ from danebot.domain.dns.answers import Security
 from danebot.domain.finding import RUN_SEVERITIES, Code
 from danebot.domain.lineage.state import Management
 from danebot.domain.rollover.evidence.propagation import Seen
-from danebot.domain.rollover.steps.plan import Phase
+from danebot.domain.rollover.steps.phases import Phase
 from danebot.domain.status.document import SCHEMA, Prospect, Serves, Snapshot
 from exporter import sample
 from exporter.shapes import definition, reachable

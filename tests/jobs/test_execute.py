@@ -15,7 +15,7 @@ from danebot.domain.finding import Code
 from danebot.domain.lineage.state import LineageState
 from danebot.domain.rollover.evidence.memory import CallResult, Memory
 from danebot.domain.rollover.records.in_use import KeysInUse
-from danebot.domain.rollover.steps.plan import Plan, Step
+from danebot.domain.rollover.steps.phases import Plan, Step
 from danebot.errors import TreeError
 from danebot.jobs.authority import CaAccess
 from danebot.jobs.execute import execute

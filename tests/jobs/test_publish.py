@@ -36,7 +36,7 @@ from danebot.domain.rollover.records.adoption import Leads
 from danebot.domain.rollover.records.changes import Change, ChangeResult
 from danebot.domain.rollover.records.in_use import KeysInUse
 from danebot.domain.rollover.records.publication import OwnedRecord, Publication
-from danebot.domain.rollover.steps.plan import Observation, Phase, Plan
+from danebot.domain.rollover.steps.phases import Observation, Phase, Plan
 from danebot.jobs.context import Context
 from danebot.jobs.publish import Attempt, Timing, attempt, changes_of, conclude
 from danebot.jobs.survey import view

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields, replace
 from datetime import datetime
 
-from danebot.domain.rollover.steps.plan import Plan, Step
+from danebot.domain.rollover.steps.phases import Plan, Step
 from domain.builders import REAL, Rules
 from domain.gate_world import chain, renewal, tlsa
 from sim.eyes import OWNERS, Records

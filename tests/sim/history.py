@@ -19,7 +19,7 @@ from danebot.domain.rollover.evidence.memory import Failure, Memory, Reading, Re
 from danebot.domain.rollover.evidence.policy import LONGEST_GAP, Policy, backoff
 from danebot.domain.rollover.evidence.propagation import Observations
 from danebot.domain.rollover.evidence.watched import fade, let_go_of_gone
-from danebot.domain.rollover.steps.plan import Observation, Plan, Step
+from danebot.domain.rollover.steps.phases import Observation, Plan, Step
 from danebot.domain.rollover.steps.safe_time import Baseline
 from domain.builders import T0, Rules, held, key, key_file, line
 from sim.eyes import OWNERS, Eyes

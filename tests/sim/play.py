@@ -8,7 +8,7 @@ from random import Random
 
 from danebot.domain.rollover.evidence.memory import Urgency
 from danebot.domain.rollover.evidence.policy import Policy
-from danebot.domain.rollover.steps.plan import Plan
+from danebot.domain.rollover.steps.phases import Plan
 from domain.builders import REAL, T0, Rules, line, state
 from sim.eyes import OWNERS, Eyes, Resolver
 from sim.history import History

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from danebot.domain.rollover.steps.plan import Plan
+from danebot.domain.rollover.steps.phases import Plan
 from sim.outcome import Outcome
 from sim.world import DAY, FOREVER, HORIZON, HOUR, MINUTE, SpanT, World
 

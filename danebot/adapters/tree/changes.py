@@ -38,7 +38,7 @@ from danebot.adapters.tree.paths import (
     archive_versions,
 )
 from danebot.adapters.tree.recovery import set_links, write_version
-from danebot.domain.rollover.steps.plan import Keep
+from danebot.domain.rollover.steps.phases import Keep
 from danebot.errors import CertificateError, TreeError
 
 if TYPE_CHECKING:

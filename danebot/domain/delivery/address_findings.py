@@ -5,17 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 
+from danebot.domain.dane.cautions import Caution, CautionCode
 from danebot.domain.dane.certificate import read
-from danebot.domain.dane.verify import (
-    Caution,
-    CautionCode,
-    Outcome,
-    Profile,
-    Reason,
-    References,
-    Verdict,
-    verify,
-)
+from danebot.domain.dane.references import References
+from danebot.domain.dane.verdicts import Outcome, Profile, Reason, Verdict
+from danebot.domain.dane.verify import verify
 from danebot.domain.delivery.codes import DeliveryCode
 from danebot.domain.delivery.probes import ProbeOutcome, ProbeResult
 from danebot.domain.delivery.report import (

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 
+from danebot.domain.dane.cautions import CautionCode
 from danebot.domain.dane.certificate import Certificate, read
-from danebot.domain.dane.verify import CautionCode, Verdict
+from danebot.domain.dane.verdicts import Verdict
 from danebot.domain.delivery.address_findings import MAIL_PROTOCOLS
 from danebot.domain.delivery.codes import DeliveryCode
 from danebot.domain.delivery.report import (

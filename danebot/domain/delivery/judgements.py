@@ -9,7 +9,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple
 
 from danebot.domain.dane.certificate import read
-from danebot.domain.dane.verify import Outcome, Profile, Verdict, verify
+from danebot.domain.dane.verdicts import Outcome, Profile, Verdict
+from danebot.domain.dane.verify import verify
 from danebot.domain.delivery.address_findings import MAIL_PROTOCOLS
 from danebot.domain.delivery.codes import DeliveryCode
 from danebot.domain.delivery.probes import ProbeOutcome, ProbeResult

@@ -13,7 +13,7 @@ import enum
 from datetime import datetime
 from typing import NamedTuple, TypeAlias
 
-from danebot.domain.dane.verify import Outcome, Verdict
+from danebot.domain.dane.verdicts import Outcome, Verdict
 from danebot.domain.delivery.probes import ProbeResult
 from danebot.domain.delivery.routes import HostRoute, MailRoute, SrvRoute
 from danebot.domain.dns.tlsa import MatchingType, TlsaRecord, key_record

@@ -20,7 +20,7 @@ from danebot.domain.rollover.records.publication import (
 )
 from danebot.domain.rollover.records.retirement import retire_at
 from danebot.domain.rollover.steps.patience import promotion_retry_at
-from danebot.domain.rollover.steps.plan import Observation, Phase, Plan
+from danebot.domain.rollover.steps.phases import Observation, Phase, Plan
 from danebot.domain.rollover.steps.safe_time import emergency_wait
 from danebot.domain.status.document import (
     CertificateStatus,

@@ -16,7 +16,7 @@ from danebot.adapters.tree.paths import LineagePaths, sound_links
 from danebot.adapters.tree.recovery import recover
 from danebot.config.settings import ComboAccess
 from danebot.domain.lineage.state import LineageState
-from danebot.domain.rollover.steps.plan import Keep
+from danebot.domain.rollover.steps.phases import Keep
 from danebot.errors import CertificateError, TreeError
 
 ACCESS = ComboAccess()

@@ -8,7 +8,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from danebot.domain.dane import certificate as presented
-from danebot.domain.dane.verify import CautionCode, Outcome, References, verify
+from danebot.domain.dane.cautions import CautionCode
+from danebot.domain.dane.references import References
+from danebot.domain.dane.verdicts import Outcome
+from danebot.domain.dane.verify import verify
 from danebot.domain.dns.tlsa import MatchingType, TlsaRecord, association
 from danebot.domain.lineage.pem import spki_der
 from danebot.domain.names import Hostname

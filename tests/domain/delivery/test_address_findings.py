@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from danebot.domain.dane.verify import Outcome, Reason, RecordVerdict, Verdict
+from danebot.domain.dane.verdicts import Outcome, Reason, RecordVerdict, Verdict
 from danebot.domain.delivery.address_findings import unmatched
 from danebot.domain.delivery.probes import ProbeOutcome, ProbeResult
 from danebot.domain.delivery.report import AddressReport

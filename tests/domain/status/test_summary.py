@@ -7,7 +7,8 @@ from danebot.domain.lineage.state import LineageState
 from danebot.domain.rollover.evidence.memory import Deployment, Memory
 from danebot.domain.rollover.evidence.policy import Policy
 from danebot.domain.rollover.records.publication import Publication
-from danebot.domain.rollover.steps.plan import Observation, plan
+from danebot.domain.rollover.steps.phases import Observation
+from danebot.domain.rollover.steps.plan import plan
 from danebot.domain.status.document import LineageStatus, ProbeStatus, RunStatus
 from danebot.domain.status.summary import carry, lineage_status
 from domain.builders import DAY, HOUR, T0, look, seen, state

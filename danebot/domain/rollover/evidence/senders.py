@@ -11,7 +11,8 @@ from danebot.domain.rollover.evidence.caches import Records
 from danebot.errors import NameSyntaxError
 
 if TYPE_CHECKING:
-    from danebot.domain.dane.verify import Profile, References, Verdict
+    from danebot.domain.dane.references import References
+    from danebot.domain.dane.verdicts import Profile, Verdict
     from danebot.domain.lineage.state import Held
 
 
@@ -34,13 +35,13 @@ class Senders(NamedTuple):
 
     def refuse(self, records: Records, held: Held) -> bool:
         """Whether they refuse a chain by an RRset."""
-        from danebot.domain.dane.verify import Outcome
+        from danebot.domain.dane.verdicts import Outcome
 
         return self.verdict(records, held).outcome is Outcome.FAILED
 
     def accept(self, records: Records, held: Held) -> bool:
         """Whether they authenticate a chain by an RRset."""
-        from danebot.domain.dane.verify import Outcome
+        from danebot.domain.dane.verdicts import Outcome
 
         return self.verdict(records, held).outcome is Outcome.AUTHENTICATED
 
@@ -51,7 +52,8 @@ def senders_to(owner: DnsName, live: Held, now: datetime) -> Senders:
     Their reference identifier is the TLSA base domain (RFC 7672 section 3.2.2).  A live chain that
     doesn't name it can only serve those who know it by another name: then its own names count.
     """
-    from danebot.domain.dane.verify import Profile, References
+    from danebot.domain.dane.references import References
+    from danebot.domain.dane.verdicts import Profile
 
     named = TlsaOwner.from_name(owner)
     names = tuple(_hostnames(live.chain.names))

@@ -30,7 +30,7 @@ from danebot.domain.rollover.findings.waiting_findings import (
 from danebot.domain.rollover.records.advice import advise
 from danebot.domain.rollover.records.in_use import KeysInUse
 from danebot.domain.rollover.steps.patience import publishing_retry_at
-from danebot.domain.rollover.steps.plan import Observation, Phase, Plan
+from danebot.domain.rollover.steps.phases import Observation, Phase, Plan
 from danebot.domain.rollover.steps.renewing import renewing
 from danebot.domain.text import duration, when
 

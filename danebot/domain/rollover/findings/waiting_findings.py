@@ -18,8 +18,8 @@ from danebot.domain.rollover.evidence.schedule import (
 )
 from danebot.domain.rollover.findings.record_findings import silent_gaps, silent_servers
 from danebot.domain.rollover.steps.gate import RESOLVER, Refusal
-from danebot.domain.rollover.steps.patience import promotion_retry_at, urgent
-from danebot.domain.rollover.steps.plan import Hold, Phase, Plan, Step, under_way_since
+from danebot.domain.rollover.steps.patience import promotion_retry_at, under_way_since, urgent
+from danebot.domain.rollover.steps.phases import Hold, Phase, Plan, Step
 from danebot.domain.text import because, duration, set_apart, when
 
 if TYPE_CHECKING:

@@ -12,6 +12,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import takewhile
 
+from danebot.domain.lineage.state import Held
 from danebot.domain.rollover.evidence.memory import (
     Call,
     CallResult,
@@ -21,6 +22,7 @@ from danebot.domain.rollover.evidence.memory import (
     Urgency,
 )
 from danebot.domain.rollover.evidence.policy import Policy, backoff
+from danebot.domain.rollover.steps.phases import Hold, Phase, Plan
 
 HOUR, WEEK = timedelta(hours=1), timedelta(days=7)
 URGENT_PAUSE = timedelta(minutes=15)
@@ -205,3 +207,42 @@ def renewal_failed(
     return replace(
         memory, renewal_failure=one_more_failure(old, message, now, pause=pause * _EARLY)
     )
+
+
+def gave_way(memory: Memory, planned: Plan, serving: Held, now: datetime) -> Memory:
+    """Return the memory after PUT_BACK: a chain that gave way is not issued again at once.
+
+    Else the CA would be asked for the same at each run; a sixth of the lifetime is left for the
+    renewal with the live key, and for somebody to mend what stood in the way.  In an emergency
+    nothing is worth that wait: see `urgent_pause`.
+    """
+    if planned.hold not in (Hold.CANNOT_SEE, Hold.GATE, Hold.CACHES):
+        return memory
+    old, chain = memory.promotion_failure, serving.chain
+    reason = f"{planned.hold.value} ({planned.detail})" if planned.detail else planned.hold.value
+    pause = chain.lifetime / 6
+    if urgent(memory):
+        pause = min(pause, urgent_pause(memory, now))
+    return replace(memory, promotion_failure=one_more_failure(old, reason, now, pause=pause))
+
+
+def after_plan(memory: Memory, planned: Plan, now: datetime) -> Memory:
+    """The memory without an attempt's failure, once nobody wants that attempt any more.
+
+    A schedule that wanted a key with the certificate waits again when that was renewed without it.
+    A key that stands by isn't under way: for it the clock of `under_way_since` begins anew.
+    """
+    if planned.phase is not Phase.STANDBY:
+        return memory
+    awaiting = memory.awaiting
+    if awaiting is not None:
+        awaiting = awaiting._replace(stood_by_at=now)
+    return replace(memory, promotion_failure=None, awaiting=awaiting)
+
+
+def under_way_since(memory: Memory) -> datetime | None:
+    """Since when a rollover is under way, whatever its phase; None where no key is awaited."""
+    awaiting = memory.awaiting
+    if awaiting is None:
+        return None
+    return max(awaiting.since, awaiting.stood_by_at or awaiting.since)

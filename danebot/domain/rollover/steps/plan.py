@@ -17,17 +17,14 @@ plan that would have been made without it.
 
 from __future__ import annotations
 
-import enum
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
-from types import MappingProxyType
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from danebot.domain.lineage.renewal import CERTBOTS_OWN, renews_at
 from danebot.domain.lineage.state import Held, LineageState, Management
 from danebot.domain.rollover.evidence.memory import Memory
 from danebot.domain.rollover.evidence.propagation import (
-    Observations,
     Obstacle,
     Propagation,
     Seen,
@@ -44,14 +41,12 @@ from danebot.domain.rollover.evidence.schedule import (
 from danebot.domain.rollover.evidence.servers import completed
 from danebot.domain.rollover.steps.gate import Refusal, gate
 from danebot.domain.rollover.steps.patience import (
-    one_more_failure,
     promotion_retry_at,
     promotion_wait,
-    urgent,
-    urgent_pause,
 )
+from danebot.domain.rollover.steps.phases import Hold, Keep, Observation, Phase, Plan, Repair, Step
 from danebot.domain.rollover.steps.remember import seen_awaited
-from danebot.domain.rollover.steps.safe_time import SafeTime, safe_time
+from danebot.domain.rollover.steps.safe_time import safe_time
 from danebot.domain.text import set_apart, when
 
 if TYPE_CHECKING:
@@ -59,102 +54,6 @@ if TYPE_CHECKING:
 
     from danebot.domain.lineage.keys import PublicKey
     from danebot.domain.rollover.evidence.policy import Policy
-
-
-class Phase(enum.Enum):
-    """Where a lineage stands; the value is the word shown and exported."""
-
-    PASS_THROUGH = "pass-through"  # noqa: S105 - a word, no password
-    STABLE = "stable"
-    STAGED = "staged"
-    COOLING = "cooling"
-    STANDBY = "standby"
-    DUE = "due"
-    ISSUED = "issued"
-    DEPLOYED = "deployed"
-    BROKEN = "broken"
-
-
-class Step(enum.Enum):
-    """What to do next; the value is in words, for ``--dry-run``."""
-
-    MAKE_NEXT = "make the next key"
-    MARK_READY = "make the next key the ready key: its records are seen everywhere"
-    BACK_TO_NEXT = "make the ready key the next key again: its records are no longer there"
-    PUT_BACK = "put the waiting certificate back on the key that live serves"
-    PROMOTE = "have certbot issue with the ready key"
-    DEPLOY = "make the staged chain live"
-    FINISH = "remove the key file of a key that is live now"
-
-
-class Hold(enum.Enum):
-    """Why a step that is otherwise next is not taken; the value is in words."""
-
-    NOT_EVERYWHERE = "its TLSA records are not seen everywhere"
-    NOT_COOLED = "its TLSA records are not in every cache yet"
-    CANNOT_SEE = "DNS could not be observed"
-    STANDS_BY = "it stands by until a rollover is due"
-    UNKNOWN_KEY = "its key is unknown"
-    KEY_MISMATCH = "its private key is not the certificate's"
-    CHAIN_UNVERIFIED = "its chain does not verify"
-    NAME_MISSING = "it lacks a required name"
-    GATE = "senders would refuse it"
-    CACHES = "caches may hold TLSA records by which senders would refuse it"
-    NAMES_UNREADABLE = "the required names can't be read"
-    RECORDS_UNREADABLE = "the required records can't be read"
-    BACKING_OFF = "the last attempt failed"
-    CLOCK_BEHIND = "the clock is behind"
-    NOTHING_SERVED = "nothing usable is live"
-    NOTHING_WATCHED = "no TLSA owner is known, and nobody said that there is none"
-
-
-class Repair(enum.Enum):
-    """Whether mail is failing already, so that waiting protects nobody."""
-
-    NOT_NEEDED = "not needed"
-    AT_ONCE = "no record of the live key is left"
-
-
-class Observation(NamedTuple):
-    """One observation of a lineage: its files and, for each owner of ``dane-ee``, the DNS.
-
-    ``distrust`` says why the staged chain doesn't verify to the trust store; "" if it does, None
-    if that was not examined (which counts as not verified).
-    """
-
-    state: LineageState
-    owners: Observations = MappingProxyType({})
-    distrust: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """What `plan` found: the phase, the next step or why there is none, and what it rests on.
-
-    ``current`` and ``awaited`` are the propagation of the current and the awaited key's records.
-    ``certbot_may_renew`` is False while an unsafe key is staged that can't be put back.
-    ``keep`` says, for PUT_BACK, where the staged key goes; ``refusal``, for GATE and CACHES, why.
-    """
-
-    phase: Phase
-    step: Step | None = None
-    hold: Hold | None = None
-    detail: str = ""
-    current: tuple[Propagation, ...] = ()
-    awaited: tuple[Propagation, ...] = ()
-    safe: SafeTime | None = None
-    repair: Repair = Repair.NOT_NEEDED
-    certbot_may_renew: bool = True
-    keep: Keep | None = None
-    refusal: Refusal | None = None
-
-
-class Keep(enum.Enum):
-    """What becomes of a staged key that must not be deployed."""
-
-    NOWHERE = "it is kept in its own file already"
-    AS_NEXT = "its records are published: it becomes the next key"
-    ASIDE = "it is set aside"
 
 
 def plan(observation: Observation, memory: Memory, policy: Policy, now: datetime) -> Plan:
@@ -193,45 +92,6 @@ def unanswered(propagations: Iterable[Propagation]) -> str:
         if gap.obstacle is Obstacle.SERVER_SILENT
     }
     return "; ".join(sorted(silent))
-
-
-def gave_way(memory: Memory, planned: Plan, serving: Held, now: datetime) -> Memory:
-    """Return the memory after PUT_BACK: a chain that gave way is not issued again at once.
-
-    Else the CA would be asked for the same at each run; a sixth of the lifetime is left for the
-    renewal with the live key, and for somebody to mend what stood in the way.  In an emergency
-    nothing is worth that wait: see `urgent_pause`.
-    """
-    if planned.hold not in (Hold.CANNOT_SEE, Hold.GATE, Hold.CACHES):
-        return memory
-    old, chain = memory.promotion_failure, serving.chain
-    reason = f"{planned.hold.value} ({planned.detail})" if planned.detail else planned.hold.value
-    pause = chain.lifetime / 6
-    if urgent(memory):
-        pause = min(pause, urgent_pause(memory, now))
-    return replace(memory, promotion_failure=one_more_failure(old, reason, now, pause=pause))
-
-
-def after_plan(memory: Memory, planned: Plan, now: datetime) -> Memory:
-    """The memory without an attempt's failure, once nobody wants that attempt any more.
-
-    A schedule that wanted a key with the certificate waits again when that was renewed without it.
-    A key that stands by isn't under way: for it the clock of `under_way_since` begins anew.
-    """
-    if planned.phase is not Phase.STANDBY:
-        return memory
-    awaiting = memory.awaiting
-    if awaiting is not None:
-        awaiting = awaiting._replace(stood_by_at=now)
-    return replace(memory, promotion_failure=None, awaiting=awaiting)
-
-
-def under_way_since(memory: Memory) -> datetime | None:
-    """Since when a rollover is under way, whatever its phase; None where no key is awaited."""
-    awaiting = memory.awaiting
-    if awaiting is None:
-        return None
-    return max(awaiting.since, awaiting.stood_by_at or awaiting.since)
 
 
 def _useless_combo(state: LineageState) -> bool:

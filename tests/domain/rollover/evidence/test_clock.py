@@ -30,7 +30,7 @@ from danebot.domain.rollover.evidence.memory import (
 )
 from danebot.domain.rollover.evidence.policy import Policy
 from danebot.domain.rollover.findings.assess import assess
-from danebot.domain.rollover.steps.plan import Hold, Observation, Step
+from danebot.domain.rollover.steps.phases import Hold, Observation, Step
 from domain import gate_world
 from domain.builders import DAY, HOUR, MINUTE, MX, T0, Wait, look, seen, state
 

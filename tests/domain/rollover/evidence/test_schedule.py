@@ -26,7 +26,7 @@ from danebot.domain.rollover.evidence.schedule import (
     rollover_at,
     wants_next_key,
 )
-from danebot.domain.rollover.steps.plan import Hold, Phase, Step
+from danebot.domain.rollover.steps.phases import Hold, Phase, Step
 from danebot.domain.rollover.steps.safe_time import emergency_wait
 from domain.builders import (
     DAY,

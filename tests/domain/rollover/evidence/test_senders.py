@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from danebot.domain.dane.references import References
-from danebot.domain.dane.verify import Profile
+from danebot.domain.dane.verdicts import Profile
 from danebot.domain.names import DnsName, Hostname
 from danebot.domain.rollover.evidence.senders import senders_to
 from domain.builders import OTHER, T0

@@ -28,7 +28,8 @@ from danebot.domain.rollover.evidence.schedule import wants_next_key
 from danebot.domain.rollover.evidence.watched import fade, let_go, let_go_of_gone, protecting
 from danebot.domain.rollover.findings.assess import assess
 from danebot.domain.rollover.steps.gate import Refusal, gate
-from danebot.domain.rollover.steps.plan import Hold, Observation, Phase, Plan, Step, plan
+from danebot.domain.rollover.steps.phases import Hold, Observation, Phase, Plan, Step
+from danebot.domain.rollover.steps.plan import plan
 from danebot.domain.rollover.steps.remember import remember
 from danebot.errors import RecordSyntaxError
 from domain.builders import (

@@ -14,7 +14,8 @@ from danebot.domain.rollover.evidence.change_outcomes import ChangeOutcome
 from danebot.domain.rollover.evidence.memory import Failure, Memory, Publishing
 from danebot.domain.rollover.evidence.policy import Policy
 from danebot.domain.rollover.findings.assess import assess
-from danebot.domain.rollover.steps.plan import Observation, plan
+from danebot.domain.rollover.steps.phases import Observation
+from danebot.domain.rollover.steps.plan import plan
 from danebot.domain.rollover.steps.remember import remember
 from domain.builders import (
     DAY,

@@ -9,7 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from danebot.domain.dane.verify import Reason, References, verify
+from danebot.domain.dane.references import References
+from danebot.domain.dane.verdicts import Reason
+from danebot.domain.dane.verify import verify
 from danebot.domain.dns.answers import OwnerObservation, Security
 from danebot.domain.dns.tlsa import MatchingType, TlsaRecord
 from danebot.domain.finding import Code
@@ -33,7 +35,8 @@ from danebot.domain.rollover.records.publication import (
     conflicts,
     publication,
 )
-from danebot.domain.rollover.steps.plan import Observation, plan
+from danebot.domain.rollover.steps.phases import Observation
+from danebot.domain.rollover.steps.plan import plan
 from danebot.render.lineage import nsupdate_lines, zone_lines
 from domain.builders import (
     HOUR,

@@ -29,7 +29,8 @@ from danebot.domain.rollover.records.cancel import (
 )
 from danebot.domain.rollover.records.in_use import KeysInUse, keys_in_use
 from danebot.domain.rollover.records.publication import publication
-from danebot.domain.rollover.steps.plan import Keep, Observation, Step, plan
+from danebot.domain.rollover.steps.phases import Keep, Observation, Step
+from danebot.domain.rollover.steps.plan import plan
 from danebot.domain.rollover.steps.remember import remember
 from domain.builders import (
     DAY,

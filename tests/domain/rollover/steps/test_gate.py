@@ -15,7 +15,7 @@ from danebot.domain.names import DnsName
 from danebot.domain.rollover.evidence.anchors import anchored
 from danebot.domain.rollover.evidence.policy import Policy
 from danebot.domain.rollover.findings.assess import assess
-from danebot.domain.rollover.steps.plan import Hold, Observation, Phase, Plan, Repair, Step
+from danebot.domain.rollover.steps.phases import Hold, Observation, Phase, Plan, Repair, Step
 from domain.builders import DAY, HOUR, MINUTE, MX, MX2, T0, UNREACHABLE, line, seen
 from domain.gate_world import HOST, There, Watch, chain, renewal, shown, tlsa, watch
 

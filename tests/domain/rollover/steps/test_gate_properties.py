@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from danebot.domain.dns.answers import OwnerObservation
 from danebot.domain.dns.tlsa import TlsaRecord
 from danebot.domain.rollover.evidence.policy import Policy
-from danebot.domain.rollover.steps.plan import Hold, Step
+from danebot.domain.rollover.steps.phases import Hold, Step
 from domain.builders import DAY, HOUR, MINUTE, T0, UNREACHABLE
 from domain.gate_world import Watch, chain, renewal, shown, tlsa
 

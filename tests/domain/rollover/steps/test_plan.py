@@ -13,16 +13,8 @@ from danebot.domain.lineage.state import KeyFile, LineageState, Management
 from danebot.domain.names import DnsName
 from danebot.domain.rollover.evidence.memory import Deployment, Failure, Memory
 from danebot.domain.rollover.evidence.policy import Policy
-from danebot.domain.rollover.steps.plan import (
-    Hold,
-    Keep,
-    Observation,
-    Phase,
-    Plan,
-    Repair,
-    Step,
-    plan,
-)
+from danebot.domain.rollover.steps.phases import Hold, Keep, Observation, Phase, Plan, Repair, Step
+from danebot.domain.rollover.steps.plan import plan
 from danebot.domain.rollover.steps.remember import remember
 from danebot.domain.rollover.steps.safe_time import Baseline, safe_time
 from domain.builders import (

@@ -20,7 +20,8 @@ from danebot.domain.lineage.state import LineageState, Management
 from danebot.domain.names import DnsName
 from danebot.domain.rollover.evidence.memory import Deployment, Failure, Memory, Witness
 from danebot.domain.rollover.evidence.policy import Policy
-from danebot.domain.rollover.steps.plan import Observation, Phase, Plan, Repair, Step, plan
+from danebot.domain.rollover.steps.phases import Observation, Phase, Plan, Repair, Step
+from danebot.domain.rollover.steps.plan import plan
 from danebot.domain.rollover.steps.remember import remember
 from domain.builders import DAY, HOUR, MINUTE, MX, MX2, T0, blind, held, key_file, line, look, state
 

@@ -18,19 +18,9 @@ from danebot.domain.rollover.evidence.memory import (
 )
 from danebot.domain.rollover.evidence.policy import Policy
 from danebot.domain.rollover.evidence.propagation import Gap, Obstacle, Propagation, Seen
-from danebot.domain.rollover.steps.plan import (
-    Hold,
-    Keep,
-    Observation,
-    Phase,
-    Plan,
-    Repair,
-    Step,
-    after_plan,
-    gave_way,
-    plan,
-    unanswered,
-)
+from danebot.domain.rollover.steps.patience import after_plan, gave_way
+from danebot.domain.rollover.steps.phases import Hold, Keep, Observation, Phase, Plan, Repair, Step
+from danebot.domain.rollover.steps.plan import plan, unanswered
 from domain.builders import (
     DAY,
     HOUR,

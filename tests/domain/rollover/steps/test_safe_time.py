@@ -23,7 +23,7 @@ from danebot.domain.dns.answers import (
 from danebot.domain.names import DnsName, Hostname
 from danebot.domain.rollover.evidence.memory import Memory, Request, Urgency
 from danebot.domain.rollover.evidence.policy import Policy
-from danebot.domain.rollover.steps.plan import Hold, Phase, Step
+from danebot.domain.rollover.steps.phases import Hold, Phase, Step
 from domain import mutants
 from domain.builders import (
     DAY,

@@ -22,17 +22,9 @@ from danebot.domain.rollover.evidence.memory import (
 )
 from danebot.domain.rollover.evidence.policy import Policy
 from danebot.domain.rollover.findings.assess import assess
-from danebot.domain.rollover.steps.patience import URGENT_PAUSE, urgent_pause
-from danebot.domain.rollover.steps.plan import (
-    Hold,
-    Keep,
-    Observation,
-    Phase,
-    Plan,
-    Step,
-    gave_way,
-    plan,
-)
+from danebot.domain.rollover.steps.patience import URGENT_PAUSE, gave_way, urgent_pause
+from danebot.domain.rollover.steps.phases import Hold, Keep, Observation, Phase, Plan, Step
+from danebot.domain.rollover.steps.plan import plan
 from danebot.domain.rollover.steps.remember import remember
 from danebot.domain.text import when
 from domain import builders

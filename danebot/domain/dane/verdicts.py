@@ -1,0 +1,89 @@
+"""What a judgement by TLSA records says: of each record, and of the server as a whole."""
+
+from __future__ import annotations
+
+import enum
+from typing import TYPE_CHECKING, NamedTuple
+
+from danebot.domain.dns.tlsa import TlsaRecord, Unusable
+
+if TYPE_CHECKING:
+    from danebot.domain.dane.cautions import Caution
+    from danebot.domain.dane.path import Flaw
+    from danebot.domain.names import Hostname
+
+
+class Profile(enum.Enum):
+    """Whose rules apply."""
+
+    SMTP = "smtp"  # RFC 7672: PKIX-TA and PKIX-EE are unusable
+    GENERIC = "generic"  # RFC 6698 and RFC 7671
+
+
+class Outcome(enum.Enum):
+    """What a DANE sender makes of the server; the value is in words."""
+
+    AUTHENTICATED = "authenticated"
+    FAILED = "no usable TLSA record matches: senders refuse to deliver"
+    UNAUTHENTICATED_TLS = "all TLSA records are unusable: senders encrypt without authentication"
+    NOT_JUDGED = "depends on the trust store of the sender"
+    NOT_APPLICABLE = "no TLSA records"
+
+
+class Reason(enum.Enum):
+    """What became of one record; the value is in words.  `Unusable` adds the malformed ones."""
+
+    MATCHED = "matches"
+    NO_MATCH = "matches no presented certificate"
+    NO_CHAIN = "no readable certificate was presented"
+    WEAKER_DIGEST = "ignored beside records with a stronger digest"
+    PKIX_IN_SMTP = "PKIX-TA and PKIX-EE are unusable in SMTP"
+    MATCHED_UNUSABLE = "matches, but PKIX-TA and PKIX-EE are unusable in SMTP"
+    INVALID_PATH = "matches, but the path to it is not valid"
+    NO_PATH = "matches a presented certificate that the leaf does not chain up to"
+    ANCHOR_IS_LEAF = "matches the leaf, which cannot be its own DANE-TA anchor"
+    NO_PKIX_PATH = "matches, but the chain does not end in the trust store"
+    NO_TRUST_STORE = "PKIX validation was not judged: no trust store was given"
+    SHADOWED = "matches alone, but another record leads senders to a path that is not valid"
+
+
+class RecordVerdict(NamedTuple):
+    """What became of one record.
+
+    ``depth`` is that of the matching certificate in the presented chain as it was climbed (0 is
+    the leaf), of the certificate a bare key has signed, or None.  ``flaws`` are all faults of the
+    path that keep a matching record from authenticating.
+    """
+
+    record: TlsaRecord
+    reason: Reason | Unusable
+    depth: int | None = None
+    flaws: tuple[Flaw, ...] = ()
+
+    @property
+    def usable(self) -> bool:
+        """Whether senders try the record at all."""
+        unusable = {Reason.PKIX_IN_SMTP, Reason.MATCHED_UNUSABLE}
+        return not isinstance(self.reason, Unusable) and self.reason not in unusable
+
+    def __str__(self) -> str:
+        return "; ".join([self.reason.value, *map(str, self.flaws)])
+
+
+class Verdict(NamedTuple):
+    """The whole judgement; ``records`` are in the order given.
+
+    ``matched`` is the record that authenticates the server, the same whatever the order.
+    ``names`` are the reference identifiers that the leaf presents, whether they counted or not.
+    """
+
+    outcome: Outcome
+    records: tuple[RecordVerdict, ...] = ()
+    matched: RecordVerdict | None = None
+    names: tuple[Hostname, ...] = ()
+    cautions: tuple[Caution, ...] = ()
+
+    @property
+    def depth(self) -> int | None:
+        """The depth at which the server was authenticated."""
+        return self.matched.depth if self.matched is not None else None
