@@ -180,7 +180,7 @@ def _key_type(reading: _Reading) -> Sourced[KeyType | None] | None:
         return None
     wanted = algorithm.text.lower() if algorithm is not None else "rsa"  # as there, the default
     words = options.words if options is not None else ()
-    given = dict(_option(word) for text in words for word in text.split())
+    given = dict(word.partition(":")[::2] for text in words for word in text.split())
     bits, curve = given.get("rsa_keygen_bits"), given.get("ec_paramgen_curve")
     key_type = None
     match wanted:
@@ -195,8 +195,3 @@ def _key_type(reading: _Reading) -> Sourced[KeyType | None] | None:
         reading.not_read(chosen.source, shown, why)
         return None
     return Sourced(key_type, chosen.source)
-
-
-def _option(word: str) -> tuple[str, str]:
-    name, _, value = word.partition(":")
-    return name, value

@@ -42,7 +42,8 @@ def ask(
     algorithm = held.key.algorithm
     if not others or algorithm is None:
         return first
-    wanted = tuple(e for e in endpoints if any(_same(e, other.endpoint) for other in others))
+    places = {(one.endpoint.host, one.endpoint.port) for one in others}  # whatever the protocol
+    wanted = tuple(one for one in endpoints if (one.host, one.port) in places)
     again: dict[tuple[str, str], list[ProbeResult]] = {}
     for result in context.prober.probe(name, wanted, algorithm):
         again.setdefault(_place(result), []).append(result)
@@ -124,11 +125,6 @@ def _shows_other(result: ProbeResult, held: Held, past: frozenset[bytes]) -> boo
     if result.outcome is not ProbeOutcome.SERVED or serves(result, held):
         return False
     return leaf_spki(result.chain[0]) not in past
-
-
-def _same(one: Endpoint, other: Endpoint) -> bool:
-    """Whether both name the same service: a setting may have changed the protocol."""
-    return (one.host, one.port) == (other.host, other.port)
 
 
 def _place(result: ProbeResult) -> tuple[str, str]:

@@ -36,7 +36,6 @@ from danebot.domain.text import when
 from danebot.jobs.survey import observe_dns
 
 if TYPE_CHECKING:
-    from danebot.adapters.ports import Publisher
     from danebot.jobs.context import Context
     from danebot.jobs.view import LineageView
 
@@ -102,7 +101,8 @@ def attempt(
     results = []
     for change in wanted:
         context.progress(f"{state.name}: {part.value} TLSA records at {change.target}")
-        result = _made(publisher, after(change, made), owners)
+        change = after(change, made)  # noqa: PLW2901
+        result = stopped(change, owners) or publisher.publish(change)
         context.progress(f"{state.name}: {change.target}: {result.outcome.value}")
         results.append(result)
     return replace(nothing, results=tuple(results))
@@ -119,11 +119,6 @@ def changes_of(view: LineageView, part: Part, ttl: timedelta | None = None) -> t
         known=view.in_use.keys,
         past=put_away(view.memory, view.in_use),
     )
-
-
-def _made(publisher: Publisher, change: Change, owners: Observations) -> ChangeResult:
-    """Have the change made, unless too little was seen, or too much would be lost."""
-    return stopped(change, owners) or publisher.publish(change)
 
 
 def read_back(context: Context, tried: Sequence[Attempt]) -> Observations:
@@ -253,9 +248,5 @@ def _lag(
         Severity.WARNING if late else Severity.NOTICE,
         name,
         f"what was changed at {when(since)} is not to be seen yet at {where}",
-        _ELSEWHERE if all(map(_is_witness, places)) else _TRANSFER,
+        _ELSEWHERE if all(one.startswith(f"{WITNESS} ") for one in places) else _TRANSFER,
     )
-
-
-def _is_witness(place: str) -> bool:
-    return place.startswith(f"{WITNESS} ")

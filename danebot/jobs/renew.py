@@ -75,7 +75,10 @@ def renew(
     views = _seen_last(context, runs, known)
     found += [finding for run in runs for finding in run.progress.events]
     found += [finding for view in views for finding in view.findings]
-    found += _left_over(context, scope)
+    if scope is Scope.EVERYTHING:
+        from danebot.jobs.orphans import orphans
+
+        found += orphans(context)
     return RenewalOutcome(views, tuple(dict.fromkeys(found)))
 
 
@@ -93,13 +96,6 @@ def _seen_last(
     except TreeError as exc:  # it costs lookups; the status document's own trouble is told
         context.progress(str(exc))
     return found
-
-
-def _left_over(context: Context, scope: Scope) -> tuple[Finding, ...]:
-    """What lies there of lineages that certbot no longer knows."""
-    from danebot.jobs.orphans import orphans
-
-    return orphans(context) if scope is Scope.EVERYTHING else ()
 
 
 def _follow_up(context: Context, authority: CaAccess, run: LineageRun) -> None:

@@ -15,11 +15,7 @@ from danebot_exporter.drawing import draw_timeline, marks, validity
 from danebot_exporter.html import Html, fragment, tag
 
 if TYPE_CHECKING:
-    from danebot.domain.status.document import (
-        CertificateStatus,
-        LineageStatus,
-        RecordStatus,
-    )
+    from danebot.domain.status.document import CertificateStatus, LineageStatus, RecordStatus
     from danebot_exporter.endpoints import EndpointReport
 
 _NOW = timedelta(seconds=1)

@@ -13,15 +13,9 @@ import enum
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from danebot.adapters.probe import (
-    replies as answers,
-)
-from danebot.adapters.probe import (
-    replies_ldap as answers_ldap,
-)
-from danebot.adapters.probe import (
-    replies_xmpp as answers_xmpp,
-)
+from danebot.adapters.probe import replies as answers
+from danebot.adapters.probe import replies_ldap as answers_ldap
+from danebot.adapters.probe import replies_xmpp as answers_xmpp
 from danebot.adapters.probe.replies import Cutter, Go, ReplyFailure, ReplyReader
 from danebot.domain.delivery.probes import ProbeOutcome
 from danebot.domain.names import Hostname, Protocol, printable
@@ -183,10 +177,6 @@ class Dialogue:
         data = b" ".join([*self._units, self._buffer]).strip()
         return printable(data[:_QUOTED].decode("utf-8", "backslashreplace"))
 
-    def begin(self) -> bytes:
-        """What to send as soon as the connection stands."""
-        return self._speak()
-
     def receive(self, data: bytes) -> bytes:
         """Take what the peer sent; returned is what to send it now."""
         self._buffer += data[: self._max_bytes - self.received]
@@ -203,7 +193,8 @@ class Dialogue:
             self._fail(ReplyFailure.quoting(ProbeOutcome.INJECTED, bytes(self._buffer[:_QUOTED])))
         return bytes(said)
 
-    def _speak(self) -> bytes:
+    def speak(self) -> bytes:
+        """What to send now: at once when the connection stands, and after each whole answer."""
         if self.steps_taken == len(self._script.steps):
             self.state = DialogueState.START_TLS
             return b""
@@ -229,7 +220,7 @@ class Dialogue:
             case Go.NEXT:
                 self._units.clear()
                 self.steps_taken += 1
-                return self._speak()
+                return self.speak()
             case Go.MORE:
                 if len(self._units) >= MAX_UNITS:
                     self._violated(f"more than {MAX_UNITS} lines or elements")

@@ -71,7 +71,7 @@ class Session:
         """Begin; returned is what to send."""
         self._allow(self._limits.step, now)
         self.phase = SessionPhase.TALKING
-        return self._talk(self._dialogue.begin(), now)
+        return self._talk(self._dialogue.speak(), now)
 
     def receive(self, data: bytes, now: float) -> bytes:
         """Take what the peer sent (not empty); returned is what to send it."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 
-from danebot.domain.dane.cautions import Caution, CautionCode
+from danebot.domain.dane.cautions import CautionCode
 from danebot.domain.dane.certificate import read
 from danebot.domain.dane.references import References
 from danebot.domain.dane.verdicts import Outcome, Profile, Reason, Verdict
@@ -224,9 +224,5 @@ def _cautions(where: str, host: HostReport, verdict: Verdict) -> Iterator[Findin
         yield Finding(DeliveryCode.UNUSABLE_RECORDS, Severity.NOTICE, str(host.endpoint), text)
     for caution in verdict.cautions:
         if caution.code in _LATER:
-            yield _caution(where, caution)
-
-
-def _caution(where: str, caution: Caution) -> Finding:
-    severity = _LATER[caution.code]
-    return Finding(DeliveryCode.SOME_SENDERS_FAIL, severity, where, str(caution), "")
+            severity = _LATER[caution.code]
+            yield Finding(DeliveryCode.SOME_SENDERS_FAIL, severity, where, str(caution), "")

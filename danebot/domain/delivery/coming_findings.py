@@ -10,12 +10,7 @@ from danebot.domain.dane.certificate import Certificate, read
 from danebot.domain.dane.verdicts import Verdict
 from danebot.domain.delivery.address_findings import MAIL_PROTOCOLS
 from danebot.domain.delivery.codes import DeliveryCode
-from danebot.domain.delivery.report import (
-    AddressReport,
-    Criteria,
-    HostReport,
-    Leaf,
-)
+from danebot.domain.delivery.report import AddressReport, Criteria, HostReport, Leaf
 from danebot.domain.dns.tlsa import Usage
 from danebot.domain.finding import Finding, Severity
 

@@ -121,7 +121,12 @@ def judged(
         case Concern.EXPIRY:
             anew = [one for status in lineages for one in _expiry(status, allowed, now)]
         case _:
-            anew = [one for status in lineages for one in _rollover(status, allowed, now)]
+            anew = [
+                one
+                for status in lineages
+                for late in (_waits, _afterwards)
+                for one in late(status, allowed, now)
+            ]
     timed = {finding.where for finding in anew}
     told = [
         finding
@@ -290,12 +295,6 @@ def _nearness(status: LineageStatus, chain: CertificateStatus, left: timedelta) 
 
 
 # ---- rollover -------------------------------------------------------------------------------
-
-
-def _rollover(status: LineageStatus, allowed: Allowed, now: datetime) -> Iterator[Finding]:
-    """What takes longer than it should."""
-    yield from _waits(status, allowed, now)
-    yield from _afterwards(status, allowed, now)
 
 
 def _waits(status: LineageStatus, allowed: Allowed, now: datetime) -> Iterator[Finding]:

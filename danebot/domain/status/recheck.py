@@ -12,13 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from danebot.domain.dns.answers import (
-    Cause,
-    OwnerObservation,
-    Presence,
-    Security,
-    ServerOutcome,
-)
+from danebot.domain.dns.answers import Cause, OwnerObservation, Presence, Security, ServerOutcome
 from danebot.domain.dns.tlsa import (
     MatchingType,
     Required,

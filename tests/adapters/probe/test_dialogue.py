@@ -23,7 +23,7 @@ def dialogue(protocol: Protocol) -> Dialogue:
 def play(protocol: Protocol, *chunks: bytes) -> tuple[Dialogue, bytes]:
     """A dialogue fed with chunks while it talks, and all that it said."""
     talk = dialogue(protocol)
-    said = talk.begin()
+    said = talk.speak()
     for chunk in chunks:
         if talk.state is DialogueState.TALKING:
             said += talk.receive(chunk)
@@ -55,7 +55,7 @@ def test_immediate_tls_needs_no_words() -> None:
 def test_each_row_is_answered_by_the_next(protocol: Protocol) -> None:
     rows = SERVICES[protocol]
     talk = dialogue(protocol)
-    said = [talk.begin()]
+    said = [talk.speak()]
     for _, answer in rows:
         assert talk.state is DialogueState.TALKING
         said.append(talk.receive(answer))
@@ -248,7 +248,7 @@ def test_endless_answers_end(
     protocol: Protocol, start: bytes, again: bytes, words: str, times: int
 ) -> None:
     talk = dialogue(protocol)
-    talk.begin()
+    talk.speak()
     talk.receive(start)
     for _ in range(MAX_BYTES):
         if talk.state is not DialogueState.TALKING:

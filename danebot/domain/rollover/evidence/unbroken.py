@@ -10,14 +10,10 @@ longer: who took its place can't speak for it.
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TYPE_CHECKING
 
 from danebot.domain.dns.answers import WITNESS, OwnerObservation, Presence, Server
-from danebot.domain.rollover.evidence.memory import OwnerMemory, OwnerRoute
+from danebot.domain.rollover.evidence.memory import OwnerMemory
 from danebot.domain.rollover.evidence.policy import LONGEST_GAP
-
-if TYPE_CHECKING:
-    from danebot.domain.names import Hostname
 
 
 def last_answered(
@@ -58,13 +54,10 @@ def _broken(old: OwnerMemory, server: Server, now: datetime) -> bool:
     """The same for one server; another address of it may have spoken for one that never did."""
     others = [at for said, at in old.heard.items() if said.split(" ")[0] == server.name.text]
     last = old.heard.get(str(server), max(others, default=None))
-    if last is None and (server.name == WITNESS or _new(old.route, server.name)):
+    known = old.route is None or server.name in old.route.name_servers
+    if last is None and (server.name == WITNESS or not known):
         return False  # nobody asked it before
     return _too_long(last, now)
-
-
-def _new(route: OwnerRoute | None, name: Hostname) -> bool:
-    return route is not None and name not in route.name_servers
 
 
 def _too_long(last: datetime | None, now: datetime) -> bool:

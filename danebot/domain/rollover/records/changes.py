@@ -21,7 +21,7 @@ from danebot.domain.rollover.records.retirement import forms
 if TYPE_CHECKING:
     from danebot.domain.lineage.state import LineageState
     from danebot.domain.rollover.evidence.propagation import Observations
-    from danebot.domain.rollover.records.publication import OwnedRecord, Publication
+    from danebot.domain.rollover.records.publication import Publication
 
 DEFAULT_TTL = timedelta(hours=1)
 """Of an RRset that isn't there yet, where none is configured."""
@@ -160,7 +160,7 @@ def changes(
         observation = observations.get(owner)
         target = observation.answer.canonical if observation is not None else owner
         change = found.get(target) or _nothing(state, target, observation, ttl)
-        mine = _records(wanted, owner)
+        mine = tuple(item.record for item in wanted if item.owner == owner)
         found[target] = replace(
             change,
             owners=(*change.owners, owner),
@@ -205,10 +205,6 @@ def _nothing(
         everywhere=tuple(sorted(frozenset.intersection(*rrsets))),
         seen_ttl=max(ttls, default=observation.answer.ttl),
     )
-
-
-def _records(items: Iterable[OwnedRecord], owner: DnsName) -> tuple[TlsaRecord, ...]:
-    return tuple(item.record for item in items if item.owner == owner)
 
 
 def _union(one: Sequence[TlsaRecord], other: Sequence[TlsaRecord]) -> tuple[TlsaRecord, ...]:

@@ -18,13 +18,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple
 
 from danebot.domain.dns.answers import OwnerObservation, Presence
-from danebot.domain.dns.tlsa import (
-    MatchingType,
-    Selector,
-    TlsaRecord,
-    Usage,
-    association,
-)
+from danebot.domain.dns.tlsa import MatchingType, Selector, TlsaRecord, Usage, association
 from danebot.domain.names import DnsName
 from danebot.domain.rollover.evidence.caches import (
     Records,

@@ -40,10 +40,7 @@ from danebot.domain.rollover.evidence.schedule import (
 )
 from danebot.domain.rollover.evidence.servers import completed
 from danebot.domain.rollover.steps.gate import Refusal, gate
-from danebot.domain.rollover.steps.patience import (
-    promotion_retry_at,
-    promotion_wait,
-)
+from danebot.domain.rollover.steps.patience import promotion_retry_at, promotion_wait
 from danebot.domain.rollover.steps.phases import Hold, Keep, Observation, Phase, Plan, Repair, Step
 from danebot.domain.rollover.steps.remember import seen_awaited
 from danebot.domain.rollover.steps.safe_time import safe_time
