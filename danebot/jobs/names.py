@@ -73,15 +73,6 @@ class Intent:
         """Whether the CA is asked for a certificate."""
         return self.change.before != self.change.after
 
-    def refuse_unanswered(self, name: str) -> None:
-        """Raise `UnansweredError` where nobody knows whether a new name has TLSA records."""
-        if self.found.unanswered or self.search.leads.unanswered:
-            raise UnansweredError(
-                f"{name}: no answer, so nobody knows whether the new names have TLSA records: "
-                f"{self.search.unanswered}; nothing was changed. See that the resolver answers and "
-                "run this again, or go on without, with --although-unanswered"
-            )
-
 
 def names_of(context: Context, name: str) -> tuple[Held, LineageState]:
     """What certbot renews, whose names are to change; raises where that can't be told."""
@@ -103,8 +94,12 @@ def names_of(context: Context, name: str) -> tuple[Held, LineageState]:
     return state.staged, state
 
 
-def intend(context: Context, name: str, wish: Wish) -> Intent:
-    """Work out a change, asking DNS but changing nothing."""
+def intend(context: Context, name: str, wish: Wish, *, unanswered: bool) -> Intent:
+    """Work out a change, asking DNS but changing nothing.
+
+    Raises `UnansweredError`, unless ``unanswered`` is allowed, where nobody knows whether a new
+    name has TLSA records.
+    """
     staged, state = names_of(context, name)
     required, demanded = state.required or (), state.names or ()
     change = renaming(staged.chain.names, wish)
@@ -115,6 +110,12 @@ def intend(context: Context, name: str, wish: Wish) -> Intent:
     watched = kept | _watched_by_others(context, name)
     wants_names = is_there(context.tree.paths(name).own / DNSNAMES)
     published, unsure = _still_published(context, staged, change, unwatched, watched)
+    if not unanswered and (taken.unanswered or found.leads.unanswered):
+        raise UnansweredError(
+            f"{name}: no answer, so nobody knows whether the new names have TLSA records: "
+            f"{found.unanswered}; nothing was changed. See that the resolver answers and "
+            "run this again, or go on without, with --although-unanswered"
+        )
     return Intent(
         change,
         unwatched,
@@ -188,9 +189,7 @@ def change_names(
     run.finish_cancel()
     _take_stock(context, run)
     run.advance(authority)
-    intent = intend(context, name, wish)
-    if not unanswered:
-        intent.refuse_unanswered(name)
+    intent = intend(context, name, wish, unanswered=unanswered)
     if intent.issues:
         _issue(context, authority, run, intent)
     else:

@@ -78,9 +78,7 @@ def _list(context: Context, name: str) -> int:
 def _dry(console: Console, context: Context, name: str, wish: Wish, *, unanswered: bool) -> int:
     from danebot.jobs.names import intend
 
-    intent = intend(context, name, wish)
-    if not unanswered:
-        intent.refuse_unanswered(name)
+    intent = intend(context, name, wish, unanswered=unanswered)
     if intent.issues:
         wanted = " ".join(map(str, sorted(intent.change.after)))
         console.say(f"{name}: would have certbot issue for: {wanted}")
@@ -102,9 +100,8 @@ def _dry(console: Console, context: Context, name: str, wish: Wish, *, unanswere
 def _change(console: Console, context: Context, name: str, wish: Wish, *, unanswered: bool) -> int:
     from danebot.jobs.names import change_names, intend
 
-    meant = intend(context, name, wish)  # what can't be is said before anything is done
-    if not unanswered:
-        meant.refuse_unanswered(name)
+    # What can't be is said before anything is done.
+    intend(context, name, wish, unanswered=unanswered)
     certbot = console.certbot()
     started = context.clock()
     with console.locked() as lock:
