@@ -14,7 +14,6 @@ import time
 
 from danebot.adapters.dns import message as wire
 from danebot.adapters.dns.queries import Cache, Query, QueryFailure, Reply, Steps, Trouble
-from danebot.adapters.dns.wire_names import MalformedError
 from danebot.adapters.loop import Lane, ResultT, check_connected, drive
 from danebot.adapters.network_errors import NO_ROUTE
 
@@ -61,14 +60,6 @@ def network_failure(error: OSError, *, local: bool = False) -> QueryFailure:
     return QueryFailure(Trouble.NETWORK, words)
 
 
-def decoded(received: bytes) -> Reply:
-    """The response in these octets."""
-    try:
-        return wire.decode_message(received)
-    except MalformedError as exc:
-        return QueryFailure(Trouble.MALFORMED, str(exc))
-
-
 class _Flight:
     """One query under way (`danebot.adapters.loop.Work`)."""
 
@@ -107,12 +98,10 @@ class _Flight:
         self.reply = QueryFailure(Trouble.TIMEOUT)
 
     def _datagram(self, data: bytes) -> None:
-        if not wire.is_reply(self._packet, data):
-            return  # forged or stray: the true one may still come
-        if not wire.is_truncated(data):
-            self.reply = decoded(data)
+        reply = wire.reply_to(self._packet, data)
+        if reply is not wire.TRUNCATED:
+            self.reply = reply  # None if forged or stray: the true one may still come
             return
-        # Ask again over TCP (RFC 7766 section 5).
         self.sock = start(self._query, socket.SOCK_STREAM)
         self.deadline = time.monotonic() + self._query.timeout
         self.events = selectors.EVENT_WRITE
@@ -127,13 +116,7 @@ class _Flight:
         stream += data
         message = wire.unframe(stream)
         if message is not None:
-            self.reply = streamed(self._packet, message)
+            # Over TCP no other is to be expected.
+            self.reply = wire.reply_to(self._packet, message) or wire.TRUNCATED
         elif not data:
             self.reply = QueryFailure(Trouble.NETWORK, "connection closed early")
-
-
-def streamed(sent: bytes, received: bytes) -> Reply:
-    """The reply that came over TCP, where no other is to be expected."""
-    if not wire.is_reply(sent, received) or wire.is_truncated(received):
-        return QueryFailure(Trouble.MALFORMED, "answers another question, or in part")
-    return decoded(received)

@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
+from danebot.adapters.dns.queries import Query, QueryFailure, Reply, Trouble
 from danebot.adapters.dns.rcodes import EXTENDED_WORDS
 from danebot.adapters.dns.response import (
     CNAME,
@@ -26,9 +27,6 @@ from danebot.adapters.dns.response import (
 )
 from danebot.adapters.dns.wire_names import MalformedError, encode_name, read_name
 from danebot.domain.names import printable
-
-if TYPE_CHECKING:
-    from danebot.adapters.dns.queries import Query
 
 UDP_PAYLOAD = 1232  # what passes unfragmented everywhere (DNS flag day 2020)
 _IN, _ANY = 1, 255
@@ -52,8 +50,24 @@ def encode_query(query: Query, ident: int) -> bytes:
     )
 
 
-def is_reply(sent: bytes, received: bytes) -> bool:
-    """Whether ``received`` answers ``sent``: id, QR, opcode and question (RFC 5452 section 9.1).
+TRUNCATED = QueryFailure(Trouble.MALFORMED, "answers another question, or in part")
+"""In place of a response with TC: ask again over TCP (RFC 7766 section 5)."""
+
+
+def reply_to(sent: bytes, received: bytes) -> Reply | None:
+    """The reply in these octets; None if they answer something else than ``sent``."""
+    if not _is_reply(sent, received):
+        return None
+    if _HEADER.unpack_from(received)[1] & _TC:
+        return TRUNCATED
+    try:
+        return decode_message(received)
+    except MalformedError as exc:
+        return QueryFailure(Trouble.MALFORMED, str(exc))
+
+
+def _is_reply(sent: bytes, received: bytes) -> bool:
+    """By id, QR, opcode and question (RFC 5452 section 9.1).
 
     An error may come without the question; nothing else may.
     """
@@ -67,11 +81,6 @@ def is_reply(sent: bytes, received: bytes) -> bool:
     question = sent[_HEADER.size : -len(_OPT)]
     echoed = received[_HEADER.size : _HEADER.size + len(question)]
     return questions == 1 and echoed.lower() == question.lower()
-
-
-def is_truncated(received: bytes) -> bool:
-    """Whether TC is set: ask again over TCP (RFC 7766)."""
-    return bool(_HEADER.unpack_from(received)[1] & _TC)
 
 
 def frame(message: bytes) -> bytes:
