@@ -15,16 +15,7 @@ from typing import NamedTuple
 
 from danebot.adapters.dns.queries import Query, QueryFailure, Reply, Trouble
 from danebot.adapters.dns.rcodes import EXTENDED_WORDS
-from danebot.adapters.dns.response import (
-    CNAME,
-    RRSIG,
-    Rdata,
-    Response,
-    RRset,
-    RRsetKey,
-    Section,
-    held_for,
-)
+from danebot.adapters.dns.response import CNAME, RRSIG, Rdata, Response, RRset, RRsetKey, Section
 from danebot.adapters.dns.wire_names import MalformedError, encode_name, read_name
 from danebot.domain.names import printable
 
@@ -151,14 +142,12 @@ def _read_section(
             pseudo.append(_PseudoRecord(rdtype, ttl, begin, rdata))
         elif rdclass == _IN:
             covers = int.from_bytes(message[start : start + 2], "big") if rdtype == RRSIG else 0
-            ttl = held_for(ttl)
             key = RRsetKey(name, rdtype, covers)
             rrset = section.get(key)
             if rrset is None:
-                section[key] = RRset(ttl, [rdata])
+                section[key] = RRset(ttl, rdata)
             else:
-                rrset.ttl = max(rrset.ttl, ttl)
-                rrset.rdatas.append(rdata)
+                rrset.add(ttl, rdata)
     return section, at
 
 

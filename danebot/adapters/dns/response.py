@@ -72,11 +72,15 @@ class RRset:
     ``signatures`` are those that were read out of RRSIG records, once somebody has asked.
     """
 
-    def __init__(self, ttl: int, rdatas: list[Rdata]) -> None:
-        """``rdatas`` may still grow while the message is read."""
-        self.ttl = ttl
-        self.rdatas = rdatas
+    def __init__(self, ttl: int, rdata: Rdata) -> None:
+        self.ttl = held_for(ttl)
+        self.rdatas = [rdata]
         self.signatures: tuple[RecordSignature, ...] | None = None
+
+    def add(self, ttl: int, rdata: Rdata) -> None:
+        """Take in one more record."""
+        self.ttl = max(self.ttl, held_for(ttl))
+        self.rdatas.append(rdata)
 
 
 class RRsetKey(NamedTuple):
