@@ -80,7 +80,7 @@ def _rechecked(
     findings: list[Finding],
     said: Outline,
 ) -> tuple[list[Finding], Outline]:
-    """With what DNS says now in place of what it said; what can't be asked hides nothing."""
+    """Put what DNS says now in place of what it said; what can't be asked hides nothing."""
     from danebot.domain.codes import Code
     from danebot_checks.lineages_recheck import recheck
 

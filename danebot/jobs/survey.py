@@ -74,7 +74,7 @@ def survey(context: Context, names: Sequence[str]) -> Survey:
 
 
 def _foreseen(context: Context, views: Sequence[LineageView]) -> tuple[LineageView, ...]:
-    """With what the next renewals of lineages break that danebot doesn't manage, if there are."""
+    """Add what the next renewals break of lineages that danebot doesn't manage."""
     if all(one.state.management is Management.STAGED for one in views):
         return tuple(views)
     from danebot.jobs.unmanaged import Unmanaged, with_next_renewals

@@ -69,7 +69,7 @@ class Place(NamedTuple):
 
 
 def parse_places(words: Iterable[str]) -> dict[Hostname, tuple[Place, ...]]:
-    """Read ``NAME=ADDRESS``, several for one name allowed; `NameSyntaxError` for what is none."""
+    """Read ``NAME=ADDRESS``, several for one name allowed; `NameSyntaxError` for anything else."""
     found: dict[Hostname, tuple[Place, ...]] = {}
     for word in words:
         name, _, address = word.partition("=")
@@ -179,7 +179,7 @@ def _places(host: HostRoute, inquiry: Inquiry) -> tuple[Place, ...]:
 
 
 def _criteria(inquiry: Inquiry, hosts_asked: Iterable[HostTargets]) -> Criteria:
-    """With the trust store, where records ask for one; loading it takes 40 ms."""
+    """Load the trust store, which takes 40 ms, only where records ask for one."""
     pkix = (Usage.PKIX_TA, Usage.PKIX_EE)
     asked = any(
         record.usage in pkix

@@ -45,7 +45,7 @@ def proposal_lines(
 
 
 def _care(name: str, proposal: Proposal, step: int, management: Management) -> Iterator[str]:
-    """How what is published is watched from then on, or is known to be nothing."""
+    """How danebot watches the records from then on; without any, how it shows the live key's."""
     when = f"; {step}. when they are there, " if proposal.publish else f"; {step}. "
     care = "" if management is Management.STAGED else "put it under danebot's care and "
     if proposal.publish or proposal.there:

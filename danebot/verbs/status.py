@@ -146,7 +146,7 @@ def _as_document(console: Console, view: LineageView) -> int:
 
 
 def _first_records(console: Console, view: LineageView, form: str) -> int:
-    """For a lineage that watches no record: what to publish first, and the steps to protection."""
+    """What a lineage that watches no record publishes first, and the steps to protection."""
     from danebot.render.proposal import proposal_lines
 
     state = view.state

@@ -81,7 +81,7 @@ def _rendered(report: Report, *, as_json: bool) -> Iterator[str]:
 
 
 def _print(console: Console, report: Report, line: str, *, as_json: bool) -> None:
-    """With -q only what needs attention is printed, but programs get all."""
+    """Print one report; with -q only if it needs attention, but programs get all."""
     from danebot.domain.finding import Severity
 
     if as_json or not console.quiet or report.severity is not Severity.NOTICE:
@@ -133,7 +133,7 @@ def _lines(files: Iterable[str]) -> Iterator[str]:
 
 
 def _subjects(words: Iterable[str], options: Mapping[str, Any]) -> tuple[list[Subject], list[str]]:
-    """Each subject once, and a line for each word that is none."""
+    """Each subject once, and a line for each word that names no subject."""
     from danebot.domain.delivery.report import MailSubject, SrvSubject, parse_subject
     from danebot.domain.delivery.routes import SERVICE_PROTOCOLS
 

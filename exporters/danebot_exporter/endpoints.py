@@ -147,7 +147,7 @@ def look_at(
 
 
 def _of_another(found: Served, watched: Watched) -> bool:
-    """Of a server with two certificates, this one may be another lineage's."""
+    """Whether this certificate may be another lineage's: a server may have two."""
     other = found.judgement is Judgement.AUTHENTICATED and found.key != watched.key
     return other and watched.algorithm is not Algorithm.ANY
 

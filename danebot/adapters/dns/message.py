@@ -58,7 +58,7 @@ def reply_to(sent: bytes, received: bytes) -> Reply | None:
 
 
 def _is_reply(sent: bytes, received: bytes) -> bool:
-    """By id, QR, opcode and question (RFC 5452 section 9.1).
+    """Compare id, QR, opcode and question (RFC 5452 section 9.1).
 
     An error may come without the question; nothing else may.
     """
@@ -75,7 +75,7 @@ def _is_reply(sent: bytes, received: bytes) -> bool:
 
 
 def frame(message: bytes) -> bytes:
-    """With its length in front, as TCP wants it (RFC 1035 section 4.2.2)."""
+    """Put the length in front, as TCP wants it (RFC 1035 section 4.2.2)."""
     return len(message).to_bytes(2, "big") + message
 
 

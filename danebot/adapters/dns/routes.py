@@ -144,7 +144,7 @@ def _bases(host: Hostname, addresses: Answer[str]) -> tuple[Hostname, ...]:
 
 
 def _as_host(name: DnsName) -> tuple[Hostname, ...]:
-    """Nothing, if the name is none that a certificate could have."""
+    """Nothing, if no certificate could have the name."""
     try:
         return (Hostname.parse(name.text),)
     except NameSyntaxError:

@@ -163,7 +163,7 @@ class Dialogue:
 
     @property
     def awaited(self) -> str:
-        """In words, what the peer has to send next."""
+        """What the peer has to send next, in words."""
         return self._script.steps[self.steps_taken].awaited
 
     @property
@@ -178,7 +178,7 @@ class Dialogue:
         return printable(data[:_QUOTED].decode("utf-8", "backslashreplace"))
 
     def receive(self, data: bytes) -> bytes:
-        """Take what the peer sent; returned is what to send it now."""
+        """Take what the peer sent, and return what to send it now."""
         self._buffer += data[: self._max_bytes - self.received]
         self.received += len(data)
         said = bytearray()

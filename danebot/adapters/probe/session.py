@@ -68,13 +68,13 @@ class Session:
         self._received = 0  # octets in this phase
 
     def connected(self, now: float) -> bytes:
-        """Begin; returned is what to send."""
+        """Begin, and return what to send."""
         self._allow(self._limits.step, now)
         self.phase = SessionPhase.TALKING
         return self._talk(self._dialogue.speak(), now)
 
     def receive(self, data: bytes, now: float) -> bytes:
-        """Take what the peer sent (not empty); returned is what to send it."""
+        """Take what the peer sent (not empty), and return what to send it."""
         self._received += len(data)
         match self.phase:
             case SessionPhase.TALKING:

@@ -281,7 +281,7 @@ class _Session:
 
 
 def _stopped(message: dns.message.Message, reply: Response) -> _StoppedError:
-    """What an answer that is none means: to a query another thing than to an update."""
+    """What an unusable answer means, which depends on whether it answers a query or an update."""
     if message.opcode() == _UPDATE:
         outcome = _OF_UPDATE.get(reply.rcode, ChangeOutcome.SERVER_FAILED)
     elif _is_resolvers(message, reply):

@@ -161,7 +161,7 @@ class ServerAnswer(NamedTuple):
 
     @property
     def longest_ttl(self) -> timedelta | None:
-        """For how long what it said may be held, by a cache that makes answers anew as well."""
+        """How long a cache may hold what it said, also one that makes answers anew."""
         return max((x for x in (self.ttl, self.negative_ttl) if x is not None), default=None)
 
     @property

@@ -25,7 +25,7 @@ class Wish:
 
 @dataclass(frozen=True, slots=True)
 class Renaming:
-    """From one set of names to another; ``named`` are all names that the operator gave."""
+    """The step from one set of names to another; ``named`` are all that the operator gave."""
 
     before: frozenset[DnsName]
     after: frozenset[DnsName]

@@ -85,7 +85,7 @@ def _bounded(length: timedelta) -> timedelta | None:
 
 
 def renews_at(chain: Chain, rule: RenewalRule) -> datetime | None:
-    """From when on ``certbot renew`` renews ``chain``, at the latest; None if it never does."""
+    """When ``certbot renew`` begins to renew ``chain``, at the latest; None if it never does."""
     if rule.autorenew is Autorenew.OFF:
         return None
     if rule.before is not None:

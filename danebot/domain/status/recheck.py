@@ -85,7 +85,7 @@ class LiveOwner(NamedTuple):
 
 
 def live_owners(lineages: Iterable[LineageStatus]) -> tuple[LiveOwner, ...]:
-    """Return what the document names; `DanebotError` for a name or record that is none."""
+    """Return what the document names; `DanebotError` for a name or record that can't be read."""
     return tuple(one for status in lineages for one in _owners(status))
 
 

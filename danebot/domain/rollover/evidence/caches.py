@@ -151,7 +151,7 @@ def cached_until(sighting: RRsetSighting, owner: OwnerMemory) -> datetime | None
 
 
 def gone_at(sighting: RRsetSighting, owner: OwnerMemory, policy: Policy) -> datetime | None:
-    """The time from which nobody is taken to hold it, by the rules of the safe time.
+    """When no cache holds it any more, by the rules of the safe time.
 
     One of the first observation may have been cached before that, under a TTL that nobody saw.
     """

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 
 class Part(enum.Enum):
-    """Additions and removals are separate: what is new is seen before what is old goes."""
+    """Additions and removals are separate: the new is seen before the old goes."""
 
     ADD = "add"
     REMOVE = "remove"

@@ -158,7 +158,7 @@ def _why(answer: ServerAnswer) -> str:
 
 
 def _left_out(observation: OwnerObservation, route: OwnerRoute) -> Iterator[ServerAnswer]:
-    """The servers of the former route of which nobody said whether they still are some."""
+    """Servers of the former route that may still be servers: nobody said that they aren't."""
     failed = observation.all_unresolved
     zones = sorted(str(one.name) for one in failed if one.rdtype == "NS")
     undelegated = f"the delegation of {', '.join(zones)} could not be read" if zones else ""

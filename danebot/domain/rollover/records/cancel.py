@@ -27,7 +27,7 @@ _ARRIVES = timedelta(hours=1)  # a change on its way to the servers
 
 
 def cancelling(memory: Memory, state: LineageState, now: datetime) -> CancelledKey | None:
-    """The entry for the key on its way; None where nothing is known of it.
+    """The entry for the key on its way; None where the key is unknown.
 
     Where its file can't be read, what was remembered of it counts.
     """
@@ -68,7 +68,7 @@ def taken_back(memory: Memory, digest: bytes) -> Memory:
 def forget_cancelled(
     memory: Memory, state: LineageState, observations: Observations, now: datetime
 ) -> Memory:
-    """Forget cancelled keys of which nobody shows a record any more, with everybody heard."""
+    """Forget cancelled keys whose records nobody shows any more, once everybody was heard."""
     if state.required is None or not everybody_heard(state, observations):
         return memory
     left = tuple(

@@ -57,7 +57,7 @@ def _digests(memory: Memory, state: LineageState) -> Iterator[bytes]:
 
 
 def forget_lost(memory: Memory, state: LineageState, observations: Observations) -> Memory:
-    """Forget lost keys of which nobody shows a record any more, with everybody heard."""
+    """Forget lost keys whose records nobody shows any more, once everybody was heard."""
     if not memory.lost or state.required is None or not everybody_heard(state, observations):
         return memory
     left = tuple(one for one in memory.lost if any(still_shown(one, state, observations)))

@@ -137,7 +137,7 @@ def _plan_staged(
     policy: Policy,
     now: datetime,
 ) -> Plan:
-    """Something else than what is served is staged: deploy it, hold it, or put it back."""
+    """The staged chain is not the served one: deploy it, hold it, or put it back."""
     state = observation.state
     issued = replace(base, phase=Phase.ISSUED)
     repair = Repair.AT_ONCE if _repairs(staged.key, observation) else Repair.NOT_NEEDED
@@ -203,7 +203,7 @@ def _key_hold(
 ) -> Hold | None:
     """Why a chain with ``key`` must not be deployed; None if it may.
 
-    ``seen`` is said of the awaited key's records.
+    ``seen`` tells of the awaited key's records.
     """
     if key == state.current_key or state.exempt:
         return None
