@@ -12,7 +12,7 @@ from danebot.domain.codes import Code
 from danebot.domain.delivery.codes import DeliveryCode
 from danebot.domain.delivery.report import Report, ServiceSubject
 from danebot.domain.finding import Finding, Severity
-from danebot.domain.kinds import LINEAGE_CONCERNS, Concern, FindingKind
+from danebot.domain.kinds import Concern, FindingKind
 from danebot.domain.names import Endpoint, Hostname, Protocol
 from danebot.domain.status.document import LineageStatus, finding_status
 from danebot.domain.status.overdue import StatusCode
@@ -71,11 +71,10 @@ def test_a_row_says_what_is_and_what_helps(code: FindingKind) -> None:
 
 
 def test_each_table_has_its_concerns() -> None:
-    assert {code.concern for code in Code} == set(LINEAGE_CONCERNS)
+    assert {code.concern.value for code in Code} == set(CONCERNS)
     assert {code.concern for code in DeliveryCode} == {Concern.DELIVERY}
     assert {code.concern for code in StatusCode} == {Concern.STATUS}
     assert set(FindingKind.__subclasses__()) == {Code, DeliveryCode, StatusCode}
-    assert [concern.value for concern in LINEAGE_CONCERNS] == list(CONCERNS)
 
 
 # ---- what runs find -------------------------------------------------------------------------

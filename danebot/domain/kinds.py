@@ -23,10 +23,6 @@ class Concern(enum.Enum):
     DELIVERY = "delivery"  # the view from outside
 
 
-LINEAGE_CONCERNS = (Concern.RENEWAL, Concern.TLSA, Concern.EXPIRY, Concern.ROLLOVER)
-"""The concerns of check_danebot, about which a run finds something."""
-
-
 class Basis(enum.Enum):
     """What a finding rests on, and so what it is judged anew by."""
 

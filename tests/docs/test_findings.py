@@ -11,13 +11,14 @@ from pathlib import Path
 
 from danebot.domain.codes import Code
 from danebot.domain.delivery.codes import DeliveryCode
-from danebot.domain.kinds import LINEAGE_CONCERNS, Concern, FindingKind
+from danebot.domain.kinds import Concern, FindingKind
+from danebot_checks.lineages_options import CONCERNS
 
 PAGE = Path(__file__).parents[2] / "docs" / "monitoring.md"
 SCHEMA = Path(__file__).parents[2] / "danebot" / "schema" / "status.schema.json"
 MARK = "<!-- findings: written by tests/docs/test_findings.py --write -->\n"
 TITLES = {
-    **{concern: f"Told by `check_danebot {concern.value}`" for concern in LINEAGE_CONCERNS},
+    **{Concern(word): f"Told by `check_danebot {word}`" for word in CONCERNS},
     Concern.DELIVERY: "Told by `check_dane`, `danebot verify` and `/probe`",
 }
 
