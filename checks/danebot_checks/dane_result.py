@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING
 from danebot.domain.delivery.report import Expectation, Report
 from danebot.domain.delivery.routes import Dane
 from danebot.domain.finding import Severity
-from danebot_checks.plugin import STATES, PluginResult, State, counted, finding_line, performance
+from danebot_checks.plugin import (
+    STATES,
+    PluginResult,
+    State,
+    counted,
+    finding_line,
+    performance,
+    told,
+)
 
 if TYPE_CHECKING:
     from danebot_checks.dane_options import Options
@@ -33,12 +41,9 @@ def report_result(report: Report, now: datetime, seconds: float, options: Option
 def _summary(report: Report, now: datetime) -> str:
     if report.severity is Severity.NOTICE:
         return f"{report.subject}: {_good(report, now)}"
-    first, *rest = (
-        finding for finding in report.findings if finding.severity is not Severity.NOTICE
-    )
-    more = f" (and {counted(len(rest), 'more problem')})" if rest else ""
-    subject = "" if first.where.startswith(str(report.subject)) else f"{report.subject}: "
-    return f"{subject}{first.sentence}{more}"
+    wrong = [finding for finding in report.findings if finding.severity is not Severity.NOTICE]
+    subject = "" if wrong[0].where.startswith(str(report.subject)) else f"{report.subject}: "
+    return subject + told(wrong)
 
 
 def _good(report: Report, now: datetime) -> str:

@@ -17,9 +17,9 @@ from danebot_checks.plugin import (
     PluginResult,
     State,
     UsageError,
-    counted,
     finding_line,
     performance,
+    told,
 )
 from danebot_checks.plugin import parse_range as days
 
@@ -108,10 +108,7 @@ def _result(
 ) -> PluginResult:
     unique = most_serious_first(dict.fromkeys(findings))
     wrong = [finding for finding in unique if STATES[finding.severity] is not State.OK]
-    summary = said.good
-    if wrong:
-        more = f" (and {counted(len(wrong) - 1, 'more problem')})" if wrong[1:] else ""
-        summary = f"{wrong[0].sentence}{more}"
+    summary = told(wrong) if wrong else said.good
     return PluginResult(
         STATES[wrong[0].severity] if wrong else State.OK,
         f"{options.concern}: {summary}",

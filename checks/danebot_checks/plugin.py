@@ -216,6 +216,12 @@ def limit(span: timedelta) -> Iterator[None]:
         signal.signal(signal.SIGALRM, former)
 
 
+def told(problems: Sequence[Finding]) -> str:
+    """The first problem, and how many more there are."""
+    more = f" (and {counted(len(problems) - 1, 'more problem')})" if problems[1:] else ""
+    return f"{problems[0].sentence}{more}"
+
+
 def counted(number: int, singular: str, plural: str = "") -> str:
     """``1 host``, ``2 hosts``."""
     return f"{number} {singular if number == 1 else plural or singular + 's'}"
