@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from danebot.adapters.certbot.held_hooks import any_staged, give_back, hold
 from danebot.adapters.certbot.renewal_conf import PATH_SETTINGS
 from danebot.adapters.files import (
     move,
@@ -86,6 +87,7 @@ def initialise(context: Context, name: str, lines: tuple[Required, ...]) -> Init
     elif lines:
         edit_watched(paths, add=lines)
     diff = _redirect_conf(context, paths)
+    hold(tree.root)
     recover(tree, name)
     if changed or not is_there(paths.live / COMBO):
         state = tree.read(name)
@@ -184,10 +186,14 @@ def _replace_conf(paths: LineagePaths, old: str, new: str) -> str:
 
 
 class GivenBack(NamedTuple):
-    """What `deinitialise` did: certbot's configuration as a diff, and where staged keys are now."""
+    """What `deinitialise` did: certbot's configuration as a diff, and where staged keys are now.
+
+    ``hooks`` are deploy hooks that were held back, and whose place is taken or gone.
+    """
 
     diff: str
     kept: tuple[Path, ...]
+    hooks: tuple[Path, ...] = ()
 
 
 def deinitialise(context: Context, name: str, keys: StagedKeys) -> GivenBack:
@@ -208,12 +214,13 @@ def deinitialise(context: Context, name: str, keys: StagedKeys) -> GivenBack:
             for setting in PATH_SETTINGS
             if conf.top(setting) != str(paths.live / f"{setting}.pem")
         }
-    )
+    ).with_hook_given_back()
     files = changes.key_files(paths)  # what can't be told stops it while nothing is changed
     diff = _replace_conf(paths, conf.text, new.text) if new.text != conf.text else ""
     kept = changes.keep_given_up(paths, files)
+    hooks = () if any_staged(tree.root, but=name) else give_back(tree.root)
     _remove_staging(paths)
-    return GivenBack(diff, kept)
+    return GivenBack(diff, kept, hooks)
 
 
 def refuse_deinit(context: Context, name: str, keys: StagedKeys) -> None:

@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from danebot.domain.finding import Code, Finding, Severity
+from danebot.domain.lineage.key_types import KeyType
 from danebot.domain.lineage.renewal import renews_at
 from danebot.domain.lineage.state import Held, Management
 from danebot.domain.rollover.evidence.memory import Call, CallResult, Memory
@@ -37,6 +38,16 @@ class _Renewal(NamedTuple):
     newest: Held | None
     due: bool
     before: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        """The lineage's."""
+        return self.run.name
+
+    @property
+    def key_type(self) -> KeyType | None:
+        """That of the key that certbot would use, if it keeps it."""
+        return self.newest.key.key_type if self.newest is not None else None
 
     @property
     def has_news(self) -> bool:
@@ -104,26 +115,48 @@ def renew_the_rest(authority: CaAccess, runs: Sequence[LineageRun], scope: Scope
     """
     renewals = [_renewal(run) for run in runs]
     allowed = [one for one in renewals if _allowed(one, authority.asking)]
-    if scope is Scope.EVERYTHING and len(allowed) == len(runs):
-        return _call(authority, None, allowed) if allowed else []
+    if scope is Scope.EVERYTHING and len(allowed) == len(runs) and not authority.certbot.one_by_one:
+        return _call_for_all(authority, allowed) if allowed else []
     found = []
     for one in allowed:
-        found += _call(authority, one.run.name, [one])
+        # another one's key may be of the type that cli.ini says
+        found += _call(authority, [one], one.name, one.key_type if one.run.staged else None)[0]
     return found
 
 
-def _call(authority: CaAccess, name: str | None, renewals: Sequence[_Renewal]) -> list[Finding]:
+def _call_for_all(authority: CaAccess, renewals: Sequence[_Renewal]) -> list[Finding]:
+    """One call for all, and one more for each that has another key than ``cli.ini`` wants."""
+    found, others = _call(authority, renewals)
+    for one in others:
+        found += _call(authority, [one], one.name, one.key_type)[0]
+    return found
+
+
+def _call(
+    authority: CaAccess,
+    renewals: Sequence[_Renewal],
+    name: str | None = None,
+    key_type: KeyType | None = None,
+) -> tuple[list[Finding], list[_Renewal]]:
+    """Call certbot: findings, and what a call of its own may yet renew: the CA wasn't asked."""
     for one in renewals:
         if one.due:
             now = one.run.context.clock()
             one.run.do((Done(begun(one.run.memory, Call.RENEWAL, now)),))
     with authority.lock.certbot_may_run():
-        result = authority.certbot.renew(name)
-    wrong = _failures(result, renewals) if result.reason else {}
+        result = authority.certbot.renew(name, key_type)
+    others = [
+        one for one in renewals if one.name in result.other_key and one.key_type is not key_type
+    ]
+    for one in others:
+        one.run.do((Done(unmade(one.run.memory, Call.RENEWAL)),))
+    renewals = [one for one in renewals if one not in others]
+    explained = bool(others) and {*result.failures} <= result.other_key
+    wrong = _failures(result, renewals) if result.reason and not explained else {}
     remembered = {one.run.name for one in renewals if _failed(one, wrong.get(one.run.name))}
     for one in renewals:
         one.run.do((Done(_ended(one, wrong.get(one.run.name), result)),))
-    if result.reason and not wrong:
+    if result.reason and not wrong and not explained:
         wrong = {name or "": result.reason}
     return [
         Finding(
@@ -136,7 +169,7 @@ def _call(authority: CaAccess, name: str | None, renewals: Sequence[_Renewal]) -
         )
         for lineage, reason in wrong.items()
         if lineage not in remembered
-    ]
+    ], others
 
 
 def _failures(result: CertbotRun, renewals: Sequence[_Renewal]) -> Mapping[str, str]:

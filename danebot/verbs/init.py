@@ -312,7 +312,7 @@ def deinit(console: Console, names: tuple[str, ...], *, drop_keys: bool, dry_run
         remove_remains(remains)
         for name in staged:
             try:
-                diff, kept = deinitialise(context, name, keys)
+                diff, kept, hooks = deinitialise(context, name, keys)
             except DanebotError as exc:
                 console.warn(f"{name}: {exc}")
                 status = ATTENTION
@@ -323,6 +323,8 @@ def deinit(console: Console, names: tuple[str, ...], *, drop_keys: bool, dry_run
             console.say(f"  {live}/fullchain.pem and {live}/privkey.pem")
             for file in kept:
                 console.say(f"{name}: what lay in staging/ and may be a key is kept as {file}")
+            for file in hooks:
+                console.say(f"{file} is left: renewal-hooks/deploy has none of its name to replace")
             if diff:
                 console.say(diff.rstrip("\n"))
         return record_run(

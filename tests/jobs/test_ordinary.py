@@ -87,3 +87,22 @@ def test_what_is_not_due_neither_asks_nor_fails(tmp_path: Path) -> None:
     assert world.memory.renewal_failure is None
     told = [(f.code, f.where) for f in outcome.findings if f.severity >= Severity.WARNING]
     assert told == [(Code.RENEWAL_FAILED, "")]
+
+
+def test_where_certbot_wants_another_key_a_call_says_the_one_to_keep(world: World) -> None:
+    """The first call hasn't come to the CA, so it counts for nothing."""
+    world.issuer.other_key = True
+    outcome = world.renew()
+    assert world.issuer.calls == ["renew", "renew"]
+    assert [f for f in outcome.findings if f.severity >= Severity.WARNING] == []
+    assert [(one.call, one.result) for one in world.memory.contacts] == [
+        (Call.RENEWAL, CallResult.DONE)
+    ]
+    assert world.memory.renewal_failure is None
+
+
+def test_a_call_for_one_says_its_key_at_once(world: World) -> None:
+    world.issuer.other_key = world.issuer.one_by_one = True
+    world.renew()
+    assert world.issuer.calls == ["renew"]
+    assert world.last_call == (Call.RENEWAL, CallResult.DONE)

@@ -86,7 +86,8 @@ class Zone:
 class Issuer:
     """certbot and the CA: issues for the key that is staged, or refuses.
 
-    Only when told to, a renewal finds something ``due``; ``ending`` is how certbot ends, and
+    Only when told to, a renewal finds something ``due``, and wants its key's type said
+    (``other_key``); ``ending`` is how certbot ends, and
     ``named`` whether its words name the lineage.  ``remembered`` is what ``rollover.json`` said at
     each call.
     """
@@ -96,13 +97,18 @@ class Issuer:
     due: bool = False
     named: bool = True
     ending: Ending = Ending.EXITED
+    one_by_one: bool = False
+    other_key: bool = False
     calls: list[str] = field(default_factory=list)
     remembered: list[Memory] = field(default_factory=list)
 
-    def renew(self, lineage: str | None = None) -> CertbotRun:
+    def renew(self, lineage: str | None = None, key_type: KeyType | None = None) -> CertbotRun:
+        assert key_type in (None, KeyType.P256)
         self.calls.append("renew")
         assert lineage in (None, NAME)
         self.remembered.append(recall(self.grown.paths)[0])
+        if self.other_key and key_type is None:
+            return self._run("not this key")._replace(other_key=frozenset({NAME}))
         if self.due and not self.refusal:
             self._issue()
             self.due = False

@@ -10,6 +10,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
+from danebot.adapters.certbot.held_hooks import any_staged, hold
+from danebot.adapters.presence import is_directory
 from danebot.adapters.process import Ended, Ending, run_program, search_path
 from danebot.domain.lineage.renewal import OLD_DEFAULT
 from danebot.errors import CertbotError, TreeError
@@ -28,6 +30,7 @@ _VERSION = re.compile(r"certbot (\d+)\.(\d+)\S*")
 _PROBE_TIME = timedelta(minutes=1)
 _CLEAN_UP = timedelta(minutes=1)  # certbot undoes changes and removes its challenges
 _EVENT = {"DANEBOT_EVENT": "issued"}
+_DEPLOY_HOOK = "deploy-hook"
 
 
 class CertbotRun(NamedTuple):
@@ -37,7 +40,8 @@ class CertbotRun(NamedTuple):
     ``cause`` is None and ``reason`` "" exactly if certbot reports success; ``reason`` is one
     printable line, ``output`` the printable lines that certbot ended with.  ``failures`` are the
     lineages that it names as not renewed, each with why: what it says isn't stable, so a lineage
-    that isn't among them may have failed, too.
+    that isn't among them may have failed, too.  ``other_key`` are those of them for which
+    certbot's settings ask for another key than the one to keep, so that the CA wasn't asked.
     """
 
     arguments: tuple[str, ...]
@@ -48,6 +52,7 @@ class CertbotRun(NamedTuple):
     output: tuple[str, ...]
     duration: timedelta
     failures: Mapping[str, str] = MappingProxyType({})
+    other_key: frozenset[str] = frozenset()
 
     @property
     def reached_renewals(self) -> bool:
@@ -67,9 +72,22 @@ class Certbot(NamedTuple):
     environment: Mapping[str, str] = MappingProxyType({})
     clean_up: timedelta = _CLEAN_UP
 
-    def renew(self, lineage: str | None = None) -> CertbotRun:
-        """Renew what is due, of one lineage or of all, each with the key that is staged."""
-        return self._renew(() if lineage is None else ("--cert-name", lineage))
+    @property
+    def one_by_one(self) -> bool:
+        """Whether each lineage needs a call of its own.
+
+        So it is where ``cli.ini`` has a deploy hook for all, which isn't to run for those of
+        danebot's.
+        """
+        return _DEPLOY_HOOK in self._cli_ini and any_staged(self.tree)
+
+    def renew(self, lineage: str | None = None, key_type: KeyType | None = None) -> CertbotRun:
+        """Renew what is due, of one lineage or of all, each with the key that is staged.
+
+        ``key_type`` is that of one lineage's key, which goes over what ``cli.ini`` says for all.
+        """
+        options = key_type.certbot_options if key_type is not None else ()
+        return self._renew((*self._named(lineage), *options))
 
     def promote(self, lineage: str, key_type: KeyType | None) -> CertbotRun:
         """Issue now, with the staged key; ``key_type`` is that key's.
@@ -77,7 +95,7 @@ class Certbot(NamedTuple):
         Without the type certbot would refuse a key of another type than the last one's.
         """
         options = key_type.certbot_options if key_type is not None else ()
-        forced = ("--cert-name", lineage, "--force-renewal", "--reuse-key")
+        forced = (*self._named(lineage), "--force-renewal", "--reuse-key")
         return self._renew((*forced, *options))
 
     def revoke(self, certificate: Path, key: Path, server: str) -> CertbotRun:
@@ -110,12 +128,25 @@ class Certbot(NamedTuple):
         return self._run(
             ("certonly",),
             (
-                *("--cert-name", lineage, "--reuse-key", "--renew-with-new-domains"),
+                *(*self._named(lineage), "--reuse-key", "--renew-with-new-domains"),
                 *options,
                 *saved_options(conf, names),
                 *wanted,  # the last, since a webroot belongs to the names after it
             ),
         )
+
+    @property
+    def _cli_ini(self) -> Mapping[str, str]:
+        from danebot.adapters.certbot.cli_ini import settings
+
+        return settings(self.tree, {**os.environ, **self.environment})
+
+    def _named(self, lineage: str | None) -> tuple[str, ...]:
+        """The options that choose a lineage; a deploy hook for all is left out for danebot's."""
+        if lineage is None:
+            return ()
+        held = _DEPLOY_HOOK in self._cli_ini and is_directory(self.tree / "staging" / lineage)
+        return ("--cert-name", lineage, *((f"--{_DEPLOY_HOOK}=",) if held else ()))
 
     def _renew(self, options: tuple[str, ...]) -> CertbotRun:
         # cron or the timer has spread the load already, and the lock is held meanwhile
@@ -123,6 +154,8 @@ class Certbot(NamedTuple):
 
     def _run(self, command: tuple[str, ...], options: tuple[str, ...]) -> CertbotRun:
         verb, *always = command
+        if any_staged(self.tree):
+            hold(self.tree)
         arguments = (
             # not --quiet: that would keep back what the CA found wrong, and nothing is shown anyway
             *(verb, "--non-interactive", *always),
@@ -145,6 +178,7 @@ class Certbot(NamedTuple):
             output=ended.lines,
             duration=ended.duration,
             failures=_failures(ended),
+            other_key=_other_key(ended),
         )
 
 
@@ -154,6 +188,14 @@ def _failures(ended: Ended) -> Mapping[str, str]:
     from danebot.adapters.certbot.failures import failures_of
 
     return failures_of(ended)
+
+
+def _other_key(ended: Ended) -> frozenset[str]:
+    if ended.succeeded:
+        return frozenset()
+    from danebot.adapters.certbot.failures import other_key_of
+
+    return other_key_of(ended)
 
 
 def _failure(ended: Ended, timeout: timedelta) -> tuple[FailureCause | None, str]:

@@ -20,9 +20,22 @@ class FailureCause(enum.Enum):
     REFUSED = "refused by the CA"
     UNREACHABLE = "the CA can't be reached"
     LOCKED = "another certbot is at work"
+    OTHER_KEY = "certbot's settings ask for another key"
     TIMEOUT = "out of time"
     OTHER = "other"
 
+
+_OTHER_KEY = re.compile(
+    r"unable to change the --(key-type|rsa-key-size|elliptic-curve)|--no-reuse-key|--new-key"
+    r"|trying to change the key type",
+    re.IGNORECASE,
+)
+OTHER_KEY = (
+    "cli.ini asks for another key than the one that is kept: take key-type, rsa-key-size and "
+    "elliptic-curve out of it, since with danebot the type of a new key is key_type in "
+    "danebot.toml"
+)
+"""What is said instead of certbot's advice, by which a key that nobody has published would come."""
 
 _SIGNS: tuple[tuple[FailureCause, re.Pattern[str]], ...] = (
     (FailureCause.LOCKED, re.compile(r"another instance of certbot is already running")),
@@ -41,6 +54,7 @@ _SIGNS: tuple[tuple[FailureCause, re.Pattern[str]], ...] = (
             r"|name or service not known|temporary failure in name|unreachable|no route to host"
         ),
     ),
+    (FailureCause.OTHER_KEY, _OTHER_KEY),
 )
 _TELLING = (
     re.compile(r"another instance of certbot is already running.*", re.IGNORECASE),
@@ -81,6 +95,8 @@ def reason_of(ended: Ended, timeout: timedelta) -> str:
     if cause is None:
         return ""
     reason = _reason(ended, timeout)
+    if cause is FailureCause.OTHER_KEY:
+        return OTHER_KEY
     plain = cause in (FailureCause.OTHER, FailureCause.TIMEOUT)
     return reason if plain else printable(f"{cause.value}: {reason}", 300)
 
@@ -107,6 +123,8 @@ def _telling_line(lines: tuple[str, ...]) -> str:
             if match is not None and match[match.lastindex or 0]:
                 return domain + match[match.lastindex or 0]
     rest = [line for line in lines if not _BOILERPLATE.search(line)]
+    if rest and _OTHER_KEY.search(rest[-1]):
+        return OTHER_KEY
     return rest[-1] if rest else ""
 
 
@@ -116,8 +134,14 @@ def failures_of(ended: Ended) -> dict[str, str]:
     for line in ended.lines:
         said = _FAILED.search(line)
         if said is not None:
-            found[said[1]] = printable(said[2] or line, 300)
+            advises = _OTHER_KEY.search(line)
+            found[said[1]] = OTHER_KEY if advises else printable(said[2] or line, 300)
         listed = _LISTED.search(line)
         if listed is not None:
             found.setdefault(listed[1] or listed[2], _LISTED_AS.get(listed[3], line))
     return found
+
+
+def other_key_of(ended: Ended) -> frozenset[str]:
+    """The lineages that certbot didn't renew since its settings ask for another key."""
+    return frozenset(name for name, why in failures_of(ended).items() if why is OTHER_KEY)

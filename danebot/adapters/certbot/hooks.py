@@ -14,15 +14,15 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from danebot.adapters.certbot import cli_ini
+from danebot.adapters.certbot.held_hooks import DIRECTORY, executables
 from danebot.adapters.certbot.renewal_conf import RenewalConf
 from danebot.adapters.process import Ending, run_program
 from danebot.domain.names import printable
-from danebot.errors import HookError
 
 if TYPE_CHECKING:
     from danebot.config import Settings
 
-_SAVED = ("renew_hook", "deploy_hook")  # certbot saves it under the former name
 _GRACE = timedelta(seconds=10)
 _EVENT = "deployed"
 _READY_MADE = Path(__file__).parents[2] / "hooks" / "reload.sh"
@@ -90,9 +90,10 @@ def deploy_hooks(tree: Path, lineage: str, settings: Settings) -> tuple[Hook, ..
     """
     found: list[Hook] = []
     if settings.run_certbot_hooks:
-        found += [Hook(HookKind.DIRECTORY, path) for path in _executables(tree)]
+        found += [Hook(HookKind.DIRECTORY, path) for path in executables(tree / DIRECTORY)]
         conf = RenewalConf.read(tree / "renewal" / f"{lineage}.conf")
-        saved = next(filter(None, map(conf.parameter, _SAVED)), "")
+        of_all = cli_ini.settings(tree, {**os.environ, **settings.environment})
+        saved = of_all.get("deploy-hook") or conf.deploy_hook
         if saved:
             found.append(Hook(HookKind.SAVED, _unquoted(saved)))
     for command in settings.hooks(lineage):
@@ -100,22 +101,6 @@ def deploy_hooks(tree: Path, lineage: str, settings: Settings) -> tuple[Hook, ..
         found.append(Hook(HookKind.READY_MADE if ready_made else HookKind.CONFIGURED, command))
     first = {hook.command: hook for hook in reversed(found)}
     return tuple(hook for hook in found if first[hook.command] is hook)
-
-
-def _executables(tree: Path) -> list[str]:
-    """What certbot would run of its deploy directory, in its order."""
-    directory = tree / "renewal-hooks" / "deploy"
-    try:
-        paths = sorted(str(directory / name) for name in os.listdir(directory))
-    except FileNotFoundError:
-        return []
-    except OSError as exc:
-        raise HookError(f"cannot list {directory}: {exc.strerror}; run danebot as root") from exc
-    return [
-        path
-        for path in paths
-        if Path(path).is_file() and os.access(path, os.X_OK) and not path.endswith("~")
-    ]
 
 
 def _unquoted(value: str) -> str:

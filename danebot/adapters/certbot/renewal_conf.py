@@ -14,7 +14,10 @@ from danebot.adapters.files import read_bytes
 from danebot.errors import TreeError
 
 PARAMETERS = "renewalparams"
+OWN = "danebot"
+"""The section in which danebot keeps a deploy hook: certbot keeps it, and doesn't look there."""
 PATH_SETTINGS = ("cert", "privkey", "chain", "fullchain")
+_DEPLOY_HOOKS = ("renew_hook", "deploy_hook")  # certbot saves it under the former name
 _OFF = ("false", "off", "no", "0")
 
 
@@ -71,6 +74,37 @@ class RenewalConf(NamedTuple):
     def enabled(self, name: str) -> bool:
         """Whether a parameter is ``True``, in letters of any case, as certbot restores it."""
         return self.parameter(name).lower() == "true"
+
+    @property
+    def deploy_hook(self) -> str:
+        """The deploy hook that was saved, held back or not; "" if there is none."""
+        places = ((PARAMETERS,), (OWN,))
+        return next(filter(None, (self._text(p, n) for p in places for n in _DEPLOY_HOOKS)), "")
+
+    def with_hook_held(self) -> RenewalConf:
+        """The same with the deploy hook where certbot doesn't run it; an empty one is dropped."""
+        return self._hook_moved(PARAMETERS, OWN)
+
+    def with_hook_given_back(self) -> RenewalConf:
+        """The same with the deploy hook where certbot runs it."""
+        return self._hook_moved(OWN, PARAMETERS)
+
+    def _hook_moved(self, source: str, target: str) -> RenewalConf:
+        lines, new = _lines(self.text), list[str]()
+        hooks = [entry for entry in self.entries if entry.name in _DEPLOY_HOOKS]
+        moved = [entry for entry in hooks if entry.section == (source,)]
+        if not moved:
+            return self
+        gone = moved
+        if any(joined(entry) for entry in moved):
+            new = [line for entry in moved for line in lines[entry.first : entry.last + 1]]
+            gone = [entry for entry in hooks if entry.section in ((source,), (target,))]
+        for entry in reversed(gone):
+            del lines[entry.first : entry.last + 1]
+        if lines[-1:] == [f"[{OWN}]"]:
+            lines.pop()
+        whole = self._inserted(lines, (target,), new) if new else lines
+        return RenewalConf.parse(self.path, "\n".join(whole) + "\n")
 
     def _text(self, section: tuple[str, ...], name: str) -> str:
         for entry in self.entries:

@@ -10,7 +10,8 @@ of them is healed by the next run:
 3. Staging: the four links go to the newest complete version, as certbot itself would do.
 4. Strays go: certbot's ``previous_*`` links, incomplete versions, surplus copies of keys.  A
    private key that is nowhere else is never removed but set aside.
-5. certbot's configuration leads to staging, keeps the key, and names the staged key's type.
+5. certbot's configuration leads to staging, keeps the key, names the staged key's type, and has no
+   deploy hook that certbot would run.
 """
 
 from __future__ import annotations
@@ -277,11 +278,15 @@ def _heal_conf(tree: Tree, paths: LineagePaths) -> list[str]:
     if healed.text == conf.text:
         return []
     write_file(conf.path, healed.text.encode(), permissions(conf.path))
+    if healed.text == conf.with_hook_held().text:
+        return [f"{conf.path}: its deploy hook waits until a certificate is live"]
     return [f"{conf.path}: leads to the staging/ directory again, with the key kept"]
 
 
 def staged_conf(conf: RenewalConf, paths: LineagePaths, key: PublicKey | None) -> RenewalConf:
     """The configuration that a staged lineage needs: staging's paths, the key kept and named.
+
+    A deploy hook is held back until a chain is live.
 
     A key type is only named where the configuration names another one: certbot refuses to renew
     then.
@@ -297,9 +302,9 @@ def staged_conf(conf: RenewalConf, paths: LineagePaths, key: PublicKey | None) -
             named = conf.parameter(setting)
             if (named and named != value) or (not named and "key_type" in parameters):
                 parameters[setting] = value
-    if not top and not parameters:
-        return conf
-    return conf.edited(top=top, parameters=parameters)
+    if top or parameters:
+        conf = conf.edited(top=top, parameters=parameters)
+    return conf.with_hook_held()
 
 
 __all__ = ["TEMP_PREFIX", "recover", "set_links", "staged_conf", "write_version"]

@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 
 from danebot.adapters.certbot.command import Certbot, CertbotRun, find_certbot
-from danebot.adapters.certbot.failures import FailureCause, cause_of, reason_of
+from danebot.adapters.certbot.failures import OTHER_KEY, FailureCause, cause_of, reason_of
 from danebot.adapters.process import Ended, Ending
 from danebot.config import Settings
 from danebot.domain.lineage.key_types import KeyType
@@ -192,6 +192,39 @@ def test_a_promotion_names_the_key_type(
     assert words_of(run)[5:] == [*forced, *options]
 
 
+def test_a_renewal_of_one_names_the_key_to_keep(tmp_path: Path) -> None:
+    run = stub(tmp_path, SHOW).renew(LINEAGE, KeyType.P384)
+
+    assert words_of(run)[-4:] == ["--key-type", "ecdsa", "--elliptic-curve", "secp384r1"]
+
+
+def test_a_deploy_hook_for_all_is_left_out_for_what_is_danebots(tmp_path: Path) -> None:
+    certbot = stub(tmp_path, SHOW)
+    (tmp_path / "tree/staging").mkdir(parents=True)
+    (tmp_path / "tree/cli.ini").write_text("deploy-hook = x\n")
+    needed = [certbot.one_by_one]
+    (tmp_path / "tree/staging" / LINEAGE).mkdir()
+
+    assert [*needed, certbot.one_by_one] == [False, True]
+    assert words_of(certbot.renew(LINEAGE))[-1] == "--deploy-hook="
+    assert words_of(certbot.promote(LINEAGE, None))[-3] == "--deploy-hook="
+    assert words_of(certbot.renew("other"))[-1] == "other"
+
+
+@pytest.mark.parametrize("verb", ["renew", "promote"])
+def test_no_call_of_certbot_finds_a_hook_that_isnt_held_back(tmp_path: Path, verb: str) -> None:
+    (tmp_path / "tree/staging" / LINEAGE).mkdir(parents=True)
+    hook = tmp_path / "tree/renewal-hooks/deploy/hook"
+    hook.parent.mkdir(parents=True)
+    hook.write_text("#!/bin/sh\necho ran\n")
+    hook.chmod(0o755)
+    certbot = stub(tmp_path, f"RENEWED_LINEAGE={tmp_path}/tree/staging/x {hook}")
+
+    run = certbot.renew() if verb == "renew" else certbot.promote(LINEAGE, None)
+
+    assert (run.exit_status, run.output) == (0, ())
+
+
 def test_success_has_no_cause_and_no_reason(tmp_path: Path) -> None:
     run = stub(tmp_path, "echo some warning").renew()
 
@@ -358,8 +391,10 @@ def test_real_refusals_are_told_in_their_own_words(lab: Lab, real: Certbot) -> N
     busy = real.renew()
     os.close(held)
 
-    assert (refused.exit_status, refused.cause) == (1, FailureCause.OTHER)
-    assert refused.reason.startswith("Unable to change the --key-type")
+    assert (refused.exit_status, refused.cause) == (1, FailureCause.OTHER_KEY)
+    assert refused.other_key == {LINEAGE}
+    assert refused.failures[LINEAGE] == refused.reason == OTHER_KEY
+    assert "reuse" not in refused.reason
     assert (unreachable.exit_status, unreachable.cause) == (1, FailureCause.UNREACHABLE)
     assert (busy.exit_status, busy.cause) == (1, FailureCause.LOCKED)
     assert busy.reason.startswith("another certbot is at work: Another instance of Certbot")

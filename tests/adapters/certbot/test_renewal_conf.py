@@ -303,3 +303,30 @@ def test_certbot_finds_every_edit_and_nothing_else_changed(
     rest = iter(after.text.split("\n"))
     assert all(line in rest for line in kept)  # all of them, in the same order
     assert after.edited(top=top, parameters=parameters).text == after.text
+
+
+# ---- a deploy hook that is held back ----------------------------------------------------------
+
+
+@pytest.mark.parametrize("line", ["renew_hook = a b", "deploy_hook = '''a\n\"b\"'''  # c"])
+def test_a_deploy_hook_is_held_back_and_given_back_as_it_is_written(line: str) -> None:
+    text = f"cert = 1\n[renewalparams]\n{line}\nserver = x\n[[webroot_map]]\na = /b\n"
+    conf = parse(text)
+    held = conf.with_hook_held()
+    assert held.text.endswith(f"[danebot]\n{line}\n")
+    assert held.parameter("renew_hook") == held.parameter("deploy_hook") == ""
+    assert held.deploy_hook == conf.deploy_hook != ""
+    assert held.with_hook_held() is held
+    assert held.with_hook_given_back().text == text
+    assert conf.with_hook_given_back() is conf
+
+
+def test_a_hook_that_certbot_saved_since_takes_the_place_of_the_former() -> None:
+    held = parse("[renewalparams]\nrenew_hook = new\n[danebot]\nrenew_hook = old\n")
+    assert held.deploy_hook == "new"
+    assert held.with_hook_held().text == "[renewalparams]\n[danebot]\nrenew_hook = new\n"
+
+
+def test_an_empty_hook_is_that_of_a_call_and_replaces_none() -> None:
+    held = parse('[renewalparams]\nrenew_hook = ""\n[danebot]\nrenew_hook = old\n')
+    assert held.with_hook_held().text == "[renewalparams]\n[danebot]\nrenew_hook = old\n"
