@@ -64,6 +64,11 @@ class LineageRun:
         return self.paths.staged
 
     @property
+    def refused(self) -> bool:
+        """Whether certbot refuses the configuration: no step can be taken then, but all is seen."""
+        return self.staged and self.context.tree.refused(self.name)
+
+    @property
     def passed_through(self) -> bool:
         """Whether it was seen that danebot doesn't manage this lineage."""
         last = self.progress.view
@@ -78,7 +83,9 @@ class LineageRun:
     def certbot_may_renew(self) -> bool:
         """Whether certbot would find a safe key staged; never so for what couldn't be read."""
         last = self.progress.view
-        return not self.progress.failed and last is not None and last.plan.certbot_may_renew
+        if self.progress.failed or last is None or self.refused:
+            return False
+        return last.plan.certbot_may_renew
 
     def links(self) -> tuple[str, ...]:
         """Where the links lead that certbot moves."""
@@ -112,7 +119,7 @@ class LineageRun:
 
     def heal(self) -> None:
         """Mend what a crash left of a staged lineage."""
-        if self.staged:
+        if self.staged and not self.refused:
             self._tell(map(self._healed, recover(self.context.tree, self.name)))
 
     def _healed(self, repair: TreeRepair) -> Finding:
@@ -205,7 +212,7 @@ class LineageRun:
     def make_next_key(self) -> None:
         """Make a next key if one is wanted, so that its records are published in this run."""
         policy = self.context.settings.policy(self.name)
-        if not standing(policy) and not scheduled(policy):
+        if self.refused or (not standing(policy) and not scheduled(policy)):
             return
         current = self.preview()
         if current.plan.step is Step.MAKE_NEXT:
@@ -217,7 +224,7 @@ class LineageRun:
         """Execute the plan's steps until none is left."""
         for _ in range(_MOST_STEPS):
             current = self.preview()
-            if current.plan.step is None:
+            if current.plan.step is None or self.refused:
                 break
             if _changes_key(current) and self.progress.sources.freshness is not Freshness.OWN:
                 self._look_again(current)

@@ -306,11 +306,29 @@ def test_a_lineage_that_cannot_be_read_is_not_ok(desk: Desk) -> None:
     grown = desk.staged(f"1 {HERE}")
     desk.dns.publish(of_key("one"))
     desk.danebot("renew")
-    grown.paths.conf.write_bytes(b"\xff\xfe")
+    memory = grown.paths.staging / "rollover.json"
+    memory.unlink()
+    memory.mkdir()
     assert desk.danebot("renew").status == 1
     told = desk.check("tlsa", "-v")
     assert told.status == 3
     assert "couldn't look at it" in told.out
+
+
+def test_a_lineage_whose_configuration_is_refused_is_looked_at(desk: Desk) -> None:
+    """Nothing renews it, which is a warning; its records are seen all the same."""
+    grown = desk.staged(f"1 {HERE}")
+    desk.dns.publish(of_key("one"))
+    desk.danebot("renew")
+    grown.paths.conf.write_bytes(b"\xff\xfe")
+    assert desk.danebot("renew").status == 1
+    assert desk.check("tlsa").status == 0
+    told = desk.check("renewal", "-v")
+    assert told.status == 1
+    assert "certbot delete --cert-name" in told.out
+    desk.dns.publish(of_key("two"))
+    desk.danebot("renew")
+    assert desk.check("tlsa").status == 2
 
 
 # ---- the first day --------------------------------------------------------------------------

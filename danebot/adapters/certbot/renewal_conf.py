@@ -18,6 +18,7 @@ OWN = "danebot"
 """The section in which danebot keeps a deploy hook: certbot keeps it, and doesn't look there."""
 PATH_SETTINGS = ("cert", "privkey", "chain", "fullchain")
 _DEPLOY_HOOKS = ("renew_hook", "deploy_hook")  # certbot saves it under the former name
+_POST_HOOK = "post_hook"
 _OFF = ("false", "off", "no", "0")
 
 
@@ -30,16 +31,19 @@ class RenewalConf(NamedTuple):
 
     @classmethod
     def read(cls, path: Path) -> RenewalConf:
-        """Read ``path``, or raise `TreeError`."""
+        """Read ``path``, or raise `TreeError`, also for one that says nothing."""
         try:
             text = read_bytes(path).decode("utf-8-sig")
         except UnicodeDecodeError as exc:
-            raise TreeError(f"cannot read {path}: {exc}") from exc
+            raise _refused(path, "is no text (UTF-8)") from exc
         except TreeError as exc:
             if isinstance(exc.__cause__, FileNotFoundError):
                 raise TreeError(f"{path} is absent: is that a certbot lineage?") from exc
             raise
-        return cls.parse(path, text)
+        conf = cls.parse(path, text)
+        if not conf.entries:
+            raise _refused(path, "is empty")
+        return conf
 
     @classmethod
     def parse(cls, path: Path, text: str) -> RenewalConf:
@@ -48,11 +52,7 @@ class RenewalConf(NamedTuple):
             _refuse_nul(text)
             return cls(path, text, tuple(parse([line.rstrip("\r") for line in _lines(text)])))
         except TreeError as exc:
-            name = path.name.removesuffix(".conf")
-            raise TreeError(
-                f"{path}: {exc}; certbot can't read it either: mend or restore it, or run: "
-                f"certbot delete --cert-name {name}"
-            ) from exc
+            raise _refused(path, str(exc)) from exc
 
     @property
     def entries(self) -> tuple[Entry, ...]:
@@ -80,6 +80,17 @@ class RenewalConf(NamedTuple):
         """The deploy hook that was saved, held back or not; "" if there is none."""
         places = ((PARAMETERS,), (OWN,))
         return next(filter(None, (self._text(p, n) for p in places for n in _DEPLOY_HOOKS)), "")
+
+    @property
+    def installer(self) -> str:
+        """Certbot's installer, which reloads its service as soon as it has issued; "" for none."""
+        named = self.parameter("installer")
+        return "" if named == "None" else named
+
+    @property
+    def post_hook(self) -> str:
+        """The post hook that was saved; "" if there is none."""
+        return self.parameter(_POST_HOOK)
 
     def with_hook_held(self) -> RenewalConf:
         """The same with the deploy hook where certbot doesn't run it; an empty one is dropped."""
@@ -164,6 +175,14 @@ class RenewalConf(NamedTuple):
             if isinstance(one, Header) and one.section == section:
                 return [*lines[: one.line + 1], *new, *lines[one.line + 1 :]]
         return [*lines, f"[{section[-1]}]", *new]
+
+
+def _refused(path: Path, why: str) -> TreeError:
+    name = path.name.removesuffix(".conf")
+    return TreeError(
+        f"{path}: {why}; certbot can't read it either: mend or restore it, or run: "
+        f"certbot delete --cert-name {name}"
+    )
 
 
 def joined(entry: Entry) -> str:

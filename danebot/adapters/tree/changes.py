@@ -160,9 +160,14 @@ def keep_given_up(paths: LineagePaths, files: Iterable[str]) -> tuple[Path, ...]
     """Move `key_files` out of staging, beside ``combo.pem``, before it goes; where they are."""
     kept = []
     for file in files:
-        kept.append(unused(paths.live / f"{GIVEN_UP_PREFIX}{file}"))
+        kept.append(kept_as(paths, file))
         move(paths.staging / file, kept[-1])
     return tuple(kept)
+
+
+def kept_as(paths: LineagePaths, file: str) -> Path:
+    """Where `keep_given_up` moves one of staging's files."""
+    return unused(paths.live / f"{GIVEN_UP_PREFIX}{file}")
 
 
 def key_files(paths: LineagePaths) -> tuple[str, ...]:

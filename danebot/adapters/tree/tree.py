@@ -284,6 +284,10 @@ class Tree:
             known = self._litter[directory] = (version, has_strays(os.listdir(directory)))
         return known[1]
 
+    def refused(self, name: str) -> bool:
+        """Whether certbot can't read a lineage's configuration, so that nobody may go by it."""
+        return self._conf_or_fault(name)[0] is None
+
     def points_at_staging(self, name: str) -> bool:
         """Whether certbot's configuration leads to staging."""
         return self._leads_to_staging(self.conf(name), name)

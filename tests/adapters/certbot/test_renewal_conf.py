@@ -169,7 +169,11 @@ def test_a_comment_is_no_setting() -> None:
 
 @pytest.mark.parametrize(
     ("content", "words"),
-    [(None, "is absent: is that a certbot lineage"), (b"\xff\xfe", "cannot read")],
+    [
+        (None, "is absent: is that a certbot lineage"),
+        (b"\xff\xfe", r"x\.conf: is no text \(UTF-8\); .*: certbot delete --cert-name x"),
+        (b"# nothing\n", r"x\.conf: is empty; .*: certbot delete --cert-name x"),
+    ],
 )
 def test_a_file_that_cannot_be_read(tmp_path: Path, content: bytes | None, words: str) -> None:
     path = tmp_path / "x.conf"

@@ -108,7 +108,7 @@ def test_every_fault_is_said_at_once(grown: Grown) -> None:
 
 @pytest.mark.parametrize(
     ("content", "words"),
-    [(b"cert = 1\ncert = 2\n", "line 2 gives cert once more"), (b"a = \xff\n", "cannot read")],
+    [(b"cert = 1\ncert = 2\n", "line 2 gives cert once more"), (b"a = \xff\n", "is no text")],
 )
 @pytest.mark.parametrize("grow", [trees.staged, trees.issued])
 def test_a_configuration_that_cannot_be_read_is_one_fault(
@@ -117,7 +117,7 @@ def test_a_configuration_that_cannot_be_read_is_one_fault(
     grown = grow(tmp_path)
     grown.paths.conf.write_bytes(content)
     (fault,) = grown.tree.read(NAME).faults
-    assert fault.startswith((f"{grown.paths.conf}: {words}", f"{words} {grown.paths.conf}"))
+    assert fault.startswith(f"{grown.paths.conf}: {words}")
 
 
 @pytest.mark.parametrize("what", ["directory", "fifo", "device", "loop", "huge"])
