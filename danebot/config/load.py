@@ -128,6 +128,7 @@ def _read(top: Table, shell: ShellDefaults, tree: Path) -> Settings:
         ca_file=top.take("ca_file", values.path, usual.ca_file, shell.ca_file),
         combo_access=ComboAccess(int(mode, 8), top.take("combo_group", values.group, None)),
         run_certbot_hooks=top.take("run_certbot_hooks", values.switch, usual.run_certbot_hooks),
+        run_post_hooks=top.take("run_post_hooks", values.switch, usual.run_post_hooks),
         hook_timeout=top.take("hook_timeout", values.time_limit, usual.hook_timeout),
         common=common,
         lineages=_lineages(top, common),

@@ -135,6 +135,7 @@ class Settings(NamedTuple):
     ca_file: Path | None = None
     combo_access: ComboAccess = ComboAccess()
     run_certbot_hooks: bool = True
+    run_post_hooks: bool = True
     hook_timeout: timedelta = timedelta(minutes=5)
     common: LineageSettings = LineageSettings()
     lineages: Mapping[str, LineageSettings] = MappingProxyType({})

@@ -253,6 +253,12 @@ class Code(FindingKind):
             "danebot keep it: danebot init LINEAGE"
         ),
     )
+    COMPETING_RUN = (
+        "competing-run",
+        Concern.RENEWAL,
+        "certbot is still run beside danebot, and either may find the other at work",
+        "take that run out: danebot renew calls certbot for every lineage",
+    )
     NOT_RUN = (
         "not-run",
         Concern.RENEWAL,
@@ -264,6 +270,18 @@ class Code(FindingKind):
         Concern.ROLLOVER,
         "a deploy hook failed",
         "mend it; danebot runs it again at every renew",
+    )
+    RELOADED_EARLY = (
+        "reloaded-early",
+        Concern.ROLLOVER,
+        "what certbot reloads has read the former chain, and no deploy hook reloads it afterwards",
+        "reload it, and name a deploy hook with hooks in danebot.toml",
+    )
+    NO_RELOAD = (
+        "no-reload",
+        Concern.ROLLOVER,
+        "no deploy hook has services read a new chain",
+        'name one with hooks in danebot.toml, such as hooks = ["@postfix"]',
     )
     NOT_SERVED = (
         "not-served",

@@ -27,7 +27,10 @@ _PAUSES = (0.0, 1.0, 3.0)  # seconds: a reload takes a moment, an hour's wait fo
 
 
 def run_pending_hooks(context: Context, state: LineageState, memory: Memory) -> Iterator[Done]:
-    """Run each pending hook once; what fails stays pending and is reported by `assess`."""
+    """Run each pending hook once; what fails stays pending and is reported by `assess`.
+
+    certbot's post hooks stay pending: see `post_hooks`.
+    """
     deployment = memory.deployment
     if deployment is None or not deployment.pending:
         return
@@ -40,6 +43,9 @@ def run_pending_hooks(context: Context, state: LineageState, memory: Memory) -> 
     for index, pending in enumerate(deployment.pending):
         hook = hooks.get(pending.hook)
         if hook is None:  # taken out of the configuration since
+            continue
+        if hook.kind.post:
+            left.append(pending)
             continue
         context.progress(f"{state.name}: hook {hook.id}")
         environment = dict(context.settings.environment)

@@ -192,8 +192,12 @@ def _deploy(context: Context, state: LineageState, memory: Memory) -> Iterator[D
         raise TreeError(f"{state.name}: nothing to deploy")
     if not staged.same_content(serving):
         yield Done(_deploying(context, state.name, memory, staged, serving))
+    from danebot.jobs.reloading import reloaded_early
+
     paths = context.tree.paths(state.name)
     changes.deploy(paths, staged.version, context.settings.combo_access)
+    if not staged.same_content(serving) and (early := reloaded_early(context, state.name)):
+        yield Done(events=early)
     if staged.key != serving.key:
         text = f"the new key {staged.key.digest.hex()} is live since {when(context.clock())}"
         yield Done(events=(Finding(Code.PROMOTED, Severity.NOTICE, state.name, text, ""),))

@@ -223,10 +223,15 @@ def deinitialise(context: Context, name: str, keys: StagedKeys) -> GivenBack:
     return GivenBack(diff, kept, hooks)
 
 
-def refuse_deinit(context: Context, name: str, keys: StagedKeys) -> None:
-    """Raise what `deinitialise` would, as far as that can be told without changing anything."""
+def refuse_deinit(context: Context, name: str, keys: StagedKeys) -> tuple[Path, ...]:
+    """Return what `deinitialise` would keep, and where.
+
+    Raises what it would, as far as that can be told without changing anything.
+    """
     context.tree.conf(name)
-    _refuse_keys(context.tree.paths(name), context.tree.read(name), keys)
+    paths = context.tree.paths(name)
+    _refuse_keys(paths, context.tree.read(name), keys)
+    return tuple(changes.kept_as(paths, file) for file in changes.key_files(paths))
 
 
 def _settle(context: Context, paths: LineagePaths, keys: StagedKeys) -> None:

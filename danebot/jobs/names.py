@@ -34,6 +34,7 @@ from danebot.jobs.authority import CaAccess, ca_wait, remember_call
 from danebot.jobs.confirm import confirm, run_pending_hooks
 from danebot.jobs.lineage_run import LineageRun
 from danebot.jobs.next_key import managed
+from danebot.jobs.post_hooks import run_post_hooks
 from danebot.jobs.progress import Done
 from danebot.jobs.survey import keys_of_tree, observe_dns, read_lineage
 
@@ -204,6 +205,7 @@ def change_names(
         if intent.unwatched or intent.watched:
             edit_text(run.paths.own / DANE_EE, edit)
     run.do(run_pending_hooks(context, run.read(), run.memory))
+    run_post_hooks(context, [run])
     run.do(confirm(context, run.read(), run.memory))
     run.review(_take_stock(context, run))
     return run, intent

@@ -13,6 +13,7 @@ from danebot.errors import TreeError
 from danebot.jobs.authority import CaAccess
 from danebot.jobs.lineage_run import LineageRun, observe, review
 from danebot.jobs.ordinary import renew_the_rest
+from danebot.jobs.reloading import with_reloads
 from danebot.jobs.snapshot import Scope
 from danebot.jobs.unmanaged import Unmanaged, with_next_renewals
 from danebot.jobs.view import LineageView
@@ -55,7 +56,9 @@ def renew(
     observe(context, runs)
     for run in runs:
         run.guard(run.make_next_key)
-    published = [run for run in runs if context.settings.publish(run.name).in_renew]
+    published = [
+        run for run in runs if context.settings.publish(run.name).in_renew and not run.refused
+    ]
     _publish(context, published, Part.ADD)
     for run in runs:
         run.guard(partial(run.advance, authority))
@@ -65,8 +68,8 @@ def renew(
         if not run.settled:
             run.guard(run.heal)
             run.guard(partial(run.advance, authority))
-    for run in runs:
-        _follow_up(context, authority, run)
+    deployed = (run for run in runs if run.memory.deployment is not None)
+    _follow_up(context, authority, [run for run in deployed if not run.refused])
     review(context, runs)
     _publish(context, published, Part.ADD)  # a key that was made in this run
     _publish(context, published, Part.REMOVE)
@@ -90,7 +93,7 @@ def _seen_last(
         if run.passed_through:
             known.remember(run.name, run.memory)
     views = [view for run in runs if (view := run.view) is not None]
-    found = with_next_renewals(context, views, known)
+    found = with_reloads(context, with_next_renewals(context, views, known))
     try:
         known.keep(context.tree.names())
     except TreeError as exc:  # it costs lookups; the status document's own trouble is told
@@ -98,16 +101,37 @@ def _seen_last(
     return found
 
 
-def _follow_up(context: Context, authority: CaAccess, run: LineageRun) -> None:
-    """What a deployment leaves to do; nothing for it is loaded where there was none."""
-    if run.memory.deployment is None:
+def _left_over(context: Context, scope: Scope) -> tuple[Finding, ...]:
+    """What lies there of lineages that certbot no longer knows, and what else runs certbot."""
+    from danebot.jobs.competing import competing
+    from danebot.jobs.orphans import orphans
+
+    return (*competing(context), *orphans(context)) if scope is Scope.EVERYTHING else ()
+
+
+def _follow_up(context: Context, authority: CaAccess, runs: Sequence[LineageRun]) -> None:
+    """What deployments leave to do; nothing for it is loaded where there was none."""
+    if not runs:
         return
     from danebot.jobs.confirm import confirm, run_pending_hooks
+    from danebot.jobs.post_hooks import run_post_hooks
     from danebot.jobs.revoke import revoke_pending
 
-    run.guard(lambda: run.do(run_pending_hooks(context, run.read(), run.memory)))
-    run.guard(lambda: run.do(confirm(context, run.read(), run.memory)))
-    run.guard(lambda: run.do(revoke_pending(context, authority, run.name, run.memory)))
+    def hooks(run: LineageRun) -> None:
+        run.do(run_pending_hooks(context, run.read(), run.memory))
+
+    def ask(run: LineageRun) -> None:
+        run.do(confirm(context, run.read(), run.memory))
+
+    def revoke(run: LineageRun) -> None:
+        run.do(revoke_pending(context, authority, run.name, run.memory))
+
+    for run in runs:
+        run.guard(partial(hooks, run))
+    run_post_hooks(context, runs)
+    for run in runs:
+        run.guard(partial(ask, run))
+        run.guard(partial(revoke, run))
 
 
 def _publish(context: Context, runs: Sequence[LineageRun], part: Part) -> None:

@@ -74,7 +74,10 @@ def survey(context: Context, names: Sequence[str]) -> Survey:
 
 
 def _foreseen(context: Context, views: Sequence[LineageView]) -> tuple[LineageView, ...]:
-    """Add what the next renewals break of lineages that danebot doesn't manage."""
+    """Add what reloads services, and what renewals break of lineages that aren't danebot's."""
+    from danebot.jobs.reloading import with_reloads
+
+    views = with_reloads(context, views)
     if all(one.state.management is Management.STAGED for one in views):
         return tuple(views)
     from danebot.jobs.unmanaged import Unmanaged, with_next_renewals

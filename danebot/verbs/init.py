@@ -39,7 +39,7 @@ class Told(enum.Enum):
 
 def init(console: Console, names: tuple[str, ...], *, told: Told, dry_run: bool) -> int:
     """Put lineages under danebot's care."""
-    from danebot.adapters.certbot.timers import competing_jobs
+    from danebot.jobs.competing import competing
 
     tree = console.tree()
     selected = tree.select(names)
@@ -68,7 +68,7 @@ def init(console: Console, names: tuple[str, ...], *, told: Told, dry_run: bool)
             except DanebotError as exc:
                 console.warn(f"{name}: {exc}")
                 status = ATTENTION
-        beside = competing_jobs() if status == FINE else ()
+        beside = competing(context) if status == FINE else ()
         return record_run(
             console,
             context,
@@ -77,7 +77,7 @@ def init(console: Console, names: tuple[str, ...], *, told: Told, dry_run: bool)
             status,
             superseded=lambda old: old.lineage in new,
             report=done,
-            remarks=[f"certbot is still run beside danebot: {job}" for job in beside],
+            remarks=map(str, beside),
         )
 
 
@@ -131,6 +131,7 @@ def _init_one(
     from danebot.domain.rollover.records.adoption import lead_on
     from danebot.jobs.adopt import where_looked
     from danebot.jobs.init import initialise
+    from danebot.jobs.reloading import reload_notices
     from danebot.jobs.watch import declare_none
 
     looked = _admitted(name, found, told)
@@ -151,6 +152,8 @@ def _init_one(
         _say_owners(console, paths.staging, done)
         if done.owners and lead_on(looked.search.names):
             console.say(f"{name}: looked at {where_looked(looked.search)}")
+    for notice in reload_notices(context, name) if done.changed else ():
+        console.say(str(notice))
     return _say_others(console, looked, told)
 
 
@@ -362,11 +365,13 @@ def _deinit_dry(console: Console, context: Context, names: Sequence[str], keys: 
     status = FINE
     for name in names:
         try:
-            refuse_deinit(context, name, keys)
+            kept = refuse_deinit(context, name, keys)
         except DanebotError as exc:
             console.warn(f"{name}: {exc}")
             status = ATTENTION
             continue
         console.say(f"{name}: would be given back to certbot")
+        for file in kept:
+            console.say(f"{name}: would keep what lies in staging/ and may be a key as {file}")
     console.say("nothing was changed")
     return status

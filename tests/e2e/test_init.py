@@ -174,18 +174,6 @@ def test_deinit_gives_everything_back(site: Site) -> None:
     site.sound()
 
 
-def test_certbots_own_timer_is_warned_of(site: Site) -> None:
-    """What else runs ``certbot renew`` here is named with what to do; none is silence."""
-    from danebot.adapters.certbot.timers import competing_jobs
-
-    site.issued()
-    run = site.danebot("init", MAIL)
-    assert run.returncode == 0
-    for job in competing_jobs():
-        assert f"danebot: certbot is still run beside danebot: {job}" in run.stderr
-    assert run.stderr.count("still run beside") == len(competing_jobs())
-
-
 def test_links_stay_relative_and_live_keeps_its_mode(site: Site) -> None:
     """Staging is no more readable than live, and leads into the archive from where it lies."""
     site.issued()

@@ -13,6 +13,7 @@ from danebot.domain.kinds import FindingKind
 from danebot.domain.rollover.evidence.memory import Call, CallResult, Protection
 from danebot.jobs.newkey import stage
 from danebot.jobs.renew import RenewalOutcome
+from danebot.jobs.survey import survey
 from domain.builders import DAY, HOUR
 from jobs.world import World
 
@@ -158,3 +159,25 @@ def test_a_failure_is_said_and_nothing_more_is_done(
     assert Code.INTERNAL in codes(outcome)
     assert world.last_call == (Call.PROMOTION, CallResult.BEGUN)
     assert served(world) == trees.public("one").spki
+
+
+@pytest.mark.parametrize("text", ["reuse_key = True\nreuse_key = True\n", "\ud800[", ""])
+def test_a_refused_configuration_is_one_judgement_and_stops_all_steps(
+    tmp_path: Path, text: str
+) -> None:
+    """What is live serves on; `renew` says what `status` says, and looks at DNS all the same."""
+    world = World(tmp_path)
+    world.grown.version(2)
+    world.grown.link(world.paths.staging, 2)
+    world.paths.conf.write_bytes(text.encode(errors="surrogatepass"))
+    before = (world.paths.live / "combo.pem").read_bytes()
+    told = [f for f in world.renew().findings if f.code is Code.FILES_BROKEN]
+    found = survey(world.context, (NAME,))
+    assert found.unreadable == ()
+    assert told == [f for view in found.views for f in view.findings if f.code is told[0].code]
+    assert [(f.where, f.severity) for f in told] == [(NAME, Severity.WARNING)]
+    assert f"certbot delete --cert-name {NAME}" in str(told[0])
+    assert world.issuer.calls == []
+    assert world.zone.looks > 0
+    assert world.paths.conf.read_bytes() == text.encode(errors="surrogatepass")
+    assert (world.paths.live / "combo.pem").read_bytes() == before

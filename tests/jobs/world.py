@@ -190,7 +190,7 @@ class World:
         self.settings = Settings(
             snapshot=root / "state" / "status.json",
             ca_file=trust,
-            common=LineageSettings(Policy(unseen_ttl=HOUR), probe=False),
+            common=LineageSettings(Policy(unseen_ttl=HOUR), hooks=("true",), probe=False),
         )
         self._start = self.now
 

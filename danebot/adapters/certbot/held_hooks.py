@@ -17,6 +17,7 @@ from danebot.adapters.presence import ABSENT, permissions
 from danebot.errors import HookError
 
 DIRECTORY = "renewal-hooks/deploy"
+POST = "renewal-hooks/post"
 KEPT = "renewal-hooks/danebot-deploy"  # as deep as the other: links in it lead to the same place
 _MARK = "#!/bin/sh\n# danebot holds this deploy hook"
 _TEXT = """\

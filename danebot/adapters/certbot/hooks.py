@@ -12,10 +12,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
+from types import MappingProxyType
+from typing import TYPE_CHECKING, NamedTuple
 
 from danebot.adapters.certbot import cli_ini
-from danebot.adapters.certbot.held_hooks import DIRECTORY, executables
+from danebot.adapters.certbot.held_hooks import DIRECTORY, POST, executables
 from danebot.adapters.certbot.renewal_conf import RenewalConf
 from danebot.adapters.process import Ending, run_program
 from danebot.domain.names import printable
@@ -35,11 +36,18 @@ class HookKind(enum.Enum):
     SAVED = "saved"
     CONFIGURED = "configured"
     READY_MADE = "ready-made"
+    POST_DIRECTORY = "certbot's post directory"
+    POST_SAVED = "certbot's saved post hook"
+
+    @property
+    def post(self) -> bool:
+        """Whether certbot has run it before, when nothing was live yet."""
+        return self in (HookKind.POST_DIRECTORY, HookKind.POST_SAVED)
 
 
 @dataclass(frozen=True, slots=True)
 class Hook:
-    """One hook: ``command`` is a path for DIRECTORY, else a shell command line.
+    """One hook: ``command`` is a path for those of directories, else a shell command line.
 
     That of READY_MADE begins with ``@`` and a service's name, in place of what reloads it.
     """
@@ -56,7 +64,7 @@ class Hook:
     def shell_line(self) -> str:
         """What the shell is given, as certbot gives it."""
         match self.kind:
-            case HookKind.DIRECTORY:
+            case HookKind.DIRECTORY | HookKind.POST_DIRECTORY:
                 return shlex.quote(self.command)
             case HookKind.READY_MADE:
                 return f"/bin/sh {shlex.quote(str(_READY_MADE))} {self.command.removeprefix('@')}"
@@ -83,22 +91,55 @@ class HookRun:
         return printable(f"exit status {self.exit_status}{said}") if self.exit_status else ""
 
 
+class CertbotHooks(NamedTuple):
+    """certbot's hooks for all lineages: of its directories, and of ``cli.ini``."""
+
+    deploy: tuple[str, ...] = ()
+    post: tuple[str, ...] = ()
+    settings: Mapping[str, str] = MappingProxyType({})
+
+    @classmethod
+    def read(cls, tree: Path, settings: Settings) -> CertbotHooks:
+        """Those of a tree that are to be run; `HookError` where that can't be told."""
+        if not settings.run_certbot_hooks:
+            return cls()
+        return cls(
+            tuple(executables(tree / DIRECTORY)),
+            tuple(executables(tree / POST)) if settings.run_post_hooks else (),
+            cli_ini.settings(tree, {**os.environ, **settings.environment}),
+        )
+
+
+def post_hooks(tree: Path, conf: RenewalConf) -> tuple[str, ...]:
+    """Certbot's post hooks of a lineage, whoever runs them."""
+    return (*executables(tree / POST), *filter(None, (conf.post_hook,)))
+
+
 def deploy_hooks(tree: Path, lineage: str, settings: Settings) -> tuple[Hook, ...]:
-    """The hooks of one lineage, each command once.
+    """The hooks of one lineage, each command once; certbot's post hooks are the last.
 
     Raises `HookError` when certbot's hooks can't be listed: running only some would be silence.
     """
-    found: list[Hook] = []
+    certbots = CertbotHooks.read(tree, settings)
+    conf = RenewalConf.read(tree / "renewal" / f"{lineage}.conf")
+    return hooks_of(lineage, conf, certbots, settings)
+
+
+def hooks_of(
+    lineage: str, conf: RenewalConf, certbots: CertbotHooks, settings: Settings
+) -> tuple[Hook, ...]:
+    """The same of what was read already; a setting of ``cli.ini`` goes over the lineage's."""
+    found = [Hook(HookKind.DIRECTORY, path) for path in certbots.deploy]
     if settings.run_certbot_hooks:
-        found += [Hook(HookKind.DIRECTORY, path) for path in executables(tree / DIRECTORY)]
-        conf = RenewalConf.read(tree / "renewal" / f"{lineage}.conf")
-        of_all = cli_ini.settings(tree, {**os.environ, **settings.environment})
-        saved = of_all.get("deploy-hook") or conf.deploy_hook
-        if saved:
-            found.append(Hook(HookKind.SAVED, _unquoted(saved)))
+        saved = certbots.settings.get("deploy-hook") or conf.deploy_hook
+        found += [Hook(HookKind.SAVED, _unquoted(saved))] if saved else []
     for command in settings.hooks(lineage):
         ready_made = command.startswith("@")
         found.append(Hook(HookKind.READY_MADE if ready_made else HookKind.CONFIGURED, command))
+    found += [Hook(HookKind.POST_DIRECTORY, path) for path in certbots.post]
+    if settings.run_certbot_hooks and settings.run_post_hooks:
+        saved = certbots.settings.get("post-hook") or conf.post_hook
+        found += [Hook(HookKind.POST_SAVED, _unquoted(saved))] if saved else []
     first = {hook.command: hook for hook in reversed(found)}
     return tuple(hook for hook in found if first[hook.command] is hook)
 

@@ -1,49 +1,167 @@
-"""Finds what else runs ``certbot renew``: timers and cron jobs that would race with danebot."""
+"""Finds what else runs ``certbot renew``: timers and cron jobs that would race with danebot.
+
+Judged from files alone, line by line: a crontab may have certbot's line beside danebot's, and a
+line that calls danebot is no other run.
+"""
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-_CERTBOT_LINE = re.compile(r"^[^#]*\b(certbot|letsencrypt)\b.*\brenew\b", re.MULTILINE)
+_NAMES = {"certbot", "certbot-auto", "certbot-3", "letsencrypt", "letsencrypt-auto"}
+_SNAP = "certbot.renew"
+_DEFAULT_TREES = ("/etc/letsencrypt", "/usr/local/etc/letsencrypt")
 _SKIPS_UNDER_SYSTEMD = "/run/systemd/system"
-_WANTS = ("etc/systemd/system/timers.target.wants", "lib/systemd/system/timers.target.wants")
-_CRON = ("etc/crontab", "etc/cron.d", "etc/cron.hourly", "etc/cron.daily", "etc/cron.weekly")
-_CRONTABS = ("var/spool/cron/crontabs", "var/spool/cron")
+_UNITS = (
+    *("etc/systemd/system", "run/systemd/system", "usr/local/lib/systemd/system"),
+    *("usr/lib/systemd/system", "lib/systemd/system"),
+)
+_TABLES = (
+    *("etc/crontab", "etc/anacrontab", "etc/cron.d", "etc/crontabs"),
+    *("var/spool/cron/crontabs", "var/spool/cron", "var/spool/cron/tabs", "var/cron/tabs"),
+)
+_SCRIPTS = tuple(
+    f"etc/{directory}{period}"
+    for directory in ("cron.", "periodic/")
+    for period in ("hourly", "daily", "weekly", "monthly")
+)
+_SET_ASIDE = re.compile(r"~$|\.(bak|disabled|dpkg-\w+|off|old|orig|rpm\w+|save|swp)$|^\.")
+_SEPARATORS = re.compile(r"[;&|()`\n]+|\$\(")
+_CONTINUED = re.compile(r"\\\n")
+_COMMENT = re.compile(r"(^|\s)#.*")
+_EXEC = re.compile(r"^\s*ExecStart\s*=[-@:+!]*(.*)$", re.MULTILINE)
 
 
-def competing_jobs(root: Path = Path("/")) -> tuple[str, ...]:
-    """Timers and cron files, with what to do about each; judged from files alone."""
+def competing_jobs(tree: Path, root: Path = Path("/")) -> tuple[str, ...]:
+    """The timers and cron jobs that renew ``tree``, with what to do about each."""
     systemd = (root / "run/systemd/system").is_dir()
-    return (*_timers(root), *_cron_jobs(root, systemd=systemd))
+    return (*_timers(root, tree), *dict.fromkeys(_cron_jobs(root, tree, systemd=systemd)))
 
 
-def _timers(root: Path) -> Iterator[str]:
-    for directory in _WANTS:
-        for timer in _listed(root / directory):
-            if "certbot" in timer.name and timer.suffix == ".timer":
-                yield f"{timer.name} is enabled: systemctl disable --now {timer.name}"
+# ---- systemd --------------------------------------------------------------------------------
 
 
-def _cron_jobs(root: Path, *, systemd: bool) -> Iterator[str]:
-    for name in (*_CRON, *_CRONTABS):
+def _timers(root: Path, tree: Path) -> Iterator[str]:
+    wanted = dict.fromkeys(
+        timer.name
+        for units in _UNITS
+        for directory in sorted((root / units).glob("*.wants"))
+        for timer in _listed(directory)
+        if timer.suffix == ".timer"
+    )
+    for name in wanted:
+        commands = _commands(root, name)
+        if any(_renews(command, tree) for command in commands):
+            if any(_SNAP in command for command in commands):
+                yield f"{name} is enabled: snap stop --disable {_SNAP}"
+            else:
+                yield f"{name} is enabled: systemctl disable --now {name}"
+
+
+def _commands(root: Path, timer: str) -> list[str]:
+    """What a timer's service runs; [] for a timer or a service that is masked.
+
+    Where there is no such service to read, the timer's name says what it is for.
+    """
+    if _masked(root, timer):
+        return []
+    unit = re.search(r"^\s*Unit\s*=\s*(\S+)", _unit(root, timer), re.MULTILINE)
+    service = unit[1] if unit is not None else f"{timer.removesuffix('.timer')}.service"
+    if _masked(root, service):
+        return []
+    commands: list[str] = []
+    text = _unit(root, service)
+    if not text and "certbot" in timer:
+        return ["certbot renew"]
+    for match in _EXEC.finditer(_CONTINUED.sub(" ", text)):
+        commands = [*commands, match[1]] if match[1].strip() else []
+    return commands
+
+
+def _masked(root: Path, unit: str) -> bool:
+    first = next((path for d in _UNITS if os.path.lexists(path := root / d / unit)), None)
+    return first is not None and os.path.realpath(first) == os.devnull
+
+
+def _unit(root: Path, unit: str) -> str:
+    """A unit's text: the file that counts, then its drop-ins."""
+    paths = [root / directory / unit for directory in _UNITS]
+    first = [path for path in paths if path.is_file()][:1]
+    drop_ins = {
+        path.name: path
+        for directory in reversed(_UNITS)
+        for path in _listed(root / directory / f"{unit}.d")
+        if path.suffix == ".conf"
+    }
+    return "\n".join(_text(path) for path in (*first, *(drop_ins[n] for n in sorted(drop_ins))))
+
+
+# ---- cron -----------------------------------------------------------------------------------
+
+
+def _cron_jobs(root: Path, tree: Path, *, systemd: bool) -> Iterator[str]:
+    for file in _cron_files(root):
+        for line in _CONTINUED.sub(" ", _text(file)).splitlines():
+            if systemd and _SKIPS_UNDER_SYSTEMD in line:
+                continue
+            if _renews(line, tree):
+                yield f"{file} runs certbot renew: take that line out"
+
+
+def _cron_files(root: Path) -> Iterator[Path]:
+    for name in _TABLES:
         path = root / name
-        for file in [path] if path.is_file() else _listed(path):
-            try:
-                text = file.read_text(encoding="utf-8", errors="replace")
-            except OSError:
-                continue
-            if not _CERTBOT_LINE.search(text) or "danebot" in text:
-                continue
-            if systemd and _SKIPS_UNDER_SYSTEMD in text:
-                continue
-            yield f"{file} runs certbot renew: take that line out"
+        yield from [path] if path.is_file() else _listed(path)
+    for name in _SCRIPTS:
+        yield from (path for path in _listed(root / name) if os.access(path, os.X_OK))
+
+
+def _renews(line: str, tree: Path) -> bool:
+    """Whether a line of the shell has certbot renew ``tree``."""
+    return any(
+        _renewing(command.split(), tree) for command in _SEPARATORS.split(_COMMENT.sub("", line))
+    )
+
+
+def _renewing(words: Iterable[str], tree: Path) -> bool:
+    bare = [word.strip("\"'") for word in words]
+    names = [word.rpartition("/")[2] for word in bare]
+    if "danebot" in names:
+        return False
+    if _SNAP in names:
+        return _is_default(tree)
+    first = next((number for number, name in enumerate(names) if name in _NAMES), None)
+    if first is None or "renew" not in names[first + 1 :]:
+        return False
+    named = _config_dir(bare[first + 1 :])
+    return _is_default(tree) if not named else os.path.realpath(named) == os.path.realpath(tree)
+
+
+def _config_dir(words: list[str]) -> str:
+    for word, following in zip(words, [*words[1:], ""], strict=True):
+        if word.startswith("--config-dir"):
+            return word.partition("=")[2] or following
+    return ""
+
+
+def _is_default(tree: Path) -> bool:
+    return os.path.realpath(tree) in map(os.path.realpath, _DEFAULT_TREES)
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
+    except OSError:
+        return ""
 
 
 def _listed(directory: Path) -> list[Path]:
+    """The files in use of a directory; those that were set aside by their names aren't."""
     try:
-        return [directory / name for name in sorted(os.listdir(directory))]
+        names = sorted(os.listdir(directory))
     except OSError:
         return []
+    return [directory / name for name in names if not _SET_ASIDE.search(name)]

@@ -15,50 +15,130 @@ DEBIAN_CRON = (
 )
 
 
-def write(path: Path, text: str = "") -> None:
+TREE = Path("/etc/letsencrypt")
+
+
+def write(path: Path, text: str = "", mode: int = 0o644) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text)
+    path.chmod(mode)
+
+
+def jobs(root: Path, tree: Path = TREE) -> list[str]:
+    return [job.replace(f"{root}/", "") for job in competing_jobs(tree, root)]
 
 
 def test_nothing_is_found_where_nothing_is(tmp_path: Path) -> None:
-    assert competing_jobs(tmp_path) == ()
+    assert jobs(tmp_path) == []
+
+
+# ---- systemd --------------------------------------------------------------------------------
+
+
+def timer(root: Path, name: str, *lines: str, place: str = "lib/systemd/system") -> None:
+    """An enabled timer, with what its service says."""
+    wants = root / "etc/systemd/system/timers.target.wants"
+    write(root / place / f"{name}.timer", "[Timer]\nOnCalendar=daily\n")
+    wants.mkdir(parents=True, exist_ok=True)
+    (wants / f"{name}.timer").symlink_to(root / place / f"{name}.timer")
+    if lines:
+        write(root / place / f"{name}.service", "\n".join(["[Service]", *lines, ""]))
 
 
 def test_an_enabled_timer_is_named_with_its_remedy(tmp_path: Path) -> None:
-    wants = tmp_path / "etc/systemd/system/timers.target.wants"
-    write(wants / "certbot.timer")
-    write(wants / "logrotate.timer")
-    (job,) = competing_jobs(tmp_path)
-    assert job == "certbot.timer is enabled: systemctl disable --now certbot.timer"
+    timer(tmp_path, "certbot", "ExecStart=/usr/bin/certbot -q renew")
+    timer(tmp_path, "ours", "ExecStart=-/opt/venv/bin/certbot \\", "  renew")
+    timer(tmp_path, "logrotate", "ExecStart=/usr/sbin/logrotate")
+    timer(tmp_path, "danebot", "ExecStart=/usr/bin/danebot --config-dir /etc/letsencrypt renew")
+    timer(tmp_path, "certbot-renew")
+    assert jobs(tmp_path) == [
+        f"{name}.timer is enabled: systemctl disable --now {name}.timer"
+        for name in ("certbot-renew", "certbot", "ours")
+    ]
+
+
+def test_the_snaps_timer_is_turned_off_by_snap(tmp_path: Path) -> None:
+    line = 'ExecStart=/usr/bin/snap run --timer="00:00~24:00/2" certbot.renew'
+    timer(tmp_path, "snap.certbot.renew", line, place="etc/systemd/system")
+    (job,) = jobs(tmp_path)
+    assert job == "snap.certbot.renew.timer is enabled: snap stop --disable certbot.renew"
+
+
+def test_a_timer_that_runs_danebot_or_nothing_is_none(tmp_path: Path) -> None:
+    """By a drop-in, as an administrator would; or masked."""
+    timer(tmp_path, "certbot", "ExecStart=/usr/bin/certbot -q renew")
+    drop_in = tmp_path / "etc/systemd/system/certbot.service.d/danebot.conf"
+    write(drop_in, "[Service]\nExecStart=\nExecStart=/usr/bin/danebot renew\n")
+    assert jobs(tmp_path) == []
+    drop_in.unlink()
+    assert len(jobs(tmp_path)) == 1
+    (tmp_path / "etc/systemd/system/certbot.timer").symlink_to("/dev/null")
+    assert jobs(tmp_path) == []
+
+
+# ---- cron -----------------------------------------------------------------------------------
 
 
 def test_debians_cron_file_counts_only_without_systemd(tmp_path: Path) -> None:
     write(tmp_path / "etc/cron.d/certbot", DEBIAN_CRON)
-    (job,) = competing_jobs(tmp_path)
-    assert str(tmp_path / "etc/cron.d/certbot") in job
+    assert jobs(tmp_path) == ["etc/cron.d/certbot runs certbot renew: take that line out"]
     (tmp_path / "run/systemd/system").mkdir(parents=True)
-    assert competing_jobs(tmp_path) == ()
+    assert jobs(tmp_path) == []
 
 
 @pytest.mark.parametrize(
     ("place", "line"),
     [
         ("etc/crontab", "17 3 * * * root /usr/bin/certbot -q renew\n"),
+        ("etc/crontab", "17 3 * * * root danebot renew\n18 3 * * * root certbot renew # danebot"),
+        ("etc/crontab", "17 3 * * * root danebot renew; certbot renew\n"),
+        ("etc/anacrontab", "7 10 certs sh -c 'certbot renew -q'\n"),
         ("etc/cron.daily/renew", "#!/bin/sh\nexec letsencrypt renew\n"),
+        ("etc/cron.monthly/renew", "#!/bin/sh\ncertbot \\\n  renew\n"),
+        ("etc/periodic/daily/renew", "#!/bin/sh\ncertbot renew\n"),
+        ("etc/crontabs/root", "0 3 * * * docker run certbot/certbot renew\n"),
         ("var/spool/cron/crontabs/root", "@daily certbot renew --quiet\n"),
         ("var/spool/cron/root", "@daily /snap/bin/certbot renew\n"),
+        ("var/spool/cron/root", "@daily certbot renew --config-dir=/etc/letsencrypt/\n"),
     ],
 )
 def test_a_cron_job_is_found_wherever_it_is(tmp_path: Path, place: str, line: str) -> None:
-    write(tmp_path / place, line)
-    (job,) = competing_jobs(tmp_path)
-    assert job.startswith(f"{tmp_path / place} ")
+    write(tmp_path / place, line, 0o755)
+    assert jobs(tmp_path) == [f"{place} runs certbot renew: take that line out"]
 
 
 @pytest.mark.parametrize(
     "line",
-    ["# 0 0 * * * root certbot renew\n", "0 0 * * * root certbot certificates\n"],
+    [
+        "# 0 0 * * * root certbot renew\n",
+        "0 0 * * * root certbot certificates\n",
+        "0 0 * * * root danebot --config-dir /etc/letsencrypt renew\n",
+        "0 0 * * * root danebot renew # instead of certbot renew\n",
+        "0 0 * * * root certbot renew --config-dir /srv/other\n",
+        "0 0 * * * root certbot certificates; danebot renew\n",
+    ],
 )
 def test_other_lines_are_no_jobs(tmp_path: Path, line: str) -> None:
     write(tmp_path / "etc/cron.d/other", line)
-    assert competing_jobs(tmp_path) == ()
+    assert jobs(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        *("etc/cron.d/certbot.disabled", "etc/cron.d/certbot~", "etc/cron.d/certbot.dpkg-dist"),
+        *("etc/cron.d/.certbot.swp", "etc/cron.daily/not-executable"),
+    ],
+)
+def test_what_was_set_aside_is_no_job(tmp_path: Path, place: str) -> None:
+    write(tmp_path / place, "0 0 * * * root certbot renew\n")
+    assert jobs(tmp_path) == []
+
+
+def test_a_run_on_another_tree_is_nobodys_business(tmp_path: Path) -> None:
+    write(tmp_path / "etc/cron.d/certbot", "0 0 * * * root certbot renew\n")
+    assert jobs(tmp_path, tmp_path / "tree") == []
+    line = f"0 0 * * * root certbot renew --config-dir {tmp_path}/t\n"
+    write(tmp_path / "etc/cron.d/ours", line)
+    (job,) = jobs(tmp_path, tmp_path / "t")
+    assert job.startswith("etc/cron.d/ours ")

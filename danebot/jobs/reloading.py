@@ -1,0 +1,64 @@
+"""Says of lineages under care whether anything has their services read a new chain."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from danebot.adapters.certbot.hooks import CertbotHooks, hooks_of, post_hooks
+from danebot.domain.finding import Finding, Severity
+from danebot.domain.lineage.state import Management
+from danebot.domain.rollover.evidence.memory import Memory
+from danebot.domain.rollover.findings.reloading import Reloads, early, reloading
+from danebot.errors import DanebotError
+from danebot.jobs.context import Context
+from danebot.jobs.view import LineageView
+
+
+def with_reloads(context: Context, views: Sequence[LineageView]) -> tuple[LineageView, ...]:
+    """The views with that; what can't be told is told by who needs it."""
+    try:
+        certbots = _read(context)
+    except DanebotError:
+        return tuple(views)
+    return tuple(_told(context, certbots, one) for one in views)
+
+
+def _told(context: Context, certbots: CertbotHooks, view: LineageView) -> LineageView:
+    state, settings = view.state, context.settings
+    if state.management is not Management.STAGED:
+        return view
+    try:
+        reloads = _reloads(context, certbots, state.name)
+    except DanebotError:
+        return view
+    watched = len(state.owners) if settings.probe(state.name) else 0
+    found = reloading(state.name, reloads, view.memory, watched)
+    findings = (*view.findings, *found)
+    return view._replace(findings=tuple(sorted(findings, key=lambda one: -one.severity)))
+
+
+def reload_notices(context: Context, name: str) -> tuple[Finding, ...]:
+    """The same of a lineage that has just been taken on."""
+    return reloading(name, _reloads(context, _read(context), name), Memory())
+
+
+def reloaded_early(context: Context, name: str) -> tuple[Finding, ...]:
+    """A warning for the run that deploys: what certbot alone reloads has the former chain."""
+    found = early(name, _reloads(context, _read(context), name), Severity.WARNING)
+    return (found,) if found is not None else ()
+
+
+def _read(context: Context) -> CertbotHooks:
+    return CertbotHooks.read(context.tree.root, context.settings)
+
+
+def _reloads(context: Context, certbots: CertbotHooks, name: str) -> Reloads:
+    conf = context.tree.conf(name)
+    hooks = hooks_of(name, conf, certbots, context.settings)
+    again = tuple(hook.id for hook in hooks if hook.kind.post)
+    return Reloads(
+        tuple(hook.id for hook in hooks if not hook.kind.post),
+        again,
+        () if again else post_hooks(context.tree.root, conf),
+        conf.installer,
+    )

@@ -1,0 +1,92 @@
+"""certbot's post hooks, which certbot has run too early, are run once more, and once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from adapters.trees import NAME
+from danebot.config import Settings
+from danebot.domain.finding import Code, Finding, Severity
+from danebot.domain.kinds import FindingKind
+from domain.builders import DAY
+from jobs.world import World
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    """A certificate that is due."""
+    world = World(tmp_path)
+    world.now += 14 * DAY
+    world.issuer.due = True
+    return world
+
+
+def hook(world: World, place: str, lines: str, name: str = "hook") -> Path:
+    path = world.grown.root / "renewal-hooks" / place / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(f"#!/bin/sh\n{lines}\n")
+    path.chmod(0o755)
+    return path
+
+
+def warned(findings: tuple[Finding, ...]) -> list[tuple[FindingKind, str]]:
+    return [(f.code, f.where) for f in findings if f.severity >= Severity.WARNING]
+
+
+def test_they_run_after_the_deploy_hooks_with_the_chain_live(world: World) -> None:
+    log = world.grown.root / "log"
+    for place in ("post", "deploy"):
+        hook(world, place, f"readlink $RENEWED_LINEAGE/cert.pem >>{log}; echo {place} >>{log}")
+    saved = f"post_hook = echo saved $DANEBOT_EVENT $RENEWED_DOMAINS >>{log}"
+    world.grown.conf("staging", "reuse_key = True", saved)
+    assert warned(world.renew().findings) == []
+    second = f"../../archive/{NAME}/cert2.pem"
+    assert log.read_text().splitlines() == [
+        *(second, "deploy", second, "post", f"saved deployed {NAME}"),
+    ]
+    world.renew()
+    assert len(log.read_text().splitlines()) == 5
+
+
+def test_one_that_fails_is_told_and_not_run_again(world: World) -> None:
+    """An undone pre hook can't be undone twice."""
+    path = hook(world, "post", 'echo x >>"$0.log"; echo no rule; exit 2')
+    outcome = world.renew()
+    assert warned(outcome.findings) == [(Code.HOOK_FAILED, NAME)]
+    (told,) = (f for f in outcome.findings if f.code is Code.HOOK_FAILED)
+    assert "post hook" in told.text
+    assert "run_post_hooks = false" in told.remedy
+    assert told.said == "no rule"
+    assert warned(world.renew().findings) == []
+    assert path.with_name("hook.log").read_text() == "x\n"
+
+
+def test_a_run_that_is_killed_before_them_leaves_them_to_the_next(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = hook(world, "post", 'echo x >>"$0.log"')
+
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("danebot.jobs.post_hooks.run_post_hooks", killed)
+        with pytest.raises(KeyboardInterrupt):
+            world.renew()
+    world.renew()
+    assert path.with_name("hook.log").read_text() == "x\n"
+
+
+@pytest.mark.parametrize(
+    "settings", [Settings(run_post_hooks=False), Settings(run_certbot_hooks=False)]
+)
+def test_they_can_be_left_to_certbot(world: World, settings: Settings) -> None:
+    path = hook(world, "post", 'echo x >>"$0.log"')
+    world.settings = world.settings._replace(
+        run_post_hooks=settings.run_post_hooks, run_certbot_hooks=settings.run_certbot_hooks
+    )
+    world.renew()
+    assert world.memory.deployment is not None
+    assert not path.with_name("hook.log").exists()
