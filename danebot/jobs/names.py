@@ -15,8 +15,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from danebot.adapters.files import edit_text, read_bytes, write_file
-from danebot.adapters.presence import is_there
+from danebot.adapters.files import edit_text, read_bytes, rewrite_file
+from danebot.adapters.presence import is_there, permissions
 from danebot.adapters.tree.paths import DANE_EE, DNSNAMES
 from danebot.adapters.tree.recovery import recover
 from danebot.domain.dns.answers import Presence
@@ -252,13 +252,13 @@ def _issue(context: Context, authority: CaAccess, run: LineageRun, intent: Inten
     run.do((Done(remember_call(run.memory, Call.NAMES, result, outcome, context.clock())),))
     if issued is None or issued.chain.names != intent.change.after:
         if intent.dropped:
-            write_file(file, former, _PUBLIC)
+            rewrite_file(file, former, _PUBLIC)
         reason = result.reason or "certbot says that it succeeded, but it issued for other names"
         raise CertbotError(f"{run.name}: the names stay as they are: {reason}")
     new = context.tree.conf(run.name)
     whole = new.with_parameters_of(conf)
     if whole is not new:
-        write_file(new.path, whole.text.encode(), new.path.stat().st_mode & 0o777)
+        rewrite_file(new.path, whole.text.encode(), permissions(new.path))
     rewrite(file, parse_dnsnames, (), intent.demanded)
 
 
