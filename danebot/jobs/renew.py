@@ -6,10 +6,12 @@ from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
-from danebot.domain.finding import Finding
+from danebot.adapters.presence import written_by_others
+from danebot.domain.finding import Code, Finding, Severity
+from danebot.domain.names import printable
 from danebot.domain.rollover.evidence.change_outcomes import Part
 from danebot.domain.rollover.steps.patience import Asking
-from danebot.errors import TreeError
+from danebot.errors import TreeError, UnreadableError
 from danebot.jobs.authority import CaAccess
 from danebot.jobs.lineage_run import LineageRun, observe, review
 from danebot.jobs.ordinary import renew_the_rest
@@ -19,6 +21,8 @@ from danebot.jobs.unmanaged import Unmanaged, with_next_renewals
 from danebot.jobs.view import LineageView
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from danebot.adapters.certbot.command import Certbot
     from danebot.adapters.tree.locks import TreeLock
     from danebot.jobs.context import Context
@@ -78,10 +82,7 @@ def renew(
     views = _seen_last(context, runs, known)
     found += [finding for run in runs for finding in run.progress.events]
     found += [finding for view in views for finding in view.findings]
-    if scope is Scope.EVERYTHING:
-        from danebot.jobs.orphans import orphans
-
-        found += orphans(context)
+    found += _left_over(context, scope)
     return RenewalOutcome(views, tuple(dict.fromkeys(found)))
 
 
@@ -106,7 +107,29 @@ def _left_over(context: Context, scope: Scope) -> tuple[Finding, ...]:
     from danebot.jobs.competing import competing
     from danebot.jobs.orphans import orphans
 
-    return (*competing(context), *orphans(context)) if scope is Scope.EVERYTHING else ()
+    if scope is not Scope.EVERYTHING:
+        return ()
+    return (*competing(context), *orphans(context), *_not_believed(context.settings.state_directory))
+
+
+def _not_believed(directory: Path) -> tuple[Finding, ...]:
+    """That others may write where danebot keeps what it may lose: then it believes none of it.
+
+    The status document is read there all the same: what is published is whatever they put there
+    afterwards, and other lineages' part of it must not be lost.
+    """
+    try:
+        if not written_by_others(directory):
+            return ()
+    except UnreadableError:
+        return ()  # to write there fails, and says so
+    text = (
+        f"{printable(str(directory), 200)} is for others to write in, so what danebot keeps there "
+        "isn't believed: each run parses all keys anew, and forgets what the CA said of lineages "
+        "that it doesn't manage"
+    )
+    remedy = f"run: chown root: {directory}; chmod go-w {directory}; or name another with snapshot"
+    return (Finding(Code.FILES_BROKEN, Severity.WARNING, "", text, printable(remedy, 400)),)
 
 
 def _follow_up(context: Context, authority: CaAccess, runs: Sequence[LineageRun]) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from danebot.errors import TreeError
 from danebot.jobs.snapshot import leave_word, this_run
+from jobs.world import World
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
 
@@ -42,3 +43,19 @@ def test_the_directories_are_for_all_to_read_whatever_the_umask(tmp_path: Path, 
         os.umask(before)
     for one, mode in ((path, 0o644), (path.parent, 0o755), (path.parent.parent, 0o755)):
         assert one.stat().st_mode & 0o7777 == mode
+
+
+@pytest.mark.parametrize(("mode", "owner"), [(0o777, 0), (0o1777, 0), (0o755, 65534)])
+def test_a_directory_where_others_may_write_is_told(tmp_path: Path, mode: int, owner: int) -> None:
+    """Nothing that danebot keeps there is believed: that must not be silent."""
+    if owner and os.geteuid():
+        pytest.skip("only root gives a directory away")
+    world = World(tmp_path)
+    state = world.settings.state_directory
+    state.mkdir(mode=0o755)
+    assert not any(str(state) in one.text for one in world.renew().findings)
+    state.chmod(mode)
+    os.chown(state, owner or -1, -1)
+    (told,) = (one for one in world.renew().findings if str(state) in one.text)
+    assert "isn't believed" in told.text
+    assert told.remedy.startswith(f"run: chown root: {state}; chmod go-w {state}")
