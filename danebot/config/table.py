@@ -9,7 +9,7 @@ from typing import Generic, NamedTuple, TypeVar
 
 from danebot.config.positions import KeyPath, line_of
 from danebot.config.settings import Effective
-from danebot.config.values import ItemError, found
+from danebot.config.values import ItemsError, found
 from danebot.domain.names import printable
 from danebot.errors import ConfigError, foreign
 
@@ -90,8 +90,9 @@ class Table:
             try:
                 with foreign(ConfigError, "has a value that can't be used"):
                     value = parse(self.content[name])
-            except ItemError as exc:
-                self.document.problem(path, str(exc), (*path, exc.index))
+            except ItemsError as exc:
+                for index, text in exc.items.items():
+                    self.document.problem(path, text, (*path, index))
                 return default
             except ConfigError as exc:
                 self.document.problem(path, str(exc))

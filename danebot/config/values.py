@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import enum
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import TypeVar
@@ -32,12 +32,12 @@ _FAR_OUT = 10**15  # of larger ones the digits aren't shown
 _MOST = 10**6
 
 
-class ItemError(ConfigError):
-    """An item of a list that can't be taken; ``index`` counts from 0."""
+class ItemsError(ConfigError):
+    """Items of a list that can't be taken: by their index, from 0, what is wrong with each."""
 
-    def __init__(self, index: int, text: str) -> None:
-        super().__init__(text)
-        self.index = index
+    def __init__(self, items: Mapping[int, str]) -> None:
+        super().__init__("; ".join(items.values()))
+        self.items = items
 
 
 def found(value: object) -> str:
@@ -218,12 +218,14 @@ def list_of(parse: Callable[[object], ItemT]) -> Callable[[object], tuple[ItemT,
         if not isinstance(value, list):
             example = f'["{printable(value, 60)}"]' if isinstance(value, str) else "[...]"
             raise ConfigError(f"must be a list, {example}; {found(value)}")
-        items = []
-        for number, item in enumerate(value, 1):
+        items, wrong = [], {}
+        for index, item in enumerate(value):
             try:
                 items.append(parse(item))
             except ConfigError as exc:
-                raise ItemError(number - 1, f"item {number} {exc}") from exc
+                wrong[index] = f"item {index + 1} {exc}"
+        if wrong:
+            raise ItemsError(wrong)
         return tuple(items)
 
     return parse_list

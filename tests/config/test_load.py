@@ -256,6 +256,14 @@ def test_a_problem_is_named_with_its_line(root: Path, text: str, expected: str) 
     assert line.isprintable()
 
 
+def test_every_item_of_a_list_is_told_with_its_line(root: Path) -> None:
+    told = problems(root, 'hooks = [\n"",\n"a",\n1\n]')
+    assert [line.split(";")[0] for line in told] == [
+        "2: hooks item 1 must not be empty, nor have a NUL in it",
+        "4: hooks item 3 must be a string, found the number 1",
+    ]
+
+
 def test_a_name_without_quotes_is_told_how_to_be_written(root: Path) -> None:
     (line,) = problems(root, "[lineage.mail.example.org]\nprobe = true")
 
