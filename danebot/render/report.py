@@ -82,7 +82,7 @@ def _address_lines(address: AddressReport, now: datetime) -> Iterator[str]:
     verdict = address.verdict
     leaf = address.leaf
     expiry = f", certificate {_left(leaf.expires, now)}" if leaf is not None else ""
-    yield f"{title}{verdict.outcome.value} ({result.tls_version}{expiry})"
+    yield f"{title}{verdict.words} ({result.tls_version}{expiry})"
     for one in verdict.records:
         yield f"      {short(one.record)} {one}"
 
@@ -178,6 +178,8 @@ def _address_document(address: AddressReport) -> dict[str, Any]:
         verdict = address.verdict
         found["verdict"] = verdict.outcome.name.lower()
         found["authenticated"] = verdict.outcome is Outcome.AUTHENTICATED
+        if verdict.raw_key is not None:
+            found["raw_public_key"] = verdict.raw_key.name.lower()
         found["records"] = [
             {"record": str(one.record), "reason": one.reason.name.lower(), "text": str(one)}
             for one in verdict.records

@@ -177,7 +177,8 @@ _SETS = [
 
 _AGILITY = [
     case("RFC 7671 9", "both digests match", ("3 1 1 leaf", "3 1 2 leaf"), CHAIN, f"{OK}@0", "WEAKER_DIGEST MATCHED"),
-    case("RFC 7671 9", "stronger digest of another key hides the match", ("3 1 1 leaf", "3 1 2 next"), CHAIN, FAIL, "WEAKER_DIGEST NO_MATCH", "", "MATCH_BEHIND_STRONGER_DIGEST"),
+    case("RFC 7671 9", "stronger digest of another key hides the match", ("3 1 1 leaf", "3 1 2 next"), CHAIN, FAIL, "WEAKER_DIGEST NO_MATCH", "", "ONLY_AS_RAW_KEY"),
+    case("RFC 7250 3", "a weaker digest that only the raw public key satisfies", ("3 1 1 leaf", "3 1 2 next", "7 1 1 leaf"), CHAIN, FAIL, "WEAKER_DIGEST NO_MATCH UNKNOWN_USAGE", "", "ONLY_AS_RAW_KEY"),
     case("RFC 7671 9", "per selector", ("3 0 2 next", "3 1 1 leaf"), CHAIN, f"{OK}@0", "NO_MATCH MATCHED"),
     case("RFC 7671 9", "per usage", ("2 1 2 stranger", "3 1 1 leaf"), CHAIN, f"{OK}@0", "NO_MATCH MATCHED"),
     case("RFC 7671 9", "Full is never ignored", ("3 1 0 leaf", "3 1 2 next"), CHAIN, f"{OK}@0", "MATCHED NO_MATCH"),

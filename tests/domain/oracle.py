@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from datetime import datetime
 
     from danebot.domain.dns.tlsa import TlsaRecord
@@ -35,6 +35,7 @@ _POINTERS = (
     "X509_STORE_CTX_new",
     "X509_STORE_CTX_get0_param",
     "X509_verify_cert_error_string",
+    "X509_get0_pubkey",
 )
 
 
@@ -82,11 +83,39 @@ def decide(
     level: int = 0,
 ) -> Decision:
     """Verify ``chain`` (DER, leaf first) by ``records`` with OpenSSL."""
+
+    def verify(connection: int) -> tuple[bool, str]:
+        return _verify(connection, chain, names, now, store=store, level=level)
+
+    return _decide(records, names[0], verify)
+
+
+def without_raw_keys() -> str:
+    """Why this OpenSSL can't judge raw public keys; "" if it can."""
+    if hasattr(_library(), "X509_STORE_CTX_init_rpk"):
+        return ""
+    return "OpenSSL knows raw public keys (RFC 7250) from 3.2 on; this one is older"
+
+
+def decide_raw_key(
+    records: Sequence[TlsaRecord], leaf: bytes, name: str, now: datetime
+) -> Decision:
+    """Verify the bare key of ``leaf`` (DER) by ``records``, as if a server had sent no more."""
+
+    def verify(connection: int) -> tuple[bool, str]:
+        return _verify_raw_key(connection, leaf, now)
+
+    return _decide(records, name, verify)
+
+
+def _decide(
+    records: Sequence[TlsaRecord], name: str, verify: Callable[[int], tuple[bool, str]]
+) -> Decision:
     _call("ERR_clear_error")
     context = _call("SSL_CTX_new", _call("TLS_client_method"))
     assert _call("SSL_CTX_dane_enable", context) == 1
     connection = _call("SSL_new", context)
-    assert _call("SSL_dane_enable", connection, names[0].encode()) > 0
+    assert _call("SSL_dane_enable", connection, name.encode()) > 0
     _library().SSL_dane_set_flags.restype = ctypes.c_ulong
     _call("SSL_dane_set_flags", connection, ctypes.c_ulong(_NO_DANE_EE_NAMECHECKS))
     usable = sum(
@@ -105,7 +134,7 @@ def decide(
     try:
         if not usable:
             return Decision(None, "no usable TLSA records", -1, 0)
-        good, error = _verify(connection, chain, names, now, store=store, level=level)
+        good, error = verify(connection)
         depth = _call("SSL_get0_dane_authority", connection, None, None) if good else -1
         return Decision(good, error, depth, usable)
     finally:
@@ -144,14 +173,39 @@ def _verify(
     _call("X509_VERIFY_PARAM_set_hostflags", parameters, ctypes.c_uint(_NO_PARTIAL_WILDCARDS))
     _call("X509_VERIFY_PARAM_set_auth_level", parameters, ctypes.c_int(level))
     _call("X509_VERIFY_PARAM_set_time", parameters, ctypes.c_long(int(now.timestamp())))
-    good = _call("X509_verify_cert", context) == 1
-    error = _call("X509_STORE_CTX_get_error", context)
-    words = ctypes.cast(
-        _call("X509_verify_cert_error_string", ctypes.c_long(error)), ctypes.c_char_p
-    ).value
+    found = _outcome(context)
     _call("X509_STORE_CTX_free", context)
     _call("X509_STORE_free", trusted)
     for certificate in certificates:
         _call("X509_free", certificate)
     _call("OPENSSL_sk_free", stack)
+    return found
+
+
+def _verify_raw_key(connection: int, leaf: bytes, now: datetime) -> tuple[bool, str]:
+    certificate = _certificate(leaf)
+    assert certificate, "OpenSSL can't parse the certificate"
+    trusted = _call("X509_STORE_new")
+    context = _call("X509_STORE_CTX_new")
+    key = _call("X509_get0_pubkey", certificate)
+    assert _call("X509_STORE_CTX_init_rpk", context, trusted, key) == 1
+    _call("X509_STORE_CTX_set0_dane", context, _call("SSL_get0_dane", connection))
+    assert _call("X509_STORE_CTX_set_default", context, b"ssl_server") == 1
+    parameters = _call("X509_STORE_CTX_get0_param", context)
+    _call("X509_VERIFY_PARAM_set_auth_level", parameters, ctypes.c_int(0))
+    _call("X509_VERIFY_PARAM_set_time", parameters, ctypes.c_long(int(now.timestamp())))
+    found = _outcome(context)
+    _call("X509_STORE_CTX_free", context)
+    _call("X509_STORE_free", trusted)
+    _call("X509_free", certificate)
+    return found
+
+
+def _outcome(context: int) -> tuple[bool, str]:
+    """Whether it verifies, and OpenSSL's error in words."""
+    good = _call("X509_verify_cert", context) == 1
+    error = _call("X509_STORE_CTX_get_error", context)
+    words = ctypes.cast(
+        _call("X509_verify_cert_error_string", ctypes.c_long(error)), ctypes.c_char_p
+    ).value
     return good, (words or b"").decode()

@@ -58,6 +58,11 @@ class CautionCode(enum.Enum):
         "a SHA2-256 record matches but is ignored beside SHA2-512 records that don't: senders with "
         "digest agility fail (OpenSSL: Postfix, Exim); those without it deliver"
     )
+    ONLY_AS_RAW_KEY = (
+        "a SHA2-256 record matches but is ignored beside SHA2-512 records that don't: senders that "
+        "are given a certificate fail; those that are given the raw public key, Postfix from 3.9 "
+        "with OpenSSL from 3.2 by a server like itself (RFC 7250), deliver"
+    )
     PATH_NEEDS_SEARCH = (
         "a path exists, but not the first that the presented order leads to: Postfix and Exim "
         "fail; senders that search all paths (written in Go) deliver"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import enum
 from typing import TYPE_CHECKING, NamedTuple
 
+from danebot.domain.dane.certificate_types import CertificateType
 from danebot.domain.dns.tlsa import TlsaRecord, Unusable
 
 if TYPE_CHECKING:
@@ -73,8 +74,10 @@ class RecordVerdict(NamedTuple):
 class Verdict(NamedTuple):
     """The whole judgement; ``records`` are in the order given.
 
-    ``matched`` is the record that authenticates the server, the same whatever the order.
-    ``names`` are the reference identifiers that the leaf presents, whether they counted or not.
+    ``outcome`` is that of senders that are given a certificate, ``raw_key`` that of those that ask
+    for the raw public key; None if none does, so that all are given a certificate.  ``matched`` is
+    the record that authenticates the server, the same whatever the order.  ``names`` are
+    the reference identifiers that the leaf presents, whether they counted or not.
     """
 
     outcome: Outcome
@@ -82,6 +85,26 @@ class Verdict(NamedTuple):
     matched: RecordVerdict | None = None
     names: tuple[Hostname, ...] = ()
     cautions: tuple[Caution, ...] = ()
+    raw_key: Outcome | None = None
+
+    @property
+    def refusing(self) -> frozenset[CertificateType]:
+        """The senders that refuse to deliver, by what they are given."""
+        outcomes = {
+            CertificateType.X509: self.outcome,
+            CertificateType.RAW_PUBLIC_KEY: self.raw_key or self.outcome,
+        }
+        return frozenset(kind for kind, one in outcomes.items() if one is Outcome.FAILED)
+
+    @property
+    def words(self) -> str:
+        """The outcome in words, with who refuses where others don't."""
+        if self.raw_key in (None, self.outcome):
+            return self.outcome.value
+        return (
+            f"no TLSA record that counts with a certificate matches: {CertificateType.X509.value} "
+            f"refuse to deliver, {CertificateType.RAW_PUBLIC_KEY.value} don't"
+        )
 
     @property
     def depth(self) -> int | None:

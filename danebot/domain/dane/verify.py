@@ -12,6 +12,11 @@ What each usage verifies (RFC 6698 section 2.1.1, RFC 7671 section 5, RFC 7672 s
 
 Senders that agree are Postfix and Exim, because both verify with OpenSSL: its order of decisions is
 followed here.  Where others are known to judge differently, the verdict carries a caution.
+
+Some senders are given no certificate but the bare key (RFC 7250): Postfix from 3.9 with OpenSSL
+from 3.2 asks for that where every record that it can use is ``3 1 x``, and a server of that kind
+sends it.  Then each of these records is tried, whatever its digest.  Nobody knows who will come, so
+the verdict is on both kinds.
 Whether the RRset is secure was settled before (RFC 4033 section 5); this room takes it as given.
 """
 
@@ -41,6 +46,7 @@ from danebot.domain.dns.tlsa import (
     Unusable,
     Usage,
     association,
+    raw_key_suffices,
     unusable_reason,
 )
 
@@ -106,7 +112,7 @@ def verify(
         scene = _Scene(leaf, readable, references, now, profile, store)
     found = _judge_all(records, profile, scene)
     cautions = [*_chain_cautions(chain, presented), *_rrset_cautions(records)]
-    return _conclude(found, scene, cautions)
+    return _conclude(found, scene, cautions, profile)
 
 
 def _judge_all(
@@ -302,14 +308,15 @@ def _judge_pkix(record: TlsaRecord, scene: _Scene) -> _Found:
 
 
 def _conclude(
-    found: Sequence[_Found], scene: _Scene | None, cautions: Sequence[Caution]
+    found: Sequence[_Found], scene: _Scene | None, cautions: Sequence[Caution], profile: Profile
 ) -> Verdict:
     """The outcome over all records (RFC 7672 section 2.2)."""
     matched = [one for one in found if one.verdict.reason is Reason.MATCHED]
     best = min(matched, key=_preference) if matched else None
+    usable = [one.verdict.record for one in found if one.verdict.usable]
     if best is not None:
         outcome = Outcome.AUTHENTICATED
-    elif not any(one.verdict.usable for one in found):
+    elif not usable:
         outcome = Outcome.UNAUTHENTICATED_TLS
     elif any(one.verdict.reason is Reason.NO_TRUST_STORE for one in found):
         outcome = Outcome.NOT_JUDGED
@@ -324,8 +331,13 @@ def _conclude(
                 extra.append(Caution(CautionCode.COMMON_NAME_ONLY, 0))
         path = best.path if best is not None else None
         extra += certificate_cautions(scene.leaf, path, scene.now)
-    if outcome is Outcome.FAILED and scene is not None and _hidden_match(found, scene):
-        extra.append(Caution(CautionCode.MATCH_BEHIND_STRONGER_DIGEST))
+    hidden = scene is not None and _hidden_match(found, scene)
+    raw_key = None
+    if profile is Profile.SMTP and usable and raw_key_suffices(usable):
+        raw_key = Outcome.AUTHENTICATED if hidden else outcome
+    if outcome is Outcome.FAILED and hidden:
+        code = CautionCode.MATCH_BEHIND_STRONGER_DIGEST
+        extra.append(Caution(CautionCode.ONLY_AS_RAW_KEY if raw_key is not None else code))
     if outcome is Outcome.UNAUTHENTICATED_TLS:
         extra.append(Caution(CautionCode.ALL_UNUSABLE))
     return Verdict(
@@ -334,6 +346,7 @@ def _conclude(
         matched=best.verdict if best is not None else None,
         names=names,
         cautions=tuple(dict.fromkeys([*cautions, *extra])),
+        raw_key=raw_key,
     )
 
 

@@ -39,6 +39,14 @@ _LATER: dict[CautionCode, Severity] = {
     CautionCode.LONG_CHAIN: Severity.NOTICE,
 }
 """Cautions without a finding of their own."""
+_HIDDEN = frozenset(
+    {
+        CautionCode.MATCH_BEHIND_STRONGER_DIGEST,
+        CautionCode.ONLY_AS_RAW_KEY,
+        CautionCode.PATH_NEEDS_SEARCH,
+    }
+)
+"""Cautions that say why a match doesn't count, and for whom it does."""
 
 
 def report_address(
@@ -180,17 +188,13 @@ def _verdict(
 
 
 def _mismatch(where: str, host: HostReport, address: AddressReport, verdict: Verdict) -> Finding:
-    hidden = "".join(
-        f"; {caution}"
-        for caution in verdict.cautions
-        if caution.code in (CautionCode.MATCH_BEHIND_STRONGER_DIGEST, CautionCode.PATH_NEEDS_SEARCH)
-    )
+    hidden = "".join(f"; {caution}" for caution in verdict.cautions if caution.code in _HIDDEN)
     served = f" (served: {address.leaf.record})" if address.leaf is not None else ""
     return Finding(
         DeliveryCode.MISMATCH,
         Severity.CRITICAL,
         where,
-        f"{Outcome.FAILED.value}{served}: {_reasons(verdict)}{hidden}",
+        f"{verdict.words}{served}: {_reasons(verdict)}{hidden}",
         _remedy(host, address),
     )
 
@@ -212,7 +216,7 @@ def _remedy(host: HostReport, address: AddressReport) -> str:
     owner = TlsaOwner(references.base, host.route.port)
     return (
         "serve the key that the records name, or add the record of this one: "
-        f"{owner}. IN TLSA {address.leaf.record}"
+        f"{owner}. IN TLSA {address.leaf.record_beside(host.route.records)}"
     )
 
 

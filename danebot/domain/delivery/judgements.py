@@ -153,7 +153,7 @@ def judge_address(result: ProbeResult, route: HostRoute, now: datetime) -> Serve
     else:
         profile = Profile.SMTP if result.endpoint.protocol in MAIL_PROTOCOLS else Profile.GENERIC
         verdict = verify(route.records, result.chain, route.references, now, profile)
-        found, detail = judgement(result, verdict), verdict.outcome.value
+        found, detail = judgement(result, verdict), verdict.words
     return Served(result.address, found, detail, key=key, not_after=not_after)
 
 

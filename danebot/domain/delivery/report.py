@@ -10,13 +10,21 @@ make (half a millisecond for each class).
 from __future__ import annotations
 
 import enum
+from collections.abc import Iterable
 from datetime import datetime
 from typing import NamedTuple, TypeAlias
 
 from danebot.domain.dane.verdicts import Outcome, Verdict
 from danebot.domain.delivery.probes import ProbeResult
 from danebot.domain.delivery.routes import HostRoute, MailRoute, SrvRoute
-from danebot.domain.dns.tlsa import MatchingType, TlsaRecord, key_record
+from danebot.domain.dns.tlsa import (
+    MatchingType,
+    Selector,
+    TlsaRecord,
+    Usage,
+    key_record,
+    unusable_reason,
+)
 from danebot.domain.finding import Finding, Severity
 from danebot.domain.names import Endpoint, Hostname, Protocol, default_protocol, printable
 from danebot.domain.thresholds import AtLeast, Thresholds
@@ -118,6 +126,12 @@ class Leaf(NamedTuple):
     def record(self) -> TlsaRecord:
         """The ``3 1 1`` record of its key."""
         return key_record(self.spki, MatchingType.SHA2_256)
+
+    def record_beside(self, records: Iterable[TlsaRecord]) -> TlsaRecord:
+        """Return the key's record that counts beside others (RFC 7671 section 9)."""
+        strong = Usage.DANE_EE, Selector.SPKI, MatchingType.SHA2_512
+        there = any(one[:3] == strong and unusable_reason(one) is None for one in records)
+        return key_record(self.spki, MatchingType.SHA2_512) if there else self.record
 
 
 class AddressReport(NamedTuple):

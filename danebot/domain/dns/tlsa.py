@@ -293,3 +293,16 @@ def _lines(text: str) -> list[tuple[int, str]]:
         for number, line in enumerate(text.removeprefix("\ufeff").splitlines(), 1)
     )
     return [(number, line) for number, line in stripped if line]
+
+
+def raw_key_suffices(records: Iterable[TlsaRecord]) -> bool:
+    """Return whether no record that mail can use needs more than the server's raw public key.
+
+    Then Postfix from 3.9 with OpenSSL from 3.2 asks for that instead of a certificate (RFC 7250;
+    ``tls_dane_enable`` in its source): DANE-EE(3) SPKI(1) needs no more (RFC 7671 section 5.1).
+    """
+    return all(
+        (one.usage, one.selector) == (Usage.DANE_EE, Selector.SPKI)
+        for one in records
+        if one.usage in (Usage.DANE_TA, Usage.DANE_EE) and unusable_reason(one) is None
+    )

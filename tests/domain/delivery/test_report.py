@@ -10,6 +10,7 @@ import pytest
 from danebot.domain.dane.references import References
 from danebot.domain.delivery.assess import assess_delivery
 from danebot.domain.delivery.codes import DeliveryCode
+from danebot.domain.delivery.judgements import Judgement, judge_address
 from danebot.domain.delivery.probes import ProbeOutcome, ProbeResult
 from danebot.domain.delivery.report import (
     Criteria,
@@ -39,6 +40,7 @@ from danebot.domain.lineage.keys import Algorithm
 from danebot.domain.names import DnsName, Endpoint, Hostname, Protocol
 from danebot.domain.thresholds import AtLeast, Thresholds
 from danebot.errors import NameSyntaxError
+from danebot.render.report import host_lines, report_document
 from domain.pki import DAY, NOW, Issued, issue, name
 
 DOMAIN, HOST, OTHER = (
@@ -383,6 +385,28 @@ def test_mismatch_names_the_record_that_would_match() -> None:
     (finding,) = found.findings
     assert finding.where == "mx.example.org:25 [192.0.2.1]"
     assert finding.remedy.endswith(f"_25._tcp.mx.example.org. IN TLSA 3 1 1 {spki(LEAF).hex()}")
+
+
+def test_who_refuses_is_said_where_senders_differ() -> None:
+    """By the raw public key (RFC 7250) a record counts that is ignored with a certificate."""
+    strong = association(LEAF.spki, MatchingType.SHA2_512)
+    route = host(MATCHING, TlsaRecord(3, 1, 2, b"\x5b" * 64))
+    found = report(visit(route))
+    (finding,) = (one for one in found.findings if one.code is Code.MISMATCH)
+    assert finding.severity is Severity.CRITICAL
+    assert "senders that are given a certificate refuse to deliver" in finding.text
+    assert "Postfix from 3.9" in finding.text
+    assert f"IN TLSA 3 1 2 {strong.hex()}" in (finding.remedy or "")
+    (line,) = (one for one in host_lines(found, NOW) if "192.0.2.1" in one)
+    assert "senders that are given the raw public key don't" in line
+    (address,) = report_document(found)["hosts"][0]["addresses"]
+    assert (address["verdict"], address["raw_public_key"]) == ("failed", "authenticated")
+    served_there = judge_address(served(route), route, NOW)
+    assert served_there.judgement is Judgement.MISMATCH
+    assert "given a certificate" in served_there.detail
+    anchored = host(MATCHING, TlsaRecord(3, 1, 2, b"\x5b" * 64), TlsaRecord(2, 1, 1, b"a" * 32))
+    other = report(visit(anchored))
+    assert "raw_public_key" not in report_document(other)["hosts"][0]["addresses"][0]
 
 
 def test_a_chain_that_nobody_can_read() -> None:

@@ -54,7 +54,10 @@ class Obstacle(enum.Enum):
     RESOLVER_SILENT = "validating resolver gives no answer"
     RESOLVER_LACKS = "validating resolver doesn't have it"
     SERVER_LACKS = "server doesn't have it"
-    OVERRULED = "senders ignore it beside a stronger digest that isn't this key's"
+    OVERRULED = (
+        "senders that are given a certificate ignore it beside a stronger digest that isn't this "
+        "key's"
+    )
     SERVER_SILENT = "server gives no usable answer"
 
 
@@ -147,6 +150,7 @@ def _overruled(
 ) -> bool:
     """Whether senders pass over ``record`` in an RRset, by digest agility (RFC 7671 section 9).
 
+    Those that are given a certificate do, and that is enough: nobody knows who will come.
     Of one usage and selector they take the strongest digest alone; ``strongest`` is the same
     key's record with that.
     """

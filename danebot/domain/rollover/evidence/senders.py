@@ -6,13 +6,16 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple
 
+from danebot.domain.dns.tlsa import MatchingType, Required
 from danebot.domain.names import DnsName, Hostname, Protocol, TlsaOwner, default_protocol
 from danebot.domain.rollover.evidence.caches import Records
 from danebot.errors import NameSyntaxError
 
 if TYPE_CHECKING:
+    from danebot.domain.dane.certificate_types import CertificateType
     from danebot.domain.dane.references import References
     from danebot.domain.dane.verdicts import Profile, Verdict
+    from danebot.domain.dns.tlsa import TlsaRecord
     from danebot.domain.lineage.state import Held
 
 
@@ -33,14 +36,34 @@ class Senders(NamedTuple):
 
         return verify(records, held.chain.ders, self.references, self.now, self.profile)
 
+    def refusing(self, records: Records, held: Held) -> frozenset[CertificateType]:
+        """Which of them refuse a chain by an RRset, by what they are given of the server."""
+        return self.verdict(records, held).refusing
+
     def refuse(self, records: Records, held: Held) -> bool:
-        """Whether they refuse a chain by an RRset."""
+        """Whether any of them refuse a chain by an RRset."""
+        return bool(self.refusing(records, held))
+
+    def known_by(self, records: Records, held: Held) -> tuple[TlsaRecord, int] | None:
+        """Return a record by which they authenticate a chain, and the depth of what it names.
+
+        Where only the raw public key is known, that is the key's record with the strongest digest,
+        since it counts for all of them, and what is there doesn't.
+        """
         from danebot.domain.dane.verdicts import Outcome
 
-        return self.verdict(records, held).outcome is Outcome.FAILED
+        verdict = self.verdict(records, held)
+        if verdict.matched is not None:
+            return verdict.matched.record, verdict.matched.depth or 0
+        if verdict.raw_key is Outcome.AUTHENTICATED:
+            return Required(MatchingType.SHA2_512, self.owner).record(held.key.spki), 0
+        return None
 
     def accept(self, records: Records, held: Held) -> bool:
-        """Whether they authenticate a chain by an RRset."""
+        """Whether all of them authenticate a chain by an RRset.
+
+        Who is given a certificate decides: whom that satisfies, its bare key does.
+        """
         from danebot.domain.dane.verdicts import Outcome
 
         return self.verdict(records, held).outcome is Outcome.AUTHENTICATED

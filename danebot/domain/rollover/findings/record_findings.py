@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
 from danebot.domain.dns.answers import Cause, Presence, TlsaAnswer
+from danebot.domain.dns.tlsa import raw_key_suffices
 from danebot.domain.finding import Code, Finding, Severity
 from danebot.domain.rollover.evidence.memory import Memory, OwnerMemory
 from danebot.domain.rollover.evidence.propagation import Gap, Observations, Obstacle, Propagation
@@ -170,12 +171,19 @@ def _absence(answer: TlsaAnswer) -> str:
 
 def _overruled(scene: Scene, propagation: Propagation) -> Finding:
     """The remedy of digest agility (RFC 7671 section 9): the stronger digest of the live key."""
+    owner = propagation.required.owner
+    deliver = ""
+    if raw_key_suffices(scene.owners[owner].answer.records):
+        deliver = (
+            "; those that are given the raw public key, Postfix from 3.9 by a server like itself, "
+            "deliver"
+        )
     return Finding(
         Code.TLSA_MISMATCH,
         Severity.CRITICAL,
         scene.lineage,
-        f"the live key's TLSA record at {propagation.required.owner} stands beside SHA2-512 "
-        "records of other keys, so most senders ignore it and defer or bounce mail",
+        f"the live key's TLSA record at {owner} stands beside SHA2-512 records of other keys, so "
+        f"senders that are given a certificate ignore it and defer or bounce mail{deliver}",
         scene.addition(propagation, " now"),
     )
 

@@ -17,6 +17,7 @@ from collections.abc import Iterable, Iterator
 from collections.abc import Set as AbstractSet
 from typing import TYPE_CHECKING, NamedTuple
 
+from danebot.domain.dane.certificate_types import CertificateType
 from danebot.domain.dns.answers import OwnerObservation, Presence
 from danebot.domain.dns.tlsa import (
     MatchingType,
@@ -25,6 +26,7 @@ from danebot.domain.dns.tlsa import (
     TlsaRecord,
     Usage,
     key_record,
+    raw_key_suffices,
     unusable_reason,
 )
 
@@ -160,9 +162,16 @@ def made_by_wildcard(observation: OwnerObservation) -> bool:
     return any(server.wildcard for server in observation.answering)
 
 
-def effective(records: Iterable[TlsaRecord]) -> frozenset[TlsaRecord]:
-    """The records of an RRset that count: of each usage and selector Full, and the best digest."""
+def effective(
+    records: Iterable[TlsaRecord], given: CertificateType = CertificateType.X509
+) -> frozenset[TlsaRecord]:
+    """The records of an RRset that count: of each usage and selector Full, and the best digest.
+
+    With senders that are given the raw public key all of them do.
+    """
     usable = [record for record in records if unusable_reason(record) is None]
+    if given is CertificateType.RAW_PUBLIC_KEY and raw_key_suffices(usable):
+        return frozenset(usable)
     best: dict[tuple[int, int], int] = {}
     for record in usable:
         group = record.usage, record.selector
@@ -176,15 +185,16 @@ def overruled_by(
     """The records that a change of an RRset leaves in place and takes the effect from.
 
     One of a key in ``known`` (DER SPKIs) is none if another record of that key has effect then.
+    Senders of each kind count, whatever they are given of the server.
     """
-    left = frozenset(after)
-    counting = effective(left)
-    safe: set[TlsaRecord] = set()
-    for spki in known:
-        mine = _forms(spki)
-        if mine & counting:
-            safe |= mine
-    return tuple(sorted((effective(before) & left) - counting - safe))
+    there, left = frozenset(before), frozenset(after)
+    forms = [_forms(spki) for spki in known]
+    lost: set[TlsaRecord] = set()
+    for given in CertificateType:
+        counting = effective(left, given)
+        safe = set().union(*(mine for mine in forms if mine & counting))
+        lost |= (effective(there, given) & left) - counting - safe
+    return tuple(sorted(lost))
 
 
 def _forms(spki: bytes) -> set[TlsaRecord]:

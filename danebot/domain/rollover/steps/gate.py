@@ -2,12 +2,14 @@
 
 A sender judges a chain by the TLSA RRset that its resolver holds, whatever usages that carries.  So
 a chain goes live only if every RRset that a cache may hold (see `rrsets`) authenticates it, as far
-as it authenticates the chain that is live: an RRset that fails both is no reason to wait.
+as it authenticates the chain that is live: an RRset that fails both is no reason to wait.  Both
+kinds of senders may come, those that are given a certificate and those that are given the raw
+public key, and neither may be worse off.
 
-Where mail is failing already (everyone who has the RRset securely shows one that the live chain
-fails and the new one satisfies) older RRsets in caches are no reason either: the new chain is the
-repair.  What a usage demands is decided by `dane`, as Postfix and Exim do it; PKIX-TA(0) and
-PKIX-EE(1) are judged without a trust store, by their data alone.
+Where mail is failing already (everyone who has the RRset securely shows one by which either kind
+refuses the live chain, and neither the new one) older RRsets in caches are no reason either: the
+new chain is the repair.  What a usage demands is decided by `dane`, as Postfix and Exim do it;
+PKIX-TA(0) and PKIX-EE(1) are judged without a trust store, by their data alone.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple
 
+from danebot.domain.dane.certificate_types import ALL_TYPES, CertificateType
 from danebot.domain.dns.answers import OwnerObservation, Presence
 from danebot.domain.dns.tlsa import MatchingType, Selector, TlsaRecord, Usage, association
 from danebot.domain.names import DnsName
@@ -109,15 +112,19 @@ class _Judge:
     senders: Senders
     live: Held
     new: Held
-    known: dict[Records, bool] = field(default_factory=dict)
+    known: dict[Records, frozenset[CertificateType]] = field(default_factory=dict)
 
-    def worse(self, records: Records) -> bool:
-        """Whether the new chain fails an RRset that the live one satisfies."""
+    def worse(self, records: Records) -> frozenset[CertificateType]:
+        """Which senders refuse the new chain by an RRset, and not the live one."""
         if records not in self.known:
-            self.known[records] = self.senders.refuse(
-                records, self.new
-            ) and not self.senders.refuse(records, self.live)
+            new = self.senders.refusing(records, self.new)
+            self.known[records] = new and new - self.senders.refusing(records, self.live)
         return self.known[records]
+
+    def repaired(self, records: Records) -> bool:
+        """Whether all senders refuse the live chain by an RRset, and none the new one."""
+        refused = self.senders.refusing(records, self.live) == ALL_TYPES
+        return refused and not self.senders.refuse(records, self.new)
 
     def refusal(
         self, records: Records, until: datetime | None = None, silent: tuple[str, ...] = ()
@@ -131,16 +138,19 @@ class _Judge:
             return Refusal(self.senders.owner, reason, silent=silent)
         verdict = self.senders.verdict(records, self.new)
         words = "; ".join(f"{one.record} {one}" for one in verdict.records if one.usable)
+        worse = self.worse(records)
+        if worse != ALL_TYPES:
+            words = f"for {', '.join(one.value for one in worse)}: {words}"
         publish = self._remedy(records) if until is None else None
         return Refusal(self.senders.owner, words, publish, until)
 
     def _remedy(self, records: Records) -> TlsaRecord | None:
         """The record of the new chain like the one that authenticates the live chain."""
-        matched = self.senders.verdict(records, self.live).matched
-        if matched is None:
+        known = self.senders.known_by(records, self.live)
+        if known is None:
             return None
-        form, ders = matched.record, self.new.chain.ders
-        depth = min(matched.depth or 0, len(ders) - 1)
+        form, ders = known[0], self.new.chain.ders
+        depth = min(known[1], len(ders) - 1)
         der = ders[depth] if form.selector == Selector.CERT else _spki(ders[depth])
         record = form._replace(data=association(der, MatchingType(form.mtype)))
         return None if self.senders.refuse((*records, record), self.new) else record
@@ -221,11 +231,7 @@ def _repaired(judge: _Judge, observation: OwnerObservation | None) -> bool:
         return False
     if observation.answer.presence is not Presence.PRESENT:
         return False
-    shown = [records for records, _ in in_force(observation)]
-    return all(
-        judge.senders.refuse(records, judge.live) and not judge.senders.refuse(records, judge.new)
-        for records in shown
-    )
+    return all(judge.repaired(records) for records, _ in in_force(observation))
 
 
 # ---- owners that rely on DANE-TA ------------------------------------------------------------

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from danebot.domain.dns.answers import Cause, OwnerObservation, Security, ServerOutcome
-from danebot.domain.dns.tlsa import Declared
+from danebot.domain.dns.tlsa import Declared, TlsaRecord
 from danebot.domain.finding import Code, Finding, Severity
 from danebot.domain.kinds import FindingKind
 from danebot.domain.lineage.state import UNLINKED, KeyFile, LineageState, Management, UnknownKey
@@ -161,6 +161,12 @@ def test_a_record_beside_a_stronger_digest_of_another_key_is_no_use_to_most_send
     findings = found(state(), one)
     assert gist(findings) == {Code.TLSA_MISMATCH: C}
     assert str(record("old", 2)) in findings[Code.TLSA_MISMATCH].remedy
+    assert "given a certificate ignore it" in findings[Code.TLSA_MISMATCH].text
+    assert "given the raw public key" in findings[Code.TLSA_MISMATCH].text
+    records += (TlsaRecord(2, 1, 1, b"a" * 32),)  # with that nobody asks for the key alone
+    servers = tuple(server._replace(records=records) for server in one.servers)
+    one = one._replace(answer=one.answer._replace(records=records), servers=servers)
+    assert "raw public key" not in found(state(), one)[Code.TLSA_MISMATCH].text
 
 
 # ---- files -----------------------------------------------------------------------------------

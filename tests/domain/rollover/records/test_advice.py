@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import product
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from danebot.domain.dane.certificate_types import CertificateType
 from danebot.domain.dane.references import References
 from danebot.domain.dane.verdicts import Reason
 from danebot.domain.dane.verify import verify
@@ -310,9 +312,11 @@ _RECORDS = st.builds(record, st.sampled_from(_NAMES), st.sampled_from((0, 1, 2))
 _RRSETS = st.lists(_RECORDS, max_size=5, unique=True)
 
 
-def accepted(records: Sequence[TlsaRecord], name: str) -> bool:
-    """Whether a sender accepts the key by an RRset."""
-    return bool(effective(records) & {record(name, mtype) for mtype in MatchingType})
+def accepted(
+    records: Sequence[TlsaRecord], name: str, kind: CertificateType = CertificateType.X509
+) -> bool:
+    """Whether senders of that kind accept the key by an RRset."""
+    return bool(effective(records, kind) & {record(name, mtype) for mtype in MatchingType})
 
 
 def test_what_is_restated_alone_takes_a_wildcards_records_along() -> None:
@@ -331,8 +335,8 @@ def test_advice_that_is_followed_harms_nobody_and_helps(
     advice = advised(one, mtype, OLD, NEW, known=[key("other").spki])
     made = advice.add
     after = [*made] if wild and there and made else [*there, *made]
-    for name in _NAMES:
-        assert accepted(after, name) or not accepted(there, name), name
+    for name, kind in product(_NAMES, CertificateType):
+        assert accepted(after, name, kind) or not accepted(there, name, kind), name
     if not advice.objections:
         assert accepted(after, "old")
         assert accepted(after, "new")
@@ -348,11 +352,26 @@ def test_what_counts_is_what_senders_count(there: list[TlsaRecord]) -> None:
     assert effective(there) == set(there) - passed_over
 
 
+def test_a_record_that_takes_a_certificate_harms_who_is_known_by_the_raw_key_alone() -> None:
+    """Nobody asks for that any more (RFC 7250; see tests/domain/dane/test_raw_keys.py)."""
+    hidden, strong = record("other"), record("stranger", 2)
+    anchor = TlsaRecord(2, 1, 1, b"a" * 32)
+    assert overruled_by((hidden, strong), (hidden, strong, anchor), ()) == (hidden,)
+    assert overruled_by((hidden, strong, anchor), (hidden, strong), ()) == ()
+    assert overruled_by((hidden, strong), (hidden, strong, record("new", 2)), ()) == ()
+    known = [key("other").spki]
+    assert overruled_by((hidden, strong), (hidden, strong, anchor), known) == (hidden,)
+    restated = (hidden, strong, anchor, record("other", 2))
+    assert overruled_by((hidden, strong), restated, known) == ()
+    unusable = TlsaRecord(9, 0, 1, b"a" * 32)
+    assert overruled_by((hidden, strong), (hidden, strong, unusable), ()) == ()
+
+
 @given(one=_RRSETS, two=_RRSETS, mtype=st.sampled_from((0, 1, 2)))
 def test_advice_harms_nobody_at_any_server(
     *, one: list[TlsaRecord], two: list[TlsaRecord], mtype: int
 ) -> None:
     made = advised(shows({"ns1": one, "ns2": two}), mtype, OLD, NEW, known=[key("other").spki]).add
     for there in (one, two):
-        for name in _NAMES:
-            assert accepted([*there, *made], name) or not accepted(there, name), name
+        for name, kind in product(_NAMES, CertificateType):
+            assert accepted([*there, *made], name, kind) or not accepted(there, name, kind), name
