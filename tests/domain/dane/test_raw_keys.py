@@ -109,7 +109,7 @@ def test_without_a_certificate_there_is_no_key_to_judge() -> None:
 
 
 @pytest.mark.skipif(bool(NO_RAW_KEYS), reason=NO_RAW_KEYS)
-@pytest.mark.parametrize("row", [one for one in ALL if one.values[0].raw])
+@pytest.mark.parametrize("row", [pytest.param(row, id=row.title) for row in ROWS if row.raw])
 def test_openssl_decides_the_same_of_raw_keys(row: Row) -> None:
     records = [one for one in map(record, row.records) if one.usage not in {0, 1}]
     decision = oracle.decide_raw_key(records, der(row.chain.split()[0]), MX, NOW)
