@@ -20,14 +20,19 @@ if TYPE_CHECKING:
 
 
 def presentable(case: Case) -> bool:
-    """Whether s_client can be asked: it takes one name, partial wildcards, and no PKIX store."""
+    """Whether s_client can be asked: it takes one name, partial wildcards, and no PKIX store.
+
+    Nor can it be asked about what `ssl` can't load to present it.
+    """
     return (
         not case.apart
         and case.store is None
         and case.outcome in {"AUTHENTICATED", "FAILED"}
         and len(case.names) == 1
         and not any(text.startswith(("0", "1")) for text in case.records)
-        and not case.chain.startswith(("leaf-wild-part", "leaf-p192", "sha1", "odd"))
+        and not case.chain.startswith(
+            ("leaf-wild-part", "leaf-p192", "leaf-bad-san", "sha1", "odd")
+        )
     )
 
 
