@@ -82,8 +82,12 @@ def shown(
     resolver: Sequence[TlsaRecord] | None = None,
     ttl: timedelta = HOUR,
     security: Security = Security.SECURE,
+    signed_since: datetime | None = None,
 ) -> OwnerObservation:
-    """One look at an owner whose RRset is ``records``; ``at`` as for `builders.look`."""
+    """One look at an owner whose RRset is ``records``; ``at`` as for `builders.look`.
+
+    ``signed_since`` is that of every server's answer.
+    """
 
     def answered(server: str, there: There) -> ServerAnswer:
         where = Server(Hostname(f"{server}.example.org"), "192.0.2.1")
@@ -96,6 +100,7 @@ def shown(
             found,
             ttl if found else None,
             None if found else HOUR,
+            signed_since=signed_since,
         )
 
     known = security in (Security.SECURE, Security.INSECURE)

@@ -60,7 +60,6 @@ def begin_at_gate(seed: int, rules: Rules = REAL) -> GateHistory:
     history.state = replace(renewal(new, live), required=history.state.required)
     history.zone = Zone(history.zone.mtype, _records())
     history.eyes.records = history.zone.records
-    history.eyes.insecure = 0.0  # of an insecure zone no sender uses any record
     return GateHistory(**{f.name: getattr(history, f.name) for f in fields(History)})
 
 

@@ -273,6 +273,15 @@ class OwnerObservation(NamedTuple):
         return self.answer.secure or own == {Security.SECURE}
 
     @property
+    def signed(self) -> bool:
+        """Whether a server of the RRset's zone served a signature, which nobody has validated.
+
+        Then an answer that is insecure here may be secure elsewhere: this host's resolver doesn't
+        validate, or the zone's DS record is missing.
+        """
+        return any(one.heard and one.signed_since is not None for one in self.servers)
+
+    @property
     def unheard(self) -> frozenset[Hostname]:
         """Name servers of which no address said what it has of its part of the way.
 

@@ -25,11 +25,13 @@ Records = tuple["TlsaRecord", ...]
 def in_force(observation: OwnerObservation) -> frozenset[tuple[Records, timedelta]]:
     """Every RRset that one observation found, with the time for which it may be cached.
 
-    None of an insecure zone, whose records no sender uses; what the resolver calls validated
-    counts even where danebot doesn't trust it.
+    None of an insecure zone, whose records no sender uses.  But what the resolver calls validated
+    counts even where danebot doesn't trust it, and so does what servers of the zone sign, since
+    others validate that.
     """
     answer = observation.answer
-    if answer.security is Security.INSECURE and answer.cause is not Cause.UNTRUSTED:
+    insecure = answer.security is Security.INSECURE and answer.cause is not Cause.UNTRUSTED
+    if insecure and not observation.signed:
         return frozenset()
     cached = [(answer.records, answer.ttl)] if answer.presence is Presence.PRESENT else []
     return _with_way(observation, cached) | _served(observation)
@@ -76,14 +78,18 @@ def watched_since(
 def remember_rrsets(
     old: OwnerMemory, observation: OwnerObservation, now: datetime
 ) -> tuple[RRsetSighting, ...]:
-    """The RRsets that may be in a cache still, those of this observation added."""
+    """The RRsets that may be in a cache still, those of this observation added.
+
+    The resolver's word alone tells that one is gone only where it is, or was, validated.
+    """
     found, served = in_force(observation), _served(observation)
     witness = Witness.SERVERS if observation.heard_any else Witness.RESOLVER
-    known = observation.answer.presence is not Presence.UNKNOWN
+    answer = observation.answer
+    validated = answer.secure or (answer.security is Security.INSECURE and answer.cause is not None)
     kept = []
     for one in old.rrsets:
         sighting = _not_later_than(one, now)
-        silent = known and not observation.heard_any and one.witness is Witness.RESOLVER
+        silent = validated and not observation.heard_any and one.witness is Witness.RESOLVER
         told = observation.heard_all or silent
         form = (one.records, one.ttl)
         if form in served:

@@ -66,7 +66,7 @@ def _of_one(scene: Scene, propagation: Propagation) -> Iterator[Finding]:
             case Obstacle.NOT_OBSERVED | Obstacle.SERVER_SILENT | Obstacle.OVERRULED:
                 continue
             case _:
-                yield _unsecured(scene.lineage, str(owner), gap)
+                yield _unsecured(scene, owner, gap)
     if any(gap.obstacle is Obstacle.OVERRULED for gap in propagation.gaps):
         yield _overruled(scene, propagation)
     wrong = _mismatching_witnesses(scene, owner)
@@ -188,7 +188,8 @@ def _overruled(scene: Scene, propagation: Propagation) -> Finding:
     )
 
 
-def _unsecured(name: str, owner: str, gap: Gap) -> Finding:
+def _unsecured(scene: Scene, owner: DnsName, gap: Gap) -> Finding:
+    name = scene.lineage
     detail = f" ({gap.detail})" if gap.detail else ""
     match gap.obstacle:
         case Obstacle.BOGUS:
@@ -197,6 +198,16 @@ def _unsecured(name: str, owner: str, gap: Gap) -> Finding:
                 Severity.CRITICAL,
                 name,
                 f"DNSSEC validation of {owner} fails{detail}: DANE senders defer mail",
+            )
+        case Obstacle.INSECURE if scene.owners[owner].signed:
+            return Finding(
+                Code.TLSA_INSECURE,
+                Severity.WARNING,
+                name,
+                f"the answer for {owner} is not secured by DNSSEC{detail}, though the zone's "
+                "servers sign it: the resolver doesn't validate, or the zone's DS record is gone",
+                "see that the resolver validates (dig +dnssec SOA . has the flag ad), then that "
+                "the parent zone has the DS record",
             )
         case Obstacle.INSECURE:
             return Finding(

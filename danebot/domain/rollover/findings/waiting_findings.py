@@ -117,7 +117,7 @@ def _sight_remedy(plan: Plan) -> str:
     obstacles = {gap.obstacle for propagation in plan.awaited for gap in propagation.gaps}
     if Obstacle.SERVER_SILENT in obstacles or (silent and silent != (RESOLVER,)):
         return _EVERY_SERVER
-    return "see that the resolver runs; it is deployed once DNS can be observed"
+    return "see that the resolver runs and validates; it is deployed once DNS can be observed"
 
 
 def _gate_remedy(refusal: Refusal | None) -> str:

@@ -20,7 +20,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple
 
 from danebot.domain.dane.certificate_types import ALL_TYPES, CertificateType
-from danebot.domain.dns.answers import OwnerObservation, Presence
+from danebot.domain.dns.answers import OwnerObservation, Presence, Security
 from danebot.domain.dns.tlsa import MatchingType, Selector, TlsaRecord, Usage, association
 from danebot.domain.names import DnsName
 from danebot.domain.rollover.evidence.caches import (
@@ -202,9 +202,11 @@ def _silent(observation: OwnerObservation | None) -> tuple[str, ...]:
     servers = [str(one.server) for one in observation.all_servers if one.server.name in unheard]
     known = {one.server.name for one in observation.all_servers}
     servers += [name.text for name in sorted(unheard - known)]
-    if servers or observation.answer.presence is not Presence.UNKNOWN:
-        return tuple(dict.fromkeys(servers))
-    return (RESOLVER,)
+    answer = observation.answer
+    unvalidated = answer.security is Security.INSECURE and not observation.heard_any
+    if not servers and (answer.presence is Presence.UNKNOWN or unvalidated):
+        return (RESOLVER,)
+    return tuple(dict.fromkeys(servers))
 
 
 def _same_authorities(live: Held, new: Held) -> bool:

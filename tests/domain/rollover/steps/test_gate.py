@@ -16,6 +16,7 @@ from danebot.domain.rollover.evidence.anchors import anchored
 from danebot.domain.rollover.evidence.policy import Policy
 from danebot.domain.rollover.findings.assess import assess
 from danebot.domain.rollover.steps.phases import Hold, Observation, Phase, Plan, Repair, Step
+from danebot.domain.rollover.steps.plan import plan
 from domain.builders import DAY, HOUR, MINUTE, MX, MX2, T0, UNREACHABLE, line, seen
 from domain.gate_world import HOST, There, Watch, chain, renewal, shown, tlsa, watch
 
@@ -239,6 +240,48 @@ def test_where_no_sender_uses_records_nothing_is_held() -> None:
     assert deployed(site.look(T0, insecure))
     absent = watch(SWITCHED)
     assert deployed(absent.look(T0, shown()))
+
+
+DEAF: dict[str, There] = {"ns1": UNREACHABLE, "ns2": UNREACHABLE}
+
+
+def test_a_zone_that_servers_sign_counts_from_the_first_look() -> None:
+    """Other resolvers may validate it, whatever this host's own does."""
+    lost = shown(A, security=Security.INSECURE, signed_since=T0 - DAY)
+    site = Watch(renewal(SWITCHED))
+    site.look(T0 - 30 * DAY, lost)
+    assert held_back(site.look(T0, lost))
+    assert "though the zone's servers sign it" in insecure_words(site, T0, lost)
+    assert "though" not in insecure_words(site, T0, shown(A, security=Security.INSECURE))
+
+
+@pytest.mark.parametrize("said", [A, B])
+def test_a_resolver_that_no_longer_validates_opens_nothing(said: TlsaRecord) -> None:
+    """Where nobody else answers, what isn't validated proves neither absence nor a change."""
+    site = Watch(renewal(SWITCHED))
+    site.look(T0 - 30 * DAY, shown(A, at=DEAF))
+    for day in range(0, 20, 5):
+        lost = shown(said, security=Security.INSECURE, at=DEAF)
+        assert held_back(site.look(T0 + day * DAY, lost), Hold.CANNOT_SEE)
+    assert held_back(site.look(T0 + 20 * DAY, shown(A, at=DEAF)))
+    assert held_back(site.look(T0 + 21 * DAY, shown(A, B, at=DEAF)), Hold.CACHES)
+    assert deployed(site.look(T0 + 22 * DAY, shown(A, B, at=DEAF)))
+
+
+def test_what_it_is_that_validates_no_longer_is_named() -> None:
+    site = Watch(renewal(SWITCHED))
+    site.look(T0 - 30 * DAY, shown(A, at={}))
+    found = site.look(T0, shown(A, security=Security.INSECURE, at={}))
+    assert held_back(found, Hold.CANNOT_SEE)
+    assert "the validating resolver" in found.detail
+
+
+def insecure_words(site: Watch, at: datetime, one: OwnerObservation) -> str:
+    observation = Observation(anchored(site.state, seen(one), at), seen(one), "")
+    live = replace(observation.state, required=(line(),))
+    found = plan(observation._replace(state=live), site.memory, site.policy, at)
+    findings = assess(observation._replace(state=live), found, site.memory, site.policy, at)
+    return next(f for f in findings if f.code is Code.TLSA_INSECURE).text
 
 
 def test_a_zone_that_only_danebot_does_not_trust_counts() -> None:
