@@ -91,6 +91,19 @@ class OwnerMemory(NamedTuple):
     answered_at: datetime | None = None
 
 
+class Interruption(NamedTuple):
+    """What made a wait begin anew: what of the way to ``owner`` was ``gone`` and what ``new``.
+
+    These are servers, as "NAME [ADDRESS]", or the names that it leads to; () where too long went by
+    without an answer.
+    """
+
+    at: datetime
+    owner: DnsName
+    gone: tuple[str, ...] = ()
+    new: tuple[str, ...] = ()
+
+
 class Awaiting(NamedTuple):
     """The wait for one key: ``digest`` is its SPKI digest, ``spki`` its DER SPKI.
 
@@ -112,7 +125,8 @@ class Awaiting(NamedTuple):
     count.  They rest on ``witness``: on servers of every owner once these have been heard.
     ``forgotten_at`` is the first observation of a wait that began before it: what was observed
     earlier is lost.  ``stood_by_at`` is the last observation at which nothing was in the way of its
-    use but that nobody wanted it.
+    use but that nobody wanted it.  ``begun_anew`` is how often the wait had begun and did so anew
+    since then, for what comes and goes on the way to the records; ``interruption`` the last cause.
     """
 
     digest: bytes
@@ -127,6 +141,8 @@ class Awaiting(NamedTuple):
     belied_at: datetime | None = None
     stood_by_at: datetime | None = None
     spki: bytes = b""
+    begun_anew: int = 0
+    interruption: Interruption | None = None
 
 
 class PendingHook(NamedTuple):

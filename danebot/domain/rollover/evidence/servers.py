@@ -21,9 +21,10 @@ from danebot.domain.dns.answers import (
     ServerAnswer,
     ServerOutcome,
 )
-from danebot.domain.rollover.evidence.memory import Memory, OwnerMemory, OwnerRoute
+from danebot.domain.rollover.evidence.memory import Interruption, Memory, OwnerMemory, OwnerRoute
 
 if TYPE_CHECKING:
+    from danebot.domain.names import DnsName
     from danebot.domain.rollover.evidence.propagation import Observations
 
 _NOTHING = timedelta(0)
@@ -60,6 +61,27 @@ def moved_to(old: OwnerRoute | None, new: OwnerRoute | None) -> Move:
         return Move.LOST
     more = before < after or above < now_above or old.name_servers < new.name_servers
     return Move.GAINED if more else Move.NONE
+
+
+def interruption(
+    owner: DnsName, old: OwnerRoute | None, new: OwnerRoute | None, now: datetime
+) -> Interruption:
+    """Return what lies between two routes in names, as the cause of a wait that begins anew."""
+    if old is None or new is None or moved_to(old, new) is Move.NONE:
+        return Interruption(now, owner)
+    if old.canonical != new.canonical:
+        return Interruption(now, owner, (str(old.canonical),), (str(new.canonical),))
+    if old.parents is None or new.parents is None:  # then nobody knows what changed there
+        old, new = old._replace(parents=None), new._replace(parents=None)
+    before, after = _all(old), _all(new)
+    return Interruption(now, owner, tuple(sorted(before - after)), tuple(sorted(after - before)))
+
+
+def _all(route: OwnerRoute) -> set[str]:
+    """The servers of a route and of those above it, and names without an address."""
+    servers = (*route.addresses, *(route.parents or ()))
+    known = {server.name for server in servers}
+    return {*map(str, servers), *(name.text for name in route.name_servers - known)}
 
 
 def remember_route(old: OwnerMemory, observation: OwnerObservation, now: datetime) -> RouteMemory:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from danebot.domain.finding import Code, Finding, Severity
 from danebot.domain.lineage.state import LineageState
-from danebot.domain.rollover.evidence.memory import Memory
+from danebot.domain.rollover.evidence.memory import Memory, Urgency
+from danebot.domain.rollover.evidence.policy import LONGEST_GAP
 from danebot.domain.rollover.evidence.propagation import Gap, Obstacle, Seen
 from danebot.domain.rollover.evidence.schedule import (
     lacks_key_type,
@@ -25,6 +26,8 @@ from danebot.domain.text import because, duration, set_apart, when
 if TYPE_CHECKING:
     from danebot.domain.rollover.evidence.policy import Policy
 
+_OFTEN, _OFTEN_URGENT = 3, 2  # beginnings of a wait anew that are no single change any more
+_NAMED = 4  # servers that come and go, in one line
 _SILENCE = timedelta(days=1)  # of a server, before it is more than a notice in a rollover
 _LACKS = (Obstacle.RESOLVER_LACKS, Obstacle.SERVER_LACKS, Obstacle.OVERRULED)
 _EVERY_SERVER = Code.SERVERS_UNREACHABLE.remedy
@@ -140,8 +143,11 @@ def _waiting(
             )
             since = under_way_since(memory) or now
             usual = policy.staged_warning + (plan.safe.at - plan.safe.since)
-            if now - since > usual:
-                return _stuck_cooling(state, text, since)
+            often = _OFTEN_URGENT if _urgent(memory) else _OFTEN
+            begun_anew = memory.awaiting.begun_anew if memory.awaiting is not None else 0
+            text += _interruption(memory)
+            if now - since > usual or begun_anew >= often:
+                return _stuck_cooling(state, text, since, memory)
             return Finding(Code.COOLING, Severity.INFO, state.name, text)
         case Phase.STANDBY:
             text = "a next key stands by, its records in every cache"
@@ -157,14 +163,40 @@ def _waiting(
             return _staged(state, plan, memory, policy, now)
 
 
-def _stuck_cooling(state: LineageState, text: str, since: datetime) -> Finding:
+def _stuck_cooling(state: LineageState, text: str, since: datetime, memory: Memory) -> Finding:
     """The wait began anew again and again: waiting is not what ends that."""
+    remedy = Code.ROLLOVER_STUCK.remedy
+    last = memory.awaiting.interruption if memory.awaiting is not None else None
+    if last is not None and (last.gone or last.new):
+        remedy = (
+            "keep the name servers and their addresses as they are until the key is used, and if "
+            "they change by themselves, ask who runs them for lasting ones"
+        )
+    if _urgent(memory):
+        remedy += f"; or go on without: danebot newkey --emergency --accept-mismatch {state.name}"
     return Finding(
         Code.ROLLOVER_STUCK,
         Severity.WARNING,
         state.name,
-        f"{text}, but it is under way since {when(since)}: the wait began anew again and again",
+        f"{text}; under way since {when(since)}, it begins anew again and again",
+        remedy,
     )
+
+
+def _interruption(memory: Memory) -> str:
+    """How often the wait began anew and what for the last time, in words; "" if it never did."""
+    awaiting = memory.awaiting
+    if awaiting is None or awaiting.interruption is None:
+        return ""
+    last, count = awaiting.interruption, awaiting.begun_anew
+    times = "once" if count == 1 else f"{count} times"
+    if not last.gone and not last.new:
+        words = f"more than {duration(LONGEST_GAP)} without an answer"
+    else:
+        parts = [*(f"{one} gone" for one in last.gone), *(f"{one} new" for one in last.new)]
+        more = f" and {len(parts) - _NAMED} more" if len(parts) > _NAMED else ""
+        words = ", ".join(parts[:_NAMED]) + more
+    return f"; the wait began anew {times}, last {when(last.at)} for {last.owner}: {words}"
 
 
 def _staged(

@@ -230,13 +230,14 @@ def after_plan(memory: Memory, planned: Plan, now: datetime) -> Memory:
     """The memory without an attempt's failure, once nobody wants that attempt any more.
 
     A schedule that wanted a key with the certificate waits again when that was renewed without it.
-    A key that stands by isn't under way: for it the clock of `under_way_since` begins anew.
+    A key that stands by isn't under way: for it the clock of `under_way_since` begins anew, and
+    what its wait was interrupted by is past.
     """
     if planned.phase is not Phase.STANDBY:
         return memory
     awaiting = memory.awaiting
     if awaiting is not None:
-        awaiting = awaiting._replace(stood_by_at=now)
+        awaiting = awaiting._replace(stood_by_at=now, begun_anew=0, interruption=None)
     return replace(memory, promotion_failure=None, awaiting=awaiting)
 
 

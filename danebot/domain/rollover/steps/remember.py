@@ -15,6 +15,7 @@ from danebot.domain.rollover.evidence.caches import explained, remember_rrsets, 
 from danebot.domain.rollover.evidence.clock import behind
 from danebot.domain.rollover.evidence.memory import (
     Awaiting,
+    Interruption,
     Memory,
     OwnerMemory,
     TtlSighting,
@@ -32,6 +33,7 @@ from danebot.domain.rollover.evidence.schedule import remember_current
 from danebot.domain.rollover.evidence.servers import (
     Move,
     completed,
+    interruption,
     moved_to,
     remember_heard,
     remember_route,
@@ -59,20 +61,17 @@ def remember(
     if behind(state, observations, now) is not None:
         return watch(replace(memory, awaiting=_undated(memory, state, observations)), state)
     owners = dict(memory.owners)
-    anew = led_elsewhere = False
+    led_elsewhere = False
+    anew: list[Interruption] = []
     before = memory.awaiting
     there = before is not None and (before.served_since or before.seen_since) is not None
     for name, observation in observations.items():
         old = owners.get(name, OwnerMemory())
         owners[name] = new = _remember_owner(old, observation, now, keep_all=there)
-        anew = anew or broken(old, observation, now)
-        match moved_to(old.route, new.route):
-            case Move.ELSEWHERE:
-                anew = led_elsewhere = True
-            case Move.LOST | Move.GAINED:
-                anew = True
-            case Move.NONE:
-                pass
+        move = moved_to(old.route, new.route)
+        led_elsewhere = led_elsewhere or move is Move.ELSEWHERE
+        if move is not Move.NONE or broken(old, observation, now):
+            anew.append(interruption(name, old.route, new.route, now))
     if before is not None and led_elsewhere:  # nothing is known of what was there before
         before = before._replace(unseen_at=None)
     ttls = tuple(sighting for one in owners.values() for sighting in one.sightings)
@@ -80,7 +79,12 @@ def remember(
     current = remember_current(memory, state, now)
     if anew and awaiting is not None:
         seen_since = None if awaiting.seen_since is None else now
-        awaiting = awaiting._replace(served_since=seen_since, seen_since=seen_since)
+        awaiting = awaiting._replace(
+            served_since=seen_since,
+            seen_since=seen_since,
+            begun_anew=awaiting.begun_anew + there,
+            interruption=anew[0] if there else awaiting.interruption,
+        )
     lost = missed(memory, state, now)
     after = replace(memory, owners=owners, awaiting=awaiting, current=current, lost=lost)
     return watch(after, state)

@@ -32,6 +32,7 @@ from domain.builders import (
     DAY,
     HOUR,
     MINUTE,
+    OTHER,
     T0,
     UNREACHABLE,
     Wait,
@@ -241,6 +242,84 @@ def test_cooling_without_end_is_said() -> None:
     assert stuck.severity is Severity.WARNING
     assert "2026-06-01" in stuck.text
     assert stuck.remedy
+
+
+def turning(number: int) -> OwnerObservation:
+    """A look at which one server is at another address each time."""
+    return look("old", "new", addresses={"ns1": [f"192.0.2.{number % 200 + 10}"]})
+
+
+def said_of(wait: Wait, one: OwnerObservation, at: datetime) -> dict[FindingKind, Finding]:
+    planned = wait.look(at, one)
+    observation = Observation(wait.state, seen(one), "")
+    return {f.code: f for f in assess(observation, planned, wait.memory, wait.policy, at)}
+
+
+def test_what_makes_the_wait_begin_anew_is_named_the_third_time() -> None:
+    wait = Wait(policy=Policy())
+    wait.look(T0, look("old", addresses={"ns1": ["192.0.2.9"]}))
+    assert Code.ROLLOVER_STUCK not in said_of(wait, turning(1), T0 + DAY)
+    for day in (2, 3):
+        said = said_of(wait, turning(day), T0 + day * DAY)
+        assert Code.ROLLOVER_STUCK not in said
+        assert f"192.0.2.{day + 9}] gone" in said[Code.COOLING].text
+        assert f"192.0.2.{day + 10}] new" in said[Code.COOLING].text
+    stuck = said_of(wait, turning(4), T0 + 4 * DAY)[Code.ROLLOVER_STUCK]
+    assert stuck.severity is Severity.WARNING
+    assert f"began anew 3 times, last {when(T0 + 4 * DAY)}" in stuck.text
+    assert "ns1.example.org [192.0.2.13] gone, ns1.example.org [192.0.2.14] new" in stuck.text
+    assert "addresses as they are" in stuck.remedy
+
+
+def test_in_an_emergency_it_is_named_the_second_time_with_what_ends_the_wait() -> None:
+    wait = Wait()
+    request = Request(builders.key("new").digest, T0, Urgency.EMERGENCY)
+    wait.memory = replace(wait.memory, request=request)
+    wait.look(T0, look("old", addresses={"ns1": ["192.0.2.9"]}))
+    for minute in (1, 2):
+        assert Code.ROLLOVER_STUCK not in said_of(wait, turning(minute), T0 + minute * MINUTE)
+    stuck = said_of(wait, turning(3), T0 + 3 * MINUTE)[Code.ROLLOVER_STUCK]
+    assert "ns1.example.org [192.0.2.13] new" in stuck.text
+    assert "addresses as they are" in stuck.remedy
+    assert "--accept-mismatch" in stuck.remedy
+
+
+@pytest.mark.parametrize(
+    ("one", "words"),
+    [
+        (look("old", "new", aliases=((OTHER, HOUR),)), "tlsa.example.net new"),
+        (look("old", "new", at={"ns1": None}), "ns2.example.org [192.0.2.1] gone"),
+        (look("old", "new", at={"ns1": None, "ns2": None, "ns3": None}), "ns3.example.org"),
+    ],
+)
+def test_every_cause_of_a_wait_that_begins_anew_has_its_words(
+    one: OwnerObservation, words: str
+) -> None:
+    wait = Wait(policy=Policy())
+    wait.look(T0, look("old"))
+    wait.look(T0 + DAY, look("old", "new"))
+    assert words in said_of(wait, one, T0 + 2 * DAY)[Code.COOLING].text
+
+
+def test_a_gap_between_looks_is_a_cause_too() -> None:
+    wait = Wait(policy=Policy(), daily=False)
+    wait.look(T0, look("old"))
+    wait.look(T0 + DAY, look("old", "new"))
+    said = said_of(wait, look("old", "new"), T0 + 9 * DAY)
+    assert "more than 5 d without an answer" in said[Code.COOLING].text
+
+
+def test_what_began_anew_before_a_key_stood_by_is_past() -> None:
+    wait = Wait(policy=Policy(min_wait=DAY, prepublish=True))
+    wait.look(T0, look("old", addresses={"ns1": ["192.0.2.9"]}))
+    for day in (1, 2, 3):
+        wait.look(T0 + day * DAY, turning(day))
+    for day in range(4, 20):
+        planned = wait.look(T0 + day * DAY, turning(3))
+    assert planned.phase is Phase.STANDBY
+    assert Code.ROLLOVER_STUCK not in said_of(wait, turning(4), T0 + 20 * DAY)
+    assert wait.memory.awaiting is not None
+    assert wait.memory.awaiting.begun_anew == 1
 
 
 def test_a_long_wait_that_was_asked_for_is_no_news() -> None:
