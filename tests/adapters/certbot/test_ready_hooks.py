@@ -106,7 +106,7 @@ def test_haproxy_serves_the_new_chain_after_it(root: Path, certificates: Certifi
 # ---- Exim -----------------------------------------------------------------------------------
 
 EXIM_CONF = """\
-exim_path = {exim}
+exim_path = {root}/exim4
 exim_user = mail
 exim_group = mail
 log_file_path = {root}/log/%slog
@@ -146,7 +146,7 @@ def test_exim_serves_the_new_chain_after_it(root: Path, certificates: Certificat
         return _leaf(port, Protocol.SMTP)
 
     put(certificates.ecdsa)
-    text = EXIM_CONF.format(exim=EXIM, root=root, port=port, chain=chain)
+    text = EXIM_CONF.format(root=root, port=port, chain=chain)
     conf.write_text(text, encoding="ascii")
     path = f"{program.parent}:{SBIN}"
     with _daemon([program, "-C", conf, "-bdf"], served, certificates.ecdsa):
@@ -164,14 +164,18 @@ def test_exim_serves_the_new_chain_after_it(root: Path, certificates: Certificat
 
 
 def _exim_program(root: Path) -> Path:
-    """Exim where the user exists that Debian has compiled into it."""
+    """Exim where the user exists that Debian has compiled into it.
+
+    A copy, where that user may go: the daemon has given up root when it executes itself again.
+    """
+    shutil.copy(EXIM, root / "exim4")
     for name, line in {"passwd": "x:8:8::/nonexistent:/bin/false", "group": "x:8:"}.items():
         known = Path("/etc", name).read_text(encoding="utf-8")
         (root / name).write_text(f"{known}Debian-exim:{line}\n", encoding="utf-8")
     program = root / "bin/exim4"
     program.parent.mkdir()
     binds = [f"mount --bind {root / name} /etc/{name} &&" for name in ("passwd", "group")]
-    words = f'{" ".join(binds)} exec {EXIM} "$@"'
+    words = f'{" ".join(binds)} exec {root / "exim4"} "$@"'
     program.write_text(f"#!/bin/sh\nexec unshare -m sh -c '{words}' exim4 \"$@\"\n")
     program.chmod(0o755)
     return program

@@ -18,6 +18,7 @@ from danebot.adapters.probe.target import Limits, Target
 from danebot.domain.delivery.probes import ProbeOutcome as Outcome
 from danebot.domain.names import Endpoint, Hostname, Protocol
 from lab import Lab
+from lab.imap import dialect
 from lab.net import accepts, until
 
 pytestmark = pytest.mark.lab
@@ -31,14 +32,6 @@ base_dir = {root}/run
 state_dir = {root}/run
 log_path = {root}/log
 ssl = required
-ssl_cert = <{chain}
-ssl_key = <{chain}
-passdb {{
-  driver = static
-}}
-userdb {{
-  driver = static
-}}
 service imap-login {{
   inet_listener imap {{
     port = {imap}
@@ -86,7 +79,8 @@ def dovecot(certificates: Certificates) -> Iterator[dict[Protocol, int]]:
         settings = {protocol.value: port for protocol, port in ports.items()}
         conf = root / "dovecot.conf"
         conf.write_text(
-            DOVECOT.format(root=root, chain=certificates.rsa.file, **settings), encoding="ascii"
+            dialect(program, certificates.rsa.file) + DOVECOT.format(root=root, **settings),
+            encoding="ascii",
         )
         process = subprocess.Popen([program, "-F", "-c", conf])
         try:
