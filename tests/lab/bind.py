@@ -55,6 +55,7 @@ class Bind:
             port=port,
             options=options,
             directory=self.directory,
+            lock=_UNLOCKED if run("named", "-v").startswith("BIND 9.18.") else "",
             v4="".join(f"{one}; " for one in self.listen if ":" not in one),
             v6="".join(f"{one}; " for one in self.listen if ":" in one) or "none; ",
         )
@@ -92,6 +93,8 @@ _RNDC = """\
 options {{ default-key "lab."; default-server 127.0.0.1; default-port {port}; }};
 """
 
+_UNLOCKED = "lock-file none;"  # several on one host; 9.20 has neither the file nor the option
+
 _CONF = """\
 controls {{ inet 127.0.0.1 port {port} allow {{ 127.0.0.1; }} keys {{ "lab."; }}; }};
 logging {{
@@ -112,7 +115,7 @@ options {{
     key-directory "{directory}/keys";
     pid-file none;
     session-keyfile none;
-    lock-file none;
+    {lock}
     managed-keys-directory "{directory}";
     max-cache-size 32M;
     listen-on {{ {v4}}};

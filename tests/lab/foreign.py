@@ -260,7 +260,7 @@ class ForeignServers:
         (directory / "pdns.conf").write_text(
             _PDNS.format(directory=directory, listen=listen), encoding="ascii"
         )
-        with sqlite3.connect(directory / "zones.sqlite") as database:
+        with contextlib.closing(sqlite3.connect(directory / "zones.sqlite")) as database:
             database.executescript("PRAGMA synchronous = OFF;\n" + SCHEMA.read_text("ascii"))
         zone = directory / "zone"
         hosts = HOSTS.format(mail=self.net.host(5), second=self.net.host(7))
