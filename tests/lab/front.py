@@ -1,12 +1,14 @@
-"""What stands before pebble: renewal information (RFC 9773), which it lacks, and faults.
+"""What stands before pebble: renewal information (RFC 9773) as the tests want it, and faults.
 
     front.py ADDRESS PORT PEBBLE_PORT CERT KEY DIRECTORY
 
 Relays each request with its Host header (pebble makes its URLs from it).  DIRECTORY/window
 holds "START END RETRY_AFTER", seconds from now: while that file exists, the directory
-object offers renewalInfo.  DIRECTORY/fault holds "rateLimited", "serverInternal" or the
-like: while it exists, every new order is answered with that problem, or those for one name
-that stands behind it; "hang" answers after ten minutes.  Runs alone, outside the package.
+object offers renewalInfo, and otherwise never.  (pebble 2.6's own is a window of two days,
+whatever the lifetime: of certificates that live for minutes many are renewed at once.)
+DIRECTORY/fault holds "rateLimited", "serverInternal" or the like: while it exists, every new
+order is answered with that problem, or those for one name that stands behind it; "hang" answers
+after ten minutes.  Runs alone, outside the package.
 """
 
 from __future__ import annotations
@@ -92,9 +94,12 @@ class Front(http.server.BaseHTTPRequestHandler):
         reply = pebble.getresponse()
         body = reply.read()
         pebble.close()
-        if self.path == "/dir" and (self.settings.directory / "window").exists():
-            renewal_info = f"https://{self.headers['Host']}/ari"
-            body = json.dumps({**json.loads(body), "renewalInfo": renewal_info}).encode()
+        if self.path == "/dir":
+            offered = json.loads(body)
+            offered.pop("renewalInfo", None)
+            if (self.settings.directory / "window").exists():
+                offered["renewalInfo"] = f"https://{self.headers['Host']}/ari"
+            body = json.dumps(offered).encode()
         self._reply(reply.status, reply.getheaders(), body)
 
     def _reply(self, status: int, headers: list[tuple[str, str]], body: bytes) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import os
 import signal
 import smtplib
@@ -169,6 +170,16 @@ def test_renewal_information_makes_a_lineage_due(lab: Lab) -> None:
     live = lab.issue("www.example.test")
     lab.certbot("renew")
     assert (live / "cert.pem").readlink().name == "cert2.pem"
+
+
+def test_without_it_the_ca_offers_none(lab: Lab) -> None:
+    """pebble's own would have certbot renew certificates that live for minutes at its whim."""
+    url = f"https://{lab.net}.4:14000/dir"
+    offered = json.loads(
+        lab.run(["curl", "-s", "--cacert", lab.root / "pebble/cert.pem", url]).stdout
+    )
+    assert "newOrder" in offered
+    assert "renewalInfo" not in offered
 
 
 def test_dane_verdict_of_postfix_follows_the_record(lab: Lab) -> None:
