@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import atexit
+import functools
+import shutil
 import subprocess
 import sys
 import sysconfig
+import tempfile
 from pathlib import Path
 
 AS_NOBODY = ("setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups", "--no-new-privs")
@@ -14,9 +18,12 @@ MODULES = {
     "danebot-exporter": "danebot_exporter.cli",
 }
 _ROOT = Path(__file__).parents[2]
-_VERSION = f"python{sys.version_info.major}.{sys.version_info.minor}"
+_PURELIB = Path(sysconfig.get_path("purelib"))
+_LEFT_OUT = shutil.ignore_patterns(
+    *("__pycache__", "site-packages", "test", "config-*", "mypy*", "ruff*", "pip*", "hypothesis*")
+)
 _PROGRAM = """\
-#!{python} -I
+#!/usr/bin/env -S LD_LIBRARY_PATH={libraries} {python} -I
 import sys
 sys.path[:0] = {paths!r}
 from {module} import main
@@ -28,22 +35,49 @@ main()
 def write(directory: Path) -> str:
     """Write a script for each; "" or why nobody can run them.
 
-    The Python of the tests may lie in root's home, where nobody may go; then the system's own
-    takes its place if it is of the same version, with the very same packages.
+    Where they may not go to this Python, its packages or the project, as in somebody's home, they
+    get a copy of all three.
     """
     directory.mkdir(parents=True)
-    error = ""
-    for python in (sys.executable, f"/usr/bin/{_VERSION}"):
-        for name, module in MODULES.items():
-            path = directory / name
-            paths = [str(_ROOT), str(_ROOT / "checks"), str(_ROOT / "exporters")]
-            paths.append(sysconfig.get_path("purelib"))
-            path.write_text(_PROGRAM.format(python=python, paths=paths, module=module, name=name))
-            path.chmod(0o755)
-        error = _refused(directory)
-        if not error:
-            return ""
-    return error
+    paths = [_ROOT, _ROOT / "checks", _ROOT / "exporters", _PURELIB]
+    error = _written(directory, Path(sys.executable), paths)
+    return error and _written(directory, *_copied())
+
+
+def _written(directory: Path, python: Path, paths: list[Path]) -> str:
+    for name, module in MODULES.items():
+        path = directory / name
+        text = _PROGRAM.format(
+            libraries=python.parents[1] / "lib",
+            python=python,
+            paths=[str(one) for one in paths],
+            module=module,
+            name=name,
+        )
+        path.write_text(text)
+        path.chmod(0o755)
+    return _refused(directory)
+
+
+@functools.cache
+def _copied() -> tuple[Path, list[Path]]:
+    """This Python, its packages and the project where anybody may go, until this process ends."""
+    home = tempfile.TemporaryDirectory(prefix="danebot-python.")
+    atexit.register(home.cleanup)
+    root = Path(home.name)
+    root.chmod(0o755)
+    standard = Path(sysconfig.get_path("stdlib"))
+    libraries, packages = root / "lib", root / "packages"
+    shutil.copytree(standard, libraries / standard.name, symlinks=True, ignore=_LEFT_OUT)
+    for shared in Path(sysconfig.get_config_var("LIBDIR")).glob(f"lib{standard.name}*.so*"):
+        shutil.copy(shared, libraries)
+    python = root / "bin/python3"
+    python.parent.mkdir()
+    shutil.copy(Path(sys.executable).resolve(), python)
+    shutil.copytree(_PURELIB, packages, symlinks=True, ignore=_LEFT_OUT)
+    for package in ("danebot", "checks/danebot_checks", "exporters/danebot_exporter"):
+        shutil.copytree(_ROOT / package, packages / Path(package).name, ignore=_LEFT_OUT)
+    return python, [packages]
 
 
 def _refused(directory: Path) -> str:
