@@ -1,6 +1,7 @@
 # One command per intention.  Each installs what it needs and is instant the second time.
 #
 #   make test            the whole suite (T=path: just that, for instance T=tests/lab)
+#   make test-debian     the same in roots of Debian 12 and 13 (RELEASE=trixie: in one; T=… as above)
 #   make lint            ruff, mypy --strict, the import contracts
 #   make check           what CI runs: lint and test
 #   make demo            a rollover in front of your eyes, on loopback
@@ -14,10 +15,11 @@ BIN := .venv/bin
 JOBS ?= 6
 T ?=
 ROOM ?=
+RELEASE ?= bookworm trixie
 # The tests start danebot over and over: what was compiled is kept.
 export PYTHONDONTWRITEBYTECODE =
 
-.PHONY: all venv deps lab-deps test test-others lint check demo lab bench mutants clean
+.PHONY: all venv deps lab-deps test test-others test-debian lint check demo lab bench mutants clean
 all: check
 
 venv: .venv/stamp
@@ -54,6 +56,10 @@ endif
 # The tests that need no servers, under every other Python of this machine.
 test-others: .venv/stamp
 	@tools/test-others $(BIN)/python $$(( $(JOBS) / 2 ))
+
+test-debian:
+	@for release in $(RELEASE); do \
+	    tools/in-debian $$release test JOBS=$(JOBS) $(if $(T),T='$(T)') || exit 1; done
 
 lint: .venv/stamp
 	$(BIN)/ruff check .
