@@ -15,7 +15,10 @@ from danebot.domain.lineage.key_types import KeyType
 from danebot.domain.names import DnsName, Hostname, Protocol
 from danebot.domain.rollover.evidence.policy import Policy
 
-READY_MADE = ("postfix", "dovecot", "exim", "nginx", "haproxy")
+READY_MADE = (
+    *("postfix", "dovecot", "exim", "nginx", "haproxy"),
+    *("apache", "opensmtpd", "cyrus", "prosody", "ejabberd"),
+)
 """The services that danebot knows how to reload."""
 
 

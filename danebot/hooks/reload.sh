@@ -1,13 +1,18 @@
 #!/bin/sh
-# danebot's ready-made deploy hooks: "@postfix", "@dovecot", "@exim", "@nginx" and "@haproxy" in
-# danebot.toml run this with the service's name.  It checks the service's configuration, so that
-# a mistake in that isn't made live by a renewal, and has the service read its files again.
+# danebot's ready-made deploy hooks: "@postfix", "@nginx" and the like in danebot.toml run this with
+# the service's name.  It checks the service's configuration, so that a mistake in that isn't made
+# live by a renewal, and has the service read its files again.
 #
-#   reload.sh postfix [CONFIGURATION_DIRECTORY]
-#   reload.sh dovecot [CONFIGURATION_FILE]
-#   reload.sh exim    [CONFIGURATION_FILE]
-#   reload.sh nginx   [CONFIGURATION_FILE]
-#   reload.sh haproxy [CONFIGURATION_FILE [PID_FILE_OF_THE_MASTER]]
+#   reload.sh postfix   [CONFIGURATION_DIRECTORY]
+#   reload.sh dovecot   [CONFIGURATION_FILE]
+#   reload.sh exim      [CONFIGURATION_FILE]
+#   reload.sh nginx     [CONFIGURATION_FILE]
+#   reload.sh haproxy   [CONFIGURATION_FILE [PID_FILE_OF_THE_MASTER]]
+#   reload.sh apache    [CONFIGURATION_FILE]
+#   reload.sh opensmtpd [CONFIGURATION_FILE [NAME_OF_THE_SERVICE]]
+#   reload.sh cyrus     [IMAPD_CONF [PID_FILE_OF_THE_MASTER]]
+#   reload.sh prosody   [CONFIGURATION_FILE]
+#   reload.sh ejabberd  [CONFIGURATION_DIRECTORY]
 #
 # Exit status 0: the service was told.  Whether it serves the new chain, danebot looks itself.
 set -u
@@ -30,7 +35,8 @@ try() {
     shift
     said=$("$@" 2>&1) && return 0
     telling=$(printf '%s\n' "$said" | awk '
-        tolower($0) ~ /emerg|fatal|alert|error|invalid|unknown/ {
+        /^=ERROR REPORT|^Error: error$/ { next }  # Erlang says what is wrong after it
+        tolower($0) ~ /emerg|fatal|alert|error|invalid|unknown|failed|not running/ {
             line = $0
             if (line ~ /:[ \t]*$/ && getline > 0) line = line " " $0  # it goes on there
             print line
@@ -65,6 +71,18 @@ signal() {
     shift
     find_process "$@"
     try 'not reloaded' kill -s "$signal" "$pid"
+}
+
+# Have the service manager reload or restart a service that runs: ACTION SERVICE.
+manage() {
+    if [ -d /run/systemd/system ]; then
+        systemctl is-active --quiet "$2" || fail "not reloaded: systemd's service $2 is not running"
+        try 'not reloaded' systemctl "$1" "$2"
+    else
+        need service
+        service "$2" status >/dev/null 2>&1 || fail "not reloaded: the service $2 is not running"
+        try 'not reloaded' service "$2" "$1"
+    fi
 }
 
 service=${1:-}
@@ -105,15 +123,44 @@ haproxy)
     try "$wrong" haproxy -c -f "${1:-/etc/haproxy/haproxy.cfg}"
     if [ $# -gt 1 ]; then
         signal USR2 "$2" haproxy
-    elif [ -d /run/systemd/system ]; then
-        try 'not reloaded' systemctl reload haproxy
     else
-        need service
-        try 'not reloaded' service haproxy reload
+        manage reload haproxy
     fi
+    ;;
+apache)
+    apache=$(command -v apache2ctl || command -v httpd || command -v apachectl) ||
+        fail 'there is no program apache2ctl, httpd or apachectl on PATH'
+    try "$wrong" "$apache" ${1:+-f "$1"} -t
+    pid_file=$("$apache" ${1:+-f "$1"} -t -D DUMP_RUN_CFG 2>/dev/null | sed -n 's/^PidFile: "\(.*\)"$/\1/p')
+    # "graceful" would start one that is stopped, and signal whatever has its number
+    signal USR1 "${pid_file:-/run/apache2/apache2.pid}" apache2 httpd
+    ;;
+opensmtpd)
+    need smtpd
+    try "$wrong" smtpd ${1:+-f "$1"} -n
+    manage restart "${2:-opensmtpd}"  # it has no way to reload: SIGHUP ends it
+    ;;
+cyrus)
+    PATH="$PATH:/usr/lib/cyrus/bin:/usr/lib/cyrus-imapd:/usr/libexec/cyrus-imapd:/usr/local/cyrus/sbin"
+    need cyr_info
+    said=$(cyr_info ${1:+-C "$1"} conf 2>&1)
+    [ $? -ne 78 ] || fail "$wrong: $said"  # EX_CONFIG; root is turned away after it was read
+    signal HUP "${2:-/run/cyrus-master.pid}" cyrmaster cyrus-master master
+    ;;
+prosody)
+    need prosodyctl
+    try "$wrong" prosodyctl ${1:+--config "$1"} about
+    # it tells from a lock who wrote the pid file
+    pid=$(prosodyctl ${1:+--config "$1"} status 2>/dev/null | sed -n 's/.* PID \([0-9][0-9]*\).*/\1/p')
+    [ -n "$pid" ] || fail 'not reloaded: it is not running'
+    try 'not reloaded' kill -s HUP "$pid"
+    ;;
+ejabberd)
+    need ejabberdctl
+    try 'not reloaded' ejabberdctl ${1:+--config-dir "$1"} reload_config  # keeps what it has if that is wrong
     ;;
 *)
     service=reload.sh
-    fail 'name one of postfix, dovecot, exim, nginx, haproxy'
+    fail 'name one of postfix, dovecot, exim, nginx, haproxy, apache, opensmtpd, cyrus, prosody, ejabberd'
     ;;
 esac

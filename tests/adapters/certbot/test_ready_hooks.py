@@ -5,59 +5,21 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from adapters.certbot.reloading import BUILD, SBIN, daemon, leaf, run
 from adapters.probe.test_prober_lab import free_ports
 from adapters.probing import Certificates, Served
-from danebot.adapters.certbot.hooks import Hook, HookKind, HookRun, run_hook
-from danebot.adapters.probe.prober import probe_all
-from danebot.adapters.probe.target import Target
+from danebot.adapters.certbot.hooks import Hook, HookKind, run_hook
 from danebot.config import load
-from danebot.domain.names import Endpoint, Hostname, Protocol
+from danebot.domain.names import Protocol
 from danebot.errors import ConfigError
 from lab.net import accepts, until
 
-HOST = Hostname.parse("mail.example")
-SBIN = f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/sbin"
-EXIM = Path(__file__).parents[3] / "build/exim/usr/sbin/exim4"
-
-
-def _run(command: str, **environment: str) -> HookRun:
-    hook = Hook(HookKind.READY_MADE, command)
-    return run_hook(hook, Path("/live"), ["mail.example"], timedelta(seconds=30), environment)
-
-
-def _leaf(port: int, protocol: Protocol) -> bytes | None:
-    target = Target(Endpoint(HOST, port, protocol), "127.0.0.1")
-    (result,) = probe_all([target], helo=HOST)
-    return result.chain[0] if result.chain else None
-
-
-@pytest.fixture
-def root() -> Iterator[Path]:
-    """A directory that daemons which gave up root may enter."""
-    with tempfile.TemporaryDirectory(prefix="danebot-hooks.") as directory:
-        Path(directory).chmod(0o755)
-        yield Path(directory)
-
-
-@contextmanager
-def _daemon(
-    argv: list[str | Path], served: Callable[[], bytes | None], first: Served
-) -> Iterator[None]:
-    process = subprocess.Popen(argv, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
-        until("the first chain", lambda: served() == first.ders[0])
-        yield
-    finally:
-        process.terminate()
-        process.wait(30)
+EXIM = BUILD / "exim/usr/sbin/exim4"
 
 
 # ---- HAProxy --------------------------------------------------------------------------------
@@ -86,21 +48,21 @@ def test_haproxy_serves_the_new_chain_after_it(root: Path, certificates: Certifi
     conf.write_text(HAPROXY.format(port=port, chain=chain), encoding="ascii")
 
     def served() -> bytes | None:
-        return _leaf(port, Protocol.TLS)
+        return leaf(port, Protocol.TLS)
 
     argv: list[str | Path] = ["/usr/sbin/haproxy", "-W", "-f", conf, "-p", pid]
-    with _daemon(argv, served, certificates.ecdsa):
+    with daemon(argv, served, certificates.ecdsa):
         shutil.copy(certificates.rsa.file, chain)
         assert served() == certificates.ecdsa.ders[0]
-        assert _run(f"@haproxy {conf} {pid}").error == ""
+        assert run(f"@haproxy {conf} {pid}").error == ""
         until("the new chain", lambda: served() == certificates.rsa.ders[0])
         conf.write_text(conf.read_text() + "    nonsense\n")
-        error = _run(f"@haproxy {conf} {pid}").error
+        error = run(f"@haproxy {conf} {pid}").error
         assert "haproxy: not reloaded, its configuration is wrong: " in error
         assert "nonsense" in error
         assert served() == certificates.rsa.ders[0]
     conf.write_text(conf.read_text().replace("    nonsense\n", ""))
-    assert "haproxy: not reloaded: " in _run(f"@haproxy {conf} {pid}").error
+    assert "haproxy: not reloaded: " in run(f"@haproxy {conf} {pid}").error
 
 
 # ---- Exim -----------------------------------------------------------------------------------
@@ -143,24 +105,24 @@ def test_exim_serves_the_new_chain_after_it(root: Path, certificates: Certificat
         chain.chmod(0o640)
 
     def served() -> bytes | None:
-        return _leaf(port, Protocol.SMTP)
+        return leaf(port, Protocol.SMTP)
 
     put(certificates.ecdsa)
     text = EXIM_CONF.format(root=root, port=port, chain=chain)
     conf.write_text(text, encoding="ascii")
     path = f"{program.parent}:{SBIN}"
-    with _daemon([program, "-C", conf, "-bdf"], served, certificates.ecdsa):
+    with daemon([program, "-C", conf, "-bdf"], served, certificates.ecdsa):
         put(certificates.rsa)
-        assert _run(f"@exim {conf}", PATH=path).error == ""
+        assert run(f"@exim {conf}", PATH=path).error == ""
         until("the new chain", lambda: served() == certificates.rsa.ders[0])
         assert accepts("127.0.0.1", port)
         conf.write_text("nonsense = 1\n" + text)
-        error = _run(f"@exim {conf}", PATH=path).error
+        error = run(f"@exim {conf}", PATH=path).error
         assert "exim: not reloaded, its configuration is wrong: " in error
         assert "nonsense" in error
         assert served() == certificates.rsa.ders[0]
     conf.write_text(text)
-    assert "exim: not reloaded: " in _run(f"@exim {conf}", PATH=path).error
+    assert "exim: not reloaded: " in run(f"@exim {conf}", PATH=path).error
 
 
 def _exim_program(root: Path) -> Path:
@@ -223,7 +185,8 @@ def test_what_is_almost_one_is_an_error(tmp_path: Path, command: str) -> None:
 
 def test_the_name_of_no_service() -> None:
     hook = Hook(HookKind.READY_MADE, "@sendmail")
-    run = run_hook(hook, Path("/live"), [], timedelta(seconds=30))
-    assert run.error == (
-        "exit status 1: reload.sh: name one of postfix, dovecot, exim, nginx, haproxy"
+    ended = run_hook(hook, Path("/live"), [], timedelta(seconds=30))
+    assert ended.error == (
+        "exit status 1: reload.sh: name one of postfix, dovecot, exim, nginx, haproxy, apache, "
+        "opensmtpd, cyrus, prosody, ejabberd"
     )
