@@ -109,7 +109,8 @@ def _left_over(context: Context, scope: Scope) -> tuple[Finding, ...]:
 
     if scope is not Scope.EVERYTHING:
         return ()
-    return (*competing(context), *orphans(context), *_not_believed(context.settings.state_directory))
+    unsafe = _not_believed(context.settings.state_directory)
+    return (*competing(context), *orphans(context), *unsafe)
 
 
 def _not_believed(directory: Path) -> tuple[Finding, ...]:

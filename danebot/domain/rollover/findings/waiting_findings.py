@@ -172,7 +172,7 @@ def _stuck_cooling(state: LineageState, text: str, since: datetime, memory: Memo
             "keep the name servers and their addresses as they are until the key is used, and if "
             "they change by themselves, ask who runs them for lasting ones"
         )
-    if _urgent(memory):
+    if urgent(memory):
         remedy += f"; or go on without: danebot newkey --emergency --accept-mismatch {state.name}"
     return Finding(
         Code.ROLLOVER_STUCK,
