@@ -289,6 +289,14 @@ def _init_dry(
     return status
 
 
+def _refused(console: Console, question: str) -> bool:
+    """Ask on a terminal; return whether nothing is to be done."""
+    if not console.asks() or click.confirm(question, err=True):
+        return False
+    console.say("nothing was changed")
+    return True
+
+
 def deinit(console: Console, names: tuple[str, ...], *, drop_keys: bool, dry_run: bool) -> int:
     """Give lineages back to certbot."""
     from danebot.jobs.init import StagedKeys, deinitialise, remove_remains
@@ -303,8 +311,7 @@ def deinit(console: Console, names: tuple[str, ...], *, drop_keys: bool, dry_run
     read = _say_readers(console, context, staged)
     if dry_run:
         return _deinit_dry(console, context, staged, keys)
-    if read and console.asks() and not click.confirm("give them back all the same?", err=True):
-        console.say("nothing was changed")
+    if read and _refused(console, "give them back all the same?"):
         return ATTENTION
     remains = tree.root / "staging"
     if not staged and not remains.is_dir():

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from danebot.domain.finding import Code, Finding, Severity
 from danebot.domain.lineage.state import LineageState
-from danebot.domain.rollover.evidence.memory import Memory, Urgency
+from danebot.domain.rollover.evidence.memory import Memory
 from danebot.domain.rollover.evidence.policy import LONGEST_GAP
 from danebot.domain.rollover.evidence.propagation import Gap, Obstacle, Seen
 from danebot.domain.rollover.evidence.schedule import (
@@ -143,7 +143,7 @@ def _waiting(
             )
             since = under_way_since(memory) or now
             usual = policy.staged_warning + (plan.safe.at - plan.safe.since)
-            often = _OFTEN_URGENT if _urgent(memory) else _OFTEN
+            often = _OFTEN_URGENT if urgent(memory) else _OFTEN
             begun_anew = memory.awaiting.begun_anew if memory.awaiting is not None else 0
             text += _interruption(memory)
             if now - since > usual or begun_anew >= often:
