@@ -18,26 +18,27 @@ from mutants.trial import KILLED, Trial
 
 ROOT = Path(__file__).resolve().parents[2]
 DOMAIN = ROOT / "danebot" / "domain"
+TESTS = ("domain", "checks/test_check_danebot.py", "checks/test_recheck.py")
 EQUIVALENT = ROOT / "tests" / "domain" / "equivalent_mutants.txt"
 
 
 def main() -> int:
     """Return 1 if a mutant survives."""
     options = _options()
-    known = enums(_files(None))
-    chosen = [one for path in _files(options.room) for one in mutants(path, known)]
+    every, files = _files(None), _files(options.room)
+    known = enums(every)
+    made = [one for path in every for one in mutants(path, known)]
     equivalent = _equivalent()
-    if options.room is None:
-        for name in sorted(equivalent.difference(one.name for one in chosen)):
-            print(f"{EQUIVALENT.name}: there is no such mutant any more: {name}")
-    chosen = [one for one in chosen if one.name not in equivalent]
+    for name in sorted(equivalent.difference(one.name for one in made)):
+        print(f"{EQUIVALENT.name}: there is no such mutant any more: {name}")
+    chosen = [one for one in made if one.path in files and one.name not in equivalent]
     if options.sample is not None and options.sample < len(chosen):
         picked = random.Random(options.seed).sample(range(len(chosen)), options.sample)  # noqa: S311
         chosen = [chosen[number] for number in sorted(picked)]
     kept = ROOT / "build" / "mutants.json"
     trial = Trial(chosen, DOMAIN, kept, options.slow, options.limit, options.workers, _tell)
     arguments = ["-q", "-s", "-p", "no:cacheprovider", "--hypothesis-seed=0", f"--rootdir={ROOT}"]
-    pytest.main([*arguments, str(ROOT / "tests" / "domain")], plugins=[trial])
+    pytest.main([*arguments, *(str(ROOT / "tests" / name) for name in TESTS)], plugins=[trial])
     left = [number for number in range(len(chosen)) if trial.outcomes.get(number) != KILLED]
     print(f"{len(chosen)} mutants, {len(chosen) - len(left)} killed, {len(left)} left")
     return int(bool(left))

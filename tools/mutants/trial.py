@@ -75,14 +75,12 @@ class Trial:
         for item in items:
             files.setdefault(item.path, []).append(item)
         known = json.loads(self.kept.read_text()) if self.kept.exists() else {}
-        everywhere = _digest(sorted(self.domain.rglob("*.py")))
-        signal.signal(signal.SIGALRM, _too_slow)
         good = []
         for path, inside in files.items():
-            key = everywhere + _digest([path])
-            if known.get(str(path), {}).get("key") != key:
+            if not _holds(path, known.get(str(path), {})):
                 tests = {item.nodeid: self._measured(item) for item in inside}
-                known[str(path)] = {"key": key, "tests": tests}
+                reached = {str(path), *(file for one in tests.values() if one for file in one[1])}
+                known[str(path)] = {"of": {file: _digest(file) for file in reached}, "tests": tests}
             for item in inside:
                 self._take(item, known[str(path)]["tests"].get(item.nodeid))
                 if item.nodeid in self.durations:
@@ -98,9 +96,9 @@ class Trial:
         measured.set_option("run:disable_warnings", ["no-data-collected"])  # no rule is reached
         begun = time.perf_counter()
         measured.start()
-        signal.setitimer(signal.ITIMER_REAL, 3 * self.slow)  # measuring takes its time
+        _limit(3 * self.slow, _too_slow)  # measuring takes its time
         passed = _passes(item)
-        signal.setitimer(signal.ITIMER_REAL, 0)
+        _limit(0, signal.SIG_IGN)
         measured.stop()
         if not passed:
             print(f"left out, since it fails or is slow: {item.nodeid}")
@@ -139,8 +137,7 @@ class Trial:
         os.dup2(silent, 1)
         os.dup2(silent, 2)
         resource.setrlimit(resource.RLIMIT_AS, (4 << 30, 4 << 30))
-        signal.signal(signal.SIGALRM, lambda *_: os._exit(1))
-        signal.setitimer(signal.ITIMER_REAL, self.limit)
+        _limit(self.limit, lambda *_: os._exit(1))
         os._exit(_try(mutant, items))
 
     def _collect(self, running: dict[int, int]) -> None:
@@ -152,8 +149,28 @@ class Trial:
             self.told(self.mutants[number], self.outcomes[number])
 
 
-def _digest(paths: Iterable[Path]) -> str:
-    return hashlib.sha256(b"".join(path.read_bytes() for path in paths)).hexdigest()
+def _holds(path: Path, measured: dict[str, dict[str, str]]) -> bool:
+    """Whether neither a test file nor what its tests reach has changed since they were measured."""
+    of = measured.get("of", {})
+    return str(path) in of and all(_digest(file) == digest for file, digest in of.items())
+
+
+@functools.cache
+def _digest(file: str) -> str | None:
+    try:
+        return hashlib.sha256(Path(file).read_bytes()).hexdigest()
+    except FileNotFoundError:
+        return None
+
+
+def _limit(seconds: float, handler: Callable[..., None] | signal.Handlers) -> None:
+    """Call ``handler`` after so much of the processor's time, since a busy machine is no fault."""
+    for signum, timer, span in (
+        (signal.SIGPROF, signal.ITIMER_PROF, seconds),
+        (signal.SIGALRM, signal.ITIMER_REAL, 10 * seconds),  # whoever waits takes none
+    ):
+        signal.signal(signum, handler)
+        signal.setitimer(timer, span)
 
 
 def _too_slow(*_: object) -> None:

@@ -34,7 +34,7 @@ class Renaming:
     @property
     def added(self) -> tuple[DnsName, ...]:
         """The names that the operator wants and that the certificate has from now on."""
-        return tuple(sorted((self.after - self.before) | (self.named & self.after)))
+        return tuple(sorted(self.named & self.after))
 
     @property
     def removed(self) -> tuple[DnsName, ...]:

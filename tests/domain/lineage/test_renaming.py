@@ -39,6 +39,19 @@ def test_added_removed_and_set() -> None:
     assert renaming(NOW, Wish(exactly=(name("d.example"),))).after == every("d.example")
 
 
+def test_a_wish_is_for_anything_at_all() -> None:
+    one = (name("a.example"),)
+    assert all((Wish(add=one), Wish(remove=one), Wish(exactly=one)))
+    assert not Wish()
+
+
+def test_the_rest_goes_where_all_names_are_given() -> None:
+    change = renaming(NOW, Wish(exactly=(name("a.example"), name("d.example"))))
+    assert change.added == (name("a.example"), name("d.example"))
+    assert change.removed == (name("*.c.example"), name("b.example"))
+    assert change.new_names([name("d.example")]) == (name("a.example"),)
+
+
 def test_lines_go_with_the_name_that_covered_them() -> None:
     change = renaming(NOW, Wish(remove=(name("b.example"), name("*.c.example"))))
     gone = [line("_25._tcp.b.example"), line("_465._tcp.mx.c.example")]
@@ -61,6 +74,7 @@ def test_what_an_interrupted_change_left_is_completed() -> None:
     wish = Wish((name("d.example"),), (name("b.example"),))
     change = renaming(after, wish)
     assert change.before == change.after
+    assert change.removed == (name("b.example"),)
     assert change.new_names([name("a.example")]) == (name("d.example"),)
     assert change.dropped_owners([line("_25._tcp.b.example")]) == (line("_25._tcp.b.example"),)
 

@@ -1,0 +1,101 @@
+"""Text for people, severities, and the sentence that a finding makes."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from danebot.domain.finding import Code, Finding, Severity, severity_of
+from danebot.domain.text import duration, printable, program_of, when
+from danebot.domain.thresholds import AtLeast, Thresholds
+from domain.builders import T0
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("plain", "plain"),
+        ("bell\x07 \x9b \u202e\n", r"bell\x07 \x9b \u202e\n"),
+        ("b\u00fccher\n", r"b" + "\u00fc" + r"cher\n"),
+        ("a" * 200, "a" * 200),
+        ("a" * 201, "a" * 197 + "..."),
+    ],
+)
+def test_foreign_text_is_safe_and_short(text: str, shown: str) -> None:
+    assert printable(text) == shown
+
+
+@pytest.mark.parametrize(
+    ("command", "name"),
+    [
+        ("systemctl", "systemctl"),
+        (" systemctl ", "systemctl"),
+        ("curl -H Secret", "curl ..."),
+        ("TOKEN=secret curl x", "curl ..."),
+        ("TOKEN=secret", "a command ..."),
+    ],
+)
+def test_a_command_is_named_by_its_program_alone(command: str, name: str) -> None:
+    assert program_of(command) == name
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (0, "0 s"),
+        (0.9, "0 s"),
+        (61, "1 min 1 s"),
+        (3600, "1 h"),
+        (2 * 86400 + 3 * 3600 + 240, "2 d 3 h"),
+        (86400 + 5, "1 d 5 s"),
+    ],
+)
+def test_durations_have_two_units_at_most(seconds: float, words: str) -> None:
+    assert duration(timedelta(seconds=seconds)) == words
+
+
+def test_a_moment_is_said_to_the_minute() -> None:
+    assert when(T0) == "2026-06-01 12:00 UTC"
+
+
+@pytest.mark.parametrize(
+    ("thresholds", "severities"),
+    [
+        (Thresholds(), "notice notice notice"),
+        (Thresholds(AtLeast(2)), "warning notice notice"),
+        (Thresholds(None, AtLeast(3)), "critical critical notice"),
+        (Thresholds(AtLeast(3), AtLeast(2)), "critical warning notice"),
+    ],
+)
+def test_what_is_out_of_both_bounds_is_critical(thresholds: Thresholds, severities: str) -> None:
+    assert [thresholds.severity(value).word for value in (1, 2, 3)] == severities.split()
+
+
+def test_the_severity_of_a_later_version_is_taken_for_the_worst() -> None:
+    assert all(severity_of(one.word) is one for one in Severity)
+    assert severity_of("fatal") is Severity.CRITICAL
+
+
+@pytest.mark.parametrize(
+    ("where", "own", "said", "sentence"),
+    [
+        ("", "", "", "text"),
+        ("mx", "", "", "mx: text"),
+        ("mx", "do it", "", "mx: text; do it"),
+        ("mx", "do it", "words", "mx: text: words; do it"),
+        ("", "", "words", "text: words"),
+    ],
+)
+def test_what_is_wrong_stands_before_what_helps(
+    where: str, own: str, said: str, sentence: str
+) -> None:
+    assert str(Finding(Code.RENEWAL_FAILED, Severity.WARNING, where, "text", own, said)) == sentence
+
+
+def test_the_usual_remedy_names_the_lineage() -> None:
+    usual = Code.RENEWAL_FAILED.remedy
+    assert "LINEAGE" in usual
+    of_all = Finding(Code.RENEWAL_FAILED, Severity.WARNING, "", "text")
+    assert of_all.remedy == usual
+    assert of_all._replace(where="mx").remedy == usual.replace("LINEAGE", "mx")
