@@ -299,7 +299,7 @@ def _refused(console: Console, question: str) -> bool:
 
 def deinit(console: Console, names: tuple[str, ...], *, drop_keys: bool, dry_run: bool) -> int:
     """Give lineages back to certbot."""
-    from danebot.jobs.init import StagedKeys, deinitialise, remove_remains
+    from danebot.jobs.init import StagedKeys, remove_remains
 
     tree = console.tree()
     staged = tuple(n for n in tree.select(names) if tree.paths(n).staged)
@@ -321,22 +321,7 @@ def deinit(console: Console, names: tuple[str, ...], *, drop_keys: bool, dry_run
     with console.locked():
         remove_remains(remains)
         for name in staged:
-            try:
-                diff, kept, hooks = deinitialise(context, name, keys)
-            except DanebotError as exc:
-                console.warn(f"{name}: {exc}")
-                status = ATTENTION
-                continue
-            live = tree.paths(name).live
-            console.say(f"{name}: certbot's again; reuse_key stays set")
-            console.say(f"{name}: {live}/combo.pem is no longer kept up to date: serve")
-            console.say(f"  {live}/fullchain.pem and {live}/privkey.pem")
-            for file in kept:
-                console.say(f"{name}: what lay in staging/ and may be a key is kept as {file}")
-            for file in hooks:
-                console.say(f"{file} is left: renewal-hooks/deploy has none of its name to replace")
-            if diff:
-                console.say(diff.rstrip("\n"))
+            status = max(status, _give_back(console, context, name, keys))
         return record_run(
             console,
             context,
@@ -345,6 +330,28 @@ def deinit(console: Console, names: tuple[str, ...], *, drop_keys: bool, dry_run
             status,
             superseded=lambda old: old.lineage in staged,
         )
+
+
+def _give_back(console: Console, context: Context, name: str, keys: StagedKeys) -> int:
+    """Give one lineage back, and say what that leaves; return the exit status."""
+    from danebot.jobs.init import deinitialise
+
+    try:
+        diff, kept, hooks = deinitialise(context, name, keys)
+    except DanebotError as exc:
+        console.warn(f"{name}: {exc}")
+        return ATTENTION
+    live = context.tree.paths(name).live
+    console.say(f"{name}: certbot's again; reuse_key stays set")
+    console.say(f"{name}: {live}/combo.pem is no longer kept up to date: serve")
+    console.say(f"  {live}/fullchain.pem and {live}/privkey.pem")
+    for file in kept:
+        console.say(f"{name}: what lay in staging/ and may be a key is kept as {file}")
+    for file in hooks:
+        console.say(f"{file} is left: renewal-hooks/deploy has none of its name to replace")
+    if diff:
+        console.say(diff.rstrip("\n"))
+    return FINE
 
 
 def _say_readers(console: Console, context: Context, names: Sequence[str]) -> bool:
