@@ -26,7 +26,7 @@ from danebot_checks.plugin import STATES, State
 from danebot_exporter.collector import collect
 from danebot_exporter.page import PageWish, page
 from danebot_exporter.probe import report_metrics
-from domain.delivery.test_report import host
+from domain.delivery_world import host
 from exporter import sample
 from exporter.test_metrics import parsed, value
 
