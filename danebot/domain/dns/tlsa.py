@@ -44,7 +44,7 @@ _ACRONYMS: dict[MatchingType, str] = {
     MatchingType.SHA2_512: "SHA2-512",
 }
 _MATCHING_WORDS = {word.lower(): mtype for mtype, word in _ACRONYMS.items()} | {
-    str(int(mtype)): mtype for mtype in MatchingType
+    f"{mtype:d}": mtype for mtype in MatchingType
 }
 DIGEST_LENGTH: dict[int, int] = {MatchingType.SHA2_256: 32, MatchingType.SHA2_512: 64}
 """Octets of association data, by matching type (RFC 6698 section 2.1.3)."""
@@ -289,7 +289,7 @@ def parse_dnsnames(text: str) -> tuple[DnsName, ...]:
 def _lines(text: str) -> list[tuple[int, str]]:
     """Numbered lines (from 1) without comments, blanks and a byte-order mark."""
     stripped = (
-        (number, line.split("#", 1)[0].strip())
+        (number, line.partition("#")[0].strip())
         for number, line in enumerate(text.removeprefix("\ufeff").splitlines(), 1)
     )
     return [(number, line) for number, line in stripped if line]

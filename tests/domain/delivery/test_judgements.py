@@ -15,13 +15,30 @@ from danebot.domain.delivery.judgements import (
     endpoint_findings,
     judge_address,
     judgement,
+    unbound,
 )
 from danebot.domain.delivery.probes import ProbeOutcome
 from danebot.domain.delivery.routes import Dane, HostRoute
+from danebot.domain.dns.answers import Cause
 from danebot.domain.dns.tlsa import TlsaRecord
 from danebot.domain.finding import Severity
 from danebot.domain.names import Endpoint, Protocol
-from domain.delivery_world import CA, HOST, LEAF, MATCHING, STRANGER, Code, host, served, spki
+from domain.delivery_world import (
+    BOGUS,
+    CA,
+    DOUBTED,
+    HOST,
+    LEAF,
+    LOST,
+    MATCHING,
+    MUTE,
+    STRANGER,
+    Code,
+    answer,
+    host,
+    served,
+    spki,
+)
 from domain.pki import DAY, NOW, issue
 
 ENDPOINT = Endpoint(HOST, 25, Protocol.SMTP)
@@ -34,7 +51,9 @@ GOOD = Judgement.AUTHENTICATED
         (ProbeOutcome.NO_ADDRESS, "unreachable"),
         (ProbeOutcome.UNREACHABLE, "unreachable"),
         (ProbeOutcome.TIMEOUT, "unreachable"),
+        (ProbeOutcome.CUT_SHORT, "unreachable"),
         (ProbeOutcome.REFUSED, "unreachable"),
+        (ProbeOutcome.SHORTAGE, "could-not-look"),
         (ProbeOutcome.NO_ROUTE, "no-route"),
         (ProbeOutcome.NO_STARTTLS, "no-tls"),
         (ProbeOutcome.PROTOCOL_ERROR, "no-tls"),
@@ -133,18 +152,60 @@ def test_every_address_that_can_be_asked_must_be_authenticated(
     ("words", "code", "severity"),
     [
         ((GOOD, Judgement.NO_TLS, Judgement.MISMATCH), Code.MISMATCH, Severity.CRITICAL),
+        ((Judgement.NO_TLS, Judgement.DEFERRED), Code.LOOKUP_FAILED, Severity.CRITICAL),
+        ((Judgement.UNREACHABLE, Judgement.NO_TLS), Code.TLS_FAILED, Severity.CRITICAL),
         ((GOOD, Judgement.UNAUTHENTICATED), Code.ALL_UNUSABLE, Severity.WARNING),
-        ((Judgement.NOT_JUDGED,), Code.NOT_JUDGED, Severity.WARNING),
-        ((Judgement.NO_DANE,), Code.NO_DANE, Severity.WARNING),
-        ((Judgement.UNREACHABLE, Judgement.NO_TLS), Code.TLS_FAILED, Severity.WARNING),
+        ((Judgement.NO_DANE, Judgement.UNREACHABLE), Code.NO_DANE, Severity.WARNING),
         ((GOOD, Judgement.UNREACHABLE), Code.UNREACHABLE, Severity.WARNING),
-        ((Judgement.NO_ROUTE,), Code.UNREACHABLE, Severity.WARNING),
+        ((Judgement.UNREACHABLE, Judgement.NOT_JUDGED), Code.UNREACHABLE, Severity.WARNING),
+        ((Judgement.UNREACHABLE, Judgement.NO_ROUTE), Code.UNREACHABLE, Severity.CRITICAL),
+        ((Judgement.NOT_JUDGED, GOOD), Code.NOT_JUDGED, Severity.UNJUDGED),
+        ((Judgement.COULD_NOT_LOOK, GOOD), Code.RESOLVER_FAILED, Severity.UNJUDGED),
+        ((Judgement.NO_ROUTE,), Code.NOT_ASKED, Severity.UNJUDGED),
+        ((), Code.RESOLVER_FAILED, Severity.UNJUDGED),
     ],
 )
-def test_what_is_wrong_with_an_endpoint(
+def test_the_most_serious_is_what_is_wrong_with_an_endpoint(
     words: tuple[Judgement, ...], code: Code, severity: Severity
 ) -> None:
     (finding,) = endpoint_findings("mx", ENDPOINT, every(*words))
     assert (finding.code, finding.severity, finding.where) == (code, severity, "mx")
     assert finding.text.startswith("mx.example.org:25 ")
-    assert bool(finding.remedy) is (severity is Severity.CRITICAL)
+    reload = "reload that service, or publish the record of what it serves"
+    assert finding.remedy == (reload if code is Code.MISMATCH else code.remedy)
+
+
+# ---- hosts that bind nobody --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("route", "why"),
+    [
+        (host(MATCHING), None),
+        (host(MATCHING, ipv6=answer("mx", **MUTE)), None),
+        (host(dane=Dane.NO_ADDRESS, ipv4=answer("mx", **DOUBTED)), Judgement.UNREACHABLE),
+        (host(dane=Dane.ABSENT), Judgement.NO_DANE),
+        (host(dane=Dane.INSECURE_TLSA, ipv6=answer("mx", **BOGUS)), Judgement.NO_DANE),
+        (host(dane=Dane.INSECURE_ADDRESS, ipv4=answer("mx", **DOUBTED)), Judgement.COULD_NOT_LOOK),
+        (host(dane=Dane.DEFERRED, tlsa=answer("tlsa", **LOST)), Judgement.DEFERRED),
+        (host(dane=Dane.DEFERRED, tlsa=answer("tlsa", **BOGUS)), Judgement.DEFERRED),
+        (host(dane=Dane.DEFERRED, tlsa=answer("tlsa", **MUTE)), Judgement.COULD_NOT_LOOK),
+        (host(dane=Dane.ADDRESS_FAILED, ipv4=answer("mx", **MUTE)), Judgement.COULD_NOT_LOOK),
+        (
+            host(dane=Dane.ADDRESS_FAILED, ipv4=answer("mx", **MUTE), ipv6=answer("mx", **LOST)),
+            Judgement.DEFERRED,
+        ),
+        (
+            host(dane=Dane.DEFERRED, tlsa=answer("tlsa", **(BOGUS | {"cause": Cause.RESOLVER}))),
+            Judgement.DEFERRED,
+        ),
+    ],
+)
+def test_why_dane_binds_nobody(route: HostRoute, why: Judgement | None) -> None:
+    assert unbound(route) is why
+    if why is None:
+        return
+    for outcome in (ProbeOutcome.SERVED, ProbeOutcome.NO_STARTTLS):
+        assert judge_address(served(route, outcome=outcome), route, NOW).judgement is why
+    silent = served(route, outcome=ProbeOutcome.NO_ROUTE)
+    assert judge_address(silent, route, NOW).judgement is Judgement.NO_ROUTE
