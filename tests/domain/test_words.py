@@ -6,7 +6,15 @@ from datetime import timedelta
 
 import pytest
 
-from danebot.domain.finding import Code, Finding, Severity, severity_of
+from danebot.domain.finding import (
+    DELIVERY_SEVERITIES,
+    RUN_SEVERITIES,
+    Code,
+    Finding,
+    Severity,
+    severity_of,
+)
+from danebot.domain.kinds import LINEAGE_CONCERNS
 from danebot.domain.text import duration, printable, program_of, when
 from danebot.domain.thresholds import AtLeast, Thresholds
 from domain.builders import T0
@@ -99,3 +107,11 @@ def test_the_usual_remedy_names_the_lineage() -> None:
     of_all = Finding(Code.RENEWAL_FAILED, Severity.WARNING, "", "text")
     assert of_all.remedy == usual
     assert of_all._replace(where="mx").remedy == usual.replace("LINEAGE", "mx")
+
+
+def test_who_tells_of_what() -> None:
+    words = [concern.value for concern in LINEAGE_CONCERNS]
+    assert words == ["renewal", "tlsa", "expiry", "rollover"]
+    assert [one.word for one in RUN_SEVERITIES] == ["info", "notice", "warning", "critical"]
+    seen_outside = [one.word for one in DELIVERY_SEVERITIES]
+    assert seen_outside == ["notice", "unjudged", "warning", "critical"]

@@ -55,6 +55,15 @@ class Mutant:
         """The edit in words that stay when lines are added above."""
         return f"{self.where or self.path.stem}: {self.was} => {self.now}"
 
+    @property
+    def constants(self) -> tuple[str, ...]:
+        """The names that the statement gives a value, if it stands at the top of the module."""
+        inside = (
+            node for one in self.tree.body if one.lineno == self.line for node in ast.walk(one)
+        )
+        names = (node for node in inside if isinstance(node, ast.Name))
+        return tuple(node.id for node in names if isinstance(node.ctx, ast.Store))
+
     def compiled(self) -> types.CodeType:
         """Compile the module with the edit."""
         _put(self.parent, self.node, self.other)

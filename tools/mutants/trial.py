@@ -12,6 +12,7 @@ import hashlib
 import inspect
 import json
 import os
+import re
 import resource
 import signal
 import sys
@@ -117,10 +118,14 @@ class Trial:
 
     def _chosen(self, mutant: Mutant, items: Iterable[pytest.Item]) -> list[pytest.Item]:
         """The tests that reach a mutant, its own room's first, and the fastest before others."""
-        lines = range(mutant.line, mutant.last + 1)
-        tests = set().union(*(self.reached.get((str(mutant.path), line), ()) for line in lines))
-        if not mutant.where:  # a module's own lines are run when it is imported
-            tests = {item.nodeid for item in items}
+        if mutant.where:
+            lines = range(mutant.line, mutant.last + 1)
+            reaching = [self.reached.get((str(mutant.path), line), ()) for line in lines]
+            tests = set().union(*reaching)
+        else:  # a constant of the module: whoever reaches a file that names it
+            files = {str(path) for path in self.domain.rglob("*.py") if _mentions(path, mutant)}
+            tests = set().union(*(who for at, who in self.reached.items() if at[0] in files))
+            tests |= {item.nodeid for item in items if _mentions(item.path, mutant)}
         rooms = {mutant.path.stem, mutant.path.parent.name}
 
         def order(item: pytest.Item) -> tuple[bool, float]:
@@ -147,6 +152,16 @@ class Trial:
             code = os.waitstatus_to_exitcode(status)
             self.outcomes[number] = _EXITS.get(code, KILLED)
             self.told(self.mutants[number], self.outcomes[number])
+
+
+def _mentions(path: Path, mutant: Mutant) -> bool:
+    """Whether a file has the name of the constant that a mutant changes."""
+    return any(name in _words(path) for name in mutant.constants)
+
+
+@functools.cache
+def _words(path: Path) -> frozenset[str]:
+    return frozenset(re.findall(r"\w+", path.read_text()))
 
 
 def _holds(path: Path, measured: dict[str, dict[str, str]]) -> bool:
