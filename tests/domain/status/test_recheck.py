@@ -6,21 +6,22 @@ from collections.abc import Iterable
 
 import pytest
 
-from danebot.domain.dns.answers import Cause, OwnerObservation, Security
+from danebot.domain.dns.answers import Cause, OwnerObservation, Security, ServerOutcome
 from danebot.domain.dns.tlsa import TlsaRecord
 from danebot.domain.finding import Code, Finding, Severity
 from danebot.domain.kinds import Basis
 from danebot.domain.rollover.evidence.memory import Memory
 from danebot.domain.rollover.evidence.policy import Policy
 from danebot.domain.rollover.findings.assess import assess
+from danebot.domain.rollover.findings.record_findings import Fit
 from danebot.domain.rollover.records.publication import Publication
 from danebot.domain.rollover.steps.phases import Observation
 from danebot.domain.rollover.steps.plan import plan
 from danebot.domain.rollover.steps.remember import remember
 from danebot.domain.status.document import LineageStatus
-from danebot.domain.status.recheck import Rechecked, live_owners, rechecked
+from danebot.domain.status.recheck import LiveOwner, Rechecked, live_owners, rechecked
 from danebot.domain.status.summary import lineage_status
-from domain.builders import DAY, MX, T0, UNREACHABLE, blind, kept_up, look, record, seen, state
+from domain.builders import DAY, MX, MX2, T0, UNREACHABLE, blind, kept_up, look, record, seen, state
 
 AT = T0 + 10 * DAY
 MENDED = {Code.DNS_UNREACHABLE, Code.SERVERS_UNREACHABLE}
@@ -129,3 +130,101 @@ def test_an_anchor_is_as_good_as_the_key() -> None:
 def test_records_that_are_seen_are_counted() -> None:
     assert (again(look("old")).records, again(look("old")).seen) == (1, 1)
     assert again(look("x")).seen == 0
+
+
+OTHER_TYPE, FOREIGN = TlsaRecord(3, 1, 2, b"\x5a" * 64), TlsaRecord(3, 1, 1, b"\x5a" * 32)
+ANCHOR = TlsaRecord(2, 1, 1, b"\x5a" * 32)
+LIVE = LiveOwner("mx", MX, record("old"), (record("old"),), ())
+RELYING = LiveOwner("mx", MX, record("old"), (), (ANCHOR, OTHER_TYPE))
+
+
+@pytest.mark.parametrize(
+    ("one", "fit"),
+    [
+        (record("old"), Fit.YES),
+        (ANCHOR, Fit.YES),
+        (FOREIGN, Fit.NO),
+        (TlsaRecord(3, 1, 2, b"short"), Fit.NO),
+        (TlsaRecord(3, 1, 2, bytes(64)), Fit.UNTOLD),
+        (TlsaRecord(2, 1, 1, bytes(32)), Fit.UNTOLD),
+    ],
+)
+def test_which_records_the_live_chain_satisfies(one: TlsaRecord, fit: Fit) -> None:
+    assert RELYING.fit(one) is fit
+    assert LIVE.fit(record("old")) is Fit.YES
+    assert LiveOwner("mx", MX, None, (ANCHOR,), ()).fit(ANCHOR) is Fit.YES
+
+
+@pytest.mark.parametrize(
+    ("here", "there", "wanted"),
+    [
+        (LIVE, (), (record("old"),)),
+        (LIVE, (FOREIGN,), (record("old"),)),
+        (RELYING, (), (record("old"),)),
+        (RELYING, (OTHER_TYPE,), (OTHER_TYPE,)),
+        (RELYING, (record("old"), ANCHOR), (ANCHOR,)),
+        (RELYING._replace(live=None), (), (ANCHOR,)),
+        (RELYING._replace(current=(FOREIGN,)), (), (FOREIGN, record("old"))),
+    ],
+)
+def test_which_records_are_looked_for(
+    here: LiveOwner, there: tuple[TlsaRecord, ...], wanted: tuple[TlsaRecord, ...]
+) -> None:
+    assert tuple(here.wanted(there)) == wanted
+
+
+def test_the_owners_that_a_document_names() -> None:
+    status = run(look("old"))[0]
+    (one,) = live_owners([status])
+    assert one == LiveOwner(status.name, MX, record("old"), (record("old"),), ())
+    first = status.records[0]
+    also = first._replace(role="anchor", record=str(ANCHOR))
+    other = also._replace(owner=str(MX2))
+    awaited = first._replace(role="awaited", record=str(FOREIGN))
+    found = live_owners([status._replace(records=(first, also, other, awaited), current=None)])
+    assert found == (
+        LiveOwner(status.name, MX, None, (record("old"),), (ANCHOR,)),
+        LiveOwner(status.name, MX2, None, (), (ANCHOR,)),
+    )
+
+
+@pytest.mark.parametrize(
+    ("silent", "told"),
+    [
+        ((UNREACHABLE, UNREACHABLE), False),
+        ((ServerOutcome.NO_ROUTE, UNREACHABLE), False),
+        ((ServerOutcome.LAME, UNREACHABLE), True),
+        ((ServerOutcome.LAME, ServerOutcome.LAME), True),
+    ],
+)
+def test_servers_that_give_nothing_usable_are_told_unless_out_of_reach(
+    silent: tuple[ServerOutcome, ServerOutcome], *, told: bool
+) -> None:
+    found = again(look("old", at=dict(zip(("ns1", "ns2"), silent, strict=True))))
+    servers = [one for one in found.findings if one.code is Code.SERVERS_UNREACHABLE]
+    assert bool(servers) is told
+    for one in servers:
+        assert one.severity is Severity.UNJUDGED
+        assert "ns1.example.org" in one.text
+        assert "ns2.example.org" in one.text
+
+
+def test_what_cannot_be_looked_up_is_mended_at_the_resolver() -> None:
+    (finding,) = again(look("old", security=Security.INDETERMINATE)).findings
+    assert finding.remedy == "see that it runs, or name another with --resolver"
+
+
+@pytest.mark.parametrize(
+    ("security", "settled"),
+    [(Security.BOGUS, True), (Security.INDETERMINATE, False), (Security.INSECURE, True)],
+)
+def test_what_the_last_run_knew_better(security: Security, *, settled: bool) -> None:
+    assert bool(again(look("old", security=security)).settled) is settled
+
+
+def test_one_doubtful_owner_keeps_what_was_found_of_its_lineage() -> None:
+    status = run(look("old"))[0]
+    both = status._replace(records=(status.records[0], status.records[0]._replace(owner=str(MX2))))
+    doubtful = look("old", owner=MX2, security=Security.INDETERMINATE)
+    found = rechecked(live_owners([both]), seen(look("old"), doubtful), AT)
+    assert (found.settled, found.records, found.seen) == (frozenset(), 2, 1)
