@@ -284,7 +284,7 @@ def _ends(
 def _nearness(status: LineageStatus, chain: CertificateStatus, left: timedelta) -> Severity:
     """How near the end is by danebot's settings, which are parts of the live lifetime."""
     warning, critical = EXPIRY_WARNING, EXPIRY_CRITICAL
-    live = status.live.lifetime if status.live is not None else timedelta(0)
+    live = (status.live or chain).lifetime
     soon, very_soon = status.expiry_warning, status.expiry_critical
     if live > timedelta(0) and soon is not None and very_soon is not None:
         warning, critical = soon / live, very_soon / live

@@ -133,7 +133,7 @@ def _judged(
     scene = Scene(here.lineage, seen, here.fit, _addition, now)
     for finding in record_findings(scene, propagations):
         yield _as_judged_here(finding, observation)
-    gaps = silent_gaps(propagations) or _unheard(propagations, observation)
+    gaps = silent_gaps(propagations) or _unheard(observation)
     if gaps:
         yield silent_servers(here.lineage, gaps, Severity.UNJUDGED)
 
@@ -150,16 +150,14 @@ def _as_judged_here(finding: Finding, observation: OwnerObservation) -> Finding:
     return finding
 
 
-def _unheard(propagations: Sequence[Propagation], observation: OwnerObservation) -> tuple[Gap, ...]:
-    """Servers that answered nothing usable, all of them; those out of reach don't count.
+def _unheard(observation: OwnerObservation) -> tuple[Gap, ...]:
+    """Servers that answered nothing usable; those out of reach don't count.
 
     A host that reaches no authoritative server has its resolver's word, as a run has.
     """
-    if any(one.servers_asked for one in propagations):
-        return ()
-    if all(one.outcome in _OUT_OF_REACH for one in observation.all_servers):
-        return ()
-    return tuple(Gap(Obstacle.SERVER_SILENT, str(name)) for name in sorted(observation.unheard))
+    reached = any(one.outcome not in _OUT_OF_REACH for one in observation.all_servers)
+    silent = sorted(observation.unheard) if reached else ()
+    return tuple(Gap(Obstacle.SERVER_SILENT, str(name)) for name in silent)
 
 
 def _doubtful(here: LiveOwner, observation: OwnerObservation) -> bool:

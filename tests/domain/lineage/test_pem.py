@@ -64,7 +64,11 @@ def test_a_key_that_certbot_does_not_issue_with_has_no_type(name: str) -> None:
     assert read_chain(one.pem).key.key_type is None
 
 
-@pytest.mark.parametrize("pem", [b"", b"key", LEAF.pem, ENCRYPTED, OLD_FORM[:80]])
+@pytest.mark.parametrize(
+    "pem",
+    [b"", b"key", LEAF.pem, ENCRYPTED, OLD_FORM[:80]],
+    ids=["empty", "word", "certificate", "encrypted", "cut off"],
+)
 def test_what_is_no_readable_private_key(pem: bytes) -> None:
     for read in (read_private_key, canonical_private_key):
         with pytest.raises(CertificateError, match="not a readable unencrypted PEM private key"):

@@ -379,6 +379,13 @@ def test_danebots_own_settings_count_where_the_document_has_them(
     assert [x.severity for x in found(Concern.EXPIRY, one)] == wanted
 
 
+def test_a_certificate_may_last_for_hours() -> None:
+    settings = {"expiry_warning": 7 * HOUR, "expiry_critical": HOUR}
+    assert found(Concern.EXPIRY, lasting(8 * HOUR, 12 * HOUR, **settings)) == []
+    (finding,) = found(Concern.EXPIRY, lasting(6 * HOUR, 12 * HOUR, **settings))
+    assert finding.severity is Severity.WARNING
+
+
 def test_a_certificate_without_a_lifetime_is_near_its_end() -> None:
     one = lasting(30 * DAY, 0 * DAY, expiry_warning=DAY, expiry_critical=DAY)
     assert [x.severity for x in found(Concern.EXPIRY, one)] == [Severity.CRITICAL]
@@ -395,6 +402,10 @@ def test_a_staged_certificate_is_another_one() -> None:
     findings = found(Concern.EXPIRY, lasting(50 * DAY)._replace(staged=ending))
     assert [one.text for one in findings] == ["staged certificate expires in 1 d"]
     assert found(Concern.EXPIRY, lasting(50 * DAY)._replace(staged=None)) == []
+    settings = {"expiry_warning": 20 * DAY, "expiry_critical": 10 * DAY}
+    short = ending._replace(not_before=NOW - 8.5 * DAY, not_after=NOW + 1.5 * DAY)
+    parts = lasting(50 * DAY, **settings)._replace(staged=short)
+    assert [one.severity for one in found(Concern.EXPIRY, parts)] == [Severity.WARNING]
 
 
 def test_without_a_live_certificate_it_cannot_be_told() -> None:
@@ -458,6 +469,7 @@ def test_hooks_that_are_to_run_are_named() -> None:
     ("cleared", "confirmed", "severity"),
     [
         ("", NOW, Severity.WARNING),
+        (NOW - DAY, NOW, Severity.NOTICE),
         (None, "", Severity.WARNING),
         (NOW, "", Severity.NOTICE),
         (None, NOW, Severity.NOTICE),

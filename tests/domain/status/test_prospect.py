@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 
+import pytest
+
 from danebot.domain.dns.answers import OwnerObservation
 from danebot.domain.finding import Code, Finding, Severity
 from danebot.domain.rollover.evidence.memory import Memory, Request, Urgency
@@ -62,6 +64,16 @@ def test_one_under_way_is_not_said_in_the_conditional() -> None:
     status = said(wait, look("old", "new", ttl=6 * HOUR), HOUR)
     assert words(status) == "under way: its successor is safe from 2026-06-01 19:00 UTC on"
     assert "would" not in words(status)
+
+
+@pytest.mark.parametrize("urgency", Urgency)
+def test_whoever_is_in_a_hurry_is_under_way(urgency: Urgency) -> None:
+    request = Request(key("new").digest, T0, urgency)
+    wait = Wait(
+        state=state(next_key=key_file("new")), policy=Policy(), memory=Memory(request=request)
+    )
+    under_way = said(wait, look("old")).emergency == Prospect.UNDER_WAY.value
+    assert under_way is (urgency is not Urgency.ORDINARY)
 
 
 def test_nothing_is_said_where_nothing_is_watched() -> None:

@@ -89,6 +89,8 @@ def test_a_resolver_that_is_not_trusted_tells_nothing() -> None:
     one = look("x", security=Security.INSECURE)
     doubted = one._replace(answer=one.answer._replace(cause=Cause.UNTRUSTED))
     found = again(doubted)
+    others = [f.severity for f in found.findings if f.code is not Code.TLSA_INSECURE]
+    assert Severity.UNJUDGED not in others
     assert [(f.code, f.severity) for f in found.findings if f.code is Code.TLSA_INSECURE] == [
         (Code.TLSA_INSECURE, Severity.UNJUDGED)
     ]

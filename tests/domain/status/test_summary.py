@@ -8,19 +8,24 @@ import pytest
 
 from danebot.domain.delivery.probes import ProbeOutcome, ProbeResult
 from danebot.domain.dns.answers import OwnerObservation
+from danebot.domain.dns.tlsa import Declared
 from danebot.domain.finding import Code, Finding, Severity
 from danebot.domain.lineage.keys import PublicKey
 from danebot.domain.lineage.state import Anchored, LineageState
 from danebot.domain.names import Endpoint, Hostname, Protocol
 from danebot.domain.rollover.evidence.memory import (
     Awaiting,
+    CancelledKey,
     Deployment,
+    Exposure,
     Failure,
     Memory,
+    PastKey,
     PendingHook,
 )
-from danebot.domain.rollover.evidence.policy import Policy
+from danebot.domain.rollover.evidence.policy import Occasion, Policy
 from danebot.domain.rollover.evidence.propagation import Gap, Obstacle, Propagation, Seen
+from danebot.domain.rollover.evidence.schedule import rollover_at
 from danebot.domain.rollover.records.publication import OwnedRecord, Publication
 from danebot.domain.rollover.steps.plan import Hold, Observation, Phase, Plan, Step, plan
 from danebot.domain.rollover.steps.safe_time import Baseline, SafeTime
@@ -93,7 +98,11 @@ def test_probes_are_those_since_the_last_deployment() -> None:
 
 def test_a_renew_without_a_warning_of_the_lineage_is_its_success() -> None:
     here, elsewhere = status().name, "another"
-    for findings in ((), (wrong(Severity.NOTICE, here),), (wrong(Severity.CRITICAL, elsewhere),)):
+    for findings in (
+        (),
+        (wrong(Severity.NOTICE, here), wrong(Severity.UNJUDGED, here)),
+        (wrong(Severity.CRITICAL, elsewhere), wrong(Severity.CRITICAL, "")),
+    ):
         found = carry(status(), None, RUN, findings)
         assert (found.last_success, found.last_failure) == (RUN.ended, None)
 
@@ -102,7 +111,11 @@ def test_the_worst_that_a_renew_found_is_its_failure_and_the_success_before_stay
     old = carry(status(), None, RUN, ())
     later = RUN._replace(ended=T0 + DAY)
     here = status().name
-    findings = (wrong(Severity.WARNING, here), wrong(Severity.CRITICAL, here))
+    findings = (
+        wrong(Severity.WARNING, here),
+        wrong(Severity.CRITICAL, here, Code.EXPIRED),
+        wrong(Severity.WARNING, here),
+    )
     found = carry(status(), old, later, findings)
     assert found.last_success == RUN.ended
     assert found.last_failure is not None
@@ -143,6 +156,9 @@ ROLLING = Memory(
 )
 
 
+POLICY = Policy(expiry_warning=0.5, expiry_critical=0.25, rollover_every=Occasion.RENEWAL)
+
+
 def published(
     planned: Plan,
     lineage: LineageState | None = None,
@@ -157,7 +173,7 @@ def published(
         planned,
         publication or Publication((), (), (), ()),
         (wrong(Severity.WARNING, "mx.example.org"),),
-        policy=Policy(expiry_warning=0.5, expiry_critical=0.25),
+        policy=POLICY,
         at=T0,
         probes=(PROBE,),
     )
@@ -184,7 +200,9 @@ def test_a_lineage_at_rest() -> None:
     assert (found.longest_ttl, found.deployed_at, found.confirmed_at) == (None, None, None)
     assert (found.clear_since, found.cleared_at, found.retire_at) == (None, None, None)
     assert (found.pending_hooks, found.promotion_failures) == ((), 0)
-    assert (found.promotion_retry_at, found.rollover_at) == (None, None)
+    assert found.promotion_retry_at is None
+    assert found.rollover_at is not None
+    assert found.rollover_at == rollover_at(state(), Memory(), POLICY)
     assert found.probes == (PROBE,)
     assert [finding_of(one).text for one in found.findings] == ["WARNING of mx.example.org"]
 
@@ -298,3 +316,27 @@ def test_a_probe_as_it_is_published(
     assert probe_status(result, b"leaf", T0) == ProbeStatus(
         T0, "mx.example.org:25", "192.0.2.1", serves.value, outcome.value, "words"
     )
+
+
+def test_no_wait_is_told_where_no_owner_is_watched() -> None:
+    none = replace(state(), required=(), declared=Declared.NO_RECORDS)
+    found = published(STABLE, none)
+    assert (found.emergency, found.emergency_wait) == ("", None)
+
+
+def test_when_old_records_may_go_and_which_of_them_have_a_finding_of_their_own() -> None:
+    cancelled, stolen, old = (key(name) for name in ("cancelled", "stolen", "x"))
+    memory = Memory(
+        deployment=Deployment(b"", b"", T0 - 3 * DAY, clear_since=T0 - DAY),
+        past_keys=(
+            PastKey(old.spki, T0 - 3 * DAY),
+            PastKey(stolen.spki, T0 - 9 * DAY, Exposure.COMPROMISED),
+        ),
+        cancelled=(CancelledKey(cancelled.digest, T0, cancelled.spki),),
+    )
+    remove = tuple(OwnedRecord(MX, record(name)) for name in ("cancelled", "stolen", "x"))
+    found = published(STABLE, memory=memory, publication=Publication((), (), remove, ()))
+    assert found.retire_at == T0 - DAY + POLICY.retire_after
+    told = found.publication
+    assert (told.cancelled, told.compromised) == ((str(remove[0]),), (str(remove[1]),))
+    assert told.of_old_keys == (str(remove[2]),)
