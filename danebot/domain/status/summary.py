@@ -144,8 +144,8 @@ def carry(
     new: LineageStatus, old: LineageStatus | None, run: RunStatus, findings: Iterable[Finding]
 ) -> LineageStatus:
     """Add what only a comparison with the document before tells; ``findings`` are all the run's."""
-    same_phase = old is not None and old.phase == new.phase and old.phase_since is not None
-    same_deployment = old is not None and old.deployed_at == new.deployed_at
+    since = old.phase_since if old is not None and old.phase == new.phase else None
+    probes = old.probes if old is not None and old.deployed_at == new.deployed_at else ()
     success = old.last_success if old is not None else None
     failure = old.last_failure if old is not None else None
     if run.verb == "renew":
@@ -156,8 +156,8 @@ def carry(
         elif not any(f.code is Code.RENEWAL_FAILED and not f.where for f in findings):
             success = run.ended  # else nobody knows whether it was to be renewed
     return new._replace(
-        phase_since=old.phase_since if old is not None and same_phase else run.ended,
-        probes=old.probes if old is not None and same_deployment and not new.probes else new.probes,
+        phase_since=since or run.ended,
+        probes=new.probes or probes,
         last_success=success,
         last_failure=failure,
         key_since=_key_since(new, old),

@@ -74,6 +74,8 @@ def test_whoever_is_in_a_hurry_is_under_way(urgency: Urgency) -> None:
     )
     under_way = said(wait, look("old")).emergency == Prospect.UNDER_WAY.value
     assert under_way is (urgency is not Urgency.ORDINARY)
+    gone = Wait(state=state(), policy=Policy(), memory=Memory(request=request))
+    assert said(gone, look("old")).emergency == Prospect.KNOWN.value
 
 
 def test_nothing_is_said_where_nothing_is_watched() -> None:
