@@ -90,7 +90,7 @@ TlsaAnswer = Answer[TlsaRecord]
 
 
 WITNESS = Hostname("witness")
-"""In place of a name, for one that is asked what the world sees."""
+"""Stands for the name of a server that is asked what the world sees."""
 
 
 class Server(NamedTuple):
@@ -161,7 +161,7 @@ class ServerAnswer(NamedTuple):
 
     @property
     def longest_ttl(self) -> timedelta | None:
-        """How long a cache may hold what it said, also one that makes answers anew."""
+        """How long a cache may hold what it said, one that makes answers anew included."""
         return max((x for x in (self.ttl, self.negative_ttl) if x is not None), default=None)
 
     @property
@@ -268,7 +268,7 @@ class OwnerObservation(NamedTuple):
 
     @property
     def surely_led(self) -> bool:
-        """Whether nobody but those who sign may have led the way to the canonical name."""
+        """Whether only signed data led to the canonical name."""
         own = {one.security for one in self.aliases}
         return self.answer.secure or own == {Security.SECURE}
 
@@ -283,9 +283,9 @@ class OwnerObservation(NamedTuple):
 
     @property
     def unheard(self) -> frozenset[Hostname]:
-        """Name servers of which no address said what it has of its part of the way.
+        """Name servers of which no address answered for its part of the way.
 
-        Or one did, and another that owes its word didn't.
+        So are those of which one did, and another that owes its word didn't.
         """
         parts = [(self.name_servers, self.servers)]
         parts += [(frozenset({WITNESS}), self.witnesses)] if self.witnesses else []

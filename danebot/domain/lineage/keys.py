@@ -40,7 +40,7 @@ class PublicKey:
 
     @property
     def algorithm(self) -> Algorithm | None:
-        """As what a server's certificate is asked for; None for a type that can't be named."""
+        """The certificate to ask a server for; None for a type that has no name."""
         if self.key_type is None:
             return None
         return Algorithm.RSA if self.key_type in RSA_BITS else Algorithm.ECDSA

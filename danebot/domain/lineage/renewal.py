@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from danebot.domain.lineage.keys import Chain
 
 OLD_DEFAULT = timedelta(days=30)
-"""What certbot before 4.0 renews before the end, whatever the lifetime."""
+"""How long before the end certbot before 4.0 renews, whatever the lifetime."""
 
 SHORT_LIVED = timedelta(days=10)
 _INTERVAL = re.compile(r"([0-9]{1,8})\s*([a-z]+)")
@@ -85,7 +85,7 @@ def _bounded(length: timedelta) -> timedelta | None:
 
 
 def renews_at(chain: Chain, rule: RenewalRule) -> datetime | None:
-    """When ``certbot renew`` begins to renew ``chain``, at the latest; None if it never does."""
+    """Return from when ``certbot renew`` renews ``chain``, at the latest; None if it never does."""
     if rule.autorenew is Autorenew.OFF:
         return None
     if rule.before is not None:

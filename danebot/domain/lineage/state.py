@@ -161,8 +161,8 @@ class LineageState:
     def exempt(self) -> bool:
         """Whether it is known that a new key needs no record of its own.
 
-        So it is where every owner relies on an anchor, or where the operator said that there is
-        none.  That no line was found is no evidence.
+        That is so where every owner relies on an anchor, or where the operator said that there is
+        none.  An empty file is no evidence.
         """
         word = self.declared is not Declared.NOTHING
         return self.required == () and (bool(self.anchored) or word)

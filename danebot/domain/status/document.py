@@ -94,7 +94,7 @@ class PublicationStatus(NamedTuple):
 
     @property
     def of_old_keys(self) -> tuple[str, ...]:
-        """What is to be removed and no finding of its own tells of."""
+        """The records to be removed that no finding of their own tells of."""
         told = {*self.cancelled, *self.compromised}
         return tuple(record for record in self.remove if record not in told)
 
