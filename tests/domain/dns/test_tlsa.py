@@ -105,24 +105,41 @@ def test_dane_ee_says_that_there_are_no_records() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "words"),
+    ("text", "problems"),
     [
-        (f"1 {MX}\n\n1\n", "line 3: want MATCHING-TYPE OWNER, found '1'"),
-        (f"1 {MX} {MX2}", "line 1: want MATCHING-TYPE OWNER"),
-        ("1 a..b", "line 1: 'a..b' is not a DNS name"),
-        ("1 *", "line 1: '\\*' is not a DNS name"),
-        (f"3 {MX}", "line 1: matching type '3' is not one of 0, 1, 2"),
-        (f"- {MX}\n1 {MX}", "'1 _25.*' and '- _25.*' contradict each other"),
-        (f"1 {MX}\n- *", "'1 _25.*' and '- \\*' contradict each other"),
+        (f"1 {MX}\n\n1\n", ["line 3: want MATCHING-TYPE OWNER, found '1'"]),
+        (f"1 {MX} {MX2}", [f"line 1: want MATCHING-TYPE OWNER, found '1 {MX} {MX2}'"]),
+        ("1 a..b", ["line 1: 'a..b' is not a DNS name: label ''"]),
+        ("1 *\n* *", ["line 1: '*' is not a DNS name: label '*'", "line 2: matching type '*' is"]),
+        (f"3 {MX}", ["line 1: matching type '3' is not one of 0, 1, 2"]),
+        (f"- {MX}\n1 {MX}", [f"'1 {MX}' and '- {MX}' contradict each other; remove one of them"]),
+        (
+            f"1 {MX}\n- *\n2 {MX2}",
+            [
+                f"'1 {MX}' and '- *' contradict each other; remove one of them",
+                f"'2 {MX2}' and '- *' contradict each other; remove one of them",
+            ],
+        ),
     ],
+    ids=["one word", "three", "no name", "a star", "no type", "let go", "none"],
 )
-def test_a_line_that_cannot_be_read_is_named(text: str, words: str) -> None:
-    with pytest.raises(RecordSyntaxError, match=words):
-        parse_dane_ee(text)
+def test_each_line_that_cannot_be_read_is_named(text: str, problems: list[str]) -> None:
+    found = parse_dane_ee(text).problems
+    assert len(found) == len(problems)
+    assert all(one.startswith(words) for one, words in zip(found, problems, strict=True))
+
+
+def test_what_can_be_read_holds_beside_what_cannot() -> None:
+    found = parse_dane_ee(f"odd\n1 {MX}\n- {MX2}\n1 {OTHER}\n")
+    assert (found.lines, found.let_go) == ((line(), line(OTHER)), frozenset({MX2}))
+    (doubt,) = found.doubts
+    assert doubt.owner == OTHER
+    assert doubt.text == f"line 4: {OTHER} is no TLSA owner, such as _25._tcp.mail.example.org"
 
 
 def test_a_let_go_owner_contradicts_no_other() -> None:
-    assert parse_dane_ee(f"- {MX}\n1 {MX2}").lines == (line(MX2),)
+    found = parse_dane_ee(f"- {MX}\n1 {MX2}")
+    assert (found.lines, found.problems) == ((line(MX2),), ())
 
 
 TEXT = f"# ours\n1 {MX}  # old\n2 {MX}\n- {OTHER}\n"
@@ -154,5 +171,5 @@ def test_an_edit_leaves_all_other_lines(
 def test_names_that_are_required() -> None:
     text = "mx.example # here\n\n*.Example.\r\nmx.example\n"
     assert parse_dnsnames(text) == (DnsName("mx.example"), DnsName("*.example"))
-    with pytest.raises(RecordSyntaxError, match="line 2: 'a b' is not a DNS name"):
-        parse_dnsnames("mx.example\na b\n")
+    with pytest.raises(RecordSyntaxError, match=r"^line 2: 'a b' is .*; line 3: 'a..b' is "):
+        parse_dnsnames("mx.example\na b\na..b\n")
