@@ -22,7 +22,7 @@ from danebot.adapters.tree.paths import KINDS
 from danebot.adapters.tree.recovery import recover
 from danebot.config.settings import ComboAccess
 from danebot.domain.rollover.evidence.memory import Memory
-from danebot.domain.rollover.steps.plan import Keep
+from danebot.domain.rollover.steps.phases import Keep
 from danebot.errors import TreeError
 
 LIST, DEFAULT, LABEL = "system.posix_acl_access", "system.posix_acl_default", "security.selinux"

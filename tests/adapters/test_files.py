@@ -11,17 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from danebot.adapters.files import (
-    TEMP_PREFIX,
-    move,
-    remove,
-    remove_leftovers,
-    sync,
-    temporary,
-    write_file,
-    write_link,
-)
-from danebot.adapters.replacing import advice
+from danebot.adapters.files import move, remove, remove_leftovers, sync, write_file, write_link
+from danebot.adapters.replacing import TEMP_PREFIX, advice, temporary
 from danebot.errors import TreeError
 
 

@@ -14,7 +14,6 @@ from danebot.domain.finding import (
     Severity,
     severity_of,
 )
-from danebot.domain.kinds import LINEAGE_CONCERNS
 from danebot.domain.text import duration, printable, program_of, when
 from danebot.domain.thresholds import AtLeast, Thresholds
 from domain.builders import T0
@@ -110,8 +109,6 @@ def test_the_usual_remedy_names_the_lineage() -> None:
 
 
 def test_who_tells_of_what() -> None:
-    words = [concern.value for concern in LINEAGE_CONCERNS]
-    assert words == ["renewal", "tlsa", "expiry", "rollover"]
     assert [one.word for one in RUN_SEVERITIES] == ["info", "notice", "warning", "critical"]
     seen_outside = [one.word for one in DELIVERY_SEVERITIES]
     assert seen_outside == ["notice", "unjudged", "warning", "critical"]

@@ -16,7 +16,7 @@ from danebot.adapters.tree import changes
 from danebot.adapters.tree.paths import KINDS, sound_links
 from danebot.adapters.tree.recovery import recover
 from danebot.config.settings import ComboAccess
-from danebot.domain.rollover.steps.plan import Keep
+from danebot.domain.rollover.steps.phases import Keep
 
 
 @pytest.fixture(params=LAYOUTS, ids=[layout.__name__ for layout in LAYOUTS])

@@ -17,7 +17,7 @@ from danebot.adapters.tree import changes
 from danebot.adapters.tree.paths import KINDS
 from danebot.adapters.tree.recovery import recover
 from danebot.config.settings import ComboAccess
-from danebot.domain.rollover.steps.plan import Keep
+from danebot.domain.rollover.steps.phases import Keep
 from danebot.errors import TreeError
 
 Contents = dict[str, tuple[object, ...]]

@@ -13,7 +13,8 @@ from cryptography.hazmat.primitives import serialization
 
 from adapters import trees
 from adapters.trees import NAME, Grown
-from danebot.adapters.files import MAX_FILE, TEMP_PREFIX
+from danebot.adapters.files import MAX_FILE
+from danebot.adapters.replacing import TEMP_PREFIX
 from danebot.adapters.tree import changes, recovery
 from danebot.adapters.tree.paths import KINDS, archive_versions, sound_links
 from danebot.adapters.tree.recovery import is_sound, recover, staged_conf

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from danebot.domain.dane.verify import Outcome, Verdict
+from danebot.domain.dane.verdicts import Outcome, Verdict
 from danebot.domain.delivery.judgements import (
     Judgement,
     Served,

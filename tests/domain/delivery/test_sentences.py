@@ -410,10 +410,6 @@ def test_a_route_in_short() -> None:
     )
     assert many.detail == "six; alias; tlsa"
     assert host(MATCHING).detail == ""
-    srv = SrvRoute(DOMAIN, "submissions", Discovery.LISTED, answer("x"))
-    assert srv.protocol is Protocol.TLS
-    assert srv._replace(service="gopher").protocol is None
-    assert srv._replace(service="submission").protocol is Protocol.SMTP
     assert str(HostReport(route, Protocol.SMTP).endpoint) == HERE
 
 

@@ -27,7 +27,8 @@ from danebot.domain.rollover.evidence.policy import Occasion, Policy
 from danebot.domain.rollover.evidence.propagation import Gap, Obstacle, Propagation, Seen
 from danebot.domain.rollover.evidence.schedule import rollover_at
 from danebot.domain.rollover.records.publication import OwnedRecord, Publication
-from danebot.domain.rollover.steps.plan import Hold, Observation, Phase, Plan, Step, plan
+from danebot.domain.rollover.steps.phases import Hold, Observation, Phase, Plan, Step
+from danebot.domain.rollover.steps.plan import plan
 from danebot.domain.rollover.steps.safe_time import Baseline, SafeTime
 from danebot.domain.status.document import (
     CertificateStatus,

@@ -9,7 +9,8 @@ from danebot.domain.lineage.state import Held, LineageState, Management
 from danebot.domain.rollover.evidence.memory import Memory
 from danebot.domain.rollover.evidence.policy import Policy
 from danebot.domain.rollover.findings.assess import assess
-from danebot.domain.rollover.steps.plan import Observation, plan
+from danebot.domain.rollover.steps.phases import Observation
+from danebot.domain.rollover.steps.plan import plan
 from domain.builders import T0, held, state
 
 

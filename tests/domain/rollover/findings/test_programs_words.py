@@ -21,7 +21,8 @@ from danebot.domain.rollover.evidence.memory import (
 from danebot.domain.rollover.evidence.policy import Policy
 from danebot.domain.rollover.findings.assess import assess
 from danebot.domain.rollover.records.publication import Publication
-from danebot.domain.rollover.steps.plan import Observation, plan
+from danebot.domain.rollover.steps.phases import Observation
+from danebot.domain.rollover.steps.plan import plan
 from danebot.domain.status.document import finding_status
 from danebot.domain.status.summary import lineage_status
 from danebot.domain.text import set_apart
