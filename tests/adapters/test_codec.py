@@ -174,6 +174,8 @@ def test_the_forms_are_those_that_are_promised() -> None:
         "forgotten_at": None,
         "belied_at": None,
         "stood_by_at": None,
+        "begun_anew": 0,
+        "interruption": None,
         "spki": "",
     }
     assert document["owners"] == {

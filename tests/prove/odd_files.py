@@ -302,8 +302,10 @@ class _Zone:
 class _IdleCertbot:
     """A certbot that finds nothing due; a double, since certbot's own reading isn't tried here."""
 
-    def renew(self, lineage: str | None = None) -> CertbotRun:
-        del lineage
+    one_by_one = False
+
+    def renew(self, lineage: str | None = None, key_type: object = None) -> CertbotRun:
+        del lineage, key_type
         return CertbotRun((), 0, Ending.EXITED, None, "", (), timedelta(0), {})
 
     def promote(self, lineage: str, key_type: object) -> CertbotRun:

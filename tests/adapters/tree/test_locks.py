@@ -15,8 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from danebot.adapters.certbot.renewal_conf import OWN
-from danebot.adapters.tree.locks import CERTBOT, TreeLock
+from danebot.adapters.tree.locks import CERTBOT, OWN, TreeLock
 from danebot.errors import LockedError, TreeError
 from lab.acme import Flavour
 from lab.lab import Lab

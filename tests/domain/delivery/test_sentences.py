@@ -13,7 +13,7 @@ from danebot.domain.delivery.report import Criteria, HostReport, SrvSubject
 from danebot.domain.delivery.routes import Dane, Discovery, HostRoute, SrvRoute
 from danebot.domain.dns.answers import Presence, Security
 from danebot.domain.dns.records import MxRecord, SrvRecord
-from danebot.domain.dns.tlsa import MatchingType, TlsaRecord, association
+from danebot.domain.dns.tlsa import MatchingType, TlsaRecord, association, key_record
 from danebot.domain.finding import Severity
 from danebot.domain.lineage.keys import Algorithm
 from danebot.domain.names import DnsName, Hostname, Protocol
@@ -245,14 +245,18 @@ def test_a_mismatch_says_what_became_of_each_record() -> None:
     route = host(MATCHING, strong, STRANGER)
     (finding, *_) = report(visit(route)).findings
     assert finding.text == (
-        f"no usable TLSA record matches: senders refuse to deliver (served: {MATCHING}): "
-        "3 1 1 ignored beside records with a stronger digest, "
+        "no TLSA record that counts with a certificate matches: senders that are given a "
+        "certificate refuse to deliver, senders that are given the raw public key don't "
+        f"(served: {MATCHING}): 3 1 1 ignored beside records with a stronger digest, "
         "3 1 2 matches no presented certificate; a SHA2-256 record matches but is ignored beside "
-        "SHA2-512 records that don't: senders with digest agility fail (OpenSSL: Postfix, Exim); "
-        "those without it deliver"
+        "SHA2-512 records that don't: senders that are given a certificate fail; those that are "
+        "given the raw public key, Postfix from 3.9 with OpenSSL from 3.2 by a server like itself "
+        "(RFC 7250), deliver"
     )
+    counts = key_record(LEAF.spki, MatchingType.SHA2_512)
     assert finding.remedy == (
-        f"serve the key that the records name, or add the record of this one: {OWN}"
+        "serve the key that the records name, or add the record of this one: "
+        f"_25._tcp.mx.example.org. IN TLSA {counts}"
     )
     junk = served(route)._replace(chain=(b"junk",))
     (bare, *_) = report(visit(route, junk)).findings

@@ -369,13 +369,14 @@ def test_the_fallback_is_said_and_only_where_it_protects() -> None:
 
 def test_a_failed_promotion_is_a_warning() -> None:
     now = T0 + 10 * DAY
-    failure = Failure("rate limited", 3, T0, now, now + HOUR)
+    failure = Failure("refused by the CA: rate limited", 3, T0, now, now + HOUR)
     memory = replace(waited(), promotion_failure=failure)
     findings = found(READY, GOOD, memory=memory, at=now)
     assert gist(findings) == {Code.PROMOTION_FAILED: W, Code.PROMOTION_DUE: INFO}
     text = findings[Code.PROMOTION_FAILED].text
     assert "3 times since 2026-06-01 12:00 UTC" in text
-    assert "next attempt after 2026-06-11 13:00 UTC: rate limited" in text
+    assert "next attempt after 2026-06-11 13:00 UTC: refused by the CA" in text
+    assert findings[Code.PROMOTION_FAILED].said == "rate limited"
     assert "still renewed with the current key" in findings[Code.PROMOTION_FAILED].remedy
 
 

@@ -265,14 +265,14 @@ def test_a_key_cools_until_the_second() -> None:
 
 
 def test_a_failed_promotion_is_backed_off_from() -> None:
-    failure = Failure("rate limit", 1, LATER, LATER, LATER + HOUR)
+    failure = Failure("refused by the CA: rate limit", 1, LATER, LATER, LATER + HOUR)
     memory = replace(waited(), promotion_failure=failure)
 
     def after(span: timedelta) -> Plan:
         return planned(COOLING, COOLED, memory=memory, at=10 * DAY + span)
 
     assert gist(after(59 * MINUTE)) == (Phase.DUE, None, Hold.BACKING_OFF)
-    assert after(59 * MINUTE).detail == "rate limit"
+    assert after(59 * MINUTE).detail == "refused by the CA"
     assert after(59 * MINUTE).certbot_may_renew, "the current key is renewed meanwhile"
     assert after(HOUR).step is Step.PROMOTE
     assert after(-DAY).step is Step.PROMOTE, "one in the future proves nothing"
