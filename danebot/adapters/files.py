@@ -10,12 +10,21 @@ import os
 import stat
 from pathlib import Path
 
+from danebot.adapters.access import Access, access_of
 from danebot.adapters.presence import ABSENT, unreadable
+from danebot.adapters.replacing import (
+    PRIVATE,
+    TEMP_PREFIX,
+    NewFile,
+    NewLink,
+    advice,
+    replace,
+    sync_directory,
+    temporary,
+)
 from danebot.errors import ForeignError, TreeError
 from danebot.regular import NotRegularError, OversizeError, read_regular
 
-TEMP_PREFIX = ".danebot-tmp-"
-PRIVATE = 0o600
 _OTHERS_WRITE = 0o022
 _MAX_STATE = 512 * 1024 * 1024  # a hundred thousand lineages
 _PARENTS = 0o755
@@ -65,20 +74,6 @@ def open_lock(path: Path) -> int:
     raise NotRegularError(path)
 
 
-def temporary(directory: Path) -> Path:
-    """A fresh name in ``directory`` that recovery recognises as a leftover."""
-    return directory / f"{TEMP_PREFIX}{os.urandom(8).hex()}"
-
-
-def sync_directory(directory: Path) -> None:
-    """Make renames in ``directory`` durable."""
-    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
 def sync(*paths: Path) -> None:
     """Make files that others wrote, or directories, durable; `TreeError` if that fails."""
     for path in paths:
@@ -89,7 +84,7 @@ def sync(*paths: Path) -> None:
             finally:
                 os.close(descriptor)
         except OSError as exc:
-            raise TreeError(f"cannot sync {path}: {exc.strerror}; {_advice(exc)}") from exc
+            raise TreeError(f"cannot sync {path}: {exc.strerror}; {advice(exc)}") from exc
 
 
 def make_directory(path: Path, mode: int) -> None:
@@ -114,39 +109,33 @@ def write_file(path: Path, data: bytes, mode: int = PRIVATE, group: int | None =
     """Replace ``path`` by ``data``.
 
     The file is 0600 from its first byte and gets ``mode`` and ``group`` when it is complete, just
-    before it takes its name.  Raises `TreeError`, with ``path`` as it was.
+    before it takes its name; the access control list and the security label stay.  Raises
+    `TreeError`, with ``path`` as it was.
     """
-    new = temporary(path.parent)
+    replace(NewFile(path, data, Access(mode, group)))
+
+
+def rewrite_file(path: Path, data: bytes, mode: int) -> None:
+    """Replace ``path`` by ``data``, for those who might use it before; ``mode`` if it is new."""
+    replace(rewritten(path, data, mode))
+
+
+def rewritten(path: Path, data: bytes, mode: int, model: Path | None = None) -> NewFile:
+    """The change of `rewrite_file`, for those who may use ``model``; raises `TreeError`."""
     try:
-        descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, PRIVATE)
-        try:
-            view = memoryview(data)
-            while view:
-                view = view[os.write(descriptor, view) :]
-            if group is not None:
-                os.fchown(descriptor, -1, group)
-            if mode != PRIVATE:
-                os.fchmod(descriptor, mode)
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-        new.rename(path)
-        sync_directory(path.parent)
+        return NewFile(path, data, access_of(model or path, mode), model)
     except OSError as exc:
-        _discard(new)
-        raise TreeError(f"cannot write {path}: {exc.strerror}; {_advice(exc)}") from exc
+        raise unreadable(path, exc) from exc
+
+
+def copy_file(file: Path, path: Path, mode: int) -> None:
+    """Replace ``path`` by a copy of ``file``, for those who may use that; raises `TreeError`."""
+    replace(rewritten(path, read_bytes(file), mode, file))
 
 
 def write_link(path: Path, target: str) -> None:
     """Replace ``path`` by a symbolic link to ``target``, never leaving a moment without one."""
-    new = temporary(path.parent)
-    try:
-        new.symlink_to(target)
-        new.rename(path)
-        sync_directory(path.parent)
-    except OSError as exc:
-        _discard(new)
-        raise TreeError(f"cannot link {path}: {exc.strerror}; {_advice(exc)}") from exc
+    replace(NewLink(path, target))
 
 
 def keep(path: Path, kept: Path) -> None:
@@ -157,7 +146,7 @@ def keep(path: Path, kept: Path) -> None:
         sync_directory(kept.parent)
     except OSError as exc:
         raise TreeError(
-            f"cannot keep {path} as {kept}: {exc.strerror}; {_advice(exc)}, or move it away by hand"
+            f"cannot keep {path} as {kept}: {exc.strerror}; {advice(exc)}, or move it away by hand"
         ) from exc
 
 
@@ -169,7 +158,7 @@ def move(old: Path, new: Path) -> None:
         if old.parent != new.parent:
             sync_directory(old.parent)
     except OSError as exc:
-        raise TreeError(f"cannot move {old} to {new}: {exc.strerror}; {_advice(exc)}") from exc
+        raise TreeError(f"cannot move {old} to {new}: {exc.strerror}; {advice(exc)}") from exc
 
 
 def remove(path: Path) -> None:
@@ -177,7 +166,7 @@ def remove(path: Path) -> None:
     try:
         path.unlink(missing_ok=True)
     except OSError as exc:
-        raise TreeError(f"cannot remove {path}: {exc.strerror}; {_advice(exc)}") from exc
+        raise TreeError(f"cannot remove {path}: {exc.strerror}; {advice(exc)}") from exc
 
 
 def remove_leftovers(directory: Path) -> None:
@@ -187,7 +176,7 @@ def remove_leftovers(directory: Path) -> None:
     except FileNotFoundError:
         return
     except OSError as exc:
-        raise TreeError(f"cannot list {directory}: {exc.strerror}; {_advice(exc)}") from exc
+        raise TreeError(f"cannot list {directory}: {exc.strerror}; {advice(exc)}") from exc
     for name in names:
         if name.startswith(TEMP_PREFIX):
             leftover = directory / name
@@ -203,25 +192,27 @@ def _remove_all(directory: Path) -> None:
     try:
         shutil.rmtree(directory)
     except OSError as exc:
-        raise TreeError(f"cannot remove {directory}: {exc.strerror}; {_advice(exc)}") from exc
+        raise TreeError(f"cannot remove {directory}: {exc.strerror}; {advice(exc)}") from exc
 
 
-def _discard(path: Path) -> None:
-    try:
-        path.unlink(missing_ok=True)
-    except OSError:
-        return  # the next run removes it
-
-
-def _advice(exc: OSError) -> str:
-    import errno
-
-    match exc.errno:
-        case errno.ENOSPC | errno.EDQUOT:
-            return "free some space and run the command again"
-        case errno.EROFS:
-            return "the file system is read-only: remount it and run the command again"
-        case errno.EACCES | errno.EPERM:
-            return "run danebot as root"
-        case _:
-            return "mend that and run the command again"
+__all__ = [
+    "MAX_FILE",
+    "PRIVATE",
+    "TEMP_PREFIX",
+    "copy_file",
+    "keep",
+    "make_directory",
+    "move",
+    "open_lock",
+    "read_bytes",
+    "read_own",
+    "remove",
+    "remove_leftovers",
+    "rewrite_file",
+    "rewritten",
+    "sync",
+    "sync_directory",
+    "temporary",
+    "write_file",
+    "write_link",
+]

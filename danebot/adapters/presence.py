@@ -33,6 +33,16 @@ def is_file(path: Path | str) -> bool:
     return mode is not None and stat.S_ISREG(mode)
 
 
+def is_same(one: Path | str, other: Path | str) -> bool:
+    """Whether both lead to the same file or directory; raises `UnreadableError`."""
+    try:
+        return os.path.samestat(os.stat(one), os.stat(other))
+    except ABSENT:
+        return False
+    except OSError as exc:
+        raise unreadable(one, exc) from exc
+
+
 def is_empty(path: Path | str) -> bool:
     """Whether there is a file without content; raises `UnreadableError`."""
     try:

@@ -16,19 +16,21 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from danebot.adapters.certbot.renewal_conf import PATH_SETTINGS
 from danebot.adapters.files import (
+    copy_file,
     move,
     read_bytes,
     remove_leftovers,
+    rewrite_file,
+    rewritten,
     sync_directory,
     temporary,
-    write_file,
-    write_link,
 )
-from danebot.adapters.presence import is_there
+from danebot.adapters.presence import is_there, permissions
+from danebot.adapters.replacing import replace
 from danebot.adapters.tree import changes
 from danebot.adapters.tree.memory_file import recall
-from danebot.adapters.tree.paths import COMBO, DANE_EE, DNSNAMES, KINDS, NEXT, READY, LineagePaths
-from danebot.adapters.tree.recovery import recover, staged_conf
+from danebot.adapters.tree.paths import COMBO, DANE_EE, DNSNAMES, NEXT, READY, LineagePaths
+from danebot.adapters.tree.recovery import new_links, recover, staged_conf
 from danebot.adapters.tree.tree import refuse_link
 from danebot.domain.dns.tlsa import edit_dane_ee
 from danebot.domain.rollover.steps.plan import Keep, Observation, Step, plan
@@ -133,15 +135,14 @@ def _create_staging(paths: LineagePaths, version: int, lines: tuple[Required, ..
         staging.parent.mkdir(mode=0o700, exist_ok=True)
         sync_directory(staging.parent.parent)
         new.mkdir(mode=0o700)
-        for kind in KINDS:
-            write_link(new / f"{kind}.pem", paths.link_target(staging, kind, version))
+        replace(*new_links(paths, new, version))
         for file in ("README", DANE_EE, DNSNAMES):
             if is_there(paths.live / file):
                 refuse_link(paths.live / file)
-                write_file(new / file, read_bytes(paths.live / file), 0o644)
+                copy_file(paths.live / file, new / file, 0o644)
         if lines:
             old = read_bytes(new / DANE_EE).decode() if (new / DANE_EE).exists() else ""
-            write_file(new / DANE_EE, edit_dane_ee(old, add=lines).encode(), 0o644)
+            rewrite_file(new / DANE_EE, edit_dane_ee(old, add=lines).encode(), 0o644)
         new.chmod(paths.live.stat().st_mode & 0o777)
         sync_directory(new)
     except OSError as exc:
@@ -164,10 +165,12 @@ def _redirect_conf(context: Context, paths: LineagePaths) -> str:
 
 
 def _replace_conf(paths: LineagePaths, old: str, new: str) -> str:
-    mode = paths.conf.stat().st_mode & 0o777
+    mode = permissions(paths.conf)
     original = paths.conf.with_name(paths.conf.name + ".orig")
-    write_file(original, old.encode(), mode)
-    write_file(paths.conf, new.encode(), mode)
+    replace(
+        rewritten(original, old.encode(), mode, paths.conf),
+        rewritten(paths.conf, new.encode(), mode),
+    )
     return "".join(
         difflib.unified_diff(
             old.splitlines(keepends=True),
@@ -238,11 +241,11 @@ def _settle(context: Context, paths: LineagePaths, keys: StagedKeys) -> None:
         source = paths.staging / file
         if is_there(source):
             refuse_link(source)
-            write_file(paths.live / file, read_bytes(source), 0o644)
+            copy_file(source, paths.live / file, 0o644)
     if state.remembered and state.required is not None:  # lost, but never let go
         live = paths.live / DANE_EE
         text = read_bytes(live).decode("utf-8") if live.is_file() else ""
-        write_file(live, edit_dane_ee(text, add=state.remembered).encode(), 0o644)
+        rewrite_file(live, edit_dane_ee(text, add=state.remembered).encode(), 0o644)
 
 
 def _refuse_keys(paths: LineagePaths, state: LineageState, keys: StagedKeys) -> None:

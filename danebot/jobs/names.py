@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from danebot.adapters.files import read_bytes, write_file
-from danebot.adapters.presence import is_there
+from danebot.adapters.files import read_bytes, rewrite_file
+from danebot.adapters.presence import is_there, permissions
 from danebot.adapters.tree.paths import DANE_EE, DNSNAMES
 from danebot.adapters.tree.recovery import recover
 from danebot.domain.dns.answers import Presence
@@ -248,13 +248,13 @@ def _issue(context: Context, authority: CaAccess, run: LineageRun, intent: Inten
     run.do((Done(remember_call(run.memory, Call.NAMES, result, outcome, context.clock())),))
     if issued is None or issued.chain.names != intent.change.after:
         if intent.dropped:
-            write_file(file, former, _PUBLIC)
+            rewrite_file(file, former, _PUBLIC)
         reason = result.reason or "certbot says that it succeeded, but it issued for other names"
         raise CertbotError(f"{run.name}: the names stay as they are: {reason}")
     new = context.tree.conf(run.name)
     whole = new.with_parameters_of(conf)
     if whole is not new:
-        write_file(new.path, whole.text.encode(), new.path.stat().st_mode & 0o777)
+        rewrite_file(new.path, whole.text.encode(), permissions(new.path))
     rewrite(file, parse_dnsnames, (), intent.demanded)
 
 
@@ -264,7 +264,7 @@ def _rewrite_dane_ee(path: Path, intent: Intent) -> None:
     old = read_bytes(path).decode("utf-8") if is_there(path) else ""
     text = edit_dane_ee(old, add=intent.watched, drop=intent.unwatched)
     if text != old:
-        write_file(path, text.encode(), _PUBLIC)
+        rewrite_file(path, text.encode(), _PUBLIC)
 
 
 def rewrite(
@@ -281,4 +281,4 @@ def rewrite(
     lines = [line for line in old.splitlines() if not unwanted & {*parse(line)}]
     text = "".join(f"{line}\n" for line in (*lines, *wanted))
     if text != old:
-        write_file(path, text.encode(), _PUBLIC)
+        rewrite_file(path, text.encode(), _PUBLIC)

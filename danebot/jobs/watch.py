@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
-from danebot.adapters.files import read_bytes, write_file
+from danebot.adapters.files import read_bytes, rewrite_file
 from danebot.adapters.tree.memory_file import save_memory
 from danebot.adapters.tree.paths import DANE_EE, LineagePaths
 from danebot.domain.dns.tlsa import NO_RECORDS, Declared, Required, edit_dane_ee
@@ -41,7 +41,7 @@ def edit_watched(
     old = read_bytes(file).decode("utf-8") if file.exists() else ""
     text = edit_dane_ee(old, add=add, let_go=gone)
     if text != old:
-        write_file(file, text.encode(), _PUBLIC)
+        rewrite_file(file, text.encode(), _PUBLIC)
 
 
 def remember_look(context: Context, name: str) -> None:
@@ -160,7 +160,7 @@ def declare_none(paths: LineagePaths) -> None:
     file = paths.staging / DANE_EE
     old = read_bytes(file).decode("utf-8") if file.exists() else ""
     kept = "".join(f"{line}\n" for line in old.splitlines())  # the last one may lack its newline
-    write_file(file, f"{kept}{NO_RECORDS}\n".encode(), _PUBLIC)
+    rewrite_file(file, f"{kept}{NO_RECORDS}\n".encode(), _PUBLIC)
 
 
 def readable(context: Context, name: str) -> LineageState:

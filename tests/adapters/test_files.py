@@ -11,7 +11,6 @@ import pytest
 
 from danebot.adapters.files import (
     TEMP_PREFIX,
-    _advice,
     move,
     remove,
     remove_leftovers,
@@ -20,6 +19,7 @@ from danebot.adapters.files import (
     write_file,
     write_link,
 )
+from danebot.adapters.replacing import advice
 from danebot.errors import TreeError
 
 
@@ -146,4 +146,4 @@ def test_leftovers_of_what_is_no_directory(tmp_path: Path) -> None:
 )
 def test_every_cause_has_its_advice(number: int, words: str) -> None:
     """Root may do anything, so that a denial can't be brought about here."""
-    assert words in _advice(OSError(number, os.strerror(number)))
+    assert words in advice(OSError(number, os.strerror(number)))

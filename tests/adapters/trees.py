@@ -91,11 +91,14 @@ class Grown:
             path.chmod(0o600 if kind == "privkey" else 0o644)
 
     def link(self, directory: Path, number: int, *, kinds: tuple[str, ...] = KINDS) -> None:
-        """Point links at a version."""
+        """Point links at a version, as certbot does: in the directory that they led to before."""
         for kind in kinds:
             link = directory / f"{kind}.pem"
-            link.unlink(missing_ok=True)
-            link.symlink_to(self.paths.link_target(directory, kind, number))
+            place = f"../../archive/{NAME}"
+            if link.is_symlink():
+                place = os.readlink(link).rpartition("/")[0]
+                link.unlink()
+            link.symlink_to(f"{place}/{kind}{number}.pem")
 
     def combo(self, key: str, number: int, mode: int = 0o600) -> None:
         path = self.paths.live / "combo.pem"

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from danebot.adapters.access import Access, grant
 from danebot.adapters.files import (
     TEMP_PREFIX,
     move,
@@ -19,9 +20,9 @@ from danebot.adapters.files import (
     sync,
     sync_directory,
     write_file,
-    write_link,
 )
 from danebot.adapters.presence import is_plain_file
+from danebot.adapters.replacing import NewFile, advice, replace
 from danebot.adapters.tree.keeping import give_way, listed, may_hold_key, set_aside, unused
 from danebot.adapters.tree.paths import (
     CANCELLED_PREFIX,
@@ -37,7 +38,7 @@ from danebot.adapters.tree.paths import (
     LineagePaths,
     archive_versions,
 )
-from danebot.adapters.tree.recovery import set_links, write_version
+from danebot.adapters.tree.recovery import archived_file, new_links, new_version
 from danebot.domain.rollover.steps.plan import Keep
 from danebot.errors import CertificateError, TreeError
 
@@ -60,12 +61,11 @@ def deploy(paths: LineagePaths, version: int, access: ComboAccess) -> None:
     """
     files = [paths.archived(kind, version) for kind in KINDS]
     sync(*files, paths.archive, paths.staging, paths.conf, paths.conf.parent)
-    write_combo(paths, version, access)
-    set_links(paths, paths.live, version)
+    replace(_new_combo(paths, version, access), *new_links(paths, paths.live, version))
 
 
-def write_combo(paths: LineagePaths, version: int, access: ComboAccess) -> None:
-    """Build ``combo.pem`` from one version: PKCS#8 key, leaf, the rest of the chain."""
+def _new_combo(paths: LineagePaths, version: int, access: ComboAccess) -> NewFile:
+    """``combo.pem`` of one version: PKCS#8 key, leaf, the rest of the chain."""
     from danebot.domain.lineage.pem import (
         canonical_private_key,
         read_chain,
@@ -81,7 +81,22 @@ def write_combo(paths: LineagePaths, version: int, access: ComboAccess) -> None:
         )
     data = canonical_private_key(key_pem) + to_pem(chain.ders)
     give_way(paths, paths.live / COMBO)
-    write_file(paths.live / COMBO, data, access.mode, access.group)
+    return NewFile(paths.live / COMBO, data, _combo_access(access))
+
+
+def grant_combo(paths: LineagePaths, access: ComboAccess) -> bool:
+    """Give ``combo.pem`` its group and mode, if it is there; whether it had others."""
+    try:
+        return grant(paths.live / COMBO, _combo_access(access))
+    except OSError as exc:
+        raise TreeError(
+            f"cannot give {paths.live / COMBO} its mode and group: {exc.strerror}; {advice(exc)}"
+        ) from exc
+
+
+def _combo_access(access: ComboAccess) -> Access:
+    """Without a configured group it is the process's own: root's."""
+    return Access(access.mode, access.group if access.group is not None else os.getegid())
 
 
 def stage_key(paths: LineagePaths, file: str = READY) -> int:
@@ -90,8 +105,8 @@ def stage_key(paths: LineagePaths, file: str = READY) -> int:
     certbot only reuses a key under the name ``privkeyN.pem``, and moves on from older ones.
     """
     version = max(archive_versions(paths), default=0) + 1
-    write_file(paths.archived("privkey", version), read_bytes(paths.staging / file))
-    write_link(paths.staging / "privkey.pem", paths.link_target(paths.staging, "privkey", version))
+    key = archived_file(paths, "privkey", version, read_bytes(paths.staging / file))
+    replace(key, *new_links(paths, paths.staging, version, ("privkey",)))
     return version
 
 
@@ -100,18 +115,19 @@ def put_back(paths: LineagePaths, serving: Held, staged: Held, keep: Keep) -> in
 
     The copy of the key comes from where ``serving`` does: ``combo.pem``, or a version.
     """
+    kept = []
     if keep is not Keep.NOWHERE and staged.version is not None:
         pem = read_bytes(paths.archived("privkey", staged.version))
         if keep is Keep.AS_NEXT:
-            write_file(paths.staging / NEXT, pem)
+            kept.append(NewFile(paths.staging / NEXT, pem))
         else:
             set_aside(paths, staged.key, pem)
     source = paths.live / COMBO
     if serving.version is not None:  # combo.pem is absent or damaged
         source = paths.archived("privkey", serving.version)
     version = max(archive_versions(paths), default=0) + 1
-    write_version(paths, version, read_bytes(source), serving)
-    set_links(paths, paths.staging, version)
+    files = new_version(paths, version, read_bytes(source), serving)
+    replace(*kept, *files, *new_links(paths, paths.staging, version))
     return version
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from danebot.adapters.files import TEMP_PREFIX
-from danebot.adapters.presence import ABSENT, is_directory, unreadable
+from danebot.adapters.presence import ABSENT, is_directory, is_same, unreadable
 from danebot.errors import UnreadableError
 
 KINDS = ("privkey", "cert", "chain", "fullchain")
@@ -57,8 +57,19 @@ class LineagePaths:
         return self.archive / f"{kind}{version}.pem"
 
     def link_target(self, directory: Path, kind: str, version: int) -> str:
-        """The relative target that a link in ``directory`` ought to have."""
-        return os.path.relpath(self.archived(kind, version), directory)
+        """The target that a link in ``directory`` ought to have."""
+        return f"{self.archive_from(directory)}/{kind}{version}.pem"
+
+    def archive_from(self, directory: Path | str) -> str:
+        """How links in ``directory``, of staging or live, lead to the archive.
+
+        That is by certbot's own ``../../archive/NAME`` where that leads there, and by the absolute
+        path otherwise.  The kernel follows what is a link on the way, certbot takes the text apart
+        ("..": one name less): no other path that goes up is the same for both.  Raises
+        `UnreadableError`.
+        """
+        usual = f"../../archive/{self.name}"
+        return usual if is_same(f"{directory}/{usual}", self.archive) else str(self.archive)
 
 
 def has_strays(names: Iterable[str]) -> bool:
@@ -86,10 +97,10 @@ def link_version(link: Path | str) -> int | None:
 
 
 def sound_links(paths: LineagePaths, directory: Path) -> int | None:
-    """The version that all four links lead to by their proper relative targets, if they do."""
+    """The version that all four links name by their proper targets, in the archive itself."""
     own = str(directory)
     version = link_version(f"{own}/privkey.pem")
-    base = os.path.relpath(paths.archive, own)
+    base = paths.archive_from(own)
     sound = all(link_target(f"{own}/{kind}.pem") == f"{base}/{kind}{version}.pem" for kind in KINDS)
     return version if sound else None
 

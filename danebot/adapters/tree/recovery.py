@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -26,11 +27,12 @@ from danebot.adapters.files import (
     read_bytes,
     remove,
     remove_leftovers,
+    rewrite_file,
+    rewritten,
     sync_directory,
-    write_file,
-    write_link,
 )
 from danebot.adapters.presence import is_directory, is_file, is_plain_file, is_there, permissions
+from danebot.adapters.replacing import PRIVATE, NewFile, NewLink, replace
 from danebot.adapters.tree.keeping import give_way, listed
 from danebot.adapters.tree.paths import (
     COMBO,
@@ -54,7 +56,8 @@ if TYPE_CHECKING:
 _KEPT = "a key that nobody knows lay in the place of a link or of combo.pem; it is kept as {}"
 _ARCHIVE_MODE = 0o755  # certbot's; archive itself is 0700
 _SHELL_COPY = re.compile(r"(combo|nextkey)\.pem\.\w{6}\Z")
-_COPY_MODE = 0o644  # certificates are public; keys are always written 0600
+_COPY_MODE = 0o644  # certificates are public
+_KEY_BITS = 0o074
 
 
 class TreeRepair(NamedTuple):
@@ -116,16 +119,26 @@ def is_sound(tree: Tree, paths: LineagePaths) -> bool:
 
 
 def set_links(paths: LineagePaths, directory: Path, version: int) -> None:
-    """Point the four links of ``directory`` at one version, each by rename.
+    """Point the four links of ``directory`` at one version, all of them or none.
 
     A key that somebody put in place of one is kept.
     """
-    for kind in KINDS:
-        link = directory / f"{kind}.pem"
+    if links := new_links(paths, directory, version):
+        replace(*links)
+
+
+def new_links(
+    paths: LineagePaths, directory: Path, version: int, kinds: Iterable[str] = KINDS
+) -> list[NewLink]:
+    """The changes that lead links to a version; a key that lies in place of one is kept."""
+    links = []
+    for kind in kinds:
         target = paths.link_target(directory, kind, version)
-        if link_target(link) != target:
-            give_way(paths, link)
-            write_link(link, target)
+        link = NewLink(directory / f"{kind}.pem", target, paths.archived(kind, version))
+        if link_target(link.path) != target:
+            give_way(paths, link.path)
+            links.append(link)
+    return links
 
 
 def _complete(tree: Tree, paths: LineagePaths) -> dict[int, Held]:
@@ -149,10 +162,10 @@ def _heal_live(tree: Tree, paths: LineagePaths) -> list[str]:
     if versions:
         version = max(versions)
         done = f"{paths.live}: links set to version {version}, which combo.pem holds"
+        set_links(paths, paths.live, version)
     else:
         version = _write_back(paths, combo)
         done = f"{paths.live}: version {version} written back to the archive from combo.pem"
-    set_links(paths, paths.live, version)
     return [done]
 
 
@@ -173,7 +186,10 @@ def _heal_live_without_combo(tree: Tree, paths: LineagePaths) -> list[str]:
 
 
 def _write_back(paths: LineagePaths, combo: Held) -> int:
-    """Write combo's content into the archive, under the number that live's links name if free."""
+    """Write combo's content into the archive, and lead live's links there: the number.
+
+    That is the one that the links name, if it is free.
+    """
     _make_archive(paths)
     present = archive_versions(paths)
     named = link_version(paths.live / "privkey.pem")
@@ -181,7 +197,8 @@ def _write_back(paths: LineagePaths, combo: Held) -> int:
     version = min(present, default=1) - 1 if taken else named
     if version is None or version < 1:
         version = max(present, default=0) + 1
-    write_version(paths, version, read_bytes(paths.live / COMBO), combo)
+    files = new_version(paths, version, read_bytes(paths.live / COMBO), combo)
+    replace(*files, *new_links(paths, paths.live, version))
     return version
 
 
@@ -202,15 +219,35 @@ def _make_archive(paths: LineagePaths) -> None:
         raise TreeError(f"cannot create {paths.archive}: {exc.strerror}") from exc
 
 
-def write_version(paths: LineagePaths, version: int, key_pem: bytes, held: Held) -> None:
-    """Write the four files of a version; the key is taken from ``key_pem``, as PKCS#8."""
+def new_version(
+    paths: LineagePaths, version: int, key_pem: bytes, held: Held
+) -> tuple[NewFile, ...]:
+    """The changes that write a version's four files; the key is that of ``key_pem``, as PKCS#8."""
     from danebot.domain.lineage.pem import canonical_private_key, to_pem
 
     ders = held.chain.ders
     give_way(paths, paths.archived("privkey", version))
-    write_file(paths.archived("privkey", version), canonical_private_key(key_pem))
-    for kind, part in (("cert", ders[:1]), ("chain", ders[1:]), ("fullchain", ders)):
-        write_file(paths.archived(kind, version), to_pem(part), _COPY_MODE)
+    return (
+        archived_file(paths, "privkey", version, canonical_private_key(key_pem)),
+        archived_file(paths, "cert", version, to_pem(ders[:1])),
+        archived_file(paths, "chain", version, to_pem(ders[1:])),
+        archived_file(paths, "fullchain", version, to_pem(ders)),
+    )
+
+
+def archived_file(paths: LineagePaths, kind: str, version: int, data: bytes) -> NewFile:
+    """The change that writes one file of a version, for those who may read the newest one.
+
+    Of a key's bits all but the owner's are taken over, as certbot does.
+    """
+    file = paths.archived(kind, version)
+    others = (v for v, kinds in archive_versions(paths).items() if kind in kinds and v != version)
+    newest = max(others, default=version)
+    model = paths.archived(kind, newest).resolve()  # certbot has made links of keys used again
+    if kind != "privkey":
+        return rewritten(file, data, _COPY_MODE, model)
+    new = rewritten(file, data, PRIVATE, model)
+    return new._replace(access=new.access._replace(mode=PRIVATE | new.access.mode & _KEY_BITS))
 
 
 def _heal_staging(tree: Tree, paths: LineagePaths) -> list[str]:
@@ -276,7 +313,7 @@ def _heal_conf(tree: Tree, paths: LineagePaths) -> list[str]:
     healed = staged_conf(conf, paths, staged.key if staged is not None else None)
     if healed.text == conf.text:
         return []
-    write_file(conf.path, healed.text.encode(), permissions(conf.path))
+    rewrite_file(conf.path, healed.text.encode(), permissions(conf.path))
     return [f"{conf.path}: leads to the staging/ directory again, with the key kept"]
 
 
@@ -302,4 +339,4 @@ def staged_conf(conf: RenewalConf, paths: LineagePaths, key: PublicKey | None) -
     return conf.edited(top=top, parameters=parameters)
 
 
-__all__ = ["TEMP_PREFIX", "recover", "set_links", "staged_conf", "write_version"]
+__all__ = ["TEMP_PREFIX", "recover", "set_links", "staged_conf"]

@@ -15,7 +15,7 @@ from typing import TypeVar
 
 from danebot.adapters.certbot.renewal_conf import PATH_SETTINGS, RenewalConf
 from danebot.adapters.files import TEMP_PREFIX, read_bytes
-from danebot.adapters.presence import ABSENT, is_directory, is_empty, is_there, unreadable
+from danebot.adapters.presence import ABSENT, is_directory, is_empty, is_same, is_there, unreadable
 from danebot.adapters.tree.parsed_cache import ParsedStore, Version, version_of
 from danebot.adapters.tree.paths import (
     CANCELLED_PREFIX,
@@ -127,7 +127,8 @@ class Tree:
             return known[1]
         configured = conf.top("archive_dir") if conf is not None else ""
         archive = Path(configured) if configured else self.root / "archive" / name
-        if archive == self.root / "staging" / name:
+        staging = self.root / "staging" / name
+        if _same_place(archive, staging):
             archive = self.root / "archive" / name
         paths = LineagePaths(name, self.root, archive)
         self._paths[name] = conf, paths
@@ -251,7 +252,7 @@ class Tree:
     def linked(
         self, paths: LineagePaths, directory: Path, known: Held | None = None
     ) -> Held | None:
-        """What the four links of ``directory`` hold; None unless they agree on one version.
+        """What the four links of ``directory`` hold; None unless they lead to one version's files.
 
         ``known`` is a version that was read just before.
         """
@@ -259,6 +260,8 @@ class Tree:
         versions = {link_version(f"{own}/{kind}.pem") for kind in KINDS}
         version = versions.pop()
         if versions or version is None:
+            return None
+        if not all(is_same(f"{own}/{k}.pem", f"{paths.archive}/{k}{version}.pem") for k in KINDS):
             return None
         if known is not None and known.version == version:
             return known
@@ -289,8 +292,9 @@ class Tree:
         return self._leads_to_staging(self.conf(name), name)
 
     def _leads_to_staging(self, conf: RenewalConf, name: str) -> bool:
-        staging = str(self.root / "staging" / name)
-        return all(str(Path(conf.top(setting)).parent) == staging for setting in PATH_SETTINGS)
+        staging = self.root / "staging" / name
+        places = {Path(conf.top(setting)).parent for setting in PATH_SETTINGS}
+        return all(_same_place(place, staging) for place in places)
 
     def _set_aside(self, paths: LineagePaths, prefix: str) -> tuple[UnknownKey, ...]:
         try:
@@ -305,6 +309,11 @@ class Tree:
             if file is not None and (file.key is not None or not is_empty(paths.staging / name)):
                 found.append(UnknownKey(file.key, name))
         return tuple(found)
+
+
+def _same_place(one: Path, other: Path) -> bool:
+    """Whether two paths are one, by whatever links."""
+    return one == other or one.resolve() == other.resolve()
 
 
 def _rule_faults(conf: RenewalConf) -> list[str]:

@@ -98,7 +98,7 @@ def test_combo_holds_pkcs8_whatever_the_archive_holds(grown: Grown) -> None:
             serialization.NoEncryption(),
         )
     )
-    changes.write_combo(grown.paths, 2, ACCESS)
+    changes.deploy(grown.paths, 2, ACCESS)
     assert (grown.paths.live / "combo.pem").read_bytes().startswith(b"-----BEGIN PRIVATE KEY-----")
     combo = read(grown).combo
     assert combo is not None

@@ -53,7 +53,7 @@ def staged_version(grown: Grown) -> int | None:
 
 def test_a_sound_lineage_is_left_alone(grown: Grown, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is written: not even an attempt is made (patched, since absence can't be forced)."""
-    for name in ("write_file", "write_link", "remove", "remove_leftovers"):
+    for name in ("replace", "rewrite_file", "remove", "remove_leftovers"):
         monkeypatch.delattr(recovery, name)
     assert recover(grown.tree, NAME) == ()
 

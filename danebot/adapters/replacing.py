@@ -1,0 +1,169 @@
+"""Several files and links replaced as one change: all of them, or none.
+
+Whatever needs space is made first, beside what it replaces; then only names change.  What fails
+among these is taken back at once; what a crash interrupts there, recovery heals.  Each name lies at
+every instant on the old or on the new, complete.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+from contextlib import suppress
+from pathlib import Path
+from typing import NamedTuple
+
+from danebot.adapters.access import Access, keep_labels, settle
+from danebot.adapters.presence import is_there
+from danebot.errors import TreeError
+from danebot.regular import read_regular
+
+TEMP_PREFIX = ".danebot-tmp-"
+PRIVATE = 0o600
+
+
+class NewFile(NamedTuple):
+    """A file's next content; its access list and label are those of ``model``, or of ``path``."""
+
+    path: Path
+    data: bytes
+    access: Access = Access(PRIVATE)
+    model: Path | None = None
+
+
+class NewLink(NamedTuple):
+    """A symbolic link's next ``target``, which must lead to the very ``file``, unless None."""
+
+    path: Path
+    target: str
+    file: Path | None = None
+
+
+Change = NewFile | NewLink
+
+
+class _Prepared(NamedTuple):
+    """``new`` takes the name; ``former`` is another name of what has it now, None for nothing."""
+
+    change: Change
+    new: Path
+    former: Path | None
+
+
+def replace(*changes: Change) -> None:
+    """Make all changes, in their order; raises `TreeError` with everything as it was."""
+    prepared: list[_Prepared] = []
+    begun: list[_Prepared] = []
+    change = changes[0]
+    try:
+        for change in changes:
+            former = temporary(change.path.parent) if is_there(change.path) else None
+            prepared.append(_Prepared(change, temporary(change.path.parent), former))
+            _prepare(prepared[-1])
+        for one in prepared:
+            change = one.change
+            if isinstance(change, NewLink) and change.file is not None:
+                _leads(one.new, change.file)
+            begun.append(one)
+            one.new.rename(change.path)
+        for directory in {change.path.parent: None for change in changes}:
+            sync_directory(directory)
+    except BaseException as exc:  # told to end, too
+        _take_back(begun)
+        if not isinstance(exc, OSError):
+            raise
+        verb = "link" if isinstance(change, NewLink) else "write"
+        raise TreeError(f"cannot {verb} {change.path}: {exc.strerror}; {advice(exc)}") from exc
+    finally:
+        for one in prepared:
+            _discard(one.new)
+            _discard(one.former)
+
+
+def _prepare(prepared: _Prepared) -> None:
+    """Make the new one, durably, and the way back."""
+    change, new, former = prepared
+    if isinstance(change, NewLink):
+        new.symlink_to(change.target)
+    else:
+        _create(new, change)
+    if former is None:
+        return
+    if change.path.is_symlink():
+        former.symlink_to(change.path.readlink())
+    elif not change.path.is_dir():  # which no rename replaces
+        try:
+            os.link(change.path, former)
+        except OSError:  # not every file system can
+            found = change.path.stat()
+            access = Access(found.st_mode & 0o777, found.st_gid)
+            data = read_regular(change.path, sys.maxsize)
+            _create(former, NewFile(former, data, access, change.path))
+
+
+def _create(new: Path, change: NewFile) -> None:
+    model = change.model or change.path
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    descriptor = os.open(new, flags, PRIVATE)
+    try:
+        keep_labels(descriptor, model)
+        view = memoryview(change.data)
+        while view:
+            view = view[os.write(descriptor, view) :]
+        settle(descriptor, change.access, model)
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _leads(link: Path, file: Path) -> None:
+    """Raise `OSError` unless the link leads to that very file."""
+    if not os.path.samestat(link.stat(), file.stat()):
+        raise FileNotFoundError(errno.ENOENT, f"it would lead to another file than {file}")
+
+
+def _take_back(begun: list[_Prepared]) -> None:
+    """Give every name back to what had it, as far as the system lets."""
+    for change, new, former in reversed(begun):
+        if os.path.lexists(new):  # its name wasn't changed
+            continue
+        with suppress(OSError):
+            if former is None:
+                change.path.unlink()
+            else:
+                former.rename(change.path)
+            sync_directory(change.path.parent)
+
+
+def temporary(directory: Path) -> Path:
+    """A fresh name in ``directory`` that recovery recognises as a leftover."""
+    return directory / f"{TEMP_PREFIX}{os.urandom(8).hex()}"
+
+
+def sync_directory(directory: Path) -> None:
+    """Make renames in ``directory`` durable."""
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _discard(path: Path | None) -> None:
+    if path is not None:
+        with suppress(OSError):  # the next run removes it
+            path.unlink(missing_ok=True)
+
+
+def advice(exc: OSError) -> str:
+    """What helps against an error of the file system's, in words."""
+    match exc.errno:
+        case errno.ENOSPC | errno.EDQUOT:
+            return "free some space and run the command again"
+        case errno.EROFS:
+            return "the file system is read-only: remount it and run the command again"
+        case errno.EACCES | errno.EPERM:
+            return "run danebot as root"
+        case _:
+            return "mend that and run the command again"
