@@ -243,7 +243,7 @@ def archived_file(paths: LineagePaths, kind: str, version: int, data: bytes) -> 
     file = paths.archived(kind, version)
     others = (v for v, kinds in archive_versions(paths).items() if kind in kinds and v != version)
     newest = max(others, default=version)
-    model = paths.archived(kind, newest).resolve()  # certbot has made links of keys used again
+    model = Path(os.path.realpath(paths.archived(kind, newest)))  # certbot made links of some
     if kind != "privkey":
         return rewritten(file, data, _COPY_MODE, model)
     new = rewritten(file, data, PRIVATE, model)

@@ -313,7 +313,7 @@ class Tree:
 
 def _same_place(one: Path, other: Path) -> bool:
     """Whether two paths are one, by whatever links."""
-    return one == other or one.resolve() == other.resolve()
+    return one == other or os.path.realpath(one) == os.path.realpath(other)
 
 
 def _rule_faults(conf: RenewalConf) -> list[str]:
