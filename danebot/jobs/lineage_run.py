@@ -5,8 +5,9 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
+from danebot.adapters.tree.changes import grant_combo
 from danebot.adapters.tree.memory_file import begin_anew, recall, save_memory
-from danebot.adapters.tree.paths import KINDS, UNREADABLE_PREFIX, LineagePaths, link_target
+from danebot.adapters.tree.paths import COMBO, KINDS, UNREADABLE_PREFIX, LineagePaths, link_target
 from danebot.adapters.tree.recovery import TreeRepair, recover
 from danebot.domain.finding import Code, Finding, Severity
 from danebot.domain.lineage.state import LineageState, Management
@@ -105,9 +106,12 @@ class LineageRun:
             self.progress = self.progress.saved()
 
     def heal(self) -> None:
-        """Mend what a crash left of a staged lineage."""
+        """Mend what a crash left of a staged lineage, and have its key readable as configured."""
         if self.staged:
             self._tell(map(self._healed, recover(self.context.tree, self.name)))
+            if grant_combo(self.paths, self.context.settings.combo_access):
+                text = f"{self.paths.live / COMBO}: mode and group set as configured"
+                self._tell((self._healed(TreeRepair(text)),))
 
     def _healed(self, repair: TreeRepair) -> Finding:
         if repair.kept is None:
