@@ -6,6 +6,7 @@ a crash leaves nothing but a file that `remove_leftovers` knows.
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from pathlib import Path
@@ -35,7 +36,12 @@ def read_bytes(path: Path) -> bytes:
     """A file's content, or `TreeError`; bounded, and only of regular files."""
     try:
         return read_regular(path, MAX_FILE)
-    except (*ABSENT, NotRegularError, OversizeError) as exc:
+    except OversizeError as exc:
+        raise TreeError(
+            f"{path} is larger than {MAX_FILE >> 20} MiB, so it can't be what its name says; "
+            "move it away and run the command again"
+        ) from exc
+    except (*ABSENT, NotRegularError) as exc:
         raise TreeError(f"cannot read {path}: {exc.strerror}") from exc
     except OSError as exc:
         raise unreadable(path, exc) from exc
@@ -151,14 +157,42 @@ def keep(path: Path, kept: Path) -> None:
 
 
 def move(old: Path, new: Path) -> None:
-    """Rename within a file system, durably on both sides."""
+    """Rename durably on both sides; where they are mounted apart, copy it first."""
     try:
-        old.rename(new)
+        try:
+            old.rename(new)
+        except OSError as exc:
+            if exc.errno != errno.EXDEV:
+                raise
+            _carry(old, new)
         sync_directory(new.parent)
         if old.parent != new.parent:
             sync_directory(old.parent)
     except OSError as exc:
         raise TreeError(f"cannot move {old} to {new}: {exc.strerror}; {advice(exc)}") from exc
+
+
+def _carry(old: Path, new: Path) -> None:
+    """Move a file or directory to another file system; its content is private until it is whole."""
+    import shutil
+
+    place = temporary(new.parent)
+    place.mkdir(mode=0o700)
+    try:
+        copy = place / old.name
+        if old.is_dir() and not old.is_symlink():
+            shutil.copytree(old, copy, symlinks=True)
+        else:
+            shutil.copy2(old, copy, follow_symlinks=False)
+        sync(*(path for path in (copy, *copy.rglob("*")) if not path.is_symlink()))
+        copy.rename(new)
+        sync_directory(new.parent)
+    finally:
+        shutil.rmtree(place, ignore_errors=True)
+    if new.is_dir() and not new.is_symlink():
+        shutil.rmtree(old)
+    else:
+        old.unlink()
 
 
 def remove(path: Path) -> None:

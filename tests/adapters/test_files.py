@@ -5,6 +5,8 @@ from __future__ import annotations
 import errno
 import os
 import stat
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -92,6 +94,33 @@ def test_move_within_and_between_directories(tmp_path: Path) -> None:
     assert (tmp_path / "sub/c").read_bytes() == b"1"
     with pytest.raises(TreeError, match="cannot move"):
         move(tmp_path / "b", tmp_path / "d")
+
+
+@pytest.fixture
+def elsewhere() -> Iterator[Path]:
+    """A directory of another file system than temporary files are in."""
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as name:
+        yield Path(name)
+
+
+def test_move_to_another_file_system(tmp_path: Path, elsewhere: Path) -> None:
+    if tmp_path.stat().st_dev == elsewhere.stat().st_dev:
+        pytest.skip(f"{tmp_path} and {elsewhere} are one file system")
+    key = tmp_path / "key.pem"
+    write_file(key, b"secret")
+    os.utime(key, (7, 7))
+    move(key, elsewhere / "kept.pem")
+    kept = (elsewhere / "kept.pem").stat()
+    assert (kept.st_mode & 0o777, kept.st_mtime) == (0o600, 7)
+    keys = tmp_path / "keys"
+    keys.mkdir(mode=0o700)
+    (keys / "one.pem").write_bytes(b"one")
+    (keys / "link").symlink_to("/nowhere")
+    move(keys, elsewhere / "keys")
+    assert (elsewhere / "keys" / "one.pem").read_bytes() == b"one"
+    assert os.readlink(elsewhere / "keys" / "link") == "/nowhere"
+    assert sorted(os.listdir(elsewhere)) == ["kept.pem", "keys"]
+    assert os.listdir(tmp_path) == []
 
 
 def test_remove_forgives_absence_only(tmp_path: Path) -> None:

@@ -43,6 +43,8 @@ class Pipe:
     def ready(self, sock: socket.socket, events: int) -> None:
         assert events == selectors.EVENT_READ
         data = sock.recv(100)
+        if data == b"?":
+            sock.recv(100)  # there is no more
         if data == b"!":
             raise OSError(5, "as told")
         self._read += data
@@ -143,6 +145,18 @@ def test_a_socket_that_fails_is_told_to_its_work() -> None:
         return ()
 
     assert list(drive([wants(Want("a")), two()], lanes(), at_once=2)) == [("failed as told",), ()]
+
+
+def test_a_work_that_finds_nothing_goes_on_waiting() -> None:
+    """A socket may be reported ready and give nothing: EAGAIN is no failure."""
+
+    def two() -> Program[tuple[str, ...]]:
+        for number, octets in enumerate((b"?", b"x")):
+            yield gate(name=f"gate {number}")
+            Pipe.others["a"].sendall(octets)
+        return ()
+
+    assert list(drive([wants(Want("a")), two()], lanes(), at_once=2)) == [("x",), ()]
 
 
 def test_what_arrives_does_not_stretch_a_deadline() -> None:

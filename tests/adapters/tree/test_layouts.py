@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -111,3 +114,49 @@ def test_another_lineages_files_are_not_taken_for_ones_own(tmp_path: Path) -> No
     assert grown.tree.read(NAME).faults != ()
     recover(grown.tree, NAME)
     sound(grown, 1, 1)
+
+
+_BOUND = """
+import sys
+from pathlib import Path
+from adapters.layouts import opened
+from adapters.trees import Grown, key_pem
+from danebot.adapters.files import move
+from danebot.adapters.tree import changes
+from danebot.config.settings import ComboAccess
+
+grown = Grown(Path(sys.argv[1]))
+grown.version(2, "other")
+grown.link(grown.paths.staging, 2)
+changes.deploy(grown.paths, 2, ComboAccess())
+assert opened(grown, grown.paths.live) == opened(grown, grown.paths.staging) == 2
+grown.staging_file("nextkey.pem", key_pem("third"))
+(kept,) = changes.keep_given_up(grown.paths, ["nextkey.pem"])
+assert kept.read_bytes() == key_pem("third")
+assert kept.stat().st_mode & 0o777 == 0o600
+print(grown.listing(grown.paths.live), grown.listing(grown.paths.staging))
+"""
+
+
+def test_bind_mounts(tmp_path: Path) -> None:
+    """Parts of the tree are mounted there: names can't be moved between them."""
+    grown = trees.staged(tmp_path / "tree")
+    mounts = []
+    for place in ("live", "archive"):
+        there = tmp_path / "srv" / "of" / place
+        there.parent.mkdir(parents=True, exist_ok=True)
+        (grown.root / place / NAME).rename(there)
+        (grown.root / place / NAME).mkdir()
+        mounts.append(f"mount --bind {there} {grown.root / place / NAME}")
+    script = " && ".join(["exec 3>&1", *mounts, "echo mounted >&3", 'exec "$0" -c "$1" "$2"'])
+    done = subprocess.run(
+        ["unshare", "-m", "sh", "-c", script, sys.executable, _BOUND, str(grown.root)],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if "mounted" not in done.stdout:
+        pytest.skip(f"nothing can be mounted here: {done.stderr.strip()}")
+    assert done.returncode == 0, done.stderr
+    assert not any(".danebot-tmp-" in line for line in done.stdout.splitlines())

@@ -211,6 +211,24 @@ def test_a_link_in_place_of_the_lock_is_not_followed(tmp_path: Path) -> None:
     assert not (tmp_path / "elsewhere").exists()
 
 
+@pytest.mark.parametrize("lock", [OWN, CERTBOT])
+def test_a_pipe_in_place_of_the_lock_is_told(tmp_path: Path, lock: str) -> None:
+    """Somebody reads from it, so that it opens: record locks on it would hold nobody off."""
+    os.mkfifo(tmp_path / lock)
+    reader = os.open(tmp_path / lock, os.O_RDONLY | os.O_NONBLOCK)
+    before = os.listdir("/proc/self/fd")
+    try:
+        with pytest.raises(TreeError) as raised, TreeLock(tmp_path, NONE):
+            pass
+    finally:
+        os.close(reader)
+    assert str(raised.value) == (
+        f"cannot open {tmp_path / lock}: not a regular file; mend that and run the command again"
+    )
+    assert len(os.listdir("/proc/self/fd")) == len(before) - 1  # nothing was left open
+    assert os.listdir(tmp_path) == [lock]
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="becomes nobody, which only root can")
 def test_who_is_not_root_is_told_to_be(tmp_path: Path) -> None:
     tmp_path.chmod(0o755)

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives import serialization
 
 from adapters import trees
 from adapters.trees import NAME, Grown
-from danebot.adapters.files import TEMP_PREFIX
+from danebot.adapters.files import MAX_FILE, TEMP_PREFIX
 from danebot.adapters.tree import changes, recovery
 from danebot.adapters.tree.paths import KINDS, archive_versions, sound_links
 from danebot.adapters.tree.recovery import is_sound, recover, staged_conf
@@ -248,6 +248,24 @@ def test_an_archive_that_holds_nothing_complete(grown: Grown) -> None:
         grown.paths.archived(kind, 1).unlink()
     heal(grown)
     assert live_version(grown) == staged_version(grown) == 1
+
+
+@pytest.mark.parametrize("place", ["live", "staging", "archive"])
+def test_a_file_too_large_for_what_its_name_says_is_told(grown: Grown, place: str) -> None:
+    """Nobody knows what it holds, so it isn't replaced, and what to do is said."""
+    name = {"live": "combo.pem", "staging": "privkey.pem", "archive": "privkey2.pem"}[place]
+    path = grown.root / place / NAME / name
+    path.unlink(missing_ok=True)
+    path.write_bytes(trees.key_pem("other") + bytes(MAX_FILE))
+    with pytest.raises(TreeError) as raised:
+        recover(grown.tree, NAME)
+    assert str(raised.value) == (
+        f"{path} is larger than 4 MiB, so it can't be what its name says; "
+        "move it away and run the command again"
+    )
+    path.rename(grown.root / "away")
+    recover(grown.tree, NAME)
+    assert live_version(grown) == 1
 
 
 # ---- no private key is lost ------------------------------------------------------------------
