@@ -52,23 +52,28 @@ class _Prepared(NamedTuple):
 
 
 def replace(*changes: Change) -> None:
-    """Make all changes, in their order; raises `TreeError` with everything as it was."""
+    """Make all changes, in their order; raises `TreeError` with everything as it was.
+
+    Each is durable before the next one.  One alone is as it is to be where only the sync fails.
+    """
+    alone = len(changes) == 1
     prepared: list[_Prepared] = []
     begun: list[_Prepared] = []
     change = changes[0]
     try:
         for change in changes:
-            former = temporary(change.path.parent) if is_there(change.path) else None
-            prepared.append(_Prepared(change, temporary(change.path.parent), former))
+            directory = change.path.parent
+            former = temporary(directory) if not alone and is_there(change.path) else None
+            prepared.append(_Prepared(change, temporary(directory), former))
             _prepare(prepared[-1])
         for one in prepared:
             change = one.change
             if isinstance(change, NewLink) and change.file is not None:
                 _leads(one.new, change.file)
-            begun.append(one)
+            if not alone:
+                begun.append(one)
             one.new.rename(change.path)
-        for directory in {change.path.parent: None for change in changes}:
-            sync_directory(directory)
+            sync_directory(change.path.parent)
     except BaseException as exc:  # told to end, too
         _take_back(begun)
         if not isinstance(exc, OSError):
