@@ -76,14 +76,13 @@ def replace(*changes: Change) -> None:
             sync_directory(change.path.parent)
     except BaseException as exc:  # told to end, too
         _take_back(begun)
+        _discard(*(one.new for one in prepared))
         if not isinstance(exc, OSError):
             raise
         verb = "link" if isinstance(change, NewLink) else "write"
         raise TreeError(f"cannot {verb} {change.path}: {exc.strerror}; {advice(exc)}") from exc
     finally:
-        for one in prepared:
-            _discard(one.new)
-            _discard(one.former)
+        _discard(*(one.former for one in prepared))
 
 
 def _prepare(prepared: _Prepared) -> None:
@@ -155,8 +154,8 @@ def sync_directory(directory: Path) -> None:
         os.close(descriptor)
 
 
-def _discard(path: Path | None) -> None:
-    if path is not None:
+def _discard(*paths: Path | None) -> None:
+    for path in filter(None, paths):
         with suppress(OSError):  # the next run removes it
             path.unlink(missing_ok=True)
 
