@@ -2,7 +2,8 @@
 
 Every row has names of its own, so that all of them are published at once.  In the records,
 ``{n}`` is the row's name, ``{a}`` and ``{b}`` are the addresses of two postfixes: ``a`` serves a
-certificate issued by pebble, ``b`` the chain that the row names.  ``{ee}`` is the SHA2-256 digest
+certificate issued by pebble, ``b`` the chain that the row names.  ``{old}`` is a server that sends
+certificates alone, the plain chain's.  ``{ee}`` is the SHA2-256 digest
 of the key that ``b`` serves, and so on: `associations`.
 """
 
@@ -25,6 +26,8 @@ _OWN = "{n} MX 10 {n}-mx", "{n}-mx A {b}"
 class Row:
     """``state`` is what check_dane must say; ``optional`` what with --optional, if another.
 
+    ``raw`` is what a postfix must make of it that is given the raw public key (RFC 7250), if
+    another: whether it is depends on both postfixes and on the records.
     ``records`` go to the zone ``example.test`` unless ``zone`` says otherwise; ``more`` are for
     other zones.  ``ask`` are the endpoints that postfix is asked about, () for the domain.
     """
@@ -35,6 +38,7 @@ class Row:
     records: tuple[str, ...] = _OWN
     chain: str = "plain"
     optional: str = ""
+    raw: str = ""
     zone: str = SECURE
     more: tuple[tuple[str, str], ...] = ()
     ask: tuple[str, ...] = ()
@@ -118,7 +122,14 @@ ROWS = (
     Row("rollover", "OK", ("3 1 1 {ee}", "3 1 1 {other}")),
     Row("mismatch", "CRITICAL", ("3 1 1 {other}",)),
     Row("certmismatch", "CRITICAL", ("3 0 1 {ee}",)),
-    Row("agility", "CRITICAL", ("3 1 1 {ee}", "3 1 2 {other512}")),
+    Row("agility", "CRITICAL", ("3 1 1 {ee}", "3 1 2 {other512}"), raw="OK"),
+    Row("agilitynone", "CRITICAL", ("3 1 1 {other}", "3 1 2 {other512}")),
+    Row("agilitycert", "CRITICAL", ("3 1 1 {ee}", "3 1 2 {other512}", "2 1 1 {other}")),
+    Row("agilityunusable", "CRITICAL",
+        ("3 1 1 {ee}", "3 1 2 {other512}", "1 1 1 {other}", "3 0 9 {other}"), raw="OK"),
+    Row("agilityold", "CRITICAL", ("3 1 1 {ee}", "3 1 2 {other512}"),
+        ("{n} MX 10 {n}-mx", "{n}-mx A {old}")),
+    Row("oldfine", "OK", ("3 1 1 {ee}",), ("{n} MX 10 {n}-mx", "{n}-mx A {old}")),
     Row("agilityok", "OK", ("3 1 1 {other}", "3 1 2 {ee512}")),
     Row("pkixee", "CRITICAL", ("1 1 1 {ee}",), optional="WARNING"),
     Row("pkixta", "CRITICAL", ("0 1 1 {ca}",), optional="WARNING"),

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import enum
 import json
 import socket
+import ssl
 import subprocess
 import sys
 import threading
@@ -12,11 +14,13 @@ from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from danebot_checks.dane import check
 from danebot_checks.plugin import State
+from domain import oracle
 from domain.pki import Issued
 from e2e.mail_situations import ROWS, Row, associations, chains
 from lab.imap import IMAP, IMAPS, POP3, SIEVE, dovecot
@@ -36,12 +40,23 @@ class Fate(enum.Enum):
     NOT_WANTED = "the domain accepts no mail"
 
 
-def fate(lab: Lab, target: str) -> Fate:
-    """Read postfix's words, since the exit status of its client is always 0."""
-    if "Verified TLS connection established" in lab.posttls(target, "dane-only").stdout:
-        return Fate.VERIFIED
+RAW_KEY = "raw public key"
+
+
+def fate(lab: Lab, target: str) -> tuple[Fate, bool]:
+    """Read postfix's words, since the exit status of its client is always 0.
+
+    And tell whether it was given the server's raw public key.
+    """
+    only = lab.posttls(target, "dane-only").stdout
+    if "Verified TLS connection established" in only:
+        return Fate.VERIFIED, RAW_KEY in only
     said = lab.posttls(target, "dane")
     words = said.stdout + said.stderr
+    return _unverified(words), RAW_KEY in only + words
+
+
+def _unverified(words: str) -> Fate:
     if "does not accept mail" in words:
         return Fate.NOT_WANTED
     bound = "DNSSEC-signed TLSA record" in words and "unauthenticated TLS" not in words
@@ -63,6 +78,14 @@ class World:
         self.lab.second_chain.unlink(missing_ok=True)
         if row.chain:
             self.lab.second_chain.write_bytes(self.made[row.chain][0].read_bytes())
+
+    def report(self, target: str) -> dict[str, Any]:
+        """What `danebot verify --json` says of a domain."""
+        conf = self.lab.root / "verify.toml"
+        conf.write_text(f'resolver = ["{self.lab.resolver}"]\n')
+        words = ("-m", "danebot", "--config", str(conf), "verify", "--json", target)
+        found: dict[str, Any] = json.loads(run(*words).stdout)
+        return found
 
     def check(self, *words: str) -> State:
         """The plugin's verdict."""
@@ -98,15 +121,66 @@ def plain_text(lab: Lab) -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def world(lab: Lab, plain_text: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+def old(lab: Lab, made: dict[str, tuple[Path, tuple[Issued, ...]]]) -> Iterator[str]:
+    """The address of a mail server that sends certificates alone, as Postfix before 3.9 does.
+
+    Python's `ssl` can't do otherwise.
+    """
+    address = f"{lab.net}.10"
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(made["plain"][0])
+    listener = socket.create_server((address, 25))
+
+    def talk(connection: socket.socket) -> None:
+        with connection, connection.makefile("rb") as heard:
+            connection.sendall(b"220 old.example.test ESMTP\r\n")
+            for line in heard:
+                if line.upper().startswith(b"STARTTLS"):
+                    connection.sendall(b"220 go on\r\n")
+                    break
+                connection.sendall(b"250-old.example.test\r\n250 STARTTLS\r\n")
+            else:
+                return
+            with context.wrap_socket(connection, server_side=True) as tls:
+                while line := tls.recv(1000):
+                    bye = line.upper().startswith(b"QUIT")
+                    tls.sendall(b"221 bye\r\n" if bye else b"250 old.example.test\r\n")
+
+    def serve() -> None:
+        while True:
+            try:
+                connection, _ = listener.accept()
+            except OSError:
+                return
+            with contextlib.suppress(OSError):  # who only looks hangs up at once
+                talk(connection)
+
+    thread = threading.Thread(target=serve, daemon=True)
+    thread.start()
+    yield address
+    listener.shutdown(socket.SHUT_RDWR)
+    listener.close()
+    thread.join(10)
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Path, tuple[Issued, ...]]]:
+    """The rows' chains."""
+    return chains(tmp_path_factory.mktemp("chains"))
+
+
+@pytest.fixture(scope="module")
+def world(
+    lab: Lab, plain_text: str, old: str, made: dict[str, tuple[Path, tuple[Issued, ...]]]
+) -> Iterator[World]:
     lab.issue(HOST)
-    made = chains(tmp_path_factory.mktemp("chains"))
     root = made["plain"][1][2]
     addresses = {
         "a": lab.mail,
         "b": lab.mail2,
         "dead": f"{lab.net}.9",
         "plain": plain_text,
+        "old": old,
         "pebble": lab.served_spki(),
     }
     lines: dict[str, list[str]] = defaultdict(list)
@@ -128,10 +202,47 @@ def test_agrees_with_postfix(world: World, row: Row) -> None:
     required, optional = world.check("-d", row.domain), world.check("-d", row.domain, "--optional")
     assert (required.name, optional.name) == (row.state, row.optional or row.state)
     asked = [target.format(n=row.name) for target in row.ask] or [row.domain]
-    fates = {fate(world.lab, target) for target in asked}
+    found = [fate(world.lab, target) for target in asked]
+    fates = {one for one, _ in found}
     fails = Fate.REFUSED in fates
+    if any(raw for _, raw in found) and row.raw:
+        required = optional = State[row.raw]
     assert (optional is State.CRITICAL) == fails
     assert (required is State.CRITICAL) == (fails or Fate.VERIFIED not in fates)
+
+
+@pytest.mark.parametrize("row", [pytest.param(row, id=row.name) for row in ROWS if row.raw])
+def test_both_kinds_of_senders_are_told(world: World, row: Row) -> None:
+    """Whatever postfix is at hand here: the other kind comes to the same server."""
+    world.serve(row)
+    found = world.report(row.domain)
+    (address,) = found["hosts"][0]["addresses"]
+    assert (address["verdict"], address["raw_public_key"]) == ("failed", "authenticated")
+    verdict, raw = fate(world.lab, row.domain)
+    assert verdict is (Fate.VERIFIED if raw else Fate.REFUSED)
+
+
+@pytest.mark.parametrize(
+    ("name", "given"), [("rollover", True), ("cert256", False), ("ta", False), ("oldfine", False)]
+)
+def test_postfix_asks_for_the_raw_key_where_no_record_needs_more(
+    world: World, name: str, *, given: bool
+) -> None:
+    row = next(one for one in ROWS if one.name == name)
+    world.serve(row)
+    verdict, raw = fate(world.lab, row.domain)
+    assert verdict is Fate.VERIFIED
+    if given and (why := without_raw_keys(world.lab)):
+        pytest.skip(why)
+    assert raw is given
+
+
+def without_raw_keys(lab: Lab) -> str:
+    """Why this postfix knows no raw public keys; "" if it does."""
+    version = lab.run(["postconf", "-d", "-h", "mail_version"]).stdout.strip()
+    if tuple(map(int, version.split(".")[:2])) < (3, 9):
+        return f"Postfix {version} knows no raw public keys (RFC 7250): 3.9 does, with OpenSSL 3.2"
+    return oracle.without_raw_keys()
 
 
 def test_there_are_situations_enough() -> None:
