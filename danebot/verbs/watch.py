@@ -108,7 +108,7 @@ def _foretell(console: Console, findings: Iterable[Finding]) -> int:
 
 
 def _parsed(words: tuple[str, ...]) -> tuple[DnsName, ...]:
-    """Owners in normal form, each once; anything else is a mistake in usage."""
+    """Names in normal form, each once; anything else is a mistake in usage."""
     found: dict[DnsName, None] = {}
     for word in words:
         try:
