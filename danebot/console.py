@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from danebot.adapters.journal import Journal
 from danebot.domain.finding import Code, Finding, Severity
 from danebot.domain.rollover.findings.unprotected import gathered
 from danebot.domain.text import printable
@@ -39,6 +40,7 @@ class Console:
         self.config_dir = config_dir
         self.verbosity = verbosity
         self.quiet = quiet
+        self.journal = Journal()
         self._settings: Settings | None = None
 
     @property
@@ -79,6 +81,7 @@ class Console:
             progress=self.detail,
             reading=uptime_reading,
             tell=self.warn,
+            record=self.journal.record,
         )
 
     def certbot(self) -> Certbot:
@@ -136,7 +139,8 @@ class Console:
         return worst
 
     def _say_news(self, line: str) -> None:
-        self.say(f"danebot: {line}")
+        if not self.journal.on_stderr:  # the journal has it already, as a change
+            self.say(f"danebot: {line}")
 
     @classmethod
     def asks(cls) -> bool:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from danebot.domain.delivery.probes import ProbeOutcome, ProbeResult
+from danebot.domain.event import Event, EventKind
 from danebot.domain.finding import Code, Finding, Severity
 from danebot.domain.names import Endpoint, TlsaOwner, service_at
 from danebot.domain.rollover.evidence.memory import Deployment, Exposure, Memory, PendingHook
@@ -83,7 +84,10 @@ def confirm(context: Context, state: LineageState, memory: Memory) -> Iterator[D
     if clean and deployment.confirmed_at is None:
         deployment = deployment._replace(confirmed_at=context.clock())
         memory = replace(memory, deployment=deployment)
-        yield Done(memory, _confirmed(context, state, memory, deployment))
+        asked = ", ".join(map(str, endpoints))
+        text = f"the deployed chain is served by {asked}" if asked else "no service is to be asked"
+        served = Event(context.clock(), EventKind.CONFIRMED, name, text)
+        yield Done(memory, _confirmed(context, state, memory, deployment), changes=(served,))
     behind: tuple[ProbeResult, ...] = ()
     if clean and past:
         behind = old_keys(context, name, endpoints, past, neighbours(context, state))

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from danebot.adapters.ports import Clock, Prober, Publisher, TlsaObserver
     from danebot.adapters.tree.tree import Tree
     from danebot.config import Settings
+    from danebot.domain.event import Event
     from danebot.domain.rollover.evidence.memory import Reading
 
 
@@ -20,6 +21,10 @@ def system_clock() -> datetime:
 
 def silent(message: str) -> None:
     """Progress that nobody watches."""
+
+
+def unrecorded(event: Event) -> None:
+    """A change of which nobody keeps a record."""
 
 
 def by_hand(lineage: str) -> Publisher | None:
@@ -38,6 +43,8 @@ class Context(NamedTuple):
 
     ``tell`` takes a line that the operator must see whatever the verb.
 
+    ``record`` takes each change as soon as it is made.
+
     ``reading`` compares the clock with how long the host has been up.
 
     ``publisher`` gives the publisher of a lineage's records; None where it is done by hand.
@@ -52,3 +59,4 @@ class Context(NamedTuple):
     progress: Callable[[str], None] = silent
     reading: Callable[[], Reading | None] = timeless
     tell: Callable[[str], None] = silent
+    record: Callable[[Event], None] = unrecorded

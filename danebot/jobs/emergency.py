@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from danebot.adapters.tree.memory_file import recall, save_memory
 from danebot.adapters.tree.recovery import recover
+from danebot.domain.event import Event, EventKind
 from danebot.domain.rollover.evidence.memory import Request, Revocation, Urgency
 from danebot.domain.rollover.evidence.schedule import requested
 from danebot.domain.rollover.records.compromise import insist
@@ -90,6 +91,8 @@ def request_successor(
         request = request._replace(protection=earlier.protection)
     wanted = replace(memory, request=request, promotion_failure=None)
     save_memory(paths, recall(paths)[0], wanted)
+    text = f"the current key is compromised; {key.digest.hex()} is to replace it"
+    context.record(Event(context.clock(), EventKind.EMERGENCY, name, text))
     wait = emergency_wait(state, memory, context.settings.policy(name), context.clock())
     return Successor(key, wait)
 

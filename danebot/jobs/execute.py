@@ -14,6 +14,7 @@ from danebot.adapters.files import remove
 from danebot.adapters.tree import changes
 from danebot.adapters.tree.paths import NEXT, READY
 from danebot.adapters.tree.recovery import recover
+from danebot.domain.event import Event, EventKind
 from danebot.domain.finding import Code, Finding, Severity
 from danebot.domain.lineage.state import Held, LineageState, Management
 from danebot.domain.rollover.evidence.memory import (
@@ -163,12 +164,14 @@ def _promote(
         run = authority.certbot.promote(name, ready.key_type)
     recover(context.tree, name)
     staged = context.tree.read(name).staged
-    issued = staged is not None and staged.key == ready
-    result = CallResult.DONE if issued else CallResult.FAILED
+    issued = staged if staged is not None and staged.key == ready else None
+    result = CallResult.DONE if issued is not None else CallResult.FAILED
     memory = remember_call(memory, Call.PROMOTION, run, result, context.clock())
-    if issued:
+    if issued is not None:
         memory = replace(memory, promotion_failure=None, renewal_failure=None)
-        yield Done(memory, issued=True)
+        text = f"version {issued.version} is issued with the new key {ready.digest.hex()}"
+        issuance = Event(context.clock(), EventKind.PROMOTED, name, text)
+        yield Done(memory, issued=True, changes=(issuance,))
     else:
         yield Done(_promotion_failed(context, name, memory, run.reason))
 
@@ -190,17 +193,26 @@ def _deploy(context: Context, state: LineageState, memory: Memory) -> Iterator[D
     staged, serving = state.staged, state.serving
     if staged is None or staged.version is None or serving is None:
         raise TreeError(f"{state.name}: nothing to deploy")
-    if not staged.same_content(serving):
+    new = not staged.same_content(serving)
+    if new:
         yield Done(_deploying(context, state.name, memory, staged, serving))
     from danebot.jobs.reloading import reloaded_early
 
     paths = context.tree.paths(state.name)
     changes.deploy(paths, staged.version, context.settings.combo_access)
-    if not staged.same_content(serving) and (early := reloaded_early(context, state.name)):
-        yield Done(events=early)
-    if staged.key != serving.key:
-        text = f"the new key {staged.key.digest.hex()} is live since {when(context.clock())}"
-        yield Done(events=(Finding(Code.PROMOTED, Severity.NOTICE, state.name, text, ""),))
+    if new:
+        told = reloaded_early(context, state.name)
+        if staged.key != serving.key:
+            text = f"the new key {staged.key.digest.hex()} is live since {when(context.clock())}"
+            told += (Finding(Code.PROMOTED, Severity.NOTICE, state.name, text, ""),)
+        yield Done(events=told, changes=(_deployed(context, state.name, staged, serving),))
+
+
+def _deployed(context: Context, name: str, staged: Held, serving: Held) -> Event:
+    key = "" if staged.key == serving.key else f" with the new key {staged.key.digest.hex()}"
+    ends = when(staged.chain.not_after)
+    text = f"version {staged.version} is live{key}, valid until {ends}"
+    return Event(context.clock(), EventKind.DEPLOYED, name, text)
 
 
 def _deploying(context: Context, name: str, memory: Memory, staged: Held, serving: Held) -> Memory:

@@ -34,6 +34,7 @@ from danebot.adapters.tree.paths import COMBO, DANE_EE, DNSNAMES, NEXT, READY, L
 from danebot.adapters.tree.recovery import new_links, recover, staged_conf
 from danebot.adapters.tree.tree import refuse_link
 from danebot.domain.dns.tlsa import edit_dane_ee
+from danebot.domain.event import Event, EventKind
 from danebot.domain.rollover.steps.phases import Keep, Observation, Step
 from danebot.domain.rollover.steps.plan import plan
 from danebot.domain.rollover.steps.remember import remember
@@ -100,6 +101,9 @@ def initialise(context: Context, name: str, lines: tuple[Required, ...]) -> Init
         remember_look(context, name)
     state = tree.read(name)
     key = state.current_key
+    if changed or diff:
+        text = "danebot decides from now on what it serves"
+        context.record(Event(context.clock(), EventKind.INITIALISED, name, text))
     return Initialised(
         name,
         changed or bool(diff),
@@ -223,6 +227,8 @@ def deinitialise(context: Context, name: str, keys: StagedKeys) -> GivenBack:
     kept = changes.keep_given_up(paths, files)
     hooks = () if any_staged(tree.root, but=name) else give_back(tree.root)
     _remove_staging(paths)
+    text = "it is certbot's again"
+    context.record(Event(context.clock(), EventKind.GIVEN_BACK, name, text))
     return GivenBack(diff, kept, hooks)
 
 

@@ -9,6 +9,7 @@ from danebot.adapters.tree.changes import grant_combo
 from danebot.adapters.tree.memory_file import begin_anew, recall, save_memory
 from danebot.adapters.tree.paths import COMBO, KINDS, UNREADABLE_PREFIX, LineagePaths, link_target
 from danebot.adapters.tree.recovery import TreeRepair, recover
+from danebot.domain.event import event_of
 from danebot.domain.finding import Code, Finding, Severity
 from danebot.domain.lineage.state import LineageState, Management
 from danebot.domain.names import DnsName
@@ -111,6 +112,14 @@ class LineageRun:
         for done in acts:
             self.progress = self.progress.did(done)
             self.save()
+            self._record(done)
+
+    def _record(self, done: Done) -> None:
+        """Have a record kept of what was done."""
+        told = (event_of(finding, self.context.clock()) for finding in done.events)
+        for event in (*done.changes, *told):
+            if event is not None:
+                self.context.record(event)
 
     def save(self) -> None:
         """Write ``rollover.json`` if anything changed."""
@@ -198,7 +207,9 @@ class LineageRun:
 
     def take_published(self, memory: Memory, events: Sequence[Finding], seen: Observations) -> None:
         """Take in what publishing came to, and what was ``seen`` of its owners afterwards."""
-        self.progress = self.progress.did(Done(memory, tuple(events)))
+        done = Done(memory, tuple(events))
+        self.progress = self.progress.did(done)
+        self._record(done)
         if seen:
             sources = self.progress.sources
             known = {**sources.seen, **seen}
@@ -212,7 +223,9 @@ class LineageRun:
         state = sources.state or self.read()
         observed = Observed(state, self.memory, sources.seen, sources.in_use, context.clock())
         planned = view(context, observed)
+        before = len(self.progress.events)
         self.progress = self.progress.planned(planned)
+        self._record(Done(events=self.progress.events[before:]))
         return planned
 
     def make_next_key(self) -> None:

@@ -21,6 +21,7 @@ from danebot.adapters.tree.paths import DANE_EE, DNSNAMES
 from danebot.adapters.tree.recovery import recover
 from danebot.domain.dns.answers import Presence
 from danebot.domain.dns.tlsa import Required, edit_dane_ee, parse_dnsnames
+from danebot.domain.event import Event, EventKind
 from danebot.domain.lineage.renaming import Renaming, Wish, renaming
 from danebot.domain.names import DnsName, TlsaOwner
 from danebot.domain.rollover.evidence.memory import Call, CallResult
@@ -255,6 +256,8 @@ def _issue(context: Context, authority: CaAccess, run: LineageRun, intent: Inten
             rewrite_file(file, former, _PUBLIC)
         reason = result.reason or "certbot says that it succeeded, but it issued for other names"
         raise CertbotError(f"{run.name}: the names stay as they are: {reason}")
+    text = f"version {issued.version} is issued: {' '.join(sorted(map(str, issued.chain.names)))}"
+    context.record(Event(context.clock(), EventKind.RENAMED, run.name, text))
     new = context.tree.conf(run.name)
     whole = new.with_parameters_of(conf)
     if whole is not new:

@@ -11,6 +11,7 @@ from danebot.adapters.tree.memory_file import save_memory
 from danebot.adapters.tree.paths import NEXT, READY, LineagePaths
 from danebot.adapters.tree.recovery import recover
 from danebot.domain.dns.tlsa import Declared, Required
+from danebot.domain.event import Event, EventKind
 from danebot.domain.finding import Code, Finding
 from danebot.domain.lineage.key_types import KeyType
 from danebot.domain.lineage.state import LineageState
@@ -101,6 +102,9 @@ def stage(
         protection=Protection.WAIVED if waived else Protection.REQUIRED,
     )
     save_memory(paths, memory, replace(memory, request=request))
+    if standby:
+        text = f"the next key {awaited.digest.hex()}, which stood by, is to be used"
+        context.record(Event(context.clock(), EventKind.KEY_WANTED, name, text))
     source = Source.STANDING if standby else Source.NEW
     records, objections = records_of(context, state, awaited, seen)
     live = state.current_key
@@ -218,6 +222,9 @@ def cancel(context: Context, name: str) -> Cancelled:
     elif lost:
         save_memory(paths, old, cancelled(replace(old, lost=lost), None))
     digest = entry.digest if entry is not None else None
+    which = f" {digest.hex()}" if digest is not None else ""
+    text = f"the next key{which} is cancelled"
+    context.record(Event(context.clock(), EventKind.KEY_CANCELLED, name, text))
     view, findings = _remove_records(context, name)
     return Cancelled(digest, kept, view, findings)
 

@@ -11,6 +11,7 @@ from danebot.adapters.presence import written_by_others
 from danebot.adapters.tree import changes
 from danebot.adapters.tree.memory_file import save_memory
 from danebot.adapters.tree.paths import CANCELLED_PREFIX, NEXT, READY, UNKNOWN_PREFIX, LineagePaths
+from danebot.domain.event import Event, EventKind
 from danebot.domain.lineage.key_types import KeyType
 from danebot.domain.lineage.state import LineageState
 from danebot.domain.rollover.records.cancel import taken_back
@@ -55,6 +56,8 @@ def add_key(
     _forget_set_aside(paths, state, key)
     fresh, before = read_lineage(context, state.name)
     save_memory(paths, before, remember(before, fresh, seen, now))
+    text = f"the next key {key.digest.hex()} is {'made' if adopt is None else 'adopted'}"
+    context.record(Event(now, EventKind.KEY_MADE, state.name, text))
     return key
 
 

@@ -10,6 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
+from danebot.adapters.tree.paths import link_version
+from danebot.domain.event import Event, EventKind
 from danebot.domain.finding import Code, Finding, Severity
 from danebot.domain.lineage.key_types import KeyType
 from danebot.domain.lineage.renewal import renews_at
@@ -155,7 +157,8 @@ def _call(
     wrong = _failures(result, renewals) if result.reason and not explained else {}
     remembered = {one.run.name for one in renewals if _failed(one, wrong.get(one.run.name))}
     for one in renewals:
-        one.run.do((Done(_ended(one, wrong.get(one.run.name), result)),))
+        ended = _ended(one, wrong.get(one.run.name), result)
+        one.run.do((Done(ended, changes=_renewed(one)),))
     if result.reason and not wrong and not explained:
         wrong = {name or "": result.reason}
     return [
@@ -170,6 +173,14 @@ def _call(
         for lineage, reason in wrong.items()
         if lineage not in remembered
     ], others
+
+
+def _renewed(one: _Renewal) -> tuple[Event, ...]:
+    if not one.has_news:
+        return ()
+    run = one.run
+    text = f"certbot has renewed it: version {link_version(run.paths.own / 'cert.pem')}"
+    return (Event(run.context.clock(), EventKind.RENEWED, run.name, text),)
 
 
 def _failures(result: CertbotRun, renewals: Sequence[_Renewal]) -> Mapping[str, str]:

@@ -12,6 +12,7 @@ from danebot.domain.rollover.records.in_use import KeysInUse
 
 if TYPE_CHECKING:
     from danebot.domain.dns.tlsa import TlsaRecord
+    from danebot.domain.event import Event
     from danebot.domain.lineage.state import LineageState
     from danebot.domain.names import DnsName
     from danebot.domain.rollover.evidence.propagation import Observations
@@ -26,7 +27,7 @@ class Done(NamedTuple):
     ``memory`` is what is to be remembered from now on, None for what was before; the driver writes
     it to disk before anything else is done.  ``written`` is what the file holds already, where that
     was written by the way.  ``probes`` are the latest, None if none were made.  ``issued`` says
-    that there is a new certificate.
+    that there is a new certificate.  ``changes`` are what no finding among ``events`` tells of.
     """
 
     memory: Memory | None = None
@@ -34,6 +35,7 @@ class Done(NamedTuple):
     probes: tuple[ProbeStatus, ...] | None = None
     written: Memory | None = None
     issued: bool = False
+    changes: tuple[Event, ...] = ()
 
 
 class Freshness(enum.Enum):

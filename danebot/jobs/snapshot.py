@@ -19,11 +19,14 @@ from danebot.adapters.files import make_directory, open_lock, remove_leftovers, 
 from danebot.adapters.presence import ABSENT
 from danebot.adapters.status_file import StatusError, load_status
 from danebot.domain.status.document import (
+    LAST_EVENTS,
     SCHEMA,
+    EventStatus,
     FindingStatus,
     LineageStatus,
     RunStatus,
     Snapshot,
+    event_status,
     finding_status,
 )
 from danebot.domain.status.summary import carry, lineage_status
@@ -32,6 +35,7 @@ from danebot.errors import TreeError
 
 if TYPE_CHECKING:
     from danebot.domain.addresses import SocketAddress
+    from danebot.domain.event import Event
     from danebot.domain.finding import Finding
     from danebot.jobs.view import LineageView
 
@@ -70,7 +74,8 @@ class News(NamedTuple):
     """What a run has to say: the views of the lineages in its ``scope``, and its findings.
 
     ``superseded`` tells which findings of earlier runs it has looked into again.  ``witnesses``
-    were asked beside the zones' servers.  ``tree`` is certbot's directory.
+    were asked beside the zones' servers.  ``tree`` is certbot's directory, ``events`` are the
+    changes that it made.
     """
 
     scope: Scope
@@ -79,6 +84,7 @@ class News(NamedTuple):
     superseded: Callable[[FindingStatus], bool]
     witnesses: Sequence[SocketAddress] = ()
     tree: Path | None = None
+    events: Sequence[Event] = ()
 
 
 def this_run(verb: str, started: datetime, ended: datetime, exit_status: int) -> RunStatus:
@@ -106,7 +112,9 @@ def write_snapshot(path: Path, run: RunStatus, news: News) -> None:
         witnesses = tuple(map(str, news.witnesses))
         tree = _named(old, news.tree)
         renewed = _renewed(old, run)
-        _replace(path, Snapshot(SCHEMA, run, renewed, success, lineages, found, witnesses, tree))
+        events = _events(old, news.events)
+        kept = (lineages, found, witnesses, tree, events)
+        _replace(path, Snapshot(SCHEMA, run, renewed, success, *kept))
 
 
 def _renewed(old: Snapshot | None, run: RunStatus) -> RunStatus | None:
@@ -116,12 +124,22 @@ def _renewed(old: Snapshot | None, run: RunStatus) -> RunStatus | None:
     return old.last_renew if old is not None else None
 
 
+def _events(old: Snapshot | None, new: Sequence[Event]) -> tuple[EventStatus, ...]:
+    """The last changes; one that an earlier document of the same run has counts once."""
+    known = old.events if old is not None else ()
+    return tuple(dict.fromkeys((*known, *map(event_status, new))))[-LAST_EVENTS:]
+
+
 def leave_word(
-    path: Path, run: RunStatus, findings: Sequence[Finding], tree: Path | None = None
+    path: Path,
+    run: RunStatus,
+    findings: Sequence[Finding],
+    tree: Path | None = None,
+    events: Sequence[Event] = (),
 ) -> None:
     """Say in the document that a run came to nothing, and why; raises `TreeError`.
 
-    All that earlier runs found stays: nothing is known anew.
+    All that earlier runs found stays: nothing is known anew, but for the changes that it made.
     """
     with _alone(path.parent):
         old = _former(path, tree)
@@ -134,7 +152,11 @@ def leave_word(
         _replace(
             path,
             (old or blank)._replace(
-                run=run, last_renew=_renewed(old, run), findings=found, tree=_named(old, tree)
+                run=run,
+                last_renew=_renewed(old, run),
+                findings=found,
+                tree=_named(old, tree),
+                events=_events(old, events),
             ),
         )
 

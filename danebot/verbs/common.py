@@ -88,6 +88,7 @@ def record_run(
                 lambda old: superseded(old) or old.lineage not in ("", *known),
                 context.settings.witnesses,
                 context.tree.root,
+                console.journal.events,
             ),
         )
     except DanebotError as exc:

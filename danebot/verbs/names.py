@@ -141,6 +141,7 @@ def _publish(  # noqa: PLR0917 - all that the document says of the run
         lambda old: old.lineage == name,
         console.settings.witnesses,
         console.settings.tree,
+        console.journal.events,
     )
     try:
         write_snapshot(console.settings.snapshot, this_run("names", started, ended, status), news)

@@ -99,6 +99,7 @@ def run_renewal(
                 lambda old: scope is Scope.EVERYTHING or old.lineage in names,
                 context.settings.witnesses,
                 context.tree.root,
+                console.journal.events,
             ),
         )
     except DanebotError as exc:

@@ -13,7 +13,7 @@ from danebot.verbs.common import ATTENTION, FINE, click_echo, dump
 
 if TYPE_CHECKING:
     from danebot.console import Console
-    from danebot.domain.status.document import RunStatus, Snapshot
+    from danebot.domain.status.document import Snapshot
     from danebot.jobs.context import Context
     from danebot.jobs.view import LineageView
 
@@ -42,14 +42,21 @@ def status(console: Console, names: tuple[str, ...], *, as_json: bool) -> int:
         )
         statuses = tuple(s for s in snapshot.lineages if s.name in selected)
         unreadable: tuple[Finding, ...] = lost
-        last_renew = snapshot.last_renew
+        report: Snapshot | None = snapshot
     else:
         found = survey(context, selected)
         statuses, unreadable = lineage_statuses(found.views), (*found.unreadable, *lost)
-        last_renew = _last_renew(console)
+        report = _report(console)
+    last_renew = report.last_renew if report is not None else None
+    events = [e for e in report.events if e.lineage in selected] if report is not None else []
     if as_json:
         findings = tuple(map(finding_status, unreadable))
-        document = {"last_renew": last_renew, "lineages": statuses, "findings": findings}
+        document = {
+            "last_renew": last_renew,
+            "lineages": statuses,
+            "findings": findings,
+            "events": events,
+        }
         click_echo(dump(document))
     else:
         for one in statuses:
@@ -57,6 +64,8 @@ def status(console: Console, names: tuple[str, ...], *, as_json: bool) -> int:
                 click_echo(printable(line, 1000))
         for line in run_lines(last_renew, now):
             click_echo(line)
+        for event in events if console.verbosity else ():
+            click_echo(printable(f"{when(event.at)}  {event.lineage}: {event.text}", 1000))
     for finding in unreadable:
         console.warn(str(finding))
         if finding.code is Code.NOT_RENEWED and not as_json:
@@ -88,12 +97,12 @@ def _last_report(console: Console) -> Snapshot:
         raise TreeError(f"the tree may not be read, and {exc}; run danebot as root") from exc
 
 
-def _last_renew(console: Console) -> RunStatus | None:
-    """The last renewal, by its report; None if there is none that can be read."""
+def _report(console: Console) -> Snapshot | None:
+    """The last run's report; None if there is none that can be read."""
     from danebot.adapters.status_file import load_status
 
     try:
-        return load_status(console.settings.snapshot).last_renew
+        return load_status(console.settings.snapshot)
     except DanebotError:
         return None
 

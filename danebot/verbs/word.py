@@ -43,7 +43,7 @@ def word_left(console: Console, verb: str, names: Sequence[str]) -> Iterator[Non
             status = _INTERRUPTED if isinstance(exc, KeyboardInterrupt) else ATTENTION
             try:
                 run = this_run(verb, started, system_clock(), status)
-                leave_word(path, run, said, _tree(console))
+                leave_word(path, run, said, _tree(console), console.journal.events)
                 _metrics(console)
             except DanebotError as unwritten:
                 console.detail(f"the status document could not be written: {unwritten}")

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 PER_PAGE = 50
 _LONGEST = 200
+_CHANGES = 10
 _RESTING = {
     phase.value for phase in (Phase.STABLE, Phase.STANDBY, Phase.PASS_THROUGH, Phase.BROKEN)
 }
@@ -131,6 +132,7 @@ def page(
             _search(wish) if survey.counts["all"] > 1 or wish.search else "",
             cards or tag("p", _nothing(survey), class_="blank"),
             _turn(wish, len(survey.order)),
+            _changes(snapshot, wish),
         ),
     )
     return _document(body, now).encode()
@@ -226,6 +228,16 @@ def _turn(wish: PageWish, count: int) -> Html:
     if wish.number < last:
         links.append(tag("a", "Next", href=wish.link(number=wish.number + 1), rel="next"))
     return tag("nav", links)
+
+
+def _changes(snapshot: Snapshot, wish: PageWish) -> Html:
+    """The last changes to the lineages that are looked for, the newest first."""
+    wanted = [e for e in reversed(snapshot.events) if wish.search.lower() in e.lineage.lower()]
+    lines = (
+        tag("li", tag("span", when(e.at), class_="soft"), f" {e.lineage}: {e.text}")
+        for e in wanted[:_CHANGES]
+    )
+    return tag("div", tag("h2", "Last changes"), tag("ul", lines)) if wanted else Html("")
 
 
 def _broken(fault: StatusError) -> Html:

@@ -12,6 +12,7 @@ from danebot.adapters.codec import encode
 from danebot.domain.status.document import (
     SCHEMA,
     CertificateStatus,
+    EventStatus,
     FailureStatus,
     FindingStatus,
     HookStatus,
@@ -252,6 +253,10 @@ def every_situation() -> tuple[LineageStatus, ...]:
         broken("old.example.net"),
         lineage("mail.example.test"),
     )
+
+
+def event(lineage: str, text: str, ago: timedelta = HOUR) -> EventStatus:
+    return EventStatus(NOW - ago, "deployed", lineage, text)
 
 
 def snapshot(lineages: Iterable[LineageStatus] = (), *findings: FindingStatus) -> Snapshot:

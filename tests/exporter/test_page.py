@@ -175,6 +175,20 @@ def test_a_document_that_cannot_be_read_is_said(tmp_path: Path) -> None:
     assert "danebot renew writes it" in text(page(tmp_path / "absent", PageWish(), {}, NOW))
 
 
+def test_the_last_changes_are_listed_the_newest_first(tmp_path: Path) -> None:
+    events = [sample.event(name, f"change {n}") for n in range(12) for name in ("a.example",)]
+    events.append(sample.event("b.example", "another"))
+    document = sample.snapshot(sample.every_situation())._replace(events=tuple(events))
+    path = sample.write(tmp_path / "status.json", document)
+    shown = text(page(path, PageWish(), {}, NOW))
+    assert shown.index("b.example: another") < shown.index("a.example: change 11")
+    assert "a.example: change 3" in shown
+    assert "a.example: change 2" not in shown
+    found = text(page(path, PageWish(search="b.example"), {}, NOW))
+    assert "b.example: another" in found
+    assert "a.example: change" not in found
+
+
 # ---- nothing foreign in the markup ----------------------------------------------------------
 
 
@@ -194,7 +208,8 @@ def test_hostile_text_is_text(evil: str, tmp_path: Path) -> None:
         findings=(sample.finding(evil, evil, evil, evil, evil),),
     )
     run = sample.finding(evil, evil, "warning", evil, evil)
-    document = sample.snapshot([hostile])._replace(findings=(run,))
+    event = sample.event(evil, evil)._replace(kind=evil)
+    document = sample.snapshot([hostile])._replace(findings=(run,), events=(event,))
     path = sample.write(tmp_path / "status.json", document)
     body = page(path, PageWish.of({}), {}, NOW)
     found = outline(body)

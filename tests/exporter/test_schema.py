@@ -12,6 +12,7 @@ import pytest
 
 from danebot.adapters.codec import encode
 from danebot.domain.dns.answers import Security
+from danebot.domain.event import EventKind
 from danebot.domain.finding import RUN_SEVERITIES, Code
 from danebot.domain.lineage.state import Management
 from danebot.domain.rollover.evidence.propagation import Seen
@@ -30,6 +31,7 @@ VALUES: dict[tuple[str, str], list[str]] = {
     ("FindingStatus", "code"): [one.value for one in Code],
     ("FindingStatus", "severity"): [one.word for one in RUN_SEVERITIES],
     ("FailureStatus", "code"): [one.value for one in Code],
+    ("EventStatus", "kind"): [one.value for one in EventKind],
     ("LineageStatus", "emergency"): [one.value for one in Prospect],
     ("ProbeStatus", "serves"): [one.value for one in Serves],
 }

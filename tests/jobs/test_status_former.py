@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import json
 import os
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any, NamedTuple, get_type_hints
 
 import pytest
 
+from danebot.adapters.codec import decode
+from danebot.adapters.status_file import load_status
+from danebot.domain.event import Event, EventKind
+from danebot.domain.status.document import LAST_EVENTS, Snapshot
 from danebot.errors import TreeError
 from danebot.jobs.snapshot import leave_word, this_run
 from jobs.world import World
 
-NOW = datetime(2026, 6, 1, tzinfo=UTC)
+NOW, HOUR = datetime(2026, 6, 1, tzinfo=UTC), timedelta(hours=1)
 
 
 def test_a_document_that_fails_to_read_is_not_replaced(tmp_path: Path) -> None:
@@ -59,3 +65,35 @@ def test_a_directory_where_others_may_write_is_told(tmp_path: Path, mode: int, o
     (told,) = (one for one in world.renew().findings if str(state) in one.text)
     assert "isn't believed" in told.text
     assert told.remedy.startswith(f"run: chown root: {state}; chmod go-w {state}")
+
+
+# ---- changes --------------------------------------------------------------------------------
+
+
+def _event(number: int) -> Event:
+    return Event(NOW + number * HOUR, EventKind.DEPLOYED, "mail.example", f"version {number}")
+
+
+def test_the_last_changes_stay_and_none_counts_twice(tmp_path: Path) -> None:
+    path = tmp_path / "status.json"
+    for last in (1, 2, LAST_EVENTS + 5):
+        leave_word(path, this_run("renew", NOW, NOW, 0), (), None, [_event(n) for n in range(last)])
+    kept = load_status(path).events
+    assert [event.text for event in kept] == [f"version {n}" for n in range(5, LAST_EVENTS + 5)]
+    leave_word(path, this_run("renew", NOW, NOW, 1), ())
+    assert load_status(path).events == kept
+
+
+def test_changes_are_no_hindrance_to_other_versions(tmp_path: Path) -> None:
+    """One that doesn't know the field passes it over; a kind of a later one is taken as it is."""
+    hints = get_type_hints(Snapshot)
+    known = [(name, hints[name]) for name in Snapshot._fields if name != "events"]
+    former = NamedTuple("former", known)  # type: ignore[misc]
+    path = tmp_path / "status.json"
+    leave_word(path, this_run("renew", NOW, NOW, 0), (), None, [_event(1)])
+    document = json.loads(path.read_text())
+    read: Any = decode(former, document)
+    assert read.run == load_status(path).run
+    document["events"][0]["kind"] = "of a later version"
+    path.write_text(json.dumps(document))
+    assert load_status(path).events[0].kind == "of a later version"

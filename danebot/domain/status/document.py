@@ -7,10 +7,13 @@ from __future__ import annotations
 
 import enum
 from datetime import datetime, timedelta
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from danebot.domain.codes import code_of
 from danebot.domain.finding import Finding, severity_of
+
+if TYPE_CHECKING:
+    from danebot.domain.event import Event
 
 SCHEMA = 1
 EVERYWHERE, MISSING = "seen everywhere", "missing"
@@ -213,12 +216,26 @@ class RunStatus(NamedTuple):
     exit_status: int
 
 
+class EventStatus(NamedTuple):
+    """A change that was made to a lineage, and when: its kind (see `EventKind`), and words."""
+
+    at: datetime
+    kind: str
+    lineage: str
+    text: str
+
+
+LAST_EVENTS = 200
+"""How many changes the document keeps: the last ones of all lineages together."""
+
+
 class Snapshot(NamedTuple):
     """The whole document.  ``findings`` are those of the run; a lineage's own stand with it.
 
     ``last_success`` is the end of the last `renew` of all lineages that had exit status 0.
     ``witnesses`` are the addresses, with ports perhaps, of those who were asked beside the servers.
     ``tree`` is certbot's directory that it is about, "" where that isn't known.
+    ``events`` are the last changes, in their order, at most `LAST_EVENTS`.
     """
 
     schema: int
@@ -229,6 +246,7 @@ class Snapshot(NamedTuple):
     findings: tuple[FindingStatus, ...]
     witnesses: tuple[str, ...] = ()
     tree: str = ""
+    events: tuple[EventStatus, ...] = ()
 
 
 def finding_status(finding: Finding) -> FindingStatus:
@@ -240,6 +258,11 @@ def finding_status(finding: Finding) -> FindingStatus:
         finding.text,
         finding.remedy,
     )
+
+
+def event_status(event: Event) -> EventStatus:
+    """A change as it is published."""
+    return EventStatus(event.at, event.kind.value, event.lineage, event.text)
 
 
 def finding_of(status: FindingStatus) -> Finding:
