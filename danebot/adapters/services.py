@@ -1,7 +1,7 @@
-"""Which services read a file: configurations below /etc that name it, judged from files alone.
+"""Which services read a file: configurations below /etc that name it.
 
-A configuration may build the name of parts (Exim's ``$tls_sni``, Postfix's ``$config_directory``):
-what isn't found is no proof that nobody reads it.
+Postfix and Dovecot are asked, too, since they put names together; what others put together (Exim's
+``$tls_sni``) isn't seen: what isn't found is no proof that nobody reads it.
 """
 
 from __future__ import annotations
@@ -9,32 +9,35 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import NamedTuple
 
+from danebot.adapters.process import run_program
 from danebot.regular import read_regular
 
 _PLACES = ("etc", "usr/local/etc", "usr/pkg/etc", "opt/local/etc")
 _SKIPPED = re.compile(r"(letsencrypt|danebot|.+-available|\..*|ssl|ca-certificates|alternatives)\Z")
 _LEFT_OVER = re.compile(r".*(~|\.(bak|orig|old|save|swp|rpmsave|rpmnew|dpkg-\w+|ucf-\w+))\Z")
 _COMMENT = re.compile(rb"\s*(#|;|//|--)")
+_PROGRAMS = (("postfix", "postconf", "-nx"), ("dovecot", "doveconf", "-n"))
+_PATIENCE = timedelta(seconds=10)
+_PATH = re.compile(r"/[^\s,;<>\"']+")
 _LARGEST = 1024 * 1024  # octets; no configuration is larger
 _MOST = 20_000  # files
 
 
 class Reader(NamedTuple):
-    """A place that names the file: by its configuration's ``line``, 0 where it is a link to it.
+    """Who names the file, and where: ``FILE:LINE``, a link to it, or a program that says so.
 
     ``service`` is the directory or file right below /etc, mostly the service's own name.
     """
 
     service: str
-    file: Path
-    line: int
+    place: str
 
     def __str__(self) -> str:
-        at = f":{self.line}" if self.line else ""
-        return f"{self.service} ({self.file}{at})"
+        return f"{self.service} ({self.place})"
 
 
 class Readers(NamedTuple):
@@ -59,10 +62,22 @@ def readers_of(path: Path, root: Path = Path("/"), most: int = _MOST) -> Readers
             seen += 1
             if seen > most:
                 return Readers(tuple(found), whole=False)
-            line = _line_of(file, names, named)
-            if line is not None:
-                found.append(Reader(file.relative_to(root / place).parts[0], file, line))
+            at = _named_in(file, names, named)
+            if at is not None:
+                found.append(Reader(file.relative_to(root / place).parts[0], at))
+    known = {one.service for one in found}
+    found += [one for one in _asked(names) if one.service not in known]
     return Readers(tuple(found))
+
+
+def _asked(names: set[str]) -> Iterator[Reader]:
+    """Those whose own program says what is in force."""
+    for service, program, option in _PROGRAMS:
+        argv = [program, option]
+        ended = run_program(argv, timeout=_PATIENCE, grace=_PATIENCE, environment={})
+        words = (os.path.normpath(word) for word in _PATH.findall(ended.output))
+        if ended.succeeded and not names.isdisjoint(words):
+            yield Reader(service, f"by {program} {option}")
 
 
 def _files(directory: Path) -> Iterator[Path]:
@@ -74,11 +89,11 @@ def _files(directory: Path) -> Iterator[Path]:
                 yield Path(current, name)
 
 
-def _line_of(file: Path, names: set[str], named: re.Pattern[bytes]) -> int | None:
-    """The line, from 1, on which ``file`` names it; 0 for a link to it, None if it doesn't."""
+def _named_in(file: Path, names: set[str], named: re.Pattern[bytes]) -> str | None:
+    """Where in ``file`` it is named, or that file itself for a link to it; None if it isn't."""
     try:
         if file.is_symlink() and os.path.realpath(file) in names:
-            return 0
+            return str(file)
         data = read_regular(file, _LARGEST)
     except (OSError, ValueError):
         return None
@@ -86,5 +101,5 @@ def _line_of(file: Path, names: set[str], named: re.Pattern[bytes]) -> int | Non
         return None
     for number, line in enumerate(data.splitlines(), 1):
         if named.search(line) is not None and not _COMMENT.match(line):
-            return number
+            return f"{file}:{number}"
     return None

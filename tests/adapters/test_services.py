@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+import shutil
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from danebot.adapters import services
 from danebot.adapters.services import readers_of
 
 COMBO = Path("/etc/letsencrypt/live/mail.example.test/combo.pem")
@@ -36,7 +39,6 @@ def test_a_configuration_that_names_it_is_found(
 ) -> None:
     path = write(tmp_path, file, f"# {COMBO}\n\n{line}\n")
     (found,) = readers_of(COMBO, tmp_path).found
-    assert (found.service, found.file, found.line) == (service, path, 3)
     assert str(found) == f"{service} ({path}:3)"
 
 
@@ -58,8 +60,10 @@ def test_enabled_sites_and_links_to_it_are_found(tmp_path: Path) -> None:
     certs = tmp_path / "etc/haproxy/certs/mail.pem"
     certs.parent.mkdir(parents=True)
     certs.symlink_to(COMBO)
-    found = [(one.service, one.file, one.line) for one in readers_of(COMBO, tmp_path).found]
-    assert found == [("haproxy", certs, 0), ("nginx", enabled, 1)]
+    assert readers_of(COMBO, tmp_path).found == (
+        ("haproxy", str(certs)),
+        ("nginx", f"{enabled}:1"),
+    )
 
 
 def test_a_tree_behind_a_link_has_two_names(tmp_path: Path) -> None:
@@ -75,7 +79,31 @@ def test_pipes_and_large_files_do_not_stop_it_and_too_many_are_said(tmp_path: Pa
     os.mkfifo(write(tmp_path, "etc/x/a", "").with_name("pipe"))
     write(tmp_path, "etc/x/large", f"{COMBO}\n" + "x" * 2_000_000)
     write(tmp_path, "etc/x/z", f"{COMBO}\n")
-    assert [one.file.name for one in readers_of(COMBO, tmp_path).found] == ["z"]
+    assert [str(one) for one in readers_of(COMBO, tmp_path).found] == [f"x ({tmp_path}/etc/x/z:1)"]
     cut = readers_of(COMBO, tmp_path, most=1)
     assert cut.found == ()
     assert not cut.whole
+
+
+@pytest.mark.skipif(shutil.which("postconf") is None, reason="Postfix isn't installed")
+def test_postfix_itself_is_asked_what_is_in_force(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It puts names together, and its configuration may be elsewhere."""
+    parts = "smtpd_tls_chain_files = ${config_directory}/../combo.pem\n"
+    write(tmp_path, "own/main.cf", f"compatibility_level = 3.6\n{parts}")
+    write(tmp_path, "own/master.cf", "")
+    monkeypatch.setenv("MAIL_CONFIG", str(tmp_path / "own"))
+    (found,) = readers_of(tmp_path / "combo.pem", tmp_path).found
+    assert str(found) == "postfix (by postconf -nx)"
+
+
+@pytest.mark.parametrize("end", ["exit 1", "sleep 100"])
+def test_a_program_that_fails_tells_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, end: str
+) -> None:
+    for name in ("postconf", "doveconf"):
+        write(tmp_path, f"bin/{name}", f"#!/bin/sh\necho {COMBO}\n{end}\n").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}/bin:{os.environ['PATH']}")
+    monkeypatch.setattr(services, "_PATIENCE", timedelta(milliseconds=200))
+    assert readers_of(COMBO, tmp_path).found == ()
