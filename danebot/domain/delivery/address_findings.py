@@ -20,7 +20,7 @@ from danebot.domain.delivery.report import (
     HostReport,
     Leaf,
 )
-from danebot.domain.dns.tlsa import TlsaRecord, Usage
+from danebot.domain.dns.tlsa import TlsaRecord
 from danebot.domain.finding import Finding, Severity
 from danebot.domain.lineage.keys import Algorithm
 from danebot.domain.names import Protocol, TlsaOwner, printable
@@ -72,9 +72,7 @@ def _leaf(chain: Sequence[bytes], verdict: Verdict) -> Leaf | None:
     leaf = read(chain[0]) if chain else None
     if leaf is None or leaf.facts is None:
         return None
-    matched = verdict.matched
-    depth = 0 if matched is None or matched.record.usage == Usage.DANE_EE else matched.depth or 0
-    path = [one for one in map(read, chain[: depth + 1]) if one is not None]
+    path = [one for one in map(read, chain[: (verdict.depth or 0) + 1]) if one is not None]
     expires = min(one.facts.not_after for one in path if one.facts is not None)
     names = leaf.facts.dns_names or leaf.facts.common_names
     shown = tuple(printable(name, 80) for name in names[:8])

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import pytest
+
 from danebot.domain.dane.verdicts import Outcome, Reason, RecordVerdict, Verdict
 from danebot.domain.delivery.address_findings import unmatched
 from danebot.domain.delivery.probes import ProbeOutcome, ProbeResult
 from danebot.domain.delivery.report import AddressReport
+from danebot.domain.delivery.routes import Dane, HostRoute
+from danebot.domain.dns.tlsa import TlsaRecord
 from danebot.domain.names import Endpoint, Hostname, Protocol
 from domain.builders import record
+from domain.delivery_world import LEAF, MATCHING, host, report, served, spki, visit
+from domain.pki import issue
 
 ONE, TWO = record("one"), record("two")
 RESULT = ProbeResult(
@@ -35,3 +41,46 @@ def test_one_that_is_used_at_another_address_is() -> None:
 def test_an_address_without_a_verdict_tells_nothing() -> None:
     assert unmatched([AddressReport(RESULT)]) == ()
     assert unmatched([AddressReport(RESULT), judged(Reason.NO_MATCH, Reason.MATCHED)]) == (ONE,)
+
+
+# ---- the chain of one address --------------------------------------------------------------------
+
+
+def reported(route: HostRoute, result: ProbeResult | None = None) -> AddressReport:
+    (one,) = report(visit(route, result or served(route))).addresses
+    return one
+
+
+def test_where_dane_binds_nobody_no_chain_is_judged() -> None:
+    free = reported(host(dane=Dane.ABSENT))
+    assert (free.verdict, free.leaf) == (None, None)
+    silent = reported(host(MATCHING), served(host(MATCHING), outcome=ProbeOutcome.TIMEOUT))
+    assert (silent.verdict, silent.leaf) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("protocol", "outcome"),
+    [
+        (Protocol.SMTP, Outcome.UNAUTHENTICATED_TLS),
+        (Protocol.LMTP, Outcome.UNAUTHENTICATED_TLS),
+        (Protocol.IMAP, Outcome.NOT_JUDGED),
+    ],
+)
+def test_pkix_records_are_for_services_other_than_mail(
+    protocol: Protocol, outcome: Outcome
+) -> None:
+    route = host(TlsaRecord(1, 1, 1, spki(LEAF)))
+    (one,) = report(visit(route)._replace(protocol=protocol)).addresses
+    assert one.verdict is not None
+    assert one.verdict.outcome is outcome
+
+
+def test_a_chain_without_a_leaf_that_can_be_read() -> None:
+    unread = issue("mx.example.org", names=["mx.example.org"], serial=1).der
+    odd = unread.replace(b"\xa0\x03\x02\x01\x02", b"\xa0\x03\x02\x01\x55")  # version 86
+    route = host(MATCHING)
+    for chain in ((), (b"junk",), (odd,)):
+        one = reported(route, served(route)._replace(chain=chain))
+        assert one.verdict is not None
+        assert one.leaf is None
+    assert reported(route).leaf is not None
