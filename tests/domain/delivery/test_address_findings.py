@@ -12,8 +12,8 @@ from danebot.domain.delivery.routes import Dane, HostRoute
 from danebot.domain.dns.tlsa import TlsaRecord
 from danebot.domain.names import Endpoint, Hostname, Protocol
 from domain.builders import record
-from domain.delivery_world import LEAF, MATCHING, host, report, served, spki, visit
-from domain.pki import issue
+from domain.delivery_world import CA, LEAF, MATCHING, STRANGER, host, report, served, spki, visit
+from domain.pki import DAY, NOW, issue
 
 ONE, TWO = record("one"), record("two")
 RESULT = ProbeResult(
@@ -46,6 +46,10 @@ def test_an_address_without_a_verdict_tells_nothing() -> None:
 # ---- the chain of one address --------------------------------------------------------------------
 
 
+UNREAD = issue("mx.example.org", names=["mx.example.org"], serial=1).der
+ODD = UNREAD.replace(b"\xa0\x03\x02\x01\x02", b"\xa0\x03\x02\x01\x55")  # version 86
+
+
 def reported(route: HostRoute, result: ProbeResult | None = None) -> AddressReport:
     (one,) = report(visit(route, result or served(route))).addresses
     return one
@@ -76,11 +80,35 @@ def test_pkix_records_are_for_services_other_than_mail(
 
 
 def test_a_chain_without_a_leaf_that_can_be_read() -> None:
-    unread = issue("mx.example.org", names=["mx.example.org"], serial=1).der
-    odd = unread.replace(b"\xa0\x03\x02\x01\x02", b"\xa0\x03\x02\x01\x55")  # version 86
     route = host(MATCHING)
-    for chain in ((), (b"junk",), (odd,)):
+    for chain in ((), (b"junk",), (ODD,)):
         one = reported(route, served(route)._replace(chain=chain))
         assert one.verdict is not None
         assert one.leaf is None
     assert reported(route).leaf is not None
+
+
+def test_what_a_verdict_does_not_rest_on_ends_no_certificate() -> None:
+    middle = issue("Soon", CA, ca=True, valid=(NOW - DAY, NOW + DAY))
+    leaf = issue("mx.example.org", middle, names=["mx.example.org"])
+    for there in (STRANGER, TlsaRecord(3, 1, 1, spki(leaf))):
+        route = host(there)
+        one = reported(route, served(route, leaf=leaf, rest=(middle, CA)))
+        assert one.leaf is not None
+        assert one.leaf.expires == NOW + 60 * DAY
+    anchored = host(TlsaRecord(2, 1, 1, spki(CA)))
+    for extra in (b"junk", ODD):
+        result = served(anchored)._replace(chain=(LEAF.der, extra, CA.der))
+        one = reported(anchored, result)
+        assert one.leaf is not None
+        assert one.leaf.expires == NOW + 60 * DAY
+
+
+def test_names_are_short_and_can_be_printed() -> None:
+    long = f"{'a' * 63}.{'b' * 30}.example"
+    one = reported(host(MATCHING), served(host(MATCHING), leaf=issue("x", CA, names=[long])))
+    assert one.leaf is not None
+    assert one.leaf.names == (long[:77] + "...",)
+    one = reported(host(MATCHING), served(host(MATCHING), leaf=issue("bell\x07", CA)))
+    assert one.leaf is not None
+    assert one.leaf.names == (r"bell\x07",)
