@@ -97,8 +97,6 @@ def _discovery(subject: Subject, route: Route, criteria: Criteria) -> Iterator[F
             yield Finding(DeliveryCode.NO_SERVICE, absence, where, text, "")
         case Discovery.LISTED if not answer.secure:
             yield _insecure_way(where, records, answer, absence)
-        case _:
-            pass
 
 
 def _insecure_way(where: str, records: str, answer: Answer[Any], absence: Severity) -> Finding:

@@ -80,6 +80,7 @@ def test_the_lookup_that_fails_is_named(how: dict[str, Any], code: Code, words: 
     ):
         assert found[0][0] is code
         assert found[0][1].startswith(f"{what} {words}")
+        assert not found[0][1].endswith(": ")
 
 
 def test_how_hosts_were_not_found() -> None:
@@ -262,6 +263,32 @@ def test_a_mismatch_says_what_became_of_each_record() -> None:
     (bare, *_) = report(visit(route, junk)).findings
     assert "served" not in bare.text
     assert bare.remedy == "serve a certificate that the TLSA records name"
+
+
+def test_a_mismatch_tells_only_cautions_that_explain_it() -> None:
+    alone = host(TlsaRecord(3, 0, 1, b"\1" * 32))
+    (finding, *_) = report(visit(alone)).findings
+    assert "only 3 0 x" not in finding.text
+    elsewhere = issue("Elsewhere", ca=True)
+    first, second = (issue("Middle", by, ca=True) for by in (elsewhere, CA))
+    leaf = issue("mx.example.org", first, names=["mx.example.org"])
+    route = host(TlsaRecord(2, 1, 1, spki(CA)))
+    result = served(route, leaf=leaf, rest=(first, second, CA))
+    (finding, *_) = report(visit(route, result)).findings
+    assert finding.code is Code.MISMATCH
+    assert "; a path exists, but not the first" in finding.text
+
+
+def test_what_is_wrong_is_evidence_enough() -> None:
+    route = host(STRANGER)
+    away = served(route, outcome=ProbeOutcome.NO_ROUTE, address="192.0.2.2")
+    found = [code for code, _ in told(visit(route, served(route), away))]
+    assert found == [Code.MISMATCH, Code.NOT_ASKED]
+
+
+def test_of_a_chain_that_binds_nobody_nothing_is_said() -> None:
+    free = host(dane=Dane.ABSENT)
+    assert [code for code, _ in told(visit(free, served(free)))] == [Code.NO_DANE]
 
 
 def test_records_of_which_none_can_be_used() -> None:
