@@ -13,7 +13,6 @@ from danebot.domain.lineage.renewal import (
     CERTBOTS_OWN,
     beyond_reckoning,
     interval,
-    lifetime,
     renews_at,
 )
 from danebot.domain.lineage.state import Anchored, LineageState, Management
@@ -88,7 +87,6 @@ def test_a_half_is_left_only_of_what_lasts_less_than_ten_days(days: float, after
     due = renews_at(one, CERTBOTS_OWN)
     assert due is not None
     assert abs(due - T0 - after * DAY) < timedelta(seconds=1)
-    assert lifetime(one) == days * DAY
 
 
 @pytest.mark.parametrize(
