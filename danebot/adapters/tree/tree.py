@@ -52,7 +52,6 @@ from danebot.errors import (
 )
 from danebot.regular import open_regular
 
-_NO_NAMES = ("", ".", "..")  # they would lead to the directories that all lineages share
 ParsedT = TypeVar("ParsedT")
 
 
@@ -90,8 +89,9 @@ class Tree:
             raise TreeError(
                 f"cannot list {self.root / 'renewal'}: {exc.strerror}; run danebot as root"
             ) from exc
-        names = (file.removesuffix(".conf") for file in found if file.endswith(".conf"))
-        return tuple(sorted(name for name in names if name not in _NO_NAMES))
+        # certbot's pattern is *.conf: what an editor keeps there (.x.conf, x.conf~) is no lineage
+        confs = (file for file in found if file.endswith(".conf") and not file.startswith("."))
+        return tuple(sorted(file.removesuffix(".conf") for file in confs))
 
     def select(self, wanted: tuple[str, ...]) -> tuple[str, ...]:
         """``wanted``, or all names if it is empty; `UnknownLineageError` for any other name."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from datetime import UTC, datetime
+from glob import glob
 from pathlib import Path
 
 import pytest
@@ -184,10 +185,19 @@ def test_a_changed_file_is_read_again(grown: Grown) -> None:
     assert not tree.points_at_staging(NAME)
 
 
+def certbots_lineages(root: Path) -> set[str]:
+    """Return what certbot's own pattern finds (certbot._internal.storage.renewal_conf_files)."""
+    found = glob(f"{root}/renewal/*.conf")  # noqa: PTH207 - Path.glob finds what begins with a dot
+    return {Path(file).name.removesuffix(".conf") for file in found}
+
+
 def test_names(grown: Grown) -> None:
     (grown.root / "renewal/other.test.conf").touch()
     (grown.root / "renewal/other.test.conf.orig").touch()
     (grown.root / "renewal/.conf").touch()
+    for dropping in (".other.test.conf", "third.test.conf~", ".#fourth.test.conf"):  # an editor's
+        (grown.root / "renewal" / dropping).touch()
+    assert certbots_lineages(grown.root) == {NAME, "other.test"}
     tree = grown.tree
     for name in ("", ".", ".."):  # not of lineages: staging/.. is the tree itself
         (tree.root / "renewal" / f"{name}.conf").write_text("")
