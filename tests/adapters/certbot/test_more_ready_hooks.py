@@ -226,6 +226,7 @@ partition-default: {root}/state
 tls_server_cert: {root}/combo.pem
 tls_server_key: {root}/combo.pem
 servername: mail.example
+allowstarttls: on
 """
 CYRUS_CONF = """\
 START {{
