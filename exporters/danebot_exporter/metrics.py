@@ -327,6 +327,14 @@ REQUESTS = _exporter(
     kind=MetricKind.COUNTER,
 )
 
+REFUSED = _exporter(
+    "danebot_exporter_refused_total",
+    "reason",
+    "What peers were refused: connections for which there was no room (connection-limit, "
+    "address-limit), or that waited and made room for others (connection-closed).",
+    kind=MetricKind.COUNTER,
+)
+
 # ---- /probe ---------------------------------------------------------------------------------
 
 PROBE_SUCCESS = _probe(

@@ -16,6 +16,7 @@ from prometheus_client import (
 from danebot import __version__
 from danebot.domain.status.document import StatusFault
 from danebot_exporter import metrics as m
+from danebot_exporter.refusals import Refusal
 
 HANDLERS = ("page", "metrics", "probe", "healthy", "other")
 _CLASSES = ("2xx", "4xx", "5xx")
@@ -37,6 +38,9 @@ class OwnMetrics:
         for reason in StatusFault:
             self._failures.labels(reason.value)
         self._blind = self._counter(m.COULD_NOT_LOOK)
+        self._refused = self._counter(m.REFUSED)
+        for refusal in Refusal:
+            self._refused.labels(refusal.value)
         self._requests = self._counter(m.REQUESTS)
         for handler in HANDLERS:
             for status in _CLASSES:
@@ -52,6 +56,10 @@ class OwnMetrics:
     def could_not_look(self, endpoints: int) -> None:
         """Count endpoints of which a round could say nothing."""
         self._blind.inc(endpoints)
+
+    def refused(self, reason: Refusal) -> None:
+        """Count what a peer was refused."""
+        self._refused.labels(reason.value).inc()
 
     def request(self, handler: str, status: HTTPStatus) -> None:
         """Count an answer."""

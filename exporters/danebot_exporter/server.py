@@ -1,12 +1,14 @@
 """The HTTP server: few handlers, bounded in time, in connections and in what it takes in.
 
-TLS begins in the connection's own thread.  A request must be there within `_REQUEST` seconds,
-however slowly its octets drip, and an answer taken within `_ANSWER`.
+Why it is our own: docs/decisions/0006-http-server.md.  TLS begins in the connection's own thread.
+A request must be there within `_REQUEST` seconds, however slowly its octets drip, and an answer
+taken within `_ANSWER`.
 """
 
 from __future__ import annotations
 
 import io
+import re
 import socket
 import sys
 import threading
@@ -21,24 +23,26 @@ from urllib.parse import parse_qsl, urlsplit
 from danebot.adapters.network_errors import SHORTAGE
 from danebot.errors import ConfigError, DanebotError
 from danebot_exporter.budget import PROBES, raise_limit, width
+from danebot_exporter.connections import Connection, Connections, Doing
 from danebot_exporter.exposition import CONTENT_TYPE
 from danebot_exporter.page import PageWish, page, policy
 from danebot_exporter.probe import allowed, probe, subject_of
+from danebot_exporter.refusals import Refusals
 
 if TYPE_CHECKING:
     from danebot_exporter.own import OwnMetrics
     from danebot_exporter.store import Store
     from danebot_exporter.webconfig import Gate
 
-CONNECTIONS = 64
 _PAUSE = 0.5  # seconds, where a connection can't be taken: it would be tried again at once
 _REQUEST, _ANSWER = 30.0, 60.0  # seconds
 _TEXT = "text/plain; charset=utf-8"
 _MOST_FIELDS = 20
+_FIELD_LINE = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+:[^\r\n\0]*\r?\n")
 
 
 class ExporterServer(ThreadingHTTPServer):
-    """Listens on one address; every connection has a thread, at most `CONNECTIONS` at once."""
+    """Listens on one address; every connection has a thread; `Connections` bounds them."""
 
     daemon_threads = True
     block_on_close = False
@@ -53,7 +57,8 @@ class ExporterServer(ThreadingHTTPServer):
         self.page_lock = threading.Lock()
         self.probes = threading.BoundedSemaphore(PROBES)
         self.probe_width = width(raise_limit())
-        self._slots = threading.BoundedSemaphore(CONNECTIONS)
+        self.refused = Refusals(own.refused, complain)
+        self.connections = Connections(self.refused)
         self._short = False
         super().__init__(listen, Handler)
 
@@ -71,17 +76,20 @@ class ExporterServer(ThreadingHTTPServer):
                 time.sleep(_PAUSE)
             raise
         self._short = False
+        # Else the end of an answer waits for a delayed acknowledgement (RFC 1122 4.2.3.4).
+        found[0].setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return found
 
     def process_request(self, request: Any, client_address: Any) -> None:  # noqa: ANN401
         """Hand over to a thread, or hang up when there are too many."""
-        if not self._slots.acquire(blocking=False):
+        connection = self.connections.admit(client_address[0], request)
+        if connection is None:
             self.shutdown_request(request)
             return
         try:
-            super().process_request(request, client_address)
+            super().process_request(request, connection)
         except BaseException:  # no thread to be had
-            self._slots.release()
+            self.connections.end(connection)
             raise
 
     def process_request_thread(self, request: Any, client_address: Any) -> None:  # noqa: ANN401
@@ -89,7 +97,7 @@ class ExporterServer(ThreadingHTTPServer):
         try:
             super().process_request_thread(request, client_address)
         finally:
-            self._slots.release()
+            self.connections.end(client_address)
 
     def finish_request(self, request: Any, client_address: Any) -> None:  # noqa: ANN401
         """Answer the requests of one connection."""
@@ -99,7 +107,9 @@ class ExporterServer(ThreadingHTTPServer):
         if context is None:
             Handler(request, client_address, self)
             return
-        with context.wrap_socket(request, server_side=True) as tls:
+        with context.wrap_socket(request, server_side=True, do_handshake_on_connect=False) as tls:
+            self.connections.secured(client_address, tls)
+            tls.do_handshake()
             Handler(tls, client_address, self)
 
     def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ANN401
@@ -134,10 +144,35 @@ class _Until(io.RawIOBase):
         return self._sock.recv_into(buffer)
 
 
+class _MalformedFieldError(Exception):
+    """A line that some take for a header field, and others don't."""
+
+
+class _FieldLines:
+    """The field lines of a request, as RFC 9112 section 5 has them."""
+
+    def __init__(self, file: Any) -> None:  # noqa: ANN401 - of the connection
+        self._file = file
+
+    def readline(self, limit: int) -> bytes:
+        """The next line, or the empty one at their end.
+
+        `_MalformedFieldError`, or `EOFError` where a request breaks off.
+        """
+        line: bytes = self._file.readline(limit)
+        if not line:
+            raise EOFError
+        whole = line.endswith(b"\n")
+        if whole and line not in {b"\r\n", b"\n"} and not _FIELD_LINE.fullmatch(line):
+            raise _MalformedFieldError
+        return line
+
+
 class Handler(BaseHTTPRequestHandler):
     """One connection; GET and HEAD only."""
 
     server: ExporterServer
+    client_address: Connection  # type: ignore[assignment] # in place of the bare address
     protocol_version = "HTTP/1.1"
     server_version = "danebot-exporter"
     sys_version = ""
@@ -152,7 +187,26 @@ class Handler(BaseHTTPRequestHandler):
         """One request, which must be there in time."""
         self._until.end = time.monotonic() + _REQUEST
         self._handler = "other"
+        self.client_address.does(Doing.WAITING)
         super().handle_one_request()
+
+    def parse_request(self) -> bool:
+        """Take in a request; one that others may read differently ends the connection."""
+        file, self.rfile = self.rfile, _FieldLines(self.rfile)  # type: ignore[assignment]
+        try:
+            return super().parse_request()
+        except _MalformedFieldError:
+            self.send_error(HTTPStatus.BAD_REQUEST, "Malformed header field")
+        except EOFError:
+            self.close_connection = True
+        finally:
+            self.rfile = file
+        return False
+
+    def finish(self) -> None:
+        """Give up the connection's place before its socket is closed."""
+        self.server.connections.end(self.client_address)
+        super().finish()
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - theirs
         """Say nothing of single requests."""
@@ -177,6 +231,7 @@ class Handler(BaseHTTPRequestHandler):
         """
         parts = (body,) if isinstance(body, bytes) else body
         self.server.own.request(self._handler, status)
+        self.client_address.does(Doing.SENDING)
         self.connection.settimeout(_ANSWER)
         self.send_response(status)
         self.send_header("Content-Type", content_type)
@@ -209,6 +264,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         """Answer, whatever happens."""
+        self.client_address.does(Doing.WORKING)
         if "Content-Length" in self.headers or "Transfer-Encoding" in self.headers:
             self.close_connection = True  # a body that nobody reads must not pass for a request
         path, query = self._asked()
@@ -243,6 +299,7 @@ class Handler(BaseHTTPRequestHandler):
     def _admitted(self) -> bool:
         if self.server.gate.admits(self.headers.get("Authorization")):
             return True
+        self.close_connection = True
         self.reply(
             b"Unauthorized\n",
             _TEXT,

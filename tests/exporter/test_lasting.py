@@ -16,8 +16,9 @@ import pytest
 from danebot.config import Settings
 from danebot_exporter import server as module
 from danebot_exporter.cli import _address as parse_address
+from danebot_exporter.connections import CONNECTIONS
 from danebot_exporter.own import OwnMetrics
-from danebot_exporter.server import CONNECTIONS, ExporterServer
+from danebot_exporter.server import ExporterServer
 from danebot_exporter.store import Store
 from danebot_exporter.webconfig import Gate
 from exporter import sample

@@ -1,0 +1,47 @@
+"""What the exporter refuses: counted, and told to the journal once."""
+
+from __future__ import annotations
+
+import enum
+import threading
+import time
+from collections.abc import Callable
+
+_QUIET = 3600.0  # seconds after which the same is news again
+
+
+class Refusal(enum.Enum):
+    """What was refused; the value is a label."""
+
+    CONNECTION_CLOSED = "connection-closed"
+    ADDRESS_LIMIT = "address-limit"
+    CONNECTION_LIMIT = "connection-limit"
+
+
+_WORDS = {
+    Refusal.CONNECTION_CLOSED: "closed a connection that waited, of {}: there were too many",
+    Refusal.ADDRESS_LIMIT: "{} has too many connections, all of them busy: hung up on another",
+    Refusal.CONNECTION_LIMIT: "too many connections, all of them busy: hung up on {}",
+}
+
+
+class Refusals:
+    """Counts each, and tells of a kind when it begins; thread-safe."""
+
+    def __init__(self, count: Callable[[Refusal], None], complain: Callable[[str], None]) -> None:
+        """Nothing is refused yet."""
+        self._count = count
+        self._complain = complain
+        self._lock = threading.Lock()
+        self._last: dict[Refusal, float] = {}
+
+    def __call__(self, reason: Refusal, peer: str) -> None:
+        """Note a refusal."""
+        self._count(reason)
+        now = time.monotonic()
+        with self._lock:
+            last = self._last.get(reason)
+            self._last[reason] = now
+        if last is None or now - last > _QUIET:
+            words = _WORDS[reason].format(peer or "a peer")
+            self._complain(f"{words} (counted in danebot_exporter_refused_total)")
