@@ -331,7 +331,8 @@ REFUSED = _exporter(
     "danebot_exporter_refused_total",
     "reason",
     "What peers were refused: connections for which there was no room (connection-limit, "
-    "address-limit), or that waited and made room for others (connection-closed).",
+    "address-limit), or that waited and made room for others (connection-closed), "
+    "and the check of a password (password-limit).",
     kind=MetricKind.COUNTER,
 )
 

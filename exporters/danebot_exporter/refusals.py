@@ -16,12 +16,14 @@ class Refusal(enum.Enum):
     CONNECTION_CLOSED = "connection-closed"
     ADDRESS_LIMIT = "address-limit"
     CONNECTION_LIMIT = "connection-limit"
+    PASSWORD_LIMIT = "password-limit"  # noqa: S105 - none
 
 
 _WORDS = {
     Refusal.CONNECTION_CLOSED: "closed a connection that waited, of {}: there were too many",
     Refusal.ADDRESS_LIMIT: "{} has too many connections, all of them busy: hung up on another",
     Refusal.CONNECTION_LIMIT: "too many connections, all of them busy: hung up on {}",
+    Refusal.PASSWORD_LIMIT: "too many wrong passwords: put off {}",
 }
 
 

@@ -26,8 +26,9 @@ from danebot_exporter.budget import PROBES, raise_limit, width
 from danebot_exporter.connections import Connection, Connections, Doing
 from danebot_exporter.exposition import CONTENT_TYPE
 from danebot_exporter.page import PageWish, page, policy
+from danebot_exporter.passwords import Admission
 from danebot_exporter.probe import allowed, probe, subject_of
-from danebot_exporter.refusals import Refusals
+from danebot_exporter.refusals import Refusal, Refusals
 
 if TYPE_CHECKING:
     from danebot_exporter.own import OwnMetrics
@@ -297,9 +298,16 @@ class Handler(BaseHTTPRequestHandler):
             return "", {}
 
     def _admitted(self) -> bool:
-        if self.server.gate.admits(self.headers.get("Authorization")):
+        peer = self.client_address.peer
+        admission = self.server.gate.admits(self.headers.get("Authorization"), peer)
+        if admission is Admission.ADMITTED:
             return True
         self.close_connection = True
+        if admission is Admission.LATER:
+            self.server.refused(Refusal.PASSWORD_LIMIT, peer)
+            text = b"too many wrong passwords; ask again later\n"
+            self.reply(text, _TEXT, HTTPStatus.TOO_MANY_REQUESTS, Retry_After="60")
+            return False
         self.reply(
             b"Unauthorized\n",
             _TEXT,

@@ -9,20 +9,21 @@ so a renewed certificate is served without a restart.
 
 from __future__ import annotations
 
-import hmac
-import secrets
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from danebot.adapters.status_file import signature
+from danebot.adapters.status_file import FileSignature, signature
 from danebot.domain.names import printable
 from danebot.errors import ConfigError
+from danebot_exporter.passwords import Passwords
 
 if TYPE_CHECKING:
     import ssl
+
+    from danebot_exporter.passwords import Admission
 
 _VERSIONS = {"TLS12": "TLSv1_2", "TLS13": "TLSv1_3"}
 _CLIENTS = {
@@ -32,7 +33,6 @@ _CLIENTS = {
 }
 _TLS = {"cert_file", "key_file", "client_auth_type", "client_ca_file", "min_version", "max_version"}
 _EXTRA = "pip install 'danebot[web]', or apt install python3-yaml python3-bcrypt"
-_MOST_REMEMBERED = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,41 +178,49 @@ def _headers(path: Path, value: object) -> Mapping[str, str]:
 class Gate:
     """Who may connect and read: the file as it is now.
 
-    A file that was fine at the start and is broken later changes nothing, but ``complain`` is told.
+    A file that was fine at the start and is broken later changes nothing, but `refresh` says it.
     """
 
     def __init__(self, path: Path | None) -> None:
         """Read the file, or raise `ConfigError`; without one everybody may read."""
         self._path = path
         self._lock = threading.Lock()
-        self._secret = secrets.token_bytes(32)
-        self._known: dict[bytes, None] = {}
-        self.config = load_web_config(path) if path is not None else WebConfig()
-        self._context = self.config.tls.context() if self.config.tls is not None else None
-        self._seen = self._look()
+        self._seen: dict[Path, FileSignature | None] = {}
+        self.config = WebConfig()
+        self.passwords = Passwords({})
+        self._context: ssl.SSLContext | None = None
+        if path is not None:
+            self._load(path)
 
-    def _look(self) -> tuple[object, ...]:
-        tls = self.config.tls
-        paths = [self._path, *((tls.cert, tls.key, tls.client_ca) if tls is not None else ())]
-        return tuple(signature(path) for path in paths if path is not None)
+    def _load(self, path: Path) -> None:
+        """Take in the files, or raise `ConfigError`.
+
+        Each is looked at before it is read: what changes meanwhile is noticed the next time.  The
+        files of a configuration that fails are watched, too: they may come later.
+        """
+        self._seen[path] = signature(path)
+        config = load_web_config(path)
+        tls = config.tls
+        self._seen = {path: self._seen[path]}
+        if tls is not None:
+            files = (tls.cert, tls.key, tls.client_ca)
+            self._seen |= {file: signature(file) for file in files if file is not None}
+        context = tls.context() if tls is not None else None
+        if config.users != self.config.users:
+            self.passwords = Passwords(config.users)
+        self.config, self._context = config, context
 
     def refresh(self) -> str:
         """Take in changes of the files; what is wrong with them, "" if nothing."""
         if self._path is None:
             return ""
         with self._lock:
-            seen = self._look()
-            if seen == self._seen:
+            if all(signature(path) == seen for path, seen in self._seen.items()):
                 return ""
-            self._seen = seen
             try:
-                config = load_web_config(self._path)
-                context = config.tls.context() if config.tls is not None else None
+                self._load(self._path)
             except ConfigError as exc:
                 return f"{exc}; what was read before stays in force"
-            self.config, self._context = config, context
-            self._known.clear()
-            self._seen = self._look()
             return ""
 
     @property
@@ -220,33 +228,6 @@ class Gate:
         """For the next connection; None without TLS."""
         return self._context
 
-    def admits(self, authorization: str | None) -> bool:
-        """Whether an ``Authorization`` header names a user and the password (RFC 7617)."""
-        users = self.config.users
-        if not users:
-            return True
-        import base64
-        import binascii
-
-        import bcrypt
-
-        scheme, _, rest = (authorization or "").partition(" ")
-        try:
-            name, colon, password = base64.b64decode(rest.strip(), validate=True).partition(b":")
-            user = name.decode()
-        except (binascii.Error, ValueError):
-            return False
-        if scheme.lower() != "basic" or not colon or b"\0" in password:
-            return False
-        hashed = users.get(user) or next(iter(users.values()))  # a stranger takes as long
-        token = hmac.digest(self._secret, hashed + b"\0" + name + b"\0" + password, "sha256")
-        with self._lock:
-            if token in self._known:  # bcrypt takes as long as a hundred scrapes
-                return True
-        fine = bcrypt.checkpw(password[:72], hashed) and user in users
-        if fine:
-            with self._lock:
-                if len(self._known) >= _MOST_REMEMBERED:
-                    self._known.pop(next(iter(self._known)))
-                self._known[token] = None
-        return fine
+    def admits(self, authorization: str | None, peer: str) -> Admission:
+        """Judge an ``Authorization`` header that ``peer`` sent."""
+        return self.passwords.admits(authorization, peer)
