@@ -274,12 +274,13 @@ class OwnerObservation(NamedTuple):
 
     @property
     def signed(self) -> bool:
-        """Whether a server of the RRset's zone served a signature, which nobody has validated.
+        """Whether a signature came with it, from the resolver or a server of the RRset's zone.
 
         Then an answer that is insecure here may be secure elsewhere: this host's resolver doesn't
         validate, or the zone's DS record is missing.
         """
-        return any(one.heard and one.signed_since is not None for one in self.servers)
+        shown = any(one.heard and one.signed_since is not None for one in self.servers)
+        return shown or self.answer.signed_since is not None
 
     @property
     def unheard(self) -> frozenset[Hostname]:

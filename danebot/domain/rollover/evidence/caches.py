@@ -26,21 +26,42 @@ def in_force(observation: OwnerObservation) -> frozenset[tuple[Records, timedelt
     """Every RRset that one observation found, with the time for which it may be cached.
 
     None of an insecure zone, whose records no sender uses.  But what the resolver calls validated
-    counts even where danebot doesn't trust it, and so does what servers of the zone sign, since
-    others validate that.
+    counts even where danebot doesn't trust it, and so does what comes with signatures, since others
+    may validate that.  What a witness shows always does: this host may see an unsigned copy.
     """
+    cached = _resolved(observation) if _may_be_validated(observation) else frozenset()
+    return cached | _served(observation)
+
+
+def _may_be_validated(observation: OwnerObservation) -> bool:
+    """Whether somebody may hold the answer for secure."""
     answer = observation.answer
     insecure = answer.security is Security.INSECURE and answer.cause is not Cause.UNTRUSTED
-    if insecure and not observation.signed:
-        return frozenset()
-    cached = [(answer.records, answer.ttl)] if answer.presence is Presence.PRESENT else []
-    return _with_way(observation, cached) | _served(observation)
+    return not insecure or observation.signed
+
+
+def _resolved(observation: OwnerObservation) -> frozenset[tuple[Records, timedelta]]:
+    """What the resolver showed."""
+    answer = observation.answer
+    there = answer.presence is Presence.PRESENT
+    return _with_way(observation, [(answer.records, answer.ttl)] if there else [])
 
 
 def _served(observation: OwnerObservation) -> frozenset[tuple[Records, timedelta]]:
-    """Those that an authoritative server showed."""
-    heard = [server for server in observation.all_servers if server.heard]
+    """What servers showed that may be in force."""
+    servers = observation.all_servers if _may_be_validated(observation) else observation.witnesses
+    heard = [server for server in servers if server.heard]
     return _with_way(observation, [(server.records, server.longest_ttl) for server in heard])
+
+
+def _found(old: OwnerMemory, observation: OwnerObservation) -> frozenset[tuple[Records, timedelta]]:
+    """Those in force, with what a resolver shows that validated before and alone can be asked.
+
+    An answer that it no longer validates proves no change, but may hold something up.
+    """
+    alone = not observation.heard_any and observation.answer.security is Security.INSECURE
+    doubted = alone and any(one.until is None for one in old.rrsets)
+    return in_force(observation) | (_resolved(observation) if doubted else frozenset())
 
 
 def _with_way(
@@ -82,7 +103,7 @@ def remember_rrsets(
 
     The resolver's word alone tells that one is gone only where it is, or was, validated.
     """
-    found, served = in_force(observation), _served(observation)
+    found, served = _found(old, observation), _served(observation)
     witness = Witness.SERVERS if observation.heard_any else Witness.RESOLVER
     answer = observation.answer
     validated = answer.secure or (answer.security is Security.INSECURE and answer.cause is not None)

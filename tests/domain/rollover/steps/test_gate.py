@@ -7,7 +7,16 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from danebot.domain.dns.answers import Alias, Cause, OwnerObservation, Security
+from danebot.domain.dns.answers import (
+    WITNESS,
+    Alias,
+    Cause,
+    OwnerObservation,
+    Security,
+    Server,
+    ServerAnswer,
+    ServerOutcome,
+)
 from danebot.domain.dns.tlsa import TlsaRecord
 from danebot.domain.finding import Code, Finding, Severity
 from danebot.domain.lineage.state import Anchored, Held
@@ -266,6 +275,35 @@ def test_a_resolver_that_no_longer_validates_opens_nothing(said: TlsaRecord) -> 
     assert held_back(site.look(T0 + 20 * DAY, shown(A, at=DEAF)))
     assert held_back(site.look(T0 + 21 * DAY, shown(A, B, at=DEAF)), Hold.CACHES)
     assert deployed(site.look(T0 + 22 * DAY, shown(A, B, at=DEAF)))
+
+
+def test_what_it_shows_anew_where_nobody_else_answers_holds_up() -> None:
+    """Validating senders may see it, and it takes the live certificate's place."""
+    of_the_live_one = tlsa("3 0 1", version=1)
+    site = Watch(renewal(SAME))
+    site.look(T0 - 30 * DAY, shown(A, at=DEAF))
+    lost = shown(of_the_live_one, security=Security.INSECURE, at=DEAF)
+    for day in range(0, 20, 5):
+        assert not deployed(site.look(T0 + day * DAY, lost))
+
+
+@pytest.mark.parametrize("here", [(), (A,)])
+def test_what_a_witness_shows_holds_up_where_this_host_sees_an_unsigned_copy(
+    here: tuple[TlsaRecord, ...],
+) -> None:
+    outside = ServerAnswer(Server(WITNESS, "192.0.2.53"), ServerOutcome.ANSWERED, (A,), HOUR)
+    copy = shown(*here, security=Security.INSECURE)._replace(witnesses=(outside,))
+    site = Watch(renewal(SWITCHED))
+    site.look(T0 - 30 * DAY, copy)
+    assert held_back(site.look(T0, copy))
+
+
+def test_records_left_in_a_zone_that_is_signed_no_longer_hold_nothing_for_long() -> None:
+    """No sender uses them, once what was signed has left all caches."""
+    site = watch(SWITCHED, A)
+    left = shown(A, security=Security.INSECURE)
+    assert held_back(site.look(T0, left), Hold.CACHES)
+    assert deployed(site.look(T0 + 3 * DAY, left))
 
 
 def test_what_it_is_that_validates_no_longer_is_named() -> None:
