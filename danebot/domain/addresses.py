@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import enum
 import ipaddress
 import re
 from dataclasses import dataclass
+from typing import TypeAlias
 
 _MAX_PORT = 65535
 
@@ -21,6 +23,45 @@ class SocketAddress:
             return self.address
         host = f"[{self.address}]" if ":" in self.address else self.address
         return f"{host}:{self.port}"
+
+
+class Reach(enum.Enum):
+    """How far connections may go to where names lead; each goes as far as those before it."""
+
+    NONE = "none"
+    PUBLIC = "public"
+    PRIVATE = "private"
+    ANY = "any"  # loopback and link-local ones, too, and whatever is no host's
+
+    def includes(self, address: str) -> bool:
+        """Whether this address, an IPv4 or IPv6 literal, may be asked."""
+        order = list(Reach)
+        return order.index(self) >= order.index(_reach(_translated(ipaddress.ip_address(address))))
+
+
+_Address: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
+_NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
+
+
+def _reach(address: _Address) -> Reach:
+    if (
+        address.is_loopback
+        or address.is_link_local
+        or address.is_unspecified
+        or address.is_multicast
+        or address.is_reserved
+    ):
+        return Reach.ANY
+    return Reach.PUBLIC if address.is_global else Reach.PRIVATE
+
+
+def _translated(address: _Address) -> _Address:
+    """The IPv4 address that an IPv6 one stands for (RFC 4291 2.5.5.2, 6052, 3056), or itself."""
+    if isinstance(address, ipaddress.IPv4Address):
+        return address
+    if address in _NAT64:
+        return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
+    return address.ipv4_mapped or address.sixtofour or address
 
 
 def literal(words: str) -> str | None:

@@ -21,7 +21,9 @@ from danebot.adapters.dns.resolver import Resolver
 from danebot.adapters.dns.routes import Routing
 from danebot.adapters.loop import Lane, Program, drive
 from danebot.adapters.probe.target import DEFAULT_LIMITS, Limits, Target
+from danebot.domain.addresses import Reach
 from danebot.domain.delivery.assess import assess_delivery
+from danebot.domain.delivery.probes import ProbeOutcome, ProbeResult
 from danebot.domain.delivery.report import (
     Criteria,
     HostObservation,
@@ -41,7 +43,6 @@ from danebot.errors import NameSyntaxError
 
 if TYPE_CHECKING:
     from danebot.adapters.ports import Clock
-    from danebot.domain.delivery.probes import ProbeResult
 
 MAX_ADDRESSES = 64
 """Addresses asked for one subject: as many as the prober talks to at once."""
@@ -85,7 +86,7 @@ def parse_places(words: Iterable[str]) -> dict[Hostname, tuple[Place, ...]]:
 class Inquiry(NamedTuple):
     """How to look: ``places`` stand in for the addresses of a host, ``helo`` is our own name.
 
-    Every one of ``algorithms`` is asked for at every address.
+    Every one of ``algorithms`` is asked for at every address that ``reach`` includes.
     """
 
     resolver: ResolverConfig
@@ -96,6 +97,11 @@ class Inquiry(NamedTuple):
     places: Mapping[Hostname, tuple[Place, ...]] = MappingProxyType({})
     limits: Limits = DEFAULT_LIMITS
     ca_file: Path | None = None
+    reach: Reach = Reach.ANY
+
+    def may_ask(self, target: Target) -> bool:
+        """Whether that is within reach."""
+        return self.reach is Reach.ANY or self.reach.includes(target.address)
 
 
 def route_steps(subject: Subject, routing: Routing) -> Steps[Route]:
@@ -220,9 +226,24 @@ def look(
         limits = _stretched(limits, timedelta(seconds=max(round(left, 1), 0.1)))
     hosts_asked = host_targets(subject, route, inquiry)
     targets = [target for host in hosts_asked for target in host.targets]
-    results = iter((yield tuple(Probe(target, inquiry.helo, limits) for target in targets)))
-    observed = [host.observed([next(results) for _ in host.targets]) for host in hosts_asked]
+    asked = [target for target in targets if inquiry.may_ask(target)]
+    results = yield tuple(Probe(target, inquiry.helo, limits) for target in asked)
+    found = dict(zip(asked, results, strict=True))
+    observed = [
+        host.observed([found.get(target) or _out_of_reach(target) for target in host.targets])
+        for host in hosts_asked
+    ]
     return assess_delivery(subject, route, observed, _criteria(inquiry, hosts_asked), clock())
+
+
+def _out_of_reach(target: Target) -> ProbeResult:
+    return ProbeResult(
+        target.endpoint,
+        target.address,
+        ProbeOutcome.SHORTAGE,
+        target.algorithm,
+        detail="no address that names may lead to",
+    )
 
 
 def verify_one(

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import click
 
 from danebot import __version__
+from danebot.domain.addresses import Reach
 from danebot.errors import ConfigError, DanebotError
 
 if TYPE_CHECKING:
@@ -68,6 +69,15 @@ _PORTS = range(65536)
     metavar="DURATION",
     help="How often to probe the lineages' endpoints; 0 for never.",
 )
+@click.option(
+    "--probe.targets",
+    "reach",
+    type=click.Choice([reach.value for reach in Reach]),
+    default=Reach.PUBLIC.value,
+    show_default=True,
+    help="Which addresses /probe may connect to: public ones, private ones too, any (loopback and "
+    "link-local ones, too), or none: that turns /probe off.",
+)
 @click.version_option(__version__, "-V", "--version", message="danebot-exporter %(version)s")
 def exporter(  # noqa: PLR0917 - click passes options so
     snapshot: Path | None,
@@ -76,6 +86,7 @@ def exporter(  # noqa: PLR0917 - click passes options so
     listen: str,
     web_config: Path | None,
     interval: str,
+    reach: str,
 ) -> int:
     """Show danebot's status to Prometheus and to people.
 
@@ -91,7 +102,8 @@ def exporter(  # noqa: PLR0917 - click passes options so
         if fault is not None:
             click.echo(f"danebot-exporter: {fault}", err=True)
         return TROUBLE if fault is not None else FINE
-    return _serve(settings, listen, web_config, interval, partial(_read, config, snapshot))
+    again = partial(_read, config, snapshot)
+    return _serve(settings, listen, web_config, interval, Reach(reach), again)
 
 
 def _settings(config: Path | None, snapshot: Path | None) -> Settings:
@@ -114,11 +126,12 @@ def _read(config: Path | None, snapshot: Path | None) -> Settings:
     return settings if snapshot is None else settings._replace(snapshot=snapshot)
 
 
-def _serve(
+def _serve(  # noqa: PLR0917 - the options
     settings: Settings,
     listen: str,
     web_config: Path | None,
     interval: str,
+    reach: Reach,
     again: Callable[[], Settings],
 ) -> int:
     from danebot.config.values import parse_duration
@@ -145,7 +158,7 @@ def _serve(
 
     signal.signal(signal.SIGHUP, reload)
     try:
-        server = ExporterServer(where, store, Gate(web_config), own)
+        server = ExporterServer(where, store, Gate(web_config), own, reach)
     except OSError as exc:
         raise ConfigError(f"cannot listen on {listen}: {exc.strerror}") from exc
     with server:

@@ -332,7 +332,7 @@ REFUSED = _exporter(
     "reason",
     "What peers were refused: connections for which there was no room (connection-limit, "
     "address-limit), or that waited and made room for others (connection-closed), "
-    "and the check of a password (password-limit).",
+    "the check of a password (password-limit), and probes that waited in vain (probe-limit).",
     kind=MetricKind.COUNTER,
 )
 

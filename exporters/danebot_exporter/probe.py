@@ -7,6 +7,7 @@ from collections import Counter
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
+from danebot.domain.addresses import Reach
 from danebot.domain.delivery.codes import DeliveryCode
 from danebot.domain.delivery.judgements import Judgement, judgement
 from danebot.domain.delivery.report import MailSubject, Report, Subject, parse_subject
@@ -54,16 +55,24 @@ def allowed(header: str | None) -> timedelta:
     return min(max(span, _LEAST), _MOST)
 
 
-def probe(subject: Subject, settings: Settings, limit: timedelta, *, width: int = USUAL) -> bytes:
+def probe(
+    subject: Subject,
+    settings: Settings,
+    limit: timedelta,
+    *,
+    width: int = USUAL,
+    reach: Reach = Reach.ANY,
+) -> bytes:
     """Look at the subject now, and render what was found; trouble is in the metrics.
 
-    ``width`` bounds the queries that are open at once, and the connections.
+    ``width`` bounds the queries that are open at once, and the connections; ``reach`` is how far
+    these go, the rest counts as not looked at.
     """
     from danebot.adapters.wiring import own_name, resolver_config
     from danebot.jobs.verify import Inquiry, verify_one
 
     began = time.monotonic()
-    inquiry = Inquiry(resolver_config(settings), own_name())
+    inquiry = Inquiry(resolver_config(settings), own_name(), reach=reach)
     report = verify_one(subject, inquiry, lambda: datetime.now(UTC), limit, width=width)
     return report_metrics(report, time.monotonic() - began)
 

@@ -16,6 +16,7 @@ class Refusal(enum.Enum):
     CONNECTION_CLOSED = "connection-closed"
     ADDRESS_LIMIT = "address-limit"
     CONNECTION_LIMIT = "connection-limit"
+    PROBE_LIMIT = "probe-limit"
     PASSWORD_LIMIT = "password-limit"  # noqa: S105 - none
 
 
@@ -23,6 +24,8 @@ _WORDS = {
     Refusal.CONNECTION_CLOSED: "closed a connection that waited, of {}: there were too many",
     Refusal.ADDRESS_LIMIT: "{} has too many connections, all of them busy: hung up on another",
     Refusal.CONNECTION_LIMIT: "too many connections, all of them busy: hung up on {}",
+    Refusal.PROBE_LIMIT: "too many requests for /probe at once, one of {} waited in vain: "
+    "have Prometheus ask less often, or wait longer (scrape_timeout)",
     Refusal.PASSWORD_LIMIT: "too many wrong passwords: put off {}",
 }
 

@@ -14,13 +14,14 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlsplit
 
 from danebot.adapters.network_errors import SHORTAGE
+from danebot.domain.addresses import Reach
 from danebot.errors import ConfigError, DanebotError
 from danebot_exporter.budget import PROBES, raise_limit, width
 from danebot_exporter.connections import Connection, Connections, Doing
@@ -49,12 +50,20 @@ class ExporterServer(ThreadingHTTPServer):
     block_on_close = False
     request_queue_size = 128
 
-    def __init__(self, listen: tuple[str, int], store: Store, gate: Gate, own: OwnMetrics) -> None:
-        """Bind; OSError if that fails."""
+    def __init__(
+        self,
+        listen: tuple[str, int],
+        store: Store,
+        gate: Gate,
+        own: OwnMetrics,
+        reach: Reach = Reach.PUBLIC,
+    ) -> None:
+        """Bind; OSError if that fails.  ``reach`` is how far ``/probe`` goes."""
         self.address_family = socket.AF_INET6 if ":" in listen[0] else socket.AF_INET
         self.store = store
         self.gate = gate
         self.own = own
+        self.reach = reach
         self.page_lock = threading.Lock()
         self.probes = threading.BoundedSemaphore(PROBES)
         self.probe_width = width(raise_limit())
@@ -322,16 +331,24 @@ class Handler(BaseHTTPRequestHandler):
         self.reply((*store.metrics(), store.round, self.server.own.text()), CONTENT_TYPE)
 
     def _probe(self, query: dict[str, str]) -> None:
+        server = self.server
+        if server.reach is Reach.NONE:
+            self.reply(b"/probe is turned off: --probe.targets\n", _TEXT, HTTPStatus.FORBIDDEN)
+            return
         subject = subject_of(query.get("target", ""), query.get("module", "smtp"))
-        if not self.server.probes.acquire(blocking=False):
+        limit = allowed(self.headers.get("X-Prometheus-Scrape-Timeout-Seconds"))
+        began = time.monotonic()
+        if not server.probes.acquire(timeout=limit.total_seconds() / 2):
+            server.refused(Refusal.PROBE_LIMIT, self.client_address.peer)
             text = b"too many probes at once; ask again later\n"
             self.reply(text, _TEXT, HTTPStatus.SERVICE_UNAVAILABLE, Retry_After="5")
             return
         try:
-            limit = allowed(self.headers.get("X-Prometheus-Scrape-Timeout-Seconds"))
-            body = probe(subject, self.server.store.settings, limit, width=self.server.probe_width)
+            limit -= timedelta(seconds=time.monotonic() - began)
+            settings, width = server.store.settings, server.probe_width
+            body = probe(subject, settings, limit, width=width, reach=server.reach)
         finally:
-            self.server.probes.release()
+            server.probes.release()
         self.reply(body, CONTENT_TYPE)
 
     def _page(self, query: dict[str, str]) -> None:

@@ -71,7 +71,7 @@ def test_a_rollover_as_the_exporter_shows_it(site: Site, tmp_path: Path) -> None
     assert lineage["records"][0]["ttl"] > 0
     assert f'danebot_lineage_phase{{lineage="{MAIL}",phase="staged"}} 1\n' in prom.read_text()
 
-    with exporter("--config", site.configure(), interval="1s") as found:
+    with exporter("--config", site.configure(), "--probe.targets", "any", interval="1s") as found:
         endpoint = f'lineage="{MAIL}",endpoint="{MAIL}:25"'
         body = until(found, f"danebot_endpoint_probe_success{{{endpoint}}} 1")
         assert f"danebot_endpoint_serves_current_key{{{endpoint}}} 1\n" in body

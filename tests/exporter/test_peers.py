@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from danebot.config import Settings
+from danebot.domain.addresses import Reach
 from danebot_exporter import connections
 from danebot_exporter.connections import CONNECTIONS, PER_ADDRESS
 from danebot_exporter.own import OwnMetrics
@@ -26,9 +27,14 @@ CLOSE = b"GET /-/healthy HTTP/1.1\r\nConnection: close\r\n\r\n"
 
 
 @contextlib.contextmanager
-def serving(path: Path, web: Path | None = None) -> Iterator[ExporterServer]:
-    store = Store(Settings()._replace(snapshot=path))
-    with ExporterServer(("127.0.0.1", 0), store, Gate(web), OwnMetrics()) as server:
+def serving(
+    path: Path,
+    web: Path | None = None,
+    settings: Settings | None = None,
+    reach: Reach = Reach.PUBLIC,
+) -> Iterator[ExporterServer]:
+    store = Store((settings or Settings())._replace(snapshot=path))
+    with ExporterServer(("127.0.0.1", 0), store, Gate(web), OwnMetrics(), reach) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.05,))
         thread.start()
         try:
@@ -36,12 +42,6 @@ def serving(path: Path, web: Path | None = None) -> Iterator[ExporterServer]:
         finally:
             server.shutdown()
             thread.join()
-
-
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[ExporterServer]:
-    with serving(sample.write(tmp_path / "status.json")) as found:
-        yield found
 
 
 def connect(server: ExporterServer, source: str = "127.0.0.1") -> socket.socket:

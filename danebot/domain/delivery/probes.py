@@ -16,7 +16,7 @@ class ProbeOutcome(enum.Enum):
     NO_ADDRESS = "no address"
     UNREACHABLE = "cannot connect"
     NO_ROUTE = "no route from here"  # may say more of this host than of the service
-    SHORTAGE = "this host could not ask"  # of descriptors or memory: says nothing of the service
+    SHORTAGE = "this host could not ask"  # for want of descriptors, memory or leave
     TIMEOUT = "timed out"
     CUT_SHORT = "no answer before our own limit"  # senders may wait longer: RFC 5321 4.5.3.2
     NO_STARTTLS = "STARTTLS not offered"
