@@ -157,15 +157,32 @@ def write_link(path: Path, target: str) -> None:
 
 
 def keep(path: Path, kept: Path) -> None:
-    """Keep what ``path`` is under the name ``kept`` too, since ``path`` is about to be replaced."""
+    """Keep what ``path`` is under the name ``kept`` too, since ``path`` is about to be replaced.
+
+    Where no hard link can be made, ``kept`` is a copy.
+    """
     try:
         kept.unlink(missing_ok=True)
-        os.link(path, kept, follow_symlinks=False)
+        try:
+            os.link(path, kept, follow_symlinks=False)
+        except OSError:
+            _copy(path, kept)
         sync_directory(kept.parent)
     except OSError as exc:
-        raise TreeError(
-            f"cannot keep {path} as {kept}: {exc.strerror}; {advice(exc)}, or move it away by hand"
-        ) from exc
+        raise TreeError(f"cannot keep {path} as {kept}: {exc.strerror}; {advice(exc)}") from exc
+
+
+def _copy(path: Path, copy: Path) -> None:
+    import shutil
+
+    found = path.lstat()
+    if not path.is_symlink():
+        copy.touch(mode=PRIVATE, exist_ok=False)
+    shutil.copy2(path, copy, follow_symlinks=False)
+    os.chown(copy, found.st_uid, found.st_gid, follow_symlinks=False)
+    if not copy.is_symlink():
+        copy.chmod(found.st_mode & 0o7777)  # a new owner takes some bits off
+        sync(copy)
 
 
 def move(old: Path, new: Path) -> None:
@@ -245,6 +262,7 @@ __all__ = [
     "MAX_FILE",
     "PRIVATE",
     "TEMP_PREFIX",
+    "advice",
     "copy_file",
     "keep",
     "make_directory",

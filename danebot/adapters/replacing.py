@@ -167,7 +167,9 @@ def advice(exc: OSError) -> str:
             return "free some space and run the command again"
         case errno.EROFS:
             return "the file system is read-only: remount it and run the command again"
-        case errno.EACCES | errno.EPERM:
+        case errno.EACCES | errno.EPERM if os.geteuid():
             return "run danebot as root"
+        case errno.EACCES | errno.EPERM:
+            return "not even root may: see lsattr, and how it is mounted"
         case _:
             return "mend that and run the command again"

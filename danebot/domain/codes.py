@@ -283,6 +283,12 @@ class Code(FindingKind):
         "no deploy hook has services read a new chain",
         'name one with hooks in danebot.toml, such as hooks = ["@postfix"]',
     )
+    NOT_HELD = (
+        "not-held",
+        Concern.RENEWAL,
+        "deploy hooks in renewal-hooks/deploy can't be held back until a chain is live",
+        "have the hooks lie where danebot can replace them",
+    )
     NOT_SERVED = (
         "not-served",
         Concern.ROLLOVER,

@@ -89,8 +89,8 @@ def initialise(context: Context, name: str, lines: tuple[Required, ...]) -> Init
         changed = True
     elif lines:
         edit_watched(paths, add=lines)
-    diff = _redirect_conf(context, paths)
     hold(tree.root)
+    diff = _redirect_conf(context, paths)
     recover(tree, name)
     if changed or not is_there(paths.live / COMBO):
         state = tree.read(name)
@@ -195,12 +195,12 @@ def _replace_conf(paths: LineagePaths, old: str, new: str) -> str:
 class GivenBack(NamedTuple):
     """What `deinitialise` did: certbot's configuration as a diff, and where staged keys are now.
 
-    ``hooks`` are deploy hooks that were held back, and whose place is taken or gone.
+    ``hooks`` are sentences on deploy hooks that stay where they were kept.
     """
 
     diff: str
     kept: tuple[Path, ...]
-    hooks: tuple[Path, ...] = ()
+    hooks: tuple[str, ...] = ()
 
 
 def deinitialise(context: Context, name: str, keys: StagedKeys) -> GivenBack:

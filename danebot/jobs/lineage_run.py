@@ -132,10 +132,10 @@ class LineageRun:
         if not self.staged:
             return
         if not self.refused:
-            self._tell(map(self._healed, recover(self.context.tree, self.name)))
+            self.tell(map(self._healed, recover(self.context.tree, self.name)))
         if grant_combo(self.paths, self.context.settings.combo_access):
             text = f"{self.paths.live / COMBO}: mode and group set as configured"
-            self._tell((self._healed(TreeRepair(text)),))
+            self.tell((self._healed(TreeRepair(text)),))
 
     def _healed(self, repair: TreeRepair) -> Finding:
         if repair.kept is None:
@@ -161,7 +161,7 @@ class LineageRun:
         self._recalled(stored)
         if damage:
             kept = begin_anew(self.paths, stored)
-            self._tell((self._damaged(damage, str(kept)),))
+            self.tell((self._damaged(damage, str(kept)),))
 
     def _recalled(self, stored: Memory) -> None:
         memory = put_right(stored, self.context.reading())
@@ -177,7 +177,8 @@ class LineageRun:
             f"what was there is in {kept}",
         )
 
-    def _tell(self, findings: Iterable[Finding]) -> None:
+    def tell(self, findings: Iterable[Finding]) -> None:
+        """Report findings, whatever can or can't be written."""
         self.progress = self.progress.did(Done(events=tuple(findings)))
 
     def finish_cancel(self) -> None:

@@ -6,8 +6,9 @@ the links first, and from certbot's words only where it failed.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from danebot.adapters.tree.paths import link_version
@@ -142,23 +143,20 @@ def _call(
 ) -> tuple[list[Finding], list[_Renewal]]:
     """Call certbot: findings, and what a call of its own may yet renew: the CA wasn't asked."""
     for one in renewals:
-        if one.due:
-            now = one.run.context.clock()
-            one.run.do((Done(begun(one.run.memory, Call.RENEWAL, now)),))
+        one.run.guard(partial(_begin, one))
+    if any(one.run.progress.failed for one in renewals):  # who isn't remembered isn't asked for
+        return [], _not_asked(renewals)
     with authority.lock.certbot_may_run():
         result = authority.certbot.renew(name, key_type)
-    others = [
+    others = _not_asked(
         one for one in renewals if one.name in result.other_key and one.key_type is not key_type
-    ]
-    for one in others:
-        one.run.do((Done(unmade(one.run.memory, Call.RENEWAL)),))
+    )
     renewals = [one for one in renewals if one not in others]
     explained = bool(others) and {*result.failures} <= result.other_key
     wrong = _failures(result, renewals) if result.reason and not explained else {}
     remembered = {one.run.name for one in renewals if _failed(one, wrong.get(one.run.name))}
     for one in renewals:
-        ended = _ended(one, wrong.get(one.run.name), result)
-        one.run.do((Done(ended, changes=_renewed(one)),))
+        one.run.guard(partial(_end, one, wrong.get(one.run.name), result))
     if result.reason and not wrong and not explained:
         wrong = {name or "": result.reason}
     return [
@@ -173,6 +171,27 @@ def _call(
         for lineage, reason in wrong.items()
         if lineage not in remembered
     ], others
+
+
+def _begin(one: _Renewal) -> None:
+    if one.due:
+        one.run.do((Done(begun(one.run.memory, Call.RENEWAL, one.run.context.clock())),))
+
+
+def _end(one: _Renewal, reason: str | None, result: CertbotRun) -> None:
+    one.run.do((Done(_ended(one, reason, result), changes=_renewed(one)),))
+
+
+def _not_asked(renewals: Iterable[_Renewal]) -> list[_Renewal]:
+    """Those whose attempt could be taken back, since it wasn't made."""
+
+    def take_back(one: _Renewal) -> None:
+        one.run.do((Done(unmade(one.run.memory, Call.RENEWAL)),))
+
+    renewals = list(renewals)
+    for one in renewals:
+        one.run.guard(partial(take_back, one))
+    return [one for one in renewals if not one.run.progress.failed]
 
 
 def _renewed(one: _Renewal) -> tuple[Event, ...]:

@@ -48,8 +48,7 @@ def run_post_hooks(context: Context, runs: Sequence[LineageRun]) -> None:
         for run in concerned:
             run.guard(partial(_not_pending, run, hook))
         if result.error:
-            run = concerned[0]
-            run.do((Done(events=(_failed(run.name, result),)),))
+            concerned[0].tell((_failed(concerned[0].name, result),))
 
 
 def _gather(context: Context, run: LineageRun, waiting: dict[Hook, list[LineageRun]]) -> None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from danebot.adapters.certbot.held_hooks import PRE, any_staged, executables, hold
 from danebot.adapters.certbot.hooks import CertbotHooks, hooks_of, post_hooks
-from danebot.domain.finding import Finding, Severity
+from danebot.domain.finding import Code, Finding, Severity
 from danebot.domain.lineage.state import Management
 from danebot.domain.rollover.evidence.memory import Memory
 from danebot.domain.rollover.findings.reloading import Reloads, early, reloading
@@ -48,6 +49,24 @@ def reloaded_early(context: Context, name: str) -> tuple[Finding, ...]:
     return (found,) if found is not None else ()
 
 
+def not_held(context: Context) -> tuple[Finding, ...]:
+    """Word of deploy hooks that can't be held back; the caller holds the locks.
+
+    certbot calls for lineages under care leave the directory's hooks out then, pre hooks with them.
+    """
+    root = context.tree.root
+    why = hold(root) if any_staged(root) else ()
+    if not why:
+        return ()
+    pre = executables(root / PRE)
+    text = (
+        f"{why[0]}; so certbot is called for each lineage, and runs nothing of "
+        f"renewal-hooks for danebot's{', not even the pre hooks there' if pre else ''}; danebot "
+        "runs the deploy hooks when a chain is live, but certbot run by hand runs them before"
+    )
+    return (Finding(Code.NOT_HELD, Severity.WARNING if pre else Severity.NOTICE, "", text),)
+
+
 def _read(context: Context) -> CertbotHooks:
     return CertbotHooks.read(context.tree.root, context.settings)
 
@@ -59,6 +78,6 @@ def _reloads(context: Context, certbots: CertbotHooks, name: str) -> Reloads:
     return Reloads(
         tuple(hook.id for hook in hooks if not hook.kind.post),
         again,
-        () if again else post_hooks(context.tree.root, conf),
+        () if again else post_hooks(context.tree.root, conf, certbots),
         conf.installer,
     )

@@ -15,7 +15,7 @@ from danebot.errors import TreeError, UnreadableError
 from danebot.jobs.authority import CaAccess
 from danebot.jobs.lineage_run import LineageRun, observe, review
 from danebot.jobs.ordinary import renew_the_rest
-from danebot.jobs.reloading import with_reloads
+from danebot.jobs.reloading import not_held, with_reloads
 from danebot.jobs.snapshot import Scope
 from danebot.jobs.unmanaged import Unmanaged, with_next_renewals
 from danebot.jobs.view import LineageView
@@ -110,7 +110,7 @@ def _left_over(context: Context, scope: Scope) -> tuple[Finding, ...]:
     if scope is not Scope.EVERYTHING:
         return ()
     unsafe = _not_believed(context.settings.state_directory)
-    return (*competing(context), *orphans(context), *unsafe)
+    return (*competing(context), *orphans(context), *not_held(context), *unsafe)
 
 
 def _not_believed(directory: Path) -> tuple[Finding, ...]:

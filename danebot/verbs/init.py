@@ -131,7 +131,7 @@ def _init_one(
     from danebot.domain.rollover.records.adoption import lead_on
     from danebot.jobs.adopt import where_looked
     from danebot.jobs.init import initialise
-    from danebot.jobs.reloading import reload_notices
+    from danebot.jobs.reloading import not_held, reload_notices
     from danebot.jobs.watch import declare_none
 
     looked = _admitted(name, found, told)
@@ -152,7 +152,7 @@ def _init_one(
         _say_owners(console, paths.staging, done)
         if done.owners and lead_on(looked.search.names):
             console.say(f"{name}: looked at {where_looked(looked.search)}")
-    for notice in reload_notices(context, name) if done.changed else ():
+    for notice in (*not_held(context), *reload_notices(context, name)) if done.changed else ():
         console.say(str(notice))
     return _say_others(console, looked, told)
 
@@ -347,8 +347,8 @@ def _give_back(console: Console, context: Context, name: str, keys: StagedKeys) 
     console.say(f"  {live}/fullchain.pem and {live}/privkey.pem")
     for file in kept:
         console.say(f"{name}: what lay in staging/ and may be a key is kept as {file}")
-    for file in hooks:
-        console.say(f"{file} is left: renewal-hooks/deploy has none of its name to replace")
+    for hook in hooks:
+        console.warn(f"{name}: {hook}")
     if diff:
         console.say(diff.rstrip("\n"))
     return FINE

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -32,6 +34,22 @@ def _directory_hook(site: Site, name: str) -> Path:
     return path
 
 
+@pytest.fixture
+def chattr() -> Iterator[Callable[[Path], None]]:
+    """What makes a file immutable, until the test ends."""
+    fixed: list[Path] = []
+
+    def fix(path: Path) -> None:
+        done = subprocess.run(["chattr", "+i", path], capture_output=True, text=True, check=False)
+        if done.returncode:
+            pytest.skip(f"this file system has no immutable files: {done.stderr}")
+        fixed.append(path)
+
+    yield fix
+    for path in fixed:
+        subprocess.run(["chattr", "-i", path], check=True)
+
+
 def _runs(site: Site, name: str) -> list[str]:
     log = _copies(site, f"{name}.log")
     return log.read_text().split() if log.exists() else []
@@ -55,18 +73,20 @@ def _not_due(site: Site, *names: str) -> None:
 
 
 @pytest.mark.parametrize("flavour", Flavour)
-@pytest.mark.parametrize("place", ["conf", "cli.ini"])
+@pytest.mark.parametrize("place", ["conf", "cli.ini", "immutable"])
 def test_no_deploy_hook_runs_before_its_chain_is_live(
-    site: Site, flavour: Flavour, place: str
+    site: Site, flavour: Flavour, place: str, request: pytest.FixtureRequest
 ) -> None:
     """Whatever gave it to certbot: a chain that the gate refuses isn't spread by anybody."""
     _prepared(site, flavour)
     hook = _directory_hook(site, "directory")
     ini = site.tree / "cli.ini"
     saved = _copying(site, "saved")
-    if place == "conf":
+    if place != "cli.ini":
         _conf(site).write_text(_conf(site).read_text() + f"renew_hook = {saved}\n")
-    else:
+    if place == "immutable":
+        request.getfixturevalue("chattr")(hook)
+    if place == "cli.ini":
         ini.write_text(f"{ini.read_text()}disable-hook-validation = true\ndeploy-hook = {saved}\n")
     original = hook.read_text()
     (site.staging / "dnsnames").write_text("elsewhere.example.test\n")
@@ -76,7 +96,7 @@ def test_no_deploy_hook_runs_before_its_chain_is_live(
     assert "version 2 was issued but is not deployed" in run.stderr
     theirs = [f"{site.tree}/live/{OTHER}"]
     assert _runs(site, "directory") == theirs
-    assert _runs(site, "saved") == ([] if place == "conf" else theirs)
+    assert _runs(site, "saved") == (theirs if place == "cli.ini" else [])
 
     (site.staging / "dnsnames").unlink()
     _not_due(site, MAIL, OTHER)
@@ -88,7 +108,7 @@ def test_no_deploy_hook_runs_before_its_chain_is_live(
 
     site.ok("deinit", MAIL)
     assert hook.read_text() == original
-    assert list((site.tree / "renewal-hooks").glob("*danebot*")) == []
+    assert list((site.tree / "renewal-hooks").rglob("*danebot*")) == []
     site.lab.certbot("renew", "--force-renewal", "--cert-name", MAIL, flavour=flavour)
     assert [len(_runs(site, name)) for name in ("directory", "saved")] == [n + 1 for n in before]
 

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from adapters.trees import NAME
+from danebot.adapters.tree.memory_file import save_memory
+from danebot.adapters.tree.paths import LineagePaths
 from danebot.config import Settings
 from danebot.domain.finding import Code, Finding, Severity
 from danebot.domain.kinds import FindingKind
+from danebot.domain.rollover.evidence.memory import Memory
+from danebot.errors import TreeError
 from domain.builders import DAY
 from jobs.world import World
 
@@ -90,3 +95,44 @@ def test_they_can_be_left_to_certbot(world: World, settings: Settings) -> None:
     world.renew()
     assert world.memory.deployment is not None
     assert not path.with_name("hook.log").exists()
+
+
+def fills_up(monkeypatch: pytest.MonkeyPatch, when: Callable[[Memory], bool]) -> None:
+    """``rollover.json`` can't be written from some time on: a double of a disk that is full."""
+
+    def save(paths: LineagePaths, stored: Memory, memory: Memory) -> None:
+        if when(memory):
+            raise TreeError("cannot write rollover.json: No space left on device")
+        save_memory(paths, stored, memory)
+
+    monkeypatch.setattr("danebot.jobs.lineage_run.save_memory", save)
+
+
+def test_one_that_fails_and_fills_the_disk_is_told_and_the_others_run(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    full = world.grown.root / "full"
+    hook(world, "post", f"touch {full}; echo no space for me; exit 1")
+    second = hook(world, "post", 'echo x >>"$0.log"', "second")
+    fills_up(monkeypatch, lambda _: full.exists())
+    outcome = world.renew()
+    told = [(f.code, f.where) for f in outcome.findings if f.severity >= Severity.WARNING]
+    assert (Code.HOOK_FAILED, NAME) in told
+    assert Code.FILES_BROKEN in [code for code, _ in told]
+    assert second.with_name("second.log").exists()
+    assert len(outcome.views) == 1
+
+
+@pytest.mark.parametrize("when", ["before the call", "after it"])
+def test_a_disk_that_fills_up_around_certbot_does_not_end_the_run(
+    world: World, monkeypatch: pytest.MonkeyPatch, when: str
+) -> None:
+    """Who can't be remembered isn't asked for; what was issued is there at the next run."""
+    after = when == "after it"
+    calls = world.issuer.calls
+    fills_up(monkeypatch, lambda memory: bool(calls if after else memory.contacts))
+    outcome = world.renew()
+    told = [f for f in outcome.findings if f.severity >= Severity.WARNING]
+    assert any("No space left" in f.text for f in told)
+    assert calls == (["renew"] if after else [])
+    assert len(outcome.views) == 1

@@ -15,6 +15,8 @@ from pathlib import Path
 from danebot.regular import read_regular
 
 DEFAULT_DIRECTORY = Path("/etc/letsencrypt")
+YES = ("true", "yes", "on", "1")
+"""What turns a setting on that is a flag."""
 _MAX = 1024 * 1024
 _LINE = re.compile(
     r"(?:--)?(?P<name>[^:=;#\s]+)\s*"

@@ -76,10 +76,10 @@ class Certbot(NamedTuple):
     def one_by_one(self) -> bool:
         """Whether each lineage needs a call of its own.
 
-        So it is where ``cli.ini`` has a deploy hook for all, which isn't to run for those of
-        danebot's.
+        So it is where an option has to keep deploy hooks from danebot's: one that ``cli.ini`` has
+        for all, or those of the directory where they can't be held back.
         """
-        return _DEPLOY_HOOK in self._cli_ini and any_staged(self.tree)
+        return any_staged(self.tree) and (_DEPLOY_HOOK in self._cli_ini or bool(hold(self.tree)))
 
     def renew(self, lineage: str | None = None, key_type: KeyType | None = None) -> CertbotRun:
         """Renew what is due, of one lineage or of all, each with the key that is staged.
@@ -142,11 +142,13 @@ class Certbot(NamedTuple):
         return settings(self.tree, {**os.environ, **self.environment})
 
     def _named(self, lineage: str | None) -> tuple[str, ...]:
-        """The options that choose a lineage; a deploy hook for all is left out for danebot's."""
-        if lineage is None:
-            return ()
-        held = _DEPLOY_HOOK in self._cli_ini and is_directory(self.tree / "staging" / lineage)
-        return ("--cert-name", lineage, *((f"--{_DEPLOY_HOOK}=",) if held else ()))
+        """The options that choose a lineage, or all, without what may not run for danebot's."""
+        unheld = hold(self.tree) if any_staged(self.tree) else ()
+        named = ("--cert-name", lineage) if lineage is not None else ()
+        if lineage is not None and not is_directory(self.tree / "staging" / lineage):
+            return named
+        found = (f"--{_DEPLOY_HOOK}=",) if lineage and _DEPLOY_HOOK in self._cli_ini else ()
+        return (*named, *found, *(("--no-directory-hooks",) if unheld else ()))
 
     def _renew(self, options: tuple[str, ...]) -> CertbotRun:
         # cron or the timer has spread the load already, and the lock is held meanwhile
@@ -154,8 +156,6 @@ class Certbot(NamedTuple):
 
     def _run(self, command: tuple[str, ...], options: tuple[str, ...]) -> CertbotRun:
         verb, *always = command
-        if any_staged(self.tree):
-            hold(self.tree)
         arguments = (
             # not --quiet: that would keep back what the CA found wrong, and nothing is shown anyway
             *(verb, "--non-interactive", *always),

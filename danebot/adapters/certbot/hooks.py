@@ -101,18 +101,24 @@ class CertbotHooks(NamedTuple):
     @classmethod
     def read(cls, tree: Path, settings: Settings) -> CertbotHooks:
         """Those of a tree that are to be run; `HookError` where that can't be told."""
-        if not settings.run_certbot_hooks:
-            return cls()
-        return cls(
-            tuple(executables(tree / DIRECTORY)),
-            tuple(executables(tree / POST)) if settings.run_post_hooks else (),
-            cli_ini.settings(tree, {**os.environ, **settings.environment}),
+        found = cls(settings=cli_ini.settings(tree, {**os.environ, **settings.environment}))
+        if not settings.run_certbot_hooks or not found.directories:
+            return found
+        return found._replace(
+            deploy=tuple(executables(tree / DIRECTORY)),
+            post=tuple(executables(tree / POST)) if settings.run_post_hooks else (),
         )
 
+    @property
+    def directories(self) -> bool:
+        """Whether certbot runs what is in its directories."""
+        return self.settings.get("no-directory-hooks", "").lower() not in cli_ini.YES
 
-def post_hooks(tree: Path, conf: RenewalConf) -> tuple[str, ...]:
+
+def post_hooks(tree: Path, conf: RenewalConf, certbots: CertbotHooks) -> tuple[str, ...]:
     """Certbot's post hooks of a lineage, whoever runs them."""
-    return (*executables(tree / POST), *filter(None, (conf.post_hook,)))
+    found = executables(tree / POST) if certbots.directories else ()
+    return (*found, *filter(None, (conf.post_hook,)))
 
 
 def deploy_hooks(tree: Path, lineage: str, settings: Settings) -> tuple[Hook, ...]:

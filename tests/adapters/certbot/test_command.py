@@ -226,6 +226,20 @@ def test_no_call_of_certbot_finds_a_hook_that_isnt_held_back(tmp_path: Path, ver
     assert (run.exit_status, run.output) == (0, ())
 
 
+def test_hooks_that_cannot_be_held_are_left_out_for_what_is_danebots(tmp_path: Path) -> None:
+    """Nothing stops the others' renewals, nor their hooks."""
+    (tmp_path / "tree/staging" / LINEAGE).mkdir(parents=True)
+    (tmp_path / "tree/renewal-hooks").mkdir()
+    (tmp_path / "tree/renewal-hooks/deploy").write_text("")
+    certbot = stub(tmp_path, SHOW)
+
+    assert certbot.one_by_one
+    assert words_of(certbot.renew(LINEAGE))[-1] == "--no-directory-hooks"
+    assert "--no-directory-hooks" in words_of(certbot.promote(LINEAGE, None))
+    assert words_of(certbot.renew("other"))[-1] == "other"
+    assert words_of(certbot.renew())[-1] == "--no-directory-hooks"
+
+
 def test_success_has_no_cause_and_no_reason(tmp_path: Path) -> None:
     run = stub(tmp_path, "echo some warning").renew()
 

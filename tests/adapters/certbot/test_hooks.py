@@ -5,7 +5,15 @@ from pathlib import Path
 
 import pytest
 
-from danebot.adapters.certbot.hooks import Hook, HookKind, deploy_hooks, run_hook
+from danebot.adapters.certbot.hooks import (
+    CertbotHooks,
+    Hook,
+    HookKind,
+    deploy_hooks,
+    post_hooks,
+    run_hook,
+)
+from danebot.adapters.certbot.renewal_conf import RenewalConf
 from danebot.adapters.process import Ending
 from danebot.config import LineageSettings, Settings
 from danebot.errors import HookError, TreeError
@@ -102,6 +110,33 @@ def test_certbots_hooks_can_be_turned_off(tree: Path) -> None:
     conf(tree, "renew_hook = b")
 
     assert commands(tree, configured("c", certbots=False)) == [(HookKind.CONFIGURED, "c")]
+
+
+@pytest.mark.parametrize(
+    ("line", "run"),
+    [
+        ("no-directory-hooks = true", False),
+        ("no-directory-hooks", False),
+        ("no-directory-hooks = no", True),
+    ],
+)
+def test_directories_that_are_turned_off_in_cli_ini_are_left_alone(
+    tree: Path,
+    line: str,
+    run: bool,  # noqa: FBT001
+) -> None:
+    """What certbot doesn't run is not danebot's either; what a lineage has saved is."""
+    path = script(tree, "a")
+    (tree / "renewal-hooks/post").mkdir()
+    script(tree, "../post/b")
+    conf(tree, "renew_hook = saved")
+    (tree / "cli.ini").write_text(f"{line}\n")
+
+    found = {command for _, command in commands(tree)}
+    assert ({path, str(tree / "renewal-hooks/post/b")} <= found) is run
+    assert "saved" in found
+    read = RenewalConf.read(tree / f"renewal/{LINEAGE}.conf")
+    assert bool(post_hooks(tree, read, CertbotHooks.read(tree, configured(certbots=False)))) is run
 
 
 def test_a_tree_without_hooks_has_none(tree: Path) -> None:
