@@ -18,7 +18,7 @@ import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
-from typing import TYPE_CHECKING, NamedTuple, NoReturn
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 import nagiosplugin
 
@@ -130,6 +130,14 @@ def render(name: str, result: PluginResult) -> str:
 class Parser(argparse.ArgumentParser):
     """Says on standard output what is wrong with the options; help, too, ends with UNKNOWN."""
 
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:  # noqa: ANN401 - theirs
+        """Refuse empty words first: they come of a scheduler's macro that isn't set."""
+        words = sys.argv[1:] if args is None else list(args)
+        if "" in words:
+            before = words[words.index("") - 1] if words.index("") else "the first argument"
+            self.error(f"{before}: the value is empty, as of a macro that isn't set")
+        return super().parse_known_args(words, namespace)
+
     def error(self, message: str) -> NoReturn:
         """Report a usage error."""
         raise UsageError(f"{message}; see {self.prog} --help")
@@ -203,6 +211,8 @@ def put(text: str) -> None:
 def limit(span: timedelta) -> Iterator[None]:
     """Raise `OutOfTimeError` in this thread once ``span`` is over, whatever it is doing."""
     seconds = span.total_seconds()
+    if seconds <= 0:  # to begin took all of it
+        raise OutOfTimeError("there was no time left to look; allow more (--timeout)")
 
     def expire(*_: object) -> NoReturn:
         raise OutOfTimeError(f"no result within {seconds:.0f} s")

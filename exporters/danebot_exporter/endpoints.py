@@ -70,8 +70,13 @@ class EndpointReport:
 
     @property
     def blind(self) -> bool:
-        """Whether this host could not look, by a fault of its own."""
-        return any(one.judgement is Judgement.COULD_NOT_LOOK for one in self.served)
+        """Whether this host could not look, by a fault of its own, and saw nothing wrong."""
+        return bool(self.unseen) and self.severity <= Severity.UNJUDGED
+
+    @property
+    def unseen(self) -> tuple[Served, ...]:
+        """The addresses that it could not look at."""
+        return tuple(one for one in self.served if one.judgement is Judgement.COULD_NOT_LOOK)
 
     @property
     def severity(self) -> Severity:

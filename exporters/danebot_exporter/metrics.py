@@ -255,7 +255,8 @@ ENDPOINT_SUCCESS = _endpoint(
 ENDPOINT_GRADE = _endpoint(
     "danebot_endpoint_grade",
     "lineage endpoint grade",
-    "1 for how serious it is what DANE senders meet at the endpoint, 0 for the others.",
+    "1 for how serious it is what DANE senders meet at the endpoint, 0 for the others: notice "
+    "(fine), unjudged (can't be told from here), warning or critical.",
 )
 ENDPOINT_DANE = _endpoint(
     "danebot_endpoint_dane_applies",
@@ -345,7 +346,8 @@ PROBE_DURATION = _probe("probe_duration_seconds", "", "How long the probe took, 
 PROBE_GRADE = _probe(
     "danebot_probe_grade",
     "grade",
-    "1 for how serious the most serious finding is, 0 for the others.",
+    "1 for how serious the most serious finding is, 0 for the others: notice (fine), unjudged "
+    "(can't be told from here), warning or critical.",
 )
 PROBE_FINDINGS = _probe(
     "danebot_probe_findings",

@@ -60,7 +60,7 @@ class ProbeRounds:
         last = {one.watched: one for named in self._store.reports.values() for one in named}
         blind = [one for one in reports if one.blind]
         if blind:
-            self._complain(f"could not look at {len(blind)} endpoints: {blind[0].served[0].detail}")
+            self._complain(f"could not look at {len(blind)} endpoints: {blind[0].unseen[0].detail}")
             self._blind(len(blind))
         return [last.get(one.watched, one) if one.blind else one for one in reports]
 

@@ -14,7 +14,13 @@ import pytest
 
 from adapters.nameserver import RECURSIVE
 from checking import DAY, NAME, Plugin, World
+from danebot.domain.delivery.report import MailSubject, Report
+from danebot.domain.delivery.routes import Discovery, MailRoute
+from danebot.domain.dns.answers import Answer, Presence, Security
+from danebot.domain.dns.records import MxRecord
+from danebot.domain.names import DnsName, Hostname
 from danebot_checks.dane_options import parse_options
+from danebot_checks.dane_result import report_result
 from danebot_checks.plugin import (
     PluginResult,
     State,
@@ -159,7 +165,9 @@ def test_a_silent_resolver_is_unknown(world: World, plugin: Plugin) -> None:
         (("-H", "a.example", "-t", "nan"), "--timeout goes from"),
         (("-H", "a.example", "-w", "5:1"), "is no range"),
         (("-H", "a.example", "-c", "x"), "is no range"),
-        (("-H", "a.example", "-w", ""), "'' is no range"),
+        (("-H", "a.example", "-w", ""), "-w: the value is empty, as of a macro that isn't set"),
+        (("-H", "", "-p", "25"), "-H: the value is empty"),
+        (("", "-H", "a.example"), "the first argument: the value is empty"),
         (("-H", "a.example", "--rrsig-critical", " "), "' ' is no range"),
         (("-H", "a.example", "-w", "1_0:"), "is no range"),
         (("-H", "a.example", "-w", "1e1:"), "is no range"),
@@ -293,3 +301,29 @@ def test_a_broken_installation_is_unknown(tmp_path: Path) -> None:
         done = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
         assert (done.returncode, done.stderr) == (3, "")
         assert "UNKNOWN - can't start: ImportError('no such module')" in done.stdout
+
+
+def test_the_renderer_asks_for_evidence_too() -> None:
+    """Whatever a report came from, without an authenticated address it is not OK."""
+    subject = MailSubject(Hostname("example.org"))
+    route = MailRoute(subject.domain, Discovery.IMPLICIT, never_asked())
+    report = Report(subject, route, (), ())
+    for words, state in ((), State.UNKNOWN), (("--optional",), State.OK):
+        options = parse_options(["-d", "example.org", "--resolver", "127.0.0.1", *words])
+        assert report_result(report, datetime.now(UTC), 1.0, options).state is state
+
+
+def never_asked() -> Answer[MxRecord]:
+    name = DnsName("example.org")
+    return Answer(name, Security.SECURE, Presence.NODATA, name)
+
+
+def test_no_time_left_is_said(
+    world: World, plugin: Plugin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where beginning took all of it, on a busy machine."""
+    monkeypatch.setattr("danebot_checks.dane.timedelta", lambda **_: DAY)
+    told = plugin("-H", NAME, "-t", "1", *world.resolver)
+    told.sound()
+    assert told.state == "UNKNOWN"
+    assert "no time left to look; allow more (--timeout)" in told.text

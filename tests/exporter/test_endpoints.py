@@ -322,6 +322,17 @@ def test_what_this_host_could_not_look_at_stays_as_it_was(service: World, tmp_pa
     assert all(one.startswith("could not look at 1 endpoints: ") for one in complaints)
 
 
+def test_a_mismatch_is_told_though_another_address_could_not_be_looked_at() -> None:
+    endpoint = Endpoint(Hostname(NAME), 25, Protocol.SMTP)
+    unseen = Shown("192.0.2.1", Judgement.COULD_NOT_LOOK, "no descriptors")
+    for word, blind in ((Judgement.AUTHENTICATED, True), (Judgement.MISMATCH, False)):
+        served = (Shown("192.0.2.2", word, "its words"), unseen)
+        watched = Watched("mail", endpoint, None)
+        report = EndpointReport(watched, sample.NOW, 1.0, Dane.APPLIES, served)
+        assert report.blind is blind
+        assert report.unseen == (unseen,)
+
+
 def test_the_sockets_of_all_probes_fit_into_what_the_kernel_allows() -> None:
     for descriptors in (8192, 4096, 1024):
         assert width(descriptors) * 2 * PROBES + 300 < descriptors

@@ -72,6 +72,20 @@ def test_icinga_refuses_domains_that_are_no_list(public: Path) -> None:
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files to nobody")
+def test_icinga_refuses_a_threshold_that_would_do_nothing(public: Path) -> None:
+    site = icinga.Site(public / "icinga", Path("/usr/bin"), "127.0.0.1", Path("/x"), "127.0.0.1")
+    program, verb, *words = icinga.configure(site)
+    conf = site.directory / "icinga2.conf"
+    first = "  vars.danebot = true\n"
+    conf.write_text(conf.read_text().replace(first, f'{first}  vars.danebot_warning = "20"\n'))
+    done = subprocess.run(
+        [program, verb, "-C", *words], capture_output=True, text=True, check=False
+    )
+    assert done.returncode != 0
+    assert "write vars.danebot_expiry_warning" in done.stdout + done.stderr
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files to nobody")
 def test_a_threshold_of_icinga_is_for_one_concern(public: Path) -> None:
     """A real Icinga calls a double of check_danebot that writes down what it was given."""
     told = public / "told"

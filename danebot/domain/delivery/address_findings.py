@@ -163,14 +163,14 @@ def _verdict(
     match verdict.outcome:
         case Outcome.FAILED:
             yield _mismatch(where, host, address, verdict)
-        case Outcome.UNAUTHENTICATED_TLS:
+        case Outcome.UNAUTHENTICATED_TLS | Outcome.NOT_APPLICABLE:
             required = criteria.expectation is Expectation.REQUIRED
             yield Finding(
                 DeliveryCode.ALL_UNUSABLE,
                 Severity.CRITICAL if required else Severity.WARNING,
                 where,
                 "no TLSA record can be used, so senders don't authenticate the server, or defer: "
-                + _reasons(verdict),
+                + (_reasons(verdict) or "; ".join(host.route.tried[-1].answer.rejects)),
                 _remedy(host, address),
             )
         case Outcome.NOT_JUDGED:

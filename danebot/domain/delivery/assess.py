@@ -35,7 +35,6 @@ SILENT = frozenset(
     }
 )
 """Outcomes after which senders go on to the next address."""
-_UNASKED = (ProbeOutcome.NO_ROUTE, ProbeOutcome.SHORTAGE)
 
 
 def assess_delivery(
@@ -224,9 +223,8 @@ def _lookups(route: HostRoute) -> Iterator[Finding]:
 def _reached(subject: Subject, hosts: Sequence[HostReport]) -> Iterator[Finding]:
     """Senders try every address, so only silence of all of them stops mail."""
     for host in hosts:
-        if host.route.dane is Dane.APPLIES and not (host.addresses or host.left_out):
-            family = "IPv4" if host.route.ipv4.records else "IPv6"
-            text = f"not asked: it has {family} addresses only"
+        if host.other_family:
+            text = f"not asked: it has {host.other_family} addresses only"
             yield Finding(DeliveryCode.NOT_ASKED, Severity.NOTICE, str(host.endpoint), text, "")
     if hosts and all(host.route.dane is Dane.NO_ADDRESS for host in hosts):
         text = "no host has an address"
@@ -237,14 +235,15 @@ def _reached(subject: Subject, hosts: Sequence[HostReport]) -> Iterator[Finding]
         text = f"{left_out} of {every} addresses were not asked: too many"
         yield Finding(DeliveryCode.NOT_ASKED, Severity.WARNING, str(subject), text, "")
     results = [one.result for host in hosts for one in host.addresses]
-    asked = [result for result in results if result.outcome not in _UNASKED]
+    asked = [one.result for host in hosts for one in host.asked]
     if results and not asked:
         text = "no address can be reached from this host"
         yield Finding(DeliveryCode.NOT_ASKED, Severity.UNJUDGED, str(subject), text, "")
     elif asked and all(result.outcome in SILENT for result in asked):
         cut_short = [one for one in asked if one.outcome is ProbeOutcome.CUT_SHORT]
         first = (cut_short or asked)[0]
-        severity = Severity.UNJUDGED if cut_short else Severity.CRITICAL
+        unseen = any(host.addresses and not host.asked for host in hosts)
+        severity = Severity.UNJUDGED if cut_short or unseen else Severity.CRITICAL
         detail = f": {first.detail}" if first.detail else ""
         text = f"no address gives an answer: {first.address} {first.outcome.value}{detail}"
         yield Finding(DeliveryCode.UNREACHABLE, severity, str(subject), text, "")
@@ -257,7 +256,12 @@ def _without_evidence(
     bound = any(host.route.dane is Dane.APPLIES for host in hosts)
     due = bound or criteria.expectation is Expectation.REQUIRED
     if due and not any(one.authenticated for host in hosts for one in host.addresses):
-        text = "no address was authenticated"
+        others = (
+            f": {host.route.host} has {host.other_family} addresses only"
+            for host in hosts
+            if host.other_family
+        )
+        text = f"no address was authenticated{next(others, '')}"
         yield Finding(DeliveryCode.NOT_ASKED, Severity.UNJUDGED, str(subject), text, "")
 
 

@@ -33,6 +33,7 @@ class Judgement(enum.Enum):
     UNAUTHENTICATED = "unauthenticated"  # all records are unusable: TLS without authentication
     NO_DANE = "no-dane"  # no secure records bind the sender
     UNREACHABLE = "unreachable"
+    CUT_SHORT = "cut-short"  # by our own limit: senders may wait longer
     NOT_JUDGED = "not-judged"  # PKIX usages, outside SMTP
     COULD_NOT_LOOK = "could-not-look"  # this host's resolver or descriptors: says nothing of it
     NO_ROUTE = "no-route"  # this host lacks the address family: says nothing of the service
@@ -49,7 +50,7 @@ _SILENT = {
     ProbeOutcome.NO_ADDRESS: Judgement.UNREACHABLE,
     ProbeOutcome.UNREACHABLE: Judgement.UNREACHABLE,
     ProbeOutcome.TIMEOUT: Judgement.UNREACHABLE,
-    ProbeOutcome.CUT_SHORT: Judgement.UNREACHABLE,
+    ProbeOutcome.CUT_SHORT: Judgement.CUT_SHORT,
     ProbeOutcome.REFUSED: Judgement.UNREACHABLE,  # in words, before TLS was spoken of
     ProbeOutcome.NO_ROUTE: Judgement.NO_ROUTE,
     ProbeOutcome.SHORTAGE: Judgement.COULD_NOT_LOOK,
@@ -87,6 +88,9 @@ GRADES = {
         DeliveryCode.NO_DANE, Severity.WARNING, "has no secure TLSA record that binds senders"
     ),
     Judgement.UNREACHABLE: Grade(DeliveryCode.UNREACHABLE, Severity.WARNING, "gives no answer"),
+    Judgement.CUT_SHORT: Grade(
+        DeliveryCode.UNREACHABLE, Severity.UNJUDGED, "is so slow that it was not waited for"
+    ),
     Judgement.NOT_JUDGED: Grade(
         DeliveryCode.NOT_JUDGED, Severity.UNJUDGED, "has records that can't be judged from here"
     ),
@@ -126,12 +130,12 @@ def unbound(route: HostRoute) -> Judgement | None:
         return None
     if route.dane is Dane.NO_ADDRESS:
         return Judgement.UNREACHABLE
-    answers = route.answers
-    if any(one.cause is Cause.UNTRUSTED for one in answers):
+    if any(one.cause is Cause.UNTRUSTED for one in route.answers):
         return Judgement.COULD_NOT_LOOK
     if route.dane not in (Dane.DEFERRED, Dane.ADDRESS_FAILED):
         return Judgement.NO_DANE
-    failed = [one for one in answers if one.presence is Presence.UNKNOWN]
+    deciding = [route.tried[-1].answer] if route.dane is Dane.DEFERRED else route.answers
+    failed = [one for one in deciding if one.presence is Presence.UNKNOWN]
     theirs = [o for o in failed if o.security is Security.BOGUS or o.cause is not Cause.RESOLVER]
     return Judgement.DEFERRED if theirs else Judgement.COULD_NOT_LOOK
 
@@ -141,8 +145,8 @@ def judge_address(result: ProbeResult, route: HostRoute, now: datetime) -> Serve
     free = unbound(route)
     if result.outcome is not ProbeOutcome.SERVED:
         found = judgement(result, None)
-        if free is not None and found is Judgement.NO_TLS:
-            found = free
+        if free is Judgement.DEFERRED or (free is not None and found is Judgement.NO_TLS):
+            found = free  # senders look up before they connect: RFC 7672 section 2.2
         detail = f": {result.detail}" if result.detail else ""
         return Served(result.address, found, result.outcome.value + detail)
     leaf = read(result.chain[0]) if result.chain else None

@@ -15,7 +15,7 @@ from datetime import datetime
 from typing import NamedTuple, TypeAlias
 
 from danebot.domain.dane.verdicts import Outcome, Verdict
-from danebot.domain.delivery.probes import ProbeResult
+from danebot.domain.delivery.probes import ProbeOutcome, ProbeResult
 from danebot.domain.delivery.routes import HostRoute, MailRoute, SrvRoute
 from danebot.domain.dns.tlsa import (
     MatchingType,
@@ -147,6 +147,9 @@ class AddressReport(NamedTuple):
         return self.verdict is not None and self.verdict.outcome is Outcome.AUTHENTICATED
 
 
+_UNASKED = (ProbeOutcome.NO_ROUTE, ProbeOutcome.SHORTAGE)
+
+
 class HostReport(NamedTuple):
     """One host; ``unmatched`` are the records that match at none of its addresses."""
 
@@ -155,6 +158,19 @@ class HostReport(NamedTuple):
     addresses: tuple[AddressReport, ...] = ()
     unmatched: tuple[TlsaRecord, ...] = ()
     left_out: int = 0
+
+    @property
+    def asked(self) -> tuple[AddressReport, ...]:
+        """The addresses that this host could ask."""
+        return tuple(one for one in self.addresses if one.result.outcome not in _UNASKED)
+
+    @property
+    def other_family(self) -> str:
+        """The only family of its addresses, where none of it was to be asked; else ""."""
+        bound = self.route.references is not None
+        if not bound or self.addresses or self.left_out:
+            return ""
+        return "IPv4" if self.route.ipv4.records else "IPv6"
 
     @property
     def endpoint(self) -> Endpoint:

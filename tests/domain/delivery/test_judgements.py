@@ -51,7 +51,7 @@ GOOD = Judgement.AUTHENTICATED
         (ProbeOutcome.NO_ADDRESS, "unreachable"),
         (ProbeOutcome.UNREACHABLE, "unreachable"),
         (ProbeOutcome.TIMEOUT, "unreachable"),
-        (ProbeOutcome.CUT_SHORT, "unreachable"),
+        (ProbeOutcome.CUT_SHORT, "cut-short"),
         (ProbeOutcome.REFUSED, "unreachable"),
         (ProbeOutcome.SHORTAGE, "could-not-look"),
         (ProbeOutcome.NO_ROUTE, "no-route"),
@@ -159,6 +159,8 @@ def test_every_address_that_can_be_asked_must_be_authenticated(
         ((GOOD, Judgement.UNREACHABLE), Code.UNREACHABLE, Severity.WARNING),
         ((Judgement.UNREACHABLE, Judgement.NOT_JUDGED), Code.UNREACHABLE, Severity.WARNING),
         ((Judgement.UNREACHABLE, Judgement.NO_ROUTE), Code.UNREACHABLE, Severity.CRITICAL),
+        ((Judgement.CUT_SHORT,), Code.UNREACHABLE, Severity.UNJUDGED),
+        ((Judgement.CUT_SHORT, Judgement.UNREACHABLE), Code.UNREACHABLE, Severity.WARNING),
         ((Judgement.NOT_JUDGED, GOOD), Code.NOT_JUDGED, Severity.UNJUDGED),
         ((Judgement.COULD_NOT_LOOK, GOOD), Code.RESOLVER_FAILED, Severity.UNJUDGED),
         ((Judgement.NO_ROUTE,), Code.NOT_ASKED, Severity.UNJUDGED),
@@ -196,6 +198,10 @@ def test_the_most_serious_is_what_is_wrong_with_an_endpoint(
             Judgement.DEFERRED,
         ),
         (
+            host(dane=Dane.DEFERRED, tlsa=answer("tlsa", **MUTE), ipv6=answer("mx", **LOST)),
+            Judgement.COULD_NOT_LOOK,
+        ),
+        (
             host(dane=Dane.DEFERRED, tlsa=answer("tlsa", **(BOGUS | {"cause": Cause.RESOLVER}))),
             Judgement.DEFERRED,
         ),
@@ -207,5 +213,9 @@ def test_why_dane_binds_nobody(route: HostRoute, why: Judgement | None) -> None:
         return
     for outcome in (ProbeOutcome.SERVED, ProbeOutcome.NO_STARTTLS):
         assert judge_address(served(route, outcome=outcome), route, NOW).judgement is why
-    silent = served(route, outcome=ProbeOutcome.NO_ROUTE)
-    assert judge_address(silent, route, NOW).judgement is Judgement.NO_ROUTE
+    for outcome, found in (
+        (ProbeOutcome.NO_ROUTE, Judgement.NO_ROUTE),
+        (ProbeOutcome.SHORTAGE, Judgement.COULD_NOT_LOOK),
+    ):  # senders look up before they connect
+        wanted = why if why is Judgement.DEFERRED else found
+        assert judge_address(served(route, outcome=outcome), route, NOW).judgement is wanted

@@ -243,11 +243,30 @@ def test_nothing_is_fine_that_nobody_asked(criteria: Criteria) -> None:
     unasked = HostObservation(route, Protocol.SMTP)
     found = report(unasked, criteria=criteria)
     assert codes(found) == {Code.NOT_ASKED: Severity.UNJUDGED}
+    words = f"no address was authenticated: {HOST} has IPv4 addresses only"
+    assert found.findings[0].text == words
     assert "it has IPv4 addresses only" in found.findings[1].text
     modern = answer(OTHER.text, "2001:db8::1")
     other = host(MATCHING, of=OTHER, ipv4=answer(OTHER.text), ipv6=modern)
     some = report(unasked, visit(other), criteria=criteria)
     assert [one.severity for one in some.findings] == [Severity.NOTICE]
+
+
+def test_a_host_that_this_one_has_no_way_to_may_be_well() -> None:
+    """So the silence of all others stops no mail, as far as can be told."""
+    far, down = host(MATCHING), host(MATCHING, of=OTHER)
+    no_way = visit(far, served(far, outcome=ProbeOutcome.NO_ROUTE))
+    silent = visit(down, served(down, outcome=ProbeOutcome.TIMEOUT))
+    assert report(no_way, silent).severity is Severity.WARNING
+    assert report(silent).severity is Severity.CRITICAL
+
+
+def test_records_of_which_none_can_be_read_are_unusable() -> None:
+    lost = answer("_25._tcp.mx2.example.org", presence=Presence.PRESENT, rejects=("3 octets",))
+    odd = host(of=OTHER, tlsa=lost)
+    found = report(visit(host(MATCHING)), visit(odd, served(odd)))
+    assert codes(found)[Code.ALL_UNUSABLE] is Severity.CRITICAL
+    assert "3 octets" in found.findings[0].text
 
 
 def test_a_certificate_of_neither_type_is_no_evidence() -> None:
