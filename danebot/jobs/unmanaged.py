@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -150,7 +150,7 @@ def _findings(
 def _breaks(
     context: Context, state: LineageState, found: Known, now: datetime
 ) -> tuple[Finding, ...]:
-    unmatched = unmatched_records(state, found.published, found.relied)
+    unmatched = unmatched_records(state, found.published, found.relied, now)
     try:
         reuse = _reuse(context, state.name)
     except TreeError:
@@ -187,7 +187,7 @@ def _look(context: Context, states: Sequence[LineageState], known: Unmanaged) ->
     wanted = {name: _below(bases, above, denials) for name, bases in hosts.items()}
     for state in states:
         if state.name not in wanted:  # it was looked at lately: what was there may have changed
-            wanted[state.name] = tuple(one.owner for one in known[state.name].published)
+            wanted[state.name] = ()
     room = _MOST
     asked: dict[str, tuple[DnsName, ...]] = {}
     states_of = {state.name: state for state in states}
@@ -195,13 +195,22 @@ def _look(context: Context, states: Sequence[LineageState], known: Unmanaged) ->
         if owners is None or len(owners) > room:
             continue
         room -= len(owners)
-        asked[name] = tuple(dict.fromkeys((*owners, *states_of[name].owners)))
+        state = states_of[name]
+        asked[name] = tuple(dict.fromkeys((*owners, *state.owners, *_before(known[name], state))))
     answers = _answers(context, (owner for owners in asked.values() for owner in owners))
     for name, owners in asked.items():
         found = _published(owners, answers)
         if found is not None:
             looked = now if name in hosts else known[name].looked_at
-            known[name] = _learnt(known[name], states_of[name], found, looked)
+            denied = {
+                owner
+                for owner in owners
+                if answers[owner].secure and answers[owner].presence is not Presence.PRESENT
+            }
+            # Only a secure denial, or another certificate, ends it that an owner is relied on.
+            relied = [owner for owner in known[name].relied if owner in set(owners) - denied]
+            former = known[name]._replace(relied=tuple(relied))
+            known[name] = _learnt(former, states_of[name], found, looked)
 
 
 def _stale(known: Known, state: LineageState, now: datetime) -> bool:
@@ -241,6 +250,14 @@ def _below(
     return usual_owners(there)
 
 
+def _before(known: Known, state: LineageState) -> Iterator[DnsName]:
+    """The owners known so far, at hosts that the certificate still names."""
+    ends = tuple(f".{base}" for base in _hosts(state))
+    for owner in (*(one.owner for one in known.published), *known.relied):
+        if owner.text.endswith(ends):
+            yield owner
+
+
 def _published(
     owners: Iterable[DnsName], answers: Mapping[DnsName, TlsaAnswer]
 ) -> tuple[SecureRecords, ...] | None:
@@ -258,9 +275,7 @@ def _published(
 def _learnt(
     known: Known, state: LineageState, found: tuple[SecureRecords, ...], looked: datetime | None
 ) -> Known:
-    there = {one.owner for one in found}
-    relied = dict.fromkeys(owner for owner in known.relied if owner in there)
-    relied |= dict.fromkeys(known_by(state, found))
+    relied = dict.fromkeys((*known.relied, *known_by(state, found)))
     return known._replace(
         looked_at=looked, names=_names(state), published=found, relied=tuple(relied)
     )

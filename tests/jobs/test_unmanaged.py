@@ -162,6 +162,41 @@ def test_a_renewal_with_a_new_key_is_critical(world: World) -> None:
     assert codes(world.look()) == [Code.TLSA_MISMATCH]
 
 
+@pytest.mark.parametrize("later", [HOUR, 2 * DAY])
+def test_an_insecure_look_is_no_proof_that_nothing_is_relied_on(
+    world: World, later: timedelta
+) -> None:
+    """The resolver stops validating for a while, in which certbot renews with another key."""
+    world.resolver.publish(trees.public("one").spki)
+    world.look()
+    secure = dict(world.resolver.records)
+    for owner, answer in secure.items():
+        world.resolver.records[owner] = answer._replace(security=Security.INSECURE)
+    world.resolver.usual = (Security.INSECURE, Presence.NXDOMAIN)
+    world.grown.version(2, "two")
+    world.grown.link(world.grown.paths.live, 2)
+    world.now += later
+    assert codes(world.look()) == []  # no sender uses what isn't secure
+    world.resolver.records = secure
+    world.resolver.usual = (Security.SECURE, Presence.NXDOMAIN)
+    world.now += HOUR
+    assert codes(world.look()) == [Code.TLSA_MISMATCH]
+
+
+def test_a_secure_denial_is_one(world: World) -> None:
+    world.resolver.publish(trees.public("one").spki)
+    world.look()
+    published = dict(world.resolver.records)
+    world.resolver.records.clear()
+    world.now += 2 * DAY
+    world.look()
+    world.grown.version(2, "two")
+    world.grown.link(world.grown.paths.live, 2)
+    world.resolver.records = published
+    world.now += 2 * DAY
+    assert codes(world.look()) == []  # it may be somebody else's
+
+
 def test_a_damaged_file_costs_lookups_alone(world: World) -> None:
     world.look()
     (world.settings.state_directory / FILE).write_text("{")

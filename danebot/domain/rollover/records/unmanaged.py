@@ -15,7 +15,6 @@ from danebot.domain.dns.tlsa import MatchingType, Required, Selector, TlsaRecord
 from danebot.domain.finding import Code, Finding, Severity
 from danebot.domain.lineage.renewal import renews_at
 from danebot.domain.names import DnsName
-from danebot.domain.rollover.evidence.anchors import matched_anchor
 from danebot.domain.rollover.evidence.propagation import matches_chain
 from danebot.domain.rollover.evidence.senders import senders_to
 from danebot.domain.text import when
@@ -93,13 +92,15 @@ def _time(due: datetime | None, now: datetime) -> str:
 
 
 def _breaks(live: Held, reuse: KeyReuse, one: SecureRecords, now: datetime) -> bool:
-    """Whether senders know this chain at the owner by what a renewal replaces, and that alone."""
-    leaf = _of_leaf(one, live)
-    if not leaf:
-        return False
-    if reuse is KeyReuse.KEPT and any(record.selector == Selector.SPKI for record in leaf):
-        return False
-    return matched_anchor(senders_to(one.owner, live, now), one.records, live) is None
+    """Whether senders refuse the next chain: what a renewal replaces matches nothing then."""
+    outdated = [
+        record
+        for record in _of_leaf(one, live)
+        if reuse is KeyReuse.NEW or record.selector != Selector.SPKI
+    ]
+    later = tuple(r._replace(data=bytes(len(r.data))) if r in outdated else r for r in one.records)
+    senders = senders_to(one.owner, live, now)
+    return bool(senders.refusing(later, live) - senders.refusing(one.records, live))
 
 
 def _has_key(live: Held, one: SecureRecords) -> bool:
@@ -117,28 +118,43 @@ def known_by(state: LineageState, published: Iterable[SecureRecords]) -> tuple[D
 
 
 def unmatched_records(
-    state: LineageState, published: Iterable[SecureRecords], relied: Iterable[DnsName]
+    state: LineageState,
+    published: Iterable[SecureRecords],
+    relied: Iterable[DnsName],
+    now: datetime,
 ) -> tuple[Finding, ...]:
-    """A finding if none of the records matches the chain any more, where they did before."""
+    """A finding if senders refuse the chain where a record was its own before."""
     live = state.live
     before = set(relied)
     if live is None:
         return ()
-    owners = [
-        one.owner
+    refused = [
+        one
         for one in published
-        if one.owner in before and not any(matches_chain(r, live) for r in one.records)
+        if one.owner in before and senders_to(one.owner, live, now).refuse(one.records, live)
     ]
-    if not owners:
+    if not refused:
         return ()
-    record = Required(MatchingType.SHA2_256, owners[0]).record(live.key.spki)
+    first = refused[0]
     return (
         Finding(
             Code.TLSA_MISMATCH,
             Severity.CRITICAL,
             state.name,
-            f"no TLSA record at {', '.join(sorted(map(str, owners)))} matches its certificate any "
-            "more, which was renewed, or the record changed: DANE senders defer or bounce mail",
-            f"add now: {owners[0]}. IN TLSA {record}; then: danebot init {state.name}",
+            f"by the TLSA records at {', '.join(sorted(str(one.owner) for one in refused))} DANE "
+            "senders refuse its certificate, which was renewed, or the records changed: they defer "
+            "or bounce mail",
+            f"add now: {first.owner}. IN TLSA {_accepted(first, live, now)}; "
+            f"then: danebot init {state.name}",
         ),
     )
+
+
+def _accepted(one: SecureRecords, live: Held, now: datetime) -> TlsaRecord:
+    """The record of the key that makes senders accept the chain, beside what is there."""
+    senders = senders_to(one.owner, live, now)
+    usual, stronger = (
+        Required(mtype, one.owner).record(live.key.spki)
+        for mtype in (MatchingType.SHA2_256, MatchingType.SHA2_512)
+    )
+    return stronger if senders.refuse((*one.records, usual), live) else usual

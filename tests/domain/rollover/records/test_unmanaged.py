@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from danebot.domain.dns.tlsa import MatchingType, Selector, TlsaRecord, Usage, association
+from danebot.domain.dns.tlsa import MatchingType, Selector, TlsaRecord, Usage
 from danebot.domain.finding import Code, Severity
 from danebot.domain.lineage.renewal import Autorenew, RenewalRule
 from danebot.domain.lineage.state import LineageState, Management
@@ -18,9 +18,14 @@ from danebot.domain.rollover.records.unmanaged import (
     known_by,
     unmatched_records,
 )
-from domain.builders import DAY, MX, MX2, T0, held, record
+from domain import gate_world
+from domain.builders import DAY, MX, MX2, T0
+from domain.gate_world import tlsa
 
-LIVE = held("old")  # ninety days from T0 - 10 d: certbot renews from T0 + 50 d on
+LIVE = gate_world.chain()
+LIVE = LIVE._replace(chain=LIVE.chain._replace(not_before=T0 - 10 * DAY, not_after=T0 + 80 * DAY))
+"""certbot renews it from T0 + 50 d on."""
+RENEWED = gate_world.chain(key="fresh", version=2)
 
 
 def passed(rule: RenewalRule | None = None) -> LineageState:
@@ -33,13 +38,8 @@ def passed(rule: RenewalRule | None = None) -> LineageState:
     )
 
 
-def of_certificate() -> TlsaRecord:
-    """``3 0 1`` of the live leaf."""
-    data = association(LIVE.chain.ders[0], MatchingType.SHA2_256)
-    return TlsaRecord(Usage.DANE_EE, Selector.CERT, MatchingType.SHA2_256, data)
-
-
-KEY, CERTIFICATE, FOREIGN = record("old"), of_certificate(), record("somebody's")
+KEY, CERTIFICATE, FOREIGN = tlsa("3 1 1"), tlsa("3 0 1"), tlsa("3 1 1", key="somebody's")
+ISSUER, OTHER_ISSUER = tlsa("2 0 1"), tlsa("2 1 1", by="B")
 
 
 @pytest.mark.parametrize(
@@ -51,6 +51,12 @@ KEY, CERTIFICATE, FOREIGN = record("old"), of_certificate(), record("somebody's"
         ((CERTIFICATE,), KeyReuse.KEPT, True),
         ((KEY, CERTIFICATE), KeyReuse.KEPT, False),
         ((KEY, FOREIGN), KeyReuse.NEW, True),
+        ((KEY, ISSUER), KeyReuse.NEW, False),  # the authority stays
+        ((KEY, tlsa("2 1 1")), KeyReuse.NEW, False),
+        ((CERTIFICATE, tlsa("2 1 1")), KeyReuse.KEPT, False),
+        ((KEY, OTHER_ISSUER), KeyReuse.NEW, True),
+        ((KEY, tlsa("2 1 1"), tlsa("2 1 2", by="B")), KeyReuse.NEW, True),  # digest agility
+        ((tlsa("1 1 1"),), KeyReuse.NEW, False),  # unusable in mail: nobody refuses
         ((FOREIGN,), KeyReuse.NEW, False),
         ((), KeyReuse.NEW, False),
     ],
@@ -100,25 +106,39 @@ def test_the_date_is_certbots(rule: RenewalRule, severity: Severity, words: str)
 def test_after_the_renewal_it_is_broken() -> None:
     published = [SecureRecords(MX, (KEY,))]
     assert known_by(passed(), published) == (MX,)
-    renewed = replace(passed(), live=held("new", 2))
+    renewed = replace(passed(), live=RENEWED)
     assert known_by(renewed, published) == ()
     assert breaks_at_renewal(renewed, KeyReuse.NEW, published, T0) == ()
-    (found,) = unmatched_records(renewed, published, [MX])
+    (found,) = unmatched_records(renewed, published, [MX], T0)
     assert (found.code, found.severity) == (Code.TLSA_MISMATCH, Severity.CRITICAL)
-    assert str(record("new")) in found.remedy
-    assert unmatched_records(passed(), published, [MX]) == ()
-    assert unmatched_records(renewed, published, []) == ()  # a foreign owner was never ours
+    assert str(tlsa("3 1 1", key="fresh", version=2)) in found.remedy
+    assert unmatched_records(passed(), published, [MX], T0) == ()
+    assert unmatched_records(renewed, published, [], T0) == ()  # a foreign owner was never ours
+
+
+@pytest.mark.parametrize(
+    "beside",
+    [
+        (KEY, OTHER_ISSUER),
+        (KEY, tlsa("2 0 1", by="B")),
+        (KEY, tlsa("0 1 1", by="B")),
+        (tlsa("3 1 1", key="fresh", version=2), tlsa("3 1 2")),  # digest agility
+    ],
+)
+def test_what_senders_refuse_is_told_whatever_stands_beside(beside: tuple[TlsaRecord, ...]) -> None:
+    """A record that can't be told from the chain's own by its data alone is no excuse."""
+    renewed = replace(passed(), live=RENEWED)
+    (found,) = unmatched_records(renewed, [SecureRecords(MX, beside)], [MX], T0)
+    assert (found.code, found.severity) == (Code.TLSA_MISMATCH, Severity.CRITICAL)
+    digest = 2 if beside[1].mtype == MatchingType.SHA2_512 else 1
+    added = tlsa(f"3 1 {digest}", key="fresh", version=2)
+    assert str(added) in found.remedy
+    assert unmatched_records(renewed, [SecureRecords(MX, (*beside, added))], [MX], T0) == ()
 
 
 # ---- clause by clause: each fails where its own is taken out ----------------------------------
 
 STRANGE_ANCHOR = TlsaRecord(Usage.DANE_TA, Selector.SPKI, MatchingType.SHA2_256, b"a" * 32)
-ISSUER = TlsaRecord(
-    Usage.DANE_TA,
-    Selector.CERT,
-    MatchingType.SHA2_256,
-    association(LIVE.chain.ders[1], MatchingType.SHA2_256),
-)
 STRANGE_LEAF = CERTIFICATE._replace(data=b"b" * 32)
 MORE = tuple(DnsName(f"_25._tcp.{name}.example.org") for name in "abcd")
 
@@ -135,14 +155,14 @@ def test_anchors_are_no_records_of_the_leaf() -> None:
 def test_one_record_that_matches_is_enough() -> None:
     both = [SecureRecords(MX, (FOREIGN, KEY))]
     assert known_by(passed(), both) == (MX,)
-    assert unmatched_records(passed(), both, [MX]) == ()
+    assert unmatched_records(passed(), both, [MX], T0) == ()
 
 
 def test_where_nothing_is_live_nothing_breaks() -> None:
     bare = replace(passed(), live=None)
     every = [SecureRecords(MX, (KEY,))]
     assert breaks_at_renewal(bare, KeyReuse.NEW, every, T0) == ()
-    assert (known_by(bare, every), unmatched_records(bare, every, [MX])) == ((), ())
+    assert (known_by(bare, every), unmatched_records(bare, every, [MX], T0)) == ((), ())
 
 
 def test_three_owners_are_named_and_the_others_counted() -> None:
