@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -105,6 +106,48 @@ def test_dane_ee_matches_what_only_openssl_can_read() -> None:
     verdict = verify([record], [leaf], REFERENCES, NOW)
     assert verdict.outcome is Outcome.AUTHENTICATED
     assert [one.code for one in verdict.cautions] == [CautionCode.UNREADABLE_CERTIFICATE]
+
+
+def element(tag: int, *contents: bytes) -> bytes:
+    inside = b"".join(contents)
+    return bytes([tag, len(inside)]) + inside
+
+
+def skeleton(*fields: bytes, tag: int = 0x30, signature: bytes = b"\x03\x00") -> bytes:
+    """A certificate of little more than tags and lengths."""
+    return element(tag, element(0x30, *fields), element(0x30), signature)
+
+
+VERSION = element(0xA0, b"\x02\x01\x02")
+FIELDS = (b"\x02\x01\x07", *(element(0x30, bytes([one])) for one in range(4)))
+SPKI = element(0x30, b"key")
+
+
+@pytest.mark.parametrize(
+    ("der", "readable"),
+    [
+        pytest.param(skeleton(VERSION, *FIELDS, SPKI, element(0xA3)), True, id="version 3"),
+        pytest.param(skeleton(*FIELDS, SPKI), True, id="version 1: the key is the last field"),
+        pytest.param(skeleton(*FIELDS, SPKI, tag=0x31), False, id="a SET"),
+        pytest.param(skeleton(*FIELDS, b"\x31" + SPKI[1:]), False, id="the key in a SET"),
+        pytest.param(skeleton(VERSION, *FIELDS), False, id="no key before the signature"),
+        pytest.param(skeleton(*FIELDS), False, id="no key in version 1"),
+        pytest.param(b"\x30\x80" + skeleton(*FIELDS, SPKI)[2:], False, id="indefinite length"),
+    ],
+)
+def test_the_key_is_found_by_the_place_of_its_field(der: bytes, *, readable: bool) -> None:
+    """RFC 5280 section 4.1, and DER alone."""
+    found = presented.read(der)
+    assert (found.spki if found is not None else None) == (SPKI if readable else None)
+
+
+def test_certificates_are_equal_by_their_octets() -> None:
+    one, other = presented.read(world()["leaf"].der), presented.read(world()["root"].der)
+    assert one is not None
+    same = replace(one, facts=None)
+    assert one == same != other
+    assert {one, same, other} == {one, other}
+    assert one != world()["leaf"]  # what has the same ``der``, but is no certificate as read
 
 
 @pytest.mark.parametrize("extra", [b"", b"\x00", b"\x05\x00"])
