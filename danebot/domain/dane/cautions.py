@@ -119,8 +119,7 @@ def _weak_key(certificate: Certificate) -> bool:
             return size < _MIN_RSA
         case ec.EllipticCurvePublicKey(key_size=size):
             return size < _MIN_EC
-        case _:
-            return False
+    return False
 
 
 def _weak_signature(certificate: Certificate) -> bool:

@@ -16,7 +16,7 @@ from danebot.domain.dane.path import Anchor, CertificationPath
 from danebot.domain.dane.references import References, Via, matching_names, presents
 from danebot.domain.names import Hostname
 from domain import pki
-from domain.dane_world import MX, world
+from domain.dane_world import MX, odd_signature_leaf, world
 from domain.pki import DAY, NOW, issue
 
 HOST, DOMAIN = Hostname(MX), Hostname("example.com")
@@ -147,7 +147,15 @@ def test_what_a_path_rests_on() -> None:
     assert codes(path(leaf, certificate("inter"), top), leaf)[-1][1] == 0
     unread = replace(leaf, facts=None)
     assert codes(path(unread, top), unread) == [(CautionCode.WEAK_KEY, 1)]
+    assert codes(path(leaf, replace(top, facts=None)), leaf) == codes(path(leaf, top), leaf)
     assert codes(None, unread) == []
+
+
+def test_a_signature_that_cant_be_read_is_not_called_weak() -> None:
+    odd = read(odd_signature_leaf())
+    assert odd is not None
+    for leaf in (odd, replace(odd, parsed=None)):
+        assert codes(path(leaf, certificate("inter")), leaf) == []
 
 
 def test_a_caution_names_its_certificate() -> None:
