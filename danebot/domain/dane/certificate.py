@@ -184,7 +184,10 @@ def read_public_key(der: bytes) -> CertificatePublicKeyTypes | None:
 
 
 def _element(data: bytes, at: int) -> tuple[int, int, int]:
-    """Tag, start and end of the contents of the DER element at ``at``, or ValueError."""
+    """Tag, start and end of the contents of the DER element at ``at``, or ValueError.
+
+    The end may lie beyond ``data``: whoever reads on there fails, and the last one is compared.
+    """
     if at + 2 > len(data):
         raise ValueError("truncated DER")
     tag, length, start = data[at], data[at + 1], at + 2
@@ -192,8 +195,6 @@ def _element(data: bytes, at: int) -> tuple[int, int, int]:
         octets = length & 0x7F
         length = int.from_bytes(data[start : start + octets])
         start += octets
-    if start + length > len(data):
-        raise ValueError("truncated DER")
     return tag, start, start + length
 
 

@@ -8,11 +8,15 @@ from typing import Any
 
 import pytest
 from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from danebot.domain.dane.certificate import (
     Certificate,
     IssuingRight,
+    KeyIdentifiers,
     SignatureCheck,
+    canonical,
     check_signature,
     may_have_signed,
     read,
@@ -318,6 +322,59 @@ def test_who_may_issue(ca: bool | None, usage: tuple[str, ...] | None, right: Is
     assert facts is not None
     assert facts.authority is right
     assert facts.path_length is None
+
+
+def sequence(inside: bytes) -> bytes:
+    size = len(inside)
+    octets = size.to_bytes((size.bit_length() + 7) // 8)
+    return b"\x30" + (octets if size < 128 else bytes([0x80 | len(octets)]) + octets) + inside
+
+
+def version_1(made: Issued, by: Issued) -> bytes:
+    """The same certificate without version and extensions, signed again."""
+    fields, version = made.certificate.tbs_certificate_bytes, b"\xa0\x03\x02\x01\x02"
+    end = fields.index(made.spki) + len(made.spki)
+    tbs = sequence(fields[fields.index(version) + len(version) : end])
+    assert isinstance(by.key, ec.EllipticCurvePrivateKey)
+    signature = b"\x00" + by.key.sign(tbs, ec.ECDSA(hashes.SHA256()))
+    algorithm = bytes.fromhex("300a06082a8648ce3d040302")
+    return sequence(tbs + algorithm + b"\x03" + bytes([len(signature)]) + signature)
+
+
+def test_a_self_signed_certificate_of_version_1_may_issue_by_custom() -> None:
+    root = issue("Version 1 Root", ca=True)
+    leaf = issue(MX, root)
+    for made, by, right in ((root, root, IssuingRight.LEGACY), (leaf, root, IssuingRight.NONE)):
+        found = read(version_1(made, by))
+        assert found is not None
+        assert found.facts is not None
+        assert found.facts.authority is right
+        assert check_signature(found, certificate(by).public_key) is SignatureCheck.VALID
+
+
+@pytest.mark.parametrize(
+    ("issuers", "serial", "expected"),
+    [
+        (None, None, None),
+        ([x509.DNSName("ca.example"), x509.DirectoryName(pki.name(" Path  ROOT"))], 7, "root"),
+        ([x509.DNSName("ca.example")], 8, None),
+    ],
+)
+def test_a_certificate_may_name_its_issuers_issuer_and_serial_number(
+    issuers: list[x509.GeneralName] | None, serial: int | None, expected: str | None
+) -> None:
+    extension = x509.AuthorityKeyIdentifier(b"key", issuers, serial)
+    made = certificate(issue(MX, INTER, authority_key=False, extra=[(extension, False)]))
+    assert made.facts is not None
+    own = x509.SubjectKeyIdentifier.from_public_key(pki.key(MX).public_key()).digest
+    name = canonical(pki.name("Path Root")) if expected else None
+    assert made.facts.identifiers == KeyIdentifiers(own, b"key", serial, name, has_authority=True)
+
+
+def test_a_certificate_may_lack_identifiers() -> None:
+    made = certificate(issue(MX, INTER, authority_key=False, subject_key=False))
+    assert made.facts is not None
+    assert made.facts.identifiers == KeyIdentifiers(None, None, None, None, has_authority=False)
 
 
 KEYS = {"ec": "", "rsa": "rsa2048", "ed25519": "ed25519"}
