@@ -95,6 +95,7 @@ class Trial:
         domain = ["*/danebot/domain/*"]
         measured = coverage.Coverage(data_file=None, include=domain, config_file=False)
         measured.set_option("run:disable_warnings", ["no-data-collected"])  # no rule is reached
+        _forget()  # what another test had brought about
         begun = time.perf_counter()
         measured.start()
         _limit(3 * self.slow, _too_slow)  # measuring takes its time
@@ -219,6 +220,11 @@ def apply(mutant: Mutant) -> None:
         function.__code__ = _code(code, mutant.where)
     else:
         _exchange_constants(module, code)
+    _forget()
+
+
+def _forget() -> None:
+    """Empty the caches of danebot's functions."""
     for loaded in list(sys.modules.values()):
         if loaded.__name__.startswith("danebot."):
             for value in list(vars(loaded).values()):

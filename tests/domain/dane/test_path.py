@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import dsa, ec
 
 from danebot.domain.dane.certificate import (
     Certificate,
@@ -35,7 +35,7 @@ from danebot.domain.dane.path import (
 from danebot.domain.dane.references import References
 from danebot.domain.names import Hostname
 from domain import pki
-from domain.dane_world import MX, constraint
+from domain.dane_world import MX, constraint, odd_signature_leaf
 from domain.pki import CLIENT_AUTH, DAY, NOW, SERVER_AUTH, Issued, issue, key_usage
 
 REFERENCES = References(Hostname(MX))
@@ -371,10 +371,58 @@ def test_a_certificate_may_name_its_issuers_issuer_and_serial_number(
     assert made.facts.identifiers == KeyIdentifiers(own, b"key", serial, name, has_authority=True)
 
 
+def test_what_else_a_certificate_says() -> None:
+    names = x509.SubjectAlternativeName([x509.DNSName(MX), ADDRESS, x509.DNSName("b.example")])
+    bounds = constraint("example.com")
+    made = issue(
+        "CA", ca=True, path_length=2, constraints=bounds, extra=[(names, False)], serial=77
+    )
+    facts = certificate(made).facts
+    assert facts is not None
+    assert (facts.path_length, facts.serial, facts.constraints) == (2, 77, bounds)
+    assert (facts.dns_names, facts.other_names) == ((MX, "b.example"), (ADDRESS,))
+    assert (facts.common_names, facts.unhandled_critical) == (("CA",), False)
+
+
+@pytest.mark.parametrize(
+    ("oid", "critical", "unhandled"),
+    [("1.2.3.4", True, True), ("1.2.3.4", False, False), ("1.3.6.1.5.5.7.1.8", True, False)],
+)
+def test_only_a_critical_extension_that_openssl_doesnt_handle_counts(
+    oid: str, *, critical: bool, unhandled: bool
+) -> None:
+    extension = x509.UnrecognizedExtension(x509.ObjectIdentifier(oid), b"\x05\x00")
+    facts = certificate(issue(MX, extra=[(extension, critical)])).facts
+    assert facts is not None
+    assert facts.unhandled_critical is unhandled
+
+
 def test_a_certificate_may_lack_identifiers() -> None:
     made = certificate(issue(MX, INTER, authority_key=False, subject_key=False))
     assert made.facts is not None
     assert made.facts.identifiers == KeyIdentifiers(None, None, None, None, has_authority=False)
+
+
+def read_odd() -> Certificate:
+    """A leaf with a signature of an algorithm that nobody knows."""
+    found = read(odd_signature_leaf())
+    assert found is not None
+    return found
+
+
+def test_a_dsa_key_checks_what_was_signed_with_a_digest() -> None:
+    own = dsa.generate_private_key(1024)  # noqa: S505 - made in no time
+    other = own.parameters().generate_private_key()
+    builder = x509.CertificateBuilder(pki.name("DSA"), pki.name("DSA"), own.public_key(), 1)
+    signed = builder.not_valid_before(NOW).not_valid_after(NOW).sign(own, hashes.SHA256())
+    made = certificate(Issued(signed, own))
+    for one, key, expected in (
+        (made, own, SignatureCheck.VALID),
+        (made, other, SignatureCheck.INVALID),
+        (certificate(issue(MX, of_key="ed25519 own")), own, SignatureCheck.UNSUPPORTED),
+    ):
+        assert check_signature(one, key.public_key()) is expected
+        assert may_have_signed(key.public_key(), one)
 
 
 KEYS = {"ec": "", "rsa": "rsa2048", "ed25519": "ed25519"}
@@ -386,8 +434,10 @@ def test_a_signature_is_of_one_type_of_key(kind: str) -> None:
     for other, seed in KEYS.items():
         key = certificate(issue(MX, of_key=seed + " own")).public_key
         assert may_have_signed(key, made) is (kind == other)
-        same = check_signature(made, key)
-        assert (same is SignatureCheck.VALID) is (kind == other)
+        foreign = SignatureCheck.INVALID if other == "ed25519" else SignatureCheck.UNSUPPORTED
+        expected = SignatureCheck.VALID if kind == other else foreign
+        assert check_signature(made, key) is expected
+        assert may_have_signed(key, read_odd())
     stranger = certificate(issue(MX, of_key=KEYS[kind] + " stranger")).public_key
     assert check_signature(made, stranger) is SignatureCheck.INVALID
     assert may_have_signed(None, made)
