@@ -299,5 +299,4 @@ def _within(name: object, subtree: x509.GeneralName) -> bool | None:
             return name[: len(prefix)] == prefix
         case x509.IPAddress(value=network) if isinstance(name, x509.IPAddress):
             return name.value in network  # type: ignore[operator]  # a network in a constraint
-        case _:
-            return None
+    return None

@@ -28,6 +28,7 @@ from danebot.domain.dane.path import (
     Fault,
     Flaw,
     build,
+    build_trusted,
     issued,
     judge_path,
     shortest_path,
@@ -186,6 +187,8 @@ def test_name_constraints_bind_the_leaf(
     assert judged(changed(LEAF, **facts), changed(INTER, constraints=bounds)) == expected
     assert judged(changed(LEAF, **facts), INTER, changed(ROOT, constraints=bounds)) == expected
     assert judged(changed(LEAF, **facts, constraints=bounds), INTER) == []
+    wide = changed(ROOT, constraints=constraint(""))
+    assert judged(changed(LEAF, **facts), changed(INTER, constraints=bounds), wide) == expected
 
 
 @pytest.mark.parametrize(
@@ -265,6 +268,32 @@ def test_the_first_issuer_that_is_valid_now_is_taken_else_the_one_that_lasts_lon
         assert build(leaf, pool, lambda _: True, NOW).depth == 1
     assert build(leaf, [good], lambda _: False, NOW).anchor is Anchor.NONE
     assert not build(leaf, [], lambda _: True, NOW).anchored
+
+
+def test_a_circle_is_gone_round_once() -> None:
+    other = issue("Circle B", ca=True)
+    one = issue("Circle A", other, ca=True)
+    a, b = certificate(one), certificate(issue("Circle B", one, ca=True))
+    assert build(a, [a, b], lambda _: False, NOW).certificates == (a, b)
+    assert shortest_path(a, [a, b], lambda _: False) is None
+
+
+def test_a_trusted_path_ends_in_the_store_and_stays_there() -> None:
+    leaf, inter, root = map(certificate, (LEAF, INTER, ROOT))
+    again = certificate(issue("Path Inter", ROOT, ca=True))
+    whole = (leaf, inter, root)
+    for pool, store, path, anchored in (
+        ([inter, root], [root], whole, True),
+        ([inter], [root], whole, True),
+        ([], [inter, root], whole, True),
+        ([again], [inter, root], whole, True),  # the store's own first
+        ([inter, root], [], whole, False),
+        ([root], [inter], (leaf, inter), False),  # from the store back to the pool goes no way
+        ([root], [root], (leaf,), False),
+    ):
+        found = build_trusted(leaf, pool, store, NOW)
+        assert (found.certificates, found.anchored) == (path, anchored)
+        assert found.anchor is (Anchor.CERTIFICATE if anchored else Anchor.NONE)
 
 
 def test_the_shortest_path_is_found_if_there_is_any() -> None:
