@@ -14,14 +14,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
-from danebot.adapters.status_file import StatusError, read_status
+from danebot.adapters.status_file import StatusError
 from danebot.domain.finding import Severity
 from danebot.domain.rollover.steps.phases import Phase
-from danebot.domain.status.document import LineageStatus, Snapshot, finding_of
+from danebot.domain.status.document import Snapshot, finding_of
 from danebot.domain.text import duration, when
 from danebot_exporter.card import card, item
-from danebot_exporter.course import urgency
 from danebot_exporter.html import Html, fragment, tag
+from danebot_exporter.shelf import Entry, Shelf
 
 if TYPE_CHECKING:
     from danebot_exporter.endpoints import EndpointReport
@@ -75,12 +75,12 @@ class PageWish:
         query = urlencode({key: value for key, value in wanted.items() if value != usual[key]})
         return f"?{query}" if query else "./"
 
-    def matches(self, status: LineageStatus, urgent: Severity | None) -> bool:
+    def matches(self, status: Entry, urgent: Severity | None) -> bool:
         """Whether a lineage is to be shown."""
         return self.search.lower() in status.name.lower() and _in_view(self.view, status, urgent)
 
 
-def _in_view(view: str, status: LineageStatus, urgent: Severity | None) -> bool:
+def _in_view(view: str, status: Entry, urgent: Severity | None) -> bool:
     match view:
         case "attention":
             return urgent is not None and urgent >= Severity.WARNING
@@ -99,8 +99,12 @@ class _Survey:
     counts: Counter[str] = field(default_factory=Counter)
     order: list[tuple[int, bool, str]] = field(default_factory=list)
 
-    def take(self, status: LineageStatus) -> None:
-        urgent = urgency(status, self.reports.get(status.name, ()))
+    def take(self, status: Entry) -> None:
+        reports = self.reports.get(status.name, ())
+        found = [finding.severity for report in reports for finding in report.findings]
+        if status.urgent is not None:
+            found.append(status.urgent)
+        urgent = max(found, default=None)
         for view in _VIEWS:
             self.counts[view] += _in_view(view, status, urgent)
         if self.wish.matches(status, urgent):
@@ -109,22 +113,28 @@ class _Survey:
 
 
 def page(
-    path: Path, wish: PageWish, reports: Mapping[str, tuple[EndpointReport, ...]], now: datetime
+    path: Path,
+    wish: PageWish,
+    reports: Mapping[str, tuple[EndpointReport, ...]],
+    now: datetime,
+    shelf: Shelf | None = None,
 ) -> bytes:
-    """The page for the status document at ``path``, whatever state that is in."""
+    """The page for the status document at ``path``, whatever state that is in.
+
+    A ``shelf`` that is handed over again saves reading a document that hasn't changed.
+    """
     survey = _Survey(wish, reports)
-    shown: dict[str, LineageStatus] = {}
     try:
-        snapshot = read_status(path, survey.take)
-        survey.order.sort()
-        first = (wish.number - 1) * PER_PAGE
-        names = [name for _, _, name in survey.order[first : first + PER_PAGE]]
-        # Read once more: to keep all of them meanwhile would take much memory.
-        wanted = set(names)
-        read_status(path, lambda s: shown.update({s.name: s}) if s.name in wanted else None)
+        document = (shelf or Shelf()).get(path)
     except StatusError as fault:
         return _document(_broken(fault), now).encode()
-    cards = [card(shown[name], reports.get(name, ()), now) for name in names if name in shown]
+    for entry in document.entries.values():
+        survey.take(entry)
+    survey.order.sort()
+    first = (wish.number - 1) * PER_PAGE
+    names = [name for _, _, name in survey.order[first : first + PER_PAGE]]
+    snapshot = document.snapshot
+    cards = [card(document.entries[name].status(), reports.get(name, ()), now) for name in names]
     body = fragment(
         _top(snapshot, survey, now),
         tag(

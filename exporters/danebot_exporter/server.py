@@ -26,10 +26,12 @@ from danebot.errors import ConfigError, DanebotError
 from danebot_exporter.budget import PROBES, raise_limit, width
 from danebot_exporter.connections import Connection, Connections, Doing
 from danebot_exporter.exposition import CONTENT_TYPE
+from danebot_exporter.packing import Piece, accepts_gzip, gzipped
 from danebot_exporter.page import PageWish, page, policy
 from danebot_exporter.passwords import Admission
 from danebot_exporter.probe import allowed, probe, subject_of
 from danebot_exporter.refusals import Refusal, Refusals
+from danebot_exporter.shelf import Shelf
 
 if TYPE_CHECKING:
     from danebot_exporter.own import OwnMetrics
@@ -40,6 +42,7 @@ _PAUSE = 0.5  # seconds, where a connection can't be taken: it would be tried ag
 _REQUEST, _ANSWER = 30.0, 60.0  # seconds
 _TEXT = "text/plain; charset=utf-8"
 _MOST_FIELDS = 20
+_WORTH = 1 << 16  # octets, below which compression saves nothing
 _FIELD_LINE = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+:[^\r\n\0]*\r?\n")
 
 
@@ -65,6 +68,7 @@ class ExporterServer(ThreadingHTTPServer):
         self.own = own
         self.reach = reach
         self.page_lock = threading.Lock()
+        self.shelf = Shelf()
         self.probes = threading.BoundedSemaphore(PROBES)
         self.probe_width = width(raise_limit())
         self.refused = Refusals(own.refused, complain)
@@ -327,8 +331,15 @@ class Handler(BaseHTTPRequestHandler):
 
     def _metrics(self, query: dict[str, str]) -> None:
         del query
-        store = self.server.store
-        self.reply((*store.metrics(), store.round, self.server.own.text()), CONTENT_TYPE)
+        pieces = (*self.server.store.pieces(), Piece(self.server.own.text()))
+        wanted = accepts_gzip(self.headers.get("Accept-Encoding", ""))
+        if wanted and sum(map(len, pieces)) >= _WORTH:
+            self.reply(
+                gzipped(pieces), CONTENT_TYPE, Content_Encoding="gzip", Vary="Accept-Encoding"
+            )
+        else:
+            parts = tuple(part for piece in pieces for part in piece.parts)
+            self.reply(parts, CONTENT_TYPE, Vary="Accept-Encoding")
 
     def _probe(self, query: dict[str, str]) -> None:
         server = self.server
@@ -354,7 +365,8 @@ class Handler(BaseHTTPRequestHandler):
     def _page(self, query: dict[str, str]) -> None:
         store = self.server.store
         with self.server.page_lock:
-            body = page(store.path, PageWish.of(query), store.reports, datetime.now(UTC))
+            now = datetime.now(UTC)
+            body = page(store.path, PageWish.of(query), store.reports, now, self.server.shelf)
         self.reply(body, "text/html; charset=utf-8")
 
     def _healthy(self, query: dict[str, str]) -> None:

@@ -13,6 +13,7 @@ from danebot.adapters.status_file import FileSignature, StatusError, signature
 from danebot.domain.status.document import LineageStatus, StatusFault
 from danebot_exporter.collector import collect
 from danebot_exporter.endpoints import EndpointReport, Watched, watched_endpoints
+from danebot_exporter.packing import Piece
 
 if TYPE_CHECKING:
     from danebot.config import Settings
@@ -32,10 +33,10 @@ class Store:
         self._signature: FileSignature | None = None
         self._looked = False
         self._short = False  # of descriptors
-        self._body: tuple[bytes, ...] = ()
+        self._body = Piece()
         self._fault: StatusError | None = None
         self._watched: tuple[Watched, ...] = ()
-        self._round = b""
+        self._round = Piece()
         self._reports: Mapping[str, tuple[EndpointReport, ...]] = {}
 
     def configure(self, settings: Settings) -> None:
@@ -51,14 +52,18 @@ class Store:
 
     def metrics(self) -> tuple[bytes, ...]:
         """The document's metrics in parts; costs a `stat` while it doesn't change."""
+        return self.pieces()[0].parts
+
+    def pieces(self) -> tuple[Piece, Piece]:
+        """The same as a piece, and the last round's metrics, empty before the first."""
         with self._lock:
             self._refresh()
-            return self._body
+            return self._body, self._round
 
     @property
     def round(self) -> bytes:
         """The last round's metrics; empty before the first."""
-        return self._round
+        return b"".join(self._round.parts)
 
     @property
     def reports(self) -> Mapping[str, tuple[EndpointReport, ...]]:
@@ -83,7 +88,7 @@ class Store:
         for report in reports:
             name = report.watched.lineage
             by_lineage[name] = (*by_lineage.get(name, ()), report)
-        self._reports, self._round = by_lineage, body
+        self._reports, self._round = by_lineage, Piece(body)
 
     def _refresh(self) -> None:
         found = signature(self.path)
@@ -92,18 +97,19 @@ class Store:
         if same and (self._fault is None or self._fault.reason in _OF_CONTENT):
             return
         told, self._short = self._short, not _may_be_opened(self.path)
-        if self._short and self._body and self._fault is None:
+        if self._short and self._body.parts and self._fault is None:
             if self._failed is not None and not told:
                 self._failed(StatusFault.UNREADABLE)
             return  # what was read before is as true as it was
-        self._body = ()  # the old text may go before the new one comes: there are large ones
+        self._body = Piece()  # the old text may go before the new one comes: there are large ones
         seen: list[Watched] = []
 
         def watch(status: LineageStatus) -> None:
             seen.extend(watched_endpoints(status, self.settings))
 
         before = self._fault
-        self._body, self._fault = collect(self.path, watch)
+        parts, self._fault = collect(self.path, watch)
+        self._body = Piece(*parts)
         self._looked, self._signature = True, found
         if self._fault is None:
             self._watched = tuple(seen)

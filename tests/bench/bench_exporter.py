@@ -26,6 +26,7 @@ SIZES = (10, 1_000, 10_000)
 MEMORY = 150  # MiB
 UNCHANGED = 0.050  # seconds of CPU
 CHANGED = 1.3
+PAGE = 0.3  # seconds, once the document is read
 ROUNDS = 5
 
 
@@ -52,10 +53,10 @@ def size(request: pytest.FixtureRequest) -> int:
     return found
 
 
-def scrape(found: Exporter) -> int:
-    """One scrape as Prometheus makes it; octets are counted, not kept."""
+def scrape(found: Exporter, path: str = "/metrics", encoding: str = "identity") -> int:
+    """One request; octets are counted, not kept."""
     connection = http.client.HTTPConnection("127.0.0.1", found.port, timeout=60)
-    connection.request("GET", "/metrics")
+    connection.request("GET", path, headers={"Accept-Encoding": encoding})
     answer = connection.getresponse()
     assert answer.status == 200
     total = 0
@@ -76,6 +77,19 @@ def test_scrapes(size: int, tmp_path: Path, bench: Bench) -> None:
             scrape(found)
         spent = (found.cpu() - before) / rounds
         bench.limit(f"scrape of an unchanged document, {size} lineages", spent, UNCHANGED, "s CPU")
+        packed = scrape(found, encoding="gzip")
+        before = found.cpu()
+        for _ in range(rounds):
+            scrape(found, encoding="gzip")
+        spent = (found.cpu() - before) / rounds
+        bench.limit(f"the same compressed, {size} lineages", spent, UNCHANGED, "s CPU")
+        bench.row(f"octets, compressed / plain, {size} lineages", packed, octets, "", goal=0.2)
+        scrape(found, "/")
+        before = found.cpu()
+        for _ in range(rounds):
+            scrape(found, "/")
+        spent = (found.cpu() - before) / rounds
+        bench.limit(f"page of an unchanged document, {size} lineages", spent, PAGE, "s CPU")
         for _ in range(3):  # as after so many runs of danebot
             document(tmp_path / "new.json", size).replace(path)
             scrape(found)

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import contextlib
+import gzip
 import re
 import socket
 import threading
 import time
+import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from danebot.adapters import status_file
 from danebot.config import Settings
 from danebot.domain.addresses import Reach
 from danebot_exporter import connections
@@ -215,3 +219,70 @@ def test_a_request_that_breaks_off_is_none(server: ExporterServer) -> None:
         sock.sendall(b"GET /-/healthy HTTP/1.1\r\nHost: a\r\n")
         sock.shutdown(socket.SHUT_WR)
         assert sock.recv(100) == b""
+
+
+# ---- large documents ----------------------------------------------------------------------------
+
+
+def test_the_page_reads_a_document_once(
+    server: ExporterServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At ten thousand lineages reading it takes a second."""
+    read = 0
+    real = status_file.walk
+
+    def walk(*arguments: Any) -> Any:  # noqa: ANN401 - passed on
+        nonlocal read
+        read += 1
+        return real(*arguments)
+
+    def shown(query: str) -> bytes:
+        with connect(server) as sock:
+            return answer(sock, f"GET /{query} HTTP/1.0\r\n\r\n".encode())
+
+    monkeypatch.setattr(status_file, "walk", walk)
+    assert b"mail.example.com" in shown("")
+    assert b"mail.example.com" in shown("?q=mail")
+    assert b"No lineage matches" in shown("?q=nope")
+    assert read == 1
+    path = server.store.path
+    sample.write(path.with_name("new"), sample.snapshot([sample.lineage("new.example")]))
+    path.with_name("new").replace(path)
+    assert b"new.example" in shown("")
+    path.write_text("{")
+    assert b"is damaged" in shown("")
+    assert b"is damaged" in shown("")
+    assert read == 3
+
+
+def test_a_large_scrape_is_compressed_where_it_may_be(tmp_path: Path) -> None:
+    lineages = [sample.lineage(f"{n}.example") for n in range(400)]
+    path = sample.write(tmp_path / "status.json", sample.snapshot(lineages))
+
+    def scrape(accepts: str) -> tuple[bytes, bytes]:
+        line = f"GET /metrics HTTP/1.0\r\nAccept-Encoding: {accepts}\r\n\r\n"
+        with connect(server) as sock:
+            head, _, body = answer(sock, line.encode()).partition(b"\r\n\r\n")
+        assert b"\r\nVary: Accept-Encoding" in head
+        return head, body
+
+    def same(text: bytes) -> list[bytes]:
+        """What doesn't change from scrape to scrape."""
+        return [line for line in text.splitlines() if line.startswith(b"danebot_lineage")]
+
+    with serving(path) as server:
+        for refusing in ("identity", "gzip;q=0", "gzip; q=0.000, *", "br", ""):
+            head, plain = scrape(refusing)
+            assert b"Content-Encoding" not in head, refusing
+        for asking in ("gzip", "br;q=1, GZIP;q=0.5", "deflate,gzip;q=1.0", "x-gzip, *;q=0.1"):
+            head, packed = scrape(asking)
+            assert b"\r\nContent-Encoding: gzip\r\n" in head, asking
+            assert len(packed) * 5 < len(plain)
+            inflate = zlib.decompressobj(31)
+            found = inflate.decompress(packed)
+            assert inflate.eof
+            assert not inflate.unused_data, "one member: not all clients read more"
+            assert same(found) == same(plain)
+            assert found.count(b"danebot_exporter_build_info{") == 1
+        sample.write(path, sample.snapshot([sample.lineage("new.example"), *lineages]))
+        assert b'"new.example"' in gzip.decompress(scrape("gzip")[1])
