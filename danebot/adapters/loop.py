@@ -15,7 +15,7 @@ import os
 import selectors
 import socket
 import time
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Callable, Generator, Hashable, Iterable, Mapping
 from typing import Any, Generic, NamedTuple, Protocol, TypeAlias, TypeVar
 
@@ -68,6 +68,23 @@ class Lane(NamedTuple):
     width: int
 
 
+class Recent(OrderedDict[Any, Any]):
+    """A cache of the replies that were wanted last."""
+
+    def __init__(self, most: int) -> None:
+        super().__init__()
+        self._most = most
+
+    def __getitem__(self, want: Any) -> Any:  # noqa: ANN401 - as in `drive`
+        self.move_to_end(want)
+        return super().__getitem__(want)
+
+    def __setitem__(self, want: Any, reply: Any) -> None:  # noqa: ANN401
+        super().__setitem__(want, reply)
+        if len(self) > self._most:
+            del self[next(iter(self))]
+
+
 def drive(
     programs: Iterable[Program[ResultT]],
     lanes: Mapping[type, Lane],
@@ -78,7 +95,8 @@ def drive(
     """Run ``programs``, ``at_once`` of them side by side; yield their results in the order given.
 
     ``lanes`` has an entry for each type of want.  ``cache`` holds the reply to each want, and may
-    be shared by several calls of one run.  What a program raises ends the iteration.
+    be shared by several calls of one run; a `Recent` forgets those of long ago.  What a program
+    raises ends the iteration.
     """
     tasks: deque[_Task[ResultT]] = deque()
     with selectors.DefaultSelector() as selector:
@@ -99,14 +117,22 @@ def drive(
 
 
 class _Task(Generic[ResultT]):
-    """A program being run; ``missing`` counts the replies that its batch still lacks."""
+    """A program being run; ``missing`` counts the replies that its batch still lacks.
+
+    It holds those that are there: the cache may forget one before the last has come.
+    """
 
     def __init__(self, program: Program[ResultT]) -> None:
         self.program = program
         self.batch: tuple[Any, ...] = ()
+        self.found: dict[Any, Any] = {}
         self.missing = 0
         self.done = False
         self.result: ResultT
+
+    def replies(self) -> tuple[Any, ...]:
+        """The whole batch's, once none is missing."""
+        return tuple(self.found[want] for want in self.batch)
 
 
 class _Watched:
@@ -174,10 +200,11 @@ class _Loop(Generic[ResultT]):
         try:
             while not task.missing:
                 task.batch = next(task.program) if replies is None else task.program.send(replies)
+                task.found = {}
                 for want in dict.fromkeys(task.batch):
                     task.missing += self._wanted(want, task)
                 if not task.missing:
-                    replies = self._replies(task)
+                    replies = task.replies()
         except StopIteration as stop:
             task.result, task.done = stop.value, True
             self.running -= 1
@@ -185,6 +212,7 @@ class _Loop(Generic[ResultT]):
     def _wanted(self, want: Hashable, task: _Task[ResultT]) -> bool:
         """Note who waits for ``want``; False if its reply is known."""
         if want in self._known:
+            task.found[want] = self._known[want]
             return False
         if want in self._waiting:
             self._waiting[want].append(task)
@@ -192,9 +220,6 @@ class _Loop(Generic[ResultT]):
             self._waiting[want] = [task]
             self._queues[type(want)].append(want)
         return True
-
-    def _replies(self, task: _Task[ResultT]) -> tuple[Any, ...]:
-        return tuple(self._known[want] for want in task.batch)
 
     def _begin(self, kind: type, want: Hashable) -> None:
         self._busy[kind] += 1
@@ -236,9 +261,10 @@ class _Loop(Generic[ResultT]):
         self._busy[type(want)] -= 1
         self._known[want] = reply
         for task in self._waiting.pop(want):
+            task.found[want] = reply
             task.missing -= 1
             if not task.missing:
-                self._resume(task, self._replies(task))
+                self._resume(task, task.replies())
 
     def _patience(self) -> float:
         """Seconds until the next deadline."""

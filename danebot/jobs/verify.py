@@ -19,7 +19,7 @@ from danebot.adapters.dns.queries import Steps, within
 from danebot.adapters.dns.resolvconf import ResolverConfig
 from danebot.adapters.dns.resolver import Resolver
 from danebot.adapters.dns.routes import Routing
-from danebot.adapters.loop import Lane, Program, drive
+from danebot.adapters.loop import Lane, Program, Recent, drive
 from danebot.adapters.probe.target import DEFAULT_LIMITS, Limits, Target
 from danebot.domain.addresses import Reach
 from danebot.domain.delivery.assess import assess_delivery
@@ -51,6 +51,7 @@ _QUERIES = 200  # under way at once
 _TRIES = 6  # what silent servers may take of the time for all of it, in one round: a sixth
 _ROUNDS = 4  # MX, addresses, and TLSA records at up to two names
 _LEAST_TRY = 1.0  # but a second where there is time: a resolver may have a long way to go
+_KEPT = 20_000  # replies: some 40 MiB, and half an hour of a run
 _RESERVE = 0.05  # of the time, to judge and to print
 
 
@@ -272,8 +273,8 @@ def verify_many(
 ) -> Iterator[Report]:
     """Look at ``subjects``, ``jobs`` of them at a time; reports come in the order given.
 
-    No name is looked up twice, no target probed twice.  ``progress`` is called whenever a subject
-    is done.
+    No name is looked up twice, no target probed twice, unless that was long ago: the last
+    `_KEPT` replies are kept.  ``progress`` is called whenever a subject is done.
     """
 
     def one(subject: Subject) -> Program[Report]:
@@ -281,7 +282,7 @@ def verify_many(
         progress()
         return report
 
-    return drive(map(one, subjects), _lanes(jobs, _QUERIES), at_once=jobs)
+    return drive(map(one, subjects), _lanes(jobs, _QUERIES), at_once=jobs, cache=Recent(_KEPT))
 
 
 def _lanes(connections: int, queries: int) -> dict[type, Lane]:

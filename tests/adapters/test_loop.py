@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from danebot.adapters.loop import Lane, Program, drive
+from danebot.adapters.loop import Lane, Program, Recent, drive
 
 
 class Want(NamedTuple):
@@ -136,6 +136,26 @@ def test_the_same_want_is_met_once() -> None:
     programs = [wants(want) for _ in range(5)]
     assert list(drive(programs, lanes(), at_once=5, cache=cache)) == [("expired",)] * 5
     assert list(drive([wants(want)], {}, cache=cache)) == [("expired",)]
+
+
+def test_only_the_last_replies_are_kept_and_every_program_has_all_of_its_own() -> None:
+    kept = Recent(3)
+    many = tuple(Want(str(n), patience=0.01) for n in range(8))
+    programs = [wants(Want("first", patience=0.01)), wants(*many), wants(*many[:2], many[0])]
+    results = drive(programs, lanes(), cache=kept)
+    assert list(results) == [("expired",), ("expired",) * 8, ("expired",) * 3]
+    assert len(kept) == 3
+    assert Want("first", patience=0.01) not in kept
+
+
+def test_what_is_asked_for_again_and_again_is_kept() -> None:
+    kept = Recent(3)
+    hot = Want("hot", patience=0.01)
+    programs = (wants(hot, Want(str(n), patience=0.01)) for n in range(10))
+    assert len(list(drive(programs, lanes(), cache=kept))) == 10
+    assert hot in kept
+    assert Want("8", patience=0.01) in kept
+    assert len(kept) == 3
 
 
 def test_a_socket_that_fails_is_told_to_its_work() -> None:

@@ -31,6 +31,7 @@ from danebot.domain.finding import Severity
 from danebot.domain.lineage.keys import Algorithm
 from danebot.domain.names import Endpoint, Hostname, Protocol
 from danebot.errors import NameSyntaxError
+from danebot.jobs import verify as module
 from danebot.jobs.context import system_clock
 from danebot.jobs.verify import (
     Family,
@@ -130,6 +131,21 @@ def test_nothing_is_asked_twice_in_a_run(world: World) -> None:
         ("TLSA", "_25._tcp.mx.example"),
     ):
         assert world.dns.count(name, kind) == 1
+
+
+def test_a_long_run_forgets_what_it_saw_long_ago(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The answers about a million domains don't fit into memory."""
+    monkeypatch.setattr(module, "_KEPT", 20)
+    names = [f"m{number}.example" for number in range(12)]
+    subjects = [world.at(name) for name in (*names, names[0])]
+    for name in names:
+        world.host(name, "127.0.0.1")
+    reports = world.many(subjects)
+    assert [report.subject for report in reports] == subjects
+    assert {report.findings[0].code for report in reports} == {DeliveryCode.MISMATCH}
+    assert world.dns.count("m0.example", "A") == 2
 
 
 def test_reports_come_in_order_though_one_is_slow(world: World) -> None:
