@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
+import multiprocessing
 import statistics
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,11 +16,16 @@ import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
+from adapters.hostile import Peer, server_context, service_of
+from adapters.nameserver import nameservers
+from adapters.probing import Certificates
 from bench.measure import Bench
 from danebot.config import Settings
+from danebot.domain.names import Protocol
 from danebot_exporter.store import Store
 from exporter import sample
 from exporter.running import Exporter, exporter
+from jobs.test_verify import World
 
 if TYPE_CHECKING:
     from prometheus_client.core import Metric
@@ -26,6 +34,8 @@ SIZES = (10, 1_000, 10_000)
 MEMORY = 150  # MiB
 UNCHANGED = 0.050  # seconds of CPU
 CHANGED = 1.3
+CLIENTS, PROBES = 16, 480
+EACH, SLOWEST = 1 / 153, 0.160  # seconds of a probe, with so many at once
 PAGE = 0.3  # seconds, once the document is read
 ROUNDS = 5
 
@@ -121,3 +131,54 @@ def test_a_changed_document(size: int, tmp_path: Path, bench: Bench) -> None:
         "s CPU",
         goal=CHANGED,
     )
+
+
+@contextlib.contextmanager
+def world(directory: Path) -> Iterator[tuple[int, int]]:
+    """A name server and a TLS service in a process of their own; their ports."""
+    service = service_of(Protocol.TLS, server_context(Certificates(directory).ecdsa.file))
+    here, there = multiprocessing.Pipe()
+
+    def serve() -> None:
+        with nameservers("127.0.0.1") as (told,), Peer(service) as peer:
+            found = World(told, service, peer.port)
+            for number in range(CLIENTS):
+                found.host(f"mx{number}.example", "127.0.0.1")
+            there.send((told.port, peer.port))
+            there.recv()
+
+    process = multiprocessing.get_context("fork").Process(target=serve)
+    process.start()
+    try:
+        yield here.recv()
+    finally:
+        here.send(None)
+        process.join()
+
+
+def test_probes(tmp_path: Path, bench: Bench) -> None:
+    took: list[float] = []
+
+    def ask(number: int) -> None:
+        connection = http.client.HTTPConnection("127.0.0.1", found.port, timeout=60)
+        for _ in range(PROBES // CLIENTS):
+            began = time.monotonic()
+            connection.request("GET", f"/probe?target=mx{number}.example:{port}&module=tls")
+            answer = connection.getresponse()
+            assert b'code="mismatch"} 1' in answer.read()
+            took.append(time.monotonic() - began)
+        connection.close()
+
+    config = tmp_path / "danebot.toml"
+    with world(tmp_path) as (resolver, port):
+        config.write_text(f'resolver = ["127.0.0.1:{resolver}"]\n')
+        with exporter("--config", config, "--probe.targets", "any") as found:
+            for _ in range(2):  # the first loads what it needs
+                before, began = found.cpu(), time.monotonic()
+                took.clear()
+                with ThreadPoolExecutor(CLIENTS) as pool:
+                    list(pool.map(ask, range(CLIENTS)))
+                spent, cpu = time.monotonic() - began, found.cpu() - before
+    bench.limit("time of a /probe, 16 clients", spent / PROBES, EACH, "s")
+    bench.limit("CPU of a /probe, 16 clients", cpu / PROBES, EACH, "s CPU")
+    bench.limit("/probe that took longest but one in a hundred", sorted(took)[-5], SLOWEST, "s")
