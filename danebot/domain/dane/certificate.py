@@ -347,8 +347,7 @@ def _checker(
             return lambda: key.verify(signature, data, digest)
         case ed25519.Ed25519PublicKey() | ed448.Ed448PublicKey():
             return lambda: key.verify(signature, data)
-        case _:
-            return None
+    return None
 
 
 def may_have_signed(key: CertificatePublicKeyTypes | None, certificate: Certificate) -> bool:
@@ -367,5 +366,4 @@ def may_have_signed(key: CertificatePublicKeyTypes | None, certificate: Certific
             return isinstance(parameters, ec.ECDSA)
         case ed25519.Ed25519PublicKey() | ed448.Ed448PublicKey():
             return parameters is None
-        case _:
-            return True
+    return True

@@ -111,12 +111,10 @@ def build(
 ) -> CertificationPath:
     """Climb from ``leaf`` through ``pool`` to the first anchor above it, or as far as it goes."""
     path = [leaf]
-    left = list(pool)
     while not self_signed(path[-1]):
-        issuer = _best_issuer(path, left, now)
+        issuer = _best_issuer(path, pool, now)
         if issuer is None:
             break
-        left.remove(issuer)
         path.append(issuer)
         if is_anchor(issuer):
             return CertificationPath(tuple(path), Anchor.CERTIFICATE)

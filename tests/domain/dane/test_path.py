@@ -209,9 +209,12 @@ def test_constraints_on_the_subject() -> None:
     house = x509.NameConstraints([directory("House")], None)
     bound = changed(INTER, constraints=house)
     for organisation, violated in (("Other", True), ("HOUSE", False), (None, True)):
-        leaf = issue(pki.name("host", organisation), INTER, names=[MX])
-        assert judged(leaf, bound) == ["0 NAME_CONSTRAINTS"] * violated
+        named = issue(pki.name("host", organisation), INTER, names=[MX])
+        assert judged(named, bound) == ["0 NAME_CONSTRAINTS"] * violated
     assert judged(changed(LEAF, subject=()), bound) == []
+    for organisation, violated in (("Other", True), ("HOUSE", False)):
+        leaf = changed(LEAF, subject=(), other_names=(directory(organisation),))
+        assert judged(leaf, bound) == ["0 NAME_CONSTRAINTS"] * violated
 
 
 def test_constraints_bind_intermediates_but_not_self_issued_ones() -> None:
@@ -258,8 +261,10 @@ def test_the_first_issuer_that_is_valid_now_is_taken_else_the_one_that_lasts_lon
         return certificate(issue("Path Inter", ROOT, ca=True, valid=valid))
 
     old, older, good, later = inter(-9, -1), inter(-9, -2), inter(-9, 1), inter(-9, 9)
-    leaf = certificate(LEAF)
+    leaf, twin = certificate(LEAF), inter(-9, -1)
+    assert twin != old
     for pool, taken in (
+        ([old, twin], old),
         ([old, good, later], good),
         ([older, old], old),
         ([old, older], old),
@@ -268,6 +273,15 @@ def test_the_first_issuer_that_is_valid_now_is_taken_else_the_one_that_lasts_lon
         assert build(leaf, pool, lambda _: True, NOW).depth == 1
     assert build(leaf, [good], lambda _: False, NOW).anchor is Anchor.NONE
     assert not build(leaf, [], lambda _: True, NOW).anchored
+
+
+def test_a_self_signed_certificate_ends_a_path() -> None:
+    """Another that its key has as well, certified by somebody else, is not climbed on to."""
+    other = issue("Path Other", ca=True)
+    across = certificate(issue("Path Root", other, ca=True))
+    leaf, inter, root = map(certificate, (LEAF, INTER, ROOT))
+    found = build(leaf, [inter, root, across, certificate(other)], lambda _: False, NOW)
+    assert found.certificates == (leaf, inter, root)
 
 
 def test_a_circle_is_gone_round_once() -> None:
