@@ -174,11 +174,14 @@ def _place(result: ProbeResult) -> str:
 
 
 def _all_hooks(context: Context, name: str) -> tuple[PendingHook, ...]:
-    """Every hook, pending: one of them said that it had reloaded a service, and it hasn't."""
+    """Every deploy hook, pending: one said that it had reloaded a service, and it hasn't.
+
+    Post hooks run once: many undo something.
+    """
     from danebot.adapters.certbot.hooks import deploy_hooks
 
     hooks = deploy_hooks(context.tree.root, name, context.settings)
-    return tuple(PendingHook(hook.id) for hook in hooks)
+    return tuple(PendingHook(hook.id) for hook in hooks if not hook.kind.post)
 
 
 def endpoints_of(state: LineageState) -> tuple[Endpoint, ...]:

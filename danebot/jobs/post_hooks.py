@@ -1,8 +1,8 @@
 """certbot's post hooks, run once more after a deployment.
 
 certbot runs them when it has issued: what they reload has read the former chain then.  As certbot
-does, each is run once for all lineages together, and once whatever comes of it: many can't be run
-twice, since they undo what a pre hook did.
+does, each is run once for all lineages together, and once whatever comes of it, be it cut short:
+many can't be run twice, since they undo what a pre hook did.
 """
 
 from __future__ import annotations
@@ -33,9 +33,14 @@ def run_post_hooks(context: Context, runs: Sequence[LineageRun]) -> None:
     for run in runs:
         if run.memory.deployment is not None and run.memory.deployment.pending:
             run.guard(partial(_gather, context, run, waiting))
-    for hook, concerned in waiting.items():
+    for hook, lineages in waiting.items():
         from danebot.adapters.certbot.hooks import run_hook
 
+        for run in lineages:
+            run.guard(partial(_not_pending, run, hook))
+        concerned = [run for run in lineages if not run.progress.failed]
+        if not concerned:
+            continue
         context.progress(f"post hook {hook.id}")
         names = {name for run in concerned for name in _names(run)}
         result = run_hook(
@@ -45,8 +50,6 @@ def run_post_hooks(context: Context, runs: Sequence[LineageRun]) -> None:
             context.settings.hook_timeout,
             dict(context.settings.environment),
         )
-        for run in concerned:
-            run.guard(partial(_not_pending, run, hook))
         if result.error:
             concerned[0].tell((_failed(concerned[0].name, result),))
 

@@ -79,5 +79,5 @@ def _reloads(context: Context, certbots: CertbotHooks, name: str) -> Reloads:
         tuple(hook.id for hook in hooks if not hook.kind.post),
         again,
         () if again else post_hooks(context.tree.root, conf, certbots),
-        conf.installer,
+        certbots.setting("installer", conf.installer),
     )

@@ -8,7 +8,7 @@ import pytest
 
 from adapters.trees import NAME, key_pem
 from danebot.errors import TreeError
-from danebot.jobs.init import StagedKeys, deinitialise, refuse_deinit
+from danebot.jobs.init import StagedKeys, deinitialise, initialise, refuse_deinit
 from jobs.world import World
 
 
@@ -31,3 +31,26 @@ def test_the_dry_run_names_what_is_kept_and_where(tmp_path: Path) -> None:
     assert [path.exists() for path in told] == [False, False]
     assert deinitialise(world.context, NAME, StagedKeys.DROP).kept == told
     assert [path.exists() for path in told] == [True, True]
+
+
+def test_hooks_are_held_by_init_and_given_back_with_the_last_lineage(tmp_path: Path) -> None:
+    """Those of the directory and of the conf."""
+    world = World(tmp_path)
+    world.grown.conf("staging", "reuse_key = True", "renew_hook = saved")
+    hook = world.grown.root / "renewal-hooks/deploy/hook"
+    hook.parent.mkdir(parents=True)
+    hook.write_text("#!/bin/sh\n")
+    hook.chmod(0o755)
+    initialise(world.context, NAME, ())
+    assert "danebot" in hook.read_text()
+    assert world.context.tree.conf(NAME).parameter("renew_hook") == ""
+    other = world.grown.root / "staging/other"
+    other.mkdir()
+    assert deinitialise(world.context, NAME, StagedKeys.DROP).hooks == ()
+    assert "danebot" in hook.read_text()
+    assert world.context.tree.conf(NAME).parameter("renew_hook") == "saved"
+    other.rmdir()
+    initialise(world.context, NAME, ())
+    deinitialise(world.context, NAME, StagedKeys.DROP)
+    assert hook.read_text() == "#!/bin/sh\n"
+    assert [path.name for path in hook.parent.iterdir()] == ["hook"]

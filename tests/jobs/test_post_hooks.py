@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from adapters.trees import NAME
+from danebot.adapters.certbot.hooks import Hook, HookRun, run_hook
 from danebot.adapters.tree.memory_file import save_memory
 from danebot.adapters.tree.paths import LineagePaths
 from danebot.config import Settings
@@ -108,19 +110,22 @@ def fills_up(monkeypatch: pytest.MonkeyPatch, when: Callable[[Memory], bool]) ->
     monkeypatch.setattr("danebot.jobs.lineage_run.save_memory", save)
 
 
-def test_one_that_fails_and_fills_the_disk_is_told_and_the_others_run(
+def test_one_that_fails_and_fills_the_disk_is_told_and_the_others_run_later(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     full = world.grown.root / "full"
-    hook(world, "post", f"touch {full}; echo no space for me; exit 1")
+    first = hook(world, "post", f'echo x >>"$0.log"; touch {full}; echo no space for me; exit 1')
     second = hook(world, "post", 'echo x >>"$0.log"', "second")
     fills_up(monkeypatch, lambda _: full.exists())
     outcome = world.renew()
     told = [(f.code, f.where) for f in outcome.findings if f.severity >= Severity.WARNING]
     assert (Code.HOOK_FAILED, NAME) in told
     assert Code.FILES_BROKEN in [code for code, _ in told]
-    assert second.with_name("second.log").exists()
     assert len(outcome.views) == 1
+    full.unlink()
+    world.renew()
+    for path in (first, second):
+        assert Path(f"{path}.log").read_text() == "x\n"
 
 
 @pytest.mark.parametrize("when", ["before the call", "after it"])
@@ -136,3 +141,43 @@ def test_a_disk_that_fills_up_around_certbot_does_not_end_the_run(
     assert any("No space left" in f.text for f in told)
     assert calls == (["renew"] if after else [])
     assert len(outcome.views) == 1
+
+
+def test_they_are_not_run_again_for_a_service_that_has_the_former_chain(world: World) -> None:
+    """The deploy hooks are; these may undo something each time."""
+    undo = hook(world, "post", 'echo x >>"$0.log"')
+    log = world.grown.root / "log"
+    hook(world, "deploy", f"echo x >>{log}")
+    common = world.settings.common._replace(probe=True)
+    world.settings = world.settings._replace(common=common)
+    for _ in range(3):
+        outcome = world.renew()
+        assert (Code.NOT_SERVED, NAME) in warned(outcome.findings)
+        world.now += DAY
+    assert undo.with_name("hook.log").read_text() == "x\n"
+    assert log.read_text() == "x\n" * 3
+
+
+def test_one_that_is_cut_short_is_not_run_again(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = hook(world, "post", 'echo x >>"$0.log"')
+
+    def cut(
+        one: Hook,
+        live: Path,
+        domains: Iterable[str],
+        timeout: timedelta,
+        environment: Mapping[str, str],
+    ) -> HookRun:
+        result = run_hook(one, live, domains, timeout, environment)
+        if one.kind.post:
+            raise KeyboardInterrupt
+        return result
+
+    with monkeypatch.context() as patch:
+        patch.setattr("danebot.adapters.certbot.hooks.run_hook", cut)
+        with pytest.raises(KeyboardInterrupt):
+            world.renew()
+    world.renew()
+    assert path.with_name("hook.log").read_text() == "x\n"

@@ -10,7 +10,6 @@ certbot finds one of the two, and both can be told apart: a crash leaves nothing
 from __future__ import annotations
 
 import os
-import shlex
 from contextlib import suppress
 from pathlib import Path
 
@@ -23,7 +22,8 @@ from danebot.adapters.files import (
     remove_leftovers,
     write_file,
 )
-from danebot.adapters.presence import ABSENT, permissions
+from danebot.adapters.presence import ABSENT, is_file, is_there, permissions, unreadable
+from danebot.domain.names import printable
 from danebot.errors import DanebotError, HookError
 
 DIRECTORY = "renewal-hooks/deploy"
@@ -31,15 +31,17 @@ PRE = "renewal-hooks/pre"
 POST = "renewal-hooks/post"
 KEPT = ".danebot~"
 """What the name of a hook that is kept ends with: certbot doesn't run what ends with ``~``."""
+_LONG = 400
 _MARK = "#!/bin/sh\n# danebot holds this deploy hook"
-_TEXT = """\
-{mark} back until the certificate is live. It is kept, and to be edited, as
-#   {kept}
-# "danebot deinit" puts it back.
+_FORMER = ".former~"
+_TEXT = f"""\
+{_MARK} back until the certificate is live. It is kept, and to be edited,
+# beside this, under the same name and "{KEPT}". "danebot deinit" puts it back.
 lineage=${{RENEWED_LINEAGE-}}
 directory=${{lineage%/*}}
 [ "${{directory##*/}}" = staging ] && exit 0
-exec {quoted} "$@"
+[ -e "$0{KEPT}" ] && [ ! -x "$0{KEPT}" ] && exit 0  # it is turned off
+exec "$0{KEPT}" "$@"
 """
 
 
@@ -67,27 +69,40 @@ def hold(root: Path) -> tuple[str, ...]:
         remove_leftovers(root / DIRECTORY)
         paths = executables(root / DIRECTORY)
     except DanebotError as exc:
-        return (str(exc),)
+        return (_in_words(exc),)
     return tuple(why for path in paths if (why := _hold(Path(path))))
 
 
 def _hold(path: Path) -> str:
     kept = path.with_name(path.name + KEPT)
-    text = _TEXT.format(mark=_MARK, kept=kept, quoted=shlex.quote(str(kept)))
     try:
         if _holds(path):
             return ""
         mode = permissions(path)
+        if _edited(kept, path):
+            move(kept, path.with_name(path.name + _FORMER))
         try:
             keep(path, kept)
-            write_file(path, text.encode(), mode)
+            write_file(path, _TEXT.encode(), mode)
         except DanebotError:
             with suppress(DanebotError):
                 remove(kept)
             raise
     except DanebotError as exc:
-        return str(exc)
+        return _in_words(exc)
     return ""
+
+
+def _edited(kept: Path, path: Path) -> bool:
+    """Whether another hook is kept than the one that has come to its place."""
+    if not is_file(kept):
+        return False
+    import filecmp
+
+    try:
+        return not filecmp.cmp(kept, path, shallow=False)
+    except OSError as exc:
+        raise unreadable(kept, exc) from exc
 
 
 def any_staged(root: Path, but: str = "") -> bool:
@@ -103,22 +118,32 @@ def give_back(root: Path) -> tuple[str, ...]:
     """
     with suppress(DanebotError):
         remove_leftovers(root / DIRECTORY)
-    return tuple(
-        left
-        for kept in _listed(root / DIRECTORY)
-        if kept.name.endswith(KEPT) and (left := _give_back(kept))
-    )
-
-
-def _give_back(kept: Path) -> str:
-    place = kept.with_name(kept.name.removesuffix(KEPT))
     try:
-        if not _holds(place):
-            return f"{kept} is left: what danebot put at {place.name} is gone or replaced"
-        move(kept, place)
+        names = [path.name.removesuffix(KEPT) for path in _listed(root / DIRECTORY)]
     except DanebotError as exc:
-        return str(exc)
+        return (_in_words(exc),)
+    places = (root / DIRECTORY / name for name in dict.fromkeys(names))
+    return tuple(left for place in places if (left := _give_back(place)))
+
+
+def _give_back(place: Path) -> str:
+    kept = place.with_name(place.name + KEPT)
+    try:
+        there, held = is_there(kept), not place.is_dir() and _holds(place)
+        if there and held:
+            move(kept, place)
+        elif there:
+            return printable(f"{kept} is left: what danebot put in its place is gone", _LONG)
+        elif held:
+            remove(place)
+            return printable(f"{place} is removed, since {kept.name} is gone", _LONG)
+    except DanebotError as exc:
+        return _in_words(exc)
     return ""
+
+
+def _in_words(exc: DanebotError) -> str:
+    return printable(str(exc), _LONG)
 
 
 def _holds(path: Path) -> bool:

@@ -109,6 +109,10 @@ class CertbotHooks(NamedTuple):
             post=tuple(executables(tree / POST)) if settings.run_post_hooks else (),
         )
 
+    def setting(self, name: str, saved: str) -> str:
+        """A lineage's setting, of which ``saved`` is its own: that of ``cli.ini`` goes over it."""
+        return self.settings.get(name) or saved
+
     @property
     def directories(self) -> bool:
         """Whether certbot runs what is in its directories."""
@@ -118,7 +122,7 @@ class CertbotHooks(NamedTuple):
 def post_hooks(tree: Path, conf: RenewalConf, certbots: CertbotHooks) -> tuple[str, ...]:
     """Certbot's post hooks of a lineage, whoever runs them."""
     found = executables(tree / POST) if certbots.directories else ()
-    return (*found, *filter(None, (conf.post_hook,)))
+    return (*found, *filter(None, (certbots.setting("post-hook", conf.post_hook),)))
 
 
 def deploy_hooks(tree: Path, lineage: str, settings: Settings) -> tuple[Hook, ...]:
@@ -137,14 +141,14 @@ def hooks_of(
     """The same of what was read already; a setting of ``cli.ini`` goes over the lineage's."""
     found = [Hook(HookKind.DIRECTORY, path) for path in certbots.deploy]
     if settings.run_certbot_hooks:
-        saved = certbots.settings.get("deploy-hook") or conf.deploy_hook
+        saved = certbots.setting("deploy-hook", conf.deploy_hook)
         found += [Hook(HookKind.SAVED, _unquoted(saved))] if saved else []
     for command in settings.hooks(lineage):
         ready_made = command.startswith("@")
         found.append(Hook(HookKind.READY_MADE if ready_made else HookKind.CONFIGURED, command))
     found += [Hook(HookKind.POST_DIRECTORY, path) for path in certbots.post]
     if settings.run_certbot_hooks and settings.run_post_hooks:
-        saved = certbots.settings.get("post-hook") or conf.post_hook
+        saved = certbots.setting("post-hook", conf.post_hook)
         found += [Hook(HookKind.POST_SAVED, _unquoted(saved))] if saved else []
     first = {hook.command: hook for hook in reversed(found)}
     return tuple(hook for hook in found if first[hook.command] is hook)

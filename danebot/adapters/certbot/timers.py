@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-_NAMES = {"certbot", "certbot-auto", "certbot-3", "letsencrypt", "letsencrypt-auto"}
+_NAME = re.compile(r"certbot(-auto|-\d+(\.\d+)?)?|letsencrypt(-auto)?")
 _SNAP = "certbot.renew"
 _DEFAULT_TREES = ("/etc/letsencrypt", "/usr/local/etc/letsencrypt")
 _SKIPS_UNDER_SYSTEMD = "/run/systemd/system"
@@ -129,15 +129,20 @@ def _renews(line: str, tree: Path) -> bool:
 def _renewing(words: Iterable[str], tree: Path) -> bool:
     bare = [word.strip("\"'") for word in words]
     names = [word.rpartition("/")[2] for word in bare]
-    if "danebot" in names:
-        return False
     if _SNAP in names:
         return _is_default(tree)
-    first = next((number for number, name in enumerate(names) if name in _NAMES), None)
-    if first is None or "renew" not in names[first + 1 :]:
+    found = (number for number, name in enumerate(names) if _NAME.fullmatch(name))
+    first = next((number for number in found if not _is_option(number, bare, names)), None)
+    if first is None or "renew" not in names[first + 1 :] or "--dry-run" in names[first + 1 :]:
         return False
     named = _config_dir(bare[first + 1 :])
     return _is_default(tree) if not named else os.path.realpath(named) == os.path.realpath(tree)
+
+
+def _is_option(number: int, words: list[str], names: list[str]) -> bool:
+    """Whether a word is but an option of danebot's, or its value."""
+    before = words[number - 1] if number else ""
+    return words[number].startswith("-") or ("danebot" in names[:number] and before[:1] == "-")
 
 
 def _config_dir(words: list[str]) -> str:

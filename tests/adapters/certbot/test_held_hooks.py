@@ -251,3 +251,55 @@ def test_whether_a_lineage_is_under_care(tmp_path: Path) -> None:
     (tmp_path / "staging/a").mkdir()
     assert any_staged(tmp_path)
     assert not any_staged(tmp_path, but="a")
+
+
+# ---- what administrators do ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["a b'c", "$(d)", "two\nexit 7", os.fsdecode(b"h\xf6ok")])
+def test_any_name_may_be_held_and_the_mode_is_the_hooks(root: Path, name: str) -> None:
+    path = script(root, name, "echo named", 0o700)
+    before = files(root)
+    assert hold(root) == ()
+    assert (run(root, "/le/live/x", name), run(root, "/le/staging/x", name)) == ("named\n", "")
+    assert path.stat().st_mode & 0o777 == 0o700
+    assert give_back(root) == ()
+    assert files(root) == before
+
+
+def test_a_tree_that_is_moved_keeps_its_hooks(root: Path) -> None:
+    hold(root)
+    moved = root.rename(root.with_name("elsewhere"))
+    assert run(moved, "/elsewhere/live/x") == "run it\n"
+    assert run(moved, "/elsewhere/staging/x") == ""
+
+
+def test_a_kept_hook_without_its_x_bit_is_turned_off(root: Path) -> None:
+    """As certbot would have it."""
+    hold(root)
+    (root / DIRECTORY / f"hook{KEPT}").chmod(0o644)
+    assert run(root, "/le/live/x") == ""
+    give_back(root)
+    assert (root / DIRECTORY / "hook").stat().st_mode & 0o777 == 0o644
+
+
+def test_what_stands_for_a_hook_that_is_gone_goes_with_the_last_lineage(root: Path) -> None:
+    hold(root)
+    (root / DIRECTORY / f"hook{KEPT}").unlink()
+    with pytest.raises(subprocess.CalledProcessError):
+        run(root, "/le/live/x")
+    (left,) = give_back(root)
+    assert "hook.danebot~ is gone" in left
+    assert os.listdir(root / DIRECTORY) == []
+
+
+def test_an_edited_hook_is_not_lost_to_a_new_version_of_the_former(root: Path) -> None:
+    """A configuration management knows nothing of the edit."""
+    hold(root)
+    kept = root / DIRECTORY / f"hook{KEPT}"
+    kept.write_text("#!/bin/sh\necho edited\n")
+    for _ in range(2):
+        script(root, "hook", "echo run $1")
+        hold(root)
+    assert run(root, "/le/live/x") == "run it\n"
+    assert (root / DIRECTORY / "hook.former~").read_text() == "#!/bin/sh\necho edited\n"

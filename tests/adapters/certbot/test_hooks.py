@@ -237,3 +237,12 @@ def test_the_hooks_are_those_that_certbot_runs_in_the_same_order(
 
     assert by_certbot == ["a", "b", "it's, saved"]
     assert log.read_text().splitlines() == by_certbot
+
+
+def test_a_hook_in_cli_ini_goes_over_the_lineages(tree: Path) -> None:
+    conf(tree, "renew_hook = saved", "post_hook = saved after")
+    (tree / "cli.ini").write_text("deploy-hook = all\npost-hook = all after\n")
+
+    assert commands(tree) == [(HookKind.SAVED, "all"), (HookKind.POST_SAVED, "all after")]
+    read = RenewalConf.read(tree / f"renewal/{LINEAGE}.conf")
+    assert post_hooks(tree, read, CertbotHooks.read(tree, configured())) == ("all after",)
