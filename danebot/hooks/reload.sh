@@ -42,7 +42,8 @@ try() {
             print line
             exit
         }')
-    fail "$what: ${telling:-$(printf '%s\n' "$said" | tail -n 1)}"
+    [ -n "$telling" ] || telling=$(printf '%s\n' "$said" | grep '[[:alnum:]]' | tail -n 1)
+    fail "$what: ${telling:-it does not say how; see its log, and run: $*}"
 }
 
 # Find the process whose number stands on a pid file's one line: $pid, if it goes by one of the names
@@ -115,7 +116,14 @@ nginx)
     try "$wrong" nginx ${1:+-c "$1"} -t -q
     pid_file=$(nginx ${1:+-c "$1"} -T 2>/dev/null | awk '$1 == "pid" { print $2; exit }' | tr -d "\"';")
     [ -n "$pid_file" ] || pid_file=$(nginx -V 2>&1 | sed -n 's/.* --pid-path=\([^ ]*\).*/\1/p')
-    case $pid_file in /*) find_process "$pid_file" nginx ;; esac  # it would signal any program
+    case $pid_file in
+    /*) ;;
+    *)
+        prefix=$(nginx -V 2>&1 | sed -n 's/.* --prefix=\([^ ]*\).*/\1/p')
+        pid_file=${prefix:-/usr/local/nginx}/${pid_file:-logs/nginx.pid}
+        ;;
+    esac
+    find_process "$pid_file" nginx  # it would signal any program
     try 'not reloaded' nginx ${1:+-c "$1"} -s reload
     ;;
 haproxy)

@@ -179,3 +179,46 @@ def test_words_of_a_program_are_passed_on_as_they_are(tmp_path: Path) -> None:
     assert done.stdout == (
         "haproxy: not reloaded, its configuration is wrong: error: no \\c and no \\n\n"
     )
+
+
+def _doubled(tmp_path: Path, service: str, *words: str, body: str) -> str:
+    """What a hook said of a double of its service's program."""
+    program = tmp_path / ("prosodyctl" if service == "prosody" else service)
+    program.write_text(f"#!/bin/sh\n{body}\n")
+    program.chmod(0o755)
+    done = subprocess.run(
+        ["/bin/sh", SCRIPT, service, *words],
+        env={"PATH": f"{tmp_path}:{os.defpath}"},
+        stdout=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == (1 if done.stdout else 0)
+    return done.stdout
+
+
+@pytest.mark.parametrize("setting", ["pid logs/nginx.pid;", ""], ids=["set", "by default"])
+def test_a_relative_pid_file_of_nginx_lies_below_its_prefix(
+    setting: str, tmp_path: Path, start: Start
+) -> None:
+    pid = start("bystander")
+    (tmp_path / "logs").mkdir()
+    (tmp_path / "logs/nginx.pid").write_text(f"{pid}\n")
+    body = (
+        f"case $* in *-T*) echo '{setting}' ;; *-V*) echo ' --prefix={tmp_path} --x' >&2 ;;\n"
+        f"*reload*) kill -HUP {pid} ;; esac"
+    )
+    said = _doubled(tmp_path, "nginx", body=body)
+    assert f"names process {pid}, which is bystander, not nginx" in said
+    assert _alive(pid)
+
+
+def test_where_a_program_says_nothing_that_is_told_with_what_to_run(tmp_path: Path) -> None:
+    """postfix says it to the log alone; prosodyctl ends with an ornament."""
+    said = _doubled(tmp_path, "postfix", "/etc/x", body="exit 1")
+    assert said == (
+        "postfix: not reloaded, its configuration is wrong: "
+        "it does not say how; see its log, and run: postfix -c /etc/x check\n"
+    )
+    said = _doubled(tmp_path, "prosody", body="echo no such file; echo '******'; echo; exit 1")
+    assert said.endswith(" is wrong: no such file\n")
