@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import ssl
 import threading
 import time
@@ -14,10 +15,11 @@ from pathlib import Path
 import bcrypt
 import pytest
 
+from danebot_exporter.connections import CONNECTIONS
 from danebot_exporter.webconfig import Gate, TlsFiles
 from domain.pki import issue
 from exporter import sample
-from exporter.test_peers import answer, connect, serving
+from exporter.test_peers import CLOSE, answer, connect, serving
 
 VALID = (sample.NOW - 3000 * sample.DAY, sample.NOW + 3000 * sample.DAY)
 
@@ -202,3 +204,24 @@ def test_who_reads_meanwhile_is_not_kept_waiting(tmp_path: Path) -> None:
         assert found.admits(header("a", "b"), "192.0.2.1") is known
         release.set()
         guess.join()
+
+
+def test_peers_that_wait_within_tls_or_before_it_make_room(tmp_path: Path) -> None:
+    web, _ = tls(tmp_path)
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    with (
+        serving(sample.write(tmp_path / "status.json"), web) as server,
+        contextlib.ExitStack() as stack,
+    ):
+        secured = [
+            stack.enter_context(context.wrap_socket(connect(server, "127.0.0.2"))) for _ in range(4)
+        ]
+        for _ in range(CONNECTIONS):
+            stack.enter_context(connect(server, "127.0.0.2"))
+        with context.wrap_socket(connect(server, "127.0.0.3")) as honest:
+            assert answer(honest, CLOSE).startswith(b"HTTP/1.1 200")
+        for sock in secured:
+            with contextlib.suppress(ssl.SSLEOFError, ConnectionError):
+                assert sock.recv(1) == b"", "closed, and nothing in plain text"
+    assert server.connections.count() <= CONNECTIONS
