@@ -22,7 +22,14 @@ from danebot.adapters.files import (
     remove_leftovers,
     write_file,
 )
-from danebot.adapters.presence import ABSENT, is_file, is_there, permissions, unreadable
+from danebot.adapters.presence import (
+    ABSENT,
+    is_directory,
+    is_file,
+    is_there,
+    permissions,
+    unreadable,
+)
 from danebot.domain.names import printable
 from danebot.errors import DanebotError, HookError
 
@@ -50,14 +57,17 @@ def executables(directory: Path) -> list[str]:
 
     Raises `HookError` where that can't be told.
     """
-    return [
-        path
-        for path in map(str, _listed(directory))
-        if Path(path).is_file()
-        and os.access(path, os.X_OK)
-        and not path.endswith("~")
-        and not Path(path).name.startswith(TEMP_PREFIX)  # of a crash
-    ]
+    try:
+        return [
+            str(path)
+            for path in _listed(directory)
+            if path.is_file()
+            and os.access(path, os.X_OK)
+            and not path.name.endswith("~")
+            and not path.name.startswith(TEMP_PREFIX)  # of a crash
+        ]
+    except OSError as exc:
+        raise unreadable(directory, exc) from exc
 
 
 def hold(root: Path) -> tuple[str, ...]:
@@ -107,7 +117,7 @@ def _edited(kept: Path, path: Path) -> bool:
 
 def any_staged(root: Path, but: str = "") -> bool:
     """Whether a lineage is under care, another than ``but``."""
-    names = (path.name for path in _listed(root / "staging") if path.is_dir())
+    names = (path.name for path in _listed(root / "staging") if is_directory(path))
     return any(name != but and not name.startswith(TEMP_PREFIX) for name in names)
 
 
@@ -129,7 +139,7 @@ def give_back(root: Path) -> tuple[str, ...]:
 def _give_back(place: Path) -> str:
     kept = place.with_name(place.name + KEPT)
     try:
-        there, held = is_there(kept), not place.is_dir() and _holds(place)
+        there, held = is_there(kept), place.is_file() and _holds(place)
         if there and held:
             move(kept, place)
         elif there:

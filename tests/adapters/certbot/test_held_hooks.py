@@ -303,3 +303,14 @@ def test_an_edited_hook_is_not_lost_to_a_new_version_of_the_former(root: Path) -
         hold(root)
     assert run(root, "/le/live/x") == "run it\n"
     assert (root / DIRECTORY / "hook.former~").read_text() == "#!/bin/sh\necho edited\n"
+
+
+def test_what_is_no_hook_is_neither_opened_nor_told(root: Path) -> None:
+    (root / DIRECTORY / "lib").mkdir()
+    os.mkfifo(root / DIRECTORY / "pipe", 0o755)
+    (root / DIRECTORY / "loop").symlink_to("loop")
+    (root / DIRECTORY / "gone").symlink_to("nowhere")
+    assert hold(root) == ()
+    assert run(root, "/le/staging/x") == ""
+    assert give_back(root) == ()
+    assert run(root, "/le/staging/x") == "run it\n"
