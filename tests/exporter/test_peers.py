@@ -19,8 +19,15 @@ from danebot.adapters import status_file
 from danebot.config import Settings
 from danebot.domain.addresses import Reach
 from danebot_exporter import connections
-from danebot_exporter.connections import CONNECTIONS, PER_ADDRESS
+from danebot_exporter.connections import (
+    CONNECTIONS,
+    PER_ADDRESS,
+    Connection,
+    Connections,
+    Doing,
+)
 from danebot_exporter.own import OwnMetrics
+from danebot_exporter.refusals import Refusal
 from danebot_exporter.server import ExporterServer
 from danebot_exporter.store import Store
 from danebot_exporter.webconfig import Gate
@@ -147,6 +154,37 @@ def test_no_address_takes_all_connections(
 )
 def test_who_counts_as_one_peer(one: str, other: str, *, same: bool) -> None:
     assert (connections.peer_of(one) == connections.peer_of(other)) is same
+
+
+@pytest.mark.parametrize("doing", [Doing.WORKING, Doing.SENDING])
+def test_who_takes_an_answer_slowly_makes_room_and_who_waits_for_one_does_not(
+    doing: Doing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refused: list[tuple[Refusal, str]] = []
+    held = Connections(lambda reason, peer: refused.append((reason, peer)))
+    with contextlib.ExitStack() as stack:
+
+        def admitted(peer: str) -> tuple[Connection | None, socket.socket]:
+            here, there = (stack.enter_context(one) for one in socket.socketpair())
+            return held.admit(peer, here), there
+
+        taken = [admitted("192.0.2.1") for _ in range(PER_ADDRESS)]
+        taken += [admitted("192.0.2.2") for _ in range(CONNECTIONS - PER_ADDRESS)]
+        for connection, _ in taken:
+            assert connection is not None
+            connection.does(doing)
+        assert admitted("192.0.2.3")[0] is None, "nobody is slow yet"
+        assert admitted("192.0.2.1")[0] is None
+        assert refused == [
+            (Refusal.CONNECTION_LIMIT, "192.0.2.3"),
+            (Refusal.ADDRESS_LIMIT, "192.0.2.1"),
+        ]
+        monkeypatch.setattr(connections, "_SLOW", -1.0)
+        assert (admitted("192.0.2.3")[0] is not None) is (doing is Doing.SENDING)
+        if doing is Doing.SENDING:
+            assert refused[-1] == (Refusal.CONNECTION_CLOSED, "192.0.2.1"), "who holds the most"
+            assert taken[0][1].recv(1) == b""
+        assert held.count() == CONNECTIONS
 
 
 def test_an_unauthorized_connection_is_closed(tmp_path: Path) -> None:
