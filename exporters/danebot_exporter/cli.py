@@ -163,7 +163,7 @@ def _serve(  # noqa: PLR0917 - the options
         raise ConfigError(f"cannot listen on {listen}: {exc.strerror}") from exc
     with server:
         if span:
-            ProbeRounds(store, span, complain, own.could_not_look).start()
+            ProbeRounds(store, span, complain, own).start()
         host = f"[{where[0]}]" if ":" in where[0] else where[0]
         scheme = "https" if server.gate.context is not None else "http"
         complain(f"listening on {scheme}://{host}:{server.server_address[1]}/")

@@ -111,8 +111,8 @@ class Collector:
             self._findings[finding.code, finding.severity] += 1
 
     def _of_the_run(self, findings: Iterable[FindingStatus]) -> None:
-        """Findings that name a lineage without being in it: what happened, what was unreadable."""
-        counts = Counter((f.lineage, f.code, f.severity) for f in findings if f.lineage)
+        """Findings that stand in no lineage: what happened, what was unreadable, the run's own."""
+        counts = Counter((f.lineage, f.code, f.severity) for f in findings)
         for (lineage, code, severity), count in counts.items():
             self._out.add(m.EVENTS, count, lineage, code, severity)
 

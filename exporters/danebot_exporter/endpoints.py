@@ -55,13 +55,17 @@ class Watched:
 
 @dataclass(frozen=True, slots=True)
 class EndpointReport:
-    """One endpoint, looked at; ``took`` in seconds."""
+    """One endpoint, looked at; ``took`` in seconds.
+
+    ``signed_until`` is the earliest end of a DNSSEC signature that senders to it rely on.
+    """
 
     watched: Watched
     at: datetime
     took: float
     dane: Dane
     served: tuple[Served, ...]
+    signed_until: datetime | None = None
 
     @property
     def success(self) -> bool:
@@ -148,7 +152,8 @@ def look_at(
     detail = route.dane.value + (f": {route.detail}" if route.detail else "")
     nowhere = unbound(route) or Judgement.UNREACHABLE
     served = tuple(found.values()) or (Served("", nowhere, detail),)
-    return EndpointReport(watched, now, time.monotonic() - began, route.dane, served)
+    took = time.monotonic() - began
+    return EndpointReport(watched, now, took, route.dane, served, route.signed_until)
 
 
 def _of_another(found: Served, watched: Watched) -> bool:
@@ -199,5 +204,6 @@ def _report(out: Exposition, report: EndpointReport) -> None:
         out.add(m.ENDPOINT_KEY, int(keys == {report.watched.key}), *labels)
     expiries = [one.not_after for one in report.served if one.not_after is not None]
     out.at(m.ENDPOINT_NOT_AFTER, min(expiries, default=None), *labels)
+    out.at(m.ENDPOINT_SIGNED, report.signed_until, *labels)
     out.at(m.ENDPOINT_TIMESTAMP, report.at, *labels)
     out.add(m.ENDPOINT_DURATION, report.took, *labels)

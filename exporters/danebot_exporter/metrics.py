@@ -107,8 +107,9 @@ FINDINGS = _snapshot(
 EVENTS = _snapshot(
     "danebot_run_findings",
     "lineage code severity",
-    "Findings of the last run alone that name a lineage: what happened to it (promoted, hook "
-    "failed), or why it could not be read; only codes that were found have a sample.",
+    "Findings of the last run alone: what happened to a lineage (promoted, hook failed), or why it "
+    "could not be read; lineage is empty where none is named. Only codes that were found have a "
+    "sample.",
 )
 
 # ---- lineages -------------------------------------------------------------------------------
@@ -279,6 +280,12 @@ ENDPOINT_NOT_AFTER = _endpoint(
     "lineage endpoint",
     "When the first of the presented leaf certificates expires; absent if none was presented.",
 )
+ENDPOINT_SIGNED = _endpoint(
+    "danebot_endpoint_signature_not_after_timestamp_seconds",
+    "lineage endpoint",
+    "When the first of the DNSSEC signatures expires that senders to the endpoint rely on; absent "
+    "if unknown.",
+)
 ENDPOINT_TIMESTAMP = _endpoint(
     "danebot_endpoint_probe_timestamp_seconds",
     "lineage endpoint",
@@ -313,6 +320,11 @@ READ_FAILURES = _exporter(
     "reason",
     "Changes of the status document that could not be read, by reason.",
     kind=MetricKind.COUNTER,
+)
+WATCHED = _exporter(
+    "danebot_endpoint_watched",
+    "",
+    "Endpoints that the last round of probes began with, whether or not it ended; 0 if none does.",
 )
 COULD_NOT_LOOK = _exporter(
     "danebot_endpoint_could_not_look_total",

@@ -37,6 +37,7 @@ class OwnMetrics:
         self._failures = self._counter(m.READ_FAILURES)
         for reason in StatusFault:
             self._failures.labels(reason.value)
+        self._watched = Gauge(m.WATCHED.name, m.WATCHED.help, registry=self._registry)
         self._blind = self._counter(m.COULD_NOT_LOOK)
         self._refused = self._counter(m.REFUSED)
         for refusal in Refusal:
@@ -52,6 +53,10 @@ class OwnMetrics:
     def read_failed(self, reason: StatusFault) -> None:
         """Count a change of the document that could not be read."""
         self._failures.labels(reason.value).inc()
+
+    def watching(self, endpoints: int) -> None:
+        """Note of how many endpoints a round begins."""
+        self._watched.set(endpoints)
 
     def could_not_look(self, endpoints: int) -> None:
         """Count endpoints of which a round could say nothing."""

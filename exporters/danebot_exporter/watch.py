@@ -12,6 +12,7 @@ from danebot_exporter.endpoints import look_at_all, round_metrics
 
 if TYPE_CHECKING:
     from danebot_exporter.endpoints import EndpointReport
+    from danebot_exporter.own import OwnMetrics
     from danebot_exporter.store import Store
 
 _WITHOUT = timedelta(seconds=5)  # until the next look for a document that names endpoints
@@ -25,10 +26,10 @@ class ProbeRounds:
         store: Store,
         interval: timedelta,
         complain: Callable[[str], None],
-        blind: Callable[[int], None],
+        own: OwnMetrics,
     ) -> None:
-        """Nothing runs before `start`; ``blind`` counts what could not be looked at."""
-        self._blind = blind
+        """Nothing runs before `start`; ``own`` counts what is, and what can't be, looked at."""
+        self._own = own
         self._store = store
         self._interval = interval
         self._complain = complain
@@ -61,12 +62,13 @@ class ProbeRounds:
         blind = [one for one in reports if one.blind]
         if blind:
             self._complain(f"could not look at {len(blind)} endpoints: {blind[0].unseen[0].detail}")
-            self._blind(len(blind))
+            self._own.could_not_look(len(blind))
         return [last.get(one.watched, one) if one.blind else one for one in reports]
 
     def round(self) -> int:
         """Look at all endpoints once; how many there were."""
         all_watched = self._store.watched()
+        self._own.watching(len(all_watched))
         began = time.monotonic()
         reports = self._kept(look_at_all(all_watched, self._store.settings))
         body = (

@@ -38,6 +38,7 @@ from danebot_exporter.endpoints import (
     round_metrics,
     watched_endpoints,
 )
+from danebot_exporter.own import OwnMetrics
 from danebot_exporter.probe import allowed, probe, subject_of
 from danebot_exporter.store import Store
 from danebot_exporter.watch import ProbeRounds
@@ -138,6 +139,11 @@ def test_authenticated(service: World) -> None:
     labels = {"lineage": "mail", "endpoint": f"{NAME}:25"}
     assert value(samples, "danebot_endpoint_probe_success", **labels) == 1
     assert value(samples, "danebot_endpoint_serves_current_key", **labels) == 1
+    assert report.signed_until is None, "nothing says until when"
+    signed = replace(report, signed_until=sample.NOW)
+    samples = parsed(round_metrics([signed], sample.NOW, 2.5))
+    name = "danebot_endpoint_signature_not_after_timestamp_seconds"
+    assert value(samples, name, **labels) == sample.NOW.timestamp()
     assert value(samples, "danebot_endpoint_round_duration_seconds") == 2.5
     for each in Judgement:
         found = value(samples, "danebot_endpoint_addresses", **labels, result=each.value)
@@ -277,9 +283,11 @@ def test_a_round_is_kept(service: World, tmp_path: Path) -> None:
     path = sample.write(tmp_path / "status.json", document)
     store = Store(service.settings._replace(snapshot=path))
     complaints: list[str] = []
-    watch = ProbeRounds(store, timedelta(minutes=5), complaints.append, lambda _: None)
+    own = OwnMetrics()
+    watch = ProbeRounds(store, timedelta(minutes=5), complaints.append, own)
     assert store.round == b""
     assert watch.round() == 1
+    assert b"danebot_endpoint_watched 1.0\n" in own.text()
     assert store.reports[NAME][0].success
     assert b"danebot_endpoint_probe_success" in store.round
     path.unlink()
@@ -289,6 +297,7 @@ def test_a_round_is_kept(service: World, tmp_path: Path) -> None:
     sample.write(path, sample.snapshot())
     assert watch.round() == 0
     assert (store.round, complaints) == (b"", [])
+    assert b"danebot_endpoint_watched 0.0\n" in own.text()
 
 
 def test_what_this_host_could_not_look_at_stays_as_it_was(service: World, tmp_path: Path) -> None:
@@ -296,8 +305,8 @@ def test_what_this_host_could_not_look_at_stays_as_it_was(service: World, tmp_pa
     path = sample.write(tmp_path / "status.json", sample.snapshot([sample.lineage(NAME)]))
     store = Store(service.settings._replace(snapshot=path))
     complaints: list[str] = []
-    counts: list[int] = []
-    watch = ProbeRounds(store, timedelta(minutes=5), complaints.append, counts.append)
+    own = OwnMetrics()
+    watch = ProbeRounds(store, timedelta(minutes=5), complaints.append, own)
     service.dns.say(OWNER, "TLSA", rcode="REFUSED")
     watch.round()
     assert store.reports[NAME][0].severity is Severity.UNJUDGED, "nothing was seen before"
@@ -318,7 +327,7 @@ def test_what_this_host_could_not_look_at_stays_as_it_was(service: World, tmp_pa
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
     assert store.reports[NAME] == before
-    assert counts == [1, 1, 1]
+    assert b"danebot_endpoint_could_not_look_total 3.0\n" in own.text()
     assert all(one.startswith("could not look at 1 endpoints: ") for one in complaints)
 
 

@@ -283,3 +283,15 @@ def test_fields_of_a_later_version_are_passed_over(tmp_path: Path) -> None:
     path = tmp_path / "status.json"
     path.write_text(json.dumps(document))
     assert collect(path)[1] is None
+
+
+def test_a_finding_of_the_run_that_names_no_lineage_is_a_series_too(tmp_path: Path) -> None:
+    document = sample.snapshot([sample.lineage("a.example")])
+    own = (
+        sample.finding("", "not-run", "critical", "certbot is missing"),
+        sample.finding("a.example", "promoted", "notice", "the ready key is in use"),
+    )
+    path = sample.write(tmp_path / "status.json", document._replace(findings=own))
+    samples = parsed(b"".join(collect(path)[0]))
+    found = {labels for name, labels in samples if name == "danebot_run_findings"}
+    assert {dict(labels)["lineage"] for labels in found} == {"", "a.example"}

@@ -387,7 +387,11 @@ FAULTS = (
         bogus,
         valid,
         {"tlsa": CRITICAL, "dane": CRITICAL},
-        ("DanebotTlsaBogus", "DanebotProbeFailing@danebot-probe"),
+        (
+            "DanebotTlsaBogus",
+            "DanebotEndpointUnauthenticated@danebot",
+            "DanebotProbeFinding@danebot-probe",
+        ),
     ),
     Fault(
         "zone signature near expiry",
@@ -409,7 +413,7 @@ FAULTS = (
         combo_broken,
         World.cron,
         {"dane": CRITICAL},
-        ("DanebotEndpointUnauthenticated@danebot", "DanebotProbeFailing@danebot-probe"),
+        ("DanebotEndpointUnauthenticated@danebot", "DanebotProbeFinding@danebot-probe"),
     ),
     Fault(
         "accidental new key",

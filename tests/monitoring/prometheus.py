@@ -1,7 +1,8 @@
 """Prometheus, Alertmanager and node_exporter beside the lab, as nobody, with the shipped files.
 
 What differs from the shipped files is in `shipped_rules` and `_prometheus`: how often is looked,
-and how long an alert must last before it fires (``for:``), which is a day for some of them.
+how long an alert must last before it fires (``for:``), which is a day for some of them, and how far
+back they look.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ SHIPPED = Path(__file__).parents[2] / "exporters/prometheus"
 PROGRAMS = ("prometheus", "prometheus-alertmanager", "prometheus-node-exporter")
 RULES, EXPORTER, NODE, ALERTMANAGER, PROMETHEUS = "danebot.rules.yml", 9698, 9100, 9093, 9090
 
-SELECTOR = re.compile(r"(?<![\w:])(?:danebot_|lineage:|probe_|up)[\w:]*(?:\{[^}]*\})?")
+SELECTOR = re.compile(r"(?<![\w:])(?:danebot_|\w+:danebot_|probe_|up\b)[\w:]*(?:\{[^}]*\})?")
 
 
 @dataclass(frozen=True)
@@ -62,12 +63,16 @@ class Site:
 
 
 def shipped_rules() -> str:
-    """The shipped rules; what must last for minutes, hours or a day must last for a second."""
+    """The shipped rules; minutes, hours or a day to last are a second, those to look back six."""
     text, count = re.subn(
-        r"(?m)^( +for:) \d+[mhd]$", r"\1 1s", (SHIPPED / RULES).read_text(encoding="utf-8")
+        r"(?m)^( +(?:keep_firing_)?for:) \d+[mhd]$",
+        r"\1 1s",
+        (SHIPPED / RULES).read_text(encoding="utf-8"),
     )
     assert count > 10
-    return text
+    text, count = re.subn(r"\[\d+[mh]\]", "[6s]", text)
+    assert count > 10
+    return re.sub(r"offset \d+[mh]", "offset 6s", text)
 
 
 def _prometheus(site: Site) -> dict[str, Any]:

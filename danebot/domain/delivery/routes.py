@@ -6,6 +6,7 @@ Senders' rules: RFC 7672 section 2.2 for mail, RFC 7671 section 7 for aliases, R
 from __future__ import annotations
 
 import enum
+from datetime import datetime
 from typing import Any, NamedTuple
 
 from danebot.domain.dane.references import References
@@ -70,6 +71,12 @@ class HostRoute(NamedTuple):
     def records(self) -> tuple[TlsaRecord, ...]:
         """The TLSA RRset that binds clients; empty unless DANE applies."""
         return self.tried[-1].answer.records if self.dane is Dane.APPLIES else ()
+
+    @property
+    def signed_until(self) -> datetime | None:
+        """When the first of the DNSSEC signatures ends that senders rely on; None if unknown."""
+        secure = (one.signed_until for one in self.answers if one.secure)
+        return min((end for end in secure if end is not None), default=None)
 
     @property
     def sni(self) -> Hostname:

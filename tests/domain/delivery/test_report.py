@@ -502,6 +502,10 @@ def test_signatures(hours: int, severity: Severity) -> None:
     assert (found.severity, found.signed_until) == (severity, until)
     mx = answer("example.org", MxRecord(10, HOST), security=Security.INSECURE, signed_until=NOW)
     assert report(one, route=mail(one, mx=mx)).signed_until == until
+    route = host(MATCHING, ipv6=soon)
+    assert route.signed_until == until
+    bare = route._replace(ipv6=soon._replace(security=Security.INSECURE))
+    assert bare.signed_until != until
 
 
 def test_cautions_become_findings() -> None:
