@@ -531,7 +531,7 @@ def test_two_exporters_of_one_lineage_each_have_their_say(promtool: Promtool) ->
 
 def test_weeks_of_legitimate_waiting_make_no_noise(promtool: Promtool) -> None:
     """A key cools, certificates of 6 days are renewed; now and then a reboot, or a bad round."""
-    days = 15
+    days, weeks = 8, -21 * 86400
     steps = days * DAY
 
     def daily(at: int) -> list[int | str]:
@@ -557,12 +557,12 @@ def test_weeks_of_legitimate_waiting_make_no_noise(promtool: Promtool) -> None:
             f"danebot_snapshot_timestamp_seconds{{{MX}}}": stamps(daily(0)),
             f"danebot_renew_success_timestamp_seconds{{{MX}}}": stamps(daily(0)),
             f"danebot_renew_exit_status{{{MX}}}": stamps(
-                [int(step // DAY in (4, 11)) for step in range(steps)]
+                [int(step // DAY in (2, 6)) for step in range(steps)]
             ),
             finding("cooling", "info"): often(1, GONE),
             finding("next-key-waits", "info", "n"): often(1, GONE),
             f'danebot_run_findings{{{OF_M}, code="hook-failed", severity="warning"}}': [
-                1 if step // DAY in (4, 11) else GONE for step in range(steps)
+                1 if step // DAY in (2, 6) else GONE for step in range(steps)
             ],
             **live(stamps(third), stamps([one + 6 * 86400 for one in third])),
             f"danebot_endpoint_certificate_not_after_timestamp_seconds{{{ENDPOINT}}}": stamps(
@@ -570,7 +570,7 @@ def test_weeks_of_legitimate_waiting_make_no_noise(promtool: Promtool) -> None:
             ),
             f'danebot_lineage_phase{{{OF_M}, phase="cooling"}}': often(1, GONE),
             f'danebot_lineage_phase{{{OF_M}, phase="staged"}}': often(0, GONE),
-            f"danebot_rollover_start_timestamp_seconds{{{OF_M}}}": often(0, GONE),
+            f"danebot_rollover_start_timestamp_seconds{{{OF_M}}}": often(weeks, GONE),
             f'danebot_lineages{{{MX}, phase="cooling"}}': often(1, GONE),
             f'danebot_lineage_info{{{OF_M}, version="1"}}': often(1, GONE),
             MISMATCH: often(0, GONE),
