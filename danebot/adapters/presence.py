@@ -7,11 +7,15 @@ absence, and nothing may be decided as if it were.
 from __future__ import annotations
 
 import os
+import re
 import stat
 from pathlib import Path
 
 from danebot.errors import UnreadableError
 
+_SET_ASIDE = re.compile(
+    r"[.#]|.*(~|\.(bak|disabled|dpkg-\w+|off|old|orig|rpm\w+|save|swp|ucf-\w+))\Z"
+)
 ABSENT = (FileNotFoundError, NotADirectoryError)
 """The errors that prove an absence."""
 
@@ -97,3 +101,8 @@ def _mode(path: Path | str, *, follow: bool) -> int | None:
         return None
     except OSError as exc:
         raise unreadable(path, exc) from exc
+
+
+def is_set_aside(name: str) -> bool:
+    """Whether a file or directory is in nobody's use, by its name: hidden, or left over."""
+    return _SET_ASIDE.match(name) is not None

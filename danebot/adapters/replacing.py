@@ -54,11 +54,13 @@ class _Prepared(NamedTuple):
 def replace(*changes: Change) -> None:
     """Make all changes, in their order; raises `TreeError` with everything as it was.
 
+    What the system doesn't let be given back stays beside its name until recovery has healed.
     Each is durable before the next one.  One alone is as it is to be where only the sync fails.
     """
     alone = len(changes) == 1
     prepared: list[_Prepared] = []
     begun: list[_Prepared] = []
+    stuck: list[_Prepared] = []
     change = changes[0]
     try:
         for change in changes:
@@ -75,14 +77,14 @@ def replace(*changes: Change) -> None:
             one.new.rename(change.path)
             sync_directory(change.path.parent)
     except BaseException as exc:  # told to end, too
-        _take_back(begun)
+        stuck = _take_back(begun)
         _discard(*(one.new for one in prepared))
         if not isinstance(exc, OSError):
             raise
         verb = "link" if isinstance(change, NewLink) else "write"
         raise TreeError(f"cannot {verb} {change.path}: {exc.strerror}; {advice(exc)}") from exc
     finally:
-        _discard(*(one.former for one in prepared))
+        _discard(*(one.former for one in prepared if one not in stuck))
 
 
 def _prepare(prepared: _Prepared) -> None:
@@ -127,17 +129,22 @@ def _leads(link: Path, file: Path) -> None:
         raise FileNotFoundError(errno.ENOENT, f"it would lead to another file than {file}")
 
 
-def _take_back(begun: list[_Prepared]) -> None:
-    """Give every name back to what had it, as far as the system lets."""
-    for change, new, former in reversed(begun):
+def _take_back(begun: list[_Prepared]) -> list[_Prepared]:
+    """Give every name back to what had it; return those for which the system didn't let it."""
+    stuck = []
+    for one in reversed(begun):
+        change, new, former = one
         if os.path.lexists(new):  # its name wasn't changed
             continue
-        with suppress(OSError):
+        try:
             if former is None:
                 change.path.unlink()
             else:
                 former.rename(change.path)
             sync_directory(change.path.parent)
+        except OSError:
+            stuck.append(one)
+    return stuck
 
 
 def temporary(directory: Path) -> Path:

@@ -10,17 +10,22 @@ import os
 import re
 from collections.abc import Iterator
 from datetime import timedelta
+from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
+from danebot.adapters.presence import is_set_aside
 from danebot.adapters.process import run_program
 from danebot.regular import read_regular
 
 _PLACES = ("etc", "usr/local/etc", "usr/pkg/etc", "opt/local/etc")
-_SKIPPED = re.compile(r"(letsencrypt|danebot|.+-available|\..*|ssl|ca-certificates|alternatives)\Z")
-_LEFT_OVER = re.compile(r".*(~|\.(bak|orig|old|save|swp|rpmsave|rpmnew|dpkg-\w+|ucf-\w+))\Z")
+_SKIPPED = re.compile(r"(letsencrypt|danebot|.+-available|ca-certificates|alternatives)\Z")
+_LINKS_ALONE = "ssl"  # a directory of certificates
 _COMMENT = re.compile(rb"\s*(#|;|//|--)")
-_PROGRAMS = (("postfix", "postconf", "-nx"), ("dovecot", "doveconf", "-n"))
+_PROGRAMS = (
+    *(("postfix", "postconf", "-nx"), ("postfix", "postconf", "-Px")),
+    ("dovecot", "doveconf", "-n"),
+)
 _PATIENCE = timedelta(seconds=10)
 _PATH = re.compile(r"/[^\s,;<>\"']+")
 _LARGEST = 1024 * 1024  # octets; no configuration is larger
@@ -48,26 +53,32 @@ class Readers(NamedTuple):
 
 
 def readers_of(path: Path, root: Path = Path("/"), most: int = _MOST) -> Readers:
-    """Look for ``path``, by the name that it is given and by its real one; raises nothing.
+    """Look for ``path``, by its name, its real one and those of links to it; raises nothing.
 
-    A file counts once, by the first line that isn't a comment.
+    A file counts once, by the first line that isn't a comment; a service's program only where no
+    file of the service names it.
     """
-    names = {str(path), os.path.realpath(path)}
+    real = os.path.realpath(path)
+    files = list(islice(_everywhere(root), most + 1))
+    names = {str(path), real, *(one for _, file in files[:most] for one in _aliases(file, real))}
     words = b"|".join(sorted(re.escape(os.fsencode(name)) for name in names))
     named = re.compile(rb"(?<![\w./-])(?:" + words + rb")(?![\w./-])")
     found: list[Reader] = []
-    seen = 0
-    for place in _PLACES:
-        for file in _files(root / place):
-            seen += 1
-            if seen > most:
-                return Readers(tuple(found), whole=False)
-            at = _named_in(file, names, named)
-            if at is not None:
-                found.append(Reader(file.relative_to(root / place).parts[0], at))
+    for place, file in files[:most]:
+        at = _named_in(file, names, named)
+        if at is not None:
+            found.append(Reader(file.relative_to(place).parts[0], at))
     known = {one.service for one in found}
-    found += [one for one in _asked(names) if one.service not in known]
-    return Readers(tuple(found))
+    asked = {one.service: one for one in _asked(names) if one.service not in known}
+    return Readers((*found, *asked.values()), whole=len(files) <= most)
+
+
+def _aliases(file: Path, real: str) -> Iterator[str]:
+    """What ``real`` is called by one that is a link, to it or to a directory above it."""
+    if file.is_symlink():
+        leads = os.path.realpath(file)
+        if f"{real}/".startswith(f"{leads}/"):
+            yield f"{file}{real.removeprefix(leads)}"
 
 
 def _asked(names: set[str]) -> Iterator[Reader]:
@@ -75,18 +86,29 @@ def _asked(names: set[str]) -> Iterator[Reader]:
     for service, program, option in _PROGRAMS:
         argv = [program, option]
         ended = run_program(argv, timeout=_PATIENCE, grace=_PATIENCE, environment={})
-        words = (os.path.normpath(word) for word in _PATH.findall(ended.output))
+        words = (os.path.realpath(word) for word in _PATH.findall(ended.output))
         if ended.succeeded and not names.isdisjoint(words):
             yield Reader(service, f"by {program} {option}")
 
 
-def _files(directory: Path) -> Iterator[Path]:
-    """Files, and links to files, in a fixed order; directories behind links are passed over."""
-    for current, directories, files in os.walk(directory):
-        directories[:] = sorted(name for name in directories if not _SKIPPED.match(name))
-        for name in sorted(files):
-            if not _LEFT_OVER.match(name):
-                yield Path(current, name)
+def _everywhere(root: Path) -> Iterator[tuple[Path, Path]]:
+    """Each file or link with the place below which it is, in a fixed order.
+
+    Directories behind links are passed over, and in those of certificates all but links.
+    """
+    for place in _PLACES:
+        for current, directories, files in os.walk(root / place):
+            links = [name for name in directories if Path(current, name).is_symlink()]
+            directories[:] = sorted(n for n in directories if not _is_skipped(n))
+            alone = _LINKS_ALONE in Path(current).relative_to(root / place).parts
+            for name in sorted((*links, *files)):
+                file = Path(current, name)
+                if not is_set_aside(name) and (not alone or file.is_symlink()):
+                    yield root / place, file
+
+
+def _is_skipped(name: str) -> bool:
+    return is_set_aside(name) or _SKIPPED.match(name) is not None
 
 
 def _named_in(file: Path, names: set[str], named: re.Pattern[bytes]) -> str | None:

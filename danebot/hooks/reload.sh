@@ -36,7 +36,7 @@ try() {
     said=$("$@" 2>&1) && return 0
     telling=$(printf '%s\n' "$said" | awk '
         /^=ERROR REPORT|^Error: error$/ { next }  # Erlang says what is wrong after it
-        tolower($0) ~ /emerg|fatal|alert|error|invalid|unknown|failed|not running/ {
+        tolower($0) ~ /emerg|fatal|alert|error|invalid|unknown|failed|unable to|not running/ {
             line = $0
             if (line ~ /:[ \t]*$/ && getline > 0) line = line " " $0  # it goes on there
             print line

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from danebot.adapters.certbot.held_hooks import PRE, any_staged, executables, hold
 from danebot.adapters.certbot.hooks import CertbotHooks, hooks_of, post_hooks
-from danebot.domain.finding import Code, Finding, Severity
+from danebot.domain.finding import Code, Finding, Severity, most_serious_first
 from danebot.domain.lineage.state import Management
 from danebot.domain.rollover.evidence.memory import Memory
 from danebot.domain.rollover.findings.reloading import Reloads, early, reloading
@@ -35,7 +35,7 @@ def _told(context: Context, certbots: CertbotHooks, view: LineageView) -> Lineag
     watched = len(state.owners) if settings.probe(state.name) else 0
     found = reloading(state.name, reloads, view.memory, watched)
     findings = (*view.findings, *found)
-    return view._replace(findings=tuple(sorted(findings, key=lambda one: -one.severity)))
+    return view._replace(findings=most_serious_first(findings))
 
 
 def reload_notices(context: Context, name: str) -> tuple[Finding, ...]:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from danebot import __version__
 from danebot.adapters.codec import encode
 from danebot.adapters.files import make_directory, open_lock, remove_leftovers, write_file
-from danebot.adapters.presence import ABSENT
+from danebot.adapters.presence import ABSENT, is_directory, is_same
 from danebot.adapters.status_file import StatusError, load_status
 from danebot.domain.status.document import (
     LAST_EVENTS,
@@ -182,11 +182,11 @@ def _former(path: Path, tree: Path | None) -> Snapshot | None:
 
 
 def _is_another(former: Path, tree: Path) -> bool:
-    """Whether both are there: one that was moved or renamed isn't, nor one with a link to it."""
-    try:
-        return (former / "renewal").is_dir() and not former.samefile(tree)
-    except OSError:
-        return False
+    """Whether both are there: one that was moved or renamed isn't, nor one with a link to it.
+
+    Raises `UnreadableError`.
+    """
+    return is_directory(former / "renewal") and not is_same(former, tree)
 
 
 def _named(old: Snapshot | None, tree: Path | None) -> str:

@@ -9,14 +9,15 @@ document, with what is remembered of the CA: there is no ``rollover.json`` for t
 from __future__ import annotations
 
 import json
-import re
+import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from danebot.adapters.certbot import cli_ini
 from danebot.adapters.codec import decode, encode
-from danebot.adapters.files import make_directory, read_bytes, read_own, write_file
+from danebot.adapters.files import make_directory, read_own, write_file
 from danebot.domain.dns.answers import Presence, Security, TlsaAnswer
 from danebot.domain.finding import Finding, most_serious_first
 from danebot.domain.lineage.state import LineageState, Management
@@ -42,7 +43,6 @@ FILE = "unmanaged.json"
 _SCHEMA = 1
 _FRESH = timedelta(hours=20)  # a daily job begins a little earlier on some days
 _MOST = 640  # names looked up in a run; the rest has its turn in the next
-_KEEPS = re.compile(r"(?mi)^\s*reuse[-_]key\s*=\s*(true|yes|1)\s*$")
 _DECIDED = (Security.SECURE, Security.INSECURE)
 
 
@@ -167,11 +167,9 @@ def _reuse(context: Context, name: str) -> KeyReuse:
     """
     if context.tree.conf(name).enabled("reuse_key"):
         return KeyReuse.KEPT
-    try:
-        everywhere = read_bytes(context.tree.root / "cli.ini").decode()
-    except (TreeError, UnicodeDecodeError):
-        return KeyReuse.NEW
-    return KeyReuse.KEPT if _KEEPS.search(everywhere) else KeyReuse.NEW
+    environment = {**os.environ, **context.settings.environment}
+    everywhere = cli_ini.settings(context.tree.root, environment)
+    return KeyReuse.KEPT if cli_ini.enabled(everywhere, "reuse-key") else KeyReuse.NEW
 
 
 # ---- looking --------------------------------------------------------------------------------

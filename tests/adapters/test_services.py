@@ -48,7 +48,8 @@ def test_what_only_looks_like_it_is_not_found(tmp_path: Path) -> None:
     write(tmp_path, "etc/letsencrypt/renewal/x.conf", f"x = {COMBO}\n")
     write(tmp_path, "etc/nginx/sites-available/a", f"ssl_certificate {COMBO};\n")
     write(tmp_path, "etc/postfix/main.cf~", f"x {COMBO}\n")
-    write(tmp_path, "etc/postfix/main.cf.dpkg-old", f"x {COMBO}\n")
+    for name in ("a.dpkg-old", "a.disabled", "a.off", ".a", ".#a", "a.rpmorig", "old.d.bak/a"):
+        write(tmp_path, f"etc/nginx/{name}", f"x {COMBO}\n")
     assert readers_of(COMBO, tmp_path).found == ()
 
 
@@ -64,6 +65,24 @@ def test_enabled_sites_and_links_to_it_are_found(tmp_path: Path) -> None:
         ("haproxy", str(certs)),
         ("nginx", f"{enabled}:1"),
     )
+
+
+@pytest.mark.parametrize(
+    ("link", "target", "named"),
+    [
+        ("etc/ssl/private/mail.pem", "combo.pem", "etc/ssl/private/mail.pem"),
+        ("etc/postfix/cert.d", "", "etc/postfix/cert.d/combo.pem"),
+    ],
+)
+def test_who_names_a_link_to_it_is_found(
+    tmp_path: Path, link: str, target: str, named: str
+) -> None:
+    combo = write(tmp_path, "etc/letsencrypt/live/m/combo.pem", "")
+    (tmp_path / link).parent.mkdir(parents=True)
+    (tmp_path / link).symlink_to(combo.parent / target)
+    write(tmp_path, "etc/zmail.cf", f"smtpd_tls_chain_files = {tmp_path / named}\n")
+    found = dict(readers_of(combo, tmp_path).found)
+    assert found["zmail.cf"] == f"{tmp_path}/etc/zmail.cf:1"
 
 
 def test_a_tree_behind_a_link_has_two_names(tmp_path: Path) -> None:
@@ -96,6 +115,30 @@ def test_postfix_itself_is_asked_what_is_in_force(
     monkeypatch.setenv("MAIL_CONFIG", str(tmp_path / "own"))
     (found,) = readers_of(tmp_path / "combo.pem", tmp_path).found
     assert str(found) == "postfix (by postconf -nx)"
+
+
+@pytest.mark.parametrize(
+    ("program", "option", "service"),
+    [
+        ("postconf", "-nx", "postfix"),
+        ("postconf", "-Px", "postfix"),
+        ("doveconf", "-n", "dovecot"),
+    ],
+)
+def test_what_a_program_says_counts_once_and_through_links(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, program: str, option: str, service: str
+) -> None:
+    """Doubles: neither program need be installed, and only their words matter here."""
+    combo = write(tmp_path, "tree/combo.pem", "")
+    (tmp_path / "elsewhere").symlink_to(combo.parent)
+    for name in ("postconf", "doveconf"):
+        said = f"[ $1 != {option} ] || echo x = {tmp_path}/elsewhere/combo.pem"
+        text = f"#!/bin/sh\n{said}\n" if name == program else "#!/bin/sh\n"
+        write(tmp_path, f"bin/{name}", text).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}/bin:{os.environ['PATH']}")
+    assert readers_of(combo, tmp_path).found == ((service, f"by {program} {option}"),)
+    file = write(tmp_path, f"etc/{service}/x.conf", f"x {combo}\n")
+    assert readers_of(combo, tmp_path).found == ((service, f"{file}:1"),)
 
 
 @pytest.mark.parametrize("end", ["exit 1", "sleep 100"])

@@ -30,6 +30,18 @@ def test_a_document_that_fails_to_read_is_not_replaced(tmp_path: Path) -> None:
     assert path.is_symlink()
 
 
+def test_a_tree_that_fails_to_read_was_not_moved(tmp_path: Path) -> None:
+    """The same stand-in: the other tree's document stays the other's."""
+    path, run = tmp_path / "status.json", this_run("renew", NOW, NOW, 1)
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a/renewal").symlink_to("renewal")
+    leave_word(path, run, (), tmp_path / "a")
+    before = path.read_bytes()
+    with pytest.raises(TreeError, match=r"cannot read .*a/renewal: Too many levels"):
+        leave_word(path, run, (), tmp_path / "b")
+    assert path.read_bytes() == before
+
+
 @pytest.mark.parametrize("content", [None, b"", b"{", b"[]"])
 def test_absence_and_damage_begin_anew(tmp_path: Path, content: bytes | None) -> None:
     path = tmp_path / "status.json"

@@ -102,6 +102,22 @@ def test_one_look_a_day_is_enough_where_nothing_is_published(world: World) -> No
     assert world.resolver.asked == [ABOVE]
 
 
+@pytest.mark.parametrize(
+    ("line", "kept"),
+    [
+        *[(line, True) for line in ("reuse-key", "reuse-key: true", "reuse-key true")],
+        *[(line, True) for line in ("reuse-key = on", "reuse-key = True  # keep", "reuse-key=1")],
+        *[(line, False) for line in ("reuse_key = true", "reuse-key = no", "# reuse-key", "")],
+    ],
+)
+def test_certbots_own_settings_keep_a_key_however_written(
+    world: World, line: str, *, kept: bool
+) -> None:
+    (world.grown.root / "cli.ini").write_text(f"{line}\n")
+    world.resolver.publish(trees.public("one").spki)
+    assert codes(world.look()) == ([] if kept else [Code.BREAKS_AT_RENEWAL])
+
+
 @pytest.mark.parametrize("presence", [Presence.NODATA, Presence.NXDOMAIN])
 def test_where_nothing_is_secure_no_sender_looks(world: World, presence: Presence) -> None:
     world.resolver.usual = (Security.INSECURE, presence)

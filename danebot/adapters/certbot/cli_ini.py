@@ -15,8 +15,7 @@ from pathlib import Path
 from danebot.regular import read_regular
 
 DEFAULT_DIRECTORY = Path("/etc/letsencrypt")
-YES = ("true", "yes", "on", "1")
-"""What turns a setting on that is a flag."""
+_YES = ("true", "yes", "on", "1")  # configargparse's words
 _MAX = 1024 * 1024
 _LINE = re.compile(
     r"(?:--)?(?P<name>[^:=;#\s]+)\s*"
@@ -46,3 +45,8 @@ def settings(
             value = match["value"] or ("" if match["sign"] in (":", "=") else "true")
             found[_ALIASES.get(match["name"], match["name"])] = value
     return found
+
+
+def enabled(settings: Mapping[str, str], name: str) -> bool:
+    """Whether a setting that is a flag is turned on."""
+    return settings.get(name, "").lower() in _YES

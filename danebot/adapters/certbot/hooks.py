@@ -116,7 +116,7 @@ class CertbotHooks(NamedTuple):
     @property
     def directories(self) -> bool:
         """Whether certbot runs what is in its directories."""
-        return self.settings.get("no-directory-hooks", "").lower() not in cli_ini.YES
+        return not cli_ini.enabled(self.settings, "no-directory-hooks")
 
 
 def post_hooks(tree: Path, conf: RenewalConf, certbots: CertbotHooks) -> tuple[str, ...]:

@@ -1,7 +1,7 @@
 """Finds what else runs ``certbot renew``: timers and cron jobs that would race with danebot.
 
 Judged from files alone, line by line: a crontab may have certbot's line beside danebot's, and a
-line that calls danebot is no other run.
+line whose command is danebot is no other run.
 """
 
 from __future__ import annotations
@@ -10,6 +10,8 @@ import os
 import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+
+from danebot.adapters.presence import is_set_aside
 
 _NAME = re.compile(r"certbot(-auto|-\d+(\.\d+)?)?|letsencrypt(-auto)?")
 _SNAP = "certbot.renew"
@@ -28,7 +30,6 @@ _SCRIPTS = tuple(
     for directory in ("cron.", "periodic/")
     for period in ("hourly", "daily", "weekly", "monthly")
 )
-_SET_ASIDE = re.compile(r"~$|\.(bak|disabled|dpkg-\w+|off|old|orig|rpm\w+|save|swp)$|^\.")
 _SEPARATORS = re.compile(r"[;&|()`\n]+|\$\(")
 _CONTINUED = re.compile(r"\\\n")
 _COMMENT = re.compile(r"(^|\s)#.*")
@@ -169,4 +170,4 @@ def _listed(directory: Path) -> list[Path]:
         names = sorted(os.listdir(directory))
     except OSError:
         return []
-    return [directory / name for name in names if not _SET_ASIDE.search(name)]
+    return [directory / name for name in names if not is_set_aside(name)]

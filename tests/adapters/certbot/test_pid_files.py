@@ -164,6 +164,23 @@ def test_real_programs_do_not_signal_bystanders_either(
     assert _alive(pid)
 
 
+def test_an_ornament_is_not_what_is_wrong(tmp_path: Path) -> None:
+    """As Prosody says it."""
+    program = tmp_path / "haproxy"
+    program.write_text(
+        "#!/bin/sh\nprintf '***\\nIt was unable to find x\\nSee there\\n***\\n'\nexit 1\n"
+    )
+    program.chmod(0o755)
+    done = subprocess.run(
+        ["/bin/sh", SCRIPT, "haproxy", "conf"],
+        env={"PATH": f"{tmp_path}:{os.defpath}"},
+        stdout=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    assert done.stdout.endswith("its configuration is wrong: It was unable to find x\n")
+
+
 def test_words_of_a_program_are_passed_on_as_they_are(tmp_path: Path) -> None:
     """A backslash in them is one: echo might make something of it."""
     program = tmp_path / "haproxy"

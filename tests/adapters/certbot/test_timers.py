@@ -105,6 +105,12 @@ def test_debians_cron_file_counts_only_without_systemd(tmp_path: Path) -> None:
         ("var/spool/cron/crontabs/root", "@daily certbot renew --quiet\n"),
         ("var/spool/cron/root", "@daily /snap/bin/certbot renew\n"),
         ("var/spool/cron/root", "@daily certbot renew --config-dir=/etc/letsencrypt/\n"),
+        ("etc/crontab", "1 3 * * * root certbot -q renew --post-hook 'danebot renew'\n"),
+        ("etc/crontab", "1 3 * * * root certbot renew --deploy-hook /usr/local/sbin/danebot\n"),
+        ("etc/crontab", "1 3 * * * root flock /run/danebot certbot -q renew\n"),
+        ("etc/crontab", "1 3 * * * root systemd-cat -t danebot certbot -q renew\n"),
+        ("etc/crontab", "1 3 * * * root chronic certbot renew >>/var/log/danebot 2>&1\n"),
+        ("etc/crontab", "1 3 * * * root certbot-3.11 renew\n"),
     ],
 )
 def test_a_cron_job_is_found_wherever_it_is(tmp_path: Path, place: str, line: str) -> None:
@@ -123,6 +129,8 @@ def test_a_cron_job_is_found_wherever_it_is(tmp_path: Path, place: str, line: st
         "0 0 * * * root danebot renew # instead of certbot renew\n",
         "0 0 * * * root certbot renew --config-dir /srv/other\n",
         "0 0 * * * root certbot certificates; danebot renew\n",
+        "0 0 * * * root certbot renew --dry-run\n",
+        "0 0 * * * root /opt/venv/bin/danebot --config-dir /etc/letsencrypt renew\n",
     ],
 )
 def test_other_lines_are_no_jobs(tmp_path: Path, line: str) -> None:
@@ -134,7 +142,7 @@ def test_other_lines_are_no_jobs(tmp_path: Path, line: str) -> None:
     "place",
     [
         *("etc/cron.d/certbot.disabled", "etc/cron.d/certbot~", "etc/cron.d/certbot.dpkg-dist"),
-        *("etc/cron.d/.certbot.swp", "etc/cron.daily/not-executable"),
+        *("etc/cron.d/.certbot.swp", "etc/cron.daily/not-executable", "etc/cron.d/x.ucf-dist"),
     ],
 )
 def test_what_was_set_aside_is_no_job(tmp_path: Path, place: str) -> None:

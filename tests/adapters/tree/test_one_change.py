@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +14,8 @@ from adapters import trees
 from adapters.layouts import opened
 from adapters.tree.failing import Failure, failing
 from adapters.trees import NAME, Grown
+from danebot.adapters import replacing
+from danebot.adapters.replacing import TEMP_PREFIX, NewFile, NewLink, replace
 from danebot.adapters.tree import changes
 from danebot.adapters.tree.paths import KINDS
 from danebot.adapters.tree.recovery import recover
@@ -87,6 +90,65 @@ def _with_live(before: Contents, after: Contents) -> Contents:
     there = ("live", "archive")
     kept = {name: value for name, value in before.items() if not name.startswith(there)}
     return kept | {name: value for name, value in after.items() if name.startswith(there)}
+
+
+def test_what_cannot_be_given_back_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The disk fails for good after the first name was changed."""
+    one, two = tmp_path / "one", tmp_path / "two"
+    for path in (one, two):
+        path.write_text("former")
+    real, renamed = Path.rename, list[Path]()
+
+    def rename(self: Path, target: Path) -> Path:
+        if renamed:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        renamed.append(target)
+        return real(self, target)
+
+    monkeypatch.setattr(Path, "rename", rename)
+    with pytest.raises(TreeError, match=r"cannot write .*two: Input/output error"):
+        replace(NewFile(one, b"new"), NewFile(two, b"new"))
+    (kept,) = tmp_path.glob(f"{TEMP_PREFIX}*")
+    assert kept.read_text() == "former"
+    assert (one.read_text(), two.read_text()) == ("new", "former")
+
+
+def test_a_link_that_would_lead_elsewhere_changes_nothing(tmp_path: Path) -> None:
+    for name in ("file", "other"):
+        (tmp_path / name).write_text(name)
+    (tmp_path / "link").symlink_to("other")
+    for target in ("other", "nowhere"):
+        with pytest.raises(TreeError, match=r"cannot link .*link: "):
+            replace(NewLink(tmp_path / "link", target, tmp_path / "file"))
+        assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "link", "other"]
+        assert (tmp_path / "link").readlink() == Path("other")
+
+
+def test_each_name_is_durable_before_the_next_changes_and_on_the_way_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A double that writes down what is called: no power is cut here."""
+    called: list[str] = []
+    real, sync = Path.rename, replacing.sync_directory
+
+    def rename(self: Path, target: Path) -> Path:
+        called.append(f"rename {target.name}")
+        if target.name == "three":
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return real(self, target)
+
+    def synced(directory: Path) -> None:
+        called.append("sync")
+        sync(directory)
+
+    for name in ("one", "two", "three"):
+        (tmp_path / name).write_text("former")
+    monkeypatch.setattr(Path, "rename", rename)
+    monkeypatch.setattr(replacing, "sync_directory", synced)
+    with pytest.raises(TreeError):
+        replace(*(NewFile(tmp_path / name, b"new") for name in ("one", "two", "three")))
+    forth = ["rename one", "sync", "rename two", "sync", "rename three"]
+    assert called == [*forth, "rename two", "sync", "rename one", "sync"]
 
 
 @pytest.mark.parametrize("failure", Failure, ids=lambda failure: failure.name)
