@@ -129,7 +129,6 @@ def test_a_cron_job_is_found_wherever_it_is(tmp_path: Path, place: str, line: st
         "0 0 * * * root danebot renew # instead of certbot renew\n",
         "0 0 * * * root certbot renew --config-dir /srv/other\n",
         "0 0 * * * root certbot certificates; danebot renew\n",
-        "0 0 * * * root certbot renew --dry-run\n",
         "0 0 * * * root /opt/venv/bin/danebot --config-dir /etc/letsencrypt renew\n",
     ],
 )
