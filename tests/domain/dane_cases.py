@@ -171,6 +171,7 @@ _SETS = [
     case("RFC 7671 5.1", "wrong name saved by DANE-EE", ("2 1 1 inter", "3 1 1 leaf-other-name"), "leaf-other-name inter root", f"{OK}@0", "INVALID_PATH MATCHED", "NAME_MISMATCH@0"),
     case("RFC 7671 5.2", "two anchors, the nearer counts", ("2 1 1 root", "2 1 1 inter"), CHAIN, f"{OK}@1", "MATCHED MATCHED"),
     case("RFC 2181 5", "a record twice", ("3 1 1 leaf", "3 1 1 leaf"), CHAIN, f"{OK}@0", "MATCHED MATCHED"),
+    case("RFC 7671 10.1.1", "twelve records", ("3 1 1 leaf", *("3 1 1 =" + f"{n:02x}" * 32 for n in range(11))), CHAIN, f"{OK}@0", "MATCHED" + 11 * " NO_MATCH"),
     case("RFC 7671 10.1.1", "thirteen records", ("3 1 1 leaf", *("3 1 1 =" + f"{n:02x}" * 32 for n in range(12))), CHAIN, f"{OK}@0", "MATCHED" + 12 * " NO_MATCH", "", "MANY_RECORDS"),
     case("RFC 7671 5.1", "two certificate records", ("3 0 1 leaf", "3 0 1 next"), CHAIN, f"{OK}@0", "MATCHED NO_MATCH", "", "ONLY_CERTIFICATE_SELECTOR"),
 ]

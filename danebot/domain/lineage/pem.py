@@ -79,8 +79,7 @@ def _key_type(key: object) -> KeyType | None:
         case ec.EllipticCurvePublicKey():
             curves = {name: kind for kind, name in CURVE_NAMES.items()}
             return curves.get(key.curve.name)
-        case _:
-            return None
+    return None
 
 
 def read_private_key(pem: bytes) -> PublicKey:

@@ -150,5 +150,8 @@ def test_a_certificate_with_a_key_that_nobody_can_read() -> None:
 
 
 def test_one_name_of_another_form_is_enough_to_be_lost() -> None:
-    both = x509.SubjectAlternativeName([x509.DNSName("mx.example"), x509.RFC822Name("a@b.example")])
-    assert other_names(issue("mx.example", extra=[(both, False)]).der)
+    other = x509.UniformResourceIdentifier("b.example")
+    both = x509.SubjectAlternativeName([x509.DNSName("mx.example"), other])
+    made = issue("mx.example", extra=[(both, False)])
+    assert other_names(made.der)
+    assert read_chain(made.pem).names == {DnsName.parse("mx.example")}

@@ -9,6 +9,7 @@ import pytest
 
 from danebot.domain.finding import Code, Severity
 from danebot.domain.kinds import FindingKind
+from danebot.domain.lineage import renewal
 from danebot.domain.lineage.keys import Chain
 from danebot.domain.lineage.renewal import (
     CERTBOTS_OWN,
@@ -77,6 +78,10 @@ def test_intervals_as_certbot_reads_them(text: str, length: timedelta | None) ->
 )
 def test_certbots_own_rule(days: float, rule: RenewalRule, after: float) -> None:
     assert renews_at(lasting(days), rule) == T0 + after * DAY
+
+
+def test_certbot_before_4_renews_thirty_days_before_the_end() -> None:
+    assert renews_at(lasting(90), RenewalRule(renewal.OLD_DEFAULT)) == T0 + 60 * DAY
 
 
 def test_what_is_switched_off_is_never_renewed() -> None:
