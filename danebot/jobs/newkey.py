@@ -117,7 +117,7 @@ def stage(
         source,
         objections,
         refused=_refused(state, (*missing, *records), seen),
-        demanded=anchored(fade(state, seen), seen, now).required or (),
+        demanded=anchored(fade(state, seen), memory, seen, now).required or (),
         missing=missing,
         earliest=earliest(state, memory, context.settings.policy(name), now),
     )
@@ -160,7 +160,8 @@ def records_of(
     context: Context, state: LineageState, key: PublicKey, seen: Observations
 ) -> tuple[tuple[OwnedRecord, ...], tuple[Objection, ...]]:
     """What a key needs published, judged by what is there, and where nothing can be advised."""
-    state = anchored(fade(state, seen), seen, context.clock())
+    memory = remembered(context, state.name)
+    state = anchored(fade(state, seen), memory, seen, context.clock())
     known = keys_of_tree(context, {state.name: state}).keys
     return additions(state, key, seen, known)
 

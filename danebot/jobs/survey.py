@@ -160,7 +160,7 @@ def view(context: Context, observed: Observed) -> LineageView:
     """Plan and assess one lineage on what was observed."""
     state, old, seen, in_use, now = observed
     mine = completed({owner: seen[owner] for owner in state.owners if owner in seen}, old)
-    state = anchored(fade(state, mine), mine, now)
+    state = anchored(fade(state, mine), old, mine, now)
     policy = context.settings.policy(state.name)
     memory = retire(remember(old, state, mine, now), state, mine, now)
     memory, state = let_go_of_gone(memory, state, policy, now)

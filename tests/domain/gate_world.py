@@ -146,7 +146,7 @@ class Watch:
     def _look(self, at: datetime, *looks: OwnerObservation) -> Plan:
         self.last = (at, looks)
         seen = builders.seen(*looks)
-        state = anchored(self.state, seen, at)
+        state = anchored(self.state, self.memory, seen, at)
         self.memory = remember(self.memory, state, seen, at)
         return plan(Observation(state, seen, distrust=""), self.memory, self.policy, at)
 

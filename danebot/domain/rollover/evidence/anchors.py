@@ -6,11 +6,12 @@ from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from danebot.domain.dns.answers import OwnerObservation, Presence
+from danebot.domain.dns.answers import OwnerObservation
 from danebot.domain.dns.tlsa import TlsaRecord, Usage
 from danebot.domain.lineage.state import Anchored, Held, LineageState
 from danebot.domain.names import DnsName
 from danebot.domain.rollover.evidence.caches import Records
+from danebot.domain.rollover.evidence.memory import Memory
 from danebot.domain.rollover.evidence.propagation import matches_chain
 from danebot.domain.rollover.evidence.senders import Senders, senders_to
 
@@ -18,20 +19,22 @@ if TYPE_CHECKING:
     from danebot.domain.rollover.evidence.propagation import Observations
 
 
-def anchored(state: LineageState, observations: Observations, now: datetime) -> LineageState:
+def anchored(
+    state: LineageState, memory: Memory, observations: Observations, now: datetime
+) -> LineageState:
     """The lineage with the lines of ``dane-ee`` that demand no record of a key set apart.
 
     Those are of owners where the live chain is authenticated by DANE-TA(2), at the resolver and at
     every server that answers, and where no DANE-EE(3) record of the live key is.  What such an
-    owner needs, the gate sees to.
+    owner needs, the gate sees to.  An answer that isn't secure tells nothing: then an owner relies
+    on what it did before, as far as no server shows otherwise.
     """
     live, lines = state.serving, state.lines
     if live is None or not lines or state.required is None:
         return state
     relying = {
-        owner: _anchor(owner, live, observations[owner], now)
+        owner: _anchor(owner, live, observations.get(owner), memory.anchors.get(owner), now)
         for owner in state.owners
-        if owner in observations
     }
     found = [(line, relying.get(line.owner)) for line in lines]
     return replace(
@@ -42,13 +45,22 @@ def anchored(state: LineageState, observations: Observations, now: datetime) -> 
 
 
 def _anchor(
-    owner: DnsName, live: Held, observation: OwnerObservation, now: datetime
+    owner: DnsName,
+    live: Held,
+    observation: OwnerObservation | None,
+    known: TlsaRecord | None,
+    now: datetime,
 ) -> TlsaRecord | None:
-    """The DANE-TA record that an owner relies on, by the resolver's answer; None if it doesn't."""
-    answer = observation.answer
-    if not answer.secure or answer.presence is not Presence.PRESENT:
+    """The DANE-TA record that an owner relies on; None if it doesn't."""
+    heard = observation.all_answering if observation is not None else ()
+    rrsets = {server.records for server in heard}
+    if observation is not None and observation.answer.secure:
+        decides = observation.answer.records
+    elif known is not None:
+        decides = (known,)
+    else:
         return None
-    rrsets = {answer.records, *(server.records for server in observation.all_answering)}
+    rrsets.add(decides)
     if not all(any(record.usage == Usage.DANE_TA for record in rrset) for rrset in rrsets):
         return None
     leaf = (record for rrset in rrsets for record in rrset if record.usage == Usage.DANE_EE)
@@ -56,7 +68,7 @@ def _anchor(
         return None
     senders = senders_to(owner, live, now)
     anchors = {rrset: matched_anchor(senders, rrset, live) for rrset in rrsets}
-    return anchors[answer.records] if None not in anchors.values() else None
+    return anchors[decides] if None not in anchors.values() else None
 
 
 def matched_anchor(senders: Senders, records: Records, live: Held) -> TlsaRecord | None:

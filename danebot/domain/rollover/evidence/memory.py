@@ -78,7 +78,7 @@ class OwnerMemory(NamedTuple):
     one.  ``rrsets`` are those that a cache may hold; nothing is known of any before
     ``watched_since``, the first observation, or the one that ended a gap (see `unbroken`).
     ``heard`` tells by "NAME [ADDRESS]" when each server of the route was last heard,
-    ``answered_at`` when the resolver was.
+    ``answered_at`` when the resolver was, with a secure answer.
     """
 
     sightings: tuple[TtlSighting, ...] = ()
@@ -94,7 +94,8 @@ class OwnerMemory(NamedTuple):
 class Interruption(NamedTuple):
     """What made a wait begin anew: what of the way to ``owner`` was ``gone`` and what ``new``.
 
-    These are servers, as "NAME [ADDRESS]", or the names that it leads to; () where too long went by
+    These are servers, as "NAME [ADDRESS]", or the names that it leads to.  ``lacking`` are those
+    who didn't have a record any more, "" for the resolver.  All are () where too long went by
     without an answer.
     """
 
@@ -102,6 +103,7 @@ class Interruption(NamedTuple):
     owner: DnsName
     gone: tuple[str, ...] = ()
     new: tuple[str, ...] = ()
+    lacking: tuple[str, ...] = ()
 
 
 class Awaiting(NamedTuple):
@@ -126,7 +128,8 @@ class Awaiting(NamedTuple):
     ``forgotten_at`` is the first observation of a wait that began before it: what was observed
     earlier is lost.  ``stood_by_at`` is the last observation at which nothing was in the way of its
     use but that nobody wanted it.  ``begun_anew`` is how often the wait had begun and did so anew
-    since then, for what comes and goes on the way to the records; ``interruption`` the last cause.
+    since then, for what comes and goes of the records or on the way; ``interruption`` is the last
+    cause.
     """
 
     digest: bytes
@@ -352,7 +355,8 @@ class Memory:
 
     ``watched`` are the lines that ``dane-ee`` had at the last observation, and those that protect
     though it has lost them.  ``clock`` is the reading of this boot by which the clock was most
-    behind.  ``lost`` are keys on their way whose file is gone (see `lost`).
+    behind.  ``lost`` are keys on their way whose file is gone (see `lost`).  ``anchors`` are the
+    records that owners relied on when that was last known (see `anchors`).
     """
 
     owners: Mapping[DnsName, OwnerMemory] = field(default_factory=dict)
@@ -370,3 +374,4 @@ class Memory:
     renewal_failure: Failure | None = None
     clock: Reading | None = None
     lost: tuple[CancelledKey, ...] = ()
+    anchors: Mapping[DnsName, TlsaRecord] = field(default_factory=dict)

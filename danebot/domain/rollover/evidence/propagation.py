@@ -61,8 +61,7 @@ class Obstacle(enum.Enum):
     SERVER_SILENT = "server gives no usable answer"
 
 
-_PROVES_ABSENCE = {
-    Obstacle.INSECURE,
+PROVES_ABSENCE = {
     Obstacle.RESOLVER_LACKS,
     Obstacle.SERVER_LACKS,
     Obstacle.OVERRULED,
@@ -116,7 +115,7 @@ def propagation_of_record(
             gaps += _server_gaps(record, strongest, alias.name_servers, alias.servers)
     gaps += _server_gaps(record, strongest, (), observation.witnesses)
     gaps = list(dict.fromkeys(gaps))
-    if any(gap.obstacle in _PROVES_ABSENCE for gap in gaps):
+    if any(gap.obstacle in PROVES_ABSENCE for gap in gaps):
         seen = Seen.MISSING
     else:
         seen = Seen.UNKNOWN if gaps else Seen.EVERYWHERE

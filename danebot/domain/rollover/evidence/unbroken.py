@@ -19,8 +19,8 @@ from danebot.domain.rollover.evidence.policy import LONGEST_GAP
 def last_answered(
     old: OwnerMemory, observation: OwnerObservation, now: datetime
 ) -> datetime | None:
-    """When the resolver last said what is there."""
-    if observation.answer.presence is not Presence.UNKNOWN:
+    """When the resolver last said what is there, by a secure answer: others prove nothing."""
+    if observation.answer.secure:
         return now
     return old.answered_at and min(old.answered_at, now)  # the clock may have gone back
 
@@ -37,8 +37,7 @@ def broken(old: OwnerMemory, observation: OwnerObservation, now: datetime) -> bo
     if speaking:
         gone = any(_too_long(old.heard[name], now) for name in _replaced(old, observation))
         return gone or any(_broken(old, server, now) for server in speaking)
-    known = observation.answer.presence is not Presence.UNKNOWN
-    return known and not old.heard and _too_long(old.answered_at, now)
+    return observation.answer.secure and not old.heard and _too_long(old.answered_at, now)
 
 
 def _replaced(old: OwnerMemory, observation: OwnerObservation) -> set[str]:

@@ -190,7 +190,10 @@ def _interruption(memory: Memory) -> str:
         return ""
     last, count = awaiting.interruption, awaiting.begun_anew
     times = "once" if count == 1 else f"{count} times"
-    if not last.gone and not last.new:
+    if last.lacking:
+        places = [where or RESOLVER for where in last.lacking]
+        words = f"no record at {', '.join(places[:_NAMED])}"
+    elif not last.gone and not last.new:
         words = f"more than {duration(LONGEST_GAP)} without an answer"
     else:
         parts = [*(f"{one} gone" for one in last.gone), *(f"{one} new" for one in last.new)]
@@ -205,7 +208,9 @@ def _staged(
     if plan.hold is Hold.NOTHING_WATCHED:
         return _unwatched(state)
     since = under_way_since(memory) or now
-    stuck = now - since > policy.staged_warning
+    often = _OFTEN_URGENT if urgent(memory) else _OFTEN
+    begun_anew = memory.awaiting.begun_anew if memory.awaiting is not None else 0
+    stuck = now - since > policy.staged_warning or begun_anew >= often
     gaps = [
         f"{propagation.required.owner} ({_gap_words(propagation.gaps[0])})"
         for propagation in plan.awaited
@@ -215,6 +220,7 @@ def _staged(
     text = f"the {key} waits since {when(since)} for its TLSA records"
     if gaps:
         text += ": " + ", ".join(gaps)
+    text += _interruption(memory)
     if plan.step is Step.MARK_READY:
         text = "the next key's TLSA records are seen everywhere"
     return Finding(

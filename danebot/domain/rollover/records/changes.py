@@ -12,7 +12,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from danebot.domain.dns.answers import OwnerObservation, Presence, ServerAnswer
-from danebot.domain.dns.tlsa import TlsaRecord
+from danebot.domain.dns.tlsa import TlsaRecord, Usage
 from danebot.domain.names import DnsName
 from danebot.domain.rollover.evidence.change_outcomes import ADVICE, ChangeOutcome, Part
 from danebot.domain.rollover.records.advice import overruled_by, shown
@@ -249,6 +249,9 @@ def blind(change: Change, observations: Observations) -> str:
         answer = observation.answer
         if answer.presence is Presence.UNKNOWN:
             return answer.detail or answer.security.value
+        anchors = any(r.usage == Usage.DANE_TA for rrset in shown(observation) for r in rrset)
+        if anchors and not answer.secure:
+            return f"the answer is {answer.security.value}, and the owner may rest on an anchor"
         if answer.aliases and not observation.surely_led:
             return f"{owner} is an alias, and the answer is {answer.security.value}"
     return ""

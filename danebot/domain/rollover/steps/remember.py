@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from danebot.domain.dns.answers import OwnerObservation
+from danebot.domain.rollover.evidence.anchors import anchored
 from danebot.domain.rollover.evidence.caches import explained, remember_rrsets, watched_since
 from danebot.domain.rollover.evidence.clock import behind
 from danebot.domain.rollover.evidence.memory import (
@@ -22,6 +23,7 @@ from danebot.domain.rollover.evidence.memory import (
     Witness,
 )
 from danebot.domain.rollover.evidence.propagation import (
+    PROVES_ABSENCE,
     Observations,
     Obstacle,
     Propagation,
@@ -77,6 +79,8 @@ def remember(
     ttls = tuple(sighting for one in owners.values() for sighting in one.sightings)
     awaiting = _remember_awaited(before, state, observations, ttls, now)
     current = remember_current(memory, state, now)
+    if before is not None and awaiting is not None:
+        awaiting = _withdrawn(before, awaiting, state, observations, now)
     if anew and awaiting is not None:
         seen_since = None if awaiting.seen_since is None else now
         awaiting = awaiting._replace(
@@ -86,7 +90,13 @@ def remember(
             interruption=anew[0] if there else awaiting.interruption,
         )
     lost = missed(memory, state, now)
-    after = replace(memory, owners=owners, awaiting=awaiting, current=current, lost=lost)
+    anchors = memory.anchors  # what a look by a damaged file leaves
+    if state.required is not None:
+        relying = anchored(state, memory, observations, now).anchored
+        anchors = {one.line.owner: one.record for one in relying}
+    after = replace(
+        memory, owners=owners, awaiting=awaiting, current=current, lost=lost, anchors=anchors
+    )
     return watch(after, state)
 
 
@@ -190,6 +200,28 @@ def _remember_awaited(
             if state.ready is not None:  # a later mtime: someone began cooling again
                 since = min(max(since, state.ready.modified), now)
             return awaiting._replace(served_since=since, lagged_at=None, seen_since=since)
+
+
+def _withdrawn(
+    before: Awaiting,
+    after: Awaiting,
+    state: LineageState,
+    observations: Observations,
+    now: datetime,
+) -> Awaiting:
+    """The wait with what ended it counted, if that is a record that isn't there any more."""
+    key, began = state.awaited_key, before.seen_since or before.served_since
+    if key is None or began is None or after.seen_since or after.digest != before.digest:
+        return after
+    if before.seen_since is None and after.served_since is not None:
+        return after  # the resolver alone lags
+    found = propagations_of(state.required or (), key, observations)
+    for one in found:
+        lacking = tuple(gap.where for gap in one.gaps if gap.obstacle in PROVES_ABSENCE)
+        if lacking:
+            cause = Interruption(now, one.required.owner, lacking=lacking)
+            return after._replace(begun_anew=before.begun_anew + 1, interruption=cause)
+    return after
 
 
 def _missing(awaiting: Awaiting, propagations: tuple[Propagation, ...], now: datetime) -> Awaiting:

@@ -81,7 +81,7 @@ def test_an_owner_that_was_not_looked_up_is_unknown() -> None:
         (look("old", "new", at={"ns1": None, "ns2": ["old"]}), Seen.MISSING, "SERVER_LACKS"),
         (look("old", "new", resolver=["old"]), Seen.MISSING, "RESOLVER_LACKS"),
         (look("old", "new", resolver=[]), Seen.MISSING, "RESOLVER_LACKS"),
-        (look("new", security=Security.INSECURE), Seen.MISSING, "INSECURE"),
+        (look("new", security=Security.INSECURE), Seen.UNKNOWN, "INSECURE"),
         (look("new", security=Security.BOGUS), Seen.UNKNOWN, "BOGUS"),
         (look("new", security=Security.INDETERMINATE), Seen.UNKNOWN, "RESOLVER_SILENT"),
         (look("new", at={"ns1": None, "ns2": UNREACHABLE}), Seen.UNKNOWN, "SERVER_SILENT"),

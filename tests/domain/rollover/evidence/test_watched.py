@@ -221,7 +221,7 @@ def test_an_unreadable_file_takes_nothing_away() -> None:
     found = protecting(replace(NEXT, required=None), KNOWN)
     assert found.required is None
     assert found.owners == (MX, MX2)
-    assert anchored(fade(found, BEFORE), BEFORE, T0).required is None
+    assert anchored(fade(found, BEFORE), Memory(), BEFORE, T0).required is None
     standing = replace(found, next=None)
     assert not wants_next_key(standing, KNOWN, Policy(prepublish=True), T0)
     assert remember(KNOWN, found, BEFORE, T0 + DAY).watched == KNOWN.watched

@@ -39,6 +39,7 @@ from domain import builders
 
 OWNER, OTHER, TARGET = (DnsName(f"_25._tcp.{name}.example.org") for name in ("a", "b", "c"))
 LIVE, NEW, OLD, FOREIGN = (TlsaRecord(3, 1, 1, bytes((n,)) * 32) for n in range(1, 5))
+ANCHOR = TlsaRecord(2, 1, 1, bytes(32))
 NS1, NS2 = (Server(Hostname(f"ns{n}.example.org"), f"192.0.2.{n}") for n in (1, 2))
 POOL = st.frozensets(st.sampled_from([LIVE, NEW, OLD, FOREIGN]))
 
@@ -134,6 +135,9 @@ def test_the_ttl(configured: int | None, present: int | None, given_: timedelta 
     [
         (seen(OWNER, (LIVE,)), ""),
         (seen(OWNER, security=Security.INSECURE), ""),
+        (seen(OWNER, (ANCHOR,)), ""),
+        (seen(OWNER, (ANCHOR,), security=Security.INSECURE), "may rest on an anchor"),
+        (seen(OWNER, (LIVE,), (LIVE, ANCHOR), security=Security.INSECURE), "may rest on an anchor"),
         (seen(OWNER, target=TARGET), ""),
         (seen(OWNER, target=TARGET, security=Security.INSECURE), "an alias, and the answer is ins"),
         (seen(OWNER, security=Security.BOGUS, presence=Presence.UNKNOWN), "bogus"),

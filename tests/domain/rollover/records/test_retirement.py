@@ -210,7 +210,7 @@ def test_where_the_authority_is_relied_on_its_record_is_what_must_stay() -> None
     live = chain(key="new", version=2)
     anchor, old = tlsa("2 1 1"), tlsa("3 1 1")
     one = shown(anchor, old)
-    lineage = anchored(renewal(live, live), seen(one), T0)
+    lineage = anchored(renewal(live, live), Memory(), seen(one), T0)
     memory = Memory(deployment=CLEARED, past_keys=(PastKey(chain().key.spki, T0),))
     found = publication(lineage, memory, seen(one), keys_in_use((lineage,)))
     assert records(found.remove) == [old]

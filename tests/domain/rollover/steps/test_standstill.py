@@ -8,10 +8,12 @@ from datetime import datetime
 import pytest
 
 from danebot.domain.dns.answers import OwnerObservation, Security
+from danebot.domain.dns.tlsa import TlsaRecord
 from danebot.domain.finding import Code, Finding, Severity
 from danebot.domain.kinds import FindingKind
 from danebot.domain.lineage.renewal import CERTBOTS_OWN, renews_at
 from danebot.domain.lineage.state import LineageState
+from danebot.domain.rollover.evidence.anchors import anchored
 from danebot.domain.rollover.evidence.memory import (
     Call,
     CallResult,
@@ -32,6 +34,7 @@ from domain.builders import (
     DAY,
     HOUR,
     MINUTE,
+    MX,
     OTHER,
     T0,
     UNREACHABLE,
@@ -42,7 +45,7 @@ from domain.builders import (
     look,
     seen,
 )
-from domain.gate_world import chain, renewal, shown, tlsa, watch
+from domain.gate_world import Watch, chain, renewal, shown, tlsa, watch
 
 A, B = tlsa("2 1 1", by="A"), tlsa("2 1 1", by="B")
 SWITCHED = chain(by="B", version=2)
@@ -357,3 +360,75 @@ def test_a_schedule_whose_key_type_the_ca_does_not_issue_is_said() -> None:
     usual = plan(Observation(builders.state(), seen(look("old"))), Memory(), policy, T0)
     observation = Observation(builders.state(), seen(look("old")), "")
     assert not assess(observation, usual, Memory(), policy, T0)
+
+
+# ---- looks that tell nothing -------------------------------------------------------------------
+
+DULL = [Security.INDETERMINATE, Security.BOGUS, Security.INSECURE]
+
+
+def rolled(
+    records: tuple[TlsaRecord, ...], after: tuple[TlsaRecord, ...], security: Security, every: int
+) -> tuple[Step | None, int, Watch]:
+    """A rollover of which each ``every``-th daily look is not secure: the last step, and when."""
+    site = watch(chain(days=300), *records, live=chain(days=300))
+    site.look(T0 - DAY, shown(*records))
+    site.state = replace(site.state, next=key_file("new"))
+    planned = site.look(T0, shown(*records))
+    for day in range(1, 40):
+        dull = day % every == 0
+        one = shown(*after, security=security if dull else Security.SECURE)
+        for _ in range(4):
+            planned = site.look(T0 + day * DAY, one)
+            if planned.step is Step.MARK_READY:
+                ready = key_file("new", T0 + day * DAY)
+                site.state = replace(site.state, next=None, ready=ready)
+            elif planned.step in (Step.BACK_TO_NEXT, Step.PROMOTE):
+                return planned.step, day, site
+    return None, 40, site
+
+
+@pytest.mark.parametrize("security", DULL)
+@pytest.mark.parametrize("every", [2, 3])
+@pytest.mark.parametrize("records", [(A,), (tlsa("3 1 1"),)], ids=["2 1 1", "3 1 1"])
+def test_a_look_that_is_not_secure_takes_nothing_back(
+    records: tuple[TlsaRecord, ...], security: Security, every: int
+) -> None:
+    """Neither what was seen before, nor that the owner rests on an anchor, is gone by that."""
+    own = () if records == (A,) else (builders.record("new"),)
+    step, day, _ = rolled(records, (*records, *own), security, every)
+    assert step is Step.PROMOTE
+    assert day < 12
+
+
+@pytest.mark.parametrize("security", DULL)
+def test_what_rests_on_an_anchor_demands_nothing_by_such_a_look(security: Security) -> None:
+    site = watch(chain(), A)
+    dull = seen(shown(A, security=security))
+    assert anchored(site.state, site.memory, dull, T0).required == ()
+    told = seen(shown(A, security=security, at={"ns1": None, "ns2": [tlsa("3 1 1")]}))
+    assert anchored(site.state, site.memory, told, T0).required != ()
+    other = replace(site.state, combo=chain(by="B"))
+    assert anchored(other, site.memory, dull, T0).required != ()
+    site.look(T0, shown(A, security=security))
+    assert site.memory.anchors == {MX: A}
+    site.look(T0, shown())
+    assert site.memory.anchors == {}
+
+
+def test_a_record_that_comes_and_goes_is_counted_and_named() -> None:
+    wait = Wait()
+    wait.look(T0, look("old"))
+    lacking = look("old", "new", at={"ns1": None, "ns2": ["old"]})
+    for hours in range(1, 7):
+        wait.look(T0 + hours * HOUR, look("old", "new") if hours % 2 else lacking)
+    awaiting = wait.memory.awaiting
+    assert awaiting is not None
+    assert awaiting.begun_anew == 3
+    assert awaiting.interruption is not None
+    assert awaiting.interruption.lacking == ("ns2.example.org [192.0.2.1]",)
+    site = builders.state(next_key=key_file("new"))
+    _, said = found(site, lacking, wait.memory, T0 + 6 * HOUR)
+    assert said[Code.NEXT_KEY_STUCK].severity is Severity.WARNING
+    assert "began anew 3 times" in said[Code.NEXT_KEY_STUCK].text
+    assert "no record at ns2.example.org [192.0.2.1]" in said[Code.NEXT_KEY_STUCK].text
