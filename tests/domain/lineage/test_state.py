@@ -68,6 +68,8 @@ ANCHOR = Anchored(line(MX2), record("old"))
         ({"required": (), "declared": Declared.NO_RECORDS}, [], True),
         ({"required": (), "declared": Declared.WAIVED}, [], True),
         ({"declared": Declared.NO_RECORDS}, [MX], False),
+        ({"required": None, "remembered": (line(MX2),), "anchored": (ANCHOR,)}, [MX2], False),
+        ({"required": None, "remembered": (line(),)}, [MX], False),
     ],
 )
 def test_what_is_watched_and_who_needs_no_record(
