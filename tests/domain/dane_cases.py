@@ -349,6 +349,7 @@ _GENERIC = [
     generic("RFC 7671 5.3", "PKIX-EE without a trust store", "1 1 1 leaf", CHAIN, OPEN, "NO_TRUST_STORE", apart="not judged"),
     generic("RFC 7671 5.3", "PKIX-EE mismatch without a trust store", "1 1 1 next", CHAIN, FAIL, "NO_MATCH", apart="not judged"),
     generic("RFC 7671 5.4", "PKIX-TA of the root in the trust store", "0 1 1 root", "leaf inter", f"{OK}@2", "MATCHED", store="root"),
+    generic("RFC 7671 5.4", "junk in the trust store", "0 1 1 root", "leaf inter", f"{OK}@2", "MATCHED", store="junk root", apart="OpenSSL's store has certificates alone"),
     generic("RFC 7671 5.4", "PKIX-TA, chain not to the trust store", "0 1 1 inter", CHAIN, FAIL, "NO_PKIX_PATH", store="other"),
     generic("RFC 7671 5.4", "PKIX-TA, cross-signed to a trusted root", "0 1 1 other", "leaf inter-x", f"{OK}@2", "MATCHED", store="other"),
     generic("RFC 7671 5.4", "PKIX-TA, issuer in the record", "0 0 0 inter", "leaf", f"{OK}@1", "MATCHED", store="root"),
