@@ -13,7 +13,7 @@ from danebot.domain.dane.cautions import CautionCode
 from danebot.domain.dane.references import References
 from danebot.domain.dane.verdicts import Outcome
 from danebot.domain.dane.verify import verify
-from danebot.domain.dns.tlsa import MatchingType, TlsaRecord, association
+from danebot.domain.dns.tlsa import MatchingType, TlsaRecord, Unusable, association
 from danebot.domain.lineage.pem import spki_der
 from danebot.domain.names import Hostname
 from domain import oracle, pki
@@ -139,6 +139,12 @@ def test_the_key_is_found_by_the_place_of_its_field(der: bytes, *, readable: boo
     """RFC 5280 section 4.1, and DER alone."""
     found = presented.read(der)
     assert (found.spki if found is not None else None) == (SPKI if readable else None)
+
+
+def test_a_full_record_of_a_certificate_without_a_readable_key_is_unusable() -> None:
+    record = TlsaRecord(3, 0, 0, skeleton(VERSION, *FIELDS, SPKI))
+    verdict = verify([record], [world()["leaf"].der], REFERENCES, NOW)
+    assert [one.reason for one in verdict.records] == [Unusable.MALFORMED_DATA]
 
 
 def test_certificates_are_equal_by_their_octets() -> None:
