@@ -30,6 +30,11 @@ _OFTEN, _OFTEN_URGENT = 3, 2  # beginnings of a wait anew that are no single cha
 _NAMED = 4  # servers that come and go, in one line
 _SILENCE = timedelta(days=1)  # of a server, before it is more than a notice in a rollover
 _LACKS = (Obstacle.RESOLVER_LACKS, Obstacle.SERVER_LACKS, Obstacle.OVERRULED)
+_PART = 3  # of a lifetime: who waits for caches for longer hardly waits for a TTL alone
+_LASTING_SERVERS = (
+    "keep the name servers and their addresses as they are until {}, and if they change by "
+    "themselves, ask who runs them for lasting ones"
+)
 _EVERY_SERVER = Code.SERVERS_UNREACHABLE.remedy
 _REMEDIES = {
     Obstacle.BOGUS: Code.TLSA_BOGUS.remedy,
@@ -43,7 +48,7 @@ def rollover_findings(
 ) -> Iterator[Finding]:
     """Yield what a key on its way waits for, and what keeps it from being used."""
     if plan.phase is Phase.ISSUED and plan.step is None:
-        yield _held(state, plan)
+        yield _held(state, plan, policy, now)
     if state.awaited_key is None:
         if (standing(policy) or scheduled(policy)) and lacks_key_type(state, policy):
             yield Finding(
@@ -84,17 +89,21 @@ def rollover_findings(
     yield _waiting(state, plan, memory, policy, now)
 
 
-def _held(state: LineageState, plan: Plan) -> Finding:
+def _held(state: LineageState, plan: Plan, policy: Policy, now: datetime) -> Finding:
     version = state.staged.version if state.staged is not None else None
     refusal = plan.refusal
     if plan.hold is Hold.CACHES and refusal is not None:
+        begun = refusal.since or now
+        lifetime = state.serving.chain.lifetime if state.serving is not None else timedelta(0)
+        stuck = now - begun > min(policy.staged_warning, lifetime / _PART)
+        since = f"since {when(begun)} " if stuck else ""
         return Finding(
             Code.DEPLOYMENT_HELD,
-            Severity.INFO,
+            Severity.WARNING if stuck else Severity.INFO,
             state.name,
-            f"version {version} waits until caches have dropped TLSA records by which senders "
-            f"would refuse it ({refusal})",
-            "",
+            f"version {version} waits {since}until caches have dropped TLSA records by which "
+            f"senders would refuse it ({refusal})",
+            _LASTING_SERVERS.format("it is deployed") if stuck else "",
         )
     reason = plan.hold.value if plan.hold is not None else "it is not safe"
     detail = f" ({plan.detail})" if plan.detail else ""
@@ -168,10 +177,7 @@ def _stuck_cooling(state: LineageState, text: str, since: datetime, memory: Memo
     remedy = Code.ROLLOVER_STUCK.remedy
     last = memory.awaiting.interruption if memory.awaiting is not None else None
     if last is not None and (last.gone or last.new):
-        remedy = (
-            "keep the name servers and their addresses as they are until the key is used, and if "
-            "they change by themselves, ask who runs them for lasting ones"
-        )
+        remedy = _LASTING_SERVERS.format("the key is used")
     if urgent(memory):
         remedy += f"; or go on without: danebot newkey --emergency --accept-mismatch {state.name}"
     return Finding(

@@ -48,7 +48,8 @@ class Refusal(NamedTuple):
     ``publish`` is a record that would make it satisfied, if there is one.  ``until`` is set where
     nobody shows that RRset any more, and is when the last cache has dropped it.  ``unknown`` tells
     that nothing was seen of the owner yet.  ``silent`` names those who alone may still have that
-    RRset, since they gave no answer: no record that is published mends that.
+    RRset, since they gave no answer: no record that is published mends that.  ``since`` is when
+    everybody had left that RRset, which ``until`` follows, later by what moved on the way to it.
     """
 
     owner: DnsName
@@ -57,6 +58,7 @@ class Refusal(NamedTuple):
     until: datetime | None = None
     unknown: bool = False
     silent: tuple[str, ...] = ()
+    since: datetime | None = None
 
     def __str__(self) -> str:
         until = f", until {self.until:%Y-%m-%d %H:%M} UTC" if self.until is not None else ""
@@ -178,7 +180,7 @@ def _refusals(
         until = gone_at(sighting, owner, policy)
         if (until is None or now < until) and judge.worse(sighting.records):
             silent = _silent(observation) if sighting.records not in shown else ()
-            yield judge.refusal(sighting.records, until, silent)
+            yield judge.refusal(sighting.records, until, silent)._replace(since=sighting.until)
     # An observation under a clock that is behind isn't remembered, but what it shows is there.
     for records in sorted(shown.difference(one.records for one in owner.rrsets)):
         if judge.worse(records):

@@ -432,3 +432,32 @@ def test_a_record_that_comes_and_goes_is_counted_and_named() -> None:
     assert said[Code.NEXT_KEY_STUCK].severity is Severity.WARNING
     assert "began anew 3 times" in said[Code.NEXT_KEY_STUCK].text
     assert "no record at ns2.example.org [192.0.2.1]" in said[Code.NEXT_KEY_STUCK].text
+
+
+def test_a_renewal_whose_wait_begins_anew_for_ever_is_told_aloud() -> None:
+    """One name server has another address at each daily look: caches may still lead to it."""
+
+    def rotated(day: int, *records: TlsaRecord) -> OwnerObservation:
+        one = shown(*records)
+        servers = [
+            a._replace(server=a.server._replace(address=f"198.51.100.{day % 7}"))
+            for a in one.servers
+        ]
+        return one._replace(servers=tuple(servers), address_ttl=HOUR)
+
+    issued = chain(by="B", version=2)
+    site = Watch(renewal(issued))
+    for day in range(-30, 0):
+        site.look(T0 + day * DAY, rotated(day, A))
+    told = []
+    for day in range(20):
+        at, one = T0 + day * DAY, rotated(day, A, B)
+        planned = site.look(at, one)
+        assert planned.hold is Hold.CACHES
+        observation = Observation(site.state, seen(one), "")
+        findings = assess(observation, planned, site.memory, Policy(), at)
+        told += [f for f in findings if f.code is Code.DEPLOYMENT_HELD]
+    assert [one.severity for one in told[:14]] == [Severity.INFO] * 14
+    assert {one.severity for one in told[15:]} == {Severity.WARNING}
+    assert "waits since 2026-06-01 12:00 UTC" in told[-1].text
+    assert "keep the name servers" in told[-1].remedy
