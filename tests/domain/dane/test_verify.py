@@ -65,6 +65,11 @@ def test_verdict(case: Case) -> None:
         assert tuple(name.text for name in verdict.names) == case.presented
 
 
+def test_an_anchor_that_is_the_leaf_is_found_at_its_place() -> None:
+    case = next(one for one in CASES if one.reasons == ("ANCHOR_IS_LEAF",))
+    assert [one.depth for one in judged(case).records] == [0]
+
+
 @pytest.mark.parametrize("case", COMPARED)
 def test_openssl_decides_the_same(case: Case) -> None:
     records = [record(text) for text in case.records]
