@@ -7,6 +7,7 @@ import time
 from e2e.site import MAIL, OWNER, Site
 from e2e.steps import cools
 
+HOOK = "#!/bin/sh\n"
 GOES, COMES = "mx2.example.test", "www.example.test"
 
 
@@ -41,8 +42,9 @@ def cancel(site: Site) -> tuple[str, ...]:
 
 
 def init(site: Site) -> tuple[str, ...]:
-    """certbot's own lineage, which services use without ``combo.pem``."""
+    """certbot's own lineage with a deploy hook; services use it without ``combo.pem``."""
     site.issued()
+    _deploy_hook(site)
     (site.live / "combo.pem").unlink()
     return ("init", MAIL)
 
@@ -60,7 +62,15 @@ def names(site: Site) -> tuple[str, ...]:
 
 
 def deinit(site: Site) -> tuple[str, ...]:
-    """A staged lineage without a key on its way."""
+    """A staged lineage without a key on its way, and a deploy hook that is held back."""
     site.staged()
+    _deploy_hook(site)
     site.quiet("renew")
     return ("deinit", MAIL)
+
+
+def _deploy_hook(site: Site) -> None:
+    hook = site.tree / "renewal-hooks/deploy/10-reload"
+    hook.parent.mkdir(parents=True, exist_ok=True)
+    hook.write_text(HOOK)
+    hook.chmod(0o755)

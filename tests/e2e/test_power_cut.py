@@ -12,6 +12,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from danebot.adapters.certbot.held_hooks import DIRECTORY
 from danebot.adapters.tree.tree import Tree
 from e2e import situations
 from e2e.faults import (
@@ -164,6 +165,10 @@ def _digest(line: str) -> str:
     return line.rsplit(" ", 1)[-1]
 
 
+def _hooks(site: Site) -> list[str]:
+    return sorted(os.listdir(site.tree / DIRECTORY))
+
+
 @pytest.mark.parametrize("number", range(_POINTS))
 def test_init(init: Situation, number: int) -> None:
     site = init.site
@@ -174,6 +179,9 @@ def test_init(init: Situation, number: int) -> None:
         done = site.danebot("init", MAIL)
         assert done.returncode == 0, (ran.last, done)
         assert_healed(site)
+        kept = "10-reload.danebot~"
+        assert _hooks(site) == ["10-reload", kept], ran.last
+        assert (site.tree / DIRECTORY / kept).read_text() == situations.HOOK, ran.last
         assert (site.staging / "dane-ee").read_text() == "1 _25._tcp.mail.example.test\n", ran.last
         assert_combo_usable(site.live / "combo.pem")
 
@@ -188,6 +196,8 @@ def test_deinit(deinit: Situation, number: int) -> None:
         assert (done.returncode, done.stderr) == (0, ""), (ran.last, done)
         assert not (site.tree / "staging").exists(), ran.last
         assert not list(site.tree.rglob(".danebot-tmp-*")), ran.last
+        assert _hooks(site) == ["10-reload"], ran.last
+        assert (site.tree / DIRECTORY / "10-reload").read_text() == situations.HOOK, ran.last
         sound_tree(site.tree)
         conf = Tree(site.tree).conf(MAIL)
         assert conf.top("privkey") == str(site.live / "privkey.pem"), ran.last

@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 
 from adapters.trees import NAME, key_pem
+from danebot.domain.finding import Code, Severity
 from danebot.errors import TreeError
 from danebot.jobs.init import StagedKeys, deinitialise, initialise, refuse_deinit
+from danebot.jobs.reloading import not_held
 from jobs.world import World
 
 
@@ -54,3 +56,21 @@ def test_hooks_are_held_by_init_and_given_back_with_the_last_lineage(tmp_path: P
     deinitialise(world.context, NAME, StagedKeys.DROP)
     assert hook.read_text() == "#!/bin/sh\n"
     assert [path.name for path in hook.parent.iterdir()] == ["hook"]
+
+
+def test_hooks_that_cannot_be_held_are_told_and_pre_hooks_make_it_a_warning(
+    tmp_path: Path,
+) -> None:
+    world = World(tmp_path)
+    assert not_held(world.context) == ()
+    hooks = world.grown.root / "renewal-hooks"
+    (hooks / "pre").mkdir(parents=True)
+    (hooks / "deploy").write_text("")
+    (told,) = not_held(world.context)
+    assert (told.code, told.severity) == (Code.NOT_HELD, Severity.NOTICE)
+    assert f"cannot list {hooks}/deploy" in told.text
+    (hooks / "pre/stop").write_text("#!/bin/sh\n")
+    (hooks / "pre/stop").chmod(0o755)
+    (told,) = not_held(world.context)
+    assert told.severity is Severity.WARNING
+    assert "not even the pre hooks" in told.text
