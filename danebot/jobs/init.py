@@ -79,8 +79,7 @@ def initialise(context: Context, name: str, lines: tuple[Required, ...]) -> Init
     """
     tree = context.tree
     paths = tree.paths(name)
-    for directory in (paths.staging.parent, paths.live, paths.archive, paths.conf.parent):
-        remove_leftovers(directory)
+    _remove_leftovers(paths)
     changed = False
     if paths.staged:
         remembered(context, name)  # what is wrong with it is said before anything is changed
@@ -112,6 +111,12 @@ def initialise(context: Context, name: str, lines: tuple[Required, ...]) -> Init
         state.required or (),
         f"3 1 1 {key.digest.hex()}" if key is not None else "",
     )
+
+
+def _remove_leftovers(paths: LineagePaths) -> None:
+    """What a crash left wherever `initialise` and `deinitialise` write."""
+    for directory in (paths.staging.parent, paths.live, paths.archive, paths.conf.parent):
+        remove_leftovers(directory)
 
 
 def stageable(context: Context, name: str) -> int:
@@ -222,6 +227,7 @@ def deinitialise(context: Context, name: str, keys: StagedKeys) -> GivenBack:
             if conf.top(setting) != str(paths.live / f"{setting}.pem")
         }
     ).with_hook_given_back()
+    _remove_leftovers(paths)
     files = changes.key_files(paths)  # what can't be told stops it while nothing is changed
     diff = _replace_conf(paths, conf.text, new.text) if new.text != conf.text else ""
     kept = changes.keep_given_up(paths, files)
