@@ -61,10 +61,8 @@ class Console:
         from danebot.adapters.tree.tree import Tree
 
         state = self.settings.state_directory
-        found = Tree(self.settings.tree, ParsedStore(state / "parsed.json"), default_before(state))
-        for name in sorted(set(self.settings.lineages) - set(found.names())):
-            self.warn(f"danebot.toml has settings for {name!r}, which is no lineage of this tree")
-        return found
+        store = ParsedStore(state / "parsed.json")
+        return Tree(self.settings.tree, store, default_before(state))
 
     def context(self, tree: Tree) -> Context:
         """The outside world for one run."""

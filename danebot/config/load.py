@@ -8,7 +8,7 @@ from types import MappingProxyType
 
 from danebot.config import values
 from danebot.config.files import read_text
-from danebot.config.positions import key_lines
+from danebot.config.positions import key_lines, line_of
 from danebot.config.settings import (
     ComboAccess,
     Effective,
@@ -58,7 +58,12 @@ def load(
         shown = Effective("config_dir", show(settings.tree), "--config-dir")
         document.effective.insert(0, shown)
     return settings._replace(
-        effective=tuple(document.effective), notices=(*shell.notices, *_notices(settings, document))
+        places={
+            name: f"{printable(str(path))}:{line_of(document.lines, ('lineage', name))}"
+            for name in settings.lineages
+        },
+        effective=tuple(document.effective),
+        notices=(*shell.notices, *_notices(settings, document)),
     )
 
 

@@ -122,8 +122,8 @@ class Settings(NamedTuple):
     ``witnesses`` are asked for TLSA records beside the zone's own servers.
     ``textfile`` None means that no metrics are written for node_exporter.
     ``ca_file`` None means OpenSSL's default trust store, which honours SSL_CERT_FILE.
-    ``environment`` goes to certbot and hooks in addition.  ``notices`` are printable lines about
-    what deserves a look but stops nothing.
+    ``environment`` goes to certbot and hooks in addition.  ``places`` has ``FILE:LINE`` of each
+    of ``lineages``.  ``notices`` are printable lines about what deserves a look but stops nothing.
     """
 
     tree: Path = Path("/etc/letsencrypt")
@@ -143,6 +143,7 @@ class Settings(NamedTuple):
     common: LineageSettings = LineageSettings()
     lineages: Mapping[str, LineageSettings] = MappingProxyType({})
     environment: Mapping[str, str] = MappingProxyType({})
+    places: Mapping[str, str] = MappingProxyType({})
     notices: tuple[str, ...] = ()
     effective: tuple[Effective, ...] = ()
 

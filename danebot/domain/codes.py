@@ -259,6 +259,12 @@ class Code(FindingKind):
         "certbot is still run beside danebot, and either may find the other at work",
         "take that run out: danebot renew calls certbot for every lineage",
     )
+    UNKNOWN_LINEAGE = (
+        "unknown-lineage",
+        Concern.RENEWAL,
+        "danebot.toml has settings for a lineage that certbot doesn't have: nothing obeys them",
+        "correct the name of the table, or take the table out; certbot certificates has the names",
+    )
     NOT_RUN = (
         "not-run",
         Concern.RENEWAL,

@@ -106,11 +106,13 @@ def _left_over(context: Context, scope: Scope) -> tuple[Finding, ...]:
     """What lies there of lineages that certbot no longer knows, and what else runs certbot."""
     from danebot.jobs.competing import competing
     from danebot.jobs.orphans import orphans
+    from danebot.jobs.unknown import unknown_lineages
 
     if scope is not Scope.EVERYTHING:
         return ()
     unsafe = _not_believed(context.settings.state_directory)
-    return (*competing(context), *orphans(context), *not_held(context), *unsafe)
+    beside = (*competing(context), *unknown_lineages(context), *orphans(context))
+    return (*beside, *not_held(context), *unsafe)
 
 
 def _not_believed(directory: Path) -> tuple[Finding, ...]:

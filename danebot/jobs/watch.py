@@ -160,5 +160,5 @@ def readable(context: Context, name: str) -> LineageState:
     """The files of a lineage; raises `RolloverError` where its ``dane-ee`` can't be read."""
     state = context.tree.read(name)
     if state.required is None:
-        raise RolloverError(f"{'; '.join(state.faults)}; correct that first")
+        raise RolloverError("\n".join((*state.faults, "correct that first")))
     return state

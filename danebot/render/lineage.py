@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 _BAR = 48
 _DEFAULT_TTL = 3600
+_LONG = timedelta(hours=1)  # what is shorter than that nobody need shorten
 
 
 def zone_lines(records: Iterable[OwnedRecord]) -> Iterator[str]:
@@ -155,8 +156,10 @@ def _emergency_words(status: LineageStatus) -> str:
         case Prospect.KNOWN.value if not wait:
             return "a compromised key could be replaced at once"
         case Prospect.KNOWN.value:
-            advice = "a lower TTL, or prepublish = true, shortens that for the next time"
-            return f"a compromised key would be served for {_span(wait)}; {advice}"
+            advice = (
+                "; prepublish = true spares that the next time" if wait and wait >= _LONG else ""
+            )
+            return f"a compromised key would be served for {_span(wait)}{advice}"
         case _:
             return ""
 

@@ -343,6 +343,7 @@ def _give_back(console: Console, context: Context, name: str, keys: StagedKeys) 
         return ATTENTION
     live = context.tree.paths(name).live
     console.say(f"{name}: certbot's again; reuse_key stays set")
+    status = _say_other_key(console, context, name)
     console.say(f"{name}: {live}/combo.pem is no longer kept up to date: serve")
     console.say(f"  {live}/fullchain.pem and {live}/privkey.pem")
     for file in kept:
@@ -351,7 +352,28 @@ def _give_back(console: Console, context: Context, name: str, keys: StagedKeys) 
         console.warn(f"{name}: {hook}")
     if diff:
         console.say(diff.rstrip("\n"))
-    return FINE
+    return status
+
+
+def _say_other_key(console: Console, context: Context, name: str) -> int:
+    """Name what in ``cli.ini`` stops certbot, which renews no kept key by settings for another."""
+    import os
+
+    from danebot.adapters.certbot.cli_ini import settings
+
+    key = context.tree.read(name).current_key
+    if key is None or key.key_type is None:
+        return FINE
+    said = settings(context.tree.root, {**os.environ, **context.settings.environment})
+    kept = {n.replace("_", "-"): value for n, value in key.key_type.conf_settings.items()}
+    asked = [f"{n} {said[n]}" for n, value in kept.items() if said.get(n, value) != value]
+    if not asked:
+        return FINE
+    console.warn(
+        f"{name}: certbot's next renewal fails, since cli.ini asks for {' and '.join(asked)}, "
+        "and reuse_key keeps another key: take that out of cli.ini"
+    )
+    return ATTENTION
 
 
 def _say_readers(console: Console, context: Context, names: Sequence[str]) -> bool:
@@ -385,6 +407,7 @@ def _deinit_dry(console: Console, context: Context, names: Sequence[str], keys: 
             status = ATTENTION
             continue
         console.say(f"{name}: would be given back to certbot")
+        status = max(status, _say_other_key(console, context, name))
         for file in kept:
             console.say(f"{name}: would keep what lies in staging/ and may be a key as {file}")
     console.say("nothing was changed")

@@ -59,6 +59,13 @@ def _by_hand(console: Console, context: Context, view: LineageView) -> bool:
     for word, records in (("add", view.publication.add), ("remove", view.publication.remove)):
         for record in records:
             click_echo(f"{name}: {word}: {record}")
+    if view.publication.add or view.publication.remove:
+        method = context.settings.publish(name).method.value
+        console.say(
+            f'{name}: nothing was published: that is yours to do, by publish method "{method}"'
+            if view.state.management is Management.STAGED
+            else f"{name}: nothing was published: that is yours to do, until danebot init {name}"
+        )
     exposed = [one for one in view.findings if one.code is Code.COMPROMISED_PUBLISHED]
     console.report(exposed)
     return bool(view.publication.add or exposed)

@@ -12,8 +12,10 @@ from danebot.errors import DanebotError, RolloverError, TreeError, UnreadableErr
 from danebot.verbs.common import ATTENTION, FINE, click_echo, dump
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
     from danebot.console import Console
-    from danebot.domain.status.document import Snapshot
+    from danebot.domain.status.document import EventStatus, FindingStatus, Snapshot
     from danebot.jobs.context import Context
     from danebot.jobs.view import LineageView
 
@@ -47,10 +49,11 @@ def status(console: Console, names: tuple[str, ...], *, as_json: bool) -> int:
         found = survey(context, selected)
         statuses, unreadable = lineage_statuses(found.views), (*found.unreadable, *lost)
         report = _report(console)
+    others = _of_the_run(report, unreadable) if not names else ()
     last_renew = report.last_renew if report is not None else None
     events = [e for e in report.events if e.lineage in selected] if report is not None else []
     if as_json:
-        findings = tuple(map(finding_status, unreadable))
+        findings = (*map(finding_status, unreadable), *others)
         document = {
             "last_renew": last_renew,
             "lineages": statuses,
@@ -64,28 +67,46 @@ def status(console: Console, names: tuple[str, ...], *, as_json: bool) -> int:
                 click_echo(printable(line, 1000))
         for line in run_lines(last_renew, now):
             click_echo(line)
-        for event in events if console.verbosity else ():
-            click_echo(printable(f"{when(event.at)}  {event.lineage}: {event.text}", 1000))
+        for other in others:
+            click_echo(printable(f"{other.severity}: {finding_of(other)}", 1000))
+        for line in _event_lines(console, events):
+            click_echo(printable(line, 1000))
     for finding in unreadable:
         console.warn(str(finding))
         if finding.code is Code.NOT_RENEWED and not as_json:
             for line in way_back(tree.paths(finding.where)):
                 console.say(f"{finding.where}: {line}")
     troubled = any(
-        finding_of(found).severity >= Severity.WARNING for s in statuses for found in s.findings
+        finding_of(found).severity >= Severity.WARNING
+        for found in (*others, *(one for s in statuses for one in s.findings))
     )
     return ATTENTION if troubled or unreadable else FINE
 
 
+def _of_the_run(report: Snapshot | None, told: Sequence[Finding]) -> tuple[FindingStatus, ...]:
+    """What the last run found that belongs to no lineage, and isn't ``told`` by this look."""
+    codes = {finding.code.value for finding in told}
+    found = report.findings if report is not None else ()
+    return tuple(one for one in found if not one.lineage and one.code not in codes)
+
+
+def _event_lines(console: Console, events: Iterable[EventStatus]) -> Iterator[str]:
+    """The last changes, for who asks for details."""
+    for event in events if console.verbosity else ():
+        yield f"{when(event.at)}  {event.lineage}: {event.text}"
+
+
 def _lost(context: Context, names: tuple[str, ...]) -> tuple[Finding, ...]:
-    """What is left of lineages without a renewal configuration; () for a user who may not look."""
+    """What is left, or wanted, of lineages that there aren't; () where one may not look."""
     from danebot.jobs.orphans import orphans
+    from danebot.jobs.unknown import unknown_lineages
 
     try:
         context.tree.orphans()
     except UnreadableError:
         return ()
-    return tuple(one for one in orphans(context) if not names or one.where in names)
+    found = (*orphans(context), *unknown_lineages(context))
+    return tuple(one for one in found if not names or one.where in names)
 
 
 def _last_report(console: Console) -> Snapshot:

@@ -92,7 +92,7 @@ def test_defect_04_a_line_that_cannot_be_used_is_an_error(site: Site) -> None:
     (site.staging / "dane-ee").write_text(f"3 {OWNER}\n")
     run = site.danebot("newkey", MAIL)
     assert (run.returncode, run.stdout) == (1, "")
-    assert "dane-ee: line 1: matching type '3' is not one of 0, 1, 2" in run.stderr
+    assert "dane-ee:1: matching type '3' is not one of 0, 1, 2" in run.stderr
     assert not (site.staging / "nextkey.pem").exists()
     run = site.danebot("renew")
     assert run.returncode == 1

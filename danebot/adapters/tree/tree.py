@@ -142,7 +142,7 @@ class Tree:
         faults = [fault] if fault else []
         dane_ee = _parsed(own / DANE_EE, parse_dane_ee, faults)
         problems = dane_ee.problems if dane_ee is not None else ()
-        faults += [f"{own / DANE_EE}: {problem}" for problem in problems]
+        faults += [f"{own / DANE_EE}:{problem}" for problem in problems]
         names = _parsed(own / DNSNAMES, parse_dnsnames, faults)
         if conf is not None:
             faults += _rule_faults(conf)
@@ -345,6 +345,8 @@ def _parsed(path: Path, parse: Callable[[str], ParsedT], faults: list[str]) -> P
         return parse(read_bytes(path).decode("utf-8") if is_there(path) else "")
     except UnicodeDecodeError:
         faults.append(f"{path}: not UTF-8 text")
-    except (RecordSyntaxError, TreeError) as exc:
-        faults.append(str(exc) if isinstance(exc, TreeError) else f"{path}: {exc}")
+    except RecordSyntaxError as exc:
+        faults += [f"{path}:{problem}" for problem in str(exc).splitlines()]
+    except TreeError as exc:
+        faults.append(str(exc))
     return None

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import enum
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from danebot.domain.names import DnsName, TlsaOwner
@@ -155,7 +155,10 @@ class Declared(enum.Enum):
 
 
 class Doubt(NamedTuple):
-    """A line of ``dane-ee`` that can be read, and watched, but hardly meant: why, in words."""
+    """A line of ``dane-ee`` that can be read, and watched, but hardly meant.
+
+    ``text`` is ``LINE: WORDS``.
+    """
 
     owner: DnsName
     text: str
@@ -165,7 +168,7 @@ class DaneEe(NamedTuple):
     """A ``dane-ee`` file: ``lines`` that are required, and the operator's word on others.
 
     ``let_go`` are owners that need not be watched any more.  ``problems`` are the lines that can't
-    be read, each in words: what the others say holds all the same.
+    be read, each as ``LINE: WORDS``: what the others say holds all the same.
     """
 
     lines: tuple[Required, ...] = ()
@@ -175,6 +178,7 @@ class DaneEe(NamedTuple):
     problems: tuple[str, ...] = ()
 
 
+_EXAMPLE = "_25._tcp.mail.example.org"
 _LET_GO, _ALL = "-", "*"
 NO_RECORDS = f"{_LET_GO} {_ALL}"
 """The line by which ``dane-ee`` says that a lineage has no TLSA records."""
@@ -189,7 +193,7 @@ def parse_dane_ee(text: str) -> DaneEe:
 
     Raises nothing: `DaneEe.problems` has them all.
     """
-    found: dict[Required, None] = {}
+    found: dict[Required, int] = {}
     let_go: set[DnsName] = set()
     declared = Declared.NOTHING
     doubts, problems = [], []
@@ -197,15 +201,15 @@ def parse_dane_ee(text: str) -> DaneEe:
         try:
             word, name = _dane_ee_line(line)
         except (RecordSyntaxError, NameSyntaxError) as exc:
-            problems.append(f"line {number}: {exc}")
+            problems.append(f"{number}: {exc}")
             continue
         if name is None:
             declared = Declared.NO_RECORDS
         elif word is None:
             let_go.add(name)
         else:
-            found[Required(word, name)] = None
-            doubts += [Doubt(name, f"line {number}: {why}") for why in _no_owner(name)]
+            found.setdefault(Required(word, name), number)
+            doubts += [Doubt(name, f"{number}: {why}") for why in _no_owner(name)]
     problems += _contradictions(found, let_go, declared)
     return DaneEe(tuple(found), frozenset(let_go), declared, tuple(doubts), tuple(problems))
 
@@ -214,14 +218,24 @@ def _dane_ee_line(line: str) -> tuple[MatchingType | None, DnsName | None]:
     """A matching type and its owner; no type for one that is let go, no owner for all of them."""
     fields = line.split()
     if len(fields) != 2:  # noqa: PLR2004 - two fields
-        raise RecordSyntaxError(f"want MATCHING-TYPE OWNER, found {line[:60]!r}")
+        owner = fields[0] if len(fields) == 1 and _is_owner(fields[0]) else _EXAMPLE
+        raise RecordSyntaxError(
+            f"want MATCHING-TYPE OWNER, found {line[:60]!r}; write it as: 1 {owner}"
+        )
     word, owner = fields
     if (word, owner) == (_LET_GO, _ALL):
         return None, None
     mtype = _MATCHING_WORDS.get(word.lower())
     if mtype is None and word != _LET_GO:
-        raise RecordSyntaxError(f"matching type {word[:20]!r} is not one of 0, 1, 2")
+        raise RecordSyntaxError(f"matching type {word[:20]!r} is not one of 0, 1, 2; mostly 1")
     return mtype, DnsName.parse(owner)
+
+
+def _is_owner(word: str) -> bool:
+    try:
+        return TlsaOwner.from_name(DnsName.parse(word)) is not None
+    except NameSyntaxError:
+        return False
 
 
 def _no_owner(name: DnsName) -> Iterator[str]:
@@ -230,17 +244,18 @@ def _no_owner(name: DnsName) -> Iterator[str]:
     RFC 6698 section 3: a port, a transport, and a host.
     """
     if TlsaOwner.from_name(name) is None:
-        yield f"{name.text[:80]} is no TLSA owner, such as _25._tcp.mail.example.org"
+        yield f"{name.text[:80]} is no TLSA owner, such as {_EXAMPLE}"
 
 
 def _contradictions(
-    lines: Iterable[Required], let_go: set[DnsName], declared: Declared
+    lines: Mapping[Required, int], let_go: set[DnsName], declared: Declared
 ) -> Iterator[str]:
-    for line in lines:
+    for line, number in lines.items():
         if declared is Declared.NO_RECORDS:
-            yield f"'{line}' and '- *' contradict each other; remove one of them"
+            yield f"{number}: '{line}' and '- *' contradict each other; remove one of them"
         if line.owner in let_go:
-            yield f"'{line}' and '- {line.owner}' contradict each other; remove one of them"
+            other = f"- {line.owner}"
+            yield f"{number}: '{line}' and '{other}' contradict each other; remove one of them"
 
 
 def edit_dane_ee(
@@ -272,7 +287,7 @@ def edit_dane_ee(
 def parse_dnsnames(text: str) -> tuple[DnsName, ...]:
     """Read a ``dnsnames`` file: one required name a line, ``#`` comments, any line ends.
 
-    Raises `RecordSyntaxError` with every line that is none.
+    Raises `RecordSyntaxError` with a line ``LINE: WORDS`` for every one that is none.
     """
     found: dict[DnsName, None] = {}
     problems = []
@@ -280,9 +295,9 @@ def parse_dnsnames(text: str) -> tuple[DnsName, ...]:
         try:
             found[DnsName.parse(line)] = None
         except NameSyntaxError as exc:
-            problems.append(f"line {number}: {exc}")
+            problems.append(f"{number}: {exc}")
     if problems:
-        raise RecordSyntaxError("; ".join(problems))
+        raise RecordSyntaxError("\n".join(problems))
     return tuple(found)
 
 

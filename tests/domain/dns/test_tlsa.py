@@ -107,17 +107,20 @@ def test_dane_ee_says_that_there_are_no_records() -> None:
 @pytest.mark.parametrize(
     ("text", "problems"),
     [
-        (f"1 {MX}\n\n1\n", ["line 3: want MATCHING-TYPE OWNER, found '1'"]),
-        (f"1 {MX} {MX2}", [f"line 1: want MATCHING-TYPE OWNER, found '1 {MX} {MX2}'"]),
-        ("1 a..b", ["line 1: 'a..b' is not a DNS name: label ''"]),
-        ("1 *\n* *", ["line 1: '*' is not a DNS name: label '*'", "line 2: matching type '*' is"]),
-        (f"3 {MX}", ["line 1: matching type '3' is not one of 0, 1, 2"]),
-        (f"- {MX}\n1 {MX}", [f"'1 {MX}' and '- {MX}' contradict each other; remove one of them"]),
+        (f"1 {MX}\n\n1\n", ["3: want MATCHING-TYPE OWNER, found '1'"]),
+        (f"1 {MX} {MX2}", [f"1: want MATCHING-TYPE OWNER, found '1 {MX} {MX2}'"]),
+        ("1 a..b", ["1: 'a..b' is not a DNS name: label ''"]),
+        ("1 *\n* *", ["1: '*' is not a DNS name: label '*'", "2: matching type '*' is"]),
+        (f"3 {MX}", ["1: matching type '3' is not one of 0, 1, 2"]),
+        (
+            f"- {MX}\n1 {MX}",
+            [f"2: '1 {MX}' and '- {MX}' contradict each other; remove one of them"],
+        ),
         (
             f"1 {MX}\n- *\n2 {MX2}",
             [
-                f"'1 {MX}' and '- *' contradict each other; remove one of them",
-                f"'2 {MX2}' and '- *' contradict each other; remove one of them",
+                f"1: '1 {MX}' and '- *' contradict each other; remove one of them",
+                f"3: '2 {MX2}' and '- *' contradict each other; remove one of them",
             ],
         ),
     ],
@@ -134,7 +137,7 @@ def test_what_can_be_read_holds_beside_what_cannot() -> None:
     assert (found.lines, found.let_go) == ((line(), line(OTHER)), frozenset({MX2}))
     (doubt,) = found.doubts
     assert doubt.owner == OTHER
-    assert doubt.text == f"line 4: {OTHER} is no TLSA owner, such as _25._tcp.mail.example.org"
+    assert doubt.text == f"4: {OTHER} is no TLSA owner, such as _25._tcp.mail.example.org"
 
 
 def test_a_let_go_owner_contradicts_no_other() -> None:
@@ -171,5 +174,5 @@ def test_an_edit_leaves_all_other_lines(
 def test_names_that_are_required() -> None:
     text = "mx.example # here\n\n*.Example.\r\nmx.example\n"
     assert parse_dnsnames(text) == (DnsName("mx.example"), DnsName("*.example"))
-    with pytest.raises(RecordSyntaxError, match=r"^line 2: 'a b' is .*; line 3: 'a..b' is "):
+    with pytest.raises(RecordSyntaxError, match=r"^2: 'a b' is .*\n3: 'a..b' is "):
         parse_dnsnames("mx.example\na b\na..b\n")

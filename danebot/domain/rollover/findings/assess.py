@@ -205,7 +205,7 @@ def _doubtful_lines(observation: Observation) -> Iterator[Finding]:
             Code.OWNER_DOUBTFUL,
             Severity.WARNING,
             state.name,
-            f"{place}/{state.name}/dane-ee: {doubt.text}; it is watched all the same",
+            f"{place}/{state.name}/dane-ee:{doubt.text}; it is watched all the same",
             f"correct the line, or take it out: danebot watch --remove {state.name} {doubt.owner}",
         )
 

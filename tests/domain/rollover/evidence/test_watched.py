@@ -89,13 +89,16 @@ def test_the_operators_word_is_read(text: str, read: DaneEe) -> None:
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        (f"1 {MX}\n- {MX}\n", f"'1 {MX}' and '- {MX}' contradict each other; remove one of them"),
-        (f"- *\n1 {MX}\n", f"'1 {MX}' and '- *' contradict each other; remove one of them"),
-        (f"1 {MX}\n1 {MX2}\n- {MX2}\n- *\n", f"'1 {MX}' and '- *' contradict each other; remove "),
-        ("-\n", "line 1: want MATCHING-TYPE OWNER, found '-'"),
-        ("1 *\n", "line 1: "),
-        ("- a..b\n", "line 1: "),
-        (f"-- {MX}\n", "line 1: matching type '--' is not one of 0, 1, 2"),
+        (
+            f"1 {MX}\n- {MX}\n",
+            f"1: '1 {MX}' and '- {MX}' contradict each other; remove one of them",
+        ),
+        (f"- *\n1 {MX}\n", f"2: '1 {MX}' and '- *' contradict each other; remove one of them"),
+        (f"1 {MX}\n1 {MX2}\n- {MX2}\n- *\n", f"1: '1 {MX}' and '- *' contradict each other; "),
+        ("-\n", "1: want MATCHING-TYPE OWNER, found '-'"),
+        ("1 *\n", "1: "),
+        ("- a..b\n", "1: "),
+        (f"-- {MX}\n", "1: matching type '--' is not one of 0, 1, 2"),
     ],
 )
 def test_a_word_that_cant_be_meant_is_an_error(text: str, problem: str) -> None:
@@ -105,10 +108,7 @@ def test_a_word_that_cant_be_meant_is_an_error(text: str, problem: str) -> None:
 def test_every_mistake_is_told_with_its_line_and_the_other_lines_hold() -> None:
     found = parse_dane_ee(f"1\n1 {MX}\n\n3 {MX2}\n# x\n1 a..b\n- {MX2}\n2 -\n")
     assert [problem.split(":")[0] for problem in found.problems] == [
-        "line 1",
-        "line 4",
-        "line 6",
-        "line 8",
+        *("1", "4", "6", "8"),
     ]
     assert (found.lines, found.let_go) == ((line(),), frozenset({MX2}))
 
@@ -116,7 +116,7 @@ def test_every_mistake_is_told_with_its_line_and_the_other_lines_hold() -> None:
 def test_every_name_of_dnsnames_that_is_none_is_told_with_its_line() -> None:
     with pytest.raises(RecordSyntaxError) as caught:
         parse_dnsnames("a b\nmail.example.org\nx..y\n")
-    assert re.fullmatch(r"line 1: .*; line 3: .*", str(caught.value))
+    assert re.fullmatch(r"1: .*\n3: .*", str(caught.value))
 
 
 NO_OWNERS = ("example.test", "_25.tcp.example.test", "_70000._tcp.example.test", "_25._tcp")
@@ -126,14 +126,14 @@ NO_OWNERS = ("example.test", "_25.tcp.example.test", "_70000._tcp.example.test",
 def test_a_line_that_is_no_owner_is_told_and_watched_as_before(name: str) -> None:
     said = parse_dane_ee(f"1 {MX}\n1 {name}\n")
     odd = DnsName(name)
-    words = f"line 2: {name} is no TLSA owner, such as _25._tcp.mail.example.org"
+    words = f"2: {name} is no TLSA owner, such as _25._tcp.mail.example.org"
     assert said.doubts == ((odd, words),)
     assert said.problems == ()
     assert said.lines == (line(), line(odd))
     found = replace(NEXT, required=said.lines, doubts=said.doubts)
     (told,) = doubtful(found, look("old"), look(owner=odd))
     assert told.severity is Severity.WARNING
-    assert told.text == f"staging/{found.name}/dane-ee: {words}; it is watched all the same"
+    assert told.text == f"staging/{found.name}/dane-ee:{words}; it is watched all the same"
     assert told.remedy.endswith(f"danebot watch --remove {found.name} {name}")
 
 

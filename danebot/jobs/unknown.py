@@ -1,0 +1,29 @@
+"""Says which settings are for lineages that there are not: they are never in effect."""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+
+from danebot.domain.finding import Code, Finding, Severity
+from danebot.domain.names import printable
+from danebot.jobs.context import Context
+
+
+def unknown_lineages(context: Context) -> tuple[Finding, ...]:
+    """A finding for each table of ``danebot.toml``, with its line."""
+    known, settings = context.tree.names(), context.settings
+    return tuple(
+        Finding(
+            Code.UNKNOWN_LINEAGE,
+            Severity.WARNING,
+            "",
+            f"{settings.places.get(name, 'danebot.toml')}: no such lineage: {printable(name)}",
+            _remedy(name, known),
+        )
+        for name in sorted(set(settings.lineages) - {*known})
+    )
+
+
+def _remedy(name: str, known: tuple[str, ...]) -> str:
+    meant = get_close_matches(name, known, 1)
+    return f"do you mean {meant[0]}? correct it, or take the table out" if meant else ""
