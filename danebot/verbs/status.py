@@ -49,7 +49,7 @@ def status(console: Console, names: tuple[str, ...], *, as_json: bool) -> int:
         found = survey(context, selected)
         statuses, unreadable = lineage_statuses(found.views), (*found.unreadable, *lost)
         report = _report(console)
-    others = _of_the_run(report, unreadable) if not names else ()
+    others = _of_the_run(report, unreadable, names)
     last_renew = report.last_renew if report is not None else None
     events = [e for e in report.events if e.lineage in selected] if report is not None else []
     if as_json:
@@ -67,9 +67,7 @@ def status(console: Console, names: tuple[str, ...], *, as_json: bool) -> int:
                 click_echo(printable(line, 1000))
         for line in run_lines(last_renew, now):
             click_echo(line)
-        for other in others:
-            click_echo(printable(f"{other.severity}: {finding_of(other)}", 1000))
-        for line in _event_lines(console, events):
+        for line in (*_others(others), *_event_lines(console, events)):
             click_echo(printable(line, 1000))
     for finding in unreadable:
         console.warn(str(finding))
@@ -83,11 +81,20 @@ def status(console: Console, names: tuple[str, ...], *, as_json: bool) -> int:
     return ATTENTION if troubled or unreadable else FINE
 
 
-def _of_the_run(report: Snapshot | None, told: Sequence[Finding]) -> tuple[FindingStatus, ...]:
-    """What the last run found that belongs to no lineage, and isn't ``told`` by this look."""
+def _of_the_run(
+    report: Snapshot | None, told: Sequence[Finding], names: Sequence[str]
+) -> tuple[FindingStatus, ...]:
+    """What the last run found that belongs to no lineage, and isn't ``told``; () for ``names``."""
     codes = {finding.code.value for finding in told}
-    found = report.findings if report is not None else ()
+    found = report.findings if report is not None and not names else ()
     return tuple(one for one in found if not one.lineage and one.code not in codes)
+
+
+def _others(found: Iterable[FindingStatus]) -> Iterator[str]:
+    from danebot.domain.status.document import finding_of
+
+    for one in found:
+        yield f"{one.severity}: {finding_of(one)}"
 
 
 def _event_lines(console: Console, events: Iterable[EventStatus]) -> Iterator[str]:
