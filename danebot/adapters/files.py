@@ -18,7 +18,6 @@ from danebot.adapters.replacing import (
     PRIVATE,
     TEMP_PREFIX,
     NewFile,
-    NewLink,
     advice,
     replace,
     sync_directory,
@@ -151,11 +150,6 @@ def edit_text(path: Path, edit: Callable[[str], str], mode: int = 0o644) -> None
         rewrite_file(path, new.encode(), mode)
 
 
-def write_link(path: Path, target: str) -> None:
-    """Replace ``path`` by a symbolic link to ``target``, never leaving a moment without one."""
-    replace(NewLink(path, target))
-
-
 def keep(path: Path, kept: Path) -> None:
     """Keep what ``path`` is under the name ``kept`` too, since ``path`` is about to be replaced.
 
@@ -278,5 +272,4 @@ __all__ = [
     "sync_directory",
     "temporary",
     "write_file",
-    "write_link",
 ]

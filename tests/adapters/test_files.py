@@ -12,8 +12,8 @@ from unittest import mock
 
 import pytest
 
-from danebot.adapters.files import move, remove, remove_leftovers, sync, write_file, write_link
-from danebot.adapters.replacing import TEMP_PREFIX, advice, temporary
+from danebot.adapters.files import move, remove, remove_leftovers, sync, write_file
+from danebot.adapters.replacing import TEMP_PREFIX, NewLink, advice, replace, temporary
 from danebot.errors import TreeError
 
 
@@ -65,8 +65,8 @@ def test_what_cannot_be_written_stays_as_it_was(tmp_path: Path, obstacle: str) -
 
 
 def test_links_are_replaced(tmp_path: Path) -> None:
-    write_link(tmp_path / "link", "one")
-    write_link(tmp_path / "link", "two")
+    replace(NewLink(tmp_path / "link", "one"))
+    replace(NewLink(tmp_path / "link", "two"))
     assert os.readlink(tmp_path / "link") == "two"
     assert os.listdir(tmp_path) == ["link"]
 
@@ -74,7 +74,7 @@ def test_links_are_replaced(tmp_path: Path) -> None:
 def test_a_link_that_cannot_be_made(tmp_path: Path) -> None:
     (tmp_path / "directory").mkdir()
     with pytest.raises(TreeError, match="cannot link"):
-        write_link(tmp_path / "directory", "one")
+        replace(NewLink(tmp_path / "directory", "one"))
     assert os.listdir(tmp_path) == ["directory"]
 
 

@@ -291,6 +291,17 @@ def test_a_closed_output_changes_no_status(tmp_path: Path, module: str, closed: 
     assert (done.returncode, done.stdout, done.stderr) == (3, b"", b"")
 
 
+@pytest.mark.parametrize("state", ["OK", "CRITICAL"])
+def test_a_closed_output_loses_no_result_either(state: str) -> None:
+    code = (
+        "from danebot_checks.start import run; from danebot_checks import plugin as p; "
+        f"run('x', lambda: p.run_check('x', lambda: p.PluginResult(p.State.{state}, 'y')))"
+    )
+    line = " ".join(map(shlex.quote, [sys.executable, "-c", code]))
+    done = subprocess.run(["/bin/sh", "-c", f"{line} >&-"], check=False, timeout=60)
+    assert done.returncode == {"OK": 0, "CRITICAL": 2}[state]
+
+
 def test_a_broken_installation_is_unknown(tmp_path: Path) -> None:
     """Python's own status for a traceback would be a WARNING."""
     (tmp_path / "nagiosplugin.py").write_text("raise ImportError('no such module')\n")

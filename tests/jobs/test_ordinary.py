@@ -8,8 +8,11 @@ import pytest
 
 from adapters import trees
 from adapters.trees import NAME
+from danebot.adapters.certbot.command import CertbotRun
 from danebot.adapters.process import Ending
+from danebot.domain.event import EventKind
 from danebot.domain.finding import Code, Severity
+from danebot.domain.lineage.key_types import KeyType
 from danebot.domain.rollover.evidence.memory import Call, CallResult
 from domain.builders import DAY, HOUR
 from jobs.world import World
@@ -34,6 +37,8 @@ def test_a_renewal_is_deployed_and_remembered(world: World) -> None:
     assert state.serving.key == trees.public("one")
     assert world.last_call == (Call.RENEWAL, CallResult.DONE)
     assert world.memory.deployment is not None
+    made = [EventKind.RENEWED, EventKind.DEPLOYED, EventKind.CONFIRMED]
+    assert [one.kind for one in world.events] == made
     assert [finding for finding in outcome.findings if finding.severity >= Severity.WARNING] == []
 
 
@@ -99,6 +104,26 @@ def test_where_certbot_wants_another_key_a_call_says_the_one_to_keep(world: Worl
         (Call.RENEWAL, CallResult.DONE)
     ]
     assert world.memory.renewal_failure is None
+
+
+def test_another_lineages_failure_of_the_same_call_is_told(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One is called for again, with its key; the other isn't in this run, but isn't silent."""
+    other, call = "www.example.test", world.issuer.renew
+
+    def renew(lineage: str | None = None, key_type: KeyType | None = None) -> CertbotRun:
+        result = call(lineage, key_type)
+        if key_type is not None:
+            return result
+        failures = {NAME: "not this key", other: "the CA says no"}
+        return result._replace(failures=failures)
+
+    world.issuer.other_key = True
+    monkeypatch.setattr(world.issuer, "renew", renew)
+    told = [f for f in world.renew().findings if f.severity >= Severity.WARNING]
+    assert [(f.code, f.where) for f in told] == [(Code.RENEWAL_FAILED, "")]
+    assert world.issuer.calls == ["renew", "renew"]
 
 
 def test_a_call_for_one_says_its_key_at_once(world: World) -> None:

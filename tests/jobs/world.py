@@ -24,6 +24,7 @@ from danebot.config.settings import LineageSettings
 from danebot.domain.delivery.probes import ProbeOutcome, ProbeResult
 from danebot.domain.dns.answers import OwnerObservation, Presence, ServerOutcome, TlsaAnswer
 from danebot.domain.dns.tlsa import TlsaRecord
+from danebot.domain.event import Event
 from danebot.domain.lineage.key_types import KeyType
 from danebot.domain.lineage.keys import Algorithm
 from danebot.domain.names import DnsName, Endpoint, Hostname
@@ -193,6 +194,7 @@ class World:
             common=LineageSettings(Policy(unseen_ttl=HOUR), hooks=("true",), probe=False),
         )
         self._start = self.now
+        self.events: list[Event] = []
 
     @property
     def paths(self) -> LineagePaths:
@@ -225,6 +227,7 @@ class World:
             lambda _: self.zone,
             self.clock,
             reading=self.reading,
+            record=self.events.append,
         )
 
     @property

@@ -24,7 +24,6 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from danebot.adapters.certbot.renewal_conf import PATH_SETTINGS, RenewalConf
 from danebot.adapters.files import (
-    TEMP_PREFIX,
     read_bytes,
     remove,
     remove_leftovers,
@@ -344,4 +343,4 @@ def staged_conf(conf: RenewalConf, paths: LineagePaths, key: PublicKey | None) -
     return conf.with_hook_held()
 
 
-__all__ = ["TEMP_PREFIX", "recover", "set_links", "staged_conf"]
+__all__ = ["recover", "set_links", "staged_conf"]

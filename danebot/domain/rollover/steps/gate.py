@@ -1,13 +1,13 @@
 """The gate before every deployment: no sender may be worse off for the new chain.
 
 A sender judges a chain by the TLSA RRset that its resolver holds, whatever usages that carries.  So
-a chain goes live only if every RRset that a cache may hold (see `rrsets`) authenticates it, as far
+a chain goes live only if every RRset that a cache may hold (see `caches`) authenticates it, as far
 as it authenticates the chain that is live: an RRset that fails both is no reason to wait.  Both
 kinds of senders may come, those that are given a certificate and those that are given the raw
 public key, and neither may be worse off.
 
-Where mail is failing already (everyone who has the RRset securely shows one by which either kind
-refuses the live chain, and neither the new one) older RRsets in caches are no reason either: the
+Where mail is failing already (everyone who has the RRset securely shows one by which both kinds
+refuse the live chain, and neither the new one) older RRsets in caches are no reason either: the
 new chain is the repair.  What a usage demands is decided by `dane`, as Postfix and Exim do it;
 PKIX-TA(0) and PKIX-EE(1) are judged without a trust store, by their data alone.
 """
