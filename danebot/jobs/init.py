@@ -285,7 +285,7 @@ def _refuse_keys(paths: LineagePaths, state: LineageState, keys: StagedKeys) -> 
     on_their_way = _keys_on_their_way(paths, state, memory)
     if on_their_way:
         raise RolloverError(
-            f"{paths.name} has keys that may be published: {', '.join(on_their_way)}; "
+            f"there are keys that may be published: {', '.join(on_their_way)}; "
             f"finish the rollover (danebot status {paths.name}), or give them up with --drop-keys"
         )
     if memory.revocations:

@@ -129,13 +129,13 @@ def _say_cancelled(console: Console, name: str, done: Cancelled, form: str) -> i
     remove = done.view.publication.remove
     listed = bool(remove) and not console.settings.publish(name).in_renew
     if listed:
-        console.say(f"; {name}: REMOVE these records, and keep the others that are there")
+        console.say(f"; {name}: REMOVE these records, which no key in use needs, and no others")
         _print_removal(remove, form)
     for finding in done.view.findings:
         if finding.code is Code.CANCELLING and not listed:
             console.say(f"{name}: {finding.text}; danebot renew forgets it once they are gone")
-    if listed:
-        console.say(f"; {name}: danebot renew forgets the key once they are gone")
+    if listed and any(one.code is Code.CANCELLING for one in done.view.findings):
+        console.say(f"; {name}: danebot renew forgets the cancelled key once its records are gone")
     return status
 
 

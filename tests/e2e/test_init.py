@@ -137,7 +137,7 @@ def test_deinit_keeps_keys_that_may_be_published(site: Site, name: str) -> None:
     for dry in ((), ("--dry-run",)):
         run = site.danebot("deinit", *dry, MAIL)
         assert run.returncode == 1
-        assert f"{MAIL} has keys that may be published: {name}" in run.stderr
+        assert f"{MAIL}: there are keys that may be published: {name}" in run.stderr
         assert "--drop-keys" in run.stderr
         assert "would" not in run.stdout
     conf = site.tree / "renewal" / f"{MAIL}.conf"

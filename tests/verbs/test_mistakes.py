@@ -5,12 +5,18 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from adapters import trees
 from adapters.trees import NAME
 from danebot.domain.finding import Code, Finding, Severity
+from danebot.domain.names import DnsName
+from danebot.domain.rollover.records.publication import OwnedRecord
+from danebot.jobs.newkey import Cancelled
 from danebot.jobs.snapshot import leave_word, this_run
+from danebot.verbs.newkey import _say_cancelled
 from verbs.desk import HERE, Desk, of_key
 
 SMTPS = f"_465._tcp.{NAME}"
@@ -49,6 +55,33 @@ def test_publishing_by_hand_is_said_to_be(desk: Desk) -> None:
     )
     desk.dns.publish(of_key("one"))
     assert "nothing was published" not in desk.danebot("publish", NAME).out
+
+
+def test_deinit_names_a_lineage_once_where_it_refuses(desk: Desk) -> None:
+    grown = desk.staged(f"1 {HERE}")
+    desk.dns.publish(of_key("one"))
+    grown.staging_file("nextkey.pem", trees.key_pem("two"))
+    for more in ((), ("--dry-run",)):
+        said = desk.danebot("deinit", NAME, *more)
+        assert f"danebot: {NAME}: there are keys that may be published: nextkey.pem; " in said.err
+
+
+def test_only_a_cancelled_key_that_has_records_is_waited_for() -> None:
+    """Records of other keys may be to go at the same time."""
+    view = SimpleNamespace(findings=(), publication=SimpleNamespace(remove=(_removal(),)))
+    said: list[str] = []
+    console = SimpleNamespace(
+        say=said.append,
+        report=lambda _: Severity.INFO,
+        settings=SimpleNamespace(publish=lambda _: SimpleNamespace(in_renew=False)),
+    )
+    _say_cancelled(console, NAME, Cancelled(b"", None, view), "zone")  # type: ignore[arg-type]
+    (line,) = said
+    assert "REMOVE these records, which no key in use needs" in line
+
+
+def _removal() -> OwnedRecord:
+    return OwnedRecord(DnsName.parse(HERE), of_key("one"), None)
 
 
 @pytest.mark.parametrize("more", [(), ("--dry-run",)])
