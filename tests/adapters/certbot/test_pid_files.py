@@ -137,7 +137,8 @@ def test_files_that_are_none(shell: str, tmp_path: Path) -> None:
 
 
 NGINX = "pid {pid};\nerror_log stderr;\nevents {{}}\n"
-DOVECOT = "protocols =\nbase_dir = {directory}\nssl = no\nlog_path = /dev/stderr\n"
+DOVECOT = "{version}protocols =\nbase_dir = {directory}\nssl = no\nlog_path = /dev/stderr\n"
+DOVECOT_2_4 = "dovecot_config_version = 2.4.0\ndovecot_storage_version = 2.4.0\n"
 
 
 @pytest.mark.lab
@@ -153,7 +154,10 @@ def test_real_programs_do_not_signal_bystanders_either(
         pytest.skip(f"needs {service}")
     pid, written = start("bystander"), tmp_path / file
     written.write_text(f"{pid}\n")
-    (tmp_path / "conf").write_text(conf.format(pid=written, directory=tmp_path))
+    said = subprocess.run([service, "--version"], capture_output=True, text=True, check=False)
+    version = "" if said.stdout.startswith("2.3") else DOVECOT_2_4
+    text = conf.format(pid=written, directory=tmp_path, version=version)
+    (tmp_path / "conf").write_text(text)
     done = subprocess.run(
         ["/bin/sh", SCRIPT, service, tmp_path / "conf"],
         stdout=subprocess.PIPE,
