@@ -5,8 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from adapters.trees import NAME
 from danebot.adapters.certbot import timers
+from danebot.adapters.tree.locks import TreeLock
 from danebot.domain.finding import Code, Severity
+from danebot.jobs.renew import renew
+from danebot.jobs.snapshot import Scope
 from jobs.world import World
 
 if TYPE_CHECKING:
@@ -27,3 +31,6 @@ def test_each_run_of_all_lineages_tells_it_in_one_finding(
         (told,) = (f for f in world.renew().findings if f.code is Code.COMPETING_RUN)
         assert (told.where, told.severity) == ("", Severity.WARNING)
         assert told.text.count("take that line out") == 2
+    with TreeLock(world.grown.root) as lock:
+        some = renew(world.context, world.certbot, lock, (NAME,), scope=Scope.SOME)
+    assert not [f for f in some.findings if f.code is Code.COMPETING_RUN]
