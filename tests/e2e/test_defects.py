@@ -96,7 +96,7 @@ def test_defect_04_a_line_that_cannot_be_used_is_an_error(site: Site) -> None:
     assert not (site.staging / "nextkey.pem").exists()
     run = site.danebot("renew")
     assert run.returncode == 1
-    assert "dane-ee: line 1" in run.stderr
+    assert "dane-ee:1: " in run.stderr
 
 
 @lab_test
