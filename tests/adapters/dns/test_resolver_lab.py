@@ -316,6 +316,8 @@ def test_a_host_without_any_route_says_so() -> None:
     program = (
         "from danebot.adapters.dns.queries import *\n"
         "from danebot.adapters.dns.exchange import resolve\n"
+        "def ask(query):\n"
+        "    return (yield (query,))[0]\n"
         "print(resolve(ask(Query('127.0.0.1', 53, 'x.test', 1, Ask.ITERATIVE, 5.0))).trouble.name)"
     )
     command = ["unshare", "-n", sys.executable, "-c", program]  # a namespace with nothing up
