@@ -38,7 +38,7 @@ from danebot.domain.rollover.steps.patience import (
     one_more_failure,
     urgent,
 )
-from danebot.domain.rollover.steps.phases import Hold, Keep, Plan, Step
+from danebot.domain.rollover.steps.phases import Keep, Plan, Step
 from danebot.domain.text import when
 from danebot.errors import TreeError
 from danebot.jobs.authority import CaAccess, remember_call
@@ -111,13 +111,12 @@ def _put_back(context: Context, view: LineageView) -> Iterator[Done]:
         raise TreeError(f"{state.name}: no live key to put the waiting certificate back on")
     changes.put_back(context.tree.paths(state.name), serving, staged, keep)
     recover(context.tree, state.name)
-    memory = gave_way(before, current, state, context.clock())
+    memory = gave_way(before, current, serving, context.clock())
     reason = current.hold.value if current.hold is not None else ""
-    if current.hold in (Hold.CANNOT_SEE, Hold.GATE, Hold.CACHES):
-        said = _gave_way(state.name, staged, reason, current.detail)
+    if memory != before:
+        yield Done(memory, (_gave_way(state.name, staged, reason, current.detail),))
     else:
-        said = _not_deployed(state.name, staged, reason, keep)
-    yield Done(memory, (said,))
+        yield Done(events=(_not_deployed(state.name, staged, reason, keep),))
 
 
 def _gave_way(name: str, staged: Held, reason: str, more: str) -> Finding:

@@ -12,7 +12,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import takewhile
 
-from danebot.domain.lineage.state import LineageState
+from danebot.domain.lineage.state import Held
 from danebot.domain.rollover.evidence.memory import (
     Call,
     CallResult,
@@ -22,7 +22,7 @@ from danebot.domain.rollover.evidence.memory import (
     Urgency,
 )
 from danebot.domain.rollover.evidence.policy import Policy, backoff
-from danebot.domain.rollover.steps.phases import Phase, Plan
+from danebot.domain.rollover.steps.phases import Hold, Phase, Plan
 
 HOUR, WEEK = timedelta(hours=1), timedelta(days=7)
 URGENT_PAUSE = timedelta(minutes=15)
@@ -209,19 +209,17 @@ def renewal_failed(
     )
 
 
-def gave_way(memory: Memory, planned: Plan, state: LineageState, now: datetime) -> Memory:
-    """Return the memory after PUT_BACK: a chain with the awaited key is not issued again at once.
+def gave_way(memory: Memory, planned: Plan, serving: Held, now: datetime) -> Memory:
+    """Return the memory after PUT_BACK: a chain that gave way is not issued again at once.
 
-    Whatever it was put back for, the CA was asked in vain, and would be asked for the same at each
-    run; a sixth of the lifetime is left for the renewal with the live key, and for somebody to mend
-    what stood in the way.  In an emergency nothing is worth that wait: see `urgent_pause`.
-    A chain with another key was no attempt of danebot's.
+    Else the CA would be asked for the same at each run; a sixth of the lifetime is left for the
+    renewal with the live key, and for somebody to mend what stood in the way.  In an emergency
+    nothing is worth that wait: see `urgent_pause`.
     """
-    serving, staged, hold = state.serving, state.staged, planned.hold
-    if serving is None or staged is None or hold is None or staged.key != state.awaited_key:
+    if planned.hold not in (Hold.CANNOT_SEE, Hold.GATE, Hold.CACHES):
         return memory
     old, chain = memory.promotion_failure, serving.chain
-    reason = f"{hold.value} ({planned.detail})" if planned.detail else hold.value
+    reason = f"{planned.hold.value} ({planned.detail})" if planned.detail else planned.hold.value
     pause = chain.lifetime / 6
     if urgent(memory):
         pause = min(pause, urgent_pause(memory, now))

@@ -21,10 +21,8 @@ from danebot.domain.rollover.evidence.policy import Policy
 from danebot.domain.rollover.steps.patience import (
     Asking,
     after_certificates,
-    after_plan,
     begun,
     ended,
-    gave_way,
     one_more_failure,
     promotion_wait,
     publishing_wait,
@@ -32,22 +30,7 @@ from danebot.domain.rollover.steps.patience import (
     unmade,
     wait_until,
 )
-from danebot.domain.rollover.steps.phases import Observation, Step
-from danebot.domain.rollover.steps.plan import plan
-from danebot.domain.rollover.steps.remember import remember
-from domain.builders import (
-    DAY,
-    HOUR,
-    MINUTE,
-    MX,
-    T0,
-    held,
-    key,
-    key_file,
-    long_watched,
-    look,
-    state,
-)
+from domain.builders import DAY, HOUR, MINUTE, T0
 
 LIFETIME = 90 * DAY
 VALIDATIONS = 5  # that may fail within an hour at Let's Encrypt, for an account and a host name
@@ -320,56 +303,3 @@ def test_publishing_waits_for_its_own_failures_alone_as_far_as_they_are_past() -
     assert publishing_wait(stopped, T0 + HOUR) == T0 + DAY
     assert publishing_wait(stopped, T0 + DAY) is None
     assert publishing_wait(stopped, T0 - MINUTE) is None, "the clock was ahead"
-
-
-# ---- certificates that came to nothing --------------------------------------------------------
-
-QUICK = {f"{name}ttl": 5 * MINUTE for name in ("", "ns_", "address_")} | {"negative": 5 * MINUTE}
-
-
-def burnt(urgency: Urgency, every: timedelta) -> list[datetime]:
-    """A week of runs in which each certificate makes the record vanish for ten minutes."""
-    site, memory = state(next_key=key_file("new")), long_watched()
-    if urgency is not Urgency.ORDINARY:
-        memory = replace(memory, request=Request(key("new").digest, T0, urgency))
-    there, lacking = look("old", "new", **QUICK), look("old", **QUICK)  # type: ignore[arg-type]
-    issued: list[datetime] = []
-    now, back_at = T0, T0 + every
-    while now < T0 + 7 * DAY:
-        for _ in range(9):
-            seen = {MX: there if now >= back_at else lacking}
-            memory = remember(memory, site, seen, now)
-            step = plan(Observation(site, seen, ""), memory, Policy(), now)
-            memory = after_plan(memory, step, now)
-            match step.step:
-                case Step.MARK_READY:
-                    site = replace(site, next=None, ready=key_file("new", now))
-                case Step.BACK_TO_NEXT:
-                    site = replace(site, next=site.ready, ready=None)
-                case Step.PROMOTE:
-                    memory = ended(memory, Call.PROMOTION, CallResult.DONE, now)
-                    memory = replace(memory, promotion_failure=None)
-                    issued.append(now)
-                    site = replace(site, staged=held("new", len(issued) + 1))
-                    now, back_at = now + MINUTE, now + 10 * MINUTE
-                case Step.PUT_BACK:
-                    memory = gave_way(memory, step, site, now)
-                    site = replace(site, staged=site.live)
-                case _:
-                    break
-        now += every
-    return issued
-
-
-@pytest.mark.parametrize(
-    ("urgency", "every", "most"),
-    [
-        (Urgency.EMERGENCY, 15 * MINUTE, 10),  # each doubles the pause
-        (Urgency.EMERGENCY, HOUR, 10),
-        (Urgency.ORDINARY, HOUR, 1),
-    ],
-)
-def test_certificates_that_come_to_nothing_are_not_issued_without_limit(
-    urgency: Urgency, every: timedelta, most: int
-) -> None:
-    assert 0 < len(burnt(urgency, every)) <= most

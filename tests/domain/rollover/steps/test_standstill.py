@@ -134,8 +134,10 @@ def test_the_dead_server_is_named_while_the_chain_waits() -> None:
 
 def test_after_it_gave_way_the_same_is_not_issued_again_at_once() -> None:
     """Else the CA would be asked at each run; and the server is heard again tomorrow."""
+    serving = ISSUED.serving
+    assert serving is not None
     given, _ = found(ISSUED, look("old", "new", at=DEAD), waited(), T0 + DUE)
-    memory = gave_way(waited(), given, ISSUED, T0 + DUE)
+    memory = gave_way(waited(), given, serving, T0 + DUE)
     back = replace(ISSUED, staged=ISSUED.live)
     good = look("old", "new")
     at = T0 + DUE + DAY
@@ -149,12 +151,14 @@ def test_after_it_gave_way_the_same_is_not_issued_again_at_once() -> None:
 
 def test_in_an_emergency_what_gave_way_is_issued_again_soon() -> None:
     """One look at which one server was silent doesn't leave a compromised key live for weeks."""
+    serving = ISSUED.serving
+    assert serving is not None
     request = Request(builders.key("new").digest, T0, Urgency.EMERGENCY)
     before = replace(waited(), request=request)
     at = T0 + DUE
     given, _ = found(ISSUED, look("old", "new", at=DEAD), before, at)
     assert given.step is Step.PUT_BACK
-    memory = gave_way(before, given, ISSUED, at)
+    memory = gave_way(before, given, serving, at)
     assert memory.promotion_failure is not None
     assert memory.promotion_failure.retry_at == at + URGENT_PAUSE
     late = replace(memory.promotion_failure, retry_at=at + 15 * DAY)  # of an earlier danebot
@@ -183,7 +187,8 @@ def test_a_chain_put_back_for_its_key_is_no_failure_of_a_promotion() -> None:
     stranger = builders.state(staged=held("stranger", 2))
     planned, _ = found(stranger, look("old"), waited(), T0 + 5 * DAY)
     assert planned.step is Step.PUT_BACK
-    assert gave_way(waited(), planned, stranger, T0 + 5 * DAY) == waited()
+    assert stranger.serving is not None
+    assert gave_way(waited(), planned, stranger.serving, T0 + 5 * DAY) == waited()
 
 
 def test_a_chain_that_the_gate_refuses_for_good_gives_way_too() -> None:
