@@ -240,6 +240,6 @@ def test_certbot_is_struck_too(request: pytest.FixtureRequest, operation: str) -
     danebot = calls[0].split()[0]
     struck = [calls[point - 1] for point in points(at.counted.changes, _ALL)]
     certbots = [call for call in struck if call.split()[0] != danebot]
-    assert len(certbots) >= _POINTS // 3, struck
+    assert len(certbots) >= _POINTS // 4, struck
     for place in ("/archive/", "/staging/"):
         assert any(place in call for call in certbots), struck

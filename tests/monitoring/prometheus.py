@@ -176,8 +176,9 @@ def unanswered(site: Site, since: float) -> list[str]:
     alerts = [rule["expr"] for rule in rules if "alert" in rule]
     queries += [found[0] for one in alerts for found in SELECTOR.finditer(one)]
     queries += [rule["record"] for rule in rules if "record" in rule]
-    late = "instance:danebot_renew_failing:known"  # two days after a success
-    queries = [one for one in queries if late not in one]
+    # What is known of failures: of two days after a success, and of findings that no fault brings.
+    late = ("instance:danebot_renew_failing:known", "_finding:known", "unjudged")
+    queries = [one for one in queries if not any(word in one for word in late)]
     plain = dict.fromkeys(q.replace("$instance", ".*").replace("$lineage", ".*") for q in queries)
     return [query for query in plain if not _answered(site, query, since)]
 

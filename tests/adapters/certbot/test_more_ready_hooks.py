@@ -212,7 +212,7 @@ def test_ejabberd(root: Path, certificates: Certificates) -> None:
         _tried(hook, served, conf / "ejabberd.yml", certificates.rsa)
         subprocess.run([*argv, "stop"], check=True, capture_output=True)
         until("its end", lambda: not accepts("127.0.0.1", client))
-        assert "ejabberd: not reloaded: Failed RPC connection to the node" in hook()
+        assert "ejabberd: not reloaded: " in hook()  # in the words of the control program
 
 
 # ---- Cyrus ----------------------------------------------------------------------------------
