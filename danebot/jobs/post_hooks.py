@@ -36,13 +36,13 @@ def run_post_hooks(context: Context, runs: Sequence[LineageRun]) -> None:
     for hook, lineages in waiting.items():
         from danebot.adapters.certbot.hooks import run_hook
 
+        names: set[str] = set()
         for run in lineages:
-            run.guard(partial(_not_pending, run, hook))
+            run.guard(partial(_not_pending, run, hook, names))
         concerned = [run for run in lineages if not run.progress.failed]
         if not concerned:
             continue
         context.progress(f"post hook {hook.id}")
-        names = {name for run in concerned for name in _names(run)}
         result = run_hook(
             hook,
             concerned[0].paths.live,
@@ -64,12 +64,10 @@ def _gather(context: Context, run: LineageRun, waiting: dict[Hook, list[LineageR
             waiting.setdefault(hook, []).append(run)
 
 
-def _names(run: LineageRun) -> list[str]:
+def _not_pending(run: LineageRun, hook: Hook, names: set[str]) -> None:
+    """Take the hook off, and add the names of the live certificate to ``names``."""
     live = run.read().live
-    return [str(name) for name in live.chain.names] if live is not None else []
-
-
-def _not_pending(run: LineageRun, hook: Hook) -> None:
+    names.update(map(str, live.chain.names) if live is not None else ())
     memory, deployment = run.memory, run.memory.deployment
     if deployment is not None:
         left = tuple(one for one in deployment.pending if one.hook != hook.id)

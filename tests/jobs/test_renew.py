@@ -181,3 +181,20 @@ def test_a_refused_configuration_is_one_judgement_and_stops_all_steps(
     assert world.zone.looks > 0
     assert world.paths.conf.read_bytes() == text.encode(errors="surrogatepass")
     assert (world.paths.live / "combo.pem").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    "look", ["competing.competing", "orphans.orphans", "unknown.unknown_lineages"]
+)
+def test_what_is_found_is_told_though_a_look_beside_lineages_fails(
+    world: World, monkeypatch: pytest.MonkeyPatch, look: str
+) -> None:
+    """A double fails: no file of the tree does so at this moment on demand."""
+
+    def fails(_: object) -> None:
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(f"danebot.jobs.{look}", fails)
+    found = world.renew()
+    assert [one.state.name for one in found.views] == [NAME]
+    assert "Input/output error" in "".join(map(str, found.findings))

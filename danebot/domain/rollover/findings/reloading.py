@@ -11,7 +11,7 @@ from typing import NamedTuple
 from danebot.domain.finding import Code, Finding, Severity
 from danebot.domain.rollover.evidence.memory import Memory
 
-_HOOKS = {"nginx": "@nginx", "apache": "apachectl graceful"}
+_HOOKS = {"nginx": "@nginx", "apache": "@apache"}
 
 
 class Reloads(NamedTuple):

@@ -29,7 +29,7 @@ class _Case(NamedTuple):
         _Case(Reloads(), Code.NO_RELOAD, "@postfix"),
         _Case(Reloads(early=("y",)), Code.RELOADED_EARLY, "run_post_hooks = true"),
         _Case(Reloads(installer="nginx"), Code.RELOADED_EARLY, '["@nginx"]'),
-        _Case(Reloads(again=("y",), installer="apache"), Code.RELOADED_EARLY, "graceful"),
+        _Case(Reloads(again=("y",), installer="apache"), Code.RELOADED_EARLY, '["@apache"]'),
         _Case(Reloads(installer="other"), Code.RELOADED_EARLY, "name a deploy hook"),
     ],
 )
