@@ -364,6 +364,15 @@ def publish(ctx: click.Context, lineages: tuple[str, ...], dry_run: bool) -> Non
 )
 @click.option("--both-algorithms", is_flag=True, help="Ask for RSA and ECDSA certificates, too.")
 @click.option("--optional", is_flag=True, help="Having no DANE is fine.")
+@click.option(
+    "--require",
+    multiple=True,
+    metavar="KIND",
+    help="A TLSA record of that kind ('3 1 1', or 311) must match; of several options, any.",
+)
+@click.option(
+    "--pkix", is_flag=True, help="Those without DANE must accept the certificate, too (ca_file)."
+)
 @_JSON
 @click.pass_context
 def verify(ctx: click.Context, /, targets: tuple[str, ...], **options: Any) -> None:  # noqa: ANN401

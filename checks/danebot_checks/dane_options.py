@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from datetime import timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from danebot import __version__
@@ -12,6 +14,7 @@ from danebot.domain.delivery.report import (
     Expectation,
     MailSubject,
     Subject,
+    Trust,
     parse_subject,
 )
 from danebot.domain.finding import Severity
@@ -30,6 +33,8 @@ from danebot_checks.plugin import (
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
+
+    from danebot.domain.dns.forms import RecordForm
 
 _DESCRIPTION = """\
 Checks that DANE works for a mail domain (all addresses of all its mail exchangers) or for one
@@ -104,6 +109,22 @@ def parser() -> Parser:
     )
     judged.add_argument("--optional", action="store_true", help="having no DANE is fine")
     judged.add_argument(
+        "--require",
+        action="append",
+        default=[],
+        metavar="KIND",
+        help="a record of that kind ('3 1 1', or 311) must match; of several options, any",
+    )
+    judged.add_argument(
+        "--pkix", action="store_true", help="those without DANE must accept the certificate, too"
+    )
+    judged.add_argument(
+        "--ca-file",
+        type=Path,
+        metavar="FILE",
+        help="trust store (PEM) for that, and for PKIX usages; default: OpenSSL's",
+    )
+    judged.add_argument(
         "--warn-unmatched",
         action="store_true",
         help="warn of TLSA records that match nothing served",
@@ -160,7 +181,11 @@ def _inquiry(options: argparse.Namespace) -> Inquiry:
         hours=Thresholds(options.rrsig_warning, options.rrsig_critical),
         unmatched=Severity.WARNING if options.warn_unmatched else Severity.NOTICE,
         aka=tuple(Hostname.parse(name) for name in options.aka),
+        trust=Trust.PKIX_TOO if options.pkix else Trust.DANE,
+        require=_kinds(options),
     )
+    if options.ca_file is not None and not os.access(options.ca_file, os.R_OK):
+        raise UsageError(f"--ca-file {options.ca_file}: no file that can be read")
     family = Family.ANY
     if options.ipv4 != options.ipv6:
         family = Family.IPV4 if options.ipv4 else Family.IPV6
@@ -171,4 +196,15 @@ def _inquiry(options: argparse.Namespace) -> Inquiry:
         family=family,
         algorithms=tuple(Algorithm) if options.both_algorithms else (Algorithm.ANY,),
         places=parse_places(options.address),
+        ca_file=options.ca_file,
     )
+
+
+def _kinds(options: argparse.Namespace) -> tuple[RecordForm, ...]:
+    if not options.require:
+        return ()
+    from danebot.domain.dns.forms import RecordForm
+
+    if options.optional:
+        raise UsageError("--require and --optional contradict each other: leave one out")
+    return tuple(RecordForm.parse(word) for word in options.require)

@@ -33,6 +33,7 @@ from danebot.domain.delivery.report import (
     ServiceSubject,
     SrvSubject,
     Subject,
+    Trust,
 )
 from danebot.domain.delivery.routes import SERVICE_PROTOCOLS, Dane, HostRoute
 from danebot.domain.dns.tlsa import Usage
@@ -186,9 +187,9 @@ def _places(host: HostRoute, inquiry: Inquiry) -> tuple[Place, ...]:
 
 
 def _criteria(inquiry: Inquiry, hosts_asked: Iterable[HostTargets]) -> Criteria:
-    """Load the trust store, which takes 40 ms, only where records ask for one."""
+    """Load the trust store, which takes 40 ms, only where records or criteria ask for one."""
     pkix = (Usage.PKIX_TA, Usage.PKIX_EE)
-    asked = any(
+    asked = inquiry.criteria.trust is Trust.PKIX_TOO or any(
         record.usage in pkix
         for host in hosts_asked
         if host.protocol is not Protocol.SMTP
@@ -276,6 +277,7 @@ def verify_many(
     No name is looked up twice, no target probed twice, unless that was long ago: the last
     `_KEPT` replies are kept.  ``progress`` is called whenever a subject is done.
     """
+    inquiry = inquiry._replace(criteria=_criteria(inquiry, ()))  # once for all of them
 
     def one(subject: Subject) -> Program[Report]:
         report = yield from look(subject, inquiry, clock)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from danebot.domain.names import Hostname, Protocol, printable
-from danebot.errors import ConfigError, NameSyntaxError
+from danebot.errors import ConfigError, NameSyntaxError, RecordSyntaxError
 from danebot.verbs.common import ATTENTION, FINE
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ def verify(console: Console, targets: Sequence[str], options: Mapping[str, Any])
         raise click.UsageError("nothing to verify: name a domain or HOST:PORT, or a file with -f")
     try:
         inquiry = _inquiry(console, options)
-    except NameSyntaxError as exc:
+    except (NameSyntaxError, RecordSyntaxError) as exc:
         raise click.UsageError(str(exc)) from exc
     subjects, refused = _subjects(words, options)
     for line in refused:
@@ -155,10 +155,13 @@ def _subjects(words: Iterable[str], options: Mapping[str, Any]) -> tuple[list[Su
 
 def _inquiry(console: Console, options: Mapping[str, Any]) -> Inquiry:
     from danebot.adapters.wiring import own_name, resolver_config
-    from danebot.domain.delivery.report import Criteria, Expectation
+    from danebot.domain.delivery.report import Criteria, Expectation, Trust
+    from danebot.domain.dns.forms import RecordForm
     from danebot.domain.lineage.keys import Algorithm
     from danebot.jobs.verify import Family, Inquiry, parse_places
 
+    if options["optional"] and options["require"]:
+        raise click.UsageError("--require and --optional contradict each other: leave one out")
     family = Family.ANY
     if options["ipv4"] != options["ipv6"]:
         family = Family.IPV4 if options["ipv4"] else Family.IPV6
@@ -169,6 +172,8 @@ def _inquiry(console: Console, options: Mapping[str, Any]) -> Inquiry:
         criteria=Criteria(
             expectation=Expectation.OPTIONAL if optional else Expectation.REQUIRED,
             aka=tuple(Hostname.parse(name) for name in options["aka"]),
+            trust=Trust.PKIX_TOO if options["pkix"] else Trust.DANE,
+            require=tuple(map(RecordForm.parse, options["require"])),
         ),
         family=family,
         places=parse_places(options["addresses"]),

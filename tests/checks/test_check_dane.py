@@ -74,6 +74,35 @@ def test_thresholds(world: World, plugin: Plugin, words: tuple[str, ...], status
     assert (datum[1] if len(datum) > 1 else "") == shown
 
 
+@pytest.mark.parametrize(
+    ("words", "status", "says"),
+    [
+        (("--require", "3 1 1"), 0, "1 address authenticated"),
+        (("--require", "311", "--require", "2 1 1"), 0, "1 address authenticated"),
+        (("--require", "2 1 1"), 2, "a 2 1 1 record is required, and none is published"),
+        (("--pkix", "--ca-file", "{ca}"), 0, "1 address authenticated"),
+        (("--pkix", "--ca-file", "{other}"), 2, "the chain does not end in the trust store"),
+        (("--pkix",), 2, "the chain does not end in the trust store"),
+        (("--pkix", "--ca-file", "{empty}"), 3, "no trust store here"),
+    ],
+)
+def test_more_is_demanded(
+    world: World, plugin: Plugin, words: tuple[str, ...], status: int, says: str
+) -> None:
+    files = {one: world.directory / f"{one}.pem" for one in ("ca", "other", "empty")}
+    now = datetime.now(UTC)
+    stranger = issue("Other CA", ca=True, valid=(now - DAY, now + 900 * DAY))
+    files["ca"].write_bytes(world.ca.pem)
+    files["other"].write_bytes(stranger.pem)
+    files["empty"].touch()
+    with world.peer() as peer:
+        world.publish(peer.port, f"3 1 1 {world.digest}")
+        told = plugin(*world.words(peer.port, *(word.format(**files) for word in words)))
+    told.sound()
+    assert told.status == status
+    assert says in told.lines[0]
+
+
 @pytest.mark.parametrize(("left", "status"), [(20, 0), (10, 1), (-1, 1)])
 def test_without_thresholds_a_fifth_of_the_lifetime_is_enough(
     world: World, plugin: Plugin, left: int, status: int
@@ -179,6 +208,11 @@ def test_a_silent_resolver_is_unknown(world: World, plugin: Plugin) -> None:
         (("-H", "a.example", "--resolver", "ns.example"), "want an IP address"),
         (("-H", "a.example", "--address", "b.example"), "want NAME=ADDRESS"),
         (("-H", "a.example", "--aka", "b|c"), "is not a DNS name"),
+        (("-H", "a.example", "--require", "3 1"), "'3 1' is no kind of TLSA record: want"),
+        (("-H", "a.example", "--require", "311,211"), "no kind of TLSA record"),
+        (("-H", "a.example", "--require", ""), "--require: the value is empty"),
+        (("-d", "a.example", "--optional", "--require", "311"), "contradict each other"),
+        (("-d", "a.example", "--ca-file", "/none/x|y"), "--ca-file /none/x"),
         (("--nonsense|x=1",), "unrecognized arguments"),
     ],
 )

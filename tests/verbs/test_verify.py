@@ -62,6 +62,8 @@ def verb(tmp_path: Path) -> Iterator[Verb]:
         (("a.test", "--address", "b.test=c.test"), "want NAME=ADDRESS"),
         (("a.test", "--starttls", "telnet"), "'telnet' is not one of"),
         (("a.test", "--jobs", "0"), "0 is not in the range"),
+        (("a.test", "--require", "3 1"), "want '3 1 1' or 311"),
+        (("a.test", "--optional", "--require", "311"), "contradict each other"),
     ],
 )
 def test_usage(verb: Verb, words: tuple[str, ...], says: str) -> None:

@@ -53,18 +53,29 @@ def report_address(
     host: HostObservation, result: ProbeResult, criteria: Criteria, now: datetime
 ) -> AddressReport:
     """Judge the chain that one address presented, if DANE binds clients there."""
-    references = host.route.references
-    if result.outcome is not ProbeOutcome.SERVED or references is None:
+    if result.outcome is not ProbeOutcome.SERVED or host.route.references is None:
         return AddressReport(result)
-    verdict = verify(
-        host.route.records,
-        result.chain,
+    verdict = verdict_of(host, host.route.records, result.chain, criteria, now)
+    return AddressReport(result, verdict, _leaf(result.chain, verdict))
+
+
+def verdict_of(
+    host: HostObservation | HostReport,
+    records: Sequence[TlsaRecord],
+    chain: Sequence[bytes],
+    criteria: Criteria,
+    now: datetime,
+) -> Verdict:
+    """Judge a chain by some of the records that bind clients of ``host``."""
+    references = host.route.references or References(host.route.host)
+    return verify(
+        records,
+        chain,
         References(references.base, (*references.others, *criteria.aka)),
         now,
         Profile.SMTP if host.protocol in MAIL_PROTOCOLS else Profile.GENERIC,
         trust_anchors=criteria.trust_anchors,
     )
-    return AddressReport(result, verdict, _leaf(result.chain, verdict))
 
 
 def _leaf(chain: Sequence[bytes], verdict: Verdict) -> Leaf | None:

@@ -21,6 +21,7 @@ from danebot.domain.delivery.report import (
     Report,
     Route,
     Subject,
+    Trust,
 )
 from danebot.domain.delivery.routes import Dane, Discovery, HostRoute, MailRoute, SrvRoute
 from danebot.domain.dns.answers import Answer, Cause, Presence, Security
@@ -54,6 +55,10 @@ def assess_delivery(
         *(finding for host in hosts for finding in judge_addresses(host, criteria)),
         *(finding for host in hosts for finding in forecast(host, criteria, now)),
     ]
+    if criteria.require or criteria.trust is Trust.PKIX_TOO:
+        from danebot.domain.delivery.demands import demand_findings
+
+        findings += (f for host in hosts for f in demand_findings(subject, host, criteria, now))
     signed_until, fading = _signatures(route, hosts, criteria, now)
     findings += fading
     if all(finding.severity < Severity.UNJUDGED for finding in findings):
@@ -187,15 +192,14 @@ def _without_dane(
         if some:
             yield Finding(
                 DeliveryCode.HOST_WITHOUT_DANE,
-                Severity.WARNING,
+                Severity.CRITICAL if criteria.require else Severity.WARNING,
                 str(host.endpoint),
                 f"{words}: an attacker need only block the other hosts",
                 remedy,
             )
         else:
-            yield Finding(
-                DeliveryCode.NO_DANE, _absence(criteria), str(host.endpoint), words, remedy
-            )
+            severity = Severity.CRITICAL if criteria.require else _absence(criteria)
+            yield Finding(DeliveryCode.NO_DANE, severity, str(host.endpoint), words, remedy)
 
 
 def _lookups(route: HostRoute) -> Iterator[Finding]:

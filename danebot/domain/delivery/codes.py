@@ -27,7 +27,19 @@ class DeliveryCode(FindingKind):
         "not-judged",
         Concern.DELIVERY,
         "there are PKIX usages only, and no trust store to judge them by",
-        "name one with --ca-file",
+        "name one with --ca-file (danebot verify: ca_file in danebot.toml)",
+    )
+    REQUIRED_RECORD = (
+        "required-record",
+        Concern.DELIVERY,
+        "no TLSA record of a kind that is required matches what is served",
+        "publish a record of that kind for what is served",
+    )
+    NOT_TRUSTED = (
+        "not-trusted",
+        Concern.DELIVERY,
+        "senders and clients without DANE refuse the certificate",
+        "serve a certificate of a CA that they trust, in date, with the host's name in it",
     )
     NO_STARTTLS = (
         "no-starttls",

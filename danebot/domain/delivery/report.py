@@ -12,7 +12,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Iterable
 from datetime import datetime
-from typing import NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from danebot.domain.dane.verdicts import Outcome, Verdict
 from danebot.domain.delivery.probes import ProbeOutcome, ProbeResult
@@ -29,6 +29,9 @@ from danebot.domain.finding import Finding, Severity
 from danebot.domain.names import Endpoint, Hostname, Protocol, default_protocol, printable
 from danebot.domain.thresholds import AtLeast, Thresholds
 from danebot.errors import NameSyntaxError
+
+if TYPE_CHECKING:
+    from danebot.domain.dns.forms import RecordForm
 
 Route: TypeAlias = MailRoute | SrvRoute | HostRoute
 
@@ -85,13 +88,21 @@ class Expectation(enum.Enum):
     OPTIONAL = "optional"
 
 
+class Trust(enum.Enum):
+    """Who has to accept a certificate."""
+
+    DANE = "those with DANE"
+    PKIX_TOO = "those without DANE, too"
+
+
 class Criteria(NamedTuple):
     """What is expected of a subject.
 
     ``days`` is for what is left of certificates; None means a fifth of their own lifetime.
     ``hours`` is for what is left of DNSSEC signatures.  ``unmatched`` is how records that match no
     presented certificate are graded: they may be somebody's next key.  ``aka`` are additional
-    reference identifiers.  ``trust_anchors`` (DER) are for PKIX usages outside SMTP.
+    reference identifiers.  ``trust_anchors`` (DER) are for PKIX usages outside SMTP, and for
+    `Trust.PKIX_TOO`.  Of ``require``, a record of one kind at least must be there and match.
     """
 
     expectation: Expectation = Expectation.REQUIRED
@@ -100,6 +111,8 @@ class Criteria(NamedTuple):
     unmatched: Severity = Severity.NOTICE
     aka: tuple[Hostname, ...] = ()
     trust_anchors: tuple[bytes, ...] | None = None
+    trust: Trust = Trust.DANE
+    require: tuple[RecordForm, ...] = ()
 
 
 class HostObservation(NamedTuple):

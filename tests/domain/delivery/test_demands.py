@@ -1,0 +1,236 @@
+"""What an operator demands beyond DANE: records of a kind, and a chain for those without it."""
+
+from __future__ import annotations
+
+import pytest
+
+from danebot.domain.delivery.codes import DeliveryCode as Code
+from danebot.domain.delivery.report import Criteria, Expectation, Report, SrvSubject, Trust
+from danebot.domain.delivery.routes import Dane, Discovery, SrvRoute
+from danebot.domain.dns.forms import RecordForm
+from danebot.domain.dns.tlsa import MatchingType, TlsaRecord, association
+from danebot.domain.finding import Severity
+from danebot.domain.names import Hostname, Protocol
+from danebot.errors import RecordSyntaxError
+from domain.delivery_world import (
+    CA,
+    DOMAIN,
+    HOST,
+    LEAF,
+    MATCHING,
+    OTHER,
+    STRANGER,
+    answer,
+    codes,
+    host,
+    report,
+    served,
+    spki,
+    visit,
+)
+from domain.pki import DAY, NOW, issue
+
+ANCHOR = TlsaRecord(2, 1, 1, spki(CA))
+UNLIKE = "and none that is published matches: 3 1 1 matches no presented certificate"
+STRONG = TlsaRecord(3, 1, 2, association(LEAF.spki, MatchingType.SHA2_512))
+
+
+# ---- kinds of records -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("text", ["3 1 1", "311", "  3  1 1 ", "31 1"])
+def test_two_spellings_of_a_kind(text: str) -> None:
+    assert RecordForm.parse(text) == RecordForm(3, 1, 1)
+    assert str(RecordForm.parse(text)) == "3 1 1"
+
+
+@pytest.mark.parametrize(
+    "text", ["", "3 1", "3 1 1 1", "4 1 1", "3 2 1", "3 1 3", "3,1,1", "311,211", "a b c", "٣11"]
+)
+def test_what_is_no_kind_is_refused(text: str) -> None:
+    with pytest.raises(RecordSyntaxError, match="want '3 1 1' or 311"):
+        RecordForm.parse(text)
+
+
+def required(*kinds: str, expectation: Expectation = Expectation.REQUIRED) -> Criteria:
+    return Criteria(require=tuple(map(RecordForm.parse, kinds)), expectation=expectation)
+
+
+@pytest.mark.parametrize(
+    ("records", "kinds", "words"),
+    [
+        ((MATCHING,), ("311",), ""),
+        ((MATCHING, ANCHOR), ("211",), ""),
+        ((ANCHOR,), ("311", "211"), ""),  # any of them
+        ((MATCHING, STRONG), ("311",), ""),  # senders prefer the other, but it does match
+        ((MATCHING, STRONG), ("312",), ""),
+        ((MATCHING,), ("211",), "a 2 1 1 record is required, and none is published"),
+        (
+            (MATCHING,),
+            ("211", "301"),
+            "a 2 1 1 or 3 0 1 record is required, and none is published",
+        ),
+        (
+            (ANCHOR, STRANGER),
+            ("311",),
+            f"a 3 1 1 record is required, {UNLIKE}",
+        ),
+        (
+            (ANCHOR, STRANGER),
+            ("311", "301"),
+            f"a 3 1 1 or 3 0 1 record is required, {UNLIKE}",
+        ),
+    ],
+)
+def test_a_kind_is_required(
+    records: tuple[TlsaRecord, ...], kinds: tuple[str, ...], words: str
+) -> None:
+    found = report(visit(host(*records)), criteria=required(*kinds))
+    told = [one for one in found.findings if one.code is Code.REQUIRED_RECORD]
+    assert [(one.text, one.severity) for one in told] == (
+        [(words, Severity.CRITICAL)] if words else []
+    )
+
+
+def test_the_record_to_publish_is_told() -> None:
+    (told,) = report(visit(host(ANCHOR)), criteria=required("311")).findings[:1]
+    assert told.remedy == f"publish: _25._tcp.{HOST}. IN TLSA {MATCHING}"
+    (told,) = report(visit(host(MATCHING)), criteria=required("211")).findings[:1]
+    assert told.remedy == "publish a record of that kind for what is served"
+
+
+def test_a_mismatch_is_told_once() -> None:
+    found = report(visit(host(STRANGER)), criteria=required("311"))
+    assert set(codes(found)) == {Code.MISMATCH}
+
+
+def test_every_address_must_match_by_the_kind() -> None:
+    other = issue("mx.example.org", CA, names=["mx.example.org"], of_key="another")
+    route = host(MATCHING, ANCHOR, addresses=("192.0.2.1", "192.0.2.2"))
+    lagging = served(route, leaf=other, address="192.0.2.2")
+    found = report(visit(route, served(route), lagging), criteria=required("311"))
+    told = [one for one in found.findings if one.code is Code.REQUIRED_RECORD]
+    assert [one.where for one in told] == ["mx.example.org:25 [192.0.2.2]"]
+
+
+@pytest.mark.parametrize("expectation", Expectation)
+def test_a_host_without_records_has_none_of_the_kind(expectation: Expectation) -> None:
+    bare = host(of=OTHER, dane=Dane.ABSENT, tlsa=answer(f"_25._tcp.{OTHER}"))
+    criteria = required("311", expectation=expectation)
+    found = report(visit(host(MATCHING)), visit(bare), criteria=criteria)
+    assert codes(found) == {Code.HOST_WITHOUT_DANE: Severity.CRITICAL}
+    alone = report(visit(bare), criteria=criteria)
+    assert codes(alone) == {Code.NO_DANE: Severity.CRITICAL}
+
+
+def test_a_kind_that_needs_a_trust_store() -> None:
+    route = host(TlsaRecord(1, 1, 1, spki(LEAF)), MATCHING)
+    one = visit(route)._replace(protocol=Protocol.TLS)
+    found = report(one, criteria=required("111"))
+    assert codes(found) == {Code.REQUIRED_RECORD: Severity.UNJUDGED}
+    trusting = required("111")._replace(trust_anchors=(CA.der,))
+    assert report(one, criteria=trusting).severity is Severity.NOTICE
+
+
+# ---- those without DANE ---------------------------------------------------------------------
+
+PKIX = Criteria(trust=Trust.PKIX_TOO, trust_anchors=(CA.der,))
+HERE = Hostname("imap.example.org")
+
+
+def refused(found: Report) -> list[str]:
+    return [one.text for one in found.findings if one.code is Code.NOT_TRUSTED]
+
+
+def test_a_chain_that_everybody_takes() -> None:
+    assert report(visit(host(MATCHING)), criteria=PKIX).findings == ()
+
+
+@pytest.mark.parametrize(
+    ("names", "end", "store", "words"),
+    [
+        (["mx.example.org"], -DAY, CA, "leaf: expired"),
+        (
+            ["example.org"],
+            DAY * 60,
+            CA,
+            "leaf: names none of the reference identifiers; it must name mx.example.org",
+        ),
+        (["mx.example.org"], DAY * 60, LEAF, "the chain does not end in the trust store"),
+    ],
+)
+def test_dane_is_content_and_others_are_not(
+    names: list[str], end: object, store: object, words: str
+) -> None:
+    leaf = issue("mx.example.org", CA, names=names, valid=(NOW - 90 * DAY, NOW + end))  # type: ignore[operator]
+    route = host(TlsaRecord(3, 1, 1, spki(leaf)))
+    criteria = PKIX._replace(trust_anchors=(store.der,))  # type: ignore[attr-defined]
+    found = report(visit(route, served(route, leaf=leaf)), criteria=criteria)
+    assert found.severity is Severity.CRITICAL
+    assert refused(found) == [f"senders and clients without DANE refuse the certificate: {words}"]
+    without = report(visit(route, served(route, leaf=leaf)))
+    assert refused(without) == []
+
+
+def test_a_self_signed_certificate_is_refused_by_those_without_dane() -> None:
+    alone = issue("mx.example.org", names=["mx.example.org"])
+    route = host(TlsaRecord(3, 1, 1, spki(alone)))
+    found = report(visit(route, served(route, leaf=alone, rest=())), criteria=PKIX)
+    assert refused(found)[0].endswith(": the chain does not end in the trust store")
+
+
+def test_a_root_need_not_be_presented() -> None:
+    route = host(MATCHING)
+    assert report(visit(route, served(route, rest=())), criteria=PKIX).findings == ()
+
+
+def test_without_a_trust_store_nothing_is_known() -> None:
+    found = report(visit(host(MATCHING)), criteria=Criteria(trust=Trust.PKIX_TOO))
+    assert codes(found) == {Code.NOT_JUDGED: Severity.UNJUDGED}
+    assert found.findings[0].remedy == Code.NOT_JUDGED.remedy
+
+
+def test_what_nobody_can_read_nobody_trusts() -> None:
+    route = host(MATCHING)
+    junk = served(route)._replace(chain=(b"junk",))
+    assert refused(report(visit(route, junk), criteria=PKIX)) == [
+        "senders and clients without DANE refuse the certificate: it can't be read"
+    ]
+
+
+def test_a_host_that_was_not_asked_is_not_fine() -> None:
+    bare = host(dane=Dane.ABSENT, tlsa=answer(f"_25._tcp.{HOST}"))
+    lenient = PKIX._replace(expectation=Expectation.OPTIONAL)
+    found = report(visit(bare), criteria=lenient)
+    assert found.severity is Severity.UNJUDGED
+    assert Code.NOT_ASKED in codes(found)
+
+
+def test_another_name_that_is_right() -> None:
+    leaf = issue("elsewhere.example", CA, names=["elsewhere.example"])
+    route = host(TlsaRecord(3, 1, 1, spki(leaf)))
+    one = visit(route, served(route, leaf=leaf))
+    assert refused(report(one, criteria=PKIX)) != []
+    aka = PKIX._replace(aka=(Hostname("elsewhere.example"),))
+    assert refused(report(one, criteria=aka)) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "protocol", "fine"),
+    [
+        ("example.org", Protocol.IMAP, True),  # RFC 6186 section 6
+        ("mx.example.org", Protocol.IMAP, True),
+        ("example.org", Protocol.XMPP_CLIENT, True),  # RFC 6120 section 13.7.2.1
+        ("mx.example.org", Protocol.XMPP_CLIENT, False),
+    ],
+)
+def test_the_name_of_a_service_that_was_looked_up(
+    name: str, protocol: Protocol, *, fine: bool
+) -> None:
+    leaf = issue(name, CA, names=[name])
+    route = host(TlsaRecord(3, 1, 1, spki(leaf)))
+    one = visit(route, served(route, leaf=leaf))._replace(protocol=protocol)
+    srv = SrvRoute(DOMAIN, "imap", Discovery.LISTED, answer("_imap._tcp.example.org"), (route,))
+    subject = SrvSubject(DOMAIN, "imap")
+    found = report(one, route=srv, subject=subject, criteria=PKIX)
+    assert (refused(found) == []) is fine
