@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from difflib import get_close_matches
-
 from danebot.domain.finding import Code, Finding, Severity
 from danebot.domain.names import printable
 from danebot.jobs.context import Context
@@ -25,5 +23,7 @@ def unknown_lineages(context: Context) -> tuple[Finding, ...]:
 
 
 def _remedy(name: str, known: tuple[str, ...]) -> str:
+    from difflib import get_close_matches
+
     meant = get_close_matches(name, known, 1)
     return f"do you mean {meant[0]}? correct it, or take the table out" if meant else ""

@@ -28,6 +28,8 @@ class RenewalConf(NamedTuple):
     path: Path
     text: str
     content: tuple[Entry | Header, ...]
+    entries: tuple[Entry, ...]
+    """Its settings alone."""
 
     @classmethod
     def read(cls, path: Path) -> RenewalConf:
@@ -50,14 +52,10 @@ class RenewalConf(NamedTuple):
         """Take apart ``text``; `TreeError` where certbot can't read it either."""
         try:
             _refuse_nul(text)
-            return cls(path, text, tuple(parse([line.rstrip("\r") for line in _lines(text)])))
+            content = tuple(parse([line.rstrip("\r") for line in _lines(text)]))
         except TreeError as exc:
             raise _refused(path, str(exc)) from exc
-
-    @property
-    def entries(self) -> tuple[Entry, ...]:
-        """Its settings."""
-        return tuple(one for one in self.content if isinstance(one, Entry))
+        return cls(path, text, content, tuple(one for one in content if isinstance(one, Entry)))
 
     def top(self, name: str) -> str:
         """A setting before the first section; "" if it isn't there."""

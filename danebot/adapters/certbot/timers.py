@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from danebot.adapters.presence import is_set_aside
+from danebot.regular import read_regular
 
 _NAME = re.compile(r"certbot(-auto|-\d+(\.\d+)?)?|letsencrypt(-auto)?")
 _SNAP = "certbot.renew"
@@ -30,6 +31,7 @@ _SCRIPTS = tuple(
     for directory in ("cron.", "periodic/")
     for period in ("hourly", "daily", "weekly", "monthly")
 )
+_LIMIT = 1024 * 1024
 _SEPARATORS = re.compile(r"[;&|()`\n]+|\$\(")
 _CONTINUED = re.compile(r"\\\n")
 _COMMENT = re.compile(r"(^|\s)#.*")
@@ -38,20 +40,22 @@ _EXEC = re.compile(r"^\s*ExecStart\s*=[-@:+!]*(.*)$", re.MULTILINE)
 
 def competing_jobs(tree: Path, root: Path = Path("/")) -> tuple[str, ...]:
     """The timers and cron jobs that renew ``tree``, with what to do about each."""
-    systemd = (root / "run/systemd/system").is_dir()
-    return (*_timers(root, tree), *dict.fromkeys(_cron_jobs(root, tree, systemd=systemd)))
+    top = str(root).rstrip("/")
+    systemd = os.path.isdir(f"{top}/run/systemd/system")
+    return (*_timers(top, tree), *dict.fromkeys(_cron_jobs(top, tree, systemd=systemd)))
 
 
 # ---- systemd --------------------------------------------------------------------------------
 
 
-def _timers(root: Path, tree: Path) -> Iterator[str]:
+def _timers(root: str, tree: Path) -> Iterator[str]:
     wanted = dict.fromkeys(
-        timer.name
+        timer.rpartition("/")[2]
         for units in _UNITS
-        for directory in sorted((root / units).glob("*.wants"))
+        for directory in _listed(f"{root}/{units}")
+        if directory.endswith(".wants")
         for timer in _listed(directory)
-        if timer.suffix == ".timer"
+        if timer.endswith(".timer")
     )
     for name in wanted:
         commands = _commands(root, name)
@@ -62,7 +66,7 @@ def _timers(root: Path, tree: Path) -> Iterator[str]:
                 yield f"{name} is enabled: systemctl disable --now {name}"
 
 
-def _commands(root: Path, timer: str) -> list[str]:
+def _commands(root: str, timer: str) -> list[str]:
     """What a timer's service runs; [] for a timer or a service that is masked.
 
     Where there is no such service to read, the timer's name says what it is for.
@@ -82,42 +86,43 @@ def _commands(root: Path, timer: str) -> list[str]:
     return commands
 
 
-def _masked(root: Path, unit: str) -> bool:
-    first = next((path for d in _UNITS if os.path.lexists(path := root / d / unit)), None)
+def _masked(root: str, unit: str) -> bool:
+    paths = (f"{root}/{directory}/{unit}" for directory in _UNITS)
+    first = next(filter(os.path.lexists, paths), None)
     return first is not None and os.path.realpath(first) == os.devnull
 
 
-def _unit(root: Path, unit: str) -> str:
+def _unit(root: str, unit: str) -> str:
     """A unit's text: the file that counts, then its drop-ins."""
-    paths = [root / directory / unit for directory in _UNITS]
-    first = [path for path in paths if path.is_file()][:1]
+    paths = (f"{root}/{directory}/{unit}" for directory in _UNITS)
+    first = next((text for path in paths if (text := _text(path)) is not None), "")
     drop_ins = {
-        path.name: path
+        path.rpartition("/")[2]: path
         for directory in reversed(_UNITS)
-        for path in _listed(root / directory / f"{unit}.d")
-        if path.suffix == ".conf"
+        for path in _listed(f"{root}/{directory}/{unit}.d")
+        if path.endswith(".conf")
     }
-    return "\n".join(_text(path) for path in (*first, *(drop_ins[n] for n in sorted(drop_ins))))
+    return "\n".join((first, *(_text(drop_ins[name]) or "" for name in sorted(drop_ins))))
 
 
 # ---- cron -----------------------------------------------------------------------------------
 
 
-def _cron_jobs(root: Path, tree: Path, *, systemd: bool) -> Iterator[str]:
+def _cron_jobs(root: str, tree: Path, *, systemd: bool) -> Iterator[str]:
     for file in _cron_files(root):
-        for line in _CONTINUED.sub(" ", _text(file)).splitlines():
+        for line in _CONTINUED.sub(" ", _text(file) or "").splitlines():
             if systemd and _SKIPS_UNDER_SYSTEMD in line:
                 continue
             if _renews(line, tree):
                 yield f"{file} runs certbot renew: take that line out"
 
 
-def _cron_files(root: Path) -> Iterator[Path]:
+def _cron_files(root: str) -> Iterator[str]:
     for name in _TABLES:
-        path = root / name
-        yield from [path] if path.is_file() else _listed(path)
+        path = f"{root}/{name}"
+        yield from _listed(path) if os.path.isdir(path) else [path]
     for name in _SCRIPTS:
-        yield from (path for path in _listed(root / name) if os.access(path, os.X_OK))
+        yield from (path for path in _listed(f"{root}/{name}") if os.access(path, os.X_OK))
 
 
 def _renews(line: str, tree: Path) -> bool:
@@ -157,17 +162,18 @@ def _is_default(tree: Path) -> bool:
     return os.path.realpath(tree) in map(os.path.realpath, _DEFAULT_TREES)
 
 
-def _text(path: Path) -> str:
+def _text(path: str) -> str | None:
+    """A file's text; None where there is none to read."""
     try:
-        return path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
+        return read_regular(path, _LIMIT).decode("utf-8", "replace")
     except OSError:
-        return ""
+        return None
 
 
-def _listed(directory: Path) -> list[Path]:
+def _listed(directory: str) -> list[str]:
     """The files in use of a directory; those that were set aside by their names aren't."""
     try:
         names = sorted(os.listdir(directory))
     except OSError:
         return []
-    return [directory / name for name in names if not is_set_aside(name)]
+    return [f"{directory}/{name}" for name in names if not is_set_aside(name)]

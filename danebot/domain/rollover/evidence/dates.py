@@ -5,9 +5,10 @@ A field that is new is found by itself, so that none is forgotten when a clock w
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import fields, is_dataclass, replace
 from datetime import UTC, datetime, timedelta
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 from danebot.domain.rollover.evidence.memory import CurrentKey, Reading
@@ -18,19 +19,25 @@ EARLIEST, LATEST = datetime(1900, 1, 1, tzinfo=UTC), datetime(9000, 1, 1, tzinfo
 T = TypeVar("T")
 
 
-def times(value: object) -> Iterator[datetime]:
-    """Yield every time in a part of the memory, in its order."""
+def times(value: object) -> list[datetime]:
+    """Return every time in a part of the memory, in its order."""
+    found: list[datetime] = []
+    _collect(value, found)
+    return found
+
+
+def _collect(value: object, found: list[datetime]) -> None:
     if isinstance(value, datetime):
-        yield value
-    elif isinstance(value, Mapping):
-        for item in value.values():
-            yield from times(item)
+        found.append(value)
     elif isinstance(value, tuple):
         for item in value:
-            yield from times(item)
-    elif is_dataclass(value):
-        for field in fields(value):
-            yield from times(getattr(value, field.name))
+            _collect(item, found)
+    elif isinstance(value, (dict, MappingProxyType)):
+        for item in value.values():
+            _collect(item, found)
+    elif hasattr(value, "__dataclass_fields__"):
+        for name in value.__dataclass_fields__:
+            _collect(getattr(value, name), found)
 
 
 def check_times(value: object) -> None:
