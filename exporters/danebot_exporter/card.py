@@ -10,7 +10,7 @@ from danebot.domain.delivery.judgements import Judgement
 from danebot.domain.finding import Severity
 from danebot.domain.rollover.steps.phases import Phase
 from danebot.domain.text import duration, when
-from danebot_exporter.course import course, findings_of, urgency
+from danebot_exporter.course import course, findings_of, urgency, waits
 from danebot_exporter.drawing import draw_timeline, marks, validity
 from danebot_exporter.html import Html, fragment, tag
 
@@ -30,6 +30,8 @@ _SHADES = {
 def card(status: LineageStatus, reports: tuple[EndpointReport, ...], now: datetime) -> Html:
     """All about one lineage: where it stands, what to do, its rollover, its details."""
     urgent = urgency(status, reports)
+    if waits(status):
+        urgent = max(urgent or Severity.NOTICE, Severity.NOTICE)
     level = urgent.word if urgent is not None else "fine"
     since = status.phase_since
     return tag(
@@ -51,25 +53,51 @@ def card(status: LineageStatus, reports: tuple[EndpointReport, ...], now: dateti
 def _next(
     status: LineageStatus, reports: tuple[EndpointReport, ...], now: datetime
 ) -> Iterator[Html]:
-    """What to do next, in the order of urgency: findings, then records, then waiting."""
-    for finding in findings_of(status, reports):
-        yield item(finding.severity, finding.text, finding.remedy)
-    add, remove = status.publication.add, status.publication.remove
+    """What to do next, in the order of urgency: findings, then records, then waiting.
+
+    A record is shown once, by the finding that tells of it, if one does.
+    """
+    found = findings_of(status, reports)
+    left = dict.fromkeys((*status.publication.add, *status.publication.remove))
+    for finding in found:
+        said = f"{finding.text} {finding.remedy}"
+        told = [line for line in left if _told(line, said, status)]
+        for line in told:
+            del left[line]
+        shown = (line for line in told if not _named(line, said))
+        yield item(finding.severity, finding.text, finding.remedy, tuple(shown))
+    add = tuple(line for line in status.publication.add if line in left)
+    remove = tuple(line for line in status.publication.remove if line in left)
     if add:
-        text = "Add to DNS, and keep the records that are there"
-        yield item(Severity.NOTICE, text, lines=add)
+        yield item(Severity.NOTICE, "Add to DNS, and keep the records that are there", lines=add)
     if remove:
         text = "May be removed from DNS: no key in use needs these"
-        yield item(Severity.INFO, text, lines=remove)
-    if urgency(status, reports) is None:
+        yield item(Severity.NOTICE, text, lines=remove)
+    if not found:
         yield tag("li", tag("p", course(status, now)), class_="quiet")
+
+
+def _told(line: str, said: str, status: LineageStatus) -> bool:
+    """Whether a finding that says ``said`` tells of the record in ``line``, or where to find it."""
+    verbs = ("publish", "add") if line in status.publication.add else ("remove",)
+    return _named(line, said) or any(f"{verb} what this prints: danebot" in said for verb in verbs)
+
+
+def _named(line: str, said: str) -> bool:
+    data = line.partition(" IN ")[2]
+    return bool(data) and data in said
 
 
 def item(severity: Severity, text: str, remedy: str = "", lines: tuple[str, ...] = ()) -> Html:
     """A finding, or a thing to do; ``lines`` are to be taken over literally."""
+    word = severity.word.capitalize()
+    if severity is Severity.INFO:
+        word = "Waiting"
+    elif severity is Severity.NOTICE and (remedy or lines):
+        word = "To do"
     return tag(
         "li",
-        tag("p", tag("b", severity.word.capitalize()), f" {text}"),
+        tag("p", tag("b", word), f" {text}"),
         tag("p", remedy, class_="remedy") if remedy else "",
         tag("pre", *_lines(lines)) if lines else "",
         class_=severity.word,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
 from danebot.adapters.status_file import StatusError, read_status
@@ -33,10 +34,30 @@ _PARAMETERS = 3  # usage, selector, matching type
 Watcher = Callable[["LineageStatus"], None]
 
 
-def collect(
-    path: Path, watch: Watcher | None = None
-) -> tuple[tuple[bytes, ...], StatusError | None]:
-    """All metrics of the status document at ``path``, in parts, and why it can't be read, if so.
+Totals = Counter[tuple[str, str]]
+"""How many findings there are, by code and severity."""
+
+
+@dataclass(frozen=True, slots=True)
+class Collected:
+    """A document's metrics in parts, but for the totals of its findings, to which others may come.
+
+    ``fault`` says why it can't be read.
+    """
+
+    parts: tuple[bytes, ...]
+    totals: Totals
+    fault: StatusError | None = None
+
+
+def collect(path: Path) -> tuple[tuple[bytes, ...], StatusError | None]:
+    """All metrics of the status document at ``path``, in parts, and why it can't be read, if so."""
+    found = read(path)
+    return (*found.parts, totals_text(found.totals)), found.fault
+
+
+def read(path: Path, watch: Watcher | None = None) -> Collected:
+    """Read the status document at ``path``.
 
     ``watch`` is shown every lineage on the way; what it was shown counts only without a fault.
     """
@@ -46,8 +67,16 @@ def collect(
     except StatusError as fault:
         broken = Exposition()
         _readable(broken, fault.reason)
-        return broken.parts(), fault
-    return collector.parts(snapshot), None
+        return Collected(broken.parts(), Counter(), fault)
+    return Collected(collector.parts(snapshot), collector.totals)
+
+
+def totals_text(totals: Totals) -> bytes:
+    """The totals as a family of their own."""
+    out = Exposition()
+    for (code, severity), count in totals.items():
+        out.add(m.FINDINGS, count, code, severity)
+    return out.text()
 
 
 def _readable(out: Exposition, reason: StatusFault | None) -> None:
@@ -64,7 +93,9 @@ class Collector:
         self._watch = watch
         self._names: set[str] = set()
         self._phases: Counter[str] = Counter()
-        self._findings: Counter[tuple[str, str]] = Counter()
+        self.totals: Totals = Counter(
+            {(code, severity): 0 for code in CODES for severity in SEVERITIES}
+        )
 
     def lineage(self, status: LineageStatus) -> None:
         """Take one lineage; a name that came before is passed over."""
@@ -86,7 +117,7 @@ class Collector:
             self._watch(status)
 
     def parts(self, snapshot: Snapshot) -> tuple[bytes, ...]:
-        """The exposition."""
+        """The exposition, but for ``totals``."""
         out = self._out
         out.subject()
         _readable(out, None)
@@ -100,15 +131,12 @@ class Collector:
         for phase in dict.fromkeys((*PHASES, *self._phases)):
             out.add(m.LINEAGES, self._phases[phase], phase)
         self._count(snapshot.findings)
-        known = ((code, severity) for code in CODES for severity in SEVERITIES)
-        for code, severity in dict.fromkeys((*known, *self._findings)):
-            out.add(m.FINDINGS, self._findings[code, severity], code, severity)
         self._of_the_run(snapshot.findings)
         return out.parts()
 
     def _count(self, findings: Iterable[FindingStatus]) -> None:
         for finding in findings:
-            self._findings[finding.code, finding.severity] += 1
+            self.totals[finding.code, finding.severity] += 1
 
     def _of_the_run(self, findings: Iterable[FindingStatus]) -> None:
         """Findings that stand in no lineage: what happened, what was unreadable, the run's own."""

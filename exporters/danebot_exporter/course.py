@@ -26,6 +26,11 @@ def urgency(status: LineageStatus, reports: Sequence[EndpointReport]) -> Severit
     return max((one.severity for one in findings_of(status, reports)), default=None)
 
 
+def waits(status: LineageStatus) -> bool:
+    """Return whether there are records that the operator is to add, or may remove."""
+    return bool(status.publication.add or status.publication.remove)
+
+
 def course(status: LineageStatus, now: datetime) -> str:
     """Return where a lineage stands that has no finding, in a sentence."""
     match status.phase:

@@ -7,12 +7,14 @@ and addresses are looked up afresh, every address is asked, and each chain is ju
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from danebot.domain.delivery.judgements import (
+    GRADES,
     Judgement,
     Served,
     authenticated,
@@ -28,6 +30,7 @@ from danebot.domain.lineage.keys import Algorithm
 from danebot.domain.names import DnsName, Endpoint, Hostname, service_at
 from danebot.errors import NameSyntaxError
 from danebot_exporter import metrics as m
+from danebot_exporter.collector import Totals
 from danebot_exporter.exposition import Exposition
 
 if TYPE_CHECKING:
@@ -188,6 +191,15 @@ def round_metrics(reports: Sequence[EndpointReport], ended: datetime, took: floa
     out.at(m.ROUND_TIMESTAMP, ended)
     out.add(m.ROUND_DURATION, took)
     return out.text()
+
+
+def totals_of(reports: Sequence[EndpointReport]) -> Totals:
+    """How many findings a round made; every code is there, unless nothing was asked."""
+    codes = dict.fromkeys(grade.code.value for grade in GRADES.values()) if reports else ()
+    words = [severity.word for severity in DELIVERY_SEVERITIES]
+    totals: Totals = Counter({(code, word): 0 for code in codes for word in words})
+    totals.update((f.code.value, f.severity.word) for one in reports for f in one.findings)
+    return totals
 
 
 def _report(out: Exposition, report: EndpointReport) -> None:

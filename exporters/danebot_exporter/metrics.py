@@ -100,8 +100,9 @@ LINEAGES = _snapshot("danebot_lineages", "phase", "Lineages in each phase of the
 FINDINGS = _snapshot(
     "danebot_findings",
     "code severity",
-    "Findings of the last run by code and severity, all lineages together; every code is there, "
-    "at 0 while nothing was found.",
+    "Findings by code and severity: of the last run, all lineages together, and on /metrics of the "
+    "last round of probes, too; every code is there, at 0 while nothing was found, but those of "
+    "probes only where there are some.",
 )
 
 EVENTS = _snapshot(

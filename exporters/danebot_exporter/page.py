@@ -15,15 +15,18 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
 from danebot.adapters.status_file import StatusError
-from danebot.domain.finding import Severity
+from danebot.domain.finding import Finding, Severity
+from danebot.domain.kinds import Concern
 from danebot.domain.rollover.steps.phases import Phase
 from danebot.domain.status.document import Snapshot, finding_of
+from danebot.domain.status.overdue import fresh
 from danebot.domain.text import duration, when
 from danebot_exporter.card import card, item
 from danebot_exporter.html import Html, fragment, tag
 from danebot_exporter.shelf import Entry, Shelf
 
 if TYPE_CHECKING:
+    from danebot.domain.status.document import RunStatus
     from danebot_exporter.endpoints import EndpointReport
 
 PER_PAGE = 50
@@ -32,7 +35,14 @@ _CHANGES = 10
 _RESTING = {
     phase.value for phase in (Phase.STABLE, Phase.STANDBY, Phase.PASS_THROUGH, Phase.BROKEN)
 }
-_VIEWS = {"all": "all", "attention": "need attention", "rolling": "in a rollover"}
+_VIEWS = {
+    "all": "all",
+    "attention": "need attention",
+    "waiting": "wait for you",
+    "rolling": "in a rollover",
+}
+_OVERDUE = timedelta(hours=36)  # as the alert DanebotNotRunning has it
+_MATTER = (Severity.CRITICAL, Severity.WARNING)
 
 
 @cache
@@ -84,6 +94,8 @@ def _in_view(view: str, status: Entry, urgent: Severity | None) -> bool:
     match view:
         case "attention":
             return urgent is not None and urgent >= Severity.WARNING
+        case "waiting":
+            return status.waits
         case "rolling":
             return status.phase not in _RESTING
         case _:
@@ -97,14 +109,16 @@ class _Survey:
     wish: PageWish
     reports: Mapping[str, tuple[EndpointReport, ...]]
     counts: Counter[str] = field(default_factory=Counter)
+    found: Counter[Severity] = field(default_factory=Counter)
+    worst: Severity | None = None
     order: list[tuple[int, bool, str]] = field(default_factory=list)
 
     def take(self, status: Entry) -> None:
         reports = self.reports.get(status.name, ())
-        found = [finding.severity for report in reports for finding in report.findings]
-        if status.urgent is not None:
-            found.append(status.urgent)
+        found = [*status.found, *(f.severity for report in reports for f in report.findings)]
+        self.found.update(found)
         urgent = max(found, default=None)
+        self.worst = max((one for one in (urgent, self.worst) if one is not None), default=None)
         for view in _VIEWS:
             self.counts[view] += _in_view(view, status, urgent)
         if self.wish.matches(status, urgent):
@@ -117,26 +131,31 @@ def page(
     wish: PageWish,
     reports: Mapping[str, tuple[EndpointReport, ...]],
     now: datetime,
+    *,
     shelf: Shelf | None = None,
+    host: str = "localhost",
 ) -> bytes:
     """The page for the status document at ``path``, whatever state that is in.
 
-    A ``shelf`` that is handed over again saves reading a document that hasn't changed.
+    A ``shelf`` that is handed over again saves reading a document that hasn't changed.  ``host`` is
+    the name of this one.
     """
     survey = _Survey(wish, reports)
     try:
         document = (shelf or Shelf()).get(path)
     except StatusError as fault:
-        return _document(_broken(fault), now).encode()
+        return _document(_broken(fault, host), f"No status on {host}", now).encode()
     for entry in document.entries.values():
         survey.take(entry)
     survey.order.sort()
     first = (wish.number - 1) * PER_PAGE
     names = [name for _, _, name in survey.order[first : first + PER_PAGE]]
     snapshot = document.snapshot
+    own = _own(snapshot, now)
+    survey.found.update(finding.severity for finding in own)
     cards = [card(document.entries[name].status(), reports.get(name, ()), now) for name in names]
     body = fragment(
-        _top(snapshot, survey, now),
+        _top(snapshot, survey, own, now, host),
         tag(
             "main",
             _search(wish) if survey.counts["all"] > 1 or wish.search else "",
@@ -145,15 +164,17 @@ def page(
             _changes(snapshot, wish),
         ),
     )
-    return _document(body, now).encode()
+    matters = sum(survey.found[severity] for severity in _MATTER)
+    many = f"{matters} matter{'s' if matters > 1 else ''} on " if matters else ""
+    return _document(body, many + host, now).encode()
 
 
-def _document(body: Html, now: datetime) -> str:
+def _document(body: Html, title: str, now: datetime) -> str:
     head = fragment(
         Html('<meta charset="utf-8">'),
         tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
         tag("meta", http_equiv="refresh", content="300"),
-        tag("title", "danebot"),
+        tag("title", f"{title}: danebot"),
         tag("link", rel="icon", href="data:,"),
         tag("style", style()),
     )
@@ -163,15 +184,35 @@ def _document(body: Html, now: datetime) -> str:
     return f"<!DOCTYPE html>\n{root.markup}\n"
 
 
-def _top(snapshot: Snapshot, survey: _Survey, now: datetime) -> Html:
+def _own(snapshot: Snapshot, now: datetime) -> list[Finding]:
+    """What is wrong with the runs, or with the document as a whole by now."""
+    found = map(finding_of, snapshot.findings)
+    old = fresh(snapshot, Concern.RENEWAL, _OVERDUE, now)
+    return [one for one in (*old, *found) if one.severity >= Severity.UNJUDGED]
+
+
+def _verdict(run: RunStatus, found: Counter[Severity]) -> Html:
+    """What all of it comes to, in a word for each severity, in the colour of the worst."""
+    words = [f"{found[one]} {_plural(one, found[one])}" for one in _MATTER if found[one]]
+    if words:
+        worst = next(one for one in _MATTER if found[one])
+        return tag("span", ", ".join(words), class_=f"chip {worst.word}")
+    if found[Severity.UNJUDGED]:
+        return tag("span", "Not everything can be judged", class_="chip unjudged")
+    if run.exit_status:
+        words = [f"The last run failed: exit status {run.exit_status}"]
+        return tag("span", *words, class_="chip warning")
+    return tag("span", "Nothing needs attention", class_="chip fine")
+
+
+def _plural(severity: Severity, count: int) -> str:
+    return severity.word + ("s" if severity is Severity.WARNING and count > 1 else "")
+
+
+def _top(snapshot: Snapshot, survey: _Survey, own: list[Finding], now: datetime, host: str) -> Html:
     run = snapshot.last_renew or snapshot.run
     ago = duration(max(now - run.ended, timedelta(0)))
-    ended = f"Last danebot {run.verb} {when(run.ended)} ({ago} ago), "
-    fine = run.exit_status == 0
-    result = "fine" if fine else f"exit status {run.exit_status}: something needs attention"
-    shade = "" if fine else "chip warning"
-    found = map(finding_of, snapshot.findings)
-    own = [finding for finding in found if finding.severity >= Severity.WARNING]
+    ended = f" Last danebot {run.verb} {when(run.ended)} ({ago} ago), exit status {run.exit_status}"
     wish = survey.wish
     views = (
         tag(
@@ -180,19 +221,18 @@ def _top(snapshot: Snapshot, survey: _Survey, now: datetime) -> Html:
                 "a",
                 f"{survey.counts[view]} {words}",
                 href=wish.link(view=view),
-                class_=f"chip {_shade(view, survey.counts[view])}"
-                + (" on" if view == wish.view else ""),
+                class_=f"chip {_shade(view, survey)}" + (" on" if view == wish.view else ""),
             ),
         )
         for view, words in _VIEWS.items()
     )
-    findings = (item(f.severity, f"{f.where} {f.text}", f.remedy) for f in own)
+    findings = (item(f.severity, f.sentence, f.remedy) for f in own)
     return tag(
         "div",
         tag(
             "div",
-            tag("h1", "danebot"),
-            tag("p", ended, tag("span", result, class_=shade), class_="run"),
+            _heading(host),
+            tag("p", _verdict(run, survey.found), ended, class_="run"),
             tag("ul", findings, class_="next") if own else "",
             tag("ul", views, class_="tally"),
         ),
@@ -200,10 +240,15 @@ def _top(snapshot: Snapshot, survey: _Survey, now: datetime) -> Html:
     )
 
 
-def _shade(view: str, count: int) -> str:
+def _heading(host: str) -> Html:
+    return tag("h1", "danebot ", tag("span", f"on {host}", class_="soft"))
+
+
+def _shade(view: str, survey: _Survey) -> str:
+    count = survey.counts[view]
     if view == "attention":
-        return "warning" if count else "fine"
-    return "notice" if view == "rolling" and count else "quiet"
+        return survey.worst.word if count and survey.worst is not None else "fine"
+    return "notice" if view in {"waiting", "rolling"} and count else "quiet"
 
 
 def _search(wish: PageWish) -> Html:
@@ -250,9 +295,9 @@ def _changes(snapshot: Snapshot, wish: PageWish) -> Html:
     return tag("div", tag("h2", "Last changes"), tag("ul", lines)) if wanted else Html("")
 
 
-def _broken(fault: StatusError) -> Html:
+def _broken(fault: StatusError, host: str) -> Html:
     said = tag("li", tag("p", tag("b", "No status"), f" {fault}"), class_="critical")
     return fragment(
-        tag("div", tag("div", tag("h1", "danebot")), class_="top"),
+        tag("div", tag("div", _heading(host)), class_="top"),
         tag("main", tag("ul", said, class_="next")),
     )

@@ -69,6 +69,7 @@ class ExporterServer(ThreadingHTTPServer):
         self.reach = reach
         self.page_lock = threading.Lock()
         self.shelf = Shelf()
+        self.host = socket.gethostname()
         self.probes = threading.BoundedSemaphore(PROBES)
         self.probe_width = width(raise_limit())
         self.refused = Refusals(own.refused, complain)
@@ -366,7 +367,8 @@ class Handler(BaseHTTPRequestHandler):
         store = self.server.store
         with self.server.page_lock:
             now = datetime.now(UTC)
-            body = page(store.path, PageWish.of(query), store.reports, now, self.server.shelf)
+            wish, shelf, host = PageWish.of(query), self.server.shelf, self.server.host
+            body = page(store.path, wish, store.reports, now, shelf=shelf, host=host)
         self.reply(body, "text/html; charset=utf-8")
 
     def _healthy(self, query: dict[str, str]) -> None:

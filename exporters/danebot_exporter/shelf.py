@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from danebot.adapters.codec import decode, encode
 from danebot.adapters.status_file import FileSignature, StatusError, read_status, signature
 from danebot.domain.status.document import LineageStatus, Snapshot, StatusFault
-from danebot_exporter.course import urgency
+from danebot_exporter.course import findings_of, waits
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,19 +25,22 @@ _OF_CONTENT = (StatusFault.DAMAGED, StatusFault.FOREIGN)
 class Entry:
     """A lineage: what tells whether it is shown and where, and the rest of it packed.
 
-    ``urgent`` is the severity of the document's worst finding about it, None without one.
+    ``found`` are the severities of the document's findings about it; ``waits`` says whether it
+    waits for the operator.
     """
 
     name: str
     phase: str
-    urgent: Severity | None
+    found: tuple[Severity, ...]
+    waits: bool
     packed: bytes
 
     @classmethod
     def of(cls, status: LineageStatus) -> Entry:
         """Pack a lineage."""
         packed = zlib.compress(json.dumps(encode(status)).encode(), 1)
-        return cls(status.name, status.phase, urgency(status, ()), packed)
+        found = tuple(finding.severity for finding in findings_of(status, ()))
+        return cls(status.name, status.phase, found, waits(status), packed)
 
     def status(self) -> LineageStatus:
         """The whole lineage."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+from collections import Counter
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,8 +12,8 @@ from typing import TYPE_CHECKING
 from danebot.adapters.network_errors import SHORTAGE
 from danebot.adapters.status_file import FileSignature, StatusError, signature
 from danebot.domain.status.document import LineageStatus, StatusFault
-from danebot_exporter.collector import collect
-from danebot_exporter.endpoints import EndpointReport, Watched, watched_endpoints
+from danebot_exporter.collector import Totals, read, totals_text
+from danebot_exporter.endpoints import EndpointReport, Watched, totals_of, watched_endpoints
 from danebot_exporter.packing import Piece
 
 if TYPE_CHECKING:
@@ -34,9 +35,11 @@ class Store:
         self._looked = False
         self._short = False  # of descriptors
         self._body = Piece()
+        self._found: Totals = Counter()
         self._fault: StatusError | None = None
         self._watched: tuple[Watched, ...] = ()
         self._round = Piece()
+        self._probed: Totals = Counter()
         self._reports: Mapping[str, tuple[EndpointReport, ...]] = {}
 
     def configure(self, settings: Settings) -> None:
@@ -54,11 +57,16 @@ class Store:
         """The document's metrics in parts; costs a `stat` while it doesn't change."""
         return self.pieces()[0].parts
 
-    def pieces(self) -> tuple[Piece, Piece]:
-        """The same as a piece, and the last round's metrics, empty before the first."""
+    def pieces(self) -> tuple[Piece, Piece, Piece]:
+        """The same as a piece, the last round's metrics, empty before the first, and both's totals.
+
+        What the exporter itself found counts there like what runs found.
+        """
         with self._lock:
             self._refresh()
-            return self._body, self._round
+            totals = Counter(self._found)
+            totals.update(self._probed)
+            return self._body, self._round, Piece(totals_text(totals))
 
     @property
     def round(self) -> bytes:
@@ -88,7 +96,9 @@ class Store:
         for report in reports:
             name = report.watched.lineage
             by_lineage[name] = (*by_lineage.get(name, ()), report)
-        self._reports, self._round = by_lineage, Piece(body)
+        with self._lock:
+            self._reports, self._round = by_lineage, Piece(body)
+            self._probed = totals_of(reports)
 
     def _refresh(self) -> None:
         found = signature(self.path)
@@ -108,8 +118,9 @@ class Store:
             seen.extend(watched_endpoints(status, self.settings))
 
         before = self._fault
-        parts, self._fault = collect(self.path, watch)
-        self._body = Piece(*parts)
+        found_now = read(self.path, watch)
+        self._fault, self._found = found_now.fault, found_now.totals
+        self._body = Piece(*found_now.parts)
         self._looked, self._signature = True, found
         if self._fault is None:
             self._watched = tuple(seen)

@@ -75,7 +75,7 @@ def test_each_situation_says_what_to_do(tmp_path: Path) -> None:
     for phrase in (
         "add now: _25._tcp.mx.example.org. IN TLSA 3 1 1 ",
         "publish what this prints: danebot tlsa smtp.example.net",
-        "Add to DNS, and keep the records that are there",
+        "danebot tlsa smtp.example.net_25._tcp.smtp.example.net. 3600 IN TLSA 3 1 1 ",
         "May be removed from DNS",
         "the ready key cools until 2026-06-02 06:00 UTC (18 h)",
         "mend it; danebot runs it again at every renew",

@@ -136,7 +136,7 @@ def judged(
         and not _replaced(finding.code, allowed)
     ]
     found = doubted([*told, *anew], document, concern, StatusCode.NOT_LOOKED_AT)
-    return [*absent(names, lineages), *_fresh(document, concern, allowed, now), *found]
+    return [*absent(names, lineages), *fresh(document, concern, allowed.max_age, now), *found]
 
 
 def _told(document: Snapshot, names: Sequence[str]) -> Iterator[Finding]:
@@ -155,15 +155,15 @@ def _replaced(code: FindingKind, allowed: Allowed) -> bool:
     return code is Code.NEXT_KEY_STUCK and allowed.staged is not None
 
 
-def _fresh(
-    document: Snapshot, concern: Concern, allowed: Allowed, now: datetime
+def fresh(
+    document: Snapshot, concern: Concern, max_age: timedelta, now: datetime
 ) -> Iterator[Finding]:
-    """Whether the document is of now, more or less."""
+    """Yield what is wrong with the document's age: it is to be of now, more or less."""
     written = document.run.ended
     if written - now > MONITOR_SKEW:
         text = f"the status document is {duration(written - now)} ahead of this clock"
         yield Finding(StatusCode.STATUS_AHEAD, Severity.UNJUDGED, "", text)
-    elif now - written > allowed.max_age:
+    elif now - written > max_age:
         severity = Severity.CRITICAL if concern is Concern.RENEWAL else Severity.UNJUDGED
         text = f"the status document is {duration(now - written)} old"
         yield Finding(StatusCode.STATUS_OLD, severity, "", text)

@@ -227,11 +227,12 @@ def _staged(
     if gaps:
         text += ": " + ", ".join(gaps)
     text += _interruption(memory)
+    lacking = any(gap.obstacle in _LACKS for one in plan.awaited for gap in one.gaps)
     if plan.step is Step.MARK_READY:
         text = "the next key's TLSA records are seen everywhere"
     return Finding(
         Code.NEXT_KEY_STUCK if stuck else Code.NEXT_KEY_WAITS,
-        Severity.WARNING if stuck else Severity.INFO,
+        Severity.WARNING if stuck else Severity.NOTICE if lacking else Severity.INFO,
         state.name,
         text,
         _remedy(state.name, plan),

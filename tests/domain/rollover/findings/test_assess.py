@@ -229,13 +229,13 @@ def test_a_short_lived_certificate_is_no_emergency_when_new() -> None:
 # ---- the rollover ----------------------------------------------------------------------------
 
 
-def test_waiting_is_information_until_it_lasts() -> None:
+def test_waiting_is_a_notice_until_it_lasts_and_information_where_nobody_is_to_publish() -> None:
     memory = Wait().memory
     wait = Wait()
     wait.look(T0, look("old"))
     memory = wait.memory
     findings = found(NEXT, look("old"), memory=memory)
-    assert gist(findings) == {Code.NEXT_KEY_WAITS: INFO}
+    assert gist(findings) == {Code.NEXT_KEY_WAITS: N}
     assert "2026-06-01 12:00 UTC" in findings[Code.NEXT_KEY_WAITS].text
     late = found(NEXT, look("old"), memory=memory, at=T0 + 15 * DAY)
     assert gist(late) == {Code.NEXT_KEY_STUCK: W}
