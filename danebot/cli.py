@@ -1,6 +1,6 @@
 """The ``danebot`` command: thin; the only place that prints and exits.
 
-Exit status: 0 fine, 1 something needs attention, 2 usage.
+Exit status: 0 fine, 1 something needs attention, 2 usage, 130 interrupted (docs/exit-statuses.md).
 """
 
 from __future__ import annotations
@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 from danebot import __version__
+from danebot.domain.lineage.key_types import KeyType
 from danebot.domain.names import Protocol
-from danebot.errors import DanebotError
+from danebot.errors import DanebotError, UnknownLineageError
 
 if TYPE_CHECKING:
     from danebot.console import Console
@@ -45,6 +46,15 @@ def _file(_ctx: click.Context, _param: click.Parameter, value: str | None) -> Pa
     return Path(value).absolute() if os.sep in value else Path(value)
 
 
+def _key_type(_ctx: click.Context, _param: click.Parameter, value: str | None) -> KeyType | None:
+    """A key type as people write it: case and hyphens don't matter."""
+    try:
+        return None if value is None else KeyType(value.lower().replace("-", ""))
+    except ValueError:
+        known = ", ".join(kind.value for kind in KeyType)
+        raise click.BadParameter(f"there is no key type {value!r}; known are: {known}") from None
+
+
 class Commands(click.Group):
     """Lists the verbs in the order of an operator's work, not of the alphabet."""
 
@@ -57,7 +67,8 @@ class Commands(click.Group):
 @click.group(
     cls=Commands,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    epilog="Exit status: 0 fine, 1 something needs attention, 2 usage. "
+    epilog="Exit status: 0 fine, waiting is fine; 1 something needs attention, or can't be told; 2 "
+    "wrong usage, an unknown lineage too; 130 interrupted. With --dry-run as the run would. "
     "Run `danebot renew` daily from a timer or cron, in place of `certbot renew`.",
 )
 @click.option(
@@ -179,7 +190,11 @@ def _check_insistence(lineages: tuple[str, ...], words: str | None, *, dry_run: 
 
 @danebot.command()
 @_LINEAGE
-@click.option("--key-type", help="rsa2048, rsa3072, rsa4096, p256 or p384; as the current key.")
+@click.option(
+    "--key-type",
+    callback=_key_type,
+    help="rsa2048, rsa3072, rsa4096, p256 or p384; as the current key.",
+)
 @click.option(
     "--format",
     "form",
@@ -446,7 +461,7 @@ def guarded(action: Callable[[], object]) -> int:
         return INTERRUPTED
     except DanebotError as exc:
         click.echo(f"danebot: {exc}", err=True)
-        return ATTENTION
+        return USAGE if isinstance(exc, UnknownLineageError) else ATTENTION
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return ATTENTION

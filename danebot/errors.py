@@ -52,7 +52,7 @@ class ForeignError(TreeError):
 
 
 class UnknownLineageError(TreeError):
-    """No such lineage."""
+    """No lineage has the name that was given: wrong usage."""
 
 
 class LockedError(DanebotError):

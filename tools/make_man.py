@@ -28,10 +28,17 @@ TAIL = """\
 fine; waiting is fine
 .TP
 1
-something needs attention: the lines say what, and what to do
+something needs attention, or can't be told: the lines say what, and what to do.
+A missing tree and settings that can't be read, too
 .TP
 2
-wrong usage
+wrong usage: an unknown verb, option, lineage or key type; nothing was done
+.TP
+130
+interrupted; danebot renew goes on
+.PP
+With \\-\\-dry\\-run it ends as the run itself would.
+tlsa, and publish by hand, end with 1 unless DNS holds what it ought to.
 .SH FILES
 .TP
 /etc/danebot/danebot.toml

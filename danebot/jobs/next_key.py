@@ -16,7 +16,7 @@ from danebot.domain.lineage.key_types import KeyType
 from danebot.domain.lineage.state import LineageState
 from danebot.domain.rollover.records.cancel import taken_back
 from danebot.domain.rollover.steps.remember import remember
-from danebot.errors import CertificateError, RolloverError, UnknownLineageError
+from danebot.errors import CertificateError, RolloverError, TreeError
 from danebot.jobs.survey import read_lineage, remembered
 
 if TYPE_CHECKING:
@@ -66,9 +66,7 @@ def managed(context: Context, name: str) -> LineagePaths:
     context.tree.select((name,))
     paths = context.tree.paths(name)
     if not paths.staged:
-        raise UnknownLineageError(
-            f"{name} is not managed by danebot; run first: danebot init {name}"
-        )
+        raise TreeError(f"{name} is not managed by danebot; run first: danebot init {name}")
     return paths
 
 

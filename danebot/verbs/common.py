@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from danebot.domain.finding import Finding, Severity
+from danebot.domain.finding import Code, Finding, Severity
 from danebot.errors import DanebotError
 
 if TYPE_CHECKING:
@@ -118,6 +118,18 @@ def write_metrics(console: Console, status: int) -> int:
     if reason:
         console.warn(reason)
     return ATTENTION if reason else status
+
+
+def say_pressing(console: Console, view: LineageView) -> bool:
+    """What can't wait in DNS: lines that nobody can fulfil, a compromised key's record.
+
+    Returns whether anything can't: what lacks, or can't be told, as well.
+    """
+    for objection in view.publication.objections:
+        console.warn(f"{view.state.name}: {objection}")
+    exposed = [one for one in view.findings if one.code is Code.COMPROMISED_PUBLISHED]
+    console.report(exposed)
+    return view.publication.unsettled or bool(exposed)
 
 
 def planned_changes(console: Console, view: LineageView) -> list[str]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from danebot.domain.finding import Severity
-from danebot.errors import RolloverError
 from danebot.verbs.common import ATTENTION, FINE, click_echo, record_run
 
 if TYPE_CHECKING:
@@ -22,7 +21,7 @@ def newkey(
     console: Console,
     name: str,
     *,
-    key_type: str | None,
+    key_type: KeyType | None,
     form: str,
     adopt: Path | None,
     cancel: bool,
@@ -35,7 +34,6 @@ def newkey(
 
     tree = console.tree()
     context = console.context(tree)
-    wanted = _key_type(key_type) if key_type else None
     started = context.clock()
     with console.locked():
         if cancel:
@@ -44,9 +42,9 @@ def newkey(
             return record_run(console, context, "newkey", started, status)
         protection = Protection.WAIVED if unprotected else Protection.REQUIRED
         current = tree.read(name).current_key
-        staged = stage(context, name, wanted, adopt, protection)
+        staged = stage(context, name, key_type, adopt, protection)
         status = record_run(console, context, "newkey", started, FINE)
-    if wanted is None and adopt is None and current is not None:
+    if key_type is None and adopt is None and current is not None:
         notice = console.settings.key_type_notice(name, current.key_type)
         if notice:
             console.warn(notice)
@@ -145,13 +143,3 @@ def _print_removal(records: Sequence[OwnedRecord], form: str) -> None:
     lines = nsupdate_lines((), records) if form != "zone" else (f"; remove {r}" for r in records)
     for line in lines:
         click_echo(line)
-
-
-def _key_type(text: str) -> KeyType:
-    from danebot.domain.lineage.key_types import KeyType
-
-    try:
-        return KeyType(text.lower().replace("-", ""))
-    except ValueError:
-        known = ", ".join(kind.value for kind in KeyType)
-        raise RolloverError(f"there is no key type {text!r}; known are: {known}") from None

@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING
 from danebot.domain.dns.tlsa import Declared
 from danebot.domain.finding import Code, Severity
 from danebot.domain.lineage.state import Management
-from danebot.verbs.common import ATTENTION, FINE, click_echo, planned_changes, record_run
+from danebot.verbs.common import (
+    ATTENTION,
+    FINE,
+    click_echo,
+    planned_changes,
+    record_run,
+    say_pressing,
+)
 
 if TYPE_CHECKING:
     from danebot.console import Console
@@ -50,12 +57,13 @@ def publish(console: Console, names: tuple[str, ...], *, dry_run: bool) -> int:
 
 
 def _by_hand(console: Console, context: Context, view: LineageView) -> bool:
-    """Print what is left to the operator; whether a record is missing."""
+    """Print what is left to the operator; whether anything is, or can't be told."""
     name = view.state.name
-    if not view.state.owners and view.state.declared is Declared.NOTHING:
+    unwatched = not view.state.owners and view.state.declared is Declared.NOTHING
+    if unwatched:
         console.warn(f"{name} watches no TLSA record; this prints what to do: danebot tlsa {name}")
-    if context.publisher(name) is not None and view.state.management is Management.STAGED:
-        return False
+    if not _is_by_hand(context, view):
+        return unwatched
     for word, records in (("add", view.publication.add), ("remove", view.publication.remove)):
         for record in records:
             click_echo(f"{name}: {word}: {record}")
@@ -66,9 +74,12 @@ def _by_hand(console: Console, context: Context, view: LineageView) -> bool:
             if view.state.management is Management.STAGED
             else f"{name}: nothing was published: that is yours to do, until danebot init {name}"
         )
-    exposed = [one for one in view.findings if one.code is Code.COMPROMISED_PUBLISHED]
-    console.report(exposed)
-    return bool(view.publication.add or exposed)
+    return say_pressing(console, view) or unwatched
+
+
+def _is_by_hand(context: Context, view: LineageView) -> bool:
+    staged = view.state.management is Management.STAGED
+    return not staged or context.publisher(view.state.name) is None
 
 
 def _dry(console: Console, context: Context, names: Sequence[str]) -> int:
@@ -77,8 +88,13 @@ def _dry(console: Console, context: Context, names: Sequence[str]) -> int:
     found = survey(context, names)
     for finding in found.unreadable:
         console.warn(str(finding))
+    left = bool(found.unreadable)
     for view in found.views:
         for line in planned_changes(console, view):
             console.say(line)
+        if not _is_by_hand(context, view):
+            left |= bool(view.publication.objections)
+        else:
+            left |= say_pressing(console, view)
     console.say("nothing was changed")
-    return ATTENTION if found.unreadable else FINE
+    return ATTENTION if left else FINE

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from danebot.domain.finding import Code, Finding, Severity
+from danebot.domain.finding import Code, Finding
 from danebot.domain.rollover.steps.patience import Asking
 from danebot.errors import DanebotError
 from danebot.verbs.common import (
@@ -129,21 +129,18 @@ def _renew_dry(console: Console, names: tuple[str, ...], *, as_json: bool) -> in
     context = console.context(tree)
     found = survey(context, tree.select(names))
     wrong = (*found.unreadable, *(orphans(context) if not names else ()))
-    for finding in wrong:
-        console.warn(str(finding))
+    told = (*wrong, *(one for view in found.views for one in view.findings))
+    console.report(told, news=console.detail)
     if as_json:
         click_echo(document(found.views, wrong))
-        return ATTENTION if wrong else FINE
+        return status_of(told)
     for view in found.views:
         console.say(f"{view.state.name}: {planned_words(view)}")
         if context.settings.publish(view.state.name).in_renew:
             for line in planned_changes(console, view):
                 console.say(line)
-        for finding in view.findings:
-            if finding.severity >= Severity.WARNING:
-                console.warn(str(finding))
     console.say("nothing was changed")
-    return ATTENTION if wrong else FINE
+    return status_of(told)
 
 
 def planned_words(view: LineageView) -> str:

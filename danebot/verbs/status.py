@@ -9,7 +9,7 @@ from danebot.domain.names import printable
 from danebot.domain.rollover.records.adoption import Proposal, by_host
 from danebot.domain.text import when
 from danebot.errors import DanebotError, RolloverError, TreeError, UnreadableError
-from danebot.verbs.common import ATTENTION, FINE, click_echo, dump
+from danebot.verbs.common import ATTENTION, FINE, click_echo, dump, say_pressing
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -137,6 +137,7 @@ def _report(console: Console) -> Snapshot | None:
 
 def tlsa(console: Console, name: str, form: str, *, as_json: bool) -> int:
     """What ought to be published for one lineage."""
+    from danebot.adapters.codec import encode
     from danebot.jobs.survey import survey
     from danebot.render.lineage import nsupdate_lines, publication_lines
 
@@ -147,53 +148,46 @@ def tlsa(console: Console, name: str, form: str, *, as_json: bool) -> int:
     if not views:
         raise RolloverError("; ".join(str(finding) for finding in found.unreadable))
     view = views[0]
-    if as_json:
-        return _as_document(console, view)
-    if not view.state.owners:
-        return _first_records(console, view, form)
     publication = view.publication
-    if form == "nsupdate":
+    proposal = None if view.state.owners else _proposal(console, view)
+    if as_json:
+        click_echo(dump({**encode(publication), "first": encode(proposal)}))
+    elif not view.state.owners:
+        _print_first(console, view, proposal, form)
+    elif form == "nsupdate":
         add = (*publication.add, *publication.repair)
         for line in nsupdate_lines(add, publication.remove):
             click_echo(line)
     else:
         for line in publication_lines(publication):
             click_echo(line)
-    return _say_pressing(console, view)
+    pressing = say_pressing(console, view)
+    if proposal is not None:
+        _say_unanswered(console, view, proposal)
+    return ATTENTION if pressing or proposal is not None else FINE
 
 
-def _say_pressing(console: Console, view: LineageView) -> int:
-    """What can't wait: records to add, lines that nobody can fulfil, a compromised key's record."""
-    publication = view.publication
-    for objection in publication.objections:
-        console.warn(f"{view.state.name}: {objection}")
-    exposed = [one for one in view.findings if one.code is Code.COMPROMISED_PUBLISHED]
-    console.report(exposed)
-    return ATTENTION if publication.add or publication.objections or exposed else FINE
+def _say_unanswered(console: Console, view: LineageView, proposal: Proposal) -> None:
+    """What may be published though nobody answered, and whether the next renewal breaks it."""
+    name = view.state.name
+    if proposal.unanswered:
+        console.warn(
+            f"{name}: no answer for TLSA records of {by_host(proposal.unanswered)}; they may be "
+            f"published already: see that the resolver answers, then run: danebot tlsa {name}"
+        )
+    console.report(one for one in view.findings if one.code is Code.BREAKS_AT_RENEWAL)
 
 
-def _as_document(console: Console, view: LineageView) -> int:
-    """The same for programs; ``first`` is what to publish first where nothing is watched."""
-    from danebot.adapters.codec import encode
-
-    proposal = None if view.state.owners else _proposal(console, view)
-    click_echo(dump({**encode(view.publication), "first": encode(proposal)}))
-    status = _say_pressing(console, view)
-    return status if proposal is None else max(status, _say_unanswered(console, view, proposal))
-
-
-def _first_records(console: Console, view: LineageView, form: str) -> int:
+def _print_first(console: Console, view: LineageView, proposal: Proposal | None, form: str) -> None:
     """What a lineage that watches no record publishes first, and the steps to protection."""
     from danebot.render.proposal import proposal_lines
 
     state = view.state
-    proposal = _proposal(console, view)
     if proposal is None:
         console.say(f"; {state.name} has no TLSA records, as its dane-ee says")
-        return FINE
+        return
     for line in proposal_lines(state.name, proposal, form, state.management):
         click_echo(line)
-    return _say_unanswered(console, view, proposal)
 
 
 def _proposal(console: Console, view: LineageView) -> Proposal | None:
@@ -208,17 +202,3 @@ def _proposal(console: Console, view: LineageView) -> Proposal | None:
     if proposal is None:
         raise RolloverError(f"nothing usable is live of {state.name}")
     return proposal
-
-
-def _say_unanswered(console: Console, view: LineageView, proposal: Proposal) -> int:
-    from danebot.domain.lineage.state import Management
-
-    name = view.state.name
-    if proposal.unanswered:
-        console.warn(
-            f"{name}: no answer for TLSA records of {by_host(proposal.unanswered)}; they may be "
-            f"published already: see that the resolver answers, then run: danebot tlsa {name}"
-        )
-    console.report(one for one in view.findings if one.code is Code.BREAKS_AT_RENEWAL)
-    managed = view.state.management is Management.STAGED
-    return ATTENTION if managed or proposal.there or proposal.unanswered else FINE

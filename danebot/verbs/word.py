@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from danebot.domain.finding import Code, Finding, Severity
 from danebot.domain.text import printable
-from danebot.errors import DanebotError
+from danebot.errors import DanebotError, UnknownLineageError
 from danebot.verbs.common import ATTENTION
 
 if TYPE_CHECKING:
@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
     from danebot.console import Console
 
-_INTERRUPTED = 130  # as the command line ends then
+_STATUS: dict[type[BaseException], int] = {KeyboardInterrupt: 130, UnknownLineageError: 2}
+"""As the command line ends then."""
 _LONGEST = 500
 
 
@@ -40,7 +41,7 @@ def word_left(console: Console, verb: str, names: Sequence[str]) -> Iterator[Non
                 Finding(Code.NOT_RUN, Severity.WARNING, printable(name), text, "")
                 for name in names or ("",)
             ]
-            status = _INTERRUPTED if isinstance(exc, KeyboardInterrupt) else ATTENTION
+            status = _STATUS.get(type(exc), ATTENTION)
             try:
                 run = this_run(verb, started, system_clock(), status)
                 leave_word(path, run, said, _tree(console), console.journal.events)

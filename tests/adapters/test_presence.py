@@ -18,7 +18,7 @@ from danebot.adapters.tree.paths import archive_versions
 from danebot.adapters.tree.recovery import recover
 from danebot.adapters.tree.tree import Tree
 from danebot.domain.lineage.state import STAGING_GONE, Management
-from danebot.errors import UnknownLineageError, UnreadableError
+from danebot.errors import TreeError, UnreadableError
 
 
 @pytest.fixture
@@ -116,7 +116,7 @@ def test_orphans_are_what_lies_there_without_a_configuration(grown: Grown) -> No
     assert grown.tree.orphans() == ()
     grown.paths.conf.unlink()
     assert grown.tree.orphans() == (NAME,)
-    with pytest.raises(UnknownLineageError, match=f"danebot status {NAME}"):
+    with pytest.raises(TreeError, match=f"danebot status {NAME}"):
         grown.tree.select((NAME,))
     grown.paths.staging.rename(grown.tree.root / "taken")
     assert grown.tree.orphans() == (NAME,)  # live alone

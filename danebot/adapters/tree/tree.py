@@ -94,13 +94,17 @@ class Tree:
         return tuple(sorted(file.removesuffix(".conf") for file in confs))
 
     def select(self, wanted: tuple[str, ...]) -> tuple[str, ...]:
-        """``wanted``, or all names if it is empty; `UnknownLineageError` for any other name."""
+        """Return ``wanted``, or all names if it is empty.
+
+        Raises `UnknownLineageError` for a name that nothing has, `TreeError` for one of which some
+        is left.
+        """
         names = self.names()
         for name in wanted:
             if name not in names:
                 known = ", ".join(names) or "none"
                 if self._is_orphan(name):
-                    raise UnknownLineageError(
+                    raise TreeError(
                         f"{self.root}/renewal/{name}.conf is gone, so certbot doesn't know "
                         f"{name!r} any more; the way back is told by: danebot status {name}"
                     )

@@ -85,6 +85,11 @@ class Publication(NamedTuple):
     unseen: tuple[OwnedRecord, ...] = ()
     objections: tuple[Objection, ...] = ()
 
+    @property
+    def unsettled(self) -> bool:
+        """Whether a record that ought to be there lacks somewhere, or nobody can tell."""
+        return any((self.add, self.repair, self.unseen, self.objections))
+
 
 def publication(
     state: LineageState, memory: Memory, observations: Observations, in_use: KeysInUse

@@ -1,0 +1,182 @@
+"""Every verb's exit status for the same mistakes, and where nothing can be told."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from adapters.trees import NAME
+from danebot.cli import danebot
+from verbs.desk import HERE, Desk, of_key
+
+OTHER = "nosuch.example.test"
+KEY_TYPE = ("newkey", NAME, "--key-type", "p512")
+VERBS: dict[str, tuple[tuple[str, ...], ...]] = {
+    "init": (("init",), ("init", "--dry-run")),
+    "deinit": (("deinit",), ("deinit", "--dry-run")),
+    "renew": (("renew",), ("renew", "--dry-run"), ("renew", "--json")),
+    "newkey": (
+        ("newkey",),
+        ("newkey", "--cancel"),
+        ("newkey", "--emergency"),
+        ("newkey", "--emergency", "--dry-run"),
+    ),
+    "names": (("names",), ("names", "--add", "a.example.test"), ("names", "--dry-run")),
+    "watch": (("watch",), ("watch", "--remove"), ("watch", "--dry-run")),
+    "status": (("status",), ("status", "--json")),
+    "tlsa": (("tlsa",), ("tlsa", "--json"), ("tlsa", "--format", "nsupdate")),
+    "publish": (("publish",), ("publish", "--dry-run")),
+}
+FORMS = [words for forms in VERBS.values() for words in forms]
+
+
+def called(words: tuple[str, ...], name: str) -> tuple[str, ...]:
+    """The verb with its options, for one lineage."""
+    owners = (HERE,) if words[0] == "watch" else ()
+    return (*words, name, *owners)
+
+
+def test_the_walk_has_every_verb_that_takes_lineages() -> None:
+    takes = {
+        name
+        for name, verb in danebot.commands.items()
+        if any(one.name in ("lineage", "lineages") for one in verb.params)
+    }
+    assert takes == set(VERBS)
+
+
+@pytest.mark.parametrize("words", FORMS, ids=" ".join)
+def test_an_unknown_lineage_is_wrong_usage(desk: Desk, words: tuple[str, ...]) -> None:
+    desk.staged(f"1 {HERE}")
+    desk.dns.publish(of_key("one"))
+    said = desk.danebot(*called(words, OTHER))
+    assert (said.status, said.out) == (2, ""), said
+    (line,) = said.err.splitlines()
+    assert line == f"danebot: there is no lineage '{OTHER}'; known are: {NAME}"
+
+
+@pytest.mark.parametrize("more", [(), ("--emergency",)])
+def test_an_unknown_key_type_is_wrong_usage(desk: Desk, more: tuple[str, ...]) -> None:
+    desk.staged(f"1 {HERE}")
+    said = desk.danebot(*KEY_TYPE, *more)
+    assert (said.status, said.out) == (2, ""), said
+    if not more:
+        assert (
+            "there is no key type 'p512'; known are: rsa2048, rsa3072, rsa4096, p256, p384"
+            in said.err
+        )
+
+
+def test_a_key_type_is_taken_as_people_write_it(desk: Desk) -> None:
+    desk.staged(f"1 {HERE}")
+    desk.dns.publish(of_key("one"))
+    assert desk.danebot("newkey", NAME, "--key-type", "P-384").status == 0
+
+
+@pytest.mark.parametrize("words", FORMS, ids=" ".join)
+def test_a_tree_that_is_not_there_needs_attention(desk: Desk, words: tuple[str, ...]) -> None:
+    said = desk.danebot("--config-dir", "/nonexistent", *called(words, NAME))
+    assert (said.status, said.out) == (1, ""), said
+    (line,) = said.err.splitlines()
+    assert line.startswith("danebot: /nonexistent is no certbot tree")
+
+
+@pytest.mark.parametrize("words", [*FORMS, ("verify",)], ids=" ".join)
+@pytest.mark.parametrize("mistake", ["a directory", "no TOML", "a wrong setting"])
+def test_settings_that_cannot_be_read_need_attention(
+    desk: Desk, words: tuple[str, ...], mistake: str, tmp_path: Path
+) -> None:
+    desk.staged(f"1 {HERE}")
+    other = tmp_path / "other.toml"
+    match mistake:
+        case "a directory":
+            other.mkdir()
+        case "no TOML":
+            other.write_text("min_wait = \n")
+        case "a wrong setting":
+            other.write_text('min_weight = "2d"\n')
+    said = desk.danebot("--config", str(other), *called(words, NAME))
+    assert (said.status, said.out) == (1, ""), said
+    (line,) = said.err.splitlines()
+    assert line.startswith(f"danebot: {other}")
+
+
+DRY: dict[str, tuple[str, ...]] = {
+    "init": ("init", NAME),
+    "renew": ("renew",),
+    "renew --json": ("renew", "--json"),
+    "names": ("names", NAME, "--add", "mx.example.test"),
+    "watch": ("watch", NAME, "_465._tcp.mail.example.test"),
+    "unwatch": ("watch", "--remove", NAME, HERE),
+    "publish": ("publish",),
+}
+
+
+def test_the_walk_has_every_dry_run() -> None:
+    dry = {
+        name
+        for name, verb in danebot.commands.items()
+        if any(o.name == "dry_run" for o in verb.params)
+    }
+    asks_no_resolver, only_tells = "deinit", "newkey"
+    assert dry == {words[0] for words in DRY.values()} | {asks_no_resolver, only_tells}
+
+
+@pytest.mark.parametrize("words", DRY.values(), ids=DRY)
+def test_a_dry_run_ends_as_the_run_would_without_a_resolver(
+    desk: Desk, words: tuple[str, ...]
+) -> None:
+    desk.staged(f"1 {HERE}")
+    desk.dns.dead = True
+    dry, real = desk.danebot(*words, "--dry-run"), desk.danebot(*words)
+    assert (dry.status, real.status) == (1, 1), (dry, real)
+
+
+@pytest.mark.parametrize("more", [(), ("--json",)])
+def test_a_dry_run_of_renew_has_the_words_of_the_run(desk: Desk, more: tuple[str, ...]) -> None:
+    desk.staged(f"1 {HERE}")
+    desk.dns.publish(of_key("one"))
+    assert desk.danebot("renew", "--dry-run", *more).status == 0
+    desk.dns.dead = True
+    dry, real = desk.danebot("renew", "--dry-run", *more), desk.danebot("renew", *more)
+    assert real.err == dry.err != ""
+
+
+TLSA = [(), ("--format", "nsupdate"), ("--json",)]
+
+
+@pytest.mark.parametrize("more", TLSA)
+def test_tlsa_has_one_rule(desk: Desk, more: tuple[str, ...]) -> None:
+    """1 where DNS is not as it ought to be, or nobody can tell; whatever form it is printed in."""
+
+    def status() -> int:
+        return desk.danebot("tlsa", NAME, *more).status
+
+    grown = desk.staged(f"1 {HERE}")
+    assert status() == 1  # to add
+    desk.dns.publish(of_key("one"))
+    assert status() == 0
+    desk.dns.dead = True
+    assert status() == 1  # nobody can tell
+    desk.dns.dead = False
+    grown.staging_file("dane-ee", b"- *\n")
+    assert status() == 0  # none, by the operator's word
+    grown.staging_file("dane-ee", b"")
+    assert status() == 1  # to be watched
+
+
+@pytest.mark.parametrize("more", TLSA)
+def test_tlsa_of_a_lineage_that_is_not_managed_has_the_same_rule(
+    desk: Desk, more: tuple[str, ...]
+) -> None:
+    desk.issued()
+    assert desk.danebot("tlsa", NAME, *more).status == 1  # to publish
+
+
+def test_a_lineage_that_can_be_read_without_another_is_told(desk: Desk) -> None:
+    desk.staged(f"1 {HERE}")
+    desk.dns.publish(of_key("one"))
+    told = json.loads(desk.danebot("tlsa", NAME, "--json").out)
+    assert told["keep"]
