@@ -378,6 +378,13 @@ def publish(ctx: click.Context, lineages: tuple[str, ...], dry_run: bool) -> Non
     help="Connect there instead of to the host's own addresses.",
 )
 @click.option("--both-algorithms", is_flag=True, help="Ask for RSA and ECDSA certificates, too.")
+@click.option("--only", metavar="HOST", help="Of a domain's hosts, judge this one alone.")
+@click.option(
+    "--down",
+    multiple=True,
+    metavar="HOST",
+    help="One that is known to be down: its silence is no problem, a mismatch is.",
+)
 @click.option("--optional", is_flag=True, help="Having no DANE is fine.")
 @click.option(
     "--require",

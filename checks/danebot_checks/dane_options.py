@@ -88,6 +88,14 @@ def parser() -> Parser:
         metavar="PROTOCOL",
         help=f"{', '.join(one.value for one in Protocol)} (tls: at once); default: as usual there",
     )
+    what.add_argument("--only", metavar="HOST", help="of a domain's hosts, this one alone")
+    what.add_argument(
+        "--down",
+        action="append",
+        default=[],
+        metavar="HOST",
+        help="one that is known to be down: its silence is no problem, a mismatch is",
+    )
     judged = parser.add_argument_group("how it is judged")
     judged.add_argument(
         "-w",
@@ -162,6 +170,8 @@ def _add_ways(parser: Parser) -> None:
 def _subject(options: argparse.Namespace) -> Subject:
     if (options.domain is None) == (options.host is None):
         raise UsageError("give either --domain or --host")
+    if options.domain is None and (options.only is not None or options.down):
+        raise UsageError("--only and --down go with --domain")
     if options.domain is not None:
         if options.port is not None or options.starttls is not None:
             raise UsageError("--port and --starttls go with --host")
@@ -183,6 +193,8 @@ def _inquiry(options: argparse.Namespace) -> Inquiry:
         aka=tuple(Hostname.parse(name) for name in options.aka),
         trust=Trust.PKIX_TOO if options.pkix else Trust.DANE,
         require=_kinds(options),
+        only=Hostname.parse(options.only) if options.only is not None else None,
+        down=tuple(Hostname.parse(name) for name in options.down),
     )
     if options.ca_file is not None and not os.access(options.ca_file, os.R_OK):
         raise UsageError(f"--ca-file {options.ca_file}: no file that can be read")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -20,6 +20,7 @@ from danebot_checks.plugin import (
 )
 
 if TYPE_CHECKING:
+    from danebot.domain.names import Hostname
     from danebot_checks.dane_options import Options
 
 _FINDINGS, _EVERYTHING = 1, 2  # verbosity
@@ -32,7 +33,7 @@ def report_result(report: Report, now: datetime, seconds: float, options: Option
         state = State.OK if _authenticated(report) else State.UNKNOWN  # OK needs evidence
     return PluginResult(
         state,
-        _summary(report, now),
+        _summary(report, now) + _known_down(report, options.inquiry.criteria.down),
         tuple(_details(report, now, options.verbosity)),
         tuple(_performance(report, now, seconds, options)),
     )
@@ -44,6 +45,13 @@ def _summary(report: Report, now: datetime) -> str:
     wrong = [finding for finding in report.findings if finding.severity is not Severity.NOTICE]
     subject = "" if wrong[0].where.startswith(str(report.subject)) else f"{report.subject}: "
     return subject + told(wrong)
+
+
+def _known_down(report: Report, down: Sequence[Hostname]) -> str:
+    """The hosts that are said to be down, whatever else there is to tell."""
+    hosts = [host.route.host for host in report.hosts]
+    named = (f"{one}{'' if one in hosts else ' (none of its hosts)'}" for one in down)
+    return f"; known to be down: {', '.join(named)}" if down else ""
 
 
 def _good(report: Report, now: datetime) -> str:

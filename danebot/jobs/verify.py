@@ -144,7 +144,10 @@ class HostTargets(NamedTuple):
 
 def host_targets(subject: Subject, route: Route, inquiry: Inquiry) -> tuple[HostTargets, ...]:
     """Each host once, with the addresses to ask: those to which DANE binds clients."""
+    only = inquiry.criteria.only
     hosts = (route,) if isinstance(route, HostRoute) else route.hosts
+    if only is not None and not isinstance(route, HostRoute):
+        hosts = tuple(host for host in hosts if host.host == only)
     protocol = protocol_of(subject)
     serves = subject.domain if isinstance(subject, SrvSubject) else None
     hosts_asked: dict[tuple[Hostname, int], HostTargets] = {}

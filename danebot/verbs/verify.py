@@ -174,6 +174,8 @@ def _inquiry(console: Console, options: Mapping[str, Any]) -> Inquiry:
             aka=tuple(Hostname.parse(name) for name in options["aka"]),
             trust=Trust.PKIX_TOO if options["pkix"] else Trust.DANE,
             require=tuple(map(RecordForm.parse, options["require"])),
+            only=Hostname.parse(options["only"]) if options["only"] else None,
+            down=tuple(Hostname.parse(name) for name in options["down"]),
         ),
         family=family,
         places=parse_places(options["addresses"]),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shlex
+import socket
 import subprocess
 import sys
 from datetime import UTC, datetime
@@ -13,12 +14,14 @@ from pathlib import Path
 import pytest
 
 from adapters.nameserver import RECURSIVE
+from adapters.services import HELO
 from checking import DAY, NAME, Plugin, World
 from danebot.domain.delivery.report import MailSubject, Report
 from danebot.domain.delivery.routes import Discovery, MailRoute
 from danebot.domain.dns.answers import Answer, Presence, Security
 from danebot.domain.dns.records import MxRecord
 from danebot.domain.names import DnsName, Hostname
+from danebot.jobs.verify import Place
 from danebot_checks.dane_options import parse_options
 from danebot_checks.dane_result import report_result
 from danebot_checks.plugin import (
@@ -98,6 +101,50 @@ def test_more_is_demanded(
     with world.peer() as peer:
         world.publish(peer.port, f"3 1 1 {world.digest}")
         told = plugin(*world.words(peer.port, *(word.format(**files) for word in words)))
+    told.sound()
+    assert told.status == status
+    assert says in told.lines[0]
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "says"),
+    [
+        ((), 2, "mx2.example:25 [127.0.0.1]: no usable TLSA record matches"),
+        (("--only", "mx1.example"), 2, "no address gives an answer: 127.0.0.1 cannot connect"),
+        (("--only", "mx2.example"), 2, "mx2.example:25 [127.0.0.1]: no usable TLSA record"),
+        (
+            ("--only", "mx3.example"),
+            3,
+            "example: mx3.example is none of its hosts: mx1.example, mx2.example",
+        ),
+        (("--down", "mx1.example"), 2, "; known to be down: mx1.example"),
+        (
+            ("--only", "mx1.example", "--down", "MX1.example."),
+            3,
+            "no address was authenticated; known to be down: mx1.example",
+        ),
+        (("--down", "mx3.example"), 2, "known to be down: mx3.example (none of its hosts)"),
+    ],
+)
+def test_one_of_several_hosts(  # noqa: PLR0917 - what it takes, and three fixtures
+    world: World,
+    plugin: Plugin,
+    monkeypatch: pytest.MonkeyPatch,
+    words: tuple[str, ...],
+    status: int,
+    says: str,
+) -> None:
+    """The first is down, the second serves another key; both on ports that anybody may have."""
+    with world.peer() as peer, socket.create_server(("127.0.0.1", 0)) as unused:
+        ports = {"mx1.example": unused.getsockname()[1], "mx2.example": peer.port}
+        unused.close()
+        places = {Hostname(name): (Place("127.0.0.1", port),) for name, port in ports.items()}
+        monkeypatch.setattr("danebot_checks.dane_options.parse_places", lambda _: places)
+        world.publish(25, f"3 1 1 {world.digest}", name="mx1.example")
+        world.publish(25, OTHER, name="mx2.example")
+        mx = ("example 300 MX 10 mx1.example.", "example 300 MX 20 mx2.example.")
+        world.dns.say("example", "MX", *mx)
+        told = plugin("-d", "example", "--helo", HELO.text, *world.resolver, *words)
     told.sound()
     assert told.status == status
     assert says in told.lines[0]
@@ -212,6 +259,10 @@ def test_a_silent_resolver_is_unknown(world: World, plugin: Plugin) -> None:
         (("-H", "a.example", "--require", "311,211"), "no kind of TLSA record"),
         (("-H", "a.example", "--require", ""), "--require: the value is empty"),
         (("-d", "a.example", "--optional", "--require", "311"), "contradict each other"),
+        (("-H", "a.example", "--only", "b.example"), "--only and --down go with --domain"),
+        (("-H", "a.example", "--down", "b.example"), "--only and --down go with --domain"),
+        (("-d", "a.example", "--only", "b..c"), "is not a DNS name"),
+        (("-d", "a.example", "--down", "b|c"), "is not a DNS name"),
         (("-d", "a.example", "--ca-file", "/none/x|y"), "--ca-file /none/x"),
         (("--nonsense|x=1",), "unrecognized arguments"),
     ],

@@ -64,6 +64,8 @@ def verb(tmp_path: Path) -> Iterator[Verb]:
         (("a.test", "--jobs", "0"), "0 is not in the range"),
         (("a.test", "--require", "3 1"), "want '3 1 1' or 311"),
         (("a.test", "--optional", "--require", "311"), "contradict each other"),
+        (("a.test", "--only", "b..c"), "is not a DNS name"),
+        (("a.test", "--down", "b|c"), "is not a DNS name"),
     ],
 )
 def test_usage(verb: Verb, words: tuple[str, ...], says: str) -> None:

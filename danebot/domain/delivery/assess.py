@@ -49,10 +49,11 @@ def assess_delivery(
     hosts = tuple(_host(host, criteria, now) for host in observed)
     findings = [
         *_discovery(subject, route, criteria),
-        *_reached(subject, hosts),
+        *_chosen(subject, route, hosts, criteria),
+        *_reached(subject, hosts, criteria),
         *_without_dane(subject, hosts, criteria),
         *(finding for host in hosts for finding in _lookups(host.route)),
-        *(finding for host in hosts for finding in judge_addresses(host, criteria)),
+        *(finding for host in hosts for finding in _judged(host, criteria)),
         *(finding for host in hosts for finding in forecast(host, criteria, now)),
     ]
     if criteria.require or criteria.trust is Trust.PKIX_TOO:
@@ -224,7 +225,35 @@ def _lookups(route: HostRoute) -> Iterator[Finding]:
 # ---- the whole ------------------------------------------------------------------------------
 
 
-def _reached(subject: Subject, hosts: Sequence[HostReport]) -> Iterator[Finding]:
+def _chosen(
+    subject: Subject, route: Route, hosts: Sequence[HostReport], criteria: Criteria
+) -> Iterator[Finding]:
+    """Whether the one host that is asked for is one of the domain's."""
+    if criteria.only is None or hosts or isinstance(route, HostRoute) or not route.hosts:
+        return
+    listed = ", ".join(dict.fromkeys(one.host.text for one in route.hosts))
+    text = f"{criteria.only} is none of its hosts: {listed}"
+    yield Finding(DeliveryCode.NO_SUCH_HOST, Severity.UNJUDGED, str(subject), text)
+
+
+def _judged(host: HostReport, criteria: Criteria) -> Iterator[Finding]:
+    """Findings about a host's addresses; the silence of one that is known to be down is none."""
+    findings = judge_addresses(host, criteria)
+    if host.route.host not in criteria.down:
+        yield from findings
+        return
+    yield from (one for one in findings if one.code is not DeliveryCode.UNREACHABLE)
+    answers = any(one.result.outcome not in SILENT for one in host.asked)
+    if answers:
+        text, remedy = "answers, though it is said to be down", None
+    else:
+        text, remedy = "gives no answer, and is known to be down", ""
+    yield Finding(DeliveryCode.KNOWN_DOWN, Severity.NOTICE, str(host.endpoint), text, remedy)
+
+
+def _reached(
+    subject: Subject, hosts: Sequence[HostReport], criteria: Criteria
+) -> Iterator[Finding]:
     """Senders try every address, so only silence of all of them stops mail."""
     for host in hosts:
         if host.other_family:
@@ -238,6 +267,7 @@ def _reached(subject: Subject, hosts: Sequence[HostReport]) -> Iterator[Finding]
         every = left_out + sum(len(host.addresses) for host in hosts)
         text = f"{left_out} of {every} addresses were not asked: too many"
         yield Finding(DeliveryCode.NOT_ASKED, Severity.WARNING, str(subject), text, "")
+    hosts = [host for host in hosts if host.route.host not in criteria.down]
     results = [one.result for host in hosts for one in host.addresses]
     asked = [one.result for host in hosts for one in host.asked]
     if results and not asked:

@@ -29,6 +29,18 @@ class DeliveryCode(FindingKind):
         "there are PKIX usages only, and no trust store to judge them by",
         "name one with --ca-file (danebot verify: ca_file in danebot.toml)",
     )
+    NO_SUCH_HOST = (
+        "no-such-host",
+        Concern.DELIVERY,
+        "the one host that was to be judged is none of the domain's",
+        "name one of those with --only, or leave that out",
+    )
+    KNOWN_DOWN = (
+        "known-down",
+        Concern.DELIVERY,
+        "a host is said to be down, so its silence counts for nothing",
+        "leave --down out for that host once it is up again",
+    )
     REQUIRED_RECORD = (
         "required-record",
         Concern.DELIVERY,

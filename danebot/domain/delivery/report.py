@@ -103,6 +103,7 @@ class Criteria(NamedTuple):
     presented certificate are graded: they may be somebody's next key.  ``aka`` are additional
     reference identifiers.  ``trust_anchors`` (DER) are for PKIX usages outside SMTP, and for
     `Trust.PKIX_TOO`.  Of ``require``, a record of one kind at least must be there and match.
+    ``only`` is the one host of several that counts, ``down`` are hosts that are known to be down.
     """
 
     expectation: Expectation = Expectation.REQUIRED
@@ -113,6 +114,8 @@ class Criteria(NamedTuple):
     trust_anchors: tuple[bytes, ...] | None = None
     trust: Trust = Trust.DANE
     require: tuple[RecordForm, ...] = ()
+    only: Hostname | None = None
+    down: tuple[Hostname, ...] = ()
 
 
 class HostObservation(NamedTuple):
