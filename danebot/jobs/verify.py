@@ -190,7 +190,13 @@ def _places(host: HostRoute, inquiry: Inquiry) -> tuple[Place, ...]:
 
 
 def _criteria(inquiry: Inquiry, hosts_asked: Iterable[HostTargets]) -> Criteria:
-    """Load the trust store, which takes 40 ms, only where records or criteria ask for one."""
+    """Load the trust store, which takes 40 ms, and the authorities where they are asked for."""
+    hosts_asked = tuple(hosts_asked)
+    criteria = inquiry.criteria
+    if any(one.usage == Usage.DANE_TA for host in hosts_asked for one in host.route.records):
+        from danebot.adapters.authorities import authorities
+
+        criteria = criteria._replace(authorities=authorities())
     pkix = (Usage.PKIX_TA, Usage.PKIX_EE)
     asked = inquiry.criteria.trust is Trust.PKIX_TOO or any(
         record.usage in pkix
@@ -198,11 +204,11 @@ def _criteria(inquiry: Inquiry, hosts_asked: Iterable[HostTargets]) -> Criteria:
         if host.protocol is not Protocol.SMTP
         for record in host.route.records
     )
-    if not asked or inquiry.criteria.trust_anchors is not None:
-        return inquiry.criteria
+    if not asked or criteria.trust_anchors is not None:
+        return criteria
     from danebot.adapters.probe.trust import trust_anchors
 
-    return inquiry.criteria._replace(trust_anchors=trust_anchors(inquiry.ca_file))
+    return criteria._replace(trust_anchors=trust_anchors(inquiry.ca_file))
 
 
 # ---- one subject, or many -------------------------------------------------------------------

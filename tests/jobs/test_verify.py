@@ -332,3 +332,13 @@ def test_trust_anchors(certificates: Certificates, tmp_path: Path) -> None:
     bundle.write_bytes(to_pem(certificates.ecdsa.ders[1:]))
     assert trust_anchors(bundle) == certificates.ecdsa.ders[1:]
     assert trust_anchors(tmp_path / "none") is None
+
+
+def test_records_are_named_by_the_table_that_is_carried_along(world: World) -> None:
+    digest = "2bbad93ab5c79279ec121507f272cbe0c6647a3aae52e22f388afab426b4adba"
+    host = world.host("named.example", "127.0.0.1")
+    owner = f"_{world.port}._tcp.{host}"
+    world.dns.say(owner, "TLSA", f"{owner} 60 TLSA 2 1 1 {digest}", flags=SECURE)
+    found = verify_one(world.at("named.example"), world.inquiry, system_clock)
+    assert found.findings[0].code is DeliveryCode.MISMATCH
+    assert "Let's Encrypt R10: retired, issues no more" in found.findings[0].text

@@ -48,18 +48,34 @@ class Reason(enum.Enum):
     SHADOWED = "matches alone, but another record leads senders to a path that is not valid"
 
 
+class Naming(enum.Enum):
+    """What the name of a record is."""
+
+    AUTHORITY = "a certificate authority"
+    MISTAKE = "from what it was made that is no certificate or key"
+
+
+class Named(NamedTuple):
+    """Whom or what a record names, in words (see `naming`)."""
+
+    kind: Naming
+    words: str
+
+
 class RecordVerdict(NamedTuple):
     """What became of one record.
 
     ``depth`` is that of the matching certificate in the presented chain as it was climbed (0 is
     the leaf), of the certificate a bare key has signed, or None.  ``flaws`` are all faults of the
-    path that keep a matching record from authenticating.
+    path that keep a matching record from authenticating.  ``name`` is whom the record names, as far
+    as that is known.
     """
 
     record: TlsaRecord
     reason: Reason | Unusable
     depth: int | None = None
     flaws: tuple[Flaw, ...] = ()
+    name: Named | None = None
 
     @property
     def usable(self) -> bool:
@@ -68,7 +84,13 @@ class RecordVerdict(NamedTuple):
         return not isinstance(self.reason, Unusable) and self.reason not in unusable
 
     def __str__(self) -> str:
-        return "; ".join([self.reason.value, *map(str, self.flaws)])
+        name = f" ({self.name.words})" if self.name is not None else ""
+        return "; ".join([self.reason.value, *map(str, self.flaws)]) + name
+
+    @property
+    def mismade(self) -> bool:
+        """Whether it was made of something else than a certificate or key."""
+        return self.name is not None and self.name.kind is Naming.MISTAKE
 
 
 class Verdict(NamedTuple):

@@ -7,6 +7,7 @@ from datetime import datetime
 
 from danebot.domain.dane.cautions import CautionCode
 from danebot.domain.dane.certificate import read
+from danebot.domain.dane.naming import named
 from danebot.domain.dane.references import References
 from danebot.domain.dane.verdicts import Outcome, Profile, Reason, Verdict
 from danebot.domain.dane.verify import verify
@@ -56,6 +57,7 @@ def report_address(
     if result.outcome is not ProbeOutcome.SERVED or host.route.references is None:
         return AddressReport(result)
     verdict = verdict_of(host, host.route.records, result.chain, criteria, now)
+    verdict = named(verdict, result.chain, criteria.authorities, now)
     return AddressReport(result, verdict, _leaf(result.chain, verdict))
 
 
@@ -231,7 +233,7 @@ def _remedy(host: HostReport, address: AddressReport) -> str:
 
 def _cautions(where: str, host: HostReport, verdict: Verdict) -> Iterator[Finding]:
     """Authenticated, but not for everybody."""
-    unusable = [str(one.reason.value) for one in verdict.records if not one.usable]
+    unusable = [str(one.reason.value) for one in verdict.records if not (one.usable or one.mismade)]
     if unusable:
         text = f"{len(unusable)} unusable TLSA records: {'; '.join(dict.fromkeys(unusable))}"
         yield Finding(DeliveryCode.UNUSABLE_RECORDS, Severity.NOTICE, str(host.endpoint), text)

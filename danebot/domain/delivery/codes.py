@@ -152,6 +152,24 @@ class DeliveryCode(FindingKind):
         "a single DANE-TA record names an intermediate, and the CA may issue from another",
         "add a 3 1 1 record of the server's own key",
     )
+    RETIRED_ANCHOR = (
+        "retired-anchor",
+        Concern.DELIVERY,
+        "a DANE-TA record names a CA that issues no more, and nothing else will match",
+        "add a 3 1 1 record of the server's own key, or what this prints: danebot tlsa --anchors",
+    )
+    UNLISTED_ISSUERS = (
+        "unlisted-issuers",
+        Concern.DELIVERY,
+        "the CA may issue the next certificate from an intermediate that no record names",
+        "add a 3 1 1 record of the server's own key, or what this prints: danebot tlsa --anchors",
+    )
+    MISMADE_RECORD = (
+        "mismade-record",
+        Concern.DELIVERY,
+        "a TLSA record was made from an empty file or from text, so it never matches",
+        "remove it, or have it made anew from DER: openssl x509 -in FILE -outform DER",
+    )
     MANY_RECORDS = (
         "many-records",
         Concern.DELIVERY,

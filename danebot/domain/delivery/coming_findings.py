@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
+from typing import TypeAlias
 
 from danebot.domain.dane.cautions import CautionCode
 from danebot.domain.dane.certificate import Certificate, read
-from danebot.domain.dane.verdicts import Verdict
+from danebot.domain.dane.naming import Ending, outlook
+from danebot.domain.dane.verdicts import Named, Naming, Verdict
 from danebot.domain.delivery.address_findings import MAIL_PROTOCOLS
 from danebot.domain.delivery.codes import DeliveryCode
 from danebot.domain.delivery.report import AddressReport, Criteria, HostReport, Leaf
-from danebot.domain.dns.tlsa import Usage
+from danebot.domain.dns.tlsa import TlsaRecord, Usage
 from danebot.domain.finding import Finding, Severity
 
 SHORT_LIFE = timedelta(days=200)
@@ -19,6 +21,11 @@ SHORT_LIFE = timedelta(days=200)
 _ORGANISATION = "2.5.4.10"
 _CHOOSERS = frozenset({"let's encrypt", "google trust services", "google trust services llc"})
 """Organisations that pick one of several intermediates at each issuance, folded."""
+_ENDINGS = {
+    Ending.RETIRED: DeliveryCode.RETIRED_ANCHOR,
+    Ending.UNLISTED: DeliveryCode.UNLISTED_ISSUERS,
+}
+_Good: TypeAlias = tuple[AddressReport, Verdict]
 
 
 def forecast(host: HostReport, criteria: Criteria, now: datetime) -> Iterator[Finding]:
@@ -52,9 +59,9 @@ def _records(host: HostReport, criteria: Criteria, now: datetime) -> Iterator[Fi
             "publish 3 1 1 records, which stay right as long as the key does"
             + _own_record(where, address),
         )
-    yield from _single_anchor(where, address, verdict)
-    if host.unmatched:
-        yield _unmatched(where, host, criteria, now)
+    yield from _anchors(where, good, criteria, now)
+    yield from _mismade(where, good, criteria)
+    yield from _unmatched(where, host, good, criteria, now)
 
 
 def _own_record(where: str, address: AddressReport) -> str:
@@ -65,6 +72,41 @@ def _own_record(where: str, address: AddressReport) -> str:
 def _short_lived(address: AddressReport) -> bool:
     leaf = address.leaf
     return leaf is not None and leaf.expires - leaf.not_before <= SHORT_LIFE
+
+
+def _anchors(
+    where: str, good: Sequence[_Good], criteria: Criteria, now: datetime
+) -> Iterator[Finding]:
+    """Whether anchors that authenticate today will do so the next time; each thing said once."""
+    told: dict[str, Finding] = {}
+    for address, verdict in good:
+        found = outlook(verdict, address.result.chain, criteria.authorities, now)
+        if found is not None:
+            code = _ENDINGS[found.ending]
+            remedy = (
+                f"add a 3 1 1 record of the server's own key{_own_record(where, address)}; or "
+                "records of all that may issue: danebot tlsa --anchors"
+            )
+            told.setdefault(found.text, Finding(code, found.severity, where, found.text, remedy))
+    yield from told.values() or _single_anchor(where, *good[0])
+
+
+def _mismade(where: str, good: Sequence[_Good], criteria: Criteria) -> Iterator[Finding]:
+    """Records that were made of no certificate or key, which so are nobody's next ones."""
+    severity = max(criteria.unmatched, Severity.WARNING)
+    for record, name in _names(good).items():
+        if name.kind is Naming.MISTAKE:
+            text = f"{_brief(record)} {name.words}"
+            yield Finding(DeliveryCode.MISMADE_RECORD, severity, where, text)
+
+
+def _names(good: Sequence[_Good]) -> dict[TlsaRecord, Named]:
+    return {
+        one.record: one.name
+        for _, verdict in good
+        for one in verdict.records
+        if one.name is not None
+    }
 
 
 def _single_anchor(where: str, address: AddressReport, verdict: Verdict) -> Iterator[Finding]:
@@ -102,21 +144,32 @@ def _issued_by_chooser(leaf: Certificate) -> bool:
     )
 
 
-def _unmatched(where: str, host: HostReport, criteria: Criteria, now: datetime) -> Finding:
+def _unmatched(
+    where: str, host: HostReport, good: Sequence[_Good], criteria: Criteria, now: datetime
+) -> Iterator[Finding]:
+    names = _names(good)
+    mismade = {one for one, name in names.items() if name.kind is Naming.MISTAKE}
+    left = [one for one in host.unmatched if one not in mismade]
+    if not left:
+        return
     since = host.route.tried[-1].answer.signed_since
     age = ""
     if since is not None and since < now:
         age = f"; the signature over the record set is dated {since:%Y-%m-%d %H:%M UTC}"
     shown = ", ".join(
-        f"{one.usage} {one.selector} {one.mtype} {one.hex[:16]}..." for one in host.unmatched[:6]
+        _brief(one) + (f" ({names[one].words})" if one in names else "") for one in left[:6]
     )
-    more = f" and {len(host.unmatched) - 6} more" if len(host.unmatched) > 6 else ""  # noqa: PLR2004
-    return Finding(
+    more = f" and {len(left) - 6} more" if len(left) > 6 else ""  # noqa: PLR2004
+    yield Finding(
         DeliveryCode.UNMATCHED_RECORDS,
         criteria.unmatched,
         where,
-        f"{len(host.unmatched)} TLSA records match nothing that is served: {shown}{more}{age}",
+        f"{len(left)} TLSA records match nothing that is served: {shown}{more}{age}",
     )
+
+
+def _brief(record: TlsaRecord) -> str:
+    return f"{record.usage} {record.selector} {record.mtype} {record.hex[:16]}..."
 
 
 def _expiry(host: HostReport, criteria: Criteria, now: datetime) -> Iterator[Finding]:

@@ -31,6 +31,7 @@ from danebot.domain.thresholds import AtLeast, Thresholds
 from danebot.errors import NameSyntaxError
 
 if TYPE_CHECKING:
+    from danebot.domain.dane.authorities import Authorities
     from danebot.domain.dns.forms import RecordForm
 
 Route: TypeAlias = MailRoute | SrvRoute | HostRoute
@@ -104,6 +105,7 @@ class Criteria(NamedTuple):
     reference identifiers.  ``trust_anchors`` (DER) are for PKIX usages outside SMTP, and for
     `Trust.PKIX_TOO`.  Of ``require``, a record of one kind at least must be there and match.
     ``only`` is the one host of several that counts, ``down`` are hosts that are known to be down.
+    ``authorities`` are those that DANE-TA records are named by; None names none.
     """
 
     expectation: Expectation = Expectation.REQUIRED
@@ -116,6 +118,7 @@ class Criteria(NamedTuple):
     require: tuple[RecordForm, ...] = ()
     only: Hostname | None = None
     down: tuple[Hostname, ...] = ()
+    authorities: Authorities | None = None
 
 
 class HostObservation(NamedTuple):

@@ -1,0 +1,173 @@
+"""What TLSA records name, in words: a certificate authority, or a mistake in the making."""
+
+from __future__ import annotations
+
+import enum
+from base64 import b64encode
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from typing import NamedTuple
+
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+
+from danebot.domain.dane.authorities import OWNER, Authorities, Authority, Use, in_words
+from danebot.domain.dane.certificate import Certificate, read
+from danebot.domain.dane.verdicts import Named, Naming, Outcome, Reason, RecordVerdict, Verdict
+from danebot.domain.dns.tlsa import (
+    MatchingType,
+    Selector,
+    TlsaRecord,
+    Usage,
+    association,
+)
+from danebot.domain.finding import Severity
+from danebot.domain.lineage.keys import Algorithm
+
+_OF_LEAF = (Usage.DANE_EE, Usage.PKIX_EE)
+_LINE = 64  # characters of base64 (RFC 7468 section 2)
+
+
+def named(
+    verdict: Verdict, chain: Sequence[bytes], table: Authorities | None, now: datetime
+) -> Verdict:
+    """The verdict with a name for each record that has one; ``chain`` is DER, as presented."""
+    presented = _readable(chain)
+
+    def name(one: RecordVerdict) -> RecordVerdict:
+        rows = table.named(one.record, presented) if table is not None else ()
+        if rows:
+            return one._replace(name=Named(Naming.AUTHORITY, in_words(rows, now)))
+        words = mistake(one.record, presented) if one.reason is not Reason.MATCHED else ""
+        return one._replace(name=Named(Naming.MISTAKE, words)) if words else one
+
+    return verdict._replace(
+        records=tuple(map(name, verdict.records)),
+        matched=name(verdict.matched) if verdict.matched is not None else None,
+    )
+
+
+def _readable(chain: Sequence[bytes]) -> tuple[Certificate, ...]:
+    return tuple(one for one in map(read, chain) if one is not None)
+
+
+# ---- mistakes -------------------------------------------------------------------------------
+
+
+def mistake(record: TlsaRecord, presented: Sequence[Certificate] = ()) -> str:
+    """Return of what a record was made that is no certificate or key; "" if that isn't known.
+
+    What is certain is told alone: octets that say nothing, and text of what is ``presented``.
+    """
+    if not record.data:
+        return "the record was made from an empty file"
+    for octets, words in _no_certificates(presented):
+        if any(association(octets, mtype) == record.data for mtype in MatchingType):
+            return words
+    return ""
+
+
+def _no_certificates(presented: Sequence[Certificate]) -> Iterator[tuple[bytes, str]]:
+    yield b"", "digest of nothing: the record was made from an empty file"
+    yield b"\n", "digest of an empty line: the record was made from a file without a certificate"
+    parts = [("certificate", "CERTIFICATE", one.der) for one in presented]
+    parts += [("public key", "PUBLIC KEY", one.spki) for one in presented]
+    for what, label, der in parts:
+        told = "the record has to be made from its DER"
+        yield _pem(label, der), f"digest of a {what}'s PEM text: {told}"
+        yield b64encode(der), f"digest of a {what}'s base64: {told}"
+    whole = b"".join(_pem("CERTIFICATE", one.der) for one in presented)
+    yield whole, "digest of a certificate's PEM text: the record has to be made from its DER"
+
+
+def _pem(label: str, der: bytes) -> bytes:
+    """RFC 7468 section 2, as OpenSSL writes it."""
+    text = b64encode(der).decode()
+    lines = [text[at : at + _LINE] for at in range(0, len(text), _LINE)]
+    return "\n".join([f"-----BEGIN {label}-----", *lines, f"-----END {label}-----", ""]).encode()
+
+
+# ---- anchors --------------------------------------------------------------------------------
+
+
+class Ending(enum.Enum):
+    """Why records that match today may not match the next certificate."""
+
+    RETIRED = "retired"  # whom they name issues no more
+    UNLISTED = "unlisted"  # they name some of those that may issue
+
+
+class Outlook(NamedTuple):
+    """What is to come of records that name authorities; ``text`` has the day of the facts."""
+
+    ending: Ending
+    severity: Severity
+    text: str
+
+
+def outlook(
+    verdict: Verdict, chain: Sequence[bytes], table: Authorities | None, now: datetime
+) -> Outlook | None:
+    """Whether the records that authenticate ``chain`` (DER) today will match the next one.
+
+    ``verdict`` has names.  None where they will, or where nobody knows: where a record of the key
+    or a root matches, and where an anchor is of a CA that the table lacks.
+    """
+    if table is None or verdict.outcome is not Outcome.AUTHENTICATED:
+        return None
+    presented = _readable(chain)
+    listed = _listed(verdict, presented, table)
+    if not listed:
+        return None
+    algorithm = _algorithm(presented[0])
+    rows = [row for named in listed.values() for row in named if row.use is not Use.ROOT]
+    left = [row for row in table.issuers(now, algorithm) if row not in rows]
+    names, as_of = _either([row.name for row in left]), f" (as of {table.as_of})"
+    gone = [row for row in rows if not row.may_issue(now, None)]
+    if gone and all(listed.values()) and not any(row.may_issue(now, algorithm) for row in rows):
+        text = f"{in_words(gone, now)}; no other record is known to match the next certificate"
+        source = f", which may come from {names}" if names else ""
+        return Outlook(Ending.RETIRED, Severity.WARNING, f"{text}{source}{as_of}")
+    chosen = any(one.reason is Reason.MATCHED for one in listed)
+    if not rows or not chosen or not left:
+        return None
+    active = any(row.use is Use.ACTIVE for row in left)
+    return Outlook(
+        Ending.UNLISTED,
+        Severity.WARNING if active else Severity.NOTICE,
+        f"the next certificate may come from {OWNER} {names}, which no record names{as_of}",
+    )
+
+
+def _listed(
+    verdict: Verdict, presented: Sequence[Certificate], table: Authorities
+) -> dict[RecordVerdict, tuple[Authority, ...]]:
+    """The anchors that count with whom they name; {} if another record matches the next one too."""
+    listed: dict[RecordVerdict, tuple[Authority, ...]] = {}
+    for one in verdict.records:
+        if not one.usable or one.reason is Reason.WEAKER_DIGEST or one.mismade:
+            continue
+        matched, of_leaf = one.reason is Reason.MATCHED, one.record.usage in _OF_LEAF
+        rows = table.named(one.record, presented)
+        lasts = one.record.selector == Selector.SPKI if of_leaf else all(map(_is_root, rows))
+        if matched and lasts:
+            return {}
+        if not of_leaf:
+            listed[one] = rows
+    return listed
+
+
+def _is_root(row: Authority) -> bool:
+    return row.use is Use.ROOT
+
+
+def _either(names: Sequence[str]) -> str:
+    return " or ".join(filter(None, (", ".join(names[:-1]), *names[-1:])))
+
+
+def _algorithm(certificate: Certificate) -> Algorithm | None:
+    match certificate.public_key:
+        case rsa.RSAPublicKey():
+            return Algorithm.RSA
+        case ec.EllipticCurvePublicKey():
+            return Algorithm.ECDSA
+    return None
