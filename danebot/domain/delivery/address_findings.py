@@ -57,7 +57,6 @@ def report_address(
     if result.outcome is not ProbeOutcome.SERVED or host.route.references is None:
         return AddressReport(result)
     verdict = verdict_of(host, host.route.records, result.chain, criteria, now)
-    verdict = named(verdict, result.chain, criteria.authorities, now)
     return AddressReport(result, verdict, _leaf(result.chain, verdict))
 
 
@@ -68,9 +67,9 @@ def verdict_of(
     criteria: Criteria,
     now: datetime,
 ) -> Verdict:
-    """Judge a chain by some of the records that bind clients of ``host``."""
+    """Judge a chain by some of the records that bind clients of ``host``, and name these."""
     references = host.route.references or References(host.route.host)
-    return verify(
+    verdict = verify(
         records,
         chain,
         References(references.base, (*references.others, *criteria.aka)),
@@ -78,6 +77,7 @@ def verdict_of(
         Profile.SMTP if host.protocol in MAIL_PROTOCOLS else Profile.GENERIC,
         trust_anchors=criteria.trust_anchors,
     )
+    return named(verdict, chain, criteria.authorities, now)
 
 
 def _leaf(chain: Sequence[bytes], verdict: Verdict) -> Leaf | None:

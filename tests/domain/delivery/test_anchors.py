@@ -235,6 +235,7 @@ PEM = "made of PEM text, where DER has to be"
             "digest of a certificate's base64: the record has to be made from its DER",
         ),
     ],
+    ids=lambda _: "",
 )
 @pytest.mark.parametrize("numbers", [(3, 1), (3, 0), (2, 0)])
 def test_a_record_that_was_made_of_no_certificate_is_told(

@@ -1,0 +1,96 @@
+"""`danebot tlsa --anchors`: the records of all from whom the next certificate may come."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+
+import pytest
+
+from adapters import trees
+from adapters.trees import NAME
+from danebot.adapters.authorities import authorities
+from danebot.domain.lineage.keys import Algorithm
+from danebot.verbs import anchors as verb
+from verbs.desk import HERE, Desk
+
+BEGUN = datetime(2026, 11, 1, tzinfo=UTC)
+
+
+@pytest.fixture(autouse=True)
+def _day(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(verb, "system_clock", lambda: BEGUN)
+
+
+def expected(algorithm: Algorithm | None = None) -> list[str]:
+    table = authorities()
+    assert table is not None
+    return [str(row.record) for row in table.issuers(BEGUN, algorithm)]
+
+
+def test_without_a_lineage_it_is_those_of_every_type(desk: Desk) -> None:
+    """No tree is needed."""
+    said = desk.danebot("tlsa", "--anchors")
+    assert (said.status, said.err) == (0, "")
+    lines = said.out.splitlines()
+    assert "as of 2026-08-21" in lines[0]
+    assert "3 1 1" in lines[0]
+    assert [line for line in lines if not line.startswith(";")] == expected()
+    assert "; YR1: issues now" in lines
+    assert "; YR3: backup, may issue at any time" in lines
+
+
+def test_with_a_lineage_it_is_those_of_its_key_at_its_owners(desk: Desk) -> None:
+    desk.staged(f"1 {HERE}", f"2 {HERE}", f"1 _465._tcp.{NAME}")
+    said = desk.danebot("tlsa", "--anchors", NAME)
+    assert said.status == 0
+    algorithm = trees.public("one").algorithm
+    wanted = [
+        f"{owner}. IN TLSA {record}"
+        for record in expected(algorithm)
+        for owner in (HERE, f"_465._tcp.{NAME}")
+    ]
+    assert [line for line in said.out.splitlines() if not line.startswith(";")] == wanted
+    said = desk.danebot("tlsa", "--anchors", "--format", "nsupdate", NAME)
+    updates = [line for line in said.out.splitlines() if line.startswith("update add")]
+    assert updates == [f"update add {line.replace(' IN', ' 3600 IN')}" for line in wanted]
+
+
+def test_a_lineage_that_watches_nothing_gets_them_without_a_name(desk: Desk) -> None:
+    desk.staged()
+    said = desk.danebot("tlsa", "--anchors", NAME)
+    lines = [line for line in said.out.splitlines() if not line.startswith(";")]
+    assert lines == expected(trees.public("one").algorithm)
+
+
+def test_for_programs(desk: Desk) -> None:
+    desk.staged(f"1 {HERE}")
+    found = json.loads(desk.danebot("tlsa", "--anchors", "--json", NAME).out)
+    assert found["as_of"] == "2026-08-21"
+    first = found["records"][0]
+    assert (first["owner"], first["usage"], first["selector"]) == (HERE, 2, 1)
+    assert first["matching_type"] == 1
+    assert first["name"] == "YE1"
+    assert first["use"] == "active"
+    assert f"2 1 1 {first['data']}" == expected(Algorithm.ECDSA)[0]
+
+
+def test_when_all_have_expired_it_says_so(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(verb, "system_clock", lambda: datetime(2029, 1, 1, tzinfo=UTC))
+    said = desk.danebot("tlsa", "--anchors")
+    assert (said.status, said.out) == (1, "")
+    assert "of 2026-08-21" in said.err
+    assert "a newer danebot" in said.err
+
+
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        (("tlsa",), "LINEAGE"),
+        (("tlsa", "--anchors", "--format", "nsupdate"), "needs a LINEAGE"),
+    ],
+)
+def test_what_is_missing_is_said(desk: Desk, words: tuple[str, ...], reason: str) -> None:
+    said = desk.danebot(*words)
+    assert said.status == 2
+    assert reason in said.err
