@@ -78,6 +78,14 @@ def duration(span: timedelta) -> str:
     return " ".join(parts[:2]) or "0 s"
 
 
+def distance(moment: datetime, now: datetime) -> str:
+    """How far a moment is from now: ``in 2 d``, ``3 h ago`` or ``now``."""
+    left = moment - now
+    if abs(left) < timedelta(seconds=1):
+        return "now"
+    return f"in {duration(left)}" if left > timedelta(0) else f"{duration(-left)} ago"
+
+
 def when(moment: datetime) -> str:
     """A UTC time for people, to the minute."""
     return moment.strftime("%Y-%m-%d %H:%M UTC")

@@ -13,13 +13,14 @@ from danebot.domain.status.document import (
     RecordStatus,
     RunStatus,
 )
-from danebot.domain.text import duration, when
+from danebot.domain.status.way import share, way
+from danebot.domain.text import distance, duration, when
 
 if TYPE_CHECKING:
     from danebot.domain.names import DnsName
     from danebot.domain.rollover.records.publication import OwnedRecord, Publication
 
-_BAR = 48
+_GAP = 8  # cells between two steps
 _DEFAULT_TTL = 3600
 _LONG = timedelta(hours=1)  # what is shorter than that nobody need shorten
 
@@ -86,8 +87,7 @@ def status_lines(status: LineageStatus, now: datetime) -> Iterator[str]:
             yield f"  {title:<12} {key.digest.hex()} {key.type}"
     for record in status.records:
         yield from _record_lines(record)
-    if status.awaiting_since is not None:
-        yield from timeline(status, now)
+    yield from timeline(status, now)
     yield from _deployment_lines(status)
     yield from _outlook_lines(status)
     for title, lines in (("add", status.publication.add), ("remove", status.publication.remove)):
@@ -174,10 +174,9 @@ def _certificate_lines(
     if certificate is None:
         yield f"  {title:<12} nothing usable"
         return
-    left = certificate.not_after - now
-    age = f"in {duration(left)}" if left > timedelta(0) else f"{duration(-left)} ago"
     version = f"version {certificate.version}, " if certificate.version is not None else ""
-    yield f"  {title:<12} {version}expires {when(certificate.not_after)} ({age})"
+    end = certificate.not_after
+    yield f"  {title:<12} {version}expires {when(end)} ({distance(end, now)})"
     yield f"  {'':<12} {' '.join(certificate.names)}"
     yield f"  {title + ' key':<12} {certificate.key.digest.hex()} {certificate.key.type}"
 
@@ -193,26 +192,19 @@ def _record_lines(record: RecordStatus) -> Iterator[str]:
 
 
 def timeline(status: LineageStatus, now: datetime) -> Iterator[str]:
-    """The rollover as a picture: when the key was staged, seen everywhere, and is safe to use."""
-    start = status.awaiting_since
-    if start is None:
+    """A rollover as a picture: its steps, where it is between them, when each was or will be."""
+    stages = way(status, now)
+    if not stages:
         return
-    marks = [("staged", start)]
-    if status.seen_since is not None:
-        marks.append(("seen everywhere", status.seen_since))
-    if status.safe_at is not None:
-        marks.append(("safe", status.safe_at))
-    end = max(status.safe_at or now, now)
-    span = max((end - start).total_seconds(), 1.0)
-    bar = ["-"] * (_BAR + 1)
-    here = round((now - start).total_seconds() / span * _BAR)
-    bar[: max(min(here, _BAR), 0)] = "=" * max(min(here, _BAR), 0)
-    for index, (_, moment) in enumerate(marks, 1):
-        place = round((moment - start).total_seconds() / span * _BAR)
-        bar[max(min(place, _BAR), 0)] = str(index)
-    bar[max(min(here, _BAR), 0)] = ">" if status.safe_at is None or now < status.safe_at else "*"
-    yield f"  {'rollover':<12} [{''.join(bar)}]"
-    for index, (title, moment) in enumerate(marks, 1):
-        ahead = moment - now
-        side = f"in {duration(ahead)}" if ahead > timedelta(0) else f"{duration(-ahead)} ago"
-        yield f"  {'':<12}   {index} {title}: {when(moment)} ({side})"
+    numbers = [str(number) for number in range(1, len(stages) + 1)]
+    reached = sum(stage.reached for stage in stages)
+    here = min(int(share(stages, now) * _GAP), _GAP - 1)
+    arrow = "=" * here + ">" + "." * (_GAP - here - 1)
+    done, ahead = ("=" * _GAP).join(numbers[:reached]), ("." * _GAP).join(numbers[reached:])
+    yield f"  {'rollover':<12} {done}{arrow}{ahead}"
+    for number, stage in zip(numbers, stages, strict=True):
+        if stage.at is not None:
+            moment = f"{when(stage.at)} ({distance(stage.at, now)})"
+            yield f"  {'':<12}   {number} {stage.title}: {moment}"
+    names = [f"{number} {stage.title}" for number, stage in zip(numbers, stages, strict=True)]
+    yield f"  {'':<12}   to come: {', '.join(names[reached:])}"

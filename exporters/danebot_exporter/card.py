@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from danebot.domain.delivery.judgements import Judgement
 from danebot.domain.finding import Severity
 from danebot.domain.rollover.steps.phases import Phase
-from danebot.domain.text import duration, when
+from danebot.domain.status.way import way
+from danebot.domain.text import distance, duration, when
 from danebot_exporter.course import course, findings_of, urgency, waits
-from danebot_exporter.drawing import draw_timeline, marks, validity
+from danebot_exporter.drawing import draw_way, validity
 from danebot_exporter.html import Html, fragment, tag
 
 if TYPE_CHECKING:
     from danebot.domain.status.document import CertificateStatus, LineageStatus, RecordStatus
+    from danebot.domain.status.way import Stage
     from danebot_exporter.endpoints import EndpointReport
 
-_NOW = timedelta(seconds=1)
 _SHADES = {
     Phase.STABLE.value: "quiet",
     Phase.STANDBY.value: "quiet",
@@ -32,6 +33,7 @@ def card(status: LineageStatus, reports: tuple[EndpointReport, ...], now: dateti
     urgent = urgency(status, reports)
     if waits(status):
         urgent = max(urgent or Severity.NOTICE, Severity.NOTICE)
+    stages = way(status, now)
     level = urgent.word if urgent is not None else "fine"
     since = status.phase_since
     return tag(
@@ -43,7 +45,7 @@ def card(status: LineageStatus, reports: tuple[EndpointReport, ...], now: dateti
             tag("span", f"since {when(since)}", class_="since") if since is not None else "",
         ),
         tag("ul", _next(status, reports, now), class_="next"),
-        _way(status, now) if marks(status) else "",
+        _way(stages, now) if stages else "",
         tag("dl", _facts(status, reports, now)),
         tag("details", tag("summary", "Keys, records and names"), tag("dl", _details(status))),
         class_=f"card {level}",
@@ -111,26 +113,24 @@ def _lines(lines: tuple[str, ...]) -> Iterator[Html]:
         yield Html("\n")
 
 
-def _way(status: LineageStatus, now: datetime) -> Html:
+def _way(stages: tuple[Stage, ...], now: datetime) -> Html:
     moments = (
         tag(
             "li",
-            tag("b", str(mark.number)),
-            f" {mark.title} ",
-            tag("span", f"{when(mark.at)}, {_distance(mark.at, now)}", class_="key"),
+            tag("b", str(number)),
+            f" {stage.title} ",
+            tag("span", _moment(stage, now), class_="key"),
+            class_="reached" if stage.reached else "ahead",
         )
-        for mark in marks(status)
+        for number, stage in enumerate(stages, 1)
     )
-    return tag(
-        "div", draw_timeline(status, now), tag("ol", moments, class_="moments"), class_="way"
-    )
+    return tag("div", draw_way(stages, now), tag("ol", moments, class_="moments"), class_="way")
 
 
-def _distance(moment: datetime, now: datetime) -> str:
-    left = moment - now
-    if abs(left) < _NOW:
-        return "now"
-    return f"in {duration(left)}" if left > timedelta(0) else f"{duration(-left)} ago"
+def _moment(stage: Stage, now: datetime) -> str:
+    if stage.at is None:
+        return "done" if stage.reached else "to come"
+    return f"{when(stage.at)}, {distance(stage.at, now)}"
 
 
 def _facts(
@@ -182,7 +182,7 @@ def _certificate(
     word = "expires" if end > now else "expired"
     yield tag(
         "dd",
-        f"{word} {when(end)}, {_distance(end, now)}",
+        f"{word} {when(end)}, {distance(end, now)}",
         validity(certificate, now),
         class_="expiry",
     )

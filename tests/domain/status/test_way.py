@@ -1,0 +1,101 @@
+"""The way of a rollover: all of its steps, those to come without a mark of being done."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from danebot.domain.status.document import LineageStatus
+from danebot.domain.status.way import way
+from danebot.render.lineage import timeline
+from exporter import sample
+from exporter.sample import DAY, HOUR, NOW
+
+NAME = "mail.example.com"
+
+
+def unseen() -> LineageStatus:
+    return sample.staged(NAME)
+
+
+def ready() -> LineageStatus:
+    return sample.cooling(NAME)._replace(safe_at=NOW - HOUR, phase="standby")
+
+
+def issued() -> LineageStatus:
+    base = ready()
+    return base._replace(
+        phase="issued", staged=sample.certificate(NAME, HOUR, f"ready{NAME}"), safe_at=NOW - HOUR
+    )
+
+
+def leaving() -> LineageStatus:
+    return sample.deployed(NAME)
+
+
+def confirmed() -> LineageStatus:
+    return leaving()._replace(confirmed_at=NOW - HOUR, retire_at=NOW + DAY)
+
+
+SITUATIONS = [
+    (unseen(), 1),
+    (sample.cooling(NAME), 2),
+    (ready(), 3),
+    (issued(), 4),
+    (leaving(), 5),
+    (confirmed(), 6),
+]
+
+
+@pytest.mark.parametrize(("status", "reached"), SITUATIONS)
+def test_all_steps_are_there(status: LineageStatus, reached: int) -> None:
+    found = way(status, NOW)
+    assert len(found) == 7
+    assert [one.reached for one in found] == [True] * reached + [False] * (7 - reached)
+    for one in found:
+        assert one.at is None or (one.at <= NOW) == one.reached
+
+
+@pytest.mark.parametrize("status", [sample.lineage(NAME), sample.passed(NAME), sample.broken(NAME)])
+def test_without_a_rollover_there_is_none(status: LineageStatus) -> None:
+    assert way(status, NOW) == ()
+
+
+def test_a_renewal_with_the_same_key_is_no_rollover() -> None:
+    base = sample.lineage(NAME)._replace(confirmed_at=None, deployed_at=NOW, phase="deployed")
+    assert way(base._replace(key_since=NOW - 200 * DAY), NOW) == ()
+    assert base.live is not None
+    assert way(base._replace(key_since=base.live.not_before), NOW)[4].at == NOW
+
+
+def test_a_step_counts_only_after_those_before_it() -> None:
+    """A record that went away again takes the safe time with it, whatever the document says."""
+    lost = sample.cooling(NAME)._replace(seen_since=None, safe_at=NOW - HOUR)
+    assert [one.reached for one in way(lost, NOW)] == [True] + [False] * 6
+
+
+@pytest.mark.parametrize(("status", "reached"), SITUATIONS)
+def test_a_terminal_shows_how_far_it_is(status: LineageStatus, reached: int) -> None:
+    """`[1=====>]` read as 100 %."""
+    first, *lines = timeline(status, NOW)
+    bar = first.split()[-1]
+    assert [char for char in bar if char.isdigit()] == list("1234567")
+    done, arrow, rest = bar.partition(">")
+    assert arrow
+    assert sum(char.isdigit() for char in done) == reached
+    assert set(done) <= set("=1234567")
+    assert set(rest) <= set(".1234567")
+    said = "\n".join(lines)
+    assert "to come: " in said
+    assert "7 old records gone" in lines[-1]
+
+
+def test_the_arrow_goes_with_the_time() -> None:
+    status = sample.cooling(NAME)
+    places = []
+    for hours in (-29, 0, 17):
+        bar = next(iter(timeline(status, NOW + timedelta(hours=hours)))).split()[-1]
+        places.append(bar.index(">") - bar.index("2"))
+    assert places == sorted(places)
+    assert len(set(places)) == 3
