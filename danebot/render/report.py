@@ -81,7 +81,7 @@ def _address_lines(address: AddressReport, now: datetime) -> Iterator[str]:
         return
     verdict = address.verdict
     leaf = address.leaf
-    expiry = f", certificate {_left(leaf.expires, now)}" if leaf is not None else ""
+    expiry = f", {leaf.ending.noun} {_left(leaf.expires, now)}" if leaf is not None else ""
     yield f"{title}{verdict.words} ({result.tls_version}{expiry})"
     for one in verdict.records:
         yield f"      {short(one.record)} {one}"
@@ -173,6 +173,7 @@ def _address_document(address: AddressReport) -> dict[str, Any]:
             "names": list(leaf.names),
             "not_before": leaf.not_before.isoformat(),
             "expires": leaf.expires.isoformat(),
+            "ends": leaf.ending.name.lower(),
         }
     if address.verdict is not None:
         verdict = address.verdict

@@ -279,7 +279,8 @@ ENDPOINT_KEY = _endpoint(
 ENDPOINT_NOT_AFTER = _endpoint(
     "danebot_endpoint_certificate_not_after_timestamp_seconds",
     "lineage endpoint",
-    "When the first of the presented leaf certificates expires; absent if none was presented.",
+    "When the first certificate expires of those that senders rely on: the leaf, and with an "
+    "anchor the path to it; absent if none was presented.",
 )
 ENDPOINT_SIGNED = _endpoint(
     "danebot_endpoint_signature_not_after_timestamp_seconds",

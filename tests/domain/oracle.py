@@ -36,6 +36,8 @@ _POINTERS = (
     "X509_STORE_CTX_get0_param",
     "X509_verify_cert_error_string",
     "X509_get0_pubkey",
+    "X509_STORE_CTX_get0_chain",
+    "OPENSSL_sk_value",
 )
 
 
@@ -44,12 +46,18 @@ class Decision:
     """Whether the server is authenticated, OpenSSL's error in words, and at which depth.
 
     ``usable`` counts the records that OpenSSL took; None for ``authenticated`` means none of them.
+    ``path`` is what it climbed in the end, in DER, leaf first; () for raw keys.
     """
 
     authenticated: bool | None
     error: str
     depth: int
     usable: int
+    path: tuple[bytes, ...] = ()
+
+
+_Outcome = tuple[bool, str, tuple[bytes, ...]]
+"""Whether it verifies, the error in words, and the path in DER."""
 
 
 @functools.cache
@@ -84,7 +92,7 @@ def decide(
 ) -> Decision:
     """Verify ``chain`` (DER, leaf first) by ``records`` with OpenSSL."""
 
-    def verify(connection: int) -> tuple[bool, str]:
+    def verify(connection: int) -> _Outcome:
         return _verify(connection, chain, names, now, store=store, level=level)
 
     return _decide(records, names[0], verify)
@@ -102,14 +110,14 @@ def decide_raw_key(
 ) -> Decision:
     """Verify the bare key of ``leaf`` (DER) by ``records``, as if a server had sent no more."""
 
-    def verify(connection: int) -> tuple[bool, str]:
+    def verify(connection: int) -> _Outcome:
         return _verify_raw_key(connection, leaf, now)
 
     return _decide(records, name, verify)
 
 
 def _decide(
-    records: Sequence[TlsaRecord], name: str, verify: Callable[[int], tuple[bool, str]]
+    records: Sequence[TlsaRecord], name: str, verify: Callable[[int], _Outcome]
 ) -> Decision:
     _call("ERR_clear_error")
     context = _call("SSL_CTX_new", _call("TLS_client_method"))
@@ -134,9 +142,9 @@ def _decide(
     try:
         if not usable:
             return Decision(None, "no usable TLSA records", -1, 0)
-        good, error = verify(connection)
+        good, error, path = verify(connection)
         depth = _call("SSL_get0_dane_authority", connection, None, None) if good else -1
-        return Decision(good, error, depth, usable)
+        return Decision(good, error, depth, usable, path)
     finally:
         _call("SSL_free", connection)
         _call("SSL_CTX_free", context)
@@ -150,8 +158,8 @@ def _verify(
     *,
     store: Sequence[bytes],
     level: int,
-) -> tuple[bool, str]:
-    """Whether OpenSSL verifies the chain, and its error in words."""
+) -> _Outcome:
+    """Whether OpenSSL verifies the chain, its error in words, and the path."""
     certificates = [_certificate(der) for der in chain]
     assert all(certificates), "OpenSSL can't parse a certificate of the chain"
     stack = _call("OPENSSL_sk_new_null")
@@ -182,7 +190,7 @@ def _verify(
     return found
 
 
-def _verify_raw_key(connection: int, leaf: bytes, now: datetime) -> tuple[bool, str]:
+def _verify_raw_key(connection: int, leaf: bytes, now: datetime) -> _Outcome:
     certificate = _certificate(leaf)
     assert certificate, "OpenSSL can't parse the certificate"
     trusted = _call("X509_STORE_new")
@@ -201,11 +209,27 @@ def _verify_raw_key(connection: int, leaf: bytes, now: datetime) -> tuple[bool, 
     return found
 
 
-def _outcome(context: int) -> tuple[bool, str]:
-    """Whether it verifies, and OpenSSL's error in words."""
+def _outcome(context: int) -> _Outcome:
+    """Whether it verifies, OpenSSL's error in words, and the path."""
     good = _call("X509_verify_cert", context) == 1
     error = _call("X509_STORE_CTX_get_error", context)
     words = ctypes.cast(
         _call("X509_verify_cert_error_string", ctypes.c_long(error)), ctypes.c_char_p
     ).value
-    return good, (words or b"").decode()
+    return good, (words or b"").decode(), _path(context)
+
+
+def _path(context: int) -> tuple[bytes, ...]:
+    stack = _call("X509_STORE_CTX_get0_chain", context)
+    if not stack:
+        return ()
+    found = (_call("OPENSSL_sk_value", stack, n) for n in range(_call("OPENSSL_sk_num", stack)))
+    return tuple(_der(one) for one in found if one)
+
+
+def _der(certificate: int) -> bytes:
+    length = _call("i2d_X509", certificate, None)
+    space = ctypes.create_string_buffer(length)
+    end = ctypes.c_void_p(ctypes.addressof(space))
+    _call("i2d_X509", certificate, ctypes.byref(end))
+    return space.raw

@@ -76,14 +76,21 @@ class CautionCode(enum.Enum):
 
 
 class Caution(NamedTuple):
-    """One caution; ``depth`` is the certificate's in the chain, None if it is about the whole."""
+    """One caution; ``depth`` is the certificate's on the path, None if it is about the whole.
+
+    Of one that can't be read it is the place as presented.
+    """
 
     code: CautionCode
     depth: int | None = None
 
     def __str__(self) -> str:
-        where = "" if self.depth is None else f"certificate {self.depth}: "
-        return where + self.code.value
+        if self.depth is None:
+            return self.code.value
+        where = f"certificate at depth {self.depth}" if self.depth else "leaf"
+        if self.code is CautionCode.UNREADABLE_CERTIFICATE:
+            where = f"certificate {self.depth + 1} of those presented"
+        return f"{where}: {self.code.value}"
 
 
 def certificate_cautions(

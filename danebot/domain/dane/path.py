@@ -24,6 +24,7 @@ from danebot.domain.dane.certificate import (
     canonical,
     check_signature,
     may_have_signed,
+    read,
 )
 from danebot.domain.dane.references import References, matching_names
 
@@ -119,6 +120,18 @@ def build(
         if is_anchor(issuer):
             return CertificationPath(tuple(path), Anchor.CERTIFICATE)
     return CertificationPath(tuple(path), Anchor.NONE)
+
+
+def climbed(chain: Sequence[bytes], now: datetime) -> tuple[Certificate, ...]:
+    """A presented chain (DER) from its leaf up, as far as it leads; () if the leaf is unreadable.
+
+    What else was presented, in whatever order, is left out.
+    """
+    found = [read(der) for der in chain]
+    if not found or found[0] is None:
+        return ()
+    pool = [one for one in found if one is not None]
+    return build(found[0], pool, lambda _: False, now).certificates
 
 
 def _best_issuer(

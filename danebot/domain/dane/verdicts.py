@@ -6,10 +6,11 @@ import enum
 from typing import TYPE_CHECKING, NamedTuple
 
 from danebot.domain.dane.certificate_types import CertificateType
-from danebot.domain.dns.tlsa import TlsaRecord, Unusable
+from danebot.domain.dns.tlsa import MatchingType, Selector, TlsaRecord, Unusable, Usage
 
 if TYPE_CHECKING:
     from danebot.domain.dane.cautions import Caution
+    from danebot.domain.dane.certificate import Certificate
     from danebot.domain.dane.path import Flaw
     from danebot.domain.names import Hostname
 
@@ -65,17 +66,29 @@ class Named(NamedTuple):
 class RecordVerdict(NamedTuple):
     """What became of one record.
 
-    ``depth`` is that of the matching certificate in the presented chain as it was climbed (0 is
-    the leaf), of the certificate a bare key has signed, or None.  ``flaws`` are all faults of the
-    path that keep a matching record from authenticating.  ``name`` is whom the record names, as far
-    as that is known.
+    ``path`` is what it rests on, as climbed from the leaf up, in whatever order that was presented;
+    a trust store's or the record's own certificates included.  ``depth`` is the place in it (0 is
+    the leaf) of the certificate that matches, or that a bare key has signed; None without a match.
+    It is no place in the presented chain.  ``flaws`` are all faults of the path that keep a
+    matching record from authenticating.  ``name`` is whom the record names, as far as is known.
     """
 
     record: TlsaRecord
     reason: Reason | Unusable
     depth: int | None = None
     flaws: tuple[Flaw, ...] = ()
+    path: tuple[Certificate, ...] = ()
     name: Named | None = None
+
+    @property
+    def certificate(self) -> Certificate | None:
+        """The certificate of the path that matches; None if it is a bare key above the path."""
+        if self.depth is None or self.depth >= len(self.path):
+            return None
+        found = self.path[self.depth]
+        bare_key = Usage.DANE_TA, Selector.SPKI, MatchingType.FULL
+        above = self.record[:3] == bare_key and self.record.data != found.spki
+        return None if above else found
 
     @property
     def usable(self) -> bool:
@@ -132,3 +145,8 @@ class Verdict(NamedTuple):
     def depth(self) -> int | None:
         """The depth at which the server was authenticated."""
         return self.matched.depth if self.matched is not None else None
+
+    @property
+    def path(self) -> tuple[Certificate, ...]:
+        """The certificates by which the server was authenticated, from the leaf up."""
+        return self.matched.path if self.matched is not None else ()

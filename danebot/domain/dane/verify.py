@@ -22,7 +22,7 @@ Whether the RRset is secure was settled before (RFC 4033 section 5); this room t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
@@ -80,6 +80,11 @@ class _Scene:
     now: datetime
     profile: Profile
     store: tuple[Certificate, ...] | None = field(repr=False)
+
+    @property
+    def above(self) -> tuple[Certificate, ...]:
+        """What was presented beside the leaf, which may come twice."""
+        return tuple(one for one in self.presented if one != self.leaf)
 
 
 def verify(
@@ -147,7 +152,7 @@ def _unusable(
     if profile is Profile.SMTP and record.usage in {Usage.PKIX_TA, Usage.PKIX_EE}:
         candidates: tuple[Certificate, ...] = ()
         if scene is not None:
-            candidates = (scene.leaf,) if record.usage == Usage.PKIX_EE else scene.presented[1:]
+            candidates = (scene.leaf,) if record.usage == Usage.PKIX_EE else scene.above
         if any(_associated(record, candidate) for candidate in candidates):
             return Reason.MATCHED_UNUSABLE
         return Reason.PKIX_IN_SMTP
@@ -199,7 +204,7 @@ def _judge(record: TlsaRecord, scene: _Scene) -> _Found:
 def _judge_leaf(record: TlsaRecord, scene: _Scene) -> _Found:
     """DANE-EE(3): the leaf alone, no names, no dates (RFC 7671 section 5.1)."""
     if _associated(record, scene.leaf):
-        return _Found(RecordVerdict(record, Reason.MATCHED, 0))
+        return _Found(RecordVerdict(record, Reason.MATCHED, 0, path=(scene.leaf,)))
     return _Found(RecordVerdict(record, Reason.NO_MATCH))
 
 
@@ -211,11 +216,12 @@ def _judge_anchor(record: TlsaRecord, scene: _Scene) -> _Found:
         reason = Reason.INVALID_PATH if flaws else Reason.MATCHED
         absent = path.anchor is Anchor.BARE_KEY or path.certificates[-1] not in scene.presented
         cautions = (Caution(CautionCode.ANCHOR_NOT_PRESENTED),) if absent and not flaws else ()
-        return _Found(RecordVerdict(record, reason, path.depth, flaws), path, cautions)
+        found = RecordVerdict(record, reason, path.depth, flaws, path.certificates)
+        return _Found(found, path, cautions)
     if not any(_associated(record, certificate) for certificate in scene.presented):
         return _Found(RecordVerdict(record, Reason.NO_MATCH))
-    if not any(_associated(record, certificate) for certificate in scene.presented[1:]):
-        return _Found(RecordVerdict(record, Reason.ANCHOR_IS_LEAF, 0))
+    if not any(_associated(record, certificate) for certificate in scene.above):
+        return _Found(RecordVerdict(record, Reason.ANCHOR_IS_LEAF, 0, path=(scene.leaf,)))
     other = pkix.shortest_path(scene.leaf, scene.presented, partial(_associated, record))
     found = RecordVerdict(record, Reason.NO_PATH)
     if other is not None and not pkix.judge_path(other, scene.references, scene.now):
@@ -259,21 +265,16 @@ def _unshadow(found: list[_Found], scene: _Scene) -> list[_Found]:
 
     Senders climb once, with all records: a Full certificate may lead them astray.
     """
-    anchors = [
-        one
-        for one in found
-        if one.verdict.record.usage == Usage.DANE_TA
-        and one.verdict.usable
-        and one.verdict.reason is not Reason.WEAKER_DIGEST
-    ]
-    if {Reason.MATCHED, Reason.INVALID_PATH} - {one.verdict.reason for one in anchors}:
+    anchors = _anchors(found)
+    reasons = {one.verdict.reason for one in anchors.values()}
+    if {Reason.MATCHED, Reason.INVALID_PATH} - reasons:
         return found
-    together = _climb(sorted(one.verdict.record for one in anchors), scene)
+    together = _climb(sorted(anchors), scene)
     if together.anchored and not pkix.judge_path(together, scene.references, scene.now):
         return found
     return [
-        _Found(RecordVerdict(one.verdict.record, Reason.SHADOWED, one.verdict.depth))
-        if one in anchors and one.verdict.reason is Reason.MATCHED
+        _Found(one.verdict._replace(reason=Reason.SHADOWED))
+        if one.verdict.record in anchors and one.verdict.reason is Reason.MATCHED
         else one
         for one in found
     ]
@@ -283,7 +284,7 @@ def _judge_pkix(record: TlsaRecord, scene: _Scene) -> _Found:
     """PKIX-EE(1) and PKIX-TA(0): constraints on a chain to the trust store (RFC 6698 2.1.1)."""
     of_leaf = record.usage == Usage.PKIX_EE
     if scene.store is None:
-        candidates = scene.presented[:1] if of_leaf else scene.presented[1:]
+        candidates = (scene.leaf,) if of_leaf else scene.above
         if any(_associated(record, certificate) for certificate in candidates):
             return _Found(RecordVerdict(record, Reason.NO_TRUST_STORE))
         if of_leaf:
@@ -301,18 +302,18 @@ def _judge_pkix(record: TlsaRecord, scene: _Scene) -> _Found:
     if depth is None:
         return _Found(RecordVerdict(record, Reason.NO_MATCH))
     if not path.anchored:
-        return _Found(RecordVerdict(record, Reason.NO_PKIX_PATH, depth))
+        verdict = RecordVerdict(record, Reason.NO_PKIX_PATH, depth, path=path.certificates)
+        return _Found(verdict)
     flaws = pkix.judge_path(path, scene.references, scene.now)
     reason = Reason.INVALID_PATH if flaws else Reason.MATCHED
-    return _Found(RecordVerdict(record, reason, depth, flaws), path)
+    return _Found(RecordVerdict(record, reason, depth, flaws, path.certificates), path)
 
 
 def _conclude(
     found: Sequence[_Found], scene: _Scene | None, cautions: Sequence[Caution], profile: Profile
 ) -> Verdict:
     """The outcome over all records (RFC 7672 section 2.2)."""
-    matched = [one for one in found if one.verdict.reason is Reason.MATCHED]
-    best = min(matched, key=_preference) if matched else None
+    best = _best(found, scene)
     usable = [one.verdict.record for one in found if one.verdict.usable]
     if best is not None:
         outcome = Outcome.AUTHENTICATED
@@ -348,6 +349,27 @@ def _conclude(
         cautions=tuple(dict.fromkeys([*cautions, *extra])),
         raw_key=raw_key,
     )
+
+
+def _best(found: Sequence[_Found], scene: _Scene | None) -> _Found | None:
+    """The record that authenticates the server, with the path as all anchors lead to it."""
+    matched = [one for one in found if one.verdict.reason is Reason.MATCHED]
+    best = min(matched, key=_preference) if matched else None
+    if best is None or scene is None or best.verdict.record.usage != Usage.DANE_TA:
+        return best
+    path = _climb(sorted(_anchors(found)), scene)
+    return _Found(best.verdict._replace(path=path.certificates), path, best.cautions)
+
+
+def _anchors(found: Iterable[_Found]) -> dict[TlsaRecord, _Found]:
+    """The DANE-TA records that senders climb by."""
+    return {
+        one.verdict.record: one
+        for one in found
+        if one.verdict.record.usage == Usage.DANE_TA
+        and one.verdict.usable
+        and one.verdict.reason is not Reason.WEAKER_DIGEST
+    }
 
 
 def _preference(found: _Found) -> tuple[bool, bool, int, int, int, int, bytes]:

@@ -8,6 +8,7 @@ from datetime import datetime
 from danebot.domain.dane.cautions import CautionCode
 from danebot.domain.dane.certificate import read
 from danebot.domain.dane.naming import named
+from danebot.domain.dane.path import self_signed
 from danebot.domain.dane.references import References
 from danebot.domain.dane.verdicts import Outcome, Profile, Reason, Verdict
 from danebot.domain.dane.verify import verify
@@ -20,8 +21,9 @@ from danebot.domain.delivery.report import (
     HostObservation,
     HostReport,
     Leaf,
+    PathEnd,
 )
-from danebot.domain.dns.tlsa import TlsaRecord
+from danebot.domain.dns.tlsa import TlsaRecord, Usage
 from danebot.domain.finding import Finding, Severity
 from danebot.domain.lineage.keys import Algorithm
 from danebot.domain.names import Protocol, TlsaOwner, printable
@@ -80,16 +82,38 @@ def verdict_of(
     return named(verdict, chain, criteria.authorities, now)
 
 
+def first_to_end(verdict: Verdict) -> tuple[datetime, int] | None:
+    """When the first certificate ends of those that a verdict rests on, and its depth."""
+    return min(
+        (
+            (one.facts.not_after, depth)
+            for depth, one in enumerate(verdict.path)
+            if one.facts is not None
+        ),
+        default=None,
+    )
+
+
 def _leaf(chain: Sequence[bytes], verdict: Verdict) -> Leaf | None:
     """The leaf, and the end of what the verdict rests on: with an anchor, the path to it."""
     leaf = read(chain[0]) if chain else None
     if leaf is None or leaf.facts is None:
         return None
-    path = [one for one in map(read, chain[: (verdict.depth or 0) + 1]) if one is not None]
-    expires = min(one.facts.not_after for one in path if one.facts is not None)
+    expires, depth = first_to_end(verdict) or (leaf.facts.not_after, 0)
     names = leaf.facts.dns_names or leaf.facts.common_names
     shown = tuple(printable(name, 80) for name in names[:8])
-    return Leaf(leaf.spki, shown, leaf.facts.not_before, expires)
+    return Leaf(leaf.spki, shown, leaf.facts.not_before, expires, depth, _ending(verdict, depth))
+
+
+def _ending(verdict: Verdict, depth: int) -> PathEnd:
+    if not depth or verdict.matched is None:
+        return PathEnd.LEAF
+    if verdict.matched.record.usage != Usage.DANE_TA or verdict.matched.certificate is None:
+        return PathEnd.ISSUER
+    top = verdict.path[-1]
+    if depth < len(verdict.path) - 1:
+        return PathEnd.ISSUER
+    return PathEnd.ROOT if self_signed(top) else PathEnd.ANCHOR
 
 
 def unmatched(addresses: Sequence[AddressReport]) -> tuple[TlsaRecord, ...]:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from danebot.domain.dane.cautions import CautionCode
-from danebot.domain.dane.certificate import Certificate, read
 from danebot.domain.dane.naming import Ending, outlook
 from danebot.domain.dane.verdicts import Named, Naming, Verdict
 from danebot.domain.delivery.address_findings import MAIL_PROTOCOLS
@@ -15,6 +14,9 @@ from danebot.domain.delivery.codes import DeliveryCode
 from danebot.domain.delivery.report import AddressReport, Criteria, HostReport, Leaf
 from danebot.domain.dns.tlsa import TlsaRecord, Usage
 from danebot.domain.finding import Finding, Severity
+
+if TYPE_CHECKING:
+    from danebot.domain.dane.certificate import Certificate
 
 SHORT_LIFE = timedelta(days=200)
 """Lifetimes up to this are renewed by machines (CA/Browser Forum ballot SC-081: 200 days)."""
@@ -115,10 +117,12 @@ def _single_anchor(where: str, address: AddressReport, verdict: Verdict) -> Iter
     matched = verdict.matched
     if len(usable) != 1 or matched is None or matched.record.usage != Usage.DANE_TA:
         return
-    chain = [one for one in map(read, address.result.chain) if one is not None]
-    if not chain or _is_root(chain, matched.depth or 0):
+    named, path = matched.certificate, matched.path
+    if named is None and len(path) > 1:
+        return  # a bare key above intermediates: it may well be a root's
+    if named is not None and named.facts is not None and named.facts.self_issued:
         return
-    chooses = _issued_by_chooser(chain[0])
+    chooses = _issued_by_chooser(path[0])
     yield Finding(
         DeliveryCode.SINGLE_ANCHOR,
         Severity.WARNING if chooses else Severity.NOTICE,
@@ -127,11 +131,6 @@ def _single_anchor(where: str, address: AddressReport, verdict: Verdict) -> Iter
         + ("issues from several in turn" if chooses else "may issue from another next time"),
         f"add a 3 1 1 record of the server's own key{_own_record(where, address)}",
     )
-
-
-def _is_root(chain: Sequence[Certificate], depth: int) -> bool:
-    facts = chain[depth].facts if depth < len(chain) else None
-    return facts is None or facts.self_issued
 
 
 def _issued_by_chooser(leaf: Certificate) -> bool:
@@ -182,6 +181,9 @@ def _expiry(host: HostReport, criteria: Criteria, now: datetime) -> Iterator[Fin
         where = f"{host.endpoint} [{' '.join(dict.fromkeys(addresses))}]"
         severity = expiry_severity(leaf, criteria, now)
         when = f"{leaf.expires:%Y-%m-%d %H:%M UTC}"
+        which, consequence = f"the {leaf.ending.noun}", leaf.ending.consequence
+        if leaf.ends:
+            which += f", at depth {leaf.ends} of the path,"
         if leaf.expires <= now:
             mail = host.protocol in MAIL_PROTOCOLS
             least = Severity.WARNING if mail else Severity.CRITICAL  # clients without DANE
@@ -189,14 +191,15 @@ def _expiry(host: HostReport, criteria: Criteria, now: datetime) -> Iterator[Fin
                 DeliveryCode.CERTIFICATE_EXPIRED,
                 max(severity, least),
                 where,
-                f"the certificate expired {when}: senders and clients without DANE refuse it",
+                f"{which} expired {when}: "
+                + (consequence or "senders and clients without DANE refuse it"),
             )
         elif severity is not Severity.NOTICE:
             yield Finding(
                 DeliveryCode.CERTIFICATE_EXPIRES,
                 severity,
                 where,
-                f"the certificate expires {when}",
+                f"{which} expires {when}" + (f": {consequence}" if consequence else ""),
             )
 
 

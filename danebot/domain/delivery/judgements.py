@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from danebot.domain.dane.certificate import read
 from danebot.domain.dane.verdicts import Outcome, Profile, Verdict
 from danebot.domain.dane.verify import verify
-from danebot.domain.delivery.address_findings import MAIL_PROTOCOLS
+from danebot.domain.delivery.address_findings import MAIL_PROTOCOLS, first_to_end
 from danebot.domain.delivery.codes import DeliveryCode
 from danebot.domain.delivery.probes import ProbeOutcome, ProbeResult
 from danebot.domain.delivery.routes import Dane
@@ -105,7 +105,11 @@ GRADES = {
 
 
 class Served(NamedTuple):
-    """One address's answer; ``key`` and ``not_after`` are the leaf's, None where unreadable."""
+    """One address's answer; ``key`` is the leaf's, None where unreadable.
+
+    ``not_after`` is when the first certificate ends of those that the judgement rests on: the leaf,
+    and with an anchor the path to it.
+    """
 
     address: str
     judgement: Judgement
@@ -158,6 +162,8 @@ def judge_address(result: ProbeResult, route: HostRoute, now: datetime) -> Serve
         profile = Profile.SMTP if result.endpoint.protocol in MAIL_PROTOCOLS else Profile.GENERIC
         verdict = verify(route.records, result.chain, route.references, now, profile)
         found, detail = judgement(result, verdict), verdict.words
+        end = first_to_end(verdict)
+        not_after = end[0] if end is not None else not_after
     return Served(result.address, found, detail, key=key, not_after=not_after)
 
 

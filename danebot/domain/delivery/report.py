@@ -130,16 +130,38 @@ class HostObservation(NamedTuple):
     left_out: int = 0
 
 
+class PathEnd(enum.Enum):
+    """Which certificate of a path ends first; the value is a noun, and what follows in words."""
+
+    LEAF = "certificate", ""
+    ISSUER = "issuer's certificate", "DANE senders refuse the chain then"
+    ROOT = "self-signed DANE-TA anchor", "DANE senders refuse the chain then"
+    ANCHOR = "DANE-TA anchor", "some senders refuse the chain then, Postfix and Exim don't"
+
+    @property
+    def noun(self) -> str:
+        """What it is."""
+        return self.value[0]
+
+    @property
+    def consequence(self) -> str:
+        """What senders do once it has ended; "" if that is said elsewhere."""
+        return self.value[1]
+
+
 class Leaf(NamedTuple):
     """The certificate that was presented first; times are aware UTC, ``names`` printable.
 
-    ``expires`` is when the chain stops being valid as far as the verdict rests on it.
+    ``expires`` is when the first certificate ends of those that the verdict rests on; ``ends`` is
+    its depth on the path (0 is the leaf), and ``ending`` what it is.
     """
 
     spki: bytes
     names: tuple[str, ...]
     not_before: datetime
     expires: datetime
+    ends: int = 0
+    ending: PathEnd = PathEnd.LEAF
 
     @property
     def record(self) -> TlsaRecord:

@@ -159,5 +159,5 @@ def test_a_signature_that_cant_be_read_is_not_called_weak() -> None:
 
 
 def test_a_caution_names_its_certificate() -> None:
-    assert str(Caution(CautionCode.WEAK_KEY, 0)).startswith("certificate 0: key below 112 bits")
+    assert str(Caution(CautionCode.WEAK_KEY, 0)).startswith("leaf: key below 112 bits")
     assert str(Caution(CautionCode.LONG_CHAIN)).startswith("more than 16 certificates")

@@ -18,6 +18,14 @@ from domain.pki import DAY, NOW
 
 LEAVES = sorted(label for label in world() if label.startswith("leaf") or label == "next")
 ABOVE = sorted(label for label in world() if label not in LEAVES)
+ISSUERS = {
+    "leaf": ("inter", "root"),
+    "leaf-root": ("root",),
+    "leaf-deep": ("deep", "inter", "root"),
+    "leaf-expired": ("inter", "root"),
+    "leaf-of-expired": ("bad-expired", "root"),
+}
+TWINS = ("inter-x", "inter-expired", "inter-future", "root-x", "other")
 REFERENCES = References(Hostname.parse(MX))
 
 quick = settings(
@@ -116,6 +124,34 @@ def test_openssl_decides_the_same(scene: tuple[list[TlsaRecord], list[bytes]]) -
     assert (verdict.outcome is Outcome.AUTHENTICATED) == bool(decision.authenticated)
     if decision.authenticated:
         assert verdict.depth == decision.depth
+
+
+@st.composite
+def messy(draw: st.DrawFn) -> tuple[list[TlsaRecord], list[bytes]]:
+    """Chains as careless servers send them, and records that aim at what is above the leaf.
+
+    Roots included, in any order, twice, with twins (expired, cross-signed) and strangers between.
+    """
+    leaf, issuers = draw(st.sampled_from(sorted(ISSUERS.items())))
+    twins = [one for one in TWINS if draw(st.booleans())]
+    strangers = draw(st.lists(st.sampled_from(["stranger", "bad-expired", leaf, *issuers])))
+    above = draw(st.permutations([*issuers, *twins, *strangers]))
+    aims = st.sampled_from([*above, "root", "other"])
+    start = st.sampled_from([f"2 {s} {m}" for s in (0, 1) for m in (0, 1)])
+    aimed_at = st.builds(lambda numbers, label: record(f"{numbers} {label}"), start, aims)
+    return draw(st.lists(aimed_at, min_size=1, max_size=2)), chain_of(leaf, above[:15])
+
+
+@settings(quick, max_examples=300)
+@given(messy())
+def test_openssl_climbs_the_same_path(scene: tuple[list[TlsaRecord], list[bytes]]) -> None:
+    records, chain = scene
+    decision = oracle.decide(records, chain, [MX], NOW)
+    verdict = judge(records, chain)
+    assert (verdict.outcome is Outcome.AUTHENTICATED) == bool(decision.authenticated)
+    if verdict.matched is not None:
+        assert verdict.depth == decision.depth
+        assert tuple(one.der for one in verdict.path) == decision.path
 
 
 @quick

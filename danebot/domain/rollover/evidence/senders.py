@@ -45,7 +45,7 @@ class Senders(NamedTuple):
         return bool(self.refusing(records, held))
 
     def known_by(self, records: Records, held: Held) -> tuple[TlsaRecord, int] | None:
-        """Return a record by which they authenticate a chain, and the depth of what it names.
+        """Return a record by which they authenticate a chain, and what it names: the path's depth.
 
         Where only the raw public key is known, that is the key's record with the strongest digest,
         since it counts for all of them, and what is there doesn't.
@@ -54,7 +54,8 @@ class Senders(NamedTuple):
 
         verdict = self.verdict(records, held)
         if verdict.matched is not None:
-            return verdict.matched.record, verdict.matched.depth or 0
+            above = verdict.matched.certificate is None  # the key that signed the last of the path
+            return verdict.matched.record, (verdict.matched.depth or 0) + above
         if verdict.raw_key is Outcome.AUTHENTICATED:
             return Required(MatchingType.SHA2_512, self.owner).record(held.key.spki), 0
         return None

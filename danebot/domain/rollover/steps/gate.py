@@ -148,21 +148,18 @@ class _Judge:
 
     def _remedy(self, records: Records) -> TlsaRecord | None:
         """The record of the new chain like the one that authenticates the live chain."""
+        from danebot.domain.dane.path import climbed
+
         known = self.senders.known_by(records, self.live)
         if known is None:
             return None
-        form, ders = known[0], self.new.chain.ders
-        depth = min(known[1], len(ders) - 1)
-        der = ders[depth] if form.selector == Selector.CERT else _spki(ders[depth])
+        form, path = known[0], climbed(self.new.chain.ders, self.senders.now)
+        if not path:
+            return None
+        named = path[min(known[1], len(path) - 1)]
+        der = named.der if form.selector == Selector.CERT else named.spki
         record = form._replace(data=association(der, MatchingType(form.mtype)))
         return None if self.senders.refuse((*records, record), self.new) else record
-
-
-def _spki(der: bytes) -> bytes:
-    from danebot.domain.dane.certificate import read
-
-    certificate = read(der)
-    return certificate.spki if certificate is not None else b""
 
 
 def _refusals(

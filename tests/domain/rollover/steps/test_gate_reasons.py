@@ -16,7 +16,7 @@ from danebot.domain.rollover.evidence.policy import Policy
 from danebot.domain.rollover.steps.gate import Refusal, gate
 from danebot.domain.rollover.steps.phases import Hold, Step
 from domain.builders import DAY, HOUR, MX, MX2, T0, UNREACHABLE, line, seen
-from domain.gate_world import There, Watch, chain, renewal, shown, tlsa, watch
+from domain.gate_world import There, Watch, authority, chain, renewal, shown, tlsa, watch
 
 A, B = tlsa("2 1 1", by="A"), tlsa("2 1 1", by="B")
 ODD = TlsaRecord(9, 1, 1, b"x" * 32)
@@ -179,3 +179,28 @@ def test_records_of_neither_chain_make_the_new_one_no_repair() -> None:
     """Who has A in a cache accepts what is live, and would refuse the new chain."""
     planned = watch(SWITCHED, A).look(T0 + HOUR, shown(tlsa("3 1 1", key="somebody")))
     assert (planned.step, planned.hold) == (None, Hold.CACHES)
+
+
+@pytest.mark.parametrize(
+    ("live", "new"),
+    [
+        (("A",), ("root", "B")),
+        (("A",), ("stranger", "B", "root")),
+        (("root", "stranger", "A"), ("B",)),
+    ],
+)
+def test_the_anchor_to_publish_is_climbed_to_wherever_it_is_presented(
+    live: tuple[str, ...], new: tuple[str, ...]
+) -> None:
+    """A stranger in the chain, or the root in front, is no authority to publish."""
+    serving = presenting(chain(), *live)
+    site = watch(presenting(chain(by="B", version=2), *new), A, live=serving)
+    planned = site.look(T0, shown(A))
+    assert planned.refusal is not None
+    assert planned.refusal.publish == B
+
+
+def presenting(held: Held, *above: str) -> Held:
+    """That leaf with these authorities in this order."""
+    ders = (held.chain.ders[0], *(authority(name).der for name in above))
+    return held._replace(chain=held.chain._replace(ders=ders))
