@@ -26,8 +26,29 @@ if TYPE_CHECKING:
 
 _GARBAGE = 50_000  # objects; importing makes thousands that stay, which are no garbage
 FINE, ATTENTION, USAGE, INTERRUPTED = 0, 1, 2, 130
-_LINEAGES = click.argument("lineages", metavar="[LINEAGE]...", nargs=-1)
-_LINEAGE = click.argument("lineage")
+
+
+def _known_lineages(ctx: click.Context, _param: click.Parameter, begun: str) -> list[str]:
+    """What a shell may complete a lineage's name to; [] where this user can't see any."""
+    from danebot.console import Console
+
+    top = ctx.find_root().params
+    with suppress(DanebotError):
+        names = Console(top["config"], top["config_dir"], 0, quiet=True).tree().names()
+        return [name for name in names if name.startswith(begun)]
+    return []
+
+
+def _key_types(_ctx: click.Context, _param: click.Parameter, begun: str) -> list[str]:
+    from danebot.domain.lineage.key_types import KeyType
+
+    return [kind.value for kind in KeyType if kind.value.startswith(begun)]
+
+
+_LINEAGES = click.argument(
+    "lineages", metavar="[LINEAGE]...", nargs=-1, shell_complete=_known_lineages
+)
+_LINEAGE = click.argument("lineage", shell_complete=_known_lineages)
 _UNANSWERED = click.option(
     "--although-unanswered",
     is_flag=True,
@@ -193,6 +214,7 @@ def _check_insistence(lineages: tuple[str, ...], words: str | None, *, dry_run: 
 @click.option(
     "--key-type",
     callback=_key_type,
+    shell_complete=_key_types,
     help="rsa2048, rsa3072, rsa4096, p256 or p384; as the current key.",
 )
 @click.option(
@@ -421,6 +443,19 @@ def verify(ctx: click.Context, /, targets: tuple[str, ...], **options: Any) -> N
     from danebot.verbs.verify import verify as verb
 
     ctx.exit(verb(_command(ctx), targets, options))
+
+
+@danebot.command()
+@_JSON
+@click.pass_context
+def files(ctx: click.Context, /, *, as_json: bool) -> None:
+    """List what was installed beside the programs: units, manual pages, snippets, rules, examples.
+
+    With what to do with each.
+    """
+    from danebot.verbs.files import files as verb
+
+    ctx.exit(verb(as_json=as_json))
 
 
 @danebot.command(name="help")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import configparser
+import json
 import subprocess
 import sys
 import venv
@@ -10,6 +11,8 @@ import zipfile
 from pathlib import Path
 
 import pytest
+
+from danebot.verbs.files import BROUGHT
 
 pytestmark = pytest.mark.once
 
@@ -46,7 +49,7 @@ def test_it_holds_exactly_the_three_import_packages(wheel: Path) -> None:
     tops = {name.split("/")[0] for name in names}
     assert "danebot/hooks/reload.sh" in names
     assert "danebot/data/letsencrypt-cas.tsv" in names
-    assert {top for top in tops if not top.endswith(".dist-info")} == PACKAGES
+    assert {top for top in tops if not top.endswith((".dist-info", ".data"))} == PACKAGES
 
 
 def test_every_console_script_runs_from_a_clean_environment(wheel: Path, tmp_path: Path) -> None:
@@ -62,3 +65,6 @@ def test_every_console_script_runs_from_a_clean_environment(wheel: Path, tmp_pat
         ends = frozenset({0, 3} if script.startswith("check_") else {0})
         assert "usage" in run(python.parent / script, "--help", ends=ends).lower()
         run(python.parent / script, "--version", ends=ends)
+    listed = json.loads(run(python.parent / "danebot", "files", "--json"))["files"]
+    found = {path for group in listed for path in group["files"]}
+    assert found == {str(tmp_path / "venv" / path) for one in BROUGHT for path in one.paths}

@@ -1,0 +1,171 @@
+"""`danebot files`: what an installation brings beside its programs, and what to do with it."""
+
+from __future__ import annotations
+
+import sys
+import sysconfig
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from danebot.errors import DanebotError
+from danebot.verbs.common import FINE, click_echo, dump
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_SYSTEMD = "lib/systemd/system"
+_DATA = "share/danebot"
+_DOCS = "share/doc/danebot"
+_PREFIXES = ("/usr/local", "/usr")  # where a system's package puts them
+_UNIT_PATHS = ("/usr/local/lib/systemd/system", "/usr/lib/systemd/system", "/lib/systemd/system")
+_PROGRAMS = Path("/usr/local/bin")  # as units and snippets name them
+
+
+class Brought(NamedTuple):
+    """Files for one purpose; ``paths`` are below the installation's data directory.
+
+    In ``use``, what to do with them, {first} is the first one's whole path and {all} all of them.
+    """
+
+    purpose: str
+    use: str
+    paths: tuple[str, ...]
+
+
+BROUGHT = (
+    Brought(
+        "The daily run as a timer, and mail where it fails",
+        "systemctl enable --now danebot.timer",
+        tuple(
+            f"{_SYSTEMD}/{unit}"
+            for unit in ("danebot.service", "danebot.timer", "danebot-failure@.service")
+        ),
+    ),
+    Brought(
+        "The daily run in cron, without systemd",
+        "install -m 644 {first} /etc/cron.d/",
+        (f"{_DATA}/cron/danebot",),
+    ),
+    Brought(
+        "Settings, all optional",
+        "install -D -m 644 {first} /etc/danebot/danebot.toml",
+        (f"{_DOCS}/danebot.toml.example",),
+    ),
+    Brought(
+        "Programs that publish records: examples",
+        "",
+        tuple(f"{_DOCS}/examples/publish-{name}" for name in ("desec", "nsupdate", "powerdns")),
+    ),
+    Brought(
+        "Nagios, and NRPE",
+        "install -m 644 {first} /etc/nagios4/conf.d/",
+        (f"{_DATA}/nagios/danebot.cfg", f"{_DATA}/nagios/nrpe.cfg"),
+    ),
+    Brought(
+        "Icinga 2",
+        "install -m 644 {all} /etc/icinga2/conf.d/",
+        (f"{_DATA}/icinga2/danebot-commands.conf", f"{_DATA}/icinga2/danebot-services.conf"),
+    ),
+    Brought(
+        "The exporter for Prometheus",
+        "systemctl enable --now danebot-exporter.service",
+        (f"{_SYSTEMD}/danebot-exporter.service",),
+    ),
+    Brought(
+        "Prometheus: rules, and examples of settings",
+        "install -m 644 {first} /etc/prometheus/",
+        tuple(
+            f"{_DATA}/prometheus/{name}"
+            for name in ("danebot.rules.yml", "prometheus.yml", "alertmanager.yml")
+        ),
+    ),
+    Brought("Grafana: a dashboard to import", "", (f"{_DATA}/grafana/danebot.json",)),
+    Brought(
+        "Manual pages",
+        "man -l {first}",
+        (
+            "share/man/man8/danebot.8",
+            "share/man/man8/danebot-exporter.8",
+            "share/man/man1/check_dane.1",
+            "share/man/man1/check_danebot.1",
+        ),
+    ),
+    Brought(
+        "Completion for bash, zsh and fish",
+        ". {first}",
+        (
+            "share/bash-completion/completions/danebot",
+            "share/zsh/site-functions/_danebot",
+            "share/fish/vendor_completions.d/danebot.fish",
+        ),
+    ),
+    Brought(
+        "Documentation",
+        "",
+        tuple(
+            f"{_DOCS}/{name}.md"
+            for name in (
+                *("configuration", "tree", "hooks", "publishing", "emergency", "monitoring"),
+                *("exporter", "check_dane", "check_danebot", "runbook", "dane-standards"),
+                "glossary",
+            )
+        ),
+    ),
+)
+
+
+class Group(NamedTuple):
+    """The files of one purpose as they are installed, and the commands that put them to use."""
+
+    purpose: str
+    files: tuple[str, ...]
+    commands: tuple[str, ...]
+
+
+def files(*, as_json: bool) -> int:
+    """Print them; raises `DanebotError` where an installation has none."""
+    groups = tuple(_groups(_data()))
+    if as_json:
+        click_echo(dump({"files": groups}))
+        return FINE
+    for group in groups:
+        lines = [f"    {line}" for line in group.files]
+        lines += [f"    # {command}" for command in group.commands]
+        click_echo("\n".join((f"{group.purpose}:", *lines, "")).rstrip(" "))
+    return FINE
+
+
+def _data() -> Path:
+    """The data directory of this installation: of its environment, or of the system."""
+    places = [Path(sysconfig.get_path("data")), *map(Path, _PREFIXES)]
+    for place in places:
+        if any((place / path).exists() for one in BROUGHT for path in one.paths):
+            return place
+    raise DanebotError(
+        "this installation brought programs alone: install the wheel with pip, pipx or uv, "
+        "or the system's package"
+    )
+
+
+def _groups(data: Path) -> Iterator[Group]:
+    for one in BROUGHT:
+        found = tuple(str(data / path) for path in one.paths if (data / path).exists())
+        if found:
+            yield Group(one.purpose, found, tuple(_commands(one, found)))
+
+
+def _commands(one: Brought, found: tuple[str, ...]) -> Iterator[str]:
+    first = Path(found[0])
+    if "systemctl" in one.use:
+        yield from _linked(first.stem)
+        if not any(first.is_relative_to(place) for place in _UNIT_PATHS):
+            yield f"systemctl link {' '.join(found)}"
+    if one.use:
+        yield one.use.format(first=found[0], all=" ".join(found))
+
+
+def _linked(program: str) -> Iterator[str]:
+    """Have a program where units name it."""
+    here = Path(sys.argv[0]).absolute().with_name(program)
+    if here.exists() and not (_PROGRAMS / program).exists():
+        yield f"ln -s {here} {_PROGRAMS}/"

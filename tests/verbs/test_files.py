@@ -1,0 +1,141 @@
+"""`danebot files` and what the wheel brings are one list; shells complete by what danebot says."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from danebot.verbs.files import BROUGHT
+from danebot.verbs.files import files as verb
+
+ROOT = Path(__file__).parents[2]
+LISTED = {path for one in BROUGHT for path in one.paths}
+
+
+def brought() -> dict[str, Path]:
+    """What a wheel brings beside its packages, and the file of this tree that it is."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    shared: dict[str, str] = project["tool"]["hatch"]["build"]["targets"]["wheel"]["shared-data"]
+    found: dict[str, Path] = {}
+    for source, target in shared.items():
+        place = ROOT / source
+        inside = (
+            [path for path in place.rglob("*") if path.is_file()] if place.is_dir() else [place]
+        )
+        found |= {str(Path(target) / path.relative_to(place)): path for path in inside}
+    return found
+
+
+def test_what_the_wheel_brings_is_listed_and_nothing_else() -> None:
+    assert set(brought()) == LISTED
+
+
+def test_every_manual_page_unit_and_example_of_the_project_is_brought() -> None:
+    wanted = {
+        path
+        for place in ("systemd", "docs/man", "docs/examples", "checks/nagios", "checks/icinga2")
+        for path in (ROOT / place).iterdir()
+    }
+    assert wanted <= set(brought().values())
+
+
+def installed(at: Path) -> None:
+    for target, source in brought().items():
+        (at / target).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(source, at / target)
+
+
+def test_each_file_is_told_with_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    installed(tmp_path)
+    program = tmp_path / "bin" / "danebot"
+    program.parent.mkdir()
+    program.touch()
+    monkeypatch.setattr("sysconfig.get_path", lambda _: str(tmp_path))
+    monkeypatch.setattr("danebot.verbs.files._PROGRAMS", tmp_path / "elsewhere")
+    monkeypatch.setattr(sys, "argv", [str(program)])
+    assert verb(as_json=True) == 0
+    groups = json.loads(capsys.readouterr().out)["files"]
+    named = {path for group in groups for path in group["files"]}
+    assert named == {str(tmp_path / path) for path in LISTED}
+    timer = groups[0]
+    assert timer["commands"] == [
+        f"ln -s {program} {tmp_path}/elsewhere/",
+        f"systemctl link {' '.join(timer['files'])}",
+        "systemctl enable --now danebot.timer",
+    ]
+    assert verb(as_json=False) == 0
+    out = capsys.readouterr().out
+    assert f"    # install -m 644 {tmp_path}/share/danebot/cron/danebot /etc/cron.d/\n" in out
+
+
+def test_units_that_systemd_finds_need_no_link(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    installed(tmp_path)
+    monkeypatch.setattr("sysconfig.get_path", lambda _: str(tmp_path))
+    monkeypatch.setattr("danebot.verbs.files._UNIT_PATHS", (str(tmp_path / "lib/systemd/system"),))
+    assert verb(as_json=True) == 0
+    timer = json.loads(capsys.readouterr().out)["files"][0]
+    assert not any("systemctl link" in command for command in timer["commands"])
+
+
+def test_programs_alone_are_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from danebot.cli import main
+
+    monkeypatch.setattr("sysconfig.get_path", lambda _: str(tmp_path))
+    monkeypatch.setattr("danebot.verbs.files._PREFIXES", ())
+    with pytest.raises(SystemExit) as ended:
+        main(["files"])
+    assert ended.value.code == 1
+    assert "brought programs alone" in capsys.readouterr().err
+
+
+# ---- completion -----------------------------------------------------------------------------
+
+
+def completed(line: str, tmp_path: Path) -> list[str]:
+    """What bash offers at the end of a line, by the file that is installed."""
+    programs = tmp_path / "bin"
+    programs.mkdir(exist_ok=True)
+    (programs / "danebot").write_text(f'#!/bin/sh\nexec {sys.executable} -m danebot "$@"\n')
+    (programs / "danebot").chmod(0o755)
+    script = (
+        f". {ROOT}/completions/danebot.bash\n"
+        f"COMP_WORDS=({line}x) COMP_CWORD=$((${{#COMP_WORDS[@]}} - 1))\n"
+        "COMP_WORDS[COMP_CWORD]=${COMP_WORDS[COMP_CWORD]%x}\n"
+        "_danebot_completion danebot\n"
+        'printf "%s\\n" "${COMPREPLY[@]}"\n'
+    )
+    done = subprocess.run(
+        ["bash", "-c", script],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "PATH": f"{programs}:{os.environ['PATH']}", "PYTHONPATH": str(ROOT)},
+    )
+    assert done.stderr == ""
+    return done.stdout.split()
+
+
+def test_verbs_lineages_and_values_complete(tmp_path: Path) -> None:
+    renewal = tmp_path / "tree" / "renewal"
+    renewal.mkdir(parents=True)
+    for name in ("mail.example.org", "mx.example.org", "www.example.org"):
+        (renewal / f"{name}.conf").touch()
+    tree = f"danebot --config-dir {tmp_path}/tree"
+    assert completed("danebot sta", tmp_path) == ["status"]
+    assert completed(f"{tree} status m", tmp_path) == ["mail.example.org", "mx.example.org"]
+    assert completed(f"{tree} newkey w", tmp_path) == ["www.example.org"]
+    assert completed("danebot newkey --key-type p", tmp_path) == ["p256", "p384"]
+    assert completed(f"danebot --config-dir {tmp_path}/none status m", tmp_path) == [""][1:]
