@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
+from danebot.domain.finding import Severity, most_serious_first
 from danebot.domain.status.document import (
+    MISSING,
     CertificateStatus,
     LineageStatus,
     Prospect,
     RecordStatus,
     RunStatus,
+    finding_of,
 )
 from danebot.domain.status.way import share, way
 from danebot.domain.text import distance, duration, when
@@ -85,18 +88,70 @@ def status_lines(status: LineageStatus, now: datetime) -> Iterator[str]:
     for title, key in (("next key", status.next), ("ready key", status.ready)):
         if key is not None:
             yield f"  {title:<12} {key.digest.hex()} {key.type}"
+    wrong = [finding for finding in status.findings if finding.severity != "info"]
+    said = " ".join(f"{finding.text} {finding.remedy}" for finding in wrong)
+    add = [line for line in status.publication.add if _data(line) not in said]
+    said += " ".join(add)
     for record in status.records:
-        yield from _record_lines(record)
+        if record.seen != MISSING or f"{record.owner}. " not in said or record.record not in said:
+            yield from _record_lines(record)
     yield from timeline(status, now)
     yield from _deployment_lines(status)
     yield from _outlook_lines(status)
-    for title, lines in (("add", status.publication.add), ("remove", status.publication.remove)):
+    for title, lines in (("add", add), ("remove", status.publication.remove)):
         for line in lines:
             yield f"  {title:<12} {line}"
-    for finding in status.findings:
-        if finding.severity != "info":
-            remedy = f"; {finding.remedy}" if finding.remedy else ""
-            yield f"  {finding.severity:<12} {finding.text}{remedy}"
+    for finding in wrong:
+        remedy = f"; {finding.remedy}" if finding.remedy else ""
+        yield f"  {finding.severity:<12} {finding.text}{remedy}"
+
+
+def worst_first(statuses: Iterable[LineageStatus]) -> list[LineageStatus]:
+    """The lineages by how serious their worst finding is, and by name."""
+    return sorted(statuses, key=lambda status: (-_worst(status), status.name))
+
+
+def overview(statuses: Sequence[LineageStatus], now: datetime) -> Iterator[str]:
+    """A line for each lineage, in the order given: its worst finding, or when it expires."""
+    width = max((len(status.name) for status in statuses), default=0)
+    phases = max((len(status.phase) for status in statuses), default=0)
+    for status in statuses:
+        found = most_serious_first(map(finding_of, status.findings))
+        word = found[0].severity.word if found else "ok"
+        text = found[0].text if found else _expiry(status, now)
+        more = f" ({len(found) - 1} more)" if len(found) > 1 else ""
+        word = "ok" if word == "info" else word
+        yield f"{word:<8}  {status.name:<{width}}  {status.phase:<{phases}}  {text}{more}"
+    wrong = sum(_worst(status) >= Severity.WARNING for status in statuses)
+    verb = "needs" if wrong == 1 else "need"
+    yield (
+        f"{wrong} of {len(statuses)} lineages {verb} attention; "
+        "all of one: danebot status LINEAGE, of each: danebot -v status"
+    )
+
+
+def problem_lines(statuses: Iterable[LineageStatus]) -> Iterator[str]:
+    """What is wrong, and what helps, alone."""
+    for status in statuses:
+        for finding in most_serious_first(map(finding_of, status.findings)):
+            if finding.severity >= Severity.WARNING:
+                yield f"{finding.severity.word:<8}  {finding}"
+
+
+def _worst(status: LineageStatus) -> Severity:
+    return max((finding_of(one).severity for one in status.findings), default=Severity.INFO)
+
+
+def _expiry(status: LineageStatus, now: datetime) -> str:
+    if status.live is None:
+        return "nothing usable is live"
+    end = status.live.not_after
+    return f"{'expires' if end > now else 'expired'} {distance(end, now)}"
+
+
+def _data(line: str) -> str:
+    """A record without owner and TTL."""
+    return line.rpartition(" IN TLSA ")[2]
 
 
 def run_lines(last: RunStatus | None, now: datetime) -> Iterator[str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from typing import TYPE_CHECKING
 
 from danebot.domain.finding import Code, Finding
@@ -13,9 +15,15 @@ from danebot.verbs.common import ATTENTION, FINE, click_echo, dump, say_pressing
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
+    from datetime import datetime
 
     from danebot.console import Console
-    from danebot.domain.status.document import EventStatus, FindingStatus, Snapshot
+    from danebot.domain.status.document import (
+        EventStatus,
+        FindingStatus,
+        LineageStatus,
+        Snapshot,
+    )
     from danebot.jobs.context import Context
     from danebot.jobs.view import LineageView
 
@@ -28,7 +36,7 @@ def status(console: Console, names: tuple[str, ...], *, as_json: bool) -> int:
     from danebot.jobs.orphans import way_back
     from danebot.jobs.snapshot import lineage_statuses
     from danebot.jobs.survey import survey
-    from danebot.render.lineage import run_lines, status_lines
+    from danebot.render.lineage import run_lines
 
     now = system_clock()
     tree = console.tree()
@@ -62,13 +70,13 @@ def status(console: Console, names: tuple[str, ...], *, as_json: bool) -> int:
         }
         click_echo(dump(document))
     else:
-        for one in statuses:
-            for line in status_lines(one, now):
-                click_echo(printable(line, 1000))
-        for line in run_lines(last_renew, now):
-            click_echo(line)
-        for line in (*_others(others), *_event_lines(console, events)):
-            click_echo(printable(line, 1000))
+        for line in _lines(console, statuses, names, now):
+            _show(line)
+        if not console.quiet or last_renew is None:
+            for line in run_lines(last_renew, now):
+                _show(line)
+        for line in (*_others(console, others), *_event_lines(console, events)):
+            _show(line)
     for finding in unreadable:
         console.warn(str(finding))
         if finding.code is Code.NOT_RENEWED and not as_json:
@@ -81,6 +89,45 @@ def status(console: Console, names: tuple[str, ...], *, as_json: bool) -> int:
     return ATTENTION if troubled or unreadable else FINE
 
 
+def _lines(
+    console: Console, statuses: Iterable[LineageStatus], names: Sequence[str], now: datetime
+) -> Iterator[str]:
+    """All of a single lineage, of those with ``names`` and of each with -v; else a line of each.
+
+    With -q problems only.
+    """
+    from danebot.render.lineage import overview, problem_lines, status_lines, worst_first
+
+    ordered = worst_first(statuses)
+    if console.quiet:
+        yield from problem_lines(ordered)
+    elif names or console.verbosity or len(ordered) == 1:
+        for one in ordered:
+            yield from status_lines(one, now)
+    elif ordered:
+        yield from overview(ordered, now)
+
+
+_COLOURS = {"critical": "red", "warning": "yellow", "notice": "blue", "ok": "green"}
+
+
+def _show(line: str) -> None:
+    """Print a line; on a terminal what is wrong is in colour, and what is to come is faint."""
+    import click
+
+    shown = printable(line, 1000)
+    if sys.stdout is not None and sys.stdout.isatty() and not os.environ.get("NO_COLOR"):
+        word = shown.strip().partition(" ")[0]
+        bar, arrow, ahead = shown.partition(">")
+        if word in _COLOURS:
+            shown = shown.replace(word, click.style(word, fg=_COLOURS[word], bold=True), 1)
+        elif word == "rollover" and arrow:
+            shown = bar + arrow + click.style(ahead, dim=True)
+        elif shown.strip().startswith("to come:"):
+            shown = click.style(shown, dim=True)
+    click_echo(shown)
+
+
 def _of_the_run(
     report: Snapshot | None, told: Sequence[Finding], names: Sequence[str]
 ) -> tuple[FindingStatus, ...]:
@@ -90,16 +137,18 @@ def _of_the_run(
     return tuple(one for one in found if not one.lineage and one.code not in codes)
 
 
-def _others(found: Iterable[FindingStatus]) -> Iterator[str]:
+def _others(console: Console, found: Iterable[FindingStatus]) -> Iterator[str]:
+    from danebot.domain.finding import Severity
     from danebot.domain.status.document import finding_of
 
-    for one in found:
-        yield f"{one.severity}: {finding_of(one)}"
+    for one in map(finding_of, found):
+        if not console.quiet or one.severity >= Severity.WARNING:
+            yield f"{one.severity.word:<8}  {one}"
 
 
 def _event_lines(console: Console, events: Iterable[EventStatus]) -> Iterator[str]:
     """The last changes, for who asks for details."""
-    for event in events if console.verbosity else ():
+    for event in events if console.verbosity and not console.quiet else ():
         yield f"{when(event.at)}  {event.lineage}: {event.text}"
 
 
