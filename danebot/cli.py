@@ -423,6 +423,7 @@ def publish(ctx: click.Context, lineages: tuple[str, ...], dry_run: bool) -> Non
     metavar="HOST",
     help="One that is known to be down: its silence is no problem, a mismatch is.",
 )
+@click.option("--trace", is_flag=True, help="At the end, what was said with DNS and the peers.")
 @click.option("--optional", is_flag=True, help="Having no DANE is fine.")
 @click.option(
     "--require",

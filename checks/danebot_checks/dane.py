@@ -14,6 +14,7 @@ from danebot_checks.start import run
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from danebot.adapters.trace import Trace
     from danebot_checks.plugin import PluginResult
 
 NAME = "DANE"
@@ -34,16 +35,28 @@ def outcome(arguments: Sequence[str] | None = None) -> int:
 def check(arguments: Sequence[str] | None) -> PluginResult:
     """Look, judge, and tell; `DanebotError` if that is impossible."""
     begin = time.monotonic()
+    from danebot.errors import DanebotError
     from danebot.jobs.verify import verify_one
     from danebot_checks.dane_options import parse_options
     from danebot_checks.dane_result import report_result
-    from danebot_checks.plugin import limit
+    from danebot_checks.plugin import PluginResult, State, limit
 
     options = parse_options(arguments)
     allowed = options.timeout - timedelta(seconds=time.monotonic() - begin)
-    with limit(allowed):
-        report = verify_one(options.subject, options.inquiry, _clock, allowed)
-    return report_result(report, _clock(), time.monotonic() - begin, options)
+    trace = _trace() if options.trace else None
+    try:
+        with limit(allowed):
+            report = verify_one(options.subject, options.inquiry, _clock, allowed, trace=trace)
+        result = report_result(report, _clock(), time.monotonic() - begin, options)
+    except DanebotError as exc:
+        result = PluginResult(State.UNKNOWN, str(exc))
+    return result if trace is None else result._replace(trace=tuple(trace.lines()))
+
+
+def _trace() -> Trace:
+    from danebot.adapters.trace import Trace
+
+    return Trace()
 
 
 def _clock() -> datetime:

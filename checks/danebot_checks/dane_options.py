@@ -56,6 +56,7 @@ class Options(NamedTuple):
     verbosity: int
     days: tuple[Range | None, Range | None]
     hours: tuple[Range | None, Range | None]
+    trace: bool = False
 
 
 def parse_options(arguments: Sequence[str] | None) -> Options:
@@ -70,6 +71,7 @@ def parse_options(arguments: Sequence[str] | None) -> Options:
         words.verbose,
         (words.warning, words.critical),
         (words.rrsig_warning, words.rrsig_critical),
+        words.trace,
     )
 
 
@@ -165,6 +167,7 @@ def _add_ways(parser: Parser) -> None:
     add("--helo", metavar="NAME", help="our name in EHLO; default: this host's")
     add_resolver_options(ways)
     add("-v", "--verbose", action="count", default=0, help="findings; twice: every record")
+    add("--trace", action="store_true", help="at the end, what was said with DNS and the peers")
 
 
 def _subject(options: argparse.Namespace) -> Subject:

@@ -98,12 +98,16 @@ def performance(
 
 
 class PluginResult(NamedTuple):
-    """What a plugin has to say; ``summary`` is one line without the plugin's name and the state."""
+    """What a plugin has to say; ``summary`` is one line without the plugin's name and the state.
+
+    ``trace`` was asked for, so it is printed in full, beyond what schedulers read.
+    """
 
     state: State
     summary: str
     details: Sequence[str] = ()
     performance: Sequence[str] = ()
+    trace: Sequence[str] = ()
 
 
 def clean(text: str) -> str:
@@ -124,6 +128,7 @@ def render(name: str, result: PluginResult) -> str:
             lines.append(f"... and {len(result.details) - number} more lines")
             break
         lines.append(line)
+    lines += map(clean, result.trace)
     return "\n".join(lines) + "\n"
 
 

@@ -10,6 +10,7 @@ import enum
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
+from functools import partial
 from ipaddress import ip_address
 from pathlib import Path
 from types import MappingProxyType
@@ -44,6 +45,7 @@ from danebot.errors import NameSyntaxError
 
 if TYPE_CHECKING:
     from danebot.adapters.ports import Clock
+    from danebot.adapters.trace import Trace
 
 MAX_ADDRESSES = 64
 """Addresses asked for one subject: as many as the prober talks to at once."""
@@ -264,12 +266,14 @@ def verify_one(
     allowed: timedelta | None = None,
     *,
     width: int = MAX_ADDRESSES,
+    trace: Trace | None = None,
 ) -> Report:
     """Look at one subject now, within the time ``allowed``.  Trouble is in the report.
 
-    It has at most ``width`` queries and ``width`` connections open.
+    It has at most ``width`` queries and ``width`` connections open.  What is said goes to
+    ``trace``.
     """
-    (report,) = drive([look(subject, inquiry, clock, allowed)], _lanes(width, width))
+    (report,) = drive([look(subject, inquiry, clock, allowed)], _lanes(width, width, trace))
     return report
 
 
@@ -280,11 +284,13 @@ def verify_many(
     *,
     jobs: int = 50,
     progress: Callable[[], None] = lambda: None,
+    trace: Trace | None = None,
 ) -> Iterator[Report]:
     """Look at ``subjects``, ``jobs`` of them at a time; reports come in the order given.
 
     No name is looked up twice, no target probed twice, unless that was long ago: the last
-    `_KEPT` replies are kept.  ``progress`` is called whenever a subject is done.
+    `_KEPT` replies are kept.  ``progress`` is called whenever a subject is done.  What is said goes
+    to ``trace``.
     """
     inquiry = inquiry._replace(criteria=_criteria(inquiry, ()))  # once for all of them
 
@@ -293,14 +299,22 @@ def verify_many(
         progress()
         return report
 
-    return drive(map(one, subjects), _lanes(jobs, _QUERIES), at_once=jobs, cache=Recent(_KEPT))
+    lanes = _lanes(jobs, _QUERIES, trace)
+    return drive(map(one, subjects), lanes, at_once=jobs, cache=Recent(_KEPT))
 
 
-def _lanes(connections: int, queries: int) -> dict[type, Lane]:
+def _lanes(connections: int, queries: int, trace: Trace | None) -> dict[type, Lane]:
     from danebot.adapters.dns import exchange
     from danebot.adapters.probe import prober
 
-    return exchange.query_lane(queries) | prober.probe_lane(connections)
+    asking = exchange.query_lane(queries)
+    if trace is None:
+        return asking | prober.probe_lane(connections)
+    from danebot.adapters.dns.traced import traced_queries
+    from danebot.adapters.probe.traced import TracedSession
+
+    traced = {kind: traced_queries(trace, lane) for kind, lane in asking.items()}
+    return traced | prober.probe_lane(connections, partial(TracedSession, trace))
 
 
 def _patience(budget: float, nameservers: int) -> timedelta:

@@ -24,6 +24,8 @@ def verify(console: Console, targets: Sequence[str], options: Mapping[str, Any])
     words = [*targets, *_lines(options["files"])]
     if not words:
         raise click.UsageError("nothing to verify: name a domain or HOST:PORT, or a file with -f")
+    if options["trace"] and options["as_json"]:
+        raise click.UsageError("--trace is for people: leave --json out")
     try:
         inquiry = _inquiry(console, options)
     except (NameSyntaxError, RecordSyntaxError) as exc:
@@ -45,11 +47,16 @@ def _run(
     from danebot.jobs.context import system_clock
     from danebot.jobs.verify import verify_many
 
+    trace = None
+    if options["trace"]:
+        from danebot.adapters.trace import Trace
+
+        trace = Trace()
     meter = _Meter(len(subjects), console)
     bad = 0
     services: dict[Hostname, int] = {}
     reports = verify_many(
-        subjects, inquiry, system_clock, jobs=options["jobs"], progress=meter.step
+        subjects, inquiry, system_clock, jobs=options["jobs"], progress=meter.step, trace=trace
     )
     for report in reports:
         bad += report.severity is not Severity.NOTICE
@@ -65,6 +72,8 @@ def _run(
         for line in _rendered(report, as_json=options["as_json"]):
             _print(console, report, line, as_json=options["as_json"])
     meter.clear()
+    for line in () if trace is None else trace.lines():
+        print(line)  # noqa: T201 - as below
     for domain in [domain for domain, count in services.items() if not count]:
         console.warn(f"{domain}: no SRV records of any known service")
     return bad

@@ -65,6 +65,7 @@ def verb(tmp_path: Path) -> Iterator[Verb]:
         (("a.test", "--require", "3 1"), "want '3 1 1' or 311"),
         (("a.test", "--optional", "--require", "311"), "contradict each other"),
         (("a.test", "--only", "b..c"), "is not a DNS name"),
+        (("a.test", "--trace", "--json"), "--trace is for people"),
         (("a.test", "--down", "b|c"), "is not a DNS name"),
     ],
 )
@@ -100,6 +101,15 @@ def test_optional_and_quiet(verb: Verb) -> None:
     bad = verb.run("null.test", "gone.test", quiet=("-q",))
     assert bad.returncode == 1
     assert "gone.test: CRITICAL" in bad.stdout
+
+
+def test_a_trace_follows_the_reports(verb: Verb) -> None:
+    done = verb.run("null.test", "gone.test", "--trace")
+    _, mark, trace = done.stdout.partition("\ntrace, in seconds since ")
+    assert (done.returncode, done.stderr, mark) == (1, "", "\ntrace, in seconds since ")
+    assert "  < null.test MX: NOERROR, AD\n" in trace
+    assert "    null.test 60 MX 0 .\n" in trace
+    assert "  < gone.test MX: NXDOMAIN, AD\n" in trace
 
 
 def test_json_of_every_grade(verb: Verb) -> None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import selectors
 import socket
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from danebot.adapters.loop import Lane, Program, check_connected, drive
@@ -42,20 +43,20 @@ def probe_all(
     return results
 
 
-def probe_lane(connections: int) -> dict[type, Lane]:
-    """What `drive` needs to probe, at most ``connections`` at once."""
-    return {Probe: Lane(_Connection, connections)}
+def probe_lane(connections: int, session: Callable[..., Session] = Session) -> dict[type, Lane]:
+    """What `drive` needs to probe, at most ``connections`` at once; ``session`` makes a session."""
+    return {Probe: Lane(functools.partial(_Connection, session=session), connections)}
 
 
 class _Connection:
     """A session on a socket (`danebot.adapters.loop.Work`)."""
 
-    def __init__(self, probe: Probe) -> None:
+    def __init__(self, probe: Probe, session: Callable[..., Session]) -> None:
         """Begin to connect; the socket is writable when that has ended."""
         self.sock: socket.socket | None = None
         self.events = selectors.EVENT_WRITE
         self._unsent = b""
-        self._session = Session(probe.target, probe.limits, probe.helo, time.monotonic())
+        self._session = session(probe.target, probe.limits, probe.helo, time.monotonic())
         try:
             self.sock, where = _open(probe.target)
             self.sock.connect(where)
