@@ -55,6 +55,7 @@ _UNANSWERED = click.option(
     help="Go on without owners of which the resolver gives no answer.",
 )
 _DRY_RUN = click.option("--dry-run", is_flag=True, help="Say what would be done; change nothing.")
+_STARTTLS = click.Choice([protocol.value for protocol in Protocol])
 _FORM = click.Choice(["zone", "nsupdate"])
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
 _PATH = click.Path(path_type=Path)
@@ -372,6 +373,28 @@ def tlsa(ctx: click.Context, lineage: str | None, form: str, anchors: bool, as_j
 
 
 @danebot.command()
+@click.argument("source", metavar="FILE|HOST:PORT")
+@click.option(
+    "--kind", "kinds", multiple=True, metavar="KIND", help="'3 1 1' (the default), 211, 310, ..."
+)
+@click.option(
+    "--owner", "owners", multiple=True, metavar="NAME", help="Where it goes: _25._tcp.HOST."
+)
+@click.option("--starttls", type=_STARTTLS, help="How TLS begins; by default what is usual there.")
+@_JSON
+@click.pass_context
+def record(ctx: click.Context, /, source: str, **options: Any) -> None:  # noqa: ANN401
+    """Print the TLSA records of any certificate, key, request or live service, for any use.
+
+    FILE is PEM (- is standard input); a chain gives records of its CAs too (--kind '2 1 1'). It
+    needs no lineage, and changes nothing. `danebot tlsa` says what a lineage ought to have.
+    """
+    from danebot.verbs.record import record as verb
+
+    ctx.exit(verb(_command(ctx), source, **options))
+
+
+@danebot.command()
 @_LINEAGES
 @_DRY_RUN
 @click.pass_context
@@ -403,7 +426,7 @@ def publish(ctx: click.Context, lineages: tuple[str, ...], dry_run: bool) -> Non
 @click.option("--srv", is_flag=True, help="Services found by SRV records, in place of mail.")
 @click.option(
     "--starttls",
-    type=click.Choice([protocol.value for protocol in Protocol]),
+    type=_STARTTLS,
     help="How TLS begins at HOST:PORT; by default what is usual at the port.",
 )
 @click.option("--aka", multiple=True, metavar="NAME", help="Accept this name in certificates, too.")

@@ -112,6 +112,8 @@ def test_postfix_itself_is_asked_what_is_in_force(
     parts = "smtpd_tls_chain_files = ${config_directory}/../combo.pem\n"
     write(tmp_path, "own/main.cf", f"compatibility_level = 3.6\n{parts}")
     write(tmp_path, "own/master.cf", "")
+    # postconf 3.10 forgets the directory of a main.cf that was written just now
+    os.utime(tmp_path / "own/main.cf", (1_700_000_000, 1_700_000_000))
     monkeypatch.setenv("MAIL_CONFIG", str(tmp_path / "own"))
     (found,) = readers_of(tmp_path / "combo.pem", tmp_path).found
     assert str(found) == "postfix (by postconf -nx)"

@@ -1,0 +1,143 @@
+"""`danebot record`: TLSA records of any PEM file or live service, for whoever needs no more."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import click
+
+from danebot.domain.dns.forms import RecordForm
+from danebot.domain.names import DnsName, Protocol, TlsaOwner
+from danebot.domain.text import printable
+from danebot.errors import ConfigError, NameSyntaxError, RecordSyntaxError, UnansweredError
+from danebot.verbs.common import ATTENTION, FINE, click_echo, dump
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from danebot.console import Console
+    from danebot.domain.dane.material import Made, Material
+    from danebot.domain.names import Endpoint
+
+_USUAL = "3 1 1"
+_LIMIT = 1024 * 1024
+
+
+class _Source(NamedTuple):
+    """What was read or presented, where its records belong, and what couldn't be asked."""
+
+    materials: tuple[Material, ...]
+    owners: tuple[DnsName, ...]
+    missed: tuple[str, ...] = ()
+
+
+def record(
+    console: Console,
+    source: str,
+    *,
+    kinds: Sequence[str],
+    owners: Sequence[str],
+    starttls: str | None,
+    as_json: bool,
+) -> int:
+    """Print them; 1 where not all addresses of a service could be asked."""
+    try:
+        forms = tuple(map(RecordForm.parse, kinds or (_USUAL,)))
+        named = tuple(map(DnsName.parse, owners))
+    except (RecordSyntaxError, NameSyntaxError) as exc:
+        raise click.UsageError(str(exc)) from exc
+    found = _read(console, source, starttls)
+    made = tuple(dict.fromkeys(_made(found.materials, forms)))
+    where = named or found.owners
+    if as_json:
+        click_echo(dump({"records": [*_objects(made, where)]}))
+    else:
+        for line in _lines(made, where):
+            click_echo(line)
+    for line in found.missed:
+        console.warn(line)
+    return ATTENTION if found.missed else FINE
+
+
+def _read(console: Console, source: str, starttls: str | None) -> _Source:
+    from danebot.domain.dane.material import read_material
+
+    if source == "-":
+        return _Source((read_material(sys.stdin.buffer.read(_LIMIT)),), ())
+    if os.sep not in source and not Path(source).exists():
+        return _ask(console, _endpoint(source, starttls))
+    from danebot.regular import read_regular
+
+    try:
+        return _Source((read_material(read_regular(source, _LIMIT)),), ())
+    except OSError as exc:
+        raise ConfigError(f"cannot read {printable(source)}: {exc.strerror}") from exc
+
+
+def _endpoint(source: str, starttls: str | None) -> Endpoint:
+    from danebot.domain.delivery.report import ServiceSubject, parse_subject
+
+    try:
+        subject = parse_subject(source, Protocol(starttls) if starttls else None)
+    except NameSyntaxError as exc:
+        raise click.UsageError(str(exc)) from exc
+    if not isinstance(subject, ServiceSubject):
+        raise click.UsageError(f"there is no file {printable(source)!r}; a service is HOST:PORT")
+    return subject.endpoint
+
+
+def _ask(console: Console, endpoint: Endpoint) -> _Source:
+    """The chains of all addresses, for RSA and for ECDSA: each key needs its record."""
+    from danebot.adapters.wiring import prober
+    from danebot.domain.dane.material import of_chain
+    from danebot.domain.delivery.probes import ProbeOutcome
+    from danebot.domain.lineage.keys import Algorithm
+
+    ask = prober(console.settings)
+    results = [one for kind in Algorithm for one in ask.probe("", [endpoint], kind)]
+    served = [one for one in results if one.outcome is ProbeOutcome.SERVED]
+    reached = {one.address for one in served}
+    missed = {
+        one.address: f"{endpoint}{f' [{one.address}]' if one.address else ''}: "
+        f"{one.outcome.value}{f' ({one.detail})' if one.detail else ''}"
+        for one in results
+        if one.address not in reached
+    }
+    if not served:
+        raise UnansweredError("; ".join(missed.values()))
+    chains = dict.fromkeys(one.chain for one in served)
+    owner = TlsaOwner(endpoint.host, endpoint.port).name
+    return _Source(tuple(map(of_chain, chains)), (owner,), tuple(missed.values()))
+
+
+def _made(materials: Iterable[Material], forms: Iterable[RecordForm]) -> Iterator[Made]:
+    from danebot.domain.dane.material import records_of
+
+    for form in forms:
+        for material in materials:
+            yield from records_of(material, form)
+
+
+def _lines(made: Iterable[Made], owners: Sequence[DnsName]) -> Iterator[str]:
+    for one in made:
+        if owners:
+            yield from (f"{owner.text}. IN TLSA {one.record}  ; {one.source}" for owner in owners)
+        else:
+            yield f"{one.record}  ; {one.source}"
+
+
+def _objects(made: Iterable[Made], owners: Sequence[DnsName]) -> Iterator[dict[str, object]]:
+    for one in made:
+        for owner in owners or (None,):
+            usage, selector, mtype, _ = one.record
+            yield {
+                **({} if owner is None else {"owner": owner.text}),
+                "usage": usage,
+                "selector": selector,
+                "matching_type": mtype,
+                "data": one.record.hex,
+                "source": one.source,
+            }

@@ -1,0 +1,176 @@
+"""`danebot record`: what OpenSSL makes of the same files is the judge."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import socket
+import ssl
+import subprocess
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from danebot.cli import main
+
+
+def openssl(*words: str | Path, data: bytes | None = None) -> bytes:
+    return subprocess.run(["openssl", *words], input=data, capture_output=True, check=True).stdout
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A CA, a leaf of it, its key, a request and the chain."""
+    at = tmp_path_factory.mktemp("pem")
+    new = ("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes")
+    openssl(
+        *(*new, "-x509", "-subj", "/CN=Test CA", "-keyout", at / "ca.key", "-out", at / "ca.pem")
+    )
+    openssl(*new, "-subj", "/CN=mx.example.test", "-keyout", at / "key.pem", "-out", at / "csr.pem")
+    openssl(
+        *("x509", "-req", "-in", at / "csr.pem", "-CA", at / "ca.pem", "-CAkey", at / "ca.key"),
+        *("-set_serial", "7", "-out", at / "cert.pem"),
+    )
+    (at / "chain.pem").write_bytes((at / "cert.pem").read_bytes() + (at / "ca.pem").read_bytes())
+    combo = (at / "key.pem").read_bytes() + (at / "chain.pem").read_bytes()
+    (at / "combo.pem").write_bytes(combo)
+    (at / "pub.pem").write_bytes(openssl("pkey", "-in", at / "key.pem", "-pubout"))
+    openssl("x509", "-in", at / "cert.pem", "-outform", "DER", "-out", at / "cert.der")
+    return at
+
+
+def spki(pem: Path) -> bytes:
+    public = openssl("x509", "-in", pem, "-pubkey", "-noout")
+    return openssl("pkey", "-pubin", "-outform", "DER", data=public)
+
+
+def der(pem: Path) -> bytes:
+    return openssl("x509", "-in", pem, "-outform", "DER")
+
+
+def asked(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str, str]:
+    with pytest.raises(SystemExit) as ended:
+        main(["record", *words])
+    out, err = capsys.readouterr()
+    assert isinstance(ended.value.code, int)
+    return ended.value.code, out, err
+
+
+@pytest.mark.parametrize(
+    "name", ["cert.pem", "chain.pem", "combo.pem", "key.pem", "csr.pem", "pub.pem", "cert.der"]
+)
+def test_whatever_has_the_key_gives_its_record(
+    name: str, files: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    digest = hashlib.sha256(spki(files / "cert.pem")).hexdigest()
+    assert asked(capsys, str(files / name)) == (0, f"3 1 1 {digest}  ; the key\n", "")
+
+
+def test_every_kind_is_made_as_openssl_has_the_octets(
+    files: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    leaf, ca = files / "cert.pem", files / "ca.pem"
+    wanted = {
+        "3 0 1": hashlib.sha256(der(leaf)).hexdigest(),
+        "1 1 2": hashlib.sha512(spki(leaf)).hexdigest(),
+        "3 1 0": spki(leaf).hex(),
+        "2 1 1": hashlib.sha256(spki(ca)).hexdigest(),
+        "0 0 2": hashlib.sha512(der(ca)).hexdigest(),
+    }
+    kinds = [word for kind in wanted for word in ("--kind", kind)]
+    code, out, _ = asked(capsys, str(files / "chain.pem"), *kinds)
+    assert code == 0
+    assert [line.split("  ;")[0] for line in out.splitlines()] == [
+        f"{kind} {data}" for kind, data in wanted.items()
+    ]
+    assert out.splitlines()[3].endswith("; Test CA")
+
+
+def test_owners_and_json(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    owner = ("--owner", "_25._tcp.mx.example.test")
+    _, out, _ = asked(capsys, str(files / "key.pem"), *owner)
+    assert out.startswith("_25._tcp.mx.example.test. IN TLSA 3 1 1 ")
+    _, out, _ = asked(capsys, str(files / "key.pem"), *owner, "--json")
+    (found,) = json.loads(out)["records"]
+    assert found == {
+        "owner": "_25._tcp.mx.example.test",
+        "usage": 3,
+        "selector": 1,
+        "matching_type": 1,
+        "data": hashlib.sha256(spki(files / "cert.pem")).hexdigest(),
+        "source": "the key",
+    }
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (["nothing.pem"], 2, "there is no file 'nothing.pem'; a service is HOST:PORT"),
+        (["./nothing.pem"], 1, "cannot read ./nothing.pem: No such file or directory"),
+        (["/"], 1, "not a regular file"),
+        (["mx.example.test:0"], 2, "want HOST:PORT with a port of 1 to 65535"),
+        (["KEY", "--kind", "4 1 1"], 2, "is no kind of TLSA record"),
+        (["KEY", "--kind", "301"], 1, "a 3 0 1 record is made of a certificate"),
+        (["CERT", "--kind", "211"], 1, "a 2 1 1 record is made of a CA's certificate"),
+        (["KEY", "--owner", "a..b"], 2, "a..b"),
+        (["JUNK"], 1, "no certificate, key or request that can be read"),
+    ],
+)
+def test_what_can_not_be_is_one_line(  # noqa: PLR0917 - parameters and fixtures
+    words: list[str],
+    code: int,
+    said: str,
+    files: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    (tmp_path / "junk").write_bytes(b"junk \x00")
+    places = {"KEY": files / "key.pem", "CERT": files / "cert.pem", "JUNK": tmp_path / "junk"}
+    found, out, err = asked(capsys, *(str(places.get(word, word)) for word in words))
+    assert (found, out) == (code, "")
+    assert said in err
+    assert len(err.splitlines()) == (1 if code == 1 else 4)
+
+
+@pytest.fixture
+def service(files: Path) -> Iterator[int]:
+    """A TLS service on loopback that presents the chain."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(files / "chain.pem", files / "key.pem")
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def serve() -> None:
+            while True:
+                try:
+                    connection, _ = listener.accept()
+                except OSError:
+                    return
+                try:
+                    with context.wrap_socket(connection, server_side=True) as tls:
+                        tls.recv(1)
+                except OSError:
+                    continue  # one that offers RSA alone finds no key here
+
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        yield listener.getsockname()[1]
+        listener.shutdown(socket.SHUT_RDWR)
+        thread.join(10)
+
+
+def test_a_live_service_is_asked_at_all_its_addresses(
+    files: Path, service: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "renewal").mkdir()
+    settings = tmp_path / "danebot.toml"
+    places = f'["127.0.0.1:{service}", "127.0.0.2:1"]'
+    settings.write_text(f'[endpoints]\n"mx.example.test:465" = {places}\n')
+    with pytest.raises(SystemExit) as ended:
+        main(["--config", str(settings), "record", "mx.example.test:465", "--kind", "211"])
+    out, err = capsys.readouterr()
+    digest = hashlib.sha256(spki(files / "ca.pem")).hexdigest()
+    assert out == f"_465._tcp.mx.example.test. IN TLSA 2 1 1 {digest}  ; Test CA\n"
+    assert "cannot connect" in err  # the second address
+    assert ended.value.code == 1
