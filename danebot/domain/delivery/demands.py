@@ -7,12 +7,14 @@ the service's own, not what an alias leads to.  Revocation is not judged.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
+from typing import NamedTuple
 
 from danebot.domain.dane import path as pkix
+from danebot.domain.dane.cautions import Caution, CautionCode, certificate_cautions
 from danebot.domain.dane.certificate import read
-from danebot.domain.dane.references import References
+from danebot.domain.dane.references import References, Via, matching_names
 from danebot.domain.dane.verdicts import Outcome
 from danebot.domain.dane.verify import MAX_PRESENTED
 from danebot.domain.delivery.address_findings import place, verdict_of
@@ -32,6 +34,7 @@ from danebot.domain.dns.tlsa import MatchingType, Selector, TlsaRecord, Usage, a
 from danebot.domain.finding import Finding, Severity
 from danebot.domain.names import Hostname, Protocol
 
+_MINDED = (CautionCode.WEAK_KEY, CautionCode.WEAK_SIGNATURE)
 _XMPP = (Protocol.XMPP_CLIENT, Protocol.XMPP_SERVER)
 
 
@@ -104,10 +107,14 @@ def _trust(
         yield Finding(DeliveryCode.NOT_JUDGED, Severity.UNJUDGED, where, text)
         return
     names = (*_names(subject, host), *criteria.aka)
-    faults = _faults(address, References(names[0], names[1:]), criteria.trust_anchors, now)
-    if faults:
-        text = f"{DeliveryCode.NOT_TRUSTED.meaning}: {', '.join(faults)}"
+    references = References(names[0], names[1:])
+    judged = judge_without_dane(address.result.chain, references, criteria.trust_anchors, now)
+    if judged.faults:
+        text = f"{DeliveryCode.NOT_TRUSTED.meaning}: {', '.join(judged.faults)}"
         yield Finding(DeliveryCode.NOT_TRUSTED, Severity.CRITICAL, where, text)
+    for caution in judged.cautions:
+        text = str(caution)
+        yield Finding(DeliveryCode.SOME_SENDERS_FAIL, Severity.WARNING, where, text, "")
 
 
 def _names(subject: Subject, host: HostReport) -> tuple[Hostname, ...]:
@@ -117,14 +124,24 @@ def _names(subject: Subject, host: HostReport) -> tuple[Hostname, ...]:
     return (subject.domain,) if host.protocol in _XMPP else (host.route.host, subject.domain)
 
 
-def _faults(
-    address: AddressReport, references: References, anchors: tuple[bytes, ...], now: datetime
-) -> list[str]:
-    """All that is wrong for those without DANE, in words."""
-    presented = [read(der) for der in address.result.chain[:MAX_PRESENTED]]
+class WithoutDane(NamedTuple):
+    """What those without DANE mind: ``faults`` all of them, ``cautions`` some; none if all take it.
+
+    The faults are in words.
+    """
+
+    faults: tuple[str, ...]
+    cautions: tuple[Caution, ...] = ()
+
+
+def judge_without_dane(
+    chain: Sequence[bytes], references: References, anchors: Sequence[bytes], now: datetime
+) -> WithoutDane:
+    """Judge a chain as presented (DER, leaf first) by names, dates and a trust store (DER)."""
+    presented = [read(der) for der in chain[:MAX_PRESENTED]]
     leaf = presented[0] if presented else None
     if leaf is None or leaf.facts is None:
-        return ["it can't be read"]
+        return WithoutDane(("it can't be read",))
     pool = [one for one in presented[1:] if one is not None]
     store = [one for one in map(read, anchors) if one is not None]
     path = pkix.build_trusted(leaf, pool, store, now)
@@ -132,4 +149,7 @@ def _faults(
     for flaw in pkix.judge_path(path, references, now):
         named = f"; it must name {' or '.join(name.text for name in references.all)}"
         faults.append(f"{flaw}{named if flaw.fault is pkix.Fault.NAME_MISMATCH else ''}")
-    return faults
+    cautions = [one for one in certificate_cautions(leaf, path, now) if one.code in _MINDED]
+    if matching_names(leaf.facts, references)[1] is Via.COMMON_NAME:
+        cautions.append(Caution(CautionCode.COMMON_NAME_ONLY, 0))
+    return WithoutDane(tuple(faults), tuple(cautions))

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from danebot.domain.dane.certificate import read
+from danebot.domain.dane.references import References
 from danebot.domain.delivery.codes import DeliveryCode as Code
+from danebot.domain.delivery.demands import judge_without_dane
 from danebot.domain.delivery.report import Criteria, Expectation, Report, SrvSubject, Trust
 from danebot.domain.delivery.routes import Dane, Discovery, SrvRoute
 from danebot.domain.dns.forms import RecordForm
@@ -12,6 +15,9 @@ from danebot.domain.dns.tlsa import MatchingType, TlsaRecord, association
 from danebot.domain.finding import Severity
 from danebot.domain.names import Hostname, Protocol
 from danebot.errors import RecordSyntaxError
+from domain import oracle
+from domain.dane_cases import CASES
+from domain.dane_world import MX, der
 from domain.delivery_world import (
     CA,
     DOMAIN,
@@ -177,6 +183,45 @@ def test_a_self_signed_certificate_is_refused_by_those_without_dane() -> None:
     route = host(TlsaRecord(3, 1, 1, spki(alone)))
     found = report(visit(route, served(route, leaf=alone, rest=())), criteria=PKIX)
     assert refused(found)[0].endswith(": the chain does not end in the trust store")
+
+
+PRESENTED = sorted({(case.chain, case.now) for case in CASES if case.chain and not case.apart})
+
+
+@pytest.mark.parametrize("store", ["root", "other root", "inter", "leaf-self"])
+def test_openssl_decides_the_same_about_those_without_dane(store: str) -> None:
+    """A PKIX-EE record of the very leaf leaves all to names, dates and the trust store."""
+    anchors = tuple(map(der, store.split()))
+    for labels, now in PRESENTED:
+        chain = [der(label) for label in labels.split()]
+        leaf = read(chain[0])
+        assert leaf is not None
+        own = TlsaRecord(1, 1, 1, association(leaf.spki, MatchingType.SHA2_256))
+        decision = oracle.decide([own], chain, [MX], now, store=anchors)
+        judged = judge_without_dane(chain, References(Hostname(MX)), anchors, now)
+        if labels.startswith(("leaf-bad-san", "odd-signature")):  # what cryptography can't read
+            assert judged.faults
+        else:
+            assert decision.authenticated is not bool(judged.faults), (labels, decision, judged)
+
+
+@pytest.mark.parametrize(
+    ("chain", "code"),
+    [("leaf-weak inter", "WEAK_KEY"), ("sha1", "WEAK_SIGNATURE"), ("leaf-cn inter", "COMMON_NAME")],
+)
+def test_what_only_some_of_them_refuse(chain: str, code: str) -> None:
+    anchors = (der("root"), der("bad-rsa"))
+    given = [der(label) for label in chain.split()]
+    judged = judge_without_dane(given, References(Hostname(MX)), anchors, NOW)
+    assert any(one.code.name.startswith(code) for one in judged.cautions)
+
+
+def test_what_some_without_dane_refuse_is_a_warning() -> None:
+    leaf = issue("mx.example.org", CA)  # a common name alone
+    route = host(TlsaRecord(3, 1, 1, spki(leaf)))
+    one = visit(route, served(route, leaf=leaf))
+    assert report(one).severity is Severity.NOTICE
+    assert codes(report(one, criteria=PKIX)) == {Code.SOME_SENDERS_FAIL: Severity.WARNING}
 
 
 def test_a_root_need_not_be_presented() -> None:
