@@ -295,6 +295,21 @@ def test_starttls_elsewhere(services: Lab, world: World) -> None:
     assert world.check("-H", HOST, "-p", str(IMAP), "--starttls", "smtp") is State.CRITICAL
 
 
+@pytest.mark.parametrize("served", ["plain", "rootless", "expired", "old-ca", "stranger"])
+def test_senders_without_dane_agree(world: World, tmp_path: Path, served: str) -> None:
+    """Postfix at level "verify" against a real one; the TLSA record names its key all the while."""
+    domain, store = "spki256.example.test", tmp_path / "root.pem"
+    store.write_bytes(world.made["plain"][1][2].pem)
+    world.lab.second_chain.write_bytes(world.made[served][0].read_bytes())
+    finger = ["posttls-finger", "-c", "-l", "verify", "-F", str(store), "-L", "summary", domain]
+    said = world.lab.run(finger).stdout
+    verified = "Verified TLS connection established" in said
+    assert verified is (served in ("plain", "rootless")), said
+    assert world.check("-d", domain).value in (0, 1)  # an expired one is a warning
+    pkix = world.check("-d", domain, "--pkix", "--ca-file", str(store), "--require", "311")
+    assert pkix is (State.OK if verified else State.CRITICAL)
+
+
 # ---- the programs -----------------------------------------------------------------------------
 
 
@@ -321,6 +336,18 @@ def test_the_plugin_as_a_program(world: World) -> None:
     first, second, *_ = bad.stdout.splitlines()
     assert first.startswith("DANE CRITICAL - mismatch.example.test: mismatch-mx.example.test:25 [")
     assert "IN TLSA 3 1 1" in second
+    traced = run(*program, "--domain", "spki256.example.test", "--trace", *resolver)
+    assert (traced.returncode, traced.stderr) == (0, "")
+    for words in (
+        "< spki256.example.test MX: NOERROR, AD",
+        " RRSIG MX, by example.test, ",
+        "< 220 ",
+        "> STARTTLS",
+        "TLSv1.3, TLS_",
+        "certificate 0: subject CN=mail, issuer CN=Lab Intermediate, names *.example.test, ",
+        "> QUIT (in TLS)",
+    ):
+        assert words in traced.stdout, traced.stdout
 
 
 def test_verify_prints_one_object_a_line(world: World, tmp_path: Path) -> None:
