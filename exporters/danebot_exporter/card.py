@@ -14,6 +14,7 @@ from danebot.domain.text import distance, duration, when
 from danebot_exporter.course import course, findings_of, urgency, waits
 from danebot_exporter.drawing import draw_way, validity
 from danebot_exporter.html import Html, fragment, tag
+from danebot_exporter.runbook import entry
 
 if TYPE_CHECKING:
     from danebot.domain.status.document import CertificateStatus, LineageStatus, RecordStatus
@@ -66,8 +67,8 @@ def _next(
         told = [line for line in left if _told(line, said, status)]
         for line in told:
             del left[line]
-        shown = (line for line in told if not _named(line, said))
-        yield item(finding.severity, finding.text, finding.remedy, tuple(shown))
+        shown = tuple(line for line in told if not _named(line, said))
+        yield item(finding.severity, finding.text, finding.remedy, shown, entry(finding))
     add = tuple(line for line in status.publication.add if line in left)
     remove = tuple(line for line in status.publication.remove if line in left)
     if add:
@@ -90,16 +91,26 @@ def _named(line: str, said: str) -> bool:
     return bool(data) and data in said
 
 
-def item(severity: Severity, text: str, remedy: str = "", lines: tuple[str, ...] = ()) -> Html:
-    """A finding, or a thing to do; ``lines`` are to be taken over literally."""
+def item(
+    severity: Severity,
+    text: str,
+    remedy: str = "",
+    lines: tuple[str, ...] = (),
+    leads: str = "",
+) -> Html:
+    """A finding, or a thing to do; ``lines`` are to be taken over literally.
+
+    ``leads`` is its entry of the runbook, if it has one.
+    """
     word = severity.word.capitalize()
     if severity is Severity.INFO:
         word = "Waiting"
     elif severity is Severity.NOTICE and (remedy or lines):
         word = "To do"
+    link = tag("a", "Runbook", href=f"runbook#{leads}", class_="leads") if leads else ""
     return tag(
         "li",
-        tag("p", tag("b", word), f" {text}"),
+        tag("p", tag("b", word), f" {text} ", link),
         tag("p", remedy, class_="remedy") if remedy else "",
         tag("pre", *_lines(lines)) if lines else "",
         class_=severity.word,

@@ -18,7 +18,7 @@ from danebot.domain.status.document import StatusFault
 from danebot_exporter import metrics as m
 from danebot_exporter.refusals import Refusal
 
-HANDLERS = ("page", "metrics", "probe", "healthy", "other")
+HANDLERS = ("page", "runbook", "metrics", "probe", "healthy", "other")
 _CLASSES = ("2xx", "4xx", "5xx")
 
 

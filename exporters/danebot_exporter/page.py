@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from functools import cache
-from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
@@ -22,7 +18,9 @@ from danebot.domain.status.document import Snapshot, finding_of
 from danebot.domain.status.overdue import fresh
 from danebot.domain.text import duration, when
 from danebot_exporter.card import card, item
+from danebot_exporter.frame import document
 from danebot_exporter.html import Html, fragment, tag
+from danebot_exporter.runbook import entry
 from danebot_exporter.shelf import Entry, Shelf
 
 if TYPE_CHECKING:
@@ -43,22 +41,6 @@ _VIEWS = {
 }
 _OVERDUE = timedelta(hours=36)  # as the alert DanebotNotRunning has it
 _MATTER = (Severity.CRITICAL, Severity.WARNING)
-
-
-@cache
-def style() -> Html:
-    """The style sheet, from the package."""
-    return Html((files("danebot_exporter") / "style.css").read_text(encoding="utf-8"))
-
-
-@cache
-def policy() -> str:
-    """The Content-Security-Policy: this style sheet by its hash, forms to this page, no more."""
-    digest = base64.b64encode(hashlib.sha256(style().markup.encode()).digest()).decode()
-    return (
-        f"default-src 'none'; style-src 'sha256-{digest}'; img-src data:; form-action 'self'; "
-        "base-uri 'none'; frame-ancestors 'none'"
-    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,18 +124,18 @@ def page(
     """
     survey = _Survey(wish, reports)
     try:
-        document = (shelf or Shelf()).get(path)
+        shelved = (shelf or Shelf()).get(path)
     except StatusError as fault:
-        return _document(_broken(fault, host), f"No status on {host}", now).encode()
-    for entry in document.entries.values():
-        survey.take(entry)
+        return _document(f"No status on {host}", _broken(fault, host), now)
+    for one in shelved.entries.values():
+        survey.take(one)
     survey.order.sort()
     first = (wish.number - 1) * PER_PAGE
     names = [name for _, _, name in survey.order[first : first + PER_PAGE]]
-    snapshot = document.snapshot
+    snapshot = shelved.snapshot
     own = _own(snapshot, now)
     survey.found.update(finding.severity for finding in own)
-    cards = [card(document.entries[name].status(), reports.get(name, ()), now) for name in names]
+    cards = [card(shelved.entries[name].status(), reports.get(name, ()), now) for name in names]
     body = fragment(
         _top(snapshot, survey, own, now, host),
         tag(
@@ -166,22 +148,13 @@ def page(
     )
     matters = sum(survey.found[severity] for severity in _MATTER)
     many = f"{matters} matter{'s' if matters > 1 else ''} on " if matters else ""
-    return _document(body, many + host, now).encode()
+    return _document(many + host, body, now)
 
 
-def _document(body: Html, title: str, now: datetime) -> str:
-    head = fragment(
-        Html('<meta charset="utf-8">'),
-        tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
-        tag("meta", http_equiv="refresh", content="300"),
-        tag("title", f"{title}: danebot"),
-        tag("link", rel="icon", href="data:,"),
-        tag("style", style()),
-    )
-    link = tag("a", "Metrics", href="metrics")
-    foot = tag("footer", f"Made {when(now)}. ", link, ". All times are UTC.")
-    root = tag("html", tag("head", head), tag("body", body, foot), lang="en")
-    return f"<!DOCTYPE html>\n{root.markup}\n"
+def _document(title: str, body: Html, now: datetime) -> bytes:
+    links = fragment(tag("a", "Metrics", href="metrics"), ", ", tag("a", "runbook", href="runbook"))
+    foot = tag("footer", f"Made {when(now)}. ", links, ". All times are UTC.")
+    return document(title, body, foot, refresh="300")
 
 
 def _own(snapshot: Snapshot, now: datetime) -> list[Finding]:
@@ -226,7 +199,7 @@ def _top(snapshot: Snapshot, survey: _Survey, own: list[Finding], now: datetime,
         )
         for view, words in _VIEWS.items()
     )
-    findings = (item(f.severity, f.sentence, f.remedy) for f in own)
+    findings = (item(f.severity, f.sentence, f.remedy, leads=entry(f)) for f in own)
     return tag(
         "div",
         tag(

@@ -26,11 +26,13 @@ from danebot.errors import ConfigError, DanebotError
 from danebot_exporter.budget import PROBES, raise_limit, width
 from danebot_exporter.connections import Connection, Connections, Doing
 from danebot_exporter.exposition import CONTENT_TYPE
+from danebot_exporter.frame import policy
 from danebot_exporter.packing import Piece, accepts_gzip, gzipped
-from danebot_exporter.page import PageWish, page, policy
+from danebot_exporter.page import PageWish, page
 from danebot_exporter.passwords import Admission
 from danebot_exporter.probe import allowed, probe, subject_of
 from danebot_exporter.refusals import Refusal, Refusals
+from danebot_exporter.runbook import runbook
 from danebot_exporter.shelf import Shelf
 
 if TYPE_CHECKING:
@@ -286,6 +288,7 @@ class Handler(BaseHTTPRequestHandler):
         handlers: dict[str, tuple[str, Callable[[dict[str, str]], None]]] = {
             "/": ("page", self._page),
             "/metrics": ("metrics", self._metrics),
+            "/runbook": ("runbook", self._runbook),
             "/probe": ("probe", self._probe),
             "/-/healthy": ("healthy", self._healthy),
         }
@@ -371,11 +374,15 @@ class Handler(BaseHTTPRequestHandler):
             body = page(store.path, wish, store.reports, now, shelf=shelf, host=host)
         self.reply(body, "text/html; charset=utf-8")
 
+    def _runbook(self, query: dict[str, str]) -> None:
+        del query
+        self.reply(runbook(), "text/html; charset=utf-8")
+
     def _healthy(self, query: dict[str, str]) -> None:
         del query
         self.reply(b"danebot-exporter is healthy.\n", _TEXT)
 
     def _not_found(self, query: dict[str, str]) -> None:
         del query
-        text = b"Not found; there are /, /metrics, /probe and /-/healthy\n"
+        text = b"Not found; there are /, /runbook, /metrics, /probe and /-/healthy\n"
         self.reply(text, _TEXT, HTTPStatus.NOT_FOUND)
