@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from adapters.trees import NAME
-from danebot.adapters.certbot.hooks import Hook, HookRun, run_hook
+from danebot.adapters.certbot.hooks import CertbotHooks, Hook, HookRun, run_hook
 from danebot.adapters.tree.memory_file import save_memory
 from danebot.adapters.tree.paths import LineagePaths
 from danebot.config import Settings
@@ -17,6 +17,8 @@ from danebot.domain.finding import Code, Finding, Severity
 from danebot.domain.kinds import FindingKind
 from danebot.domain.rollover.evidence.memory import Memory
 from danebot.errors import TreeError
+from danebot.jobs import reloading
+from danebot.jobs.context import Context
 from domain.builders import DAY
 from jobs.world import World
 
@@ -181,3 +183,22 @@ def test_one_that_is_cut_short_is_not_run_again(
             world.renew()
     world.renew()
     assert path.with_name("hook.log").read_text() == "x\n"
+
+
+def test_a_cli_ini_that_can_not_be_read_takes_nothing_from_a_deployment(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A double: certbot itself reads the file just before, so it fails in between alone."""
+    log = world.grown.root / "log"
+    hook(world, "deploy", f"readlink $RENEWED_LINEAGE/cert.pem >>{log}")
+    known = reloading._read
+
+    def read(context: Context) -> CertbotHooks:
+        if (world.grown.root / "live" / NAME / "cert.pem").readlink().name == "cert2.pem":
+            raise TreeError("cannot read cli.ini")
+        return known(context)
+
+    monkeypatch.setattr(reloading, "_read", read)
+    findings = world.renew().findings
+    assert [one.text for one in findings if "cli.ini" in one.text] == []
+    assert log.read_text() == f"../../archive/{NAME}/cert2.pem\n"
