@@ -138,10 +138,13 @@ class HostTargets(NamedTuple):
     protocol: Protocol
     targets: tuple[Target, ...]
     left_out: int
+    service: str
 
     def observed(self, results: Sequence[ProbeResult]) -> HostObservation:
         """What was observed there, by the results of its targets in turn."""
-        return HostObservation(self.route, self.protocol, tuple(results), self.left_out)
+        return HostObservation(
+            self.route, self.protocol, tuple(results), self.left_out, self.service
+        )
 
 
 def host_targets(subject: Subject, route: Route, inquiry: Inquiry) -> tuple[HostTargets, ...]:
@@ -151,7 +154,9 @@ def host_targets(subject: Subject, route: Route, inquiry: Inquiry) -> tuple[Host
     if only is not None and not isinstance(route, HostRoute):
         hosts = tuple(host for host in hosts if host.host == only)
     protocol = protocol_of(subject)
-    serves = subject.domain if isinstance(subject, SrvSubject) else None
+    serves, service = None, ""
+    if isinstance(subject, SrvSubject):
+        serves, service = subject.domain, subject.service
     hosts_asked: dict[tuple[Hostname, int], HostTargets] = {}
     budget = MAX_ADDRESSES
     for host in hosts:
@@ -161,7 +166,9 @@ def host_targets(subject: Subject, route: Route, inquiry: Inquiry) -> tuple[Host
         taken = wanted[:budget]
         budget -= len(taken)
         left_out = len(wanted) - len(taken)
-        hosts_asked[host.host, host.port] = HostTargets(host, protocol, tuple(taken), left_out)
+        hosts_asked[host.host, host.port] = HostTargets(
+            host, protocol, tuple(taken), left_out, service
+        )
     return tuple(hosts_asked.values())
 
 
@@ -203,7 +210,7 @@ def _criteria(inquiry: Inquiry, hosts_asked: Iterable[HostTargets]) -> Criteria:
     asked = inquiry.criteria.trust is Trust.PKIX_TOO or any(
         record.usage in pkix
         for host in hosts_asked
-        if host.protocol is not Protocol.SMTP
+        if host.observed(()).profile.pkix_counts
         for record in host.route.records
     )
     if not asked or criteria.trust_anchors is not None:

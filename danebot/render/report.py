@@ -65,8 +65,10 @@ def _host_lines(host: HostReport, report: Report, now: datetime) -> Iterator[str
         title = f"MX {route.preference} {route.host}"
     elif isinstance(report.route, SrvRoute):
         title = f"SRV {route.preference} {host.endpoint}"
-    owner = f" at {route.tried[-1].answer.name}" if route.dane is Dane.APPLIES else ""
-    yield f"  {title}: {route.dane.value}{owner}"
+    judged = ""
+    if route.dane is Dane.APPLIES:
+        judged = f" at {route.tried[-1].answer.name}, by {host.profile.words}"
+    yield f"  {title}: {route.dane.value}{judged}"
     for address in host.addresses:
         yield from _address_lines(address, now)
 
@@ -141,6 +143,7 @@ def _host_document(host: HostReport) -> dict[str, Any]:
         "host": route.host.text,
         "port": route.port,
         "protocol": host.protocol.value,
+        "profile": host.profile.value,
         "preference": route.preference,
         "dane": route.dane.name.lower(),
     }

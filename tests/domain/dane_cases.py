@@ -12,7 +12,7 @@ import functools
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from danebot.domain.dane.verdicts import Profile
+from danebot.domain.dane.profiles import Profile
 from domain.dane_world import MX
 from domain.pki import DAY, NOW
 
@@ -81,6 +81,7 @@ def case(  # noqa: PLR0917 - terse rows
 
 
 generic = functools.partial(case, profile=Profile.GENERIC)
+submission = functools.partial(case, profile=Profile.SUBMISSION)
 
 
 def _grid() -> list[Case]:
@@ -364,6 +365,9 @@ _GENERIC = [
     generic("RFC 7671 5.4", "PKIX-TA without a trust store", "0 1 1 stranger", CHAIN, OPEN, "NO_TRUST_STORE", apart="not judged"),
     generic("RFC 7671 5.1", "DANE-EE beside PKIX-EE without a trust store", ("1 1 1 leaf", "3 1 1 leaf"), CHAIN, f"{OK}@0", "NO_TRUST_STORE MATCHED", apart="not judged"),
     generic("RFC 7671 5.2", "DANE-TA in the generic profile", "2 1 1 inter", CHAIN, f"{OK}@1", "MATCHED", store=""),
+    submission("RFC 7671 5.3", "PKIX-EE at a submission service", "1 1 1 leaf", "leaf inter", f"{OK}@0", "MATCHED", store="root"),
+    submission("RFC 7671 5.3", "PKIX-EE alone matches at a submission service", ("1 1 1 leaf", "3 1 1 next"), "leaf inter", f"{OK}@0", "MATCHED NO_MATCH", "", "RELAYS_REFUSE", store="root"),
+    submission("RFC 7671 5.3", "PKIX-EE and DANE-TA match at a submission service", ("1 1 1 leaf", "2 1 1 inter"), "leaf inter", f"{OK}@0", "MATCHED MATCHED", store="root", apart="OpenSSL climbs once for both"),
     generic("RFC 6698 4.1", "all unusable in the generic profile", "9 1 1 leaf", CHAIN, UNAUTH, "UNKNOWN_USAGE", "", "ALL_UNUSABLE", store=""),
 ]
 

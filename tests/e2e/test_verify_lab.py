@@ -272,20 +272,22 @@ def test_services(services: Lab, world: World, port: int) -> None:
     assert world.check(*words) is State.CRITICAL
 
 
-@pytest.mark.parametrize(("trusted", "state"), [(True, State.OK), (False, State.CRITICAL)])
-def test_pkix_usages_outside_smtp(
+@pytest.mark.parametrize("port", [587, IMAPS])
+@pytest.mark.parametrize("trusted", [True, False])
+def test_pkix_usages_count_but_between_mail_servers(
     services: Lab,
     world: World,
     monkeypatch: pytest.MonkeyPatch,
     trusted: bool,  # noqa: FBT001
-    state: State,
+    port: int,
 ) -> None:
     other = world.made["plain"][1][2]
     store = services.root / "other-root.pem"
     store.write_bytes(other.pem)
     monkeypatch.setenv("SSL_CERT_FILE", str(services.issuer_root if trusted else store))
-    services.tlsa_set(f"_{IMAPS}._tcp.{HOST}.", f"1 1 1 {services.served_spki()}")
-    assert world.check("-H", HOST, "-p", str(IMAPS)) is state
+    services.tlsa_set(f"_{port}._tcp.{HOST}.", f"1 1 1 {services.served_spki()}")
+    wanted = State.OK if trusted else State.CRITICAL
+    assert world.check("-H", HOST, "-p", str(port)) is wanted
 
 
 def test_starttls_elsewhere(services: Lab, world: World) -> None:

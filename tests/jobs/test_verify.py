@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,9 @@ from adapters.services import HELO
 from danebot.adapters.dns.queries import Ask, Query, QueryFailure, Steps, Trouble, within
 from danebot.adapters.dns.resolvconf import Nameserver as At
 from danebot.adapters.dns.resolvconf import ResolverConfig
+from danebot.domain.dane.certificate import read
+from danebot.domain.dane.profiles import Profile
+from danebot.domain.dane.verdicts import Outcome, Reason
 from danebot.domain.delivery.codes import DeliveryCode
 from danebot.domain.delivery.probes import ProbeOutcome
 from danebot.domain.delivery.report import (
@@ -216,6 +220,35 @@ def test_srv(world: World) -> None:
     report = world.one(SrvSubject(Hostname("example"), "submission"))
     assert report.findings[0].code is DeliveryCode.MISMATCH
     assert report.hosts[0].protocol is Protocol.SMTP
+    assert report.hosts[0].profile is Profile.SRV
+
+
+@pytest.mark.parametrize("service", ["", "submission"])
+def test_pkix_usages_are_judged_where_they_count(
+    world: World, certificates: Certificates, tmp_path: Path, service: str
+) -> None:
+    """Between mail servers they are unusable; what SRV records lead to has a trust store."""
+    from danebot.domain.lineage.pem import to_pem
+
+    store = tmp_path / "ca.pem"
+    store.write_bytes(to_pem(certificates.ecdsa.ders[1:]))
+    host = world.host("mx.example", "127.0.0.1")
+    leaf = read(certificates.ecdsa.ders[0])
+    assert leaf is not None
+    owner, data = f"_{world.port}._tcp.{host}", sha256(leaf.spki).hexdigest()
+    world.dns.say(owner, "TLSA", f"{owner} 60 TLSA 1 1 1 {data}", flags=SECURE)
+    subject: Subject = world.at("mx.example")
+    if service:
+        srv = f"_{service}._tcp.example"
+        line = f"{srv} 60 SRV 0 0 {world.port} mx.example."
+        world.dns.say(srv, "SRV", line, flags=SECURE)
+        subject = SrvSubject(Hostname("example"), service)
+    inquiry = world.inquiry._replace(ca_file=store)
+    (address,) = world.one(subject, inquiry).addresses
+    assert address.verdict is not None
+    unjudged = {one.reason for one in address.verdict.records} & {Reason.NO_TRUST_STORE}
+    unusable = address.verdict.outcome is Outcome.UNAUTHENTICATED_TLS
+    assert (unusable, unjudged) == (not service, set())
 
 
 def test_hosts_without_dane_are_not_bothered(world: World) -> None:

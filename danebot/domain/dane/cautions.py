@@ -63,6 +63,10 @@ class CautionCode(enum.Enum):
         "are given a certificate fail; those that are given the raw public key, Postfix from 3.9 "
         "with OpenSSL from 3.2 by a server like itself (RFC 7250), deliver"
     )
+    RELAYS_REFUSE = (
+        "only PKIX usages match: mail programs submit, but mail servers that relay through it pass "
+        "those over (Postfix, Exim: RFC 7672 section 3.1.3) and refuse"
+    )
     PATH_NEEDS_SEARCH = (
         "a path exists, but not the first that the presented order leads to: Postfix and Exim "
         "fail; senders that search all paths (written in Go) deliver"

@@ -15,13 +15,6 @@ if TYPE_CHECKING:
     from danebot.domain.names import Hostname
 
 
-class Profile(enum.Enum):
-    """Whose rules apply."""
-
-    SMTP = "smtp"  # RFC 7672: PKIX-TA and PKIX-EE are unusable
-    GENERIC = "generic"  # RFC 6698 and RFC 7671
-
-
 class Outcome(enum.Enum):
     """What a DANE sender makes of the server; the value is in words."""
 
@@ -39,8 +32,8 @@ class Reason(enum.Enum):
     NO_MATCH = "matches no presented certificate"
     NO_CHAIN = "no readable certificate was presented"
     WEAKER_DIGEST = "ignored beside records with a stronger digest"
-    PKIX_IN_SMTP = "PKIX-TA and PKIX-EE are unusable in SMTP"
-    MATCHED_UNUSABLE = "matches, but PKIX-TA and PKIX-EE are unusable in SMTP"
+    PKIX_IN_SMTP = "PKIX-TA and PKIX-EE are unusable in SMTP between servers"
+    MATCHED_UNUSABLE = "matches, but PKIX-TA and PKIX-EE are unusable in SMTP between servers"
     INVALID_PATH = "matches, but the path to it is not valid"
     NO_PATH = "matches a presented certificate that the leaf does not chain up to"
     ANCHOR_IS_LEAF = "matches the leaf, which cannot be its own DANE-TA anchor"

@@ -7,8 +7,8 @@ What each usage verifies (RFC 6698 section 2.1.1, RFC 7671 section 5, RFC 7672 s
 - DANE-TA(2): the leaf chains up to the certificate or key in the record, every certificate on
   the way is valid, and the leaf names a reference identifier.  The anchor must be presented, unless
   the record holds all of it (Full), and it is never the leaf itself.
-- PKIX-EE(1), PKIX-TA(0): as above, and the chain ends in the sender's own trust store.  SMTP has
-  no use for them.
+- PKIX-EE(1), PKIX-TA(0): as above, and the chain ends in the sender's own trust store.  SMTP
+  between servers has no use for them (see `profiles`).
 
 Senders that agree are Postfix and Exim, because both verify with OpenSSL: its order of decisions is
 followed here.  Where others are known to judge differently, the verdict carries a caution.
@@ -22,7 +22,7 @@ Whether the RRset is secure was settled before (RFC 4033 section 5); this room t
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
@@ -37,8 +37,9 @@ from danebot.domain.dane.certificate import (
     read_public_key,
 )
 from danebot.domain.dane.path import Anchor, CertificationPath
+from danebot.domain.dane.profiles import Profile
 from danebot.domain.dane.references import References, Via, matching_names
-from danebot.domain.dane.verdicts import Outcome, Profile, Reason, RecordVerdict, Verdict
+from danebot.domain.dane.verdicts import Outcome, Reason, RecordVerdict, Verdict
 from danebot.domain.dns.tlsa import (
     MatchingType,
     Selector,
@@ -58,6 +59,7 @@ if TYPE_CHECKING:
 
 MAX_PRESENTED = 16
 """Presented certificates that are considered; TLS servers send two to four."""
+_PKIX = frozenset({Usage.PKIX_TA, Usage.PKIX_EE})
 MAX_RECORDS = 12
 """More records than this in one RRset deserve a caution: they no longer fit one UDP answer."""
 
@@ -99,7 +101,7 @@ def verify(
     """Judge a presented chain by a secure TLSA RRset.
 
     ``chain`` is DER, leaf first, as the server sent it; ``now`` is aware UTC.  ``trust_anchors``
-    (DER) are what PKIX usages are validated against in the GENERIC profile; None leaves them
+    (DER) are what PKIX usages are validated against, where they count; None leaves them
     unjudged.  Never raises on foreign data: what can't be read is a reason or a caution.
     """
     if not records:
@@ -149,7 +151,7 @@ def _unusable(
         reason = _malformed(record)
     if reason is not None:
         return reason
-    if profile is Profile.SMTP and record.usage in {Usage.PKIX_TA, Usage.PKIX_EE}:
+    if not profile.pkix_counts and record.usage in _PKIX:
         candidates: tuple[Certificate, ...] = ()
         if scene is not None:
             candidates = (scene.leaf,) if record.usage == Usage.PKIX_EE else scene.above
@@ -324,6 +326,7 @@ def _conclude(
     else:
         outcome = Outcome.FAILED
     extra = [caution for one in found for caution in one.cautions]
+    extra += _relay_cautions(found, profile)
     names: tuple[Hostname, ...] = ()
     if scene is not None:
         if scene.leaf.facts is not None:
@@ -334,7 +337,7 @@ def _conclude(
         extra += certificate_cautions(scene.leaf, path, scene.now)
     hidden = scene is not None and _hidden_match(found, scene)
     raw_key = None
-    if profile is Profile.SMTP and usable and raw_key_suffices(usable):
+    if profile.raw_keys and usable and _no_certificate_needed(usable):
         raw_key = Outcome.AUTHENTICATED if hidden else outcome
     if outcome is Outcome.FAILED and hidden:
         code = CautionCode.MATCH_BEHIND_STRONGER_DIGEST
@@ -349,6 +352,18 @@ def _conclude(
         cautions=tuple(dict.fromkeys([*cautions, *extra])),
         raw_key=raw_key,
     )
+
+
+def _no_certificate_needed(usable: Sequence[TlsaRecord]) -> bool:
+    return raw_key_suffices(usable) and all(record.usage not in _PKIX for record in usable)
+
+
+def _relay_cautions(found: Sequence[_Found], profile: Profile) -> Iterator[Caution]:
+    """Whether mail servers, which pass PKIX usages over, are left with records that don't match."""
+    usable = {one.verdict.record.usage for one in found if one.verdict.usable}
+    matched = {one.verdict.record.usage for one in found if one.verdict.reason is Reason.MATCHED}
+    if profile is Profile.SUBMISSION and matched and matched <= _PKIX and usable - _PKIX:
+        yield Caution(CautionCode.RELAYS_REFUSE)
 
 
 def _best(found: Sequence[_Found], scene: _Scene | None) -> _Found | None:

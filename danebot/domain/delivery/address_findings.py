@@ -10,7 +10,7 @@ from danebot.domain.dane.certificate import read
 from danebot.domain.dane.naming import named
 from danebot.domain.dane.path import self_signed
 from danebot.domain.dane.references import References
-from danebot.domain.dane.verdicts import Outcome, Profile, Reason, Verdict
+from danebot.domain.dane.verdicts import Outcome, Reason, Verdict
 from danebot.domain.dane.verify import verify
 from danebot.domain.delivery.codes import DeliveryCode
 from danebot.domain.delivery.probes import ProbeOutcome, ProbeResult
@@ -26,9 +26,8 @@ from danebot.domain.delivery.report import (
 from danebot.domain.dns.tlsa import TlsaRecord, Usage
 from danebot.domain.finding import Finding, Severity
 from danebot.domain.lineage.keys import Algorithm
-from danebot.domain.names import Protocol, TlsaOwner, printable
+from danebot.domain.names import TlsaOwner, printable
 
-MAIL_PROTOCOLS = (Protocol.SMTP, Protocol.LMTP)
 _LATER: dict[CautionCode, Severity] = {
     CautionCode.NO_AUTHORITY_KEY_ID: Severity.NOTICE,
     CautionCode.COMMON_NAME_ONLY: Severity.WARNING,
@@ -37,6 +36,7 @@ _LATER: dict[CautionCode, Severity] = {
     CautionCode.ANCHOR_NOT_CURRENT: Severity.WARNING,
     CautionCode.ANCHOR_NOT_PRESENTED: Severity.NOTICE,
     CautionCode.MATCH_BEHIND_STRONGER_DIGEST: Severity.NOTICE,
+    CautionCode.RELAYS_REFUSE: Severity.WARNING,
     CautionCode.PATH_NEEDS_SEARCH: Severity.NOTICE,
     CautionCode.UNREADABLE_CERTIFICATE: Severity.WARNING,
     CautionCode.LONG_CHAIN: Severity.NOTICE,
@@ -76,7 +76,7 @@ def verdict_of(
         chain,
         References(references.base, (*references.others, *criteria.aka)),
         now,
-        Profile.SMTP if host.protocol in MAIL_PROTOCOLS else Profile.GENERIC,
+        host.profile,
         trust_anchors=criteria.trust_anchors,
     )
     return named(verdict, chain, criteria.authorities, now)

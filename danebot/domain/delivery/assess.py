@@ -70,7 +70,14 @@ def assess_delivery(
 
 def _host(host: HostObservation, criteria: Criteria, now: datetime) -> HostReport:
     addresses = tuple(report_address(host, result, criteria, now) for result in host.results)
-    return HostReport(host.route, host.protocol, addresses, unmatched(addresses), host.left_out)
+    return HostReport(
+        host.route,
+        host.protocol,
+        addresses,
+        unmatched(addresses),
+        host.left_out,
+        host.service,
+    )
 
 
 # ---- how the hosts were found ---------------------------------------------------------------

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from danebot.domain.dane.cautions import CautionCode
 from danebot.domain.dane.naming import Ending, outlook
+from danebot.domain.dane.profiles import Profile
 from danebot.domain.dane.verdicts import Named, Naming, Verdict
-from danebot.domain.delivery.address_findings import MAIL_PROTOCOLS
 from danebot.domain.delivery.codes import DeliveryCode
 from danebot.domain.delivery.report import AddressReport, Criteria, HostReport, Leaf
 from danebot.domain.dns.tlsa import TlsaRecord, Usage
@@ -185,8 +185,8 @@ def _expiry(host: HostReport, criteria: Criteria, now: datetime) -> Iterator[Fin
         if leaf.ends:
             which += f", at depth {leaf.ends} of the path,"
         if leaf.expires <= now:
-            mail = host.protocol in MAIL_PROTOCOLS
-            least = Severity.WARNING if mail else Severity.CRITICAL  # clients without DANE
+            senders = host.profile is Profile.SMTP
+            least = Severity.WARNING if senders else Severity.CRITICAL  # clients without DANE
             yield Finding(
                 DeliveryCode.CERTIFICATE_EXPIRED,
                 max(severity, least),

@@ -9,9 +9,10 @@ from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple
 
 from danebot.domain.dane.certificate import read
-from danebot.domain.dane.verdicts import Outcome, Profile, Verdict
+from danebot.domain.dane.profiles import profile_of
+from danebot.domain.dane.verdicts import Outcome, Verdict
 from danebot.domain.dane.verify import verify
-from danebot.domain.delivery.address_findings import MAIL_PROTOCOLS, first_to_end
+from danebot.domain.delivery.address_findings import first_to_end
 from danebot.domain.delivery.codes import DeliveryCode
 from danebot.domain.delivery.probes import ProbeOutcome, ProbeResult
 from danebot.domain.delivery.routes import Dane
@@ -34,7 +35,7 @@ class Judgement(enum.Enum):
     NO_DANE = "no-dane"  # no secure records bind the sender
     UNREACHABLE = "unreachable"
     CUT_SHORT = "cut-short"  # by our own limit: senders may wait longer
-    NOT_JUDGED = "not-judged"  # PKIX usages, outside SMTP
+    NOT_JUDGED = "not-judged"  # PKIX usages, but between mail servers
     COULD_NOT_LOOK = "could-not-look"  # this host's resolver or descriptors: says nothing of it
     NO_ROUTE = "no-route"  # this host lacks the address family: says nothing of the service
 
@@ -159,7 +160,7 @@ def judge_address(result: ProbeResult, route: HostRoute, now: datetime) -> Serve
     if free is not None or route.references is None:
         found, detail = free or Judgement.NO_DANE, route.dane.value
     else:
-        profile = Profile.SMTP if result.endpoint.protocol in MAIL_PROTOCOLS else Profile.GENERIC
+        profile = profile_of(result.endpoint.port, result.endpoint.protocol)
         verdict = verify(route.records, result.chain, route.references, now, profile)
         found, detail = judgement(result, verdict), verdict.words
         end = first_to_end(verdict)

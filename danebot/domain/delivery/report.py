@@ -14,6 +14,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
+from danebot.domain.dane.profiles import Profile, profile_of
 from danebot.domain.dane.verdicts import Outcome, Verdict
 from danebot.domain.delivery.probes import ProbeOutcome, ProbeResult
 from danebot.domain.delivery.routes import HostRoute, MailRoute, SrvRoute
@@ -102,7 +103,7 @@ class Criteria(NamedTuple):
     ``days`` is for what is left of certificates; None means a fifth of their own lifetime.
     ``hours`` is for what is left of DNSSEC signatures.  ``unmatched`` is how records that match no
     presented certificate are graded: they may be somebody's next key.  ``aka`` are additional
-    reference identifiers.  ``trust_anchors`` (DER) are for PKIX usages outside SMTP, and for
+    reference identifiers.  ``trust_anchors`` (DER) are for PKIX usages where they count, and for
     `Trust.PKIX_TOO`.  Of ``require``, a record of one kind at least must be there and match.
     ``only`` is the one host of several that counts, ``down`` are hosts that are known to be down.
     ``authorities`` are those that DANE-TA records are named by; None names none.
@@ -122,12 +123,21 @@ class Criteria(NamedTuple):
 
 
 class HostObservation(NamedTuple):
-    """A host and what its addresses had to say.  ``left_out`` were too many to ask."""
+    """A host and what its addresses had to say.  ``left_out`` were too many to ask.
+
+    ``service`` is that of the SRV records that led there, without the underscore; "" without.
+    """
 
     route: HostRoute
     protocol: Protocol
     results: tuple[ProbeResult, ...] = ()
     left_out: int = 0
+    service: str = ""
+
+    @property
+    def profile(self) -> Profile:
+        """By which rules it is judged."""
+        return profile_of(self.route.port, self.protocol, self.service)
 
 
 class PathEnd(enum.Enum):
@@ -199,6 +209,12 @@ class HostReport(NamedTuple):
     addresses: tuple[AddressReport, ...] = ()
     unmatched: tuple[TlsaRecord, ...] = ()
     left_out: int = 0
+    service: str = ""
+
+    @property
+    def profile(self) -> Profile:
+        """By which rules it was judged."""
+        return profile_of(self.route.port, self.protocol, self.service)
 
     @property
     def asked(self) -> tuple[AddressReport, ...]:

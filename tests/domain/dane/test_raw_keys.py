@@ -14,8 +14,9 @@ import pytest
 
 from danebot.domain.dane.cautions import CautionCode
 from danebot.domain.dane.certificate_types import CertificateType
+from danebot.domain.dane.profiles import Profile
 from danebot.domain.dane.references import References
-from danebot.domain.dane.verdicts import Outcome, Profile, Verdict
+from danebot.domain.dane.verdicts import Outcome, Verdict
 from danebot.domain.dane.verify import verify
 from danebot.domain.names import Hostname
 from domain import oracle

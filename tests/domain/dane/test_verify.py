@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from danebot.domain.dane.path import Fault
+from danebot.domain.dane.profiles import Profile
 from danebot.domain.dane.references import References
-from danebot.domain.dane.verdicts import Outcome, Profile, Reason, Verdict
+from danebot.domain.dane.verdicts import Outcome, Reason, Verdict
 from danebot.domain.dane.verify import verify
 from danebot.domain.dns.tlsa import Unusable
 from danebot.domain.names import Hostname

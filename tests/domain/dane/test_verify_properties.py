@@ -7,8 +7,9 @@ from random import Random
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from danebot.domain.dane.profiles import Profile
 from danebot.domain.dane.references import References
-from danebot.domain.dane.verdicts import Outcome, Profile, Reason, Verdict
+from danebot.domain.dane.verdicts import Outcome, Reason, Verdict
 from danebot.domain.dane.verify import verify
 from danebot.domain.dns.tlsa import TlsaRecord
 from danebot.domain.names import Hostname

@@ -7,19 +7,17 @@ from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple
 
 from danebot.domain.dns.tlsa import MatchingType, Required
-from danebot.domain.names import DnsName, Hostname, Protocol, TlsaOwner, default_protocol
+from danebot.domain.names import DnsName, Hostname, TlsaOwner, default_protocol
 from danebot.domain.rollover.evidence.caches import Records
 from danebot.errors import NameSyntaxError
 
 if TYPE_CHECKING:
     from danebot.domain.dane.certificate_types import CertificateType
+    from danebot.domain.dane.profiles import Profile
     from danebot.domain.dane.references import References
-    from danebot.domain.dane.verdicts import Profile, Verdict
+    from danebot.domain.dane.verdicts import Verdict
     from danebot.domain.dns.tlsa import TlsaRecord
     from danebot.domain.lineage.state import Held
-
-
-_MAIL = (Protocol.SMTP, Protocol.LMTP)
 
 
 class Senders(NamedTuple):
@@ -76,18 +74,16 @@ def senders_to(owner: DnsName, live: Held, now: datetime) -> Senders:
     Their reference identifier is the TLSA base domain (RFC 7672 section 3.2.2).  A live chain that
     doesn't name it can only serve those who know it by another name: then its own names count.
     """
+    from danebot.domain.dane.profiles import Profile, profile_of
     from danebot.domain.dane.references import References
-    from danebot.domain.dane.verdicts import Profile
 
     named = TlsaOwner.from_name(owner)
     names = tuple(_hostnames(live.chain.names))
     if named is None:  # the end of a CNAME: who comes there by which name isn't known
         return Senders(owner, References(Hostname(owner.text), names), Profile.SMTP, now)
-    mail = default_protocol(named.port) in _MAIL
     others = () if live.chain.covers(named.base.dns_name) else names
-    return Senders(
-        owner, References(named.base, others), Profile.SMTP if mail else Profile.GENERIC, now
-    )
+    profile = profile_of(named.port, default_protocol(named.port))
+    return Senders(owner, References(named.base, others), profile, now)
 
 
 def _hostnames(names: Iterable[DnsName]) -> Iterator[Hostname]:

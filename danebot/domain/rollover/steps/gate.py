@@ -9,7 +9,8 @@ public key, and neither may be worse off.
 Where mail is failing already (everyone who has the RRset securely shows one by which both kinds
 refuse the live chain, and neither the new one) older RRsets in caches are no reason either: the
 new chain is the repair.  What a usage demands is decided by `dane`, as Postfix and Exim do it;
-PKIX-TA(0) and PKIX-EE(1) are judged without a trust store, by their data alone.
+PKIX-TA(0) and PKIX-EE(1) count but between mail servers (see `profiles`); they are judged without
+a trust store, by their data alone.
 """
 
 from __future__ import annotations

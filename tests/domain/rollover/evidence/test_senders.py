@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from danebot.domain.dane.profiles import Profile
 from danebot.domain.dane.references import References
-from danebot.domain.dane.verdicts import Profile
 from danebot.domain.names import DnsName, Hostname
 from danebot.domain.rollover.evidence.senders import senders_to
 from domain.builders import OTHER, T0
@@ -21,7 +21,8 @@ OWN_NAMES = (Hostname("a.example.net"), Hostname("b.example.net"))
     [
         (24, Profile.SMTP),
         (25, Profile.SMTP),
-        (587, Profile.SMTP),
+        (587, Profile.SUBMISSION),
+        (465, Profile.SUBMISSION),
         (443, Profile.GENERIC),
         (143, Profile.GENERIC),
     ],
