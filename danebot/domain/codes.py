@@ -99,6 +99,24 @@ class Code(FindingKind):
         "a record of one digest would take the effect from records of another",
         "write the line of dane-ee with the matching type of the records that are there",
     )
+    TLSA_ANCHOR_RETIRED = (
+        "tlsa-anchor-retired",
+        Concern.TLSA,
+        "a DANE-TA record names a CA that issues no more, and nothing else will match",
+        "add the live key's record, or what this prints: danebot tlsa --anchors LINEAGE",
+    )
+    TLSA_ISSUERS_UNLISTED = (
+        "tlsa-issuers-unlisted",
+        Concern.TLSA,
+        "the CA may issue the next certificate from an intermediate that no record names",
+        "add the live key's record, or what this prints: danebot tlsa --anchors LINEAGE",
+    )
+    TLSA_MISMADE = (
+        "tlsa-mismade",
+        Concern.TLSA,
+        "a TLSA record was made from an empty file or from text, so it never matches",
+        "remove it; danebot tlsa LINEAGE prints the right ones",
+    )
     SERVERS_UNREACHABLE = (
         "servers-unreachable",
         Concern.TLSA,

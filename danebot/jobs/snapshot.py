@@ -65,6 +65,7 @@ def lineage_statuses(views: Sequence[LineageView]) -> tuple[LineageStatus, ...]:
             policy=v.policy,
             at=v.at,
             probes=v.probes,
+            names=v.names,
         )
         for v in views
     )

@@ -15,6 +15,7 @@ from danebot.domain.rollover.evidence.memory import Memory
 from danebot.domain.rollover.evidence.servers import completed
 from danebot.domain.rollover.evidence.watched import fade, let_go_of_gone, protecting
 from danebot.domain.rollover.findings.assess import assess
+from danebot.domain.rollover.findings.named_records import has_anchors, named_records, names_of
 from danebot.domain.rollover.records.cancel import forget_cancelled, to_be_gone
 from danebot.domain.rollover.records.compromise import at_large
 from danebot.domain.rollover.records.in_use import KeysInUse, keys_in_use
@@ -30,6 +31,7 @@ from danebot.jobs.context import Context, silent
 from danebot.jobs.view import LineageView, Observed
 
 if TYPE_CHECKING:
+    from danebot.domain.dane.authorities import Authorities
     from danebot.domain.rollover.evidence.propagation import Observations
 
 
@@ -172,6 +174,9 @@ def view(context: Context, observed: Observed) -> LineageView:
     if wanted.remove or (memory.past_keys and (wanted.add or wanted.repair or wanted.unseen)):
         in_use = in_use.with_keys(_keys_leaving(context, state.name, memory))
         wanted = publication(state, memory, mine, in_use)
+    table = _authorities(mine)
+    needed = (one.record for one in (*planned.current, *planned.awaited))
+    names = names_of(state, mine, needed, table, now)
     found = (
         *assess(observation, planned, memory, policy, now, in_use=in_use),
         *lingering(state, memory, wanted, in_use),
@@ -179,9 +184,28 @@ def view(context: Context, observed: Observed) -> LineageView:
         *conflicts(state, wanted),
         *to_be_gone(state, memory, mine, wanted, policy=policy, now=now),
         *told_lost(state, memory, mine),
+        *named_records(state, mine, names, table, in_use=in_use, now=now),
     )
-    findings = most_serious_first(found)
-    return LineageView(observation, memory, planned, findings, wanted, policy, now, in_use=in_use)
+    return LineageView(
+        observation,
+        memory,
+        planned,
+        most_serious_first(found),
+        wanted,
+        policy,
+        now,
+        in_use=in_use,
+        names=names,
+    )
+
+
+def _authorities(seen: Observations) -> Authorities | None:
+    """The table, where a record may name one of them."""
+    if not has_anchors(seen):
+        return None
+    from danebot.adapters.authorities import authorities
+
+    return authorities()
 
 
 def _keys_leaving(context: Context, name: str, own: Memory) -> frozenset[bytes]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from danebot.domain.finding import Finding
 from danebot.domain.lineage.state import LineageState
 from danebot.domain.rollover.evidence.memory import Memory
+from danebot.domain.rollover.findings.named_records import NAMELESS, Names
 from danebot.domain.rollover.records.in_use import KeysInUse
 from danebot.domain.rollover.records.publication import Publication
 from danebot.domain.rollover.steps.phases import Observation, Plan
@@ -33,7 +34,7 @@ class Observed(NamedTuple):
 
 
 class LineageView(NamedTuple):
-    """All that is known of one lineage at one time."""
+    """All that is known of one lineage at one time; ``names`` are those of records."""
 
     observation: Observation
     memory: Memory
@@ -44,6 +45,7 @@ class LineageView(NamedTuple):
     at: datetime
     probes: tuple[ProbeStatus, ...] = ()
     in_use: KeysInUse = KeysInUse()
+    names: Names = NAMELESS
 
     @property
     def state(self) -> LineageState:

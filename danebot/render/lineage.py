@@ -21,6 +21,7 @@ from danebot.domain.text import distance, duration, when
 
 if TYPE_CHECKING:
     from danebot.domain.names import DnsName
+    from danebot.domain.rollover.findings.named_records import Names
     from danebot.domain.rollover.records.publication import OwnedRecord, Publication
 
 _GAP = 8  # cells between two steps
@@ -64,7 +65,7 @@ def _nsupdate_line(verb: str, item: OwnedRecord) -> str:
     return f"update {verb} {item.place}. {lifetime}IN TLSA {item.record}"
 
 
-def publication_lines(publication: Publication) -> Iterator[str]:
+def publication_lines(publication: Publication, names: Names) -> Iterator[str]:
     """What ought to be published: what is right, what to add, what to remove."""
     parts = (
         ("published and right", publication.keep),
@@ -76,7 +77,9 @@ def publication_lines(publication: Publication) -> Iterator[str]:
     for title, records in parts:
         if records:
             yield f"; {title}"
-            yield from zone_lines(records)
+            for line, one in zip(zone_lines(records), records, strict=True):
+                name = names.get(one.record)
+                yield line if name is None else f"{line} ; {name.words}"
 
 
 def status_lines(status: LineageStatus, now: datetime) -> Iterator[str]:
@@ -237,7 +240,8 @@ def _certificate_lines(
 
 
 def _record_lines(record: RecordStatus) -> Iterator[str]:
-    yield f"  {record.role:<12} {record.owner} TLSA {record.record}: {record.seen}"
+    name = f" ({record.name})" if record.name else ""
+    yield f"  {record.role:<12} {record.owner} TLSA {record.record}: {record.seen}{name}"
     if record.present_at and (record.missing_at or record.unheard_at):
         yield f"  {'':<12}   present at {', '.join(record.present_at)}"
     for missing in record.missing_at:

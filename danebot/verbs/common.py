@@ -18,6 +18,13 @@ if TYPE_CHECKING:
     from danebot.jobs.view import LineageView
 
 FINE, ATTENTION = 0, 1
+_OF_RECORDS = {
+    Code.COMPROMISED_PUBLISHED,
+    Code.TLSA_ANCHOR_RETIRED,
+    Code.TLSA_ISSUERS_UNLISTED,
+    Code.TLSA_MISMADE,
+}
+"""What is wrong with records that are there, whatever lacks."""
 
 
 def dump(value: object) -> str:
@@ -121,15 +128,15 @@ def write_metrics(console: Console, status: int) -> int:
 
 
 def say_pressing(console: Console, view: LineageView) -> bool:
-    """What can't wait in DNS: lines that nobody can fulfil, a compromised key's record.
+    """What can't wait in DNS: lines that nobody can fulfil, a compromised key's record, anchors.
 
     Returns whether anything can't: what lacks, or can't be told, as well.
     """
     for objection in view.publication.objections:
         console.warn(f"{view.state.name}: {objection}")
-    exposed = [one for one in view.findings if one.code is Code.COMPROMISED_PUBLISHED]
-    console.report(exposed)
-    return view.publication.unsettled or bool(exposed)
+    exposed = [one for one in view.findings if one.code in _OF_RECORDS]
+    worst = console.report(exposed)
+    return view.publication.unsettled or worst >= Severity.WARNING
 
 
 def planned_changes(console: Console, view: LineageView) -> list[str]:

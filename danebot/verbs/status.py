@@ -208,7 +208,7 @@ def tlsa(console: Console, name: str, form: str, *, as_json: bool) -> int:
         for line in nsupdate_lines(add, publication.remove):
             click_echo(line)
     else:
-        for line in publication_lines(publication):
+        for line in publication_lines(publication, view.names):
             click_echo(line)
     pressing = say_pressing(console, view)
     if proposal is not None:

@@ -233,6 +233,8 @@ def _record(record: RecordStatus) -> Html:
         tag("div", tag("code", f"{record.owner} TLSA {record.record}")),
         tag("div", f"{record.seen}{answer}{ttl}"),
     ]
+    if record.name:
+        lines.append(tag("div", record.name))
     if record.present_at:
         lines.append(tag("div", f"at {', '.join(record.present_at)}", class_="soft"))
     lines += [tag("div", f"missing at {where}") for where in record.missing_at]

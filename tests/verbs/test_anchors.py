@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from datetime import UTC, datetime
 
@@ -10,9 +11,10 @@ import pytest
 from adapters import trees
 from adapters.trees import NAME
 from danebot.adapters.authorities import authorities
+from danebot.domain.dns.tlsa import TlsaRecord
 from danebot.domain.lineage.keys import Algorithm
 from danebot.verbs import anchors as verb
-from verbs.desk import HERE, Desk
+from verbs.desk import HERE, Desk, of_key
 
 BEGUN = datetime(2026, 11, 1, tzinfo=UTC)
 
@@ -94,3 +96,38 @@ def test_what_is_missing_is_said(desk: Desk, words: tuple[str, ...], reason: str
     said = desk.danebot(*words)
     assert said.status == 2
     assert reason in said.err
+
+
+# ---- what lineages are told of the records that are there ---------------------------------------
+
+R10 = TlsaRecord.parse("2 1 1 2bbad93ab5c79279ec121507f272cbe0c6647a3aae52e22f388afab426b4adba")
+NOTHING = TlsaRecord(3, 1, 1, hashlib.sha256(b"").digest())
+
+
+def test_every_verb_and_check_tells_of_a_record_made_of_nothing(desk: Desk) -> None:
+    desk.staged(f"1 {HERE}")
+    desk.dns.publish(of_key("one"), R10, NOTHING)
+    words = f"{HERE}: 3 1 1 e3b0c44298fc1c14... digest of nothing: the record was made from an"
+    for verb_ in ("renew", "status"):
+        said = desk.danebot(verb_)
+        assert said.status == 1
+        assert words in said.out + said.err
+    said = desk.danebot("tlsa", NAME)
+    assert said.status == 1
+    assert words in said.err
+    assert f"{R10} ; Let's Encrypt R10: retired, issues no more\n" in said.out
+    assert f"{NOTHING} ; digest of nothing: the record was made from an empty file\n" in said.out
+    check = desk.check("tlsa")
+    assert check.status == 1
+    assert "digest of nothing" in check.out
+    (found,) = (
+        one for one in desk.document()["lineages"][0]["findings"] if "mismade" in one["code"]
+    )
+    assert found["severity"] == "warning"
+
+
+def test_a_retired_anchor_beside_the_live_key_s_record_is_no_warning(desk: Desk) -> None:
+    desk.staged(f"1 {HERE}")
+    desk.dns.publish(of_key("one"), R10)
+    said = desk.danebot("tlsa", NAME)
+    assert (said.status, said.err) == (0, "")

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import enum
-from base64 import b64encode
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
 
@@ -12,19 +11,17 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from danebot.domain.dane.authorities import OWNER, Authorities, Authority, Use, in_words
 from danebot.domain.dane.certificate import Certificate, read
+from danebot.domain.dane.mistakes import mistake
 from danebot.domain.dane.verdicts import Named, Naming, Outcome, Reason, RecordVerdict, Verdict
 from danebot.domain.dns.tlsa import (
-    MatchingType,
     Selector,
     TlsaRecord,
     Usage,
-    association,
 )
 from danebot.domain.finding import Severity
 from danebot.domain.lineage.keys import Algorithm
 
 _OF_LEAF = (Usage.DANE_EE, Usage.PKIX_EE)
-_LINE = 64  # characters of base64 (RFC 7468 section 2)
 
 
 def named(
@@ -32,12 +29,13 @@ def named(
 ) -> Verdict:
     """The verdict with a name for each record that has one; ``chain`` is DER, as presented."""
     presented = _readable(chain)
+    parts = tuple(one.der for one in presented), tuple(one.spki for one in presented)
 
     def name(one: RecordVerdict) -> RecordVerdict:
-        rows = table.named(one.record, presented) if table is not None else ()
-        if rows:
-            return one._replace(name=Named(Naming.AUTHORITY, in_words(rows, now)))
-        words = mistake(one.record, presented) if one.reason is not Reason.MATCHED else ""
+        authority = authority_of(one.record, chain, table, now) if table is not None else None
+        if authority is not None:
+            return one._replace(name=authority)
+        words = mistake(one.record, *parts) if one.reason is not Reason.MATCHED else ""
         return one._replace(name=Named(Naming.MISTAKE, words)) if words else one
 
     return verdict._replace(
@@ -46,44 +44,16 @@ def named(
     )
 
 
+def authority_of(
+    record: TlsaRecord, chain: Sequence[bytes], table: Authorities, now: datetime
+) -> Named | None:
+    """Whom a DANE-TA record names; None if the table doesn't know.  ``chain`` is DER."""
+    rows = table.named(record, _readable(chain))
+    return Named(Naming.AUTHORITY, in_words(rows, now)) if rows else None
+
+
 def _readable(chain: Sequence[bytes]) -> tuple[Certificate, ...]:
     return tuple(one for one in map(read, chain) if one is not None)
-
-
-# ---- mistakes -------------------------------------------------------------------------------
-
-
-def mistake(record: TlsaRecord, presented: Sequence[Certificate] = ()) -> str:
-    """Return of what a record was made that is no certificate or key; "" if that isn't known.
-
-    What is certain is told alone: octets that say nothing, and text of what is ``presented``.
-    """
-    if not record.data:
-        return "the record was made from an empty file"
-    for octets, words in _no_certificates(presented):
-        if any(association(octets, mtype) == record.data for mtype in MatchingType):
-            return words
-    return ""
-
-
-def _no_certificates(presented: Sequence[Certificate]) -> Iterator[tuple[bytes, str]]:
-    yield b"", "digest of nothing: the record was made from an empty file"
-    yield b"\n", "digest of an empty line: the record was made from a file without a certificate"
-    parts = [("certificate", "CERTIFICATE", one.der) for one in presented]
-    parts += [("public key", "PUBLIC KEY", one.spki) for one in presented]
-    for what, label, der in parts:
-        told = "the record has to be made from its DER"
-        yield _pem(label, der), f"digest of a {what}'s PEM text: {told}"
-        yield b64encode(der), f"digest of a {what}'s base64: {told}"
-    whole = b"".join(_pem("CERTIFICATE", one.der) for one in presented)
-    yield whole, "digest of a certificate's PEM text: the record has to be made from its DER"
-
-
-def _pem(label: str, der: bytes) -> bytes:
-    """RFC 7468 section 2, as OpenSSL writes it."""
-    text = b64encode(der).decode()
-    lines = [text[at : at + _LINE] for at in range(0, len(text), _LINE)]
-    return "\n".join([f"-----BEGIN {label}-----", *lines, f"-----END {label}-----", ""]).encode()
 
 
 # ---- anchors --------------------------------------------------------------------------------

@@ -58,7 +58,8 @@ class RecordStatus(NamedTuple):
 
     At an owner that relies on DANE-TA it is that record, its role ``anchor``.
     ``security`` is that of the validating resolver's answer (RFC 4033 section 5), "" if it was not
-    asked; ``ttl`` the authoritative one of the RRset, None where there is none.
+    asked; ``ttl`` the authoritative one of the RRset, None where there is none.  ``name`` is whom
+    an anchor names, "" if that isn't known.
     """
 
     role: str
@@ -70,6 +71,7 @@ class RecordStatus(NamedTuple):
     security: str = ""
     ttl: timedelta | None = None
     unheard_at: tuple[str, ...] = ()
+    name: str = ""
 
 
 _OF_LIVE = ("current", "anchor")

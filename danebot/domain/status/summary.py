@@ -12,6 +12,7 @@ from danebot.domain.lineage.renewal import renews_at
 from danebot.domain.rollover.evidence.memory import Memory, Urgency
 from danebot.domain.rollover.evidence.propagation import Obstacle, Propagation, Seen
 from danebot.domain.rollover.evidence.schedule import requested, rollover_at
+from danebot.domain.rollover.findings.named_records import NAMELESS, Names
 from danebot.domain.rollover.records.publication import (
     OwnedRecord,
     Publication,
@@ -56,8 +57,12 @@ def lineage_status(
     policy: Policy,
     at: datetime,
     probes: tuple[ProbeStatus, ...] = (),
+    names: Names = NAMELESS,
 ) -> LineageStatus:
-    """All that is published of one lineage, as this run alone knows it (see `carry`)."""
+    """All that is published of one lineage, as this run alone knows it (see `carry`).
+
+    ``names`` are those of records, as far as they are known.
+    """
     state = observation.state
     awaiting, deployment, failure = memory.awaiting, memory.deployment, memory.promotion_failure
     next_key = state.next.key if state.next is not None else None
@@ -78,7 +83,7 @@ def lineage_status(
         records=(
             *(_record("current", propagation, observation) for propagation in plan.current),
             *(_record("awaited", propagation, observation) for propagation in plan.awaited),
-            *(_anchor(one, observation) for one in state.anchored),
+            *(_anchor(one, observation, names) for one in state.anchored),
         ),
         publication=PublicationStatus(
             _lines(publication.keep),
@@ -222,8 +227,8 @@ def _record(role: str, propagation: Propagation, observation: Observation) -> Re
     )
 
 
-def _anchor(anchored: Anchored, observation: Observation) -> RecordStatus:
-    owner = anchored.line.owner
+def _anchor(anchored: Anchored, observation: Observation, names: Names) -> RecordStatus:
+    owner, name = anchored.line.owner, names.get(anchored.record)
     seen = observation.owners[owner]
     return RecordStatus(
         "anchor",
@@ -234,6 +239,7 @@ def _anchor(anchored: Anchored, observation: Observation) -> RecordStatus:
         (),
         seen.answer.security.value,
         seen.answer.ttl,
+        name=name.words if name is not None else "",
     )
 
 

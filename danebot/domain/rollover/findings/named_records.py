@@ -1,0 +1,118 @@
+"""Findings about records by whom they name: anchors that won't last, records made of nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from danebot.domain.dane.mistakes import mistake
+from danebot.domain.dane.verdicts import Named, Naming
+from danebot.domain.dns.answers import OwnerObservation
+from danebot.domain.dns.tlsa import MatchingType, Required, TlsaRecord, Usage
+from danebot.domain.finding import Code, Finding, Severity
+from danebot.domain.rollover.evidence.senders import senders_to
+from danebot.domain.rollover.records.advice import advise
+
+if TYPE_CHECKING:
+    from danebot.domain.dane.authorities import Authorities
+    from danebot.domain.lineage.state import Held, LineageState
+    from danebot.domain.rollover.evidence.propagation import Observations
+    from danebot.domain.rollover.records.in_use import KeysInUse
+
+Names = Mapping[TlsaRecord, Named]
+NAMELESS: Names = MappingProxyType({})
+
+
+def has_anchors(observations: Observations) -> bool:
+    """Whether a DANE-TA record is among those that were seen, so that the table is of use."""
+    records = (record for one in observations.values() for record in one.answer.records)
+    return any(record.usage == Usage.DANE_TA for record in records)
+
+
+def names_of(
+    state: LineageState,
+    observations: Observations,
+    wanted: Iterable[TlsaRecord],
+    table: Authorities | None,
+    now: datetime,
+) -> Names:
+    """What the records at a lineage's owners name, but for those that are ``wanted``."""
+    known, live = frozenset(wanted), state.serving
+    ders, keys = (live.chain.ders, (live.key.spki,)) if live is not None else ((), ())
+    names: dict[TlsaRecord, Named] = {}
+    for record in {r for one in observations.values() for r in one.answer.records} - known:
+        words = mistake(record, ders, keys)
+        if words:
+            names[record] = Named(Naming.MISTAKE, words)
+        elif table is not None and record.usage == Usage.DANE_TA:
+            from danebot.domain.dane.naming import authority_of
+
+            name = authority_of(record, ders, table, now)
+            names |= {record: name} if name is not None else {}
+    return names
+
+
+def named_records(
+    state: LineageState,
+    observations: Observations,
+    names: Names,
+    table: Authorities | None,
+    *,
+    in_use: KeysInUse,
+    now: datetime,
+) -> Iterator[Finding]:
+    """What is wrong with records by what they name, at each owner whose answer is secure."""
+    for owner in state.owners:
+        observed = observations.get(owner)
+        if observed is None or not observed.answer.secure:
+            continue
+        for record in observed.answer.records:
+            name = names.get(record)
+            if name is not None and name.kind is Naming.MISTAKE:
+                text = f"{owner}: {str(record)[:22]}... {name.words}"
+                yield Finding(Code.TLSA_MISMADE, Severity.WARNING, state.name, text)
+        if state.serving is not None and table is not None:
+            addition = _addition(state.serving, observed, in_use)
+            yield from _anchors(state, state.serving, observed, table, now=now, addition=addition)
+
+
+def _anchors(
+    state: LineageState,
+    live: Held,
+    observed: OwnerObservation,
+    table: Authorities,
+    *,
+    now: datetime,
+    addition: str,
+) -> Iterator[Finding]:
+    """Whether the anchors that senders know the live chain by will do for the next one."""
+    owner, records = observed.owner, observed.answer.records
+    if not any(record.usage == Usage.DANE_TA for record in records):
+        return
+    from danebot.domain.dane.naming import Ending, named, outlook
+
+    ders = live.chain.ders
+    verdict = named(senders_to(owner, live, now).verdict(records, live), ders, table, now)
+    found = outlook(verdict, ders, table, now)
+    if found is None:
+        return
+    retired = found.ending is Ending.RETIRED
+    yield Finding(
+        Code.TLSA_ANCHOR_RETIRED if retired else Code.TLSA_ISSUERS_UNLISTED,
+        found.severity,
+        state.name,
+        f"{owner}: {found.text}",
+        f"{addition}publish what this prints: danebot tlsa --anchors {state.name}",
+    )
+
+
+def _addition(live: Held, observed: OwnerObservation, in_use: KeysInUse) -> str:
+    """The live key's own record, where one would have effect and harm nobody."""
+    line = Required(MatchingType.SHA2_256, observed.owner)
+    advice = advise(observed.owner, observed, [(line, live.key.spki)], in_use.keys)
+    if advice.objections or not advice.add:
+        return ""
+    records = " and ".join(f"{advice.target}. IN TLSA {record}" for record in advice.add)
+    return f"add: {records}; or "

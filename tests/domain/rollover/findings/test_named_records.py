@@ -1,0 +1,143 @@
+"""What is said of a lineage's owners by whom the records there name, with real chains."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import replace
+from datetime import date, timedelta
+
+import pytest
+
+from danebot.domain.dane.authorities import Authorities, Authority, Use
+from danebot.domain.dane.mistakes import pem
+from danebot.domain.dns.answers import OwnerObservation, Security
+from danebot.domain.dns.tlsa import TlsaRecord
+from danebot.domain.finding import Code, Finding, Severity
+from danebot.domain.kinds import FindingKind
+from danebot.domain.lineage.keys import Algorithm
+from danebot.domain.lineage.state import Anchored
+from danebot.domain.rollover.evidence.memory import Memory
+from danebot.domain.rollover.evidence.policy import Policy
+from danebot.domain.rollover.findings.named_records import named_records, names_of
+from danebot.domain.rollover.records.in_use import KeysInUse
+from danebot.domain.rollover.records.publication import publication
+from danebot.domain.rollover.steps.phases import Observation
+from danebot.domain.rollover.steps.plan import plan
+from danebot.domain.status.summary import lineage_status
+from danebot.render.lineage import publication_lines, status_lines
+from domain import builders
+from domain.builders import MX, T0, line
+from domain.gate_world import chain, shown, tlsa
+
+NOTHING = TlsaRecord(3, 1, 1, hashlib.sha256(b"").digest())
+
+
+def table(use: Use, *others: Use) -> Authorities:
+    """Of the intermediate A with that use, and of others that it has beside."""
+    rows = [
+        Authority(
+            name,
+            Algorithm.ECDSA,
+            use,
+            date(2030, 1, 1),
+            tlsa("2 1 1", by=name).data,
+            (tlsa("2 0 1", by=name).data,),
+        )
+        for name, use in zip("ABC", (use, *others), strict=False)
+    ]
+    return Authorities(date(2026, 5, 4), tuple(rows))
+
+
+def at(observed: OwnerObservation) -> Observation:
+    live = chain()
+    lineage = replace(
+        builders.state(line()), live=live, combo=live._replace(version=None), staged=live
+    )
+    return Observation(lineage, {MX: observed})
+
+
+def told(
+    *records: TlsaRecord, of: Authorities | None, security: Security = Security.SECURE
+) -> dict[FindingKind, Finding]:
+    seen = at(shown(*records, security=security))
+    names = names_of(seen.state, seen.owners, (tlsa("3 1 1"),), of, T0)
+    found = named_records(seen.state, seen.owners, names, of, in_use=KeysInUse(), now=T0)
+    return {one.code: one for one in found}
+
+
+def test_an_owner_that_rests_on_a_retired_anchor() -> None:
+    found = told(tlsa("2 1 1"), of=table(Use.RETIRED, Use.ACTIVE))
+    assert set(found) == {Code.TLSA_ANCHOR_RETIRED}
+    finding = found[Code.TLSA_ANCHOR_RETIRED]
+    assert finding.severity is Severity.WARNING
+    assert finding.text == (
+        f"{MX}: Let's Encrypt A: retired, issues no more; no other record is known to match the "
+        "next certificate, which may come from B (as of 2026-05-04)"
+    )
+    assert f"add: {MX}. IN TLSA {tlsa('3 1 1')}" in finding.remedy
+    assert f"danebot tlsa --anchors {builders.state().name}" in finding.remedy
+
+
+def test_beside_the_live_key_s_record_it_doesn_t_matter() -> None:
+    assert told(tlsa("2 1 1"), tlsa("3 1 1"), of=table(Use.RETIRED, Use.ACTIVE)) == {}
+
+
+@pytest.mark.parametrize(
+    ("uses", "severity"), [((Use.ACTIVE,), Severity.WARNING), ((Use.BACKUP,), Severity.NOTICE)]
+)
+def test_siblings_that_are_not_listed(uses: tuple[Use, ...], severity: Severity) -> None:
+    found = told(tlsa("2 0 1"), of=table(Use.ACTIVE, *uses))
+    assert {code: one.severity for code, one in found.items()} == {
+        Code.TLSA_ISSUERS_UNLISTED: severity
+    }
+    assert "Let's Encrypt B, which no record names" in found[Code.TLSA_ISSUERS_UNLISTED].text
+    assert told(tlsa("2 0 1"), tlsa("2 1 1", by="B"), of=table(Use.ACTIVE, *uses)) == {}
+
+
+def test_an_answer_that_is_not_secure_or_a_table_that_is_not_there_says_nothing() -> None:
+    assert told(tlsa("2 1 1"), of=None) == {}
+    lost = told(tlsa("2 1 1"), of=table(Use.RETIRED), security=Security.INSECURE)
+    assert lost == {}
+
+
+@pytest.mark.parametrize(
+    ("record", "words"),
+    [
+        (NOTHING, "digest of nothing"),
+        (TlsaRecord(2, 0, 2, hashlib.sha512(b"").digest()), "digest of nothing"),
+    ],
+)
+def test_a_record_made_of_nothing(record: TlsaRecord, words: str) -> None:
+    found = told(tlsa("3 1 1"), record, of=None)
+    assert {code: one.severity for code, one in found.items()} == {
+        Code.TLSA_MISMADE: Severity.WARNING
+    }
+    assert f"{MX}: {str(record)[:22]}... {words}" in found[Code.TLSA_MISMADE].text
+
+
+def test_a_record_made_of_the_live_certificate_s_text() -> None:
+    text = pem("CERTIFICATE", chain().chain.ders[0])
+    wrong = TlsaRecord(3, 0, 1, hashlib.sha256(text).digest())
+    found = told(tlsa("3 1 1"), wrong, of=None)
+    assert "PEM text" in found[Code.TLSA_MISMADE].text
+
+
+def test_status_and_tlsa_name_what_is_there() -> None:
+    of = table(Use.RETIRED, Use.ACTIVE)
+    seen = at(shown(tlsa("2 1 1"), NOTHING))
+    state = replace(seen.state, anchored=(Anchored(line(), tlsa("2 1 1")),), required=())
+    seen = seen._replace(state=state)
+    planned = plan(seen, Memory(), Policy(), T0)
+    names = names_of(state, seen.owners, (), of, T0)
+    wanted = publication(state, Memory(), seen.owners, KeysInUse())
+    status = lineage_status(
+        seen, Memory(), planned, wanted, (), policy=Policy(), at=T0, names=names
+    )
+    (record,) = status.records
+    words = "Let's Encrypt A: retired, issues no more"
+    assert record.name == words
+    lines = list(status_lines(status, T0 + timedelta(hours=1)))
+    assert any(line.endswith(f"seen everywhere ({words})") for line in lines)
+    printed = list(publication_lines(wanted, names))
+    assert f"{MX}. 3600 IN TLSA {tlsa('2 1 1')} ; {words}" in printed
+    assert any("; digest of nothing" in line for line in printed)
