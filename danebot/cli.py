@@ -159,7 +159,7 @@ def init(ctx: click.Context, /, lineages: tuple[str, ...], **options: bool) -> N
 @_DRY_RUN
 @click.pass_context
 def deinit(ctx: click.Context, /, lineages: tuple[str, ...], **options: bool) -> None:
-    """Give lineages back to certbot (all staged ones if none is named).
+    """Give lineages back to certbot (all under its care if none is named).
 
     Services whose configuration names combo.pem, which nobody keeps up to date then, are told; on a
     terminal it asks first.

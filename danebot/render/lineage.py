@@ -87,7 +87,7 @@ def status_lines(status: LineageStatus, now: datetime) -> Iterator[str]:
     yield f"{status.name}: {status.phase}" + (f" ({status.doing})" if status.doing else "")
     yield from _certificate_lines("live", status.live, now)
     if status.staged is not None and not _same(status.staged, status.live):
-        yield from _certificate_lines("staged", status.staged, now)
+        yield from _certificate_lines("waiting", status.staged, now)
     for title, key in (("next key", status.next), ("ready key", status.ready)):
         if key is not None:
             yield f"  {title:<12} {key.digest.hex()} {key.type}"

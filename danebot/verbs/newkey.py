@@ -93,7 +93,7 @@ def _say_staged(console: Console, name: str, staged: Staged, form: str) -> None:
             more = f": {digest}; what to add is told later by: danebot tlsa {name}"
         elif staged.demanded:
             more = f": {digest}; its records are published already"
-        console.say(f"{name}: the next key is staged{more}")
+        console.say(f"{name}: the next key is made{more}")
         return
     if form == "zone":
         by_itself = console.settings.publish(name).in_renew and not staged.refused

@@ -141,7 +141,7 @@ def test_a_key_in_the_files_that_nobody_awaits(status: Path, plugin: Plugin) -> 
     sample.write(status, document(sample.lineage(NAME)._replace(staged=stranger)))
     told = plugin("tlsa")
     assert told.state == "WARNING"
-    assert "staged files hold the key" in told.text
+    assert "the waiting certificate holds the key" in told.text
 
 
 def test_a_record_that_was_not_seen_is_no_evidence(status: Path, plugin: Plugin) -> None:

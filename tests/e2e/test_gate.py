@@ -113,7 +113,7 @@ def test_another_key_of_the_same_authority_is_free_to_come(site: Site) -> None:
     site.quiet("renew")
     old = site.lab.served_spki()
     said = site.ok("newkey", MAIL)
-    assert "the next key is staged; its record data: 3 1 1" in said
+    assert "the next key is made; its record data: 3 1 1" in said
     assert OWNER not in said
     time.sleep(6.2)
     with site.still():  # or it might be over by the end of a slow run

@@ -84,7 +84,6 @@ def test_q_prints_problems_only(many: Desk) -> None:
 def test_q_leaves_no_word_of_a_healthy_run_and_one_of_none(desk: Desk) -> None:
     desk.staged()
     desk.danebot("init", "--no-dane")
-    assert desk.danebot("status", "-h").status == 0
     said = desk.danebot("-q", "status")
     assert "has not run here yet" in said.out
 

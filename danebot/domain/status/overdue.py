@@ -238,10 +238,10 @@ def _records(status: LineageStatus) -> Iterator[Finding]:
 def _keys(status: LineageStatus) -> Iterator[Finding]:
     """Staging holds the live key, or the one on its way."""
     known = {key.digest for key in (status.current, status.next, status.ready) if key is not None}
-    for role, chain in (("live", status.live), ("staged", status.staged)):
+    for role, chain in (("live", status.live), ("the waiting certificate", status.staged)):
         if chain is not None and chain.key.digest not in known:
             digest = chain.key.digest.hex()
-            words = f"{role} files hold the key {digest}, which nobody serves or awaits"
+            words = f"{role} holds the key {digest}, which nobody serves or awaits"
             yield Finding(Code.KEY_UNKNOWN, Severity.WARNING, status.name, words)
     if status.management == "staged" and status.current is None:
         words, remedy = "no usable key is live", f"see: danebot status {status.name}"
@@ -261,7 +261,7 @@ def _expiry(status: LineageStatus, allowed: Allowed, now: datetime) -> Iterator[
         return
     yield from _ends(status, "live", live, allowed, now)
     if staged is not None and staged.fingerprint != live.fingerprint:
-        yield from _ends(status, "staged", staged, allowed, now)
+        yield from _ends(status, "waiting", staged, allowed, now)
 
 
 def _ends(

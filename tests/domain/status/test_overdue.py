@@ -400,7 +400,7 @@ def test_a_staged_certificate_is_another_one() -> None:
     assert live is not None
     ending = live._replace(not_after=NOW + DAY, fingerprint=b"other")
     findings = found(Concern.EXPIRY, lasting(50 * DAY)._replace(staged=ending))
-    assert [one.text for one in findings] == ["staged certificate expires in 1 d"]
+    assert [one.text for one in findings] == ["waiting certificate expires in 1 d"]
     assert found(Concern.EXPIRY, lasting(50 * DAY)._replace(staged=None)) == []
     settings = {"expiry_warning": 20 * DAY, "expiry_critical": 10 * DAY}
     short = ending._replace(not_before=NOW - 8.5 * DAY, not_after=NOW + 1.5 * DAY)

@@ -36,7 +36,7 @@ class Step(enum.Enum):
     BACK_TO_NEXT = "make the ready key the next key again: its records are no longer there"
     PUT_BACK = "put the waiting certificate back on the key that live serves"
     PROMOTE = "have certbot issue with the ready key"
-    DEPLOY = "make the staged chain live"
+    DEPLOY = "make the waiting certificate live"
     FINISH = "remove the key file of a key that is live now"
 
 
