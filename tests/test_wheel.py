@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from danebot.verbs.files import BROUGHT
+from schemas import NAMES
 
 pytestmark = pytest.mark.once
 
@@ -50,6 +51,7 @@ def test_it_holds_exactly_the_three_import_packages(wheel: Path) -> None:
     assert "danebot/hooks/reload.sh" in names
     assert "danebot/data/letsencrypt-cas.tsv" in names
     assert {top for top in tops if not top.endswith((".dist-info", ".data"))} == PACKAGES
+    assert {f"danebot/schema/{name}.schema.json" for name in NAMES} <= set(names)
 
 
 def test_every_console_script_runs_from_a_clean_environment(wheel: Path, tmp_path: Path) -> None:

@@ -118,6 +118,27 @@ def write_snapshot(path: Path, run: RunStatus, news: News) -> None:
         _replace(path, Snapshot(SCHEMA, run, renewed, success, *kept))
 
 
+def presented(old: Snapshot | None, run: RunStatus, news: News) -> Snapshot:
+    """What a run saw, in the document's form: the lineages of its views, and no others.
+
+    ``old`` is the document as it is, None where there is none that can be read.
+    """
+    looked = {view.state.name for view in news.views}
+    lineages = tuple(one for one in _lineages(old, run, news) if one.name in looked)
+    own = {(f.code, f.where, f.text) for view in news.views for f in view.findings}
+    return Snapshot(
+        SCHEMA,
+        run,
+        _renewed(old, run),
+        old.last_success if old is not None else None,
+        lineages,
+        tuple(finding_status(f) for f in news.findings if (f.code, f.where, f.text) not in own),
+        tuple(map(str, news.witnesses)),
+        _named(old, news.tree),
+        tuple(map(event_status, news.events)),
+    )
+
+
 def _renewed(old: Snapshot | None, run: RunStatus) -> RunStatus | None:
     """The last run of `renew`: this one, or the one before."""
     if run.verb == _RENEW:

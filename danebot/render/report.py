@@ -24,6 +24,7 @@ from danebot.domain.dns.tlsa import TlsaRecord
 from danebot.domain.finding import Finding, Severity
 from danebot.domain.lineage.keys import Algorithm
 from danebot.domain.names import printable
+from danebot.domain.status.document import RecordForm
 
 WORDS = {
     Severity.NOTICE: "ok",
@@ -32,6 +33,8 @@ WORDS = {
     Severity.CRITICAL: "critical",
 }
 """The severity of a whole report.  Frozen: public in ``--json``."""
+DOCUMENT, SCHEMA = "danebot-verify", 1
+"""The name and version of the schema of `report_document`."""
 _SHOWN = 32  # hex digits of association data: half a SHA2-256, enough to find it by
 
 
@@ -114,10 +117,16 @@ def report_document(report: Report) -> dict[str, Any]:
     """A JSON object; keys and enumerated values are stable, absent values are left out."""
     subject = report.subject
     kind = {MailSubject: "mail", ServiceSubject: "service", SrvSubject: "srv"}[type(subject)]
-    found: dict[str, Any] = {"target": str(subject), "kind": kind, "status": WORDS[report.severity]}
+    found: dict[str, Any] = {
+        "document": DOCUMENT,
+        "schema": SCHEMA,
+        "target": str(subject),
+        "kind": kind,
+        "status": WORDS[report.severity],
+    }
     route = report.route
     if not isinstance(route, HostRoute):
-        security = route.answer.security.name.lower()
+        security = route.answer.security.value
         found["way"] = {"hosts": route.discovery.name.lower(), "security": security}
     if report.signed_until is not None:
         found["signed_until"] = report.signed_until.isoformat()
@@ -151,7 +160,7 @@ def _host_document(host: HostReport) -> dict[str, Any]:
         answer = route.tried[-1].answer
         found["tlsa"] = {
             "owner": answer.name.text,
-            "records": [str(record) for record in route.records],
+            "records": [_record_document(record) for record in route.records],
         }
         if answer.ttl is not None:
             found["tlsa"]["ttl"] = answer.ttl.total_seconds()
@@ -185,8 +194,18 @@ def _address_document(address: AddressReport) -> dict[str, Any]:
         if verdict.raw_key is not None:
             found["raw_public_key"] = verdict.raw_key.name.lower()
         found["records"] = [
-            {"record": str(one.record), "reason": one.reason.name.lower(), "text": str(one)}
+            {
+                **_record_document(one.record),
+                "reason": one.reason.name.lower(),
+                "text": str(one),
+            }
             for one in verdict.records
         ]
         found["cautions"] = [one.code.name.lower() for one in verdict.cautions]
     return found
+
+
+def _record_document(record: TlsaRecord) -> dict[str, Any]:
+    """A record as every document has it: its text, and its parts."""
+    form = RecordForm(record.usage, record.selector, record.mtype, record.hex)
+    return {"record": str(record), **form._asdict()}

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from danebot.console import Console
-    from danebot.domain.status.document import FindingStatus
+    from danebot.domain.status.document import FindingStatus, RunStatus, Snapshot
     from danebot.jobs.context import Context
     from danebot.jobs.view import LineageView
 
@@ -34,13 +34,36 @@ def dump(value: object) -> str:
     return json.dumps(encode(value), indent=1)
 
 
-def document(views: Sequence[LineageView], findings: Iterable[Finding]) -> str:
-    """What programs are told: where the lineages stand, and all that was found or done."""
-    from danebot.domain.status.document import finding_status
-    from danebot.jobs.snapshot import lineage_statuses
+def last_report(console: Console) -> Snapshot | None:
+    """The status document; None if there is none that can be read."""
+    from danebot.adapters.status_file import load_status
 
-    found = tuple(map(finding_status, findings))
-    return dump({"lineages": lineage_statuses(views), "findings": found})
+    try:
+        return load_status(console.settings.snapshot)
+    except DanebotError:
+        return None
+
+
+def document(
+    console: Console, run: RunStatus, views: Sequence[LineageView], findings: Sequence[Finding]
+) -> Snapshot:
+    """What programs are told, in the form of the status document: what the run saw and did."""
+    from danebot.jobs.snapshot import News, Scope, presented
+
+    settings = console.settings
+    return presented(
+        last_report(console),
+        run,
+        News(
+            Scope.SOME,
+            views,
+            findings,
+            lambda _: True,
+            settings.witnesses,
+            settings.tree,
+            console.journal.events,
+        ),
+    )
 
 
 def click_echo(line: str) -> None:

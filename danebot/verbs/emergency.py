@@ -56,7 +56,7 @@ def emergency(
             first = successor is None
             if successor is None:
                 successor = request_successor(context, name, urgency, revocation)
-            outcome, status = run_renewal(
+            outcome, run = run_renewal(
                 console, context, lock, [name], scope=Scope.SOME, started=started, verb="newkey"
             )
         view = next((v for v in outcome.views if v.state.name == name), None)
@@ -64,7 +64,7 @@ def emergency(
         console.report(finding for finding in outcome.findings if finding not in told)
         told.update(outcome.findings)
         if view is None or served:
-            return status
+            return run.exit_status
         if first:
             if successor.wait is not None:
                 watch.look_again = min(successor.wait / 10, _LOOK_AGAIN)

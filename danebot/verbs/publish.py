@@ -64,7 +64,11 @@ def _by_hand(console: Console, context: Context, view: LineageView) -> bool:
         console.warn(f"{name} watches no TLSA record; this prints what to do: danebot tlsa {name}")
     if not _is_by_hand(context, view):
         return unwatched
-    for word, records in (("add", view.publication.add), ("remove", view.publication.remove)):
+    for word, records in (
+        ("add", view.publication.add),
+        ("add where it is missing", view.publication.repair),
+        ("remove", view.publication.remove),
+    ):
         for record in records:
             click_echo(f"{name}: {word}: {record}")
     if view.publication.add or view.publication.remove:

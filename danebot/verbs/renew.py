@@ -13,6 +13,7 @@ from danebot.verbs.common import (
     FINE,
     click_echo,
     document,
+    dump,
     planned_changes,
     say_unwritten,
     status_of,
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
     from danebot.adapters.tree.locks import TreeLock
     from danebot.console import Console
+    from danebot.domain.status.document import RunStatus
     from danebot.jobs.context import Context
     from danebot.jobs.renew import RenewalOutcome
     from danebot.jobs.snapshot import Scope
@@ -38,11 +40,11 @@ def renew(
     if dry_run:
         return _renew_dry(console, names, as_json=as_json)
     with word_left(console, "renew", names):
-        outcome, status = _renew(console, names, insists=insists)
-    status = write_metrics(console, status)
+        outcome, run = _renew(console, names, insists=insists)
+    status = write_metrics(console, run.exit_status)
     if as_json:
         console.report(outcome.findings, news=console.detail)
-        click_echo(document(outcome.views, outcome.findings))
+        click_echo(dump(document(console, run, outcome.views, outcome.findings)))
     else:
         console.report(outcome.findings)
         say_removals(console, outcome.findings, outcome.views)
@@ -51,7 +53,7 @@ def renew(
 
 def _renew(
     console: Console, names: tuple[str, ...], *, insists: bool
-) -> tuple[RenewalOutcome, int]:
+) -> tuple[RenewalOutcome, RunStatus]:
     from danebot.jobs.snapshot import Scope
 
     tree = console.tree()
@@ -80,18 +82,18 @@ def run_renewal(
     started: datetime,
     verb: str = "renew",
     asking: Asking = Asking.TIMER,
-) -> tuple[RenewalOutcome, int]:
-    """Do the daily job for ``names`` and publish what came of it; the exit status with it."""
+) -> tuple[RenewalOutcome, RunStatus]:
+    """Do the daily job for ``names`` and publish what came of it; how the run ended with it."""
     from danebot.jobs.renew import renew as job
     from danebot.jobs.snapshot import News, Scope, this_run, write_snapshot
 
     outcome = job(context, console.certbot(), lock, names, scope=scope, asking=asking)
-    status = status_of(outcome.findings)
     context.tree.reader.keep()
+    run = this_run(verb, started, context.clock(), status_of(outcome.findings))
     try:
         write_snapshot(
             console.settings.snapshot,
-            this_run(verb, started, context.clock(), status),
+            run,
             News(
                 scope,
                 outcome.views,
@@ -105,8 +107,8 @@ def run_renewal(
     except DanebotError as exc:
         stopped = any(f.code is Code.FILES_BROKEN for f in outcome.findings)
         say_unwritten(console, exc, ATTENTION if stopped else FINE)
-        status = ATTENTION
-    return outcome, status
+        run = run._replace(exit_status=ATTENTION)
+    return outcome, run
 
 
 def say_removals(
@@ -123,24 +125,28 @@ def say_removals(
 def _renew_dry(console: Console, names: tuple[str, ...], *, as_json: bool) -> int:
     """What a run would do, with nothing changed."""
     from danebot.jobs.orphans import orphans
+    from danebot.jobs.snapshot import this_run
     from danebot.jobs.survey import survey
 
     tree = console.tree()
     context = console.context(tree)
+    started = context.clock()
     found = survey(context, tree.select(names))
     wrong = (*found.unreadable, *(orphans(context) if not names else ()))
     told = (*wrong, *(one for view in found.views for one in view.findings))
     console.report(told, news=console.detail)
+    status = status_of(told)
     if as_json:
-        click_echo(document(found.views, wrong))
-        return status_of(told)
+        run = this_run("renew --dry-run", started, context.clock(), status)
+        click_echo(dump(document(console, run, found.views, wrong)))
+        return status
     for view in found.views:
         console.say(f"{view.state.name}: {planned_words(view)}")
         if context.settings.publish(view.state.name).in_renew:
             for line in planned_changes(console, view):
                 console.say(line)
     console.say("nothing was changed")
-    return status_of(told)
+    return status
 
 
 def planned_words(view: LineageView) -> str:

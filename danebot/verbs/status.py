@@ -11,7 +11,15 @@ from danebot.domain.names import printable
 from danebot.domain.rollover.records.adoption import Proposal, by_host
 from danebot.domain.text import when
 from danebot.errors import DanebotError, RolloverError, TreeError, UnreadableError
-from danebot.verbs.common import ATTENTION, FINE, click_echo, dump, say_pressing
+from danebot.verbs.common import (
+    ATTENTION,
+    FINE,
+    click_echo,
+    document,
+    dump,
+    last_report,
+    say_pressing,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -34,7 +42,7 @@ def status(console: Console, names: tuple[str, ...], *, as_json: bool) -> int:
     from danebot.domain.status.document import finding_of, finding_status
     from danebot.jobs.context import system_clock
     from danebot.jobs.orphans import way_back
-    from danebot.jobs.snapshot import lineage_statuses
+    from danebot.jobs.snapshot import this_run
     from danebot.jobs.survey import survey
     from danebot.render.lineage import run_lines
 
@@ -50,25 +58,28 @@ def status(console: Console, names: tuple[str, ...], *, as_json: bool) -> int:
             "the tree may not be read; this is what danebot saw at "
             f"{when(snapshot.run.ended)}; to look now, run it as root"
         )
-        statuses = tuple(s for s in snapshot.lineages if s.name in selected)
-        unreadable: tuple[Finding, ...] = lost
+        seen = tuple(s for s in snapshot.lineages if s.name in selected)
         report: Snapshot | None = snapshot
+        unreadable: tuple[Finding, ...] = lost
+        shown = snapshot._replace(lineages=seen, findings=tuple(map(finding_status, lost)))
     else:
         found = survey(context, selected)
-        statuses, unreadable = lineage_statuses(found.views), (*found.unreadable, *lost)
-        report = _report(console)
+        report = last_report(console)
+        unreadable = (*found.unreadable, *lost)
+        run = this_run("status", now, context.clock(), FINE)
+        shown = document(console, run, found.views, unreadable)
     others = _of_the_run(report, unreadable, names)
-    last_renew = report.last_renew if report is not None else None
-    events = [e for e in report.events if e.lineage in selected] if report is not None else []
+    events = tuple(e for e in report.events if e.lineage in selected) if report else ()
+    statuses, last_renew = shown.lineages, shown.last_renew
+    troubled = any(
+        finding_of(one).severity >= Severity.WARNING
+        for one in (*others, *(one for s in statuses for one in s.findings))
+    )
+    code = ATTENTION if troubled or unreadable else FINE
     if as_json:
-        findings = (*map(finding_status, unreadable), *others)
-        document = {
-            "last_renew": last_renew,
-            "lineages": statuses,
-            "findings": findings,
-            "events": events,
-        }
-        click_echo(dump(document))
+        ended = shown.run._replace(exit_status=code) if shown.run.verb == "status" else shown.run
+        told = (*shown.findings, *others)
+        click_echo(dump(shown._replace(run=ended, findings=told, events=events)))
     else:
         for line in _lines(console, statuses, names, now):
             _show(line)
@@ -82,11 +93,7 @@ def status(console: Console, names: tuple[str, ...], *, as_json: bool) -> int:
         if finding.code is Code.NOT_RENEWED and not as_json:
             for line in way_back(tree.paths(finding.where)):
                 console.say(f"{finding.where}: {line}")
-    troubled = any(
-        finding_of(found).severity >= Severity.WARNING
-        for found in (*others, *(one for s in statuses for one in s.findings))
-    )
-    return ATTENTION if troubled or unreadable else FINE
+    return code
 
 
 def _lines(
@@ -174,19 +181,9 @@ def _last_report(console: Console) -> Snapshot:
         raise TreeError(f"the tree may not be read, and {exc}; run danebot as root") from exc
 
 
-def _report(console: Console) -> Snapshot | None:
-    """The last run's report; None if there is none that can be read."""
-    from danebot.adapters.status_file import load_status
-
-    try:
-        return load_status(console.settings.snapshot)
-    except DanebotError:
-        return None
-
-
 def tlsa(console: Console, name: str, form: str, *, as_json: bool) -> int:
     """What ought to be published for one lineage."""
-    from danebot.adapters.codec import encode
+    from danebot.domain.status.advised import advised
     from danebot.jobs.survey import survey
     from danebot.render.lineage import nsupdate_lines, publication_lines
 
@@ -200,7 +197,7 @@ def tlsa(console: Console, name: str, form: str, *, as_json: bool) -> int:
     publication = view.publication
     proposal = None if view.state.owners else _proposal(console, view)
     if as_json:
-        click_echo(dump({**encode(publication), "first": encode(proposal)}))
+        click_echo(dump(advised(name, publication, proposal)))
     elif not view.state.owners:
         _print_first(console, view, proposal, form)
     elif form == "nsupdate":

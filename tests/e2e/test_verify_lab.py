@@ -26,6 +26,7 @@ from e2e.mail_situations import ROWS, Row, associations, chains
 from lab.imap import IMAP, IMAPS, POP3, SIEVE, dovecot
 from lab.lab import Lab
 from lab.web import HTTPS, nginx
+from schemas import faults
 
 pytestmark = pytest.mark.lab
 HOST = "mail.example.test"
@@ -363,6 +364,7 @@ def test_verify_prints_one_object_a_line(world: World, tmp_path: Path) -> None:
     )
     found = [json.loads(line) for line in done.stdout.splitlines()]
     assert (done.returncode, done.stderr) == (1, "")
+    assert [fault for one in found for fault in faults("verify", one)] == []
     assert [one["target"] for one in found] == targets
     assert [one["status"] for one in found] == ["critical", "ok", "ok"]
     address = found[1]["hosts"][0]["addresses"][0]

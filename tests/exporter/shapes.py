@@ -14,6 +14,10 @@ _SCALARS: dict[object, dict[str, Any]] = {
     datetime: {"type": "string", "format": "date-time"},
     timedelta: {"type": "number"},
 }
+_FORM: dict[str, dict[str, Any]] = {
+    **{key: {"type": "integer"} for key in ("usage", "selector", "matching_type")},
+    "data": _SCALARS[bytes],
+}
 
 
 def shape(kind: object) -> dict[str, Any]:
@@ -34,11 +38,11 @@ def shape(kind: object) -> dict[str, Any]:
 def definition(kind: Any) -> dict[str, Any]:  # noqa: ANN401 - the class of a named tuple
     """The schema of a named tuple; a field with a default may be absent."""
     hints = typing.get_type_hints(kind)
-    return {
-        "type": "object",
-        "required": [name for name in kind._fields if name not in kind._field_defaults],
-        "properties": {name: shape(hints[name]) for name in kind._fields},
-    }
+    required = [name for name in kind._fields if name not in kind._field_defaults]
+    properties = {name: shape(hints[name]) for name in kind._fields}
+    if hasattr(kind, "form"):  # a record's parts; documents of earlier versions lack them
+        properties |= _FORM
+    return {"type": "object", "required": required, "properties": properties}
 
 
 def _has_fields(kind: object) -> bool:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-from importlib.resources import files
 from pathlib import Path
-from typing import Any
 
 import jsonschema  # type: ignore[import-untyped]
 import pytest
@@ -17,9 +15,11 @@ from danebot.domain.finding import RUN_SEVERITIES, Code
 from danebot.domain.lineage.state import Management
 from danebot.domain.rollover.evidence.propagation import Seen
 from danebot.domain.rollover.steps.phases import Phase
+from danebot.domain.status.advised import Advised
 from danebot.domain.status.document import SCHEMA, Prospect, Serves, Snapshot
 from exporter import sample
 from exporter.shapes import definition, reachable
+from schemas import schema
 
 KINDS = reachable(Snapshot)
 VALUES: dict[tuple[str, str], list[str]] = {
@@ -37,30 +37,24 @@ VALUES: dict[tuple[str, str], list[str]] = {
 }
 
 
-def schema() -> dict[str, Any]:
-    text = (files("danebot") / "schema" / "status.schema.json").read_text(encoding="utf-8")
-    document: dict[str, Any] = json.loads(text)
-    return document
-
-
 def validate(document: object) -> None:
     validator = jsonschema.Draft202012Validator(
-        schema(), format_checker=jsonschema.Draft202012Validator.FORMAT_CHECKER
+        schema("status"), format_checker=jsonschema.Draft202012Validator.FORMAT_CHECKER
     )
     validator.validate(document)
 
 
 def test_it_is_a_schema() -> None:
-    jsonschema.Draft202012Validator.check_schema(schema())
+    jsonschema.Draft202012Validator.check_schema(schema("status"))
 
 
 def test_it_defines_what_the_code_writes_and_nothing_else() -> None:
-    assert set(schema()["$defs"]) == set(KINDS) - {"Snapshot"}
+    assert set(schema("status")["$defs"]) == set(KINDS) - {"Snapshot"}
 
 
 @pytest.mark.parametrize("name", sorted(KINDS))
 def test_it_has_the_fields_of(name: str) -> None:
-    document = schema() if name == "Snapshot" else schema()["$defs"][name]
+    document = schema("status") if name == "Snapshot" else schema("status")["$defs"][name]
     wanted = definition(KINDS[name])
     assert document["description"]
     assert document["required"] == wanted["required"]
@@ -70,7 +64,19 @@ def test_it_has_the_fields_of(name: str) -> None:
         assert found.get("enum") == values, field
         rest = {k: v for k, v in found.items() if k not in {"description", "enum", "const"}}
         assert rest == wanted["properties"][field], field
-    assert schema()["properties"]["schema"]["const"] == SCHEMA
+    assert schema("status")["properties"]["schema"]["const"] == SCHEMA
+
+
+@pytest.mark.parametrize("name", ["FirstStatus", "ObjectionStatus", "OwnedStatus", "Advised"])
+def test_the_schema_of_tlsa_has_the_fields_of(name: str) -> None:
+    document = schema("tlsa") if name == "Advised" else schema("tlsa")["$defs"][name]
+    wanted = definition(reachable(Advised)[name])
+    parts = ["usage", "selector", "matching_type", "data"] if name == "OwnedStatus" else []
+    assert document["required"] == wanted["required"] + parts
+    assert set(document["properties"]) == set(wanted["properties"])
+    for field, found in document["properties"].items():
+        rest = {k: v for k, v in found.items() if k not in {"description", "const"}}
+        assert rest == wanted["properties"][field], field
 
 
 def test_documents_validate() -> None:

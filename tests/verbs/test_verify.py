@@ -15,6 +15,7 @@ import pytest
 
 from adapters.nameserver import RECURSIVE, Nameserver, nameservers
 from danebot.render.report import WORDS
+from schemas import faults
 
 SOA = "test 60 SOA ns.test. h.test. 1 2 3 4 5"
 
@@ -120,7 +121,8 @@ def test_json_of_every_grade(verb: Verb) -> None:
     assert found["null.test"]["findings"][0]["severity"] == "notice"
     assert found["gone.test"]["findings"][0]["code"] == "no-service"
     assert found["lost.test"]["status"] == "unknown"  # the resolver refuses
-    assert found["lost.test"]["way"] == {"hosts": "failed", "security": "indeterminate"}
+    assert found["lost.test"]["way"] == {"hosts": "failed", "security": "unreachable"}
+    assert [faults("verify", one) for one in found.values()] == [[]] * 3
 
 
 def test_families(verb: Verb) -> None:

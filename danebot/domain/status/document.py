@@ -15,7 +15,7 @@ from danebot.domain.finding import Finding, severity_of
 if TYPE_CHECKING:
     from danebot.domain.event import Event
 
-SCHEMA = 1
+DOCUMENT, SCHEMA = "danebot-status", 1
 EVERYWHERE, MISSING = "seen everywhere", "missing"
 """What `RecordStatus.seen` may be: words of `Seen`, which takes 10 ms to import."""
 
@@ -53,6 +53,24 @@ class CertificateStatus(NamedTuple):
         return self.not_after - self.not_before
 
 
+class RecordForm(NamedTuple):
+    """A TLSA record as every document has it, beside its text: ``data`` in lower-case hex."""
+
+    usage: int
+    selector: int
+    matching_type: int
+    data: str
+
+    @classmethod
+    def parse(cls, text: str) -> RecordForm | None:
+        """Take ``3 1 1 HEX`` apart; None for what a later version may have written."""
+        try:
+            usage, selector, matching_type, data = text.split(" ", 3)
+            return cls(int(usage), int(selector), int(matching_type), data)
+        except ValueError:
+            return None
+
+
 class RecordStatus(NamedTuple):
     """One required record: whose (current or awaited), and where it is seen or missing.
 
@@ -72,6 +90,11 @@ class RecordStatus(NamedTuple):
     ttl: timedelta | None = None
     unheard_at: tuple[str, ...] = ()
     name: str = ""
+
+    @property
+    def form(self) -> RecordForm | None:
+        """The record in its parts, which JSON has beside the fields."""
+        return RecordForm.parse(self.record)
 
 
 _OF_LIVE = ("current", "anchor")
@@ -237,7 +260,8 @@ class Snapshot(NamedTuple):
     ``last_success`` is the end of the last `renew` of all lineages that had exit status 0.
     ``witnesses`` are the addresses, with ports perhaps, of those who were asked beside the servers.
     ``tree`` is certbot's directory that it is about, "" where that isn't known.
-    ``events`` are the last changes, in their order, at most `LAST_EVENTS`.
+    ``events`` are the last changes, in their order, at most `LAST_EVENTS`.  ``document`` is the
+    schema's name, and ``schema`` its version.
     """
 
     schema: int
@@ -249,6 +273,7 @@ class Snapshot(NamedTuple):
     witnesses: tuple[str, ...] = ()
     tree: str = ""
     events: tuple[EventStatus, ...] = ()
+    document: str = DOCUMENT
 
 
 def finding_status(finding: Finding) -> FindingStatus:

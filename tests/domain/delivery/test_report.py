@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from datetime import timedelta
 from typing import Any
 
@@ -57,6 +58,7 @@ from domain.delivery_world import (
     visit,
 )
 from domain.pki import DAY, NOW, issue, name
+from schemas import faults, paths
 
 # ---- what was asked for -----------------------------------------------------------------------
 
@@ -320,6 +322,23 @@ def test_who_refuses_is_said_where_senders_differ() -> None:
     anchored = host(MATCHING, TlsaRecord(3, 1, 2, b"\x5b" * 64), TlsaRecord(2, 1, 1, b"a" * 32))
     other = report(visit(anchored))
     assert "raw_public_key" not in report_document(other)["hosts"][0]["addresses"][0]
+
+
+def test_its_json_fits_the_schema_and_a_missing_key_is_found() -> None:
+    route = host(MATCHING, TlsaRecord(3, 1, 2, b"\x5b" * 64))
+    document = report_document(report(visit(route)))
+    assert faults("verify", document) == []
+    (served_there,) = document["hosts"][0]["addresses"]
+    for one in (*document["hosts"][0]["tlsa"]["records"], *served_there["records"]):
+        parts = (one["usage"], one["selector"], one["matching_type"], one["data"])
+        assert " ".join(map(str, parts)) == one["record"]
+    for path in paths(document):
+        broken = deepcopy(document)
+        inner: Any = broken
+        for step in path[:-1]:
+            inner = inner[step]
+        inner["unheard-of"] = inner.pop(path[-1])
+        assert faults("verify", broken), path
 
 
 def test_a_chain_that_nobody_can_read() -> None:
