@@ -9,11 +9,11 @@ from typing import Any
 
 import jsonschema  # type: ignore[import-untyped]
 
-NAMES = ("status", "tlsa", "verify")
+NAMES = ("anchors", "files", "status", "tlsa", "verify")
 
 
 def schema(name: str) -> dict[str, Any]:
-    """The schema of ``danebot NAME --json``, from the package."""
+    """The schema of the document ``danebot-NAME``, from the package."""
     text = (files("danebot") / "schema" / f"{name}.schema.json").read_text(encoding="utf-8")
     document: dict[str, Any] = json.loads(text)
     return document

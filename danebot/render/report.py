@@ -24,7 +24,7 @@ from danebot.domain.dns.tlsa import TlsaRecord
 from danebot.domain.finding import Finding, Severity
 from danebot.domain.lineage.keys import Algorithm
 from danebot.domain.names import printable
-from danebot.domain.status.document import RecordForm
+from danebot.domain.status.document import record_document
 
 WORDS = {
     Severity.NOTICE: "ok",
@@ -160,7 +160,7 @@ def _host_document(host: HostReport) -> dict[str, Any]:
         answer = route.tried[-1].answer
         found["tlsa"] = {
             "owner": answer.name.text,
-            "records": [_record_document(record) for record in route.records],
+            "records": [record_document(str(record)) for record in route.records],
         }
         if answer.ttl is not None:
             found["tlsa"]["ttl"] = answer.ttl.total_seconds()
@@ -195,7 +195,7 @@ def _address_document(address: AddressReport) -> dict[str, Any]:
             found["raw_public_key"] = verdict.raw_key.name.lower()
         found["records"] = [
             {
-                **_record_document(one.record),
+                **record_document(str(one.record)),
                 "reason": one.reason.name.lower(),
                 "text": str(one),
             }
@@ -203,9 +203,3 @@ def _address_document(address: AddressReport) -> dict[str, Any]:
         ]
         found["cautions"] = [one.code.name.lower() for one in verdict.cautions]
     return found
-
-
-def _record_document(record: TlsaRecord) -> dict[str, Any]:
-    """A record as every document has it: its text, and its parts."""
-    form = RecordForm(record.usage, record.selector, record.mtype, record.hex)
-    return {"record": str(record), **form._asdict()}

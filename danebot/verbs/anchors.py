@@ -37,7 +37,8 @@ def anchors(console: Console, name: str | None, form: str, *, as_json: bool) -> 
         return ATTENTION
     owners = state.owners if state is not None else ()
     if as_json:
-        click_echo(dump({"as_of": str(table.as_of), "records": [*_objects(issuers, owners)]}))
+        told = {"document": "danebot-anchors", "schema": 1, "as_of": str(table.as_of)}
+        click_echo(dump({**told, "records": [*_objects(issuers, owners)]}))
         return FINE
     for line in _lines(table, issuers, owners, form):
         click_echo(line)
@@ -77,15 +78,14 @@ def _lines(
 def _objects(
     issuers: tuple[Authority, ...], owners: tuple[DnsName, ...]
 ) -> Iterator[dict[str, object]]:
+    from danebot.domain.status.document import record_document
+
     for one in issuers:
         for owner in owners or (None,):
             where = {} if owner is None else {"owner": owner.text}
             yield {
                 **where,
-                "usage": int(one.record.usage),
-                "selector": int(one.record.selector),
-                "matching_type": int(one.record.mtype),
-                "data": one.record.hex,
+                **record_document(str(one.record)),
                 "name": one.name,
                 "use": one.use.value,
             }

@@ -107,7 +107,7 @@ BROUGHT = (
             for name in (
                 *("configuration", "tree", "hooks", "publishing", "emergency", "monitoring"),
                 *("exporter", "check_dane", "check_danebot", "runbook", "dane-standards"),
-                "glossary",
+                *("exit-statuses", "json", "glossary"),
             )
         ),
     ),
@@ -126,7 +126,7 @@ def files(*, as_json: bool) -> int:
     """Print them; raises `DanebotError` where an installation has none."""
     groups = tuple(_groups(_data()))
     if as_json:
-        click_echo(dump({"files": groups}))
+        click_echo(dump({"document": "danebot-files", "schema": 1, "files": groups}))
         return FINE
     for group in groups:
         lines = [f"    {line}" for line in group.files]

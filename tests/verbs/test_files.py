@@ -14,6 +14,7 @@ import pytest
 
 from danebot.verbs.files import BROUGHT
 from danebot.verbs.files import files as verb
+from schemas import faults
 
 ROOT = Path(__file__).parents[2]
 LISTED = {path for one in BROUGHT for path in one.paths}
@@ -63,7 +64,9 @@ def test_each_file_is_told_with_what_to_do(
     monkeypatch.setattr("danebot.verbs.files._PROGRAMS", tmp_path / "elsewhere")
     monkeypatch.setattr(sys, "argv", [str(program)])
     assert verb(as_json=True) == 0
-    groups = json.loads(capsys.readouterr().out)["files"]
+    document = json.loads(capsys.readouterr().out)
+    assert faults("files", document) == []
+    groups = document["files"]
     named = {path for group in groups for path in group["files"]}
     assert named == {str(tmp_path / path) for path in LISTED}
     timer = groups[0]

@@ -23,6 +23,7 @@ CALLS = {
     "renew": ("status", ("renew", "--json")),
     "renew --dry-run": ("status", ("renew", "--json", "--dry-run")),
     "tlsa": ("tlsa", ("tlsa", "--json", NAME)),
+    "tlsa --anchors": ("anchors", ("tlsa", "--json", "--anchors", NAME)),
 }
 every = pytest.mark.parametrize(("name", "words"), CALLS.values(), ids=CALLS)
 
@@ -54,7 +55,7 @@ def test_every_verb_that_prints_json_has_a_schema() -> None:
         for name, verb in danebot.commands.items()
         if any(o.name == "as_json" for o in verb.params)
     }
-    assert prints == {"status", "renew", "tlsa", "verify"}
+    assert prints == {"status", "renew", "tlsa", "verify", "files"}
 
 
 @every

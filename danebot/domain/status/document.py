@@ -71,6 +71,12 @@ class RecordForm(NamedTuple):
             return None
 
 
+def record_document(text: str) -> dict[str, object]:
+    """A record as JSON has it everywhere: its text, ``3 1 1 HEX``, and its parts."""
+    form = RecordForm.parse(text)
+    return {"record": text, **(form._asdict() if form is not None else {})}
+
+
 class RecordStatus(NamedTuple):
     """One required record: whose (current or awaited), and where it is seen or missing.
 
