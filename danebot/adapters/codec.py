@@ -61,10 +61,10 @@ def _encoder(kind: Kind) -> Callable[[typing.Any], Json]:
     if not hasattr(kind, "_fields") and kind in _names():
         return str
     names = field_names(kind)
-    if hasattr(kind, "form"):  # a record, in its parts too
+    if hasattr(kind, "parts"):  # a record, in its parts too
         return lambda value: {
             **{name: encode(getattr(value, name)) for name in names},
-            **(value.form._asdict() if value.form is not None else {}),
+            **(value.parts._asdict() if value.parts is not None else {}),
         }
     return lambda value: {name: encode(getattr(value, name)) for name in names}
 

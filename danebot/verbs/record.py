@@ -53,7 +53,8 @@ def record(
     made = tuple(dict.fromkeys(_made(found.materials, forms)))
     where = named or found.owners
     if as_json:
-        click_echo(dump({"records": [*_objects(made, where)]}))
+        head = {"document": "danebot-record", "schema": 1}
+        click_echo(dump({**head, "records": [*_objects(made, where)]}))
     else:
         for line in _lines(made, where):
             click_echo(line)
@@ -130,14 +131,12 @@ def _lines(made: Iterable[Made], owners: Sequence[DnsName]) -> Iterator[str]:
 
 
 def _objects(made: Iterable[Made], owners: Sequence[DnsName]) -> Iterator[dict[str, object]]:
+    from danebot.domain.status.document import record_document
+
     for one in made:
         for owner in owners or (None,):
-            usage, selector, mtype, _ = one.record
             yield {
                 **({} if owner is None else {"owner": owner.text}),
-                "usage": usage,
-                "selector": selector,
-                "matching_type": mtype,
-                "data": one.record.hex,
+                **record_document(str(one.record)),
                 "source": one.source,
             }

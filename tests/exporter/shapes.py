@@ -14,7 +14,7 @@ _SCALARS: dict[object, dict[str, Any]] = {
     datetime: {"type": "string", "format": "date-time"},
     timedelta: {"type": "number"},
 }
-_FORM: dict[str, dict[str, Any]] = {
+_PARTS: dict[str, dict[str, Any]] = {
     **{key: {"type": "integer"} for key in ("usage", "selector", "matching_type")},
     "data": _SCALARS[bytes],
 }
@@ -40,8 +40,8 @@ def definition(kind: Any) -> dict[str, Any]:  # noqa: ANN401 - the class of a na
     hints = typing.get_type_hints(kind)
     required = [name for name in kind._fields if name not in kind._field_defaults]
     properties = {name: shape(hints[name]) for name in kind._fields}
-    if hasattr(kind, "form"):  # a record's parts; documents of earlier versions lack them
-        properties |= _FORM
+    if hasattr(kind, "parts"):  # a record's parts; documents of earlier versions lack them
+        properties |= _PARTS
     return {"type": "object", "required": required, "properties": properties}
 
 

@@ -55,7 +55,7 @@ def test_every_verb_that_prints_json_has_a_schema() -> None:
         for name, verb in danebot.commands.items()
         if any(o.name == "as_json" for o in verb.params)
     }
-    assert prints == {"status", "renew", "tlsa", "verify", "files"}
+    assert prints == {"status", "renew", "tlsa", "verify", "files", "record"}
 
 
 @every
@@ -145,9 +145,9 @@ def test_the_form_of_a_record_that_a_later_version_wrote_is_left_out(desk: Desk)
     for key in FORM:
         del record[key]
     snapshot.write_text(json.dumps(document))
-    assert load_status(snapshot).lineages[0].records[0].form is not None
+    assert load_status(snapshot).lineages[0].records[0].parts is not None
     record["record"] = "later"
     snapshot.write_text(json.dumps(document))
-    assert load_status(snapshot).lineages[0].records[0].form is None
+    assert load_status(snapshot).lineages[0].records[0].parts is None
     desk.dns.publish(of_key("one"), owner=OWNER)
     assert desk.danebot("renew").status == 0

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from danebot.cli import main
+from schemas import faults
 
 
 def openssl(*words: str | Path, data: bytes | None = None) -> bytes:
@@ -93,9 +94,11 @@ def test_owners_and_json(files: Path, capsys: pytest.CaptureFixture[str]) -> Non
     _, out, _ = asked(capsys, str(files / "key.pem"), *owner)
     assert out.startswith("_25._tcp.mx.example.test. IN TLSA 3 1 1 ")
     _, out, _ = asked(capsys, str(files / "key.pem"), *owner, "--json")
+    assert faults("record", json.loads(out)) == []
     (found,) = json.loads(out)["records"]
     assert found == {
         "owner": "_25._tcp.mx.example.test",
+        "record": f"3 1 1 {found['data']}",
         "usage": 3,
         "selector": 1,
         "matching_type": 1,

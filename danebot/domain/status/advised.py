@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from datetime import timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
-from danebot.domain.status.document import RecordForm
+from danebot.domain.status.document import RecordParts
 
 if TYPE_CHECKING:
     from danebot.domain.rollover.records.adoption import Proposal
@@ -29,9 +29,9 @@ class OwnedStatus(NamedTuple):
     zone: str | None
 
     @property
-    def form(self) -> RecordForm | None:
+    def parts(self) -> RecordParts | None:
         """The record in its parts, which JSON has beside the fields."""
-        return RecordForm.parse(self.record)
+        return RecordParts.parse(self.record)
 
 
 class ObjectionStatus(NamedTuple):

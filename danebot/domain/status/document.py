@@ -53,7 +53,7 @@ class CertificateStatus(NamedTuple):
         return self.not_after - self.not_before
 
 
-class RecordForm(NamedTuple):
+class RecordParts(NamedTuple):
     """A TLSA record as every document has it, beside its text: ``data`` in lower-case hex."""
 
     usage: int
@@ -62,7 +62,7 @@ class RecordForm(NamedTuple):
     data: str
 
     @classmethod
-    def parse(cls, text: str) -> RecordForm | None:
+    def parse(cls, text: str) -> RecordParts | None:
         """Take ``3 1 1 HEX`` apart; None for what a later version may have written."""
         try:
             usage, selector, matching_type, data = text.split(" ", 3)
@@ -73,8 +73,8 @@ class RecordForm(NamedTuple):
 
 def record_document(text: str) -> dict[str, object]:
     """A record as JSON has it everywhere: its text, ``3 1 1 HEX``, and its parts."""
-    form = RecordForm.parse(text)
-    return {"record": text, **(form._asdict() if form is not None else {})}
+    parts = RecordParts.parse(text)
+    return {"record": text, **(parts._asdict() if parts is not None else {})}
 
 
 class RecordStatus(NamedTuple):
@@ -98,9 +98,9 @@ class RecordStatus(NamedTuple):
     name: str = ""
 
     @property
-    def form(self) -> RecordForm | None:
+    def parts(self) -> RecordParts | None:
         """The record in its parts, which JSON has beside the fields."""
-        return RecordForm.parse(self.record)
+        return RecordParts.parse(self.record)
 
 
 _OF_LIVE = ("current", "anchor")
