@@ -34,22 +34,43 @@ def card(status: LineageStatus, reports: tuple[EndpointReport, ...], now: dateti
     urgent = urgency(status, reports)
     if waits(status):
         urgent = max(urgent or Severity.NOTICE, Severity.NOTICE)
-    stages = way(status, now)
     level = urgent.word if urgent is not None else "fine"
     since = status.phase_since
     return tag(
         "article",
         tag(
             "header",
-            tag("h2", status.name),
-            tag("span", status.phase, class_=f"chip {_SHADES.get(status.phase, 'notice')}"),
+            *_name(status),
             tag("span", f"since {when(since)}", class_="since") if since is not None else "",
         ),
+        _body(status, reports, now),
+        class_=f"card {level}",
+    )
+
+
+def brief(status: LineageStatus, reports: tuple[EndpointReport, ...], now: datetime) -> Html:
+    """The same in a line that can be opened, where nothing is to be done or waited for."""
+    if urgency(status, reports) is not None or waits(status) or way(status, now):
+        return card(status, reports, now)
+    end = status.live.not_after if status.live is not None else None
+    expiry = f"expires {when(end)}, {distance(end, now)}" if end is not None else "nothing is live"
+    line = tag("summary", *_name(status), tag("span", expiry, class_="since"))
+    folded = tag("details", line, _body(status, reports, now), class_="fold")
+    return tag("article", folded, class_="card fine")
+
+
+def _name(status: LineageStatus) -> tuple[Html, Html]:
+    shade = _SHADES.get(status.phase, "notice")
+    return tag("h2", status.name), tag("span", status.phase, class_=f"chip {shade}")
+
+
+def _body(status: LineageStatus, reports: tuple[EndpointReport, ...], now: datetime) -> Html:
+    stages = way(status, now)
+    return fragment(
         tag("ul", _next(status, reports, now), class_="next"),
         _way(stages, now) if stages else "",
         tag("dl", _facts(status, reports, now)),
         tag("details", tag("summary", "Keys, records and names"), tag("dl", _details(status))),
-        class_=f"card {level}",
     )
 
 

@@ -17,7 +17,7 @@ from danebot.domain.rollover.steps.phases import Phase
 from danebot.domain.status.document import Snapshot, finding_of
 from danebot.domain.status.overdue import fresh
 from danebot.domain.text import duration, when
-from danebot_exporter.card import card, item
+from danebot_exporter.card import brief, card, item
 from danebot_exporter.frame import document
 from danebot_exporter.html import Html, fragment, tag
 from danebot_exporter.runbook import entry
@@ -28,16 +28,17 @@ if TYPE_CHECKING:
     from danebot_exporter.endpoints import EndpointReport
 
 PER_PAGE = 50
+FEW = 5  # lineages, of which all is shown at once
 _LONGEST = 200
 _CHANGES = 10
 _RESTING = {
     phase.value for phase in (Phase.STABLE, Phase.STANDBY, Phase.PASS_THROUGH, Phase.BROKEN)
 }
 _VIEWS = {
-    "all": "all",
-    "attention": "need attention",
-    "waiting": "wait for you",
-    "rolling": "in a rollover",
+    "all": ("all", "all"),
+    "attention": ("needs attention", "need attention"),
+    "waiting": ("waits for you", "wait for you"),
+    "rolling": ("in a rollover", "in a rollover"),
 }
 _OVERDUE = timedelta(hours=36)  # as the alert DanebotNotRunning has it
 _MATTER = (Severity.CRITICAL, Severity.WARNING)
@@ -135,7 +136,8 @@ def page(
     snapshot = shelved.snapshot
     own = _own(snapshot, now)
     survey.found.update(finding.severity for finding in own)
-    cards = [card(shelved.entries[name].status(), reports.get(name, ()), now) for name in names]
+    show = brief if survey.counts["all"] > FEW else card
+    cards = [show(shelved.entries[name].status(), reports.get(name, ()), now) for name in names]
     body = fragment(
         _top(snapshot, survey, own, now, host),
         tag(
@@ -192,12 +194,12 @@ def _top(snapshot: Snapshot, survey: _Survey, own: list[Finding], now: datetime,
             "li",
             tag(
                 "a",
-                f"{survey.counts[view]} {words}",
+                f"{survey.counts[view]} {one if survey.counts[view] == 1 else many}",
                 href=wish.link(view=view),
                 class_=f"chip {_shade(view, survey)}" + (" on" if view == wish.view else ""),
             ),
         )
-        for view, words in _VIEWS.items()
+        for view, (one, many) in _VIEWS.items()
     )
     findings = (item(f.severity, f.sentence, f.remedy, leads=entry(f)) for f in own)
     return tag(

@@ -18,7 +18,7 @@ from danebot.domain.delivery.routes import Dane
 from danebot.domain.names import Endpoint, Hostname, Protocol
 from danebot.domain.status.document import LineageStatus
 from danebot_exporter.endpoints import EndpointReport, Watched
-from danebot_exporter.page import PER_PAGE, PageWish, page
+from danebot_exporter.page import FEW, PER_PAGE, PageWish, page
 from exporter import sample
 from exporter.running import Exporter, exporter
 from exporter.sample import NOW
@@ -160,6 +160,22 @@ def test_many_lineages_have_pages(tmp_path: Path) -> None:
     assert len(order(made(tmp_path, *many, page="3"))) == 1
     assert "Page 3 of 3" in text(made(tmp_path, *many, page="3"))
     assert order(made(tmp_path, *many, page="99")) == []
+
+
+def test_of_many_lineages_those_at_rest_take_a_line_each(tmp_path: Path) -> None:
+    healthy = [sample.lineage(f"m{number:02}.example") for number in range(FEW)]
+    trouble = [one for one in sample.every_situation() if one.phase != "stable" or one.findings]
+    body = made(tmp_path, *healthy, *trouble).decode()
+    folded = re.findall(r'<article class="card (\w+)"><details class="fold"><summary>', body)
+    assert folded == ["fine"] * (FEW + 1), "one is certbot's"
+    assert body.count("<article") == len(healthy) + len(trouble)
+    assert re.search(r"m00\.example</h2>.*?in 60 d</span></summary>", body)
+    assert "fold" not in made(tmp_path, *healthy).decode().partition("</style>")[2]
+
+
+def test_one_is_not_many(tmp_path: Path) -> None:
+    assert "1 needs attention" in text(made(tmp_path, sample.mismatch("a.example")))
+    assert "1 waits for you" in text(made(tmp_path, sample.staged("a.example")))
 
 
 def test_a_rollover_is_drawn_with_all_its_steps(tmp_path: Path) -> None:

@@ -189,7 +189,7 @@ def test_a_key_that_waits_for_the_operator_is_no_green_info(tmp_path: Path) -> N
     body = shown(sample.write(tmp_path / "status.json", document))
     assert '<li class="notice"><p><b>To do</b> the next key waits' in body
     assert '<article class="card notice">' in body
-    assert "1 wait for you" in body
+    assert "1 waits for you" in body
     add = base.publication.add[0]
     assert body.count(add) == 1
     assert "Add to DNS" not in body, "the finding says so"
