@@ -373,6 +373,22 @@ def tlsa(ctx: click.Context, lineage: str | None, form: str, anchors: bool, as_j
 
 
 @danebot.command()
+@_LINEAGES
+@_DRY_RUN
+@click.pass_context
+def deploy(ctx: click.Context, /, lineages: tuple[str, ...], dry_run: bool) -> None:
+    """Run the deploy hooks again, and see that the services serve what is live.
+
+    For all lineages under danebot's care if none is named, at any time: after a service was mended
+    or moved, or hooks were changed. Nothing is issued or rolled over; what fails is tried again by
+    the next run.
+    """
+    from danebot.verbs.deploy import deploy as verb
+
+    ctx.exit(verb(_command(ctx), lineages, dry_run=dry_run))
+
+
+@danebot.command()
 @click.argument("source", metavar="FILE|HOST:PORT")
 @click.option(
     "--kind", "kinds", multiple=True, metavar="KIND", help="'3 1 1' (the default), 211, 310, ..."

@@ -79,7 +79,7 @@ def confirm(context: Context, state: LineageState, memory: Memory) -> Iterator[D
     yield Done(events=tuple(_not_served(name, result) for result in stale))
     clean = not stale and not deployment.pending
     if any(result.outcome is ProbeOutcome.SERVED for result in stale) and not deployment.pending:
-        memory = replace(memory, deployment=deployment._replace(pending=_all_hooks(context, name)))
+        memory = replace(memory, deployment=deployment._replace(pending=all_hooks(context, name)))
         yield Done(memory)
     if clean and deployment.confirmed_at is None:
         deployment = deployment._replace(confirmed_at=context.clock())
@@ -173,7 +173,7 @@ def _place(result: ProbeResult) -> str:
     return f"{result.endpoint} [{result.address}]" if result.address else str(result.endpoint)
 
 
-def _all_hooks(context: Context, name: str) -> tuple[PendingHook, ...]:
+def all_hooks(context: Context, name: str) -> tuple[PendingHook, ...]:
     """Every deploy hook, pending: one said that it had reloaded a service, and it hasn't.
 
     Post hooks run once: many undo something.

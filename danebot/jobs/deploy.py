@@ -1,0 +1,70 @@
+"""Deploy hooks once more, and the wire asked once more, whatever the last run came to."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING
+
+from danebot.domain.lineage.state import Management
+from danebot.domain.rollover.evidence.memory import Deployment
+from danebot.domain.rollover.records.retirement import unsettled
+from danebot.errors import RolloverError
+from danebot.jobs.confirm import all_hooks, confirm, run_pending_hooks
+from danebot.jobs.lineage_run import LineageRun, observe, review
+from danebot.jobs.progress import Done
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from danebot.domain.finding import Finding
+    from danebot.domain.lineage.state import LineageState
+    from danebot.domain.rollover.evidence.memory import Memory
+    from danebot.jobs.context import Context
+    from danebot.jobs.view import LineageView
+
+
+def deploy_again(
+    context: Context, names: Sequence[str]
+) -> tuple[tuple[LineageView, ...], tuple[Finding, ...]]:
+    """Run the deploy hooks of lineages and ask their services; the caller locks.
+
+    What is live stays.  What fails is pending for the next run, as after any deployment.  Returns
+    the last views, and what was found beside them.
+    """
+    runs = [LineageRun(context, name) for name in names]
+    for run in runs:
+        run.guard(run.heal)
+        run.guard(run.recall)
+    observe(context, runs)
+
+    def begin(run: LineageRun) -> None:
+        run.do((Done(_pending(context, run.read(), run.memory)),))
+
+    def hooks(run: LineageRun) -> None:
+        run.do(run_pending_hooks(context, run.read(), run.memory))
+
+    def ask(run: LineageRun) -> None:
+        run.do(confirm(context, run.read(), run.memory))
+
+    for action in (begin, hooks, ask):
+        for run in runs:
+            run.guard(partial(action, run))
+    review(context, runs)
+    views = tuple(view for run in runs if (view := run.view) is not None)
+    found = [finding for run in runs for finding in run.progress.events]
+    return views, tuple(dict.fromkeys(found))
+
+
+def _pending(context: Context, state: LineageState, memory: Memory) -> Memory:
+    """What is to be remembered before: every hook pending, and the services to be asked."""
+    live = state.live
+    if state.management is not Management.STAGED or live is None:
+        raise RolloverError(
+            f"{state.name} is not under danebot's care, so certbot runs its hooks; "
+            f"to take it over: danebot init {state.name}"
+        )
+    last = memory.deployment or Deployment(live.chain.fingerprint, live.key.digest, context.clock())
+    if not unsettled(memory):
+        last = last._replace(confirmed_at=None)
+    return replace(memory, deployment=last._replace(pending=all_hooks(context, state.name)))

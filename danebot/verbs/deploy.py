@@ -1,0 +1,71 @@
+"""`danebot deploy`: hooks and confirmation once more, at any time."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from danebot.domain.finding import Code
+from danebot.verbs.common import FINE, click_echo, record_run, status_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from danebot.console import Console
+    from danebot.jobs.context import Context
+    from danebot.jobs.view import LineageView
+
+_OWN = {Code.NOT_SERVED.value, Code.NOT_CONFIRMED.value, Code.HOOK_FAILED.value}
+"""What only a run that asks the services can tell anew."""
+
+
+def deploy(console: Console, names: tuple[str, ...], *, dry_run: bool) -> int:
+    """Do it for the named lineages, all staged ones for none."""
+    tree = console.tree()
+    selected = tree.select(names)
+    if not names:
+        selected = tuple(name for name in selected if tree.paths(name).staged)
+    context = console.context(tree)
+    if dry_run:
+        return _dry(context, selected)
+    from danebot.jobs.deploy import deploy_again
+
+    started = context.clock()
+    with console.locked():
+        views, findings = deploy_again(context, selected)
+        for view in views:
+            _say(console, view)
+        console.report(findings)
+        return record_run(
+            console,
+            context,
+            "deploy",
+            started,
+            status_of(findings),
+            findings=findings,
+            superseded=lambda old: old.lineage in selected and old.code in _OWN,
+            report=selected,
+        )
+
+
+def _dry(context: Context, names: Sequence[str]) -> int:
+    from danebot.jobs.confirm import all_hooks, endpoints_of
+    from danebot.jobs.survey import read_lineage
+
+    for name in names:
+        state, _ = read_lineage(context, name)
+        for hook in all_hooks(context, name):
+            click_echo(f"{name}: would run: {hook.hook}")
+        asked = endpoints_of(state) if context.settings.probe(name) else ()
+        if asked:
+            click_echo(f"{name}: would ask: {', '.join(map(str, asked))}")
+    return FINE
+
+
+def _say(console: Console, view: LineageView) -> None:
+    """What came of it where all went well; findings tell the rest."""
+    deployment = view.memory.deployment
+    if deployment is None or deployment.pending or deployment.behind:
+        return
+    asked = ", ".join(dict.fromkeys(probe.endpoint for probe in view.probes))
+    served = f"served by {asked}" if asked else "no service is asked"
+    console.say(f"danebot: {view.state.name}: its deploy hooks have run; {served}")

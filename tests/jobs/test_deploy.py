@@ -1,0 +1,122 @@
+"""Deploy hooks and confirmation once more, whatever the last run came to."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from adapters import trees
+from adapters.trees import NAME
+from danebot.adapters.tree.locks import TreeLock
+from danebot.domain.delivery.probes import ProbeOutcome
+from danebot.domain.finding import Code, Finding
+from danebot.jobs.deploy import deploy_again
+from domain.builders import DAY
+from jobs.world import World
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    """A lineage whose service is asked, at rest."""
+    world = World(tmp_path)
+    log = tmp_path / "log"
+    common = world.settings.common._replace(hooks=(f"echo ran >>{log}",), probe=True)
+    world.settings = world.settings._replace(common=common)
+    world.renew()
+    return world
+
+
+def ran(world: World) -> int:
+    log = world.grown.root.parent / "log"
+    return len(log.read_text().splitlines()) if log.exists() else 0
+
+
+def deploy(world: World) -> tuple[Finding, ...]:
+    with TreeLock(world.grown.root):
+        return deploy_again(world.context, (NAME,))[1]
+
+
+def test_a_lineage_at_rest_has_its_hooks_run_and_its_service_asked(world: World) -> None:
+    before = world.memory
+    assert (ran(world), world.service.asked) == (0, 0)
+    assert deploy(world) == ()
+    assert (ran(world), world.service.asked) == (1, 1)
+    deployment = world.memory.deployment
+    assert deployment is not None
+    assert deployment.confirmed_at == world.now
+    assert deployment.pending == ()
+    assert replace(world.memory, deployment=None) == replace(before, deployment=None)
+    asked = world.service.asked
+    world.renew()
+    assert (ran(world), world.service.asked) == (1, asked)
+
+
+def test_it_is_done_again_each_time(world: World) -> None:
+    for count in (1, 2, 3):
+        assert deploy(world) == ()
+        assert (ran(world), world.service.asked) == (count, count)
+
+
+def test_a_service_that_serves_another_certificate_is_told_and_asked_by_the_next_run(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("time.sleep", lambda _: None)
+    world.service.key = "two"
+    assert [one.code for one in deploy(world)] == [Code.NOT_SERVED]
+    world.service.key = "one"
+    world.renew()
+    deployment = world.memory.deployment
+    assert deployment is not None
+    assert deployment.confirmed_at is not None
+
+
+def test_a_hook_that_fails_stays_pending(world: World) -> None:
+    common = world.settings.common._replace(hooks=("false",))
+    world.settings = world.settings._replace(common=common)
+    deploy(world)
+    deployment = world.memory.deployment
+    assert deployment is not None
+    assert [(one.hook, one.attempts) for one in deployment.pending] == [("false", 1)]
+
+
+def test_an_old_key_that_is_watched_is_not_forgotten(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A rollover whose old records wait for their end waits as long as without it."""
+    monkeypatch.setattr("time.sleep", lambda _: None)
+
+    def rolled(*, deploying: bool) -> tuple[timedelta, ...]:
+        other = World(world.grown.root.parent / f"again-{deploying}")
+        other.settings = other.settings._replace(common=world.settings.common)
+        other.grown.staging_file("nextkey.pem", trees.key_pem("two"))
+        other.zone.keys.append("two")
+        other.pass_time(20 * DAY)
+        other.service.key, other.service.number = "two", 2
+        other.renew()
+        if deploying:
+            deploy(other)
+        (past,), last = other.memory.past_keys, other.memory.deployment
+        assert past.retired_at is None
+        assert last is not None
+        times = (past.until, last.at, last.confirmed_at, last.clear_since)
+        return tuple(other.now - one for one in times if one is not None)
+
+    assert rolled(deploying=True) == rolled(deploying=False)
+
+
+def test_one_that_is_not_under_care_is_certbots(world: World) -> None:
+    for file in (world.grown.root / "staging" / NAME).iterdir():
+        file.unlink()
+    (world.grown.root / "staging" / NAME).rmdir()
+    world.grown.conf("live")
+    (found,) = deploy(world)
+    assert "is not under danebot's care, so certbot runs its hooks" in found.text
+    assert ran(world) == 0
+
+
+def test_a_service_that_can_not_be_asked_is_told(world: World) -> None:
+    world.service.outcome = ProbeOutcome.UNREACHABLE
+    assert [one.code for one in deploy(world)] == [Code.NOT_CONFIRMED]
