@@ -6,6 +6,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
+from danebot.domain.finding import Code, Finding
 from danebot.domain.lineage.state import Management
 from danebot.domain.rollover.evidence.memory import Deployment
 from danebot.domain.rollover.records.retirement import unsettled
@@ -17,7 +18,6 @@ from danebot.jobs.progress import Done
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from danebot.domain.finding import Finding
     from danebot.domain.lineage.state import LineageState
     from danebot.domain.rollover.evidence.memory import Memory
     from danebot.jobs.context import Context
@@ -30,7 +30,7 @@ def deploy_again(
     """Run the deploy hooks of lineages and ask their services; the caller locks.
 
     What is live stays.  What fails is pending for the next run, as after any deployment.  Returns
-    the last views, and what was found beside them.
+    the last views, and what was found of hooks and services.
     """
     runs = [LineageRun(context, name) for name in names]
     for run in runs:
@@ -53,6 +53,7 @@ def deploy_again(
     review(context, runs)
     views = tuple(view for run in runs if (view := run.view) is not None)
     found = [finding for run in runs for finding in run.progress.events]
+    found += [f for view in views for f in view.findings if f.code is Code.HOOK_FAILED]
     return views, tuple(dict.fromkeys(found))
 
 

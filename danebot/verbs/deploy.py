@@ -43,7 +43,6 @@ def deploy(console: Console, names: tuple[str, ...], *, dry_run: bool) -> int:
             status_of(findings),
             findings=findings,
             superseded=lambda old: old.lineage in selected and old.code in _OWN,
-            report=selected,
         )
 
 

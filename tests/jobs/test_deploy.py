@@ -76,7 +76,7 @@ def test_a_service_that_serves_another_certificate_is_told_and_asked_by_the_next
 def test_a_hook_that_fails_stays_pending(world: World) -> None:
     common = world.settings.common._replace(hooks=("false",))
     world.settings = world.settings._replace(common=common)
-    deploy(world)
+    assert [one.code for one in deploy(world)] == [Code.HOOK_FAILED]
     deployment = world.memory.deployment
     assert deployment is not None
     assert [(one.hook, one.attempts) for one in deployment.pending] == [("false", 1)]

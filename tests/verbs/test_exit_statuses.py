@@ -28,6 +28,7 @@ VERBS: dict[str, tuple[tuple[str, ...], ...]] = {
     "status": (("status",), ("status", "--json")),
     "tlsa": (("tlsa",), ("tlsa", "--json"), ("tlsa", "--format", "nsupdate")),
     "publish": (("publish",), ("publish", "--dry-run")),
+    "deploy": (("deploy",), ("deploy", "--dry-run")),
 }
 FORMS = [words for forms in VERBS.values() for words in forms]
 
@@ -120,8 +121,8 @@ def test_the_walk_has_every_dry_run() -> None:
         for name, verb in danebot.commands.items()
         if any(o.name == "dry_run" for o in verb.params)
     }
-    asks_no_resolver, only_tells = "deinit", "newkey"
-    assert dry == {words[0] for words in DRY.values()} | {asks_no_resolver, only_tells}
+    ask_no_resolver, only_tells = {"deinit", "deploy"}, "newkey"
+    assert dry == {words[0] for words in DRY.values()} | {*ask_no_resolver, only_tells}
 
 
 @pytest.mark.parametrize("words", DRY.values(), ids=DRY)
