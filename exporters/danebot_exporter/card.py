@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from danebot.domain.delivery.judgements import Judgement
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from danebot.domain.status.way import Stage
     from danebot_exporter.endpoints import EndpointReport
 
+_RECENT = timedelta(minutes=15)  # two rounds by default, and more
 _SHADES = {
     Phase.STABLE.value: "quiet",
     Phase.STANDBY.value: "quiet",
@@ -181,7 +182,9 @@ def _facts(
         failed = f" (failed {hook.attempts} times: {hook.error})" if hook.attempts else ""
         yield _fact("Pending hook", tag("code", hook.hook), failed)
     for report in reports:
-        yield _fact("Served now", _answers(report))
+        recent = now - report.at < _RECENT
+        title = "Served now" if recent else f"Served {distance(report.at, now)}"
+        yield _fact(title, _answers(report))
     if not reports and status.confirmed_at is None:
         for probe in status.probes:
             where = f" [{probe.address}]" if probe.address else ""

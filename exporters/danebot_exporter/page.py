@@ -15,7 +15,7 @@ from danebot.domain.finding import Finding, Severity
 from danebot.domain.kinds import Concern
 from danebot.domain.rollover.steps.phases import Phase
 from danebot.domain.status.document import Snapshot, finding_of
-from danebot.domain.status.overdue import fresh
+from danebot.domain.status.overdue import fresh, stopped
 from danebot.domain.text import duration, when
 from danebot_exporter.card import brief, card, item
 from danebot_exporter.frame import document
@@ -41,6 +41,7 @@ _VIEWS = {
     "rolling": ("in a rollover", "in a rollover"),
 }
 _OVERDUE = timedelta(hours=36)  # as the alert DanebotNotRunning has it
+_UNSEEN = timedelta(hours=1)  # as DanebotEndpointUnseen has it
 _MATTER = (Severity.CRITICAL, Severity.WARNING)
 
 
@@ -136,6 +137,8 @@ def page(
     snapshot = shelved.snapshot
     own = _own(snapshot, now)
     survey.found.update(finding.severity for finding in own)
+    looks = (report.at for found in reports.values() for report in found)
+    survey.found[Severity.UNJUDGED] += sum(now - at > _UNSEEN for at in looks)
     show = brief if survey.counts["all"] > FEW else card
     cards = [show(shelved.entries[name].status(), reports.get(name, ()), now) for name in names]
     body = fragment(
@@ -162,7 +165,8 @@ def _document(title: str, body: Html, now: datetime) -> bytes:
 def _own(snapshot: Snapshot, now: datetime) -> list[Finding]:
     """What is wrong with the runs, or with the document as a whole by now."""
     found = map(finding_of, snapshot.findings)
-    old = fresh(snapshot, Concern.RENEWAL, _OVERDUE, now)
+    old = [*fresh(snapshot, Concern.RENEWAL, _OVERDUE, now)]
+    old = old or [*stopped(snapshot, _OVERDUE, now)]
     return [one for one in (*old, *found) if one.severity >= Severity.UNJUDGED]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import socket
+from dataclasses import replace
 from datetime import timedelta
 from http.client import HTTPConnection
 from pathlib import Path
@@ -157,6 +158,26 @@ def test_an_old_document_is_not_fine(tmp_path: Path) -> None:
     assert verdict(body) == ("critical", "1 critical")
     assert "the status document is 5 d 1 h old" in body
     assert title(body) == "1 matter on mx1: danebot"
+
+
+def test_renewals_that_stopped_are_not_fine_whoever_writes_the_document(tmp_path: Path) -> None:
+    run = sample.snapshot().run._replace(exit_status=0)
+    old = run._replace(ended=NOW - timedelta(days=3))
+    document = sample.snapshot([sample.lineage(NAME)])
+    document = document._replace(run=run._replace(verb="newkey"), last_renew=old)
+    body = shown(sample.write(tmp_path / "status.json", document))
+    assert verdict(body) == ("critical", "1 critical")
+    assert "danebot renew ran 3 d ago" in body
+
+
+def test_what_was_seen_long_ago_is_not_called_now(tmp_path: Path) -> None:
+    path = healthy(tmp_path)
+    seen = report(NAME, Judgement.AUTHENTICATED)
+    assert "Served now" in shown(path, seen)
+    body = shown(path, replace(seen, at=NOW - timedelta(hours=3)))
+    assert "Served now" not in body
+    assert "Served 3 h ago" in body
+    assert verdict(body) == ("unjudged", "Not everything can be judged")
 
 
 def test_without_a_document_nothing_is_fine(tmp_path: Path) -> None:

@@ -180,11 +180,7 @@ def _renewal(document: Snapshot, allowed: Allowed, now: datetime) -> Iterator[Fi
             remedy = "run it, or enable its timer"
             yield Finding(Code.NOT_RUN, Severity.WARNING, "", NOT_RUN_YET, remedy)
         return
-    age = now - last.ended
-    if age > allowed.max_age:
-        words = f"danebot renew ran {duration(age)} ago"
-        remedy = "systemctl status danebot.timer"
-        yield Finding(Code.NOT_RUN, Severity.CRITICAL, "", words, remedy)
+    yield from stopped(document, allowed.max_age, now)
     if success is None:
         if last.exit_status:
             words = "danebot renew has not come to a good end here yet"
@@ -197,6 +193,15 @@ def _renewal(document: Snapshot, allowed: Allowed, now: datetime) -> Iterator[Fi
         if severity is not Severity.NOTICE:
             words = f"danebot renew last succeeded {duration(now - success)} ago"
             yield _failing(words, document, severity)
+
+
+def stopped(document: Snapshot, max_age: timedelta, now: datetime) -> Iterator[Finding]:
+    """Yield that renewals don't run any more, if the last one is older than ``max_age``."""
+    last = document.last_renew
+    if last is not None and now - last.ended > max_age:
+        words = f"danebot renew ran {duration(now - last.ended)} ago"
+        remedy = "systemctl status danebot.timer"
+        yield Finding(Code.NOT_RUN, Severity.CRITICAL, "", words, remedy)
 
 
 def overdue(document: Snapshot, allowed: timedelta, now: datetime) -> bool:
