@@ -198,6 +198,7 @@ def _address_document(address: AddressReport) -> dict[str, Any]:
                 **record_document(str(one.record)),
                 "reason": one.reason.name.lower(),
                 "text": str(one),
+                **({"name": one.name.words} if one.name is not None else {}),
             }
             for one in verdict.records
         ]

@@ -168,7 +168,7 @@ class DeliveryCode(FindingKind):
         "mismade-record",
         Concern.DELIVERY,
         "a TLSA record was made from an empty file or from text, so it never matches",
-        "remove it, or have it made anew from DER: openssl x509 -in FILE -outform DER",
+        "remove it, and see which command failed; this makes right ones: danebot record FILE",
     )
     MANY_RECORDS = (
         "many-records",
