@@ -261,9 +261,12 @@ def timeline(status: LineageStatus, now: datetime) -> Iterator[str]:
     arrow = "=" * here + ">" + "." * (_GAP - here - 1)
     done, ahead = ("=" * _GAP).join(numbers[:reached]), ("." * _GAP).join(numbers[reached:])
     yield f"  {'rollover':<12} {done}{arrow}{ahead}"
+    unknown = []
     for number, stage in zip(numbers, stages, strict=True):
         if stage.at is not None:
             moment = f"{when(stage.at)} ({distance(stage.at, now)})"
             yield f"  {'':<12}   {number} {stage.title}: {moment}"
-    names = [f"{number} {stage.title}" for number, stage in zip(numbers, stages, strict=True)]
-    yield f"  {'':<12}   to come: {', '.join(names[reached:])}"
+        elif not stage.reached:
+            unknown.append(f"{number} {stage.title}")
+    if unknown:
+        yield f"  {'':<12}   to come: {', '.join(unknown)}"
