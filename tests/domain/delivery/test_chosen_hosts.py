@@ -7,12 +7,16 @@ import pytest
 from danebot.domain.delivery.codes import DeliveryCode as Code
 from danebot.domain.delivery.probes import ProbeOutcome
 from danebot.domain.delivery.report import Criteria
+from danebot.domain.delivery.routes import Discovery
 from danebot.domain.finding import Severity
+from danebot.domain.names import Hostname
 from domain.delivery_world import (
+    BOGUS,
     HOST,
     MATCHING,
     OTHER,
     STRANGER,
+    answer,
     codes,
     host,
     mail,
@@ -91,10 +95,17 @@ def test_one_address_of_several_is_down() -> None:
 def test_a_host_that_is_none_of_the_domains() -> None:
     """Whoever asks for one host leaves the others out of what was observed."""
     route = mail(visit(FIRST), visit(SECOND))
-    found = report(route=route, criteria=Criteria(only=HOST.__class__("mx3.example.org")))
+    found = report(route=route, criteria=Criteria(only=Hostname("mx3.example.org")))
     assert codes(found) == {Code.NO_SUCH_HOST: Severity.UNJUDGED}
     assert found.findings[0].sentence == (
         "example.org: mx3.example.org is none of its hosts: mx.example.org, mx2.example.org"
     )
     alone = report(visit(FIRST), route=route, criteria=Criteria(only=HOST))
     assert alone.findings == ()
+
+
+def test_where_no_host_is_known_none_is_wrong() -> None:
+    route = mail(discovery=Discovery.FAILED, mx=answer("example.org", **BOGUS))
+    assert codes(report(route=route, criteria=Criteria(only=HOST))) == {
+        Code.BOGUS: Severity.CRITICAL
+    }

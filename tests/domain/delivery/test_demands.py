@@ -8,6 +8,7 @@ from danebot.domain.dane.certificate import read
 from danebot.domain.dane.references import References
 from danebot.domain.delivery.codes import DeliveryCode as Code
 from danebot.domain.delivery.demands import judge_without_dane
+from danebot.domain.delivery.probes import ProbeOutcome
 from danebot.domain.delivery.report import Criteria, Expectation, Report, SrvSubject, Trust
 from danebot.domain.delivery.routes import Dane, Discovery, SrvRoute
 from danebot.domain.dns.forms import RecordForm
@@ -101,8 +102,29 @@ def test_a_kind_is_required(
 def test_the_record_to_publish_is_told() -> None:
     (told,) = report(visit(host(ANCHOR)), criteria=required("311")).findings[:1]
     assert told.remedy == f"publish: _25._tcp.{HOST}. IN TLSA {MATCHING}"
-    (told,) = report(visit(host(MATCHING)), criteria=required("211")).findings[:1]
+    certificate = association(LEAF.der, MatchingType.SHA2_256).hex()
+    for kind, remedy in (
+        ("211", "publish a record of that kind for what is served"),
+        ("310", "publish a record of that kind for what is served"),
+        ("312", f"publish: _25._tcp.{HOST}. IN TLSA {STRONG}"),
+        ("301", f"publish: _25._tcp.{HOST}. IN TLSA 3 0 1 {certificate}"),
+    ):
+        (told,) = report(visit(host(MATCHING)), criteria=required(kind)).findings[:1]
+        assert told.remedy == remedy
+
+
+@pytest.mark.parametrize("chain", [(), (b"junk",)])
+def test_nothing_to_publish_is_known_of_what_nobody_can_read(chain: tuple[bytes, ...]) -> None:
+    route = host(TlsaRecord(3, 1, 9, b"x"))
+    found = report(visit(route, served(route)._replace(chain=chain)), criteria=required("311"))
+    (told,) = [one for one in found.findings if one.code is Code.REQUIRED_RECORD]
     assert told.remedy == "publish a record of that kind for what is served"
+
+
+def test_where_dane_binds_nobody_no_chain_is_looked_at() -> None:
+    bare = host(dane=Dane.ABSENT, tlsa=answer(f"_25._tcp.{HOST}"))
+    found = report(visit(bare, served(bare)), criteria=required("311"))
+    assert codes(found) == {Code.NO_DANE: Severity.CRITICAL}
 
 
 def test_a_mismatch_is_told_once() -> None:
@@ -213,7 +235,8 @@ def test_what_only_some_of_them_refuse(chain: str, code: str) -> None:
     anchors = (der("root"), der("bad-rsa"))
     given = [der(label) for label in chain.split()]
     judged = judge_without_dane(given, References(Hostname(MX)), anchors, NOW)
-    assert any(one.code.name.startswith(code) for one in judged.cautions)
+    (found,) = judged.cautions
+    assert (found.code.name.startswith(code), found.depth) == (True, 0)
 
 
 def test_what_some_without_dane_refuse_is_a_warning() -> None:
@@ -235,9 +258,28 @@ def test_without_a_trust_store_nothing_is_known() -> None:
     assert found.findings[0].remedy == Code.NOT_JUDGED.remedy
 
 
-def test_what_nobody_can_read_nobody_trusts() -> None:
+def test_an_address_without_an_answer_shows_no_certificate() -> None:
     route = host(MATCHING)
-    junk = served(route)._replace(chain=(b"junk",))
+    lost = served(route, outcome=ProbeOutcome.TIMEOUT, address="192.0.2.2")
+    found = report(visit(route, served(route), lost), criteria=PKIX)
+    assert codes(found) == {Code.UNREACHABLE: Severity.WARNING}
+
+
+def test_junk_beside_a_good_chain_does_no_harm() -> None:
+    chain, anchors = (LEAF.der, b"junk", CA.der), (b"junk", CA.der)
+    judged = judge_without_dane(chain, References(HOST), anchors, NOW)
+    assert judged == ((), ())
+
+
+def test_no_more_is_asked_of_a_chain_than_those_without_dane_ask() -> None:
+    leaf = issue("mx.example.org", CA, names=["mx.example.org"], authority_key=False)
+    assert judge_without_dane((leaf.der,), References(HOST), (CA.der,), NOW) == ((), ())
+
+
+@pytest.mark.parametrize("chain", [(), (b"junk",)])
+def test_what_nobody_can_read_nobody_trusts(chain: tuple[bytes, ...]) -> None:
+    route = host(MATCHING)
+    junk = served(route)._replace(chain=chain)
     assert refused(report(visit(route, junk), criteria=PKIX)) == [
         "senders and clients without DANE refuse the certificate: it can't be read"
     ]
@@ -267,6 +309,7 @@ def test_another_name_that_is_right() -> None:
         ("mx.example.org", Protocol.IMAP, True),
         ("example.org", Protocol.XMPP_CLIENT, True),  # RFC 6120 section 13.7.2.1
         ("mx.example.org", Protocol.XMPP_CLIENT, False),
+        ("mx.example.org", Protocol.XMPP_SERVER, False),
     ],
 )
 def test_the_name_of_a_service_that_was_looked_up(
