@@ -102,7 +102,10 @@ def test_without_the_table_nobody_is_named(monkeypatch: pytest.MonkeyPatch, tmp_
         adapter.authorities.cache_clear()
 
 
-@pytest.mark.parametrize("program", ["danebot_checks.lineages", "danebot_checks.dane"])
+@pytest.mark.parametrize(
+    "program",
+    ["danebot_checks.lineages", "danebot_checks.dane", "danebot.domain.delivery.assess"],
+)
 def test_who_starts_every_minute_does_not_load_it(program: str) -> None:
     code = f"import sys, {program}; print(*[m for m in sys.modules if 'authorit' in m])"
     path = Path(__file__).parents[2]

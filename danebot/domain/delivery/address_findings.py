@@ -7,7 +7,6 @@ from datetime import datetime
 
 from danebot.domain.dane.cautions import CautionCode
 from danebot.domain.dane.certificate import read
-from danebot.domain.dane.naming import named
 from danebot.domain.dane.path import self_signed
 from danebot.domain.dane.references import References
 from danebot.domain.dane.verdicts import Outcome, Reason, Verdict
@@ -79,6 +78,11 @@ def verdict_of(
         host.profile,
         trust_anchors=criteria.trust_anchors,
     )
+    matched = all(one.reason is Reason.MATCHED for one in verdict.records)
+    if matched and criteria.authorities is None:
+        return verdict
+    from danebot.domain.dane.naming import named
+
     return named(verdict, chain, criteria.authorities, now)
 
 

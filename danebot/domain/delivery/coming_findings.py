@@ -7,7 +7,6 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, TypeAlias
 
 from danebot.domain.dane.cautions import CautionCode
-from danebot.domain.dane.naming import Ending, outlook
 from danebot.domain.dane.profiles import Profile
 from danebot.domain.dane.verdicts import Named, Naming, Verdict
 from danebot.domain.delivery.codes import DeliveryCode
@@ -23,10 +22,6 @@ SHORT_LIFE = timedelta(days=200)
 _ORGANISATION = "2.5.4.10"
 _CHOOSERS = frozenset({"let's encrypt", "google trust services", "google trust services llc"})
 """Organisations that pick one of several intermediates at each issuance, folded."""
-_ENDINGS = {
-    Ending.RETIRED: DeliveryCode.RETIRED_ANCHOR,
-    Ending.UNLISTED: DeliveryCode.UNLISTED_ISSUERS,
-}
 _Good: TypeAlias = tuple[AddressReport, Verdict]
 
 
@@ -80,11 +75,20 @@ def _anchors(
     where: str, good: Sequence[_Good], criteria: Criteria, now: datetime
 ) -> Iterator[Finding]:
     """Whether anchors that authenticate today will do so the next time; each thing said once."""
+    if criteria.authorities is None:
+        yield from _single_anchor(where, *good[0])
+        return
+    from danebot.domain.dane.naming import Ending, outlook
+
+    codes = {
+        Ending.RETIRED: DeliveryCode.RETIRED_ANCHOR,
+        Ending.UNLISTED: DeliveryCode.UNLISTED_ISSUERS,
+    }
     told: dict[str, Finding] = {}
     for address, verdict in good:
         found = outlook(verdict, address.result.chain, criteria.authorities, now)
         if found is not None:
-            code = _ENDINGS[found.ending]
+            code = codes[found.ending]
             remedy = (
                 f"add a 3 1 1 record of the server's own key{_own_record(where, address)}; or "
                 "records of all that may issue: danebot tlsa --anchors"
