@@ -8,11 +8,22 @@ import sys
 
 import pytest
 
-from adapters.hostile import Behaviour, Peer, closes_after, repeats, resets_after, says
+from adapters.hostile import (
+    Behaviour,
+    Peer,
+    closes_after,
+    repeats,
+    resets_after,
+    says,
+    server_context,
+    service_of,
+)
 from adapters.nameserver import RECURSIVE, SECURE, build
-from checking import NAME, Plugin, Told, World
+from adapters.services import HELO, SERVICES
+from checking import NAME, Plugin, Told, World, chain_file
 from danebot.adapters.trace import MAX_TRACE
 from danebot.domain.delivery.probes import ProbeOutcome
+from danebot.domain.names import Protocol
 from domain.pki import issue
 
 ENDS = [one.value for one in ProbeOutcome]
@@ -232,3 +243,30 @@ def test_time_that_ends_loses_no_trace(
     told = plugin("-H", NAME, "-t", "1", "--trace", *world.resolver)
     assert told.status == 3
     assert f"> {NAME} A" in about(told, f"127.0.0.1:{world.dns.port}")
+
+
+@pytest.mark.parametrize(
+    ("protocol", "last"),
+    [
+        (Protocol.XMPP_CLIENT, "< <proceed xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>"),
+        (Protocol.LDAP, "< 0\\\\x0c\\\\x02\\\\x01\\\\x01x\\\\x07"),
+        (Protocol.IMAP, "< a2 OK Begin TLS negotiation now."),
+        (Protocol.FTP, "< 234 Proceed"),
+    ],
+)
+def test_protocols_without_lines(
+    world: World, plugin: Plugin, protocol: Protocol, last: str
+) -> None:
+    service = service_of(protocol, server_context(chain_file(world.directory / "x", world.leaf)))
+    with Peer(service) as peer:
+        world.publish(peer.port, f"3 1 1 {world.digest}")
+        words = ["-H", NAME, "-p", str(peer.port), "--starttls", protocol.value]
+        told = plugin(*words, "--helo", HELO.text, "--trace", *world.resolver)
+    safe(told)
+    assert told.status == 0
+    said = about(told, f"127.0.0.1:{peer.port}")
+    at = said.index(f"> TLS handshake, SNI {NAME}")
+    assert said[at - 1].startswith(last)
+    assert sum(one.startswith("> ") for one in said[:at]) == sum(
+        bool(heard) for heard, _ in SERVICES[protocol]
+    )

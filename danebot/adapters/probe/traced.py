@@ -56,6 +56,7 @@ class TracedSession(Session):
         if self.phase is SessionPhase.SHAKING_HANDS or served:
             if not self._in_tls:
                 self._in_tls = True
+                self._finish_line()
                 sni = self.target.sni or self.target.endpoint.host
                 self._note(f"> TLS handshake, SNI {sni}")
             if served and said:
