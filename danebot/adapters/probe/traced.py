@@ -11,7 +11,7 @@ from danebot.adapters.trace import Trace
 from danebot.domain.dane.certificate import read
 from danebot.domain.delivery.probes import ProbeOutcome
 from danebot.domain.lineage.keys import Algorithm
-from danebot.domain.names import Hostname
+from danebot.domain.names import Hostname, Protocol
 
 _MAX_LINES = 100  # heard in one session
 _MAX_LINE = 1000  # octets after which a line that doesn't end is told in part
@@ -76,6 +76,9 @@ class TracedSession(Session):
             self._note(f"> {_words(word)} (in TLS)")
 
     def _hear(self, data: bytes) -> None:
+        if self.target.endpoint.protocol is Protocol.LDAP:  # binary: 0x0a ends no line
+            self._hear_line(data)
+            return
         *lines, self._unfinished = (self._unfinished + data).split(b"\n")
         for line in lines:
             self._hear_line(line)
