@@ -12,8 +12,8 @@ from adapters.hostile import (
     Behaviour,
     Peer,
     closes_after,
+    hangs_up,
     repeats,
-    resets_after,
     says,
     server_context,
     service_of,
@@ -139,7 +139,7 @@ def test_details_come_first(world: World, plugin: Plugin) -> None:
             ),
             ["> STARTTLS", "< 220 go", "> TLS handshake, SNI mail.example"],
         ),
-        (resets_after(b"220 unfinished"), ["< 220 unfinished"]),
+        (hangs_up(b"220 unfinished"), ["< 220 unfinished"]),
     ],
 )
 def test_what_goes_wrong(
