@@ -61,9 +61,10 @@ def _good(report: Report, now: datetime) -> str:
     hosts = [host for host in report.hosts if host.route.dane is Dane.APPLIES]
     where = f" of {counted(len(hosts), 'host')}" if len(hosts) > 1 else ""
     found = f"{counted(verified, 'address', 'addresses')}{where} authenticated by TLSA records"
-    if report.expires is not None:
-        days = (report.expires - now) / timedelta(days=1)
-        found += f", certificate expires in {days:.0f} days"
+    first = report.first_to_end
+    if first is not None:
+        days = (first.expires - now) / timedelta(days=1)
+        found += f", {first.ending.noun} expires in {days:.0f} days"
     return found
 
 

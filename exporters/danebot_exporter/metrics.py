@@ -379,7 +379,8 @@ PROBE_ADDRESSES = _probe(
 PROBE_NOT_AFTER = _probe(
     "danebot_probe_certificate_not_after_timestamp_seconds",
     "",
-    "When the first of the presented certificates expires; absent if none was presented.",
+    "When the first certificate expires of those that senders rely on: the leaf, and with an "
+    "anchor the path to it; absent if none was presented.",
 )
 PROBE_SIGNED = _probe(
     "danebot_probe_signature_not_after_timestamp_seconds",

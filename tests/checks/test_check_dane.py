@@ -20,6 +20,7 @@ from danebot.domain.delivery.report import MailSubject, Report
 from danebot.domain.delivery.routes import Discovery, MailRoute
 from danebot.domain.dns.answers import Answer, Presence, Security
 from danebot.domain.dns.records import MxRecord
+from danebot.domain.dns.tlsa import TlsaRecord
 from danebot.domain.names import DnsName, Hostname
 from danebot.jobs.verify import Place
 from danebot_checks.dane_options import parse_options
@@ -33,7 +34,8 @@ from danebot_checks.plugin import (
     performance,
     render,
 )
-from domain.pki import issue
+from domain import delivery_world as delivery
+from domain.pki import NOW, issue
 
 OTHER = "3 1 1 " + "5a" * 32
 
@@ -407,6 +409,21 @@ def test_the_renderer_asks_for_evidence_too() -> None:
     for words, state in ((), State.UNKNOWN), (("--optional",), State.OK):
         options = parse_options(["-d", "example.org", "--resolver", "127.0.0.1", *words])
         assert report_result(report, datetime.now(UTC), 1.0, options).state is state
+
+
+@pytest.mark.parametrize(
+    ("usage", "words"),
+    [(3, "certificate expires in 60 days"), (2, "DANE-TA anchor expires in 50 days")],
+)
+def test_what_ends_first_is_named(usage: int, words: str) -> None:
+    anchor = issue("Anchor", delivery.CA, ca=True, valid=(NOW - DAY, NOW + 50 * DAY))
+    leaf = issue("mx.example.org", anchor, names=["mx.example.org"])
+    named = leaf if usage == 3 else anchor
+    route = delivery.host(TlsaRecord(usage, 1, 1, delivery.spki(named)))
+    served = delivery.served(route, leaf=leaf, rest=(delivery.CA, anchor))
+    report = delivery.report(delivery.visit(route, served))
+    options = parse_options(["-d", "example.org", "--resolver", "127.0.0.1"])
+    assert report_result(report, NOW, 1.0, options).summary.endswith(words)
 
 
 def never_asked() -> Answer[MxRecord]:

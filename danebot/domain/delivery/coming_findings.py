@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from danebot.domain.dane.cautions import CautionCode
 from danebot.domain.dane.profiles import Profile
-from danebot.domain.dane.verdicts import Named, Naming, Verdict
+from danebot.domain.dane.verdicts import Named, Naming, Reason, Verdict
 from danebot.domain.delivery.codes import DeliveryCode
 from danebot.domain.delivery.report import AddressReport, Criteria, HostReport, Leaf
 from danebot.domain.dns.tlsa import TlsaRecord, Usage
@@ -116,12 +116,15 @@ def _names(good: Sequence[_Good]) -> dict[TlsaRecord, Named]:
 
 
 def _single_anchor(where: str, address: AddressReport, verdict: Verdict) -> Iterator[Finding]:
-    """One DANE-TA record alone, for an intermediate (RFC 7671 section 5.2 has the alternatives)."""
-    usable = [one for one in verdict.records if one.usable]
+    """One intermediate alone, by DANE-TA (RFC 7671 section 5.2 has the alternatives)."""
+    passed_over = Reason.WEAKER_DIGEST
+    counted = [one for one in verdict.records if one.usable and one.reason is not passed_over]
     matched = verdict.matched
-    if len(usable) != 1 or matched is None or matched.record.usage != Usage.DANE_TA:
+    if matched is None or matched.record.usage != Usage.DANE_TA:
         return
     named, path = matched.certificate, matched.path
+    if {(one.reason, one.certificate) for one in counted} != {(Reason.MATCHED, named)}:
+        return
     if named is None and len(path) > 1:
         return  # a bare key above intermediates: it may well be a root's
     if named is not None and named.facts is not None and named.facts.self_issued:
@@ -131,7 +134,12 @@ def _single_anchor(where: str, address: AddressReport, verdict: Verdict) -> Iter
         DeliveryCode.SINGLE_ANCHOR,
         Severity.WARNING if chooses else Severity.NOTICE,
         where,
-        "a single DANE-TA record names an intermediate, and the CA "
+        (
+            "a single DANE-TA record names an intermediate"
+            if len(counted) == 1
+            else "the DANE-TA records name a single intermediate"
+        )
+        + ", and the CA "
         + ("issues from several in turn" if chooses else "may issue from another next time"),
         f"add a 3 1 1 record of the server's own key{_own_record(where, address)}",
     )

@@ -258,8 +258,13 @@ class Report(NamedTuple):
         return tuple(address for host in self.hosts for address in host.addresses)
 
     @property
+    def first_to_end(self) -> Leaf | None:
+        """Return what ends first of all that was presented and is relied on."""
+        leaves = (one.leaf for one in self.addresses if one.leaf is not None)
+        return min(leaves, key=lambda leaf: leaf.expires, default=None)
+
+    @property
     def expires(self) -> datetime | None:
-        """When the first of the presented certificates expires."""
-        return min(
-            (one.leaf.expires for one in self.addresses if one.leaf is not None), default=None
-        )
+        """When that ends."""
+        first = self.first_to_end
+        return first.expires if first is not None else None

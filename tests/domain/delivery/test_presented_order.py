@@ -138,6 +138,24 @@ def test_a_single_intermediate_that_only_the_record_holds() -> None:
     assert Code.SINGLE_ANCHOR not in codes(seen(names(CA, full=True), OF_INTER, INTER))
 
 
+@pytest.mark.parametrize(
+    "more",
+    [
+        TlsaRecord(2, 1, 2, association(INTER.spki, MatchingType.SHA2_512)),
+        TlsaRecord(2, 0, 1, association(INTER.der, MatchingType.SHA2_256)),
+        names(INTER, full=True),
+        names(INTER),
+    ],
+)
+def test_several_records_of_one_intermediate_are_a_single_anchor(more: TlsaRecord) -> None:
+    route = host(names(INTER), more)
+    found = report(visit(route, served(route, leaf=OF_INTER, rest=(CA, INTER))))
+    assert Code.SINGLE_ANCHOR in codes(found)
+    both = host(names(INTER), more, TlsaRecord(2, 1, 0, CA.spki))  # Full is never ignored
+    found = report(visit(both, served(both, leaf=OF_INTER, rest=(CA, INTER))))
+    assert Code.SINGLE_ANCHOR not in codes(found)
+
+
 def test_a_bare_key_that_signed_more_than_the_leaf_is_no_intermediates() -> None:
     key = TlsaRecord(2, 1, 0, INTER.spki)
     assert Code.SINGLE_ANCHOR in codes(seen(key, OF_INTER))

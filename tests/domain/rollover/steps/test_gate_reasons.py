@@ -200,6 +200,14 @@ def test_the_anchor_to_publish_is_climbed_to_wherever_it_is_presented(
     assert planned.refusal.publish == B
 
 
+def test_a_bare_key_to_publish_is_that_of_the_new_issuer() -> None:
+    """The live chain leaves its issuer out; the new one presents its own."""
+    site = watch(SWITCHED, tlsa("2 1 0", by="A"), live=presenting(chain()))
+    planned = site.look(T0, shown(tlsa("2 1 0", by="A")))
+    assert planned.refusal is not None
+    assert planned.refusal.publish == tlsa("2 1 0", by="B")
+
+
 def presenting(held: Held, *above: str) -> Held:
     """That leaf with these authorities in this order."""
     ders = (held.chain.ders[0], *(authority(name).der for name in above))
