@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+from importlib.resources import files
 from pathlib import Path
 
 import pytest
@@ -18,6 +20,7 @@ from domain.dane_world import MX, der, record
 from domain.pki import NOW
 
 TEXT = (Path(__file__).parents[3] / "docs" / "dane-standards.md").read_text(encoding="utf-8")
+SCHEMA = json.loads(files("danebot").joinpath("schema/verify.schema.json").read_text("utf-8"))
 WANTED = {25: Profile.SMTP, 24: Profile.SMTP, 587: Profile.SUBMISSION, 465: Profile.SUBMISSION}
 CHAIN = [der("leaf"), der("inter")]
 
@@ -66,5 +69,6 @@ def test_the_table_of_the_docs_is_the_one_that_decides() -> None:
         profile = Profile(word)
         assert profile.words.startswith(rfc)
         assert pkix.startswith("unusable") is (profile is Profile.SMTP)
+        assert word in SCHEMA["$defs"]["Host"]["properties"]["profile"]["enum"]
         for port in map(int, re.findall(r"\b\d+\b", services)):
             assert profile_of(port, default_protocol(port)) is profile, port
