@@ -125,6 +125,17 @@ def test_status_and_renew_fill_the_keys_of_the_status_document(desk: Desk) -> No
         assert document["run"]["verb"] == " ".join(w for w in words if w != "--json")
 
 
+def test_the_same_record_has_the_same_form_in_status_and_tlsa(desk: Desk) -> None:
+    desk.staged(f"1 {HERE}")
+    for verb, at in (("add", ()), ("remove", (of_key("one"),))):
+        desk.dns.publish(*at)
+        publication = told(desk, "status", "--json")["lineages"][0]["publication"]
+        advised = told(desk, "tlsa", "--json", NAME)
+        assert publication[f"to_{verb}"] == advised[verb]
+        assert bool(advised[verb]) == (verb == "add")
+    assert faults("status", told(desk, "status", "--json")) == []
+
+
 def test_what_status_prints_can_be_read_as_the_status_document(desk: Desk, tmp_path: Path) -> None:
     desk.staged(f"1 {HERE}")
     desk.dns.publish(of_key("one"))

@@ -6,32 +6,17 @@ Names are without trailing dot, durations seconds in JSON.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
-from danebot.domain.status.document import RecordParts
+from danebot.domain.status.document import OwnedStatus
+from danebot.domain.status.summary import owned
 
 if TYPE_CHECKING:
     from danebot.domain.rollover.records.adoption import Proposal
     from danebot.domain.rollover.records.advice import Objection
-    from danebot.domain.rollover.records.publication import OwnedRecord, Publication
+    from danebot.domain.rollover.records.publication import Publication
 
 DOCUMENT, SCHEMA = "danebot-tlsa", 1
-
-
-class OwnedStatus(NamedTuple):
-    """A record at its owner; see `OwnedRecord`.  ``record`` is ``3 1 1 HEX``."""
-
-    owner: str
-    record: str
-    ttl: timedelta | None
-    target: str
-    zone: str | None
-
-    @property
-    def parts(self) -> RecordParts | None:
-        """The record in its parts, which JSON has beside the fields."""
-        return RecordParts.parse(self.record)
 
 
 class ObjectionStatus(NamedTuple):
@@ -73,7 +58,7 @@ def advised(lineage: str, publication: Publication, proposal: Proposal | None) -
     first = None
     if proposal is not None:
         first = FirstStatus(
-            _owned(proposal.publish),
+            owned(proposal.publish),
             tuple(map(str, proposal.there)),
             tuple(map(str, proposal.unanswered)),
             _objections(proposal.objections),
@@ -82,27 +67,14 @@ def advised(lineage: str, publication: Publication, proposal: Proposal | None) -
         DOCUMENT,
         SCHEMA,
         lineage,
-        _owned(publication.keep),
-        _owned(publication.add),
-        _owned(publication.remove),
-        _owned(publication.foreign),
-        _owned(publication.repair),
-        _owned(publication.unseen),
+        owned(publication.keep),
+        owned(publication.add),
+        owned(publication.remove),
+        owned(publication.foreign),
+        owned(publication.repair),
+        owned(publication.unseen),
         _objections(publication.objections),
         first,
-    )
-
-
-def _owned(records: Iterable[OwnedRecord]) -> tuple[OwnedStatus, ...]:
-    return tuple(
-        OwnedStatus(
-            str(one.owner),
-            str(one.record),
-            one.ttl,
-            str(one.place),
-            str(one.zone) if one.zone is not None else None,
-        )
-        for one in records
     )
 
 

@@ -114,10 +114,26 @@ class HookStatus(NamedTuple):
     error: str
 
 
+class OwnedStatus(NamedTuple):
+    """A record at its owner; ``target`` holds it, or is to, in ``zone`` (None: not known)."""
+
+    owner: str
+    record: str
+    ttl: timedelta | None
+    target: str
+    zone: str | None
+
+    @property
+    def parts(self) -> RecordParts | None:
+        """The record in its parts, which JSON has beside the fields."""
+        return RecordParts.parse(self.record)
+
+
 class PublicationStatus(NamedTuple):
     """Records in zone-file form: right, lacking, and to be removed.
 
     Of the latter, ``cancelled`` are of keys that were never used, ``compromised`` of stolen ones.
+    ``to_add`` and ``to_remove`` are the same records as ``add`` and ``remove``, in their parts.
     """
 
     keep: tuple[str, ...]
@@ -125,6 +141,8 @@ class PublicationStatus(NamedTuple):
     remove: tuple[str, ...]
     cancelled: tuple[str, ...] = ()
     compromised: tuple[str, ...] = ()
+    to_add: tuple[OwnedStatus, ...] = ()
+    to_remove: tuple[OwnedStatus, ...] = ()
 
     @property
     def of_old_keys(self) -> tuple[str, ...]:

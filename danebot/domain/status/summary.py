@@ -29,6 +29,7 @@ from danebot.domain.status.document import (
     HookStatus,
     KeyStatus,
     LineageStatus,
+    OwnedStatus,
     ProbeStatus,
     Prospect,
     PublicationStatus,
@@ -91,6 +92,8 @@ def lineage_status(
             _lines(publication.remove),
             _lines(cancelled_removals(state, memory, publication)),
             _lines(exposed_removals(state, memory, publication)),
+            owned(publication.add),
+            owned(publication.remove),
         ),
         awaiting_since=awaiting.since if awaiting is not None else None,
         seen_since=awaiting.seen_since if awaiting is not None else None,
@@ -245,3 +248,17 @@ def _anchor(anchored: Anchored, observation: Observation, names: Names) -> Recor
 
 def _lines(records: Iterable[OwnedRecord]) -> tuple[str, ...]:
     return tuple(str(record) for record in records)
+
+
+def owned(records: Iterable[OwnedRecord]) -> tuple[OwnedStatus, ...]:
+    """Records at their owners as they are published."""
+    return tuple(
+        OwnedStatus(
+            str(one.owner),
+            str(one.record),
+            one.ttl,
+            str(one.place),
+            str(one.zone) if one.zone is not None else None,
+        )
+        for one in records
+    )
