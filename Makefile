@@ -3,7 +3,7 @@
 #   make test            the whole suite (T=path: just that, for instance T=tests/lab)
 #   make test-debian     the same in roots of Debian 12 and 13 (RELEASE=trixie: in one; T=… as above)
 #   make lint            ruff, mypy --strict, the import contracts
-#   make check           what CI runs: lint and test
+#   make check           lint, the tests under every Python of this machine, and what they cover
 #   make demo            a rollover in front of your eyes, on loopback
 #   make lab             a lab to play with by hand
 #   make bench           the benchmarks
@@ -14,6 +14,7 @@ SHELL := /bin/sh
 BIN := .venv/bin
 JOBS ?= 6
 T ?=
+COVERAGE ?=
 ROOM ?=
 RELEASE ?= bookworm trixie
 # The tests start danebot over and over: what was compiled is kept.
@@ -47,10 +48,9 @@ ifdef T
 test: deps
 	$(BIN)/python -m pytest $(T)
 else
-# The complete suite comes last, so that its closing lines are the last that are seen.
-test: deps test-others
+test: deps
 	@mkdir -p build/coverage
-	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal --cov --cov-report=term
+	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal $(COVERAGE)
 endif
 
 # The tests that need no servers, under every other Python of this machine.
@@ -67,7 +67,9 @@ lint: .venv/stamp
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-check: lint test
+# The complete suite comes last, so that its closing lines are the last that are seen.
+check: lint test-others
+	$(MAKE) test COVERAGE="--cov --cov-report=term"
 
 demo: lab-deps
 	$(BIN)/python tools/demo.py
