@@ -50,6 +50,7 @@ def test_it_holds_exactly_the_three_import_packages(wheel: Path) -> None:
     tops = {name.split("/")[0] for name in names}
     assert "danebot/hooks/reload.sh" in names
     assert "danebot/data/letsencrypt-cas.tsv" in names
+    assert "danebot_exporter/runbook.md" in names
     assert {top for top in tops if not top.endswith((".dist-info", ".data"))} == PACKAGES
     assert {f"danebot/schema/{name}.schema.json" for name in NAMES} <= set(names)
 
