@@ -489,6 +489,21 @@ def verify(ctx: click.Context, /, targets: tuple[str, ...], **options: Any) -> N
 @danebot.command()
 @_JSON
 @click.pass_context
+def doctor(ctx: click.Context, /, *, as_json: bool) -> None:
+    """Look whether this host has all that danebot rests on; say what to do where it hasn't.
+
+    Resolver, clock, certbot and its timers, the daily run, hooks, files, disks, services, records
+    and publishers. Changes nothing; as root it sees all. Exit status 1 if anything needs attention
+    or can't be told.
+    """
+    from danebot.verbs.doctor import doctor as verb
+
+    ctx.exit(verb(_command(ctx), as_json=as_json))
+
+
+@danebot.command()
+@_JSON
+@click.pass_context
 def files(ctx: click.Context, /, *, as_json: bool) -> None:
     """List what was installed beside the programs: units, manual pages, snippets, rules, examples.
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import jsonschema  # type: ignore[import-untyped]
 
-NAMES = ("anchors", "files", "record", "status", "tlsa", "verify")
+NAMES = ("anchors", "doctor", "files", "record", "status", "tlsa", "verify")
 
 
 def schema(name: str) -> dict[str, Any]:

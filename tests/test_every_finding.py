@@ -11,6 +11,7 @@ import pytest
 from danebot.domain.codes import Code
 from danebot.domain.delivery.codes import DeliveryCode
 from danebot.domain.delivery.report import Report, ServiceSubject
+from danebot.domain.doctor.codes import HostCode
 from danebot.domain.finding import Finding, Severity
 from danebot.domain.kinds import Concern, FindingKind
 from danebot.domain.names import Endpoint, Hostname, Protocol
@@ -73,8 +74,9 @@ def test_a_row_says_what_is_and_what_helps(code: FindingKind) -> None:
 def test_each_table_has_its_concerns() -> None:
     assert {code.concern.value for code in Code} == set(CONCERNS)
     assert {code.concern for code in DeliveryCode} == {Concern.DELIVERY}
+    assert {code.concern for code in HostCode} == {Concern.HOST}
     assert {code.concern for code in StatusCode} == {Concern.STATUS}
-    assert set(FindingKind.__subclasses__()) == {Code, DeliveryCode, StatusCode}
+    assert set(FindingKind.__subclasses__()) == {Code, DeliveryCode, HostCode, StatusCode}
 
 
 # ---- what runs find -------------------------------------------------------------------------

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from danebot.domain.delivery.probes import ProbeResult
 from danebot.domain.dns.answers import OwnerObservation, TlsaAnswer
@@ -58,3 +58,11 @@ class Publisher(Protocol):
 
         DONE and UNCHANGED say that the publisher is content; what counts is what is seen.
         """
+
+
+@runtime_checkable
+class Rehearsing(Protocol):
+    """A publisher that can be tried out."""
+
+    def rehearse(self, change: Change) -> ChangeResult:
+        """Do all of a change but the change; UNCHANGED, or what would stop it.  Never raises."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import timedelta
 from itertools import islice
 from pathlib import Path
@@ -58,19 +58,30 @@ def readers_of(path: Path, root: Path = Path("/"), most: int = _MOST) -> Readers
     A file counts once, by the first line that isn't a comment; a service's program only where no
     file of the service names it.
     """
-    real = os.path.realpath(path)
+    found, whole = readers_of_each((path,), root, most)
+    return Readers(found[path], whole)
+
+
+def readers_of_each(
+    paths: Iterable[Path], root: Path = Path("/"), most: int = _MOST
+) -> tuple[dict[Path, tuple[Reader, ...]], bool]:
+    """The same of several, in one look; the second is False where there was more to look at."""
     files = list(islice(_everywhere(root), most + 1))
-    names = {str(path), real, *(one for _, file in files[:most] for one in _aliases(file, real))}
-    words = b"|".join(sorted(re.escape(os.fsencode(name)) for name in names))
-    named = re.compile(rb"(?<![\w./-])(?:" + words + rb")(?![\w./-])")
-    found: list[Reader] = []
+    real: dict[str, Path] = {os.path.realpath(path): path for path in paths}
+    names = {str(path): path for path in real.values()} | real
+    for _, file in files[:most]:
+        names |= {alias: path for one, path in real.items() for alias in _aliases(file, one)}
+    words = b"|".join(sorted((re.escape(os.fsencode(name)) for name in names), reverse=True))
+    named = re.compile(rb"(?<![\w./-])(" + words + rb")(?![\w./-])")
+    found: dict[Path, dict[str, Reader]] = {path: {} for path in real.values()}
     for place, file in files[:most]:
-        at = _named_in(file, names, named)
-        if at is not None:
-            found.append(Reader(file.relative_to(place).parts[0], at))
-    known = {one.service for one in found}
-    asked = {one.service: one for one in _asked(names) if one.service not in known}
-    return Readers((*found, *asked.values()), whole=len(files) <= most)
+        service = file.relative_to(place).parts[0]
+        for path, at in _named_in(file, names, named).items():
+            found[path][at] = Reader(service, at)
+    for path, asked in _asked(names):
+        if not any(one.service == asked.service for one in found[path].values()):
+            found[path][asked.place] = asked
+    return {path: tuple(readers.values()) for path, readers in found.items()}, len(files) <= most
 
 
 def _aliases(file: Path, real: str) -> Iterator[str]:
@@ -81,14 +92,15 @@ def _aliases(file: Path, real: str) -> Iterator[str]:
             yield f"{file}{real.removeprefix(leads)}"
 
 
-def _asked(names: set[str]) -> Iterator[Reader]:
+def _asked(names: Mapping[str, Path]) -> Iterator[tuple[Path, Reader]]:
     """Those whose own program says what is in force."""
     for service, program, option in _PROGRAMS:
         argv = [program, option]
         ended = run_program(argv, timeout=_PATIENCE, grace=_PATIENCE, environment={})
-        words = (os.path.realpath(word) for word in _PATH.findall(ended.output))
-        if ended.succeeded and not names.isdisjoint(words):
-            yield Reader(service, f"by {program} {option}")
+        words = {os.path.realpath(word) for word in _PATH.findall(ended.output)}
+        for path in dict.fromkeys(path for name, path in names.items() if name in words):
+            if ended.succeeded:
+                yield path, Reader(service, f"by {program} {option}")
 
 
 def _everywhere(root: Path) -> Iterator[tuple[Path, Path]]:
@@ -111,17 +123,19 @@ def _is_skipped(name: str) -> bool:
     return is_set_aside(name) or _SKIPPED.match(name) is not None
 
 
-def _named_in(file: Path, names: set[str], named: re.Pattern[bytes]) -> str | None:
-    """Where in ``file`` it is named, or that file itself for a link to it; None if it isn't."""
+def _named_in(file: Path, names: Mapping[str, Path], named: re.Pattern[bytes]) -> dict[Path, str]:
+    """Where in ``file`` each is named first, or that file itself for a link to it."""
+    found: dict[Path, str] = {}
     try:
-        if file.is_symlink() and os.path.realpath(file) in names:
-            return str(file)
+        if file.is_symlink() and (real := os.path.realpath(file)) in names:
+            return {names[real]: str(file)}
         data = read_regular(file, _LARGEST)
     except (OSError, ValueError):
-        return None
+        return found
     if named.search(data) is None:
-        return None
+        return found
     for number, line in enumerate(data.splitlines(), 1):
-        if named.search(line) is not None and not _COMMENT.match(line):
-            return f"{file}:{number}"
-    return None
+        if not _COMMENT.match(line):
+            for match in named.finditer(line):
+                found.setdefault(names[os.fsdecode(match[1])], f"{file}:{number}")
+    return found

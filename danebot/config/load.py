@@ -58,6 +58,7 @@ def load(
         shown = Effective("config_dir", show(settings.tree), "--config-dir")
         document.effective.insert(0, shown)
     return settings._replace(
+        file=path if text is not None else None,
         places={
             name: f"{printable(str(path))}:{line_of(document.lines, ('lineage', name))}"
             for name in settings.lineages

@@ -122,7 +122,8 @@ class Settings(NamedTuple):
     ``witnesses`` are asked for TLSA records beside the zone's own servers.
     ``textfile`` None means that no metrics are written for node_exporter.
     ``ca_file`` None means OpenSSL's default trust store, which honours SSL_CERT_FILE.
-    ``environment`` goes to certbot and hooks in addition.  ``places`` has ``FILE:LINE`` of each
+    ``environment`` goes to certbot and hooks in addition.  ``file`` is what they were read from,
+    None where it isn't there.  ``places`` has ``FILE:LINE`` of each
     of ``lineages``.  ``notices`` are printable lines about what deserves a look but stops nothing.
     """
 
@@ -143,6 +144,7 @@ class Settings(NamedTuple):
     common: LineageSettings = LineageSettings()
     lineages: Mapping[str, LineageSettings] = MappingProxyType({})
     environment: Mapping[str, str] = MappingProxyType({})
+    file: Path | None = None
     places: Mapping[str, str] = MappingProxyType({})
     notices: tuple[str, ...] = ()
     effective: tuple[Effective, ...] = ()

@@ -21,6 +21,7 @@ class Concern(enum.Enum):
     ROLLOVER = "rollover"
     STATUS = "status"  # the status document itself, whatever it is asked for
     DELIVERY = "delivery"  # the view from outside
+    HOST = "host"  # what danebot rests on: `danebot doctor`
 
 
 class Basis(enum.Enum):

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from danebot.adapters.certbot.timers import competing_jobs
 from danebot.domain.finding import Code, Finding, Severity
 from danebot.jobs.context import Context
 
 
-def competing(context: Context) -> tuple[Finding, ...]:
-    """One finding for all of it; () where there is nothing."""
-    jobs = competing_jobs(context.tree.root)
+def competing(context: Context, root: Path = Path("/")) -> tuple[Finding, ...]:
+    """One finding for all of it on the host at ``root``; () where there is nothing."""
+    jobs = competing_jobs(context.tree.root, root)
     if not jobs:
         return ()
     text = f"certbot is still run beside danebot: {'; '.join(jobs)}"

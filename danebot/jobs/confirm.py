@@ -165,11 +165,12 @@ def _out_of_use(
 def _missed(result: ProbeResult) -> str:
     """A service that wasn't found on the new chain, in words."""
     if result.outcome is ProbeOutcome.SERVED:
-        return f"{_place(result)} serves another certificate"
-    return f"{_place(result)} could not be asked ({result.outcome.value})"
+        return f"{place_of(result)} serves another certificate"
+    return f"{place_of(result)} could not be asked ({result.outcome.value})"
 
 
-def _place(result: ProbeResult) -> str:
+def place_of(result: ProbeResult) -> str:
+    """Who was asked, in words: the endpoint, and its address where there was one."""
     return f"{result.endpoint} [{result.address}]" if result.address else str(result.endpoint)
 
 
@@ -196,7 +197,7 @@ def _not_served(name: str, result: ProbeResult) -> Finding:
             Code.NOT_SERVED,
             Severity.WARNING,
             name,
-            f"{_place(result)} still serves another certificate than the one deployed",
+            f"{place_of(result)} still serves another certificate than the one deployed",
             "reload that service; danebot runs the deploy hooks again at every renew until it "
             "serves the new one: see that one of them reloads it",
         )
@@ -210,13 +211,13 @@ def _not_served(name: str, result: ProbeResult) -> Finding:
 
 def _not_asked(name: str, result: ProbeResult, what: str, remedy: str) -> Finding:
     why = result.outcome.value + (f": {result.detail}" if result.detail else "")
-    text = f"{_place(result)} could not be asked whether it serves {what} ({why})"
+    text = f"{place_of(result)} could not be asked whether it serves {what} ({why})"
     return Finding(Code.NOT_CONFIRMED, Severity.WARNING, name, text, remedy)
 
 
 def _old_key(name: str, result: ProbeResult) -> Finding:
     if result.outcome is not ProbeOutcome.SERVED:
         return _not_asked(name, result, "an old key", "the old key's records stay meanwhile")
-    text = f"{_place(result)} serves a certificate of an old key ({result.algorithm.value})"
+    text = f"{place_of(result)} serves a certificate of an old key ({result.algorithm.value})"
     remedy = "have that service use the new one too; the old key's records stay meanwhile"
     return Finding(Code.NOT_SERVED, Severity.WARNING, name, text, remedy)

@@ -111,7 +111,7 @@ def _left_over(context: Context, scope: Scope) -> tuple[Finding, ...]:
 
     if scope is not Scope.EVERYTHING:
         return ()
-    found = [*_not_believed(context.settings.state_directory)]
+    found = [*not_believed(context.settings.state_directory)]
     for look in (competing, unknown_lineages, orphans, not_held):
         try:
             found += look(context)
@@ -120,7 +120,7 @@ def _left_over(context: Context, scope: Scope) -> tuple[Finding, ...]:
     return tuple(found)
 
 
-def _not_believed(directory: Path) -> tuple[Finding, ...]:
+def not_believed(directory: Path) -> tuple[Finding, ...]:
     """That others may write where danebot keeps what it may lose: then it believes none of it.
 
     The status document is read there all the same: what is published is whatever they put there

@@ -107,7 +107,7 @@ BROUGHT = (
             for name in (
                 *("configuration", "tree", "hooks", "publishing", "emergency", "monitoring"),
                 *("exporter", "check_dane", "check_danebot", "runbook", "dane-standards"),
-                *("exit-statuses", "json", "glossary"),
+                *("doctor", "exit-statuses", "json", "glossary"),
             )
         ),
     ),

@@ -53,7 +53,7 @@ def test_the_page_has_every_setting_with_its_default(usual: Settings, tmp_path: 
 def test_the_example_as_it_is_changes_nothing(usual: Settings, tmp_path: Path) -> None:
     found = load(EXAMPLE, root=tmp_path)
 
-    assert found == usual
+    assert found._replace(file=None) == usual
 
 
 def test_the_example_has_every_setting_and_its_default(usual: Settings, tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from danebot.domain.codes import Code
 from danebot.domain.delivery.codes import DeliveryCode
+from danebot.domain.doctor.codes import HostCode
 from danebot.domain.kinds import Concern, FindingKind
 from danebot_checks.lineages_options import CONCERNS
 
@@ -19,6 +20,7 @@ SCHEMA = Path(__file__).parents[2] / "danebot" / "schema" / "status.schema.json"
 MARK = "<!-- findings: written by tests/docs/test_findings.py --write -->\n"
 TITLES = {
     **{Concern(word): f"Told by `check_danebot {word}`" for word in CONCERNS},
+    Concern.HOST: "Told by `danebot doctor`, beside those of `check_danebot`",
     Concern.DELIVERY: "Told by `check_dane`, `danebot verify` and `/probe`",
 }
 
@@ -28,7 +30,9 @@ def findings() -> str:
     parts = []
     for concern, title in TITLES.items():
         parts.append(f"\n### {title}\n\n| finding | means | what helps |\n|---|---|---|")
-        parts += [row(kind) for kind in (*Code, *DeliveryCode) if kind.concern is concern]
+        parts += [
+            row(kind) for kind in (*Code, *HostCode, *DeliveryCode) if kind.concern is concern
+        ]
     return "\n".join(parts) + "\n"
 
 

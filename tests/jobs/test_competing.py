@@ -22,7 +22,7 @@ def test_each_run_of_all_lineages_tells_it_in_one_finding(
 ) -> None:
     world, root = World(tmp_path), tmp_path / "host"
     found = timers.competing_jobs
-    monkeypatch.setattr("danebot.jobs.competing.competing_jobs", lambda tree: found(tree, root))
+    monkeypatch.setattr("danebot.jobs.competing.competing_jobs", lambda tree, _: found(tree, root))
     for name in ("crontab", "anacrontab"):
         (root / "etc").mkdir(parents=True, exist_ok=True)
         line = f"1 1 * * * root danebot renew; certbot renew --config-dir {world.grown.root}\n"

@@ -92,6 +92,7 @@ class Desk:
         certbot.write_text("#!/bin/sh\necho certbot 5.8.0\n")
         certbot.chmod(0o755)
         self.settings = {"min_wait": "2d", "snapshot": str(root / "state" / "status.json")}
+        self.more: list[str] = []
         (root / "state").mkdir()
 
     @property
@@ -114,7 +115,7 @@ class Desk:
         config = self.root / "danebot.toml"
         lines = {"config_dir": str(self.tree), "certbot": str(self.root / "certbot")}
         told = [f'{name} = "{value}"' for name, value in (lines | self.settings).items()]
-        config.write_text("\n".join([*told, ""]))
+        config.write_text("\n".join([*told, *self.more, ""]))
         self.capsys.readouterr()
         with pytest.raises(SystemExit) as ended:
             cli.main(["--config", str(config), *words])

@@ -55,7 +55,7 @@ def test_every_verb_that_prints_json_has_a_schema() -> None:
         for name, verb in danebot.commands.items()
         if any(o.name == "as_json" for o in verb.params)
     }
-    assert prints == {"status", "renew", "tlsa", "verify", "files", "record"}
+    assert prints == {"status", "renew", "tlsa", "verify", "doctor", "files", "record"}
 
 
 @every

@@ -12,6 +12,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from danebot.adapters.presence import is_set_aside
+from danebot.adapters.process import search_path
+from danebot.domain.doctor.facts import Job
 from danebot.regular import read_regular
 
 _NAME = re.compile(r"certbot(-auto|-\d+(\.\d+)?)?|letsencrypt(-auto)?")
@@ -45,11 +47,51 @@ def competing_jobs(tree: Path, root: Path = Path("/")) -> tuple[str, ...]:
     return (*_timers(top, tree), *dict.fromkeys(_cron_jobs(top, tree, systemd=systemd)))
 
 
+def own_jobs(tree: Path, root: Path = Path("/")) -> tuple[Job, ...]:
+    """What runs ``danebot renew`` on ``tree``; a timer counts where systemd runs."""
+    top = str(root).rstrip("/")
+    systemd = os.path.isdir(f"{top}/run/systemd/system")
+    found: list[tuple[str, str]] = []
+    if systemd:
+        found += [(name, line) for name in _enabled(top) for line in _commands(top, name)]
+    found += _cron_lines(top, systemd=systemd)
+    return tuple(
+        dict.fromkeys(
+            Job(place, program, _runs(top, program))
+            for place, line in found
+            for program in _own_programs(line, tree)
+        )
+    )
+
+
+def _own_programs(line: str, tree: Path) -> Iterator[str]:
+    """What a line of the shell calls danebot by, where it has it renew ``tree``."""
+    for command in _SEPARATORS.split(_COMMENT.sub("", line)):
+        bare = [word.strip("\"'") for word in command.split()]
+        names = [word.rpartition("/")[2] for word in bare]
+        if "danebot" in names:
+            first = names.index("danebot")
+            rest = bare[first + 1 :]
+            named = _config_dir(rest)
+            elsewhere = named and os.path.realpath(named) != os.path.realpath(tree)
+            if "renew" in rest and "--dry-run" not in rest and not elsewhere:
+                yield bare[first].lstrip("@-:+!")
+
+
+def _runs(root: str, program: str) -> bool:
+    import shutil
+
+    if "/" not in program:
+        return shutil.which(program, path=search_path()) is not None
+    return os.access(f"{root}{program}", os.X_OK)
+
+
 # ---- systemd --------------------------------------------------------------------------------
 
 
-def _timers(root: str, tree: Path) -> Iterator[str]:
-    wanted = dict.fromkeys(
+def _enabled(root: str) -> Iterable[str]:
+    """The timers that systemd starts."""
+    return dict.fromkeys(
         timer.rpartition("/")[2]
         for units in _UNITS
         for directory in _listed(f"{root}/{units}")
@@ -57,7 +99,10 @@ def _timers(root: str, tree: Path) -> Iterator[str]:
         for timer in _listed(directory)
         if timer.endswith(".timer")
     )
-    for name in wanted:
+
+
+def _timers(root: str, tree: Path) -> Iterator[str]:
+    for name in _enabled(root):
         commands = _commands(root, name)
         if any(_renews(command, tree) for command in commands):
             if any(_SNAP in command for command in commands):
@@ -109,12 +154,17 @@ def _unit(root: str, unit: str) -> str:
 
 
 def _cron_jobs(root: str, tree: Path, *, systemd: bool) -> Iterator[str]:
+    for file, line in _cron_lines(root, systemd=systemd):
+        if _renews(line, tree):
+            yield f"{file} runs certbot renew: take that line out"
+
+
+def _cron_lines(root: str, *, systemd: bool) -> Iterator[tuple[str, str]]:
+    """Each file with each of its lines that does anything here."""
     for file in _cron_files(root):
         for line in _CONTINUED.sub(" ", _text(file) or "").splitlines():
-            if systemd and _SKIPS_UNDER_SYSTEMD in line:
-                continue
-            if _renews(line, tree):
-                yield f"{file} runs certbot renew: take that line out"
+            if not (systemd and _SKIPS_UNDER_SYSTEMD in line):
+                yield file, line
 
 
 def _cron_files(root: str) -> Iterator[str]:

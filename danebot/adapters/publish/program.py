@@ -64,6 +64,15 @@ class ExecPublisher:
         detail = f"exit status {ended.exit_status}"
         return ChangeResult(change, ChangeOutcome.PROGRAM, detail=detail, said=said)
 
+    def rehearse(self, change: Change) -> ChangeResult:
+        """See whether there is a program to run; what it would do, only it can tell."""
+        from danebot.adapters.inspection import command_trouble
+
+        found = command_trouble(self.command)
+        if found is None:
+            return ChangeResult(change, ChangeOutcome.UNCHANGED)
+        return ChangeResult(change, ChangeOutcome.PROGRAM, detail=f"{found.path} {found.why}")
+
 
 def change_document(change: Change, zone: DnsName | None) -> dict[str, Any]:
     """What the program is told: what to do, what was seen, and what the RRset is to be then."""

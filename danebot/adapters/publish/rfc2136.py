@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import socket
 import time
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -102,6 +102,15 @@ class Updater:
 
     def publish(self, change: Change) -> ChangeResult:
         """Make one change; trouble is in the result."""
+        return self._with_server(change, lambda session: session.make(change))
+
+    def rehearse(self, change: Change) -> ChangeResult:
+        """Send the update for a change of nothing, which has prerequisites alone; UNCHANGED."""
+        return self._with_server(change, lambda session: session.rehearse(change))
+
+    def _with_server(
+        self, change: Change, act: Callable[[_Session], ChangeOutcome]
+    ) -> ChangeResult:
         from danebot.adapters.publish.tsig import load_tsig_key
 
         deadline = time.monotonic() + self.timeout.total_seconds()
@@ -111,7 +120,7 @@ class Updater:
             place = self._place(change)
             name = place.name
             session = _Session(place, key, deadline)
-            outcome = session.make(change)
+            outcome = act(session)
             if not shows(change, session.answered, place.port, deadline):
                 return ChangeResult(change, ChangeOutcome.VIEWS, name)
             return ChangeResult(change, outcome, name)
@@ -186,6 +195,14 @@ class _Session:
                 raise _stopped(update, reply)
             time.sleep(_PAUSE * attempt)
         raise _StoppedError(ChangeOutcome.CONFLICT)
+
+    def rehearse(self, change: Change) -> ChangeOutcome:
+        """Have the server check signature and prerequisites (RFC 2136 section 3.2)."""
+        update = self._update(replace(change, add=(), remove=()), self._read(change.target))
+        reply = self._ask(update)
+        if reply.rcode in (Rcode.NOERROR, *_CHANGED):
+            return ChangeOutcome.UNCHANGED
+        raise _stopped(update, reply)
 
     def _made(self, change: Change) -> bool:
         """Whether a change is there after all, though no answer said so."""

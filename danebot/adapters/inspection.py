@@ -1,0 +1,78 @@
+"""What a host's files and disks look like, as facts to judge: nothing here is changed."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from danebot.adapters.presence import ABSENT, is_set_aside, unreadable
+from danebot.domain.doctor.facts import Entry, Role, Space, Unusable
+
+_DOCUMENTATION = ("README", "readme")
+
+
+def entry(path: Path, role: Role) -> Entry | None:
+    """Owner and mode of what is there, behind a link; None for nothing.
+
+    Raises `UnreadableError`.
+    """
+    try:
+        found = os.stat(path)
+    except ABSENT:
+        return None
+    except OSError as exc:
+        raise unreadable(path, exc) from exc
+    return Entry(str(path), role, found.st_uid, stat.S_IMODE(found.st_mode))
+
+
+def space(path: Path) -> Space | None:
+    """What is left where ``path`` is, or is to be made; None where nobody can tell."""
+    for place in (path, *path.parents):
+        try:
+            found = os.statvfs(place)
+        except FileNotFoundError:
+            continue
+        except OSError:
+            return None
+        inodes = found.f_favail if found.f_files else None
+        read_only = bool(found.f_flag & os.ST_RDONLY)
+        return Space(str(place), found.f_bavail * found.f_frsize, inodes, read_only)
+    return None
+
+
+def hook_files(directory: Path) -> tuple[Path, ...]:
+    """The hooks of one of certbot's directories, and those that danebot keeps beside theirs.
+
+    Raises `UnreadableError`.
+    """
+    try:
+        names = sorted(os.listdir(directory))
+    except ABSENT:
+        return ()
+    except OSError as exc:
+        raise unreadable(directory, exc) from exc
+    return tuple(directory / name for name in names if (directory / name).is_file())
+
+
+def not_executable(paths: Iterable[Path]) -> Iterator[Unusable]:
+    """Those that certbot and danebot pass over, though their names don't say that they are to."""
+    for path in paths:
+        if is_set_aside(path.name) or path.name.startswith(_DOCUMENTATION):
+            continue
+        if not os.access(path, os.X_OK):
+            why = "is not executable, so it is never run"
+            remedy = f"run: chmod +x {path}; or take it out of that directory"
+            yield Unusable(str(path), why, remedy)
+
+
+def command_trouble(command: str) -> Unusable | None:
+    """Why a shell command line can't be run, where it begins with the path of a program."""
+    program = command.split(maxsplit=1)[0] if command.strip() else ""
+    file = Path(program)
+    if not program.startswith("/") or (file.is_file() and os.access(file, os.X_OK)):
+        return None
+    if file.exists():
+        return Unusable(program, "is not executable", f"run: chmod +x {program}")
+    return Unusable(program, "is not there", "put it there, or correct the line that names it")

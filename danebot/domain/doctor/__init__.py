@@ -1,0 +1,1 @@
+"""Whether this host gives danebot what it rests on: facts in, findings with their remedies out."""

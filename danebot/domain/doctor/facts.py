@@ -1,0 +1,186 @@
+"""What was seen of a host, as values; None always means that it couldn't be told."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+
+class Asked(NamedTuple):
+    """One name server of the resolver's settings, and its answer for the root's SOA record.
+
+    ``trouble`` is why no answer came, printable, "" for an answer; ``authentic`` is its AD bit,
+    ``signed`` whether RRSIG records came along.  ``trusted`` is the operator's word for it and for
+    the path to it; ``loopback`` and ``public`` are about its address.
+    """
+
+    name: str
+    loopback: bool
+    public: bool
+    trusted: bool
+    trouble: str = ""
+    authentic: bool = False
+    signed: bool = False
+
+
+class Clock(NamedTuple):
+    """``ahead`` is by how much the clock is ahead of the CA's; whether something keeps it right."""
+
+    synchronised: bool | None
+    ahead: timedelta | None = None
+
+
+class Directory(NamedTuple):
+    """A CA's directory: its URL, and why it can't be reached, "" if it was."""
+
+    url: str
+    trouble: str = ""
+
+
+class Account(NamedTuple):
+    """The account that a lineage is renewed with: certbot's directory for it."""
+
+    lineage: str
+    path: str
+    there: bool | None
+
+
+class Job(NamedTuple):
+    """What runs ``danebot renew``: the timer's or file's name, and the program, there or not."""
+
+    place: str
+    program: str
+    runs: bool
+
+
+class LastRun(NamedTuple):
+    """The end of the last ``danebot renew`` and its exit status."""
+
+    ended: datetime
+    exit_status: int
+
+
+class Role(enum.Enum):
+    """What a file or directory is to danebot, and so who may do what with it."""
+
+    KEY = "a private key"
+    SECRET = "a secret"  # noqa: S105 - it is the word
+    HOOK = "a hook"
+    SETTINGS = "settings"
+    TREE = "a directory of certbot's"
+    STATE = "what danebot remembers"
+
+    @property
+    def read_by_owner_alone(self) -> bool:
+        """Whether others may not even read it."""
+        return self in (Role.KEY, Role.SECRET)
+
+
+class Entry(NamedTuple):
+    """A file or directory that is there: owner's id and permission bits."""
+
+    path: str
+    role: Role
+    owner: int
+    mode: int
+
+
+class Unusable(NamedTuple):
+    """A hook or program that can't be run, and why; ``remedy`` None for the kind's own."""
+
+    path: str
+    why: str
+    remedy: str | None = None
+
+
+class Space(NamedTuple):
+    """What is left of a disk, in octets and inodes (None where it has no such number)."""
+
+    path: str
+    free: int
+    inodes: int | None
+    read_only: bool
+
+
+class Reading(NamedTuple):
+    """A service that reads one of certbot's files of a lineage, and where it says so."""
+
+    lineage: str
+    service: str
+    place: str
+    file: str
+    combo: str
+
+
+class Unwatched(NamedTuple):
+    """Owners with records that a lineage doesn't watch; ``own`` if they are of its key."""
+
+    lineage: str
+    owners: str
+    first: str
+    own: bool
+
+
+class Refused(NamedTuple):
+    """What a publisher said when it was tried out: in words, with what helps."""
+
+    lineage: str
+    text: str
+    remedy: str
+
+
+class Unreached(NamedTuple):
+    """A service that was asked what it serves: unreachable, or with another certificate."""
+
+    lineage: str
+    place: str
+    trouble: str
+
+
+class Unlooked(NamedTuple):
+    """Something that couldn't be looked at, and why; with a remedy where "as root" is none."""
+
+    what: str
+    why: str
+    where: str = ""
+    remedy: str | None = None
+
+
+class HostFacts(NamedTuple):
+    """All that `danebot doctor` sees of a host itself.
+
+    ``me`` is the id of the user who looks.  ``no_tree`` is why there is no tree of certbot's, "" if
+    there is.  ``certbot`` is why certbot can't be used, "" if it can.
+    ``jobs`` are those that run danebot; ``last_run`` is None if it never ran, or if that isn't told
+    (``run_told``).  ``versions`` are by name, printable.
+    """
+
+    me: int = 0
+    asked: tuple[Asked, ...] = ()
+    clock: Clock = Clock(None)
+    directories: tuple[Directory, ...] = ()
+    certbot: str = ""
+    accounts: tuple[Account, ...] = ()
+    jobs: tuple[Job, ...] = ()
+    last_run: LastRun | None = None
+    run_told: bool = True
+    no_tree: str = ""
+    lineages: int | None = None
+    managed: int = 0
+    entries: tuple[Entry, ...] = ()
+    unusable: tuple[Unusable, ...] = ()
+    spaces: tuple[Space, ...] = ()
+    readings: tuple[Reading, ...] = ()
+    unwatched: tuple[Unwatched, ...] = ()
+    refused: tuple[Refused, ...] = ()
+    unreached: tuple[Unreached, ...] = ()
+    unlooked: tuple[Unlooked, ...] = ()
+    versions: tuple[tuple[str, str], ...] = ()
+    openssl: tuple[int, int] | None = None
+
+
+def joined(items: Iterable[str]) -> str:
+    """Items in words, each once."""
+    return ", ".join(dict.fromkeys(items))

@@ -1,0 +1,314 @@
+"""Gathers what `danebot doctor` judges of a host; whatever can't be looked at is a fact, too.
+
+In three breadths: what every daily run can afford, what `init` looks at, and all.  Nothing is
+changed.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
+
+from danebot.adapters.inspection import (
+    command_trouble,
+    entry,
+    hook_files,
+    not_executable,
+    space,
+)
+from danebot.domain.doctor.facts import (
+    Account,
+    Asked,
+    Clock,
+    Directory,
+    Entry,
+    HostFacts,
+    LastRun,
+    Reading,
+    Role,
+    Space,
+    Unlooked,
+    Unusable,
+)
+from danebot.domain.names import printable
+from danebot.errors import DanebotError
+
+if TYPE_CHECKING:
+    from danebot.adapters import ports
+    from danebot.config import Settings
+    from danebot.jobs.context import Context
+
+_HOOKS = tuple(f"renewal-hooks/{kind}" for kind in ("pre", "deploy", "post"))
+_SECRET = re.compile(r"(TOKEN|SECRET|PASS|KEY)\w*=|--(token|secret|password)\b", re.IGNORECASE)
+_CERTBOTS = ("fullchain", "cert", "privkey")
+FoundT = TypeVar("FoundT")
+ArgsT = ParamSpec("ArgsT")
+
+
+class Looker:
+    """Looks, and keeps what couldn't be looked at."""
+
+    def __init__(self) -> None:
+        self.unlooked: list[Unlooked] = []
+
+    def at(
+        self,
+        what: str,
+        where: str,
+        look: Callable[ArgsT, FoundT],
+        *args: ArgsT.args,
+        **more: ArgsT.kwargs,
+    ) -> FoundT | None:
+        """What ``look`` finds; None where it raises.  ``where`` is a lineage, "" for the host."""
+        try:
+            return look(*args, **more)
+        except DanebotError as exc:
+            why, _, remedy = str(exc).partition("; ")
+            self.unlooked.append(Unlooked(what, printable(why, 400), where, remedy or None))
+        except OSError as exc:
+            self.unlooked.append(Unlooked(what, exc.strerror or type(exc).__name__, where))
+        return None
+
+
+def cheap_facts(settings: Settings, root: Path, looker: Looker) -> HostFacts:
+    """What costs a few calls to the kernel: who may write what runs as root, and disks."""
+    entries: list[Entry] = []
+    for role, paths in _sensitive(settings, root, looker):
+        entries += _entries(looker, role, paths)
+    places = dict.fromkeys((root, settings.state_directory))
+    spaces: tuple[Space, ...] = tuple(filter(None, map(space, places)))
+    return HostFacts(me=os.geteuid(), entries=tuple(entries), spaces=spaces)
+
+
+def _sensitive(
+    settings: Settings, root: Path, looker: Looker
+) -> Iterator[tuple[Role, Iterable[Path]]]:
+    if settings.file is not None:
+        secret = any(map(_SECRET.search, _commands(settings)))
+        yield (Role.SECRET if secret else Role.SETTINGS), (settings.file,)
+    for name in _HOOKS:
+        directory = root / name
+        files = looker.at(str(directory), "", hook_files, directory) or ()
+        yield Role.HOOK, (directory, *files)
+
+
+def _commands(settings: Settings) -> Iterator[str]:
+    """The command lines of the settings, which may have a secret in them."""
+    for one in (settings.common, *settings.lineages.values()):
+        yield from (*one.hooks, one.publish.command or "")
+
+
+def _entries(looker: Looker, role: Role, paths: Iterable[Path]) -> Iterator[Entry]:
+    for path in paths:
+        found = looker.at(str(path), "", entry, path, role)
+        if found is not None:
+            yield found
+
+
+def basic_facts(settings: Settings, looker: Looker) -> HostFacts:
+    """What can be told without a tree of certbot's."""
+    return cheap_facts(settings, settings.tree, looker)._replace(
+        asked=looker.at("the resolver", "", _asked, settings) or (),
+        certbot=_certbot(settings),
+    )
+
+
+def host_facts(
+    context: Context, looker: Looker, names: Sequence[str] | None, host: Path
+) -> HostFacts:
+    """What a run rests on, beside the lineages themselves; ``names`` None where nobody can tell.
+
+    ``host`` is the root directory of the host, another one in tests.
+    """
+    from danebot.adapters.certbot.timers import own_jobs
+
+    settings, tree = context.settings, context.tree
+    facts = basic_facts(settings, looker)
+    known = names or ()
+    managed = [name for name in known if tree.paths(name).staged]
+    files = [*facts.entries, *_entries(looker, Role.STATE, (settings.state_directory,))]
+    files += _tree_entries(context, looker, known)
+    told, last = _last_run(settings, looker)
+    return facts._replace(
+        accounts=tuple(_accounts(context, looker, known)),
+        jobs=looker.at("timers and cron", "", own_jobs, tree.root, host) or (),
+        last_run=last,
+        run_told=told,
+        lineages=len(names) if names is not None else None,
+        managed=len(managed),
+        entries=tuple(files),
+        unusable=tuple(_unusable(context, looker, known)),
+        readings=tuple(_readings(context, looker, managed, host)),
+    )
+
+
+def with_network(
+    facts: HostFacts, settings: Settings, urls: Iterable[str], now: ports.Clock
+) -> HostFacts:
+    """The same with what the CAs and the kernel say of reach and of time, and with versions."""
+    import platform
+    import ssl
+
+    from danebot import __version__
+    from danebot.adapters.certbot.directory import ask_directory
+    from danebot.adapters.ntp import synchronised
+
+    clock = Clock(synchronised())
+    directories = []
+    for url in urls:
+        trouble, shown = ask_directory(url)
+        directories.append(Directory(printable(url), trouble))
+        if shown is not None and clock.ahead is None:
+            clock = clock._replace(ahead=now() - shown)
+    versions = (
+        ("danebot", __version__),
+        ("Python", platform.python_version()),
+        ("OpenSSL", ssl.OPENSSL_VERSION),
+        ("certbot", _version(settings)),
+    )
+    return facts._replace(
+        clock=clock,
+        directories=tuple(directories),
+        versions=tuple(one for one in versions if one[1]),
+        openssl=ssl.OPENSSL_VERSION_INFO[:2],
+    )
+
+
+# ---- DNS, certbot, the daily run ------------------------------------------------------------
+
+
+def _asked(settings: Settings) -> tuple[Asked, ...]:
+    from danebot.adapters.dns.examine import examine
+    from danebot.adapters.wiring import resolver_config
+
+    return examine(resolver_config(settings))
+
+
+def _certbot(settings: Settings) -> str:
+    from danebot.adapters.certbot.command import find_certbot
+
+    try:
+        find_certbot(settings)
+    except DanebotError as exc:
+        return str(exc)
+    return ""
+
+
+def _version(settings: Settings) -> str:
+    from danebot.adapters.certbot.command import find_certbot
+
+    try:
+        return ".".join(map(str, find_certbot(settings).version))
+    except DanebotError:
+        return ""
+
+
+def _last_run(settings: Settings, looker: Looker) -> tuple[bool, LastRun | None]:
+    """Whether the status document can tell, and the last ``danebot renew`` by it."""
+    from danebot.adapters.status_file import StatusError, load_status
+    from danebot.domain.status.document import StatusFault
+
+    try:
+        run = load_status(settings.snapshot).last_renew
+    except StatusError as exc:
+        if exc.reason is StatusFault.MISSING:
+            return True, None
+        looker.at("when danebot last ran", "", _raise, exc)
+        return False, None
+    return True, (LastRun(run.ended, run.exit_status) if run is not None else None)
+
+
+def _raise(error: DanebotError) -> None:
+    raise error
+
+
+def _server(context: Context, name: str) -> str:
+    """The URL of the directory of a lineage's CA, as certbot takes it."""
+    from danebot.adapters.certbot.cli_ini import settings
+    from danebot.adapters.certbot.directory import DEFAULT
+
+    told = settings(context.tree.root, {**os.environ, **context.settings.environment})
+    return told.get("server") or context.tree.conf(name).parameter("server") or DEFAULT
+
+
+def servers(context: Context, names: Iterable[str]) -> tuple[str, ...]:
+    """The URLs of the lineages' CAs; a configuration that can't be read is told elsewhere."""
+    looker = Looker()
+    found = [looker.at("", "", _server, context, name) for name in names]
+    return tuple(dict.fromkeys(filter(None, found)))
+
+
+def _accounts(context: Context, looker: Looker, names: Sequence[str]) -> Iterator[Account]:
+    for name in names:
+        found = looker.at("its CA account", name, _account, context, name)
+        if found is not None:
+            yield found
+
+
+def _account(context: Context, name: str) -> Account | None:
+    from danebot.adapters.certbot.accounts import account_directory, is_account
+
+    account = context.tree.conf(name).parameter("account")
+    if not account:
+        return None  # certbot takes the one that there is, or registers one
+    directory = account_directory(context.tree.root, _server(context, name), account)
+    return Account(name, printable(str(directory)), is_account(directory))
+
+
+# ---- files ----------------------------------------------------------------------------------
+
+
+def _tree_entries(context: Context, looker: Looker, names: Sequence[str]) -> Iterator[Entry]:
+    root = context.tree.root
+    tops = (root / part for part in ("", "renewal", "live", "archive", "staging", "accounts"))
+    yield from _entries(looker, Role.TREE, tops)
+    keys = [*root.glob("accounts/**/private_key.json")]
+    yield from _entries(looker, Role.KEY, keys)
+    for name in names:
+        paths = context.tree.paths(name)
+        yield from _entries(looker, Role.TREE, (paths.conf, paths.live, paths.staging))
+        for place in (paths.archive, paths.live, paths.staging):
+            yield from _entries(looker, Role.KEY, looker.at(str(place), "", _keys, place) or ())
+
+
+def _keys(directory: Path) -> list[Path]:
+    """The files of a directory that hold private keys; links aside, which lead to such."""
+    if not directory.is_dir():
+        return []
+    names = sorted(os.listdir(directory))
+    return [directory / n for n in names if _KEY.match(n) and not (directory / n).is_symlink()]
+
+
+_KEY = re.compile(r"(privkey\d*|combo|nextkey|ready|(unknown|cancelled|given-up)-.*)\.pem\Z")
+
+
+def _unusable(context: Context, looker: Looker, names: Sequence[str]) -> Iterator[Unusable]:
+    root, settings = context.tree.root, context.settings
+    for kind in _HOOKS:
+        directory = root / kind
+        yield from not_executable(looker.at(str(directory), "", hook_files, directory) or ())
+    commands = dict.fromkeys(command for name in names for command in settings.hooks(name))
+    yield from filter(None, map(command_trouble, commands))
+
+
+def _readings(
+    context: Context, looker: Looker, names: Sequence[str], host: Path
+) -> Iterator[Reading]:
+    """Services that read certbot's files of the lineages under care."""
+    from danebot.adapters.services import readers_of_each
+
+    lives = {name: context.tree.paths(name).live for name in names}
+    files = {lives[name] / f"{kind}.pem": name for name in names for kind in _CERTBOTS}
+    if not files:
+        return
+    found, whole = readers_of_each(files, host)
+    for file, readers in found.items():
+        name = files[file]
+        for reader in readers:
+            shown = (printable(str(one)) for one in (file, lives[name] / "combo.pem"))
+            yield Reading(name, printable(reader.service), printable(reader.place), *shown)
+    if not whole:
+        looker.unlooked.append(Unlooked("all of /etc", "it has too many files", remedy=""))
