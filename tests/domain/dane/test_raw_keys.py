@@ -106,6 +106,15 @@ def test_outside_mail_nobody_is_known_to_ask_for_the_key() -> None:
     assert (verdict.outcome, verdict.raw_key) == (Outcome.FAILED, None)
 
 
+@pytest.mark.parametrize("row", ALL)
+def test_who_relays_through_submission_asks_for_the_key_too(row: Row) -> None:
+    """But where PKIX records count, nobody knows which of them a client goes by."""
+    if not any(text.startswith(("0", "1")) for text in row.records):
+        assert judged(row, Profile.SUBMISSION).raw_key is judged(row).raw_key
+    with_pkix = row._replace(records=(*row.records, "1 1 1 leaf"))
+    assert judged(with_pkix, Profile.SUBMISSION).raw_key is None
+
+
 def test_without_a_certificate_there_is_no_key_to_judge() -> None:
     verdict = judged(ROWS[0]._replace(chain=""))
     assert verdict.raw_key is Outcome.FAILED

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from danebot.domain.dane.certificate import read
 from danebot.domain.dane.path import Fault
 from danebot.domain.dane.profiles import Profile
 from danebot.domain.dane.references import References
@@ -68,7 +69,8 @@ def test_verdict(case: Case) -> None:
 
 def test_an_anchor_that_is_the_leaf_is_found_at_its_place() -> None:
     case = next(one for one in CASES if one.reasons == ("ANCHOR_IS_LEAF",))
-    assert [one.depth for one in judged(case).records] == [0]
+    (one,) = judged(case).records
+    assert (one.depth, one.certificate) == (0, read(der("leaf")))
 
 
 @pytest.mark.parametrize("case", COMPARED)
