@@ -6,6 +6,7 @@ from datetime import datetime
 
 import pytest
 
+from danebot.domain.dane.authorities import Authorities
 from danebot.domain.dane.cautions import Caution, CautionCode
 from danebot.domain.delivery.judgements import judge_address
 from danebot.domain.delivery.report import AddressReport, Criteria, Report
@@ -125,7 +126,9 @@ def test_a_pkix_usage_rests_on_all_of_its_path(record: TlsaRecord) -> None:
     "rest", [(INTER,), (INTER, CA), (CA, INTER), (JUNK, INTER), (EXPIRED_TWIN, CA, INTER, INTER)]
 )
 def test_a_single_intermediate_is_one_wherever_it_is_presented(rest: tuple[Issued, ...]) -> None:
-    assert Code.SINGLE_ANCHOR in codes(seen(names(INTER), OF_INTER, *rest))
+    """Whether or not there is a table of authorities, which lacks this one."""
+    for criteria in (None, Criteria(authorities=Authorities(NOW.date(), ()))):
+        assert Code.SINGLE_ANCHOR in codes(seen(names(INTER), OF_INTER, *rest, criteria=criteria))
 
 
 @pytest.mark.parametrize("rest", [(INTER, CA), (JUNK, CA, INTER), (INTER, INTER, CA)])
