@@ -35,7 +35,7 @@ def test_types_and_sizes(site: Site) -> None:
         assert record.split()[-1] in site.ok("newkey", "--cancel", MAIL)
         assert not (site.staging / "nextkey.pem").exists()
     run = site.danebot("newkey", "--key-type", "ed25519", MAIL)
-    assert run.returncode == 1
+    assert run.returncode == 2
     assert "there is no key type 'ed25519'; known are: rsa2048," in run.stderr
 
 
