@@ -2,6 +2,8 @@
 #
 #   make test            the whole suite (T=path: just that, for instance T=tests/lab)
 #   make test-debian     the same in roots of Debian 12 and 13 (RELEASE=trixie: in one; T=… as above)
+#   make packages        Debian's packages, in clean roots of Debian 12 and 13: build/packages/RELEASE
+#   make test-packages   the same, then installed, upgraded, run and purged there
 #   make lint            ruff, mypy --strict, the import contracts
 #   make check           lint, the tests under every Python of this machine, and what they cover
 #   make demo            a rollover in front of your eyes, on loopback
@@ -20,7 +22,8 @@ RELEASE ?= bookworm trixie
 # The tests start danebot over and over: what was compiled is kept.
 export PYTHONDONTWRITEBYTECODE =
 
-.PHONY: all venv deps lab-deps test test-others test-debian lint check demo lab bench mutants clean
+.PHONY: all venv deps lab-deps test test-others test-debian packages test-packages \
+    packages-here test-packages-here lint check demo lab bench mutants clean
 all: check
 
 venv: .venv/stamp
@@ -60,6 +63,17 @@ test-others: .venv/stamp
 test-debian:
 	@for release in $(RELEASE); do \
 	    tools/in-debian $$release test JOBS=$(JOBS) $(if $(T),T='$(T)') || exit 1; done
+
+packages test-packages:
+	@for release in $(RELEASE); do \
+	    tools/in-debian --clean $$release -s $@-here || exit $$?; \
+	    mkdir -p build/packages && rm -rf build/packages/$$release && \
+	    cp -r build/debian/$$release.clean/srv/danebot/build/packages build/packages/$$release; done
+
+packages-here:
+	tools/packages build
+test-packages-here: packages-here
+	tools/packages try
 
 lint: .venv/stamp
 	$(BIN)/ruff check .

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import sysconfig
 from pathlib import Path
@@ -19,6 +20,12 @@ _DOCS = "share/doc/danebot"
 _PREFIXES = ("/usr/local", "/usr")  # where a system's package puts them
 _UNIT_PATHS = ("/usr/local/lib/systemd/system", "/usr/lib/systemd/system", "/lib/systemd/system")
 _PROGRAMS = Path("/usr/local/bin")  # as units and snippets name them
+_SYSTEMS_PROGRAMS = "/usr/bin"  # as those of a system's package do
+# Where Debian has what others have elsewhere.
+_DEBIAN = {
+    "share/zsh/site-functions/": "share/zsh/vendor-completions/",
+    f"{_DOCS}/danebot.toml.example": "../etc/danebot/danebot.toml",
+}
 
 
 class Brought(NamedTuple):
@@ -149,9 +156,20 @@ def _data() -> Path:
 
 def _groups(data: Path) -> Iterator[Group]:
     for one in BROUGHT:
-        found = tuple(str(data / path) for path in one.paths if (data / path).exists())
+        found = tuple(place for path in one.paths if (place := _place(data, path)))
         if found:
             yield Group(one.purpose, found, tuple(_commands(one, found)))
+
+
+def _place(data: Path, path: str) -> str:
+    """Where a file is, in Debian's place or compressed as well; "" if nowhere."""
+    elsewhere = path
+    for upstream, debian in _DEBIAN.items():
+        elsewhere = elsewhere.replace(upstream, debian)
+    for place in (path, f"{path}.gz", elsewhere):
+        if (data / place).exists():
+            return os.path.normpath(data / place)
+    return ""
 
 
 def _commands(one: Brought, found: tuple[str, ...]) -> Iterator[str]:
@@ -160,12 +178,14 @@ def _commands(one: Brought, found: tuple[str, ...]) -> Iterator[str]:
         yield from _linked(first.stem)
         if not any(first.is_relative_to(place) for place in _UNIT_PATHS):
             yield f"systemctl link {' '.join(found)}"
-    if one.use:
+    if one.use and not one.use.endswith(found[0]):  # it may be where it belongs
         yield one.use.format(first=found[0], all=" ".join(found))
 
 
 def _linked(program: str) -> Iterator[str]:
     """Have a program where units name it."""
     here = Path(sys.argv[0]).absolute().with_name(program)
+    if here == Path(_SYSTEMS_PROGRAMS, program):
+        return
     if here.exists() and not (_PROGRAMS / program).exists():
         yield f"ln -s {here} {_PROGRAMS}/"

@@ -19,6 +19,8 @@ from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed448, ed25519, padding, rsa
 from cryptography.x509.oid import ExtensionOID, NameOID
 
+from danebot.domain.x509 import signature_parameters, validity
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -240,12 +242,13 @@ def _facts(parsed: x509.Certificate, extensions: x509.Extensions) -> Facts:
     usage = _find(extensions, x509.KeyUsage)
     extended = _find(extensions, x509.ExtendedKeyUsage)
     subject, issuer = canonical(parsed.subject), canonical(parsed.issuer)
+    not_before, not_after = validity(parsed)
     return Facts(
         subject=subject,
         issuer=issuer,
         serial=parsed.serial_number,
-        not_before=parsed.not_valid_before_utc,
-        not_after=parsed.not_valid_after_utc,
+        not_before=not_before,
+        not_after=not_after,
         identifiers=_identifiers(extensions),
         authority=_authority(parsed, basic, usage, self_issued=subject == issuer),
         path_length=basic.path_length if basic is not None else None,
@@ -337,7 +340,7 @@ def _checker(
     parsed: x509.Certificate, key: CertificatePublicKeyTypes | None
 ) -> Callable[[], None] | None:
     signature, data = parsed.signature, parsed.tbs_certificate_bytes
-    parameters, digest = parsed.signature_algorithm_parameters, parsed.signature_hash_algorithm
+    parameters, digest = signature_parameters(parsed), parsed.signature_hash_algorithm
     match key:
         case rsa.RSAPublicKey() if isinstance(parameters, padding.AsymmetricPadding) and digest:
             return lambda: key.verify(signature, data, parameters, digest)
@@ -356,7 +359,7 @@ def may_have_signed(key: CertificatePublicKeyTypes | None, certificate: Certific
         return True
     try:
         _ = certificate.parsed.signature_hash_algorithm  # raises if the algorithm isn't known
-        parameters = certificate.parsed.signature_algorithm_parameters
+        parameters = signature_parameters(certificate.parsed)
     except (ValueError, UnsupportedAlgorithm):
         return True
     match key:

@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from danebot.domain.lineage.key_types import CURVE_NAMES, RSA_BITS, KeyType
 from danebot.domain.lineage.keys import Chain, PublicKey
 from danebot.domain.names import DnsName
+from danebot.domain.x509 import load_chain, load_key, validity
 from danebot.errors import CertificateError, NameSyntaxError, foreign
 
 if TYPE_CHECKING:
@@ -118,10 +119,7 @@ def to_pem(ders: Iterable[bytes]) -> bytes:
 
 def _load_private(pem: bytes) -> PrivateKeyTypes:
     with foreign(CertificateError, "not a readable unencrypted PEM private key"):
-        # RSA's consistency check takes milliseconds; a deployment is proved by a TLS handshake.
-        return serialization.load_pem_private_key(
-            pem, password=None, unsafe_skip_rsa_key_validation=True
-        )
+        return load_key(pem)
 
 
 def _public(key: PrivateKeyTypes) -> PublicKey:
@@ -138,15 +136,16 @@ def _public(key: PrivateKeyTypes) -> PublicKey:
 def read_chain(pem: bytes) -> Chain:
     """Parse PEM certificates, leaf first, or `CertificateError`; other text is passed over."""
     with foreign(CertificateError, "no readable PEM certificate"):
-        certificates = x509.load_pem_x509_certificates(pem)
+        certificates = load_chain(pem)
     leaf = certificates[0]
     with foreign(CertificateError, "a certificate with an unreadable key or extension"):
         public = leaf.public_key()
+        not_before, not_after = validity(leaf)
         return Chain(
             ders=tuple(cert.public_bytes(serialization.Encoding.DER) for cert in certificates),
             key=PublicKey(spki_der(public), _key_type(public)),
-            not_before=leaf.not_valid_before_utc,
-            not_after=leaf.not_valid_after_utc,
+            not_before=not_before,
+            not_after=not_after,
             names=_dns_names(leaf),
             serial=leaf.serial_number,
         )

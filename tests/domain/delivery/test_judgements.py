@@ -23,6 +23,7 @@ from danebot.domain.dns.answers import Cause
 from danebot.domain.dns.tlsa import TlsaRecord
 from danebot.domain.finding import Severity
 from danebot.domain.names import Endpoint, Protocol
+from danebot.domain.x509 import validity
 from domain.delivery_world import (
     BOGUS,
     CA,
@@ -98,7 +99,7 @@ def test_the_key_that_is_served_is_told_whatever_is_made_of_it(route: HostRoute,
     told = judge_address(served(route), route, NOW)
     assert (told.address, told.judgement.value) == ("192.0.2.1", word)
     assert told.key == hashlib.sha256(LEAF.spki).digest()
-    assert told.not_after == LEAF.certificate.not_valid_after_utc
+    assert told.not_after == validity(LEAF.certificate)[1]
     if route.references is None:
         assert told.detail == Dane.ABSENT.value
 

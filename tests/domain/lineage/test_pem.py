@@ -19,6 +19,7 @@ from danebot.domain.lineage.pem import (
     to_pem,
 )
 from danebot.domain.names import DnsName
+from danebot.domain.x509 import validity
 from danebot.errors import CertificateError
 from domain.pki import Issued, issue
 
@@ -116,10 +117,7 @@ def test_a_chain_is_read_leaf_first_with_the_names_that_are_names() -> None:
     assert chain.covers(DnsName("a.mx.example"))
     assert not chain.covers(DnsName("example"))
     leaf = LEAF.certificate
-    assert (chain.not_before, chain.not_after) == (
-        leaf.not_valid_before_utc,
-        leaf.not_valid_after_utc,
-    )
+    assert (chain.not_before, chain.not_after) == validity(leaf)
     assert chain.serial == leaf.serial_number
     assert chain.key.spki == leaf_spki(LEAF.der) == LEAF.spki
     assert chain._replace(ders=chain.ders[:1]).fingerprint != chain.fingerprint
