@@ -45,15 +45,15 @@ def examine(context: Context, host: Path = _ROOT) -> Examined:
     names = looker.at("certbot's lineages", "", context.tree.names)
     context.progress("looking at this host")
     facts = host_facts(context, looker, names, host)
-    facts = with_network(facts, context.settings, servers(context, names or ()), context.clock)
+    facts = with_network(facts, servers(context, names or ()), context.clock)
     context.progress("looking at the lineages and at DNS")
     views, found = _runs_findings(context, names or (), host)
     staged = [view for view in views if view.state.management is Management.STAGED]
-    served = tuple(_not_served(context, staged, looker))
+    served = tuple(not_served(context, staged, looker))
     facts = facts._replace(
         unwatched=tuple(_unwatched(context, staged, looker)),
         unreached=tuple(one for one in served if isinstance(one, Unreached)),
-        refused=tuple(_refused(context, staged)),
+        refused=tuple(refused(context, staged)),
     )
     facts = facts._replace(unlooked=tuple(dict.fromkeys(looker.unlooked)))
     others = (one for one in served if isinstance(one, Finding))
@@ -64,7 +64,7 @@ def examine(context: Context, host: Path = _ROOT) -> Examined:
 def examine_bare(settings: Settings, clock: Clock, trouble: str) -> Examined:
     """The same where there is no tree of certbot's, as ``trouble`` says."""
     looker = Looker()
-    facts = with_network(basic_facts(settings, looker), settings, (DEFAULT,), clock)
+    facts = with_network(basic_facts(settings, looker), (DEFAULT,), clock)
     facts = facts._replace(no_tree=trouble, unlooked=tuple(looker.unlooked))
     return Examined(assess(facts, clock()), facts.versions)
 
@@ -111,7 +111,7 @@ def _told(finding: Finding) -> bool:
 # ---- services, records, publishers ----------------------------------------------------------
 
 
-def _not_served(
+def not_served(
     context: Context, views: Iterable[LineageView], looker: Looker
 ) -> Iterator[Finding | Unreached]:
     """Services that can't be asked from here, or serve another chain than the live one."""
@@ -157,7 +157,7 @@ def _unwatched(
             looker.unlooked.append(Unlooked(_NOT_WATCHED, why, state.name, remedy))
 
 
-def _refused(context: Context, views: Iterable[LineageView]) -> Iterator[Refused]:
+def refused(context: Context, views: Iterable[LineageView]) -> Iterator[Refused]:
     """Publishers that would refuse, tried out at each RRset of the lineages."""
     from danebot.adapters.ports import Rehearsing
     from danebot.domain.rollover.records.changes import Change

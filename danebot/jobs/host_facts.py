@@ -39,6 +39,7 @@ from danebot.errors import DanebotError
 if TYPE_CHECKING:
     from danebot.adapters import ports
     from danebot.config import Settings
+    from danebot.domain.names import DnsName
     from danebot.jobs.context import Context
 
 _HOOKS = tuple(f"renewal-hooks/{kind}" for kind in ("pre", "deploy", "post"))
@@ -108,11 +109,13 @@ def _entries(looker: Looker, role: Role, paths: Iterable[Path]) -> Iterator[Entr
             yield found
 
 
-def basic_facts(settings: Settings, looker: Looker) -> HostFacts:
-    """What can be told without a tree of certbot's."""
+def basic_facts(settings: Settings, looker: Looker, owners: Sequence[DnsName] = ()) -> HostFacts:
+    """What can be told without a tree of certbot's; ``owners`` are TLSA owners to ask for."""
+    trouble, version = _certbot(settings)
     return cheap_facts(settings, settings.tree, looker)._replace(
-        asked=looker.at("the resolver", "", _asked, settings) or (),
-        certbot=_certbot(settings),
+        asked=looker.at("the resolver", "", _asked, settings, owners) or (),
+        certbot=trouble,
+        versions=(("certbot", version),) if version else (),
     )
 
 
@@ -126,8 +129,8 @@ def host_facts(
     from danebot.adapters.certbot.timers import own_jobs
 
     settings, tree = context.settings, context.tree
-    facts = basic_facts(settings, looker)
     known = names or ()
+    facts = basic_facts(settings, looker, _owners(context, known))
     managed = [name for name in known if tree.paths(name).staged]
     files = [*facts.entries, *_entries(looker, Role.STATE, (settings.state_directory,))]
     files += _tree_entries(context, looker, known)
@@ -145,9 +148,7 @@ def host_facts(
     )
 
 
-def with_network(
-    facts: HostFacts, settings: Settings, urls: Iterable[str], now: ports.Clock
-) -> HostFacts:
+def with_network(facts: HostFacts, urls: Iterable[str], now: ports.Clock) -> HostFacts:
     """The same with what the CAs and the kernel say of reach and of time, and with versions."""
     import platform
     import ssl
@@ -167,12 +168,12 @@ def with_network(
         ("danebot", __version__),
         ("Python", platform.python_version()),
         ("OpenSSL", ssl.OPENSSL_VERSION),
-        ("certbot", _version(settings)),
+        *facts.versions,
     )
     return facts._replace(
         clock=clock,
         directories=tuple(directories),
-        versions=tuple(one for one in versions if one[1]),
+        versions=versions,
         openssl=ssl.OPENSSL_VERSION_INFO[:2],
     )
 
@@ -180,30 +181,21 @@ def with_network(
 # ---- DNS, certbot, the daily run ------------------------------------------------------------
 
 
-def _asked(settings: Settings) -> tuple[Asked, ...]:
+def _asked(settings: Settings, owners: Sequence[DnsName]) -> tuple[Asked, ...]:
     from danebot.adapters.dns.examine import examine
     from danebot.adapters.wiring import resolver_config
 
-    return examine(resolver_config(settings))
+    return examine(resolver_config(settings), owners)
 
 
-def _certbot(settings: Settings) -> str:
-    from danebot.adapters.certbot.command import find_certbot
+def _certbot(settings: Settings) -> tuple[str, str]:
+    """Why certbot can't be used, "" if it can, and its version."""
+    from danebot.adapters.certbot.command import see_certbot
 
     try:
-        find_certbot(settings)
+        return "", ".".join(map(str, see_certbot(settings).version))
     except DanebotError as exc:
-        return str(exc)
-    return ""
-
-
-def _version(settings: Settings) -> str:
-    from danebot.adapters.certbot.command import find_certbot
-
-    try:
-        return ".".join(map(str, find_certbot(settings).version))
-    except DanebotError:
-        return ""
+        return str(exc), ""
 
 
 def _last_run(settings: Settings, looker: Looker) -> tuple[bool, LastRun | None]:
@@ -232,6 +224,13 @@ def _server(context: Context, name: str) -> str:
 
     told = settings(context.tree.root, {**os.environ, **context.settings.environment})
     return told.get("server") or context.tree.conf(name).parameter("server") or DEFAULT
+
+
+def _owners(context: Context, names: Iterable[str]) -> tuple[DnsName, ...]:
+    """An owner of each lineage; one that can't be read is told elsewhere."""
+    looker = Looker()
+    found = [looker.at("", "", context.tree.read, name) for name in names]
+    return tuple(dict.fromkeys(one.owners[0] for one in found if one is not None and one.owners))
 
 
 def servers(context: Context, names: Iterable[str]) -> tuple[str, ...]:

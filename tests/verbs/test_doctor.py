@@ -440,3 +440,66 @@ def test_what_is_planted_is_found(
     shown = host.examined()
     assert all(one["text"] in shown.out for one in document["findings"])
     assert (shown.status, shown.err) == (told.status, "")
+
+
+EMERGENCY = (
+    "in an emergency the key would be replaced 10140 min after its successor's records are at "
+    "every server"
+)
+
+
+# ---- a rehearsal ----------------------------------------------------------------------------
+
+
+def test_a_rehearsal_says_how_each_part_went(host: Host) -> None:
+    said = host.desk.danebot("rehearse", NAME)
+    assert (said.status, said.err) == (0, "")
+    assert [line.split(" (")[0] for line in said.out.splitlines()] == [
+        f"{NAME}: certbot's dry run got a certificate for the key that a renewal keeps",
+        f"{NAME}: the live chain is served by {NAME}:25",
+        f"{NAME}: records are published by hand: danebot tlsa prints them",
+        f"{NAME}: {EMERGENCY}",
+        "nothing was changed",
+    ]
+
+
+def refusing_ca(host: Host) -> None:
+    (host.desk.root / "certbot").write_text(
+        "#!/bin/sh\n[ $1 = --version ] && echo certbot 5.8.0 && exit 0\necho refused; exit 1\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("plant", "told"),
+    [
+        (refusing_ca, "certbot's dry run failed"),
+        (service_down, "can't be asked from here what it serves"),
+        (other_certificate, "serves another certificate than the live one; reload that service"),
+        (publisher_key_gone, "mend key_file"),
+    ],
+)
+def test_a_rehearsal_tells_what_fails_and_goes_on(
+    host: Host, plant: Callable[[Host], None], told: str
+) -> None:
+    plant(host)
+    said = host.desk.danebot("rehearse", NAME)
+    assert said.status == 1
+    assert told in said.err
+    assert "in an emergency" in said.out
+
+
+def test_what_an_emergency_would_take_may_be_unknown(host: Host) -> None:
+    (host.grown.paths.staging / "rollover.json").unlink()
+    host.desk.dns.dead = True
+    said = host.desk.danebot("rehearse", "--no-certbot", NAME)
+    assert said.status == 1
+    assert "nobody knows how long an emergency would take" in said.err
+
+
+def test_only_what_is_under_care_is_rehearsed(desk: Desk) -> None:
+    desk.issued()
+    said = desk.danebot("rehearse", NAME)
+    assert (said.status, said.out) == (1, "")
+    assert said.err == (
+        f"danebot: {NAME} is not managed by danebot; run first: danebot init {NAME}\n"
+    )

@@ -27,6 +27,7 @@ VERBS: dict[str, tuple[tuple[str, ...], ...]] = {
     "watch": (("watch",), ("watch", "--remove"), ("watch", "--dry-run")),
     "status": (("status",), ("status", "--json")),
     "tlsa": (("tlsa",), ("tlsa", "--json"), ("tlsa", "--format", "nsupdate")),
+    "rehearse": (("rehearse",), ("rehearse", "--no-certbot", "--hooks")),
     "publish": (("publish",), ("publish", "--dry-run")),
     "deploy": (("deploy",), ("deploy", "--dry-run")),
 }

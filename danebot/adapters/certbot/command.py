@@ -98,6 +98,16 @@ class Certbot(NamedTuple):
         forced = (*self._named(lineage), "--force-renewal", "--reuse-key")
         return self._renew((*forced, *options))
 
+    def rehearse(self, lineage: str, key_type: KeyType | None) -> CertbotRun:
+        """Have the CA, by its staging server where certbot knows one, issue for nothing.
+
+        With the staged key, whose type is ``key_type``.  certbot runs pre and post hooks, no deploy
+        hook, and keeps nothing but its log; nothing of danebot's is changed either.
+        """
+        options = key_type.certbot_options if key_type is not None else ()
+        forced = ("--cert-name", lineage, "--dry-run", "--reuse-key")
+        return self._renew((*forced, *options), {"DANEBOT_EVENT": "rehearsal"})
+
     def revoke(self, certificate: Path, key: Path, server: str) -> CertbotRun:
         """Revoke one certificate, since its key is compromised; the key itself signs the request.
 
@@ -150,11 +160,16 @@ class Certbot(NamedTuple):
         found = (f"--{_DEPLOY_HOOK}=",) if lineage and _DEPLOY_HOOK in self._cli_ini else ()
         return (*named, *found, *(("--no-directory-hooks",) if unheld else ()))
 
-    def _renew(self, options: tuple[str, ...]) -> CertbotRun:
+    def _renew(self, options: tuple[str, ...], event: Mapping[str, str] = _EVENT) -> CertbotRun:
         # cron or the timer has spread the load already, and the lock is held meanwhile
-        return self._run(("renew", "--no-random-sleep-on-renew"), options)
+        return self._run(("renew", "--no-random-sleep-on-renew"), options, event)
 
-    def _run(self, command: tuple[str, ...], options: tuple[str, ...]) -> CertbotRun:
+    def _run(
+        self,
+        command: tuple[str, ...],
+        options: tuple[str, ...],
+        event: Mapping[str, str] = _EVENT,
+    ) -> CertbotRun:
         verb, *always = command
         arguments = (
             # not --quiet: that would keep back what the CA found wrong, and nothing is shown anyway
@@ -166,7 +181,7 @@ class Certbot(NamedTuple):
             [self.path, *arguments],
             timeout=self.timeout,
             grace=self.clean_up,
-            environment={**self.environment, **_EVENT},
+            environment={**self.environment, **event},
         )
         cause, reason = _failure(ended, self.timeout)
         return CertbotRun(
@@ -217,7 +232,17 @@ def find_certbot(settings: Settings) -> Certbot:
     for as long as the executable stays the same file.
     """
     path = _locate(settings.certbot)
-    version = _version(path, settings.state_directory / _VERSION_FILE, settings.environment)
+    cache = settings.state_directory / _VERSION_FILE
+    return _new_enough(settings, path, _version(path, cache, settings.environment))
+
+
+def see_certbot(settings: Settings) -> Certbot:
+    """The same without a trace: its version is asked for, and not kept."""
+    path = _locate(settings.certbot)
+    return _new_enough(settings, path, _asked_version(path, settings.environment))
+
+
+def _new_enough(settings: Settings, path: Path, version: tuple[int, int]) -> Certbot:
     if version < OLDEST:
         raise CertbotError(
             f"{path} is certbot {version[0]}.{version[1]}, but danebot needs 2.1 or later; install "
@@ -273,6 +298,12 @@ def _version(path: Path, cache: Path, environment: Mapping[str, str]) -> tuple[i
     known = _recall(cache, identity)
     if known is not None:
         return known
+    version = _asked_version(path, environment)
+    _remember(cache, identity, version)
+    return version
+
+
+def _asked_version(path: Path, environment: Mapping[str, str]) -> tuple[int, int]:
     ended = run_program(
         [path, "--version"], timeout=_PROBE_TIME, grace=timedelta(0), environment=environment
     )
@@ -283,9 +314,7 @@ def _version(path: Path, cache: Path, environment: Mapping[str, str]) -> tuple[i
             f"{path} --version {ended.ending.value}{how}; see that certbot works, or name another "
             'with certbot = "/path" in danebot.toml'
         )
-    version = int(match[1]), int(match[2])
-    _remember(cache, identity, version)
-    return version
+    return int(match[1]), int(match[2])
 
 
 def _identity(path: Path) -> list[str | int]:

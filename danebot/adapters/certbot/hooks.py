@@ -168,10 +168,13 @@ def run_hook(
     domains: Iterable[str],
     timeout: timedelta,
     environment: Mapping[str, str] | None = None,
+    *,
+    event: str = _EVENT,
 ) -> HookRun:
     """Run a hook for what has just become live at ``live``; ``domains`` are the leaf's names.
 
-    It finds RENEWED_LINEAGE and RENEWED_DOMAINS as from certbot, and DANEBOT_EVENT=deployed.
+    It finds RENEWED_LINEAGE and RENEWED_DOMAINS as from certbot, and DANEBOT_EVENT=deployed, or
+    another ``event``.
     """
     ended = run_program(
         ["/bin/sh", "-c", hook.shell_line],
@@ -181,7 +184,7 @@ def run_hook(
             **(environment or {}),
             "RENEWED_LINEAGE": str(live),
             "RENEWED_DOMAINS": " ".join(domains),
-            "DANEBOT_EVENT": _EVENT,
+            "DANEBOT_EVENT": event,
         },
     )
     return HookRun(hook, ended.ending, ended.exit_status, ended.lines[-20:], ended.duration)

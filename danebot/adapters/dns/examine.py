@@ -6,37 +6,57 @@ A lookup takes the first that answers; that the others answer otherwise would sh
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Sequence
+from typing import NamedTuple
 
 from danebot.adapters.dns.exchange import resolve
 from danebot.adapters.dns.queries import Ask, Query, QueryFailure, Reply, Steps
 from danebot.adapters.dns.rcodes import Rcode
-from danebot.adapters.dns.rdata import SOA
+from danebot.adapters.dns.rdata import SOA, TLSA
 from danebot.adapters.dns.resolvconf import AdTrust, Nameserver, ResolverConfig
-from danebot.adapters.dns.response import signatures
+from danebot.adapters.dns.response import RRSIG
 from danebot.domain.doctor.facts import Asked
-
-_ROOT = ""  # signed, and known to every resolver
-
-
-def examine(config: ResolverConfig) -> tuple[Asked, ...]:
-    """Ask each for the root's SOA record, with DO and AD (RFC 4035 section 3.2, RFC 6840 5.7)."""
-    return resolve(_steps(config))
+from danebot.domain.names import DnsName
 
 
-def _steps(config: ResolverConfig) -> Steps[tuple[Asked, ...]]:
-    found: dict[Nameserver, Reply] = {}
+class _Question(NamedTuple):
+    name: str
+    rdtype: int
+
+
+_ROOT = _Question("", SOA.rdtype)  # signed, and known to every resolver of the internet's names
+
+
+def examine(config: ResolverConfig, owners: Sequence[DnsName] = ()) -> tuple[Asked, ...]:
+    """Ask each for the root's SOA record, with DO and AD (RFC 4035 section 3.2, RFC 6840 5.7).
+
+    And for the TLSA records of ``owners``: in a network of its own a resolver may know these alone.
+    The best answer of each counts.
+    """
+    questions = (_ROOT, *(_Question(owner.text, TLSA.rdtype) for owner in owners))
+    return resolve(_steps(config, questions))
+
+
+def _steps(config: ResolverConfig, questions: Sequence[_Question]) -> Steps[tuple[Asked, ...]]:
+    left = [(one, question) for one in config.nameservers for question in questions]
+    found: dict[tuple[Nameserver, _Question], Reply] = {}
     for attempt in range(config.attempts):
-        left = [
-            one for one in config.nameservers if isinstance(found.get(one), QueryFailure | None)
-        ]
-        replies = yield tuple(_query(config, one, attempt) for one in left)
+        timeout = config.timeout.total_seconds()
+        replies = yield tuple(
+            Query(one.address, one.port, *question, Ask.RECURSIVE, timeout, attempt)
+            for one, question in left
+        )
         found |= dict(zip(left, replies, strict=True))
-    return tuple(_asked(config, one, reply) for one, reply in found.items())
+        left = [asked for asked, reply in found.items() if isinstance(reply, QueryFailure)]
+    answers = (_asked(config, one, reply) for (one, _), reply in found.items())
+    best: dict[str, Asked] = {}
+    for one in answers:
+        best[one.name] = max(one, best.get(one.name, one), key=_worth)
+    return tuple(best.values())
 
 
-def _query(config: ResolverConfig, one: Nameserver, attempt: int) -> Query:
-    timeout = config.timeout.total_seconds()
-    return Query(one.address, one.port, _ROOT, SOA.rdtype, Ask.RECURSIVE, timeout, attempt)
+def _worth(one: Asked) -> tuple[bool, bool, bool]:
+    return not one.trouble, one.authentic, one.signed
 
 
 def _asked(config: ResolverConfig, one: Nameserver, reply: Reply) -> Asked:
@@ -46,7 +66,7 @@ def _asked(config: ResolverConfig, one: Nameserver, reply: Reply) -> Asked:
     )
     if isinstance(reply, QueryFailure):
         return asked._replace(trouble=str(reply))
-    if reply.rcode != Rcode.NOERROR:
+    if reply.rcode not in (Rcode.NOERROR, Rcode.NXDOMAIN):
         return asked._replace(trouble=reply.words)
-    signed = bool(signatures(reply.answer, _ROOT, SOA.rdtype))
+    signed = any(key.rdtype == RRSIG for key in (*reply.answer, *reply.authority))
     return asked._replace(authentic=reply.authentic, signed=signed)

@@ -10,7 +10,18 @@ from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 
 from danebot.domain.doctor.codes import HostCode
-from danebot.domain.doctor.facts import Asked, Entry, HostFacts, Job, LastRun, Role, Space, joined
+from danebot.domain.doctor.facts import (
+    Asked,
+    Entry,
+    HostFacts,
+    Job,
+    LastRun,
+    Refused,
+    Role,
+    Space,
+    Unreached,
+    joined,
+)
 from danebot.domain.finding import Finding, Severity, most_serious_first
 from danebot.domain.text import duration, when
 
@@ -207,9 +218,13 @@ def _services(facts: HostFacts, now: datetime) -> Iterator[Finding]:
         text = f"{service} reads {joined(places)}, which change apart from each other"
         remedy = f"have it read {combo} for both the key and the chain"
         yield _warning(HostCode.READS_CERTBOTS, lineage, text, remedy)
-    for lost in facts.unreached:
-        text = f"{lost.place} can't be asked from here what it serves ({lost.trouble})"
-        yield _warning(HostCode.ENDPOINT_UNREACHABLE, lost.lineage, text)
+    yield from map(unreached, facts.unreached)
+
+
+def unreached(lost: Unreached) -> Finding:
+    """The finding of a service that can't be asked."""
+    text = f"{lost.place} can't be asked from here what it serves ({lost.trouble})"
+    return _warning(HostCode.ENDPOINT_UNREACHABLE, lost.lineage, text)
 
 
 def _records(facts: HostFacts, now: datetime) -> Iterator[Finding]:
@@ -225,8 +240,12 @@ def _records(facts: HostFacts, now: datetime) -> Iterator[Finding]:
                 f"if not: danebot watch --remove {one.lineage} {one.first}"
             )
             yield _warning(HostCode.OWNER_UNWATCHED, one.lineage, text, remedy)
-    for refused in facts.refused:
-        yield _warning(HostCode.PUBLISHER_REFUSED, refused.lineage, refused.text, refused.remedy)
+    yield from map(refusal, facts.refused)
+
+
+def refusal(refused: Refused) -> Finding:
+    """The finding of a publisher that was tried out in vain."""
+    return _warning(HostCode.PUBLISHER_REFUSED, refused.lineage, refused.text, refused.remedy)
 
 
 # ---- the rest -------------------------------------------------------------------------------
