@@ -1,4 +1,5 @@
-# One command per intention.  Each installs what it needs and is instant the second time.
+# One command per intention.  Each installs what it needs and is instant the second time; on a host that is
+# in use it installs nothing, and says why (HERE=yes: all the same; nothing is removed or started even so).
 #
 #   make test            the whole suite (T=path: just that, for instance T=tests/lab)
 #   make test-debian     the same in roots of Debian 12 and 13 (RELEASE=trixie: in one; T=… as above)

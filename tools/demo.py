@@ -22,17 +22,6 @@ from lab import Lab, missing  # noqa: E402 - tests/ is no package
 
 LINEAGE = "mail.example.test"
 OWNER = f"_25._tcp.{LINEAGE}."
-SETTINGS = """\
-config_dir = "{tree}"
-certbot = "{certbot}"
-resolver = ["{resolver}"]
-ca_file = "{ca}"
-snapshot = "{state}/status.json"
-min_wait = "6s"
-margin = "1s"
-retire_after = "0s"
-unseen_ttl = "0s"  # the zone is new: no cache holds an answer from before the first look
-"""
 
 
 class Story:
@@ -42,17 +31,7 @@ class Story:
         self.lab = lab
         self.began = time.monotonic()
         self.steps = 0
-        self.config = lab.root / "danebot.toml"
-        self.config.write_text(
-            SETTINGS.format(
-                tree=lab.tree,
-                certbot=lab.certbot_wrapper(),
-                resolver=lab.resolver,
-                ca=lab.issuer_root,
-                state=lab.root / "state",
-            ),
-            encoding="utf-8",
-        )
+        self.config = lab.danebot_toml()
 
     def tell(self, text: str) -> None:
         """Begin the next step."""

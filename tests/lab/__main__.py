@@ -23,11 +23,15 @@ from lab.lab import Lab, missing
 USE = """\
 A lab is up in {root}
 
-  . {root}/env                  for its addresses and for certbot on PATH; then, for instance
+  . {root}/env        # its addresses; certbot and danebot on PATH
   certbot certonly --cert-name mail.example.test -d mail.example.test
-  kdig +dnssec @$LAB_RESOLVER example.test MX
+  danebot init mail.example.test
+  danebot tlsa mail.example.test                      # prints the record to publish
   {root}/lab tlsa add _25._tcp.mail.example.test. 3 1 1 HEX
+  danebot init mail.example.test                      # finds it
   {root}/lab in posttls-finger -c -l dane-only example.test
+  danebot newkey mail.example.test                    # a rollover: publish what it prints,
+  danebot renew; danebot status mail.example.test     # and run these until it is done
   {root}/lab down
 """
 
@@ -36,6 +40,11 @@ SCRIPT = """\
 verb=$1
 shift
 PYTHONPATH={tests} exec {python} -m lab "$verb" {root} "$@"
+"""
+
+DANEBOT = """\
+#!/bin/sh
+exec {python} -m danebot --config {config} "$@"
 """
 
 
@@ -65,6 +74,9 @@ def up(ttl: int) -> None:
     tests = Path(__file__).resolve().parents[1]
     script.write_text(SCRIPT.format(tests=tests, python=sys.executable, root=lab.root))
     script.chmod(0o755)
+    danebot = lab.certbot_wrapper().with_name("danebot")
+    danebot.write_text(DANEBOT.format(python=sys.executable, config=lab.danebot_toml()))
+    danebot.chmod(0o755)
     print(USE.format(root=lab.root))
 
 

@@ -39,6 +39,19 @@ def missing() -> str | None:
     return f"not installed (make deps): {', '.join(absent)}" if absent else None
 
 
+QUICK = """\
+config_dir = "{tree}"
+certbot = "{certbot}"
+resolver = ["{resolver}"]
+ca_file = "{ca}"
+snapshot = "{root}/state/status.json"
+min_wait = "6s"
+margin = "1s"
+retire_after = "0s"
+unseen_ttl = "0s"  # the zone is new: no cache holds an answer from before the first look
+"""
+
+
 class Lab:
     """A lab, up from construction until ``down()`` or the end of the ``with`` block.
 
@@ -214,6 +227,23 @@ class Lab:
     def postfix_reload(self) -> None:
         """Have postfix read its chain files again, as `postfix reload` does."""
         self._processes.signal("postfix", signal.SIGHUP)
+
+    # ---- danebot --------------------------------------------------------------------------
+
+    def danebot_toml(self) -> Path:
+        """Write settings by which danebot finds the lab, and waits for seconds, not days."""
+        path = self.root / "danebot.toml"
+        path.write_text(
+            QUICK.format(
+                tree=self.tree,
+                certbot=self.certbot_wrapper(),
+                resolver=self.resolver,
+                ca=self.issuer_root,
+                root=self.root,
+            ),
+            encoding="utf-8",
+        )
+        return path
 
     # ---- certbot --------------------------------------------------------------------------
 

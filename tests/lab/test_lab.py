@@ -289,6 +289,10 @@ def test_by_hand() -> None:
             check=True,
         )
         assert "".join(answer.stdout.split()) == f"311{DIGEST}"
+        words = f". {root}/env && certbot --version && danebot status"
+        run = subprocess.run(["sh", "-c", words], capture_output=True, text=True, check=False)
+        assert run.stdout.startswith("certbot ")
+        assert "certbot/etc is no certbot tree" in run.stderr
     finally:
         subprocess.run([script, "down"], check=True)
     assert not root.exists()
