@@ -21,9 +21,7 @@ _OWN = {Code.NOT_SERVED.value, Code.NOT_CONFIRMED.value, Code.HOOK_FAILED.value}
 def deploy(console: Console, names: tuple[str, ...], *, dry_run: bool) -> int:
     """Do it for the named lineages, all staged ones for none."""
     tree = console.tree()
-    selected = tree.select(names)
-    if not names:
-        selected = tuple(name for name in selected if tree.paths(name).staged)
+    selected = tree.select_managed(names)
     context = console.context(tree)
     if dry_run:
         return _dry(context, selected)

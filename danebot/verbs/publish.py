@@ -29,9 +29,7 @@ _OWN = {Code.PUBLISH_FAILED.value, Code.PUBLISH_ALTERED.value, Code.PUBLISH_LAGS
 def publish(console: Console, names: tuple[str, ...], *, dry_run: bool) -> int:
     """Add what the lineages lack and remove what has served its time, or print it."""
     tree = console.tree()
-    selected = tree.select(names)
-    if not names:
-        selected = tuple(name for name in selected if tree.paths(name).staged)
+    selected = tree.select_managed(names)
     context = console.context(tree)
     if dry_run:
         return _dry(console, context, selected)

@@ -111,6 +111,11 @@ class Tree:
                 raise UnknownLineageError(f"there is no lineage {name!r}; known are: {known}")
         return tuple(dict.fromkeys(wanted)) or names
 
+    def select_managed(self, wanted: tuple[str, ...]) -> tuple[str, ...]:
+        """``wanted``, or all under danebot's care if it is empty; raises as `select` does."""
+        names = self.select(wanted)
+        return names if wanted else tuple(name for name in names if self.paths(name).staged)
+
     def conf(self, name: str) -> RenewalConf:
         """The renewal configuration of a lineage, as it is now."""
         file = f"{self.root}/renewal/{name}.conf"
