@@ -87,8 +87,9 @@ def _runs_findings(
     """The views of the lineages, and what `renew` and `status` tell of them and of the tree."""
     from danebot.jobs.competing import competing
     from danebot.jobs.orphans import orphans
+    from danebot.jobs.overview import survey
     from danebot.jobs.renew import not_believed
-    from danebot.jobs.survey import survey, unreadable_finding
+    from danebot.jobs.survey import unreadable_finding
     from danebot.jobs.unknown import unknown_lineages
 
     surveyed = survey(context, names)

@@ -23,7 +23,7 @@ from danebot.jobs.confirm import endpoints_of
 from danebot.jobs.doctor import not_served, refused
 from danebot.jobs.host_facts import Looker
 from danebot.jobs.next_key import managed
-from danebot.jobs.survey import survey
+from danebot.jobs.overview import survey
 
 if TYPE_CHECKING:
     from danebot.adapters.certbot.command import Certbot

@@ -1,13 +1,13 @@
-"""Observe and plan, changing nothing: what `status`, `tlsa` and ``--dry-run`` show."""
+"""Observe and plan one lineage, changing nothing: what every job begins with."""
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Container, Iterable, Mapping
+from typing import TYPE_CHECKING
 
 from danebot.adapters.tree.memory_file import recall
 from danebot.domain.finding import Code, Finding, Severity, most_serious_first
-from danebot.domain.lineage.state import LineageState, Management
+from danebot.domain.lineage.state import LineageState
 from danebot.domain.names import DnsName, printable
 from danebot.domain.rollover.evidence.anchors import anchored
 from danebot.domain.rollover.evidence.clock import put_right
@@ -27,64 +27,12 @@ from danebot.domain.rollover.steps.phases import Observation
 from danebot.domain.rollover.steps.plan import plan
 from danebot.domain.rollover.steps.remember import remember
 from danebot.errors import DanebotError, TreeError
-from danebot.jobs.context import Context, silent
+from danebot.jobs.context import Context
 from danebot.jobs.view import LineageView, Observed
 
 if TYPE_CHECKING:
     from danebot.domain.dane.authorities import Authorities
     from danebot.domain.rollover.evidence.propagation import Observations
-
-
-_FORBIDDEN = "its key may not be read; run danebot as root"
-
-
-class Survey(NamedTuple):
-    """Views of the lineages that could be read, and findings of those that could not."""
-
-    views: tuple[LineageView, ...]
-    unreadable: tuple[Finding, ...]
-
-
-def survey(context: Context, names: Sequence[str]) -> Survey:
-    """Read, look at DNS once for all owners, and plan; nothing is changed or remembered."""
-    states: dict[str, LineageState] = {}
-    memories: dict[str, Memory] = {}
-    unreadable = []
-    quiet = context._replace(tell=silent)
-    for name in names:
-        if context.tree.forbidden(name):
-            unreadable.append(unreadable_finding(name, TreeError(_FORBIDDEN)))
-            continue
-        try:
-            damage = recall(context.tree.paths(name))[1]
-            states[name], memories[name] = read_lineage(quiet, name)
-        except Exception as exc:  # noqa: BLE001 - see `unreadable_finding`
-            unreadable.append(unreadable_finding(name, exc))
-            continue
-        if damage:
-            unreadable.append(_damage_finding(name, damage))
-    seen = observe_dns(context, states.values())
-    in_use = keys_of_tree(context, states)
-    views = []
-    for name, state in states.items():
-        observed = Observed(state, memories[name], seen, in_use, context.clock())
-        try:
-            views.append(view(context, observed))
-        except Exception as exc:  # noqa: BLE001 - see `unreadable_finding`
-            unreadable.append(unreadable_finding(name, exc))
-    return Survey(_foreseen(context, views), tuple(unreadable))
-
-
-def _foreseen(context: Context, views: Sequence[LineageView]) -> tuple[LineageView, ...]:
-    """Add what reloads services, and what renewals break of lineages that aren't danebot's."""
-    from danebot.jobs.reloading import with_reloads
-
-    views = with_reloads(context, views)
-    if all(one.state.management is Management.STAGED for one in views):
-        return tuple(views)
-    from danebot.jobs.unmanaged import Unmanaged, with_next_renewals
-
-    return with_next_renewals(context, views, Unmanaged(context.settings.state_directory))
 
 
 def read_lineage(context: Context, name: str) -> tuple[LineageState, Memory]:
@@ -135,7 +83,7 @@ def _others(context: Context, known: Container[str]) -> tuple[list[LineageState]
     return others, unread
 
 
-def _damage_finding(name: str, damage: str) -> Finding:
+def damage_finding(name: str, damage: str) -> Finding:
     """What is remembered of a lineage can't be used."""
     remedy = f"a key on its way waits longer; to begin anew: danebot renew {name}"
     return Finding(Code.FILES_BROKEN, Severity.WARNING, name, damaged(damage), remedy)

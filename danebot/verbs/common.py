@@ -98,8 +98,8 @@ def record_run(
     in the end, unless something went wrong that is to be mended first.
     """
     from danebot.jobs.orphans import orphans
+    from danebot.jobs.overview import survey
     from danebot.jobs.snapshot import News, Scope, this_run, write_snapshot
-    from danebot.jobs.survey import survey
 
     try:
         known = context.tree.names()

@@ -131,7 +131,7 @@ class DnsWatch:
 
         What the job was woken for before and couldn't do wakes it again after ever longer pauses.
         """
-        from danebot.jobs.survey import survey
+        from danebot.jobs.overview import survey
 
         name, begun = view.state.name, self.context.clock()
         while True:

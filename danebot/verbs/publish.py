@@ -85,7 +85,7 @@ def _is_by_hand(context: Context, view: LineageView) -> bool:
 
 
 def _dry(console: Console, context: Context, names: Sequence[str]) -> int:
-    from danebot.jobs.survey import survey
+    from danebot.jobs.overview import survey
 
     found = survey(context, names)
     for finding in found.unreadable:

@@ -125,8 +125,8 @@ def say_removals(
 def _renew_dry(console: Console, names: tuple[str, ...], *, as_json: bool) -> int:
     """What a run would do, with nothing changed."""
     from danebot.jobs.orphans import orphans
+    from danebot.jobs.overview import survey
     from danebot.jobs.snapshot import this_run
-    from danebot.jobs.survey import survey
 
     tree = console.tree()
     context = console.context(tree)

@@ -42,8 +42,8 @@ def status(console: Console, names: tuple[str, ...], *, as_json: bool) -> int:
     from danebot.domain.status.document import finding_of, finding_status
     from danebot.jobs.context import system_clock
     from danebot.jobs.orphans import way_back
+    from danebot.jobs.overview import survey
     from danebot.jobs.snapshot import this_run
-    from danebot.jobs.survey import survey
     from danebot.render.lineage import run_lines
 
     now = system_clock()
@@ -184,7 +184,7 @@ def _last_report(console: Console) -> Snapshot:
 def tlsa(console: Console, name: str, form: str, *, as_json: bool) -> int:
     """What ought to be published for one lineage."""
     from danebot.domain.status.advised import advised
-    from danebot.jobs.survey import survey
+    from danebot.jobs.overview import survey
     from danebot.render.lineage import nsupdate_lines, publication_lines
 
     tree = console.tree()

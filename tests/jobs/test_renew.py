@@ -12,8 +12,8 @@ from danebot.domain.finding import Code, Severity
 from danebot.domain.kinds import FindingKind
 from danebot.domain.rollover.evidence.memory import Call, CallResult, Protection
 from danebot.jobs.newkey import stage
+from danebot.jobs.overview import survey
 from danebot.jobs.renew import RenewalOutcome
-from danebot.jobs.survey import survey
 from domain.builders import DAY, HOUR
 from jobs.world import World
 

@@ -17,7 +17,7 @@ from danebot.domain.finding import Code, Severity
 from danebot.domain.kinds import FindingKind
 from danebot.domain.names import DnsName
 from danebot.jobs.context import Context
-from danebot.jobs.survey import survey
+from danebot.jobs.overview import survey
 from danebot.jobs.unmanaged import FILE, Unmanaged, with_next_renewals
 from danebot.jobs.view import LineageView
 from domain.builders import DAY, HOUR

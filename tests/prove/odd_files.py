@@ -54,9 +54,9 @@ from danebot.domain.rollover.evidence.policy import Policy
 from danebot.domain.rollover.records.adoption import Leads
 from danebot.errors import DanebotError
 from danebot.jobs.context import Context
+from danebot.jobs.overview import survey
 from danebot.jobs.renew import renew
 from danebot.jobs.snapshot import Scope, lineage_statuses
-from danebot.jobs.survey import survey
 from danebot.jobs.unmanaged import FILE, Unmanaged
 from danebot.jobs.view import LineageView
 from domain import builders, pki
