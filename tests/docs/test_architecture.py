@@ -58,6 +58,23 @@ def test_a_room_imports_from_lower_lines_alone(name: str) -> None:
     assert [other for other in _IMPORTS[name] if lines[other] <= lines[name]] == []
 
 
+def test_no_module_imports_itself_by_any_way() -> None:
+    """Imports inside functions included; those for types alone tie nothing."""
+    graph = grimp.build_graph(
+        "danebot",
+        "danebot_checks",
+        "danebot_exporter",
+        cache_dir=None,
+        exclude_type_checking_imports=True,
+    )
+    above: dict[str, set[str]] = {
+        module: set(graph.find_modules_directly_imported_by(module)) for module in graph.modules
+    }
+    while leaves := {module for module, others in above.items() if not others}:
+        above = {module: others - leaves for module, others in above.items() if others}
+    assert sorted(above) == [], "each of these is in a circle, or imports one"
+
+
 @pytest.mark.parametrize("path", sorted(set(re.findall(r"\]\(([\w/.-]+)\)", PAGE))))
 def test_what_it_links_to_exists(path: str) -> None:
     assert (PROJECT / "docs" / path).exists()
