@@ -107,8 +107,34 @@ def _discovery(subject: Subject, route: Route, criteria: Criteria) -> Iterator[F
         case Discovery.NOT_OFFERED:
             text = f'not offered here: the {records} record is "."'
             yield Finding(DeliveryCode.NO_SERVICE, absence, where, text, "")
-        case Discovery.LISTED if not answer.secure:
-            yield _insecure_way(where, records, answer, absence)
+        case Discovery.LISTED:
+            yield from _beside_hosts(where, route)
+            if not answer.secure:
+                yield _insecure_way(where, records, answer, absence)
+
+
+def _beside_hosts(where: str, route: MailRoute | SrvRoute) -> Iterator[Finding]:
+    """Records that lead nowhere, beside those that name hosts."""
+    answer, records = route.answer, route.kind
+    if any(one[-1] is None for one in answer.records):  # the exchange or target
+        mail = isinstance(route, MailRoute)
+        effect = "Postfix takes it for no mail at all, and bounces" if mail else "clients differ"
+        yield Finding(
+            DeliveryCode.NO_SERVICE,
+            Severity.CRITICAL if mail else Severity.WARNING,
+            where,
+            f'"." stands among the {records} records, though it must be alone: {effect}',
+            f'remove the {records} record with ".", or all others',
+        )
+    if answer.rejects:
+        yield Finding(
+            DeliveryCode.LOOKUP_FAILED,
+            Severity.WARNING,
+            where,
+            f"not every {records} record names a host: {'; '.join(answer.rejects)}; senders pass "
+            "over it, or use it without DANE",
+            f"correct the {records} records",
+        )
 
 
 def _insecure_way(where: str, records: str, answer: Answer[Any], absence: Severity) -> Finding:

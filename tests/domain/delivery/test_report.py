@@ -138,6 +138,40 @@ def test_malformed_mx() -> None:
 
 
 @pytest.mark.parametrize(
+    ("odd", "code", "severity", "words"),
+    [
+        (
+            {"records": (MxRecord(0, None),)},
+            Code.NO_SERVICE,
+            Severity.CRITICAL,
+            '"." stands among the MX records, though it must be alone: Postfix takes it for no mail',
+        ),
+        (
+            {"rejects": ("MX record: '192.0.2.1' is an address",)},
+            Code.LOOKUP_FAILED,
+            Severity.WARNING,
+            "not every MX record names a host: MX record: '192.0.2.1' is an address; senders pass",
+        ),
+    ],
+)
+@pytest.mark.parametrize("criteria", [None, OPTIONAL])
+def test_what_leads_nowhere_beside_a_host(
+    odd: dict[str, Any], code: Code, severity: Severity, words: str, criteria: Criteria | None
+) -> None:
+    """Real Postfix: rows "nullbeside" and "addressbeside" of the mail situations."""
+    good = visit(host(MATCHING))
+    records = (MxRecord(10, HOST), *odd.get("records", ()))
+    mx = answer("example.org", *records, rejects=odd.get("rejects", ()))
+    found = report(good, route=mail(good, mx=mx), criteria=criteria)
+    assert codes(found) == {code: severity}
+    assert words in found.findings[0].text
+    srv = answer("_imaps._tcp.example.org", SrvRecord(0, 0, 25, HOST), SrvRecord(0, 0, 25, None))
+    way = SrvRoute(DOMAIN, "imaps", Discovery.LISTED, srv, (good.route,))
+    found = report(good, route=way, criteria=criteria, subject=SrvSubject(DOMAIN, "imaps"))
+    assert codes(found) == {Code.NO_SERVICE: Severity.WARNING}
+
+
+@pytest.mark.parametrize(
     ("discovery", "required", "optional"),
     [
         (Discovery.ABSENT, Severity.CRITICAL, Severity.CRITICAL),
