@@ -276,8 +276,9 @@ def _judged(host: HostReport, criteria: Criteria) -> Iterator[Finding]:
         yield from findings
         return
     yield from (one for one in findings if one.code is not DeliveryCode.UNREACHABLE)
-    answers = any(one.result.outcome not in SILENT for one in host.asked)
-    if answers:
+    if not host.asked:
+        text, remedy = "is known to be down, and was not asked", ""
+    elif any(one.result.outcome not in SILENT for one in host.asked):
         text, remedy = "answers, though it is said to be down", None
     else:
         text, remedy = "gives no answer, and is known to be down", ""
@@ -310,9 +311,12 @@ def _reached(
         cut_short = [one for one in asked if one.outcome is ProbeOutcome.CUT_SHORT]
         first = (cut_short or asked)[0]
         unseen = any(host.addresses and not host.asked for host in hosts)
-        severity = Severity.UNJUDGED if cut_short or unseen else Severity.CRITICAL
+        others = any(host.route.dane in _WITHOUT for host in hosts)  # nobody asked these
+        least = Severity.CRITICAL if not others else max(Severity.WARNING, _absence(criteria))
+        severity = Severity.UNJUDGED if cut_short or unseen else least
+        which = "no address with DANE" if others else "no address"
         detail = f": {first.detail}" if first.detail else ""
-        text = f"no address gives an answer: {first.address} {first.outcome.value}{detail}"
+        text = f"{which} gives an answer: {first.address} {first.outcome.value}{detail}"
         yield Finding(DeliveryCode.UNREACHABLE, severity, str(subject), text, "")
 
 

@@ -6,8 +6,8 @@ import pytest
 
 from danebot.domain.delivery.codes import DeliveryCode as Code
 from danebot.domain.delivery.probes import ProbeOutcome
-from danebot.domain.delivery.report import Criteria
-from danebot.domain.delivery.routes import Discovery
+from danebot.domain.delivery.report import Criteria, HostObservation
+from danebot.domain.delivery.routes import Dane, Discovery
 from danebot.domain.finding import Severity
 from danebot.domain.names import Hostname
 from domain.delivery_world import (
@@ -90,6 +90,21 @@ def test_one_address_of_several_is_down() -> None:
     lost = served(route, outcome=ProbeOutcome.TIMEOUT, address="192.0.2.2")
     found = report(visit(FIRST), visit(route, served(route), lost), criteria=DOWN)
     assert codes(found) == {Code.KNOWN_DOWN: Severity.NOTICE}
+
+
+@pytest.mark.parametrize(
+    "unasked",
+    [
+        visit(host(of=OTHER, dane=Dane.ABSENT)),
+        visit(SECOND, served(SECOND, outcome=ProbeOutcome.NO_ROUTE)),
+        visit(SECOND, served(SECOND, outcome=ProbeOutcome.SHORTAGE)),
+        visit(host(of=OTHER, dane=Dane.NO_ADDRESS, addresses=())),
+    ],
+)
+def test_of_one_that_was_not_asked_no_silence_is_told(unasked: HostObservation) -> None:
+    found = report(visit(FIRST), unasked, criteria=DOWN)
+    (told,) = [one for one in found.findings if one.code is Code.KNOWN_DOWN]
+    assert told.text == "is known to be down, and was not asked"
 
 
 def test_a_host_that_is_none_of_the_domains() -> None:

@@ -125,6 +125,21 @@ def test_lookups_that_fail(how: dict[str, Any], code: DeliveryCode, severity: Se
         assert how["detail"] in found.findings[0].text
 
 
+@pytest.mark.parametrize(
+    ("criteria", "severity"), [(None, Severity.CRITICAL), (OPTIONAL, Severity.WARNING)]
+)
+def test_hosts_without_dane_are_not_silent(
+    criteria: Criteria | None, severity: Severity
+) -> None:
+    """Nobody asked them: senders deliver there, if without DANE (row "downbesidewithout")."""
+    lost = host(MATCHING, of=OTHER)
+    silent = visit(lost, served(lost, outcome=ProbeOutcome.TIMEOUT))
+    found = report(visit(host(dane=Dane.ABSENT)), silent, criteria=criteria)
+    assert found.severity is severity
+    (whole,) = [one for one in found.findings if one.where == "example.org"]
+    assert whole.text == "no address with DANE gives an answer: 192.0.2.1 timed out"
+
+
 def test_one_family_fails() -> None:
     found = report(visit(host(MATCHING, ipv6=answer("mx.example.org", **BOGUS))))
     assert codes(found) == {Code.BOGUS: Severity.WARNING}
