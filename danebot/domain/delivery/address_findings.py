@@ -11,6 +11,7 @@ from danebot.domain.dane.path import self_signed
 from danebot.domain.dane.references import References
 from danebot.domain.dane.verdicts import Outcome, Reason, Verdict
 from danebot.domain.dane.verify import verify
+from danebot.domain.delivery.additions import own_record
 from danebot.domain.delivery.codes import DeliveryCode
 from danebot.domain.delivery.probes import ProbeOutcome, ProbeResult
 from danebot.domain.delivery.report import (
@@ -25,7 +26,7 @@ from danebot.domain.delivery.report import (
 from danebot.domain.dns.tlsa import TlsaRecord, Usage
 from danebot.domain.finding import Finding, Severity
 from danebot.domain.lineage.keys import Algorithm
-from danebot.domain.names import TlsaOwner, printable
+from danebot.domain.names import printable
 
 _LATER: dict[CautionCode, Severity] = {
     CautionCode.NO_AUTHORITY_KEY_ID: Severity.NOTICE,
@@ -249,14 +250,10 @@ def _reasons(verdict: Verdict) -> str:
 
 
 def _remedy(host: HostReport, address: AddressReport) -> str:
-    references = host.route.references
-    if address.leaf is None or references is None:
+    record = own_record(host, address)
+    if not record:
         return "serve a certificate that the TLSA records name"
-    owner = TlsaOwner(references.base, host.route.port)
-    return (
-        "serve the key that the records name, or add the record of this one: "
-        f"{owner}. IN TLSA {address.leaf.record_beside(host.route.records)}"
-    )
+    return f"serve the key that the records name, or add the record of this one: {record}"
 
 
 def _cautions(where: str, host: HostReport, verdict: Verdict) -> Iterator[Finding]:

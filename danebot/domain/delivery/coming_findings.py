@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, TypeAlias
 from danebot.domain.dane.cautions import CautionCode
 from danebot.domain.dane.profiles import Profile
 from danebot.domain.dane.verdicts import Named, Naming, Reason, Verdict
+from danebot.domain.delivery.additions import own_record
 from danebot.domain.delivery.codes import DeliveryCode
 from danebot.domain.delivery.report import AddressReport, Criteria, HostReport, Leaf
-from danebot.domain.dns.tlsa import TlsaRecord, Usage
+from danebot.domain.dns.tlsa import TlsaRecord, Usage, counts_beside
 from danebot.domain.finding import Finding, Severity
 
 if TYPE_CHECKING:
@@ -54,16 +55,17 @@ def _records(host: HostReport, criteria: Criteria, now: datetime) -> Iterator[Fi
             where,
             CautionCode.ONLY_CERTIFICATE_SELECTOR.value,
             "publish 3 1 1 records, which stay right as long as the key does"
-            + _own_record(where, address),
+            + _own_record(host, address),
         )
-    yield from _anchors(where, good, criteria, now)
+    yield from _anchors(where, host, good, criteria, now)
     yield from _mismade(where, good, criteria)
     yield from _unmatched(where, host, good, criteria, now)
 
 
-def _own_record(where: str, address: AddressReport) -> str:
+def _own_record(host: HostReport, address: AddressReport) -> str:
     """The record to publish, where the certificate could be read."""
-    return "" if address.leaf is None else f": {where}. IN TLSA {address.leaf.record}"
+    record = own_record(host, address)
+    return record and f": {record}"
 
 
 def _short_lived(address: AddressReport) -> bool:
@@ -72,11 +74,11 @@ def _short_lived(address: AddressReport) -> bool:
 
 
 def _anchors(
-    where: str, good: Sequence[_Good], criteria: Criteria, now: datetime
+    where: str, host: HostReport, good: Sequence[_Good], criteria: Criteria, now: datetime
 ) -> Iterator[Finding]:
     """Whether anchors that authenticate today will do so the next time; each thing said once."""
     if criteria.authorities is None:
-        yield from _single_anchor(where, *good[0])
+        yield from _single_anchor(where, host, *good[0])
         return
     from danebot.domain.dane.naming import Ending, outlook
 
@@ -89,12 +91,11 @@ def _anchors(
         found = outlook(verdict, address.result.chain, criteria.authorities, now)
         if found is not None:
             code = codes[found.ending]
-            remedy = (
-                f"add a 3 1 1 record of the server's own key{_own_record(where, address)}; or "
-                "records of all that may issue: danebot tlsa --anchors"
-            )
+            remedy = f"add a record of the server's own key{_own_record(host, address)}"
+            if counts_beside((2, 1, 1), host.route.records):
+                remedy += "; or records of all that may issue: danebot tlsa --anchors"
             told.setdefault(found.text, Finding(code, found.severity, where, found.text, remedy))
-    yield from told.values() or _single_anchor(where, *good[0])
+    yield from told.values() or _single_anchor(where, host, *good[0])
 
 
 def _mismade(where: str, good: Sequence[_Good], criteria: Criteria) -> Iterator[Finding]:
@@ -115,7 +116,9 @@ def _names(good: Sequence[_Good]) -> dict[TlsaRecord, Named]:
     }
 
 
-def _single_anchor(where: str, address: AddressReport, verdict: Verdict) -> Iterator[Finding]:
+def _single_anchor(
+    where: str, host: HostReport, address: AddressReport, verdict: Verdict
+) -> Iterator[Finding]:
     """One intermediate alone, by DANE-TA (RFC 7671 section 5.2 has the alternatives)."""
     passed_over = Reason.WEAKER_DIGEST
     counted = [one for one in verdict.records if one.usable and one.reason is not passed_over]
@@ -141,7 +144,7 @@ def _single_anchor(where: str, address: AddressReport, verdict: Verdict) -> Iter
         )
         + ", and the CA "
         + ("issues from several in turn" if chooses else "may issue from another next time"),
-        f"add a 3 1 1 record of the server's own key{_own_record(where, address)}",
+        f"add a 3 1 1 record of the server's own key{_own_record(host, address)}",
     )
 
 

@@ -15,8 +15,9 @@ from danebot.domain.dane import path as pkix
 from danebot.domain.dane.cautions import Caution, CautionCode, certificate_cautions
 from danebot.domain.dane.certificate import read
 from danebot.domain.dane.references import References, Via, matching_names
-from danebot.domain.dane.verdicts import Outcome
+from danebot.domain.dane.verdicts import Outcome, Reason
 from danebot.domain.dane.verify import MAX_PRESENTED
+from danebot.domain.delivery.additions import record_of_kind
 from danebot.domain.delivery.address_findings import place, verdict_of
 from danebot.domain.delivery.codes import DeliveryCode
 from danebot.domain.delivery.probes import ProbeOutcome
@@ -30,7 +31,7 @@ from danebot.domain.delivery.report import (
 )
 from danebot.domain.delivery.routes import Dane
 from danebot.domain.dns.forms import RecordForm
-from danebot.domain.dns.tlsa import MatchingType, Selector, TlsaRecord, Usage, association
+from danebot.domain.dns.tlsa import MatchingType, Selector, Usage
 from danebot.domain.finding import Finding, Severity
 from danebot.domain.names import Hostname, Protocol
 
@@ -87,12 +88,13 @@ def _kinds(
 
 
 def _to_publish(host: HostReport, address: AddressReport, form: RecordForm) -> str:
+    if form.usage in (Usage.PKIX_TA, Usage.PKIX_EE) and not host.profile.pkix_counts:
+        return f"require another kind: {Reason.PKIX_IN_SMTP.value}"
     leaf = read(address.result.chain[0]) if address.result.chain else None
     if leaf is None or form.usage != Usage.DANE_EE or form.mtype == MatchingType.FULL:
         return "publish a record of that kind for what is served"
     der = leaf.spki if form.selector == Selector.SPKI else leaf.der
-    record = TlsaRecord(*form, association(der, MatchingType(form.mtype)))
-    return f"publish: {host.route.tried[-1].answer.name}. IN TLSA {record}"
+    return f"publish: {record_of_kind(host, form, der)}"
 
 
 # ---- those without DANE ---------------------------------------------------------------------

@@ -23,8 +23,8 @@ from danebot.domain.dns.tlsa import (
     Selector,
     TlsaRecord,
     Usage,
+    counts_beside,
     key_record,
-    unusable_reason,
 )
 from danebot.domain.finding import Finding, Severity
 from danebot.domain.names import Endpoint, Hostname, Protocol, default_protocol, printable
@@ -180,9 +180,8 @@ class Leaf(NamedTuple):
 
     def record_beside(self, records: Iterable[TlsaRecord]) -> TlsaRecord:
         """Return the key's record that counts beside others (RFC 7671 section 9)."""
-        strong = Usage.DANE_EE, Selector.SPKI, MatchingType.SHA2_512
-        there = any(one[:3] == strong and unusable_reason(one) is None for one in records)
-        return key_record(self.spki, MatchingType.SHA2_512) if there else self.record
+        weak = counts_beside((Usage.DANE_EE, Selector.SPKI, MatchingType.SHA2_256), records)
+        return self.record if weak else key_record(self.spki, MatchingType.SHA2_512)
 
 
 class AddressReport(NamedTuple):

@@ -310,6 +310,17 @@ def _lines(text: str) -> list[tuple[int, str]]:
     return [(number, line) for number, line in stripped if line]
 
 
+def counts_beside(form: tuple[int, int, int], records: Iterable[TlsaRecord]) -> bool:
+    """Return whether a record of these three numbers would count beside others.
+
+    It wouldn't beside a usable one with a stronger digest (RFC 7671 section 9).
+    """
+    return not any(
+        one[:2] == form[:2] and one.mtype > form[2] > 0 and unusable_reason(one) is None
+        for one in records
+    )
+
+
 def raw_key_suffices(records: Iterable[TlsaRecord]) -> bool:
     """Return whether no record that mail can use needs more than the server's raw public key.
 

@@ -100,7 +100,8 @@ def test_the_only_anchor_is_retired(selector: int, mtype: int) -> None:
     )
     assert finding.where == "_25._tcp.mx.example.org"
     assert "_25._tcp.mx.example.org. IN TLSA 3 1 1 " in finding.remedy
-    assert "danebot tlsa --anchors" in finding.remedy
+    counted = (selector, mtype) != (1, 2)  # beside that one, 2 1 1 records are passed over
+    assert ("danebot tlsa --anchors" in finding.remedy) is counted
     (line,) = lines(found)
     assert line.endswith("matches (Let's Encrypt E1: retired, issues no more)")
 
