@@ -6,10 +6,14 @@ is known, see `danebot.domain.rollover.records.advice`, which has the reasons.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from danebot.domain.delivery.report import AddressReport, HostReport
 from danebot.domain.dns.answers import TlsaAnswer
-from danebot.domain.dns.forms import RecordForm
 from danebot.domain.dns.tlsa import MatchingType, TlsaRecord, association, unusable_reason
+
+if TYPE_CHECKING:
+    from danebot.domain.dns.forms import RecordForm
 
 
 def own_record(host: HostReport, address: AddressReport) -> str:
