@@ -11,6 +11,7 @@ import signal
 import sys
 from collections.abc import Callable, Iterable
 from contextlib import suppress
+from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -567,6 +568,8 @@ def main(arguments: Iterable[str] | None = None) -> None:
 
 def _run(arguments: Iterable[str] | None) -> int:
     gc.set_threshold(_GARBAGE)
+    if isinstance(sys.stdout, TextIOWrapper):  # names may be foreign, and a locale may lack them
+        sys.stdout.reconfigure(errors="backslashreplace")
     words = None if arguments is None else list(arguments)
     return guarded(lambda: danebot.main(words, prog_name="danebot", standalone_mode=False))
 

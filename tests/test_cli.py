@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -18,11 +19,14 @@ PROGRAMS = {
 programs = pytest.mark.parametrize("program", PROGRAMS.values(), ids=PROGRAMS)
 
 
-def run(program: list[str], words: str, redirection: str = "") -> subprocess.CompletedProcess[str]:
+def run(
+    program: list[str], words: str, redirection: str = "", **environment: str
+) -> subprocess.CompletedProcess[str]:
     """Run the command with one of the shell's redirections."""
     script = f'exec "$@" {words} {redirection}'
     argv = ["sh", "-c", script, "sh", *program]
-    return subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False)
+    env = {**os.environ, **environment}
+    return subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False, env=env)
 
 
 @programs
@@ -75,6 +79,29 @@ def test_a_report_that_nobody_reads(program: list[str], tmp_path: Path) -> None:
     config.write_text('resolver = ["127.0.0.1:1"]\n')
     done = run(program, f"--config {config} verify example.test", ">&-")
     assert (done.returncode, done.stdout, done.stderr) == (1, "", "")
+
+
+@programs
+@pytest.mark.parametrize("words", ["record -", "verify -f -"])
+def test_a_closed_standard_input_is_named(program: list[str], words: str) -> None:
+    done = run(program, words, "<&-")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == "danebot: standard input is closed\n"
+
+
+@programs
+def test_a_terminal_that_lacks_a_character_gets_the_rest(
+    program: list[str], tmp_path: Path
+) -> None:
+    """Cron's locale need not be UTF-8's, and a CA may have any name."""
+    pem = tmp_path / "ca.pem"
+    make = ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
+    make += ["-utf8", "-subj", "/CN=Ověřovatel", "-keyout", str(tmp_path / "key.pem")]
+    make += ["-out", str(pem)]
+    subprocess.run(["openssl", *make], check=True, capture_output=True)
+    done = run(program, f"record {pem} --kind 201", "", PYTHONIOENCODING="latin-1:strict")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.endswith("; Ov\\u011b\\u0159ovatel\n")
 
 
 def test_a_parent_that_ignores_the_end_of_children_is_no_obstacle() -> None:

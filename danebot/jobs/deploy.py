@@ -13,12 +13,13 @@ from danebot.domain.rollover.records.retirement import unsettled
 from danebot.errors import RolloverError
 from danebot.jobs.confirm import all_hooks, confirm, run_pending_hooks
 from danebot.jobs.lineage_run import LineageRun, observe, review
+from danebot.jobs.post_hooks import run_post_hooks
 from danebot.jobs.progress import Done
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from danebot.domain.lineage.state import LineageState
+    from danebot.domain.lineage.state import Held, LineageState
     from danebot.domain.rollover.evidence.memory import Memory
     from danebot.jobs.context import Context
     from danebot.jobs.view import LineageView
@@ -47,9 +48,12 @@ def deploy_again(
     def ask(run: LineageRun) -> None:
         run.do(confirm(context, run.read(), run.memory))
 
-    for action in (begin, hooks, ask):
+    for action in (begin, hooks):
         for run in runs:
             run.guard(partial(action, run))
+    run_post_hooks(context, runs)
+    for run in runs:
+        run.guard(partial(ask, run))
     review(context, runs)
     views = tuple(view for run in runs if (view := run.view) is not None)
     found = [finding for run in runs for finding in run.progress.events]
@@ -59,13 +63,27 @@ def deploy_again(
 
 def _pending(context: Context, state: LineageState, memory: Memory) -> Memory:
     """What is to be remembered before: every hook pending, and the services to be asked."""
-    live = state.live
-    if state.management is not Management.STAGED or live is None:
-        raise RolloverError(
-            f"{state.name} is not under danebot's care, so certbot runs its hooks; "
-            f"to take it over: danebot init {state.name}"
-        )
+    live = deployed(state)
     last = memory.deployment or Deployment(live.chain.fingerprint, live.key.digest, context.clock())
     if not unsettled(memory):
         last = last._replace(confirmed_at=None)
-    return replace(memory, deployment=last._replace(pending=all_hooks(context, state.name)))
+    hooks = all_hooks(context, state.name)
+    again = {one.hook for one in hooks}
+    once = (one for one in last.pending if one.hook not in again)  # certbot's post hooks
+    return replace(memory, deployment=last._replace(pending=(*hooks, *once)))
+
+
+def deployed(state: LineageState) -> Held:
+    """Return what services have to serve; `RolloverError` where that isn't danebot's, or whole."""
+    live, name = state.live, state.name
+    if state.management is not Management.STAGED:
+        raise RolloverError(
+            f"it is not under danebot's care, so certbot runs its hooks; "
+            f"to take it over: danebot init {name}"
+        )
+    if live is None or not live.same_content(state.combo):
+        raise RolloverError(
+            "combo.pem does not hold the live key and chain, so no hook is run: a service that "
+            f"reads it anew might end; first run: danebot renew {name}"
+        )
+    return live

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from danebot.domain.finding import Code, Finding, Severity
-from danebot.errors import DanebotError
+from danebot.errors import ConfigError, DanebotError
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -25,6 +26,20 @@ _OF_RECORDS = {
     Code.TLSA_MISMADE,
 }
 """What is wrong with records that are there, whatever lacks."""
+
+
+def read_stdin(limit: int) -> bytes:
+    """Return all of standard input; `ConfigError` for more than ``limit`` octets, or without it."""
+    if sys.stdin is None:
+        raise ConfigError("standard input is closed")
+    return within(sys.stdin.buffer.read(limit + 1), limit, "standard input")
+
+
+def within(data: bytes, limit: int, name: str) -> bytes:
+    """Return ``data``; `ConfigError` for more than ``limit`` octets."""
+    if len(data) > limit:
+        raise ConfigError(f"{name}: larger than {limit} octets")
+    return data
 
 
 def dump(value: object) -> str:

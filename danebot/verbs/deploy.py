@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from danebot.domain.finding import Code
-from danebot.verbs.common import FINE, click_echo, record_run, status_of
+from danebot.errors import DanebotError
+from danebot.verbs.common import ATTENTION, FINE, click_echo, record_run, status_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,15 +24,17 @@ def deploy(console: Console, names: tuple[str, ...], *, dry_run: bool) -> int:
     tree = console.tree()
     selected = tree.select_managed(names)
     context = console.context(tree)
+    if not selected:
+        console.say("danebot: no lineage is under danebot's care, so nothing was done")
     if dry_run:
-        return _dry(context, selected)
+        return _dry(console, context, selected)
     from danebot.jobs.deploy import deploy_again
 
     started = context.clock()
     with console.locked():
         views, findings = deploy_again(context, selected)
         for view in views:
-            _say(console, view)
+            _say(console, context, view)
         console.report(findings)
         return record_run(
             console,
@@ -44,25 +47,37 @@ def deploy(console: Console, names: tuple[str, ...], *, dry_run: bool) -> int:
         )
 
 
-def _dry(context: Context, names: Sequence[str]) -> int:
+def _dry(console: Console, context: Context, names: Sequence[str]) -> int:
     from danebot.jobs.confirm import all_hooks, endpoints_of
+    from danebot.jobs.deploy import deployed
     from danebot.jobs.survey import read_lineage
 
+    status = FINE
     for name in names:
-        state, _ = read_lineage(context, name)
+        try:
+            state, _ = read_lineage(context, name)
+            deployed(state)
+        except DanebotError as exc:
+            console.warn(f"{name}: {exc}")
+            status = ATTENTION
+            continue
         for hook in all_hooks(context, name):
             click_echo(f"{name}: would run: {hook.hook}")
         asked = endpoints_of(state) if context.settings.probe(name) else ()
         if asked:
             click_echo(f"{name}: would ask: {', '.join(map(str, asked))}")
-    return FINE
+    return status
 
 
-def _say(console: Console, view: LineageView) -> None:
+def _say(console: Console, context: Context, view: LineageView) -> None:
     """What came of it where all went well; findings tell the rest."""
+    from danebot.jobs.confirm import all_hooks
+
     deployment = view.memory.deployment
     if deployment is None or deployment.pending or deployment.behind:
         return
     asked = ", ".join(dict.fromkeys(probe.endpoint for probe in view.probes))
     served = f"served by {asked}" if asked else "no service is asked"
-    console.say(f"danebot: {view.state.name}: its deploy hooks have run; {served}")
+    name = view.state.name
+    hooks = "its deploy hooks have run" if all_hooks(context, name) else "it has no deploy hook"
+    console.say(f"danebot: {name}: {hooks}; {served}")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -13,7 +12,7 @@ from danebot.domain.dns.forms import RecordForm
 from danebot.domain.names import DnsName, Protocol, TlsaOwner
 from danebot.domain.text import printable
 from danebot.errors import ConfigError, NameSyntaxError, RecordSyntaxError, UnansweredError
-from danebot.verbs.common import ATTENTION, FINE, click_echo, dump
+from danebot.verbs.common import ATTENTION, FINE, click_echo, dump, read_stdin
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -67,7 +66,7 @@ def _read(console: Console, source: str, starttls: str | None) -> _Source:
     from danebot.domain.dane.material import read_material
 
     if source == "-":
-        return _Source((read_material(sys.stdin.buffer.read(_LIMIT)),), ())
+        return _Source((read_material(read_stdin(_LIMIT)),), ())
     if os.sep not in source and not Path(source).exists():
         return _ask(console, _endpoint(source, starttls))
     from danebot.regular import read_regular

@@ -11,12 +11,14 @@ import click
 
 from danebot.domain.names import Hostname, Protocol, printable
 from danebot.errors import ConfigError, NameSyntaxError, RecordSyntaxError
-from danebot.verbs.common import ATTENTION, FINE
+from danebot.verbs.common import ATTENTION, FINE, read_stdin, within
 
 if TYPE_CHECKING:
     from danebot.console import Console
     from danebot.domain.delivery.report import Report, Subject
     from danebot.jobs.verify import Inquiry
+
+_LIMIT = 16 * 1024 * 1024  # octets of a list: a million names
 
 
 def verify(console: Console, targets: Sequence[str], options: Mapping[str, Any]) -> int:
@@ -129,10 +131,10 @@ def _lines(files: Iterable[str]) -> Iterator[str]:
     for name in files:
         try:
             if name == "-":
-                text = sys.stdin.buffer.read()
+                text = read_stdin(_LIMIT)
             else:
                 with open(name, "rb") as file:  # noqa: PTH123 - "-" is none
-                    text = file.read()
+                    text = within(file.read(_LIMIT + 1), _LIMIT, printable(name))
         except OSError as exc:
             raise ConfigError(f"{printable(name)}: {exc.strerror}; nothing was verified") from exc
         for line in text.decode("utf-8", "replace").splitlines():

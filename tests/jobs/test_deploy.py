@@ -11,8 +11,10 @@ import pytest
 from adapters import trees
 from adapters.trees import NAME
 from danebot.adapters.tree.locks import TreeLock
+from danebot.adapters.tree.memory_file import save_memory
 from danebot.domain.delivery.probes import ProbeOutcome
-from danebot.domain.finding import Code, Finding
+from danebot.domain.finding import Code, Finding, Severity
+from danebot.domain.rollover.evidence.memory import PendingHook
 from danebot.jobs.deploy import deploy_again
 from domain.builders import DAY
 from jobs.world import World
@@ -80,6 +82,39 @@ def test_a_hook_that_fails_stays_pending(world: World) -> None:
     deployment = world.memory.deployment
     assert deployment is not None
     assert [(one.hook, one.attempts) for one in deployment.pending] == [("false", 1)]
+
+
+def test_a_post_hook_that_waits_is_run_once_as_ever(world: World) -> None:
+    """A run died before it: what that hook starts again would stay down."""
+    log = world.grown.root.parent / "post"
+    post = world.grown.root / "renewal-hooks" / "post" / "start"
+    post.parent.mkdir(parents=True)
+    post.write_text(f"#!/bin/sh\necho ran >>{log}\n")
+    post.chmod(0o755)
+    assert deploy(world) == ()
+    memory = world.memory
+    assert memory.deployment is not None
+    waiting = memory.deployment._replace(pending=(PendingHook(str(post)),))
+    save_memory(world.paths, memory, replace(memory, deployment=waiting))
+    assert not log.exists()
+    assert deploy(world) == ()
+    assert deploy(world) == ()
+    assert log.read_text() == "ran\n"
+    assert world.memory.deployment is not None
+    assert world.memory.deployment.pending == ()
+
+
+@pytest.mark.parametrize("content", [b"", b"junk", None])
+def test_no_service_is_reloaded_onto_what_is_not_live(world: World, content: bytes | None) -> None:
+    combo = world.paths.live / "combo.pem"
+    combo.unlink()
+    if content is not None:
+        combo.write_bytes(content)
+    found = deploy(world)[-1]
+    assert found.severity is Severity.CRITICAL
+    assert "combo.pem does not hold the live key and chain, so no hook is run" in found.text
+    assert f"danebot renew {NAME}" in found.text
+    assert ran(world) == 0
 
 
 def test_an_old_key_that_is_watched_is_not_forgotten(

@@ -57,6 +57,18 @@ def test_a_lineage_of_certbots_own_is_refused(desk: Desk) -> None:
     said = desk.danebot("deploy", NAME)
     assert said.status == 1
     assert f"to take it over: danebot init {NAME}" in said.err
+    tried = desk.danebot("deploy", "--dry-run", NAME)
+    assert (tried.status, tried.out) == (1, "")
+    assert f"to take it over: danebot init {NAME}" in tried.err
+    alone = desk.danebot("deploy")
+    assert (alone.status, alone.err) == (0, "")
+    assert alone.out == "danebot: no lineage is under danebot's care, so nothing was done\n"
+
+
+def test_a_lineage_without_hooks_is_not_said_to_have_run_them(desk: Desk) -> None:
+    staged(desk)
+    said = desk.danebot("deploy", NAME)
+    assert said.out == f"danebot: {NAME}: it has no deploy hook; no service is asked\n"
 
 
 def test_an_unknown_lineage_is_wrong_usage(desk: Desk) -> None:

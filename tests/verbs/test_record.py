@@ -7,6 +7,7 @@ import json
 import socket
 import ssl
 import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -135,6 +136,36 @@ def test_what_can_not_be_is_one_line(  # noqa: PLR0917 - parameters and fixtures
     assert (found, out) == (code, "")
     assert said in err
     assert len(err.splitlines()) == (1 if code == 1 else 4)
+
+
+def test_a_ca_s_name_is_no_line_of_its_own(
+    files: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What goes into a zone holds what was asked for, whatever a service presents."""
+    name = "/CN=Good CA\n_25._tcp.mx.test. IN TLSA 3 1 1 ab\x1b[31m"
+    openssl(
+        *("req", "-x509", "-utf8", "-multivalue-rdn", "-key", files / "ca.key", "-subj", name),
+        *("-out", tmp_path / "ca.pem"),
+    )
+    code, out, _ = asked(capsys, str(tmp_path / "ca.pem"), "--kind", "201")
+    assert code == 0
+    assert out.endswith("; Good CA\\n_25._tcp.mx.test. IN TLSA 3 1 1 ab\\x1b[31m\n")
+    assert len(out.splitlines()) == 1
+    _, told, _ = asked(capsys, str(tmp_path / "ca.pem"), "--kind", "201", "--json")
+    assert "\n" not in json.loads(told)["records"][0]["source"]
+
+
+def test_more_than_a_chain_on_standard_input_is_refused_as_in_a_file(files: Path) -> None:
+    """Cut off, a bundle would give the records of its beginning."""
+    text = (files / "chain.pem").read_bytes() + b"\n" * (1024 * 1024)
+    run = subprocess.run(
+        [sys.executable, "-m", "danebot", "record", "-"],
+        input=text,
+        capture_output=True,
+        check=False,
+    )
+    assert (run.returncode, run.stdout) == (1, b"")
+    assert run.stderr == b"danebot: standard input: larger than 1048576 octets\n"
 
 
 @pytest.fixture

@@ -140,3 +140,9 @@ def test_progress_on_a_terminal(verb: Verb) -> None:
     assert b"\r1 of 2" in shown
     assert shown.endswith(b"\r")
     assert "of 2" not in done.stdout
+
+
+def test_a_list_without_end_is_refused(verb: Verb) -> None:
+    done = verb.run("-f", "/dev/zero")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == "danebot: /dev/zero: larger than 16777216 octets\n"

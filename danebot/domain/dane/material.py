@@ -15,6 +15,7 @@ from danebot.domain.dane.certificate import IssuingRight, read
 from danebot.domain.dns.forms import RecordForm
 from danebot.domain.dns.tlsa import MatchingType, Selector, TlsaRecord, Usage, association
 from danebot.domain.lineage.pem import read_chain, read_private_key, spki_der
+from danebot.domain.text import printable
 from danebot.errors import CertificateError, foreign
 
 _LABEL = re.compile(rb"-----BEGIN ([A-Z0-9 ]+)-----")
@@ -81,7 +82,7 @@ def _of_authorities(material: Material, form: RecordForm) -> tuple[Made, ...]:
     made = tuple(
         Made(
             _record(form, one.spki if form.selector == Selector.SPKI else one.der),
-            ", ".join(one.facts.common_names) or "a CA without a name",
+            printable(", ".join(one.facts.common_names)) or "a CA without a name",
         )
         for one in found
         if one.facts is not None and one.facts.authority is not IssuingRight.NONE

@@ -55,9 +55,9 @@ def share(stages: tuple[Stage, ...], now: datetime) -> float:
     """
     reached = sum(stage.reached for stage in stages)
     begun, ahead = stages[reached - 1].at, stages[reached].at
-    if begun is None or ahead is None:
+    if begun is None or ahead is None or ahead <= begun:  # by a clock that was set back, perhaps
         return 0.25
-    return (now - begun) / (ahead - begun)
+    return min(max((now - begun) / (ahead - begun), 0.0), 1.0)
 
 
 def _issued(status: LineageStatus) -> bool:

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from danebot.domain.status.document import LineageStatus
-from danebot.domain.status.way import way
+from danebot.domain.status.way import share, way
 from danebot.render.lineage import timeline
 from exporter import sample
 from exporter.sample import DAY, HOUR, NOW
@@ -102,3 +102,12 @@ def test_the_arrow_goes_with_the_time() -> None:
         places.append(bar.index(">") - bar.index("2"))
     assert places == sorted(places)
     assert len(set(places)) == 3
+
+
+@pytest.mark.parametrize("ahead", [-2 * HOUR, timedelta(0), HOUR])
+def test_a_clock_that_was_set_back_leaves_a_picture(ahead: timedelta) -> None:
+    """A step is reached, and its time is to come: even after the next one's, or at the same."""
+    status = confirmed()._replace(confirmed_at=NOW + 3 * HOUR, retire_at=NOW + 3 * HOUR + ahead)
+    assert 0 <= share(way(status, NOW), NOW) <= 1
+    usual = len(next(timeline(confirmed(), NOW)))
+    assert len(next(timeline(status, NOW))) == usual
