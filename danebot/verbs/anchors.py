@@ -2,20 +2,33 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
+from danebot.domain.dns.answers import Presence
+from danebot.domain.dns.tlsa import (
+    MatchingType,
+    Selector,
+    TlsaRecord,
+    Usage,
+    association,
+    counts_beside,
+)
 from danebot.jobs.context import system_clock
 from danebot.verbs.common import ATTENTION, FINE, click_echo, dump
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from danebot.console import Console
     from danebot.domain.dane.authorities import Authorities, Authority
+    from danebot.domain.dns.answers import TlsaAnswer
     from danebot.domain.lineage.state import LineageState
     from danebot.domain.names import DnsName
+
+_FORM = Usage.DANE_TA, Selector.SPKI, MatchingType.SHA2_256
+"""Of the records of the table."""
 
 
 def anchors(console: Console, name: str | None, form: str, *, as_json: bool) -> int:
@@ -24,39 +37,92 @@ def anchors(console: Console, name: str | None, form: str, *, as_json: bool) -> 
 
     if name is None and form == "nsupdate":
         raise click.UsageError("--format nsupdate needs a LINEAGE, whose owners get the records")
-    table, state = authorities(), _state(console, name)
+    table, lineage = authorities(), _lineage(console, name)
     if table is None:
         console.warn("the table of certificate authorities is not installed: install danebot anew")
         return ATTENTION
-    key = state.current_key if state is not None else None
-    issuers = table.issuers(system_clock(), key.algorithm if key is not None else None)
+    issuers = _issuers(table, lineage)
     if not issuers:
         console.warn(
             f"all authorities in the table of {table.as_of} have expired: use a newer danebot"
         )
         return ATTENTION
-    owners = state.owners if state is not None else ()
     if as_json:
         told = {"document": "danebot-anchors", "schema": 1, "as_of": str(table.as_of)}
-        click_echo(dump({**told, "records": [*_objects(issuers, owners)]}))
-        return FINE
-    for line in _lines(table, issuers, owners, form):
-        click_echo(line)
-    return FINE
+        click_echo(dump({**told, "records": [*_objects(issuers, lineage)]}))
+    else:
+        for line in _lines(table, issuers, lineage, form):
+            click_echo(line)
+    doubts = [*_doubts(table, lineage)] if lineage is not None else []
+    for line in doubts:
+        console.warn(f"{name}: {line}")
+    return ATTENTION if doubts else FINE
 
 
-def _state(console: Console, name: str | None) -> LineageState | None:
+class _Lineage(NamedTuple):
+    """A lineage, and what the resolver says of its owners now."""
+
+    state: LineageState
+    answers: Mapping[DnsName, TlsaAnswer]
+
+    @property
+    def places(self) -> Mapping[DnsName, DnsName]:
+        """Where the records of each owner belong: aliases followed."""
+        return {owner: self.answers[owner].canonical for owner in self.state.owners}
+
+
+def _lineage(console: Console, name: str | None) -> _Lineage | None:
     if name is None:
         return None
     from danebot.jobs.survey import read_lineage
 
     tree = console.tree()
     tree.select((name,))
-    return read_lineage(console.context(tree), name)[0]
+    context = console.context(tree)
+    state = read_lineage(context, name)[0]
+    return _Lineage(state, context.observer.lookup_owners(state.owners) if state.owners else {})
+
+
+def _issuers(table: Authorities, lineage: _Lineage | None) -> tuple[Authority, ...]:
+    """Those for the key that is served, and for the one on its way."""
+    keys = (lineage.state.current_key, lineage.state.awaited_key) if lineage is not None else ()
+    types = {key.algorithm for key in keys if key is not None} or {None}
+    now = system_clock()
+    return tuple(row for row in table.rows if any(row.may_issue(now, one) for one in types))
+
+
+def _doubts(table: Authorities, lineage: _Lineage) -> Iterator[str]:
+    """Why the records would be of no use there, or do harm."""
+    from danebot.domain.dane.certificate import read
+
+    live = lineage.state.serving
+    above = [read(der) for der in live.chain.ders[1:]] if live is not None else []
+    named = [
+        table.named(TlsaRecord(*_FORM, association(one.spki, _FORM[2]))) for one in above if one
+    ]
+    if named and not any(named):
+        yield (
+            f"its certificate comes from a CA that the table of {table.as_of} lacks; "
+            "the next one may, too, and no record here names it"
+        )
+    for owner, answer in lineage.answers.items():
+        if answer.presence is Presence.UNKNOWN:
+            detail = f" ({answer.detail})" if answer.detail else ""
+            yield f"what is at {owner} can't be seen{detail}: it may be an alias, with no room"
+        if not counts_beside(_FORM, answer.records):
+            yield (
+                f"beside the 2 1 2 records at {owner} senders pass 2 1 1 ones over: rather add "
+                "a 3 1 1 record of the server's own key"
+            )
+        if answer.wildcard:
+            yield (
+                f"the records at {owner} are a wildcard's, which one at the name itself hides: "
+                "repeat them beside it"
+            )
 
 
 def _lines(
-    table: Authorities, issuers: tuple[Authority, ...], owners: tuple[DnsName, ...], form: str
+    table: Authorities, issuers: tuple[Authority, ...], lineage: _Lineage | None, form: str
 ) -> Iterator[str]:
     from danebot.domain.dane.authorities import OWNER
     from danebot.domain.rollover.records.publication import OwnedRecord
@@ -67,22 +133,27 @@ def _lines(
         "a 3 1 1 record of the server's own key"
     )
     now = system_clock()
+    places = lineage.places if lineage is not None else {}
     for one in issuers:
         yield f"; {one.name}: {one.state(now)}"
-        if owners:
-            yield from addition_lines([OwnedRecord(owner, one.record) for owner in owners], form)
+        if places:
+            owned = [
+                OwnedRecord(owner, one.record, target=place) for owner, place in places.items()
+            ]
+            yield from addition_lines(owned, form)
         else:
             yield str(one.record)
 
 
 def _objects(
-    issuers: tuple[Authority, ...], owners: tuple[DnsName, ...]
+    issuers: tuple[Authority, ...], lineage: _Lineage | None
 ) -> Iterator[dict[str, object]]:
     from danebot.domain.status.document import record_document
 
+    places = dict.fromkeys(lineage.places.values()) if lineage is not None else ()
     for one in issuers:
-        for owner in owners or (None,):
-            where = {} if owner is None else {"owner": owner.text}
+        for place in places or (None,):
+            where = {} if place is None else {"owner": place.text}
             yield {
                 **where,
                 **record_document(str(one.record)),

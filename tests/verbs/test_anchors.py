@@ -4,24 +4,41 @@ from __future__ import annotations
 
 import hashlib
 import json
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
 from adapters import trees
 from adapters.trees import NAME
 from danebot.adapters.authorities import authorities
-from danebot.domain.dns.tlsa import TlsaRecord
+from danebot.domain.dane.authorities import Authority, Use
+from danebot.domain.dns.tlsa import MatchingType, TlsaRecord, association
 from danebot.domain.lineage.keys import Algorithm
+from danebot.domain.names import DnsName
 from danebot.verbs import anchors as verb
-from verbs.desk import HERE, Desk, of_key
+from domain.builders import look
+from domain.pki import issue
+from verbs.desk import HERE, OWNER, Desk, of_key
 
 BEGUN = datetime(2026, 11, 1, tzinfo=UTC)
 
 
 @pytest.fixture(autouse=True)
 def _day(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A day on which these issue, and the tree's CA in the table, as a retired one."""
     monkeypatch.setattr(verb, "system_clock", lambda: BEGUN)
+    table = authorities()
+    assert table is not None
+    ours = Authority(
+        "Test CA",
+        Algorithm.ECDSA,
+        Use.RETIRED,
+        date(2030, 1, 1),
+        association(trees.authority()[1].spki, MatchingType.SHA2_256),
+        (),
+    )
+    both = table._replace(rows=(*table.rows, ours))
+    monkeypatch.setattr("danebot.adapters.authorities.authorities", lambda: both)
 
 
 def expected(algorithm: Algorithm | None = None) -> list[str]:
@@ -63,6 +80,69 @@ def test_a_lineage_that_watches_nothing_gets_them_without_a_name(desk: Desk) -> 
     said = desk.danebot("tlsa", "--anchors", NAME)
     lines = [line for line in said.out.splitlines() if not line.startswith(";")]
     assert lines == expected(trees.public("one").algorithm)
+
+
+def told(desk: Desk, *words: str) -> tuple[list[str], str]:
+    """The records, and what is wrong with them there."""
+    said = desk.danebot("tlsa", "--anchors", *words, NAME)
+    assert said.status == bool(said.err)
+    return [line for line in said.out.splitlines() if not line.startswith(";")], said.err
+
+
+def test_a_key_of_another_type_on_its_way_has_its_authorities(desk: Desk) -> None:
+    """After the rollover the certificate comes from another family of them."""
+    grown = desk.staged(f"1 {HERE}")
+    grown.staging_file("nextkey.pem", issue("next", of_key="rsa2048 next").key_pem)
+    lines, err = told(desk)
+    assert lines == [f"{HERE}. IN TLSA {record}" for record in expected()]
+    assert not err
+
+
+def test_they_go_to_the_end_of_an_alias(desk: Desk) -> None:
+    """Beside a CNAME there is no room, and what is added is passed over in silence."""
+    desk.staged(f"1 {HERE}")
+    end = DnsName(f"_dane.{NAME}")
+    desk.dns.looks[OWNER] = look("one", owner=OWNER, aliases=[(end, timedelta(hours=1))])
+    lines, err = told(desk)
+    assert not err
+    assert [line.split(" ;")[0] for line in lines] == [
+        f"{end}. IN TLSA {record}" for record in expected(Algorithm.ECDSA)
+    ]
+    updates, _ = told(desk, "--format", "nsupdate")
+    assert all(f"update add {end}." in line for line in updates if line != "send")
+    found = json.loads(desk.danebot("tlsa", "--anchors", "--json", NAME).out)
+    assert {one["owner"] for one in found["records"]} == {end.text}
+
+
+def test_where_they_would_not_count_it_says_so(desk: Desk) -> None:
+    desk.staged(f"1 {HERE}")
+    desk.dns.publish(TlsaRecord(2, 1, 2, b"x" * 64))
+    assert "beside the 2 1 2 records at" in told(desk)[1]
+    desk.dns.publish(TlsaRecord(2, 0, 2, b"x" * 64), TlsaRecord(2, 1, 2, b"too short"))
+    assert not told(desk)[1]
+
+
+def test_a_wildcard_is_not_hidden_unawares(desk: Desk) -> None:
+    desk.staged(f"1 {HERE}")
+    desk.dns.publish(of_key("one"))
+    seen = desk.dns.looks[OWNER]
+    desk.dns.looks[OWNER] = seen._replace(answer=seen.answer._replace(wildcard=True))
+    assert f"the records at {HERE} are a wildcard's" in told(desk)[1]
+
+
+def test_what_can_not_be_seen_may_be_an_alias(desk: Desk) -> None:
+    desk.staged(f"1 {HERE}")
+    desk.dns.dead = True
+    lines, err = told(desk)
+    assert len(lines) == len(expected(Algorithm.ECDSA))
+    assert f"what is at {HERE} can't be seen (no answer in time)" in err
+
+
+def test_a_certificate_of_another_ca_is_said(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """These records alone would have its next certificate refused."""
+    desk.staged(f"1 {HERE}")
+    monkeypatch.setattr("danebot.adapters.authorities.authorities", authorities)
+    assert "comes from a CA that the table of 2026-08-21 lacks" in told(desk)[1]
 
 
 def test_for_programs(desk: Desk) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from types import MappingProxyType
 from typing import TYPE_CHECKING
@@ -10,7 +10,14 @@ from typing import TYPE_CHECKING
 from danebot.domain.dane.mistakes import mistake
 from danebot.domain.dane.verdicts import Named, Naming
 from danebot.domain.dns.answers import OwnerObservation
-from danebot.domain.dns.tlsa import MatchingType, Required, TlsaRecord, Usage
+from danebot.domain.dns.tlsa import (
+    MatchingType,
+    Required,
+    Selector,
+    TlsaRecord,
+    Usage,
+    counts_beside,
+)
 from danebot.domain.finding import Code, Finding, Severity
 from danebot.domain.rollover.evidence.senders import senders_to
 from danebot.domain.rollover.records.advice import advise
@@ -23,6 +30,7 @@ if TYPE_CHECKING:
 
 Names = Mapping[TlsaRecord, Named]
 NAMELESS: Names = MappingProxyType({})
+_PASSED_OVER = "see that a 3 1 1 record counts there: beside a 2 1 2 one senders pass 2 1 1 over"
 
 
 def has_anchors(observations: Observations) -> bool:
@@ -85,7 +93,7 @@ def _anchors(
     table: Authorities,
     *,
     now: datetime,
-    addition: str,
+    addition: Sequence[str],
 ) -> Iterator[Finding]:
     """Whether the anchors that senders know the live chain by will do for the next one."""
     owner, records = observed.owner, observed.answer.records
@@ -99,20 +107,22 @@ def _anchors(
     if found is None:
         return
     retired = found.ending is Ending.RETIRED
+    anchors = [f"publish what this prints: danebot tlsa --anchors {state.name}"]
+    if not counts_beside((Usage.DANE_TA, Selector.SPKI, MatchingType.SHA2_256), records):
+        anchors = []
     yield Finding(
         Code.TLSA_ANCHOR_RETIRED if retired else Code.TLSA_ISSUERS_UNLISTED,
         found.severity,
         state.name,
         f"{owner}: {found.text}",
-        f"{addition}publish what this prints: danebot tlsa --anchors {state.name}",
+        "; or ".join([*addition, *anchors]) or _PASSED_OVER,
     )
 
 
-def _addition(live: Held, observed: OwnerObservation, in_use: KeysInUse) -> str:
+def _addition(live: Held, observed: OwnerObservation, in_use: KeysInUse) -> Sequence[str]:
     """The live key's own record, where one would have effect and harm nobody."""
     line = Required(MatchingType.SHA2_256, observed.owner)
     advice = advise(observed.owner, observed, [(line, live.key.spki)], in_use.keys)
     if advice.objections or not advice.add:
-        return ""
-    records = " and ".join(f"{advice.target}. IN TLSA {record}" for record in advice.add)
-    return f"add: {records}; or "
+        return ()
+    return ("add: " + " and ".join(f"{advice.target}. IN TLSA {record}" for record in advice.add),)

@@ -65,6 +65,14 @@ def told(
     return {one.code: one for one in found}
 
 
+def test_anchors_are_not_advised_beside_a_stronger_digest() -> None:
+    """The table has SHA2-256 digests, which senders pass over there (RFC 7671 section 9)."""
+    of = table(Use.RETIRED, Use.ACTIVE)
+    remedy = told(tlsa("2 1 2"), of=of)[Code.TLSA_ANCHOR_RETIRED].remedy
+    assert remedy == f"add: {MX}. IN TLSA {tlsa('3 1 1')}"
+    assert "--anchors" in told(tlsa("2 0 2"), of=of)[Code.TLSA_ANCHOR_RETIRED].remedy
+
+
 def test_an_owner_that_rests_on_a_retired_anchor() -> None:
     found = told(tlsa("2 1 1"), of=table(Use.RETIRED, Use.ACTIVE))
     assert set(found) == {Code.TLSA_ANCHOR_RETIRED}
