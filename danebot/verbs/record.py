@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
+from danebot.domain.dane.profiles import profile_of
 from danebot.domain.dns.forms import RecordForm
-from danebot.domain.names import DnsName, Protocol, TlsaOwner
+from danebot.domain.dns.tlsa import Usage
+from danebot.domain.names import DnsName, Protocol, TlsaOwner, default_protocol
 from danebot.domain.text import printable
 from danebot.errors import ConfigError, NameSyntaxError, RecordSyntaxError, UnansweredError
 from danebot.verbs.common import ATTENTION, FINE, click_echo, dump, read_stdin
@@ -42,7 +44,7 @@ def record(
     starttls: str | None,
     as_json: bool,
 ) -> int:
-    """Print them; 1 where not all addresses of a service could be asked."""
+    """Print them; 1 where not all addresses could be asked, or a record is of no use there."""
     try:
         forms = tuple(map(RecordForm.parse, kinds or (_USUAL,)))
         named = tuple(map(DnsName.parse, owners))
@@ -57,9 +59,21 @@ def record(
     else:
         for line in _lines(made, where):
             click_echo(line)
-    for line in found.missed:
+    doubts = (*found.missed, *_useless(forms, where))
+    for line in doubts:
         console.warn(line)
-    return ATTENTION if found.missed else FINE
+    return ATTENTION if doubts else FINE
+
+
+def _useless(forms: Sequence[RecordForm], owners: Sequence[DnsName]) -> Iterator[str]:
+    """Where records of these kinds count for nothing."""
+    pkix = [form for form in forms if form.usage in (Usage.PKIX_TA, Usage.PKIX_EE)]
+    for owner in map(TlsaOwner.from_name, owners) if pkix else ():
+        if owner and not profile_of(owner.port, default_protocol(owner.port)).pkix_counts:
+            yield (
+                f"at {owner} mail servers pass {' and '.join(map(str, pkix))} over "
+                "(RFC 7672 section 3.1.3)"
+            )
 
 
 def _read(console: Console, source: str, starttls: str | None) -> _Source:

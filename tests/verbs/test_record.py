@@ -15,6 +15,10 @@ from pathlib import Path
 import pytest
 
 from danebot.cli import main
+from danebot.domain.dane.material import Material, of_chain, read_material, records_of
+from danebot.domain.dns.forms import RecordForm
+from danebot.errors import CertificateError
+from domain.pki import issue
 from schemas import faults
 
 
@@ -106,6 +110,46 @@ def test_owners_and_json(files: Path, capsys: pytest.CaptureFixture[str]) -> Non
         "data": hashlib.sha256(spki(files / "cert.pem")).hexdigest(),
         "source": "the key",
     }
+
+
+@pytest.mark.parametrize(
+    ("kind", "owner", "code"),
+    [
+        ("111", "_25._tcp.mx.example.test", 1),
+        ("111", "_587._tcp.mx.example.test", 0),
+        ("011", "_24._tcp.mx.example.test", 1),
+        ("211", "_25._tcp.mx.example.test", 0),
+        ("111", "_dane.example.test", 0),  # the end of an alias: of which port nobody knows
+    ],
+)
+def test_what_counts_for_nothing_there_is_told(
+    kind: str, owner: str, code: int, files: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = (str(files / "chain.pem"), "--kind", kind, "--owner", owner)
+    found, out, err = asked(capsys, *words)
+    assert (found, out.count("IN TLSA")) == (code, 1)
+    assert ("mail servers pass" in err) is bool(code)
+
+
+def test_of_a_chain_the_path_alone_gives_anchors() -> None:
+    """Whoever published a stranger's record would have every sender refuse."""
+    root, stranger = issue("Root", ca=True), issue("Stranger", ca=True)
+    middle = issue("Middle", root, ca=True)
+    leaf = issue("mx.example.test", middle, names=["mx.example.test"])
+    form, own = RecordForm(2, 1, 1), issue("mx.example.test", ca=True, names=["mx.example.test"])
+
+    def anchors(material: Material) -> list[str]:
+        return [one.source for one in records_of(material, form)]
+
+    presented = tuple(one.der for one in (leaf, stranger, root, middle, leaf))
+    assert anchors(of_chain(presented)) == ["Root", "Middle"]
+    pem = b"".join(one.pem for one in (leaf, stranger, middle))
+    assert anchors(read_material(pem)) == ["Middle"]
+    bundle = b"".join(one.pem for one in (stranger, middle))
+    assert anchors(read_material(bundle)) == ["Stranger", "Middle"]
+    with pytest.raises(CertificateError, match="there is none"):
+        anchors(of_chain((own.der, stranger.der)))
+    assert anchors(read_material(own.pem)) == ["mx.example.test"]
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,8 @@ from typing import NamedTuple
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 
-from danebot.domain.dane.certificate import IssuingRight, read
+from danebot.domain.dane.certificate import Certificate, IssuingRight, read
+from danebot.domain.dane.path import issued
 from danebot.domain.dns.forms import RecordForm
 from danebot.domain.dns.tlsa import MatchingType, Selector, TlsaRecord, Usage, association
 from danebot.domain.lineage.pem import read_chain, read_private_key, spki_der
@@ -23,10 +24,14 @@ _ANCHORS = (Usage.PKIX_TA, Usage.DANE_TA)
 
 
 class Material(NamedTuple):
-    """The octets that TLSA records may match: a key's, and those of certificates, leaf first."""
+    """The octets that TLSA records may match: a key's, and those of certificates, leaf first.
+
+    ``authorities`` are the certificates that anchors may be made of.
+    """
 
     spki: bytes
     ders: tuple[bytes, ...] = ()
+    authorities: tuple[Certificate, ...] = ()
 
 
 class Made(NamedTuple):
@@ -43,9 +48,9 @@ def read_material(pem: bytes) -> Material:
     """
     labels = {found.decode() for found in _LABEL.findall(pem)}
     if not labels and read(pem) is not None:
-        return of_chain((pem,))
+        return _of_file((pem,))
     if labels & {"CERTIFICATE", "X509 CERTIFICATE"}:
-        return of_chain(read_chain(pem).ders)
+        return _of_file(read_chain(pem).ders)
     if any(label.endswith("PRIVATE KEY") for label in labels):
         return Material(read_private_key(pem).spki)
     with foreign(CertificateError, "no certificate, key or request that can be read"):
@@ -56,11 +61,34 @@ def read_material(pem: bytes) -> Material:
 
 
 def of_chain(ders: tuple[bytes, ...]) -> Material:
-    """The same of a chain that was presented, leaf first; raises `CertificateError`."""
+    """The same of a chain that was presented, leaf first; raises `CertificateError`.
+
+    What stands in it that the leaf doesn't chain up to is nobody's anchor, nor is the leaf its own.
+    """
     leaf = read(ders[0]) if ders else None
     if leaf is None:
         raise CertificateError("no certificate that can be read")
-    return Material(leaf.spki, ders)
+    others = _authorities(ders[1:])
+    above = [leaf]
+    for one in above:  # grows as it goes
+        above += [other for other in others if other not in above and issued(one, other)]
+    return Material(leaf.spki, ders, tuple(one for one in others if one in above[1:]))
+
+
+def _of_file(ders: tuple[bytes, ...]) -> Material:
+    """The same, but a file of CAs is one: it has no leaf."""
+    found = of_chain(ders)
+    every = _authorities(ders)
+    no_leaf = bool(_authorities(ders[:1]))
+    return found._replace(authorities=every) if no_leaf else found
+
+
+def _authorities(ders: tuple[bytes, ...]) -> tuple[Certificate, ...]:
+    return tuple(
+        one
+        for one in map(read, ders)
+        if one is not None and one.facts and one.facts.authority is not IssuingRight.NONE
+    )
 
 
 def records_of(material: Material, form: RecordForm) -> tuple[Made, ...]:
@@ -78,14 +106,13 @@ def records_of(material: Material, form: RecordForm) -> tuple[Made, ...]:
 
 
 def _of_authorities(material: Material, form: RecordForm) -> tuple[Made, ...]:
-    found = [one for one in map(read, material.ders) if one is not None and one.facts is not None]
     made = tuple(
         Made(
             _record(form, one.spki if form.selector == Selector.SPKI else one.der),
-            printable(", ".join(one.facts.common_names)) or "a CA without a name",
+            printable(", ".join(one.facts.common_names if one.facts else ()))
+            or "a CA without a name",
         )
-        for one in found
-        if one.facts is not None and one.facts.authority is not IssuingRight.NONE
+        for one in material.authorities
     )
     if not made:
         raise CertificateError(
