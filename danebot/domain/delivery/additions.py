@@ -34,7 +34,7 @@ def record_of_kind(host: HostReport, form: RecordForm, der: bytes) -> str:
         int(mtype): TlsaRecord(*form[:2], mtype, association(der, mtype)) for mtype in MatchingType
     }
     wanted = dict.fromkeys((form.mtype, max(form.mtype, strongest)))
-    words = _lines(answer, *(own[mtype] for mtype in wanted))
+    words = _lines(answer, *(own[mtype] for mtype in wanted if own[mtype] not in answer.records))
     if strongest < form.mtype:
         weaker = [one for one in alike if one.mtype and one not in own.values()]
         if weaker:

@@ -59,17 +59,19 @@ def demand_findings(
 def _kinds(
     host: HostReport, address: AddressReport, criteria: Criteria, now: datetime
 ) -> Iterator[Finding]:
-    """Each kind is judged alone: a record counts here though senders prefer another digest."""
+    """A record of a kind has to match by itself, and to count beside those with other digests."""
     verdict = address.verdict
     if not criteria.require or verdict is None or verdict.outcome is Outcome.FAILED:
         return  # a mismatch is told already
-    of_kind = {
-        form: [one for one in host.route.records if form.includes(one)] for form in criteria.require
-    }
-    verdicts = [
-        verdict_of(host, records, address.result.chain, criteria, now)
-        for records in of_kind.values()
-    ]
+    records = host.route.records
+    of_kind = {form: [one for one in records if form.includes(one)] for form in criteria.require}
+    verdicts = []
+    for form, alone in of_kind.items():
+        judged = verdict_of(host, alone, address.result.chain, criteria, now)
+        if judged.outcome is Outcome.AUTHENTICATED:
+            alike = [one for one in records if one[:2] == form[:2]]
+            judged = verdict_of(host, alike, address.result.chain, criteria, now)
+        verdicts.append(judged)
     outcomes = {one.outcome for one in verdicts}
     if Outcome.AUTHENTICATED in outcomes:
         return

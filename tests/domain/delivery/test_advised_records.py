@@ -62,6 +62,7 @@ def advice(found: Report, code: Code) -> tuple[Finding, tuple[TlsaRecord, ...]]:
         (Code.UNLISTED_ISSUERS, (anchor(FIRST), STRONG), FIRST, ()),
         (Code.REQUIRED_RECORD, (ANCHOR,), CA, ("311",)),
         (Code.REQUIRED_RECORD, (ANCHOR, STRONG), CA, ("311",)),
+        (Code.REQUIRED_RECORD, (ANCHOR, STRONG, MATCHING), CA, ("311",)),
         (Code.REQUIRED_RECORD, (ANCHOR, CERT_STRONG), CA, ("301",)),
         (Code.REQUIRED_RECORD, (MATCHING,), CA, ("312",)),
     ],

@@ -40,6 +40,7 @@ from domain.pki import DAY, NOW, issue
 ANCHOR = TlsaRecord(2, 1, 1, spki(CA))
 UNLIKE = "and none that is published matches: 3 1 1 matches no presented certificate"
 STRONG = TlsaRecord(3, 1, 2, association(LEAF.spki, MatchingType.SHA2_512))
+OTHERS = TlsaRecord(3, 1, 2, b"\x5a" * 64)
 
 
 # ---- kinds of records -----------------------------------------------------------------------
@@ -69,7 +70,15 @@ def required(*kinds: str, expectation: Expectation = Expectation.REQUIRED) -> Cr
         ((MATCHING,), ("311",), ""),
         ((MATCHING, ANCHOR), ("211",), ""),
         ((ANCHOR,), ("311", "211"), ""),  # any of them
-        ((MATCHING, STRONG), ("311",), ""),  # senders prefer the other, but it does match
+        ((MATCHING, STRONG), ("311",), ""),  # senders prefer the other, which matches as well
+        (
+            (ANCHOR, MATCHING, OTHERS),
+            ("311",),
+            (
+                "a 3 1 1 record is required, and none that is published matches: 3 1 1 ignored "
+                "beside records with a stronger digest, 3 1 2 matches no presented certificate"
+            ),
+        ),
         ((MATCHING, STRONG), ("312",), ""),
         ((MATCHING,), ("211",), "a 2 1 1 record is required, and none is published"),
         (
