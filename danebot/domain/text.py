@@ -5,6 +5,9 @@ from __future__ import annotations
 import re
 from datetime import datetime, timedelta
 
+LONGEST_LINE = 3000
+"""Characters that a line for people may have: a record with a whole RSA key of 8192 bits fits."""
+
 
 def printable(text: str, limit: int = 200) -> str:
     r"""Foreign text made safe for one line of a terminal, a log or plugin output.

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from danebot.domain.finding import Code, Finding
 from danebot.domain.names import printable
 from danebot.domain.rollover.records.adoption import Proposal, by_host
-from danebot.domain.text import when
+from danebot.domain.text import LONGEST_LINE, when
 from danebot.errors import DanebotError, RolloverError, TreeError, UnreadableError
 from danebot.verbs.common import (
     ATTENTION,
@@ -122,7 +122,7 @@ def _show(line: str) -> None:
     """Print a line; on a terminal what is wrong is in colour, and what is to come is faint."""
     import click
 
-    shown = printable(line, 1000)
+    shown = printable(line, LONGEST_LINE)
     if sys.stdout is not None and sys.stdout.isatty() and not os.environ.get("NO_COLOR"):
         word = shown.strip().partition(" ")[0]
         bar, arrow, ahead = shown.partition(">")

@@ -7,9 +7,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from danebot.domain.names import printable
+from danebot.domain.text import LONGEST_LINE, printable
 
-_LONGEST = 1000
 _VOID = {"input", "link", "meta"}
 _SHAPES = {"circle", "line", "rect"}  # SVG, where an element without content says so
 
@@ -26,7 +25,7 @@ Child: TypeAlias = "Html | str | Iterable[Html]"
 
 def escape(text: str) -> str:
     """Foreign text for an element or a quoted attribute; control characters become visible."""
-    return html.escape(printable(text, _LONGEST), quote=True)
+    return html.escape(printable(text, LONGEST_LINE), quote=True)
 
 
 def fragment(*children: Child) -> Html:

@@ -17,6 +17,8 @@ from danebot.domain.delivery.judgements import Judgement, Served
 from danebot.domain.delivery.routes import Dane
 from danebot.domain.names import Endpoint, Hostname, Protocol
 from danebot.domain.status.document import LineageStatus
+from danebot.render.lineage import status_lines
+from danebot.verbs.status import _show
 from danebot_exporter.endpoints import EndpointReport, Watched
 from danebot_exporter.page import FEW, PER_PAGE, PageWish, page
 from exporter import sample
@@ -192,6 +194,20 @@ def test_a_rollover_is_drawn_with_all_its_steps(tmp_path: Path) -> None:
 
 def test_a_document_that_cannot_be_read_is_said(tmp_path: Path) -> None:
     assert "danebot renew writes it" in text(page(tmp_path / "absent", PageWish(), {}, NOW))
+
+
+def test_a_record_that_is_to_be_copied_is_whole(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """``3 1 0`` of an RSA key of 8192 bits, at a name as long as there are."""
+    name = ".".join(["a" * 61] * 4)
+    record = f"_25._tcp.{name[:240]}. 3600 IN TLSA 3 1 0 {'ab' * 1062}"
+    status = sample.lineage("mail.example.test")
+    status = status._replace(publication=status.publication._replace(add=(record,)))
+    assert record in text(made(tmp_path, status))
+    for line in status_lines(status, NOW):
+        _show(line)
+    assert record in capsys.readouterr().out
 
 
 def test_the_last_changes_are_listed_the_newest_first(tmp_path: Path) -> None:
