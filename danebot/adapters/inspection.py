@@ -24,7 +24,7 @@ def entry(path: Path, role: Role) -> Entry | None:
         return None
     except OSError as exc:
         raise unreadable(path, exc) from exc
-    return Entry(str(path), role, found.st_uid, stat.S_IMODE(found.st_mode))
+    return Entry(str(path), role, found.st_uid, stat.S_IMODE(found.st_mode), found.st_gid)
 
 
 def space(path: Path) -> Space | None:

@@ -277,6 +277,12 @@ class Code(FindingKind):
         "certbot is still run beside danebot, and either may find the other at work",
         "take that run out: danebot renew calls certbot for every lineage",
     )
+    HOST_TROUBLE = (
+        "host-trouble",
+        Concern.RENEWAL,
+        "something on this host stands in danebot's way: a full disk, or what others may write",
+        "see all of it, and what to do: danebot doctor",
+    )
     UNKNOWN_LINEAGE = (
         "unknown-lineage",
         Concern.RENEWAL,

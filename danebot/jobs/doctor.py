@@ -16,7 +16,15 @@ from danebot.domain.doctor.assess import assess
 from danebot.domain.doctor.facts import Refused, Unlooked, Unreached, Unwatched
 from danebot.domain.finding import Code, Finding, Severity, most_serious_first
 from danebot.domain.lineage.state import Management
-from danebot.jobs.host_facts import Looker, basic_facts, host_facts, servers, with_network
+from danebot.jobs.host_facts import (
+    Looker,
+    an_owner_of_each,
+    asked_facts,
+    cheap_facts,
+    servers,
+    tree_facts,
+    with_network,
+)
 
 if TYPE_CHECKING:
     from danebot.adapters.ports import Clock
@@ -44,7 +52,8 @@ def examine(context: Context, host: Path = _ROOT) -> Examined:
     looker = Looker()
     names = looker.at("certbot's lineages", "", context.tree.names)
     context.progress("looking at this host")
-    facts = host_facts(context, looker, names, host)
+    facts = tree_facts(context, looker, names, host)
+    facts = asked_facts(facts, context.settings, an_owner_of_each(context, names or ()), looker)
     facts = with_network(facts, servers(context, names or ()), context.clock)
     context.progress("looking at the lineages and at DNS")
     views, found = _runs_findings(context, names or (), host)
@@ -64,16 +73,17 @@ def examine(context: Context, host: Path = _ROOT) -> Examined:
 def examine_bare(settings: Settings, clock: Clock, trouble: str) -> Examined:
     """The same where there is no tree of certbot's, as ``trouble`` says."""
     looker = Looker()
-    facts = with_network(basic_facts(settings, looker), (DEFAULT,), clock)
+    facts = asked_facts(cheap_facts(settings, settings.tree, looker), settings, (), looker)
+    facts = with_network(facts, (DEFAULT,), clock)
     facts = facts._replace(no_tree=trouble, unlooked=tuple(looker.unlooked))
     return Examined(assess(facts, clock()), facts.versions)
 
 
-def host_findings(context: Context, host: Path = _ROOT) -> tuple[Finding, ...]:
-    """What a lineage that has just been taken on will come up against, without asking the CA."""
+def at_hand(context: Context, host: Path = _ROOT) -> tuple[Finding, ...]:
+    """What files say that stands in the way of a lineage that has just been taken on."""
     looker = Looker()
     names = looker.at("certbot's lineages", "", context.tree.names)
-    facts = host_facts(context, looker, names, host)
+    facts = tree_facts(context, looker, names, host)
     found = assess(facts._replace(run_told=False), context.clock())
     return tuple(one for one in found if one.severity >= Severity.WARNING)
 

@@ -1,6 +1,6 @@
 """Gathers what `danebot doctor` judges of a host; whatever can't be looked at is a fact, too.
 
-In three breadths: what every daily run can afford, what `init` looks at, and all.  Nothing is
+In three breadths: what every daily run can afford, what files say, and what others do.  Nothing is
 changed.
 """
 
@@ -109,20 +109,22 @@ def _entries(looker: Looker, role: Role, paths: Iterable[Path]) -> Iterator[Entr
             yield found
 
 
-def basic_facts(settings: Settings, looker: Looker, owners: Sequence[DnsName] = ()) -> HostFacts:
-    """What can be told without a tree of certbot's; ``owners`` are TLSA owners to ask for."""
+def asked_facts(
+    facts: HostFacts, settings: Settings, owners: Sequence[DnsName], looker: Looker
+) -> HostFacts:
+    """The same with what the resolver and certbot say; ``owners`` are TLSA owners to ask for."""
     trouble, version = _certbot(settings)
-    return cheap_facts(settings, settings.tree, looker)._replace(
+    return facts._replace(
         asked=looker.at("the resolver", "", _asked, settings, owners) or (),
         certbot=trouble,
         versions=(("certbot", version),) if version else (),
     )
 
 
-def host_facts(
+def tree_facts(
     context: Context, looker: Looker, names: Sequence[str] | None, host: Path
 ) -> HostFacts:
-    """What a run rests on, beside the lineages themselves; ``names`` None where nobody can tell.
+    """What files say of what a run rests on; ``names`` None where nobody can tell the lineages.
 
     ``host`` is the root directory of the host, another one in tests.
     """
@@ -130,7 +132,7 @@ def host_facts(
 
     settings, tree = context.settings, context.tree
     known = names or ()
-    facts = basic_facts(settings, looker, _owners(context, known))
+    facts = cheap_facts(settings, tree.root, looker)
     managed = [name for name in known if tree.paths(name).staged]
     files = [*facts.entries, *_entries(looker, Role.STATE, (settings.state_directory,))]
     files += _tree_entries(context, looker, known)
@@ -226,7 +228,7 @@ def _server(context: Context, name: str) -> str:
     return told.get("server") or context.tree.conf(name).parameter("server") or DEFAULT
 
 
-def _owners(context: Context, names: Iterable[str]) -> tuple[DnsName, ...]:
+def an_owner_of_each(context: Context, names: Iterable[str]) -> tuple[DnsName, ...]:
     """An owner of each lineage; one that can't be read is told elsewhere."""
     looker = Looker()
     found = [looker.at("", "", context.tree.read, name) for name in names]

@@ -106,13 +106,14 @@ def _seen_last(
 def _left_over(context: Context, scope: Scope) -> tuple[Finding, ...]:
     """What lies there of lineages that certbot no longer knows, and what else runs certbot."""
     from danebot.jobs.competing import competing
+    from danebot.jobs.host_trouble import host_trouble
     from danebot.jobs.orphans import orphans
     from danebot.jobs.unknown import unknown_lineages
 
     if scope is not Scope.EVERYTHING:
         return ()
     found = [*not_believed(context.settings.state_directory)]
-    for look in (competing, unknown_lineages, orphans, not_held):
+    for look in (competing, unknown_lineages, orphans, not_held, host_trouble):
         try:
             found += look(context)
         except Exception as exc:  # noqa: BLE001 - whatever it is, what was found is told

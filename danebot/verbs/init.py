@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import click
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from danebot.console import Console
+    from danebot.domain.finding import Finding
     from danebot.domain.lineage.state import LineageState
     from danebot.domain.names import DnsName
     from danebot.domain.rollover.records.adoption import Intake
@@ -40,6 +41,7 @@ class Told(enum.Enum):
 def init(console: Console, names: tuple[str, ...], *, told: Told, dry_run: bool) -> int:
     """Put lineages under danebot's care."""
     from danebot.jobs.competing import competing
+    from danebot.jobs.doctor import at_hand
 
     tree = console.tree()
     selected = tree.select(names)
@@ -68,7 +70,7 @@ def init(console: Console, names: tuple[str, ...], *, told: Told, dry_run: bool)
             except DanebotError as exc:
                 console.warn(f"{name}: {exc}")
                 status = ATTENTION
-        beside = competing(context) if status == FINE else ()
+        beside = (*competing(context), *at_hand(context)) if status == FINE else ()
         return record_run(
             console,
             context,
@@ -77,8 +79,15 @@ def init(console: Console, names: tuple[str, ...], *, told: Told, dry_run: bool)
             status,
             superseded=lambda old: old.lineage in new,
             report=done,
-            remarks=map(str, beside),
+            remarks=_remarks(beside),
         )
+
+
+def _remarks(found: Sequence[Finding]) -> Iterator[str]:
+    """What this host lacks, the first few in full; () where nothing was found."""
+    yield from map(str, found[:_NAMED])
+    if found:
+        yield "whether this host has all that danebot needs, is told by: danebot doctor"
 
 
 def _looked(context: Context, names: Sequence[str]) -> dict[str, _Looked | DanebotError]:

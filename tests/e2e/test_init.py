@@ -72,7 +72,7 @@ def test_an_unknown_lineage(site: Site) -> None:
     before = fingerprint(site.tree)
     for verb in ("init", "deinit"):
         run = site.danebot(verb, "mial.example.test")
-        assert (run.returncode, run.stdout) == (1, "")
+        assert (run.returncode, run.stdout) == (2, "")
         known = f"danebot: there is no lineage 'mial.example.test'; known are: {MAIL}\n"
         assert run.stderr == known
     assert fingerprint(site.tree) == before

@@ -10,11 +10,13 @@ import os
 import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from danebot.adapters.presence import is_set_aside
-from danebot.adapters.process import search_path
-from danebot.domain.doctor.facts import Job
 from danebot.regular import read_regular
+
+if TYPE_CHECKING:
+    from danebot.domain.doctor.facts import Job
 
 _NAME = re.compile(r"certbot(-auto|-\d+(\.\d+)?)?|letsencrypt(-auto)?")
 _SNAP = "certbot.renew"
@@ -49,6 +51,8 @@ def competing_jobs(tree: Path, root: Path = Path("/")) -> tuple[str, ...]:
 
 def own_jobs(tree: Path, root: Path = Path("/")) -> tuple[Job, ...]:
     """What runs ``danebot renew`` on ``tree``; a timer counts where systemd runs."""
+    from danebot.domain.doctor.facts import Job
+
     top = str(root).rstrip("/")
     systemd = os.path.isdir(f"{top}/run/systemd/system")
     found: list[tuple[str, str]] = []
@@ -69,18 +73,27 @@ def _own_programs(line: str, tree: Path) -> Iterator[str]:
     for command in _SEPARATORS.split(_COMMENT.sub("", line)):
         bare = [word.strip("\"'") for word in command.split()]
         names = [word.rpartition("/")[2] for word in bare]
-        if "danebot" in names:
-            first = names.index("danebot")
-            rest = bare[first + 1 :]
-            named = _config_dir(rest)
-            elsewhere = named and os.path.realpath(named) != os.path.realpath(tree)
-            if "renew" in rest and "--dry-run" not in rest and not elsewhere:
-                yield bare[first].lstrip("@-:+!")
+        if "danebot" not in names:
+            continue
+        first = names.index("danebot")
+        rest = bare[first + 1 :]
+        if "renew" not in rest or "--dry-run" in rest:
+            continue
+        between = range(first + 1, bare.index("renew", first))
+        if any(_NAME.fullmatch(names[n]) and bare[n - 1][:1] != "-" for n in between):
+            continue  # certbot's, and danebot is the name of a lock or of a log
+        named = _config_dir(rest)
+        if not named or os.path.realpath(named) == os.path.realpath(tree):
+            yield bare[first]
 
 
 def _runs(root: str, program: str) -> bool:
     import shutil
 
+    from danebot.adapters.process import search_path
+
+    if "$" in program:
+        return True  # only the shell knows
     if "/" not in program:
         return shutil.which(program, path=search_path()) is not None
     return os.access(f"{root}{program}", os.X_OK)

@@ -32,12 +32,17 @@ RUN_TOLERANCE = timedelta(days=2.25)
 LEAST_FREE = 64 * 1024 * 1024
 LEAST_INODES = 500
 OLDEST_OPENSSL = (3, 0)
-_OTHERS_READ, _OTHERS_WRITE = 0o004, 0o022
+_EVERYBODY_READS, _EVERYBODY_WRITES, _GROUP_WRITES = 0o004, 0o002, 0o020
 
 
 def assess(facts: HostFacts, now: datetime) -> tuple[Finding, ...]:
     """All findings, the most serious first; () for a healthy host."""
     return most_serious_first(finding for judge in _JUDGES for finding in judge(facts, now))
+
+
+def assess_files(facts: HostFacts) -> tuple[Finding, ...]:
+    """What files and disks come to alone."""
+    return most_serious_first(_files(facts))
 
 
 def _warning(code: HostCode, where: str, text: str, remedy: str | None = None) -> Finding:
@@ -160,8 +165,7 @@ def _last_run(last: LastRun | None, now: datetime) -> Iterator[Finding]:
 # ---- files ----------------------------------------------------------------------------------
 
 
-def _files(facts: HostFacts, now: datetime) -> Iterator[Finding]:
-    del now
+def _files(facts: HostFacts) -> Iterator[Finding]:
     for entry in facts.entries:
         found = exposure(entry, facts.me)
         if found is not None:
@@ -172,15 +176,15 @@ def _files(facts: HostFacts, now: datetime) -> Iterator[Finding]:
 
 
 def exposure(entry: Entry, me: int) -> Finding | None:
-    """What others may do with it that they ought not to; ``me`` and root may do anything."""
+    """What others may do with it that they ought not to; ``me``, root and its group may write."""
     path = entry.path
     if entry.owner not in (0, me):
         text = f"{path} ({entry.role.value}) belongs to user {entry.owner}, who may change it"
         return _warning(HostCode.WRITABLE, "", text, f"run: chown root: {path}")
-    if entry.mode & _OTHERS_WRITE:
+    if entry.mode & _EVERYBODY_WRITES or (entry.group and entry.mode & _GROUP_WRITES):
         text = f"{path} ({entry.role.value}) may be written by others, mode {entry.mode:04o}"
         return _warning(HostCode.WRITABLE, "", text, f"run: chmod go-w {path}")
-    if entry.role.read_by_owner_alone and entry.mode & _OTHERS_READ:
+    if entry.role.read_by_owner_alone and entry.mode & _EVERYBODY_READS:
         text = f"{path} ({entry.role.value}) may be read by everybody, mode {entry.mode:04o}"
         remedy = f"run: chmod o-rwx {path}"
         if entry.role is Role.KEY:
@@ -271,6 +275,7 @@ def _unseen(where: str, what: str, why: str, remedy: str | None) -> Finding:
 
 
 _JUDGES: tuple[Callable[[HostFacts, datetime], Iterator[Finding]], ...] = (
-    *(_certbot, _daily_run, _resolvers, _clock, _files),
+    *(_certbot, _daily_run, _resolvers, _clock),
+    lambda facts, _: _files(facts),
     *(_services, _records, _versions, _unlooked),
 )

@@ -79,12 +79,13 @@ class Role(enum.Enum):
 
 
 class Entry(NamedTuple):
-    """A file or directory that is there: owner's id and permission bits."""
+    """A file or directory that is there: its owner's and group's ids, and permission bits."""
 
     path: str
     role: Role
     owner: int
     mode: int
+    group: int = 0
 
 
 class Unusable(NamedTuple):

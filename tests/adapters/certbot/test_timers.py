@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from danebot.adapters.certbot.timers import competing_jobs
+from danebot.adapters.certbot.timers import competing_jobs, own_jobs
 
 DEBIAN_CRON = (
     "SHELL=/bin/sh\n"
@@ -156,3 +156,50 @@ def test_a_run_on_another_tree_is_nobodys_business(tmp_path: Path) -> None:
     write(tmp_path / "etc/cron.d/ours", line)
     (job,) = jobs(tmp_path, tmp_path / "t")
     assert job.startswith("etc/cron.d/ours ")
+
+
+# ---- danebot's own --------------------------------------------------------------------------
+
+
+def own(root: Path) -> list[tuple[str, str, bool]]:
+    found = own_jobs(Path("/etc/letsencrypt"), root)
+    return [(one.place.removeprefix(f"{root}/"), one.program, one.runs) for one in found]
+
+
+def test_a_timer_counts_where_systemd_runs(tmp_path: Path) -> None:
+    timer(tmp_path, "danebot", "ExecStart=/usr/local/bin/danebot renew")
+    assert own(tmp_path) == []
+    (tmp_path / "run/systemd/system").mkdir(parents=True)
+    assert own(tmp_path) == [("danebot.timer", "/usr/local/bin/danebot", False)]
+    write(tmp_path / "usr/local/bin/danebot", "", 0o755)
+    assert own(tmp_path) == [("danebot.timer", "/usr/local/bin/danebot", True)]
+
+
+@pytest.mark.parametrize(
+    ("line", "program"),
+    [
+        ("1 3 * * * root /opt/danebot/bin/danebot renew", "/opt/danebot/bin/danebot"),
+        ("1 3 * * * root sh -c 'sleep 9; /opt/danebot -v renew'", "/opt/danebot"),
+        ("1 3 * * * root chronic /x/danebot --config /etc/x.toml renew", "/x/danebot"),
+        ("1 3 * * * root /x/danebot --config-dir /etc/letsencrypt renew", "/x/danebot"),
+    ],
+)
+def test_a_cron_job_of_danebots_is_found(tmp_path: Path, line: str, program: str) -> None:
+    write(tmp_path / "etc/crontab", f"{line}\n")
+    assert own(tmp_path) == [("etc/crontab", program, False)]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "# 1 3 * * * root danebot renew",
+        "1 3 * * * root danebot renew --dry-run",
+        "1 3 * * * root danebot status",
+        "1 3 * * * root danebot --config-dir /srv/other renew",
+        "1 3 * * * root flock /run/danebot certbot -q renew",
+        "1 3 * * * root systemd-cat -t danebot certbot -q renew",
+    ],
+)
+def test_what_does_not_renew_this_tree_is_no_job_of_danebots(tmp_path: Path, line: str) -> None:
+    write(tmp_path / "etc/crontab", f"{line}\n")
+    assert own(tmp_path) == []
