@@ -151,7 +151,7 @@ def host_targets(subject: Subject, route: Route, inquiry: Inquiry) -> tuple[Host
     """Each host once, with the addresses to ask: those to which DANE binds clients."""
     only = inquiry.criteria.only
     hosts = (route,) if isinstance(route, HostRoute) else route.hosts
-    if only is not None and not isinstance(route, HostRoute):
+    if only is not None:
         hosts = tuple(host for host in hosts if host.host == only)
     protocol = protocol_of(subject)
     serves, service = None, ""

@@ -192,6 +192,19 @@ def test_families(world: World, family: Family, addresses: set[str]) -> None:
     assert {one.result.address for one in report.addresses} == addresses
 
 
+def test_one_host_alone_is_meant_of_services_too(world: World) -> None:
+    """`danebot verify --only HOST` takes domains and services side by side."""
+    names = ("a.example", "b.example")
+    for name in names:
+        world.host(name, "127.0.0.1")
+    criteria = world.inquiry.criteria._replace(only=Hostname("a.example"))
+    reports = world.many(list(map(world.at, names)), world.inquiry._replace(criteria=criteria))
+    assert [report.findings[0].code for report in reports] == [
+        DeliveryCode.MISMATCH,
+        DeliveryCode.NO_SUCH_HOST,
+    ]
+
+
 def test_both_algorithms(world: World) -> None:
     world.host("mx.example", "127.0.0.1")
     report = world.one(world.at("mx.example"), world.inquiry._replace(algorithms=tuple(Algorithm)))

@@ -220,7 +220,7 @@ def _verdict(
                 DeliveryCode.NOT_JUDGED,
                 Severity.UNJUDGED,
                 where,
-                "only PKIX usages, and there is no trust store here to judge them by",
+                "only PKIX usages may match, and there is no trust store here to judge them by",
                 "",
             )
         case _:

@@ -262,9 +262,10 @@ def _chosen(
     subject: Subject, route: Route, hosts: Sequence[HostReport], criteria: Criteria
 ) -> Iterator[Finding]:
     """Whether the one host that is asked for is one of the domain's."""
-    if criteria.only is None or hosts or isinstance(route, HostRoute) or not route.hosts:
+    every = (route,) if isinstance(route, HostRoute) else route.hosts
+    if criteria.only is None or hosts or not every:
         return
-    listed = ", ".join(dict.fromkeys(one.host.text for one in route.hosts))
+    listed = ", ".join(dict.fromkeys(one.host.text for one in every))
     text = f"{criteria.only} is none of its hosts: {listed}"
     yield Finding(DeliveryCode.NO_SUCH_HOST, Severity.UNJUDGED, str(subject), text)
 

@@ -26,7 +26,7 @@ class DeliveryCode(FindingKind):
     NOT_JUDGED = (
         "not-judged",
         Concern.DELIVERY,
-        "there are PKIX usages only, and no trust store to judge them by",
+        "only PKIX usages may match, and there is no trust store to judge them by",
         "name one with --ca-file (danebot verify: ca_file in danebot.toml)",
     )
     NO_SUCH_HOST = (
