@@ -18,8 +18,22 @@ _PATIENCE = timedelta(seconds=10)
 def ask_directory(url: str) -> tuple[str, datetime | None]:
     """Return why it can't be reached, "" if it was, and the time (UTC) that it gave, if any.
 
-    As certbot does, by the proxy that the environment names.
+    As certbot does, by the proxy that the environment names.  The whole answer has to come in time:
+    nobody knows yet who gives it.
     """
+    from queue import Empty, SimpleQueue
+    from threading import Thread
+
+    found: SimpleQueue[tuple[str, datetime | None]] = SimpleQueue()
+    Thread(target=lambda: found.put(_ask(url)), daemon=True).start()
+    seconds = _PATIENCE.total_seconds()
+    try:
+        return found.get(timeout=seconds)
+    except Empty:
+        return f"no answer within {seconds:.0f} s", None
+
+
+def _ask(url: str) -> tuple[str, datetime | None]:
     import ssl
     from email.utils import parsedate_to_datetime
     from http.client import HTTPException
@@ -40,5 +54,5 @@ def ask_directory(url: str) -> tuple[str, datetime | None]:
         return printable(str(getattr(exc, "reason", exc)) or type(exc).__name__), None
     try:
         return "", parsedate_to_datetime(said or "").astimezone(UTC)
-    except ValueError:
+    except (ValueError, OverflowError):  # far off, with its zone
         return "", None
