@@ -26,6 +26,7 @@ _DEBIAN = {
     "share/zsh/site-functions/": "share/zsh/vendor-completions/",
     f"{_DOCS}/danebot.toml.example": "../etc/danebot/danebot.toml",
 }
+GUIDES = ("start", "certbot", "shell", "rollover", "timing", "limits")
 
 
 class Brought(NamedTuple):
@@ -115,6 +116,7 @@ BROUGHT = (
                 *("configuration", "tree", "hooks", "publishing", "emergency", "monitoring"),
                 *("exporter", "check_dane", "check_danebot", "runbook", "dane-standards"),
                 *("doctor", "exit-statuses", "json", "glossary"),
+                *(f"guides/{name}" for name in GUIDES),
             )
         ),
     ),
