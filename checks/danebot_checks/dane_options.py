@@ -199,7 +199,8 @@ def _inquiry(options: argparse.Namespace) -> Inquiry:
         only=Hostname.parse(options.only) if options.only is not None else None,
         down=tuple(Hostname.parse(name) for name in options.down),
     )
-    if options.ca_file is not None and not os.access(options.ca_file, os.R_OK):
+    ca_file = options.ca_file
+    if ca_file is not None and not (ca_file.is_file() and os.access(ca_file, os.R_OK)):
         raise UsageError(f"--ca-file {options.ca_file}: no file that can be read")
     family = Family.ANY
     if options.ipv4 != options.ipv6:

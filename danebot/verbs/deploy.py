@@ -36,6 +36,7 @@ def deploy(console: Console, names: tuple[str, ...], *, dry_run: bool) -> int:
         for view in views:
             _say(console, context, view)
         console.report(findings)
+        asked = {view.state.name for view in views}
         return record_run(
             console,
             context,
@@ -43,7 +44,7 @@ def deploy(console: Console, names: tuple[str, ...], *, dry_run: bool) -> int:
             started,
             status_of(findings),
             findings=findings,
-            superseded=lambda old: old.lineage in selected and old.code in _OWN,
+            superseded=lambda old: old.lineage in asked and old.code in _OWN,
         )
 
 

@@ -266,6 +266,8 @@ def test_a_silent_resolver_is_unknown(world: World, plugin: Plugin) -> None:
         (("-d", "a.example", "--only", "b..c"), "is not a DNS name"),
         (("-d", "a.example", "--down", "b|c"), "is not a DNS name"),
         (("-d", "a.example", "--ca-file", "/none/x|y"), "--ca-file /none/x"),
+        (("-d", "a.example", "--ca-file", "/"), "--ca-file /: no file that can be read"),
+        (("-d", "a.example", "--ca-file", "/dev/zero"), "--ca-file /dev/zero: no file"),
         (("--nonsense|x=1",), "unrecognized arguments"),
     ],
 )

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 from adapters import trees
 from adapters.trees import NAME
 from verbs.desk import HERE, Desk, of_key
@@ -74,3 +77,23 @@ def test_a_lineage_without_hooks_is_not_said_to_have_run_them(desk: Desk) -> Non
 def test_an_unknown_lineage_is_wrong_usage(desk: Desk) -> None:
     staged(desk)
     assert desk.danebot("deploy", "nobody").status == 2
+
+
+def test_what_was_not_looked_at_again_is_still_told(desk: Desk) -> None:
+    """A service that served another certificate does so until somebody has asked it."""
+    staged(desk)
+    desk.danebot("renew")
+    document = desk.document()
+    text = "mail.example.test:25 still serves another certificate"
+    document["findings"].append(
+        {"code": "not-served", "severity": "warning", "lineage": NAME, "text": text, "remedy": ""}
+    )
+    Path(desk.settings["snapshot"]).write_text(json.dumps(document))
+    combo = desk.tree / "live" / NAME / "combo.pem"
+    whole = combo.read_bytes()
+    combo.write_bytes(b"")
+    assert desk.danebot("deploy").status == 1
+    assert text in [one["text"] for one in desk.document()["findings"]]
+    combo.write_bytes(whole)
+    assert desk.danebot("deploy").status == 0
+    assert text not in [one["text"] for one in desk.document()["findings"]]
