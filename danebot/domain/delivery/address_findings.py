@@ -50,6 +50,8 @@ _HIDDEN = frozenset(
     }
 )
 """Cautions that say why a match doesn't count, and for whom it does."""
+_PATH_AMISS = (Reason.INVALID_PATH, Reason.NO_PATH, Reason.NO_PKIX_PATH, Reason.SHADOWED)
+"""A record names what is served; what is wrong is the way there."""
 
 
 def report_address(
@@ -213,7 +215,7 @@ def _verdict(
                 where,
                 "no TLSA record can be used, so senders don't authenticate the server, or defer: "
                 + (_reasons(verdict) or "; ".join(host.route.tried[-1].answer.rejects)),
-                _remedy(host, address),
+                _remedy(host, address, verdict),
             )
         case Outcome.NOT_JUDGED:
             yield Finding(
@@ -235,7 +237,7 @@ def _mismatch(where: str, host: HostReport, address: AddressReport, verdict: Ver
         Severity.CRITICAL,
         where,
         f"{verdict.words}{served}: {_reasons(verdict)}{hidden}",
-        _remedy(host, address),
+        _remedy(host, address, verdict),
     )
 
 
@@ -249,11 +251,13 @@ def _reasons(verdict: Verdict) -> str:
     )
 
 
-def _remedy(host: HostReport, address: AddressReport) -> str:
+def _remedy(host: HostReport, address: AddressReport, verdict: Verdict) -> str:
     record = own_record(host, address)
     if not record:
         return "serve a certificate that the TLSA records name"
-    return f"serve the key that the records name, or add the record of this one: {record}"
+    named = any(one.reason in _PATH_AMISS for one in verdict.records)
+    what = "mend the chain that is served" if named else "serve the key that the records name"
+    return f"{what}, or add the record of this {'key' if named else 'one'}: {record}"
 
 
 def _cautions(where: str, host: HostReport, verdict: Verdict) -> Iterator[Finding]:

@@ -27,12 +27,13 @@ from domain.delivery_world import (
     spki,
     visit,
 )
-from domain.pki import Issued, issue
+from domain.pki import DAY, NOW, Issued, issue
 
 OWNER = f"_25._tcp.{HOST}"
 STRONG = TlsaRecord(3, 1, 2, b"\x5a" * 64)
 OWN_STRONG = TlsaRecord(3, 1, 2, association(LEAF.spki, MatchingType.SHA2_512))
 CERT_STRONG = TlsaRecord(3, 0, 2, b"\x5a" * 64)
+PAST = (NOW - 90 * DAY, NOW - DAY)
 ANCHOR = TlsaRecord(2, 1, 1, spki(CA))
 ADVISED = re.compile(r"(\S+)\. IN TLSA (\d \d \d [0-9a-f]+)")
 
@@ -79,6 +80,29 @@ def test_a_record_that_is_advised_helps(
     assert address.verdict is not None
     reasons = {one.record: one.reason for one in address.verdict.records}
     assert Reason.MATCHED in {reasons[one] for one in added}
+
+
+@pytest.mark.parametrize(
+    ("leaf", "rest"),
+    [
+        (issue("mx.example.org", CA, names=["mx.example.org"], valid=PAST), (CA,)),
+        (issue("mx.example.org", CA, names=["elsewhere.example"]), (CA,)),
+        (issue("mx.example.org", FIRST, names=["mx.example.org"]), (CA,)),
+    ],
+    ids=["expired", "another name", "of another CA"],
+)
+def test_where_the_anchor_is_right_the_chain_is_to_be_mended(
+    leaf: Issued, rest: tuple[Issued, ...]
+) -> None:
+    """No key is wrong there."""
+    route = host(ANCHOR)
+    finding, added = advice(
+        report(visit(route, served(route, leaf=leaf, rest=rest))), Code.MISMATCH
+    )
+    assert finding.remedy.startswith("mend the chain that is served, or add the record of this key")
+    after = host(ANCHOR, *added)
+    found = report(visit(after, served(after, leaf=leaf, rest=rest)))
+    assert Code.MISMATCH not in {one.code for one in found.findings}
 
 
 @pytest.mark.parametrize("code", [Code.RETIRED_ANCHOR, Code.UNLISTED_ISSUERS])
