@@ -71,6 +71,9 @@ class Looker:
             self.unlooked.append(Unlooked(what, printable(why, 400), where, remedy or None))
         except OSError as exc:
             self.unlooked.append(Unlooked(what, exc.strerror or type(exc).__name__, where))
+        except Exception as exc:  # noqa: BLE001 - whatever it is, what was found is told
+            why = f"internal error: {type(exc).__name__}: {printable(str(exc))}"
+            self.unlooked.append(Unlooked(what, why, where, "please report this"))
         return None
 
 
@@ -109,6 +112,10 @@ def _entries(looker: Looker, role: Role, paths: Iterable[Path]) -> Iterator[Entr
             yield found
 
 
+def _is_managed(context: Context, name: str) -> bool:
+    return context.tree.paths(name).staged
+
+
 def asked_facts(
     facts: HostFacts, settings: Settings, owners: Sequence[DnsName], looker: Looker
 ) -> HostFacts:
@@ -133,7 +140,8 @@ def tree_facts(
     settings, tree = context.settings, context.tree
     known = names or ()
     facts = cheap_facts(settings, tree.root, looker)
-    managed = [name for name in known if tree.paths(name).staged]
+    care = {name: looker.at("who renews it", name, _is_managed, context, name) for name in known}
+    managed = [name for name, is_so in care.items() if is_so]
     files = [*facts.entries, *_entries(looker, Role.STATE, (settings.state_directory,))]
     files += _tree_entries(context, looker, known)
     told, last = _last_run(settings, looker)
@@ -143,7 +151,7 @@ def tree_facts(
         last_run=last,
         run_told=told,
         lineages=len(names) if names is not None else None,
-        managed=len(managed),
+        managed=len(managed) if managed or None not in care.values() else None,
         entries=tuple(files),
         unusable=tuple(_unusable(context, looker, known)),
         readings=tuple(_readings(context, looker, managed, host)),
@@ -253,7 +261,7 @@ def _account(context: Context, name: str) -> Account | None:
     from danebot.adapters.certbot.accounts import account_directory, is_account
 
     account = context.tree.conf(name).parameter("account")
-    if not account:
+    if account in {"", "None"}:
         return None  # certbot takes the one that there is, or registers one
     directory = account_directory(context.tree.root, _server(context, name), account)
     return Account(name, printable(str(directory)), is_account(directory))
@@ -269,7 +277,9 @@ def _tree_entries(context: Context, looker: Looker, names: Sequence[str]) -> Ite
     keys = [*root.glob("accounts/**/private_key.json")]
     yield from _entries(looker, Role.KEY, keys)
     for name in names:
-        paths = context.tree.paths(name)
+        paths = looker.at("its files", name, context.tree.paths, name)
+        if paths is None:
+            continue
         yield from _entries(looker, Role.TREE, (paths.conf, paths.live, paths.staging))
         for place in (paths.archive, paths.live, paths.staging):
             yield from _entries(looker, Role.KEY, looker.at(str(place), "", _keys, place) or ())

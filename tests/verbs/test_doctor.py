@@ -30,6 +30,7 @@ from danebot.domain.finding import Code
 from danebot.domain.kinds import FindingKind
 from danebot.domain.lineage.keys import Algorithm
 from danebot.domain.names import DnsName, Endpoint
+from danebot.errors import UnreadableError
 from schemas import faults
 from verbs.desk import HERE, Desk, Said, of_key
 
@@ -503,3 +504,23 @@ def test_only_what_is_under_care_is_rehearsed(desk: Desk) -> None:
     assert said.err == (
         f"danebot: {NAME} is not managed by danebot; run first: danebot init {NAME}\n"
     )
+
+
+# ---- what can't be looked at ----------------------------------------------------------------
+
+
+def test_what_root_alone_may_read_is_told_as_unseen(host: Host) -> None:
+    """The kernel's refusal is a double: these tests run as root, too."""
+
+    def refused(self: object) -> bool:
+        raise UnreadableError(f"cannot read {self}: Permission denied; run danebot as root")
+
+    host.patch.setattr("danebot.jobs.host_facts._is_managed", lambda *_: refused("staging"))
+    host.patch.setattr("danebot.jobs.host_facts._keys", lambda *_: 1 // 0)
+    said = host.examined()
+    assert said.status == 1
+    assert (
+        f"unseen    {NAME}: who renews it could not be looked at: cannot read staging" in said.out
+    )
+    assert "internal error: ZeroDivisionError" in said.out
+    assert "no lineage is under danebot's care" not in said.out

@@ -134,15 +134,17 @@ def _daily_run(facts: HostFacts, now: datetime) -> Iterator[Finding]:
     elif facts.lineages == 0:
         yield _meant(HostCode.NO_LINEAGES)
     else:
-        if facts.lineages and not facts.managed:
+        if facts.lineages and facts.managed == 0:
             yield _meant(HostCode.UNMANAGED)
-        yield from _jobs(facts.jobs)
+        yield from _jobs(facts.jobs, facts.me)
         if facts.run_told:
             yield from _last_run(facts.last_run, now)
 
 
-def _jobs(jobs: tuple[Job, ...]) -> Iterator[Finding]:
-    if not jobs:
+def _jobs(jobs: tuple[Job, ...], me: int) -> Iterator[Finding]:
+    if not jobs and me:
+        yield _unseen("", "whether a cron job runs danebot renew", "root alone may read all", None)
+    elif not jobs:
         yield _meant(HostCode.NOT_SCHEDULED)
     for job in jobs:
         if not job.runs:

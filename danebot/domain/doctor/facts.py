@@ -169,7 +169,7 @@ class HostFacts(NamedTuple):
     run_told: bool = True
     no_tree: str = ""
     lineages: int | None = None
-    managed: int = 0
+    managed: int | None = None
     entries: tuple[Entry, ...] = ()
     unusable: tuple[Unusable, ...] = ()
     spaces: tuple[Space, ...] = ()

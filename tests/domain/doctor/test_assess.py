@@ -1,0 +1,142 @@
+"""Facts of a host to findings: each bound from both sides, and nothing inferred from silence."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from danebot.domain.doctor.assess import CLOCK_TOLERANCE, RUN_TOLERANCE, assess, assess_files
+from danebot.domain.doctor.codes import HostCode
+from danebot.domain.doctor.facts import (
+    Asked,
+    Clock,
+    Entry,
+    HostFacts,
+    Job,
+    LastRun,
+    Role,
+    Space,
+    Unlooked,
+)
+from danebot.domain.finding import Severity
+from danebot.domain.kinds import FindingKind
+
+NOW = datetime(2026, 11, 30, 12, tzinfo=UTC)
+SECOND = timedelta(seconds=1)
+LOCAL = Asked("127.0.0.1", loopback=True, public=False, trusted=False, authentic=True, signed=True)
+HEALTHY = HostFacts(
+    asked=(LOCAL,),
+    clock=Clock(synchronised=True, ahead=SECOND),
+    jobs=(Job("danebot.timer", "/usr/local/bin/danebot", runs=True),),
+    last_run=LastRun(NOW - timedelta(days=1), 0),
+    lineages=1,
+    managed=1,
+    openssl=(3, 0),
+)
+REMOTE = LOCAL._replace(name="192.0.2.1", loopback=False)
+
+
+def codes(facts: HostFacts) -> list[FindingKind]:
+    return [one.code for one in assess(facts, NOW)]
+
+
+def test_a_healthy_host_has_no_finding() -> None:
+    assert codes(HEALTHY) == []
+
+
+@pytest.mark.parametrize(
+    ("asked", "code"),
+    [
+        (LOCAL._replace(trouble="timed out", authentic=False), HostCode.RESOLVER_SILENT),
+        (LOCAL._replace(authentic=False), HostCode.RESOLVER_UNVALIDATING),
+        (LOCAL._replace(authentic=False, signed=False), HostCode.RESOLVER_STRIPS),
+        (REMOTE, HostCode.RESOLVER_REMOTE),
+        (REMOTE._replace(trusted=True), None),
+        (REMOTE._replace(trusted=True, public=True), HostCode.RESOLVER_PUBLIC),
+        (REMOTE._replace(trusted=True, authentic=False), HostCode.RESOLVER_UNVALIDATING),
+    ],
+)
+def test_a_name_server(asked: Asked, code: HostCode | None) -> None:
+    assert codes(HEALTHY._replace(asked=(asked,))) == ([code] if code else [])
+    (*_, last) = assess(HEALTHY._replace(asked=(LOCAL, asked)), NOW) or (None,)
+    assert (last is None) == (code is None)
+    assert last is None or "others stand beside it" in last.text
+
+
+@pytest.mark.parametrize(
+    ("clock", "code"),
+    [
+        (Clock(synchronised=True, ahead=CLOCK_TOLERANCE), None),
+        (Clock(synchronised=True, ahead=CLOCK_TOLERANCE + SECOND), HostCode.CLOCK_OFF),
+        (Clock(synchronised=True, ahead=-CLOCK_TOLERANCE - SECOND), HostCode.CLOCK_OFF),
+        (Clock(synchronised=False, ahead=SECOND), HostCode.CLOCK_UNSYNCHRONISED),
+        (Clock(synchronised=False), HostCode.CLOCK_UNSYNCHRONISED),
+        (Clock(synchronised=None, ahead=SECOND), None),
+        (Clock(synchronised=None), HostCode.UNSEEN),
+    ],
+)
+def test_a_clock(clock: Clock, code: HostCode | None) -> None:
+    assert codes(HEALTHY._replace(clock=clock)) == ([code] if code else [])
+
+
+def test_a_run_is_overdue_after_as_long_as_for_the_check() -> None:
+    last = LastRun(NOW - RUN_TOLERANCE, 0)
+    assert codes(HEALTHY._replace(last_run=last)) == []
+    late = last._replace(ended=last.ended - SECOND)
+    assert codes(HEALTHY._replace(last_run=late)) == [HostCode.RUN_OVERDUE]
+
+
+def test_what_cannot_be_told_is_no_absence() -> None:
+    untold = HEALTHY._replace(last_run=None, run_told=False, lineages=None, managed=None)
+    assert codes(untold) == []
+    assert codes(HEALTHY._replace(managed=None)) == []
+    assert codes(HEALTHY._replace(jobs=(), me=1000)) == [HostCode.UNSEEN]
+    assert codes(HEALTHY._replace(jobs=())) == [HostCode.NOT_SCHEDULED]
+    assert codes(HEALTHY._replace(openssl=None)) == []
+
+
+def test_what_was_not_looked_at_is_told_after_what_is_wrong() -> None:
+    facts = HEALTHY._replace(
+        unlooked=(Unlooked("/x", "Permission denied", remedy="run danebot as root"),),
+        certbot="certbot is absent; install it",
+    )
+    wrong, unseen = assess(facts, NOW)
+    assert (wrong.severity, str(wrong)) == (Severity.CRITICAL, "certbot is absent; install it")
+    assert unseen.severity is Severity.UNJUDGED
+    assert str(unseen) == "/x could not be looked at: Permission denied; run danebot as root"
+
+
+@pytest.mark.parametrize(
+    ("entry", "code"),
+    [
+        (Entry("/x", Role.HOOK, 0, 0o755), None),
+        (Entry("/x", Role.HOOK, 0, 0o775), None),  # root's own group
+        (Entry("/x", Role.HOOK, 0, 0o775, 50), HostCode.WRITABLE),
+        (Entry("/x", Role.HOOK, 0, 0o757), HostCode.WRITABLE),
+        (Entry("/x", Role.HOOK, 50, 0o755), HostCode.WRITABLE),
+        (Entry("/x", Role.HOOK, 1000, 0o755), None),  # who looks
+        (Entry("/x", Role.SETTINGS, 0, 0o644), None),
+        (Entry("/x", Role.SECRET, 0, 0o644), HostCode.KEY_EXPOSED),
+        (Entry("/x", Role.KEY, 0, 0o640, 50), None),  # a group that was given it
+        (Entry("/x", Role.KEY, 0, 0o604), HostCode.KEY_EXPOSED),
+    ],
+)
+def test_a_file(entry: Entry, code: HostCode | None) -> None:
+    found = assess_files(HostFacts(me=1000, entries=(entry,)))
+    assert [one.code for one in found] == ([code] if code else [])
+
+
+@pytest.mark.parametrize(
+    ("space", "severity"),
+    [
+        (Space("/x", 64 << 20, 500, read_only=False), None),
+        (Space("/x", 64 << 20, None, read_only=False), None),
+        (Space("/x", (64 << 20) - 1, 500, read_only=False), Severity.WARNING),
+        (Space("/x", 64 << 20, 499, read_only=False), Severity.WARNING),
+        (Space("/x", 64 << 20, 500, read_only=True), Severity.CRITICAL),
+    ],
+)
+def test_a_disk(space: Space, severity: Severity | None) -> None:
+    found = assess_files(HostFacts(spaces=(space,)))
+    assert [one.severity for one in found] == ([severity] if severity else [])
