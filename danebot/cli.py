@@ -6,6 +6,7 @@ Exit status: 0 fine, 1 something needs attention, 2 usage, 130 interrupted (docs
 from __future__ import annotations
 
 import gc
+import io
 import os
 import signal
 import sys
@@ -561,6 +562,13 @@ def _flush() -> None:
             stream.flush()
 
 
+class _Nowhere(io.TextIOBase):
+    """Where words go whose stream was closed before we began: older click fails there."""
+
+    def write(self, text: str) -> int:
+        return len(text)
+
+
 def main(arguments: Iterable[str] | None = None) -> None:
     """Run the command line and exit; whatever happens, the user sees a line, never a traceback."""
     sys.exit(_run(arguments))
@@ -576,6 +584,7 @@ def _run(arguments: Iterable[str] | None) -> int:
 
 def guarded(action: Callable[[], object]) -> int:
     """The exit status of ``action``, with every error turned into one line."""
+    sys.stdout, sys.stderr = sys.stdout or _Nowhere(), sys.stderr or _Nowhere()
     # Some that start jobs leave it ignored: then nobody learns how certbot or a hook ended.
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     for number in (signal.SIGTERM, signal.SIGHUP):  # certbot is ended politely, too

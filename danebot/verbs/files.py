@@ -22,7 +22,7 @@ _UNIT_PATHS = ("/usr/local/lib/systemd/system", "/usr/lib/systemd/system", "/lib
 _PROGRAMS = Path("/usr/local/bin")  # as units and snippets name them
 _SYSTEMS_PROGRAMS = "/usr/bin"  # as those of a system's package do
 # Where Debian has what others have elsewhere.
-_DEBIAN = {
+DEBIAN = {
     "share/zsh/site-functions/": "share/zsh/vendor-completions/",
     f"{_DOCS}/danebot.toml.example": "../etc/danebot/danebot.toml",
 }
@@ -166,7 +166,7 @@ def _groups(data: Path) -> Iterator[Group]:
 def _place(data: Path, path: str) -> str:
     """Where a file is, in Debian's place or compressed as well; "" if nowhere."""
     elsewhere = path
-    for upstream, debian in _DEBIAN.items():
+    for upstream, debian in DEBIAN.items():
         elsewhere = elsewhere.replace(upstream, debian)
     for place in (path, f"{path}.gz", elsewhere):
         if (data / place).exists():

@@ -44,17 +44,22 @@ class Spy:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.rounds = self.now = self.most = 0
+        self._inside = threading.local()
         for name in ("checkpw", "hashpw"):
             monkeypatch.setattr(bcrypt, name, self._watched(getattr(bcrypt, name)))
 
     def _watched(self, real: Callable[[bytes, bytes], object]) -> Callable[[bytes, bytes], object]:
         def watched(password: bytes, salt: bytes) -> object:
+            if getattr(self._inside, "checkpw", False):  # older ones call the other one
+                return real(password, salt)
+            self._inside.checkpw = True
             self.now += 1
             self.most = max(self.most, self.now)
             self.rounds += 1 << int(salt.split(b"$")[2])
             time.sleep(0.01)  # another would come in meanwhile
             found = real(password, salt)
             self.now -= 1
+            self._inside.checkpw = False
             return found
 
         return watched

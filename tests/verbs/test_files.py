@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from danebot.verbs.files import BROUGHT
+from danebot.verbs.files import BROUGHT, DEBIAN
 from danebot.verbs.files import files as verb
 from schemas import faults
 
@@ -142,3 +142,27 @@ def test_verbs_lineages_and_values_complete(tmp_path: Path) -> None:
     assert completed(f"{tree} newkey w", tmp_path) == ["www.example.org"]
     assert completed("danebot newkey --key-type p", tmp_path) == ["p256", "p384"]
     assert completed(f"danebot --config-dir {tmp_path}/none status m", tmp_path) == [""][1:]
+
+
+def test_debians_package_has_some_elsewhere_and_units_that_name_its_programs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    installed(tmp_path / "usr")
+    for upstream, debian in DEBIAN.items():
+        place = tmp_path / "usr" / debian
+        place.parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "usr" / upstream).rename(place)
+    page = tmp_path / "usr/share/man/man8/danebot.8"
+    page.rename(f"{page}.gz")
+    (tmp_path / "usr/bin").mkdir()
+    (tmp_path / "usr/bin/danebot").touch()
+    monkeypatch.setattr("danebot.verbs.files._PREFIXES", (tmp_path / "usr",))
+    monkeypatch.setattr("danebot.verbs.files._SYSTEMS_PROGRAMS", tmp_path / "usr/bin")
+    monkeypatch.setattr("sysconfig.get_path", lambda _: str(tmp_path / "none"))
+    monkeypatch.setattr(sys, "argv", [str(tmp_path / "usr/bin/danebot")])
+    assert verb(as_json=True) == 0
+    groups = json.loads(capsys.readouterr().out)["files"]
+    named = [path for group in groups for path in group["files"]]
+    assert len(named) == len(LISTED)
+    assert {f"{page}.gz", f"{tmp_path}/etc/danebot/danebot.toml"} < set(named)
+    assert not any("ln -s" in command for group in groups for command in group["commands"])

@@ -6,6 +6,12 @@ import os
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    PrivateFormat,
+    load_pem_private_key,
+)
 
 from adapters import trees
 from adapters.trees import NAME
@@ -87,7 +93,9 @@ def test_deinit_that_cannot_tell_changes_nothing(
 def test_a_key_that_cannot_be_read_is_to_be_decrypted_first(desk: Desk) -> None:
     grown = desk.staged(f"1 {HERE}")
     desk.dns.publish(of_key("one"))
-    shut = trees.key_pem("other").replace(b"PRIVATE KEY", b"ENCRYPTED PRIVATE KEY")
+    shut = load_pem_private_key(trees.key_pem("other"), None).private_bytes(
+        Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"word")
+    )
     grown.staging_file("nextkey.pem.Ab12xy", shut)
     said = desk.danebot("renew")
     adopt = f"danebot newkey --adopt unknown-unreadable.pem {NAME}"

@@ -1,0 +1,82 @@
+"""Debian's packages agree with the wheel; `make test-packages` tries them for real."""
+
+from __future__ import annotations
+
+import fnmatch
+import re
+import shutil
+import subprocess
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from danebot import __version__
+from danebot.verbs.files import BROUGHT, DEBIAN
+
+PROJECT = Path(__file__).parents[1]
+FILES = PROJECT / "debian"
+WHEEL = tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]
+CONTROL = (FILES / "control").read_text()
+PACKAGES = re.findall(r"^Package: (.+)$", CONTROL, re.MULTILINE)
+
+
+def packed() -> dict[str, list[str]]:
+    """The patterns of files that each package takes."""
+    return {package: (FILES / f"{package}.install").read_text().split() for package in PACKAGES}
+
+
+def built() -> set[str]:
+    """What the wheel brings and its programs, where Debian has them (debian/rules)."""
+    found = {f"usr/{path}" for one in BROUGHT for path in one.paths}
+    for elsewhere, here in DEBIAN.items():
+        found = {path.replace(f"usr/{elsewhere}", f"usr/{here}") for path in found}
+    return {path.removeprefix("usr/../") for path in found} | {
+        f"usr/lib/nagios/plugins/{name}" if name.startswith("check_") else f"usr/bin/{name}"
+        for name in WHEEL["scripts"]
+    }
+
+
+def takes(pattern: str, path: str) -> bool:
+    return fnmatch.fnmatchcase(path, pattern) or path.startswith(f"{pattern}/")
+
+
+@pytest.mark.parametrize("path", sorted(built()))
+def test_every_file_is_in_one_package(path: str) -> None:
+    takers = [
+        package
+        for package, patterns in packed().items()
+        if any(takes(pattern, path) for pattern in patterns)
+    ]
+    assert len(takers) == 1, takers
+
+
+def test_no_package_takes_what_is_not_there() -> None:
+    patterns = {pattern for taken in packed().values() for pattern in taken}
+    unknown = {one for one in patterns if not any(takes(one, path) for path in built())}
+    assert unknown == {"usr/lib/python3*"}  # the modules themselves
+
+
+def test_its_version_is_the_projects() -> None:
+    newest = (FILES / "changelog").read_text().partition("\n")[0]
+    assert newest.startswith(f"danebot ({__version__.replace('.dev', '~dev')}) ")
+    heading = "Unreleased" if "dev" in __version__ else __version__
+    first = re.search(r"^## \[(.+?)\]", (PROJECT / "CHANGELOG.md").read_text(), re.MULTILINE)
+    assert first is not None
+    assert first[1] == heading
+
+
+@pytest.mark.parametrize("wanted", [*WHEEL["dependencies"], *WHEEL["optional-dependencies"]["web"]])
+def test_each_dependency_of_the_wheel_is_one_of_a_package(wanted: str) -> None:
+    name, floor = wanted.split(">=")
+    debian = f"python3-{name.lower().removeprefix('py')}"
+    assert re.search(rf"^ {debian} \(>= {re.escape(floor)}\),$", CONTROL, re.MULTILINE)
+
+
+@pytest.mark.parametrize(
+    "script", sorted(path.name for path in FILES.glob("*.p*") if path.suffix != ".py")
+)
+def test_its_scripts_are_shell(script: str) -> None:
+    checker = shutil.which("dash") or "sh"
+    done = subprocess.run([checker, "-n", FILES / script], capture_output=True, check=False)
+    assert (done.returncode, done.stderr) == (0, b"")
