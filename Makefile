@@ -65,15 +65,17 @@ test-debian:
 	@for release in $(RELEASE); do \
 	    tools/in-debian $$release test JOBS=$(JOBS) $(if $(T),T='$(T)') || exit 1; done
 
-packages test-packages:
+packages:
 	@for release in $(RELEASE); do \
-	    tools/in-debian --clean $$release -s $@-here || exit $$?; \
-	    mkdir -p build/packages && rm -rf build/packages/$$release && \
-	    cp -r build/debian/$$release.clean/srv/danebot/build/packages build/packages/$$release; done
+	    tools/in-debian --clean $$release -s packages-here || exit $$?; done
+
+test-packages: packages
+	@for release in $(RELEASE); do \
+	    tools/in-debian --clean $$release -s test-packages-here || exit $$?; done
 
 packages-here:
 	tools/packages build
-test-packages-here: packages-here
+test-packages-here:
 	tools/packages try
 
 lint: .venv/stamp

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import configparser
 import json
+import os
+import shutil
 import subprocess
 import sys
 import venv
@@ -79,3 +81,31 @@ def test_every_console_script_runs_from_a_clean_environment(wheel: Path, tmp_pat
     listed = json.loads(run(python.parent / "danebot", "files", "--json"))["files"]
     found = {path for group in listed for path in group["files"]}
     assert found == {str(tmp_path / "venv" / path) for one in BROUGHT for path in one.paths}
+
+
+def stingily(source: str, target: str) -> None:
+    """Copy a file as of today, for its owner alone."""
+    shutil.copyfile(source, target)
+    Path(target).chmod(Path(source).stat().st_mode & 0o700)
+
+
+def test_sdist_and_wheel_are_the_same_whoever_builds_them_when_and_where(
+    wheel: Path, tmp_path: Path
+) -> None:
+    """The wheel comes out of the source distribution, too: nothing is missing in that."""
+    build = [sys.executable, "-m", "build", "--no-isolation"]
+    run(*build, "--sdist", "--outdir", wheel.parent, ROOT)
+    copy = tmp_path / "elsewhere"
+    aside = shutil.ignore_patterns("build", "dist", ".git", ".venv", ".*_cache", "__pycache__")
+    shutil.copytree(ROOT, copy, symlinks=True, ignore=aside, copy_function=stingily)
+    again = {"TZ": "Pacific/Auckland", "LC_ALL": "C", "PATH": os.defpath, "HOME": str(tmp_path)}
+    subprocess.run(
+        [*build, "--outdir", tmp_path / "dist", copy],
+        env=again,
+        umask=0o077,
+        capture_output=True,
+        check=True,
+    )
+    made = {path.name: path.read_bytes() for path in (tmp_path / "dist").iterdir()}
+    assert len(made) == 2
+    assert made == {path.name: path.read_bytes() for path in wheel.parent.iterdir()}

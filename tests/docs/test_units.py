@@ -57,3 +57,17 @@ def test_a_failure_is_mailed_to_root(tmp_path: Path) -> None:
     host = os.uname().nodename
     assert head == f"To: root\nSubject: danebot.service failed on {host}"
     assert body == "said: status --full --lines=100 --no-pager danebot.service\n"
+
+
+def test_the_exporter_could_do_little_harm() -> None:
+    """The bound of `make test-packages`: 1.5 of 10; what remains is that it is on the network."""
+    if shutil.which("systemd-analyze") is None:
+        pytest.skip("needs systemd-analyze")
+    unit = UNITS / "danebot-exporter.service"
+    done = subprocess.run(
+        ["systemd-analyze", "security", "--offline=true", "--threshold=15", unit],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout[-200:] + done.stderr
