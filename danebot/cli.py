@@ -87,6 +87,17 @@ class Commands(click.Group):
         del ctx
         return list(self.commands)
 
+    def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 - as click has it
+        """Run the verb; one of danebot's own options behind it is told where it belongs."""
+        try:
+            return super().invoke(ctx)
+        except click.NoSuchOption as exc:
+            name = exc.option_name
+            if exc.ctx is None or not any(name in param.opts for param in self.params):
+                raise
+            words = f"{name}: it goes before the verb: danebot {name} {exc.ctx.info_name} ..."
+            raise click.UsageError(words, exc.ctx) from exc
+
 
 @click.group(
     cls=Commands,
@@ -368,7 +379,7 @@ def tlsa(ctx: click.Context, lineage: str | None, form: str, anchors: bool, as_j
 
         ctx.exit(anchors_verb(_command(ctx), lineage, form, as_json=as_json))
     if lineage is None:
-        raise click.UsageError("Missing argument 'LINEAGE'.")
+        raise click.UsageError("name one: danebot tlsa LINEAGE; danebot status has all names")
     from danebot.verbs.status import tlsa as verb
 
     ctx.exit(verb(_command(ctx), lineage, form, as_json=as_json))

@@ -97,7 +97,7 @@ def parser() -> Parser:
         metavar="DAYS",
         help="an older document counts for nothing (%(default)s)",
     )
-    add("-t", "--timeout", type=float, default=30.0, metavar="SECONDS", help="(%(default)s)")
+    add("-t", "--timeout", type=float, default=30.0, metavar="SECONDS", help="for all of it (30)")
     add("-v", "--verbose", action="count", default=0, help="findings; twice: every lineage")
     _add_thresholds(parser)
     return parser

@@ -93,7 +93,8 @@ class EndpointReport:
     @property
     def findings(self) -> tuple[Finding, ...]:
         """What is wrong with it, under the lineage's name."""
-        return endpoint_findings(self.watched.lineage, self.watched.endpoint, self.served)
+        watched = self.watched
+        return endpoint_findings(watched.lineage, watched.endpoint, self.served, watched.key)
 
 
 def watched_endpoints(status: LineageStatus, settings: Settings) -> tuple[Watched, ...]:

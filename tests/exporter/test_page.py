@@ -8,6 +8,7 @@ import struct
 import subprocess
 import zlib
 from collections.abc import Iterator
+from datetime import timedelta
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -173,6 +174,17 @@ def test_of_many_lineages_those_at_rest_take_a_line_each(tmp_path: Path) -> None
     assert body.count("<article") == len(healthy) + len(trouble)
     assert re.search(r"m00\.example</h2>.*?in 60 d</span></summary>", body)
     assert "fold" not in made(tmp_path, *healthy).decode().partition("</style>")[2]
+
+
+def test_a_certificate_that_has_expired_since_the_last_run_is_not_at_rest(tmp_path: Path) -> None:
+    """The document is old, so its findings don't tell; the clock does."""
+    few = [sample.lineage(f"mx{number}.example.org") for number in range(2)]
+    for many in (few, [*few, *(sample.lineage(f"m{number}.example.org") for number in range(9))]):
+        path = sample.write(tmp_path / "status.json", sample.snapshot(many))
+        late = page(path, PageWish(), {}, NOW + timedelta(days=100)).decode()
+        assert late.count('class="card critical"') == len(many)
+        assert 'class="card fine"' not in late
+        assert "<summary><h2>" not in late
 
 
 def test_one_is_not_many(tmp_path: Path) -> None:

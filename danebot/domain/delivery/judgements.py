@@ -178,9 +178,12 @@ def authenticated(served: Sequence[Served]) -> bool:
 
 
 def endpoint_findings(
-    lineage: str, endpoint: Endpoint, served: Sequence[Served]
+    lineage: str, endpoint: Endpoint, served: Sequence[Served], live: bytes | None = None
 ) -> tuple[Finding, ...]:
-    """Return what is wrong with an endpoint of ``lineage``, the addresses' details aside."""
+    """Return what is wrong with an endpoint of ``lineage``, the addresses' details aside.
+
+    ``live`` is the SHA-256 of the live key's SPKI, None where it isn't known.
+    """
     if authenticated(served):
         return ()
     judged = {one.judgement for one in served}
@@ -189,4 +192,7 @@ def endpoint_findings(
     if judged <= {Judgement.UNREACHABLE, Judgement.NO_ROUTE} and grade.severity is Severity.WARNING:
         severity = Severity.CRITICAL  # at no address
     remedy = grade.remedy if grade.remedy is not None else grade.code.remedy
+    refused = {one.key for one in served if one.judgement is Judgement.MISMATCH}
+    if live is not None and refused == {live}:  # as it ought to be: a reload brings nothing
+        remedy = f"add the live key's record, which this prints: danebot tlsa {lineage}"
     return (Finding(grade.code, severity, lineage, f"{endpoint} {grade.text}", remedy),)

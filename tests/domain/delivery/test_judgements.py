@@ -178,6 +178,23 @@ def test_the_most_serious_is_what_is_wrong_with_an_endpoint(
     assert finding.remedy == (reload if code is Code.MISMATCH else code.remedy)
 
 
+@pytest.mark.parametrize(
+    ("keys", "remedy"),
+    [
+        ((b"live", b"live"), "add the live key's record, which this prints: danebot tlsa mx"),
+        ((b"live", b"old"), "reload that service, or publish the record of what it serves"),
+        ((None,), "reload that service, or publish the record of what it serves"),
+    ],
+)
+def test_a_reload_is_advised_only_where_another_key_is_served(
+    keys: tuple[bytes | None, ...], remedy: str
+) -> None:
+    """Where all serve the live key, it is the record that lacks, and a reload brings nothing."""
+    served = [Served(f"192.0.2.{n}", Judgement.MISMATCH, "", key) for n, key in enumerate(keys, 1)]
+    (finding,) = endpoint_findings("mx", ENDPOINT, served, b"live")
+    assert finding.remedy == remedy
+
+
 # ---- hosts that bind nobody --------------------------------------------------------------------
 
 
