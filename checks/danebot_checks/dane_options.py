@@ -106,7 +106,9 @@ def parser() -> Parser:
         metavar="DAYS",
         help="fewer days until a certificate expires; default: a fifth of its lifetime",
     )
-    judged.add_argument("-c", "--critical", type=parse_remaining, metavar="DAYS", help="likewise; default: none")
+    judged.add_argument(
+        "-c", "--critical", type=parse_remaining, metavar="DAYS", help="likewise; default: none"
+    )
     judged.add_argument(
         "--rrsig-warning",
         type=parse_remaining,

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from danebot.domain.finding import Severity, most_serious_first
+from danebot.domain.lineage.state import Management
 from danebot.domain.status.document import (
     MISSING,
     CertificateStatus,
@@ -120,12 +121,12 @@ def overview(statuses: Sequence[LineageStatus], now: datetime) -> Iterator[str]:
     phases = max((len(status.phase) for status in statuses), default=0)
     for status in statuses:
         found = most_serious_first(map(finding_of, status.findings))
-        word = found[0].severity.word if found else "ok"
-        text = found[0].text if found else _expiry(status, now)
+        over = status.expired(now) and _worst(status) < Severity.CRITICAL
+        text = found[0].text if found and not over else _expiry(status, now)
         more = f" ({len(found) - 1} more)" if len(found) > 1 else ""
-        word = "ok" if word == "info" else word
+        word = Severity.CRITICAL.word if over else _word(status)
         yield f"{word:<8}  {status.name:<{width}}  {status.phase:<{phases}}  {text}{more}"
-    wrong = sum(_worst(status) >= Severity.WARNING for status in statuses)
+    wrong = sum(_worst(one) >= Severity.WARNING or one.expired(now) for one in statuses)
     verb = "needs" if wrong == 1 else "need"
     yield (
         f"{wrong} of {len(statuses)} lineages {verb} attention; "
@@ -139,6 +140,13 @@ def problem_lines(statuses: Iterable[LineageStatus]) -> Iterator[str]:
         for finding in most_serious_first(map(finding_of, status.findings)):
             if finding.severity >= Severity.WARNING:
                 yield f"{finding.severity.word:<8}  {finding}"
+
+
+def _word(status: LineageStatus) -> str:
+    """How a lineage is; "-" for one that is left to certbot, and so under nobody's care."""
+    if (worst := _worst(status)) > Severity.INFO:
+        return worst.word
+    return "-" if status.management == Management.PASS_THROUGH.value else "ok"
 
 
 def _worst(status: LineageStatus) -> Severity:

@@ -65,9 +65,14 @@ BROUGHT = (
         tuple(f"{_DOCS}/examples/publish-{name}" for name in ("desec", "nsupdate", "powerdns")),
     ),
     Brought(
-        "Nagios, and NRPE",
+        "Nagios: then change the names at its end",
         "install -m 644 {first} /etc/nagios4/conf.d/",
-        (f"{_DATA}/nagios/danebot.cfg", f"{_DATA}/nagios/nrpe.cfg"),
+        (f"{_DATA}/nagios/danebot.cfg",),
+    ),
+    Brought(
+        "NRPE, on the mail server",
+        "install -m 644 {first} /etc/nagios/nrpe.d/danebot.cfg",
+        (f"{_DATA}/nagios/nrpe.cfg",),
     ),
     Brought(
         "Icinga 2",

@@ -13,7 +13,13 @@ from danebot.domain.dns.forms import RecordForm
 from danebot.domain.dns.tlsa import Usage
 from danebot.domain.names import DnsName, Protocol, TlsaOwner, default_protocol
 from danebot.domain.text import printable
-from danebot.errors import ConfigError, NameSyntaxError, RecordSyntaxError, UnansweredError
+from danebot.errors import (
+    CertificateError,
+    ConfigError,
+    NameSyntaxError,
+    RecordSyntaxError,
+    UnansweredError,
+)
 from danebot.verbs.common import ATTENTION, FINE, click_echo, dump, read_stdin
 
 if TYPE_CHECKING:
@@ -67,6 +73,9 @@ def record(
 
 def _useless(forms: Sequence[RecordForm], owners: Sequence[DnsName]) -> Iterator[str]:
     """Where records of these kinds count for nothing."""
+    for name in owners:
+        if not name.text.startswith("_"):  # else an alias may end there
+            yield f"at {name.text} no sender looks for it: want _25._tcp.{name.text}"
     pkix = [form for form in forms if form.usage in (Usage.PKIX_TA, Usage.PKIX_EE)]
     for owner in map(TlsaOwner.from_name, owners) if pkix else ():
         if owner and not profile_of(owner.port, default_protocol(owner.port)).pkix_counts:
@@ -89,6 +98,8 @@ def _read(console: Console, source: str, starttls: str | None) -> _Source:
         return _Source((read_material(read_regular(source, _LIMIT)),), ())
     except OSError as exc:
         raise ConfigError(f"cannot read {printable(source)}: {exc.strerror}") from exc
+    except CertificateError as exc:
+        raise CertificateError(f"{printable(source)}: {exc}") from exc
 
 
 def _endpoint(source: str, starttls: str | None) -> Endpoint:

@@ -75,7 +75,8 @@ def status(console: Console, names: tuple[str, ...], *, as_json: bool) -> int:
         finding_of(one).severity >= Severity.WARNING
         for one in (*others, *(one for s in statuses for one in s.findings))
     )
-    code = ATTENTION if troubled or unreadable else FINE
+    over = any(one.expired(now) for one in statuses)
+    code = ATTENTION if troubled or unreadable or over else FINE
     if as_json:
         ended = shown.run._replace(exit_status=code) if shown.run.verb == "status" else shown.run
         told = (*shown.findings, *others)

@@ -33,7 +33,7 @@ _SHADES = {
 def card(status: LineageStatus, reports: tuple[EndpointReport, ...], now: datetime) -> Html:
     """All about one lineage: where it stands, what to do, its rollover, its details."""
     urgent = urgency(status, reports)
-    if _over(status, now):
+    if status.expired(now):
         urgent = Severity.CRITICAL
     elif waits(status):
         urgent = max(urgent or Severity.NOTICE, Severity.NOTICE)
@@ -53,7 +53,7 @@ def card(status: LineageStatus, reports: tuple[EndpointReport, ...], now: dateti
 
 def brief(status: LineageStatus, reports: tuple[EndpointReport, ...], now: datetime) -> Html:
     """The same in a line that can be opened, where nothing is to be done or waited for."""
-    rests = urgency(status, reports) is None and not waits(status) and not _over(status, now)
+    rests = urgency(status, reports) is None and not waits(status) and not status.expired(now)
     if not rests or way(status, now):
         return card(status, reports, now)
     end = status.live.not_after if status.live is not None else None
@@ -61,11 +61,6 @@ def brief(status: LineageStatus, reports: tuple[EndpointReport, ...], now: datet
     line = tag("summary", *_name(status), tag("span", expiry, class_="since"))
     folded = tag("details", line, _body(status, reports, now), class_="fold")
     return tag("article", folded, class_="card fine")
-
-
-def _over(status: LineageStatus, now: datetime) -> bool:
-    """Whether what is live has expired, perhaps since the last run told of it."""
-    return status.live is not None and status.live.not_after <= now
 
 
 def _name(status: LineageStatus) -> tuple[Html, Html]:

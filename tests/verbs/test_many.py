@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import json
 import sys
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -41,14 +41,27 @@ def shown(desk: Desk, *lineages: LineageStatus) -> None:
     sample.write(Path(desk.settings["snapshot"]), sample.snapshot(lineages))
 
 
+def test_what_has_expired_since_the_last_run_is_not_ok(
+    many: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("danebot.jobs.context.system_clock", lambda: NOW + timedelta(days=70))
+    said = many.danebot("status")
+    (line,) = [line for line in said.out.splitlines() if "mail.example.test" in line]
+    assert line.split()[:3] == ["critical", "mail.example.test", "stable"]
+    assert line.endswith("expired 10 d ago")
+    assert "8 of 8 lineages need attention" in said.out
+    shown(many, sample.lineage("mail.example.test"))
+    assert many.danebot("status").status == 1
+
+
 def test_each_has_a_line_and_the_worst_come_first(many: Desk) -> None:
     said = many.danebot("status")
     assert (said.status, said.err.count("\n")) == (1, 1), said.err
     lines = said.out.splitlines()
     found = [line.split()[:3] for line in lines[: len(NAMES)]]
     assert [severity for severity, *_ in found] == [
-        *(["critical"] * 2 + ["warning"] * 3 + ["ok"] * 3),
-    ]
+        *(["critical"] * 2 + ["warning"] * 3 + ["ok"] * 2 + ["-"]),
+    ], "what is left to certbot is under nobody's care, so it isn't said to be ok"
     assert {name for _, name, _ in found} == set(NAMES)
     assert found[0] == ["critical", "mx.example.org", "stable"]
     assert "no TLSA record at _25._tcp.mx.example.org matches the live key" in lines[0]

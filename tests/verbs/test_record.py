@@ -131,6 +131,15 @@ def test_what_counts_for_nothing_there_is_told(
     assert ("mail servers pass" in err) is bool(code)
 
 
+def test_a_host_s_own_name_is_no_place_for_a_record(
+    files: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    owner = ("--owner", "mx.example.test")
+    found, out, err = asked(capsys, str(files / "key.pem"), *owner)
+    assert (found, out.count("IN TLSA")) == (1, 1)
+    assert "at mx.example.test no sender looks for it: want _25._tcp.mx.example.test" in err
+
+
 def test_of_a_chain_the_path_alone_gives_anchors() -> None:
     """Whoever published a stranger's record would have every sender refuse."""
     root, stranger = issue("Root", ca=True), issue("Stranger", ca=True)
@@ -163,7 +172,7 @@ def test_of_a_chain_the_path_alone_gives_anchors() -> None:
         (["KEY", "--kind", "301"], 1, "a 3 0 1 record is made of a certificate"),
         (["CERT", "--kind", "211"], 1, "a 2 1 1 record is made of a CA's certificate"),
         (["KEY", "--owner", "a..b"], 2, "a..b"),
-        (["JUNK"], 1, "no certificate, key or request that can be read"),
+        (["JUNK"], 1, "junk: no certificate, key or request is in it\n"),
     ],
 )
 def test_what_can_not_be_is_one_line(  # noqa: PLR0917 - parameters and fixtures

@@ -49,6 +49,8 @@ def read_material(pem: bytes) -> Material:
     labels = {found.decode() for found in _LABEL.findall(pem)}
     if not labels and read(pem) is not None:
         return _of_file((pem,))
+    if not labels:
+        raise CertificateError("no certificate, key or request is in it")
     if labels & {"CERTIFICATE", "X509 CERTIFICATE"}:
         return _of_file(read_chain(pem).ders)
     if any(label.endswith("PRIVATE KEY") for label in labels):

@@ -244,6 +244,10 @@ class LineageStatus(NamedTuple):
         """The records by which senders find the live chain."""
         return tuple(record for record in self.records if record.role in _OF_LIVE)
 
+    def expired(self, now: datetime) -> bool:
+        """Whether what is live has expired, perhaps since the run whose findings these are."""
+        return self.live is not None and self.live.not_after <= now
+
 
 class FindingStatus(NamedTuple):
     """A finding: severity in lower-case words."""
