@@ -70,7 +70,8 @@ def readers_of_each(
     real: dict[str, Path] = {os.path.realpath(path): path for path in paths}
     names = {str(path): path for path in real.values()} | real
     for _, file in files[:most]:
-        names |= {alias: path for one, path in real.items() for alias in _aliases(file, one)}
+        if file.is_symlink():
+            names |= _aliases(file, real)
     words = b"|".join(sorted((re.escape(os.fsencode(name)) for name in names), reverse=True))
     named = re.compile(rb"(?<![\w./-])(" + words + rb")(?![\w./-])")
     found: dict[Path, dict[str, Reader]] = {path: {} for path in real.values()}
@@ -84,12 +85,14 @@ def readers_of_each(
     return {path: tuple(readers.values()) for path, readers in found.items()}, len(files) <= most
 
 
-def _aliases(file: Path, real: str) -> Iterator[str]:
-    """What ``real`` is called by one that is a link, to it or to a directory above it."""
-    if file.is_symlink():
-        leads = os.path.realpath(file)
-        if f"{real}/".startswith(f"{leads}/"):
-            yield f"{file}{real.removeprefix(leads)}"
+def _aliases(link: Path, real: Mapping[str, Path]) -> dict[str, Path]:
+    """What files are called by a link to one of them, or to a directory above it."""
+    leads = os.path.realpath(link)
+    return {
+        f"{link}{one.removeprefix(leads)}": path
+        for one, path in real.items()
+        if f"{one}/".startswith(f"{leads}/")
+    }
 
 
 def _asked(names: Mapping[str, Path]) -> Iterator[tuple[Path, Reader]]:

@@ -29,6 +29,7 @@ from danebot.jobs.host_facts import (
 if TYPE_CHECKING:
     from danebot.adapters.ports import Clock
     from danebot.config import Settings
+    from danebot.config.settings import PublishSettings
     from danebot.domain.lineage.state import LineageState
     from danebot.domain.names import DnsName
     from danebot.jobs.context import Context
@@ -169,18 +170,23 @@ def _unwatched(
 
 
 def refused(context: Context, views: Iterable[LineageView]) -> Iterator[Refused]:
-    """Publishers that would refuse, tried out at each RRset of the lineages."""
+    """Publishers that would refuse, tried out at each RRset of the lineages, until one does."""
     from danebot.adapters.ports import Rehearsing
     from danebot.domain.rollover.records.changes import Change
 
+    failed: set[PublishSettings] = set()
     for view in views:
         name = view.state.name
+        settings = context.settings.publish(name)
         publisher: object = context.publisher(name)
         if not isinstance(publisher, Rehearsing):
             continue
         for target, owners in _targets(view).items():
+            if settings in failed:
+                break  # a server that is away isn't waited for again and again
             result = publisher.rehearse(Change(name, tuple(owners), target))
             if result.failed:
+                failed.add(settings)
                 yield Refused(name, result.text, result.remedy)
 
 

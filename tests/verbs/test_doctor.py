@@ -524,3 +524,13 @@ def test_what_root_alone_may_read_is_told_as_unseen(host: Host) -> None:
     )
     assert "internal error: ZeroDivisionError" in said.out
     assert "no lineage is under danebot's care" not in said.out
+
+
+def test_a_publisher_that_refuses_is_asked_once(host: Host) -> None:
+    """A server that is away would be waited for at each of many RRsets."""
+    host.grown.staging_file("dane-ee", f"1 {HERE}\n1 {SMTPS}\n".encode())
+    host.desk.dns.publish(of_key("one", owner=SMTPS), owner=SMTPS)
+    publisher_key_gone(host)
+    document = json.loads(host.desk.danebot("doctor", "--json").out)
+    found = [one["code"] for one in document["findings"]]
+    assert found.count(HostCode.PUBLISHER_REFUSED.value) == 1

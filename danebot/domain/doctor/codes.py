@@ -21,7 +21,10 @@ class HostCode(FindingKind):
         "resolver-unvalidating",
         Concern.HOST,
         "a resolver passes signatures on and doesn't say that it has validated them",
-        "turn validation on (unbound: auto-trust-anchor-file), and have no forwarder strip AD",
+        (
+            "turn validation on (unbound: auto-trust-anchor-file; systemd-resolved: DNSSEC=yes), "
+            "and have no forwarder strip AD"
+        ),
     )
     RESOLVER_STRIPS = (
         "resolver-strips",
