@@ -16,7 +16,7 @@ from danebot.domain.delivery.probes import ProbeOutcome
 from danebot.domain.finding import Code, Finding, Severity
 from danebot.domain.rollover.evidence.memory import PendingHook
 from danebot.jobs.deploy import deploy_again
-from domain.builders import DAY
+from domain.builders import DAY, HOUR
 from jobs.world import World
 
 
@@ -131,6 +131,7 @@ def test_an_old_key_that_is_watched_is_not_forgotten(
         other.pass_time(20 * DAY)
         other.service.key, other.service.number = "two", 2
         other.renew()
+        other.now += HOUR
         if deploying:
             deploy(other)
         (past,), last = other.memory.past_keys, other.memory.deployment
@@ -140,6 +141,25 @@ def test_an_old_key_that_is_watched_is_not_forgotten(
         return tuple(other.now - one for one in times if one is not None)
 
     assert rolled(deploying=True) == rolled(deploying=False)
+
+
+def test_what_a_crash_left_is_mended_first(world: World) -> None:
+    link = world.paths.live / "cert.pem"
+    was = link.readlink()
+    link.unlink()
+    assert [one.code for one in deploy(world)] == [Code.HEALED]
+    assert link.readlink() == was
+    assert ran(world) == 1
+
+
+def test_without_a_combo_no_service_is_reloaded(world: World) -> None:
+    (world.paths.live / "combo.pem").unlink()
+    (found,) = deploy(world)
+    assert f"to have it made: danebot renew {NAME}" in found.text
+    assert ran(world) == 0
+    world.renew()
+    assert deploy(world) == ()
+    assert ran(world) == 1
 
 
 def test_one_that_is_not_under_care_is_certbots(world: World) -> None:

@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
+
+import pytest
 
 from adapters import trees
 from adapters.trees import NAME
+from danebot.adapters.tree.locks import TreeLock
+from danebot.domain.delivery.probes import ProbeOutcome, ProbeResult
+from danebot.domain.names import Endpoint
+from danebot.errors import LockedError
 from verbs.desk import HERE, Desk, of_key
 
 
@@ -47,12 +54,61 @@ def test_one_that_fails_is_told_and_recorded(desk: Desk) -> None:
     assert said.out == ""
     (line,) = [one for one in said.err.splitlines() if "failed" in one]
     assert "deploy hook" in line
-    codes = [one["code"] for one in desk.document()["findings"]] + [
-        one["code"] for lineage in desk.document()["lineages"] for one in lineage["findings"]
-    ]
-    assert codes.count("hook-failed") == 1
+    assert codes(desk).count("hook-failed") == 1
     hook.write_text("#!/bin/sh\n")
     assert desk.danebot("deploy", NAME).status == 0
+    assert "hook-failed" not in codes(desk)
+
+
+def codes(desk: Desk) -> list[str]:
+    """Of all findings in the status document."""
+    document = desk.document()
+    found = [*document["findings"], *(f for one in document["lineages"] for f in one["findings"])]
+    return [one["code"] for one in found]
+
+
+def test_what_services_serve_is_said_and_only_then(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    staged(desk)
+    outcome = ProbeOutcome.SERVED
+
+    def probe(_: str, endpoints: Sequence[Endpoint], *more: object) -> list[ProbeResult]:
+        chain = (trees.leaf("one", 1).der,) if outcome is ProbeOutcome.SERVED else ()
+        return [ProbeResult(one, "192.0.2.25", outcome, chain=chain) for one in endpoints]
+
+    monkeypatch.setattr(desk.dns, "probe", probe)
+    words = f"danebot: {NAME}: its deploy hooks have run; served by {NAME}:25\n"
+    assert desk.danebot("deploy") == (0, words, "")
+    outcome = ProbeOutcome.UNREACHABLE
+    said = desk.danebot("deploy")
+    assert (said.status, said.out) == (1, "")
+    assert f"{NAME}:25 [192.0.2.25] could not be asked" in said.err
+    assert "not-confirmed" in codes(desk)
+    desk.more += ["probe = false"]
+    assert desk.danebot("deploy", "--dry-run").out == ""
+    assert desk.danebot("deploy").status == 0
+    assert "not-confirmed" not in codes(desk)
+
+
+def test_it_waits_for_nobody_who_holds_the_locks(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As by another danebot; in one process the lock is free, so its answer is made up."""
+    staged(desk)
+
+    def held(self: TreeLock, name: str) -> None:
+        raise LockedError(f"another danebot is at work in {self.tree} ({name})")
+
+    monkeypatch.setattr(TreeLock, "_acquire", held)
+    said = desk.danebot("deploy")
+    assert (said.status, said.out) == (1, "")
+    assert "another danebot is at work" in said.err
+
+
+def test_without_a_name_those_of_certbots_own_are_left_alone(desk: Desk) -> None:
+    trees.issued(desk.tree)
+    assert desk.danebot("deploy") == (0, "", "")
 
 
 def test_a_lineage_of_certbots_own_is_refused(desk: Desk) -> None:
