@@ -78,7 +78,7 @@ def test_what_services_serve_is_said_and_only_then(
         return [ProbeResult(one, "192.0.2.25", outcome, chain=chain) for one in endpoints]
 
     monkeypatch.setattr(desk.dns, "probe", probe)
-    words = f"danebot: {NAME}: its deploy hooks have run; served by {NAME}:25\n"
+    words = f"danebot: {NAME}: it has no deploy hook; served by {NAME}:25\n"
     assert desk.danebot("deploy") == (0, words, "")
     outcome = ProbeOutcome.UNREACHABLE
     said = desk.danebot("deploy")
@@ -104,11 +104,6 @@ def test_it_waits_for_nobody_who_holds_the_locks(
     said = desk.danebot("deploy")
     assert (said.status, said.out) == (1, "")
     assert "another danebot is at work" in said.err
-
-
-def test_without_a_name_those_of_certbots_own_are_left_alone(desk: Desk) -> None:
-    trees.issued(desk.tree)
-    assert desk.danebot("deploy") == (0, "", "")
 
 
 def test_a_lineage_of_certbots_own_is_refused(desk: Desk) -> None:
