@@ -108,7 +108,8 @@ def _next(
 def _told(line: str, said: str, status: LineageStatus) -> bool:
     """Whether a finding that says ``said`` tells of the record in ``line``, or where to find it."""
     verbs = ("publish", "add") if line in status.publication.add else ("remove",)
-    return _named(line, said) or any(f"{verb} what this prints: danebot" in said for verb in verbs)
+    told = (f"{verb} what this prints: danebot tlsa {status.name}" for verb in verbs)
+    return _named(line, said) or any(words in said for words in told)
 
 
 def _named(line: str, said: str) -> bool:

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 _LATE = 0.8  # certbot renews at two thirds
 
 
-def _percent(share: float) -> str:
-    return f"{100 * min(max(share, 0.0), 1.0):.2f}%"
+def _percent(part: float) -> str:
+    return f"{100 * min(max(part, 0.0), 1.0):.2f}%"
 
 
 def draw_way(stages: tuple[Stage, ...], now: datetime) -> Html:
@@ -54,13 +54,13 @@ def draw_way(stages: tuple[Stage, ...], now: datetime) -> Html:
 def validity(certificate: CertificateStatus, now: datetime) -> Html:
     """How much of a certificate's life is over."""
     life = max(certificate.lifetime.total_seconds(), 1.0)
-    share = min(max((now - certificate.not_before).total_seconds() / life, 0.0), 1.0)
-    kind = "life" if share < _LATE else "life late" if share < 1 else "life over"
+    over = min(max((now - certificate.not_before).total_seconds() / life, 0.0), 1.0)
+    kind = "life" if over < _LATE else "life late" if over < 1 else "life over"
     return tag(
         "svg",
-        tag("title", f"{share:.0%} of the certificate's lifetime is over"),
+        tag("title", f"{over:.0%} of the certificate's lifetime is over"),
         tag("rect", x="0", y="0", width="100%", height="6", rx="3", class_="track"),
-        tag("rect", x="0", y="0", width=f"{share:.2%}", height="6", rx="3", class_=kind),
+        tag("rect", x="0", y="0", width=f"{over:.2%}", height="6", rx="3", class_=kind),
         class_="validity",
         width="100%",
         height="6",

@@ -18,6 +18,7 @@ from danebot.domain.delivery.judgements import GRADES, Judgement, Served
 from danebot.domain.delivery.routes import Dane
 from danebot.domain.finding import DELIVERY_SEVERITIES
 from danebot.domain.names import Endpoint, Hostname, Protocol
+from danebot_exporter import page as module
 from danebot_exporter.endpoints import EndpointReport, Watched, round_metrics
 from danebot_exporter.page import PageWish, page
 from danebot_exporter.store import Store
@@ -214,6 +215,27 @@ def test_a_key_that_waits_for_the_operator_is_no_green_info(tmp_path: Path) -> N
     add = base.publication.add[0]
     assert body.count(add) == 1
     assert "Add to DNS" not in body, "the finding says so"
+
+
+def test_a_record_to_add_stands_where_it_is_told_of_and_nowhere_else(tmp_path: Path) -> None:
+    """Anchors that are to be replaced have records of their own, which another command prints."""
+    base = sample.staged(NAME)
+    remedy = f"publish what this prints: danebot tlsa --anchors {NAME}"
+    anchor = sample.finding(NAME, "tlsa-anchor-retired", "warning", "it issues no more", remedy)
+    document = sample.snapshot([base._replace(findings=(anchor,))])
+    body = shown(sample.write(tmp_path / "status.json", document))
+    warning, _, task = body.partition("Add to DNS, and keep the records that are there")
+    assert remedy in warning
+    assert (warning.count(base.publication.add[0]), task.count(base.publication.add[0])) == (0, 1)
+
+
+def test_what_is_overdue_is_so_for_page_and_alerts() -> None:
+    rules = (ROOT / "exporters/prometheus/danebot.rules.yml").read_text(encoding="utf-8")
+    texts = {one.partition("\n")[0]: one for one in rules.split("- alert: ")[1:]}
+    hours = int(module._OVERDUE / timedelta(hours=1))
+    assert f"danebot_snapshot_timestamp_seconds > {hours} * 3600" in texts["DanebotNotRunning"]
+    hours = int(module._UNSEEN / timedelta(hours=1))
+    assert f"probe_timestamp_seconds offset {hours}h" in texts["DanebotEndpointUnseen"]
 
 
 def test_waiting_for_caches_is_neither_a_task_nor_green(tmp_path: Path) -> None:

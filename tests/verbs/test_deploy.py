@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
-
-import pytest
+from typing import TYPE_CHECKING
 
 from adapters import trees
 from adapters.trees import NAME
@@ -15,6 +14,9 @@ from danebot.domain.delivery.probes import ProbeOutcome, ProbeResult
 from danebot.domain.names import Endpoint
 from danebot.errors import LockedError
 from verbs.desk import HERE, Desk, of_key
+
+if TYPE_CHECKING:
+    import pytest
 
 
 def staged(desk: Desk) -> None:
@@ -73,7 +75,7 @@ def test_what_services_serve_is_said_and_only_then(
     staged(desk)
     outcome = ProbeOutcome.SERVED
 
-    def probe(_: str, endpoints: Sequence[Endpoint], *more: object) -> list[ProbeResult]:
+    def probe(_: str, endpoints: Sequence[Endpoint], *_more: object) -> list[ProbeResult]:
         chain = (trees.leaf("one", 1).der,) if outcome is ProbeOutcome.SERVED else ()
         return [ProbeResult(one, "192.0.2.25", outcome, chain=chain) for one in endpoints]
 

@@ -35,13 +35,10 @@ def named(
         authority = authority_of(one.record, chain, table, now) if table is not None else None
         if authority is not None:
             return one._replace(name=authority)
-        words = mistake(one.record, *parts) if one.reason is not Reason.MATCHED else ""
+        words = mistake(one.record, *parts)
         return one._replace(name=Named(Naming.MISTAKE, words)) if words else one
 
-    return verdict._replace(
-        records=tuple(map(name, verdict.records)),
-        matched=name(verdict.matched) if verdict.matched is not None else None,
-    )
+    return verdict._replace(records=tuple(map(name, verdict.records)))
 
 
 def authority_of(
@@ -86,8 +83,6 @@ def outlook(
         return None
     presented = _readable(chain)
     listed = _listed(verdict, presented, table)
-    if not listed:
-        return None
     algorithm = _algorithm(presented[0])
     rows = [row for named in listed.values() for row in named if row.use is not Use.ROOT]
     left = [row for row in table.issuers(now, algorithm) if row not in rows]

@@ -12,6 +12,10 @@ from datetime import date
 import pytest
 
 from danebot.domain.dane.authorities import Authorities, Authority, Use
+from danebot.domain.dane.naming import Outlook, named, outlook
+from danebot.domain.dane.profiles import Profile
+from danebot.domain.dane.references import References
+from danebot.domain.dane.verify import verify
 from danebot.domain.delivery.report import Criteria, Report
 from danebot.domain.dns.tlsa import MatchingType, TlsaRecord, association
 from danebot.domain.finding import Severity
@@ -19,6 +23,7 @@ from danebot.domain.lineage.keys import Algorithm
 from danebot.render.report import host_lines, report_document
 from domain.delivery_world import (
     CA,
+    HOST,
     LEAF,
     MATCHING,
     STRANGER,
@@ -185,6 +190,74 @@ def test_siblings_that_are_not_listed(
 def test_the_server_s_own_key_needs_no_siblings() -> None:
     leaf = issue("mx.example.org", FIRST, names=["mx.example.org"], of_key="own")
     assert seen(anchor(FIRST), TlsaRecord(3, 1, 1, spki(leaf)), of_key="own").findings == ()
+
+
+CERTIFICATE = issue("mx.example.org", FIRST, names=["mx.example.org"])
+OF_IT = TlsaRecord(3, 0, 1, association(CERTIFICATE.der, MatchingType.SHA2_256))
+
+
+def told(
+    *records: TlsaRecord, by: Issued = FIRST, rest: tuple[Issued, ...] | None = None
+) -> Report:
+    """The same, of a server that may present less than its path."""
+    route, leaf = host(*records), CERTIFICATE
+    if by is not FIRST:
+        leaf = issue("mx.example.org", by, names=["mx.example.org"])
+    looked = visit(route, served(route, leaf=leaf, rest=(by, ROOT) if rest is None else rest))
+    return report(looked, criteria=CRITERIA)
+
+
+@pytest.mark.parametrize(
+    "beside",
+    [STRANGER, TlsaRecord(2, 1, 1, b"\1" * 5), TlsaRecord(2, 1, 1, hashlib.sha256(b"").digest())],
+    ids=["another key's", "malformed", "made of nothing"],
+)
+def test_what_authenticates_nobody_next_time_is_no_help(beside: TlsaRecord) -> None:
+    assert codes(told(anchor(FIRST), beside))[Code.UNLISTED_ISSUERS] is Severity.WARNING
+    assert codes(told(anchor(GONE), beside, by=GONE))[Code.RETIRED_ANCHOR] is Severity.WARNING
+
+
+def test_a_weaker_digest_lists_nobody() -> None:
+    found = told(anchor(SECOND, mtype=1), anchor(FIRST, mtype=2)).findings[0]
+    assert "Let's Encrypt YE2 or YE3, which no record names" in found.text
+
+
+def test_anchors_that_nothing_rests_on_are_told_to_match_nothing_alone() -> None:
+    for beside in (anchor(SECOND), anchor(ROOT)):
+        found = codes(told(OF_IT, beside, rest=(FIRST,)))
+        assert Code.UNMATCHED_RECORDS in found
+        assert not {Code.RETIRED_ANCHOR, Code.UNLISTED_ISSUERS} & found.keys()
+
+
+def test_a_root_that_is_not_presented_is_none_that_issues_no_more() -> None:
+    text = told(anchor(GONE), anchor(ROOT), by=GONE, rest=(GONE,)).findings[0].text
+    assert text.startswith("Let's Encrypt E1: retired, issues no more; no other record")
+
+
+def test_of_a_ca_that_the_table_lacks_nothing_is_said() -> None:
+    unknown = middle("Elsewhere")
+    found = told(anchor(unknown), anchor(FIRST), by=unknown)
+    assert Code.UNLISTED_ISSUERS not in codes(found)
+    assert [line for line in lines(found) if line.endswith("matches")]
+
+
+def test_where_nobody_issues_nobody_is_named() -> None:
+    criteria = Criteria(authorities=TABLE._replace(rows=(row(GONE, Use.RETIRED),)))
+    found = seen(anchor(GONE), by=GONE, criteria=criteria).findings[0]
+    assert found.text.endswith("is known to match the next certificate (as of 2026-05-04)")
+
+
+def test_a_pkix_record_of_the_key_lasts_where_it_counts() -> None:
+    chain = (CERTIFICATE.der, FIRST.der, ROOT.der)
+
+    def ahead(*records: TlsaRecord) -> Outlook | None:
+        judged = verify(
+            records, chain, References(HOST), NOW, Profile.GENERIC, trust_anchors=[ROOT.der]
+        )
+        return outlook(named(judged, chain, TABLE, NOW), chain, TABLE, NOW)
+
+    assert ahead(anchor(FIRST)) is not None
+    assert ahead(anchor(FIRST), TlsaRecord(1, 1, 1, spki(CERTIFICATE))) is None
 
 
 def test_the_leaf_says_of_which_type_they_are() -> None:

@@ -102,6 +102,10 @@ def test_siblings_that_are_not_listed(uses: tuple[Use, ...], severity: Severity)
     assert told(tlsa("2 0 1"), tlsa("2 1 1", by="B"), of=table(Use.ACTIVE, *uses)) == {}
 
 
+def test_a_record_by_which_nobody_knows_the_live_chain_has_no_outlook() -> None:
+    assert told(tlsa("2 1 1", by="B"), of=table(Use.ACTIVE, Use.RETIRED)) == {}
+
+
 def test_an_answer_that_is_not_secure_or_a_table_that_is_not_there_says_nothing() -> None:
     assert told(tlsa("2 1 1"), of=None) == {}
     lost = told(tlsa("2 1 1"), of=table(Use.RETIRED), security=Security.INSECURE)
