@@ -72,14 +72,14 @@ class Outlook(NamedTuple):
 
 
 def outlook(
-    verdict: Verdict, chain: Sequence[bytes], table: Authorities | None, now: datetime
+    verdict: Verdict, chain: Sequence[bytes], table: Authorities, now: datetime
 ) -> Outlook | None:
     """Whether the records that authenticate ``chain`` (DER) today will match the next one.
 
     ``verdict`` has names.  None where they will, or where nobody knows: where a record of the key
     or a root matches, and where an anchor is of a CA that the table lacks.
     """
-    if table is None or verdict.outcome is not Outcome.AUTHENTICATED:
+    if verdict.outcome is not Outcome.AUTHENTICATED:
         return None
     presented = _readable(chain)
     listed = _listed(verdict, presented, table)
@@ -93,7 +93,7 @@ def outlook(
         source = f", which may come from {names}" if names else ""
         return Outlook(Ending.RETIRED, Severity.WARNING, f"{text}{source}{as_of}")
     chosen = any(one.reason is Reason.MATCHED for one in listed)
-    if not rows or not chosen or not left:
+    if not chosen or not left:
         return None
     active = any(row.use is Use.ACTIVE for row in left)
     return Outlook(

@@ -258,6 +258,7 @@ def test_a_pkix_record_of_the_key_lasts_where_it_counts() -> None:
 
     assert ahead(anchor(FIRST)) is not None
     assert ahead(anchor(FIRST), TlsaRecord(1, 1, 1, spki(CERTIFICATE))) is None
+    assert ahead(anchor(FIRST), OF_IT._replace(usage=1)) is not None
 
 
 def test_the_leaf_says_of_which_type_they_are() -> None:
