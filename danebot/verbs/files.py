@@ -26,7 +26,10 @@ DEBIAN = {
     "share/zsh/site-functions/": "share/zsh/vendor-completions/",
     f"{_DOCS}/danebot.toml.example": "../etc/danebot/danebot.toml",
 }
-GUIDES = ("start", "certbot", "shell", "rollover", "timing", "limits")
+GUIDES = (
+    *("start", "certbot", "shell", "rollover", "several-mx", "rsa-ecdsa", "upkeep"),
+    *("timing", "limits", "faq", "comparison"),
+)
 
 
 class Brought(NamedTuple):

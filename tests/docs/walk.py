@@ -215,36 +215,37 @@ class Walk:
     def happen(self, what: str) -> None:
         """Let happen what the guide leaves to others, or to time."""
         match what.split():
-            case ["protected", *names]:  # where `start.md` ends, of these lineages
-                self.write(str(SETTINGS), 'hooks = ["@postfix"]\n')
-                self.run(Step("systemctl disable certbot.timer", None), 0)
-                for name in names or [self.lab.lineage]:
-                    self.lab.issue(self.here(name), combo=False)
-                    self.run(Step(f"danebot init {name}", None), 1)
-                    self.run(Step(f"danebot tlsa {name}", None), 1)
-                    self.happen("publish")
-                    self.run(Step(f"danebot init {name}; danebot renew", None), 0)
-            case ["issued"]:  # by certbot, with a record, and read by Postfix
-                self.lab.issue(self.lab.lineage)
-                self.publish_live()
-            case ["shell"]:  # under the shell program's care
-                self.lab.issue(self.lab.lineage)
-                self.publish_live()
-                ShellLineage(Path("/etc/letsencrypt"), self.lab.lineage).init()
+            case ["protected" | "issued" | "shell" as situation]:
+                self.begin(situation)
             case ["publish"]:
                 for owner, record in _RECORD.findall(self.printed):
                     self.lab.tlsa_add(f"{owner.rstrip('.')}.", record)
             case ["remove"]:
                 for owner, record in _RECORD.findall(self.printed.partition("; remove")[2]):
                     self.lab.tlsa_del(f"{owner.rstrip('.')}.", record)
+            case ["lose", "the", "tree"]:
+                for directory in ("renewal", "archive", "live", "staging", "accounts"):
+                    shutil.rmtree(self.lab.tree / directory)
             case ["phase", wanted]:
                 until(f"phase {wanted}", lambda: wanted in self.phases(), _PATIENCE)
             case _:
                 raise ValueError(f"lab: {what}")
 
-    def publish_live(self) -> None:
-        """Have a record of the key that Postfix serves."""
-        self.lab.tlsa_add(f"_25._tcp.{self.lab.lineage}.", f"3 1 1 {self.lab.served_spki()}")
+    def begin(self, situation: str) -> None:
+        """Begin where `start.md` ends, with bare certbot, or with the shell program."""
+        name = self.lab.lineage
+        self.lab.issue(name, combo=situation != "protected")
+        if situation == "protected":
+            self.write(str(SETTINGS), 'hooks = ["@postfix"]\n')
+            self.run(Step("systemctl disable certbot.timer", None), 0)
+            self.run(Step(f"danebot init {name}", None), 1)
+            self.run(Step(f"danebot tlsa {name}", None), 1)
+            self.happen("publish")
+            self.run(Step(f"danebot init {name}; danebot renew", None), 0)
+            return
+        self.lab.tlsa_add(f"_25._tcp.{name}.", f"3 1 1 {self.lab.served_spki()}")
+        if situation == "shell":
+            ShellLineage(Path("/etc/letsencrypt"), name).init()
 
     def phases(self) -> list[str]:
         """Where the lineages stand."""
