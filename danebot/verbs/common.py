@@ -139,7 +139,7 @@ def record_run(
     except DanebotError as exc:
         say_unwritten(console, exc, status)
         return ATTENTION
-    for remark in remarks:
+    for remark in remarks if status == FINE else ():
         console.warn(remark)
     return status
 

@@ -26,7 +26,7 @@ from danebot.adapters.dns.resolvconf import parse_resolv_conf
 from danebot.adapters.dns.response import Response
 from danebot.domain.delivery.probes import ProbeOutcome, ProbeResult
 from danebot.domain.doctor.codes import HostCode
-from danebot.domain.finding import Code
+from danebot.domain.finding import Code, Finding, Severity
 from danebot.domain.kinds import FindingKind
 from danebot.domain.lineage.keys import Algorithm
 from danebot.domain.names import DnsName, Endpoint
@@ -534,3 +534,32 @@ def test_a_publisher_that_refuses_is_asked_once(host: Host) -> None:
     document = json.loads(host.desk.danebot("doctor", "--json").out)
     found = [one["code"] for one in document["findings"]]
     assert found.count(HostCode.PUBLISHER_REFUSED.value) == 1
+
+
+# ---- at the end of init ---------------------------------------------------------------------
+
+
+@pytest.fixture
+def lacking(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> Desk:
+    """A host of which the doctor has something to say, whatever this machine has (a double)."""
+    one = Finding(HostCode.NOT_SCHEDULED, Severity.WARNING, "", "no timer")
+    monkeypatch.setattr("danebot.jobs.doctor.at_hand", lambda _: (one,))
+    desk.issued()
+    return desk
+
+
+def test_init_ends_with_what_the_host_lacks(lacking: Desk) -> None:
+    lacking.dns.publish(of_key("one"))
+    said = lacking.danebot("init", NAME)
+    assert said.status == 0
+    assert said.err.splitlines() == [
+        f"danebot: no timer; {HostCode.NOT_SCHEDULED.remedy}",
+        "danebot: whether this host has all that danebot needs, is told by: danebot doctor",
+    ]
+
+
+def test_what_init_finds_wrong_with_the_lineage_comes_first(lacking: Desk) -> None:
+    said = lacking.danebot("init", NAME)
+    assert said.status == 1
+    (line,) = said.err.splitlines()
+    assert "no TLSA record is watched" in line
