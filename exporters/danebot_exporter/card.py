@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from danebot.domain.delivery.judgements import Judgement
 from danebot.domain.finding import Severity
+from danebot.domain.lineage.state import Management
 from danebot.domain.rollover.steps.phases import Phase
 from danebot.domain.status.way import way
-from danebot.domain.text import distance, duration, when
+from danebot.domain.text import LONGEST_LINE, distance, duration, printable, when
 from danebot_exporter.course import course, findings_of, urgency, waits
 from danebot_exporter.drawing import draw_way, validity
 from danebot_exporter.html import Html, fragment, tag
@@ -37,7 +39,7 @@ def card(status: LineageStatus, reports: tuple[EndpointReport, ...], now: dateti
         urgent = Severity.CRITICAL
     elif waits(status):
         urgent = max(urgent or Severity.NOTICE, Severity.NOTICE)
-    level = urgent.word if urgent is not None else "fine"
+    level = urgent.word if urgent is not None else _calm(status)
     since = status.phase_since
     return tag(
         "article",
@@ -60,7 +62,12 @@ def brief(status: LineageStatus, reports: tuple[EndpointReport, ...], now: datet
     expiry = f"expires {when(end)}, {distance(end, now)}" if end is not None else "nothing is live"
     line = tag("summary", *_name(status), tag("span", expiry, class_="since"))
     folded = tag("details", line, _body(status, reports, now), class_="fold")
-    return tag("article", folded, class_="card fine")
+    return tag("article", folded, class_=f"card {_calm(status)}")
+
+
+def _calm(status: LineageStatus) -> str:
+    """The shade of a lineage without a finding: what is left to certbot is in nobody's care."""
+    return "info" if status.management == Management.PASS_THROUGH.value else "fine"
 
 
 def _name(status: LineageStatus) -> tuple[Html, Html]:
@@ -136,11 +143,17 @@ def item(
     link = tag("a", "Runbook", href=f"runbook#{leads}", class_="leads") if leads else ""
     return tag(
         "li",
-        tag("p", tag("b", word), f" {text} ", link),
-        tag("p", remedy, class_="remedy") if remedy else "",
+        tag("p", tag("b", word), " ", *_whole(text), " ", link),
+        tag("p", *_whole(remedy), class_="remedy") if remedy else "",
         tag("pre", *_lines(lines)) if lines else "",
         class_=severity.word,
     )
+
+
+def _whole(text: str) -> Iterator[Html | str]:
+    """A text whose options of commands no line breaks in two."""
+    for part in re.split(r"(?<!\S)(--?\w[\w-]*)", printable(text, LONGEST_LINE)):
+        yield tag("span", part, class_="word") if re.match(r"--?\w", part) else part
 
 
 def _lines(lines: tuple[str, ...]) -> Iterator[Html]:
