@@ -188,7 +188,8 @@ class Walk:
     def dovecot(self, block: Block) -> None:
         """Have Dovecot read a configuration that was written for its version."""
         version = block.language.removeprefix("dovecot-")
-        head = "" if version == "2.3" else f"dovecot_config_version = {version}.0\n"
+        versions = "dovecot_config_version = 2.4.0\ndovecot_storage_version = 2.4.0\n"
+        head = "" if version == "2.3" else versions
         file = Path("/etc/walk.conf")
         file.write_text(head + self.here(block.text), encoding="utf-8")
         mine = f"dovecot --version | grep -q '^{version}[.]' || exit 0"
