@@ -367,7 +367,7 @@ def test_defect_14_arguments_count_and_deployments_are_retried(site: Site) -> No
     site.quiet("renew", MAIL)
     assert not done.exists()
     run = site.danebot("renew", "nosuch.example.test")
-    assert run.returncode == 1
+    assert run.returncode == 2
     assert f"there is no lineage 'nosuch.example.test'; known are: {MAIL}" in run.stderr
 
 
