@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 
 import pytest
 
 from danebot.adapters import authorities as adapter
 from danebot.adapters.authorities import TABLE, authorities
-from danebot.domain.dane.authorities import Authorities, Use, in_words
+from danebot.domain.dane.authorities import Authorities, Use, in_words, parse_authorities
 from danebot.domain.dns.tlsa import TlsaRecord
 from danebot.domain.lineage.keys import Algorithm
 
@@ -87,10 +87,25 @@ def test_each_type_of_key_has_issuers() -> None:
         (f"2 1 1 {'ab' * 32}", ""),
         (f"2 1 2 {'ab' * 64}", ""),
         ("2 1 1 2bbad93a", ""),
+        ("2 7 1 9d7c3f1aa6ad2b2ec0d5cf1e246f8d9ae6cbc9fd0755ad37bb974b1f2fb603f3", ""),
     ],
 )
 def test_a_record_is_named(record: str, words: str) -> None:
     assert in_words(table().named(TlsaRecord.parse(record)), NOW) == words
+
+
+def test_an_authority_ends_with_its_last_day() -> None:
+    (first, *_) = table().issuers(NOW)
+    last = datetime.combine(first.expires, time(23, 59), UTC)
+    assert (first.may_issue(last, None), first.state(last)) == (True, "issues now")
+    after = last + timedelta(minutes=1)
+    assert not first.may_issue(after, None)
+    assert first.state(after) == f"expired {first.expires}, issues no more"
+
+
+def test_a_table_without_its_day_is_none() -> None:
+    with pytest.raises(ValueError, match="has no date"):
+        parse_authorities("# kind, name\n")
 
 
 def test_without_the_table_nobody_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

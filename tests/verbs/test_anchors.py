@@ -47,6 +47,13 @@ def expected(algorithm: Algorithm | None = None) -> list[str]:
     return [str(row.record) for row in table.issuers(BEGUN, algorithm)]
 
 
+def test_without_its_table_nothing_is_told(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("danebot.adapters.authorities.authorities", lambda: None)
+    said = desk.danebot("tlsa", "--anchors")
+    assert (said.status, said.out) == (1, "")
+    assert said.err.endswith("is not installed: install danebot anew\n")
+
+
 def test_without_a_lineage_it_is_those_of_every_type(desk: Desk) -> None:
     """No tree is needed."""
     said = desk.danebot("tlsa", "--anchors")

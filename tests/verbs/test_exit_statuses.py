@@ -26,7 +26,12 @@ VERBS: dict[str, tuple[tuple[str, ...], ...]] = {
     "names": (("names",), ("names", "--add", "a.example.test"), ("names", "--dry-run")),
     "watch": (("watch",), ("watch", "--remove"), ("watch", "--dry-run")),
     "status": (("status",), ("status", "--json")),
-    "tlsa": (("tlsa",), ("tlsa", "--json"), ("tlsa", "--format", "nsupdate")),
+    "tlsa": (
+        ("tlsa",),
+        ("tlsa", "--json"),
+        ("tlsa", "--format", "nsupdate"),
+        ("tlsa", "--anchors"),
+    ),
     "rehearse": (("rehearse",), ("rehearse", "--no-certbot", "--hooks")),
     "publish": (("publish",), ("publish", "--dry-run")),
     "deploy": (("deploy",), ("deploy", "--dry-run")),

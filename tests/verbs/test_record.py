@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -96,7 +97,8 @@ def test_every_kind_is_made_as_openssl_has_the_octets(
 
 def test_owners_and_json(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
     owner = ("--owner", "_25._tcp.mx.example.test")
-    _, out, _ = asked(capsys, str(files / "key.pem"), *owner)
+    _, out, _ = asked(capsys, str(files / "key.pem"), *owner, "--kind", "311", "--kind", "3 1 1")
+    assert out.count("\n") == 1
     assert out.startswith("_25._tcp.mx.example.test. IN TLSA 3 1 1 ")
     _, out, _ = asked(capsys, str(files / "key.pem"), *owner, "--json")
     assert faults("record", json.loads(out)) == []
@@ -158,6 +160,9 @@ def test_of_a_chain_the_path_alone_gives_anchors() -> None:
     assert anchors(read_material(bundle)) == ["Stranger", "Middle"]
     with pytest.raises(CertificateError, match="there is none"):
         anchors(of_chain((own.der, stranger.der)))
+    for unreadable in ((), (b"junk", middle.der)):
+        with pytest.raises(CertificateError, match="no certificate that can be read"):
+            of_chain(unreadable)
     assert anchors(read_material(own.pem)) == ["mx.example.test"]
 
 
@@ -221,11 +226,12 @@ def test_more_than_a_chain_on_standard_input_is_refused_as_in_a_file(files: Path
     assert run.stderr == b"danebot: standard input: larger than 1048576 octets\n"
 
 
-@pytest.fixture
-def service(files: Path) -> Iterator[int]:
-    """A TLS service on loopback that presents the chain."""
+@contextmanager
+def presenting(*pairs: tuple[Path, Path]) -> Iterator[int]:
+    """A TLS service on loopback with these chains and keys."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(files / "chain.pem", files / "key.pem")
+    for chain, key in pairs:
+        context.load_cert_chain(chain, key)
     with socket.create_server(("127.0.0.1", 0)) as listener:
 
         def serve() -> None:
@@ -247,6 +253,13 @@ def service(files: Path) -> Iterator[int]:
         thread.join(10)
 
 
+@pytest.fixture
+def service(files: Path) -> Iterator[int]:
+    """One that presents the chain."""
+    with presenting((files / "chain.pem", files / "key.pem")) as port:
+        yield port
+
+
 def test_a_live_service_is_asked_at_all_its_addresses(
     files: Path, service: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -260,4 +273,23 @@ def test_a_live_service_is_asked_at_all_its_addresses(
     digest = hashlib.sha256(spki(files / "ca.pem")).hexdigest()
     assert out == f"_465._tcp.mx.example.test. IN TLSA 2 1 1 {digest}  ; Test CA\n"
     assert "cannot connect" in err  # the second address
+    assert "[127.0.0.1]" not in err, "it has no RSA key, which is no matter"
     assert ended.value.code == 1
+
+
+def test_a_service_with_two_keys_has_a_record_of_each(
+    files: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rsa = ("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=mx.example.test")
+    openssl(*rsa, "-keyout", tmp_path / "rsa.key", "-out", tmp_path / "rsa.pem")
+    pairs = ((files / "cert.pem", files / "key.pem"), (tmp_path / "rsa.pem", tmp_path / "rsa.key"))
+    (tmp_path / "renewal").mkdir()
+    settings = tmp_path / "danebot.toml"
+    with presenting(*pairs) as port:
+        settings.write_text(f'[endpoints]\n"mx.example.test:465" = ["127.0.0.1:{port}"]\n')
+        with pytest.raises(SystemExit) as ended:
+            main(["--config", str(settings), "record", "mx.example.test:465"])
+    out, err = capsys.readouterr()
+    wanted = {hashlib.sha256(spki(pem)).hexdigest() for pem, _ in pairs}
+    assert {line.split()[6] for line in out.splitlines()} == wanted
+    assert (ended.value.code, err) == (0, "")

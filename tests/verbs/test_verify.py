@@ -104,6 +104,12 @@ def test_optional_and_quiet(verb: Verb) -> None:
     assert "gone.test: CRITICAL" in bad.stdout
 
 
+def test_what_pkix_demands_is_not_passed_over(verb: Verb) -> None:
+    done = verb.run("plain.test", "--optional", "--pkix")
+    assert done.returncode == 1
+    assert "whether those without DANE accept its certificate was not asked" in done.stdout
+
+
 def test_a_trace_follows_the_reports(verb: Verb) -> None:
     done = verb.run("null.test", "gone.test", "--trace")
     _, mark, trace = done.stdout.partition("\ntrace, in seconds since ")

@@ -18,7 +18,11 @@ from mutants.trial import KILLED, Trial
 
 ROOT = Path(__file__).resolve().parents[2]
 DOMAIN = ROOT / "danebot" / "domain"
-TESTS = ("domain", "checks/test_check_danebot.py", "checks/test_recheck.py")
+TESTS = (
+    "domain",
+    *("adapters/test_authorities.py", "checks/test_check_danebot.py", "checks/test_recheck.py"),
+    "verbs/test_record.py",
+)
 EQUIVALENT = ROOT / "tests" / "domain" / "equivalent_mutants.txt"
 
 

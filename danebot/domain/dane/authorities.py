@@ -139,7 +139,7 @@ def parse_authorities(text: str) -> Authorities:
 
 def _rows(text: str) -> Iterator[Authority]:
     for line in text.splitlines():
-        if line.strip() and not line.startswith("#"):
+        if not line.startswith("#"):
             _, name, key, use, expires, spki, certificates = line.split("\t")
             yield Authority(
                 name,
