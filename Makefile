@@ -5,6 +5,7 @@
 #   make test-debian     the same in roots of Debian 12 and 13 (RELEASE=trixie: in one; T=… as above)
 #   make packages        Debian's packages, in clean roots of Debian 12 and 13: build/packages/RELEASE
 #   make test-packages   the same, then installed, upgraded, run and purged there
+#   make test-floors     the tests that need no servers, with the oldest dependencies that do
 #   make lint            ruff, mypy --strict, the import contracts
 #   make check           lint, the tests under every Python of this machine, and what they cover
 #   make demo            a rollover in front of your eyes, on loopback
@@ -23,7 +24,7 @@ RELEASE ?= bookworm trixie
 # The tests start danebot over and over: what was compiled is kept.
 export PYTHONDONTWRITEBYTECODE =
 
-.PHONY: all venv deps lab-deps test test-others test-debian packages test-packages \
+.PHONY: all venv deps lab-deps test test-others test-debian test-floors packages test-packages \
     packages-here test-packages-here lint check demo lab bench mutants clean
 all: check
 
@@ -64,6 +65,14 @@ test-others: .venv/stamp
 test-debian:
 	@for release in $(RELEASE); do \
 	    tools/in-debian $$release test JOBS=$(JOBS) $(if $(T),T='$(T)') || exit 1; done
+
+# With exactly the versions that pyproject.toml has as floors, which are Debian 12's.
+test-floors: .venv/stamp
+	@mkdir -p build/venvs
+	@sed -n '/^dependencies = /,/^]/ s/^ *"\(.*\)>=\([0-9.]*\)".*/\1==\2.*/p' pyproject.toml \
+	    >build/floors.txt
+	PIP_CONSTRAINT=$(CURDIR)/build/floors.txt tools/make-venv $(BIN)/python build/venvs/floors '.[test]'
+	build/venvs/floors/bin/python -m pytest -q -n $(JOBS) -m 'not lab and not once'
 
 packages:
 	@for release in $(RELEASE); do \

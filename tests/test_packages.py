@@ -60,6 +60,8 @@ def test_no_package_takes_what_is_not_there() -> None:
 def test_its_version_is_the_projects() -> None:
     newest = (FILES / "changelog").read_text().partition("\n")[0]
     assert newest.startswith(f"danebot ({__version__.replace('.dev', '~dev')}) ")
+    spec = (PROJECT / "packaging/danebot.spec").read_text()
+    assert f"\nVersion:        {__version__.replace('.dev', '~dev')}\n" in spec
     heading = "Unreleased" if "dev" in __version__ else __version__
     first = re.search(r"^## \[(.+?)\]", (PROJECT / "CHANGELOG.md").read_text(), re.MULTILINE)
     assert first is not None
