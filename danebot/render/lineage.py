@@ -85,7 +85,10 @@ def publication_lines(publication: Publication, names: Names) -> Iterator[str]:
 
 def status_lines(status: LineageStatus, now: datetime) -> Iterator[str]:
     """One lineage, for a terminal."""
-    yield f"{status.name}: {status.phase}" + (f" ({status.doing})" if status.doing else "")
+    doing = status.doing
+    if not doing and status.management == Management.PASS_THROUGH.value:
+        doing = f"left to certbot; to have danebot keep its key: danebot init {status.name}"
+    yield f"{status.name}: {status.phase}" + (f" ({doing})" if doing else "")
     yield from _certificate_lines("live", status.live, now)
     if status.staged is not None and not _same(status.staged, status.live):
         yield from _certificate_lines("waiting", status.staged, now)

@@ -41,6 +41,14 @@ def shown(desk: Desk, *lineages: LineageStatus) -> None:
     sample.write(Path(desk.settings["snapshot"]), sample.snapshot(lineages))
 
 
+def test_a_lineage_left_to_certbot_says_what_that_is(many: Desk) -> None:
+    first = many.danebot("status", "www.example.com").out.splitlines()[0]
+    assert first == (
+        "www.example.com: pass-through "
+        "(left to certbot; to have danebot keep its key: danebot init www.example.com)"
+    )
+
+
 def test_what_has_expired_since_the_last_run_is_not_ok(
     many: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
