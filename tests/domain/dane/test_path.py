@@ -29,6 +29,7 @@ from danebot.domain.dane.path import (
     Flaw,
     build,
     build_trusted,
+    climbed,
     issued,
     judge_path,
     shortest_path,
@@ -495,3 +496,10 @@ def test_a_cut_certificate_or_key_is_none(cut: int) -> None:
     assert read_public_key(LEAF.spki[:cut]) is None
     assert read_public_key(LEAF.spki + b"\0") is None
     assert read_public_key(LEAF.der) is None
+
+
+def test_a_presented_chain_is_climbed_as_far_as_it_leads() -> None:
+    chain = [one.der for one in (LEAF, issue("Stranger", ca=True), ROOT, INTER)]
+    path = [one.der for one in (LEAF, INTER, ROOT)]
+    assert [one.der for one in climbed(chain, NOW)] == path
+    assert climbed((), NOW) == climbed((b"junk", INTER.der), NOW) == ()

@@ -12,6 +12,7 @@ from datetime import date
 import pytest
 
 from danebot.domain.dane.authorities import Authorities, Authority, Use
+from danebot.domain.dane.mistakes import pem
 from danebot.domain.dane.naming import Outlook, named, outlook
 from danebot.domain.dane.profiles import Profile
 from danebot.domain.dane.references import References
@@ -310,6 +311,10 @@ PEM = "made of PEM text, where DER has to be"
             hashlib.sha256("".join(LEAF.pem.decode().split("\n")[1:-2]).encode()).hexdigest(),
             "digest of a certificate's base64: the record has to be made from its DER",
         ),
+        (
+            hashlib.sha256(pem("PUBLIC KEY", LEAF.spki)).hexdigest(),
+            "digest of a public key's PEM text: the record has to be made from its DER",
+        ),
     ],
     ids=lambda _: "",
 )
@@ -324,7 +329,7 @@ def test_a_record_that_was_made_of_no_certificate_is_told(
     found = report(visit(host(TlsaRecord(3, 1, 0, LEAF.spki), record)))
     assert codes(found)[Code.MISMADE_RECORD] is Severity.WARNING
     (finding,) = (one for one in found.findings if one.code is Code.MISMADE_RECORD)
-    assert words in finding.text
+    assert finding.text.endswith(f"... {words}")
     assert "danebot record" in finding.remedy
     assert Code.UNMATCHED_RECORDS not in codes(found)
     assert found.severity is Severity.WARNING

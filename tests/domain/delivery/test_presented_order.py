@@ -185,3 +185,13 @@ def test_a_place_as_presented_is_not_taken_for_a_depth() -> None:
     )
     assert str(Caution(CautionCode.WEAK_KEY, 2)).startswith("certificate at depth 2: ")
     assert str(Caution(CautionCode.WEAK_KEY, 0)).startswith("leaf: ")
+
+
+def test_a_key_in_full_names_its_certificate_where_that_is_presented() -> None:
+    record = TlsaRecord(2, 1, 0, CA.spki)
+    for rest, named in (((CA,), CA.der), ((), None)):
+        verdict = only(seen(record, LEAF, *rest)).verdict
+        assert verdict is not None
+        assert verdict.matched is not None
+        found = verdict.matched.certificate
+        assert (found.der if found is not None else None) == named
