@@ -37,6 +37,7 @@ def deploy_again(
     for run in runs:
         run.guard(run.heal)
         run.guard(run.recall)
+    never = [run for run in runs if run.memory.deployment is None]
     observe(context, runs)
 
     def begin(run: LineageRun) -> None:
@@ -58,7 +59,16 @@ def deploy_again(
     views = tuple(view for run in runs if (view := run.view) is not None)
     found = [finding for run in runs for finding in run.progress.events]
     found += [f for view in views for f in view.findings if f.code is Code.HOOK_FAILED]
+    for run in never:
+        run.guard(partial(_forget, run))
     return views, tuple(dict.fromkeys(found))
+
+
+def _forget(run: LineageRun) -> None:
+    """Nothing was deployed, which would prove that the hooks reload the services: all is done."""
+    last = run.memory.deployment
+    if last is not None and not last.pending and last.confirmed_at is not None:
+        run.do((Done(replace(run.memory, deployment=None)),))
 
 
 def _pending(context: Context, state: LineageState, memory: Memory) -> Memory:

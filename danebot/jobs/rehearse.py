@@ -17,7 +17,7 @@ from danebot.domain.doctor.assess import refusal, unreached
 from danebot.domain.doctor.codes import HostCode
 from danebot.domain.finding import Code, Finding, Severity
 from danebot.domain.rollover.steps.safe_time import emergency_wait
-from danebot.domain.text import program_of
+from danebot.domain.text import duration, program_of
 from danebot.errors import RolloverError
 from danebot.jobs.confirm import endpoints_of
 from danebot.jobs.doctor import not_served, refused
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from danebot.jobs.view import LineageView
 
 ArgsT = ParamSpec("ArgsT")
+_MINUTES = timedelta(hours=2)  # longer times have to be read in words, too
 _LOG = "see certbot's log, /var/log/letsencrypt/letsencrypt.log"
 
 
@@ -57,6 +58,8 @@ def rehearse(
     if not found.views:
         raise RolloverError("; ".join(map(str, found.unreadable)))
     (view,) = found.views
+    if standing := tuple(one for one in view.findings if one.severity >= Severity.WARNING):
+        yield Part("", standing, timedelta(0))
     if view.state.serving is None:
         raise RolloverError(f"{name}: {'; '.join(view.state.faults) or 'nothing usable is live'}")
     if certbot is not None:
@@ -145,7 +148,8 @@ def _emergency(context: Context, view: LineageView) -> str | Sequence[Finding]:
         text = "nobody knows how long an emergency would take: its records were never seen"
         return (Finding(HostCode.UNSEEN, Severity.UNJUDGED, name, text, "run: danebot renew"),)
     minutes = math.ceil(wait / timedelta(minutes=1))
+    in_words = f" ({duration(wait)})" if wait > _MINUTES else ""
     return (
         f"in an emergency the key would be replaced {minutes} min after its successor's records "
-        "are at every server"
+        f"are at every server{in_words}"
     )

@@ -14,7 +14,7 @@ from danebot.adapters.tree.memory_file import save_memory
 from danebot.adapters.tree.paths import archive_versions
 from danebot.domain.delivery.probes import ProbeOutcome
 from danebot.domain.finding import Code, Finding, Severity
-from danebot.domain.rollover.evidence.memory import PendingHook
+from danebot.domain.rollover.evidence.memory import Deployment, PendingHook
 from danebot.jobs.deploy import deploy_again
 from domain.builders import DAY, HOUR
 from jobs.world import World
@@ -46,14 +46,23 @@ def test_a_lineage_at_rest_has_its_hooks_run_and_its_service_asked(world: World)
     assert (ran(world), world.service.asked) == (0, 0)
     assert deploy(world) == ()
     assert (ran(world), world.service.asked) == (1, 1)
-    deployment = world.memory.deployment
-    assert deployment is not None
-    assert deployment.confirmed_at == world.now
-    assert deployment.pending == ()
-    assert replace(world.memory, deployment=None) == replace(before, deployment=None)
+    assert world.memory == before
     asked = world.service.asked
     world.renew()
     assert (ran(world), world.service.asked) == (1, asked)
+
+
+def test_where_nothing_was_ever_deployed_it_proves_no_reload(world: World) -> None:
+    """The service had the chain all the while, so nobody knows what reloads it."""
+    common = world.settings.common._replace(hooks=())
+    world.settings = world.settings._replace(common=common)
+
+    def told() -> list[Finding]:
+        return [one for one in world.renew().findings if one.code is Code.NO_RELOAD]
+
+    assert len(told()) == 1
+    assert deploy(world) == ()
+    assert len(told()) == 1
 
 
 def test_it_is_done_again_each_time(world: World) -> None:
@@ -91,10 +100,10 @@ def test_a_post_hook_that_waits_is_run_once_as_ever(world: World) -> None:
     post.parent.mkdir(parents=True)
     post.write_text(f"#!/bin/sh\necho ran >>{log}\n")
     post.chmod(0o755)
-    assert deploy(world) == ()
-    memory = world.memory
-    assert memory.deployment is not None
-    waiting = memory.deployment._replace(pending=(PendingHook(str(post)),))
+    memory, live = world.memory, world.context.tree.read(NAME).live
+    assert live is not None
+    pending = (PendingHook(str(post)),)
+    waiting = Deployment(live.chain.fingerprint, live.key.digest, world.now, pending)
     save_memory(world.paths, memory, replace(memory, deployment=waiting))
     assert not log.exists()
     assert deploy(world) == ()

@@ -489,6 +489,14 @@ def test_a_rehearsal_tells_what_fails_and_goes_on(
     assert "in an emergency" in said.out
 
 
+def test_what_stands_with_the_lineage_comes_first(host: Host) -> None:
+    """A renewal would end with it, however well its parts went."""
+    host.desk.dns.publish()
+    said = host.desk.danebot("rehearse", "--no-certbot", NAME)
+    assert said.status == 1
+    assert f"the live key's TLSA record is missing (no such record) at {HERE}; add: " in said.err
+
+
 def test_what_an_emergency_would_take_may_be_unknown(host: Host) -> None:
     (host.grown.paths.staging / "rollover.json").unlink()
     host.desk.dns.dead = True
