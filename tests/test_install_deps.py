@@ -118,6 +118,13 @@ def test_a_host_that_is_in_use_is_left_alone(host: Host, what: str, said: str) -
     assert lines[-1] == "here all the same: make demo HERE=yes"
 
 
+def test_where_no_package_is_missing_nobody_is_asked(host: Host) -> None:
+    """What is unpacked into build/ alone gets in nobody's way."""
+    occupy(host, "mail")
+    host.script("bin/dpkg-query", "echo installed")
+    assert "this host may be in use" not in host.install("all").stderr
+
+
 def test_the_tests_ask_for_their_own_root(host: Host) -> None:
     occupy(host, "mail")
     lines = host.install("all").stderr.splitlines()
