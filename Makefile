@@ -59,7 +59,7 @@ test: deps
 endif
 
 # The tests that need no servers, under every other Python of this machine.
-test-others: .venv/stamp
+test-others: deps
 	@tools/test-others $(BIN)/python $$(( $(JOBS) / 2 ))
 
 test-debian:
