@@ -59,6 +59,7 @@ def server(answer: Answer) -> Iterator[tuple[ServerAddress, list[dns.message.Mes
                     while (message := wire.unframe(stream)) is None:
                         stream += client.recv(65535)
                     query = dns.message.from_wire(message, keyring=TSIG, continue_on_error=True)
+                    query.wire = bytes(message)  # the oldest dnspython doesn't keep it
                     heard.append(query)
                     client.sendall(answer(query))
 
