@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+import command_line
 from danebot import __version__
 
 PROGRAMS = {
@@ -147,3 +148,38 @@ def test_nohup_is_respected() -> None:
     )
     ended = subprocess.run([sys.executable, "-c", program], check=False, timeout=60)
     assert ended.returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "verbs"), [("--version", set()), ("renew --help", {"renew"}), ("help tlsa", {"tlsa"})]
+)
+def test_the_command_line_of_a_verb_is_imported_when_it_is_called(
+    words: str, verbs: set[str]
+) -> None:
+    code = (
+        "import sys; from danebot import cli\n"
+        f"status = cli._run({words.split()!r})\n"
+        "names = {name.rpartition('.')[2] for name in sys.modules if 'danebot.commands.' in name}\n"
+        "print(*sorted(names - {'shared'}), file=sys.stderr); sys.exit(status)"
+    )
+    done = run([sys.executable, "-c", code], "")
+    assert (done.returncode, set(done.stderr.split())) == (0, verbs)
+
+
+def test_help_lists_each_verb_in_order_with_what_it_does() -> None:
+    _, _, listed = run(PROGRAMS["installed"], "--help").stdout.partition("Commands:\n")
+    rows = [line.split(maxsplit=1) for line in listed.partition("\n\n")[0].splitlines()]
+    assert [name for name, _ in rows] == list(command_line.VERBS)
+    for (_, said), verb in zip(rows, command_line.VERBS.values(), strict=True):
+        assert (verb.help or "").replace("\n", " ").startswith(said.removesuffix("...")), said
+
+
+@pytest.mark.parametrize(
+    ("begun", "fits"),
+    [("de", "deinit deploy"), ("renew --dry", "--dry-run"), ("newkey x --key-type p", "p256 p384")],
+)
+def test_a_shell_completes_verbs_options_and_values(begun: str, fits: str) -> None:
+    words = f"danebot {begun}"
+    told = {"COMP_WORDS": words, "COMP_CWORD": str(len(words.split()) - 1)}
+    done = run(PROGRAMS["installed"], "", _DANEBOT_COMPLETE="bash_complete", **told)
+    assert done.stdout.split() == [f"plain,{one}" for one in fits.split()]

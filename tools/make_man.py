@@ -177,7 +177,7 @@ def danebot_page() -> str:
         ".SH VERBS\n",
     ]
     for name in danebot.list_commands(top):
-        command = danebot.commands[name]
+        command = danebot.get_command(top, name) or danebot
         context = click.Context(command, info_name=name, parent=top)
         usage = " ".join(command.collect_usage_pieces(context))
         parts.append(f".SS \\fB{escaped(name)}\\fR {escaped(usage)}\n")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+import command_line
 from danebot.cli import danebot
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[2]
 PLACES = ("danebot", "checks", "exporters", "docs", "systemd")
 KINDS = {".py", ".md", ".cfg", ".yml", ".conf", ".service", ".example", ".json"}
-VERBS = sorted(danebot.commands)
+VERBS = sorted(command_line.VERBS)
 COMMAND = re.compile(rf"\bdanebot((?: -[-\w]+)*) ({'|'.join(VERBS)})\b((?: +[^\s`\"',;)|]+)*)")
 
 
@@ -37,7 +38,7 @@ def unknown(text: str) -> Iterator[str]:
     for found in COMMAND.finditer(text):
         before, verb, after = found.groups()
         given = {word for word in after.split() if re.match(r"--?[a-z]", word)}
-        if set(before.split()) - options(danebot) or given - options(danebot.commands[verb]):
+        if set(before.split()) - options(danebot) or given - options(command_line.VERBS[verb]):
             yield found[0]
 
 

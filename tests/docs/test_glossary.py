@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 import pytest
 
-from danebot.cli import danebot
+import command_line
 from danebot.domain.rollover.steps.phases import Hold, Phase, Step
 from danebot.render.lineage import status_lines
 from exporter import sample
@@ -34,8 +34,8 @@ def test_status_speaks_of_the_waiting_certificate() -> None:
 
 def test_steps_and_help_do_too() -> None:
     said = [one.value for table in (Step, Hold) for one in table]
-    said += [command.help or "" for command in danebot.commands.values()]
-    options = (one for command in danebot.commands.values() for one in command.params)
+    said += [command.help or "" for command in command_line.VERBS.values()]
+    options = (one for command in command_line.VERBS.values() for one in command.params)
     said += [one.help or "" for one in options if isinstance(one, click.Option)]
     wrong = [text for text in said if OWN.search(text.replace("staging/LINEAGE", ""))]
     assert wrong == []

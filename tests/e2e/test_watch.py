@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from danebot import cli
+import command_line
 from danebot.domain.rollover.records.adoption import TLSA_PORTS
 from danebot_checks.lineages import outcome
 from e2e.site import MAIL, OWNER, Site
@@ -19,7 +19,7 @@ from lab.net import accepts
 pytestmark = pytest.mark.lab
 HERE = OWNER.rstrip(".")
 SMTPS = f"_465._tcp.{MAIL}"
-VERBS = "|".join(cli.danebot.commands)
+VERBS = "|".join(command_line.VERBS)
 
 
 def commands(text: str) -> list[list[str]]:

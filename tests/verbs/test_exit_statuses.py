@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+import command_line
 from adapters.trees import NAME
-from danebot.cli import danebot
 from verbs.desk import HERE, Desk, of_key
 
 OTHER = "nosuch.example.test"
@@ -48,7 +48,7 @@ def called(words: tuple[str, ...], name: str) -> tuple[str, ...]:
 def test_the_walk_has_every_verb_that_takes_lineages() -> None:
     takes = {
         name
-        for name, verb in danebot.commands.items()
+        for name, verb in command_line.VERBS.items()
         if any(one.name in ("lineage", "lineages") for one in verb.params)
     }
     assert takes == set(VERBS)
@@ -124,7 +124,7 @@ DRY: dict[str, tuple[str, ...]] = {
 def test_the_walk_has_every_dry_run() -> None:
     dry = {
         name
-        for name, verb in danebot.commands.items()
+        for name, verb in command_line.VERBS.items()
         if any(o.name == "dry_run" for o in verb.params)
     }
     ask_no_resolver, only_tells = {"deinit", "deploy"}, "newkey"

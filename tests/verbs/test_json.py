@@ -11,9 +11,9 @@ from typing import Any
 import jsonschema  # type: ignore[import-untyped]
 import pytest
 
+import command_line
 from adapters.trees import NAME
 from danebot.adapters.status_file import load_status
-from danebot.cli import danebot
 from schemas import NAMES, faults, paths, schema
 from verbs.desk import HERE, OWNER, Desk, of_key
 
@@ -52,7 +52,7 @@ def test_each_is_a_schema(name: str) -> None:
 def test_every_verb_that_prints_json_has_a_schema() -> None:
     prints = {
         name
-        for name, verb in danebot.commands.items()
+        for name, verb in command_line.VERBS.items()
         if any(o.name == "as_json" for o in verb.params)
     }
     assert prints == {"status", "renew", "tlsa", "verify", "doctor", "files", "record"}

@@ -1,0 +1,55 @@
+"""Arguments and options that several verbs have."""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from danebot.domain.names import Protocol
+from danebot.errors import DanebotError
+
+if TYPE_CHECKING:
+    from danebot.console import Console
+
+
+def known_lineages(ctx: click.Context, _param: click.Parameter, begun: str) -> list[str]:
+    """What a shell may complete a lineage's name to; [] where this user can't see any."""
+    from danebot.console import Console
+
+    top = ctx.find_root().params
+    with suppress(DanebotError):
+        names = Console(top["config"], top["config_dir"], 0, quiet=True).tree().names()
+        return [name for name in names if name.startswith(begun)]
+    return []
+
+
+def path_as_typed(_ctx: click.Context, _param: click.Parameter, value: str | None) -> Path | None:
+    """A path as it was typed: ``./NAME`` is in the working directory, whatever a bare one means."""
+    if value is None:
+        return None
+    return Path(value).absolute() if os.sep in value else Path(value)
+
+
+def console_of(ctx: click.Context) -> Console:
+    """The global options and the streams, as the group made them."""
+    console: Console = ctx.obj
+    return console
+
+
+LINEAGES = click.argument(
+    "lineages", metavar="[LINEAGE]...", nargs=-1, shell_complete=known_lineages
+)
+LINEAGE = click.argument("lineage", shell_complete=known_lineages)
+UNANSWERED = click.option(
+    "--although-unanswered",
+    is_flag=True,
+    help="Go on without owners of which the resolver gives no answer.",
+)
+DRY_RUN = click.option("--dry-run", is_flag=True, help="Say what would be done; change nothing.")
+JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
+FORM = click.Choice(["zone", "nsupdate"])
+STARTTLS = click.Choice([protocol.value for protocol in Protocol])
