@@ -101,8 +101,12 @@ def danebot(
     ctx.obj = Console(config, config_dir, verbose, quiet=quiet)
 
 
+def _verbs(ctx: click.Context, _param: click.Parameter, begun: str) -> list[str]:
+    return [verb for verb in danebot.list_commands(ctx) if verb.startswith(begun)]
+
+
 @danebot.command(name="help")
-@click.argument("verb", required=False)
+@click.argument("verb", required=False, shell_complete=_verbs)
 @click.pass_context
 def help_(ctx: click.Context, verb: str | None) -> None:
     """Show help, of a verb if one is named."""

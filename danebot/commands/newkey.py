@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from danebot.commands.shared import FORM, LINEAGE, console_of, path_as_typed
+from danebot.commands.shared import FORM, LINEAGE, console_of, files, path_as_typed
 from danebot.domain.lineage.key_types import KeyType
 
 
@@ -40,7 +40,11 @@ def _key_type(_ctx: click.Context, _param: click.Parameter, value: str | None) -
     help="How to print the records to add.",
 )
 @click.option(
-    "--adopt", callback=path_as_typed, metavar="KEYFILE", help="Stage this key; make none."
+    "--adopt",
+    callback=path_as_typed,
+    shell_complete=files,
+    metavar="KEYFILE",
+    help="Stage this key; make none.",
 )
 @click.option("--cancel", is_flag=True, help="End the rollover: its key is kept, its records go.")
 @click.option("--unprotected", is_flag=True, help="Even though LINEAGE watches no TLSA owner.")

@@ -6,11 +6,11 @@ from typing import Any
 
 import click
 
-from danebot.commands.shared import JSON, STARTTLS, console_of
+from danebot.commands.shared import JSON, STARTTLS, console_of, files
 
 
 @click.command()
-@click.argument("source", metavar="FILE|HOST:PORT")
+@click.argument("source", metavar="FILE|HOST:PORT", shell_complete=files)
 @click.option(
     "--kind", "kinds", multiple=True, metavar="KIND", help="'3 1 1' (the default), 211, 310, ..."
 )

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+from click.shell_completion import CompletionItem
 
 from danebot.domain.names import Protocol
 from danebot.errors import DanebotError
@@ -25,6 +26,11 @@ def known_lineages(ctx: click.Context, _param: click.Parameter, begun: str) -> l
         names = Console(top["config"], top["config_dir"], 0, quiet=True).tree().names()
         return [name for name in names if name.startswith(begun)]
     return []
+
+
+def files(_ctx: click.Context, _param: click.Parameter, begun: str) -> list[CompletionItem]:
+    """Have the shell itself offer files."""
+    return [CompletionItem(begun, type="file")]
 
 
 def path_as_typed(_ctx: click.Context, _param: click.Parameter, value: str | None) -> Path | None:

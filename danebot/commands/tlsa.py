@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import click
 
-from danebot.commands.shared import FORM, JSON, console_of
+from danebot.commands.shared import FORM, JSON, console_of, known_lineages
 
 
 @click.command()
-@click.argument("lineage", required=False)
+@click.argument("lineage", required=False, shell_complete=known_lineages)
 @click.option(
     "--format",
     "form",

@@ -6,13 +6,19 @@ from typing import Any
 
 import click
 
-from danebot.commands.shared import JSON, STARTTLS, console_of
+from danebot.commands.shared import JSON, STARTTLS, console_of, files
 
 
 @click.command()
 @click.argument("targets", metavar="[DOMAIN|HOST:PORT]...", nargs=-1)
 @click.option(
-    "-f", "--file", "files", multiple=True, metavar="FILE", help="One target a line; - is stdin."
+    "-f",
+    "--file",
+    "files",
+    multiple=True,
+    shell_complete=files,
+    metavar="FILE",
+    help="One target a line; - is stdin.",
 )
 @click.option(
     "--jobs",

@@ -1,11 +1,9 @@
-"""`danebot files` and what the wheel brings are one list; shells complete by what danebot says."""
+"""`danebot files` and what the wheel brings are one list."""
 
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import subprocess
 import sys
 import tomllib
 from pathlib import Path
@@ -102,46 +100,6 @@ def test_programs_alone_are_told(
         main(["files"])
     assert ended.value.code == 1
     assert "brought programs alone" in capsys.readouterr().err
-
-
-# ---- completion -----------------------------------------------------------------------------
-
-
-def completed(line: str, tmp_path: Path) -> list[str]:
-    """What bash offers at the end of a line, by the file that is installed."""
-    programs = tmp_path / "bin"
-    programs.mkdir(exist_ok=True)
-    (programs / "danebot").write_text(f'#!/bin/sh\nexec {sys.executable} -m danebot "$@"\n')
-    (programs / "danebot").chmod(0o755)
-    script = (
-        f". {ROOT}/completions/danebot.bash\n"
-        f"COMP_WORDS=({line}x) COMP_CWORD=$((${{#COMP_WORDS[@]}} - 1))\n"
-        "COMP_WORDS[COMP_CWORD]=${COMP_WORDS[COMP_CWORD]%x}\n"
-        "_danebot_completion danebot\n"
-        'printf "%s\\n" "${COMPREPLY[@]}"\n'
-    )
-    done = subprocess.run(
-        ["bash", "-c", script],
-        capture_output=True,
-        text=True,
-        check=True,
-        env={**os.environ, "PATH": f"{programs}:{os.environ['PATH']}", "PYTHONPATH": str(ROOT)},
-    )
-    assert done.stderr == ""
-    return done.stdout.split()
-
-
-def test_verbs_lineages_and_values_complete(tmp_path: Path) -> None:
-    renewal = tmp_path / "tree" / "renewal"
-    renewal.mkdir(parents=True)
-    for name in ("mail.example.org", "mx.example.org", "www.example.org"):
-        (renewal / f"{name}.conf").touch()
-    tree = f"danebot --config-dir {tmp_path}/tree"
-    assert completed("danebot sta", tmp_path) == ["status"]
-    assert completed(f"{tree} status m", tmp_path) == ["mail.example.org", "mx.example.org"]
-    assert completed(f"{tree} newkey w", tmp_path) == ["www.example.org"]
-    assert completed("danebot newkey --key-type p", tmp_path) == ["p256", "p384"]
-    assert completed(f"danebot --config-dir {tmp_path}/none status m", tmp_path) == [""][1:]
 
 
 def test_debians_package_has_some_elsewhere_and_units_that_name_its_programs(
