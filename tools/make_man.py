@@ -15,8 +15,8 @@ sys.path[:0] = [str(ROOT), str(ROOT / "checks"), str(ROOT / "exporters")]
 
 from danebot import __version__  # noqa: E402 - the checkout's own
 from danebot.cli import danebot  # noqa: E402
-from danebot_checks.dane_options import parser as dane_parser  # noqa: E402
-from danebot_checks.lineages_options import parser as lineages_parser  # noqa: E402
+from danebot_checks.dane_options import dane_parser  # noqa: E402
+from danebot_checks.lineages_options import lineages_parser  # noqa: E402
 from danebot_exporter.cli import exporter  # noqa: E402
 
 PAGES = ROOT / "docs" / "man"

@@ -29,10 +29,10 @@ def outcome(arguments: Sequence[str] | None = None) -> int:
     """Run the check and print its result; return the exit status."""
     from danebot_checks.plugin import run_check
 
-    return run_check(NAME, lambda: check(arguments))
+    return run_check(NAME, lambda: check_dane(arguments))
 
 
-def check(arguments: Sequence[str] | None) -> PluginResult:
+def check_dane(arguments: Sequence[str] | None) -> PluginResult:
     """Look, judge, and tell; `DanebotError` if that is impossible."""
     begin = time.monotonic()
     from danebot.errors import DanebotError

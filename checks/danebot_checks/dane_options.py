@@ -61,7 +61,7 @@ class Options(NamedTuple):
 
 def parse_options(arguments: Sequence[str] | None) -> Options:
     """Read the command line; `DanebotError` says in a line what is wrong with it."""
-    words = parser().parse_args(arguments)
+    words = dane_parser().parse_args(arguments)
     if not 1 <= words.timeout <= _LONGEST:
         raise UsageError(f"--timeout goes from 1 to {_LONGEST:g} seconds")
     return Options(
@@ -75,7 +75,7 @@ def parse_options(arguments: Sequence[str] | None) -> Options:
     )
 
 
-def parser() -> Parser:
+def dane_parser() -> Parser:
     """The command line."""
     parser = Parser("check_dane", description=_DESCRIPTION, epilog=_EPILOG, allow_abbrev=False)
     add = parser.add_argument

@@ -27,10 +27,10 @@ def outcome(arguments: Sequence[str] | None = None) -> int:
     """Run the check and print its result; return the exit status."""
     from danebot_checks.plugin import run_check
 
-    return run_check(NAME, lambda: check(arguments))
+    return run_check(NAME, lambda: check_lineages(arguments))
 
 
-def check(arguments: Sequence[str] | None) -> PluginResult:
+def check_lineages(arguments: Sequence[str] | None) -> PluginResult:
     """Read, judge, and tell; `DanebotError` if that is impossible."""
     from datetime import UTC, datetime, timedelta
 

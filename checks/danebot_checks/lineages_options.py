@@ -43,7 +43,7 @@ def parse_options(arguments: Sequence[str] | None) -> argparse.Namespace:
     ``warning`` and ``critical`` are ranges or None for the concern's defaults; ``max_age`` is in
     days, ``timeout`` in seconds.
     """
-    options = parser().parse_args(arguments)
+    options = lineages_parser().parse_args(arguments)
     read = parse_remaining if options.concern == "expiry" else parse_range
     for name in ("warning", "critical"):
         text = getattr(options, name)
@@ -68,7 +68,7 @@ def _threshold(option: str, text: str, read: Callable[[str], Range]) -> Range:
         raise UsageError(f"{option}: {exc}") from exc
 
 
-def parser() -> Parser:
+def lineages_parser() -> Parser:
     """The command line."""
     parser = Parser("check_danebot", description=_DESCRIPTION, epilog=_EPILOG, allow_abbrev=False)
     add = parser.add_argument

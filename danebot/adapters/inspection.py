@@ -8,12 +8,12 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from danebot.adapters.presence import ABSENT, is_set_aside, unreadable
-from danebot.domain.doctor.facts import Entry, Role, Space, Unusable
+from danebot.domain.doctor.facts import FileStat, Role, Space, UnusableProgram
 
 _DOCUMENTATION = ("README", "readme")
 
 
-def entry(path: Path, role: Role) -> Entry | None:
+def file_stat(path: Path, role: Role) -> FileStat | None:
     """Owner and mode of what is there, behind a link; None for nothing.
 
     Raises `UnreadableError`.
@@ -24,7 +24,7 @@ def entry(path: Path, role: Role) -> Entry | None:
         return None
     except OSError as exc:
         raise unreadable(path, exc) from exc
-    return Entry(str(path), role, found.st_uid, stat.S_IMODE(found.st_mode), found.st_gid)
+    return FileStat(str(path), role, found.st_uid, stat.S_IMODE(found.st_mode), found.st_gid)
 
 
 def space(path: Path) -> Space | None:
@@ -56,7 +56,7 @@ def hook_files(directory: Path) -> tuple[Path, ...]:
     return tuple(directory / name for name in names if (directory / name).is_file())
 
 
-def not_executable(paths: Iterable[Path]) -> Iterator[Unusable]:
+def not_executable(paths: Iterable[Path]) -> Iterator[UnusableProgram]:
     """Those that certbot and danebot pass over, though their names don't say that they are to."""
     for path in paths:
         if is_set_aside(path.name) or path.name.startswith(_DOCUMENTATION):
@@ -64,15 +64,17 @@ def not_executable(paths: Iterable[Path]) -> Iterator[Unusable]:
         if not os.access(path, os.X_OK):
             why = "is not executable, so it is never run"
             remedy = f"run: chmod +x {path}; or take it out of that directory"
-            yield Unusable(str(path), why, remedy)
+            yield UnusableProgram(str(path), why, remedy)
 
 
-def command_trouble(command: str) -> Unusable | None:
+def command_trouble(command: str) -> UnusableProgram | None:
     """Why a shell command line can't be run, where it begins with the path of a program."""
     program = command.split(maxsplit=1)[0] if command.strip() else ""
     file = Path(program)
     if not program.startswith("/") or (file.is_file() and os.access(file, os.X_OK)):
         return None
     if file.exists():
-        return Unusable(program, "is not executable", f"run: chmod +x {program}")
-    return Unusable(program, "is not there", "put it there, or correct the line that names it")
+        return UnusableProgram(program, "is not executable", f"run: chmod +x {program}")
+    return UnusableProgram(
+        program, "is not there", "put it there, or correct the line that names it"
+    )

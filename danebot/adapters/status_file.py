@@ -1,8 +1,8 @@
 """Reads the status document; who writes it is `danebot.jobs.snapshot`.
 
-`read` takes one lineage at a time, so that ten thousand fit into little memory: it never holds more
-than a piece of the text and one lineage.  Whatever is wrong with the document is a `StatusError`,
-never another exception.
+`read_status` takes one lineage at a time, so that ten thousand fit into little memory: it never
+holds more than a piece of the text and one lineage.  Whatever is wrong with the document is a
+`StatusError`, never another exception.
 """
 
 from __future__ import annotations
@@ -103,7 +103,7 @@ def _unreadable(path: Path | str, exc: OSError) -> StatusError:
 
 
 def walk(file: TextIO, each: Callable[[LineageStatus], None]) -> Snapshot:
-    """`read` for what is open already; ValueError for what isn't JSON or doesn't fit."""
+    """`read_status` for what is open already; ValueError for what isn't JSON or doesn't fit."""
     head: dict[str, Any] = {}
     text = _Text(file)
     for key in text.members():

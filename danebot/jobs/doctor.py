@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from danebot.adapters.certbot.directory import DEFAULT
 from danebot.domain.delivery.probes import ProbeOutcome
-from danebot.domain.doctor.assess import assess
+from danebot.domain.doctor.assess import assess_host
 from danebot.domain.doctor.facts import Refused, Unlooked, Unreached, Unwatched
 from danebot.domain.finding import Code, Finding, Severity, most_serious_first
 from danebot.domain.lineage.state import Management
@@ -48,7 +48,7 @@ class Examined(NamedTuple):
     versions: tuple[tuple[str, str], ...]
 
 
-def examine(context: Context, host: Path = _ROOT) -> Examined:
+def examine_host(context: Context, host: Path = _ROOT) -> Examined:
     """Look at everything, and ask everybody."""
     looker = Looker()
     names = looker.at("certbot's lineages", "", context.tree.names)
@@ -63,11 +63,11 @@ def examine(context: Context, host: Path = _ROOT) -> Examined:
     facts = facts._replace(
         unwatched=tuple(_unwatched(context, staged, looker)),
         unreached=tuple(one for one in served if isinstance(one, Unreached)),
-        refused=tuple(refused(context, staged)),
+        refused=tuple(refused_publishers(context, staged)),
     )
     facts = facts._replace(unlooked=tuple(dict.fromkeys(looker.unlooked)))
     others = (one for one in served if isinstance(one, Finding))
-    every = (*assess(facts, context.clock()), *found, *others)
+    every = (*assess_host(facts, context.clock()), *found, *others)
     return Examined(most_serious_first(dict.fromkeys(every)), facts.versions)
 
 
@@ -77,7 +77,7 @@ def examine_bare(settings: Settings, clock: Clock, trouble: str) -> Examined:
     facts = asked_facts(cheap_facts(settings, settings.tree, looker), settings, (), looker)
     facts = with_network(facts, (DEFAULT,), clock)
     facts = facts._replace(no_tree=trouble, unlooked=tuple(looker.unlooked))
-    return Examined(assess(facts, clock()), facts.versions)
+    return Examined(assess_host(facts, clock()), facts.versions)
 
 
 def at_hand(context: Context, host: Path = _ROOT) -> tuple[Finding, ...]:
@@ -85,7 +85,7 @@ def at_hand(context: Context, host: Path = _ROOT) -> tuple[Finding, ...]:
     looker = Looker()
     names = looker.at("certbot's lineages", "", context.tree.names)
     facts = tree_facts(context, looker, names, host)
-    found = assess(facts._replace(run_told=False), context.clock())
+    found = assess_host(facts._replace(run_told=False), context.clock())
     return tuple(one for one in found if one.severity >= Severity.WARNING)
 
 
@@ -169,7 +169,7 @@ def _unwatched(
             looker.unlooked.append(Unlooked(_NOT_WATCHED, why, state.name, remedy))
 
 
-def refused(context: Context, views: Iterable[LineageView]) -> Iterator[Refused]:
+def refused_publishers(context: Context, views: Iterable[LineageView]) -> Iterator[Refused]:
     """Publishers that would refuse, tried out at each RRset of the lineages, until one does."""
     from danebot.adapters.ports import Rehearsing
     from danebot.domain.rollover.records.changes import Change

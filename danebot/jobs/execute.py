@@ -199,7 +199,7 @@ def _deploy(context: Context, state: LineageState, memory: Memory) -> Iterator[D
     from danebot.jobs.reloading import reloaded_early
 
     paths = context.tree.paths(state.name)
-    changes.deploy(paths, staged.version, context.settings.combo_access)
+    changes.make_live(paths, staged.version, context.settings.combo_access)
     if new:
         told = reloaded_early(context, state.name)
         if staged.key != serving.key:

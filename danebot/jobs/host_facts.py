@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 from danebot.adapters.inspection import (
     command_trouble,
-    entry,
+    file_stat,
     hook_files,
     not_executable,
     space,
@@ -22,16 +22,16 @@ from danebot.adapters.inspection import (
 from danebot.domain.doctor.facts import (
     Account,
     Asked,
-    Clock,
+    ClockState,
     Directory,
-    Entry,
+    FileReference,
+    FileStat,
     HostFacts,
     LastRun,
-    Reading,
     Role,
     Space,
     Unlooked,
-    Unusable,
+    UnusableProgram,
 )
 from danebot.domain.names import printable
 from danebot.errors import DanebotError
@@ -79,7 +79,7 @@ class Looker:
 
 def cheap_facts(settings: Settings, root: Path, looker: Looker) -> HostFacts:
     """What costs a few calls to the kernel: who may write what runs as root, and disks."""
-    entries: list[Entry] = []
+    entries: list[FileStat] = []
     for role, paths in _sensitive(settings, root, looker):
         entries += _entries(looker, role, paths)
     places = dict.fromkeys((root, settings.state_directory))
@@ -105,9 +105,9 @@ def _commands(settings: Settings) -> Iterator[str]:
         yield from (*one.hooks, one.publish.command or "")
 
 
-def _entries(looker: Looker, role: Role, paths: Iterable[Path]) -> Iterator[Entry]:
+def _entries(looker: Looker, role: Role, paths: Iterable[Path]) -> Iterator[FileStat]:
     for path in paths:
-        found = looker.at(str(path), "", entry, path, role)
+        found = looker.at(str(path), "", file_stat, path, role)
         if found is not None:
             yield found
 
@@ -154,7 +154,7 @@ def tree_facts(
         managed=len(managed) if managed or None not in care.values() else None,
         entries=tuple(files),
         unusable=tuple(_unusable(context, looker, known)),
-        readings=tuple(_readings(context, looker, managed, host)),
+        references=tuple(_references(context, looker, managed, host)),
     )
 
 
@@ -167,7 +167,7 @@ def with_network(facts: HostFacts, urls: Iterable[str], now: ports.Clock) -> Hos
     from danebot.adapters.certbot.directory import ask_directory
     from danebot.adapters.ntp import synchronised
 
-    clock = Clock(synchronised())
+    clock = ClockState(synchronised())
     directories = []
     for url in urls:
         trouble, shown = ask_directory(url)
@@ -270,7 +270,7 @@ def _account(context: Context, name: str) -> Account | None:
 # ---- files ----------------------------------------------------------------------------------
 
 
-def _tree_entries(context: Context, looker: Looker, names: Sequence[str]) -> Iterator[Entry]:
+def _tree_entries(context: Context, looker: Looker, names: Sequence[str]) -> Iterator[FileStat]:
     root = context.tree.root
     tops = (root / part for part in ("", "renewal", "live", "archive", "staging", "accounts"))
     yield from _entries(looker, Role.TREE, tops)
@@ -296,7 +296,7 @@ def _keys(directory: Path) -> list[Path]:
 _KEY = re.compile(r"(privkey\d*|combo|nextkey|ready|(unknown|cancelled|given-up)-.*)\.pem\Z")
 
 
-def _unusable(context: Context, looker: Looker, names: Sequence[str]) -> Iterator[Unusable]:
+def _unusable(context: Context, looker: Looker, names: Sequence[str]) -> Iterator[UnusableProgram]:
     root, settings = context.tree.root, context.settings
     for kind in _HOOKS:
         directory = root / kind
@@ -305,9 +305,9 @@ def _unusable(context: Context, looker: Looker, names: Sequence[str]) -> Iterato
     yield from filter(None, map(command_trouble, commands))
 
 
-def _readings(
+def _references(
     context: Context, looker: Looker, names: Sequence[str], host: Path
-) -> Iterator[Reading]:
+) -> Iterator[FileReference]:
     """Services that read certbot's files of the lineages under care."""
     from danebot.adapters.services import readers_of_each
 
@@ -320,6 +320,6 @@ def _readings(
         name = files[file]
         for reader in readers:
             shown = (printable(str(one)) for one in (file, lives[name] / "combo.pem"))
-            yield Reading(name, printable(reader.service), printable(reader.place), *shown)
+            yield FileReference(name, printable(reader.service), printable(reader.place), *shown)
     if not whole:
         looker.unlooked.append(Unlooked("all of /etc", "it has too many files", remedy=""))

@@ -95,7 +95,7 @@ def initialise(context: Context, name: str, lines: tuple[Required, ...]) -> Init
         state = tree.read(name)
         held = state.staged
         if held is not None and held.same_content(state.live) and held.version is not None:
-            changes.deploy(paths, held.version, context.settings.combo_access)
+            changes.make_live(paths, held.version, context.settings.combo_access)
     if changed or diff or lines:
         remember_look(context, name)
     state = tree.read(name)
@@ -261,7 +261,7 @@ def _settle(context: Context, paths: LineagePaths, keys: StagedKeys) -> None:
     version = staged.version
     if not staged.same_content(serving) and not _deployable(context, state):
         version = changes.put_back(paths, serving, staged, Keep.NOWHERE)
-    changes.deploy(paths, version, context.settings.combo_access)
+    changes.make_live(paths, version, context.settings.combo_access)
     for file in (DANE_EE, DNSNAMES):
         source = paths.staging / file
         if is_there(source):

@@ -76,7 +76,7 @@ class Intent:
         return self.change.before != self.change.after
 
 
-def names_of(context: Context, name: str) -> tuple[Held, LineageState]:
+def certificate_to_change(context: Context, name: str) -> tuple[Held, LineageState]:
     """What certbot renews, whose names are to change; raises where that can't be told."""
     from danebot.domain.lineage.pem import other_names
 
@@ -102,7 +102,7 @@ def intend(context: Context, name: str, wish: Wish, *, unanswered: bool) -> Inte
     Raises `UnansweredError`, unless ``unanswered`` is allowed, where nobody knows whether a new
     name has TLSA records.
     """
-    staged, state = names_of(context, name)
+    staged, state = certificate_to_change(context, name)
     required, demanded = state.required or (), state.names or ()
     change = renaming(staged.chain.names, wish)
     unwatched = change.dropped_owners(required)

@@ -106,9 +106,9 @@ def stage(
         text = f"the next key {awaited.digest.hex()}, which stood by, is to be used"
         context.record(Event(context.clock(), EventKind.KEY_WANTED, name, text))
     source = Source.STANDING if standby else Source.NEW
-    records, objections = records_of(context, state, awaited, seen)
+    records, objections = records_to_publish(context, state, awaited, seen)
     live = state.current_key
-    lacking = records_of(context, state, live, seen)[0] if live is not None else ()
+    lacking = records_to_publish(context, state, live, seen)[0] if live is not None else ()
     missing = tuple(record for record in lacking if record not in records)
     now = context.clock()
     return Staged(
@@ -156,7 +156,7 @@ def _refuse_exposed(
         )
 
 
-def records_of(
+def records_to_publish(
     context: Context, state: LineageState, key: PublicKey, seen: Observations
 ) -> tuple[tuple[OwnedRecord, ...], tuple[Objection, ...]]:
     """What a key needs published, judged by what is there, and where nothing can be advised."""
@@ -234,12 +234,12 @@ def _remove_records(context: Context, name: str) -> tuple[LineageView, tuple[Fin
     """Have records that are to go removed, where danebot publishes; what there is afterwards."""
     from danebot.jobs.lineage_run import LineageRun, observe, review
     from danebot.jobs.publish import Timing
-    from danebot.jobs.publish_all import publish
+    from danebot.jobs.publish_all import publish_all
 
     run = LineageRun(context, name)
     run.recall()
     observe(context, [run])
-    publish(context, [run], Part.REMOVE, Timing.NOW)
+    publish_all(context, [run], Part.REMOVE, Timing.NOW)
     review(context, [run])
     view = run.view or run.preview()
     failed = (f for f in view.findings if f.code in (Code.PUBLISH_FAILED, Code.PUBLISH_ALTERED))

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _FAILURES = (Code.PUBLISH_FAILED, Code.PUBLISH_ALTERED)
 
 
-def publish(context: Context, runs: Sequence[LineageRun], part: Part, timing: Timing) -> None:
+def publish_all(context: Context, runs: Sequence[LineageRun], part: Part, timing: Timing) -> None:
     """Publish one part for all of them, and observe all together afterwards.
 
     What was to be added already in this run isn't asked for again.
@@ -59,7 +59,7 @@ def publish_now(
         run.guard(run.recall)
     observe(context, runs)
     for part in Part:
-        publish(context, runs, part, Timing.NOW)
+        publish_all(context, runs, part, Timing.NOW)
     review(context, runs)
     views = tuple(view for run in runs if (view := run.view) is not None)
     found = [finding for run in runs for finding in run.progress.events]

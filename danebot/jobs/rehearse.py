@@ -20,7 +20,7 @@ from danebot.domain.rollover.steps.safe_time import emergency_wait
 from danebot.domain.text import duration, program_of
 from danebot.errors import RolloverError
 from danebot.jobs.confirm import endpoints_of
-from danebot.jobs.doctor import not_served, refused
+from danebot.jobs.doctor import not_served, refused_publishers
 from danebot.jobs.host_facts import Looker
 from danebot.jobs.next_key import managed
 from danebot.jobs.overview import survey
@@ -37,7 +37,7 @@ _MINUTES = timedelta(hours=2)  # longer times have to be read in words, too
 _LOG = "see certbot's log, /var/log/letsencrypt/letsencrypt.log"
 
 
-class Part(NamedTuple):
+class RehearsalPart(NamedTuple):
     """One part of a rehearsal: what went well, in words, or what was found; and its time."""
 
     text: str
@@ -45,9 +45,9 @@ class Part(NamedTuple):
     took: timedelta
 
 
-def rehearse(
+def rehearsal(
     context: Context, name: str, certbot: Certbot | None, lock: TreeLock, *, hooks: bool
-) -> Iterator[Part]:
+) -> Iterator[RehearsalPart]:
     """Yield each part when it is over.  The caller holds ``lock``; ``certbot`` None leaves it out.
 
     Raises `RolloverError` where nothing usable is live, `TreeError` for a lineage that isn't
@@ -59,7 +59,7 @@ def rehearse(
         raise RolloverError("; ".join(map(str, found.unreadable)))
     (view,) = found.views
     if standing := tuple(one for one in view.findings if one.severity >= Severity.WARNING):
-        yield Part("", standing, timedelta(0))
+        yield RehearsalPart("", standing, timedelta(0))
     if view.state.serving is None:
         raise RolloverError(f"{name}: {'; '.join(view.state.faults) or 'nothing usable is live'}")
     if certbot is not None:
@@ -72,12 +72,13 @@ def rehearse(
 
 def _timed(
     part: Callable[ArgsT, str | Sequence[Finding]], *args: ArgsT.args, **more: ArgsT.kwargs
-) -> Part:
+) -> RehearsalPart:
     """What a part gives: words for what went well, or findings."""
     began = time.monotonic()
     found = part(*args, **more)
     took = timedelta(seconds=time.monotonic() - began)
-    return Part(found, (), took) if isinstance(found, str) else Part("", tuple(found), took)
+    text, findings = (found, ()) if isinstance(found, str) else ("", tuple(found))
+    return RehearsalPart(text, findings, took)
 
 
 def _certbots(
@@ -133,7 +134,7 @@ def _publisher(context: Context, view: LineageView) -> str | Sequence[Finding]:
     method = context.settings.publish(view.state.name).method
     if method is Method.MANUAL:
         return "records are published by hand: danebot tlsa prints them"
-    found = [refusal(one) for one in refused(context, (view,))]
+    found = [refusal(one) for one in refused_publishers(context, (view,))]
     return found or f"the publisher ({method.value}) can be used"
 
 

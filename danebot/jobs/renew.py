@@ -36,7 +36,7 @@ class RenewalOutcome(NamedTuple):
     findings: tuple[Finding, ...]
 
 
-def renew(
+def renew_lineages(
     context: Context,
     certbot: Certbot,
     lock: TreeLock,
@@ -170,6 +170,6 @@ def _publish(context: Context, runs: Sequence[LineageRun], part: Part) -> None:
     """Publish one part for all, when that is due; nothing for it is loaded where nobody does."""
     if runs:
         from danebot.jobs.publish import Timing
-        from danebot.jobs.publish_all import publish
+        from danebot.jobs.publish_all import publish_all
 
-        publish(context, runs, part, Timing.WHEN_DUE)
+        publish_all(context, runs, part, Timing.WHEN_DUE)

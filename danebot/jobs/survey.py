@@ -15,7 +15,11 @@ from danebot.domain.rollover.evidence.memory import Memory
 from danebot.domain.rollover.evidence.servers import completed
 from danebot.domain.rollover.evidence.watched import fade, let_go_of_gone, protecting
 from danebot.domain.rollover.findings.assess import assess
-from danebot.domain.rollover.findings.named_records import has_anchors, named_records, names_of
+from danebot.domain.rollover.findings.named_records import (
+    has_anchors,
+    named_records,
+    names_in_records,
+)
 from danebot.domain.rollover.records.cancel import forget_cancelled, to_be_gone
 from danebot.domain.rollover.records.compromise import at_large
 from danebot.domain.rollover.records.in_use import KeysInUse, keys_in_use
@@ -124,7 +128,7 @@ def view(context: Context, observed: Observed) -> LineageView:
         wanted = publication(state, memory, mine, in_use)
     table = _authorities(mine)
     needed = (one.record for one in (*planned.current, *planned.awaited))
-    names = names_of(state, mine, needed, table, now)
+    names = names_in_records(state, mine, needed, table, now)
     found = (
         *assess(observation, planned, memory, policy, now, in_use=in_use),
         *lingering(state, memory, wanted, in_use),

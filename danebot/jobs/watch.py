@@ -80,7 +80,7 @@ def _as_watched(found: Found, listed: Sequence[Required], lost: Iterable[Require
     return found
 
 
-def watch(context: Context, name: str, found: Sequence[Found]) -> None:
+def watch_owners(context: Context, name: str, found: Sequence[Found]) -> None:
     """Watch the owners that `inspect` has ``found``; the caller holds the locks."""
     listed = frozenset(readable(context, name).lines)
     lines = [line for one in found for line in one.lines if line not in listed]
@@ -127,7 +127,7 @@ def release(context: Context, name: str, owners: Sequence[DnsName]) -> Release:
     return Release(tuple(owners), unwatched, tuple(relied))
 
 
-def unwatch(context: Context, name: str, owners: Sequence[DnsName]) -> None:
+def unwatch_owners(context: Context, name: str, owners: Sequence[DnsName]) -> None:
     """Let ``owners`` go on the operator's word; the caller holds the locks."""
     paths = managed(context, name)
     _, memory = read_lineage(context, name)

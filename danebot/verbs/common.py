@@ -32,10 +32,10 @@ def read_stdin(limit: int) -> bytes:
     """Return all of standard input; `ConfigError` for more than ``limit`` octets, or without it."""
     if sys.stdin is None:
         raise ConfigError("standard input is closed")
-    return within(sys.stdin.buffer.read(limit + 1), limit, "standard input")
+    return size_checked(sys.stdin.buffer.read(limit + 1), limit, "standard input")
 
 
-def within(data: bytes, limit: int, name: str) -> bytes:
+def size_checked(data: bytes, limit: int, name: str) -> bytes:
     """Return ``data``; `ConfigError` for more than ``limit`` octets."""
     if len(data) > limit:
         raise ConfigError(f"{name}: larger than {limit} octets")
@@ -59,7 +59,7 @@ def last_report(console: Console) -> Snapshot | None:
         return None
 
 
-def document(
+def status_document(
     console: Console, run: RunStatus, views: Sequence[LineageView], findings: Sequence[Finding]
 ) -> Snapshot:
     """What programs are told, in the form of the status document: what the run saw and did."""

@@ -21,10 +21,10 @@ def doctor(console: Console, *, as_json: bool) -> int:
     """Look at everything; 0 if nothing needs attention, 1 if something does or can't be told."""
     from danebot.domain.status.document import finding_status
     from danebot.jobs.context import system_clock
-    from danebot.jobs.doctor import examine, examine_bare
+    from danebot.jobs.doctor import examine_bare, examine_host
 
     try:
-        found = examine(console.context(console.tree()), ROOT)
+        found = examine_host(console.context(console.tree()), ROOT)
     except TreeError as exc:
         found = examine_bare(console.settings, system_clock, str(exc))
     for name, version in found.versions:

@@ -67,9 +67,9 @@ def _parsed(words: Iterable[str]) -> tuple[DnsName, ...]:
 
 
 def _list(context: Context, name: str) -> int:
-    from danebot.jobs.names import names_of
+    from danebot.jobs.names import certificate_to_change
 
-    staged, _ = names_of(context, name)
+    staged, _ = certificate_to_change(context, name)
     for one in sorted(staged.chain.names):
         click_echo(str(one))
     return FINE

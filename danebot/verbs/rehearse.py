@@ -16,7 +16,7 @@ _WORTH_TELLING = 1.0  # seconds
 def rehearse(console: Console, lineage: str, *, hooks: bool, no_certbot: bool) -> int:
     """Go through it; 0 if all went well, 1 if something didn't or can't be told."""
     from danebot.adapters.certbot.command import see_certbot
-    from danebot.jobs.rehearse import rehearse as job
+    from danebot.jobs.rehearse import rehearsal as job
 
     context = console.context(console.tree())
     context.tree.select((lineage,))

@@ -12,10 +12,10 @@ from danebot.verbs.common import (
     ATTENTION,
     FINE,
     click_echo,
-    document,
     dump,
     planned_changes,
     say_unwritten,
+    status_document,
     status_of,
     write_metrics,
 )
@@ -44,7 +44,7 @@ def renew(
     status = write_metrics(console, run.exit_status)
     if as_json:
         console.report(outcome.findings, news=console.detail)
-        click_echo(dump(document(console, run, outcome.views, outcome.findings)))
+        click_echo(dump(status_document(console, run, outcome.views, outcome.findings)))
     else:
         console.report(outcome.findings)
         say_removals(console, outcome.findings, outcome.views)
@@ -84,7 +84,7 @@ def run_renewal(
     asking: Asking = Asking.TIMER,
 ) -> tuple[RenewalOutcome, RunStatus]:
     """Do the daily job for ``names`` and publish what came of it; how the run ended with it."""
-    from danebot.jobs.renew import renew as job
+    from danebot.jobs.renew import renew_lineages as job
     from danebot.jobs.snapshot import News, Scope, this_run, write_snapshot
 
     outcome = job(context, console.certbot(), lock, names, scope=scope, asking=asking)
@@ -138,7 +138,7 @@ def _renew_dry(console: Console, names: tuple[str, ...], *, as_json: bool) -> in
     status = status_of(told)
     if as_json:
         run = this_run("renew --dry-run", started, context.clock(), status)
-        click_echo(dump(document(console, run, found.views, wrong)))
+        click_echo(dump(status_document(console, run, found.views, wrong)))
         return status
     for view in found.views:
         console.say(f"{view.state.name}: {planned_words(view)}")

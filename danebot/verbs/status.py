@@ -15,10 +15,10 @@ from danebot.verbs.common import (
     ATTENTION,
     FINE,
     click_echo,
-    document,
     dump,
     last_report,
     say_pressing,
+    status_document,
 )
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def status(console: Console, names: tuple[str, ...], *, as_json: bool) -> int:
         report = last_report(console)
         unreadable = (*found.unreadable, *lost)
         run = this_run("status", now, context.clock(), FINE)
-        shown = document(console, run, found.views, unreadable)
+        shown = status_document(console, run, found.views, unreadable)
     others = _of_the_run(report, unreadable, names)
     events = tuple(e for e in report.events if e.lineage in selected) if report else ()
     statuses, last_renew = shown.lineages, shown.last_renew

@@ -11,7 +11,7 @@ import click
 
 from danebot.domain.names import Hostname, Protocol, printable
 from danebot.errors import ConfigError, NameSyntaxError, RecordSyntaxError
-from danebot.verbs.common import ATTENTION, FINE, read_stdin, within
+from danebot.verbs.common import ATTENTION, FINE, read_stdin, size_checked
 
 if TYPE_CHECKING:
     from danebot.console import Console
@@ -134,7 +134,7 @@ def _lines(files: Iterable[str]) -> Iterator[str]:
                 text = read_stdin(_LIMIT)
             else:
                 with open(name, "rb") as file:  # noqa: PTH123 - "-" is none
-                    text = within(file.read(_LIMIT + 1), _LIMIT, printable(name))
+                    text = size_checked(file.read(_LIMIT + 1), _LIMIT, printable(name))
         except OSError as exc:
             raise ConfigError(f"{printable(name)}: {exc.strerror}; nothing was verified") from exc
         for line in text.decode("utf-8", "replace").splitlines():

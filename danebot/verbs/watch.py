@@ -42,7 +42,7 @@ def watch(
     with console.locked():
         before = job.readable(context, name).lines
         found = _inspected(context, name, owners, unanswered=unanswered)
-        job.watch(context, name, found)
+        job.watch_owners(context, name, found)
         _say_watched(console, name, found, before, "watched from now on")
         return record_run(console, context, "watch", started, FINE, report=(name,))
 
@@ -83,7 +83,7 @@ def unwatch(console: Console, name: str, words: tuple[str, ...], *, dry_run: boo
     started = context.clock()
     with console.locked():
         released = job.release(context, name, owners)
-        job.unwatch(context, name, owners)
+        job.unwatch_owners(context, name, owners)
         _say_released(console, name, released, "no longer watched")
         return record_run(console, context, "watch", started, FINE, report=(name,))
 

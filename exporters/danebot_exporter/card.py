@@ -14,9 +14,9 @@ from danebot.domain.rollover.steps.phases import Phase
 from danebot.domain.status.way import way
 from danebot.domain.text import LONGEST_LINE, distance, duration, printable, when
 from danebot_exporter.course import course, findings_of, urgency, waits
-from danebot_exporter.drawing import draw_way, validity
+from danebot_exporter.drawing import draw_way, validity_bar
 from danebot_exporter.html import Html, fragment, tag
-from danebot_exporter.runbook import entry
+from danebot_exporter.runbook import runbook_anchor
 
 if TYPE_CHECKING:
     from danebot.domain.status.document import CertificateStatus, LineageStatus, RecordStatus
@@ -100,7 +100,7 @@ def _next(
         for line in told:
             del left[line]
         shown = tuple(line for line in told if not _named(line, said))
-        yield item(finding.severity, finding.text, finding.remedy, shown, entry(finding))
+        yield item(finding.severity, finding.text, finding.remedy, shown, runbook_anchor(finding))
     add = tuple(line for line in status.publication.add if line in left)
     remove = tuple(line for line in status.publication.remove if line in left)
     if add:
@@ -235,7 +235,7 @@ def _certificate(
     yield tag(
         "dd",
         f"{word} {when(end)}, {distance(end, now)}",
-        validity(certificate, now),
+        validity_bar(certificate, now),
         class_="expiry",
     )
 

@@ -52,11 +52,11 @@ class Collected:
 
 def collect(path: Path) -> tuple[tuple[bytes, ...], StatusError | None]:
     """All metrics of the status document at ``path``, in parts, and why it can't be read, if so."""
-    found = read(path)
+    found = read_document(path)
     return (*found.parts, totals_text(found.totals)), found.fault
 
 
-def read(path: Path, watch: Watcher | None = None) -> Collected:
+def read_document(path: Path, watch: Watcher | None = None) -> Collected:
     """Read the status document at ``path``.
 
     ``watch`` is shown every lineage on the way; what it was shown counts only without a fault.

@@ -11,7 +11,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 
-from danebot_exporter.refusals import Refusal
+from danebot_exporter.refusals import RefusalReason
 
 CONNECTIONS = 128
 PER_ADDRESS = 96
@@ -55,7 +55,7 @@ class Connection:
 class Connections:
     """All of them; thread-safe."""
 
-    def __init__(self, refused: Callable[[Refusal, str], None]) -> None:
+    def __init__(self, refused: Callable[[RefusalReason, str], None]) -> None:
         """None yet; ``refused`` is told of each that was closed or not taken, with its peer."""
         self._refused = refused
         self._lock = threading.Lock()
@@ -71,11 +71,11 @@ class Connections:
         with self._lock:
             held = Counter(one.peer for one in self._held)
             if held[peer] >= PER_ADDRESS:
-                room, reason = self._made_room(peer), Refusal.ADDRESS_LIMIT
+                room, reason = self._made_room(peer), RefusalReason.ADDRESS_LIMIT
             elif len(self._held) >= CONNECTIONS:
                 # whoever holds the most gives way first
                 room = any(self._made_room(one) for one, _ in held.most_common())
-                reason = Refusal.CONNECTION_LIMIT
+                reason = RefusalReason.CONNECTION_LIMIT
             else:
                 room = True
             if room:
@@ -93,7 +93,7 @@ class Connections:
         oldest = min(waiting, key=lambda one: one.since)
         del self._held[oldest]
         oldest.close()
-        self._refused(Refusal.CONNECTION_CLOSED, peer)
+        self._refused(RefusalReason.CONNECTION_CLOSED, peer)
         return True
 
     def secured(self, connection: Connection, sock: socket.socket) -> None:

@@ -51,7 +51,7 @@ def draw_way(stages: tuple[Stage, ...], now: datetime) -> Html:
     )
 
 
-def validity(certificate: CertificateStatus, now: datetime) -> Html:
+def validity_bar(certificate: CertificateStatus, now: datetime) -> Html:
     """How much of a certificate's life is over."""
     life = max(certificate.lifetime.total_seconds(), 1.0)
     over = min(max((now - certificate.not_before).total_seconds() / life, 0.0), 1.0)

@@ -17,7 +17,7 @@ from prometheus_client import (
 from danebot import __version__
 from danebot.domain.status.document import StatusFault
 from danebot_exporter import metrics as m
-from danebot_exporter.refusals import Refusal
+from danebot_exporter.refusals import RefusalReason
 
 HANDLERS = ("page", "runbook", "metrics", "probe", "healthy", "other")
 _CLASSES = ("2xx", "4xx", "5xx")
@@ -48,7 +48,7 @@ class OwnMetrics:
         self._watched = Gauge(m.WATCHED.name, m.WATCHED.help, registry=self._registry)
         self._blind = self._counter(m.COULD_NOT_LOOK)
         self._refused = self._counter(m.REFUSED)
-        for refusal in Refusal:
+        for refusal in RefusalReason:
             self._refused.labels(refusal.value)
         self._requests = self._counter(m.REQUESTS)
         for handler in HANDLERS:
@@ -70,7 +70,7 @@ class OwnMetrics:
         """Count endpoints of which a round could say nothing."""
         self._blind.inc(endpoints)
 
-    def refused(self, reason: Refusal) -> None:
+    def refused(self, reason: RefusalReason) -> None:
         """Count what a peer was refused."""
         self._refused.labels(reason.value).inc()
 

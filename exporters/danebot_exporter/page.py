@@ -15,13 +15,13 @@ from danebot.domain.finding import Finding, Severity
 from danebot.domain.kinds import Concern
 from danebot.domain.rollover.steps.phases import Phase
 from danebot.domain.status.document import Snapshot, finding_of
-from danebot.domain.status.overdue import fresh, stopped
+from danebot.domain.status.overdue import fresh, renewals_stopped
 from danebot.domain.text import duration, when
 from danebot_exporter.card import brief, card, item
 from danebot_exporter.frame import document
 from danebot_exporter.html import Html, fragment, tag
-from danebot_exporter.runbook import entry
-from danebot_exporter.shelf import Entry, Shelf
+from danebot_exporter.runbook import runbook_anchor
+from danebot_exporter.shelf import PackedLineage, Shelf
 
 if TYPE_CHECKING:
     from danebot.domain.status.document import RunStatus
@@ -69,12 +69,12 @@ class PageWish:
         query = urlencode({key: value for key, value in wanted.items() if value != usual[key]})
         return f"?{query}" if query else "./"
 
-    def matches(self, status: Entry, urgent: Severity | None) -> bool:
+    def matches(self, status: PackedLineage, urgent: Severity | None) -> bool:
         """Whether a lineage is to be shown."""
         return self.search.lower() in status.name.lower() and _in_view(self.view, status, urgent)
 
 
-def _in_view(view: str, status: Entry, urgent: Severity | None) -> bool:
+def _in_view(view: str, status: PackedLineage, urgent: Severity | None) -> bool:
     match view:
         case "attention":
             return urgent is not None and urgent >= Severity.WARNING
@@ -97,7 +97,7 @@ class _Survey:
     worst: Severity | None = None
     order: list[tuple[int, bool, str]] = field(default_factory=list)
 
-    def take(self, status: Entry) -> None:
+    def take(self, status: PackedLineage) -> None:
         reports = self.reports.get(status.name, ())
         found = [*status.found, *(f.severity for report in reports for f in report.findings)]
         self.found.update(found)
@@ -166,7 +166,7 @@ def _own(snapshot: Snapshot, now: datetime) -> list[Finding]:
     """What is wrong with the runs, or with the document as a whole by now."""
     found = map(finding_of, snapshot.findings)
     old = [*fresh(snapshot, Concern.RENEWAL, _OVERDUE, now)]
-    old = old or [*stopped(snapshot, _OVERDUE, now)]
+    old = old or [*renewals_stopped(snapshot, _OVERDUE, now)]
     return [one for one in (*old, *found) if one.severity >= Severity.UNJUDGED]
 
 
@@ -205,7 +205,7 @@ def _top(snapshot: Snapshot, survey: _Survey, own: list[Finding], now: datetime,
         )
         for view, (one, many) in _VIEWS.items()
     )
-    findings = (item(f.severity, f.sentence, f.remedy, leads=entry(f)) for f in own)
+    findings = (item(f.severity, f.sentence, f.remedy, leads=runbook_anchor(f)) for f in own)
     return tag(
         "div",
         tag(

@@ -10,7 +10,7 @@ from collections.abc import Callable
 _QUIET = 3600.0  # seconds after which the same is news again
 
 
-class Refusal(enum.Enum):
+class RefusalReason(enum.Enum):
     """What was refused; the value is a label."""
 
     CONNECTION_CLOSED = "connection-closed"
@@ -21,26 +21,29 @@ class Refusal(enum.Enum):
 
 
 _WORDS = {
-    Refusal.CONNECTION_CLOSED: "closed a connection that waited, of {}: there were too many",
-    Refusal.ADDRESS_LIMIT: "{} has too many connections, all of them busy: hung up on another",
-    Refusal.CONNECTION_LIMIT: "too many connections, all of them busy: hung up on {}",
-    Refusal.PROBE_LIMIT: "too many requests for /probe at once, one of {} waited in vain: "
+    RefusalReason.CONNECTION_CLOSED: "closed a connection that waited, of {}: there were too many",
+    RefusalReason.ADDRESS_LIMIT: "{} has too many connections, all of them busy: "
+    "hung up on another",
+    RefusalReason.CONNECTION_LIMIT: "too many connections, all of them busy: hung up on {}",
+    RefusalReason.PROBE_LIMIT: "too many requests for /probe at once, one of {} waited in vain: "
     "have Prometheus ask less often, or wait longer (scrape_timeout)",
-    Refusal.PASSWORD_LIMIT: "too many wrong passwords: put off {}",
+    RefusalReason.PASSWORD_LIMIT: "too many wrong passwords: put off {}",
 }
 
 
 class Refusals:
     """Counts each, and tells of a kind when it begins; thread-safe."""
 
-    def __init__(self, count: Callable[[Refusal], None], complain: Callable[[str], None]) -> None:
+    def __init__(
+        self, count: Callable[[RefusalReason], None], complain: Callable[[str], None]
+    ) -> None:
         """Nothing is refused yet."""
         self._count = count
         self._complain = complain
         self._lock = threading.Lock()
-        self._last: dict[Refusal, float] = {}
+        self._last: dict[RefusalReason, float] = {}
 
-    def __call__(self, reason: Refusal, peer: str) -> None:
+    def __call__(self, reason: RefusalReason, peer: str) -> None:
         """Note a refusal."""
         self._count(reason)
         now = time.monotonic()

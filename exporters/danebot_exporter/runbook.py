@@ -66,7 +66,7 @@ _ITEM = re.compile(r"(?m)^(?:-|\d+\.) ")
 _INLINE = re.compile(r"`([^`]+)`|\*\*([^*]+)\*\*|\*([^*]+)\*|\[([^]]+)\]\(([^)]+)\)")
 
 
-def entry(finding: Finding) -> str:
+def runbook_anchor(finding: Finding) -> str:
     """Return the anchor of the finding's entry; what has none of its own is told by severity."""
     critical = finding.severity is Severity.CRITICAL
     usual = "DanebotFindingCritical" if critical else "DanebotFinding"

@@ -31,7 +31,7 @@ from danebot_exporter.packing import Piece, accepts_gzip, gzipped
 from danebot_exporter.page import PageWish, page
 from danebot_exporter.passwords import Admission
 from danebot_exporter.probe import allowed, probe, subject_of
-from danebot_exporter.refusals import Refusal, Refusals
+from danebot_exporter.refusals import RefusalReason, Refusals
 from danebot_exporter.runbook import runbook
 from danebot_exporter.shelf import Shelf
 
@@ -321,7 +321,7 @@ class Handler(BaseHTTPRequestHandler):
             return True
         self.close_connection = True
         if admission is Admission.LATER:
-            self.server.refused(Refusal.PASSWORD_LIMIT, peer)
+            self.server.refused(RefusalReason.PASSWORD_LIMIT, peer)
             text = b"too many wrong passwords; ask again later\n"
             self.reply(text, _TEXT, HTTPStatus.TOO_MANY_REQUESTS, Retry_After="60")
             return False
@@ -354,7 +354,7 @@ class Handler(BaseHTTPRequestHandler):
         limit = allowed(self.headers.get("X-Prometheus-Scrape-Timeout-Seconds"))
         began = time.monotonic()
         if not server.probes.acquire(timeout=limit.total_seconds() / 2):
-            server.refused(Refusal.PROBE_LIMIT, self.client_address.peer)
+            server.refused(RefusalReason.PROBE_LIMIT, self.client_address.peer)
             text = b"too many probes at once; ask again later\n"
             self.reply(text, _TEXT, HTTPStatus.SERVICE_UNAVAILABLE, Retry_After="5")
             return

@@ -22,7 +22,7 @@ _OF_CONTENT = (StatusFault.DAMAGED, StatusFault.FOREIGN)
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class PackedLineage:
     """A lineage: what tells whether it is shown and where, and the rest of it packed.
 
     ``found`` are the severities of the document's findings about it; ``waits`` says whether it
@@ -36,7 +36,7 @@ class Entry:
     packed: bytes
 
     @classmethod
-    def of(cls, status: LineageStatus) -> Entry:
+    def of(cls, status: LineageStatus) -> PackedLineage:
         """Pack a lineage."""
         packed = zlib.compress(json.dumps(encode(status)).encode(), 1)
         found = tuple(finding.severity for finding in findings_of(status, ()))
@@ -52,7 +52,7 @@ class Shelved:
     """A document; ``entries`` by the lineages' names, ``snapshot`` has the rest."""
 
     snapshot: Snapshot
-    entries: Mapping[str, Entry]
+    entries: Mapping[str, PackedLineage]
 
 
 class Shelf:
@@ -78,9 +78,9 @@ class Shelf:
 
 
 def _read(path: Path) -> Shelved | StatusError:
-    entries: dict[str, Entry] = {}
+    entries: dict[str, PackedLineage] = {}
     try:
-        snapshot = read_status(path, lambda s: entries.update({s.name: Entry.of(s)}))
+        snapshot = read_status(path, lambda s: entries.update({s.name: PackedLineage.of(s)}))
     except StatusError as fault:
         return fault
     return Shelved(snapshot, entries)

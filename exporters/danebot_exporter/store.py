@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from danebot.adapters.network_errors import SHORTAGE
 from danebot.adapters.status_file import FileSignature, StatusError, signature
 from danebot.domain.status.document import LineageStatus, StatusFault
-from danebot_exporter.collector import Totals, read, totals_text
+from danebot_exporter.collector import Totals, read_document, totals_text
 from danebot_exporter.endpoints import EndpointReport, Watched, totals_of, watched_endpoints
 from danebot_exporter.packing import Piece
 
@@ -118,7 +118,7 @@ class Store:
             seen.extend(watched_endpoints(status, self.settings))
 
         before = self._fault
-        found_now = read(self.path, watch)
+        found_now = read_document(self.path, watch)
         self._fault, self._found = found_now.fault, found_now.totals
         self._body = Piece(*found_now.parts)
         self._looked, self._signature = True, found

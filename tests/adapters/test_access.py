@@ -269,7 +269,7 @@ def test_nothing_is_granted_behind_a_link_or_where_nothing_is(tmp_path: Path) ->
 
 
 def _deploy(grown: Grown) -> Path:
-    changes.deploy(grown.paths, 1, ComboAccess())
+    changes.make_live(grown.paths, 1, ComboAccess())
     return grown.paths.live / "combo.pem"
 
 

@@ -339,7 +339,7 @@ def test_an_internal_error_is_one_line(plugin: Plugin, monkeypatch: pytest.Monke
     def broken(*_: object) -> None:
         raise RuntimeError("boom | a=1\nOK")
 
-    monkeypatch.setattr("danebot_checks.dane.check", broken)
+    monkeypatch.setattr("danebot_checks.dane.check_dane", broken)
     told = plugin("-d", "example")
     told.sound()
     assert told.state == "UNKNOWN"

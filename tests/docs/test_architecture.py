@@ -1,7 +1,11 @@
-"""The picture in docs/architecture.md has every room, and each imports from lower lines alone."""
+"""The picture in docs/architecture.md has every room, and each imports from lower lines alone.
+
+And a public name is one thing's.
+"""
 
 from __future__ import annotations
 
+import ast
 import re
 from collections import defaultdict
 from pathlib import Path
@@ -15,6 +19,11 @@ PAGE = (PROJECT / "docs/architecture.md").read_text(encoding="utf-8")
 _SHARED = ("domain", "adapters")  # their rooms count one by one
 _DEEP = "domain/rollover"  # so do the rooms of this one
 _NO_ROOMS = {"danebot", "__main__", *_SHARED, _DEEP}  # the packages' own files
+_TWINS = {
+    "main": "where each program begins, as pyproject.toml names it",
+    "outcome": "what each plugin does, without the end of a process",
+    "parse_options": "each plugin's, of the same form",
+}
 
 
 def room(module: str) -> str:
@@ -78,3 +87,28 @@ def test_no_module_imports_itself_by_any_way() -> None:
 @pytest.mark.parametrize("path", sorted(set(re.findall(r"\]\(([\w/.-]+)\)", PAGE))))
 def test_what_it_links_to_exists(path: str) -> None:
     assert (PROJECT / "docs" / path).exists()
+
+
+def names() -> dict[str, set[str]]:
+    """The public classes and functions at the top of modules, and the modules that define each."""
+    found: dict[str, set[str]] = defaultdict(set)
+    kinds = (ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+    for place in ("danebot", "checks", "exporters"):
+        for path in sorted((PROJECT / place).rglob("*.py")):
+            for node in ast.parse(path.read_text(encoding="utf-8")).body:
+                if isinstance(node, kinds) and not node.name.startswith("_"):
+                    found[node.name].add(str(path.relative_to(PROJECT)))
+    return found
+
+
+def test_a_public_name_is_defined_in_one_module() -> None:
+    """But for a verb, which has a command line and what it does, and for `_TWINS`."""
+    twins = {name: sorted(modules) for name, modules in names().items() if len(modules) > 1}
+    wrong = {
+        name: modules
+        for name, modules in twins.items()
+        if not re.fullmatch(
+            rf"danebot/commands/{name}\.py danebot/verbs/\w+\.py", " ".join(modules)
+        )
+    }
+    assert wrong.keys() == _TWINS.keys(), {n: wrong[n] for n in wrong.keys() - _TWINS.keys()}

@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from danebot_checks.dane import check
+from danebot_checks.dane import check_dane
 from danebot_checks.plugin import State
 from domain import oracle
 from domain.pki import Issued
@@ -90,7 +90,7 @@ class World:
 
     def check(self, *words: str) -> State:
         """The plugin's verdict."""
-        return check([*words, "--resolver", self.lab.resolver, "-t", "20"]).state
+        return check_dane([*words, "--resolver", self.lab.resolver, "-t", "20"]).state
 
 
 @pytest.fixture(scope="module")

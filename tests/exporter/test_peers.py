@@ -27,7 +27,7 @@ from danebot_exporter.connections import (
     Doing,
 )
 from danebot_exporter.own import OwnMetrics
-from danebot_exporter.refusals import Refusal
+from danebot_exporter.refusals import RefusalReason
 from danebot_exporter.server import ExporterServer
 from danebot_exporter.store import Store
 from danebot_exporter.webconfig import Gate
@@ -160,7 +160,7 @@ def test_who_counts_as_one_peer(one: str, other: str, *, same: bool) -> None:
 def test_who_takes_an_answer_slowly_makes_room_and_who_waits_for_one_does_not(
     doing: Doing, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    refused: list[tuple[Refusal, str]] = []
+    refused: list[tuple[RefusalReason, str]] = []
     held = Connections(lambda reason, peer: refused.append((reason, peer)))
     with contextlib.ExitStack() as stack:
 
@@ -176,13 +176,15 @@ def test_who_takes_an_answer_slowly_makes_room_and_who_waits_for_one_does_not(
         assert admitted("192.0.2.3")[0] is None, "nobody is slow yet"
         assert admitted("192.0.2.1")[0] is None
         assert refused == [
-            (Refusal.CONNECTION_LIMIT, "192.0.2.3"),
-            (Refusal.ADDRESS_LIMIT, "192.0.2.1"),
+            (RefusalReason.CONNECTION_LIMIT, "192.0.2.3"),
+            (RefusalReason.ADDRESS_LIMIT, "192.0.2.1"),
         ]
         monkeypatch.setattr(connections, "_SLOW", -1.0)
         assert (admitted("192.0.2.3")[0] is not None) is (doing is Doing.SENDING)
         if doing is Doing.SENDING:
-            assert refused[-1] == (Refusal.CONNECTION_CLOSED, "192.0.2.1"), "who holds the most"
+            assert refused[-1] == (RefusalReason.CONNECTION_CLOSED, "192.0.2.1"), (
+                "who holds the most"
+            )
             assert taken[0][1].recv(1) == b""
         assert held.count() == CONNECTIONS
 

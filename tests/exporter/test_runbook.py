@@ -14,7 +14,7 @@ from danebot.domain.kinds import FindingKind
 from danebot.domain.status.document import finding_status
 from danebot.domain.status.overdue import StatusCode
 from danebot_exporter.page import PageWish, page
-from danebot_exporter.runbook import entry, runbook
+from danebot_exporter.runbook import runbook, runbook_anchor
 from exporter import sample
 from exporter.running import exporter
 from exporter.sample import NOW
@@ -42,7 +42,7 @@ def test_every_section_can_be_led_to() -> None:
 @pytest.mark.parametrize("severity", Severity)
 @pytest.mark.parametrize("code", SHOWN, ids=lambda code: code.value)
 def test_every_finding_has_an_entry(code: FindingKind, severity: Severity) -> None:
-    assert entry(found(code, severity)) in anchors()
+    assert runbook_anchor(found(code, severity)) in anchors()
 
 
 def test_what_has_an_alert_of_its_own_leads_to_that() -> None:
@@ -54,7 +54,7 @@ def test_what_has_an_alert_of_its_own_leads_to_that() -> None:
     }
     assert len(own) >= 8
     for code, alert in own.items():
-        assert entry(found(code_of(code), Severity.CRITICAL)) == alert, code
+        assert runbook_anchor(found(code_of(code), Severity.CRITICAL)) == alert, code
 
 
 def test_nothing_of_it_is_lost() -> None:

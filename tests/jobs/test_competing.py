@@ -9,7 +9,7 @@ from adapters.trees import NAME
 from danebot.adapters.certbot import timers
 from danebot.adapters.tree.locks import TreeLock
 from danebot.domain.finding import Code, Severity
-from danebot.jobs.renew import renew
+from danebot.jobs.renew import renew_lineages
 from danebot.jobs.snapshot import Scope
 from jobs.world import World
 
@@ -32,5 +32,5 @@ def test_each_run_of_all_lineages_tells_it_in_one_finding(
         assert (told.where, told.severity) == ("", Severity.WARNING)
         assert told.text.count("take that line out") == 2
     with TreeLock(world.grown.root) as lock:
-        some = renew(world.context, world.certbot, lock, (NAME,), scope=Scope.SOME)
+        some = renew_lineages(world.context, world.certbot, lock, (NAME,), scope=Scope.SOME)
     assert not [f for f in some.findings if f.code is Code.COMPETING_RUN]

@@ -35,7 +35,7 @@ from danebot.domain.rollover.records.adoption import Leads
 from danebot.domain.rollover.records.changes import Change, ChangeResult
 from danebot.jobs.context import Context
 from danebot.jobs.renew import RenewalOutcome as Renewed
-from danebot.jobs.renew import renew
+from danebot.jobs.renew import renew_lineages
 from danebot.jobs.snapshot import Scope
 from domain import builders
 from domain.builders import HOUR
@@ -237,7 +237,7 @@ class World:
     def renew(self) -> Renewed:
         """The daily job."""
         with TreeLock(self.grown.root) as lock:
-            return renew(self.context, self.certbot, lock, (NAME,), scope=Scope.EVERYTHING)
+            return renew_lineages(self.context, self.certbot, lock, (NAME,), scope=Scope.EVERYTHING)
 
     def pass_time(self, span: timedelta) -> Renewed:
         """Let a time pass, with a run on each day, and one at its end."""

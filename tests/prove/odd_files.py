@@ -55,7 +55,7 @@ from danebot.domain.rollover.records.adoption import Leads
 from danebot.errors import DanebotError
 from danebot.jobs.context import Context
 from danebot.jobs.overview import survey
-from danebot.jobs.renew import renew
+from danebot.jobs.renew import renew_lineages
 from danebot.jobs.snapshot import Scope, lineage_statuses
 from danebot.jobs.unmanaged import FILE, Unmanaged
 from danebot.jobs.view import LineageView
@@ -360,7 +360,7 @@ class OddTree:
         _check(found.views, found.unreadable)
         with TreeLock(copy) as lock:
             certbot = cast("Certbot", _IdleCertbot())
-            done = renew(context, certbot, lock, names, scope=Scope.EVERYTHING)
+            done = renew_lineages(context, certbot, lock, names, scope=Scope.EVERYTHING)
         lineage_statuses(done.views)
         _check(done.views, done.findings)
         seen = [one for view in found.views for one in view.findings]

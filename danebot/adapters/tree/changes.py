@@ -53,7 +53,7 @@ if TYPE_CHECKING:
 _OWN_NAMES = ("README", DANE_EE, DNSNAMES, MEMORY)
 
 
-def deploy(paths: LineagePaths, version: int, access: ComboAccess) -> None:
+def make_live(paths: LineagePaths, version: int, access: ComboAccess) -> None:
     """Make a version live: ``combo.pem`` first, by one rename, then the four links.
 
     certbot leaves its files to the kernel's leisure, so they are made durable before anything

@@ -64,12 +64,12 @@ def begin_anew(paths: LineagePaths, memory: Memory) -> Path:
 
     Raises `TreeError`, with the file as it was.
     """
-    kept = kept_as(paths)
+    kept = damaged_path(paths)
     write_memory(paths, memory)
     return kept
 
 
-def kept_as(paths: LineagePaths) -> Path:
+def damaged_path(paths: LineagePaths) -> Path:
     """Return the name that a damaged file is kept under next: nothing is there yet."""
     first = paths.staging / f"{MEMORY}.damaged"
     later = (first.with_name(f"{first.name}.{number}") for number in itertools.count(2))
@@ -91,5 +91,5 @@ def write_memory(paths: LineagePaths, memory: Memory) -> None:
             f"({printable(str(exc))}); please report this"
         ) from exc
     if recall(paths)[1]:
-        keep(path, kept_as(paths))
+        keep(path, damaged_path(paths))
     write_file(path, text.encode(), PRIVATE)

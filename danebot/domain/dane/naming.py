@@ -56,7 +56,7 @@ def _readable(chain: Sequence[bytes]) -> tuple[Certificate, ...]:
 # ---- anchors --------------------------------------------------------------------------------
 
 
-class Ending(enum.Enum):
+class AnchorRisk(enum.Enum):
     """Why records that match today may not match the next certificate."""
 
     RETIRED = "retired"  # whom they name issues no more
@@ -66,7 +66,7 @@ class Ending(enum.Enum):
 class Outlook(NamedTuple):
     """What is to come of records that name authorities; ``text`` has the day of the facts."""
 
-    ending: Ending
+    risk: AnchorRisk
     severity: Severity
     text: str
 
@@ -91,13 +91,13 @@ def outlook(
     if gone and all(listed.values()) and not any(row.may_issue(now, algorithm) for row in rows):
         text = f"{in_words(gone, now)}; no other record is known to match the next certificate"
         source = f", which may come from {names}" if names else ""
-        return Outlook(Ending.RETIRED, Severity.WARNING, f"{text}{source}{as_of}")
+        return Outlook(AnchorRisk.RETIRED, Severity.WARNING, f"{text}{source}{as_of}")
     chosen = any(one.reason is Reason.MATCHED for one in listed)
     if not chosen or not left:
         return None
     active = any(row.use is Use.ACTIVE for row in left)
     return Outlook(
-        Ending.UNLISTED,
+        AnchorRisk.UNLISTED,
         Severity.WARNING if active else Severity.NOTICE,
         f"the next certificate may come from {OWNER} {names}, which no record names{as_of}",
     )

@@ -89,7 +89,7 @@ class _Scene:
         return tuple(one for one in self.presented if one != self.leaf)
 
 
-def verify(
+def verify_chain(
     records: Sequence[TlsaRecord],
     chain: Sequence[bytes],
     references: References,

@@ -10,7 +10,7 @@ from danebot.domain.dane.certificate import read
 from danebot.domain.dane.path import self_signed
 from danebot.domain.dane.references import References
 from danebot.domain.dane.verdicts import Outcome, Reason, Verdict
-from danebot.domain.dane.verify import verify
+from danebot.domain.dane.verify import verify_chain
 from danebot.domain.delivery.additions import own_record
 from danebot.domain.delivery.codes import DeliveryCode
 from danebot.domain.delivery.probes import ProbeOutcome, ProbeResult
@@ -73,7 +73,7 @@ def verdict_of(
 ) -> Verdict:
     """Judge a chain by some of the records that bind clients of ``host``, and name these."""
     references = host.route.references or References(host.route.host)
-    verdict = verify(
+    verdict = verify_chain(
         records,
         chain,
         References(references.base, (*references.others, *criteria.aka)),

@@ -80,17 +80,17 @@ def _anchors(
     if criteria.authorities is None:
         yield from _single_anchor(where, host, *good[0])
         return
-    from danebot.domain.dane.naming import Ending, outlook
+    from danebot.domain.dane.naming import AnchorRisk, outlook
 
     codes = {
-        Ending.RETIRED: DeliveryCode.RETIRED_ANCHOR,
-        Ending.UNLISTED: DeliveryCode.UNLISTED_ISSUERS,
+        AnchorRisk.RETIRED: DeliveryCode.RETIRED_ANCHOR,
+        AnchorRisk.UNLISTED: DeliveryCode.UNLISTED_ISSUERS,
     }
     told: dict[str, Finding] = {}
     for address, verdict in good:
         found = outlook(verdict, address.result.chain, criteria.authorities, now)
         if found is not None:
-            code = codes[found.ending]
+            code = codes[found.risk]
             remedy = f"add a record of the server's own key{_own_record(host, address)}"
             if counts_beside((2, 1, 1), host.route.records):
                 remedy += "; or records of all that may issue: danebot tlsa --anchors"

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from danebot.domain.dane.certificate import read
 from danebot.domain.dane.profiles import profile_of
 from danebot.domain.dane.verdicts import Outcome, Verdict
-from danebot.domain.dane.verify import verify
+from danebot.domain.dane.verify import verify_chain
 from danebot.domain.delivery.address_findings import first_to_end
 from danebot.domain.delivery.codes import DeliveryCode
 from danebot.domain.delivery.probes import ProbeOutcome, ProbeResult
@@ -161,7 +161,7 @@ def judge_address(result: ProbeResult, route: HostRoute, now: datetime) -> Serve
         found, detail = free or Judgement.NO_DANE, route.dane.value
     else:
         profile = profile_of(result.endpoint.port, result.endpoint.protocol)
-        verdict = verify(route.records, result.chain, route.references, now, profile)
+        verdict = verify_chain(route.records, result.chain, route.references, now, profile)
         found, detail = judgement(result, verdict), verdict.words
         end = first_to_end(verdict)
         not_after = end[0] if end is not None else not_after

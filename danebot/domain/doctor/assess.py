@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from danebot.domain.doctor.codes import HostCode
 from danebot.domain.doctor.facts import (
     Asked,
-    Entry,
+    FileStat,
     HostFacts,
     Job,
     LastRun,
@@ -20,7 +20,7 @@ from danebot.domain.doctor.facts import (
     Role,
     Space,
     Unreached,
-    joined,
+    comma_separated,
 )
 from danebot.domain.finding import Finding, Severity, most_serious_first
 from danebot.domain.text import duration, when
@@ -35,7 +35,7 @@ OLDEST_OPENSSL = (3, 0)
 _EVERYBODY_READS, _EVERYBODY_WRITES, _GROUP_WRITES = 0o004, 0o002, 0o020
 
 
-def assess(facts: HostFacts, now: datetime) -> tuple[Finding, ...]:
+def assess_host(facts: HostFacts, now: datetime) -> tuple[Finding, ...]:
     """All findings, the most serious first; () for a healthy host."""
     return most_serious_first(finding for judge in _JUDGES for finding in judge(facts, now))
 
@@ -177,7 +177,7 @@ def _files(facts: HostFacts) -> Iterator[Finding]:
     yield from filter(None, map(shortage, facts.spaces))
 
 
-def exposure(entry: Entry, me: int) -> Finding | None:
+def exposure(entry: FileStat, me: int) -> Finding | None:
     """What others may do with it that they ought not to; ``me``, root and its group may write."""
     path = entry.path
     if entry.owner not in (0, me):
@@ -216,12 +216,12 @@ def shortage(space: Space) -> Finding | None:
 def _services(facts: HostFacts, now: datetime) -> Iterator[Finding]:
     del now
     found: dict[tuple[str, str, str], list[str]] = {}
-    for one in facts.readings:
+    for one in facts.references:
         found.setdefault((one.lineage, one.service, one.combo), []).append(
             f"{one.file} ({one.place})"
         )
     for (lineage, service, combo), places in found.items():
-        text = f"{service} reads {joined(places)}, which change apart from each other"
+        text = f"{service} reads {comma_separated(places)}, which change apart from each other"
         remedy = f"have it read {combo} for both the key and the chain"
         yield _warning(HostCode.READS_CERTBOTS, lineage, text, remedy)
     yield from map(unreached, facts.unreached)

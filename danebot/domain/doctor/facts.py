@@ -25,7 +25,7 @@ class Asked(NamedTuple):
     signed: bool = False
 
 
-class Clock(NamedTuple):
+class ClockState(NamedTuple):
     """``ahead`` is by how much the clock is ahead of the CA's; whether something keeps it right."""
 
     synchronised: bool | None
@@ -78,7 +78,7 @@ class Role(enum.Enum):
         return self in (Role.KEY, Role.SECRET)
 
 
-class Entry(NamedTuple):
+class FileStat(NamedTuple):
     """A file or directory that is there: its owner's and group's ids, and permission bits."""
 
     path: str
@@ -88,7 +88,7 @@ class Entry(NamedTuple):
     group: int = 0
 
 
-class Unusable(NamedTuple):
+class UnusableProgram(NamedTuple):
     """A hook or program that can't be run, and why; ``remedy`` None for the kind's own."""
 
     path: str
@@ -105,7 +105,7 @@ class Space(NamedTuple):
     read_only: bool
 
 
-class Reading(NamedTuple):
+class FileReference(NamedTuple):
     """A service that reads one of certbot's files of a lineage, and where it says so."""
 
     lineage: str
@@ -160,7 +160,7 @@ class HostFacts(NamedTuple):
 
     me: int = 0
     asked: tuple[Asked, ...] = ()
-    clock: Clock = Clock(None)
+    clock: ClockState = ClockState(None)
     directories: tuple[Directory, ...] = ()
     certbot: str = ""
     accounts: tuple[Account, ...] = ()
@@ -170,10 +170,10 @@ class HostFacts(NamedTuple):
     no_tree: str = ""
     lineages: int | None = None
     managed: int | None = None
-    entries: tuple[Entry, ...] = ()
-    unusable: tuple[Unusable, ...] = ()
+    entries: tuple[FileStat, ...] = ()
+    unusable: tuple[UnusableProgram, ...] = ()
     spaces: tuple[Space, ...] = ()
-    readings: tuple[Reading, ...] = ()
+    references: tuple[FileReference, ...] = ()
     unwatched: tuple[Unwatched, ...] = ()
     refused: tuple[Refused, ...] = ()
     unreached: tuple[Unreached, ...] = ()
@@ -182,6 +182,6 @@ class HostFacts(NamedTuple):
     openssl: tuple[int, int] | None = None
 
 
-def joined(items: Iterable[str]) -> str:
+def comma_separated(items: Iterable[str]) -> str:
     """Items in words, each once."""
     return ", ".join(dict.fromkeys(items))

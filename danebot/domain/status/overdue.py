@@ -180,7 +180,7 @@ def _renewal(document: Snapshot, allowed: Allowed, now: datetime) -> Iterator[Fi
             remedy = "run it, or enable its timer"
             yield Finding(Code.NOT_RUN, Severity.WARNING, "", NOT_RUN_YET, remedy)
         return
-    yield from stopped(document, allowed.max_age, now)
+    yield from renewals_stopped(document, allowed.max_age, now)
     if success is None:
         if last.exit_status:
             words = "danebot renew has not come to a good end here yet"
@@ -195,7 +195,7 @@ def _renewal(document: Snapshot, allowed: Allowed, now: datetime) -> Iterator[Fi
             yield _failing(words, document, severity)
 
 
-def stopped(document: Snapshot, max_age: timedelta, now: datetime) -> Iterator[Finding]:
+def renewals_stopped(document: Snapshot, max_age: timedelta, now: datetime) -> Iterator[Finding]:
     """Yield that renewals don't run any more, if the last one is older than ``max_age``."""
     last = document.last_renew
     if last is not None and now - last.ended > max_age:

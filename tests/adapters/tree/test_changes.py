@@ -34,13 +34,13 @@ def read(grown: Grown) -> LineageState:
 @pytest.mark.parametrize("access", [ACCESS, ComboAccess(0o640, os.getgid())])
 def test_deploy(grown: Grown, access: ComboAccess) -> None:
     grown.version(2, "other")
-    changes.deploy(grown.paths, 2, access)
+    changes.make_live(grown.paths, 2, access)
     combo = grown.paths.live / "combo.pem"
     assert combo.read_bytes() == trees.combo_pem("other", 2)
     assert combo.stat().st_mode & 0o777 == access.mode
     assert sound_links(grown.paths, grown.paths.live) == 2
     inode = (grown.paths.live / "cert.pem").lstat().st_ino
-    changes.deploy(grown.paths, 2, access)
+    changes.make_live(grown.paths, 2, access)
     assert (grown.paths.live / "cert.pem").lstat().st_ino == inode
 
 
@@ -50,7 +50,7 @@ def test_a_second_key_in_combo_is_kept_when_it_is_replaced(grown: Grown) -> None
     combo.write_bytes(trees.combo_pem("one", 1) + trees.combo_pem("other", 1))
     grown.version(2)
     recover(grown.tree, NAME)
-    changes.deploy(grown.paths, 2, ACCESS)
+    changes.make_live(grown.paths, 2, ACCESS)
     assert combo.read_bytes() == trees.combo_pem("one", 2)
     (unknown,) = read(grown).unknown
     assert unknown.key == trees.public("other")
@@ -74,14 +74,14 @@ def test_what_does_not_match_is_not_deployed(grown: Grown) -> None:
     grown.paths.archived("privkey", 2).write_bytes(trees.key_pem("one"))
     before = (grown.paths.live / "combo.pem").read_bytes()
     with pytest.raises(CertificateError, match="is not the key of its certificate"):
-        changes.deploy(grown.paths, 2, ACCESS)
+        changes.make_live(grown.paths, 2, ACCESS)
     assert (grown.paths.live / "combo.pem").read_bytes() == before
     assert sound_links(grown.paths, grown.paths.live) == 1
 
 
 def test_a_version_that_is_not_there_is_not_deployed(grown: Grown) -> None:
     with pytest.raises(TreeError):
-        changes.deploy(grown.paths, 2, ACCESS)
+        changes.make_live(grown.paths, 2, ACCESS)
     assert sound_links(grown.paths, grown.paths.live) == 1
 
 
@@ -98,7 +98,7 @@ def test_combo_holds_pkcs8_whatever_the_archive_holds(grown: Grown) -> None:
             serialization.NoEncryption(),
         )
     )
-    changes.deploy(grown.paths, 2, ACCESS)
+    changes.make_live(grown.paths, 2, ACCESS)
     assert (grown.paths.live / "combo.pem").read_bytes().startswith(b"-----BEGIN PRIVATE KEY-----")
     combo = read(grown).combo
     assert combo is not None

@@ -65,7 +65,7 @@ def test_deployment(grown: Grown) -> None:
     recover(grown.tree, NAME)
     grown.version(2, "other")
     grown.link(grown.paths.staging, 2)
-    changes.deploy(grown.tree.paths(NAME), 2, ComboAccess())
+    changes.make_live(grown.tree.paths(NAME), 2, ComboAccess())
     sound(grown, 2, 2)
 
 

@@ -27,7 +27,7 @@ Contents = dict[str, tuple[object, ...]]
 
 
 def deploy(grown: Grown) -> None:
-    changes.deploy(grown.paths, 2, ComboAccess(0o640, 7))
+    changes.make_live(grown.paths, 2, ComboAccess(0o640, 7))
 
 
 def stage_key(grown: Grown) -> None:

@@ -385,7 +385,7 @@ def test_two_strays_do_not_vouch_for_each_other(grown: Grown) -> None:
     (grown.paths.live / "combo.pem").write_bytes(trees.key_pem("other"))
     recover(grown.tree, NAME)
     assert kept(grown, trees.key_pem("other")) != []
-    changes.deploy(grown.paths, 1, ComboAccess())
+    changes.make_live(grown.paths, 1, ComboAccess())
     assert kept(grown, trees.key_pem("other")) == [f"staging/{NAME}/{UNKNOWN}"]
 
 

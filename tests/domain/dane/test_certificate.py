@@ -12,7 +12,7 @@ from danebot.domain.dane import certificate as presented
 from danebot.domain.dane.cautions import CautionCode
 from danebot.domain.dane.references import References
 from danebot.domain.dane.verdicts import Outcome
-from danebot.domain.dane.verify import verify
+from danebot.domain.dane.verify import verify_chain
 from danebot.domain.dns.tlsa import MatchingType, TlsaRecord, Unusable, association
 from danebot.domain.names import Hostname
 from domain import oracle, pki
@@ -74,7 +74,7 @@ def test_keys_that_may_change_when_encoded_again_match_as_with_openssl(
     assert certificate.spki == spki
     record = key_record(spki)
     assert oracle.decide([record], [leaf], [MX], NOW).authenticated
-    assert verify([record], [leaf], REFERENCES, NOW).outcome is Outcome.AUTHENTICATED
+    assert verify_chain([record], [leaf], REFERENCES, NOW).outcome is Outcome.AUTHENTICATED
 
 
 def bent(old: str, new: str) -> bytes:
@@ -99,7 +99,7 @@ def test_dane_ee_matches_what_only_openssl_can_read() -> None:
     assert certificate.parsed is None
     record = key_record(certificate.spki)
     assert oracle.decide([record], [leaf], [MX], NOW).authenticated
-    verdict = verify([record], [leaf], REFERENCES, NOW)
+    verdict = verify_chain([record], [leaf], REFERENCES, NOW)
     assert verdict.outcome is Outcome.AUTHENTICATED
     assert [one.code for one in verdict.cautions] == [CautionCode.UNREADABLE_CERTIFICATE]
 
@@ -139,7 +139,7 @@ def test_the_key_is_found_by_the_place_of_its_field(der: bytes, *, readable: boo
 
 def test_a_full_record_of_a_certificate_without_a_readable_key_is_unusable() -> None:
     record = TlsaRecord(3, 0, 0, skeleton(VERSION, *FIELDS, SPKI))
-    verdict = verify([record], [world()["leaf"].der], REFERENCES, NOW)
+    verdict = verify_chain([record], [world()["leaf"].der], REFERENCES, NOW)
     assert [one.reason for one in verdict.records] == [Unusable.MALFORMED_DATA]
 
 
@@ -171,6 +171,6 @@ def test_a_megabyte_of_certificate_is_read() -> None:
     large = pki.issue(MX, names=[MX, *names], of_key="large")
     assert len(large.der) > 900_000
     record = key_record(large.spki)
-    verdict = verify([record], [large.der], REFERENCES, NOW)
+    verdict = verify_chain([record], [large.der], REFERENCES, NOW)
     assert verdict.outcome is Outcome.AUTHENTICATED
     assert verdict.names == (REFERENCES.base,)

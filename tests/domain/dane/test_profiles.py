@@ -12,7 +12,7 @@ import pytest
 from danebot.domain.dane.profiles import Profile, profile_of
 from danebot.domain.dane.references import References
 from danebot.domain.dane.verdicts import Outcome
-from danebot.domain.dane.verify import verify
+from danebot.domain.dane.verify import verify_chain
 from danebot.domain.delivery.routes import SERVICE_PROTOCOLS
 from danebot.domain.names import Hostname, Protocol, default_protocol
 from danebot.domain.rollover.records.adoption import TLSA_PORTS
@@ -50,7 +50,7 @@ def test_pkix_usages_count_everywhere_but_between_mail_servers(profile: Profile,
     def judged(*store: bytes) -> Outcome:
         references = References(Hostname(MX))
         anchors = store or None
-        return verify(
+        return verify_chain(
             [record(text)], CHAIN, references, NOW, profile, trust_anchors=anchors
         ).outcome
 

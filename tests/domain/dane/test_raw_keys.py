@@ -17,7 +17,7 @@ from danebot.domain.dane.certificate_types import CertificateType
 from danebot.domain.dane.profiles import Profile
 from danebot.domain.dane.references import References
 from danebot.domain.dane.verdicts import Outcome, Verdict
-from danebot.domain.dane.verify import verify
+from danebot.domain.dane.verify import verify_chain
 from danebot.domain.names import Hostname
 from domain import oracle
 from domain.dane_cases import CASES, FAIL, OK, UNAUTH
@@ -75,7 +75,9 @@ NO_RAW_KEYS = oracle.without_raw_keys()
 
 def judged(row: Row, profile: Profile = Profile.SMTP) -> Verdict:
     chain = [der(label) for label in row.chain.split()]
-    return verify(list(map(record, row.records)), chain, References(Hostname(MX)), NOW, profile)
+    return verify_chain(
+        list(map(record, row.records)), chain, References(Hostname(MX)), NOW, profile
+    )
 
 
 @pytest.mark.parametrize("row", ALL)
@@ -137,7 +139,7 @@ def test_openssl_decides_the_same_of_every_case_with_keys_alone() -> None:
         chain = [der(label) for label in case.chain.split()]
         names = [Hostname.parse(name) for name in case.names]
         references = References(names[0], tuple(names[1:]))
-        verdict = verify(records, chain, references, case.now, case.profile)
+        verdict = verify_chain(records, chain, references, case.now, case.profile)
         if verdict.raw_key is None or case.apart:
             continue
         decision = oracle.decide_raw_key(records, chain[0], case.names[0], case.now)

@@ -9,7 +9,7 @@ from danebot.domain.dane.path import Fault
 from danebot.domain.dane.profiles import Profile
 from danebot.domain.dane.references import References
 from danebot.domain.dane.verdicts import Outcome, Reason, Verdict
-from danebot.domain.dane.verify import verify
+from danebot.domain.dane.verify import verify_chain
 from danebot.domain.dns.tlsa import Unusable
 from danebot.domain.names import Hostname
 from domain import oracle
@@ -40,7 +40,7 @@ FAULTS = {
 
 def judged(case: Case) -> Verdict:
     names = [Hostname.parse(name) for name in case.names]
-    return verify(
+    return verify_chain(
         [record(text) for text in case.records],
         [der(label) for label in case.chain.split()],
         References(names[0], tuple(names[1:])),

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from danebot.domain.dane.profiles import Profile
 from danebot.domain.dane.references import References
 from danebot.domain.dane.verdicts import Outcome, Reason, Verdict
-from danebot.domain.dane.verify import verify
+from danebot.domain.dane.verify import verify_chain
 from danebot.domain.dns.tlsa import TlsaRecord
 from danebot.domain.names import Hostname
 from domain import oracle
@@ -48,7 +48,7 @@ arbitrary = st.builds(TlsaRecord, octets, octets, octets, st.binary(max_size=80)
 
 
 def judge(records: list[TlsaRecord], chain: list[bytes]) -> Verdict:
-    return verify(records, chain, REFERENCES, NOW)
+    return verify_chain(records, chain, REFERENCES, NOW)
 
 
 def chain_of(leaf: str, rest: list[str]) -> list[bytes]:
@@ -169,7 +169,7 @@ def test_arbitrary_octets_never_raise(
     profile: Profile,
     anchors: list[bytes] | None,
 ) -> None:
-    verdict = verify(records, chain, REFERENCES, NOW, profile, trust_anchors=anchors)
+    verdict = verify_chain(records, chain, REFERENCES, NOW, profile, trust_anchors=anchors)
     assert [one.record for one in verdict.records] == records
     assert all(str(one) for one in [*verdict.records, *verdict.cautions])
 
@@ -183,5 +183,5 @@ def test_damaged_certificates_never_raise(
     damaged[position % len(damaged)] = octet
     chain = [bytes(damaged), der(issuer), der("root")]
     anchors = [record(f"2 0 1 {issuer}"), record("2 1 0 root"), TlsaRecord(2, 0, 0, bytes(damaged))]
-    verdict = verify(anchors, chain, REFERENCES, NOW + days * DAY)
+    verdict = verify_chain(anchors, chain, REFERENCES, NOW + days * DAY)
     assert len(verdict.records) == len(anchors)

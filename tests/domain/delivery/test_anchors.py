@@ -16,7 +16,7 @@ from danebot.domain.dane.mistakes import pem
 from danebot.domain.dane.naming import Outlook, named, outlook
 from danebot.domain.dane.profiles import Profile
 from danebot.domain.dane.references import References
-from danebot.domain.dane.verify import verify
+from danebot.domain.dane.verify import verify_chain
 from danebot.domain.delivery.report import Criteria, Report
 from danebot.domain.dns.tlsa import MatchingType, TlsaRecord, association
 from danebot.domain.finding import Severity
@@ -252,7 +252,7 @@ def test_a_pkix_record_of_the_key_lasts_where_it_counts() -> None:
     chain = (CERTIFICATE.der, FIRST.der, ROOT.der)
 
     def ahead(*records: TlsaRecord) -> Outlook | None:
-        judged = verify(
+        judged = verify_chain(
             records, chain, References(HOST), NOW, Profile.GENERIC, trust_anchors=[ROOT.der]
         )
         return outlook(named(judged, chain, TABLE, NOW), chain, TABLE, NOW)

@@ -6,12 +6,12 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from danebot.domain.doctor.assess import CLOCK_TOLERANCE, RUN_TOLERANCE, assess, assess_files
+from danebot.domain.doctor.assess import CLOCK_TOLERANCE, RUN_TOLERANCE, assess_files, assess_host
 from danebot.domain.doctor.codes import HostCode
 from danebot.domain.doctor.facts import (
     Asked,
-    Clock,
-    Entry,
+    ClockState,
+    FileStat,
     HostFacts,
     Job,
     LastRun,
@@ -27,7 +27,7 @@ SECOND = timedelta(seconds=1)
 LOCAL = Asked("127.0.0.1", loopback=True, public=False, trusted=False, authentic=True, signed=True)
 HEALTHY = HostFacts(
     asked=(LOCAL,),
-    clock=Clock(synchronised=True, ahead=SECOND),
+    clock=ClockState(synchronised=True, ahead=SECOND),
     jobs=(Job("danebot.timer", "/usr/local/bin/danebot", runs=True),),
     last_run=LastRun(NOW - timedelta(days=1), 0),
     lineages=1,
@@ -38,7 +38,7 @@ REMOTE = LOCAL._replace(name="192.0.2.1", loopback=False)
 
 
 def codes(facts: HostFacts) -> list[FindingKind]:
-    return [one.code for one in assess(facts, NOW)]
+    return [one.code for one in assess_host(facts, NOW)]
 
 
 def test_a_healthy_host_has_no_finding() -> None:
@@ -59,7 +59,7 @@ def test_a_healthy_host_has_no_finding() -> None:
 )
 def test_a_name_server(asked: Asked, code: HostCode | None) -> None:
     assert codes(HEALTHY._replace(asked=(asked,))) == ([code] if code else [])
-    (*_, last) = assess(HEALTHY._replace(asked=(LOCAL, asked)), NOW) or (None,)
+    (*_, last) = assess_host(HEALTHY._replace(asked=(LOCAL, asked)), NOW) or (None,)
     assert (last is None) == (code is None)
     assert last is None or "others stand beside it" in last.text
 
@@ -67,16 +67,16 @@ def test_a_name_server(asked: Asked, code: HostCode | None) -> None:
 @pytest.mark.parametrize(
     ("clock", "code"),
     [
-        (Clock(synchronised=True, ahead=CLOCK_TOLERANCE), None),
-        (Clock(synchronised=True, ahead=CLOCK_TOLERANCE + SECOND), HostCode.CLOCK_OFF),
-        (Clock(synchronised=True, ahead=-CLOCK_TOLERANCE - SECOND), HostCode.CLOCK_OFF),
-        (Clock(synchronised=False, ahead=SECOND), HostCode.CLOCK_UNSYNCHRONISED),
-        (Clock(synchronised=False), HostCode.CLOCK_UNSYNCHRONISED),
-        (Clock(synchronised=None, ahead=SECOND), None),
-        (Clock(synchronised=None), HostCode.UNSEEN),
+        (ClockState(synchronised=True, ahead=CLOCK_TOLERANCE), None),
+        (ClockState(synchronised=True, ahead=CLOCK_TOLERANCE + SECOND), HostCode.CLOCK_OFF),
+        (ClockState(synchronised=True, ahead=-CLOCK_TOLERANCE - SECOND), HostCode.CLOCK_OFF),
+        (ClockState(synchronised=False, ahead=SECOND), HostCode.CLOCK_UNSYNCHRONISED),
+        (ClockState(synchronised=False), HostCode.CLOCK_UNSYNCHRONISED),
+        (ClockState(synchronised=None, ahead=SECOND), None),
+        (ClockState(synchronised=None), HostCode.UNSEEN),
     ],
 )
-def test_a_clock(clock: Clock, code: HostCode | None) -> None:
+def test_a_clock(clock: ClockState, code: HostCode | None) -> None:
     assert codes(HEALTHY._replace(clock=clock)) == ([code] if code else [])
 
 
@@ -101,7 +101,7 @@ def test_what_was_not_looked_at_is_told_after_what_is_wrong() -> None:
         unlooked=(Unlooked("/x", "Permission denied", remedy="run danebot as root"),),
         certbot="certbot is absent; install it",
     )
-    wrong, unseen = assess(facts, NOW)
+    wrong, unseen = assess_host(facts, NOW)
     assert (wrong.severity, str(wrong)) == (Severity.CRITICAL, "certbot is absent; install it")
     assert unseen.severity is Severity.UNJUDGED
     assert str(unseen) == "/x could not be looked at: Permission denied; run danebot as root"
@@ -110,19 +110,19 @@ def test_what_was_not_looked_at_is_told_after_what_is_wrong() -> None:
 @pytest.mark.parametrize(
     ("entry", "code"),
     [
-        (Entry("/x", Role.HOOK, 0, 0o755), None),
-        (Entry("/x", Role.HOOK, 0, 0o775), None),  # root's own group
-        (Entry("/x", Role.HOOK, 0, 0o775, 50), HostCode.WRITABLE),
-        (Entry("/x", Role.HOOK, 0, 0o757), HostCode.WRITABLE),
-        (Entry("/x", Role.HOOK, 50, 0o755), HostCode.WRITABLE),
-        (Entry("/x", Role.HOOK, 1000, 0o755), None),  # who looks
-        (Entry("/x", Role.SETTINGS, 0, 0o644), None),
-        (Entry("/x", Role.SECRET, 0, 0o644), HostCode.KEY_EXPOSED),
-        (Entry("/x", Role.KEY, 0, 0o640, 50), None),  # a group that was given it
-        (Entry("/x", Role.KEY, 0, 0o604), HostCode.KEY_EXPOSED),
+        (FileStat("/x", Role.HOOK, 0, 0o755), None),
+        (FileStat("/x", Role.HOOK, 0, 0o775), None),  # root's own group
+        (FileStat("/x", Role.HOOK, 0, 0o775, 50), HostCode.WRITABLE),
+        (FileStat("/x", Role.HOOK, 0, 0o757), HostCode.WRITABLE),
+        (FileStat("/x", Role.HOOK, 50, 0o755), HostCode.WRITABLE),
+        (FileStat("/x", Role.HOOK, 1000, 0o755), None),  # who looks
+        (FileStat("/x", Role.SETTINGS, 0, 0o644), None),
+        (FileStat("/x", Role.SECRET, 0, 0o644), HostCode.KEY_EXPOSED),
+        (FileStat("/x", Role.KEY, 0, 0o640, 50), None),  # a group that was given it
+        (FileStat("/x", Role.KEY, 0, 0o604), HostCode.KEY_EXPOSED),
     ],
 )
-def test_a_file(entry: Entry, code: HostCode | None) -> None:
+def test_a_file(entry: FileStat, code: HostCode | None) -> None:
     found = assess_files(HostFacts(me=1000, entries=(entry,)))
     assert [one.code for one in found] == ([code] if code else [])
 

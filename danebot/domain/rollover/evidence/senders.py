@@ -30,9 +30,9 @@ class Senders(NamedTuple):
 
     def verdict(self, records: Records, held: Held) -> Verdict:
         """What they make of a chain."""
-        from danebot.domain.dane.verify import verify
+        from danebot.domain.dane.verify import verify_chain
 
-        return verify(records, held.chain.ders, self.references, self.now, self.profile)
+        return verify_chain(records, held.chain.ders, self.references, self.now, self.profile)
 
     def refusing(self, records: Records, held: Held) -> frozenset[CertificateType]:
         """Which of them refuse a chain by an RRset, by what they are given of the server."""

@@ -66,7 +66,7 @@ def _waived(state: LineageState, memory: Memory) -> bool:
     )
 
 
-def watch(memory: Memory, state: LineageState) -> Memory:
+def remember_watched(memory: Memory, state: LineageState) -> Memory:
     """The memory with all lines of a readable ``dane-ee``, and those that it has lost."""
     if state.required is None or state.management is Management.PASS_THROUGH:
         return memory

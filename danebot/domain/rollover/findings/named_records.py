@@ -39,7 +39,7 @@ def has_anchors(observations: Observations) -> bool:
     return any(record.usage == Usage.DANE_TA for record in records)
 
 
-def names_of(
+def names_in_records(
     state: LineageState,
     observations: Observations,
     wanted: Iterable[TlsaRecord],
@@ -99,14 +99,14 @@ def _anchors(
     owner, records = observed.owner, observed.answer.records
     if not any(record.usage == Usage.DANE_TA for record in records):
         return
-    from danebot.domain.dane.naming import Ending, named, outlook
+    from danebot.domain.dane.naming import AnchorRisk, named, outlook
 
     ders = live.chain.ders
     verdict = named(senders_to(owner, live, now).verdict(records, live), ders, table, now)
     found = outlook(verdict, ders, table, now)
     if found is None:
         return
-    retired = found.ending is Ending.RETIRED
+    retired = found.risk is AnchorRisk.RETIRED
     anchors = [f"publish what this prints: danebot tlsa --anchors {state.name}"]
     if not counts_beside((Usage.DANE_TA, Selector.SPKI, MatchingType.SHA2_256), records):
         anchors = []

@@ -41,7 +41,7 @@ from danebot.domain.rollover.evidence.servers import (
     remember_route,
 )
 from danebot.domain.rollover.evidence.unbroken import broken, last_answered
-from danebot.domain.rollover.evidence.watched import watch
+from danebot.domain.rollover.evidence.watched import remember_watched
 from danebot.domain.rollover.records.lost import missed
 
 if TYPE_CHECKING:
@@ -61,7 +61,9 @@ def remember(
     """
     observations = completed(observations, memory)
     if behind(state, observations, now) is not None:
-        return watch(replace(memory, awaiting=_undated(memory, state, observations)), state)
+        return remember_watched(
+            replace(memory, awaiting=_undated(memory, state, observations)), state
+        )
     owners = dict(memory.owners)
     led_elsewhere = False
     anew: list[Interruption] = []
@@ -97,7 +99,7 @@ def remember(
     after = replace(
         memory, owners=owners, awaiting=awaiting, current=current, lost=lost, anchors=anchors
     )
-    return watch(after, state)
+    return remember_watched(after, state)
 
 
 def _undated(memory: Memory, state: LineageState, observations: Observations) -> Awaiting | None:

@@ -18,7 +18,7 @@ from danebot.domain.lineage.keys import Algorithm
 from danebot.domain.lineage.state import Anchored
 from danebot.domain.rollover.evidence.memory import Memory
 from danebot.domain.rollover.evidence.policy import Policy
-from danebot.domain.rollover.findings.named_records import named_records, names_of
+from danebot.domain.rollover.findings.named_records import named_records, names_in_records
 from danebot.domain.rollover.records.in_use import KeysInUse
 from danebot.domain.rollover.records.publication import publication
 from danebot.domain.rollover.steps.phases import Observation
@@ -60,7 +60,7 @@ def told(
     *records: TlsaRecord, of: Authorities | None, security: Security = Security.SECURE
 ) -> dict[FindingKind, Finding]:
     seen = at(shown(*records, security=security))
-    names = names_of(seen.state, seen.owners, (tlsa("3 1 1"),), of, T0)
+    names = names_in_records(seen.state, seen.owners, (tlsa("3 1 1"),), of, T0)
     found = named_records(seen.state, seen.owners, names, of, in_use=KeysInUse(), now=T0)
     return {one.code: one for one in found}
 
@@ -140,7 +140,7 @@ def test_status_and_tlsa_name_what_is_there() -> None:
     state = replace(seen.state, anchored=(Anchored(line(), tlsa("2 1 1")),), required=())
     seen = seen._replace(state=state)
     planned = plan(seen, Memory(), Policy(), T0)
-    names = names_of(state, seen.owners, (), of, T0)
+    names = names_in_records(state, seen.owners, (), of, T0)
     wanted = publication(state, Memory(), seen.owners, KeysInUse())
     status = lineage_status(
         seen, Memory(), planned, wanted, (), policy=Policy(), at=T0, names=names

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from danebot.domain.dane.certificate_types import CertificateType
 from danebot.domain.dane.references import References
 from danebot.domain.dane.verdicts import Reason
-from danebot.domain.dane.verify import verify
+from danebot.domain.dane.verify import verify_chain
 from danebot.domain.dns.answers import OwnerObservation, Security
 from danebot.domain.dns.tlsa import MatchingType, TlsaRecord
 from danebot.domain.finding import Code
@@ -347,7 +347,7 @@ def test_advice_that_is_followed_harms_nobody_and_helps(
 
 @given(st.lists(st.builds(record, st.sampled_from(_NAMES), st.sampled_from((1, 2))), unique=True))
 def test_what_counts_is_what_senders_count(there: list[TlsaRecord]) -> None:
-    verdict = verify(there, (), References(Hostname("mx.example.org")), T0)
+    verdict = verify_chain(there, (), References(Hostname("mx.example.org")), T0)
     passed_over = {one.record for one in verdict.records if one.reason is Reason.WEAKER_DIGEST}
     assert effective(there) == set(there) - passed_over
 
