@@ -172,14 +172,3 @@ def test_help_lists_each_verb_in_order_with_what_it_does() -> None:
     assert [name for name, _ in rows] == list(command_line.VERBS)
     for (_, said), verb in zip(rows, command_line.VERBS.values(), strict=True):
         assert (verb.help or "").replace("\n", " ").startswith(said.removesuffix("...")), said
-
-
-@pytest.mark.parametrize(
-    ("begun", "fits"),
-    [("de", "deinit deploy"), ("renew --dry", "--dry-run"), ("newkey x --key-type p", "p256 p384")],
-)
-def test_a_shell_completes_verbs_options_and_values(begun: str, fits: str) -> None:
-    words = f"danebot {begun}"
-    told = {"COMP_WORDS": words, "COMP_CWORD": str(len(words.split()) - 1)}
-    done = run(PROGRAMS["installed"], "", _DANEBOT_COMPLETE="bash_complete", **told)
-    assert done.stdout.split() == [f"plain,{one}" for one in fits.split()]

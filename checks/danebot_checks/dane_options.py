@@ -78,8 +78,14 @@ def parse_options(arguments: Sequence[str] | None) -> Options:
 def dane_parser() -> Parser:
     """The command line."""
     parser = Parser("check_dane", description=_DESCRIPTION, epilog=_EPILOG, allow_abbrev=False)
-    add = parser.add_argument
-    add("-V", "--version", action="version", version=f"check_dane {__version__}\n")
+    parser.add_argument("-V", "--version", action="version", version=f"check_dane {__version__}\n")
+    _add_subject(parser)
+    _add_judgement(parser)
+    _add_ways(parser)
+    return parser
+
+
+def _add_subject(parser: Parser) -> None:
     what = parser.add_argument_group("what to check (one of the first two)")
     what.add_argument("-d", "--domain", metavar="NAME", help="a mail domain")
     what.add_argument("-H", "--host", metavar="NAME", help="a host, by name")
@@ -98,6 +104,9 @@ def dane_parser() -> Parser:
         metavar="HOST",
         help="one that is known to be down: its silence is no problem, a mismatch is",
     )
+
+
+def _add_judgement(parser: Parser) -> None:
     judged = parser.add_argument_group("how it is judged")
     judged.add_argument(
         "-w",
@@ -144,8 +153,6 @@ def dane_parser() -> Parser:
     judged.add_argument(
         "--aka", action="append", default=[], metavar="NAME", help="also right in certificates"
     )
-    _add_ways(parser)
-    return parser
 
 
 def _add_ways(parser: Parser) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from danebot.commands.shared import FORM, LINEAGE, console_of, files, path_as_typed
+from danebot.commands.shared import FORM, LINEAGE, any_file, console_of, path_as_typed
 from danebot.domain.lineage.key_types import KeyType
 
 
@@ -42,7 +42,7 @@ def _key_type(_ctx: click.Context, _param: click.Parameter, value: str | None) -
 @click.option(
     "--adopt",
     callback=path_as_typed,
-    shell_complete=files,
+    shell_complete=any_file,
     metavar="KEYFILE",
     help="Stage this key; make none.",
 )

@@ -6,11 +6,11 @@ from typing import Any
 
 import click
 
-from danebot.commands.shared import JSON, STARTTLS, console_of, files
+from danebot.commands.shared import JSON, STARTTLS, any_file, console_of
 
 
 @click.command()
-@click.argument("source", metavar="FILE|HOST:PORT", shell_complete=files)
+@click.argument("source", metavar="FILE|HOST:PORT", shell_complete=any_file)
 @click.option(
     "--kind", "kinds", multiple=True, metavar="KIND", help="'3 1 1' (the default), 211, 310, ..."
 )

@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
-from click.shell_completion import CompletionItem
 
 from danebot.domain.names import Protocol
 from danebot.errors import DanebotError
 
 if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
     from danebot.console import Console
 
 
@@ -28,8 +29,10 @@ def known_lineages(ctx: click.Context, _param: click.Parameter, begun: str) -> l
     return []
 
 
-def files(_ctx: click.Context, _param: click.Parameter, begun: str) -> list[CompletionItem]:
+def any_file(_ctx: click.Context, _param: click.Parameter, begun: str) -> list[CompletionItem]:
     """Have the shell itself offer files."""
+    from click.shell_completion import CompletionItem
+
     return [CompletionItem(begun, type="file")]
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from danebot.commands.shared import JSON, STARTTLS, console_of, files
+from danebot.commands.shared import JSON, STARTTLS, any_file, console_of
 
 
 @click.command()
@@ -16,7 +16,7 @@ from danebot.commands.shared import JSON, STARTTLS, console_of, files
     "--file",
     "files",
     multiple=True,
-    shell_complete=files,
+    shell_complete=any_file,
     metavar="FILE",
     help="One target a line; - is stdin.",
 )

@@ -16,7 +16,7 @@ from danebot.domain.dns.tlsa import (
     counts_beside,
 )
 from danebot.jobs.context import system_clock
-from danebot.verbs.common import ATTENTION, FINE, click_echo, dump
+from danebot.verbs.common import ATTENTION, FINE, click_echo, print_json, record_objects
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -48,8 +48,13 @@ def anchors(console: Console, name: str | None, form: str, *, as_json: bool) -> 
         )
         return ATTENTION
     if as_json:
-        told = {"document": "danebot-anchors", "schema": 1, "as_of": str(table.as_of)}
-        click_echo(dump({**told, "records": [*_objects(issuers, lineage)]}))
+        owners = dict.fromkeys(lineage.places.values()) if lineage is not None else {}
+        records = [
+            row
+            for one in issuers
+            for row in record_objects(one.record, owners, name=one.name, use=one.use.value)
+        ]
+        print_json("anchors", as_of=str(table.as_of), records=records)
     else:
         for line in _lines(table, issuers, lineage, form):
             click_echo(line)
@@ -143,20 +148,3 @@ def _lines(
             yield from addition_lines(owned, form)
         else:
             yield str(one.record)
-
-
-def _objects(
-    issuers: tuple[Authority, ...], lineage: _Lineage | None
-) -> Iterator[dict[str, object]]:
-    from danebot.domain.status.document import record_document
-
-    places = dict.fromkeys(lineage.places.values()) if lineage is not None else ()
-    for one in issuers:
-        for place in places or (None,):
-            where = {} if place is None else {"owner": place.text}
-            yield {
-                **where,
-                **record_document(str(one.record)),
-                "name": one.name,
-                "use": one.use.value,
-            }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from danebot.domain.finding import Code, Finding, Severity
@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from danebot.console import Console
+    from danebot.domain.dns.tlsa import TlsaRecord
+    from danebot.domain.names import DnsName
     from danebot.domain.status.document import FindingStatus, RunStatus, Snapshot
     from danebot.jobs.context import Context
     from danebot.jobs.view import LineageView
@@ -47,6 +49,21 @@ def dump(value: object) -> str:
     from danebot.adapters.codec import encode
 
     return json.dumps(encode(value), indent=1)
+
+
+def print_json(name: str, **parts: object) -> None:
+    """Print the document ``danebot-NAME`` (docs/json.md), whose schema's version is 1."""
+    click_echo(dump({"document": f"danebot-{name}", "schema": 1, **parts}))
+
+
+def record_objects(
+    record: TlsaRecord, owners: Collection[DnsName], **about: object
+) -> Iterator[dict[str, object]]:
+    """Yield a record as JSON has it, for each owner that it is for, and what else is to be said."""
+    from danebot.domain.status.document import record_document
+
+    said = {**record_document(str(record)), **about}
+    yield from ({"owner": owner.text, **said} for owner in owners) if owners else (said,)
 
 
 def last_report(console: Console) -> Snapshot | None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from danebot.domain.finding import Severity
 from danebot.errors import TreeError
-from danebot.verbs.common import ATTENTION, FINE, click_echo, dump
+from danebot.verbs.common import ATTENTION, FINE, click_echo, print_json
 
 if TYPE_CHECKING:
     from danebot.console import Console
@@ -30,8 +30,8 @@ def doctor(console: Console, *, as_json: bool) -> int:
     for name, version in found.versions:
         console.detail(f"{name} {version}")
     if as_json:
-        told = {"document": "danebot-doctor", "schema": 1, "versions": dict(found.versions)}
-        click_echo(dump({**told, "findings": [*map(finding_status, found.findings)]}))
+        findings = [*map(finding_status, found.findings)]
+        print_json("doctor", versions=dict(found.versions), findings=findings)
     else:
         _print(console, found.findings)
     worst = max((one.severity for one in found.findings), default=Severity.INFO)

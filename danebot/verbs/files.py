@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from danebot.errors import DanebotError
-from danebot.verbs.common import FINE, click_echo, dump
+from danebot.verbs.common import FINE, click_echo, print_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -143,7 +143,7 @@ def files(*, as_json: bool) -> int:
     """Print them; raises `DanebotError` where an installation has none."""
     groups = tuple(_groups(_data()))
     if as_json:
-        click_echo(dump({"document": "danebot-files", "schema": 1, "files": groups}))
+        print_json("files", files=groups)
         return FINE
     for group in groups:
         lines = [f"    {line}" for line in group.files]

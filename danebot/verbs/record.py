@@ -20,7 +20,7 @@ from danebot.errors import (
     RecordSyntaxError,
     UnansweredError,
 )
-from danebot.verbs.common import ATTENTION, FINE, click_echo, dump, read_stdin
+from danebot.verbs.common import ATTENTION, FINE, click_echo, print_json, read_stdin, record_objects
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -60,8 +60,10 @@ def record(
     made = tuple(dict.fromkeys(_made(found.materials, forms)))
     where = named or found.owners
     if as_json:
-        head = {"document": "danebot-record", "schema": 1}
-        click_echo(dump({**head, "records": [*_objects(made, where)]}))
+        records = [
+            row for one in made for row in record_objects(one.record, where, source=one.source)
+        ]
+        print_json("record", records=records)
     else:
         for line in _lines(made, where):
             click_echo(line)
@@ -152,15 +154,3 @@ def _lines(made: Iterable[Made], owners: Sequence[DnsName]) -> Iterator[str]:
             yield from (f"{owner.text}. IN TLSA {one.record}  ; {one.source}" for owner in owners)
         else:
             yield f"{one.record}  ; {one.source}"
-
-
-def _objects(made: Iterable[Made], owners: Sequence[DnsName]) -> Iterator[dict[str, object]]:
-    from danebot.domain.status.document import record_document
-
-    for one in made:
-        for owner in owners or (None,):
-            yield {
-                **({} if owner is None else {"owner": owner.text}),
-                **record_document(str(one.record)),
-                "source": one.source,
-            }

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 def status(console: Console, names: tuple[str, ...], *, as_json: bool) -> int:
     """Where each lineage stands."""
     from danebot.domain.finding import Severity
-    from danebot.domain.status.document import finding_of, finding_status
+    from danebot.domain.status.document import finding_of
     from danebot.jobs.context import system_clock
     from danebot.jobs.orphans import way_back
     from danebot.jobs.overview import survey
@@ -53,15 +53,10 @@ def status(console: Console, names: tuple[str, ...], *, as_json: bool) -> int:
     left = tuple(name for name in names if name not in {finding.where for finding in lost})
     selected = tree.select(left) if left or not names else ()
     if any(map(tree.forbidden, selected)):
-        snapshot = _last_report(console)
-        console.warn(
-            "the tree may not be read; this is what danebot saw at "
-            f"{when(snapshot.run.ended)}; to look now, run it as root"
-        )
-        seen = tuple(s for s in snapshot.lineages if s.name in selected)
-        report: Snapshot | None = snapshot
-        unreadable: tuple[Finding, ...] = lost
-        shown = snapshot._replace(lineages=seen, findings=tuple(map(finding_status, lost)))
+        saved = _last_report(console)
+        report: Snapshot | None = saved
+        unreadable = lost
+        shown = _saved(console, saved, selected, lost)
     else:
         found = survey(context, selected)
         report = last_report(console)
@@ -171,6 +166,20 @@ def _lost(context: Context, names: tuple[str, ...]) -> tuple[Finding, ...]:
         return ()
     found = (*orphans(context), *unknown_lineages(context))
     return tuple(one for one in found if not names or one.where in names)
+
+
+def _saved(
+    console: Console, report: Snapshot, selected: Sequence[str], lost: Iterable[Finding]
+) -> Snapshot:
+    """What the last run saw of the lineages that may not be read."""
+    from danebot.domain.status.document import finding_status
+
+    console.warn(
+        "the tree may not be read; this is what danebot saw at "
+        f"{when(report.run.ended)}; to look now, run it as root"
+    )
+    seen = tuple(s for s in report.lineages if s.name in selected)
+    return report._replace(lineages=seen, findings=tuple(map(finding_status, lost)))
 
 
 def _last_report(console: Console) -> Snapshot:

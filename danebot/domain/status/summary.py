@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from danebot.domain.delivery.probes import ProbeOutcome, ProbeResult
 from danebot.domain.finding import Code, Finding, Severity
 from danebot.domain.lineage.renewal import renews_at
-from danebot.domain.rollover.evidence.memory import Memory, Urgency
+from danebot.domain.rollover.evidence.memory import Deployment, Memory, Urgency
 from danebot.domain.rollover.evidence.propagation import Obstacle, Propagation, Seen
 from danebot.domain.rollover.evidence.schedule import requested, rollover_at
 from danebot.domain.rollover.findings.named_records import NAMELESS, Names
@@ -81,30 +81,15 @@ def lineage_status(
         current=_key(state.current_key),
         next=_key(next_key),
         ready=_key(ready_key),
-        records=(
-            *(_record("current", propagation, observation) for propagation in plan.current),
-            *(_record("awaited", propagation, observation) for propagation in plan.awaited),
-            *(_anchor(one, observation, names) for one in state.anchored),
-        ),
-        publication=PublicationStatus(
-            _lines(publication.keep),
-            _lines(publication.add),
-            _lines(publication.remove),
-            _lines(cancelled_removals(state, memory, publication)),
-            _lines(exposed_removals(state, memory, publication)),
-            owned(publication.add),
-            owned(publication.remove),
-        ),
+        records=tuple(_records(plan, observation, names)),
+        publication=_publication(state, memory, publication),
         awaiting_since=awaiting.since if awaiting is not None else None,
         seen_since=awaiting.seen_since if awaiting is not None else None,
         safe_at=plan.safe.at if plan.safe is not None else None,
         longest_ttl=plan.safe.hold if plan.safe is not None else None,
         deployed_at=deployment.at if deployment is not None else None,
         confirmed_at=deployment.confirmed_at if deployment is not None else None,
-        pending_hooks=tuple(
-            HookStatus(hook.program, hook.attempts, hook.outcome)
-            for hook in (deployment.pending if deployment is not None else ())
-        ),
+        pending_hooks=_hooks(deployment),
         promotion_failures=failure.count if failure is not None else 0,
         promotion_retry_at=promotion_retry_at(memory),
         findings=tuple(finding_status(finding) for finding in findings),
@@ -119,6 +104,31 @@ def lineage_status(
         emergency=_prospect(state, memory, wait).value,
         renews_at=renews_at(served, state.rule) if served is not None else None,
     )
+
+
+def _records(plan: Plan, observation: Observation, names: Names) -> Iterator[RecordStatus]:
+    for role, required in (("current", plan.current), ("awaited", plan.awaited)):
+        yield from (_record(role, propagation, observation) for propagation in required)
+    yield from (_anchor(one, observation, names) for one in observation.state.anchored)
+
+
+def _publication(
+    state: LineageState, memory: Memory, publication: Publication
+) -> PublicationStatus:
+    return PublicationStatus(
+        _lines(publication.keep),
+        _lines(publication.add),
+        _lines(publication.remove),
+        _lines(cancelled_removals(state, memory, publication)),
+        _lines(exposed_removals(state, memory, publication)),
+        owned(publication.add),
+        owned(publication.remove),
+    )
+
+
+def _hooks(deployment: Deployment | None) -> tuple[HookStatus, ...]:
+    pending = deployment.pending if deployment is not None else ()
+    return tuple(HookStatus(hook.program, hook.attempts, hook.outcome) for hook in pending)
 
 
 def _prospect(state: LineageState, memory: Memory, wait: timedelta | None) -> Prospect:
