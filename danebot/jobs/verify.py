@@ -278,8 +278,9 @@ def verify_one(
     """Look at one subject now, within the time ``allowed``.  Trouble is in the report.
 
     It has at most ``width`` queries and ``width`` connections open.  What is said goes to
-    ``trace``.
+    ``trace``.  A place for what is none of the subject's hosts is a finding.
     """
+    inquiry = inquiry._replace(criteria=inquiry.criteria._replace(placed=tuple(inquiry.places)))
     (report,) = drive([look(subject, inquiry, clock, allowed)], _lanes(width, width, trace))
     return report
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from danebot.domain.delivery.report import Report, Subject
     from danebot.jobs.verify import Inquiry
 
+_SHOWN = 8  # hosts
 _LIMIT = 16 * 1024 * 1024  # octets of a list: a million names
 
 
@@ -56,12 +57,14 @@ def _run(
         trace = Trace()
     meter = _Meter(len(subjects), console)
     bad = 0
+    strangers = _Strangers(inquiry)
     services: dict[Hostname, int] = {}
     reports = verify_many(
         subjects, inquiry, system_clock, jobs=options["jobs"], progress=meter.step, trace=trace
     )
     for report in reports:
         bad += report.severity is not Severity.NOTICE
+        strangers.seen(report)
         meter.clear()
         if isinstance(report.subject, SrvSubject):
             domain = report.subject.domain
@@ -78,7 +81,37 @@ def _run(
         print(line)  # noqa: T201 - as below
     for domain in [domain for domain, count in services.items() if not count]:
         console.warn(f"{domain}: no SRV records of any known service")
+    strangers.refuse()
     return bad
+
+
+class _Strangers:
+    """Hosts that options name; each has to be one of what is judged."""
+
+    def __init__(self, inquiry: Inquiry) -> None:
+        self._named = dict.fromkeys(inquiry.places, "--address")
+        self._named |= dict.fromkeys(inquiry.criteria.down, "--down")
+        self._hosts: dict[Hostname, None] = {}
+        self._all_known = True
+
+    def seen(self, report: Report) -> None:
+        from danebot.domain.delivery.routes import Discovery, HostRoute
+
+        route = report.route
+        hosts = (route,) if isinstance(route, HostRoute) else route.hosts
+        failed = not isinstance(route, HostRoute) and route.discovery is Discovery.FAILED
+        self._all_known &= not failed
+        if self._named:
+            self._hosts |= {one.host: None for one in hosts}
+
+    def refuse(self) -> None:
+        """Raise `click.UsageError` for the first that is none, where all hosts are known."""
+        for name, option in self._named.items() if self._all_known else ():
+            if name not in self._hosts:
+                shown = ", ".join(map(str, list(self._hosts)[:_SHOWN])) or "none"
+                raise click.UsageError(
+                    f"{option} {name}: no host of what is judged, which are {shown}"
+                )
 
 
 def _rendered(report: Report, *, as_json: bool) -> Iterator[str]:

@@ -221,6 +221,16 @@ def test_unknown_does_not_hide_critical(world: World, plugin: Plugin) -> None:
     assert "matches no presented certificate" in bad.lines[0]
 
 
+def test_a_stand_in_for_a_host_that_is_not_there(world: World, plugin: Plugin) -> None:
+    with world.peer() as peer:
+        world.publish(peer.port, f"3 1 1 {world.digest}")
+        told = plugin(*world.words(peer.port, "--address", "mx9.example=127.0.0.1"))
+        assert plugin(*world.words(peer.port, "--address", f"{NAME}=127.0.0.1")).status == 0
+    told.sound()
+    assert told.status == 3
+    assert f"mx9.example is none of its hosts: {NAME}" in told.lines[0]
+
+
 def test_a_silent_resolver_is_unknown(world: World, plugin: Plugin) -> None:
     world.dns.keep_silent("example", "MX")
     told = plugin("-d", "example", "-t", "4", *world.resolver)

@@ -77,6 +77,18 @@ def test_usage(verb: Verb, words: tuple[str, ...], says: str) -> None:
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.parametrize("option", ["--address", "--down"])
+def test_a_name_that_is_no_host_of_what_is_judged(verb: Verb, option: str) -> None:
+    word = "mx1.test=192.0.2.1" if option == "--address" else "mx1.test"
+    done = verb.run("plain.test", "null.test", option, word)
+    assert done.returncode == 2
+    assert f"{option} mx1.test: no host of what is judged, which are mx.test" in done.stderr
+    assert done.stdout.startswith("plain.test: ")
+    right = word.replace("mx1", "mx")
+    assert verb.run("plain.test", "null.test", option, right).returncode == 1
+    assert verb.run("lost.test", option, word).returncode == 1  # whose hosts nobody knows
+
+
 def test_files(verb: Verb, tmp_path: Path) -> None:
     """Several, standard input among them; what is no target is said, and the rest looked at."""
     listed = tmp_path / "listed"

@@ -49,10 +49,10 @@ def assess_delivery(
     hosts = tuple(_host(host, criteria, now) for host in observed)
     findings = [
         *_discovery(subject, route, criteria),
-        *_chosen(subject, route, hosts, criteria),
+        *_chosen(subject, route, criteria),
         *_reached(subject, hosts, criteria),
         *_without_dane(subject, hosts, criteria),
-        *(finding for host in hosts for finding in _lookups(host.route)),
+        *(finding for host in hosts for finding in _lookups(host, hosts)),
         *(finding for host in hosts for finding in _judged(host, criteria)),
         *(finding for host in hosts for finding in forecast(host, criteria, now)),
     ]
@@ -153,15 +153,20 @@ def _absence(criteria: Criteria) -> Severity:
     return Severity.CRITICAL if required else Severity.NOTICE
 
 
-def failed_lookup(where: str, what: str, answer: Answer[Any]) -> Finding:
-    """A lookup without a result: bogus, beyond the resolver's reach, or the resolver's own."""
+def failed_lookup(
+    where: str, what: str, answer: Answer[Any], effect: str = "senders defer"
+) -> Finding:
+    """A lookup without a result: bogus, beyond the resolver's reach, or the resolver's own.
+
+    ``effect`` says what senders do then.
+    """
     detail = f": {answer.detail}" if answer.detail else ""
     if answer.security is Security.BOGUS:
         return Finding(
             DeliveryCode.BOGUS,
             Severity.CRITICAL,
             where,
-            f"{what} are bogus: DNSSEC validation fails, so senders defer{detail}",
+            f"{what} are bogus: DNSSEC validation fails, so {effect}{detail}",
         )
     if answer.cause is Cause.RESOLVER:
         return Finding(
@@ -174,7 +179,7 @@ def failed_lookup(where: str, what: str, answer: Answer[Any]) -> Finding:
         DeliveryCode.LOOKUP_FAILED,
         Severity.CRITICAL,
         where,
-        f"{what} can't be looked up, so senders defer{detail}",
+        f"{what} can't be looked up, so {effect}{detail}",
     )
 
 
@@ -236,38 +241,49 @@ def _without_dane(
             yield Finding(DeliveryCode.NO_DANE, severity, str(host.endpoint), words, remedy)
 
 
-def _lookups(route: HostRoute) -> Iterator[Finding]:
-    """Lookups for one host that failed, or led nowhere."""
-    host = str(route.host)
+def _lookups(host: HostReport, hosts: Sequence[HostReport]) -> Iterator[Finding]:
+    """Lookups for one host that failed, or led nowhere.
+
+    Senders defer mail where they can't look up a host, but not before they tried the other ones
+    (RFC 7672 sections 2.1.3 and 2.2), of which one at least has to be known to work.
+    """
+    route, where = host.route, str(host.route.host)
+    others = (one for other in hosts if other is not host for one in other.addresses)
+    spared = any(one.authenticated for one in others)
+    effect = "senders pass over this host, and use the others" if spared else "senders defer"
+    most = Severity.WARNING if spared else Severity.CRITICAL
+
+    def failed(what: str, answer: Answer[Any], effect: str, most: Severity) -> Finding:
+        finding = failed_lookup(where, what, answer, effect)
+        return finding._replace(severity=min(finding.severity, most))
+
     if route.dane is Dane.NO_ADDRESS:
         text = "has no address: senders pass over it"
-        yield Finding(DeliveryCode.NO_ADDRESS, Severity.WARNING, host, text)
+        yield Finding(DeliveryCode.NO_ADDRESS, Severity.WARNING, where, text)
     for family, answer in (("A", route.ipv4), ("AAAA", route.ipv6)):
         if answer.presence is Presence.UNKNOWN:
-            finding = failed_lookup(host, f"{family} records", answer)
-            lesser = min(finding.severity, Severity.WARNING)  # the other family still works
             fails = route.dane is Dane.ADDRESS_FAILED
-            yield finding if fails else finding._replace(severity=lesser)
+            left = "senders use its addresses of the other family", Severity.WARNING
+            yield failed(f"{family} records", answer, *((effect, most) if fails else left))
     if route.alias is not None and route.alias.presence is Presence.UNKNOWN:
-        yield failed_lookup(host, "CNAME record", route.alias)
+        yield failed("CNAME record", route.alias, effect, most)
     if route.dane is Dane.DEFERRED:
         last = route.tried[-1].answer
-        yield failed_lookup(host, f"TLSA records at {last.name}", last)
+        yield failed(f"TLSA records at {last.name}", last, effect, most)
 
 
 # ---- the whole ------------------------------------------------------------------------------
 
 
-def _chosen(
-    subject: Subject, route: Route, hosts: Sequence[HostReport], criteria: Criteria
-) -> Iterator[Finding]:
-    """Whether the one host that is asked for is one of the domain's."""
+def _chosen(subject: Subject, route: Route, criteria: Criteria) -> Iterator[Finding]:
+    """Whether hosts that are meant by name are the subject's."""
     every = (route,) if isinstance(route, HostRoute) else route.hosts
-    if criteria.only is None or hosts or not every:
-        return
-    listed = ", ".join(dict.fromkeys(one.host.text for one in every))
-    text = f"{criteria.only} is none of its hosts: {listed}"
-    yield Finding(DeliveryCode.NO_SUCH_HOST, Severity.UNJUDGED, str(subject), text)
+    listed = list(dict.fromkeys(one.host for one in every))
+    alone = () if criteria.only is None else (criteria.only,)
+    for name in dict.fromkeys((*alone, *criteria.placed)):
+        if listed and name not in listed:
+            text = f"{name} is none of its hosts: {', '.join(map(str, listed))}"
+            yield Finding(DeliveryCode.NO_SUCH_HOST, Severity.UNJUDGED, str(subject), text)
 
 
 def _judged(host: HostReport, criteria: Criteria) -> Iterator[Finding]:

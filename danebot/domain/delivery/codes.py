@@ -32,8 +32,8 @@ class DeliveryCode(FindingKind):
     NO_SUCH_HOST = (
         "no-such-host",
         Concern.DELIVERY,
-        "the one host that was to be judged is none of the domain's",
-        "name one of those with --only, or leave that out",
+        "a host that is meant by name is none of the domain's",
+        "name one of those with --only or --address, or leave that out",
     )
     KNOWN_DOWN = (
         "known-down",
@@ -86,13 +86,13 @@ class DeliveryCode(FindingKind):
     BOGUS = (
         "bogus",
         Concern.DELIVERY,
-        "DNSSEC validation fails, so senders defer",
+        "DNSSEC validation fails, so senders defer, or pass over that host",
         "see that the DS record in the parent fits the zone's keys and that signatures are in date",
     )
     LOOKUP_FAILED = (
         "lookup-failed",
         Concern.DELIVERY,
-        "records can't be looked up, so senders defer",
+        "records can't be looked up, so senders defer, or pass over that host",
         "see that every authoritative server of the zone answers",
     )
     RESOLVER_FAILED = (

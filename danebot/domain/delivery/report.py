@@ -106,6 +106,7 @@ class Criteria(NamedTuple):
     reference identifiers.  ``trust_anchors`` (DER) are for PKIX usages where they count, and for
     `Trust.PKIX_TOO`.  Of ``require``, a record of one kind at least must be there and match.
     ``only`` is the one host of several that counts, ``down`` are hosts that are known to be down.
+    ``placed`` are hosts that are to be asked elsewhere than at their own addresses.
     ``authorities`` are those that DANE-TA records are named by; None names none.
     """
 
@@ -119,6 +120,7 @@ class Criteria(NamedTuple):
     require: tuple[RecordForm, ...] = ()
     only: Hostname | None = None
     down: tuple[Hostname, ...] = ()
+    placed: tuple[Hostname, ...] = ()
     authorities: Authorities | None = None
 
 

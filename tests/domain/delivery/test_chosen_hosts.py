@@ -124,3 +124,16 @@ def test_where_no_host_is_known_none_is_wrong() -> None:
     assert codes(report(route=route, criteria=Criteria(only=HOST))) == {
         Code.BOGUS: Severity.CRITICAL
     }
+
+
+def test_a_stand_in_for_no_host_of_the_domain() -> None:
+    """Whoever says where to connect for a host that isn't there thinks that it was asked."""
+    stranger = Hostname("mx3.example.org")
+    found = report(visit(FIRST), visit(SECOND), criteria=Criteria(placed=(OTHER, stranger)))
+    assert codes(found) == {Code.NO_SUCH_HOST: Severity.UNJUDGED}
+    assert found.findings[0].sentence == (
+        "example.org: mx3.example.org is none of its hosts: mx.example.org, mx2.example.org"
+    )
+    lost = mail(discovery=Discovery.FAILED, mx=answer("example.org", **BOGUS))
+    unseen = report(route=lost, criteria=Criteria(placed=(stranger,)))
+    assert codes(unseen) == {Code.BOGUS: Severity.CRITICAL}

@@ -141,6 +141,7 @@ def test_hosts_without_dane_are_not_silent(criteria: Criteria | None, severity: 
 def test_one_family_fails() -> None:
     found = report(visit(host(MATCHING, ipv6=answer("mx.example.org", **BOGUS))))
     assert codes(found) == {Code.BOGUS: Severity.WARNING}
+    assert "so senders use its addresses of the other family" in found.findings[0].text
 
 
 def test_malformed_mx() -> None:
