@@ -44,6 +44,11 @@ def open_regular(path: Path | str, limit: int, *, follow: bool = True) -> int:
     raise OversizeError(path) if stat.S_ISREG(found.st_mode) else NotRegularError(path)
 
 
+def require_regular(path: Path | str, limit: int) -> None:
+    """Raise as `open_regular` does; for what others open by name, and would wait or read on."""
+    os.close(open_regular(path, limit))
+
+
 def read_regular(
     path: Path | str, limit: int, allow: Callable[[os.stat_result], None] | None = None
 ) -> bytes:

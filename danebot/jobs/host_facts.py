@@ -145,6 +145,10 @@ def tree_facts(
     files = [*facts.entries, *_entries(looker, Role.STATE, (settings.state_directory,))]
     files += _tree_entries(context, looker, known)
     told, last = _last_run(settings, looker)
+    if settings.ca_file is not None:
+        from danebot.adapters.probe.trust import store_trouble
+
+        facts = facts._replace(trust_store=printable(store_trouble(settings.ca_file), 400))
     return facts._replace(
         accounts=tuple(_accounts(context, looker, known)),
         jobs=looker.at("timers and cron", "", own_jobs, tree.root, host) or (),

@@ -227,4 +227,10 @@ def _inquiry(console: Console, options: Mapping[str, Any]) -> Inquiry:
     )
     if options["both_algorithms"]:
         inquiry = inquiry._replace(algorithms=tuple(Algorithm))
+    if inquiry.ca_file is not None:
+        from danebot.adapters.probe.trust import store_trouble
+
+        trouble = store_trouble(inquiry.ca_file)
+        if trouble:
+            raise ConfigError(f"{trouble}; correct ca_file in danebot.toml")
     return inquiry

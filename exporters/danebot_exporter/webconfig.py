@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from danebot.adapters.status_file import FileSignature, signature
 from danebot.domain.names import printable
 from danebot.errors import ConfigError
+from danebot.regular import NotRegularError, OversizeError, read_regular, require_regular
 from danebot_exporter.passwords import Passwords
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
     from danebot_exporter.passwords import Admission
 
+_LARGEST = 16 * 1024 * 1024  # octets; files of certificate authorities are a few hundred KiB
 _VERSIONS = {"TLS12": "TLSv1_2", "TLS13": "TLSv1_3"}
 _CLIENTS = {
     "NoClientCert": "CERT_NONE",
@@ -54,13 +56,19 @@ class TlsFiles:
         context.minimum_version = ssl.TLSVersion[self.minimum]
         context.maximum_version = ssl.TLSVersion[self.maximum]
         try:
-            context.load_cert_chain(self.cert, self.key)
+            for file in filter(None, (self.cert, self.key, self.client_ca)):
+                _require(file)
+            context.load_cert_chain(self.cert, self.key, self._passphrase)
             if self.client_ca is not None:
                 context.load_verify_locations(self.client_ca)
         except (OSError, ValueError) as exc:  # ssl.SSLError is an OSError
             raise ConfigError(f"{self.cert}, {self.key}: {printable(str(exc))}") from exc
         context.verify_mode = ssl.VerifyMode[self.clients]
         return context
+
+    def _passphrase(self) -> str:
+        """Raise `ConfigError`: OpenSSL would ask on a terminal."""
+        raise ConfigError(f"{self.key}: the key has a passphrase; store it without one")
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +87,8 @@ def load_web_config(path: Path) -> WebConfig:
     except ImportError as exc:
         raise ConfigError(f"--web.config.file needs PyYAML: {_EXTRA}") from exc
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        _require(path)
+        content = yaml.safe_load(read_regular(path, _LARGEST))
     except (OSError, ValueError, RecursionError, yaml.YAMLError) as exc:
         words = " ".join(printable(str(exc), 300).split("\\n"))
         raise ConfigError(f"{path}: {' '.join(words.split())}") from exc
@@ -90,6 +99,14 @@ def load_web_config(path: Path) -> WebConfig:
         _users(path, top.get("basic_auth_users")),
         _headers(path, top.get("http_server_config")),
     )
+
+
+def _require(path: Path) -> None:
+    """Raise `ConfigError` for what would be waited for, or never ends."""
+    try:
+        require_regular(path, _LARGEST)
+    except (NotRegularError, OversizeError) as exc:
+        raise ConfigError(f"{path}: {exc.strerror}") from exc
 
 
 def _table(path: Path, what: str, value: object) -> dict[str, Any]:

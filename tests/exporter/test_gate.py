@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import os
 import ssl
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -14,7 +17,14 @@ from pathlib import Path
 
 import bcrypt
 import pytest
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    PrivateFormat,
+    load_pem_private_key,
+)
 
+from danebot.errors import ConfigError
 from danebot_exporter.connections import CONNECTIONS
 from danebot_exporter.webconfig import Gate, TlsFiles
 from domain.pki import issue
@@ -189,6 +199,33 @@ def test_files_of_a_configuration_that_failed_are_watched_until_they_are_there(
     (tmp_path / "renewed.pem").replace(tmp_path / "new.pem")
     assert not found.refresh()
     assert found.context is not before
+
+
+@pytest.mark.parametrize("odd", ["web.yml", "served.pem", "clients.pem"])
+def test_a_pipe_is_refused(tmp_path: Path, odd: str) -> None:
+    web, _ = tls(tmp_path)
+    if odd == "clients.pem":
+        verified = "client_auth_type: VerifyClientCertIfGiven, client_ca_file: clients.pem"
+        web.write_text(web.read_text().replace("}", f", {verified}}}"))
+    (tmp_path / odd).unlink(missing_ok=True)
+    os.mkfifo(tmp_path / odd)
+    words = [sys.executable, "-m", "danebot_exporter", "--web.config.file", str(web)]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=30, check=False)
+    assert done.returncode != 0
+    (line,) = done.stderr.splitlines()
+    assert f"{tmp_path / odd}: not a regular file" in line
+
+
+def test_nobody_is_asked_for_a_passphrase(tmp_path: Path) -> None:
+    """OpenSSL would ask on a terminal, and wait."""
+    web, _ = tls(tmp_path)
+    served = tmp_path / "served.pem"
+    text = served.read_bytes()
+    form = Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"x")
+    key = load_pem_private_key(text, None).private_bytes(*form)
+    served.write_bytes(key + text[text.index(b"-----BEGIN CERT") :])
+    with pytest.raises(ConfigError, match=r"served\.pem: the key has a passphrase"):
+        Gate(web)
 
 
 def test_who_reads_meanwhile_is_not_kept_waiting(tmp_path: Path) -> None:

@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 from danebot.domain.addresses import literal
+from danebot.regular import read_regular
 
 RESOLV_CONF = Path("/etc/resolv.conf")
 DNS_PORT = 53
+_LARGEST = 1024 * 1024  # octets
 _MAX_NAMESERVERS = 3  # glibc's MAXNS
 _MAX_TIMEOUT, _MAX_ATTEMPTS = 30, 5  # glibc's RES_MAXRETRANS and RES_MAXRETRY
 
@@ -56,10 +58,10 @@ class ResolverConfig(NamedTuple):
 def load_resolv_conf(path: Path = RESOLV_CONF) -> ResolverConfig:
     """Read a resolv.conf; one that can't be read means the local resolver, as for the C library."""
     try:
-        text = path.read_text(encoding="utf-8", errors="replace")
+        data = read_regular(path, _LARGEST)
     except OSError:
         return ResolverConfig()
-    return parse_resolv_conf(text)
+    return parse_resolv_conf(data.decode(errors="replace"))
 
 
 def parse_resolv_conf(text: str) -> ResolverConfig:

@@ -9,10 +9,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from danebot.regular import require_regular
+
 if TYPE_CHECKING:
     import ssl
 
 _BUNDLES = ("/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt")
+_LARGEST = 16 * 1024 * 1024  # octets of a trust store; Debian's has 220 KiB
 _FLIGHTS = 8  # a handshake takes three; more means that something is wrong
 
 
@@ -30,15 +33,37 @@ def distrust(key: Path, fullchain: Path, ca_file: Path | None) -> str:
     except (OSError, ValueError) as exc:
         return f"OpenSSL can't load {fullchain} with {key}: {_words(exc)}"
     try:
-        client = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        client.check_hostname = False
-        if ca_file is None:
-            client.set_default_verify_paths()
-        else:
-            client.load_verify_locations(ca_file)
+        client = _verifier(ca_file)
     except OSError as exc:
-        return f"the trust store {ca_file} can't be read: {_words(exc)}"
+        return _unreadable(ca_file, exc)
     return _handshake(client, server)
+
+
+def store_trouble(ca_file: Path) -> str:
+    """Why a file can't be the trust store, in words; "" if it can."""
+    try:
+        _verifier(ca_file)
+    except OSError as exc:
+        return _unreadable(ca_file, exc)
+    return ""
+
+
+def _verifier(ca_file: Path | None) -> ssl.SSLContext:
+    """A client that asks for no name; raises `OSError`, of which `ssl.SSLError` is one."""
+    import ssl
+
+    client = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    client.check_hostname = False
+    if ca_file is None:
+        client.set_default_verify_paths()
+    else:
+        require_regular(ca_file, _LARGEST)
+        client.load_verify_locations(ca_file)
+    return client
+
+
+def _unreadable(ca_file: Path | None, exc: OSError) -> str:
+    return f"the trust store {ca_file} can't be read: {_words(exc)}"
 
 
 def trust_anchors(ca_file: Path | None) -> tuple[bytes, ...] | None:
@@ -50,11 +75,9 @@ def trust_anchors(ca_file: Path | None) -> tuple[bytes, ...] | None:
     import ssl
 
     default = ssl.get_default_verify_paths().cafile or _BUNDLES[0]
-    for path in [ca_file] if ca_file else [default, *_BUNDLES]:
+    for path in [ca_file] if ca_file else map(Path, (default, *_BUNDLES)):
         try:
-            context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-            context.load_verify_locations(path)
-            return tuple(context.get_ca_certs(binary_form=True))
+            return tuple(_verifier(path).get_ca_certs(binary_form=True))
         except OSError:
             continue
     return None

@@ -174,6 +174,8 @@ def _files(facts: HostFacts) -> Iterator[Finding]:
             yield found
     for one in facts.unusable:
         yield _warning(HostCode.HOOK_UNUSABLE, "", f"{one.path} {one.why}", one.remedy)
+    if facts.trust_store:
+        yield _warning(HostCode.TRUST_STORE_UNREADABLE, "", facts.trust_store)
     yield from filter(None, map(shortage, facts.spaces))
 
 

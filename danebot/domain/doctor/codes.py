@@ -137,6 +137,12 @@ class HostCode(FindingKind):
         "a hook is not executable, or not there, so it is never run",
         "make it executable with chmod +x, or take it out",
     )
+    TRUST_STORE_UNREADABLE = (
+        "trust-store-unreadable",
+        Concern.HOST,
+        "the trust store of the settings can't be read, so no new certificate is made live",
+        "correct ca_file in danebot.toml",
+    )
     ENDPOINT_UNREACHABLE = (
         "endpoint-unreachable",
         Concern.HOST,

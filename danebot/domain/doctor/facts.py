@@ -155,7 +155,8 @@ class HostFacts(NamedTuple):
     ``me`` is the id of the user who looks.  ``no_tree`` is why there is no tree of certbot's, "" if
     there is.  ``certbot`` is why certbot can't be used, "" if it can.
     ``jobs`` are those that run danebot; ``last_run`` is None if it never ran, or if that isn't told
-    (``run_told``).  ``versions`` are by name, printable.
+    (``run_told``).  ``trust_store`` is why the one of the settings can't be read, "" if it can.
+    ``versions`` are by name, printable.
     """
 
     me: int = 0
@@ -172,6 +173,7 @@ class HostFacts(NamedTuple):
     managed: int | None = None
     entries: tuple[FileStat, ...] = ()
     unusable: tuple[UnusableProgram, ...] = ()
+    trust_store: str = ""
     spaces: tuple[Space, ...] = ()
     references: tuple[FileReference, ...] = ()
     unwatched: tuple[Unwatched, ...] = ()
