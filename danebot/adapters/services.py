@@ -20,6 +20,7 @@ from danebot.regular import read_regular
 
 _PLACES = ("etc", "usr/local/etc", "usr/pkg/etc", "opt/local/etc")
 _SKIPPED = re.compile(r"(letsencrypt|danebot|.+-available|ca-certificates|alternatives)\Z")
+_LOG = re.compile(r".+\.log([.-].*)?\Z", re.IGNORECASE)
 _LINKS_ALONE = "ssl"  # a directory of certificates
 _COMMENT = re.compile(rb"\s*(#|;|//|--)")
 _PROGRAMS = (
@@ -118,7 +119,9 @@ def _everywhere(root: Path) -> Iterator[tuple[Path, Path]]:
             alone = _LINKS_ALONE in Path(current).relative_to(root / place).parts
             for name in sorted((*links, *files)):
                 file = Path(current, name)
-                if not is_set_aside(name) and (not alone or file.is_symlink()):
+                if not (is_set_aside(name) or _LOG.match(name)) and (
+                    not alone or file.is_symlink()
+                ):
                     yield root / place, file
 
 
@@ -135,7 +138,7 @@ def _named_in(file: Path, names: Mapping[str, Path], named: re.Pattern[bytes]) -
         data = read_regular(file, _LARGEST)
     except (OSError, ValueError):
         return found
-    if named.search(data) is None:
+    if b"\0" in data or named.search(data) is None:  # a database, a program
         return found
     for number, line in enumerate(data.splitlines(), 1):
         if not _COMMENT.match(line):

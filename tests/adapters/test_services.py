@@ -53,6 +53,20 @@ def test_what_only_looks_like_it_is_not_found(tmp_path: Path) -> None:
     assert readers_of(COMBO, tmp_path).found == ()
 
 
+@pytest.mark.parametrize("name", ["a.log", "a.log.1", "error.log-20260101", "a.LOG"])
+def test_a_log_is_no_configuration(tmp_path: Path, name: str) -> None:
+    write(tmp_path, f"etc/opt/{name}", f"opened {COMBO}\n")
+    write(tmp_path, "etc/opt/a.logger", f"cert = {COMBO}\n")
+    assert [str(one) for one in readers_of(COMBO, tmp_path).found] == [
+        f"opt ({tmp_path}/etc/opt/a.logger:1)"
+    ]
+
+
+def test_a_file_with_binary_content_is_no_configuration(tmp_path: Path) -> None:
+    write(tmp_path, "etc/postfix/aliases.db", f"\0\0{COMBO}\n")
+    assert readers_of(COMBO, tmp_path).found == ()
+
+
 def test_enabled_sites_and_links_to_it_are_found(tmp_path: Path) -> None:
     real = write(tmp_path, "etc/nginx/sites-available/a", f"ssl_certificate {COMBO};\n")
     enabled = tmp_path / "etc/nginx/sites-enabled/a"
