@@ -12,7 +12,7 @@ installs, writes and enables is nowhere else.  In it /etc/resolv.conf, /etc/post
   ``<!-- exit status 1 -->``.
 - ``sh``: commands alone; what they print doesn't matter.
 - ``dovecot-2.3``, ``dovecot-2.4``: for a Dovecot of that version, whose `doveconf` must take it.
-- one whose second word is a path (```toml /etc/danebot/danebot.toml``) is written to that file.
+- one with a path as its title (``toml title="/etc/danebot/danebot.toml"``) is written to that file.
 - ``<!-- not run: REASON -->`` before either: passed over.
 - ``<!-- lab: … -->`` lets something happen that takes somebody else, or time: see `happen`.
 
@@ -63,7 +63,7 @@ for each in proc dev sys; do mount --rbind "/$each" "$base/root/$each"; done
 exec chroot "$base/root" "$@"
 """
 _BLOCK = re.compile(
-    r"^```([\w.-]+)(?: (\S+))?\n(.*?)^```$|^<!-- (.*?) -->$", re.MULTILINE | re.DOTALL
+    r'^```([\w.-]+)(?: title="(\S+)")?\n(.*?)^```$|^<!-- (.*?) -->$', re.MULTILINE | re.DOTALL
 )
 _RECORD = re.compile(r"^(_\S+)\.? (?:\d+ )?(?:IN )?TLSA (\d \d \d [0-9a-f]+)", re.MULTILINE)
 _PATIENCE = 60
@@ -216,7 +216,7 @@ class Walk:
     def happen(self, what: str) -> None:
         """Let happen what the guide leaves to others, or to time."""
         match what.split():
-            case ["protected" | "issued" | "shell" as situation]:
+            case ["protected" | "issued" | "shell" | "danectl" as situation]:
                 self.begin(situation)
             case ["publish"]:
                 for owner, record in _RECORD.findall(self.printed):
@@ -233,7 +233,7 @@ class Walk:
                 raise ValueError(f"lab: {what}")
 
     def begin(self, situation: str) -> None:
-        """Begin where `start.md` ends, with bare certbot, or with the shell program."""
+        """Begin where `start.md` ends, or with bare certbot, the shell program or danectl."""
         name = self.lab.lineage
         self.lab.issue(name, combo=situation != "protected")
         if situation == "protected":
@@ -245,8 +245,20 @@ class Walk:
             self.run(Step(f"danebot init {name}; danebot renew", None), 0)
             return
         self.lab.tlsa_add(f"_25._tcp.{name}.", f"3 1 1 {self.lab.served_spki()}")
+        if situation == "danectl":
+            self.pair()
         if situation == "shell":
             ShellLineage(Path("/etc/letsencrypt"), name).init()
+
+    def pair(self) -> None:
+        """Make the lineage the current one of a pair, with the record of the next, as danectl does."""
+        name, tree = self.lab.lineage, Path("/etc/letsencrypt")
+        self.lab.issue(f"{name}-duplicate", name, extra=("--duplicate", "--reuse-key"), combo=False)
+        for role, lineage in (("current", name), ("next", f"{name}-duplicate")):
+            (tree / role).mkdir()
+            (tree / role / name).symlink_to(tree / "live" / lineage)
+        self.run(Step(f"danebot record {tree}/next/{name}/cert.pem --owner _25._tcp.{name}", None), 0)
+        self.happen("publish")
 
     def phases(self) -> list[str]:
         """Where the lineages stand."""
