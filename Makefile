@@ -5,6 +5,7 @@
 #   make test-debian     the same in roots of Debian 12 and 13 (RELEASE=trixie: in one; T=… as above)
 #   make packages        Debian's packages, in clean roots of Debian 12 and 13: build/packages/RELEASE
 #   make test-packages   the same, then installed, upgraded, run and purged there
+#   make test-container  the container file, built and run in such a root by buildah
 #   make test-floors     the tests that need no servers, with the oldest dependencies that do
 #   make lint            ruff, mypy --strict, the import contracts
 #   make check           lint, the tests under every Python of this machine, and what they cover
@@ -12,6 +13,7 @@
 #   make lab             a lab to play with by hand
 #   make bench           the benchmarks
 #   make mutants         small wrong edits of the rules that a test must notice (ROOM=gate: one room)
+#   make docs            the documentation as a site: build/site
 #   make clean           removes what was built, not what was installed with apt
 
 SHELL := /bin/sh
@@ -25,7 +27,7 @@ RELEASE ?= bookworm trixie
 export PYTHONDONTWRITEBYTECODE =
 
 .PHONY: all venv deps lab-deps test test-others test-debian test-floors packages test-packages \
-    packages-here test-packages-here lint check demo lab bench mutants clean
+    packages-here test-packages-here test-container test-container-here lint check demo lab bench mutants docs clean
 all: check
 
 venv: .venv/stamp
@@ -82,10 +84,15 @@ test-packages: packages
 	@for release in $(RELEASE); do \
 	    tools/in-debian --clean $$release -s test-packages-here || exit $$?; done
 
+test-container:
+	tools/in-debian --clean trixie -s test-container-here
+
 packages-here:
 	tools/packages build
 test-packages-here:
 	tools/packages try
+test-container-here:
+	tools/try-container
 
 lint: .venv/stamp
 	$(BIN)/ruff check .
@@ -108,6 +115,9 @@ bench: deps
 
 mutants: .venv/stamp
 	PYTHONPATH=tools $(BIN)/python -m mutants $(addprefix --room ,$(ROOM))
+
+docs: .venv/stamp
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
 
 clean:
 	rm -rf .venv build dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache

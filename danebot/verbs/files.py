@@ -27,8 +27,12 @@ DEBIAN = {
     f"{_DOCS}/danebot.toml.example": "../etc/danebot/danebot.toml",
 }
 GUIDES = (
-    *("start", "certbot", "shell", "rollover", "several-mx", "rsa-ecdsa", "upkeep"),
-    *("timing", "limits", "faq", "comparison"),
+    *("start", "certbot", "shell", "danectl", "rollover", "several-mx", "secondaries", "rsa-ecdsa"),
+    *("wildcard-ip", "containers", "upkeep", "timing", "limits", "faq", "comparison"),
+)
+DECISIONS = (
+    *("README", "0001-dns-reader", "0002-start-up", "0003-one-loop", "0004-status-document"),
+    *("0005-certbot-command-line", "0006-http-server"),
 )
 
 
@@ -121,10 +125,12 @@ BROUGHT = (
         tuple(
             f"{_DOCS}/{name}.md"
             for name in (
-                *("configuration", "tree", "hooks", "publishing", "emergency", "monitoring"),
-                *("exporter", "check_dane", "check_danebot", "runbook", "dane-standards"),
-                *("doctor", "exit-statuses", "json", "glossary"),
+                *("README", "configuration", "tree", "hooks", "publishing", "emergency"),
+                *("monitoring", "exporter", "check_dane", "check_danebot", "doctor", "runbook"),
+                *("troubleshooting", "exit-statuses", "json", "glossary", "threat-model"),
+                *("dane-standards", "architecture", "packaging"),
                 *(f"guides/{name}" for name in GUIDES),
+                *(f"decisions/{name}" for name in DECISIONS),
             )
         ),
     ),

@@ -12,8 +12,10 @@ from pathlib import Path
 from danebot.domain.codes import Code
 from danebot.domain.delivery.codes import DeliveryCode
 from danebot.domain.doctor.codes import HostCode
+from danebot.domain.finding import Finding, Severity
 from danebot.domain.kinds import Concern, FindingKind
 from danebot_checks.lineages_options import CONCERNS
+from danebot_exporter.runbook import runbook_anchor
 
 PAGE = Path(__file__).parents[2] / "docs" / "monitoring.md"
 SCHEMA = Path(__file__).parents[2] / "danebot" / "schema" / "status.schema.json"
@@ -37,7 +39,11 @@ def findings() -> str:
 
 
 def row(kind: FindingKind) -> str:
-    return f"| `{kind.value}` | {kind.meaning} | {kind.remedy or '-'} |"
+    name = f"`{kind.value}`"
+    if not isinstance(kind, HostCode):  # which no alert tells
+        told = Finding(kind, Severity.WARNING, "", "it is")
+        name = f"[{name}](runbook.md#{runbook_anchor(told)})"
+    return f"| {name} | {kind.meaning} | {kind.remedy or '-'} |"
 
 
 def test_the_list_of_findings_is_the_tables() -> None:

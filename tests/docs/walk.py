@@ -216,7 +216,7 @@ class Walk:
     def happen(self, what: str) -> None:
         """Let happen what the guide leaves to others, or to time."""
         match what.split():
-            case ["protected" | "issued" | "shell" | "danectl" as situation]:
+            case ["protected" | "issued" | "wildcard" | "shell" | "danectl" as situation]:
                 self.begin(situation)
             case ["publish"]:
                 for owner, record in _RECORD.findall(self.printed):
@@ -227,6 +227,8 @@ class Walk:
             case ["lose", "the", "tree"]:
                 for directory in ("renewal", "archive", "live", "staging", "accounts"):
                     shutil.rmtree(self.lab.tree / directory)
+            case ["secondary", "stop" | "resume" as verb]:
+                getattr(self.lab, f"{verb}_secondary")()
             case ["phase", wanted]:
                 until(f"phase {wanted}", lambda: wanted in self.phases(), _PATIENCE)
             case _:
@@ -235,7 +237,11 @@ class Walk:
     def begin(self, situation: str) -> None:
         """Begin where `start.md` ends, or with bare certbot, the shell program or danectl."""
         name = self.lab.lineage
-        self.lab.issue(name, combo=situation != "protected")
+        if situation == "wildcard":
+            challenge = self.lab.dns_challenge(self.lab.root / "challenge")
+            self.lab.issue(name, "*.example.test", extra=challenge)
+        else:
+            self.lab.issue(name, combo=situation != "protected")
         if situation == "protected":
             self.write(str(SETTINGS), 'hooks = ["@postfix"]\n')
             self.run(Step("systemctl disable certbot.timer", None), 0)
@@ -251,13 +257,15 @@ class Walk:
             ShellLineage(Path("/etc/letsencrypt"), name).init()
 
     def pair(self) -> None:
-        """Make the lineage the current one of a pair, with the record of the next, as danectl does."""
+        """Add a next lineage, whose record is published, as danectl does."""
         name, tree = self.lab.lineage, Path("/etc/letsencrypt")
         self.lab.issue(f"{name}-duplicate", name, extra=("--duplicate", "--reuse-key"), combo=False)
         for role, lineage in (("current", name), ("next", f"{name}-duplicate")):
             (tree / role).mkdir()
             (tree / role / name).symlink_to(tree / "live" / lineage)
-        self.run(Step(f"danebot record {tree}/next/{name}/cert.pem --owner _25._tcp.{name}", None), 0)
+        self.run(
+            Step(f"danebot record {tree}/next/{name}/cert.pem --owner _25._tcp.{name}", None), 0
+        )
         self.happen("publish")
 
     def phases(self) -> list[str]:

@@ -235,22 +235,8 @@ def test_another_hosts_records_are_its_own(site: Site, tmp_path: Path) -> None:
 
 def test_a_wildcard_certificate_leads_to_the_mail_exchangers(site: Site, tmp_path: Path) -> None:
     """Its names don't tell its hosts: the domain's MX records do, and it is said who was asked."""
-    hook = tmp_path / "hook"
-    secret = site.lab.tsig_file
-    hook.write_text(
-        "#!/bin/sh\n"
-        f"printf 'server {site.lab.ns1}\\nzone example.test.\\nupdate add _acme-challenge."
-        f'%s. 1 TXT %s\\nsend\\n\' "$CERTBOT_DOMAIN" "$CERTBOT_VALIDATION" |\n'
-        f'knsupdate -y "$(cat {secret})"\nleft=600\n'
-        f"for server in {site.lab.ns1} {site.lab.ns2}; do\n"
-        '    until kdig "@$server" +short "_acme-challenge.$CERTBOT_DOMAIN" TXT |\n'
-        '        grep -qe "$CERTBOT_VALIDATION" || test $((left -= 1)) = 0; do sleep 0.1; done\n'
-        "done\n"
-        "sleep 1.1\n"  # what the resolver may hold of a time before
-    )
-    hook.chmod(0o755)
-    dns = ("--authenticator", "manual", "--preferred-challenges", "dns", "--manual-auth-hook", hook)
-    site.lab.issue(MAIL, "*.example.test", extra=tuple(map(str, dns)))
+    dns = site.lab.dns_challenge(tmp_path / "hook")
+    site.lab.issue(MAIL, "*.example.test", extra=dns)
     try:
         site.lab.tlsa_set(OWNER, f"3 1 1 {site.lab.served_spki()}")
         said = site.ok("init", MAIL)
