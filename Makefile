@@ -1,7 +1,8 @@
 # One command per intention.  Each installs what it needs and is instant the second time; on a host that is
 # in use it installs nothing, and says why (HERE=yes: all the same; nothing is removed or started even so).
 #
-#   make test            the whole suite (T=path: just that, for instance T=tests/lab)
+#   make test            the whole suite (T=path: just that, for instance T=tests/lab; PROVE=all: every
+#                        point and many more examples, where the suite takes a sample)
 #   make test-debian     the same in roots of Debian 12 and 13 (RELEASE=trixie: in one; T=… as above)
 #   make packages        Debian's packages, in clean roots of Debian 12 and 13: build/packages/RELEASE
 #   make test-packages   the same, then installed, upgraded, run and purged there
@@ -25,6 +26,8 @@ ROOM ?=
 RELEASE ?= bookworm trixie
 # The tests start danebot over and over: what was compiled is kept.
 export PYTHONDONTWRITEBYTECODE =
+# Read by tests/amounts.py.
+export PROVE
 
 .PHONY: all venv deps lab-deps test test-others test-debian test-floors packages test-packages \
     packages-here test-packages-here test-container test-container-here lint check demo lab bench mutants docs clean

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import tempfile
 from pathlib import Path
@@ -11,6 +10,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from amounts import amount
 from danebot.config.shell_statements import Assignment, Export, Statement, Unread, statements
 
 NAMES = ("KEYALG", "KEYOPTS", "TTL")
@@ -190,7 +190,7 @@ PIECES = st.sampled_from(
 
 
 @given(st.lists(PIECES, max_size=10).map("".join))
-@settings(max_examples=int(os.environ.get("SHELL_EXAMPLES", "300")))
+@settings(max_examples=amount(150, 10_000))
 @example("KEYALG=a;\nTTL=b")
 @example("KEYALG=\\")
 @example('KEYALG=$"a"')

@@ -11,6 +11,7 @@ from datetime import datetime
 
 import pytest
 
+from amounts import amount
 from danebot.domain.dns.answers import OwnerObservation
 from danebot.domain.lineage.state import LineageState
 from danebot.domain.rollover.evidence.memory import Memory, OwnerMemory
@@ -23,7 +24,7 @@ from sim.outcome import Feature
 pytestmark = [pytest.mark.once, pytest.mark.no_cover]
 
 _FIRST = int(os.environ.get("DANEBOT_SIM_SEED", "0"))
-_HISTORIES = int(os.environ.get("DANEBOT_SIM_HISTORIES", "800")) // 4
+_HISTORIES = int(os.environ.get("DANEBOT_SIM_HISTORIES", amount(800, 20_000))) // 4
 _PARTS = 2
 _ENOUGH = 800
 

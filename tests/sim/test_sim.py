@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import pytest
 
+from amounts import amount
 from domain import mutants
 from domain.builders import Rules
 from sim.outcome import Feature
@@ -21,7 +22,7 @@ from sim.play import KINDS, simulate
 pytestmark = [pytest.mark.once, pytest.mark.no_cover]
 
 _FIRST = int(os.environ.get("DANEBOT_SIM_SEED", "0"))
-_HISTORIES = int(os.environ.get("DANEBOT_SIM_HISTORIES", "800"))
+_HISTORIES = int(os.environ.get("DANEBOT_SIM_HISTORIES", amount(800, 20_000)))
 _PARTS = 2
 _ENOUGH = 2500
 

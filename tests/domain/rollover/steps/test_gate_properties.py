@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from amounts import amount
 from danebot.domain.dns.answers import OwnerObservation
 from danebot.domain.dns.tlsa import TlsaRecord
 from danebot.domain.rollover.evidence.policy import Policy
@@ -109,7 +110,7 @@ def play(looks: list[Sight], policy: Policy) -> tuple[Step | None, Hold | None]:
 
 
 @given(histories(), st.sampled_from((timedelta(0), HOUR)))
-@settings(max_examples=400)
+@settings(max_examples=amount(100, 1000))
 def test_what_goes_live_is_refused_by_nobody_who_accepts_what_is_live(
     looks: list[Sight], margin: timedelta
 ) -> None:
@@ -120,7 +121,7 @@ def test_what_goes_live_is_refused_by_nobody_who_accepts_what_is_live(
 
 
 @given(histories())
-@settings(max_examples=400)
+@settings(max_examples=amount(100, 1000))
 def test_it_waits_for_nothing_else(looks: list[Sight]) -> None:
     """Where nobody would be worse off, the renewal goes live; and nothing but the gate holds it."""
     step, hold = play(looks, Policy(min_wait=timedelta(0), margin=timedelta(0)))

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from amounts import amount
 from danebot.adapters.codec import decode, encode
 from danebot.domain.dns.answers import OwnerObservation, Security, ServerOutcome
 from danebot.domain.dns.tlsa import MatchingType
@@ -257,7 +258,7 @@ def may_be_served(situation: Situation, spki: bytes) -> bool:
 
 
 @given(situations())
-@settings(max_examples=150)
+@settings(max_examples=amount(50, 450))
 def test_a_plan_is_determined_by_what_it_is_made_from(situation: Situation) -> None:
     assert situation.plan() == situation.plan()
     again = remember(situation.memory, situation.state, situation.observation.owners, situation.now)
@@ -265,7 +266,7 @@ def test_a_plan_is_determined_by_what_it_is_made_from(situation: Situation) -> N
 
 
 @given(situations() | close_calls())
-@settings(max_examples=600)
+@settings(max_examples=amount(200, 1800))
 def test_the_served_key_changes_only_when_that_is_safe(situation: Situation) -> None:
     found, state = situation.plan(), situation.state
     if found.step is Step.PROMOTE:
@@ -284,7 +285,7 @@ def test_the_served_key_changes_only_when_that_is_safe(situation: Situation) -> 
 
 
 @given(situations())
-@settings(max_examples=300)
+@settings(max_examples=amount(100, 900))
 def test_certbot_never_finds_an_unsafe_key_staged(situation: Situation) -> None:
     found, state = situation.plan(), situation.state
     if not found.certbot_may_renew or state.management is Management.PASS_THROUGH:
@@ -296,7 +297,7 @@ def test_certbot_never_finds_an_unsafe_key_staged(situation: Situation) -> None:
 
 
 @given(situations())
-@settings(max_examples=80)
+@settings(max_examples=amount(50, 240))
 def test_a_passed_through_lineage_never_gets_a_step(situation: Situation) -> None:
     through = replace(situation.state, management=Management.PASS_THROUGH)
     found = replace(situation, observation=situation.observation._replace(state=through)).plan()
@@ -304,7 +305,7 @@ def test_a_passed_through_lineage_never_gets_a_step(situation: Situation) -> Non
 
 
 @given(situations())
-@settings(max_examples=300)
+@settings(max_examples=amount(100, 900))
 def test_silence_leads_to_nothing(situation: Situation) -> None:
     """Nobody answers: no key moves on, and none is withdrawn."""
     state = situation.state
@@ -323,7 +324,7 @@ def test_silence_leads_to_nothing(situation: Situation) -> None:
 
 
 @given(situations())
-@settings(max_examples=400)
+@settings(max_examples=amount(133, 1200))
 def test_a_repair_rests_on_what_was_seen(situation: Situation) -> None:
     found, state = situation.plan(), situation.state
     if found.repair is Repair.NOT_NEEDED:
@@ -335,7 +336,7 @@ def test_a_repair_rests_on_what_was_seen(situation: Situation) -> None:
 
 
 @given(situations(), pauses, looks())
-@settings(max_examples=400)
+@settings(max_examples=amount(133, 1200))
 def test_memory_only_goes_forward(
     situation: Situation, pause: timedelta, seen_now: tuple[OwnerObservation, ...]
 ) -> None:
@@ -359,7 +360,7 @@ def test_memory_only_goes_forward(
 
 
 @given(situations())
-@settings(max_examples=150)
+@settings(max_examples=amount(50, 450))
 def test_what_may_be_in_a_cache_now_is_remembered(situation: Situation) -> None:
     """Every TTL of this look is covered by one that counts from now on."""
     for name, one in situation.observation.owners.items():
@@ -375,7 +376,7 @@ def test_what_may_be_in_a_cache_now_is_remembered(situation: Situation) -> None:
 
 
 @given(situations())
-@settings(max_examples=100)
+@settings(max_examples=amount(50, 300))
 def test_memory_survives_its_json_form(situation: Situation) -> None:
     document = json.loads(json.dumps(encode(situation.memory)))
     assert decode(Memory, document) == situation.memory
