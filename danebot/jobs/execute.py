@@ -32,6 +32,7 @@ from danebot.domain.rollover.evidence.memory import (
 from danebot.domain.rollover.evidence.policy import backoff
 from danebot.domain.rollover.evidence.schedule import requested
 from danebot.domain.rollover.steps.patience import (
+    GAVE_WAY,
     URGENT_PAUSE,
     begun,
     gave_way,
@@ -113,10 +114,11 @@ def _put_back(context: Context, view: LineageView) -> Iterator[Done]:
     recover(context.tree, state.name)
     memory = gave_way(before, current, serving, context.clock())
     reason = current.hold.value if current.hold is not None else ""
-    if memory != before:
-        yield Done(memory, (_gave_way(state.name, staged, reason, current.detail),))
+    if current.hold in GAVE_WAY:
+        finding = _gave_way(state.name, staged, reason, current.detail)
     else:
-        yield Done(events=(_not_deployed(state.name, staged, reason, keep),))
+        finding = _not_deployed(state.name, staged, reason, keep)
+    yield Done(memory if memory != before else None, (finding,))
 
 
 def _gave_way(name: str, staged: Held, reason: str, more: str) -> Finding:

@@ -54,14 +54,14 @@ def _served(observation: OwnerObservation) -> frozenset[tuple[Records, timedelta
     return _with_way(observation, [(server.records, server.longest_ttl) for server in heard])
 
 
-def _found(old: OwnerMemory, observation: OwnerObservation) -> frozenset[tuple[Records, timedelta]]:
-    """Those in force, with what a resolver shows that validated before and alone can be asked.
+def _found(observation: OwnerObservation) -> frozenset[tuple[Records, timedelta]]:
+    """Those in force, with what a resolver shows that alone can be asked.
 
-    An answer that it no longer validates proves no change, but may hold something up.
+    An answer that it doesn't validate proves neither a change nor that the zone isn't signed: what
+    servers show without signatures does.
     """
     alone = not observation.heard_any and observation.answer.security is Security.INSECURE
-    doubted = alone and any(one.until is None for one in old.rrsets)
-    return in_force(observation) | (_resolved(observation) if doubted else frozenset())
+    return in_force(observation) | (_resolved(observation) if alone else frozenset())
 
 
 def _with_way(
@@ -103,7 +103,7 @@ def remember_rrsets(
 
     The resolver's word alone tells that one is gone only where it is, or was, validated.
     """
-    found, served = _found(old, observation), _served(observation)
+    found, served = _found(observation), _served(observation)
     witness = Witness.SERVERS if observation.heard_any else Witness.RESOLVER
     answer = observation.answer
     validated = answer.secure or (answer.security is Security.INSECURE and answer.cause is not None)

@@ -28,6 +28,9 @@ HOUR, WEEK = timedelta(hours=1), timedelta(days=7)
 URGENT_PAUSE = timedelta(minutes=15)
 """The longest pause between attempts in an emergency: four in an hour."""
 
+GAVE_WAY = (Hold.CANNOT_SEE, Hold.GATE, Hold.CACHES)
+"""Why a chain with the awaited key gives way to a renewal with the live one."""
+
 _SOON = timedelta(minutes=1)
 _RESERVED = 2  # certificates of a week that ordinary renewals leave to rollovers
 _KEPT = 40  # more than any limit counts
@@ -214,9 +217,11 @@ def gave_way(memory: Memory, planned: Plan, serving: Held, now: datetime) -> Mem
 
     Else the CA would be asked for the same at each run; a sixth of the lifetime is left for the
     renewal with the live key, and for somebody to mend what stood in the way.  In an emergency
-    nothing is worth that wait: see `urgent_pause`.
+    nothing is worth that wait: see `urgent_pause`.  Then it is made after records that vanished,
+    too, since their own wait may be short.
     """
-    if planned.hold not in (Hold.CANNOT_SEE, Hold.GATE, Hold.CACHES):
+    vanished = planned.hold in (Hold.NOT_EVERYWHERE, Hold.NOT_COOLED) and urgent(memory)
+    if planned.hold is None or not (planned.hold in GAVE_WAY or vanished):
         return memory
     old, chain = memory.promotion_failure, serving.chain
     reason = f"{planned.hold.value} ({planned.detail})" if planned.detail else planned.hold.value

@@ -283,6 +283,19 @@ def test_a_resolver_that_no_longer_validates_opens_nothing(said: TlsaRecord) -> 
     assert deployed(site.look(T0 + 28 * DAY, shown(A, B, at=DEAF)))
 
 
+def test_a_resolver_that_never_validated_opens_nothing() -> None:
+    """Where no server was ever heard, nobody has shown that the zone isn't signed."""
+    site = Watch(renewal(SWITCHED))
+    lost = shown(A, security=Security.INSECURE, at=DEAF)
+    site.look(T0 - 30 * DAY, lost)
+    assert held_back(site.look(T0, lost), Hold.CANNOT_SEE)
+    none = shown(security=Security.INSECURE, at=DEAF)  # no proof of absence either
+    assert held_back(site.look(T0 + DAY, none), Hold.CANNOT_SEE)
+    unsigned = shown(A, security=Security.INSECURE)
+    assert held_back(site.look(T0 + 2 * DAY, unsigned), Hold.CACHES)
+    assert [deployed(site.look(T0 + day * DAY, unsigned)) for day in (4, 6, 8, 10)][-1]
+
+
 def test_what_it_shows_anew_where_nobody_else_answers_holds_up() -> None:
     """Validating senders may see it, and it takes the live certificate's place."""
     of_the_live_one = tlsa("3 0 1", version=1)

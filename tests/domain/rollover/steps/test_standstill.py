@@ -172,6 +172,26 @@ def test_in_an_emergency_what_gave_way_is_issued_again_soon() -> None:
         assert found(back, good, again, at + URGENT_PAUSE)[0].step is Step.PROMOTE
 
 
+def test_in_an_emergency_records_that_come_and_go_do_not_use_up_the_certificates() -> None:
+    """Each time that they are there the CA is asked, and each time that they vanish, in vain."""
+    serving = ISSUED.serving
+    assert serving is not None
+    request = Request(builders.key("new").digest, T0, Urgency.EMERGENCY)
+    done = tuple(Contact(T0 + n * DAY, Call.PROMOTION, CallResult.DONE) for n in range(3))
+    before, at = replace(waited(), request=request, contacts=done), T0 + 3 * DAY
+    gone = look("old")
+    memory = remember(kept_up(before, at), ISSUED, seen(gone), at)
+    given, _ = found(ISSUED, gone, memory, at)
+    assert (given.step, given.hold) == (Step.PUT_BACK, Hold.NOT_EVERYWHERE)
+    failed = gave_way(memory, given, serving, at).promotion_failure
+    assert failed is not None
+    assert failed.retry_at == at + 4 * URGENT_PAUSE
+    ordinary = replace(memory, request=None)
+    assert gave_way(ordinary, given, serving, at) == ordinary  # its wait begins anew
+    stranger = replace(given, hold=Hold.UNKNOWN_KEY)
+    assert gave_way(memory, stranger, serving, at) == memory
+
+
 def test_each_certificate_that_gave_way_in_an_emergency_doubles_the_pause() -> None:
     """The CA issues five in a week: a gate that stays shut doesn't use them up in an hour."""
     done = [Contact(T0 + n * HOUR, Call.PROMOTION, CallResult.DONE) for n in range(40)]
