@@ -25,8 +25,11 @@ if TYPE_CHECKING:
     from danebot.adapters.probe.target import Target
     from danebot.config import Settings
     from danebot.domain.addresses import SocketAddress
-    from danebot.domain.dns.answers import OwnerObservation, TlsaAnswer
+    from danebot.domain.dns.answers import Answer, OwnerObservation, TlsaAnswer
     from danebot.domain.rollover.records.adoption import Leads
+
+
+_NO_ADDRESS = "none in DNS; /etc/hosts is not read, but endpoints in danebot.toml are"
 
 
 def resolver_config(settings: Settings) -> ResolverConfig:
@@ -129,22 +132,35 @@ class WireProber:
         lost: list[ProbeResult] = []
         for endpoint in endpoints:
             found = self._targets(lineage, endpoint, cache)
-            targets += [replace(target, algorithm=algorithm) for target in found]
-            if not found:
-                lost.append(ProbeResult(endpoint, "", ProbeOutcome.NO_ADDRESS, algorithm))
+            for one in found:
+                if isinstance(one, ProbeResult):
+                    lost.append(one._replace(algorithm=algorithm))
+                else:
+                    targets.append(replace(one, algorithm=algorithm))
         return [*lost, *probe_all(targets, helo=own_name())]
 
-    def _targets(self, lineage: str, endpoint: Endpoint, cache: Cache) -> list[Target]:
+    def _targets(
+        self, lineage: str, endpoint: Endpoint, cache: Cache
+    ) -> Sequence[Target | ProbeResult]:
+        """Whom to ask, and which addresses are not known: no answer of DNS is not "no address"."""
         from danebot.adapters.probe.target import Target
+        from danebot.domain.dns.answers import Presence
 
         setting = self._settings.endpoint(lineage, endpoint.host, endpoint.port)
         if setting is not None and setting.protocol is not None:
             endpoint = replace(endpoint, protocol=setting.protocol)
         if setting is not None and setting.connect:
             return [Target(endpoint, to.address, to.port) for to in setting.connect]
-        return [Target(endpoint, address) for address in self._addresses(endpoint.host, cache)]
+        answers = self._addresses(endpoint.host, cache)
+        found = [Target(endpoint, address) for answer in answers for address in answer.records]
+        for answer in answers:
+            if answer.presence is Presence.UNKNOWN:
+                why = f"addresses can't be looked up: {answer.detail or answer.security.value}"
+                lost = ProbeResult(endpoint, "", ProbeOutcome.UNREACHABLE, detail=why)
+                return [*found, lost]
+        return found or [ProbeResult(endpoint, "", ProbeOutcome.NO_ADDRESS, detail=_NO_ADDRESS)]
 
-    def _addresses(self, host: Hostname, cache: Cache) -> list[str]:
+    def _addresses(self, host: Hostname, cache: Cache) -> Sequence[Answer[str]]:
         from danebot.adapters.dns.exchange import resolve
         from danebot.adapters.dns.queries import together
         from danebot.adapters.dns.rdata import AAAA, A
@@ -152,7 +168,7 @@ class WireProber:
 
         resolver = Resolver(resolver_config(self._settings))
         lookups = [resolver.lookup(kind, host.dns_name) for kind in (A, AAAA)]
-        return [a for answer in resolve(together(lookups), cache) for a in answer.records]
+        return resolve(together(lookups), cache)
 
 
 def own_name() -> Hostname:

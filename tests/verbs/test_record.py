@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from adapters.nameserver import nameservers
 from danebot.cli import main
 from danebot.domain.dane.material import Material, of_chain, read_material, records_of
 from danebot.domain.dns.forms import RecordForm
@@ -293,3 +294,45 @@ def test_a_service_with_two_keys_has_a_record_of_each(
     wanted = {hashlib.sha256(spki(pem)).hexdigest() for pem, _ in pairs}
     assert {line.split()[6] for line in out.splitlines()} == wanted
     assert (ended.value.code, err) == (0, "")
+
+
+@pytest.mark.parametrize(
+    ("rcode", "says"),
+    [
+        ("NXDOMAIN", "no address (none in DNS; /etc/hosts is not read, but endpoints in danebot"),
+        ("SERVFAIL", "cannot connect (addresses can't be looked up: resolver 127.0.0.1 port"),
+    ],
+)
+def test_a_host_without_an_address_in_dns(
+    rcode: str, says: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As for senders, names come from DNS alone."""
+    (tmp_path / "renewal").mkdir()
+    settings = tmp_path / "danebot.toml"
+    with nameservers("127.0.0.1") as (told,):
+        for kind in ("A", "AAAA"):
+            soa = ("test 60 SOA ns.test. h.test. 1 2 3 4 5",)
+            told.say("host.test", kind, rcode=rcode, authority=soa)
+        settings.write_text(f'resolver = ["127.0.0.1:{told.port}"]\n')
+        with pytest.raises(SystemExit) as ended:
+            main(["--config", str(settings), "record", "host.test:465"])
+    out, err = capsys.readouterr()
+    assert (ended.value.code, out) == (1, "")
+    assert f"host.test:465: {says}" in err
+
+
+def test_addresses_that_can_not_be_looked_up_are_told_beside_others(
+    service: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "renewal").mkdir()
+    settings = tmp_path / "danebot.toml"
+    with nameservers("127.0.0.1") as (told,):
+        told.say("host.test", "A", "host.test 60 A 127.0.0.1")
+        told.say("host.test", "AAAA", rcode="SERVFAIL")
+        settings.write_text(f'resolver = ["127.0.0.1:{told.port}"]\n')
+        with pytest.raises(SystemExit) as ended:
+            main(["--config", str(settings), "record", f"host.test:{service}"])
+    out, err = capsys.readouterr()
+    assert out.startswith(f"_{service}._tcp.host.test. IN TLSA 3 1 1 ")
+    assert "addresses can't be looked up" in err
+    assert ended.value.code == 1

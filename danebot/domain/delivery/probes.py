@@ -30,8 +30,8 @@ class ProbeResult(NamedTuple):
     """One probe of one address.
 
     ``chain`` is the presented chain in DER, leaf first, empty unless the outcome is SERVED.
-    ``address`` is an IPv4 or IPv6 literal, "" for NO_ADDRESS.  ``tls_version`` is OpenSSL's word
-    ("TLSv1.3").  ``detail`` is printable text for people.
+    ``address`` is an IPv4 or IPv6 literal, "" where none is known.  ``tls_version`` is OpenSSL's
+    word ("TLSv1.3").  ``detail`` is printable text for people.
     """
 
     endpoint: Endpoint
