@@ -21,6 +21,7 @@ from danebot.domain.status.way import share, way
 from danebot.domain.text import distance, duration, when
 
 if TYPE_CHECKING:
+    from danebot.domain.lineage.keys import PublicKey
     from danebot.domain.names import DnsName
     from danebot.domain.rollover.findings.named_records import Names
     from danebot.domain.rollover.records.publication import OwnedRecord, Publication
@@ -66,11 +67,33 @@ def _nsupdate_line(verb: str, item: OwnedRecord) -> str:
     return f"update {verb} {item.place}. {lifetime}IN TLSA {item.record}"
 
 
-def publication_lines(publication: Publication, names: Names) -> Iterator[str]:
+def additions_by_key(
+    publication: Publication, served: PublicKey | None, awaited: PublicKey | None
+) -> tuple[tuple[str, Sequence[OwnedRecord]], ...]:
+    """What to add under titles: first what senders miss already, then what can be waited for."""
+    from danebot.domain.rollover.records.retirement import forms
+
+    left, found = list(publication.add), []
+    for title, key in (
+        ("add now: the key that is served", served),
+        ("add: the key that is to follow", awaited),
+    ):
+        records = set(forms(key.spki)) if key is not None else set()
+        found.append((title, [one for one in left if one.record in records]))
+        left = [one for one in left if one.record not in records]
+    return (*found, ("add beside these, so that nothing loses its effect", left))
+
+
+def publication_lines(
+    publication: Publication,
+    names: Names,
+    served: PublicKey | None = None,
+    awaited: PublicKey | None = None,
+) -> Iterator[str]:
     """What ought to be published: what is right, what to add, what to remove."""
-    parts = (
+    parts: tuple[tuple[str, Sequence[OwnedRecord]], ...] = (
         ("published and right", publication.keep),
-        ("add", publication.add),
+        *additions_by_key(publication, served, awaited),
         ("add where it is missing; some servers have it", publication.repair),
         ("remove: no key in use needs these", publication.remove),
         ("not ours, left alone", publication.foreign),

@@ -195,7 +195,7 @@ def tlsa(console: Console, name: str, form: str, *, as_json: bool) -> int:
     """What ought to be published for one lineage."""
     from danebot.domain.status.advised import advised
     from danebot.jobs.overview import survey
-    from danebot.render.lineage import nsupdate_lines, publication_lines
+    from danebot.render.lineage import additions_by_key, nsupdate_lines, publication_lines
 
     tree = console.tree()
     tree.select((name,))
@@ -204,18 +204,19 @@ def tlsa(console: Console, name: str, form: str, *, as_json: bool) -> int:
     if not views:
         raise RolloverError("; ".join(str(finding) for finding in found.unreadable))
     view = views[0]
-    publication = view.publication
+    publication, keys = view.publication, (view.state.current_key, view.state.awaited_key)
     proposal = None if view.state.owners else _proposal(console, view)
     if as_json:
         click_echo(dump(advised(name, publication, proposal)))
     elif not view.state.owners:
         _print_first(console, view, proposal, form)
     elif form == "nsupdate":
-        add = (*publication.add, *publication.repair)
+        parts = additions_by_key(publication, *keys)
+        add = (*(one for _, records in parts for one in records), *publication.repair)
         for line in nsupdate_lines(add, publication.remove):
             click_echo(line)
     else:
-        for line in publication_lines(publication, view.names):
+        for line in publication_lines(publication, view.names, *keys):
             click_echo(line)
     pressing = say_pressing(console, view)
     if proposal is not None:
