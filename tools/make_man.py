@@ -1,9 +1,10 @@
-"""Writes docs/man from the commands' own help; a test holds them together."""
+"""Writes docs/man and docs/commands.md from the commands' own help; a test holds them together."""
 
 from __future__ import annotations
 
 import argparse
 import inspect
+import re
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -20,6 +21,7 @@ from danebot_checks.lineages_options import lineages_parser  # noqa: E402
 from danebot_exporter.cli import exporter  # noqa: E402
 
 PAGES = ROOT / "docs" / "man"
+REFERENCE = ROOT / "docs" / "commands.md"
 ADMINISTRATION = "System administration"
 TAIL = """\
 .SH EXIT STATUS
@@ -242,7 +244,30 @@ def pages() -> dict[str, Callable[[], str]]:
     }
 
 
+def reference() -> str:
+    """All pages as one of Markdown, for those who read no roff."""
+    parts = ["# Commands\n\nWritten from what `--help` says, as the manual pages are.\n"]
+    parts += [f"\n## {name[:-2]}\n{markdown(page())}" for name, page in pages().items()]
+    return "".join(parts)
+
+
+def markdown(page: str) -> str:
+    """A page without its title: `.SH` and `.SS` are headings, `.TP` an item of a list."""
+    page = re.sub(r"^\.TH .*\n\.SH NAME\n", "\n", page)
+    page = re.sub(r"(?m)^\.BR (\S+) \((\d)\),?\n", r"`\1`(\2), ", page)
+    page = re.sub(r"\n\.TP\n(.*)\n", lambda item: f"\n\n- `{plain(item[1])}`: ", page)
+    page = re.sub(r"(?m)^\.SH (.*)$", lambda title: f"\n**{plain(title[1]).capitalize()}**\n", page)
+    page = re.sub(r"(?m)^\.SS (.*)$", lambda title: f"\n### {plain(title[1])}\n", page)
+    return re.sub(r"\n{3,}", "\n\n", plain(page.replace("\n.PP\n", "\n\n")))
+
+
+def plain(text: str) -> str:
+    """Text as it was before it was `escaped`, without fonts."""
+    return re.sub(r"\\f[BIR]|\\&", "", text).replace("\\-", "-").replace("\\e", "\\")
+
+
 if __name__ == "__main__":
     PAGES.mkdir(parents=True, exist_ok=True)
     for file, write in pages().items():
         (PAGES / file).write_text(write(), encoding="utf-8")
+    REFERENCE.write_text(reference(), encoding="utf-8")

@@ -125,10 +125,10 @@ BROUGHT = (
         tuple(
             f"{_DOCS}/{name}.md"
             for name in (
-                *("README", "configuration", "tree", "hooks", "publishing", "emergency"),
-                *("monitoring", "exporter", "check_dane", "check_danebot", "doctor", "runbook"),
-                *("troubleshooting", "exit-statuses", "json", "glossary", "threat-model"),
-                *("dane-standards", "architecture", "packaging"),
+                *("README", "commands", "configuration", "tree", "hooks", "publishing"),
+                *("emergency", "monitoring", "exporter", "check_dane", "check_danebot", "doctor"),
+                *("runbook", "troubleshooting", "exit-statuses", "json", "glossary"),
+                *("threat-model", "dane-standards", "architecture", "packaging"),
                 *(f"guides/{name}" for name in GUIDES),
                 *(f"decisions/{name}" for name in DECISIONS),
             )

@@ -17,6 +17,22 @@ def test_a_manual_page_is_what_the_command_line_says(name: str) -> None:
     assert written == make_man.pages()[name](), "run: python tools/make_man.py"
 
 
+def test_the_reference_is_what_the_command_line_says() -> None:
+    written = make_man.REFERENCE.read_text(encoding="utf-8")
+    assert written == make_man.reference(), "run: python tools/make_man.py"
+
+
+def test_markup_of_one_becomes_that_of_the_other() -> None:
+    page = (
+        '.TH X 8 "" "x 1" "y"\n.SH NAME\nx \\- does\n'
+        ".SH OPTIONS\n.TP\n\\fB\\-\\-to DIR\\fR\nWhere.\n"
+        ".SS \\fBgo\\fR [OPTIONS]\nOne.\n.PP\nTwo.\n"
+    )
+    assert make_man.markdown(page) == (
+        "\nx - does\n\n**Options**\n\n- `--to DIR`: Where.\n\n### go [OPTIONS]\n\nOne.\n\nTwo.\n"
+    )
+
+
 def test_every_command_has_a_manual_page() -> None:
     _, _, rest = (ROOT / "pyproject.toml").read_text().partition("[project.scripts]\n")
     commands = {line.split(" = ")[0] for line in rest.partition("\n\n")[0].splitlines()}

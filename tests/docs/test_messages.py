@@ -54,6 +54,8 @@ def raised(source: str) -> Iterator[tuple[str, str]]:
         if isinstance(node, ast.Call) and node.args:
             name = ast.unparse(node.func).rpartition(".")[2]
             words = text(node.args[0])
+            if name == "foreign":  # of `danebot.errors`
+                name, words = ast.unparse(node.args[0]), text(node.args[1])
             if re.search(r"[a-z]{2}", words):
                 yield name, words
 
