@@ -18,6 +18,7 @@ import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
+from io import TextIOWrapper
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 import nagiosplugin
@@ -204,8 +205,9 @@ def run_check(name: str, action: Callable[[], PluginResult]) -> int:
 def put(text: str) -> None:
     """Print, in any locale, also if nobody reads."""
     try:
+        if isinstance(sys.stdout, TextIOWrapper):
+            sys.stdout.reconfigure(errors="backslashreplace")
         if sys.stdout is not None:
-            sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr] # a TextIO
             sys.stdout.write(text)
             sys.stdout.flush()
     except OSError:

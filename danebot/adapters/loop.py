@@ -68,18 +68,18 @@ class Lane(NamedTuple):
     width: int
 
 
-class Recent(OrderedDict[Any, Any]):
+class Recent(OrderedDict[object, object]):
     """A cache of the replies that were wanted last."""
 
     def __init__(self, most: int) -> None:
         super().__init__()
         self._most = most
 
-    def __getitem__(self, want: Any) -> Any:  # noqa: ANN401 - as in `drive`
+    def __getitem__(self, want: object) -> object:
         self.move_to_end(want)
         return super().__getitem__(want)
 
-    def __setitem__(self, want: Any, reply: Any) -> None:  # noqa: ANN401
+    def __setitem__(self, want: object, reply: object) -> None:
         super().__setitem__(want, reply)
         if len(self) > self._most:
             del self[next(iter(self))]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import click
 
 from danebot.commands.shared import DRY_RUN, LINEAGE, UNANSWERED, console_of
@@ -17,7 +15,17 @@ from danebot.commands.shared import DRY_RUN, LINEAGE, UNANSWERED, console_of
 @UNANSWERED
 @DRY_RUN
 @click.pass_context
-def names(ctx: click.Context, /, lineage: str, **options: Any) -> None:  # noqa: ANN401 - click's
+def names(
+    ctx: click.Context,
+    /,
+    *,
+    lineage: str,
+    add: tuple[str, ...],
+    remove: tuple[str, ...],
+    exactly: tuple[str, ...],
+    although_unanswered: bool,
+    dry_run: bool,
+) -> None:
     """Change the names in the certificate of LINEAGE, with the same key; list them without option.
 
     Options may be repeated, or name several with commas between. dane-ee and dnsnames follow, and
@@ -25,4 +33,14 @@ def names(ctx: click.Context, /, lineage: str, **options: Any) -> None:  # noqa:
     """
     from danebot.verbs.names import names as verb
 
-    ctx.exit(verb(console_of(ctx), lineage, **options))
+    ctx.exit(
+        verb(
+            console_of(ctx),
+            lineage,
+            add=add,
+            remove=remove,
+            exactly=exactly,
+            although_unanswered=although_unanswered,
+            dry_run=dry_run,
+        )
+    )

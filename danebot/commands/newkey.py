@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from pathlib import Path
 
 import click
 
@@ -62,38 +62,62 @@ def _key_type(_ctx: click.Context, _param: click.Parameter, value: str | None) -
 )
 @click.option("--dry-run", is_flag=True, help="Say what --emergency would do; change nothing.")
 @click.pass_context
-def newkey(ctx: click.Context, /, lineage: str, **options: Any) -> None:  # noqa: ANN401 - click's
+def newkey(
+    ctx: click.Context,
+    /,
+    *,
+    lineage: str,
+    key_type: KeyType | None,
+    form: str,
+    adopt: Path | None,
+    cancel: bool,
+    unprotected: bool,
+    emergency: bool,
+    revoke: bool,
+    wait: bool,
+    accept_mismatch: str | None,
+    dry_run: bool,
+) -> None:
     """Make the next key of LINEAGE and print the TLSA records to ADD for it.
 
     Keep the records that are there: the current key needs them until the new one is live. A next
     key that stands by is used instead of a new one.
     """
+    ordinary = {"adopt": adopt, "cancel": cancel, "key-type": key_type, "unprotected": unprotected}
+    urgent = {
+        "revoke": revoke,
+        "wait": wait,
+        "accept-mismatch": accept_mismatch,
+        "dry-run": dry_run,
+    }
+    misplaced = [name for name, given in (ordinary if emergency else urgent).items() if given]
+    if misplaced:
+        goes = "doesn't go" if emergency else "goes"
+        raise click.UsageError(f"--{misplaced[0]} {goes} with --emergency")
+    if cancel and (adopt or key_type or unprotected):
+        raise click.UsageError("--cancel goes with no other option")
+    if adopt and key_type:
+        raise click.UsageError("--adopt takes the key as it is: leave out --key-type")
+    console = console_of(ctx)
+    if emergency:
+        from danebot.verbs.emergency import emergency as hurried
+
+        accepted = _accepts(accept_mismatch)
+        ways = {"revoke": revoke, "wait": wait, "accepted": accepted, "dry_run": dry_run}
+        ctx.exit(hurried(console, lineage, form=form, **ways))
     from danebot.verbs.newkey import newkey as verb
 
-    if options.pop("emergency"):
-        ctx.exit(_emergency(ctx, lineage, options))
-    for name in ("revoke", "wait", "accept_mismatch", "dry_run"):
-        if options.pop(name):
-            raise click.UsageError(f"--{name.replace('_', '-')} goes with --emergency")
-    if options["cancel"] and (options["adopt"] or options["key_type"] or options["unprotected"]):
-        raise click.UsageError("--cancel goes with no other option")
-    if options["adopt"] and options["key_type"]:
-        raise click.UsageError("--adopt takes the key as it is: leave out --key-type")
-    ctx.exit(verb(console_of(ctx), lineage, **options))
+    more = {"cancel": cancel, "unprotected": unprotected}
+    ctx.exit(verb(console, lineage, key_type=key_type, form=form, adopt=adopt, **more))
 
 
-def _emergency(ctx: click.Context, lineage: str, options: dict[str, Any]) -> int:
+def _accepts(words: str | None) -> bool:
+    """Whether the operator has a mismatch accepted, by the words that say what it does."""
     from danebot.domain.rollover.records.compromise import ACCEPTED
-    from danebot.verbs.emergency import emergency
 
-    for name in ("adopt", "cancel", "key_type", "unprotected"):
-        if options[name]:
-            raise click.UsageError(f"--{name.replace('_', '-')} doesn't go with --emergency")
-    words = options["accept_mismatch"]
-    if words is not None and words != ACCEPTED:
+    if words not in (None, ACCEPTED):
         raise click.UsageError(
             "DANE senders would defer or bounce mail until the new records are in every cache; "
             f'if that is better than the compromised key, say --accept-mismatch "{ACCEPTED}"'
         )
-    wanted = {name: options[name] for name in ("form", "revoke", "wait", "dry_run")}
-    return emergency(console_of(ctx), lineage, accepted=words is not None, **wanted)
+    return words is not None

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import click
 
 from danebot.commands.shared import JSON, STARTTLS, any_file, console_of
@@ -20,7 +18,16 @@ from danebot.commands.shared import JSON, STARTTLS, any_file, console_of
 @click.option("--starttls", type=STARTTLS, help="How TLS begins; by default what is usual there.")
 @JSON
 @click.pass_context
-def record(ctx: click.Context, /, source: str, **options: Any) -> None:  # noqa: ANN401
+def record(
+    ctx: click.Context,
+    /,
+    *,
+    source: str,
+    kinds: tuple[str, ...],
+    owners: tuple[str, ...],
+    starttls: str | None,
+    as_json: bool,
+) -> None:
     """Print the TLSA records of any certificate, key, request or live service, for any use.
 
     FILE is PEM (- is standard input); a chain gives records of its CAs too (--kind '2 1 1'). It
@@ -28,4 +35,5 @@ def record(ctx: click.Context, /, source: str, **options: Any) -> None:  # noqa:
     """
     from danebot.verbs.record import record as verb
 
-    ctx.exit(verb(console_of(ctx), source, **options))
+    console = console_of(ctx)
+    ctx.exit(verb(console, source, kinds=kinds, owners=owners, starttls=starttls, as_json=as_json))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import click
 
 from danebot.commands.shared import JSON, STARTTLS, any_file, console_of
@@ -65,7 +63,7 @@ from danebot.commands.shared import JSON, STARTTLS, any_file, console_of
 )
 @JSON
 @click.pass_context
-def verify(ctx: click.Context, /, targets: tuple[str, ...], **options: Any) -> None:  # noqa: ANN401
+def verify(ctx: click.Context, /, targets: tuple[str, ...], **options: object) -> None:
     """See domains and services as DANE senders do: DNS, then every address, with advice.
 
     A domain stands for all its mail exchangers. Changes nothing and needs no rights. With --json

@@ -50,16 +50,19 @@ class Method(enum.Enum):
     EXEC = "exec"
 
 
+_DNS = 53
+
+
 @dataclass(frozen=True, slots=True)
 class ServerAddress:
     """A server by address (in `ipaddress`'s normal form) or by name, and its port."""
 
     host: str
-    port: int = 53
+    port: int = _DNS
 
     def __str__(self) -> str:
         host = f"[{self.host}]" if ":" in self.host else self.host
-        return self.host if self.port == 53 else f"{host}:{self.port}"  # noqa: PLR2004 - DNS
+        return self.host if self.port == _DNS else f"{host}:{self.port}"
 
 
 class PublishSettings(NamedTuple):

@@ -15,6 +15,7 @@ from danebot.domain.text import printable as printable  # noqa: PLC0414 - names 
 from danebot.errors import NameSyntaxError
 
 MAX_NAME = 253  # RFC 1035 section 2.3.4, without the root's length octet
+PORTS = range(1, 65536)
 _MAX_LABEL = 63
 _LABEL = re.compile(r"[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?\Z")
 _OCTET = r"""[!#%-'*-,/-:<-?\[\]-~-]|\\[."\\();@$]|\\\d{3}"""
@@ -145,7 +146,7 @@ class TlsaOwner:
     def from_name(cls, name: DnsName) -> TlsaOwner | None:
         """Take ``_25._tcp.host`` apart; None for a name of another form."""
         match = _TLSA_OWNER.match(name.text)
-        if match is None or not 0 < int(match[1]) < 65536:  # noqa: PLR2004 - port numbers
+        if match is None or int(match[1]) not in PORTS:
             return None
         try:
             base = Hostname.parse(match[3])

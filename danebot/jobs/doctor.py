@@ -100,19 +100,14 @@ def _runs_findings(
     from danebot.jobs.orphans import orphans
     from danebot.jobs.overview import survey
     from danebot.jobs.renew import not_believed
-    from danebot.jobs.survey import unreadable_finding
+    from danebot.jobs.survey import told_by
     from danebot.jobs.unknown import unknown_lineages
 
     surveyed = survey(context, names)
     found = [one for view in surveyed.views for one in view.findings if _told(one)]
     found += surveyed.unreadable
     found += not_believed(context.settings.state_directory)
-    looks = (lambda c: competing(c, host), unknown_lineages, orphans)
-    for look in looks:
-        try:
-            found += look(context)
-        except Exception as exc:  # noqa: BLE001 - whatever it is, what was found is told
-            found.append(unreadable_finding("", exc))
+    found += told_by(context, (lambda c: competing(c, host), unknown_lineages, orphans))
     return surveyed.views, found
 
 

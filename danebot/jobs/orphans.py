@@ -10,7 +10,7 @@ from danebot.adapters.tree.paths import COMBO, NEXT, READY, LineagePaths
 from danebot.domain.finding import Code, Finding, Severity
 from danebot.domain.text import printable, when
 from danebot.errors import UnreadableError
-from danebot.jobs.survey import unreadable_finding
+from danebot.jobs.survey import attempted, unreadable_finding
 
 if TYPE_CHECKING:
     from danebot.jobs.context import Context
@@ -21,17 +21,11 @@ def orphans(context: Context) -> tuple[Finding, ...]:
 
     That is what ``certbot delete`` leaves of a lineage under care.
     """
-    found = []
     try:
         names = context.tree.orphans()
     except UnreadableError as exc:
         return (unreadable_finding("", exc),)
-    for name in names:
-        try:
-            found.append(_orphan(context, name))
-        except Exception as exc:  # noqa: BLE001 - see `unreadable_finding`
-            found.append(unreadable_finding(name, exc))
-    return tuple(found)
+    return tuple(attempted(name, _orphan, context, name) for name in names)
 
 
 def _orphan(context: Context, name: str) -> Finding:

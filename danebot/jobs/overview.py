@@ -10,6 +10,7 @@ from danebot.domain.lineage.state import LineageState, Management
 from danebot.errors import TreeError
 from danebot.jobs.context import Context, silent
 from danebot.jobs.survey import (
+    attempted,
     damage_finding,
     keys_of_tree,
     observe_dns,
@@ -44,12 +45,11 @@ def survey(context: Context, names: Sequence[str]) -> Survey:
         if context.tree.forbidden(name):
             unreadable.append(unreadable_finding(name, TreeError(_FORBIDDEN)))
             continue
-        try:
-            damage = recall(context.tree.paths(name))[1]
-            states[name], memories[name] = read_lineage(quiet, name)
-        except Exception as exc:  # noqa: BLE001 - see `unreadable_finding`
-            unreadable.append(unreadable_finding(name, exc))
+        read = attempted(name, _read, quiet, name)
+        if isinstance(read, Finding):
+            unreadable.append(read)
             continue
+        states[name], memories[name], damage = read
         if damage:
             unreadable.append(damage_finding(name, damage))
     seen = observe_dns(context, states.values())
@@ -57,11 +57,18 @@ def survey(context: Context, names: Sequence[str]) -> Survey:
     views = []
     for name, state in states.items():
         observed = Observed(state, memories[name], seen, in_use, context.clock())
-        try:
-            views.append(view(context, observed))
-        except Exception as exc:  # noqa: BLE001 - see `unreadable_finding`
-            unreadable.append(unreadable_finding(name, exc))
+        made = attempted(name, view, context, observed)
+        if isinstance(made, Finding):
+            unreadable.append(made)
+        else:
+            views.append(made)
     return Survey(_foreseen(context, views), tuple(unreadable))
+
+
+def _read(context: Context, name: str) -> tuple[LineageState, Memory, str]:
+    """A lineage, what is remembered of it, and what is damaged of that."""
+    damage = recall(context.tree.paths(name))[1]
+    return (*read_lineage(context, name), damage)
 
 
 def _foreseen(context: Context, views: Sequence[LineageView]) -> tuple[LineageView, ...]:

@@ -99,9 +99,9 @@ def attempt(
         return nothing
     made = [change for one in before for change in one.sent]
     results = []
-    for change in wanted:
-        context.progress(f"{state.name}: {part.value} TLSA records at {change.target}")
-        change = after(change, made)  # noqa: PLW2901
+    for one in wanted:
+        context.progress(f"{state.name}: {part.value} TLSA records at {one.target}")
+        change = after(one, made)
         result = stopped(change, owners) or publisher.publish(change)
         context.progress(f"{state.name}: {change.target}: {result.outcome.value}")
         results.append(result)

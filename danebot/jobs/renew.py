@@ -17,7 +17,7 @@ from danebot.jobs.lineage_run import LineageRun, observe, review
 from danebot.jobs.ordinary import renew_the_rest
 from danebot.jobs.reloading import not_held, with_reloads
 from danebot.jobs.snapshot import Scope
-from danebot.jobs.survey import unreadable_finding
+from danebot.jobs.survey import told_by
 from danebot.jobs.unmanaged import Unmanaged, with_next_renewals
 from danebot.jobs.view import LineageView
 
@@ -112,13 +112,8 @@ def _left_over(context: Context, scope: Scope) -> tuple[Finding, ...]:
 
     if scope is not Scope.EVERYTHING:
         return ()
-    found = [*not_believed(context.settings.state_directory)]
-    for look in (competing, unknown_lineages, orphans, not_held, host_trouble):
-        try:
-            found += look(context)
-        except Exception as exc:  # noqa: BLE001 - whatever it is, what was found is told
-            found.append(unreadable_finding("", exc))
-    return tuple(found)
+    looks = (competing, unknown_lineages, orphans, not_held, host_trouble)
+    return (*not_believed(context.settings.state_directory), *told_by(context, looks))
 
 
 def not_believed(directory: Path) -> tuple[Finding, ...]:

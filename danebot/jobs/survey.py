@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 from danebot.adapters.tree.memory_file import recall
 from danebot.domain.finding import Code, Finding, Severity, most_serious_first
@@ -37,6 +37,9 @@ from danebot.jobs.view import LineageView, Observed
 if TYPE_CHECKING:
     from danebot.domain.dane.authorities import Authorities
     from danebot.domain.rollover.evidence.propagation import Observations
+
+ArgsT = ParamSpec("ArgsT")
+FoundT = TypeVar("FoundT")
 
 
 def read_lineage(context: Context, name: str) -> tuple[LineageState, Memory]:
@@ -100,6 +103,25 @@ def unreadable_finding(name: str, exc: Exception) -> Finding:
     text = f"internal error: {type(exc).__name__}: {printable(str(exc))}"
     remedy = "please report this, with the output of: danebot -v renew"
     return Finding(Code.INTERNAL, Severity.CRITICAL, name, text, remedy)
+
+
+def attempted(
+    name: str, action: Callable[ArgsT, FoundT], *args: ArgsT.args, **more: ArgsT.kwargs
+) -> FoundT | Finding:
+    """What ``action`` returns; where it raises, a finding of the lineage ``name``, "" for none."""
+    try:
+        return action(*args, **more)
+    except Exception as exc:  # noqa: BLE001 - see `unreadable_finding`
+        return unreadable_finding(name, exc)
+
+
+def told_by(
+    context: Context, looks: Iterable[Callable[[Context], Iterable[Finding]]]
+) -> Iterator[Finding]:
+    """What looks beside the lineages find; of one that fails, that it did."""
+    for look in looks:
+        found = attempted("", look, context)
+        yield from (found,) if isinstance(found, Finding) else found
 
 
 def observe_dns(context: Context, states: Iterable[LineageState]) -> Observations:

@@ -33,7 +33,7 @@ from danebot.domain.rollover.records.unmanaged import (
     unmatched_records,
 )
 from danebot.errors import DanebotError, TreeError
-from danebot.jobs.survey import unreadable_finding
+from danebot.jobs.survey import attempted
 
 if TYPE_CHECKING:
     from danebot.jobs.context import Context
@@ -141,10 +141,8 @@ def with_next_renewals(
 def _findings(
     context: Context, state: LineageState, known: Unmanaged, now: datetime
 ) -> tuple[Finding, ...]:
-    try:
-        return _breaks(context, state, known[state.name], now)
-    except Exception as exc:  # noqa: BLE001 - see `unreadable_finding`
-        return (unreadable_finding(state.name, exc),)
+    found = attempted(state.name, lambda: _breaks(context, state, known[state.name], now))
+    return (found,) if isinstance(found, Finding) else found
 
 
 def _breaks(

@@ -109,7 +109,7 @@ def _change(console: Console, context: Context, name: str, wish: Wish, *, unansw
         view = run.view
         found = (*run.progress.events, *(view.findings if view is not None else ()))
         findings = tuple(dict.fromkeys(found))
-        status = _publish(console, name, view, findings, started, context.clock())
+        status = _publish(console, name, view, findings, started=started, ended=context.clock())
     live = run.read().live
     if live is not None and live.chain.names == intent.change.after:
         console.say(f"{name}: live has the names: {' '.join(map(str, sorted(live.chain.names)))}")
@@ -122,11 +122,12 @@ def _change(console: Console, context: Context, name: str, wish: Wish, *, unansw
     return status
 
 
-def _publish(  # noqa: PLR0917 - all that the document says of the run
+def _publish(
     console: Console,
     name: str,
     view: LineageView | None,
     findings: tuple[Finding, ...],
+    *,
     started: datetime,
     ended: datetime,
 ) -> int:

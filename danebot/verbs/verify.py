@@ -78,7 +78,7 @@ def _run(
             _print(console, report, line, as_json=options["as_json"])
     meter.clear()
     for line in () if trace is None else trace.lines():
-        print(line)  # noqa: T201 - as below
+        sys.stdout.write(f"{line}\n")
     for domain in [domain for domain, count in services.items() if not count]:
         console.warn(f"{domain}: no SRV records of any known service")
     strangers.refuse()
@@ -129,7 +129,7 @@ def _print(console: Console, report: Report, line: str, *, as_json: bool) -> Non
     from danebot.domain.finding import Severity
 
     if as_json or not console.quiet or report.severity is not Severity.NOTICE:
-        print(line)  # noqa: T201 - click.echo would flush each of thousands
+        sys.stdout.write(f"{line}\n")  # click.echo would flush each of thousands
 
 
 class _Meter:

@@ -79,7 +79,8 @@ _PORTS = range(65536)
     "link-local ones, too), or none: that turns /probe off.",
 )
 @click.version_option(__version__, "-V", "--version", message="danebot-exporter %(version)s")
-def exporter(  # noqa: PLR0917 - click passes options so
+def exporter(
+    *,
     snapshot: Path | None,
     config: Path | None,
     textfile: Path | None,
@@ -103,7 +104,14 @@ def exporter(  # noqa: PLR0917 - click passes options so
             click.echo(f"danebot-exporter: {fault}", err=True)
         return TROUBLE if fault is not None else FINE
     again = partial(_read, config, snapshot)
-    return _serve(settings, listen, web_config, interval, Reach(reach), again)
+    return _serve(
+        settings,
+        listen=listen,
+        web_config=web_config,
+        interval=interval,
+        reach=Reach(reach),
+        again=again,
+    )
 
 
 def _settings(config: Path | None, snapshot: Path | None) -> Settings:
@@ -126,8 +134,9 @@ def _read(config: Path | None, snapshot: Path | None) -> Settings:
     return settings if snapshot is None else settings._replace(snapshot=snapshot)
 
 
-def _serve(  # noqa: PLR0917 - the options
+def _serve(
     settings: Settings,
+    *,
     listen: str,
     web_config: Path | None,
     interval: str,

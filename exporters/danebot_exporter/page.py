@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 PER_PAGE = 50
 FEW = 5  # lineages, of which all is shown at once
 _LONGEST = 200
+_DIGITS = 6
 _CHANGES = 10
 _RESTING = {
     phase.value for phase in (Phase.STABLE, Phase.STANDBY, Phase.PASS_THROUGH, Phase.BROKEN)
@@ -58,7 +59,9 @@ class PageWish:
         """Read a query string; what makes no sense is passed over."""
         view = query.get("show", "all")
         digits = query.get("page", "")
-        number = int(digits) if digits.isascii() and digits.isdigit() and len(digits) < 7 else 1  # noqa: PLR2004
+        number = (
+            int(digits) if digits.isascii() and digits.isdigit() and len(digits) <= _DIGITS else 1
+        )
         search = query.get("q", "").encode(errors="replace").decode().strip()
         return cls(view if view in _VIEWS else "all", search[:_LONGEST], max(number, 1))
 

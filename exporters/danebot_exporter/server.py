@@ -129,7 +129,7 @@ class ExporterServer(ThreadingHTTPServer):
             tls.do_handshake()
             Handler(tls, client_address, self)
 
-    def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ANN401
+    def handle_error(self, request: object, client_address: object) -> None:
         """Peers that break off are their own business; anything else deserves a line."""
         del request, client_address
         exc = sys.exception()
@@ -168,7 +168,7 @@ class _MalformedFieldError(Exception):
 class _FieldLines:
     """The field lines of a request, as RFC 9112 section 5 has them."""
 
-    def __init__(self, file: Any) -> None:  # noqa: ANN401 - of the connection
+    def __init__(self, file: io.BufferedIOBase) -> None:
         self._file = file
 
     def readline(self, limit: int) -> bytes:
@@ -176,7 +176,7 @@ class _FieldLines:
 
         `_MalformedFieldError`, or `EOFError` where a request breaks off.
         """
-        line: bytes = self._file.readline(limit)
+        line = self._file.readline(limit)
         if not line:
             raise EOFError
         whole = line.endswith(b"\n")

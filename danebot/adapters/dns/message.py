@@ -29,6 +29,7 @@ _OPTION = struct.Struct("!HH")
 _OPT = struct.pack("!BHHIH", 0, _TYPE_OPT, UDP_PAYLOAD, 0x8000, 0)  # DO (RFC 3225)
 _QR, _OPCODE, _TC, _RCODE = 0x8000, 0x7800, 0x0200, 0x000F
 _EDE = 15
+_PREFIX = 2  # octets that tell a message's length over TCP
 
 
 def encode_query(query: Query, ident: int) -> bytes:
@@ -76,13 +77,13 @@ def _is_reply(sent: bytes, received: bytes) -> bool:
 
 def frame(message: bytes) -> bytes:
     """Put the length in front, as TCP wants it (RFC 1035 section 4.2.2)."""
-    return len(message).to_bytes(2, "big") + message
+    return len(message).to_bytes(_PREFIX, "big") + message
 
 
 def unframe(stream: bytes | bytearray) -> bytes | None:
     """The first message in what came over TCP; None as long as it is incomplete."""
-    end = 2 + int.from_bytes(stream[:2], "big")
-    return bytes(stream[2:end]) if 2 < end <= len(stream) else None  # noqa: PLR2004 - as above
+    end = _PREFIX + int.from_bytes(stream[:_PREFIX], "big")
+    return bytes(stream[_PREFIX:end]) if _PREFIX < end <= len(stream) else None
 
 
 def decode_message(received: bytes) -> Response:
@@ -160,7 +161,7 @@ def _extended_errors(rdata: Rdata) -> Iterator[str]:
         at += _OPTION.size
         value = octets[at : at + length]
         at += length
-        if code == _EDE and len(value) == length >= 2:  # noqa: PLR2004 - INFO-CODE
+        if code == _EDE and len(value) == length > 1:  # INFO-CODE, two octets
             info = int.from_bytes(value[:2], "big")
             text = value[2:].decode("utf-8", "replace").rstrip("\0")
             words = f"EDE {info}" + (f" ({EXTENDED_WORDS[info]})" if info in EXTENDED_WORDS else "")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-_MAX_NAME, _POINTER, _MAX_HOPS = 255, 0xC0, 127
+_MAX_NAME, _MAX_LABEL, _POINTER, _MAX_HOPS = 255, 63, 0xC0, 127
 _HOST_OCTETS = b"abcdefghijklmnopqrstuvwxyz0123456789-_*."
 _SPECIAL = b'."\\();@$'
 _PRINTABLE = range(0x21, 0x7F)
@@ -51,7 +51,7 @@ def read_name(message: bytes, at: int) -> tuple[str, int]:
             labels.append(message[at + 1 : at + 1 + size])
             at += 1 + size
             length += 1 + size
-            if length > _MAX_NAME or size >= 0x40:  # noqa: PLR2004 - two bits are reserved
+            if length > _MAX_NAME or size > _MAX_LABEL:
                 raise MalformedError("a name that is too long")
     except IndexError:
         raise MalformedError("a name that goes beyond the end") from None

@@ -80,7 +80,7 @@ def _judge_reply(
     lines: Sequence[bytes], offers: bytes, absent: Collection[int]
 ) -> Go | ReplyFailure:
     code = int(lines[-1][:3])
-    if code // 100 == 2:  # noqa: PLR2004 - positive completion
+    if lines[-1].startswith(b"2"):  # positive completion
         keywords = (line[4:].split() for line in lines[1:])
         return look_for(offers, (word[0] for word in keywords if word)) if offers else Go.NEXT
     if code in absent:

@@ -10,6 +10,7 @@ from danebot.domain.delivery.probes import ProbeOutcome
 _SEQUENCE = 0x30
 _PROTOCOL_ERROR = 2  # section 4.14.2: what a server without TLS answers
 _LONG_FORM = 0x80
+_LENGTH_OCTETS = range(1, 5)  # none: of indefinite length; more: beyond any limit
 
 
 def _ber_header(buffer: bytes | bytearray, start: int = 0) -> tuple[int, int] | None:
@@ -20,7 +21,7 @@ def _ber_header(buffer: bytes | bytearray, start: int = 0) -> tuple[int, int] | 
     begin = start + 2
     if length & _LONG_FORM:
         octets = length & ~_LONG_FORM
-        if not 0 < octets <= 4:  # noqa: PLR2004 - beyond any limit, or indefinite
+        if octets not in _LENGTH_OCTETS:
             return begin, MAX_UNIT + 1
         if len(buffer) < begin + octets:
             return None

@@ -33,6 +33,7 @@ CanonicalName = tuple[tuple[tuple[str, str], ...], ...]
 _SEQUENCE = 0x30
 _BIT_STRING = 0x03
 _VERSION = 0xA0  # [0] EXPLICIT
+_LONG_FORM = 0x80  # of a length
 _SERVER_AUTH = {
     "1.3.6.1.5.5.7.3.1",  # serverAuth
     "1.3.6.1.4.1.311.10.3.3",  # Microsoft's server gated crypto, which OpenSSL takes as well
@@ -193,8 +194,8 @@ def _element(data: bytes, at: int) -> tuple[int, int, int]:
     if at + 2 > len(data):
         raise ValueError("truncated DER")
     tag, length, start = data[at], data[at + 1], at + 2
-    if length >= 0x80:  # noqa: PLR2004 - long form
-        octets = length & 0x7F
+    if length & _LONG_FORM:
+        octets = length & ~_LONG_FORM
         length = int.from_bytes(data[start : start + octets])
         start += octets
     return tag, start, start + length

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 SHORT_LIFE = timedelta(days=200)
 """Lifetimes up to this are renewed by machines (CA/Browser Forum ballot SC-081: 200 days)."""
+_SHOWN = 6  # records that match nothing
 _ORGANISATION = "2.5.4.10"
 _CHOOSERS = frozenset({"let's encrypt", "google trust services", "google trust services llc"})
 """Organisations that pick one of several intermediates at each issuance, folded."""
@@ -171,9 +172,9 @@ def _unmatched(
     if since is not None and since < now:
         age = f"; the signature over the record set is dated {since:%Y-%m-%d %H:%M UTC}"
     shown = ", ".join(
-        _brief(one) + (f" ({names[one].words})" if one in names else "") for one in left[:6]
+        _brief(one) + (f" ({names[one].words})" if one in names else "") for one in left[:_SHOWN]
     )
-    more = f" and {len(left) - 6} more" if len(left) > 6 else ""  # noqa: PLR2004
+    more = f" and {len(left) - _SHOWN} more" if len(left) > _SHOWN else ""
     yield Finding(
         DeliveryCode.UNMATCHED_RECORDS,
         criteria.unmatched,

@@ -27,7 +27,7 @@ from danebot.domain.dns.tlsa import (
     key_record,
 )
 from danebot.domain.finding import Finding, Severity
-from danebot.domain.names import Endpoint, Hostname, Protocol, default_protocol, printable
+from danebot.domain.names import PORTS, Endpoint, Hostname, Protocol, default_protocol, printable
 from danebot.domain.thresholds import AtLeast, Thresholds
 from danebot.errors import NameSyntaxError
 
@@ -77,7 +77,7 @@ def parse_subject(text: str, protocol: Protocol | None = None) -> Subject:
     host, colon, digits = text.strip().rpartition(":")
     if not colon:
         return MailSubject(Hostname.parse(text))
-    if not (digits.isascii() and digits.isdigit() and 0 < int(digits[:6]) < 65536):  # noqa: PLR2004
+    if not (digits.isascii() and digits.isdigit() and int(digits[:6]) in PORTS):
         raise NameSyntaxError(f"{printable(text, 80)!r}: want HOST:PORT with a port of 1 to 65535")
     port = int(digits)
     return ServiceSubject(Endpoint(Hostname.parse(host), port, protocol or default_protocol(port)))

@@ -84,7 +84,7 @@ class TlsaRecord(NamedTuple):
             raise RecordSyntaxError(
                 f"{text[:60]!r} is not a TLSA record: want USAGE SELECTOR MATCHING-TYPE HEX"
             ) from exc
-        if not all(0 <= number <= 255 for number in (usage, selector, mtype)):  # noqa: PLR2004
+        if not {usage, selector, mtype} <= _OCTETS:
             raise RecordSyntaxError(f"{text[:60]!r} is not a TLSA record: numbers go up to 255")
         return cls(usage, selector, mtype, data)
 
@@ -178,6 +178,7 @@ class DaneEe(NamedTuple):
     problems: tuple[str, ...] = ()
 
 
+_OCTETS = frozenset(range(256))
 _EXAMPLE = "_25._tcp.mail.example.org"
 _LET_GO, _ALL = "-", "*"
 NO_RECORDS = f"{_LET_GO} {_ALL}"
@@ -217,12 +218,13 @@ def parse_dane_ee(text: str) -> DaneEe:
 def _dane_ee_line(line: str) -> tuple[MatchingType | None, DnsName | None]:
     """A matching type and its owner; no type for one that is let go, no owner for all of them."""
     fields = line.split()
-    if len(fields) != 2:  # noqa: PLR2004 - two fields
+    try:
+        word, owner = fields
+    except ValueError:
         owner = fields[0] if len(fields) == 1 and _is_owner(fields[0]) else _EXAMPLE
         raise RecordSyntaxError(
             f"want MATCHING-TYPE OWNER, found {line[:60]!r}; write it as: 1 {owner}"
-        )
-    word, owner = fields
+        ) from None
     if (word, owner) == (_LET_GO, _ALL):
         return None, None
     mtype = _MATCHING_WORDS.get(word.lower())

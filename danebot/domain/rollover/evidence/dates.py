@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import fields, is_dataclass, replace
 from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
-from typing import Any, TypeVar
+from typing import TypeVar, cast
 
 from danebot.domain.rollover.evidence.memory import CurrentKey, Reading
 
@@ -53,12 +53,11 @@ def moved(value: T, by: timedelta) -> T:
     What others dated stays: when certificates begin, and since when a key is current where that
     was taken from its certificate.  So do readings of the clock.
     """
-    found: T = _moved(value, by)
-    return found
+    return cast("T", _moved(value, by))
 
 
-def _moved(value: Any, by: timedelta) -> Any:  # noqa: ANN401 - any part of the memory
-    def on(item: object) -> Any:  # noqa: ANN401
+def _moved(value: object, by: timedelta) -> object:
+    def on(item: object) -> object:
         return _moved(item, by)
 
     if isinstance(value, datetime):
@@ -71,7 +70,7 @@ def _moved(value: Any, by: timedelta) -> Any:  # noqa: ANN401 - any part of the 
     return _each(value, on)
 
 
-def _each(value: Any, on: Callable[[object], object]) -> Any:  # noqa: ANN401
+def _each(value: object, on: Callable[[object], object]) -> object:
     if isinstance(value, tuple):
         items = [on(item) for item in value]
         return value._make(items) if hasattr(value, "_make") else tuple(items)

@@ -23,7 +23,7 @@ def gathered(findings: Iterable[Finding]) -> tuple[Finding, ...]:
     """Findings to print: where several lineages watch nothing, one line stands for all."""
     every = tuple(findings)
     names = dict.fromkeys(f.where for f in every if f.code is Code.UNPROTECTED)
-    if len(names) < 2:  # noqa: PLR2004 - several
+    if len(names) <= 1:
         return every
     text = _TEXT.format(of=f" for {', '.join(names)}")
     remedy = _REMEDY.format(one="LINEAGE", every=" ".join(names))

@@ -114,10 +114,9 @@ def retire(
         return memory
     shown = frozenset[TlsaRecord]().union(*(shown_at(one, observations) for one in state.owners))
     left = []
-    for past in memory.past_keys:
-        gone = out_of_use(memory, past) and not shown & set(forms(past.spki))
-        if past.retired_at is None and gone:
-            past = past._replace(retired_at=now)  # noqa: PLW2901 - the same key, further on
+    for known in memory.past_keys:
+        gone = out_of_use(memory, known) and not shown & set(forms(known.spki))
+        past = known._replace(retired_at=now) if gone and known.retired_at is None else known
         if past.retired_at is None or past.exposure is not Exposure.NONE:
             left.append(past)
     return replace(memory, past_keys=tuple(left))
