@@ -134,7 +134,7 @@ def test_it_is_interrupted(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
     def ends(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("danebot.jobs.renew.renew", ends)
+    monkeypatch.setattr("danebot.jobs.renew.renew_lineages", ends)
     assert host.renew() == 130
     after = host.after()
     assert after["run"]["exit_status"] == 130
@@ -145,7 +145,7 @@ def test_an_error_of_our_own(host: Host, monkeypatch: pytest.MonkeyPatch) -> Non
     def fails(*_: object, **__: object) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr("danebot.jobs.renew.renew", fails)
+    monkeypatch.setattr("danebot.jobs.renew.renew_lineages", fails)
     assert host.renew() == 1
     assert "internal error" in word(host)
 
