@@ -3,23 +3,29 @@
 from __future__ import annotations
 
 import configparser
+import functools
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
-import venv
+import threading
 import zipfile
+from collections.abc import Iterator
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 
+from danebot import __version__
 from danebot.verbs.files import BROUGHT
 from schemas import NAMES
 
 pytestmark = pytest.mark.once
 
 ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text()
 PACKAGES = {"danebot", "danebot_checks", "danebot_exporter"}
 
 
@@ -57,11 +63,30 @@ def test_it_holds_exactly_the_three_import_packages(wheel: Path) -> None:
     assert {f"danebot/schema/{name}.schema.json" for name in NAMES} <= set(names)
 
 
-def test_every_console_script_runs_from_a_clean_environment(wheel: Path, tmp_path: Path) -> None:
-    venv.create(tmp_path / "venv", with_pip=True)
-    python = tmp_path / "venv" / "bin" / "python"
+# ---- as the README installs it --------------------------------------------------------------
+
+WAYS = {
+    "environment": re.search(r"\n((?:    .*/opt/danebot.*\n)+)", README)[1],  # type: ignore[index]
+    **{line.split()[0]: line for line in re.findall(r"`((?:pipx|uv) [^`]* danebot)`", README)},
+    # not in the README, and what people do
+    "user": "pip --python {python} install --user --ignore-installed danebot",
+    "prefix": "pip --python {python} install --prefix {root}/prefix --ignore-installed danebot",
+    "target": "pip install --target {root}/target danebot",
+}
+
+
+class Silent(SimpleHTTPRequestHandler):
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture(scope="module")
+def index(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a package index that has this wheel, its dependencies and pip, no more."""
+    top = tmp_path_factory.mktemp("index")
+    pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check"]
     done = subprocess.run(
-        [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", wheel],
+        [*pip, "download", "--only-binary", ":all:", "--dest", top, wheel, "pip"],
         capture_output=True,
         text=True,
         check=False,
@@ -69,18 +94,84 @@ def test_every_console_script_runs_from_a_clean_environment(wheel: Path, tmp_pat
     if "NameResolutionError" in done.stderr or "Temporary failure in name" in done.stderr:
         pytest.skip("the dependencies come from a package index, and none can be reached here")
     assert done.returncode == 0, done.stderr
-    shown = "import importlib.metadata as m; print(*sorted(m.packages_distributions()))"
-    installed = set(run(python, "-c", shown).split())
-    assert installed >= PACKAGES
-    assert not installed & {"checks", "exporters", "tests", "tools"}
+    for path in top.glob("*.whl"):
+        name = path.name.partition("-")[0].lower().replace("_", "-")
+        (top / "simple" / name).mkdir(parents=True, exist_ok=True)
+        path.rename(top / "simple" / name / path.name)
+    handler = functools.partial(Silent, directory=str(top))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}/simple/"
+        server.shutdown()
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_what_was_installed_is_found_and_runs(
+    way: str, wheel: Path, index: str, tmp_path: Path
+) -> None:
+    tool = WAYS[way].split()[0]
+    if not shutil.which(tool):
+        pytest.skip(f"{tool} is not here: the dev tools have it")
+    local = tmp_path / "usr/local/bin"
+    local.mkdir(parents=True)
+    lines = WAYS[way].replace("/opt/", f"{tmp_path}/opt/").replace("/usr/local/bin", str(local))
+    python = Path(sys.base_prefix, "bin", Path(sys.executable).name).resolve()
+    environment = {
+        "HOME": str(tmp_path),
+        "PATH": os.pathsep.join((str(Path(sys.executable).parent), os.defpath)),
+        "LC_ALL": "C.UTF-8",
+        "PIP_CONFIG_FILE": os.devnull,
+        "PIP_INDEX_URL": index,
+        "PIP_NO_COMPILE": "1",
+        "PIP_BREAK_SYSTEM_PACKAGES": "1",  # a user's own, and a prefix
+        "PIPX_GLOBAL_HOME": f"{tmp_path}/pipx",
+        "PIPX_GLOBAL_BIN_DIR": str(local),
+        "PIPX_GLOBAL_MAN_DIR": f"{tmp_path}/man",
+        "PIPX_DEFAULT_PYTHON": str(python),
+        "UV_DEFAULT_INDEX": index,
+        "UV_NO_CONFIG": "1",
+        "UV_TOOL_BIN_DIR": str(local),
+        "UV_PYTHON": str(python),
+        "UV_PYTHON_DOWNLOADS": "never",
+    }
+
+    def shell(line: str, ends: frozenset[int] = frozenset({0})) -> str:
+        done = subprocess.run(
+            ["sh", "-euc", line],
+            env=environment,
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode in ends, f"{line}: {done.stdout}{done.stderr}"
+        return done.stdout
+
+    shell(lines.format(python=python, root=tmp_path))
+    (program, *_) = [path for path in sorted(tmp_path.rglob("bin/danebot")) if path.is_file()]
+    bin_ = local if (local / "danebot").exists() else program.parent
+    environment["PATH"] = os.pathsep.join((str(bin_), os.defpath))
+    if way in {"prefix", "target"}:
+        (modules,) = tmp_path.rglob("danebot_checks")
+        environment["PYTHONPATH"] = str(modules.parent)
     for script in scripts(wheel):
+        assert shell(f"command -v {script}").startswith(str(tmp_path))
         # a plugin that was asked for help has checked nothing: UNKNOWN, by the guidelines
         ends = frozenset({0, 3} if script.startswith("check_") else {0})
-        assert "usage" in run(python.parent / script, "--help", ends=ends).lower()
-        run(python.parent / script, "--version", ends=ends)
-    listed = json.loads(run(python.parent / "danebot", "files", "--json"))["files"]
-    found = {path for group in listed for path in group["files"]}
-    assert found == {str(tmp_path / "venv" / path) for one in BROUGHT for path in one.paths}
+        assert "usage" in shell(f"{script} --help", ends).lower()
+        assert __version__ in shell(f"{script} --version", ends)
+    groups = json.loads(shell("danebot files --json"))["files"]
+    listed = [Path(path) for group in groups for path in group["files"]]
+    assert all(path.is_file() and path.is_relative_to(tmp_path) for path in listed)
+    brought = {path for one in BROUGHT for path in one.paths}
+    if way == "target":  # pip leaves out what is below lib
+        brought = {path for path in brought if not path.startswith("lib/")}
+    assert len(listed) == len(brought)
+    commands = {group["purpose"].partition(",")[0]: group["commands"] for group in groups}
+    if shutil.which("man"):
+        assert "check_dane" in shell(f"MANPAGER=cat {commands['Manual pages'][0]}")
+    (sourced,) = commands["Completion for bash"]
+    assert "_danebot_completion danebot" in shell(f"bash -c '{sourced}; complete -p danebot'")
 
 
 def stingily(source: str, target: str) -> None:

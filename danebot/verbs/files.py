@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-import sysconfig
+from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 _SYSTEMD = "lib/systemd/system"
 _DATA = "share/danebot"
+_CRON = f"{_DATA}/cron/danebot"
 _DOCS = "share/doc/danebot"
 _PREFIXES = ("/usr/local", "/usr")  # where a system's package puts them
 _UNIT_PATHS = ("/usr/local/lib/systemd/system", "/usr/lib/systemd/system", "/lib/systemd/system")
@@ -39,7 +40,8 @@ DECISIONS = (
 class Brought(NamedTuple):
     """Files for one purpose; ``paths`` are below the installation's data directory.
 
-    In ``use``, what to do with them, {first} is the first one's whole path and {all} all of them.
+    In ``use``, what to do with them, {first} is the first one's whole path, {folder} its directory,
+    and {all} all of them.
     """
 
     purpose: str
@@ -59,7 +61,7 @@ BROUGHT = (
     Brought(
         "The daily run in cron, without systemd",
         "install -m 644 {first} /etc/cron.d/",
-        (f"{_DATA}/cron/danebot",),
+        (_CRON,),
     ),
     Brought(
         "Settings, all optional",
@@ -111,13 +113,19 @@ BROUGHT = (
         ),
     ),
     Brought(
-        "Completion for bash, zsh and fish",
+        "Completion for bash, in ~/.bashrc",
         ". {first}",
-        (
-            "share/bash-completion/completions/danebot",
-            "share/zsh/site-functions/_danebot",
-            "share/fish/vendor_completions.d/danebot.fish",
-        ),
+        ("share/bash-completion/completions/danebot",),
+    ),
+    Brought(
+        "Completion for zsh, before compinit in ~/.zshrc",
+        "fpath+={folder}",
+        ("share/zsh/site-functions/_danebot",),
+    ),
+    Brought(
+        "Completion for fish",
+        "install -D -m 644 {first} ~/.config/fish/completions/danebot.fish",
+        ("share/fish/vendor_completions.d/danebot.fish",),
     ),
     Brought(
         "Documentation",
@@ -159,15 +167,28 @@ def files(*, as_json: bool) -> int:
 
 
 def _data() -> Path:
-    """The data directory of this installation: of its environment, or of the system."""
-    places = [Path(sysconfig.get_path("data")), *map(Path, _PREFIXES)]
-    for place in places:
+    """The data directory of this installation, whoever made it."""
+    for place in _places():
         if any((place / path).exists() for one in BROUGHT for path in one.paths):
             return place
     raise DanebotError(
         "this installation brought programs alone: install the wheel with pip, pipx or uv, "
         "or the system's package"
     )
+
+
+def _places() -> Iterator[Path]:
+    """Where data may be: as the wheel's installer noted it (pip --user, --prefix), or beside it.
+
+    Beside the modules it is with pip's --target, whose note is wrong; a system's package has none.
+    """
+    for here in metadata.distributions(name="danebot"):
+        for noted in here.files or ():
+            if str(noted).endswith(f"/{_CRON}"):
+                place = Path(os.path.normpath(str(here.locate_file(noted))))
+                yield place.parents[_CRON.count("/")]
+        yield Path(str(here.locate_file("")))
+    yield from map(Path, _PREFIXES)
 
 
 def _groups(data: Path) -> Iterator[Group]:
@@ -195,7 +216,7 @@ def _commands(one: Brought, found: tuple[str, ...]) -> Iterator[str]:
         if not any(first.is_relative_to(place) for place in _UNIT_PATHS):
             yield f"systemctl link {' '.join(found)}"
     if one.use and not one.use.endswith(found[0]):  # it may be where it belongs
-        yield one.use.format(first=found[0], all=" ".join(found))
+        yield one.use.format(first=found[0], folder=first.parent, all=" ".join(found))
 
 
 def _linked(program: str) -> Iterator[str]:

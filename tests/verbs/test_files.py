@@ -58,7 +58,7 @@ def test_each_file_is_told_with_what_to_do(
     program = tmp_path / "bin" / "danebot"
     program.parent.mkdir()
     program.touch()
-    monkeypatch.setattr("sysconfig.get_path", lambda _: str(tmp_path))
+    monkeypatch.setattr("danebot.verbs.files._places", lambda: iter([tmp_path]))
     monkeypatch.setattr("danebot.verbs.files._PROGRAMS", tmp_path / "elsewhere")
     monkeypatch.setattr(sys, "argv", [str(program)])
     assert verb(as_json=True) == 0
@@ -82,7 +82,7 @@ def test_units_that_systemd_finds_need_no_link(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     installed(tmp_path)
-    monkeypatch.setattr("sysconfig.get_path", lambda _: str(tmp_path))
+    monkeypatch.setattr("danebot.verbs.files._places", lambda: iter([tmp_path]))
     monkeypatch.setattr("danebot.verbs.files._UNIT_PATHS", (str(tmp_path / "lib/systemd/system"),))
     assert verb(as_json=True) == 0
     timer = json.loads(capsys.readouterr().out)["files"][0]
@@ -94,8 +94,7 @@ def test_programs_alone_are_told(
 ) -> None:
     from danebot.cli import main
 
-    monkeypatch.setattr("sysconfig.get_path", lambda _: str(tmp_path))
-    monkeypatch.setattr("danebot.verbs.files._PREFIXES", ())
+    monkeypatch.setattr("danebot.verbs.files._places", lambda: iter([tmp_path]))
     with pytest.raises(SystemExit) as ended:
         main(["files"])
     assert ended.value.code == 1
@@ -114,9 +113,8 @@ def test_debians_package_has_some_elsewhere_and_units_that_name_its_programs(
     page.rename(f"{page}.gz")
     (tmp_path / "usr/bin").mkdir()
     (tmp_path / "usr/bin/danebot").touch()
-    monkeypatch.setattr("danebot.verbs.files._PREFIXES", (tmp_path / "usr",))
+    monkeypatch.setattr("danebot.verbs.files._places", lambda: iter([tmp_path / "usr"]))
     monkeypatch.setattr("danebot.verbs.files._SYSTEMS_PROGRAMS", tmp_path / "usr/bin")
-    monkeypatch.setattr("sysconfig.get_path", lambda _: str(tmp_path / "none"))
     monkeypatch.setattr(sys, "argv", [str(tmp_path / "usr/bin/danebot")])
     assert verb(as_json=True) == 0
     groups = json.loads(capsys.readouterr().out)["files"]
