@@ -109,8 +109,9 @@ def index(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str
 def test_what_was_installed_is_found_and_runs(
     way: str, wheel: Path, index: str, tmp_path: Path
 ) -> None:
+    path = os.pathsep.join((str(Path(sys.executable).parent), os.defpath))
     tool = WAYS[way].split()[0]
-    if not shutil.which(tool):
+    if not shutil.which(tool, path=path):
         pytest.skip(f"{tool} is not here: the dev tools have it")
     local = tmp_path / "usr/local/bin"
     local.mkdir(parents=True)
@@ -118,7 +119,7 @@ def test_what_was_installed_is_found_and_runs(
     python = Path(sys.base_prefix, "bin", Path(sys.executable).name).resolve()
     environment = {
         "HOME": str(tmp_path),
-        "PATH": os.pathsep.join((str(Path(sys.executable).parent), os.defpath)),
+        "PATH": path,
         "LC_ALL": "C.UTF-8",
         "PIP_CONFIG_FILE": os.devnull,
         "PIP_INDEX_URL": index,

@@ -177,10 +177,10 @@ def _way(stages: tuple[Stage, ...], now: datetime) -> Html:
     return tag("div", draw_way(stages, now), tag("ol", moments, class_="moments"), class_="way")
 
 
-def _moment(stage: Stage, now: datetime) -> str:
+def _moment(stage: Stage, now: datetime) -> Html | str:
     if stage.at is None:
         return "done" if stage.reached else "to come"
-    return f"{when(stage.at)}, {distance(stage.at, now)}"
+    return fragment(f"{when(stage.at)}, ", tag("span", distance(stage.at, now), class_="word"))
 
 
 def _facts(

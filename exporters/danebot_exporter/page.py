@@ -32,6 +32,7 @@ FEW = 5  # lineages, of which all is shown at once
 _LONGEST = 200
 _DIGITS = 6
 _CHANGES = 10
+_AGAIN = "300"  # seconds
 _RESTING = {
     phase.value for phase in (Phase.STABLE, Phase.STANDBY, Phase.PASS_THROUGH, Phase.BROKEN)
 }
@@ -48,11 +49,16 @@ _MATTER = (Severity.CRITICAL, Severity.WARNING)
 
 @dataclass(frozen=True, slots=True)
 class PageWish:
-    """What the reader wants to see; ``number`` counts pages from 1."""
+    """What the reader wants to see.
+
+    ``number`` counts pages from 1; ``again`` is after how many seconds the page is to come again
+    by itself, "" for never: that is for the reader to say (WCAG 2.2, 2.2.1 and 3.2.5).
+    """
 
     view: str = "all"
     search: str = ""
     number: int = 1
+    again: str = ""
 
     @classmethod
     def of(cls, query: Mapping[str, str]) -> PageWish:
@@ -63,12 +69,21 @@ class PageWish:
             int(digits) if digits.isascii() and digits.isdigit() and len(digits) <= _DIGITS else 1
         )
         search = query.get("q", "").encode(errors="replace").decode().strip()
-        return cls(view if view in _VIEWS else "all", search[:_LONGEST], max(number, 1))
+        again = _AGAIN if query.get("again") == _AGAIN else ""
+        return cls(view if view in _VIEWS else "all", search[:_LONGEST], max(number, 1), again)
 
-    def link(self, view: str | None = None, number: int = 1) -> str:
+    def link(
+        self, view: str | None = None, number: int | None = 1, again: str | None = None
+    ) -> str:
         """The address of another page."""
-        wanted = {"show": view or self.view, "q": self.search, "page": str(number)}
-        usual = {"show": "all", "q": "", "page": "1"}
+        again = self.again if again is None else again
+        wanted = {
+            "show": view or self.view,
+            "q": self.search,
+            "page": str(number or self.number),
+            "again": again,
+        }
+        usual = {"show": "all", "q": "", "page": "1", "again": ""}
         query = urlencode({key: value for key, value in wanted.items() if value != usual[key]})
         return f"?{query}" if query else "./"
 
@@ -131,7 +146,7 @@ def page(
     try:
         shelved = (shelf or Shelf()).get(path)
     except StatusError as fault:
-        return _document(f"No status on {host}", _broken(fault, host), now)
+        return _document(f"No status on {host}", _broken(fault, host), wish, now)
     for one in shelved.entries.values():
         survey.take(one)
     survey.order.sort()
@@ -156,13 +171,16 @@ def page(
     )
     matters = sum(survey.found[severity] for severity in _MATTER)
     many = f"{matters} matter{'s' if matters > 1 else ''} on " if matters else ""
-    return _document(many + host, body, now)
+    return _document(many + host, body, wish, now)
 
 
-def _document(title: str, body: Html, now: datetime) -> bytes:
+def _document(title: str, body: Html, wish: PageWish, now: datetime) -> bytes:
     links = fragment(tag("a", "Metrics", href="metrics"), ", ", tag("a", "runbook", href="runbook"))
-    foot = tag("footer", f"Made {when(now)}. ", links, ". All times are UTC.")
-    return document(title, body, foot, refresh="300")
+    words = "Stop reloading" if wish.again else "Reload every 5 minutes"
+    here = wish.link(number=None, again="" if wish.again else _AGAIN)
+    again = tag("a", words, href=here, class_="again")
+    foot = tag("footer", f"Made {when(now)}. ", links, ". All times are UTC. ", again)
+    return document(title, body, foot, refresh=wish.again)
 
 
 def _own(snapshot: Snapshot, now: datetime) -> list[Finding]:
@@ -204,13 +222,14 @@ def _top(snapshot: Snapshot, survey: _Survey, own: list[Finding], now: datetime,
                 f"{survey.counts[view]} {one if survey.counts[view] == 1 else many}",
                 href=wish.link(view=view),
                 class_=f"chip {_shade(view, survey)}" + (" on" if view == wish.view else ""),
+                **({"aria_current": "page"} if view == wish.view else {}),
             ),
         )
         for view, (one, many) in _VIEWS.items()
     )
     findings = (item(f.severity, f.sentence, f.remedy, leads=runbook_anchor(f)) for f in own)
     return tag(
-        "div",
+        "header",
         tag(
             "div",
             _heading(host),
@@ -234,12 +253,13 @@ def _shade(view: str, survey: _Survey) -> str:
 
 
 def _search(wish: PageWish) -> Html:
-    hidden = tag("input", type="hidden", name="show", value=wish.view)
+    kept = {"show": wish.view.replace("all", ""), "again": wish.again}
+    hidden = (tag("input", type="hidden", name=k, value=v) for k, v in kept.items() if v)
     named = {"placeholder": "Name", "aria_label": "Name"}
     words = tag("input", type="search", name="q", value=wish.search, **named)
     return tag(
         "form",
-        hidden if wish.view != "all" else "",
+        hidden,
         words,
         tag("button", "Find", type="submit"),
         method="get",
@@ -280,6 +300,6 @@ def _changes(snapshot: Snapshot, wish: PageWish) -> Html:
 def _broken(fault: StatusError, host: str) -> Html:
     said = tag("li", tag("p", tag("b", "No status"), f" {fault}"), class_="critical")
     return fragment(
-        tag("div", tag("div", _heading(host)), class_="top"),
+        tag("header", tag("div", _heading(host)), class_="top"),
         tag("main", tag("ul", said, class_="next")),
     )
