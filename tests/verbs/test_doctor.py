@@ -153,6 +153,17 @@ def dead_resolver(host: Host) -> None:
     host.server.say(".", "SOA", rcode="SERVFAIL", flags="QR RD RA")
 
 
+def refusing_resolver(host: Host) -> None:
+    """As one that answers for some zones alone, such as the lab's."""
+    host.server.say(".", "SOA", rcode="REFUSED", flags="QR RD RA")
+
+
+def no_trust_store(host: Host) -> None:
+    path = host.desk.root / "ca.pem"
+    path.touch()
+    host.desk.settings["ca_file"] = str(path)
+
+
 def no_validation(host: Host) -> None:
     host.server.say(".", "SOA", SOA, SIGNED, flags="QR RD RA")
 
@@ -358,6 +369,8 @@ def record_gone(host: Host) -> None:
 
 PLANTED: tuple[tuple[Callable[[Host], None], FindingKind, str], ...] = (
     (dead_resolver, HostCode.RESOLVER_SILENT, "apt install unbound"),
+    (refusing_resolver, HostCode.RESOLVER_SILENT, "answers with an error (REFUSED, asked for"),
+    (refusing_resolver, HostCode.RESOLVER_SILENT, "see that it answers this host for all names"),
     (no_validation, HostCode.RESOLVER_UNVALIDATING, "auto-trust-anchor-file"),
     (dnssec_stripped, HostCode.RESOLVER_STRIPS, "apt install unbound"),
     (public_resolver, HostCode.RESOLVER_REMOTE, "nameserver 127.0.0.1 alone"),
@@ -400,6 +413,7 @@ PLANTED: tuple[tuple[Callable[[Host], None], FindingKind, str], ...] = (
     ),
     (no_deploy_hook, Code.NO_RELOAD, 'hooks = ["@postfix"]'),
     (hook_not_executable, HostCode.HOOK_UNUSABLE, "chmod +x"),
+    (no_trust_store, HostCode.TRUST_STORE_UNREADABLE, "correct ca_file"),
     (hook_program_gone, HostCode.HOOK_UNUSABLE, "correct the line that names it"),
     (writable(lambda h: h.deploy / "reload"), HostCode.WRITABLE, "chmod go-w"),
     (writable(lambda h: h.deploy), HostCode.WRITABLE, "chmod go-w"),

@@ -48,7 +48,7 @@ def _steps(config: ResolverConfig, questions: Sequence[_Question]) -> Steps[tupl
         )
         found |= dict(zip(left, replies, strict=True))
         left = [asked for asked, reply in found.items() if isinstance(reply, QueryFailure)]
-    answers = (_asked(config, one, reply) for (one, _), reply in found.items())
+    answers = (_asked(config, *asked, reply) for asked, reply in found.items())
     best: dict[str, Asked] = {}
     for one in answers:
         best[one.name] = max(one, best.get(one.name, one), key=_worth)
@@ -59,14 +59,15 @@ def _worth(one: Asked) -> tuple[bool, bool, bool]:
     return not one.trouble, one.authentic, one.signed
 
 
-def _asked(config: ResolverConfig, one: Nameserver, reply: Reply) -> Asked:
+def _asked(config: ResolverConfig, one: Nameserver, question: _Question, reply: Reply) -> Asked:
     address = ipaddress.ip_address(one.address.partition("%")[0])
     asked = Asked(
         str(one), one.is_loopback, address.is_global, trusted=config.trust is AdTrust.DECLARED
     )
     if isinstance(reply, QueryFailure):
-        return asked._replace(trouble=str(reply))
+        return asked._replace(trouble=f"gives no answer ({reply})")
     if reply.rcode not in (Rcode.NOERROR, Rcode.NXDOMAIN):
-        return asked._replace(trouble=reply.words)
+        what = f"TLSA records of {question.name}" if question.name else "the root's SOA record"
+        return asked._replace(trouble=f"answers with an error ({reply.words}, asked for {what})")
     signed = any(key.rdtype == RRSIG for key in (*reply.answer, *reply.authority))
     return asked._replace(authentic=reply.authentic, signed=signed)

@@ -70,7 +70,7 @@ def _resolver(one: Asked) -> tuple[HostCode, str] | None:
     """What is wrong with one name server: the first that has to be mended."""
     name = f"resolver {one.name}"
     if one.trouble:
-        return HostCode.RESOLVER_SILENT, f"{name} gives no answer ({one.trouble})"
+        return HostCode.RESOLVER_SILENT, f"{name} {one.trouble}"
     if not one.loopback and not one.trusted:
         why = "its AD bit isn't believed: it is on another host, over a network that may be forged"
         return HostCode.RESOLVER_REMOTE, f"{name}: {why}"

@@ -14,8 +14,11 @@ class HostCode(FindingKind):
     RESOLVER_SILENT = (
         "resolver-silent",
         Concern.HOST,
-        "a name server of resolv.conf, or of resolver in danebot.toml, gives no answer",
-        "run a validating resolver here (apt install unbound), with nameserver 127.0.0.1 alone",
+        "a name server of resolv.conf, or of resolver in danebot.toml, gives no usable answer",
+        (
+            "see that it answers this host for all names, or run a validating resolver here (apt "
+            "install unbound), with nameserver 127.0.0.1 alone"
+        ),
     )
     RESOLVER_UNVALIDATING = (
         "resolver-unvalidating",

@@ -11,8 +11,8 @@ from typing import NamedTuple
 class Asked(NamedTuple):
     """One name server of the resolver's settings, and its answer for the root's SOA record.
 
-    ``trouble`` is why no answer came, printable, "" for an answer; ``authentic`` is its AD bit,
-    ``signed`` whether RRSIG records came along.  ``trusted`` is the operator's word for it and for
+    ``trouble`` is what it does instead of answering, printable, "" if it answers; ``authentic`` is
+    its AD bit, ``signed`` whether RRSIG records came along.  ``trusted`` is the operator's word for it and for
     the path to it; ``loopback`` and ``public`` are about its address.
     """
 
