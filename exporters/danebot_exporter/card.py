@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from danebot.domain.delivery.judgements import Judgement
+from danebot.domain.delivery.judgements import GRADES, Judgement
 from danebot.domain.finding import Severity
 from danebot.domain.lineage.state import Management
 from danebot.domain.rollover.steps.phases import Phase
@@ -210,13 +210,16 @@ def _facts(
             yield _fact("Served", f"{probe.endpoint}{where}: {served}, {when(probe.at)}")
 
 
-_KINDS = {Judgement.AUTHENTICATED: "fine", Judgement.NO_ROUTE: "quiet"}
+_KINDS = {one: grade.severity.word for one, grade in GRADES.items()} | {
+    Judgement.AUTHENTICATED: "fine",
+    Judgement.NO_ROUTE: "quiet",
+}
 
 
 def _answers(report: EndpointReport) -> Html:
     parts = []
     for one in report.served:
-        kind = _KINDS.get(one.judgement, "critical")
+        kind = _KINDS[one.judgement]
         where = f" [{one.address}]" if one.address else ""
         detail = "" if kind == "fine" else f", {one.detail}"
         chip = tag("span", one.judgement.value, class_=f"chip {kind}")

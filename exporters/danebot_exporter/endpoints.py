@@ -21,6 +21,7 @@ from danebot.domain.delivery.judgements import (
     endpoint_findings,
     judge_address,
     unbound,
+    unseen_addresses,
 )
 from danebot.domain.delivery.probes import ProbeOutcome
 from danebot.domain.delivery.routes import Dane
@@ -156,6 +157,8 @@ def look_at(
     detail = route.dane.value + (f": {route.detail}" if route.detail else "")
     nowhere = unbound(route) or Judgement.UNREACHABLE
     served = tuple(found.values()) or (Served("", nowhere, detail),)
+    if setting is None or not setting.connect:
+        served += unseen_addresses(route)
     took = time.monotonic() - began
     return EndpointReport(watched, now, took, route.dane, served, route.signed_until)
 

@@ -236,6 +236,22 @@ def test_a_lookup_that_fails_is_not_absence(service: World, kind: str) -> None:
     assert report.severity is Severity.UNJUDGED
 
 
+@pytest.mark.parametrize(
+    ("rcode", "judgement"),
+    [("SERVFAIL", Judgement.UNREACHABLE), ("REFUSED", Judgement.COULD_NOT_LOOK)],
+)
+def test_addresses_of_one_family_that_can_not_be_looked_up(
+    service: World, rcode: str, judgement: Judgement
+) -> None:
+    """The other family's say nothing of these; where the operator names addresses, none is due."""
+    service.dns.say(NAME, "AAAA", rcode=rcode)
+    assert service.look().success
+    service.connect = ()
+    (lost,) = [one for one in service.look().served if not one.address]
+    assert lost.judgement is judgement
+    assert lost.detail.startswith("AAAA records can't be looked up: ")
+
+
 def test_every_judgement_has_a_grade() -> None:
     """Of which an alert's severity is made, and the page's colour."""
     assert set(GRADES) == set(Judgement) - {Judgement.AUTHENTICATED}

@@ -145,6 +145,20 @@ def unbound(route: HostRoute) -> Judgement | None:
     return Judgement.DEFERRED if theirs else Judgement.COULD_NOT_LOOK
 
 
+def unseen_addresses(route: HostRoute) -> tuple[Served, ...]:
+    """The addresses of one family, whose lookup failed though the other family's came."""
+    families = (("A", route.ipv4), ("AAAA", route.ipv6)) if route.addresses else ()
+    return tuple(
+        Served(
+            "",
+            Judgement.COULD_NOT_LOOK if one.cause is Cause.RESOLVER else Judgement.UNREACHABLE,
+            f"{kind} records can't be looked up: {one.detail or one.security.value}",
+        )
+        for kind, one in families
+        if one.presence is Presence.UNKNOWN
+    )
+
+
 def judge_address(result: ProbeResult, route: HostRoute, now: datetime) -> Served:
     """What a sender that knows ``route`` makes of one address."""
     free = unbound(route)

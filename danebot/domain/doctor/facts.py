@@ -12,8 +12,8 @@ class Asked(NamedTuple):
     """One name server of the resolver's settings, and its answer for the root's SOA record.
 
     ``trouble`` is what it does instead of answering, printable, "" if it answers; ``authentic`` is
-    its AD bit, ``signed`` whether RRSIG records came along.  ``trusted`` is the operator's word for it and for
-    the path to it; ``loopback`` and ``public`` are about its address.
+    its AD bit, ``signed`` whether RRSIG records came along.  ``trusted`` is the operator's word for
+    it and for the path to it; ``loopback`` and ``public`` are about its address.
     """
 
     name: str
