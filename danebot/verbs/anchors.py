@@ -91,9 +91,7 @@ def _lineage(console: Console, name: str | None) -> _Lineage | None:
 def _issuers(table: Authorities, lineage: _Lineage | None) -> tuple[Authority, ...]:
     """Those for the key that is served, and for the one on its way."""
     keys = (lineage.state.current_key, lineage.state.awaited_key) if lineage is not None else ()
-    types = {key.algorithm for key in keys if key is not None} or {None}
-    now = system_clock()
-    return tuple(row for row in table.rows if any(row.may_issue(now, one) for one in types))
+    return table.issuers(system_clock(), *(key.algorithm for key in keys if key is not None))
 
 
 def _doubts(table: Authorities, lineage: _Lineage) -> Iterator[str]:

@@ -98,9 +98,11 @@ class Authorities(NamedTuple):
             row for row in self.rows if digest in ((row.spki,) if of_key else row.certificates)
         )
 
-    def issuers(self, now: datetime, algorithm: Algorithm | None = None) -> tuple[Authority, ...]:
-        """Those from which the next certificate of a key of that type may come."""
-        return tuple(row for row in self.rows if row.may_issue(now, algorithm))
+    def issuers(self, now: datetime, *types: Algorithm | None) -> tuple[Authority, ...]:
+        """Those from which the next certificate of a key of these types may come; None is any."""
+        return tuple(
+            row for row in self.rows if any(row.may_issue(now, one) for one in types or (None,))
+        )
 
 
 def _sha2_256(record: TlsaRecord, chain: Iterable[Certificate]) -> bytes | None:

@@ -72,23 +72,30 @@ class Outlook(NamedTuple):
 
 
 def outlook(
-    verdict: Verdict, chain: Sequence[bytes], table: Authorities, now: datetime
+    verdict: Verdict,
+    chain: Sequence[bytes],
+    table: Authorities,
+    now: datetime,
+    awaited: Algorithm | None = None,
 ) -> Outlook | None:
     """Whether the records that authenticate ``chain`` (DER) today will match the next one.
 
-    ``verdict`` has names.  None where they will, or where nobody knows: where a record of the key
+    ``verdict`` has names; ``awaited`` is the type of the next key, None where none is known or on
+    its way.  None where they will, or where nobody knows: where a record of the key
     or a root matches, and where an anchor is of a CA that the table lacks.
     """
     if verdict.outcome is not Outcome.AUTHENTICATED:
         return None
     presented = _readable(chain)
     listed = _listed(verdict, presented, table)
-    algorithm = _algorithm(presented[0])
+    served = _algorithm(presented[0])
+    types = {served} if awaited is None or served is None else {served, awaited}
     rows = [row for named in listed.values() for row in named if row.use is not Use.ROOT]
-    left = [row for row in table.issuers(now, algorithm) if row not in rows]
+    issuing = table.issuers(now, *types)
+    left = [row for row in issuing if row not in rows]
     names, as_of = _either([row.name for row in left]), f" (as of {table.as_of})"
     gone = [row for row in rows if not row.may_issue(now, None)]
-    if gone and all(listed.values()) and not any(row.may_issue(now, algorithm) for row in rows):
+    if gone and all(listed.values()) and not any(row in issuing for row in rows):
         text = f"{in_words(gone, now)}; no other record is known to match the next certificate"
         source = f", which may come from {names}" if names else ""
         return Outlook(AnchorRisk.RETIRED, Severity.WARNING, f"{text}{source}{as_of}")

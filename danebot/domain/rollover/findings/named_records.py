@@ -103,7 +103,8 @@ def _anchors(
 
     ders = live.chain.ders
     verdict = named(senders_to(owner, live, now).verdict(records, live), ders, table, now)
-    found = outlook(verdict, ders, table, now)
+    awaited = state.awaited_key.algorithm if state.awaited_key is not None else None
+    found = outlook(verdict, ders, table, now, awaited)
     if found is None:
         return
     retired = found.risk is AnchorRisk.RETIRED

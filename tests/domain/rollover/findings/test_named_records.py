@@ -14,8 +14,9 @@ from danebot.domain.dns.answers import OwnerObservation, Security
 from danebot.domain.dns.tlsa import TlsaRecord
 from danebot.domain.finding import Code, Finding, Severity
 from danebot.domain.kinds import FindingKind
-from danebot.domain.lineage.keys import Algorithm
-from danebot.domain.lineage.state import Anchored
+from danebot.domain.lineage.key_types import KeyType
+from danebot.domain.lineage.keys import Algorithm, PublicKey
+from danebot.domain.lineage.state import Anchored, KeyFile
 from danebot.domain.rollover.evidence.memory import Memory
 from danebot.domain.rollover.evidence.policy import Policy
 from danebot.domain.rollover.findings.named_records import named_records, names_in_records
@@ -57,9 +58,15 @@ def at(observed: OwnerObservation) -> Observation:
 
 
 def told(
-    *records: TlsaRecord, of: Authorities | None, security: Security = Security.SECURE
+    *records: TlsaRecord,
+    of: Authorities | None,
+    security: Security = Security.SECURE,
+    awaited: KeyType | None = None,
 ) -> dict[FindingKind, Finding]:
     seen = at(shown(*records, security=security))
+    if awaited is not None:
+        file = KeyFile(PublicKey(b"next", awaited), T0)
+        seen = seen._replace(state=replace(seen.state, next=file))
     names = names_in_records(seen.state, seen.owners, (tlsa("3 1 1"),), of, T0)
     found = named_records(seen.state, seen.owners, names, of, in_use=KeysInUse(), now=T0)
     return {one.code: one for one in found}
@@ -88,6 +95,19 @@ def test_an_owner_that_rests_on_a_retired_anchor() -> None:
 
 def test_beside_the_live_key_s_record_it_doesn_t_matter() -> None:
     assert told(tlsa("2 1 1"), tlsa("3 1 1"), of=table(Use.RETIRED, Use.ACTIVE)) == {}
+
+
+def test_the_next_key_s_type_has_issuers_of_its_own() -> None:
+    """RSA certificates come from others than ECDSA ones."""
+    of = table(Use.ACTIVE, Use.ACTIVE)
+    first, second = of.rows
+    of = of._replace(rows=(first, second._replace(key=Algorithm.RSA)))
+    anchor = tlsa("2 1 1")
+    assert told(anchor, of=of) == {}
+    assert told(anchor, of=of, awaited=KeyType.P384) == {}
+    (found,) = told(anchor, of=of, awaited=KeyType.RSA_2048).values()
+    assert (found.code, found.severity) == (Code.TLSA_ISSUERS_UNLISTED, Severity.WARNING)
+    assert "may come from Let's Encrypt B, which no record names" in found.text
 
 
 @pytest.mark.parametrize(
