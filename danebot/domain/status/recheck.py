@@ -130,7 +130,7 @@ def _judged(
     here: LiveOwner, propagations: Sequence[Propagation], seen: Observations, now: datetime
 ) -> Iterator[Finding]:
     observation = seen[here.owner]
-    scene = Scene(here.lineage, seen, here.fit, _addition, now)
+    scene = Scene(here.lineage, seen, lambda _, record: here.fit(record), _addition, now)
     for finding in record_findings(scene, propagations):
         yield _as_judged_here(finding, observation)
     gaps = silent_gaps(propagations) or _unheard(observation)

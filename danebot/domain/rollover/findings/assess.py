@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from danebot.domain.dns.answers import Presence
-from danebot.domain.dns.tlsa import Declared, TlsaRecord
+from danebot.domain.dns.tlsa import Declared, TlsaRecord, Usage
 from danebot.domain.finding import Code, Finding, Severity, most_serious_first
 from danebot.domain.lineage.state import (
     STAGING_GONE,
@@ -20,6 +20,7 @@ from danebot.domain.lineage.state import (
 from danebot.domain.rollover.evidence.change_outcomes import ChangeOutcome
 from danebot.domain.rollover.evidence.clock import behind
 from danebot.domain.rollover.evidence.propagation import Propagation, matches_chain
+from danebot.domain.rollover.evidence.senders import senders_to
 from danebot.domain.rollover.findings.record_findings import Fit, Scene, record_findings
 from danebot.domain.rollover.findings.unprotected import unprotected
 from danebot.domain.rollover.findings.waiting_findings import (
@@ -35,6 +36,7 @@ from danebot.domain.rollover.steps.renewing import renewing
 from danebot.domain.text import duration, when
 
 if TYPE_CHECKING:
+    from danebot.domain.names import DnsName
     from danebot.domain.rollover.evidence.memory import Memory
     from danebot.domain.rollover.evidence.policy import Policy
 
@@ -80,8 +82,12 @@ def _scene(observation: Observation, memory: Memory, in_use: KeysInUse, now: dat
     state = observation.state
     serving = state.serving
 
-    def fit(record: TlsaRecord) -> Fit:
-        return Fit.YES if serving is not None and matches_chain(record, serving) else Fit.NO
+    def fit(owner: DnsName, record: TlsaRecord) -> Fit:
+        if serving is None or not matches_chain(record, serving):
+            return Fit.NO
+        anchor = record.usage == Usage.DANE_TA  # may be a stranger's: the path to it tells
+        strange = anchor and senders_to(owner, serving, now).refuse((record,), serving)
+        return Fit.NO if strange else Fit.YES
 
     def addition(propagation: Propagation, soon: str) -> str:
         return _addition(observation, in_use, propagation, soon)

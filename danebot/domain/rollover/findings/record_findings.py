@@ -29,20 +29,20 @@ class Fit(enum.Enum):
 class Scene(NamedTuple):
     """What the live key's records are judged by.
 
-    ``fit`` says what a published record is to the live chain, ``addition`` what to add in place of
-    a record that is missing: how soon it is urgent is the second argument, "" or " now".
+    ``fit`` says what a record of an owner is to the live chain, ``addition`` what to add in place
+    of a record that is missing: how soon it is urgent is the second argument, "" or " now".
     """
 
     lineage: str
     owners: Observations
-    fit: Callable[[TlsaRecord], Fit]
+    fit: Callable[[DnsName, TlsaRecord], Fit]
     addition: Callable[[Propagation, str], str]
     now: datetime
     memory: Memory = Memory()
 
-    def fits(self, records: Iterable[TlsaRecord]) -> Fit:
-        """Return YES if one of ``records`` fits, NO if it is sure that none does."""
-        found = {self.fit(record) for record in records}
+    def fits(self, owner: DnsName, records: Iterable[TlsaRecord]) -> Fit:
+        """Return YES if one of the owner's records fits, NO if it is sure that none does."""
+        found = {self.fit(owner, record) for record in records}
         if Fit.YES in found:
             return Fit.YES
         return Fit.UNTOLD if Fit.UNTOLD in found else Fit.NO
@@ -103,14 +103,16 @@ def _mismatching_witnesses(scene: Scene, owner: DnsName) -> tuple[str, ...]:
     observed = scene.owners.get(owner)
     witnesses = observed.witnesses if observed is not None else ()
     return tuple(
-        str(one.server) for one in witnesses if one.records and scene.fits(one.records) is Fit.NO
+        str(one.server)
+        for one in witnesses
+        if one.records and scene.fits(owner, one.records) is Fit.NO
     )
 
 
 def _lacking(scene: Scene, propagation: Propagation) -> Finding:
     owner = propagation.required.owner
     answer = scene.owners[owner].answer
-    fits = scene.fits(answer.records)
+    fits = scene.fits(owner, answer.records)
     if answer.presence is Presence.PRESENT and fits is Fit.NO:
         return Finding(
             Code.TLSA_MISMATCH,
