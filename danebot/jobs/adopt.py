@@ -128,17 +128,17 @@ def _judged(
 ) -> tuple[Found, ...]:
     now = context.clock()
     doubts = [answer.name for answer in answers if doubtful(answer, live, now)]
-    services = _services(context, name, live, doubts)
+    services = services_at(context, name, live, doubts)
     return tuple(
         judge_owner(answer, live, services.get(answer.name, Service.SILENT), now)
         for answer in answers
     )
 
 
-def _services(
+def services_at(
     context: Context, name: str, live: Held, owners: Iterable[DnsName]
 ) -> dict[DnsName, Service]:
-    """Whose keys the services at owners serve, as far as they can be asked."""
+    """Whose keys the services at owners serve, as far as they can be asked; ``live`` is ours."""
     endpoints = [endpoint for endpoint in map(service_at, owners) if endpoint is not None]
     if not endpoints or not context.settings.probe(name):
         return {}

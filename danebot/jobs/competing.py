@@ -14,5 +14,5 @@ def competing(context: Context, root: Path = Path("/")) -> tuple[Finding, ...]:
     jobs = competing_jobs(context.tree.root, root)
     if not jobs:
         return ()
-    text = f"certbot is still run beside danebot: {'; '.join(jobs)}"
+    text = f"certbot is still run beside danebot: {'; '.join(map(str, jobs))}"
     return (Finding(Code.COMPETING_RUN, Severity.WARNING, "", text, ""),)

@@ -16,7 +16,7 @@ from danebot.adapters.presence import is_set_aside
 from danebot.regular import read_regular
 
 if TYPE_CHECKING:
-    from danebot.domain.doctor.facts import Job
+    from danebot.domain.doctor.facts import Job, Rival
 
 _NAME = re.compile(r"certbot(-auto|-\d+(\.\d+)?)?|letsencrypt(-auto)?")
 _SNAP = "certbot.renew"
@@ -42,19 +42,24 @@ _COMMENT = re.compile(r"(^|\s)#.*")
 _EXEC = re.compile(r"^\s*ExecStart\s*=[-@:+!]*(.*)$", re.MULTILINE)
 
 
-def competing_jobs(tree: Path, root: Path = Path("/")) -> tuple[str, ...]:
+def competing_jobs(tree: Path, root: Path = Path("/")) -> tuple[Rival, ...]:
     """The timers and cron jobs that renew ``tree``, with what to do about each."""
     top = str(root).rstrip("/")
-    systemd = os.path.isdir(f"{top}/run/systemd/system")
-    return (*_timers(top, tree), *dict.fromkeys(_cron_jobs(top, tree, systemd=systemd)))
+    jobs = (*_timers(top, tree), *_cron_jobs(top, tree, systemd=has_systemd(root)))
+    return tuple(dict.fromkeys(jobs))
+
+
+def has_systemd(root: Path = Path("/")) -> bool:
+    """Whether systemd runs, as sd_booted(3) tells it."""
+    return os.path.isdir(f"{str(root).rstrip('/')}/run/systemd/system")
 
 
 def own_jobs(tree: Path, root: Path = Path("/")) -> tuple[Job, ...]:
     """What runs ``danebot renew`` on ``tree``; a timer counts where systemd runs."""
-    from danebot.domain.doctor.facts import Job
+    from danebot.domain.doctor.facts import Job, Rival
 
     top = str(root).rstrip("/")
-    systemd = os.path.isdir(f"{top}/run/systemd/system")
+    systemd = has_systemd(root)
     found: list[tuple[str, str]] = []
     if systemd:
         found += [(name, line) for name in _enabled(top) for line in _commands(top, name)]
@@ -114,14 +119,16 @@ def _enabled(root: str) -> Iterable[str]:
     )
 
 
-def _timers(root: str, tree: Path) -> Iterator[str]:
+def _timers(root: str, tree: Path) -> Iterator[Rival]:
+    from danebot.domain.doctor.facts import Rival
+
     for name in _enabled(root):
         commands = _commands(root, name)
         if any(_renews(command, tree) for command in commands):
             if any(_SNAP in command for command in commands):
-                yield f"{name} is enabled: snap stop --disable {_SNAP}"
+                yield Rival(name, ("snap", "stop", "--disable", _SNAP))
             else:
-                yield f"{name} is enabled: systemctl disable --now {name}"
+                yield Rival(name, ("systemctl", "disable", "--now", name))
 
 
 def _commands(root: str, timer: str) -> list[str]:
@@ -166,10 +173,12 @@ def _unit(root: str, unit: str) -> str:
 # ---- cron -----------------------------------------------------------------------------------
 
 
-def _cron_jobs(root: str, tree: Path, *, systemd: bool) -> Iterator[str]:
+def _cron_jobs(root: str, tree: Path, *, systemd: bool) -> Iterator[Rival]:
+    from danebot.domain.doctor.facts import Rival
+
     for file, line in _cron_lines(root, systemd=systemd):
         if _renews(line, tree):
-            yield f"{file} runs certbot renew: take that line out"
+            yield Rival(file)
 
 
 def _cron_lines(root: str, *, systemd: bool) -> Iterator[tuple[str, str]]:

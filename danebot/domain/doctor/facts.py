@@ -55,6 +55,21 @@ class Job(NamedTuple):
     runs: bool
 
 
+class Rival(NamedTuple):
+    """What runs ``certbot renew`` beside danebot, and what ends it.
+
+    ``stop`` is the command that does, () for a line of ``place`` that is to be taken out.
+    """
+
+    place: str
+    stop: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        if self.stop:
+            return f"{self.place} is enabled: {' '.join(self.stop)}"
+        return f"{self.place} runs certbot renew: take that line out"
+
+
 class LastRun(NamedTuple):
     """The end of the last ``danebot renew`` and its exit status."""
 

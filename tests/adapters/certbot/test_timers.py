@@ -25,7 +25,7 @@ def write(path: Path, text: str = "", mode: int = 0o644) -> None:
 
 
 def jobs(root: Path, tree: Path = TREE) -> list[str]:
-    return [job.replace(f"{root}/", "") for job in competing_jobs(tree, root)]
+    return [str(job).replace(f"{root}/", "") for job in competing_jobs(tree, root)]
 
 
 def test_nothing_is_found_where_nothing_is(tmp_path: Path) -> None:

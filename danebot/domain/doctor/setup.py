@@ -1,0 +1,262 @@
+"""`danebot setup`: what lacks until lineages are protected, as steps in the order to take them.
+
+A step is the very commands that take it, danebot's own or the system's.  What is the operator's
+(the services' configurations, the zone, cron tables) is a step by hand.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+from typing import NamedTuple
+
+from danebot.domain.doctor.assess import assess
+from danebot.domain.doctor.codes import HostCode
+from danebot.domain.doctor.facts import HostFacts, Rival, joined
+from danebot.domain.finding import Finding
+from danebot.domain.names import DnsName
+from danebot.domain.rollover.records.adoption import by_host
+
+MAIL_SERVICES = ("postfix", "dovecot", "exim")
+SERVICES = {
+    **{name: name for name in (*MAIL_SERVICES, "nginx", "haproxy", "prosody", "ejabberd")},
+    **{"exim4": "exim", "apache2": "apache", "httpd": "apache", "apache": "apache"},
+    **{"smtpd.conf": "opensmtpd", "opensmtpd": "opensmtpd", "mail": "opensmtpd"},
+    **{"imapd.conf": "cyrus", "cyrus.conf": "cyrus", "cyrus": "cyrus"},
+}
+"""The service with a ready-made hook, by the name that its configuration has below /etc."""
+_FOUNDATIONS = (HostCode.CERTBOT_UNUSABLE, HostCode.NO_LINEAGES)
+_RESOLVERS = (
+    *(HostCode.RESOLVER_SILENT, HostCode.RESOLVER_UNVALIDATING),
+    *(HostCode.RESOLVER_STRIPS, HostCode.RESOLVER_REMOTE),
+)
+_POSTFIX = (
+    ("postconf", "-e", "smtpd_tls_chain_files={combo}"),
+    ("postconf", "-X", "smtpd_tls_cert_file", "smtpd_tls_key_file"),
+    ("postfix", "reload"),
+)
+_DOVECOT = (
+    "in /etc/dovecot/conf.d/99-danebot.conf, of version 2.3: ssl_cert = <{combo} and ssl_key = "
+    "<{combo}; of 2.4: ssl_server_cert_file = {combo} and ssl_server_key_file = {combo}"
+)
+
+
+class Reads(NamedTuple):
+    """A service whose configuration names a lineage's files; ``combo`` if only ``combo.pem``."""
+
+    service: str
+    place: str
+    combo: bool
+
+
+class Candidate(NamedTuple):
+    """A lineage: ``combo`` is that file's path, ``managed`` whether it is under care.
+
+    ``watched`` are its TLSA owners; ``exempt`` says that it needs none.  ``published`` are owners
+    that `danebot init` would have watched, ``serving`` those at which a service has its key;
+    ``hooks`` are the words of its deploy hooks.
+    """
+
+    name: str
+    combo: str
+    managed: bool = False
+    watched: tuple[DnsName, ...] = ()
+    exempt: bool = False
+    published: tuple[DnsName, ...] = ()
+    serving: tuple[DnsName, ...] = ()
+    readers: tuple[Reads, ...] = ()
+    hooks: tuple[str, ...] = ()
+
+    @property
+    def bare(self) -> bool:
+        """Whether it has no record to watch."""
+        return not (self.watched or self.exempt or self.published)
+
+
+class SetupFacts(NamedTuple):
+    """What is here: the host, lineages, and mail services whether or not they read a lineage's.
+
+    ``rivals`` run certbot beside danebot; ``daily`` are the commands with which this installation
+    has ``danebot renew`` run daily, () where nobody knows any.
+    """
+
+    host: HostFacts
+    candidates: tuple[Candidate, ...]
+    mail: tuple[str, ...] = ()
+    rivals: tuple[Rival, ...] = ()
+    daily: tuple[tuple[str, ...], ...] = ()
+
+
+class Wanted(NamedTuple):
+    """What the operator said: lineages, owners of the only one to watch, hooks (None: find them).
+
+    ``timers`` and ``renew`` say whether these are to be touched, and run.
+    """
+
+    lineages: tuple[str, ...] = ()
+    owners: tuple[DnsName, ...] = ()
+    hooks: tuple[str, ...] | None = None
+    timers: bool = True
+    renew: bool = True
+
+
+class Way(enum.Enum):
+    """How a step is taken."""
+
+    DANEBOT = "a verb of danebot"
+    SHOW = "a verb that only prints"
+    SYSTEM = "programs of the system"
+    SETTINGS = "deploy hooks, written into danebot.toml"
+    BY_HAND = "by the operator"
+
+
+class Step(NamedTuple):
+    """One step: ``why`` in words, and its commands; hooks in place of these for SETTINGS.
+
+    It is left out where a step that ``gives`` one of its ``needs`` wasn't taken.
+    """
+
+    way: Way
+    why: str
+    commands: tuple[tuple[str, ...], ...] = ()
+    gives: str = ""
+    needs: tuple[str, ...] = ()
+
+
+class Plan(NamedTuple):
+    """The steps; ``others`` are lineages of which nothing shows that they serve mail.
+
+    ``blocked`` if nothing can be begun before what is to be done by hand.
+    """
+
+    steps: tuple[Step, ...]
+    others: tuple[str, ...] = ()
+    blocked: bool = False
+
+
+def plan(facts: SetupFacts, wanted: Wanted, now: datetime) -> Plan:
+    """What is to be done; no step for a host on which all is done."""
+    missing = foundations(facts.host, now)
+    if missing:
+        return Plan(tuple(Step(Way.BY_HAND, str(one)) for one in missing), blocked=True)
+    chosen = [one for one in facts.candidates if _is_chosen(one, facts, wanted)]
+    others = [one.name for one in facts.candidates if one not in chosen and not wanted.lineages]
+    hooks = tuple(_hooks(facts, chosen, wanted))
+    daily, rivals = _daily(facts), tuple(_rivals(facts))
+    steps = (
+        *hooks,
+        *((*daily, *rivals) if wanted.timers else ()),
+        *(step for one in chosen for step in _care(one, wanted, hooks)),
+        *_renewal(facts.host, chosen, wanted),
+        *(step for one in chosen for step in _services(one, facts.mail)),
+    )
+    return Plan(steps, tuple(others))
+
+
+def foundations(host: HostFacts, now: datetime) -> tuple[Finding, ...]:
+    """What is to be mended before a lineage can be taken on: certbot, a lineage, a resolver."""
+    found = assess(host, now)
+    resolvers = [one for one in found if one.code in _RESOLVERS]
+    believed = len(resolvers) < len(host.asked)
+    return (
+        *(one for one in found if one.code in _FOUNDATIONS),
+        *(() if believed else resolvers),
+    )
+
+
+def _is_chosen(one: Candidate, facts: SetupFacts, wanted: Wanted) -> bool:
+    """Whether a lineage is meant: it is named, alone, or has to do with mail."""
+    if wanted.lineages:
+        return one.name in wanted.lineages
+    shows = one.managed or one.published or one.serving or _mail_readers(one)
+    return bool(shows) or len(facts.candidates) == 1
+
+
+def _mail_readers(one: Candidate) -> tuple[Reads, ...]:
+    return tuple(reader for reader in one.readers if reader.service in MAIL_SERVICES)
+
+
+def _hooks(facts: SetupFacts, chosen: Iterable[Candidate], wanted: Wanted) -> Iterator[Step]:
+    """Whatever reads a certificate is told of new ones, unless a hook speaks of it already."""
+    needed: dict[str, None] = {}
+    for one in chosen:
+        if wanted.hooks is not None:
+            needed |= dict.fromkeys(hook for hook in wanted.hooks if hook not in one.hooks)
+            continue
+        services = [reader.service for reader in one.readers if reader.service in SERVICES.values()]
+        for service in services or facts.mail:
+            if not any(service in words for words in one.hooks):
+                needed[f"@{service}"] = None
+    if needed:
+        why = f"have services read a new certificate: {joined(needed)}"
+        yield Step(Way.SETTINGS, why, (tuple(needed),), gives="hooks")
+
+
+def _daily(facts: SetupFacts) -> tuple[Step, ...]:
+    jobs = facts.host.jobs
+    if jobs and all(job.runs for job in jobs):
+        return ()
+    lacking = [one for one in facts.daily if not jobs or one[0] == "ln"]
+    why = "have danebot renew run daily"
+    if lacking:
+        return (Step(Way.SYSTEM, why, tuple(lacking), gives="daily"),)
+    words = f"{why}: danebot files tells where its timer and its cron file are"
+    return (Step(Way.BY_HAND, words, gives="daily"),)
+
+
+def _rivals(facts: SetupFacts) -> Iterator[Step]:
+    """Nobody stops certbot's timer before danebot has one."""
+    for rival in facts.rivals:
+        if rival.stop:
+            why = f"stop {rival.place}, since danebot renews in certbot's place"
+            yield Step(Way.SYSTEM, why, (rival.stop,), needs=("daily",))
+        else:
+            yield Step(Way.BY_HAND, str(rival), needs=("daily",))
+
+
+def _care(one: Candidate, wanted: Wanted, hooks: tuple[Step, ...]) -> Iterator[Step]:
+    """A lineage taken on, its owners watched, its hooks tried, and its first record shown."""
+    name = one.name
+    if not one.managed or one.published:
+        found = f"; its TLSA records are watched: {by_host(one.published)}" if one.published else ""
+        why = f"put {name} under danebot's care" if not one.managed else f"look again at {name}"
+        yield Step(Way.DANEBOT, f"{why}{found}", (("init", name),), gives=name)
+    owners = [owner for owner in wanted.owners if owner not in one.watched]
+    if owners:
+        words = ("watch", name, *map(str, owners))
+        yield Step(Way.DANEBOT, f"have {name} watch {by_host(owners)}", (words,), needs=(name,))
+    if hooks:
+        why = f"run the deploy hooks of {name} once, and see what is served"
+        yield Step(Way.DANEBOT, why, (("deploy", name),), needs=(name, "hooks"))
+    if one.bare or owners:
+        why = f"the first TLSA record of {name}, to be published in its zone"
+        yield Step(Way.SHOW, why, (("tlsa", name),), needs=(name,))
+
+
+def _renewal(host: HostFacts, chosen: list[Candidate], wanted: Wanted) -> Iterator[Step]:
+    """The first daily run, or one after that which found trouble; not before there is a record."""
+    last = host.last_run
+    due = last is None or last.exit_status
+    bare = any(one.bare for one in chosen) or wanted.owners
+    if wanted.renew and host.run_told and due and chosen and not bare:
+        needs = tuple(one.name for one in chosen)
+        yield Step(Way.DANEBOT, "see that the daily run finds all well", (("renew",),), "", needs)
+
+
+def _services(one: Candidate, mail: tuple[str, ...]) -> Iterator[Step]:
+    """What is to be written into services' configurations so that they read ``combo.pem``."""
+    places: dict[str, list[str]] = {}
+    for reader in one.readers:
+        if not reader.combo:
+            places.setdefault(reader.service, []).append(reader.place)
+    if not one.readers:
+        places |= {service: [] for service in mail}
+    for service, where in places.items():
+        shown = f" ({joined(where)})" if where else ""
+        why = f"have {service}{shown} read {one.combo}, for both the key and the chain"
+        if service == "dovecot":
+            why = f"{why}: {_DOVECOT.format(combo=one.combo)}"
+        commands = _POSTFIX if service == "postfix" else ()
+        filled = tuple(tuple(w.format(combo=one.combo) for w in line) for line in commands)
+        yield Step(Way.BY_HAND, why, filled, needs=(one.name,))

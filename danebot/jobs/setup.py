@@ -1,0 +1,118 @@
+"""What `danebot setup` looks at before it plans; nothing is changed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from danebot.domain.doctor.setup import MAIL_SERVICES, SERVICES, Candidate, Reads, SetupFacts
+from danebot.domain.lineage.state import Management
+from danebot.domain.names import printable
+from danebot.domain.rollover.records.adoption import Service, first_owners, intake
+from danebot.jobs.host_facts import Looker, an_owner_of_each, asked_facts, tree_facts
+
+if TYPE_CHECKING:
+    from danebot.domain.lineage.state import LineageState
+    from danebot.domain.names import DnsName
+    from danebot.jobs.adopt import Search
+    from danebot.jobs.context import Context
+
+_ROOT = Path("/")
+_KINDS = ("combo", "fullchain", "cert", "privkey")
+_CONFIGURED = dict(
+    zip(MAIL_SERVICES, ("postfix/main.cf", "dovecot/dovecot.conf", "exim4"), strict=True)
+)
+
+
+def look(
+    context: Context, daily: tuple[tuple[str, ...], ...], host: Path = _ROOT
+) -> SetupFacts:
+    """Look at the host below ``host``, its lineages, and DNS.
+
+    ``daily`` are the commands that have this installation run daily.  What can't be looked at is
+    left out here, and told by the doctor.
+    """
+    from danebot.adapters.certbot.timers import competing_jobs
+    from danebot.jobs.watch import readable
+
+    looker = Looker()
+    names = context.tree.names()
+    context.progress("looking at this host")
+    facts = tree_facts(context, looker, names, host)
+    facts = asked_facts(facts, context.settings, an_owner_of_each(context, names), looker)
+    context.progress("looking at the lineages, at DNS, and at what services serve")
+    read = [looker.at("its files", name, readable, context, name) for name in names]
+    states = [state for state in read if state is not None]
+    return SetupFacts(
+        facts,
+        tuple(_candidates(context, states, looker, host)),
+        tuple(name for name, file in _CONFIGURED.items() if (host / "etc" / file).exists()),
+        competing_jobs(context.tree.root, host),
+        daily,
+    )
+
+
+def _candidates(
+    context: Context, states: Sequence[LineageState], looker: Looker, host: Path
+) -> Iterator[Candidate]:
+    from danebot.jobs.adopt import search_owners
+
+    searches = looker.at("TLSA records", "", search_owners, context, states) or {}
+    reading = _reading(context, [state.name for state in states], host)
+    for state in states:
+        name, search = state.name, searches.get(state.name)
+        found = intake(state, search.found) if search is not None else None
+        asked = search is not None and not state.owners and len(states) > 1
+        yield Candidate(
+            name,
+            str(context.tree.paths(name).live / "combo.pem"),
+            managed=state.management is Management.STAGED,
+            watched=state.owners,
+            exempt=state.exempt,
+            published=tuple(dict.fromkeys(line.owner for line in found.add)) if found else (),
+            serving=_serving(context, state, search) if asked and search is not None else (),
+            readers=tuple(reading.get(name, ())),
+            hooks=tuple(_hook_words(context, name, looker)),
+        )
+
+
+def _serving(context: Context, state: LineageState, search: Search) -> tuple[DnsName, ...]:
+    """Where a service for mail serves the lineage's key, or a former one."""
+    from danebot.jobs.adopt import services_at
+
+    live = state.serving
+    if live is None:
+        return ()
+    owners = first_owners(search.names, search.leads.found)
+    found = services_at(context, state.name, live, owners)
+    return tuple(one for one, whose in found.items() if whose in (Service.LIVE, Service.FORMER))
+
+
+def _reading(context: Context, names: Sequence[str], host: Path) -> dict[str, list[Reads]]:
+    """Services that read certificates of lineages, by lineage."""
+    from danebot.adapters.services import readers_of_each
+
+    lives = {name: context.tree.paths(name).live for name in names}
+    files = {lives[name] / f"{kind}.pem": name for name in names for kind in _KINDS}
+    found, _ = readers_of_each(files, host)
+    reading: dict[str, list[Reads]] = {}
+    for file, readers in found.items():
+        for reader in readers:
+            service = SERVICES.get(reader.service, printable(reader.service))
+            reads = Reads(service, printable(reader.place), file.name == "combo.pem")
+            reading.setdefault(files[file], []).append(reads)
+    return reading
+
+
+def _hook_words(context: Context, name: str, looker: Looker) -> Iterator[str]:
+    """The command lines of a lineage's hooks, and what those in files say."""
+    from danebot.adapters.certbot.hooks import HookKind, deploy_hooks
+    from danebot.adapters.files import read_bytes
+
+    root, settings = context.tree.root, context.settings
+    for hook in looker.at("its hooks", name, deploy_hooks, root, name, settings) or ():
+        yield hook.command
+        if hook.kind is HookKind.DIRECTORY:
+            said = looker.at(hook.id, name, read_bytes, Path(hook.command)) or b""
+            yield said.decode("utf-8", "replace")
