@@ -1,4 +1,4 @@
-"""Edits danebot.toml as an operator would: a line more, or one longer, and all others as they are."""
+"""Edits danebot.toml as an operator would: one line more, or longer, and all others as they are."""
 
 from __future__ import annotations
 

@@ -166,6 +166,26 @@ def files(*, as_json: bool) -> int:
     return FINE
 
 
+def daily_run(host: Path) -> tuple[str, ...]:
+    """The commands that have ``danebot renew`` run daily; () where nothing for it was brought.
+
+    ``host`` is the root directory of the host, another one in tests.
+    """
+    from danebot.adapters.certbot.timers import has_systemd
+
+    try:
+        groups = {group.purpose: group for group in _groups(_data())}
+    except DanebotError:
+        groups = {}
+    timer, cron = (groups.get(one.purpose) for one in BROUGHT[:2])
+    if not has_systemd(host):
+        return (*_linked("danebot"), *cron.commands) if cron is not None else ()
+    places = (host / "etc/systemd/system", *(host / place[1:] for place in _UNIT_PATHS))
+    known = any((place / "danebot.timer").exists() for place in places)
+    lines = timer.commands if timer is not None else [BROUGHT[0].use] if known else []
+    return tuple(line for line in lines if not (known and line.startswith("systemctl link")))
+
+
 def _data() -> Path:
     """The data directory of this installation, whoever made it."""
     for place in _places():

@@ -56,7 +56,7 @@ def has_systemd(root: Path = Path("/")) -> bool:
 
 def own_jobs(tree: Path, root: Path = Path("/")) -> tuple[Job, ...]:
     """What runs ``danebot renew`` on ``tree``; a timer counts where systemd runs."""
-    from danebot.domain.doctor.facts import Job, Rival
+    from danebot.domain.doctor.facts import Job
 
     top = str(root).rstrip("/")
     systemd = has_systemd(root)

@@ -21,9 +21,10 @@ from danebot.domain.rollover.records.adoption import by_host
 MAIL_SERVICES = ("postfix", "dovecot", "exim")
 SERVICES = {
     **{name: name for name in (*MAIL_SERVICES, "nginx", "haproxy", "prosody", "ejabberd")},
-    **{"exim4": "exim", "apache2": "apache", "httpd": "apache", "apache": "apache"},
-    **{"smtpd.conf": "opensmtpd", "opensmtpd": "opensmtpd", "mail": "opensmtpd"},
-    **{"imapd.conf": "cyrus", "cyrus.conf": "cyrus", "cyrus": "cyrus"},
+    **dict.fromkeys(("exim4",), "exim"),
+    **dict.fromkeys(("apache", "apache2", "httpd"), "apache"),
+    **dict.fromkeys(("opensmtpd", "smtpd.conf"), "opensmtpd"),
+    **dict.fromkeys(("cyrus", "cyrus.conf", "imapd.conf"), "cyrus"),
 }
 """The service with a ready-made hook, by the name that its configuration has below /etc."""
 _FOUNDATIONS = (HostCode.CERTBOT_UNUSABLE, HostCode.NO_LINEAGES)
@@ -105,7 +106,7 @@ class Way(enum.Enum):
     """How a step is taken."""
 
     DANEBOT = "a verb of danebot"
-    SHOW = "a verb that only prints"
+    SHOW = "by the operator, as a verb of danebot prints it"
     SYSTEM = "programs of the system"
     SETTINGS = "deploy hooks, written into danebot.toml"
     BY_HAND = "by the operator"
@@ -150,6 +151,7 @@ def plan(facts: SetupFacts, wanted: Wanted, now: datetime) -> Plan:
         *(step for one in chosen for step in _care(one, wanted, hooks)),
         *_renewal(facts.host, chosen, wanted),
         *(step for one in chosen for step in _services(one, facts.mail)),
+        *(step for one in chosen for step in _first_record(one, wanted)),
     )
     return Plan(steps, tuple(others))
 
@@ -216,22 +218,30 @@ def _rivals(facts: SetupFacts) -> Iterator[Step]:
 
 
 def _care(one: Candidate, wanted: Wanted, hooks: tuple[Step, ...]) -> Iterator[Step]:
-    """A lineage taken on, its owners watched, its hooks tried, and its first record shown."""
+    """A lineage taken on, its owners watched, and its hooks tried."""
     name = one.name
     if not one.managed or one.published:
         found = f"; its TLSA records are watched: {by_host(one.published)}" if one.published else ""
         why = f"put {name} under danebot's care" if not one.managed else f"look again at {name}"
         yield Step(Way.DANEBOT, f"{why}{found}", (("init", name),), gives=name)
-    owners = [owner for owner in wanted.owners if owner not in one.watched]
+    owners = _unwatched(one, wanted)
     if owners:
         words = ("watch", name, *map(str, owners))
         yield Step(Way.DANEBOT, f"have {name} watch {by_host(owners)}", (words,), needs=(name,))
     if hooks:
         why = f"run the deploy hooks of {name} once, and see what is served"
         yield Step(Way.DANEBOT, why, (("deploy", name),), needs=(name, "hooks"))
-    if one.bare or owners:
-        why = f"the first TLSA record of {name}, to be published in its zone"
-        yield Step(Way.SHOW, why, (("tlsa", name),), needs=(name,))
+
+
+def _unwatched(one: Candidate, wanted: Wanted) -> list[DnsName]:
+    return [owner for owner in wanted.owners if owner not in one.watched]
+
+
+def _first_record(one: Candidate, wanted: Wanted) -> Iterator[Step]:
+    """What is to be published; after the services, which have to serve its key by then."""
+    if one.bare or _unwatched(one, wanted):
+        why = f"publish the TLSA record of {one.name} in its zone"
+        yield Step(Way.SHOW, why, (("tlsa", one.name),), needs=(one.name,))
 
 
 def _renewal(host: HostFacts, chosen: list[Candidate], wanted: Wanted) -> Iterator[Step]:

@@ -1,0 +1,209 @@
+"""`danebot setup`: each step is shown, asked for, and taken by the very command that was shown."""
+
+from __future__ import annotations
+
+import difflib
+import enum
+import shlex
+from collections.abc import Callable, Iterator, Sequence
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import click
+
+from danebot.domain.doctor.setup import Plan, Step, Wanted, Way, plan
+from danebot.errors import DanebotError
+from danebot.verbs.common import ATTENTION, FINE
+
+if TYPE_CHECKING:
+    from danebot.console import Console
+
+ROOT = Path("/")
+USAGE, INTERRUPTED = 2, 130
+_PATIENCE = timedelta(minutes=2)
+
+
+class Mode(enum.Enum):
+    """Who decides."""
+
+    ASK = "the operator, at each step"
+    YES = "nobody: all of it is done"
+    PRINT = "nothing is done"
+
+
+class Danebot(NamedTuple):
+    """The command line itself: options that stand before the verb, and what runs the rest."""
+
+    options: tuple[str, ...]
+    run: Callable[[Sequence[str]], int]
+
+
+def setup(console: Console, danebot: Danebot, wanted: Wanted, mode: Mode) -> int:
+    """Go through all steps; 0 if nothing is left to do and the doctor finds nothing."""
+    from danebot.jobs.setup import look
+    from danebot.verbs.files import daily_run
+
+    if mode is Mode.ASK:
+        if not console.asks():
+            console.warn(
+                "setup asks before each change, and nobody is here to answer: to have it all done, "
+                "say --yes; to see it, --dry-run"
+            )
+            return USAGE
+        console.quiet = False  # who is asked has to see what for
+    tree = console.tree()
+    tree.select(wanted.lineages)
+    context = console.context(tree)._replace(progress=console.progress)
+    daily = tuple(tuple(shlex.split(line)) for line in daily_run(ROOT))
+    try:
+        planned = plan(look(context, daily, ROOT), wanted, context.clock())
+        return _Setup(console, danebot, mode).go(planned)
+    except (click.Abort, KeyboardInterrupt):
+        console.warn("interrupted; run danebot setup again to go on")
+        return INTERRUPTED
+
+
+class _Setup:
+    """A walk through the steps: ``lost`` is what wasn't done, ``left`` what the operator has to."""
+
+    def __init__(self, console: Console, danebot: Danebot, mode: Mode) -> None:
+        self.console = console
+        self.danebot = danebot
+        self.mode = mode
+        self.lost: set[str] = set()
+        self.left: list[Step] = []
+        self.file = console.config or ROOT / "etc/danebot/danebot.toml"
+
+    def go(self, planned: Plan) -> int:
+        say = self.console.say
+        steps = [self._written_by_hand(step) for step in planned.steps]
+        if self.mode is Mode.PRINT:
+            return self._print(steps, planned.others)
+        for step in steps:
+            if self.lost.isdisjoint(step.needs) and not self._taken(step):
+                self.lost.add(step.gives)
+        if len(self.left) == len(steps):
+            say("there is nothing that danebot could do" if steps else "nothing to do")
+        self._say_others(planned.others)
+        for step in self.left:
+            say(f"\nby hand: {step.why}")
+            self._say_commands(step, "  ")
+            if step.way is Way.SHOW:
+                self._run(step.commands[0])
+        if not planned.blocked:
+            say("\ndanebot doctor:")
+        healthy = not planned.blocked and self._run(("doctor",))
+        if self.left:
+            say("\nwhen that is done by hand, run again: danebot setup")
+        return FINE if healthy and not self.left else ATTENTION
+
+    def _taken(self, step: Step) -> bool:
+        """Show it, ask, and take it; whether that was done, and well."""
+        if step.way in (Way.BY_HAND, Way.SHOW):
+            self.left.append(step)
+            return False
+        self.console.say(f"\n{step.why}:")
+        self._say_commands(step, "  ")
+        if self.mode is Mode.ASK and not click.confirm("do it?", default=True, err=True):
+            return False
+        match step.way:
+            case Way.SETTINGS:
+                self._edit(step.commands[0])
+                return True
+            case Way.SYSTEM:
+                return all(map(self._run_program, step.commands))
+        for words in step.commands:
+            self._run(words)
+        return not step.gives or self.console.tree().paths(step.gives).staged
+
+    def _run(self, words: Sequence[str]) -> bool:
+        """Run a verb; whether all is well after it.  It has said what isn't."""
+        try:
+            return self.danebot.run(words) == FINE
+        except DanebotError as exc:
+            self.console.warn(str(exc))
+        except click.ClickException as exc:
+            exc.show()
+        return False
+
+    def _run_program(self, words: Sequence[str]) -> bool:
+        from danebot.adapters.process import run_program
+
+        ended = run_program(words, timeout=_PATIENCE, grace=_PATIENCE, environment={})
+        if not ended.succeeded:
+            why = ended.lines[-1] if ended.lines else ended.ending.value
+            self.console.warn(f"{shlex.join(words)}: {why}; mend it, and run again: danebot setup")
+        return ended.succeeded
+
+    # ---- danebot.toml -----------------------------------------------------------------------
+
+    def _written_by_hand(self, step: Step) -> Step:
+        """The step as it is, unless settings have a form that only a person can edit."""
+        from danebot.config.edit import with_hooks
+
+        if step.way is not Way.SETTINGS or with_hooks(self._settings(), step.commands[0]):
+            return step
+        return step._replace(
+            way=Way.BY_HAND, why=f"{step.why}, in hooks of {self.file}", commands=()
+        )
+
+    def _settings(self) -> str:
+        from danebot.config.files import read_text
+
+        return read_text(self.file) or ""
+
+    def _edit(self, hooks: Sequence[str]) -> None:
+        from danebot.adapters.files import edit_text, make_directory
+        from danebot.config.edit import with_hooks
+
+        make_directory(self.file.parent, 0o755)
+        edit_text(self.file, lambda old: with_hooks(old, hooks) or old)
+
+    def _edited(self, hooks: Sequence[str]) -> Iterator[str]:
+        """The change as a diff; for a script as the commands that make it."""
+        from danebot.config.edit import with_hooks
+
+        old, file = self._settings(), str(self.file)
+        new = with_hooks(old, hooks) or old
+        lines = difflib.unified_diff(old.splitlines(), new.splitlines(), file, file, "", "", 1, "")
+        if self.mode is not Mode.PRINT:
+            yield from lines
+        elif old:
+            yield f"patch {shlex.quote(file)} <<'END'"
+            yield from lines
+            yield "END"
+        else:
+            yield f"mkdir -p {shlex.quote(str(self.file.parent))}"
+            yield f"echo {shlex.quote(new.rstrip())} >> {shlex.quote(file)}"
+
+    # ---- words ------------------------------------------------------------------------------
+
+    def _print(self, steps: Sequence[Step], others: Sequence[str]) -> int:
+        """The plan as a script; what is to be done by hand stands in comments."""
+        for step in steps:
+            by_hand = step.way is Way.BY_HAND
+            self.console.say(f"# {'by hand: ' if by_hand else ''}{step.why}")
+            self._say_commands(step, "# " if by_hand else "")
+        self._say_others(others, "# ")
+        self.console.say("# nothing was changed" if steps else "# nothing to do")
+        left = any(step.way in (Way.BY_HAND, Way.SHOW) for step in steps)
+        return ATTENTION if left else FINE
+
+    def _say_commands(self, step: Step, indent: str) -> None:
+        own = ("danebot", *self.danebot.options)
+        if step.way is Way.SETTINGS:
+            lines: Iterator[str] = self._edited(step.commands[0])
+        elif step.way in (Way.DANEBOT, Way.SHOW):
+            lines = (shlex.join((*own, *words)) for words in step.commands)
+        else:
+            lines = map(shlex.join, step.commands)
+        for line in lines:
+            self.console.say(f"{indent}{line}")
+
+    def _say_others(self, others: Sequence[str], indent: str = "") -> None:
+        if others:
+            self.console.say(
+                f"{indent}left to certbot, as nothing here shows that they serve mail: "
+                f"{', '.join(others)}; to take one on, name it: danebot setup LINEAGE"
+            )

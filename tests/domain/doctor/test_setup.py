@@ -1,0 +1,266 @@
+"""The steps of `danebot setup`, by what is there and what was said."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from danebot.config.settings import READY_MADE
+from danebot.domain.doctor.facts import Asked, HostFacts, Job, LastRun, Rival
+from danebot.domain.doctor.setup import (
+    SERVICES,
+    Candidate,
+    Plan,
+    Reads,
+    SetupFacts,
+    Step,
+    Wanted,
+    Way,
+    plan,
+)
+from danebot.domain.names import DnsName
+
+NOW = datetime(2026, 11, 30, 12, tzinfo=UTC)
+NOTHING = Wanted()
+MAIL = "mail.example.org"
+COMBO = f"/etc/letsencrypt/live/{MAIL}/combo.pem"
+SMTP = DnsName.parse(f"_25._tcp.{MAIL}")
+RESOLVER = Asked("127.0.0.1", loopback=True, public=False, trusted=False, authentic=True)
+JOB = Job("danebot.timer", "/usr/local/bin/danebot", runs=True)
+ENABLE = ("systemctl", "enable", "--now", "danebot.timer")
+LINK = ("ln", "-s", "/opt/danebot/bin/danebot", "/usr/local/bin/")
+TIMER = Rival("certbot.timer", ("systemctl", "disable", "--now", "certbot.timer"))
+POSTFIX = Reads("postfix", "/etc/postfix/main.cf:9", combo=True)
+HOST = HostFacts(
+    asked=(RESOLVER,), jobs=(JOB,), last_run=LastRun(NOW, 0), lineages=1, managed=1, openssl=(3, 0)
+)
+DONE = Candidate(
+    MAIL, COMBO, managed=True, watched=(SMTP,), readers=(POSTFIX,), hooks=("@postfix",)
+)
+BARE = Candidate(MAIL, COMBO)
+NEW_HOST = HOST._replace(jobs=(), last_run=None, managed=0)
+
+
+def planned(
+    *candidates: Candidate, host: HostFacts = HOST, wanted: Wanted = NOTHING, **more: Any
+) -> Plan:
+    facts = SetupFacts(host, candidates)._replace(**more)
+    return plan(facts, wanted, NOW)
+
+
+def commands(found: Plan) -> list[str]:
+    """What is done, in order; what is left to the operator in brackets."""
+    return [
+        f"[{step.why}]" if step.way is Way.BY_HAND else f"{step.way.name} {' '.join(words)}"
+        for step in found.steps
+        for words in step.commands or ((),)
+    ]
+
+
+def test_nothing_is_to_be_done_where_all_is_done() -> None:
+    assert planned(DONE) == Plan(())
+    none_wanted = DONE._replace(watched=(), exempt=True)
+    assert planned(none_wanted) == Plan(())
+
+
+def test_all_of_the_first_hour_in_order() -> None:
+    found = planned(BARE, host=NEW_HOST, mail=("postfix",), rivals=(TIMER,), daily=(LINK, ENABLE))
+    assert commands(found) == [
+        "SETTINGS @postfix",
+        "SYSTEM ln -s /opt/danebot/bin/danebot /usr/local/bin/",
+        "SYSTEM systemctl enable --now danebot.timer",
+        "SYSTEM systemctl disable --now certbot.timer",
+        f"DANEBOT init {MAIL}",
+        f"DANEBOT deploy {MAIL}",
+        *[f"[have postfix read {COMBO}, for both the key and the chain]"] * 3,
+        f"SHOW tlsa {MAIL}",
+    ]
+    by_hand = [step for step in found.steps if step.way is Way.BY_HAND]
+    assert by_hand[0].commands[0] == ("postconf", "-e", f"smtpd_tls_chain_files={COMBO}")
+
+
+def test_a_record_that_is_published_is_watched_and_the_daily_run_tried() -> None:
+    found = planned(DONE._replace(watched=(), published=(SMTP,)), host=HOST._replace(last_run=None))
+    assert commands(found) == [f"DANEBOT init {MAIL}", "DANEBOT renew"]
+    assert str(SMTP) in found.steps[0].why
+
+
+@pytest.mark.parametrize(
+    ("last", "told", "runs"),
+    [
+        (None, True, True),
+        (LastRun(NOW, 1), True, True),
+        (LastRun(NOW, 0), True, False),
+        (None, False, False),
+    ],
+)
+def test_the_daily_run_is_tried_where_it_never_was_or_found_trouble(
+    last: LastRun | None, *, told: bool, runs: bool
+) -> None:
+    found = planned(DONE, host=HOST._replace(last_run=last, run_told=told))
+    assert commands(found) == ["DANEBOT renew"] * runs
+    assert planned(host=HOST._replace(last_run=last)).steps == ()
+
+
+def test_it_is_not_tried_before_there_is_a_record() -> None:
+    host = HOST._replace(last_run=None)
+    assert commands(planned(DONE._replace(watched=()), host=host)) == [f"SHOW tlsa {MAIL}"]
+    watching = Wanted(owners=(DnsName.parse(f"_465._tcp.{MAIL}"),))
+    assert commands(planned(DONE, host=host, wanted=watching)) == [
+        f"DANEBOT watch {MAIL} _465._tcp.{MAIL}",
+        f"SHOW tlsa {MAIL}",
+    ]
+
+
+def test_an_owner_that_is_watched_already_is_nothing_to_do() -> None:
+    assert planned(DONE, wanted=Wanted(owners=(SMTP,))) == Plan(())
+
+
+# ---- what comes before all else -------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("host", "words"),
+    [
+        (HOST._replace(certbot="certbot is not there; apt install certbot"), "apt install certbot"),
+        (HOST._replace(lineages=0), "certbot certonly"),
+        (HOST._replace(asked=(RESOLVER._replace(authentic=False),)), "apt install unbound"),
+        (HOST._replace(asked=(RESOLVER._replace(trouble="refused"),)), "apt install unbound"),
+        (HOST._replace(asked=(RESOLVER._replace(loopback=False),)), "apt install unbound"),
+    ],
+)
+def test_nothing_is_begun_on_sand(host: HostFacts, words: str) -> None:
+    found = planned(BARE, host=host, daily=(ENABLE,), rivals=(TIMER,))
+    assert found.blocked
+    (step,) = found.steps
+    assert step.way is Way.BY_HAND
+    assert words in step.why
+
+
+def test_one_resolver_that_is_believed_is_enough() -> None:
+    dead = RESOLVER._replace(name="127.0.0.2", trouble="refused")
+    assert planned(DONE, host=HOST._replace(asked=(dead, RESOLVER))) == Plan(())
+    public = RESOLVER._replace(loopback=False, trusted=True, public=True)
+    assert planned(DONE, host=HOST._replace(asked=(public,))) == Plan(())
+    assert planned(DONE, host=HOST._replace(asked=())) == Plan(())
+
+
+# ---- which lineages -------------------------------------------------------------------------
+
+
+def test_of_several_lineages_those_for_mail_are_meant() -> None:
+    web = Candidate("www.example.org", "/combo.pem", readers=(Reads("nginx", "x", combo=False),))
+    for shows in (
+        BARE._replace(serving=(SMTP,)),
+        BARE._replace(published=(SMTP,)),
+        BARE._replace(readers=(POSTFIX,)),
+        BARE._replace(managed=True),
+    ):
+        found = planned(web, shows)
+        assert found.others == (web.name,)
+        assert not [step for step in found.steps if web.name in step.why]
+    assert planned(web, BARE) == Plan((), (web.name, MAIL))
+    found = planned(web, BARE, wanted=Wanted(lineages=(web.name,)))
+    assert commands(found)[:3] == [
+        "SETTINGS @nginx",
+        f"DANEBOT init {web.name}",
+        f"DANEBOT deploy {web.name}",
+    ]
+    assert found.others == ()
+
+
+# ---- hooks and services ---------------------------------------------------------------------
+
+
+def test_every_ready_made_hook_may_be_found() -> None:
+    assert set(SERVICES.values()) == set(READY_MADE)
+
+
+@pytest.mark.parametrize(
+    ("readers", "hooks", "mail", "needed"),
+    [
+        (("postfix",), (), (), ("@postfix",)),
+        (("postfix", "dovecot", "postfix"), (), (), ("@postfix", "@dovecot")),
+        (("postfix", "dovecot"), ("@postfix /etc/postfix-out",), (), ("@dovecot",)),
+        (("postfix",), ("/etc/hooks/x", "#!/bin/sh\nsystemctl reload postfix\n"), (), ()),
+        (("unheard-of",), (), (), ()),
+        ((), (), ("exim",), ("@exim",)),
+        (("nginx",), (), ("exim",), ("@nginx",)),
+    ],
+)
+def test_a_service_that_no_hook_speaks_of_gets_one(
+    readers: tuple[str, ...],
+    hooks: tuple[str, ...],
+    mail: tuple[str, ...],
+    needed: tuple[str, ...],
+) -> None:
+    one = DONE._replace(readers=tuple(Reads(r, "/x:1", combo=True) for r in readers), hooks=hooks)
+    steps = planned(one, mail=mail).steps
+    assert [step.commands for step in steps if step.way is Way.SETTINGS] == [(needed,)] * bool(
+        needed
+    )
+    assert (("deploy", MAIL),) in [step.commands for step in steps] or not needed
+
+
+def test_hooks_that_are_named_stand_in_for_those_found() -> None:
+    bare = DONE._replace(hooks=())
+    assert planned(bare, wanted=Wanted(hooks=())) == Plan(())
+    found = planned(bare, wanted=Wanted(hooks=("@postfix", "/opt/push now")))
+    assert found.steps[0].commands == (("@postfix", "/opt/push now"),)
+    assert planned(DONE, wanted=Wanted(hooks=("@postfix",))) == Plan(())
+
+
+def test_a_service_that_reads_certbots_files_is_the_operators() -> None:
+    one = DONE._replace(
+        readers=(
+            Reads("postfix", "main.cf:1", combo=False),
+            Reads("postfix", "main.cf:2", combo=False),
+            Reads("dovecot", "dovecot.conf:7", combo=False),
+            Reads("nginx", "mail.conf:3", combo=True),
+        ),
+        hooks=("@postfix", "@dovecot", "@nginx"),
+    )
+    postfix, dovecot = planned(one).steps
+    assert postfix.why.startswith(f"have postfix (main.cf:1, main.cf:2) read {COMBO}")
+    assert ("postfix", "reload") in postfix.commands
+    assert f"ssl_server_key_file = {COMBO}" in dovecot.why
+    assert dovecot.commands == ()
+
+
+# ---- timers ---------------------------------------------------------------------------------
+
+
+def steps_of(found: Plan, *needs: str) -> list[Step]:
+    return [step for step in found.steps if step.needs == needs]
+
+
+def test_certbots_timer_stops_once_danebots_runs() -> None:
+    cron = Rival("/etc/cron.d/certbot")
+    found = planned(DONE, host=HOST._replace(jobs=()), daily=(ENABLE,), rivals=(TIMER, cron))
+    assert commands(found) == [
+        "SYSTEM systemctl enable --now danebot.timer",
+        "SYSTEM systemctl disable --now certbot.timer",
+        "[/etc/cron.d/certbot runs certbot renew: take that line out]",
+    ]
+    assert found.steps[0].gives == "daily"
+    assert len(steps_of(found, "daily")) == 2
+
+
+def test_a_program_that_is_not_where_the_timer_looks_is_linked() -> None:
+    host = HOST._replace(jobs=(JOB._replace(runs=False),))
+    assert commands(planned(DONE, host=host, daily=(LINK, ENABLE))) == [f"SYSTEM {' '.join(LINK)}"]
+
+
+def test_where_nothing_was_brought_for_a_timer_that_is_said() -> None:
+    found = planned(DONE, host=HOST._replace(jobs=()))
+    (step,) = found.steps
+    assert (step.way, step.gives) == (Way.BY_HAND, "daily")
+    assert "danebot files" in step.why
+
+
+def test_timers_and_the_run_are_left_alone_on_request() -> None:
+    wanted = Wanted(timers=False, renew=False)
+    host = HOST._replace(jobs=(), last_run=None)
+    assert planned(DONE, host=host, daily=(ENABLE,), rivals=(TIMER,), wanted=wanted) == Plan(())
