@@ -15,6 +15,7 @@ from danebot.adapters.journal import Journal
 from danebot.domain.finding import Code, Finding, Severity
 from danebot.domain.rollover.findings.unprotected import gathered
 from danebot.domain.text import printable
+from danebot.waiting import LINE
 
 if TYPE_CHECKING:
     from danebot.adapters.certbot.command import Certbot
@@ -76,7 +77,7 @@ class Console:
             observer(self.settings),
             prober(self.settings),
             lambda name: publisher(self.settings, name, self.detail),
-            progress=self.detail,
+            progress=self.progress,
             reading=uptime_reading,
             tell=self.warn,
             record=self.journal.record,
@@ -93,7 +94,7 @@ class Console:
         """The tree's locks, held."""
         from danebot.adapters.tree.locks import TreeLock
 
-        with TreeLock(self.settings.tree, self.settings.lock_wait) as lock:
+        with TreeLock(self.settings.tree, self.settings.lock_wait, self.progress) as lock:
             yield lock
 
     # ---- printing ---------------------------------------------------------------------------
@@ -104,17 +105,21 @@ class Console:
             self.warn(line)
 
     def progress(self, line: str) -> None:
-        """Print a line about a long wait, on a terminal that somebody watches."""
-        if self.verbosity or self.watched():
+        """Show what takes long while it does, on a terminal that somebody watches; with -v print it."""
+        if self.verbosity:
             self.warn(line)
+        elif self.watched() and not self.quiet:
+            LINE.show(f"danebot: {_shown(line)}")
 
     def say(self, line: str = "") -> None:
         """A line of the verb's result."""
         if not self.quiet:
+            LINE.clear()
             click.echo(_shown(line))
 
     def warn(self, line: str, colour: str | None = None) -> None:
         """A line about a problem."""
+        LINE.clear()
         click.echo(f"danebot: {self.coloured(_shown(line), colour)}", err=True)
 
     def report(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from danebot.domain.finding import Code, Finding, Severity
 from danebot.errors import ConfigError, DanebotError
+from danebot.waiting import LINE
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -102,6 +103,7 @@ def click_echo(line: str) -> None:
     """Print a line that was asked for, -q or not."""
     import click
 
+    LINE.clear()
     click.echo(line)
 
 

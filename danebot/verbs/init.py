@@ -61,7 +61,7 @@ def init(console: Console, names: tuple[str, ...], *, told: Told, dry_run: bool)
     status = FINE
     with console.locked():
         new = [name for name in selected if not tree.paths(name).staged]
-        console.detail("looking for TLSA records that are published already")
+        console.progress("looking for TLSA records that are published already")
         done = []
         for name, found in _looked(context, selected).items():
             try:

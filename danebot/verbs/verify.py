@@ -65,7 +65,7 @@ def _run(
     for report in reports:
         bad += report.severity is not Severity.NOTICE
         strangers.seen(report)
-        meter.clear()
+        LINE.clear()
         if isinstance(report.subject, SrvSubject):
             domain = report.subject.domain
             absent = (
@@ -76,7 +76,7 @@ def _run(
                 continue  # of all known services few are offered
         for line in _rendered(report, as_json=options["as_json"]):
             _print(console, report, line, as_json=options["as_json"])
-    meter.clear()
+    LINE.clear()
     for line in () if trace is None else trace.lines():
         sys.stdout.write(f"{line}\n")
     for domain in [domain for domain, count in services.items() if not count]:
@@ -139,21 +139,11 @@ class _Meter:
         self._total = total
         self._done = 0
         self._shown = total > 1 and not console.quiet and console.watched()
-        self._width = 0
 
     def step(self) -> None:
         self._done += 1
         if self._shown:
-            text = f"{self._done} of {self._total}"
-            self._width = len(text)
-            sys.stderr.write(f"\r{text}")
-            sys.stderr.flush()
-
-    def clear(self) -> None:
-        if self._width:
-            sys.stderr.write(f"\r{' ' * self._width}\r")
-            sys.stderr.flush()
-            self._width = 0
+            LINE.show(f"{self._done} of {self._total}")
 
 
 # ---- from words to values -------------------------------------------------------------------

@@ -13,7 +13,7 @@ import os
 import struct
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
@@ -32,12 +32,18 @@ class TreeLock:
     """Both locks of one tree, as a context manager.
 
     Entering raises `LockedError` when another holds one for longer than ``wait``, and `TreeError`
-    when the tree can't be written to.
+    when the tree can't be written to.  ``progress`` learns for whom it waits.
     """
 
-    def __init__(self, tree: Path, wait: timedelta = timedelta(minutes=2)) -> None:
+    def __init__(
+        self,
+        tree: Path,
+        wait: timedelta = timedelta(minutes=2),
+        progress: Callable[[str], None] = lambda _: None,
+    ) -> None:
         self.tree = tree
         self.wait = wait
+        self._progress = progress
         self._held: dict[str, int] = {}
 
     def __enter__(self) -> Self:
@@ -71,6 +77,7 @@ class TreeLock:
     def _acquire(self, name: str) -> None:
         deadline = time.monotonic() + self.wait.total_seconds()
         path = self.tree / name
+        waited = False
         while True:
             descriptor = _opened(path)
             if _try_lock(path, descriptor):
@@ -78,13 +85,16 @@ class TreeLock:
                 return
             holder = _holder(descriptor)
             os.close(descriptor)
+            program = "danebot" if name == OWN else "certbot"
             if time.monotonic() >= deadline:
-                program = "danebot" if name == OWN else "certbot"
                 raise LockedError(
                     f"another {program}{holder} is at work in {self.tree}, still after "
                     f"{int(self.wait.total_seconds())} s; run the command again when it has ended, "
                     "or end it if it hangs"
                 )
+            if not waited:
+                self._progress(f"waiting for another {program}{holder} to end")
+            waited = True
             time.sleep(_POLL)
 
     def _release(self, name: str) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Any
 
 import pytest
 
@@ -44,10 +43,14 @@ NEW_HOST = HOST._replace(jobs=(), last_run=None, managed=0)
 
 
 def planned(
-    *candidates: Candidate, host: HostFacts = HOST, wanted: Wanted = NOTHING, **more: Any
+    *candidates: Candidate,
+    host: HostFacts = HOST,
+    wanted: Wanted = NOTHING,
+    mail: tuple[str, ...] = (),
+    rivals: tuple[Rival, ...] = (),
+    daily: tuple[tuple[str, ...], ...] = (),
 ) -> Plan:
-    facts = SetupFacts(host, candidates)._replace(**more)
-    return plan(facts, wanted, NOW)
+    return plan(SetupFacts(host, candidates, mail, rivals, daily), wanted, NOW)
 
 
 def commands(found: Plan) -> list[str]:

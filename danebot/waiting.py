@@ -1,0 +1,43 @@
+"""The line on a terminal that says what takes so long; whatever is printed next takes its place."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+class WaitingLine:
+    """A line of standard error without an end; nothing of it stays."""
+
+    def __init__(self) -> None:
+        self._width = 0
+
+    def show(self, text: str) -> None:
+        """Show it in place of the one before, as far as the terminal is wide."""
+        from shutil import get_terminal_size
+
+        text = text[: max(0, get_terminal_size().columns - 1)]
+        sys.stderr.write(f"\r{text.ljust(self._width)}")
+        sys.stderr.flush()
+        self._width = len(text)
+
+    def clear(self) -> None:
+        """Leave the terminal as it was."""
+        if self._width:
+            sys.stderr.write(f"\r{' ' * self._width}\r")
+            sys.stderr.flush()
+            self._width = 0
+
+
+LINE = WaitingLine()
+"""That of this process: it has one terminal."""
+
+
+@contextmanager
+def cleared() -> Iterator[None]:
+    """Whatever ends the work, its line is gone."""
+    try:
+        yield
+    finally:
+        LINE.clear()
