@@ -21,10 +21,11 @@ import click
 
 from danebot import __version__
 from danebot.errors import DanebotError, UnknownLineageError
+from danebot.waiting import cleared
 
 _VERBS = (
-    *("init", "deinit", "renew", "newkey", "names", "watch", "status", "tlsa", "deploy", "record"),
-    *("publish", "verify", "doctor", "rehearse", "files"),
+    *("setup", "init", "deinit", "renew", "newkey", "names", "watch", "status", "tlsa", "deploy"),
+    *("record", "publish", "verify", "doctor", "rehearse", "files"),
 )
 _GARBAGE = 50_000  # objects; importing makes thousands that stay, which are no garbage
 FINE, ATTENTION, USAGE, INTERRUPTED = 0, 1, 2, 130
@@ -163,7 +164,8 @@ def guarded(action: Callable[[], object]) -> int:
         if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup wants it
             signal.signal(number, signal.default_int_handler)
     try:
-        outcome = action()
+        with cleared():
+            outcome = action()
         _flush()
     except click.exceptions.Exit as exc:
         return exc.exit_code

@@ -105,7 +105,7 @@ class Console:
             self.warn(line)
 
     def progress(self, line: str) -> None:
-        """Show what takes long while it does, on a terminal that somebody watches; with -v print it."""
+        """Show what takes long while it does, on a terminal somebody watches; with -v print it."""
         if self.verbosity:
             self.warn(line)
         elif self.watched() and not self.quiet:

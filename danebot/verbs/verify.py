@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +11,7 @@ import click
 from danebot.domain.names import Hostname, Protocol, printable
 from danebot.errors import ConfigError, NameSyntaxError, RecordSyntaxError
 from danebot.verbs.common import ATTENTION, FINE, read_stdin, size_checked
+from danebot.waiting import LINE
 
 if TYPE_CHECKING:
     from danebot.console import Console
