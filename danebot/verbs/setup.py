@@ -73,10 +73,11 @@ class _Setup:
         self.mode = mode
         self.lost: set[str] = set()
         self.left: list[Step] = []
+        self.said = False
         self.file = console.config or ROOT / "etc/danebot/danebot.toml"
 
     def go(self, planned: Plan) -> int:
-        say = self.console.say
+        say = self._say_apart
         steps = [self._written_by_hand(step) for step in planned.steps]
         if self.mode is Mode.PRINT:
             return self._print(steps, planned.others)
@@ -87,15 +88,15 @@ class _Setup:
             say("there is nothing that danebot could do" if steps else "nothing to do")
         self._say_others(planned.others)
         for step in self.left:
-            say(f"\nby hand: {step.why}")
+            say(f"by hand: {step.why}")
             self._say_commands(step, "  ")
             if step.way is Way.SHOW:
                 self._run(step.commands[0])
         if not planned.blocked:
-            say("\ndanebot doctor:")
+            say("danebot doctor:")
         healthy = not planned.blocked and self._run(("doctor",))
         if self.left:
-            say("\nwhen that is done by hand, run again: danebot setup")
+            say("when that is done by hand, run again: danebot setup")
         return FINE if healthy and not self.left else ATTENTION
 
     def _taken(self, step: Step) -> bool:
@@ -103,16 +104,14 @@ class _Setup:
         if step.way in (Way.BY_HAND, Way.SHOW):
             self.left.append(step)
             return False
-        self.console.say(f"\n{step.why}:")
+        self._say_apart(f"{step.why}:")
         self._say_commands(step, "  ")
         if self.mode is Mode.ASK and not click.confirm("do it?", default=True, err=True):
             return False
-        match step.way:
-            case Way.SETTINGS:
-                self._edit(step.commands[0])
-                return True
-            case Way.SYSTEM:
-                return all(map(self._run_program, step.commands))
+        if step.way is Way.SYSTEM:
+            return all(map(self._run_program, step.commands))
+        if step.hooks:
+            self._edit(step.hooks)
         for words in step.commands:
             self._run(words)
         return not step.gives or self.console.tree().paths(step.gives).staged
@@ -142,11 +141,10 @@ class _Setup:
         """The step as it is, unless settings have a form that only a person can edit."""
         from danebot.config.edit import with_hooks
 
-        if step.way is not Way.SETTINGS or with_hooks(self._settings(), step.commands[0]):
+        if not step.hooks or with_hooks(self._settings(), step.hooks):
             return step
-        return step._replace(
-            way=Way.BY_HAND, why=f"{step.why}, in hooks of {self.file}", commands=()
-        )
+        why = f"{step.why}; write them to hooks in {self.file}"
+        return step._replace(way=Way.BY_HAND, why=why, hooks=(), commands=())
 
     def _settings(self) -> str:
         from danebot.config.files import read_text
@@ -192,14 +190,18 @@ class _Setup:
 
     def _say_commands(self, step: Step, indent: str) -> None:
         own = ("danebot", *self.danebot.options)
-        if step.way is Way.SETTINGS:
-            lines: Iterator[str] = self._edited(step.commands[0])
-        elif step.way in (Way.DANEBOT, Way.SHOW):
-            lines = (shlex.join((*own, *words)) for words in step.commands)
-        else:
-            lines = map(shlex.join, step.commands)
-        for line in lines:
+        verbs = step.way in (Way.DANEBOT, Way.SHOW)
+        for line in self._edited(step.hooks) if step.hooks else ():
             self.console.say(f"{indent}{line}")
+        for words in step.commands:
+            self.console.say(f"{indent}{shlex.join((*own, *words) if verbs else words)}")
+
+    def _say_apart(self, line: str) -> None:
+        """A line with an empty one before it, unless it is the first."""
+        if self.said:
+            self.console.say()
+        self.console.say(line)
+        self.said = True
 
     def _say_others(self, others: Sequence[str], indent: str = "") -> None:
         if others:

@@ -7,7 +7,7 @@ A step is the very commands that take it, danebot's own or the system's.  What i
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
@@ -108,12 +108,11 @@ class Way(enum.Enum):
     DANEBOT = "a verb of danebot"
     SHOW = "by the operator, as a verb of danebot prints it"
     SYSTEM = "programs of the system"
-    SETTINGS = "deploy hooks, written into danebot.toml"
     BY_HAND = "by the operator"
 
 
 class Step(NamedTuple):
-    """One step: ``why`` in words, and its commands; hooks in place of these for SETTINGS.
+    """One step: ``why`` in words, and its commands, after ``hooks`` are written into the settings.
 
     It is left out where a step that ``gives`` one of its ``needs`` wasn't taken.
     """
@@ -123,6 +122,7 @@ class Step(NamedTuple):
     commands: tuple[tuple[str, ...], ...] = ()
     gives: str = ""
     needs: tuple[str, ...] = ()
+    hooks: tuple[str, ...] = ()
 
 
 class Plan(NamedTuple):
@@ -143,12 +143,11 @@ def plan(facts: SetupFacts, wanted: Wanted, now: datetime) -> Plan:
         return Plan(tuple(Step(Way.BY_HAND, str(one)) for one in missing), blocked=True)
     chosen = [one for one in facts.candidates if _is_chosen(one, facts, wanted)]
     others = [one.name for one in facts.candidates if one not in chosen and not wanted.lineages]
-    hooks = tuple(_hooks(facts, chosen, wanted))
-    daily, rivals = _daily(facts), tuple(_rivals(facts))
+    timers = (*_daily(facts), *_rivals(facts)) if wanted.timers else ()
     steps = (
-        *hooks,
-        *((*daily, *rivals) if wanted.timers else ()),
-        *(step for one in chosen for step in _care(one, wanted, hooks)),
+        *timers,
+        *(step for one in chosen for step in _care(one, wanted)),
+        *_hooks(facts, chosen, wanted),
         *_renewal(facts.host, chosen, wanted),
         *(step for one in chosen for step in _services(one, facts.mail)),
         *(step for one in chosen for step in _first_record(one, wanted)),
@@ -179,8 +178,11 @@ def _mail_readers(one: Candidate) -> tuple[Reads, ...]:
     return tuple(reader for reader in one.readers if reader.service in MAIL_SERVICES)
 
 
-def _hooks(facts: SetupFacts, chosen: Iterable[Candidate], wanted: Wanted) -> Iterator[Step]:
-    """Whatever reads a certificate is told of new ones, unless a hook speaks of it already."""
+def _hooks(facts: SetupFacts, chosen: Sequence[Candidate], wanted: Wanted) -> Iterator[Step]:
+    """Whatever reads a certificate is told of new ones, unless a hook speaks of it already.
+
+    The hooks are tried at once: who stops in between would not be asked again.
+    """
     needed: dict[str, None] = {}
     for one in chosen:
         if wanted.hooks is not None:
@@ -191,8 +193,9 @@ def _hooks(facts: SetupFacts, chosen: Iterable[Candidate], wanted: Wanted) -> It
             if not any(service in words for words in one.hooks):
                 needed[f"@{service}"] = None
     if needed:
-        why = f"have services read a new certificate: {joined(needed)}"
-        yield Step(Way.SETTINGS, why, (tuple(needed),), gives="hooks")
+        why = f"have services read each new certificate, and try that: {joined(needed)}"
+        needs = (chosen[0].name,) if len(chosen) == 1 else ()
+        yield Step(Way.DANEBOT, why, (("deploy",),), needs=needs, hooks=tuple(needed))
 
 
 def _daily(facts: SetupFacts) -> tuple[Step, ...]:
@@ -217,8 +220,8 @@ def _rivals(facts: SetupFacts) -> Iterator[Step]:
             yield Step(Way.BY_HAND, str(rival), needs=("daily",))
 
 
-def _care(one: Candidate, wanted: Wanted, hooks: tuple[Step, ...]) -> Iterator[Step]:
-    """A lineage taken on, its owners watched, and its hooks tried."""
+def _care(one: Candidate, wanted: Wanted) -> Iterator[Step]:
+    """A lineage taken on, and its owners watched."""
     name = one.name
     if not one.managed or one.published:
         found = f"; its TLSA records are watched: {by_host(one.published)}" if one.published else ""
@@ -228,9 +231,6 @@ def _care(one: Candidate, wanted: Wanted, hooks: tuple[Step, ...]) -> Iterator[S
     if owners:
         words = ("watch", name, *map(str, owners))
         yield Step(Way.DANEBOT, f"have {name} watch {by_host(owners)}", (words,), needs=(name,))
-    if hooks:
-        why = f"run the deploy hooks of {name} once, and see what is served"
-        yield Step(Way.DANEBOT, why, (("deploy", name),), needs=(name, "hooks"))
 
 
 def _unwatched(one: Candidate, wanted: Wanted) -> list[DnsName]:

@@ -71,12 +71,11 @@ def test_nothing_is_to_be_done_where_all_is_done() -> None:
 def test_all_of_the_first_hour_in_order() -> None:
     found = planned(BARE, host=NEW_HOST, mail=("postfix",), rivals=(TIMER,), daily=(LINK, ENABLE))
     assert commands(found) == [
-        "SETTINGS @postfix",
         "SYSTEM ln -s /opt/danebot/bin/danebot /usr/local/bin/",
         "SYSTEM systemctl enable --now danebot.timer",
         "SYSTEM systemctl disable --now certbot.timer",
         f"DANEBOT init {MAIL}",
-        f"DANEBOT deploy {MAIL}",
+        "DANEBOT deploy",
         *[f"[have postfix read {COMBO}, for both the key and the chain]"] * 3,
         f"SHOW tlsa {MAIL}",
     ]
@@ -166,11 +165,8 @@ def test_of_several_lineages_those_for_mail_are_meant() -> None:
         assert not [step for step in found.steps if web.name in step.why]
     assert planned(web, BARE) == Plan((), (web.name, MAIL))
     found = planned(web, BARE, wanted=Wanted(lineages=(web.name,)))
-    assert commands(found)[:3] == [
-        "SETTINGS @nginx",
-        f"DANEBOT init {web.name}",
-        f"DANEBOT deploy {web.name}",
-    ]
+    assert commands(found)[:2] == [f"DANEBOT init {web.name}", "DANEBOT deploy"]
+    assert [step.hooks for step in found.steps[:2]] == [(), ("@nginx",)]
     assert found.others == ()
 
 
@@ -201,17 +197,15 @@ def test_a_service_that_no_hook_speaks_of_gets_one(
 ) -> None:
     one = DONE._replace(readers=tuple(Reads(r, "/x:1", combo=True) for r in readers), hooks=hooks)
     steps = planned(one, mail=mail).steps
-    assert [step.commands for step in steps if step.way is Way.SETTINGS] == [(needed,)] * bool(
-        needed
-    )
-    assert (("deploy", MAIL),) in [step.commands for step in steps] or not needed
+    found = [(step.commands, step.needs, step.hooks) for step in steps if step.hooks]
+    assert found == ([((("deploy",),), (MAIL,), needed)] if needed else [])
 
 
 def test_hooks_that_are_named_stand_in_for_those_found() -> None:
     bare = DONE._replace(hooks=())
     assert planned(bare, wanted=Wanted(hooks=())) == Plan(())
     found = planned(bare, wanted=Wanted(hooks=("@postfix", "/opt/push now")))
-    assert found.steps[0].commands == (("@postfix", "/opt/push now"),)
+    assert found.steps[0].hooks == ("@postfix", "/opt/push now")
     assert planned(DONE, wanted=Wanted(hooks=("@postfix",))) == Plan(())
 
 

@@ -1,0 +1,342 @@
+"""`danebot setup` at a terminal, and without one: it shows, asks, does that, and is judged.
+
+Doubles: DNS and services are the desk's, the host is a directory, ``systemctl`` a script that links
+and unlinks there, and the kernel's word on the clock and the CA's directory are told.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from adapters import trees
+from adapters.nameserver import Nameserver, nameservers
+from adapters.trees import NAME
+from danebot import cli
+from danebot.config import load
+from danebot.console import Console
+from danebot.domain.delivery.probes import ProbeOutcome, ProbeResult
+from danebot.domain.lineage.keys import Algorithm
+from danebot.domain.names import Endpoint
+from danebot.errors import DanebotError
+from verbs.desk import HERE, Desk, Said, of_key
+from verbs.terminal import CTRL_C, Session, at_terminal
+
+ROOT = Path(__file__).parents[2]
+SOA = ". 86400 SOA a.root. host.root. 1 2 3 4 5"
+SIGNED = ". 86400 RRSIG SOA 13 0 86400 20300101000000 20200101000000 1 . AAAA"
+WANTS = "etc/systemd/system/timers.target.wants"
+SYSTEMCTL = """#!/bin/sh
+echo "$*" >> {log}
+case $1 in
+enable) ln -s ../$3 {wants}/$3 ;;
+disable) rm {wants}/$3 ;;
+esac
+"""
+
+
+@dataclass
+class Host:
+    """A host with certbot, its timer and Postfix, on which danebot was just installed."""
+
+    desk: Desk
+    server: Nameserver
+
+    @property
+    def root(self) -> Path:
+        return self.desk.root / "host"
+
+    @property
+    def config(self) -> Path:
+        return self.desk.root / "danebot.toml"
+
+    @property
+    def live(self) -> Path:
+        return self.desk.tree / "live" / NAME
+
+    def write(self, file: str, text: str, mode: int = 0o644) -> Path:
+        path = self.root / file
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+        path.chmod(mode)
+        return path
+
+    def postfix(self, file: str) -> None:
+        self.write("etc/postfix/main.cf", f"smtpd_tls_chain_files = {self.live}/{file}.pem\n")
+
+    def probe(
+        self, _: str, endpoints: Sequence[Endpoint], algorithm: Algorithm = Algorithm.ANY
+    ) -> Sequence[ProbeResult]:
+        chain = (trees.leaf("one", 1).der,)
+        served = ProbeOutcome.SERVED
+        return [ProbeResult(e, "192.0.2.25", served, algorithm, chain) for e in endpoints]
+
+    def options(self) -> tuple[str, ...]:
+        return ("--config", str(self.config))
+
+    def at_terminal(self, *answers: str, config: tuple[str, ...] | None = None) -> Session:
+        options = self.options() if config is None else config
+        return at_terminal(lambda: cli.main([*options, "setup"]), answers)
+
+    def piped(self, *words: str, config: tuple[str, ...] | None = None) -> Said:
+        options = self.options() if config is None else config
+        self.desk.capsys.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            cli.main([*options, "setup", *words])
+        assert isinstance(ended.value.code, int)
+        return Said(ended.value.code, *self.desk.capsys.readouterr())
+
+    def systemctl(self) -> list[str]:
+        log = self.desk.root / "systemctl.log"
+        return log.read_text().splitlines() if log.exists() else []
+
+    def digest(self) -> dict[str, bytes]:
+        """What is there of files, and which links."""
+        kept = (path for path in self.desk.root.rglob("*") if not path.is_dir())
+        return {
+            str(path): os.readlink(path).encode() if path.is_symlink() else path.read_bytes()
+            for path in kept
+        }
+
+
+@pytest.fixture
+def host(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> Iterator[Host]:
+    desk.issued()
+    with nameservers("127.0.0.1") as (server,):
+        server.say(".", "SOA", SOA, SIGNED)
+        made = Host(desk, server)
+        made.config.write_text(
+            f'config_dir = "{desk.tree}"\ncertbot = "{desk.root}/certbot"\n'
+            f'snapshot = "{desk.root}/state/status.json"\nresolver = "127.0.0.1:{server.port}"\n'
+        )
+        for unit in ("danebot.service", "danebot.timer"):
+            made.write(f"usr/lib/systemd/system/{unit}", (ROOT / "systemd" / unit).read_text())
+        text = f"[Service]\nExecStart=certbot -q renew --config-dir {desk.tree}\n"
+        made.write("usr/lib/systemd/system/certbot.service", text)
+        made.write(f"{WANTS}/certbot.timer", "")
+        made.write("run/systemd/system/there", "")
+        made.write("usr/local/bin/danebot", "#!/bin/sh\n", 0o755)
+        made.postfix("fullchain")
+        script = SYSTEMCTL.format(log=desk.root / "systemctl.log", wants=made.root / WANTS)
+        made.write("bin/systemctl", script, 0o755)
+        monkeypatch.setenv("PATH", f"{made.root}/bin:{os.environ['PATH']}")
+        monkeypatch.setattr(desk.dns, "probe", made.probe)
+        for name in ("setup", "doctor"):
+            monkeypatch.setattr(f"danebot.verbs.{name}.ROOT", made.root)
+        monkeypatch.setattr("danebot.verbs.files._data", nothing_brought)
+        monkeypatch.setattr("danebot.adapters.services._PROGRAMS", ())
+        monkeypatch.setattr("danebot.adapters.ntp.synchronised", lambda: True)
+        told = ("", datetime.now(UTC))
+        monkeypatch.setattr("danebot.adapters.certbot.directory.ask_directory", lambda _: told)
+        ready_made = made.write("reload.sh", "#!/bin/sh\nexit 0\n", 0o755)
+        monkeypatch.setattr("danebot.adapters.certbot.hooks._READY_MADE", ready_made)
+        yield made
+
+
+def nothing_brought() -> Path:
+    raise DanebotError("this installation brought programs alone")
+
+
+def questions(session: Session) -> list[str]:
+    """What was shown above each question."""
+    parts = session.screen.split("do it? [Y/n]: ")
+    return [part.rpartition("\r")[2].rpartition("\n\n")[2].strip() for part in parts[:-1]]
+
+
+def test_the_first_hour(host: Host) -> None:
+    first = host.at_terminal(*"yyyy")
+    assert (first.status, first.unasked) == (1, ())
+    own = f"danebot --config={host.config}"
+    shown = questions(first)
+    assert [question.splitlines()[1:] for question in shown[:3]] == [
+        ["  systemctl enable --now danebot.timer"],
+        ["  systemctl disable --now certbot.timer"],
+        [f"  {own} init {NAME}"],
+    ]
+    assert [line.strip() for line in shown[3].splitlines()[-2:]] == [
+        '+hooks = ["@postfix"]',
+        f"{own} deploy",
+    ]
+    assert f"{NAME}: its deploy hooks have run; no service is asked" in first.screen
+    assert host.config.read_text().endswith('\nhooks = ["@postfix"]\n')
+    assert host.systemctl() == [
+        "enable --now danebot.timer",
+        "disable --now certbot.timer",
+    ]
+    _, _, by_hand = first.screen.partition("\nby hand: ")
+    assert f"postconf -e smtpd_tls_chain_files={host.live}/combo.pem\n" in by_hand
+    assert f"\n{HERE}. IN TLSA {of_key('one')}\n" in by_hand
+    assert by_hand.endswith("\nwhen that is done by hand, run again: danebot setup\n")
+
+    host.postfix("combo")
+    host.desk.dns.publish(of_key("one"))
+    second = host.at_terminal("y", "y")
+    assert [question.splitlines()[-1] for question in questions(second)] == [
+        f"  {own} init {NAME}",
+        f"  {own} renew",
+    ]
+    assert second.screen.endswith("nothing found: this host has all that danebot needs\n")
+    assert (second.status, second.unasked) == (0, ())
+
+    before = host.digest()
+    third = host.piped("--yes")
+    assert third == (
+        0,
+        "nothing to do\n\ndanebot doctor:\nnothing found: this host has all that danebot needs\n",
+        "",
+    )
+    assert host.digest() == before
+
+
+def test_all_at_once_and_nothing_asked(host: Host) -> None:
+    host.postfix("combo")
+    host.desk.dns.publish(of_key("one"))
+    said = host.piped("--yes")
+    assert said.out.endswith("nothing found: this host has all that danebot needs\n")
+    assert (said.status, "do it?" in said.err) == (0, False)
+    assert host.piped("--yes").out.startswith("nothing to do\n")
+
+
+def test_the_plan_is_a_script_and_changes_nothing(host: Host) -> None:
+    before = host.digest()
+    for words in (("--dry-run",), ("--print",)):
+        said = host.piped(*words)
+        assert (said.status, said.err) == (1, "")
+        lines = [line for line in said.out.splitlines() if not line.startswith("#")]
+        own = f"danebot --config={host.config}"
+        end = lines.index("END") + 1
+        assert [*lines[:4], *lines[end:]] == [
+            "systemctl enable --now danebot.timer",
+            "systemctl disable --now certbot.timer",
+            f"{own} init {NAME}",
+            f"patch {host.config} <<'END'",
+            f"{own} deploy",
+            f"{own} tlsa {NAME}",
+        ]
+        assert f"# postconf -e smtpd_tls_chain_files={host.live}/combo.pem" in said.out
+        assert said.out.endswith("# nothing was changed\n")
+    assert host.digest() == before
+
+
+def test_off_a_terminal_nobody_is_asked(host: Host) -> None:
+    before = host.digest()
+    said = host.piped()
+    assert (said.status, said.out) == (2, "")
+    (line,) = said.err.splitlines()
+    assert "--yes" in line
+    assert "--dry-run" in line
+    assert host.digest() == before
+
+
+def test_what_is_declined_is_left_with_all_that_rests_on_it(host: Host) -> None:
+    said = host.at_terminal("n", "n")
+    assert (said.status, said.unasked) == (1, ())
+    assert [question.splitlines()[0] for question in questions(said)] == [
+        "have danebot renew run daily:",
+        f"put {NAME} under danebot's care:",
+    ]
+    assert host.systemctl() == []
+    assert not (host.desk.tree / "staging").exists()
+    assert "tlsa" not in said.screen
+    assert "run: danebot init" in said.screen
+
+
+@pytest.mark.parametrize("at", range(4))
+def test_an_interrupt_leaves_nothing_half_done(host: Host, at: int) -> None:
+    said = host.at_terminal(*"y" * at, CTRL_C)
+    assert said.status == 130
+    assert said.screen.endswith("danebot: interrupted; run danebot setup again to go on\n")
+    assert len(host.systemctl()) == min(2, at)
+    rest = host.at_terminal(*"y" * (4 - at))
+    assert (rest.status, rest.unasked) == (1, ())
+    assert f"{HERE}. IN TLSA" in rest.screen
+
+
+def test_an_end_of_input_is_no_answer(host: Host) -> None:
+    said = host.at_terminal("\x04")
+    assert said.status == 130
+    assert 'hooks = ["@postfix"]' not in host.config.read_text()
+
+
+def test_an_interrupt_while_it_looks(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    def look(*_: object) -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+
+    monkeypatch.setattr("danebot.jobs.setup.look", look)
+    assert host.piped("--yes").status == 130
+
+
+def test_what_it_would_ask_may_be_told(host: Host) -> None:
+    said = host.piped("--yes", "--no-hook", "--no-timer", "--no-renew", "--owner", HERE, NAME)
+    assert host.systemctl() == []
+    assert "hooks" not in host.config.read_text()
+    assert f"{NAME}: watched from now on: 1 {HERE}" in said.out
+    assert f"danebot --config={host.config} renew" not in said.out
+    other = host.piped("--dry-run", "--hook", "/opt/push now")
+    assert '+hooks = ["/opt/push now"]' in other.out
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("--owner", HERE), "--owner needs one LINEAGE"),
+        (("--owner", "..", NAME), "--owner"),
+        (("--hook", "x", "--no-hook"), "doesn't go with"),
+        (("--yes", "--dry-run"), "doesn't go with"),
+        (("--yes", "mial.example.test"), f"known are: {NAME}"),
+    ],
+)
+def test_wrong_usage(host: Host, words: tuple[str, ...], told: str) -> None:
+    said = host.piped(*words)
+    assert said.status == 2
+    assert told in said.err
+
+
+def test_without_a_resolver_nothing_is_begun(host: Host) -> None:
+    host.server.say(".", "SOA", SOA, flags="QR RD RA")
+    before = host.digest()
+    said = host.piped("--yes")
+    assert said.status == 1
+    assert "apt install unbound" in said.out
+    assert said.out.endswith("when that is done by hand, run again: danebot setup\n")
+    assert host.digest() == before
+
+
+def test_settings_that_only_a_person_can_edit(host: Host) -> None:
+    text = host.config.read_text() + "hooks = [\n  # none yet\n]\n"
+    host.config.write_text(text)
+    said = host.piped("--yes", "--no-timer")
+    assert f"@postfix; write them to hooks in {host.config}\n" in said.out
+    assert host.config.read_text() == text
+
+
+def test_what_fails_is_told_and_gone_on_after(host: Host) -> None:
+    host.write("bin/systemctl", "#!/bin/sh\necho Access denied; exit 4\n", 0o755)
+    host.desk.dns.dead = True
+    said = host.piped("--yes")
+    assert said.status == 1
+    assert "systemctl enable --now danebot.timer: Access denied; mend it, and run again" in said.err
+    assert "systemctl disable" not in said.err
+    assert "nobody knows whether it has TLSA records" in said.err
+    assert f"deploy {NAME}" not in said.out
+
+
+def test_settings_that_are_not_there_yet_are_made(
+    host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without --config: in the usual place, which is the host's."""
+    monkeypatch.setattr(Console, "settings", property(lambda _: load(host.config)))
+    file = host.root / "etc/danebot/danebot.toml"
+    printed = host.piped("--dry-run", config=())
+    made = [f"mkdir -p {file.parent}", f"echo 'hooks = [\"@postfix\"]' >> {file}"]
+    assert [line for line in printed.out.splitlines() if str(file.parent) in line] == made
+    assert not file.parent.exists()
+    said = host.at_terminal(*"yyyy", config=())
+    assert said.status == 1
+    assert (file.read_text(), file.stat().st_mode & 0o777) == ('hooks = ["@postfix"]\n', 0o644)
