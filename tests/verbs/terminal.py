@@ -9,9 +9,12 @@ import sys
 import time
 import warnings
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import NamedTuple
 
-_PATIENCE = 8
+from lab.net import until
+
+_PATIENCE = 120
 CTRL_C = "\x03"
 
 
@@ -55,8 +58,14 @@ def at_terminal(
         screen += data.decode(errors="replace")
         if screen.rstrip(" ").endswith(prompt.rstrip(" ")) and len(screen) > seen and left:
             seen = len(screen) + 1
+            until("it waits for an answer", lambda: _sleeps(child), _PATIENCE)
             answer = left.pop(0)
             os.write(terminal, (answer if answer == CTRL_C else f"{answer}\n").encode())
     os.close(terminal)
     _, ended = os.waitpid(child, 0)
     return Session(os.waitstatus_to_exitcode(ended), screen.replace("\r\n", "\n"), tuple(left))
+
+
+def _sleeps(process: int) -> bool:
+    """Whether it waits: a signal just before it begins to read would be noticed after the line."""
+    return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] == "S"

@@ -14,6 +14,7 @@ from verbs.desk import HERE, Desk, of_key
 OTHER = "nosuch.example.test"
 KEY_TYPE = ("newkey", NAME, "--key-type", "p512")
 VERBS: dict[str, tuple[tuple[str, ...], ...]] = {
+    "setup": (("setup", "--yes"), ("setup", "--dry-run")),
     "init": (("init",), ("init", "--dry-run")),
     "deinit": (("deinit",), ("deinit", "--dry-run")),
     "renew": (("renew",), ("renew", "--dry-run"), ("renew", "--json")),
@@ -127,8 +128,8 @@ def test_the_walk_has_every_dry_run() -> None:
         for name, verb in command_line.VERBS.items()
         if any(o.name == "dry_run" for o in verb.params)
     }
-    ask_no_resolver, only_tells = {"deinit", "deploy"}, "newkey"
-    assert dry == {words[0] for words in DRY.values()} | {*ask_no_resolver, only_tells}
+    ask_no_resolver, only_tells, of_a_host = {"deinit", "deploy"}, "newkey", "setup"
+    assert dry == {words[0] for words in DRY.values()} | {*ask_no_resolver, only_tells, of_a_host}
 
 
 @pytest.mark.parametrize("words", DRY.values(), ids=DRY)
