@@ -25,7 +25,9 @@ _CONFIGURED = dict(
 )
 
 
-def look(context: Context, daily: tuple[tuple[str, ...], ...], host: Path = _ROOT) -> SetupFacts:
+def setup_facts(
+    context: Context, daily: tuple[tuple[str, ...], ...], host: Path = _ROOT
+) -> SetupFacts:
     """Look at the host below ``host``, its lineages, and DNS.
 
     ``daily`` are the commands that have this installation run daily.  What can't be looked at is

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
-from danebot.domain.doctor.setup import Plan, Step, Wanted, Way, plan
+from danebot.domain.doctor.setup import SetupPlan, SetupStep, Wanted, Way, plan_setup
 from danebot.errors import DanebotError
 from danebot.verbs.common import ATTENTION, FINE
 
@@ -41,7 +41,7 @@ class Danebot(NamedTuple):
 
 def setup(console: Console, danebot: Danebot, wanted: Wanted, mode: Mode) -> int:
     """Go through all steps; 0 if nothing is left to do and the doctor finds nothing."""
-    from danebot.jobs.setup import look
+    from danebot.jobs.setup import setup_facts
     from danebot.verbs.files import daily_run
 
     if mode is Mode.ASK:
@@ -57,7 +57,7 @@ def setup(console: Console, danebot: Danebot, wanted: Wanted, mode: Mode) -> int
     context = console.context(tree)._replace(progress=console.progress)
     daily = tuple(tuple(shlex.split(line)) for line in daily_run(ROOT))
     try:
-        planned = plan(look(context, daily, ROOT), wanted, context.clock())
+        planned = plan_setup(setup_facts(context, daily, ROOT), wanted, context.clock())
         return _Setup(console, danebot, mode).go(planned)
     except (click.Abort, KeyboardInterrupt):
         console.warn("interrupted; run danebot setup again to go on")
@@ -72,11 +72,11 @@ class _Setup:
         self.danebot = danebot
         self.mode = mode
         self.lost: set[str] = set()
-        self.left: list[Step] = []
+        self.left: list[SetupStep] = []
         self.said = False
         self.file = console.config or ROOT / "etc/danebot/danebot.toml"
 
-    def go(self, planned: Plan) -> int:
+    def go(self, planned: SetupPlan) -> int:
         say = self._say_apart
         steps = [self._written_by_hand(step) for step in planned.steps]
         if self.mode is Mode.PRINT:
@@ -99,7 +99,7 @@ class _Setup:
             say("when that is done by hand, run again: danebot setup")
         return FINE if healthy and not self.left else ATTENTION
 
-    def _taken(self, step: Step) -> bool:
+    def _taken(self, step: SetupStep) -> bool:
         """Show it, ask, and take it; whether that was done, and well."""
         if step.way in (Way.BY_HAND, Way.SHOW):
             self.left.append(step)
@@ -137,7 +137,7 @@ class _Setup:
 
     # ---- danebot.toml -----------------------------------------------------------------------
 
-    def _written_by_hand(self, step: Step) -> Step:
+    def _written_by_hand(self, step: SetupStep) -> SetupStep:
         """The step as it is, unless settings have a form that only a person can edit."""
         from danebot.config.edit import with_hooks
 
@@ -177,7 +177,7 @@ class _Setup:
 
     # ---- words ------------------------------------------------------------------------------
 
-    def _print(self, steps: Sequence[Step], others: Sequence[str]) -> int:
+    def _print(self, steps: Sequence[SetupStep], others: Sequence[str]) -> int:
         """The plan as a script; what is to be done by hand stands in comments."""
         for step in steps:
             by_hand = step.way is Way.BY_HAND
@@ -188,7 +188,7 @@ class _Setup:
         left = any(step.way in (Way.BY_HAND, Way.SHOW) for step in steps)
         return ATTENTION if left else FINE
 
-    def _say_commands(self, step: Step, indent: str) -> None:
+    def _say_commands(self, step: SetupStep, indent: str) -> None:
         own = ("danebot", *self.danebot.options)
         verbs = step.way in (Way.DANEBOT, Way.SHOW)
         for line in self._edited(step.hooks) if step.hooks else ():

@@ -268,7 +268,7 @@ def test_an_interrupt_while_it_looks(host: Host, monkeypatch: pytest.MonkeyPatch
     def look(*_: object) -> None:
         os.kill(os.getpid(), signal.SIGINT)
 
-    monkeypatch.setattr("danebot.jobs.setup.look", look)
+    monkeypatch.setattr("danebot.jobs.setup.setup_facts", look)
     assert host.piped("--yes").status == 130
 
 

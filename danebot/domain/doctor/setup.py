@@ -11,9 +11,9 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from danebot.domain.doctor.assess import assess
+from danebot.domain.doctor.assess import assess_host
 from danebot.domain.doctor.codes import HostCode
-from danebot.domain.doctor.facts import HostFacts, Rival, joined
+from danebot.domain.doctor.facts import HostFacts, Rival, comma_separated
 from danebot.domain.finding import Finding
 from danebot.domain.names import DnsName
 from danebot.domain.rollover.records.adoption import by_host
@@ -111,7 +111,7 @@ class Way(enum.Enum):
     BY_HAND = "by the operator"
 
 
-class Step(NamedTuple):
+class SetupStep(NamedTuple):
     """One step: ``why`` in words, and its commands, after ``hooks`` are written into the settings.
 
     It is left out where a step that ``gives`` one of its ``needs`` wasn't taken.
@@ -125,22 +125,22 @@ class Step(NamedTuple):
     hooks: tuple[str, ...] = ()
 
 
-class Plan(NamedTuple):
+class SetupPlan(NamedTuple):
     """The steps; ``others`` are lineages of which nothing shows that they serve mail.
 
     ``blocked`` if nothing can be begun before what is to be done by hand.
     """
 
-    steps: tuple[Step, ...]
+    steps: tuple[SetupStep, ...]
     others: tuple[str, ...] = ()
     blocked: bool = False
 
 
-def plan(facts: SetupFacts, wanted: Wanted, now: datetime) -> Plan:
+def plan_setup(facts: SetupFacts, wanted: Wanted, now: datetime) -> SetupPlan:
     """What is to be done; no step for a host on which all is done."""
     missing = foundations(facts.host, now)
     if missing:
-        return Plan(tuple(Step(Way.BY_HAND, str(one)) for one in missing), blocked=True)
+        return SetupPlan(tuple(SetupStep(Way.BY_HAND, str(one)) for one in missing), blocked=True)
     chosen = [one for one in facts.candidates if _is_chosen(one, facts, wanted)]
     others = [one.name for one in facts.candidates if one not in chosen and not wanted.lineages]
     timers = (*_daily(facts), *_rivals(facts)) if wanted.timers else ()
@@ -152,12 +152,12 @@ def plan(facts: SetupFacts, wanted: Wanted, now: datetime) -> Plan:
         *(step for one in chosen for step in _services(one, facts.mail)),
         *(step for one in chosen for step in _first_record(one, wanted)),
     )
-    return Plan(steps, tuple(others))
+    return SetupPlan(steps, tuple(others))
 
 
 def foundations(host: HostFacts, now: datetime) -> tuple[Finding, ...]:
     """What is to be mended before a lineage can be taken on: certbot, a lineage, a resolver."""
-    found = assess(host, now)
+    found = assess_host(host, now)
     resolvers = [one for one in found if one.code in _RESOLVERS]
     believed = len(resolvers) < len(host.asked)
     return (
@@ -178,7 +178,7 @@ def _mail_readers(one: Candidate) -> tuple[Reads, ...]:
     return tuple(reader for reader in one.readers if reader.service in MAIL_SERVICES)
 
 
-def _hooks(facts: SetupFacts, chosen: Sequence[Candidate], wanted: Wanted) -> Iterator[Step]:
+def _hooks(facts: SetupFacts, chosen: Sequence[Candidate], wanted: Wanted) -> Iterator[SetupStep]:
     """Whatever reads a certificate is told of new ones, unless a hook speaks of it already.
 
     The hooks are tried at once: who stops in between would not be asked again.
@@ -193,68 +193,72 @@ def _hooks(facts: SetupFacts, chosen: Sequence[Candidate], wanted: Wanted) -> It
             if not any(service in words for words in one.hooks):
                 needed[f"@{service}"] = None
     if needed:
-        why = f"have services read each new certificate, and try that: {joined(needed)}"
+        why = f"have services read each new certificate, and try that: {comma_separated(needed)}"
         needs = (chosen[0].name,) if len(chosen) == 1 else ()
-        yield Step(Way.DANEBOT, why, (("deploy",),), needs=needs, hooks=tuple(needed))
+        yield SetupStep(Way.DANEBOT, why, (("deploy",),), needs=needs, hooks=tuple(needed))
 
 
-def _daily(facts: SetupFacts) -> tuple[Step, ...]:
+def _daily(facts: SetupFacts) -> tuple[SetupStep, ...]:
     jobs = facts.host.jobs
     if jobs and all(job.runs for job in jobs):
         return ()
     lacking = [one for one in facts.daily if not jobs or one[0] == "ln"]
     why = "have danebot renew run daily"
     if lacking:
-        return (Step(Way.SYSTEM, why, tuple(lacking), gives="daily"),)
+        return (SetupStep(Way.SYSTEM, why, tuple(lacking), gives="daily"),)
     words = f"{why}: danebot files tells where its timer and its cron file are"
-    return (Step(Way.BY_HAND, words, gives="daily"),)
+    return (SetupStep(Way.BY_HAND, words, gives="daily"),)
 
 
-def _rivals(facts: SetupFacts) -> Iterator[Step]:
+def _rivals(facts: SetupFacts) -> Iterator[SetupStep]:
     """Nobody stops certbot's timer before danebot has one."""
     for rival in facts.rivals:
         if rival.stop:
             why = f"stop {rival.place}, since danebot renews in certbot's place"
-            yield Step(Way.SYSTEM, why, (rival.stop,), needs=("daily",))
+            yield SetupStep(Way.SYSTEM, why, (rival.stop,), needs=("daily",))
         else:
-            yield Step(Way.BY_HAND, str(rival), needs=("daily",))
+            yield SetupStep(Way.BY_HAND, str(rival), needs=("daily",))
 
 
-def _care(one: Candidate, wanted: Wanted) -> Iterator[Step]:
+def _care(one: Candidate, wanted: Wanted) -> Iterator[SetupStep]:
     """A lineage taken on, and its owners watched."""
     name = one.name
     if not one.managed or one.published:
         found = f"; its TLSA records are watched: {by_host(one.published)}" if one.published else ""
         why = f"put {name} under danebot's care" if not one.managed else f"look again at {name}"
-        yield Step(Way.DANEBOT, f"{why}{found}", (("init", name),), gives=name)
+        yield SetupStep(Way.DANEBOT, f"{why}{found}", (("init", name),), gives=name)
     owners = _unwatched(one, wanted)
     if owners:
         words = ("watch", name, *map(str, owners))
-        yield Step(Way.DANEBOT, f"have {name} watch {by_host(owners)}", (words,), needs=(name,))
+        yield SetupStep(
+            Way.DANEBOT, f"have {name} watch {by_host(owners)}", (words,), needs=(name,)
+        )
 
 
 def _unwatched(one: Candidate, wanted: Wanted) -> list[DnsName]:
     return [owner for owner in wanted.owners if owner not in one.watched]
 
 
-def _first_record(one: Candidate, wanted: Wanted) -> Iterator[Step]:
+def _first_record(one: Candidate, wanted: Wanted) -> Iterator[SetupStep]:
     """What is to be published; after the services, which have to serve its key by then."""
     if one.bare or _unwatched(one, wanted):
         why = f"publish the TLSA record of {one.name} in its zone"
-        yield Step(Way.SHOW, why, (("tlsa", one.name),), needs=(one.name,))
+        yield SetupStep(Way.SHOW, why, (("tlsa", one.name),), needs=(one.name,))
 
 
-def _renewal(host: HostFacts, chosen: list[Candidate], wanted: Wanted) -> Iterator[Step]:
+def _renewal(host: HostFacts, chosen: list[Candidate], wanted: Wanted) -> Iterator[SetupStep]:
     """The first daily run, or one after that which found trouble; not before there is a record."""
     last = host.last_run
     due = last is None or last.exit_status
     bare = any(one.bare for one in chosen) or wanted.owners
     if wanted.renew and host.run_told and due and chosen and not bare:
         needs = tuple(one.name for one in chosen)
-        yield Step(Way.DANEBOT, "see that the daily run finds all well", (("renew",),), "", needs)
+        yield SetupStep(
+            Way.DANEBOT, "see that the daily run finds all well", (("renew",),), "", needs
+        )
 
 
-def _services(one: Candidate, mail: tuple[str, ...]) -> Iterator[Step]:
+def _services(one: Candidate, mail: tuple[str, ...]) -> Iterator[SetupStep]:
     """What is to be written into services' configurations so that they read ``combo.pem``."""
     places: dict[str, list[str]] = {}
     for reader in one.readers:
@@ -263,10 +267,10 @@ def _services(one: Candidate, mail: tuple[str, ...]) -> Iterator[Step]:
     if not one.readers:
         places |= {service: [] for service in mail}
     for service, where in places.items():
-        shown = f" ({joined(where)})" if where else ""
+        shown = f" ({comma_separated(where)})" if where else ""
         why = f"have {service}{shown} read {one.combo}, for both the key and the chain"
         if service == "dovecot":
             why = f"{why}: {_DOVECOT.format(combo=one.combo)}"
         commands = _POSTFIX if service == "postfix" else ()
         filled = tuple(tuple(w.format(combo=one.combo) for w in line) for line in commands)
-        yield Step(Way.BY_HAND, why, filled, needs=(one.name,))
+        yield SetupStep(Way.BY_HAND, why, filled, needs=(one.name,))

@@ -11,13 +11,13 @@ from danebot.domain.doctor.facts import Asked, HostFacts, Job, LastRun, Rival
 from danebot.domain.doctor.setup import (
     SERVICES,
     Candidate,
-    Plan,
     Reads,
     SetupFacts,
-    Step,
+    SetupPlan,
+    SetupStep,
     Wanted,
     Way,
-    plan,
+    plan_setup,
 )
 from danebot.domain.names import DnsName
 
@@ -49,11 +49,11 @@ def planned(
     mail: tuple[str, ...] = (),
     rivals: tuple[Rival, ...] = (),
     daily: tuple[tuple[str, ...], ...] = (),
-) -> Plan:
-    return plan(SetupFacts(host, candidates, mail, rivals, daily), wanted, NOW)
+) -> SetupPlan:
+    return plan_setup(SetupFacts(host, candidates, mail, rivals, daily), wanted, NOW)
 
 
-def commands(found: Plan) -> list[str]:
+def commands(found: SetupPlan) -> list[str]:
     """What is done, in order; what is left to the operator in brackets."""
     return [
         f"[{step.why}]" if step.way is Way.BY_HAND else f"{step.way.name} {' '.join(words)}"
@@ -63,9 +63,9 @@ def commands(found: Plan) -> list[str]:
 
 
 def test_nothing_is_to_be_done_where_all_is_done() -> None:
-    assert planned(DONE) == Plan(())
+    assert planned(DONE) == SetupPlan(())
     none_wanted = DONE._replace(watched=(), exempt=True)
-    assert planned(none_wanted) == Plan(())
+    assert planned(none_wanted) == SetupPlan(())
 
 
 def test_all_of_the_first_hour_in_order() -> None:
@@ -117,7 +117,7 @@ def test_it_is_not_tried_before_there_is_a_record() -> None:
 
 
 def test_an_owner_that_is_watched_already_is_nothing_to_do() -> None:
-    assert planned(DONE, wanted=Wanted(owners=(SMTP,))) == Plan(())
+    assert planned(DONE, wanted=Wanted(owners=(SMTP,))) == SetupPlan(())
 
 
 # ---- what comes before all else -------------------------------------------------------------
@@ -143,10 +143,10 @@ def test_nothing_is_begun_on_sand(host: HostFacts, words: str) -> None:
 
 def test_one_resolver_that_is_believed_is_enough() -> None:
     dead = RESOLVER._replace(name="127.0.0.2", trouble="refused")
-    assert planned(DONE, host=HOST._replace(asked=(dead, RESOLVER))) == Plan(())
+    assert planned(DONE, host=HOST._replace(asked=(dead, RESOLVER))) == SetupPlan(())
     public = RESOLVER._replace(loopback=False, trusted=True, public=True)
-    assert planned(DONE, host=HOST._replace(asked=(public,))) == Plan(())
-    assert planned(DONE, host=HOST._replace(asked=())) == Plan(())
+    assert planned(DONE, host=HOST._replace(asked=(public,))) == SetupPlan(())
+    assert planned(DONE, host=HOST._replace(asked=())) == SetupPlan(())
 
 
 # ---- which lineages -------------------------------------------------------------------------
@@ -163,7 +163,7 @@ def test_of_several_lineages_those_for_mail_are_meant() -> None:
         found = planned(web, shows)
         assert found.others == (web.name,)
         assert not [step for step in found.steps if web.name in step.why]
-    assert planned(web, BARE) == Plan((), (web.name, MAIL))
+    assert planned(web, BARE) == SetupPlan((), (web.name, MAIL))
     found = planned(web, BARE, wanted=Wanted(lineages=(web.name,)))
     assert commands(found)[:2] == [f"DANEBOT init {web.name}", "DANEBOT deploy"]
     assert [step.hooks for step in found.steps[:2]] == [(), ("@nginx",)]
@@ -203,10 +203,10 @@ def test_a_service_that_no_hook_speaks_of_gets_one(
 
 def test_hooks_that_are_named_stand_in_for_those_found() -> None:
     bare = DONE._replace(hooks=())
-    assert planned(bare, wanted=Wanted(hooks=())) == Plan(())
+    assert planned(bare, wanted=Wanted(hooks=())) == SetupPlan(())
     found = planned(bare, wanted=Wanted(hooks=("@postfix", "/opt/push now")))
     assert found.steps[0].hooks == ("@postfix", "/opt/push now")
-    assert planned(DONE, wanted=Wanted(hooks=("@postfix",))) == Plan(())
+    assert planned(DONE, wanted=Wanted(hooks=("@postfix",))) == SetupPlan(())
 
 
 def test_a_service_that_reads_certbots_files_is_the_operators() -> None:
@@ -229,7 +229,7 @@ def test_a_service_that_reads_certbots_files_is_the_operators() -> None:
 # ---- timers ---------------------------------------------------------------------------------
 
 
-def steps_of(found: Plan, *needs: str) -> list[Step]:
+def steps_of(found: SetupPlan, *needs: str) -> list[SetupStep]:
     return [step for step in found.steps if step.needs == needs]
 
 
@@ -260,4 +260,6 @@ def test_where_nothing_was_brought_for_a_timer_that_is_said() -> None:
 def test_timers_and_the_run_are_left_alone_on_request() -> None:
     wanted = Wanted(timers=False, renew=False)
     host = HOST._replace(jobs=(), last_run=None)
-    assert planned(DONE, host=host, daily=(ENABLE,), rivals=(TIMER,), wanted=wanted) == Plan(())
+    assert planned(DONE, host=host, daily=(ENABLE,), rivals=(TIMER,), wanted=wanted) == SetupPlan(
+        ()
+    )
