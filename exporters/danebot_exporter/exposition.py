@@ -17,6 +17,10 @@ from danebot_exporter.metrics import TABLE, Metric
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 _LONGEST = 200
+_SERIES = {
+    name: name + "{" + ",".join(f'{one}="%s"' for one in metric.labels) + "}"
+    for name, metric in TABLE.items()
+}
 _SUBJECTS = 500  # whose samples make a piece of each family
 
 
@@ -39,7 +43,7 @@ class Exposition:
     def __init__(self) -> None:
         self._families: dict[str, io.StringIO] = {}
         self._finished: dict[str, list[bytes]] = {}
-        self._series: set[tuple[object, ...]] = set()
+        self._series: set[str] = set()
         self._subjects = 0
 
     def subject(self) -> None:
@@ -57,23 +61,16 @@ class Exposition:
 
     def add(self, metric: Metric, value: float, *labels: str) -> None:
         """Add a sample; ``labels`` in the order of the table."""
-        series = (metric.name, *labels)
+        series = metric.name
+        if labels:
+            series = _SERIES[series] % tuple(map(label, labels))
         if series in self._series:
             return
         self._series.add(series)
         family = self._families.get(metric.name)
         if family is None:
             family = self._families[metric.name] = io.StringIO()
-        if labels:
-            pairs = ",".join(
-                [
-                    f'{name}="{label(text)}"'
-                    for name, text in zip(metric.labels, labels, strict=True)
-                ]
-            )
-            family.write(f"{metric.name}{{{pairs}}} {value}\n")
-        else:
-            family.write(f"{metric.name} {value}\n")
+        family.write(f"{series} {value}\n")
 
     def at(self, metric: Metric, moment: datetime | None, *labels: str) -> None:
         """Add a time, unless it is None."""

@@ -40,6 +40,7 @@ class Store:
         self._watched: tuple[Watched, ...] = ()
         self._round = Piece()
         self._probed: Totals = Counter()
+        self._totals: Piece | None = None  # of both, once somebody asks
         self._reports: Mapping[str, tuple[EndpointReport, ...]] = {}
 
     def configure(self, settings: Settings) -> None:
@@ -55,7 +56,9 @@ class Store:
 
     def metrics(self) -> tuple[bytes, ...]:
         """The document's metrics in parts; costs a `stat` while it doesn't change."""
-        return self.pieces()[0].parts
+        with self._lock:
+            self._refresh()
+            return self._body.parts
 
     def pieces(self) -> tuple[Piece, Piece, Piece]:
         """The same as a piece, the last round's metrics, empty before the first, and both's totals.
@@ -64,9 +67,11 @@ class Store:
         """
         with self._lock:
             self._refresh()
-            totals = Counter(self._found)
-            totals.update(self._probed)
-            return self._body, self._round, Piece(totals_text(totals))
+            if self._totals is None:
+                totals = Counter(self._found)
+                totals.update(self._probed)  # a sum would leave out the zeros
+                self._totals = Piece(totals_text(totals))
+            return self._body, self._round, self._totals
 
     @property
     def round(self) -> bytes:
@@ -98,7 +103,7 @@ class Store:
             by_lineage[name] = (*by_lineage.get(name, ()), report)
         with self._lock:
             self._reports, self._round = by_lineage, Piece(body)
-            self._probed = totals_of(reports)
+            self._probed, self._totals = totals_of(reports), None
 
     def _refresh(self) -> None:
         found = signature(self.path)
@@ -119,7 +124,7 @@ class Store:
 
         before = self._fault
         found_now = read_document(self.path, watch)
-        self._fault, self._found = found_now.fault, found_now.totals
+        self._fault, self._found, self._totals = found_now.fault, found_now.totals, None
         self._body = Piece(*found_now.parts)
         self._looked, self._signature = True, found
         if self._fault is None:
