@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from danebot import __version__
 from danebot.adapters.wiring import own_name, resolver_of
@@ -22,6 +22,7 @@ from danebot.domain.lineage.keys import Algorithm
 from danebot.domain.names import Hostname, Protocol
 from danebot.domain.thresholds import Range, Thresholds
 from danebot.jobs.verify import Family, Inquiry, parse_places
+from danebot.tuples import NamedTuple
 from danebot_checks.plugin import (
     Parser,
     UsageError,

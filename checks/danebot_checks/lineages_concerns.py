@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from danebot.domain.kinds import Concern
 from danebot.domain.status.document import EVERYWHERE, LineageStatus, Snapshot
 from danebot.domain.status.overdue import MONITOR_SKEW, NOT_RUN_YET, Allowed
 from danebot.domain.text import duration
+from danebot.tuples import NamedTuple
 from danebot_checks.plugin import counted, performance
 
 if TYPE_CHECKING:

@@ -19,7 +19,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
 from io import TextIOWrapper
-from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import nagiosplugin
 
@@ -27,6 +27,7 @@ from danebot.domain.finding import Finding, Severity
 from danebot.domain.text import printable
 from danebot.domain.thresholds import Range
 from danebot.errors import DanebotError
+from danebot.tuples import NamedTuple
 
 if TYPE_CHECKING:
     from danebot.domain.addresses import SocketAddress

@@ -13,7 +13,8 @@ import stat
 import struct
 import sys
 from pathlib import Path
-from typing import NamedTuple
+
+from danebot.tuples import NamedTuple
 
 _ACL = "system.posix_acl_access"
 _OF_CONTENT = (_ACL, "security.ima", "security.evm", "security.capability")  # the list apart

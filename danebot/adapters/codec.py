@@ -26,6 +26,7 @@ if typing.TYPE_CHECKING:
 Json: typing.TypeAlias = typing.Any
 Kind: typing.TypeAlias = typing.Any
 Decoder: typing.TypeAlias = Callable[[Json], typing.Any]
+Span: typing.TypeAlias = tuple[datetime, datetime]
 T = typing.TypeVar("T")
 
 
@@ -76,11 +77,14 @@ def _names() -> tuple[type[DnsName], type[Hostname]]:
     return DnsName, Hostname
 
 
-def decode(kind: type[T], document: Json) -> T:
-    """A value of ``kind`` from a JSON document; ValueError says where it doesn't fit."""
+def decode(kind: type[T], document: Json, *, within: Span | None = None) -> T:
+    """A value of ``kind`` from a JSON document; ValueError says where it doesn't fit.
+
+    Neither does a time outside ``within``: from the first on, and before the second.
+    """
     try:
         plain: Kind = kind
-        decoded: T = _decoder(plain)(document)
+        decoded: T = _decoder(plain, within)(document)
     except (TypeError, AttributeError, OverflowError, DanebotError) as exc:
         raise ValueError(f"not a {kind.__name__}: {exc}") from exc
     return decoded
@@ -113,8 +117,10 @@ _DECODERS: dict[object, Decoder] = {
 
 
 @cache
-def _decoder(kind: Kind) -> Decoder:
+def _decoder(kind: Kind, within: Span | None = None) -> Decoder:
     """What turns a document into ``kind``, put together once."""
+    if kind is datetime and within is not None:
+        return _time(*within)
     if kind in _DECODERS:
         return _DECODERS[kind]
     if kind in _PLAIN:
@@ -122,19 +128,29 @@ def _decoder(kind: Kind) -> Decoder:
     origin: Kind = typing.get_origin(kind)
     arguments = typing.get_args(kind)
     if origin in (types.UnionType, typing.Union):
-        (inner,) = (_decoder(one) for one in arguments if one is not type(None))
+        (inner,) = (_decoder(one, within) for one in arguments if one is not type(None))
         return lambda document: None if document is None else inner(document)
     if origin in (tuple, frozenset):
-        return _sequence(origin, _decoder(arguments[0]))
+        return _sequence(origin, _decoder(arguments[0], within))
     if origin is not None:
-        return _mapping(_decoder(arguments[0]), _decoder(arguments[1]))
+        return _mapping(*(_decoder(one, within) for one in arguments))
     if issubclass(kind, enum.Enum):
         members: Decoder = kind
         return members
     if not hasattr(kind, "_fields") and kind in _names():
         known: Decoder = kind.known
         return known
-    return _record(kind)
+    return _record(kind, within)
+
+
+def _time(earliest: datetime, end: datetime) -> Decoder:
+    def decoded(document: Json) -> datetime:
+        moment = _aware(document)
+        if not earliest <= moment < end:
+            raise ValueError(f"{moment.date()} is no time of a run")
+        return moment
+
+    return decoded
 
 
 def _plain(kind: Kind) -> Decoder:
@@ -164,9 +180,9 @@ def _mapping(keys: Decoder, values: Decoder) -> Decoder:
     return decoded
 
 
-def _record(kind: Kind) -> Decoder:
+def _record(kind: Kind, within: Span | None) -> Decoder:
     hints = typing.get_type_hints(kind)
-    decoders = {name: _decoder(hints[name]) for name in field_names(kind)}
+    decoders = {name: _decoder(hints[name], within) for name in field_names(kind)}
 
     def decoded(document: Json) -> object:
         values = {}

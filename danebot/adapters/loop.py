@@ -17,7 +17,9 @@ import socket
 import time
 from collections import OrderedDict, deque
 from collections.abc import Callable, Generator, Hashable, Iterable, Mapping
-from typing import Any, Generic, NamedTuple, Protocol, TypeAlias, TypeVar
+from typing import Any, Generic, Protocol, TypeAlias, TypeVar
+
+from danebot.tuples import NamedTuple
 
 ResultT = TypeVar("ResultT")
 Program: TypeAlias = Generator[tuple[Any, ...], tuple[Any, ...], ResultT]

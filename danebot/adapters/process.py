@@ -18,9 +18,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
-from typing import IO, NamedTuple
+from typing import IO
 
 from danebot.domain.names import printable
+from danebot.tuples import NamedTuple
 
 _SYSTEM_PATH = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin")
 _OUTPUT = 64 * 1024  # octets kept: the last ones, which say how it ended

@@ -12,12 +12,12 @@ import os
 import sys
 from contextlib import suppress
 from pathlib import Path
-from typing import NamedTuple
 
 from danebot.adapters.access import Access, keep_labels, settle
 from danebot.adapters.presence import is_there
 from danebot.errors import TreeError
 from danebot.regular import read_regular
+from danebot.tuples import NamedTuple
 
 TEMP_PREFIX = ".danebot-tmp-"
 PRIVATE = 0o600

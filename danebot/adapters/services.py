@@ -12,11 +12,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import timedelta
 from itertools import islice
 from pathlib import Path
-from typing import NamedTuple
 
 from danebot.adapters.presence import is_set_aside
 from danebot.adapters.process import run_program
 from danebot.regular import read_regular
+from danebot.tuples import NamedTuple
 
 _PLACES = ("etc", "usr/local/etc", "usr/pkg/etc", "opt/local/etc")
 _SKIPPED = re.compile(r"(letsencrypt|danebot|.+-available|ca-certificates|alternatives)\Z")

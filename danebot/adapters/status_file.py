@@ -12,13 +12,14 @@ import json
 import os
 import re
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any, NamedTuple, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 from danebot.adapters.codec import decode
 from danebot.domain.status.document import SCHEMA, LineageStatus, Snapshot, StatusFault
 from danebot.domain.text import printable
 from danebot.errors import DanebotError, TreeError
 from danebot.regular import NotRegularError, OversizeError, open_regular
+from danebot.tuples import NamedTuple
 
 if TYPE_CHECKING:
     from pathlib import Path

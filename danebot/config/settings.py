@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from types import MappingProxyType
-from typing import NamedTuple
 
 from danebot.domain.addresses import SocketAddress
 from danebot.domain.lineage.key_types import KeyType
 from danebot.domain.names import DnsName, Hostname, Protocol
 from danebot.domain.rollover.evidence.policy import Policy
+from danebot.tuples import NamedTuple
 
 READY_MADE = (
     *("postfix", "dovecot", "exim", "nginx", "haproxy"),

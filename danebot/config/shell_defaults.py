@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from danebot.config.files import read_text
 from danebot.config.table import Sourced, ValueT
@@ -19,6 +19,7 @@ from danebot.domain.lineage.key_types import RSA_BITS, KeyType
 from danebot.domain.names import printable
 from danebot.domain.rollover.evidence.policy import LONGEST_WAIT
 from danebot.errors import ConfigError
+from danebot.tuples import NamedTuple
 
 if TYPE_CHECKING:
     from danebot.config.shell_statements import Assignment

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import enum
 from datetime import datetime
-from typing import NamedTuple
 
 from danebot.domain.finding import Code, Finding
 from danebot.domain.kinds import FindingKind
+from danebot.tuples import NamedTuple
 
 
 class EventKind(enum.Enum):

@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Iterable
-from typing import NamedTuple
 
 from danebot.domain.codes import Code as Code  # noqa: PLC0414 - who makes findings wants both
 from danebot.domain.kinds import FindingKind
+from danebot.tuples import NamedTuple
 
 
 class Severity(enum.IntEnum):

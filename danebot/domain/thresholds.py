@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 from danebot.domain.finding import Severity
+from danebot.tuples import NamedTuple
 
 
 class Range(Protocol):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from danebot.domain.delivery.probes import ProbeOutcome
 from danebot.domain.names import DnsName, TlsaOwner, service_at
@@ -26,6 +26,7 @@ from danebot.domain.rollover.records.adoption import (
 )
 from danebot.jobs.probe_lineage import ask
 from danebot.jobs.survey import keys_of_tree, observe_dns
+from danebot.tuples import NamedTuple
 
 if TYPE_CHECKING:
     from danebot.adapters.tree.paths import LineagePaths

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from danebot.domain.rollover.evidence.memory import Call, CallResult, Memory
 from danebot.domain.rollover.steps.patience import Asking, ended, unmade, wait_until
+from danebot.tuples import NamedTuple
 
 if TYPE_CHECKING:
     from datetime import datetime

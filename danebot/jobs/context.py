@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
+
+from danebot.tuples import NamedTuple
 
 if TYPE_CHECKING:
     from danebot.adapters.ports import Clock, Prober, Publisher, TlsaObserver

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from danebot.adapters.certbot.directory import DEFAULT
 from danebot.domain.delivery.probes import ProbeOutcome
@@ -25,6 +25,7 @@ from danebot.jobs.host_facts import (
     tree_facts,
     with_network,
 )
+from danebot.tuples import NamedTuple
 
 if TYPE_CHECKING:
     from danebot.adapters.ports import Clock

@@ -12,7 +12,7 @@ import enum
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from danebot.adapters.certbot.held_hooks import any_staged, give_back, hold
 from danebot.adapters.certbot.renewal_conf import PATH_SETTINGS
@@ -41,6 +41,7 @@ from danebot.domain.rollover.steps.remember import remember
 from danebot.errors import DanebotError, RolloverError, TreeError
 from danebot.jobs.survey import chain_distrust, observe_dns, read_lineage, remembered
 from danebot.jobs.watch import edit_watched, remember_look
+from danebot.tuples import NamedTuple
 
 if TYPE_CHECKING:
     from danebot.domain.dns.tlsa import Required

@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from danebot.adapters.tree.memory_file import save_memory
 from danebot.adapters.tree.paths import NEXT, READY, LineagePaths
@@ -29,6 +29,7 @@ from danebot.domain.rollover.steps.safe_time import earliest
 from danebot.errors import RolloverError
 from danebot.jobs.next_key import _adopted, add_key, finish_cancel, managed
 from danebot.jobs.survey import keys_of_tree, observe_dns, read_lineage, remembered
+from danebot.tuples import NamedTuple
 
 if TYPE_CHECKING:
     from datetime import datetime

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from danebot.adapters.tree.paths import link_version
 from danebot.domain.event import Event, EventKind
@@ -23,6 +23,7 @@ from danebot.domain.text import because, set_apart
 from danebot.jobs.authority import CaAccess, ca_wait, remember_call
 from danebot.jobs.progress import Done
 from danebot.jobs.snapshot import Scope
+from danebot.tuples import NamedTuple
 
 if TYPE_CHECKING:
     from danebot.adapters.certbot.command import CertbotRun
@@ -101,7 +102,7 @@ def _ended(one: _Renewal, reason: str | None, result: CertbotRun) -> Memory:
         policy = run.context.settings.policy(run.name)
         return renewal_failed(memory, reason or "", policy, now, one.newest.chain.lifetime)
     memory = unmade(run.memory, call)
-    if not result.reason or not one.due:
+    if memory.renewal_failure is not None and (not result.reason or not one.due):
         memory = replace(memory, renewal_failure=None)
     return memory
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from danebot.adapters.tree.memory_file import recall
 from danebot.domain.finding import Finding
@@ -19,6 +19,7 @@ from danebot.jobs.survey import (
     view,
 )
 from danebot.jobs.view import LineageView, Observed
+from danebot.tuples import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import enum
 from types import MappingProxyType
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from danebot.domain.finding import Code, Finding, Severity
 from danebot.domain.rollover.evidence.memory import Memory
 from danebot.domain.rollover.records.in_use import KeysInUse
+from danebot.tuples import NamedTuple
 
 if TYPE_CHECKING:
     from danebot.domain.dns.tlsa import TlsaRecord

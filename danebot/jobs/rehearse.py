@@ -10,7 +10,7 @@ import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
-from typing import TYPE_CHECKING, NamedTuple, ParamSpec
+from typing import TYPE_CHECKING, ParamSpec
 
 from danebot.config import Method
 from danebot.domain.doctor.assess import refusal, unreached
@@ -24,6 +24,7 @@ from danebot.jobs.doctor import not_served, refused_publishers
 from danebot.jobs.host_facts import Looker
 from danebot.jobs.next_key import managed
 from danebot.jobs.overview import survey
+from danebot.tuples import NamedTuple
 
 if TYPE_CHECKING:
     from danebot.adapters.certbot.command import Certbot

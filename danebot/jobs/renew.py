@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from danebot.adapters.presence import written_by_others
 from danebot.domain.finding import Code, Finding, Severity
@@ -20,6 +20,7 @@ from danebot.jobs.snapshot import Scope
 from danebot.jobs.survey import told_by
 from danebot.jobs.unmanaged import Unmanaged, with_next_renewals
 from danebot.jobs.view import LineageView
+from danebot.tuples import NamedTuple
 
 if TYPE_CHECKING:
     from pathlib import Path

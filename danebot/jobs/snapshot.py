@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from danebot import __version__
 from danebot.adapters.codec import encode
@@ -32,6 +32,7 @@ from danebot.domain.status.document import (
 from danebot.domain.status.summary import carry, lineage_status
 from danebot.domain.text import printable
 from danebot.errors import TreeError
+from danebot.tuples import NamedTuple
 
 if TYPE_CHECKING:
     from danebot.domain.addresses import SocketAddress

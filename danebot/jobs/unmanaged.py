@@ -13,7 +13,7 @@ import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from danebot.adapters.certbot import cli_ini
 from danebot.adapters.codec import decode, encode
@@ -22,7 +22,7 @@ from danebot.domain.dns.answers import Presence, Security, TlsaAnswer
 from danebot.domain.finding import Finding, most_serious_first
 from danebot.domain.lineage.state import LineageState, Management
 from danebot.domain.names import DnsName
-from danebot.domain.rollover.evidence.dates import check_times
+from danebot.domain.rollover.evidence.dates import RECKONABLE
 from danebot.domain.rollover.evidence.memory import Contact, Failure, Memory, Reading
 from danebot.domain.rollover.records.adoption import LONGEST_HOST
 from danebot.domain.rollover.records.unmanaged import (
@@ -34,6 +34,7 @@ from danebot.domain.rollover.records.unmanaged import (
 )
 from danebot.errors import DanebotError, TreeError
 from danebot.jobs.survey import attempted
+from danebot.tuples import NamedTuple
 
 if TYPE_CHECKING:
     from danebot.jobs.context import Context
@@ -82,8 +83,8 @@ class Unmanaged:
         self._path = directory / FILE
         self._known: dict[str, Known] = {}
         try:
-            document = decode(_Document, json.loads(read_own(self._path)))
-            check_times(document)
+            text = json.loads(read_own(self._path))
+            document = decode(_Document, text, within=RECKONABLE)
             if document.schema == _SCHEMA:
                 self._known = {one.lineage: one for one in document.lineages}
         except (DanebotError, ValueError, RecursionError):

@@ -14,7 +14,7 @@ from functools import partial
 from ipaddress import ip_address
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from danebot.adapters.dns.queries import Steps, within
 from danebot.adapters.dns.resolvconf import ResolverConfig
@@ -42,6 +42,7 @@ from danebot.domain.lineage.keys import Algorithm
 from danebot.domain.names import Endpoint, Hostname, Protocol
 from danebot.domain.text import printable
 from danebot.errors import NameSyntaxError
+from danebot.tuples import NamedTuple
 
 if TYPE_CHECKING:
     from danebot.adapters.ports import Clock

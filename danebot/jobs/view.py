@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from danebot.domain.finding import Finding
 from danebot.domain.lineage.state import LineageState
@@ -12,6 +12,7 @@ from danebot.domain.rollover.findings.named_records import NAMELESS, Names
 from danebot.domain.rollover.records.in_use import KeysInUse
 from danebot.domain.rollover.records.publication import Publication
 from danebot.domain.rollover.steps.phases import Observation, Plan
+from danebot.tuples import NamedTuple
 
 if TYPE_CHECKING:
     from danebot.domain.rollover.evidence.policy import Policy

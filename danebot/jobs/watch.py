@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from danebot.adapters.files import edit_text
 from danebot.adapters.tree.memory_file import save_memory
@@ -24,6 +24,7 @@ from danebot.jobs.adopt import observe_owners
 from danebot.jobs.next_key import managed
 from danebot.jobs.survey import keys_of_tree, observe_dns, read_lineage, view
 from danebot.jobs.view import Observed
+from danebot.tuples import NamedTuple
 
 if TYPE_CHECKING:
     from danebot.domain.finding import Finding

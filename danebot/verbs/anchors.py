@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import click
 
@@ -16,6 +16,7 @@ from danebot.domain.dns.tlsa import (
     counts_beside,
 )
 from danebot.jobs.context import system_clock
+from danebot.tuples import NamedTuple
 from danebot.verbs.common import ATTENTION, FINE, click_echo, print_json, record_objects
 
 if TYPE_CHECKING:

@@ -6,9 +6,10 @@ import os
 import sys
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from danebot.errors import DanebotError
+from danebot.tuples import NamedTuple
 from danebot.verbs.common import FINE, click_echo, print_json
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import click
 
@@ -13,6 +13,7 @@ from danebot.domain.finding import Severity
 from danebot.domain.rollover.findings.unprotected import unprotected
 from danebot.domain.rollover.records.adoption import Standing
 from danebot.errors import DanebotError, RolloverError, UnansweredError
+from danebot.tuples import NamedTuple
 from danebot.verbs.common import ATTENTION, FINE, record_run
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import click
 
@@ -20,6 +20,7 @@ from danebot.errors import (
     RecordSyntaxError,
     UnansweredError,
 )
+from danebot.tuples import NamedTuple
 from danebot.verbs.common import ATTENTION, FINE, click_echo, print_json, read_stdin, record_objects
 
 if TYPE_CHECKING:

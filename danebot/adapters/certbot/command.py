@@ -8,13 +8,14 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from danebot.adapters.certbot.held_hooks import any_staged, hold
 from danebot.adapters.presence import is_directory
 from danebot.adapters.process import Ended, Ending, run_program, search_path
 from danebot.domain.lineage.renewal import OLD_DEFAULT
 from danebot.errors import CertbotError, TreeError
+from danebot.tuples import NamedTuple
 
 if TYPE_CHECKING:
     from danebot.adapters.certbot.failures import FailureCause

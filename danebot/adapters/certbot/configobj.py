@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
 
 from danebot.errors import TreeError
+from danebot.tuples import NamedTuple
 
 _QUOTED = r""""[^\n]*?"|'[^\n]*?'"""
+_PLAIN = re.compile(r"(\w+) = ([\w./:@%+-]+)\Z", re.ASCII)  # nearly every line
 _SECTION = re.compile(
     r"""\s*((?:\[\s*)+)("\s*\S.*?\s*"|'\s*\S.*?\s*'|[^'"\s].*?)((?:\s*\])+)\s*(?:#.*)?$"""
 )
@@ -58,6 +59,11 @@ def parse(lines: Sequence[str]) -> Iterator[Entry | Header]:
     while number < len(lines):
         first, line = number, lines[number]
         number += 1
+        plain = _PLAIN.match(line)
+        if plain is not None:
+            _take(known, (*section, plain[1]), first)
+            yield Entry(section, plain[1], plain[2], "", first, first)
+            continue
         if not line.strip() or line.strip().startswith("#"):
             continue
         header = _SECTION.match(line)

@@ -13,13 +13,14 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from danebot.adapters.certbot import cli_ini
 from danebot.adapters.certbot.held_hooks import DIRECTORY, POST, executables
 from danebot.adapters.certbot.renewal_conf import RenewalConf
 from danebot.adapters.process import Ending, run_program
 from danebot.domain.names import printable
+from danebot.tuples import NamedTuple
 
 if TYPE_CHECKING:
     from danebot.config import Settings

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 from danebot.adapters.certbot.configobj import Entry, Header, parse, written
 from danebot.adapters.files import read_bytes
 from danebot.errors import TreeError
+from danebot.tuples import NamedTuple
 
 PARAMETERS = "renewalparams"
 OWN = "danebot"

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Sequence
-from typing import NamedTuple
 
 from danebot.adapters.dns.exchange import resolve
 from danebot.adapters.dns.queries import Ask, Query, QueryFailure, Reply, Steps
@@ -17,6 +16,7 @@ from danebot.adapters.dns.resolvconf import AdTrust, Nameserver, ResolverConfig
 from danebot.adapters.dns.response import RRSIG
 from danebot.domain.doctor.facts import Asked
 from danebot.domain.names import DnsName
+from danebot.tuples import NamedTuple
 
 
 class _Question(NamedTuple):

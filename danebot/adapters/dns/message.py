@@ -11,13 +11,13 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
-from typing import NamedTuple
 
 from danebot.adapters.dns.queries import Query, QueryFailure, Reply, Trouble
 from danebot.adapters.dns.rcodes import EXTENDED_WORDS
 from danebot.adapters.dns.response import CNAME, RRSIG, Rdata, Response, RRset, RRsetKey, Section
 from danebot.adapters.dns.wire_names import MalformedError, encode_name, read_name
 from danebot.domain.names import printable
+from danebot.tuples import NamedTuple
 
 UDP_PAYLOAD = 1232  # what passes unfragmented everywhere (DNS flag day 2020)
 _IN, _ANY = 1, 255

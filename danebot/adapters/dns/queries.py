@@ -10,9 +10,10 @@ from __future__ import annotations
 import enum
 import time
 from collections.abc import Generator, Hashable, Iterable
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 from danebot.adapters.loop import ResultT
+from danebot.tuples import NamedTuple
 
 if TYPE_CHECKING:
     from danebot.adapters.dns.response import Response

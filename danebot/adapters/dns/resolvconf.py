@@ -6,10 +6,10 @@ import enum
 import ipaddress
 from datetime import timedelta
 from pathlib import Path
-from typing import NamedTuple
 
 from danebot.domain.addresses import literal
 from danebot.regular import read_regular
+from danebot.tuples import NamedTuple
 
 RESOLV_CONF = Path("/etc/resolv.conf")
 DNS_PORT = 53

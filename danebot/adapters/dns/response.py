@@ -8,10 +8,10 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
-from typing import NamedTuple
 
 from danebot.adapters.dns.rcodes import RCODE_WORDS
 from danebot.adapters.dns.wire_names import MalformedError, is_below, read_name
+from danebot.tuples import NamedTuple
 
 CNAME, DNAME = 5, 39
 _AA, _RA, _AD = 0x0400, 0x0080, 0x0020

@@ -5,7 +5,7 @@ Logic without I/O (see `danebot.adapters.dns.queries`).
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
 from danebot.adapters.dns.queries import Steps, together
 from danebot.adapters.dns.rdata import AAAA, CNAME, MX, SRV, TLSA, A
@@ -22,6 +22,7 @@ from danebot.domain.delivery.routes import (
 from danebot.domain.dns.answers import Answer, Presence
 from danebot.domain.names import DnsName, Hostname, TlsaOwner
 from danebot.errors import NameSyntaxError
+from danebot.tuples import NamedTuple
 
 SMTP_PORT = 25
 

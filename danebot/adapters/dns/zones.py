@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any
 
 from danebot.adapters.dns.queries import (
     Ask,
@@ -36,6 +36,7 @@ from danebot.adapters.dns.response import (
 from danebot.adapters.dns.wire_names import is_below
 from danebot.domain.dns.answers import Answer, Presence, Server, Unresolved
 from danebot.domain.names import DnsName, Hostname
+from danebot.tuples import NamedTuple
 
 ROOT = DnsName("")
 _ROUNDS = 3  # a zone's servers may name further servers, which may name further ones

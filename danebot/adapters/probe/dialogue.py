@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Mapping
-from typing import NamedTuple
 
 from danebot.adapters.probe import replies as answers
 from danebot.adapters.probe import replies_ldap as answers_ldap
@@ -19,6 +18,7 @@ from danebot.adapters.probe import replies_xmpp as answers_xmpp
 from danebot.adapters.probe.replies import Cutter, Go, ReplyFailure, ReplyReader
 from danebot.domain.delivery.probes import ProbeOutcome
 from danebot.domain.names import Hostname, Protocol, printable
+from danebot.tuples import NamedTuple
 
 MAX_UNITS = 500  # lines or tags of one answer
 _QUOTED = 100  # octets of an incomplete answer shown to people

@@ -8,13 +8,13 @@ import selectors
 import socket
 import time
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
 
 from danebot.adapters.loop import Lane, Program, check_connected, drive
 from danebot.adapters.probe.session import Session, SessionPhase
 from danebot.adapters.probe.target import DEFAULT_LIMITS, Limits, Target
 from danebot.domain.delivery.probes import ProbeResult
 from danebot.domain.names import Hostname
+from danebot.tuples import NamedTuple
 
 MAX_OPEN = 64  # connections at once
 READ_SIZE = 16384

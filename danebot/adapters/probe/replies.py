@@ -11,10 +11,10 @@ from __future__ import annotations
 import enum
 import re
 from collections.abc import Callable, Collection, Iterable, Sequence
-from typing import NamedTuple
 
 from danebot.domain.delivery.probes import ProbeOutcome
 from danebot.domain.names import printable
+from danebot.tuples import NamedTuple
 
 MAX_UNIT = 8192  # octets of a line or tag: what RFC 2683 section 3.2.1.5 asks of IMAP, rounded up
 

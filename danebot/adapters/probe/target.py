@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import NamedTuple
 
 from danebot.domain.lineage.keys import Algorithm
 from danebot.domain.names import Endpoint, Hostname
+from danebot.tuples import NamedTuple
 
 
 @dataclass(frozen=True, slots=True)

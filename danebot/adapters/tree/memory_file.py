@@ -11,7 +11,7 @@ from danebot.adapters.codec import decode, encode
 from danebot.adapters.files import PRIVATE, keep, read_bytes, write_file
 from danebot.adapters.presence import is_there
 from danebot.adapters.tree.paths import MEMORY, LineagePaths
-from danebot.domain.rollover.evidence.dates import check_times
+from danebot.domain.rollover.evidence.dates import RECKONABLE
 from danebot.domain.rollover.evidence.freshness import as_good
 from danebot.domain.rollover.evidence.memory import MEMORY_SCHEMA, Memory
 from danebot.domain.text import printable
@@ -31,8 +31,7 @@ def recall(paths: LineagePaths) -> tuple[Memory, str]:
         _refuse_newer(path, document)
         if not isinstance(document, dict) or document.get("schema") != MEMORY_SCHEMA:
             return Memory(), f"{path} is not of schema {MEMORY_SCHEMA}"
-        memory = decode(Memory, document)
-        check_times(memory)
+        memory = decode(Memory, document, within=RECKONABLE)
     except NewerError:
         raise
     except UnreadableError as exc:
@@ -84,7 +83,7 @@ def write_memory(paths: LineagePaths, memory: Memory) -> None:
     text = json.dumps({"schema": MEMORY_SCHEMA, **encode(memory)}, indent=1, sort_keys=True) + "\n"
     path = paths.staging / MEMORY
     try:
-        check_times(decode(Memory, json.loads(text)))
+        decode(Memory, json.loads(text), within=RECKONABLE)
     except ValueError as exc:
         raise TreeError(
             f"{path} stays as it is: what is to be remembered couldn't be read again "

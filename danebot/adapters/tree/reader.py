@@ -13,7 +13,7 @@ from danebot.adapters.tree.parsed_cache import Parsed, ParsedStore, Version, ver
 from danebot.adapters.tree.paths import LineagePaths
 from danebot.domain.lineage.keys import Chain, PublicKey
 from danebot.domain.lineage.state import Held, KeyFile
-from danebot.domain.rollover.evidence.dates import EARLIEST, LATEST
+from danebot.domain.rollover.evidence.dates import RECKONABLE
 from danebot.errors import CertificateError, TreeError, UnreadableError
 
 KindT = TypeVar("KindT", Chain, PublicKey)
@@ -109,5 +109,6 @@ def _parsed_file(kind: type[Parsed], path: Path) -> Parsed:
 
 def _moment(seconds: float) -> datetime:
     """The time that a file system tells; the nearest that can be reckoned with, if it is odd."""
-    seconds = min(max(seconds, EARLIEST.timestamp()), LATEST.timestamp())
+    earliest, latest = RECKONABLE
+    seconds = min(max(seconds, earliest.timestamp()), latest.timestamp())
     return datetime.fromtimestamp(seconds, UTC)

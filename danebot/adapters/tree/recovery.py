@@ -20,7 +20,7 @@ import os
 import re
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from danebot.adapters.certbot.renewal_conf import PATH_SETTINGS, RenewalConf
 from danebot.adapters.files import (
@@ -49,6 +49,7 @@ from danebot.adapters.tree.paths import (
 from danebot.adapters.tree.tree import Tree
 from danebot.domain.lineage.state import Held
 from danebot.errors import TreeError
+from danebot.tuples import NamedTuple
 
 if TYPE_CHECKING:
     from danebot.domain.lineage.keys import PublicKey

@@ -135,10 +135,10 @@ class Tree:
         if known is not None and known[0] is conf:
             return known[1]
         configured = conf.top("archive_dir") if conf is not None else ""
-        archive = Path(configured) if configured else self.root / "archive" / name
-        staging = self.root / "staging" / name
-        if _same_place(archive, staging):
-            archive = self.root / "archive" / name
+        usual = self.root / "archive" / name
+        archive = Path(configured) if configured else usual
+        if archive != usual and _same_place(archive, self.root / "staging" / name):
+            archive = usual
         paths = LineagePaths(name, self.root, archive)
         self._paths[name] = conf, paths
         return paths

@@ -10,7 +10,7 @@ import enum
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, datetime
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from danebot.domain.dns.tlsa import (
     MatchingType,
@@ -21,6 +21,7 @@ from danebot.domain.dns.tlsa import (
     unusable_reason,
 )
 from danebot.domain.lineage.keys import Algorithm
+from danebot.tuples import NamedTuple
 
 if TYPE_CHECKING:
     from danebot.domain.dane.certificate import Certificate

@@ -12,7 +12,7 @@ import functools
 import warnings
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed448, ed25519, p
 from cryptography.x509.oid import ExtensionOID, NameOID
 
 from danebot.domain.x509 import signature_parameters, validity
+from danebot.tuples import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable

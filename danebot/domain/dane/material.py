@@ -6,7 +6,6 @@ Imports cryptography (about 90 ms).
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
 
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
@@ -18,6 +17,7 @@ from danebot.domain.dns.tlsa import MatchingType, Selector, TlsaRecord, Usage, a
 from danebot.domain.lineage.pem import read_chain, read_private_key, spki_der
 from danebot.domain.text import printable
 from danebot.errors import CertificateError, foreign
+from danebot.tuples import NamedTuple
 
 _LABEL = re.compile(rb"-----BEGIN ([A-Z0-9 ]+)-----")
 _ANCHORS = (Usage.PKIX_TA, Usage.DANE_TA)

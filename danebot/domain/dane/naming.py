@@ -5,7 +5,6 @@ from __future__ import annotations
 import enum
 from collections.abc import Sequence
 from datetime import datetime
-from typing import NamedTuple
 
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
@@ -20,6 +19,7 @@ from danebot.domain.dns.tlsa import (
 )
 from danebot.domain.finding import Severity
 from danebot.domain.lineage.keys import Algorithm
+from danebot.tuples import NamedTuple
 
 _OF_LEAF = (Usage.DANE_EE, Usage.PKIX_EE)
 

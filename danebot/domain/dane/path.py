@@ -12,7 +12,6 @@ from __future__ import annotations
 import enum
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import NamedTuple
 
 from cryptography import x509
 
@@ -27,6 +26,7 @@ from danebot.domain.dane.certificate import (
     read,
 )
 from danebot.domain.dane.references import References, matching_names
+from danebot.tuples import NamedTuple
 
 IsAnchor = Callable[[Certificate], bool]
 

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import enum
 import re
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from danebot.domain.names import Hostname
+from danebot.tuples import NamedTuple
 
 if TYPE_CHECKING:
     from danebot.domain.dane.certificate import Facts

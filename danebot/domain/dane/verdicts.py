@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import enum
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from danebot.domain.dane.certificate_types import CertificateType
 from danebot.domain.dns.tlsa import MatchingType, Selector, TlsaRecord, Unusable, Usage
+from danebot.tuples import NamedTuple
 
 if TYPE_CHECKING:
     from danebot.domain.dane.cautions import Caution

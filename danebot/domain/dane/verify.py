@@ -25,7 +25,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from danebot.domain.dane import path as pkix
 from danebot.domain.dane.cautions import Caution, CautionCode, certificate_cautions
@@ -50,6 +50,7 @@ from danebot.domain.dns.tlsa import (
     raw_key_suffices,
     unusable_reason,
 )
+from danebot.tuples import NamedTuple
 
 if TYPE_CHECKING:
     from datetime import datetime

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
-from typing import NamedTuple
 
 from danebot.domain.dane import path as pkix
 from danebot.domain.dane.cautions import Caution, CautionCode, certificate_cautions
@@ -34,6 +33,7 @@ from danebot.domain.dns.forms import RecordForm
 from danebot.domain.dns.tlsa import MatchingType, Selector, Usage
 from danebot.domain.finding import Finding, Severity
 from danebot.domain.names import Hostname, Protocol
+from danebot.tuples import NamedTuple
 
 _MINDED = (CautionCode.WEAK_KEY, CautionCode.WEAK_SIGNATURE)
 _XMPP = (Protocol.XMPP_CLIENT, Protocol.XMPP_SERVER)

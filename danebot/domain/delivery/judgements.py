@@ -6,7 +6,7 @@ import enum
 import hashlib
 from collections.abc import Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from danebot.domain.dane.certificate import read
 from danebot.domain.dane.profiles import profile_of
@@ -18,6 +18,7 @@ from danebot.domain.delivery.probes import ProbeOutcome, ProbeResult
 from danebot.domain.delivery.routes import Dane
 from danebot.domain.dns.answers import Cause, Presence, Security
 from danebot.domain.finding import Finding, Severity
+from danebot.tuples import NamedTuple
 
 if TYPE_CHECKING:
     from danebot.domain.delivery.routes import HostRoute

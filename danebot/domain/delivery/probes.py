@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import enum
-from typing import NamedTuple
 
 from danebot.domain.lineage.keys import Algorithm
 from danebot.domain.names import Endpoint
+from danebot.tuples import NamedTuple
 
 
 class ProbeOutcome(enum.Enum):

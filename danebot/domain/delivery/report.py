@@ -12,7 +12,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Iterable
 from datetime import datetime
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from danebot.domain.dane.profiles import Profile, profile_of
 from danebot.domain.dane.verdicts import Outcome, Verdict
@@ -30,6 +30,7 @@ from danebot.domain.finding import Finding, Severity
 from danebot.domain.names import PORTS, Endpoint, Hostname, Protocol, default_protocol, printable
 from danebot.domain.thresholds import AtLeast, Thresholds
 from danebot.errors import NameSyntaxError
+from danebot.tuples import NamedTuple
 
 if TYPE_CHECKING:
     from danebot.domain.dane.authorities import Authorities

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import enum
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any
 
 from danebot.domain.dane.references import References
 from danebot.domain.dns.answers import Answer, TlsaAnswer
 from danebot.domain.dns.records import MxRecord, SrvRecord
 from danebot.domain.dns.tlsa import TlsaRecord
 from danebot.domain.names import DnsName, Hostname, Protocol
+from danebot.tuples import NamedTuple
 
 
 class Dane(enum.Enum):

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
 
 from danebot.domain.dns.tlsa import TlsaRecord
 from danebot.domain.text import printable
 from danebot.errors import RecordSyntaxError
+from danebot.tuples import NamedTuple
 
 _FORM = re.compile(r"\s*([0-3])\s*([01])\s*([0-2])\s*")
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import NamedTuple
 
 from danebot.domain.names import DnsName, Hostname
+from danebot.tuples import NamedTuple
 
 
 class MxRecord(NamedTuple):

@@ -8,10 +8,10 @@ from __future__ import annotations
 import enum
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping
-from typing import NamedTuple
 
 from danebot.domain.names import DnsName, TlsaOwner
 from danebot.errors import NameSyntaxError, RecordSyntaxError
+from danebot.tuples import NamedTuple
 
 
 class Usage(enum.IntEnum):

@@ -5,7 +5,8 @@ from __future__ import annotations
 import enum
 from collections.abc import Iterable
 from datetime import datetime, timedelta
-from typing import NamedTuple
+
+from danebot.tuples import NamedTuple
 
 
 class Asked(NamedTuple):

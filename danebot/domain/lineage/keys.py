@@ -9,10 +9,10 @@ import enum
 import hashlib
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import NamedTuple
 
 from danebot.domain.lineage.key_types import RSA_BITS, KeyType
 from danebot.domain.names import DnsName, covers
+from danebot.tuples import NamedTuple
 
 
 class Algorithm(enum.Enum):

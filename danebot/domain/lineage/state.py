@@ -8,10 +8,11 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from danebot.domain.dns.tlsa import Declared, Doubt, Required, TlsaRecord
 from danebot.domain.lineage.renewal import CERTBOTS_OWN, RenewalRule
+from danebot.tuples import NamedTuple
 
 if TYPE_CHECKING:
     from danebot.domain.lineage.keys import Chain, PublicKey

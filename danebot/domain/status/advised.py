@@ -6,10 +6,11 @@ Names are without trailing dot, durations seconds in JSON.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from danebot.domain.status.document import OwnedStatus
 from danebot.domain.status.summary import owned
+from danebot.tuples import NamedTuple
 
 if TYPE_CHECKING:
     from danebot.domain.rollover.records.adoption import Proposal

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import enum
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from danebot.domain.codes import code_of
 from danebot.domain.finding import Finding, severity_of
+from danebot.tuples import NamedTuple
 
 if TYPE_CHECKING:
     from danebot.domain.event import Event

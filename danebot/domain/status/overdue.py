@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
-from typing import NamedTuple
 
 from danebot.domain.finding import Code, Finding, Severity
 from danebot.domain.kinds import Basis, Concern, FindingKind
@@ -24,6 +23,7 @@ from danebot.domain.status.document import (
 from danebot.domain.status.unlooked import doubted
 from danebot.domain.text import duration
 from danebot.domain.thresholds import Range, Thresholds
+from danebot.tuples import NamedTuple
 
 EXPIRY_WARNING, EXPIRY_CRITICAL = 0.2, 0.1
 """Of a lifetime, for documents that don't say.

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
-from typing import NamedTuple
 
 from danebot.domain.dns.answers import Cause, OwnerObservation, Presence, Security, ServerOutcome
 from danebot.domain.dns.tlsa import (
@@ -39,6 +38,7 @@ from danebot.domain.rollover.findings.record_findings import (
     silent_servers,
 )
 from danebot.domain.status.document import LineageStatus
+from danebot.tuples import NamedTuple
 
 _PLAIN = (Usage.DANE_EE, Selector.SPKI, MatchingType.SHA2_256)
 _OUT_OF_REACH = (ServerOutcome.UNREACHABLE, ServerOutcome.NO_ROUTE)

@@ -36,6 +36,8 @@ def anchored(
         owner: _anchor(owner, live, observations.get(owner), memory.anchors.get(owner), now)
         for owner in state.owners
     }
+    if not state.anchored and not any(relying.values()):
+        return state
     found = [(line, relying.get(line.owner)) for line in lines]
     return replace(
         state,

@@ -1,4 +1,4 @@
-"""The times in what is remembered: found, and moved, wherever they stand.
+"""The times in what is remembered, moved wherever they stand.
 
 A field that is new is found by itself, so that none is forgotten when a clock was put right.
 """
@@ -8,43 +8,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import fields, is_dataclass, replace
 from datetime import UTC, datetime, timedelta
-from types import MappingProxyType
 from typing import TypeVar, cast
 
 from danebot.domain.rollover.evidence.memory import CurrentKey, Reading
 
-EARLIEST, LATEST = datetime(1900, 1, 1, tzinfo=UTC), datetime(9000, 1, 1, tzinfo=UTC)
-"""The times with which can be reckoned: whatever is added to them stays a time."""
+RECKONABLE = datetime(1900, 1, 1, tzinfo=UTC), datetime(9000, 1, 1, tzinfo=UTC)
+"""Between these times can be reckoned: whatever is added to one stays a time."""
 
 T = TypeVar("T")
-
-
-def times(value: object) -> list[datetime]:
-    """Return every time in a part of the memory, in its order."""
-    found: list[datetime] = []
-    _collect(value, found)
-    return found
-
-
-def _collect(value: object, found: list[datetime]) -> None:
-    if isinstance(value, datetime):
-        found.append(value)
-    elif isinstance(value, tuple):
-        for item in value:
-            _collect(item, found)
-    elif isinstance(value, (dict, MappingProxyType)):
-        for item in value.values():
-            _collect(item, found)
-    elif hasattr(value, "__dataclass_fields__"):
-        for name in value.__dataclass_fields__:
-            _collect(getattr(value, name), found)
-
-
-def check_times(value: object) -> None:
-    """Raise ValueError for a part of the memory with a time that can't be reckoned with."""
-    for moment in times(value):
-        if not EARLIEST <= moment < LATEST:
-            raise ValueError(f"{moment.date()} is no time of a run")
 
 
 def moved(value: T, by: timedelta) -> T:

@@ -10,13 +10,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from types import MappingProxyType
-from typing import NamedTuple
 
 from danebot.domain.dns.answers import Server
 from danebot.domain.dns.tlsa import Required, TlsaRecord
 from danebot.domain.names import DnsName, Hostname
 from danebot.domain.rollover.evidence.change_outcomes import ChangeOutcome
 from danebot.domain.text import program_of
+from danebot.tuples import NamedTuple
 
 MEMORY_SCHEMA = 1
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import enum
 from datetime import timedelta
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
+
+from danebot.tuples import NamedTuple
 
 if TYPE_CHECKING:
     from danebot.domain.lineage.key_types import KeyType

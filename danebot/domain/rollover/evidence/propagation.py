@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from danebot.domain.dns.answers import (
     Cause,
@@ -29,6 +29,7 @@ from danebot.domain.dns.tlsa import (
     unusable_reason,
 )
 from danebot.domain.names import DnsName, Hostname
+from danebot.tuples import NamedTuple
 
 if TYPE_CHECKING:
     from danebot.domain.lineage.keys import PublicKey

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from danebot.domain.dns.tlsa import MatchingType, Required
 from danebot.domain.names import DnsName, Hostname, TlsaOwner, default_protocol
 from danebot.domain.rollover.evidence.caches import Records
 from danebot.errors import NameSyntaxError
+from danebot.tuples import NamedTuple
 
 if TYPE_CHECKING:
     from danebot.domain.dane.certificate_types import CertificateType

@@ -12,7 +12,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from danebot.domain.dns.answers import (
     OwnerObservation,
@@ -22,6 +22,7 @@ from danebot.domain.dns.answers import (
     ServerOutcome,
 )
 from danebot.domain.rollover.evidence.memory import Interruption, Memory, OwnerMemory, OwnerRoute
+from danebot.tuples import NamedTuple
 
 if TYPE_CHECKING:
     from danebot.domain.names import DnsName

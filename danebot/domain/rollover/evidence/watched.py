@@ -44,6 +44,8 @@ def protecting(state: LineageState, memory: Memory) -> LineageState:
     declared = state.declared
     if declared is Declared.NOTHING and _waived(state, memory):
         declared = Declared.WAIVED
+    if (required, lost, declared) == (state.required, state.remembered, state.declared):
+        return state
     return replace(state, required=required, remembered=lost, declared=declared)
 
 
@@ -71,7 +73,8 @@ def remember_watched(memory: Memory, state: LineageState) -> Memory:
     if state.required is None or state.management is Management.PASS_THROUGH:
         return memory
     lost = _lost(state.lines, state, memory)
-    return replace(memory, watched=tuple(dict.fromkeys((*state.lines, *lost))))
+    watched = tuple(dict.fromkeys((*state.lines, *lost)))
+    return memory if watched == memory.watched else replace(memory, watched=watched)
 
 
 def let_go(memory: Memory, owners: Iterable[DnsName]) -> Memory:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import enum
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from danebot.domain.dns.answers import Cause, Presence, TlsaAnswer
 from danebot.domain.dns.tlsa import raw_key_suffices
 from danebot.domain.finding import Code, Finding, Severity
 from danebot.domain.rollover.evidence.memory import Memory, OwnerMemory
 from danebot.domain.rollover.evidence.propagation import Gap, Observations, Obstacle, Propagation
+from danebot.tuples import NamedTuple
 
 if TYPE_CHECKING:
     from danebot.domain.dns.tlsa import TlsaRecord

@@ -6,10 +6,9 @@ the former chain then.
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from danebot.domain.finding import Code, Finding, Severity
 from danebot.domain.rollover.evidence.memory import Memory
+from danebot.tuples import NamedTuple
 
 _HOOKS = {"nginx": "@nginx", "apache": "@apache"}
 

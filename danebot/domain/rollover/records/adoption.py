@@ -10,7 +10,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Iterable
 from contextlib import suppress
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from danebot.domain.dns.answers import Presence, TlsaAnswer
 from danebot.domain.dns.tlsa import (
@@ -27,6 +27,7 @@ from danebot.domain.rollover.evidence.propagation import Observations, matches_c
 from danebot.domain.rollover.evidence.senders import senders_to
 from danebot.domain.rollover.records.publication import OwnedRecord, additions
 from danebot.errors import NameSyntaxError
+from danebot.tuples import NamedTuple
 
 if TYPE_CHECKING:
     from datetime import datetime

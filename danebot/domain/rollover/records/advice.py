@@ -15,7 +15,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Iterable, Iterator
 from collections.abc import Set as AbstractSet
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from danebot.domain.dane.certificate_types import CertificateType
 from danebot.domain.dns.answers import OwnerObservation, Presence
@@ -29,6 +29,7 @@ from danebot.domain.dns.tlsa import (
     raw_key_suffices,
     unusable_reason,
 )
+from danebot.tuples import NamedTuple
 
 if TYPE_CHECKING:
     from danebot.domain.names import DnsName

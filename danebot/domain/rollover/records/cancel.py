@@ -69,7 +69,9 @@ def forget_cancelled(
     memory: Memory, state: LineageState, observations: Observations, now: datetime
 ) -> Memory:
     """Forget cancelled keys whose records nobody shows any more, once everybody was heard."""
-    if state.required is None or not everybody_heard(state, observations):
+    if not memory.cancelled or state.required is None:
+        return memory
+    if not everybody_heard(state, observations):
         return memory
     left = tuple(
         one

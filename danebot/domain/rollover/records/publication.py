@@ -8,7 +8,7 @@ that is served is seen everywhere.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from danebot.domain.dns.tlsa import MatchingType, Selector, TlsaRecord, Usage
 from danebot.domain.finding import Code, Finding, Severity
@@ -28,6 +28,7 @@ from danebot.domain.rollover.evidence.propagation import (
 )
 from danebot.domain.rollover.records.advice import Advice, Objection, Obstruction, advise, shown
 from danebot.domain.rollover.records.retirement import forms, leaving, out_of_use
+from danebot.tuples import NamedTuple
 
 if TYPE_CHECKING:
     from datetime import timedelta

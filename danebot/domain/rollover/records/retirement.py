@@ -110,7 +110,7 @@ def retire(
     memory: Memory, state: LineageState, observations: Observations, now: datetime
 ) -> Memory:
     """Let go of past keys whose records nobody shows any more, with everybody heard."""
-    if not state.owners or not everybody_heard(state, observations):
+    if not memory.past_keys or not state.owners or not everybody_heard(state, observations):
         return memory
     shown = frozenset[TlsaRecord]().union(*(shown_at(one, observations) for one in state.owners))
     left = []

@@ -9,7 +9,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Iterable
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from danebot.domain.dns.tlsa import MatchingType, Required, Selector, TlsaRecord, Usage
 from danebot.domain.finding import Code, Finding, Severity
@@ -18,6 +18,7 @@ from danebot.domain.names import DnsName
 from danebot.domain.rollover.evidence.propagation import matches_chain
 from danebot.domain.rollover.evidence.senders import senders_to
 from danebot.domain.text import when
+from danebot.tuples import NamedTuple
 
 if TYPE_CHECKING:
     from danebot.domain.lineage.state import Held, LineageState

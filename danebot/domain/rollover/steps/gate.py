@@ -18,7 +18,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from danebot.domain.dane.certificate_types import ALL_TYPES, CertificateType
 from danebot.domain.dns.answers import OwnerObservation, Presence, Security
@@ -33,6 +33,7 @@ from danebot.domain.rollover.evidence.caches import (
 )
 from danebot.domain.rollover.evidence.memory import Memory, OwnerMemory
 from danebot.domain.rollover.evidence.senders import Senders, senders_to
+from danebot.tuples import NamedTuple
 
 if TYPE_CHECKING:
     from danebot.domain.lineage.state import Held, LineageState

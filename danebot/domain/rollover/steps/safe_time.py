@@ -6,10 +6,11 @@ import enum
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from danebot.domain.rollover.evidence.memory import Awaiting, Memory, OwnerMemory, Witness
 from danebot.domain.rollover.evidence.schedule import hurried
+from danebot.tuples import NamedTuple
 
 if TYPE_CHECKING:
     from danebot.domain.lineage.state import LineageState

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Iterator, Mapping
+from dataclasses import fields, is_dataclass, replace
 from datetime import datetime, timedelta
 
 import pytest
 
 from danebot.domain.finding import Code, Severity
 from danebot.domain.rollover.evidence.clock import SKEW, behind, put_right
-from danebot.domain.rollover.evidence.dates import times
 from danebot.domain.rollover.evidence.memory import (
     Awaiting,
     Call,
@@ -36,6 +36,19 @@ from domain.builders import DAY, HOUR, MINUTE, MX, T0, Wait, look, seen, state
 
 BEGINS = T0 - 10 * DAY  # of the certificate that the builders make
 GOOD = look("old", "new")
+
+
+def times(value: object) -> Iterator[datetime]:
+    """Every time in a part of the memory, in its order."""
+    if isinstance(value, datetime):
+        yield value
+    elif isinstance(value, Mapping):
+        yield from times(tuple(value.values()))
+    elif is_dataclass(value) and not isinstance(value, type):
+        yield from times(tuple(getattr(value, one.name) for one in fields(value)))
+    elif isinstance(value, tuple):
+        for item in value:
+            yield from times(item)
 
 
 def test_a_certificate_that_begins_later_proves_that_the_clock_is_behind() -> None:

@@ -1,0 +1,57 @@
+"""A named tuple is what `typing` would make of the same class body."""
+
+from __future__ import annotations
+
+import typing
+
+from danebot import tuples
+
+
+class Theirs(typing.NamedTuple):
+    """What is compared."""
+
+    first: int
+    second: tuple[str, ...] = ()
+
+    @property
+    def sum(self) -> int:
+        """Both."""
+        return self.first + len(self.second)
+
+    @classmethod
+    def of(cls, first: int) -> typing.Self:
+        """One with a default."""
+        return cls(first)
+
+
+class Ours(tuples.NamedTuple):
+    """What is compared."""
+
+    first: int
+    second: tuple[str, ...] = ()
+
+    @property
+    def sum(self) -> int:
+        """Both."""
+        return self.first + len(self.second)
+
+    @classmethod
+    def of(cls, first: int) -> typing.Self:
+        """One with a default."""
+        return cls(first)
+
+
+def test_it_is_what_typing_makes() -> None:
+    ours, theirs = Ours.of(1), Theirs.of(1)
+    assert tuple(ours) == tuple(theirs) == (1, ())
+    assert ours.sum == Ours(first=0, second=("one",)).sum == 1
+    assert (Ours._fields, Ours._field_defaults) == (Theirs._fields, Theirs._field_defaults)
+    assert typing.get_type_hints(Ours) == typing.get_type_hints(Theirs)
+    assert Ours.__mro__[1:] == Theirs.__mro__[1:]
+    assert (Ours.__module__, Ours.__qualname__, Ours.__doc__) == (
+        *(Theirs.__module__, "Ours"),
+        Theirs.__doc__,
+    )
+    assert repr(ours).replace("Ours", "Theirs") == repr(theirs)
+    assert not hasattr(ours, "__dict__")
+    assert ours._replace(first=2).sum == 2
