@@ -13,6 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from amounts import amount
 from danebot.adapters.codec import decode, encode, field_names
 from danebot.domain.dns.answers import Server
 from danebot.domain.dns.tlsa import MatchingType, Required, TlsaRecord
@@ -92,13 +93,13 @@ def through_json(document: Json) -> Json:
 
 
 @given(memories)
-@settings(max_examples=60, suppress_health_check=BUSY, deadline=None)
+@settings(max_examples=amount(30, 600), suppress_health_check=BUSY, deadline=None)
 def test_a_memory_comes_back_as_it_was(memory: Memory) -> None:
     assert decode(Memory, through_json(encode(memory))) == memory
 
 
 @given(snapshots)
-@settings(max_examples=40, suppress_health_check=BUSY, deadline=None)
+@settings(max_examples=amount(20, 400), suppress_health_check=BUSY, deadline=None)
 def test_a_snapshot_comes_back_as_it_was(snapshot: Snapshot) -> None:
     document = through_json(encode(snapshot))
     assert decode(Snapshot, document) == snapshot
@@ -117,7 +118,7 @@ def places(document: Json) -> list[tuple[Json, Json]]:
 
 
 @given(st.data(), st.sampled_from([(Memory, memories), (Snapshot, snapshots)]))
-@settings(max_examples=150, suppress_health_check=BUSY, deadline=None)
+@settings(max_examples=amount(60, 1500), suppress_health_check=BUSY, deadline=None)
 def test_a_damaged_document_is_a_value_or_a_value_error(data: st.DataObject, what: Kind) -> None:
     kind, some = what
     document = through_json(encode(data.draw(some)))

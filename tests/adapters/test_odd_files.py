@@ -13,6 +13,7 @@ from cryptography import x509
 
 from adapters import trees
 from adapters.trees import NAME
+from amounts import amount
 from domain import pki
 from prove.odd_files import OddTree, memory_directory, search
 
@@ -83,4 +84,4 @@ def test_a_certificate_without_an_end_is_one_as_others(tmp_path: Path, end: date
 
 def test_a_sample_of_mutations_is_told_in_danebots_own_words() -> None:
     """The whole is a command: see `prove.odd_files`."""
-    assert search(3000, first=2_000_000_000, tree_each=50) == {}
+    assert search(amount(1000, 30_000), first=2_000_000_000, tree_each=50) == {}

@@ -12,6 +12,7 @@ from hypothesis import example, given
 from hypothesis import settings as settings_of
 from hypothesis import strategies as st
 
+from amounts import amount
 from danebot.adapters.certbot.renewal_conf import PARAMETERS, PATH_SETTINGS, RenewalConf
 from danebot.errors import TreeError
 
@@ -274,7 +275,7 @@ _edits = st.dictionaries(st.sampled_from([*PATH_SETTINGS, "new"]), _setting, max
 _parameters = st.dictionaries(st.sampled_from(["reuse_key", "key_type"]), _setting, max_size=2)
 
 
-@settings_of(max_examples=1500)
+@settings_of(max_examples=amount(600, 15_000))
 @example("pref_challs = dns-01, ,http-01\n")  # an item of white space alone
 @example("webroot_path = /a, ,\n")
 @example("l = a, \x1c, = ,\n")

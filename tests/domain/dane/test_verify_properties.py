@@ -7,6 +7,7 @@ from random import Random
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from amounts import amount
 from danebot.domain.dane.profiles import Profile
 from danebot.domain.dane.references import References
 from danebot.domain.dane.verdicts import Outcome, Reason, Verdict
@@ -116,7 +117,7 @@ def test_authenticated_if_and_only_if_a_record_matches(
     assert all(one.flaws for one in verdict.records if one.reason is Reason.INVALID_PATH)
 
 
-@settings(quick, max_examples=200)
+@settings(quick, max_examples=amount(80, 2000))
 @given(aimed())
 def test_openssl_decides_the_same(scene: tuple[list[TlsaRecord], list[bytes]]) -> None:
     records, chain = scene
@@ -143,7 +144,7 @@ def messy(draw: st.DrawFn) -> tuple[list[TlsaRecord], list[bytes]]:
     return draw(st.lists(aimed_at, min_size=1, max_size=2)), chain_of(leaf, above[:15])
 
 
-@settings(quick, max_examples=300)
+@settings(quick, max_examples=amount(100, 3000))
 @given(messy())
 def test_openssl_climbs_the_same_path(scene: tuple[list[TlsaRecord], list[bytes]]) -> None:
     records, chain = scene
@@ -174,7 +175,7 @@ def test_arbitrary_octets_never_raise(
     assert all(str(one) for one in [*verdict.records, *verdict.cautions])
 
 
-@settings(quick, max_examples=200)
+@settings(quick, max_examples=amount(80, 2000))
 @given(labels, labels, st.integers(0, 10_000), octets, st.integers(-99, 99))
 def test_damaged_certificates_never_raise(
     leaf: str, issuer: str, position: int, octet: int, days: int
