@@ -250,26 +250,3 @@ def _remove_all(directory: Path) -> None:
         shutil.rmtree(directory)
     except OSError as exc:
         raise TreeError(f"cannot remove {directory}: {exc.strerror}; {advice(exc)}") from exc
-
-
-__all__ = [
-    "MAX_FILE",
-    "PRIVATE",
-    "TEMP_PREFIX",
-    "advice",
-    "copy_file",
-    "keep",
-    "make_directory",
-    "move",
-    "open_lock",
-    "read_bytes",
-    "read_own",
-    "remove",
-    "remove_leftovers",
-    "rewrite_file",
-    "rewritten",
-    "sync",
-    "sync_directory",
-    "temporary",
-    "write_file",
-]

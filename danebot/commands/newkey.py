@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from danebot.commands.shared import FORM, LINEAGE, any_file, console_of, path_as_typed
+from danebot.commands.shared import LINEAGE, any_file, console_of, form_option, path_as_typed
 from danebot.domain.lineage.key_types import KeyType
 
 
@@ -31,14 +31,7 @@ def _key_type(_ctx: click.Context, _param: click.Parameter, value: str | None) -
     shell_complete=_key_types,
     help="rsa2048, rsa3072, rsa4096, p256 or p384; as the current key.",
 )
-@click.option(
-    "--format",
-    "form",
-    type=FORM,
-    default="zone",
-    show_default=True,
-    help="How to print the records to add.",
-)
+@form_option("How to print the records to add.")
 @click.option(
     "--adopt",
     callback=path_as_typed,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -13,6 +13,8 @@ from danebot.domain.names import Protocol
 from danebot.errors import DanebotError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from click.shell_completion import CompletionItem
 
     from danebot.console import Console
@@ -43,12 +45,21 @@ def path_as_typed(_ctx: click.Context, _param: click.Parameter, value: str | Non
     return Path(value).absolute() if os.sep in value else Path(value)
 
 
+def form_option(words: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """``--format``: how records are printed; ``words`` are its help."""
+    forms = click.Choice(["zone", "nsupdate"])
+    return click.option(
+        "--format", "form", type=forms, default="zone", show_default=True, help=words
+    )
+
+
 def console_of(ctx: click.Context) -> Console:
     """The global options and the streams, as the group made them."""
     console: Console = ctx.obj
     return console
 
 
+_FORM = click.Choice(["zone", "nsupdate"])
 LINEAGES = click.argument(
     "lineages", metavar="[LINEAGE]...", nargs=-1, shell_complete=known_lineages
 )
@@ -60,5 +71,4 @@ UNANSWERED = click.option(
 )
 DRY_RUN = click.option("--dry-run", is_flag=True, help="Say what would be done; change nothing.")
 JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
-FORM = click.Choice(["zone", "nsupdate"])
 STARTTLS = click.Choice([protocol.value for protocol in Protocol])

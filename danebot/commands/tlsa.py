@@ -4,19 +4,12 @@ from __future__ import annotations
 
 import click
 
-from danebot.commands.shared import FORM, JSON, console_of, known_lineages
+from danebot.commands.shared import JSON, console_of, form_option, known_lineages
 
 
 @click.command()
 @click.argument("lineage", required=False, shell_complete=known_lineages)
-@click.option(
-    "--format",
-    "form",
-    type=FORM,
-    default="zone",
-    show_default=True,
-    help="nsupdate prints only what to change.",
-)
+@form_option("nsupdate prints only what to change.")
 @click.option(
     "--anchors",
     is_flag=True,

@@ -23,11 +23,9 @@ from danebot.adapters.files import (
     remove_leftovers,
     rewrite_file,
     rewritten,
-    sync_directory,
-    temporary,
 )
 from danebot.adapters.presence import is_there, permissions
-from danebot.adapters.replacing import replace
+from danebot.adapters.replacing import replace, sync_directory, temporary
 from danebot.adapters.tree import changes
 from danebot.adapters.tree.memory_file import recall
 from danebot.adapters.tree.paths import COMBO, DANE_EE, DNSNAMES, NEXT, READY, LineagePaths

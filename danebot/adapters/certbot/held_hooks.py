@@ -13,15 +13,7 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
-from danebot.adapters.files import (
-    TEMP_PREFIX,
-    advice,
-    keep,
-    move,
-    remove,
-    remove_leftovers,
-    write_file,
-)
+from danebot.adapters.files import keep, move, remove, remove_leftovers, write_file
 from danebot.adapters.presence import (
     ABSENT,
     is_directory,
@@ -30,6 +22,7 @@ from danebot.adapters.presence import (
     permissions,
     unreadable,
 )
+from danebot.adapters.replacing import TEMP_PREFIX, advice
 from danebot.domain.names import printable
 from danebot.errors import DanebotError, HookError
 

@@ -12,17 +12,9 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from danebot.adapters.access import Access, grant
-from danebot.adapters.files import (
-    TEMP_PREFIX,
-    move,
-    read_bytes,
-    remove,
-    sync,
-    sync_directory,
-    write_file,
-)
+from danebot.adapters.files import move, read_bytes, remove, sync, write_file
 from danebot.adapters.presence import is_plain_file
-from danebot.adapters.replacing import NewFile, advice, replace
+from danebot.adapters.replacing import TEMP_PREFIX, NewFile, advice, replace, sync_directory
 from danebot.adapters.tree.keeping import give_way, listed, may_hold_key, set_aside, unused
 from danebot.adapters.tree.paths import (
     CANCELLED_PREFIX,

@@ -8,8 +8,9 @@ import os
 from pathlib import Path
 
 from danebot.adapters.codec import decode, encode
-from danebot.adapters.files import PRIVATE, keep, read_bytes, write_file
+from danebot.adapters.files import keep, read_bytes, write_file
 from danebot.adapters.presence import is_there
+from danebot.adapters.replacing import PRIVATE
 from danebot.adapters.tree.paths import MEMORY, LineagePaths
 from danebot.domain.rollover.evidence.dates import RECKONABLE
 from danebot.domain.rollover.evidence.freshness import as_good

@@ -14,7 +14,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from danebot.adapters.files import PRIVATE, read_own, write_file
+from danebot.adapters.files import read_own, write_file
+from danebot.adapters.replacing import PRIVATE
 from danebot.domain.lineage.key_types import KeyType
 from danebot.domain.lineage.keys import Chain, PublicKey
 from danebot.domain.names import DnsName

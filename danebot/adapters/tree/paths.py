@@ -9,8 +9,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from danebot.adapters.files import TEMP_PREFIX
 from danebot.adapters.presence import ABSENT, is_directory, is_same, unreadable
+from danebot.adapters.replacing import TEMP_PREFIX
 from danebot.errors import UnreadableError
 
 KINDS = ("privkey", "cert", "chain", "fullchain")

@@ -23,16 +23,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from danebot.adapters.certbot.renewal_conf import PATH_SETTINGS, RenewalConf
-from danebot.adapters.files import (
-    read_bytes,
-    remove,
-    remove_leftovers,
-    rewrite_file,
-    rewritten,
-    sync_directory,
-)
+from danebot.adapters.files import read_bytes, remove, remove_leftovers, rewrite_file, rewritten
 from danebot.adapters.presence import is_directory, is_file, is_plain_file, is_there, permissions
-from danebot.adapters.replacing import PRIVATE, NewFile, NewLink, replace
+from danebot.adapters.replacing import PRIVATE, NewFile, NewLink, replace, sync_directory
 from danebot.adapters.tree.keeping import give_way, listed
 from danebot.adapters.tree.paths import (
     COMBO,
@@ -342,6 +335,3 @@ def staged_conf(conf: RenewalConf, paths: LineagePaths, key: PublicKey | None) -
     if top or parameters:
         conf = conf.edited(top=top, parameters=parameters)
     return conf.with_hook_held()
-
-
-__all__ = ["recover", "set_links", "staged_conf"]

@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import TypeVar
 
 from danebot.adapters.certbot.renewal_conf import PATH_SETTINGS, RenewalConf
-from danebot.adapters.files import TEMP_PREFIX, read_bytes
+from danebot.adapters.files import read_bytes
 from danebot.adapters.presence import ABSENT, is_directory, is_empty, is_same, is_there, unreadable
+from danebot.adapters.replacing import TEMP_PREFIX
 from danebot.adapters.tree.parsed_cache import ParsedStore, Version, version_of
 from danebot.adapters.tree.paths import (
     CANCELLED_PREFIX,
