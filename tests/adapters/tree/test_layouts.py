@@ -128,7 +128,7 @@ from danebot.config.settings import ComboAccess
 grown = Grown(Path(sys.argv[1]))
 grown.version(2, "other")
 grown.link(grown.paths.staging, 2)
-changes.deploy(grown.paths, 2, ComboAccess())
+changes.make_live(grown.paths, 2, ComboAccess())
 assert opened(grown, grown.paths.live) == opened(grown, grown.paths.staging) == 2
 grown.staging_file("nextkey.pem", key_pem("third"))
 (kept,) = changes.keep_given_up(grown.paths, ["nextkey.pem"])
