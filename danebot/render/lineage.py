@@ -245,7 +245,7 @@ def _emergency_words(status: LineageStatus) -> str:
                 "nobody knows how long a compromised key would be served: "
                 "its TLSA records were never seen"
             )
-        case Prospect.KNOWN.value if not wait:
+        case Prospect.KNOWN.value if wait == timedelta(0):
             return "a compromised key could be replaced at once"
         case Prospect.KNOWN.value:
             advice = (

@@ -19,6 +19,12 @@ if TYPE_CHECKING:
     from danebot.domain.names import DnsName
 
 
+_VALIDATES = (
+    "see that the resolver validates (dig +dnssec SOA . has the flag ad), then that the parent "
+    "zone has the DS record"
+)
+
+
 class Fit(enum.Enum):
     """Whether a published record is one that the live chain satisfies."""
 
@@ -209,8 +215,17 @@ def _unsecured(scene: Scene, owner: DnsName, gap: Gap) -> Finding:
                 name,
                 f"the answer for {owner} is not secured by DNSSEC{detail}, though the zone's "
                 "servers sign it: the resolver doesn't validate, or the zone's DS record is gone",
-                "see that the resolver validates (dig +dnssec SOA . has the flag ad), then that "
-                "the parent zone has the DS record",
+                _VALIDATES,
+            )
+        case Obstacle.INSECURE if not scene.owners[owner].heard_any:
+            return Finding(
+                Code.TLSA_INSECURE,
+                Severity.WARNING,
+                name,
+                f"the answer for {owner} is not secured by DNSSEC{detail}, and no server of the "
+                "zone can be asked: no sender uses it, unless it is the resolver that doesn't "
+                "validate",
+                _VALIDATES,
             )
         case Obstacle.INSECURE:
             return Finding(

@@ -289,6 +289,7 @@ def test_a_resolver_that_never_validated_opens_nothing() -> None:
     lost = shown(A, security=Security.INSECURE, at=DEAF)
     site.look(T0 - 30 * DAY, lost)
     assert held_back(site.look(T0, lost), Hold.CANNOT_SEE)
+    assert "unless it is the resolver that doesn't validate" in insecure_words(site, T0, lost)
     none = shown(security=Security.INSECURE, at=DEAF)  # no proof of absence either
     assert held_back(site.look(T0 + DAY, none), Hold.CANNOT_SEE)
     unsigned = shown(A, security=Security.INSECURE)
