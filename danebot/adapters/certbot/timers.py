@@ -39,6 +39,7 @@ _LIMIT = 1024 * 1024
 _SEPARATORS = re.compile(r"[;&|()`\n]+|\$\(")
 _CONTINUED = re.compile(r"\\\n")
 _COMMENT = re.compile(r"(^|\s)#.*")
+_SHELL = re.compile(r"#!.*\b(ba|da|k|z)?sh\b")
 _EXEC = re.compile(r"^\s*ExecStart\s*=[-@:+!]*(.*)$", re.MULTILINE)
 
 
@@ -148,7 +149,7 @@ def _commands(root: str, timer: str) -> list[str]:
         return ["certbot renew"]
     for match in _EXEC.finditer(_CONTINUED.sub(" ", text)):
         commands = [*commands, match[1]] if match[1].strip() else []
-    return commands
+    return [line for command in commands for line in (command, *_script_lines(root, command))]
 
 
 def _masked(root: str, unit: str) -> bool:
@@ -187,6 +188,20 @@ def _cron_lines(root: str, *, systemd: bool) -> Iterator[tuple[str, str]]:
         for line in _CONTINUED.sub(" ", _text(file) or "").splitlines():
             if not (systemd and _SKIPS_UNDER_SYSTEMD in line):
                 yield file, line
+                yield from ((file, called) for called in _script_lines(root, line))
+
+
+def _script_lines(root: str, line: str) -> Iterator[str]:
+    """The lines of shell scripts that a line runs, by their whole path; one of these runs no more.
+
+    A word after an option may be its value, and is passed over.
+    """
+    words = _COMMENT.sub("", line).split()
+    for before, word in zip(["", *words], words, strict=False):
+        path = word.strip("\"'();")
+        text = _text(f"{root}{path}") if path[:1] == "/" and before[:1] != "-" else None
+        if text is not None and _SHELL.match(text):
+            yield from _CONTINUED.sub(" ", text).splitlines()
 
 
 def _cron_files(root: str) -> Iterator[str]:
@@ -238,7 +253,7 @@ def _text(path: str) -> str | None:
     """A file's text; None where there is none to read."""
     try:
         return read_regular(path, _LIMIT).decode("utf-8", "replace")
-    except OSError:
+    except (OSError, ValueError):  # a NUL in the name
         return None
 
 

@@ -64,6 +64,29 @@ def test_the_snaps_timer_is_turned_off_by_snap(tmp_path: Path) -> None:
     assert job == "snap.certbot.renew.timer is enabled: snap stop --disable certbot.renew"
 
 
+SCRIPT = "/usr/local/sbin/certificates"
+
+
+def test_what_a_script_runs_is_seen(tmp_path: Path) -> None:
+    """Of a timer, and of a line of cron; a program that is no shell script is not read."""
+    script = tmp_path / SCRIPT[1:]
+    timer(tmp_path, "certificates", f"ExecStart=-{SCRIPT} --quiet")
+    write(tmp_path / "etc/cron.d/certs", f"7 3 * * * root flock /run/x {SCRIPT} >/dev/null\n")
+    write(tmp_path / "etc/cron.d/nul", "7 3 * * * root /x\0y\n")
+    write(tmp_path / "etc/cron.d/mail", f"7 3 * * * root mail -s {SCRIPT} root\n")
+    write(script, "#!/bin/bash -e\n# renews\nif true; then certbot \\\n  -q renew; fi\n", 0o755)
+    both = [
+        "certificates.timer is enabled: systemctl disable --now certificates.timer",
+        "etc/cron.d/certs runs certbot renew: take that line out",
+    ]
+    assert jobs(tmp_path) == both
+    write(script, "#!/usr/bin/python3\ncertbot renew\n", 0o755)
+    assert jobs(tmp_path) == []
+    write(script, "#!/bin/sh\n# certbot renew\ndanebot renew\n", 0o755)
+    assert jobs(tmp_path) == []
+    assert [job.place.rpartition("/")[2] for job in own_jobs(TREE, tmp_path)] == ["certs"]
+
+
 def test_a_timer_that_runs_danebot_or_nothing_is_none(tmp_path: Path) -> None:
     """By a drop-in, as an administrator would; or masked."""
     timer(tmp_path, "certbot", "ExecStart=/usr/bin/certbot -q renew")
