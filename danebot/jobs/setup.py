@@ -10,7 +10,7 @@ from danebot.domain.doctor.setup import MAIL_SERVICES, SERVICES, Candidate, Read
 from danebot.domain.lineage.state import Management
 from danebot.domain.names import printable
 from danebot.domain.rollover.records.adoption import Service, first_owners, intake
-from danebot.jobs.host_facts import Looker, an_owner_of_each, asked_facts, tree_facts
+from danebot.jobs.host_facts import Looker, asked_facts, tree_facts
 
 if TYPE_CHECKING:
     from danebot.domain.lineage.state import LineageState
@@ -40,10 +40,11 @@ def setup_facts(
     names = context.tree.names()
     context.progress("looking at this host")
     facts = tree_facts(context, looker, names, host)
-    facts = asked_facts(facts, context.settings, an_owner_of_each(context, names), looker)
-    context.progress("looking at the lineages, at DNS, and at what services serve")
     read = [looker.at("its files", name, readable, context, name) for name in names]
     states = [state for state in read if state is not None]
+    asked = dict.fromkeys(owner for state in states for owner in _an_owner(state))
+    facts = asked_facts(facts, context.settings, tuple(asked), looker)
+    context.progress("looking at the lineages, at DNS, and at what services serve")
     return SetupFacts(
         facts,
         tuple(_candidates(context, states, looker, host)),
@@ -51,6 +52,12 @@ def setup_facts(
         competing_jobs(context.tree.root, host),
         daily,
     )
+
+
+def _an_owner(state: LineageState) -> tuple[DnsName, ...]:
+    """A TLSA owner to ask resolvers for: one that is watched, or that might be."""
+    live = state.serving
+    return (state.owners or (first_owners(live.chain.names) if live is not None else ()))[:1]
 
 
 def _candidates(
