@@ -20,7 +20,7 @@ MODULES = {
 _ROOT = Path(__file__).parents[2]
 _PURELIB = Path(sysconfig.get_path("purelib"))
 _LEFT_OUT = shutil.ignore_patterns(
-    *("__pycache__", "site-packages", "test", "config-*", "mypy*", "ruff*", "pip*", "hypothesis*")
+    *("site-packages", "test", "config-*", "mypy*", "ruff*", "pip*", "hypothesis*")
 )
 _PROGRAM = """\
 #!/usr/bin/env -S LD_LIBRARY_PATH={libraries} {python} -I
