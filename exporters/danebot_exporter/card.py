@@ -60,7 +60,9 @@ def brief(status: LineageStatus, reports: tuple[EndpointReport, ...], now: datet
         return card(status, reports, now)
     end = status.live.not_after if status.live is not None else None
     expiry = f"expires {when(end)}, {distance(end, now)}" if end is not None else "nothing is live"
-    line = tag("summary", *_name(status), tag("span", expiry, class_="since"))
+    name, phase = _name(status)
+    # a line is broken at these spaces alone, whatever the margins
+    line = tag("summary", name, " ", phase, " ", tag("span", expiry, class_="since"))
     folded = tag("details", line, _body(status, reports, now), class_="fold")
     return tag("article", folded, class_=f"card {_calm(status)}")
 

@@ -107,3 +107,13 @@ def test_on_paper_there_is_what_a_reader_can_use(chromium: Browser, tmp_path: Pa
             "all => all.map(e => getComputedStyle(e).borderTopStyle)"
         )
         assert set(edges) == {"solid"}, "printers leave out backgrounds"
+
+
+def test_a_lineage_at_rest_takes_two_lines_on_a_phone(chromium: Browser, tmp_path: Path) -> None:
+    with opened(chromium, LOOKS["phone"]) as window:
+        window.set_content(shown("thousand", tmp_path).decode())
+        high = window.locator(".card:has(.fold)").evaluate_all(
+            "all => all.map(e => e.offsetHeight)"
+        )
+        assert len(high) > 40
+        assert max(high) < 80
