@@ -110,6 +110,7 @@ class _Survey:
 
     wish: PageWish
     reports: Mapping[str, tuple[EndpointReport, ...]]
+    now: datetime
     counts: Counter[str] = field(default_factory=Counter)
     found: Counter[Severity] = field(default_factory=Counter)
     worst: Severity | None = None
@@ -117,7 +118,8 @@ class _Survey:
 
     def take(self, status: PackedLineage) -> None:
         reports = self.reports.get(status.name, ())
-        found = [*status.found, *(f.severity for report in reports for f in report.findings)]
+        seen = (finding.severity for report in reports for finding in report.findings)
+        found = [*status.severities(self.now), *seen]
         self.found.update(found)
         urgent = max(found, default=None)
         self.worst = max((one for one in (urgent, self.worst) if one is not None), default=None)
@@ -142,7 +144,7 @@ def page(
     A ``shelf`` that is handed over again saves reading a document that hasn't changed.  ``host`` is
     the name of this one.
     """
-    survey = _Survey(wish, reports)
+    survey = _Survey(wish, reports, now)
     try:
         shelved = (shelf or Shelf()).get(path)
     except StatusError as fault:

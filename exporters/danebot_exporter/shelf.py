@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 
 from danebot.adapters.codec import decode, encode
 from danebot.adapters.status_file import FileSignature, StatusError, read_status, signature
+from danebot.domain.finding import Severity
 from danebot.domain.status.document import LineageStatus, Snapshot, StatusFault
 from danebot_exporter.course import findings_of, waits
 
 if TYPE_CHECKING:
+    from datetime import datetime
     from pathlib import Path
-
-    from danebot.domain.finding import Severity
 
 _OF_CONTENT = (StatusFault.DAMAGED, StatusFault.FOREIGN)
 
@@ -26,13 +26,14 @@ class PackedLineage:
     """A lineage: what tells whether it is shown and where, and the rest of it packed.
 
     ``found`` are the severities of the document's findings about it; ``waits`` says whether it
-    waits for the operator.
+    waits for the operator; ``ends`` is the end of what is live.
     """
 
     name: str
     phase: str
     found: tuple[Severity, ...]
     waits: bool
+    ends: datetime | None
     packed: bytes
 
     @classmethod
@@ -40,7 +41,13 @@ class PackedLineage:
         """Pack a lineage."""
         packed = zlib.compress(json.dumps(encode(status)).encode(), 1)
         found = tuple(finding.severity for finding in findings_of(status, ()))
-        return cls(status.name, status.phase, found, waits(status), packed)
+        ends = status.live.not_after if status.live is not None else None
+        return cls(status.name, status.phase, found, waits(status), ends, packed)
+
+    def severities(self, now: datetime) -> list[Severity]:
+        """Those found, and of what has expired, perhaps since the run."""
+        over = self.ends is not None and self.ends <= now and Severity.CRITICAL not in self.found
+        return [*self.found, *([Severity.CRITICAL] if over else [])]
 
     def status(self) -> LineageStatus:
         """The whole lineage."""

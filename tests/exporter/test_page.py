@@ -187,6 +187,21 @@ def test_a_certificate_that_has_expired_since_the_last_run_is_not_at_rest(tmp_pa
         assert "<summary><h2>" not in late
 
 
+def test_one_that_has_expired_counts_in_the_header_and_in_its_view(tmp_path: Path) -> None:
+    """An hour after a run that found nothing, the certificate's end is over."""
+    status = sample.lineage("mail.example.org")
+    assert status.live is not None
+    live = status.live._replace(not_after=NOW + timedelta(hours=1))
+    path = sample.write(tmp_path / "status.json", sample.snapshot([status._replace(live=live)]))
+    for hours, many in ((0, 0), (2, 1)):
+        now = NOW + timedelta(hours=hours)
+        body = page(path, PageWish("attention"), {}, now).decode()
+        assert ("Nothing needs attention" in body) == (not many)
+        assert f"{many} need{'s' if many == 1 else ''} attention" in body
+        assert ("1 critical" in body) == bool(many)
+        assert ("<title>1 matter on " in body) == bool(many)
+
+
 def test_what_is_left_to_certbot_is_not_green(tmp_path: Path) -> None:
     """It is under nobody's care: its key may change while records rely on it."""
     (free,) = (one for one in sample.every_situation() if one.management == "pass-through")
