@@ -72,7 +72,8 @@ def probe(
     from danebot.jobs.verify import Inquiry, verify_one
 
     began = time.monotonic()
-    inquiry = Inquiry(resolver_config(settings), own_name(), reach=reach)
+    resolver, store = resolver_config(settings), settings.ca_file
+    inquiry = Inquiry(resolver, own_name(), reach=reach, ca_file=store)
     report = verify_one(subject, inquiry, lambda: datetime.now(UTC), limit, width=width)
     return report_metrics(report, time.monotonic() - began)
 

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -23,12 +24,14 @@ from danebot.domain.delivery.codes import DeliveryCode
 from danebot.domain.delivery.judgements import GRADES, Judgement, endpoint_findings, judgement
 from danebot.domain.delivery.judgements import Served as Shown
 from danebot.domain.delivery.probes import ProbeOutcome, ProbeResult
+from danebot.domain.delivery.report import Report, Subject
 from danebot.domain.delivery.routes import Dane
 from danebot.domain.finding import DELIVERY_SEVERITIES, Severity
 from danebot.domain.lineage.keys import Algorithm
 from danebot.domain.lineage.pem import spki_der
 from danebot.domain.names import Endpoint, Hostname, Protocol
 from danebot.domain.status.document import StatusFault
+from danebot.jobs import verify
 from danebot_exporter.budget import PROBES, USUAL, width
 from danebot_exporter.endpoints import (
     EndpointReport,
@@ -442,6 +445,24 @@ def test_a_domain_without_dane(world: World) -> None:
         )
         == 1
     )
+
+
+def test_a_probe_goes_by_the_trust_store_of_the_settings(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As `danebot verify` does; what it is asked for is noted, and nothing replaced."""
+    asked: list[Path | None] = []
+    real = verify.verify_one
+
+    def noted(subject: Subject, inquiry: verify.Inquiry, *rest: Any, **more: Any) -> Report:  # noqa: ANN401
+        asked.append(inquiry.ca_file)
+        return real(subject, inquiry, *rest, **more)
+
+    monkeypatch.setattr(verify, "verify_one", noted)
+    world.dns.say("example", "MX", rcode="NXDOMAIN")
+    settings = world.settings._replace(ca_file=tmp_path / "ca.pem")
+    probe(subject_of("example", "smtp"), settings, timedelta(seconds=5))
+    assert asked == [tmp_path / "ca.pem"]
 
 
 def test_a_resolver_that_never_answers_is_over_in_time(world: World) -> None:
