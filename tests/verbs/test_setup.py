@@ -7,6 +7,7 @@ and unlinks there, and the kernel's word on the clock and the CA's directory are
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -245,6 +246,29 @@ def test_what_is_declined_is_left_with_all_that_rests_on_it(host: Host) -> None:
     assert not (host.desk.tree / "staging").exists()
     assert "tlsa" not in said.screen
     assert "run: danebot init" in said.screen
+
+
+def test_of_several_lineages_those_that_a_mail_service_has_are_meant(
+    host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for directory in ("live", "archive"):
+        place = host.desk.tree / directory
+        shutil.copytree(place / NAME, place / "other", symlinks=True)
+    for link in (host.desk.tree / "live/other").iterdir():
+        target = os.readlink(link).replace(NAME, "other")
+        link.unlink()
+        link.symlink_to(target)
+    conf = host.desk.tree / "renewal" / f"{NAME}.conf"
+    conf.with_name("other.conf").write_text(conf.read_text().replace(f"/{NAME}", "/other"))
+    said = host.piped("--dry-run")
+    assert f"init {NAME}\n" in said.out
+    assert "init other\n" in said.out  # its key is served, too
+    monkeypatch.setattr(host.desk.dns, "probe", lambda *_: ())
+    said = host.piped("--dry-run")
+    assert f"init {NAME}\n" in said.out  # Postfix reads it
+    assert "init other\n" not in said.out
+    assert "# left to certbot, as nothing here shows that they serve mail: other; " in said.out
+    assert "init other\n" in host.piped("--dry-run", "other").out
 
 
 @pytest.mark.parametrize("at", range(4))

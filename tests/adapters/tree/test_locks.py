@@ -70,6 +70,17 @@ def is_locked(path: Path) -> bool:
     )
 
 
+def test_it_is_told_once_for_whom_it_waits(tmp_path: Path) -> None:
+    told: list[str] = []
+    with holder(tmp_path, HOLD) as other:
+        with pytest.raises(LockedError), TreeLock(tmp_path, timedelta(seconds=0.3), told.append):
+            pass
+        (line,) = told
+        assert line.startswith(f"waiting for another danebot (process {other.pid}: ")
+    with TreeLock(tmp_path, NONE, told.append):
+        assert told == [line]
+
+
 def test_both_locks_are_held_inside_and_leave_no_trace(tmp_path: Path) -> None:
     with TreeLock(tmp_path, NONE):
         assert is_locked(tmp_path / OWN)

@@ -1,0 +1,84 @@
+"""What takes long is shown while it does: on a terminal alone, and nothing of it stays."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from adapters.trees import NAME
+from danebot import cli
+from danebot.waiting import WaitingLine
+from verbs.desk import HERE, Desk, at_desk, of_key
+from verbs.terminal import at_terminal
+
+
+@pytest.fixture
+def desk(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> Desk:
+    made = at_desk(tmp_path, capsys, monkeypatch)
+    made.staged(f"1 {HERE}")
+    made.dns.publish(of_key("one"))
+    made.danebot("status")  # writes the settings
+    return made
+
+
+def renewed(desk: Desk, *words: str) -> str:
+    """What is on the screen, carriage returns included."""
+    config = str(desk.root / "danebot.toml")
+    session = at_terminal(lambda: cli.main(["--config", config, *words, "renew"]))
+    assert session.status == 0
+    return session.screen
+
+
+def left_on(screen: str) -> str:
+    """What can be read of it in the end: each carriage return begins the line anew."""
+    lines = []
+    for line in screen.split("\n"):
+        shown = ""
+        for part in line.split("\r"):
+            shown = part + shown[len(part) :]
+        lines.append(shown.rstrip())
+    return "\n".join(lines).strip()
+
+
+def test_it_is_shown_on_a_terminal_and_goes(desk: Desk) -> None:
+    screen = renewed(desk)
+    assert "danebot: looking at DNS" in screen
+    assert "danebot: certbot renew" in screen
+    assert left_on(screen) == ""
+    assert "\x1b" not in screen
+
+
+def test_with_v_it_stays_and_with_q_there_is_none(desk: Desk) -> None:
+    said = left_on(renewed(desk, "-v"))
+    assert "danebot: looking at DNS\n" in said
+    assert renewed(desk, "-q") == ""
+
+
+def test_in_a_pipe_there_is_none(desk: Desk) -> None:
+    assert desk.danebot("renew") == (0, "", "")
+
+
+def test_what_is_printed_takes_its_place(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    desk.dns.publish()
+    config = str(desk.root / "danebot.toml")
+    session = at_terminal(lambda: cli.main(["--config", config, "renew"]))
+    assert session.status == 1
+    assert left_on(session.screen).startswith(f"danebot: WARNING: {NAME}: ")
+    assert "looking" not in left_on(session.screen)
+
+
+def test_a_line_is_no_wider_than_the_terminal(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "11")
+    line = WaitingLine()
+    line.show("a" * 40)
+    line.show("bb")
+    line.clear()
+    line.clear()
+    assert re.split("\r", capsys.readouterr().err) == ["", "a" * 10, "bb" + " " * 8, "  ", ""]
