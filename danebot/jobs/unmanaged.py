@@ -24,7 +24,6 @@ from danebot.domain.lineage.state import LineageState, Management
 from danebot.domain.names import DnsName
 from danebot.domain.rollover.evidence.dates import RECKONABLE
 from danebot.domain.rollover.evidence.memory import Contact, Failure, Memory, Reading
-from danebot.domain.rollover.records.adoption import LONGEST_HOST
 from danebot.domain.rollover.records.unmanaged import (
     KeyReuse,
     SecureRecords,
@@ -221,6 +220,8 @@ def _names(state: LineageState) -> tuple[DnsName, ...]:
 
 
 def _hosts(state: LineageState) -> tuple[str, ...]:
+    from danebot.domain.rollover.records.adoption import LONGEST_HOST
+
     bases = (name.text.removeprefix("*.") for name in _names(state))
     return tuple(dict.fromkeys(base for base in bases if len(base) < LONGEST_HOST))
 

@@ -18,10 +18,11 @@ _PLAIN = re.compile(r"(\w+) = ([\w./:@%+-]+)\Z", re.ASCII)  # nearly every line
 _SECTION = re.compile(
     r"""\s*((?:\[\s*)+)("\s*\S.*?\s*"|'\s*\S.*?\s*'|[^'"\s].*?)((?:\s*\])+)\s*(?:#.*)?$"""
 )
-_ENTRY = re.compile(rf"\s*({_QUOTED}|[^'\"=].*?)\s*=\s*(.*)$")
+# compiled by `re` once a line needs them
+_ENTRY = rf"\s*({_QUOTED}|[^'\"=].*?)\s*=\s*(.*)$"
 _ITEM = rf"(?:{_QUOTED}|[^'\",#][^,#]*?)"
-_VALUE = re.compile(rf"(?:((?:{_ITEM}\s*,\s*)*)({_QUOTED}|[^'\",#\s][^,]*?|(?<!,))?|(,))\s*(#.*)?$")
-_ITEMS = re.compile(rf"({_QUOTED}|[^'\",#]?.*?)\s*,\s*")
+_VALUE = rf"(?:((?:{_ITEM}\s*,\s*)*)({_QUOTED}|[^'\",#\s][^,]*?|(?<!,))?|(,))\s*(#.*)?$"
+_ITEMS = rf"({_QUOTED}|[^'\",#]?.*?)\s*,\s*"
 _NOWHERE = "has a value with quotes or commas that lead nowhere"
 _TRIPLE = ("'''", '"""')
 
@@ -72,7 +73,7 @@ def parse(lines: Sequence[str]) -> Iterator[Entry | Header]:
             _take(known, section, first)
             yield Header(section, first)
             continue
-        match = _ENTRY.match(line)
+        match = re.match(_ENTRY, line)
         if match is None:
             raise _error(first, "is neither a section nor NAME = VALUE")
         name = _unquoted(match[1])
@@ -114,7 +115,7 @@ def _take(known: set[tuple[str, ...]], name: tuple[str, ...], line: int) -> None
 
 
 def _value(text: str, line: int) -> tuple[str | tuple[str, ...], str]:
-    match = _VALUE.match(text)
+    match = re.match(_VALUE, text)
     if match is None or (match[1] == "" and match[2] is None and match[3] is None):
         raise _error(line, _NOWHERE)
     items, last, none, comment = match.groups(default=None)
@@ -122,7 +123,7 @@ def _value(text: str, line: int) -> tuple[str | tuple[str, ...], str]:
         return (), comment or ""
     if not items:
         return _unquoted(last or ""), comment or ""
-    found = _ITEMS.findall(items)
+    found = re.findall(_ITEMS, items)
     if "" in found:
         raise _error(line, _NOWHERE)
     values = [_unquoted(item) for item in found]

@@ -38,9 +38,9 @@ class LineagePaths:
     conf: Path = field(init=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "staging", self.root / "staging" / self.name)
-        object.__setattr__(self, "live", self.root / "live" / self.name)
-        object.__setattr__(self, "conf", self.root / "renewal" / f"{self.name}.conf")
+        object.__setattr__(self, "staging", self.root / f"staging/{self.name}")
+        object.__setattr__(self, "live", self.root / f"live/{self.name}")
+        object.__setattr__(self, "conf", self.root / f"renewal/{self.name}.conf")
 
     @property
     def own(self) -> Path:

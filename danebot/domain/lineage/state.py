@@ -146,11 +146,13 @@ class LineageState:
     @property
     def owners(self) -> tuple[DnsName, ...]:
         """The TLSA owner names that are watched, each once."""
-        return tuple(dict.fromkeys(line.owner for line in self.lines))
+        return tuple(dict.fromkeys([line.owner for line in self.lines]))
 
     @property
     def lines(self) -> tuple[Required, ...]:
         """The lines that are watched: ``dane-ee``'s and those remembered, anchored or not."""
+        if not self.anchored:  # hundreds of times in a run
+            return self.demanded
         return (*self.demanded, *(one.line for one in self.anchored))
 
     @property
