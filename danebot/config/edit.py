@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable
 
 _HOOKS = re.compile(r"^hooks[ \t]*=[ \t]*\[[^\[\]#]*\]", re.MULTILINE)
+_MARK = "\ufeff"  # a byte-order mark, which settings may have
 _TABLE = re.compile(r"^[ \t]*\[", re.MULTILINE)
 
 
@@ -17,6 +18,9 @@ def with_hooks(text: str, hooks: Iterable[str]) -> str | None:
     """
     import tomllib
 
+    if text.startswith(_MARK):
+        new = with_hooks(text.removeprefix(_MARK), hooks)
+        return None if new is None else f"{_MARK}{new}"
     try:
         content = tomllib.loads(text)
         wanted = list(dict.fromkeys((*content.get("hooks", ()), *hooks)))

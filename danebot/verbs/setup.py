@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import enum
+import os
 import shlex
 from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
@@ -156,7 +157,7 @@ class _Setup:
         from danebot.config.edit import with_hooks
 
         make_directory(self.file.parent, 0o755)
-        edit_text(self.file, lambda old: with_hooks(old, hooks) or old)
+        edit_text(Path(os.path.realpath(self.file)), lambda old: with_hooks(old, hooks) or old)
 
     def _edited(self, hooks: Sequence[str]) -> Iterator[str]:
         """The change as a diff; for a script as the commands that make it."""

@@ -23,6 +23,7 @@ NEW = 'hooks = ["@postfix"]\n'
         ("hooks = ['a b'] # why\nx = 1\n", 'hooks = ["a b", "@postfix"] # why\nx = 1\n'),
         ('hooks = [\n  "a",\n]\n', 'hooks = ["a", "@postfix"]\n'),
         (NEW, NEW),
+        ("\ufeffx = 1\r\n", f"\ufeffx = 1\r\n{NEW}"),
         ('[lineage.x]\nhooks = ["a"]\n', f'{NEW}[lineage.x]\nhooks = ["a"]\n'),
     ],
 )
@@ -40,6 +41,7 @@ def test_one_line_changes(text: str, edited: str) -> None:
         "hooks = [[1]]\n",
         "x = [\n[1],\n]\n",
         "no settings",
+        "\ufeffno settings",
         "x = '''\nhooks = []\n'''\nhooks = ['b']\n",
     ],
 )

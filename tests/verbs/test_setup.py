@@ -340,6 +340,14 @@ def test_settings_that_only_a_person_can_edit(host: Host) -> None:
     assert host.config.read_text() == text
 
 
+def test_settings_behind_a_link_stay_there(host: Host) -> None:
+    kept = host.config.rename(host.desk.root / "kept.toml")
+    host.config.symlink_to(kept.name)
+    host.piped("--yes", "--no-timer")
+    assert host.config.is_symlink()
+    assert kept.read_text().endswith('\nhooks = ["@postfix"]\n')
+
+
 def test_what_fails_is_told_and_gone_on_after(host: Host) -> None:
     host.write("bin/systemctl", "#!/bin/sh\necho Access denied; exit 4\n", 0o755)
     host.desk.dns.dead = True

@@ -27,6 +27,7 @@ SERVICES = {
     **dict.fromkeys(("cyrus", "cyrus.conf", "imapd.conf"), "cyrus"),
 }
 """The service with a ready-made hook, by the name that its configuration has below /etc."""
+_DAILY = "the daily run"
 _FOUNDATIONS = (HostCode.CERTBOT_UNUSABLE, HostCode.NO_LINEAGES)
 _RESOLVERS = (
     *(HostCode.RESOLVER_SILENT, HostCode.RESOLVER_UNVALIDATING),
@@ -205,9 +206,9 @@ def _daily(facts: SetupFacts) -> tuple[SetupStep, ...]:
     lacking = [one for one in facts.daily if not jobs or one[0] == "ln"]
     why = "have danebot renew run daily"
     if lacking:
-        return (SetupStep(Way.SYSTEM, why, tuple(lacking), gives="daily"),)
+        return (SetupStep(Way.SYSTEM, why, tuple(lacking), gives=_DAILY),)
     words = f"{why}: danebot files tells where its timer and its cron file are"
-    return (SetupStep(Way.BY_HAND, words, gives="daily"),)
+    return (SetupStep(Way.BY_HAND, words, gives=_DAILY),)
 
 
 def _rivals(facts: SetupFacts) -> Iterator[SetupStep]:
@@ -215,9 +216,9 @@ def _rivals(facts: SetupFacts) -> Iterator[SetupStep]:
     for rival in facts.rivals:
         if rival.stop:
             why = f"stop {rival.place}, since danebot renews in certbot's place"
-            yield SetupStep(Way.SYSTEM, why, (rival.stop,), needs=("daily",))
+            yield SetupStep(Way.SYSTEM, why, (rival.stop,), needs=(_DAILY,))
         else:
-            yield SetupStep(Way.BY_HAND, str(rival), needs=("daily",))
+            yield SetupStep(Way.BY_HAND, str(rival), needs=(_DAILY,))
 
 
 def _care(one: Candidate, wanted: Wanted) -> Iterator[SetupStep]:

@@ -241,8 +241,8 @@ def test_certbots_timer_stops_once_danebots_runs() -> None:
         "SYSTEM systemctl disable --now certbot.timer",
         "[/etc/cron.d/certbot runs certbot renew: take that line out]",
     ]
-    assert found.steps[0].gives == "daily"
-    assert len(steps_of(found, "daily")) == 2
+    assert found.steps[0].gives == "the daily run"
+    assert len(steps_of(found, "the daily run")) == 2
 
 
 def test_a_program_that_is_not_where_the_timer_looks_is_linked() -> None:
@@ -253,7 +253,7 @@ def test_a_program_that_is_not_where_the_timer_looks_is_linked() -> None:
 def test_where_nothing_was_brought_for_a_timer_that_is_said() -> None:
     found = planned(DONE, host=HOST._replace(jobs=()))
     (step,) = found.steps
-    assert (step.way, step.gives) == (Way.BY_HAND, "daily")
+    assert (step.way, step.gives) == (Way.BY_HAND, "the daily run")
     assert "danebot files" in step.why
 
 
