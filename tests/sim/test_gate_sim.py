@@ -24,7 +24,7 @@ from sim.outcome import Feature
 pytestmark = [pytest.mark.once, pytest.mark.no_cover]
 
 _FIRST = int(os.environ.get("DANEBOT_SIM_SEED", "0"))
-_HISTORIES = int(os.environ.get("DANEBOT_SIM_HISTORIES", amount(400, 20_000))) // 4
+_HISTORIES = int(os.environ.get("DANEBOT_SIM_HISTORIES", amount(400, 8000))) // 4
 _PARTS = 2
 _ENOUGH = 800
 

@@ -22,7 +22,7 @@ from sim.play import KINDS, simulate
 pytestmark = [pytest.mark.once, pytest.mark.no_cover]
 
 _FIRST = int(os.environ.get("DANEBOT_SIM_SEED", "0"))
-_HISTORIES = int(os.environ.get("DANEBOT_SIM_HISTORIES", amount(400, 20_000)))
+_HISTORIES = int(os.environ.get("DANEBOT_SIM_HISTORIES", amount(400, 8000)))
 _PARTS = 2
 _ENOUGH = 2500
 
