@@ -259,7 +259,7 @@ class Walk:
             self.write(str(SETTINGS), 'hooks = ["@postfix"]\n')
             self.run(Step("systemctl disable certbot.timer", None), 0)
             self.run(Step(f"danebot init {name}", None), 1)
-            self.run(Step(f"danebot tlsa {name}", None), 1)
+            self.run(Step(f"danebot tlsa {name}", "…"), 1)
             self.happen("publish")
             self.run(Step(f"danebot init {name}; danebot renew", None), 0)
             return
