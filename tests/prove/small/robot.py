@@ -1,0 +1,308 @@
+"""danebot in a small world: the real rules, each asked once about the same files, memory and look.
+
+Steps of time become times before `T0`, which is always now; what is remembered becomes ages again.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from danebot.domain.dns.answers import (
+    Answer,
+    OwnerObservation,
+    Presence,
+    Security,
+    Server,
+    ServerAnswer,
+    ServerOutcome,
+)
+from danebot.domain.dns.tlsa import TlsaRecord
+from danebot.domain.finding import Severity
+from danebot.domain.lineage.state import LineageState, UnknownKey
+from danebot.domain.names import DnsName, Hostname
+from danebot.domain.rollover.evidence.memory import Memory, OwnerMemory
+from danebot.domain.rollover.evidence.policy import Policy
+from danebot.domain.rollover.evidence.watched import fade, let_go_of_gone
+from danebot.domain.rollover.findings.assess import assess
+from danebot.domain.rollover.steps.patience import after_plan
+from danebot.domain.rollover.steps.phases import Keep, Observation, Plan, Repair, Step
+from domain.builders import DAY, T0, Rules, held, key, key_file, line, record, state
+from prove.small.world import ADDRESS_TTL, FLOOR, GAP, NS_TTL, Content, Place, World
+
+STEP = 3 * DAY
+
+OWNERS = (DnsName("_25._tcp.mx0.example.org"), DnsName("_25._tcp.mx1.example.org"))
+POLICY = Policy(min_wait=0 * DAY, margin=0 * DAY, unseen_ttl=2 * STEP, staged_warning=STEP)
+"""The TTLs alone count, and no TTL was longer before the first look than is assumed."""
+_LONG_AGO = T0 - FLOOR * STEP
+_TOO_LONG_AGO = T0 - (GAP + 1) * STEP
+_ZONE = DnsName("example.org")
+_RECORDS: Mapping[Content, tuple[TlsaRecord, ...]] = {
+    Content.NOTHING: (),
+    Content.OLD: (record("old"),),
+    Content.BOTH: (record("old"), record("new")),
+    Content.FOREIGN: (record("old"), record("new"), record("somebody", 2)),
+    Content.NEW: (record("new"),),
+}
+Shown = tuple[Content, int]
+Sight = tuple[int, tuple[tuple[int, int, Shown | None], ...], Shown | None]
+"""An owner, what each address shows of it, and what the resolver does; None is no answer."""
+
+
+class Files(NamedTuple):
+    """The tree: ``next`` and ``ready`` are the ages of these files, ``listed`` ``dane-ee``."""
+
+    listed: tuple[int, ...]
+    next: int | None = None
+    ready: int | None = None
+    staged: bool = False
+    cancelled: bool = False
+
+    @property
+    def has_new(self) -> bool:
+        """Whether the awaited key is anywhere in the tree."""
+        return self.staged or self.cancelled or (self.next, self.ready) != (None, None)
+
+
+class Decision(NamedTuple):
+    """What one look leads to: the memory to keep, the plan, and owners that protect no more."""
+
+    memory: int
+    step: Step | None
+    repair: Repair
+    keep: Keep | None
+    ready: int
+    owners: frozenset[int]
+    held: str = ""
+
+
+def sights(world: World, owners: frozenset[int], resolver: Mapping[int, Shown | None]) -> tuple[Sight, ...]:
+    """What a look at those owners shows."""
+    named = [place for place in world.places if place.named]
+    return tuple(
+        (owner, tuple(_shows(place, owner) for place in named), resolver[owner])
+        for owner in sorted(owners)
+    )
+
+
+def _shows(place: Place, owner: int) -> tuple[int, int, Shown | None]:
+    rrset = place.rrsets[owner]
+    return place.server, place.address, None if place.silent else (rrset.content, rrset.ttl)
+
+
+@functools.cache
+def _observed(sight: Sight) -> OwnerObservation:
+    owner, places, shown = sight
+    servers = tuple(_answer(*place) for place in places)
+    answer = Answer[TlsaRecord](
+        OWNERS[owner], Security.INDETERMINATE, Presence.UNKNOWN, OWNERS[owner]
+    )
+    if shown is not None:
+        content, ttl = shown
+        there = content is not Content.NOTHING
+        answer = answer._replace(
+            security=Security.SECURE,
+            presence=Presence.PRESENT if there else Presence.NODATA,
+            records=_RECORDS[content],
+            ttl=ttl * STEP if there else None,
+        )
+    return OwnerObservation(
+        OWNERS[owner],
+        answer,
+        _ZONE,
+        frozenset(server.server.name for server in servers),
+        NS_TTL * STEP,
+        servers,
+        address_ttl=ADDRESS_TTL * STEP,
+    )
+
+
+@functools.cache
+def _answer(server: int, address: int, shown: Shown | None) -> ServerAnswer:
+    where = Server(Hostname(f"ns{server}.example.org"), f"192.0.2.{address}")
+    if shown is None:
+        return ServerAnswer(where, ServerOutcome.UNREACHABLE)
+    content, ttl = shown
+    there = content is not Content.NOTHING
+    span = ttl * STEP
+    return ServerAnswer(
+        where,
+        ServerOutcome.ANSWERED,
+        _RECORDS[content],
+        span if there else None,
+        None if there else span,
+    )
+
+
+@functools.cache
+def _tree(files: Files) -> LineageState:
+    def file(age: int) -> Any:  # noqa: ANN401
+        return key_file("new", T0 - age * STEP)
+
+    found = state(line(OWNERS[0]))
+    return replace(
+        found,
+        required=tuple(line(OWNERS[owner]) for owner in files.listed),
+        next=file(files.next) if files.next is not None else None,
+        ready=file(files.ready) if files.ready is not None else None,
+        staged=held("new", 2) if files.staged else found.live,
+        cancelled=(UnknownKey(key("new"), "cancelled.pem"),) if files.cancelled else (),
+    )
+
+
+class Robot:
+    """The rules, and every memory that they have made so far, by number; 0 is the empty one."""
+
+    def __init__(self, rules: Rules) -> None:
+        """With rules that answer the same to the same."""
+        self.rules = rules
+        self.memories: list[Memory] = []
+        self._numbers: dict[object, int] = {}
+        self._aged: dict[int, int] = {}
+        self._decisions: dict[tuple[Files, int, tuple[Sight, ...]], Decision] = {}
+        self._lineages: dict[tuple[Files, int], LineageState] = {}
+        self.number(Memory())
+
+    def number(self, memory: Memory) -> int:
+        """The number of a memory, which is made one of ages first."""
+        memory = _clamped(memory)
+        owners = tuple(
+            (name, one._replace(heard=tuple(sorted(one.heard.items()))))  # type: ignore[arg-type]
+            for name, one in sorted(memory.owners.items())
+        )
+        what = owners, memory.awaiting, memory.watched, memory.lost, memory.current
+        if what not in self._numbers:
+            self._numbers[what] = len(self.memories)
+            self.memories.append(memory)
+        return self._numbers[what]
+
+    def older(self, number: int) -> int:
+        """The same memory a step later."""
+        if number not in self._aged:
+            memory = self.memories[number]
+            owners = {name: _earlier(one) for name, one in memory.owners.items()}
+            awaiting = _earlier(memory.awaiting)
+            lost = _earlier(memory.lost)
+            later = replace(memory, owners=owners, awaiting=awaiting, lost=lost)
+            self._aged[number] = self.number(later)
+        return self._aged[number]
+
+    def lineage(self, files: Files, memory: int) -> LineageState:
+        """The lineage with what protects it."""
+        if (files, memory) not in self._lineages:
+            found = self.rules.protect(_tree(files), self.memories[memory])
+            self._lineages[files, memory] = found
+        return self._lineages[files, memory]
+
+    def watches(self, files: Files, memory: int) -> frozenset[int]:
+        """The owners that a run looks at."""
+        return frozenset(map(OWNERS.index, self.lineage(files, memory).owners))
+
+    def decide(self, files: Files, memory: int, look: tuple[Sight, ...]) -> Decision:
+        """Remember and plan, as every run does."""
+        asked = files, memory, look
+        if asked not in self._decisions:
+            self._decisions[asked] = self._decide(files, memory, look)
+        return self._decisions[asked]
+
+    def _decide(self, files: Files, memory: int, look: tuple[Sight, ...]) -> Decision:
+        _, left, after, plan = self._considered(files, memory, look)
+        awaiting = after.awaiting
+        since = awaiting.seen_since if awaiting is not None else None
+        return Decision(
+            self.number(after),
+            plan.step,
+            plan.repair,
+            plan.keep,
+            (T0 - (since or T0)) // STEP,
+            frozenset(OWNERS.index(one.owner) for one in (*(left.required or ()), *left.fading)),
+            plan.hold.value if plan.hold is not None else "",
+        )
+
+    def _considered(
+        self, files: Files, memory: int, look: tuple[Sight, ...]
+    ) -> tuple[Observation, LineageState, Memory, Plan]:
+        observations = {OWNERS[sight[0]]: _observed(sight) for sight in look}
+        lineage = fade(self.lineage(files, memory), observations)
+        after = self.rules.remember(self.memories[memory], lineage, observations, T0)
+        after, left = let_go_of_gone(after, lineage, POLICY, T0)
+        observation = Observation(left, observations, distrust="")
+        plan = self.rules.plan(observation, after, POLICY, T0)
+        return observation, left, after_plan(after, plan, T0), plan
+
+    def told(self, files: Files, memory: int, look: tuple[Sight, ...]) -> tuple[str, ...]:
+        """What a run tells that somebody must act on."""
+        observation, _, after, plan = self._considered(files, memory, look)
+        found = assess(observation, plan, after, POLICY, T0)
+        return tuple(one.code.name for one in found if one.severity >= Severity.WARNING)
+
+
+def _clamped(memory: Memory) -> Memory:
+    """The memory without what makes no difference to any rule: the same decisions, fewer states.
+
+    That are ages beyond the floors, what comes before a time to which it is compared (as if it had
+    been then, or long ago), and what is kept for findings about outside changes alone.
+    """
+    awaiting = memory.awaiting
+    if awaiting is not None:
+        awaiting = _recent(awaiting)
+        awaiting = awaiting._replace(
+            begun_anew=0,
+            interruption=None,
+            unseen_at=awaiting.unseen_at and awaiting.since,
+            belied_at=awaiting.belied_at and awaiting.since,
+        )
+    since = awaiting and (awaiting.seen_since or awaiting.served_since)
+    owners = {name: _recent_owner(one, since) for name, one in memory.owners.items()}
+    return replace(memory, owners=owners, awaiting=awaiting, lost=_recent(memory.lost))
+
+
+def _recent_owner(owner: OwnerMemory, since: datetime | None) -> OwnerMemory:
+    heard = {name: max(at, _TOO_LONG_AGO) for name, at in owner.heard.items()}
+    answered_at = owner.answered_at and max(owner.answered_at, _TOO_LONG_AGO)
+    if heard:  # then nobody asks when the resolver was
+        answered_at = _TOO_LONG_AGO
+    owner = _recent(owner._replace(heard=heard, answered_at=answered_at))
+    if owner.old_route_until is not None and owner.old_route_until <= _LONG_AGO:
+        owner = owner._replace(old_route_until=None)
+    sightings = {
+        one._replace(first=_LONG_AGO) if since is None or one.first <= since else one
+        for one in owner.sightings
+    }
+    known = owner.watched_since or T0
+    rrsets = {
+        one._replace(
+            first=known if one.first <= known else T0, lagged_at=one.left_at and one.lagged_at
+        )
+        for one in owner.rrsets
+        if owner.old_route_until is not None or one.until is None or one.until > _LONG_AGO
+    }
+    return owner._replace(
+        sightings=tuple(sorted(sightings, key=str)),
+        rrsets=tuple(sorted(rrsets, key=str)),
+    )
+
+
+def _recent(value: Any) -> Any:  # noqa: ANN401 - any part of the memory
+    return _dated(value, lambda at: max(at, _LONG_AGO))
+
+
+def _earlier(value: Any) -> Any:  # noqa: ANN401
+    return _dated(value, lambda at: at - STEP)
+
+
+def _dated(value: Any, change: Any) -> Any:  # noqa: ANN401
+    if isinstance(value, datetime):
+        return change(value)
+    if isinstance(value, tuple):
+        items = [_dated(item, change) for item in value]
+        return value._make(items) if hasattr(value, "_make") else tuple(items)
+    if isinstance(value, Mapping):
+        return {name: _dated(item, change) for name, item in value.items()}
+    return value
+
+

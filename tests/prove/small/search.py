@@ -1,0 +1,385 @@
+"""Every history of a small world with up to so many events, states visited once.
+
+A history is what the operator and the servers do (an event each), and between two events any number
+of days and runs; a run may die before or after what it does, and its resolver may show whatever it
+may lawfully have.  Histories that lead to the same state go on as one.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from danebot.domain.rollover.steps.phases import Keep, Repair, Step
+from domain.builders import REAL, Rules
+from prove.small.robot import Files, Robot, Shown, sights
+from prove.small.world import (
+    FLOOR,
+    Content,
+    Held,
+    Operator,
+    Place,
+    RRset,
+    World,
+        delegations,
+    forgotten,
+    later,
+    looked_at,
+    moves,
+    older,
+    publishing,
+    resolver_may_show,
+    silences,
+    stale,
+    transfers,
+)
+
+_WAIT = 12  # without an event, until what waits is told or over
+_STEPS = 8  # of one run
+
+
+class State(NamedTuple):
+    """Everything at one time: ``protected`` are the owners whose senders are promised a match."""
+
+    world: World
+    files: Files
+    memory: int
+    protected: tuple[int, ...]
+    published: bool = False
+    deployed: bool = False
+
+
+class Move(NamedTuple):
+    """What leads to another state; ``broken`` is the promise that this breaks, in words."""
+
+    words: str
+    state: State
+    broken: str = ""
+
+
+FileEvent = Callable[["Search", State], Iterator[Move]]
+
+
+@dataclass(frozen=True)
+class SmallWorld:
+    """What may happen in one kind of small world."""
+
+    name: str
+    owners: int
+    ttls: tuple[int, ...]
+    operator: tuple[Operator, ...]
+    files: tuple[FileEvent, ...]
+    first: tuple[Content, ...] = (Content.OLD, Content.NOTHING)
+    moved_before: bool = False
+
+    def beginnings(self) -> Iterator[State]:
+        """Nothing was ever looked at; caches may have what had a longer TTL until a moment ago."""
+        for content, ttl in itertools.product(self.first, self.ttls):
+            rrsets = (RRset(content, ttl),) * self.owners
+            places = [Place(0, 0, rrsets), Place(1, 1, rrsets)]
+            if self.moved_before:
+                places.append(Place(1, 8, (RRset(content, 2),) * self.owners, route=1))
+            owners = tuple(range(self.owners))
+            held = tuple(Held(owner, content, 2, 2) for owner in owners)
+            yield State(World(tuple(places), held), Files(owners), 0, owners)
+
+
+class Counterexample(NamedTuple):
+    """A promise that is broken, and how it came to that: a line for each move."""
+
+    promise: str
+    timeline: tuple[str, ...]
+
+
+@dataclass
+class Search:
+    """One small world searched under the real rules, or under some that lack a clause."""
+
+    small: SmallWorld
+    rules: Rules = REAL
+    robot: Robot = field(init=False)
+    numbers: dict[State, int] = field(default_factory=dict)
+    came: list[tuple[int, str]] = field(default_factory=list)
+    moves: int = 0
+    depth: int = 0
+    _fine: set[State] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        self.robot = Robot(self.rules)
+
+    @property
+    def states(self) -> int:
+        """How many states were visited."""
+        return len(self.numbers)
+
+    def play(self, events: int, enough: Callable[[], bool] = lambda: False) -> Counterexample | None:
+        """Visit all states that up to so many events lead to, with the fewest events first.
+
+        Return the first broken promise.  ``depth`` is the number of events of which all were seen;
+        less than ``events`` if there was ``enough``.
+        """
+        self.depth = -1
+        level = deque(self._noted(state, -1, "") for state in self.small.beginnings())
+        states = list(self.numbers)
+        for depth in range(events + 1):
+            seen: list[int] = []
+            while level:
+                number = level.popleft()
+                state = states[number]
+                for move in self._moves(state, with_events=False):
+                    if move.broken:
+                        return self._counterexample(number, move)
+                    if move.state not in self.numbers:
+                        level.append(self._noted(move.state, number, move.words))
+                        states.append(move.state)
+                silent = self._silent(state)
+                if silent:
+                    return self._counterexample(number, Move("and so on", state, silent))
+                seen.append(number)
+                if enough():
+                    return None
+            self.depth = depth
+            if depth == events:
+                return None
+            for number in seen:
+                for move in self._moves(states[number], with_events=True):
+                    if move.broken:
+                        return self._counterexample(number, move)
+                    if move.state not in self.numbers:
+                        level.append(self._noted(move.state, number, move.words))
+                        states.append(move.state)
+        return None
+
+    def _noted(self, state: State, parent: int, words: str) -> int:
+        self.numbers[state] = number = len(self.came)
+        self.came.append((parent, words))
+        return number
+
+    def _counterexample(self, number: int, move: Move) -> Counterexample:
+        found = [move.words]
+        while number >= 0:
+            number, words = self.came[number]
+            found.append(words)
+        lines, day = [], 0
+        for words in reversed(found):
+            day += 3 * (words == _TIME)
+            if words and words != _TIME:
+                lines.append(f"day {day}: {words}")
+        return Counterexample(move.broken, tuple(lines))
+
+    # ---- what may come next ------------------------------------------------------------------
+
+    def _moves(self, state: State, *, with_events: bool) -> Iterator[Move]:
+        if state.deployed:
+            return
+        for move in self._events(state) if with_events else self._by_itself(state):
+            self.moves += 1
+            lost = move.state.published and not (move.state.files.has_new or move.state.deployed)
+            yield move._replace(broken="P2: the key is gone, and its record published") if lost else move
+
+    def _events(self, state: State) -> Iterator[Move]:
+        for operator in self.small.operator:
+            for words, world in operator(state.world):
+                there = any(r.content >= Content.BOTH for p in world.places for r in p.rrsets)
+                if there and not state.files.has_new:  # nobody has its record yet
+                    continue
+                published = state.published or there
+                yield Move(words, state._replace(world=world, published=published))
+        for event in self.small.files:
+            yield from event(self, state)
+
+    def _by_itself(self, state: State) -> Iterator[Move]:
+        files = state.files
+        aged = files._replace(next=older(files.next, 1), ready=older(files.ready, FLOOR))
+        memory = self.robot.older(state.memory)
+        yield Move(_TIME, state._replace(world=later(state.world), files=aged, memory=memory))
+        for words, world in transfers(state.world):
+            yield Move(words, state._replace(world=world))
+        yield from self.runs(state)
+        yield from self._newkey(state)
+
+    def _newkey(self, state: State) -> Iterator[Move]:
+        """``danebot newkey``: the key file is made, and a look remembered."""
+        if state.files.has_new or state.deployed:
+            return
+        made = state._replace(files=state.files._replace(next=0))
+        for move in self.runs(made):
+            if move.state.files == made.files:
+                yield move._replace(words=f"newkey; {move.words}")
+
+    def runs(self, state: State) -> Iterator[Move]:
+        """Every run that there could be now: as the resolver shows this or that, dying or not."""
+        owners = sorted(self.robot.watches(state.files, state.memory))
+        choices = [resolver_may_show(state.world, owner) for owner in owners]
+        for shown in itertools.product(*choices):
+            yield from self.run(state, dict(zip(owners, shown, strict=True)))
+
+    def run(self, state: State, resolver: dict[int, Shown | None]) -> Iterator[Move]:
+        """One look and the step that follows; the run may die between the two."""
+        owners = frozenset(resolver)
+        look = sights(state.world, owners, resolver)
+        found = self.robot.decide(state.files, state.memory, look)
+        gone = owners - found.owners
+        protected = tuple(owner for owner in state.protected if owner not in gone)
+        heard = any(shown is not None for shown in resolver.values())
+        saved = state._replace(
+            world=looked_at(state.world, owners),
+            memory=found.memory,
+            protected=protected,
+        )
+        words = ", ".join(_shown(owner, one) for owner, one in resolver.items()) if heard else "nothing"
+        held = f"; held: {found.held}" if found.held else ""
+        if found.step is None:
+            yield Move(f"a run is shown {words}{held}", saved)
+            return
+        yield Move(f"a run is shown {words}, and dies before it can {found.step.value}", saved)
+        step = f"a run is shown {words}: {found.step.value}"
+        yield self._taken(step, saved, found.step, found.ready, found.keep, found.repair)
+
+    def _taken(
+        self, words: str, state: State, step: Step, ready: int, keep: Keep | None, repair: Repair
+    ) -> Move:
+        files = state.files
+        match step:
+            case Step.MARK_READY:
+                return Move(words, state._replace(files=files._replace(next=None, ready=ready)))
+            case Step.BACK_TO_NEXT:
+                files = files._replace(next=min(files.ready or 0, 1), ready=None)
+                return Move(words, state._replace(files=files))
+            case Step.PROMOTE:
+                return Move(words, state._replace(files=files._replace(staged=True)))
+            case Step.PUT_BACK:
+                files = files._replace(staged=False)
+                if keep is Keep.AS_NEXT:
+                    files = files._replace(next=0)
+                elif keep is Keep.ASIDE:
+                    files = files._replace(cancelled=True)
+                return Move(words, state._replace(files=files))
+            case Step.DEPLOY:
+                broken = ""
+                if repair is Repair.NOT_NEEDED:
+                    refused = [r for owner in state.protected for r in stale(state.world, owner)]
+                    broken = f"P1: the new key is served, and {refused[0]}" if refused else ""
+                return Move(words, state._replace(deployed=True), broken)
+            case _:
+                raise AssertionError(step)
+
+    # ---- liveness ----------------------------------------------------------------------------
+
+    def _silent(self, state: State) -> str:
+        """Why a rollover goes on for ever untold, if nothing happens any more; "" if it doesn't."""
+        passed: list[State] = []
+        for _ in range(_WAIT):
+            for _ in range(_STEPS):
+                if state.deployed or state in self._fine or not _under_way(state.files):
+                    self._fine.update(passed)
+                    return ""
+                passed.append(state)
+                *_, move = self.run(state, self._fresh(state))
+                same = move.state.files == state.files
+                state = move.state  # noqa: PLW2901
+                if same:
+                    break
+            before = state
+            *_, state = (m.state for m in itertools.islice(self._by_itself(state), 1))  # noqa: PLW2901
+            if state == before:
+                break
+        fresh = self._fresh(state)
+        look = sights(state.world, frozenset(fresh), fresh)
+        if self.robot.told(state.files, state.memory, look):
+            self._fine.update(passed)
+            return ""
+        return "P4: the rollover waits for ever, and nobody is told"
+
+    def _fresh(self, state: State) -> dict[int, Shown | None]:
+        primary = state.world.places[0]
+        owners = sorted(self.robot.watches(state.files, state.memory))
+        return {owner: primary.rrsets[owner][:2] for owner in owners}
+
+
+_TIME = "time passes"
+
+
+def _shown(owner: int, shown: Shown | None) -> str:
+    return f"owner {owner}: {shown[0].words}, TTL {shown[1]}" if shown is not None else "nothing"
+
+
+def _under_way(files: Files) -> bool:
+    return files.staged or (files.next, files.ready) != (None, None)
+
+
+# ---- what happens to the tree and to runs ----------------------------------------------------
+
+
+def cancel(search: Search, state: State) -> Iterator[Move]:
+    """``danebot newkey --cancel``, which keeps the key apart, or ``--adopt`` of it."""
+    files = state.files
+    if files.cancelled and not files.staged:
+        yield Move("newkey --adopt", state._replace(files=files._replace(next=0, cancelled=False)))
+    if _under_way(files) and not files.staged:
+        files = files._replace(next=None, ready=None, cancelled=True)
+        yield Move("newkey --cancel", state._replace(files=files))
+
+
+def empty(search: Search, state: State) -> Iterator[Move]:
+    """``dane-ee`` is emptied, or loses its last line, or is put right."""
+    listed = state.files.listed
+    every = tuple(range(len(state.world.places[0].rrsets)))
+    for left in {(), every[:1], every} - {listed}:
+        words = f"dane-ee lists {', '.join(map(str, left)) or 'nothing'}"
+        yield Move(words, state._replace(files=state.files._replace(listed=left)))
+
+
+def forget(search: Search, state: State) -> Iterator[Move]:
+    """``rollover.json`` is lost; who lost a line with it has nobody who knows of that."""
+    listed = state.files.listed
+    known = tuple(owner for owner in state.protected if owner in listed)
+    lost = state._replace(
+        world=forgotten(state.world), memory=0, protected=known if listed else state.protected
+    )
+    yield Move("rollover.json is lost", lost)
+
+
+def no_answer(search: Search, state: State) -> Iterator[Move]:
+    """The resolver gives a run no answer."""
+    owners = search.robot.watches(state.files, state.memory)
+    yield from search.run(state, dict.fromkeys(sorted(owners)))
+
+
+def _publishing(ttls: tuple[int, ...], contents: Iterable[Content]) -> Operator:
+    every = tuple(contents)
+    return lambda world: publishing(world, ttls, every)
+
+
+_PLAIN = (Content.OLD, Content.BOTH)
+WORLDS = (
+    SmallWorld("records", 1, (1, 2), (_publishing((1, 2), _PLAIN),), (cancel,)),
+    SmallWorld(
+        "altered",
+        1,
+        (1,),
+        (_publishing((1,), (Content.BOTH, Content.FOREIGN, Content.NEW, Content.NOTHING)),),
+        (no_answer,),
+        first=(Content.OLD,),
+    ),
+    SmallWorld(
+        "routes",
+        1,
+        (1,),
+        (_publishing((1,), _PLAIN), silences, moves, delegations),
+        (),
+        first=(Content.OLD,),
+        moved_before=True,
+    ),
+    SmallWorld(
+        "files",
+        2,
+        (1,),
+        (_publishing((1,), _PLAIN),),
+        (empty, forget),
+        first=(Content.OLD,),
+    ),
+)
