@@ -14,6 +14,8 @@
 #   make lab             a lab to play with by hand
 #   make bench           the benchmarks
 #   make mutants         small wrong edits of the rules that a test must notice (ROOM=gate: one room)
+#   make prove           what shows the promises: histories, small worlds, crash points (MINUTES=20: about so
+#                        long; PART=histories: one part)
 #   make docs            the documentation as a site: build/site
 #   make clean           removes what was built, not what was installed with apt
 
@@ -23,6 +25,8 @@ JOBS ?= 6
 T ?=
 COVERAGE ?=
 ROOM ?=
+MINUTES ?= 60
+PART ?=
 RELEASE ?= bookworm trixie
 # The tests start danebot over and over: what was compiled is kept.
 export PYTHONDONTWRITEBYTECODE =
@@ -30,7 +34,7 @@ export PYTHONDONTWRITEBYTECODE =
 export PROVE
 
 .PHONY: all venv deps lab-deps test test-others test-debian test-floors packages test-packages \
-    packages-here test-packages-here test-container test-container-here lint check demo lab bench mutants docs clean
+    packages-here test-packages-here test-container test-container-here lint check demo lab bench mutants prove docs clean
 all: check
 
 venv: .venv/stamp
@@ -118,6 +122,9 @@ bench: deps
 
 mutants: .venv/stamp
 	PYTHONPATH=tools $(BIN)/python -m mutants $(addprefix --room ,$(ROOM))
+
+prove: deps
+	@PYTHONPATH=tests $(BIN)/python -m prove --minutes $(MINUTES) $(if $(PART),--part '$(PART)')
 
 docs: .venv/stamp
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict

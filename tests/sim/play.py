@@ -158,7 +158,7 @@ def play(history: History, until: Callable[[Plan], datetime | None]) -> tuple[St
     while history.deployed is None and history.looks < MOST_LOOKS and now < last:
         following = now + 1 + int(rng.expovariate(1 / pause))
         now, plan = history.run(now)
-        if plan is not None:
+        if plan is not None and history.tell is not None:
             history.say(now, brief(plan))
         safe = until(plan) if plan is not None else None
         if safe is not None and rng.random() < 0.8:

@@ -54,7 +54,7 @@ Sight = tuple[int, tuple[tuple[int, int, Shown | None], ...], Shown | None]
 
 
 class Files(NamedTuple):
-    """The tree: ``next`` and ``ready`` are the ages of these files, ``listed`` ``dane-ee``."""
+    """The tree: ``next`` is the age of that file, ``ready`` tells that there is one."""
 
     listed: tuple[int, ...]
     next: int | None = None
@@ -75,12 +75,13 @@ class Decision(NamedTuple):
     step: Step | None
     repair: Repair
     keep: Keep | None
-    ready: int
     owners: frozenset[int]
     held: str = ""
 
 
-def sights(world: World, owners: frozenset[int], resolver: Mapping[int, Shown | None]) -> tuple[Sight, ...]:
+def sights(
+    world: World, owners: frozenset[int], resolver: Mapping[int, Shown | None]
+) -> tuple[Sight, ...]:
     """What a look at those owners shows."""
     named = [place for place in world.places if place.named]
     return tuple(
@@ -211,14 +212,11 @@ class Robot:
 
     def _decide(self, files: Files, memory: int, look: tuple[Sight, ...]) -> Decision:
         _, left, after, plan = self._considered(files, memory, look)
-        awaiting = after.awaiting
-        since = awaiting.seen_since if awaiting is not None else None
         return Decision(
             self.number(after),
             plan.step,
             plan.repair,
             plan.keep,
-            (T0 - (since or T0)) // STEP,
             frozenset(OWNERS.index(one.owner) for one in (*(left.required or ()), *left.fading)),
             plan.hold.value if plan.hold is not None else "",
         )
@@ -250,6 +248,8 @@ def _clamped(memory: Memory) -> Memory:
     awaiting = memory.awaiting
     if awaiting is not None:
         awaiting = _recent(awaiting)
+        if awaiting.since < T0 - STEP:  # later than what the policy warns of
+            awaiting = awaiting._replace(since=_LONG_AGO)
         awaiting = awaiting._replace(
             begun_anew=0,
             interruption=None,
@@ -304,5 +304,3 @@ def _dated(value: Any, change: Any) -> Any:  # noqa: ANN401
     if isinstance(value, Mapping):
         return {name: _dated(item, change) for name, item in value.items()}
     return value
-
-

@@ -8,7 +8,6 @@ may lawfully have.  Histories that lead to the same state go on as one.
 from __future__ import annotations
 
 import itertools
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -24,7 +23,7 @@ from prove.small.world import (
     Place,
     RRset,
     World,
-        delegations,
+    delegations,
     forgotten,
     later,
     looked_at,
@@ -102,6 +101,7 @@ class Search:
     rules: Rules = REAL
     robot: Robot = field(init=False)
     numbers: dict[State, int] = field(default_factory=dict)
+    states: list[State] = field(default_factory=list)
     came: list[tuple[int, str]] = field(default_factory=list)
     moves: int = 0
     depth: int = 0
@@ -110,53 +110,51 @@ class Search:
     def __post_init__(self) -> None:
         self.robot = Robot(self.rules)
 
-    @property
-    def states(self) -> int:
-        """How many states were visited."""
-        return len(self.numbers)
-
-    def play(self, events: int, enough: Callable[[], bool] = lambda: False) -> Counterexample | None:
+    def play(
+        self, events: int, enough: Callable[[], bool] = lambda: False
+    ) -> Counterexample | None:
         """Visit all states that up to so many events lead to, with the fewest events first.
 
         Return the first broken promise.  ``depth`` is the number of events of which all were seen;
         less than ``events`` if there was ``enough``.
         """
         self.depth = -1
-        level = deque(self._noted(state, -1, "") for state in self.small.beginnings())
-        states = list(self.numbers)
+        for first in self.small.beginnings():
+            self._noted(first, -1, "")
+        begun = 0
         for depth in range(events + 1):
-            seen: list[int] = []
-            while level:
-                number = level.popleft()
-                state = states[number]
-                for move in self._moves(state, with_events=False):
-                    if move.broken:
-                        return self._counterexample(number, move)
-                    if move.state not in self.numbers:
-                        level.append(self._noted(move.state, number, move.words))
-                        states.append(move.state)
-                silent = self._silent(state)
-                if silent:
-                    return self._counterexample(number, Move("and so on", state, silent))
-                seen.append(number)
-                if enough():
-                    return None
+            number = begun
+            while number < len(self.states):
+                found = self._followed(number, with_events=False) or self._untold(number)
+                if found is not None or enough():
+                    return found
+                number += 1
             self.depth = depth
-            if depth == events:
-                return None
-            for number in seen:
-                for move in self._moves(states[number], with_events=True):
-                    if move.broken:
-                        return self._counterexample(number, move)
-                    if move.state not in self.numbers:
-                        level.append(self._noted(move.state, number, move.words))
-                        states.append(move.state)
+            for one in range(begun, number if depth < events else begun):
+                found = self._followed(one, with_events=True)
+                if found is not None:
+                    return found
+            begun = number
         return None
 
-    def _noted(self, state: State, parent: int, words: str) -> int:
-        self.numbers[state] = number = len(self.came)
+    def _followed(self, number: int, *, with_events: bool) -> Counterexample | None:
+        """Note all states that come next; the first promise that is broken on the way."""
+        for move in self._moves(self.states[number], with_events=with_events):
+            if move.broken:
+                return self._counterexample(number, move)
+            if move.state not in self.numbers:
+                self._noted(move.state, number, move.words)
+        return None
+
+    def _untold(self, number: int) -> Counterexample | None:
+        state = self.states[number]
+        silent = self._silent(state)
+        return self._counterexample(number, Move("and so on", state, silent)) if silent else None
+
+    def _noted(self, state: State, parent: int, words: str) -> None:
+        self.numbers[state] = len(self.states)
+        self.states.append(state)
         self.came.append((parent, words))
-        return number
 
     def _counterexample(self, number: int, move: Move) -> Counterexample:
         found = [move.words]
@@ -178,7 +176,11 @@ class Search:
         for move in self._events(state) if with_events else self._by_itself(state):
             self.moves += 1
             lost = move.state.published and not (move.state.files.has_new or move.state.deployed)
-            yield move._replace(broken="P2: the key is gone, and its record published") if lost else move
+            yield (
+                move._replace(broken="P2: the key is gone, and its record published")
+                if lost
+                else move
+            )
 
     def _events(self, state: State) -> Iterator[Move]:
         for operator in self.small.operator:
@@ -193,7 +195,7 @@ class Search:
 
     def _by_itself(self, state: State) -> Iterator[Move]:
         files = state.files
-        aged = files._replace(next=older(files.next, 1), ready=older(files.ready, FLOOR))
+        aged = files._replace(next=older(files.next, 1))
         memory = self.robot.older(state.memory)
         yield Move(_TIME, state._replace(world=later(state.world), files=aged, memory=memory))
         for words, world in transfers(state.world):
@@ -230,24 +232,26 @@ class Search:
             memory=found.memory,
             protected=protected,
         )
-        words = ", ".join(_shown(owner, one) for owner, one in resolver.items()) if heard else "nothing"
+        words = (
+            ", ".join(_shown(owner, one) for owner, one in resolver.items()) if heard else "nothing"
+        )
         held = f"; held: {found.held}" if found.held else ""
         if found.step is None:
             yield Move(f"a run is shown {words}{held}", saved)
             return
         yield Move(f"a run is shown {words}, and dies before it can {found.step.value}", saved)
         step = f"a run is shown {words}: {found.step.value}"
-        yield self._taken(step, saved, found.step, found.ready, found.keep, found.repair)
+        yield self._taken(step, saved, found.step, found.keep, found.repair)
 
     def _taken(
-        self, words: str, state: State, step: Step, ready: int, keep: Keep | None, repair: Repair
+        self, words: str, state: State, step: Step, keep: Keep | None, repair: Repair
     ) -> Move:
         files = state.files
         match step:
             case Step.MARK_READY:
-                return Move(words, state._replace(files=files._replace(next=None, ready=ready)))
+                return Move(words, state._replace(files=files._replace(next=None, ready=FLOOR)))
             case Step.BACK_TO_NEXT:
-                files = files._replace(next=min(files.ready or 0, 1), ready=None)
+                files = files._replace(next=1, ready=None)
                 return Move(words, state._replace(files=files))
             case Step.PROMOTE:
                 return Move(words, state._replace(files=files._replace(staged=True)))
@@ -280,11 +284,11 @@ class Search:
                 passed.append(state)
                 *_, move = self.run(state, self._fresh(state))
                 same = move.state.files == state.files
-                state = move.state  # noqa: PLW2901
+                state = move.state
                 if same:
                     break
             before = state
-            *_, state = (m.state for m in itertools.islice(self._by_itself(state), 1))  # noqa: PLW2901
+            *_, state = (m.state for m in itertools.islice(self._by_itself(state), 1))
             if state == before:
                 break
         fresh = self._fresh(state)
@@ -314,7 +318,7 @@ def _under_way(files: Files) -> bool:
 # ---- what happens to the tree and to runs ----------------------------------------------------
 
 
-def cancel(search: Search, state: State) -> Iterator[Move]:
+def cancel(_: Search, state: State) -> Iterator[Move]:
     """``danebot newkey --cancel``, which keeps the key apart, or ``--adopt`` of it."""
     files = state.files
     if files.cancelled and not files.staged:
@@ -324,7 +328,7 @@ def cancel(search: Search, state: State) -> Iterator[Move]:
         yield Move("newkey --cancel", state._replace(files=files))
 
 
-def empty(search: Search, state: State) -> Iterator[Move]:
+def empty(_: Search, state: State) -> Iterator[Move]:
     """``dane-ee`` is emptied, or loses its last line, or is put right."""
     listed = state.files.listed
     every = tuple(range(len(state.world.places[0].rrsets)))
@@ -333,7 +337,7 @@ def empty(search: Search, state: State) -> Iterator[Move]:
         yield Move(words, state._replace(files=state.files._replace(listed=left)))
 
 
-def forget(search: Search, state: State) -> Iterator[Move]:
+def forget(_: Search, state: State) -> Iterator[Move]:
     """``rollover.json`` is lost; who lost a line with it has nobody who knows of that."""
     listed = state.files.listed
     known = tuple(owner for owner in state.protected if owner in listed)
@@ -356,7 +360,15 @@ def _publishing(ttls: tuple[int, ...], contents: Iterable[Content]) -> Operator:
 
 _PLAIN = (Content.OLD, Content.BOTH)
 WORLDS = (
-    SmallWorld("records", 1, (1, 2), (_publishing((1, 2), _PLAIN),), (cancel,)),
+    SmallWorld("records", 1, (1,), (_publishing((1, 2), _PLAIN),), (cancel,), first=(Content.OLD,)),
+    SmallWorld(
+        "absent",
+        1,
+        (1,),
+        (_publishing((1, 2), (Content.NOTHING, Content.BOTH)),),
+        (),
+        first=(Content.NOTHING,),
+    ),
     SmallWorld(
         "altered",
         1,

@@ -127,7 +127,9 @@ def _left(world: World, place: Place, owner: int) -> Iterator[Held]:
     before = rrset.heard if place.known else world.looked
     if rrset.ttl == 0:
         return
-    if rrset.seen or before is None:  # or nobody had ever looked: that is for danebot to reckon with
+    if (
+        rrset.seen or before is None
+    ):  # or nobody had ever looked: that is for danebot to reckon with
         yield Held(owner, rrset.content, rrset.ttl, rrset.ttl)
     else:
         yield Held(owner, rrset.content, rrset.ttl, rrset.ttl, place.address, before)
@@ -145,7 +147,10 @@ def _longest(held: Iterable[Held]) -> tuple[Held, ...]:
 def later(world: World) -> World:
     """Time passes: caches drop what is over, and nobody is led to where nothing is any more."""
     places, held = [], [one._replace(left=one.left - 1) for one in world.held if one.left > 1]
-    held = [one._replace(before=min(one.before + 1, GAP + 1) if one.address >= 0 else -1) for one in held]
+    held = [
+        one._replace(before=min(one.before + 1, GAP + 1) if one.address >= 0 else -1)
+        for one in held
+    ]
     world = world._replace(looked=older(world.looked))
     for one in world.places:
         place = one._replace(rrsets=tuple(r._replace(heard=older(r.heard)) for r in one.rrsets))
@@ -229,7 +234,9 @@ def transfers(world: World) -> Iterator[Happening]:
                 yield f"address {place.address} gets owner {owner}'s records", after
 
 
-def publishing(world: World, ttls: tuple[int, ...], contents: Iterable[Content]) -> Iterator[Happening]:
+def publishing(
+    world: World, ttls: tuple[int, ...], contents: Iterable[Content]
+) -> Iterator[Happening]:
     """The operator publishes, withdraws or alters: one of the contents, with one of the TTLs."""
     primary = world.places[0]
     for owner in range(len(primary.rrsets)):
