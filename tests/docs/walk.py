@@ -219,7 +219,7 @@ class Walk:
             text=True,
             check=False,
         )
-        if step.prints is not None:
+        if _RECORD.search(done.stdout):
             self.printed = done.stdout
         sys.stdout.write(f"# {step.command.rstrip()}\n{done.stdout}")
         as_told = step.prints is None or pattern(self.here(step.prints)).fullmatch(done.stdout)
@@ -259,7 +259,7 @@ class Walk:
             self.write(str(SETTINGS), 'hooks = ["@postfix"]\n')
             self.run(Step("systemctl disable certbot.timer", None), 0)
             self.run(Step(f"danebot init {name}", None), 1)
-            self.run(Step(f"danebot tlsa {name}", "…"), 1)
+            self.run(Step(f"danebot tlsa {name}", None), 1)
             self.happen("publish")
             self.run(Step(f"danebot init {name}; danebot renew", None), 0)
             return
