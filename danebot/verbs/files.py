@@ -137,7 +137,7 @@ BROUGHT = (
                 *("README", "commands", "configuration", "tree", "hooks", "publishing"),
                 *("emergency", "monitoring", "exporter", "check_dane", "check_danebot", "doctor"),
                 *("runbook", "troubleshooting", "exit-statuses", "json", "glossary"),
-                *("threat-model", "dane-standards", "architecture", "packaging"),
+                *("threat-model", "proof", "dane-standards", "architecture", "packaging"),
                 *(f"guides/{name}" for name in GUIDES),
                 *(f"decisions/{name}" for name in DECISIONS),
             )
