@@ -27,7 +27,7 @@ _SYSTEM_PATH = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/
 _OUTPUT = 64 * 1024  # octets kept: the last ones, which say how it ended
 _DRAIN = 16  # reads after the end, more than a pipe holds; others may write to it for ever
 _PIECE = 4096  # octets; what writes less at a time is waited for, line by line costs far more
-_GATHER = 0.02  # seconds
+_GATHER = 0.05  # seconds
 _POLL = 0.2  # seconds between looks at what no file descriptor tells: signals, a silent end
 _ENDING_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 

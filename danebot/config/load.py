@@ -30,9 +30,9 @@ TREES = ("usr/local/etc/letsencrypt", "etc/letsencrypt")
 _WORLD_READABLE = 0o004
 _NO_HOOKS: tuple[str, ...] = ()
 _ALL: tuple[SocketAddress, ...] = ()  # addresses that the name has
-_SNAPSHOT = re.compile(r"""\s*snapshot\s*=\s*(["'])([^"'\\]+)\1\s*(#.*)?\Z""")
-_LONG_NUMBER = re.compile(r"\d[\d_]{4000}")
-_ERROR_LINE = re.compile(r" \(at line (\d+), column \d+\)\Z")
+_SNAPSHOT = r"""\s*snapshot\s*=\s*(["'])([^"'\\]+)\1\s*(#.*)?\Z"""
+_LONG_NUMBER = r"\d[\d_]{4000}"
+_ERROR_LINE = r" \(at line (\d+), column \d+\)\Z"
 
 
 def load(
@@ -80,7 +80,7 @@ def told_snapshot(config_file: Path | None, *, root: Path = Path("/")) -> Path |
     for line in text.splitlines():
         if line.lstrip().startswith("["):
             return None
-        match = _SNAPSHOT.match(line)
+        match = re.match(_SNAPSHOT, line)
         if match is not None and Path(match[2]).is_absolute():
             return Path(match[2])
     return None
@@ -105,14 +105,14 @@ def _parse(path: Path, text: str) -> tuple[Document, dict[str, object]]:
         return Document(str(path), key_lines(text)), content
     except tomllib.TOMLDecodeError as exc:
         message = str(exc)
-        match = _ERROR_LINE.search(message)
+        match = re.search(_ERROR_LINE, message)
         line = int(match[1]) if match is not None else text.count("\n") + 1
-        words = printable(_ERROR_LINE.sub("", message))
+        words = printable(re.sub(_ERROR_LINE, "", message))
         raise ConfigError(f"{path}:{line}: not TOML: {words}") from exc
     except RecursionError as exc:
         raise ConfigError(f"{path}:1: not read, since it is nested too deeply") from exc
     except ValueError as exc:  # Python's limit, which saves from numbers that take hours
-        found = _LONG_NUMBER.search(text)
+        found = re.search(_LONG_NUMBER, text)
         line = text.count("\n", 0, found.start()) + 1 if found is not None else 1
         raise ConfigError(f"{path}:{line}: not read, since a number has too many digits") from exc
 

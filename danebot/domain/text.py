@@ -44,7 +44,7 @@ _DANEBOTS_OWN = (  # sentences that hold no word of certbot's
     "the keys of ",
     "it did not end within ",
 )
-_ACME_ERROR = re.compile(r"urn:ietf:params:acme:error:([A-Za-z]{1,40})\b")  # RFC 8555 section 6.7
+_ACME_ERROR = r"urn:ietf:params:acme:error:([A-Za-z]{1,40})\b"  # RFC 8555 section 6.7
 
 
 def set_apart(reason: str) -> tuple[str, str]:
@@ -59,7 +59,7 @@ def set_apart(reason: str) -> tuple[str, str]:
     cause, _, said = reason.partition(": ")
     if cause not in _CERTBOTS_CAUSES:
         cause, said = "", reason
-    error = _ACME_ERROR.search(said)
+    error = re.search(_ACME_ERROR, said)
     named = f"the CA's error is {error[1]}" if error is not None else ""
     return ", ".join(filter(None, (cause, named))), said
 

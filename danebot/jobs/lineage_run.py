@@ -68,7 +68,7 @@ class LineageRun:
     @property
     def refused(self) -> bool:
         """Whether certbot refuses the configuration: no step can be taken then, but all is seen."""
-        return self.staged and self.context.tree.refused(self.name)
+        return self.context.tree.refused(self.name) and self.staged
 
     @property
     def passed_through(self) -> bool:

@@ -192,15 +192,15 @@ def _cron_lines(root: str, *, systemd: bool) -> Iterator[tuple[str, str]]:
 
 
 def _script_lines(root: str, line: str) -> Iterator[str]:
-    """The lines of shell scripts that a line runs, by their whole path; one of these runs no more.
+    """The lines of shell scripts for renewals that a line runs, by their whole path.
 
-    A word after an option may be its value, and is passed over.
+    One of these runs no more.  A word after an option may be its value, and is passed over.
     """
     words = _COMMENT.sub("", line).split()
     for before, word in zip(["", *words], words, strict=False):
         path = word.strip("\"'();")
         text = _text(f"{root}{path}") if path[:1] == "/" and before[:1] != "-" else None
-        if text is not None and _SHELL.match(text):
+        if text is not None and "renew" in text and _SHELL.match(text):  # few have the word
             yield from _CONTINUED.sub(" ", text).splitlines()
 
 
@@ -214,7 +214,7 @@ def _cron_files(root: str) -> Iterator[str]:
 
 def _renews(line: str, tree: Path) -> bool:
     """Whether a line of the shell has certbot renew ``tree``."""
-    return "renew" in line and any(  # few of a host's thousands of lines have the word
+    return "renew" in line and any(
         _renewing(command.split(), tree) for command in _SEPARATORS.split(_COMMENT.sub("", line))
     )
 

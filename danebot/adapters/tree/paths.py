@@ -91,18 +91,22 @@ def link_target(link: Path | str) -> str:
 
 def link_version(link: Path | str) -> int | None:
     """The archive version that a link's target names; None if it isn't such a link."""
-    match = _VERSIONED.match(link_target(link).rpartition("/")[2])
     kind = str(link).rpartition("/")[2].removeprefix("previous_").removesuffix(".pem")
+    return _version_named(link_target(link), kind)
+
+
+def _version_named(target: str, kind: str) -> int | None:
+    match = _VERSIONED.match(target.rpartition("/")[2])
     return int(match[2]) if match is not None and match[1] == kind else None
 
 
 def sound_links(paths: LineagePaths, directory: Path) -> int | None:
     """The version that all four links name by their proper targets, in the archive itself."""
     own = str(directory)
-    version = link_version(f"{own}/privkey.pem")
+    targets = [link_target(f"{own}/{kind}.pem") for kind in KINDS]
+    version = _version_named(targets[0], KINDS[0])
     base = paths.archive_from(own)
-    sound = all(link_target(f"{own}/{kind}.pem") == f"{base}/{kind}{version}.pem" for kind in KINDS)
-    return version if sound else None
+    return version if targets == [f"{base}/{kind}{version}.pem" for kind in KINDS] else None
 
 
 def archive_versions(paths: LineagePaths) -> dict[int, frozenset[str]]:

@@ -49,7 +49,7 @@ if TYPE_CHECKING:
 
 _KEPT = "a key that nobody knows lay in the place of a link or of combo.pem; it is kept as {}"
 _ARCHIVE_MODE = 0o755  # certbot's; archive itself is 0700
-_SHELL_COPY = re.compile(r"(combo|nextkey)\.pem\.\w{6}\Z")
+_SHELL_COPY = r"(combo|nextkey)\.pem\.\w{6}\Z"
 _COPY_MODE = 0o644  # certificates are public
 _KEY_BITS = 0o074
 
@@ -261,7 +261,7 @@ def _remove_strays(tree: Tree, paths: LineagePaths) -> list[TreeRepair]:
                 done += _remove_key_copy(paths, previous)
             remove(previous)
     for name in listed(paths.staging):
-        if name == COMBO or _SHELL_COPY.match(name):
+        if name == COMBO or re.match(_SHELL_COPY, name):
             done += _remove_key_copy(paths, paths.staging / name)
     complete = _complete(tree, paths)
     in_use = {

@@ -31,6 +31,7 @@ from danebot.adapters.tree.paths import (
     has_strays,
     link_target,
     link_version,
+    sound_links,
 )
 from danebot.adapters.tree.reader import TreeReader
 from danebot.domain.dns.tlsa import DaneEe, parse_dane_ee, parse_dnsnames
@@ -266,12 +267,10 @@ class Tree:
 
         ``known`` is a version that was read just before.
         """
-        own = str(directory)
-        versions = {link_version(f"{own}/{kind}.pem") for kind in KINDS}
-        version = versions.pop()
-        if versions or version is None:
-            return None
-        if not all(is_same(f"{own}/{k}.pem", f"{paths.archive}/{k}{version}.pem") for k in KINDS):
+        version = sound_links(paths, directory)
+        if version is None:  # seldom: they may lead there all the same
+            version = _led_to(paths, str(directory))
+        if version is None:
             return None
         if known is not None and known.version == version:
             return known
@@ -323,6 +322,16 @@ class Tree:
             if file is not None and (file.key is not None or not is_empty(paths.staging / name)):
                 found.append(UnknownKey(file.key, name))
         return tuple(found)
+
+
+def _led_to(paths: LineagePaths, own: str) -> int | None:
+    """The version to whose files the four links lead, whatever their targets are."""
+    versions = {link_version(f"{own}/{kind}.pem") for kind in KINDS}
+    version = versions.pop()
+    if versions or version is None:
+        return None
+    same = all(is_same(f"{own}/{k}.pem", f"{paths.archive}/{k}{version}.pem") for k in KINDS)
+    return version if same else None
 
 
 def _same_place(one: Path, other: Path) -> bool:
