@@ -148,7 +148,7 @@ class WireProber:
 
         setting = self._settings.endpoint(lineage, endpoint.host, endpoint.port)
         if setting is not None and setting.protocol is not None:
-            endpoint = replace(endpoint, protocol=setting.protocol)
+            endpoint = endpoint._replace(protocol=setting.protocol)
         if setting is not None and setting.connect:
             return [Target(endpoint, to.address, to.port) for to in setting.connect]
         answers = self._addresses(endpoint.host, cache)

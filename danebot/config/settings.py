@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from types import MappingProxyType
@@ -53,8 +52,7 @@ class Method(enum.Enum):
 _DNS = 53
 
 
-@dataclass(frozen=True, slots=True)
-class ServerAddress:
+class ServerAddress(NamedTuple):
     """A server by address (in `ipaddress`'s normal form) or by name, and its port."""
 
     host: str

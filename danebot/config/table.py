@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from datetime import timedelta
+from types import MappingProxyType
 from typing import Generic, NamedTuple, TypeVar
 
 from danebot.config.positions import KeyPath, line_of
@@ -33,17 +33,17 @@ class Sourced(NamedTuple, Generic[ValueT]):
     source: str
 
 
-@dataclass
 class Document:
     """What is learnt while one file is read: its problems, and the settings in force.
 
     ``name`` is the file's name as shown, "" where there is none.
     """
 
-    name: str = ""
-    lines: Mapping[KeyPath, int] = field(default_factory=dict)
-    problems: list[tuple[int, str]] = field(default_factory=list)
-    effective: list[Effective] = field(default_factory=list)
+    def __init__(self, name: str = "", lines: Mapping[KeyPath, int] = MappingProxyType({})) -> None:
+        self.name = name
+        self.lines = lines
+        self.problems: list[tuple[int, str]] = []
+        self.effective: list[Effective] = []
 
     def problem(self, path: KeyPath, text: str, at: KeyPath | None = None) -> None:
         """Note what is wrong with ``path``, on the line of ``at`` if that is more precise."""

@@ -5,14 +5,14 @@ from __future__ import annotations
 import enum
 import ipaddress
 import re
-from dataclasses import dataclass
 from typing import TypeAlias
+
+from danebot.tuples import NamedTuple
 
 _MAX_PORT = 65535
 
 
-@dataclass(frozen=True, slots=True)
-class SocketAddress:
+class SocketAddress(NamedTuple):
     """An IPv4 or IPv6 literal, in `ipaddress`'s normal form; ``port`` None means the usual one."""
 
     address: str

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from danebot.domain.text import printable as printable  # noqa: PLC0414 - names print so
 from danebot.errors import NameSyntaxError
+from danebot.tuples import NamedTuple
 
 MAX_NAME = 253  # RFC 1035 section 2.3.4, without the root's length octet
 PORTS = range(1, 65536)
@@ -134,8 +135,7 @@ class Transport(enum.Enum):
     SCTP = "sctp"
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class TlsaOwner:
+class TlsaOwner(NamedTuple):
     """Where a TLSA RRset is asked for: port, transport, TLSA base domain (RFC 6698 section 3)."""
 
     base: Hostname
@@ -199,8 +199,7 @@ def default_protocol(port: int) -> Protocol:
     return WELL_KNOWN_PORTS.get(port, Protocol.TLS)
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Endpoint:
+class Endpoint(NamedTuple):
     """A service at a name and port."""
 
     host: Hostname

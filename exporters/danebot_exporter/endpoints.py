@@ -112,7 +112,7 @@ def watched_endpoints(status: LineageStatus, settings: Settings) -> tuple[Watche
         if usual is not None:
             setting = settings.endpoint(status.name, usual.host, usual.port)
             protocol = setting.protocol if setting is not None else None
-            found[replace(usual, protocol=protocol or usual.protocol)] = None
+            found[usual._replace(protocol=protocol or usual.protocol)] = None
     algorithm = algorithm_of(status.current.type if status.current is not None else "")
     return tuple(Watched(status.name, endpoint, key, algorithm) for endpoint in found)
 

@@ -9,7 +9,6 @@ import enum
 import os
 import shlex
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from types import MappingProxyType
@@ -46,8 +45,7 @@ class HookKind(enum.Enum):
         return self in (HookKind.POST_DIRECTORY, HookKind.POST_SAVED)
 
 
-@dataclass(frozen=True, slots=True)
-class Hook:
+class Hook(NamedTuple):
     """One hook: ``command`` is a path for those of directories, else a shell command line.
 
     That of READY_MADE begins with ``@`` and a service's name, in place of what reloads it.
@@ -73,8 +71,7 @@ class Hook:
                 return self.command
 
 
-@dataclass(frozen=True, slots=True)
-class HookRun:
+class HookRun(NamedTuple):
     """A hook that has ended; ``output`` is its printable lines, the last ones."""
 
     hook: Hook

@@ -121,15 +121,13 @@ def _enabled(root: str) -> Iterable[str]:
 
 
 def _timers(root: str, tree: Path) -> Iterator[Rival]:
-    from danebot.domain.doctor.facts import Rival
-
     for name in _enabled(root):
         commands = _commands(root, name)
         if any(_renews(command, tree) for command in commands):
             if any(_SNAP in command for command in commands):
-                yield Rival(name, ("snap", "stop", "--disable", _SNAP))
+                yield _rival(name, "snap", "stop", "--disable", _SNAP)
             else:
-                yield Rival(name, ("systemctl", "disable", "--now", name))
+                yield _rival(name, "systemctl", "disable", "--now", name)
 
 
 def _commands(root: str, timer: str) -> list[str]:
@@ -150,6 +148,12 @@ def _commands(root: str, timer: str) -> list[str]:
     for match in _EXEC.finditer(_CONTINUED.sub(" ", text)):
         commands = [*commands, match[1]] if match[1].strip() else []
     return [line for command in commands for line in (command, *_script_lines(root, command))]
+
+
+def _rival(name: str, *command: str) -> Rival:
+    from danebot.domain.doctor.facts import Rival
+
+    return Rival(name, command)
 
 
 def _masked(root: str, unit: str) -> bool:
@@ -175,11 +179,9 @@ def _unit(root: str, unit: str) -> str:
 
 
 def _cron_jobs(root: str, tree: Path, *, systemd: bool) -> Iterator[Rival]:
-    from danebot.domain.doctor.facts import Rival
-
     for file, line in _cron_lines(root, systemd=systemd):
         if _renews(line, tree):
-            yield Rival(file)
+            yield _rival(file)
 
 
 def _cron_lines(root: str, *, systemd: bool) -> Iterator[tuple[str, str]]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import replace
 
 import pytest
 
@@ -109,7 +108,7 @@ def test_senders_take_no_pkix_records_and_other_clients_do() -> None:
     route = host(TlsaRecord(1, 1, 1, spki(LEAF)))
     result = served(route)
     assert judge_address(result, route, NOW).judgement is Judgement.UNAUTHENTICATED
-    other = result._replace(endpoint=replace(ENDPOINT, protocol=Protocol.IMAP))
+    other = result._replace(endpoint=ENDPOINT._replace(protocol=Protocol.IMAP))
     assert judge_address(other, route, NOW).judgement is Judgement.NOT_JUDGED
 
 

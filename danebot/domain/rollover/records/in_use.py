@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from danebot.domain.lineage.state import LineageState, Management
+from danebot.tuples import NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class KeysInUse:
+class KeysInUse(NamedTuple):
     """DER SPKIs of the keys that are known to be in use.
 
     ``unread`` are lineages of which a key couldn't be read: any key may be theirs.
