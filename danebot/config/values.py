@@ -25,7 +25,7 @@ _UNITS = {"w": 604800, "d": 86400, "h": 3600, "m": 60, "s": 1}
 _DURATION = re.compile(r"(\d{1,9}[wdhms]\s*)+", re.ASCII)
 _PART = re.compile(r"(\d{1,9})([wdhms])", re.ASCII)
 _LONGEST = timedelta(days=3650)
-_MODE = re.compile(r"0?[0-7]{3}", re.ASCII)
+_MODE = r"0?[0-7]{3}"
 _USELESS = 0o133  # for a key file: execution by anyone, writing by others than the owner
 _SECOND = timedelta(seconds=1)
 _FAR_OUT = 10**15  # of larger ones the digits aren't shown
@@ -168,7 +168,7 @@ def path(value: object) -> Path:
 
 def parse_mode(words: str) -> str | None:
     """Read three or four octal digits; None for another form, or what no key file should have."""
-    bits = int(words, 8) if _MODE.fullmatch(words) else 0
+    bits = int(words, 8) if re.fullmatch(_MODE, words) else 0
     return f"{bits:04o}" if bits & 0o400 and not bits & _USELESS else None
 
 

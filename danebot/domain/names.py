@@ -10,6 +10,7 @@ import ipaddress
 import re
 from collections.abc import Container
 from dataclasses import dataclass
+from typing import Self
 
 from danebot.domain.text import printable as printable  # noqa: PLC0414 - names print so
 from danebot.errors import NameSyntaxError
@@ -69,10 +70,24 @@ def _known(text: str) -> str:
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class DnsName:
-    """An owner name; underscores and a leftmost ``*`` are allowed.  No trailing dot."""
+class _Name:
+    """What names of all kinds have; those of two kinds are never equal."""
 
     text: str
+
+    @classmethod
+    def known(cls, text: str) -> Self:
+        """Read back the text of any name that DNS gave, "" for the root; `NameSyntaxError`."""
+        return cls(_known(text))
+
+    def __str__(self) -> str:
+        return self.text
+
+
+class DnsName(_Name):
+    """An owner name; underscores and a leftmost ``*`` are allowed.  No trailing dot."""
+
+    __slots__ = ()
 
     @classmethod
     def parse(cls, text: str) -> DnsName:
@@ -80,14 +95,6 @@ class DnsName:
         name = _normalise(text)
         _check_labels(name.removeprefix("*."), text)
         return cls(name)
-
-    @classmethod
-    def known(cls, text: str) -> DnsName:
-        """Read back the text of any name that DNS gave, "" for the root; `NameSyntaxError`."""
-        return cls(_known(text))
-
-    def __str__(self) -> str:
-        return self.text
 
 
 def covers(names: Container[DnsName], name: DnsName) -> bool:
@@ -98,11 +105,10 @@ def covers(names: Container[DnsName], name: DnsName) -> bool:
     return bool(parent) and first != "*" and DnsName(f"*.{parent}") in names
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Hostname:
+class Hostname(_Name):
     """A host's name, fit for SNI and reference identifiers.  No trailing dot."""
 
-    text: str
+    __slots__ = ()
 
     @classmethod
     def parse(cls, text: str) -> Hostname:
@@ -113,18 +119,10 @@ class Hostname:
         _check_labels(name, text)
         return cls(name)
 
-    @classmethod
-    def known(cls, text: str) -> Hostname:
-        """Read back the text of any name that DNS gave, "" for the root; `NameSyntaxError`."""
-        return cls(_known(text))
-
     @property
     def dns_name(self) -> DnsName:
         """The same name as an owner name."""
         return DnsName(self.text)
-
-    def __str__(self) -> str:
-        return self.text
 
 
 class Transport(enum.Enum):

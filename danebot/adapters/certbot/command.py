@@ -27,7 +27,7 @@ OLDEST = (2, 1)
 _FRACTION_SINCE = 4
 _VERSION_FILE = "certbot.json"
 _ELSEWHERE = ("/snap/bin", "/opt/certbot/bin")
-_VERSION = re.compile(r"certbot (\d+)\.(\d+)\S*")
+_VERSION = r"certbot (\d+)\.(\d+)\S*"
 _PROBE_TIME = timedelta(minutes=1)
 _CLEAN_UP = timedelta(minutes=1)  # certbot undoes changes and removes its challenges
 _EVENT = {"DANEBOT_EVENT": "issued"}
@@ -308,7 +308,7 @@ def _asked_version(path: Path, environment: Mapping[str, str]) -> tuple[int, int
     ended = run_program(
         [path, "--version"], timeout=_PROBE_TIME, grace=timedelta(0), environment=environment
     )
-    match = _VERSION.search(ended.output)
+    match = re.search(_VERSION, ended.output)
     if match is None:
         how = f" and said: {ended.lines[-1]}" if ended.lines else ""
         raise CertbotError(

@@ -39,7 +39,7 @@ _LIMIT = 1024 * 1024
 _SEPARATORS = re.compile(r"[;&|()`\n]+|\$\(")
 _CONTINUED = re.compile(r"\\\n")
 _COMMENT = re.compile(r"(^|\s)#.*")
-_SHELL = re.compile(r"#!.*\b(ba|da|k|z)?sh\b")
+_SHELL = r"#!.*\b(ba|da|k|z)?sh\b"
 _EXEC = re.compile(r"^\s*ExecStart\s*=[-@:+!]*(.*)$", re.MULTILINE)
 
 
@@ -202,7 +202,7 @@ def _script_lines(root: str, line: str) -> Iterator[str]:
     for before, word in zip(["", *words], words, strict=False):
         path = word.strip("\"'();")
         text = _text(f"{root}{path}") if path[:1] == "/" and before[:1] != "-" else None
-        if text is not None and "renew" in text and _SHELL.match(text):  # few have the word
+        if text is not None and "renew" in text and re.match(_SHELL, text):  # few have the word
             yield from _CONTINUED.sub(" ", text).splitlines()
 
 

@@ -16,7 +16,6 @@ a trust store, by their data alone.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -109,14 +108,12 @@ def _urgency(refusal: Refusal) -> tuple[bool, bool, bool, float]:
     )
 
 
-@dataclass(frozen=True, slots=True)
 class _Judge:
     """Compares what senders make of the live and of the new chain."""
 
-    senders: Senders
-    live: Held
-    new: Held
-    known: dict[Records, frozenset[CertificateType]] = field(default_factory=dict)
+    def __init__(self, senders: Senders, live: Held, new: Held) -> None:
+        self.senders, self.live, self.new = senders, live, new
+        self.known: dict[Records, frozenset[CertificateType]] = {}
 
     def worse(self, records: Records) -> frozenset[CertificateType]:
         """Which senders refuse the new chain by an RRset, and not the live one."""
