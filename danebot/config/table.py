@@ -179,7 +179,7 @@ def show(value: object) -> str:
             return f'"{show_duration(value)}"'
         case bool() | int() | float():
             return str(value).lower()
-        case tuple() | list():
+        case tuple() | list() if not hasattr(value, "_fields"):  # an address is its text
             return f"[{', '.join(show(item) for item in value)}]"
         case dict():
             return f"{{{', '.join(f'{dotted((k,))} = {show(v)}' for k, v in value.items())}}}"
