@@ -16,7 +16,8 @@ def deploy(ctx: click.Context, /, *, lineages: tuple[str, ...], dry_run: bool) -
 
     For all lineages under danebot's care if none is named, at any time: after a service was mended
     or moved, or hooks were changed. Nothing is issued or rolled over; what fails is tried again by
-    the next run.
+    the next run. No hook is run where senders would refuse what is live by published records, and a
+    service may have a former key yet.
     """
     from danebot.verbs.deploy import deploy as verb
 

@@ -10,6 +10,8 @@ from danebot.domain.finding import Code, Finding
 from danebot.domain.lineage.state import Management
 from danebot.domain.rollover.evidence.memory import Deployment
 from danebot.domain.rollover.records.retirement import unsettled
+from danebot.domain.rollover.steps.gate import refused
+from danebot.domain.rollover.steps.remember import remember
 from danebot.errors import RolloverError
 from danebot.jobs.confirm import all_hooks, confirm, run_pending_hooks
 from danebot.jobs.lineage_run import LineageRun, observe, review
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 
     from danebot.domain.lineage.state import Held, LineageState
     from danebot.domain.rollover.evidence.memory import Memory
+    from danebot.domain.rollover.evidence.propagation import Observations
     from danebot.jobs.context import Context
     from danebot.jobs.view import LineageView
 
@@ -41,6 +44,9 @@ def deploy_again(
     observe(context, runs)
 
     def begin(run: LineageRun) -> None:
+        state, seen = run.read(), run.progress.sources.seen
+        run.do((Done(remember(run.memory, state, seen, context.clock())),))
+        refuse_mismatch(context, state, run.memory, seen)
         run.do((Done(_pending(context, run.read(), run.memory)),))
 
     def hooks(run: LineageRun) -> None:
@@ -81,6 +87,30 @@ def _pending(context: Context, state: LineageState, memory: Memory) -> Memory:
     again = {one.hook for one in hooks}
     once = (one for one in last.pending if one.hook not in again)  # certbot's post hooks
     return replace(memory, deployment=last._replace(pending=(*hooks, *once)))
+
+
+def refuse_mismatch(
+    context: Context, state: LineageState, memory: Memory, seen: Observations
+) -> None:
+    """Raise `RolloverError` where hooks would show senders a key that they refuse.
+
+    What danebot itself deployed has passed the gate.  ``memory`` must hold what was ``seen``.
+    """
+    live, last, name = deployed(state), memory.deployment, state.name
+    if last is not None and last.chain == live.chain.fingerprint:
+        return
+    policy, now = context.settings.policy(name), context.clock()
+    refusal = refused(state, seen, memory, policy=policy, now=now)
+    if refusal is not None:
+        first = f"publish what this prints: danebot tlsa {name}"
+        if refusal.unknown:
+            first = "see that the resolver answers"
+        elif refusal.until is not None:
+            first = "let the former records leave caches"
+        raise RolloverError(
+            f"no hook is run: senders may refuse the live chain at {refusal}, and a service may "
+            f"have a former key yet; {first}, then run: danebot deploy {name}"
+        )
 
 
 def deployed(state: LineageState) -> Held:

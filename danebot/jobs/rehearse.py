@@ -20,6 +20,7 @@ from danebot.domain.rollover.steps.safe_time import emergency_wait
 from danebot.domain.text import duration, program_of
 from danebot.errors import RolloverError
 from danebot.jobs.confirm import endpoints_of
+from danebot.jobs.deploy import refuse_mismatch
 from danebot.jobs.doctor import not_served, refused_publishers
 from danebot.jobs.host_facts import Looker
 from danebot.jobs.next_key import managed
@@ -65,7 +66,11 @@ def rehearsal(
         raise RolloverError(f"{name}: {'; '.join(view.state.faults) or 'nothing usable is live'}")
     if certbot is not None:
         yield _timed(_certbots, context, view, certbot, lock)
-    for hook in _hooks(context, name) if hooks else ():
+    told = _hooks(context, name) if hooks else ()
+    if told and (refusal := _held_back(context, view)):
+        yield RehearsalPart("", (refusal,), timedelta(0))
+        told = ()
+    for hook in told:
         yield _timed(_hook, context, view, hook)
     for part in (_services, _publisher, _emergency):
         yield _timed(part, context, view)
@@ -102,6 +107,16 @@ def _hooks(context: Context, name: str) -> tuple[Hook, ...]:
 
     found = deploy_hooks(context.tree.root, name, context.settings)
     return tuple(hook for hook in found if not hook.kind.post)
+
+
+def _held_back(context: Context, view: LineageView) -> Finding | None:
+    """Why no hook may be run; None if they may: services would read what is live."""
+    state, seen = view.state, view.observation.owners
+    try:
+        refuse_mismatch(context, state, view.memory, seen)
+    except RolloverError as exc:
+        return Finding(Code.TLSA_MISMATCH, Severity.CRITICAL, state.name, str(exc), "")
+    return None
 
 
 def _hook(context: Context, view: LineageView, hook: Hook) -> str | Sequence[Finding]:

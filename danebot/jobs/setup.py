@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from danebot.domain.doctor.setup import MAIL_SERVICES, SERVICES, Candidate, Reads, SetupFacts
 from danebot.domain.lineage.state import Management
 from danebot.domain.names import printable
-from danebot.domain.rollover.records.adoption import Service, first_owners, intake
+from danebot.domain.rollover.records.adoption import Service, first_owners, intake, refusing
+from danebot.domain.rollover.steps.gate import refused
+from danebot.errors import DanebotError
 from danebot.jobs.host_facts import Looker, asked_facts, tree_facts
+from danebot.jobs.survey import remembered
 
 if TYPE_CHECKING:
     from danebot.domain.lineage.state import LineageState
@@ -22,6 +26,12 @@ _ROOT = Path("/")
 _KINDS = ("combo", "fullchain", "cert", "privkey")
 _CONFIGURED = dict(
     zip(MAIL_SERVICES, ("postfix/main.cf", "dovecot/dovecot.conf", "exim4"), strict=True)
+)
+
+
+_FOLDED = re.compile(r"\n(#.*\n)*[ \t]+")
+_CHAINS = re.compile(
+    r"^smtpd_tls_(?:chain_files|(?:ec)?cert_file|(?:ec)?key_file)[ \t]*=[ \t]*(.*\S)", re.MULTILINE
 )
 
 
@@ -81,7 +91,22 @@ def _candidates(
             serving=_serving(context, state, search) if asked and search is not None else (),
             readers=tuple(reading.get(name, ())),
             hooks=tuple(_hook_words(context, name, looker)),
+            refusing=_refusing(context, state, search),
         )
+
+
+def _refusing(context: Context, state: LineageState, search: Search | None) -> tuple[DnsName, ...]:
+    """Where the live chain is refused by what is published, or was of late."""
+    if search is None:
+        return ()
+    own = (*first_owners(search.names, search.leads.found), *state.owners)
+    found = refusing(search.found, own)
+    if found or state.management is not Management.STAGED:
+        return found
+    memory, now = remembered(context, state.name), context.clock()
+    cached = refused(state, {}, memory, policy=context.settings.policy(state.name), now=now)
+    deployed = memory.deployment is not None or cached is None or cached.unknown
+    return () if deployed or cached is None else (cached.owner,)
 
 
 def _serving(context: Context, state: LineageState, search: Search) -> tuple[DnsName, ...]:
@@ -107,9 +132,25 @@ def _reading(context: Context, names: Sequence[str], host: Path) -> dict[str, li
     for file, readers in found.items():
         for reader in readers:
             service = SERVICES.get(reader.service, printable(reader.service))
-            reads = Reads(service, printable(reader.place), file.name == "combo.pem")
+            combo = file.name == "combo.pem"
+            reads = Reads(service, printable(reader.place), combo, _alone(reader.place, files))
             reading.setdefault(files[file], []).append(reads)
     return reading
+
+
+def _alone(place: str, files: Collection[Path]) -> bool:
+    """Whether a place is in Postfix's main.cf, all of whose chains are of these files."""
+    from danebot.adapters.files import read_bytes
+
+    file = Path(place.rpartition(":")[0])
+    if file.name != "main.cf":
+        return False
+    try:
+        text = _FOLDED.sub(" ", read_bytes(file).decode("utf-8", "replace"))
+    except DanebotError:
+        return False
+    named = (Path(word) for words in _CHAINS.findall(text) for word in re.split(r"[\s,]+", words))
+    return all(word in files for word in named)
 
 
 def _hook_words(context: Context, name: str, looker: Looker) -> Iterator[str]:

@@ -39,6 +39,9 @@ def proposal_lines(
         yield f"; 1. publish {names} mail at port 25, in zones signed with DNSSEC:"
         yield from addition_lines(proposal.publish, form)
         step = 2
+    for owner in proposal.others:
+        yield f"; {owner} has records of another key: leave it out if another's service is there;"
+        yield ";    else have that serve this key when the TTL of what is there now has passed"
     for objection in proposal.objections:
         yield f"; {objection}"
     yield from _care(name, proposal, step, management)

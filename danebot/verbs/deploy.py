@@ -49,15 +49,18 @@ def deploy(console: Console, names: tuple[str, ...], *, dry_run: bool) -> int:
 
 
 def _dry(console: Console, context: Context, names: Sequence[str]) -> int:
+    from danebot.domain.rollover.steps.remember import remember
     from danebot.jobs.confirm import all_hooks, endpoints_of
-    from danebot.jobs.deploy import deployed
-    from danebot.jobs.survey import read_lineage
+    from danebot.jobs.deploy import refuse_mismatch
+    from danebot.jobs.survey import observe_dns, read_lineage
 
     status = FINE
     for name in names:
         try:
-            state, _ = read_lineage(context, name)
-            deployed(state)
+            state, memory = read_lineage(context, name)
+            seen = observe_dns(context, [state])
+            memory = remember(memory, state, seen, context.clock())
+            refuse_mismatch(context, state, memory, seen)
         except DanebotError as exc:
             console.warn(f"{name}: {exc}")
             status = ATTENTION

@@ -17,7 +17,7 @@ from danebot.domain.finding import Code, Finding, Severity
 from danebot.domain.rollover.evidence.memory import Deployment, PendingHook
 from danebot.jobs.deploy import deploy_again
 from domain.builders import DAY, HOUR
-from jobs.world import World
+from jobs.world import OWNER, World
 
 
 @pytest.fixture
@@ -172,3 +172,27 @@ def test_a_service_that_can_not_be_asked_is_told(world: World) -> None:
 def test_what_lacks_in_dns_is_no_concern_of_it(world: World) -> None:
     world.zone.keys.clear()
     assert deploy(world) == ()
+
+
+def test_no_service_is_reloaded_onto_a_key_that_what_is_published_refuses(world: World) -> None:
+    """It may serve a former key, by which mail flows until then (RFC 7671 section 8.1)."""
+    world.zone.keys = ["two"]
+    (found,) = deploy(world)
+    assert f"senders may refuse the live chain at {OWNER}" in found.text
+    assert f"danebot tlsa {NAME}" in found.text
+    assert ran(world) == 0
+    assert world.memory.deployment is None
+    world.zone.keys = ["two", "one"]
+    (found,) = deploy(world)  # caches have the former RRset
+    assert f"until {world.now + 2 * DAY:%Y-%m-%d %H:%M} UTC" in found.text
+    world.pass_time(2 * DAY)
+    assert deploy(world) == ()
+    assert ran(world) == 1
+
+
+def test_where_the_former_record_was_replaced_nothing_is_to_be_waited_for(world: World) -> None:
+    world.zone.keys = ["two"]
+    assert len(deploy(world)) == 1
+    world.zone.keys = ["one"]
+    assert deploy(world) == ()
+    assert ran(world) == 1

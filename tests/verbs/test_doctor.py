@@ -585,3 +585,15 @@ def test_what_init_finds_wrong_with_the_lineage_comes_first(lacking: Desk) -> No
     assert said.status == 1
     (line,) = said.err.splitlines()
     assert "no TLSA record is watched" in line
+
+
+def test_no_hook_is_rehearsed_that_would_show_a_mismatch(host: Host) -> None:
+    host.desk.dns.publish(of_key("other"))
+    log = host.desk.root / "reloaded"
+    hook = host.desk.tree / "renewal-hooks" / "deploy" / "reload"
+    hook.parent.mkdir(parents=True, exist_ok=True)
+    hook.write_text(f"#!/bin/sh\necho >>{log}\n")
+    hook.chmod(0o755)
+    said = host.desk.danebot("rehearse", "--no-certbot", "--hooks", NAME)
+    assert (said.status, log.exists()) == (1, False)
+    assert "no hook is run: senders may refuse" in said.out + said.err

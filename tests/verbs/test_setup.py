@@ -162,7 +162,7 @@ def test_the_first_hour(host: Host) -> None:
     ]
     assert [line.strip() for line in shown[3].splitlines()[-2:]] == [
         '+hooks = ["@postfix"]',
-        f"{own} deploy",
+        f"{own} deploy {NAME}",
     ]
     assert f"{NAME}: its deploy hooks have run; no service is asked" in first.screen
     assert host.config.read_text().endswith('\nhooks = ["@postfix"]\n')
@@ -217,7 +217,7 @@ def test_the_plan_is_a_script_and_changes_nothing(host: Host) -> None:
             "systemctl disable --now certbot.timer",
             f"{own} init {NAME}",
             f"patch {host.config} <<'END'",
-            f"{own} deploy",
+            f"{own} deploy {NAME}",
             f"{own} tlsa {NAME}",
         ]
         assert f"# postconf -e smtpd_tls_chain_files={host.live}/combo.pem" in said.out
@@ -372,3 +372,60 @@ def test_settings_that_are_not_there_yet_are_made(
     said = host.at_terminal(*"yyyy", config=())
     assert said.status == 1
     assert (file.read_text(), file.stat().st_mode & 0o777) == ('hooks = ["@postfix"]\n', 0o644)
+
+
+def test_no_service_is_reloaded_onto_a_key_that_the_records_refuse(host: Host) -> None:
+    """certbot renewed with a new key; the service still has the former one, and mail flows."""
+    grown = trees.Grown(host.desk.tree)
+    grown.version(2, "two")
+    grown.link(grown.paths.live, 2)
+    reloaded = host.root / "reloaded"
+    host.write("reload.sh", f"#!/bin/sh\necho >> {reloaded}\n", 0o755)
+    host.desk.dns.publish(of_key("one"))
+    said = host.piped("--yes")
+    assert (said.status, reloaded.exists()) == (1, False)
+    assert "hooks" not in host.config.read_text()
+    assert "postconf" not in said.out
+    assert f"{HERE}. IN TLSA {of_key('two')}" in said.out
+    assert "before any service has its key" in said.out
+    refused = host.desk.danebot("deploy", NAME)
+    assert (refused.status, reloaded.exists()) == (1, False)
+    assert "no hook is run: senders may refuse" in refused.err
+    tried = host.desk.danebot("deploy", "--dry-run", NAME)
+    assert (tried.status, tried.out) == (1, "")
+
+
+@pytest.mark.parametrize("silent", [False, True])
+def test_a_service_with_another_key_changes_it_after_the_record(
+    host: Host, monkeypatch: pytest.MonkeyPatch, *, silent: bool
+) -> None:
+    """Postfix serves its own certificate, and its records are published; or nobody could see."""
+
+    def probe(_: str, endpoints: Sequence[Endpoint], *_more: object) -> Sequence[ProbeResult]:
+        outcome = ProbeOutcome.UNREACHABLE if silent else ProbeOutcome.SERVED
+        chain = () if silent else (trees.leaf("other", 1).der,)
+        return [ProbeResult(e, "192.0.2.25", outcome, chain=chain) for e in endpoints]
+
+    host.write("etc/postfix/main.cf", "smtpd_tls_chain_files = /etc/ssl/own.pem\n")
+    monkeypatch.setattr(host.desk.dns, "probe", probe)
+    host.desk.dns.publish(of_key("other"))
+    said = host.piped("--yes")
+    assert "postconf" not in said.out
+    assert "hooks" not in host.config.read_text()
+    assert f"{HERE}. 3600 IN TLSA {of_key('one')}" in said.out
+    assert f"{HERE} has records of another key: leave it out if" in said.out
+    host.desk.dns.publish(of_key("other"), of_key("one"))
+    then = host.piped("--yes", "--no-hook")
+    assert f"postconf -e smtpd_tls_chain_files={host.live}/combo.pem" in then.out
+
+
+def test_a_list_of_postfix_keeps_what_else_it_names(host: Host) -> None:
+    combo = f"{host.live}/combo.pem"
+    for setting, kept in (
+        (f"smtpd_tls_chain_files = {host.live}/fullchain.pem, /etc/ssl/rsa.pem\n", True),
+        (f"smtpd_tls_cert_file={host.live}/fullchain.pem\n", False),
+    ):
+        host.write("etc/postfix/main.cf", setting)
+        said = host.piped("--dry-run")
+        assert ("postconf -e" not in said.out) is kept
+        assert f"{combo} in place of" in said.out or not kept

@@ -34,7 +34,7 @@ _RESOLVERS = (
     *(HostCode.RESOLVER_STRIPS, HostCode.RESOLVER_REMOTE),
 )
 _POSTFIX = (
-    ("postconf", "-e", "smtpd_tls_chain_files={combo}"),
+    ("postconf", "-e", "smtpd_tls_chain_files={combos}"),
     ("postconf", "-X", "smtpd_tls_cert_file", "smtpd_tls_key_file"),
     ("postfix", "reload"),
 )
@@ -45,11 +45,15 @@ _DOVECOT = (
 
 
 class Reads(NamedTuple):
-    """A service whose configuration names a lineage's files; ``combo`` if only ``combo.pem``."""
+    """A service whose configuration names a lineage's files; ``combo`` if only ``combo.pem``.
+
+    ``alone``: in Postfix's main.cf, which names no chain but those of lineages.
+    """
 
     service: str
     place: str
     combo: bool
+    alone: bool = False
 
 
 class Candidate(NamedTuple):
@@ -57,7 +61,8 @@ class Candidate(NamedTuple):
 
     ``watched`` are its TLSA owners; ``exempt`` says that it needs none.  ``published`` are owners
     that `danebot init` would have watched, ``serving`` those at which a service has its key;
-    ``hooks`` are the words of its deploy hooks.
+    ``hooks`` are the words of its deploy hooks.  ``refusing`` are owners, perhaps its own, whose
+    published records senders would refuse its live key by.
     """
 
     name: str
@@ -69,6 +74,7 @@ class Candidate(NamedTuple):
     serving: tuple[DnsName, ...] = ()
     readers: tuple[Reads, ...] = ()
     hooks: tuple[str, ...] = ()
+    refusing: tuple[DnsName, ...] = ()
 
     @property
     def bare(self) -> bool:
@@ -88,6 +94,12 @@ class SetupFacts(NamedTuple):
     mail: tuple[str, ...] = ()
     rivals: tuple[Rival, ...] = ()
     daily: tuple[tuple[str, ...], ...] = ()
+
+    @property
+    def unread(self) -> tuple[str, ...]:
+        """The mail services that read no lineage's files."""
+        reading = {reader.service for one in self.candidates for reader in one.readers}
+        return tuple(service for service in self.mail if service not in reading)
 
 
 class Wanted(NamedTuple):
@@ -145,15 +157,15 @@ def plan_setup(facts: SetupFacts, wanted: Wanted, now: datetime) -> SetupPlan:
     chosen = [one for one in facts.candidates if _is_chosen(one, facts, wanted)]
     others = [one.name for one in facts.candidates if one not in chosen and not wanted.lineages]
     timers = (*_daily(facts), *_rivals(facts)) if wanted.timers else ()
-    steps = (
-        *timers,
-        *(step for one in chosen for step in _care(one, wanted)),
+    steps = (*timers, *(step for one in chosen for step in _care(one, wanted)))
+    refused = tuple(step for one in chosen for step in _mismatch(one, wanted))
+    rest = refused or (
         *_hooks(facts, chosen, wanted),
         *_renewal(facts.host, chosen, wanted),
-        *(step for one in chosen for step in _services(one, facts.mail)),
+        *_services(facts, chosen),
         *(step for one in chosen for step in _first_record(one, wanted)),
     )
-    return SetupPlan(steps, tuple(others))
+    return SetupPlan((*steps, *rest), tuple(others))
 
 
 def foundations(host: HostFacts, now: datetime) -> tuple[Finding, ...]:
@@ -184,19 +196,26 @@ def _hooks(facts: SetupFacts, chosen: Sequence[Candidate], wanted: Wanted) -> It
 
     The hooks are tried at once: who stops in between would not be asked again.
     """
-    needed: dict[str, None] = {}
+    told: set[str] = set()
     for one in chosen:
-        if wanted.hooks is not None:
-            needed |= dict.fromkeys(hook for hook in wanted.hooks if hook not in one.hooks)
-            continue
-        services = [reader.service for reader in one.readers if reader.service in SERVICES.values()]
-        for service in services or facts.mail:
-            if not any(service in words for words in one.hooks):
-                needed[f"@{service}"] = None
-    if needed:
-        why = f"have services read each new certificate, and try that: {comma_separated(needed)}"
-        needs = (chosen[0].name,) if len(chosen) == 1 else ()
-        yield SetupStep(Way.DANEBOT, why, (("deploy",),), needs=needs, hooks=tuple(needed))
+        needed = dict.fromkeys(hook for hook in _lacking(one, facts, wanted) if hook not in told)
+        told |= needed.keys()
+        if needed:
+            words = comma_separated(needed)
+            why = f"have services read each new certificate, and try that: {words}"
+            run = (("deploy", one.name),)
+            yield SetupStep(Way.DANEBOT, why, run, needs=(one.name,), hooks=tuple(needed))
+
+
+def _lacking(one: Candidate, facts: SetupFacts, wanted: Wanted) -> list[str]:
+    if wanted.hooks is not None:
+        return [hook for hook in wanted.hooks if hook not in one.hooks]
+    services = [reader.service for reader in one.readers if reader.service in SERVICES.values()]
+    return [
+        f"@{service}"
+        for service in services or facts.unread
+        if not any(service in words for words in one.hooks)
+    ]
 
 
 def _daily(facts: SetupFacts) -> tuple[SetupStep, ...]:
@@ -240,6 +259,19 @@ def _unwatched(one: Candidate, wanted: Wanted) -> list[DnsName]:
     return [owner for owner in wanted.owners if owner not in one.watched]
 
 
+def _mismatch(one: Candidate, wanted: Wanted) -> Iterator[SetupStep]:
+    """The record of a key that senders would refuse: before any service is reloaded onto it."""
+    own = {*one.watched, *one.published, *wanted.owners}
+    owners = [owner for owner in one.refusing if not own or owner in own]
+    if owners:
+        why = (
+            f"publish the TLSA record of {one.name} beside what is there, before any service has "
+            f"its key: senders refuse it by what {by_host(owners)} has; go on when it is at every "
+            "server and the TTL of the records without it has passed"
+        )
+        yield SetupStep(Way.SHOW, why, (("tlsa", one.name),), needs=(one.name,))
+
+
 def _first_record(one: Candidate, wanted: Wanted) -> Iterator[SetupStep]:
     """What is to be published; after the services, which have to serve its key by then."""
     if one.bare or _unwatched(one, wanted):
@@ -259,19 +291,54 @@ def _renewal(host: HostFacts, chosen: list[Candidate], wanted: Wanted) -> Iterat
         )
 
 
-def _services(one: Candidate, mail: tuple[str, ...]) -> Iterator[SetupStep]:
-    """What is to be written into services' configurations so that they read ``combo.pem``."""
-    places: dict[str, list[str]] = {}
-    for reader in one.readers:
-        if not reader.combo:
-            places.setdefault(reader.service, []).append(reader.place)
-    if not one.readers:
-        places |= {service: [] for service in mail}
-    for service, where in places.items():
-        shown = f" ({comma_separated(where)})" if where else ""
-        why = f"have {service}{shown} read {one.combo}, for both the key and the chain"
-        if service == "dovecot":
-            why = f"{why}: {_DOVECOT.format(combo=one.combo)}"
-        commands = _POSTFIX if service == "postfix" else ()
-        filled = tuple(tuple(w.format(combo=one.combo) for w in line) for line in commands)
-        yield SetupStep(Way.BY_HAND, why, filled, needs=(one.name,))
+def _services(facts: SetupFacts, chosen: Sequence[Candidate]) -> Iterator[SetupStep]:
+    """What is to be written into services' configurations so that they read ``combo.pem``.
+
+    A service for mail that reads a lineage's files is told of no other lineage.
+    """
+    reading = [reader.service for one in chosen for reader in one.readers]
+    unread = [one for one in chosen if not one.readers]
+    for service in dict.fromkeys((*reading, *facts.unread)):
+        places = {
+            one: [r.place for r in one.readers if r.service == service and not r.combo]
+            for one in chosen
+        }
+        changed = [one for one, where in places.items() if where]
+        if changed and service == "postfix" and _all_alone(facts, chosen):
+            every = [one for one in chosen if any(r.service == service for r in one.readers)]
+            shown = dict.fromkeys(place for one in changed for place in places[one])
+            yield _reading(service, every, f" ({comma_separated(shown)})")
+        elif changed and service == "postfix":
+            where = "; ".join(
+                f"in {place}, {one.combo} in place of the files beside it"
+                for one in changed
+                for place in places[one]
+            )
+            needs = tuple(one.name for one in changed)
+            yield SetupStep(Way.BY_HAND, f"have postfix read: {where}", needs=needs)
+        elif changed:
+            for one in changed:
+                yield _reading(service, [one], f" ({comma_separated(places[one])})")
+        elif unread and service in facts.unread:
+            yield _reading(service, unread)
+
+
+def _all_alone(facts: SetupFacts, chosen: Sequence[Candidate]) -> bool:
+    """Whether all of Postfix's chains can be written at once, and none is lost."""
+    return all(
+        reader.alone and one in chosen
+        for one in facts.candidates
+        for reader in one.readers
+        if reader.service == "postfix"
+    )
+
+
+def _reading(service: str, lineages: Sequence[Candidate], shown: str = "") -> SetupStep:
+    combos = ", ".join(one.combo for one in lineages)
+    why = f"have {service}{shown} read {combos}, for both the key and the chain"
+    if service == "dovecot":
+        why = f"{why}: {_DOVECOT.format(combo=lineages[0].combo)}"
+    many = len(lineages) > 1 and not shown  # for several kinds of key, or several names
+    commands = _POSTFIX if service == "postfix" and not many else ()
+    filled = tuple(tuple(word.format(combos=combos) for word in line) for line in commands)
+    return SetupStep(Way.BY_HAND, why, filled, needs=tuple(one.name for one in lineages))

@@ -75,7 +75,7 @@ def test_all_of_the_first_hour_in_order() -> None:
         "SYSTEM systemctl enable --now danebot.timer",
         "SYSTEM systemctl disable --now certbot.timer",
         f"DANEBOT init {MAIL}",
-        "DANEBOT deploy",
+        f"DANEBOT deploy {MAIL}",
         *[f"[have postfix read {COMBO}, for both the key and the chain]"] * 3,
         f"SHOW tlsa {MAIL}",
     ]
@@ -165,7 +165,7 @@ def test_of_several_lineages_those_for_mail_are_meant() -> None:
         assert not [step for step in found.steps if web.name in step.why]
     assert planned(web, BARE) == SetupPlan((), (web.name, MAIL))
     found = planned(web, BARE, wanted=Wanted(lineages=(web.name,)))
-    assert commands(found)[:2] == [f"DANEBOT init {web.name}", "DANEBOT deploy"]
+    assert commands(found)[:2] == [f"DANEBOT init {web.name}", f"DANEBOT deploy {web.name}"]
     assert [step.hooks for step in found.steps[:2]] == [(), ("@nginx",)]
     assert found.others == ()
 
@@ -198,7 +198,7 @@ def test_a_service_that_no_hook_speaks_of_gets_one(
     one = DONE._replace(readers=tuple(Reads(r, "/x:1", combo=True) for r in readers), hooks=hooks)
     steps = planned(one, mail=mail).steps
     found = [(step.commands, step.needs, step.hooks) for step in steps if step.hooks]
-    assert found == ([((("deploy",),), (MAIL,), needed)] if needed else [])
+    assert found == ([((("deploy", MAIL),), (MAIL,), needed)] if needed else [])
 
 
 def test_hooks_that_are_named_stand_in_for_those_found() -> None:
@@ -212,8 +212,8 @@ def test_hooks_that_are_named_stand_in_for_those_found() -> None:
 def test_a_service_that_reads_certbots_files_is_the_operators() -> None:
     one = DONE._replace(
         readers=(
-            Reads("postfix", "main.cf:1", combo=False),
-            Reads("postfix", "main.cf:2", combo=False),
+            Reads("postfix", "main.cf:1", combo=False, alone=True),
+            Reads("postfix", "main.cf:2", combo=False, alone=True),
             Reads("dovecot", "dovecot.conf:7", combo=False),
             Reads("nginx", "mail.conf:3", combo=True),
         ),
@@ -263,3 +263,106 @@ def test_timers_and_the_run_are_left_alone_on_request() -> None:
     assert planned(DONE, host=host, daily=(ENABLE,), rivals=(TIMER,), wanted=wanted) == SetupPlan(
         ()
     )
+
+
+# ---- keys that published records refuse -----------------------------------------------------
+
+UNSERVED = Reads("dovecot", "/etc/dovecot/dovecot.conf:3", combo=False)
+
+
+@pytest.mark.parametrize(
+    "one",
+    [
+        BARE._replace(published=(SMTP,), refusing=(SMTP,), readers=(UNSERVED,)),  # its own, former
+        BARE._replace(refusing=(SMTP,)),  # another key's, or nobody knows whose
+        DONE._replace(refusing=(SMTP,), hooks=(), readers=(UNSERVED,)),
+    ],
+)
+def test_a_record_comes_before_a_service_that_would_be_refused(one: Candidate) -> None:
+    """RFC 7671 section 8.1: published first, served when no cache lacks it."""
+    found = planned(one, host=HOST._replace(last_run=None), mail=("postfix",))
+    init = [f"DANEBOT init {MAIL}"] * (not one.managed)
+    assert commands(found) == [*init, f"SHOW tlsa {MAIL}"]
+    assert f"before any service has its key: senders refuse it by what {SMTP} has" in (
+        found.steps[-1].why
+    )
+
+
+def test_nothing_is_reloaded_beside_a_lineage_that_would_be_refused() -> None:
+    """One service may read both."""
+    other = DONE._replace(name="other", readers=(UNSERVED,), hooks=())
+    found = planned(other, DONE._replace(refusing=(SMTP,)))
+    assert commands(found) == [f"SHOW tlsa {MAIL}"]
+
+
+def test_another_host_s_records_stop_nobody_who_has_his_own() -> None:
+    theirs = DnsName.parse("_25._tcp.theirs.example.org")
+    assert planned(DONE._replace(refusing=(theirs,))) == SetupPlan(())
+    found = planned(BARE._replace(refusing=(theirs,)), wanted=Wanted(owners=(SMTP,), hooks=()))
+    assert commands(found) == [
+        f"DANEBOT init {MAIL}",
+        f"DANEBOT watch {MAIL} {SMTP}",
+        f"SHOW tlsa {MAIL}",
+    ]
+
+
+# ---- several lineages, one service ----------------------------------------------------------
+
+WEB = Candidate("www.example.org", "/live/www/combo.pem", managed=True, watched=(SMTP,), hooks=())
+
+
+def test_the_hooks_are_tried_for_the_lineages_that_are_meant() -> None:
+    web = WEB._replace(readers=(Reads("nginx", "x", combo=True),), hooks=())
+    found = planned(DONE._replace(hooks=()), web, BARE._replace(name="z"), wanted=Wanted((MAIL,)))
+    assert commands(found) == [f"DANEBOT deploy {MAIL}"]
+    found = planned(DONE._replace(hooks=()), web)
+    assert [(step.hooks, step.needs) for step in found.steps] == [
+        (("@postfix",), (MAIL,)),
+        (("@nginx",), (web.name,)),
+    ]
+    found = planned(DONE._replace(hooks=()), DONE._replace(name="z", hooks=()))
+    assert commands(found) == [f"DANEBOT deploy {MAIL}"]
+
+
+def test_a_mail_service_that_reads_a_lineage_is_not_told_to_read_another() -> None:
+    assert planned(DONE, WEB, mail=("postfix",)) == SetupPlan(())
+    named = planned(DONE, WEB, mail=("postfix",), wanted=Wanted((WEB.name,)))
+    assert named == SetupPlan(())
+
+
+def settings_of(found: SetupPlan) -> list[tuple[str, ...]]:
+    return [words for step in found.steps for words in step.commands if words[:1] == ("postconf",)]
+
+
+def postfix(at: str, *, alone: bool = True) -> Reads:
+    return Reads("postfix", at, combo=False, alone=alone)
+
+
+def test_what_one_setting_names_is_written_at_once() -> None:
+    rsa = DONE._replace(readers=(postfix("/etc/postfix/main.cf:9"),))
+    ecdsa = WEB._replace(readers=(postfix("/etc/postfix/main.cf:9"),), hooks=("@postfix",))
+    found = planned(rsa, ecdsa)
+    (step,) = found.steps
+    assert step.needs == (MAIL, WEB.name)
+    assert settings_of(found)[0][2] == f"smtpd_tls_chain_files={COMBO}, {WEB.combo}"
+    left = planned(rsa, ecdsa._replace(managed=False), wanted=Wanted((MAIL,)))
+    assert settings_of(left) == []  # the other's would be lost
+    one_done = planned(DONE._replace(readers=(POSTFIX._replace(alone=True),)), ecdsa)
+    assert settings_of(one_done)[0][2] == f"smtpd_tls_chain_files={COMBO}, {WEB.combo}"
+
+
+@pytest.mark.parametrize("place", ["/etc/postfix/sni:1", "/etc/postfix/master.cf:40"])
+def test_a_map_or_a_list_with_others_is_changed_by_hand_where_it_is(place: str) -> None:
+    web = WEB._replace(readers=(postfix(place, alone=False),), hooks=("@postfix",))
+    found = planned(DONE, web)
+    (step,) = found.steps
+    assert (step.way, step.commands) == (Way.BY_HAND, ())
+    assert f"in {place}, {WEB.combo} in place of" in step.why
+
+
+def test_of_two_that_nobody_reads_yet_the_last_does_not_win() -> None:
+    two = [DONE._replace(readers=()), DONE._replace(name="z", combo="/z", readers=())]
+    found = planned(*two, mail=("postfix",))
+    assert settings_of(found) == []
+    (step,) = found.steps
+    assert f"read {COMBO}, /z" in step.why

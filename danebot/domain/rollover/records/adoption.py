@@ -63,6 +63,7 @@ class Standing(enum.Enum):
 
 
 _ADOPTED = (Standing.OURS, Standing.MISMATCH)
+_OF_OTHERS = (Standing.FOREIGN, Standing.UNTOLD)
 
 
 class Found(NamedTuple):
@@ -254,28 +255,39 @@ class Proposal(NamedTuple):
     """What is to be done so that a lineage has a first record, and has it watched.
 
     ``publish`` are records for where they belong, ``objections`` what stands in the way of others;
-    ``there`` are owners whose records are published already, and ``unanswered`` those of which
-    nobody knows.
+    ``there`` are owners whose records are published already, ``others`` those to publish at that
+    have another key's, and ``unanswered`` those of which nobody knows.
     """
 
     publish: tuple[OwnedRecord, ...]
     there: tuple[DnsName, ...]
     unanswered: tuple[DnsName, ...]
     objections: tuple[Objection, ...] = ()
+    others: tuple[DnsName, ...] = ()
+
+
+def refusing(found: Iterable[Found], own: Iterable[DnsName]) -> tuple[DnsName, ...]:
+    """The owners whose records refuse the live chain; of other keys' those that may be ``own``."""
+    mine = frozenset(own)
+    return tuple(
+        one.owner
+        for one in found
+        if one.standing is Standing.MISMATCH or (one.standing in _OF_OTHERS and one.owner in mine)
+    )
 
 
 def first_lines(found: Iterable[Found], first: Iterable[DnsName]) -> tuple[Required, ...]:
-    """The lines for which a lineage that watches nothing lacks records: at ``first`` without any.
+    """The lines for which a lineage that watches nothing lacks records: at ``first`` without its.
 
     Where its records are published already, they need only be watched, unless they don't match its
     live key.
     """
-    wanted = frozenset(first)
+    every, wanted = tuple(found), frozenset(first)
+    refused = frozenset(refusing(every, wanted))
     return tuple(
         line
-        for one in found
-        if one.standing is Standing.MISMATCH
-        or (one.owner in wanted and one.standing is Standing.ABSENT)
+        for one in every
+        if one.owner in refused or (one.owner in wanted and one.standing is Standing.ABSENT)
         for line in one.lines
     )
 
@@ -302,6 +314,7 @@ def propose(
         tuple(one.owner for one in every if one.adopted),
         tuple(one.owner for one in every if one.standing is Standing.UNANSWERED),
         objections,
+        tuple(o.owner for o in every if o.standing in _OF_OTHERS and o.owner in lacking.owners),
     )
 
 

@@ -97,6 +97,41 @@ def gate(
     return max(found, key=_urgency, default=None)
 
 
+def refused(
+    state: LineageState,
+    observations: Observations,
+    memory: Memory,
+    *,
+    policy: Policy,
+    now: datetime,
+) -> Refusal | None:
+    """Why services must not begin to serve what is live; None if they may.
+
+    They may have a former key yet, which other records authenticate (RFC 7671 section 8.1).
+    ``memory`` must already hold this observation.  A cached RRset of which no record is left is no
+    reason: nobody else is served by it.
+    """
+    live = state.serving
+    if live is None:
+        return None
+    found: list[Refusal] = []
+    for name in state.owners:
+        owner, seen = memory.owners.get(name, OwnerMemory()), observations.get(name)
+        shown = [records for records, _ in in_force(seen)] if seen is not None else []
+        there = frozenset(record for rrset in (*shown, *open_rrsets(owner)) for record in rrset)
+        ends = {s.records: gone_at(s, owner, policy) for s in owner.rrsets}
+        ends |= dict.fromkeys(shown)
+        if owner.watched_since is None and not shown:
+            found.append(Refusal(name, "its TLSA records were never seen", unknown=True))
+        senders = senders_to(name, live, now)
+        for records, until in ends.items():
+            counts = (until is None or now < until) and not there.isdisjoint(records)
+            if counts and CertificateType.X509 in senders.refusing(records, live):
+                reason = f"{'; '.join(map(str, records))} doesn't match it"
+                found.append(Refusal(name, reason, until=until))
+    return max(found, key=_urgency, default=None)
+
+
 def _urgency(refusal: Refusal) -> tuple[bool, bool, bool, float]:
     until = refusal.until
     rests_on_silence = bool(refusal.silent)
