@@ -10,7 +10,7 @@ from danebot.domain.finding import Code, Finding
 from danebot.domain.lineage.state import Management
 from danebot.domain.rollover.evidence.memory import Deployment
 from danebot.domain.rollover.records.retirement import unsettled
-from danebot.domain.rollover.steps.gate import refused
+from danebot.domain.rollover.steps.gate import refused_live
 from danebot.domain.rollover.steps.remember import remember
 from danebot.errors import RolloverError
 from danebot.jobs.confirm import all_hooks, confirm, run_pending_hooks
@@ -100,7 +100,7 @@ def refuse_mismatch(
     if last is not None and last.chain == live.chain.fingerprint:
         return
     policy, now = context.settings.policy(name), context.clock()
-    refusal = refused(state, seen, memory, policy=policy, now=now)
+    refusal = refused_live(state, seen, memory, policy=policy, now=now)
     if refusal is not None:
         first = f"publish what this prints: danebot tlsa {name}"
         if refusal.unknown:

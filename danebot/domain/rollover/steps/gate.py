@@ -97,7 +97,7 @@ def gate(
     return max(found, key=_urgency, default=None)
 
 
-def refused(
+def refused_live(
     state: LineageState,
     observations: Observations,
     memory: Memory,
