@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 _PIECE = 32 * 1024
+_OPEN = "/proc/self/fd"
 
 
 class NotRegularError(OSError):
@@ -33,15 +34,33 @@ def open_regular(path: Path | str, limit: int, *, follow: bool = True) -> int:
 
     Raises `NotRegularError`, `OversizeError` for more than ``limit`` octets, and any `OSError` of
     the system's: `FileNotFoundError` and `NotADirectoryError` alone say that there is nothing.
-    Never waits for a pipe's other end.  With ``follow`` False a symbolic link is an error.
+    What is no file isn't opened at all: that alone frees a pipe's writer, rewinds a tape, or arms
+    a watchdog.  With ``follow`` False a symbolic link is an error.
     """
+    place = os.open(path, os.O_PATH | os.O_CLOEXEC | (0 if follow else os.O_NOFOLLOW))
+    try:
+        found = os.fstat(place)
+        if stat.S_ISLNK(found.st_mode):
+            raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), str(path))
+        if not stat.S_ISREG(found.st_mode):
+            raise NotRegularError(path)
+        if found.st_size > limit:
+            raise OversizeError(path)
+        return _opened(place, path)
+    finally:
+        os.close(place)
+
+
+def _opened(place: int, path: Path | str) -> int:
+    """What ``place`` is the place of, opened to be read."""
     flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK
-    descriptor = os.open(path, flags if follow else flags | os.O_NOFOLLOW)
-    found = os.fstat(descriptor)
-    if stat.S_ISREG(found.st_mode) and found.st_size <= limit:
-        return descriptor
-    os.close(descriptor)
-    raise OversizeError(path) if stat.S_ISREG(found.st_mode) else NotRegularError(path)
+    same = f"{_OPEN}/{place}"
+    try:
+        return os.open(same, flags)
+    except OSError as exc:
+        if not os.path.lexists(same):  # no /proc here, or not for this process
+            return os.open(path, flags)
+        raise OSError(exc.errno, exc.strerror, str(path)) from exc
 
 
 def require_regular(path: Path | str, limit: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import socket
 from collections.abc import Callable, Iterator
@@ -16,6 +17,7 @@ from danebot.regular import NotRegularError, OversizeError, open_regular, read_r
 
 NOBODY = 65534
 LIMIT = 100
+_IN_OPEN = 0x20  # inotify(7)
 
 
 @contextmanager
@@ -73,6 +75,30 @@ def test_what_is_no_file(tmp_path: Path, make: Callable[[Path], None]) -> None:
     assert not isinstance(caught.value, FileNotFoundError)
 
 
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir], ids=["pipe", "folder"])
+def test_what_is_no_file_is_not_even_opened(tmp_path: Path, make: Callable[[Path], None]) -> None:
+    """That would free a pipe's writer, rewind a tape, arm a watchdog."""
+    path = tmp_path / "odd"
+    make(path)
+    libc = ctypes.CDLL(None)
+    watch = libc.inotify_init1(os.O_NONBLOCK)
+    assert libc.inotify_add_watch(watch, os.fsencode(path), _IN_OPEN) >= 0
+    with pytest.raises(NotRegularError):
+        read_regular(path, LIMIT)
+    with pytest.raises(BlockingIOError):  # it has seen nothing
+        os.read(watch, 4096)
+    os.close(watch)
+
+
+def test_without_proc_it_is_read_too(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("danebot.regular._OPEN", "/nonexistent/fd")
+    assert read_regular(file, LIMIT) == b"x" * LIMIT
+    file.chmod(0)
+    file.parent.chmod(0o755)
+    with unprivileged(), pytest.raises(PermissionError, match=str(file)):
+        read_regular(file, LIMIT)
+
+
 def test_a_device() -> None:
     with pytest.raises(NotRegularError):
         read_regular("/dev/zero", LIMIT)
@@ -89,7 +115,7 @@ def test_links_are_followed_unless_that_is_refused(file: Path) -> None:
 def test_what_may_not_be_read_is_no_absence(file: Path) -> None:
     file.chmod(0)
     file.parent.chmod(0o755)
-    with unprivileged(), pytest.raises(PermissionError):
+    with unprivileged(), pytest.raises(PermissionError, match=str(file)):
         read_regular(file, LIMIT)
 
 
