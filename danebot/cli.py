@@ -130,9 +130,17 @@ def command() -> NoReturn:
 
 
 def _flush() -> None:
-    for stream in (sys.stdout, sys.stderr):
-        if stream is not None:  # closed before we began
-            stream.flush()
+    """`OSError` for what is lost of standard output; the exit status says what the other said."""
+    with suppress(OSError):
+        if sys.stderr is not None:  # closed before we began
+            sys.stderr.flush()
+    if sys.stdout is not None:
+        sys.stdout.flush()
+
+
+def _complain(words: str) -> None:
+    with suppress(OSError):  # as where the terminal has gone: the exit status has to tell
+        click.echo(f"danebot: {words}", err=True)
 
 
 class _Nowhere(io.TextIOBase):
@@ -170,21 +178,23 @@ def guarded(action: Callable[[], object]) -> int:
     except click.exceptions.Exit as exc:
         return exc.exit_code
     except click.ClickException as exc:
-        exc.show()
+        with suppress(OSError):
+            exc.show()
         return USAGE
     except (click.Abort, KeyboardInterrupt):
-        click.echo("danebot: interrupted; run danebot renew to go on", err=True)
+        _complain("interrupted; run danebot renew to go on")
         return INTERRUPTED
     except DanebotError as exc:
-        click.echo(f"danebot: {exc}", err=True)
+        _complain(str(exc))
         return USAGE if isinstance(exc, UnknownLineageError) else ATTENTION
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        with suppress(OSError):  # closed before we began
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return ATTENTION
     except OSError as exc:
-        click.echo(f"danebot: {exc.filename or 'input/output'}: {exc.strerror}", err=True)
+        _complain(f"{exc.filename or 'input/output'}: {exc.strerror}")
         return ATTENTION
     except Exception as exc:  # noqa: BLE001 - the last line of defence against a traceback
-        click.echo(f"danebot: internal error: {exc!r}; please report this", err=True)
+        _complain(f"internal error: {exc!r}; please report this")
         return ATTENTION
     return outcome if isinstance(outcome, int) else FINE

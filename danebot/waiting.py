@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 
 class WaitingLine:
@@ -18,16 +18,20 @@ class WaitingLine:
         from shutil import get_terminal_size
 
         text = text[: max(0, get_terminal_size().columns - 1)]
-        sys.stderr.write(f"\r{text.ljust(self._width)}")
-        sys.stderr.flush()
+        _put(f"\r{text.ljust(self._width)}")
         self._width = len(text)
 
     def clear(self) -> None:
         """Leave the terminal as it was."""
         if self._width:
-            sys.stderr.write(f"\r{' ' * self._width}\r")
-            sys.stderr.flush()
+            _put(f"\r{' ' * self._width}\r")
             self._width = 0
+
+
+def _put(text: str) -> None:
+    with suppress(OSError):  # the terminal may have gone, and the work goes on
+        sys.stderr.write(text)
+        sys.stderr.flush()
 
 
 LINE = WaitingLine()

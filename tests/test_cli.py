@@ -141,6 +141,33 @@ def test_a_signal_ends_it_with_a_word(number: signal.Signals) -> None:
     assert ended.stderr == "danebot: interrupted; run danebot renew to go on\n"
 
 
+@pytest.mark.parametrize(
+    ("raised", "status"),
+    [
+        ("KeyboardInterrupt", 130),
+        ("click.Abort", 130),
+        ("click.UsageError('x')", 2),
+        ("UnknownLineageError('x')", 2),
+        ("DanebotError('x')", 1),
+        ("OSError(5, 'x')", 1),
+        ("BrokenPipeError", 1),
+        ("RuntimeError", 1),
+    ],
+)
+@pytest.mark.parametrize("stdout", ["", "sys.stdout = None"], ids=["out", "no-out"])
+def test_the_exit_status_needs_nobody_who_listens(raised: str, status: int, stdout: str) -> None:
+    """As on a terminal that has gone: standard error takes nothing."""
+    program = (
+        "import click, sys; from danebot import cli\n"
+        f"from danebot.errors import *; {stdout}\n"
+        f"def fail(*_, **__): raise {raised}\n"
+        "cli.danebot.main = fail; cli.command()"
+    )
+    with open("/dev/full", "w") as full:  # noqa: PTH123 - no path of a file
+        ended = subprocess.run([sys.executable, "-c", program], stderr=full, check=False)
+    assert ended.returncode == status
+
+
 def test_nohup_is_respected() -> None:
     program = (
         "import os, signal; signal.signal(signal.SIGHUP, signal.SIG_IGN); from danebot import cli\n"

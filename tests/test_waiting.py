@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -82,3 +85,32 @@ def test_a_line_is_no_wider_than_the_terminal(
     line.clear()
     line.clear()
     assert re.split("\r", capsys.readouterr().err) == ["", "a" * 10, "bb" + " " * 8, "  ", ""]
+
+
+def test_a_terminal_that_goes_away_changes_nothing(tmp_path: Path) -> None:
+    """Under nohup: nobody sees the line any more, and the run goes on and ends as it would."""
+    program = (
+        "import os, signal, sys; signal.signal(signal.SIGHUP, signal.SIG_IGN)\n"
+        "from danebot import cli; from danebot.waiting import LINE\n"
+        "def act():\n"
+        "    LINE.show('waiting'); sys.stdin.read(1); LINE.show('still waiting'); print('done')\n"
+        "cli.danebot.main = lambda *_, **__: act()\n"
+        "cli.command()"
+    )
+    terminal, line = os.openpty()
+    out = tmp_path / "out"
+    with (
+        out.open("wb") as file,
+        subprocess.Popen(
+            [sys.executable, "-c", program],
+            stdin=subprocess.PIPE,
+            stdout=file,
+            stderr=line,
+            start_new_session=True,
+        ) as run,
+    ):
+        os.close(line)
+        assert os.read(terminal, 100) == b"\rwaiting"
+        os.close(terminal)
+        run.communicate(b"x", timeout=60)
+    assert (run.returncode, out.read_text()) == (0, "done\n")

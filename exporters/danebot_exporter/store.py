@@ -138,7 +138,7 @@ class Store:
 def _may_be_opened(path: Path) -> bool:
     """Return whether this process has a descriptor for it; whatever else is wrong is said later."""
     try:
-        os.close(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC))
+        os.close(os.open(path, os.O_PATH | os.O_CLOEXEC))
     except OSError as exc:
         return exc.errno not in SHORTAGE
     return True
