@@ -43,7 +43,11 @@ class Commands(click.Group):
         """The verb of that name, from its module; None if there is none."""
         if cmd_name not in _VERBS:
             return super().get_command(ctx, cmd_name)
-        verb: click.Command = vars(import_module(f"danebot.commands.{cmd_name}"))[cmd_name]
+        name = f"danebot.commands.{cmd_name}"
+        try:
+            verb: click.Command = vars(import_module(name))[cmd_name]
+        except (ImportError, SyntaxError, KeyError) as exc:
+            raise ImportError(f"{name} can't be loaded ({type(exc).__name__}: {exc})") from exc
         return verb
 
     def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 - as click has it
@@ -163,6 +167,14 @@ def _run(arguments: Iterable[str] | None) -> int:
     return guarded(lambda: danebot.main(words, prog_name="danebot", standalone_mode=False))
 
 
+def _unforeseen(exc: Exception) -> str:
+    from danebot.domain.text import internal_error
+
+    if isinstance(exc, ImportError | SyntaxError):
+        return f"the installation is damaged: {exc}; install danebot again"
+    return f"{internal_error(exc)}; please report this"
+
+
 def guarded(action: Callable[[], object]) -> int:
     """The exit status of ``action``, with every error turned into one line."""
     sys.stdout, sys.stderr = sys.stdout or _Nowhere(), sys.stderr or _Nowhere()
@@ -195,6 +207,6 @@ def guarded(action: Callable[[], object]) -> int:
         _complain(f"{exc.filename or 'input/output'}: {exc.strerror}")
         return ATTENTION
     except Exception as exc:  # noqa: BLE001 - the last line of defence against a traceback
-        _complain(f"internal error: {exc!r}; please report this")
+        _complain(_unforeseen(exc))
         return ATTENTION
     return outcome if isinstance(outcome, int) else FINE

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -11,6 +13,7 @@ from pathlib import Path
 import pytest
 
 import command_line
+import danebot
 from danebot import __version__
 
 PROGRAMS = {
@@ -166,6 +169,45 @@ def test_the_exit_status_needs_nobody_who_listens(raised: str, status: int, stdo
     with open("/dev/full", "w") as full:  # noqa: PTH123 - no path of a file
         ended = subprocess.run([sys.executable, "-c", program], stderr=full, check=False)
     assert ended.returncode == status
+
+
+def test_what_nobody_foresaw_is_told_without_what_it_holds() -> None:
+    """A `UnicodeError` has the whole text that it failed at: settings, and a secret in them."""
+    program = (
+        "from danebot import cli\nraise SystemExit(cli.guarded(lambda: 'secret\\udcff'.encode()))"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False
+    )
+    assert (ended.returncode, ended.stderr) == (
+        1,
+        "danebot: internal error: UnicodeEncodeError at <string>:2; please report this\n",
+    )
+
+
+@pytest.fixture
+def damaged(tmp_path: Path) -> Path:
+    """An installation's modules, to be damaged."""
+    copy = tmp_path / "danebot"
+    shutil.copytree(Path(danebot.__file__).parent, copy)
+    return copy
+
+
+@pytest.mark.parametrize("content", [None, b"", b"import", b"\0", b"import danebot.nothing"])
+@pytest.mark.parametrize("words", ["--help", "deploy"])
+def test_a_damaged_installation_is_named(damaged: Path, content: bytes | None, words: str) -> None:
+    module = damaged / "commands" / "deploy.py"
+    module.unlink()
+    if content is not None:
+        module.write_bytes(content)
+    program = [sys.executable, "-m", "danebot", words]
+    ended = subprocess.run(program, cwd=damaged.parent, capture_output=True, text=True, check=False)
+    assert ended.returncode == 1
+    assert ended.stdout == ""
+    assert re.fullmatch(
+        r"danebot: the installation is damaged: .*(deploy|nothing).*; install danebot again\n",
+        ended.stderr,
+    )
 
 
 def test_nohup_is_respected() -> None:

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import nagiosplugin
 
 from danebot.domain.finding import Finding, Severity
-from danebot.domain.text import printable
+from danebot.domain.text import internal_error, printable
 from danebot.domain.thresholds import Range
 from danebot.errors import DanebotError
 from danebot.tuples import NamedTuple
@@ -198,7 +198,7 @@ def run_check(name: str, action: Callable[[], PluginResult]) -> int:
     except KeyboardInterrupt:
         result = PluginResult(State.UNKNOWN, "interrupted")
     except Exception as exc:  # noqa: BLE001 - the last line of defence against a traceback
-        result = PluginResult(State.UNKNOWN, f"internal error: {exc!r}; please report this")
+        result = PluginResult(State.UNKNOWN, f"{internal_error(exc)}; please report this")
     put(render(name, result))
     return int(result.state.value)
 

@@ -25,5 +25,6 @@ def run(name: str, outcome: Callable[[], int]) -> NoReturn:
         pass  # --help has been printed
     except BaseException as exc:  # noqa: BLE001 - nothing is above this
         with contextlib.suppress(BaseException):
-            print(f"{name} UNKNOWN - can't start: {exc!r}; see the installation", flush=True)  # noqa: T201
+            why = f"{type(exc).__name__}: {exc}"  # a repr may have all that was worked on
+            print(f"{name} UNKNOWN - can't start: {why}; see the installation", flush=True)  # noqa: T201
     os._exit(status)

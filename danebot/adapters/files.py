@@ -144,10 +144,14 @@ def edit_text(path: Path, edit: Callable[[str], str], mode: int = 0o644) -> None
 
     Nothing is written where that is the same.  Raises `TreeError`.
     """
-    old = read_bytes(path).decode() if is_there(path) else ""
-    new = edit(old)
+    try:
+        old = read_bytes(path).decode() if is_there(path) else ""
+        new = edit(old)
+        data = new.encode()
+    except (UnicodeDecodeError, UnicodeEncodeError) as exc:
+        raise TreeError(f"{path} is left as it is: not UTF-8 ({exc.reason})") from exc
     if new != old:
-        rewrite_file(path, new.encode(), mode)
+        rewrite_file(path, data, mode)
 
 
 def keep(path: Path, kept: Path) -> None:

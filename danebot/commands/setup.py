@@ -21,6 +21,14 @@ def _owner(_ctx: click.Context, _param: click.Parameter, words: Sequence[str]) -
         raise click.BadParameter(str(exc)) from exc
 
 
+def _hook(_ctx: click.Context, _param: click.Parameter, words: tuple[str, ...]) -> tuple[str, ...]:
+    try:
+        "".join(words).encode()
+    except UnicodeEncodeError as exc:
+        raise click.BadParameter("not UTF-8, which settings are") from exc
+    return words
+
+
 @click.command()
 @LINEAGES
 @click.option(
@@ -35,6 +43,7 @@ def _owner(_ctx: click.Context, _param: click.Parameter, words: Sequence[str]) -
     "--hook",
     "hooks",
     multiple=True,
+    callback=_hook,
     metavar="COMMAND",
     help="A deploy hook, such as @postfix, in place of those for the services that are found.",
 )

@@ -23,6 +23,19 @@ def printable(text: str, limit: int = 200) -> str:
     )
 
 
+def internal_error(exc: BaseException) -> str:
+    """Return what nobody foresaw in words: its kind and where it was raised.
+
+    Never its own words: they may hold what was worked on, a file with a secret in it.
+    """
+    trace, where = exc.__traceback__, ""
+    while trace is not None:
+        file = trace.tb_frame.f_code.co_filename
+        where = f" at {'/'.join(file.split('/')[-3:])}:{trace.tb_lineno}"
+        trace = trace.tb_next
+    return f"internal error: {type(exc).__name__}{where}"
+
+
 def program_of(command: str) -> str:
     """The program that a command line runs, without what it is given: a secret may be in that."""
     words = [word for word in command.split() if "=" not in word]

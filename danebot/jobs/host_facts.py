@@ -34,6 +34,7 @@ from danebot.domain.doctor.facts import (
     UnusableProgram,
 )
 from danebot.domain.names import printable
+from danebot.domain.text import internal_error
 from danebot.errors import DanebotError
 
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ class Looker:
         except OSError as exc:
             self.unlooked.append(Unlooked(what, exc.strerror or type(exc).__name__, where))
         except Exception as exc:  # noqa: BLE001 - whatever it is, what was found is told
-            why = f"internal error: {type(exc).__name__}: {printable(str(exc))}"
+            why = internal_error(exc)
             self.unlooked.append(Unlooked(what, why, where, "please report this"))
         return None
 

@@ -30,6 +30,7 @@ from danebot.domain.rollover.steps.patience import after_plan
 from danebot.domain.rollover.steps.phases import Observation
 from danebot.domain.rollover.steps.plan import plan
 from danebot.domain.rollover.steps.remember import remember
+from danebot.domain.text import internal_error
 from danebot.errors import DanebotError, TreeError
 from danebot.jobs.context import Context
 from danebot.jobs.view import LineageView, Observed
@@ -100,7 +101,7 @@ def unreadable_finding(name: str, exc: Exception) -> Finding:
     """A lineage that can't be read, or planned, at all; the others must go on, whatever it is."""
     if isinstance(exc, DanebotError | OSError):
         return Finding(Code.FILES_BROKEN, Severity.CRITICAL, name, printable(str(exc), 400), "")
-    text = f"internal error: {type(exc).__name__}: {printable(str(exc))}"
+    text = internal_error(exc)
     remedy = "please report this, with the output of: danebot -v renew"
     return Finding(Code.INTERNAL, Severity.CRITICAL, name, text, remedy)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 from importlib import metadata
 from pathlib import Path
@@ -13,7 +14,7 @@ from danebot.tuples import NamedTuple
 from danebot.verbs.common import FINE, click_echo, print_json
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 _SYSTEMD = "lib/systemd/system"
 _DATA = "share/danebot"
@@ -204,12 +205,20 @@ def _places() -> Iterator[Path]:
     Beside the modules it is with pip's --target, whose note is wrong; a system's package has none.
     """
     for here in metadata.distributions(name="danebot"):
-        for noted in here.files or ():
+        for noted in _noted(here):
             if str(noted).endswith(f"/{_CRON}"):
                 place = Path(os.path.normpath(str(here.locate_file(noted))))
                 yield place.parents[_CRON.count("/")]
         yield Path(str(here.locate_file("")))
     yield from map(Path, _PREFIXES)
+
+
+def _noted(here: metadata.Distribution) -> Iterable[metadata.PackagePath]:
+    try:
+        return here.files or ()
+    except Exception as exc:  # damage raises all sorts
+        record = f"danebot's RECORD in {here.locate_file('')}"
+        raise DanebotError(f"{record} is damaged; install danebot again") from exc
 
 
 def _groups(data: Path) -> Iterator[Group]:
@@ -235,9 +244,10 @@ def _commands(one: Brought, found: tuple[str, ...]) -> Iterator[str]:
     if "systemctl" in one.use:
         yield from _linked(first.stem)
         if not any(first.is_relative_to(place) for place in _UNIT_PATHS):
-            yield f"systemctl link {' '.join(found)}"
+            yield f"systemctl link {shlex.join(found)}"
     if one.use and not one.use.endswith(found[0]):  # it may be where it belongs
-        yield one.use.format(first=found[0], folder=first.parent, all=" ".join(found))
+        folder = shlex.quote(str(first.parent))
+        yield one.use.format(first=shlex.quote(found[0]), folder=folder, all=shlex.join(found))
 
 
 def _linked(program: str) -> Iterator[str]:
@@ -246,4 +256,4 @@ def _linked(program: str) -> Iterator[str]:
     if here == Path(_SYSTEMS_PROGRAMS, program):
         return
     if here.exists() and not (_PROGRAMS / program).exists():
-        yield f"ln -s {here} {_PROGRAMS}/"
+        yield shlex.join(("ln", "-s", str(here), f"{_PROGRAMS}/"))

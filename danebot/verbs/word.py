@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from danebot.domain.finding import Code, Finding, Severity
-from danebot.domain.text import printable
+from danebot.domain.text import internal_error, printable
 from danebot.errors import DanebotError, UnknownLineageError
 from danebot.verbs.common import ATTENTION
 
@@ -59,7 +59,7 @@ def _reason(exc: BaseException) -> str:
             return printable(str(exc), _LONGEST)
         case OSError():
             return printable(f"{exc.filename or 'input/output'}: {exc.strerror}", _LONGEST)
-    return printable(f"internal error: {exc!r}; please report this", _LONGEST)
+    return f"{internal_error(exc)}; please report this"
 
 
 def _document(console: Console) -> Path | None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import signal
 import sys
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -210,17 +211,25 @@ def _guarded(arguments: list[str] | None) -> int:
     except click.exceptions.Exit as exc:
         return exc.exit_code
     except click.ClickException as exc:
-        exc.show()
+        with suppress(OSError):
+            exc.show()
         return USAGE
     except (click.Abort, KeyboardInterrupt):
         return INTERRUPTED
     except DanebotError as exc:
-        click.echo(f"danebot-exporter: {exc}", err=True)
+        _complain(str(exc))
         return TROUBLE
     except OSError as exc:
-        click.echo(f"danebot-exporter: {exc.filename or 'input/output'}: {exc.strerror}", err=True)
+        _complain(f"{exc.filename or 'input/output'}: {exc.strerror}")
         return TROUBLE
     except Exception as exc:  # noqa: BLE001 - the last line of defence against a traceback
-        click.echo(f"danebot-exporter: internal error: {exc!r}; please report this", err=True)
+        from danebot.domain.text import internal_error
+
+        _complain(f"{internal_error(exc)}; please report this")
         return TROUBLE
     return outcome if isinstance(outcome, int) else FINE
+
+
+def _complain(words: str) -> None:
+    with suppress(OSError):  # nobody may read it: the exit status has to tell
+        click.echo(f"danebot-exporter: {words}", err=True)

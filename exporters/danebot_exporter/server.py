@@ -14,6 +14,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -22,6 +23,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 from danebot.adapters.network_errors import SHORTAGE
 from danebot.domain.addresses import Reach
+from danebot.domain.text import internal_error
 from danebot.errors import ConfigError, DanebotError
 from danebot_exporter.budget import PROBES, raise_limit, width
 from danebot_exporter.connections import Connection, Connections, Doing
@@ -133,14 +135,15 @@ class ExporterServer(ThreadingHTTPServer):
         """Peers that break off are their own business; anything else deserves a line."""
         del request, client_address
         exc = sys.exception()
-        if not isinstance(exc, OSError):  # SSLError and timeouts are OSErrors
-            complain(f"internal error: {exc!r}; please report this")
+        if exc is not None and not isinstance(exc, OSError):  # SSLError and timeouts are OSErrors
+            complain(f"{internal_error(exc)}; please report this")
 
 
 def complain(line: str) -> None:
     """Write a line to the journal."""
     if line:
-        print(f"danebot-exporter: {line}", file=sys.stderr, flush=True)  # noqa: T201
+        with suppress(OSError):  # nobody reads it
+            print(f"danebot-exporter: {line}", file=sys.stderr, flush=True)  # noqa: T201
 
 
 class _Until(io.RawIOBase):

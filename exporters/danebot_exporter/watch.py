@@ -8,6 +8,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
+from danebot.domain.text import internal_error
 from danebot_exporter.endpoints import look_at_all, round_metrics
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ class ProbeRounds:
                 if not self.round():
                     pause = min(pause, _WITHOUT.total_seconds())
             except Exception as exc:  # noqa: BLE001 - the next round must come, whatever this was
-                self._complain(f"a round of probes failed: {exc!r}")
+                self._complain(f"a round of probes failed: {internal_error(exc)}")
             if self._stop.wait(max(began + pause - time.monotonic(), 1.0)):
                 return
 

@@ -6,13 +6,13 @@ import errno
 import os
 import stat
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from unittest import mock
 
 import pytest
 
-from danebot.adapters.files import move, remove, remove_leftovers, sync, write_file
+from danebot.adapters.files import edit_text, move, remove, remove_leftovers, sync, write_file
 from danebot.adapters.replacing import TEMP_PREFIX, NewLink, advice, replace, temporary
 from danebot.errors import TreeError
 
@@ -175,3 +175,14 @@ def test_every_cause_has_its_advice(number: int, words: str) -> None:
 def test_root_is_not_told_to_be_root(number: int) -> None:
     with mock.patch.object(os, "geteuid", return_value=0):
         assert "lsattr" in advice(OSError(number, os.strerror(number)))
+
+
+@pytest.mark.parametrize(("there", "edit"), [(b"\xff", str.upper), (b"a", lambda _: "\udcff")])
+def test_what_is_no_text_is_left_as_it_is(
+    tmp_path: Path, there: bytes, edit: Callable[[str], str]
+) -> None:
+    file = tmp_path / "file"
+    file.write_bytes(there)
+    with pytest.raises(TreeError, match="file is left as it is: not UTF-8"):
+        edit_text(file, edit)
+    assert file.read_bytes() == there

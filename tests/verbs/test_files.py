@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import shutil
 import sys
 import tomllib
@@ -87,6 +88,48 @@ def test_units_that_systemd_finds_need_no_link(
     assert verb(as_json=True) == 0
     timer = json.loads(capsys.readouterr().out)["files"][0]
     assert not any("systemctl link" in command for command in timer["commands"])
+
+
+def test_paths_are_words_of_the_shell(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    here = tmp_path / "my venv"
+    installed(here)
+    program = here / "bin" / "danebot"
+    program.parent.mkdir()
+    program.touch()
+    monkeypatch.setattr("danebot.verbs.files._places", lambda: iter([here]))
+    monkeypatch.setattr("danebot.verbs.files._PROGRAMS", tmp_path / "else where")
+    monkeypatch.setattr(sys, "argv", [str(program)])
+    assert verb(as_json=True) == 0
+    groups = json.loads(capsys.readouterr().out)["files"]
+    lines = [line for group in groups for line in group["commands"]]
+    assert not any("my venv" in line.replace(f"'{here}", "") for line in lines)
+    assert shlex.split(groups[0]["commands"][0]) == [
+        *("ln", "-s", str(program), f"{tmp_path}/else where/")
+    ]
+    assert shlex.split(groups[0]["commands"][1]) == ["systemctl", "link", *groups[0]["files"]]
+
+
+@pytest.mark.parametrize("record", [b"\xff\xfe", b"a,b,c,d\n"])
+def test_a_damaged_note_of_the_installer_is_told(
+    record: bytes,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    from danebot.cli import main
+
+    place = tmp_path / "danebot-1.dist-info"
+    place.mkdir()
+    (place / "METADATA").write_text("Name: danebot\n")
+    (place / "RECORD").write_bytes(record)
+    monkeypatch.setattr(sys, "path", [str(tmp_path)])
+    with pytest.raises(SystemExit) as ended:
+        main(["files"])
+    assert ended.value.code == 1
+    said = capsys.readouterr().err
+    assert said == f"danebot: danebot's RECORD in {tmp_path} is damaged; install danebot again\n"
 
 
 def test_programs_alone_are_told(

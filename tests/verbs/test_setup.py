@@ -312,6 +312,7 @@ def test_what_it_would_ask_may_be_told(host: Host) -> None:
         (("--owner", HERE), "--owner needs one LINEAGE"),
         (("--owner", "..", NAME), "--owner"),
         (("--hook", "x", "--no-hook"), "doesn't go with"),
+        (("--yes", "--hook", "/opt/\udcff"), "--hook': not UTF-8, which settings are"),
         (("--yes", "--dry-run"), "doesn't go with"),
         (("--yes", "mial.example.test"), f"known are: {NAME}"),
     ],
