@@ -15,7 +15,7 @@ from adapters import trees
 from adapters.trees import NAME
 from amounts import amount
 from domain import pki
-from prove.odd_files import OddTree, memory_directory, search
+from prove.odd_files import OddTree, guarded, memory_directory, search
 
 ARCHIVE, READY = f"archive/{NAME}", f"staging/{NAME}/ready.pem"
 
@@ -82,6 +82,12 @@ def test_a_certificate_without_an_end_is_one_as_others(tmp_path: Path, end: date
     tree.look(f"live/{NAME}/combo.pem", issued.key_pem + issued.pem)
 
 
+@pytest.mark.timeout(amount(300, 1800))
 def test_a_sample_of_mutations_is_told_in_danebots_own_words() -> None:
     """The whole is a command: see `prove.odd_files`."""
     assert search(amount(1000, 30_000), first=2_000_000_000, tree_each=50) == {}
+
+
+def test_the_time_limit_of_a_test_is_no_fault_of_danebot() -> None:
+    with pytest.raises(pytest.fail.Exception):
+        list(guarded("chain", lambda: pytest.fail("Timeout")))

@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import NamedTuple, cast
 
 import click
+import pytest
 
 from adapters import trees
 from adapters.trees import NAME
@@ -408,7 +409,7 @@ def search(
                 place = dice.choice(case.places)
                 tried["whole trees"] += 1
                 look = partial(tree.look, place, data)
-                for fault in _guarded(f"{case.name} in {place}", look):
+                for fault in guarded(f"{case.name} in {place}", look):
                     faults.setdefault(fault, f"--first {number} --mutations 1 --tree 1")
     for name, many in sorted(tried.items()):
         told(f"{many:>9} {name}")
@@ -420,16 +421,17 @@ def _tried(case: Case, data: bytes, place: Path) -> Iterator[Fault]:
     file = place / "odd"
     file.write_bytes(data)
     file.chmod(0o600)
-    yield from _guarded(case.name, lambda: case.read(file))
+    yield from guarded(case.name, lambda: case.read(file))
 
 
-def _guarded(name: str, action: Callable[[], object]) -> Iterator[Fault]:
+def guarded(name: str, action: Callable[[], object]) -> Iterator[Fault]:
+    """Do what is to end with a value or one of danebot's own errors; anything else is a fault."""
     began = time.process_time()
     try:
         action()
     except DanebotError:
         pass
-    except (KeyboardInterrupt, SystemExit):
+    except (KeyboardInterrupt, SystemExit, pytest.fail.Exception):
         raise
     except BaseException as exc:  # noqa: BLE001 - a panic of a library in Rust is no Exception
         frames = [f for f in traceback.extract_tb(exc.__traceback__) if "/danebot/" in f.filename]

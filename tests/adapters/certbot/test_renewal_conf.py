@@ -275,6 +275,7 @@ _edits = st.dictionaries(st.sampled_from([*PATH_SETTINGS, "new"]), _setting, max
 _parameters = st.dictionaries(st.sampled_from(["reuse_key", "key_type"]), _setting, max_size=2)
 
 
+@pytest.mark.timeout(amount(300, 1800))
 @settings_of(max_examples=amount(600, 15_000))
 @example("pref_challs = dns-01, ,http-01\n")  # an item of white space alone
 @example("webroot_path = /a, ,\n")

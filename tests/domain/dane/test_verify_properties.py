@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from random import Random
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -144,6 +145,7 @@ def messy(draw: st.DrawFn) -> tuple[list[TlsaRecord], list[bytes]]:
     return draw(st.lists(aimed_at, min_size=1, max_size=2)), chain_of(leaf, above[:15])
 
 
+@pytest.mark.timeout(amount(300, 1800))
 @settings(quick, max_examples=amount(100, 3000))
 @given(messy())
 def test_openssl_climbs_the_same_path(scene: tuple[list[TlsaRecord], list[bytes]]) -> None:
