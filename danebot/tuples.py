@@ -19,7 +19,10 @@ else:
 
         def __new__(cls, name: str, _: object, body: dict[str, Any]) -> type:
             fields = body["__annotations__"]
-            defaults = [body.pop(field) for field in fields if field in body]
+            given = [field for field in fields if field in body]
+            if given != list(fields)[len(fields) - len(given) :]:
+                raise TypeError(f"{name}: a field without a default follows {given[0]}")
+            defaults = [body.pop(field) for field in given]
             made = namedtuple(  # noqa: PYI024 - type checkers see typing's
                 name, fields, defaults=defaults, module=body.pop("__module__")
             )

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import typing
 
+import pytest
+
 from danebot import tuples
 
 
@@ -55,3 +57,10 @@ def test_it_is_what_typing_makes() -> None:
     assert repr(ours).replace("Ours", "Theirs") == repr(theirs)
     assert not hasattr(ours, "__dict__")
     assert ours._replace(first=2).sum == 2
+
+
+@pytest.mark.parametrize("module", ["typing", "danebot.tuples"])
+def test_no_field_without_a_default_follows_one_with_one(module: str) -> None:
+    body = f"import {module} as m\nclass Wrong(m.NamedTuple):\n    a: int = 1\n    b: int\n"
+    with pytest.raises(TypeError, match=r"default.* a$"):
+        exec(body, {})  # noqa: S102 - type checkers refuse it as it stands
