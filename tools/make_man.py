@@ -140,8 +140,9 @@ danebot's settings, if they can be read
 
 
 def escaped(text: str) -> str:
-    """Text for roff."""
+    """Text for roff; what stands between backticks is bold."""
     plain = text.replace("\\", "\\e").replace("-", "\\-")
+    plain = re.sub(r"`([^`]+)`", r"\\fB\1\\fR", plain)
     return f"\\&{plain}" if plain.startswith((".", "'")) else plain
 
 
@@ -258,6 +259,7 @@ def markdown(page: str) -> str:
     page = re.sub(r"\n\.TP\n(.*)\n", lambda item: f"\n\n- `{plain(item[1])}`: ", page)
     page = re.sub(r"(?m)^\.SH (.*)$", lambda title: f"\n**{plain(title[1]).capitalize()}**\n", page)
     page = re.sub(r"(?m)^\.SS (.*)$", lambda title: f"\n### {plain(title[1])}\n", page)
+    page = re.sub(r"\\fB(.*?)\\fR", r"`\1`", page)
     return re.sub(r"\n{3,}", "\n\n", plain(page.replace("\n.PP\n", "\n\n")))
 
 

@@ -15,6 +15,7 @@ ROOT = Path(__file__).parents[2]
 def test_a_manual_page_is_what_the_command_line_says(name: str) -> None:
     written = (make_man.PAGES / name).read_text(encoding="utf-8")
     assert written == make_man.pages()[name](), "run: python tools/make_man.py"
+    assert "`" not in written
 
 
 def test_the_reference_is_what_the_command_line_says() -> None:
@@ -26,10 +27,11 @@ def test_markup_of_one_becomes_that_of_the_other() -> None:
     page = (
         '.TH X 8 "" "x 1" "y"\n.SH NAME\nx \\- does\n'
         ".SH OPTIONS\n.TP\n\\fB\\-\\-to DIR\\fR\nWhere.\n"
-        ".SS \\fBgo\\fR [OPTIONS]\nOne.\n.PP\nTwo.\n"
+        f".SS \\fBgo\\fR [OPTIONS]\nOne.\n.PP\n{make_man.escaped('Two `-x y`.')}\n"
     )
     assert make_man.markdown(page) == (
-        "\nx - does\n\n**Options**\n\n- `--to DIR`: Where.\n\n### go [OPTIONS]\n\nOne.\n\nTwo.\n"
+        "\nx - does\n\n**Options**\n\n- `--to DIR`: Where.\n\n"
+        "### go [OPTIONS]\n\nOne.\n\nTwo `-x y`.\n"
     )
 
 
