@@ -59,7 +59,6 @@ def console_of(ctx: click.Context) -> Console:
     return console
 
 
-_FORM = click.Choice(["zone", "nsupdate"])
 LINEAGES = click.argument(
     "lineages", metavar="[LINEAGE]...", nargs=-1, shell_complete=known_lineages
 )

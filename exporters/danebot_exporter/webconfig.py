@@ -87,8 +87,9 @@ def load_web_config(path: Path) -> WebConfig:
     except ImportError as exc:
         raise ConfigError(f"--web.config.file needs PyYAML: {_EXTRA}") from exc
     try:
-        _require(path)
         content = yaml.safe_load(read_regular(path, _LARGEST))
+    except (NotRegularError, OversizeError) as exc:
+        raise ConfigError(f"{path}: {exc.strerror}") from exc
     except (OSError, ValueError, RecursionError, yaml.YAMLError) as exc:
         words = " ".join(printable(str(exc), 300).split("\\n"))
         raise ConfigError(f"{path}: {' '.join(words.split())}") from exc

@@ -89,7 +89,7 @@ def outlook(
     presented = _readable(chain)
     listed = _listed(verdict, presented, table)
     served = _algorithm(presented[0])
-    types = {served} if awaited is None or served is None else {served, awaited}
+    types = {served} if awaited is None else {served, awaited}
     rows = [row for named in listed.values() for row in named if row.use is not Use.ROOT]
     issuing = table.issuers(now, *types)
     left = [row for row in issuing if row not in rows]

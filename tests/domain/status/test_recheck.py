@@ -24,7 +24,6 @@ from danebot.domain.status.summary import lineage_status
 from domain.builders import DAY, MX, MX2, T0, UNREACHABLE, blind, kept_up, look, record, seen, state
 
 AT = T0 + 10 * DAY
-MENDED = {Code.DNS_UNREACHABLE, Code.SERVERS_UNREACHABLE}
 
 
 def run(one: OwnerObservation) -> tuple[LineageStatus, tuple[Finding, ...]]:
