@@ -91,7 +91,7 @@ class Observer:
                 for alias, zone in zip(answer.aliases, way, strict=False)
             ]
         )
-        return OwnerObservation(
+        seen = OwnerObservation(
             owner=answer.name,
             answer=answer,
             zone=last.zone,
@@ -116,6 +116,13 @@ class Observer:
             unresolved=last.unresolved,
             parents=last.parents,
         )
+        if not seen.unproven or resolution.nameserver is None:
+            return seen
+        unsigned = yield from self.zones.resolver.knows_unsigned(
+            resolution.nameserver, dict.fromkeys(zone.zone for zone in way)
+        )
+        cause = Cause.UNSIGNED if unsigned else None
+        return seen._replace(answer=answer._replace(cause=cause))
 
     def _judged(
         self, answer: TlsaAnswer, zone: DnsName

@@ -5,6 +5,7 @@ All of it is logic without I/O: generators for a driver (see `danebot.adapters.d
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import timedelta
 from typing import Generic, NamedTuple
 
@@ -25,18 +26,19 @@ from danebot.domain.dns.answers import Alias, Answer, Cause, Presence, RecordT, 
 from danebot.domain.names import MAX_NAME, DnsName, printable
 from danebot.errors import DanebotError
 
-_SOA, _NS = 6, 2
+_SOA, _NS, _DS = 6, 2, 43
 _CONCLUSIVE = (Rcode.NOERROR, Rcode.NXDOMAIN)
 
 
 class Resolution(NamedTuple, Generic[RecordT]):
     """An answer, with the response behind it for who needs the other sections.
 
-    Of a bogus answer that is the one to the unchecked question.
+    Of a bogus answer that is the one to the unchecked question.  ``nameserver`` is who gave it.
     """
 
     answer: Answer[RecordT]
     response: Response | None = None
+    nameserver: Nameserver | None = None
 
 
 class Resolver:
@@ -86,6 +88,35 @@ class Resolver:
             cause = Cause.RESOLVER
             troubles["nor does it find the top-level domain"] = None
         return Resolution(_unknown(name, cause, "; ".join(troubles)))
+
+    def knows_unsigned(self, nameserver: Nameserver, zones: Iterable[DnsName]) -> Steps[bool]:
+        """Whether what ``nameserver`` calls insecure in one of ``zones`` is unsigned to the world.
+
+        It is if that validates, as the root's SOA record shows, and has no DS record of the zone:
+        with one, it was told not to validate there (RFC 7646), or its copy is another than the
+        world's.
+        """
+        questions = [("", _SOA), *((zone.text, _DS) for zone in zones)]
+        timeout = self.config.timeout.total_seconds()
+        said: dict[tuple[str, int], Response] = {}
+        for attempt in range(self.config.attempts):
+            left = [one for one in questions if one not in said]
+            replies = yield tuple(
+                Query(nameserver.address, nameserver.port, *one, Ask.RECURSIVE, timeout, attempt)
+                for one in left
+            )
+            said |= {o: r for o, r in zip(left, replies, strict=True) if isinstance(r, Response)}
+            if len(said) == len(questions):
+                break
+        root, *others = (said.get(one) for one in questions)
+        if root is None or not (root.authentic and self.config.believes_ad(nameserver)):
+            return False
+        return any(
+            one is not None
+            and one.rcode == Rcode.NOERROR
+            and not any(key.rdtype == _DS for key in one.answer)
+            for one in others
+        )
 
     def _cut_off(self, name: DnsName) -> Steps[bool]:
         """Whether the top-level domain can't be looked up either.
@@ -166,7 +197,7 @@ class Resolver:
             cause=Cause.UNTRUSTED if doubt else None,
             wildcard=_synthesised(response, chain, kind.rdtype),
         )
-        return Resolution(answer, response)
+        return Resolution(answer, response, nameserver)
 
 
 def judge_reply(

@@ -32,6 +32,7 @@ class Cause(enum.Enum):
     RESOLVER = "the resolver could not be asked"
     UNTRUSTED = "the resolver says that it has validated the answer, but isn't trusted to"
     OPT_OUT = "the zone is signed, but its NSEC3 opt-out leaves absence unproven"
+    UNSIGNED = "the resolver validates, and the zone isn't signed"
 
 
 class Presence(enum.Enum):
@@ -60,7 +61,8 @@ class Answer(NamedTuple, Generic[RecordT]):
     inception of the RRset's own, which shows how long it has been as it is, but for the hour or two
     by which signers antedate (aware UTC, RFC 4034 section 3.1.5).  ``rejects`` are reasons, one for
     each record that could not be parsed.  ``cause`` is set where INDETERMINATE, and where INSECURE
-    for want of trust in the resolver or by opt-out (RFC 5155 section 9.2).  ``wildcard`` is set
+    for want of trust in the resolver, by opt-out (RFC 5155 section 9.2), or where the resolver is
+    known to validate, so that insecure means unsigned (RFC 4035 section 4.3).  ``wildcard`` is set
     where the RRset, or an alias to it, was made by a wildcard, as far as signatures show it (RFC
     4035 section 5.3.4).  ``detail`` is printable and passes extended errors (RFC 8914), the
     response code or the transport's failure on in words.
@@ -302,6 +304,16 @@ class OwnerObservation(NamedTuple):
     def heard_any(self) -> bool:
         """Whether any authoritative server of the RRset gave an answer."""
         return any(server.heard for server in self.servers)
+
+    @property
+    def unproven(self) -> bool:
+        """Whether the answer is insecure, and nobody shows whether the zone is signed.
+
+        A resolver that doesn't validate calls every answer insecure, and servers that are silent
+        may sign theirs.
+        """
+        insecure = self.answer.security is Security.INSECURE and self.answer.cause is None
+        return insecure and not self.heard_all
 
     @property
     def heard_all(self) -> bool:

@@ -823,6 +823,33 @@ def test_an_unsigned_zone_is_no_opt_out(world: World) -> None:
     assert (seen.surely_led, seen.answer.cause, seen.answer.detail) == (True, None, "")
 
 
+ROOT_SOA = ". 60 SOA a.test. h.test. 1 2 3 4 5"
+
+
+@pytest.mark.parametrize(
+    ("root", "ds", "cause"),
+    [
+        (SECURE, (), Cause.UNSIGNED),
+        (RECURSIVE, (), None),  # it doesn't validate, or AD is stripped
+        (SECURE, (f"{ZONE} 60 DS 1 13 2 {'00' * 32}",), None),  # told not to validate there
+    ],
+)
+def test_insecure_means_unsigned_by_a_resolver_that_validates(
+    world: World, root: str, ds: tuple[str, ...], cause: Cause | None
+) -> None:
+    """RFC 4035 section 4.3; asked where servers are silent."""
+    world.patience = 0.3
+    world.resolver.say(OWNER, "TLSA", tlsa(OLD), flags=RECURSIVE)
+    world.resolver.say(OWNER, "SOA", authority=(SOA,), flags=RECURSIVE)
+    world.resolver.say(".", "SOA", ROOT_SOA, flags=root)
+    world.resolver.say(ZONE, "DS", *ds, flags=RECURSIVE)
+    assert world.observe().answer.cause is None
+    assert world.resolver.count(".", "SOA") == 0
+    world.ns2.keep_silent(OWNER, "TLSA")
+    seen = world.observe()
+    assert (seen.answer.security, seen.answer.cause) == (Security.INSECURE, cause)
+
+
 def test_an_alias_whose_way_is_not_known_is_not_surely_led(world: World) -> None:
     say_opted_out(world)
     assert not world.observe(DnsName(ALIAS))._replace(aliases=()).surely_led

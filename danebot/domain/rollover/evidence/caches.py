@@ -55,13 +55,13 @@ def _served(observation: OwnerObservation) -> frozenset[tuple[Records, timedelta
 
 
 def _found(observation: OwnerObservation) -> frozenset[tuple[Records, timedelta]]:
-    """Those in force, with what a resolver shows that alone can be asked.
+    """Those in force, with what an answer shows that proves nothing and that not all servers back.
 
-    An answer that it doesn't validate proves neither a change nor that the zone isn't signed: what
-    servers show without signatures does.
+    It tells neither of a change nor that the zone isn't signed: what all servers show without
+    signatures does, and so does a resolver that is known to validate.
     """
-    alone = not observation.heard_any and observation.answer.security is Security.INSECURE
-    return in_force(observation) | (_resolved(observation) if alone else frozenset())
+    doubted = _resolved(observation) if observation.unproven else frozenset()
+    return in_force(observation) | doubted
 
 
 def _with_way(
@@ -101,17 +101,19 @@ def remember_rrsets(
 ) -> tuple[RRsetSighting, ...]:
     """The RRsets that may be in a cache still, those of this observation added.
 
-    The resolver's word alone tells that one is gone only where it is, or was, validated.
+    The resolver's word alone tells that one is gone only where it is, or was, validated, or proves
+    that no sender uses any.
     """
     found, served = _found(observation), _served(observation)
     witness = Witness.SERVERS if observation.heard_any else Witness.RESOLVER
     answer = observation.answer
     validated = answer.secure or (answer.security is Security.INSECURE and answer.cause is not None)
+    unsigned = answer.cause is Cause.UNSIGNED and not observation.signed
     kept = []
     for one in old.rrsets:
         sighting = _not_later_than(one, now)
         silent = validated and not observation.heard_any and one.witness is Witness.RESOLVER
-        told = observation.heard_all or silent
+        told = observation.heard_all or silent or unsigned
         form = (one.records, one.ttl)
         if form in served:
             sighting = sighting._replace(left_at=None, lagged_at=None)

@@ -67,7 +67,7 @@ def assess(
         *_left_behind(observation.state),
         *record_findings(_scene(observation, memory, in_use, now), plan.current),
         *unheard_findings(observation.state, plan, memory, now),
-        *_expiry(observation.state, policy, now),
+        *_expiry(observation.state, plan, policy, now),
         *rollover_findings(observation.state, plan, memory, policy, now),
         *_deployment(observation.state, memory),
         *emergency_findings(observation.state, plan, memory),
@@ -245,20 +245,22 @@ def _mending(state: LineageState, fault: str) -> str:
 # ---- expiry ---------------------------------------------------------------------------------
 
 
-def _expiry(state: LineageState, policy: Policy, now: datetime) -> Iterator[Finding]:
-    serving = state.serving
+def _expiry(state: LineageState, plan: Plan, policy: Policy, now: datetime) -> Iterator[Finding]:
+    serving, staged = state.serving, state.staged
     if serving is None:
         return
-    chain = serving.chain
+    chain, remedy = serving.chain, ""
+    if plan.phase is Phase.ISSUED and plan.step is None and staged is not None:
+        remedy = f"see why version {staged.version} isn't deployed: danebot status {state.name}"
     left = chain.not_after - now
     if left <= timedelta(0):
         text = f"the live certificate expired {duration(-left)} ago"
-        yield Finding(Code.EXPIRED, Severity.CRITICAL, state.name, text)
+        yield Finding(Code.EXPIRED, Severity.CRITICAL, state.name, text, remedy)
     elif left < chain.lifetime * policy.expiry_warning:
         critical = left < chain.lifetime * policy.expiry_critical
         severity = Severity.CRITICAL if critical else Severity.WARNING
         text = f"the live certificate expires in {duration(left)}"
-        yield Finding(Code.EXPIRES_SOON, severity, state.name, text)
+        yield Finding(Code.EXPIRES_SOON, severity, state.name, text, remedy)
 
 
 # ---- after deployment -----------------------------------------------------------------------

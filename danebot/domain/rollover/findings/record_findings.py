@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from danebot.domain.names import DnsName
 
 
-_VALIDATES = (
+VALIDATES = (
     "see that the resolver validates (dig +dnssec SOA . has the flag ad), then that the parent "
     "zone has the DS record"
 )
@@ -215,17 +215,18 @@ def _unsecured(scene: Scene, owner: DnsName, gap: Gap) -> Finding:
                 name,
                 f"the answer for {owner} is not secured by DNSSEC{detail}, though the zone's "
                 "servers sign it: the resolver doesn't validate, or the zone's DS record is gone",
-                _VALIDATES,
+                VALIDATES,
             )
-        case Obstacle.INSECURE if not scene.owners[owner].heard_any:
+        case Obstacle.INSECURE if scene.owners[owner].unproven:
+            heard = "not every" if scene.owners[owner].heard_any else "no"
             return Finding(
                 Code.TLSA_INSECURE,
                 Severity.WARNING,
                 name,
-                f"the answer for {owner} is not secured by DNSSEC{detail}, and no server of the "
-                "zone can be asked: no sender uses it, unless it is the resolver that doesn't "
+                f"the answer for {owner} is not secured by DNSSEC{detail}, and {heard} server of "
+                "the zone can be asked: no sender uses it, unless it is the resolver that doesn't "
                 "validate",
-                _VALIDATES,
+                VALIDATES,
             )
         case Obstacle.INSECURE:
             return Finding(

@@ -17,8 +17,12 @@ from danebot.domain.rollover.evidence.schedule import (
     scheduled,
     standing,
 )
-from danebot.domain.rollover.findings.record_findings import silent_gaps, silent_servers
-from danebot.domain.rollover.steps.gate import RESOLVER, Refusal
+from danebot.domain.rollover.findings.record_findings import (
+    VALIDATES,
+    silent_gaps,
+    silent_servers,
+)
+from danebot.domain.rollover.steps.gate import RESOLVER, UNVALIDATED, Refusal
 from danebot.domain.rollover.steps.patience import promotion_retry_at, under_way_since, urgent
 from danebot.domain.rollover.steps.phases import Hold, Phase, Plan, Step
 from danebot.domain.text import because, duration, set_apart, when
@@ -110,7 +114,7 @@ def _held(state: LineageState, plan: Plan, policy: Policy, now: datetime) -> Fin
     remedies = {
         Hold.NAME_MISSING: "issue with all names, or correct the dnsnames file",
         Hold.CHAIN_UNVERIFIED: "see the issuer, or name its root with ca_file",
-        Hold.CANNOT_SEE: _sight_remedy(plan),
+        Hold.CANNOT_SEE: _sight_remedy(state.name, plan),
         Hold.NAMES_UNREADABLE: "correct the dnsnames file",
         Hold.GATE: _gate_remedy(refusal),
     }
@@ -123,9 +127,14 @@ def _held(state: LineageState, plan: Plan, policy: Policy, now: datetime) -> Fin
     )
 
 
-def _sight_remedy(plan: Plan) -> str:
+def _sight_remedy(name: str, plan: Plan) -> str:
     """What ends the want of answers: the servers, where the resolver answers and they don't."""
     silent = plan.refusal.silent if plan.refusal is not None else ()
+    if plan.refusal is not None and UNVALIDATED in silent:
+        return (
+            f"{VALIDATES}; or have its servers answer this host; if the zone isn't signed, no "
+            f"sender uses its records: danebot watch --remove {name} {plan.refusal.owner}"
+        )
     obstacles = {gap.obstacle for propagation in plan.awaited for gap in propagation.gaps}
     if Obstacle.SERVER_SILENT in obstacles or (silent and silent != (RESOLVER,)):
         return _EVERY_SERVER

@@ -297,6 +297,74 @@ def test_a_resolver_that_never_validated_opens_nothing() -> None:
     assert [deployed(site.look(T0 + day * DAY, unsigned)) for day in (4, 6, 8, 10)][-1]
 
 
+def proven(*records: TlsaRecord, at: dict[str, There] = DEAF) -> OwnerObservation:
+    """What a resolver that validates says of a zone that isn't signed."""
+    one = shown(*records, security=Security.INSECURE, at=at)
+    return one._replace(answer=one.answer._replace(cause=Cause.UNSIGNED))
+
+
+@pytest.mark.parametrize("numbers", ["2 1 1", "3 0 1"])
+def test_in_a_zone_that_a_validating_resolver_calls_unsigned_nothing_is_held(numbers: str) -> None:
+    """No server of it need be heard: insecure says that no sender uses its records."""
+    site = Watch(renewal(SWITCHED))
+    site.look(T0 - 30 * DAY, proven(tlsa(numbers)))
+    assert deployed(site.look(T0, proven(tlsa(numbers))))
+
+
+def test_what_was_signed_until_lately_is_waited_for_whoever_is_silent() -> None:
+    site = watch(SWITCHED, A)
+    half: dict[str, There] = {"ns1": None, "ns2": UNREACHABLE}
+    assert held_back(site.look(T0, proven(A, at=half)), Hold.CACHES)
+    assert deployed(site.look(T0 + 3 * DAY, proven(A, at=half)))
+
+
+def test_servers_that_sign_belie_a_resolver_that_calls_the_zone_unsigned() -> None:
+    site = watch(SWITCHED, A)
+    half: dict[str, There] = {"ns1": None, "ns2": UNREACHABLE}
+    lost = shown(A, security=Security.INSECURE, at=half, signed_since=T0 - DAY)
+    lost = lost._replace(answer=lost.answer._replace(cause=Cause.UNSIGNED))
+    assert held_back(site.look(T0, lost))
+    assert held_back(site.look(T0 + 9 * DAY, lost))
+
+
+def test_one_server_without_signatures_does_not_speak_for_a_silent_one() -> None:
+    half = shown(A, security=Security.INSECURE, at={"ns1": None, "ns2": UNREACHABLE})
+    site = Watch(renewal(SWITCHED))
+    site.look(T0 - 30 * DAY, half)
+    assert held_back(site.look(T0, half), Hold.CANNOT_SEE)
+
+
+def test_where_nobody_shows_whether_the_zone_is_signed_the_hold_ends_with_the_certificate() -> None:
+    """By DANE-TA(2) senders refuse it then anyway; by DANE-EE(3) they don't look at its dates."""
+    for one, last in ((A, True), (tlsa("3 0 1"), False)):
+        lost = shown(one, security=Security.INSECURE, at=DEAF)
+        site = Watch(renewal(SWITCHED))
+        site.look(T0 - 30 * DAY, lost)
+        assert held_back(site.look(T0 + 57 * DAY, lost), Hold.CANNOT_SEE)
+        assert deployed(site.look(T0 + 58 * DAY, lost)) is last
+    site = Watch(renewal(SWITCHED))  # it was seen signed
+    site.look(T0 - 30 * DAY, shown(A, at=DEAF))
+    site.look(T0, shown(A, at=DEAF))
+    lost = shown(A, security=Security.INSECURE, at=DEAF)
+    assert held_back(site.look(T0 + 59 * DAY, lost), Hold.CANNOT_SEE)
+
+
+def test_such_a_hold_says_what_ends_it() -> None:
+    lost = shown(A, security=Security.INSECURE, at=DEAF)
+    site = Watch(renewal(SWITCHED))
+    site.look(T0 - 30 * DAY, lost)
+    said = finding(site, T0, lost)
+    assert "the validating resolver (nothing shows that it validates)" in said.text
+    assert "dig +dnssec SOA . has the flag ad" in said.remedy
+    assert f"danebot watch --remove {site.state.name} {MX}" in said.remedy
+    assert "take it out of the NS set" not in said.remedy
+    observation = Observation(anchored(site.state, site.memory, seen(lost), T0), seen(lost), "")
+    at = T0 + 50 * DAY
+    found = assess(observation, site.look(at, lost), site.memory, site.policy, at)
+    expiry = next(f for f in found if f.code is Code.EXPIRES_SOON)
+    assert expiry.remedy == f"see why version 2 isn't deployed: danebot status {site.state.name}"
+
+
 def test_what_it_shows_anew_where_nobody_else_answers_holds_up() -> None:
     """Validating senders may see it, and it takes the live certificate's place."""
     of_the_live_one = tlsa("3 0 1", version=1)
