@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 _GAP = 8  # cells between two steps
 _DEFAULT_TTL = 3600
+_TOGETHER = "a part alone would take the effect from other records"
 _LONG = timedelta(hours=1)  # what is shorter than that nobody need shorten
 
 
@@ -67,21 +68,30 @@ def _nsupdate_line(verb: str, item: OwnedRecord) -> str:
     return f"update {verb} {item.place}. {lifetime}IN TLSA {item.record}"
 
 
-def additions_by_key(
+def addition_parts(
     publication: Publication, served: PublicKey | None, awaited: PublicKey | None
 ) -> tuple[tuple[str, Sequence[OwnedRecord]], ...]:
-    """What to add under titles: first what senders miss already, then what can be waited for."""
+    """What to add under titles: first what senders miss already, then what can be waited for.
+
+    Each part may be added by itself.  So where a name needs records for the sake of others, being
+    restated (see `advice`) or on some servers only, all that is to be added there is one part.
+    """
     from danebot.domain.rollover.records.retirement import forms
 
-    left, found = list(publication.add), []
-    for title, key in (
-        ("add now: the key that is served", served),
-        ("add: the key that is to follow", awaited),
-    ):
-        records = set(forms(key.spki)) if key is not None else set()
-        found.append((title, [one for one in left if one.record in records]))
-        left = [one for one in left if one.record not in records]
-    return (*found, ("add beside these, so that nothing loses its effect", left))
+    add, repair = publication.add, publication.repair
+    now, later = (set(forms(key.spki)) if key is not None else set() for key in (served, awaited))
+    keys = now | later
+    for_others = [one for one in add if one.record not in keys or one in publication.keep]
+    joint = {one.place for one in (*for_others, *repair)} & {one.place for one in add}
+    together = [one for one in (*add, *repair) if one.place in joint]
+    urgent = any(one.record in now and one not in publication.keep for one in together)
+    add, repair = (tuple(o for o in some if o.place not in joint) for some in (add, repair))
+    return (
+        (f"add{' now' if urgent else ''}, all in one change: {_TOGETHER}", together),
+        ("add now: the key that is served", [one for one in add if one.record in now]),
+        ("add: the key that is to follow", [one for one in add if one.record in later - now]),
+        ("add where it is missing; some servers have it", repair),
+    )
 
 
 def publication_lines(
@@ -93,8 +103,7 @@ def publication_lines(
     """What ought to be published: what is right, what to add, what to remove."""
     parts: tuple[tuple[str, Sequence[OwnedRecord]], ...] = (
         ("published and right", publication.keep),
-        *additions_by_key(publication, served, awaited),
-        ("add where it is missing; some servers have it", publication.repair),
+        *addition_parts(publication, served, awaited),
         ("remove: no key in use needs these", publication.remove),
         ("not ours, left alone", publication.foreign),
     )

@@ -67,6 +67,7 @@ class Grown:
     """One lineage below ``root``; every method changes one thing."""
 
     root: Path
+    name: str = NAME
 
     @property
     def tree(self) -> Tree:
@@ -74,7 +75,7 @@ class Grown:
 
     @property
     def paths(self) -> LineagePaths:
-        return LineagePaths(NAME, self.root, self.root / "archive" / NAME)
+        return LineagePaths(self.name, self.root, self.root / "archive" / self.name)
 
     def version(self, number: int, key: str = "one", *, kinds: tuple[str, ...] = KINDS) -> None:
         """Write a version; its certificate is the ``number``-th of its key."""
@@ -94,7 +95,7 @@ class Grown:
         """Point links at a version, as certbot does: in the directory that they led to before."""
         for kind in kinds:
             link = directory / f"{kind}.pem"
-            place = f"../../archive/{NAME}"
+            place = f"../../archive/{self.name}"
             if link.is_symlink():
                 place = os.readlink(link).rpartition("/")[0]
                 link.unlink()
@@ -107,7 +108,7 @@ class Grown:
 
     def conf(self, directory: str, *parameters: str) -> None:
         """Write certbot's configuration, with paths in ``directory`` (live or staging)."""
-        at = self.root / directory / NAME
+        at = self.root / directory / self.name
         lines = ["version = 5.8.0", f"archive_dir = {self.paths.archive}"]
         lines += [f"{kind} = {at}/{kind}.pem" for kind in ("cert", "privkey", "chain", "fullchain")]
         lines += ["# Options used in the renewal process", "[renewalparams]", *parameters]
@@ -132,12 +133,12 @@ class Grown:
         return found
 
 
-def issued(root: Path) -> Grown:
+def issued(root: Path, name: str = NAME, key: str = "one") -> Grown:
     """certbot's own lineage at version 1."""
-    grown = Grown(root)
+    grown = Grown(root, name)
     for directory in (grown.paths.archive, grown.paths.live, grown.paths.conf.parent):
-        directory.mkdir(parents=True)
-    grown.version(1)
+        directory.mkdir(parents=True, exist_ok=True)
+    grown.version(1, key)
     grown.link(grown.paths.live, 1)
     grown.conf("live", "key_type = ecdsa", "elliptic_curve = secp256r1")
     return grown

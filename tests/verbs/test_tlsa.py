@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
+
 from adapters import trees
-from verbs.desk import HERE, Desk, of_key
+from danebot.domain.dns.tlsa import TlsaRecord
+from verbs.desk import HERE, OWNER, Desk, of_key
 
 
 def test_the_record_of_the_key_that_is_served_is_told_from_the_next_one_s(desk: Desk) -> None:
@@ -23,3 +26,64 @@ def test_the_record_of_the_key_that_is_served_is_told_from_the_next_one_s(desk: 
     assert str(of_key("other")) in lines[3]
     sent = desk.danebot("tlsa", trees.NAME, "--format", "nsupdate").out
     assert sent.index(str(of_key("one"))) < sent.index(str(of_key("other")))
+
+
+def parts(said: str) -> list[tuple[str, set[str]]]:
+    """The titles that are printed, with the records under each."""
+    found: list[tuple[str, set[str]]] = []
+    for line in said.splitlines():
+        if line.startswith("; "):
+            found.append((line[2:], set()))
+        else:
+            found[-1][1].add(line.partition(" IN TLSA ")[2].partition(" ;")[0])
+    return found
+
+
+def texts(*records: TlsaRecord) -> set[str]:
+    return {str(record) for record in records}
+
+
+NOW = "add now, all in one change: a part alone would take the effect from other records"
+LATER = NOW.replace(" now", "")
+
+
+def test_what_would_lose_its_effect_stands_with_what_takes_it(desk: Desk) -> None:
+    """A ``3 1 2`` alone has senders pass over a neighbour's ``3 1 1`` (RFC 7671 section 9)."""
+    grown = desk.staged(f"2 {HERE}")
+    grown.staging_file("nextkey.pem", trees.key_pem("other"))
+    trees.issued(desk.tree, name="www.example.test", key="neighbour")
+    desk.dns.publish(of_key("neighbour"))
+    every = texts(*(of_key(key, 2) for key in ("one", "other", "neighbour")))
+    assert parts(desk.danebot("tlsa", trees.NAME).out) == [(NOW, every)]
+
+
+def test_what_some_servers_have_stands_with_what_takes_its_effect(desk: Desk) -> None:
+    grown = desk.staged(f"2 {HERE}")
+    grown.staging_file("nextkey.pem", trees.key_pem("other"))
+    desk.dns.publish(of_key("one"))
+    seen = desk.dns.looks[OWNER]
+    first, *rest = seen.servers
+    both = (of_key("one"), of_key("one", 2))
+    desk.dns.looks[OWNER] = seen._replace(servers=(first._replace(records=both), *rest))
+    title, records = parts(desk.danebot("tlsa", trees.NAME).out)[-1]
+    assert (title, records) == (LATER, texts(of_key("one", 2), of_key("other", 2)))
+
+
+@pytest.mark.parametrize("others", [(), ("stranger",)])
+def test_a_wildcard_s_records_are_copied_in_one_change(desk: Desk, others: tuple[str, ...]) -> None:
+    """The first at the name itself hides them all (RFC 4592 section 2.2.1)."""
+    grown = desk.staged(f"1 {HERE}")
+    grown.staging_file("nextkey.pem", trees.key_pem("other"))
+    there = [of_key(key) for key in ("one", *others)]
+    desk.dns.publish(*there)
+    seen = desk.dns.looks[OWNER]
+    wild = tuple(one._replace(wildcard=True) for one in seen.servers)
+    desk.dns.looks[OWNER] = seen._replace(servers=wild)
+    found = dict(parts(desk.danebot("tlsa", trees.NAME).out))
+    assert found[LATER] == texts(of_key("other"), *there)
+    assert not any(title.startswith("add") for title in found if title != LATER)
+    sent = desk.danebot("tlsa", trees.NAME, "--format", "nsupdate").out
+    assert sent.count("update add") == len(there) + 1
+    assert sent.count("send") == 1
+    (grown.paths.staging / "nextkey.pem").unlink()
+    assert LATER not in dict(parts(desk.danebot("tlsa", trees.NAME).out))

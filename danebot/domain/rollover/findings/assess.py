@@ -249,7 +249,7 @@ def _expiry(state: LineageState, plan: Plan, policy: Policy, now: datetime) -> I
     serving, staged = state.serving, state.staged
     if serving is None:
         return
-    chain, remedy = serving.chain, ""
+    chain, remedy = serving.chain, None
     if plan.phase is Phase.ISSUED and plan.step is None and staged is not None:
         remedy = f"see why version {staged.version} isn't deployed: danebot status {state.name}"
     left = chain.not_after - now

@@ -110,9 +110,10 @@ def advise(
     restated: dict[TlsaRecord, None] = {}
     if any(_is(record, _STRONG) for record in demanded):
         restated |= dict.fromkeys(ours[r] for r in sorted(there) if r in ours and _is(r, _WEAK))
+    partly = there - everywhere
     if made_by_wildcard(observation) and not everywhere.issuperset((*demanded, *restated)):
         restated |= dict.fromkeys(sorted(there))
-        everywhere = frozenset()
+        everywhere = partly = frozenset()
     restated = {record: None for record in restated if record not in demanded}
     add = tuple(r for r in (*demanded, *restated) if r not in everywhere)
     objections = dict.fromkeys(_objections(observation, pairs, add, foreign))
@@ -122,7 +123,7 @@ def advise(
         observation.zone,
         add=add,
         restated=tuple(record for record in restated if record not in everywhere),
-        partial=tuple(r for r in (*demanded, *restated) if r in there - everywhere),
+        partial=tuple(r for r in (*demanded, *restated) if r in partly),
         objections=tuple(objections),
     )
 
