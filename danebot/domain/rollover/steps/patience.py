@@ -35,7 +35,8 @@ _SOON = timedelta(minutes=1)
 _RESERVED = 2  # certificates of a week that ordinary renewals leave to rollovers
 _KEPT = 40  # more than any limit counts
 _EARLY = 0.9  # a daily job begins a little earlier on some days, and that is a day later, too
-_DOUBLED = 10  # times, at most: a week and more
+_DOUBLED = 8  # times, at most: longer than the CA takes to grant one more
+_ONE_MORE = WEEK / 5  # where it issues five in a week, it grants one more that often
 _PART = 12  # attempts that a certificate's lifetime has room for, at least
 
 
@@ -99,7 +100,8 @@ def urgent_pause(memory: Memory, now: datetime) -> timedelta:
     """The longest pause before the CA is asked anew in an emergency.
 
     It doubles with each certificate of the week before: one that could not be deployed was one of
-    the few that the CA issues in a week.
+    the few that the CA issues in a week.  To wait longer than it takes to grant one more spares
+    none.
     """
     issued = [
         one
@@ -108,7 +110,7 @@ def urgent_pause(memory: Memory, now: datetime) -> timedelta:
         and one.result is CallResult.DONE
         and now - WEEK < one.at <= now
     ]
-    return URGENT_PAUSE * (1 << min(max(len(issued) - 1, 0), _DOUBLED))
+    return min(URGENT_PAUSE * (1 << min(max(len(issued) - 1, 0), _DOUBLED)), _ONE_MORE)
 
 
 def publishing_wait(memory: Memory, now: datetime) -> datetime | None:
