@@ -92,11 +92,13 @@ class Resolver:
     def knows_unsigned(self, nameserver: Nameserver, zones: Iterable[DnsName]) -> Steps[bool]:
         """Whether what ``nameserver`` calls insecure in one of ``zones`` is unsigned to the world.
 
-        It is if that validates, as the root's SOA record shows, and has no DS record of the zone:
-        with one, it was told not to validate there (RFC 7646), or its copy is another than the
-        world's.
+        It is if that validates, as the SOA record of the root shows, or in a network of its own
+        that of the top-level domain, and has no DS record of the zone: with one, it was told not
+        to validate there (RFC 7646), or its copy is another than the world's.
         """
-        questions = [("", _SOA), *((zone.text, _DS) for zone in zones)]
+        names = [zone.text for zone in zones]
+        above = dict.fromkeys(["", *(name.rpartition(".")[2] for name in names)])
+        questions = [*((name, _SOA) for name in above), *((name, _DS) for name in names)]
         timeout = self.config.timeout.total_seconds()
         said: dict[tuple[str, int], Response] = {}
         for attempt in range(self.config.attempts):
@@ -108,14 +110,15 @@ class Resolver:
             said |= {o: r for o, r in zip(left, replies, strict=True) if isinstance(r, Response)}
             if len(said) == len(questions):
                 break
-        root, *others = (said.get(one) for one in questions)
-        if root is None or not (root.authentic and self.config.believes_ad(nameserver)):
-            return False
-        return any(
-            one is not None
-            and one.rcode == Rcode.NOERROR
-            and not any(key.rdtype == _DS for key in one.answer)
-            for one in others
+        validates = any(one.authentic for (_, kind), one in said.items() if kind == _SOA)
+        return (
+            validates
+            and self.config.believes_ad(nameserver)
+            and any(
+                one.rcode == Rcode.NOERROR and not any(key.rdtype == _DS for key in one.answer)
+                for (_, kind), one in said.items()
+                if kind == _DS
+            )
         )
 
     def _cut_off(self, name: DnsName) -> Steps[bool]:

@@ -823,6 +823,7 @@ def test_an_unsigned_zone_is_no_opt_out(world: World) -> None:
     assert (seen.surely_led, seen.answer.cause, seen.answer.detail) == (True, None, "")
 
 
+TOP_SOA = "test 60 SOA p.test. h.test. 1 2 3 4 5"
 ROOT_SOA = ". 60 SOA a.test. h.test. 1 2 3 4 5"
 
 
@@ -842,6 +843,7 @@ def test_insecure_means_unsigned_by_a_resolver_that_validates(
     world.resolver.say(OWNER, "TLSA", tlsa(OLD), flags=RECURSIVE)
     world.resolver.say(OWNER, "SOA", authority=(SOA,), flags=RECURSIVE)
     world.resolver.say(".", "SOA", ROOT_SOA, flags=root)
+    world.resolver.say("test", "SOA", TOP_SOA, flags=root)
     world.resolver.say(ZONE, "DS", *ds, flags=RECURSIVE)
     assert world.observe().answer.cause is None
     assert world.resolver.count(".", "SOA") == 0

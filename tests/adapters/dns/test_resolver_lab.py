@@ -18,6 +18,7 @@ from danebot.domain.addresses import SocketAddress
 from danebot.domain.dane.references import References
 from danebot.domain.delivery.routes import Dane, Discovery
 from danebot.domain.dns.answers import (
+    Cause,
     OwnerObservation,
     Presence,
     Security,
@@ -95,6 +96,18 @@ def test_insecure(lab: Lab, client: DnsClient) -> None:
     assert (seen.answer.security, seen.answer.presence) == (Security.INSECURE, Presence.PRESENT)
     assert seen.zone == DnsName("insecure.test")
     assert at(seen, lab.ns2).records == (OLD,)
+
+
+def test_insecure_means_unsigned_though_a_server_is_down(lab: Lab, client: DnsClient) -> None:
+    """The resolver validates the zone above, and knows of no DS record."""
+    owner = "_25._tcp.mail.insecure.test"
+    lab.tlsa_set(owner, str(OLD), zone="insecure.test.")
+    lab.stop("secondary")
+    try:
+        seen = observe(client, DnsName(owner))
+    finally:
+        lab.start("secondary")
+    assert (seen.answer.security, seen.answer.cause) == (Security.INSECURE, Cause.UNSIGNED)
 
 
 def test_bogus(lab: Lab, client: DnsClient) -> None:
