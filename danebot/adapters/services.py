@@ -67,8 +67,10 @@ def readers_of_each(
     paths: Iterable[Path], root: Path = Path("/"), most: int = _MOST
 ) -> tuple[dict[Path, tuple[Reader, ...]], bool]:
     """The same of several, in one look; the second is False where there was more to look at."""
-    files = list(islice(_everywhere(root), most + 1))
     real: dict[str, Path] = {os.path.realpath(path): path for path in paths}
+    if not real:
+        return {}, True
+    files = list(islice(_everywhere(root), most + 1))
     names = {str(path): path for path in real.values()} | real
     for _, file in files[:most]:
         if file.is_symlink():

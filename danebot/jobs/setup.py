@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import re
+import stat
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from danebot.adapters.inspection import file_stat
+from danebot.domain.doctor.assess import exposure
+from danebot.domain.doctor.facts import Role
 from danebot.domain.doctor.setup import MAIL_SERVICES, SERVICES, Candidate, Reads, SetupFacts
 from danebot.domain.lineage.state import Management
 from danebot.domain.names import printable
@@ -17,12 +22,15 @@ from danebot.jobs.host_facts import Looker, asked_facts, tree_facts
 from danebot.jobs.survey import remembered
 
 if TYPE_CHECKING:
+    from danebot.adapters.certbot.timers import Basis
+    from danebot.domain.doctor.facts import Job
     from danebot.domain.lineage.state import LineageState
     from danebot.domain.names import DnsName
     from danebot.jobs.adopt import Search
     from danebot.jobs.context import Context
 
 _ROOT = Path("/")
+_COMMENT = re.compile(r"(^|\s)#.*", re.MULTILINE)
 _KINDS = ("combo", "fullchain", "cert", "privkey")
 _CONFIGURED = dict(
     zip(MAIL_SERVICES, ("postfix/main.cf", "dovecot/dovecot.conf", "exim4"), strict=True)
@@ -54,6 +62,7 @@ def setup_facts(
     states = [state for state in read if state is not None]
     asked = dict.fromkeys(owner for state in states for owner in _an_owner(state))
     facts = asked_facts(facts, context.settings, tuple(asked), looker)
+    facts = facts._replace(jobs=looker.at("timers and cron", "", daily_jobs, context, host) or ())
     context.progress("looking at the lineages, at DNS, and at what services serve")
     return SetupFacts(
         facts,
@@ -61,7 +70,55 @@ def setup_facts(
         tuple(name for name, file in _CONFIGURED.items() if (host / "etc" / file).exists()),
         competing_jobs(context.tree.root, host),
         daily,
+        looker.at("the daily run", "", _unfit, context, daily, host) or "",
     )
+
+
+def daily_jobs(context: Context, host: Path = _ROOT) -> tuple[Job, ...]:
+    """What runs danebot on the tree, certain where it does so daily with these settings."""
+    from danebot.adapters.certbot.timers import own_jobs
+
+    return own_jobs(context.tree.root, host, _basis(context, host))
+
+
+def _basis(context: Context, host: Path) -> Basis:
+    from danebot.adapters.certbot.timers import Basis
+    from danebot.config import load
+    from danebot.config.load import CONFIG_FILE
+
+    file, usual = context.settings.file, host / CONFIG_FILE
+    return Basis(file or usual, load(file).tree, usual)
+
+
+def _unfit(context: Context, daily: tuple[tuple[str, ...], ...], host: Path) -> str:
+    """Why commands wouldn't have a run of root's daily that is this one's; "" if they would."""
+    from danebot.adapters.certbot.timers import brought_job
+
+    job = brought_job(context.tree.root, _basis(context, host), host)
+    if not job.certain:
+        return (
+            "the timer or cron file that danebot brings runs with other settings, or on another "
+            "tree: write --config and --config-dir as you gave them before its renew"
+        )
+    linked = [word for words in daily if words[0] == "ln" for word in words[2:3]]
+    if not (job.runs or linked):
+        link = f'ln -s "$(command -v danebot)" {job.program}'
+        return f"{job.program} isn't there or can't be run: {link}"
+    units = [word for words in daily if words[:2] == ("systemctl", "link") for word in words[2:]]
+    return next(filter(None, map(_changeable, (*linked, *units))), "")
+
+
+def _changeable(path: str) -> str:
+    """Why others may change a file that root is to run, or put another there; "" if none may."""
+    real = Path(path).resolve()
+    for place in (real, *real.parents):
+        entry = file_stat(place, Role.PROGRAM)
+        if entry is None or entry.mode & stat.S_ISVTX:
+            continue
+        found = exposure(entry, os.geteuid())
+        if found is not None:
+            return f"{found.text}: install danebot where root alone may write"
+    return ""
 
 
 def _an_owner(state: LineageState) -> tuple[DnsName, ...]:
@@ -76,7 +133,8 @@ def _candidates(
     from danebot.jobs.adopt import search_owners
 
     searches = looker.at("TLSA records", "", search_owners, context, states) or {}
-    reading = _reading(context, [state.name for state in states], host)
+    names = [state.name for state in states]
+    reading = looker.at("services", "", _reading, context, names, host) or {}
     for state in states:
         name, search = state.name, searches.get(state.name)
         found = intake(state, search.found) if search is not None else None
@@ -163,4 +221,4 @@ def _hook_words(context: Context, name: str, looker: Looker) -> Iterator[str]:
         yield hook.command
         if hook.kind is HookKind.DIRECTORY:
             said = looker.at(hook.id, name, read_bytes, Path(hook.command)) or b""
-            yield said.decode("utf-8", "replace")
+            yield _COMMENT.sub("", said.decode("utf-8", "replace"))

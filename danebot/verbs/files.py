@@ -252,7 +252,9 @@ def _commands(one: Brought, found: tuple[str, ...]) -> Iterator[str]:
 
 def _linked(program: str) -> Iterator[str]:
     """Have a program where units name it."""
-    here = Path(sys.argv[0]).absolute().with_name(program)
+    places = (sys.argv[0], sys.executable)  # beside Python where that was told to run danebot
+    beside = [Path(place).absolute().with_name(program) for place in places]
+    here = next((path for path in beside if path.exists()), beside[0])
     if here == Path(_SYSTEMS_PROGRAMS, program):
         return
     if here.exists() and not (_PROGRAMS / program).exists():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import enum
+import io
 import os
 import shlex
 from collections.abc import Callable, Iterator, Sequence
@@ -13,12 +14,13 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
-from danebot.domain.doctor.setup import SetupPlan, SetupStep, Wanted, Way, plan_setup
+from danebot.domain.doctor.setup import DAILY, SetupPlan, SetupStep, Wanted, Way, plan_setup
 from danebot.errors import DanebotError
 from danebot.verbs.common import ATTENTION, FINE
 
 if TYPE_CHECKING:
     from danebot.console import Console
+    from danebot.jobs.context import Context
 
 ROOT = Path("/")
 USAGE, INTERRUPTED = 2, 130
@@ -59,21 +61,26 @@ def setup(console: Console, danebot: Danebot, wanted: Wanted, mode: Mode) -> int
     daily = tuple(tuple(shlex.split(line)) for line in daily_run(ROOT))
     try:
         planned = plan_setup(setup_facts(context, daily, ROOT), wanted, context.clock())
-        return _Setup(console, danebot, mode).go(planned)
+        return _Setup(console, context, danebot, mode).go(planned)
     except (click.Abort, KeyboardInterrupt):
         console.warn("interrupted; run danebot setup again to go on")
         return INTERRUPTED
 
 
 class _Setup:
-    """A walk through the steps: ``lost`` is what wasn't done, ``left`` what the operator has to."""
+    """A walk through the steps: ``lost`` is what wasn't done, ``left`` what the operator has to.
 
-    def __init__(self, console: Console, danebot: Danebot, mode: Mode) -> None:
+    ``failed`` says that a step was taken, and not all went well.
+    """
+
+    def __init__(self, console: Console, context: Context, danebot: Danebot, mode: Mode) -> None:
         self.console = console
+        self.context = context
         self.danebot = danebot
         self.mode = mode
         self.lost: set[str] = set()
         self.left: list[SetupStep] = []
+        self.failed = False
         self.said = False
         self.file = console.config or ROOT / "etc/danebot/danebot.toml"
 
@@ -98,7 +105,7 @@ class _Setup:
         healthy = not planned.blocked and self._run(("doctor",))
         if self.left:
             say("when that is done by hand, run again: danebot setup")
-        return FINE if healthy and not self.left else ATTENTION
+        return FINE if healthy and not (self.left or self.failed) else ATTENTION
 
     def _taken(self, step: SetupStep) -> bool:
         """Show it, ask, and take it; whether that was done, and well."""
@@ -110,21 +117,55 @@ class _Setup:
         if self.mode is Mode.ASK and not click.confirm("do it?", default=True, err=True):
             return False
         if step.way is Way.SYSTEM:
-            return all(map(self._run_program, step.commands))
-        if step.hooks:
-            self._edit(step.hooks)
-        for words in step.commands:
-            self._run(words)
-        return not step.gives or self.console.tree().paths(step.gives).staged
+            done = all(map(self._run_program, step.commands))
+            done = done and (step.gives != DAILY or self._runs_daily())
+        elif step.hooks:
+            done = self._with_hooks(step)
+        else:
+            ended = [self._status(words) for words in step.commands]
+            name = step.gives
+            done = self.console.tree().paths(name).staged if name else set(ended) <= {FINE}
+        self.failed |= not done
+        return done
 
     def _run(self, words: Sequence[str]) -> bool:
-        """Run a verb; whether all is well after it.  It has said what isn't."""
+        return self._status(words) == FINE
+
+    def _status(self, words: Sequence[str]) -> int | None:
+        """Run a verb, and return its exit status, None if it refused.  It says what is wrong."""
         try:
-            return self.danebot.run(words) == FINE
+            return self.danebot.run(words)
         except DanebotError as exc:
             self.console.warn(str(exc))
         except click.ClickException as exc:
             exc.show()
+        return None
+
+    def _with_hooks(self, step: SetupStep) -> bool:
+        """Settings go back to what they were where the hooks couldn't be tried: the next run will.
+
+        Whoever changed them in between is left with that.
+        """
+        edited = self._edit(step.hooks)
+        if edited is None:
+            self.left.append(self._written_by_hand(step))
+            return False
+        ended = [self._status(words) for words in step.commands]
+        if None in ended:
+            before, after = edited
+            self._replace(lambda now: before if now == after else now)
+            self.console.warn(f"{self.file} is as it was; run again: danebot setup")
+        return set(ended) <= {FINE}
+
+    def _runs_daily(self) -> bool:
+        from danebot.jobs.setup import daily_jobs
+
+        if any(job.certain and job.runs for job in daily_jobs(self.context, ROOT)):
+            return True
+        self.console.warn(
+            f"danebot renew still doesn't run daily on {self.context.tree.root}; "
+            "see: systemctl cat danebot.timer danebot.service"
+        )
         return False
 
     def _run_program(self, words: Sequence[str]) -> bool:
@@ -152,12 +193,25 @@ class _Setup:
 
         return read_text(self.file) or ""
 
-    def _edit(self, hooks: Sequence[str]) -> None:
-        from danebot.adapters.files import edit_text, make_directory
+    def _edit(self, hooks: Sequence[str]) -> tuple[str, str] | None:
+        """The settings before and after; None if only a person can edit them by now."""
         from danebot.config.edit import with_hooks
 
+        edited: list[tuple[str, str]] = []
+
+        def edit(old: str) -> str:
+            new = with_hooks(old, hooks)
+            edited.extend([(old, new)] if new is not None else [])
+            return old if new is None else new
+
+        self._replace(edit)
+        return edited[-1] if edited else None
+
+    def _replace(self, edit: Callable[[str], str]) -> None:
+        from danebot.adapters.files import edit_text, make_directory
+
         make_directory(self.file.parent, 0o755)
-        edit_text(Path(os.path.realpath(self.file)), lambda old: with_hooks(old, hooks) or old)
+        edit_text(Path(os.path.realpath(self.file)), edit)
 
     def _edited(self, hooks: Sequence[str]) -> Iterator[str]:
         """The change as a diff; for a script as the commands that make it."""
@@ -165,23 +219,35 @@ class _Setup:
 
         old, file = self._settings(), str(self.file)
         new = with_hooks(old, hooks) or old
-        lines = difflib.unified_diff(old.splitlines(), new.splitlines(), file, file, "", "", 1, "")
+        was, will = (io.StringIO(text, newline="\n").readlines() for text in (old, new))
+        diff = difflib.unified_diff(was, will, file, file, n=1)
+        cut = (
+            line if line[-1:] == "\n" else f"{line}\n\\ No newline at end of file\n"
+            for line in diff
+        )
+        lines = [line for text in cut for line in text[:-1].split("\n")]
         if self.mode is not Mode.PRINT:
             yield from lines
         elif old:
-            yield f"patch {shlex.quote(file)} <<'END'"
+            yield f"patch {shlex.quote(file)} <<'END' || exit"
             yield from lines
             yield "END"
         else:
             yield f"mkdir -p {shlex.quote(str(self.file.parent))}"
-            yield f"echo {shlex.quote(new.rstrip())} >> {shlex.quote(file)}"
+            yield f"printf '%s\\n' {shlex.quote(new.rstrip())} >> {shlex.quote(file)}"
 
     # ---- words ------------------------------------------------------------------------------
 
     def _print(self, steps: Sequence[SetupStep], others: Sequence[str]) -> int:
         """The plan as a script; what is to be done by hand stands in comments."""
+        strict = False
         for step in steps:
-            by_hand = step.way is Way.BY_HAND
+            by_hand = step.way is Way.BY_HAND or not self.lost.isdisjoint(step.needs)
+            if by_hand:
+                self.lost.add(step.gives)
+            elif strict is not (step.way is Way.SYSTEM):
+                strict = not strict  # danebot's verbs end with 1 for what is left to be done
+                self.console.say("set -e" if strict else "set +e")
             self.console.say(f"# {'by hand: ' if by_hand else ''}{step.why}")
             self._say_commands(step, "# " if by_hand else "")
         self._say_others(others, "# ")

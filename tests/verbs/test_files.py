@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from danebot.verbs.files import BROUGHT, DEBIAN
+from danebot.verbs.files import BROUGHT, DEBIAN, _linked
 from danebot.verbs.files import files as verb
 from schemas import faults
 
@@ -165,3 +165,16 @@ def test_debians_package_has_some_elsewhere_and_units_that_name_its_programs(
     assert len(named) == len(LISTED)
     assert {f"{page}.gz", f"{tmp_path}/etc/danebot/danebot.toml"} < set(named)
     assert not any("ln -s" in command for group in groups for command in group["commands"])
+
+
+def test_a_program_that_python_was_told_to_run_is_found_beside_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """``python -m danebot``, which may have modules elsewhere."""
+    program = tmp_path / "bin/danebot"
+    program.parent.mkdir()
+    program.touch()
+    monkeypatch.setattr("danebot.verbs.files._PROGRAMS", tmp_path / "elsewhere")
+    monkeypatch.setattr(sys, "argv", [str(tmp_path / "lib/danebot/__main__.py")])
+    monkeypatch.setattr(sys, "executable", str(program.with_name("python3")))
+    assert list(_linked("danebot")) == [f"ln -s {program} {tmp_path}/elsewhere/"]

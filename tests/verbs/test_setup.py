@@ -6,9 +6,13 @@ and unlinks there, and the kernel's word on the clock and the CA's directory are
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import os
 import shutil
 import signal
+import subprocess
+import tomllib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -117,7 +121,9 @@ def host(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> Iterator[Host]:
             f'snapshot = "{desk.root}/state/status.json"\nresolver = "127.0.0.1:{server.port}"\n'
         )
         for unit in ("danebot.service", "danebot.timer"):
-            made.write(f"usr/lib/systemd/system/{unit}", (ROOT / "systemd" / unit).read_text())
+            unit_text = (ROOT / "systemd" / unit).read_text()
+            changed = unit_text.replace("danebot renew", f"danebot --config {made.config} renew")
+            made.write(f"usr/lib/systemd/system/{unit}", changed)
         text = f"[Service]\nExecStart=certbot -q renew --config-dir {desk.tree}\n"
         made.write("usr/lib/systemd/system/certbot.service", text)
         made.write(f"{WANTS}/certbot.timer", "")
@@ -212,11 +218,13 @@ def test_the_plan_is_a_script_and_changes_nothing(host: Host) -> None:
         lines = [line for line in said.out.splitlines() if not line.startswith("#")]
         own = f"danebot --config={host.config}"
         end = lines.index("END") + 1
-        assert [*lines[:4], *lines[end:]] == [
+        assert [*lines[:6], *lines[end:]] == [
+            "set -e",
             "systemctl enable --now danebot.timer",
             "systemctl disable --now certbot.timer",
+            "set +e",
             f"{own} init {NAME}",
-            f"patch {host.config} <<'END'",
+            f"patch {host.config} <<'END' || exit",
             f"{own} deploy {NAME}",
             f"{own} tlsa {NAME}",
         ]
@@ -367,7 +375,7 @@ def test_settings_that_are_not_there_yet_are_made(
     monkeypatch.setattr(Console, "settings", property(lambda _: load(host.config)))
     file = host.root / "etc/danebot/danebot.toml"
     printed = host.piped("--dry-run", config=())
-    made = [f"mkdir -p {file.parent}", f"echo 'hooks = [\"@postfix\"]' >> {file}"]
+    made = [f"mkdir -p {file.parent}", f"printf '%s\\n' 'hooks = [\"@postfix\"]' >> {file}"]
     assert [line for line in printed.out.splitlines() if str(file.parent) in line] == made
     assert not file.parent.exists()
     said = host.at_terminal(*"yyyy", config=())
@@ -430,3 +438,207 @@ def test_a_list_of_postfix_keeps_what_else_it_names(host: Host) -> None:
         said = host.piped("--dry-run")
         assert ("postconf -e" not in said.out) is kept
         assert f"{combo} in place of" in said.out or not kept
+
+
+# ---- timers ---------------------------------------------------------------------------------
+
+NIGHTLY = "usr/local/sbin/nightly.sh"
+
+
+@pytest.mark.parametrize(
+    ("table", "line", "script"),
+    [
+        ("var/spool/cron/crontabs/www-data", "@yearly {danebot} renew", ""),
+        ("var/spool/cron/crontabs/www-data", "@daily {danebot} renew", ""),
+        ("var/spool/cron/crontabs/root", "@yearly {danebot} renew", ""),
+        ("var/spool/cron/crontabs/root", "@daily echo {danebot} renew", ""),
+        ("var/spool/cron/crontabs/root", "@daily false && {danebot} renew", ""),
+        ("var/spool/cron/crontabs/root", "@daily {danebot} renew other", ""),
+        ("var/spool/cron/crontabs/root", "@daily /usr/local/bin/danebot renew", ""),
+        ("etc/cron.d/danebot", "1 3 * * 1 root {danebot} renew", ""),
+        ("etc/cron.d/danebot", "1 3 * * * www-data {danebot} renew", ""),
+        ("etc/cron.d/backup", "0 3 * * * root {nightly}", 'echo "run {danebot} renew by hand"'),
+        ("etc/cron.d/backup", "0 3 * * * root {nightly}", "[ $1 ] && {danebot} renew"),
+        ("etc/anacrontab", "7 5 danebot {danebot} renew", ""),
+    ],
+)
+def test_what_may_be_no_daily_run_keeps_nobody_from_the_timer(
+    host: Host, table: str, line: str, script: str
+) -> None:
+    host.desk.dns.publish(of_key("one"))
+    told = f"/usr/local/bin/danebot --config {host.config}"
+    nightly = host.write(NIGHTLY, f"#!/bin/sh\n{script.format(danebot=told)}\n", 0o755)
+    host.write(table, f"{line.format(danebot=told, nightly=f'/{NIGHTLY}')}\n")
+    assert nightly.exists()
+    host.piped("--yes", "--no-hook", "--no-renew")
+    assert host.systemctl() == ["enable --now danebot.timer", "disable --now certbot.timer"]
+
+
+@pytest.mark.parametrize(
+    ("table", "line"),
+    [
+        ("var/spool/cron/crontabs/root", "@daily sleep 9; {danebot} renew >/dev/null 2>&1"),
+        ("etc/crontab", "1 3,15 * * * root test -x /x && {danebot} renew"),
+        ("etc/anacrontab", "1 5 danebot {danebot} renew"),
+    ],
+)
+def test_a_daily_run_of_root_s_needs_no_timer(host: Host, table: str, line: str) -> None:
+    told = f"/usr/local/bin/danebot -q --config={host.config} --config-dir {host.desk.tree}"
+    host.write(table, f"{line.format(danebot=told)}\n")
+    host.piped("--yes", "--no-hook", "--no-renew")
+    assert host.systemctl() == ["disable --now certbot.timer"]
+
+
+def unit_runs(host: Host, command: str) -> None:
+    host.write("etc/systemd/system/danebot.service", f"[Service]\nExecStart={command}\n")
+
+
+@pytest.mark.parametrize(
+    ("command", "told"),
+    [
+        ("/usr/local/bin/danebot renew", "other settings"),
+        ("/usr/local/bin/danebot --config {file} --config-dir /srv/other renew", "other settings"),
+        ("/opt/none/danebot --config {file} renew", "/opt/none/danebot isn't there"),
+    ],
+)
+def test_a_timer_that_would_not_renew_this_tree_is_no_reason_to_stop_certbots(
+    host: Host, command: str, told: str
+) -> None:
+    unit_runs(host, command.format(file=host.config))
+    script = host.piped("--dry-run")
+    assert "\nsystemctl" not in f"\n{script.out}"
+    said = host.piped("--yes", "--no-hook", "--no-renew")
+    assert (said.status, host.systemctl()) == (1, [])
+    assert "by hand: have danebot renew run daily: " in said.out
+    assert told in said.out
+
+
+def test_a_timer_of_its_own_tree_takes_no_other(host: Host) -> None:
+    tree = host.desk.root / "other"
+    shutil.copytree(host.desk.tree, tree, symlinks=True)
+    said = host.piped("--dry-run", config=(*host.options(), f"--config-dir={tree}"))
+    assert "systemctl" not in "".join(x for x in said.out.splitlines() if not x.startswith("#"))
+
+
+def test_certbots_timer_stays_where_danebots_does_not_run_after_all(host: Host) -> None:
+    """A ``systemctl`` that says well done, and does nothing."""
+    host.write("bin/systemctl", "#!/bin/sh\nexit 0\n", 0o755)
+    said = host.piped("--yes", "--no-hook", "--no-renew")
+    assert said.status == 1
+    assert "danebot renew still doesn't run daily" in said.err
+    assert (host.root / WANTS / "certbot.timer").exists()
+
+
+def test_what_others_may_change_is_not_made_a_run_of_root_s(
+    host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = host.write("venv/bin/danebot", "#!/bin/sh\n", 0o755)
+    (host.root / "usr/local/bin/danebot").unlink()
+    lines = (f"ln -s {program} /usr/local/bin/", "systemctl enable --now danebot.timer")
+    monkeypatch.setattr("danebot.verbs.files.daily_run", lambda _: lines)
+    assert f"ln -s {program}" in host.piped("--dry-run").out
+    os.chown(program, 65534, 65534)
+    said = host.piped("--yes", "--no-hook", "--no-renew")
+    assert (said.status, host.systemctl()) == (1, [])
+    assert f"{program} (what root runs daily) belongs to user 65534" in said.out
+
+
+# ---- what fails, and scripts ----------------------------------------------------------------
+
+
+def test_a_host_without_a_lineage_is_told_so(host: Host) -> None:
+    tree = host.desk.root / "empty"
+    for part in ("renewal", "live", "archive"):
+        (tree / part).mkdir(parents=True)
+    said = host.piped("--dry-run", config=(*host.options(), f"--config-dir={tree}"))
+    assert (said.status, said.err) == (1, "")
+    assert "by hand: " in said.out
+
+
+def test_what_cannot_be_looked_at_stops_nobody(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise KeyError("")
+
+    monkeypatch.setattr("danebot.adapters.services.readers_of_each", fail)
+    assert f"init {NAME}" in host.piped("--dry-run").out
+
+
+def test_hooks_that_could_not_be_tried_are_tried_by_the_next_run(host: Host) -> None:
+    host.postfix("combo")
+    host.desk.dns.publish(of_key("one"))
+    assert host.piped("--yes", "--no-hook").status == 0
+    before = host.config.read_text()
+    host.config.write_text(f'lock_wait = "1s"\n{before}')
+    with (host.desk.tree / ".certbot.lock").open("w") as lock:
+        fcntl.lockf(lock, fcntl.LOCK_EX)
+        child = os.fork()  # a lock of this process's own would not stop it
+        if not child:
+            status = 9
+            with contextlib.suppress(BaseException):
+                status = host.piped("--yes").status
+            os._exit(status)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 1
+    assert "\nhooks" not in host.config.read_text()
+    again = host.piped("--yes")
+    assert again.status == 0
+    assert '+hooks = ["@postfix"]' in again.out
+
+
+def test_settings_that_became_uneditable_are_left_to_the_operator(
+    host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    host.postfix("combo")
+    host.desk.dns.publish(of_key("one"))
+    text = "hooks = [\n  # none yet\n]\n"
+    host.piped("--yes", "--no-hook")
+    real = Console.say
+
+    def say(console: Console, line: str = "") -> None:
+        real(console, line)
+        if "@postfix" in line and "\nhooks" not in host.config.read_text():
+            host.config.write_text(host.config.read_text() + text)
+
+    monkeypatch.setattr(Console, "say", say)
+    said = host.piped("--yes")
+    assert said.status == 1
+    assert f"write them to hooks in {host.config}" in said.out
+
+
+def script_of(host: Host, *words: str, config: tuple[str, ...] | None = None) -> str:
+    """The script, run by sh with a danebot that does nothing."""
+    host.write("bin/danebot", "#!/bin/sh\nexit 1\n", 0o755)
+    said = host.piped("--dry-run", *words, config=config)
+    ran = subprocess.run(["sh"], input=said.out, capture_output=True, text=True, check=False)
+    return ran.stdout + ran.stderr
+
+
+def test_the_script_stops_where_a_timer_cannot_be_started(host: Host) -> None:
+    host.write(
+        "bin/systemctl", f"#!/bin/sh\necho $* >> {host.desk.root}/systemctl.log; exit 1", 0o755
+    )
+    script_of(host)
+    assert host.systemctl() == ["enable --now danebot.timer"]
+
+
+@pytest.mark.parametrize("end", ["", "\n", "\nhooks = []", "\n[lineage.x]"])
+def test_the_script_edits_settings_without_a_last_newline(host: Host, end: str) -> None:
+    host.config.write_text(host.config.read_text().rstrip("\n") + end)
+    said = script_of(host, "--no-timer")
+    assert tomllib.loads(host.config.read_text())["hooks"] == ["@postfix"], said
+
+
+def test_the_script_writes_a_hook_as_it_is(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Console, "settings", property(lambda _: load(host.config)))
+    script_of(host, "--no-timer", "--hook", r"/opt/push \\n \\t", config=())
+    made = host.root / "etc/danebot/danebot.toml"
+    assert tomllib.loads(made.read_text())["hooks"] == [r"/opt/push \\n \\t"]
+
+
+def test_a_comment_reloads_nothing(host: Host) -> None:
+    hook = host.desk.tree / "renewal-hooks/deploy/todo"
+    hook.parent.mkdir(parents=True)
+    hook.write_text("#!/bin/sh\n# TODO: reload postfix some day\ntrue # postfix\n")
+    hook.chmod(0o755)
+    assert '+hooks = ["@postfix"]' in host.piped("--dry-run").out
+    hook.write_text("#!/bin/sh\npostfix reload\n")
+    assert "hooks =" not in host.piped("--dry-run").out

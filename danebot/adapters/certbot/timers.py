@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from danebot.adapters.presence import is_set_aside
 from danebot.regular import read_regular
+from danebot.tuples import NamedTuple
 
 if TYPE_CHECKING:
     from danebot.domain.doctor.facts import Job, Rival
@@ -35,12 +36,36 @@ _SCRIPTS = tuple(
     for directory in ("cron.", "periodic/")
     for period in ("hourly", "daily", "weekly", "monthly")
 )
+# What runs daily for certain: whose, when and what.
+_TIMER, _PROGRAM = "danebot.timer", "/usr/local/bin/danebot"
+_DAILY_TIMER = re.compile(
+    r"^\s*OnCalendar\s*=\s*(daily|hourly|(\*-\*-\*\s+)?[\d*:,/.]+(\s+UTC)?)\s*$", re.MULTILINE
+)
+_DAILY_LINE = re.compile(
+    r"\s*(?:@(?:daily|midnight|hourly)|(?:[\d*,/~-]+\s+){2}\*\s+\*\s+\*)\s+(.*)"
+)
+_DAILY_ANACRON = re.compile(r"\s*(?:@daily|1)\s+\d+\s+\S+\s+(.*)")
+_ROOTS = re.compile(r"root\s+(.*)")
+_NOT_ROOTS = re.compile(r"^\s*(User|DynamicUser)\s*=\s*(?!(root|0|no|false)?\s*$)", re.MULTILINE)
+_BEFORE = re.compile(r"((sleep \S+|test -x \S+|\[ -x \S+ \])\s*(;|&&)\s*)*(exec |chronic )?")
+_REST = re.compile(r"\s*\d?[;&|<>]")
 _LIMIT = 1024 * 1024
 _SEPARATORS = re.compile(r"[;&|()`\n]+|\$\(")
 _CONTINUED = re.compile(r"\\\n")
 _COMMENT = re.compile(r"(^|\s)#.*")
 _SHELL = r"#!.*\b(ba|da|k|z)?sh\b"
 _EXEC = re.compile(r"^\s*ExecStart\s*=[-@:+!]*(.*)$", re.MULTILINE)
+
+
+class Basis(NamedTuple):
+    """What a run reads: the file of ``settings``, and the ``tree`` that these name.
+
+    ``usual`` is the file that a run without --config reads.
+    """
+
+    settings: Path
+    tree: Path
+    usual: Path
 
 
 def competing_jobs(tree: Path, root: Path = Path("/")) -> tuple[Rival, ...]:
@@ -55,8 +80,11 @@ def has_systemd(root: Path = Path("/")) -> bool:
     return os.path.isdir(f"{str(root).rstrip('/')}/run/systemd/system")
 
 
-def own_jobs(tree: Path, root: Path = Path("/")) -> tuple[Job, ...]:
-    """What runs ``danebot renew`` on ``tree``; a timer counts where systemd runs."""
+def own_jobs(tree: Path, root: Path = Path("/"), basis: Basis | None = None) -> tuple[Job, ...]:
+    """What runs ``danebot renew`` on ``tree``, or seems to; a timer counts where systemd runs.
+
+    Without a ``basis`` none is certain, since a command may read other settings.
+    """
     from danebot.domain.doctor.facts import Job
 
     top = str(root).rstrip("/")
@@ -65,13 +93,68 @@ def own_jobs(tree: Path, root: Path = Path("/")) -> tuple[Job, ...]:
     if systemd:
         found += [(name, line) for name in _enabled(top) for line in _commands(top, name)]
     found += _cron_lines(top, systemd=systemd)
-    return tuple(
-        dict.fromkeys(
-            Job(place, program, _runs(top, program))
-            for place, line in found
-            for program in _own_programs(line, tree)
-        )
+    certain = dict.fromkeys(
+        (place, program)
+        for place, command in (_daily_commands(top, systemd=systemd) if basis is not None else ())
+        if (program := _daily_program(command, tree, basis))
     )
+    seen = ((place, program) for place, line in found for program in _own_programs(line, tree))
+    return tuple(
+        Job(place, program, _runs(top, program), (place, program) in certain)
+        for place, program in certain | dict.fromkeys(seen)
+    )
+
+
+def brought_job(tree: Path, basis: Basis, root: Path = Path("/")) -> Job:
+    """What would run if the timer or the cron file that danebot brings were put to use."""
+    from danebot.domain.doctor.facts import Job
+
+    top = str(root).rstrip("/")
+    known = has_systemd(root) and _service(top, _TIMER)
+    commands = _roots_commands(top, _TIMER) if known else [f"{_PROGRAM} renew"]
+    programs = [_daily_program(one, tree, basis) for one in commands]
+    program = next(filter(None, programs), "")
+    return Job(_TIMER, program, bool(program) and _runs(top, program), bool(program))
+
+
+def _daily_commands(root: str, *, systemd: bool) -> Iterator[tuple[str, str]]:
+    """What root runs daily without a condition; what a script does, only its shell knows."""
+    for timer in _enabled(root) if systemd else ():
+        if timer == _TIMER or _DAILY_TIMER.search(_unit(root, timer)):
+            yield from ((timer, command) for command in _roots_commands(root, timer))
+    for file in _table_files(root):
+        table = file.removeprefix(f"{root}/")
+        scheduled = _DAILY_ANACRON if table == "etc/anacrontab" else _DAILY_LINE
+        with_user = table == "etc/crontab" or table.startswith("etc/cron.d/")
+        if not with_user and table != "etc/anacrontab" and not table.endswith("/root"):
+            continue
+        for line in (_text(file) or "").splitlines():
+            match = scheduled.match(line)
+            if match is not None and with_user:
+                match = _ROOTS.match(match[1])
+            if match is not None:
+                yield file, match[1]
+
+
+def _daily_program(command: str, tree: Path, basis: Basis | None) -> str:
+    """The program of a command that is sure to renew all of ``tree``; "" for any other."""
+    before = _BEFORE.match(command)
+    words = _REST.split(command[before.end() if before is not None else 0 :])[0].split()
+    if basis is None or not words or words[-1] != "renew":
+        return ""
+    program, *options = (word.strip("\"'") for word in words[:-1] or ("",))
+    if not (program.startswith("/") and program.endswith("/danebot")):
+        return ""  # cron has a PATH of its own
+    named = {"--config": str(basis.usual), "--config-dir": str(basis.tree)}
+    while options:
+        option, _, value = options.pop(0).partition("=")
+        if option in named and (value or options):
+            named[option] = value or options.pop(0)
+        elif option not in {"-q", "--quiet", "-v", "--verbose"}:
+            return ""
+    meant = {"--config": str(basis.settings), "--config-dir": str(tree)}
+    same = all(os.path.realpath(named[one]) == os.path.realpath(meant[one]) for one in meant)
+    return program if same else ""
 
 
 def _own_programs(line: str, tree: Path) -> Iterator[str]:
@@ -135,19 +218,34 @@ def _commands(root: str, timer: str) -> list[str]:
 
     Where there is no such service to read, the timer's name says what it is for.
     """
-    if _masked(root, timer):
-        return []
+    text = _service(root, timer)
+    if text == "" and "certbot" in timer:
+        return ["certbot renew"]
+    return [
+        line
+        for command in _executed(text or "")
+        for line in (command, *_script_lines(root, command))
+    ]
+
+
+def _service(root: str, timer: str) -> str | None:
+    """The text of a timer's service, "" for none; None if it or the timer is masked."""
     unit = re.search(r"^\s*Unit\s*=\s*(\S+)", _unit(root, timer), re.MULTILINE)
     service = unit[1] if unit is not None else f"{timer.removesuffix('.timer')}.service"
-    if _masked(root, service):
-        return []
+    return None if _masked(root, timer) or _masked(root, service) else _unit(root, service)
+
+
+def _executed(service: str) -> list[str]:
     commands: list[str] = []
-    text = _unit(root, service)
-    if not text and "certbot" in timer:
-        return ["certbot renew"]
-    for match in _EXEC.finditer(_CONTINUED.sub(" ", text)):
+    for match in _EXEC.finditer(_CONTINUED.sub(" ", service)):
         commands = [*commands, match[1]] if match[1].strip() else []
-    return [line for command in commands for line in (command, *_script_lines(root, command))]
+    return commands
+
+
+def _roots_commands(root: str, timer: str) -> list[str]:
+    """The commands of a timer's service, none of them if another user runs it."""
+    text = _service(root, timer) or ""
+    return [] if _NOT_ROOTS.search(text) else _executed(text)
 
 
 def _rival(name: str, *command: str) -> Rival:
@@ -207,11 +305,15 @@ def _script_lines(root: str, line: str) -> Iterator[str]:
 
 
 def _cron_files(root: str) -> Iterator[str]:
+    yield from _table_files(root)
+    for name in _SCRIPTS:
+        yield from (path for path in _listed(f"{root}/{name}") if os.access(path, os.X_OK))
+
+
+def _table_files(root: str) -> Iterator[str]:
     for name in _TABLES:
         path = f"{root}/{name}"
         yield from _listed(path) if os.path.isdir(path) else [path]
-    for name in _SCRIPTS:
-        yield from (path for path in _listed(f"{root}/{name}") if os.access(path, os.X_OK))
 
 
 def _renews(line: str, tree: Path) -> bool:

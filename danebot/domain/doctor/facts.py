@@ -49,11 +49,16 @@ class Account(NamedTuple):
 
 
 class Job(NamedTuple):
-    """What runs ``danebot renew``: the timer's or file's name, and the program, there or not."""
+    """What runs ``danebot renew``: the timer's or file's name, and the program, there or not.
+
+    ``certain`` where nothing but its own failure keeps it from running daily, as root, with the
+    settings and on the tree that are looked at.
+    """
 
     place: str
     program: str
     runs: bool
+    certain: bool = False
 
 
 class Rival(NamedTuple):
@@ -87,6 +92,7 @@ class Role(enum.Enum):
     SETTINGS = "settings"
     TREE = "a directory of certbot's"
     STATE = "what danebot remembers"
+    PROGRAM = "what root runs daily"
 
     @property
     def read_by_owner_alone(self) -> bool:

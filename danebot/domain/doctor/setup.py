@@ -27,7 +27,7 @@ SERVICES = {
     **dict.fromkeys(("cyrus", "cyrus.conf", "imapd.conf"), "cyrus"),
 }
 """The service with a ready-made hook, by the name that its configuration has below /etc."""
-_DAILY = "the daily run"
+DAILY = "the daily run"
 _FOUNDATIONS = (HostCode.CERTBOT_UNUSABLE, HostCode.NO_LINEAGES)
 _RESOLVERS = (
     *(HostCode.RESOLVER_SILENT, HostCode.RESOLVER_UNVALIDATING),
@@ -86,7 +86,7 @@ class SetupFacts(NamedTuple):
     """What is here: the host, lineages, and mail services whether or not they read a lineage's.
 
     ``rivals`` run certbot beside danebot; ``daily`` are the commands with which this installation
-    has ``danebot renew`` run daily, () where nobody knows any.
+    has ``danebot renew`` run daily, () where nobody knows any; ``unfit`` is why they wouldn't do.
     """
 
     host: HostFacts
@@ -94,6 +94,7 @@ class SetupFacts(NamedTuple):
     mail: tuple[str, ...] = ()
     rivals: tuple[Rival, ...] = ()
     daily: tuple[tuple[str, ...], ...] = ()
+    unfit: str = ""
 
     @property
     def unread(self) -> tuple[str, ...]:
@@ -219,15 +220,16 @@ def _lacking(one: Candidate, facts: SetupFacts, wanted: Wanted) -> list[str]:
 
 
 def _daily(facts: SetupFacts) -> tuple[SetupStep, ...]:
-    jobs = facts.host.jobs
+    """What merely looks like a daily run is one more that danebot may have beside its own."""
+    jobs = [job for job in facts.host.jobs if job.certain]
     if jobs and all(job.runs for job in jobs):
         return ()
     lacking = [one for one in facts.daily if not jobs or one[0] == "ln"]
     why = "have danebot renew run daily"
-    if lacking:
-        return (SetupStep(Way.SYSTEM, why, tuple(lacking), gives=_DAILY),)
-    words = f"{why}: danebot files tells where its timer and its cron file are"
-    return (SetupStep(Way.BY_HAND, words, gives=_DAILY),)
+    if lacking and not facts.unfit:
+        return (SetupStep(Way.SYSTEM, why, tuple(lacking), gives=DAILY),)
+    words = facts.unfit or "danebot files tells where its timer and its cron file are"
+    return (SetupStep(Way.BY_HAND, f"{why}: {words}", gives=DAILY),)
 
 
 def _rivals(facts: SetupFacts) -> Iterator[SetupStep]:
@@ -235,9 +237,9 @@ def _rivals(facts: SetupFacts) -> Iterator[SetupStep]:
     for rival in facts.rivals:
         if rival.stop:
             why = f"stop {rival.place}, since danebot renews in certbot's place"
-            yield SetupStep(Way.SYSTEM, why, (rival.stop,), needs=(_DAILY,))
+            yield SetupStep(Way.SYSTEM, why, (rival.stop,), needs=(DAILY,))
         else:
-            yield SetupStep(Way.BY_HAND, str(rival), needs=(_DAILY,))
+            yield SetupStep(Way.BY_HAND, str(rival), needs=(DAILY,))
 
 
 def _care(one: Candidate, wanted: Wanted) -> Iterator[SetupStep]:

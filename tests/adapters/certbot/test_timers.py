@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from danebot.adapters.certbot.timers import competing_jobs, own_jobs
+from danebot.adapters.certbot.timers import Basis, brought_job, competing_jobs, own_jobs
 
 DEBIAN_CRON = (
     "SHELL=/bin/sh\n"
@@ -226,3 +226,69 @@ def test_a_cron_job_of_danebots_is_found(tmp_path: Path, line: str, program: str
 def test_what_does_not_renew_this_tree_is_no_job_of_danebots(tmp_path: Path, line: str) -> None:
     write(tmp_path / "etc/crontab", f"{line}\n")
     assert own(tmp_path) == []
+
+
+# ---- what is certain ------------------------------------------------------------------------
+
+PROGRAM = "/usr/local/bin/danebot"
+SETTINGS = Path("/etc/danebot/danebot.toml")
+BASIS = Basis(SETTINGS, Path("/etc/letsencrypt"), SETTINGS)
+
+
+def certain(root: Path, basis: Basis = BASIS) -> list[str]:
+    found = own_jobs(Path("/etc/letsencrypt"), root, basis)
+    return [one.place.removeprefix(f"{root}/") for one in found if one.certain]
+
+
+@pytest.mark.parametrize(
+    ("schedule", "service", "is_so"),
+    [
+        ("daily", "ExecStart=/x/danebot renew", True),
+        ("*-*-* 03:17:00", "ExecStart=-/x/danebot -v renew", True),
+        ("03:17", "User=root\nExecStart=/x/danebot --config-dir=/etc/letsencrypt renew", True),
+        ("weekly", "ExecStart=/x/danebot renew", False),
+        ("*-*-01 03:17:00", "ExecStart=/x/danebot renew", False),
+        ("daily", "User=mail\nExecStart=/x/danebot renew", False),
+        ("daily", "DynamicUser=yes\nExecStart=/x/danebot renew", False),
+        ("daily", "ExecStart=/bin/echo /x/danebot renew", False),
+        ("daily", "ExecStart=danebot renew", False),
+        ("daily", "ExecStart=/x/danebot --config /srv/x.toml renew", False),
+        ("daily", "ExecStart=/x/danebot --config", False),
+        ("daily", "ExecStart=renew", False),
+        ("daily", "ExecStart=/x/danebot renew --dry-run", False),
+    ],
+)
+def test_a_timer_of_anothers_is_certain_by_its_text(
+    tmp_path: Path, schedule: str, service: str, *, is_so: bool
+) -> None:
+    (tmp_path / "run/systemd/system").mkdir(parents=True)
+    timer(tmp_path, "ours", service)
+    write(tmp_path / "lib/systemd/system/ours.timer", f"[Timer]\nOnCalendar={schedule}\n")
+    assert certain(tmp_path) == ["ours.timer"] * is_so
+
+
+def test_without_a_script_s_shell_nobody_is_certain_of_it(tmp_path: Path) -> None:
+    write(tmp_path / "etc/cron.daily/danebot", "#!/bin/sh\nexec /x/danebot renew\n", 0o755)
+    assert certain(tmp_path) == []
+    assert len(own(tmp_path)) == 1  # for the doctor
+
+
+def test_a_run_without_options_reads_the_usual_settings(tmp_path: Path) -> None:
+    write(tmp_path / "etc/crontab", "@daily root /x/danebot renew\n")
+    assert certain(tmp_path) == ["etc/crontab"]
+    assert certain(tmp_path, BASIS._replace(settings=Path("/srv/x.toml"))) == []
+    assert certain(tmp_path, BASIS._replace(tree=Path("/srv/tree"))) == []
+
+
+def test_the_timer_that_is_brought_runs_what_its_unit_says(tmp_path: Path) -> None:
+    tree = Path("/etc/letsencrypt")
+    assert brought_job(tree, BASIS, tmp_path) == ("danebot.timer", PROGRAM, False, True)
+    (tmp_path / "run/systemd/system").mkdir(parents=True)
+    assert brought_job(tree, BASIS, tmp_path).program == PROGRAM  # the unit is linked later
+    for line, program in (
+        (f"{PROGRAM} --config-dir /x renew", ""),
+        ("/a/danebot renew", "/a/danebot"),
+    ):
+        write(tmp_path / "usr/lib/systemd/system/danebot.service", f"[Service]\nExecStart={line}\n")
+        found = brought_job(tree, BASIS, tmp_path)
+        assert (found.program, found.certain) == (program, bool(program))

@@ -27,7 +27,7 @@ MAIL = "mail.example.org"
 COMBO = f"/etc/letsencrypt/live/{MAIL}/combo.pem"
 SMTP = DnsName.parse(f"_25._tcp.{MAIL}")
 RESOLVER = Asked("127.0.0.1", loopback=True, public=False, trusted=False, authentic=True)
-JOB = Job("danebot.timer", "/usr/local/bin/danebot", runs=True)
+JOB = Job("danebot.timer", "/usr/local/bin/danebot", runs=True, certain=True)
 ENABLE = ("systemctl", "enable", "--now", "danebot.timer")
 LINK = ("ln", "-s", "/opt/danebot/bin/danebot", "/usr/local/bin/")
 TIMER = Rival("certbot.timer", ("systemctl", "disable", "--now", "certbot.timer"))
@@ -255,6 +255,18 @@ def test_where_nothing_was_brought_for_a_timer_that_is_said() -> None:
     (step,) = found.steps
     assert (step.way, step.gives) == (Way.BY_HAND, "the daily run")
     assert "danebot files" in step.why
+
+
+def test_what_only_looks_like_a_daily_run_is_none() -> None:
+    host = HOST._replace(jobs=(JOB._replace(certain=False),))
+    assert commands(planned(DONE, host=host, daily=(ENABLE,))) == [f"SYSTEM {' '.join(ENABLE)}"]
+
+
+def test_a_timer_that_would_not_do_is_the_operators() -> None:
+    facts = SetupFacts(HOST._replace(jobs=()), (DONE,), (), (TIMER,), (ENABLE,), "it is another's")
+    first, _ = plan_setup(facts, NOTHING, NOW).steps
+    assert (first.way, first.gives) == (Way.BY_HAND, "the daily run")
+    assert first.why == "have danebot renew run daily: it is another's"
 
 
 def test_timers_and_the_run_are_left_alone_on_request() -> None:
