@@ -22,7 +22,7 @@ from danebot.jobs.host_facts import Looker, asked_facts, tree_facts
 from danebot.jobs.survey import remembered
 
 if TYPE_CHECKING:
-    from danebot.adapters.certbot.timers import Basis
+    from danebot.adapters.certbot.timers import RunBasis
     from danebot.domain.doctor.facts import Job
     from danebot.domain.lineage.state import LineageState
     from danebot.domain.names import DnsName
@@ -81,13 +81,13 @@ def daily_jobs(context: Context, host: Path = _ROOT) -> tuple[Job, ...]:
     return own_jobs(context.tree.root, host, _basis(context, host))
 
 
-def _basis(context: Context, host: Path) -> Basis:
-    from danebot.adapters.certbot.timers import Basis
+def _basis(context: Context, host: Path) -> RunBasis:
+    from danebot.adapters.certbot.timers import RunBasis
     from danebot.config import load
     from danebot.config.load import CONFIG_FILE
 
     file, usual = context.settings.file, host / CONFIG_FILE
-    return Basis(file or usual, load(file).tree, usual)
+    return RunBasis(file or usual, load(file).tree, usual)
 
 
 def _unfit(context: Context, daily: tuple[tuple[str, ...], ...], host: Path) -> str:

@@ -252,9 +252,9 @@ def _commands(one: Brought, found: tuple[str, ...]) -> Iterator[str]:
 
 def _linked(program: str) -> Iterator[str]:
     """Have a program where units name it."""
-    places = (sys.argv[0], sys.executable)  # beside Python where that was told to run danebot
-    beside = [Path(place).absolute().with_name(program) for place in places]
-    here = next((path for path in beside if path.exists()), beside[0])
+    told = Path(sys.argv[0])
+    beside = Path(sys.executable) if told.name == "__main__.py" else told  # python -m danebot
+    here = beside.absolute().with_name(program)
     if here == Path(_SYSTEMS_PROGRAMS, program):
         return
     if here.exists() and not (_PROGRAMS / program).exists():

@@ -57,7 +57,7 @@ _SHELL = r"#!.*\b(ba|da|k|z)?sh\b"
 _EXEC = re.compile(r"^\s*ExecStart\s*=[-@:+!]*(.*)$", re.MULTILINE)
 
 
-class Basis(NamedTuple):
+class RunBasis(NamedTuple):
     """What a run reads: the file of ``settings``, and the ``tree`` that these name.
 
     ``usual`` is the file that a run without --config reads.
@@ -80,7 +80,7 @@ def has_systemd(root: Path = Path("/")) -> bool:
     return os.path.isdir(f"{str(root).rstrip('/')}/run/systemd/system")
 
 
-def own_jobs(tree: Path, root: Path = Path("/"), basis: Basis | None = None) -> tuple[Job, ...]:
+def own_jobs(tree: Path, root: Path = Path("/"), basis: RunBasis | None = None) -> tuple[Job, ...]:
     """What runs ``danebot renew`` on ``tree``, or seems to; a timer counts where systemd runs.
 
     Without a ``basis`` none is certain, since a command may read other settings.
@@ -105,7 +105,7 @@ def own_jobs(tree: Path, root: Path = Path("/"), basis: Basis | None = None) -> 
     )
 
 
-def brought_job(tree: Path, basis: Basis, root: Path = Path("/")) -> Job:
+def brought_job(tree: Path, basis: RunBasis, root: Path = Path("/")) -> Job:
     """What would run if the timer or the cron file that danebot brings were put to use."""
     from danebot.domain.doctor.facts import Job
 
@@ -136,7 +136,7 @@ def _daily_commands(root: str, *, systemd: bool) -> Iterator[tuple[str, str]]:
                 yield file, match[1]
 
 
-def _daily_program(command: str, tree: Path, basis: Basis | None) -> str:
+def _daily_program(command: str, tree: Path, basis: RunBasis | None) -> str:
     """The program of a command that is sure to renew all of ``tree``; "" for any other."""
     before = _BEFORE.match(command)
     words = _REST.split(command[before.end() if before is not None else 0 :])[0].split()

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from danebot.adapters.certbot.timers import Basis, brought_job, competing_jobs, own_jobs
+from danebot.adapters.certbot.timers import RunBasis, brought_job, competing_jobs, own_jobs
 
 DEBIAN_CRON = (
     "SHELL=/bin/sh\n"
@@ -232,10 +232,10 @@ def test_what_does_not_renew_this_tree_is_no_job_of_danebots(tmp_path: Path, lin
 
 PROGRAM = "/usr/local/bin/danebot"
 SETTINGS = Path("/etc/danebot/danebot.toml")
-BASIS = Basis(SETTINGS, Path("/etc/letsencrypt"), SETTINGS)
+BASIS = RunBasis(SETTINGS, Path("/etc/letsencrypt"), SETTINGS)
 
 
-def certain(root: Path, basis: Basis = BASIS) -> list[str]:
+def certain(root: Path, basis: RunBasis = BASIS) -> list[str]:
     found = own_jobs(Path("/etc/letsencrypt"), root, basis)
     return [one.place.removeprefix(f"{root}/") for one in found if one.certain]
 
