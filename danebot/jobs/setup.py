@@ -63,6 +63,7 @@ def setup_facts(
     asked = dict.fromkeys(owner for state in states for owner in _an_owner(state))
     facts = asked_facts(facts, context.settings, tuple(asked), looker)
     facts = facts._replace(jobs=looker.at("timers and cron", "", daily_jobs, context, host) or ())
+    unfit = looker.at("the daily run", "", _unfit, context, daily, host)
     context.progress("looking at the lineages, at DNS, and at what services serve")
     return SetupFacts(
         facts,
@@ -70,7 +71,7 @@ def setup_facts(
         tuple(name for name, file in _CONFIGURED.items() if (host / "etc" / file).exists()),
         competing_jobs(context.tree.root, host),
         daily,
-        looker.at("the daily run", "", _unfit, context, daily, host) or "",
+        unfit if unfit is not None else "what it would run can't be looked at",
     )
 
 
