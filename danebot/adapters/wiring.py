@@ -155,7 +155,7 @@ class WireProber:
         found = [Target(endpoint, address) for answer in answers for address in answer.records]
         for answer in answers:
             if answer.presence is Presence.UNKNOWN:
-                why = f"addresses can't be looked up: {answer.detail or answer.security.value}"
+                why = f"addresses can't be looked up: {answer.detail}"
                 lost = ProbeResult(endpoint, "", ProbeOutcome.UNREACHABLE, detail=why)
                 return [*found, lost]
         return found or [ProbeResult(endpoint, "", ProbeOutcome.NO_ADDRESS, detail=_NO_ADDRESS)]

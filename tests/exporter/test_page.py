@@ -157,6 +157,34 @@ def test_an_address_out_of_this_hosts_reach_is_no_alarm(tmp_path: Path) -> None:
     assert "Nothing to do." in text(body)
 
 
+def test_a_chip_has_the_colour_of_its_grade(tmp_path: Path) -> None:
+    """As the findings beside it, and alerts, have it."""
+    path = sample.write(tmp_path / "status.json", sample.snapshot([sample.lineage("a.example")]))
+    colours = {
+        Judgement.AUTHENTICATED: "fine",
+        Judgement.NO_ROUTE: "quiet",
+        Judgement.MISMATCH: "critical",
+        Judgement.NO_DANE: "warning",
+        Judgement.UNREACHABLE: "warning",
+        Judgement.COULD_NOT_LOOK: "unjudged",
+    }
+    watched = Watched("a.example", Endpoint(Hostname("a.example"), 25, Protocol.SMTP), None)
+    served = tuple(Served("192.0.2.25", one, "") for one in colours)
+    report = EndpointReport(watched, NOW, 1.0, Dane.APPLIES, served)
+    body = page(path, PageWish(), {"a.example": (report,)}, NOW).decode()
+    found = re.findall(r'class="chip (\w+)">([\w-]+)</span> a\.example:25', body)
+    assert {word: colour for colour, word in found} == {
+        one.value: colour for one, colour in colours.items()
+    }
+
+
+def test_a_page_that_reloads_stays_the_one_that_is_read(tmp_path: Path) -> None:
+    many = [sample.lineage(f"m{number:03}.example") for number in range(PER_PAGE + 1)]
+    for again, link in (("", "?page=2&amp;again=300"), ("300", "?page=2")):
+        body = made(tmp_path, *many, page="2", again=again).decode()
+        assert re.findall(r'href="([^"]*)" class="again"', body) == [link]
+
+
 def test_many_lineages_have_pages(tmp_path: Path) -> None:
     many = [sample.lineage(f"m{number:03}.example") for number in range(2 * PER_PAGE + 1)]
     assert order(made(tmp_path, *many, page="2"))[0] == f"m{PER_PAGE:03}.example"

@@ -13,9 +13,9 @@ from danebot.adapters.tree.locks import TreeLock
 from danebot.adapters.tree.memory_file import save_memory
 from danebot.domain.finding import Code
 from danebot.domain.lineage.state import LineageState
-from danebot.domain.rollover.evidence.memory import CallResult, Memory
+from danebot.domain.rollover.evidence.memory import CallResult, Memory, Request, Urgency
 from danebot.domain.rollover.records.in_use import KeysInUse
-from danebot.domain.rollover.steps.phases import Plan, Step
+from danebot.domain.rollover.steps.phases import Hold, Keep, Plan, Step
 from danebot.errors import TreeError
 from danebot.jobs.authority import CaAccess
 from danebot.jobs.execute import execute
@@ -36,13 +36,21 @@ def lock(world: World) -> Iterator[TreeLock]:
         yield held
 
 
-def acts(world: World, lock: TreeLock, step: Step, memory: Memory | None = None) -> Iterator[Done]:
+def acts(
+    world: World,
+    lock: TreeLock,
+    step: Step,
+    memory: Memory | None = None,
+    hold: Hold | None = None,
+) -> Iterator[Done]:
     """What a step does with the tree as it is now, whether or not it would be planned."""
     context = world.context
     state: LineageState = context.tree.read(NAME)
     observed = Observed(state, memory or Memory(), {}, KeysInUse(), world.now)
     planned = view(context, observed)
-    forced: LineageView = planned._replace(plan=Plan(planned.plan.phase, step))
+    forced: LineageView = planned._replace(
+        plan=Plan(planned.plan.phase, step, hold, keep=Keep.NOWHERE)
+    )
     return execute(context, CaAccess(world.certbot, lock), forced, {})
 
 
@@ -109,3 +117,25 @@ def test_without_the_ready_key_the_ca_is_not_asked(world: World, lock: TreeLock)
     with pytest.raises(TreeError, match="the ready key is gone"):
         list(acts(world, lock, Step.PROMOTE))
     assert world.issuer.calls == []
+
+
+@pytest.mark.parametrize(
+    ("hold", "told"),
+    [(Hold.GATE, Code.DEPLOYMENT_HELD), (Hold.NOT_COOLED, Code.KEY_UNKNOWN)],
+)
+@pytest.mark.parametrize("urgency", list(Urgency))
+def test_a_chain_that_is_put_back_is_told_and_what_gave_way_remembered(
+    world: World, lock: TreeLock, hold: Hold, told: Code, urgency: Urgency
+) -> None:
+    """Else the CA would be asked for the same at each run."""
+    world.grown.version(2, "two")
+    world.grown.link(world.paths.staging, 2)
+    memory = Memory(request=Request(trees.public("two").digest, world.now, urgency))
+    (end,) = acts(world, lock, Step.PUT_BACK, memory, hold)
+    assert [event.code for event in end.events] == [told]
+    if hold is Hold.NOT_COOLED and urgency is Urgency.ORDINARY:
+        assert end.memory is None, "its own wait begins anew"
+    else:
+        assert end.memory is not None
+        assert end.memory.promotion_failure is not None
+        assert end.memory.promotion_failure.message == hold.value

@@ -153,7 +153,7 @@ def unseen_addresses(route: HostRoute) -> tuple[Served, ...]:
         Served(
             "",
             Judgement.COULD_NOT_LOOK if one.cause is Cause.RESOLVER else Judgement.UNREACHABLE,
-            f"{kind} records can't be looked up: {one.detail or one.security.value}",
+            f"{kind} records can't be looked up: {one.detail}",
         )
         for kind, one in families
         if one.presence is Presence.UNKNOWN

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from typing import Any
 
 import pytest
 
@@ -15,6 +16,7 @@ from danebot.domain.delivery.judgements import (
     judge_address,
     judgement,
     unbound,
+    unseen_addresses,
 )
 from danebot.domain.delivery.probes import ProbeOutcome
 from danebot.domain.delivery.routes import Dane, HostRoute
@@ -236,3 +238,14 @@ def test_why_dane_binds_nobody(route: HostRoute, why: Judgement | None) -> None:
     ):  # senders look up before they connect
         wanted = why if why is Judgement.DEFERRED else found
         assert judge_address(served(route, outcome=outcome), route, NOW).judgement is wanted
+
+
+@pytest.mark.parametrize("lost", [LOST, MUTE, BOGUS])
+def test_addresses_of_one_family_alone_are_unseen(lost: dict[str, Any]) -> None:
+    """Where both are, that is told of the host: it has no address to be told of."""
+    unknown = answer("mx.example.org", **lost)
+    (one,) = unseen_addresses(host(MATCHING, ipv6=unknown))
+    words = f"AAAA records can't be looked up: {lost['detail']}"
+    assert (one.address, one.detail) == ("", words)
+    assert unseen_addresses(host(MATCHING, ipv4=unknown, ipv6=unknown)) == ()
+    assert unseen_addresses(host(MATCHING)) == ()

@@ -110,6 +110,17 @@ def test_the_next_key_s_type_has_issuers_of_its_own() -> None:
     assert "may come from Let's Encrypt B, which no record names" in found.text
 
 
+def test_who_issues_for_the_next_key_alone_is_one_that_issues() -> None:
+    """The live key's authority is retired, and the record of the next one's is there."""
+    of = table(Use.RETIRED, Use.ACTIVE)
+    first, second = of.rows
+    of = of._replace(rows=(first, second._replace(key=Algorithm.RSA)))
+    both = (tlsa("2 1 1"), tlsa("2 1 1", by="B"))
+    assert told(*both, of=of, awaited=KeyType.RSA_2048) == {}
+    for awaited in (None, KeyType.P384):
+        assert set(told(*both, of=of, awaited=awaited)) == {Code.TLSA_ANCHOR_RETIRED}
+
+
 @pytest.mark.parametrize(
     ("uses", "severity"), [((Use.ACTIVE,), Severity.WARNING), ((Use.BACKUP,), Severity.NOTICE)]
 )

@@ -19,10 +19,12 @@ from danebot.domain.rollover.evidence.memory import (
 )
 from danebot.domain.rollover.evidence.policy import Policy
 from danebot.domain.rollover.steps.patience import (
+    URGENT_PAUSE,
     Asking,
     after_certificates,
     begun,
     ended,
+    gave_way,
     one_more_failure,
     promotion_wait,
     publishing_wait,
@@ -30,6 +32,8 @@ from danebot.domain.rollover.steps.patience import (
     unmade,
     wait_until,
 )
+from danebot.domain.rollover.steps.phases import Hold, Phase, Plan, Step
+from domain import builders
 from domain.builders import DAY, HOUR, MINUTE, T0
 
 LIFETIME = 90 * DAY
@@ -303,3 +307,14 @@ def test_publishing_waits_for_its_own_failures_alone_as_far_as_they_are_past() -
     assert publishing_wait(stopped, T0 + HOUR) == T0 + DAY
     assert publishing_wait(stopped, T0 + DAY) is None
     assert publishing_wait(stopped, T0 - MINUTE) is None, "the clock was ahead"
+
+
+@pytest.mark.parametrize("hold", [Hold.NOT_EVERYWHERE, Hold.NOT_COOLED])
+@pytest.mark.parametrize("urgency", list(Urgency))
+def test_records_that_vanished_count_in_an_emergency(hold: Hold, urgency: Urgency) -> None:
+    """Seen everywhere again, the wait of an emergency may be over at once."""
+    memory, planned = urged(Memory(), urgency), Plan(Phase.ISSUED, Step.PUT_BACK, hold)
+    failure = gave_way(memory, planned, builders.held("old"), T0).promotion_failure
+    assert (failure is None) == (urgency is Urgency.ORDINARY)
+    if failure is not None:
+        assert (failure.message, failure.retry_at) == (hold.value, T0 + URGENT_PAUSE)
