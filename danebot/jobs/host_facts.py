@@ -77,6 +77,11 @@ class Looker:
             self.unlooked.append(Unlooked(what, why, where, "please report this"))
         return None
 
+    def cut(self, table: str) -> None:
+        """Of a table of cron not all scripts were read."""
+        what = printable(f"all scripts that {table} names")
+        self.unlooked.append(Unlooked(what, "they are too many, or too large", remedy=""))
+
 
 def cheap_facts(settings: Settings, root: Path, looker: Looker) -> HostFacts:
     """What costs a few calls to the kernel: who may write what runs as root, and disks."""
@@ -152,7 +157,7 @@ def tree_facts(
         facts = facts._replace(trust_store=printable(store_trouble(settings.ca_file), 400))
     return facts._replace(
         accounts=tuple(_accounts(context, looker, known)),
-        jobs=looker.at("timers and cron", "", own_jobs, tree.root, host) or (),
+        jobs=looker.at("timers and cron", "", own_jobs, tree.root, host, cut=looker.cut) or (),
         last_run=last,
         run_told=told,
         lineages=len(names) if names is not None else None,

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -50,6 +52,7 @@ _NOT_ROOTS = re.compile(r"^\s*(User|DynamicUser)\s*=\s*(?!(root|0|no|false)?\s*$
 _BEFORE = re.compile(r"((sleep \S+|test -x \S+|\[ -x \S+ \])\s*(;|&&)\s*)*(exec |chronic )?")
 _REST = re.compile(r"\s*\d?[;&|<>]")
 _LIMIT = 1024 * 1024
+_MOST_PATHS, _MOST_READ = 1000, 8 * _LIMIT  # of one table: any user has one
 _SEPARATORS = re.compile(r"[;&|()`\n]+|\$\(")
 _CONTINUED = re.compile(r"\\\n")
 _COMMENT = re.compile(r"(^|\s)#.*")
@@ -80,10 +83,16 @@ def has_systemd(root: Path = Path("/")) -> bool:
     return os.path.isdir(f"{str(root).rstrip('/')}/run/systemd/system")
 
 
-def own_jobs(tree: Path, root: Path = Path("/"), basis: RunBasis | None = None) -> tuple[Job, ...]:
+def own_jobs(
+    tree: Path,
+    root: Path = Path("/"),
+    basis: RunBasis | None = None,
+    cut: Callable[[str], None] = lambda _: None,
+) -> tuple[Job, ...]:
     """What runs ``danebot renew`` on ``tree``, or seems to; a timer counts where systemd runs.
 
-    Without a ``basis`` none is certain, since a command may read other settings.
+    Without a ``basis`` none is certain, since a command may read other settings.  ``cut`` is told
+    each table of cron that names more scripts than are read.
     """
     from danebot.domain.doctor.facts import Job
 
@@ -92,7 +101,7 @@ def own_jobs(tree: Path, root: Path = Path("/"), basis: RunBasis | None = None) 
     found: list[tuple[str, str]] = []
     if systemd:
         found += [(name, line) for name in _enabled(top) for line in _commands(top, name)]
-    found += _cron_lines(top, systemd=systemd)
+    found += _cron_lines(top, cut, systemd=systemd)
     certain = dict.fromkeys(
         (place, program)
         for place, command in (_daily_commands(top, systemd=systemd) if basis is not None else ())
@@ -221,11 +230,8 @@ def _commands(root: str, timer: str) -> list[str]:
     text = _service(root, timer)
     if text == "" and "certbot" in timer:
         return ["certbot renew"]
-    return [
-        line
-        for command in _executed(text or "")
-        for line in (command, *_script_lines(root, command))
-    ]
+    commands = _executed(text or "")
+    return [*commands, *_script_lines(root, commands)]
 
 
 def _service(root: str, timer: str) -> str | None:
@@ -282,26 +288,45 @@ def _cron_jobs(root: str, tree: Path, *, systemd: bool) -> Iterator[Rival]:
             yield _rival(file)
 
 
-def _cron_lines(root: str, *, systemd: bool) -> Iterator[tuple[str, str]]:
+def _cron_lines(
+    root: str, cut: Callable[[str], None] = lambda _: None, *, systemd: bool
+) -> Iterator[tuple[str, str]]:
     """Each file with each of its lines that does anything here."""
     for file in _cron_files(root):
-        for line in _CONTINUED.sub(" ", _text(file) or "").splitlines():
-            if not (systemd and _SKIPS_UNDER_SYSTEMD in line):
-                yield file, line
-                yield from ((file, called) for called in _script_lines(root, line))
+        lines = [
+            line
+            for line in _CONTINUED.sub(" ", _text(file) or "").splitlines()
+            if not (systemd and _SKIPS_UNDER_SYSTEMD in line)
+        ]
+        called = _script_lines(root, lines, partial(cut, file))
+        yield from ((file, line) for line in chain(lines, called))
 
 
-def _script_lines(root: str, line: str) -> Iterator[str]:
-    """The lines of shell scripts for renewals that a line runs, by their whole path.
+def _script_lines(
+    root: str, lines: Iterable[str], cut: Callable[[], None] = lambda: None
+) -> Iterator[str]:
+    """The lines of shell scripts for renewals that lines run, by their whole path; each once.
 
-    One of these runs no more.  A word after an option may be its value, and is passed over.
+    One of these runs no more.  ``cut`` is called if there is more to read than anybody needs.
     """
+    left = _MOST_READ
+    for number, path in enumerate(dict.fromkeys(path for line in lines for path in _paths(line))):
+        if number == _MOST_PATHS or left < 0:
+            cut()
+            return
+        text = _text(f"{root}{path}") or ""
+        left -= len(text)
+        if "renew" in text and re.match(_SHELL, text):  # few have the word
+            yield from _CONTINUED.sub(" ", text).splitlines()
+
+
+def _paths(line: str) -> Iterator[str]:
+    """Whole paths in a line; a word after an option may be its value, and is passed over."""
     words = _COMMENT.sub("", line).split()
     for before, word in zip(["", *words], words, strict=False):
         path = word.strip("\"'();")
-        text = _text(f"{root}{path}") if path[:1] == "/" and before[:1] != "-" else None
-        if text is not None and "renew" in text and re.match(_SHELL, text):  # few have the word
-            yield from _CONTINUED.sub(" ", text).splitlines()
+        if path[:1] == "/" and before[:1] != "-":
+            yield path
 
 
 def _cron_files(root: str) -> Iterator[str]:
@@ -328,18 +353,18 @@ def _renewing(words: Iterable[str], tree: Path) -> bool:
     names = [word.rpartition("/")[2] for word in bare]
     if _SNAP in names:
         return _is_default(tree)
+    own = names.index("danebot") if "danebot" in names else len(names)
     found = (number for number, name in enumerate(names) if _NAME.fullmatch(name))
-    first = next((number for number in found if not _is_option(number, bare, names)), None)
+    first = next((number for number in found if not _is_option(number, bare, own)), None)
     if first is None or "renew" not in names[first + 1 :] or "--dry-run" in names[first + 1 :]:
         return False
     named = _config_dir(bare[first + 1 :])
     return _is_default(tree) if not named else os.path.realpath(named) == os.path.realpath(tree)
 
 
-def _is_option(number: int, words: list[str], names: list[str]) -> bool:
-    """Whether a word is but an option of danebot's, or its value."""
-    before = words[number - 1] if number else ""
-    return words[number].startswith("-") or ("danebot" in names[:number] and before[:1] == "-")
+def _is_option(number: int, words: list[str], own: int) -> bool:
+    """Whether a word is but an option of danebot's, the ``own``-th word, or its value."""
+    return words[number].startswith("-") or (number > own and words[number - 1][:1] == "-")
 
 
 def _config_dir(words: list[str]) -> str:

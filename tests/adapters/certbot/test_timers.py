@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
 
 from danebot.adapters.certbot.timers import RunBasis, brought_job, competing_jobs, own_jobs
+from danebot.regular import read_regular
 
 DEBIAN_CRON = (
     "SHELL=/bin/sh\n"
@@ -292,3 +294,56 @@ def test_the_timer_that_is_brought_runs_what_its_unit_says(tmp_path: Path) -> No
         write(tmp_path / "usr/lib/systemd/system/danebot.service", f"[Service]\nExecStart={line}\n")
         found = brought_job(tree, BASIS, tmp_path)
         assert (found.program, found.certain) == (program, bool(program))
+
+
+# ---- anybody may have a crontab ---------------------------------------------------------------
+
+
+def reads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The files that are read from here on."""
+    seen: list[str] = []
+
+    def read(path: str, limit: int) -> bytes:
+        seen.append(path)
+        return read_regular(path, limit)
+
+    monkeypatch.setattr("danebot.adapters.certbot.timers.read_regular", read)
+    return seen
+
+
+def test_a_script_is_read_once_however_often_a_table_names_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(tmp_path / "opt/renew", "#!/bin/sh\ncertbot renew\n")
+    write(tmp_path / "var/spool/cron/crontabs/eve", "@daily /opt/renew /opt/renew\n" * 50)
+    seen = reads(monkeypatch)
+    assert jobs(tmp_path) == ["var/spool/cron/crontabs/eve runs certbot renew: take that line out"]
+    assert seen.count(f"{tmp_path}/opt/renew") == 1
+
+
+@pytest.mark.parametrize(("count", "size"), [(2000, 1), (20, 1_000_000)])
+def test_a_table_that_names_too_much_to_read_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, count: int, size: int
+) -> None:
+    """And what others have in theirs is seen."""
+    write(tmp_path / "opt/big", "#!/bin/sh\n#" + "x" * size)
+    for number in range(count):
+        (tmp_path / f"opt/{number}").symlink_to("big")
+    write(tmp_path / "opt/renew", "#!/bin/sh\ndanebot renew\n")
+    lines = [f"@daily /opt/{number}\n" for number in range(count)]
+    write(tmp_path / "var/spool/cron/crontabs/eve", "".join(lines))
+    write(tmp_path / "var/spool/cron/crontabs/root", "@daily /opt/renew\n")
+    seen, told = reads(monkeypatch), list[str]()
+    found = own_jobs(TREE, tmp_path, cut=told.append)
+    assert [job.place for job in found] == [f"{tmp_path}/var/spool/cron/crontabs/root"]
+    assert told == [f"{tmp_path}/var/spool/cron/crontabs/eve"]
+    assert len(seen) < 1100
+    assert len(seen) * size < 50_000_000
+
+
+def test_a_long_line_costs_no_more_than_its_length(tmp_path: Path) -> None:
+    write(tmp_path / "opt/renew", f"#!/bin/sh\ndanebot renew {'-x certbot ' * 90_000}\n")
+    write(tmp_path / "var/spool/cron/crontabs/eve", "@daily /opt/renew\n")
+    began = time.process_time()
+    assert jobs(tmp_path) == []
+    assert time.process_time() - began < 5
