@@ -68,7 +68,7 @@ def _nsupdate_line(verb: str, item: OwnedRecord) -> str:
     return f"update {verb} {item.place}. {lifetime}IN TLSA {item.record}"
 
 
-def addition_parts(
+def _addition_parts(
     publication: Publication, served: PublicKey | None, awaited: PublicKey | None
 ) -> tuple[tuple[str, Sequence[OwnedRecord]], ...]:
     """What to add under titles: first what senders miss already, then what can be waited for.
@@ -103,7 +103,7 @@ def publication_lines(
     """What ought to be published: what is right, what to add, what to remove."""
     parts: tuple[tuple[str, Sequence[OwnedRecord]], ...] = (
         ("published and right", publication.keep),
-        *addition_parts(publication, served, awaited),
+        *_addition_parts(publication, served, awaited),
         ("remove: no key in use needs these", publication.remove),
         ("not ours, left alone", publication.foreign),
     )

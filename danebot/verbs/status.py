@@ -195,7 +195,7 @@ def tlsa(console: Console, name: str, form: str, *, as_json: bool) -> int:
     """What ought to be published for one lineage."""
     from danebot.domain.status.advised import advised
     from danebot.jobs.overview import survey
-    from danebot.render.lineage import addition_parts, nsupdate_lines, publication_lines
+    from danebot.render.lineage import nsupdate_lines, publication_lines
 
     tree = console.tree()
     tree.select((name,))
@@ -211,8 +211,7 @@ def tlsa(console: Console, name: str, form: str, *, as_json: bool) -> int:
     elif not view.state.owners:
         _print_first(console, view, proposal, form)
     elif form == "nsupdate":
-        parts = addition_parts(publication, *keys)
-        add = [one for _, records in parts for one in records]
+        add = (*publication.add, *publication.repair)
         for line in nsupdate_lines(add, publication.remove):
             click_echo(line)
     else:
