@@ -63,4 +63,4 @@ def test_a_failure_ends_the_run_of_its_lineage_and_nothing_is_done_after(run: Li
     assert done == []
     assert not run.certbot_may_renew
     (event,) = run.progress.events
-    assert "a mistake" in event.text
+    assert "internal error: RuntimeError at " in event.text
