@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from danebot.domain.kinds import Concern
 from danebot.domain.status.document import EVERYWHERE, LineageStatus, Snapshot
 from danebot.domain.status.overdue import MONITOR_SKEW, NOT_RUN_YET, Allowed
+from danebot.domain.status.way import rolling
 from danebot.domain.text import duration
 from danebot.tuples import NamedTuple
 from danebot_checks.plugin import counted, performance
@@ -95,15 +96,12 @@ def _expiry(
 def _rollover(
     lineages: Sequence[LineageStatus], options: argparse.Namespace, now: datetime
 ) -> Outline:
-    rolling = sum(
-        (status.next is not None or status.ready is not None) and status.phase != "standby"
-        for status in lineages
-    )
+    under_way = sum(map(rolling, lineages))
     hooks = sum(len(status.pending_hooks) for status in lineages)
-    numbers = [performance("rolling", rolling, least=0), performance("hooks", hooks, least=0)]
+    numbers = [performance("rolling", under_way, least=0), performance("hooks", hooks, least=0)]
     oldest = min((s.key_since for s in lineages if s.key_since is not None), default=None)
     if oldest is not None:
         days = (now - oldest) / _DAY
         numbers.append(performance("key_days", days, warning=options.key_age))
-    good = f"{counted(rolling, 'rollover')} on the way" if rolling else "none on the way"
+    good = f"{counted(under_way, 'rollover')} on the way" if under_way else "none on the way"
     return Outline(f"{good}, {counted(len(lineages), 'lineage')}", numbers)

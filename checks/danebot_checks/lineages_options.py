@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 CONCERNS = {
     "renewal": "the daily job runs and succeeds",
-    "tlsa": "the keys that are served, staged and published agree",
+    "tlsa": "records in DNS are those of the live and the coming key",
     "expiry": "certificates have enough of their lifetime left",
     "rollover": "no rollover is stuck half-way",
 }

@@ -82,6 +82,11 @@ def because(outcome: str) -> str:
     return f": {outcome}" if outcome else ""
 
 
+def times(count: int) -> str:
+    """How often: ``once``, ``2 times``."""
+    return "once" if count == 1 else f"{count} times"
+
+
 def duration(span: timedelta) -> str:
     """A duration for people: the two largest units, ``2 d 3 h``."""
     seconds = int(span.total_seconds())

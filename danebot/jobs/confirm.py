@@ -5,14 +5,22 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from danebot.domain.delivery.probes import ProbeOutcome, ProbeResult
 from danebot.domain.event import Event, EventKind
 from danebot.domain.finding import Code, Finding, Severity
+from danebot.domain.lineage.pem import leaf_spki
 from danebot.domain.names import Endpoint, TlsaOwner, service_at
 from danebot.domain.rollover.evidence.memory import Deployment, Exposure, Memory, PendingHook
-from danebot.domain.rollover.records.retirement import leaving, out_of_use, probed, unsettled
+from danebot.domain.rollover.records.retirement import (
+    leaving,
+    out_of_use,
+    probed,
+    proved,
+    unsettled,
+)
 from danebot.domain.status.summary import probe_status
 from danebot.domain.text import duration
 from danebot.jobs.probe_lineage import ask, neighbours, old_keys, serves
@@ -93,7 +101,7 @@ def confirm(context: Context, state: LineageState, memory: Memory) -> Iterator[D
         behind = old_keys(context, name, endpoints, past, neighbours(context, state))
         yield Done(events=tuple(_old_key(name, result) for result in behind))
     after = _counted(context, name, memory, (*stale, *behind), clean=clean and not behind)
-    yield Done(after, _out_of_use(name, memory, after, elsewhere))
+    yield Done(proved(after), _out_of_use(name, memory, after, elsewhere))
 
 
 def _asked(
@@ -197,7 +205,8 @@ def _not_served(name: str, result: ProbeResult) -> Finding:
             Code.NOT_SERVED,
             Severity.WARNING,
             name,
-            f"{place_of(result)} still serves another certificate than the one deployed",
+            f"{place_of(result)} still serves another certificate than the one deployed "
+            f"({_presented(result)})",
             "reload that service; danebot runs the deploy hooks again at every renew until it "
             "serves the new one: see that one of them reloads it",
         )
@@ -207,6 +216,12 @@ def _not_served(name: str, result: ProbeResult) -> Finding:
         f"such service is, take its line out: danebot watch --remove {name} {owner}"
     )
     return _not_asked(name, result, "the new certificate", remedy)
+
+
+def _presented(result: ProbeResult) -> str:
+    """What a service serves, in words."""
+    spki = leaf_spki(result.chain[0]) if result.chain else b""
+    return f"its key: 3 1 1 {sha256(spki).hexdigest()}" if spki else "one that can't be read"
 
 
 def _not_asked(name: str, result: ProbeResult, what: str, remedy: str) -> Finding:

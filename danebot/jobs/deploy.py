@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 
 from danebot.domain.finding import Code, Finding
 from danebot.domain.lineage.state import Management
-from danebot.domain.rollover.evidence.memory import Deployment
-from danebot.domain.rollover.records.retirement import unsettled
+from danebot.domain.rollover.records.retirement import deployment_of, unsettled
 from danebot.domain.rollover.steps.gate import refused_live
 from danebot.domain.rollover.steps.remember import remember
 from danebot.errors import RolloverError
@@ -40,7 +39,6 @@ def deploy_again(
     for run in runs:
         run.guard(run.heal)
         run.guard(run.recall)
-    never = [run for run in runs if run.memory.deployment is None]
     observe(context, runs)
 
     def begin(run: LineageRun) -> None:
@@ -65,22 +63,13 @@ def deploy_again(
     views = tuple(view for run in runs if (view := run.view) is not None)
     found = [finding for run in runs for finding in run.progress.events]
     found += [f for view in views for f in view.findings if f.code is Code.HOOK_FAILED]
-    for run in never:
-        run.guard(partial(_forget, run))
     return views, tuple(dict.fromkeys(found))
-
-
-def _forget(run: LineageRun) -> None:
-    """Nothing was deployed, which would prove that the hooks reload the services: all is done."""
-    last = run.memory.deployment
-    if last is not None and not last.pending and last.confirmed_at is not None:
-        run.do((Done(replace(run.memory, deployment=None)),))
 
 
 def _pending(context: Context, state: LineageState, memory: Memory) -> Memory:
     """What is to be remembered before: every hook pending, and the services to be asked."""
     live = deployed(state)
-    last = memory.deployment or Deployment(live.chain.fingerprint, live.key.digest, context.clock())
+    last = deployment_of(memory, live, context.clock())
     if not unsettled(memory):
         last = last._replace(confirmed_at=None)
     hooks = all_hooks(context, state.name)

@@ -38,11 +38,12 @@ from danebot.domain.rollover.steps.plan import plan
 from danebot.domain.rollover.steps.remember import remember
 from danebot.errors import DanebotError, RolloverError, TreeError
 from danebot.jobs.survey import chain_distrust, observe_dns, read_lineage, remembered
-from danebot.jobs.watch import edit_watched, remember_look
+from danebot.jobs.watch import ask_services, edit_watched, remember_look
 from danebot.tuples import NamedTuple
 
 if TYPE_CHECKING:
     from danebot.domain.dns.tlsa import Required
+    from danebot.domain.finding import Finding
     from danebot.domain.lineage.state import LineageState
     from danebot.domain.rollover.evidence.memory import Memory
     from danebot.jobs.context import Context
@@ -60,7 +61,7 @@ class Initialised:
     """What `initialise` did: the conf's diff ("" if unchanged), and the lines that it ``added``.
 
     ``owners`` are all lines that are watched, ``record`` is the ``3 1 1`` record data of the
-    current key.
+    current key.  ``behind`` tells of services that don't serve what is live.
     """
 
     name: str
@@ -69,6 +70,7 @@ class Initialised:
     added: tuple[Required, ...]
     owners: tuple[Required, ...]
     record: str
+    behind: tuple[Finding, ...] = ()
 
 
 def initialise(context: Context, name: str, lines: tuple[Required, ...]) -> Initialised:
@@ -97,6 +99,7 @@ def initialise(context: Context, name: str, lines: tuple[Required, ...]) -> Init
             changes.make_live(paths, held.version, context.settings.combo_access)
     if changed or diff or lines:
         remember_look(context, name)
+    behind = ask_services(context, name) if changed or lines else ()
     state = tree.read(name)
     key = state.current_key
     if changed or diff:
@@ -109,6 +112,7 @@ def initialise(context: Context, name: str, lines: tuple[Required, ...]) -> Init
         lines,
         state.required or (),
         f"3 1 1 {key.digest.hex()}" if key is not None else "",
+        behind,
     )
 
 

@@ -18,10 +18,12 @@ from danebot.domain.dns.tlsa import NO_RECORDS, Declared, Required, edit_dane_ee
 from danebot.domain.rollover.evidence.propagation import matches_chain
 from danebot.domain.rollover.evidence.watched import let_go
 from danebot.domain.rollover.records.adoption import Found, Standing, by_host
+from danebot.domain.rollover.records.retirement import to_be_asked
 from danebot.domain.rollover.steps.remember import remember
 from danebot.errors import RolloverError, UnansweredError
 from danebot.jobs.adopt import observe_owners
 from danebot.jobs.next_key import managed
+from danebot.jobs.progress import Done
 from danebot.jobs.survey import keys_of_tree, observe_dns, read_lineage, view
 from danebot.jobs.view import Observed
 from danebot.tuples import NamedTuple
@@ -47,6 +49,25 @@ def remember_look(context: Context, name: str) -> None:
         seen = observe_dns(context, [state])
         after = remember(memory, state, seen, context.clock())
         save_memory(context.tree.paths(name), memory, after)
+
+
+def ask_services(context: Context, name: str) -> tuple[Finding, ...]:
+    """Ask the services of a lineage whose owners weren't all watched before what they serve.
+
+    Those that don't serve what is live are told, and asked again by each run until they do.
+    """
+    from danebot.jobs.confirm import confirm, endpoints_of
+    from danebot.jobs.lineage_run import LineageRun
+
+    run = LineageRun(context, name)
+    state = run.read()
+    live = state.serving
+    if live is None or not context.settings.probe(name) or not endpoints_of(state):
+        return ()
+    run.recall()
+    run.do((Done(to_be_asked(run.memory, live, context.clock())),))
+    run.do(confirm(context, state, run.memory))
+    return run.progress.events
 
 
 def inspect(
@@ -81,12 +102,16 @@ def _as_watched(found: Found, listed: Sequence[Required], lost: Iterable[Require
     return found
 
 
-def watch_owners(context: Context, name: str, found: Sequence[Found]) -> None:
-    """Watch the owners that `inspect` has ``found``; the caller holds the locks."""
+def watch_owners(context: Context, name: str, found: Sequence[Found]) -> tuple[Finding, ...]:
+    """Watch the owners that `inspect` has ``found``; the caller holds the locks.
+
+    Returns what is wrong with their services, if any was not watched before.
+    """
     listed = frozenset(readable(context, name).lines)
     lines = [line for one in found for line in one.lines if line not in listed]
     edit_watched(context.tree.paths(name), add=lines)
     remember_look(context, name)
+    return ask_services(context, name) if lines else ()
 
 
 class Release(NamedTuple):

@@ -18,7 +18,7 @@ from danebot.domain.status.document import (
     finding_of,
 )
 from danebot.domain.status.way import share, way
-from danebot.domain.text import distance, duration, when
+from danebot.domain.text import distance, duration, times, when
 
 if TYPE_CHECKING:
     from danebot.domain.lineage.keys import PublicKey
@@ -140,9 +140,19 @@ def status_lines(status: LineageStatus, now: datetime) -> Iterator[str]:
     for title, lines in (("add", add), ("remove", status.publication.remove)):
         for line in lines:
             yield f"  {title:<12} {line}"
+    yield from _failure_lines(status, said)
     for finding in wrong:
         remedy = f"; {finding.remedy}" if finding.remedy else ""
         yield f"  {finding.severity:<12} {finding.text}{remedy}"
+
+
+def _failure_lines(status: LineageStatus, said: str) -> Iterator[str]:
+    """What the last renewal found wrong, if none came to a good end since and nobody said it."""
+    failure, success = status.last_failure, status.last_success
+    if failure is None or (success is not None and success >= failure.at):
+        return
+    if failure.message not in said:
+        yield f"  {'last failure':<12} {when(failure.at)}: {failure.message}"
 
 
 def worst_first(statuses: Iterable[LineageStatus]) -> list[LineageStatus]:
@@ -226,7 +236,7 @@ def _deployment_lines(status: LineageStatus) -> Iterator[str]:
         probe = f"a probe from {when(status.retire_at)} on"
         yield f"  {'retirement':<12} old records may go after {probe}"
     for hook in status.pending_hooks:
-        tried = f", failed {hook.attempts} times: {hook.error}" if hook.attempts else ""
+        tried = f", failed {times(hook.attempts)}: {hook.error}" if hook.attempts else ""
         yield f"  {'hook':<12} {hook.hook} pending{tried}"
 
 

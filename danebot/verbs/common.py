@@ -29,6 +29,8 @@ _OF_RECORDS = {
     Code.TLSA_MISMADE,
 }
 """What is wrong with records that are there, whatever lacks."""
+OF_SERVICES = {Code.NOT_SERVED.value, Code.NOT_CONFIRMED.value}
+"""What only a run that asks the services can tell anew."""
 
 
 def read_stdin(limit: int) -> bytes:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from danebot.domain.finding import Code
 from danebot.errors import DanebotError
-from danebot.verbs.common import ATTENTION, FINE, click_echo, record_run, status_of
+from danebot.verbs.common import ATTENTION, FINE, OF_SERVICES, click_echo, record_run, status_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -15,8 +15,7 @@ if TYPE_CHECKING:
     from danebot.jobs.context import Context
     from danebot.jobs.view import LineageView
 
-_OWN = {Code.NOT_SERVED.value, Code.NOT_CONFIRMED.value, Code.HOOK_FAILED.value}
-"""What only a run that asks the services can tell anew."""
+_OWN = OF_SERVICES | {Code.HOOK_FAILED.value}
 
 
 def deploy(console: Console, names: tuple[str, ...], *, dry_run: bool) -> int:
@@ -78,7 +77,7 @@ def _say(console: Console, context: Context, view: LineageView) -> None:
     from danebot.jobs.confirm import all_hooks
 
     deployment = view.memory.deployment
-    if deployment is None or deployment.pending or deployment.behind:
+    if deployment is not None and (deployment.pending or deployment.behind):
         return
     asked = ", ".join(dict.fromkeys(probe.endpoint for probe in view.probes))
     served = f"served by {asked}" if asked else "no service is asked"

@@ -9,18 +9,17 @@ from typing import TYPE_CHECKING
 import click
 
 from danebot.domain.dns.tlsa import Declared
-from danebot.domain.finding import Severity
+from danebot.domain.finding import Finding, Severity
 from danebot.domain.rollover.findings.unprotected import unprotected
 from danebot.domain.rollover.records.adoption import Standing
 from danebot.errors import DanebotError, RolloverError, UnansweredError
 from danebot.tuples import NamedTuple
-from danebot.verbs.common import ATTENTION, FINE, record_run
+from danebot.verbs.common import ATTENTION, FINE, OF_SERVICES, record_run, status_of
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from danebot.console import Console
-    from danebot.domain.finding import Finding
     from danebot.domain.lineage.state import LineageState
     from danebot.domain.names import DnsName
     from danebot.domain.rollover.records.adoption import Intake
@@ -63,10 +62,12 @@ def init(console: Console, names: tuple[str, ...], *, told: Told, dry_run: bool)
     with console.locked():
         new = [name for name in selected if not tree.paths(name).staged]
         console.progress("looking for TLSA records that are published already")
-        done = []
+        done, behind = [], list[Finding]()
         for name, found in _looked(context, selected).items():
             try:
-                status = max(status, _init_one(console, context, name, found, told))
+                code, wrong = _init_one(console, context, name, found, told)
+                status = max(status, code)
+                behind += wrong
                 done.append(name)
             except DanebotError as exc:
                 console.warn(f"{name}: {exc}")
@@ -78,7 +79,11 @@ def init(console: Console, names: tuple[str, ...], *, told: Told, dry_run: bool)
             "init",
             started,
             status,
-            superseded=lambda old: old.lineage in new,
+            findings=behind,
+            superseded=lambda old: (
+                old.lineage in new
+                or (old.code in OF_SERVICES and any(one.where == old.lineage for one in behind))
+            ),
             report=done,
             remarks=_remarks(beside),
         )
@@ -137,7 +142,8 @@ class _Looked(NamedTuple):
 
 def _init_one(
     console: Console, context: Context, name: str, found: _Looked | DanebotError, told: Told
-) -> int:
+) -> tuple[int, tuple[Finding, ...]]:
+    """Put one lineage under care; return the exit status, and what is wrong with its services."""
     from danebot.domain.rollover.records.adoption import lead_on
     from danebot.jobs.adopt import where_looked
     from danebot.jobs.init import initialise
@@ -164,7 +170,8 @@ def _init_one(
             console.say(f"{name}: looked at {where_looked(looked.search)}")
     for notice in (*not_held(context), *reload_notices(context, name)) if done.changed else ():
         console.say(str(notice))
-    return _say_others(console, looked, told)
+    console.report(done.behind)
+    return max(status_of(done.behind), _say_others(console, looked, told)), done.behind
 
 
 def _admitted(name: str, found: _Looked | DanebotError, told: Told) -> _Looked:

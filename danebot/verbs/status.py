@@ -14,6 +14,7 @@ from danebot.errors import DanebotError, RolloverError, TreeError, UnreadableErr
 from danebot.verbs.common import (
     ATTENTION,
     FINE,
+    OF_SERVICES,
     click_echo,
     dump,
     last_report,
@@ -63,6 +64,7 @@ def status(console: Console, names: tuple[str, ...], *, as_json: bool) -> int:
         unreadable = (*found.unreadable, *lost)
         run = this_run("status", now, context.clock(), FINE)
         shown = status_document(console, run, found.views, unreadable)
+    shown = shown._replace(lineages=_with_services(report, shown.lineages))
     others = _of_the_run(report, unreadable, names)
     events = tuple(e for e in report.events if e.lineage in selected) if report else ()
     statuses, last_renew = shown.lineages, shown.last_renew
@@ -129,6 +131,19 @@ def _show(line: str) -> None:
         elif shown.strip().startswith("to come:"):
             shown = click.style(shown, dim=True)
     click_echo(shown)
+
+
+def _with_services(
+    report: Snapshot | None, statuses: Sequence[LineageStatus]
+) -> tuple[LineageStatus, ...]:
+    """The lineages with what the last run that asked their services found wrong there."""
+    found = [one for one in report.findings if one.code in OF_SERVICES] if report else []
+    return tuple(
+        one._replace(findings=(*one.findings, *(f for f in found if f.lineage == one.name)))
+        if one.deployed_at is not None and (one.confirmed_at is None or one.old_keys)
+        else one
+        for one in statuses
+    )
 
 
 def _of_the_run(

@@ -10,7 +10,7 @@ import click
 from danebot.domain.finding import Finding, Severity
 from danebot.domain.names import DnsName, TlsaOwner
 from danebot.errors import NameSyntaxError, UnansweredError
-from danebot.verbs.common import ATTENTION, FINE, record_run
+from danebot.verbs.common import ATTENTION, FINE, OF_SERVICES, record_run, status_of
 
 if TYPE_CHECKING:
     from danebot.console import Console
@@ -42,9 +42,20 @@ def watch(
     with console.locked():
         before = job.readable(context, name).lines
         found = _inspected(context, name, owners, unanswered=unanswered)
-        job.watch_owners(context, name, found)
+        behind = job.watch_owners(context, name, found)
         _say_watched(console, name, found, before, "watched from now on")
-        return record_run(console, context, "watch", started, FINE, report=(name,))
+        console.report(behind)
+        asked = any(line not in before for one in found for line in one.lines)
+        return record_run(
+            console,
+            context,
+            "watch",
+            started,
+            status_of(behind),
+            findings=behind,
+            superseded=lambda old: asked and old.lineage == name and old.code in OF_SERVICES,
+            report=(name,),
+        )
 
 
 def _inspected(

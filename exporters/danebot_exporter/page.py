@@ -99,7 +99,7 @@ def _in_view(view: str, status: PackedLineage, urgent: Severity | None) -> bool:
         case "waiting":
             return status.waits
         case "rolling":
-            return status.phase not in _RESTING
+            return status.rolling
         case _:
             return True
 

@@ -12,6 +12,7 @@ from danebot.adapters.codec import decode, encode
 from danebot.adapters.status_file import FileSignature, StatusError, read_status, signature
 from danebot.domain.finding import Severity
 from danebot.domain.status.document import LineageStatus, Snapshot, StatusFault
+from danebot.domain.status.way import rolling
 from danebot_exporter.course import findings_of, waits
 
 if TYPE_CHECKING:
@@ -26,7 +27,8 @@ class PackedLineage:
     """A lineage: what tells whether it is shown and where, and the rest of it packed.
 
     ``found`` are the severities of the document's findings about it; ``waits`` says whether it
-    waits for the operator; ``ends`` is the end of what is live.
+    waits for the operator; ``ends`` is the end of what is live, ``rolling`` says whether a rollover
+    is under way.
     """
 
     name: str
@@ -34,6 +36,7 @@ class PackedLineage:
     found: tuple[Severity, ...]
     waits: bool
     ends: datetime | None
+    rolling: bool
     packed: bytes
 
     @classmethod
@@ -42,7 +45,7 @@ class PackedLineage:
         packed = zlib.compress(json.dumps(encode(status)).encode(), 1)
         found = tuple(finding.severity for finding in findings_of(status, ()))
         ends = status.live.not_after if status.live is not None else None
-        return cls(status.name, status.phase, found, waits(status), ends, packed)
+        return cls(status.name, status.phase, found, waits(status), ends, rolling(status), packed)
 
     def severities(self, now: datetime) -> list[Severity]:
         """Those found, and of what has expired, perhaps since the run."""

@@ -77,11 +77,14 @@ def test_a_service_that_serves_another_certificate_is_told_and_asked_by_the_next
     monkeypatch.setattr("time.sleep", lambda _: None)
     world.service.key = "two"
     assert [one.code for one in deploy(world)] == [Code.NOT_SERVED]
-    world.service.key = "one"
-    world.renew()
     deployment = world.memory.deployment
     assert deployment is not None
-    assert deployment.confirmed_at is not None
+    assert deployment.confirmed_at is None
+    world.service.key = "one"
+    asked = world.service.asked
+    world.renew()
+    assert world.service.asked > asked
+    assert world.memory.deployment is None  # nothing was deployed
 
 
 def test_a_hook_that_fails_stays_pending(world: World) -> None:

@@ -87,6 +87,14 @@ def test_what_services_serve_is_said_and_only_then(
     assert (said.status, said.out) == (1, "")
     assert f"{NAME}:25 [192.0.2.25] could not be asked" in said.err
     assert "not-confirmed" in codes(desk)
+    for asked in (("status",), ("-q", "status"), ("-v", "status"), ("status", NAME)):
+        shown = desk.danebot(*asked)
+        assert shown.status == 1
+        assert f"{NAME}:25 [192.0.2.25] could not be asked" in shown.out
+        assert "name the address to ask" in shown.out
+        assert "rollover  " not in shown.out
+    told = json.loads(desk.danebot("status", "--json").out)
+    assert "not-confirmed" in [one["code"] for one in told["lineages"][0]["findings"]]
     desk.more += ["probe = false"]
     assert desk.danebot("deploy", "--dry-run").out == ""
     assert desk.danebot("deploy").status == 0

@@ -201,7 +201,7 @@ class LineageStatus(NamedTuple):
     `Prospect`).  ``clear_since``
     and ``cleared_at`` are probes (see `memory.Deployment`), ``retire_at`` the earliest time for the
     one by which old records may go.  ``renews_at`` is from when on certbot renews what is live, by
-    its own rule.
+    its own rule.  ``old_keys`` are the SPKI digests of former keys that a service may still serve.
     """
 
     name: str
@@ -239,6 +239,7 @@ class LineageStatus(NamedTuple):
     expiry_critical: timedelta | None = None
     emergency: str = Prospect.UNSAID.value
     renews_at: datetime | None = None
+    old_keys: tuple[bytes, ...] = ()
 
     @property
     def live_records(self) -> tuple[RecordStatus, ...]:

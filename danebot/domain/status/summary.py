@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
+from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from danebot.domain.delivery.probes import ProbeOutcome, ProbeResult
@@ -19,7 +20,7 @@ from danebot.domain.rollover.records.publication import (
     cancelled_removals,
     exposed_removals,
 )
-from danebot.domain.rollover.records.retirement import retire_at
+from danebot.domain.rollover.records.retirement import leaving, out_of_use, retire_at
 from danebot.domain.rollover.steps.patience import promotion_retry_at
 from danebot.domain.rollover.steps.phases import Observation, Phase, Plan
 from danebot.domain.rollover.steps.safe_time import emergency_wait
@@ -103,6 +104,9 @@ def lineage_status(
         expiry_critical=lifetime * policy.expiry_critical if lifetime is not None else None,
         emergency=_prospect(state, memory, wait).value,
         renews_at=renews_at(served, state.rule) if served is not None else None,
+        old_keys=tuple(
+            sha256(past.spki).digest() for past in leaving(memory) if not out_of_use(memory, past)
+        ),
     )
 
 

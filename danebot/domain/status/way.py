@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from danebot.tuples import NamedTuple
@@ -70,6 +70,10 @@ def _issued(status: LineageStatus) -> bool:
 
 def _brought_a_key(status: LineageStatus) -> bool:
     """Whether the last deployment was a rollover's, whose old records aren't gone yet."""
-    fresh = status.live is not None and status.key_since == status.live.not_before
-    leaving = status.retire_at is not None or bool(status.publication.of_old_keys)
-    return leaving or (fresh and status.confirmed_at is None)
+    return bool(status.old_keys or status.publication.of_old_keys)
+
+
+def rolling(status: LineageStatus) -> bool:
+    """Return whether a rollover is under way: a key that only stands by makes none."""
+    begun = datetime.min.replace(tzinfo=UTC)
+    return status.phase != "standby" and bool(way(status, begun))

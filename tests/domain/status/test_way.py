@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from danebot.domain.status.document import LineageStatus
-from danebot.domain.status.way import share, way
+from danebot.domain.status.way import rolling, share, way
 from danebot.render.lineage import timeline
 from exporter import sample
 from exporter.sample import DAY, HOUR, NOW
@@ -66,7 +66,20 @@ def test_a_renewal_with_the_same_key_is_no_rollover() -> None:
     base = sample.lineage(NAME)._replace(confirmed_at=None, deployed_at=NOW, phase="deployed")
     assert way(base._replace(key_since=NOW - 200 * DAY), NOW) == ()
     assert base.live is not None
-    assert way(base._replace(key_since=base.live.not_before), NOW)[4].at == NOW
+    again = base._replace(
+        key_since=base.live.not_before
+    )  # `danebot deploy`, of a first key perhaps
+    assert (way(again, NOW), rolling(again)) == ((), False)
+    replaced = again._replace(old_keys=(b"old",))
+    assert (way(replaced, NOW)[4].at, rolling(replaced)) == (NOW, True)
+
+
+@pytest.mark.parametrize(("status", "reached"), SITUATIONS)
+def test_whoever_counts_rollovers_counts_those_that_are_drawn(
+    status: LineageStatus, reached: int
+) -> None:
+    del reached
+    assert rolling(status) == (status.phase != "standby")
 
 
 def test_a_step_counts_only_after_those_before_it() -> None:

@@ -175,6 +175,13 @@ class PendingHook(NamedTuple):
         return self.error.partition(": ")[2]
 
 
+class Occurrence(enum.Enum):
+    """How live came by what services are to serve."""
+
+    DEPLOYED = "deployed"
+    FOUND = "found"  # it was live before: services are asked for it, which proves no reload
+
+
 class Deployment(NamedTuple):
     """The last change of what live serves, and what the wire showed since.
 
@@ -195,6 +202,7 @@ class Deployment(NamedTuple):
     cleared_at: datetime | None = None
     behind: tuple[str, ...] = ()
     insisted_at: datetime | None = None
+    origin: Occurrence = Occurrence.DEPLOYED
 
 
 @dataclass(frozen=True, slots=True)

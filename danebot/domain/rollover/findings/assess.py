@@ -33,7 +33,7 @@ from danebot.domain.rollover.records.in_use import KeysInUse
 from danebot.domain.rollover.steps.patience import publishing_retry_at
 from danebot.domain.rollover.steps.phases import Observation, Phase, Plan
 from danebot.domain.rollover.steps.renewing import renewing
-from danebot.domain.text import duration, when
+from danebot.domain.text import duration, times, when
 
 if TYPE_CHECKING:
     from danebot.domain.names import DnsName
@@ -276,7 +276,8 @@ def _deployment(state: LineageState, memory: Memory) -> Iterator[Finding]:
                 Code.HOOK_FAILED,
                 Severity.WARNING,
                 state.name,
-                f"deploy hook {pending.program} failed {pending.attempts} times: {pending.outcome}",
+                f"deploy hook {pending.program} failed {times(pending.attempts)}: "
+                f"{pending.outcome}",
                 said=pending.said,
             )
 
@@ -293,7 +294,7 @@ def _publishing(state: LineageState, memory: Memory) -> Iterator[Finding]:
         Code.PUBLISH_ALTERED if wrong else Code.PUBLISH_FAILED,
         Severity.WARNING,
         state.name,
-        f"publishing failed {failure.count} times since {when(failure.first)}, "
+        f"publishing failed {times(failure.count)} since {when(failure.first)}, "
         f"next attempt after {when(retry_at)}: {failure.message}",
         memory.publishing.remedy,
         memory.publishing.said,

@@ -25,7 +25,7 @@ from danebot.domain.rollover.findings.record_findings import (
 from danebot.domain.rollover.steps.gate import RESOLVER, UNVALIDATED, Refusal
 from danebot.domain.rollover.steps.patience import promotion_retry_at, under_way_since, urgent
 from danebot.domain.rollover.steps.phases import Hold, Phase, Plan, Step
-from danebot.domain.text import because, duration, set_apart, when
+from danebot.domain.text import because, duration, set_apart, times, when
 
 if TYPE_CHECKING:
     from danebot.domain.rollover.evidence.policy import Policy
@@ -70,8 +70,8 @@ def rollover_findings(
             Code.PROMOTION_FAILED,
             Severity.WARNING,
             state.name,
-            f"issuing with the ready key failed {failure.count} times since {when(failure.first)}, "
-            f"next attempt after {when(retry_at)}{because(outcome)}",
+            f"issuing with the ready key failed {times(failure.count)} since "
+            f"{when(failure.first)}, next attempt after {when(retry_at)}{because(outcome)}",
             f"to try again at once: danebot newkey --emergency {state.name}"
             if urgent(memory)
             else "the live certificate is still renewed with the current key",
@@ -204,7 +204,6 @@ def _interruption(memory: Memory) -> str:
     if awaiting is None or awaiting.interruption is None:
         return ""
     last, count = awaiting.interruption, awaiting.begun_anew
-    times = "once" if count == 1 else f"{count} times"
     if last.lacking:
         places = [where or RESOLVER for where in last.lacking]
         words = f"no record at {', '.join(places[:_NAMED])}"
@@ -214,7 +213,7 @@ def _interruption(memory: Memory) -> str:
         parts = [*(f"{one} gone" for one in last.gone), *(f"{one} new" for one in last.new)]
         more = f" and {len(parts) - _NAMED} more" if len(parts) > _NAMED else ""
         words = ", ".join(parts[:_NAMED]) + more
-    return f"; the wait began anew {times}, last {when(last.at)} for {last.owner}: {words}"
+    return f"; the wait began anew {times(count)}, last {when(last.at)} for {last.owner}: {words}"
 
 
 def _staged(
@@ -296,13 +295,13 @@ def unheard_findings(
 
 def _last_heard(gap: Gap, memory: Memory) -> datetime | None:
     """When a server, or one address of it, was last heard; if never, since when it is waited."""
-    times = [
+    moments = [
         at
         for owner in memory.owners.values()
         for server, at in owner.heard.items()
         if gap.where in (server, server.partition(" ")[0])
     ]
-    return max(times, default=None) or under_way_since(memory)
+    return max(moments, default=None) or under_way_since(memory)
 
 
 def _lasts(memory: Memory, heard: datetime, now: datetime) -> bool:
@@ -330,7 +329,7 @@ def emergency_findings(state: LineageState, plan: Plan, memory: Memory) -> Itera
                 Code.REVOCATION_FAILED,
                 Severity.WARNING,
                 state.name,
-                f"revoking the compromised key's certificates failed {pending.attempts} times"
+                f"revoking the compromised key's certificates failed {times(pending.attempts)}"
                 f"{because(outcome)}",
                 said=said,
             )

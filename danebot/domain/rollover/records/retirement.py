@@ -13,13 +13,19 @@ from typing import TYPE_CHECKING
 
 from danebot.domain.dns.tlsa import MatchingType, TlsaRecord, key_record
 from danebot.domain.names import DnsName
-from danebot.domain.rollover.evidence.memory import Deployment, Exposure, Memory, PastKey
+from danebot.domain.rollover.evidence.memory import (
+    Deployment,
+    Exposure,
+    Memory,
+    Occurrence,
+    PastKey,
+)
 from danebot.domain.rollover.evidence.propagation import Observations
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from danebot.domain.lineage.state import LineageState
+    from danebot.domain.lineage.state import Held, LineageState
     from danebot.domain.rollover.evidence.policy import Policy
     from danebot.domain.rollover.records.in_use import KeysInUse
 
@@ -50,6 +56,27 @@ def unsettled(memory: Memory) -> bool:
     if deployment is None:
         return False
     return deployment.confirmed_at is None or bool(leaving(memory))
+
+
+def deployment_of(memory: Memory, live: Held, now: datetime) -> Deployment:
+    """The last deployment, or what is ``live`` as if it were one where nothing was deployed yet."""
+    found = Deployment(live.chain.fingerprint, live.key.digest, now, origin=Occurrence.FOUND)
+    return memory.deployment or found
+
+
+def to_be_asked(memory: Memory, live: Held, now: datetime) -> Memory:
+    """The memory with what is ``live`` unconfirmed: a service has come that was never asked."""
+    last = deployment_of(memory, live, now)
+    last = last._replace(confirmed_at=None, clear_since=None, cleared_at=None)
+    return replace(memory, deployment=last)
+
+
+def proved(memory: Memory) -> Memory:
+    """The memory without a deployment that was none, once every service was found to serve it."""
+    last = memory.deployment
+    if last is None or last.origin is Occurrence.DEPLOYED or last.pending or unsettled(memory):
+        return memory
+    return replace(memory, deployment=None)
 
 
 def leaving(memory: Memory) -> tuple[PastKey, ...]:

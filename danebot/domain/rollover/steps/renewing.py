@@ -12,7 +12,7 @@ from danebot.domain.lineage.state import LineageState, Management
 from danebot.domain.rollover.evidence.policy import Occasion, Policy
 from danebot.domain.rollover.evidence.schedule import renewals_with_one_key
 from danebot.domain.rollover.steps.patience import after_certificates
-from danebot.domain.text import because, set_apart, when
+from danebot.domain.text import because, set_apart, times, when
 
 if TYPE_CHECKING:
     from danebot.domain.rollover.evidence.memory import Memory
@@ -31,7 +31,7 @@ def renewing(
             Code.RENEWAL_FAILED,
             Severity.WARNING,
             state.name,
-            f"certbot renew failed {failed.count} times since {when(failed.first)}, "
+            f"certbot renew failed {times(failed.count)} since {when(failed.first)}, "
             f"next attempt after {when(failed.retry_at)}{because(outcome)}",
             said=said,
         )

@@ -1,0 +1,87 @@
+"""Owners that come under watch: their services are asked, whatever was confirmed before."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from adapters import trees
+from adapters.trees import NAME
+from danebot.adapters.tree.locks import TreeLock
+from danebot.domain.delivery.probes import ProbeOutcome
+from danebot.domain.finding import Code, Finding
+from danebot.domain.rollover.records.adoption import Found, Standing
+from danebot.jobs import confirm as module
+from danebot.jobs.deploy import deploy_again
+from danebot.jobs.init import initialise
+from danebot.jobs.watch import watch_owners
+from domain import builders
+from jobs.world import OWNER, World
+
+LINE = builders.line(OWNER)
+Take = Callable[[World], tuple[Finding, ...]]
+
+
+@pytest.fixture
+def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
+    """A lineage that watches nobody, and whose hooks have run; the service has another key."""
+    monkeypatch.setattr(module, "_PAUSES", (0.0,))
+    world = World(tmp_path)
+    world.settings = world.settings._replace(common=world.settings.common._replace(probe=True))
+    (world.paths.staging / "dane-ee").write_text("")
+    world.service.key = "two"
+    with TreeLock(world.grown.root):
+        assert deploy_again(world.context, (NAME,))[1] == ()
+    assert world.service.asked == 0
+    return world
+
+
+def watch(world: World) -> tuple[Finding, ...]:
+    return watch_owners(world.context, NAME, [Found(OWNER, Standing.OURS, OWNER, (LINE,))])
+
+
+def init(world: World) -> tuple[Finding, ...]:
+    return initialise(world.context, NAME, (LINE,)).behind
+
+
+def codes(found: tuple[Finding, ...]) -> list[object]:
+    return [one.code for one in found if one.code in (Code.NOT_SERVED, Code.NOT_CONFIRMED)]
+
+
+@pytest.mark.parametrize("take", [watch, init])
+def test_a_service_with_another_key_is_told_until_it_has_the_live_one(
+    world: World, take: Take
+) -> None:
+    (found,) = take(world)
+    assert found.code is Code.NOT_SERVED
+    assert f"3 1 1 {trees.public('two').digest.hex()}" in found.text
+    assert codes(world.renew().findings) == [Code.NOT_SERVED]
+    world.service.key = "one"
+    assert codes(world.renew().findings) == []
+    asked = world.service.asked
+    assert codes(world.renew().findings) == []
+    assert world.service.asked == asked  # each run asks nobody that is at rest
+
+
+@pytest.mark.parametrize("take", [watch, init])
+def test_one_that_cannot_be_asked_is_told_by_each_run(world: World, take: Take) -> None:
+    world.service.outcome = ProbeOutcome.REFUSED
+    assert codes(take(world)) == [Code.NOT_CONFIRMED]
+    assert codes(world.renew().findings) == [Code.NOT_CONFIRMED]
+
+
+def test_one_that_has_it_leaves_nothing_to_be_asked(world: World) -> None:
+    """What was live before was not deployed: it proves no reload."""
+    world.service.key = "one"
+    assert watch(world) == ()
+    assert world.memory.deployment is None
+
+
+def test_what_is_watched_already_is_not_asked_again(world: World) -> None:
+    world.service.key = "one"
+    watch(world)
+    asked = world.service.asked
+    assert watch(world) == ()
+    assert world.service.asked == asked
