@@ -1,6 +1,7 @@
 """Fixtures for all tests; the lab's are for tests marked ``lab``."""
 
 import os
+import signal
 import sys
 import threading
 from collections.abc import Generator
@@ -16,6 +17,9 @@ settings.register_profile(  # how long an example takes is no property
     "danebot", deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
 settings.load_profile("danebot")
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as a shell starts what is in the background
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item], config: pytest.Config) -> None:
