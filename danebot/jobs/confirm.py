@@ -13,7 +13,13 @@ from danebot.domain.event import Event, EventKind
 from danebot.domain.finding import Code, Finding, Severity
 from danebot.domain.lineage.pem import leaf_spki
 from danebot.domain.names import Endpoint, TlsaOwner, service_at
-from danebot.domain.rollover.evidence.memory import Deployment, Exposure, Memory, PendingHook
+from danebot.domain.rollover.evidence.memory import (
+    Deployment,
+    Exposure,
+    Memory,
+    Occurrence,
+    PendingHook,
+)
 from danebot.domain.rollover.records.retirement import (
     leaving,
     out_of_use,
@@ -21,6 +27,7 @@ from danebot.domain.rollover.records.retirement import (
     proved,
     unsettled,
 )
+from danebot.domain.rollover.steps.gate import refused_live
 from danebot.domain.status.summary import probe_status
 from danebot.domain.text import duration
 from danebot.jobs.probe_lineage import ask, neighbours, old_keys, serves
@@ -84,9 +91,11 @@ def confirm(context: Context, state: LineageState, memory: Memory) -> Iterator[D
         at = context.clock()
         stale = tuple(result for result in results if not serves(result, serving))
         yield Done(probes=tuple(probe_status(one, serving.chain.ders[0], at) for one in results))
-    yield Done(events=tuple(_not_served(name, result) for result in stale))
+    shown = _may_be_shown(context, state, memory)
+    yield Done(events=tuple(_not_served(name, result, shown=shown) for result in stale))
     clean = not stale and not deployment.pending
-    if any(result.outcome is ProbeOutcome.SERVED for result in stale) and not deployment.pending:
+    again = shown and any(result.outcome is ProbeOutcome.SERVED for result in stale)
+    if again and not deployment.pending:
         memory = replace(memory, deployment=deployment._replace(pending=all_hooks(context, name)))
         yield Done(memory)
     if clean and deployment.confirmed_at is None:
@@ -102,6 +111,18 @@ def confirm(context: Context, state: LineageState, memory: Memory) -> Iterator[D
         yield Done(events=tuple(_old_key(name, result) for result in behind))
     after = _counted(context, name, memory, (*stale, *behind), clean=clean and not behind)
     yield Done(proved(after), _out_of_use(name, memory, after, elsewhere))
+
+
+def _may_be_shown(context: Context, state: LineageState, memory: Memory) -> bool:
+    """Whether hooks may have services serve what is live: danebot's own passed the gate for that.
+
+    What was found live did not, and a service may have the key that the records name.
+    """
+    deployment = memory.deployment
+    if deployment is None or deployment.origin is Occurrence.DEPLOYED:
+        return True
+    policy, now = context.settings.policy(state.name), context.clock()
+    return refused_live(state, {}, memory, policy=policy, now=now) is None
 
 
 def _asked(
@@ -199,16 +220,24 @@ def endpoints_of(state: LineageState) -> tuple[Endpoint, ...]:
     return tuple(dict.fromkeys(endpoint for endpoint in found if endpoint is not None))
 
 
-def _not_served(name: str, result: ProbeResult) -> Finding:
+def _not_served(name: str, result: ProbeResult, *, shown: bool) -> Finding:
     if result.outcome is ProbeOutcome.SERVED:
+        remedy = (
+            "reload that service; danebot runs the deploy hooks again at every renew until it "
+            "serves the new one: see that one of them reloads it"
+        )
+        if not shown:
+            remedy = (
+                "leave it as it is until the records of the live key are in every cache: danebot "
+                f"tlsa {name}; then have it reloaded: danebot deploy {name}"
+            )
         return Finding(
             Code.NOT_SERVED,
             Severity.WARNING,
             name,
             f"{place_of(result)} still serves another certificate than the one deployed "
             f"({_presented(result)})",
-            "reload that service; danebot runs the deploy hooks again at every renew until it "
-            "serves the new one: see that one of them reloads it",
+            remedy,
         )
     owner = TlsaOwner(result.endpoint.host, result.endpoint.port)
     remedy = (

@@ -15,10 +15,12 @@ from danebot.adapters.files import edit_text
 from danebot.adapters.tree.memory_file import save_memory
 from danebot.adapters.tree.paths import DANE_EE, LineagePaths
 from danebot.domain.dns.tlsa import NO_RECORDS, Declared, Required, edit_dane_ee
+from danebot.domain.rollover.evidence.memory import Occurrence
 from danebot.domain.rollover.evidence.propagation import matches_chain
 from danebot.domain.rollover.evidence.watched import let_go
 from danebot.domain.rollover.records.adoption import Found, Standing, by_host
 from danebot.domain.rollover.records.retirement import to_be_asked
+from danebot.domain.rollover.steps.gate import refused_live
 from danebot.domain.rollover.steps.remember import remember
 from danebot.errors import RolloverError, UnansweredError
 from danebot.jobs.adopt import observe_owners
@@ -65,7 +67,12 @@ def ask_services(context: Context, name: str) -> tuple[Finding, ...]:
     if live is None or not context.settings.probe(name) or not endpoints_of(state):
         return ()
     run.recall()
-    run.do((Done(to_be_asked(run.memory, live, context.clock())),))
+    last, now = run.memory.deployment, context.clock()
+    if last is not None and last.origin is Occurrence.DEPLOYED:
+        policy = context.settings.policy(name)
+        if refused_live(state, {}, run.memory, policy=policy, now=now) is not None:
+            return ()  # its hooks would have the new owner's service show a mismatch, which is told
+    run.do((Done(to_be_asked(run.memory, live, now)),))
     run.do(confirm(context, state, run.memory))
     return run.progress.events
 

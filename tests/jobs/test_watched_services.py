@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,14 +11,17 @@ import pytest
 from adapters import trees
 from adapters.trees import NAME
 from danebot.adapters.tree.locks import TreeLock
+from danebot.adapters.tree.memory_file import save_memory
 from danebot.domain.delivery.probes import ProbeOutcome
 from danebot.domain.finding import Code, Finding
+from danebot.domain.rollover.evidence.memory import Deployment
 from danebot.domain.rollover.records.adoption import Found, Standing
 from danebot.jobs import confirm as module
 from danebot.jobs.deploy import deploy_again
 from danebot.jobs.init import initialise
 from danebot.jobs.watch import watch_owners
 from domain import builders
+from domain.builders import DAY
 from jobs.world import OWNER, World
 
 LINE = builders.line(OWNER)
@@ -85,3 +89,38 @@ def test_what_is_watched_already_is_not_asked_again(world: World) -> None:
     asked = world.service.asked
     assert watch(world) == ()
     assert world.service.asked == asked
+
+
+@pytest.mark.parametrize("take", [watch, init])
+def test_no_hook_shows_a_live_key_that_the_new_owner_s_records_refuse(
+    world: World, take: Take
+) -> None:
+    """The service serves what its records name, and mail flows: it stays so (RFC 7671 8.1)."""
+    ran = world.grown.root / "ran"
+    hooks = (f"echo >> {ran}",)
+    world.settings = world.settings._replace(
+        common=world.settings.common._replace(hooks=hooks, probe=True)
+    )
+    world.zone.keys = ["two"]
+    (found,) = take(world)
+    assert found.code is Code.NOT_SERVED
+    assert f"then have it reloaded: danebot deploy {NAME}" in found.remedy
+    for _ in range(2):
+        world.renew()
+    assert not ran.exists()
+    world.zone.keys = ["two", "one"]
+    world.pass_time(3 * DAY)
+    world.renew()
+    assert ran.exists()
+
+
+def test_what_danebot_deployed_is_not_shown_where_a_new_owner_refuses_it(world: World) -> None:
+    world.zone.keys = ["two"]
+    live = world.grown.tree.read(NAME).live
+    assert live is not None
+    deployed = Deployment(
+        live.chain.fingerprint, live.key.digest, world.now, confirmed_at=world.now
+    )
+    save_memory(world.paths, world.memory, replace(world.memory, deployment=deployed))
+    assert watch(world) == ()
+    assert world.memory.deployment == deployed
