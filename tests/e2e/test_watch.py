@@ -293,7 +293,9 @@ def test_a_line_for_a_service_that_never_answers_is_taken_out_by_what_is_printed
     dead = f"_26._tcp.{MAIL}"
     record = site.staged()
     site.lab.tlsa_set(f"{dead}.", record)
-    site.ok("watch", MAIL, dead)
+    run = site.danebot("watch", MAIL, dead)
+    assert run.returncode == 1
+    assert commands(run.stderr) == [["watch", "--remove", MAIL, dead]]
     site.lab.make_due(MAIL)
     run = site.danebot("renew")
     assert run.returncode == 1
