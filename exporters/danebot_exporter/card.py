@@ -12,7 +12,7 @@ from danebot.domain.finding import Severity
 from danebot.domain.lineage.state import Management
 from danebot.domain.rollover.steps.phases import Phase
 from danebot.domain.status.way import way
-from danebot.domain.text import LONGEST_LINE, distance, duration, printable, when
+from danebot.domain.text import LONGEST_LINE, distance, duration, printable, times, when
 from danebot_exporter.course import course, findings_of, urgency, waits
 from danebot_exporter.drawing import draw_way, validity_bar
 from danebot_exporter.html import Html, fragment, tag
@@ -198,7 +198,7 @@ def _facts(
     if status.deployed_at is not None and status.confirmed_at is None:
         yield _fact("Deployed", f"{when(status.deployed_at)}, not confirmed on the wire yet")
     for hook in status.pending_hooks:
-        failed = f" (failed {hook.attempts} times: {hook.error})" if hook.attempts else ""
+        failed = f" (failed {times(hook.attempts)}: {hook.error})" if hook.attempts else ""
         yield _fact("Pending hook", tag("code", hook.hook), failed)
     for report in reports:
         recent = now - report.at < _RECENT

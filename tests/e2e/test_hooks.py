@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from danebot.domain.text import times
 from e2e.site import MAIL, OWNER, Site
 from e2e.steps import memory, start, wait_for
 from lab.lab import Lab, missing
@@ -48,7 +49,7 @@ def test_a_hook_that_fails_five_times_is_run_until_it_succeeds(site: Site) -> No
     for attempt in range(1, 6):
         run = site.danebot("renew")
         assert run.returncode == 1
-        assert f"failed {attempt} times: exit status 3: no luck" in run.stderr
+        assert f"failed {times(attempt)}: exit status 3: no luck" in run.stderr
         assert _pending(site) == [(fails, attempt)]
         assert memory(site)["deployment"]["confirmed_at"] is None
         _not_due(site)
@@ -67,7 +68,7 @@ def test_a_hook_that_hangs_is_ended_in_time_and_stays_pending(site: Site) -> Non
     _renewed(site, hangs, f"touch {after}", timeout="5s")
     run = site.danebot("renew")
     assert run.returncode == 1
-    assert "failed 1 times: " in run.stderr
+    assert "failed once: " in run.stderr
     assert after.stat().st_mtime - pid.stat().st_mtime < 60
     assert _pending(site) == [(hangs, 1)]
     wait_for(lambda: _ended(int(pid.read_text())))
@@ -85,7 +86,7 @@ def test_a_hook_that_is_killed_stays_pending(site: Site) -> None:
     _renewed(site, "kill -9 $$")
     run = site.danebot("renew")
     assert run.returncode == 1
-    assert "deploy hook kill ... failed 1 times" in run.stderr
+    assert "deploy hook kill ... failed once" in run.stderr
     assert _pending(site) == [("kill -9 $$", 1)]
 
 

@@ -101,10 +101,10 @@ def test_a_broken_configuration_is_not_made_live(
     conf.write_text(former)
     broken.write_text(text)
     assert run.returncode == 1
-    failed = [line for line in run.stderr.splitlines() if " failed 1 times: " in line]
+    failed = [line for line in run.stderr.splitlines() if " failed once: " in line]
     assert len(failed) == 1, run.stderr
     service = hook.removeprefix("@")
-    assert f"deploy hook {hook} ... failed 1 times" in failed[0]
+    assert f"deploy hook {hook} ... failed once" in failed[0]
     assert f"{service}: not reloaded, its configuration is wrong: " in failed[0]
     assert words in failed[0]
     site.quiet("renew")
