@@ -104,7 +104,9 @@ def confirm(context: Context, state: LineageState, memory: Memory) -> Iterator[D
         asked = ", ".join(map(str, endpoints))
         text = f"the deployed chain is served by {asked}" if asked else "no service is to be asked"
         served = Event(context.clock(), EventKind.CONFIRMED, name, text)
-        yield Done(memory, _confirmed(context, state, memory, deployment), changes=(served,))
+        own = deployment.origin is Occurrence.DEPLOYED
+        found = _confirmed(context, state, memory, deployment)
+        yield Done(memory, found, changes=(served,) if own else ())
     behind: tuple[ProbeResult, ...] = ()
     if clean and past:
         behind = old_keys(context, name, endpoints, past, neighbours(context, state))

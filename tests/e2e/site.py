@@ -156,6 +156,13 @@ class Site:
         assert run.returncode == 0, run.stdout + run.stderr
         return run.stdout
 
+    def attention(self, *args: str) -> str:
+        """Run it; it must end with 1 and warnings, no error. Return what it told on stderr."""
+        run = self.danebot(*args)
+        assert run.returncode == 1, run.stdout + run.stderr
+        assert "danebot: WARNING: " in run.stderr
+        return run.stderr
+
     def status(self, name: str = MAIL) -> dict[str, Any]:
         """One lineage of ``status --json``, whatever the exit status."""
         run = self.danebot("status", "--json", name)

@@ -236,13 +236,13 @@ def test_a_stolen_key_behind_a_dead_port_is_told_until_somebody_insists(site: Si
     old = site.issued()
     for owner in (OWNER, dead):
         site.lab.tlsa_set(owner, old, ttl=1)
-    site.ok("init", MAIL)
+    site.attention("init", MAIL)
     (site.staging / "dane-ee").write_text(f"1 {OWNER}\n1 {dead}\n")
-    site.ok("renew")
+    site.attention("renew")
     new = site.status()["publication"]["add"][0].split(" TLSA ", 1)[1]
     for owner in (OWNER, dead):
         site.lab.tlsa_add(owner, new, ttl=1)
-    site.quiet("renew")
+    site.attention("renew")
     time.sleep(1.2)
     stolen = served_certificate(site.lab.mail, 25)
 

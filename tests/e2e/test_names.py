@@ -143,7 +143,7 @@ def test_records_that_another_lineage_watches_are_its_own(site: Site) -> None:
             live = Tree(site.tree).read(name).live
             assert live is not None
             site.lab.tlsa_add(owner, f"3 1 1 {live.key.digest.hex()}")
-    site.ok("init")
+    site.attention("init")
     run = site.danebot("names", "rsa.example.test", "--remove", MX, "--dry-run")
     assert f"would no longer watch 1 {MX_OWNER[:-1]}" in run.stdout
     assert (run.returncode, run.stderr) == (0, "")

@@ -40,7 +40,7 @@ def test_not_while_another_lineage_cannot_tell_which_keys_it_used(site: Site) ->
     site.lab.issue(OTHER, MAIL)
     theirs = f"3 1 1 {leaf_digest((site.tree / 'live' / OTHER / 'combo.pem').read_bytes())}"
     site.lab.tlsa_add(OWNER, theirs, ttl=1)
-    site.ok("init", OTHER)
+    site.attention("init", OTHER)
     file = site.tree / "staging" / OTHER / "rollover.json"
     aside = file.rename(file.with_name("aside"))
     file.symlink_to(file)
@@ -135,8 +135,8 @@ def test_two_probes_in_a_row_find_the_old_key_gone(site: Site) -> None:
 def test_a_service_that_falls_back_begins_the_count_anew(site: Site) -> None:
     """Also once records may go: while the old key is served again, none is named."""
     site.settings["retire_after"] = "2s"
-    site.extra = f'[endpoints."mail.example.test:25"]\nconnect = "{site.lab.mail2}"'
     old, _ = cooled(site)
+    site.extra = f'[endpoints."mail.example.test:25"]\nconnect = "{site.lab.mail2}"'
     chain, before = site.lab.second_chain, site.tree.parent / "before.pem"
     shutil.copy(site.live / "combo.pem", before)
     shutil.copy(before, chain)
@@ -168,7 +168,7 @@ def test_not_while_a_neighbours_service_serves_the_old_key(site: Site) -> None:
     site.lab.issue(OTHER, MAIL)
     theirs = f"3 1 1 {leaf_digest((site.tree / 'live' / OTHER / 'combo.pem').read_bytes())}"
     site.lab.tlsa_add(OWNER, theirs, ttl=1)
-    site.ok("init", OTHER)
+    site.attention("init", OTHER)
     site.extra = "".join(
         f'[lineage."{name}".endpoints]\n"mail.example.test:25" = "{address}"\n'
         for name, address in ((MAIL, site.lab.mail), (OTHER, site.lab.mail2))
@@ -193,7 +193,7 @@ def test_not_while_a_server_has_the_old_key_for_other_clients(site: Site) -> Non
     site.extra = f'[endpoints."mail.example.test:25"]\nconnect = "{site.lab.mail2}"'
     old = site.issued("rsa", "--rsa-key-size", "2048")
     site.lab.tlsa_set(OWNER, old, ttl=1)
-    site.ok("init", MAIL)
+    site.attention("init", MAIL)
     site.lab.tlsa_add(OWNER, site.next_record(), ttl=1)
     before, chain = (site.live / "combo.pem").read_bytes(), site.lab.second_chain
     chain.touch(0o600)
