@@ -78,7 +78,7 @@ def _ended(pid: int) -> bool:
     """Whether a process is gone, or waits for nothing but to be counted."""
     try:
         return ") Z" in Path(f"/proc/{pid}/stat").read_text(encoding="ascii")
-    except FileNotFoundError:
+    except (FileNotFoundError, ProcessLookupError):  # before, or while it is read
         return True
 
 

@@ -271,7 +271,7 @@ def _ends(pid: int) -> bool:
         try:
             if ") Z " in Path(f"/proc/{pid}/stat").read_text(encoding="ascii"):
                 return True
-        except FileNotFoundError:
+        except (FileNotFoundError, ProcessLookupError):  # before, or while it is read
             return True
         time.sleep(0.02)
     return False
