@@ -69,7 +69,7 @@ def others() -> Iterator[dict[str, socket.socket]]:
     yield Pipe.others
     for sock in Pipe.others.values():
         sock.close()
-    assert sockets() == before
+    assert sockets() <= before  # one that an earlier test left may have gone since
 
 
 def sockets() -> int:
