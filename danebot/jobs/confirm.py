@@ -23,6 +23,7 @@ from danebot.domain.rollover.evidence.memory import (
 from danebot.domain.rollover.records.retirement import (
     leaving,
     out_of_use,
+    passed_gate,
     probed,
     proved,
     unsettled,
@@ -91,7 +92,7 @@ def confirm(context: Context, state: LineageState, memory: Memory) -> Iterator[D
         at = context.clock()
         stale = tuple(result for result in results if not serves(result, serving))
         yield Done(probes=tuple(probe_status(one, serving.chain.ders[0], at) for one in results))
-    shown = _may_be_shown(context, state, memory)
+    shown = _may_be_shown(context, state, serving, memory)
     yield Done(events=tuple(_not_served(name, result, shown=shown) for result in stale))
     clean = not stale and not deployment.pending
     again = shown and any(result.outcome is ProbeOutcome.SERVED for result in stale)
@@ -115,13 +116,12 @@ def confirm(context: Context, state: LineageState, memory: Memory) -> Iterator[D
     yield Done(proved(after), _out_of_use(name, memory, after, elsewhere))
 
 
-def _may_be_shown(context: Context, state: LineageState, memory: Memory) -> bool:
+def _may_be_shown(context: Context, state: LineageState, live: Held, memory: Memory) -> bool:
     """Whether hooks may have services serve what is live: danebot's own passed the gate for that.
 
     What was found live did not, and a service may have the key that the records name.
     """
-    deployment = memory.deployment
-    if deployment is None or deployment.origin is Occurrence.DEPLOYED:
+    if passed_gate(memory, live):
         return True
     policy, now = context.settings.policy(state.name), context.clock()
     return refused_live(state, {}, memory, policy=policy, now=now) is None

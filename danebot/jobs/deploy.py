@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 
 from danebot.domain.finding import Code, Finding
 from danebot.domain.lineage.state import Management
-from danebot.domain.rollover.evidence.memory import Occurrence
-from danebot.domain.rollover.records.retirement import deployment_of, unsettled
+from danebot.domain.rollover.records.retirement import deployment_of, passed_gate, unsettled
 from danebot.domain.rollover.steps.gate import refused_live
 from danebot.domain.rollover.steps.remember import remember
 from danebot.errors import RolloverError
@@ -86,9 +85,8 @@ def refuse_mismatch(
 
     What danebot itself deployed has passed the gate.  ``memory`` must hold what was ``seen``.
     """
-    live, last, name = deployed(state), memory.deployment, state.name
-    own = last is not None and last.origin is Occurrence.DEPLOYED
-    if last is not None and own and last.chain == live.chain.fingerprint:
+    live, name = deployed(state), state.name
+    if passed_gate(memory, live):
         return
     policy, now = context.settings.policy(name), context.clock()
     refusal = refused_live(state, seen, memory, policy=policy, now=now)

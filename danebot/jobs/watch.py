@@ -15,11 +15,10 @@ from danebot.adapters.files import edit_text
 from danebot.adapters.tree.memory_file import save_memory
 from danebot.adapters.tree.paths import DANE_EE, LineagePaths
 from danebot.domain.dns.tlsa import NO_RECORDS, Declared, Required, edit_dane_ee
-from danebot.domain.rollover.evidence.memory import Occurrence
 from danebot.domain.rollover.evidence.propagation import matches_chain
 from danebot.domain.rollover.evidence.watched import let_go
 from danebot.domain.rollover.records.adoption import Found, Standing, by_host
-from danebot.domain.rollover.records.retirement import to_be_asked
+from danebot.domain.rollover.records.retirement import passed_gate, to_be_asked
 from danebot.domain.rollover.steps.gate import refused_live
 from danebot.domain.rollover.steps.remember import remember
 from danebot.errors import RolloverError, UnansweredError
@@ -67,8 +66,8 @@ def ask_services(context: Context, name: str) -> tuple[Finding, ...]:
     if live is None or not context.settings.probe(name) or not endpoints_of(state):
         return ()
     run.recall()
-    last, now = run.memory.deployment, context.clock()
-    if last is not None and last.origin is Occurrence.DEPLOYED:
+    now = context.clock()
+    if passed_gate(run.memory, live):
         policy = context.settings.policy(name)
         if refused_live(state, {}, run.memory, policy=policy, now=now) is not None:
             return ()  # its hooks would have the new owner's service show a mismatch, which is told

@@ -42,9 +42,10 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
 
 def deployed(world: World, exposure: Exposure = Exposure.NONE) -> Memory:
     past = PastKey(trees.public("one").spki, world.now, exposure)
-    return Memory(
-        deployment=Deployment(b"chain", trees.public("two").digest, world.now), past_keys=(past,)
-    )
+    live = world.grown.tree.read(NAME).live
+    assert live is not None
+    last = Deployment(live.chain.fingerprint, trees.public("two").digest, world.now)
+    return Memory(deployment=last, past_keys=(past,))
 
 
 def hook(world: World, name: str, script: str) -> None:

@@ -91,9 +91,10 @@ def test_what_is_watched_already_is_not_asked_again(world: World) -> None:
     assert world.service.asked == asked
 
 
+@pytest.mark.parametrize("former", [False, True])
 @pytest.mark.parametrize("take", [watch, init])
 def test_no_hook_shows_a_live_key_that_the_new_owner_s_records_refuse(
-    world: World, take: Take
+    world: World, take: Take, *, former: bool
 ) -> None:
     """The service serves what its records name, and mail flows: it stays so (RFC 7671 8.1)."""
     ran = world.grown.root / "ran"
@@ -102,6 +103,9 @@ def test_no_hook_shows_a_live_key_that_the_new_owner_s_records_refuse(
         common=world.settings.common._replace(hooks=hooks, probe=True)
     )
     world.zone.keys = ["two"]
+    if former:  # danebot deployed a chain once, and certbot renewed on its own since
+        last = Deployment(b"another", b"", world.now, confirmed_at=world.now)
+        save_memory(world.paths, world.memory, replace(world.memory, deployment=last))
     (found,) = take(world)
     assert found.code is Code.NOT_SERVED
     assert f"then have it reloaded: danebot deploy {NAME}" in found.remedy

@@ -15,7 +15,13 @@ from typing import TYPE_CHECKING
 from danebot.domain.finding import Code, Finding, Severity
 from danebot.domain.rollover.evidence.memory import Exposure, Memory, PastKey
 from danebot.domain.rollover.records.publication import Publication
-from danebot.domain.rollover.records.retirement import forms, leaving, out_of_use, shown_at
+from danebot.domain.rollover.records.retirement import (
+    everybody_heard,
+    forms,
+    leaving,
+    out_of_use,
+    shown_at,
+)
 
 if TYPE_CHECKING:
     from danebot.domain.dns.tlsa import TlsaRecord
@@ -49,7 +55,7 @@ def at_large(
     for past in exposed(memory):
         where = tuple(_shown(state, past, observations))
         if where:
-            yield _published(state, memory, past, where, found)
+            yield _published(state, memory, past, where, found, observations=observations)
     waiting = [pending for pending in memory.revocations if not pending.attempts]
     if waiting and memory.deployment is not None:
         reasons = _reasons(memory)
@@ -73,18 +79,32 @@ def _shown(
             yield str(owner), record
 
 
+def _cached_alone(state: LineageState, past: PastKey, observations: Observations) -> bool:
+    """Whether every server was heard without the key's records, so that only caches have some."""
+    mine = frozenset(forms(past.spki))
+    servers = (one for owner in state.owners for one in observations[owner].all_servers)
+    return everybody_heard(state, observations) and all(
+        mine.isdisjoint(one.records) for one in servers
+    )
+
+
 def _published(
     state: LineageState,
     memory: Memory,
     past: PastKey,
     where: tuple[tuple[str, TlsaRecord], ...],
     found: Publication,
+    *,
+    observations: Observations,
 ) -> Finding:
     owner, record = where[0]
     more = f" and {len(where) - 1} more" if len(where) > 1 else ""
     may_go = any(item.record == record for item in found.remove)
     reasons = _reasons(memory) if not out_of_use(memory, past) else ()
-    if may_go:
+    if _cached_alone(state, past, observations):
+        remedy = f"nothing but to wait for its TTL; then run: danebot renew {state.name}"
+        why = "it is gone from every server, and caches have it for a while yet"
+    elif may_go:
         remedy = f"remove what this prints: danebot tlsa {state.name}"
         why = "it may be removed"
     elif reasons:

@@ -16,7 +16,7 @@ a trust store, by their data alone.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from danebot.domain.dane.certificate_types import ALL_TYPES, CertificateType
@@ -44,8 +44,6 @@ RESOLVER = "the validating resolver"
 
 UNVALIDATED = f"{RESOLVER} (nothing shows that it validates)"
 """The same where its answer is insecure, and nobody shows whether the zone is signed."""
-
-_LAST_RUNS = timedelta(days=2)  # of daily ones, of which one may be missed
 
 
 class Refusal(NamedTuple):
@@ -162,15 +160,6 @@ class _Judge:
             self.known[records] = new and new - self.senders.refusing(records, self.live)
         return self.known[records]
 
-    def ends(self, records: Records) -> bool:
-        """Whether the live chain runs out soon, and senders will refuse it by an RRset then.
-
-        Without PKIX, by DANE-EE(3), they don't look at its dates (RFC 7671 section 5.1).
-        """
-        end = self.live.chain.not_after
-        then = self.senders._replace(now=end + timedelta(seconds=1))
-        return self.senders.now >= end - _LAST_RUNS and then.refuse(records, self.live)
-
     def repaired(self, records: Records) -> bool:
         """Whether all senders refuse the live chain by an RRset, and none the new one."""
         refused = self.senders.refusing(records, self.live) == ALL_TYPES
@@ -225,8 +214,6 @@ def _refusals(
         until = gone_at(sighting, owner, policy)
         if (until is None or now < until) and judge.worse(sighting.records):
             silent = _silent(observation) if sighting.records not in shown else ()
-            if UNVALIDATED in silent and owner.answered_at is None and judge.ends(sighting.records):
-                continue  # nobody ever saw it signed
             yield judge.refusal(sighting.records, until, silent)._replace(since=sighting.until)
     # An observation under a clock that is behind isn't remembered, but what it shows is there.
     for records in sorted(shown.difference(one.records for one in owner.rrsets)):

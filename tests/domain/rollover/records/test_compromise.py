@@ -91,6 +91,15 @@ def test_a_resolver_s_cache_or_one_server_is_enough_to_be_published() -> None:
         assert Code.COMPROMISED_PUBLISHED in said(memory(behind=(DEAD,)), one)
 
 
+def test_what_caches_alone_have_needs_time_and_no_change() -> None:
+    cached = look("new", resolver=["old", "new"])
+    found = said(memory(clear=True), cached)[Code.COMPROMISED_PUBLISHED]
+    assert "gone from every server, and caches have it" in found.text
+    assert "wait for its TTL" in found.remedy
+    silent = look("new", at={"ns1": None, "ns2": UNREACHABLE}, resolver=["old", "new"])
+    assert "gone" not in said(memory(clear=True), silent)[Code.COMPROMISED_PUBLISHED].text
+
+
 @pytest.mark.parametrize(
     "past", [STOLEN._replace(exposure=Exposure.NONE), STOLEN._replace(retired_at=T0)]
 )
