@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -15,9 +16,7 @@ class WaitingLine:
 
     def show(self, text: str) -> None:
         """Show it in place of the one before, as far as the terminal is wide."""
-        from shutil import get_terminal_size
-
-        text = text[: max(0, get_terminal_size().columns - 1)]
+        text = text[: max(0, _columns() - 1)]
         _put(f"\r{text.ljust(self._width)}")
         self._width = len(text)
 
@@ -26,6 +25,16 @@ class WaitingLine:
         if self._width:
             _put(f"\r{' ' * self._width}\r")
             self._width = 0
+
+
+def _columns() -> int:
+    """How wide standard error is; standard output may be elsewhere."""
+    from shutil import get_terminal_size
+
+    try:
+        return os.get_terminal_size(sys.stderr.fileno()).columns or get_terminal_size().columns
+    except (OSError, ValueError):
+        return get_terminal_size().columns
 
 
 def _put(text: str) -> None:

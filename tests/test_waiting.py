@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import re
+import struct
 import subprocess
 import sys
+import termios
 from pathlib import Path
 
 import pytest
@@ -85,6 +88,19 @@ def test_a_line_is_no_wider_than_the_terminal(
     line.clear()
     line.clear()
     assert re.split("\r", capsys.readouterr().err) == ["", "a" * 10, "bb" + " " * 8, "  ", ""]
+
+
+def test_its_width_is_that_of_standard_error(tmp_path: Path) -> None:
+    """What a program prints may go to a file, or to nobody."""
+    terminal, line = os.openpty()
+    fcntl.ioctl(line, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 40, 0, 0))
+    code = "from danebot.waiting import LINE; LINE.show('a' * 100)"
+    env = {name: value for name, value in os.environ.items() if name != "COLUMNS"}
+    with (tmp_path / "out").open("w") as out:
+        subprocess.run([sys.executable, "-c", code], stdout=out, stderr=line, env=env, check=True)
+    assert os.read(terminal, 1000) == b"\r" + b"a" * 39
+    os.close(terminal)
+    os.close(line)
 
 
 def test_a_terminal_that_goes_away_changes_nothing(tmp_path: Path) -> None:

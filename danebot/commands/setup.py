@@ -8,25 +8,33 @@ from typing import Any, cast
 import click
 
 from danebot.commands.shared import LINEAGES, console_of
-from danebot.domain.names import DnsName
-from danebot.errors import NameSyntaxError
+from danebot.domain.names import DnsName, TlsaOwner
+from danebot.errors import ConfigError, NameSyntaxError
 
 _GLOBAL = (("config", "--config"), ("config_dir", "--config-dir"))
 
 
 def _owner(_ctx: click.Context, _param: click.Parameter, words: Sequence[str]) -> list[DnsName]:
     try:
-        return [DnsName.parse(word) for word in words]
+        owners = [DnsName.parse(word) for word in words]
     except NameSyntaxError as exc:
         raise click.BadParameter(str(exc)) from exc
+    for owner in owners:
+        if TlsaOwner.from_name(owner) is None:
+            raise click.BadParameter(f"{owner} is no TLSA owner: want _25._tcp.HOST")
+    return owners
 
 
 def _hook(_ctx: click.Context, _param: click.Parameter, words: tuple[str, ...]) -> tuple[str, ...]:
+    from danebot.config import values
+
     try:
         "".join(words).encode()
+        return tuple(map(values.hook, words))
     except UnicodeEncodeError as exc:
         raise click.BadParameter("not UTF-8, which settings are") from exc
-    return words
+    except ConfigError as exc:
+        raise click.BadParameter(str(exc)) from exc
 
 
 @click.command()

@@ -16,6 +16,7 @@ from danebot.domain.doctor.setup import MAIL_SERVICES, SERVICES, Candidate, Read
 from danebot.domain.lineage.state import Management
 from danebot.domain.names import printable
 from danebot.domain.rollover.records.adoption import Service, first_owners, intake, refusing
+from danebot.domain.rollover.records.retirement import passed_gate
 from danebot.domain.rollover.steps.gate import refused_live
 from danebot.errors import DanebotError
 from danebot.jobs.host_facts import Looker, asked_facts, tree_facts
@@ -164,8 +165,9 @@ def _refusing(context: Context, state: LineageState, search: Search | None) -> t
         return found
     memory, now = remembered(context, state.name), context.clock()
     cached = refused_live(state, {}, memory, policy=context.settings.policy(state.name), now=now)
-    deployed = memory.deployment is not None or cached is None or cached.unknown
-    return () if deployed or cached is None else (cached.owner,)
+    live = state.serving
+    deployed = live is not None and passed_gate(memory, live)
+    return () if deployed or cached is None or cached.unknown else (cached.owner,)
 
 
 def _serving(context: Context, state: LineageState, search: Search) -> tuple[DnsName, ...]:

@@ -325,6 +325,9 @@ def test_what_it_would_ask_may_be_told(host: Host) -> None:
     [
         (("--owner", HERE), "--owner needs one LINEAGE"),
         (("--owner", "..", NAME), "--owner"),
+        (("--owner", "mail.example.test", NAME), "is no TLSA owner: want _25._tcp.HOST"),
+        (("--yes", "--hook", "@posfix"), "must be a command line, or one of "),
+        (("--yes", "--hook", ""), "--hook"),
         (("--hook", "x", "--no-hook"), "doesn't go with"),
         (("--yes", "--hook", "/opt/\udcff"), "--hook': not UTF-8, which settings are"),
         (("--yes", "--dry-run"), "doesn't go with"),
@@ -332,9 +335,11 @@ def test_what_it_would_ask_may_be_told(host: Host) -> None:
     ],
 )
 def test_wrong_usage(host: Host, words: tuple[str, ...], told: str) -> None:
+    before = host.digest()
     said = host.piped(*words)
     assert said.status == 2
     assert told in said.err
+    assert host.digest() == before
 
 
 def test_without_a_resolver_nothing_is_begun(host: Host) -> None:
@@ -408,6 +413,19 @@ def test_no_service_is_reloaded_onto_a_key_that_the_records_refuse(host: Host) -
     assert "no hook is run: senders may refuse" in refused.err
     tried = host.desk.danebot("deploy", "--dry-run", NAME)
     assert (tried.status, tried.out) == (1, "")
+
+
+def test_caches_forget_the_former_record_before_a_service_is_told(host: Host) -> None:
+    grown = trees.Grown(host.desk.tree)
+    grown.version(2, "two")
+    grown.link(grown.paths.live, 2)
+    host.desk.dns.publish(of_key("one"))
+    host.piped("--yes")
+    host.desk.dns.publish(of_key("one"), of_key("two"))
+    said = host.piped("--yes")
+    assert said.status == 1
+    assert "hooks" not in host.config.read_text()
+    assert "postconf" not in said.out
 
 
 @pytest.mark.parametrize("silent", [False, True])
