@@ -52,8 +52,12 @@ _NOT_ROOTS = re.compile(r"^\s*(User|DynamicUser)\s*=\s*(?!(root|0|no|false)?\s*$
 _BEFORE = re.compile(r"((sleep \S+|test -x \S+|\[ -x \S+ \])\s*(;|&&)\s*)*(exec |chronic )?")
 _REST = re.compile(r"\s*\d?[;&|<>]")
 _LIMIT = 1024 * 1024
+_LONGEST_PATH = 4096  # Linux's PATH_MAX
 _MOST_PATHS, _MOST_READ = 1000, 8 * _LIMIT  # of one table: any user has one
 _SEPARATORS = re.compile(r"[;&|()`\n]+|\$\(")
+# As the shell reads words; a quote without its like is none.
+_WORD = re.compile(r"""(?:[^\s;&|()<>`"'\\]|\\.|"(?:[^"\\]|\\.)*"|'[^']*')+""")
+_QUOTES = re.compile(r"""\\(.)|"((?:[^"\\]|\\.)*)"|'([^']*)'""")
 _CONTINUED = re.compile(r"\\\n")
 _COMMENT = re.compile(r"(^|\s)#.*")
 _SHELL = r"#!.*\b(ba|da|k|z)?sh\b"
@@ -305,12 +309,13 @@ def _cron_lines(
 def _script_lines(
     root: str, lines: Iterable[str], cut: Callable[[], None] = lambda: None
 ) -> Iterator[str]:
-    """The lines of shell scripts for renewals that lines run, by their whole path; each once.
+    """The lines of shell scripts for renewals that lines name; each once.
 
-    One of these runs no more.  ``cut`` is called if there is more to read than anybody needs.
+    Scripts that are run by these scripts are not read.  ``cut`` is called if there is more to read
+    than anybody needs.
     """
     left = _MOST_READ
-    for number, path in enumerate(dict.fromkeys(path for line in lines for path in _paths(line))):
+    for number, path in enumerate(_named(root, lines)):
         if number == _MOST_PATHS or left < 0:
             cut()
             return
@@ -320,13 +325,44 @@ def _script_lines(
             yield from _CONTINUED.sub(" ", text).splitlines()
 
 
+def _named(root: str, lines: Iterable[str]) -> Iterator[str]:
+    """What may be a script in lines, and what run-parts runs of a directory; each once."""
+    seen: set[str] = set()
+    for path in (path for line in lines for path in _paths(line)):
+        if path in seen:
+            continue
+        seen.add(path)
+        yield path
+        if path[-1] == "/" and os.path.normpath(path[1:]) not in _SCRIPTS:  # looked at anyway
+            for one in _listed(f"{root}{path[:-1]}"):
+                yield one.removeprefix(root) if os.access(one, os.X_OK) else path
+
+
 def _paths(line: str) -> Iterator[str]:
-    """Whole paths in a line; a word after an option may be its value, and is passed over."""
-    words = _COMMENT.sub("", line).split()
-    for before, word in zip(["", *words], words, strict=False):
-        path = word.strip("\"'();")
-        if path[:1] == "/" and before[:1] != "-":
+    """Whole paths of what a line of the shell names, and what run-parts is given with a slash.
+
+    Nobody can tell what a program runs from what else it is given, so every word may be a path.
+    """
+    directory, before, parts = "", "", False
+    for word in _words(_COMMENT.sub("", line)):
+        path = (f"{directory}/{word}" if directory and word[:1] != "/" else word).rstrip("/")
+        if path[:1] == "/" and len(path) < _LONGEST_PATH:
             yield path
+            if before == "cd":
+                directory = path
+            if parts:
+                yield f"{path}/"
+        parts |= word.endswith("run-parts")
+        before = word
+
+
+def _words(line: str, depth: int = 3) -> Iterator[str]:
+    """The words of a line without their quotes, and the words in those that had some."""
+    for match in _WORD.finditer(line):
+        word = _QUOTES.sub(lambda quoted: quoted[1] or quoted[2] or quoted[3] or "", match[0])
+        yield word
+        if depth and word != match[0]:
+            yield from _words(word, depth - 1)
 
 
 def _cron_files(root: str) -> Iterator[str]:

@@ -75,7 +75,6 @@ def test_what_a_script_runs_is_seen(tmp_path: Path) -> None:
     timer(tmp_path, "certificates", f"ExecStart=-{SCRIPT} --quiet")
     write(tmp_path / "etc/cron.d/certs", f"7 3 * * * root flock /run/x {SCRIPT} >/dev/null\n")
     write(tmp_path / "etc/cron.d/nul", "7 3 * * * root /x\0y\n")
-    write(tmp_path / "etc/cron.d/mail", f"7 3 * * * root mail -s {SCRIPT} root\n")
     write(script, "#!/bin/bash -e\n# renews\nif true; then certbot \\\n  -q renew; fi\n", 0o755)
     both = [
         "certificates.timer is enabled: systemctl disable --now certificates.timer",
@@ -87,6 +86,57 @@ def test_what_a_script_runs_is_seen(tmp_path: Path) -> None:
     write(script, "#!/bin/sh\n# certbot renew\ndanebot renew\n", 0o755)
     assert jobs(tmp_path) == []
     assert [job.place.rpartition("/")[2] for job in own_jobs(TREE, tmp_path)] == ["certs"]
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        f"sh -c '{SCRIPT}'",
+        f'sh -c "cd /tmp; {SCRIPT} -q" >/dev/null 2>&1',
+        f"bash -e {SCRIPT}",
+        f"nice -n 10 {SCRIPT}",
+        f"ionice -c3 {SCRIPT} -q",
+        f"chronic -v {SCRIPT}",
+        f"flock -n /run/x -c '{SCRIPT} --quiet'",
+        f"flock /run/x {SCRIPT}",
+        f"timeout 5m {SCRIPT}",
+        f"timeout --foreground {SCRIPT}",
+        f"env X=Y {SCRIPT}",
+        f"env -i {SCRIPT}",
+        f"systemd-cat -t x sh -c 'exec {SCRIPT}'",
+        f"cd /usr/local && {SCRIPT}",
+        "cd /usr/local/sbin && ./certificates",
+        "cd /usr/local; cd sbin && sh certificates",
+        f"cat x|{SCRIPT}|logger -t x",
+        f"{SCRIPT}>/dev/null",
+        f"bash <{SCRIPT}",
+        f"test -x {SCRIPT}&&{SCRIPT}",
+        f"echo $({SCRIPT}) `true`",
+        f"ssh-agent bash -c \"flock /run/x sh -c '{SCRIPT}'\"",
+        f"it's {SCRIPT}",
+        "run-parts --report /usr/local/sbin",
+        "run-parts /usr/local/sbin/",
+        "'/opt/my scripts/renew'",
+        "/opt/my\\ scripts/renew",
+        "sh -c '\"/opt/my scripts/renew\" -q'",
+    ],
+)
+def test_a_script_is_seen_however_it_is_called(tmp_path: Path, command: str) -> None:
+    for script in (SCRIPT, "/opt/my scripts/renew"):
+        write(tmp_path / script[1:], "#!/bin/bash -e\ncertbot -q renew\n", 0o755)
+    write(tmp_path / "etc/cron.d/certs", f"7 3 * * * root {command}\n")
+    assert jobs(tmp_path) == ["etc/cron.d/certs runs certbot renew: take that line out"]
+    (tmp_path / "etc/cron.d/certs").unlink()
+    timer(tmp_path, "certs", f"ExecStart={command}")
+    assert jobs(tmp_path) == ["certs.timer is enabled: systemctl disable --now certs.timer"]
+
+
+def test_what_run_parts_runs_is_told_once_where_it_is(tmp_path: Path) -> None:
+    write(tmp_path / "etc/crontab", "25 6 * * * root cd / && run-parts --report /etc/cron.daily\n")
+    write(tmp_path / "etc/cron.daily/renew", "#!/bin/sh\ncertbot renew\n", 0o755)
+    write(tmp_path / "opt/parts/renew", "#!/bin/sh\ncertbot renew\n")
+    write(tmp_path / "etc/cron.d/parts", "25 6 * * * root run-parts /opt/parts\n")
+    assert jobs(tmp_path) == ["etc/cron.daily/renew runs certbot renew: take that line out"]
 
 
 def test_a_timer_that_runs_danebot_or_nothing_is_none(tmp_path: Path) -> None:
