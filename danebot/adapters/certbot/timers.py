@@ -60,7 +60,7 @@ _WORD = re.compile(r"""(?:[^\s;&|()<>`"'\\]|\\.|"(?:[^"\\]|\\.)*"|'[^']*')+""")
 _QUOTES = re.compile(r"""\\(.)|"((?:[^"\\]|\\.)*)"|'([^']*)'""")
 _CONTINUED = re.compile(r"\\\n")
 _COMMENT = re.compile(r"(^|\s)#.*")
-_SHELL = r"#!.*\b(ba|da|k|z)?sh\b"
+_SHELL = rb"#!.*\b(ba|da|k|z)?sh\b"
 _EXEC = re.compile(r"^\s*ExecStart\s*=[-@:+!]*(.*)$", re.MULTILINE)
 
 
@@ -209,10 +209,8 @@ def _enabled(root: str) -> Iterable[str]:
     return dict.fromkeys(
         timer.rpartition("/")[2]
         for units in _UNITS
-        for directory in _listed(f"{root}/{units}")
-        if directory.endswith(".wants")
-        for timer in _listed(directory)
-        if timer.endswith(".timer")
+        for directory in _listed(f"{root}/{units}", ".wants")
+        for timer in _listed(directory, ".timer")
     )
 
 
@@ -277,8 +275,7 @@ def _unit(root: str, unit: str) -> str:
     drop_ins = {
         path.rpartition("/")[2]: path
         for directory in reversed(_UNITS)
-        for path in _listed(f"{root}/{directory}/{unit}.d")
-        if path.endswith(".conf")
+        for path in _listed(f"{root}/{directory}/{unit}.d", ".conf")
     }
     return "\n".join((first, *(_text(drop_ins[name]) or "" for name in sorted(drop_ins))))
 
@@ -319,10 +316,10 @@ def _script_lines(
         if number == _MOST_PATHS or left < 0:
             cut()
             return
-        text = _text(f"{root}{path}") or ""
-        left -= len(text)
-        if "renew" in text and re.match(_SHELL, text):  # few have the word
-            yield from _CONTINUED.sub(" ", text).splitlines()
+        data = _content(f"{root}{path}") or b""
+        left -= len(data)
+        if b"renew" in data and re.match(_SHELL, data):  # few have the word, and most are programs
+            yield from _CONTINUED.sub(" ", data.decode("utf-8", "replace")).splitlines()
 
 
 def _named(root: str, lines: Iterable[str]) -> Iterator[str]:
@@ -416,16 +413,21 @@ def _is_default(tree: Path) -> bool:
 
 def _text(path: str) -> str | None:
     """A file's text; None where there is none to read."""
+    data = _content(path)
+    return None if data is None else data.decode("utf-8", "replace")
+
+
+def _content(path: str) -> bytes | None:
     try:
-        return read_regular(path, _LIMIT).decode("utf-8", "replace")
+        return read_regular(path, _LIMIT)
     except (OSError, ValueError):  # a NUL in the name
         return None
 
 
-def _listed(directory: str) -> list[str]:
+def _listed(directory: str, suffix: str = "") -> list[str]:
     """The files in use of a directory; those that were set aside by their names aren't."""
     try:
-        names = sorted(os.listdir(directory))
+        names = sorted(name for name in os.listdir(directory) if name.endswith(suffix))
     except OSError:
         return []
     return [f"{directory}/{name}" for name in names if not is_set_aside(name)]
