@@ -15,7 +15,8 @@ from adapters import trees
 from adapters.trees import NAME
 from amounts import amount
 from domain import pki
-from prove.odd_files import OddTree, guarded, memory_directory, search
+from prove.fuzzing import memory_directory
+from prove.odd_files import OddTree, guarded, search
 
 ARCHIVE, READY = f"archive/{NAME}", f"staging/{NAME}/ready.pem"
 

@@ -128,7 +128,7 @@ def octets(dice: random.Random, data: bytes) -> bytes:
     return bytes(odd)
 
 
-def _der(dice: random.Random, data: bytes) -> bytes:
+def der(dice: random.Random, data: bytes) -> bytes:
     """DER with its lengths kept, mostly: tags, versions, dates and names changed in place."""
     odd = bytearray(data)
     for _ in range(dice.choice((1, 1, 1, 2, 4))):
@@ -162,10 +162,10 @@ def armoured(dice: random.Random, data: bytes) -> bytes:
     chosen = dice.randrange(len(blocks))
     made = []
     for number, (label, text) in enumerate(blocks):
-        der = base64.b64decode(text)
-        der = _der(dice, der) if number == chosen else der
+        inside = base64.b64decode(text)
+        inside = der(dice, inside) if number == chosen else inside
         made.append(
-            b"-----BEGIN %b-----\n%b-----END %b-----\n" % (label, base64.encodebytes(der), label)
+            b"-----BEGIN %b-----\n%b-----END %b-----\n" % (label, base64.encodebytes(inside), label)
         )
     return b"".join(made)
 

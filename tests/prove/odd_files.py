@@ -63,6 +63,7 @@ from danebot.jobs.view import LineageView
 from domain import builders, pki
 from exporter import sample
 from jobs.world import OWNER, World, record
+from prove.fuzzing import memory_directory
 from prove.mutations import Mutate, armoured, documents, lines, octets
 
 _SLOW = 5.0  # seconds of CPU: no small file takes that long
@@ -444,11 +445,6 @@ def guarded(name: str, action: Callable[[], object]) -> Iterator[Fault]:
         )
     if time.process_time() - began > _SLOW:
         yield Fault(name, "takes too long", "")
-
-
-def memory_directory() -> str | None:
-    """Where files cost no disk, if there is such a place."""
-    return "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # noqa: S108 - a fresh one there
 
 
 def main() -> int:

@@ -1,0 +1,90 @@
+"""Whatever octets come, danebot says so in words of its own; a sample of `prove.fuzzing`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from amounts import amount
+from danebot.errors import TreeError
+from prove import fuzzing
+from prove.difference import same
+from prove.file_wires import FILES
+from prove.fuzzing import Guard, by_chance, can_be_guided, hunt, wire_of
+from prove.wires import WIRES
+
+
+@pytest.mark.parametrize("name", [*WIRES, *FILES])
+def test_odd_octets_are_told_in_danebots_own_words(name: str) -> None:
+    """The whole is `make prove PART=parsers`."""
+    wire = wire_of(name)
+    guard = Guard(name, wire.read)
+    by_chance(wire, guard, amount(80, 20_000), first=4_000_000_000)
+    assert [str(one) for one in guard.found.values()] == []
+
+
+@pytest.mark.parametrize("name", [*WIRES, *FILES])
+def test_sound_octets_are_taken(name: str) -> None:
+    """Else all that is made of them would be refused at the door."""
+    wire = wire_of(name)
+    wire.read(wire.seeds[0])
+
+
+def _other(data: bytes) -> None:
+    same("what is read", data, b"else")
+
+
+def _loops(data: bytes) -> None:
+    while data:
+        pass
+
+
+@pytest.mark.parametrize(
+    ("read", "words"),
+    [
+        (lambda data: data[9], "IndexError"),
+        (_other, "Difference: what is read: b'x' here"),
+        (_loops, "EndlessError"),
+    ],
+)
+def test_a_fault_is_told_with_its_octets(
+    read: object, words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fuzzing, "_KEPT", tmp_path)
+    monkeypatch.setattr(fuzzing, "_ENDLESS", 0.2)
+    assert callable(read)
+    guard = Guard("a test", read)
+    guard(b"x")
+    guard(b"x")
+    (found,) = guard.found.values()
+    assert words in found.what
+    assert Path(found.file).read_bytes() == b"x"
+
+
+def test_a_slow_reader_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fuzzing, "_KEPT", tmp_path)
+    monkeypatch.setattr(fuzzing, "_SLOW", -1.0)
+    guard = Guard("a test", bytes.hex)
+    guard(b"x")
+    assert [found.what for found in guard.found.values()] == ["takes too long"]
+
+
+def test_danebots_own_errors_are_answers() -> None:
+    def refuse(data: bytes) -> None:
+        raise TreeError(data.hex())
+
+    guard = Guard("a test", refuse)
+    guard(b"x")
+    assert guard.found == {}
+
+
+@pytest.mark.once
+@pytest.mark.no_cover
+@pytest.mark.skipif(not can_be_guided(), reason="atheris isn't installed: pip install '.[prove]'")
+def test_a_hunt_is_guided_by_coverage(monkeypatch: pytest.MonkeyPatch) -> None:
+    root = Path(__file__).parents[2]
+    places = ("tests", ".", "checks", "exporters")
+    monkeypatch.setenv("PYTHONPATH", ":".join(str(root / place) for place in places))
+    done = hunt("dialogues: pop3", 300, 20)
+    assert (done.runs, done.guided, done.faults) == (300, True, ())

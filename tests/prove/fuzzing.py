@@ -1,0 +1,265 @@
+"""Octets for a parser, by the hundred thousand; guided by coverage where atheris is installed.
+
+python -m prove.fuzzing NAME [--seconds S] [--runs N] [--own] [--file FILE]
+
+
+Each input is bounded in time, and all of them together in memory.  What is a fault is told once for
+each place, in a line, with a file that shows it again.  Without atheris, or with ``--own``, sound
+octets are made odd by chance (`prove.mutations`).  The status is 1 if there was a fault.
+``tests`` must be on PYTHONPATH.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import random
+import re
+import resource
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import traceback
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, NamedTuple
+
+from danebot.errors import DanebotError
+
+if TYPE_CHECKING:
+    from prove.wire import Wire
+
+_KEPT = Path(__file__).resolve().parents[2] / "build" / "hostile"
+_SLOW = 1.0  # seconds of CPU for one input; the slowest take some milliseconds
+_ENDLESS = 10.0  # seconds of CPU after which it is interrupted
+_GROWTH = 64  # MiB of memory, from the tenth part of the inputs on
+_LIMIT = 1024  # MiB, where libFuzzer keeps what it found in the same process
+_LONGEST = 20_000  # octets of an input
+_GRACE = 60  # seconds beyond its own for a process that doesn't end
+_GUIDED = "guided by coverage"
+_EXECUTED = re.compile(r"number_of_executed_units: (\d+)")
+
+
+class Found(NamedTuple):
+    """A fault: what came, where, and the file with the octets."""
+
+    what: str
+    where: str
+    file: str
+
+    def __str__(self) -> str:
+        return f"{self.what} at {self.where}: {self.file}"
+
+
+class Hunt(NamedTuple):
+    """What one process tried."""
+
+    runs: int
+    seconds: float  # of CPU
+    guided: bool
+    faults: tuple[str, ...]
+
+
+class EndlessError(BaseException):
+    """An input that goes on and on; no `Exception`, lest somebody take it for one of theirs."""
+
+
+class Guard:
+    """Reads inputs, and collects what is wrong with that."""
+
+    def __init__(self, name: str, read: Callable[[bytes], object]) -> None:
+        self.name = name
+        self.runs = 0
+        self.found: dict[tuple[str, str], Found] = {}
+        self._read = read
+        signal.signal(signal.SIGVTALRM, _interrupt)
+
+    def __call__(self, data: bytes) -> None:
+        """Read one; whatever comes of it, no more than a note."""
+        self.runs += 1
+        signal.setitimer(signal.ITIMER_VIRTUAL, _ENDLESS)
+        began = time.process_time()
+        try:
+            self._read(data)
+        except DanebotError:
+            pass
+        except (KeyboardInterrupt, SystemExit):
+            raise
+        except BaseException as exc:  # noqa: BLE001 - a panic of a library in Rust is no Exception
+            self._note(f"{type(exc).__name__}: {exc}"[:300], _place(exc), data)
+        if time.process_time() - began > _SLOW:
+            self._note("takes too long", "", data)
+
+    def _note(self, what: str, where: str, data: bytes) -> None:
+        key = (what.partition(":")[0], where)
+        if key in self.found:
+            return
+        _KEPT.mkdir(parents=True, exist_ok=True)
+        file = _KEPT / f"{re.sub('[^a-z0-9]+', '-', self.name.lower())}-{zlib.crc32(data):08x}"
+        file.write_bytes(data)
+        self.found[key] = Found(what, where, str(file))
+        print(json.dumps(str(self.found[key])), flush=True)  # noqa: T201 - for `hunt`
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> None:
+    raise EndlessError("goes on and on")
+
+
+def _place(exc: BaseException) -> str:
+    """The last line of danebot's own, or of the reader beside it."""
+    frames = traceback.extract_tb(exc.__traceback__)
+    own = [frame for frame in frames if "/danebot" in frame.filename]
+    last = (own or frames)[-1]
+    return f"{Path(last.filename).name}:{last.lineno}"
+
+
+# ---- by chance -------------------------------------------------------------------------------
+
+
+def odd(wire: Wire, dice: random.Random) -> bytes:
+    """One of the sound inputs, made odd."""
+    return wire.mutate(dice, dice.choice(wire.seeds))[:_LONGEST]
+
+
+def by_chance(wire: Wire, guard: Guard, runs: int, seconds: float = 1e9, first: int = 0) -> None:
+    """Try until there were so many or time is up; the same numbers give the same inputs."""
+    ends = time.monotonic() + seconds
+    for seed in wire.seeds:
+        guard(seed)
+    resident, warm = 0, max(runs // 10, 1)
+    for number in range(runs):
+        guard(odd(wire, random.Random(first + number)))
+        if number == warm:
+            resident = _resident()
+        if number % 100 == 0 and time.monotonic() > ends:
+            break
+    if resident and _resident() - resident > _GROWTH:
+        guard.found["growth", ""] = Found(f"{_resident() - resident} MiB more", "", "memory")
+
+
+def _resident() -> int:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+
+
+# ---- guided by coverage ------------------------------------------------------------------------
+
+
+def _guided(name: str, runs: int, seconds: float) -> None:
+    """Never returns: libFuzzer ends the process."""
+    import atheris
+
+    with atheris.instrument_imports(include=["danebot", "danebot_exporter"]):
+        wire = wire_of(name)
+    guard = Guard(name, wire.read)
+
+    def mutated(data: bytes, longest: int, seed: int) -> bytes:
+        """Every second time by the table of what is known to hurt, and by the format's own form."""
+        if seed % 2:
+            dice = random.Random(seed)
+            try:
+                return wire.mutate(dice, data)[:longest]
+            except (ValueError, IndexError):  # what was made odd before has no form any more
+                pass
+        made: bytes = atheris.Mutate(data, longest)
+        return made
+
+    corpus = Path(tempfile.mkdtemp(prefix="danebot-corpus."))  # `hunt` removes it
+    for number, seed in enumerate(wire.seeds):
+        (corpus / f"{number}").write_bytes(seed)
+    options = [
+        *(f"-runs={runs}", f"-max_total_time={int(seconds)}", f"-max_len={_LONGEST}"),
+        *(f"-rss_limit_mb={_LIMIT}", "-print_final_stats=1", "-verbosity=0", "-len_control=0"),
+        f"-artifact_prefix={_KEPT}/",
+    ]
+    atheris.Setup([sys.argv[0], *options, str(corpus)], guard, custom_mutator=mutated)
+    atheris.Fuzz()
+
+
+def wire_of(name: str) -> Wire:
+    """What is sent, or what is in a file; what it imports is imported here."""
+    from prove.wires import WIRES
+
+    if name in WIRES:
+        return WIRES[name]()
+    from prove.file_wires import FILES
+
+    return FILES[name]()
+
+
+def can_be_guided() -> bool:
+    """Whether atheris is there."""
+    try:
+        import atheris  # noqa: F401
+    except ImportError:
+        return False
+    return True
+
+
+# ---- a process for each ------------------------------------------------------------------------
+
+
+def memory_directory() -> str | None:
+    """Where files cost no disk, if there is such a place."""
+    return "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # noqa: S108 - a fresh one there
+
+
+def hunt(name: str, runs: int, seconds: float) -> Hunt:
+    """Try one wire in a process of its own, so that an end of that is a fault, too."""
+    command = [sys.executable, "-m", "prove.fuzzing", name]
+    command += ["--runs", str(runs), "--seconds", str(int(seconds))]
+    with (
+        tempfile.TemporaryFile() as told,
+        tempfile.TemporaryFile() as noise,
+        tempfile.TemporaryDirectory(
+            dir=memory_directory()
+        ) as place,  # its process leaves all there
+    ):
+        environment = {**os.environ, "TMPDIR": place}
+        process = subprocess.Popen(command, stdout=told, stderr=noise, env=environment)
+        late = threading.Timer(seconds + _GRACE, process.kill)
+        late.start()
+        _, status, used = os.wait4(process.pid, 0)
+        late.cancel()
+        process.returncode = os.waitstatus_to_exitcode(status)
+        told.seek(0)
+        noise.seek(0)
+        faults = [json.loads(line) for line in told]
+        words = noise.read().decode(errors="replace")
+    executed = _EXECUTED.search(words)
+    if executed is None or (process.returncode and not faults):
+        faults.append("\n".join(["it broke off:", *words.splitlines()[-15:]]))
+    count = int(executed[1]) if executed is not None else 0
+    return Hunt(count, used.ru_utime + used.ru_stime, _GUIDED in words, tuple(faults))
+
+
+def main() -> int:
+    """See above."""
+    parser = argparse.ArgumentParser(prog="python -m prove.fuzzing", description=__doc__)
+    parser.add_argument("name")
+    parser.add_argument("--seconds", type=float, default=60)
+    parser.add_argument("--runs", type=int, default=1_000_000)
+    parser.add_argument("--own", action="store_true", help="without atheris")
+    parser.add_argument("--file", type=Path, help="this input alone")
+    options = parser.parse_args()
+    _KEPT.mkdir(parents=True, exist_ok=True)
+    if options.file is None and not options.own and can_be_guided():
+        print(_GUIDED, file=sys.stderr)  # noqa: T201
+        _guided(options.name, options.runs, options.seconds)
+    wire = wire_of(options.name)
+    guard = Guard(options.name, wire.read)
+    if options.file is not None:
+        guard(options.file.read_bytes())
+    else:
+        by_chance(wire, guard, options.runs, options.seconds)
+    print(f"number_of_executed_units: {guard.runs}", file=sys.stderr)  # noqa: T201
+    return int(bool(guard.found))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

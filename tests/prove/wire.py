@@ -1,0 +1,16 @@
+"""One format that parsers are tried with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from prove.mutations import Mutate, octets
+
+
+class Wire(NamedTuple):
+    """Sound octets, how they are made odd (where coverage doesn't tell), and who reads them."""
+
+    seeds: tuple[bytes, ...]
+    read: Callable[[bytes], object]
+    mutate: Mutate = octets
