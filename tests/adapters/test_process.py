@@ -67,6 +67,25 @@ def test_the_program_has_no_input_no_stray_descriptors_and_stands_in_the_root() 
     assert descriptors == ["0", "1", "2", "3"]  # ls has the directory itself open
 
 
+@pytest.mark.parametrize("number", [signal.SIGPIPE, signal.SIGXFSZ, signal.SIGTERM])
+def test_the_program_ignores_no_signal_that_danebot_does(number: signal.Signals) -> None:
+    """Python ignores SIGPIPE and SIGXFSZ for itself: inherited, `yes | head` would never end."""
+    assert shell(f"kill -{number.name[3:]} $$; echo alive").exit_status == -number
+
+
+def test_the_program_has_danebots_umask_and_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LANG", "xx")
+    former = os.umask(0o027)
+    try:
+        ended = run_program(
+            ["/bin/sh", "-c", "umask; env"], timeout=LONG, grace=LONG, environment={"A": "b"}
+        )
+    finally:
+        os.umask(former)
+    assert ended.lines[0] == "0027"
+    assert {"A=b", "LANG=xx"} <= set(ended.lines)
+
+
 def test_the_end_of_much_output_is_kept() -> None:
     ended = shell("yes | head -c 1000000; echo; echo the end")
 

@@ -12,6 +12,7 @@ from prove import fuzzing
 from prove.difference import same
 from prove.file_wires import FILES
 from prove.fuzzing import Guard, by_chance, can_be_guided, hunt, wire_of
+from prove.wire import Wire
 from prove.wires import WIRES
 
 
@@ -19,7 +20,7 @@ from prove.wires import WIRES
 def test_odd_octets_are_told_in_danebots_own_words(name: str) -> None:
     """The whole is `make prove PART=parsers`."""
     wire = wire_of(name)
-    guard = Guard(name, wire.read)
+    guard = Guard(name, wire)
     by_chance(wire, guard, amount(80, 20_000), first=4_000_000_000)
     assert [str(one) for one in guard.found.values()] == []
 
@@ -54,7 +55,7 @@ def test_a_fault_is_told_with_its_octets(
     monkeypatch.setattr(fuzzing, "_KEPT", tmp_path)
     monkeypatch.setattr(fuzzing, "_ENDLESS", 0.2)
     assert callable(read)
-    guard = Guard("a test", read)
+    guard = Guard("a test", Wire((), read))
     guard(b"x")
     guard(b"x")
     (found,) = guard.found.values()
@@ -64,8 +65,7 @@ def test_a_fault_is_told_with_its_octets(
 
 def test_a_slow_reader_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fuzzing, "_KEPT", tmp_path)
-    monkeypatch.setattr(fuzzing, "_SLOW", -1.0)
-    guard = Guard("a test", bytes.hex)
+    guard = Guard("a test", Wire((), bytes.hex, bound=-1.0))
     guard(b"x")
     assert [found.what for found in guard.found.values()] == ["takes too long"]
 
@@ -74,7 +74,7 @@ def test_danebots_own_errors_are_answers() -> None:
     def refuse(data: bytes) -> None:
         raise TreeError(data.hex())
 
-    guard = Guard("a test", refuse)
+    guard = Guard("a test", Wire((), refuse))
     guard(b"x")
     assert guard.found == {}
 

@@ -1,5 +1,6 @@
 /* Stands between a program and libc: numbers each call that changes a file below the watched
- * directories, across all processes of a run, and at a given number pulls the plug or fills the disk.
+ * directories, across all processes of a run, and at a given number pulls the plug, fills the disk,
+ * lets a call fail, or sends a signal.
  *
  * What os.stat() finds there changed a day earlier than it did: see "ages".
  *
@@ -26,12 +27,12 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-enum { COUNT, KILL, NO_SPACE, READ_ONLY };
+enum { COUNT, KILL, NO_SPACE, READ_ONLY, FAIL_ONCE, FAIL, NO_SYNC, NO_OPEN, SIGNAL };
 enum { ROOTS = 4, PROCESSES = 64, CALLS = 2048, WORDS = 160 };
 enum { FREE, SPACE }; /* what a call needs */
 
 struct plan {
-    int mode, at;
+    int mode, at, number; /* of the error, or of the signal to the first process */
     _Atomic int changes, space, fired, processes;
     int pids[PROCESSES];
     char roots[ROOTS][256];
@@ -113,12 +114,26 @@ static int full_path(int directory, const char *path, char *full) {
     return 1;
 }
 
+static int fails(void) {
+    atomic_fetch_add(&plan->fired, 1);
+    errno = plan->number;
+    return -1;
+}
+
+/* For a call that is no change: it fails from the chosen change on. */
+static int from_then_on(void) { return atomic_load(&plan->changes) >= plan->at ? fails() : 0; }
+
 /* Number a call; -1 with errno if it must fail, 1 if it is to be torn in two, else 0. */
 static int step(const char *call, const char *path, int needs, size_t size) {
     int number = atomic_fetch_add(&plan->changes, 1) + 1;
     int spacious = needs == SPACE ? atomic_fetch_add(&plan->space, 1) + 1 : 0;
     if (number <= CALLS)
         snprintf(plan->calls[number - 1], WORDS, "%d %s %s", getpid(), call, path);
+    if (plan->mode == FAIL && number >= plan->at) return fails();
+    if (plan->mode == FAIL_ONCE && number == plan->at) return fails();
+    if (plan->mode == NO_OPEN && number >= plan->at && !strcmp(call, "open")) return fails();
+    if (plan->mode == SIGNAL && number == plan->at && ++plan->fired) kill(plan->pids[0], plan->number);
+    if (plan->mode > READ_ONLY) return 0;
     int counted = plan->mode == NO_SPACE ? spacious : number;
     if (plan->mode == COUNT || !counted || counted < plan->at) return 0;
     atomic_fetch_add(&plan->fired, 1);
@@ -154,7 +169,8 @@ static int at_descriptor(const char *call, int fd, int needs, size_t size) {
 static int may_open(const char *call, int directory, const char *path, int flags) {
     char full[PATH_MAX];
     struct stat found;
-    if (!plan || !(flags & MAKES) || !full_path(directory, path, full)) return 0;
+    if (!plan || !full_path(directory, path, full)) return 0;
+    if (!(flags & MAKES)) return plan->mode == NO_OPEN && watched(full) ? from_then_on() : 0;
     int there = syscall(SYS_newfstatat, AT_FDCWD, full, &found, 0) == 0;
     return at_path(call, directory, path, there ? FREE : SPACE);
 }
@@ -214,6 +230,16 @@ CALL(int, ftruncate, (int fd, off_t n), (fd, n), at_descriptor("ftruncate", fd, 
 CALL(int, ftruncate64, (int fd, off64_t n), (fd, n), at_descriptor("ftruncate", fd, FREE, 0))
 CALL(int, truncate, (const char *p, off_t n), (p, n), at_path("truncate", AT_FDCWD, p, FREE))
 CALL(int, truncate64, (const char *p, off64_t n), (p, n), at_path("truncate", AT_FDCWD, p, FREE))
+
+/* No change by itself, so no point of its own: what comes before and after it is. */
+static int at_sync(int fd) {
+    char path[PATH_MAX];
+    if (!plan || (plan->mode != FAIL && plan->mode != NO_SYNC) || plan->number != EIO) return 0;
+    if (plan->mode == NO_SYNC && atomic_load(&plan->fired)) return 0;
+    return descriptor_path(fd, path) && watched(path) ? from_then_on() : 0;
+}
+CALL(int, fsync, (int fd), (fd), at_sync(fd))
+CALL(int, fdatasync, (int fd), (fd), at_sync(fd))
 
 /* ---- names ---------------------------------------------------------------------------------- */
 

@@ -1,8 +1,9 @@
-"""Pulls the plug, or fills the disk, at a chosen call of a danebot run.
+"""Pulls the plug, fills the disk, lets a call fail or sends a signal, at a chosen call of a run.
 
 `faults.c` is loaded into danebot and everything that it starts.  It numbers the calls that change
 a file of certbot's tree or of danebot's state, across all processes; at the chosen number it kills
-them all before the call (a write: after half of it), or lets this call and all later ones fail.
+them all before the call (a write: after half of it), lets this call or all later ones fail, or
+sends danebot a signal.
 certbot's logs and work directory don't count.
 
 A situation is prepared once and kept as a copy; each fault begins from that copy.
@@ -13,10 +14,12 @@ from __future__ import annotations
 import atexit
 import contextlib
 import enum
+import errno
 import functools
 import mmap
 import os
 import shutil
+import signal
 import ssl
 import struct
 import subprocess
@@ -33,17 +36,25 @@ from danebot.errors import CertificateError
 from e2e.site import MAIL, OWNER, Site
 
 _ROOTS, _PROCESSES, _CALLS, _WORDS = 4, 64, 2048, 160
-_HEAD = struct.Struct("2i 4i")  # mode, at; changes, space, fired, processes
+_HEAD = struct.Struct("3i 4i")  # mode, at, number; changes, space, fired, processes
 _SIZE = _HEAD.size + 4 * _PROCESSES + 256 * _ROOTS + _WORDS * _CALLS
 
 
 class Fault(enum.Enum):
-    """What happens at the chosen call."""
+    """What happens at the chosen call: the mode of `faults.c`, the number of error or signal."""
 
-    NONE = 0
-    POWER_CUT = 1
-    DISK_FULL = 2
-    READ_ONLY = 3
+    NONE = (0, 0)
+    POWER_CUT = (1, 0)
+    DISK_FULL = (2, 0)
+    READ_ONLY = (3, 0)
+    DENIED = (4, errno.EACCES)  # this call alone, as where a policy forbids it
+    INTERRUPTED_CALL = (4, errno.EINTR)
+    DISK_BROKEN = (5, errno.EIO)  # from then on, synchronising too
+    SYNC_FAILS = (6, errno.EIO)  # what was written before may not be on the disk
+    NO_DESCRIPTORS = (7, errno.EMFILE)  # nothing can be opened from then on
+    TERMINATED = (8, signal.SIGTERM)
+    INTERRUPTED = (8, signal.SIGINT)
+    HUNG_UP = (8, signal.SIGHUP)
 
 
 @dataclass(frozen=True)
@@ -81,8 +92,9 @@ def run(site: Site, arguments: tuple[str, ...], fault: Fault = Fault.NONE, at: i
     """Run danebot with a fault at the ``at``-th call (of those that need space, if the disk
     fills)."""
     with tempfile.NamedTemporaryFile(prefix="danebot-faults.plan.") as file:
+        mode, number = fault.value
         roots = [os.fsencode(path) for path in (site.tree, site.snapshot.parent)]
-        head = _HEAD.pack(fault.value, at, 0, 0, 0, 0) + bytes(4 * _PROCESSES)
+        head = _HEAD.pack(mode, at, number, 0, 0, 0, 0) + bytes(4 * _PROCESSES)
         file.write((head + b"".join(r.ljust(256, b"\0") for r in roots)).ljust(_SIZE, b"\0"))
         file.flush()
         # other tests tell what is covered; here it would cost a third of the time
@@ -90,7 +102,7 @@ def run(site: Site, arguments: tuple[str, ...], fault: Fault = Fault.NONE, at: i
             *arguments, LD_PRELOAD=str(shim()), FAULTS=file.name, COVERAGE_PROCESS_CONFIG=""
         )
         with mmap.mmap(file.fileno(), _SIZE, access=mmap.ACCESS_READ) as shared:
-            _, _, changes, space, fired, processes = _HEAD.unpack_from(shared)
+            *_, changes, space, fired, processes = _HEAD.unpack_from(shared)
             start = _SIZE - _WORDS * _CALLS
             words = [shared[start + _WORDS * n : start + _WORDS * (n + 1)] for n in range(changes)]
     assert processes < _PROCESSES, "faults.c has no room for so many processes"
@@ -109,8 +121,9 @@ def points(total: int, wanted: int) -> list[int]:
 class Situation:
     """A site just before an operation, to return to; ``arguments`` is the operation."""
 
-    def __init__(self, site: Site, *arguments: str) -> None:
+    def __init__(self, name: str, site: Site, *arguments: str) -> None:
         """Keep a copy of the site as it is, and count the operation's calls on it."""
+        self.name = name
         self.site = site
         self.arguments = arguments
         self._copy = Path(tempfile.mkdtemp(prefix="danebot-situation."))
@@ -145,7 +158,7 @@ class Situation:
 def situation(prepare: Callable[[Site], tuple[str, ...]], site: Site) -> Iterator[Situation]:
     """A fixture's body: what ``prepare`` makes of a site; it returns the operation's words."""
     site.lab.reset()
-    made = Situation(site, *prepare(site))
+    made = Situation(prepare.__name__, site, *prepare(site))
     yield made
     made.close()
 

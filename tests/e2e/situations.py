@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import time
 
+from e2e.publishing import by_update
 from e2e.site import MAIL, OWNER, Site
 from e2e.steps import cools
 
 HOOK = "#!/bin/sh\n"
+MORE = "_465._tcp.mail.example.test"
 GOES, COMES = "mx2.example.test", "www.example.test"
 
 
@@ -59,6 +61,36 @@ def names(site: Site) -> tuple[str, ...]:
     (site.staging / "dnsnames").write_text(f"{MAIL}\n{GOES}\n")
     site.quiet("renew")
     return ("names", MAIL, "--remove", GOES, "--add", COMES)
+
+
+def publish(site: Site) -> tuple[str, ...]:
+    """A next key whose record danebot is to publish itself."""
+    site.staged()
+    site.next_record()
+    by_update(site)
+    return ("publish", MAIL)
+
+
+def watch(site: Site) -> tuple[str, ...]:
+    """One more owner, with the record, comes under watch."""
+    record = site.staged()
+    site.lab.tlsa_set(f"{MORE}.", record)
+    return ("watch", MAIL, MORE, "--although-unanswered")
+
+
+def unwatch(site: Site) -> tuple[str, ...]:
+    """That owner is let go."""
+    site.ok(*watch(site))
+    site.quiet("renew")
+    return ("watch", "--remove", MAIL, MORE)
+
+
+def deploy(site: Site) -> tuple[str, ...]:
+    """Hooks run once more."""
+    site.extra = 'hooks = ["true"]'
+    site.staged()
+    site.quiet("renew")
+    return ("deploy", MAIL)
 
 
 def deinit(site: Site) -> tuple[str, ...]:

@@ -223,7 +223,9 @@ http_server_config:
 
 
 def _web_config() -> Wire:
-    return Wire((_WEB, b"basic_auth_users: {a: x}\n"), _in_file(load_web_config, "web"), lines)
+    seeds = (_WEB, b"basic_auth_users: {a: x}\n")
+    # PyYAML takes a second for brackets within brackets until it gives up at Python's own limit
+    return Wire(seeds, _in_file(load_web_config, "web"), lines, bound=5.0)
 
 
 FILES: Mapping[str, Callable[[], Wire]] = {

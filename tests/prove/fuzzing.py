@@ -25,7 +25,6 @@ import threading
 import time
 import traceback
 import zlib
-from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, NamedTuple
@@ -36,7 +35,6 @@ if TYPE_CHECKING:
     from prove.wire import Wire
 
 _KEPT = Path(__file__).resolve().parents[2] / "build" / "hostile"
-_SLOW = 1.0  # seconds of CPU for one input; the slowest take some milliseconds
 _ENDLESS = 10.0  # seconds of CPU after which it is interrupted
 _GROWTH = 64  # MiB of memory, from the tenth part of the inputs on
 _LIMIT = 1024  # MiB, where libFuzzer keeps what it found in the same process
@@ -73,11 +71,11 @@ class EndlessError(BaseException):
 class Guard:
     """Reads inputs, and collects what is wrong with that."""
 
-    def __init__(self, name: str, read: Callable[[bytes], object]) -> None:
+    def __init__(self, name: str, wire: Wire) -> None:
         self.name = name
         self.runs = 0
         self.found: dict[tuple[str, str], Found] = {}
-        self._read = read
+        self._read, self._bound = wire.read, wire.bound
         signal.signal(signal.SIGVTALRM, _interrupt)
 
     def __call__(self, data: bytes) -> None:
@@ -93,7 +91,7 @@ class Guard:
             raise
         except BaseException as exc:  # noqa: BLE001 - a panic of a library in Rust is no Exception
             self._note(f"{type(exc).__name__}: {exc}"[:300], _place(exc), data)
-        if time.process_time() - began > _SLOW:
+        if time.process_time() - began > self._bound:
             self._note("takes too long", "", data)
 
     def _note(self, what: str, where: str, data: bytes) -> None:
@@ -156,7 +154,7 @@ def _guided(name: str, runs: int, seconds: float) -> None:
 
     with atheris.instrument_imports(include=["danebot", "danebot_exporter"]):
         wire = wire_of(name)
-    guard = Guard(name, wire.read)
+    guard = Guard(name, wire)
 
     def mutated(data: bytes, longest: int, seed: int) -> bytes:
         """Every second time by the table of what is known to hurt, and by the format's own form."""
@@ -252,7 +250,7 @@ def main() -> int:
         print(_GUIDED, file=sys.stderr)  # noqa: T201
         _guided(options.name, options.runs, options.seconds)
     wire = wire_of(options.name)
-    guard = Guard(options.name, wire.read)
+    guard = Guard(options.name, wire)
     if options.file is not None:
         guard(options.file.read_bytes())
     else:
