@@ -23,12 +23,11 @@ from danebot.domain.rollover.evidence.memory import (
 from danebot.domain.rollover.records.retirement import (
     leaving,
     out_of_use,
-    passed_gate,
     probed,
     proved,
     unsettled,
 )
-from danebot.domain.rollover.steps.gate import refused_live
+from danebot.domain.rollover.steps.gate import passed_gate, refused_live
 from danebot.domain.status.summary import probe_status
 from danebot.domain.text import duration
 from danebot.jobs.probe_lineage import ask, neighbours, old_keys, serves

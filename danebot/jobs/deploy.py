@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from danebot.domain.finding import Code, Finding
 from danebot.domain.lineage.state import Management
-from danebot.domain.rollover.records.retirement import deployment_of, passed_gate, unsettled
-from danebot.domain.rollover.steps.gate import refused_live
+from danebot.domain.rollover.records.retirement import deployment_of, unsettled
+from danebot.domain.rollover.steps.gate import passed_gate, refused_live
 from danebot.domain.rollover.steps.remember import remember
 from danebot.errors import RolloverError
 from danebot.jobs.confirm import all_hooks, confirm, run_pending_hooks

@@ -16,8 +16,7 @@ from danebot.domain.doctor.setup import MAIL_SERVICES, SERVICES, Candidate, Read
 from danebot.domain.lineage.state import Management
 from danebot.domain.names import printable
 from danebot.domain.rollover.records.adoption import Service, first_owners, intake, refusing
-from danebot.domain.rollover.records.retirement import passed_gate
-from danebot.domain.rollover.steps.gate import refused_live
+from danebot.domain.rollover.steps.gate import passed_gate, refused_live
 from danebot.errors import DanebotError
 from danebot.jobs.host_facts import Looker, asked_facts, tree_facts
 from danebot.jobs.survey import remembered

@@ -18,8 +18,8 @@ from danebot.domain.dns.tlsa import NO_RECORDS, Declared, Required, edit_dane_ee
 from danebot.domain.rollover.evidence.propagation import matches_chain
 from danebot.domain.rollover.evidence.watched import let_go
 from danebot.domain.rollover.records.adoption import Found, Standing, by_host
-from danebot.domain.rollover.records.retirement import passed_gate, to_be_asked
-from danebot.domain.rollover.steps.gate import refused_live
+from danebot.domain.rollover.records.retirement import to_be_asked
+from danebot.domain.rollover.steps.gate import passed_gate, refused_live
 from danebot.domain.rollover.steps.remember import remember
 from danebot.errors import RolloverError, UnansweredError
 from danebot.jobs.adopt import observe_owners

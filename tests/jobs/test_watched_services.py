@@ -128,3 +128,22 @@ def test_what_danebot_deployed_is_not_shown_where_a_new_owner_refuses_it(world: 
     save_memory(world.paths, world.memory, replace(world.memory, deployment=deployed))
     assert watch(world) == ()
     assert world.memory.deployment == deployed
+
+
+@pytest.mark.parametrize("take", [watch, init])
+def test_no_renewal_shows_it_either(world: World, take: Take) -> None:
+    """An ordinary renewal of the live key is refused as the live chain is, which nobody serves."""
+    ran = world.grown.root / "ran"
+    hooks = (f"echo >> {ran}",)
+    world.settings = world.settings._replace(
+        common=world.settings.common._replace(hooks=hooks, probe=True)
+    )
+    world.zone.keys = ["two"]
+    take(world)
+    world.issuer.due = True
+    assert Code.DEPLOYMENT_HELD in [one.code for one in world.renew().findings]
+    assert not ran.exists()
+    world.service.key = "one"  # all the same, mail fails: nothing is to be spared any more
+    world.renew()
+    world.renew()
+    assert ran.exists()

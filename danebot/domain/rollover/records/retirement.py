@@ -71,16 +71,6 @@ def to_be_asked(memory: Memory, live: Held, now: datetime) -> Memory:
     return replace(memory, deployment=last)
 
 
-def passed_gate(memory: Memory, live: Held) -> bool:
-    """Whether danebot itself deployed what is live, which the gate let pass for that."""
-    last = memory.deployment
-    return (
-        last is not None
-        and last.origin is Occurrence.DEPLOYED
-        and last.chain == live.chain.fingerprint
-    )
-
-
 def proved(memory: Memory) -> Memory:
     """The memory without a deployment that was none, once every service was found to serve it."""
     last = memory.deployment

@@ -2,12 +2,13 @@
 
 A sender judges a chain by the TLSA RRset that its resolver holds, whatever usages that carries.  So
 a chain goes live only if every RRset that a cache may hold (see `caches`) authenticates it, as far
-as it authenticates the chain that is live: an RRset that fails both is no reason to wait.  Both
-kinds of senders may come, those that are given a certificate and those that are given the raw
-public key, and neither may be worse off.
+as it authenticates the chain that services have: an RRset that fails both is no reason to wait.
+That is the live one, unless it was only found and a service may have a former one yet.  Both kinds
+of senders may come, those that are given a certificate and those that are given the raw public key,
+and neither may be worse off.
 
 Where mail is failing already (everyone who has the RRset securely shows one by which both kinds
-refuse the live chain, and neither the new one) older RRsets in caches are no reason either: the
+refuse the served chain, and neither the new one) older RRsets in caches are no reason either: the
 new chain is the repair.  What a usage demands is decided by `dane`, as Postfix and Exim do it;
 PKIX-TA(0) and PKIX-EE(1) count but between mail servers (see `profiles`); they are judged without
 a trust store, by their data alone.
@@ -21,7 +22,14 @@ from typing import TYPE_CHECKING
 
 from danebot.domain.dane.certificate_types import ALL_TYPES, CertificateType
 from danebot.domain.dns.answers import OwnerObservation, Presence
-from danebot.domain.dns.tlsa import MatchingType, Selector, TlsaRecord, Usage, association
+from danebot.domain.dns.tlsa import (
+    MatchingType,
+    Selector,
+    TlsaRecord,
+    Usage,
+    association,
+    key_record,
+)
 from danebot.domain.names import DnsName
 from danebot.domain.rollover.evidence.caches import (
     Records,
@@ -30,7 +38,7 @@ from danebot.domain.rollover.evidence.caches import (
     open_rrsets,
     past_known_at,
 )
-from danebot.domain.rollover.evidence.memory import Memory, OwnerMemory
+from danebot.domain.rollover.evidence.memory import Memory, Occurrence, OwnerMemory
 from danebot.domain.rollover.evidence.senders import Senders, senders_to
 from danebot.tuples import NamedTuple
 
@@ -69,6 +77,28 @@ class Refusal(NamedTuple):
         return f"{self.owner}: {self.reason}{until}"
 
 
+def passed_gate(memory: Memory, live: Held) -> bool:
+    """Whether danebot itself deployed what is live, which the gate let pass for that."""
+    last = memory.deployment
+    return (
+        last is not None
+        and last.origin is Occurrence.DEPLOYED
+        and last.chain == live.chain.fingerprint
+    )
+
+
+def may_serve_another(memory: Memory, live: Held) -> bool:
+    """Whether a service may have another chain than ``live``, which danebot did not deploy.
+
+    What was found live is asked of services; while one doesn't serve it, or gave no answer, the
+    records may be those of what it has.
+    """
+    last = memory.deployment
+    if last is None or passed_gate(memory, live):
+        return False
+    return last.confirmed_at is None or last.chain != live.chain.fingerprint
+
+
 def gate(
     state: LineageState,
     new: Held,
@@ -86,13 +116,14 @@ def gate(
     live = state.serving
     if live is None:
         return None
+    served = None if may_serve_another(memory, live) else live
     found: list[Refusal] = []
     # With dane-ee unreadable, all that were ever looked at count.
     others = () if state.required is not None else memory.owners
     fading = (line.owner for line in state.fading)
     for name in dict.fromkeys((*state.owners, *fading, *others)):
         owner = memory.owners.get(name, OwnerMemory())
-        judge = _Judge(senders_to(name, live, now), live, new)
+        judge = _Judge(senders_to(name, live, now), served, new)
         observation = observations.get(name)
         if not _repaired(judge, observation):
             relies = any(one.line.owner == name for one in state.anchored)
@@ -147,23 +178,26 @@ def _urgency(refusal: Refusal) -> tuple[bool, bool, bool, float]:
 
 
 class _Judge:
-    """Compares what senders make of the live and of the new chain."""
+    """Compares what senders make of the served chain, None if it isn't known, and of the new."""
 
-    def __init__(self, senders: Senders, live: Held, new: Held) -> None:
-        self.senders, self.live, self.new = senders, live, new
+    def __init__(self, senders: Senders, served: Held | None, new: Held) -> None:
+        self.senders, self.served, self.new = senders, served, new
         self.known: dict[Records, frozenset[CertificateType]] = {}
 
     def worse(self, records: Records) -> frozenset[CertificateType]:
-        """Which senders refuse the new chain by an RRset, and not the live one."""
+        """Which senders refuse the new chain by an RRset, and may not refuse the served one."""
         if records not in self.known:
             new = self.senders.refusing(records, self.new)
-            self.known[records] = new and new - self.senders.refusing(records, self.live)
+            if new and self.served is not None:
+                new -= self.senders.refusing(records, self.served)
+            self.known[records] = new
         return self.known[records]
 
     def repaired(self, records: Records) -> bool:
-        """Whether all senders refuse the live chain by an RRset, and none the new one."""
-        refused = self.senders.refusing(records, self.live) == ALL_TYPES
-        return refused and not self.senders.refuse(records, self.new)
+        """Whether all senders refuse the served chain by an RRset, and none the new one."""
+        if self.served is None or self.senders.refusing(records, self.served) != ALL_TYPES:
+            return False
+        return not self.senders.refuse(records, self.new)
 
     def refusal(
         self, records: Records, until: datetime | None = None, silent: tuple[str, ...] = ()
@@ -180,14 +214,23 @@ class _Judge:
         worse = self.worse(records)
         if worse != ALL_TYPES:
             words = f"for {', '.join(one.value for one in worse)}: {words}"
+        if self.served is None:
+            words += ", and a service may have a former chain yet"
         publish = self._remedy(records) if until is None else None
         return Refusal(self.senders.owner, words, publish, until)
 
     def _remedy(self, records: Records) -> TlsaRecord | None:
-        """The record of the new chain like the one that authenticates the live chain."""
+        """The record of the new chain like the one that authenticates the served chain.
+
+        Where that isn't known, the one of the new key: it counts beside any other.
+        """
         from danebot.domain.dane.path import climbed
 
-        known = self.senders.known_by(records, self.live)
+        if self.served is None:
+            mtypes = (MatchingType.SHA2_256, MatchingType.SHA2_512)
+            own = (key_record(self.new.key.spki, mtype) for mtype in mtypes)
+            return next((one for one in own if self._satisfied((*records, one))), None)
+        known = self.senders.known_by(records, self.served)
         if known is None:
             return None
         form, path = known[0], climbed(self.new.chain.ders, self.senders.now)
@@ -196,7 +239,10 @@ class _Judge:
         named = path[min(known[1], len(path) - 1)]
         der = named.der if form.selector == Selector.CERT else named.spki
         record = form._replace(data=association(der, MatchingType(form.mtype)))
-        return None if self.senders.refuse((*records, record), self.new) else record
+        return record if self._satisfied((*records, record)) else None
+
+    def _satisfied(self, records: Records) -> bool:
+        return not self.senders.refuse(records, self.new)
 
 
 def _refusals(
@@ -220,12 +266,13 @@ def _refusals(
         if judge.worse(records):
             yield judge.refusal(records)
     known_at = past_known_at(owner, policy)
-    same = _same_authorities(judge.live, judge.new)
+    served = judge.served
+    same = served is not None and _same_authorities(served, judge.new)
     if known_at is None:
-        if not same and judge.live.chain.not_after > now:
+        if not same and (served is None or served.chain.not_after > now):
             yield Refusal(name, "its TLSA records were never seen", unknown=True)
     elif now < known_at:  # a record may name the certificate: that is new with the same key, too
-        other_key = relies_on_anchor and judge.new.key != judge.live.key
+        other_key = relies_on_anchor and (served is None or judge.new.key != served.key)
         if (other_key and not same) or _past_may_matter(judge, owner):
             yield Refusal(name, "what was published before danebot first looked", until=known_at)
 
@@ -245,9 +292,9 @@ def _silent(observation: OwnerObservation | None) -> tuple[str, ...]:
     return tuple(dict.fromkeys(servers))
 
 
-def _same_authorities(live: Held, new: Held) -> bool:
-    """Whether the new chain has the live one's key and issuers, so that no name of them is lost."""
-    return new.key == live.key and set(live.chain.ders[1:]) <= set(new.chain.ders[1:])
+def _same_authorities(served: Held, new: Held) -> bool:
+    """Whether the new chain has the served one's key and issuers: no name of them is lost."""
+    return new.key == served.key and set(served.chain.ders[1:]) <= set(new.chain.ders[1:])
 
 
 def _past_may_matter(judge: _Judge, owner: OwnerMemory) -> bool:

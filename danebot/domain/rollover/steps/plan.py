@@ -39,7 +39,7 @@ from danebot.domain.rollover.evidence.schedule import (
     wants_rollover,
 )
 from danebot.domain.rollover.evidence.servers import completed
-from danebot.domain.rollover.steps.gate import Refusal, gate
+from danebot.domain.rollover.steps.gate import Refusal, gate, may_serve_another
 from danebot.domain.rollover.steps.patience import promotion_retry_at, promotion_wait
 from danebot.domain.rollover.steps.phases import Hold, Keep, Observation, Phase, Plan, Repair, Step
 from danebot.domain.rollover.steps.remember import seen_awaited
@@ -111,17 +111,18 @@ def _with_awaited(base: Plan, observation: Observation, memory: Memory, policy: 
         return base
     propagations = propagations_of(state.required or (), key, observation.owners)
     repair = Repair.NOT_NEEDED
-    if _repairs(key, observation):
+    if _repairs(key, observation, memory):
         repair = Repair.AT_ONCE
     safe = safe_time(memory, state.owners, effective_policy(policy, memory, key))
     return replace(base, awaited=propagations, safe=safe, repair=repair)
 
 
-def _repairs(key: PublicKey, observation: Observation) -> bool:
+def _repairs(key: PublicKey, observation: Observation, memory: Memory) -> bool:
     """Whether mail is failing already and ``key`` would mend it."""
     state = observation.state
     return (
         state.serving is not None
+        and not may_serve_another(memory, state.serving)
         and taken_together(propagations_of(state.required or (), key, observation.owners))
         is Seen.EVERYWHERE
         and live_is_gone(state.serving, state.owners, observation.owners)
@@ -140,7 +141,7 @@ def _plan_staged(
     """The staged chain is not the served one: deploy it, hold it, or put it back."""
     state = observation.state
     issued = replace(base, phase=Phase.ISSUED)
-    repair = Repair.AT_ONCE if _repairs(staged.key, observation) else Repair.NOT_NEEDED
+    repair = Repair.AT_ONCE if _repairs(staged.key, observation, memory) else Repair.NOT_NEEDED
     seen = seen_awaited(state, base.awaited, memory.awaiting)
     unsafe = _key_hold(base, state, staged.key, seen, now)
     if mismatch_accepted(memory, staged.key):

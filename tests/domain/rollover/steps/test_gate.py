@@ -22,13 +22,13 @@ from danebot.domain.finding import Code, Finding, Severity
 from danebot.domain.lineage.state import Anchored, Held
 from danebot.domain.names import DnsName
 from danebot.domain.rollover.evidence.anchors import anchored
-from danebot.domain.rollover.evidence.memory import Memory
+from danebot.domain.rollover.evidence.memory import Deployment, Memory, Occurrence
 from danebot.domain.rollover.evidence.policy import Policy
 from danebot.domain.rollover.findings.assess import assess
 from danebot.domain.rollover.steps.phases import Hold, Observation, Phase, Plan, Repair, Step
 from danebot.domain.rollover.steps.plan import plan
 from domain.builders import DAY, HOUR, MINUTE, MX, MX2, T0, UNREACHABLE, line, seen
-from domain.gate_world import HOST, There, Watch, chain, renewal, shown, tlsa, watch
+from domain.gate_world import EVERYWHERE, HOST, There, Watch, chain, renewal, shown, tlsa, watch
 
 A, B = tlsa("2 1 1", by="A"), tlsa("2 1 1", by="B")
 SAME = chain(version=2)
@@ -540,3 +540,72 @@ def test_what_an_old_alias_leads_to_counts_from_that_alias_end() -> None:
     assert not deployed(site.look(T0, moved))
     assert not deployed(site.look(T0 + 10 * DAY, moved))
     assert deployed(site.look(T0 + 10 * DAY + HOUR, moved))
+
+
+# ---- what is live need not be what services serve ----------------------------------------------
+
+
+def found_live(live: Held, *, confirmed: datetime | None = None) -> Deployment:
+    origin = Occurrence.FOUND
+    return Deployment(
+        live.chain.fingerprint, live.key.digest, T0, confirmed_at=confirmed, origin=origin
+    )
+
+
+FORMER = tlsa("3 1 1", key="former")
+
+
+@pytest.mark.parametrize("new", [SAME, SWITCHED])
+def test_that_live_is_refused_excuses_nothing_where_no_service_was_seen_to_serve_it(
+    new: Held,
+) -> None:
+    """A service may have the former key, which the records name: hooks would end that."""
+    site = watch(new, FORMER)
+    site.memory = replace(site.memory, deployment=found_live(chain()))
+    assert held_back(site.look(T0, shown(FORMER)))
+    said = finding(site, T0, shown(FORMER))
+    assert "a service may have a former chain yet" in said.text
+    assert f"IN TLSA {tlsa('3 1 1')}; it is deployed once" in said.remedy
+    site.memory = replace(site.memory, deployment=found_live(chain(), confirmed=T0))
+    assert deployed(site.look(T0 + HOUR, shown(FORMER)))
+
+
+def test_another_chain_s_deployment_tells_nothing_of_what_is_live() -> None:
+    site = watch(SAME, FORMER)
+    other = Deployment(b"another", b"", T0, confirmed_at=T0)
+    site.memory = replace(site.memory, deployment=other)
+    assert held_back(site.look(T0, shown(FORMER)))
+
+
+def test_what_danebot_deployed_is_what_services_serve() -> None:
+    site, live = watch(SAME, FORMER), chain()
+    last = Deployment(live.chain.fingerprint, live.key.digest, T0)
+    site.memory = replace(site.memory, deployment=last)
+    assert deployed(site.look(T0, shown(FORMER)))
+
+
+def test_it_is_held_until_no_cache_has_the_former_key_s_records_alone() -> None:
+    own = tlsa("3 1 1")
+    site = watch(SAME, FORMER)
+    site.memory = replace(site.memory, deployment=found_live(chain()))
+    assert held_back(site.look(T0, shown(FORMER, own)), Hold.CACHES)
+    assert deployed(site.look(T0 + 3 * HOUR, shown(FORMER, own)))
+
+
+def test_a_live_chain_that_nobody_may_serve_needs_no_repair() -> None:
+    """All refuse the live chain and none the new one; caches may have the served one's records."""
+    site = watch(SWITCHED, FORMER)
+    new = tlsa("2 1 1", by="B")
+    site.memory = replace(site.memory, deployment=found_live(chain()))
+    assert held_back(site.look(T0, shown(new)), Hold.CACHES)
+    site.memory = replace(site.memory, deployment=found_live(chain(), confirmed=T0))
+    assert deployed(site.look(T0 + MINUTE, shown(new)))
+
+
+def test_records_that_were_never_seen_hold_even_the_same_key_where_another_may_be_served() -> None:
+    silent = shown(
+        at=dict.fromkeys(EVERYWHERE, ServerOutcome.UNREACHABLE), security=Security.INDETERMINATE
+    )
+    site = Watch(renewal(SAME))
+    site.memory = Memory(deployment=found_live(chain()))
+    assert held_back(site.look(T0, silent), Hold.CANNOT_SEE)
