@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import signal
 import sys
+import threading
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -16,6 +17,7 @@ import click
 
 from danebot import __version__
 from danebot.domain.addresses import Reach
+from danebot.domain.text import internal_error
 from danebot.errors import ConfigError, DanebotError
 
 if TYPE_CHECKING:
@@ -158,15 +160,17 @@ def _serve(
     store = Store(settings, own.read_failed)
     where = _address(listen)
 
-    def reload(*_: object) -> None:
+    def reload() -> None:
         try:
             store.configure(again())
         except ConfigError as exc:
             complain(f"{exc}; what was read before stays in force")
+        except Exception as exc:  # noqa: BLE001 - the thread has to live on
+            complain(f"{internal_error(exc)}; what was read before stays in force")
         else:
             complain("settings read again")
 
-    signal.signal(signal.SIGHUP, reload)
+    _at_each_hangup(reload)
     try:
         server = ExporterServer(where, store, Gate(web_config), own, reach)
     except OSError as exc:
@@ -179,6 +183,19 @@ def _serve(
         complain(f"listening on {scheme}://{host}:{server.server_address[1]}/")
         server.serve_forever()
     return FINE
+
+
+def _at_each_hangup(action: Callable[[], None]) -> None:
+    """Have a thread act on each SIGHUP; a handler might interrupt who has a lock, or a line."""
+
+    def wait() -> None:
+        while True:
+            signal.sigwait({signal.SIGHUP})
+            action()
+
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # nohup's would never arrive
+    threading.Thread(target=wait, daemon=True).start()
 
 
 def _address(text: str) -> tuple[str, int]:
@@ -223,8 +240,6 @@ def _guarded(arguments: list[str] | None) -> int:
         _complain(f"{exc.filename or 'input/output'}: {exc.strerror}")
         return TROUBLE
     except Exception as exc:  # noqa: BLE001 - the last line of defence against a traceback
-        from danebot.domain.text import internal_error
-
         _complain(f"{internal_error(exc)}; please report this")
         return TROUBLE
     return outcome if isinstance(outcome, int) else FINE

@@ -140,10 +140,10 @@ class ExporterServer(ThreadingHTTPServer):
 
 
 def complain(line: str) -> None:
-    """Write a line to the journal."""
+    """Write a line to the journal, at once, so that no other thread's comes into it."""
     if line:
         with suppress(OSError):  # nobody reads it
-            print(f"danebot-exporter: {line}", file=sys.stderr, flush=True)  # noqa: T201
+            print(f"danebot-exporter: {line}\n", end="", file=sys.stderr, flush=True)  # noqa: T201
 
 
 class _Until(io.RawIOBase):

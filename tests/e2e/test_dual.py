@@ -32,8 +32,8 @@ def site() -> Iterator[Site]:
         site = Site(lab)
         for name in (MAIL, RSA):
             lab.tlsa_add(OWNER, _record(site, name))
-        told = site.danebot("init")  # Postfix has nothing to serve before
-        assert (told.returncode, "could not be asked" in told.stderr) == (1, True)
+        told = site.danebot("init")  # a Postfix process that began before has nothing to serve
+        assert (told.returncode, "could not be asked" in told.stderr) in ((1, True), (0, False))
         site.extra = f'hooks = ["@postfix {lab.root}/postfix/etc"]'
         wait_for(lambda: _delivers(site))
         yield site
