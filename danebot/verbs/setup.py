@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import enum
+import hashlib
 import io
 import os
 import shlex
@@ -220,18 +221,14 @@ class _Setup:
         old, file = self._settings(), str(self.file)
         new = with_hooks(old, hooks) or old
         was, will = (io.StringIO(text, newline="\n").readlines() for text in (old, new))
-        diff = difflib.unified_diff(was, will, file, file, n=1)
-        cut = (
-            line if line[-1:] == "\n" else f"{line}\n\\ No newline at end of file\n"
-            for line in diff
-        )
-        lines = [line for text in cut for line in text[:-1].split("\n")]
         if self.mode is not Mode.PRINT:
-            yield from lines
+            for line in difflib.unified_diff(was, will, file, file, n=1):
+                yield from line.rstrip("\n").split("\n")
         elif old:
-            yield f"patch {shlex.quote(file)} <<'END' || exit"
-            yield from lines
-            yield "END"
+            quoted, known = shlex.quote(file), hashlib.sha256(old.encode()).hexdigest()
+            yield f"[ \"$(sha256sum < {quoted})\" = '{known}  -' ] || exit  # changed since"
+            sed = shlex.quote("\n".join(_sed(was, will)))
+            yield from f"sed -i --follow-symlinks {sed} {quoted} || exit".split("\n")
         else:
             yield f"mkdir -p {shlex.quote(str(self.file.parent))}"
             yield f"printf '%s\\n' {shlex.quote(new.rstrip())} >> {shlex.quote(file)}"
@@ -276,3 +273,17 @@ class _Setup:
                 f"{indent}left to certbot, as nothing here shows that they serve mail: "
                 f"{', '.join(others)}; to take one on, name it: danebot setup LINEAGE"
             )
+
+
+def _sed(was: Sequence[str], will: Sequence[str]) -> Iterator[str]:
+    """The commands of sed, which every host has, that make ``will`` of the lines of ``was``."""
+    matcher = difflib.SequenceMatcher(None, was, will, autojunk=False)
+    for change, first, last, begin, end in matcher.get_opcodes():
+        lines = (line.rstrip("\n").replace("\\", "\\\\") for line in will[begin:end])
+        text = "\\\n".join(("", *lines))
+        if change == "replace":
+            yield f"{first + 1},{last}c{text}"
+        elif change == "delete":
+            yield f"{first + 1},{last}d"
+        elif change == "insert":
+            yield f"{first}a{text}" if first else f"1i{text}"

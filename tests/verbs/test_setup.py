@@ -16,6 +16,7 @@ import tomllib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -223,14 +224,15 @@ def test_the_plan_is_a_script_and_changes_nothing(host: Host) -> None:
         assert (said.status, said.err) == (1, "")
         lines = [line for line in said.out.splitlines() if not line.startswith("#")]
         own = f"danebot --config={host.config}"
-        end = lines.index("END") + 1
-        assert [*lines[:6], *lines[end:]] == [
+        assert lines == [
             "set -e",
             "systemctl enable --now danebot.timer",
             "systemctl disable --now certbot.timer",
             "set +e",
             f"{own} init {NAME}",
-            f"patch {host.config} <<'END' || exit",
+            lines[5],
+            "sed -i --follow-symlinks '4a\\",
+            f'hooks = ["@postfix"]\' {host.config} || exit',
             f"{own} deploy {NAME}",
             f"{own} tlsa {NAME}",
         ]
@@ -317,7 +319,7 @@ def test_what_it_would_ask_may_be_told(host: Host) -> None:
     assert f"{NAME}: watched from now on: 1 {HERE}" in said.out
     assert f"danebot --config={host.config} renew" not in said.out
     other = host.piped("--dry-run", "--hook", "/opt/push now")
-    assert '+hooks = ["/opt/push now"]' in other.out
+    assert 'hooks = ["/opt/push now"]' in other.out
 
 
 @pytest.mark.parametrize(
@@ -651,6 +653,26 @@ def test_the_script_edits_settings_without_a_last_newline(host: Host, end: str) 
     assert tomllib.loads(host.config.read_text())["hooks"] == ["@postfix"], said
 
 
+def test_the_script_changes_hooks_alone_and_only_what_it_was_made_for(host: Host) -> None:
+    """sed has backslashes, quotes and indentation of its own."""
+    odd = ["  # it's \\t 'a' \\\\ b", "# x\\y\r", "# the end"]
+    before, after = odd[:1], odd[1:]
+    hooks = "hooks = [\n]"
+    old = "\n".join([host.config.read_text(), *before, hooks, *after])
+    host.config.write_text(old, newline="")
+    hook = r"/opt/it's \n \\t"
+    script = host.piped("--dry-run", "--no-timer", "--hook", hook).out
+    host.write("bin/danebot", "#!/bin/sh\nexit 1\n", 0o755)
+    run = partial(subprocess.run, ["sh"], input=script, capture_output=True, text=True, check=False)
+    said = run()
+    made = host.config.read_bytes().decode()
+    assert tomllib.loads(made)["hooks"] == [hook], said
+    begun, _, ended = old.partition(hooks)
+    assert (made.startswith(begun), made.endswith(ended)) == (True, True), said
+    assert run().returncode == 1
+    assert host.config.read_bytes().decode() == made
+
+
 def test_the_script_writes_a_hook_as_it_is(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Console, "settings", property(lambda _: load(host.config)))
     script_of(host, "--no-timer", "--hook", r"/opt/push \\n \\t", config=())
@@ -663,6 +685,6 @@ def test_a_comment_reloads_nothing(host: Host) -> None:
     hook.parent.mkdir(parents=True)
     hook.write_text("#!/bin/sh\n# TODO: reload postfix some day\ntrue # postfix\n")
     hook.chmod(0o755)
-    assert '+hooks = ["@postfix"]' in host.piped("--dry-run").out
+    assert 'hooks = ["@postfix"]' in host.piped("--dry-run").out
     hook.write_text("#!/bin/sh\npostfix reload\n")
     assert "hooks =" not in host.piped("--dry-run").out
