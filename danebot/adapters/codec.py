@@ -181,10 +181,12 @@ def _mapping(keys: Decoder, values: Decoder) -> Decoder:
 
 
 def _record(kind: Kind, within: Span | None) -> Decoder:
-    hints = typing.get_type_hints(kind)
-    decoders = {name: _decoder(hints[name], within) for name in field_names(kind)}
+    decoders: dict[str, Decoder] = {}
 
     def decoded(document: Json) -> object:
+        if not decoders:  # annotations take long to resolve, and most kinds are seldom met
+            hints = typing.get_type_hints(kind)
+            decoders.update((name, _decoder(hints[name], within)) for name in field_names(kind))
         values = {}
         for name, value in _entries(document):
             decoder = decoders.get(name)

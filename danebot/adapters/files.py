@@ -32,7 +32,7 @@ _PARENTS = 0o755
 MAX_FILE = 4 * 1024 * 1024
 
 
-def read_bytes(path: Path) -> bytes:
+def read_bytes(path: Path | str) -> bytes:
     """A file's content, or `TreeError`; bounded, and only of regular files."""
     try:
         return read_regular(path, MAX_FILE)

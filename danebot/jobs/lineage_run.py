@@ -123,7 +123,7 @@ class LineageRun:
 
     def save(self) -> None:
         """Write ``rollover.json`` if anything changed."""
-        if self.staged:
+        if self.memory is not self.progress.stored and self.staged:
             save_memory(self.paths, self.progress.stored, self.memory)
             self.progress = self.progress.saved()
 

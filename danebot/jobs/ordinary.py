@@ -91,12 +91,18 @@ def _pressing(one: _Renewal, asking: Asking) -> Asking:
     return Asking.PRESSING if pressing else asking
 
 
-def _ended(one: _Renewal, reason: str | None, result: CertbotRun) -> Memory:
+def _renewed(one: _Renewal, result: CertbotRun) -> Done:
+    """What is to be remembered, and told, once certbot has issued."""
+    run, now = one.run, one.run.context.clock()
+    memory = remember_call(run.memory, Call.RENEWAL, result, CallResult.DONE, now)
+    text = f"certbot has renewed it: version {link_version(run.paths.own / 'cert.pem')}"
+    event = Event(now, EventKind.RENEWED, run.name, text)
+    return Done(replace(memory, renewal_failure=None), changes=(event,))
+
+
+def _not_renewed(one: _Renewal, reason: str | None, result: CertbotRun) -> Memory:
     """The memory after the call; ``reason`` is why it didn't renew this lineage, None if it may."""
     run, call, now = one.run, Call.RENEWAL, one.run.context.clock()
-    if one.has_news:
-        memory = remember_call(run.memory, call, result, CallResult.DONE, now)
-        return replace(memory, renewal_failure=None)
     if _failed(one, reason) and one.newest is not None:
         memory = remember_call(run.memory, call, result, CallResult.FAILED, now)
         policy = run.context.settings.policy(run.name)
@@ -180,7 +186,8 @@ def _begin(one: _Renewal) -> None:
 
 
 def _end(one: _Renewal, reason: str | None, result: CertbotRun) -> None:
-    one.run.do((Done(_ended(one, reason, result), changes=_renewed(one)),))
+    done = _renewed(one, result) if one.has_news else Done(_not_renewed(one, reason, result))
+    one.run.do((done,))
 
 
 def _not_asked(renewals: Iterable[_Renewal]) -> list[_Renewal]:
@@ -193,14 +200,6 @@ def _not_asked(renewals: Iterable[_Renewal]) -> list[_Renewal]:
     for one in renewals:
         one.run.guard(partial(take_back, one))
     return [one for one in renewals if not one.run.progress.failed]
-
-
-def _renewed(one: _Renewal) -> tuple[Event, ...]:
-    if not one.has_news:
-        return ()
-    run = one.run
-    text = f"certbot has renewed it: version {link_version(run.paths.own / 'cert.pem')}"
-    return (Event(run.context.clock(), EventKind.RENEWED, run.name, text),)
 
 
 def _failures(result: CertbotRun, renewals: Sequence[_Renewal]) -> Mapping[str, str]:

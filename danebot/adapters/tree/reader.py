@@ -8,15 +8,23 @@ from pathlib import Path
 from typing import TypeVar, cast
 
 from danebot.adapters.files import read_bytes
-from danebot.adapters.presence import ABSENT, is_empty, unreadable
+from danebot.adapters.presence import ABSENT, unreadable
 from danebot.adapters.tree.parsed_cache import Parsed, ParsedStore, Version, version_of
 from danebot.adapters.tree.paths import LineagePaths
 from danebot.domain.lineage.keys import Chain, PublicKey
 from danebot.domain.lineage.state import Held, KeyFile
 from danebot.domain.rollover.evidence.dates import RECKONABLE
 from danebot.errors import CertificateError, TreeError, UnreadableError
+from danebot.tuples import NamedTuple
 
 KindT = TypeVar("KindT", Chain, PublicKey)
+
+
+class _Seen(NamedTuple):
+    """A file, and the version of it that is there."""
+
+    file: str
+    version: Version
 
 
 class TreeReader:
@@ -32,19 +40,14 @@ class TreeReader:
 
     def chain(self, path: Path) -> Chain:
         """Parse a file of certificates, or `CertificateError`, or `TreeError`."""
-        return self._once(Chain, str(path))
+        return self._once(Chain, _looked_at(str(path)))
 
     def key(self, path: Path) -> PublicKey:
         """Parse a private key's public half, or `CertificateError`, or `TreeError`."""
-        return self._once(PublicKey, str(path))
+        return self._once(PublicKey, _looked_at(str(path)))
 
-    def _once(self, kind: type[KindT], file: str) -> KindT:
-        try:
-            version = version_of(os.stat(file))
-        except ABSENT as exc:
-            raise TreeError(f"cannot read {file}: {exc.strerror}") from exc
-        except OSError as exc:
-            raise unreadable(file, exc) from exc
+    def _once(self, kind: type[KindT], seen: _Seen) -> KindT:
+        file, version = seen
         known = self._parsed.get((kind, file))
         if known is None or known[0] != version:
             found = self._store.get(kind, file, version) if self._store is not None else None
@@ -57,23 +60,24 @@ class TreeReader:
         if self._store is not None and (self._news or len(self._parsed) != len(self._store)):
             self._store.put((file, *known) for (_, file), known in self._parsed.items())
 
-    def key_file(self, path: Path) -> KeyFile | None:
+    def key_file(self, path: Path | str) -> KeyFile | None:
         """``nextkey.pem`` or ``ready.pem``; None if there is no such file."""
         try:
-            modified = _moment(path.lstat().st_mtime_ns / 1e9)
+            modified = _moment(os.lstat(path).st_mtime_ns / 1e9)
         except FileNotFoundError:
             return None
         except OSError as exc:
             raise TreeError(f"cannot read {path}: {exc.strerror}") from exc
         try:
-            return KeyFile(self.key(path), modified)
+            return KeyFile(self.key(Path(path)), modified)
         except (CertificateError, TreeError):
             return KeyFile(None, modified)
 
-    def combo(self, path: Path) -> Held | None:
+    def combo(self, path: Path | str) -> Held | None:
         """What ``combo.pem`` holds; None if it is absent or not a matching key and chain."""
         try:
-            held = Held(None, self.key(path), self.chain(path))
+            seen = _looked_at(str(path))
+            held = Held(None, self._once(PublicKey, seen), self._once(Chain, seen))
         except UnreadableError:
             raise
         except (CertificateError, TreeError):
@@ -83,18 +87,29 @@ class TreeReader:
     def version(self, paths: LineagePaths, version: int) -> Held | None:
         """One version of the archive; None unless all four files are there and agree."""
         try:
-            chain = self._once(Chain, f"{paths.archive}/fullchain{version}.pem")
-            if self._once(Chain, f"{paths.archive}/cert{version}.pem").ders != chain.ders[:1]:
+            chain = self._once(Chain, _looked_at(f"{paths.archive}/fullchain{version}.pem"))
+            cert = self._once(Chain, _looked_at(f"{paths.archive}/cert{version}.pem"))
+            if cert.ders != chain.ders[:1]:
                 return None
-            rest = f"{paths.archive}/chain{version}.pem"
-            others = () if is_empty(rest) else self._once(Chain, rest).ders
-            key = self._once(PublicKey, f"{paths.archive}/privkey{version}.pem")
+            rest = _looked_at(f"{paths.archive}/chain{version}.pem")
+            _, size, *_ = rest.version
+            others = self._once(Chain, rest).ders if size else ()
+            key = self._once(PublicKey, _looked_at(f"{paths.archive}/privkey{version}.pem"))
             held = Held(version, key, chain)
         except UnreadableError:
             raise
         except (CertificateError, TreeError):
             return None
         return held if others == chain.ders[1:] and held.matches else None
+
+
+def _looked_at(file: str) -> _Seen:
+    try:
+        return _Seen(file, version_of(os.stat(file)))
+    except ABSENT as exc:
+        raise TreeError(f"cannot read {file}: {exc.strerror}") from exc
+    except OSError as exc:
+        raise unreadable(file, exc) from exc
 
 
 def _parsed_file(kind: type[Parsed], path: Path) -> Parsed:

@@ -103,7 +103,7 @@ def is_sound(tree: Tree, paths: LineagePaths) -> bool:
     current = sound_links(paths, paths.live)
     if COMBO in staging or not whole or not archive or newest != max(archive) or current is None:
         return False
-    combo = tree.reader.combo(paths.live / COMBO)
+    combo = tree.reader.combo(f"{paths.live}/{COMBO}")
     held = tree.reader.version(paths, current)
     latest = held if newest == current else tree.reader.version(paths, newest)
     if combo is None or held is None or latest is None or held.key != combo.key:

@@ -151,16 +151,16 @@ class Tree:
         own = paths.own
         conf, fault = self._conf_or_fault(name)
         faults = [fault] if fault else []
-        dane_ee = _parsed(own / DANE_EE, parse_dane_ee, faults)
+        dane_ee = _parsed(f"{own}/{DANE_EE}", parse_dane_ee, faults)
         problems = dane_ee.problems if dane_ee is not None else ()
-        faults += [f"{own / DANE_EE}:{problem}" for problem in problems]
-        names = _parsed(own / DNSNAMES, parse_dnsnames, faults)
+        faults += [f"{own}/{DANE_EE}:{problem}" for problem in problems]
+        names = _parsed(f"{own}/{DNSNAMES}", parse_dnsnames, faults)
         if conf is not None:
             faults += _rule_faults(conf)
         said = dane_ee or DaneEe()
         readable = dane_ee is not None and not problems
         live = self.linked(paths, paths.live)
-        combo = self.reader.combo(paths.live / COMBO)
+        combo = self.reader.combo(f"{paths.live}/{COMBO}")
         if live is None:
             faults.append(self._unlinked(paths, paths.live))
         if own != paths.staging and conf is not None and self._leads_to_staging(conf, name):
@@ -189,7 +189,7 @@ class Tree:
         held = self.linked(paths, paths.staging, state.live)
         if held is None:
             faults.append(self._unlinked(paths, paths.staging))
-        files = {n: self.reader.key_file(paths.staging / n) for n in (NEXT, READY)}
+        files = {n: self.reader.key_file(f"{paths.staging}/{n}") for n in (NEXT, READY)}
         for file_name, file in files.items():
             if file is not None and file.key is None:
                 faults.append(
@@ -348,7 +348,7 @@ def _rule_faults(conf: RenewalConf) -> list[str]:
     return [f"{conf.path}: {said} is no length of time; write it like this: 30 days"]
 
 
-def refuse_link(path: Path) -> None:
+def refuse_link(path: Path | str) -> None:
     """Raise `TreeError` if somebody made a link of a small file that root reads and copies.
 
     Where another user may write in a lineage's directory, it might lead to what only root may read.
@@ -357,7 +357,7 @@ def refuse_link(path: Path) -> None:
         raise TreeError(f"{path} is a symbolic link; put the file itself there")
 
 
-def _parsed(path: Path, parse: Callable[[str], ParsedT], faults: list[str]) -> ParsedT | None:
+def _parsed(path: str, parse: Callable[[str], ParsedT], faults: list[str]) -> ParsedT | None:
     """What a small file says; the same as an empty one if absent, None and a fault if unusable."""
     try:
         refuse_link(path)
