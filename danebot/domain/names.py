@@ -80,6 +80,9 @@ class _Name:
         """Read back the text of any name that DNS gave, "" for the root; `NameSyntaxError`."""
         return cls(_known(text))
 
+    def __hash__(self) -> int:
+        return hash(self.text)
+
     def __str__(self) -> str:
         return self.text
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import enum
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
 
 from danebot.domain.names import DnsName, TlsaOwner
 from danebot.errors import NameSyntaxError, RecordSyntaxError
@@ -38,6 +39,7 @@ class MatchingType(enum.IntEnum):
     SHA2_512 = 2
 
 
+_USAGES, _SELECTORS, _MATCHING_TYPES = map(frozenset[int], (Usage, Selector, MatchingType))
 _ACRONYMS: dict[MatchingType, str] = {
     MatchingType.FULL: "Full",
     MatchingType.SHA2_256: "SHA2-256",
@@ -97,6 +99,7 @@ class TlsaRecord(NamedTuple):
         return f"{self.usage} {self.selector} {self.mtype} {self.hex}"
 
 
+@lru_cache(maxsize=4096)  # every lineage of a tree wants those of all keys in use
 def key_record(spki: bytes, mtype: MatchingType) -> TlsaRecord:
     """The ``3 1 x`` record of the key whose DER SubjectPublicKeyInfo is ``spki``."""
     return TlsaRecord(Usage.DANE_EE, Selector.SPKI, mtype, association(spki, mtype))
@@ -118,11 +121,11 @@ def unusable_reason(record: TlsaRecord) -> Unusable | None:
 
     Verification finds out whether the data of a ``Full`` record parses.
     """
-    if record.usage not in set(Usage):
+    if record.usage not in _USAGES:
         return Unusable.UNKNOWN_USAGE
-    if record.selector not in set(Selector):
+    if record.selector not in _SELECTORS:
         return Unusable.UNKNOWN_SELECTOR
-    if record.mtype not in set(MatchingType):
+    if record.mtype not in _MATCHING_TYPES:
         return Unusable.UNKNOWN_MATCHING_TYPE
     if not record.data:
         return Unusable.EMPTY_DATA

@@ -36,28 +36,27 @@ class Evidence(NamedTuple):
         return f"{self.what}, {when(self.at)}"
 
 
-def evidences(state: LineageState, observations: Observations) -> Iterator[Evidence]:
-    """What others dated: certificates (RFC 5280) and signatures in DNS (RFC 4034 section 3.1.5).
+def evidences(state: LineageState, observations: Observations, end: datetime) -> Iterator[Evidence]:
+    """What others dated after ``end``: certificates (RFC 5280), signatures (RFC 4034 3.1.5).
 
     What servers show is not validated; an answer that is forged can make danebot wait, and no more.
     """
     for held in (state.live, state.combo, state.staged):
-        if held is not None:
+        if held is not None and held.chain.not_before > end:
             yield Evidence(held.chain.not_before, f"the certificate of {state.name} begins later")
     for owner, observation in observations.items():
         signed = observation.answer.signed_since
-        if observation.answer.secure and signed is not None:
+        if observation.answer.secure and signed is not None and signed > end:
             yield Evidence(signed, f"the signature of {owner}'s records was made later")
         for server in observation.all_servers:  # a resolver's cache may show older ones
-            if server.signed_since is not None:
+            if server.signed_since is not None and server.signed_since > end:
                 words = f"{server.server} shows a later signature at {owner}"
                 yield Evidence(server.signed_since, words)
 
 
 def behind(state: LineageState, observations: Observations, now: datetime) -> Evidence | None:
     """The strongest evidence that it is later than the clock says; None if there is none."""
-    found = [one for one in evidences(state, observations) if one.at > now + SKEW]
-    return max(found, default=None)
+    return max(evidences(state, observations, now + SKEW), default=None)
 
 
 def put_right(memory: Memory, reading: Reading | None) -> Memory:

@@ -50,7 +50,7 @@ class RouteMemory(NamedTuple):
 
 def moved_to(old: OwnerRoute | None, new: OwnerRoute | None) -> Move:
     """What lies between two routes; NONE where one isn't known."""
-    if old is None or new is None:
+    if old is None or new is None or old == new:
         return Move.NONE
     if old.canonical != new.canonical:
         return Move.ELSEWHERE
@@ -183,6 +183,8 @@ def _why(answer: ServerAnswer) -> str:
 def _left_out(observation: OwnerObservation, route: OwnerRoute) -> Iterator[ServerAnswer]:
     """Servers of the former route that may still be servers: nobody said that they aren't."""
     failed = observation.all_unresolved
+    if not failed:
+        return
     zones = sorted(str(one.name) for one in failed if one.rdtype == "NS")
     undelegated = f"the delegation of {', '.join(zones)} could not be read" if zones else ""
     addresses = {(one.name, one.rdtype) for one in failed}

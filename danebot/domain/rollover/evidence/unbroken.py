@@ -51,11 +51,13 @@ def _replaced(old: OwnerMemory, observation: OwnerObservation) -> set[str]:
 
 def _broken(old: OwnerMemory, server: Server, now: datetime) -> bool:
     """The same for one server; another address of it may have spoken for one that never did."""
-    others = [at for said, at in old.heard.items() if said.split(" ")[0] == server.name.text]
-    last = old.heard.get(str(server), max(others, default=None))
-    known = old.route is None or server.name in old.route.name_servers
-    if last is None and (server.name == WITNESS or not known):
-        return False  # nobody asked it before
+    last = old.heard.get(str(server))
+    if last is None:
+        others = [at for said, at in old.heard.items() if said.split(" ")[0] == server.name.text]
+        last = max(others, default=None)
+        known = old.route is None or server.name in old.route.name_servers
+        if last is None and (server.name == WITNESS or not known):
+            return False  # nobody asked it before
     return _too_long(last, now)
 
 
