@@ -189,10 +189,9 @@ def _record(kind: Kind, within: Span | None) -> Decoder:
             decoders.update((name, _decoder(hints[name], within)) for name in field_names(kind))
         values = {}
         for name, value in _entries(document):
-            decoder = decoders.get(name)
-            if decoder is not None:
+            if name in decoders:
                 try:
-                    values[name] = decoder(value)
+                    values[name] = decoders[name](value)
                 except (ValueError, TypeError, DanebotError) as exc:
                     raise ValueError(f"{name}: {exc}") from exc
         return kind(**values)

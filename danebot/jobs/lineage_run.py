@@ -232,7 +232,7 @@ class LineageRun:
     def make_next_key(self) -> None:
         """Make a next key if one is wanted, so that its records are published in this run."""
         policy = self.context.settings.policy(self.name)
-        if self.refused or (not standing(policy) and not scheduled(policy)):
+        if not (standing(policy) or scheduled(policy)) or self.refused:
             return
         current = self.preview()
         if current.plan.step is Step.MAKE_NEXT:

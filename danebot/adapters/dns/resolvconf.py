@@ -5,6 +5,7 @@ from __future__ import annotations
 import enum
 import ipaddress
 from datetime import timedelta
+from functools import cache
 from pathlib import Path
 
 from danebot.domain.addresses import literal
@@ -34,12 +35,17 @@ class Nameserver(NamedTuple):
     @property
     def is_loopback(self) -> bool:
         """Whether its answers never leave this host."""
-        address = ipaddress.ip_address(self.address.partition("%")[0])
-        mapped = getattr(address, "ipv4_mapped", None)
-        return (mapped or address).is_loopback
+        return _is_loopback(self.address)
 
     def __str__(self) -> str:
         return self.address if self.port == DNS_PORT else f"{self.address} port {self.port}"
+
+
+@cache
+def _is_loopback(literal: str) -> bool:
+    address = ipaddress.ip_address(literal.partition("%")[0])
+    mapped = getattr(address, "ipv4_mapped", None)
+    return bool((mapped or address).is_loopback)
 
 
 class ResolverConfig(NamedTuple):

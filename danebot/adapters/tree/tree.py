@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -132,7 +132,9 @@ class Tree:
 
     def paths(self, name: str) -> LineagePaths:
         """Where the parts of a lineage lie; an ``archive_dir`` below staging is certbot's slip."""
-        conf, _ = self._conf_or_fault(name)
+        return self._paths_by(name, self._conf_or_fault(name)[0])
+
+    def _paths_by(self, name: str, conf: RenewalConf | None) -> LineagePaths:
         known = self._paths.get(name)
         if known is not None and known[0] is conf:
             return known[1]
@@ -147,9 +149,9 @@ class Tree:
 
     def read(self, name: str) -> LineageState:
         """Everything about one lineage; what can't be read is a fault in the value."""
-        paths = self.paths(name)
-        own = paths.own
         conf, fault = self._conf_or_fault(name)
+        paths = self._paths_by(name, conf)
+        own = paths.own
         faults = [fault] if fault else []
         dane_ee = _parsed(f"{own}/{DANE_EE}", parse_dane_ee, faults)
         problems = dane_ee.problems if dane_ee is not None else ()
@@ -196,14 +198,15 @@ class Tree:
                     f"{paths.staging / file_name}: not a usable private key; put the right one "
                     f"there, or cancel with: danebot newkey --cancel {state.name}"
                 )
+        names = _names(paths.staging)
         return replace(
             state,
             management=Management.STAGED,
             staged=held,
             next=files[NEXT],
             ready=files[READY],
-            unknown=self._set_aside(paths, UNKNOWN_PREFIX),
-            cancelled=self._set_aside(paths, CANCELLED_PREFIX),
+            unknown=self._set_aside(paths, names, UNKNOWN_PREFIX),
+            cancelled=self._set_aside(paths, names, CANCELLED_PREFIX),
             faults=tuple(faults),
         )
 
@@ -309,19 +312,24 @@ class Tree:
         places = {Path(conf.top(setting)).parent for setting in PATH_SETTINGS}
         return all(_same_place(place, staging) for place in places)
 
-    def _set_aside(self, paths: LineagePaths, prefix: str) -> tuple[UnknownKey, ...]:
-        try:
-            names = os.listdir(paths.staging)
-        except ABSENT:
-            return ()
-        except OSError as exc:
-            raise unreadable(paths.staging, exc) from exc
+    def _set_aside(
+        self, paths: LineagePaths, names: Iterable[str], prefix: str
+    ) -> tuple[UnknownKey, ...]:
         found = []
         for name in sorted(n for n in names if n.startswith(prefix) and n[-4:] == ".pem"):
             file = self.reader.key_file(paths.staging / name)
             if file is not None and (file.key is not None or not is_empty(paths.staging / name)):
                 found.append(UnknownKey(file.key, name))
         return tuple(found)
+
+
+def _names(directory: Path) -> list[str]:
+    try:
+        return os.listdir(directory)
+    except ABSENT:
+        return []
+    except OSError as exc:
+        raise unreadable(directory, exc) from exc
 
 
 def _led_to(paths: LineagePaths, own: str) -> int | None:

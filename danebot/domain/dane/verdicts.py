@@ -56,6 +56,11 @@ class Named(NamedTuple):
     kind: Naming
     words: str
 
+    @property
+    def is_mistake(self) -> bool:
+        """Whether it was made from what is no certificate or key."""
+        return self.kind is Naming.MISTAKE
+
 
 class RecordVerdict(NamedTuple):
     """What became of one record.
@@ -97,7 +102,7 @@ class RecordVerdict(NamedTuple):
     @property
     def mismade(self) -> bool:
         """Whether it was made of something else than a certificate or key."""
-        return self.name is not None and self.name.kind is Naming.MISTAKE
+        return self.name is not None and self.name.is_mistake
 
 
 class Verdict(NamedTuple):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from danebot.domain.dane.cautions import CautionCode
 from danebot.domain.dane.profiles import Profile
-from danebot.domain.dane.verdicts import Named, Naming, Reason, Verdict
+from danebot.domain.dane.verdicts import Named, Reason, Verdict
 from danebot.domain.delivery.additions import own_record
 from danebot.domain.delivery.codes import DeliveryCode
 from danebot.domain.delivery.report import AddressReport, Criteria, HostReport, Leaf
@@ -103,7 +103,7 @@ def _mismade(where: str, good: Sequence[_Good], criteria: Criteria) -> Iterator[
     """Records that were made of no certificate or key, which so are nobody's next ones."""
     severity = max(criteria.unmatched, Severity.WARNING)
     for record, name in _names(good).items():
-        if name.kind is Naming.MISTAKE:
+        if name.is_mistake:
             text = f"{_brief(record)} {name.words}"
             yield Finding(DeliveryCode.MISMADE_RECORD, severity, where, text)
 
@@ -163,7 +163,7 @@ def _unmatched(
     where: str, host: HostReport, good: Sequence[_Good], criteria: Criteria, now: datetime
 ) -> Iterator[Finding]:
     names = _names(good)
-    mismade = {one for one, name in names.items() if name.kind is Naming.MISTAKE}
+    mismade = {one for one, name in names.items() if name.is_mistake}
     left = [one for one in host.unmatched if one not in mismade]
     if not left:
         return

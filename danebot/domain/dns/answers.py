@@ -7,11 +7,13 @@ original TTL of the RRSIG (RFC 4034 section 3.1.4), never a cache's remaining se
 from __future__ import annotations
 
 import enum
+import typing
 from datetime import datetime, timedelta
-from typing import Generic, NamedTuple, TypeVar
+from typing import Generic, TypeVar
 
 from danebot.domain.dns.tlsa import TlsaRecord
 from danebot.domain.names import DnsName, Hostname
+from danebot.tuples import NamedTuple
 
 RecordT = TypeVar("RecordT")
 
@@ -52,7 +54,7 @@ class Alias(NamedTuple):
     ttl: timedelta
 
 
-class Answer(NamedTuple, Generic[RecordT]):
+class Answer(typing.NamedTuple, Generic[RecordT]):
     """What the validating resolver said of one name and type.
 
     ``presence`` is UNKNOWN exactly if ``security`` is BOGUS or INDETERMINATE.  ``canonical`` is

@@ -7,8 +7,6 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from danebot.domain.dane.mistakes import mistake
-from danebot.domain.dane.verdicts import Named, Naming
 from danebot.domain.dns.answers import OwnerObservation
 from danebot.domain.dns.tlsa import (
     MatchingType,
@@ -24,11 +22,12 @@ from danebot.domain.rollover.records.advice import advise
 
 if TYPE_CHECKING:
     from danebot.domain.dane.authorities import Authorities
+    from danebot.domain.dane.verdicts import Named
     from danebot.domain.lineage.state import Held, LineageState
     from danebot.domain.rollover.evidence.propagation import Observations
     from danebot.domain.rollover.records.in_use import KeysInUse
 
-Names = Mapping[TlsaRecord, Named]
+Names = Mapping[TlsaRecord, "Named"]
 NAMELESS: Names = MappingProxyType({})
 _PASSED_OVER = "see that a 3 1 1 record counts there: beside a 2 1 2 one senders pass 2 1 1 over"
 
@@ -47,10 +46,16 @@ def names_in_records(
     now: datetime,
 ) -> Names:
     """What the records at a lineage's owners name, but for those that are ``wanted``."""
-    known, live = frozenset(wanted), state.serving
+    others = {r for one in observations.values() for r in one.answer.records}.difference(wanted)
+    if not others:
+        return NAMELESS
+    from danebot.domain.dane.mistakes import mistake
+    from danebot.domain.dane.verdicts import Named, Naming
+
+    live = state.serving
     ders, keys = (live.chain.ders, (live.key.spki,)) if live is not None else ((), ())
     names: dict[TlsaRecord, Named] = {}
-    for record in {r for one in observations.values() for r in one.answer.records} - known:
+    for record in others:
         words = mistake(record, ders, keys)
         if words:
             names[record] = Named(Naming.MISTAKE, words)
@@ -78,7 +83,7 @@ def named_records(
             continue
         for record in observed.answer.records:
             name = names.get(record)
-            if name is not None and name.kind is Naming.MISTAKE:
+            if name is not None and name.is_mistake:
                 text = f"{owner}: {str(record)[:22]}... {name.words}"
                 yield Finding(Code.TLSA_MISMADE, Severity.WARNING, state.name, text)
         if state.serving is not None and table is not None:
