@@ -128,7 +128,7 @@ def _insisting(observation: Observation, memory: Memory, policy: Policy, now: da
     found = plan(observation, memory, policy, now)
     if all(sight.servers_asked for sight in found.awaited):
         return found
-    return replace(found, step=None, hold=Hold.CANNOT_SEE)
+    return found._replace(step=None, hold=Hold.CANNOT_SEE)
 
 
 NO_FALLBACK = Rules(plan=_insisting)
@@ -425,7 +425,7 @@ def _promoting_blindly(
 ) -> Plan:
     found = plan(observation, memory, policy, now)
     cooled = found.safe is not None and now >= found.safe.at
-    return replace(found, step=Step.PROMOTE) if found.hold is Hold.CANNOT_SEE and cooled else found
+    return found._replace(step=Step.PROMOTE) if found.hold is Hold.CANNOT_SEE and cooled else found
 
 
 BLIND_AT_PROMOTION = Rules(plan=_promoting_blindly)

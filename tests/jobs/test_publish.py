@@ -324,4 +324,4 @@ def test_what_a_witness_lacks_is_no_lagging_transfer(
 
 
 def replace_plan(view: LineageView, awaited: tuple[Propagation, ...]) -> LineageView:
-    return view._replace(plan=replace(view.plan, awaited=awaited))
+    return view._replace(plan=view.plan._replace(awaited=awaited))

@@ -210,7 +210,7 @@ def test_a_lineage_at_rest() -> None:
 
 def test_a_lineage_under_way() -> None:
     rolling = state(next_key=key_file("new"), ready=key_file("other"))
-    found = published(replace(STABLE, safe=SAFE), rolling, ROLLING)
+    found = published(STABLE._replace(safe=SAFE), rolling, ROLLING)
     assert (found.next, found.ready) == (
         KeyStatus(key("new").digest, "p256"),
         KeyStatus(key("other").digest, "p256"),
@@ -247,7 +247,7 @@ def test_combo_is_live_though_no_version_holds_it() -> None:
     ("planned", "words"),
     [
         (STABLE, ""),
-        (replace(STABLE, hold=Hold.NOT_EVERYWHERE, detail="ns1"), ""),
+        (STABLE._replace(hold=Hold.NOT_EVERYWHERE, detail="ns1"), ""),
         (Plan(Phase.PASS_THROUGH, hold=Hold.NOT_EVERYWHERE), ""),
         (Plan(Phase.STAGED), ""),
         (Plan(Phase.STAGED, hold=Hold.NOT_EVERYWHERE), f"waiting: {Hold.NOT_EVERYWHERE.value}"),
@@ -267,7 +267,7 @@ def test_records_with_where_they_are_seen_and_where_not() -> None:
     silent = {Obstacle.NOT_OBSERVED, Obstacle.RESOLVER_SILENT, Obstacle.SERVER_SILENT}
     one = Propagation(line(), record("old"), Seen.MISSING, gaps, ("ns2 [192.0.2.2]",))
     other = Propagation(line(MX2), record("new"), Seen.UNKNOWN, (Gap(Obstacle.RESOLVER_SILENT),))
-    found = published(replace(STABLE, current=(one,), awaited=(other,)))
+    found = published(STABLE._replace(current=(one,), awaited=(other,)))
     current, awaited = found.records
     assert (current.role, current.owner, current.record) == ("current", str(MX), f"{record('old')}")
     assert (current.seen, current.present_at) == ("missing", ("ns2 [192.0.2.2]",))

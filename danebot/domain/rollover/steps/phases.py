@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -90,8 +89,7 @@ class Observation(NamedTuple):
     distrust: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(NamedTuple):
     """What `plan` found: the phase, the next step or why there is none, and what it rests on.
 
     ``current`` and ``awaited`` are the propagation of the current and the awaited key's records.

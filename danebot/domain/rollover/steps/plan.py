@@ -17,7 +17,6 @@ plan that would have been made without it.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -65,18 +64,18 @@ def plan(observation: Observation, memory: Memory, policy: Policy, now: datetime
     current = propagations_of(state.demanded, serving.key, observation.owners) if serving else ()
     base = Plan(Phase.STABLE, current=current)
     if state.management is Management.PASS_THROUGH:
-        return replace(base, phase=Phase.PASS_THROUGH)
+        return base._replace(phase=Phase.PASS_THROUGH)
     if _useless_combo(state):
-        return replace(base, phase=Phase.ISSUED, step=Step.DEPLOY)
+        return base._replace(phase=Phase.ISSUED, step=Step.DEPLOY)
     if serving is None or not serving.matches or state.staged is None:
-        return replace(base, phase=Phase.BROKEN, hold=Hold.NOTHING_SERVED, certbot_may_renew=False)
+        return base._replace(phase=Phase.BROKEN, hold=Hold.NOTHING_SERVED, certbot_may_renew=False)
     base = _with_awaited(base, observation, memory, policy)
     if state.awaited_key == serving.key and _in_place(state, state.staged):
-        return replace(base, step=Step.FINISH)
+        return base._replace(step=Step.FINISH)
     if not serving.same_content(state.staged):
         return _plan_staged(base, observation, state.staged, memory, policy=policy, now=now)
     if not _in_place(state, state.staged):
-        return replace(base, phase=Phase.ISSUED, step=Step.DEPLOY)
+        return base._replace(phase=Phase.ISSUED, step=Step.DEPLOY)
     return _plan_awaited(base, observation, memory, policy, now)
 
 
@@ -114,7 +113,7 @@ def _with_awaited(base: Plan, observation: Observation, memory: Memory, policy: 
     if _repairs(key, observation, memory):
         repair = Repair.AT_ONCE
     safe = safe_time(memory, state.owners, effective_policy(policy, memory, key))
-    return replace(base, awaited=propagations, safe=safe, repair=repair)
+    return base._replace(awaited=propagations, safe=safe, repair=repair)
 
 
 def _repairs(key: PublicKey, observation: Observation, memory: Memory) -> bool:
@@ -140,7 +139,7 @@ def _plan_staged(
 ) -> Plan:
     """The staged chain is not the served one: deploy it, hold it, or put it back."""
     state = observation.state
-    issued = replace(base, phase=Phase.ISSUED)
+    issued = base._replace(phase=Phase.ISSUED)
     repair = Repair.AT_ONCE if _repairs(staged.key, observation, memory) else Repair.NOT_NEEDED
     seen = seen_awaited(state, base.awaited, memory.awaiting)
     unsafe = _key_hold(base, state, staged.key, seen, now)
@@ -149,25 +148,25 @@ def _plan_staged(
     if unsafe is not None and repair is Repair.NOT_NEEDED:
         if unsafe is Hold.CANNOT_SEE:
             detail = unanswered(base.awaited)
-            held = replace(issued, hold=unsafe, detail=detail, certbot_may_renew=False)
+            held = issued._replace(hold=unsafe, detail=detail, certbot_may_renew=False)
             return _give_way(held, observation, staged, policy, now)
-        return _put_back(replace(issued, hold=unsafe), observation, staged)
+        return _put_back(issued._replace(hold=unsafe), observation, staged)
     hold, detail = chain_hold(state, staged, observation.distrust)
     if hold is not None:
-        return replace(issued, hold=hold, detail=detail, repair=repair)
+        return issued._replace(hold=hold, detail=detail, repair=repair)
     waits = effective_policy(policy, memory, staged.key)
     refusal = gate(state, staged, observation.owners, memory, policy=waits, now=now)
     if refusal is not None and not mismatch_accepted(memory, staged.key):
-        held = replace(_refused(issued, refusal), repair=repair)
+        held = _refused(issued, refusal)._replace(repair=repair)
         other_key = staged.key != state.current_key
         return _give_way(held, observation, staged, policy, now) if other_key else held
-    return replace(issued, step=Step.DEPLOY, repair=repair)
+    return issued._replace(step=Step.DEPLOY, repair=repair)
 
 
 def _put_back(issued: Plan, observation: Observation, staged: Held) -> Plan:
     """Staging goes back on the key that live serves."""
     keep = _keep(observation, staged.key)
-    return replace(issued, step=Step.PUT_BACK, keep=keep, certbot_may_renew=False)
+    return issued._replace(step=Step.PUT_BACK, keep=keep, certbot_may_renew=False)
 
 
 def _give_way(
@@ -196,7 +195,7 @@ def _refused(issued: Plan, refusal: Refusal) -> Plan:
     hold = Hold.GATE if refusal.until is None else Hold.CACHES
     if refusal.unknown or refusal.silent:
         hold = Hold.CANNOT_SEE
-    return replace(issued, hold=hold, detail=str(refusal), refusal=refusal)
+    return issued._replace(hold=hold, detail=str(refusal), refusal=refusal)
 
 
 def _key_hold(
@@ -261,21 +260,20 @@ def _plan_awaited(
     if state.awaited_key is None:
         unconfirmed = memory.deployment is not None and memory.deployment.confirmed_at is None
         wanted = wants_next_key(state, memory, policy, now)
-        return replace(
-            base,
+        return base._replace(
             phase=Phase.DEPLOYED if unconfirmed else Phase.STABLE,
             step=Step.MAKE_NEXT if wanted else None,
         )
     if mismatch_accepted(memory, state.awaited_key):
         return _plan_attempt(base, memory, now)
-    waiting = replace(base, phase=Phase.COOLING if state.ready is not None else Phase.STAGED)
+    waiting = base._replace(phase=Phase.COOLING if state.ready is not None else Phase.STAGED)
     if state.required is None:
-        return replace(waiting, hold=Hold.RECORDS_UNREADABLE)
+        return waiting._replace(hold=Hold.RECORDS_UNREADABLE)
     if not state.required and not state.exempt:
-        return replace(waiting, hold=Hold.NOTHING_WATCHED)
+        return waiting._replace(hold=Hold.NOTHING_WATCHED)
     seen = seen_awaited(state, base.awaited, memory.awaiting)
     if seen is Seen.EVERYWHERE and base.safe is None:  # such an observation isn't remembered
-        return replace(waiting, hold=Hold.CLOCK_BEHIND)
+        return waiting._replace(hold=Hold.CLOCK_BEHIND)
     wanted = wants_rollover(state, memory, policy, now)
     return _plan_seen(waiting, state, memory, now, seen=seen, wanted=wanted)
 
@@ -287,15 +285,15 @@ def _plan_seen(
     ready = state.ready is not None
     match seen:
         case Seen.UNKNOWN:
-            return replace(waiting, hold=Hold.CANNOT_SEE)
+            return waiting._replace(hold=Hold.CANNOT_SEE)
         case Seen.MISSING if state.next is None:  # there is a place to go back to
-            return replace(
-                waiting, phase=Phase.STAGED, step=Step.BACK_TO_NEXT, hold=Hold.NOT_EVERYWHERE
+            return waiting._replace(
+                phase=Phase.STAGED, step=Step.BACK_TO_NEXT, hold=Hold.NOT_EVERYWHERE
             )
         case Seen.MISSING:
-            return replace(waiting, hold=Hold.NOT_EVERYWHERE)
+            return waiting._replace(hold=Hold.NOT_EVERYWHERE)
         case Seen.EVERYWHERE if not ready:
-            return replace(waiting, step=Step.MARK_READY)
+            return waiting._replace(step=Step.MARK_READY)
         case Seen.EVERYWHERE:
             return _plan_use(waiting, memory, now, wanted=wanted)
 
@@ -305,20 +303,20 @@ def _plan_use(cooling: Plan, memory: Memory, now: datetime, *, wanted: bool) -> 
     if cooling.repair is Repair.AT_ONCE:
         return _plan_attempt(cooling, memory, now)
     if cooling.safe is None or now < cooling.safe.at:
-        return replace(cooling, hold=Hold.NOT_COOLED)
+        return cooling._replace(hold=Hold.NOT_COOLED)
     if not wanted:
-        return replace(cooling, phase=Phase.STANDBY, hold=Hold.STANDS_BY)
+        return cooling._replace(phase=Phase.STANDBY, hold=Hold.STANDS_BY)
     return _plan_attempt(cooling, memory, now)
 
 
 def _plan_attempt(waiting: Plan, memory: Memory, now: datetime) -> Plan:
     """The key may be used: issue with it, unless that failed a short while ago."""
-    due = replace(waiting, phase=Phase.DUE)
+    due = waiting._replace(phase=Phase.DUE)
     failure, retry_at = memory.promotion_failure, promotion_retry_at(memory)
     if failure is not None and retry_at is not None and failure.last <= now < retry_at:
-        return replace(due, hold=Hold.BACKING_OFF, detail=set_apart(failure.message)[0])
+        return due._replace(hold=Hold.BACKING_OFF, detail=set_apart(failure.message)[0])
     until = promotion_wait(memory, now)
     if until is not None:
         words = f"the CA was asked too often within an hour, so not before {when(until)}"
-        return replace(due, hold=Hold.BACKING_OFF, detail=words)
-    return replace(due, step=Step.PROMOTE)
+        return due._replace(hold=Hold.BACKING_OFF, detail=words)
+    return due._replace(step=Step.PROMOTE)

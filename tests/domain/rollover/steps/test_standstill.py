@@ -188,7 +188,7 @@ def test_in_an_emergency_records_that_come_and_go_do_not_use_up_the_certificates
     assert failed.retry_at == at + 4 * URGENT_PAUSE
     ordinary = replace(memory, request=None)
     assert gave_way(ordinary, given, serving, at) == ordinary  # its wait begins anew
-    stranger = replace(given, hold=Hold.UNKNOWN_KEY)
+    stranger = given._replace(hold=Hold.UNKNOWN_KEY)
     assert gave_way(memory, stranger, serving, at) == memory
 
 
