@@ -99,8 +99,9 @@ def decode_message(received: bytes) -> Response:
         at = read_name(received, at)[1] + _QUESTION.size
     sections: list[Section] = []
     pseudo: list[_PseudoRecord] = []
+    names: dict[bytes, str] = {}
     for count in counts:
-        section, at = _read_section(received, at, count, pseudo)
+        section, at = _read_section(received, at, count, pseudo, names)
         sections.append(section)
     answer, authority, additional = sections
     options = [one for one in pseudo if one.rdtype == _TYPE_OPT]
@@ -124,13 +125,21 @@ class _PseudoRecord(NamedTuple):
 
 
 def _read_section(
-    message: bytes, at: int, count: int, pseudo: list[_PseudoRecord]
+    message: bytes, at: int, count: int, pseudo: list[_PseudoRecord], names: dict[bytes, str]
 ) -> tuple[Section, int]:
-    """RRsets of class IN, and the offset after the section; OPT and TSIG go to ``pseudo``."""
+    """RRsets of class IN, and the offset after the section; OPT and TSIG go to ``pseudo``.
+
+    ``names`` are those that stood as a pointer alone, of two octets: mostly all the same.
+    """
     section: Section = {}
     for _ in range(count):
-        begin = at
-        name, at = read_name(message, at)
+        begin, first = at, message[at : at + 2]
+        if first in names:
+            name, at = names[first], at + 2
+        else:
+            name, at = read_name(message, at)
+            if at == begin + len(first):
+                names[first] = name
         if at + _RECORD.size > len(message):
             raise MalformedError("a record that goes beyond the end")
         rdtype, rdclass, ttl, length = _RECORD.unpack_from(message, at)

@@ -17,6 +17,11 @@ class MalformedError(ValueError):
 
 def encode_name(text: str) -> bytes:
     """Wire format of a name in normal form, escapes of RFC 1035 section 5.1 undone."""
+    labels = _unescaped(text) if "\\" in text else text.encode("ascii").split(b".")
+    return b"".join(bytes((len(label),)) + label for label in labels if label) + b"\0"
+
+
+def _unescaped(text: str) -> list[bytes]:
     labels = [b""]
     for escaped, plain, _dot in _ESCAPED.findall(text):
         if escaped:
@@ -26,7 +31,7 @@ def encode_name(text: str) -> bytes:
             labels[-1] += plain.encode("ascii")
         else:
             labels.append(b"")
-    return b"".join(bytes((len(label),)) + label for label in labels if label) + b"\0"
+    return labels
 
 
 def read_name(message: bytes, at: int) -> tuple[str, int]:
