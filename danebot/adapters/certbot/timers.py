@@ -341,7 +341,8 @@ def _paths(line: str) -> Iterator[str]:
     Nobody can tell what a program runs from what else it is given, so every word may be a path.
     """
     directory, before, parts = "", "", False
-    for word in _words(_COMMENT.sub("", line)):
+    text = _COMMENT.sub("", line)
+    for word in _words(text) if "/" in text else ():
         path = (f"{directory}/{word}" if directory and word[:1] != "/" else word).rstrip("/")
         if path[:1] == "/" and len(path) < _LONGEST_PATH:
             yield path
