@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from bisect import bisect_right
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from random import Random
@@ -22,8 +23,9 @@ from danebot.domain.dns.answers import (
 from danebot.domain.dns.tlsa import TlsaRecord
 from danebot.domain.names import DnsName, Hostname
 from domain.builders import T0
-from sim.judge import GONE, Looks
-from sim.world import DAY, HOUR, AliasSpan, Content, RRset, Source, World, at
+from sim.judge import GONE, Looks, Notes
+from sim.keeping import Seen
+from sim.world import DAY, HOUR, AliasSpan, Content, RRset, Source, Span, World, at
 
 OWNERS = tuple(DnsName(f"_25._tcp.mx{n}.example.org") for n in range(4))
 _TARGETS = tuple(DnsName(f"tlsa{n}.example.org") for n in range(8))
@@ -41,6 +43,71 @@ class Cached:
     rrset: RRset
     until: int
     signed: int
+
+
+Place = tuple[int, int]
+"""A server and its address."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Route:
+    """The servers that parent or zone name for a time, at each address that either gives.
+
+    ``notes`` are the spans of the NS RRsets, of addresses and of glue.
+    """
+
+    places: tuple[Place, ...]
+    name_servers: frozenset[Hostname]
+    ns_ttl: timedelta
+    address_ttl: timedelta
+    notes: Notes
+
+
+@dataclass(slots=True)
+class Routes:
+    """The routes of a world: from one change to the next they stay as they are."""
+
+    world: World
+    changes: list[int]
+    known: dict[tuple[int, int | None], Route] = field(default_factory=dict)
+
+    def at(self, now: int, unresolved: int | None = None) -> Route:
+        """The route at a time; of the server that is ``unresolved`` only the parent's glue tells."""
+        key = bisect_right(self.changes, now), unresolved
+        route = self.known.get(key)
+        if route is None:
+            self.known[key] = route = self._made(now, unresolved)
+        return route
+
+    def _made(self, now: int, unresolved: int | None) -> Route:
+        world = self.world
+        named = {source: at(spans, now) for source, spans in world.delegations.items()}
+        servers = sorted({server for span in named.values() for server in span.servers})
+        found = {
+            (source, server): at(world.addresses[source, server], now)
+            for server in servers
+            for source in Source
+        }
+        places = dict.fromkeys(
+            (server, span.address)
+            for (source, server), span in found.items()
+            if source is Source.PARENT or server != unresolved
+        )
+        shown = {key: span for key, span in found.items() if (key[1], span.address) in places}
+        return Route(
+            tuple(places),
+            frozenset(_HOSTS[server] for server, _ in places),
+            timedelta(seconds=max(span.ttl for span in named.values())),
+            timedelta(seconds=max(span.ttl for span in shown.values())),
+            {**named, **shown},
+        )
+
+
+def routes(world: World) -> Routes:
+    """Those of a world."""
+    spans: list[Span] = [span for row in world.delegations.values() for span in row]
+    spans += [span for row in world.addresses.values() for span in row]
+    return Routes(world, sorted({span.start for span in spans}))
 
 
 @dataclass(slots=True)
@@ -65,11 +132,11 @@ class Resolver:
             self.fetched[owner] = now
         return cached
 
-    def rrset(self, target: int, now: int) -> Cached | None:
+    def rrset(self, target: int, route: Route, now: int) -> Cached | None:
         """An answer of any of the servers, from the cache while the TTL lasts; None if all fail."""
         cached = self.rrsets.get(target)
         if cached is None or cached.until <= now:
-            there = [a for _, a in named(self.world, now) if not self.world.silent(a, now)]
+            there = [a for _, a in route.places if not self.world.silent(a, now)]
             if not there:
                 return None
             found = at(self.world.rrsets[target, self.rng.choice(there)], now)
@@ -82,19 +149,8 @@ class Resolver:
         return now - (now - rrset.start) % self.resign - HOUR
 
 
-def named(world: World, now: int, unresolved: Collection[int] = ()) -> list[tuple[int, int]]:
-    """Every server that parent or zone names, at each address that either gives.
-
-    Of those ``unresolved`` only the parent's glue tells.
-    """
-    servers = sorted({s for spans in world.delegations.values() for s in at(spans, now).servers})
-    found = [
-        (server, at(world.addresses[source, server], now).address)
-        for server in servers
-        for source in Source
-        if source is Source.PARENT or server not in unresolved
-    ]
-    return list(dict.fromkeys(found))
+Said = tuple[RRset, int]
+"""What a server has, and since when its signature is valid."""
 
 
 @dataclass(slots=True)
@@ -102,104 +158,120 @@ class Eyes:
     """What danebot is shown at a time, and, in ``looks``, which spans that were.
 
     ``blind`` means that no server answers it, ``silence`` how often one doesn't, ``flaky`` the one
-    that often doesn't.
+    that often doesn't.  What looks the same is the same: made once, and kept in ``shown``.
     """
 
     world: World
     rng: Random
     resolver: Resolver
+    routes: Routes
     records: Records
     blind: bool
     silence: float
     flaky: int | None
     insecure: float = 0.005
+    form: type[OwnerObservation] = Seen
     looks: Looks = field(default_factory=Looks)
+    shown: dict[Hashable, tuple[OwnerObservation, Notes]] = field(default_factory=dict)
 
     def observe(self, owner: int, now: int) -> OwnerObservation:
         """One owner."""
-        world, rng = self.world, self.rng
+        rng = self.rng
         security = Security.SECURE
         if rng.random() < max(self.silence, 0.03):
             security = rng.choice((Security.INDETERMINATE, Security.BOGUS))
         elif rng.random() < self.insecure:
             security = Security.INSECURE
-        alias = at(world.aliases[owner], now)
-        answer: TlsaAnswer = Answer(OWNERS[owner], security, Presence.UNKNOWN, OWNERS[owner])
-        if security in (Security.SECURE, Security.INSECURE):
+        route = named = self.routes.at(now)
+        found = None
+        if security is Security.SECURE or security is Security.INSECURE:
             alias = self.resolver.alias(owner, now)
-            found = self.resolver.rrset(alias.target, now)
+            found = self.resolver.rrset(alias.target, route, now)
             if found is None:
-                answer = answer._replace(security=Security.INDETERMINATE)
-            else:
-                answer = self._answer(owner, alias, found, security)
-                self.looks.note(("alias", owner), now, alias)
-        places = named(world, now)
-        self._note_gone(alias.target, {address for _, address in places}, now)
-        unresolved = [server for server, _ in places if rng.random() < 0.02]
-        if unresolved:  # nobody says where it is but the parent
-            places = named(world, now, unresolved[:1])
-        return OwnerObservation(
-            OWNERS[owner],
-            answer,
-            _ZONE,
-            frozenset(_HOSTS[server] for server, _ in places),
-            timedelta(seconds=max(self._delegations(now))),
-            tuple(self._ask(server, address, alias.target, now) for server, address in places),
-            address_ttl=timedelta(seconds=max(self._addresses(places, now))),
-            unresolved=frozenset(
-                Unresolved(_HOSTS[server].dns_name, "A") for server in unresolved[:1]
-            ),
-        )
+                security = Security.INDETERMINATE
+        else:
+            alias = at(self.world.aliases[owner], now)
+        unresolved = None
+        for server, _ in named.places:  # the dice for each
+            if rng.random() < 0.02 and unresolved is None:
+                unresolved = server
+        if unresolved is not None:  # nobody says where it is but the parent
+            route = self.routes.at(now, unresolved)
+        said = tuple([self._ask(server, address, alias.target, now) for server, address in route.places])
+        answer = (found.rrset, found.signed) if found is not None else None
+        key = owner, id(security), alias, answer, named, unresolved, said
+        known = self.shown.get(key)
+        if known is None:
+            gone = {address for _, address in named.places}
+            notes = {**route.notes, **self._gone(alias.target, gone)}
+            if answer is not None:
+                notes["alias", owner] = alias
+            for (_, address), one in zip(route.places, said, strict=True):
+                if one is not None:
+                    notes[alias.target, address] = one[0]
+            servers = tuple(map(self._answered, route.places, said))
+            seen = self.form(
+                OWNERS[owner],
+                self._answer(owner, alias, answer, security),
+                _ZONE,
+                route.name_servers,
+                route.ns_ttl,
+                servers,
+                address_ttl=route.address_ttl,
+                unresolved=frozenset(
+                    {Unresolved(_HOSTS[unresolved].dns_name, "A")} if unresolved is not None else ()
+                ),
+            )
+            self.shown[key] = known = seen, notes
+        observation, notes = known
+        self.looks.note(now, notes)
+        return observation
 
     def _answer(
-        self, owner: int, alias: AliasSpan, found: Cached, security: Security
+        self, owner: int, alias: AliasSpan, said: Said | None, security: Security
     ) -> TlsaAnswer:
         canonical = OWNERS[owner]
+        if said is None:
+            return Answer(canonical, security, Presence.UNKNOWN, canonical)
+        found, signed = said
         aliases: tuple[Alias, ...] = ()
         if len(self.world.aliases[owner]) > 1 or alias.ttl:
             canonical = _TARGETS[alias.target]
             aliases = (Alias(OWNERS[owner], canonical, timedelta(seconds=alias.ttl)),)
-        there = found.rrset.content is not Content.NOTHING
+        there = found.content is not Content.NOTHING
         return Answer(
             OWNERS[owner],
             security,
             Presence.PRESENT if there else Presence.NODATA,
             canonical,
             aliases,
-            self.records[found.rrset.content],
-            timedelta(seconds=found.rrset.ttl) if there else None,
-            signed_since=T0 + timedelta(seconds=found.signed) if there else None,
+            self.records[found.content],
+            timedelta(seconds=found.ttl) if there else None,
+            signed_since=T0 + timedelta(seconds=signed) if there else None,
         )
 
-    def _delegations(self, now: int) -> Iterator[int]:
-        """The TTLs of the NS RRsets, each of which is noted."""
-        for source, spans in self.world.delegations.items():
-            span = at(spans, now)
-            self.looks.note(source, now, span)
-            yield span.ttl
-
-    def _addresses(self, places: list[tuple[int, int]], now: int) -> Iterator[int]:
-        """The TTLs of glue and addresses, each of which is noted."""
-        for key in {(source, server) for source in Source for server, _ in places}:
-            where = at(self.world.addresses[key], now)
-            if (key[1], where.address) in places:
-                self.looks.note(key, now, where)
-                yield where.ttl
-
-    def _note_gone(self, target: int, named: set[int], now: int) -> None:
+    def _gone(self, target: int, named: set[int]) -> Notes:
         """That no server is there any more is a look, too."""
-        for target_, address in self.world.rrsets:
-            if target_ == target and address not in named:
-                self.looks.note((target, address), now, GONE)
+        return {
+            (target_, address): GONE
+            for target_, address in self.world.rrsets
+            if target_ == target and address not in named
+        }
 
-    def _ask(self, server: int, address: int, target: int, now: int) -> ServerAnswer:
-        where = Server(_HOSTS[server], _ADDRESSES[address])
+    def _ask(self, server: int, address: int, target: int, now: int) -> Said | None:
+        """What a server says, if it does."""
         silence = 0.5 if server == self.flaky else self.silence
         dead = self.blind or self.world.silent(address, now)
         if dead or self.rng.random() < silence:
-            return ServerAnswer(where, ServerOutcome.UNREACHABLE)
+            return None
         found = at(self.world.rrsets[target, address], now)
-        self.looks.note((target, address), now, found)
+        return found, self.resolver.signed(found, now)
+
+    def _answered(self, place: Place, said: Said | None) -> ServerAnswer:
+        where = Server(_HOSTS[place[0]], _ADDRESSES[place[1]])
+        if said is None:
+            return ServerAnswer(where, ServerOutcome.UNREACHABLE)
+        found, signed = said
         there = found.content is not Content.NOTHING
         ttl = timedelta(seconds=found.ttl)
         denial = timedelta(seconds=found.denial) if found.denial else None
@@ -210,5 +282,5 @@ class Eyes:
             ttl if there else None,
             denial if there else ttl,
             wildcard=denial is not None,
-            signed_since=T0 + timedelta(seconds=self.resolver.signed(found, now)),
+            signed_since=T0 + timedelta(seconds=signed),
         )

@@ -14,6 +14,7 @@ from domain.builders import REAL, Rules
 from domain.gate_world import chain, renewal, tlsa
 from sim.eyes import OWNERS, Records
 from sim.history import History
+from sim.keeping import kept
 from sim.outcome import Outcome
 from sim.play import begin, past, play
 from sim.shared import Zone
@@ -66,8 +67,9 @@ def begin_at_gate(seed: int, rules: Rules = REAL) -> GateHistory:
 def simulate_gate(seed: int, rules: Rules = REAL) -> Outcome:
     """Play one history to its end: what any cache may hold then by which senders would refuse."""
     history = begin_at_gate(seed, rules)
-    history.watch(past(history))
-    stale = play(history, _open_at)
+    with kept():
+        history.watch(past(history))
+        stale = play(history, _open_at)
     return Outcome(seed, history.deployed, stale, frozenset(history.features), history.looks)
 
 

@@ -19,7 +19,7 @@ A tree restored from a backup, or a memory that is lost, takes the looks since a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from sim.world import FOREVER, AddressSpan, AliasSpan, Delegation, RRset, Source, Span, World
@@ -42,29 +42,35 @@ class Stale:
     until: int
 
 
+Notes = Mapping[Hashable, Span]
+"""Which span a look showed, by what the span belongs to."""
+
+
 @dataclass(slots=True)
 class Looks:
-    """Which span danebot heard of at each look that it remembers, by what the span belongs to."""
+    """What danebot heard of at each look that it remembers, and when."""
 
-    heard: dict[Hashable, list[tuple[int, Span]]] = field(default_factory=dict)
+    heard: list[tuple[int, Notes]] = field(default_factory=list)
 
-    def note(self, key: Hashable, now: int, span: Span) -> None:
-        """One thing that a look showed."""
-        self.heard.setdefault(key, []).append((now, span))
+    def note(self, now: int, shown: Notes) -> None:
+        """What a look showed."""
+        self.heard.append((now, shown))
 
     def add(self, other: Looks) -> None:
         """The looks of another run."""
-        for key, found in other.heard.items():
-            self.heard.setdefault(key, []).extend(found)
+        self.heard += other.heard
 
     def copy(self) -> Looks:
         """As it is now."""
-        return Looks({key: list(found) for key, found in self.heard.items()})
+        return Looks(self.heard.copy())
 
     def missed(self, key: Hashable, span: Span, deployed: int, gap: int) -> bool:
         """Whether the span came and went between two looks, so that nothing told of it."""
         before: int | None = None
-        for now, other in self.heard.get(key, ()):
+        for now, shown in self.heard:
+            other = shown.get(key)
+            if other is None:
+                continue
             if other is span:
                 return False
             if other is GONE and before is None:  # nothing led there yet

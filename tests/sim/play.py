@@ -6,13 +6,15 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from random import Random
 
+from danebot.domain.dns.answers import OwnerObservation
 from danebot.domain.rollover.evidence.memory import Urgency
 from danebot.domain.rollover.evidence.policy import Policy
 from danebot.domain.rollover.steps.phases import Plan
 from domain.builders import REAL, T0, Rules, line, state
-from sim.eyes import OWNERS, Eyes, Resolver
+from sim.eyes import OWNERS, Eyes, Resolver, routes
 from sim.history import History
 from sim.judge import Stale
+from sim.keeping import Keep, kept
 from sim.operator import LONG, Operator, Trouble, operator, stale_glue
 from sim.outcome import Feature, Outcome
 from sim.shared import plain, shared
@@ -66,6 +68,7 @@ def begin(seed: int, rules: Rules = REAL) -> History:
         world,
         rng,
         Resolver(world, rng),
+        routes(world),
         zone.records,
         blind,
         rng.choice((0.1, 0.4)) if darkness else 0.0,
@@ -120,15 +123,24 @@ def _stops(drawn: Operator) -> tuple[int, ...]:
     return start, end + 6 * HOUR
 
 
-def simulate(seed: int, rules: Rules = REAL, tell: Callable[[str], None] | None = None) -> Outcome:
+def simulate(
+    seed: int,
+    rules: Rules = REAL,
+    tell: Callable[[str], None] | None = None,
+    *,
+    keep: Keep = Keep.RESULTS,
+) -> Outcome:
     """Play one history to its end; ``tell`` gets a line for each run."""
     history = begin(seed, rules)
     history.tell = tell
     if tell is not None:
         describe(history.world, tell)
-    history.watch(past(history))
-    history.make_key(history.urgency)
-    stale = play(history, _safe_at)
+    if keep is Keep.NOTHING:
+        history.eyes.form = OwnerObservation
+    with kept(keep):
+        history.watch(past(history))
+        history.make_key(history.urgency)
+        stale = play(history, _safe_at)
     return Outcome(
         seed,
         history.deployed,

@@ -26,6 +26,8 @@ class Content(enum.Enum):
     BOTH = "the awaited key's record too"
     FOREIGN = "a foreign record beside them"
 
+    __hash__ = object.__hash__  # members are alone; `enum` has a slower one
+
 
 @dataclass(slots=True, eq=False)
 class Span:
@@ -89,6 +91,8 @@ class Source(enum.Enum):
 
     PARENT = "parent"
     ZONE = "zone"
+
+    __hash__ = object.__hash__  # members are alone; `enum` has a slower one
 
 
 @dataclass(slots=True, eq=False)

@@ -1,0 +1,174 @@
+"""What follows from an observation alone, worked out once: half of the looks show nothing new.
+
+The rules that are played are the domain's own.  While `kept` is in force, functions of it that
+depend on nothing but an observation (and on a key, a route, or a time) leave their results with
+that observation, which never changes, and return them when they are asked for the same again.
+A test plays the same histories without.
+"""
+
+from __future__ import annotations
+
+import enum
+import functools
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from types import ModuleType
+from typing import Any, TypeVar
+
+from danebot.domain.dns import tlsa
+from danebot.domain.dns.answers import OwnerObservation
+from danebot.domain.dns.tlsa import MatchingType, Required
+from danebot.domain.lineage.keys import PublicKey
+from danebot.domain.lineage.state import Held, LineageState
+from danebot.domain.rollover.evidence import caches, clock, propagation, servers, unbroken
+from danebot.domain.rollover.evidence.memory import OwnerMemory
+from danebot.domain.rollover.evidence.propagation import Observations, Propagation
+from danebot.domain.rollover.steps import gate, remember
+
+T = TypeVar("T")
+
+
+class Keep(enum.Enum):
+    """What is kept from one look to the next."""
+
+    RESULTS = "what follows from an observation alone"
+    NOTHING = "nothing"
+
+
+class _Kept:
+    """A property that is worked out once for each observation."""
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.name, self.of = name, getattr(OwnerObservation, name).fget
+
+    def __get__(self, seen: Seen, owner: type) -> object:
+        found = seen.__dict__[self.name] = self.of(seen)
+        return found
+
+
+class Seen(OwnerObservation):
+    """An observation that keeps, in its ``__dict__``, what follows from it."""
+
+    all_name_servers = _Kept()
+    route_ttl = _Kept()
+    all_unresolved = _Kept()
+    all_parents = _Kept()
+    authoritative = _Kept()
+    all_servers = _Kept()
+    answering = _Kept()
+    all_answering = _Kept()
+    signed = _Kept()
+    unheard = _Kept()
+    heard_any = _Kept()
+    heard_all = _Kept()
+    unproven = _Kept()
+
+
+def _by_observation(function: Callable[[Seen], T]) -> Callable[[Seen], T]:
+    """Keep what a function makes of an observation."""
+    name = function.__name__
+
+    def kept(seen: Seen) -> T:
+        found = seen.__dict__
+        if name not in found:
+            found[name] = function(seen)
+        result: T = found[name]
+        return result
+
+    return kept
+
+
+def _completed(seen: Seen, old: OwnerMemory) -> OwnerObservation:
+    """It depends on the memory by the route, and by who was heard, whenever that was."""
+    rows = seen.__dict__.setdefault("completed", [])
+    heard = old.heard.keys()
+    for names, route, found in rows:
+        if route == old.route and names == heard:
+            result: OwnerObservation = found
+            return result
+    result = _REAL["_completed"](seen, old)
+    rows.append((frozenset(heard), old.route, result))
+    return result
+
+
+def _propagation_of(required: Required, spki: bytes, observations: Observations) -> Propagation:
+    seen = observations.get(required.owner)
+    if seen is None:
+        return _REAL["propagation_of"](required, spki, observations)
+    rows = seen.__dict__.setdefault("propagations", {})
+    key = required.mtype, spki
+    found: Propagation | None = rows.get(key)
+    if found is None:
+        rows[key] = found = _REAL["propagation_of"](required, spki, observations)
+    return found
+
+
+def _gone(held: Held, seen: Seen) -> bool:
+    rows = seen.__dict__.setdefault("gone", {})
+    if held.key.spki not in rows or rows[held.key.spki][0] is not held:
+        rows[held.key.spki] = held, _REAL["_gone"](held, seen)
+    found: bool = rows[held.key.spki][1]
+    return found
+
+
+def _broken(old: OwnerMemory, seen: Seen, now: datetime) -> bool:
+    """It is asked twice in a row."""
+    last = seen.__dict__.get("broken")
+    if last is None or last[0] is not old or last[1] is not now:
+        last = seen.__dict__["broken"] = old, now, _REAL["broken"](old, seen, now)
+    found: bool = last[2]
+    return found
+
+
+def _behind(
+    state: LineageState, observations: Mapping[Any, Any], now: datetime
+) -> clock.Evidence | None:
+    """Only evidence of a time later than now counts: mostly there is none."""
+    chains = state.live, state.combo, state.staged
+    for owner, seen in observations.items():
+        last = seen.__dict__.get("dated")
+        if last is None or any(one is not two for one, two in zip(last[0], chains, strict=True)):
+            dates = [one.at for one in clock.evidences(state, {owner: seen})]
+            last = seen.__dict__["dated"] = chains, max(dates, default=_LONG_AGO)
+        if last[1] > now + clock.SKEW:
+            return _REAL["behind"](state, observations, now)
+    return None if observations else _REAL["behind"](state, observations, now)
+
+
+_LONG_AGO = datetime.min.replace(tzinfo=UTC)
+_PATCHES: tuple[tuple[object, str, object], ...] = (
+    (remember, "_cacheable", _by_observation(remember._cacheable)),
+    (remember, "broken", _broken),
+    (remember, "behind", _behind),
+    (caches, "_resolved", _by_observation(caches._resolved)),
+    (caches, "_served", _by_observation(caches._served)),
+    (caches, "_found", _by_observation(caches._found)),
+    (caches, "in_force", _by_observation(caches.in_force)),
+    (caches, "broken", _broken),
+    (gate, "in_force", _by_observation(caches.in_force)),
+    (servers, "_route", _by_observation(servers._route)),
+    (servers, "_completed", _completed),
+    (propagation, "propagation_of", _propagation_of),
+    (propagation, "_gone", _gone),
+    (tlsa, "key_record", functools.cache(tlsa.key_record)),
+    (PublicKey, "digest", property(lambda key: _digest(key.spki))),
+)
+_REAL = {name: getattr(where, name) for where, name, _ in _PATCHES}
+
+
+@contextmanager
+def kept(keep: Keep = Keep.RESULTS) -> Iterator[None]:
+    """While it is in force, results are kept with observations that are `Seen`."""
+    patches = _PATCHES if keep is Keep.RESULTS else ()
+    for where, name, other in patches:
+        setattr(where, name, other)
+    try:
+        yield
+    finally:
+        for where, name, _ in patches:
+            setattr(where, name, _REAL[name])
+
+
+def _digest(spki: bytes) -> bytes:
+    return tlsa.key_record(spki, MatchingType.SHA2_256).data
