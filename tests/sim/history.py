@@ -26,7 +26,6 @@ from sim.eyes import OWNERS, Eyes
 from sim.judge import Judge, Looks, Stale
 from sim.operator import Trouble
 from sim.outcome import Feature
-from sim.senders import accepts
 from sim.shared import Zone
 from sim.story import when
 from sim.world import HORIZON, HOUR, MINUTE, RRset, World
@@ -271,7 +270,7 @@ class History:
 
     def lacks(self, answer: RRset) -> bool:
         """Whether a sender who has this can't verify the awaited key."""
-        return not accepts(self.zone.records[answer.content], "new")
+        return answer.content in self.zone.lacking
 
     def stale(self) -> tuple[Stale, ...]:
         """What any cache may hold of any owner that has records, by the time of the deployment."""

@@ -10,20 +10,25 @@ from __future__ import annotations
 
 import enum
 import functools
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from types import ModuleType
 from typing import Any, TypeVar
 
+from danebot.domain.dane.certificate import read
+from danebot.domain.dane.verdicts import Verdict
 from danebot.domain.dns import tlsa
 from danebot.domain.dns.answers import OwnerObservation
 from danebot.domain.dns.tlsa import MatchingType, Required
 from danebot.domain.lineage.keys import PublicKey
 from danebot.domain.lineage.state import Held, LineageState
 from danebot.domain.rollover.evidence import caches, clock, propagation, servers, unbroken
-from danebot.domain.rollover.evidence.memory import OwnerMemory
+from danebot.domain.rollover.evidence.caches import Records
+from danebot.domain.rollover.evidence.memory import Memory, OwnerMemory
 from danebot.domain.rollover.evidence.propagation import Observations, Propagation
+from danebot.domain.rollover.evidence.senders import Senders
+from danebot.domain.rollover.records import lost
 from danebot.domain.rollover.steps import gate, remember
 
 T = TypeVar("T")
@@ -93,15 +98,55 @@ def _completed(seen: Seen, old: OwnerMemory) -> OwnerObservation:
 
 
 def _propagation_of(required: Required, spki: bytes, observations: Observations) -> Propagation:
+    """It depends on what is there and who said so, not on TTLs and dates: few looks differ."""
     seen = observations.get(required.owner)
-    if seen is None:
+    if seen is None or seen.aliases or seen.witnesses:
         return _REAL["propagation_of"](required, spki, observations)
-    rows = seen.__dict__.setdefault("propagations", {})
-    key = required.mtype, spki
-    found: Propagation | None = rows.get(key)
+    shape = seen.__dict__.get("shape")
+    if shape is None:
+        answer = seen.answer
+        said = [(s.server.address, id(s.outcome), s.records, s.detail) for s in seen.servers]
+        names = [s.server.name.text for s in seen.servers]
+        own = id(answer.security), id(answer.cause), id(answer.presence), answer.detail
+        shape = own, answer.records, seen.name_servers, tuple(said), tuple(names)
+        seen.__dict__["shape"] = shape
+    key = required.mtype, required.owner.text, spki, shape
+    found = _PROPAGATIONS.get(key)
     if found is None:
-        rows[key] = found = _REAL["propagation_of"](required, spki, observations)
+        if len(_PROPAGATIONS) >= _MOST:
+            _PROPAGATIONS.clear()
+        found = _PROPAGATIONS[key] = _REAL["propagation_of"](required, spki, observations)
     return found
+
+
+_MOST = 20_000
+_PROPAGATIONS: dict[Hashable, Propagation] = {}
+_VERDICTS: dict[Hashable, Verdict] = {}
+
+
+def _verdict(senders: Senders, records: Records, held: Held) -> Verdict:
+    """It depends on the time only where a certificate that can be read has dates."""
+    ders = held.chain.ders
+    dated = any(read(der) is not None for der in ders)
+    key = records, ders, senders.references, id(senders.profile), dated and senders.now
+    found = _VERDICTS.get(key)
+    if found is None:
+        if len(_VERDICTS) >= _MOST:
+            _VERDICTS.clear()
+        found = _VERDICTS[key] = _REAL["verdict"](senders, records, held)
+    return found
+
+
+def _digests(memory: Memory, state: LineageState) -> Iterable[bytes]:
+    """It is asked at every look, and what it depends on seldom changes."""
+    parts = state, memory.cancelled, memory.current, memory.deployment
+    if any(one is not two for one, two in zip(_LAST[0], parts, strict=True)):
+        _LAST[:] = [parts, frozenset(_REAL["_digests"](memory, state))]
+    found: frozenset[bytes] = _LAST[1]
+    return found
+
+
+_LAST: list[Any] = [(None, None, None, None), frozenset()]
 
 
 def _gone(held: Held, seen: Seen) -> bool:
@@ -151,6 +196,8 @@ _PATCHES: tuple[tuple[object, str, object], ...] = (
     (servers, "_completed", _completed),
     (propagation, "propagation_of", _propagation_of),
     (propagation, "_gone", _gone),
+    (Senders, "verdict", _verdict),
+    (lost, "_digests", _digests),
     (tlsa, "key_record", functools.cache(tlsa.key_record)),
     (PublicKey, "digest", property(lambda key: _digest(key.spki))),
 )

@@ -6,6 +6,7 @@ lines of ``dane-ee`` may ask for another digest than the one that is published.
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from random import Random
 
@@ -28,7 +29,7 @@ from sim.world import Content
 _KEPT = ("old", "other")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Zone:
     """What an owner's RRset holds when: ``mtype`` is the one that ``dane-ee`` asks for."""
 
@@ -36,7 +37,13 @@ class Zone:
     records: Records
     spoiled: str = ""
 
+    @functools.cached_property
+    def lacking(self) -> frozenset[Content]:
+        """By what the awaited key can't be verified."""
+        return frozenset(one for one in Content if not accepts(self.records[one], "new"))
 
+
+@functools.lru_cache(maxsize=16)
 def plain(rules: Rules, *, wildcard: bool) -> Zone:
     """One key, one digest."""
     return _zone(rules, 1, (record("old"),), _KEPT, wildcard=wildcard)
