@@ -7,6 +7,7 @@ from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from random import Random
+from typing import NamedTuple
 
 from danebot.domain.dns.answers import (
     Alias,
@@ -24,8 +25,19 @@ from danebot.domain.dns.tlsa import TlsaRecord
 from danebot.domain.names import DnsName, Hostname
 from domain.builders import T0
 from sim.judge import GONE, Looks, Notes
-from sim.keeping import Seen
-from sim.world import DAY, HOUR, AliasSpan, Content, RRset, Source, Span, World, at
+from sim.world import (
+    DAY,
+    HOUR,
+    AddressSpan,
+    AliasSpan,
+    Content,
+    Delegation,
+    RRset,
+    Source,
+    Span,
+    World,
+    at,
+)
 
 OWNERS = tuple(DnsName(f"_25._tcp.mx{n}.example.org") for n in range(4))
 _TARGETS = tuple(DnsName(f"tlsa{n}.example.org") for n in range(8))
@@ -72,7 +84,7 @@ class Routes:
     known: dict[tuple[int, int | None], Route] = field(default_factory=dict)
 
     def at(self, now: int, unresolved: int | None = None) -> Route:
-        """The route at a time; of the server that is ``unresolved`` only the parent's glue tells."""
+        """The route at a time; only the parent's glue tells of the ``unresolved`` server."""
         key = bisect_right(self.changes, now), unresolved
         route = self.known.get(key)
         if route is None:
@@ -81,7 +93,9 @@ class Routes:
 
     def _made(self, now: int, unresolved: int | None) -> Route:
         world = self.world
-        named = {source: at(spans, now) for source, spans in world.delegations.items()}
+        named: dict[Hashable, Delegation] = {
+            source: at(spans, now) for source, spans in world.delegations.items()
+        }
         servers = sorted({server for span in named.values() for server in span.servers})
         found = {
             (source, server): at(world.addresses[source, server], now)
@@ -93,7 +107,9 @@ class Routes:
             for (source, server), span in found.items()
             if source is Source.PARENT or server != unresolved
         )
-        shown = {key: span for key, span in found.items() if (key[1], span.address) in places}
+        shown: dict[Hashable, AddressSpan] = {
+            key: span for key, span in found.items() if (key[1], span.address) in places
+        }
         return Route(
             tuple(places),
             frozenset(_HOSTS[server] for server, _ in places),
@@ -153,6 +169,23 @@ Said = tuple[RRset, int]
 """What a server has, and since when its signature is valid."""
 
 
+class Sight(NamedTuple):
+    """What makes an observation: looks that are alike in it show the same.
+
+    The servers that are ``named`` are asked where the ``route`` leads, which lacks addresses of the
+    ``unresolved`` one.
+    """
+
+    owner: int
+    security: Security
+    alias: AliasSpan
+    answer: Said | None
+    named: Route
+    route: Route
+    said: tuple[Said | None, ...]
+    unresolved: int | None
+
+
 @dataclass(slots=True)
 class Eyes:
     """What danebot is shown at a time, and, in ``looks``, which spans that were.
@@ -170,7 +203,7 @@ class Eyes:
     silence: float
     flaky: int | None
     insecure: float = 0.005
-    form: type[OwnerObservation] = Seen
+    form: type[OwnerObservation] = OwnerObservation
     looks: Looks = field(default_factory=Looks)
     shown: dict[Hashable, tuple[OwnerObservation, Notes]] = field(default_factory=dict)
 
@@ -197,35 +230,45 @@ class Eyes:
                 unresolved = server
         if unresolved is not None:  # nobody says where it is but the parent
             route = self.routes.at(now, unresolved)
-        said = tuple([self._ask(server, address, alias.target, now) for server, address in route.places])
+        said = [self._ask(server, address, alias.target, now) for server, address in route.places]
         answer = (found.rrset, found.signed) if found is not None else None
-        key = owner, id(security), alias, answer, named, unresolved, said
-        known = self.shown.get(key)
+        sight = Sight(owner, security, alias, answer, named, route, tuple(said), unresolved)
+        known = self.shown.get(sight)
         if known is None:
-            gone = {address for _, address in named.places}
-            notes = {**route.notes, **self._gone(alias.target, gone)}
-            if answer is not None:
-                notes["alias", owner] = alias
-            for (_, address), one in zip(route.places, said, strict=True):
-                if one is not None:
-                    notes[alias.target, address] = one[0]
-            servers = tuple(map(self._answered, route.places, said))
-            seen = self.form(
-                OWNERS[owner],
-                self._answer(owner, alias, answer, security),
-                _ZONE,
-                route.name_servers,
-                route.ns_ttl,
-                servers,
-                address_ttl=route.address_ttl,
-                unresolved=frozenset(
-                    {Unresolved(_HOSTS[unresolved].dns_name, "A")} if unresolved is not None else ()
-                ),
-            )
-            self.shown[key] = known = seen, notes
-        observation, notes = known
-        self.looks.note(now, notes)
-        return observation
+            self.shown[sight] = known = self._observation(sight), self._notes(sight)
+        self.looks.note(now, known[1])
+        return known[0]
+
+    def _observation(self, sight: Sight) -> OwnerObservation:
+        route, unresolved = sight.route, sight.unresolved
+        return self.form(
+            OWNERS[sight.owner],
+            self._answer(sight.owner, sight.alias, sight.answer, sight.security),
+            _ZONE,
+            route.name_servers,
+            route.ns_ttl,
+            tuple(map(self._answered, route.places, sight.said)),
+            address_ttl=route.address_ttl,
+            unresolved=frozenset(
+                {Unresolved(_HOSTS[unresolved].dns_name, "A")} if unresolved is not None else ()
+            ),
+        )
+
+    def _notes(self, sight: Sight) -> Notes:
+        """Which spans it shows; that no server is there any more is a look, too."""
+        target = sight.alias.target
+        there = {address for _, address in sight.named.places}
+        places = [place for place in self.world.rrsets if place[0] == target]
+        notes: dict[Hashable, Span] = {
+            **sight.route.notes,
+            **{place: GONE for place in places if place[1] not in there},
+        }
+        if sight.answer is not None:
+            notes["alias", sight.owner] = sight.alias
+        for (_, address), one in zip(sight.route.places, sight.said, strict=True):
+            if one is not None:
+                notes[target, address] = one[0]
+        return notes
 
     def _answer(
         self, owner: int, alias: AliasSpan, said: Said | None, security: Security
@@ -249,14 +292,6 @@ class Eyes:
             timedelta(seconds=found.ttl) if there else None,
             signed_since=T0 + timedelta(seconds=signed) if there else None,
         )
-
-    def _gone(self, target: int, named: set[int]) -> Notes:
-        """That no server is there any more is a look, too."""
-        return {
-            (target_, address): GONE
-            for target_, address in self.world.rrsets
-            if target_ == target and address not in named
-        }
 
     def _ask(self, server: int, address: int, target: int, now: int) -> Said | None:
         """What a server says, if it does."""

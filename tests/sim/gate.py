@@ -14,7 +14,7 @@ from domain.builders import REAL, Rules
 from domain.gate_world import chain, renewal, tlsa
 from sim.eyes import OWNERS, Records
 from sim.history import History
-from sim.keeping import kept
+from sim.keeping import Keep, kept
 from sim.outcome import Outcome
 from sim.play import begin, past, play
 from sim.shared import Zone
@@ -64,10 +64,10 @@ def begin_at_gate(seed: int, rules: Rules = REAL) -> GateHistory:
     return GateHistory(**{f.name: getattr(history, f.name) for f in fields(History)})
 
 
-def simulate_gate(seed: int, rules: Rules = REAL) -> Outcome:
+def simulate_gate(seed: int, rules: Rules = REAL, *, keep: Keep = Keep.RESULTS) -> Outcome:
     """Play one history to its end: what any cache may hold then by which senders would refuse."""
     history = begin_at_gate(seed, rules)
-    with kept():
+    with kept(keep, history.eyes):
         history.watch(past(history))
         stale = play(history, _open_at)
     return Outcome(seed, history.deployed, stale, frozenset(history.features), history.looks)

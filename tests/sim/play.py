@@ -6,7 +6,6 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from random import Random
 
-from danebot.domain.dns.answers import OwnerObservation
 from danebot.domain.rollover.evidence.memory import Urgency
 from danebot.domain.rollover.evidence.policy import Policy
 from danebot.domain.rollover.steps.phases import Plan
@@ -135,9 +134,7 @@ def simulate(
     history.tell = tell
     if tell is not None:
         describe(history.world, tell)
-    if keep is Keep.NOTHING:
-        history.eyes.form = OwnerObservation
-    with kept(keep):
+    with kept(keep, history.eyes):
         history.watch(past(history))
         history.make_key(history.urgency)
         stale = play(history, _safe_at)

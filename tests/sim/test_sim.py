@@ -16,8 +16,11 @@ import pytest
 from amounts import amount
 from domain import mutants
 from domain.builders import Rules
+from sim.gate import simulate_gate
+from sim.keeping import Keep
 from sim.outcome import Feature
 from sim.play import KINDS, simulate
+from sim.story import conclude
 
 pytestmark = [pytest.mark.once, pytest.mark.no_cover]
 
@@ -42,6 +45,20 @@ def test_a_history_is_what_its_seed_makes_it() -> None:
     for seed in range(_FIRST, _FIRST + 20):
         one, again = simulate(seed), simulate(seed)
         assert (again.deployed, again.features) == (one.deployed, one.features)
+
+
+def _told(seed: int, keep: Keep) -> list[str]:
+    lines: list[str] = []
+    conclude(simulate(seed, tell=lines.append, keep=keep), lines.append)
+    return lines
+
+
+def test_what_is_kept_changes_no_history() -> None:
+    for seed in range(_FIRST, _FIRST + amount(150, 4000)):
+        assert _told(seed, Keep.RESULTS) == _told(seed, Keep.NOTHING), seed
+        at_gate, plain = (simulate_gate(seed, keep=keep) for keep in Keep)
+        assert at_gate.deployed == plain.deployed, seed
+        assert (at_gate.looks, at_gate.features) == (plain.looks, plain.features), seed
 
 
 @dataclass(frozen=True)
