@@ -12,20 +12,28 @@ import functools
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import fields
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from danebot.domain.dane.certificate import read
 from danebot.domain.dane.verdicts import Verdict
 from danebot.domain.dns import tlsa
 from danebot.domain.dns.answers import OwnerObservation
-from danebot.domain.dns.tlsa import MatchingType, Required
+from danebot.domain.dns.tlsa import MatchingType, Required, TlsaRecord, Usage
 from danebot.domain.lineage.keys import PublicKey
 from danebot.domain.lineage.state import Held, LineageState
-from danebot.domain.rollover.evidence import caches, clock, propagation, servers, watched
+from danebot.domain.names import DnsName
+from danebot.domain.rollover.evidence import anchors, caches, clock, propagation, servers, watched
 from danebot.domain.rollover.evidence.caches import Records
-from danebot.domain.rollover.evidence.memory import Memory, OwnerMemory, OwnerRoute
+from danebot.domain.rollover.evidence.memory import (
+    Memory,
+    OwnerMemory,
+    OwnerRoute,
+    RRsetSighting,
+    TtlSighting,
+)
+from danebot.domain.rollover.evidence.policy import LONGEST_WAIT
 from danebot.domain.rollover.evidence.propagation import Observations, Propagation
 from danebot.domain.rollover.evidence.senders import Senders
 from danebot.domain.rollover.evidence.servers import Move
@@ -184,6 +192,77 @@ def _behind(
     return None if observations else judge(state, observations, now)
 
 
+class _Settled(NamedTuple):
+    """Sightings that an observation left as they were: so does any like it that comes later.
+
+    It closed none, and dated none, since none has its time.  None is later than it, which would
+    count as now.  What it added was as good as one of theirs, and is no better when it is later.
+    What ended is forgotten with age, but not before ``until``.
+    """
+
+    sightings: tuple[object, ...]
+    since: datetime
+    until: datetime
+
+
+_SETTLED: dict[Hashable, _Settled] = {}
+
+
+def _folded(
+    sightings: tuple[Any, ...],
+    alike: Hashable,
+    now: datetime,
+    age: timedelta,
+    fold: Callable[[], tuple[Any, ...]],
+) -> tuple[Any, ...]:
+    """The sightings after an observation, of which ``alike`` is all that counts for them.
+
+    What ended is forgotten no sooner than ``age`` after it has left all caches.
+    """
+    key = id(sightings), alike
+    known = _SETTLED.get(key)
+    if known is not None and known.sightings is sightings and known.since <= now <= known.until:
+        return sightings
+    after = fold()
+    if after != sightings:
+        return after
+    if not any(now in one for one in sightings):
+        if len(_SETTLED) >= _MOST:
+            _SETTLED.clear()
+        ended = [one.until + one.ttl + age for one in sightings if one.until is not None]
+        _SETTLED[key] = _Settled(sightings, now, min(ended, default=_NEVER))
+    return sightings
+
+
+def _remember_ttls(
+    old: OwnerMemory, seen: Seen, now: datetime, *, keep_all: bool
+) -> tuple[TtlSighting, ...]:
+    alike = remember._cacheable(seen), seen.heard_all, keep_all, old.old_route_until
+    real = functools.partial(_REAL["_remember_ttls"], old, seen, now, keep_all=keep_all)
+    return _folded(old.sightings, alike, now, timedelta(0), real)
+
+
+def _remember_rrsets(old: OwnerMemory, seen: Seen, now: datetime) -> tuple[RRsetSighting, ...]:
+    answer = seen.answer
+    said = id(answer.security), id(answer.cause), seen.heard_any, seen.heard_all, seen.signed
+    alike = caches._found(seen), caches._served(seen), said, old.old_route_until
+    real = functools.partial(_REAL["remember_rrsets"], old, seen, now)
+    return _folded(old.rrsets, alike, now, LONGEST_WAIT, real)
+
+
+def _anchor(
+    owner: DnsName, live: Held, seen: Seen | None, known: TlsaRecord | None, now: datetime
+) -> TlsaRecord | None:
+    """Where the answer that decides has no anchor, nobody relies on one."""
+    if seen is not None and seen.answer.secure:
+        if all(record.usage != Usage.DANE_TA for record in seen.answer.records):
+            return None
+    elif known is None:
+        return None
+    found: TlsaRecord | None = _REAL["_anchor"](owner, live, seen, known, now)
+    return found
+
+
 def _replace(value: T, /, **changes: object) -> T:
     """What `dataclasses.replace` makes, in half the time: their fields are known."""
     kind: Any = type(value)
@@ -196,9 +275,12 @@ def _replace(value: T, /, **changes: object) -> T:
 
 
 _FIELDS: dict[type, tuple[list[str], Callable[[object], tuple[object, ...]]]] = {}
-_LONG_AGO = datetime.min.replace(tzinfo=UTC)
+_LONG_AGO, _NEVER = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
 _PATCHES: tuple[tuple[object, str, object], ...] = (
     (remember, "_cacheable", _by_observation(remember._cacheable)),
+    (remember, "_remember_ttls", _remember_ttls),
+    (remember, "remember_rrsets", _remember_rrsets),
+    (anchors, "_anchor", _anchor),
     (remember, "broken", _broken),
     (remember, "behind", _behind),
     (caches, "_resolved", _by_observation(caches._resolved)),
