@@ -205,7 +205,8 @@ class Eyes:
     insecure: float = 0.005
     form: type[OwnerObservation] = OwnerObservation
     looks: Looks = field(default_factory=Looks)
-    shown: dict[Hashable, tuple[OwnerObservation, Notes]] = field(default_factory=dict)
+    shown: dict[Sight, tuple[OwnerObservation, Notes]] = field(default_factory=dict)
+    answers: dict[tuple[Place, Said | None], ServerAnswer] = field(default_factory=dict)
 
     def observe(self, owner: int, now: int) -> OwnerObservation:
         """One owner."""
@@ -247,7 +248,7 @@ class Eyes:
             _ZONE,
             route.name_servers,
             route.ns_ttl,
-            tuple(map(self._answered, route.places, sight.said)),
+            tuple(map(self._said, route.places, sight.said)),
             address_ttl=route.address_ttl,
             unresolved=frozenset(
                 {Unresolved(_HOSTS[unresolved].dns_name, "A")} if unresolved is not None else ()
@@ -301,6 +302,12 @@ class Eyes:
             return None
         found = at(self.world.rrsets[target, address], now)
         return found, self.resolver.signed(found, now)
+
+    def _said(self, place: Place, said: Said | None) -> ServerAnswer:
+        known = self.answers.get((place, said))
+        if known is None:
+            self.answers[place, said] = known = self._answered(place, said)
+        return known
 
     def _answered(self, place: Place, said: Said | None) -> ServerAnswer:
         where = Server(_HOSTS[place[0]], _ADDRESSES[place[1]])

@@ -93,10 +93,9 @@ def _completed(seen: Seen, old: OwnerMemory) -> OwnerObservation:
     heard = old.heard.keys()
     for names, route, found in rows:
         if route == old.route and names == heard:
-            result: OwnerObservation = found
-            return result
-    result = _REAL["_completed"](seen, old)
-    rows.append((frozenset(heard), old.route, result))
+            return found or seen
+    result: OwnerObservation = _REAL["_completed"](seen, old)
+    rows.append((frozenset(heard), old.route, result if result is not seen else None))
     return result
 
 
@@ -129,16 +128,30 @@ _VERDICTS: dict[Hashable, Verdict] = {}
 
 
 def _verdict(senders: Senders, records: Records, held: Held) -> Verdict:
-    """It depends on the time only where a certificate that can be read has dates."""
-    ders = held.chain.ders
-    dated = any(read(der) is not None for der in ders)
-    key = records, ders, senders.references, id(senders.profile), dated and senders.now
+    """Of the time only that counts within whose dates it lies: see `Facts.valid_at`."""
+    ders, now = held.chain.ders, senders.now
+    facts = [one.facts for one in map(read, ders) if one is not None]
+    dates: Hashable = tuple([(f.not_before <= now, now < f.not_after) for f in facts if f])
+    if any(record.mtype == MatchingType.FULL for record in records):  # holds what may have dates
+        dates = now
+    key = records, ders, senders.references, id(senders.profile), dates
     found = _VERDICTS.get(key)
     if found is None:
         if len(_VERDICTS) >= _MOST:
             _VERDICTS.clear()
         found = _VERDICTS[key] = _REAL["verdict"](senders, records, held)
     return found
+
+
+def _senders_to(owner: DnsName, live: Held, now: datetime) -> Senders:
+    """They differ by the time alone."""
+    key = owner.text, live.chain.names
+    if key not in _SENDERS:
+        _SENDERS[key] = _REAL["senders_to"](owner, live, now)
+    return _SENDERS[key]._replace(now=now)
+
+
+_SENDERS: dict[Hashable, Senders] = {}
 
 
 def _digests(memory: Memory, state: LineageState) -> Iterable[bytes]:
@@ -296,6 +309,8 @@ _PATCHES: tuple[tuple[object, str, object], ...] = (
     (propagation, "propagation_of", _propagation_of),
     (propagation, "_gone", _gone),
     (Senders, "verdict", _verdict),
+    (gate, "senders_to", _senders_to),
+    (anchors, "senders_to", _senders_to),
     (lost, "_digests", _digests),
     (tlsa, "key_record", functools.cache(tlsa.key_record)),
     *((module, "replace", _replace) for module in (remember, plan, watched, clock)),
