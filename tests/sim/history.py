@@ -176,6 +176,8 @@ class History:
             left = (self.state.required or ())[: self.rng.choice((0, 1))]
             self.state = replace(self.state, required=left, remembered=())
             self.lines_lost = None
+            if not self.stored.watched:  # it was lost before, and no run has written it since
+                self.forget_lines()
         if self.rng.random() < 0.02:
             self.happens(now, Feature.MEMORY_LOST)
             self.stored, self.known = Memory(), Looks()

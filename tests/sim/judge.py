@@ -12,7 +12,8 @@ Excused is only what nothing can tell danebot, or what it says that it can't see
 - where no authoritative server can ever be asked: that the record went away and came back, unless
   danebot's resolver told.  The minimum wait alone counts then; those worlds stay within it;
 - a clock that was behind by no more than signatures and certificates are old, and was put right
-  across a boot; a memory that is lost together with lines of ``dane-ee`` (see `history`).
+  across a boot; a memory that is lost together with lines of ``dane-ee``, or before
+  them, with no run in between that wrote another (see `history`).
 
 A tree restored from a backup, or a memory that is lost, takes the looks since away with it.
 """

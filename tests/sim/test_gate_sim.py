@@ -41,6 +41,11 @@ def test_no_cache_holds_what_refuses_a_deployed_renewal(part: int) -> None:
         assert features[feature] >= 2, features  # what is to be tried
 
 
+def test_lines_that_no_memory_holds_any_more_are_excused() -> None:
+    """The memory was lost, the next run crashed before it wrote another, and then lines went."""
+    assert not simulate_gate(10003760).broken
+
+
 def _without(mutate: Callable[[OwnerMemory], OwnerMemory]) -> Rules:
     def broken(memory: Memory, state: LineageState, seen: Observations, now: datetime) -> Memory:
         found = remember(memory, state, seen, now)
