@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import enum
 import functools
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import fields
 from datetime import UTC, datetime, timedelta
@@ -29,16 +29,14 @@ from danebot.domain.rollover.evidence.caches import Records
 from danebot.domain.rollover.evidence.memory import (
     Memory,
     OwnerMemory,
-    OwnerRoute,
     RRsetSighting,
     TtlSighting,
 )
 from danebot.domain.rollover.evidence.policy import LONGEST_WAIT
 from danebot.domain.rollover.evidence.propagation import Observations, Propagation
 from danebot.domain.rollover.evidence.senders import Senders
-from danebot.domain.rollover.evidence.servers import Move
 from danebot.domain.rollover.records import lost
-from danebot.domain.rollover.steps import gate, plan, remember
+from danebot.domain.rollover.steps import gate, remember
 
 if TYPE_CHECKING:
     from sim.eyes import Eyes
@@ -174,12 +172,6 @@ def _gone(held: Held, seen: Seen) -> bool:
     return found
 
 
-def _moved_to(old: OwnerRoute | None, new: OwnerRoute | None) -> Move:
-    """Nothing lies between two that are equal: none of its comparisons finds a difference."""
-    moved: Callable[..., Move] = _REAL["moved_to"]
-    return Move.NONE if old == new else moved(old, new)
-
-
 def _broken(old: OwnerMemory, seen: Seen, now: datetime) -> bool:
     """It is asked twice in a row."""
     last = seen.__dict__.get("broken")
@@ -187,22 +179,6 @@ def _broken(old: OwnerMemory, seen: Seen, now: datetime) -> bool:
         last = seen.__dict__["broken"] = old, now, _REAL["broken"](old, seen, now)
     found: bool = last[2]
     return found
-
-
-def _behind(
-    state: LineageState, observations: Mapping[Any, Any], now: datetime
-) -> clock.Evidence | None:
-    """Only evidence of a time later than now counts: mostly there is none."""
-    judge: Callable[..., clock.Evidence | None] = _REAL["behind"]
-    chains = state.live, state.combo, state.staged
-    for owner, seen in observations.items():
-        last = seen.__dict__.get("dated")
-        if last is None or any(one is not two for one, two in zip(last[0], chains, strict=True)):
-            dates = [one.at for one in clock.evidences(state, {owner: seen})]
-            last = seen.__dict__["dated"] = chains, max(dates, default=_LONG_AGO)
-        if last[1] > now + clock.SKEW:
-            return judge(state, observations, now)
-    return None if observations else judge(state, observations, now)
 
 
 class _Settled(NamedTuple):
@@ -288,14 +264,13 @@ def _replace(value: T, /, **changes: object) -> T:
 
 
 _FIELDS: dict[type, tuple[list[str], Callable[[object], tuple[object, ...]]]] = {}
-_LONG_AGO, _NEVER = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
+_NEVER = datetime.max.replace(tzinfo=UTC)
 _PATCHES: tuple[tuple[object, str, object], ...] = (
     (remember, "_cacheable", _by_observation(remember._cacheable)),
     (remember, "_remember_ttls", _remember_ttls),
     (remember, "remember_rrsets", _remember_rrsets),
     (anchors, "_anchor", _anchor),
     (remember, "broken", _broken),
-    (remember, "behind", _behind),
     (caches, "_resolved", _by_observation(caches._resolved)),
     (caches, "_served", _by_observation(caches._served)),
     (caches, "_found", _by_observation(caches._found)),
@@ -304,16 +279,13 @@ _PATCHES: tuple[tuple[object, str, object], ...] = (
     (gate, "in_force", _by_observation(caches.in_force)),
     (servers, "_route", _by_observation(servers._route)),
     (servers, "_completed", _completed),
-    (servers, "moved_to", _moved_to),
-    (remember, "moved_to", _moved_to),
     (propagation, "propagation_of", _propagation_of),
     (propagation, "_gone", _gone),
     (Senders, "verdict", _verdict),
     (gate, "senders_to", _senders_to),
     (anchors, "senders_to", _senders_to),
     (lost, "_digests", _digests),
-    (tlsa, "key_record", functools.cache(tlsa.key_record)),
-    *((module, "replace", _replace) for module in (remember, plan, watched, clock)),
+    *((module, "replace", _replace) for module in (remember, watched, clock)),
     (PublicKey, "digest", property(lambda key: _digest(key.spki))),
 )
 _REAL = {name: getattr(where, name) for where, name, _ in _PATCHES}
