@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+import socket
 import stat
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -40,6 +42,29 @@ def space(path: Path) -> Space | None:
         read_only = bool(found.f_flag & os.ST_RDONLY)
         return Space(str(place), found.f_bavail * found.f_frsize, inodes, read_only)
     return None
+
+
+def has_address(address: str) -> bool:
+    """Whether an IP address, as a literal, is one of this host's."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    try:
+        with socket.socket(family, socket.SOCK_DGRAM) as probe:
+            probe.bind((address, 0))
+    except OSError:
+        return False
+    return True
+
+
+def listens(port: int, root: Path) -> bool:
+    """Whether something on the host takes TCP connections at ``port``, as the kernel lists it."""
+    wanted = re.compile(rf"^ *\d+: [0-9A-F]+:{port:04X} [0-9A-F]+:0000 0A ", re.MULTILINE)
+    for table in ("tcp", "tcp6"):
+        try:
+            if wanted.search((root / "proc/net" / table).read_text("ascii")):
+                return True
+        except OSError:
+            continue
+    return False
 
 
 def hook_files(directory: Path) -> tuple[Path, ...]:

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Protocol, runtime_checkable
 
 from danebot.domain.delivery.probes import ProbeResult
+from danebot.domain.delivery.routes import MailRoute
 from danebot.domain.dns.answers import OwnerObservation, TlsaAnswer
 from danebot.domain.lineage.keys import Algorithm
 from danebot.domain.names import DnsName, Endpoint, Hostname
@@ -32,6 +33,9 @@ class TlsaObserver(Protocol):
 
     def lookup_leads(self, domains: Sequence[Hostname]) -> Leads:
         """Ask it for the hosts that MX and SRV records of ``domains`` lead to."""
+
+    def lookup_mail(self, domains: Sequence[Hostname]) -> Mapping[Hostname, MailRoute]:
+        """Ask it where mail for each of ``domains`` goes, as senders do, and for records there."""
 
 
 class Prober(Protocol):

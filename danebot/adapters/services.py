@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import timedelta
 from itertools import islice
 from pathlib import Path
 
 from danebot.adapters.presence import is_set_aside
-from danebot.adapters.process import run_program
+from danebot.adapters.process import run_program, search_path
+from danebot.domain.names import Hostname
+from danebot.errors import NameSyntaxError
 from danebot.regular import read_regular
 from danebot.tuples import NamedTuple
 
@@ -27,6 +30,16 @@ _PROGRAMS = (
     *(("postfix", "postconf", "-nx"), ("postfix", "postconf", "-Px")),
     ("dovecot", "doveconf", "-n"),
 )
+_DOMAINS = ("postconf", "-hx", "mydestination", "virtual_mailbox_domains", "virtual_alias_domains")
+_CALLED = {
+    "dovecot": ("doveconf",),
+    "exim": ("exim4", "exim"),
+    "opensmtpd": ("smtpd",),
+    "apache": ("apache2ctl", "httpd", "apachectl"),
+    "cyrus": ("cyr_info",),
+    **{name: (f"{name}ctl",) for name in ("prosody", "ejabberd")},
+}  # by what `hooks/reload.sh` calls it; any other goes by its own name
+_ELSEWHERE = ("/usr/lib/cyrus/bin", "/usr/lib/cyrus-imapd", "/usr/libexec/cyrus-imapd")
 _PATIENCE = timedelta(seconds=10)
 _PATH = re.compile(r"/[^\s,;<>\"']+")
 _LARGEST = 1024 * 1024  # octets; no configuration is larger
@@ -86,6 +99,24 @@ def readers_of_each(
         if not any(one.service == asked.service for one in found[path].values()):
             found[path][asked.place] = asked
     return {path: tuple(readers.values()) for path, readers in found.items()}, len(files) <= most
+
+
+def is_installed(service: str) -> bool:
+    """Whether the program is here by which a ready-made hook tells a service."""
+    path = search_path(_ELSEWHERE)
+    return any(shutil.which(name, path=path) for name in _CALLED.get(service, (service,)))
+
+
+def mail_domains() -> tuple[Hostname, ...]:
+    """The domains that Postfix's settings list; what is in tables and databases isn't read."""
+    ended = run_program(_DOMAINS, timeout=_PATIENCE, grace=_PATIENCE, environment={})
+    found: dict[Hostname, None] = {}
+    for word in re.split(r"[\s,]+", ended.output) if ended.succeeded else ():
+        try:
+            found[Hostname.parse(word)] = None
+        except NameSyntaxError:
+            continue
+    return tuple(found)
 
 
 def _aliases(link: Path, real: Mapping[str, Path]) -> dict[str, Path]:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from danebot.adapters.probe.target import Target
     from danebot.config import Settings
     from danebot.domain.addresses import SocketAddress
+    from danebot.domain.delivery.routes import MailRoute
     from danebot.domain.dns.answers import Answer, OwnerObservation, TlsaAnswer
     from danebot.domain.rollover.records.adoption import Leads
 
@@ -110,6 +111,16 @@ class WireObserver:
         from danebot.adapters.dns.resolver import Resolver
 
         return resolve(lead_steps(Resolver(self._config), domains))
+
+    def lookup_mail(self, domains: Sequence[Hostname]) -> Mapping[Hostname, MailRoute]:
+        """Ask the resolver for MX records, addresses and TLSA records (RFC 7672 section 2.2)."""
+        from danebot.adapters.dns.exchange import resolve
+        from danebot.adapters.dns.queries import each
+        from danebot.adapters.dns.resolver import Resolver
+        from danebot.adapters.dns.routes import Routing
+
+        routing = Routing(Resolver(self._config))
+        return resolve(each({domain: routing.mail(domain) for domain in domains}))
 
 
 class WireProber:

@@ -4,25 +4,36 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import stat
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from danebot.adapters.inspection import file_stat
+from danebot.adapters.process import search_path
 from danebot.domain.doctor.assess import exposure
 from danebot.domain.doctor.facts import Role
+from danebot.domain.doctor.senders import MailWays, climb
 from danebot.domain.doctor.setup import MAIL_SERVICES, SERVICES, Candidate, Reads, SetupFacts
 from danebot.domain.lineage.state import Management
 from danebot.domain.names import printable
-from danebot.domain.rollover.records.adoption import Service, first_owners, intake, refusing
+from danebot.domain.rollover.records.adoption import (
+    Intake,
+    Service,
+    first_owners,
+    intake,
+    refusing,
+)
 from danebot.domain.rollover.steps.gate import passed_gate, refused_live
 from danebot.errors import DanebotError
-from danebot.jobs.host_facts import Looker, asked_facts, tree_facts
+from danebot.jobs.host_facts import Looker, asked_facts, cheap_facts, tree_facts
 from danebot.jobs.survey import remembered
 
 if TYPE_CHECKING:
     from danebot.adapters.certbot.timers import RunBasis
+    from danebot.adapters.ports import TlsaObserver
+    from danebot.config import Settings
     from danebot.domain.doctor.facts import Job
     from danebot.domain.lineage.state import LineageState
     from danebot.domain.names import DnsName
@@ -32,11 +43,16 @@ if TYPE_CHECKING:
 _ROOT = Path("/")
 _COMMENT = re.compile(r"(^|\s)#.*", re.MULTILINE)
 _KINDS = ("combo", "fullchain", "cert", "privkey")
-_CONFIGURED = dict(
-    zip(MAIL_SERVICES, ("postfix/main.cf", "dovecot/dovecot.conf", "exim4"), strict=True)
-)
-
-
+_CONFIGURED = {
+    "postfix": ("postfix/main.cf",),
+    "dovecot": ("dovecot/dovecot.conf",),
+    "exim": ("exim4", "exim"),
+    "opensmtpd": ("smtpd.conf",),
+    "cyrus": ("imapd.conf",),
+}
+_WEB = {"nginx": ("etc/nginx",), "apache": ("etc/apache2", "etc/httpd")}
+_PLUGINS = ("lib/python3*/*-packages", "lib64/python3*/*-packages")  # beside certbot's program
+_SNAPS = "snap/certbot/current/lib/python3*/site-packages"
 _FOLDED = re.compile(r"\n(#.*\n)*[ \t]+")
 _CHAINS = re.compile(
     r"^smtpd_tls_(?:chain_files|(?:ec)?cert_file|(?:ec)?key_file)[ \t]*=[ \t]*(.*\S)", re.MULTILINE
@@ -52,6 +68,7 @@ def setup_facts(
     left out here, and told by the doctor.
     """
     from danebot.adapters.certbot.timers import competing_jobs
+    from danebot.adapters.services import is_installed
     from danebot.jobs.watch import readable
 
     looker = Looker()
@@ -68,11 +85,76 @@ def setup_facts(
     return SetupFacts(
         facts,
         tuple(_candidates(context, states, looker, host)),
-        tuple(name for name, file in _CONFIGURED.items() if (host / "etc" / file).exists()),
+        tuple(name for name in MAIL_SERVICES if _is_configured(name, host) and is_installed(name)),
         competing_jobs(context.tree.root, host),
         daily,
         unfit if unfit is not None else "what it would run can't be looked at",
+        looker.at("MX records", "", _ways, context.observer, states),
+        _issue(context.settings, host) if not names else (),
     )
+
+
+def first_facts(settings: Settings, host: Path = _ROOT) -> SetupFacts:
+    """The same of a host on which certbot was never run, so that there is no tree."""
+    from danebot.adapters.wiring import observer
+
+    looker = Looker()
+    facts = asked_facts(cheap_facts(settings, settings.tree, looker), settings, (), looker)
+    ways = looker.at("MX records", "", _ways, observer(settings), ())
+    return SetupFacts(facts._replace(lineages=0), (), ways=ways, issue=_issue(settings, host))
+
+
+def _is_configured(service: str, host: Path) -> bool:
+    return any((host / "etc" / file).exists() for file in _CONFIGURED[service])
+
+
+def _ways(observer: TlsaObserver, states: Sequence[LineageState]) -> MailWays:
+    """Where mail for the domains goes that lineages and the mail server name; else this host."""
+    from danebot.adapters.inspection import has_address
+    from danebot.adapters.services import mail_domains
+    from danebot.adapters.wiring import own_name
+
+    own, declared = own_name(), mail_domains()
+    names = sorted({name for state in states for name in _live_names(state)})
+    above = (domain for name in names or (own,) for domain in climb(name))
+    domains = tuple(dict.fromkeys((*above, *declared)))
+    routes = tuple(observer.lookup_mail(domains).values()) if domains else ()
+    found = {one for route in routes for host in route.hosts for one in host.addresses}
+    return MailWays(routes, declared, own, tuple(filter(has_address, sorted(found))))
+
+
+def _live_names(state: LineageState) -> frozenset[DnsName]:
+    return state.serving.chain.names if state.serving is not None else frozenset()
+
+
+def _issue(settings: Settings, host: Path) -> tuple[str, ...]:
+    """The command by which certbot gets a first certificate, but for its names."""
+    from danebot.adapters.certbot.timers import is_default
+    from danebot.adapters.inspection import listens
+    from danebot.adapters.services import is_installed
+
+    certbot = str(settings.certbot or "certbot")
+    place = () if is_default(settings.tree) else ("--config-dir", str(settings.tree))
+    web = next(
+        (
+            name
+            for name, directories in _WEB.items()
+            if is_installed(name) and any((host / one).exists() for one in directories)
+        ),
+        "",
+    )
+    if not listens(80, host):
+        return (certbot, "certonly", "--standalone", *place)
+    if web and _has_plugin(certbot, web, host):
+        return (certbot, "certonly", f"--{web}", *place)
+    return (certbot, "certonly", "--webroot", "-w", "/var/www/html", *place)
+
+
+def _has_plugin(certbot: str, web: str, host: Path) -> bool:
+    """Whether certbot brings its plugin for a web server: modules beside its program."""
+    program = Path(os.path.realpath(shutil.which(certbot, path=search_path()) or certbot))
+    places = [program.parent.parent.glob(f"{one}/certbot_{web}") for one in _PLUGINS]
+    return any(map(any, (*places, host.glob(f"{_SNAPS}/certbot_{web}"))))
 
 
 def daily_jobs(context: Context, host: Path = _ROOT) -> tuple[Job, ...]:
@@ -151,7 +233,16 @@ def _candidates(
             readers=tuple(reading.get(name, ())),
             hooks=tuple(_hook_words(context, name, looker)),
             refusing=_refusing(context, state, search),
+            names=_live_names(state),
+            unanswered=_unanswered(found, search),
         )
+
+
+def _unanswered(found: Intake | None, search: Search | None) -> str:
+    """Who has to answer before `danebot init` takes a lineage on."""
+    if found is None or search is None or not (found.unanswered or search.leads.unanswered):
+        return ""
+    return search.unanswered
 
 
 def _refusing(context: Context, state: LineageState, search: Search | None) -> tuple[DnsName, ...]:
@@ -183,7 +274,7 @@ def _serving(context: Context, state: LineageState, search: Search) -> tuple[Dns
 
 def _reading(context: Context, names: Sequence[str], host: Path) -> dict[str, list[Reads]]:
     """Services that read certificates of lineages, by lineage."""
-    from danebot.adapters.services import readers_of_each
+    from danebot.adapters.services import is_installed, readers_of_each
 
     lives = {name: context.tree.paths(name).live for name in names}
     files = {lives[name] / f"{kind}.pem": name for name in names for kind in _KINDS}
@@ -193,7 +284,8 @@ def _reading(context: Context, names: Sequence[str], host: Path) -> dict[str, li
         for reader in readers:
             service = SERVICES.get(reader.service, printable(reader.service))
             combo = file.name == "combo.pem"
-            reads = Reads(service, printable(reader.place), combo, _alone(reader.place, files))
+            alone, there = _alone(reader.place, files), is_installed(service)
+            reads = Reads(service, printable(reader.place), combo, alone, there)
             reading.setdefault(files[file], []).append(reads)
     return reading
 

@@ -11,17 +11,17 @@ import shlex
 from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import click
 
 from danebot.domain.doctor.setup import DAILY, SetupPlan, SetupStep, Wanted, Way, plan_setup
 from danebot.errors import DanebotError
+from danebot.tuples import NamedTuple
 from danebot.verbs.common import ATTENTION, FINE
 
 if TYPE_CHECKING:
     from danebot.console import Console
-    from danebot.jobs.context import Context
 
 ROOT = Path("/")
 USAGE, INTERRUPTED = 2, 130
@@ -45,9 +45,6 @@ class Danebot(NamedTuple):
 
 def setup(console: Console, danebot: Danebot, wanted: Wanted, mode: Mode) -> int:
     """Go through all steps; 0 if nothing is left to do and the doctor finds nothing."""
-    from danebot.jobs.setup import setup_facts
-    from danebot.verbs.files import daily_run
-
     if mode is Mode.ASK:
         if not console.asks():
             console.warn(
@@ -56,45 +53,85 @@ def setup(console: Console, danebot: Danebot, wanted: Wanted, mode: Mode) -> int
             )
             return USAGE
         console.quiet = False  # who is asked has to see what for
+    walk = _Setup(console, danebot, mode)
+    try:
+        planned = _planned(console, wanted)
+        named = walk.named(planned)
+        return walk.go(_planned(console, wanted._replace(lineages=named)) if named else planned)
+    except (click.Abort, KeyboardInterrupt):
+        console.warn(f"interrupted; {walk.done_so_far}; run danebot setup again to go on")
+        return INTERRUPTED
+
+
+def _planned(console: Console, wanted: Wanted) -> SetupPlan:
+    from danebot.adapters.presence import is_there
+    from danebot.jobs.context import system_clock
+    from danebot.jobs.setup import first_facts, setup_facts
+    from danebot.verbs.files import daily_run
+
+    if not (wanted.lineages or is_there(console.settings.tree / "renewal")):
+        return plan_setup(first_facts(console.settings, ROOT), wanted, system_clock())
     tree = console.tree()
     tree.select(wanted.lineages)
     context = console.context(tree)._replace(progress=console.progress)
     daily = tuple(tuple(shlex.split(line)) for line in daily_run(ROOT))
-    try:
-        planned = plan_setup(setup_facts(context, daily, ROOT), wanted, context.clock())
-        return _Setup(console, context, danebot, mode).go(planned)
-    except (click.Abort, KeyboardInterrupt):
-        console.warn("interrupted; run danebot setup again to go on")
-        return INTERRUPTED
+    return plan_setup(setup_facts(context, daily, ROOT), wanted, context.clock())
 
 
 class _Setup:
     """A walk through the steps: ``lost`` is what wasn't done, ``left`` what the operator has to.
 
-    ``failed`` says that a step was taken, and not all went well.
+    ``failed`` says that a step was taken, and not all went well; ``begun`` are those that were.
     """
 
-    def __init__(self, console: Console, context: Context, danebot: Danebot, mode: Mode) -> None:
+    def __init__(self, console: Console, danebot: Danebot, mode: Mode) -> None:
         self.console = console
-        self.context = context
         self.danebot = danebot
         self.mode = mode
         self.lost: set[str] = set()
         self.left: list[SetupStep] = []
+        self.begun: list[str] = []
         self.failed = False
         self.said = False
         self.file = console.config or ROOT / "etc/danebot/danebot.toml"
 
+    @property
+    def done_so_far(self) -> str:
+        """What has been done, in words; the last of it perhaps in part."""
+        return f"begun in this order: {'; '.join(self.begun)}" if self.begun else "nothing was done"
+
+    def named(self, planned: SetupPlan) -> tuple[str, ...]:
+        """The lineages that the operator names, where that can't be told and somebody is asked."""
+        if self.mode is not Mode.ASK or not (planned.blocked and planned.others):
+            return ()
+
+        def known(words: str) -> tuple[str, ...]:
+            strange = [word for word in words.split() if word not in planned.others]
+            if strange:
+                raise click.BadParameter(f"there is no {strange[0]}")
+            return tuple(words.split())
+
+        self._say_apart(f"nothing here shows which serve mail: {', '.join(planned.others)}")
+        asked = "which do? [names, or nothing for none]"
+        answer: tuple[str, ...] = click.prompt(
+            asked, default="", show_default=False, value_proc=known, err=True
+        )
+        return answer
+
     def go(self, planned: SetupPlan) -> int:
+        """Go through all steps; 0 if nothing is left to do and the doctor finds nothing."""
         say = self._say_apart
         steps = [self._written_by_hand(step) for step in planned.steps]
+        wanted = [step for step in steps if self._is_wanted(step)]  # all are asked for first
+        wanted.sort(key=lambda step: step.way is not Way.SYSTEM)
         if self.mode is Mode.PRINT:
-            return self._print(steps, planned.others)
-        for step in steps:
-            if self.lost.isdisjoint(step.needs) and not self._taken(step):
+            return self._print(wanted, planned)
+        for step in wanted:
+            if self._is_possible(step) and not self._taken(step):
                 self.lost.add(step.gives)
         if len(self.left) == len(steps):
-            say("there is nothing that danebot could do" if steps else "nothing to do")
+            nothing = "nothing to do" if not planned.blocked else "nothing was changed"
+            say("there is nothing that danebot could do" if steps else nothing)
         self._say_others(planned.others)
         for step in self.left:
             say(f"by hand: {step.why}")
@@ -108,15 +145,38 @@ class _Setup:
             say("when that is done by hand, run again: danebot setup")
         return FINE if healthy and not (self.left or self.failed) else ATTENTION
 
+    def _is_possible(self, step: SetupStep) -> bool:
+        """Whether all is done, or was agreed to, that it rests on."""
+        some = not step.one_of or not self.lost.issuperset(step.one_of)
+        return some and self.lost.isdisjoint(step.needs)
+
+    def _is_wanted(self, step: SetupStep) -> bool:
+        """Show it, and ask, where somebody is asked; what is declined or by hand is lost.
+
+        In this order, so that timers stay where no lineage is to be taken on; they are changed
+        first, since a lineage under care that danebot doesn't renew would run out.
+        """
+        if step.way in (Way.BY_HAND, Way.SHOW):
+            self.lost.add(step.gives)
+            return True
+        if self.mode is not Mode.ASK:
+            return True
+        if self._is_possible(step):
+            self._say_apart(f"{step.why}:")
+            self._say_commands(step, "  ")
+            if click.confirm("do it?", default=True, err=True):
+                return True
+        self.lost.add(step.gives)
+        return False
+
     def _taken(self, step: SetupStep) -> bool:
-        """Show it, ask, and take it; whether that was done, and well."""
+        """Take it; whether that was done, and well."""
         if step.way in (Way.BY_HAND, Way.SHOW):
             self.left.append(step)
             return False
         self._say_apart(f"{step.why}:")
         self._say_commands(step, "  ")
-        if self.mode is Mode.ASK and not click.confirm("do it?", default=True, err=True):
-            return False
+        self.begun.append(step.why)
         if step.way is Way.SYSTEM:
             done = all(map(self._run_program, step.commands))
             done = done and (step.gives != DAILY or self._runs_daily())
@@ -151,20 +211,24 @@ class _Setup:
         if edited is None:
             self.left.append(self._written_by_hand(step))
             return False
-        ended = [self._status(words) for words in step.commands]
-        if None in ended:
-            before, after = edited
-            self._replace(lambda now: before if now == after else now)
-            self.console.warn(f"{self.file} is as it was; run again: danebot setup")
+        ended: list[int | None] = []
+        try:
+            ended = [self._status(words) for words in step.commands]
+        finally:
+            if None in ended or not ended:
+                before, after = edited
+                self._replace(lambda now: before if now == after else now)
+                self.console.warn(f"{self.file} is as it was; run again: danebot setup")
         return set(ended) <= {FINE}
 
     def _runs_daily(self) -> bool:
         from danebot.jobs.setup import daily_jobs
 
-        if any(job.certain and job.runs for job in daily_jobs(self.context, ROOT)):
+        context = self.console.context(self.console.tree())
+        if any(job.certain and job.runs for job in daily_jobs(context, ROOT)):
             return True
         self.console.warn(
-            f"danebot renew still doesn't run daily on {self.context.tree.root}; "
+            f"danebot renew still doesn't run daily on {context.tree.root}; "
             "see: systemctl cat danebot.timer danebot.service"
         )
         return False
@@ -235,11 +299,11 @@ class _Setup:
 
     # ---- words ------------------------------------------------------------------------------
 
-    def _print(self, steps: Sequence[SetupStep], others: Sequence[str]) -> int:
+    def _print(self, steps: Sequence[SetupStep], planned: SetupPlan) -> int:
         """The plan as a script; what is to be done by hand stands in comments."""
         strict = False
         for step in steps:
-            by_hand = step.way is Way.BY_HAND or not self.lost.isdisjoint(step.needs)
+            by_hand = step.way is Way.BY_HAND or not self._is_possible(step)
             if by_hand:
                 self.lost.add(step.gives)
             elif strict is not (step.way is Way.SYSTEM):
@@ -247,9 +311,10 @@ class _Setup:
                 self.console.say("set -e" if strict else "set +e")
             self.console.say(f"# {'by hand: ' if by_hand else ''}{step.why}")
             self._say_commands(step, "# " if by_hand else "")
-        self._say_others(others, "# ")
-        self.console.say("# nothing was changed" if steps else "# nothing to do")
-        left = any(step.way in (Way.BY_HAND, Way.SHOW) for step in steps)
+        self._say_others(planned.others, "# ")
+        nothing = not (steps or planned.blocked)
+        self.console.say("# nothing to do" if nothing else "# nothing was changed")
+        left = planned.blocked or any(step.way in (Way.BY_HAND, Way.SHOW) for step in steps)
         return ATTENTION if left else FINE
 
     def _say_commands(self, step: SetupStep, indent: str) -> None:

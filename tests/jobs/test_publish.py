@@ -13,6 +13,7 @@ from danebot.adapters.tree.memory_file import write_memory
 from danebot.adapters.tree.tree import Tree
 from danebot.config import Settings
 from danebot.domain.delivery.probes import ProbeResult
+from danebot.domain.delivery.routes import MailRoute
 from danebot.domain.dns.answers import OwnerObservation, TlsaAnswer
 from danebot.domain.finding import Code, Severity
 from danebot.domain.lineage.keys import Algorithm
@@ -58,6 +59,9 @@ class Nobody:
         raise AssertionError(owners)
 
     def lookup_leads(self, domains: Sequence[Hostname]) -> Leads:
+        raise AssertionError(domains)
+
+    def lookup_mail(self, domains: Sequence[Hostname]) -> Mapping[Hostname, MailRoute]:
         raise AssertionError(domains)
 
     def probe(

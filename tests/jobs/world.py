@@ -22,6 +22,7 @@ from danebot.adapters.tree.tree import Tree
 from danebot.config import Settings
 from danebot.config.settings import LineageSettings
 from danebot.domain.delivery.probes import ProbeOutcome, ProbeResult
+from danebot.domain.delivery.routes import MailRoute
 from danebot.domain.dns.answers import OwnerObservation, Presence, ServerOutcome, TlsaAnswer
 from danebot.domain.dns.tlsa import TlsaRecord
 from danebot.domain.event import Event
@@ -72,6 +73,9 @@ class Zone:
         raise AssertionError(owners)
 
     def lookup_leads(self, domains: Sequence[Hostname]) -> Leads:
+        raise AssertionError(domains)
+
+    def lookup_mail(self, domains: Sequence[Hostname]) -> Mapping[Hostname, MailRoute]:
         raise AssertionError(domains)
 
     def publish(self, change: Change) -> ChangeResult:

@@ -46,6 +46,7 @@ from danebot.adapters.tree.tree import Tree
 from danebot.config import Settings, load
 from danebot.config.settings import LineageSettings
 from danebot.domain.dane import certificate
+from danebot.domain.delivery.routes import MailRoute
 from danebot.domain.dns.answers import OwnerObservation, Presence, TlsaAnswer
 from danebot.domain.finding import Code, Finding
 from danebot.domain.lineage import pem
@@ -292,6 +293,9 @@ class _Zone:
     def lookup_leads(self, domains: Sequence[Hostname]) -> Leads:
         del domains
         return Leads()
+
+    def lookup_mail(self, domains: Sequence[Hostname]) -> Mapping[Hostname, MailRoute]:
+        raise AssertionError(domains)
 
     def _seen(self, owner: DnsName) -> OwnerObservation:
         empty = builders.look(owner=owner)

@@ -17,9 +17,11 @@ from adapters import trees
 from adapters.trees import NAME, Grown
 from danebot import cli
 from danebot.console import Console
-from danebot.domain.dns.answers import OwnerObservation, Security, TlsaAnswer
+from danebot.domain.delivery.routes import Dane, Discovery, HostRoute, MailRoute
+from danebot.domain.dns.answers import Answer, OwnerObservation, Presence, Security, TlsaAnswer
+from danebot.domain.dns.records import MxRecord
 from danebot.domain.dns.tlsa import MatchingType, Required, TlsaRecord
-from danebot.domain.names import DnsName
+from danebot.domain.names import DnsName, Hostname
 from danebot.domain.rollover.records.adoption import Leads
 from danebot_checks import lineages
 from domain.builders import look
@@ -35,6 +37,10 @@ class Dns:
     def __init__(self) -> None:
         self.looks: dict[DnsName, OwnerObservation] = {}
         self.dead = False
+        self.mx: dict[str, tuple[str, ...] | None] = {  # None for no answer
+            NAME.partition(".")[2]: (NAME,)
+        }
+        self.signed = Security.SECURE  # MX records
 
     def publish(self, *records: TlsaRecord, owner: DnsName = OWNER) -> None:
         """Have these records, and no others, at every server."""
@@ -65,6 +71,36 @@ class Dns:
     def lookup_leads(self, domains: object) -> Leads:
         del domains
         return Leads()
+
+    def lookup_mail(self, domains: Sequence[Hostname]) -> Mapping[Hostname, MailRoute]:
+        return {domain: self._route(domain) for domain in domains}
+
+    def _route(self, domain: Hostname) -> MailRoute:
+        """By `mx` alone; a host has a secure address, and the TLSA records of its owner."""
+        hosts = self.mx.get(domain.text, ())
+        if self.dead or hosts is None:
+            unknown = Answer[MxRecord](
+                domain.dns_name,
+                Security.INDETERMINATE,
+                Presence.UNKNOWN,
+                domain.dns_name,
+                detail="no answer in time",
+            )
+            return MailRoute(domain, Discovery.FAILED, unknown)
+        presence = Presence.PRESENT if hosts else Presence.NODATA
+        records = tuple(MxRecord(10, Hostname(host)) for host in hosts)
+        said = Answer(domain.dns_name, self.signed, presence, domain.dns_name, records=records)
+        way = Discovery.LISTED if hosts else Discovery.IMPLICIT
+        return MailRoute(domain, way, said, tuple(map(self._host, hosts)))
+
+    def _host(self, host: str) -> HostRoute:
+        owner = DnsName(f"_25._tcp.{host}")
+        published = self._look(owner).answer.presence is Presence.PRESENT
+        dane = Dane.APPLIES if published else Dane.ABSENT
+        address = Answer[str](
+            DnsName(host), Security.SECURE, Presence.PRESENT, DnsName(host), records=("192.0.2.25",)
+        )
+        return HostRoute(Hostname(host), 25, dane, address, address._replace(records=()))
 
     def probe(self, *_: object) -> tuple[()]:
         return ()

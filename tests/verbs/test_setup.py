@@ -28,8 +28,9 @@ from danebot import cli
 from danebot.config import load
 from danebot.console import Console
 from danebot.domain.delivery.probes import ProbeOutcome, ProbeResult
+from danebot.domain.dns.answers import Security
 from danebot.domain.lineage.keys import Algorithm
-from danebot.domain.names import Endpoint
+from danebot.domain.names import Endpoint, Hostname
 from danebot.errors import DanebotError
 from verbs.desk import HERE, Desk, Said, of_key
 from verbs.terminal import CTRL_C, Session, at_terminal
@@ -37,6 +38,7 @@ from verbs.terminal import CTRL_C, Session, at_terminal
 ROOT = Path(__file__).parents[2]
 SOA = ". 86400 SOA a.root. host.root. 1 2 3 4 5"
 SIGNED = ". 86400 RRSIG SOA 13 0 86400 20300101000000 20200101000000 1 . AAAA"
+REAL_CONTEXT = Console.context  # a fixture puts the desk's DNS in its place
 WANTS = "etc/systemd/system/timers.target.wants"
 LINK = """#!/bin/sh
 for last; do :; done
@@ -139,12 +141,16 @@ def host(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> Iterator[Host]:
         script = SYSTEMCTL.format(log=desk.root / "systemctl.log", wants=made.root / WANTS)
         made.write("bin/systemctl", script, 0o755)
         made.write("bin/ln", LINK, 0o755)
+        made.write("bin/postfix", "#!/bin/sh\n", 0o755)
         monkeypatch.setenv("PATH", f"{made.root}/bin:{os.environ['PATH']}")
         monkeypatch.setattr(desk.dns, "probe", made.probe)
         for name in ("setup", "doctor"):
             monkeypatch.setattr(f"danebot.verbs.{name}.ROOT", made.root)
         monkeypatch.setattr("danebot.verbs.files._data", nothing_brought)
         monkeypatch.setattr("danebot.adapters.services._PROGRAMS", ())
+        monkeypatch.setattr("danebot.adapters.services._DOMAINS", ("false",))
+        here = f"{made.root}/bin"  # whatever services the machine has
+        monkeypatch.setattr("danebot.adapters.services.search_path", lambda _: here)
         monkeypatch.setattr("danebot.adapters.ntp.synchronised", lambda: True)
         told = ("", datetime.now(UTC))
         monkeypatch.setattr("danebot.adapters.certbot.directory.ask_directory", lambda _: told)
@@ -169,9 +175,9 @@ def test_the_first_hour(host: Host) -> None:
     own = f"danebot --config={host.config}"
     shown = questions(first)
     assert [question.splitlines()[1:] for question in shown[:3]] == [
+        [f"  {own} init {NAME}"],
         ["  systemctl enable --now danebot.timer"],
         ["  systemctl disable --now certbot.timer"],
-        [f"  {own} init {NAME}"],
     ]
     assert [line.strip() for line in shown[3].splitlines()[-2:]] == [
         '+hooks = ["@postfix"]',
@@ -252,21 +258,30 @@ def test_off_a_terminal_nobody_is_asked(host: Host) -> None:
 
 
 def test_what_is_declined_is_left_with_all_that_rests_on_it(host: Host) -> None:
-    said = host.at_terminal("n", "n")
+    before = host.digest()
+    said = host.at_terminal("n")
     assert (said.status, said.unasked) == (1, ())
-    assert [question.splitlines()[0] for question in questions(said)] == [
-        "have danebot renew run daily:",
-        f"put {NAME} under danebot's care:",
-    ]
-    assert host.systemctl() == []
-    assert not (host.desk.tree / "staging").exists()
+    (question,) = questions(said)
+    assert question.splitlines()[0] == f"put {NAME} under danebot's care:"
+    assert host.digest() == before  # nothing is under its care: certbot's timer stays
     assert "tlsa" not in said.screen
     assert "run: danebot init" in said.screen
 
 
-def test_of_several_lineages_those_that_a_mail_service_has_are_meant(
-    host: Host, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_certbots_timer_stays_where_danebots_is_declined(host: Host) -> None:
+    said = host.at_terminal("y", "n", "y")
+    assert (said.status, said.unasked, host.systemctl()) == (1, (), [])
+    assert [question.splitlines()[0] for question in questions(said)[1:]] == [
+        "have danebot renew run daily:",
+        "have services read each new certificate, and try that: @postfix:",
+    ]
+
+
+# ---- which lineages, and where mail goes ----------------------------------------------------
+
+
+def second_lineage(host: Host) -> None:
+    """Another one, ``other``, with a certificate for the same names."""
     for directory in ("live", "archive"):
         place = host.desk.tree / directory
         shutil.copytree(place / NAME, place / "other", symlinks=True)
@@ -276,6 +291,13 @@ def test_of_several_lineages_those_that_a_mail_service_has_are_meant(
         link.symlink_to(target)
     conf = host.desk.tree / "renewal" / f"{NAME}.conf"
     conf.with_name("other.conf").write_text(conf.read_text().replace(f"/{NAME}", "/other"))
+
+
+def test_of_several_lineages_those_that_a_mail_service_has_are_meant(
+    host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    host.desk.dns.mx = {}
+    second_lineage(host)
     said = host.piped("--dry-run")
     assert f"init {NAME}\n" in said.out
     assert "init other\n" in said.out  # its key is served, too
@@ -287,15 +309,142 @@ def test_of_several_lineages_those_that_a_mail_service_has_are_meant(
     assert "init other\n" in host.piped("--dry-run", "other").out
 
 
+@pytest.fixture
+def undecided(host: Host, monkeypatch: pytest.MonkeyPatch) -> Host:
+    """Two lineages, of which nothing on the host tells which serves mail, nor do MX records."""
+    second_lineage(host)
+    host.write("etc/postfix/main.cf", "smtpd_tls_chain_files = /etc/ssl/own.pem\n")
+    host.desk.dns.mx = {}
+    monkeypatch.setattr(host.desk.dns, "probe", lambda *_: ())
+    return host
+
+
+def test_an_mx_in_signed_dns_shows_which_lineage_serves_mail(undecided: Host) -> None:
+    undecided.desk.dns.mx = {"example.test": (NAME,)}
+    assert f"init {NAME}\n" in undecided.piped("--dry-run").out
+    undecided.desk.dns.signed = Security.INSECURE  # anybody may have said so
+    assert f"init {NAME}\n" not in undecided.piped("--dry-run").out
+
+
+def test_a_run_that_takes_no_lineage_changes_nothing(undecided: Host) -> None:
+    before = undecided.digest()
+    said = undecided.piped("--yes")
+    assert (said.status, undecided.systemctl(), said.err) == (1, [], "")
+    assert said.out.startswith("nothing was changed\nleft to certbot, as nothing here shows")
+    assert f"serve mail: {NAME}, other; to take one on, name it: danebot setup LINEAGE" in said.out
+    script = undecided.piped("--dry-run")
+    assert (script.status, script.out[-23:]) == (1, "\n# nothing was changed\n")
+    assert all(line.startswith("#") for line in script.out.splitlines())
+    assert undecided.digest() == before
+
+
+def test_which_lineage_serves_mail_is_asked_before_anything_changes(undecided: Host) -> None:
+    before = undecided.digest()
+    for answers in (("",), (CTRL_C,), ("mial.example.test", ""), ("other", CTRL_C)):
+        said = undecided.at_terminal(*answers)
+        assert said.unasked == ()
+        assert f"nothing here shows which serve mail: {NAME}, other\n" in said.screen
+        assert said.status == (130 if CTRL_C in answers else 1)
+        assert undecided.digest() == before
+    assert "there is no mial.example.test" in undecided.at_terminal("mial.example.test", "").screen
+    assert "put other under danebot's care:" in undecided.at_terminal("other", "n").screen
+
+
+def protected(host: Host) -> None:
+    """All is done, as far as this host's lineage goes."""
+    host.postfix("combo")
+    host.desk.dns.publish(of_key("one"))
+    assert host.piped("--yes").status == 0
+
+
+@pytest.mark.parametrize(
+    ("exchange", "told"),
+    [
+        (
+            ("mx.other.test",),
+            (
+                "senders to example.test aren't protected: mx.other.test: no TLSA records, and no "
+                "certificate here has that name; if it is this host, add it: danebot names "
+                f"{NAME} --add mx.other.test; if not, tell whoever runs it\n"
+                "  danebot verify example.test\n"
+            ),
+        ),
+        (
+            (NAME, "mx.other.test"),
+            "senders to example.test aren't protected: mx.other.test: no TLSA records",
+        ),
+        (None, "whether senders to example.test are protected is unknown: MX records: no answer"),
+    ],
+)
+def test_no_green_end_where_senders_are_not_protected(
+    host: Host, exchange: tuple[str, ...] | None, told: str
+) -> None:
+    host.desk.dns.mx = {"example.test": exchange}
+    host.postfix("combo")
+    host.desk.dns.publish(of_key("one"))
+    assert f"by hand: {told}" in host.piped("--yes").out
+    before = host.digest()
+    again = host.piped("--yes")
+    assert again.status == 1
+    assert again.out.startswith(f"there is nothing that danebot could do\n\nby hand: {told}")
+    assert host.digest() == before
+    assert f"# by hand: {told[:40]}" in host.piped("--dry-run").out
+
+
+def test_a_domain_of_postfix_s_own_counts(host: Host) -> None:
+    protected(host)
+    host.write("bin/postconf", "#!/bin/sh\necho '$x, localhost, shop.test'; echo hash:/x\n", 0o755)
+    host.desk.dns.mx |= {"shop.test": ("mx.other.test",)}
+    pytest.MonkeyPatch().setattr("danebot.adapters.services._DOMAINS", ("postconf", "-hx", "x"))
+    said = host.piped("--yes")
+    assert said.status == 1
+    assert "senders to shop.test aren't protected: mx.other.test: no TLSA records" in said.out
+
+
+def test_a_name_of_the_lineage_that_has_no_record_is_told(host: Host) -> None:
+    """The MX record leads here, by a name of the certificate; its record is another name's."""
+    protected(host)
+    host.desk.dns.publish()
+    said = host.piped("--yes")
+    assert said.status == 1
+    assert f"senders to example.test aren't protected: no TLSA records at {HERE}\n" in said.out
+    assert f"  danebot setup --owner {HERE} {NAME}\n" in said.out
+
+
+def test_where_no_mx_leads_here_that_is_said(host: Host) -> None:
+    host.desk.dns.mx = {}
+    said = host.piped("--yes")
+    assert (
+        f"by hand: have an MX record lead to {NAME}: none of {NAME}, example.test does" in said.out
+    )
+
+
 @pytest.mark.parametrize("at", range(4))
-def test_an_interrupt_leaves_nothing_half_done(host: Host, at: int) -> None:
+def test_an_interrupt_at_a_question_leaves_all_as_it_was(host: Host, at: int) -> None:
+    before = host.digest()
     said = host.at_terminal(*"y" * at, CTRL_C)
     assert said.status == 130
-    assert said.screen.endswith("danebot: interrupted; run danebot setup again to go on\n")
-    assert len(host.systemctl()) == min(2, at)
-    rest = host.at_terminal(*"y" * (4 - at))
+    assert said.screen.endswith(
+        "danebot: interrupted; nothing was done; run danebot setup again to go on\n"
+    )
+    assert host.digest() == before
+    rest = host.at_terminal(*"yyyy")
     assert (rest.status, rest.unasked) == (1, ())
     assert f"{HERE}. IN TLSA" in rest.screen
+
+
+def test_an_interrupt_while_it_works_tells_what_was_done(host: Host) -> None:
+    """The hook is stopped: the next run is to ask for it again."""
+    before = host.config.read_text()
+    host.write("reload.sh", f"#!/bin/sh\nkill -INT {os.getpid()}\nsleep 9\n", 0o755)
+    said = host.piped("--yes")
+    assert said.status == 130
+    told = said.err.splitlines()[-1]
+    begun = "begun in this order: have danebot renew run daily; stop certbot.timer"
+    assert told.startswith(f"danebot: interrupted; {begun}")
+    assert f"; put {NAME} under danebot's care; have services read each new certificate" in told
+    assert told.endswith("; run danebot setup again to go on")
+    assert host.config.read_text() == before
 
 
 def test_an_end_of_input_is_no_answer(host: Host) -> None:
@@ -372,13 +521,22 @@ def test_settings_behind_a_link_stay_there(host: Host) -> None:
 
 def test_what_fails_is_told_and_gone_on_after(host: Host) -> None:
     host.write("bin/systemctl", "#!/bin/sh\necho Access denied; exit 4\n", 0o755)
-    host.desk.dns.dead = True
     said = host.piped("--yes")
     assert said.status == 1
     assert "systemctl enable --now danebot.timer: Access denied; mend it, and run again" in said.err
     assert "systemctl disable" not in said.err
-    assert "nobody knows whether it has TLSA records" in said.err
-    assert f"deploy {NAME}" not in said.out
+
+
+def test_no_answer_of_dns_changes_nothing(host: Host) -> None:
+    host.desk.dns.dead = True
+    before = host.digest()
+    said = host.piped("--yes")
+    assert (said.status, said.err) == (1, "")
+    assert f"put {NAME} under danebot's care: no answer, so nobody knows whether it has" in said.out
+    assert f"\n  danebot init --although-unanswered {NAME}\n" in said.out
+    assert "protected is unknown: MX records: no answer in time" in said.out
+    assert all(line[:1] == "#" for line in host.piped("--dry-run").out.splitlines()[:2])
+    assert host.digest() == before
 
 
 def test_settings_that_are_not_there_yet_are_made(
@@ -572,13 +730,81 @@ def test_what_others_may_change_is_not_made_a_run_of_root_s(
 # ---- what fails, and scripts ----------------------------------------------------------------
 
 
-def test_a_host_without_a_lineage_is_told_so(host: Host) -> None:
+def mail_in_dns(host: Host, exchange: str) -> None:
+    """MX records for real questions: example.test has one, its hosts have an address."""
+    server = host.server
+    for name in (NAME, "example.test"):
+        for kind in ("MX", "A", "AAAA", "TLSA"):
+            server.say(name, kind, authority=(SOA,))
+            server.say(f"_25._tcp.{name}", kind, authority=(SOA,))
+    server.say("example.test", "MX", f"example.test 60 MX 10 {exchange}.")
+    server.say(exchange, "A", f"{exchange} 60 A 192.0.2.25")
+    server.say(exchange, "AAAA", authority=(SOA,))
+
+
+@pytest.mark.parametrize("parts", [(), ("renewal", "live", "archive")])
+@pytest.mark.parametrize(
+    ("own", "exchange", "told"),
+    [
+        (NAME, NAME, f"{NAME}: by MX records"),
+        ("srv1.example.test", NAME, f"{NAME}: by MX records; leave out what isn't this host"),
+        ("localhost.localdomain", "", "HOST: MX records: "),
+        (NAME, "", f"{NAME}: by the host's own name; MX records: "),
+    ],
+)
+def test_a_host_without_a_certificate_gets_certbots_command(  # noqa: PLR0917 - two grids
+    host: Host,
+    monkeypatch: pytest.MonkeyPatch,
+    parts: tuple[str, ...],
+    own: str,
+    exchange: str,
+    told: str,
+) -> None:
     tree = host.desk.root / "empty"
-    for part in ("renewal", "live", "archive"):
+    for part in parts:  # or there is no tree at all
         (tree / part).mkdir(parents=True)
-    said = host.piped("--dry-run", config=(*host.options(), f"--config-dir={tree}"))
+    if exchange:
+        mail_in_dns(host, exchange)
+    name, _, why = told.partition(": ")
+    monkeypatch.setattr(Console, "context", REAL_CONTEXT)
+    monkeypatch.setattr("danebot.adapters.wiring.own_name", lambda: Hostname(own))
+    config = (*host.options(), f"--config-dir={tree}")
+    before = host.digest()
+    certbot = f"{host.desk.root}/certbot certonly --standalone --config-dir {tree} -d {name}\n"
+    said = host.piped("--yes", config=config)
     assert (said.status, said.err) == (1, "")
-    assert "by hand: " in said.out
+    assert why in said.out
+    assert f"\n  {certbot}" in said.out
+    assert said.out.endswith("when that is done by hand, run again: danebot setup\n")
+    assert f"# {certbot}" in host.piped("--dry-run", config=config).out
+    assert host.digest() == before
+
+
+@pytest.mark.parametrize(
+    ("port", "web", "plugin", "words"),
+    [
+        ("0050", "", "", "--webroot -w /var/www/html"),
+        ("0050", "nginx", "", "--webroot -w /var/www/html"),
+        ("0050", "nginx", "apache", "--webroot -w /var/www/html"),
+        ("0050", "nginx", "nginx", "--nginx"),
+        ("1F90", "nginx", "nginx", "--standalone"),
+    ],
+)
+def test_certbots_command_has_the_plugin_that_fits(
+    host: Host, port: str, web: str, plugin: str, words: str
+) -> None:
+    host.write(
+        "proc/net/tcp",
+        f"  sl  local_address rem_address   st\n   0: 00000000:{port} 00000000:0000 0A 0 0\n",
+    )
+    if web:
+        host.write(f"etc/{web}/{web}.conf", "")
+        host.write(f"bin/{web}", "", 0o755)
+    if plugin:
+        host.write(f"snap/certbot/current/lib/python3.12/site-packages/certbot_{plugin}/x.py", "")
+    tree = host.desk.root / "none"
+    said = host.piped("--yes", config=(*host.options(), f"--config-dir={tree}"))
+    assert f"certbot certonly {words} --config-dir {tree} -d " in said.out
 
 
 def test_what_cannot_be_looked_at_stops_nobody(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -688,3 +914,69 @@ def test_a_comment_reloads_nothing(host: Host) -> None:
     assert 'hooks = ["@postfix"]' in host.piped("--dry-run").out
     hook.write_text("#!/bin/sh\npostfix reload\n")
     assert "hooks =" not in host.piped("--dry-run").out
+
+
+# ---- other hosts ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("service", ["dovecot", "nginx"])
+def test_a_service_that_is_not_there_gets_no_hook(host: Host, service: str) -> None:
+    """Removed, with its configuration left behind."""
+    host.write(f"etc/{service}/{service}.conf", f"ssl_key = <{host.live}/combo.pem\n")
+    host.postfix("combo")
+    assert '+hooks = ["@postfix"]' in host.piped("--dry-run").out
+    host.write("bin/doveconf", "#!/bin/sh\n", 0o755)
+    host.write("bin/nginx", "#!/bin/sh\n", 0o755)
+    assert f'"@{service}"' in host.piped("--dry-run").out
+
+
+def test_a_service_with_another_certificate_gets_no_hook(host: Host) -> None:
+    host.postfix("combo")
+    host.write("etc/dovecot/dovecot.conf", "ssl_key = </etc/ssl/own.pem\n")
+    host.write("bin/doveconf", "#!/bin/sh\n", 0o755)
+    assert '+hooks = ["@postfix"]' in host.piped("--dry-run").out
+    host.write("etc/postfix/main.cf", "")
+    said = host.piped("--dry-run")
+    assert "hooks =" not in said.out
+    assert "by hand: have dovecot read" in said.out
+
+
+def test_certbot_from_a_snap_is_stopped_by_snap(
+    host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A double of snapd's files and of its command, which takes the timer's link away."""
+    monkeypatch.setattr("danebot.adapters.certbot.timers._DEFAULT_TREES", (str(host.desk.tree),))
+    (host.root / WANTS / "certbot.timer").unlink()
+    host.write(f"{WANTS}/snap.certbot.renew.timer", "[Timer]\nOnCalendar=*-*-* 04:43\n")
+    run = '[Service]\nExecStart=/usr/bin/snap run --timer="00:00~24:00/2" certbot.renew\n'
+    host.write("etc/systemd/system/snap.certbot.renew.service", run)
+    script = SYSTEMCTL.partition("case")[0].format(log=host.desk.root / "systemctl.log")
+    host.write("bin/snap", f"{script}rm {host.root}/{WANTS}/snap.certbot.renew.timer\n", 0o755)
+    host.desk.dns.publish(of_key("one"))
+    host.postfix("combo")
+    host.piped("--yes", "--no-renew")
+    assert host.systemctl() == ["enable --now danebot.timer", "stop --disable certbot.renew"]
+    assert host.piped("--yes", "--no-renew").out.startswith("nothing to do\n")
+
+
+def test_without_systemd_the_daily_run_is_cron_s(
+    host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.rmtree(host.root / "run/systemd")
+    usual = host.write("etc/danebot/danebot.toml", host.config.read_text())
+    config = ("--config", str(usual))
+    table = host.root / "etc/cron.d/danebot"
+    table.parent.mkdir(parents=True)
+    line = f"install -m 644 {ROOT}/cron/danebot {table.parent}/"
+    monkeypatch.setattr("danebot.verbs.files.daily_run", lambda _: (line,))
+    certbots = host.write(
+        "etc/cron.d/certbot", f"0 3 * * * root certbot --config-dir {host.desk.tree} renew\n"
+    )
+    host.desk.dns.publish(of_key("one"))
+    host.postfix("combo")
+    said = host.piped("--yes", config=config)
+    assert (said.status, host.systemctl()) == (1, [])
+    assert table.exists()
+    assert f"by hand: {certbots} runs certbot renew: take that line out\n" in said.out
+    certbots.unlink()
+    assert host.piped("--yes", config=config).out.startswith("nothing to do\n")

@@ -78,8 +78,9 @@ class RunBasis(NamedTuple):
 def competing_jobs(tree: Path, root: Path = Path("/")) -> tuple[Rival, ...]:
     """The timers and cron jobs that renew ``tree``, with what to do about each."""
     top = str(root).rstrip("/")
-    jobs = (*_timers(top, tree), *_cron_jobs(top, tree, systemd=has_systemd(root)))
-    return tuple(dict.fromkeys(jobs))
+    systemd = has_systemd(root)
+    timers = _timers(top, tree) if systemd else ()
+    return tuple(dict.fromkeys((*timers, *_cron_jobs(top, tree, systemd=systemd))))
 
 
 def has_systemd(root: Path = Path("/")) -> bool:
@@ -386,14 +387,14 @@ def _renewing(words: Iterable[str], tree: Path) -> bool:
     bare = [word.strip("\"'") for word in words]
     names = [word.rpartition("/")[2] for word in bare]
     if _SNAP in names:
-        return _is_default(tree)
+        return is_default(tree)
     own = names.index("danebot") if "danebot" in names else len(names)
     found = (number for number, name in enumerate(names) if _NAME.fullmatch(name))
     first = next((number for number in found if not _is_option(number, bare, own)), None)
     if first is None or "renew" not in names[first + 1 :] or "--dry-run" in names[first + 1 :]:
         return False
     named = _config_dir(bare[first + 1 :])
-    return _is_default(tree) if not named else os.path.realpath(named) == os.path.realpath(tree)
+    return is_default(tree) if not named else os.path.realpath(named) == os.path.realpath(tree)
 
 
 def _is_option(number: int, words: list[str], own: int) -> bool:
@@ -408,7 +409,8 @@ def _config_dir(words: list[str]) -> str:
     return ""
 
 
-def _is_default(tree: Path) -> bool:
+def is_default(tree: Path) -> bool:
+    """Whether certbot takes that tree when it is told none."""
     return os.path.realpath(tree) in map(os.path.realpath, _DEFAULT_TREES)
 
 

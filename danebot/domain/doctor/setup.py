@@ -9,16 +9,17 @@ from __future__ import annotations
 import enum
 from collections.abc import Iterator, Sequence
 from datetime import datetime
-from typing import NamedTuple
 
 from danebot.domain.doctor.assess import assess_host
 from danebot.domain.doctor.codes import HostCode
 from danebot.domain.doctor.facts import HostFacts, Rival, comma_separated
+from danebot.domain.doctor.senders import MailWays, first_hosts, lacks, unled
 from danebot.domain.finding import Finding
 from danebot.domain.names import DnsName
 from danebot.domain.rollover.records.adoption import by_host
+from danebot.tuples import NamedTuple
 
-MAIL_SERVICES = ("postfix", "dovecot", "exim")
+MAIL_SERVICES = ("postfix", "dovecot", "exim", "opensmtpd", "cyrus")
 SERVICES = {
     **{name: name for name in (*MAIL_SERVICES, "nginx", "haproxy", "prosody", "ejabberd")},
     **dict.fromkeys(("exim4",), "exim"),
@@ -47,13 +48,15 @@ _DOVECOT = (
 class Reads(NamedTuple):
     """A service whose configuration names a lineage's files; ``combo`` if only ``combo.pem``.
 
-    ``alone``: in Postfix's main.cf, which names no chain but those of lineages.
+    ``alone``: in Postfix's main.cf, which names no chain but those of lineages.  ``there`` says
+    whether the service's program is here, without which a ready-made hook can't tell it.
     """
 
     service: str
     place: str
     combo: bool
     alone: bool = False
+    there: bool = True
 
 
 class Candidate(NamedTuple):
@@ -62,7 +65,8 @@ class Candidate(NamedTuple):
     ``watched`` are its TLSA owners; ``exempt`` says that it needs none.  ``published`` are owners
     that `danebot init` would have watched, ``serving`` those at which a service has its key;
     ``hooks`` are the words of its deploy hooks.  ``refusing`` are owners, perhaps its own, whose
-    published records senders would refuse its live key by.
+    published records senders would refuse its live key by.  ``names`` are those of its certificate.
+    ``unanswered`` are those of whose TLSA records nobody knows, in words.
     """
 
     name: str
@@ -75,6 +79,8 @@ class Candidate(NamedTuple):
     readers: tuple[Reads, ...] = ()
     hooks: tuple[str, ...] = ()
     refusing: tuple[DnsName, ...] = ()
+    names: frozenset[DnsName] = frozenset()
+    unanswered: str = ""
 
     @property
     def bare(self) -> bool:
@@ -87,6 +93,8 @@ class SetupFacts(NamedTuple):
 
     ``rivals`` run certbot beside danebot; ``daily`` are the commands with which this installation
     has ``danebot renew`` run daily, () where nobody knows any; ``unfit`` is why they wouldn't do.
+    ``ways`` is None where they couldn't be looked at.  ``issue`` is how certbot may get a first
+    certificate here, without the names.
     """
 
     host: HostFacts
@@ -95,6 +103,8 @@ class SetupFacts(NamedTuple):
     rivals: tuple[Rival, ...] = ()
     daily: tuple[tuple[str, ...], ...] = ()
     unfit: str = ""
+    ways: MailWays | None = MailWays()
+    issue: tuple[str, ...] = ("certbot", "certonly", "--standalone")
 
     @property
     def unread(self) -> tuple[str, ...]:
@@ -128,7 +138,8 @@ class Way(enum.Enum):
 class SetupStep(NamedTuple):
     """One step: ``why`` in words, and its commands, after ``hooks`` are written into the settings.
 
-    It is left out where a step that ``gives`` one of its ``needs`` wasn't taken.
+    It is left out where a step that ``gives`` one of its ``needs`` wasn't taken, and where none was
+    that gives ``one_of`` these.
     """
 
     way: Way
@@ -137,12 +148,14 @@ class SetupStep(NamedTuple):
     gives: str = ""
     needs: tuple[str, ...] = ()
     hooks: tuple[str, ...] = ()
+    one_of: tuple[str, ...] = ()
 
 
 class SetupPlan(NamedTuple):
     """The steps; ``others`` are lineages of which nothing shows that they serve mail.
 
-    ``blocked`` if nothing can be begun before what is to be done by hand.
+    ``blocked`` if nothing can be begun before what is to be done by hand, or before one of
+    ``others`` is named.
     """
 
     steps: tuple[SetupStep, ...]
@@ -154,19 +167,54 @@ def plan_setup(facts: SetupFacts, wanted: Wanted, now: datetime) -> SetupPlan:
     """What is to be done; no step for a host on which all is done."""
     missing = foundations(facts.host, now)
     if missing:
-        return SetupPlan(tuple(SetupStep(Way.BY_HAND, str(one)) for one in missing), blocked=True)
+        found = (_missing(one, facts) for one in missing)
+        return SetupPlan(tuple(found), blocked=True)
     chosen = [one for one in facts.candidates if _is_chosen(one, facts, wanted)]
     others = [one.name for one in facts.candidates if one not in chosen and not wanted.lineages]
+    if others and not chosen:
+        return SetupPlan(tuple(_senders(facts, (), wanted)), tuple(others), blocked=True)
+    care = (step for one in chosen for step in _care(one, wanted))
     timers = (*_daily(facts), *_rivals(facts)) if wanted.timers else ()
-    steps = (*timers, *(step for one in chosen for step in _care(one, wanted)))
+    taken = () if any(one.managed for one in chosen) else tuple(one.name for one in chosen)
+    steps = (*care, *(step._replace(one_of=taken) for step in timers))
     refused = tuple(step for one in chosen for step in _mismatch(one, wanted))
     rest = refused or (
-        *_hooks(facts, chosen, wanted),
+        *_hooks(chosen, wanted),
         *_renewal(facts.host, chosen, wanted),
         *_services(facts, chosen),
         *(step for one in chosen for step in _first_record(one, wanted)),
     )
-    return SetupPlan((*steps, *rest), tuple(others))
+    return SetupPlan((*steps, *rest, *_senders(facts, chosen, wanted)), tuple(others))
+
+
+def _missing(finding: Finding, facts: SetupFacts) -> SetupStep:
+    """The step that mends it; for a host without a certificate certbot's very command."""
+    if finding.code is not HostCode.NO_LINEAGES or facts.host.no_tree:
+        return SetupStep(Way.BY_HAND, str(finding))
+    hosts, said = first_hosts(facts.ways)
+    words = [word for host in hosts or ("HOST",) for word in ("-d", str(host))]
+    why = f"get the first certificate, for the names that MX records give this host ({said})"
+    return SetupStep(Way.BY_HAND, why, ((*facts.issue, *words),))
+
+
+def _senders(facts: SetupFacts, chosen: Sequence[Candidate], wanted: Wanted) -> Iterator[SetupStep]:
+    """Where mail isn't protected when all else is done; what isn't known is not passed over."""
+    shown = [one.name for one in chosen if [*_mismatch(one, wanted), *_first_record(one, wanted)]]
+    held = {one.name: one.names for one in chosen}
+    others = {one.name: one.names for one in facts.candidates if one.name not in held}
+    found = tuple(lacks(facts.ways, held, others, shown))
+    for lack in found:
+        yield SetupStep(Way.BY_HAND, lack.why, (lack.command,))
+    for one in chosen if not found else ():
+        domains = unled(facts.ways, one.names) if one.bare else ()
+        if domains:
+            near = comma_separated(map(str, domains))
+            why = (
+                f"have an MX record lead to {one.name}: none of {near} does, so no sender looks "
+                "for its TLSA records"
+            )
+            verify = ("danebot", "verify", str(domains[-1]))
+            yield SetupStep(Way.BY_HAND, why, (verify,))
 
 
 def foundations(host: HostFacts, now: datetime) -> tuple[Finding, ...]:
@@ -184,7 +232,8 @@ def _is_chosen(one: Candidate, facts: SetupFacts, wanted: Wanted) -> bool:
     """Whether a lineage is meant: it is named, alone, or has to do with mail."""
     if wanted.lineages:
         return one.name in wanted.lineages
-    shows = one.managed or one.published or one.serving or _mail_readers(one)
+    led = facts.ways is not None and facts.ways.leads_to(one.names)
+    shows = led or one.managed or one.published or one.serving or _mail_readers(one)
     return bool(shows) or len(facts.candidates) == 1
 
 
@@ -192,14 +241,14 @@ def _mail_readers(one: Candidate) -> tuple[Reads, ...]:
     return tuple(reader for reader in one.readers if reader.service in MAIL_SERVICES)
 
 
-def _hooks(facts: SetupFacts, chosen: Sequence[Candidate], wanted: Wanted) -> Iterator[SetupStep]:
+def _hooks(chosen: Sequence[Candidate], wanted: Wanted) -> Iterator[SetupStep]:
     """Whatever reads a certificate is told of new ones, unless a hook speaks of it already.
 
     The hooks are tried at once: who stops in between would not be asked again.
     """
     told: set[str] = set()
     for one in chosen:
-        needed = dict.fromkeys(hook for hook in _lacking(one, facts, wanted) if hook not in told)
+        needed = dict.fromkeys(hook for hook in _lacking(one, wanted) if hook not in told)
         told |= needed.keys()
         if needed:
             words = comma_separated(needed)
@@ -208,14 +257,15 @@ def _hooks(facts: SetupFacts, chosen: Sequence[Candidate], wanted: Wanted) -> It
             yield SetupStep(Way.DANEBOT, why, run, needs=(one.name,), hooks=tuple(needed))
 
 
-def _lacking(one: Candidate, facts: SetupFacts, wanted: Wanted) -> list[str]:
+def _lacking(one: Candidate, wanted: Wanted) -> list[str]:
     if wanted.hooks is not None:
         return [hook for hook in wanted.hooks if hook not in one.hooks]
-    services = [reader.service for reader in one.readers if reader.service in SERVICES.values()]
     return [
-        f"@{service}"
-        for service in services or facts.unread
-        if not any(service in words for words in one.hooks)
+        f"@{reader.service}"
+        for reader in one.readers
+        if reader.there
+        and reader.service in SERVICES.values()
+        and not any(reader.service in words for words in one.hooks)
     ]
 
 
@@ -248,7 +298,13 @@ def _care(one: Candidate, wanted: Wanted) -> Iterator[SetupStep]:
     if not one.managed or one.published:
         found = f"; its TLSA records are watched: {by_host(one.published)}" if one.published else ""
         why = f"put {name} under danebot's care" if not one.managed else f"look again at {name}"
-        yield SetupStep(Way.DANEBOT, f"{why}{found}", (("init", name),), gives=name)
+        if one.unanswered:
+            doubt = f"no answer, so nobody knows whether it has TLSA records: {one.unanswered}"
+            run = ("danebot", "init", "--although-unanswered", name)
+            why = f"{why}: {doubt}; see that the resolver answers, or go on without"
+            yield SetupStep(Way.BY_HAND, why, (run,), gives=name)
+        else:
+            yield SetupStep(Way.DANEBOT, f"{why}{found}", (("init", name),), gives=name)
     owners = _unwatched(one, wanted)
     if owners:
         words = ("watch", name, *map(str, owners))

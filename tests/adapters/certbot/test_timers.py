@@ -38,7 +38,8 @@ def test_nothing_is_found_where_nothing_is(tmp_path: Path) -> None:
 
 
 def timer(root: Path, name: str, *lines: str, place: str = "lib/systemd/system") -> None:
-    """An enabled timer, with what its service says."""
+    """An enabled timer, with what its service says, where systemd runs."""
+    (root / "run/systemd/system").mkdir(parents=True, exist_ok=True)
     wants = root / "etc/systemd/system/timers.target.wants"
     write(root / place / f"{name}.timer", "[Timer]\nOnCalendar=daily\n")
     wants.mkdir(parents=True, exist_ok=True)
@@ -57,6 +58,13 @@ def test_an_enabled_timer_is_named_with_its_remedy(tmp_path: Path) -> None:
         f"{name}.timer is enabled: systemctl disable --now {name}.timer"
         for name in ("certbot-renew", "certbot", "ours")
     ]
+
+
+def test_without_systemd_no_timer_runs(tmp_path: Path) -> None:
+    """A package links its timer whatever starts the host's services, in a container for one."""
+    timer(tmp_path, "certbot", "ExecStart=/usr/bin/certbot -q renew")
+    (tmp_path / "run/systemd/system").rmdir()
+    assert jobs(tmp_path) == []
 
 
 def test_the_snaps_timer_is_turned_off_by_snap(tmp_path: Path) -> None:
@@ -85,7 +93,8 @@ def test_what_a_script_runs_is_seen(tmp_path: Path) -> None:
     assert jobs(tmp_path) == []
     write(script, "#!/bin/sh\n# certbot renew\ndanebot renew\n", 0o755)
     assert jobs(tmp_path) == []
-    assert [job.place.rpartition("/")[2] for job in own_jobs(TREE, tmp_path)] == ["certs"]
+    own = [job.place.rpartition("/")[2] for job in own_jobs(TREE, tmp_path)]
+    assert own == ["certificates.timer", "certs"]
 
 
 @pytest.mark.parametrize(
@@ -243,8 +252,9 @@ def own(root: Path) -> list[tuple[str, str, bool]]:
 
 def test_a_timer_counts_where_systemd_runs(tmp_path: Path) -> None:
     timer(tmp_path, "danebot", "ExecStart=/usr/local/bin/danebot renew")
+    (tmp_path / "run/systemd/system").rmdir()
     assert own(tmp_path) == []
-    (tmp_path / "run/systemd/system").mkdir(parents=True)
+    (tmp_path / "run/systemd/system").mkdir()
     assert own(tmp_path) == [("danebot.timer", "/usr/local/bin/danebot", False)]
     write(tmp_path / "usr/local/bin/danebot", "", 0o755)
     assert own(tmp_path) == [("danebot.timer", "/usr/local/bin/danebot", True)]

@@ -71,14 +71,14 @@ def test_nothing_is_to_be_done_where_all_is_done() -> None:
 def test_all_of_the_first_hour_in_order() -> None:
     found = planned(BARE, host=NEW_HOST, mail=("postfix",), rivals=(TIMER,), daily=(LINK, ENABLE))
     assert commands(found) == [
+        f"DANEBOT init {MAIL}",
         "SYSTEM ln -s /opt/danebot/bin/danebot /usr/local/bin/",
         "SYSTEM systemctl enable --now danebot.timer",
         "SYSTEM systemctl disable --now certbot.timer",
-        f"DANEBOT init {MAIL}",
-        f"DANEBOT deploy {MAIL}",
         *[f"[have postfix read {COMBO}, for both the key and the chain]"] * 3,
         f"SHOW tlsa {MAIL}",
     ]
+    assert {step.one_of for step in found.steps if step.way is Way.SYSTEM} == {(MAIL,)}
     by_hand = [step for step in found.steps if step.way is Way.BY_HAND]
     assert by_hand[0].commands[0] == ("postconf", "-e", f"smtpd_tls_chain_files={COMBO}")
 
@@ -127,7 +127,7 @@ def test_an_owner_that_is_watched_already_is_nothing_to_do() -> None:
     ("host", "words"),
     [
         (HOST._replace(certbot="certbot is not there; apt install certbot"), "apt install certbot"),
-        (HOST._replace(lineages=0), "certbot certonly"),
+        (HOST._replace(lineages=0), "get the first certificate"),
         (HOST._replace(asked=(RESOLVER._replace(authentic=False),)), "apt install unbound"),
         (HOST._replace(asked=(RESOLVER._replace(trouble="refused"),)), "apt install unbound"),
         (HOST._replace(asked=(RESOLVER._replace(loopback=False),)), "apt install unbound"),
@@ -163,7 +163,8 @@ def test_of_several_lineages_those_for_mail_are_meant() -> None:
         found = planned(web, shows)
         assert found.others == (web.name,)
         assert not [step for step in found.steps if web.name in step.why]
-    assert planned(web, BARE) == SetupPlan((), (web.name, MAIL))
+    found = planned(web, BARE, host=NEW_HOST, daily=(ENABLE,), rivals=(TIMER,))
+    assert found == SetupPlan((), (web.name, MAIL), blocked=True)  # timers are left alone
     found = planned(web, BARE, wanted=Wanted(lineages=(web.name,)))
     assert commands(found)[:2] == [f"DANEBOT init {web.name}", f"DANEBOT deploy {web.name}"]
     assert [step.hooks for step in found.steps[:2]] == [(), ("@nginx",)]
@@ -185,7 +186,7 @@ def test_every_ready_made_hook_may_be_found() -> None:
         (("postfix", "dovecot"), ("@postfix /etc/postfix-out",), (), ("@dovecot",)),
         (("postfix",), ("/etc/hooks/x", "#!/bin/sh\nsystemctl reload postfix\n"), (), ()),
         (("unheard-of",), (), (), ()),
-        ((), (), ("exim",), ("@exim",)),
+        ((), (), ("exim",), ()),
         (("nginx",), (), ("exim",), ("@nginx",)),
     ],
 )
@@ -199,6 +200,26 @@ def test_a_service_that_no_hook_speaks_of_gets_one(
     steps = planned(one, mail=mail).steps
     found = [(step.commands, step.needs, step.hooks) for step in steps if step.hooks]
     assert found == ([((("deploy", MAIL),), (MAIL,), needed)] if needed else [])
+
+
+def test_a_service_whose_program_is_gone_gets_no_hook() -> None:
+    gone = Reads("dovecot", "/etc/dovecot/dovecot.conf:7", combo=True, there=False)
+    found = planned(DONE._replace(readers=(POSTFIX, gone), hooks=()))
+    assert [step.hooks for step in found.steps] == [("@postfix",)]
+
+
+def test_a_lineage_of_which_somebody_gave_no_answer_is_the_operators() -> None:
+    found = planned(
+        BARE._replace(unanswered="_25._tcp.x (timeout)"),
+        host=NEW_HOST,
+        daily=(ENABLE,),
+        wanted=Wanted(hooks=()),
+    )
+    care, timer, *rest = found.steps
+    assert (care.way, care.gives) == (Way.BY_HAND, MAIL)
+    assert care.commands == (("danebot", "init", "--although-unanswered", MAIL),)
+    assert (timer.way, timer.one_of) == (Way.SYSTEM, (MAIL,))
+    assert all(step.needs == (MAIL,) for step in rest)
 
 
 def test_hooks_that_are_named_stand_in_for_those_found() -> None:

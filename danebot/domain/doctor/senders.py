@@ -1,0 +1,206 @@
+"""Where mail for a host's domains goes, and whether DANE protects it there: for `danebot setup`.
+
+Senders begin at MX records (RFC 7672 section 2.2), so these say which certificates serve mail, and
+which hosts' records matter.  No answer is not "none": what couldn't be asked is unknown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping
+
+from danebot.domain.delivery.routes import Dane, Discovery, HostRoute, MailRoute
+from danebot.domain.names import DnsName, Hostname, TlsaOwner, covers
+from danebot.errors import NameSyntaxError
+from danebot.tuples import NamedTuple
+
+Names = Mapping[str, frozenset[DnsName]]
+"""The names in the certificates of lineages."""
+_SHOWN = 3  # domains in one line
+_FAILED = (Dane.DEFERRED, Dane.ADDRESS_FAILED)
+
+
+class MailWays(NamedTuple):
+    """What DNS and the host say of its mail.
+
+    ``routes`` are those of `climb`, of ``own``, the host's name, and of ``declared``, the domains
+    that its mail server takes mail for; ``local`` are addresses of MX hosts that this host has.
+    """
+
+    routes: tuple[MailRoute, ...] = ()
+    declared: tuple[Hostname, ...] = ()
+    own: Hostname | None = None
+    local: tuple[str, ...] = ()
+
+    def leads_to(self, names: Collection[DnsName]) -> bool:
+        """Whether an MX record in signed DNS names a host that a certificate has."""
+        return any(route.mx.secure and _leads(route, names) for route in self.routes)
+
+    def is_here(self, host: HostRoute) -> bool:
+        """Whether a host is this one for certain; behind address translation it can't be told."""
+        return host.host == self.own or not set(self.local).isdisjoint(host.addresses)
+
+
+class Lack(NamedTuple):
+    """Where senders aren't protected, or nobody knows; and the next ``command``."""
+
+    why: str
+    command: tuple[str, ...]
+
+
+def climb(name: DnsName | Hostname) -> Iterator[Hostname]:
+    """The domains whose mail a host's name suggests, nearest first: itself, and those above it."""
+    labels = name.text.removeprefix("*.").split(".")
+    for first in range(len(labels) - 1):
+        try:
+            yield Hostname.parse(".".join(labels[first:]))
+        except NameSyntaxError:
+            continue
+
+
+def lacks(
+    ways: MailWays | None, chosen: Names, others: Names, shown: Collection[str]
+) -> Iterator[Lack]:
+    """What keeps senders from being protected by the ``chosen`` lineages, a line for each cause.
+
+    Of the lineages in ``shown`` the first record is to be published yet, which need not be told.
+    """
+    if ways is None:
+        why = "whether senders are protected is unknown: MX records could not be looked at"
+        yield Lack(why, ("danebot", "verify", "DOMAIN"))
+        return
+    found: dict[_Fault, list[str]] = {}
+    for route in _concerning(ways, chosen or others):
+        for fault in _faults(route, ways, chosen, others):
+            if fault.record_of not in shown:
+                found.setdefault(fault, []).append(str(route.domain))
+    for fault, domains in found.items():
+        more = f" and {len(domains) - _SHOWN} more" if len(domains) > _SHOWN else ""
+        told = fault.words.format(f"{', '.join(domains[:_SHOWN])}{more}", fault.cause)
+        yield Lack(told, ("danebot", *(fault.command or ("verify", *domains[:_SHOWN]))))
+
+
+def unled(ways: MailWays | None, names: Collection[DnsName]) -> tuple[Hostname, ...]:
+    """The domains near ``names``, where it is certain that none has an MX record for any of them.
+
+    () where one has, or might.
+    """
+    asked = {route.domain: route for route in ways.routes} if ways is not None else {}
+    near = dict.fromkeys(domain for name in sorted(names) for domain in climb(name))
+    if not near or not asked.keys() >= near.keys():
+        return ()
+    seen = asked.values()
+    might = any(r.discovery is Discovery.FAILED or _leads(r, names) for r in seen)
+    return () if might else tuple(near)
+
+
+def first_hosts(ways: MailWays | None) -> tuple[tuple[Hostname, ...], str]:
+    """The hosts that a first certificate is for, and what is to be said of them."""
+    if ways is None:
+        return (), "MX records could not be looked at"
+    every = {one.host: one for route in ways.routes if _listed(route) for one in route.hosts}
+    mine = tuple(host for host, one in every.items() if ways.is_here(one))
+    if mine:
+        return mine, "by MX records"
+    if every:
+        return tuple(every), "by MX records; leave out what isn't this host"
+    failed = [route for route in ways.routes if route.discovery is Discovery.FAILED]
+    said = "no MX record leads here yet" if not failed else f"MX records: {_detail(failed[0])}"
+    if ways.own is None or ways.own.text.partition(".")[2] in ("", "localdomain"):
+        return (), said
+    return (ways.own,), f"by the host's own name; {said}"
+
+
+# ---- which domains --------------------------------------------------------------------------
+
+
+def _listed(route: MailRoute) -> bool:
+    return route.discovery is Discovery.LISTED
+
+
+def _leads(route: MailRoute, names: Collection[DnsName]) -> bool:
+    return _listed(route) and any(covers(names, one.host.dns_name) for one in route.hosts)
+
+
+def _concerning(ways: MailWays, lineages: Names) -> Iterable[MailRoute]:
+    """The routes of the domains that this host has to do with.
+
+    Those are its mail server's, and the nearest with MX records above each name; where one of them
+    leads to the lineage, others that lead elsewhere are other hosts' affair.
+    """
+    routes = {
+        route.domain: route
+        for route in ways.routes
+        if route.discovery in (Discovery.LISTED, Discovery.FAILED)
+    }
+    wanted: dict[Hostname, None] = {}
+    for names in lineages.values():
+        above = (next(filter(routes.__contains__, climb(name)), None) for name in sorted(names))
+        near = dict.fromkeys(domain for domain in above if domain is not None)
+        led = any(_leads(routes[domain], names) for domain in near)
+        wanted |= {
+            domain: None
+            for domain in near
+            if not led or not _listed(routes[domain]) or _leads(routes[domain], names)
+        }
+    wanted |= {domain: None for domain in ways.declared if domain in routes}
+    return [routes[domain] for domain in wanted]
+
+
+# ---- what is wrong there --------------------------------------------------------------------
+
+_OPEN = "senders to {} aren't protected: {}"
+_UNKNOWN = "whether senders to {} are protected is unknown: {}"
+
+
+class _Fault(NamedTuple):
+    """``words`` are for domains and the cause; the command is to verify them if there is none.
+
+    ``record_of`` is the lineage whose record would mend it, "" if nothing as simple does.
+    """
+
+    words: str
+    cause: str
+    command: tuple[str, ...] = ()
+    record_of: str = ""
+
+
+def _faults(route: MailRoute, ways: MailWays, chosen: Names, others: Names) -> Iterator[_Fault]:
+    if not _listed(route):
+        yield _Fault(_UNKNOWN, f"MX records: {_detail(route)}")
+        return
+    if not route.mx.secure:
+        yield _Fault(_OPEN, "the MX records are not secured by DNSSEC")
+    for host in route.hosts:
+        where = f"{host.host}: {host.dane.value}"
+        holder, other = (_holder(held, host) for held in (chosen, others))
+        if host.dane in _FAILED:
+            yield _Fault(_UNKNOWN, where)
+        elif holder and host.dane is Dane.ABSENT:
+            owner = str(TlsaOwner(host.host, host.port))
+            add = ("setup", "--owner", owner, holder)
+            yield _Fault(_OPEN, f"no TLSA records at {owner}", add, holder)
+        elif host.dane is not Dane.APPLIES and not holder and other:
+            cause = f"{where}, and danebot doesn't care for {other}"
+            yield _Fault(_OPEN, cause, ("setup", other))
+        elif host.dane is not Dane.APPLIES:
+            yield _Fault(_OPEN, where) if holder else _stranger(where, host, ways, tuple(chosen))
+
+
+def _holder(lineages: Names, host: HostRoute) -> str:
+    """The first lineage whose certificate has the host's name; "" for none."""
+    name = host.host.dns_name
+    return next((one for one, names in lineages.items() if covers(names, name)), "")
+
+
+def _stranger(where: str, host: HostRoute, ways: MailWays, chosen: tuple[str, ...]) -> _Fault:
+    """An MX host whose name no certificate here has: this host by another name, or another."""
+    cause = f"{where}, and no certificate here has that name"
+    add = ("names", *chosen, "--add", str(host.host)) if len(chosen) == 1 else ()
+    if ways.is_here(host):
+        return _Fault(_OPEN, cause, add)
+    told = f": danebot {' '.join(add)}" if add else ""
+    return _Fault(_OPEN, f"{cause}; if it is this host, add it{told}; if not, tell whoever runs it")
+
+
+def _detail(route: MailRoute) -> str:
+    return "; ".join(filter(None, (route.mx.detail, *route.mx.rejects))) or "no answer"

@@ -1,0 +1,228 @@
+"""Where mail goes, and what `danebot setup` says of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from danebot.domain.delivery.routes import Dane, Discovery, HostRoute, MailRoute
+from danebot.domain.dns.answers import Answer, Presence, Security
+from danebot.domain.dns.records import MxRecord
+from danebot.domain.doctor.senders import Lack, MailWays, climb, first_hosts, lacks, unled
+from danebot.domain.names import DnsName, Hostname
+
+ORG, NET = "example.org", "example.net"
+MX, OTHER = f"mx.{ORG}", "mx.other.test"
+OPEN = f"senders to {ORG} aren't protected: "
+UNKNOWN = f"whether senders to {ORG} are protected is unknown: "
+STRANGER = f"{OTHER}: no TLSA records, and no certificate here has that name"
+MAYBE = f"; if it is this host, add it: danebot names mail --add {OTHER}; if not, tell whoever"
+OWN = {"mail": frozenset({DnsName(MX)})}
+
+
+def answer(*records: object, secure: bool = True) -> Answer[Any]:
+    name = DnsName("any.test")
+    security = Security.SECURE if secure else Security.INSECURE
+    presence = Presence.PRESENT if records else Presence.NODATA
+    return Answer(name, security, presence, name, records=records)
+
+
+def host(name: str, dane: Dane = Dane.APPLIES, address: str = "192.0.2.1") -> HostRoute:
+    return HostRoute(Hostname(name), 25, dane, answer(address), answer())
+
+
+def route(domain: str, *hosts: HostRoute, secure: bool = True) -> MailRoute:
+    way = Discovery.LISTED if hosts else Discovery.IMPLICIT
+    said = answer(*(MxRecord(10, one.host) for one in hosts), secure=secure)
+    return MailRoute(Hostname(domain), way, said, hosts)
+
+
+def failed(domain: str) -> MailRoute:
+    name = DnsName(domain)
+    unknown: Answer[Any] = Answer(
+        name, Security.INDETERMINATE, Presence.UNKNOWN, name, detail="timeout {}"
+    )
+    return MailRoute(Hostname(domain), Discovery.FAILED, unknown)
+
+
+def ways(
+    *routes: MailRoute,
+    declared: tuple[Hostname, ...] = (),
+    own: Hostname | None = None,
+    local: tuple[str, ...] = (),
+) -> MailWays:
+    return MailWays(routes, declared, own, local)
+
+
+def told(
+    seen: MailWays | None,
+    chosen: dict[str, frozenset[DnsName]] = OWN,
+    others: dict[str, frozenset[DnsName]] | None = None,
+    *shown: str,
+) -> list[Lack]:
+    return list(lacks(seen, chosen, others or {}, shown))
+
+
+@pytest.mark.parametrize(
+    ("name", "domains"),
+    [
+        ("mx.a.example.org", ["mx.a.example.org", "a.example.org", "example.org"]),
+        ("*.example.org", ["example.org"]),
+        ("org", []),
+        ("_x.example.org", ["example.org"]),
+    ],
+)
+def test_domains_above_a_name(name: str, domains: list[str]) -> None:
+    assert [str(one) for one in climb(DnsName(name))][-len(domains) or 9 :] == domains
+
+
+@pytest.mark.parametrize("secure", [True, False])
+def test_an_mx_leads_to_a_certificate_where_dns_is_signed(*, secure: bool) -> None:
+    seen = ways(route(ORG, host(MX), secure=secure))
+    assert seen.leads_to(OWN["mail"]) is secure
+    assert not seen.leads_to({DnsName("www.example.org")})
+    assert not ways(failed(ORG)).leads_to(OWN["mail"])
+    assert not ways(route(MX)).leads_to(OWN["mail"])
+
+
+@pytest.mark.parametrize(
+    ("seen", "why", "command"),
+    [
+        (ways(route(ORG, host(MX))), "", ""),
+        (ways(route(ORG, host(MX), host(OTHER))), "", ""),  # another's, and protected
+        (
+            ways(route(ORG, host(MX, Dane.ABSENT))),
+            f"{OPEN}no TLSA records at _25._tcp.{MX}",
+            f"setup --owner _25._tcp.{MX} mail",
+        ),
+        (
+            ways(route(ORG, host(MX, Dane.INSECURE_ADDRESS))),
+            f"{OPEN}{MX}: address records are not secured by DNSSEC",
+            f"verify {ORG}",
+        ),
+        (
+            ways(route(ORG, host(MX), secure=False)),
+            f"{OPEN}the MX records are not secured by DNSSEC",
+            f"verify {ORG}",
+        ),
+        (
+            ways(route(ORG, host(MX, Dane.DEFERRED))),
+            f"{UNKNOWN}{MX}: TLSA lookup fails, so senders defer",
+            f"verify {ORG}",
+        ),
+        (
+            ways(failed(ORG)),
+            f"{UNKNOWN}MX records: timeout {{}}",
+            f"verify {ORG}",
+        ),
+        (
+            ways(route(ORG, host(OTHER, Dane.ABSENT))),
+            f"{OPEN}{STRANGER}{MAYBE} runs it",
+            f"verify {ORG}",
+        ),
+        (
+            ways(route(ORG, host(OTHER, Dane.ABSENT)), local=("192.0.2.1",)),
+            f"{OPEN}{STRANGER}",
+            f"names mail --add {OTHER}",
+        ),
+        (
+            ways(route(ORG, host(OTHER, Dane.ABSENT)), own=Hostname(OTHER)),
+            f"{OPEN}{STRANGER}",
+            f"names mail --add {OTHER}",
+        ),
+        (None, "whether senders are protected is unknown: MX records could not be looked at", ""),
+    ],
+)
+def test_where_senders_are_not_protected_that_is_said_in_a_line(
+    seen: MailWays | None, why: str, command: str
+) -> None:
+    found = told(seen)
+    assert [one.why for one in found] == [why] * bool(why)
+    if command:
+        assert found[0].command == ("danebot", *command.split())
+
+
+def test_the_first_record_of_a_lineage_is_told_elsewhere() -> None:
+    seen = ways(route(ORG, host(MX, Dane.ABSENT)))
+    assert told(seen, OWN, None, "mail") == []
+    assert told(seen, OWN, None, "other") != []
+
+
+def test_another_lineage_has_the_name() -> None:
+    seen = ways(route(ORG, host(OTHER, Dane.ABSENT), host(MX)))
+    (lack,) = told(seen, OWN, {"theirs": frozenset({DnsName(OTHER)})})
+    assert lack.command == ("danebot", "setup", "theirs")
+    assert "danebot doesn't care for theirs" in lack.why
+
+
+def test_domains_with_mail_elsewhere_are_others_affair() -> None:
+    """A certificate has names of several domains, and mail of one of them comes here."""
+    names = {"mail": frozenset({DnsName(MX), DnsName(f"www.{NET}")})}
+    elsewhere = route(NET, host(OTHER, Dane.ABSENT))
+    assert told(ways(route(ORG, host(MX)), elsewhere), names) == []
+    assert told(ways(route(ORG, host(MX)), failed(NET)), names) != []  # nobody knows
+    assert told(ways(route(ORG), elsewhere), names) != []
+    assert told(ways(route(ORG, host(MX)), elsewhere, declared=(Hostname(NET),)), names) != []
+
+
+def test_domains_with_one_fault_share_a_line() -> None:
+    domains = [f"{letter}.test" for letter in "abcde"]
+    routes = [route(one, host(OTHER, Dane.ABSENT)) for one in domains]
+    (lack,) = told(ways(*routes, declared=tuple(map(Hostname, domains))))
+    assert lack.why.startswith("senders to a.test, b.test, c.test and 2 more aren't protected: ")
+    assert lack.command == ("danebot", "verify", "a.test", "b.test", "c.test")
+
+
+def test_the_nearest_domain_with_mx_records_counts() -> None:
+    """What is above it is somebody else's: a registry's, or a provider's."""
+    names = {"mail": frozenset({DnsName(f"mx.a.{ORG}")})}
+    near = route(f"a.{ORG}", host(f"mx.a.{ORG}"))
+    assert told(ways(near, failed(ORG)), names) == []
+
+
+def test_where_no_mx_leads_to_a_name_for_certain() -> None:
+    bare = ways(route(MX), route(ORG))
+    assert [str(one) for one in unled(bare, OWN["mail"])] == [MX, ORG]
+    assert unled(ways(route(MX), route(ORG, host(OTHER))), OWN["mail"]) != ()
+    for seen in (None, ways(), ways(route(MX)), ways(route(MX), failed(ORG))):
+        assert unled(seen, OWN["mail"]) == ()
+    assert unled(ways(route(MX), route(ORG, host(MX))), OWN["mail"]) == ()
+    assert unled(bare, frozenset()) == ()
+
+
+@pytest.mark.parametrize(
+    ("seen", "hosts", "said"),
+    [
+        (ways(route(ORG, host(MX), host(OTHER)), own=Hostname(MX)), [MX], "by MX records"),
+        (
+            ways(route(ORG, host(MX), host(OTHER, address="::1")), local=("::1",)),
+            [OTHER],
+            "by MX records",
+        ),
+        (
+            ways(route(ORG, host(MX), host(OTHER)), own=Hostname("srv")),
+            [MX, OTHER],
+            "by MX records; leave out what isn't this host",
+        ),
+        (
+            ways(route(ORG), own=Hostname(MX)),
+            [MX],
+            "by the host's own name; no MX record leads here yet",
+        ),
+        (
+            ways(failed(ORG), own=Hostname(MX)),
+            [MX],
+            "by the host's own name; MX records: timeout {}",
+        ),
+        (ways(own=Hostname("srv")), [], "no MX record leads here yet"),
+        (ways(own=Hostname("localhost.localdomain")), [], "no MX record leads here yet"),
+        (ways(), [], "no MX record leads here yet"),
+        (None, [], "MX records could not be looked at"),
+    ],
+)
+def test_the_first_certificate_is_for_what_mx_records_name(
+    seen: MailWays | None, hosts: list[str], said: str
+) -> None:
+    found, words = first_hosts(seen)
+    assert ([str(one) for one in found], words) == (hosts, said)
