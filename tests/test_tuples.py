@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import ast
 import typing
+from pathlib import Path
 
 import pytest
 
 from danebot import tuples
+
+ROOT = Path(__file__).parents[1]
 
 
 class Theirs(typing.NamedTuple):
@@ -64,3 +68,20 @@ def test_no_field_without_a_default_follows_one_with_one(module: str) -> None:
     body = f"import {module} as m\nclass Wrong(m.NamedTuple):\n    a: int = 1\n    b: int\n"
     with pytest.raises(TypeError, match=r"default.* a$"):
         exec(body, {})  # noqa: S102 - type checkers refuse it as it stands
+
+
+def test_typing_s_are_made_where_they_are_generic_alone() -> None:
+    """A start pays for each of the others (see `danebot.tuples`)."""
+    found = []
+    for file in (
+        f for part in ("danebot", "checks", "exporters") for f in ROOT.glob(f"{part}/**/*.py")
+    ):
+        tree = ast.parse(file.read_bytes())
+        froms = [node for node in tree.body if isinstance(node, ast.ImportFrom)]
+        names = {a.name for node in froms if node.module == "typing" for a in node.names}
+        theirs = {"typing.NamedTuple", *names & {"NamedTuple"}}
+        for node in (node for node in tree.body if isinstance(node, ast.ClassDef)):
+            bases = {ast.unparse(base).partition("[")[0] for base in node.bases}
+            if bases & theirs and "Generic" not in bases:
+                found.append(f"{file.relative_to(ROOT)}: {node.name}")
+    assert found == []
