@@ -75,9 +75,11 @@ def setup(
     """Go from certbot's certificate to a protected server, step by step.
 
     Finds lineages for mail (or takes those that are named), services, hooks and timers, shows each
-    change before it is made, and asks. What is yours to change (a service's configuration, the
-    zone) is printed as the command or record. Ends as `danebot doctor` does; to be run again until
-    nothing is left.
+    change, asks for all of them, and makes them then. Where that tells of several lineages none,
+    it asks which, or changes nothing. What is yours to change (a service's configuration, the
+    zone) is printed as the command or record, for a host without a certificate certbot's command,
+    and where MX records of its domains lead to no protection, a line each. Ends as `danebot doctor`
+    does; to be run again until nothing is left.
     """
     from danebot.domain.doctor.setup import Wanted
     from danebot.verbs.setup import Danebot, Mode

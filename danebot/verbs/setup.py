@@ -108,7 +108,7 @@ class _Setup:
         def known(words: str) -> tuple[str, ...]:
             strange = [word for word in words.split() if word not in planned.others]
             if strange:
-                raise click.BadParameter(f"there is no {strange[0]}")
+                raise click.BadParameter(f"{strange[0]} is none of these")
             return tuple(words.split())
 
         self._say_apart(f"nothing here shows which serve mail: {', '.join(planned.others)}")

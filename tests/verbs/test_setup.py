@@ -346,7 +346,10 @@ def test_which_lineage_serves_mail_is_asked_before_anything_changes(undecided: H
         assert f"nothing here shows which serve mail: {NAME}, other\n" in said.screen
         assert said.status == (130 if CTRL_C in answers else 1)
         assert undecided.digest() == before
-    assert "there is no mial.example.test" in undecided.at_terminal("mial.example.test", "").screen
+    assert (
+        "mial.example.test is none of these"
+        in undecided.at_terminal("mial.example.test", "").screen
+    )
     assert "put other under danebot's care:" in undecided.at_terminal("other", "n").screen
 
 
@@ -924,7 +927,7 @@ def test_a_service_that_is_not_there_gets_no_hook(host: Host, service: str) -> N
     """Removed, with its configuration left behind."""
     host.write(f"etc/{service}/{service}.conf", f"ssl_key = <{host.live}/combo.pem\n")
     host.postfix("combo")
-    assert '+hooks = ["@postfix"]' in host.piped("--dry-run").out
+    assert 'hooks = ["@postfix"]' in host.piped("--dry-run").out
     host.write("bin/doveconf", "#!/bin/sh\n", 0o755)
     host.write("bin/nginx", "#!/bin/sh\n", 0o755)
     assert f'"@{service}"' in host.piped("--dry-run").out
@@ -934,11 +937,30 @@ def test_a_service_with_another_certificate_gets_no_hook(host: Host) -> None:
     host.postfix("combo")
     host.write("etc/dovecot/dovecot.conf", "ssl_key = </etc/ssl/own.pem\n")
     host.write("bin/doveconf", "#!/bin/sh\n", 0o755)
-    assert '+hooks = ["@postfix"]' in host.piped("--dry-run").out
+    assert 'hooks = ["@postfix"]' in host.piped("--dry-run").out
     host.write("etc/postfix/main.cf", "")
     said = host.piped("--dry-run")
     assert "hooks =" not in said.out
     assert "by hand: have dovecot read" in said.out
+
+
+def test_exim_is_told_of_as_any_other(host: Host) -> None:
+    """As Debian has it, in parts; it reads certbot's files yet."""
+    (host.root / "etc/postfix/main.cf").unlink()
+    part = host.write(
+        "etc/exim4/conf.d/main/000_localmacros",
+        f"MAIN_TLS_ENABLE = yes\nMAIN_TLS_CERTIFICATE = {host.live}/fullchain.pem\n",
+    )
+    host.write("bin/exim4", "#!/bin/sh\n", 0o755)
+    said = host.piped("--yes")
+    assert said.status == 1
+    assert 'hooks = ["@exim"]' in host.config.read_text()
+    told = f"have exim ({part}:2) read {host.live}/combo.pem, for both the key and the chain: tls_c"
+    assert f"by hand: {told}" in said.out
+    part.write_text(part.read_text().replace("fullchain", "combo"))
+    host.desk.dns.publish(of_key("one"))
+    assert host.piped("--yes").status == 0
+    assert host.piped("--yes").out.startswith("nothing to do\n")
 
 
 def test_certbot_from_a_snap_is_stopped_by_snap(

@@ -39,10 +39,16 @@ _POSTFIX = (
     ("postconf", "-X", "smtpd_tls_cert_file", "smtpd_tls_key_file"),
     ("postfix", "reload"),
 )
-_DOVECOT = (
-    "in /etc/dovecot/conf.d/99-danebot.conf, of version 2.3: ssl_cert = <{combo} and ssl_key = "
-    "<{combo}; of 2.4: ssl_server_cert_file = {combo} and ssl_server_key_file = {combo}"
-)
+_SETTINGS = {
+    "dovecot": (
+        "in /etc/dovecot/conf.d/99-danebot.conf, of version 2.3: ssl_cert = <{combo} and ssl_key = "
+        "<{combo}; of 2.4: ssl_server_cert_file = {combo} and ssl_server_key_file = {combo}"
+    ),
+    "exim": (
+        "tls_certificate = {combo} and tls_privatekey = {combo}; Exim's own user reads that: set "
+        'combo_group and combo_mode = "0640" in danebot.toml'
+    ),
+}
 
 
 class Reads(NamedTuple):
@@ -394,8 +400,8 @@ def _all_alone(facts: SetupFacts, chosen: Sequence[Candidate]) -> bool:
 def _reading(service: str, lineages: Sequence[Candidate], shown: str = "") -> SetupStep:
     combos = ", ".join(one.combo for one in lineages)
     why = f"have {service}{shown} read {combos}, for both the key and the chain"
-    if service == "dovecot":
-        why = f"{why}: {_DOVECOT.format(combo=lineages[0].combo)}"
+    if service in _SETTINGS:
+        why = f"{why}: {_SETTINGS[service].format(combo=lineages[0].combo)}"
     many = len(lineages) > 1 and not shown  # for several kinds of key, or several names
     commands = _POSTFIX if service == "postfix" and not many else ()
     filled = tuple(tuple(word.format(combos=combos) for word in line) for line in commands)
