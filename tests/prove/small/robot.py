@@ -8,7 +8,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from danebot.domain.dns.answers import (
@@ -20,11 +20,12 @@ from danebot.domain.dns.answers import (
     ServerAnswer,
     ServerOutcome,
 )
-from danebot.domain.dns.tlsa import TlsaRecord
+from danebot.domain.dns.tlsa import Required, TlsaRecord
 from danebot.domain.finding import Severity
 from danebot.domain.lineage.state import LineageState, UnknownKey
 from danebot.domain.names import DnsName, Hostname
-from danebot.domain.rollover.evidence.memory import Memory, OwnerMemory
+from danebot.domain.rollover.evidence.caches import gone_at
+from danebot.domain.rollover.evidence.memory import Memory, OwnerMemory, OwnerRoute
 from danebot.domain.rollover.evidence.policy import Policy
 from danebot.domain.rollover.evidence.watched import fade, let_go_of_gone
 from danebot.domain.rollover.findings.assess import assess
@@ -39,6 +40,8 @@ OWNERS = (DnsName("_25._tcp.mx0.example.org"), DnsName("_25._tcp.mx1.example.org
 POLICY = Policy(min_wait=0 * DAY, margin=0 * DAY, unseen_ttl=2 * STEP, staged_warning=STEP)
 """The TTLs alone count, and no TTL was longer before the first look than is assumed."""
 _LONG_AGO = T0 - FLOOR * STEP
+_EXPIRED = T0 - 2 * STEP
+"""Before this, nothing that began to go is in a cache any more: no TTL is longer."""
 _TOO_LONG_AGO = T0 - (GAP + 1) * STEP
 _ZONE = DnsName("example.org")
 _RECORDS: Mapping[Content, tuple[TlsaRecord, ...]] = {
@@ -48,6 +51,7 @@ _RECORDS: Mapping[Content, tuple[TlsaRecord, ...]] = {
     Content.FOREIGN: (record("old"), record("new"), record("somebody", 2)),
     Content.NEW: (record("new"),),
 }
+_TIMELESS = (OwnerRoute, Required, TlsaRecord, timedelta, bytes)
 Shown = tuple[Content, int]
 Sight = tuple[int, tuple[tuple[int, int, Shown | None], ...], Shown | None]
 """An owner, what each address shows of it, and what the resolver does; None is no answer."""
@@ -122,6 +126,10 @@ def _observed(sight: Sight) -> OwnerObservation:
     )
 
 
+def _observations(look: tuple[Sight, ...]) -> dict[DnsName, OwnerObservation]:
+    return {OWNERS[sight[0]]: _observed(sight) for sight in look}
+
+
 @functools.cache
 def _answer(server: int, address: int, shown: Shown | None) -> ServerAnswer:
     where = Server(Hostname(f"ns{server}.example.org"), f"192.0.2.{address}")
@@ -166,6 +174,8 @@ class Robot:
         self._aged: dict[int, int] = {}
         self._decisions: dict[tuple[Files, int, tuple[Sight, ...]], Decision] = {}
         self._lineages: dict[tuple[Files, int], LineageState] = {}
+        self._interned: dict[object, LineageState] = {}
+        self._plans: dict[tuple[int, int, tuple[Sight, ...]], Plan] = {}
         self.number(Memory())
 
     def number(self, memory: Memory) -> int:
@@ -196,8 +206,13 @@ class Robot:
         """The lineage with what protects it."""
         if (files, memory) not in self._lineages:
             found = self.rules.protect(_tree(files), self.memories[memory])
-            self._lineages[files, memory] = found
+            self._lineages[files, memory] = self._same(files, found)
         return self._lineages[files, memory]
+
+    def _same(self, files: Files, lineage: LineageState) -> LineageState:
+        """The one lineage like this, so that its identity tells what is known of it."""
+        lines = lineage.required, lineage.remembered, lineage.fading, lineage.declared
+        return self._interned.setdefault((files, *lines), lineage)
 
     def watches(self, files: Files, memory: int) -> frozenset[int]:
         """The owners that a run looks at."""
@@ -211,9 +226,10 @@ class Robot:
         return self._decisions[asked]
 
     def _decide(self, files: Files, memory: int, look: tuple[Sight, ...]) -> Decision:
-        _, left, after, plan = self._considered(files, memory, look)
+        left, after, plan = self._considered(files, memory, look)
+        after = self.number(after_plan(self.memories[after], plan, T0))
         return Decision(
-            self.number(after),
+            after,
             plan.step,
             plan.repair,
             plan.keep,
@@ -223,19 +239,24 @@ class Robot:
 
     def _considered(
         self, files: Files, memory: int, look: tuple[Sight, ...]
-    ) -> tuple[Observation, LineageState, Memory, Plan]:
-        observations = {OWNERS[sight[0]]: _observed(sight) for sight in look}
+    ) -> tuple[LineageState, int, Plan]:
+        """What protects after a look, the memory of it, and the plan: once for alike memories."""
+        observations = _observations(look)
         lineage = fade(self.lineage(files, memory), observations)
-        after = self.rules.remember(self.memories[memory], lineage, observations, T0)
-        after, left = let_go_of_gone(after, lineage, POLICY, T0)
-        observation = Observation(left, observations, distrust="")
-        plan = self.rules.plan(observation, after, POLICY, T0)
-        return observation, left, after_plan(after, plan, T0), plan
+        remembered = self.rules.remember(self.memories[memory], lineage, observations, T0)
+        remembered, left = let_go_of_gone(remembered, lineage, POLICY, T0)
+        left, after = self._same(files, left), self.number(remembered)
+        asked = id(left), after, look
+        if asked not in self._plans:
+            observation = Observation(left, observations, distrust="")
+            self._plans[asked] = self.rules.plan(observation, self.memories[after], POLICY, T0)
+        return left, after, self._plans[asked]
 
     def told(self, files: Files, memory: int, look: tuple[Sight, ...]) -> tuple[str, ...]:
         """What a run tells that somebody must act on."""
-        observation, _, after, plan = self._considered(files, memory, look)
-        found = assess(observation, plan, after, POLICY, T0)
+        left, number, plan = self._considered(files, memory, look)
+        after = after_plan(self.memories[number], plan, T0)
+        found = assess(Observation(left, _observations(look), distrust=""), plan, after, POLICY, T0)
         return tuple(one.code.name for one in found if one.severity >= Severity.WARNING)
 
 
@@ -246,17 +267,22 @@ def _clamped(memory: Memory) -> Memory:
     been then, or long ago), and what is kept for findings about outside changes alone.
     """
     awaiting = memory.awaiting
+    since = awaiting and (awaiting.seen_since or awaiting.served_since)
     if awaiting is not None:
         awaiting = _recent(awaiting)
         if awaiting.since < T0 - STEP:  # later than what the policy warns of
             awaiting = awaiting._replace(since=_LONG_AGO)
+        seen = awaiting.seen_since and max(awaiting.seen_since, _EXPIRED)
+        forgotten = awaiting.forgotten_at
         awaiting = awaiting._replace(
             begun_anew=0,
             interruption=None,
             unseen_at=awaiting.unseen_at and awaiting.since,
             belied_at=awaiting.belied_at and awaiting.since,
+            served_since=awaiting.served_since and (seen or awaiting.served_since),
+            seen_since=seen,
+            forgotten_at=forgotten and (forgotten if forgotten > _EXPIRED else _LONG_AGO),
         )
-    since = awaiting and (awaiting.seen_since or awaiting.served_since)
     owners = {name: _recent_owner(one, since) for name, one in memory.owners.items()}
     return replace(memory, owners=owners, awaiting=awaiting, lost=_recent(memory.lost))
 
@@ -266,11 +292,13 @@ def _recent_owner(owner: OwnerMemory, since: datetime | None) -> OwnerMemory:
     answered_at = owner.answered_at and max(owner.answered_at, _TOO_LONG_AGO)
     if heard:  # then nobody asks when the resolver was
         answered_at = _TOO_LONG_AGO
-    owner = _recent(owner._replace(heard=heard, answered_at=answered_at))
-    if owner.old_route_until is not None and owner.old_route_until <= _LONG_AGO:
+    if owner.old_route_until is not None and owner.old_route_until <= _EXPIRED:
         owner = owner._replace(old_route_until=None)
     sightings = {
-        one._replace(first=_LONG_AGO) if since is None or one.first <= since else one
+        one._replace(
+            first=_LONG_AGO if since is None or one.first <= since else one.first,
+            until=one.until and max(one.until, T0 - one.ttl - STEP),
+        )
         for one in owner.sightings
     }
     known = owner.watched_since or T0
@@ -279,11 +307,15 @@ def _recent_owner(owner: OwnerMemory, since: datetime | None) -> OwnerMemory:
             first=known if one.first <= known else T0, lagged_at=one.left_at and one.lagged_at
         )
         for one in owner.rrsets
-        if owner.old_route_until is not None or one.until is None or one.until > _LONG_AGO
+        if (gone := gone_at(one, owner, POLICY)) is None or gone > T0
     }
-    return owner._replace(
-        sightings=tuple(sorted(sightings, key=str)),
-        rrsets=tuple(sorted(rrsets, key=str)),
+    return _recent(
+        owner._replace(
+            heard=heard,
+            answered_at=answered_at,
+            sightings=tuple(sorted(sightings, key=str)),
+            rrsets=tuple(sorted(rrsets, key=str)),
+        )
     )
 
 
@@ -296,6 +328,8 @@ def _earlier(value: Any) -> Any:  # noqa: ANN401
 
 
 def _dated(value: Any, change: Any) -> Any:  # noqa: ANN401
+    if value is None or isinstance(value, _TIMELESS):
+        return value
     if isinstance(value, datetime):
         return change(value)
     if isinstance(value, tuple):

@@ -68,22 +68,32 @@ class SmallWorld:
 
     name: str
     owners: int
-    ttls: tuple[int, ...]
     operator: tuple[Operator, ...]
     files: tuple[FileEvent, ...]
-    first: tuple[Content, ...] = (Content.OLD, Content.NOTHING)
+    first: tuple[tuple[Content, Content], ...]
+    ttls: tuple[int, ...] = (1,)
     moved_before: bool = False
+    trees: tuple[tuple[int | None, int | None], ...] = ((None, None),)
 
     def beginnings(self) -> Iterator[State]:
-        """Nothing was ever looked at; caches may have what had a longer TTL until a moment ago."""
-        for content, ttl in itertools.product(self.first, self.ttls):
-            rrsets = (RRset(content, ttl),) * self.owners
-            places = [Place(0, 0, rrsets), Place(1, 1, rrsets)]
+        """Nothing was ever looked at; caches may have what had a longer TTL until a moment ago.
+
+        ``first`` is what either server has, and ``trees`` tell how old ``nextkey.pem`` and
+        ``ready.pem`` are.
+        """
+        for contents, ttl, tree in itertools.product(self.first, self.ttls, self.trees):
+            old = min(contents)
+            places = [
+                Place(n, n, (RRset(content, ttl),) * self.owners)
+                for n, content in enumerate(contents)
+            ]
             if self.moved_before:
-                places.append(Place(1, 8, (RRset(content, 2),) * self.owners, route=1))
+                places.append(Place(1, 8, (RRset(old, 2),) * self.owners, route=1))
             owners = tuple(range(self.owners))
-            held = tuple(Held(owner, content, 2, 2) for owner in owners)
-            yield State(World(tuple(places), held), Files(owners), 0, owners)
+            held = tuple(Held(owner, old, 2, 2) for owner in owners)
+            files = Files(owners, *tree)
+            published = max(contents) >= Content.BOTH
+            yield State(World(tuple(places), held), files, 0, owners, published)
 
 
 class Counterexample(NamedTuple):
@@ -208,6 +218,7 @@ class Search:
         if state.files.has_new or state.deployed:
             return
         made = state._replace(files=state.files._replace(next=0))
+        yield Move("newkey dies once the key is made", made)
         for move in self.runs(made):
             if move.state.files == made.files:
                 yield move._replace(words=f"newkey; {move.words}")
@@ -359,39 +370,47 @@ def _publishing(ttls: tuple[int, ...], contents: Iterable[Content]) -> Operator:
 
 
 _PLAIN = (Content.OLD, Content.BOTH)
+_OLD, _BOTH, _NOTHING = Content.OLD, Content.BOTH, Content.NOTHING
 WORLDS = (
-    SmallWorld("records", 1, (1,), (_publishing((1, 2), _PLAIN),), (cancel,), first=(Content.OLD,)),
+    SmallWorld("records", 1, (_publishing((1, 2), _PLAIN),), (cancel,), ((_OLD, _OLD),)),
     SmallWorld(
         "absent",
         1,
-        (1,),
-        (_publishing((1, 2), (Content.NOTHING, Content.BOTH)),),
+        (_publishing((1, 2), (_NOTHING, _BOTH)),),
         (),
-        first=(Content.NOTHING,),
+        ((_NOTHING, _NOTHING),),
+        ttls=(1, 2),
     ),
     SmallWorld(
         "altered",
         1,
-        (1,),
-        (_publishing((1,), (Content.BOTH, Content.FOREIGN, Content.NEW, Content.NOTHING)),),
+        (_publishing((1,), (_BOTH, Content.FOREIGN, Content.NEW, _NOTHING)),),
         (no_answer,),
-        first=(Content.OLD,),
+        ((_OLD, _OLD),),
     ),
     SmallWorld(
         "routes",
         1,
-        (1,),
         (_publishing((1,), _PLAIN), silences, moves, delegations),
         (),
-        first=(Content.OLD,),
+        ((_OLD, _OLD),),
         moved_before=True,
     ),
     SmallWorld(
-        "files",
-        2,
-        (1,),
+        "begun",
+        1,
         (_publishing((1,), _PLAIN),),
-        (empty, forget),
-        first=(Content.OLD,),
+        (forget,),
+        ((_OLD, _OLD), (_BOTH, _BOTH)),
+        trees=((1, None), (None, FLOOR)),
     ),
+    SmallWorld(
+        "lagging",
+        1,
+        (silences, moves, delegations),
+        (),
+        ((_BOTH, _OLD),),
+        trees=((1, None),),
+    ),
+    SmallWorld("files", 2, (_publishing((1,), _PLAIN),), (empty, forget), ((_OLD, _OLD),)),
 )

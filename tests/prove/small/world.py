@@ -180,7 +180,8 @@ def looked_at(world: World, owners: frozenset[int]) -> World:
     silent = {place.address for place in places if place.silent and place.named}
     held = []
     for one in world.held:
-        if one.owner not in owners or one.address in silent:
+        known = one.address < 0  # a look had shown it, or else danebot must reckon with it
+        if known or one.owner not in owners or one.address in silent:
             held.append(one)
         elif one.before > GAP:  # no look can tell, but so long without a word breaks the wait
             held.append(one._replace(address=-1, before=-1))
