@@ -54,7 +54,7 @@ BREAKING = (
         mutants.EMPTY_IS_NO_HOLD,
         _BY_NAME["files"],
         1,
-        "address 0 has the current key's record",
+        _OLD_CACHED,
         ("dane-ee lists nothing",),
     ),
     Breaking(
@@ -62,7 +62,7 @@ BREAKING = (
         mutants.FIRST_SERVER_ONLY,
         _BY_NAME["records"],
         1,
-        "a cache has the current key's record for 1 more steps",
+        _OLD_CACHED,
         ("both keys' records",),
     ),
     Breaking(

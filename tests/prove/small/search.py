@@ -72,14 +72,15 @@ class SmallWorld:
     files: tuple[FileEvent, ...]
     first: tuple[tuple[Content, Content], ...]
     ttls: tuple[int, ...] = (1,)
+    before: int = 2
     moved_before: bool = False
     trees: tuple[tuple[int | None, int | None], ...] = ((None, None),)
 
     def beginnings(self) -> Iterator[State]:
-        """Nothing was ever looked at; caches may have what had a longer TTL until a moment ago.
+        """Nothing was ever looked at; caches may have what had another TTL until a moment ago.
 
-        ``first`` is what either server has, and ``trees`` tell how old ``nextkey.pem`` and
-        ``ready.pem`` are.
+        ``first`` is what either server has, ``before`` that TTL, and ``trees`` tell how old
+        ``nextkey.pem`` and ``ready.pem`` are.
         """
         for contents, ttl, tree in itertools.product(self.first, self.ttls, self.trees):
             old = min(contents)
@@ -88,9 +89,9 @@ class SmallWorld:
                 for n, content in enumerate(contents)
             ]
             if self.moved_before:
-                places.append(Place(1, 8, (RRset(old, 2),) * self.owners, route=1))
+                places.append(Place(1, 8, (RRset(old, self.before),) * self.owners, route=1))
             owners = tuple(range(self.owners))
-            held = tuple(Held(owner, old, 2, 2) for owner in owners)
+            held = tuple(Held(owner, old, self.before, self.before) for owner in owners)
             files = Files(owners, *tree)
             published = max(contents) >= Content.BOTH
             yield State(World(tuple(places), held), files, 0, owners, published)
@@ -387,6 +388,7 @@ WORLDS = (
         (_publishing((1,), (_BOTH, Content.FOREIGN, Content.NEW, _NOTHING)),),
         (no_answer,),
         ((_OLD, _OLD),),
+        before=1,
     ),
     SmallWorld(
         "routes",
@@ -402,6 +404,7 @@ WORLDS = (
         (_publishing((1,), _PLAIN),),
         (forget,),
         ((_OLD, _OLD), (_BOTH, _BOTH)),
+        before=1,
         trees=((1, None), (None, FLOOR)),
     ),
     SmallWorld(
@@ -410,7 +413,10 @@ WORLDS = (
         (silences, moves, delegations),
         (),
         ((_BOTH, _OLD),),
+        before=1,
         trees=((1, None),),
     ),
-    SmallWorld("files", 2, (_publishing((1,), _PLAIN),), (empty, forget), ((_OLD, _OLD),)),
+    SmallWorld(
+        "files", 2, (_publishing((1,), _PLAIN),), (empty, forget), ((_OLD, _OLD),), before=1
+    ),
 )
