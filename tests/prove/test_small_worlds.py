@@ -60,15 +60,15 @@ BREAKING = (
     Breaking(
         "secondaries are asked",
         mutants.FIRST_SERVER_ONLY,
-        _BY_NAME["records"],
-        1,
-        _OLD_CACHED,
-        ("both keys' records",),
+        replace(_LAGGING, operator=()),
+        0,
+        "address 1 has the current key's record",
+        ("both keys' records, TTL 1: make the waiting",),
     ),
     Breaking(
         "the TTL of the RRset",
         mutants.NO_TTL_OF_THE_RRSET,
-        _BY_NAME["records"],
+        replace(_BY_NAME["records"], before=1, files=()),
         1,
         _OLD_CACHED,
         (
@@ -90,7 +90,7 @@ BREAKING = (
     Breaking(
         "what was there before the first look",
         mutants.NO_FIRST_LOOK,
-        _BY_NAME["absent"],
+        replace(_BY_NAME["absent"], ttls=(1,)),
         1,
         "a cache has no record for 1 more steps",
         (
