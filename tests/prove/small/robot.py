@@ -309,7 +309,7 @@ def _recent_owner(owner: OwnerMemory, since: datetime | None) -> OwnerMemory:
         for one in owner.rrsets
         if (gone := gone_at(one, owner, POLICY)) is None or gone > T0
     }
-    return _recent(
+    found: OwnerMemory = _recent(
         owner._replace(
             heard=heard,
             answered_at=answered_at,
@@ -317,6 +317,7 @@ def _recent_owner(owner: OwnerMemory, since: datetime | None) -> OwnerMemory:
             rrsets=tuple(sorted(rrsets, key=str)),
         )
     )
+    return found
 
 
 def _recent(value: Any) -> Any:  # noqa: ANN401 - any part of the memory
