@@ -54,6 +54,10 @@ class Commands(click.Group):
         """Run the verb; one of danebot's own options behind it is told where it belongs."""
         try:
             return super().invoke(ctx)
+        except KeyboardInterrupt as exc:
+            if sys.stderr.isatty():
+                raise  # click ends the line that has ^C on it
+            raise click.Abort from exc
         except click.NoSuchOption as exc:
             name = exc.option_name
             if exc.ctx is None or not any(name in param.opts for param in self.params):

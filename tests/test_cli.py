@@ -137,6 +137,21 @@ def test_a_signal_ends_it_with_a_word(number: signal.Signals) -> None:
         f"def wait(): os.kill(os.getpid(), {int(number)}); time.sleep(60)\n"
         "raise SystemExit(cli.guarded(wait))"
     )
+    _assert_interrupted(program)
+
+
+def test_a_signal_in_a_verb_is_one_line() -> None:
+    """Click has an empty one before it, which ends the line of a terminal's ^C."""
+    program = (
+        "import os, signal, time, click; from danebot import cli\n"
+        "def wait(): os.kill(os.getpid(), signal.SIGTERM); time.sleep(60)\n"
+        "cli.danebot.add_command(click.Command('wait', callback=wait))\n"
+        "cli.main(['wait'])"
+    )
+    _assert_interrupted(program)
+
+
+def _assert_interrupted(program: str) -> None:
     ended = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=60
     )

@@ -203,3 +203,19 @@ def test_sdist_and_wheel_are_the_same_whoever_builds_them_when_and_where(
     made = {path.name: path.read_bytes() for path in (tmp_path / "dist").iterdir()}
     assert len(made) == 2
     assert made == {path.name: path.read_bytes() for path in wheel.parent.iterdir()}
+
+
+def test_its_bill_of_materials_is_made_of_nothing_but_itself(wheel: Path, tmp_path: Path) -> None:
+    """CycloneDX, with the five packages that it needs; the same octets from a copy elsewhere."""
+    maker = ROOT / "tools" / "make_sbom.py"
+    made = run(sys.executable, maker, wheel)
+    copy = shutil.copy(wheel, tmp_path)
+    assert run(sys.executable, maker, copy) == made
+    document = json.loads(made)
+    assert document["metadata"]["component"]["version"] == __version__
+    assert document["metadata"]["component"]["licenses"] == [{"license": {"id": "BSD-2-Clause"}}]
+    needed = {one["name"]: one["properties"][0]["value"] for one in document["components"]}
+    assert set(needed) == {
+        *("click", "cryptography", "dnspython", "nagiosplugin", "prometheus-client"),
+    }
+    assert needed["click"] == ">=8.1.3"

@@ -138,10 +138,13 @@ def _settings() -> Wire:
     return Wire((_TOML, *_cases()["danebot.toml"].seeds), read, lines)
 
 
+_DEEP = 100  # tables within tables; settings have three
+
+
 def _keys_in(table: Mapping[str, Any], above: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
     for key, value in table.items():
         yield (*above, key)
-        if isinstance(value, dict):
+        if isinstance(value, dict) and len(above) < _DEEP:
             yield from _keys_in(value, (*above, key))
 
 

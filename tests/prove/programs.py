@@ -54,7 +54,15 @@ def _files(*names: str) -> tuple[str, ...]:
 
 MUTANTS = Part("mutants", 3, _mutants)
 CRASHES = Part("crash points", 3, partial(_tests, "crash points", _files("e2e/test_power_cut")))
-FAULTS = Part("faults", 2, partial(_tests, "faults of the disk", _files("e2e/test_full_disk")))
+FAULTS = Part(
+    "faults",
+    2,
+    partial(
+        _tests,
+        "faults of the disk, calls that fail, signals",
+        _files("e2e/test_full_disk", "e2e/test_struck"),
+    ),
+)
 CLAUSES = Part(
     "clauses",
     1,
