@@ -14,10 +14,10 @@ from danebot.adapters.inspection import file_stat
 from danebot.adapters.process import search_path
 from danebot.domain.doctor.assess import exposure
 from danebot.domain.doctor.facts import Role
-from danebot.domain.doctor.senders import MailWays, climb
+from danebot.domain.doctor.senders import MailWays, climb, first_hosts
 from danebot.domain.doctor.setup import MAIL_SERVICES, SERVICES, Candidate, Reads, SetupFacts
 from danebot.domain.lineage.state import Management
-from danebot.domain.names import printable
+from danebot.domain.names import TlsaOwner, printable
 from danebot.domain.rollover.records.adoption import (
     Intake,
     Service,
@@ -90,18 +90,20 @@ def setup_facts(
         daily,
         unfit if unfit is not None else "what it would run can't be looked at",
         looker.at("MX records", "", _ways, context.observer, states),
-        _issue(context.settings, host) if not names else (),
     )
 
 
 def first_facts(settings: Settings, host: Path = _ROOT) -> SetupFacts:
-    """The same of a host on which certbot was never run, so that there is no tree."""
+    """The same of a host on which certbot has no lineage, or was never run."""
+    from danebot.adapters.dns.routes import SMTP_PORT
     from danebot.adapters.wiring import observer
 
     looker = Looker()
-    facts = asked_facts(cheap_facts(settings, settings.tree, looker), settings, (), looker)
     ways = looker.at("MX records", "", _ways, observer(settings), ())
-    return SetupFacts(facts._replace(lineages=0), (), ways=ways, issue=_issue(settings, host))
+    owners = tuple(TlsaOwner(name, SMTP_PORT).name for name in first_hosts(ways)[0])
+    facts = cheap_facts(settings, settings.tree, looker)
+    facts = asked_facts(facts, settings, owners, looker)._replace(lineages=0)
+    return SetupFacts(facts, (), ways=ways, issue=_issue(settings, host))
 
 
 def _is_configured(service: str, host: Path) -> bool:

@@ -69,10 +69,10 @@ def _planned(console: Console, wanted: Wanted) -> SetupPlan:
     from danebot.jobs.setup import first_facts, setup_facts
     from danebot.verbs.files import daily_run
 
-    if not (wanted.lineages or is_there(console.settings.tree / "renewal")):
+    begun = wanted.lineages or is_there(console.settings.tree / "renewal")
+    if not begun or not console.tree().select(wanted.lineages):
         return plan_setup(first_facts(console.settings, ROOT), wanted, system_clock())
     tree = console.tree()
-    tree.select(wanted.lineages)
     context = console.context(tree)._replace(progress=console.progress)
     daily = tuple(tuple(shlex.split(line)) for line in daily_run(ROOT))
     return plan_setup(setup_facts(context, daily, ROOT), wanted, context.clock())

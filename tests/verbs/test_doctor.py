@@ -394,7 +394,7 @@ PLANTED: tuple[tuple[Callable[[Host], None], FindingKind, str], ...] = (
     (not_run_for_days, HostCode.RUN_OVERDUE, "systemctl status danebot.timer"),
     (last_run_failed, HostCode.RUN_FAILED, "danebot status"),
     (status_document_damaged, HostCode.UNSEEN, "run danebot renew to write it anew"),
-    (no_lineage, HostCode.NO_LINEAGES, "certbot certonly"),
+    (no_lineage, HostCode.NO_LINEAGES, "danebot setup"),
     (given_back, HostCode.UNMANAGED, "run: danebot init"),
     (dane_ee_gone, Code.UNPROTECTED, f"danebot tlsa {NAME}"),
     (unwatched, HostCode.OWNER_UNWATCHED, f"run: danebot init {NAME}"),

@@ -749,10 +749,10 @@ def mail_in_dns(host: Host, exchange: str) -> None:
 @pytest.mark.parametrize(
     ("own", "exchange", "told"),
     [
-        (NAME, NAME, f"{NAME}: by MX records"),
-        ("srv1.example.test", NAME, f"{NAME}: by MX records; leave out what isn't this host"),
-        ("localhost.localdomain", "", "HOST: MX records: "),
-        (NAME, "", f"{NAME}: by the host's own name; MX records: "),
+        (NAME, NAME, f"{NAME}: for the names that MX records give this host\n"),
+        ("srv1.example.test", NAME, f"{NAME}: records give; leave out what isn't this host\n"),
+        ("localhost.localdomain", "", "HOST: for HOST, this host's name, as MX records are unkn"),
+        (NAME, "", f"{NAME}: for this host's own name, as MX records are unknown: "),
     ],
 )
 def test_a_host_without_a_certificate_gets_certbots_command(  # noqa: PLR0917 - two grids

@@ -114,7 +114,7 @@ class HostCode(FindingKind):
         "no-lineages",
         Concern.HOST,
         "certbot has no certificate here",
-        "get one: certbot certonly; then run: danebot init",
+        "get one with the command that is told by: danebot setup; then run that again",
     )
     UNMANAGED = (
         "unmanaged",

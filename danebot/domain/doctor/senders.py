@@ -94,20 +94,20 @@ def unled(ways: MailWays | None, names: Collection[DnsName]) -> tuple[Hostname, 
 
 
 def first_hosts(ways: MailWays | None) -> tuple[tuple[Hostname, ...], str]:
-    """The hosts that a first certificate is for, and what is to be said of them."""
+    """The hosts that a first certificate is for, and whence they are, in words."""
     if ways is None:
-        return (), "MX records could not be looked at"
+        return (), "for HOST, this host's name, as MX records could not be looked at"
     every = {one.host: one for route in ways.routes if _listed(route) for one in route.hosts}
     mine = tuple(host for host, one in every.items() if ways.is_here(one))
     if mine:
-        return mine, "by MX records"
+        return mine, "for the names that MX records give this host"
     if every:
-        return tuple(every), "by MX records; leave out what isn't this host"
+        return tuple(every), "for the names that MX records give; leave out what isn't this host"
     failed = [route for route in ways.routes if route.discovery is Discovery.FAILED]
-    said = "no MX record leads here yet" if not failed else f"MX records: {_detail(failed[0])}"
+    why = f"MX records are unknown: {_detail(failed[0])}" if failed else "no MX record leads here"
     if ways.own is None or ways.own.text.partition(".")[2] in ("", "localdomain"):
-        return (), said
-    return (ways.own,), f"by the host's own name; {said}"
+        return (), f"for HOST, this host's name, as {why}"
+    return (ways.own,), f"for this host's own name, as {why}"
 
 
 # ---- which domains --------------------------------------------------------------------------

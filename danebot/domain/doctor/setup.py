@@ -197,10 +197,9 @@ def _missing(finding: Finding, facts: SetupFacts) -> SetupStep:
     """The step that mends it; for a host without a certificate certbot's very command."""
     if finding.code is not HostCode.NO_LINEAGES or facts.host.no_tree:
         return SetupStep(Way.BY_HAND, str(finding))
-    hosts, said = first_hosts(facts.ways)
+    hosts, which = first_hosts(facts.ways)
     words = [word for host in hosts or ("HOST",) for word in ("-d", str(host))]
-    why = f"get the first certificate, for the names that MX records give this host ({said})"
-    return SetupStep(Way.BY_HAND, why, ((*facts.issue, *words),))
+    return SetupStep(Way.BY_HAND, f"get the first certificate, {which}", ((*facts.issue, *words),))
 
 
 def _senders(facts: SetupFacts, chosen: Sequence[Candidate], wanted: Wanted) -> Iterator[SetupStep]:

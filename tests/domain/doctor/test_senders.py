@@ -18,6 +18,8 @@ OPEN = f"senders to {ORG} aren't protected: "
 UNKNOWN = f"whether senders to {ORG} are protected is unknown: "
 STRANGER = f"{OTHER}: no TLSA records, and no certificate here has that name"
 MAYBE = f"; if it is this host, add it: danebot names mail --add {OTHER}; if not, tell whoever"
+GIVEN = "for the names that MX records give this host"
+UNNAMED = "for HOST, this host's name, as no MX record leads here"
 OWN = {"mail": frozenset({DnsName(MX)})}
 
 
@@ -194,31 +196,31 @@ def test_where_no_mx_leads_to_a_name_for_certain() -> None:
 @pytest.mark.parametrize(
     ("seen", "hosts", "said"),
     [
-        (ways(route(ORG, host(MX), host(OTHER)), own=Hostname(MX)), [MX], "by MX records"),
+        (ways(route(ORG, host(MX), host(OTHER)), own=Hostname(MX)), [MX], GIVEN),
         (
             ways(route(ORG, host(MX), host(OTHER, address="::1")), local=("::1",)),
             [OTHER],
-            "by MX records",
+            GIVEN,
         ),
         (
             ways(route(ORG, host(MX), host(OTHER)), own=Hostname("srv")),
             [MX, OTHER],
-            "by MX records; leave out what isn't this host",
+            "for the names that MX records give; leave out what isn't this host",
         ),
         (
             ways(route(ORG), own=Hostname(MX)),
             [MX],
-            "by the host's own name; no MX record leads here yet",
+            "for this host's own name, as no MX record leads here",
         ),
         (
             ways(failed(ORG), own=Hostname(MX)),
             [MX],
-            "by the host's own name; MX records: timeout {}",
+            "for this host's own name, as MX records are unknown: timeout {}",
         ),
-        (ways(own=Hostname("srv")), [], "no MX record leads here yet"),
-        (ways(own=Hostname("localhost.localdomain")), [], "no MX record leads here yet"),
-        (ways(), [], "no MX record leads here yet"),
-        (None, [], "MX records could not be looked at"),
+        (ways(own=Hostname("srv")), [], UNNAMED),
+        (ways(own=Hostname("localhost.localdomain")), [], UNNAMED),
+        (ways(), [], UNNAMED),
+        (None, [], "for HOST, this host's name, as MX records could not be looked at"),
     ],
 )
 def test_the_first_certificate_is_for_what_mx_records_name(
