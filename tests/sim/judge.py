@@ -68,14 +68,17 @@ class Looks:
     def missed(self, key: Hashable, span: Span, deployed: int, gap: int) -> bool:
         """Whether the span came and went between two looks, so that nothing told of it."""
         before: int | None = None
+        led = False
         for now, shown in self.heard:
             other = shown.get(key)
             if other is None:
                 continue
             if other is span:
                 return False
-            if other is GONE and before is None:  # nothing led there yet
+            if other is GONE and not led:  # yet: what came later came after this look
+                before = now if now < span.start else None
                 continue
+            led = True
             if other.start > span.start:
                 return before is not None and now - before <= gap
             before = now
@@ -109,10 +112,19 @@ class Judge:
                 for server in delegation.servers:
                     for place in Source:
                         for address in self.world.addresses.get((place, server), ()):
-                            if address.start < deployed and not self._missed(
-                                (place, server), address, deployed
+                            if (
+                                address.start < deployed
+                                and (place is Source.ZONE or self._was_glue(server, address))
+                                and not self._missed((place, server), address, deployed)
                             ):
                                 yield delegation, server, address
+
+    def _was_glue(self, server: int, address: AddressSpan) -> bool:
+        """Whether the parent told of the address: glue comes with a referral to that server."""
+        return any(
+            server in one.servers and one.start < address.end and address.start < one.end
+            for one in self.world.delegations[Source.PARENT]
+        )
 
     def _had(self, owner: int, alias: AliasSpan, way: Way, deployed: int) -> Iterator[Stale]:
         delegation, server, address = way

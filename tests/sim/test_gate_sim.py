@@ -46,6 +46,11 @@ def test_lines_that_no_memory_holds_any_more_are_excused() -> None:
     assert not simulate_gate(10003760).broken
 
 
+def test_glue_that_no_referral_ever_came_with_is_in_no_cache() -> None:
+    """Of a server that moved, and whose glue was corrected, before anything led to it."""
+    assert not simulate_gate(20003445).broken
+
+
 def _without(mutate: Callable[[OwnerMemory], OwnerMemory]) -> Rules:
     def broken(memory: Memory, state: LineageState, seen: Observations, now: datetime) -> Memory:
         found = remember(memory, state, seen, now)

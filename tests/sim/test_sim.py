@@ -47,6 +47,14 @@ def test_a_history_is_what_its_seed_makes_it() -> None:
         assert (again.deployed, again.features) == (one.deployed, one.features)
 
 
+def test_what_a_new_server_had_between_two_looks_is_excused() -> None:
+    """It lost a record, under a TTL that nobody saw, after one look and had it again by the next.
+
+    Of a server that was there before, that is excused, too.
+    """
+    assert not simulate(20001268).broken
+
+
 def _told(seed: int, keep: Keep) -> list[str]:
     lines: list[str] = []
     conclude(simulate(seed, tell=lines.append, keep=keep), lines.append)
