@@ -80,14 +80,15 @@ def grant(path: Path, access: Access) -> bool:
 
     It is never open to more than before or after.  A link is left alone.  Raises `OSError`.
     """
-    if _trusted(path) is None:
+    there = _trusted(path)
+    if there is None or _gives(path, there, access):
         return False
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
     try:
         found = os.fstat(descriptor)
-        mode, group = _mode(descriptor, found), access.group
-        if mode == access.mode and group in (None, found.st_gid):
+        if _gives(descriptor, found, access):
             return False
+        mode, group = _mode(descriptor, found), access.group
         entries = _list(descriptor)
         _set(descriptor, mode & access.mode, entries)
         if group is not None:
@@ -107,6 +108,11 @@ def _trusted(path: Path) -> os.stat_result | None:
         return None
     known = stat.S_ISREG(found.st_mode) and found.st_uid in (0, os.geteuid())
     return found if known else None
+
+
+def _gives(file: Path | int, found: os.stat_result, access: Access) -> bool:
+    """Whether nothing is to be changed."""
+    return access.group in (None, found.st_gid) and _mode(file, found) == access.mode
 
 
 def _mode(file: Path | int, found: os.stat_result) -> int:

@@ -70,13 +70,14 @@ def renew_lineages(
         run.guard(partial(run.advance, authority))
     context.progress("certbot renew")
     found = renew_the_rest(authority, runs, scope)
-    for run in runs:
-        if not run.settled:
-            run.guard(run.heal)
-            run.guard(partial(run.advance, authority))
-    deployed = (run for run in runs if run.memory.deployment is not None)
-    _follow_up(context, authority, [run for run in deployed if not run.refused])
-    review(context, runs)
+    moved = [run for run in runs if not run.settled]
+    for run in moved:
+        run.guard(run.heal)
+        run.guard(partial(run.advance, authority))
+    deployed = [run for run in runs if run.memory.deployment is not None and not run.refused]
+    _follow_up(context, authority, deployed)
+    if moved or deployed:
+        review(context, runs)
     _publish(context, published, Part.ADD)  # a key that was made in this run
     _publish(context, published, Part.REMOVE)
     if published:

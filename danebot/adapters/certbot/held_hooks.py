@@ -110,8 +110,9 @@ def _edited(kept: Path, path: Path) -> bool:
 
 def any_staged(root: Path, but: str = "") -> bool:
     """Whether a lineage is under care, another than ``but``."""
-    names = (path.name for path in _listed(root / "staging") if is_directory(path))
-    return any(name != but and not name.startswith(TEMP_PREFIX) for name in names)
+    staging = root / "staging"
+    others = (n for n in _names(staging) if n != but and not n.startswith(TEMP_PREFIX))
+    return any(is_directory(staging / name) for name in others)
 
 
 def give_back(root: Path) -> tuple[str, ...]:
@@ -161,8 +162,12 @@ def _holds(path: Path) -> bool:
 
 
 def _listed(directory: Path) -> list[Path]:
+    return [directory / name for name in _names(directory)]
+
+
+def _names(directory: Path) -> list[str]:
     try:
-        return [directory / name for name in sorted(os.listdir(directory))]
+        return sorted(os.listdir(directory))
     except FileNotFoundError:
         return []
     except OSError as exc:

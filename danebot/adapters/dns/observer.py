@@ -64,6 +64,8 @@ class Observer:
                 for owner, resolution in resolutions.items()
             }
         )
+        if not self.witnesses:
+            return seen
         said = yield from each(
             {
                 owner: ask_witnesses(self.witnesses, self.zones.direct, resolution.answer)
