@@ -15,7 +15,7 @@ import types
 import typing
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
-from functools import cache
+from functools import cache, lru_cache
 from operator import attrgetter
 
 from danebot.errors import DanebotError
@@ -138,7 +138,7 @@ def _decoder(kind: Kind, within: Span | None = None) -> Decoder:
         members: Decoder = kind
         return members
     if not hasattr(kind, "_fields") and kind in _names():
-        known: Decoder = kind.known
+        known: Decoder = lru_cache(maxsize=1000)(kind.known)  # servers' are in every memory
         return known
     return _record(kind, within)
 

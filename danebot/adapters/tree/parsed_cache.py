@@ -39,6 +39,7 @@ class ParsedStore:
         self._path = path
         self._files: Mapping[str, Any] | None = None
         self._certificates: list[str] = []
+        self._ders: dict[int, bytes] = {}
         self._settled = time.time_ns() - _SETTLED  # before anything is read
 
     def __len__(self) -> int:
@@ -89,13 +90,18 @@ class ParsedStore:
     def _chain(self, fields: list[Any]) -> Chain:
         certificates, key, not_before, not_after, names, serial = fields
         return Chain(
-            ders=tuple(bytes.fromhex(self._certificates[number]) for number in certificates),
+            ders=tuple(map(self._der, certificates)),
             key=_key(*key),
             not_before=datetime.fromtimestamp(not_before, UTC),
             not_after=datetime.fromtimestamp(not_after, UTC),
             names=frozenset(map(DnsName, names)),
             serial=int(serial),
         )
+
+    def _der(self, number: int) -> bytes:
+        if number not in self._ders:
+            self._ders[number] = bytes.fromhex(self._certificates[number])
+        return self._ders[number]
 
 
 def _key(spki: str, key_type: str | None) -> PublicKey:

@@ -119,6 +119,7 @@ class ServerOutcome(enum.Enum):
     FELL_SILENT = "no answer any more"  # it gave one before, and now none or no usable
 
 
+_HEARD = (ServerOutcome.ANSWERED, ServerOutcome.LEADS_ON)
 _OWED = (ServerOutcome.UNRESOLVED, ServerOutcome.FELL_SILENT)
 
 
@@ -161,7 +162,7 @@ class ServerAnswer(NamedTuple):
     @property
     def heard(self) -> bool:
         """Whether the server said what it has."""
-        return self.outcome in (ServerOutcome.ANSWERED, ServerOutcome.LEADS_ON)
+        return self.outcome in _HEARD
 
     @property
     def longest_ttl(self) -> timedelta | None:
@@ -253,6 +254,8 @@ class OwnerObservation(NamedTuple):
     @property
     def authoritative(self) -> tuple[ServerAnswer, ...]:
         """What the servers of all zones on the way said."""
+        if not self.aliases:  # mostly, and hundreds of times in a run
+            return self.servers
         return self.servers + tuple(one for alias in self.aliases for one in alias.servers)
 
     @property
