@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import enum
 import os
-import shlex
 from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from pathlib import Path
@@ -62,11 +61,13 @@ class Hook(NamedTuple):
     @property
     def shell_line(self) -> str:
         """What the shell is given, as certbot gives it."""
+        from shlex import quote
+
         match self.kind:
             case HookKind.DIRECTORY | HookKind.POST_DIRECTORY:
-                return shlex.quote(self.command)
+                return quote(self.command)
             case HookKind.READY_MADE:
-                return f"/bin/sh {shlex.quote(str(_READY_MADE))} {self.command.removeprefix('@')}"
+                return f"/bin/sh {quote(str(_READY_MADE))} {self.command.removeprefix('@')}"
             case _:
                 return self.command
 

@@ -38,19 +38,15 @@ _SCRIPTS = tuple(
     for directory in ("cron.", "periodic/")
     for period in ("hourly", "daily", "weekly", "monthly")
 )
-# What runs daily for certain: whose, when and what.
+# What runs daily for certain: whose, when and what.  Compiled by `re` once somebody asks.
 _TIMER, _PROGRAM = "danebot.timer", "/usr/local/bin/danebot"
-_DAILY_TIMER = re.compile(
-    r"^\s*OnCalendar\s*=\s*(daily|hourly|(\*-\*-\*\s+)?[\d*:,/.]+(\s+UTC)?)\s*$", re.MULTILINE
-)
-_DAILY_LINE = re.compile(
-    r"\s*(?:@(?:daily|midnight|hourly)|(?:[\d*,/~-]+\s+){2}\*\s+\*\s+\*)\s+(.*)"
-)
-_DAILY_ANACRON = re.compile(r"\s*(?:@daily|1)\s+\d+\s+\S+\s+(.*)")
-_ROOTS = re.compile(r"root\s+(.*)")
-_NOT_ROOTS = re.compile(r"^\s*(User|DynamicUser)\s*=\s*(?!(root|0|no|false)?\s*$)", re.MULTILINE)
-_BEFORE = re.compile(r"((sleep \S+|test -x \S+|\[ -x \S+ \])\s*(;|&&)\s*)*(exec |chronic )?")
-_REST = re.compile(r"\s*\d?[;&|<>]")
+_DAILY_TIMER = r"(?m)^\s*OnCalendar\s*=\s*(daily|hourly|(\*-\*-\*\s+)?[\d*:,/.]+(\s+UTC)?)\s*$"
+_DAILY_LINE = r"\s*(?:@(?:daily|midnight|hourly)|(?:[\d*,/~-]+\s+){2}\*\s+\*\s+\*)\s+(.*)"
+_DAILY_ANACRON = r"\s*(?:@daily|1)\s+\d+\s+\S+\s+(.*)"
+_ROOTS = r"root\s+(.*)"
+_NOT_ROOTS = r"(?m)^\s*(User|DynamicUser)\s*=\s*(?!(root|0|no|false)?\s*$)"
+_BEFORE = r"((sleep \S+|test -x \S+|\[ -x \S+ \])\s*(;|&&)\s*)*(exec |chronic )?"
+_REST = r"\s*\d?[;&|<>]"
 _LIMIT = 1024 * 1024
 _LONGEST_PATH = 4096  # Linux's PATH_MAX
 _MOST_PATHS, _MOST_READ = 1000, 8 * _LIMIT  # of one table: any user has one
@@ -134,7 +130,7 @@ def brought_job(tree: Path, basis: RunBasis, root: Path = Path("/")) -> Job:
 def _daily_commands(root: str, *, systemd: bool) -> Iterator[tuple[str, str]]:
     """What root runs daily without a condition; what a script does, only its shell knows."""
     for timer in _enabled(root) if systemd else ():
-        if timer == _TIMER or _DAILY_TIMER.search(_unit(root, timer)):
+        if timer == _TIMER or re.search(_DAILY_TIMER, _unit(root, timer)):
             yield from ((timer, command) for command in _roots_commands(root, timer))
     for file in _table_files(root):
         table = file.removeprefix(f"{root}/")
@@ -143,17 +139,17 @@ def _daily_commands(root: str, *, systemd: bool) -> Iterator[tuple[str, str]]:
         if not with_user and table != "etc/anacrontab" and not table.endswith("/root"):
             continue
         for line in (_text(file) or "").splitlines():
-            match = scheduled.match(line)
+            match = re.match(scheduled, line)
             if match is not None and with_user:
-                match = _ROOTS.match(match[1])
+                match = re.match(_ROOTS, match[1])
             if match is not None:
                 yield file, match[1]
 
 
 def _daily_program(command: str, tree: Path, basis: RunBasis | None) -> str:
     """The program of a command that is sure to renew all of ``tree``; "" for any other."""
-    before = _BEFORE.match(command)
-    words = _REST.split(command[before.end() if before is not None else 0 :])[0].split()
+    before = re.match(_BEFORE, command)
+    words = re.split(_REST, command[before.end() if before is not None else 0 :])[0].split()
     if basis is None or not words or words[-1] != "renew":
         return ""
     program, *options = (word.strip("\"'") for word in words[:-1] or ("",))
@@ -254,7 +250,7 @@ def _executed(service: str) -> list[str]:
 def _roots_commands(root: str, timer: str) -> list[str]:
     """The commands of a timer's service, none of them if another user runs it."""
     text = _service(root, timer) or ""
-    return [] if _NOT_ROOTS.search(text) else _executed(text)
+    return [] if re.search(_NOT_ROOTS, text) else _executed(text)
 
 
 def _rival(name: str, *command: str) -> Rival:
