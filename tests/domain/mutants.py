@@ -23,7 +23,7 @@ from danebot.domain.rollover.evidence.propagation import (
     taken_together,
 )
 from danebot.domain.rollover.records.advice import Advice, advise
-from danebot.domain.rollover.steps.phases import Hold, Observation, Plan, Step
+from danebot.domain.rollover.steps.phases import Hold, Keep, Observation, Phase, Plan, Step
 from danebot.domain.rollover.steps.plan import plan
 from danebot.domain.rollover.steps.remember import remember
 from domain.builders import Rules
@@ -429,6 +429,28 @@ def _promoting_blindly(
 
 
 BLIND_AT_PROMOTION = Rules(plan=_promoting_blindly)
+
+
+def _putting_back_alone(
+    observation: Observation, memory: Memory, policy: Policy, now: datetime
+) -> Plan:
+    found = plan(observation, memory, policy, now)
+    return found._replace(keep=Keep.NOWHERE) if found.step is Step.PUT_BACK else found
+
+
+KEY_LEFT_BEHIND = Rules(plan=_putting_back_alone)
+
+
+def _never_promoting(
+    observation: Observation, memory: Memory, policy: Policy, now: datetime
+) -> Plan:
+    found = plan(observation, memory, policy, now)
+    if found.step is not Step.PROMOTE:
+        return found
+    return found._replace(step=None, phase=Phase.STANDBY, hold=Hold.STANDS_BY)
+
+
+WAITS_UNTOLD = Rules(plan=_never_promoting)
 
 # ---- what is watched ------------------------------------------------------------------------
 

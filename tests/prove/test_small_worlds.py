@@ -9,13 +9,13 @@ import pytest
 from amounts import ALL, amount
 from domain import mutants
 from domain.builders import Rules
-from prove.small.search import WORLDS, Search, SmallWorld
+from prove.small.search import WORLDS, Search, SmallWorld, misplace
 from prove.small.world import FLOOR, Content, delegations, moves
 
 pytestmark = [pytest.mark.once, pytest.mark.no_cover]
 
 _BY_NAME = {small.name: small for small in WORLDS}
-_SERVED = "P1: the new key is served, and "
+_P1 = "P1: the new key is served, and "
 
 
 @pytest.mark.parametrize("small", WORLDS, ids=lambda small: small.name)
@@ -31,14 +31,14 @@ def test_no_history_of_few_events_breaks_a_promise(small: SmallWorld) -> None:
 class Breaking:
     """Rules that lack a clause; how few events show it, in a part of a small world that does.
 
-    ``end`` is what is broken, and ``words`` are lines of the timeline, in their order.
+    ``promise`` is what is broken, and ``words`` are lines of the timeline, in their order.
     """
 
     what: str
     rules: Rules
     small: SmallWorld
     events: int
-    end: str
+    promise: str
     words: tuple[str, ...]
 
 
@@ -47,7 +47,7 @@ _READY = replace(
 )
 _LAGGING = _BY_NAME["lagging"]
 _LOWERED = replace(_BY_NAME["absent"], ttls=(2,))
-_OLD_CACHED = "a cache has the current key's record for 1 more steps"
+_OLD_CACHED = f"{_P1}a cache has the current key's record for 1 more steps"
 BREAKING = (
     Breaking(
         "an emptied file holds",
@@ -62,7 +62,7 @@ BREAKING = (
         mutants.FIRST_SERVER_ONLY,
         replace(_LAGGING, operator=()),
         0,
-        "address 1 has the current key's record",
+        f"{_P1}address 1 has the current key's record",
         ("both keys' records, TTL 1: make the waiting",),
     ),
     Breaking(
@@ -81,7 +81,7 @@ BREAKING = (
         mutants.NO_NEGATIVE_TTL,
         _LOWERED,
         1,
-        "a cache has no record for 1 more steps",
+        f"{_P1}a cache has no record for 1 more steps",
         (
             "day 6: owner 0: both keys' records, TTL 1",
             "day 9: a run is shown owner 0: both keys' records, TTL 1: make the waiting",
@@ -92,7 +92,7 @@ BREAKING = (
         mutants.NO_FIRST_LOOK,
         replace(_BY_NAME["absent"], ttls=(1,)),
         1,
-        "a cache has no record for 1 more steps",
+        f"{_P1}a cache has no record for 1 more steps",
         (
             "day 0: newkey",
             "day 0: owner 0: both keys' records, TTL 1",
@@ -116,7 +116,7 @@ BREAKING = (
         mutants.SERVERS_NEVER_CHANGE,
         replace(_LAGGING, operator=(delegations,)),
         1,
-        "address 1 has the current key's record",
+        f"{_P1}address 1 has the current key's record",
         ("server 1 is taken out", "make the waiting"),
     ),
     Breaking(
@@ -132,15 +132,31 @@ BREAKING = (
             "day 15: a run is shown owner 0: both keys' records, TTL 1: make the waiting",
         ),
     ),
+    Breaking(
+        "the key that is put back is kept",
+        mutants.KEY_LEFT_BEHIND,
+        replace(_READY, files=(misplace,), operator=()),
+        1,
+        "P2: the key is gone, and its record published",
+        ("day 9: the ready key's file is lost", "put the waiting certificate back"),
+    ),
+    Breaking(
+        "whoever waits is told",
+        mutants.WAITS_UNTOLD,
+        replace(_READY, files=(), operator=()),
+        0,
+        "P4: the rollover waits for ever, and nobody is told",
+        ("day 0: nothing else happens",),
+    ),
 )
 
 
 @pytest.mark.parametrize("one", BREAKING, ids=lambda one: one.what)
-def test_without_a_clause_a_short_history_breaks_p1(one: Breaking) -> None:
+def test_without_a_clause_a_short_history_breaks_a_promise(one: Breaking) -> None:
     small = _BY_NAME[one.small.name] if ALL else one.small
     found = Search(small, one.rules).play(one.events)
     assert found is not None
     if not ALL:  # in the whole world another history may come first
-        assert found.promise == _SERVED + one.end
+        assert found.promise == one.promise
         lines = iter(found.timeline)
         assert all(any(words in line for line in lines) for words in one.words), found.timeline

@@ -160,7 +160,11 @@ class Search:
     def _untold(self, number: int) -> Counterexample | None:
         state = self.states[number]
         silent = self._silent(state)
-        return self._counterexample(number, Move("and so on", state, silent)) if silent else None
+        return (
+            self._counterexample(number, Move("nothing else happens", state, silent))
+            if silent
+            else None
+        )
 
     def _noted(self, state: State, parent: int, words: str) -> None:
         self.numbers[state] = len(self.states)
@@ -359,6 +363,13 @@ def forget(_: Search, state: State) -> Iterator[Move]:
     yield Move("rollover.json is lost", lost)
 
 
+def misplace(_: Search, state: State) -> Iterator[Move]:
+    """The key's own file is lost once certbot has issued with it: the archive alone has it then."""
+    if state.files.staged and (state.files.next, state.files.ready) != (None, None):
+        files = state.files._replace(next=None, ready=None)
+        yield Move("the ready key's file is lost", state._replace(files=files))
+
+
 def no_answer(search: Search, state: State) -> Iterator[Move]:
     """The resolver gives a run no answer."""
     owners = search.robot.watches(state.files, state.memory)
@@ -402,7 +413,7 @@ WORLDS = (
         "begun",
         1,
         (_publishing((1,), _PLAIN),),
-        (forget,),
+        (forget, misplace),
         ((_OLD, _OLD), (_BOTH, _BOTH)),
         before=1,
         trees=((1, None), (None, FLOOR)),
