@@ -9,6 +9,8 @@ Excused is only what nothing can tell danebot, or what it says that it can't see
 - what came and went between two looks at the same thing that are no further apart than the longest
   gap (daily looks can't see an hour), or since the last look before the deployment;
 - what a server says after nothing leads there any more, unless a look had found it so before;
+- what an address says that has never answered danebot, where another of its server has: it is taken
+  for dead, or one that is would stop all rollovers for good (see `servers`);
 - where no authoritative server can ever be asked: that the record went away and came back, unless
   danebot's resolver told.  The minimum wait alone counts then; those worlds stay within it;
 - a clock that was behind by no more than signatures and certificates are old, and was put right
@@ -64,6 +66,10 @@ class Looks:
     def copy(self) -> Looks:
         """As it is now."""
         return Looks(self.heard.copy())
+
+    def answered(self, key: Hashable) -> bool:
+        """Whether any look showed what is there."""
+        return any(shown.get(key, GONE) is not GONE for _, shown in self.heard)
 
     def missed(self, key: Hashable, span: Span, deployed: int, gap: int) -> bool:
         """Whether the span came and went between two looks, so that nothing told of it."""
@@ -140,13 +146,21 @@ class Judge:
             if asked is None:
                 continue
             until = FOREVER if asked == FOREVER else asked + answer.cached_for
-            if until > deployed and not self._excused(answer, alias.target, place, deployed):
+            excused = self._excused(answer, alias.target, place, deployed)
+            if until > deployed and not excused and not self._mute(alias.target, server, place):
                 yield Stale(owner, alias.target, server, place, answer, until)
 
     def _excused(self, answer: RRset, target: int, place: int, deployed: int) -> bool:
         if self.blind:
             return answer.again
         return self._missed((target, place), answer, deployed)
+
+    def _mute(self, target: int, server: int, place: int) -> bool:
+        """Whether danebot has never heard the place, and another address of the server."""
+        rows = [self.world.addresses.get((source, server), ()) for source in Source]
+        places = {span.address for row in rows for span in row}
+        heard = {one for one in places if self.looks.answered((target, one))}
+        return place not in heard and bool(heard) and not self.blind
 
     def _missed(self, key: Hashable, span: Span, deployed: int) -> bool:
         return self.looks.missed(key, span, deployed, self.gap)

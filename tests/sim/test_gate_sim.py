@@ -51,6 +51,11 @@ def test_glue_that_no_referral_ever_came_with_is_in_no_cache() -> None:
     assert not simulate_gate(20003445).broken
 
 
+def test_an_address_that_is_never_heard_is_taken_for_dead() -> None:
+    """Stale glue led there for good; all looks since the memory was lost found it silent."""
+    assert not simulate_gate(30000255).broken
+
+
 def _without(mutate: Callable[[OwnerMemory], OwnerMemory]) -> Rules:
     def broken(memory: Memory, state: LineageState, seen: Observations, now: datetime) -> Memory:
         found = remember(memory, state, seen, now)
