@@ -93,6 +93,7 @@ class _Setup:
         self.begun: list[str] = []
         self.failed = False
         self.said = False
+        self.shown: str | None = None  # the settings as they will be, after what was shown
         self.file = console.config or ROOT / "etc/danebot/danebot.toml"
 
     @property
@@ -162,10 +163,12 @@ class _Setup:
         if self.mode is not Mode.ASK:
             return True
         if self._is_possible(step):
+            before = self.shown
             self._say_apart(f"{step.why}:")
             self._say_commands(step, "  ")
             if click.confirm("do it?", default=True, err=True):
                 return True
+            self.shown = before
         self.lost.add(step.gives)
         return False
 
@@ -175,7 +178,9 @@ class _Setup:
             self.left.append(step)
             return False
         self._say_apart(f"{step.why}:")
-        self._say_commands(step, "  ")
+        if self.mode is not Mode.ASK:  # who was asked has seen them
+            self.shown = None
+            self._say_commands(step, "  ")
         self.begun.append(step.why)
         if step.way is Way.SYSTEM:
             done = all(map(self._run_program, step.commands))
@@ -282,8 +287,8 @@ class _Setup:
         """The change as a diff; for a script as the commands that make it."""
         from danebot.config.edit import with_hooks
 
-        old, file = self._settings(), str(self.file)
-        new = with_hooks(old, hooks) or old
+        old, file = self._settings() if self.shown is None else self.shown, str(self.file)
+        new = self.shown = with_hooks(old, hooks) or old
         was, will = (io.StringIO(text, newline="\n").readlines() for text in (old, new))
         if self.mode is not Mode.PRINT:
             for line in difflib.unified_diff(was, will, file, file, n=1):

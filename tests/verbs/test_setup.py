@@ -909,6 +909,32 @@ def test_the_script_writes_a_hook_as_it_is(host: Host, monkeypatch: pytest.Monke
     assert tomllib.loads(made.read_text())["hooks"] == [r"/opt/push \\n \\t"]
 
 
+def two_services(host: Host) -> None:
+    second_lineage(host)
+    host.write("etc/nginx/nginx.conf", f"ssl_certificate {host.live.with_name('other')}/combo.pem;")
+    host.write("bin/nginx", "", 0o755)
+
+
+def test_the_script_edits_settings_for_one_lineage_after_the_other(host: Host) -> None:
+    two_services(host)
+    said = script_of(host, "--no-timer")
+    hooks = tomllib.loads(host.config.read_text()).get("hooks")
+    assert hooks == ["@postfix", "@nginx"], said
+
+
+def test_each_question_shows_the_settings_as_they_will_be(host: Host) -> None:
+    two_services(host)
+    asked = [
+        shown for shown in questions(host.at_terminal(*"yyyy", "y", CTRL_C)) if "hooks" in shown
+    ]
+    assert ["+hooks" in shown for shown in asked] == [True, True]
+    assert '+hooks = ["@postfix", "@nginx"]' in asked[1]
+    asked = [
+        shown for shown in questions(host.at_terminal(*"yyyy", "n", CTRL_C)) if "hooks" in shown
+    ]
+    assert '+hooks = ["@nginx"]' in asked[1]
+
+
 def test_a_comment_reloads_nothing(host: Host) -> None:
     hook = host.desk.tree / "renewal-hooks/deploy/todo"
     hook.parent.mkdir(parents=True)

@@ -134,8 +134,12 @@ def _concerning(ways: MailWays, lineages: Names) -> Iterable[MailRoute]:
     }
     wanted: dict[Hostname, None] = {}
     for names in lineages.values():
-        above = (next(filter(routes.__contains__, climb(name)), None) for name in sorted(names))
-        near = dict.fromkeys(domain for domain in above if domain is not None)
+        near: dict[Hostname, None] = {}
+        for name in sorted(names):
+            for domain in filter(routes.__contains__, climb(name)):
+                near[domain] = None
+                if _listed(routes[domain]):
+                    break  # what gave no answer may have none, so that the next counts
         led = any(_leads(routes[domain], names) for domain in near)
         wanted |= {
             domain: None

@@ -183,6 +183,14 @@ def test_the_nearest_domain_with_mx_records_counts() -> None:
     assert told(ways(near, failed(ORG)), names) == []
 
 
+def test_a_domain_that_gave_no_answer_hides_none_above_it() -> None:
+    found = told(ways(failed(MX), route(ORG, host(OTHER, Dane.ABSENT))))
+    assert [one.why[:40] for one in found] == [
+        f"whether senders to {MX} are protected"[:40],
+        f"{OPEN}{OTHER}"[:40],
+    ]
+
+
 def test_where_no_mx_leads_to_a_name_for_certain() -> None:
     bare = ways(route(MX), route(ORG))
     assert [str(one) for one in unled(bare, OWN["mail"])] == [MX, ORG]
