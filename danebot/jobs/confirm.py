@@ -94,6 +94,8 @@ def confirm(context: Context, state: LineageState, memory: Memory) -> Iterator[D
     shown = _may_be_shown(context, state, serving, memory)
     yield Done(events=tuple(_not_served(name, result, shown=shown) for result in stale))
     clean = not stale and not deployment.pending
+    if clean:
+        memory = replace(memory, asked=state.owners if endpoints else ())
     again = shown and any(result.outcome is ProbeOutcome.SERVED for result in stale)
     if again and not deployment.pending:
         memory = replace(memory, deployment=deployment._replace(pending=all_hooks(context, name)))

@@ -30,6 +30,7 @@ from danebot.domain.rollover.steps.patience import after_plan
 from danebot.domain.rollover.steps.phases import Observation
 from danebot.domain.rollover.steps.plan import plan
 from danebot.domain.rollover.steps.remember import remember
+from danebot.domain.rollover.steps.unasked import to_be_asked
 from danebot.domain.text import internal_error
 from danebot.errors import DanebotError, TreeError
 from danebot.jobs.context import Context
@@ -142,6 +143,8 @@ def view(context: Context, observed: Observed) -> LineageView:
     memory = retire(remember(old, state, mine, now), state, mine, now)
     memory, state = let_go_of_gone(memory, state, policy, now)
     memory = forget_lost(forget_cancelled(memory, state, mine, now), state, mine)
+    if context.settings.probe(state.name):
+        memory = to_be_asked(memory, state, mine, policy=policy, now=now)
     observation = Observation(state, mine, chain_distrust(context, state))
     planned = plan(observation, memory, policy, now)
     memory = after_plan(memory, planned, now)

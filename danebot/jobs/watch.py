@@ -18,9 +18,8 @@ from danebot.domain.dns.tlsa import NO_RECORDS, Declared, Required, edit_dane_ee
 from danebot.domain.rollover.evidence.propagation import matches_chain
 from danebot.domain.rollover.evidence.watched import let_go
 from danebot.domain.rollover.records.adoption import Found, Standing, by_host
-from danebot.domain.rollover.records.retirement import to_be_asked
-from danebot.domain.rollover.steps.gate import passed_gate, refused_live
 from danebot.domain.rollover.steps.remember import remember
+from danebot.domain.rollover.steps.unasked import to_be_asked
 from danebot.errors import RolloverError, UnansweredError
 from danebot.jobs.adopt import observe_owners
 from danebot.jobs.next_key import managed
@@ -57,21 +56,18 @@ def ask_services(context: Context, name: str) -> tuple[Finding, ...]:
 
     Those that don't serve what is live are told, and asked again by each run until they do.
     """
-    from danebot.jobs.confirm import confirm, endpoints_of
+    from danebot.jobs.confirm import confirm
     from danebot.jobs.lineage_run import LineageRun
 
     run = LineageRun(context, name)
-    state = run.read()
-    live = state.serving
-    if live is None or not context.settings.probe(name) or not endpoints_of(state):
+    if not context.settings.probe(name):
         return ()
     run.recall()
-    now = context.clock()
-    if passed_gate(run.memory, live):
-        policy = context.settings.policy(name)
-        if refused_live(state, {}, run.memory, policy=policy, now=now) is not None:
-            return ()  # its hooks would have the new owner's service show a mismatch, which is told
-    run.do((Done(to_be_asked(run.memory, live, now)),))
+    state, policy, now = run.read(), context.settings.policy(name), context.clock()
+    memory = to_be_asked(run.memory, state, {}, policy=policy, now=now)
+    if memory is run.memory:
+        return ()
+    run.do((Done(memory),))
     run.do(confirm(context, state, run.memory))
     return run.progress.events
 

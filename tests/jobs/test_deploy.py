@@ -22,12 +22,13 @@ from jobs.world import OWNER, World
 
 @pytest.fixture
 def world(tmp_path: Path) -> World:
-    """A lineage whose service is asked, at rest."""
+    """A lineage whose service was asked, at rest."""
     world = World(tmp_path)
     log = tmp_path / "log"
     common = world.settings.common._replace(hooks=(f"echo ran >>{log}",), probe=True)
     world.settings = world.settings._replace(common=common)
     world.renew()
+    world.service.asked = 0
     return world
 
 

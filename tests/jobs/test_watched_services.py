@@ -19,7 +19,8 @@ from danebot.domain.rollover.records.adoption import Found, Standing
 from danebot.jobs import confirm as module
 from danebot.jobs.deploy import deploy_again
 from danebot.jobs.init import initialise
-from danebot.jobs.watch import watch_owners
+from danebot.jobs.overview import survey
+from danebot.jobs.watch import unwatch_owners, watch_owners
 from domain import builders
 from domain.builders import DAY
 from jobs.world import OWNER, World
@@ -91,6 +92,54 @@ def test_what_is_watched_already_is_not_asked_again(world: World) -> None:
     assert world.service.asked == asked
 
 
+def by_hand(world: World) -> None:
+    (world.paths.staging / "dane-ee").write_text(f"1 {OWNER}\n")
+
+
+def switched_on(world: World) -> None:
+    """Probing is off while a chain is deployed, and on afterwards."""
+    off = world.settings.common._replace(probe=False)
+    on, world.settings = world.settings, world.settings._replace(common=off)
+    by_hand(world)
+    with TreeLock(world.grown.root):
+        deploy_again(world.context, (NAME,))
+    world.settings = on
+
+
+@pytest.mark.parametrize("deployed", [False, True])
+@pytest.mark.parametrize("begin", [by_hand, switched_on])
+def test_who_was_never_asked_is_asked_by_the_next_run(
+    world: World, begin: Callable[[World], None], *, deployed: bool
+) -> None:
+    """However it came under watch; until then nobody says that it was confirmed."""
+    begin(world)
+    if deployed:
+        confirmed(world)
+    (seen,) = survey(world.context, [NAME]).views
+    assert seen.memory.deployment is not None
+    assert seen.memory.deployment.confirmed_at is None
+    assert world.service.asked == 0
+    assert codes(world.renew().findings) == [Code.NOT_SERVED]
+    world.service.key = "one"
+    assert codes(world.renew().findings) == []
+    assert world.memory.asked == (OWNER,)
+    after = world.memory.deployment
+    assert after is None if not deployed else after is not None and after.confirmed_at is not None
+    asked = world.service.asked
+    assert codes(world.renew().findings) == []
+    assert world.service.asked == asked
+
+
+def test_who_was_let_go_and_comes_again_is_asked_again(world: World) -> None:
+    world.service.key = "one"
+    watch(world)
+    unwatch_owners(world.context, NAME, [OWNER])
+    world.renew()
+    world.service.key = "two"
+    by_hand(world)
+    assert codes(world.renew().findings) == [Code.NOT_SERVED]
+
+
 @pytest.mark.parametrize("former", [False, True])
 @pytest.mark.parametrize("take", [watch, init])
 def test_no_hook_shows_a_live_key_that_the_new_owner_s_records_refuse(
@@ -120,13 +169,10 @@ def test_no_hook_shows_a_live_key_that_the_new_owner_s_records_refuse(
 
 def test_what_danebot_deployed_is_not_shown_where_a_new_owner_refuses_it(world: World) -> None:
     world.zone.keys = ["two"]
-    live = world.grown.tree.read(NAME).live
-    assert live is not None
-    deployed = Deployment(
-        live.chain.fingerprint, live.key.digest, world.now, confirmed_at=world.now
-    )
-    save_memory(world.paths, world.memory, replace(world.memory, deployment=deployed))
+    deployed = confirmed(world)
     assert watch(world) == ()
+    assert world.memory.deployment == deployed
+    world.renew()
     assert world.memory.deployment == deployed
 
 
@@ -147,3 +193,12 @@ def test_no_renewal_shows_it_either(world: World, take: Take) -> None:
     world.renew()
     world.renew()
     assert ran.exists()
+
+
+def confirmed(world: World) -> Deployment:
+    """Have it remembered that danebot deployed what is live, and that this was confirmed."""
+    live = world.grown.tree.read(NAME).live
+    assert live is not None
+    done = Deployment(live.chain.fingerprint, live.key.digest, world.now, confirmed_at=world.now)
+    save_memory(world.paths, world.memory, replace(world.memory, deployment=done))
+    return done

@@ -364,7 +364,8 @@ class Memory:
     ``watched`` are the lines that ``dane-ee`` had at the last observation, and those that protect
     though it has lost them.  ``clock`` is the reading of this boot by which the clock was most
     behind.  ``lost`` are keys on their way whose file is gone (see `lost`).  ``anchors`` are the
-    records that owners relied on when that was last known (see `anchors`).
+    records that owners relied on when that was last known (see `anchors`).  ``asked`` are the
+    owners that were watched when every service was last found to serve what is live.
     """
 
     owners: Mapping[DnsName, OwnerMemory] = field(default_factory=dict)
@@ -383,3 +384,4 @@ class Memory:
     clock: Reading | None = None
     lost: tuple[CancelledKey, ...] = ()
     anchors: Mapping[DnsName, TlsaRecord] = field(default_factory=dict)
+    asked: tuple[DnsName, ...] = ()

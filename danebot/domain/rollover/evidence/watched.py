@@ -88,6 +88,7 @@ def let_go(memory: Memory, owners: Iterable[DnsName]) -> Memory:
         owners={name: one for name, one in memory.owners.items() if name not in gone},
         awaiting=awaiting,
         watched=tuple(line for line in memory.watched if line.owner not in gone),
+        asked=tuple(owner for owner in memory.asked if owner not in gone),
     )
 
 

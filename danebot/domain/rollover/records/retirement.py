@@ -64,13 +64,6 @@ def deployment_of(memory: Memory, live: Held, now: datetime) -> Deployment:
     return memory.deployment or found
 
 
-def to_be_asked(memory: Memory, live: Held, now: datetime) -> Memory:
-    """The memory with what is ``live`` unconfirmed: a service has come that was never asked."""
-    last = deployment_of(memory, live, now)
-    last = last._replace(confirmed_at=None, clear_since=None, cleared_at=None)
-    return replace(memory, deployment=last)
-
-
 def proved(memory: Memory) -> Memory:
     """The memory without a deployment that was none, once every service was found to serve it."""
     last = memory.deployment
