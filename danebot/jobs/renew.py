@@ -11,6 +11,7 @@ from danebot.domain.finding import Code, Finding, Severity
 from danebot.domain.names import printable
 from danebot.domain.rollover.evidence.change_outcomes import Part
 from danebot.domain.rollover.steps.patience import Asking
+from danebot.domain.rollover.steps.unasked import unasked
 from danebot.errors import TreeError, UnreadableError
 from danebot.jobs.authority import CaAccess
 from danebot.jobs.lineage_run import LineageRun, observe, review
@@ -61,6 +62,7 @@ def renew_lineages(
         run.guard(run.finish_cancel)
     observe(context, runs)
     for run in runs:
+        run.guard(partial(_ask_newcomers, context, run))
         run.guard(run.make_next_key)
     published = [
         run for run in runs if context.settings.publish(run.name).in_renew and not run.refused
@@ -87,6 +89,21 @@ def renew_lineages(
     found += [finding for view in views for finding in view.findings]
     found += _left_over(context, scope)
     return RenewalOutcome(views, tuple(dict.fromkeys(found)))
+
+
+def _ask_newcomers(context: Context, run: LineageRun) -> None:
+    """Ask services that nobody asked before anything is decided: the gate goes by what they serve.
+
+    Where what is live isn't confirmed anyway, they are asked when the hooks have run.
+    """
+    state, last = run.progress.sources.state, run.memory.deployment
+    if state is None or run.refused or (last is not None and last.confirmed_at is None):
+        return
+    if context.settings.probe(run.name) and unasked(run.memory, state):
+        from danebot.jobs.confirm import confirm
+
+        run.preview()
+        run.do(confirm(context, state, run.memory))
 
 
 def _seen_last(

@@ -22,6 +22,12 @@ if TYPE_CHECKING:
     from danebot.domain.rollover.evidence.propagation import Observations
 
 
+def unasked(memory: Memory, state: LineageState) -> bool:
+    """Whether a service is watched that was never found to serve anything, or not since it came."""
+    new = (owner for owner in state.owners if owner not in memory.asked)
+    return state.management is Management.STAGED and any(map(service_at, new))
+
+
 def to_be_asked(
     memory: Memory,
     state: LineageState,
@@ -30,15 +36,13 @@ def to_be_asked(
     policy: Policy,
     now: datetime,
 ) -> Memory:
-    """The memory with what is live unconfirmed where a service was never asked whether it has it.
+    """The memory with what is live unconfirmed, where a service is `unasked` whether it has it.
 
     The same memory where its records refuse what danebot deployed: hooks would have it show that,
     and the mismatch is told.  ``memory`` must already hold the observations.
     """
     live = state.serving
-    if live is None or state.management is not Management.STAGED:
-        return memory
-    if not any(service_at(owner) for owner in state.owners if owner not in memory.asked):
+    if live is None or not unasked(memory, state):
         return memory
     refused = refused_live(state, observations, memory, policy=policy, now=now) is not None
     if refused and passed_gate(memory, live):
