@@ -54,7 +54,11 @@ def in_bash(line: str, home: Path) -> list[str]:
 
 
 def in_fish(line: str, home: Path) -> list[str]:
-    """Where fish finds the file by itself, with the descriptions left out."""
+    return [one.partition("\t")[0] for one in described_in_fish(line, home)]
+
+
+def described_in_fish(line: str, home: Path) -> list[str]:
+    """Where fish finds the file by itself; each word, a tab and its description."""
     place = home / "share/fish/vendor_completions.d"
     place.mkdir(parents=True, exist_ok=True)
     shutil.copy(FILES / "danebot.fish", place)
@@ -68,7 +72,7 @@ def in_fish(line: str, home: Path) -> list[str]:
         cwd=home,
     )
     assert done.stderr == ""
-    return [one.partition("\t")[0] for one in done.stdout.splitlines()]
+    return done.stdout.splitlines()
 
 
 def in_zsh(line: str, home: Path) -> list[str]:
@@ -146,6 +150,22 @@ def test_verbs_options_lineages_and_values_complete(
     if not shutil.which(shell):
         pytest.skip(f"{shell} is not installed: make deps")
     assert SHELLS[shell](line, home) == offered
+
+
+def test_descriptions_are_whole_in_fish(home: Path) -> None:
+    """Of verbs and options; many have a comma."""
+    if not shutil.which("fish"):
+        pytest.skip("fish is not installed: make deps")
+    context = click.Context(danebot, info_name="danebot")
+    verbs = {name: danebot.get_command(context, name) for name in danebot.list_commands(context)}
+    told = [f"{name}\t{verb.get_short_help_str()}" for name, verb in verbs.items() if verb]
+    assert any("," in one for one in told)
+    assert sorted(described_in_fish("danebot ", home)) == sorted(told)
+    assert verbs["newkey"] is not None
+    offered = "\n".join(described_in_fish("danebot newkey --", home))
+    for option in verbs["newkey"].params:
+        if isinstance(option, click.Option) and option.help:
+            assert f"{option.opts[-1]}\t{option.help}" in offered
 
 
 def test_a_lineage_completes_wherever_one_is_asked_for(
