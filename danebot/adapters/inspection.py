@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from danebot.adapters.presence import ABSENT, is_set_aside, unreadable
+from danebot.domain.doctor.assess import exposure
 from danebot.domain.doctor.facts import FileStat, Role, Space, UnusableProgram
 
 _DOCUMENTATION = ("README", "readme")
@@ -27,6 +28,20 @@ def file_stat(path: Path, role: Role) -> FileStat | None:
     except OSError as exc:
         raise unreadable(path, exc) from exc
     return FileStat(str(path), role, found.st_uid, stat.S_IMODE(found.st_mode), found.st_gid)
+
+
+def changeable(files: Iterable[Path], me: int) -> FileStat | None:
+    """The first of ``files`` and the directories above that others than root and ``me`` may change.
+
+    None if there is none; nobody can replace what lies in a sticky directory.  ``files`` are what
+    root runs.  Raises `UnreadableError`.
+    """
+    reals = [file.resolve() for file in files]
+    for place in dict.fromkeys(place for real in reals for place in (real, *real.parents)):
+        entry = file_stat(place, Role.PROGRAM)
+        if entry is not None and not entry.mode & stat.S_ISVTX and exposure(entry, me) is not None:
+            return entry
+    return None
 
 
 def space(path: Path) -> Space | None:

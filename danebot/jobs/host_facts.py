@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 from danebot.adapters.inspection import (
+    changeable,
     command_trouble,
     file_stat,
     hook_files,
@@ -150,6 +151,10 @@ def tree_facts(
     managed = [name for name, is_so in care.items() if is_so]
     files = [*facts.entries, *_entries(looker, Role.STATE, (settings.state_directory,))]
     files += _tree_entries(context, looker, known)
+    jobs = looker.at("timers and cron", "", own_jobs, tree.root, host, cut=looker.cut) or ()
+    programs = [host / job.program[1:] for job in jobs if job.program.startswith("/")]
+    exposed = looker.at("what root runs daily", "", changeable, programs, facts.me)
+    files += filter(None, [exposed])
     told, last = _last_run(settings, looker)
     if settings.ca_file is not None:
         from danebot.adapters.probe.trust import store_trouble
@@ -157,7 +162,7 @@ def tree_facts(
         facts = facts._replace(trust_store=printable(store_trouble(settings.ca_file), 400))
     return facts._replace(
         accounts=tuple(_accounts(context, looker, known)),
-        jobs=looker.at("timers and cron", "", own_jobs, tree.root, host, cut=looker.cut) or (),
+        jobs=jobs,
         last_run=last,
         run_told=told,
         lineages=len(names) if names is not None else None,

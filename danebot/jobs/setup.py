@@ -5,15 +5,13 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import stat
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from danebot.adapters.inspection import file_stat
+from danebot.adapters.inspection import changeable
 from danebot.adapters.process import search_path
 from danebot.domain.doctor.assess import exposure
-from danebot.domain.doctor.facts import Role
 from danebot.domain.doctor.senders import MailWays, climb, first_hosts
 from danebot.domain.doctor.setup import MAIL_SERVICES, SERVICES, Candidate, Reads, SetupFacts
 from danebot.domain.lineage.state import Management
@@ -190,20 +188,9 @@ def _unfit(context: Context, daily: tuple[tuple[str, ...], ...], host: Path) -> 
         link = f'ln -s "$(command -v danebot)" {job.program}'
         return f"{job.program} isn't there or can't be run: {link}"
     units = [word for words in daily if words[:2] == ("systemctl", "link") for word in words[2:]]
-    return next(filter(None, map(_changeable, (*linked, *units))), "")
-
-
-def _changeable(path: str) -> str:
-    """Why others may change a file that root is to run, or put another there; "" if none may."""
-    real = Path(path).resolve()
-    for place in (real, *real.parents):
-        entry = file_stat(place, Role.PROGRAM)
-        if entry is None or entry.mode & stat.S_ISVTX:
-            continue
-        found = exposure(entry, os.geteuid())
-        if found is not None:
-            return f"{found.text}: install danebot where root alone may write"
-    return ""
+    entry = changeable(map(Path, (*linked, *units)), os.geteuid())
+    found = exposure(entry, os.geteuid()) if entry is not None else None
+    return f"{found.text}: {found.remedy}" if found is not None else ""
 
 
 def _an_owner(state: LineageState) -> tuple[DnsName, ...]:

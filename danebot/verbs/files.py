@@ -9,6 +9,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from danebot.domain.text import LONGEST_LINE, printable
 from danebot.errors import DanebotError
 from danebot.tuples import NamedTuple
 from danebot.verbs.common import FINE, click_echo, print_json
@@ -160,12 +161,28 @@ def files(*, as_json: bool) -> int:
     groups = tuple(_groups(_data()))
     if as_json:
         print_json("files", files=groups)
+        _warn_of_others(groups)
         return FINE
     for group in groups:
         lines = [f"    {line}" for line in group.files]
         lines += [f"    # {command}" for command in group.commands]
         click_echo("\n".join((f"{group.purpose}:", *lines, "")).rstrip(" "))
+    _warn_of_others(groups)
     return FINE
+
+
+def _warn_of_others(groups: Iterable[Group]) -> None:
+    """Say in a line that somebody else may change what root is to run by these commands."""
+    import click
+
+    from danebot.adapters.inspection import changeable
+    from danebot.domain.doctor.assess import exposure
+
+    used = [Path(file) for group in groups if group.commands for file in group.files]
+    entry = changeable((_program("danebot"), *used), me=0)
+    found = exposure(entry, 0) if entry is not None else None
+    if found is not None:
+        click.echo(f"danebot: WARNING: {printable(str(found), LONGEST_LINE)}", err=True)
 
 
 def daily_run(host: Path) -> tuple[str, ...]:
@@ -250,11 +267,16 @@ def _commands(one: Brought, found: tuple[str, ...]) -> Iterator[str]:
         yield one.use.format(first=shlex.quote(found[0]), folder=folder, all=shlex.join(found))
 
 
-def _linked(program: str) -> Iterator[str]:
-    """Have a program where units name it."""
+def _program(name: str) -> Path:
+    """Where a program of this installation is."""
     told = Path(sys.argv[0])
     beside = Path(sys.executable) if told.name == "__main__.py" else told  # python -m danebot
-    here = beside.absolute().with_name(program)
+    return beside.absolute().with_name(name)
+
+
+def _linked(program: str) -> Iterator[str]:
+    """Have a program where units name it."""
+    here = _program(program)
     if here == Path(_SYSTEMS_PROGRAMS, program):
         return
     if here.exists() and not (_PROGRAMS / program).exists():

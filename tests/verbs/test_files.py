@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
 import shutil
 import sys
@@ -109,6 +110,34 @@ def test_paths_are_words_of_the_shell(
         *("ln", "-s", str(program), f"{tmp_path}/else where/")
     ]
     assert shlex.split(groups[0]["commands"][1]) == ["systemctl", "link", *groups[0]["files"]]
+
+
+def test_what_somebody_else_may_change_is_told_in_a_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Root would run it: the program, or what units lead to."""
+    here = tmp_path / "venv"
+    installed(here)
+    program = here / "bin" / "danebot"
+    program.parent.mkdir()
+    program.touch()
+    monkeypatch.setattr("danebot.verbs.files._places", lambda: iter([here]))
+    monkeypatch.setattr("danebot.verbs.files._PROGRAMS", tmp_path / "elsewhere")
+    monkeypatch.setattr(sys, "argv", [str(program)])
+    unit = here / "lib/systemd/system/danebot.service"
+    for as_json in (True, False):
+        assert verb(as_json=as_json) == 0
+        assert capsys.readouterr().err == ""
+    for place in (program, unit, here):
+        os.chown(place, 65534, 65534)
+        for as_json in (True, False):
+            assert verb(as_json=as_json) == 0
+            said = capsys.readouterr().err
+            assert said == (
+                f"danebot: WARNING: {place} (what root runs daily) belongs to user 65534, who may "
+                "change it; install danebot where root alone may write\n"
+            )
+        os.chown(place, 0, 0)
 
 
 @pytest.mark.parametrize("record", [b"\xff\xfe", b"a,b,c,d\n"])

@@ -184,10 +184,10 @@ def exposure(entry: FileStat, me: int) -> Finding | None:
     path = entry.path
     if entry.owner not in (0, me):
         text = f"{path} ({entry.role.value}) belongs to user {entry.owner}, who may change it"
-        return _warning(HostCode.WRITABLE, "", text, f"run: chown root: {path}")
+        return _warning(HostCode.WRITABLE, "", text, _or_elsewhere(entry, "chown root:"))
     if entry.mode & _EVERYBODY_WRITES or (entry.group and entry.mode & _GROUP_WRITES):
         text = f"{path} ({entry.role.value}) may be written by others, mode {entry.mode:04o}"
-        return _warning(HostCode.WRITABLE, "", text, f"run: chmod go-w {path}")
+        return _warning(HostCode.WRITABLE, "", text, _or_elsewhere(entry, "chmod go-w"))
     if entry.role.read_by_owner_alone and entry.mode & _EVERYBODY_READS:
         text = f"{path} ({entry.role.value}) may be read by everybody, mode {entry.mode:04o}"
         remedy = f"run: chmod o-rwx {path}"
@@ -195,6 +195,13 @@ def exposure(entry: FileStat, me: int) -> Finding | None:
             remedy += "; if others have accounts here, roll over to another key: danebot newkey"
         return _warning(HostCode.KEY_EXPOSED, "", text, remedy)
     return None
+
+
+def _or_elsewhere(entry: FileStat, command: str) -> str:
+    """What helps: of a program's files the one that was found may be but the first."""
+    if entry.role is Role.PROGRAM:
+        return "install danebot where root alone may write"
+    return f"run: {command} {entry.path}"
 
 
 def shortage(space: Space) -> Finding | None:
