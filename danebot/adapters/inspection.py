@@ -12,6 +12,7 @@ from pathlib import Path
 from danebot.adapters.presence import ABSENT, is_set_aside, unreadable
 from danebot.domain.doctor.assess import exposure
 from danebot.domain.doctor.facts import FileStat, Role, Space, UnusableProgram
+from danebot.domain.text import quoted
 
 _DOCUMENTATION = ("README", "readme")
 
@@ -103,7 +104,7 @@ def not_executable(paths: Iterable[Path]) -> Iterator[UnusableProgram]:
             continue
         if not os.access(path, os.X_OK):
             why = "is not executable, so it is never run"
-            remedy = f"run: chmod +x {path}; or take it out of that directory"
+            remedy = f"run: chmod +x {quoted(path)}; or take it out of that directory"
             yield UnusableProgram(str(path), why, remedy)
 
 
@@ -114,7 +115,7 @@ def command_trouble(command: str) -> UnusableProgram | None:
     if not program.startswith("/") or (file.is_file() and os.access(file, os.X_OK)):
         return None
     if file.exists():
-        return UnusableProgram(program, "is not executable", f"run: chmod +x {program}")
+        return UnusableProgram(program, "is not executable", f"run: chmod +x {quoted(program)}")
     return UnusableProgram(
         program, "is not there", "put it there, or correct the line that names it"
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from danebot.domain.text import quoted
 from danebot.errors import ConfigError
 from danebot.regular import NotRegularError, OversizeError, read_regular
 
@@ -21,7 +22,9 @@ def read_text(path: Path) -> str | None:
 
     def allow(found: os.stat_result) -> None:
         if found.st_mode & _BY_ANYONE:
-            raise ConfigError(f"{path}: not read, since anyone may write to it; chmod o-w {path}")
+            raise ConfigError(
+                f"{path}: not read, since anyone may write to it; chmod o-w {quoted(path)}"
+            )
 
     try:
         data = read_regular(path, _MAX_SIZE, allow)

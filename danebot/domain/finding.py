@@ -13,6 +13,7 @@ from collections.abc import Iterable
 
 from danebot.domain.codes import Code as Code  # noqa: PLC0414 - who makes findings wants both
 from danebot.domain.kinds import FindingKind
+from danebot.domain.text import quoted
 from danebot.tuples import NamedTuple
 
 
@@ -67,7 +68,7 @@ class Finding(NamedTuple):
         if self.own_remedy is not None:
             return self.own_remedy
         usual = self.code.remedy
-        return usual.replace("LINEAGE", self.where) if self.where else usual
+        return usual.replace("LINEAGE", quoted(self.where)) if self.where else usual
 
     @property
     def sentence(self) -> str:

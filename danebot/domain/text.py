@@ -23,6 +23,13 @@ def printable(text: str, limit: int = 200) -> str:
     )
 
 
+def quoted(*words: object) -> str:
+    """Return paths and names as words of a shell, in a command that people are to paste."""
+    from shlex import join
+
+    return join(map(str, words))
+
+
 def internal_error(exc: BaseException) -> str:
     """Return what nobody foresaw in words: its kind and where it was raised.
 

@@ -29,7 +29,7 @@ from danebot.domain.rollover.records.retirement import (
 )
 from danebot.domain.rollover.steps.gate import passed_gate, refused_live
 from danebot.domain.status.summary import probe_status
-from danebot.domain.text import duration
+from danebot.domain.text import duration, quoted
 from danebot.jobs.probe_lineage import ask, neighbours, old_keys, serves
 from danebot.jobs.progress import Done
 from danebot.jobs.survey import keys_of_others
@@ -232,7 +232,7 @@ def _not_served(name: str, result: ProbeResult, *, shown: bool) -> Finding:
         if not shown:
             remedy = (
                 "leave it as it is until the records of the live key are in every cache: danebot "
-                f"tlsa {name}; then have it reloaded: danebot deploy {name}"
+                f"tlsa {quoted(name)}; then have it reloaded: danebot deploy {quoted(name)}"
             )
         return Finding(
             Code.NOT_SERVED,
@@ -245,7 +245,7 @@ def _not_served(name: str, result: ProbeResult, *, shown: bool) -> Finding:
     owner = TlsaOwner(result.endpoint.host, result.endpoint.port)
     remedy = (
         "see that it runs, or name the address to ask with endpoints in danebot.toml; where no "
-        f"such service is, take its line out: danebot watch --remove {name} {owner}"
+        f"such service is, take its line out: danebot watch --remove {quoted(name, owner)}"
     )
     return _not_asked(name, result, "the new certificate", remedy)
 

@@ -11,6 +11,7 @@ from danebot.domain.lineage.state import Management
 from danebot.domain.rollover.records.retirement import deployment_of, unsettled
 from danebot.domain.rollover.steps.gate import passed_gate, refused_live
 from danebot.domain.rollover.steps.remember import remember
+from danebot.domain.text import quoted
 from danebot.errors import RolloverError
 from danebot.jobs.confirm import all_hooks, confirm, run_pending_hooks
 from danebot.jobs.lineage_run import LineageRun, observe, review
@@ -91,14 +92,14 @@ def refuse_mismatch(
     policy, now = context.settings.policy(name), context.clock()
     refusal = refused_live(state, seen, memory, policy=policy, now=now)
     if refusal is not None:
-        first = f"publish what this prints: danebot tlsa {name}"
+        first = f"publish what this prints: danebot tlsa {quoted(name)}"
         if refusal.unknown:
             first = "see that the resolver answers"
         elif refusal.until is not None:
             first = "let the former records leave caches"
         raise RolloverError(
             f"no hook is run: senders may refuse the live chain at {refusal}, and a service may "
-            f"have a former key yet; {first}, then run: danebot deploy {name}"
+            f"have a former key yet; {first}, then run: danebot deploy {quoted(name)}"
         )
 
 
@@ -108,11 +109,11 @@ def deployed(state: LineageState) -> Held:
     if state.management is not Management.STAGED:
         raise RolloverError(
             f"it is not under danebot's care, so certbot runs its hooks; "
-            f"to take it over: danebot init {name}"
+            f"to take it over: danebot init {quoted(name)}"
         )
     if live is None or not live.same_content(state.combo):
         raise RolloverError(
             "combo.pem does not hold the live key and chain, so no hook is run: a service that "
-            f"reads it anew might end; first run: danebot renew {name}"
+            f"reads it anew might end; first run: danebot renew {quoted(name)}"
         )
     return live

@@ -18,6 +18,7 @@ from danebot.domain.rollover.evidence.schedule import requested
 from danebot.domain.rollover.records.compromise import insist
 from danebot.domain.rollover.steps.remember import remember
 from danebot.domain.rollover.steps.safe_time import emergency_wait
+from danebot.domain.text import quoted
 from danebot.errors import RolloverError
 from danebot.jobs.next_key import add_key, managed
 from danebot.jobs.survey import observe_dns, read_lineage, remembered
@@ -58,8 +59,8 @@ def _refuse_unwatched(state: LineageState, urgency: Urgency) -> None:
     if urgency is not Urgency.MISMATCH_ACCEPTED and not state.lines and not state.exempt:
         raise RolloverError(
             f"{name} watches no TLSA owner, so nobody knows which records rely on the current key; "
-            f"have them found: danebot init {name}; or say that it has no TLSA records: "
-            f"danebot init --no-dane {name}"
+            f"have them found: danebot init {quoted(name)}; or say that it has no TLSA records: "
+            f"danebot init --no-dane {quoted(name)}"
         )
 
 

@@ -40,7 +40,7 @@ from danebot.domain.rollover.steps.patience import (
     urgent,
 )
 from danebot.domain.rollover.steps.phases import Keep, Plan, Step
-from danebot.domain.text import when
+from danebot.domain.text import quoted, when
 from danebot.errors import TreeError
 from danebot.jobs.authority import CaAccess, remember_call
 from danebot.jobs.progress import Done
@@ -86,7 +86,7 @@ def make_next(context: Context, state: LineageState, seen: Observations) -> Iter
     key = add_key(context, state, seen)
     memory = remembered(context, state.name)
     published = context.settings.publish(state.name).in_renew
-    remedy = "" if published else f"publish what this prints: danebot tlsa {state.name}"
+    remedy = "" if published else f"publish what this prints: danebot tlsa {quoted(state.name)}"
     text = f"the next key {key.digest.hex()} is made"
     made = Finding(Code.NEXT_KEY_MADE, Severity.NOTICE, state.name, text, remedy)
     yield Done(memory, (made,), written=memory)
@@ -100,7 +100,7 @@ def _withdrawn(name: str, current: Plan) -> Finding:
         name,
         f"the ready key's TLSA record is no longer seen at {', '.join(where)}: "
         "the rollover is back at its start, live stays as it is",
-        f"publish what this prints: danebot tlsa {name}",
+        f"publish what this prints: danebot tlsa {quoted(name)}",
     )
 
 
@@ -130,7 +130,7 @@ def _gave_way(name: str, staged: Held, reason: str, more: str) -> Finding:
         f"version {staged.version} was not deployed: {reason}{detail}; the live "
         "certificate nears its renewal, so the waiting certificate is back on the live key",
         "the live certificate is renewed with its own key; mend what stands in the way, "
-        f"and the rollover goes on: danebot status {name}",
+        f"and the rollover goes on: danebot status {quoted(name)}",
     )
 
 

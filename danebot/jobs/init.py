@@ -36,6 +36,7 @@ from danebot.domain.event import Event, EventKind
 from danebot.domain.rollover.steps.phases import Keep, Observation, Step
 from danebot.domain.rollover.steps.plan import plan
 from danebot.domain.rollover.steps.remember import remember
+from danebot.domain.text import quoted
 from danebot.errors import DanebotError, RolloverError, TreeError
 from danebot.jobs.survey import chain_distrust, observe_dns, read_lineage, remembered
 from danebot.jobs.watch import ask_services, edit_watched, remember_look
@@ -130,7 +131,7 @@ def stageable(context: Context, name: str) -> int:
     if live is None or live.version is None:
         raise TreeError(
             f"{paths.live} doesn't lead to one complete version; let certbot mend it first: "
-            f"certbot renew --cert-name {name}"
+            f"certbot renew --cert-name {quoted(name)}"
         )
     combo = tree.reader.combo(paths.live / COMBO)
     if combo is not None and combo.key != live.key:
@@ -289,7 +290,8 @@ def _refuse_keys(paths: LineagePaths, state: LineageState, keys: StagedKeys) -> 
     if on_their_way:
         raise RolloverError(
             f"there are keys that may be published: {', '.join(on_their_way)}; "
-            f"finish the rollover (danebot status {paths.name}), or give them up with --drop-keys"
+            f"finish the rollover (danebot status {quoted(paths.name)}), or give them up with "
+            "--drop-keys"
         )
     if memory.revocations:
         raise RolloverError(

@@ -17,6 +17,7 @@ from danebot.domain.rollover.evidence.clock import put_right
 from danebot.domain.rollover.evidence.schedule import scheduled, standing
 from danebot.domain.rollover.evidence.watched import let_go, protecting
 from danebot.domain.rollover.steps.phases import Step
+from danebot.domain.text import quoted
 from danebot.errors import LockedError, TreeError
 from danebot.jobs.progress import Done, Freshness, Progress, Sources
 from danebot.jobs.survey import (
@@ -143,8 +144,8 @@ class LineageRun:
         shut = repair.kept.name.startswith(UNREADABLE_PREFIX)
         then = ", decrypt it, then: " if shut else ": "
         remedy = (
-            f"if it was meant to be used{then}danebot newkey --adopt {repair.kept.name} "
-            f"{self.name}; danebot alone decides what is live"
+            f"if it was meant to be used{then}danebot newkey --adopt {quoted(repair.kept.name)} "
+            f"{quoted(self.name)}; danebot alone decides what is live"
         )
         return Finding(Code.KEY_SET_ASIDE, Severity.WARNING, self.name, repair.text, remedy)
 

@@ -28,7 +28,7 @@ from danebot.domain.rollover.evidence.memory import Call, CallResult
 from danebot.domain.rollover.evidence.propagation import matches_chain
 from danebot.domain.rollover.records.adoption import Intake, intake, usual_owners
 from danebot.domain.rollover.steps.patience import Asking, begun
-from danebot.domain.text import when
+from danebot.domain.text import quoted, when
 from danebot.errors import CertbotError, DanebotError, RolloverError, UnansweredError
 from danebot.jobs.adopt import Search, search_names
 from danebot.jobs.authority import CaAccess, ca_wait, remember_call
@@ -91,7 +91,7 @@ def certificate_to_change(context: Context, name: str) -> tuple[Held, LineageSta
         )
     if state.staged is None:
         raise RolloverError(
-            f"{name} has no complete waiting certificate; run first: danebot renew {name}"
+            f"{name} has no complete waiting certificate; run first: danebot renew {quoted(name)}"
         )
     return state.staged, state
 
@@ -227,7 +227,7 @@ def _issue(context: Context, authority: CaAccess, run: LineageRun, intent: Inten
     if staged is None or not run.certbot_may_renew:
         raise RolloverError(
             f"{run.name} can't be renewed safely now, so its names stay; "
-            f"see: danebot status {run.name}"
+            f"see: danebot status {quoted(run.name)}"
         )
     until = ca_wait(context, run.name, run.memory, Call.NAMES, authority.asking)
     if until is not None:

@@ -26,6 +26,7 @@ from danebot.domain.rollover.records.changes import changes as record_changes
 from danebot.domain.rollover.records.lost import missed
 from danebot.domain.rollover.records.publication import OwnedRecord, Publication, additions
 from danebot.domain.rollover.steps.safe_time import earliest
+from danebot.domain.text import quoted
 from danebot.errors import RolloverError
 from danebot.jobs.next_key import _adopted, add_key, finish_cancel, managed
 from danebot.jobs.survey import keys_of_tree, observe_dns, read_lineage, remembered
@@ -153,7 +154,7 @@ def _refuse_exposed(
     if any(p.spki == key.spki and p.exposure is not Exposure.NONE for p in memory.past_keys):
         raise RolloverError(
             f"{adopt} holds a key that was replaced because it is compromised; "
-            f"make another one: danebot newkey {paths.name}"
+            f"make another one: danebot newkey {quoted(paths.name)}"
         )
 
 
@@ -172,8 +173,9 @@ def _refuse(state: LineageState, protection: Protection) -> None:
     for file, found in ((NEXT, state.next), (READY, state.ready)):
         if found is not None:
             raise RolloverError(
-                f"{name} already has a key on its way ({file}); see: danebot status {name}, "
-                f"or drop it with: danebot newkey --cancel {name}"
+                f"{name} already has a key on its way ({file}); "
+                f"see: danebot status {quoted(name)}, "
+                f"or drop it with: danebot newkey --cancel {quoted(name)}"
             )
     if state.required is None:
         raise RolloverError(f"{'; '.join(state.faults)}; correct that first")
@@ -182,8 +184,8 @@ def _refuse(state: LineageState, protection: Protection) -> None:
     if protection is Protection.REQUIRED and state.declared is not Declared.NO_RECORDS:
         raise RolloverError(
             f"{name} watches no TLSA owner, so nothing would keep the new key from being used "
-            f"before its TLSA record is published; this prints what to do: danebot tlsa {name}; "
-            "or insist with --unprotected"
+            "before its TLSA record is published; this prints what to do: "
+            f"danebot tlsa {quoted(name)}; or insist with --unprotected"
         )
 
 

@@ -16,6 +16,7 @@ from danebot.domain.lineage.key_types import KeyType
 from danebot.domain.lineage.state import LineageState
 from danebot.domain.rollover.records.cancel import taken_back
 from danebot.domain.rollover.steps.remember import remember
+from danebot.domain.text import quoted
 from danebot.errors import CertificateError, RolloverError, TreeError
 from danebot.jobs.survey import read_lineage, remembered
 
@@ -66,7 +67,7 @@ def managed(context: Context, name: str) -> LineagePaths:
     context.tree.select((name,))
     paths = context.tree.paths(name)
     if not paths.staged:
-        raise TreeError(f"{name} is not managed by danebot; run first: danebot init {name}")
+        raise TreeError(f"{name} is not managed by danebot; run first: danebot init {quoted(name)}")
     return paths
 
 

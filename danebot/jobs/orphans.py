@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from danebot.adapters.presence import is_there
 from danebot.adapters.tree.paths import COMBO, NEXT, READY, LineagePaths
 from danebot.domain.finding import Code, Finding, Severity
-from danebot.domain.text import printable, when
+from danebot.domain.text import printable, quoted, when
 from danebot.errors import UnreadableError
 from danebot.jobs.survey import attempted, unreadable_finding
 
@@ -47,7 +47,7 @@ def _orphan(context: Context, name: str) -> Finding:
         Severity.CRITICAL if critical else Severity.WARNING,
         name,
         printable(text, 600),
-        printable(f"the way back: danebot status {name}", 600),
+        printable(f"the way back: danebot status {quoted(name)}", 600),
     )
 
 
@@ -56,12 +56,12 @@ def way_back(paths: LineagePaths) -> tuple[str, ...]:
     there = [place for place in (paths.staging, paths.live) if is_there(place)]
     original = paths.conf.with_name(f"{paths.conf.name}.orig")
     if is_there(original):
-        restore = f"cp -p {original} {paths.conf}"
+        restore = f"cp -p {quoted(original, paths.conf)}"
     else:
         restore = f"restore {paths.conf} from a backup"
     end = "take its TLSA records out of DNS, have no service use it, and remove"
     return (
-        f"to go on: {restore}; then: danebot init {paths.name}",
+        f"to go on: {restore}; then: danebot init {quoted(paths.name)}",
         f"to give it up: {end} {_listed(there)}",
     )
 

@@ -12,6 +12,7 @@ from danebot.domain.names import printable
 from danebot.domain.rollover.evidence.change_outcomes import Part
 from danebot.domain.rollover.steps.patience import Asking
 from danebot.domain.rollover.steps.unasked import unasked
+from danebot.domain.text import quoted
 from danebot.errors import TreeError, UnreadableError
 from danebot.jobs.authority import CaAccess
 from danebot.jobs.lineage_run import LineageRun, observe, review
@@ -151,7 +152,10 @@ def not_believed(directory: Path) -> tuple[Finding, ...]:
         "isn't believed: each run parses all keys anew, and forgets what the CA said of lineages "
         "that it doesn't manage"
     )
-    remedy = f"run: chown root: {directory}; chmod go-w {directory}; or name another with snapshot"
+    remedy = (
+        f"run: chown root: {quoted(directory)}; chmod go-w {quoted(directory)}; "
+        "or name another with snapshot"
+    )
     return (Finding(Code.FILES_BROKEN, Severity.WARNING, "", text, printable(remedy, 400)),)
 
 

@@ -31,7 +31,7 @@ from danebot.domain.rollover.steps.phases import Observation
 from danebot.domain.rollover.steps.plan import plan
 from danebot.domain.rollover.steps.remember import remember
 from danebot.domain.rollover.steps.unasked import to_be_asked
-from danebot.domain.text import internal_error
+from danebot.domain.text import internal_error, quoted
 from danebot.errors import DanebotError, TreeError
 from danebot.jobs.context import Context
 from danebot.jobs.view import LineageView, Observed
@@ -94,7 +94,7 @@ def _others(context: Context, known: Container[str]) -> tuple[list[LineageState]
 
 def damage_finding(name: str, damage: str) -> Finding:
     """What is remembered of a lineage can't be used."""
-    remedy = f"a key on its way waits longer; to begin anew: danebot renew {name}"
+    remedy = f"a key on its way waits longer; to begin anew: danebot renew {quoted(name)}"
     return Finding(Code.FILES_BROKEN, Severity.WARNING, name, damaged(damage), remedy)
 
 

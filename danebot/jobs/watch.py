@@ -20,6 +20,7 @@ from danebot.domain.rollover.evidence.watched import let_go
 from danebot.domain.rollover.records.adoption import Found, Standing, by_host
 from danebot.domain.rollover.steps.remember import remember
 from danebot.domain.rollover.steps.unasked import to_be_asked
+from danebot.domain.text import quoted
 from danebot.errors import RolloverError, UnansweredError
 from danebot.jobs.adopt import observe_owners
 from danebot.jobs.next_key import managed
@@ -83,7 +84,7 @@ def inspect(
     managed(context, name)
     state = readable(context, name)
     if state.serving is None:
-        raise RolloverError(f"nothing usable is live of {name}; see: danebot status {name}")
+        raise RolloverError(f"nothing usable is live of {name}; see: danebot status {quoted(name)}")
     found = observe_owners(context, {name: owners}, {name: state.serving})[name]
     silent = [one for one in found if one.standing is Standing.UNANSWERED]
     if silent and not unanswered:

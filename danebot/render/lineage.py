@@ -18,7 +18,7 @@ from danebot.domain.status.document import (
     finding_of,
 )
 from danebot.domain.status.way import share, way
-from danebot.domain.text import distance, duration, times, when
+from danebot.domain.text import distance, duration, quoted, times, when
 
 if TYPE_CHECKING:
     from danebot.domain.lineage.keys import PublicKey
@@ -119,7 +119,7 @@ def status_lines(status: LineageStatus, now: datetime) -> Iterator[str]:
     """One lineage, for a terminal."""
     doing = status.doing
     if not doing and status.management == Management.PASS_THROUGH.value:
-        doing = f"left to certbot; to have danebot keep its key: danebot init {status.name}"
+        doing = f"left to certbot; to have danebot keep its key: danebot init {quoted(status.name)}"
     yield f"{status.name}: {status.phase}" + (f" ({doing})" if doing else "")
     yield from _certificate_lines("live", status.live, now)
     if status.staged is not None and not _same(status.staged, status.live):

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from danebot.domain.lineage.state import Management
 from danebot.domain.rollover.records.adoption import Proposal, by_host
+from danebot.domain.text import quoted
 from danebot.render.lineage import addition_lines
 
 
@@ -23,12 +24,14 @@ def proposal_lines(
         yield f"; {name}: not managed by danebot, so no TLSA record is watched"
     if not proposal.publish and not proposal.there and proposal.unanswered:
         yield "; what to publish can't be told while the resolver gives no answer:"
-        yield f"; 1. see that it does (resolver in danebot.toml), then run: danebot tlsa {name}"
+        then = f"then run: danebot tlsa {quoted(name)}"
+        yield f"; 1. see that it does (resolver in danebot.toml), {then}"
         return
     if proposal.there:
         yield f"; published already, though not watched yet: {by_host(proposal.there)}"
         if managed:
-            yield f";    one that was let go is watched again by: danebot watch {name} OWNER"
+            watch = f"danebot watch {quoted(name)} OWNER"
+            yield f";    one that was let go is watched again by: {watch}"
     step = 1
     if proposal.publish:
         names = (
@@ -52,9 +55,9 @@ def _care(name: str, proposal: Proposal, step: int, management: Management) -> I
     when = f"; {step}. when they are there, " if proposal.publish else f"; {step}. "
     care = "" if management is Management.STAGED else "put it under danebot's care and "
     if proposal.publish or proposal.there:
-        yield f"{when}{care}have them watched: danebot init {name}"
+        yield f"{when}{care}have them watched: danebot init {quoted(name)}"
     else:
-        yield f"; {step}. {care}see the live key's record: danebot init {name}"
-    yield f";    at another name or port: danebot watch {name} _PORT._tcp.HOST"
+        yield f"; {step}. {care}see the live key's record: danebot init {quoted(name)}"
+    yield f";    at another name or port: danebot watch {quoted(name)} _PORT._tcp.HOST"
     if not proposal.there:
-        yield f"; or say that it is to have none: danebot init --no-dane {name}"
+        yield f"; or say that it is to have none: danebot init --no-dane {quoted(name)}"

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
-import shlex
 import sys
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from danebot.domain.text import LONGEST_LINE, printable
+from danebot.domain.text import LONGEST_LINE, printable, quoted
 from danebot.errors import DanebotError
 from danebot.tuples import NamedTuple
 from danebot.verbs.common import FINE, click_echo, print_json
@@ -261,10 +260,10 @@ def _commands(one: Brought, found: tuple[str, ...]) -> Iterator[str]:
     if "systemctl" in one.use:
         yield from _linked(first.stem)
         if not any(first.is_relative_to(place) for place in _UNIT_PATHS):
-            yield f"systemctl link {shlex.join(found)}"
+            yield f"systemctl link {quoted(*found)}"
     if one.use and not one.use.endswith(found[0]):  # it may be where it belongs
-        folder = shlex.quote(str(first.parent))
-        yield one.use.format(first=shlex.quote(found[0]), folder=folder, all=shlex.join(found))
+        folder = quoted(first.parent)
+        yield one.use.format(first=quoted(found[0]), folder=folder, all=quoted(*found))
 
 
 def _program(name: str) -> Path:
@@ -280,4 +279,4 @@ def _linked(program: str) -> Iterator[str]:
     if here == Path(_SYSTEMS_PROGRAMS, program):
         return
     if here.exists() and not (_PROGRAMS / program).exists():
-        yield shlex.join(("ln", "-s", str(here), f"{_PROGRAMS}/"))
+        yield quoted("ln", "-s", here, f"{_PROGRAMS}/")

@@ -12,6 +12,7 @@ from danebot.domain.dns.tlsa import Declared
 from danebot.domain.finding import Finding, Severity
 from danebot.domain.rollover.findings.unprotected import unprotected
 from danebot.domain.rollover.records.adoption import Standing
+from danebot.domain.text import quoted
 from danebot.errors import DanebotError, RolloverError, UnansweredError
 from danebot.tuples import NamedTuple
 from danebot.verbs.common import ATTENTION, FINE, OF_SERVICES, record_run, status_of
@@ -183,7 +184,7 @@ def _admitted(name: str, found: _Looked | DanebotError, told: Told) -> _Looked:
         watched = dict.fromkeys(line.owner for line in (*intake.add, *found.state.lines))
         present = dict.fromkeys((*watched, *intake.let_go))
         if present:
-            first = f", and run first: danebot watch --remove {name} {' '.join(map(str, watched))}"
+            first = f", and run first: danebot watch --remove {quoted(name, *watched)}"
             raise RolloverError(
                 f"it has TLSA records that rely on its key, or that it watches: "
                 f"{', '.join(map(str, present))}; remove them from DNS{first if watched else ''}"
@@ -192,7 +193,7 @@ def _admitted(name: str, found: _Looked | DanebotError, told: Told) -> _Looked:
         raise UnansweredError(
             f"no answer, so nobody knows whether it has TLSA records: {found.search.unanswered}; "
             "nothing was changed. See that the resolver answers and run this again, or go on "
-            f"without: danebot init --although-unanswered {name}"
+            f"without: danebot init --although-unanswered {quoted(name)}"
         )
     return found
 
@@ -219,14 +220,14 @@ def _say_others(console: Console, looked: _Looked, told: Told) -> int:
         console.say(
             f"{name}: looked for TLSA records at {where_looked(looked.search)}: "
             f"{_outcome(looked)}; those of other owners are watched by: "
-            f"danebot watch {name} _PORT._tcp.HOST"
+            f"danebot watch {quoted(name)} _PORT._tcp.HOST"
         )
     for words, owners in (
         ("another host's, by their records and the service there", intake.foreign),
         ("let go in dane-ee", intake.let_go),
     ):
         if owners:
-            mine = f"; to watch them again: danebot watch {name} {_first(owners)}"
+            mine = f"; to watch them again: danebot watch {quoted(name, *_first(owners))}"
             again = mine if owners is intake.let_go else ""
             console.say(f"{name}: not watched, being {words}: {by_host(owners)}{again}")
     if intake.idle and watched:
@@ -243,10 +244,10 @@ def _say_others(console: Console, looked: _Looked, told: Told) -> int:
     for words, owners in doubts:
         if owners:
             known = owners is intake.denied or owners is intake.unanswered
-            let_go = f"; if not: danebot watch --remove {name} {_first(owners)}"
+            let_go = f"; if not: danebot watch --remove {quoted(name, *_first(owners))}"
             console.warn(
                 f"{name}: not watched, since TLSA records of {by_host(owners)} {words}; "
-                f"if they are to be: danebot watch {name} {_first(owners)}"
+                f"if they are to be: danebot watch {quoted(name, *_first(owners))}"
                 + ("" if known else let_go)
             )
             status = ATTENTION
@@ -267,9 +268,9 @@ def _outcome(looked: _Looked) -> str:
     return "found none where an answer came" if looked.in_doubt else "found none"
 
 
-def _first(owners: Sequence[DnsName]) -> str:
+def _first(owners: Sequence[DnsName]) -> Sequence[object]:
     """Owners to name in a command: all, unless these are too many."""
-    return " ".join(map(str, owners)) if len(owners) <= _NAMED else f"{owners[0]} ..."
+    return owners if len(owners) <= _NAMED else (owners[0], "...")
 
 
 def _init_dry(

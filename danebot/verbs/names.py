@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from danebot.domain.finding import Finding
+from danebot.domain.text import quoted
 from danebot.errors import DanebotError, NameChangeError, NameSyntaxError
 from danebot.verbs.common import (
     ATTENTION,
@@ -164,7 +165,7 @@ def _warn(console: Console, name: str, intent: Intent) -> int:
     if intent.found.foreign:
         hosts = by_host(intent.found.foreign)
         console.say(f"{name}: not watched, being another host's by what is served there: {hosts}")
-    watch = f"if they are to be: danebot watch {name} OWNER"
+    watch = f"if they are to be: danebot watch {quoted(name)} OWNER"
     doubts = (
         ("no answer whether TLSA records are left at", intent.unsure, "see to it that none is"),
         (

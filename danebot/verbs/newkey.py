@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from danebot.domain.finding import Severity
+from danebot.domain.text import quoted
 from danebot.verbs.common import ATTENTION, FINE, click_echo, record_run
 
 if TYPE_CHECKING:
@@ -90,7 +91,7 @@ def _say_staged(console: Console, name: str, staged: Staged, form: str) -> None:
     if not staged.records:
         more = f"; its record data: 3 1 1 {digest}"
         if staged.objections:
-            more = f": {digest}; what to add is told later by: danebot tlsa {name}"
+            more = f": {digest}; what to add is told later by: danebot tlsa {quoted(name)}"
         elif staged.demanded:
             more = f": {digest}; its records are published already"
         console.say(f"{name}: the next key is made{more}")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from danebot.domain.dns.tlsa import Declared
 from danebot.domain.finding import Code, Severity
 from danebot.domain.lineage.state import Management
+from danebot.domain.text import quoted
 from danebot.verbs.common import (
     ATTENTION,
     FINE,
@@ -59,7 +60,9 @@ def _by_hand(console: Console, context: Context, view: LineageView) -> bool:
     name = view.state.name
     unwatched = not view.state.owners and view.state.declared is Declared.NOTHING
     if unwatched:
-        console.warn(f"{name} watches no TLSA record; this prints what to do: danebot tlsa {name}")
+        console.warn(
+            f"{name} watches no TLSA record; this prints what to do: danebot tlsa {quoted(name)}"
+        )
     if not _is_by_hand(context, view):
         return unwatched
     for word, records in (
@@ -74,7 +77,8 @@ def _by_hand(console: Console, context: Context, view: LineageView) -> bool:
         console.say(
             f'{name}: nothing was published: that is yours to do, by publish method "{method}"'
             if view.state.management is Management.STAGED
-            else f"{name}: nothing was published: that is yours to do, until danebot init {name}"
+            else f"{name}: nothing was published: that is yours to do, "
+            f"until danebot init {quoted(name)}"
         )
     return say_pressing(console, view) or unwatched
 

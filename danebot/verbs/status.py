@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from danebot.domain.finding import Code, Finding
 from danebot.domain.names import printable
 from danebot.domain.rollover.records.adoption import Proposal, by_host
-from danebot.domain.text import LONGEST_LINE, when
+from danebot.domain.text import LONGEST_LINE, quoted, when
 from danebot.errors import DanebotError, RolloverError, TreeError, UnreadableError
 from danebot.verbs.common import (
     ATTENTION,
@@ -244,7 +244,8 @@ def _say_unanswered(console: Console, view: LineageView, proposal: Proposal) -> 
     if proposal.unanswered:
         console.warn(
             f"{name}: no answer for TLSA records of {by_host(proposal.unanswered)}; they may be "
-            f"published already: see that the resolver answers, then run: danebot tlsa {name}"
+            "published already: see that the resolver answers, then run: "
+            f"danebot tlsa {quoted(name)}"
         )
     console.report(one for one in view.findings if one.code is Code.BREAKS_AT_RENEWAL)
 

@@ -9,6 +9,7 @@ import click
 
 from danebot.domain.finding import Finding, Severity
 from danebot.domain.names import DnsName, TlsaOwner
+from danebot.domain.text import quoted
 from danebot.errors import NameSyntaxError, UnansweredError
 from danebot.verbs.common import ATTENTION, FINE, OF_SERVICES, record_run, status_of
 
@@ -68,8 +69,8 @@ def _inspected(
     except UnansweredError as exc:
         raise UnansweredError(
             f"{exc}; nothing was changed. See that the resolver answers and run this again, "
-            f"or watch it all the same: danebot watch --although-unanswered {name} "
-            f"{' '.join(map(str, owners))}"
+            f"or watch it all the same: danebot watch --although-unanswered {quoted(name)} "
+            f"{quoted(*owners)}"
         ) from exc
 
 

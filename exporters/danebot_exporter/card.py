@@ -12,7 +12,7 @@ from danebot.domain.finding import Severity
 from danebot.domain.lineage.state import Management
 from danebot.domain.rollover.steps.phases import Phase
 from danebot.domain.status.way import way
-from danebot.domain.text import LONGEST_LINE, distance, duration, printable, times, when
+from danebot.domain.text import LONGEST_LINE, distance, duration, printable, quoted, times, when
 from danebot_exporter.course import course, findings_of, urgency, waits
 from danebot_exporter.drawing import draw_way, validity_bar
 from danebot_exporter.html import Html, fragment, tag
@@ -117,7 +117,7 @@ def _next(
 def _told(line: str, said: str, status: LineageStatus) -> bool:
     """Whether a finding that says ``said`` tells of the record in ``line``, or where to find it."""
     verbs = ("publish", "add") if line in status.publication.add else ("remove",)
-    told = (f"{verb} what this prints: danebot tlsa {status.name}" for verb in verbs)
+    told = (f"{verb} what this prints: danebot tlsa {quoted(status.name)}" for verb in verbs)
     return _named(line, said) or any(words in said for words in told)
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from danebot.domain.finding import Finding, Severity, most_serious_first
 from danebot.domain.rollover.steps.phases import Phase
 from danebot.domain.status.document import LineageStatus, finding_of
-from danebot.domain.text import duration, when
+from danebot.domain.text import duration, quoted, when
 
 if TYPE_CHECKING:
     from danebot_exporter.endpoints import EndpointReport
@@ -39,7 +39,7 @@ def course(status: LineageStatus, now: datetime) -> str:
         case Phase.PASS_THROUGH.value:
             return (
                 "Left to certbot. To have danebot keep its TLSA records and keys in agreement: "
-                f"danebot init {status.name}"
+                f"danebot init {quoted(status.name)}"
             )
         case Phase.COOLING.value if status.safe_at is not None:
             left = duration(max(status.safe_at - now, timedelta(0)))
@@ -47,9 +47,8 @@ def course(status: LineageStatus, now: datetime) -> str:
                 f"Nothing to do: the ready key may be used after {when(status.safe_at)} ({left})."
             )
         case Phase.STANDBY.value:
-            return (
-                f"Nothing to do: a next key stands by. To roll over: danebot newkey {status.name}"
-            )
+            roll = f"danebot newkey {quoted(status.name)}"
+            return f"Nothing to do: a next key stands by. To roll over: {roll}"
         case Phase.DEPLOYED.value:
             return "Deployed; the next danebot renew confirms that the services serve it."
         case _:

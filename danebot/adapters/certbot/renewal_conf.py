@@ -10,6 +10,7 @@ from pathlib import Path
 
 from danebot.adapters.certbot.configobj import Entry, Header, parse, written
 from danebot.adapters.files import read_bytes
+from danebot.domain.text import quoted
 from danebot.errors import TreeError
 from danebot.tuples import NamedTuple
 
@@ -179,7 +180,7 @@ def _refused(path: Path, why: str) -> TreeError:
     name = path.name.removesuffix(".conf")
     return TreeError(
         f"{path}: {why}; certbot can't read it either: mend or restore it, or run: "
-        f"certbot delete --cert-name {name}"
+        f"certbot delete --cert-name {quoted(name)}"
     )
 
 

@@ -10,6 +10,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from danebot.domain.text import quoted
 from danebot.errors import ConfigError
 from danebot.regular import read_regular
 
@@ -70,7 +71,7 @@ def _read(path: Path) -> str:
         if found.st_mode & _BY_OTHERS or (found.st_gid and found.st_mode & _BY_GROUP):
             raise ConfigError(f"{path}: others may read or write this key; chmod 600 {path}")
         if found.st_uid not in {0, os.geteuid()}:
-            raise ConfigError(f"{path}: belongs to another user; chown root {path}")
+            raise ConfigError(f"{path}: belongs to another user; chown root {quoted(path)}")
 
     try:
         return read_regular(path, _MOST, allow).decode("utf-8", "replace")

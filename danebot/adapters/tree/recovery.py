@@ -41,6 +41,7 @@ from danebot.adapters.tree.paths import (
 )
 from danebot.adapters.tree.tree import Tree
 from danebot.domain.lineage.state import Held
+from danebot.domain.text import quoted
 from danebot.errors import TreeError
 from danebot.tuples import NamedTuple
 
@@ -172,7 +173,7 @@ def _heal_live_without_combo(tree: Tree, paths: LineagePaths) -> list[str]:
     if not candidates:
         raise TreeError(
             f"{paths.live} leads to no complete version and there is no usable combo.pem: "
-            f"run certbot for {paths.name} by hand, after: danebot deinit {paths.name}"
+            f"run certbot for {paths.name} by hand, after: danebot deinit {quoted(paths.name)}"
         )
     version = max(candidates)
     set_links(paths, paths.live, version)

@@ -44,7 +44,7 @@ from danebot.domain.lineage.state import (
     Management,
     UnknownKey,
 )
-from danebot.domain.text import printable
+from danebot.domain.text import printable, quoted
 from danebot.errors import (
     CertificateError,
     RecordSyntaxError,
@@ -108,7 +108,7 @@ class Tree:
                 if self._is_orphan(name):
                     raise TreeError(
                         f"{self.root}/renewal/{name}.conf is gone, so certbot doesn't know "
-                        f"{name!r} any more; the way back is told by: danebot status {name}"
+                        f"{name!r} any more; the way back is told by: danebot status {quoted(name)}"
                     )
                 raise UnknownLineageError(f"there is no lineage {name!r}; known are: {known}")
         return tuple(dict.fromkeys(wanted)) or names
@@ -196,7 +196,7 @@ class Tree:
             if file is not None and file.key is None:
                 faults.append(
                     f"{paths.staging / file_name}: not a usable private key; put the right one "
-                    f"there, or cancel with: danebot newkey --cancel {state.name}"
+                    f"there, or cancel with: danebot newkey --cancel {quoted(state.name)}"
                 )
         names = _names(paths.staging)
         return replace(

@@ -18,6 +18,7 @@ from danebot.domain.delivery.probes import ProbeOutcome, ProbeResult
 from danebot.domain.delivery.routes import Dane
 from danebot.domain.dns.answers import Cause, Presence, Security
 from danebot.domain.finding import Finding, Severity
+from danebot.domain.text import quoted
 from danebot.tuples import NamedTuple
 
 if TYPE_CHECKING:
@@ -209,5 +210,5 @@ def endpoint_findings(
     remedy = grade.remedy if grade.remedy is not None else grade.code.remedy
     refused = {one.key for one in served if one.judgement is Judgement.MISMATCH}
     if live is not None and refused == {live}:  # as it ought to be: a reload brings nothing
-        remedy = f"add the live key's record, which this prints: danebot tlsa {lineage}"
+        remedy = f"add the live key's record, which this prints: danebot tlsa {quoted(lineage)}"
     return (Finding(grade.code, severity, lineage, f"{endpoint} {grade.text}", remedy),)

@@ -23,7 +23,7 @@ from danebot.domain.doctor.facts import (
     comma_separated,
 )
 from danebot.domain.finding import Finding, Severity, most_serious_first
-from danebot.domain.text import duration, when
+from danebot.domain.text import duration, quoted, when
 
 CLOCK_TOLERANCE = timedelta(minutes=2)
 """Less than what TSIG forgives (RFC 8945 section 10: five minutes); a Date header is in seconds."""
@@ -190,7 +190,7 @@ def exposure(entry: FileStat, me: int) -> Finding | None:
         return _warning(HostCode.WRITABLE, "", text, _or_elsewhere(entry, "chmod go-w"))
     if entry.role.read_by_owner_alone and entry.mode & _EVERYBODY_READS:
         text = f"{path} ({entry.role.value}) may be read by everybody, mode {entry.mode:04o}"
-        remedy = f"run: chmod o-rwx {path}"
+        remedy = f"run: chmod o-rwx {quoted(path)}"
         if entry.role is Role.KEY:
             remedy += "; if others have accounts here, roll over to another key: danebot newkey"
         return _warning(HostCode.KEY_EXPOSED, "", text, remedy)
@@ -201,21 +201,25 @@ def _or_elsewhere(entry: FileStat, command: str) -> str:
     """What helps: of a program's files the one that was found may be but the first."""
     if entry.role is Role.PROGRAM:
         return "install danebot where root alone may write"
-    return f"run: {command} {entry.path}"
+    return f"run: {command} {quoted(entry.path)}"
 
 
 def shortage(space: Space) -> Finding | None:
     """What keeps danebot from writing there."""
     if space.read_only:
         text = f"{space.path} is mounted read-only"
-        remedy = f"run: mount -o remount,rw {space.path}; if it became so by itself, see dmesg"
+        remedy = (
+            f"run: mount -o remount,rw {quoted(space.path)}; if it became so by itself, see dmesg"
+        )
         return Finding(HostCode.DISK_LOW, Severity.CRITICAL, "", text, remedy)
     if space.free < LEAST_FREE:
         text = f"the disk of {space.path} has {space.free // 2**20} MiB left"
-        return _warning(HostCode.DISK_LOW, "", text, f"make room; see: df -h {space.path}")
+        return _warning(HostCode.DISK_LOW, "", text, f"make room; see: df -h {quoted(space.path)}")
     if space.inodes is not None and space.inodes < LEAST_INODES:
         text = f"the disk of {space.path} has {space.inodes} inodes left"
-        return _warning(HostCode.DISK_LOW, "", text, f"remove files; see: df -i {space.path}")
+        return _warning(
+            HostCode.DISK_LOW, "", text, f"remove files; see: df -i {quoted(space.path)}"
+        )
     return None
 
 
@@ -251,8 +255,8 @@ def _records(facts: HostFacts, now: datetime) -> Iterator[Finding]:
         else:
             text = f"TLSA records of a key that nobody knows are not watched: {one.owners}"
             remedy = (
-                f"if they are this host's: danebot watch {one.lineage} {one.first}; "
-                f"if not: danebot watch --remove {one.lineage} {one.first}"
+                f"if they are this host's: danebot watch {quoted(one.lineage, one.first)}; "
+                f"if not: danebot watch --remove {quoted(one.lineage, one.first)}"
             )
             yield _warning(HostCode.OWNER_UNWATCHED, one.lineage, text, remedy)
     yield from map(refusal, facts.refused)

@@ -6,6 +6,7 @@ import enum
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
+from danebot.domain.text import quoted
 from danebot.tuples import NamedTuple
 
 
@@ -72,7 +73,7 @@ class Rival(NamedTuple):
 
     def __str__(self) -> str:
         if self.stop:
-            return f"{self.place} is enabled: {' '.join(self.stop)}"
+            return f"{self.place} is enabled: {quoted(*self.stop)}"
         return f"{self.place} runs certbot renew: take that line out"
 
 

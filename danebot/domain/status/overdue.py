@@ -21,7 +21,7 @@ from danebot.domain.status.document import (
     finding_of,
 )
 from danebot.domain.status.unlooked import doubted
-from danebot.domain.text import duration
+from danebot.domain.text import duration, quoted
 from danebot.domain.thresholds import Range, Thresholds
 from danebot.tuples import NamedTuple
 
@@ -236,7 +236,7 @@ def _records(status: LineageStatus) -> Iterator[Finding]:
             Severity.WARNING if missing else Severity.UNJUDGED,
             status.name,
             f"{record.owner} TLSA {record.record}: {where}",
-            f"danebot status {status.name}",
+            f"danebot status {quoted(status.name)}",
         )
 
 
@@ -249,7 +249,7 @@ def _keys(status: LineageStatus) -> Iterator[Finding]:
             words = f"{role} holds the key {digest}, which nobody serves or awaits"
             yield Finding(Code.KEY_UNKNOWN, Severity.WARNING, status.name, words)
     if status.management == "staged" and status.current is None:
-        words, remedy = "no usable key is live", f"see: danebot status {status.name}"
+        words, remedy = "no usable key is live", f"see: danebot status {quoted(status.name)}"
         yield Finding(Code.KEY_UNKNOWN, Severity.CRITICAL, status.name, words, remedy)
 
 
@@ -260,7 +260,7 @@ def _expiry(status: LineageStatus, allowed: Allowed, now: datetime) -> Iterator[
     """The time left of the live certificate and of another staged one."""
     live, staged = status.live, status.staged
     if live is None:
-        remedy = f"danebot status {status.name}"
+        remedy = f"danebot status {quoted(status.name)}"
         words = "no certificate is live"
         yield Finding(Code.FILES_BROKEN, Severity.UNJUDGED, status.name, words, remedy)
         return
@@ -307,7 +307,7 @@ def _waits(status: LineageStatus, allowed: Allowed, now: datetime) -> Iterator[F
     since = status.awaiting_since
     if phase == "staged" and since is not None and _late(now - since, allowed.staged):
         words = f"the next key waits for its TLSA records since {duration(now - since)}"
-        remedy = f"danebot tlsa {name} prints them"
+        remedy = f"danebot tlsa {quoted(name)} prints them"
         yield Finding(Code.NEXT_KEY_STUCK, Severity.WARNING, name, words, remedy)
     safe = status.safe_at if phase == "cooling" else None
     due = status.phase_since if phase == "due" else safe
@@ -317,7 +317,7 @@ def _waits(status: LineageStatus, allowed: Allowed, now: datetime) -> Iterator[F
     since = status.key_since
     if since is not None and _late(now - since, allowed.key_age):
         words = f"the current key is {duration(now - since)} old"
-        remedy = f"danebot newkey {name} begins a rollover"
+        remedy = f"danebot newkey {quoted(name)} begins a rollover"
         yield Finding(Code.KEY_KEPT, Severity.WARNING, name, words, remedy)
 
 
@@ -338,7 +338,7 @@ def _afterwards(status: LineageStatus, allowed: Allowed, now: datetime) -> Itera
             Severity.WARNING if late else Severity.NOTICE,
             name,
             f"{records} to remove: {remove[0]}",
-            f"danebot tlsa {name} lists them",
+            f"danebot tlsa {quoted(name)} lists them",
         )
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from danebot.domain.finding import Code, Finding, Severity
 from danebot.domain.kinds import Concern, FindingKind
+from danebot.domain.text import quoted
 
 if TYPE_CHECKING:
     from danebot.domain.status.document import Snapshot
@@ -37,7 +38,7 @@ def doubted(
     No remedy of theirs names a verb that refuses it.
     """
     stale = unlooked(document) if concern in _OF_NOW else {}
-    ways = {name: f"danebot status {name}" for name in stale}
+    ways = {name: f"danebot status {quoted(name)}" for name in stale}
     known = [
         one._replace(own_remedy=ways[one.where]) if one.where in ways else one for one in findings
     ]

@@ -33,7 +33,7 @@ from danebot.domain.rollover.records.in_use import KeysInUse
 from danebot.domain.rollover.steps.patience import publishing_retry_at
 from danebot.domain.rollover.steps.phases import Observation, Phase, Plan
 from danebot.domain.rollover.steps.renewing import renewing
-from danebot.domain.text import duration, times, when
+from danebot.domain.text import duration, quoted, times, when
 
 if TYPE_CHECKING:
     from danebot.domain.names import DnsName
@@ -158,17 +158,21 @@ def _files(state: LineageState, plan: Plan, now: datetime) -> Iterator[Finding]:
     if state.ready is not None and state.ready.modified > now + _SURELY_LATER:
         file = f"staging/{state.name}/ready.pem"
         text = f"{file} was changed in {state.ready.modified.year} as it says: its wait never ends"
-        yield Finding(Code.FILES_BROKEN, Severity.WARNING, state.name, text, f"run: touch {file}")
+        yield Finding(
+            Code.FILES_BROKEN, Severity.WARNING, state.name, text, f"run: touch {quoted(file)}"
+        )
 
 
 def _set_aside(name: str, unknown: UnknownKey) -> Finding:
     file = unknown.file
     if unknown.key is None:
         text = f"a private key that can't be read is kept as {file}"
-        remedy = f"decrypt it, then: danebot newkey --adopt {file} {name}, or remove the file"
+        remedy = (
+            f"decrypt it, then: danebot newkey --adopt {quoted(file, name)}, or remove the file"
+        )
     else:
         text = f"a key that danebot didn't make is kept as {file}"
-        remedy = f"use it with: danebot newkey --adopt {file} {name}, or remove the file"
+        remedy = f"use it with: danebot newkey --adopt {quoted(file, name)}, or remove the file"
     return Finding(Code.KEY_SET_ASIDE, Severity.NOTICE, name, text, remedy)
 
 
@@ -178,13 +182,13 @@ def _lost_lines(state: LineageState) -> Iterator[Finding]:
     lost = state.remembered
     if lost and state.required is not None:
         lines = ", ".join(f"'{line}'" for line in lost)
-        gone = " ".join(dict.fromkeys(str(one.owner) for one in lost))
+        gone = dict.fromkeys(one.owner for one in lost)
         yield Finding(
             Code.WATCH_LOST,
             Severity.WARNING,
             state.name,
             f"{file} has lost {lines}, which protects the lineage all the same",
-            f"put that back, or let go of it: danebot watch --remove {state.name} {gone} "
+            f"put that back, or let go of it: danebot watch --remove {quoted(state.name, *gone)} "
             "(the same as a line '- OWNER' there)",
         )
     if state.fading:
@@ -212,7 +216,8 @@ def _doubtful_lines(observation: Observation) -> Iterator[Finding]:
             Severity.WARNING,
             state.name,
             f"{place}/{state.name}/dane-ee:{doubt.text}; it is watched all the same",
-            f"correct the line, or take it out: danebot watch --remove {state.name} {doubt.owner}",
+            "correct the line, or take it out: danebot watch --remove "
+            f"{quoted(state.name, doubt.owner)}",
         )
 
 
@@ -231,13 +236,13 @@ def _left_behind(state: LineageState) -> Iterator[Finding]:
         state.name,
         f"live/{state.name}/combo.pem is another certificate than the links beside it, and nobody "
         f"renews it: it ends {when(combo.chain.not_after)}",
-        f"{by_hand}{joint}: danebot init {state.name}",
+        f"{by_hand}{joint}: danebot init {quoted(state.name)}",
     )
 
 
 def _mending(state: LineageState, fault: str) -> str:
     if fault.endswith(STAGING_GONE):
-        return f"run: danebot init {state.name}"
+        return f"run: danebot init {quoted(state.name)}"
     heals = state.management is Management.STAGED and fault.endswith(UNLINKED)
     return "run: danebot renew" if heals else "mend the file, then run: danebot renew"
 
@@ -251,7 +256,9 @@ def _expiry(state: LineageState, plan: Plan, policy: Policy, now: datetime) -> I
         return
     chain, remedy = serving.chain, None
     if plan.phase is Phase.ISSUED and plan.step is None and staged is not None:
-        remedy = f"see why version {staged.version} isn't deployed: danebot status {state.name}"
+        remedy = (
+            f"see why version {staged.version} isn't deployed: danebot status {quoted(state.name)}"
+        )
     left = chain.not_after - now
     if left <= timedelta(0):
         text = f"the live certificate expired {duration(-left)} ago"

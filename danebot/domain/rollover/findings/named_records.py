@@ -19,6 +19,7 @@ from danebot.domain.dns.tlsa import (
 from danebot.domain.finding import Code, Finding, Severity
 from danebot.domain.rollover.evidence.senders import senders_to
 from danebot.domain.rollover.records.advice import advise
+from danebot.domain.text import quoted
 
 if TYPE_CHECKING:
     from danebot.domain.dane.authorities import Authorities
@@ -113,7 +114,7 @@ def _anchors(
     if found is None:
         return
     retired = found.risk is AnchorRisk.RETIRED
-    anchors = [f"publish what this prints: danebot tlsa --anchors {state.name}"]
+    anchors = [f"publish what this prints: danebot tlsa --anchors {quoted(state.name)}"]
     if not counts_beside((Usage.DANE_TA, Selector.SPKI, MatchingType.SHA2_256), records):
         anchors = []
     yield Finding(

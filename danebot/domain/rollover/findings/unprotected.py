@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from danebot.domain.finding import Code, Finding, Severity
+from danebot.domain.text import quoted
 
 _TEXT = "no TLSA record is watched{of}, so nothing keeps key and DNS in agreement"
 _REMEDY = (
@@ -15,7 +16,7 @@ _REMEDY = (
 
 def unprotected(name: str) -> Finding:
     """The finding of one lineage, whose operator hasn't said that it has no records."""
-    remedy = _REMEDY.format(one=name, every=name)
+    remedy = _REMEDY.format(one=quoted(name), every=quoted(name))
     return Finding(Code.UNPROTECTED, Severity.WARNING, name, _TEXT.format(of=""), remedy)
 
 
@@ -26,6 +27,6 @@ def gathered(findings: Iterable[Finding]) -> tuple[Finding, ...]:
     if len(names) <= 1:
         return every
     text = _TEXT.format(of=f" for {', '.join(names)}")
-    remedy = _REMEDY.format(one="LINEAGE", every=" ".join(names))
+    remedy = _REMEDY.format(one="LINEAGE", every=quoted(*names))
     one = Finding(Code.UNPROTECTED, Severity.WARNING, "", text, remedy)
     return (*(f for f in every if f.code is not Code.UNPROTECTED), one)

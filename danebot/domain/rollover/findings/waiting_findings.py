@@ -25,7 +25,7 @@ from danebot.domain.rollover.findings.record_findings import (
 from danebot.domain.rollover.steps.gate import RESOLVER, UNVALIDATED, Refusal
 from danebot.domain.rollover.steps.patience import promotion_retry_at, under_way_since, urgent
 from danebot.domain.rollover.steps.phases import Hold, Phase, Plan, Step
-from danebot.domain.text import because, duration, set_apart, times, when
+from danebot.domain.text import because, duration, quoted, set_apart, times, when
 
 if TYPE_CHECKING:
     from danebot.domain.rollover.evidence.policy import Policy
@@ -72,7 +72,7 @@ def rollover_findings(
             state.name,
             f"issuing with the ready key failed {times(failure.count)} since "
             f"{when(failure.first)}, next attempt after {when(retry_at)}{because(outcome)}",
-            f"to try again at once: danebot newkey --emergency {state.name}"
+            f"to try again at once: danebot newkey --emergency {quoted(state.name)}"
             if urgent(memory)
             else "the live certificate is still renewed with the current key",
             said,
@@ -133,7 +133,7 @@ def _sight_remedy(name: str, plan: Plan) -> str:
     if plan.refusal is not None and UNVALIDATED in silent:
         return (
             f"{VALIDATES}; or have its servers answer this host; if the zone isn't signed, no "
-            f"sender uses its records: danebot watch --remove {name} {plan.refusal.owner}"
+            f"sender uses its records: danebot watch --remove {quoted(name, plan.refusal.owner)}"
         )
     obstacles = {gap.obstacle for propagation in plan.awaited for gap in propagation.gaps}
     if Obstacle.SERVER_SILENT in obstacles or (silent and silent != (RESOLVER,)):
@@ -172,7 +172,7 @@ def _waiting(
             due = rollover_at(state, memory, policy)
             if due is not None:
                 text += f"; its turn comes {when(due)}"
-            use = f"to roll over now: danebot newkey {state.name}"
+            use = f"to roll over now: danebot newkey {quoted(state.name)}"
             return Finding(Code.STANDING_BY, Severity.INFO, state.name, text, use)
         case Phase.DUE:
             text = "the ready key is due for promotion"
@@ -188,7 +188,9 @@ def _stuck_cooling(state: LineageState, text: str, since: datetime, memory: Memo
     if last is not None and (last.gone or last.new):
         remedy = _LASTING_SERVERS.format("the key is used")
     if urgent(memory):
-        remedy += f"; or go on without: danebot newkey --emergency --accept-mismatch {state.name}"
+        remedy += (
+            f"; or go on without: danebot newkey --emergency --accept-mismatch {quoted(state.name)}"
+        )
     return Finding(
         Code.ROLLOVER_STUCK,
         Severity.WARNING,
@@ -254,8 +256,8 @@ def _unwatched(state: LineageState) -> Finding:
         Severity.WARNING,
         state.name,
         f"the key on its way isn't used: {Hold.NOTHING_WATCHED.value}",
-        f"have the owners found: danebot init {state.name}; or say that it has no TLSA records: "
-        f"danebot init --no-dane {state.name}",
+        f"have the owners found: danebot init {quoted(state.name)}; or say that it has no TLSA "
+        f"records: danebot init --no-dane {quoted(state.name)}",
     )
 
 
@@ -268,7 +270,7 @@ def _remedy(name: str, plan: Plan) -> str:
     lagging = ", or see why that server lags" if Obstacle.SERVER_LACKS in obstacles else ""
     if obstacles <= {Obstacle.SERVER_SILENT} and plan.hold is Hold.CANNOT_SEE:
         return _EVERY_SERVER if obstacles else "allow DNS to the internet from this host"
-    return f"publish what this prints: danebot tlsa {name}{lagging}"
+    return f"publish what this prints: danebot tlsa {quoted(name)}{lagging}"
 
 
 def _gap_words(gap: Gap) -> str:

@@ -16,6 +16,7 @@ from danebot.domain.finding import Code, Finding, Severity
 from danebot.domain.rollover.evidence.memory import CancelledKey, Memory
 from danebot.domain.rollover.records.publication import OwnedRecord, Publication, cancelled_records
 from danebot.domain.rollover.records.retirement import everybody_heard, shown_at
+from danebot.domain.text import quoted
 
 if TYPE_CHECKING:
     from danebot.domain.lineage.state import LineageState
@@ -116,7 +117,7 @@ def to_be_gone(
         late = now - key.at > policy.staged_warning
         remedy = "it is forgotten once every server is seen without"
         if removable:
-            remedy = f"remove what this prints: danebot tlsa {state.name}"
+            remedy = f"remove what this prints: danebot tlsa {quoted(state.name)}"
         yield Finding(
             Code.CANCELLING,
             Severity.WARNING if late and shown else Severity.NOTICE,

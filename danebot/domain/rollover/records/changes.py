@@ -17,6 +17,7 @@ from danebot.domain.names import DnsName
 from danebot.domain.rollover.evidence.change_outcomes import ADVICE, ChangeOutcome, Part
 from danebot.domain.rollover.records.advice import overruled_by, shown
 from danebot.domain.rollover.records.retirement import forms
+from danebot.domain.text import quoted
 
 if TYPE_CHECKING:
     from danebot.domain.lineage.state import LineageState
@@ -132,7 +133,9 @@ def after(change: Change, earlier: Iterable[Change]) -> Change:
 
 def _filled(words: str, change: Change) -> str:
     return words.format(
-        lineage=change.lineage, owner=", ".join(map(str, change.owners)), target=change.target
+        lineage=quoted(change.lineage),
+        owner=", ".join(map(str, change.owners)),
+        target=change.target,
     )
 
 

@@ -22,6 +22,7 @@ from danebot.domain.rollover.records.retirement import (
     out_of_use,
     shown_at,
 )
+from danebot.domain.text import quoted
 
 if TYPE_CHECKING:
     from danebot.domain.dns.tlsa import TlsaRecord
@@ -65,7 +66,7 @@ def at_large(
             state.name,
             "the compromised key's certificates are not revoked yet: "
             + ("; ".join(reasons) or "that is tried at the next danebot renew"),
-            _insistence(state.name) if reasons else f"run: danebot renew {state.name}",
+            _insistence(state.name) if reasons else f"run: danebot renew {quoted(state.name)}",
         )
 
 
@@ -102,15 +103,15 @@ def _published(
     may_go = any(item.record == record for item in found.remove)
     reasons = _reasons(memory) if not out_of_use(memory, past) else ()
     if _cached_alone(state, past, observations):
-        remedy = f"nothing but to wait for its TTL; then run: danebot renew {state.name}"
+        remedy = f"nothing but to wait for its TTL; then run: danebot renew {quoted(state.name)}"
         why = "it is gone from every server, and caches have it for a while yet"
     elif may_go:
-        remedy = f"remove what this prints: danebot tlsa {state.name}"
+        remedy = f"remove what this prints: danebot tlsa {quoted(state.name)}"
         why = "it may be removed"
     elif reasons:
         remedy, why = _insistence(state.name), "; ".join(reasons)
     else:
-        remedy = f"see where the live key's record is missing: danebot status {state.name}"
+        remedy = f"see where the live key's record is missing: danebot status {quoted(state.name)}"
         why = "it stays until the live key's record is seen at every server"
     return Finding(
         Code.COMPROMISED_PUBLISHED,

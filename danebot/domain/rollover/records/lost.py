@@ -16,6 +16,7 @@ from danebot.domain.lineage.state import LineageState, Management
 from danebot.domain.rollover.evidence.memory import CancelledKey, Memory
 from danebot.domain.rollover.records.cancel import still_shown
 from danebot.domain.rollover.records.retirement import everybody_heard
+from danebot.domain.text import quoted
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -74,5 +75,5 @@ def told_lost(state: LineageState, memory: Memory, observations: Observations) -
             Severity.WARNING,
             state.name,
             f"staging/{state.name} has lost the next key {key.digest.hex()}, whose record{where}",
-            f"restore nextkey.pem, or give it up: danebot newkey --cancel {state.name}",
+            f"restore nextkey.pem, or give it up: danebot newkey --cancel {quoted(state.name)}",
         )

@@ -28,6 +28,7 @@ from danebot.domain.rollover.evidence.propagation import (
 )
 from danebot.domain.rollover.records.advice import Advice, Objection, Obstruction, advise, shown
 from danebot.domain.rollover.records.retirement import forms, leaving, out_of_use
+from danebot.domain.text import quoted
 from danebot.tuples import NamedTuple
 
 if TYPE_CHECKING:
@@ -279,7 +280,7 @@ def lingering(
     count = len(remove)
     many = "an old key's record" if count == 1 else f"{count} records of old keys"
     text = f"{many} may be removed: {remove[0]}"
-    remedy = f"remove what this prints: danebot tlsa {state.name}"
+    remedy = f"remove what this prints: danebot tlsa {quoted(state.name)}"
     return (Finding(Code.RECORDS_TO_REMOVE, Severity.NOTICE, state.name, text, remedy),)
 
 

@@ -17,7 +17,7 @@ from danebot.domain.lineage.renewal import renews_at
 from danebot.domain.names import DnsName
 from danebot.domain.rollover.evidence.propagation import matches_chain
 from danebot.domain.rollover.evidence.senders import senders_to
-from danebot.domain.text import when
+from danebot.domain.text import quoted, when
 from danebot.tuples import NamedTuple
 
 if TYPE_CHECKING:
@@ -65,9 +65,11 @@ def breaks_at_renewal(
         f"{', '.join(owners[:_NAMED])}{more} match this {fresh} alone, certbot makes a new one "
         "then, and DANE senders will defer or bounce mail"
     )
-    remedy = f"danebot init {state.name} keeps the key"
+    remedy = f"danebot init {quoted(state.name)} keeps the key"
     if not all(_has_key(live, one) for one in published):
-        remedy += f"; then add the 3 1 1 records that this prints: danebot tlsa {state.name}"
+        remedy += (
+            f"; then add the 3 1 1 records that this prints: danebot tlsa {quoted(state.name)}"
+        )
     severity = Severity.CRITICAL if soon else Severity.WARNING
     return (Finding(Code.BREAKS_AT_RENEWAL, severity, state.name, text, remedy),)
 
@@ -146,7 +148,7 @@ def unmatched_records(
             "senders refuse its certificate, which was renewed, or the records changed: they defer "
             "or bounce mail",
             f"add now: {first.owner}. IN TLSA {_accepted(first, live, now)}; "
-            f"then: danebot init {state.name}",
+            f"then: danebot init {quoted(state.name)}",
         ),
     )
 
