@@ -267,7 +267,7 @@ def test_an_old_record_stays_while_a_server_lacks_the_served_keys(site: Site) ->
     key = {"spki": b"a key of the past".hex(), "until": then}
     probes = dict.fromkeys(("at", "confirmed_at", "clear_since", "cleared_at"), then)
     deployment = {"chain": "00", "digest": "00", **probes}
-    before = {"past_keys": [key], "deployment": deployment, "asked": [OWNER]}
+    before = {"past_keys": [key], "deployment": deployment, "asked": [OWNER.rstrip(".")]}
     remembered = json.dumps({"schema": 1, **before})
     (site.staging / "rollover.json").write_text(remembered)
     by_update(site, 'wait = "1s"')
