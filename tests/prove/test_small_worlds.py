@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from datetime import timedelta
 
 import pytest
 
@@ -11,6 +12,7 @@ from domain import mutants
 from domain.builders import Rules
 from prove.small.search import WORLDS, Search, SmallWorld, misplace
 from prove.small.world import FLOOR, Content, delegations, moves
+from prove.small_worlds import search_all
 
 pytestmark = [pytest.mark.once, pytest.mark.no_cover]
 
@@ -160,3 +162,9 @@ def test_without_a_clause_a_short_history_breaks_a_promise(one: Breaking) -> Non
         assert found.promise == one.promise
         lines = iter(found.timeline)
         assert all(any(words in line for line in lines) for words in one.words), found.timeline
+
+
+def test_a_row_claims_no_more_than_was_seen() -> None:
+    rows = search_all(timedelta(0))
+    assert len(rows) == len(WORLDS)
+    assert all("not even all histories without an event" in row.amount for row in rows)
