@@ -8,6 +8,14 @@ from pathlib import Path
 import pytest
 
 from bench.measure import Bench
+from lab.lab import Lab
+
+
+@pytest.fixture(scope="session")
+def running_lab() -> Iterator[Lab]:
+    """A lab whose certbot costs what it costs."""
+    with Lab(forked=False) as lab:
+        yield lab
 
 
 @pytest.fixture(scope="session")

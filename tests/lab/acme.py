@@ -1,4 +1,7 @@
-"""The ACME server, and certbot in two versions, both pointed at it by a wrapper script."""
+"""The ACME server, and certbot in two versions, both pointed at it by a wrapper script.
+
+The newest certbot is forked from one that has started already: see `certbot_server.py`.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,10 @@ import datetime as dt
 import enum
 import ipaddress
 import json
+import shutil
+import socket
 import ssl
+import subprocess
 import sys
 import urllib.error
 import urllib.request
@@ -45,6 +51,7 @@ class Acme:
     root: Path
     net: Net
     validity: int
+    forked: bool
 
     @property
     def url(self) -> str:
@@ -101,7 +108,32 @@ class Acme:
                 ],
                 lambda: accepts(address, 14000),
             ),
+            *([self._server()] if self._client().exists() else []),
         ]
+
+    def _client(self) -> Path:
+        return self.root / "certbot-client"
+
+    def _socket(self) -> Path:
+        return self.root / "certbot.socket"
+
+    def _server(self) -> Service:
+        """What `_client` has certbot forked by."""
+        program = Flavour.PYPI.program
+        server = Path(__file__).with_name("certbot_server.py")
+
+        def listens() -> bool:
+            with socket.socket(socket.AF_UNIX) as probe:
+                return probe.connect_ex(str(self._socket())) == 0
+
+        words: list[str | Path] = [
+            program.with_name("python"),
+            "-P",
+            server,
+            self._socket(),
+            program,
+        ]
+        return Service("certbot", words, listens)
 
     def wrapper(self, flavour: Flavour) -> Path:
         """Write the script that stands for certbot: ``ROOT/FLAVOUR/certbot``.
@@ -111,8 +143,14 @@ class Acme:
         """
         path = self.root / flavour.value / "certbot"
         path.parent.mkdir(exist_ok=True)
+        certbot = str(flavour.program)
+        if self.forked and flavour is Flavour.PYPI and shutil.which("gcc"):
+            source = Path(__file__).with_name("certbot_client.c")
+            command: list[str | Path] = ["gcc", "-Wall", "-O1", "-o", self._client(), source]
+            subprocess.run(command, check=True, timeout=60)
+            certbot = f"{self._client()} {self._socket()} {certbot}"
         path.write_text(
-            _WRAPPER.format(tree=self.root / "certbot/etc", ca=self.ca, certbot=flavour.program),
+            _WRAPPER.format(tree=self.root / "certbot/etc", ca=self.ca, certbot=certbot),
             encoding="ascii",
         )
         path.chmod(0o755)

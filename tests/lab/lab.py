@@ -59,6 +59,7 @@ class Lab:
     serves; ``validity`` the seconds that a certificate lives.  ``mail_caches`` lets smtpd
     processes live on, so that a new chain (also the first) is served only after
     ``postfix_reload()``.
+    ``forked``: the newest certbot starts by a fork (see `certbot_server.py`), where gcc is.
     ``keep`` leaves the daemons running when the starting process ends.
     """
 
@@ -74,6 +75,7 @@ class Lab:
         lineage: str = DEFAULT_LINEAGE,
         validity: int = 90 * 86400,
         mail_caches: bool = False,
+        forked: bool = True,
         keep: bool = False,
     ) -> None:
         reserved = self._reserve()
@@ -93,7 +95,7 @@ class Lab:
         self._lagging = False
         self._processes = Processes(self.root, keep=keep)
         self._dns = self._world(reserved, ttl, negative_ttl)
-        self._acme = Acme(self.root, reserved, validity)
+        self._acme = Acme(self.root, reserved, validity, forked)
         self._mail = Mail(
             self.root,
             reserved,
@@ -250,6 +252,10 @@ class Lab:
     def certbot_wrapper(self, flavour: Flavour = Flavour.PYPI) -> Path:
         """Return an executable named certbot that talks to this lab's ACME server."""
         return self._wrappers[flavour]
+
+    def plain_certbot(self) -> None:
+        """Have certbot started as anywhere else, until the next reset: for tests of the process."""
+        self.stop("certbot")
 
     def certbot(
         self, *args: str | Path, flavour: Flavour = Flavour.PYPI, check: bool = True
