@@ -2,6 +2,7 @@
 
 At that moment combo stays usable, no key is lost and none lies open; what is told are lines in
 danebot's own words; and the same command, given again, comes to what it comes to undisturbed.
+What a broken disk didn't let it remove is gone after the daily run.
 Some points of each; all with ``PROVE=all``.
 """
 
@@ -93,10 +94,12 @@ def test_the_same_command_given_again_comes_to_the_same(
         if struck.name == "init":  # once done, it leaves what is to be remembered to the run
             struck.site.ok("renew")
         assert_nothing_lost(struck.keys if struck.name == "newkey" else keys, struck.site.tree)
-        sound_tree(struck.site.tree)
-        assert temporary_files(struck.site) == [], where
         if struck.name != "newkey":
             assert _outcome(struck) ^ wanted == set(), where
+        if struck.name not in {"newkey", "deinit"}:  # what couldn't be removed goes with this run
+            struck.site.ok("renew")
+        sound_tree(struck.site.tree)
+        assert temporary_files(struck.site) == [], where
 
 
 def _points(at: Situation, fault: Fault) -> list[int]:
@@ -135,7 +138,9 @@ def _outcome(at: Situation) -> frozenset[str]:
     files = {
         re.sub(r"\d+\.pem$", "N.pem", str(path.relative_to(tree)))
         for path in tree.rglob("*")
-        if not {"accounts", "csr", "keys"} & set(path.parts) and path.suffix != ".lock"
+        if not {"accounts", "csr", "keys"} & set(path.parts)
+        and path.suffix != ".lock"
+        and not path.name.startswith(".danebot-tmp-")
     }
     texts = {
         f"{path.relative_to(tree)}: {path.read_text(encoding='utf-8')}"
