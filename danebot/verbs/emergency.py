@@ -97,7 +97,7 @@ def _say_waits(console: Console, successor: Successor, view: LineageView, form: 
     from danebot.domain.text import duration, when
     from danebot.render.lineage import addition_lines
 
-    name, add = view.state.name, view.publication.add
+    name, add = view.state.name, (*view.publication.add, *view.publication.repair)
     if add:
         console.say(f"; {name}: ADD these records NOW, and keep those that are there")
         for line in addition_lines(add, form):

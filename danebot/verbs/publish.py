@@ -72,7 +72,7 @@ def _by_hand(console: Console, context: Context, view: LineageView) -> bool:
     ):
         for record in records:
             click_echo(f"{name}: {word}: {record}")
-    if view.publication.add or view.publication.remove:
+    if view.publication.add or view.publication.repair or view.publication.remove:
         method = context.settings.publish(name).method.value
         console.say(
             f'{name}: nothing was published: that is yours to do, by publish method "{method}"'

@@ -242,6 +242,26 @@ def test_an_old_keys_record_that_may_go_is_no_alarm(desk: Desk) -> None:
     assert "an old key's record may be removed" in desk.danebot("status", NAME).out
 
 
+# ---- an emergency ---------------------------------------------------------------------------
+
+
+def test_an_emergency_has_what_some_servers_lack_added_too(desk: Desk) -> None:
+    """It waits for every server, so a record that one of them has is to be added all the same."""
+    desk.staged(f"1 {HERE}")
+    desk.dns.publish(of_key("one"))
+    digest = re.findall(r"3 1 1 ([0-9a-f]{64})", desk.danebot("newkey", NAME).out)[0]
+    old, new = of_key("one"), of_key("one")._replace(data=bytes.fromhex(digest))
+    desk.dns.publish(old, new)
+    whole = desk.dns.looks[OWNER]
+    first, second = whole.servers
+    desk.dns.looks[OWNER] = whole._replace(servers=(first, second._replace(records=(old,))))
+    said = desk.danebot("newkey", "--emergency", NAME)
+    assert "ADD these records NOW" in said.out
+    assert f"3 1 1 {digest}" in said.out.partition("ADD these")[2]
+    assert f"add where it is missing: {HERE}" in desk.danebot("publish", NAME).out
+    assert "nothing was published" in desk.danebot("publish", NAME).out
+
+
 # ---- a cancelled key ------------------------------------------------------------------------
 
 
