@@ -70,7 +70,7 @@ BREAKING = (
     Breaking(
         "the TTL of the RRset",
         mutants.NO_TTL_OF_THE_RRSET,
-        replace(_BY_NAME["records"], before=1, files=()),
+        replace(_BY_NAME["records"], files=()),
         1,
         _OLD_CACHED,
         (

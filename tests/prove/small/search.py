@@ -384,7 +384,8 @@ def _publishing(ttls: tuple[int, ...], contents: Iterable[Content]) -> Operator:
 _PLAIN = (Content.OLD, Content.BOTH)
 _OLD, _BOTH, _NOTHING = Content.OLD, Content.BOTH, Content.NOTHING
 WORLDS = (
-    SmallWorld("records", 1, (_publishing((1, 2), _PLAIN),), (cancel,), ((_OLD, _OLD),)),
+    SmallWorld("records", 1, (_publishing((1, 2), _PLAIN),), (cancel,), ((_OLD, _OLD),), before=1),
+    SmallWorld("unseen", 1, (_publishing((1,), _PLAIN),), (), ((_OLD, _OLD),)),
     SmallWorld(
         "absent",
         1,
