@@ -124,8 +124,9 @@ def _leads(route: MailRoute, names: Collection[DnsName]) -> bool:
 def _concerning(ways: MailWays, lineages: Names) -> Iterable[MailRoute]:
     """The routes of the domains that this host has to do with.
 
-    Those are its mail server's, and the nearest with MX records above each name; where one of them
-    leads to the lineage, others that lead elsewhere are other hosts' affair.
+    Those are its mail server's, with MX records or an address, and the nearest with MX records
+    above each name; where one of them leads to the lineage, others that lead elsewhere are other
+    hosts' affair.
     """
     routes = {
         route.domain: route
@@ -146,13 +147,21 @@ def _concerning(ways: MailWays, lineages: Names) -> Iterable[MailRoute]:
             for domain in near
             if not led or not _listed(routes[domain]) or _leads(routes[domain], names)
         }
-    wanted |= {domain: None for domain in ways.declared if domain in routes}
-    return [routes[domain] for domain in wanted]
+    declared = {route.domain: route for route in ways.routes if _may_lead(route)}
+    wanted |= {domain: None for domain in ways.declared if domain in declared}
+    return [(routes | declared)[domain] for domain in wanted]
+
+
+def _may_lead(route: MailRoute) -> bool:
+    """Whether senders may find a host by it: without MX records that is the domain itself."""
+    found = any(host.dane is not Dane.NO_ADDRESS for host in route.hosts)
+    return found or route.discovery in (Discovery.LISTED, Discovery.FAILED)
 
 
 # ---- what is wrong there --------------------------------------------------------------------
 
 _OPEN = "senders to {} aren't protected: {}"
+_UNWATCHED = "nobody keeps senders to {} protected: {}"
 _UNKNOWN = "whether senders to {} are protected is unknown: {}"
 
 
@@ -169,7 +178,7 @@ class _Fault(NamedTuple):
 
 
 def _faults(route: MailRoute, ways: MailWays, chosen: Names, others: Names) -> Iterator[_Fault]:
-    if not _listed(route):
+    if route.discovery is Discovery.FAILED:
         yield _Fault(_UNKNOWN, f"MX records: {_detail(route)}")
         return
     if not route.mx.secure:
@@ -186,8 +195,10 @@ def _faults(route: MailRoute, ways: MailWays, chosen: Names, others: Names) -> I
         elif host.dane is not Dane.APPLIES and not holder and other:
             cause = f"{where}, and danebot doesn't care for {other}"
             yield _Fault(_OPEN, cause, ("setup", other))
-        elif host.dane is not Dane.APPLIES:
-            yield _Fault(_OPEN, where) if holder else _stranger(where, host, ways, tuple(chosen))
+        elif host.dane is not Dane.APPLIES and holder:
+            yield _Fault(_OPEN, where)
+        elif not holder and not other:
+            yield from _stranger(host, ways, tuple(chosen))
 
 
 def _holder(lineages: Names, host: HostRoute) -> str:
@@ -196,14 +207,20 @@ def _holder(lineages: Names, host: HostRoute) -> str:
     return next((one for one, names in lineages.items() if covers(names, name)), "")
 
 
-def _stranger(where: str, host: HostRoute, ways: MailWays, chosen: tuple[str, ...]) -> _Fault:
-    """An MX host whose name no certificate here has: this host by another name, or another."""
-    cause = f"{where}, and no certificate here has that name"
+def _stranger(host: HostRoute, ways: MailWays, chosen: tuple[str, ...]) -> Iterator[_Fault]:
+    """An MX host whose name no certificate here has: this host by another name, or another.
+
+    Records of another are its own affair; those of this host nobody compares with what it serves.
+    """
+    applies = host.dane is Dane.APPLIES
+    cause = f"{host.host}: {host.dane.value}, and no certificate here has that name"
     add = ("names", *chosen, "--add", str(host.host)) if len(chosen) == 1 else ()
-    if ways.is_here(host):
-        return _Fault(_OPEN, cause, add)
     told = f": danebot {' '.join(add)}" if add else ""
-    return _Fault(_OPEN, f"{cause}; if it is this host, add it{told}; if not, tell whoever runs it")
+    other = f"{cause}; if it is this host, add it{told}; if not, tell whoever runs it"
+    if ways.is_here(host):
+        yield _Fault(_UNWATCHED if applies else _OPEN, cause, add)
+    elif not applies:
+        yield _Fault(_OPEN, other)
 
 
 def _detail(route: MailRoute) -> str:

@@ -17,6 +17,10 @@ MX, OTHER = f"mx.{ORG}", "mx.other.test"
 OPEN = f"senders to {ORG} aren't protected: "
 UNKNOWN = f"whether senders to {ORG} are protected is unknown: "
 STRANGER = f"{OTHER}: no TLSA records, and no certificate here has that name"
+UNWATCHED = (
+    f"nobody keeps senders to {ORG} protected: {OTHER}: secure TLSA records, and no certificate "
+    "here has that name"
+)
 MAYBE = f"; if it is this host, add it: danebot names mail --add {OTHER}; if not, tell whoever"
 GIVEN = "for the names that MX records give this host"
 UNNAMED = "for HOST, this host's name, as no MX record leads here"
@@ -133,6 +137,11 @@ def test_an_mx_leads_to_a_certificate_where_dns_is_signed(*, secure: bool) -> No
             f"{OPEN}{STRANGER}",
             f"names mail --add {OTHER}",
         ),
+        (
+            ways(route(ORG, host(MX), host(OTHER)), own=Hostname(OTHER)),
+            UNWATCHED,
+            f"names mail --add {OTHER}",
+        ),
         (None, "whether senders are protected is unknown: MX records could not be looked at", ""),
     ],
 )
@@ -174,6 +183,23 @@ def test_domains_with_one_fault_share_a_line() -> None:
     (lack,) = told(ways(*routes, declared=tuple(map(Hostname, domains))))
     assert lack.why.startswith("senders to a.test, b.test, c.test and 2 more aren't protected: ")
     assert lack.command == ("danebot", "verify", "a.test", "b.test", "c.test")
+
+
+@pytest.mark.parametrize("dane", [Dane.ABSENT, Dane.DEFERRED, Dane.NO_ADDRESS, Dane.APPLIES])
+def test_a_domain_of_the_mail_server_without_mx_records_is_its_own_host(dane: Dane) -> None:
+    """RFC 5321 section 5.1."""
+    shop = f"shop.{ORG}"
+    bare = route(shop)._replace(hosts=(host(shop, dane, "192.0.2.7"),))
+    found = told(ways(route(ORG, host(MX)), bare, declared=(Hostname(shop),), local=("192.0.2.7",)))
+    words = {
+        Dane.ABSENT: f"senders to {shop} aren't protected: {shop}: no TLSA records, and no",
+        Dane.DEFERRED: f"whether senders to {shop} are protected is unknown: {shop}: TLSA",
+        Dane.APPLIES: f"nobody keeps senders to {shop} protected: {shop}: secure TLSA",
+    }
+    assert [one.why[: len(words[dane])] for one in found] == [
+        words[one] for one in words if one is dane
+    ]
+    assert told(ways(route(ORG, host(MX)), bare)) == []  # nobody said that mail for it comes here
 
 
 def test_the_nearest_domain_with_mx_records_counts() -> None:
