@@ -56,6 +56,11 @@ def test_an_address_that_is_never_heard_is_taken_for_dead() -> None:
     assert not simulate_gate(30000255).broken
 
 
+def test_records_that_come_back_under_a_shorter_ttl_are_waited_for() -> None:
+    """No server had them, the resolver lagged; then they were back for a look, the answer bogus."""
+    assert not simulate_gate(40007355).broken
+
+
 def _without(mutate: Callable[[OwnerMemory], OwnerMemory]) -> Rules:
     def broken(memory: Memory, state: LineageState, seen: Observations, now: datetime) -> Memory:
         found = remember(memory, state, seen, now)

@@ -154,8 +154,13 @@ def explained(since: datetime | None, lagged_at: datetime | None, ttl: timedelta
 
 
 def _covers(one: RRsetSighting, other: RRsetSighting) -> bool:
-    """Whether ``one`` makes ``other`` superfluous: the same records, held as long or longer."""
+    """Whether ``one`` makes ``other`` superfluous: the same records, held as long or longer.
+
+    One that servers had left may turn out to have ended then; under another TTL they had it later.
+    """
     if one.records != other.records:
+        return False
+    if one.left_at is not None and one.ttl != other.ttl and other.first > one.left_at:
         return False
     mine, others = _held(one), _held(other)
     if mine == others:
