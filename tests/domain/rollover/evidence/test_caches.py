@@ -6,10 +6,11 @@ from datetime import timedelta
 
 import pytest
 
-from danebot.domain.rollover.evidence.caches import gone_at
+from danebot.domain.dns.answers import Security
+from danebot.domain.rollover.evidence.caches import gone_at, remember_rrsets
 from danebot.domain.rollover.evidence.memory import OwnerMemory, RRsetSighting
 from danebot.domain.rollover.evidence.policy import Policy
-from domain.builders import DAY, HOUR, MINUTE, T0, record
+from domain.builders import DAY, HOUR, MINUTE, T0, look, record
 
 POLICY = Policy(min_wait=timedelta(0), margin=HOUR, unseen_ttl=7 * DAY)
 SHORT = RRsetSighting((record("old"),), HOUR, T0, until=T0 + 2 * HOUR)
@@ -35,3 +36,16 @@ def test_neither_before_the_minimum_wait_nor_before_the_old_route_is_forgotten()
     assert gone_at(later, OwnerMemory(watched_since=T0), patient) == T0 + 2 * HOUR + DAY
     moved = OwnerMemory(watched_since=T0, old_route_until=T0 + DAY)
     assert gone_at(later, moved, POLICY) == T0 + DAY + 2 * HOUR
+
+
+def test_records_that_servers_have_again_under_another_ttl_are_held_since_then() -> None:
+    """Though the resolver lagged all the while, and the look that shows them proves nothing."""
+    old, both = ("old",), ("old", "new")
+    left = look(*both, resolver=old, ttl=3 * DAY)
+    again = look(*old, ttl=DAY, security=Security.BOGUS)
+    owner = OwnerMemory()
+    for hours, one in ((0, look(*old, ttl=3 * DAY)), (1, left), (90, again), (100, look(*both))):
+        now = T0 + hours * HOUR
+        owner = owner._replace(rrsets=remember_rrsets(owner, one, now))
+    ends = [s.until for s in owner.rrsets if s.records == (record("old"),) and s.ttl == DAY]
+    assert ends == [T0 + 100 * HOUR]
