@@ -100,7 +100,8 @@ def setup(
     )
     mode = Mode.YES if options["yes"] else Mode.PRINT if options["dry_run"] else Mode.ASK
     root = ctx.find_root()
-    told = [f"{flag}={root.params[name]}" for name, flag in _GLOBAL if root.params[name]]
+    given = ((flag, root.params[name]) for name, flag in _GLOBAL if root.params[name])
+    told = [f"{flag}={path.absolute()}" for flag, path in given]
     flags = ["-v"] * root.params["verbose"] + ["-q"] * root.params["quiet"]
 
     def run(words: Sequence[str]) -> int:

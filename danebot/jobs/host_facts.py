@@ -142,7 +142,7 @@ def tree_facts(
 
     ``host`` is the root directory of the host, another one in tests.
     """
-    from danebot.adapters.certbot.timers import own_jobs
+    from danebot.adapters.certbot.timers import has_cron, has_systemd, own_jobs
 
     settings, tree = context.settings, context.tree
     known = names or ()
@@ -163,6 +163,7 @@ def tree_facts(
     return facts._replace(
         accounts=tuple(_accounts(context, looker, known)),
         jobs=jobs,
+        scheduler=has_systemd(host) or has_cron(host),
         last_run=last,
         run_told=told,
         lineages=len(names) if names is not None else None,

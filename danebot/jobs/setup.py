@@ -24,6 +24,7 @@ from danebot.domain.rollover.records.adoption import (
     refusing,
 )
 from danebot.domain.rollover.steps.gate import passed_gate, refused_live
+from danebot.domain.text import quoted
 from danebot.errors import DanebotError
 from danebot.jobs.host_facts import Looker, asked_facts, cheap_facts, tree_facts
 from danebot.jobs.survey import remembered
@@ -177,12 +178,10 @@ def _unfit(context: Context, daily: tuple[tuple[str, ...], ...], host: Path) -> 
     """Why commands wouldn't have a run of root's daily that is this one's; "" if they would."""
     from danebot.adapters.certbot.timers import brought_job
 
-    job = brought_job(context.tree.root, _basis(context, host), host)
+    basis = _basis(context, host)
+    job = brought_job(context.tree.root, basis, host)
     if not job.certain:
-        return (
-            "the timer or cron file that danebot brings runs with other settings, or on another "
-            "tree: write --config and --config-dir as you gave them before its renew"
-        )
+        return _with_options(context.tree.root, basis, daily, host)
     linked = [word for words in daily if words[0] == "ln" for word in words[2:3]]
     if not (job.runs or linked):
         link = f'ln -s "$(command -v danebot)" {job.program}'
@@ -191,6 +190,25 @@ def _unfit(context: Context, daily: tuple[tuple[str, ...], ...], host: Path) -> 
     entry = changeable(map(Path, (*linked, *units)), os.geteuid())
     found = exposure(entry, os.geteuid()) if entry is not None else None
     return f"{found.text}: {found.remedy}" if found is not None else ""
+
+
+def _with_options(
+    tree: Path, basis: RunBasis, daily: tuple[tuple[str, ...], ...], host: Path
+) -> str:
+    """What is to be written where for a daily run with other settings, or on another tree."""
+    from danebot.adapters.certbot.timers import PROGRAM, has_systemd
+
+    options = [f"--config={basis.settings.absolute()}"] * (basis.settings != basis.usual)
+    options += [f"--config-dir={tree}"] * (tree != basis.tree)
+    run = quoted(PROGRAM, *options, "renew")
+    first = [quoted(*words) for words in daily if words[0] == "ln" or words[1] == "link"]
+    if has_systemd(host):
+        first.append("systemctl edit danebot.service")
+        told = f"and write there, a line each: [Service], ExecStart=, ExecStart={run}"
+    else:
+        told = f"write into /etc/cron.d/danebot: 17 4 * * * root {run}"
+    own = "what danebot brings runs with other settings, or on another tree"
+    return f"{own}: {', '.join(('; '.join(first), told)) if first else told}"
 
 
 def _an_owner(state: LineageState) -> tuple[DnsName, ...]:

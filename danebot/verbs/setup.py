@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import click
 
 from danebot.domain.doctor.setup import DAILY, SetupPlan, SetupStep, Wanted, Way, plan_setup
+from danebot.domain.text import printable
 from danebot.errors import DanebotError
 from danebot.tuples import NamedTuple
 from danebot.verbs.common import ATTENTION, FINE
@@ -94,7 +95,7 @@ class _Setup:
         self.failed = False
         self.said = False
         self.shown: str | None = None  # the settings as they will be, after what was shown
-        self.file = console.config or ROOT / "etc/danebot/danebot.toml"
+        self.file = (console.config or ROOT / "etc/danebot/danebot.toml").absolute()
 
     @property
     def done_so_far(self) -> str:
@@ -124,7 +125,7 @@ class _Setup:
         say = self._say_apart
         steps = [self._written_by_hand(step) for step in planned.steps]
         wanted = [step for step in steps if self._is_wanted(step)]  # all are asked for first
-        wanted.sort(key=lambda step: step.way is not Way.SYSTEM)
+        wanted.sort(key=lambda step: step.way is not Way.SYSTEM and step.gives != DAILY)
         if self.mode is Mode.PRINT:
             return self._print(wanted, planned)
         for step in wanted:
@@ -250,13 +251,13 @@ class _Setup:
     # ---- danebot.toml -----------------------------------------------------------------------
 
     def _written_by_hand(self, step: SetupStep) -> SetupStep:
-        """The step as it is, unless settings have a form that only a person can edit."""
+        """The step in one line, by hand where settings have a form that only a person can edit."""
         from danebot.config.edit import with_hooks
 
-        if not step.hooks or with_hooks(self._settings(), step.hooks):
-            return step
-        why = f"{step.why}; write them to hooks in {self.file}"
-        return step._replace(way=Way.BY_HAND, why=why, hooks=(), commands=())
+        if step.hooks and not with_hooks(self._settings(), step.hooks):
+            why = f"{step.why}; write them to hooks in {self.file}"
+            step = step._replace(way=Way.BY_HAND, why=why, hooks=(), commands=())
+        return step._replace(why=printable(step.why, len(step.why)))
 
     def _settings(self) -> str:
         from danebot.config.files import read_text
@@ -293,14 +294,17 @@ class _Setup:
         if self.mode is not Mode.PRINT:
             for line in difflib.unified_diff(was, will, file, file, n=1):
                 yield from line.rstrip("\n").split("\n")
-        elif old:
-            quoted, known = shlex.quote(file), hashlib.sha256(old.encode()).hexdigest()
-            yield f"[ \"$(sha256sum < {quoted})\" = '{known}  -' ] || exit  # changed since"
+            return
+        quoted, known = shlex.quote(file), hashlib.sha256(old.encode()).hexdigest()
+        is_old = f"\"$(sha256sum < {quoted})\" = '{known}  -'" if old else f"! -s {quoted}"
+        told = shlex.quote(f"{file} changed since: make the script anew: danebot setup --dry-run")
+        yield f"[ {is_old} ] || {{ echo {told} >&2; exit 1; }}"
+        if old:
             sed = shlex.quote("\n".join(_sed(was, will)))
-            yield from f"sed -i --follow-symlinks {sed} {quoted} || exit".split("\n")
+            yield f"sed -i --follow-symlinks {sed} {quoted} || exit"
         else:
-            yield f"mkdir -p {shlex.quote(str(self.file.parent))}"
-            yield f"printf '%s\\n' {shlex.quote(new.rstrip())} >> {shlex.quote(file)}"
+            yield f"mkdir -p {shlex.quote(str(self.file.parent))} || exit"
+            yield f"printf '%s\\n' {shlex.quote(new.rstrip())} >> {quoted} || exit"
 
     # ---- words ------------------------------------------------------------------------------
 
@@ -316,6 +320,9 @@ class _Setup:
                 self.console.say("set -e" if strict else "set +e")
             self.console.say(f"# {'by hand: ' if by_hand else ''}{step.why}")
             self._say_commands(step, "# " if by_hand else "")
+            if step.way is Way.DANEBOT and step.gives and not by_hand:
+                staging = self.console.tree().paths(step.gives).staging
+                self._say_indented(f"[ -d {shlex.quote(str(staging))} ] || exit")
         self._say_others(planned.others, "# ")
         nothing = not (steps or planned.blocked)
         self.console.say("# nothing to do" if nothing else "# nothing was changed")
@@ -326,9 +333,15 @@ class _Setup:
         own = ("danebot", *self.danebot.options)
         verbs = step.way in (Way.DANEBOT, Way.SHOW)
         for line in self._edited(step.hooks) if step.hooks else ():
-            self.console.say(f"{indent}{line}")
+            self._say_indented(line, indent)
         for words in step.commands:
-            self.console.say(f"{indent}{shlex.join((*own, *words) if verbs else words)}")
+            rest = words if verbs else words[1:] if words[0] == "danebot" else None
+            self._say_indented(shlex.join(words if rest is None else (*own, *rest)), indent)
+
+    def _say_indented(self, text: str, indent: str = "") -> None:
+        """Say each line behind ``indent``: a quoted newline must not end a script's comment."""
+        for line in text.split("\n"):
+            self.console.say(f"{indent}{line}")
 
     def _say_apart(self, line: str) -> None:
         """A line with an empty one before it, unless it is the first."""
@@ -339,9 +352,10 @@ class _Setup:
 
     def _say_others(self, others: Sequence[str], indent: str = "") -> None:
         if others:
+            names = printable(named := ", ".join(others), len(named))
             self.console.say(
                 f"{indent}left to certbot, as nothing here shows that they serve mail: "
-                f"{', '.join(others)}; to take one on, name it: danebot setup LINEAGE"
+                f"{names}; to take one on, name it: danebot setup LINEAGE"
             )
 
 

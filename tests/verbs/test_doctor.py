@@ -232,10 +232,17 @@ def no_timer(host: Host) -> None:
 
 def no_systemd(host: Host) -> None:
     shutil.rmtree(host.root / "run")
+    host.write("usr/sbin/cron", "", 0o755)
+
+
+def nothing_daily(host: Host) -> None:
+    shutil.rmtree(host.root / "run")
+    host.write("etc/cron.d/danebot", "1 1 * * * root /usr/local/bin/danebot renew\n")
 
 
 def cron_dry_run(host: Host) -> None:
     no_timer(host)
+    host.write("usr/sbin/cron", "", 0o755)
     host.write("etc/cron.d/danebot", "1 1 * * * root /usr/local/bin/danebot renew --dry-run\n")
 
 
@@ -315,6 +322,7 @@ def others_program(host: Host) -> None:
     """A virtual environment of somebody's, which root's cron runs."""
     program = host.write("srv/venv/bin/danebot", "#!/bin/sh\n", 0o755)
     os.chown(program.parents[1], 65534, 65534)
+    host.write("usr/sbin/cron", "", 0o755)
     host.write("etc/cron.d/danebot", "7 3 * * * root /srv/venv/bin/danebot renew\n")
 
 
@@ -395,6 +403,7 @@ PLANTED: tuple[tuple[Callable[[Host], None], FindingKind, str], ...] = (
     (account_incomplete, HostCode.ACCOUNT_MISSING, "certbot register"),
     (no_timer, HostCode.NOT_SCHEDULED, "systemctl enable --now danebot.timer"),
     (no_systemd, HostCode.NOT_SCHEDULED, "danebot files"),
+    (nothing_daily, HostCode.NOT_SCHEDULED, "apt install cron"),
     (cron_dry_run, HostCode.NOT_SCHEDULED, "systemctl enable --now danebot.timer"),
     (program_not_linked, HostCode.PROGRAM_MISSING, 'ln -s "$(command -v danebot)" /usr/local/bin'),
     (never_run, HostCode.NEVER_RUN, "run: danebot renew"),

@@ -137,6 +137,7 @@ def host(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> Iterator[Host]:
         made.write(f"{WANTS}/certbot.timer", "")
         made.write("run/systemd/system/there", "")
         made.write("usr/local/bin/danebot", "#!/bin/sh\n", 0o755)
+        made.write("usr/sbin/cron", "", 0o755)
         made.postfix("fullchain")
         script = SYSTEMCTL.format(log=desk.root / "systemctl.log", wants=made.root / WANTS)
         made.write("bin/systemctl", script, 0o755)
@@ -236,7 +237,8 @@ def test_the_plan_is_a_script_and_changes_nothing(host: Host) -> None:
             "systemctl disable --now certbot.timer",
             "set +e",
             f"{own} init {NAME}",
-            lines[5],
+            f"[ -d {host.desk.tree}/staging/{NAME} ] || exit",
+            lines[6],
             "sed -i --follow-symlinks '4a\\",
             f'hooks = ["@postfix"]\' {host.config} || exit',
             f"{own} deploy {NAME}",
@@ -382,6 +384,7 @@ def protected(host: Host) -> None:
 def test_no_green_end_where_senders_are_not_protected(
     host: Host, exchange: tuple[str, ...] | None, told: str
 ) -> None:
+    told = told.replace("danebot verify", f"danebot --config={host.config} verify")
     host.desk.dns.mx = {"example.test": exchange}
     host.postfix("combo")
     host.desk.dns.publish(of_key("one"))
@@ -411,7 +414,7 @@ def test_a_name_of_the_lineage_that_has_no_record_is_told(host: Host) -> None:
     said = host.piped("--yes")
     assert said.status == 1
     assert f"senders to example.test aren't protected: no TLSA records at {HERE}\n" in said.out
-    assert f"  danebot setup --owner {HERE} {NAME}\n" in said.out
+    assert f"  danebot --config={host.config} setup --owner {HERE} {NAME}\n" in said.out
 
 
 def test_where_no_mx_leads_here_that_is_said(host: Host) -> None:
@@ -536,7 +539,8 @@ def test_no_answer_of_dns_changes_nothing(host: Host) -> None:
     said = host.piped("--yes")
     assert (said.status, said.err) == (1, "")
     assert f"put {NAME} under danebot's care: no answer, so nobody knows whether it has" in said.out
-    assert f"\n  danebot init --although-unanswered {NAME}\n" in said.out
+    own = f"danebot --config={host.config}"
+    assert f"\n  {own} init --although-unanswered {NAME}\n" in said.out
     assert "protected is unknown: MX records: no answer in time" in said.out
     assert all(line[:1] == "#" for line in host.piped("--dry-run").out.splitlines()[:2])
     assert host.digest() == before
@@ -549,7 +553,11 @@ def test_settings_that_are_not_there_yet_are_made(
     monkeypatch.setattr(Console, "settings", property(lambda _: load(host.config)))
     file = host.root / "etc/danebot/danebot.toml"
     printed = host.piped("--dry-run", config=())
-    made = [f"mkdir -p {file.parent}", f"printf '%s\\n' 'hooks = [\"@postfix\"]' >> {file}"]
+    made = [
+        f"[ ! -s {file} ] || {{ echo '{file} {CHANGED}' >&2; exit 1; }}",
+        f"mkdir -p {file.parent} || exit",
+        f"printf '%s\\n' 'hooks = [\"@postfix\"]' >> {file} || exit",
+    ]
     assert [line for line in printed.out.splitlines() if str(file.parent) in line] == made
     assert not file.parent.exists()
     said = host.at_terminal(*"yyyy", config=())
@@ -680,6 +688,23 @@ def unit_runs(host: Host, command: str) -> None:
     host.write("etc/systemd/system/danebot.service", f"[Service]\nExecStart={command}\n")
 
 
+DAILY_FIRST = (
+    "# by hand: have danebot renew run daily: ",
+    "# by hand: stop certbot.timer, since danebot renews in certbot's place",
+)
+
+
+def test_what_to_write_for_a_daily_run_of_one_s_own_is_told(host: Host) -> None:
+    run = f"/usr/local/bin/danebot --config={host.config} renew"
+    unit_runs(host, "/usr/local/bin/danebot renew")
+    said = host.piped("--dry-run").out
+    assert "systemctl edit danebot.service, and write there, a line each: [Service], " in said
+    assert f"ExecStart=, ExecStart={run}\n" in said
+    shutil.rmtree(host.root / "run/systemd")
+    said = host.piped("--dry-run").out
+    assert f"write into /etc/cron.d/danebot: 17 4 * * * root {run}\n" in said
+
+
 @pytest.mark.parametrize(
     ("command", "told"),
     [
@@ -694,6 +719,10 @@ def test_a_timer_that_would_not_renew_this_tree_is_no_reason_to_stop_certbots(
     unit_runs(host, command.format(file=host.config))
     script = host.piped("--dry-run")
     assert "\nsystemctl" not in f"\n{script.out}"
+    lines = script.out.splitlines()
+    assert [line[: len(first)] for line, first in zip(lines, DAILY_FIRST, strict=False)] == [
+        *DAILY_FIRST
+    ]
     said = host.piped("--yes", "--no-hook", "--no-renew")
     assert (said.status, host.systemctl()) == (1, [])
     assert "by hand: have danebot renew run daily: " in said.out
@@ -859,12 +888,29 @@ def test_settings_that_became_uneditable_are_left_to_the_operator(
     assert f"write them to hooks in {host.config}" in said.out
 
 
+CHANGED = "changed since: make the script anew: danebot setup --dry-run"
+INIT = """#!/bin/sh
+echo "$*" >> {root}/danebot.log
+for last; do :; done
+case $* in *init*) mkdir -p "{tree}/staging/$last" ;; esac
+exit 1
+"""
+
+
 def script_of(host: Host, *words: str, config: tuple[str, ...] | None = None) -> str:
-    """The script, run by sh with a danebot that does nothing."""
-    host.write("bin/danebot", "#!/bin/sh\nexit 1\n", 0o755)
-    said = host.piped("--dry-run", *words, config=config)
-    ran = subprocess.run(["sh"], input=said.out, capture_output=True, text=True, check=False)
-    return ran.stdout + ran.stderr
+    """The script, run by sh, and what that prints and ends with."""
+    script = host.piped("--dry-run", *words, config=config).out
+    ran = run_script(host, script)
+    return f"{ran.stdout}{ran.stderr}{ran.returncode}"
+
+
+def run_script(host: Host, script: str) -> subprocess.CompletedProcess[str]:
+    """Run by sh, elsewhere, with a danebot that does nothing but take lineages on."""
+    told = INIT.format(root=host.desk.root, tree=host.desk.tree)
+    host.write("bin/danebot", told, 0o755)
+    return subprocess.run(
+        ["sh"], input=script, capture_output=True, text=True, check=False, cwd=host.root
+    )
 
 
 def test_the_script_stops_where_a_timer_cannot_be_started(host: Host) -> None:
@@ -891,14 +937,14 @@ def test_the_script_changes_hooks_alone_and_only_what_it_was_made_for(host: Host
     host.config.write_text(old, newline="")
     hook = r"/opt/it's \n \\t"
     script = host.piped("--dry-run", "--no-timer", "--hook", hook).out
-    host.write("bin/danebot", "#!/bin/sh\nexit 1\n", 0o755)
-    run = partial(subprocess.run, ["sh"], input=script, capture_output=True, text=True, check=False)
+    run = partial(run_script, host, script)
     said = run()
     made = host.config.read_bytes().decode()
     assert tomllib.loads(made)["hooks"] == [hook], said
     begun, _, ended = old.partition(hooks)
     assert (made.startswith(begun), made.endswith(ended)) == (True, True), said
-    assert run().returncode == 1
+    again = run()
+    assert (again.returncode, again.stderr) == (1, f"{host.config} {CHANGED}\n")
     assert host.config.read_bytes().decode() == made
 
 
@@ -907,6 +953,57 @@ def test_the_script_writes_a_hook_as_it_is(host: Host, monkeypatch: pytest.Monke
     script_of(host, "--no-timer", "--hook", r"/opt/push \\n \\t", config=())
     made = host.root / "etc/danebot/danebot.toml"
     assert tomllib.loads(made.read_text())["hooks"] == [r"/opt/push \\n \\t"]
+
+
+def test_the_script_makes_settings_once(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of two steps with hooks the second edits what the first made, and never twice."""
+    monkeypatch.setattr(Console, "settings", property(lambda _: load(host.config)))
+    two_services(host)
+    file = host.root / "etc/danebot/danebot.toml"
+    script = host.piped("--dry-run", "--no-timer", config=()).out
+    said = run_script(host, script)
+    made = file.read_text()
+    assert tomllib.loads(made)["hooks"] == ["@postfix", "@nginx"], said
+    again = run_script(host, script)
+    assert (again.returncode, again.stderr) == (1, f"{file} {CHANGED}\n")
+    assert file.read_text() == made
+
+
+def test_a_comment_of_the_script_runs_nothing(host: Host) -> None:
+    """Whatever a hook, a path or a name has in it."""
+    hook = f"echo a\ntouch {host.desk.root}/X; exit 7"
+    odd = host.config.rename(host.desk.root / f"a\n{'touch X'}")
+    config = ("--config", str(odd))
+    for settings in ("", "hooks = [\n  # none yet\n]\n"):
+        odd.write_text(odd.read_text() + settings)
+        script = host.piped("--dry-run", "--hook", hook, config=config).out
+        said = run_script(host, script)
+        assert "not found" not in said.stderr
+        left = [path.name for path in (*host.desk.root.iterdir(), *host.root.iterdir())]
+        assert "X" not in left, script
+
+
+def test_the_script_runs_anywhere(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(host.desk.root)
+    config = ("--config", host.config.name, "--config-dir", host.desk.tree.name)
+    script_of(host, config=config)
+    assert tomllib.loads(host.config.read_text())["hooks"] == ["@postfix"]
+    own = f"--config={host.config} --config-dir={host.desk.tree}"
+    log = (host.desk.root / "danebot.log").read_text().splitlines()
+    assert log[0] == f"{own} init {NAME}"
+    host.desk.dns.dead = True
+    again = f"# danebot {own} init --although-unanswered {NAME}\n"
+    shutil.rmtree(host.desk.tree / "staging")
+    assert again in host.piped("--dry-run", config=config).out
+
+
+def test_the_script_ends_where_a_lineage_is_not_taken_on(host: Host) -> None:
+    script = host.piped("--dry-run").out
+    (host.desk.tree / "staging").write_text("")  # mkdir fails
+    said = run_script(host, script)
+    log = (host.desk.root / "danebot.log").read_text().splitlines()
+    assert (said.returncode, len(log)) == (1, 1)
+    assert "hooks" not in host.config.read_text()
 
 
 def two_services(host: Host) -> None:
@@ -1028,3 +1125,24 @@ def test_without_systemd_the_daily_run_is_cron_s(
     assert f"by hand: {certbots} runs certbot renew: take that line out\n" in said.out
     certbots.unlink()
     assert host.piped("--yes", config=config).out.startswith("nothing to do\n")
+
+
+def test_where_nothing_runs_daily_certbots_job_stays(host: Host) -> None:
+    """Neither systemd nor cron, as on a minimal root, which has certbot's file in /etc/cron.d."""
+    shutil.rmtree(host.root / "run/systemd")
+    (host.root / "usr/sbin/cron").unlink()
+    usual = host.write("etc/danebot/danebot.toml", host.config.read_text())
+    config = ("--config", str(usual))
+    host.write(
+        "etc/cron.d/certbot", f"0 3 * * * root certbot --config-dir {host.desk.tree} renew\n"
+    )
+    host.desk.dns.publish(of_key("one"))
+    host.postfix("combo")
+    for _ in range(2):
+        said = host.piped("--yes", config=config)
+        assert said.status == 1
+        told = "by hand: have danebot renew run daily: neither systemd nor cron is here\n  apt "
+        assert f"{told}install cron\n" in said.out
+        assert "take that line out" not in said.out.partition("danebot doctor")[0]
+        assert "neither systemd nor cron is here" in said.out.partition("danebot doctor")[2]
+        host.write("etc/cron.d/danebot", "1 3 * * * root /usr/local/bin/danebot renew\n")

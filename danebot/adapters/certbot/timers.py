@@ -38,8 +38,12 @@ _SCRIPTS = tuple(
     for directory in ("cron.", "periodic/")
     for period in ("hourly", "daily", "weekly", "monthly")
 )
+_CRONS = (
+    *("cron", "crond", "fcron", "bcron-start", "mcron", "supercronic", "yacron"),
+    "/usr/lib/systemd/system-generators/systemd-crontab-generator",
+)
 # What runs daily for certain: whose, when and what.  Compiled by `re` once somebody asks.
-_TIMER, _PROGRAM = "danebot.timer", "/usr/local/bin/danebot"
+_TIMER, PROGRAM = "danebot.timer", "/usr/local/bin/danebot"
 _DAILY_TIMER = r"(?m)^\s*OnCalendar\s*=\s*(daily|hourly|(\*-\*-\*\s+)?[\d*:,/.]+(\s+UTC)?)\s*$"
 _DAILY_LINE = r"\s*(?:@(?:daily|midnight|hourly)|(?:[\d*,/~-]+\s+){2}\*\s+\*\s+\*)\s+(.*)"
 _DAILY_ANACRON = r"\s*(?:@daily|1)\s+\d+\s+\S+\s+(.*)"
@@ -84,6 +88,12 @@ def has_systemd(root: Path = Path("/")) -> bool:
     return os.path.isdir(f"{str(root).rstrip('/')}/run/systemd/system")
 
 
+def has_cron(root: Path = Path("/")) -> bool:
+    """Whether a program is here that runs what tables of cron say."""
+    names = (*_CRONS, "anacron") if has_systemd(root) else _CRONS  # whose timer starts anacron
+    return any(_runs(str(root).rstrip("/"), name) for name in names)
+
+
 def own_jobs(
     tree: Path,
     root: Path = Path("/"),
@@ -92,8 +102,8 @@ def own_jobs(
 ) -> tuple[Job, ...]:
     """What runs ``danebot renew`` on ``tree``, or seems to; a timer counts where systemd runs.
 
-    Without a ``basis`` none is certain, since a command may read other settings.  ``cut`` is told
-    each table of cron that names more scripts than are read.
+    So does a table of cron where a cron is.  Without a ``basis`` none is certain, since a command
+    may read other settings.  ``cut`` is told each table that names more scripts than are read.
     """
     from danebot.domain.doctor.facts import Job
 
@@ -102,10 +112,13 @@ def own_jobs(
     found: list[tuple[str, str]] = []
     if systemd:
         found += [(name, line) for name in _enabled(top) for line in _commands(top, name)]
-    found += _cron_lines(top, cut, systemd=systemd)
+    if cron := has_cron(root):
+        found += _cron_lines(top, cut, systemd=systemd)
     certain = dict.fromkeys(
         (place, program)
-        for place, command in (_daily_commands(top, systemd=systemd) if basis is not None else ())
+        for place, command in (
+            _daily_commands(top, systemd=systemd, cron=cron) if basis is not None else ()
+        )
         if (program := _daily_program(command, tree, basis))
     )
     seen = ((place, program) for place, line in found for program in _own_programs(line, tree))
@@ -121,18 +134,18 @@ def brought_job(tree: Path, basis: RunBasis, root: Path = Path("/")) -> Job:
 
     top = str(root).rstrip("/")
     known = has_systemd(root) and _service(top, _TIMER)
-    commands = _roots_commands(top, _TIMER) if known else [f"{_PROGRAM} renew"]
+    commands = _roots_commands(top, _TIMER) if known else [f"{PROGRAM} renew"]
     programs = [_daily_program(one, tree, basis) for one in commands]
     program = next(filter(None, programs), "")
     return Job(_TIMER, program, bool(program) and _runs(top, program), bool(program))
 
 
-def _daily_commands(root: str, *, systemd: bool) -> Iterator[tuple[str, str]]:
+def _daily_commands(root: str, *, systemd: bool, cron: bool) -> Iterator[tuple[str, str]]:
     """What root runs daily without a condition; what a script does, only its shell knows."""
     for timer in _enabled(root) if systemd else ():
         if timer == _TIMER or re.search(_DAILY_TIMER, _unit(root, timer)):
             yield from ((timer, command) for command in _roots_commands(root, timer))
-    for file in _table_files(root):
+    for file in _table_files(root) if cron else ():
         table = file.removeprefix(f"{root}/")
         scheduled = _DAILY_ANACRON if table == "etc/anacrontab" else _DAILY_LINE
         with_user = table == "etc/crontab" or table.startswith("etc/cron.d/")
@@ -194,7 +207,8 @@ def _runs(root: str, program: str) -> bool:
     if "$" in program:
         return True  # only the shell knows
     if "/" not in program:
-        return shutil.which(program, path=search_path()) is not None
+        places = (f"{root}{place}" for place in search_path().split(os.pathsep))
+        return shutil.which(program, path=os.pathsep.join(places)) is not None
     return os.access(f"{root}{program}", os.X_OK)
 
 

@@ -11,6 +11,8 @@ from datetime import datetime, timedelta
 
 from danebot.domain.doctor.codes import HostCode
 from danebot.domain.doctor.facts import (
+    CRON,
+    NO_SCHEDULER,
     Asked,
     FileStat,
     HostFacts,
@@ -136,9 +138,14 @@ def _daily_run(facts: HostFacts, now: datetime) -> Iterator[Finding]:
     else:
         if facts.lineages and facts.managed == 0:
             yield _meant(HostCode.UNMANAGED)
-        yield from _jobs(facts.jobs, facts.me)
+        yield from _jobs(facts.jobs, facts.me) if facts.scheduler else (_nothing_daily(),)
         if facts.run_told:
             yield from _last_run(facts.last_run, now)
+
+
+def _nothing_daily() -> Finding:
+    remedy = f"run: {quoted(*CRON)}; then: danebot setup"
+    return _warning(HostCode.NOT_SCHEDULED, "", f"{NO_SCHEDULER} to run danebot renew", remedy)
 
 
 def _jobs(jobs: tuple[Job, ...], me: int) -> Iterator[Finding]:

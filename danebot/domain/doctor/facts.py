@@ -172,6 +172,11 @@ class Unlooked(NamedTuple):
     remedy: str | None = None
 
 
+NO_SCHEDULER = "neither systemd nor cron is here"
+CRON = ("apt", "install", "cron")
+"""The command by which there is one."""
+
+
 class HostFacts(NamedTuple):
     """All that `danebot doctor` sees of a host itself.
 
@@ -179,7 +184,7 @@ class HostFacts(NamedTuple):
     there is.  ``certbot`` is why certbot can't be used, "" if it can.
     ``jobs`` are those that run danebot; ``last_run`` is None if it never ran, or if that isn't told
     (``run_told``).  ``trust_store`` is why the one of the settings can't be read, "" if it can.
-    ``versions`` are by name, printable.
+    ``versions`` are by name, printable.  ``scheduler`` says whether systemd or a cron is here.
     """
 
     me: int = 0
@@ -205,6 +210,7 @@ class HostFacts(NamedTuple):
     unlooked: tuple[Unlooked, ...] = ()
     versions: tuple[tuple[str, str], ...] = ()
     openssl: tuple[int, int] | None = None
+    scheduler: bool = True
 
 
 def comma_separated(items: Iterable[str]) -> str:

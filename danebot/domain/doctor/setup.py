@@ -12,7 +12,7 @@ from datetime import datetime
 
 from danebot.domain.doctor.assess import assess_host
 from danebot.domain.doctor.codes import HostCode
-from danebot.domain.doctor.facts import HostFacts, Rival, comma_separated
+from danebot.domain.doctor.facts import CRON, NO_SCHEDULER, HostFacts, Rival, comma_separated
 from danebot.domain.doctor.senders import MailWays, first_hosts, lacks, unled
 from danebot.domain.finding import Finding
 from danebot.domain.names import DnsName
@@ -281,6 +281,8 @@ def _daily(facts: SetupFacts) -> tuple[SetupStep, ...]:
         return ()
     lacking = [one for one in facts.daily if not jobs or one[0] == "ln"]
     why = "have danebot renew run daily"
+    if not facts.host.scheduler:
+        return (SetupStep(Way.BY_HAND, f"{why}: {NO_SCHEDULER}", (CRON,), gives=DAILY),)
     if lacking and not facts.unfit:
         return (SetupStep(Way.SYSTEM, why, tuple(lacking), gives=DAILY),)
     words = facts.unfit or "danebot files tells where its timer and its cron file are"

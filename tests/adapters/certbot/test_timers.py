@@ -26,6 +26,13 @@ def write(path: Path, text: str = "", mode: int = 0o644) -> None:
     path.chmod(mode)
 
 
+@pytest.fixture(autouse=True)
+def cron(tmp_path: Path) -> Path:
+    """A program of cron's, without which its tables are but files."""
+    write(tmp_path / "usr/sbin/cron", mode=0o755)
+    return tmp_path / "usr/sbin/cron"
+
+
 def jobs(root: Path, tree: Path = TREE) -> list[str]:
     return [str(job).replace(f"{root}/", "") for job in competing_jobs(tree, root)]
 
@@ -327,6 +334,17 @@ def test_a_timer_of_anothers_is_certain_by_its_text(
     timer(tmp_path, "ours", service)
     write(tmp_path / "lib/systemd/system/ours.timer", f"[Timer]\nOnCalendar={schedule}\n")
     assert certain(tmp_path) == ["ours.timer"] * is_so
+
+
+@pytest.mark.parametrize("program", ["", "usr/sbin/crond", "usr/bin/fcron"])
+def test_without_a_cron_a_table_is_but_a_file(tmp_path: Path, cron: Path, program: str) -> None:
+    cron.unlink()
+    if program:
+        write(tmp_path / program, mode=0o755)
+    write(tmp_path / "etc/cron.d/danebot", "1 3 * * * root /x/danebot renew\n")
+    assert (certain(tmp_path), len(own(tmp_path))) == (
+        (["etc/cron.d/danebot"], 1) if program else ([], 0)
+    )
 
 
 def test_without_a_script_s_shell_nobody_is_certain_of_it(tmp_path: Path) -> None:

@@ -93,6 +93,7 @@ def test_what_cannot_be_told_is_no_absence() -> None:
     assert codes(HEALTHY._replace(managed=None)) == []
     assert codes(HEALTHY._replace(jobs=(), me=1000)) == [HostCode.UNSEEN]
     assert codes(HEALTHY._replace(jobs=())) == [HostCode.NOT_SCHEDULED]
+    assert codes(HEALTHY._replace(jobs=(), scheduler=False, me=1000)) == [HostCode.NOT_SCHEDULED]
     assert codes(HEALTHY._replace(openssl=None)) == []
 
 
