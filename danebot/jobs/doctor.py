@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from danebot.adapters.certbot.directory import DEFAULT
 from danebot.domain.delivery.probes import ProbeOutcome
 from danebot.domain.doctor.assess import assess_host
-from danebot.domain.doctor.facts import Refused, Unlooked, Unreached, Unwatched
+from danebot.domain.doctor.facts import Refused, Unlooked, Unreached, Unwatched, Whose
 from danebot.domain.finding import Code, Finding, Severity, most_serious_first
 from danebot.domain.lineage.state import Management
 from danebot.jobs.host_facts import (
@@ -155,10 +155,15 @@ def _unwatched(
             continue
         search = searches[state.name]
         taken = intake(state, search.found)
-        own = tuple(dict.fromkeys(line.owner for line in taken.add))
-        for owners, mine in ((own, True), (taken.untold, False)):
+        refusing = taken.mismatched
+        own = tuple(dict.fromkeys(x.owner for x in taken.add if x.owner not in refusing))
+        for owners, whose in (
+            (own, Whose.OWN),
+            (refusing, Whose.REFUSING),
+            (taken.untold, Whose.UNTOLD),
+        ):
             if owners:
-                yield Unwatched(state.name, by_host(owners), str(owners[0]), mine)
+                yield Unwatched(state.name, by_host(owners), str(owners[0]), whose)
         if search.unanswered and not state.exempt:
             remedy = "see that the resolver answers, then run: danebot doctor"
             why = f"no answer: {search.unanswered}"

@@ -6,9 +6,10 @@ from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 from danebot.adapters.tree.memory_file import recall
+from danebot.domain.dns.answers import OwnerObservation
 from danebot.domain.finding import Code, Finding, Severity, most_serious_first
 from danebot.domain.lineage.state import LineageState
-from danebot.domain.names import DnsName, printable
+from danebot.domain.names import printable
 from danebot.domain.rollover.evidence.anchors import anchored
 from danebot.domain.rollover.evidence.clock import put_right
 from danebot.domain.rollover.evidence.memory import Memory
@@ -20,6 +21,7 @@ from danebot.domain.rollover.findings.named_records import (
     named_records,
     names_in_records,
 )
+from danebot.domain.rollover.records.adoption import bare_owners, judged_beside
 from danebot.domain.rollover.records.cancel import forget_cancelled, to_be_gone
 from danebot.domain.rollover.records.compromise import at_large
 from danebot.domain.rollover.records.in_use import KeysInUse, keys_in_use
@@ -127,11 +129,18 @@ def told_by(
 
 
 def observe_dns(context: Context, states: Iterable[LineageState]) -> Observations:
-    """One observation of DNS for all owners of all ``states``."""
-    owners: dict[DnsName, None] = {}
-    for state in states:
-        owners.update(dict.fromkeys(state.owners))
-    return dict(context.observer.observe_owners(tuple(owners))) if owners else {}
+    """One observation of DNS for all owners of all ``states``.
+
+    Of a lineage that watches none the resolver alone is asked, where its first would be.
+    """
+    every = tuple(states)
+    owners = tuple(dict.fromkeys(owner for state in every for owner in state.owners))
+    seen = dict(context.observer.observe_owners(owners)) if owners else {}
+    beside = {owner for state in every for owner in bare_owners(state)} - seen.keys()
+    if beside:
+        answers = context.observer.lookup_owners(sorted(beside))
+        seen |= {owner: OwnerObservation(owner, answer) for owner, answer in answers.items()}
+    return seen
 
 
 def view(context: Context, observed: Observed) -> LineageView:
@@ -145,7 +154,8 @@ def view(context: Context, observed: Observed) -> LineageView:
     memory = forget_lost(forget_cancelled(memory, state, mine, now), state, mine)
     if context.settings.probe(state.name):
         memory = to_be_asked(memory, state, mine, policy=policy, now=now)
-    observation = Observation(state, mine, chain_distrust(context, state))
+    beside = judged_beside(state, seen, now)
+    observation = Observation(state, mine, chain_distrust(context, state), beside)
     planned = plan(observation, memory, policy, now)
     memory = after_plan(memory, planned, now)
     wanted = publication(state, memory, mine, in_use)

@@ -41,6 +41,7 @@ class Told(enum.Enum):
 
 def init(console: Console, names: tuple[str, ...], *, told: Told, dry_run: bool) -> int:
     """Put lineages under danebot's care."""
+    from danebot.domain.rollover.records.adoption import first_found
     from danebot.jobs.competing import competing
     from danebot.jobs.doctor import at_hand
 
@@ -52,7 +53,7 @@ def init(console: Console, names: tuple[str, ...], *, told: Told, dry_run: bool)
         for name, found in _looked(context, selected).items():
             status = max(status, _init_dry(console, context, name, found, told))
             if isinstance(found, _Looked) and _goes_bare(found, told):
-                bare.append(unprotected(name))
+                bare.append(unprotected(name, first_found(found.state, found.search.found)))
         if console.report(bare) >= Severity.WARNING:
             status = ATTENTION
         console.say("nothing was changed")

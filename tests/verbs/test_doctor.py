@@ -297,6 +297,11 @@ def unwatched_of_nobody(host: Host) -> None:
     host.desk.dns.publish(of_key("two", owner=SMTPS), owner=SMTPS)
 
 
+def unwatched_refusing(host: Host) -> None:
+    """The service has the lineage's key, and the records are another's."""
+    host.desk.dns.publish(of_key("two", owner=SMTPS), owner=SMTPS)
+
+
 def reads(file: str, line: str) -> Callable[[Host], None]:
     def plant(host: Host) -> None:
         live = host.grown.paths.live
@@ -414,6 +419,7 @@ PLANTED: tuple[tuple[Callable[[Host], None], FindingKind, str], ...] = (
     (given_back, HostCode.UNMANAGED, "run: danebot init"),
     (dane_ee_gone, Code.UNPROTECTED, f"danebot tlsa {NAME}"),
     (unwatched, HostCode.OWNER_UNWATCHED, f"run: danebot init {NAME}"),
+    (unwatched_refusing, HostCode.OWNER_UNWATCHED, f"danebot tlsa {NAME}"),
     (unwatched_of_nobody, HostCode.OWNER_UNWATCHED, f"danebot watch {NAME} {SMTPS}"),
     (
         reads("etc/postfix/main.cf", "smtpd_tls_cert_file = {live}/fullchain.pem\n"),

@@ -57,6 +57,28 @@ def test_what_is_not_told_apart_is_not_called_nothing(desk: Desk) -> None:
     assert "found none where an answer came" in said.out
 
 
+def test_records_that_refuse_the_key_are_named_before_they_are_watched(desk: Desk) -> None:
+    """Nothing of that is to be denied, whichever verb speaks of it."""
+    desk.staged()
+    desk.dns.publish(of_key("two"))
+    for verb in ("status", "renew --dry-run", "renew", "doctor", "init --dry-run"):
+        said = desk.danebot(*verb.split())
+        text = said.out + said.err
+        assert said.status == 1, verb
+        assert f"senders refuse its key by the records at {HERE}" in text, verb
+        assert f"this prints the record to add beside them: danebot tlsa {NAME}" in text, verb
+        assert "--no-dane" not in text, verb
+    desk.danebot("watch", "--remove", NAME, HERE)
+    assert "--no-dane" in desk.danebot("status").out
+
+
+def test_records_of_its_own_key_are_not_denied_either(desk: Desk) -> None:
+    desk.staged()
+    desk.dns.publish(of_key("one"))
+    said = desk.danebot("status")
+    assert f"have them watched: danebot watch {NAME} {HERE}" in said.out + said.err
+
+
 # ---- watch ----------------------------------------------------------------------------------
 
 

@@ -22,6 +22,7 @@ from danebot.domain.doctor.facts import (
     Role,
     Space,
     Unreached,
+    Whose,
     comma_separated,
 )
 from danebot.domain.finding import Finding, Severity, most_serious_first
@@ -256,9 +257,16 @@ def unreached(lost: Unreached) -> Finding:
 def _records(facts: HostFacts, now: datetime) -> Iterator[Finding]:
     del now
     for one in facts.unwatched:
-        if one.own:
+        if one.whose is Whose.OWN:
             text = f"TLSA records of its key are published and not watched: {one.owners}"
             yield _warning(HostCode.OWNER_UNWATCHED, one.lineage, text)
+        elif one.whose is Whose.REFUSING:
+            text = f"senders refuse its key by TLSA records that are not watched: {one.owners}"
+            remedy = (
+                f"have them watched: danebot init {quoted(one.lineage)}; then this prints the "
+                f"record to add beside them: danebot tlsa {quoted(one.lineage)}"
+            )
+            yield _warning(HostCode.OWNER_UNWATCHED, one.lineage, text, remedy)
         else:
             text = f"TLSA records of a key that nobody knows are not watched: {one.owners}"
             remedy = (

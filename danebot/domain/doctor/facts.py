@@ -138,13 +138,21 @@ class FileReference(NamedTuple):
     combo: str
 
 
+class Whose(enum.Enum):
+    """Whose records are at an owner that isn't watched."""
+
+    OWN = "of the lineage's key"
+    REFUSING = "of another key, where the lineage's service is"
+    UNTOLD = "of a key that nobody knows"
+
+
 class Unwatched(NamedTuple):
-    """Owners with records that a lineage doesn't watch; ``own`` if they are of its key."""
+    """Owners with records that a lineage doesn't watch."""
 
     lineage: str
     owners: str
     first: str
-    own: bool
+    whose: Whose
 
 
 class Refused(NamedTuple):

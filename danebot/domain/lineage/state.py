@@ -161,6 +161,12 @@ class LineageState:
         return self.required if self.required is not None else self.remembered
 
     @property
+    def bare(self) -> bool:
+        """Whether it is under care, watches no record, and nobody said that it has none."""
+        staged = self.management is Management.STAGED and self.required is not None
+        return staged and not self.owners and self.declared is not Declared.NO_RECORDS
+
+    @property
     def exempt(self) -> bool:
         """Whether it is known that a new key needs no record of its own.
 

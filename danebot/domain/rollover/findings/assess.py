@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from danebot.domain.dns.answers import Presence
-from danebot.domain.dns.tlsa import Declared, TlsaRecord, Usage
+from danebot.domain.dns.tlsa import TlsaRecord, Usage
 from danebot.domain.finding import Code, Finding, Severity, most_serious_first
 from danebot.domain.lineage.state import (
     STAGING_GONE,
@@ -62,6 +62,7 @@ def assess(
     found = [
         *_clock(observation, now),
         *_files(observation.state, plan, now),
+        *([unprotected(observation.state.name, observation.beside)] * observation.state.bare),
         *_lost_lines(observation.state),
         *_doubtful_lines(observation),
         *_left_behind(observation.state),
@@ -149,10 +150,6 @@ def _files(state: LineageState, plan: Plan, now: datetime) -> Iterator[Finding]:
             "live's key, chain and links don't belong together, so nothing is renewed or deployed",
             f"restore live/{state.name} from a backup, then run: danebot renew",
         )
-    staged = state.management is Management.STAGED
-    declared = state.declared is Declared.NO_RECORDS
-    if staged and state.required is not None and not state.owners and not declared:
-        yield unprotected(state.name)
     for unknown in state.unknown:
         yield _set_aside(state.name, unknown)
     if state.ready is not None and state.ready.modified > now + _SURELY_LATER:

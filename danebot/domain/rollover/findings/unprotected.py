@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from danebot.domain.finding import Code, Finding, Severity
+from danebot.domain.rollover.records.adoption import Found, Standing, by_host
 from danebot.domain.text import quoted
 
 _TEXT = "no TLSA record is watched{of}, so nothing keeps key and DNS in agreement"
@@ -12,21 +13,41 @@ _REMEDY = (
     "this prints what to publish: danebot tlsa {one}; or say that there is none: "
     "danebot init --no-dane {every}"
 )
+_THERE = (Standing.OURS, Standing.IDLE)
 
 
-def unprotected(name: str) -> Finding:
-    """The finding of one lineage, whose operator hasn't said that it has no records."""
-    remedy = _REMEDY.format(one=quoted(name), every=quoted(name))
-    return Finding(Code.UNPROTECTED, Severity.WARNING, name, _TEXT.format(of=""), remedy)
+def unprotected(name: str, beside: Iterable[Found] = ()) -> Finding:
+    """The finding of one lineage, whose operator hasn't said that it has no records.
+
+    ``beside`` are the owners of its first records, judged without asking a service.
+    """
+    every = tuple(beside)
+    text, remedy = _TEXT.format(of=""), _REMEDY.format(one=quoted(name), every=quoted(name))
+    refusing = [one.owner for one in every if one.standing is Standing.UNTOLD]
+    there = [one.owner for one in every if one.standing in _THERE]
+    if refusing:
+        text = f"{text}; senders refuse its key by the records at {by_host(refusing)}"
+        remedy = (
+            f"this prints the record to add beside them: danebot tlsa {quoted(name)}; then run: "
+            f"danebot watch {quoted(name, *refusing)}; if another's service is there: "
+            f"danebot watch --remove {quoted(name, *refusing)}"
+        )
+    elif there:
+        text = f"{text}; its key's records are at {by_host(there)}"
+        remedy = f"have them watched: danebot watch {quoted(name, *there)}"
+    return Finding(Code.UNPROTECTED, Severity.WARNING, name, text, remedy)
 
 
 def gathered(findings: Iterable[Finding]) -> tuple[Finding, ...]:
-    """Findings to print: where several lineages watch nothing, one line stands for all."""
+    """Findings to print: where several lineages watch nothing, one line stands for all.
+
+    Those where records are found keep their own.
+    """
     every = tuple(findings)
-    names = dict.fromkeys(f.where for f in every if f.code is Code.UNPROTECTED)
+    names = dict.fromkeys(f.where for f in every if f == unprotected(f.where))
     if len(names) <= 1:
         return every
     text = _TEXT.format(of=f" for {', '.join(names)}")
     remedy = _REMEDY.format(one="LINEAGE", every=quoted(*names))
     one = Finding(Code.UNPROTECTED, Severity.WARNING, "", text, remedy)
-    return (*(f for f in every if f.code is not Code.UNPROTECTED), one)
+    return (*(f for f in every if f != unprotected(f.where)), one)

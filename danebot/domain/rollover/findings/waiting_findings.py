@@ -250,14 +250,13 @@ def _staged(
 
 
 def _unwatched(state: LineageState) -> Finding:
-    """Only the operator knows: there may be records that somebody forgot to list."""
+    """The finding that nothing is watched says what else there is to do."""
     return Finding(
         Code.NEXT_KEY_STUCK,
         Severity.WARNING,
         state.name,
         f"the key on its way isn't used: {Hold.NOTHING_WATCHED.value}",
-        f"have the owners found: danebot init {quoted(state.name)}; or say that it has no TLSA "
-        f"records: danebot init --no-dane {quoted(state.name)}",
+        f"have the owners found: danebot init {quoted(state.name)}",
     )
 
 

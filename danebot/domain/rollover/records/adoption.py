@@ -146,6 +146,31 @@ def first_owners(names: Iterable[DnsName], leads: Iterable[Lead] = ()) -> tuple[
     )
 
 
+def bare_owners(state: LineageState) -> tuple[DnsName, ...]:
+    """Where the first records of a lineage would be that watches none; () for any other."""
+    return _may_own(state) if state.bare else ()
+
+
+def _may_own(state: LineageState) -> tuple[DnsName, ...]:
+    first = first_owners(state.serving.chain.names) if state.serving is not None else ()
+    return tuple(one for one in first if one not in state.let_go)
+
+
+def first_found(state: LineageState, found: Iterable[Found]) -> tuple[Found, ...]:
+    """What was ``found`` where a lineage's first records would be."""
+    owners = _may_own(state)
+    return tuple(one for one in found if one.owner in owners)
+
+
+def judged_beside(state: LineageState, seen: Observations, now: datetime) -> tuple[Found, ...]:
+    """What these owners have by what was ``seen``; no service was asked."""
+    live = state.serving
+    if live is None:
+        return ()
+    answers = (seen[owner].answer for owner in bare_owners(state) if owner in seen)
+    return tuple(judge_owner(one, live, Service.SILENT, now) for one in answers)
+
+
 def doubtful(answer: TlsaAnswer, live: Held, now: datetime) -> bool:
     """Whether the records alone don't tell whose owner it is, so that its service is asked."""
     present = answer.presence is Presence.PRESENT

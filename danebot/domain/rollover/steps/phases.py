@@ -11,6 +11,7 @@ from danebot.tuples import NamedTuple
 if TYPE_CHECKING:
     from danebot.domain.lineage.state import LineageState
     from danebot.domain.rollover.evidence.propagation import Observations, Propagation
+    from danebot.domain.rollover.records.adoption import Found
     from danebot.domain.rollover.steps.gate import Refusal
     from danebot.domain.rollover.steps.safe_time import SafeTime
 
@@ -81,12 +82,14 @@ class Observation(NamedTuple):
     """One observation of a lineage: its files and, for each owner of ``dane-ee``, the DNS.
 
     ``distrust`` says why the staged chain doesn't verify to the trust store; "" if it does, None
-    if that was not examined (which counts as not verified).
+    if that was not examined (which counts as not verified).  ``beside`` are owners of a lineage
+    that watches none, judged without asking a service.
     """
 
     state: LineageState
     owners: Observations = MappingProxyType({})
     distrust: str | None = None
+    beside: tuple[Found, ...] = ()
 
 
 class Plan(NamedTuple):
