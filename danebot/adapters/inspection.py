@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import grp
 import os
+import pwd
 import re
 import socket
 import stat
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from danebot.adapters.presence import ABSENT, is_set_aside, unreadable
 from danebot.domain.doctor.assess import exposure
-from danebot.domain.doctor.facts import FileStat, Role, Space, UnusableProgram
+from danebot.domain.doctor.facts import ComboGroup, FileStat, Role, Space, UnusableProgram
 from danebot.domain.text import quoted
 
 _DOCUMENTATION = ("README", "readme")
@@ -29,6 +32,30 @@ def file_stat(path: Path, role: Role) -> FileStat | None:
     except OSError as exc:
         raise unreadable(path, exc) from exc
     return FileStat(str(path), role, found.st_uid, stat.S_IMODE(found.st_mode), found.st_gid)
+
+
+def has_access_list(path: Path) -> bool:
+    """Whether an access control list says more of it than its mode (acl(5))."""
+    try:
+        return "system.posix_acl_access" in os.listxattr(path)
+    except OSError:
+        return False
+
+
+def group_of(number: int) -> ComboGroup:
+    """The group of an id, by its name where it has one."""
+    try:
+        return ComboGroup(grp.getgrgid(number).gr_name, number)
+    except KeyError:
+        return ComboGroup(str(number), number)
+
+
+def group_of_user(*users: str) -> ComboGroup:
+    """The group of the first of ``users`` that is here, else of its word alone."""
+    for user in users:
+        with suppress(KeyError):
+            return group_of(pwd.getpwnam(user).pw_gid)
+    return ComboGroup("GROUP")
 
 
 def changeable(files: Iterable[Path], me: int) -> FileStat | None:

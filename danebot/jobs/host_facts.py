@@ -24,6 +24,7 @@ from danebot.domain.doctor.facts import (
     Account,
     Asked,
     ClockState,
+    ComboGroup,
     Directory,
     FileReference,
     FileStat,
@@ -171,6 +172,8 @@ def tree_facts(
         entries=tuple(files),
         unusable=tuple(_unusable(context, looker, known)),
         references=tuple(_references(context, looker, managed, host)),
+        combo_group=_combo_group(settings),
+        doors=doors(context, looker, managed),
     )
 
 
@@ -299,6 +302,23 @@ def _tree_entries(context: Context, looker: Looker, names: Sequence[str]) -> Ite
         yield from _entries(looker, Role.TREE, (paths.conf, paths.live, paths.staging))
         for place in (paths.archive, paths.live, paths.staging):
             yield from _entries(looker, Role.KEY, looker.at(str(place), "", _keys, place) or ())
+
+
+def _combo_group(settings: Settings) -> ComboGroup | None:
+    from danebot.adapters.inspection import group_of
+
+    held = settings.combo_access.group
+    return group_of(held) if held is not None else None
+
+
+def doors(context: Context, looker: Looker, names: Sequence[str]) -> tuple[FileStat, ...]:
+    """The directories above each ``combo.pem`` whose modes alone tell who may pass."""
+    from danebot.adapters.inspection import has_access_list
+
+    root = context.tree.root
+    lives = [context.tree.paths(name).live for name in names]
+    every = (root, root / "live", *lives) if lives else ()
+    return tuple(_entries(looker, Role.TREE, (one for one in every if not has_access_list(one))))
 
 
 def _keys(directory: Path) -> list[Path]:

@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from danebot.adapters.inspection import changeable
+from danebot.adapters.inspection import changeable, group_of, group_of_user
 from danebot.adapters.process import search_path
 from danebot.domain.doctor.assess import exposure
 from danebot.domain.doctor.senders import MailWays, climb, first_hosts
@@ -26,14 +26,14 @@ from danebot.domain.rollover.records.adoption import (
 from danebot.domain.rollover.steps.gate import passed_gate, refused_live
 from danebot.domain.text import quoted
 from danebot.errors import DanebotError
-from danebot.jobs.host_facts import Looker, asked_facts, cheap_facts, tree_facts
+from danebot.jobs.host_facts import Looker, asked_facts, cheap_facts, doors, tree_facts
 from danebot.jobs.survey import remembered
 
 if TYPE_CHECKING:
     from danebot.adapters.certbot.timers import RunBasis
     from danebot.adapters.ports import TlsaObserver
     from danebot.config import Settings
-    from danebot.domain.doctor.facts import Job
+    from danebot.domain.doctor.facts import ComboGroup, Job
     from danebot.domain.lineage.state import LineageState
     from danebot.domain.names import DnsName
     from danebot.jobs.adopt import Search
@@ -49,6 +49,7 @@ _CONFIGURED = {
     "opensmtpd": ("smtpd.conf",),
     "cyrus": ("imapd.conf",),
 }
+_USERS = {"exim": ("Debian-exim", "exim", "exim4"), "cyrus": ("cyrus",)}
 _WEB = {"nginx": ("etc/nginx",), "apache": ("etc/apache2", "etc/httpd")}
 _PLUGINS = ("lib/python3*/*-packages", "lib64/python3*/*-packages")  # beside certbot's program
 _SNAPS = "snap/certbot/current/lib/python3*/site-packages"
@@ -89,7 +90,17 @@ def setup_facts(
         daily,
         unfit if unfit is not None else "what it would run can't be looked at",
         looker.at("MX records", "", _ways, context.observer, states),
+        groups=_groups(context.settings),
     )
+
+
+def _groups(settings: Settings) -> dict[str, ComboGroup]:
+    """Who is to read ``combo.pem``, by service: the settings' group, else that of its user."""
+    held = settings.combo_access.group
+    return {
+        service: group_of(held) if held is not None else group_of_user(*users)
+        for service, users in _USERS.items()
+    }
 
 
 def first_facts(settings: Settings, host: Path = _ROOT) -> SetupFacts:
@@ -242,6 +253,7 @@ def _candidates(
             refusing=_refusing(context, state, search),
             names=_live_names(state),
             unanswered=_unanswered(found, search),
+            doors=doors(context, looker, (name,)),
         )
 
 

@@ -70,7 +70,7 @@ class Zone:
         return {OWNER: empty._replace(servers=servers, answer=answer)}
 
     def lookup_owners(self, owners: Sequence[DnsName]) -> Mapping[DnsName, TlsaAnswer]:
-        raise AssertionError(owners)
+        return {owner: look.answer for owner, look in self.observe_owners(owners).items()}
 
     def lookup_leads(self, domains: Sequence[Hostname]) -> Leads:
         raise AssertionError(domains)

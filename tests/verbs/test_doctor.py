@@ -302,6 +302,11 @@ def unwatched_refusing(host: Host) -> None:
     host.desk.dns.publish(of_key("two", owner=SMTPS), owner=SMTPS)
 
 
+def combo_shut_in(host: Host) -> None:
+    host.desk.settings["combo_group"] = "mail"
+    (host.grown.root / "live").chmod(0o700)
+
+
 def reads(file: str, line: str) -> Callable[[Host], None]:
     def plant(host: Host) -> None:
         live = host.grown.paths.live
@@ -448,6 +453,7 @@ PLANTED: tuple[tuple[Callable[[Host], None], FindingKind, str], ...] = (
     (config_with_token, HostCode.KEY_EXPOSED, "danebot.toml"),
     (service_down, HostCode.ENDPOINT_UNREACHABLE, "endpoints in danebot.toml"),
     (other_certificate, Code.NOT_SERVED, "reload that service"),
+    (combo_shut_in, HostCode.COMBO_SHUT_IN, "/live && chmod g+x /"),
     (no_space, HostCode.DISK_LOW, "df -h"),
     (no_inodes, HostCode.DISK_LOW, "df -i"),
     (read_only, HostCode.DISK_LOW, "mount -o remount,rw"),

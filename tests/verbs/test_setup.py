@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -1075,11 +1076,16 @@ def test_exim_is_told_of_as_any_other(host: Host) -> None:
         f"MAIN_TLS_ENABLE = yes\nMAIN_TLS_CERTIFICATE = {host.live}/fullchain.pem\n",
     )
     host.write("bin/exim4", "#!/bin/sh\n", 0o755)
+    host.live.parent.chmod(0o700)
     said = host.piped("--yes")
     assert said.status == 1
     assert 'hooks = ["@exim"]' in host.config.read_text()
     told = f"have exim ({part}:2) read {host.live}/combo.pem, for both the key and the chain: tls_c"
     assert f"by hand: {told}" in said.out
+    assert 'set combo_group = "' in said.out
+    live = host.live.parent
+    assert re.search(rf"^ +chgrp \S+ {live}$", said.out, re.MULTILINE)
+    assert f"chmod g+x {live}\n" in said.out
     part.write_text(part.read_text().replace("fullchain", "combo"))
     host.desk.dns.publish(of_key("one"))
     assert host.piped("--yes").status == 0

@@ -180,6 +180,13 @@ def _files(facts: HostFacts) -> Iterator[Finding]:
         found = exposure(entry, facts.me)
         if found is not None:
             yield found
+    group = facts.combo_group
+    barred = group.barred(facts.doors) if group is not None else ()
+    if group is not None and barred:
+        text = f"group {group.name} is to read combo.pem, and may not pass "
+        text += comma_separated(one.path for one in barred)
+        run = " && ".join(quoted(*words) for words in group.ways(barred))
+        yield _warning(HostCode.COMBO_SHUT_IN, "", text, f"run: {run}")
     for one in facts.unusable:
         yield _warning(HostCode.HOOK_UNUSABLE, "", f"{one.path} {one.why}", one.remedy)
     if facts.trust_store:

@@ -134,6 +134,12 @@ class HostCode(FindingKind):
         "a service reads certbot's files, which change apart from each other",
         "have it read combo.pem beside them, for both the key and the chain",
     )
+    COMBO_SHUT_IN = (
+        "combo-shut-in",
+        Concern.HOST,
+        "the group of combo.pem may not pass the directories above it, so it can't read that",
+        "let that group through with chgrp and chmod g+x",
+    )
     HOOK_UNUSABLE = (
         "hook-unusable",
         Concern.HOST,

@@ -9,6 +9,8 @@ from datetime import datetime, timedelta
 from danebot.domain.text import quoted
 from danebot.tuples import NamedTuple
 
+_X_GROUP, _X_OTHERS = 0o010, 0o001
+
 
 class Asked(NamedTuple):
     """One name server of the resolver's settings, and its answer for the root's SOA record.
@@ -111,6 +113,26 @@ class FileStat(NamedTuple):
     group: int = 0
 
 
+class ComboGroup(NamedTuple):
+    """A group that is to read ``combo.pem``: its name, and its id where the host has it."""
+
+    name: str
+    id: int | None = None
+
+    def barred(self, doors: Iterable[FileStat]) -> tuple[FileStat, ...]:
+        """Those directories that their modes don't let its members pass."""
+        bits = ((one, _X_GROUP if one.group == self.id else _X_OTHERS) for one in doors)
+        return tuple(one for one, bit in bits if not one.mode & bit)
+
+    def ways(self, barred: Iterable[FileStat]) -> tuple[tuple[str, ...], ...]:
+        """The commands that let it through directories; another group's stay that group's."""
+        every = tuple(barred)
+        mine = tuple(one.path for one in every if one.group in (0, self.id))
+        others = tuple(one.path for one in every if one.path not in mine)
+        taken = (("chgrp", self.name, *mine), ("chmod", "g+x", *mine)) if mine else ()
+        return (*taken, *((("setfacl", "-m", f"g:{self.name}:x", *others),) if others else ()))
+
+
 class UnusableProgram(NamedTuple):
     """A hook or program that can't be run, and why; ``remedy`` None for the kind's own."""
 
@@ -193,6 +215,8 @@ class HostFacts(NamedTuple):
     ``jobs`` are those that run danebot; ``last_run`` is None if it never ran, or if that isn't told
     (``run_told``).  ``trust_store`` is why the one of the settings can't be read, "" if it can.
     ``versions`` are by name, printable.  ``scheduler`` says whether systemd or a cron is here.
+    ``versions`` are by name, printable.  ``combo_group`` is that of the settings, ``doors`` are the
+    directories above ``combo.pem`` of the lineages under care, but for those with access lists.
     """
 
     me: int = 0
@@ -219,6 +243,8 @@ class HostFacts(NamedTuple):
     versions: tuple[tuple[str, str], ...] = ()
     openssl: tuple[int, int] | None = None
     scheduler: bool = True
+    combo_group: ComboGroup | None = None
+    doors: tuple[FileStat, ...] = ()
 
 
 def comma_separated(items: Iterable[str]) -> str:

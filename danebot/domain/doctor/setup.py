@@ -7,12 +7,21 @@ A step is the very commands that take it, danebot's own or the system's.  What i
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
+from types import MappingProxyType
 
 from danebot.domain.doctor.assess import assess_host
 from danebot.domain.doctor.codes import HostCode
-from danebot.domain.doctor.facts import CRON, NO_SCHEDULER, HostFacts, Rival, comma_separated
+from danebot.domain.doctor.facts import (
+    CRON,
+    NO_SCHEDULER,
+    ComboGroup,
+    FileStat,
+    HostFacts,
+    Rival,
+    comma_separated,
+)
 from danebot.domain.doctor.senders import MailWays, first_hosts, lacks, unled
 from danebot.domain.finding import Finding
 from danebot.domain.names import DnsName
@@ -44,11 +53,13 @@ _SETTINGS = {
         "in /etc/dovecot/conf.d/99-danebot.conf, of version 2.3: ssl_cert = <{combo} and ssl_key = "
         "<{combo}; of 2.4: ssl_server_cert_file = {combo} and ssl_server_key_file = {combo}"
     ),
-    "exim": (
-        "tls_certificate = {combo} and tls_privatekey = {combo}; Exim's own user reads that: set "
-        'combo_group and combo_mode = "0640" in danebot.toml'
-    ),
+    "exim": "tls_certificate = {combo} and tls_privatekey = {combo}",
+    "cyrus": "tls_server_cert = {combo} and tls_server_key = {combo}",
 }
+_OWN_USER = (
+    '; its own user reads that: set combo_group = "{group}" and combo_mode = "0640" in '
+    "danebot.toml, have the next run set that, and let the group through the directories"
+)
 
 
 class Reads(NamedTuple):
@@ -72,7 +83,8 @@ class Candidate(NamedTuple):
     that `danebot init` would have watched, ``serving`` those at which a service has its key;
     ``hooks`` are the words of its deploy hooks.  ``refusing`` are owners, perhaps its own, whose
     published records senders would refuse its live key by.  ``names`` are those of its certificate.
-    ``unanswered`` are those of whose TLSA records nobody knows, in words.
+    ``unanswered`` are those of whose TLSA records nobody knows, in words; ``doors`` are the
+    directories above its ``combo``.
     """
 
     name: str
@@ -87,6 +99,7 @@ class Candidate(NamedTuple):
     refusing: tuple[DnsName, ...] = ()
     names: frozenset[DnsName] = frozenset()
     unanswered: str = ""
+    doors: tuple[FileStat, ...] = ()
 
     @property
     def bare(self) -> bool:
@@ -100,7 +113,8 @@ class SetupFacts(NamedTuple):
     ``rivals`` run certbot beside danebot; ``daily`` are the commands with which this installation
     has ``danebot renew`` run daily, () where nobody knows any; ``unfit`` is why they wouldn't do.
     ``ways`` is None where they couldn't be looked at.  ``issue`` is how certbot may get a first
-    certificate here, without the names.
+    certificate here, without the names.  ``groups`` are those of services that read ``combo.pem``
+    as their own users.
     """
 
     host: HostFacts
@@ -111,6 +125,7 @@ class SetupFacts(NamedTuple):
     unfit: str = ""
     ways: MailWays | None = MailWays()
     issue: tuple[str, ...] = ("certbot", "certonly", "--standalone")
+    groups: Mapping[str, ComboGroup] = MappingProxyType({})
 
     @property
     def unread(self) -> tuple[str, ...]:
@@ -372,7 +387,7 @@ def _services(facts: SetupFacts, chosen: Sequence[Candidate]) -> Iterator[SetupS
         if changed and service == "postfix" and _all_alone(facts, chosen):
             every = [one for one in chosen if any(r.service == service for r in one.readers)]
             shown = dict.fromkeys(place for one in changed for place in places[one])
-            yield _reading(service, every, f" ({comma_separated(shown)})")
+            yield _reading(facts, service, every, f" ({comma_separated(shown)})")
         elif changed and service == "postfix":
             where = "; ".join(
                 f"in {place}, {one.combo} in place of the files beside it"
@@ -383,9 +398,9 @@ def _services(facts: SetupFacts, chosen: Sequence[Candidate]) -> Iterator[SetupS
             yield SetupStep(Way.BY_HAND, f"have postfix read: {where}", needs=needs)
         elif changed:
             for one in changed:
-                yield _reading(service, [one], f" ({comma_separated(places[one])})")
+                yield _reading(facts, service, [one], f" ({comma_separated(places[one])})")
         elif unread and service in facts.unread:
-            yield _reading(service, unread)
+            yield _reading(facts, service, unread)
 
 
 def _all_alone(facts: SetupFacts, chosen: Sequence[Candidate]) -> bool:
@@ -398,7 +413,9 @@ def _all_alone(facts: SetupFacts, chosen: Sequence[Candidate]) -> bool:
     )
 
 
-def _reading(service: str, lineages: Sequence[Candidate], shown: str = "") -> SetupStep:
+def _reading(
+    facts: SetupFacts, service: str, lineages: Sequence[Candidate], shown: str = ""
+) -> SetupStep:
     combos = ", ".join(one.combo for one in lineages)
     why = f"have {service}{shown} read {combos}, for both the key and the chain"
     if service in _SETTINGS:
@@ -406,4 +423,8 @@ def _reading(service: str, lineages: Sequence[Candidate], shown: str = "") -> Se
     many = len(lineages) > 1 and not shown  # for several kinds of key, or several names
     commands = _POSTFIX if service == "postfix" and not many else ()
     filled = tuple(tuple(word.format(combos=combos) for word in line) for line in commands)
+    group = facts.groups.get(service)
+    if group is not None:
+        why += _OWN_USER.format(group=group.name)
+        filled += group.ways(group.barred(dict.fromkeys(d for one in lineages for d in one.doors)))
     return SetupStep(Way.BY_HAND, why, filled, needs=tuple(one.name for one in lineages))
