@@ -28,6 +28,7 @@ from danebot.domain.rollover.records.retirement import (
     unsettled,
 )
 from danebot.domain.rollover.steps.gate import passed_gate, refused_live
+from danebot.domain.rollover.steps.unasked import unasked
 from danebot.domain.status.summary import probe_status
 from danebot.domain.text import duration, quoted
 from danebot.jobs.probe_lineage import ask, neighbours, old_keys, serves
@@ -82,6 +83,8 @@ def confirm(context: Context, state: LineageState, memory: Memory) -> Iterator[D
     name, deployment, serving = state.name, memory.deployment, state.serving
     if deployment is None or not unsettled(memory) or serving is None:
         return
+    if deployment.chain != serving.chain.fingerprint:  # it didn't go live: nobody can have it
+        return
     endpoints = endpoints_of(state) if context.settings.probe(name) else ()
     elsewhere = keys_of_others(context, name)
     past = frozenset(key.spki for key in memory.past_keys) - {serving.key.spki}
@@ -120,9 +123,10 @@ def confirm(context: Context, state: LineageState, memory: Memory) -> Iterator[D
 def _may_be_shown(context: Context, state: LineageState, live: Held, memory: Memory) -> bool:
     """Whether hooks may have services serve what is live: danebot's own passed the gate for that.
 
-    What was found live did not, and a service may have the key that the records name.
+    What was found live did not, and a service may have the key that the records name; so may one
+    that came since.
     """
-    if passed_gate(memory, live):
+    if passed_gate(memory, live) and not unasked(memory, state):
         return True
     policy, now = context.settings.policy(state.name), context.clock()
     return refused_live(state, {}, memory, policy=policy, now=now) is None

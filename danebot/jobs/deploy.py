@@ -11,6 +11,7 @@ from danebot.domain.lineage.state import Management
 from danebot.domain.rollover.records.retirement import deployment_of, unsettled
 from danebot.domain.rollover.steps.gate import passed_gate, refused_live
 from danebot.domain.rollover.steps.remember import remember
+from danebot.domain.rollover.steps.unasked import unasked
 from danebot.domain.text import quoted
 from danebot.errors import RolloverError
 from danebot.jobs.confirm import all_hooks, confirm, run_pending_hooks
@@ -87,7 +88,7 @@ def refuse_mismatch(
     What danebot itself deployed has passed the gate.  ``memory`` must hold what was ``seen``.
     """
     live, name = deployed(state), state.name
-    if passed_gate(memory, live):
+    if passed_gate(memory, live) and not unasked(memory, state):
         return
     policy, now = context.settings.policy(name), context.clock()
     refusal = refused_live(state, seen, memory, policy=policy, now=now)

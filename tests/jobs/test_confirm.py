@@ -24,7 +24,7 @@ from danebot.jobs import confirm as module
 from danebot.jobs.confirm import confirm, run_pending_hooks
 from danebot.jobs.progress import Done
 from domain.builders import HOUR
-from jobs.world import World
+from jobs.world import OWNER, World
 
 
 @pytest.fixture
@@ -88,12 +88,22 @@ def test_a_service_that_still_has_the_old_chain_is_told_and_all_hooks_run_again(
     world: World,
 ) -> None:
     hook(world, "reload", "")
-    memory, said = confirmed(world, deployed(world))
+    before = replace(deployed(world), asked=(OWNER,))
+    memory, said = confirmed(world, before)
     assert said == [Code.NOT_SERVED]
     assert memory.deployment is not None
     assert memory.deployment.confirmed_at is None
     assert len(memory.deployment.pending) == 1
     assert world.service.asked > 1
+
+
+def test_a_chain_that_did_not_go_live_is_asked_of_nobody(world: World) -> None:
+    """The deployment was remembered, and went no further."""
+    before = deployed(world)
+    assert before.deployment is not None
+    before = replace(before, deployment=before.deployment._replace(chain=b"staged"))
+    assert confirmed(world, before) == (before, [])
+    assert world.service.asked == 0
 
 
 def test_a_service_that_cannot_be_asked_confirms_nothing(world: World) -> None:

@@ -190,7 +190,7 @@ def test_so_does_one_while_another_lineage_is_still_leaving_that_key(
     nobody = Nobody()
     context = Context(Tree(tmp_path), Settings(), nobody, nobody, clock=lambda: T0)
     state = builders.state(next_key=builders.key_file("new"))
-    cleared = DEPLOYED._replace(cleared_at=T0)
+    cleared = DEPLOYED._replace(chain=builders.chain("old").fingerprint, cleared_at=T0)
     memory = Memory(deployment=cleared, past_keys=(PAST,), asked=(MX,))
     look = builders.look("old", at={"ns1": ["old", "past"], "ns2": ["old"]})
     found = view(context, Observed(state, memory, {MX: look}, KeysInUse(), T0))

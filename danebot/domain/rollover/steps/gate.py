@@ -30,7 +30,7 @@ from danebot.domain.dns.tlsa import (
     association,
     key_record,
 )
-from danebot.domain.names import DnsName
+from danebot.domain.names import DnsName, service_at
 from danebot.domain.rollover.evidence.caches import (
     Records,
     gone_at,
@@ -78,7 +78,7 @@ class Refusal(NamedTuple):
 
 
 def passed_gate(memory: Memory, live: Held) -> bool:
-    """Whether danebot itself deployed what is live, which the gate let pass for that."""
+    """Whether danebot itself deployed a chain, the live one, which the gate let pass for that."""
     last = memory.deployment
     return (
         last is not None
@@ -87,16 +87,21 @@ def passed_gate(memory: Memory, live: Held) -> bool:
     )
 
 
-def may_serve_another(memory: Memory, live: Held) -> bool:
-    """Whether a service may have another chain than ``live``, which danebot did not deploy.
+def served_at(owner: DnsName, state: LineageState, memory: Memory, new: Held | None) -> Held | None:
+    """What the service at ``owner`` has, as far as danebot knows; None where that isn't known.
 
-    What was found live is asked of services; while one doesn't serve it, or gave no answer, the
-    records may be those of what it has.
+    That is what is live, where danebot deployed it.  What was only found live is asked of services:
+    while one doesn't serve it, or gave no answer, the records may be those of what it has; so are
+    those of a service that came since the others were asked.  A deployment of ``new`` that went no
+    further than `Memory` changed nothing.
     """
-    last = memory.deployment
-    if last is None or passed_gate(memory, live):
-        return False
-    return last.confirmed_at is None or last.chain != live.chain.fingerprint
+    live, last = state.serving, memory.deployment
+    if live is None or (memory.asked and owner not in memory.asked and service_at(owner)):
+        return None
+    if last is None or passed_gate(memory, live) or (new is not None and passed_gate(memory, new)):
+        return live
+    confirmed = last.confirmed_at is not None and last.chain == live.chain.fingerprint
+    return live if confirmed else None
 
 
 def gate(
@@ -116,13 +121,13 @@ def gate(
     live = state.serving
     if live is None:
         return None
-    served = None if may_serve_another(memory, live) else live
     found: list[Refusal] = []
     # With dane-ee unreadable, all that were ever looked at count.
     others = () if state.required is not None else memory.owners
     fading = (line.owner for line in state.fading)
     for name in dict.fromkeys((*state.owners, *fading, *others)):
         owner = memory.owners.get(name, OwnerMemory())
+        served = served_at(name, state, memory, new)
         judge = _Judge(senders_to(name, live, now), served, new)
         observation = observations.get(name)
         if not _repaired(judge, observation):

@@ -38,7 +38,7 @@ from danebot.domain.rollover.evidence.schedule import (
     wants_rollover,
 )
 from danebot.domain.rollover.evidence.servers import completed
-from danebot.domain.rollover.steps.gate import Refusal, gate, may_serve_another
+from danebot.domain.rollover.steps.gate import Refusal, gate, served_at
 from danebot.domain.rollover.steps.patience import promotion_retry_at, promotion_wait
 from danebot.domain.rollover.steps.phases import Hold, Keep, Observation, Phase, Plan, Repair, Step
 from danebot.domain.rollover.steps.remember import seen_awaited
@@ -121,7 +121,7 @@ def _repairs(key: PublicKey, observation: Observation, memory: Memory) -> bool:
     state = observation.state
     return (
         state.serving is not None
-        and not may_serve_another(memory, state.serving)
+        and all(served_at(owner, state, memory, state.staged) for owner in state.owners)
         and taken_together(propagations_of(state.required or (), key, observation.owners))
         is Seen.EVERYWHERE
         and live_is_gone(state.serving, state.owners, observation.owners)

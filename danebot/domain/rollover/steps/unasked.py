@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from danebot.domain.lineage.state import Management
 from danebot.domain.names import service_at
+from danebot.domain.rollover.evidence.memory import Occurrence
 from danebot.domain.rollover.records.retirement import deployment_of
 from danebot.domain.rollover.steps.gate import passed_gate, refused_live
 
@@ -17,15 +18,27 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from danebot.domain.lineage.state import LineageState
-    from danebot.domain.rollover.evidence.memory import Memory
+    from danebot.domain.rollover.evidence.memory import Deployment, Memory
     from danebot.domain.rollover.evidence.policy import Policy
     from danebot.domain.rollover.evidence.propagation import Observations
 
 
 def unasked(memory: Memory, state: LineageState) -> bool:
-    """Whether a service is watched that was never found to serve anything, or not since it came."""
+    """Whether a service is watched that was never found to serve anything, or not since it came.
+
+    Or all of them, where what is live came there since by another way than danebot's.
+    """
     new = (owner for owner in state.owners if owner not in memory.asked)
-    return state.management is Management.STAGED and any(map(service_at, new))
+    if state.management is not Management.STAGED:
+        return False
+    return any(map(service_at, new)) or _came_by_itself(memory, state)
+
+
+def _came_by_itself(memory: Memory, state: LineageState) -> bool:
+    """Whether another chain is live than was deployed, and that one isn't on its way."""
+    live, staged, last = state.serving, state.staged, memory.deployment
+    chains = (one.chain.fingerprint for one in (live, staged) if one is not None)
+    return last is not None and bool(state.owners) and last.chain not in chains
 
 
 def to_be_asked(
@@ -38,15 +51,28 @@ def to_be_asked(
 ) -> Memory:
     """The memory with what is live unconfirmed, where a service is `unasked` whether it has it.
 
-    The same memory where its records refuse what danebot deployed: hooks would have it show that,
-    and the mismatch is told.  ``memory`` must already hold the observations.
+    It stays confirmed where its records refuse what danebot deployed: hooks would have it show
+    that, and the mismatch is told; but no record is to go before that service was asked.
+    ``memory`` must already hold the observations.
     """
+    asked = tuple(owner for owner in memory.asked if owner in state.owners)
+    if asked != memory.asked:
+        memory = replace(memory, asked=asked)
     live = state.serving
     if live is None or not unasked(memory, state):
         return memory
-    refused = refused_live(state, observations, memory, policy=policy, now=now) is not None
-    if refused and passed_gate(memory, live):
-        return memory
-    last = deployment_of(memory, live, now)
-    last = last._replace(confirmed_at=None, clear_since=None, cleared_at=None)
-    return replace(memory, deployment=last)
+    last = deployment_of(memory, live, now)._replace(clear_since=None, cleared_at=None)
+    if _came_by_itself(memory, state):
+        last = last._replace(
+            chain=live.chain.fingerprint, digest=live.key.digest, origin=Occurrence.FOUND
+        )
+    if passed_gate(memory, live):
+        refused = refused_live(state, observations, memory, policy=policy, now=now)
+        return (
+            replace(memory, deployment=last) if refused is not None else _unconfirmed(memory, last)
+        )
+    return _unconfirmed(memory, last)
+
+
+def _unconfirmed(memory: Memory, last: Deployment) -> Memory:
+    return replace(memory, deployment=last._replace(confirmed_at=None))

@@ -609,3 +609,26 @@ def test_records_that_were_never_seen_hold_even_the_same_key_where_another_may_b
     site = Watch(renewal(SAME))
     site.memory = Memory(deployment=found_live(chain()))
     assert held_back(site.look(T0, silent), Hold.CANNOT_SEE)
+
+
+def test_a_deployment_that_went_no_further_than_the_memory_changed_nothing() -> None:
+    """The full disk that stopped it is no reason to let mail fail longer."""
+    new = tlsa("2 1 1", by="B")
+    site = watch(SWITCHED, A)
+    site.look(T0 - HOUR, shown(A))
+    begun = Deployment(SWITCHED.chain.fingerprint, SWITCHED.key.digest, T0)
+    site.memory = replace(site.memory, deployment=begun, asked=(MX,))
+    assert deployed(site.look(T0, shown(new)))
+
+
+def test_a_service_that_came_since_the_others_were_asked_may_have_another_chain() -> None:
+    live = chain()
+    own = Deployment(live.chain.fingerprint, live.key.digest, T0, confirmed_at=T0)
+    for asked, held in (((MX,), False), ((MX2,), True)):
+        site = watch(SAME, FORMER)
+        site.memory = replace(site.memory, deployment=own, asked=asked)
+        assert (
+            held_back(site.look(T0, shown(FORMER)))
+            if held
+            else deployed(site.look(T0, shown(FORMER)))
+        )
