@@ -148,7 +148,7 @@ class Site:
     def quiet(self, *args: str) -> None:
         """A run that must say nothing and find nothing: the healthy cron job."""
         run = self.danebot(*args)
-        assert (run.returncode, run.stdout, run.stderr) == (0, "", "")
+        assert (run.returncode, run.stdout, run.stderr) == (0, "", ""), run
 
     def ok(self, *args: str) -> str:
         """A run that must succeed; its standard output."""

@@ -130,7 +130,7 @@ def test_a_signal_reaches_it_and_its_end_is_told(
     [
         "LC_ALL=C exec",
         "LD_PRELOAD=/lib/x86_64-linux-gnu/libm.so.6 exec",
-        "trap '' HUP; exec",
+        "trap '' USR2; exec",
         "exec 7</dev/null; exec",
         "exec setpriv --no-new-privs",
         "exec setpriv --bounding-set -sys_time",

@@ -91,6 +91,8 @@ class Guard:
             raise
         except BaseException as exc:  # noqa: BLE001 - a panic of a library in Rust is no Exception
             self._note(f"{type(exc).__name__}: {exc}"[:300], _place(exc), data)
+        finally:
+            signal.setitimer(signal.ITIMER_VIRTUAL, 0)
         if time.process_time() - began > self._bound:
             self._note("takes too long", "", data)
 

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 
 from danebot.domain.lineage.renewal import CERTBOTS_OWN, renews_at
 from danebot.domain.lineage.state import Held, LineageState, Management
-from danebot.domain.rollover.evidence.memory import Memory
+from danebot.domain.rollover.evidence.memory import Memory, Occurrence
 from danebot.domain.rollover.evidence.propagation import (
     Obstacle,
     Propagation,
@@ -258,7 +258,9 @@ def _plan_awaited(
     """Staging and live agree: say what becomes of the key on its way."""
     state = observation.state
     if state.awaited_key is None:
-        unconfirmed = memory.deployment is not None and memory.deployment.confirmed_at is None
+        last = memory.deployment
+        own = last is not None and last.origin is Occurrence.DEPLOYED
+        unconfirmed = own and last is not None and last.confirmed_at is None
         wanted = wants_next_key(state, memory, policy, now)
         return base._replace(
             phase=Phase.DEPLOYED if unconfirmed else Phase.STABLE,
