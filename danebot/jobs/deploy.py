@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from danebot.domain.finding import Code, Finding
 from danebot.domain.lineage.state import Management
-from danebot.domain.rollover.records.retirement import deployment_of, unsettled
+from danebot.domain.rollover.records.retirement import deployment_of, found_instead, unsettled
 from danebot.domain.rollover.steps.gate import passed_gate, refused_live
 from danebot.domain.rollover.steps.remember import remember
 from danebot.domain.rollover.steps.unasked import unasked
@@ -71,7 +71,7 @@ def deploy_again(
 def _pending(context: Context, state: LineageState, memory: Memory) -> Memory:
     """What is to be remembered before: every hook pending, and the services to be asked."""
     live = deployed(state)
-    last = deployment_of(memory, live, context.clock())
+    last = found_instead(deployment_of(memory, live, context.clock()), live)
     if not unsettled(memory):
         last = last._replace(confirmed_at=None)
     hooks = all_hooks(context, state.name)

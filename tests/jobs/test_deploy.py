@@ -53,6 +53,15 @@ def test_a_lineage_at_rest_has_its_hooks_run_and_its_service_asked(world: World)
     assert (ran(world), world.service.asked) == (1, asked)
 
 
+def test_what_came_live_by_itself_is_confirmed_where_nobody_is_asked(world: World) -> None:
+    common = world.settings.common._replace(probe=False)
+    world.settings = world.settings._replace(common=common)
+    last = Deployment(b"former", b"former", world.now)
+    save_memory(world.paths, world.memory, replace(world.memory, deployment=last))
+    assert deploy(world) == ()
+    assert world.memory.deployment is None
+
+
 def test_where_nothing_was_ever_deployed_it_proves_no_reload(world: World) -> None:
     """The service had the chain all the while, so nobody knows what reloads it."""
     common = world.settings.common._replace(hooks=())

@@ -227,7 +227,10 @@ def stolen(desk: Desk) -> None:
     grown = desk.staged(f"1 {HERE}")
     desk.dns.publish(of_key("one"), of_key("two"))
     then = trees.now() - DAY
-    deployment = Deployment(b"", trees.public("one").digest, then, (), then, then, then)
+    live = grown.tree.read(NAME).live
+    assert live is not None
+    chain = live.chain.fingerprint
+    deployment = Deployment(chain, live.key.digest, then, (), then, then, then)
     past = PastKey(trees.public("two").spki, then, Exposure.COMPROMISED)
     memory = Memory(deployment=deployment, past_keys=(past,))
     save_memory(grown.paths, Memory(), memory)
@@ -255,7 +258,10 @@ def test_an_old_keys_record_that_may_go_is_no_alarm(desk: Desk) -> None:
     grown = desk.staged(f"1 {HERE}")
     desk.dns.publish(of_key("one"), of_key("two"))
     then = trees.now() - DAY
-    deployment = Deployment(b"", trees.public("one").digest, then, (), then, then, then)
+    live = grown.tree.read(NAME).live
+    assert live is not None
+    chain = live.chain.fingerprint
+    deployment = Deployment(chain, live.key.digest, then, (), then, then, then)
     past = (PastKey(trees.public("two").spki, then),)
     memory = Memory(deployment=deployment, past_keys=past, asked=(OWNER,))
     save_memory(grown.paths, Memory(), memory)
@@ -292,7 +298,10 @@ def test_a_cancelled_keys_record_is_never_called_an_old_keys(desk: Desk) -> None
     grown = desk.staged(f"1 {HERE}")
     desk.dns.publish(of_key("one"))
     then = trees.now() - 90 * DAY
-    deployment = Deployment(b"", trees.public("one").digest, then, (), then, then, then)
+    live = grown.tree.read(NAME).live
+    assert live is not None
+    chain = live.chain.fingerprint
+    deployment = Deployment(chain, live.key.digest, then, (), then, then, then)
     save_memory(grown.paths, Memory(), Memory(deployment=deployment, asked=(OWNER,)))
     digest = re.findall(r"3 1 1 ([0-9a-f]{64})", desk.danebot("newkey", NAME).out)[0]
     desk.dns.publish(of_key("one"), of_key("one")._replace(data=bytes.fromhex(digest)))

@@ -64,6 +64,14 @@ def deployment_of(memory: Memory, live: Held, now: datetime) -> Deployment:
     return memory.deployment or found
 
 
+def found_instead(last: Deployment, live: Held) -> Deployment:
+    """A deployment as far as it goes on, where ``live`` came there by another way since."""
+    if last.chain == live.chain.fingerprint:
+        return last
+    found = last._replace(chain=live.chain.fingerprint, digest=live.key.digest, confirmed_at=None)
+    return found._replace(origin=Occurrence.FOUND)
+
+
 def proved(memory: Memory) -> Memory:
     """The memory without a deployment that was none, once every service was found to serve it."""
     last = memory.deployment

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING
 
 from danebot.domain.lineage.state import Management
 from danebot.domain.names import service_at
-from danebot.domain.rollover.evidence.memory import Occurrence
-from danebot.domain.rollover.records.retirement import deployment_of
+from danebot.domain.rollover.records.retirement import deployment_of, found_instead
 from danebot.domain.rollover.steps.gate import passed_gate, refused_live
 
 if TYPE_CHECKING:
@@ -63,9 +62,7 @@ def to_be_asked(
         return memory
     last = deployment_of(memory, live, now)._replace(clear_since=None, cleared_at=None)
     if _came_by_itself(memory, state):
-        last = last._replace(
-            chain=live.chain.fingerprint, digest=live.key.digest, origin=Occurrence.FOUND
-        )
+        last = found_instead(last, live)
     if passed_gate(memory, live):
         refused = refused_live(state, observations, memory, policy=policy, now=now)
         return (
