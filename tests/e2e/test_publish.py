@@ -10,6 +10,7 @@ from collections.abc import Callable
 import pytest
 
 from adapters.relay import interposed
+from danebot.adapters.tree.tree import Tree
 from e2e.publishing import (
     FOREIGN,
     by_update,
@@ -266,7 +267,9 @@ def test_an_old_record_stays_while_a_server_lacks_the_served_keys(site: Site) ->
     then = "2026-01-01T00:00:00+00:00"
     key = {"spki": b"a key of the past".hex(), "until": then}
     probes = dict.fromkeys(("at", "confirmed_at", "clear_since", "cleared_at"), then)
-    deployment = {"chain": "00", "digest": "00", **probes}
+    served = Tree(site.tree).read(MAIL).live
+    assert served is not None
+    deployment = {"chain": served.chain.fingerprint.hex(), "digest": "00", **probes}
     before = {"past_keys": [key], "deployment": deployment, "asked": [OWNER.rstrip(".")]}
     remembered = json.dumps({"schema": 1, **before})
     (site.staging / "rollover.json").write_text(remembered)
