@@ -15,9 +15,9 @@ from itertools import islice
 from pathlib import Path
 
 from danebot.adapters.presence import is_set_aside
-from danebot.adapters.process import run_program, search_path
+from danebot.adapters.process import Ending, run_program, search_path
 from danebot.domain.names import Hostname
-from danebot.errors import NameSyntaxError
+from danebot.errors import NameSyntaxError, UnreadableError
 from danebot.regular import read_regular
 from danebot.tuples import NamedTuple
 
@@ -31,6 +31,7 @@ _PROGRAMS = (
     ("dovecot", "doveconf", "-n"),
 )
 _DOMAINS = ("postconf", "-hx", "mydestination", "virtual_mailbox_domains", "virtual_alias_domains")
+_MAIN_CF = Path("/etc/postfix/main.cf")  # else Postfix serves nobody here
 _CALLED = {
     "dovecot": ("doveconf",),
     "exim": ("exim4", "exim"),
@@ -108,8 +109,13 @@ def is_installed(service: str) -> bool:
 
 
 def mail_domains() -> tuple[Hostname, ...]:
-    """The domains that Postfix's settings list; what is in tables and databases isn't read."""
+    """The domains that Postfix's settings list; what is in tables and databases isn't read.
+
+    () where there is no Postfix; raises `UnreadableError` where it doesn't say them.
+    """
     ended = run_program(_DOMAINS, timeout=_PATIENCE, grace=_PATIENCE, environment={})
+    if _MAIN_CF.exists() and ended.ending is not Ending.NOT_STARTED and not ended.succeeded:
+        raise UnreadableError("Postfix's settings can't be read; see what this says: postconf -n")
     found: dict[Hostname, None] = {}
     for word in re.split(r"[\s,]+", ended.output) if ended.succeeded else ():
         try:

@@ -21,6 +21,7 @@ from danebot.domain.rollover.evidence.memory import (
     PendingHook,
 )
 from danebot.domain.rollover.records.retirement import (
+    found_instead,
     leaving,
     out_of_use,
     probed,
@@ -28,7 +29,7 @@ from danebot.domain.rollover.records.retirement import (
     unsettled,
 )
 from danebot.domain.rollover.steps.gate import passed_gate, refused_live
-from danebot.domain.rollover.steps.unasked import unasked
+from danebot.domain.rollover.steps.unasked import came_by_itself, unasked
 from danebot.domain.status.summary import probe_status
 from danebot.domain.text import duration, quoted
 from danebot.jobs.probe_lineage import ask, neighbours, old_keys, serves
@@ -83,7 +84,10 @@ def confirm(context: Context, state: LineageState, memory: Memory) -> Iterator[D
     name, deployment, serving = state.name, memory.deployment, state.serving
     if deployment is None or not unsettled(memory) or serving is None:
         return
-    if deployment.chain != serving.chain.fingerprint:  # it didn't go live: nobody can have it
+    if came_by_itself(memory, state):
+        deployment = found_instead(deployment, serving)
+        memory = replace(memory, deployment=deployment)
+    if deployment.chain != serving.chain.fingerprint:  # it isn't live yet: nobody can have it
         return
     endpoints = endpoints_of(state) if context.settings.probe(name) else ()
     elsewhere = keys_of_others(context, name)
@@ -110,7 +114,7 @@ def confirm(context: Context, state: LineageState, memory: Memory) -> Iterator[D
         text = f"the deployed chain is served by {asked}" if asked else "no service is to be asked"
         served = Event(context.clock(), EventKind.CONFIRMED, name, text)
         own = deployment.origin is Occurrence.DEPLOYED
-        found = _confirmed(context, state, memory, deployment)
+        found = _confirmed(context, state, memory, deployment) if own else ()
         yield Done(memory, found, changes=(served,) if own else ())
     behind: tuple[ProbeResult, ...] = ()
     if clean and past:

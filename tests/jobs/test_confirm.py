@@ -23,6 +23,7 @@ from danebot.domain.rollover.evidence.memory import (
 from danebot.jobs import confirm as module
 from danebot.jobs.confirm import confirm, run_pending_hooks
 from danebot.jobs.progress import Done
+from domain import builders
 from domain.builders import HOUR
 from jobs.world import OWNER, World
 
@@ -101,8 +102,10 @@ def test_a_chain_that_did_not_go_live_is_asked_of_nobody(world: World) -> None:
     """The deployment was remembered, and went no further."""
     before = deployed(world)
     assert before.deployment is not None
-    before = replace(before, deployment=before.deployment._replace(chain=b"staged"))
-    assert confirmed(world, before) == (before, [])
+    staged = builders.held("new")
+    begun = before.deployment._replace(chain=staged.chain.fingerprint)
+    state = replace(world.context.tree.read(NAME), staged=staged)
+    assert list(confirm(world.context, state, replace(before, deployment=begun))) == []
     assert world.service.asked == 0
 
 
@@ -179,3 +182,16 @@ def test_the_latest_probes_are_given_and_nothing_once_all_is_settled(world: Worl
     assert settled.deployment is not None
     settled = Memory(deployment=settled.deployment._replace(confirmed_at=world.now))
     assert list(confirm(world.context, state, settled)) == []
+
+
+def test_what_came_live_by_itself_is_confirmed_where_nobody_is_asked(world: World) -> None:
+    """certbot renewed on its own, and probing is off: the old records may go one day."""
+    common = world.settings.common._replace(probe=False)
+    world.settings = world.settings._replace(common=common)
+    before = deployed(world)
+    assert before.deployment is not None
+    before = replace(before, deployment=before.deployment._replace(chain=b"former"))
+    memory, said = confirmed(world, before)
+    assert memory.deployment is not None
+    assert said == []
+    assert memory.deployment.confirmed_at == world.now

@@ -150,7 +150,7 @@ def host(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> Iterator[Host]:
             monkeypatch.setattr(f"danebot.verbs.{name}.ROOT", made.root)
         monkeypatch.setattr("danebot.verbs.files._data", nothing_brought)
         monkeypatch.setattr("danebot.adapters.services._PROGRAMS", ())
-        monkeypatch.setattr("danebot.adapters.services._DOMAINS", ("false",))
+        monkeypatch.setattr("danebot.adapters.services._DOMAINS", ("true",))
         here = f"{made.root}/bin"  # whatever services the machine has
         monkeypatch.setattr("danebot.adapters.services.search_path", lambda _: here)
         monkeypatch.setattr("danebot.adapters.ntp.synchronised", lambda: True)
@@ -398,11 +398,27 @@ def test_no_green_end_where_senders_are_not_protected(
     assert f"# by hand: {told[:40]}" in host.piped("--dry-run").out
 
 
-def test_a_domain_of_postfix_s_own_counts(host: Host) -> None:
+def postfix_says(host: Host, monkeypatch: pytest.MonkeyPatch, script: str) -> None:
+    """A double of Postfix's program that says which domains there are, and of its settings."""
+    host.write("bin/postconf", f"#!/bin/sh\n{script}\n", 0o755)
+    monkeypatch.setattr("danebot.adapters.services._DOMAINS", ("postconf", "-hx", "x"))
+    monkeypatch.setattr("danebot.adapters.services._MAIN_CF", host.config)
+
+
+def test_domains_that_postfix_does_not_say_are_unknown(
+    host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
     protected(host)
-    host.write("bin/postconf", "#!/bin/sh\necho '$x, localhost, shop.test'; echo hash:/x\n", 0o755)
+    postfix_says(host, monkeypatch, "echo fatal: bad; exit 1")
+    said = host.piped("--yes")
+    assert said.status == 1
+    assert "whether senders are protected is unknown" in said.out
+
+
+def test_a_domain_of_postfix_s_own_counts(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    protected(host)
+    postfix_says(host, monkeypatch, "echo '$x, localhost, shop.test'; echo hash:/x")
     host.desk.dns.mx |= {"shop.test": ("mx.other.test",)}
-    pytest.MonkeyPatch().setattr("danebot.adapters.services._DOMAINS", ("postconf", "-hx", "x"))
     said = host.piped("--yes")
     assert said.status == 1
     assert "senders to shop.test aren't protected: mx.other.test: no TLSA records" in said.out

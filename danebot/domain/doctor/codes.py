@@ -125,7 +125,7 @@ class HostCode(FindingKind):
     OWNER_UNWATCHED = (
         "owner-unwatched",
         Concern.HOST,
-        "TLSA records that rely on a lineage's key are published and not watched",
+        "TLSA records are published where a lineage's services are, and not watched",
         "run: danebot init LINEAGE",
     )
     READS_CERTBOTS = (

@@ -259,8 +259,8 @@ def _plan_awaited(
     state = observation.state
     if state.awaited_key is None:
         last = memory.deployment
-        own = last is not None and last.origin is Occurrence.DEPLOYED
-        unconfirmed = own and last is not None and last.confirmed_at is None
+        own = last if last is not None and last.origin is Occurrence.DEPLOYED else None
+        unconfirmed = own is not None and own.confirmed_at is None
         wanted = wants_next_key(state, memory, policy, now)
         return base._replace(
             phase=Phase.DEPLOYED if unconfirmed else Phase.STABLE,

@@ -30,14 +30,14 @@ def unasked(memory: Memory, state: LineageState) -> bool:
     new = (owner for owner in state.owners if owner not in memory.asked)
     if state.management is not Management.STAGED:
         return False
-    return any(map(service_at, new)) or _came_by_itself(memory, state)
+    return any(map(service_at, new)) or came_by_itself(memory, state)
 
 
-def _came_by_itself(memory: Memory, state: LineageState) -> bool:
+def came_by_itself(memory: Memory, state: LineageState) -> bool:
     """Whether another chain is live than was deployed, and that one isn't on its way."""
     live, staged, last = state.serving, state.staged, memory.deployment
     chains = (one.chain.fingerprint for one in (live, staged) if one is not None)
-    return last is not None and bool(state.owners) and last.chain not in chains
+    return last is not None and last.chain not in chains
 
 
 def to_be_asked(
@@ -61,7 +61,7 @@ def to_be_asked(
     if live is None or not unasked(memory, state):
         return memory
     last = deployment_of(memory, live, now)._replace(clear_since=None, cleared_at=None)
-    if _came_by_itself(memory, state):
+    if came_by_itself(memory, state):
         last = found_instead(last, live)
     if passed_gate(memory, live):
         refused = refused_live(state, observations, memory, policy=policy, now=now)
