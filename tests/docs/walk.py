@@ -3,7 +3,8 @@
 python walk.py GUIDE.md        (root; with ``tests`` on PYTHONPATH)
 
 The copy is an overlay over all files, in a mount namespace that ends with the walk: what a guide
-installs, writes and enables is nowhere else.  In it /etc/resolv.conf, /etc/postfix and
+installs, writes and enables is nowhere else.  Its network is a loopback of its own, so that what
+others have at port 80 is not this host's.  In the copy /etc/resolv.conf, /etc/postfix and
 /etc/letsencrypt are the lab's.  Blocks of a guide:
 
 - ``console``: each line after ``# `` is a command, the lines below are what it prints, standard
@@ -63,6 +64,7 @@ with suppress(ImportError):  # certbot's Python hasn't danebot
 COPY = """
 base=$1
 shift
+ip link set lo up
 mount --make-rprivate /
 mount -t tmpfs tmpfs "$base"
 mkdir "$base/upper" "$base/work" "$base/root"
@@ -292,7 +294,7 @@ class Walk:
 def copied(base: Path, guide: Path) -> list[str]:
     """The command that walks through a guide, with the copy below an empty directory."""
     inside = [sys.executable, __file__, str(guide)]
-    return ["unshare", "--mount", "sh", "-euc", COPY, "sh", str(base), *inside]
+    return ["unshare", "--mount", "--net", "sh", "-euc", COPY, "sh", str(base), *inside]
 
 
 def main() -> None:
