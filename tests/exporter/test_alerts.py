@@ -352,10 +352,7 @@ def test_every_code_has_its_alert_in_each_severity(promtool: Promtool, metric: s
             series[f"{metric}{{{labels}}}"] = [*[1] * ends, GONE]
 
     def lineages(word: str) -> list[dict[str, object]]:
-        return [
-            {"labels": f'{{lineage="{code.value}-{word}"}}', "value": 1}
-            for code in codes
-        ]
+        return [{"labels": f'{{lineage="{code.value}-{word}"}}', "value": 1} for code in codes]
 
     def check(word: str, hours: int) -> dict[str, object]:
         expr = f'group by (lineage) (ALERTS{{alertstate="firing", severity="{word}"}})'
