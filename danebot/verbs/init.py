@@ -397,21 +397,19 @@ def _say_other_key(console: Console, context: Context, name: str) -> int:
 
 def _say_readers(console: Console, context: Context, names: Sequence[str]) -> bool:
     """Name the services that read a ``combo.pem`` which nobody will keep; whether there are any."""
-    from danebot.adapters.services import readers_of
+    from danebot.adapters.services import readers_of_each
 
-    anybody = False
-    for name in names:
-        live = context.tree.paths(name).live
-        readers = readers_of(live / "combo.pem")
-        for reader in readers.found:
+    combos = {name: context.tree.paths(name).live / "combo.pem" for name in names}
+    found, whole = readers_of_each(combos.values())
+    for name, combo in combos.items():
+        for reader in found.get(combo, ()):
             console.warn(
-                f"{name}: {reader} reads {live}/combo.pem, which nobody keeps up to date then: "
-                f"have it read {live}/fullchain.pem and {live}/privkey.pem"
+                f"{name}: {reader} reads {combo}, which nobody keeps up to date then: "
+                f"have it read {combo.parent}/fullchain.pem and {combo.parent}/privkey.pem"
             )
-        if not readers.whole:
-            console.warn(f"{name}: /etc has too many files; others may read {live}/combo.pem, too")
-        anybody = anybody or bool(readers.found)
-    return anybody
+        if not whole:
+            console.warn(f"{name}: /etc has too many files; others may read {combo}, too")
+    return any(found.values())
 
 
 def _deinit_dry(console: Console, context: Context, names: Sequence[str], keys: StagedKeys) -> int:

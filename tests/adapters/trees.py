@@ -144,9 +144,9 @@ def issued(root: Path, name: str = NAME, key: str = "one") -> Grown:
     return grown
 
 
-def staged(root: Path) -> Grown:
+def staged(root: Path, name: str = NAME) -> Grown:
     """The same in danebot's care, deployed."""
-    grown = issued(root)
+    grown = issued(root, name)
     grown.paths.staging.mkdir(parents=True)
     grown.link(grown.paths.staging, 1)
     grown.combo("one", 1)

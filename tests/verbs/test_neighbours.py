@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -57,6 +58,27 @@ def test_deinit_without_readers_is_quiet(desk: Desk, reader: Path) -> None:
     reader.unlink()
     desk.staged("- *")
     assert desk.danebot("deinit", NAME)._replace(out="") == (0, "", "")
+
+
+def test_deinit_looks_for_readers_of_all_lineages_at_once(
+    desk: Desk, reader: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of 46 lineages, each look through /etc and at two programs took two thirds of a second."""
+    looks = []
+    real = services.readers_of_each
+
+    def counted(*args: Any) -> object:  # noqa: ANN401 - passed on
+        looks.append(args)
+        return real(*args)
+
+    monkeypatch.setattr(services, "readers_of_each", counted)
+    desk.staged("- *")
+    other = trees.staged(desk.tree, "other.example")
+    other.staging_file("dane-ee", b"- *\n")
+    said = desk.danebot("deinit")
+    assert len(looks) == 1
+    assert f"{NAME}: postfix ({reader}:1) reads " in said.err
+    assert "other.example: postfix" not in said.err
 
 
 def test_a_combo_that_certbot_leaves_behind_is_told_by_all(desk: Desk) -> None:
