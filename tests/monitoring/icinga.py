@@ -57,7 +57,7 @@ class Site:
     address: str
     snapshot: Path
     resolver: str
-    interval: int = 2
+    interval: int = 4
     password: str = field(default_factory=secrets.token_hex)
 
 

@@ -91,7 +91,7 @@ class Site:
     programs: Path
     snapshot: Path
     resolver: str
-    interval: int = 2
+    interval: int = 4
 
 
 def shipped(site: Site) -> str:
