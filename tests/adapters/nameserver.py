@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import socket
 import socketserver
 import threading
 import time
@@ -199,11 +198,3 @@ def nameservers(*addresses: str) -> Iterator[list[Nameserver]]:
             yield told
             return
     raise OSError("no port is free at all of these addresses")
-
-
-def closed_port() -> int:
-    """A UDP port of 127.0.0.1 at which nobody listens."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
-        sock.bind(("127.0.0.1", 0))
-        port: int = sock.getsockname()[1]
-        return port

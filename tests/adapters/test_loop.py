@@ -183,17 +183,15 @@ def test_what_arrives_does_not_stretch_a_deadline() -> None:
     def drip() -> Program[tuple[str, ...]]:
         yield gate()
         said = 0
-        while "a" in Pipe.others and said < 100:
+        while "a" in Pipe.others and said < 1000:
             Pipe.others["a"].sendall(b"x")
             said += 1
-            yield gate(0.02, f"pause {said}")
+            yield gate(0.1, f"pause {said}")
         return (str(said),)
 
-    began = time.monotonic()
-    first = drive([wants(Want("a", 1000, 0.3)), drip()], lanes(), at_once=2)
+    first = drive([wants(Want("a", 10_000, 2)), drip()], lanes(), at_once=2)
     assert next(first) == ("expired",)
-    assert time.monotonic() - began < 1.5
-    assert 1 < int(next(first)[0]) < 100
+    assert 1 < int(next(first)[0]) < 1000, "stretched, it would last as long as drops come"
 
 
 def test_given_up_it_closes_its_sockets(others: dict[str, socket.socket]) -> None:

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from adapters.nameserver import closed_port
 from checking import Told
 from danebot_checks.lineages import outcome
 from exporter import sample
 from lab.lab import Lab
+from lab.net import free_ports
 
 ZONE = "example.test"
 NAME = f"mail.{ZONE}"
@@ -90,6 +90,6 @@ def test_bogus(lab: Lab, ask: Ask) -> None:
 
 
 def test_a_resolver_that_is_not_there(ask: Ask) -> None:
-    told = ask(resolver=f"127.0.0.1:{closed_port()}")
+    told = ask(resolver=f"127.0.0.1:{free_ports(1)[0]}")
     assert told.state == "UNKNOWN"
     assert "the validating resolver gives no answer" in told.text

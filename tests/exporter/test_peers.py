@@ -86,7 +86,7 @@ def first_line(sock: socket.socket, request: bytes) -> bytes:
     return head.partition(b"\r\n")[0]
 
 
-def until(condition: Callable[[], bool], seconds: float = 10) -> None:
+def until(condition: Callable[[], bool], seconds: float = 120) -> None:
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end
@@ -122,7 +122,7 @@ def test_no_address_takes_all_connections(
 ) -> None:
     """Connections that are being worked on can't be closed; some are left for others."""
     go_on = threading.Event()
-    monkeypatch.setattr("danebot_exporter.server.Handler._healthy", lambda *_: go_on.wait(20))
+    monkeypatch.setattr("danebot_exporter.server.Handler._healthy", lambda *_: go_on.wait(120))
     with contextlib.ExitStack() as stack:
         stack.callback(go_on.set)
         for _ in range(CONNECTIONS):

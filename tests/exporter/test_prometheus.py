@@ -6,7 +6,6 @@ import json
 import os
 import re
 import shutil
-import socket
 import subprocess
 import time
 import urllib.parse
@@ -21,6 +20,7 @@ import yaml  # type: ignore[import-untyped]
 from danebot_exporter.metrics import TABLE
 from exporter import sample
 from exporter.running import ROOT, exporter
+from lab.net import free_ports
 
 pytestmark = pytest.mark.once
 
@@ -147,19 +147,13 @@ def test_the_dashboard_is_sound() -> None:
 # ---- on Prometheus itself ---------------------------------------------------------------------
 
 
-def free_port() -> int:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])
-
-
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A Prometheus that scrapes an exporter every second; the address of its API."""
     where = tmp_path_factory.mktemp("prometheus")
     document = sample.write(where / "status.json")
     with exporter("--snapshot", document) as found:
-        port = free_port()
+        (port,) = free_ports(1)
         config = {
             "global": {"scrape_interval": "1s", "evaluation_interval": "1s"},
             "rule_files": [str(RULES)],

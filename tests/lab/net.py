@@ -60,6 +60,22 @@ def _is_free(prefix: str) -> bool:
     return True
 
 
+def free_ports(count: int) -> list[int]:
+    """Ports of 127.0.0.1 that are free for TCP and UDP, and stay so.
+
+    They are none that the kernel gives away by itself: in between, another test could get them.
+    """
+    found: list[int] = []
+    for port in random.sample(range(20_000, 32_000), 2000):
+        if len(found) == count:
+            return found
+        with contextlib.suppress(OSError), contextlib.ExitStack() as stack:
+            for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
+                stack.enter_context(socket.socket(type=kind)).bind(("127.0.0.1", port))
+            found.append(port)
+    raise LabError("no free ports found")
+
+
 def accepts(address: str, port: int) -> bool:
     """Tell whether a TCP connection is accepted."""
     try:

@@ -13,10 +13,9 @@ from pathlib import Path
 import pytest
 
 from adapters.certbot.reloading import BUILD, SBIN, daemon, leaf, run
-from adapters.probe.test_prober_lab import free_ports
 from adapters.probing import Certificates, Served
 from danebot.domain.names import Protocol
-from lab.net import accepts, until
+from lab.net import accepts, free_ports, until
 
 pytestmark = pytest.mark.lab
 CYRUS, OPENSMTPD = BUILD / "cyrus", BUILD / "opensmtpd"

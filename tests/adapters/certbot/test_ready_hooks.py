@@ -11,13 +11,12 @@ from pathlib import Path
 import pytest
 
 from adapters.certbot.reloading import BUILD, SBIN, daemon, leaf, run
-from adapters.probe.test_prober_lab import free_ports
 from adapters.probing import Certificates, Served
 from danebot.adapters.certbot.hooks import Hook, HookKind, run_hook
 from danebot.config import load
 from danebot.domain.names import Protocol
 from danebot.errors import ConfigError
-from lab.net import accepts, until
+from lab.net import accepts, free_ports, until
 
 EXIM = BUILD / "exim/usr/sbin/exim4"
 

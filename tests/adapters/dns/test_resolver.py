@@ -19,7 +19,6 @@ from adapters.nameserver import (
     SECURE,
     Nameserver,
     build,
-    closed_port,
     nameservers,
     raw_tlsa,
 )
@@ -35,6 +34,7 @@ from danebot.domain.dns.answers import Answer, Presence, Security
 from danebot.domain.dns.records import MxRecord, SoaRecord, SrvRecord
 from danebot.domain.dns.tlsa import TlsaRecord
 from danebot.domain.names import DnsName, Hostname
+from lab.net import free_ports
 
 OWNER = "_25._tcp.mail.example.test"
 NAME = DnsName(OWNER)
@@ -237,7 +237,7 @@ def test_an_error_sends_us_to_the_next_nameserver(rcode: str) -> None:
 
 def test_a_closed_port_is_no_reason_to_wait(server: Nameserver) -> None:
     server.say(OWNER, "TLSA", tlsa())
-    closed = At("127.0.0.1", closed_port())
+    closed = At("127.0.0.1", free_ports(1)[0])
     assert look(closed, server, timeout=60).secure
     answer = look(closed, timeout=60)
     assert answer.security is Security.INDETERMINATE

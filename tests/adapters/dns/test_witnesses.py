@@ -111,8 +111,7 @@ def test_a_witness_without_a_usable_answer_is_unheard(
 
 
 def test_a_silent_witness_is_unheard(world: World, outside: Nameserver) -> None:
-    world.patience = 1.5
-    outside.keep_silent(OWNER, "TLSA")
+    world.silence(outside, OWNER, "TLSA")
     answer = said(world, outside)
     assert (answer.outcome, answer.detail) == (ServerOutcome.UNREACHABLE, "timed out")
 

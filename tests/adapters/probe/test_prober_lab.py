@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 import ssl
 import subprocess
 import tempfile
@@ -19,7 +18,7 @@ from danebot.domain.delivery.probes import ProbeOutcome as Outcome
 from danebot.domain.names import Endpoint, Hostname, Protocol
 from lab import Lab
 from lab.imap import dialect
-from lab.net import accepts, until
+from lab.net import accepts, free_ports, until
 
 pytestmark = pytest.mark.lab
 
@@ -54,15 +53,6 @@ service managesieve-login {{
   }}
 }}
 """
-
-
-def free_ports(count: int) -> list[int]:
-    """Ports that were free a moment ago."""
-    listeners = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [listener.getsockname()[1] for listener in listeners]
-    for listener in listeners:
-        listener.close()
-    return ports
 
 
 @pytest.fixture(scope="module")
