@@ -75,14 +75,22 @@ class TreeReader:
 
     def combo(self, path: Path | str) -> Held | None:
         """What ``combo.pem`` holds; None if it is absent or not a matching key and chain."""
-        try:
-            seen = _looked_at(str(path))
-            held = Held(None, self._once(PublicKey, seen), self._once(Chain, seen))
-        except UnreadableError:
-            raise
-        except (CertificateError, TreeError):
-            return None
-        return held if held.matches else None
+        before = None
+        while True:
+            try:
+                seen = _looked_at(str(path))
+                if seen == before:
+                    return None
+                held = Held(None, self._once(PublicKey, seen), self._once(Chain, seen))
+                if held.matches:
+                    return held
+            except UnreadableError:
+                raise
+            except CertificateError:
+                pass
+            except TreeError:
+                return None
+            before = seen  # another may have come there between the two: who reads holds no lock
 
     def version(self, paths: LineagePaths, version: int) -> Held | None:
         """One version of the archive; None unless all four files are there and agree."""

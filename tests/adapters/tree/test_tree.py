@@ -289,3 +289,25 @@ def test_an_archive_that_is_no_directory(grown: Grown) -> None:
     state = grown.tree.read(NAME)
     assert state.live is None
     assert state.combo is not None
+
+
+def test_a_combo_that_is_replaced_while_it_is_read_is_usable(
+    grown: Grown, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Key and chain are read one after the other, by readers that hold no lock."""
+    path = grown.paths.live / "combo.pem"
+
+    def renamed(file: Path) -> bytes:
+        """What is there; then comes another key's, as a deployment puts it there."""
+        data = read_bytes(file)
+        if file == path:
+            monkeypatch.undo()
+            new = path.with_name("new")
+            new.write_bytes(trees.combo_pem("other", 9))
+            new.rename(path)
+        return data
+
+    monkeypatch.setattr("danebot.adapters.tree.reader.read_bytes", renamed)
+    combo = grown.tree.read(NAME).combo
+    assert combo is not None
+    assert combo.key == trees.public("other")
