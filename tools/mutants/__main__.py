@@ -9,12 +9,14 @@ from __future__ import annotations
 import argparse
 import random
 import sys
+import time
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
 from mutants.edits import Mutant, enums, mutants
-from mutants.trial import KILLED, Trial
+from mutants.trial import KILLED, SURVIVED, UNDECIDED, UNREACHED, Trial
 
 ROOT = Path(__file__).resolve().parents[2]
 DOMAIN = ROOT / "danebot" / "domain"
@@ -23,12 +25,13 @@ TESTS = (
     *("adapters/test_authorities.py", "checks/test_check_danebot.py", "checks/test_recheck.py"),
     "verbs/test_record.py",
 )
+_ROUND = 12  # mutants of one module after another, where time is short
 EQUIVALENT = ROOT / "tests" / "domain" / "equivalent_mutants.txt"
 
 
 def main() -> int:
     """Return 1 if a mutant survives."""
-    options = _options()
+    begun, options = time.monotonic(), _options()
     every, files = _files(None), _files(options.room)
     known = enums(every)
     made = [one for path in every for one in mutants(path, known)]
@@ -39,13 +42,40 @@ def main() -> int:
     if options.sample is not None and options.sample < len(chosen):
         picked = random.Random(options.seed).sample(range(len(chosen)), options.sample)  # noqa: S311
         chosen = [chosen[number] for number in sorted(picked)]
+    if options.seconds is not None:
+        chosen = _in_turn(chosen, random.Random(options.seed))  # noqa: S311
     kept = ROOT / "build" / "mutants.json"
-    trial = Trial(chosen, DOMAIN, kept, options.slow, options.limit, options.workers, _tell)
+    trial = Trial(
+        *(chosen, DOMAIN, kept, options.slow, options.limit, options.workers, _tell),
+        ends=None if options.seconds is None else begun + options.seconds,
+    )
     arguments = ["-q", "-s", "-p", "no:cacheprovider", "--hypothesis-seed=0", f"--rootdir={ROOT}"]
     pytest.main([*arguments, *(str(ROOT / "tests" / name) for name in TESTS)], plugins=[trial])
-    left = [number for number in range(len(chosen)) if trial.outcomes.get(number) != KILLED]
-    print(f"{len(chosen)} mutants, {len(chosen) - len(left)} killed, {len(left)} left")
+    tally = Counter(trial.outcomes.values())
+    left = tally[SURVIVED] + tally[UNREACHED]
+    if options.seconds is None:
+        left = len(chosen) - tally[KILLED]
+    print(
+        f"{len(trial.outcomes)} of {len(chosen)} mutants tried: {tally[KILLED]} killed, {left} left"
+        f"{f', {tally[UNDECIDED]} undecided' if tally[UNDECIDED] else ''}; "
+        f"{len(equivalent)} more explained"
+    )
     return int(bool(left))
+
+
+def _in_turn(made: list[Mutant], dice: random.Random) -> list[Mutant]:
+    """Some of each module, the modules and their mutants in an order by chance; then some more."""
+    modules: dict[Path, list[Mutant]] = {one.path: [] for one in made}
+    for one in made:
+        modules[one.path].append(one)
+    shuffled = [dice.sample(modules[path], len(modules[path])) for path in modules]
+    dice.shuffle(shuffled)
+    return [
+        one
+        for first in range(0, max(map(len, shuffled), default=0), _ROUND)
+        for inside in shuffled
+        for one in inside[first : first + _ROUND]
+    ]
 
 
 def _tell(one: Mutant, outcome: str) -> None:
@@ -57,6 +87,7 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="mutants", description=__doc__)
     parser.add_argument("--room", action="append", help="a folder or module of danebot/domain")
     parser.add_argument("--sample", type=int, help="try only so many")
+    parser.add_argument("--seconds", type=float, help="as many as there is time for, by chance")
     parser.add_argument("--seed", type=int, default=0, help="for the choice of these")
     parser.add_argument("--slow", type=float, default=1.0, help="seconds; slower tests don't run")
     parser.add_argument("--limit", type=float, default=60.0, help="seconds for one mutant")

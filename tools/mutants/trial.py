@@ -11,6 +11,7 @@ import gc
 import hashlib
 import inspect
 import json
+import math
 import os
 import re
 import resource
@@ -21,7 +22,7 @@ import types
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import coverage
 from _pytest.runner import runtestprotocol
@@ -32,7 +33,11 @@ if TYPE_CHECKING:
     from mutants.edits import Mutant
 
 KILLED, SURVIVED, UNREACHED = "killed", "survived", "no test reaches it"
+UNDECIDED = "its own room's tests don't notice it, and there was no time for the others"
+Files = dict[Path, list["pytest.Item"]]
+Known = dict[str, Any]  # of each file: see `_measure`
 Measured = tuple[float, dict[str, list[int]]]  # seconds, and the lines of each file
+_UNENDED = 3  # the exit status of one for which there was no time
 _EXITS = {0: SURVIVED, 1: KILLED, 2: UNREACHED}
 
 
@@ -42,6 +47,7 @@ class Trial:
 
     ``slow`` is how many seconds a test may take to be among those that are run, and ``limit`` how
     many a mutant has before it counts as killed, for it doesn't end.
+    ``ends`` is when all of it must end (`time.monotonic`): see `_in_time`.
     """
 
     mutants: Sequence[Mutant]
@@ -51,44 +57,88 @@ class Trial:
     limit: float
     workers: int
     told: Callable[[Mutant, str], None]
+    ends: float | None = None
     outcomes: dict[int, str] = field(default_factory=dict)
     durations: dict[str, float] = field(default_factory=dict)
     reached: dict[tuple[str, int], set[str]] = field(default_factory=dict)
+    _good: dict[Path, list[pytest.Item]] = field(default_factory=dict)
 
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
         """Run all tests once; then run each mutant."""
-        items = self._measure(session.items)
-        gc.collect()
-        gc.freeze()  # what children leave alone isn't copied
-        running: dict[int, int] = {}
-        for number, mutant in enumerate(self.mutants):
-            chosen = self._chosen(mutant, items)
-            if len(running) >= self.workers:
-                self._collect(running)
-            running[self._start(mutant, chosen)] = number
-        while running:
-            self._collect(running)
-        return True
-
-    def _measure(self, items: Iterable[pytest.Item]) -> list[pytest.Item]:
-        """The tests that pass in time; how long they took and what they reach is kept in a file."""
         files: dict[Path, list[pytest.Item]] = {}
-        for item in items:
+        for item in session.items:
             files.setdefault(item.path, []).append(item)
         known = json.loads(self.kept.read_text()) if self.kept.exists() else {}
-        good = []
+        if self.ends is None:
+            self._measure(files, known, math.inf)
+            self._run(range(len(self.mutants)), math.inf)
+        else:
+            self._in_time(files, known, self.ends)
+        self.kept.parent.mkdir(exist_ok=True)
+        self.kept.write_text(json.dumps(known))
+        for number, outcome in self.outcomes.items():
+            self.told(self.mutants[number], outcome)
+        return True
+
+    def _in_time(self, files: Files, known: Known, ends: float) -> None:
+        """As many mutants, from the first on, as there is time for; a room's tests come first.
+
+        The others' lines are measured, and tried with what is left, once half of the time is over.
+        """
+        half, number, count = (time.monotonic() + ends) / 2, 0, len(self.mutants)
+        while number < count and time.monotonic() < half:
+            mutant = self.mutants[number]
+            near = {path: inside for path, inside in files.items() if _near(mutant, path)}
+            self._measure(near, known, ends)
+            several = [
+                n
+                for n in range(number, min(number + self.workers, count))
+                if self.mutants[n].path == mutant.path
+            ]
+            self._run(several, ends)
+            number += len(several)
+        again = [n for n, outcome in self.outcomes.items() if outcome != KILLED]
+        self.outcomes.update(dict.fromkeys(again, UNDECIDED))
+        if self._measure(files, known, ends):
+            self._run(again, ends)
+            self._run(range(number, count), ends)
+
+    def _run(self, numbers: Iterable[int], ends: float) -> None:
+        """Try mutants with all tests that are measured."""
+        gc.collect()
+        gc.freeze()  # what children leave alone isn't copied
+        items = [item for inside in self._good.values() for item in inside]
+        running: dict[int, int] = {}
+        for number in numbers:
+            if time.monotonic() >= ends:
+                break
+            chosen = self._chosen(self.mutants[number], items)
+            if len(running) >= self.workers:
+                self._collect(running)
+            running[self._start(self.mutants[number], chosen, ends)] = number
+        while running:
+            self._collect(running)
+
+    def _measure(self, files: Files, known: Known, ends: float) -> bool:
+        """Find the tests that pass in time; how long they take and what they reach is ``known``.
+
+        Return whether there was time for all of them.
+        """
         for path, inside in files.items():
+            if path in self._good:
+                continue
             if not _holds(path, known.get(str(path), {})):
-                tests = {item.nodeid: self._measured(item) for item in inside}
+                tests = {}
+                for item in inside:
+                    if time.monotonic() >= ends:
+                        return False
+                    tests[item.nodeid] = self._measured(item)
                 reached = {str(path), *(file for one in tests.values() if one for file in one[1])}
                 known[str(path)] = {"of": {file: _digest(file) for file in reached}, "tests": tests}
             for item in inside:
                 self._take(item, known[str(path)]["tests"].get(item.nodeid))
-                if item.nodeid in self.durations:
-                    good.append(item)
-        self.kept.parent.mkdir(exist_ok=True)
-        self.kept.write_text(json.dumps(known))
-        return good
+            self._good[path] = [item for item in inside if item.nodeid in self.durations]
+        return True
 
     def _measured(self, item: pytest.Item) -> Measured | None:
         """How long a test takes, and the lines that it reaches; None if it is slow, or fails."""
@@ -127,15 +177,13 @@ class Trial:
             files = {str(path) for path in self.domain.rglob("*.py") if _mentions(path, mutant)}
             tests = set().union(*(who for at, who in self.reached.items() if at[0] in files))
             tests |= {item.nodeid for item in items if _mentions(item.path, mutant)}
-        rooms = {mutant.path.stem, mutant.path.parent.name}
 
         def order(item: pytest.Item) -> tuple[bool, float]:
-            near = rooms & {item.path.stem.removeprefix("test_"), item.path.parent.name}
-            return not near, self.durations[item.nodeid]
+            return not _near(mutant, item.path), self.durations[item.nodeid]
 
         return sorted((item for item in items if item.nodeid in tests), key=order)
 
-    def _start(self, mutant: Mutant, items: Sequence[pytest.Item]) -> int:
+    def _start(self, mutant: Mutant, items: Sequence[pytest.Item], ends: float) -> int:
         child = os.fork()
         if child:
             return child
@@ -144,15 +192,23 @@ class Trial:
         os.dup2(silent, 2)
         resource.setrlimit(resource.RLIMIT_AS, (4 << 30, 4 << 30))
         _limit(self.limit, lambda *_: os._exit(1))
+        if (left := ends - time.monotonic()) < 10 * self.limit:
+            signal.signal(signal.SIGALRM, lambda *_: os._exit(_UNENDED))
+            signal.setitimer(signal.ITIMER_REAL, max(left, 0.01))
         os._exit(_try(mutant, items))
 
     def _collect(self, running: dict[int, int]) -> None:
         child, status = os.wait()
         number = running.pop(child, None)
-        if number is not None:
-            code = os.waitstatus_to_exitcode(status)
+        code = os.waitstatus_to_exitcode(status)
+        if number is not None and code != _UNENDED:
             self.outcomes[number] = _EXITS.get(code, KILLED)
-            self.told(self.mutants[number], self.outcomes[number])
+
+
+def _near(mutant: Mutant, path: Path) -> bool:
+    """Whether a file has tests of a mutant's own room."""
+    rooms = {mutant.path.stem, mutant.path.parent.name}
+    return bool(rooms & {path.stem.removeprefix("test_"), path.parent.name})
 
 
 def _mentions(path: Path, mutant: Mutant) -> bool:

@@ -102,6 +102,26 @@ def test_fine() -> None:
     assert found.expires == NOW + 60 * DAY
 
 
+@pytest.mark.parametrize("days", [(10, 60), (60, 10)])
+def test_what_ends_first_is_told_whatever_its_key(days: tuple[int, int]) -> None:
+    leaves = [
+        issue(
+            "mx.example.org",
+            CA,
+            names=["mx.example.org"],
+            of_key=of_key,
+            valid=(NOW - 30 * DAY, NOW + left * DAY),
+        )
+        for of_key, left in zip(("one", "another"), days, strict=True)
+    ]
+    route = host(*(TlsaRecord(3, 1, 1, spki(leaf)) for leaf in leaves))
+    results = [
+        served(route, leaf=leaf, address=f"192.0.2.{number}")
+        for number, leaf in enumerate(leaves, 1)
+    ]
+    assert report(visit(route, *results)).expires == NOW + 10 * DAY
+
+
 @pytest.mark.parametrize(
     ("how", "code", "severity"),
     [
