@@ -1,0 +1,101 @@
+"""What must hold where something strikes one of danebot's operations, whatever and wherever."""
+
+from __future__ import annotations
+
+import re
+import signal
+import time
+
+from e2e.faults import (
+    Fault,
+    Ran,
+    Situation,
+    assert_combo_usable,
+    assert_nothing_lost,
+    assert_private,
+    private_keys,
+    temporary_files,
+)
+from e2e.site import sound_tree
+
+SIGNALS = (Fault.TERMINATED, Fault.INTERRUPTED, Fault.HUNG_UP)
+_INTERRUPTED = 130
+
+
+def points(at: Situation, fault: Fault) -> range:
+    """The calls at which a fault can strike."""
+    return range(1, (at.counted.space if fault is Fault.DISK_FULL else at.counted.changes) + 1)
+
+
+def wanted(at: Situation) -> frozenset[str]:
+    """What the operation comes to, undisturbed."""
+    at.restore()
+    at.site.ok(*at.arguments)
+    return _outcome(at)
+
+
+def assert_same_again(at: Situation, undisturbed: frozenset[str], fault: Fault, point: int) -> Ran:
+    """Let a fault strike; what holds then, and that the same command comes to the same.
+
+    Return what the struck run came to.
+    """
+    ran = at.strike(fault, point)
+    where = f"{fault.name} at {point} of {at.counted.changes}: {call(at, fault, point)}"
+    assert ran.fired or fault in {Fault.SYNC_FAILS, Fault.NO_DESCRIPTORS}, where
+    _assert_told(ran, fault, where)
+    assert_nothing_lost(at.keys, at.site.tree)
+    assert_private(at.site.tree)
+    combo = at.site.live / "combo.pem"
+    if at.name != "init" or combo.exists():
+        assert_combo_usable(combo)
+    keys = private_keys(at.site.tree)
+    time.sleep(1 if ran.returncode == 1 and at.arguments == ("renew",) else 0)  # back-off
+    # a key that was made is there: newkey would say no more than that
+    words = ("renew",) if at.name == "newkey" else at.arguments
+    again = at.site.danebot(*words)
+    assert again.returncode == 0, (where, ran, again)
+    if at.name == "init":  # once done, it leaves what is to be remembered to the run
+        at.site.ok("renew")
+    assert_nothing_lost(at.keys if at.name == "newkey" else keys, at.site.tree)
+    if at.name != "newkey":
+        assert _outcome(at) ^ undisturbed == set(), where
+    if at.name not in {"newkey", "deinit"}:  # what couldn't be removed goes with this run
+        at.site.ok("renew")
+    sound_tree(at.site.tree)
+    assert temporary_files(at.site) == [], where
+    return ran
+
+
+def call(at: Situation, fault: Fault, point: int) -> str:
+    """The call that is struck, as it was when it was counted: process, name and path."""
+    return "" if fault is Fault.DISK_FULL else at.counted.calls[point - 1]
+
+
+def _assert_told(ran: Ran, fault: Fault, where: str) -> None:
+    """In danebot's own words, one line for each thing, and an exit status that fits."""
+    if fault is Fault.POWER_CUT:
+        assert ran.returncode == -signal.SIGKILL, (where, ran)
+        return
+    lines = ran.stderr.splitlines()
+    assert all(line.startswith("danebot: ") for line in lines), (where, ran.stderr)
+    assert not any("internal error" in line for line in lines), (where, ran.stderr)
+    assert ran.returncode in ({0, 1, _INTERRUPTED} if fault in SIGNALS else {0, 1}), (where, ran)
+    assert lines or ran.returncode == 0, where
+
+
+def _outcome(at: Situation) -> frozenset[str]:
+    """Which files there are, and what the operator's say."""
+    tree = at.site.tree
+    files = {
+        re.sub(r"\d+\.pem$", "N.pem", str(path.relative_to(tree)))
+        for path in tree.rglob("*")
+        if not {"accounts", "csr", "keys"} & set(path.parts)
+        and path.suffix != ".lock"
+        and not path.name.startswith(".danebot-tmp-")
+    }
+    texts = {
+        f"{path.relative_to(tree)}: {path.read_text(encoding='utf-8')}"
+        for name in ("dane-ee", "dnsnames")
+        for path in tree.rglob(name)
+    }
+    return frozenset(files | texts)
