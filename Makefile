@@ -14,8 +14,8 @@
 #   make lab             a lab to play with by hand
 #   make bench           the benchmarks
 #   make mutants         small wrong edits of the rules that a test must notice (ROOM=gate: one room)
-#   make prove           what shows the promises: histories, small worlds, crash points (MINUTES=20: about so
-#                        long; PART=histories: one part)
+#   make prove           what shows the promises: histories, small worlds, crash points (MINUTES=20: so
+#                        long; PART=histories: one part; SEED=n: the same chances again)
 #   make docs            the documentation as a site: build/site
 #   make clean           removes what was built, not what was installed with apt
 
@@ -27,6 +27,7 @@ COVERAGE ?=
 ROOM ?=
 MINUTES ?= 60
 PART ?=
+SEED ?=
 RELEASE ?= bookworm trixie
 # The tests start danebot over and over: what was compiled is kept.
 export PYTHONDONTWRITEBYTECODE =
@@ -124,7 +125,8 @@ mutants: .venv/stamp
 	PYTHONPATH=tools $(BIN)/python -m mutants $(addprefix --room ,$(ROOM))
 
 prove: deps
-	@PYTHONPATH=tests $(BIN)/python -m prove --minutes $(MINUTES) $(if $(PART),--part '$(PART)')
+	@PYTHONPATH=.:tests $(BIN)/python -m prove --minutes $(MINUTES) $(if $(PART),--part '$(PART)') \
+	    $(if $(SEED),--seed $(SEED))
 
 docs: .venv/stamp
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict

@@ -1,18 +1,29 @@
 """The promises shown rather than claimed: see docs/proof.md.
 
-python -m prove [--minutes M] [--part NAME]...     (``tests`` on PYTHONPATH)
+python -m prove [--minutes M] [--seed N] [--part NAME]...     (``tests`` on PYTHONPATH)
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
+import json
+import os
+import random
+import signal
+import subprocess
 import sys
-from datetime import timedelta
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple
 
 import click
 
-from prove import histories, parsers, programs, small_worlds
-from prove.part import Row
+from prove import crash_points, histories, long_run, parsers, programs, small_worlds, together
+from prove.part import Budget, Part, Row
 
 PARTS = (
     small_worlds.PART,
@@ -20,27 +31,112 @@ PARTS = (
     programs.CLAUSES,
     programs.MUTANTS,
     parsers.PART,
-    programs.CRASHES,
-    programs.FAULTS,
-    programs.LONG,
+    crash_points.PART,
+    together.PART,
+    long_run.PART,
 )
+_WORK = 0.9  # of a part's time; in the rest it ends
+_ASKED, _KILLED = 12, 18  # seconds beyond its own after which a part is interrupted, and killed
+
+
+class Lane(NamedTuple):
+    """Parts that run one after the other, and how many processors they have."""
+
+    parts: list[Part]
+    cores: int
+
+    @property
+    def share(self) -> float:
+        """Of all its parts."""
+        return sum(part.share for part in self.parts)
 
 
 def main() -> int:
     """Exit status 1 if anything wasn't as promised; then it is told below the table."""
     names = [part.name for part in PARTS]
     parser = argparse.ArgumentParser(prog="make prove", description=__doc__)
-    parser.add_argument("--minutes", type=float, default=60, help="for all parts together, about")
+    parser.add_argument("--minutes", type=float, default=60, help="for all parts together")
+    parser.add_argument("--seed", type=int, help="what is by chance; told, so that it can be again")
     parser.add_argument("--part", action="append", choices=names, help="this one alone")
+    parser.add_argument("--here", type=int, metavar="CORES", help=argparse.SUPPRESS)
     options = parser.parse_args()
+    seed = random.SystemRandom().randrange(10**6) if options.seed is None else options.seed
     chosen = [part for part in PARTS if options.part is None or part.name in options.part]
-    shares = sum(part.share for part in chosen)
-    rows = []
-    for part in chosen:
-        click.echo(f"{part.name} …", err=True)
-        rows += part.run(timedelta(minutes=options.minutes * part.share / shares))
+    seconds = options.minutes * 60
+    if options.here:
+        for row in chosen[0].run(Budget.of(seconds, seed, options.here)):
+            click.echo(json.dumps(row))
+        return 0
+    click.echo(f"seed {seed}: the same again with SEED={seed}")
+    began = time.monotonic()
+    all_lanes = lanes(chosen, len(os.sched_getaffinity(0)))
+    with ThreadPoolExecutor(len(all_lanes)) as pool:
+        ran = pool.map(lambda lane: dict(along(lane, Budget.of(seconds, seed))), all_lanes)
+        found = {name: rows for lane in ran for name, rows in lane.items()}
+    rows = [row for part in chosen for row in found[part.name]]
     table(rows)
+    click.echo(f"{(time.monotonic() - began) / 60:.1f} minutes, seed {seed}")
     return int(any(row.broken for row in rows))
+
+
+def lanes(parts: list[Part], cores: int) -> list[Lane]:
+    """As many as there are processors, or parts; each with about as much to do as the others."""
+    count = min(cores, len(parts))
+    made = [Lane([], cores // count) for _ in range(count)]
+    for part in sorted(parts, key=lambda part: -part.share):
+        min(made, key=lambda lane: lane.share).parts.append(part)
+    return made
+
+
+def along(lane: Lane, budget: Budget) -> Iterator[tuple[str, list[Row]]]:
+    """Each part of a lane in a process of its own; what one leaves of its time is for the next."""
+    left = lane.share
+    for part in lane.parts:
+        seconds = budget.left() * part.share / left
+        left -= part.share
+        click.echo(f"{part.name}: {seconds:.0f} s", err=True)
+        yield part.name, apart(part, seconds, budget.seed, lane.cores)
+
+
+def apart(part: Part, seconds: float, seed: int, cores: int) -> list[Row]:
+    """Run a part; whatever becomes of its process, return the rows that it had come to."""
+    command = [sys.executable, "-m", "prove", "--part", part.name, "--seed", str(seed)]
+    command += ["--minutes", str(seconds * _WORK / 60), "--here", str(cores)]
+    late = threading.Event()
+    with tempfile.TemporaryFile("w+") as told, tempfile.TemporaryFile("w+") as noise:
+        process = subprocess.Popen(command, stdout=told, stderr=noise, start_new_session=True)
+
+        def end(signum: signal.Signals) -> None:
+            late.set()
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signum)
+
+        after = ((_ASKED, signal.SIGINT), (_KILLED, signal.SIGKILL))
+        timers = [threading.Timer(seconds + grace, end, (signum,)) for grace, signum in after]
+        for timer in timers:
+            timer.start()
+        try:
+            status = process.wait()
+        finally:
+            for timer in timers:
+                timer.cancel()
+            with contextlib.suppress(ProcessLookupError):  # what it left behind
+                os.killpg(process.pid, signal.SIGKILL)
+        told.seek(0)
+        noise.seek(0)
+        rows = {row.what: row for row in map(_row, told)}
+        words = "\n".join(noise.read().splitlines()[-20:])
+    if late.is_set():
+        what = f"{part.name}, ended since its time was over"
+        rows[what] = Row(what, "what it had come to stands above" if rows else "nothing")
+    elif status:
+        rows[part.name] = Row(part.name, "it broke off", (words,))
+    return list(rows.values())
+
+
+def _row(line: str) -> Row:
+    what, amount, broken = json.loads(line)
+    return Row(what, amount, tuple(broken))
 
 
 def table(rows: list[Row]) -> None:

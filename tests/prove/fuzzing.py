@@ -1,7 +1,6 @@
 """Octets for a parser, by the hundred thousand; guided by coverage where atheris is installed.
 
-python -m prove.fuzzing NAME [--seconds S] [--runs N] [--own] [--file FILE]
-
+python -m prove.fuzzing NAME [--seconds S] [--runs N] [--seed N] [--own] [--file FILE]
 
 Each input is bounded in time, and all of them together in memory.  What is a fault is told once for
 each place, in a line, with a file that shows it again.  Without atheris, or with ``--own``, sound
@@ -39,20 +38,22 @@ _ENDLESS = 10.0  # seconds of CPU after which it is interrupted
 _GROWTH = 64  # MiB of memory, from the tenth part of the inputs on
 _LIMIT = 1024  # MiB, where libFuzzer keeps what it found in the same process
 _LONGEST = 20_000  # octets of an input
-_GRACE = 60  # seconds beyond its own for a process that doesn't end
+_GRACE = 12  # seconds beyond its own for a process that doesn't end
 _GUIDED = "guided by coverage"
 _EXECUTED = re.compile(r"number_of_executed_units: (\d+)")
 
 
 class Found(NamedTuple):
-    """A fault: what came, where, and the file with the octets."""
+    """A fault: what came, where, the file with the octets, and whose reader it was."""
 
     what: str
     where: str
     file: str
+    wire: str
 
     def __str__(self) -> str:
-        return f"{self.what} at {self.where}: {self.file}"
+        again = f"PYTHONPATH=.:tests python -m prove.fuzzing '{self.wire}' --file {self.file}"
+        return f"{self.what} at {self.where}: {again}"
 
 
 class Hunt(NamedTuple):
@@ -103,7 +104,7 @@ class Guard:
         _KEPT.mkdir(parents=True, exist_ok=True)
         file = _KEPT / f"{re.sub('[^a-z0-9]+', '-', self.name.lower())}-{zlib.crc32(data):08x}"
         file.write_bytes(data)
-        self.found[key] = Found(what, where, str(file))
+        self.found[key] = Found(what, where, str(file), self.name)
         print(json.dumps(str(self.found[key])), flush=True)  # noqa: T201 - for `hunt`
 
 
@@ -137,10 +138,12 @@ def by_chance(wire: Wire, guard: Guard, runs: int, seconds: float = 1e9, first: 
         guard(odd(wire, random.Random(first + number)))
         if number == warm:
             resident = _resident()
-        if number % 100 == 0 and time.monotonic() > ends:
+        if time.monotonic() > ends:
             break
     if resident and _resident() - resident > _GROWTH:
-        guard.found["growth", ""] = Found(f"{_resident() - resident} MiB more", "", "memory")
+        guard.found["growth", ""] = Found(
+            f"{_resident() - resident} MiB more", "", "memory", guard.name
+        )
 
 
 def _resident() -> int:
@@ -150,7 +153,7 @@ def _resident() -> int:
 # ---- guided by coverage ------------------------------------------------------------------------
 
 
-def _guided(name: str, runs: int, seconds: float) -> None:
+def _guided(name: str, runs: int, seconds: float, first: int) -> None:
     """Never returns: libFuzzer ends the process."""
     import atheris
 
@@ -174,6 +177,7 @@ def _guided(name: str, runs: int, seconds: float) -> None:
         (corpus / f"{number}").write_bytes(seed)
     options = [
         *(f"-runs={runs}", f"-max_total_time={int(seconds)}", f"-max_len={_LONGEST}"),
+        f"-seed={first % 2**32 or 1}",
         *(f"-rss_limit_mb={_LIMIT}", "-print_final_stats=1", "-verbosity=0", "-len_control=0"),
         f"-artifact_prefix={_KEPT}/",
     ]
@@ -209,10 +213,13 @@ def memory_directory() -> str | None:
     return "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # noqa: S108 - a fresh one there
 
 
-def hunt(name: str, runs: int, seconds: float) -> Hunt:
-    """Try one wire in a process of its own, so that an end of that is a fault, too."""
-    command = [sys.executable, "-m", "prove.fuzzing", name]
-    command += ["--runs", str(runs), "--seconds", str(int(seconds))]
+def hunt(name: str, runs: int, seconds: float, seed: int = 0) -> Hunt:
+    """Try one wire in a process of its own, so that an end of that is a fault, too.
+
+    One that had to be ended is a fault only if it was at work all that time.
+    """
+    command = [sys.executable, "-m", "prove.fuzzing", name, "--seed", str(seed)]
+    command += ["--runs", str(runs), "--seconds", f"{seconds:.1f}"]
     with (
         tempfile.TemporaryFile() as told,
         tempfile.TemporaryFile() as noise,
@@ -232,7 +239,10 @@ def hunt(name: str, runs: int, seconds: float) -> Hunt:
         faults = [json.loads(line) for line in told]
         words = noise.read().decode(errors="replace")
     executed = _EXECUTED.search(words)
-    if executed is None or (process.returncode and not faults):
+    if process.returncode == -signal.SIGKILL:
+        if used.ru_utime + used.ru_stime > (seconds + _GRACE) * 0.8:
+            faults.append(f"an input without an end: {' '.join(command)}")
+    elif executed is None or (process.returncode and not faults):
         faults.append("\n".join(["it broke off:", *words.splitlines()[-15:]]))
     count = int(executed[1]) if executed is not None else 0
     return Hunt(count, used.ru_utime + used.ru_stime, _GUIDED in words, tuple(faults))
@@ -244,19 +254,20 @@ def main() -> int:
     parser.add_argument("name")
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--runs", type=int, default=1_000_000)
+    parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--own", action="store_true", help="without atheris")
     parser.add_argument("--file", type=Path, help="this input alone")
     options = parser.parse_args()
     _KEPT.mkdir(parents=True, exist_ok=True)
     if options.file is None and not options.own and can_be_guided():
         print(_GUIDED, file=sys.stderr)  # noqa: T201
-        _guided(options.name, options.runs, options.seconds)
+        _guided(options.name, options.runs, options.seconds, options.seed)
     wire = wire_of(options.name)
     guard = Guard(options.name, wire)
     if options.file is not None:
         guard(options.file.read_bytes())
     else:
-        by_chance(wire, guard, options.runs, options.seconds)
+        by_chance(wire, guard, options.runs, options.seconds, options.seed * 10**6)
     print(f"number_of_executed_units: {guard.runs}", file=sys.stderr)  # noqa: T201
     return int(bool(guard.found))
 

@@ -1,75 +1,99 @@
-"""What other programs of this project prove: mutants, crash points, faults of the disk, long runs.
-
-Each is run as a contributor runs it; with too little time for all of it, a sample.
-"""
+"""What other programs here prove: mutants, and earlier defects with their mending taken out."""
 
 from __future__ import annotations
 
 import os
+import random
 import re
 import subprocess
 import sys
-from collections.abc import Sequence
-from datetime import timedelta
+from collections.abc import Iterator, Sequence
+from contextlib import redirect_stdout
 from functools import partial
 from pathlib import Path
 
-from prove.part import Part, Row
+import pytest
+
+from prove.part import Budget, Part, Row, counted
 
 _ROOT = Path(__file__).resolve().parents[2]
-_ALL = timedelta(minutes=30)  # for which all points are tried
-_LINES = 15
+_READING = 5  # seconds in which sources and tests are read
+_LEFT = re.compile(r"\[(survived|no test reaches it)\]$")
 
 
-def _ran(arguments: Sequence[str], path: str, *, everything: bool) -> tuple[str, tuple[str, ...]]:
-    """The last line that a program prints, and what it prints at last where it fails."""
-    env = {**os.environ, "PYTHONPATH": str(_ROOT / path), "PROVE": "all" if everything else ""}
-    command = [sys.executable, "-m", *arguments]
-    ran = subprocess.run(command, cwd=_ROOT, env=env, capture_output=True, text=True, check=False)
-    lines = [line for line in (ran.stdout + ran.stderr).splitlines() if line.strip()]
-    failed = ("\n".join(lines[-_LINES:]),) if ran.returncode else ()
-    return (lines[-1] if lines else ""), failed
+# ---- tests, one after the other ------------------------------------------------------------------
 
 
-def _mutants(budget: timedelta) -> list[Row]:
-    sample = max(int(budget.total_seconds() / 3), 10)  # of three seconds each
-    last, failed = _ran(("mutants", "--sample", f"{sample}"), "tools", everything=False)
-    explained = (_ROOT / "tests/domain/equivalent_mutants.txt").read_text().count("\n") - 2
-    return [Row("mutants of danebot/domain", f"{last}; {explained} explained", failed)]
+class _Until:
+    """A plugin of pytest: tests in an order by chance, and none begins once the time is over."""
+
+    def __init__(self, budget: Budget) -> None:
+        self.budget = budget
+        self.tests = 0
+        self.done = 0
+        self.failed: list[str] = []
+
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        random.Random(self.budget.seed).shuffle(items)
+        self.tests = len(items)
+
+    def pytest_runtest_logfinish(self, nodeid: str) -> None:
+        del nodeid
+        self.done += 1
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if report.failed:
+            text = f"{report.longreprtext}\nmake test T='{report.nodeid}'"
+            self.failed.append("\n".join(text.splitlines()[-15:]))
+
+    def pytest_runtestloop(self, session: pytest.Session) -> bool:
+        items = session.items
+        for item, following in zip(items, [*items[1:], None], strict=True):
+            if self.done and self.budget.over():
+                break
+            item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
+        return True
 
 
-def _tests(what: str, tests: Sequence[str], budget: timedelta) -> list[Row]:
-    everything = budget >= _ALL
-    last, failed = _ran(
-        ("pytest", "-q", "-p", "no:cacheprovider", *tests), "tests", everything=everything
-    )
-    found = re.search(r"\d+ (passed|failed).*", last)
-    words = found[0].strip("= ") if found else last
-    return [Row(what, f"{words} ({'all' if everything else 'a sample of'} points)", failed)]
+def _tests(what: str, tests: Sequence[str], budget: Budget) -> Iterator[Row]:
+    until = _Until(budget)
+    words = ["-q", "-p", "no:cacheprovider", f"--rootdir={_ROOT}", f"-c{_ROOT}/pyproject.toml"]
+    with redirect_stdout(sys.stderr):
+        status = pytest.main([*words, *(str(_ROOT / name) for name in tests)], plugins=[until])
+    good = counted(until.done - len(until.failed), until.tests)
+    if not until.tests:
+        until.failed.append(f"pytest ended with {status}")
+    yield Row(what, f"{good} shown again", tuple(until.failed))
 
 
-def _files(*names: str) -> tuple[str, ...]:
-    return tuple(f"tests/{name}.py" for name in names)
-
-
-MUTANTS = Part("mutants", 3, _mutants)
-CRASHES = Part("crash points", 3, partial(_tests, "crash points", _files("e2e/test_power_cut")))
-FAULTS = Part(
-    "faults",
-    2,
-    partial(
-        _tests,
-        "faults of the disk, calls that fail, signals",
-        _files("e2e/test_full_disk", "e2e/test_struck"),
-    ),
-)
 CLAUSES = Part(
     "clauses",
     1,
     partial(
         _tests,
-        "histories of earlier defects, with their mending taken out",
-        _files("sim/test_sim", "sim/test_gate_sim", "prove/test_small_worlds"),
+        "earlier defects, with their mending taken out",
+        tuple(
+            f"tests/{name}.py"
+            for name in ("sim/test_sim", "sim/test_gate_sim", "prove/test_small_worlds")
+        ),
     ),
 )
-LONG = Part("long run", 1, partial(_tests, "long run", _files("exporter/test_lasting")))
+
+
+# ---- mutants -------------------------------------------------------------------------------------
+
+
+def _mutants(budget: Budget) -> Iterator[Row]:
+    """Killed, explained, and those that no fast test notices; after a survivor the others go on."""
+    words = ["--seconds", f"{budget.left() - _READING:.0f}", "--seed", f"{budget.seed}"]
+    command = [sys.executable, "-m", "mutants", *words, "--workers", f"{budget.cores}"]
+    env = {**os.environ, "PYTHONPATH": str(_ROOT / "tools")}
+    ran = subprocess.run(command, cwd=_ROOT, env=env, capture_output=True, text=True, check=False)
+    lines = ran.stdout.splitlines()
+    left = tuple(line for line in lines if _LEFT.search(line))
+    if ran.returncode and not left:
+        left = ("\n".join(["it broke off:", *(ran.stdout + ran.stderr).splitlines()[-15:]]),)
+    yield Row("mutants of danebot/domain", lines[-1] if lines else "none", left)
+
+
+MUTANTS = Part("mutants", 3, _mutants)

@@ -1,42 +1,49 @@
 """Small worlds (`prove.small`), as deep as the time allows.
 
-python -m prove.small_worlds [--minutes M] [--events N]     (``tests`` on PYTHONPATH)
+python -m prove.small_worlds [--minutes M] [--events N] [--world NAME]     (``tests`` on PYTHONPATH)
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
-import time
-from datetime import timedelta
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
 
 import click
 
-from prove.part import Part, Row, counted
-from prove.small.search import WORLDS, Search, SmallWorld
+from prove.part import Budget, Part, Row, counted, keep
+from prove.small.search import WORLDS, Search
 
 MOST_EVENTS = 8
+_AGAIN = "PYTHONPATH=tests python -m prove.small_worlds --world {} --events {}"
 
 
-def _searched(small: SmallWorld, seconds: float, events: int) -> Row:
-    search, ends = Search(small), time.monotonic() + seconds
-    found = search.play(events, lambda: time.monotonic() > ends)
-    whole = f"all histories of up to {search.depth} events"
+def _searched(number: int, seconds: float, events: int) -> Row:
+    search, budget = Search(WORLDS[number]), Budget.of(seconds)
+    found = search.play(events, budget.over)
+    whole = f"all histories of up to {search.depth} of {events} events"
     amount = (
         f"{counted(len(search.states))} states, {counted(search.moves)} moves, "
         f"{whole if search.depth >= 0 else 'not even all histories without an event'}"
     )
-    broken = () if found is None else ("\n".join((found.promise, *found.timeline)),)
-    return Row(f"small world: {small.name}", amount, broken)
+    name = search.small.name
+    broken: tuple[str, ...] = ()
+    if found is not None:
+        lines = [found.promise, *found.timeline]
+        again = _AGAIN.format(name, search.depth + 1)
+        broken = ("\n".join((f"{keep(f'small-world-{name}', lines)}: {again}", *lines)),)
+    return Row(f"small world: {name}", amount, broken)
 
 
-def search_all(budget: timedelta, events: int = MOST_EVENTS) -> list[Row]:
+def search_all(budget: Budget, events: int = MOST_EVENTS) -> Iterator[Row]:
     """Search each of them; what one doesn't need of its part of the time the others share."""
-    ends = time.monotonic() + budget.total_seconds()
-    return [
-        _searched(small, (ends - time.monotonic()) / (len(WORLDS) - number), events)
-        for number, small in enumerate(WORLDS)
-    ]
+    with ProcessPoolExecutor(budget.cores) as pool:
+        for first in range(0, len(WORLDS), budget.cores):
+            seconds = budget.left() / -(-(len(WORLDS) - first) // budget.cores)
+            numbers = range(first, min(first + budget.cores, len(WORLDS)))
+            ran = [pool.submit(_searched, number, seconds, events) for number in numbers]
+            yield from (one.result() for one in ran)
 
 
 PART = Part("small worlds", 4, search_all)
@@ -47,8 +54,13 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m prove.small_worlds", description=__doc__)
     parser.add_argument("--minutes", type=float, default=10)
     parser.add_argument("--events", type=int, default=MOST_EVENTS)
+    parser.add_argument("--world", choices=[small.name for small in WORLDS])
     options = parser.parse_args()
-    rows = search_all(timedelta(minutes=options.minutes), options.events)
+    if options.world is None:
+        rows = list(search_all(Budget.of(options.minutes * 60), options.events))
+    else:
+        number = [small.name for small in WORLDS].index(options.world)
+        rows = [_searched(number, options.minutes * 60, options.events)]
     for row in rows:
         click.echo(f"{row.what}: {row.amount}")
         for words in row.broken:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import timedelta
 
 import pytest
 
 from amounts import ALL, amount
 from domain import mutants
 from domain.builders import Rules
+from prove.part import Budget
 from prove.small.search import WORLDS, Search, SmallWorld, misplace
 from prove.small.world import FLOOR, Content, delegations, moves
 from prove.small_worlds import search_all
@@ -165,6 +165,6 @@ def test_without_a_clause_a_short_history_breaks_a_promise(one: Breaking) -> Non
 
 
 def test_a_row_claims_no_more_than_was_seen() -> None:
-    rows = search_all(timedelta(0))
+    rows = list(search_all(Budget.of(0)))
     assert len(rows) == len(WORLDS)
     assert all("not even all histories without an event" in row.amount for row in rows)

@@ -143,7 +143,7 @@ class Search:
             self.depth = depth
             for one in range(begun, number if depth < events else begun):
                 found = self._followed(one, with_events=True)
-                if found is not None:
+                if found is not None or enough():
                     return found
             begun = number
         return None

@@ -1,0 +1,153 @@
+"""Every crash point, and every fault at each: a full or broken disk, no descriptors, signals.
+
+python -m prove.crash_points OPERATION FAULT POINT     one of them again (``tests`` on PYTHONPATH)
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import sys
+import traceback
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import click
+
+from e2e import situations, striking
+from e2e.faults import Fault, Situation, situation
+from e2e.site import Site
+from lab.lab import Lab, missing
+from prove.part import Budget, Part, Row, counted, keep
+
+OPERATIONS: tuple[Callable[[Site], tuple[str, ...]], ...] = (
+    *(situations.promotion, situations.renewal, situations.newkey, situations.cancel),
+    *(situations.init, situations.deinit, situations.names, situations.publish),
+    *(situations.watch, situations.unwatch, situations.deploy),
+)
+FAULTS = (
+    *(Fault.DISK_FULL, Fault.DISK_BROKEN, Fault.DENIED, Fault.NO_DESCRIPTORS),
+    *(Fault.INTERRUPTED_CALL, Fault.SYNC_FAILS, *striking.SIGNALS),
+)
+_MOST = 3  # things broken in one operation, after which the next has its turn
+_AGAIN = "PYTHONPATH=.:tests python -m prove.crash_points {}"
+
+
+@dataclass
+class Tally:
+    """What was tried, and out of how much; ``calls`` are those that were struck."""
+
+    tried: Counter[str] = field(default_factory=Counter)
+    wanted: Counter[str] = field(default_factory=Counter)
+    broken: dict[str, list[str]] = field(default_factory=dict)
+    calls: Counter[str] = field(default_factory=Counter)
+
+    def rows(self) -> Iterator[Row]:
+        """A row for the crashes of each operation, one for each fault, and one for the calls."""
+        for row, wanted in self.wanted.items():
+            amount = counted(self.tried[row], wanted)
+            yield Row(row, f"{amount} points", tuple(self.broken.get(row, ())))
+        calls = ", ".join(f"{name} {number}" for name, number in self.calls.most_common())
+        yield Row("calls struck", calls or "none")
+
+
+def _run(budget: Budget) -> Iterator[Row]:
+    if reason := missing():
+        yield Row("crash points", f"none: {reason}")
+        return
+    dice, tally = random.Random(budget.seed), Tally()
+    order = dice.sample(OPERATIONS, len(OPERATIONS))
+    with Lab() as lab:
+        for number, prepare in enumerate(order):
+            if budget.over():
+                names = ", ".join(one.__name__ for one in order[number:])
+                yield Row("crash points, not reached", names)
+                break
+            turn = budget.share(1 / (len(order) - number))
+            with prepared(lab, prepare) as at:
+                _struck(at, turn, dice, tally)
+            yield from tally.rows()
+
+
+@contextmanager
+def prepared(lab: Lab, prepare: Callable[[Site], tuple[str, ...]]) -> Iterator[Situation]:
+    """A site just before one operation."""
+    site = Site(lab)
+    site.settings["backoff_first"] = "1s"
+    yield from situation(prepare, site)
+
+
+def _struck(at: Situation, turn: Budget, dice: random.Random, tally: Tally) -> None:
+    """Crashes and faults in turn, each at points by chance; none twice."""
+    crash = f"crash points: {at.name}"
+    left = {
+        row: dice.sample(todo, len(todo))
+        for row, todo in {
+            crash: [(Fault.POWER_CUT, point) for point in striking.points(at, Fault.POWER_CUT)],
+            **{f"faults: {_words(fault)}": _all(at, fault) for fault in FAULTS},
+        }.items()
+    }
+    tally.wanted.update({row: len(todo) for row, todo in left.items()})
+    undisturbed = striking.wanted(at)
+    faults, broken = [row for row in left if row != crash], 0
+    dice.shuffle(faults)
+    while any(left.values()) and not turn.over() and broken < _MOST:
+        faults = faults[1:] + faults[:1]
+        for row in (crash, faults[0]):
+            if left[row] and not turn.over():
+                fault, point = left[row].pop()
+                found = tried(at, undisturbed, fault, point)
+                tally.tried[row] += 1
+                tally.calls[_call(at, fault, point)] += 1
+                if found:
+                    broken += 1
+                    tally.broken.setdefault(row, []).append(found)
+
+
+def _all(at: Situation, fault: Fault) -> list[tuple[Fault, int]]:
+    return [(fault, point) for point in striking.points(at, fault)]
+
+
+def _words(fault: Fault) -> str:
+    return fault.name.lower().replace("_", " ")
+
+
+def _call(at: Situation, fault: Fault, point: int) -> str:
+    """The name of the call alone; a full disk strikes the ``point``-th that needs space."""
+    words = striking.call(at, fault, point).split()
+    return words[1] if words else "space"
+
+
+def tried(at: Situation, undisturbed: frozenset[str], fault: Fault, point: int) -> str:
+    """Try one; "" if all was as it must be, else what was not, a file that tells, how to repeat."""
+    try:
+        striking.assert_same_again(at, undisturbed, fault, point)
+    except Exception as exc:  # noqa: BLE001 - whatever it is, it is told
+        name = f"{at.name} {fault.name} {point}"
+        lines = [*at.counted.calls[:point], "", *traceback.format_exc().splitlines()]
+        file = keep(f"crash-{name.replace(' ', '-')}", lines)
+        return f"{str(exc)[:1500]}\n{file}: {_AGAIN.format(name)}"
+    return ""
+
+
+PART = Part("crash points", 6, _run)
+
+
+def main() -> int:
+    """Exit status 1 if it wasn't as it must be."""
+    parser = argparse.ArgumentParser(prog="python -m prove.crash_points", description=__doc__)
+    parser.add_argument("operation", choices=[one.__name__ for one in OPERATIONS])
+    parser.add_argument("fault", choices=[fault.name for fault in Fault])
+    parser.add_argument("point", type=int)
+    options = parser.parse_args()
+    (prepare,) = (one for one in OPERATIONS if one.__name__ == options.operation)
+    with Lab() as lab, prepared(lab, prepare) as at:
+        found = tried(at, striking.wanted(at), Fault[options.fault], options.point)
+    click.echo(found or "as it must be")
+    return int(bool(found))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
