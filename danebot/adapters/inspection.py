@@ -10,6 +10,7 @@ import socket
 import stat
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
+from ipaddress import ip_address
 from pathlib import Path
 
 from danebot.adapters.presence import ABSENT, is_set_aside, unreadable
@@ -18,6 +19,7 @@ from danebot.domain.doctor.facts import ComboGroup, FileStat, Role, Space, Unusa
 from danebot.domain.text import quoted
 
 _DOCUMENTATION = ("README", "readme")
+_NOBODYS = {socket.AF_INET: "203.0.113.254", socket.AF_INET6: "100::1"}  # RFC 5737, RFC 6666
 
 
 def file_stat(path: Path, role: Role) -> FileStat | None:
@@ -59,17 +61,35 @@ def group_of_user(*users: str) -> ComboGroup:
 
 
 def changeable(files: Iterable[Path], me: int) -> FileStat | None:
-    """The first of ``files`` and the directories above that others than root and ``me`` may change.
+    """The first place on the way to ``files`` that others than root and ``me`` may change.
 
-    None if there is none; nobody can replace what lies in a sticky directory.  ``files`` are what
-    root runs.  Raises `UnreadableError`.
+    None if there is none.  Who may write a link's directory, or owns a sticky one or the link
+    there, has it lead elsewhere; in a sticky one others replace nothing.  ``files`` are what root
+    runs.  Raises `UnreadableError`.
     """
-    reals = [file.resolve() for file in files]
-    for place in dict.fromkeys(place for real in reals for place in (real, *real.parents)):
+    for place in dict.fromkeys(place for file in files for place in _led_through(file.absolute())):
         entry = file_stat(place, Role.PROGRAM)
-        if entry is not None and not entry.mode & stat.S_ISVTX and exposure(entry, me) is not None:
+        if entry is not None and _is_sticky(place):
+            entry = entry._replace(mode=entry.mode & ~(stat.S_IWGRP | stat.S_IWOTH))
+        elif entry is not None and place.is_symlink() and _is_sticky(place.parent):
+            entry = entry._replace(owner=os.lstat(place).st_uid)
+        if entry is not None and exposure(entry, me) is not None:
             return entry
     return None
+
+
+def _led_through(file: Path) -> Iterator[Path]:
+    """The file and all directories by which the kernel comes to it, links on the way included."""
+    ways = [file]
+    for way in ways:
+        for place in (way, *way.parents):
+            yield place
+            if place.is_symlink() and (target := place.parent / os.readlink(place)) not in ways:
+                ways.append(target)
+
+
+def _is_sticky(place: Path) -> bool:
+    return place.is_dir() and bool(place.stat().st_mode & stat.S_ISVTX)
 
 
 def space(path: Path) -> Space | None:
@@ -88,8 +108,19 @@ def space(path: Path) -> Space | None:
 
 
 def has_address(address: str) -> bool:
-    """Whether an IP address, as a literal, is one of this host's."""
+    """Whether an IP address, as a literal, is one of this host's; False where nobody can tell.
+
+    The kernel binds no other, unless it is told to (ip_nonlocal_bind, see ip(7)), as where an
+    address moves between hosts.
+    """
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    read = ip_address(address)
+    if read.is_unspecified or read.is_multicast:
+        return False
+    return _binds(family, address) and not _binds(family, _NOBODYS[family])
+
+
+def _binds(family: socket.AddressFamily, address: str) -> bool:
     try:
         with socket.socket(family, socket.SOCK_DGRAM) as probe:
             probe.bind((address, 0))
