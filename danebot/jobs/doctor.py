@@ -155,8 +155,10 @@ def _unwatched(
             continue
         search = searches[state.name]
         taken = intake(state, search.found)
-        refusing = taken.mismatched
-        own = tuple(dict.fromkeys(x.owner for x in taken.add if x.owner not in refusing))
+        unsigned = {one.owner for one in search.found if one.unsigned}
+        refusing = tuple(owner for owner in taken.mismatched if owner not in unsigned)
+        added = dict.fromkeys(line.owner for line in taken.add)
+        own = tuple(owner for owner in added if owner not in taken.mismatched)
         for owners, whose in (
             (own, Whose.OWN),
             (refusing, Whose.REFUSING),

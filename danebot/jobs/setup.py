@@ -269,7 +269,7 @@ def _refusing(context: Context, state: LineageState, search: Search | None) -> t
     if search is None:
         return ()
     own = (*first_owners(search.names, search.leads.found), *state.owners)
-    found = refusing(search.found, own)
+    found = refusing((one for one in search.found if not one.unsigned), own)
     if found or state.management is not Management.STAGED:
         return found
     memory, now = remembered(context, state.name), context.clock()

@@ -202,3 +202,15 @@ def confirmed(world: World) -> Deployment:
     done = Deployment(live.chain.fingerprint, live.key.digest, world.now, confirmed_at=world.now)
     save_memory(world.paths, world.memory, replace(world.memory, deployment=done))
     return done
+
+
+def test_where_nobody_is_to_be_asked_any_more_no_renewal_waits_for_that(world: World) -> None:
+    """Another owner's service was asked once; then probing is turned off, for good."""
+    off = world.settings.common._replace(probe=False)
+    world.settings = world.settings._replace(common=off)
+    save_memory(world.paths, world.memory, replace(world.memory, asked=(builders.MX2,)))
+    by_hand(world)
+    world.zone.keys = ["two"]
+    world.issuer.due = True
+    assert Code.DEPLOYMENT_HELD not in [one.code for one in world.renew().findings]
+    assert world.memory.asked == ()

@@ -24,9 +24,13 @@ def unprotected(name: str, beside: Iterable[Found] = ()) -> Finding:
     every = tuple(beside)
     text, remedy = _TEXT.format(of=""), _REMEDY.format(one=quoted(name), every=quoted(name))
     refusing = [one.owner for one in every if one.standing is Standing.UNTOLD]
+    binding = [one.owner for one in every if one.owner in refusing and not one.unsigned]
     there = [one.owner for one in every if one.standing in _THERE]
     if refusing:
-        text = f"{text}; senders refuse its key by the records at {by_host(refusing)}"
+        told = f"senders refuse its key by the records at {by_host(binding)}"
+        if not binding:
+            told = f"records of another key, not secured by DNSSEC, are at {by_host(refusing)}"
+        text = f"{text}; {told}"
         remedy = (
             f"this prints the record to add beside them: danebot tlsa {quoted(name)}; then run: "
             f"danebot watch {quoted(name, *refusing)}; if another's service is there: "

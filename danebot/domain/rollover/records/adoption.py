@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from danebot.domain.dns.answers import Presence, TlsaAnswer
+from danebot.domain.dns.answers import Cause, Presence, Security, TlsaAnswer
 from danebot.domain.dns.tlsa import (
     Declared,
     MatchingType,
@@ -71,7 +71,8 @@ class Found(NamedTuple):
 
     ``target`` is where its records are, or belong: at the end of its aliases.  ``lines`` are those
     with which it is watched, whatever its standing; ``detail`` is printable, and what the resolver
-    had to say.
+    had to say.  ``unsigned`` if nothing shows that DNSSEC secures its records: no sender uses such
+    (RFC 7672 section 2.2).
     """
 
     owner: DnsName
@@ -79,6 +80,7 @@ class Found(NamedTuple):
     target: DnsName
     lines: tuple[Required, ...] = ()
     detail: str = ""
+    unsigned: bool = False
 
     @property
     def adopted(self) -> bool:
@@ -190,7 +192,9 @@ def judge_owner(answer: TlsaAnswer, live: Held, service: Service, now: datetime)
     else:
         standing = _standing(answer, live, service, now)
     lines = _lines(answer, live, now)
-    return Found(answer.name, standing, answer.canonical, lines, detail)
+    unsigned = answer.security is Security.INSECURE and answer.signed_since is None
+    unsigned = unsigned and answer.cause is not Cause.UNTRUSTED
+    return Found(answer.name, standing, answer.canonical, lines, detail, unsigned)
 
 
 def _standing(answer: TlsaAnswer, live: Held, service: Service, now: datetime) -> Standing:

@@ -2,10 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import datetime
+
+import pytest
+
+from danebot.domain.dns.answers import Security
 from danebot.domain.finding import Code, Finding, Severity
 from danebot.domain.names import DnsName
 from danebot.domain.rollover.findings.unprotected import gathered, unprotected
-from danebot.domain.rollover.records.adoption import Found, Standing
+from danebot.domain.rollover.records.adoption import (
+    Found,
+    Standing,
+    bare_owners,
+    judged_beside,
+)
+from domain.builders import T0
+from domain.gate_world import chain, renewal, shown, tlsa
 
 OTHER = Finding(Code.EXPIRED, Severity.CRITICAL, "a", "expired")
 
@@ -63,3 +76,23 @@ def test_one_with_records_keeps_its_own_line() -> None:
     first, one = gathered((unprotected("b"), mine, unprotected("c")))
     assert first == mine
     assert "for b, c," in one.text
+
+
+@pytest.mark.parametrize(
+    ("security", "signed", "words"),
+    [
+        (Security.SECURE, None, "senders refuse its key by the records at"),
+        (Security.INSECURE, T0, "senders refuse its key by the records at"),
+        (Security.INSECURE, None, "records of another key, not secured by DNSSEC, are at"),
+    ],
+)
+def test_records_that_no_sender_uses_are_not_said_to_be_refused_by(
+    security: Security, signed: datetime | None, words: str
+) -> None:
+    """RFC 7672 section 2.2; what is signed may be secure to others."""
+    state = replace(renewal(chain()), required=())
+    (owner,) = bare_owners(state)
+    look = shown(tlsa("3 1 1", key="another"), owner=owner)
+    answer = look.answer._replace(security=security, signed_since=signed)
+    found = judged_beside(state, {owner: look._replace(answer=answer)}, T0)
+    assert f"{words} {owner}" in unprotected("a", found).text
