@@ -115,7 +115,7 @@ def mail_domains() -> tuple[Hostname, ...]:
     """
     ended = run_program(_DOMAINS, timeout=_PATIENCE, grace=_PATIENCE, environment={})
     if _MAIN_CF.exists() and ended.ending is not Ending.NOT_STARTED and not ended.succeeded:
-        raise UnreadableError("Postfix's settings can't be read; see what this says: postconf -n")
+        raise UnreadableError("Postfix's settings can't be read")
     found: dict[Hostname, None] = {}
     for word in re.split(r"[\s,]+", ended.output) if ended.succeeded else ():
         try:

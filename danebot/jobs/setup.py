@@ -25,7 +25,7 @@ from danebot.domain.rollover.records.adoption import (
 )
 from danebot.domain.rollover.steps.gate import passed_gate, refused_live
 from danebot.domain.text import quoted
-from danebot.errors import DanebotError
+from danebot.errors import DanebotError, UnreadableError
 from danebot.jobs.host_facts import Looker, asked_facts, cheap_facts, doors, tree_facts
 from danebot.jobs.survey import remembered
 
@@ -126,13 +126,18 @@ def _ways(observer: TlsaObserver, states: Sequence[LineageState]) -> MailWays:
     from danebot.adapters.services import mail_domains
     from danebot.adapters.wiring import own_name
 
-    own, declared = own_name(), mail_domains()
+    own, undeclared = own_name(), ""
+    try:
+        declared = mail_domains()
+    except UnreadableError as exc:
+        declared, undeclared = (), str(exc)
     names = sorted({name for state in states for name in _live_names(state)})
     above = (domain for name in names or (own,) for domain in climb(name))
     domains = tuple(dict.fromkeys((*above, *declared)))
     routes = tuple(observer.lookup_mail(domains).values()) if domains else ()
     found = {one for route in routes for host in route.hosts for one in host.addresses}
-    return MailWays(routes, declared, own, tuple(filter(has_address, sorted(found))))
+    local = tuple(filter(has_address, sorted(found)))
+    return MailWays(routes, declared, own, local, undeclared)
 
 
 def _live_names(state: LineageState) -> frozenset[DnsName]:

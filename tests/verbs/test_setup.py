@@ -412,7 +412,10 @@ def test_domains_that_postfix_does_not_say_are_unknown(
     postfix_says(host, monkeypatch, "echo fatal: bad; exit 1")
     said = host.piped("--yes")
     assert said.status == 1
-    assert "whether senders are protected is unknown" in said.out
+    assert "which domains are this host's is unknown: Postfix's settings can't be read" in said.out
+    assert "  postconf -n" in said.out.splitlines()
+    host.desk.dns.mx |= {"example.test": ("mx.other.test",)}
+    assert "mx.other.test: no TLSA records" in host.piped("--yes").out  # all else is looked at
 
 
 def test_a_domain_of_postfix_s_own_counts(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,6 +15,7 @@ from danebot.tuples import NamedTuple
 
 Names = Mapping[str, frozenset[DnsName]]
 """The names in the certificates of lineages."""
+_POSTFIX = ("postconf", "-n")
 _SHOWN = 3  # domains in one line
 _FAILED = (Dane.DEFERRED, Dane.ADDRESS_FAILED)
 
@@ -24,12 +25,14 @@ class MailWays(NamedTuple):
 
     ``routes`` are those of `climb`, of ``own``, the host's name, and of ``declared``, the domains
     that its mail server takes mail for; ``local`` are addresses of MX hosts that this host has.
+    ``undeclared`` is why the mail server doesn't say its domains.
     """
 
     routes: tuple[MailRoute, ...] = ()
     declared: tuple[Hostname, ...] = ()
     own: Hostname | None = None
     local: tuple[str, ...] = ()
+    undeclared: str = ""
 
     def leads_to(self, names: Collection[DnsName]) -> bool:
         """Whether an MX record in signed DNS names a host that a certificate has."""
@@ -68,6 +71,8 @@ def lacks(
         why = "whether senders are protected is unknown: MX records could not be looked at"
         yield Lack(why, ("danebot", "verify", "DOMAIN"))
         return
+    if ways.undeclared:
+        yield Lack(f"which domains are this host's is unknown: {ways.undeclared}", _POSTFIX)
     found: dict[_Fault, list[str]] = {}
     for route in _concerning(ways, chosen or others):
         for fault in _faults(route, ways, chosen, others):
