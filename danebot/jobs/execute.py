@@ -141,7 +141,7 @@ def _not_deployed(name: str, staged: Held, reason: str, keep: Keep) -> Finding:
     )
     remedies = {
         Keep.ASIDE: "to use that key: danebot newkey --adopt "
-        f"unknown-{staged.key.digest.hex()[:16]}.pem {name}",
+        + quoted(f"unknown-{staged.key.digest.hex()[:16]}.pem", name),
         Keep.AS_NEXT: "its records are published, so it is now the next key",
         Keep.NOWHERE: "",
     }

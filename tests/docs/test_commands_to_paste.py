@@ -28,7 +28,8 @@ PROGRAMS = (
 )
 HOLE = "\0"
 BEFORE = re.compile(
-    rf"(?<![\w/-]){PROGRAMS}(?: [-\w:.,=+<>/]*[-:,+=<>][-\w:.,=+<>/]*| root| {HOLE})* \Z"
+    rf"(?<![\w/-]){PROGRAMS}(?: [-\w:.,=+<>/]*[-:,+=<>][-\w:.,=+<>/]*| root| \d{{3,4}}"
+    rf"| [-\w.\"]*{HOLE}[-\w.\"]*)* \Z"
 )
 
 
@@ -65,6 +66,9 @@ def test_what_stands_in_a_command_is_quoted() -> None:
         ("restore it, then: danebot init ", True),
         (f"run: chown root: {HOLE}; chmod go-w ", True),
         (f"danebot watch --remove {HOLE} ", True),
+        (f"danebot newkey --adopt unknown-{HOLE}.pem ", True),
+        (f'danebot renew --although-unconfirmed "{HOLE}" ', True),
+        ("chmod 600 ", True),
         ("danebot renew ran last at ", False),
         (f"{HOLE} is certbot ", False),
     ],

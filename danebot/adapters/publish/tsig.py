@@ -69,7 +69,9 @@ def _secret(text: str) -> bytes:
 def _read(path: Path) -> str:
     def allow(found: os.stat_result) -> None:
         if found.st_mode & _BY_OTHERS or (found.st_gid and found.st_mode & _BY_GROUP):
-            raise ConfigError(f"{path}: others may read or write this key; chmod 600 {path}")
+            raise ConfigError(
+                f"{path}: others may read or write this key; chmod 600 {quoted(path)}"
+            )
         if found.st_uid not in {0, os.geteuid()}:
             raise ConfigError(f"{path}: belongs to another user; chown root {quoted(path)}")
 

@@ -138,5 +138,6 @@ def _reasons(memory: Memory) -> tuple[str, ...]:
 def _insistence(name: str) -> str:
     return (
         "mend that, take an owner that is no service out (danebot watch --remove), or insist, "
-        f'whatever that does to mail: danebot renew --although-unconfirmed "{ACCEPTED}" {name}'
+        "whatever that does to mail: "
+        f'danebot renew --although-unconfirmed "{ACCEPTED}" {quoted(name)}'
     )
