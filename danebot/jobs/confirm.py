@@ -121,7 +121,8 @@ def confirm(context: Context, state: LineageState, memory: Memory) -> Iterator[D
         behind = old_keys(context, name, endpoints, past, neighbours(context, state))
         yield Done(events=tuple(_old_key(name, result) for result in behind))
     after = _counted(context, name, memory, (*stale, *behind), clean=clean and not behind)
-    yield Done(proved(after), _out_of_use(name, memory, after, elsewhere))
+    in_use = elsewhere.with_keys({serving.key.spki})
+    yield Done(proved(after), _out_of_use(name, memory, after, in_use))
 
 
 def _may_be_shown(context: Context, state: LineageState, live: Held, memory: Memory) -> bool:
@@ -187,14 +188,12 @@ def _counted(
     return replace(memory, deployment=after)
 
 
-def _out_of_use(
-    name: str, before: Memory, after: Memory, elsewhere: KeysInUse
-) -> tuple[Finding, ...]:
-    """Word that old records may go by this probe; those of keys used ``elsewhere`` may not."""
+def _out_of_use(name: str, before: Memory, after: Memory, in_use: KeysInUse) -> tuple[Finding, ...]:
+    """Word that old records may go by this probe; those of keys ``in_use`` may not."""
     used = [
         past
         for past in leaving(before)
-        if not out_of_use(before, past) and not elsewhere.may_hold(past.spki)
+        if not out_of_use(before, past) and not in_use.may_hold(past.spki)
     ]
     if not any(out_of_use(after, past) for past in used):
         return ()

@@ -195,3 +195,16 @@ def test_what_came_live_by_itself_is_confirmed_where_nobody_is_asked(world: Worl
     assert memory.deployment is not None
     assert said == []
     assert memory.deployment.confirmed_at == world.now
+
+
+@pytest.mark.parametrize("exposure", Exposure)
+def test_the_live_key_is_not_said_to_be_out_of_use(world: World, exposure: Exposure) -> None:
+    """A crash came between the memory of a deployment and live, and the rollover was given up."""
+    world.service.key, world.service.number = "two", 2
+    memory = replace(
+        deployed(world), past_keys=(PastKey(trees.public("two").spki, world.now, exposure),)
+    )
+    for _ in range(2):
+        memory, said = confirmed(world, memory)
+        assert Code.RETIRED not in said
+        world.now += HOUR

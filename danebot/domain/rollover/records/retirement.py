@@ -137,7 +137,19 @@ def retire_at(memory: Memory, policy: Policy) -> datetime | None:
 def retire(
     memory: Memory, state: LineageState, observations: Observations, now: datetime
 ) -> Memory:
-    """Let go of past keys whose records nobody shows any more, with everybody heard."""
+    """Let go of past keys whose records nobody shows any more, with everybody heard.
+
+    A key that is live is no past one: the deployment of another went no further than `Memory`, or
+    a rollover went back.
+    """
+    live = state.current_key
+    past_keys = tuple(
+        past
+        for past in memory.past_keys
+        if live is None or past.spki != live.spki or past.exposure is not Exposure.NONE
+    )
+    if past_keys != memory.past_keys:
+        memory = replace(memory, past_keys=past_keys)
     if not memory.past_keys or not state.owners or not everybody_heard(state, observations):
         return memory
     shown = frozenset[TlsaRecord]().union(*(shown_at(one, observations) for one in state.owners))

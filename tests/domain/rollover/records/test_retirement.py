@@ -406,3 +406,13 @@ def test_records_that_linger_are_worth_knowing() -> None:
         NEW, AFTER, published(AFTER, look("old", "new", mtypes=[1, 2])), KeysInUse()
     )
     assert "2 records of old keys" in more.text
+
+
+def test_a_key_that_is_live_is_no_past_one() -> None:
+    """Its deployment went no further than the memory, or a rollover went back to a former key."""
+    memory = Memory(deployment=CLEARED, past_keys=(*PAST, PastKey(key("new").spki, T0)))
+    assert retire(memory, NEW, seen(BOTH), T0).past_keys == PAST
+    assert retire(memory, NEW, {}, T0).past_keys == PAST
+    compromised = PastKey(key("new").spki, T0, Exposure.COMPROMISED)  # known for good
+    memory = replace(memory, past_keys=(compromised,))
+    assert retire(memory, NEW, {}, T0) == memory
