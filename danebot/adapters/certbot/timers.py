@@ -14,7 +14,8 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from danebot.adapters.presence import is_set_aside
+from danebot.adapters.presence import is_set_aside, written_by_others
+from danebot.errors import UnreadableError
 from danebot.regular import read_regular
 from danebot.tuples import NamedTuple
 
@@ -145,18 +146,28 @@ def _daily_commands(root: str, *, systemd: bool, cron: bool) -> Iterator[tuple[s
     for timer in _enabled(root) if systemd else ():
         if timer == _TIMER or re.search(_DAILY_TIMER, _unit(root, timer)):
             yield from ((timer, command) for command in _roots_commands(root, timer))
-    for file in _table_files(root) if cron else ():
+    for file in filter(_is_taken, _table_files(root)) if cron else ():
         table = file.removeprefix(f"{root}/")
         scheduled = _DAILY_ANACRON if table == "etc/anacrontab" else _DAILY_LINE
         with_user = table == "etc/crontab" or table.startswith("etc/cron.d/")
         if not with_user and table != "etc/anacrontab" and not table.endswith("/root"):
             continue
-        for line in (_text(file) or "").splitlines():
+        for line in (_text(file) or "").split("\n")[:-1]:  # a last one without end is none
             match = re.match(scheduled, line)
             if match is not None and with_user:
                 match = re.match(_ROOTS, match[1])
             if match is not None:
                 yield file, match[1]
+
+
+def _is_taken(table: str) -> bool:
+    """Whether any cron takes a table: by the name in cron.d, its owner and mode (cron(8))."""
+    if re.search(r"/cron\.d/(?![\w-]+\Z)", table):
+        return False
+    try:
+        return not written_by_others(table)
+    except UnreadableError:
+        return False
 
 
 def _daily_program(command: str, tree: Path, basis: RunBasis | None) -> str:

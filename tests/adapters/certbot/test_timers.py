@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from pathlib import Path
 
@@ -345,6 +346,36 @@ def test_without_a_cron_a_table_is_but_a_file(tmp_path: Path, cron: Path, progra
     assert (certain(tmp_path), len(own(tmp_path))) == (
         (["etc/cron.d/danebot"], 1) if program else ([], 0)
     )
+
+
+@pytest.mark.parametrize(
+    ("table", "end", "mode"),
+    [
+        ("etc/cron.d/danebot.cron", "\n", 0o644),
+        ("etc/cron.d/danebot", "", 0o644),
+        ("etc/cron.d/danebot", "\n", 0o664),
+        ("etc/cron.d/danebot", "\n", 0o646),
+        ("etc/crontab", "\n", 0o666),
+        ("etc/crontab", "", 0o644),
+    ],
+)
+def test_what_not_every_cron_takes_is_not_certain(
+    tmp_path: Path, table: str, end: str, mode: int
+) -> None:
+    """cron(8) and crontab(5) of Debian: names with a dot, a last line without end, modes."""
+    line = "1 3 * * * root /x/danebot renew"
+    write(tmp_path / table, f"{line}{end}", mode)
+    assert certain(tmp_path) == []
+    assert len(own(tmp_path)) == 1
+    write(tmp_path / table.removesuffix(".cron"), f"{line}\n", 0o644)
+    assert certain(tmp_path) == [table.removesuffix(".cron")]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
+def test_a_table_that_another_owns_is_not_certain(tmp_path: Path) -> None:
+    write(tmp_path / "etc/cron.d/danebot", "1 3 * * * root /x/danebot renew\n")
+    os.chown(tmp_path / "etc/cron.d/danebot", 65534, 65534)
+    assert certain(tmp_path) == []
 
 
 def test_without_a_script_s_shell_nobody_is_certain_of_it(tmp_path: Path) -> None:
