@@ -73,9 +73,14 @@ def found_instead(last: Deployment, live: Held) -> Deployment:
 
 
 def proved(memory: Memory) -> Memory:
-    """The memory without a deployment that was none, once every service was found to serve it."""
+    """The memory without a deployment that was none, once every service was found to serve it.
+
+    Certificates that are to be revoked wait for one that is confirmed.
+    """
     last = memory.deployment
     if last is None or last.origin is Occurrence.DEPLOYED or last.pending or unsettled(memory):
+        return memory
+    if memory.revocations:
         return memory
     return replace(memory, deployment=None)
 

@@ -15,7 +15,14 @@ from danebot.domain.finding import Code, Severity
 from danebot.domain.lineage.state import KeyFile, LineageState, Management
 from danebot.domain.rollover.evidence.anchors import anchored
 from danebot.domain.rollover.evidence.change_outcomes import Part
-from danebot.domain.rollover.evidence.memory import Deployment, Exposure, Memory, PastKey
+from danebot.domain.rollover.evidence.memory import (
+    Deployment,
+    Exposure,
+    Memory,
+    Occurrence,
+    PastKey,
+    PendingRevocation,
+)
 from danebot.domain.rollover.evidence.policy import Policy
 from danebot.domain.rollover.records.changes import changes
 from danebot.domain.rollover.records.in_use import KeysInUse, keys_in_use
@@ -25,7 +32,14 @@ from danebot.domain.rollover.records.publication import (
     lingering,
     publication,
 )
-from danebot.domain.rollover.records.retirement import leaving, probed, retire, retire_at, unsettled
+from danebot.domain.rollover.records.retirement import (
+    leaving,
+    probed,
+    proved,
+    retire,
+    retire_at,
+    unsettled,
+)
 from danebot.domain.rollover.steps.remember import remember
 from domain.builders import (
     DAY,
@@ -416,3 +430,11 @@ def test_a_key_that_is_live_is_no_past_one() -> None:
     compromised = PastKey(key("new").spki, T0, Exposure.COMPROMISED)  # known for good
     memory = replace(memory, past_keys=(compromised,))
     assert retire(memory, NEW, {}, T0) == memory
+
+
+def test_what_was_only_found_stays_while_certificates_are_to_be_revoked() -> None:
+    """What came live by itself was confirmed before the CA answered: it is asked on."""
+    found = Memory(deployment=CLEARED._replace(origin=Occurrence.FOUND))
+    assert proved(found).deployment is None
+    waiting = replace(found, revocations=(PendingRevocation(key("old").spki),))
+    assert proved(waiting) == waiting
