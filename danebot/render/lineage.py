@@ -225,13 +225,12 @@ def _same(one: CertificateStatus, other: CertificateStatus | None) -> bool:
 
 
 def _deployment_lines(status: LineageStatus) -> Iterator[str]:
-    if status.deployed_at is not None:
-        confirmed = (
-            f", confirmed {when(status.confirmed_at)}"
-            if status.confirmed_at is not None
-            else ", not confirmed on the wire yet"
-        )
-        yield f"  {'deployed':<12} {when(status.deployed_at)}{confirmed}"
+    if status.deployed_at is not None and status.confirmed_at is not None:
+        confirmed = when(status.confirmed_at)
+        yield f"  {'deployed':<12} {when(status.deployed_at)}, confirmed {confirmed}"
+    elif status.deployed_at is not None:  # or found live, which no run deployed
+        since = f"since {when(status.deployed_at)}"
+        yield f"  {'unconfirmed':<12} {since}: not every service was seen to serve what is live"
     if status.retire_at is not None:
         probe = f"a probe from {when(status.retire_at)} on"
         yield f"  {'retirement':<12} old records may go after {probe}"

@@ -196,7 +196,8 @@ def _facts(
     ):
         yield from _certificate("Issued, not live", status.staged, now)
     if status.deployed_at is not None and status.confirmed_at is None:
-        yield _fact("Deployed", f"{when(status.deployed_at)}, not confirmed on the wire yet")
+        since = f"since {when(status.deployed_at)}"
+        yield _fact("Not confirmed", f"{since}: not every service was seen to serve what is live")
     for hook in status.pending_hooks:
         failed = f" (failed {times(hook.attempts)}: {hook.error})" if hook.attempts else ""
         yield _fact("Pending hook", tag("code", hook.hook), failed)

@@ -326,7 +326,8 @@ def _afterwards(status: LineageStatus, allowed: Allowed, now: datetime) -> Itera
     if deployed is not None and confirmed is None and _late(now - deployed, allowed.unconfirmed):
         hooks = ", ".join(hook.hook for hook in status.pending_hooks)
         why = f"; hooks to run: {hooks}" if hooks else ""
-        words = f"the chain live since {duration(now - deployed)} is not confirmed on the wire{why}"
+        waits = duration(now - deployed)
+        words = f"since {waits}, what is live is not confirmed on the wire{why}"
         yield Finding(Code.NOT_CONFIRMED, Severity.WARNING, name, words)
     remove = status.publication.of_old_keys
     if remove:
