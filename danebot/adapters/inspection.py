@@ -17,8 +17,10 @@ from danebot.adapters.presence import ABSENT, is_set_aside, unreadable
 from danebot.domain.doctor.assess import exposure
 from danebot.domain.doctor.facts import ComboGroup, FileStat, Role, Space, UnusableProgram
 from danebot.domain.text import quoted
+from danebot.regular import read_regular
 
 _DOCUMENTATION = ("README", "readme")
+_LARGEST_SCRIPT = 64 * 1024
 _NOBODYS = {socket.AF_INET: "203.0.113.254", socket.AF_INET6: "100::1"}  # RFC 5737, RFC 6666
 
 
@@ -67,7 +69,8 @@ def changeable(files: Iterable[Path], me: int) -> FileStat | None:
     there, has it lead elsewhere; in a sticky one others replace nothing.  ``files`` are what root
     runs.  Raises `UnreadableError`.
     """
-    for place in dict.fromkeys(place for file in files for place in _led_through(file.absolute())):
+    every = [one for file in files for one in (file.absolute(), *_interpreter(file))]
+    for place in dict.fromkeys(place for file in every for place in _led_through(file)):
         entry = file_stat(place, Role.PROGRAM)
         if entry is not None and _is_sticky(place):
             entry = entry._replace(mode=entry.mode & ~(stat.S_IWGRP | stat.S_IWOTH))
@@ -86,6 +89,16 @@ def _led_through(file: Path) -> Iterator[Path]:
             yield place
             if place.is_symlink() and (target := place.parent / os.readlink(place)) not in ways:
                 ways.append(target)
+
+
+def _interpreter(program: Path) -> Iterator[Path]:
+    """The program by which the kernel runs a script (execve(2))."""
+    try:
+        found = re.match(rb"#![ \t]*(/\S+)", read_regular(program, _LARGEST_SCRIPT))
+    except OSError:  # a larger one is no script
+        return
+    if found is not None:
+        yield Path(os.fsdecode(found[1]))
 
 
 def _is_sticky(place: Path) -> bool:

@@ -71,6 +71,18 @@ def test_who_owns_a_sticky_directory_or_a_link_there_replaces_it(
     assert changed_at(link) == sticky
 
 
+def test_a_script_is_what_its_interpreter_makes_of_it(program: Path, tmp_path: Path) -> None:
+    """A copy of a virtual environment's program runs that environment's Python."""
+    python = tmp_path / "venv" / "bin" / "python"
+    python.parent.mkdir(parents=True)
+    python.write_text("")
+    python.parent.chmod(0o777)
+    program.write_text(f"#! {python} -I\nimport danebot\n")
+    assert changed_at(program) == python.parent
+    python.parent.chmod(0o755)
+    assert changed_at(program) is None
+
+
 def test_a_file_is_written_whatever_its_sticky_bit_says(program: Path) -> None:
     program.chmod(0o1777)
     assert changed_at(program) == program
