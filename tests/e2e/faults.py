@@ -132,7 +132,7 @@ class Situation:
         self._records = sorted(site.lab.tlsa_at(site.lab.ns1, OWNER))
         self.restore()  # as before each fault
         self.counted = run(site, arguments)
-        assert self.counted.returncode == 0, self.counted
+        assert self.counted.returncode in {0, 1}, self.counted  # 1: it has something to tell
         self.restore()
 
     def restore(self) -> None:

@@ -22,6 +22,39 @@ def promotion(site: Site) -> tuple[str, ...]:
     return ("renew",)
 
 
+def seen(site: Site) -> tuple[str, ...]:
+    """The next key's record is there: the next run finds it everywhere, and the key is ready."""
+    site.settings["min_wait"] = "2d"  # so that further runs do no more
+    site.staged()
+    site.lab.tlsa_add(OWNER, site.next_record())
+    return ("renew",)
+
+
+def withdrawn(site: Site) -> tuple[str, ...]:
+    """The ready key's record is gone again: the next run waits for it anew."""
+    record = site.staged()
+    site.settings["min_wait"] = "2d"
+    site.lab.tlsa_add(OWNER, site.next_record())
+    cools(site)
+    site.lab.tlsa_set(OWNER, record)
+    return ("renew",)
+
+
+def stranger(site: Site) -> tuple[str, ...]:
+    """Somebody had certbot issue with a new key: the next run puts it aside."""
+    site.staged()
+    words = ("renew", "--force-renewal", "--new-key", "--no-reuse-key", "--cert-name", MAIL)
+    site.lab.certbot(*words)
+    return ("renew",)
+
+
+def whole(site: Site) -> tuple[str, ...]:
+    """A promotion where danebot publishes: the run takes the old record away, too."""
+    words = promotion(site)
+    by_update(site)
+    return words
+
+
 def renewal(site: Site) -> tuple[str, ...]:
     """The certificate is due: the next renewal issues with the same key and deploys."""
     site.staged()

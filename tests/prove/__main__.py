@@ -69,14 +69,27 @@ def main() -> int:
         return 0
     click.echo(f"seed {seed}: the same again with SEED={seed}")
     began = time.monotonic()
-    all_lanes = lanes(chosen, len(os.sched_getaffinity(0)))
-    with ThreadPoolExecutor(len(all_lanes)) as pool:
-        ran = pool.map(lambda lane: dict(along(lane, Budget.of(seconds, seed))), all_lanes)
-        found = {name: rows for lane in ran for name, rows in lane.items()}
-    rows = [row for part in chosen for row in found[part.name]]
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    rows = all_of(chosen, Budget.of(seconds, seed))
     table(rows)
     click.echo(f"{(time.monotonic() - began) / 60:.1f} minutes, seed {seed}")
     return int(any(row.broken for row in rows))
+
+
+def all_of(parts: list[Part], budget: Budget) -> list[Row]:
+    """Run parts beside each other; if this is interrupted, so are they."""
+    processors = lanes(parts, len(os.sched_getaffinity(0)))
+    running: set[int] = set()
+    with ThreadPoolExecutor(len(processors)) as pool:
+        try:
+            ran = list(pool.map(lambda lane: dict(along(lane, budget, running)), processors))
+        except KeyboardInterrupt:
+            for group in running:
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(group, signal.SIGINT)
+            os._exit(130)  # the threads would go on to the next part
+    found = {name: rows for lane in ran for name, rows in lane.items()}
+    return [row for part in parts for row in found[part.name]]
 
 
 def lanes(parts: list[Part], cores: int) -> list[Lane]:
@@ -88,23 +101,27 @@ def lanes(parts: list[Part], cores: int) -> list[Lane]:
     return made
 
 
-def along(lane: Lane, budget: Budget) -> Iterator[tuple[str, list[Row]]]:
+def along(lane: Lane, budget: Budget, running: set[int]) -> Iterator[tuple[str, list[Row]]]:
     """Each part of a lane in a process of its own; what one leaves of its time is for the next."""
     left = lane.share
     for part in lane.parts:
         seconds = budget.left() * part.share / left
         left -= part.share
         click.echo(f"{part.name}: {seconds:.0f} s", err=True)
-        yield part.name, apart(part, seconds, budget.seed, lane.cores)
+        yield part.name, apart(part, seconds, budget.seed, lane.cores, running)
 
 
-def apart(part: Part, seconds: float, seed: int, cores: int) -> list[Row]:
-    """Run a part; whatever becomes of its process, return the rows that it had come to."""
+def apart(part: Part, seconds: float, seed: int, cores: int, running: set[int]) -> list[Row]:
+    """Run a part; whatever becomes of its process, return the rows that it had come to.
+
+    ``running`` has its process group meanwhile.
+    """
     command = [sys.executable, "-m", "prove", "--part", part.name, "--seed", str(seed)]
     command += ["--minutes", str(seconds * _WORK / 60), "--here", str(cores)]
     late = threading.Event()
     with tempfile.TemporaryFile("w+") as told, tempfile.TemporaryFile("w+") as noise:
         process = subprocess.Popen(command, stdout=told, stderr=noise, start_new_session=True)
+        running.add(process.pid)
 
         def end(signum: signal.Signals) -> None:
             late.set()
@@ -120,6 +137,7 @@ def apart(part: Part, seconds: float, seed: int, cores: int) -> list[Row]:
         finally:
             for timer in timers:
                 timer.cancel()
+            running.discard(process.pid)
             with contextlib.suppress(ProcessLookupError):  # what it left behind
                 os.killpg(process.pid, signal.SIGKILL)
         told.seek(0)

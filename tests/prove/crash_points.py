@@ -23,7 +23,8 @@ from lab.lab import Lab, missing
 from prove.part import Budget, Part, Row, counted, keep
 
 OPERATIONS: tuple[Callable[[Site], tuple[str, ...]], ...] = (
-    *(situations.promotion, situations.renewal, situations.newkey, situations.cancel),
+    *(situations.seen, situations.withdrawn, situations.promotion, situations.whole),
+    *(situations.renewal, situations.stranger, situations.newkey, situations.cancel),
     *(situations.init, situations.deinit, situations.names, situations.publish),
     *(situations.watch, situations.unwatch, situations.deploy),
 )

@@ -1,0 +1,66 @@
+"""`make prove` keeps its time, and tells what it came to."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from prove import __main__ as prove
+from prove import histories, small_worlds
+from prove.part import Part, Row, counted
+
+pytestmark = [pytest.mark.once, pytest.mark.no_cover]
+
+
+@pytest.fixture(autouse=True)
+def importable(monkeypatch: pytest.MonkeyPatch) -> None:
+    root = Path(__file__).parents[2]
+    places = (root, *(root / name for name in ("tests", "checks", "exporters")))
+    monkeypatch.setenv("PYTHONPATH", ":".join(map(str, places)))
+
+
+def test_a_part_tells_of_how_many() -> None:
+    rows = prove.apart(histories.PART, 1, 1, 1, set())
+    assert [row.what for row in rows] == [
+        "histories of a new key",
+        "histories of another intermediate",
+    ]
+    assert all(" of 1" in row.amount and not row.broken for row in rows)
+
+
+def test_a_part_that_goes_on_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Which is no fault: what it came to counts."""
+    monkeypatch.setattr(prove, "_ASKED", -3600)
+    (row,) = prove.apart(small_worlds.PART, 3600, 1, 1, set())
+    assert row == Row("small worlds, ended since its time was over", "nothing")
+
+
+def test_a_part_that_breaks_off_is_a_fault() -> None:
+    (row,) = prove.apart(Part("no such part", 1, small_worlds.PART.run), 10, 1, 1, set())
+    assert "invalid choice" in row.broken[0]
+
+
+@pytest.mark.parametrize("cores", [1, 2, 3])
+def test_each_processor_has_about_as_much_to_do(cores: int) -> None:
+    found = prove.lanes(list(prove.PARTS), cores)
+    assert sorted(part.name for lane in found for part in lane.parts) == sorted(
+        part.name for part in prove.PARTS
+    )
+    shares = [lane.share for lane in found]
+    assert max(shares) - min(shares) <= max(part.share for part in prove.PARTS)
+
+
+def test_a_part_alone_has_all_processors() -> None:
+    (lane,) = prove.lanes([histories.PART], 4)
+    assert lane.cores == 4
+
+
+def test_a_table_tells_what_is_broken(capsys: pytest.CaptureFixture[str]) -> None:
+    prove.table([Row("one", counted(12_400, 1_000_000)), Row("another", "3", ("how it came",))])
+    assert capsys.readouterr().out.splitlines() == [
+        "one      12,400 of 1,000,000",
+        "another  3  BROKEN",
+        "",
+        "another: how it came",
+    ]
