@@ -60,6 +60,11 @@ def main() -> int:
     parser.add_argument("--part", action="append", choices=names, help="this one alone")
     parser.add_argument("--here", type=int, metavar="CORES", help=argparse.SUPPRESS)
     options = parser.parse_args()
+    for number in (
+        signal.SIGINT,
+        signal.SIGTERM,
+    ):  # a shell has what is in the background ignore it
+        signal.signal(number, signal.default_int_handler)
     seed = random.SystemRandom().randrange(10**6) if options.seed is None else options.seed
     chosen = [part for part in PARTS if options.part is None or part.name in options.part]
     seconds = options.minutes * 60
@@ -69,7 +74,6 @@ def main() -> int:
         return 0
     click.echo(f"seed {seed}: the same again with SEED={seed}")
     began = time.monotonic()
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
     rows = all_of(chosen, Budget.of(seconds, seed))
     table(rows)
     click.echo(f"{(time.monotonic() - began) / 60:.1f} minutes, seed {seed}")
