@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +16,31 @@ import pytest
 
 from adapters import trees
 from adapters.trees import NAME, Grown
+from danebot.adapters.tree import parsed_cache
 from danebot.adapters.tree.parsed_cache import ParsedStore
 from danebot.adapters.tree.tree import Tree
 from danebot.domain.lineage.state import LineageState
 
 pytestmark = pytest.mark.once
 
-SETTLED = 2.1  # seconds after which a file is old enough
+SETTLED = 2_000_000_000  # nanoseconds after which a file is old enough
+
+
+@dataclass
+class Clock:
+    """The store's: an hour ahead, so that all files are old, or as it is told."""
+
+    told: int | None = None
+
+    def time_ns(self) -> int:
+        return time.time_ns() + 3600 * 10**9 if self.told is None else self.told
+
+
+@pytest.fixture(autouse=True)
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr(parsed_cache, "time", clock)
+    return clock
 
 
 @pytest.fixture
@@ -29,7 +48,7 @@ def grown(tmp_path: Path) -> Grown:
     (tmp_path / "state").mkdir()
     grown = trees.staged(tmp_path / "tree")
     grown.staging_file("ready.pem", trees.key_pem("other"))
-    time.sleep(SETTLED)
+    time.sleep(0.02)  # more than the file system's clock takes for a tick
     return grown
 
 
@@ -100,9 +119,15 @@ def test_a_file_whose_times_are_set_back_is_parsed_anew(grown: Grown) -> None:
     assert run(grown).awaited_key == trees.public("third")
 
 
-def test_a_young_file_is_not_put_on_record(grown: Grown) -> None:
-    """It might change again without its times showing it."""
+def young(grown: Grown, clock: Clock) -> None:
+    """Write combo anew; all other files are old enough, by the tick that lies between."""
     grown.combo("one", 1)
+    clock.told = (grown.paths.live / "combo.pem").stat().st_ctime_ns + SETTLED
+
+
+def test_a_young_file_is_not_put_on_record(grown: Grown, clock: Clock) -> None:
+    """It might change again without its times showing it."""
+    young(grown, clock)
     run(grown)
     files = json.loads(record_of(grown).read_bytes())["files"]
     assert files
@@ -110,13 +135,13 @@ def test_a_young_file_is_not_put_on_record(grown: Grown) -> None:
 
 
 def test_a_file_that_was_young_when_it_was_read_stays_so_however_long_the_run_takes(
-    grown: Grown,
+    grown: Grown, clock: Clock
 ) -> None:
     """Right after it was read it could change without its times showing it."""
-    grown.combo("one", 1)
+    young(grown, clock)
     tree = Tree(grown.root, ParsedStore(record_of(grown)))
     tree.read(NAME)
-    time.sleep(SETTLED)
+    clock.told = None
     tree.reader.keep()
     files = json.loads(record_of(grown).read_bytes())["files"]
     assert files
