@@ -33,8 +33,8 @@ from lab.lab import Lab
 
 pytestmark = pytest.mark.lab
 
-_POINTS = amount(5, 10_000)
-_PARTS = amount(2, 15)  # tests of each operation, each with its share of the points
+_POINTS = amount(3, 10_000)
+_PARTS = amount(1, 15)  # tests of each operation, each with its share of the points
 
 
 @pytest.fixture(scope="module")
