@@ -59,11 +59,16 @@ build/certbot-venv/stamp: | build/deps-lab.stamp
 	build/certbot-venv/bin/certbot --version
 	@touch $@
 
+# Once for all workers, each of which would compile every test in the first run.
+build/compiled.stamp: | .venv/stamp
+	$(BIN)/python -m pytest --collect-only -qq >/dev/null
+	@touch $@
+
 ifdef T
 test: deps
 	$(BIN)/python -m pytest $(T)
 else
-test: deps
+test: deps build/compiled.stamp
 	@mkdir -p build/coverage
 	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal $(COVERAGE)
 endif

@@ -1,5 +1,6 @@
 """Fixtures for all tests; the lab's are for tests marked ``lab``."""
 
+import gc
 import os
 import signal
 import sys
@@ -20,6 +21,20 @@ settings.load_profile("danebot")
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as a shell starts what is in the background
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Thousands of tests stay for good: looking for garbage among them takes a tenth of the time.
+
+    Later collections pass them over, too.
+    """
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item], config: pytest.Config) -> None:
