@@ -34,7 +34,7 @@ def interposed(lab: Lab, before_update: Callable[[], None]) -> Iterator[ServerAd
                         continue
                     if message[2] >> 3 & 0xF == _UPDATE:
                         before_update()
-                    with socket.create_connection((lab.ns1, 53), timeout=5) as outside:
+                    with socket.create_connection((lab.ns1, 53), timeout=60) as outside:
                         outside.sendall(wire.frame(message))
                         answer = bytearray()
                         while wire.unframe(answer) is None:

@@ -29,7 +29,7 @@ def syslog(tmp_path: Path) -> Iterator[socket.socket]:
     """A host's syslog, as it is bound to /dev/log."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as log:
         log.bind(str(tmp_path / "log"))
-        log.settimeout(10)
+        log.settimeout(120)
         yield log
 
 

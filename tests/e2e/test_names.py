@@ -131,7 +131,7 @@ def test_each_name_keeps_its_webroot(site: Site, tmp_path: Path) -> None:
         assert versions(site) == [1, 2, 3]
     finally:
         server.terminate()
-        server.wait(30)
+        server.wait(120)
 
 
 def test_records_that_another_lineage_watches_are_its_own(site: Site) -> None:

@@ -74,7 +74,7 @@ def due(site: Site, root: Path, home: Path) -> Iterator[Site]:
         yield site
     finally:
         server.terminate()
-        server.wait(30)
+        server.wait(120)
         lab.update(f"update delete _acme-challenge.{BY_DNS}. TXT")
 
 

@@ -210,7 +210,7 @@ def test_a_pipe_is_refused(tmp_path: Path, odd: str) -> None:
     (tmp_path / odd).unlink(missing_ok=True)
     os.mkfifo(tmp_path / odd)
     words = [sys.executable, "-m", "danebot_exporter", "--web.config.file", str(web)]
-    done = subprocess.run(words, capture_output=True, text=True, timeout=30, check=False)
+    done = subprocess.run(words, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode != 0
     (line,) = done.stderr.splitlines()
     assert f"{tmp_path / odd}: not a regular file" in line
@@ -236,13 +236,13 @@ def test_who_reads_meanwhile_is_not_kept_waiting(tmp_path: Path) -> None:
 
     def held(*_: object) -> bool:
         begun.set()
-        return not release.wait(20)
+        return not release.wait(120)
 
     with pytest.MonkeyPatch.context() as changed:
         changed.setattr(bcrypt, "checkpw", held)
         guess = threading.Thread(target=found.admits, args=(header("a", "c"), "192.0.2.2"))
         guess.start()
-        assert begun.wait(20)
+        assert begun.wait(120)
         assert found.admits(header("a", "b"), "192.0.2.1") is known
         release.set()
         guess.join()

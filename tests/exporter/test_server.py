@@ -151,7 +151,7 @@ def test_a_probe_that_makes_no_sense(query: str, words: str, running: Exporter) 
 
 
 def raw(port: int, *parts: bytes) -> bytes:
-    with socket.create_connection(("127.0.0.1", port), 10) as connection:
+    with socket.create_connection(("127.0.0.1", port), 120) as connection:
         for part in parts:
             connection.sendall(part)
         answer = b""
@@ -263,7 +263,7 @@ VALID = (sample.NOW - 3000 * sample.DAY, sample.NOW + 3000 * sample.DAY)
 
 def served(port: int, context: ssl.SSLContext) -> bytes:
     with (
-        socket.create_connection(("127.0.0.1", port), 10) as plain,
+        socket.create_connection(("127.0.0.1", port), 120) as plain,
         context.wrap_socket(plain) as tls,
     ):
         return tls.getpeercert(binary_form=True) or b""
@@ -310,7 +310,7 @@ def once(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
         env=environment(),
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=120,
         check=False,
     )
 
@@ -326,7 +326,7 @@ def test_without_the_libraries_it_says_which_extra_has_them(tmp_path: Path) -> N
         env=environment(),
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=120,
         check=False,
     )
     assert run.returncode == 1

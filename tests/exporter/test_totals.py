@@ -189,7 +189,7 @@ def test_without_a_document_nothing_is_fine(tmp_path: Path) -> None:
 
 
 def test_the_server_names_its_host(server: ExporterServer) -> None:
-    asking = HTTPConnection("127.0.0.1", server.server_address[1], timeout=30)
+    asking = HTTPConnection("127.0.0.1", server.server_address[1], timeout=120)
     asking.request("GET", "/")
     body = asking.getresponse().read().decode()
     asking.close()

@@ -190,7 +190,7 @@ class Acme:
         opener = urllib.request.build_opener(
             urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=context)
         )
-        with opener.open(f"https://{self.net.host(4)}:15000/{path}", timeout=20) as reply:
+        with opener.open(f"https://{self.net.host(4)}:15000/{path}", timeout=60) as reply:
             content: bytes = reply.read()
         return content
 

@@ -63,9 +63,9 @@ def served_certificate(address: str, port: int) -> x509.Certificate:
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
     smtp = (
-        smtplib.SMTP_SSL(address, port, "lab.invalid", timeout=30, context=context)
+        smtplib.SMTP_SSL(address, port, "lab.invalid", timeout=120, context=context)
         if port == 465
-        else smtplib.SMTP(address, port, "lab.invalid", timeout=30)
+        else smtplib.SMTP(address, port, "lab.invalid", timeout=120)
     )
     with smtp:
         if port != 465:

@@ -443,7 +443,7 @@ class Lab:
 
     def tlsa_at(self, server: str, owner: str) -> set[str]:
         """Return the TLSA records that one server shows, as ``3 1 1 hex``."""
-        reply = nameservers.ask(server, owner, "TLSA", timeout=20)  # the resolver may have to retry
+        reply = nameservers.ask(server, owner, "TLSA", timeout=60)  # the resolver may have to retry
         if reply is None:
             raise LabError(f"{server} does not answer")
         return {

@@ -62,7 +62,7 @@ class Resolvers:
     def kresd_control(self, command: str) -> str:
         """Have kresd evaluate a line of Lua; what it answered."""
         with socket.socket(socket.AF_UNIX) as control:
-            control.settimeout(5)
+            control.settimeout(60)
             control.connect(str(self.root / "kresd/ctl.sock"))
             control.sendall(f"{command}\n".encode())
             answer = control.recv(4096)

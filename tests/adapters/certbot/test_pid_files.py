@@ -31,7 +31,7 @@ def _hook(shell: str, tmp_path: Path, *before: str) -> str:
         env={"PATH": f"{checks.parent}:{os.defpath}"},
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=120,
         start_new_session=True,
         check=False,
     )

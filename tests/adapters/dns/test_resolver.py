@@ -220,7 +220,7 @@ def test_a_lost_query_is_asked_again(server: Nameserver) -> None:
         return [build(query, tlsa()).to_wire()] if server.count(OWNER, "TLSA") > 1 else []
 
     server.on(OWNER, "TLSA", second)
-    assert look(server, timeout=2).secure
+    assert look(server, timeout=5).secure
 
 
 @pytest.mark.parametrize("rcode", ["REFUSED", "NOTIMP", "FORMERR"])

@@ -30,7 +30,7 @@ def server() -> Iterator[Nameserver]:
 
 
 def look(server: Nameserver, name: str = NAME) -> Answer[MxRecord]:
-    config = ResolverConfig((At(server.address, server.port),), timeout=timedelta(seconds=2))
+    config = ResolverConfig((At(server.address, server.port),), timeout=timedelta(seconds=5))
     return resolve(Resolver(config).lookup(MX, DnsName(name)))
 
 

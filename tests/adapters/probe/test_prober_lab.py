@@ -78,7 +78,7 @@ def dovecot(certificates: Certificates) -> Iterator[dict[Protocol, int]]:
             yield ports
         finally:
             process.terminate()
-            process.wait(30)
+            process.wait(120)
 
 
 @pytest.mark.parametrize("protocol", [Protocol.IMAP, Protocol.TLS, Protocol.POP3, Protocol.SIEVE])

@@ -375,7 +375,7 @@ def plainly(
 ) -> None:
     """Answer UDP, where who asks without a key asks first; ``here`` is bound already."""
     with here, suppress(TimeoutError):
-        here.settimeout(30)
+        here.settimeout(120)
         while True:
             query, sender = here.recvfrom(4096)
             made = answer(dns.message.from_wire(query))

@@ -84,7 +84,7 @@ class Outsider:
             update.delete(OWNER.removesuffix(".example.test."), "TLSA", str(record))
         for record in add:
             update.add(OWNER.removesuffix(".example.test."), 5, "TLSA", str(record))
-        reply = dns.query.tcp(update, self._lab.ns1, timeout=30)
+        reply = dns.query.tcp(update, self._lab.ns1, timeout=120)
         assert reply.rcode() == dns.rcode.NOERROR
 
 
@@ -127,7 +127,7 @@ def test_an_rrset_that_appears_meanwhile_keeps_its_ttl(lab: Lab, updater: Update
         done = through(updater, server).publish(change(add=(NEW,)))
     assert done.outcome is ChangeOutcome.DONE
     assert there(lab) == texts(NEW, OTHERS[0])
-    reply = dns.query.tcp(dns.message.make_query(OWNER, "TLSA"), lab.ns1, timeout=30)
+    reply = dns.query.tcp(dns.message.make_query(OWNER, "TLSA"), lab.ns1, timeout=120)
     assert reply.answer[0].ttl == 5
 
 
@@ -269,7 +269,7 @@ def test_server_and_zone_come_from_the_soa_record(lab: Lab, updater: Updater) ->
 def test_a_ttl_is_kept_or_set(lab: Lab, updater: Updater) -> None:
     def ttl() -> int:
         query = dns.message.make_query(OWNER, "TLSA")
-        return dns.query.tcp(query, lab.ns1, timeout=30).answer[0].ttl
+        return dns.query.tcp(query, lab.ns1, timeout=120).answer[0].ttl
 
     lab.tlsa_set(OWNER, str(LIVE), ttl=77)
     assert updater.publish(change(add=(NEW,))).outcome is ChangeOutcome.DONE
