@@ -31,10 +31,12 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import NamedTuple
 
 from e2e.shell_tree import ShellLineage
+from e2e.steps import age
 from lab.lab import Lab
 from lab.net import until
 
@@ -42,7 +44,7 @@ PROJECT = Path(__file__).parents[2]
 UNITS = Path("/usr/local/lib/systemd/system")
 SETTINGS = Path("/etc/danebot/danebot.toml")
 QUICK = """\
-min_wait = "15s"
+min_wait = "1d"
 margin = "1s"
 retire_after = "0s"
 unseen_ttl = "0s"
@@ -244,7 +246,8 @@ class Walk:
                     shutil.rmtree(self.lab.tree / directory)
             case ["secondary", "stop" | "resume" as verb]:
                 getattr(self.lab, f"{verb}_secondary")()
-            case ["phase", wanted]:
+            case ["phase", wanted]:  # a wait that a slow walk doesn't outlast
+                age(self.lab.tree / "staging" / self.lab.lineage, timedelta(days=1))
                 until(f"phase {wanted}", lambda: wanted in self.phases(), _PATIENCE)
             case _:
                 raise ValueError(f"lab: {what}")

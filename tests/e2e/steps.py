@@ -157,7 +157,12 @@ def memory(site: Site) -> dict[str, Any]:
 
 
 def aged(site: Site, passed: timedelta) -> None:
-    """Move back all times that danebot noted, as if that long had passed since then.
+    """Let all times that danebot noted of the mail lineage be as long ago."""
+    age(site.staging, passed)
+
+
+def age(staging: Path, passed: timedelta) -> None:
+    """Move back all times that danebot noted of a lineage, as if that long had passed since then.
 
     The host was booted meanwhile: else the time since the boot would say that it hadn't passed.
     """
@@ -165,7 +170,7 @@ def aged(site: Site, passed: timedelta) -> None:
     def moved(noted: re.Match[str]) -> str:
         return (datetime.fromisoformat(noted[0]) - passed).isoformat()
 
-    file, ready = site.staging / "rollover.json", site.staging / "ready.pem"
+    file, ready = staging / "rollover.json", staging / "ready.pem"
     text = re.sub(r"\d{4}-\d\d-\d\dT[-+:.\d]+", moved, file.read_text())
     document = json.loads(text)
     if document.get("clock"):

@@ -165,7 +165,8 @@ def test_nothing_is_written_when_nothing_is_new(grown: Grown) -> None:
     run(grown)
     before = record_of(grown).stat()
     run(grown)
-    assert record_of(grown).stat() == before
+    after = record_of(grown).stat()  # it was read, so st_atime may be another
+    assert (after.st_ino, after.st_ctime_ns) == (before.st_ino, before.st_ctime_ns)
 
 
 @pytest.mark.parametrize(
