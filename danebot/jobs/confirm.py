@@ -28,10 +28,9 @@ from danebot.domain.rollover.records.retirement import (
     proved,
     unsettled,
 )
-from danebot.domain.rollover.steps.gate import passed_gate, refused_live
-from danebot.domain.rollover.steps.unasked import came_by_itself, unasked
+from danebot.domain.rollover.steps.unasked import came_by_itself, refused_reload
 from danebot.domain.status.summary import probe_status
-from danebot.domain.text import duration, quoted
+from danebot.domain.text import duration, quoted, when
 from danebot.jobs.probe_lineage import ask, neighbours, old_keys, serves
 from danebot.jobs.progress import Done
 from danebot.jobs.survey import keys_of_others
@@ -39,6 +38,7 @@ from danebot.jobs.survey import keys_of_others
 if TYPE_CHECKING:
     from danebot.domain.lineage.state import Held, LineageState
     from danebot.domain.rollover.records.in_use import KeysInUse
+    from danebot.domain.rollover.steps.gate import Refusal
     from danebot.jobs.context import Context
 
 _PAUSES = (0.0, 1.0, 3.0)  # seconds: a reload takes a moment, an hour's wait for the next run more
@@ -98,12 +98,13 @@ def confirm(context: Context, state: LineageState, memory: Memory) -> Iterator[D
         at = context.clock()
         stale = tuple(result for result in results if not serves(result, serving))
         yield Done(probes=tuple(probe_status(one, serving.chain.ders[0], at) for one in results))
-    shown = _may_be_shown(context, state, serving, memory)
-    yield Done(events=tuple(_not_served(name, result, shown=shown) for result in stale))
+    policy = context.settings.policy(name)
+    refusal = refused_reload(state, {}, memory, policy=policy, now=context.clock())
+    yield Done(events=tuple(_not_served(name, result, refusal) for result in stale))
     clean = not stale and not deployment.pending
     if clean:
         memory = replace(memory, asked=state.owners if endpoints else ())
-    again = shown and any(result.outcome is ProbeOutcome.SERVED for result in stale)
+    again = refusal is None and any(result.outcome is ProbeOutcome.SERVED for result in stale)
     if again and not deployment.pending:
         memory = replace(memory, deployment=deployment._replace(pending=all_hooks(context, name)))
         yield Done(memory)
@@ -123,18 +124,6 @@ def confirm(context: Context, state: LineageState, memory: Memory) -> Iterator[D
     after = _counted(context, name, memory, (*stale, *behind), clean=clean and not behind)
     in_use = elsewhere.with_keys({serving.key.spki})
     yield Done(proved(after), _out_of_use(name, memory, after, in_use))
-
-
-def _may_be_shown(context: Context, state: LineageState, live: Held, memory: Memory) -> bool:
-    """Whether hooks may have services serve what is live: danebot's own passed the gate for that.
-
-    What was found live did not, and a service may have the key that the records name; so may one
-    that came since.
-    """
-    if passed_gate(memory, live) and not unasked(memory, state):
-        return True
-    policy, now = context.settings.policy(state.name), context.clock()
-    return refused_live(state, {}, memory, policy=policy, now=now) is None
 
 
 def _asked(
@@ -230,13 +219,18 @@ def endpoints_of(state: LineageState) -> tuple[Endpoint, ...]:
     return tuple(dict.fromkeys(endpoint for endpoint in found if endpoint is not None))
 
 
-def _not_served(name: str, result: ProbeResult, *, shown: bool) -> Finding:
+def _not_served(name: str, result: ProbeResult, refusal: Refusal | None) -> Finding:
     if result.outcome is ProbeOutcome.SERVED:
         remedy = (
             "reload that service; danebot runs the deploy hooks again at every renew until it "
             "serves the new one: see that one of them reloads it"
         )
-        if not shown:
+        if refusal is not None and refusal.until is not None:
+            remedy = (
+                f"leave it as it is until {when(refusal.until)}: caches may have records by "
+                f"which senders refuse the live key; then run: danebot deploy {quoted(name)}"
+            )
+        elif refusal is not None:
             remedy = (
                 "leave it as it is until the records of the live key are in every cache: danebot "
                 f"tlsa {quoted(name)}; then have it reloaded: danebot deploy {quoted(name)}"

@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING
 from danebot.domain.finding import Code, Finding
 from danebot.domain.lineage.state import Management
 from danebot.domain.rollover.records.retirement import deployment_of, found_instead, unsettled
-from danebot.domain.rollover.steps.gate import passed_gate, refused_live
 from danebot.domain.rollover.steps.remember import remember
-from danebot.domain.rollover.steps.unasked import unasked
+from danebot.domain.rollover.steps.unasked import refused_reload
 from danebot.domain.text import quoted
 from danebot.errors import RolloverError
 from danebot.jobs.confirm import all_hooks, confirm, run_pending_hooks
@@ -85,13 +84,11 @@ def refuse_mismatch(
 ) -> None:
     """Raise `RolloverError` where hooks would show senders a key that they refuse.
 
-    What danebot itself deployed has passed the gate.  ``memory`` must hold what was ``seen``.
+    ``memory`` must hold what was ``seen``.
     """
-    live, name = deployed(state), state.name
-    if passed_gate(memory, live) and not unasked(memory, state):
-        return
-    policy, now = context.settings.policy(name), context.clock()
-    refusal = refused_live(state, seen, memory, policy=policy, now=now)
+    deployed(state)
+    name, policy, now = state.name, context.settings.policy(state.name), context.clock()
+    refusal = refused_reload(state, seen, memory, policy=policy, now=now)
     if refusal is not None:
         first = f"publish what this prints: danebot tlsa {quoted(name)}"
         if refusal.unknown:

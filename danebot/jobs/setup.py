@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import re
 import shutil
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,19 +24,22 @@ from danebot.domain.rollover.records.adoption import (
     intake,
     refusing,
 )
-from danebot.domain.rollover.steps.gate import passed_gate, refused_live
+from danebot.domain.rollover.steps.remember import remember
+from danebot.domain.rollover.steps.unasked import refused_reload, to_be_asked
 from danebot.domain.text import quoted
 from danebot.errors import DanebotError, UnreadableError
 from danebot.jobs.host_facts import Looker, asked_facts, cheap_facts, doors, tree_facts
-from danebot.jobs.survey import remembered
+from danebot.jobs.survey import observe_dns, remembered
 
 if TYPE_CHECKING:
     from danebot.adapters.certbot.timers import RunBasis
     from danebot.adapters.ports import TlsaObserver
     from danebot.config import Settings
+    from danebot.domain.dns.tlsa import Required
     from danebot.domain.doctor.facts import ComboGroup, Job
     from danebot.domain.lineage.state import LineageState
     from danebot.domain.names import DnsName
+    from danebot.domain.rollover.steps.gate import Refusal
     from danebot.jobs.adopt import Search
     from danebot.jobs.context import Context
 
@@ -245,6 +249,8 @@ def _candidates(
         name, search = state.name, searches.get(state.name)
         found = intake(state, search.found) if search is not None else None
         asked = search is not None and not state.owners and len(states) > 1
+        refused = _refusing(state, search)
+        cached = _cached(context, state, found) if not refused else None
         yield Candidate(
             name,
             str(context.tree.paths(name).live / "combo.pem"),
@@ -255,7 +261,8 @@ def _candidates(
             serving=_serving(context, state, search) if asked and search is not None else (),
             readers=tuple(reading.get(name, ())),
             hooks=tuple(_hook_words(context, name, looker)),
-            refusing=_refusing(context, state, search),
+            refusing=refused or ((cached.owner,) if cached is not None else ()),
+            cached=cached,
             names=_live_names(state),
             unanswered=_unanswered(found, search),
             doors=doors(context, looker, (name,)),
@@ -269,19 +276,42 @@ def _unanswered(found: Intake | None, search: Search | None) -> str:
     return search.unanswered
 
 
-def _refusing(context: Context, state: LineageState, search: Search | None) -> tuple[DnsName, ...]:
-    """Where the live chain is refused by what is published, or was of late."""
+def _refusing(state: LineageState, search: Search | None) -> tuple[DnsName, ...]:
+    """Where the live chain is refused by what is published."""
     if search is None:
         return ()
     own = (*first_owners(search.names, search.leads.found), *state.owners)
-    found = refusing((one for one in search.found if not one.unsigned), own)
-    if found or state.management is not Management.STAGED:
-        return found
-    memory, now = remembered(context, state.name), context.clock()
-    cached = refused_live(state, {}, memory, policy=context.settings.policy(state.name), now=now)
-    live = state.serving
-    deployed = live is not None and passed_gate(memory, live)
-    return () if deployed or cached is None or cached.unknown else (cached.owner,)
+    return refusing((one for one in search.found if not one.unsigned), own)
+
+
+def _cached(context: Context, state: LineageState, found: Intake | None) -> Refusal | None:
+    """Why services must not begin to serve what is live yet, though its records are published.
+
+    Owners that are to be watched are looked at and judged as they will be after `init`.
+    """
+    live, name, add = state.serving, state.name, found.add if found is not None else ()
+    if live is None or not (add or state.management is Management.STAGED):
+        return None
+    memory, policy, now = remembered(context, name), context.settings.policy(name), context.clock()
+
+    def refusal(lines: Iterable[Required]) -> Refusal | None:
+        every = tuple(dict.fromkeys((*(state.required or ()), *lines)))
+        after = replace(state, required=every, management=Management.STAGED)
+        if not lines:
+            return refused_reload(after, {}, memory, policy=policy, now=now)
+        seen = observe_dns(context, [after])
+        known = remember(memory, after, seen, now)
+        if context.settings.probe(name):
+            known = to_be_asked(known, after, seen, policy=policy, now=now)
+        return refused_reload(after, seen, known, policy=policy, now=now)
+
+    cached = refusal(add)
+    if cached is not None and add:
+        from danebot.jobs.adopt import services_at
+
+        served = services_at(context, name, live, dict.fromkeys(line.owner for line in add))
+        cached = refusal([x for x in add if served.get(x.owner) is not Service.LIVE])
+    return None if cached is None or cached.unknown else cached
 
 
 def _serving(context: Context, state: LineageState, search: Search) -> tuple[DnsName, ...]:

@@ -19,7 +19,7 @@ from danebot.domain.rollover.evidence.propagation import matches_chain
 from danebot.domain.rollover.evidence.watched import let_go
 from danebot.domain.rollover.records.adoption import Found, Standing, by_host
 from danebot.domain.rollover.steps.remember import remember
-from danebot.domain.rollover.steps.unasked import to_be_asked
+from danebot.domain.rollover.steps.unasked import refused_reload, to_be_asked
 from danebot.domain.text import quoted
 from danebot.errors import RolloverError, UnansweredError
 from danebot.jobs.adopt import observe_owners
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from danebot.domain.finding import Finding
     from danebot.domain.lineage.state import LineageState
     from danebot.domain.names import DnsName
+    from danebot.domain.rollover.steps.gate import Refusal
     from danebot.jobs.context import Context
 
 
@@ -71,6 +72,13 @@ def ask_services(context: Context, name: str) -> tuple[Finding, ...]:
     run.do((Done(memory),))
     run.do(confirm(context, state, run.memory))
     return run.progress.events
+
+
+def refused_now(context: Context, name: str) -> Refusal | None:
+    """Why services must not begin to serve what is live yet, by what is remembered."""
+    state, memory = read_lineage(context, name)
+    policy, now = context.settings.policy(name), context.clock()
+    return refused_reload(state, {}, memory, policy=policy, now=now)
 
 
 def inspect(

@@ -12,7 +12,7 @@ from danebot.domain.dns.tlsa import Declared
 from danebot.domain.finding import Finding, Severity
 from danebot.domain.rollover.findings.unprotected import unprotected
 from danebot.domain.rollover.records.adoption import Standing
-from danebot.domain.text import quoted
+from danebot.domain.text import quoted, when
 from danebot.errors import DanebotError, RolloverError, UnansweredError
 from danebot.tuples import NamedTuple
 from danebot.verbs.common import ATTENTION, FINE, OF_SERVICES, record_run, status_of
@@ -150,7 +150,7 @@ def _init_one(
     from danebot.jobs.adopt import where_looked
     from danebot.jobs.init import initialise
     from danebot.jobs.reloading import not_held, reload_notices
-    from danebot.jobs.watch import declare_none
+    from danebot.jobs.watch import declare_none, refused_now
 
     looked = _admitted(name, found, told)
     declares = told is Told.NO_DANE and looked.state.declared is Declared.NOTHING
@@ -170,6 +170,13 @@ def _init_one(
         _say_owners(console, paths.staging, done)
         if done.owners and lead_on(looked.search.names):
             console.say(f"{name}: looked at {where_looked(looked.search)}")
+    refusal = refused_now(context, name) if done.changed or done.added else None
+    if refusal is not None and not refusal.unknown:
+        until = f"before {when(refusal.until)}" if refusal.until is not None else "yet"
+        console.say(
+            f"{name}: but not {until}, since a service may have a former key, and senders may "
+            f"refuse this one at {refusal.owner}"
+        )
     for notice in (*not_held(context), *reload_notices(context, name)) if done.changed else ():
         console.say(str(notice))
     console.report(done.behind)

@@ -16,7 +16,7 @@ import subprocess
 import tomllib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 
@@ -26,6 +26,7 @@ from adapters import trees
 from adapters.nameserver import Nameserver, nameservers
 from adapters.trees import NAME
 from danebot import cli
+from danebot.adapters.tree.tree import Tree
 from danebot.config import load
 from danebot.console import Console
 from danebot.domain.delivery.probes import ProbeOutcome, ProbeResult
@@ -33,6 +34,7 @@ from danebot.domain.dns.answers import Security
 from danebot.domain.lineage.keys import Algorithm
 from danebot.domain.names import Endpoint, Hostname
 from danebot.errors import DanebotError
+from danebot.jobs.context import Context
 from verbs.desk import HERE, Desk, Said, of_key
 from verbs.terminal import CTRL_C, Session, at_terminal
 
@@ -40,6 +42,7 @@ ROOT = Path(__file__).parents[2]
 SOA = ". 86400 SOA a.root. host.root. 1 2 3 4 5"
 SIGNED = ". 86400 RRSIG SOA 13 0 86400 20300101000000 20200101000000 1 . AAAA"
 REAL_CONTEXT = Console.context  # a fixture puts the desk's DNS in its place
+A_TIME = r"2\d{3}-\d\d-\d\d \d\d:\d\d UTC"
 WANTS = "etc/systemd/system/timers.target.wants"
 LINK = """#!/bin/sh
 for last; do :; done
@@ -61,6 +64,7 @@ class Host:
 
     desk: Desk
     server: Nameserver
+    key: str = "one"  # what services serve
 
     @property
     def root(self) -> Path:
@@ -87,7 +91,7 @@ class Host:
     def probe(
         self, _: str, endpoints: Sequence[Endpoint], algorithm: Algorithm = Algorithm.ANY
     ) -> Sequence[ProbeResult]:
-        chain = (trees.leaf("one", 1).der,)
+        chain = (trees.leaf(self.key, 1).der,)
         served = ProbeOutcome.SERVED
         return [ProbeResult(e, "192.0.2.25", served, algorithm, chain) for e in endpoints]
 
@@ -99,10 +103,13 @@ class Host:
         return at_terminal(lambda: cli.main([*options, "setup"]), answers)
 
     def piped(self, *words: str, config: tuple[str, ...] | None = None) -> Said:
+        return self.verb("setup", *words, config=config)
+
+    def verb(self, *words: str, config: tuple[str, ...] | None = None) -> Said:
         options = self.options() if config is None else config
         self.desk.capsys.readouterr()
         with pytest.raises(SystemExit) as ended:
-            cli.main([*options, "setup", *words])
+            cli.main([*options, *words])
         assert isinstance(ended.value.code, int)
         return Said(ended.value.code, *self.desk.capsys.readouterr())
 
@@ -639,8 +646,49 @@ def test_a_service_with_another_key_changes_it_after_the_record(
     assert f"{HERE}. 3600 IN TLSA {of_key('one')}" in said.out
     assert f"{HERE} has records of another key: leave it out if" in said.out
     host.desk.dns.publish(of_key("other"), of_key("one"))
-    then = host.piped("--yes", "--no-hook")
-    assert f"postconf -e smtpd_tls_chain_files={host.live}/combo.pem" in then.out
+    then = host.piped("--yes")
+    assert then.status == 1
+    assert "postconf" not in then.out
+    assert "hooks" not in host.config.read_text()
+    wait = rf"by hand: wait until {A_TIME}: caches may have TLSA records of {HERE} by which"
+    assert re.search(wait, then.out)
+    assert re.search(f"but not before {A_TIME}, since a service may", then.out)
+    later(monkeypatch, timedelta(days=8))
+    last = host.piped("--yes", "--no-hook")
+    assert f"postconf -e smtpd_tls_chain_files={host.live}/combo.pem" in last.out
+
+
+def test_what_is_taken_on_reloads_nothing_while_caches_may_have_another_key_s_record_alone(
+    host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever goes without setup: init, then the daily runs."""
+    reloaded = host.root / "reloaded"
+    reload = host.write("own.sh", f"#!/bin/sh\necho >> {reloaded}\n", 0o755)
+    host.config.write_text(f'{host.config.read_text()}hooks = ["{reload}"]\n')
+    monkeypatch.setattr(host, "key", "other")
+    host.desk.dns.publish(of_key("other"), of_key("one"))
+    host.verb("init")
+    for days in (0, 4, 7):
+        later(monkeypatch, timedelta(days=days))
+        host.verb("renew")
+        assert not reloaded.exists()
+        assert host.verb("deploy", NAME).status == 1
+    assert not reloaded.exists()
+    later(monkeypatch, timedelta(days=7, hours=2))
+    host.verb("renew")
+    host.verb("renew")
+    assert reloaded.exists()
+
+
+def later(monkeypatch: pytest.MonkeyPatch, by: timedelta) -> None:
+    """Have the clock show a later time."""
+    monkeypatch.setattr("danebot.jobs.context.system_clock", lambda: datetime.now(UTC) + by)
+    before = Console.context
+
+    def context(self: Console, tree: Tree) -> Context:
+        return before(self, tree)._replace(clock=lambda: datetime.now(UTC) + by)
+
+    monkeypatch.setattr(Console, "context", context)
 
 
 def test_a_list_of_postfix_keeps_what_else_it_names(host: Host) -> None:

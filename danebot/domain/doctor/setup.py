@@ -26,6 +26,8 @@ from danebot.domain.doctor.senders import MailWays, first_hosts, lacks, unled
 from danebot.domain.finding import Finding
 from danebot.domain.names import DnsName
 from danebot.domain.rollover.records.adoption import by_host
+from danebot.domain.rollover.steps.gate import Refusal
+from danebot.domain.text import when
 from danebot.tuples import NamedTuple
 
 MAIL_SERVICES = ("postfix", "dovecot", "exim", "opensmtpd", "cyrus")
@@ -97,6 +99,7 @@ class Candidate(NamedTuple):
     readers: tuple[Reads, ...] = ()
     hooks: tuple[str, ...] = ()
     refusing: tuple[DnsName, ...] = ()
+    cached: Refusal | None = None
     names: frozenset[DnsName] = frozenset()
     unanswered: str = ""
     doors: tuple[FileStat, ...] = ()
@@ -343,7 +346,15 @@ def _mismatch(one: Candidate, wanted: Wanted) -> Iterator[SetupStep]:
     """The record of a key that senders would refuse: before any service is reloaded onto it."""
     own = {*one.watched, *one.published, *wanted.owners}
     owners = [owner for owner in one.refusing if not own or owner in own]
-    if owners:
+    until = one.cached.until if one.cached is not None else None
+    if owners and until is not None:
+        why = (
+            f"wait until {when(until)}: caches may have TLSA records of {by_host(owners)} by which "
+            f"senders refuse the key of {one.name}, so no service is to begin with it before; "
+            "unseen_ttl in danebot.toml says how long what was there before is reckoned with"
+        )
+        yield SetupStep(Way.BY_HAND, why, (("danebot", "setup"),), needs=(one.name,))
+    elif owners:
         why = (
             f"publish the TLSA record of {one.name} beside what is there, before any service has "
             f"its key: senders refuse it by what {by_host(owners)} has; go on when it is at every "

@@ -148,7 +148,8 @@ def refused_live(
 
     They may have a former key yet, which other records authenticate (RFC 7671 section 8.1).
     ``memory`` must already hold this observation.  A cached RRset of which no record is left is no
-    reason: nobody else is served by it.
+    reason: nobody else is served by it.  One record of several may have been alone before the first
+    look; that is a reason where no service was seen to serve what is live.
     """
     live = state.serving
     if live is None:
@@ -168,6 +169,11 @@ def refused_live(
             if counts and CertificateType.X509 in senders.refusing(records, live):
                 reason = f"{'; '.join(map(str, records))} doesn't match it"
                 found.append(Refusal(name, reason, until=until))
+        known_at = past_known_at(owner, policy)
+        unserved = served_at(name, state, memory, None) is None
+        if unserved and known_at is not None and now < known_at:
+            refused = (senders.refusing((record,), live) for record in there)
+            found += [_past(name, known_at)] * any(CertificateType.X509 in one for one in refused)
     return max(found, key=_urgency, default=None)
 
 
@@ -279,7 +285,11 @@ def _refusals(
     elif now < known_at:  # a record may name the certificate: that is new with the same key, too
         other_key = relies_on_anchor and (served is None or judge.new.key != served.key)
         if (other_key and not same) or _past_may_matter(judge, owner):
-            yield Refusal(name, "what was published before danebot first looked", until=known_at)
+            yield _past(name, known_at)
+
+
+def _past(owner: DnsName, known_at: datetime) -> Refusal:
+    return Refusal(owner, "what was published before danebot first looked", until=known_at)
 
 
 def _silent(observation: OwnerObservation | None) -> tuple[str, ...]:
@@ -305,13 +315,14 @@ def _same_authorities(served: Held, new: Held) -> bool:
 def _past_may_matter(judge: _Judge, owner: OwnerMemory) -> bool:
     """Whether a part of what is there now, alone in a cache, would fail the new chain.
 
-    Records that name a key (``3 1 x``) are left to the wait for that key's own records.
+    Records that name a key (``3 1 x``) are left to the wait for that key's own records, which the
+    live key never had where a service may serve a former one.
     """
     alone = {record for records in open_rrsets(owner) for record in records}
     return any(
         judge.worse((record,))
         for record in alone
-        if (record.usage, record.selector) != (Usage.DANE_EE, Selector.SPKI)
+        if judge.served is None or (record.usage, record.selector) != (Usage.DANE_EE, Selector.SPKI)
     )
 
 

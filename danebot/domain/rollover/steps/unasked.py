@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from danebot.domain.rollover.evidence.memory import Deployment, Memory
     from danebot.domain.rollover.evidence.policy import Policy
     from danebot.domain.rollover.evidence.propagation import Observations
+    from danebot.domain.rollover.steps.gate import Refusal
 
 
 def unasked(memory: Memory, state: LineageState) -> bool:
@@ -38,6 +39,25 @@ def came_by_itself(memory: Memory, state: LineageState) -> bool:
     live, staged, last = state.serving, state.staged, memory.deployment
     chains = (one.chain.fingerprint for one in (live, staged) if one is not None)
     return last is not None and last.chain not in chains
+
+
+def refused_reload(
+    state: LineageState,
+    observations: Observations,
+    memory: Memory,
+    *,
+    policy: Policy,
+    now: datetime,
+) -> Refusal | None:
+    """Why hooks must not have services serve what is live; None if they may.
+
+    What danebot itself deployed has passed the gate for that, but not for a service that came
+    since.  ``memory`` must already hold the observations.
+    """
+    live = state.serving
+    if live is None or (passed_gate(memory, live) and not unasked(memory, state)):
+        return None
+    return refused_live(state, observations, memory, policy=policy, now=now)
 
 
 def to_be_asked(

@@ -25,6 +25,7 @@ from danebot.domain.rollover.evidence.anchors import anchored
 from danebot.domain.rollover.evidence.memory import Deployment, Memory, Occurrence
 from danebot.domain.rollover.evidence.policy import Policy
 from danebot.domain.rollover.findings.assess import assess
+from danebot.domain.rollover.steps.gate import refused_live
 from danebot.domain.rollover.steps.phases import Hold, Observation, Phase, Plan, Repair, Step
 from danebot.domain.rollover.steps.plan import plan
 from domain.builders import DAY, HOUR, MINUTE, MX, MX2, T0, UNREACHABLE, line, seen
@@ -590,6 +591,34 @@ def test_it_is_held_until_no_cache_has_the_former_key_s_records_alone() -> None:
     site.memory = replace(site.memory, deployment=found_live(chain()))
     assert held_back(site.look(T0, shown(FORMER, own)), Hold.CACHES)
     assert deployed(site.look(T0 + 3 * HOUR, shown(FORMER, own)))
+
+
+def test_what_was_there_before_the_first_look_may_be_alone_in_a_cache_where_another_is_served() -> (
+    None
+):
+    """The operator published beside the former key's record just before danebot looked."""
+    both, known_at = (FORMER, tlsa("3 1 1")), T0 + 7 * DAY + HOUR
+    site = Watch(renewal(SAME))
+    site.memory = Memory(deployment=found_live(chain()))
+    assert held_back(site.look(T0, shown(*both)), Hold.CACHES)
+    assert reload_refused(site, T0) == known_at
+    assert held_back(site.look(known_at - MINUTE, shown(*both)), Hold.CACHES)
+    assert deployed(site.look(known_at, shown(*both)))
+    assert reload_refused(site, known_at) is None
+
+
+def test_services_that_have_what_is_live_need_not_wait_for_what_was_there_before() -> None:
+    both = (FORMER, tlsa("3 1 1"))
+    site = Watch(renewal(SAME))
+    site.memory = Memory(deployment=found_live(chain(), confirmed=T0))
+    assert deployed(site.look(T0, shown(*both)))
+    assert reload_refused(site, T0) is None
+
+
+def reload_refused(site: Watch, at: datetime) -> datetime | None:
+    """Until when services must not begin to serve what is live."""
+    found = refused_live(site.state, {}, site.memory, policy=site.policy, now=at)
+    return found.until if found is not None else None
 
 
 def test_a_live_chain_that_nobody_may_serve_needs_no_repair() -> None:
