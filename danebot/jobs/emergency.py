@@ -15,19 +15,21 @@ from danebot.adapters.tree.recovery import recover
 from danebot.domain.event import Event, EventKind
 from danebot.domain.rollover.evidence.memory import Request, Revocation, Urgency
 from danebot.domain.rollover.evidence.schedule import requested
+from danebot.domain.rollover.findings.unprotected import ways_out
+from danebot.domain.rollover.records.adoption import judged_beside
 from danebot.domain.rollover.records.compromise import insist
 from danebot.domain.rollover.steps.remember import remember
 from danebot.domain.rollover.steps.safe_time import emergency_wait
-from danebot.domain.text import quoted
 from danebot.errors import RolloverError
 from danebot.jobs.next_key import add_key, managed
 from danebot.jobs.survey import observe_dns, read_lineage, remembered
 
 if TYPE_CHECKING:
-    from datetime import timedelta
+    from datetime import datetime, timedelta
 
     from danebot.domain.lineage.keys import PublicKey
     from danebot.domain.lineage.state import LineageState
+    from danebot.domain.rollover.evidence.propagation import Observations
     from danebot.jobs.context import Context
 
 
@@ -47,20 +49,21 @@ def find_successor(context: Context, name: str, urgency: Urgency) -> Successor:
     """What `request_successor` would choose, or raise; nothing is changed."""
     managed(context, name)
     state, memory = read_lineage(context, name)
-    _refuse_unwatched(state, urgency)
     seen = observe_dns(context, [state])
+    _refuse_unwatched(state, urgency, seen, context.clock())
     memory = remember(memory, state, seen, context.clock())
     wait = emergency_wait(state, memory, context.settings.policy(name), context.clock())
     return Successor(state.awaited_key, wait)
 
 
-def _refuse_unwatched(state: LineageState, urgency: Urgency) -> None:
-    name = state.name
+def _refuse_unwatched(
+    state: LineageState, urgency: Urgency, seen: Observations, now: datetime
+) -> None:
     if urgency is not Urgency.MISMATCH_ACCEPTED and not state.lines and not state.exempt:
+        there, remedy = ways_out(state.name, judged_beside(state, seen, now))
         raise RolloverError(
-            f"{name} watches no TLSA owner, so nobody knows which records rely on the current key; "
-            f"have them found: danebot init {quoted(name)}; or say that it has no TLSA records: "
-            f"danebot init --no-dane {quoted(name)}"
+            f"{state.name} watches no TLSA owner, so nobody knows which records rely on the "
+            f"current key{there}; {remedy}"
         )
 
 
@@ -77,8 +80,8 @@ def request_successor(
     state, _ = read_lineage(context, name)
     if state.required is None or (state.awaited is not None and state.awaited_key is None):
         raise RolloverError(f"{'; '.join(state.faults)}; correct that first")
-    _refuse_unwatched(state, urgency)
     seen = observe_dns(context, [state])
+    _refuse_unwatched(state, urgency, seen, context.clock())
     key = state.awaited_key or add_key(context, state, seen)
     state, memory = read_lineage(context, name)
     memory = remember(memory, state, seen, context.clock())

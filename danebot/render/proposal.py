@@ -59,5 +59,5 @@ def _care(name: str, proposal: Proposal, step: int, management: Management) -> I
     else:
         yield f"; {step}. {care}see the live key's record: danebot init {quoted(name)}"
     yield f";    at another name or port: danebot watch {quoted(name)} _PORT._tcp.HOST"
-    if not proposal.there:
+    if not (proposal.there or proposal.others):
         yield f"; or say that it is to have none: danebot init --no-dane {quoted(name)}"

@@ -72,6 +72,22 @@ def test_records_that_refuse_the_key_are_named_before_they_are_watched(desk: Des
     assert "--no-dane" in desk.danebot("status").out
 
 
+@pytest.mark.parametrize("verb", ["newkey --emergency", "newkey --emergency --dry-run", "tlsa"])
+def test_nor_are_they_where_a_key_is_to_go_or_records_are_printed(desk: Desk, verb: str) -> None:
+    desk.staged()
+    for key, told in (
+        ("two", f"senders refuse its key by the records at {HERE}"),
+        ("one", f"its key's records are at {HERE}"),
+    ):
+        desk.dns.publish(of_key(key))
+        said = desk.danebot(*verb.split(), NAME)
+        assert "--no-dane" not in said.out + said.err
+        assert told in said.err or verb == "tlsa"
+    desk.dns.publish()
+    said = desk.danebot(*verb.split(), NAME)
+    assert f"danebot init --no-dane {NAME}" in said.out + said.err
+
+
 def test_records_of_its_own_key_are_not_denied_either(desk: Desk) -> None:
     desk.staged()
     desk.dns.publish(of_key("one"))

@@ -21,8 +21,18 @@ def unprotected(name: str, beside: Iterable[Found] = ()) -> Finding:
 
     ``beside`` are the owners of its first records, judged without asking a service.
     """
+    there, remedy = ways_out(name, beside)
+    return Finding(
+        Code.UNPROTECTED, Severity.WARNING, name, f"{_TEXT.format(of='')}{there}", remedy
+    )
+
+
+def ways_out(name: str, beside: Iterable[Found]) -> tuple[str, str]:
+    """What is to be added to a sentence on such a lineage, of what is there; and what helps.
+
+    Nobody is to say that there is none where something is.
+    """
     every = tuple(beside)
-    text, remedy = _TEXT.format(of=""), _REMEDY.format(one=quoted(name), every=quoted(name))
     refusing = [one.owner for one in every if one.standing is Standing.UNTOLD]
     binding = [one.owner for one in every if one.owner in refusing and not one.unsigned]
     there = [one.owner for one in every if one.standing in _THERE]
@@ -30,16 +40,15 @@ def unprotected(name: str, beside: Iterable[Found] = ()) -> Finding:
         told = f"senders refuse its key by the records at {by_host(binding)}"
         if not binding:
             told = f"records of another key, not secured by DNSSEC, are at {by_host(refusing)}"
-        text = f"{text}; {told}"
-        remedy = (
+        return f"; {told}", (
             f"this prints the record to add beside them: danebot tlsa {quoted(name)}; then run: "
             f"danebot watch {quoted(name, *refusing)}; if another's service is there: "
             f"danebot watch --remove {quoted(name, *refusing)}"
         )
-    elif there:
-        text = f"{text}; its key's records are at {by_host(there)}"
+    if there:
         remedy = f"have them watched: danebot watch {quoted(name, *there)}"
-    return Finding(Code.UNPROTECTED, Severity.WARNING, name, text, remedy)
+        return f"; its key's records are at {by_host(there)}", remedy
+    return "", _REMEDY.format(one=quoted(name), every=quoted(name))
 
 
 def gathered(findings: Iterable[Finding]) -> tuple[Finding, ...]:
