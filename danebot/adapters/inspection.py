@@ -142,6 +142,25 @@ def _binds(family: socket.AddressFamily, address: str) -> bool:
     return True
 
 
+def source_address(address: str) -> str:
+    """The address from which this host reaches another, "" where no route leads there.
+
+    Nothing is sent.
+    """
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    try:
+        with socket.socket(family, socket.SOCK_DGRAM) as probe:
+            probe.connect((address, 25))
+            return str(probe.getsockname()[0])
+    except OSError:
+        return ""
+
+
+def is_translated(address: str, source: str) -> bool:
+    """Whether the world sees another address than ``source`` where this host reaches it."""
+    return bool(source) and ip_address(address).is_global and not ip_address(source).is_global
+
+
 def listens(port: int, root: Path) -> bool:
     """Whether something on the host takes TCP connections at ``port``, as the kernel lists it."""
     wanted = re.compile(rf"^ *\d+: [0-9A-F]+:{port:04X} [0-9A-F]+:0000 0A ", re.MULTILINE)

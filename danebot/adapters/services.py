@@ -31,6 +31,7 @@ _PROGRAMS = (
     ("dovecot", "doveconf", "-n"),
 )
 _DOMAINS = ("postconf", "-hx", "mydestination", "virtual_mailbox_domains", "virtual_alias_domains")
+_NAME = ("postconf", "-hx", "myhostname")
 _MAIN_CF = Path("/etc/postfix/main.cf")  # else Postfix serves nobody here
 _CALLED = {
     "dovecot": ("doveconf",),
@@ -123,6 +124,15 @@ def mail_domains() -> tuple[Hostname, ...]:
         except NameSyntaxError:
             continue
     return tuple(found)
+
+
+def mail_host() -> Hostname | None:
+    """The name by which Postfix goes; None where there is none, or it says none."""
+    ended = run_program(_NAME, timeout=_PATIENCE, grace=_PATIENCE, environment={})
+    try:
+        return Hostname.parse(ended.output.strip()) if ended.succeeded else None
+    except NameSyntaxError:
+        return None
 
 
 def _aliases(link: Path, real: Mapping[str, Path]) -> dict[str, Path]:

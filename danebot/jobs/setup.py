@@ -126,8 +126,8 @@ def _is_configured(service: str, host: Path) -> bool:
 
 def _ways(observer: TlsaObserver, states: Sequence[LineageState]) -> MailWays:
     """Where mail for the domains goes that lineages and the mail server name; else this host."""
-    from danebot.adapters.inspection import has_address
-    from danebot.adapters.services import mail_domains
+    from danebot.adapters.inspection import has_address, is_translated, source_address
+    from danebot.adapters.services import mail_domains, mail_host
     from danebot.adapters.wiring import own_name
 
     own, undeclared = own_name(), ""
@@ -139,9 +139,10 @@ def _ways(observer: TlsaObserver, states: Sequence[LineageState]) -> MailWays:
     above = (domain for name in names or (own,) for domain in climb(name))
     domains = tuple(dict.fromkeys((*above, *declared)))
     routes = tuple(observer.lookup_mail(domains).values()) if domains else ()
-    found = {one for route in routes for host in route.hosts for one in host.addresses}
-    local = tuple(filter(has_address, sorted(found)))
-    return MailWays(routes, declared, own, local, undeclared)
+    found = sorted({one for route in routes for host in route.hosts for one in host.addresses})
+    local = tuple(filter(has_address, found))
+    translated = (one for one in found if is_translated(one, source_address(one)))
+    return MailWays(routes, declared, own, local, undeclared, mail_host(), tuple(translated))
 
 
 def _live_names(state: LineageState) -> frozenset[DnsName]:

@@ -157,7 +157,8 @@ def host(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> Iterator[Host]:
             monkeypatch.setattr(f"danebot.verbs.{name}.ROOT", made.root)
         monkeypatch.setattr("danebot.verbs.files._data", nothing_brought)
         monkeypatch.setattr("danebot.adapters.services._PROGRAMS", ())
-        monkeypatch.setattr("danebot.adapters.services._DOMAINS", ("true",))
+        for asked in ("_DOMAINS", "_NAME"):
+            monkeypatch.setattr(f"danebot.adapters.services.{asked}", ("true",))
         here = f"{made.root}/bin"  # whatever services the machine has
         monkeypatch.setattr("danebot.adapters.services.search_path", lambda _: here)
         monkeypatch.setattr("danebot.adapters.ntp.synchronised", lambda: True)

@@ -26,6 +26,8 @@ class MailWays(NamedTuple):
     ``routes`` are those of `climb`, of ``own``, the host's name, and of ``declared``, the domains
     that its mail server takes mail for; ``local`` are addresses of MX hosts that this host has.
     ``undeclared`` is why the mail server doesn't say its domains.
+    ``called`` is the name by which the mail server goes.  ``translated`` are addresses of MX hosts
+    that may be this host's all the same, as it reaches them from one that the world can't reach.
     """
 
     routes: tuple[MailRoute, ...] = ()
@@ -33,14 +35,31 @@ class MailWays(NamedTuple):
     own: Hostname | None = None
     local: tuple[str, ...] = ()
     undeclared: str = ""
+    called: Hostname | None = None
+    translated: tuple[str, ...] = ()
 
     def leads_to(self, names: Collection[DnsName]) -> bool:
         """Whether an MX record in signed DNS names a host that a certificate has."""
         return any(route.mx.secure and _leads(route, names) for route in self.routes)
 
     def is_here(self, host: HostRoute) -> bool:
-        """Whether a host is this one for certain; behind address translation it can't be told."""
-        return host.host == self.own or not set(self.local).isdisjoint(host.addresses)
+        """Whether a host is this one, by its name or its addresses.
+
+        A name that the mail server takes mail for is its own where MX records lead to that.
+        """
+        led = any(host.host in _targets(route) for route in self.routes)
+        by_name = host.host in (self.own, self.called) or (host.host in self.declared and led)
+        return by_name or not set(self.local).isdisjoint(host.addresses)
+
+    def known_here(self, *held: Names) -> frozenset[str]:
+        """The addresses of the hosts that are this one, or that a certificate here has."""
+        return frozenset(
+            address
+            for route in self.routes
+            for one in route.hosts
+            if self.is_here(one) or any(_holder(names, one) for names in held)
+            for address in one.addresses
+        )
 
 
 class Lack(NamedTuple):
@@ -120,6 +139,10 @@ def first_hosts(ways: MailWays | None) -> tuple[tuple[Hostname, ...], str]:
 
 def _listed(route: MailRoute) -> bool:
     return route.discovery is Discovery.LISTED
+
+
+def _targets(route: MailRoute) -> Collection[Hostname]:
+    return [one.host for one in route.hosts] if _listed(route) else ()
 
 
 def _leads(route: MailRoute, names: Collection[DnsName]) -> bool:
@@ -203,7 +226,7 @@ def _faults(route: MailRoute, ways: MailWays, chosen: Names, others: Names) -> I
         elif host.dane is not Dane.APPLIES and holder:
             yield _Fault(_OPEN, where)
         elif not holder and not other:
-            yield from _stranger(host, ways, tuple(chosen))
+            yield from _stranger(host, ways, chosen, others)
 
 
 def _holder(lineages: Names, host: HostRoute) -> str:
@@ -212,20 +235,24 @@ def _holder(lineages: Names, host: HostRoute) -> str:
     return next((one for one, names in lineages.items() if covers(names, name)), "")
 
 
-def _stranger(host: HostRoute, ways: MailWays, chosen: tuple[str, ...]) -> Iterator[_Fault]:
+def _stranger(host: HostRoute, ways: MailWays, chosen: Names, others: Names) -> Iterator[_Fault]:
     """An MX host whose name no certificate here has: this host by another name, or another.
 
     Records of another are its own affair; those of this host nobody compares with what it serves.
+    Behind address translation an address tells only beside those of hosts that are known.
     """
+    known = ways.known_here(chosen, others)
     applies = host.dane is Dane.APPLIES
     cause = f"{host.host}: {host.dane.value}, and no certificate here has that name"
     add = ("names", *chosen, "--add", str(host.host)) if len(chosen) == 1 else ()
     told = f": danebot {' '.join(add)}" if add else ""
     other = f"{cause}; if it is this host, add it{told}; if not, tell whoever runs it"
-    if ways.is_here(host):
+    if not known.isdisjoint(host.addresses) or ways.is_here(host):
         yield _Fault(_UNWATCHED if applies else _OPEN, cause, add)
     elif not applies:
         yield _Fault(_OPEN, other)
+    elif not known and not set(ways.translated).isdisjoint(host.addresses):
+        yield _Fault(_UNKNOWN, other)
 
 
 def _detail(route: MailRoute) -> str:

@@ -17,11 +17,10 @@ MX, OTHER = f"mx.{ORG}", "mx.other.test"
 OPEN = f"senders to {ORG} aren't protected: "
 UNKNOWN = f"whether senders to {ORG} are protected is unknown: "
 STRANGER = f"{OTHER}: no TLSA records, and no certificate here has that name"
-UNWATCHED = (
-    f"nobody keeps senders to {ORG} protected: {OTHER}: secure TLSA records, and no certificate "
-    "here has that name"
-)
+THEIRS = f"{OTHER}: secure TLSA records, and no certificate here has that name"
+UNWATCHED = f"nobody keeps senders to {ORG} protected: {THEIRS}"
 MAYBE = f"; if it is this host, add it: danebot names mail --add {OTHER}; if not, tell whoever"
+THERE, PUBLIC = "192.0.2.2", ("192.0.2.1", "192.0.2.2")
 GIVEN = "for the names that MX records give this host"
 UNNAMED = "for HOST, this host's name, as no MX record leads here"
 OWN = {"mail": frozenset({DnsName(MX)})}
@@ -44,6 +43,10 @@ def route(domain: str, *hosts: HostRoute, secure: bool = True) -> MailRoute:
     return MailRoute(Hostname(domain), way, said, hosts)
 
 
+def implicit(domain: str) -> MailRoute:
+    return route(domain)._replace(hosts=(host(domain),))
+
+
 def failed(domain: str) -> MailRoute:
     name = DnsName(domain)
     unknown: Answer[Any] = Answer(
@@ -57,8 +60,10 @@ def ways(
     declared: tuple[Hostname, ...] = (),
     own: Hostname | None = None,
     local: tuple[str, ...] = (),
+    called: Hostname | None = None,
+    translated: tuple[str, ...] = (),
 ) -> MailWays:
-    return MailWays(routes, declared, own, local)
+    return MailWays(routes, declared, own, local, called=called, translated=translated)
 
 
 def told(
@@ -96,7 +101,8 @@ def test_an_mx_leads_to_a_certificate_where_dns_is_signed(*, secure: bool) -> No
     ("seen", "why", "command"),
     [
         (ways(route(ORG, host(MX))), "", ""),
-        (ways(route(ORG, host(MX), host(OTHER))), "", ""),  # another's, and protected
+        (ways(route(ORG, host(MX), host(OTHER, address=THERE))), "", ""),  # another's, protected
+        (ways(route(ORG, host(MX), host(OTHER, address=THERE)), translated=PUBLIC), "", ""),
         (
             ways(route(ORG, host(MX, Dane.ABSENT))),
             f"{OPEN}no TLSA records at _25._tcp.{MX}",
@@ -142,6 +148,18 @@ def test_an_mx_leads_to_a_certificate_where_dns_is_signed(*, secure: bool) -> No
             UNWATCHED,
             f"names mail --add {OTHER}",
         ),
+        *(
+            (seen, UNWATCHED, f"names mail --add {OTHER}")
+            for seen in (  # behind address translation names tell, and what shares an address
+                ways(route(ORG, host(OTHER)), called=Hostname(OTHER)),
+                ways(route(ORG, host(MX), host(OTHER))),
+            )
+        ),
+        (
+            ways(route(ORG, host(OTHER, address=THERE)), translated=PUBLIC),
+            f"{UNKNOWN}{THEIRS}{MAYBE} runs it",
+            f"verify {ORG}",
+        ),
         (None, "whether senders are protected is unknown: MX records could not be looked at", ""),
     ],
 )
@@ -152,6 +170,12 @@ def test_where_senders_are_not_protected_that_is_said_in_a_line(
     assert [one.why for one in found] == [why] * bool(why)
     if command:
         assert found[0].command == ("danebot", *command.split())
+
+
+def test_a_name_that_postfix_takes_mail_for_is_its_own_where_mx_records_lead_to_it() -> None:
+    declared = (Hostname(OTHER),)
+    (lack,) = told(ways(route(ORG, host(OTHER)), implicit(OTHER), declared=declared))
+    assert lack.why == f"nobody keeps senders to {ORG}, {OTHER} protected: {THEIRS}"
 
 
 def test_the_first_record_of_a_lineage_is_told_elsewhere() -> None:
@@ -236,6 +260,8 @@ def test_where_no_mx_leads_to_a_name_for_certain() -> None:
             [OTHER],
             GIVEN,
         ),
+        (ways(route(ORG, host(MX), host(OTHER)), called=Hostname(MX)), [MX], GIVEN),
+        (ways(route(ORG, host(MX), host(OTHER)), declared=(Hostname(MX),)), [MX], GIVEN),
         (
             ways(route(ORG, host(MX), host(OTHER)), own=Hostname("srv")),
             [MX, OTHER],
