@@ -6,6 +6,7 @@ import fnmatch
 import re
 import shutil
 import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -82,3 +83,52 @@ def test_its_scripts_are_shell(script: str) -> None:
     checker = shutil.which("dash") or "sh"
     done = subprocess.run([checker, "-n", FILES / script], capture_output=True, check=False)
     assert (done.returncode, done.stderr) == (0, b"")
+
+
+# ---- RPM ------------------------------------------------------------------------------------
+
+STANDING_IN = {  # for macros of Fedora's, which Debian doesn't have
+    "_unitdir": "%{{_prefix}}/lib/systemd/system",
+    "python3_sitelib": "%{{_prefix}}/lib/python3/site-packages",
+    "pyproject_buildrequires": "true",
+    "pyproject_wheel": "{python} -m hatchling build -t wheel -d dist",
+    "pyproject_install": (
+        "{python} -m pip install -q --no-deps --no-index --root %{{buildroot}} --prefix /usr "
+        "dist/*.whl && mv %{{buildroot}}/usr/lib/python3* %{{buildroot}}/usr/lib/python3"
+    ),
+    "systemd_post": "true",
+    "systemd_preun": "true",
+    "systemd_postun_with_restart": "true",
+}
+
+
+@pytest.mark.once
+def test_the_rpms_have_each_file_once_and_name_programs_where_they_are(tmp_path: Path) -> None:
+    """Of Fedora's own macros, and of what the packages require, nothing is tried."""
+    if shutil.which("rpmbuild") is None:
+        pytest.skip("rpmbuild isn't here: Debian's package rpm has it")
+    run(PROJECT, sys.executable, "-m", "hatchling", "build", "-t", "sdist", "-d", tmp_path)
+    macros = {"_topdir": tmp_path, "_sourcedir": tmp_path} | {
+        name: text.format(python=sys.executable) for name, text in STANDING_IN.items()
+    }
+    defined = [part for name, text in macros.items() for part in ("--define", f"{name} {text}")]
+    run(tmp_path, "rpmbuild", "-bb", "--nodeps", *defined, PROJECT / "packaging/danebot.spec")
+    packages = sorted((tmp_path / "RPMS/noarch").iterdir())
+    assert len(packages) == len(PACKAGES)
+    lists = [run(tmp_path, "rpm", "-qpl", "--nosignature", one).split() for one in packages]
+    taken = [path.removeprefix("/") for one in lists for path in one]
+    there = {path for path in taken if taken.count(path) == 1}
+    assert not {f"usr/share/{one}" for one in ("danebot", "doc/danebot")} - there
+    shown = {path.replace("vendor-completions", "site-functions") for path in built()}
+    assert not {path for path in shown if not any(one.startswith(path) for one in there)}
+    for one in packages:
+        run(tmp_path, "sh", "-c", f"rpm2cpio {one} | cpio -idm --quiet")
+    for place in ("usr/lib/systemd/system", "usr/share/danebot", "usr/share/doc/danebot/examples"):
+        for file in filter(Path.is_file, (tmp_path / place).rglob("*")):
+            assert not re.search(rb"/usr/local/(s?bin|lib/danebot)/", file.read_bytes()), file
+
+
+def run(where: Path, *command: str | Path) -> str:
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=where)
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+    return done.stdout
