@@ -109,7 +109,9 @@ def _say_staged(console: Console, name: str, staged: Staged, form: str) -> None:
         from danebot.domain.text import when
 
         first = when(staged.earliest)
-        console.say(f"; {name}: with these at every server now, it may be used from {first} on")
+        console.say(
+            f"; {name}: with these at every server now, danebot renew uses it from {first} on"
+        )
 
 
 def _say_cancelled(console: Console, name: str, done: Cancelled, form: str) -> int:

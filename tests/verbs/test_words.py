@@ -439,7 +439,7 @@ def test_newkey_says_when_the_key_may_be_used(desk: Desk) -> None:
     desk.dns.publish(of_key("one"))
     said = desk.danebot("newkey", NAME)
     found = re.search(
-        r"; \S+ with these at every server now, it may be used from (.+) on", said.out
+        r"; \S+ with these at every server now, danebot renew uses it from (.+) on", said.out
     )
     assert found is not None
     digest = re.findall(r"3 1 1 ([0-9a-f]{64})", said.out)[0]
