@@ -659,6 +659,19 @@ def test_a_service_with_another_key_changes_it_after_the_record(
     assert f"postconf -e smtpd_tls_chain_files={host.live}/combo.pem" in last.out
 
 
+def test_a_lineage_that_was_never_looked_at_waits_as_well(host: Host) -> None:
+    """Of its script too the rest is by hand; where its key is served already, nothing waits."""
+    host.desk.dns.publish(of_key("other"), of_key("one"))
+    told = {}
+    for key in ("other", "one"):
+        host.key = key
+        told[key] = host.piped("--dry-run")
+    assert re.search(f"\n# by hand: wait until {A_TIME}: caches", told["other"].out)
+    assert f" init {NAME}\n" in told["other"].out
+    assert ("deploy" in told["other"].out, "deploy" in told["one"].out) == (False, True)
+    assert "wait until" not in told["one"].out
+
+
 def test_what_is_taken_on_reloads_nothing_while_caches_may_have_another_key_s_record_alone(
     host: Host, monkeypatch: pytest.MonkeyPatch
 ) -> None:
