@@ -93,8 +93,8 @@ STANDING_IN = {  # for macros of Fedora's, which Debian doesn't have
     "pyproject_buildrequires": "true",
     "pyproject_wheel": "{python} -m hatchling build -t wheel -d dist",
     "pyproject_install": (
-        "{python} -m pip install -q --no-deps --no-index --root %{{buildroot}} --prefix /usr "
-        "dist/*.whl && mv %{{buildroot}}/usr/lib/python3* %{{buildroot}}/usr/lib/python3"
+        "{python} -m pip install -q --ignore-installed --no-deps --no-index --root %{{buildroot}} "
+        "--prefix /usr dist/*.whl && mv %{{buildroot}}/usr/lib/python3* %{{buildroot}}/usr/lib/python3"
     ),
     "systemd_post": "true",
     "systemd_preun": "true",
