@@ -94,7 +94,8 @@ STANDING_IN = {  # for macros of Fedora's, which Debian doesn't have
     "pyproject_wheel": "{python} -m hatchling build -t wheel -d dist",
     "pyproject_install": (
         "{python} -m pip install -q --ignore-installed --no-deps --no-index --root %{{buildroot}} "
-        "--prefix /usr dist/*.whl && mv %{{buildroot}}/usr/lib/python3* %{{buildroot}}/usr/lib/python3"
+        "--prefix /usr dist/*.whl && "
+        "mv %{{buildroot}}/usr/lib/python3* %{{buildroot}}/usr/lib/python3"
     ),
     "systemd_post": "true",
     "systemd_preun": "true",
