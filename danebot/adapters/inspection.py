@@ -70,7 +70,7 @@ def changeable(files: Iterable[Path], me: int) -> FileStat | None:
     runs.  Raises `UnreadableError`.
     """
     every = [one for file in files for one in (file.absolute(), *_interpreter(file))]
-    for place in dict.fromkeys(place for file in every for place in _led_through(file)):
+    for place in (place for file in every for place in _led_through(file)):
         entry = file_stat(place, Role.PROGRAM)
         if entry is not None and _is_sticky(place):
             entry = entry._replace(mode=entry.mode & ~(stat.S_IWGRP | stat.S_IWOTH))

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from danebot.domain.text import LONGEST_LINE, printable, quoted
-from danebot.errors import DanebotError
+from danebot.errors import DanebotError, UnreadableError
 from danebot.tuples import NamedTuple
 from danebot.verbs.common import FINE, click_echo, print_json
 
@@ -178,7 +178,10 @@ def _warn_of_others(groups: Iterable[Group]) -> None:
     from danebot.domain.doctor.assess import exposure
 
     used = [Path(file) for group in groups if group.commands for file in group.files]
-    entry = changeable((_program("danebot"), *used), me=0)
+    try:
+        entry = changeable((_program("danebot"), *used), me=0)
+    except UnreadableError:  # root alone can tell
+        return
     found = exposure(entry, 0) if entry is not None else None
     if found is not None:
         click.echo(f"danebot: WARNING: {printable(str(found), LONGEST_LINE)}", err=True)

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from danebot.adapters.inspection import changeable
+from danebot.errors import UnreadableError
 
 ROOT_ALONE = pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
 STRANGER = 65534
@@ -81,6 +82,13 @@ def test_a_script_is_what_its_interpreter_makes_of_it(program: Path, tmp_path: P
     assert changed_at(program) == python.parent
     python.parent.chmod(0o755)
     assert changed_at(program) is None
+
+
+def test_a_link_in_a_circle_can_not_be_looked_at(tmp_path: Path) -> None:
+    for name, target in (("one", "dot/one"), ("dot", ".")):
+        (tmp_path / name).symlink_to(target)
+    with pytest.raises(UnreadableError, match="symbolic links"):
+        changed_at(tmp_path / "one")
 
 
 def test_a_file_is_written_whatever_its_sticky_bit_says(program: Path) -> None:

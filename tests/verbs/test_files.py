@@ -9,9 +9,11 @@ import shutil
 import sys
 import tomllib
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
+from danebot.errors import UnreadableError
 from danebot.verbs.files import BROUGHT, DEBIAN, _linked
 from danebot.verbs.files import files as verb
 from schemas import faults
@@ -138,6 +140,20 @@ def test_what_somebody_else_may_change_is_told_in_a_line(
                 "change it; install danebot where root alone may write\n"
             )
         os.chown(place, 0, 0)
+
+
+def test_what_may_not_be_looked_at_takes_nothing_from_the_list(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Who isn't root reads it, too, and the interpreter may be root's alone: a double says so."""
+
+    def shut(path: object, role: object) -> NoReturn:
+        del role
+        raise UnreadableError(f"cannot read {path}: Permission denied")
+
+    monkeypatch.setattr("danebot.adapters.inspection.file_stat", shut)
+    assert verb(as_json=False) == 0
+    assert capsys.readouterr().err == ""
 
 
 @pytest.mark.parametrize("record", [b"\xff\xfe", b"a,b,c,d\n"])
