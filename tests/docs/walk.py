@@ -30,6 +30,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -161,10 +162,6 @@ class Walk:
         systemctl = lab.certbot_wrapper().with_name("systemctl")
         systemctl.write_text(SYSTEMCTL)
         systemctl.chmod(0o755)
-        doubles = lab.root / "doubles"
-        doubles.mkdir()
-        (doubles / "sitecustomize.py").write_text(KEPT_CLOCK)
-        self.environment["PYTHONPATH"] = f"{doubles}:{self.environment.get('PYTHONPATH', '')}"
         Path("/run/systemd/system").mkdir(
             parents=True, exist_ok=True
         )  # it runs, as far as cron goes
@@ -303,8 +300,12 @@ def copied(base: Path, guide: Path) -> list[str]:
 def main() -> None:
     """Walk through the guide that is named."""
     guide = Path(sys.argv[1]).read_text(encoding="utf-8")
-    with Lab(ttl=3) as lab:
-        Walk(lab).walk(guide)
+    with tempfile.TemporaryDirectory() as doubles:
+        Path(doubles, "sitecustomize.py").write_text(KEPT_CLOCK)
+        # also where certbot is forked: only one that has the same environment stands for another
+        os.environ["PYTHONPATH"] = f"{doubles}:{os.environ.get('PYTHONPATH', '')}"
+        with Lab(ttl=3) as lab:
+            Walk(lab).walk(guide)
 
 
 if __name__ == "__main__":
