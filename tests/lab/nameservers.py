@@ -352,7 +352,7 @@ server:
   qname-minimisation: no
   aggressive-nsec: no
   cache-max-negative-ttl: 1
-  infra-cache-min-rtt: 50
+  infra-cache-min-rtt: 300
   local-zone: "." refuse
   local-zone: "test." transparent
   trust-anchor: "{anchor}"
