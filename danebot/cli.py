@@ -176,7 +176,20 @@ def _unforeseen(exc: Exception) -> str:
 
     if isinstance(exc, ImportError | SyntaxError):
         return f"the installation is damaged: {exc}; install danebot again"
+    if module := _not_loaded(exc):
+        return f"the installation is damaged: can't load {module}; install danebot again"
     return f"{internal_error(exc)}; please report this"
+
+
+def _not_loaded(exc: Exception) -> str:
+    """The module at whose octets Python's own loader failed: 3.11.2 does so with a ValueError."""
+    trace, module = exc.__traceback__, ""
+    while trace is not None:
+        frame = trace.tb_frame
+        loads = frame.f_code.co_filename.startswith("<frozen importlib")
+        module = str(frame.f_locals.get("name", module)) if loads else ""
+        trace = trace.tb_next
+    return module
 
 
 def guarded(action: Callable[[], object]) -> int:

@@ -370,7 +370,8 @@ def test_a_browser_shows_it_without_complaint(running: Exporter, tmp_path: Path)
         f"--screenshot={tmp_path / 'page.png'}",
         f"http://127.0.0.1:{running.port}/",
     )
-    assert "CONSOLE" not in run.stderr, run.stderr
+    said = [line for line in run.stderr.splitlines() if "CONSOLE" in line]
+    assert not [line for line in said if "source: chrome://" not in line]  # the browser's own pages
     assert len(set(rows(tmp_path / "page.png"))) > 200  # not blank
 
 

@@ -30,9 +30,6 @@ from lab.processes import Service
 
 PROJECT = Path(__file__).resolve().parents[2]
 
-FORKS = sys.version_info < (3, 13)
-"""Whether certbot is forked: with Python 3.13 a fork's `renew` found no plugin (not explained)."""
-
 
 class Flavour(enum.Enum):
     """Which certbot: the newest from PyPI, or Debian's."""
@@ -147,7 +144,7 @@ class Acme:
         path = self.root / flavour.value / "certbot"
         path.parent.mkdir(exist_ok=True)
         certbot = str(flavour.program)
-        if self.forked and FORKS and flavour is Flavour.PYPI and shutil.which("gcc"):
+        if self.forked and flavour is Flavour.PYPI and shutil.which("gcc"):
             source = Path(__file__).with_name("certbot_client.c")
             command: list[str | Path] = ["gcc", "-Wall", "-O1", "-o", self._client(), source]
             subprocess.run(command, check=True, timeout=60)

@@ -168,15 +168,18 @@ def become(caller: int) -> None:
         if name.startswith("RLIMIT_"):
             kind = getattr(resource, name)
             resource.setrlimit(kind, resource.prlimit(caller, kind))
-    directory = os.open(f"{proc}/cwd", os.O_PATH)
+    directory, root = (os.open(f"{proc}/{name}", os.O_PATH) for name in ("cwd", "root"))
     for kind in ("net", "mnt"):
         if namespace(caller, kind) != namespace(os.getpid(), kind):
             entered = os.open(f"{proc}/ns/{kind}", os.O_RDONLY)
             if _libc.setns(entered, 0):
                 raise OSError(ctypes.get_errno(), f"setns: {kind}")
             os.close(entered)
+    os.fchdir(root)  # a mount namespace is entered at its own root, which a chroot isn't
+    os.chroot(".")
     os.fchdir(directory)
-    os.close(directory)
+    for opened in (root, directory):
+        os.close(opened)
     util._INITIAL_PID = os.getpid()  # its locks and logs are this process's to close
 
 
