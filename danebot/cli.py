@@ -103,7 +103,7 @@ def danebot(
 
     danebot takes the place of `certbot renew`. It renews with the same key, rolls to a new key
     only when that key's TLSA records are in every cache, deploys atomically, and confirms on the
-    wire.
+    wire. A host that is new to it begins with `danebot setup`.
     """
     from danebot.console import Console
 
