@@ -25,4 +25,4 @@ def uptime_reading() -> Reading | None:
 @cache
 def _boot(path: Path) -> str:
     """The boot's name, read once: no process outlives a boot."""
-    return path.read_text("ascii").strip()
+    return path.read_text("utf-8").strip()

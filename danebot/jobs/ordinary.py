@@ -65,7 +65,9 @@ def _renewal(run: LineageRun) -> _Renewal:
         state = view.state
         newest = state.staged if state.management is Management.STAGED else state.live
         due = renews_at(newest.chain, state.rule) if newest is not None else None
-    return _Renewal(run, newest, due is not None and due <= run.context.clock(), run.links())
+    rest = run.progress.rest
+    before = rest[1] if rest is not None else run.links()
+    return _Renewal(run, newest, due is not None and due <= run.context.clock(), before)
 
 
 def _allowed(one: _Renewal, asking: Asking) -> bool:

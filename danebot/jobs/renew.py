@@ -98,9 +98,9 @@ def _ask_newcomers(context: Context, run: LineageRun) -> None:
     Where what is live isn't confirmed anyway, they are asked when the hooks have run.
     """
     state, last = run.progress.sources.state, run.memory.deployment
-    if state is None or run.refused or (last is not None and last.confirmed_at is None):
+    if state is None or (last is not None and last.confirmed_at is None):
         return
-    if context.settings.probe(run.name) and unasked(run.memory, state):
+    if context.settings.probe(run.name) and unasked(run.memory, state) and not run.refused:
         from danebot.jobs.confirm import confirm
 
         run.preview()

@@ -14,7 +14,6 @@ from danebot.adapters.dns.rcodes import Rcode
 from danebot.adapters.dns.rdata import CNAME, SOA, TLSA
 from danebot.adapters.dns.resolver import Resolution, records
 from danebot.adapters.dns.response import synthesised
-from danebot.adapters.dns.witnesses import ask_witnesses
 from danebot.adapters.dns.zones import Zones, ZoneServers
 from danebot.domain.addresses import SocketAddress
 from danebot.domain.dns.answers import (
@@ -66,6 +65,8 @@ class Observer:
         )
         if not self.witnesses:
             return seen
+        from danebot.adapters.dns.witnesses import ask_witnesses
+
         said = yield from each(
             {
                 owner: ask_witnesses(self.witnesses, self.zones.direct, resolution.answer)

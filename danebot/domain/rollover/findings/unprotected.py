@@ -57,10 +57,12 @@ def gathered(findings: Iterable[Finding]) -> tuple[Finding, ...]:
     Those where records are found keep their own.
     """
     every = tuple(findings)
-    names = dict.fromkeys(f.where for f in every if f == unprotected(f.where))
-    if len(names) <= 1:
+    told = (f for f in every if f.code is Code.UNPROTECTED)
+    bare = dict.fromkeys(f for f in told if f == unprotected(f.where))
+    if len(bare) <= 1:
         return every
+    names = [f.where for f in bare]
     text = _TEXT.format(of=f" for {', '.join(names)}")
     remedy = _REMEDY.format(one="LINEAGE", every=quoted(*names))
     one = Finding(Code.UNPROTECTED, Severity.WARNING, "", text, remedy)
-    return (*(f for f in every if f != unprotected(f.where)), one)
+    return (*(f for f in every if f not in bare), one)
