@@ -17,7 +17,7 @@ def deploy(ctx: click.Context, /, *, lineages: tuple[str, ...], dry_run: bool) -
     For all lineages under danebot's care if none is named, at any time: after a service was mended
     or moved, or hooks were changed. Nothing is issued or rolled over; what fails is tried again by
     the next run. No hook is run where senders would refuse what is live by published records, and a
-    service may have a former key yet.
+    service has another key that they match, or can't be asked.
     """
     from danebot.verbs.deploy import deploy as verb
 

@@ -28,7 +28,8 @@ from danebot.domain.rollover.records.retirement import (
     proved,
     unsettled,
 )
-from danebot.domain.rollover.steps.unasked import came_by_itself, refused_reload
+from danebot.domain.rollover.steps.gate import live_refusals, loses_nothing, worst
+from danebot.domain.rollover.steps.unasked import came_by_itself, shown_already
 from danebot.domain.status.summary import probe_status
 from danebot.domain.text import duration, quoted, when
 from danebot.jobs.probe_lineage import ask, neighbours, old_keys, serves
@@ -98,9 +99,14 @@ def confirm(context: Context, state: LineageState, memory: Memory) -> Iterator[D
         at = context.clock()
         stale = tuple(result for result in results if not serves(result, serving))
         yield Done(probes=tuple(probe_status(one, serving.chain.ders[0], at) for one in results))
-    policy = context.settings.policy(name)
-    refusal = refused_reload(state, {}, memory, policy=policy, now=context.clock())
+    refusal = _kept_from(context, state, serving, memory, stale)
     yield Done(events=tuple(_not_served(name, result, refusal) for result in stale))
+    if refusal is not None and shown_already(memory, state):
+        from danebot.jobs.served_now import doubted
+
+        memory = doubted(context, state, memory)
+        deployment = memory.deployment or deployment
+        yield Done(memory)
     clean = not stale and not deployment.pending
     if clean:
         memory = replace(memory, asked=state.owners if endpoints else ())
@@ -124,6 +130,35 @@ def confirm(context: Context, state: LineageState, memory: Memory) -> Iterator[D
     after = _counted(context, name, memory, (*stale, *behind), clean=clean and not behind)
     in_use = elsewhere.with_keys({serving.key.spki})
     yield Done(proved(after), _out_of_use(name, memory, after, in_use))
+
+
+def _kept_from(
+    context: Context,
+    state: LineageState,
+    live: Held,
+    memory: Memory,
+    stale: Sequence[ProbeResult],
+) -> Refusal | None:
+    """Why hooks must not have services serve what is live; None if they may.
+
+    Danebot's own passed the gate for that.  What was found live did not, and a service may have
+    the key that the records name; so may one that came since, or a ``stale`` one that is seen to
+    have it.
+    """
+    policy, now = context.settings.policy(state.name), context.clock()
+    refusals = tuple(live_refusals(state, {}, memory, policy=policy, now=now))
+    if not shown_already(memory, state):
+        return worst(refusals)
+
+    def loses(one: Refusal, result: ProbeResult) -> bool:
+        there = bool(result.chain) and service_at(one.owner) == result.endpoint
+        return there and not loses_nothing(
+            one.owner, result.chain, live, state, {}, memory=memory, policy=policy, now=now
+        )
+
+    return worst(
+        one for one in refusals if not one.unknown and any(loses(one, each) for each in stale)
+    )
 
 
 def _asked(

@@ -10,13 +10,13 @@ from danebot.domain.finding import Code, Finding
 from danebot.domain.lineage.state import Management
 from danebot.domain.rollover.records.retirement import deployment_of, found_instead, unsettled
 from danebot.domain.rollover.steps.remember import remember
-from danebot.domain.rollover.steps.unasked import refused_reload
 from danebot.domain.text import quoted
 from danebot.errors import RolloverError
 from danebot.jobs.confirm import all_hooks, confirm, run_pending_hooks
 from danebot.jobs.lineage_run import LineageRun, observe, review
 from danebot.jobs.post_hooks import run_post_hooks
 from danebot.jobs.progress import Done
+from danebot.jobs.served_now import kept_from
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -84,11 +84,10 @@ def refuse_mismatch(
 ) -> None:
     """Raise `RolloverError` where hooks would show senders a key that they refuse.
 
-    ``memory`` must hold what was ``seen``.
+    Not where their services have nothing to lose.  ``memory`` must hold what was ``seen``.
     """
     deployed(state)
-    name, policy, now = state.name, context.settings.policy(state.name), context.clock()
-    refusal = refused_reload(state, seen, memory, policy=policy, now=now)
+    name, refusal = state.name, kept_from(context, state, memory, seen)
     if refusal is not None:
         first = f"publish what this prints: danebot tlsa {quoted(name)}"
         if refusal.unknown:

@@ -318,7 +318,8 @@ def _deployable(context: Context, state: LineageState) -> bool:
     policy = context.settings.policy(state.name)
     memory = remember(remembered(context, state.name), state, seen, now)
     observation = Observation(state, seen, chain_distrust(context, state))
-    return plan(observation, memory, policy, now).step is Step.DEPLOY
+    planned = plan(observation, memory, policy, now)
+    return planned.step is Step.DEPLOY and not planned.relies
 
 
 def _remove_staging(paths: LineagePaths) -> None:

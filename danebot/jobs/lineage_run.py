@@ -223,7 +223,8 @@ class LineageRun:
         """Plan on what was seen last; no step is taken."""
         sources, context = self.progress.sources, self.context
         state = sources.state or self.read()
-        observed = Observed(state, self.memory, sources.seen, sources.in_use, context.clock())
+        memory, now = self.memory, context.clock()
+        observed = Observed(state, memory, sources.seen, sources.in_use, now, sources.unharmed)
         planned = view(context, observed)
         before = len(self.progress.events)
         self.progress = self.progress.planned(planned)
@@ -245,11 +246,15 @@ class LineageRun:
         """Execute the plan's steps until none is left."""
         for _ in range(_MOST_STEPS):
             current = self.preview()
-            if current.plan.step is None or self.refused:
+            if self.refused:
                 break
             if _changes_key(current) and self.progress.sources.freshness is not Freshness.OWN:
                 self._look_again(current)
                 continue
+            if self._asked(current):
+                continue
+            if current.plan.step is None:
+                break
             from danebot.jobs.execute import execute
 
             self._execute(current, execute(self.context, authority, current, self._seen))
@@ -261,6 +266,39 @@ class LineageRun:
     @property
     def _seen(self) -> Observations:
         return self.progress.sources.seen
+
+    def _asked(self, current: LineageView) -> bool:
+        """Ask services that the plan relies on, once; whether any were asked.
+
+        One that may lose something is remembered not to serve what is live.
+        """
+        sources, state = self.progress.sources, current.state
+        owners = frozenset(current.plan.relies) - sources.asked
+        if not owners or not self.context.settings.probe(self.name):
+            return False
+        staged = state.staged
+        new = staged if not staged or not staged.same_content(state.serving) else state.awaited_key
+        if new is None:
+            return False
+        from danebot.jobs.served_now import doubted, unharmed
+
+        found = unharmed(self.context, state, self.memory, sources.seen, sorted(owners), new=new)
+        if not owners <= found:
+            self.do((Done(doubted(self.context, state, self.memory)),))
+        asked, well = sources.asked | owners, sources.unharmed | found
+        self.progress = self.progress.observed(sources._replace(asked=asked, unharmed=well))
+        return True
+
+    def keep_from_hooks(self) -> None:
+        """Let hooks wait no more where they would have a service serve what its records refuse."""
+        last, state = self.memory.deployment, self.progress.sources.state
+        if last is None or not last.pending or state is None or self.refused:
+            return
+        from danebot.jobs.served_now import doubted, kept_from
+
+        state = self.preview().state
+        if kept_from(self.context, state, self.memory, self.progress.sources.seen) is not None:
+            self.do((Done(doubted(self.context, state, self.memory)),))
 
     def _look_again(self, current: LineageView) -> None:
         step = current.plan.step

@@ -50,12 +50,15 @@ class Sources(NamedTuple):
     """What the next plan rests on, beside what is remembered.
 
     ``state`` are the files; None where they may have moved since, and are to be read again.
+    Services at ``asked`` owners were asked just now; at ``unharmed`` ones they can't lose.
     """
 
     state: LineageState | None = None
     seen: Observations = MappingProxyType({})
     in_use: KeysInUse = KeysInUse()
     freshness: Freshness = Freshness.COMMON
+    asked: frozenset[DnsName] = frozenset()
+    unharmed: frozenset[DnsName] = frozenset()
 
 
 class Progress(NamedTuple):
@@ -98,8 +101,8 @@ class Progress(NamedTuple):
 
     def moved(self) -> Progress:
         """Return what it is when files or DNS may have moved since they were observed."""
-        stale = self.sources._replace(state=None, freshness=Freshness.COMMON)
-        return self._replace(sources=stale)
+        sources = self.sources
+        return self._replace(sources=Sources(seen=sources.seen, in_use=sources.in_use))
 
     def did(self, done: Done) -> Progress:
         """Return what it is after something was done."""

@@ -58,10 +58,20 @@ def publish_now(
     for run in runs:
         run.guard(run.recall)
     observe(context, runs)
-    for part in Part:
-        publish_all(context, runs, part, Timing.NOW)
+    publish_all(context, runs, Part.ADD, Timing.NOW)
+    for run in runs:
+        run.guard(partial(_ask_first, context, run))
+    publish_all(context, runs, Part.REMOVE, Timing.NOW)
     review(context, runs)
     views = tuple(view for run in runs if (view := run.view) is not None)
     found = [finding for run in runs for finding in run.progress.events]
     found += [f for one in views for f in one.findings if f.code in _FAILURES]
     return views, tuple(dict.fromkeys(found))
+
+
+def _ask_first(context: Context, run: LineageRun) -> None:
+    """Ask services, before records go, whether one has come back to an old key."""
+    if run.preview().publication.remove and context.settings.probe(run.name):
+        from danebot.jobs.confirm import confirm
+
+        run.do(confirm(context, run.read(), run.memory))

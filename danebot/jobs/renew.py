@@ -63,6 +63,7 @@ def renew_lineages(
         run.guard(run.finish_cancel)
     observe(context, runs)
     for run in runs:
+        run.guard(run.keep_from_hooks)
         run.guard(partial(_ask_newcomers, context, run))
         run.guard(run.make_next_key)
     published = [

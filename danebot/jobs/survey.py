@@ -146,7 +146,7 @@ def observe_dns(context: Context, states: Iterable[LineageState]) -> Observation
 
 def view(context: Context, observed: Observed) -> LineageView:
     """Plan and assess one lineage on what was observed."""
-    state, old, seen, in_use, now = observed
+    state, old, seen, in_use, now, unharmed = observed
     mine = completed({owner: seen[owner] for owner in state.owners if owner in seen}, old)
     state = anchored(fade(state, mine), old, mine, now)
     policy = context.settings.policy(state.name)
@@ -158,7 +158,7 @@ def view(context: Context, observed: Observed) -> LineageView:
     elif memory.asked:  # nobody will be: nothing is to wait for that
         memory = replace(memory, asked=())
     beside = judged_beside(state, seen, now)
-    observation = Observation(state, mine, chain_distrust(context, state), beside)
+    observation = Observation(state, mine, chain_distrust(context, state), beside, unharmed)
     planned = plan(observation, memory, policy, now)
     memory = after_plan(memory, planned, now)
     wanted = publication(state, memory, mine, in_use)

@@ -15,6 +15,7 @@ from danebot.domain.rollover.steps.phases import Observation, Plan
 from danebot.tuples import NamedTuple
 
 if TYPE_CHECKING:
+    from danebot.domain.names import DnsName
     from danebot.domain.rollover.evidence.policy import Policy
     from danebot.domain.rollover.evidence.propagation import Observations
     from danebot.domain.status.document import ProbeStatus
@@ -24,7 +25,7 @@ class Observed(NamedTuple):
     """What was observed of one lineage, and what is remembered of it: all that a plan rests on.
 
     ``state`` are the files, ``seen`` is what DNS said by ``at``, ``in_use`` the keys that any
-    lineage uses.
+    lineage uses.  At ``unharmed`` owners it was seen that services have nothing to lose.
     """
 
     state: LineageState
@@ -32,6 +33,7 @@ class Observed(NamedTuple):
     seen: Observations
     in_use: KeysInUse
     at: datetime
+    unharmed: frozenset[DnsName] = frozenset()
 
 
 class LineageView(NamedTuple):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -31,9 +31,12 @@ class Senders(NamedTuple):
 
     def verdict(self, records: Records, held: Held) -> Verdict:
         """What they make of a chain."""
+        return self._verdict(records, held.chain.ders)
+
+    def _verdict(self, records: Records, chain: Sequence[bytes]) -> Verdict:
         from danebot.domain.dane.verify import verify_chain
 
-        return verify_chain(records, held.chain.ders, self.references, self.now, self.profile)
+        return verify_chain(records, chain, self.references, self.now, self.profile)
 
     def refusing(self, records: Records, held: Held) -> frozenset[CertificateType]:
         """Which of them refuse a chain by an RRset, by what they are given of the server."""
@@ -42,6 +45,12 @@ class Senders(NamedTuple):
     def refuse(self, records: Records, held: Held) -> bool:
         """Whether any of them refuse a chain by an RRset."""
         return bool(self.refusing(records, held))
+
+    def refusing_presented(
+        self, records: Records, presented: Sequence[bytes]
+    ) -> frozenset[CertificateType]:
+        """The same of a chain (DER, leaf first) that a service presents."""
+        return self._verdict(records, presented).refusing
 
     def known_by(self, records: Records, held: Held) -> tuple[TlsaRecord, int] | None:
         """Return a record by which they authenticate a chain, and what it names: the path's depth.

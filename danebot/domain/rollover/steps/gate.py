@@ -3,7 +3,8 @@
 A sender judges a chain by the TLSA RRset that its resolver holds, whatever usages that carries.  So
 a chain goes live only if every RRset that a cache may hold (see `caches`) authenticates it, as far
 as it authenticates the chain that services have: an RRset that fails both is no reason to wait.
-That is the live one, unless it was only found and a service may have a former one yet.  Both kinds
+That is the live one, unless it was only found and a service may have a former one yet; since a
+service may have gone on without the tree (a backup), it is asked right before (`relied_upon`).  Both kinds
 of senders may come, those that are given a certificate and those that are given the raw public key,
 and neither may be worse off.
 
@@ -16,7 +17,7 @@ a trust store, by their data alone.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -30,6 +31,7 @@ from danebot.domain.dns.tlsa import (
     association,
     key_record,
 )
+from danebot.domain.lineage.state import Held
 from danebot.domain.names import DnsName, service_at
 from danebot.domain.rollover.evidence.caches import (
     Records,
@@ -38,12 +40,18 @@ from danebot.domain.rollover.evidence.caches import (
     open_rrsets,
     past_known_at,
 )
-from danebot.domain.rollover.evidence.memory import Memory, Occurrence, OwnerMemory
+from danebot.domain.rollover.evidence.memory import (
+    Exposure,
+    Memory,
+    Occurrence,
+    OwnerMemory,
+)
 from danebot.domain.rollover.evidence.senders import Senders, senders_to
 from danebot.tuples import NamedTuple
 
 if TYPE_CHECKING:
-    from danebot.domain.lineage.state import Held, LineageState
+    from danebot.domain.lineage.keys import PublicKey
+    from danebot.domain.lineage.state import LineageState
     from danebot.domain.rollover.evidence.policy import Policy
     from danebot.domain.rollover.evidence.propagation import Observations
 
@@ -112,28 +120,117 @@ def gate(
     *,
     policy: Policy,
     now: datetime,
+    unharmed: Collection[DnsName] = (),
 ) -> Refusal | None:
     """Why ``new`` must not replace what is live; None if it may.
 
-    ``memory`` must already hold this observation.  What must be published comes before what only
-    has to be waited for.
+    ``memory`` must already hold this observation.  At ``unharmed`` owners it was seen just now that
+    the service has nothing better than what is live.  What must be published comes before what
+    only has to be waited for.
     """
     live = state.serving
     if live is None:
         return None
     found: list[Refusal] = []
-    # With dane-ee unreadable, all that were ever looked at count.
+    at = _At(state, new, observations, memory, policy, now)
+    for name in _owners(state, memory):
+        served = live if name in unharmed else served_at(name, state, memory, new)
+        found += at.refusals(name, served)
+    return worst(found)
+
+
+def relied_upon(
+    state: LineageState,
+    new: Held,
+    observations: Observations,
+    memory: Memory,
+    *,
+    policy: Policy,
+    now: datetime,
+) -> tuple[DnsName, ...]:
+    """The owners where ``new`` may go live only because services have nothing better than live.
+
+    None where it must not even so.
+    """
+    at, found = _At(state, new, observations, memory, policy, now), []
+    for name in _owners(state, memory):
+        if any(at.refusals(name, state.serving)):
+            return ()
+        if name in state.owners and service_at(name) and any(at.refusals(name, None)):
+            found.append(name)
+    return tuple(found)
+
+
+def _owners(state: LineageState, memory: Memory) -> Iterable[DnsName]:
+    """Those that count; with ``dane-ee`` unreadable, all that were ever looked at."""
     others = () if state.required is not None else memory.owners
-    fading = (line.owner for line in state.fading)
-    for name in dict.fromkeys((*state.owners, *fading, *others)):
-        owner = memory.owners.get(name, OwnerMemory())
-        served = served_at(name, state, memory, new)
-        judge = _Judge(senders_to(name, live, now), served, new)
-        observation = observations.get(name)
+    return dict.fromkeys((*state.owners, *(line.owner for line in state.fading), *others))
+
+
+class _At(NamedTuple):
+    """What the gate goes by at each owner."""
+
+    state: LineageState
+    new: Held
+    observations: Observations
+    memory: Memory
+    policy: Policy
+    now: datetime
+
+    def refusals(self, name: DnsName, served: Held | None) -> Iterator[Refusal]:
+        """The RRsets of an owner that are a reason, where its service has ``served``."""
+        live, observation = self.state.serving, self.observations.get(name)
+        if live is None:
+            return
+        judge = _Judge(senders_to(name, live, self.now), served, self.new)
         if not _repaired(judge, observation):
-            relies = any(one.line.owner == name for one in state.anchored)
-            found += _refusals(judge, owner, observation, policy, relies_on_anchor=relies)
-    return max(found, key=_urgency, default=None)
+            owner = self.memory.owners.get(name, OwnerMemory())
+            relies = any(one.line.owner == name for one in self.state.anchored)
+            yield from _refusals(judge, owner, observation, self.policy, relies_on_anchor=relies)
+
+
+def loses_nothing(
+    owner: DnsName,
+    presented: Sequence[bytes],
+    new: Held | PublicKey,
+    state: LineageState,
+    observations: Observations,
+    *,
+    memory: Memory,
+    policy: Policy,
+    now: datetime,
+) -> bool:
+    """Whether a service that was seen to present a chain (DER, leaf first) can't lose by ``new``.
+
+    That is so where it serves what is live, which the gate judges, or a key that was replaced as
+    compromised; where that fails by all that is there now, and ``new`` doesn't; and where each
+    RRset that a cache may hold refuses ``new`` to none but those to whom it refuses that chain.
+    A key without a chain is taken to be refused by all; it harms nobody where it is served already.
+    """
+    from danebot.domain.lineage.pem import leaf_spki
+
+    live = state.serving
+    if live is None or presented[:1] == live.chain.ders[:1]:
+        return live is not None
+    spki, key = leaf_spki(presented[0]), new.key if isinstance(new, Held) else new
+    exposed = {past.spki for past in memory.past_keys if past.exposure is not Exposure.NONE}
+    if spki in exposed:
+        return True
+    if not isinstance(new, Held) and spki == key.spki:
+        return True
+    seen, known = observations.get(owner), memory.owners.get(owner, OwnerMemory())
+    ends = {one.records: gone_at(one, known, policy) for one in known.rrsets}
+    ends |= {records: None for records, _ in in_force(seen)} if seen is not None else {}
+    senders = senders_to(owner, live, now)
+    cached = {records for records, until in ends.items() if until is None or now < until}
+    refused = {one: senders.refusing_presented(one, presented) for one in cached}
+    lost = {
+        one: senders.refusing(one, new) if isinstance(new, Held) else ALL_TYPES for one in cached
+    }
+    there = [records for records in cached if ends[records] is None]
+    if there and all(refused[one] == ALL_TYPES and not lost[one] for one in there):
+        return True
+    return bool(cached) and all(lost[one] <= refused[one] for one in cached)
 
 
 def refused_live(
@@ -151,10 +248,21 @@ def refused_live(
     reason: nobody else is served by it.  One record of several may have been alone before the first
     look; that is a reason where no service was seen to serve what is live.
     """
+    return worst(live_refusals(state, observations, memory, policy=policy, now=now))
+
+
+def live_refusals(
+    state: LineageState,
+    observations: Observations,
+    memory: Memory,
+    *,
+    policy: Policy,
+    now: datetime,
+) -> Iterator[Refusal]:
+    """Yield the reasons of `refused_live`, of every owner."""
     live = state.serving
     if live is None:
-        return None
-    found: list[Refusal] = []
+        return
     for name in state.owners:
         owner, seen = memory.owners.get(name, OwnerMemory()), observations.get(name)
         shown = [records for records, _ in in_force(seen)] if seen is not None else []
@@ -162,19 +270,24 @@ def refused_live(
         ends = {s.records: gone_at(s, owner, policy) for s in owner.rrsets}
         ends |= dict.fromkeys(shown)
         if owner.watched_since is None and not shown:
-            found.append(Refusal(name, "its TLSA records were never seen", unknown=True))
+            yield Refusal(name, "its TLSA records were never seen", unknown=True)
         senders = senders_to(name, live, now)
         for records, until in ends.items():
             counts = (until is None or now < until) and not there.isdisjoint(records)
             if counts and CertificateType.X509 in senders.refusing(records, live):
                 reason = f"{'; '.join(map(str, records))} doesn't match it"
-                found.append(Refusal(name, reason, until=until))
+                yield Refusal(name, reason, until=until)
         known_at = past_known_at(owner, policy)
         unserved = served_at(name, state, memory, None) is None
         if unserved and known_at is not None and now < known_at:
             refused = (senders.refusing((record,), live) for record in there)
-            found += [_past(name, known_at)] * any(CertificateType.X509 in one for one in refused)
-    return max(found, key=_urgency, default=None)
+            if any(CertificateType.X509 in one for one in refused):
+                yield _past(name, known_at)
+
+
+def worst(refusals: Iterable[Refusal]) -> Refusal | None:
+    """Return the one to be told: what must be published before what only has to be waited for."""
+    return max(refusals, key=_urgency, default=None)
 
 
 def _urgency(refusal: Refusal) -> tuple[bool, bool, bool, float]:

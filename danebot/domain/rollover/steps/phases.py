@@ -10,6 +10,7 @@ from danebot.tuples import NamedTuple
 
 if TYPE_CHECKING:
     from danebot.domain.lineage.state import LineageState
+    from danebot.domain.names import DnsName
     from danebot.domain.rollover.evidence.propagation import Observations, Propagation
     from danebot.domain.rollover.records.adoption import Found
     from danebot.domain.rollover.steps.gate import Refusal
@@ -83,13 +84,15 @@ class Observation(NamedTuple):
 
     ``distrust`` says why the staged chain doesn't verify to the trust store; "" if it does, None
     if that was not examined (which counts as not verified).  ``beside`` are owners of a lineage
-    that watches none, judged without asking a service.
+    that watches none, judged without asking a service.  At ``unharmed`` owners it was seen just now
+    that the service can't lose by what is next (see `gate.loses_nothing`).
     """
 
     state: LineageState
     owners: Observations = MappingProxyType({})
     distrust: str | None = None
     beside: tuple[Found, ...] = ()
+    unharmed: frozenset[DnsName] = frozenset()
 
 
 class Plan(NamedTuple):
@@ -98,6 +101,8 @@ class Plan(NamedTuple):
     ``current`` and ``awaited`` are the propagation of the current and the awaited key's records.
     ``certbot_may_renew`` is False while an unsafe key is staged that can't be put back.
     ``keep`` says, for PUT_BACK, where the staged key goes; ``refusal``, for GATE and CACHES, why.
+    ``relies`` are the owners whose services may lose by what is, or would be, next, if they serve
+    another chain than live: whoever takes that step asks them first.
     """
 
     phase: Phase
@@ -111,3 +116,4 @@ class Plan(NamedTuple):
     certbot_may_renew: bool = True
     keep: Keep | None = None
     refusal: Refusal | None = None
+    relies: tuple[DnsName, ...] = ()

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING
 
 from danebot.domain.lineage.renewal import CERTBOTS_OWN, renews_at
 from danebot.domain.lineage.state import Held, LineageState, Management
+from danebot.domain.names import service_at
 from danebot.domain.rollover.evidence.memory import Memory, Occurrence
 from danebot.domain.rollover.evidence.propagation import (
     Obstacle,
@@ -38,7 +39,7 @@ from danebot.domain.rollover.evidence.schedule import (
     wants_rollover,
 )
 from danebot.domain.rollover.evidence.servers import completed
-from danebot.domain.rollover.steps.gate import Refusal, gate, served_at
+from danebot.domain.rollover.steps.gate import Refusal, gate, relied_upon, served_at
 from danebot.domain.rollover.steps.patience import promotion_retry_at, promotion_wait
 from danebot.domain.rollover.steps.phases import Hold, Keep, Observation, Phase, Plan, Repair, Step
 from danebot.domain.rollover.steps.remember import seen_awaited
@@ -109,23 +110,20 @@ def _with_awaited(base: Plan, observation: Observation, memory: Memory, policy: 
     if key is None:
         return base
     propagations = propagations_of(state.required or (), key, observation.owners)
-    repair = Repair.NOT_NEEDED
-    if _repairs(key, observation, memory):
-        repair = Repair.AT_ONCE
     safe = safe_time(memory, state.owners, effective_policy(policy, memory, key))
-    return base._replace(awaited=propagations, safe=safe, repair=repair)
+    return _with_repair(base._replace(awaited=propagations, safe=safe), key, observation, memory)
 
 
-def _repairs(key: PublicKey, observation: Observation, memory: Memory) -> bool:
-    """Whether mail is failing already and ``key`` would mend it."""
-    state = observation.state
-    return (
-        state.serving is not None
-        and all(served_at(owner, state, memory, state.staged) for owner in state.owners)
-        and taken_together(propagations_of(state.required or (), key, observation.owners))
-        is Seen.EVERYWHERE
-        and live_is_gone(state.serving, state.owners, observation.owners)
-    )
+def _with_repair(base: Plan, key: PublicKey, observation: Observation, memory: Memory) -> Plan:
+    """The plan with whether mail is failing already and ``key`` would mend it."""
+    state, seen = observation.state, observation.owners
+    there = taken_together(propagations_of(state.required or (), key, seen)) is Seen.EVERYWHERE
+    if state.serving is None or not there or not live_is_gone(state.serving, state.owners, seen):
+        return base._replace(repair=Repair.NOT_NEEDED, relies=())
+    left = [owner for owner in state.owners if owner not in observation.unharmed]
+    known = all(served_at(owner, state, memory, state.staged) for owner in left)
+    repair = Repair.AT_ONCE if known else Repair.NOT_NEEDED
+    return base._replace(repair=repair, relies=tuple(filter(service_at, left)))
 
 
 def _plan_staged(
@@ -139,13 +137,12 @@ def _plan_staged(
 ) -> Plan:
     """The staged chain is not the served one: deploy it, hold it, or put it back."""
     state = observation.state
-    issued = base._replace(phase=Phase.ISSUED)
-    repair = Repair.AT_ONCE if _repairs(staged.key, observation, memory) else Repair.NOT_NEEDED
+    issued = _with_repair(base._replace(phase=Phase.ISSUED), staged.key, observation, memory)
     seen = seen_awaited(state, base.awaited, memory.awaiting)
     unsafe = _key_hold(base, state, staged.key, seen, now)
     if mismatch_accepted(memory, staged.key):
         unsafe = None
-    if unsafe is not None and repair is Repair.NOT_NEEDED:
+    if unsafe is not None and issued.repair is Repair.NOT_NEEDED:
         if unsafe is Hold.CANNOT_SEE:
             detail = unanswered(base.awaited)
             held = issued._replace(hold=unsafe, detail=detail, certbot_may_renew=False)
@@ -153,14 +150,21 @@ def _plan_staged(
         return _put_back(issued._replace(hold=unsafe), observation, staged)
     hold, detail = chain_hold(state, staged, observation.distrust)
     if hold is not None:
-        return issued._replace(hold=hold, detail=detail, repair=repair)
-    waits = effective_policy(policy, memory, staged.key)
-    refusal = gate(state, staged, observation.owners, memory, policy=waits, now=now)
-    if refusal is not None and not mismatch_accepted(memory, staged.key):
-        held = _refused(issued, refusal)._replace(repair=repair)
+        return issued._replace(hold=hold, detail=detail, relies=())
+    if mismatch_accepted(memory, staged.key):
+        return issued._replace(step=Step.DEPLOY, relies=())
+    waits, seen_now = effective_policy(policy, memory, staged.key), observation.owners
+    relied = relied_upon(state, staged, seen_now, memory, policy=waits, now=now)
+    relied += issued.relies if unsafe is not None else ()
+    left = (owner for owner in dict.fromkeys(relied) if owner not in observation.unharmed)
+    issued = issued._replace(relies=tuple(left))
+    unharmed = observation.unharmed
+    refusal = gate(state, staged, seen_now, memory, policy=waits, now=now, unharmed=unharmed)
+    if refusal is not None:
+        held = _refused(issued, refusal)
         other_key = staged.key != state.current_key
         return _give_way(held, observation, staged, policy, now) if other_key else held
-    return issued._replace(step=Step.DEPLOY, repair=repair)
+    return issued._replace(step=Step.DEPLOY)
 
 
 def _put_back(issued: Plan, observation: Observation, staged: Held) -> Plan:
@@ -302,13 +306,14 @@ def _plan_seen(
 
 def _plan_use(cooling: Plan, memory: Memory, now: datetime, *, wanted: bool) -> Plan:
     """The ready key's records are seen everywhere: use it when it has cooled and is wanted."""
+    cooled = cooling.safe is not None and now >= cooling.safe.at
+    if cooled and wanted:
+        return _plan_attempt(cooling._replace(relies=()), memory, now)
     if cooling.repair is Repair.AT_ONCE:
         return _plan_attempt(cooling, memory, now)
-    if cooling.safe is None or now < cooling.safe.at:
+    if not cooled:
         return cooling._replace(hold=Hold.NOT_COOLED)
-    if not wanted:
-        return cooling._replace(phase=Phase.STANDBY, hold=Hold.STANDS_BY)
-    return _plan_attempt(cooling, memory, now)
+    return cooling._replace(phase=Phase.STANDBY, hold=Hold.STANDS_BY)
 
 
 def _plan_attempt(waiting: Plan, memory: Memory, now: datetime) -> Plan:

@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING
 
 from danebot.domain.lineage.state import Management
 from danebot.domain.names import service_at
+from danebot.domain.rollover.evidence.memory import Occurrence
 from danebot.domain.rollover.records.retirement import deployment_of, found_instead
 from danebot.domain.rollover.steps.gate import passed_gate, refused_live
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from danebot.domain.lineage.state import LineageState
+    from danebot.domain.lineage.state import Held, LineageState
     from danebot.domain.rollover.evidence.memory import Deployment, Memory
     from danebot.domain.rollover.evidence.policy import Policy
     from danebot.domain.rollover.evidence.propagation import Observations
@@ -32,6 +33,12 @@ def unasked(memory: Memory, state: LineageState) -> bool:
     if state.management is not Management.STAGED:
         return False
     return any(map(service_at, new)) or came_by_itself(memory, state)
+
+
+def shown_already(memory: Memory, state: LineageState) -> bool:
+    """Whether danebot deployed what is live, and every service was there to be shown it."""
+    live = state.serving
+    return live is not None and passed_gate(memory, live) and not unasked(memory, state)
 
 
 def came_by_itself(memory: Memory, state: LineageState) -> bool:
@@ -88,6 +95,16 @@ def to_be_asked(
         return (
             replace(memory, deployment=last) if refused is not None else _unconfirmed(memory, last)
         )
+    return _unconfirmed(memory, last)
+
+
+def disproved(memory: Memory, live: Held, now: datetime) -> Memory:
+    """The memory once a service wasn't seen to serve what is ``live``, whoever deployed that.
+
+    It is as if that had come by itself: a backup was put in its place, say.  No record is to go.
+    """
+    last = found_instead(deployment_of(memory, live, now), live)
+    last = last._replace(origin=Occurrence.FOUND, clear_since=None, cleared_at=None)
     return _unconfirmed(memory, last)
 
 

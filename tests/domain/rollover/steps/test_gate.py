@@ -22,12 +22,19 @@ from danebot.domain.finding import Code, Finding, Severity
 from danebot.domain.lineage.state import Anchored, Held
 from danebot.domain.names import DnsName
 from danebot.domain.rollover.evidence.anchors import anchored
-from danebot.domain.rollover.evidence.memory import Deployment, Memory, Occurrence
+from danebot.domain.rollover.evidence.memory import (
+    Deployment,
+    Exposure,
+    Memory,
+    Occurrence,
+    PastKey,
+)
 from danebot.domain.rollover.evidence.policy import Policy
 from danebot.domain.rollover.findings.assess import assess
-from danebot.domain.rollover.steps.gate import refused_live
+from danebot.domain.rollover.steps.gate import loses_nothing, refused_live
 from danebot.domain.rollover.steps.phases import Hold, Observation, Phase, Plan, Repair, Step
 from danebot.domain.rollover.steps.plan import plan
+from danebot.domain.rollover.steps.unasked import disproved
 from domain.builders import DAY, HOUR, MINUTE, MX, MX2, T0, UNREACHABLE, line, seen
 from domain.gate_world import EVERYWHERE, HOST, There, Watch, chain, renewal, shown, tlsa, watch
 
@@ -660,4 +667,119 @@ def test_a_service_that_came_since_the_others_were_asked_may_have_another_chain(
             held_back(site.look(T0, shown(FORMER)))
             if held
             else deployed(site.look(T0, shown(FORMER)))
+        )
+
+
+# ---- what rests on services serving what is live ------------------------------------------------
+
+
+def own(live: Held) -> Deployment:
+    return Deployment(live.chain.fingerprint, live.key.digest, T0, confirmed_at=T0)
+
+
+def restored(*shown_records: TlsaRecord, new: Held = SAME) -> tuple[Watch, Plan]:
+    """A lineage whose live chain danebot deployed, and confirmed, by a backup's memory."""
+    site = watch(new, *shown_records)
+    site.memory = replace(site.memory, deployment=own(chain()), asked=(MX,))
+    return site, site.look(T0, shown(*shown_records))
+
+
+def test_an_excuse_rests_on_services_that_are_to_be_asked() -> None:
+    _, found = restored(FORMER)
+    assert (found.step, found.relies) == (Step.DEPLOY, (MX,))
+    assert restored(FORMER, tlsa("3 1 1"))[1].relies == ()
+    assert restored()[1].relies == ()
+    held = restored(A, new=SWITCHED)[1]  # which no service excuses
+    assert (held.step, held.relies) == (None, ())
+
+
+def test_what_a_service_was_not_seen_to_serve_excuses_nothing_until_it_is_seen() -> None:
+    site, found = restored(FORMER)
+    site.memory = disproved(site.memory, chain(), T0)
+    held = site.look(T0, shown(FORMER))
+    assert held_back(held)
+    assert held.relies == (MX,)
+    one = seen(shown(FORMER))
+    asked = Observation(site.state, one, distrust="", unharmed=frozenset({MX}))
+    found = plan(asked, site.memory, site.policy, T0)
+    assert (found.step, found.relies) == (Step.DEPLOY, ())
+
+
+def test_each_service_that_excuses_is_to_be_asked() -> None:
+    site = Watch(replace(renewal(SAME), required=(line(), line(MX2))))
+    site.look(T0 - 30 * DAY, shown(FORMER), shown(FORMER, owner=MX2))
+    found = site.look(T0, shown(FORMER), shown(FORMER, owner=MX2))
+    assert (found.step, found.relies) == (Step.DEPLOY, (MX, MX2))
+    one = seen(shown(FORMER), shown(FORMER, owner=MX2))
+    site.memory = disproved(site.memory, chain(), T0)
+    half = Observation(site.state, one, distrust="", unharmed=frozenset({MX}))
+    found = plan(half, site.memory, site.policy, T0)
+    assert held_back(found)
+    assert found.relies == (MX2,)
+
+
+def test_a_repair_rests_on_them_too() -> None:
+    new = chain(key="new", version=2)
+    site = watch(new, tlsa("3 1 1"))
+    found = site.look(T0, shown(tlsa("3 1 1", key="new")))
+    assert (found.repair, found.relies) == (Repair.AT_ONCE, (MX,))
+    site.memory = disproved(site.memory, chain(), T0)
+    found = site.look(T0, shown(tlsa("3 1 1", key="new")))
+    assert (found.repair, found.step, found.relies) == (Repair.NOT_NEEDED, Step.PUT_BACK, (MX,))
+
+
+@pytest.mark.parametrize(
+    ("presented", "there", "safe"),
+    [
+        ("old", FORMER, True),  # what is live: the gate judges it
+        ("third", FORMER, True),  # fails as well
+        ("former", FORMER, False),
+        ("former", tlsa("3 1 1"), True),  # the new chain mends it
+        ("former", tlsa("2 1 1", by="A"), True),  # both are known by the authority
+        ("former", tlsa("9 1 1"), True),  # unusable for all
+    ],
+)
+def test_whom_a_renewal_takes_nothing_from(presented: str, there: TlsaRecord, safe: bool) -> None:  # noqa: FBT001 - a column
+    site = watch(SAME, there)
+    site.look(T0, shown(there))
+    served = chain(presented).chain.ders
+    assert safe is loses_nothing(
+        MX, served, SAME, site.state, {}, memory=site.memory, policy=site.policy, now=T0
+    )
+
+
+def test_what_caches_know_a_service_by_counts_as_long_as_they_have_it() -> None:
+    site = watch(SAME, FORMER)
+    third = tlsa("3 1 1", key="third")
+    served = chain("former").chain.ders
+    for minutes, safe in ((1, False), (120, False), (121, True)):
+        now = T0 + minutes * MINUTE
+        site.look(now, shown(third))
+        assert safe is loses_nothing(
+            MX, served, SAME, site.state, {}, memory=site.memory, policy=site.policy, now=now
+        )
+
+
+def test_a_compromised_key_is_spared_nothing() -> None:
+    site = watch(SAME, FORMER)
+    gone = PastKey(chain("former").key.spki, T0, Exposure.COMPROMISED)
+    memory = replace(site.memory, past_keys=(gone,))
+    served = chain("former").chain.ders
+    assert loses_nothing(
+        MX, served, SAME, site.state, {}, memory=memory, policy=site.policy, now=T0
+    )
+
+
+def test_a_key_that_is_served_already_harms_nobody() -> None:
+    site = watch(SAME, FORMER)
+    for key, safe in (("former", True), ("new", False)):
+        assert safe is loses_nothing(
+            MX,
+            chain("former").chain.ders,
+            chain(key).key,
+            site.state,
+            {},
+            memory=site.memory,
+            policy=site.policy,
+            now=T0,
         )

@@ -8,7 +8,7 @@ from danebot.domain.dns.tlsa import TlsaRecord
 from danebot.domain.rollover.evidence.memory import Deployment, Memory, Occurrence
 from danebot.domain.rollover.evidence.policy import Policy
 from danebot.domain.rollover.steps.remember import remember
-from danebot.domain.rollover.steps.unasked import to_be_asked
+from danebot.domain.rollover.steps.unasked import disproved, to_be_asked
 from domain.builders import MX, MX2, T0, line, seen
 from domain.gate_world import chain, renewal, shown, tlsa
 
@@ -51,3 +51,12 @@ def test_who_was_let_go_was_not_asked() -> None:
     memory = Memory(deployment=OWN, asked=(MX, MX2))
     there = seen(shown(OWN_RECORD))
     assert to_be_asked(memory, STATE, there, policy=Policy(), now=T0).asked == (MX,)
+
+
+def test_what_is_disproved_was_found_live() -> None:
+    """Whoever it was that deployed it: hooks are to show it no more, and no old record goes."""
+    for before in (OWN, OWN._replace(chain=b"begun"), None):
+        last = disproved(Memory(deployment=before), LIVE, T0).deployment
+        assert last is not None
+        assert (last.origin, last.chain) == (Occurrence.FOUND, LIVE.chain.fingerprint)
+        assert (last.confirmed_at, last.clear_since, last.cleared_at) == (None, None, None)

@@ -1,0 +1,313 @@
+"""A tree from a backup: what is live there need not be what services serve now."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from adapters import trees
+from adapters.trees import NAME
+from danebot.adapters.tree.locks import TreeLock
+from danebot.adapters.tree.memory_file import save_memory
+from danebot.config.settings import Method, PublishSettings
+from danebot.domain.delivery.probes import ProbeOutcome
+from danebot.domain.finding import Code, Finding
+from danebot.domain.rollover.evidence.memory import (
+    Deployment,
+    Exposure,
+    PastKey,
+    PendingHook,
+)
+from danebot.jobs import confirm as module
+from danebot.jobs.deploy import deploy_again
+from danebot.jobs.overview import survey
+from danebot.jobs.publish_all import publish_now
+from domain.builders import DAY, HOUR
+from jobs.world import OWNER, World
+
+Happens = Callable[[World], None]
+
+
+@pytest.fixture
+def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
+    """The backup has the key one, deployed and confirmed; DNS and the service have gone on to two.
+
+    Another renewal is due.
+    """
+    monkeypatch.setattr(module, "_PAUSES", (0.0,))
+    world = World(tmp_path)
+    common = world.settings.common._replace(hooks=(f"echo ran >>{tmp_path / 'log'}",), probe=True)
+    world.settings = world.settings._replace(common=common)
+    world.renew()
+    remember(world, confirmed_at=world.now)
+    world.renew()
+    assert world.memory.asked == (OWNER,)
+    world.now += 9 * DAY
+    world.zone.keys = ["two"]
+    world.service.key = "two"
+    world.issuer.due = True
+    return world
+
+
+def remember(world: World, **more: object) -> None:
+    """Have it remembered that danebot deployed what is live."""
+    live = world.grown.tree.read(NAME).live
+    assert live is not None
+    last = Deployment(live.chain.fingerprint, live.key.digest, world.now)._replace(**more)  # type: ignore[arg-type]
+    save_memory(world.paths, world.memory, replace(world.memory, deployment=last))
+
+
+def ran(world: World) -> int:
+    log = world.grown.root.parent / "log"
+    return len(log.read_text().splitlines()) if log.exists() else 0
+
+
+def version(world: World) -> int | None:
+    live = world.grown.tree.read(NAME).live
+    return live.version if live is not None else None
+
+
+def codes(found: tuple[Finding, ...]) -> list[object]:
+    wanted = (Code.DEPLOYMENT_HELD, Code.NOT_SERVED, Code.NOT_CONFIRMED)
+    return sorted({one.code.value for one in found if one.code in wanted})
+
+
+HELD, OTHER, SILENT = (
+    code.value for code in (Code.DEPLOYMENT_HELD, Code.NOT_SERVED, Code.NOT_CONFIRMED)
+)
+
+
+def untouched(world: World) -> bool:
+    """Whether nothing had the service read the older key."""
+    return (ran(world), version(world)) == (0, 1)
+
+
+# ---- a renewal --------------------------------------------------------------------------------
+
+
+def test_the_restored_key_is_not_deployed_over_one_that_the_records_name(world: World) -> None:
+    found = world.renew().findings
+    assert untouched(world)
+    assert codes(found) == [HELD, OTHER]
+    held = next(one for one in found if one.code is Code.DEPLOYMENT_HELD)
+    assert f"add, and keep what is there: {OWNER}. IN TLSA 3 1 1" in held.remedy
+    served = next(one for one in found if one.code is Code.NOT_SERVED)
+    assert f"3 1 1 {trees.public('two').digest.hex()}" in served.text
+
+
+def test_each_run_says_the_same_and_so_does_the_status(world: World) -> None:
+    for _ in range(3):
+        assert codes(world.renew().findings) == [HELD, OTHER]
+        (seen,) = survey(world.context, [NAME]).views
+        assert codes(seen.findings) == [HELD]
+        world.now += DAY
+    assert untouched(world)
+
+
+def test_it_is_deployed_once_the_records_of_both_are_in_every_cache(world: World) -> None:
+    world.renew()
+    world.zone.keys = ["two", "one"]
+    world.renew()
+    assert untouched(world)
+    world.pass_time(3 * DAY)
+    assert (ran(world) > 0, version(world)) == (True, 2)
+
+
+@pytest.mark.parametrize("key", ["one", "three"])
+def test_where_the_service_is_seen_to_fail_it_is_deployed_at_once(world: World, key: str) -> None:
+    """It serves what is live, or a third key: no record names either."""
+    world.service.key = key
+    assert HELD not in codes(world.renew().findings)
+    assert (ran(world), version(world)) == (1, 2)
+
+
+@pytest.mark.parametrize("key", ["one", "three"])
+def test_one_that_fails_later_ends_the_wait_in_the_same_run(world: World, key: str) -> None:
+    world.renew()
+    world.service.key = key
+    assert HELD not in codes(world.renew().findings)
+    assert (ran(world) > 0, version(world)) == (True, 2)
+
+
+def test_silence_excuses_nothing(world: World) -> None:
+    world.service.outcome = ProbeOutcome.TIMEOUT
+    for _ in range(2):
+        assert codes(world.renew().findings) == [HELD, SILENT]
+        (seen,) = survey(world.context, [NAME]).views
+        assert codes(seen.findings) == [HELD]
+    assert untouched(world)
+    world.zone.keys = ["two", "one"]  # the way that is always there
+    world.renew()
+    world.pass_time(3 * DAY)
+    assert version(world) == 2
+
+
+def test_where_nobody_is_to_be_asked_the_memory_is_believed(world: World) -> None:
+    """A documented limit."""
+    common = world.settings.common._replace(probe=False)
+    world.settings = world.settings._replace(common=common)
+    world.renew()
+    assert (world.service.asked, version(world)) == (1, 2)
+
+
+def test_a_healthy_renewal_asks_nobody_beforehand(world: World) -> None:
+    world.zone.keys, world.service.key = ["one"], "one"
+    world.service.asked, world.service.number = 0, 2
+    world.renew()
+    assert (ran(world), version(world), world.service.asked) == (1, 2, 1)
+
+
+def old_memory(world: World) -> None:
+    """Another key's, while the tree is as it should be."""
+    newer(world)
+    last = Deployment(b"former", b"former", world.now, confirmed_at=world.now)
+    save_memory(world.paths, world.memory, replace(world.memory, deployment=last))
+
+
+def newer(world: World) -> None:
+    """The tree as it was before the backup was put in its place: the key two is live."""
+    world.grown.version(2, "two")
+    for directory in (world.paths.staging, world.paths.live):
+        world.grown.link(directory, 2)
+    world.grown.combo("two", 2)
+    remember(world, confirmed_at=world.now)
+
+
+def combo_alone(world: World) -> None:
+    newer(world)
+    world.grown.combo("one", 1)
+
+
+def live_alone(world: World) -> None:
+    newer(world)
+    world.grown.link(world.paths.live, 1)
+    world.grown.combo("one", 1)
+
+
+@pytest.mark.parametrize("remembered", [True, False])
+@pytest.mark.parametrize("happens", [old_memory, combo_alone, live_alone])
+def test_a_part_of_a_backup_brings_no_older_key(
+    world: World, happens: Happens, *, remembered: bool
+) -> None:
+    happens(world)
+    if not remembered:
+        save_memory(world.paths, world.memory, replace(world.memory, deployment=None))
+    for _ in range(3):
+        world.renew()
+        serving = world.grown.tree.read(NAME).serving
+        assert serving is not None
+        assert serving.key == trees.public("two") or ran(world) == 0
+        world.now += DAY
+    assert serving.key == trees.public("two")
+
+
+# ---- hooks of a deployment that the backup remembers -------------------------------------------
+
+
+@pytest.mark.parametrize("outcome", [ProbeOutcome.SERVED, ProbeOutcome.TIMEOUT])
+def test_hooks_that_wait_since_the_backup_are_not_run(world: World, outcome: ProbeOutcome) -> None:
+    """A run was cut short between live and its hooks."""
+    world.issuer.due = False
+    world.service.outcome = outcome
+    remember(world, pending=(PendingHook(world.settings.common.hooks[0]),))
+    for _ in range(2):
+        found = world.renew().findings
+        assert codes(found) == [OTHER if outcome is ProbeOutcome.SERVED else SILENT]
+        assert untouched(world)
+    world.service.outcome, world.service.key = ProbeOutcome.SERVED, "one"
+    world.renew()
+    assert world.memory.deployment is None
+
+
+def test_hooks_of_a_deployment_that_mends_are_run(world: World) -> None:
+    """The service has the key three, which no record names any more."""
+    world.issuer.due = False
+    world.service.key = "three"
+    remember(world, pending=(PendingHook(world.settings.common.hooks[0]),))
+    world.renew()
+    assert ran(world) == 1
+
+
+@pytest.mark.parametrize("confirmed", [True, False])
+def test_no_hook_is_run_again_for_a_service_that_went_on(world: World, *, confirmed: bool) -> None:
+    """It was to be asked, when the backup was made, for a deployment or an old key's records."""
+    world.issuer.due = False
+    past = PastKey(trees.public("three").spki, world.now)
+    remember(world, confirmed_at=world.now if confirmed else None)
+    save_memory(world.paths, world.memory, replace(world.memory, past_keys=(past,)))
+    for _ in range(3):
+        assert codes(world.renew().findings) == [OTHER]
+        world.now += DAY
+    assert untouched(world)
+
+
+def test_a_service_is_not_spared_for_the_sake_of_a_compromised_key(world: World) -> None:
+    """The operator accepted the mismatch; a crash came between live and the hooks."""
+    world.issuer.due = False
+    past = PastKey(trees.public("two").spki, world.now, Exposure.COMPROMISED)
+    remember(world, pending=(PendingHook(world.settings.common.hooks[0]),))
+    save_memory(world.paths, world.memory, replace(world.memory, past_keys=(past,)))
+    world.renew()
+    assert ran(world) == 1
+
+
+def deploy(world: World) -> tuple[Finding, ...]:
+    with TreeLock(world.grown.root):
+        return deploy_again(world.context, (NAME,))[1]
+
+
+@pytest.mark.parametrize("outcome", [ProbeOutcome.SERVED, ProbeOutcome.TIMEOUT])
+def test_deploy_shows_no_service_the_restored_key(world: World, outcome: ProbeOutcome) -> None:
+    world.service.outcome = outcome
+    (found,) = deploy(world)
+    assert f"senders may refuse the live chain at {OWNER}" in found.text
+    assert f"danebot tlsa {NAME}" in found.text
+    assert untouched(world)
+
+
+@pytest.mark.parametrize("key", ["one", "three"])
+def test_deploy_goes_on_where_there_is_nothing_to_lose(world: World, key: str) -> None:
+    world.service.key = key
+    deploy(world)
+    assert ran(world) == 1
+
+
+# ---- what is urgent, and what is removed -------------------------------------------------------
+
+
+def test_a_key_on_its_way_is_no_repair_while_the_service_has_another_one(world: World) -> None:
+    """Caches may have the RRset without it, by which the service is known."""
+    world.issuer.due = False
+    world.grown.staging_file("nextkey.pem", trees.key_pem("three"))
+    world.zone.keys = ["two", "three"]
+    world.renew()
+    assert "promote" not in world.issuer.calls
+    world.service.key = "one"
+    world.renew()
+    assert "promote" in world.issuer.calls
+
+
+def test_publish_removes_no_record_of_what_is_served(world: World) -> None:
+    """By the backup, the key two was replaced, and its records may go: it came back since."""
+    world.issuer.due = False
+    world.zone.keys = ["one", "two"]
+    past = PastKey(trees.public("two").spki, world.now)
+    remember(world, confirmed_at=world.now, clear_since=world.now, cleared_at=world.now)
+    save_memory(world.paths, world.memory, replace(world.memory, past_keys=(past,)))
+    publishes = PublishSettings(Method.RFC2136, wait=timedelta(0))
+    common = world.settings.common._replace(publish=publishes)
+    world.settings = world.settings._replace(common=common)
+    with TreeLock(world.grown.root):
+        publish_now(world.context, [NAME])
+    assert world.zone.keys == ["one", "two"]
+    world.service.key = "one"
+    for _ in range(2):
+        world.now += 2 * DAY + HOUR
+        world.renew()
+    with TreeLock(world.grown.root):
+        publish_now(world.context, [NAME])
+    assert world.zone.keys == ["one"]

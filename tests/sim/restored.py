@@ -1,0 +1,155 @@
+"""Histories of a tree out of a backup, while DNS and the service have gone on without it.
+
+The backup has the key ``old`` live, as danebot had deployed and confirmed it; a renewal of it is
+due.  The service keeps what it has (``late``, say) until something makes it read the tree anew.
+The operator publishes what the service has, what the tree has, or both, and mends one or the other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from random import Random
+from typing import NamedTuple
+
+from danebot.domain.dns.tlsa import TlsaRecord
+from danebot.domain.rollover.evidence.anchors import anchored
+from danebot.domain.rollover.evidence.memory import Deployment, Memory
+from danebot.domain.rollover.evidence.policy import Policy
+from danebot.domain.rollover.steps.gate import loses_nothing
+from danebot.domain.rollover.steps.phases import Observation, Plan, Step
+from danebot.domain.rollover.steps.plan import plan
+from danebot.domain.rollover.steps.remember import remember
+from danebot.domain.rollover.steps.unasked import disproved, to_be_asked
+from domain.builders import DAY, HOUR, MX, T0, seen
+from domain.gate_world import chain, renewal, shown, tlsa
+
+_LIVE, _NEW = chain("old", days=200), chain("old", version=2, days=200)
+_KEYS = ("late", "late", "late", "old", "third")
+_RRSETS = (("late",), ("late",), ("late", "old"), ("old",), ("third",), ())
+_TTLS = (HOUR, 6 * HOUR, DAY)
+_LASTS = 3 * DAY  # so that no version comes and goes between two runs
+Asks = Callable[[Plan], bool]
+
+
+class Version(NamedTuple):
+    """An RRset that every server has from ``start`` until the next: the keys that it names."""
+
+    start: datetime
+    keys: tuple[str, ...]
+    ttl: timedelta
+
+    @property
+    def records(self) -> tuple[TlsaRecord, ...]:
+        """The RRset."""
+        return tuple(tlsa("3 1 1", key=key) for key in self.keys)
+
+
+class End(NamedTuple):
+    """How a history ended: whether the renewal was deployed, and held, and whom that harmed."""
+
+    deployed: datetime | None
+    held: bool
+    harmed: tuple[Version, ...]
+
+
+@dataclass
+class Restored:
+    """One history; ``service`` is the key that it has, None while it answers nobody."""
+
+    rng: Random
+    asks: Asks
+    versions: list[Version] = field(default_factory=list)
+    services: list[tuple[datetime, str]] = field(default_factory=list)
+    memory: Memory = field(default_factory=Memory)
+    policy: Policy = field(default_factory=lambda: Policy(min_wait=timedelta(0), margin=HOUR))
+
+    def __post_init__(self) -> None:
+        """Roll the dice: the RRset's versions, and what the service has."""
+        rng, now = self.rng, T0 - 40 * DAY
+        self.versions = [Version(now, ("old",), rng.choice(_TTLS))]
+        self.versions.append(Version(now + 3 * DAY, rng.choice(_RRSETS), rng.choice(_TTLS)))
+        now = T0 - rng.choice((HOUR, DAY, 20 * DAY))  # the backup is older
+        for _ in range(rng.randrange(1, 5)):
+            self.versions.append(Version(now, rng.choice(_RRSETS), rng.choice(_TTLS)))
+            now = max(now, T0) + _LASTS + rng.random() * 5 * DAY
+        self.services = [(T0 - 30 * DAY, rng.choice(_KEYS))]
+        for _ in range(rng.randrange(3)):
+            now = self.services[-1][0] + rng.random() * 30 * DAY
+            self.services.append((max(now, T0), rng.choice(_KEYS)))
+        last = Deployment(
+            _LIVE.chain.fingerprint, _LIVE.key.digest, T0 - 39 * DAY, confirmed_at=T0 - 39 * DAY
+        )
+        self.memory = rng.choice((Memory(deployment=last, asked=(MX,)), Memory(asked=(MX,))))
+
+    def at(self, now: datetime) -> Version:
+        """What every server has at a time."""
+        return [one for one in self.versions if one.start <= now][-1]
+
+    def service(self, now: datetime) -> str:
+        """The key that the service has."""
+        return [key for start, key in self.services if start <= now][-1]
+
+    def look(self, now: datetime) -> None:
+        """A look of which the backup knows."""
+        version, state = self.at(now), renewal(_LIVE, _LIVE)
+        look = seen(shown(*version.records, ttl=version.ttl))
+        self.memory = remember(self.memory, state, look, now)
+
+    def run(self, now: datetime) -> Plan:
+        """One run, as `LineageRun` makes it, up to the step that it takes."""
+        version, state = self.at(now), renewal(_NEW, _LIVE)
+        look = seen(shown(*version.records, ttl=version.ttl))
+        unharmed, asked = frozenset(), False
+        while True:
+            state = anchored(state, self.memory, look, now)
+            self.memory = remember(self.memory, state, look, now)
+            self.memory = to_be_asked(self.memory, state, look, policy=self.policy, now=now)
+            observation = Observation(state, look, distrust="", unharmed=unharmed)
+            found = plan(observation, self.memory, self.policy, now)
+            if asked or not self.asks(found):
+                return found
+            asked, silent = True, self.rng.random() < 0.2
+            presented = chain(self.service(now), days=200).chain.ders
+            known = {"memory": self.memory, "policy": self.policy, "now": now}
+            if not silent and loses_nothing(MX, presented, _NEW, state, look, **known):
+                unharmed = frozenset({MX})
+            else:
+                self.memory = disproved(self.memory, _LIVE, now)
+
+    def harmed(self, now: datetime) -> tuple[Version, ...]:
+        """The RRsets that a cache may hold by which mail flowed, and doesn't by the key `old`.
+
+        Excused is what was replaced before the first look since the backup, and the repair: nobody
+        who looks now knows what the service has, and all know the key `old`.
+        """
+        there = self.at(now).keys
+        ends = [*(one.start for one in self.versions[1:]), datetime.max.replace(tzinfo=T0.tzinfo)]
+        key = self.service(now)
+        return tuple(
+            one
+            for one, end in zip(self.versions, ends, strict=True)
+            if one.start <= now and (end > now or end + one.ttl > now)
+            if key in one.keys and "old" not in one.keys
+            if end > T0 and (key in there or "old" not in there)
+        )
+
+
+def relied_upon(found: Plan) -> bool:
+    """Whether a run asks: danebot's own rule."""
+    return bool(found.relies)
+
+
+def simulate_restored(seed: int, asks: Asks = relied_upon) -> End:
+    """Play one history, a run each day, until the renewal is deployed or the time is over."""
+    history = Restored(Random(seed), asks)
+    for day in range(3):
+        history.look(T0 - (38 - day) * DAY)
+    now, held = T0 + history.rng.random() * DAY, False
+    while now < T0 + 60 * DAY:
+        if history.run(now).step is Step.DEPLOY:
+            return End(now, held, history.harmed(now))
+        held = True
+        now += DAY * (0.5 + history.rng.random())
+    return End(None, held, ())
