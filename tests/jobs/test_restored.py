@@ -16,6 +16,7 @@ from danebot.adapters.tree.memory_file import save_memory
 from danebot.config.settings import Method, PublishSettings
 from danebot.domain.delivery.probes import ProbeOutcome
 from danebot.domain.finding import Code, Finding
+from danebot.domain.lineage.keys import PublicKey
 from danebot.domain.rollover.evidence.memory import (
     Deployment,
     Exposure,
@@ -71,7 +72,7 @@ def version(world: World) -> int | None:
     return live.version if live is not None else None
 
 
-def codes(found: tuple[Finding, ...]) -> list[object]:
+def codes(found: tuple[Finding, ...]) -> list[str]:
     wanted = (Code.DEPLOYMENT_HELD, Code.NOT_SERVED, Code.NOT_CONFIRMED)
     return sorted({one.code.value for one in found if one.code in wanted})
 
@@ -188,6 +189,10 @@ def live_alone(world: World) -> None:
     world.grown.combo("one", 1)
 
 
+def live_key(world: World) -> PublicKey | None:
+    return world.grown.tree.read(NAME).current_key
+
+
 @pytest.mark.parametrize("remembered", [True, False])
 @pytest.mark.parametrize("happens", [old_memory, combo_alone, live_alone])
 def test_a_part_of_a_backup_brings_no_older_key(
@@ -198,11 +203,23 @@ def test_a_part_of_a_backup_brings_no_older_key(
         save_memory(world.paths, world.memory, replace(world.memory, deployment=None))
     for _ in range(3):
         world.renew()
-        serving = world.grown.tree.read(NAME).serving
-        assert serving is not None
-        assert serving.key == trees.public("two") or ran(world) == 0
+        assert live_key(world) == trees.public("two") or ran(world) == 0
         world.now += DAY
-    assert serving.key == trees.public("two")
+    assert live_key(world) == trees.public("two")
+
+
+def test_a_deployment_that_was_cut_short_before_the_backup_is_not_completed(world: World) -> None:
+    """It went no further than the memory."""
+    world.issuer.due = False
+    world.grown.version(2, "one")
+    world.grown.link(world.paths.staging, 2)
+    staged = world.grown.tree.read(NAME).staged
+    assert staged is not None
+    hooks = (PendingHook(world.settings.common.hooks[0]),)
+    remember(world, chain=staged.chain.fingerprint, pending=hooks)
+    for _ in range(2):
+        assert codes(world.renew().findings) == [HELD, OTHER]
+    assert untouched(world)
 
 
 # ---- hooks of a deployment that the backup remembers -------------------------------------------

@@ -14,6 +14,7 @@ from random import Random
 from typing import NamedTuple
 
 from danebot.domain.dns.tlsa import TlsaRecord
+from danebot.domain.names import DnsName
 from danebot.domain.rollover.evidence.anchors import anchored
 from danebot.domain.rollover.evidence.memory import Deployment, Memory
 from danebot.domain.rollover.evidence.policy import Policy
@@ -101,7 +102,8 @@ class Restored:
         """One run, as `LineageRun` makes it, up to the step that it takes."""
         version, state = self.at(now), renewal(_NEW, _LIVE)
         look = seen(shown(*version.records, ttl=version.ttl))
-        unharmed, asked = frozenset(), False
+        unharmed: frozenset[DnsName] = frozenset()
+        asked = False
         while True:
             state = anchored(state, self.memory, look, now)
             self.memory = remember(self.memory, state, look, now)
@@ -112,8 +114,9 @@ class Restored:
                 return found
             asked, silent = True, self.rng.random() < 0.2
             presented = chain(self.service(now), days=200).chain.ders
-            known = {"memory": self.memory, "policy": self.policy, "now": now}
-            if not silent and loses_nothing(MX, presented, _NEW, state, look, **known):
+            if not silent and loses_nothing(
+                MX, presented, _NEW, state, look, memory=self.memory, policy=self.policy, now=now
+            ):
                 unharmed = frozenset({MX})
             else:
                 self.memory = disproved(self.memory, _LIVE, now)

@@ -4,9 +4,9 @@ A sender judges a chain by the TLSA RRset that its resolver holds, whatever usag
 a chain goes live only if every RRset that a cache may hold (see `caches`) authenticates it, as far
 as it authenticates the chain that services have: an RRset that fails both is no reason to wait.
 That is the live one, unless it was only found and a service may have a former one yet; since a
-service may have gone on without the tree (a backup), it is asked right before (`relied_upon`).  Both kinds
-of senders may come, those that are given a certificate and those that are given the raw public key,
-and neither may be worse off.
+service may have gone on without the tree (a backup), it is asked right before (`relied_upon`).
+Both kinds of senders may come, those that are given a certificate and those that are given the raw
+public key, and neither may be worse off.
 
 Where mail is failing already (everyone who has the RRset securely shows one by which both kinds
 refuse the served chain, and neither the new one) older RRsets in caches are no reason either: the
