@@ -29,7 +29,7 @@ from danebot.domain.rollover.records.retirement import (
     unsettled,
 )
 from danebot.domain.rollover.steps.gate import live_refusals, loses_nothing, worst
-from danebot.domain.rollover.steps.unasked import came_by_itself, shown_already
+from danebot.domain.rollover.steps.unasked import came_by_itself, disproved, shown_already
 from danebot.domain.status.summary import probe_status
 from danebot.domain.text import duration, quoted, when
 from danebot.jobs.probe_lineage import ask, neighbours, old_keys, serves
@@ -102,9 +102,7 @@ def confirm(context: Context, state: LineageState, memory: Memory) -> Iterator[D
     refusal = _kept_from(context, state, serving, memory, stale)
     yield Done(events=tuple(_not_served(name, result, refusal) for result in stale))
     if refusal is not None and shown_already(memory, state):
-        from danebot.jobs.served_now import doubted
-
-        memory = doubted(context, state, memory)
+        memory = no_longer_sure(context, state, memory)
         deployment = memory.deployment or deployment
         yield Done(memory)
     clean = not stale and not deployment.pending
@@ -246,6 +244,20 @@ def all_hooks(context: Context, name: str) -> tuple[PendingHook, ...]:
 
     hooks = deploy_hooks(context.tree.root, name, context.settings)
     return tuple(PendingHook(hook.id) for hook in hooks if not hook.kind.post)
+
+
+def no_longer_sure(context: Context, state: LineageState, memory: Memory) -> Memory:
+    """The memory once a service wasn't seen to serve what is live: no deploy hook waits for it."""
+    live = state.serving
+    if live is None:
+        return memory
+    memory = disproved(memory, live, context.clock())
+    last = memory.deployment
+    if last is None or not last.pending:
+        return memory
+    hooks = {one.hook for one in all_hooks(context, state.name)}
+    left = tuple(one for one in last.pending if one.hook not in hooks)
+    return replace(memory, deployment=last._replace(pending=left))
 
 
 def endpoints_of(state: LineageState) -> tuple[Endpoint, ...]:

@@ -280,11 +280,12 @@ class LineageRun:
         new = staged if not staged or not staged.same_content(state.serving) else state.awaited_key
         if new is None:
             return False
-        from danebot.jobs.served_now import doubted, unharmed
+        from danebot.jobs.confirm import no_longer_sure
+        from danebot.jobs.served_now import unharmed
 
         found = unharmed(self.context, state, self.memory, sources.seen, sorted(owners), new=new)
         if not owners <= found:
-            self.do((Done(doubted(self.context, state, self.memory)),))
+            self.do((Done(no_longer_sure(self.context, state, self.memory)),))
         asked, well = sources.asked | owners, sources.unharmed | found
         self.progress = self.progress.observed(sources._replace(asked=asked, unharmed=well))
         return True
@@ -294,11 +295,12 @@ class LineageRun:
         last, state = self.memory.deployment, self.progress.sources.state
         if last is None or not last.pending or state is None or self.refused:
             return
-        from danebot.jobs.served_now import doubted, kept_from
+        from danebot.jobs.confirm import no_longer_sure
+        from danebot.jobs.served_now import kept_from
 
         state = self.preview().state
         if kept_from(self.context, state, self.memory, self.progress.sources.seen) is not None:
-            self.do((Done(doubted(self.context, state, self.memory)),))
+            self.do((Done(no_longer_sure(self.context, state, self.memory)),))
 
     def _look_again(self, current: LineageView) -> None:
         step = current.plan.step

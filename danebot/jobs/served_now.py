@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from danebot.domain.delivery.probes import ProbeOutcome
@@ -15,8 +14,7 @@ from danebot.domain.rollover.steps.gate import (
     loses_nothing,
     worst,
 )
-from danebot.domain.rollover.steps.unasked import disproved, shown_already
-from danebot.jobs.confirm import all_hooks
+from danebot.domain.rollover.steps.unasked import shown_already
 from danebot.jobs.probe_lineage import ask
 
 if TYPE_CHECKING:
@@ -91,17 +89,3 @@ def _hurried(memory: Memory) -> bool:
     return last is not None and any(
         past.until == last.at and past.exposure is not Exposure.NONE for past in memory.past_keys
     )
-
-
-def doubted(context: Context, state: LineageState, memory: Memory) -> Memory:
-    """The memory once a service wasn't seen to serve what is live: no deploy hook waits for it."""
-    live = state.serving
-    if live is None:
-        return memory
-    memory = disproved(memory, live, context.clock())
-    last = memory.deployment
-    if last is None or not last.pending:
-        return memory
-    hooks = {one.hook for one in all_hooks(context, state.name)}
-    left = tuple(one for one in last.pending if one.hook not in hooks)
-    return replace(memory, deployment=last._replace(pending=left))
