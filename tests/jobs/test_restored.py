@@ -25,6 +25,7 @@ from danebot.domain.rollover.evidence.memory import (
 )
 from danebot.jobs import confirm as module
 from danebot.jobs.deploy import deploy_again
+from danebot.jobs.init import StagedKeys, deinitialise
 from danebot.jobs.overview import survey
 from danebot.jobs.publish_all import publish_now
 from domain.builders import DAY, HOUR
@@ -328,3 +329,16 @@ def test_publish_removes_no_record_of_what_is_served(world: World) -> None:
     with TreeLock(world.grown.root):
         publish_now(world.context, [NAME])
     assert world.zone.keys == ["one"]
+
+
+def test_deinit_leaves_live_as_it_is(world: World) -> None:
+    """It asks nobody, so a renewal that rests on what services have stays behind."""
+    world.grown.version(2, "one")
+    world.grown.link(world.paths.staging, 2)
+    before = world.grown.tree.read(NAME).serving
+    with TreeLock(world.grown.root):
+        deinitialise(world.context, NAME, StagedKeys.REFUSE)
+    after = world.grown.tree.read(NAME).serving
+    assert before is not None
+    assert after is not None
+    assert after.same_content(before)
