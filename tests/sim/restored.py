@@ -135,7 +135,7 @@ class Restored:
             for one, end in zip(self.versions, ends, strict=True)
             if one.start <= now and (end > now or end + one.ttl > now)
             if key in one.keys and "old" not in one.keys
-            if end > T0 and (key in there or "old" not in there)
+            if key in there or ("old" not in there and end > T0)
         )
 
 

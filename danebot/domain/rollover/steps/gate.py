@@ -221,13 +221,15 @@ def loses_nothing(
     seen, known = observations.get(owner), memory.owners.get(owner, OwnerMemory())
     ends = {one.records: gone_at(one, known, policy) for one in known.rrsets}
     ends |= {records: None for records, _ in in_force(seen)} if seen is not None else {}
-    senders = senders_to(owner, live, now)
+    senders, known_at = senders_to(owner, live, now), past_known_at(known, policy)
     cached = {records for records, until in ends.items() if until is None or now < until}
+    if known_at is None or now < known_at:  # one of several may have been alone before
+        cached |= {(record,) for records in cached for record in records}
     refused = {one: senders.refusing_presented(one, presented) for one in cached}
     lost = {
         one: senders.refusing(one, new) if isinstance(new, Held) else ALL_TYPES for one in cached
     }
-    there = [records for records in cached if ends[records] is None]
+    there = [records for records, until in ends.items() if until is None]
     if there and all(refused[one] == ALL_TYPES and not lost[one] for one in there):
         return True
     return bool(cached) and all(lost[one] <= refused[one] for one in cached)

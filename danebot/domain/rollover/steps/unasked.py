@@ -61,8 +61,7 @@ def refused_reload(
     What danebot itself deployed has passed the gate for that, but not for a service that came
     since.  ``memory`` must already hold the observations.
     """
-    live = state.serving
-    if live is None or (passed_gate(memory, live) and not unasked(memory, state)):
+    if shown_already(memory, state):
         return None
     return refused_live(state, observations, memory, policy=policy, now=now)
 
