@@ -124,8 +124,8 @@ class Restored:
     def harmed(self, now: datetime) -> tuple[Version, ...]:
         """The RRsets that a cache may hold by which mail flowed, and doesn't by the key `old`.
 
-        Excused is what was replaced before the first look since the backup, and the repair: nobody
-        who looks now knows what the service has, and all know the key `old`.
+        Where nobody who looks now knows what the service has, excused are the repair, by which all
+        know the key `old`, and what was replaced before the first look since the backup.
         """
         there = self.at(now).keys
         ends = [*(one.start for one in self.versions[1:]), datetime.max.replace(tzinfo=T0.tzinfo)]
