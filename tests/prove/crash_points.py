@@ -81,7 +81,7 @@ def prepared(lab: Lab, prepare: Callable[[Site], tuple[str, ...]]) -> Iterator[S
 
 
 def _struck(at: Situation, turn: Budget, dice: random.Random, tally: Tally) -> None:
-    """Crashes and faults in turn, each at points by chance; none twice."""
+    """Crashes and faults in turn, at least one of either, each at points by chance; none twice."""
     crash = f"crash points: {at.name}"
     left = {
         row: dice.sample(todo, len(todo))
@@ -94,10 +94,10 @@ def _struck(at: Situation, turn: Budget, dice: random.Random, tally: Tally) -> N
     undisturbed = striking.wanted(at)
     faults, broken = [row for row in left if row != crash], 0
     dice.shuffle(faults)
-    while any(left.values()) and not turn.over() and broken < _MOST:
+    while any(left.values()) and broken < _MOST:
         faults = faults[1:] + faults[:1]
         for row in (crash, faults[0]):
-            if left[row] and not turn.over():
+            if left[row]:
                 fault, point = left[row].pop()
                 found = tried(at, undisturbed, fault, point)
                 tally.tried[row] += 1
@@ -105,6 +105,8 @@ def _struck(at: Situation, turn: Budget, dice: random.Random, tally: Tally) -> N
                 if found:
                     broken += 1
                     tally.broken.setdefault(row, []).append(found)
+        if turn.over():
+            break
 
 
 def _all(at: Situation, fault: Fault) -> list[tuple[Fault, int]]:
