@@ -59,7 +59,8 @@ def assert_same_again(at: Situation, undisturbed: frozenset[str], fault: Fault, 
         at.site.ok("renew")
     assert_nothing_lost(at.keys if at.name == "newkey" else keys, at.site.tree)
     if at.name != "newkey":
-        assert _outcome(at) ^ undisturbed == set(), where
+        differ = _outcome(at) ^ undisturbed
+        assert not differ, (where, sorted(differ), ran, again)
     if at.name not in {"newkey", "deinit"}:  # what couldn't be removed goes with this run
         at.site.ok("renew")
     sound_tree(at.site.tree)

@@ -89,7 +89,8 @@ def _hold(path: Path) -> str:
             write_file(path, _TEXT.encode(), mode)
         except DanebotError:
             with suppress(DanebotError):
-                remove(kept)
+                if not _holds(path):  # else this is the only one: its place is taken, if unsynced
+                    remove(kept)
             raise
     except DanebotError as exc:
         return _in_words(exc)

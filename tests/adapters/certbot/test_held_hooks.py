@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from adapters.tree.failing import Failure, failing
 from danebot.adapters.certbot import held_hooks
 from danebot.adapters.certbot.held_hooks import DIRECTORY, KEPT, any_staged, give_back, hold
 from danebot.adapters.files import write_file
@@ -314,3 +315,20 @@ def test_what_is_no_hook_is_neither_opened_nor_told(root: Path) -> None:
     assert run(root, "/le/staging/x") == ""
     assert give_back(root) == ()
     assert run(root, "/le/staging/x") == "run it\n"
+
+
+@pytest.mark.parametrize("failure", Failure)
+def test_a_hook_is_not_lost_whatever_call_fails(root: Path, failure: Failure) -> None:
+    """Not even where its place was taken already, and only that couldn't be synchronised."""
+    before = files(root)
+    with failing(failure, 0) as calls:
+        hold(root)
+    give_back(root)
+    for at in range(1, calls.made + 1):
+        with failing(failure, at):
+            hold(root)
+        hold(root)
+        assert run(root, "/le/live/x") == "run it\n", at
+        assert run(root, "/le/staging/x") == "", at
+        assert give_back(root) == ()
+        assert files(root) == before, at
