@@ -61,7 +61,7 @@ class Senders:
             self.attempts[kind] += 1
             if "Verified TLS connection established" not in run.stdout:
                 self.refused.append(f"{time.strftime('%X')} {kind}\n{run.stdout}{run.stderr}")
-        time.sleep(0.5)
+        time.sleep(1)  # what they would be refused for lasts for a TTL
 
 
 @dataclass
