@@ -61,27 +61,14 @@ class Reader(NamedTuple):
         return f"{self.service} ({self.place})"
 
 
-class Readers(NamedTuple):
-    """What was found; ``whole`` is False where there was more than is looked at."""
-
-    found: tuple[Reader, ...]
-    whole: bool = True
-
-
-def readers_of(path: Path, root: Path = Path("/"), most: int = _MOST) -> Readers:
-    """Look for ``path``, by its name, its real one and those of links to it; raises nothing.
-
-    A file counts once, by the first line that isn't a comment; a service's program only where no
-    file of the service names it.
-    """
-    found, whole = readers_of_each((path,), root, most)
-    return Readers(found[path], whole)
-
-
 def readers_of_each(
     paths: Iterable[Path], root: Path = Path("/"), most: int = _MOST
 ) -> tuple[dict[Path, tuple[Reader, ...]], bool]:
-    """The same of several, in one look; the second is False where there was more to look at."""
+    """Look for ``paths``, by name, real one and links to it, in one look; raises nothing.
+
+    A file counts once, by the first line that isn't a comment; a service's program only where no
+    file of the service names it.  The second is False where there was more than is looked at.
+    """
     real: dict[str, Path] = {os.path.realpath(path): path for path in paths}
     if not real:
         return {}, True

@@ -10,9 +10,13 @@ from pathlib import Path
 import pytest
 
 from danebot.adapters import services
-from danebot.adapters.services import readers_of
+from danebot.adapters.services import Reader, readers_of_each
 
 COMBO = Path("/etc/letsencrypt/live/mail.example.test/combo.pem")
+
+
+def readers_of(path: Path, root: Path) -> tuple[Reader, ...]:
+    return readers_of_each((path,), root)[0][path]
 
 
 def write(root: Path, file: str, text: str) -> Path:
@@ -38,7 +42,7 @@ def test_a_configuration_that_names_it_is_found(
     tmp_path: Path, file: str, line: str, service: str
 ) -> None:
     path = write(tmp_path, file, f"# {COMBO}\n\n{line}\n")
-    (found,) = readers_of(COMBO, tmp_path).found
+    (found,) = readers_of(COMBO, tmp_path)
     assert str(found) == f"{service} ({path}:3)"
 
 
@@ -50,21 +54,21 @@ def test_what_only_looks_like_it_is_not_found(tmp_path: Path) -> None:
     write(tmp_path, "etc/postfix/main.cf~", f"x {COMBO}\n")
     for name in ("a.dpkg-old", "a.disabled", "a.off", ".a", ".#a", "a.rpmorig", "old.d.bak/a"):
         write(tmp_path, f"etc/nginx/{name}", f"x {COMBO}\n")
-    assert readers_of(COMBO, tmp_path).found == ()
+    assert readers_of(COMBO, tmp_path) == ()
 
 
 @pytest.mark.parametrize("name", ["a.log", "a.log.1", "error.log-20260101", "a.LOG"])
 def test_a_log_is_no_configuration(tmp_path: Path, name: str) -> None:
     write(tmp_path, f"etc/opt/{name}", f"opened {COMBO}\n")
     write(tmp_path, "etc/opt/a.logger", f"cert = {COMBO}\n")
-    assert [str(one) for one in readers_of(COMBO, tmp_path).found] == [
+    assert [str(one) for one in readers_of(COMBO, tmp_path)] == [
         f"opt ({tmp_path}/etc/opt/a.logger:1)"
     ]
 
 
 def test_a_file_with_binary_content_is_no_configuration(tmp_path: Path) -> None:
     write(tmp_path, "etc/postfix/aliases.db", f"\0\0{COMBO}\n")
-    assert readers_of(COMBO, tmp_path).found == ()
+    assert readers_of(COMBO, tmp_path) == ()
 
 
 def test_enabled_sites_and_links_to_it_are_found(tmp_path: Path) -> None:
@@ -75,7 +79,7 @@ def test_enabled_sites_and_links_to_it_are_found(tmp_path: Path) -> None:
     certs = tmp_path / "etc/haproxy/certs/mail.pem"
     certs.parent.mkdir(parents=True)
     certs.symlink_to(COMBO)
-    assert readers_of(COMBO, tmp_path).found == (
+    assert readers_of(COMBO, tmp_path) == (
         ("haproxy", str(certs)),
         ("nginx", f"{enabled}:1"),
     )
@@ -95,7 +99,7 @@ def test_who_names_a_link_to_it_is_found(
     (tmp_path / link).parent.mkdir(parents=True)
     (tmp_path / link).symlink_to(combo.parent / target)
     write(tmp_path, "etc/zmail.cf", f"smtpd_tls_chain_files = {tmp_path / named}\n")
-    found = dict(readers_of(combo, tmp_path).found)
+    found = dict(readers_of(combo, tmp_path))
     assert found["zmail.cf"] == f"{tmp_path}/etc/zmail.cf:1"
 
 
@@ -105,17 +109,15 @@ def test_a_tree_behind_a_link_has_two_names(tmp_path: Path) -> None:
     real.write_bytes(b"")
     (tmp_path / "le").symlink_to(tmp_path / "mnt/letsencrypt")
     write(tmp_path, "etc/postfix/main.cf", f"x = {real}\n")
-    assert len(readers_of(tmp_path / "le/live/mail/combo.pem", tmp_path).found) == 1
+    assert len(readers_of(tmp_path / "le/live/mail/combo.pem", tmp_path)) == 1
 
 
 def test_pipes_and_large_files_do_not_stop_it_and_too_many_are_said(tmp_path: Path) -> None:
     os.mkfifo(write(tmp_path, "etc/x/a", "").with_name("pipe"))
     write(tmp_path, "etc/x/large", f"{COMBO}\n" + "x" * 2_000_000)
     write(tmp_path, "etc/x/z", f"{COMBO}\n")
-    assert [str(one) for one in readers_of(COMBO, tmp_path).found] == [f"x ({tmp_path}/etc/x/z:1)"]
-    cut = readers_of(COMBO, tmp_path, most=1)
-    assert cut.found == ()
-    assert not cut.whole
+    assert [str(one) for one in readers_of(COMBO, tmp_path)] == [f"x ({tmp_path}/etc/x/z:1)"]
+    assert readers_of_each((COMBO,), tmp_path, most=1) == ({COMBO: ()}, False)
 
 
 @pytest.mark.skipif(shutil.which("postconf") is None, reason="Postfix isn't installed")
@@ -129,7 +131,7 @@ def test_postfix_itself_is_asked_what_is_in_force(
     # postconf 3.10 forgets the directory of a main.cf that was written just now
     os.utime(tmp_path / "own/main.cf", (1_700_000_000, 1_700_000_000))
     monkeypatch.setenv("MAIL_CONFIG", str(tmp_path / "own"))
-    (found,) = readers_of(tmp_path / "combo.pem", tmp_path).found
+    (found,) = readers_of(tmp_path / "combo.pem", tmp_path)
     assert str(found) == "postfix (by postconf -nx)"
 
 
@@ -152,9 +154,9 @@ def test_what_a_program_says_counts_once_and_through_links(
         text = f"#!/bin/sh\n{said}\n" if name == program else "#!/bin/sh\n"
         write(tmp_path, f"bin/{name}", text).chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}/bin:{os.environ['PATH']}")
-    assert readers_of(combo, tmp_path).found == ((service, f"by {program} {option}"),)
+    assert readers_of(combo, tmp_path) == ((service, f"by {program} {option}"),)
     file = write(tmp_path, f"etc/{service}/x.conf", f"x {combo}\n")
-    assert readers_of(combo, tmp_path).found == ((service, f"{file}:1"),)
+    assert readers_of(combo, tmp_path) == ((service, f"{file}:1"),)
 
 
 @pytest.mark.parametrize("end", ["exit 1", "sleep 100"])
@@ -165,4 +167,4 @@ def test_a_program_that_fails_tells_nothing(
         write(tmp_path, f"bin/{name}", f"#!/bin/sh\necho {COMBO}\n{end}\n").chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}/bin:{os.environ['PATH']}")
     monkeypatch.setattr(services, "_PATIENCE", timedelta(milliseconds=200))
-    assert readers_of(COMBO, tmp_path).found == ()
+    assert readers_of(COMBO, tmp_path) == ()
