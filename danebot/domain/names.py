@@ -210,6 +210,10 @@ class Endpoint(NamedTuple):
     def __str__(self) -> str:
         return f"{self.host.text}:{self.port}"
 
+    def is_same(self, other: Endpoint | None) -> bool:
+        """Whether it is the same service, whatever protocol either is taken to speak."""
+        return other is not None and (self.host, self.port) == (other.host, other.port)
+
 
 def service_at(owner: DnsName) -> Endpoint | None:
     """The TCP service that a TLSA owner names (RFC 6698 section 3), as is usual at its port."""

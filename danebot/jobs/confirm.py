@@ -149,7 +149,7 @@ def _kept_from(
         return worst(refusals)
 
     def loses(one: Refusal, result: ProbeResult) -> bool:
-        there = bool(result.chain) and service_at(one.owner) == result.endpoint
+        there = bool(result.chain) and result.endpoint.is_same(service_at(one.owner))
         return there and not loses_nothing(
             one.owner, result.chain, live, state, {}, memory=memory, policy=policy, now=now
         )

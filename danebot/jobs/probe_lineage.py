@@ -42,8 +42,7 @@ def ask(
     algorithm = held.key.algorithm
     if not others or algorithm is None:
         return first
-    places = {(one.endpoint.host, one.endpoint.port) for one in others}  # whatever the protocol
-    wanted = tuple(one for one in endpoints if (one.host, one.port) in places)
+    wanted = tuple(e for e in endpoints if any(e.is_same(one.endpoint) for one in others))
     again: dict[tuple[str, str], list[ProbeResult]] = {}
     for result in context.prober.probe(name, wanted, algorithm):
         again.setdefault(_place(result), []).append(result)

@@ -55,7 +55,9 @@ def unharmed(
             owner, chain, new, state, seen, memory=memory, policy=policy, now=now
         )
 
-    there = {owner: [r for r in found if r.endpoint == one] for owner, one in services.items()}
+    there = {
+        owner: [r for r in found if r.endpoint.is_same(one)] for owner, one in services.items()
+    }
     return frozenset(
         owner
         for owner, results in there.items()

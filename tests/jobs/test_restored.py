@@ -17,6 +17,7 @@ from danebot.config.settings import Method, PublishSettings
 from danebot.domain.delivery.probes import ProbeOutcome
 from danebot.domain.finding import Code, Finding
 from danebot.domain.lineage.keys import PublicKey
+from danebot.domain.names import Protocol
 from danebot.domain.rollover.evidence.memory import (
     Deployment,
     Exposure,
@@ -292,6 +293,32 @@ def test_deploy_goes_on_where_there_is_nothing_to_lose(world: World, key: str) -
     world.service.key = key
     deploy(world)
     assert ran(world) == 1
+
+
+# ---- a service whose protocol is configured ------------------------------------------------------
+
+
+@pytest.mark.parametrize("key", ["one", "three"])
+def test_whatever_it_speaks_a_service_that_is_seen_to_fail_is_mended(
+    world: World, key: str
+) -> None:
+    world.service.protocol = Protocol.TLS
+    world.service.key = key
+    assert HELD not in codes(world.renew().findings)
+    assert (ran(world), version(world)) == (1, 2)
+
+
+def test_whatever_it_speaks_a_service_that_went_on_is_spared(world: World) -> None:
+    world.service.protocol = Protocol.TLS
+    world.issuer.due = False
+    remember(world, confirmed_at=None)
+    for _ in range(3):
+        found = world.renew().findings
+        assert codes(found) == [OTHER]
+        served = next(one for one in found if one.code is Code.NOT_SERVED)
+        assert served.remedy.startswith("leave it as it is")
+        world.now += DAY
+    assert untouched(world)
 
 
 # ---- what is urgent, and what is removed -------------------------------------------------------

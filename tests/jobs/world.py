@@ -28,7 +28,7 @@ from danebot.domain.dns.tlsa import TlsaRecord
 from danebot.domain.event import Event
 from danebot.domain.lineage.key_types import KeyType
 from danebot.domain.lineage.keys import Algorithm
-from danebot.domain.names import DnsName, Endpoint, Hostname
+from danebot.domain.names import DnsName, Endpoint, Hostname, Protocol
 from danebot.domain.rollover.evidence.change_outcomes import ChangeOutcome
 from danebot.domain.rollover.evidence.memory import Call, CallResult, Memory, Reading
 from danebot.domain.rollover.evidence.policy import Policy
@@ -155,7 +155,8 @@ class Issuer:
 class Service:
     """The one service presents the certificate of a key, or can't be asked; ``asked`` counts.
 
-    ``other_key`` is that of another certificate, for those who ask for an RSA one.
+    ``other_key`` is that of another certificate, for those who ask for an RSA one.  A ``protocol``
+    is as configured: results tell it, whatever is usual at the port.
     """
 
     key: str = "one"
@@ -163,6 +164,7 @@ class Service:
     number: int = 1
     outcome: ProbeOutcome = ProbeOutcome.SERVED
     asked: int = 0
+    protocol: Protocol | None = None
 
     def probe(
         self, lineage: str, endpoints: Sequence[Endpoint], algorithm: Algorithm = Algorithm.ANY
@@ -170,6 +172,7 @@ class Service:
         assert lineage == NAME
         self.asked += 1
         (endpoint,) = endpoints
+        endpoint = endpoint._replace(protocol=self.protocol or endpoint.protocol)
         outcome, key = self.outcome, self.key
         if algorithm is Algorithm.RSA:
             key = self.other_key
