@@ -616,8 +616,12 @@ def test_what_init_finds_wrong_with_the_lineage_comes_first(lacking: Desk) -> No
     assert "no TLSA record is watched" in line
 
 
-def test_no_hook_is_rehearsed_that_would_show_a_mismatch(host: Host) -> None:
-    host.desk.dns.publish(of_key("other"))
+@pytest.mark.parametrize("service", [other_certificate, service_down])
+def test_no_hook_is_rehearsed_that_would_show_a_mismatch(
+    host: Host, service: Callable[[Host], None]
+) -> None:
+    host.desk.dns.publish(of_key("two"))
+    service(host)
     log = host.desk.root / "reloaded"
     hook = host.desk.tree / "renewal-hooks" / "deploy" / "reload"
     hook.parent.mkdir(parents=True, exist_ok=True)
