@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from danebot.jobs.authority import CaAccess
     from danebot.jobs.context import Context
 
-_MOST_STEPS = 12  # the longest way through the plan takes six; more would be a loop
+_MOST_STEPS = 12  # the longest way through the plan takes seven; more would be a loop
 
 
 class LineageRun:
@@ -245,15 +245,8 @@ class LineageRun:
     def advance(self, authority: CaAccess) -> None:
         """Execute the plan's steps until none is left."""
         for _ in range(_MOST_STEPS):
-            current = self.preview()
-            if self.refused:
-                break
-            if _changes_key(current) and self.progress.sources.freshness is not Freshness.OWN:
-                self._look_again(current)
-                continue
-            if self._asked(current):
-                continue
-            if current.plan.step is None:
+            current = self._next()
+            if self.refused or current.plan.step is None:
                 break
             from danebot.jobs.execute import execute
 
@@ -262,6 +255,17 @@ class LineageRun:
             raise TreeError(f"{self.name}: the plan doesn't come to an end; please report this")
         self.save()
         self.progress = self.progress.rested(self.links())
+
+    def _next(self) -> LineageView:
+        """Plan the next step, on a look and on answers of services where it rests on these."""
+        current = self.preview()
+        while not self.refused:
+            if _changes_key(current) and self.progress.sources.freshness is not Freshness.OWN:
+                self._look_again(current)
+            elif not self._asked(current):
+                break
+            current = self.preview()
+        return current
 
     @property
     def _seen(self) -> Observations:

@@ -336,6 +336,20 @@ def test_a_key_on_its_way_is_no_repair_while_the_service_has_another_one(world: 
     assert "promote" in world.issuer.calls
 
 
+def test_a_repair_takes_one_run_though_services_are_asked_at_each_step(world: World) -> None:
+    """The longest way: a stranger's key is staged, and a next key is to stand by at all times."""
+    common = world.settings.common
+    policy = common.policy._replace(prepublish=True)
+    world.settings = world.settings._replace(common=common._replace(policy=policy))
+    world.grown.version(2, "three")
+    world.grown.link(world.paths.staging, 2)
+    world.grown.staging_file("nextkey.pem", trees.key_pem("two"))
+    world.service.key = "one"
+    found = world.renew().findings
+    assert Code.FILES_BROKEN not in {one.code for one in found}
+    assert (ran(world), live_key(world)) == (1, trees.public("two"))
+
+
 def test_publish_removes_no_record_of_what_is_served(world: World) -> None:
     """By the backup, the key two was replaced, and its records may go: it came back since."""
     world.issuer.due = False
