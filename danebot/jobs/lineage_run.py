@@ -295,14 +295,19 @@ class LineageRun:
         return True
 
     def keep_from_hooks(self) -> None:
-        """Let hooks wait no more where they would have a service serve what its records refuse."""
+        """Let hooks wait no more where they would have a service serve what its records refuse.
+
+        Not where nobody is to be asked: then they would count as run, and old records might go.
+        """
         last, state = self.memory.deployment, self.progress.sources.state
         if last is None or not last.pending or state is None or self.refused:
             return
-        from danebot.jobs.confirm import no_longer_sure
+        from danebot.jobs.confirm import endpoints_of, no_longer_sure
         from danebot.jobs.served_now import kept_from
 
         state = self.preview().state
+        if not self.context.settings.probe(self.name) or not endpoints_of(state):
+            return
         if kept_from(self.context, state, self.memory, self.progress.sources.seen) is not None:
             self.do((Done(no_longer_sure(self.context, state, self.memory)),))
 

@@ -12,6 +12,7 @@ from danebot.domain.rollover.steps.gate import (
     Refusal,
     live_refusals,
     loses_nothing,
+    passed_gate,
     worst,
 )
 from danebot.domain.rollover.steps.unasked import shown_already
@@ -74,12 +75,12 @@ def kept_from(
     live, services are asked.  Of what danebot deployed, that counts for those who can be asked.
     """
     live, now = state.serving, context.clock()
-    if live is None:
+    if live is None or (passed_gate(memory, live) and _hurried(memory)):
         return None
     policy = context.settings.policy(state.name)
     refusals = list(live_refusals(state, seen, memory, policy=policy, now=now))
     if shown_already(memory, state):
-        asked = context.settings.probe(state.name) and not _hurried(memory)
+        asked = context.settings.probe(state.name)
         refusals = [one for one in refusals if asked and service_at(one.owner) and not one.unknown]
     safe = unharmed(context, state, memory, seen, {one.owner for one in refusals}, new=live)
     return worst(one for one in refusals if one.owner not in safe)

@@ -23,9 +23,12 @@ from danebot.domain.rollover.evidence.memory import (
     Exposure,
     PastKey,
     PendingHook,
+    Revocation,
+    Urgency,
 )
 from danebot.jobs import confirm as module
 from danebot.jobs.deploy import deploy_again
+from danebot.jobs.emergency import request_successor
 from danebot.jobs.init import StagedKeys, deinitialise
 from danebot.jobs.overview import survey
 from danebot.jobs.publish_all import publish_now
@@ -270,6 +273,34 @@ def test_a_service_is_not_spared_for_the_sake_of_a_compromised_key(world: World)
     past = PastKey(trees.public("two").spki, world.now, Exposure.COMPROMISED)
     remember(world, pending=(PendingHook(world.settings.common.hooks[0]),))
     save_memory(world.paths, world.memory, replace(world.memory, past_keys=(past,)))
+    world.renew()
+    assert ran(world) == 1
+
+
+@pytest.mark.parametrize("probed", [False, True])
+@pytest.mark.parametrize("urgency", [Urgency.EMERGENCY, Urgency.MISMATCH_ACCEPTED])
+def test_hooks_that_fail_in_an_emergency_are_run_until_they_succeed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, urgency: Urgency, *, probed: bool
+) -> None:
+    """Nobody is to be asked, or whoever is never answered; what caches have is accepted."""
+    monkeypatch.setattr(module, "_PAUSES", (0.0,))
+    world = World(tmp_path)
+    hook = f"test ! -e {tmp_path / 'broken'} && echo ran >>{tmp_path / 'log'}"
+    publishes = PublishSettings(Method.RFC2136, wait=timedelta(0))
+    common = world.settings.common._replace(hooks=(hook,), probe=probed, publish=publishes)
+    world.settings = world.settings._replace(common=common)
+    world.service.outcome = ProbeOutcome.TIMEOUT
+    world.pass_time(9 * DAY)
+    (tmp_path / "broken").touch()
+    world.grown.staging_file("nextkey.pem", trees.key_pem("two"))
+    with TreeLock(world.grown.root):
+        request_successor(world.context, NAME, urgency, Revocation.LEFT)
+    for _ in range(4):
+        found = world.renew().findings
+        world.now += HOUR
+    assert Code.HOOK_FAILED in {one.code for one in found}
+    assert (live_key(world), world.zone.keys) == (trees.public("two"), ["one", "two"])
+    (tmp_path / "broken").unlink()
     world.renew()
     assert ran(world) == 1
 
