@@ -78,13 +78,14 @@ class Guard:
         self.runs = 0
         self.found: dict[tuple[str, str], Found] = {}
         self._read = wire.read
-        self._bound = wire.bound * (1 if sys.gettrace() is None else _TRACED)
+        traced = 1 if sys.gettrace() is None else _TRACED
+        self._bound, self._endless = wire.bound * traced, _ENDLESS * traced
         signal.signal(signal.SIGVTALRM, _interrupt)
 
     def __call__(self, data: bytes) -> None:
         """Read one; whatever comes of it, no more than a note."""
         self.runs += 1
-        signal.setitimer(signal.ITIMER_VIRTUAL, _ENDLESS)
+        signal.setitimer(signal.ITIMER_VIRTUAL, self._endless)
         began = time.process_time()
         try:
             self._read(data)
