@@ -24,8 +24,8 @@ from danebot.domain.rollover.records.adoption import (
     propose,
     usual_owners,
 )
+from danebot.jobs.observing import keys_of_tree, observe_dns
 from danebot.jobs.probe_lineage import ask
-from danebot.jobs.survey import keys_of_tree, observe_dns
 from danebot.tuples import NamedTuple
 
 if TYPE_CHECKING:

@@ -32,9 +32,9 @@ from danebot.domain.rollover.steps.gate import live_refusals, loses_nothing, wor
 from danebot.domain.rollover.steps.unasked import came_by_itself, disproved, shown_already
 from danebot.domain.status.summary import probe_status
 from danebot.domain.text import duration, quoted, when
+from danebot.jobs.observing import keys_of_others
 from danebot.jobs.probe_lineage import ask, neighbours, old_keys, serves
 from danebot.jobs.progress import Done
-from danebot.jobs.survey import keys_of_others
 
 if TYPE_CHECKING:
     from danebot.domain.lineage.state import Held, LineageState

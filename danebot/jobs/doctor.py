@@ -98,10 +98,10 @@ def _runs_findings(
 ) -> tuple[tuple[LineageView, ...], list[Finding]]:
     """The views of the lineages, and what `renew` and `status` tell of them and of the tree."""
     from danebot.jobs.competing import competing
+    from danebot.jobs.observing import told_by
     from danebot.jobs.orphans import orphans
     from danebot.jobs.overview import survey
     from danebot.jobs.renew import not_believed
-    from danebot.jobs.survey import told_by
     from danebot.jobs.unknown import unknown_lineages
 
     surveyed = survey(context, names)

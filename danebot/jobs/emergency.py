@@ -22,7 +22,7 @@ from danebot.domain.rollover.steps.remember import remember
 from danebot.domain.rollover.steps.safe_time import emergency_wait
 from danebot.errors import RolloverError
 from danebot.jobs.next_key import add_key, managed
-from danebot.jobs.survey import observe_dns, read_lineage, remembered
+from danebot.jobs.observing import observe_dns, read_lineage, remembered
 
 if TYPE_CHECKING:
     from datetime import datetime, timedelta

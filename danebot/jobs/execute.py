@@ -43,8 +43,8 @@ from danebot.domain.rollover.steps.phases import Keep, Plan, Step
 from danebot.domain.text import quoted, when
 from danebot.errors import TreeError
 from danebot.jobs.authority import CaAccess, remember_call
+from danebot.jobs.observing import remembered
 from danebot.jobs.progress import Done
-from danebot.jobs.survey import remembered
 
 if TYPE_CHECKING:
     from danebot.domain.rollover.evidence.propagation import Observations

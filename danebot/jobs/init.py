@@ -38,7 +38,7 @@ from danebot.domain.rollover.steps.plan import plan
 from danebot.domain.rollover.steps.remember import remember
 from danebot.domain.text import quoted
 from danebot.errors import DanebotError, RolloverError, TreeError
-from danebot.jobs.survey import chain_distrust, observe_dns, read_lineage, remembered
+from danebot.jobs.observing import chain_distrust, observe_dns, read_lineage, remembered
 from danebot.jobs.watch import ask_services, edit_watched, remember_look
 from danebot.tuples import NamedTuple
 

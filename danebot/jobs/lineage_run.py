@@ -19,14 +19,14 @@ from danebot.domain.rollover.evidence.watched import let_go, protecting
 from danebot.domain.rollover.steps.phases import Step
 from danebot.domain.text import quoted
 from danebot.errors import LockedError, TreeError
-from danebot.jobs.progress import Done, Freshness, Progress, Sources
-from danebot.jobs.survey import (
+from danebot.jobs.observing import (
     damaged,
     keys_of_tree,
     observe_dns,
     unreadable_finding,
     view,
 )
+from danebot.jobs.progress import Done, Freshness, Progress, Sources
 from danebot.jobs.view import LineageView, Observed
 
 if TYPE_CHECKING:

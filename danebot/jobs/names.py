@@ -35,9 +35,9 @@ from danebot.jobs.authority import CaAccess, ca_wait, remember_call
 from danebot.jobs.confirm import confirm, run_pending_hooks
 from danebot.jobs.lineage_run import LineageRun
 from danebot.jobs.next_key import managed
+from danebot.jobs.observing import keys_of_tree, observe_dns, read_lineage
 from danebot.jobs.post_hooks import run_post_hooks
 from danebot.jobs.progress import Done
-from danebot.jobs.survey import keys_of_tree, observe_dns, read_lineage
 
 if TYPE_CHECKING:
     from danebot.adapters.certbot.command import Certbot

@@ -29,7 +29,7 @@ from danebot.domain.rollover.steps.safe_time import earliest
 from danebot.domain.text import quoted
 from danebot.errors import RolloverError
 from danebot.jobs.next_key import _adopted, add_key, finish_cancel, managed
-from danebot.jobs.survey import keys_of_tree, observe_dns, read_lineage, remembered
+from danebot.jobs.observing import keys_of_tree, observe_dns, read_lineage, remembered
 from danebot.tuples import NamedTuple
 
 if TYPE_CHECKING:

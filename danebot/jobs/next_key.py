@@ -18,7 +18,7 @@ from danebot.domain.rollover.records.cancel import taken_back
 from danebot.domain.rollover.steps.remember import remember
 from danebot.domain.text import quoted
 from danebot.errors import CertificateError, RolloverError, TreeError
-from danebot.jobs.survey import read_lineage, remembered
+from danebot.jobs.observing import read_lineage, remembered
 
 if TYPE_CHECKING:
     from danebot.domain.lineage.keys import PublicKey

@@ -10,7 +10,7 @@ from danebot.adapters.tree.paths import COMBO, NEXT, READY, LineagePaths
 from danebot.domain.finding import Code, Finding, Severity
 from danebot.domain.text import printable, quoted, when
 from danebot.errors import UnreadableError
-from danebot.jobs.survey import attempted, unreadable_finding
+from danebot.jobs.observing import attempted, unreadable_finding
 
 if TYPE_CHECKING:
     from danebot.jobs.context import Context

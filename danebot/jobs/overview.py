@@ -9,7 +9,7 @@ from danebot.domain.finding import Finding
 from danebot.domain.lineage.state import LineageState, Management
 from danebot.errors import TreeError
 from danebot.jobs.context import Context, silent
-from danebot.jobs.survey import (
+from danebot.jobs.observing import (
     attempted,
     damage_finding,
     keys_of_tree,

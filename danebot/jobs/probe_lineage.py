@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from danebot.domain.delivery.probes import ProbeOutcome, ProbeResult
 from danebot.domain.lineage.keys import Algorithm
 from danebot.errors import DanebotError
-from danebot.jobs.survey import read_lineage
+from danebot.jobs.observing import read_lineage
 
 if TYPE_CHECKING:
     from danebot.domain.lineage.state import Held, LineageState

@@ -33,7 +33,7 @@ from danebot.domain.rollover.records.changes import (
 from danebot.domain.rollover.records.retirement import put_away
 from danebot.domain.rollover.steps.patience import one_more_failure, publishing_wait
 from danebot.domain.text import when
-from danebot.jobs.survey import observe_dns
+from danebot.jobs.observing import observe_dns
 
 if TYPE_CHECKING:
     from danebot.jobs.context import Context

@@ -16,10 +16,10 @@ from danebot.domain.text import quoted
 from danebot.errors import TreeError, UnreadableError
 from danebot.jobs.authority import CaAccess
 from danebot.jobs.lineage_run import LineageRun, observe, review
+from danebot.jobs.observing import told_by
 from danebot.jobs.ordinary import renew_the_rest
 from danebot.jobs.reloading import not_held, with_reloads
 from danebot.jobs.snapshot import Scope
-from danebot.jobs.survey import told_by
 from danebot.jobs.unmanaged import Unmanaged, with_next_renewals
 from danebot.jobs.view import LineageView
 from danebot.tuples import NamedTuple

@@ -20,8 +20,8 @@ from danebot.domain.finding import Code, Finding, Severity
 from danebot.domain.rollover.evidence.memory import Call, CallResult, Memory, PendingRevocation
 from danebot.domain.rollover.steps.patience import begun
 from danebot.jobs.authority import CaAccess, ca_wait, remember_call
+from danebot.jobs.observing import keys_of_tree
 from danebot.jobs.progress import Done
-from danebot.jobs.survey import keys_of_tree
 
 if TYPE_CHECKING:
     from danebot.adapters.certbot.command import CertbotRun

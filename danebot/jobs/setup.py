@@ -29,7 +29,7 @@ from danebot.domain.rollover.steps.unasked import refused_reload, to_be_asked
 from danebot.domain.text import quoted
 from danebot.errors import DanebotError, UnreadableError
 from danebot.jobs.host_facts import Looker, asked_facts, cheap_facts, doors, tree_facts
-from danebot.jobs.survey import observe_dns, remembered
+from danebot.jobs.observing import observe_dns, remembered
 
 if TYPE_CHECKING:
     from danebot.adapters.certbot.timers import RunBasis

@@ -32,7 +32,7 @@ from danebot.domain.rollover.records.unmanaged import (
     unmatched_records,
 )
 from danebot.errors import DanebotError, TreeError
-from danebot.jobs.survey import attempted
+from danebot.jobs.observing import attempted
 from danebot.tuples import NamedTuple
 
 if TYPE_CHECKING:

@@ -24,8 +24,8 @@ from danebot.domain.text import quoted
 from danebot.errors import RolloverError, UnansweredError
 from danebot.jobs.adopt import observe_owners
 from danebot.jobs.next_key import managed
+from danebot.jobs.observing import keys_of_tree, observe_dns, read_lineage, view
 from danebot.jobs.progress import Done
-from danebot.jobs.survey import keys_of_tree, observe_dns, read_lineage, view
 from danebot.jobs.view import Observed
 from danebot.tuples import NamedTuple
 

@@ -80,7 +80,7 @@ class _Lineage(NamedTuple):
 def _lineage(console: Console, name: str | None) -> _Lineage | None:
     if name is None:
         return None
-    from danebot.jobs.survey import read_lineage
+    from danebot.jobs.observing import read_lineage
 
     tree = console.tree()
     tree.select((name,))

@@ -51,7 +51,7 @@ def _dry(console: Console, context: Context, names: Sequence[str]) -> int:
     from danebot.domain.rollover.steps.remember import remember
     from danebot.jobs.confirm import all_hooks, endpoints_of
     from danebot.jobs.deploy import refuse_mismatch
-    from danebot.jobs.survey import observe_dns, read_lineage
+    from danebot.jobs.observing import observe_dns, read_lineage
 
     status = FINE
     for name in names:

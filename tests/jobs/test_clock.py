@@ -27,7 +27,7 @@ from danebot.domain.rollover.evidence.memory import (
 from danebot.jobs.context import Context
 from danebot.jobs.emergency import insist_on
 from danebot.jobs.lineage_run import LineageRun
-from danebot.jobs.survey import read_lineage
+from danebot.jobs.observing import read_lineage
 from danebot.jobs.unmanaged import Known
 from domain.builders import DAY, HOUR
 

@@ -19,8 +19,8 @@ from danebot.domain.rollover.steps.phases import Hold, Keep, Plan, Step
 from danebot.errors import TreeError
 from danebot.jobs.authority import CaAccess
 from danebot.jobs.execute import execute
+from danebot.jobs.observing import view
 from danebot.jobs.progress import Done
-from danebot.jobs.survey import view
 from danebot.jobs.view import LineageView, Observed
 from jobs.world import World
 

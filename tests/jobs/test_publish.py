@@ -39,8 +39,8 @@ from danebot.domain.rollover.records.in_use import KeysInUse
 from danebot.domain.rollover.records.publication import OwnedRecord, Publication
 from danebot.domain.rollover.steps.phases import Observation, Phase, Plan
 from danebot.jobs.context import Context
+from danebot.jobs.observing import view
 from danebot.jobs.publish import Attempt, Timing, attempt, changes_of, conclude
-from danebot.jobs.survey import view
 from danebot.jobs.view import LineageView, Observed
 from domain import builders
 from domain.builders import HOUR, MINUTE, MX, T0
