@@ -22,7 +22,12 @@ from danebot.domain.rollover.findings.record_findings import (
     silent_gaps,
     silent_servers,
 )
-from danebot.domain.rollover.steps.gate import RESOLVER, UNVALIDATED, Refusal
+from danebot.domain.rollover.steps.gate import (
+    BEFORE_FIRST_LOOK,
+    RESOLVER,
+    UNVALIDATED,
+    Refusal,
+)
 from danebot.domain.rollover.steps.patience import promotion_retry_at, under_way_since, urgent
 from danebot.domain.rollover.steps.phases import Hold, Phase, Plan, Step
 from danebot.domain.text import because, duration, quoted, set_apart, times, when
@@ -39,6 +44,11 @@ _LASTING_SERVERS = (
     "keep the name servers and their addresses as they are until {}, and if they change by "
     "themselves, ask who runs them for lasting ones"
 )
+_KNOWN_TTLS = (
+    "have its services answer this host, or if no TLSA record there had a longer TTL before, say "
+    'so in danebot.toml: unseen_ttl = "1d"'
+)
+_TOO_LATE = "let the records be as they are: each change of them makes it wait longer"
 _EVERY_SERVER = Code.SERVERS_UNREACHABLE.remedy
 _REMEDIES = {
     Obstacle.BOGUS: Code.TLSA_BOGUS.remedy,
@@ -97,18 +107,7 @@ def _held(state: LineageState, plan: Plan, policy: Policy, now: datetime) -> Fin
     version = state.staged.version if state.staged is not None else None
     refusal = plan.refusal
     if plan.hold is Hold.CACHES and refusal is not None:
-        begun = refusal.since or now
-        lifetime = state.serving.chain.lifetime if state.serving is not None else timedelta(0)
-        stuck = now - begun > min(policy.staged_warning, lifetime / _PART)
-        since = f"since {when(begun)} " if stuck else ""
-        return Finding(
-            Code.DEPLOYMENT_HELD,
-            Severity.WARNING if stuck else Severity.INFO,
-            state.name,
-            f"version {version} waits {since}until caches have dropped TLSA records by which "
-            f"senders would refuse it ({refusal})",
-            _LASTING_SERVERS.format("it is deployed") if stuck else "",
-        )
+        return _held_by_caches(state, version, refusal, policy, now)
     reason = plan.hold.value if plan.hold is not None else "it is not safe"
     detail = f" ({plan.detail})" if plan.detail else ""
     remedies = {
@@ -124,6 +123,35 @@ def _held(state: LineageState, plan: Plan, policy: Policy, now: datetime) -> Fin
         state.name,
         f"version {version} was issued but is not deployed: {reason}{detail}; live stays as it is",
         remedies.get(plan.hold or Hold.UNKNOWN_KEY, ""),
+    )
+
+
+def _held_by_caches(
+    state: LineageState, version: int | None, refusal: Refusal, policy: Policy, now: datetime
+) -> Finding:
+    """To wait for caches is usual, unless it lasts, or the live certificate ends before it is over.
+
+    No wait for what was there before the first look depends on what is published now.
+    """
+    begun = refusal.since or now
+    chain = state.serving.chain if state.serving is not None else None
+    lifetime = chain.lifetime if chain is not None else timedelta(0)
+    since, ends, remedy = "", "", ""
+    if now - begun > min(policy.staged_warning, lifetime / _PART):
+        since, remedy = f"since {when(begun)} ", _LASTING_SERVERS.format("it is deployed")
+    soon = chain.not_after - lifetime * policy.expiry_warning if chain is not None else None
+    if chain is not None and soon is not None and (refusal.until or now) > soon:
+        ends = f"; the live certificate ends {when(chain.not_after)}"
+        remedy = remedy or _TOO_LATE
+        if refusal.reason == BEFORE_FIRST_LOOK:
+            remedy = _KNOWN_TTLS
+    return Finding(
+        Code.DEPLOYMENT_HELD,
+        Severity.WARNING if remedy else Severity.INFO,
+        state.name,
+        f"version {version} waits {since}until caches have dropped TLSA records by which "
+        f"senders would refuse it ({refusal}){ends}",
+        remedy,
     )
 
 

@@ -58,6 +58,9 @@ if TYPE_CHECKING:
 RESOLVER = "the validating resolver"
 """Who is named where it gave no answer."""
 
+BEFORE_FIRST_LOOK = "what was published before danebot first looked"
+"""The reason where only ``unseen_ttl`` ends the wait."""
+
 UNVALIDATED = f"{RESOLVER} (nothing shows that it validates)"
 """The same where its answer is insecure, and nobody shows whether the zone is signed."""
 
@@ -404,7 +407,7 @@ def _refusals(
 
 
 def _past(owner: DnsName, known_at: datetime) -> Refusal:
-    return Refusal(owner, "what was published before danebot first looked", until=known_at)
+    return Refusal(owner, BEFORE_FIRST_LOOK, until=known_at)
 
 
 def _silent(observation: OwnerObservation | None) -> tuple[str, ...]:

@@ -614,6 +614,33 @@ def test_what_was_there_before_the_first_look_may_be_alone_in_a_cache_where_anot
     assert reload_refused(site, known_at) is None
 
 
+@pytest.mark.parametrize(("days", "severity"), [(60, Severity.INFO), (6, Severity.WARNING)])
+def test_a_wait_that_a_short_certificate_can_not_outlast_is_no_quiet_one(
+    days: int, severity: Severity
+) -> None:
+    """The live certificate of six days ends before the week after the first look does."""
+    both = (FORMER, tlsa("3 1 1"))
+    live = chain(days=days)
+    site = Watch(renewal(SAME, live))
+    site.memory = Memory(deployment=found_live(live))
+    said = finding(site, T0, shown(*both))
+    assert said.severity is severity
+    warned = severity is Severity.WARNING
+    assert ("the live certificate ends 2026-06-07 12:00 UTC" in said.text) is warned
+    assert ('unseen_ttl = "1d"' in said.remedy) is warned
+
+
+def test_whatever_a_certificate_near_its_end_waits_for_is_said() -> None:
+    new = chain(by="B", version=2)
+    said = {}
+    for days in (6, 60):
+        site = watch(new, A, live=chain(days=days))
+        said[days] = finding(site, T0 + HOUR, shown(A, B))
+    assert (said[60].severity, said[60].remedy) == (Severity.INFO, "")
+    assert said[6].severity is Severity.WARNING
+    assert "let the records be" in said[6].remedy
+
+
 def test_services_that_have_what_is_live_need_not_wait_for_what_was_there_before() -> None:
     both = (FORMER, tlsa("3 1 1"))
     site = Watch(renewal(SAME))
