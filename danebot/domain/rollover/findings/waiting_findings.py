@@ -294,7 +294,9 @@ def _remedy(name: str, plan: Plan) -> str:
     for obstacle, remedy in _REMEDIES.items():
         if obstacle in obstacles:
             return remedy
-    lagging = ", or see why that server lags" if Obstacle.SERVER_LACKS in obstacles else ""
+    has_it = Obstacle.RESOLVER_LACKS not in obstacles or any(p.present_at for p in plan.awaited)
+    lags = has_it and Obstacle.SERVER_LACKS in obstacles
+    lagging = ", or see why that server lags" if lags else ""
     if obstacles <= {Obstacle.SERVER_SILENT} and plan.hold is Hold.CANNOT_SEE:
         return _EVERY_SERVER if obstacles else "allow DNS to the internet from this host"
     return f"publish what this prints: danebot tlsa {quoted(name)}{lagging}"

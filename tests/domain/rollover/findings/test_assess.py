@@ -360,6 +360,26 @@ def test_a_rollover_that_waits_says_what_to_do(
     assert ("danebot tlsa" in waits.remedy) == (remedy == "danebot tlsa")
 
 
+@pytest.mark.parametrize(
+    ("one", "lags"),
+    [
+        (look("old"), False),
+        (look("old", "new", resolver=["old"], at={"ns1": ["old"], "ns2": ["old"]}), False),
+        (look("old", "new", at={"ns1": ["old"], "ns2": ["old"]}), True),
+        (look("old", "new", resolver=["old"], at={"ns1": None, "ns2": ["old"]}), True),
+    ],
+)
+def test_a_server_is_said_to_lag_only_where_somebody_has_the_record(
+    one: OwnerObservation,
+    lags: bool,  # noqa: FBT001 - a column
+) -> None:
+    """Right after newkey nobody has it."""
+    wait = Wait()
+    wait.look(T0, look("old"))
+    waits = found(NEXT, one, memory=wait.memory, at=T0 + HOUR)[Code.NEXT_KEY_WAITS]
+    assert ("why that server lags" in waits.remedy) is lags
+
+
 def test_the_fallback_is_said_and_only_where_it_protects() -> None:
     never = found(NEXT, blind("old", "new"))[Code.SERVERS_UNREACHABLE].text
     assert "the minimum wait alone" in never
