@@ -10,123 +10,17 @@ import io
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
-from importlib import import_module
 from io import TextIOWrapper
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import NoReturn
 
-import click
-
-from danebot import __version__
 from danebot.errors import DanebotError, UnknownLineageError
 from danebot.waiting import cleared
 
-_VERBS = (
-    *("setup", "init", "deinit", "renew", "newkey", "names", "watch", "status", "tlsa", "deploy"),
-    *("record", "publish", "verify", "doctor", "rehearse", "files"),
-)
 _GARBAGE = 50_000  # objects; importing makes thousands that stay, which are no garbage
 FINE, ATTENTION, USAGE, INTERRUPTED = 0, 1, 2, 130
-
-
-class Commands(click.Group):
-    """The verbs in the order of an operator's work; one's module is imported when it is called."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        """The verbs as they were named."""
-        del ctx
-        return list(self.commands)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """The verb of that name, from its module; None if there is none."""
-        if cmd_name not in _VERBS:
-            return super().get_command(ctx, cmd_name)
-        name = f"danebot.commands.{cmd_name}"
-        try:
-            verb: click.Command = vars(import_module(name))[cmd_name]
-        except (ImportError, SyntaxError, KeyError) as exc:
-            raise ImportError(f"{name} can't be loaded ({type(exc).__name__}: {exc})") from exc
-        return verb
-
-    def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 - as click has it
-        """Run the verb; one of danebot's own options behind it is told where it belongs."""
-        try:
-            return super().invoke(ctx)
-        except KeyboardInterrupt as exc:
-            if sys.stderr.isatty():
-                raise  # click ends the line that has ^C on it
-            raise click.Abort from exc
-        except click.NoSuchOption as exc:
-            name = exc.option_name
-            if exc.ctx is None or not any(name in param.opts for param in self.params):
-                raise
-            words = f"{name}: it goes before the verb: danebot {name} {exc.ctx.info_name} ..."
-            raise click.UsageError(words, exc.ctx) from exc
-
-
-@click.group(
-    cls=Commands,
-    commands={name: click.Command(name) for name in _VERBS},  # the names: get_command has them
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    epilog="Exit status: 0 fine, waiting is fine; 1 something needs attention, or can't be told; 2 "
-    "wrong usage, an unknown lineage too; 130 interrupted. With --dry-run as the run would. "
-    "Run `danebot renew` daily from a timer or cron, in place of `certbot renew`.",
-)
-@click.option(
-    "--config",
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    help="Settings; /etc/danebot/danebot.toml if it exists.",
-)
-@click.option(
-    "--config-dir",
-    type=click.Path(path_type=Path),
-    metavar="DIR",
-    help="certbot's tree; /usr/local/etc/letsencrypt, else /etc/letsencrypt.",
-)
-@click.option("-v", "--verbose", count=True, help="Say what is being done.")
-@click.option("-q", "--quiet", is_flag=True, help="Print problems only.")
-@click.version_option(__version__, "-V", "--version", message="danebot %(version)s")
-@click.pass_context
-def danebot(
-    ctx: click.Context,
-    /,
-    *,
-    config: Path | None,
-    config_dir: Path | None,
-    verbose: int,
-    quiet: bool,
-) -> None:
-    """Keep DANE TLSA records and the keys that a mail server serves in agreement.
-
-    danebot takes the place of `certbot renew`. It renews with the same key, rolls to a new key
-    only when that key's TLSA records are in every cache, deploys atomically, and confirms on the
-    wire. A host that is new to it begins with `danebot setup`.
-    """
-    from danebot.console import Console
-
-    ctx.obj = Console(config, config_dir, verbose, quiet=quiet)
-
-
-def _verbs(ctx: click.Context, _param: click.Parameter, begun: str) -> list[str]:
-    return [verb for verb in danebot.list_commands(ctx) if verb.startswith(begun)]
-
-
-@danebot.command(name="help")
-@click.argument("verb", required=False, shell_complete=_verbs)
-@click.pass_context
-def help_(ctx: click.Context, verb: str | None) -> None:
-    """Show help, of a verb if one is named."""
-    parent = ctx.parent or ctx
-    if verb is None:
-        click.echo(danebot.get_help(parent))
-        return
-    command = danebot.get_command(parent, verb)
-    if command is None:
-        raise click.UsageError(f"there is no verb {verb!r}; see: danebot help")
-    click.echo(command.get_help(click.Context(command, info_name=verb, parent=parent)))
 
 
 def command() -> NoReturn:
@@ -147,8 +41,14 @@ def _flush() -> None:
 
 
 def _complain(words: str) -> None:
+    line = f"danebot: {words}"
     with suppress(OSError):  # as where the terminal has gone: the exit status has to tell
-        click.echo(f"danebot: {words}", err=True)
+        try:
+            import click
+        except ImportError:  # that is what the words are about
+            print(line, file=sys.stderr, flush=True)  # noqa: T201
+        else:
+            click.echo(line, err=True)
 
 
 class _Nowhere(io.TextIOBase):
@@ -167,8 +67,58 @@ def _run(arguments: Iterable[str] | None) -> int:
     gc.set_threshold(_GARBAGE)
     if isinstance(sys.stdout, TextIOWrapper):  # names may be foreign, and a locale may lack them
         sys.stdout.reconfigure(errors="backslashreplace")
-    words = None if arguments is None else list(arguments)
-    return guarded(lambda: danebot.main(words, prog_name="danebot", standalone_mode=False))
+    words = sys.argv[1:] if arguments is None else list(arguments)
+    options = _of_a_timer(words)
+    return guarded(lambda: _renewed(options) if options is not None else _parsed(words))
+
+
+def _of_a_timer(words: Sequence[str]) -> dict[str, Path] | None:
+    """The options of `[--config FILE] [--config-dir DIR] renew`, None of any other command line.
+
+    It is the one that runs daily everywhere; to load what parses all of them costs as much as a
+    dozen lineages.  What that would complain of is none of these.
+    """
+    if words[-1:] != ["renew"] or "_DANEBOT_COMPLETE" in os.environ:
+        return None
+    names, values = words[:-1:2], words[1:-1:2]
+    known = [name for name in ("--config", "--config-dir") if name in names]
+    if sorted(names) != known or len(values) != len(names):
+        return None
+    if any(value.startswith("-") or not os.access(value, os.R_OK) for value in values):
+        return None
+    return dict(zip(names, map(Path, values), strict=True))
+
+
+def _renewed(options: Mapping[str, Path]) -> int:
+    """As `_parsed` of such words, without what that loads."""
+    from danebot.console import Console
+    from danebot.verbs.renew import renew
+
+    console = Console(options.get("--config"), options.get("--config-dir"), 0, quiet=False)
+    try:
+        return renew(console, (), dry_run=False, as_json=False)
+    except KeyboardInterrupt:
+        if sys.stderr.isatty():
+            print(file=sys.stderr)  # noqa: T201 - it ends the line that has ^C on it
+        raise
+
+
+def _parsed(words: list[str]) -> object:
+    """The exit status, or what else comes of what the words ask for; `KeyboardInterrupt`."""
+    import click
+
+    from danebot.commands.group import danebot
+
+    try:
+        return danebot.main(words, prog_name="danebot", standalone_mode=False)
+    except click.exceptions.Exit as exc:
+        return exc.exit_code
+    except click.ClickException as exc:
+        with suppress(OSError):
+            exc.show()
+        return USAGE
+    except click.Abort as exc:
+        raise KeyboardInterrupt from exc
 
 
 def _unforeseen(exc: Exception) -> str:
@@ -204,13 +154,7 @@ def guarded(action: Callable[[], object]) -> int:
         with cleared():
             outcome = action()
         _flush()
-    except click.exceptions.Exit as exc:
-        return exc.exit_code
-    except click.ClickException as exc:
-        with suppress(OSError):
-            exc.show()
-        return USAGE
-    except (click.Abort, KeyboardInterrupt):
+    except KeyboardInterrupt:
         _complain("interrupted; run danebot renew to go on")
         return INTERRUPTED
     except DanebotError as exc:

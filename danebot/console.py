@@ -9,8 +9,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import click
-
 from danebot.adapters.journal import Journal
 from danebot.domain.finding import Code, Finding, Severity
 from danebot.domain.rollover.findings.unprotected import gathered
@@ -114,11 +112,15 @@ class Console:
     def say(self, line: str = "") -> None:
         """A line of the verb's result."""
         if not self.quiet:
+            import click
+
             LINE.clear()
             click.echo(_shown(line))
 
     def warn(self, line: str, colour: str | None = None) -> None:
         """A line about a problem."""
+        import click
+
         LINE.clear()
         click.echo(f"danebot: {self.coloured(_shown(line), colour)}", err=True)
 
@@ -159,6 +161,8 @@ class Console:
     def coloured(cls, text: str, colour: str | None) -> str:
         """Coloured on a terminal, unless NO_COLOR is set (https://no-color.org)."""
         if colour is not None and cls.watched() and not os.environ.get("NO_COLOR"):
+            import click
+
             return click.style(text, fg=colour)
         return text
 

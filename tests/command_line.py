@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from danebot.cli import danebot
+from danebot.commands.group import danebot
 
 _TOP = click.Context(danebot)
 

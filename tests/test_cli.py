@@ -14,7 +14,8 @@ import pytest
 
 import command_line
 import danebot
-from danebot import __version__
+from danebot import __version__, cli
+from danebot.console import Console
 
 PROGRAMS = {
     "installed": [str(Path(sys.executable).with_name("danebot"))],
@@ -145,7 +146,8 @@ def test_a_signal_in_a_verb_is_one_line() -> None:
     program = (
         "import os, signal, time, click; from danebot import cli\n"
         "def wait(): os.kill(os.getpid(), signal.SIGTERM); time.sleep(60)\n"
-        "cli.danebot.add_command(click.Command('wait', callback=wait))\n"
+        "from danebot.commands.group import danebot\n"
+        "danebot.add_command(click.Command('wait', callback=wait))\n"
         "cli.main(['wait'])"
     )
     _assert_interrupted(program)
@@ -179,7 +181,8 @@ def test_the_exit_status_needs_nobody_who_listens(raised: str, status: int, stdo
         "import click, sys; from danebot import cli\n"
         f"from danebot.errors import *; {stdout}\n"
         f"def fail(*_, **__): raise {raised}\n"
-        "cli.danebot.main = fail; cli.command()"
+        "from danebot.commands.group import danebot\n"
+        "danebot.main = fail; cli.command()"
     )
     with open("/dev/full", "w") as full:  # noqa: PTH123 - no path of a file
         ended = subprocess.run([sys.executable, "-c", program], stderr=full, check=False)
@@ -244,7 +247,7 @@ def test_the_command_line_of_a_verb_is_imported_when_it_is_called(
         "import sys; from danebot import cli\n"
         f"status = cli._run({words.split()!r})\n"
         "names = {name.rpartition('.')[2] for name in sys.modules if 'danebot.commands.' in name}\n"
-        "print(*sorted(names - {'shared'}), file=sys.stderr); sys.exit(status)"
+        "print(*sorted(names - {'shared', 'group'}), file=sys.stderr); sys.exit(status)"
     )
     done = run([sys.executable, "-c", code], "")
     assert (done.returncode, set(done.stderr.split())) == (0, verbs)
@@ -256,3 +259,82 @@ def test_help_lists_each_verb_in_order_with_what_it_does() -> None:
     assert [name for name, _ in rows] == list(command_line.VERBS)
     for (_, said), verb in zip(rows, command_line.VERBS.values(), strict=True):
         assert (verb.help or "").replace("\n", " ").startswith(said.removesuffix("...")), said
+
+
+TIMERS = [
+    "renew",
+    "--config {toml} renew",
+    "--config-dir {tree} renew",
+    "--config-dir {tree} --config {toml} renew",
+]
+OTHERS = [
+    "",
+    "--config",
+    "--config {toml}",
+    "status",
+    "renew renew",
+    "renew --help",
+    "renew --json",
+    "-q renew",
+    "--config={toml} renew",
+    "--config renew",
+    "--config -q renew",
+    "--config {tree}/none renew",
+    "--config {toml} --config {toml} renew",
+    "--configuration {toml} renew",
+]
+
+
+@pytest.fixture
+def places(tmp_path: Path) -> dict[str, Path]:
+    """A file of settings and a tree, to be named on command lines."""
+    (tmp_path / "danebot.toml").touch()
+    return {"toml": tmp_path / "danebot.toml", "tree": tmp_path}
+
+
+@pytest.mark.parametrize("line", TIMERS)
+def test_the_short_way_of_a_timer_does_what_the_parsed_command_line_does(
+    monkeypatch: pytest.MonkeyPatch, places: dict[str, Path], line: str
+) -> None:
+    calls: list[object] = []
+
+    def renew(console: Console, names: tuple[str, ...], **options: bool) -> int:
+        calls.append((vars(console) | {"journal": None}, names, {"insists": False} | options))
+        return 7
+
+    monkeypatch.setattr("danebot.verbs.renew.renew", renew)
+    words = line.format(**places).split()
+    options = cli._of_a_timer(words)
+    assert options is not None
+    assert (cli._renewed(options), cli._parsed(words)) == (7, 7)
+    assert len(calls) == 2
+    assert calls[0] == calls[1]
+
+
+@pytest.mark.parametrize("line", OTHERS)
+def test_any_other_command_line_is_parsed(places: dict[str, Path], line: str) -> None:
+    assert cli._of_a_timer(line.format(**places).split()) is None
+
+
+def test_a_shell_that_asks_for_completions_gets_them() -> None:
+    asked = {"_DANEBOT_COMPLETE": "bash_complete", "COMP_WORDS": "danebot renew", "COMP_CWORD": "1"}
+    done = run(PROGRAMS["installed"], "renew", **asked)
+    assert (done.returncode, done.stdout) == (0, "plain,renew\n")
+
+
+@pytest.mark.parametrize("way", ["_renewed({})", "_parsed(['renew'])"])
+def test_a_terminals_interrupt_ends_its_line(way: str) -> None:
+    program = (
+        "import danebot.verbs.renew as verb; from danebot import cli\n"
+        "def renew(*_, **__): raise KeyboardInterrupt\n"
+        f"verb.renew = renew; raise SystemExit(cli.guarded(lambda: cli.{way}))"
+    )
+    terminal, line = os.openpty()
+    ended = subprocess.run([sys.executable, "-c", program], stderr=line, check=False, timeout=60)
+    said = os.read(terminal, 1000)
+    os.close(terminal)
+    os.close(line)
+    assert (ended.returncode, said) == (
+        130,
+        b"\r\ndanebot: interrupted; run danebot renew to go on\r\n",
+    )

@@ -110,7 +110,8 @@ def test_a_terminal_that_goes_away_changes_nothing(tmp_path: Path) -> None:
         "from danebot import cli; from danebot.waiting import LINE\n"
         "def act():\n"
         "    LINE.show('waiting'); sys.stdin.read(1); LINE.show('still waiting'); print('done')\n"
-        "cli.danebot.main = lambda *_, **__: act()\n"
+        "from danebot.commands.group import danebot\n"
+        "danebot.main = lambda *_, **__: act()\n"
         "cli.command()"
     )
     terminal, line = os.openpty()

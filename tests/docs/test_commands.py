@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import command_line
-from danebot.cli import danebot
+from danebot.commands.group import danebot
 
 if TYPE_CHECKING:
     import click

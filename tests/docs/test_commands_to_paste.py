@@ -13,7 +13,7 @@ from pathlib import Path
 import click
 import pytest
 
-from danebot.cli import danebot
+from danebot.commands.group import danebot
 
 PROJECT = Path(__file__).parents[2]
 FILES = sorted(

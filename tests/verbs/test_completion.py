@@ -13,7 +13,7 @@ from pathlib import Path
 import click
 import pytest
 
-from danebot.cli import danebot
+from danebot.commands.group import danebot
 
 ROOT = Path(__file__).parents[2]
 FILES = ROOT / "completions"
