@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from adapters.hostile import Behaviour, Peer, Service, server_context, service_of
-from adapters.nameserver import SECURE, Nameserver
+from adapters.nameserver import SECURE, Nameserver, nameservers
 from adapters.services import HELO
 from danebot.domain.dns.tlsa import MatchingType, association
 from danebot.domain.names import Protocol
-from domain.pki import Issued
+from danebot_checks.dane import outcome
+from domain.pki import Issued, issue
+
+if TYPE_CHECKING:
+    import pytest
 
 NAME = "mail.example"
 SOA = "example 60 SOA ns.example. h.example. 1 2 3 4 5"
@@ -109,3 +115,26 @@ class World:
     @property
     def resolver(self) -> list[str]:
         return ["--resolver", f"127.0.0.1:{self.dns.port}"]
+
+
+@contextlib.contextmanager
+def world_in(directory: Path) -> Iterator[World]:
+    """A host whose certificate is fine, and a name server."""
+    now = datetime.now(UTC)
+    valid = (now - DAY, now + 89 * DAY)
+    ca = issue("Check CA", ca=True, valid=(now - DAY, now + 900 * DAY))
+    leaf = issue(NAME, ca, names=[NAME], valid=valid)
+    with nameservers("127.0.0.1") as (told,):
+        yield World(told, directory, leaf, ca)
+
+
+def plugin_here(capsys: pytest.CaptureFixture[str]) -> Plugin:
+    """The plugin, run in this process."""
+
+    def run(*words: str) -> Told:
+        status = outcome(words)
+        out, err = capsys.readouterr()
+        assert err == ""
+        return Told(status, out)
+
+    return run

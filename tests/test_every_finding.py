@@ -17,13 +17,13 @@ from danebot.domain.kinds import Concern, FindingKind
 from danebot.domain.names import Endpoint, Hostname, Protocol
 from danebot.domain.status.document import LineageStatus, finding_status
 from danebot.domain.status.overdue import StatusCode
+from danebot.plugin.dane_options import parse_options
+from danebot.plugin.dane_result import report_result
+from danebot.plugin.output import STATES, State
 from danebot.render.lineage import status_lines
 from danebot.render.report import report_document, tree
-from danebot_checks.dane_options import parse_options
-from danebot_checks.dane_result import report_result
 from danebot_checks.lineages import outcome
 from danebot_checks.lineages_options import CONCERNS
-from danebot_checks.plugin import STATES, State
 from danebot_exporter.collector import collect
 from danebot_exporter.page import PageWish, page
 from danebot_exporter.probe import report_metrics

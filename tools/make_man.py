@@ -16,7 +16,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "checks"), str(ROOT / "exporters")]
 
 from danebot import __version__  # noqa: E402 - the checkout's own
 from danebot.commands.group import danebot  # noqa: E402
-from danebot_checks.dane_options import dane_parser  # noqa: E402
+from danebot.plugin.dane_options import dane_parser  # noqa: E402
 from danebot_checks.lineages_options import lineages_parser  # noqa: E402
 from danebot_exporter.cli import exporter  # noqa: E402
 

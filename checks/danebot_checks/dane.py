@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from danebot.adapters.trace import Trace
-    from danebot_checks.plugin import PluginResult
+    from danebot.plugin.output import PluginResult
 
 NAME = "DANE"
 
@@ -37,9 +37,10 @@ def check_dane(arguments: Sequence[str] | None) -> PluginResult:
     begin = time.monotonic()
     from danebot.errors import DanebotError
     from danebot.jobs.verify import verify_one
-    from danebot_checks.dane_options import parse_options
-    from danebot_checks.dane_result import report_result
-    from danebot_checks.plugin import PluginResult, State, limit
+    from danebot.plugin.dane_options import parse_options
+    from danebot.plugin.dane_result import report_result
+    from danebot.plugin.output import PluginResult, State
+    from danebot_checks.plugin import limit
 
     options = parse_options(arguments)
     allowed = options.timeout - timedelta(seconds=time.monotonic() - begin)

@@ -13,7 +13,7 @@ from danebot_checks.start import run
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from danebot_checks.plugin import PluginResult
+    from danebot.plugin.output import PluginResult
 
 NAME = "DANEBOT"
 

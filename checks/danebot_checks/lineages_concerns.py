@@ -11,8 +11,9 @@ from danebot.domain.status.document import EVERYWHERE, LineageStatus, Snapshot
 from danebot.domain.status.overdue import MONITOR_SKEW, NOT_RUN_YET, Allowed
 from danebot.domain.status.way import rolling
 from danebot.domain.text import duration
+from danebot.plugin.numbers import performance
+from danebot.plugin.output import counted
 from danebot.tuples import NamedTuple
-from danebot_checks.plugin import counted, performance
 
 if TYPE_CHECKING:
     import argparse

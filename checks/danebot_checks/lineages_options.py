@@ -6,13 +6,8 @@ from argparse import ArgumentTypeError
 from typing import TYPE_CHECKING
 
 from danebot import __version__
-from danebot_checks.plugin import (
-    Parser,
-    UsageError,
-    add_resolver_options,
-    parse_range,
-    parse_remaining,
-)
+from danebot.plugin.command_line import Parser, UsageError, add_resolver_options
+from danebot.plugin.numbers import parse_range, parse_remaining
 
 if TYPE_CHECKING:
     import argparse

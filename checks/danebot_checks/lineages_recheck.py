@@ -15,7 +15,7 @@ from danebot.adapters.dns.zones import Direct, Zones
 from danebot.adapters.wiring import resolver_of
 from danebot.domain.addresses import SocketAddress, parse_socket_address
 from danebot.domain.status.recheck import Rechecked, live_owners, rechecked
-from danebot_checks.plugin import named_resolvers
+from danebot.plugin.command_line import named_resolvers
 
 if TYPE_CHECKING:
     import argparse

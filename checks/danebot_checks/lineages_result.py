@@ -11,17 +11,11 @@ from danebot.domain.kinds import Basis, Concern
 from danebot.domain.status.overdue import Allowed, judged, no_document
 from danebot.domain.thresholds import Thresholds
 from danebot.errors import DanebotError
+from danebot.plugin.command_line import UsageError
+from danebot.plugin.numbers import parse_range as days
+from danebot.plugin.numbers import performance
+from danebot.plugin.output import STATES, PluginResult, State, finding_line, told
 from danebot_checks.lineages_concerns import Outline, outline, seen_numbers
-from danebot_checks.plugin import (
-    STATES,
-    PluginResult,
-    State,
-    UsageError,
-    finding_line,
-    performance,
-    told,
-)
-from danebot_checks.plugin import parse_range as days
 
 if TYPE_CHECKING:
     import argparse

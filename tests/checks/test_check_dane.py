@@ -23,17 +23,11 @@ from danebot.domain.dns.records import MxRecord
 from danebot.domain.dns.tlsa import TlsaRecord
 from danebot.domain.names import DnsName, Hostname
 from danebot.jobs.verify import Place
-from danebot_checks.dane_options import parse_options
-from danebot_checks.dane_result import report_result
-from danebot_checks.plugin import (
-    PluginResult,
-    State,
-    UsageError,
-    clean,
-    parse_range,
-    performance,
-    render,
-)
+from danebot.plugin.command_line import UsageError
+from danebot.plugin.dane_options import parse_options
+from danebot.plugin.dane_result import report_result
+from danebot.plugin.numbers import parse_range, performance
+from danebot.plugin.output import PluginResult, State, clean, render
 from domain import delivery_world as delivery
 from domain.pki import NOW, issue
 
@@ -141,7 +135,7 @@ def test_one_of_several_hosts(  # noqa: PLR0917 - what it takes, and three fixtu
         ports = {"mx1.example": unused.getsockname()[1], "mx2.example": peer.port}
         unused.close()
         places = {Hostname(name): (Place("127.0.0.1", port),) for name, port in ports.items()}
-        monkeypatch.setattr("danebot_checks.dane_options.parse_places", lambda _: places)
+        monkeypatch.setattr("danebot.plugin.dane_options.parse_places", lambda _: places)
         world.publish(25, f"3 1 1 {world.digest}", name="mx1.example")
         world.publish(25, OTHER, name="mx2.example")
         mx = ("example 300 MX 10 mx1.example.", "example 300 MX 20 mx2.example.")

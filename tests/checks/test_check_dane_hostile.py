@@ -19,7 +19,7 @@ from adapters.hostile import Behaviour
 from checking import DAY, NAME, Plugin, World
 from danebot.adapters.probe.target import Limits
 from danebot.jobs.verify import _stretched
-from danebot_checks.plugin import State
+from danebot.plugin.output import State
 from domain.pki import issue
 
 OTHER = "3 1 1 " + "5a" * 32

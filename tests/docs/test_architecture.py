@@ -22,6 +22,7 @@ _NO_ROOMS = {"danebot", "__main__", *_SHARED, _DEEP}  # the packages' own files
 _TWINS = {
     "main": "where each program begins, as pyproject.toml names it",
     "outcome": "what each plugin does, without the end of a process",
+    "Answer": "of DNS, and of a checker: nothing imports both",
     "parse_options": "each plugin's, of the same form",
 }
 

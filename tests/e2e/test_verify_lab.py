@@ -18,8 +18,8 @@ from typing import Any
 
 import pytest
 
+from danebot.plugin.output import State
 from danebot_checks.dane import check_dane
-from danebot_checks.plugin import State
 from domain import oracle
 from domain.pki import Issued
 from e2e.mail_situations import ROWS, Row, associations, chains

@@ -14,7 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from danebot_checks import dane_options, lineages_options
+from danebot.plugin import dane_options
+from danebot.plugin.command_line import HelpShown
+from danebot_checks import lineages_options
 from monitoring import icinga, nagios
 
 CHECKS = Path(__file__).parents[2] / "checks"
@@ -131,23 +133,21 @@ def patiently(path: Path) -> str:
     return path.read_text()
 
 
-def help_of(program: str, capsys: pytest.CaptureFixture[str]) -> set[str]:
-    with pytest.raises(SystemExit):
+def help_of(program: str) -> set[str]:
+    with pytest.raises(HelpShown) as shown:
         PARSERS[program](["--help"])
-    found = set(OPTION.findall(capsys.readouterr().out))
+    found = set(OPTION.findall(shown.value.text))
     return found - {"--help", "--version"}
 
 
 @pytest.mark.parametrize(
     ("command", "program"), [("dane", "check_dane"), ("danebot", "check_danebot")]
 )
-def test_icinga_has_every_option(
-    command: str, program: str, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_icinga_has_every_option(command: str, program: str) -> None:
     _, _, text = COMMANDS.partition(f'object CheckCommand "{command}"')
     body = text.split("object CheckCommand", maxsplit=1)[0]
     offered = set(re.findall(r'(?m)^ +(?:key = )?"(--[a-z-]+)"', body))
-    assert offered == help_of(program, capsys)
+    assert offered == help_of(program)
 
 
 def shipped_lines() -> list[list[str]]:

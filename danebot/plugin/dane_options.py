@@ -22,14 +22,9 @@ from danebot.domain.lineage.keys import Algorithm
 from danebot.domain.names import Hostname, Protocol
 from danebot.domain.thresholds import Range, Thresholds
 from danebot.jobs.verify import Family, Inquiry, parse_places
+from danebot.plugin.command_line import Parser, UsageError, add_resolver_options, named_resolvers
+from danebot.plugin.numbers import parse_remaining
 from danebot.tuples import NamedTuple
-from danebot_checks.plugin import (
-    Parser,
-    UsageError,
-    add_resolver_options,
-    named_resolvers,
-    parse_remaining,
-)
 
 if TYPE_CHECKING:
     import argparse
@@ -45,6 +40,8 @@ _EPILOG = """\
 CRITICAL: a sender that obeys DANE would fail now. WARNING: it will fail, or fails for a few.
 UNKNOWN: can't be judged from here. A number raises the alarm below it; ranges are Nagios'.
 """
+NAME = "DANE"
+"""What its line begins with."""
 _LONGEST = 3600.0
 
 

@@ -9,19 +9,12 @@ from typing import TYPE_CHECKING
 from danebot.domain.delivery.report import Expectation, Report
 from danebot.domain.delivery.routes import Dane
 from danebot.domain.finding import Severity
-from danebot_checks.plugin import (
-    STATES,
-    PluginResult,
-    State,
-    counted,
-    finding_line,
-    performance,
-    told,
-)
+from danebot.plugin.numbers import performance
+from danebot.plugin.output import STATES, PluginResult, State, counted, finding_line, told
 
 if TYPE_CHECKING:
     from danebot.domain.names import Hostname
-    from danebot_checks.dane_options import Options
+    from danebot.plugin.dane_options import Options
 
 _FINDINGS, _EVERYTHING = 1, 2  # verbosity
 
