@@ -15,7 +15,7 @@ from adapters import trees
 from adapters.trees import NAME
 from amounts import amount
 from domain import pki
-from prove.fuzzing import memory_directory
+from prove.hunting import memory_directory
 from prove.odd_files import OddTree, guarded, search
 
 ARCHIVE, READY = f"archive/{NAME}", f"staging/{NAME}/ready.pem"

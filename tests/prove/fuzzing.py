@@ -12,18 +12,17 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import random
 import re
 import resource
 import signal
-import subprocess
 import sys
 import tempfile
-import threading
 import time
 import traceback
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, NamedTuple
@@ -39,9 +38,6 @@ _TRACED = 10  # times as much is allowed while coverage watches each line
 _GROWTH = 64  # MiB of memory, from the tenth part of the inputs on
 _LIMIT = 1024  # MiB, where libFuzzer keeps what it found in the same process
 _LONGEST = 20_000  # octets of an input
-_GRACE = 12  # seconds beyond its own for a process that doesn't end
-_GUIDED = "guided by coverage"
-_EXECUTED = re.compile(r"number_of_executed_units: (\d+)")
 
 
 class Found(NamedTuple):
@@ -55,15 +51,6 @@ class Found(NamedTuple):
     def __str__(self) -> str:
         again = f"PYTHONPATH=.:tests python -m prove.fuzzing '{self.wire}' --file {self.file}"
         return f"{self.what} at {self.where}: {again}"
-
-
-class Hunt(NamedTuple):
-    """What one process tried."""
-
-    runs: int
-    seconds: float  # of CPU
-    guided: bool
-    faults: tuple[str, ...]
 
 
 class EndlessError(BaseException):
@@ -108,7 +95,7 @@ class Guard:
         file = _KEPT / f"{re.sub('[^a-z0-9]+', '-', self.name.lower())}-{zlib.crc32(data):08x}"
         file.write_bytes(data)
         self.found[key] = Found(what, where, str(file), self.name)
-        print(json.dumps(str(self.found[key])), flush=True)  # noqa: T201 - for `hunt`
+        print(json.dumps(str(self.found[key])), flush=True)  # noqa: T201 - for `Hunter`
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> None:
@@ -160,7 +147,7 @@ def _guided(name: str, runs: int, seconds: float, first: int) -> None:
     """Never returns: libFuzzer ends the process."""
     import atheris
 
-    with atheris.instrument_imports(include=["danebot", "danebot_exporter"]):
+    with watched():
         wire = wire_of(name)
     guard = Guard(name, wire)
 
@@ -175,7 +162,7 @@ def _guided(name: str, runs: int, seconds: float, first: int) -> None:
         made: bytes = atheris.Mutate(data, longest)
         return made
 
-    corpus = Path(tempfile.mkdtemp(prefix="danebot-corpus."))  # `hunt` removes it
+    corpus = Path(tempfile.mkdtemp(prefix="danebot-corpus."))  # removed with its parent
     for number, seed in enumerate(wire.seeds):
         (corpus / f"{number}").write_bytes(seed)
     options = [
@@ -186,6 +173,18 @@ def _guided(name: str, runs: int, seconds: float, first: int) -> None:
     ]
     atheris.Setup([sys.argv[0], *options, str(corpus)], guard, custom_mutator=mutated)
     atheris.Fuzz()
+
+
+@contextmanager
+def watched() -> Iterator[None]:
+    """What is imported within is watched for coverage, if that can be."""
+    if not can_be_guided():
+        yield
+        return
+    import atheris
+
+    with atheris.instrument_imports(include=["danebot", "danebot_exporter"]):
+        yield
 
 
 def wire_of(name: str) -> Wire:
@@ -208,47 +207,16 @@ def can_be_guided() -> bool:
     return True
 
 
-# ---- a process for each ------------------------------------------------------------------------
-
-
-def memory_directory() -> str | None:
-    """Where files cost no disk, if there is such a place."""
-    return "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # noqa: S108 - a fresh one there
-
-
-def hunt(name: str, runs: int, seconds: float, seed: int = 0) -> Hunt:
-    """Try one wire in a process of its own, so that an end of that is a fault, too.
-
-    One that had to be ended is a fault only if it was at work all that time.
-    """
-    command = [sys.executable, "-m", "prove.fuzzing", name, "--seed", str(seed)]
-    command += ["--runs", str(runs), "--seconds", f"{seconds:.1f}"]
-    with (
-        tempfile.TemporaryFile() as told,
-        tempfile.TemporaryFile() as noise,
-        tempfile.TemporaryDirectory(
-            dir=memory_directory()
-        ) as place,  # its process leaves all there
-    ):
-        environment = {**os.environ, "TMPDIR": place}
-        process = subprocess.Popen(command, stdout=told, stderr=noise, env=environment)
-        late = threading.Timer(seconds + _GRACE, process.kill)
-        late.start()
-        _, status, used = os.wait4(process.pid, 0)
-        late.cancel()
-        process.returncode = os.waitstatus_to_exitcode(status)
-        told.seek(0)
-        noise.seek(0)
-        faults = [json.loads(line) for line in told]
-        words = noise.read().decode(errors="replace")
-    executed = _EXECUTED.search(words)
-    if process.returncode == -signal.SIGKILL:
-        if used.ru_utime + used.ru_stime > (seconds + _GRACE) * 0.8:
-            faults.append(f"an input without an end: {' '.join(command)}")
-    elif executed is None or (process.returncode and not faults):
-        faults.append("\n".join(["it broke off:", *words.splitlines()[-15:]]))
-    count = int(executed[1]) if executed is not None else 0
-    return Hunt(count, used.ru_utime + used.ru_stime, _GUIDED in words, tuple(faults))
+def tried(name: str, runs: int, seconds: float, seed: int, *, own: bool = False) -> int:
+    """Try one format; guided by coverage, if that can be and isn't forbidden, the process ends."""
+    _KEPT.mkdir(parents=True, exist_ok=True)
+    if not own and can_be_guided():
+        _guided(name, runs, seconds, seed)
+    wire = wire_of(name)
+    guard = Guard(name, wire)
+    by_chance(wire, guard, runs, seconds, seed * 10**6)
+    print(f"number_of_executed_units: {guard.runs}", file=sys.stderr)  # noqa: T201
+    return int(bool(guard.found))
 
 
 def main() -> int:
@@ -261,17 +229,10 @@ def main() -> int:
     parser.add_argument("--own", action="store_true", help="without atheris")
     parser.add_argument("--file", type=Path, help="this input alone")
     options = parser.parse_args()
-    _KEPT.mkdir(parents=True, exist_ok=True)
-    if options.file is None and not options.own and can_be_guided():
-        print(_GUIDED, file=sys.stderr)  # noqa: T201
-        _guided(options.name, options.runs, options.seconds, options.seed)
-    wire = wire_of(options.name)
-    guard = Guard(options.name, wire)
-    if options.file is not None:
-        guard(options.file.read_bytes())
-    else:
-        by_chance(wire, guard, options.runs, options.seconds, options.seed * 10**6)
-    print(f"number_of_executed_units: {guard.runs}", file=sys.stderr)  # noqa: T201
+    if options.file is None:
+        return tried(options.name, options.runs, options.seconds, options.seed, own=options.own)
+    guard = Guard(options.name, wire_of(options.name))
+    guard(options.file.read_bytes())
     return int(bool(guard.found))
 
 

@@ -64,7 +64,7 @@ from danebot.jobs.view import LineageView
 from domain import builders, pki
 from exporter import sample
 from jobs.world import OWNER, World, record
-from prove.fuzzing import memory_directory
+from prove.hunting import memory_directory
 from prove.mutations import Mutate, armoured, documents, lines, octets
 
 _SLOW = 5.0  # seconds of CPU: no small file takes that long

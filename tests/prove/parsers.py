@@ -9,9 +9,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from queue import SimpleQueue
 
 from prove.file_wires import FILES
-from prove.fuzzing import Hunt, hunt
+from prove.hunting import Hunt, Hunter, hunter
 from prove.odd_files import search
 from prove.part import Budget, Part, Row, counted
 from prove.wires import WIRES
@@ -19,7 +21,6 @@ from prove.wires import WIRES
 _EACH = 500
 _FIRST = 3_000_000_000
 _WANTED = 1_000_000  # executions; then the next has the rest of the time
-_START = 1.0  # second that a process takes to start
 _ON_FILES, _ON_TREES = 0.25, 0.1  # of the time
 
 
@@ -30,17 +31,31 @@ def _run(budget: Budget) -> Iterator[Row]:
 
 
 def _tried(what: str, names: list[str], budget: Budget) -> Iterator[Row]:
-    """Each in a process of its own, on every core; what one leaves of its time is for the next."""
+    """Each by itself, on every core; what one leaves of its time is for the next."""
+    with ExitStack() as stack, ThreadPoolExecutor(budget.cores) as pool:
+        free: SimpleQueue[Hunter] = SimpleQueue()
+        for _ in range(budget.cores):
+            free.put(stack.enter_context(hunter()))
 
-    def one(number: int) -> Hunt:
-        turns = -(-(len(names) - number) // budget.cores)
-        return hunt(names[number], _WANTED, max(budget.left() / turns - _START, 0.1), budget.seed)
+        def one(number: int) -> Hunt:
+            turns = -(-(len(names) - number) // budget.cores)
+            mine = free.get()
+            try:
+                return mine.hunt(names[number], _WANTED, max(budget.left() / turns, 1), budget.seed)
+            finally:
+                free.put(mine)
 
-    with ThreadPoolExecutor(budget.cores) as pool:
         for name, done in zip(names, pool.map(one, range(len(names))), strict=True):
-            how = "guided by coverage" if done.guided else "by chance"
-            rate = f"{done.runs / max(done.seconds, 1e-3):,.0f} a second and core, {how}"
-            yield Row(f"{what}: {name}", f"{counted(done.runs, _WANTED)} ({rate})", done.faults)
+            yield Row(f"{what}: {name}", _amount(done), done.faults)
+
+
+def _amount(done: Hunt) -> str:
+    """How many, how fast, and how long all that are wanted take at that rate."""
+    rate = max(done.runs, 1) / max(done.seconds, 1e-3)
+    minutes = _WANTED / rate / 60
+    how = "guided by coverage" if done.guided else "by chance"
+    speed = f"{rate:,.0f} a second and core: all in {minutes:.0f} minutes of one; {how}"
+    return f"{counted(done.runs, _WANTED)} ({speed})"
 
 
 def _odd_files(budget: Budget) -> Iterator[Row]:
