@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from danebot.adapters.dns.resolvconf import (
@@ -147,7 +146,7 @@ class WireProber:
                 if isinstance(one, ProbeResult):
                     lost.append(one._replace(algorithm=algorithm))
                 else:
-                    targets.append(replace(one, algorithm=algorithm))
+                    targets.append(one._replace(algorithm=algorithm))
         return [*lost, *probe_all(targets, helo=own_name())]
 
     def _targets(

@@ -9,8 +9,7 @@ import enum
 import ipaddress
 import re
 from collections.abc import Container
-from dataclasses import dataclass
-from typing import Self
+from typing import TYPE_CHECKING, NoReturn, Self
 
 from danebot.domain.text import printable as printable  # noqa: PLC0414 - names print so
 from danebot.errors import NameSyntaxError
@@ -24,6 +23,9 @@ _OCTET = r"""[!#%-'*-,/-:<-?\[\]-~-]|\\[."\\();@$]|\\\d{3}"""
 _KNOWN = re.compile(rf"(?:{_OCTET}){{1,63}}(?:\.(?:{_OCTET}){{1,63}})*\Z")
 _ESCAPE = re.compile(r"\\(\d{3}|.)")
 _TLSA_OWNER = re.compile(r"_(\d{1,5})\._(tcp|udp|sctp)\.(.+)\Z")
+
+
+_freeze = object.__setattr__
 
 
 def _normalise(text: str) -> str:
@@ -69,11 +71,36 @@ def _known(text: str) -> str:
     return text
 
 
-@dataclass(frozen=True, slots=True, order=True)
 class _Name:
-    """What names of all kinds have; those of two kinds are never equal."""
+    """What names of all kinds have; those of two kinds are never equal.
 
-    text: str
+    A frozen dataclass would be the same; every start would load `dataclasses` and `inspect`.
+    """
+
+    __slots__ = ("text",)
+    __match_args__ = ("text",)
+    if TYPE_CHECKING:
+
+        @property
+        def text(self) -> str: ...
+    else:
+
+        def __setattr__(self, name: str, value: object) -> NoReturn:
+            raise AttributeError(f"{name} of a name can't be set")
+
+    def __init__(self, text: str) -> None:
+        _freeze(self, "text", text)
+
+    def __eq__(self, other: object) -> bool:
+        if type(other) is not type(self):
+            return NotImplemented
+        return self.text == other.text
+
+    def __lt__(self, other: Self) -> bool:
+        return self.text < other.text if type(other) is type(self) else NotImplemented
+
+    def __le__(self, other: Self) -> bool:
+        return self.text <= other.text if type(other) is type(self) else NotImplemented
 
     @classmethod
     def known(cls, text: str) -> Self:
@@ -82,6 +109,12 @@ class _Name:
 
     def __hash__(self) -> int:
         return hash(self.text)
+
+    def __reduce__(self) -> tuple[type[Self], tuple[str]]:
+        return type(self), (self.text,)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.text!r})"
 
     def __str__(self) -> str:
         return self.text

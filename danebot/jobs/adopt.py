@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from danebot.domain.delivery.probes import ProbeOutcome
@@ -96,7 +95,7 @@ def first_records(context: Context, state: LineageState) -> Proposal | None:
         return None
     found = search_owners(context, [state])[state.name]
     lines = first_lines(found.found, first_owners(found.names, found.leads.found))
-    lacking = replace(state, required=lines, remembered=(), anchored=())
+    lacking = state._replace(required=lines, remembered=(), anchored=())
     known = keys_of_tree(context, {state.name: state}).keys
     return propose(found.found, lacking, observe_dns(context, [lacking]), known)
 

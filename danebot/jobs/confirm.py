@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
@@ -72,8 +71,8 @@ def run_pending_hooks(context: Context, state: LineageState, memory: Memory) -> 
         if result.error:
             left.append(pending._replace(attempts=pending.attempts + 1, error=result.error))
         waiting = (*left, *deployment.pending[index + 1 :])
-        yield Done(replace(memory, deployment=deployment._replace(pending=waiting)))
-    yield Done(replace(memory, deployment=deployment._replace(pending=tuple(left))))
+        yield Done(memory._replace(deployment=deployment._replace(pending=waiting)))
+    yield Done(memory._replace(deployment=deployment._replace(pending=tuple(left))))
 
 
 def confirm(context: Context, state: LineageState, memory: Memory) -> Iterator[Done]:
@@ -87,7 +86,7 @@ def confirm(context: Context, state: LineageState, memory: Memory) -> Iterator[D
         return
     if came_by_itself(memory, state):
         deployment = found_instead(deployment, serving)
-        memory = replace(memory, deployment=deployment)
+        memory = memory._replace(deployment=deployment)
     if deployment.chain != serving.chain.fingerprint:  # it isn't live yet: nobody can have it
         return
     endpoints = endpoints_of(state) if context.settings.probe(name) else ()
@@ -107,14 +106,14 @@ def confirm(context: Context, state: LineageState, memory: Memory) -> Iterator[D
         yield Done(memory)
     clean = not stale and not deployment.pending
     if clean:
-        memory = replace(memory, asked=state.owners if endpoints else ())
+        memory = memory._replace(asked=state.owners if endpoints else ())
     again = refusal is None and any(result.outcome is ProbeOutcome.SERVED for result in stale)
     if again and not deployment.pending:
-        memory = replace(memory, deployment=deployment._replace(pending=all_hooks(context, name)))
+        memory = memory._replace(deployment=deployment._replace(pending=all_hooks(context, name)))
         yield Done(memory)
     if clean and deployment.confirmed_at is None:
         deployment = deployment._replace(confirmed_at=context.clock())
-        memory = replace(memory, deployment=deployment)
+        memory = memory._replace(deployment=deployment)
         asked = ", ".join(map(str, endpoints))
         text = f"the deployed chain is served by {asked}" if asked else "no service is to be asked"
         served = Event(context.clock(), EventKind.CONFIRMED, name, text)
@@ -207,7 +206,7 @@ def _counted(
     policy = context.settings.policy(name)
     after = probed(memory.deployment, clean=clean, policy=policy, now=context.clock())
     after = after._replace(behind=tuple(dict.fromkeys(map(_missed, missed))))
-    return replace(memory, deployment=after)
+    return memory._replace(deployment=after)
 
 
 def _out_of_use(name: str, before: Memory, after: Memory, in_use: KeysInUse) -> tuple[Finding, ...]:
@@ -257,7 +256,7 @@ def no_longer_sure(context: Context, state: LineageState, memory: Memory) -> Mem
         return memory
     hooks = {one.hook for one in all_hooks(context, state.name)}
     left = tuple(one for one in last.pending if one.hook not in hooks)
-    return replace(memory, deployment=last._replace(pending=left))
+    return memory._replace(deployment=last._replace(pending=left))
 
 
 def endpoints_of(state: LineageState) -> tuple[Endpoint, ...]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -76,7 +75,7 @@ def _pending(context: Context, state: LineageState, memory: Memory) -> Memory:
     hooks = all_hooks(context, state.name)
     again = {one.hook for one in hooks}
     once = (one for one in last.pending if one.hook not in again)  # certbot's post hooks
-    return replace(memory, deployment=last._replace(pending=(*hooks, *once)))
+    return memory._replace(deployment=last._replace(pending=(*hooks, *once)))
 
 
 def refuse_mismatch(

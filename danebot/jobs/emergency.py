@@ -7,7 +7,7 @@ accepts that mail is refused meanwhile.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from danebot.adapters.tree.memory_file import recall, save_memory
@@ -93,7 +93,7 @@ def request_successor(
         if earlier.revocation is Revocation.WANTED:
             request = request._replace(revocation=earlier.revocation)
         request = request._replace(protection=earlier.protection)
-    wanted = replace(memory, request=request, promotion_failure=None)
+    wanted = memory._replace(request=request, promotion_failure=None)
     save_memory(paths, recall(paths)[0], wanted)
     text = f"the current key is compromised; {key.digest.hex()} is to replace it"
     context.record(Event(context.clock(), EventKind.EMERGENCY, name, text))

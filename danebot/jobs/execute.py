@@ -7,7 +7,6 @@ it: the driver has it on disk when it asks for more, so that a crash at any inst
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from danebot.adapters.files import remove
@@ -170,7 +169,7 @@ def _promote(
     result = CallResult.DONE if issued is not None else CallResult.FAILED
     memory = remember_call(memory, Call.PROMOTION, run, result, context.clock())
     if issued is not None:
-        memory = replace(memory, promotion_failure=None, renewal_failure=None)
+        memory = memory._replace(promotion_failure=None, renewal_failure=None)
         text = f"version {issued.version} is issued with the new key {ready.digest.hex()}"
         issuance = Event(context.clock(), EventKind.PROMOTED, name, text)
         yield Done(memory, issued=True, changes=(issuance,))
@@ -184,7 +183,7 @@ def _promotion_failed(context: Context, name: str, memory: Memory, reason: str) 
     pause = backoff(policy, old.count + 1 if old is not None else 1)
     if urgent(memory):
         pause = min(pause, URGENT_PAUSE)
-    return replace(memory, promotion_failure=one_more_failure(old, reason, now, pause=pause))
+    return memory._replace(promotion_failure=one_more_failure(old, reason, now, pause=pause))
 
 
 # ---- deployment -----------------------------------------------------------------------------
@@ -227,8 +226,7 @@ def _deploying(context: Context, name: str, memory: Memory, staged: Held, servin
     if staged.key != serving.key:
         past = tuple(p for p in past if p.spki != serving.key.spki)
         past += (PastKey(serving.key.spki, now, _exposure(memory, staged)),)
-    return replace(
-        memory,
+    return memory._replace(
         deployment=Deployment(
             chain=staged.chain.fingerprint,
             digest=staged.key.digest,
@@ -264,4 +262,4 @@ def _finish(context: Context, state: LineageState, memory: Memory) -> Iterator[D
     for file in changes.key_files_of(paths, key):
         remove(paths.staging / file)
     recover(context.tree, state.name)
-    yield Done(replace(memory, awaiting=None, promotion_failure=None, request=None))
+    yield Done(memory._replace(awaiting=None, promotion_failure=None, request=None))

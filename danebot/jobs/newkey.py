@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -103,7 +103,7 @@ def stage(
         context.clock(),
         protection=Protection.WAIVED if waived else Protection.REQUIRED,
     )
-    save_memory(paths, memory, replace(memory, request=request))
+    save_memory(paths, memory, memory._replace(request=request))
     if standby:
         text = f"the next key {awaited.digest.hex()}, which stood by, is to be used"
         context.record(Event(context.clock(), EventKind.KEY_WANTED, name, text))
@@ -221,10 +221,10 @@ def cancel(context: Context, name: str) -> Cancelled:
     entry, kept = None, None
     if state.awaited is not None:
         entry = cancelling(old, state, context.clock())
-        save_memory(paths, old, cancelled(replace(old, lost=lost), entry))
+        save_memory(paths, old, cancelled(old._replace(lost=lost), entry))
         kept = finish_cancel(paths, state, entry)
     elif lost:
-        save_memory(paths, old, cancelled(replace(old, lost=lost), None))
+        save_memory(paths, old, cancelled(old._replace(lost=lost), None))
     digest = entry.digest if entry is not None else None
     which = f" {digest.hex()}" if digest is not None else ""
     text = f"the next key{which} is cancelled"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -51,7 +50,7 @@ def add_key(
         raise RolloverError(f"that key is the current key of {state.name}; nothing was changed")
     now = context.clock()
     old = remembered(context, state.name)
-    wanted = taken_back(replace(old, promotion_failure=None), key.digest)
+    wanted = taken_back(old._replace(promotion_failure=None), key.digest)
     save_memory(paths, old, remember(wanted, state, seen, now))
     changes.add_next_key(paths, pem)
     _forget_set_aside(paths, state, key)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping
-from dataclasses import replace
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 from danebot.adapters.tree.memory_file import recall
@@ -156,7 +155,7 @@ def view(context: Context, observed: Observed) -> LineageView:
     if context.settings.probe(state.name):
         memory = to_be_asked(memory, state, mine, policy=policy, now=now)
     elif memory.asked:  # nobody will be: nothing is to wait for that
-        memory = replace(memory, asked=())
+        memory = memory._replace(asked=())
     beside = judged_beside(state, seen, now)
     observation = Observation(state, mine, chain_distrust(context, state), beside, unharmed)
     planned = plan(observation, memory, policy, now)

@@ -7,7 +7,6 @@ the links first, and from certbot's words only where it failed.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -99,7 +98,7 @@ def _renewed(one: _Renewal, result: CertbotRun) -> Done:
     memory = remember_call(run.memory, Call.RENEWAL, result, CallResult.DONE, now)
     text = f"certbot has renewed it: version {link_version(run.paths.own / 'cert.pem')}"
     event = Event(now, EventKind.RENEWED, run.name, text)
-    return Done(replace(memory, renewal_failure=None), changes=(event,))
+    return Done(memory._replace(renewal_failure=None), changes=(event,))
 
 
 def _not_renewed(one: _Renewal, reason: str | None, result: CertbotRun) -> Memory:
@@ -111,7 +110,7 @@ def _not_renewed(one: _Renewal, reason: str | None, result: CertbotRun) -> Memor
         return renewal_failed(memory, reason or "", policy, now, one.newest.chain.lifetime)
     memory = unmade(run.memory, call)
     if memory.renewal_failure is not None and (not result.reason or not one.due):
-        memory = replace(memory, renewal_failure=None)
+        memory = memory._replace(renewal_failure=None)
     return memory
 
 

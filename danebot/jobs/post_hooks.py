@@ -8,7 +8,6 @@ many can't be run twice, since they undo what a pre hook did.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -71,7 +70,7 @@ def _not_pending(run: LineageRun, hook: Hook, names: set[str]) -> None:
     memory, deployment = run.memory, run.memory.deployment
     if deployment is not None:
         left = tuple(one for one in deployment.pending if one.hook != hook.id)
-        run.do((Done(replace(memory, deployment=deployment._replace(pending=left))),))
+        run.do((Done(memory._replace(deployment=deployment._replace(pending=left))),))
 
 
 def _failed(name: str, result: HookRun) -> Finding:

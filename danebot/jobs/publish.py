@@ -168,7 +168,7 @@ def conclude(context: Context, tried: Attempt, seen: Observations) -> Publishing
     elif not other and len(tried.sent) == len(results):
         old = Publishing(old.changed_at)  # else the failure may be that of the other part
     return PublishingResult(
-        replace(memory, publishing=old), tuple(findings), seen if tried.sent else None
+        memory._replace(publishing=old), tuple(findings), seen if tried.sent else None
     )
 
 
@@ -190,7 +190,7 @@ def _nothing_tried(tried: Attempt, memory: Memory, context: Context) -> Publishi
     late = [g.where for s in propagations for g in s.gaps if g.obstacle is Obstacle.SERVER_LACKS]
     wanted = view.publication.add or view.publication.remove
     if not late and not wanted:
-        return PublishingResult(replace(memory, publishing=Publishing()))
+        return PublishingResult(memory._replace(publishing=Publishing()))
     if not late or wanted or old.changed_at is None:
         return PublishingResult(memory)
     name = view.state.name

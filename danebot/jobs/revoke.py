@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 import tempfile
 from collections.abc import Generator, Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -52,7 +51,7 @@ def revoke_pending(
             memory, error = yield from _revoke_all(context, authority, name, memory, pending)
         if error:
             left.append(pending._replace(attempts=pending.attempts + 1, error=error))
-    yield Done(replace(memory, revocations=tuple(left)))
+    yield Done(memory._replace(revocations=tuple(left)))
 
 
 def _why_not(in_use: KeysInUse, pending: PendingRevocation) -> str:

@@ -6,7 +6,6 @@ import os
 import re
 import shutil
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -297,7 +296,7 @@ def _cached(context: Context, state: LineageState, found: Intake | None) -> Refu
 
     def refusal(lines: Iterable[Required]) -> Refusal | None:
         every = tuple(dict.fromkeys((*(state.required or ()), *lines)))
-        after = replace(state, required=every, management=Management.STAGED)
+        after = state._replace(required=every, management=Management.STAGED)
         if not lines:
             return refused_reload(after, {}, memory, policy=policy, now=now)
         seen = observe_dns(context, [after])

@@ -7,7 +7,6 @@ before it is forgotten, so that a crash in between leaves what a renewal underst
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -179,8 +178,8 @@ def foreseen_findings(
     state, memory = read_lineage(context, name)
     lines = [line for line in state.required or () if line.owner not in gone]
     declared = Declared.NOTHING if add else state.declared
-    after = replace(
-        state, required=tuple(dict.fromkeys((*lines, *add))), remembered=(), declared=declared
+    after = state._replace(
+        required=tuple(dict.fromkeys((*lines, *add))), remembered=(), declared=declared
     )
     seen, in_use = observe_dns(context, [after]), keys_of_tree(context, {name: after})
     observed = Observed(after, let_go(memory, gone), seen, in_use, context.clock())

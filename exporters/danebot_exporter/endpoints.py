@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -138,9 +138,9 @@ def look_at(
     setting = settings.endpoint(watched.lineage, endpoint.host, endpoint.port)
     base = Target(endpoint, "", sni=route.sni)
     if setting is not None and setting.connect:
-        targets = [replace(base, address=to.address, port=to.port) for to in setting.connect]
+        targets = [base._replace(address=to.address, port=to.port) for to in setting.connect]
     else:
-        targets = [replace(base, address=address) for address in route.addresses]
+        targets = [base._replace(address=address) for address in route.addresses]
     results = yield tuple(Probe(target, helo) for target in targets)
     now = datetime.now(UTC)
     found = {
@@ -148,7 +148,7 @@ def look_at(
         for target, result in zip(targets, results, strict=True)
     }
     others = [target for target, one in found.items() if _of_another(one, watched)]
-    again = [replace(target, algorithm=watched.algorithm) for target in others]
+    again = [target._replace(algorithm=watched.algorithm) for target in others]
     results = yield tuple(Probe(target, helo) for target in again)
     now = datetime.now(UTC)
     for target, result in zip(others, results, strict=True):

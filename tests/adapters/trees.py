@@ -75,7 +75,7 @@ class Grown:
 
     @property
     def paths(self) -> LineagePaths:
-        return LineagePaths(self.name, self.root, self.root / "archive" / self.name)
+        return LineagePaths.of(self.name, self.root, self.root / "archive" / self.name)
 
     def version(self, number: int, key: str = "one", *, kinds: tuple[str, ...] = KINDS) -> None:
         """Write a version; its certificate is the ``number``-th of its key."""

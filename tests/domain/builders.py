@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from danebot.domain.dns.answers import (
@@ -290,7 +290,7 @@ def kept_up(memory: Memory, at: datetime) -> Memory:
         heard = dict.fromkeys(one.heard, at - DAY)
         return one._replace(heard=heard, answered_at=one.answered_at and at - DAY)
 
-    return replace(memory, owners={name: later(one) for name, one in memory.owners.items()})
+    return memory._replace(owners={name: later(one) for name, one in memory.owners.items()})
 
 
 @dataclass
@@ -312,7 +312,7 @@ class Wait:
     last: tuple[datetime, tuple[OwnerObservation, ...]] | None = None
 
     def __post_init__(self) -> None:
-        self.memory = replace(self.memory, owners={**self.past.owners, **self.memory.owners})
+        self.memory = self.memory._replace(owners={**self.past.owners, **self.memory.owners})
 
     def look(self, at: datetime, *looks: OwnerObservation) -> Plan:
         """Look, and take the steps that follow until promotion; the plan that remains."""
@@ -339,9 +339,9 @@ class Wait:
             assert self.memory.awaiting is not None
             since = self.memory.awaiting.seen_since
             assert since is not None
-            self.state = replace(self.state, next=None, ready=file._replace(modified=since))
+            self.state = self.state._replace(next=None, ready=file._replace(modified=since))
         else:
-            self.state = replace(self.state, next=file, ready=None)
+            self.state = self.state._replace(next=file, ready=None)
 
     def promotes(self, at: datetime, *looks: OwnerObservation) -> bool:
         """Whether a look at that time leads to promotion."""

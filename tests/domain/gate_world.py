@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from danebot.domain.dns.answers import (
@@ -120,8 +120,7 @@ def shown(
 def renewal(new: Held, live: Held | None = None, owner: DnsName = MX) -> LineageState:
     """A lineage that serves ``live`` and has ``new`` staged."""
     serving = live or chain()
-    return replace(
-        builders.state(builders.line(owner)),
+    return builders.state(builders.line(owner))._replace(
         live=serving,
         combo=serving._replace(version=None),
         staged=new,

@@ -71,8 +71,7 @@ def forgetful(change: Callable[[Memory], Memory]) -> Rules:
 
 def with_sightings(memory: Memory, wanted: Callable[[TtlSighting, OwnerMemory], bool]) -> Memory:
     """The memory with only the wanted TTLs."""
-    return replace(
-        memory,
+    return memory._replace(
         owners={
             name: own._replace(sightings=tuple(s for s in own.sightings if wanted(s, own)))
             for name, own in memory.owners.items()
@@ -82,7 +81,7 @@ def with_sightings(memory: Memory, wanted: Callable[[TtlSighting, OwnerMemory], 
 
 def with_owners(memory: Memory, change: Callable[[OwnerMemory], OwnerMemory]) -> Memory:
     """The memory with every owner changed."""
-    return replace(memory, owners={name: change(own) for name, own in memory.owners.items()})
+    return memory._replace(owners={name: change(own) for name, own in memory.owners.items()})
 
 
 # ---- who is asked ---------------------------------------------------------------------------
@@ -144,7 +143,7 @@ def _unbroken(before: Memory, after: Memory) -> Memory:
     return (
         after
         if since is None
-        else replace(after, awaiting=after.awaiting._replace(seen_since=since))
+        else after._replace(awaiting=after.awaiting._replace(seen_since=since))
     )
 
 
@@ -160,7 +159,7 @@ def _doubting(
         return after
     if taken_together(propagations_of(state.required or (), key, observations)) is not Seen.UNKNOWN:
         return after
-    return replace(after, awaiting=after.awaiting._replace(served_since=None, seen_since=None))
+    return after._replace(awaiting=after.awaiting._replace(served_since=None, seen_since=None))
 
 
 UNKNOWN_RESETS = Rules(_doubting)
@@ -170,7 +169,7 @@ def _waiting_for_the_resolver(memory: Memory) -> Memory:
     awaiting = memory.awaiting
     if awaiting is None or awaiting.seen_since is not None:
         return memory
-    return replace(memory, awaiting=awaiting._replace(served_since=None))
+    return memory._replace(awaiting=awaiting._replace(served_since=None))
 
 
 RESOLVER_DELAYS = forgetful(_waiting_for_the_resolver)
@@ -178,7 +177,7 @@ RESOLVER_DELAYS = forgetful(_waiting_for_the_resolver)
 
 def _believing(memory: Memory) -> Memory:
     awaiting = memory.awaiting
-    return replace(memory, awaiting=awaiting and awaiting._replace(belied_at=None))
+    return memory._replace(awaiting=awaiting and awaiting._replace(belied_at=None))
 
 
 BELIEVED_AGAIN = forgetful(_believing)
@@ -196,7 +195,7 @@ def once_served() -> Rules:
             first.append(awaiting.served_since)
         since = first[0] if first else None
         seen_since = None if awaiting.seen_since is None else since
-        return replace(after, awaiting=awaiting._replace(served_since=since, seen_since=seen_since))
+        return after._replace(awaiting=awaiting._replace(served_since=since, seen_since=seen_since))
 
     return recalling(change)
 
@@ -337,7 +336,7 @@ def _old_route_pruned(
         ends = [end for end in (before, own.old_route_until) if end is not None]
         return own._replace(old_route_until=max(ends, default=None))
 
-    return replace(after, owners={n: restored(n, own) for n, own in after.owners.items()})
+    return after._replace(owners={n: restored(n, own) for n, own in after.owners.items()})
 
 
 OLD_ROUTE_PRUNED = Rules(_old_route_pruned)
@@ -350,7 +349,7 @@ def _undated(
 ) -> Memory:
     ready = state.ready
     undated = ready._replace(modified=_LONG_AGO) if ready is not None else None
-    return remember(memory, replace(state, ready=undated), observations, now)
+    return remember(memory, state._replace(ready=undated), observations, now)
 
 
 NO_DATE_OF_READY_FILE = Rules(_undated)
@@ -362,7 +361,7 @@ def _younger(
     def dated(file: KeyFile | None) -> KeyFile | None:
         return file._replace(modified=now) if file is not None else None
 
-    return remember(memory, replace(state, next=dated(state.next)), observations, now)
+    return remember(memory, state._replace(next=dated(state.next)), observations, now)
 
 
 NO_AGE_OF_NEXT_FILE = Rules(_younger)
@@ -373,7 +372,7 @@ def _timeless(memory: Memory) -> Memory:
     if awaiting is None:
         return memory
     unseen = _LONG_AGO if awaiting.unseen_at is not None else None
-    return replace(memory, awaiting=awaiting._replace(since=_LONG_AGO, unseen_at=unseen))
+    return memory._replace(awaiting=awaiting._replace(since=_LONG_AGO, unseen_at=unseen))
 
 
 CLOCK_NEVER_BEHIND = forgetful(_timeless)
@@ -385,7 +384,7 @@ def _in_the_future(before: Memory, after: Memory) -> Memory:
     old, new = before.awaiting.seen_since, after.awaiting.seen_since
     if old is None or new is None or new >= old:
         return after
-    return replace(after, awaiting=after.awaiting._replace(seen_since=old))
+    return after._replace(awaiting=after.awaiting._replace(seen_since=old))
 
 
 FUTURE_BELIEVED = recalling(_in_the_future)
@@ -397,7 +396,7 @@ def _all_lines_known(
     awaiting = memory.awaiting
     if awaiting is not None and awaiting.lines:
         lines = tuple(dict.fromkeys((*awaiting.lines, *(state.required or ()))))
-        memory = replace(memory, awaiting=awaiting._replace(lines=lines))
+        memory = memory._replace(awaiting=awaiting._replace(lines=lines))
     return remember(memory, state, observations, now)
 
 
@@ -414,7 +413,7 @@ def _resolver_will_do(
     since = memory.awaiting.seen_since
     if since is None or after.awaiting.seen_since is None:
         return after
-    return replace(after, awaiting=after.awaiting._replace(seen_since=since))
+    return after._replace(awaiting=after.awaiting._replace(seen_since=since))
 
 
 RESOLVER_COUNTS_AS_SERVERS = Rules(_resolver_will_do)
@@ -461,7 +460,7 @@ def _none_needed(state: LineageState, memory: Memory) -> LineageState:
     """An empty ``dane-ee`` is taken for the operator's word that there are no records."""
     if state.required:
         return watched.protecting(state, memory)
-    return replace(state, declared=Declared.NO_RECORDS)
+    return state._replace(declared=Declared.NO_RECORDS)
 
 
 EMPTY_IS_NO_HOLD = Rules(protect=_none_needed)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 from collections.abc import Callable
 
 import pytest
@@ -180,3 +182,31 @@ def test_an_ipv6_address_with_a_port_is_printed_in_brackets() -> None:
 )
 def test_ports_are_plain_digits(digits: str, port: int | None) -> None:
     assert parse_port(digits) == port
+
+
+def test_names_of_two_kinds_are_never_equal() -> None:
+    name, host = DnsName("mx.example"), Hostname("mx.example")
+    assert name != host
+    assert len({name, host, DnsName("mx.example"), Hostname("mx.example")}) == 2
+    with pytest.raises(TypeError):
+        sorted([name, host])
+
+
+def test_names_are_in_the_order_of_their_texts() -> None:
+    first, last = DnsName("a.example"), DnsName("b.example")
+    assert sorted([last, first]) == [first, last]
+    assert (first < last, first <= DnsName("a.example"), last > first, first >= last) == (
+        *(True, True, True),
+        False,
+    )
+    assert max(first, last) is last
+
+
+def test_a_name_stays_what_it_is() -> None:
+    name = DnsName("mx.example")
+    with pytest.raises(AttributeError):
+        name.text = "other.example"  # type: ignore[misc]
+    with pytest.raises(AttributeError):
+        name.more = 1  # type: ignore[attr-defined]
+    assert copy.copy(name) == pickle.loads(pickle.dumps(name)) == name  # noqa: S301
+    assert repr(name) == "DnsName('mx.example')"

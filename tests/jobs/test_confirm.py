@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -75,7 +74,7 @@ def test_a_hook_that_fails_stays_pending_and_the_others_run(world: World) -> Non
     pending = tuple(PendingHook(f"{directory}/{name}") for name in names)
     before = deployed(world)
     assert before.deployment is not None
-    before = replace(before, deployment=before.deployment._replace(pending=pending))
+    before = before._replace(deployment=before.deployment._replace(pending=pending))
     acts = list(run_pending_hooks(world.context, world.context.tree.read(NAME), before))
     left = [
         done.memory.deployment.pending for done in acts if done.memory and done.memory.deployment
@@ -89,7 +88,7 @@ def test_a_service_that_still_has_the_old_chain_is_told_and_all_hooks_run_again(
     world: World,
 ) -> None:
     hook(world, "reload", "")
-    before = replace(deployed(world), asked=(OWNER,))
+    before = deployed(world)._replace(asked=(OWNER,))
     memory, said = confirmed(world, before)
     assert said == [Code.NOT_SERVED]
     assert memory.deployment is not None
@@ -104,8 +103,8 @@ def test_a_chain_that_did_not_go_live_is_asked_of_nobody(world: World) -> None:
     assert before.deployment is not None
     staged = builders.held("new")
     begun = before.deployment._replace(chain=staged.chain.fingerprint)
-    state = replace(world.context.tree.read(NAME), staged=staged)
-    assert list(confirm(world.context, state, replace(before, deployment=begun))) == []
+    state = world.context.tree.read(NAME)._replace(staged=staged)
+    assert list(confirm(world.context, state, before._replace(deployment=begun))) == []
     assert world.service.asked == 0
 
 
@@ -135,7 +134,7 @@ def test_while_a_hook_is_pending_nothing_is_confirmed(world: World) -> None:
     before = deployed(world)
     assert before.deployment is not None
     pending = before.deployment._replace(pending=(PendingHook("reload"),))
-    memory, said = confirmed(world, replace(before, deployment=pending))
+    memory, said = confirmed(world, before._replace(deployment=pending))
     assert said == []
     assert memory.deployment is not None
     assert (memory.deployment.confirmed_at, memory.deployment.clear_since) == (None, None)
@@ -190,7 +189,7 @@ def test_what_came_live_by_itself_is_confirmed_where_nobody_is_asked(world: Worl
     world.settings = world.settings._replace(common=common)
     before = deployed(world)
     assert before.deployment is not None
-    before = replace(before, deployment=before.deployment._replace(chain=b"former"))
+    before = before._replace(deployment=before.deployment._replace(chain=b"former"))
     memory, said = confirmed(world, before)
     assert memory.deployment is not None
     assert said == []
@@ -201,8 +200,8 @@ def test_what_came_live_by_itself_is_confirmed_where_nobody_is_asked(world: Worl
 def test_the_live_key_is_not_said_to_be_out_of_use(world: World, exposure: Exposure) -> None:
     """A crash came between the memory of a deployment and live, and the rollover was given up."""
     world.service.key, world.service.number = "two", 2
-    memory = replace(
-        deployed(world), past_keys=(PastKey(trees.public("two").spki, world.now, exposure),)
+    memory = deployed(world)._replace(
+        past_keys=(PastKey(trees.public("two").spki, world.now, exposure),)
     )
     for _ in range(2):
         memory, said = confirmed(world, memory)

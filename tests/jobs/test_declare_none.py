@@ -13,7 +13,7 @@ from danebot.jobs.watch import declare_none
 
 @pytest.mark.parametrize("before", ["", "# mx of the office", "- _465._tcp.mx.example.org", "#\n"])
 def test_a_last_line_without_newline_stays_a_line(tmp_path: Path, before: str) -> None:
-    paths = LineagePaths("mx", tmp_path, tmp_path / "archive" / "mx")
+    paths = LineagePaths.of("mx", tmp_path, tmp_path / "archive" / "mx")
     paths.staging.mkdir(parents=True)
     file = paths.staging / "dane-ee"
     file.write_text(before)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -57,7 +56,7 @@ def test_what_came_live_by_itself_is_confirmed_where_nobody_is_asked(world: Worl
     common = world.settings.common._replace(probe=False)
     world.settings = world.settings._replace(common=common)
     last = Deployment(b"former", b"former", world.now)
-    save_memory(world.paths, world.memory, replace(world.memory, deployment=last))
+    save_memory(world.paths, world.memory, world.memory._replace(deployment=last))
     assert deploy(world) == ()
     assert world.memory.deployment is None
 
@@ -117,7 +116,7 @@ def test_a_post_hook_that_waits_is_run_once_as_ever(world: World) -> None:
     assert live is not None
     pending = (PendingHook(str(post)),)
     waiting = Deployment(live.chain.fingerprint, live.key.digest, world.now, pending)
-    save_memory(world.paths, memory, replace(memory, deployment=waiting))
+    save_memory(world.paths, memory, memory._replace(deployment=waiting))
     assert not log.exists()
     assert deploy(world) == ()
     assert deploy(world) == ()

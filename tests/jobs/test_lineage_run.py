@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -42,7 +41,7 @@ def test_it_holds_until_something_is_to_be_remembered(run: LineageRun) -> None:
     run.do((Done(run.memory),))
     assert run.settled
     past = PastKey(b"spki", run.context.clock(), Exposure.NONE)
-    run.do((Done(replace(run.memory, past_keys=(past,))),))
+    run.do((Done(run.memory._replace(past_keys=(past,))),))
     assert not run.settled
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -268,7 +267,7 @@ def test_a_removal_where_a_server_lacks_the_served_key_is_not_tried(
 
 def test_a_lineage_that_danebot_only_watches_is_left_alone(context: Callable[..., Context]) -> None:
     publisher = Publisher(ChangeOutcome.DONE)
-    state = replace(builders.state(), management=Management.PASS_THROUGH)
+    state = builders.state()._replace(management=Management.PASS_THROUGH)
     view = seen("old", add=ADD)._replace(observation=Observation(state, {MX: builders.look("old")}))
     assert attempt(context(publisher), view, Part.ADD, Timing.NOW).results == ()
     assert publisher.asked == []

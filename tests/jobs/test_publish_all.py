@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -44,8 +43,7 @@ def past_key(world: World, name: str = "three") -> None:
     world.zone.keys.append(name)
     deployment = Deployment(b"chain", b"one", world.now - DAY, confirmed_at=world.now - DAY)
     deployment = deployment._replace(clear_since=world.now, cleared_at=world.now)
-    memory = replace(
-        world.memory,
+    memory = world.memory._replace(
         deployment=deployment,
         past_keys=(PastKey(trees.public(name).spki, world.now - DAY),),
     )
@@ -123,7 +121,7 @@ def test_a_cancelled_key_that_is_gone_is_told_once(world: World) -> None:
     key = trees.public("two")
     write_memory(
         world.paths,
-        replace(world.memory, cancelled=(CancelledKey(key.digest, world.now - DAY, key.spki),)),
+        world.memory._replace(cancelled=(CancelledKey(key.digest, world.now - DAY, key.spki),)),
     )
     _, findings = publish_now(world.context, [NAME])
     assert [f.code for f in findings] == [Code.CANCELLED]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -64,7 +63,7 @@ def remember(world: World, **more: object) -> None:
     live = world.grown.tree.read(NAME).live
     assert live is not None
     last = Deployment(live.chain.fingerprint, live.key.digest, world.now)._replace(**more)  # type: ignore[arg-type]
-    save_memory(world.paths, world.memory, replace(world.memory, deployment=last))
+    save_memory(world.paths, world.memory, world.memory._replace(deployment=last))
 
 
 def ran(world: World) -> int:
@@ -171,7 +170,7 @@ def old_memory(world: World) -> None:
     """Another key's, while the tree is as it should be."""
     newer(world)
     last = Deployment(b"former", b"former", world.now, confirmed_at=world.now)
-    save_memory(world.paths, world.memory, replace(world.memory, deployment=last))
+    save_memory(world.paths, world.memory, world.memory._replace(deployment=last))
 
 
 def newer(world: World) -> None:
@@ -205,7 +204,7 @@ def test_a_part_of_a_backup_brings_no_older_key(
 ) -> None:
     happens(world)
     if not remembered:
-        save_memory(world.paths, world.memory, replace(world.memory, deployment=None))
+        save_memory(world.paths, world.memory, world.memory._replace(deployment=None))
     for _ in range(3):
         world.renew()
         assert live_key(world) == trees.public("two") or ran(world) == 0
@@ -260,7 +259,7 @@ def test_no_hook_is_run_again_for_a_service_that_went_on(world: World, *, confir
     world.issuer.due = False
     past = PastKey(trees.public("three").spki, world.now)
     remember(world, confirmed_at=world.now if confirmed else None)
-    save_memory(world.paths, world.memory, replace(world.memory, past_keys=(past,)))
+    save_memory(world.paths, world.memory, world.memory._replace(past_keys=(past,)))
     for _ in range(3):
         assert codes(world.renew().findings) == [OTHER]
         world.now += DAY
@@ -272,7 +271,7 @@ def test_a_service_is_not_spared_for_the_sake_of_a_compromised_key(world: World)
     world.issuer.due = False
     past = PastKey(trees.public("two").spki, world.now, Exposure.COMPROMISED)
     remember(world, pending=(PendingHook(world.settings.common.hooks[0]),))
-    save_memory(world.paths, world.memory, replace(world.memory, past_keys=(past,)))
+    save_memory(world.paths, world.memory, world.memory._replace(past_keys=(past,)))
     world.renew()
     assert ran(world) == 1
 
@@ -387,7 +386,7 @@ def test_publish_removes_no_record_of_what_is_served(world: World) -> None:
     world.zone.keys = ["one", "two"]
     past = PastKey(trees.public("two").spki, world.now)
     remember(world, confirmed_at=world.now, clear_since=world.now, cleared_at=world.now)
-    save_memory(world.paths, world.memory, replace(world.memory, past_keys=(past,)))
+    save_memory(world.paths, world.memory, world.memory._replace(past_keys=(past,)))
     publishes = PublishSettings(Method.RFC2136, wait=timedelta(0))
     common = world.settings.common._replace(publish=publishes)
     world.settings = world.settings._replace(common=common)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -154,7 +153,7 @@ def test_no_hook_shows_a_live_key_that_the_new_owner_s_records_refuse(
     world.zone.keys = ["two"]
     if former:  # danebot deployed a chain once, and certbot renewed on its own since
         last = Deployment(b"another", b"", world.now, confirmed_at=world.now)
-        save_memory(world.paths, world.memory, replace(world.memory, deployment=last))
+        save_memory(world.paths, world.memory, world.memory._replace(deployment=last))
     (found,) = take(world)
     assert found.code is Code.NOT_SERVED
     assert f"then have it reloaded: danebot deploy {NAME}" in found.remedy
@@ -200,7 +199,7 @@ def confirmed(world: World) -> Deployment:
     live = world.grown.tree.read(NAME).live
     assert live is not None
     done = Deployment(live.chain.fingerprint, live.key.digest, world.now, confirmed_at=world.now)
-    save_memory(world.paths, world.memory, replace(world.memory, deployment=done))
+    save_memory(world.paths, world.memory, world.memory._replace(deployment=done))
     return done
 
 
@@ -208,7 +207,7 @@ def test_where_nobody_is_to_be_asked_any_more_no_renewal_waits_for_that(world: W
     """Another owner's service was asked once; then probing is turned off, for good."""
     off = world.settings.common._replace(probe=False)
     world.settings = world.settings._replace(common=off)
-    save_memory(world.paths, world.memory, replace(world.memory, asked=(builders.MX2,)))
+    save_memory(world.paths, world.memory, world.memory._replace(asked=(builders.MX2,)))
     by_hand(world)
     world.zone.keys = ["two"]
     world.issuer.due = True

@@ -135,7 +135,7 @@ def _memory(path: Path) -> None:
     staging = path.parents[1] / "staging" / path.parent.name
     staging.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(path, staging / "rollover.json")
-    recall(LineagePaths(path.parent.name, path.parents[1], path.parent))
+    recall(LineagePaths.of(path.parent.name, path.parents[1], path.parent))
 
 
 def _unmanaged(path: Path) -> None:

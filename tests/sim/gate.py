@@ -6,7 +6,7 @@ adds the awaited key's record.  Whoever holds an RRset with the old one alone re
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from datetime import datetime
 
 from danebot.domain.rollover.steps.phases import Plan, Step
@@ -58,7 +58,7 @@ def begin_at_gate(seed: int, rules: Rules = REAL) -> GateHistory:
     history = begin(seed, rules)
     live = chain(names=_NAMES, days=400)
     new = chain(by="B", version=2, names=_NAMES, days=400)
-    history.state = replace(renewal(new, live), required=history.state.required)
+    history.state = renewal(new, live)._replace(required=history.state.required)
     history.zone = Zone(history.zone.mtype, _records())
     history.eyes.records = history.zone.records
     return GateHistory(**{f.name: getattr(history, f.name) for f in fields(History)})

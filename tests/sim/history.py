@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from random import Random
 
@@ -110,9 +110,9 @@ class History:
     def make_key(self, urgency: Urgency) -> None:
         """Make the next key, look, and remember, as `newkey` does."""
         now = self.clock(0)
-        self.state = replace(self.state, next=key_file("new", now))
+        self.state = self.state._replace(next=key_file("new", now))
         if urgency is not Urgency.ORDINARY:
-            self.memory = replace(self.memory, request=Request(key("new").digest, now, urgency))
+            self.memory = self.memory._replace(request=Request(key("new").digest, now, urgency))
         self.consider(self.look(0), 0)
         self.store()
 
@@ -169,12 +169,12 @@ class History:
             self.happens(now, Feature.LINE_ADDED)
             extra = line(OWNERS[1], self.zone.mtype)
             self.told = [0, 1]
-            self.state = replace(self.state, required=(*(self.state.required or ()), extra))
+            self.state = self.state._replace(required=(*(self.state.required or ()), extra))
             self.added_line = None
         if self.lines_lost is not None and now >= self.lines_lost:
             self.happens(now, Feature.LINES_LOST)
             left = (self.state.required or ())[: self.rng.choice((0, 1))]
-            self.state = replace(self.state, required=left, remembered=())
+            self.state = self.state._replace(required=left, remembered=())
             self.lines_lost = None
             if not self.stored.watched:  # it was lost before, and no run has written it since
                 self.forget_lines()
@@ -239,15 +239,15 @@ class History:
                 assert self.memory.awaiting is not None
                 since = self.memory.awaiting.seen_since
                 assert since is not None
-                self.state = replace(state, next=None, ready=file._replace(modified=since))
+                self.state = state._replace(next=None, ready=file._replace(modified=since))
             case Step.BACK_TO_NEXT:
                 self.features.add(Feature.WITHDRAWN)
-                self.state = replace(state, next=file, ready=None)
+                self.state = state._replace(next=file, ready=None)
             case Step.PROMOTE:
                 return self._promote(now)
             case Step.PUT_BACK:
                 self.features.add(Feature.PUT_BACK)
-                self.state = replace(state, staged=state.live)
+                self.state = state._replace(staged=state.live)
             case Step.DEPLOY:
                 self.deployed = now
             case _:
@@ -261,10 +261,10 @@ class History:
             moment = self.clock(now)
             retry = moment + backoff(self.policy, 1)
             failure = Failure("refused", 1, moment, moment, retry)
-            self.memory = replace(self.memory, promotion_failure=failure)
+            self.memory = self.memory._replace(promotion_failure=failure)
             return now
-        self.state = replace(self.state, staged=held("new", 2))
-        self.memory = replace(self.memory, promotion_failure=None)
+        self.state = self.state._replace(staged=held("new", 2))
+        self.memory = self.memory._replace(promotion_failure=None)
         self._crash()
         return now
 

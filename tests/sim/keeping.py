@@ -11,9 +11,7 @@ import enum
 import functools
 from collections.abc import Callable, Hashable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import fields
 from datetime import UTC, datetime, timedelta
-from operator import attrgetter
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from danebot.domain.dane.certificate import read
@@ -24,7 +22,7 @@ from danebot.domain.dns.tlsa import MatchingType, Required, TlsaRecord, Usage
 from danebot.domain.lineage.keys import PublicKey
 from danebot.domain.lineage.state import Held, LineageState
 from danebot.domain.names import DnsName
-from danebot.domain.rollover.evidence import anchors, caches, clock, propagation, servers, watched
+from danebot.domain.rollover.evidence import anchors, caches, propagation, servers
 from danebot.domain.rollover.evidence.caches import Records
 from danebot.domain.rollover.evidence.memory import (
     Memory,
@@ -252,18 +250,6 @@ def _anchor(
     return found
 
 
-def _replace(value: T, /, **changes: object) -> T:
-    """What `dataclasses.replace` makes, in half the time: their fields are known."""
-    kind: Any = type(value)
-    if kind not in _FIELDS:
-        names = [one.name for one in fields(kind)]
-        _FIELDS[kind] = names, attrgetter(*names)
-    names, values = _FIELDS[kind]
-    new: T = kind(*dict(zip(names, values(value), strict=True), **changes).values())
-    return new
-
-
-_FIELDS: dict[type, tuple[list[str], Callable[[object], tuple[object, ...]]]] = {}
 _NEVER = datetime.max.replace(tzinfo=UTC)
 _PATCHES: tuple[tuple[object, str, object], ...] = (
     (remember, "_cacheable", _by_observation(remember._cacheable)),
@@ -285,7 +271,6 @@ _PATCHES: tuple[tuple[object, str, object], ...] = (
     (gate, "senders_to", _senders_to),
     (anchors, "senders_to", _senders_to),
     (lost, "_digests", _digests),
-    *((module, "replace", _replace) for module in (remember, watched, clock)),
     (PublicKey, "digest", property(lambda key: _digest(key.spki))),
 )
 _REAL = {name: getattr(where, name) for where, name, _ in _PATCHES}

@@ -6,7 +6,7 @@ import itertools
 import os
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 
 import pytest
@@ -64,7 +64,7 @@ def test_records_that_come_back_under_a_shorter_ttl_are_waited_for() -> None:
 def _without(mutate: Callable[[OwnerMemory], OwnerMemory]) -> Rules:
     def broken(memory: Memory, state: LineageState, seen: Observations, now: datetime) -> Memory:
         found = remember(memory, state, seen, now)
-        return replace(found, owners={name: mutate(o) for name, o in found.owners.items()})
+        return found._replace(owners={name: mutate(o) for name, o in found.owners.items()})
 
     return Rules(remember=broken)
 

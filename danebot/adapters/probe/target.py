@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import timedelta
 
 from danebot.domain.lineage.keys import Algorithm
@@ -10,8 +9,7 @@ from danebot.domain.names import Endpoint, Hostname
 from danebot.tuples import NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
+class Target(NamedTuple):
     """One address of an endpoint to probe.
 
     ``address`` is an IPv4 or IPv6 literal.  ``port`` is where to connect if that isn't the

@@ -6,12 +6,12 @@ import errno
 import os
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from danebot.adapters.presence import ABSENT, is_directory, is_same, unreadable
 from danebot.adapters.replacing import TEMP_PREFIX
 from danebot.errors import UnreadableError
+from danebot.tuples import NamedTuple
 
 KINDS = ("privkey", "cert", "chain", "fullchain")
 NEXT, READY, COMBO = "nextkey.pem", "ready.pem", "combo.pem"
@@ -22,8 +22,7 @@ _VERSIONED = re.compile(r"(privkey|cert|chain|fullchain)(\d+)\.pem\Z")
 _STRAY = re.compile(rf"{re.escape(TEMP_PREFIX)}|previous_|(combo|nextkey)\.pem\.")
 
 
-@dataclass(frozen=True, slots=True)
-class LineagePaths:
+class LineagePaths(NamedTuple):
     """Where the parts of one lineage lie.  ``archive`` follows the renewal configuration.
 
     ``staging`` is what certbot takes for live, ``live`` what services read, ``conf`` the renewal
@@ -33,14 +32,15 @@ class LineagePaths:
     name: str
     root: Path
     archive: Path
-    staging: Path = field(init=False)
-    live: Path = field(init=False)
-    conf: Path = field(init=False)
+    staging: Path
+    live: Path
+    conf: Path
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "staging", self.root / f"staging/{self.name}")
-        object.__setattr__(self, "live", self.root / f"live/{self.name}")
-        object.__setattr__(self, "conf", self.root / f"renewal/{self.name}.conf")
+    @classmethod
+    def of(cls, name: str, root: Path, archive: Path) -> LineagePaths:
+        """Those of a lineage of the tree at ``root``."""
+        staging, live = root / f"staging/{name}", root / f"live/{name}"
+        return cls(name, root, archive, staging, live, root / f"renewal/{name}.conf")
 
     @property
     def own(self) -> Path:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import TypeVar
@@ -143,7 +142,7 @@ class Tree:
         archive = Path(configured) if configured else usual
         if archive != usual and _same_place(archive, self.root / "staging" / name):
             archive = usual
-        paths = LineagePaths(name, self.root, archive)
+        paths = LineagePaths.of(name, self.root, archive)
         self._paths[name] = conf, paths
         return paths
 
@@ -199,8 +198,7 @@ class Tree:
                     f"there, or cancel with: danebot newkey --cancel {quoted(state.name)}"
                 )
         names = _names(paths.staging)
-        return replace(
-            state,
+        return state._replace(
             management=Management.STAGED,
             staged=held,
             next=files[NEXT],

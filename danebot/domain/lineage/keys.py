@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import enum
 import hashlib
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from danebot.domain.lineage.key_types import RSA_BITS, KeyType
@@ -23,15 +22,24 @@ class Algorithm(enum.Enum):
     ECDSA = "ecdsa"
 
 
-@dataclass(frozen=True, slots=True)
-class PublicKey:
+class PublicKey(NamedTuple):
     """The public half of a key; the private half never becomes a value of the domain.
 
-    ``spki`` is DER.  ``key_type`` is None for a type or size that certbot doesn't issue with.
+    ``spki`` is DER, and tells one key from another.  ``key_type`` is None for a type or size that
+    certbot doesn't issue with.
     """
 
     spki: bytes
-    key_type: KeyType | None = field(compare=False)
+    key_type: KeyType | None
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, PublicKey) and self.spki == other.spki
+
+    def __ne__(self, other: object) -> bool:  # a tuple has its own
+        return not self == other
+
+    def __hash__(self) -> int:
+        return hash(self.spki)
 
     @property
     def digest(self) -> bytes:

@@ -6,7 +6,6 @@ Nothing private is in here: of each private key only its public half is known.
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -84,8 +83,7 @@ class Anchored(NamedTuple):
     record: TlsaRecord
 
 
-@dataclass(frozen=True, slots=True)
-class LineageState:
+class LineageState(NamedTuple):
     """One lineage as found: ``live`` and ``staged`` are what the links lead to.
 
     ``required`` and ``names`` are None when a line of ``dane-ee`` or ``dnsnames`` can't be read,

@@ -11,7 +11,6 @@ import subprocess
 import sys
 import threading
 import tracemalloc
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -362,7 +361,7 @@ def test_more_targets_than_connections(certificates: Certificates) -> None:
     service = service_of(Protocol.IMAP, hostile.server_context(certificates.ecdsa.file))
     with Peer(service) as peer, Peer(hostile.closes_after()) as closing:
         targets = [
-            replace(at(one, Protocol.IMAP), sni=Hostname(f"n{number}.example"))
+            at(one, Protocol.IMAP)._replace(sni=Hostname(f"n{number}.example"))
             for number in range(MAX_OPEN)
             for one in (peer, closing)
         ]

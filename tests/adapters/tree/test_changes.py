@@ -190,7 +190,7 @@ def test_keys_that_cannot_be_listed_are_not_taken_for_none(
     def broken(path: object) -> list[str]:
         raise OSError(errno.EIO, "Input/output error", str(path))
 
-    paths = LineagePaths("mx", tmp_path, tmp_path / "archive" / "mx")
+    paths = LineagePaths.of("mx", tmp_path, tmp_path / "archive" / "mx")
     assert changes.key_files(paths) == ()  # there is no such directory
     monkeypatch.setattr("danebot.adapters.tree.changes.os.listdir", broken)
     with pytest.raises(TreeError):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -41,7 +40,7 @@ def serving(days: float, rule: RenewalRule = CERTBOTS_OWN, *, begins: float = 0)
             not_before=T0 + begins * DAY, not_after=T0 + (begins + days) * DAY
         )
     )
-    return replace(state(), live=live, combo=live._replace(version=None), staged=live, rule=rule)
+    return state()._replace(live=live, combo=live._replace(version=None), staged=live, rule=rule)
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -19,16 +18,16 @@ from danebot.domain.lineage.state import Anchored, LineageState, Management
 from domain.builders import DAY, MX, MX2, T0, chain, held, key, key_file, line, record, state
 
 LIVE, COMBO = held("live"), held("combo", None)
-BOTH = replace(state(), live=LIVE, combo=COMBO)
+BOTH = state()._replace(live=LIVE, combo=COMBO)
 
 
 @pytest.mark.parametrize(
     ("lineage", "serves"),
     [
         (BOTH, "combo"),
-        (replace(BOTH, combo=None), "live"),
-        (replace(BOTH, management=Management.PASS_THROUGH), "live"),
-        (replace(BOTH, live=None, combo=None), None),
+        (BOTH._replace(combo=None), "live"),
+        (BOTH._replace(management=Management.PASS_THROUGH), "live"),
+        (BOTH._replace(live=None, combo=None), None),
     ],
 )
 def test_what_services_serve(lineage: LineageState, serves: str | None) -> None:
@@ -75,7 +74,7 @@ ANCHOR = Anchored(line(MX2), record("old"))
 def test_what_is_watched_and_who_needs_no_record(
     changes: dict[str, Any], owners: list[object], *, exempt: bool
 ) -> None:
-    lineage = replace(state(), **changes)
+    lineage = state()._replace(**changes)
     assert list(lineage.owners) == owners
     assert lineage.exempt is exempt
 

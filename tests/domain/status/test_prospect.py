@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -79,7 +78,7 @@ def test_whoever_is_in_a_hurry_is_under_way(urgency: Urgency) -> None:
 
 
 def test_nothing_is_said_where_nothing_is_watched() -> None:
-    wait = Wait(state=replace(state(), required=()), policy=Policy())
+    wait = Wait(state=state()._replace(required=()), policy=Policy())
     status = said(wait, look("old"))
     assert (status.emergency, status.emergency_wait) == (Prospect.UNSAID.value, None)
     assert words(status) == ""

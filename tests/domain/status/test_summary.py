@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from danebot.domain.delivery.probes import ProbeOutcome, ProbeResult
@@ -226,17 +224,17 @@ def test_a_lineage_under_way() -> None:
 
 
 def test_a_lineage_with_nothing_to_serve() -> None:
-    bare = replace(state(), live=None, combo=None, staged=None)
+    bare = state()._replace(live=None, combo=None, staged=None)
     found = published(Plan(Phase.BROKEN), bare)
     assert (found.live, found.staged, found.current) == (None, None, None)
     assert (found.expiry_warning, found.expiry_critical, found.renews_at) == (None, None, None)
 
 
 def test_combo_is_live_though_no_version_holds_it() -> None:
-    lineage = replace(state(), live=None)
+    lineage = state()._replace(live=None)
     assert lineage.combo is not None
     strange = PublicKey(b"spki", None)
-    odd = replace(lineage, combo=lineage.combo._replace(key=strange))
+    odd = lineage._replace(combo=lineage.combo._replace(key=strange))
     found = published(STABLE, odd)
     assert found.live is not None
     assert (found.live.version, found.live.key) == (None, KeyStatus(strange.digest, ""))
@@ -282,7 +280,7 @@ def test_records_with_where_they_are_seen_and_where_not() -> None:
 
 
 def test_an_owner_that_relies_on_an_anchor() -> None:
-    anchored = replace(state(), anchored=(Anchored(line(), record("old")),))
+    anchored = state()._replace(anchored=(Anchored(line(), record("old")),))
     found = published(STABLE, anchored, one=look("old", at={"ns1": None, "ns2": ["x"]}))
     (anchor,) = found.records
     assert (anchor.role, anchor.owner, anchor.seen) == ("anchor", str(MX), "seen everywhere")
@@ -320,7 +318,7 @@ def test_a_probe_as_it_is_published(
 
 
 def test_no_wait_is_told_where_no_owner_is_watched() -> None:
-    none = replace(state(), required=(), declared=Declared.NO_RECORDS)
+    none = state()._replace(required=(), declared=Declared.NO_RECORDS)
     found = published(STABLE, none)
     assert (found.emergency, found.emergency_wait) == ("", None)
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -153,8 +152,7 @@ def _tree(files: Files) -> LineageState:
         return key_file("new", T0 - age * STEP)
 
     found = state(line(OWNERS[0]))
-    return replace(
-        found,
+    return found._replace(
         required=tuple(line(OWNERS[owner]) for owner in files.listed),
         next=file(files.next) if files.next is not None else None,
         ready=file(files.ready) if files.ready is not None else None,
@@ -198,7 +196,7 @@ class Robot:
             owners = {name: _earlier(one) for name, one in memory.owners.items()}
             awaiting = _earlier(memory.awaiting)
             lost = _earlier(memory.lost)
-            later = replace(memory, owners=owners, awaiting=awaiting, lost=lost)
+            later = memory._replace(owners=owners, awaiting=awaiting, lost=lost)
             self._aged[number] = self.number(later)
         return self._aged[number]
 
@@ -284,7 +282,7 @@ def _clamped(memory: Memory) -> Memory:
             forgotten_at=forgotten and (forgotten if forgotten > _EXPIRED else _LONG_AGO),
         )
     owners = {name: _recent_owner(one, since) for name, one in memory.owners.items()}
-    return replace(memory, owners=owners, awaiting=awaiting, lost=_recent(memory.lost))
+    return memory._replace(owners=owners, awaiting=awaiting, lost=_recent(memory.lost))
 
 
 def _recent_owner(owner: OwnerMemory, since: datetime | None) -> OwnerMemory:

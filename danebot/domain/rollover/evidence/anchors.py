@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -39,8 +38,7 @@ def anchored(
     if not state.anchored and not any(relying.values()):
         return state
     found = [(line, relying.get(line.owner)) for line in lines]
-    return replace(
-        state,
+    return state._replace(
         required=tuple(line for line, record in found if record is None),
         anchored=tuple(Anchored(line, record) for line, record in found if record is not None),
     )

@@ -8,7 +8,6 @@ that was put right since one in the same boot leaves times that are moved as far
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -71,11 +70,11 @@ def put_right(memory: Memory, reading: Reading | None) -> Memory:
     if reading is None:
         return memory
     if old is None or old.boot != reading.boot:
-        return replace(memory, clock=reading)
+        return memory._replace(clock=reading)
     by = (reading.at - old.at) - (reading.uptime - old.uptime)
     if by > SKEW:
-        return replace(_moved(memory, by, reading.at), clock=reading)
-    return replace(memory, clock=reading) if by < -_JITTER else memory
+        return _moved(memory, by, reading.at)._replace(clock=reading)
+    return memory._replace(clock=reading) if by < -_JITTER else memory
 
 
 def _moved(memory: Memory, by: timedelta, now: datetime) -> Memory:
@@ -85,8 +84,7 @@ def _moved(memory: Memory, by: timedelta, now: datetime) -> Memory:
     """
     later = moved(memory, by)
     failed = later.publishing.failure
-    return replace(
-        later,
+    return later._replace(
         contacts=tuple(one._replace(at=min(one.at, now)) for one in later.contacts),
         promotion_failure=_past(later.promotion_failure, now),
         renewal_failure=_past(later.renewal_failure, now),
@@ -97,4 +95,4 @@ def _moved(memory: Memory, by: timedelta, now: datetime) -> Memory:
 def _past(failed: Failure | None, now: datetime) -> Failure | None:
     if failed is None:
         return None
-    return replace(failed, first=min(failed.first, now), last=min(failed.last, now))
+    return failed._replace(first=min(failed.first, now), last=min(failed.last, now))

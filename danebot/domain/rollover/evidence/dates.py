@@ -6,7 +6,6 @@ A field that is new is found by itself, so that none is forgotten when a clock w
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import fields, is_dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TypeVar, cast
 
@@ -47,6 +46,4 @@ def _each(value: object, on: Callable[[object], object]) -> object:
         return value._make(items) if hasattr(value, "_make") else tuple(items)
     if isinstance(value, Mapping):
         return {key: on(item) for key, item in value.items()}
-    if is_dataclass(value) and not isinstance(value, type):
-        return replace(value, **{f.name: on(getattr(value, f.name)) for f in fields(value)})
     return value

@@ -5,7 +5,6 @@ An idle run writes nothing: what it would add says the same an hour later.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import datetime, timedelta
 
 from danebot.domain.rollover.evidence.memory import Memory, OwnerMemory, Reading
@@ -23,7 +22,7 @@ def as_good(old: Memory, new: Memory) -> bool:
     pairs = [(old.owners[name], one) for name, one in new.owners.items()]
     if not all(_as_good(before, after) for before, after in pairs):
         return False
-    return replace(new, owners=old.owners, clock=old.clock) == old
+    return new._replace(owners=old.owners, clock=old.clock) == old
 
 
 def _as_good(old: OwnerMemory, new: OwnerMemory) -> bool:

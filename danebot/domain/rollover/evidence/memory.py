@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from types import MappingProxyType
 
@@ -205,12 +204,11 @@ class Deployment(NamedTuple):
     origin: Occurrence = Occurrence.DEPLOYED
 
 
-@dataclass(frozen=True, slots=True)
-class Failure:
+class Failure(NamedTuple):
     """Attempts that failed in a row, with the time before which no other is made."""
 
     message: str
-    count: int
+    count: int  # type: ignore[assignment]  # in place of what a tuple counts by
     first: datetime
     last: datetime
     retry_at: datetime
@@ -357,8 +355,7 @@ class PendingRevocation(NamedTuple):
     error: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Memory:
+class Memory(NamedTuple):
     """All that is remembered of one lineage.
 
     ``watched`` are the lines that ``dane-ee`` had at the last observation, and those that protect
@@ -368,7 +365,7 @@ class Memory:
     owners that were watched when every service was last found to serve what is live.
     """
 
-    owners: Mapping[DnsName, OwnerMemory] = field(default_factory=dict)
+    owners: Mapping[DnsName, OwnerMemory] = MappingProxyType({})
     awaiting: Awaiting | None = None
     deployment: Deployment | None = None
     promotion_failure: Failure | None = None
@@ -376,12 +373,12 @@ class Memory:
     current: CurrentKey | None = None
     request: Request | None = None
     revocations: tuple[PendingRevocation, ...] = ()
-    publishing: Publishing = field(default_factory=Publishing)
+    publishing: Publishing = Publishing()
     watched: tuple[Required, ...] = ()
     cancelled: tuple[CancelledKey, ...] = ()
     contacts: tuple[Contact, ...] = ()
     renewal_failure: Failure | None = None
     clock: Reading | None = None
     lost: tuple[CancelledKey, ...] = ()
-    anchors: Mapping[DnsName, TlsaRecord] = field(default_factory=dict)
+    anchors: Mapping[DnsName, TlsaRecord] = MappingProxyType({})
     asked: tuple[DnsName, ...] = ()

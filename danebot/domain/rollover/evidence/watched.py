@@ -9,7 +9,6 @@ counts: one that the file still lists, in whatever form, isn't lost.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from danebot.domain.dns.answers import OwnerObservation, Presence
@@ -46,7 +45,7 @@ def protecting(state: LineageState, memory: Memory) -> LineageState:
         declared = Declared.WAIVED
     if (required, lost, declared) == (state.required, state.remembered, state.declared):
         return state
-    return replace(state, required=required, remembered=lost, declared=declared)
+    return state._replace(required=required, remembered=lost, declared=declared)
 
 
 def _lost(listed: Iterable[Required], state: LineageState, memory: Memory) -> tuple[Required, ...]:
@@ -74,7 +73,7 @@ def remember_watched(memory: Memory, state: LineageState) -> Memory:
         return memory
     lost = _lost(state.lines, state, memory)
     watched = tuple(dict.fromkeys((*state.lines, *lost)))
-    return memory if watched == memory.watched else replace(memory, watched=watched)
+    return memory if watched == memory.watched else memory._replace(watched=watched)
 
 
 def let_go(memory: Memory, owners: Iterable[DnsName]) -> Memory:
@@ -83,8 +82,7 @@ def let_go(memory: Memory, owners: Iterable[DnsName]) -> Memory:
     awaiting = memory.awaiting
     if awaiting is not None:
         awaiting = awaiting._replace(lines=tuple(x for x in awaiting.lines if x.owner not in gone))
-    return replace(
-        memory,
+    return memory._replace(
         owners={name: one for name, one in memory.owners.items() if name not in gone},
         awaiting=awaiting,
         watched=tuple(line for line in memory.watched if line.owner not in gone),
@@ -105,8 +103,7 @@ def fade(state: LineageState, observations: Observations) -> LineageState:
     )
     if not fading or state.required is None:
         return state
-    return replace(
-        state,
+    return state._replace(
         required=tuple(line for line in state.required if line not in fading),
         remembered=tuple(line for line in state.remembered if line not in fading),
         fading=fading,
@@ -128,7 +125,7 @@ def let_go_of_gone(
     if not gone:
         return memory, state
     left = tuple(line for line in state.fading if line.owner not in gone)
-    return let_go(memory, gone), replace(state, fading=left)
+    return let_go(memory, gone), state._replace(fading=left)
 
 
 def without_records(observation: OwnerObservation) -> bool:

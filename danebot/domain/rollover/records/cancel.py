@@ -8,7 +8,6 @@ key whose record may have been published is never destroyed before that is retir
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -50,8 +49,7 @@ def cancelled(memory: Memory, key: CancelledKey | None) -> Memory:
     gone = [*lost, *([] if key is None else [key])]
     digests = {one.digest for one in gone}
     known = [one for one in memory.cancelled if one.digest not in digests]
-    return replace(
-        memory,
+    return memory._replace(
         awaiting=None,
         promotion_failure=None,
         request=None,
@@ -63,7 +61,7 @@ def cancelled(memory: Memory, key: CancelledKey | None) -> Memory:
 def taken_back(memory: Memory, digest: bytes) -> Memory:
     """The memory without a cancelled key that is to be used after all."""
     left = tuple(one for one in memory.cancelled if one.digest != digest)
-    return replace(memory, cancelled=left)
+    return memory._replace(cancelled=left)
 
 
 def forget_cancelled(
@@ -79,7 +77,7 @@ def forget_cancelled(
         for one in memory.cancelled
         if any(still_shown(one, state, observations)) or (one.until is not None and now < one.until)
     )
-    return replace(memory, cancelled=left)
+    return memory._replace(cancelled=left)
 
 
 def still_shown(

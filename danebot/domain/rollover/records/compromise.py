@@ -8,7 +8,6 @@ every observation, and the operator may insist on an end though not every servic
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -41,7 +40,7 @@ def insist(memory: Memory, now: datetime) -> Memory:
     deployment = memory.deployment
     if deployment is None or not (exposed(memory) or memory.revocations):
         return memory
-    return replace(memory, deployment=deployment._replace(insisted_at=now))
+    return memory._replace(deployment=deployment._replace(insisted_at=now))
 
 
 def exposed(memory: Memory) -> tuple[PastKey, ...]:

@@ -8,7 +8,6 @@ nobody shows a record of it any more.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from danebot.domain.finding import Code, Finding, Severity
@@ -62,7 +61,7 @@ def forget_lost(memory: Memory, state: LineageState, observations: Observations)
     if not memory.lost or state.required is None or not everybody_heard(state, observations):
         return memory
     left = tuple(one for one in memory.lost if any(still_shown(one, state, observations)))
-    return replace(memory, lost=left)
+    return memory._replace(lost=left)
 
 
 def told_lost(state: LineageState, memory: Memory, observations: Observations) -> Iterator[Finding]:

@@ -8,7 +8,6 @@ was pending in between (`probed`).  Once they are gone from every server, the ke
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from danebot.domain.dns.tlsa import MatchingType, TlsaRecord, key_record
@@ -82,7 +81,7 @@ def proved(memory: Memory) -> Memory:
         return memory
     if memory.revocations:
         return memory
-    return replace(memory, deployment=None)
+    return memory._replace(deployment=None)
 
 
 def leaving(memory: Memory) -> tuple[PastKey, ...]:
@@ -154,7 +153,7 @@ def retire(
         if live is None or past.spki != live.spki or past.exposure is not Exposure.NONE
     )
     if past_keys != memory.past_keys:
-        memory = replace(memory, past_keys=past_keys)
+        memory = memory._replace(past_keys=past_keys)
     if not memory.past_keys or not state.owners or not everybody_heard(state, observations):
         return memory
     shown = frozenset[TlsaRecord]().union(*(shown_at(one, observations) for one in state.owners))
@@ -164,4 +163,4 @@ def retire(
         past = known._replace(retired_at=now) if gone and known.retired_at is None else known
         if past.retired_at is None or past.exposure is not Exposure.NONE:
             left.append(past)
-    return replace(memory, past_keys=tuple(left))
+    return memory._replace(past_keys=tuple(left))

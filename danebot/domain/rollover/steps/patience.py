@@ -8,7 +8,6 @@ what an operator needs at once: a rollover away from a compromised key, above al
 from __future__ import annotations
 
 import enum
-from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import takewhile
 
@@ -173,7 +172,7 @@ def after_certificates(
 def begun(memory: Memory, call: Call, now: datetime) -> Memory:
     """The memory with an attempt that is about to be made."""
     contacts = (*memory.contacts, Contact(now, call, CallResult.BEGUN))
-    return replace(memory, contacts=contacts[-_KEPT:])
+    return memory._replace(contacts=contacts[-_KEPT:])
 
 
 def ended(memory: Memory, call: Call, result: CallResult, now: datetime) -> Memory:
@@ -183,14 +182,14 @@ def ended(memory: Memory, call: Call, result: CallResult, now: datetime) -> Memo
         contacts[-1] = contacts[-1]._replace(result=result)
     else:
         contacts.append(Contact(now, call, result))
-    return replace(memory, contacts=tuple(contacts[-_KEPT:]))
+    return memory._replace(contacts=tuple(contacts[-_KEPT:]))
 
 
 def unmade(memory: Memory, call: Call) -> Memory:
     """The memory without an attempt that was begun, since the CA was not asked after all."""
     last = memory.contacts[-1:]
     if last and last[0].call is call and last[0].result is CallResult.BEGUN:
-        return replace(memory, contacts=memory.contacts[:-1])
+        return memory._replace(contacts=memory.contacts[:-1])
     return memory
 
 
@@ -209,8 +208,8 @@ def renewal_failed(
     """An ordinary renewal failed; ``lifetime`` is that of the certificate it was to replace."""
     old = memory.renewal_failure
     pause = min(backoff(policy, (old.count if old is not None else 0) + 1), lifetime / _PART)
-    return replace(
-        memory, renewal_failure=one_more_failure(old, message, now, pause=pause * _EARLY)
+    return memory._replace(
+        renewal_failure=one_more_failure(old, message, now, pause=pause * _EARLY)
     )
 
 
@@ -230,7 +229,7 @@ def gave_way(memory: Memory, planned: Plan, serving: Held, now: datetime) -> Mem
     pause = chain.lifetime / 6
     if urgent(memory):
         pause = min(pause, urgent_pause(memory, now))
-    return replace(memory, promotion_failure=one_more_failure(old, reason, now, pause=pause))
+    return memory._replace(promotion_failure=one_more_failure(old, reason, now, pause=pause))
 
 
 def after_plan(memory: Memory, planned: Plan, now: datetime) -> Memory:
@@ -245,7 +244,7 @@ def after_plan(memory: Memory, planned: Plan, now: datetime) -> Memory:
     awaiting = memory.awaiting
     if awaiting is not None:
         awaiting = awaiting._replace(stood_by_at=now, begun_anew=0, interruption=None)
-    return replace(memory, promotion_failure=None, awaiting=awaiting)
+    return memory._replace(promotion_failure=None, awaiting=awaiting)
 
 
 def under_way_since(memory: Memory) -> datetime | None:

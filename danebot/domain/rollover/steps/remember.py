@@ -6,7 +6,6 @@ so that a TTL lowered together with the change fools nobody.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -62,7 +61,7 @@ def remember(
     observations = completed(observations, memory)
     if behind(state, observations, now) is not None:
         return remember_watched(
-            replace(memory, awaiting=_undated(memory, state, observations)), state
+            memory._replace(awaiting=_undated(memory, state, observations)), state
         )
     owners = dict(memory.owners)
     led_elsewhere = False
@@ -96,8 +95,8 @@ def remember(
     if state.required is not None:
         relying = anchored(state, memory, observations, now).anchored
         anchors = {one.line.owner: one.record for one in relying}
-    after = replace(
-        memory, owners=owners, awaiting=awaiting, current=current, lost=lost, anchors=anchors
+    after = memory._replace(
+        owners=owners, awaiting=awaiting, current=current, lost=lost, anchors=anchors
     )
     return remember_watched(after, state)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Iterable
-from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -113,7 +112,7 @@ def _if_seen(state: LineageState, memory: Memory, now: datetime) -> Memory | Non
     if any(owner.watched_since is None for owner in owners) or not (owners or state.exempt):
         return None
     if memory.awaiting is None or memory.awaiting.seen_since is None:
-        return replace(memory, awaiting=_as_if_seen(state, memory, owners, now))
+        return memory._replace(awaiting=_as_if_seen(state, memory, owners, now))
     return memory
 
 

@@ -5,7 +5,6 @@ What was confirmed before says nothing of them.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from danebot.domain.lineage.state import Management
@@ -82,7 +81,7 @@ def to_be_asked(
     """
     asked = tuple(owner for owner in memory.asked if owner in state.owners)
     if asked != memory.asked:
-        memory = replace(memory, asked=asked)
+        memory = memory._replace(asked=asked)
     live = state.serving
     if live is None or not unasked(memory, state):
         return memory
@@ -92,7 +91,7 @@ def to_be_asked(
     if passed_gate(memory, live):
         refused = refused_live(state, observations, memory, policy=policy, now=now)
         return (
-            replace(memory, deployment=last) if refused is not None else _unconfirmed(memory, last)
+            memory._replace(deployment=last) if refused is not None else _unconfirmed(memory, last)
         )
     return _unconfirmed(memory, last)
 
@@ -108,4 +107,4 @@ def disproved(memory: Memory, live: Held, now: datetime) -> Memory:
 
 
 def _unconfirmed(memory: Memory, last: Deployment) -> Memory:
-    return replace(memory, deployment=last._replace(confirmed_at=None))
+    return memory._replace(deployment=last._replace(confirmed_at=None))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -37,10 +36,10 @@ def test_everything_else_is_written_at_once() -> None:
     soon = T0 + MINUTE
     for one in (look("old", "new"), look("old", at={"ns1": None}), look("old", ttl=3 * HOUR)):
         assert not as_good(IDLE, remember(IDLE, state(), seen(one), soon))
-    assert not as_good(IDLE, replace(IDLE, owners={**IDLE.owners, MX2: OwnerMemory()}))
+    assert not as_good(IDLE, IDLE._replace(owners={**IDLE.owners, MX2: OwnerMemory()}))
     heard = dict.fromkeys((*IDLE.owners[MX].heard, "ns3.example.org [192.0.2.3]"), T0)
     more = IDLE.owners[MX]._replace(heard=heard)
-    assert not as_good(IDLE, replace(IDLE, owners={MX: more}))
+    assert not as_good(IDLE, IDLE._replace(owners={MX: more}))
 
 
 @pytest.mark.parametrize(("late", "same"), [(59 * MINUTE, True), (HOUR, False)])
@@ -51,8 +50,8 @@ def test_each_time_counts_by_itself(late: timedelta, *, same: bool) -> None:
         owner._replace(answered_at=T0 + late),
         owner._replace(heard={one: T0 + late, **dict.fromkeys(others, T0)}),
     ):
-        assert as_good(IDLE, replace(IDLE, owners={MX: newer})) is same
-    silent = replace(IDLE, owners={MX: owner._replace(answered_at=None)})
+        assert as_good(IDLE, IDLE._replace(owners={MX: newer})) is same
+    silent = IDLE._replace(owners={MX: owner._replace(answered_at=None)})
     assert as_good(silent, silent)
     assert not as_good(silent, IDLE)
 
@@ -70,4 +69,4 @@ def test_each_time_counts_by_itself(late: timedelta, *, same: bool) -> None:
 def test_a_reading_of_the_clock_is_as_good_for_an_hour(
     clock: Reading | None, *, same: bool
 ) -> None:
-    assert as_good(replace(IDLE, clock=CLOCK), replace(IDLE, clock=clock)) is same
+    assert as_good(IDLE._replace(clock=CLOCK), IDLE._replace(clock=clock)) is same

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -84,12 +83,12 @@ def test_nobody_makes_a_key_unasked() -> None:
 
 
 def test_no_key_is_made_where_nothing_protects_it() -> None:
-    bare = replace(state(), required=())
+    bare = state()._replace(required=())
     assert Wait(policy=STANDING, state=bare).look(T0).step is None
 
 
 def test_no_key_is_made_while_the_owners_cannot_be_read() -> None:
-    unreadable = replace(state(), required=None)
+    unreadable = state()._replace(required=None)
     assert Wait(policy=STANDING, state=unreadable).look(T0).step is None
 
 
@@ -125,12 +124,12 @@ def test_a_failure_is_over_when_the_certificate_was_renewed_without_the_key() ->
     """The CA refused, then the current key was renewed: the next key has time again."""
     failure = Failure("rateLimited", 3, T0, T0 + HOUR, T0 + 2 * HOUR)
     wait = cooled(EACH)
-    wait.memory = replace(wait.memory, promotion_failure=failure)
+    wait.memory = wait.memory._replace(promotion_failure=failure)
     waiting = wait.look(T0 + 3 * HOUR, look("old", "new"))
     assert waiting.phase is Phase.STANDBY
     assert wait.memory.promotion_failure is None
     wait.look(T0 + 78 * DAY, look("old", "new"))
-    wait.memory = replace(wait.memory, promotion_failure=failure)
+    wait.memory = wait.memory._replace(promotion_failure=failure)
     due = wait.look(T0 + 79 * DAY, look("old", "new"))
     assert due.phase is Phase.DUE
     assert wait.memory.promotion_failure is failure
@@ -138,13 +137,13 @@ def test_a_failure_is_over_when_the_certificate_was_renewed_without_the_key() ->
 
 def test_a_request_takes_it() -> None:
     wait = cooled(STANDING)
-    wait.memory = replace(wait.memory, request=request("new"))
+    wait.memory = wait.memory._replace(request=request("new"))
     assert late(wait) == (Phase.DUE, Step.PROMOTE, None)
 
 
 def test_a_request_for_another_key_does_not() -> None:
     wait = cooled(STANDING)
-    wait.memory = replace(wait.memory, request=request("other"))
+    wait.memory = wait.memory._replace(request=request("other"))
     assert late(wait)[1] is None
 
 
@@ -205,7 +204,7 @@ def test_six_day_certificates_are_renewed_by_certbot_while_the_key_cools() -> No
     assert serving is not None
     short = serving.chain._replace(not_before=T0, not_after=T0 + 6 * DAY)
     live = serving._replace(chain=short)
-    wait.state = replace(wait.state, live=live, combo=live._replace(version=None), staged=live)
+    wait.state = wait.state._replace(live=live, combo=live._replace(version=None), staged=live)
     wait.look(T0, look("old"))
     plan = wait.look(T0 + 3 * DAY, look("old", "new"))
     assert (plan.step, plan.hold, plan.certbot_may_renew) == (None, Hold.NOT_COOLED, True)
@@ -216,7 +215,7 @@ def test_six_day_certificates_are_renewed_by_certbot_while_the_key_cools() -> No
 
 def test_in_an_emergency_the_ttls_alone_count() -> None:
     wait = cooled(Policy())
-    wait.memory = replace(wait.memory, request=request("new", Urgency.EMERGENCY))
+    wait.memory = wait.memory._replace(request=request("new", Urgency.EMERGENCY))
     soon = wait.look(T0 + 2 * HOUR - timedelta(seconds=1), look("old", "new"))
     assert (soon.step, soon.hold) == (None, Hold.NOT_COOLED)
     assert wait.look(T0 + 2 * HOUR, look("old", "new")).step is Step.PROMOTE
@@ -277,7 +276,7 @@ def test_what_an_emergency_would_take_is_what_it_then_takes() -> None:
             told = emergency_wait(wait.state, wait.memory, Policy(), T0)
             assert told is not None
             wait.state = state(next_key=key_file("new"))
-            wait.memory = replace(wait.memory, request=request("new", Urgency.EMERGENCY))
+            wait.memory = wait.memory._replace(request=request("new", Urgency.EMERGENCY))
             plan = wait.look(T0, look("old", "new", ttl=ttl))
             assert plan.safe is not None
             unseen = Policy().unseen_ttl  # the record is there at the first look after the key
@@ -292,7 +291,7 @@ def test_what_nobody_saw_nobody_knows() -> None:
     two = Wait(state=state(line(), line(MX2)), policy=Policy(), past=Memory())
     two.look(T0, look("old"), silent(MX2))
     assert emergency_wait(two.state, two.memory, Policy(), T0) is None
-    bare = replace(state(), required=())
+    bare = state()._replace(required=())
     assert emergency_wait(bare, Memory(), Policy(), T0) is None
 
 
@@ -314,11 +313,11 @@ def test_a_wait_of_which_nothing_was_seen_before_takes_what_is_assumed() -> None
     assert emergency_wait(wait.state, wait.memory, BRIEF, T0) == 2 * HOUR
     memory = wait.memory
     assert memory.awaiting is not None
-    memory = replace(memory, awaiting=memory.awaiting._replace(served_since=None, seen_since=None))
+    memory = memory._replace(awaiting=memory.awaiting._replace(served_since=None, seen_since=None))
     assert emergency_wait(wait.state, memory, BRIEF, T0) == 2 * HOUR
     assert memory.awaiting is not None
     seen_before = memory.awaiting._replace(unseen_at=T0)
-    assert emergency_wait(wait.state, replace(memory, awaiting=seen_before), BRIEF, T0) == HOUR
+    assert emergency_wait(wait.state, memory._replace(awaiting=seen_before), BRIEF, T0) == HOUR
 
 
 def test_what_has_cooled_already_takes_no_time() -> None:
@@ -330,7 +329,7 @@ def test_what_has_cooled_already_takes_no_time() -> None:
 
 
 def test_where_no_record_is_needed_an_emergency_takes_none() -> None:
-    none = replace(state(), required=(), declared=Declared.NO_RECORDS)
+    none = state()._replace(required=(), declared=Declared.NO_RECORDS)
     assert emergency_wait(none, Memory(), BRIEF, T0) == timedelta(0)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
@@ -35,7 +34,7 @@ from domain.builders import DAY, HOUR, T0, held, key, key_file, line, state
 EACH = Policy(rollover_every=Occasion.RENEWAL)
 YEARLY = Policy(rollover_every=365 * DAY)
 OLD = key("old").digest
-NOBODY = replace(state(), live=None, combo=None, staged=None)
+NOBODY = state()._replace(live=None, combo=None, staged=None)
 
 
 def lasting(days: float, current: str = "old", rule: RenewalRule | None = None) -> LineageState:
@@ -44,8 +43,8 @@ def lasting(days: float, current: str = "old", rule: RenewalRule | None = None) 
     live = one._replace(
         chain=one.chain._replace(not_before=T0, not_after=T0 + timedelta(days=days))
     )
-    found = replace(state(), live=live, combo=live._replace(version=None), staged=live)
-    return replace(found, rule=rule) if rule is not None else found
+    found = state()._replace(live=live, combo=live._replace(version=None), staged=live)
+    return found._replace(rule=rule) if rule is not None else found
 
 
 def current(name: str, since: datetime, *certificates: datetime) -> Memory:
@@ -139,7 +138,7 @@ def test_a_next_key_is_wanted_from_the_very_time_on() -> None:
     assert due is not None
     assert wants_next_key(lasting(900), Memory(), YEARLY, due)
     assert not wants_next_key(lasting(900), Memory(), YEARLY, due - HOUR)
-    ready = replace(lasting(900), ready=key_file("new"))
+    ready = lasting(900)._replace(ready=key_file("new"))
     assert wants_rollover(ready, Memory(), YEARLY, due)
     assert not wants_rollover(ready, Memory(), YEARLY, due - HOUR)
 
@@ -151,7 +150,7 @@ def test_where_no_key_is_on_its_way_none_is_to_be_used() -> None:
 def test_a_key_of_a_type_that_certbot_does_not_issue_has_no_like() -> None:
     odd = PublicKey(b"spki of another kind", None)
     live = held("old")._replace(key=odd)
-    lineage = replace(state(), live=live, combo=live, staged=live)
+    lineage = state()._replace(live=live, combo=live, staged=live)
     assert not wants_next_key(lineage, Memory(), Policy(prepublish=True), T0)
     assert not lacks_key_type(NOBODY, Policy())
     named = Policy(prepublish=True, key_type=KeyType.P256)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from datetime import datetime
 
 import pytest
@@ -59,7 +58,7 @@ NO_RECORDS = Declared.NO_RECORDS
 
 def lost(found: LineageState = NEXT, **changes: object) -> LineageState:
     """The lineage with an empty ``dane-ee``, as it is read."""
-    return protecting(replace(found, required=(), **changes), KNOWN)  # type: ignore[arg-type]
+    return protecting(found._replace(required=(), **changes), KNOWN)  # type: ignore[arg-type]
 
 
 def planned(found: LineageState, *looks: OwnerObservation, memory: Memory = KNOWN) -> Plan:
@@ -130,7 +129,7 @@ def test_a_line_that_is_no_owner_is_told_and_watched_as_before(name: str) -> Non
     assert said.doubts == ((odd, words),)
     assert said.problems == ()
     assert said.lines == (line(), line(odd))
-    found = replace(NEXT, required=said.lines, doubts=said.doubts)
+    found = NEXT._replace(required=said.lines, doubts=said.doubts)
     (told,) = doubtful(found, look("old"), look(owner=odd))
     assert told.severity is Severity.WARNING
     assert told.text == f"staging/{found.name}/dane-ee:{words}; it is watched all the same"
@@ -140,7 +139,7 @@ def test_a_line_that_is_no_owner_is_told_and_watched_as_before(name: str) -> Non
 def test_a_name_that_an_alias_may_lead_to_isnt_doubted_while_records_are_there() -> None:
     alias, port = DnsName("_dane.example.test"), DnsName("_70000._tcp.example.test")
     said = parse_dane_ee(f"1 {alias}\n1 {port}\n")
-    found = replace(NEXT, required=said.lines, doubts=said.doubts)
+    found = NEXT._replace(required=said.lines, doubts=said.doubts)
     (told,) = doubtful(found, look("old", owner=alias), look("old", owner=port))
     assert str(port) in told.text
     assert len(doubtful(found, look(owner=alias), silent(port))) == 2
@@ -157,7 +156,7 @@ def doubtful(found: LineageState, *looks: OwnerObservation) -> list[Finding]:
 
 def test_a_line_that_cant_be_read_leaves_no_other_one_unwatched() -> None:
     """Not even where nothing is remembered yet."""
-    torn = replace(NEXT, required=None, remembered=(line(),))
+    torn = NEXT._replace(required=None, remembered=(line(),))
     new = protecting(torn, Memory())
     assert (new.required, new.lines, new.owners) == (None, (line(),), (MX,))
     known = protecting(torn, KNOWN)
@@ -184,14 +183,14 @@ def test_the_file_is_edited_line_by_line() -> None:
 
 def test_what_the_file_has_lost_protects_on() -> None:
     assert lost().required == lost().remembered == (line(), line(MX2))
-    torn = protecting(replace(NEXT, required=(line(),)), KNOWN)
+    torn = protecting(NEXT._replace(required=(line(),)), KNOWN)
     assert torn.required == (line(), line(MX2))
     assert torn.remembered == (line(MX2),)
     assert protecting(torn, KNOWN) == torn
 
 
 def test_an_owner_that_is_listed_in_another_form_isnt_lost() -> None:
-    other = replace(NEXT, required=(line(MX, 2), line(MX2)))
+    other = NEXT._replace(required=(line(MX, 2), line(MX2)))
     assert protecting(other, KNOWN) == other
 
 
@@ -210,19 +209,19 @@ def test_the_operators_word_lets_go(word: dict[str, object], left: tuple[Require
 
 
 def test_a_lineage_that_is_passed_through_has_its_file_alone() -> None:
-    through = replace(NEXT, required=(), management=Management.PASS_THROUGH)
+    through = NEXT._replace(required=(), management=Management.PASS_THROUGH)
     assert protecting(through, KNOWN) == through
     assert (
-        remember(Memory(), replace(NEXT, management=Management.PASS_THROUGH), {}, T0).watched == ()
+        remember(Memory(), NEXT._replace(management=Management.PASS_THROUGH), {}, T0).watched == ()
     )
 
 
 def test_an_unreadable_file_takes_nothing_away() -> None:
-    found = protecting(replace(NEXT, required=None), KNOWN)
+    found = protecting(NEXT._replace(required=None), KNOWN)
     assert found.required is None
     assert found.owners == (MX, MX2)
     assert anchored(fade(found, BEFORE), Memory(), BEFORE, T0).required is None
-    standing = replace(found, next=None)
+    standing = found._replace(next=None)
     assert not wants_next_key(standing, KNOWN, Policy(prepublish=True), T0)
     assert remember(KNOWN, found, BEFORE, T0 + DAY).watched == KNOWN.watched
 
@@ -231,17 +230,17 @@ def test_it_is_remembered_by_every_look_until_it_is_let_go() -> None:
     memory = KNOWN
     for day in range(3):
         memory = remember(
-            memory, protecting(replace(NEXT, required=()), memory), {}, T0 + day * DAY
+            memory, protecting(NEXT._replace(required=()), memory), {}, T0 + day * DAY
         )
     assert memory.watched == (line(), line(MX2))
     memory = let_go(memory, [MX])
-    assert protecting(replace(NEXT, required=()), memory).required == (line(MX2),)
+    assert protecting(NEXT._replace(required=()), memory).required == (line(MX2),)
     assert MX not in memory.owners
 
 
 def test_a_memory_of_an_earlier_version_knows_the_lines_of_the_wait() -> None:
-    old = replace(KNOWN, watched=())
-    assert protecting(replace(NEXT, required=()), old).required == (line(), line(MX2))
+    old = KNOWN._replace(watched=())
+    assert protecting(NEXT._replace(required=()), old).required == (line(), line(MX2))
 
 
 def test_an_owner_without_records_is_let_go_once_no_cache_has_any() -> None:
@@ -256,7 +255,7 @@ def test_an_owner_without_records_is_let_go_once_no_cache_has_any() -> None:
     later, left = let_go_of_gone(memory, found, policy, T0 + 3 * DAY)
     assert later.watched == (line(),)
     assert left.fading == ()
-    assert protecting(replace(NEXT, required=()), later).required == (line(),)
+    assert protecting(NEXT._replace(required=()), later).required == (line(),)
 
 
 def test_an_owner_stays_while_one_of_its_rrsets_may_be_in_a_cache() -> None:
@@ -266,7 +265,7 @@ def test_an_owner_stays_while_one_of_its_rrsets_may_be_in_a_cache() -> None:
         seen = {MX: look("old"), MX2: look("old", owner=MX2, ttl=ttl)}
         memory = remember(memory, NEXT, seen, T0 + at)
     seen = {MX: look("old"), MX2: look(owner=MX2)}
-    found = fade(protecting(replace(NEXT, required=()), memory), seen)
+    found = fade(protecting(NEXT._replace(required=()), memory), seen)
     memory = remember(memory, found, seen, T0 + 3 * HOUR)
     assert let_go_of_gone(memory, found, policy, T0 + DAY) == (memory, found)
     later = T0 + 2 * HOUR + 3 * DAY + policy.margin
@@ -277,7 +276,7 @@ def test_an_owner_stays_while_one_of_its_rrsets_may_be_in_a_cache() -> None:
 def test_what_caches_hold_of_a_fading_owner_holds_a_new_chain() -> None:
     old = tlsa("2 1 1", by="A")
     site = watch(chain(by="B", version=2), old)
-    empty = protecting(replace(site.state, required=()), site.memory)
+    empty = protecting(site.state._replace(required=()), site.memory)
     gone = {MX: shown()}
     found = fade(empty, gone)
     assert (found.required, found.fading) == ((), (line(),))
@@ -328,19 +327,19 @@ def test_a_key_isnt_used_because_the_file_was_emptied(looks: tuple[OwnerObservat
 
 def test_a_key_isnt_used_because_file_and_memory_were_lost() -> None:
     """Nothing is known of any owner: nobody said that there is none."""
-    empty = replace(NEXT, required=())
+    empty = NEXT._replace(required=())
     bare = protecting(empty, Memory())
     found = planned(bare, memory=Memory())
     assert (found.phase, found.step, found.hold) == (Phase.STAGED, None, Hold.NOTHING_WATCHED)
-    stranger = replace(state(staged=held("stranger", 2)), required=())
+    stranger = state(staged=held("stranger", 2))._replace(required=())
     found = planned(protecting(stranger, Memory()), memory=Memory())
     assert (found.step, found.hold) == (Step.PUT_BACK, Hold.NOTHING_WATCHED)
-    renewed = replace(state(staged=held("old", 2)), required=())
+    renewed = state(staged=held("old", 2))._replace(required=())
     assert planned(protecting(renewed, Memory()), memory=Memory()).step is Step.DEPLOY
 
 
 def test_a_key_that_was_asked_for_without_protection_is_used() -> None:
-    empty = replace(NEXT, required=())
+    empty = NEXT._replace(required=())
     request = Request(key("new").digest, T0, protection=Protection.WAIVED)
     memory = Memory(request=request)
     assert protecting(empty, memory).declared is Declared.WAIVED
@@ -350,7 +349,7 @@ def test_a_key_that_was_asked_for_without_protection_is_used() -> None:
         Memory(request=request._replace(protection=Protection.REQUIRED)),
     ):
         assert planned(protecting(empty, other), memory=other).hold is Hold.NOTHING_WATCHED
-    watched = replace(KNOWN, request=request)
+    watched = KNOWN._replace(request=request)
     assert not protecting(empty, watched).exempt, "the word was for a lineage that watched nothing"
 
 
@@ -377,7 +376,7 @@ def test_the_warning_names_the_file_and_both_ways_out() -> None:
 def test_forms_of_a_line_are_kept() -> None:
     both = state(line(), line(mtype=2))
     memory = remember(Memory(), both, {MX: look("old", mtypes=(1, 2))}, T0 + HOUR)
-    found = protecting(replace(both, required=()), memory)
+    found = protecting(both._replace(required=()), memory)
     assert [one.mtype for one in found.required or ()] == [
         MatchingType.SHA2_256,
         MatchingType.SHA2_512,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
@@ -173,28 +172,28 @@ def test_a_record_beside_a_stronger_digest_of_another_key_is_no_use_to_most_send
 
 
 def test_faults_are_worse_where_nothing_usable_is_live() -> None:
-    faulty = replace(state(), faults=("dane-ee: line 3",), required=None)
+    faulty = state()._replace(faults=("dane-ee: line 3",), required=None)
     assert gist(found(faulty)) == {Code.FILES_BROKEN: W}
-    dead = replace(state(), live=None, combo=None, faults=("live: no links",))
+    dead = state()._replace(live=None, combo=None, faults=("live: no links",))
     assert gist(found(dead, look("old"))) == {Code.FILES_BROKEN: C}
 
 
 def test_a_lineage_at_a_standstill_is_never_silent() -> None:
     """Readable files that don't belong together are no fault of any one of them."""
-    mixed = replace(state(), combo=held("old", None, private="other"), live=None)
+    mixed = state()._replace(combo=held("old", None, private="other"), live=None)
     assert gist(found(mixed, look("other"))) == {Code.FILES_BROKEN: C}
 
 
 def test_a_lineage_without_dane_ee_is_unprotected() -> None:
-    assert gist(found(replace(state(), required=()))) == {Code.UNPROTECTED: W}
-    none = replace(state(), required=(), declared=Declared.NO_RECORDS)
+    assert gist(found(state()._replace(required=()))) == {Code.UNPROTECTED: W}
+    none = state()._replace(required=(), declared=Declared.NO_RECORDS)
     assert found(none) == {}
-    through = replace(state(), required=(), management=Management.PASS_THROUGH)
+    through = state()._replace(required=(), management=Management.PASS_THROUGH)
     assert found(through) == {}
 
 
 def test_a_key_set_aside_is_offered() -> None:
-    aside = replace(state(), unknown=(UnknownKey(key("x"), "unknown-12.pem"),))
+    aside = state()._replace(unknown=(UnknownKey(key("x"), "unknown-12.pem"),))
     offer = found(aside, look("old"))[Code.KEY_SET_ASIDE]
     assert offer.severity is N
     assert "newkey --adopt unknown-12.pem mx.example.org" in offer.remedy
@@ -221,7 +220,7 @@ def test_expiry_is_judged_by_the_certificates_own_lifetime(
 def test_a_short_lived_certificate_is_no_emergency_when_new() -> None:
     live = held("old")
     brief = live._replace(chain=live.chain._replace(not_before=T0, not_after=T0 + 6 * DAY))
-    lineage = replace(state(), live=brief, combo=brief, staged=brief)
+    lineage = state()._replace(live=brief, combo=brief, staged=brief)
     assert found(lineage, look("old"), at=T0 + DAY) == {}
     assert gist(found(lineage, look("old"), at=T0 + 5 * DAY)) == {Code.EXPIRES_SOON: W}
 
@@ -391,7 +390,7 @@ def test_the_fallback_is_said_and_only_where_it_protects() -> None:
 def test_a_failed_promotion_is_a_warning() -> None:
     now = T0 + 10 * DAY
     failure = Failure("refused by the CA: rate limited", 3, T0, now, now + HOUR)
-    memory = replace(waited(), promotion_failure=failure)
+    memory = waited()._replace(promotion_failure=failure)
     findings = found(READY, GOOD, memory=memory, at=now)
     assert gist(findings) == {Code.PROMOTION_FAILED: W, Code.PROMOTION_DUE: INFO}
     text = findings[Code.PROMOTION_FAILED].text
@@ -405,7 +404,7 @@ def test_in_an_emergency_the_back_off_can_be_ended() -> None:
     now = T0 + 10 * DAY
     failure = Failure("unreachable", 1, T0, now, now + HOUR)
     request = Request(key("new").digest, T0, Urgency.EMERGENCY)
-    memory = replace(waited(), promotion_failure=failure, request=request)
+    memory = waited()._replace(promotion_failure=failure, request=request)
     remedy = found(READY, GOOD, memory=memory, at=now)[Code.PROMOTION_FAILED].remedy
     assert "danebot newkey --emergency mx.example.org" in remedy
 
@@ -428,18 +427,18 @@ def test_a_chain_held_back_for_want_of_sight_is_a_warning() -> None:
 def test_what_an_interrupted_run_left_is_no_work_for_people() -> None:
     remedies = {}
     for fault in (f"staging/mx: {UNLINKED}", "dane-ee: not UTF-8 text"):
-        cut = replace(state(), faults=(fault,))
+        cut = state()._replace(faults=(fault,))
         remedies[fault] = found(cut, look("old"))[Code.FILES_BROKEN].remedy
     assert list(remedies.values()) == [
         "run: danebot renew",
         "mend the file, then run: danebot renew",
     ]
-    passed = replace(state(), management=Management.PASS_THROUGH, faults=(f"live/mx: {UNLINKED}",))
+    passed = state()._replace(management=Management.PASS_THROUGH, faults=(f"live/mx: {UNLINKED}",))
     assert "mend" in found(passed, look("old"))[Code.FILES_BROKEN].remedy
 
 
 def test_an_unusable_key_file_waits_in_words() -> None:
-    lost = replace(state(), ready=KeyFile(None, T0), faults=("ready.pem: not a key",))
+    lost = state()._replace(ready=KeyFile(None, T0), faults=("ready.pem: not a key",))
     assert gist(found(lost, look("old"))) == {Code.FILES_BROKEN: W}
 
 

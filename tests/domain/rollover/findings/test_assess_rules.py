@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
@@ -108,7 +107,7 @@ def test_the_absence_lasts_as_long_as_the_longest_ttl_that_was_seen() -> None:
 
 
 def test_a_key_that_is_held_since_nothing_is_watched_is_a_warning_at_once() -> None:
-    bare = replace(state(next_key=key_file("new")), required=())
+    bare = state(next_key=key_file("new"))._replace(required=())
     found = said(bare, Memory(), look("old"), T0)[Code.NEXT_KEY_STUCK]
     assert found.severity is W
     assert found.remedy == "have the owners found: danebot init mx.example.org"
@@ -172,20 +171,20 @@ def test_a_clock_that_is_behind_is_told_where_danebot_waits_by_it() -> None:
     one = look("old")
     ahead = one._replace(answer=one.answer._replace(signed_since=T0 + 10 * DAY))
     assert said(state(), Memory(), ahead, T0)[Code.CLOCK_BEHIND].severity is W
-    through = replace(state(), management=Management.PASS_THROUGH)
+    through = state()._replace(management=Management.PASS_THROUGH)
     assert Code.CLOCK_BEHIND not in said(through, Memory(), ahead, T0)
 
 
 def test_a_lineage_whose_staging_is_gone_is_put_right_by_init() -> None:
-    gone = replace(state(), faults=(f"staging/mx.example.org {STAGING_GONE}",))
+    gone = state()._replace(faults=(f"staging/mx.example.org {STAGING_GONE}",))
     remedy = said(gone, Memory(), look("old"), T0)[Code.FILES_BROKEN].remedy
     assert remedy == "run: danebot init mx.example.org"
 
 
 def test_a_file_that_cannot_be_read_has_lost_no_line() -> None:
-    lost = replace(state(), remembered=(line(),))
+    lost = state()._replace(remembered=(line(),))
     assert said(lost, Memory(), look("old"), T0)[Code.WATCH_LOST].severity is W
-    unread = replace(lost, required=None)
+    unread = lost._replace(required=None)
     assert Code.WATCH_LOST not in said(unread, Memory(), look("old"), T0)
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from danebot.domain.finding import Code, Finding, Severity
 from danebot.domain.lineage.state import Held, LineageState, Management
 from danebot.domain.rollover.evidence.memory import Memory
@@ -22,7 +20,7 @@ def told(found: LineageState) -> list[Finding]:
 
 
 def passed(live: Held | None, combo: Held | None) -> LineageState:
-    return replace(state(), management=Management.PASS_THROUGH, live=live, combo=combo, staged=None)
+    return state()._replace(management=Management.PASS_THROUGH, live=live, combo=combo, staged=None)
 
 
 def test_behind_its_links_it_is_a_warning_with_the_two_ways_out() -> None:
@@ -43,4 +41,4 @@ def test_nothing_is_said_while_it_is_the_same_or_danebot_keeps_it() -> None:
     assert told(passed(held("old", 2), held("old", 2))) == []
     assert told(passed(held("old", 2), None)) == []
     assert told(passed(None, held("old", 1))) == []
-    assert told(replace(state(), live=held("old", 2), combo=held("old", 1))) == []
+    assert told(state()._replace(live=held("old", 2), combo=held("old", 1))) == []

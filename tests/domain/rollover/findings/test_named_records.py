@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import replace
 from datetime import date, timedelta
 
 import pytest
@@ -51,8 +50,8 @@ def table(use: Use, *others: Use) -> Authorities:
 
 def at(observed: OwnerObservation) -> Observation:
     live = chain()
-    lineage = replace(
-        builders.state(line()), live=live, combo=live._replace(version=None), staged=live
+    lineage = builders.state(line())._replace(
+        live=live, combo=live._replace(version=None), staged=live
     )
     return Observation(lineage, {MX: observed})
 
@@ -66,7 +65,7 @@ def told(
     seen = at(shown(*records, security=security))
     if awaited is not None:
         file = KeyFile(PublicKey(b"next", awaited), T0)
-        seen = seen._replace(state=replace(seen.state, next=file))
+        seen = seen._replace(state=seen.state._replace(next=file))
     names = names_in_records(seen.state, seen.owners, (tlsa("3 1 1"),), of, T0)
     found = named_records(seen.state, seen.owners, names, of, in_use=KeysInUse(), now=T0)
     return {one.code: one for one in found}
@@ -168,7 +167,7 @@ def test_a_record_made_of_the_live_certificate_s_text() -> None:
 def test_status_and_tlsa_name_what_is_there() -> None:
     of = table(Use.RETIRED, Use.ACTIVE)
     seen = at(shown(tlsa("2 1 1"), NOTHING))
-    state = replace(seen.state, anchored=(Anchored(line(), tlsa("2 1 1")),), required=())
+    state = seen.state._replace(anchored=(Anchored(line(), tlsa("2 1 1")),), required=())
     seen = seen._replace(state=state)
     planned = plan(seen, Memory(), Policy(), T0)
     names = names_in_records(state, seen.owners, (), of, T0)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from danebot.domain.dns.tlsa import TlsaRecord
@@ -29,8 +27,8 @@ from domain.gate_world import chain, shown, tlsa
 )
 def test_whose_anchor_it_is(record: TlsaRecord, code: Code) -> None:
     live = chain()
-    state = replace(
-        builders.state(line()), live=live, combo=live._replace(version=None), staged=live
+    state = builders.state(line())._replace(
+        live=live, combo=live._replace(version=None), staged=live
     )
     seen = Observation(state, {MX: shown(record)}, "")
     found = assess(seen, plan(seen, Memory(), Policy(), T0), Memory(), Policy(), T0)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import datetime
 
 import pytest
@@ -90,7 +89,7 @@ def test_records_that_no_sender_uses_are_not_said_to_be_refused_by(
     security: Security, signed: datetime | None, words: str
 ) -> None:
     """RFC 7672 section 2.2; what is signed may be secure to others."""
-    state = replace(renewal(chain()), required=())
+    state = renewal(chain())._replace(required=())
     (owner,) = bare_owners(state)
     look = shown(tlsa("3 1 1", key="another"), owner=owner)
     answer = look.answer._replace(security=security, signed_since=signed)

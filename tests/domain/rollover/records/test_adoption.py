@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import pytest
 
@@ -114,16 +113,16 @@ def found(standing: Standing, owner: DnsName = MX) -> Found:
 def test_what_the_files_say_already_is_not_decided_again() -> None:
     every = [found(standing) for standing in Standing]
     assert intake(builders.state(line()), every) == Intake()
-    unlisted = replace(builders.state(line()), required=())
-    let_go = replace(unlisted, let_go=frozenset({MX}))
+    unlisted = builders.state(line())._replace(required=())
+    let_go = unlisted._replace(let_go=frozenset({MX}))
     assert intake(let_go, [found(Standing.OURS)]) == Intake(let_go=(MX,))
     assert intake(let_go, [found(Standing.UNANSWERED)]) == Intake()
-    none = replace(unlisted, declared=Declared.NO_RECORDS)
+    none = unlisted._replace(declared=Declared.NO_RECORDS)
     assert intake(none, [found(Standing.MISMATCH)]) == Intake(denied=(MX,))
 
 
 def test_each_standing_goes_its_way() -> None:
-    unlisted = replace(builders.state(line()), required=())
+    unlisted = builders.state(line())._replace(required=())
     for standing, expected in (
         (Standing.OURS, Intake(add=(line(),))),
         (Standing.MISMATCH, Intake(add=(line(),), mismatched=(MX,))),
@@ -173,7 +172,7 @@ FIRST = (MX, HOST2, MX2)
 
 def lacking(every: Sequence[Found]) -> LineageState:
     """The lineage with the lines for which it lacks records."""
-    return replace(builders.state(current="live"), required=first_lines(every, FIRST))
+    return builders.state(current="live")._replace(required=first_lines(every, FIRST))
 
 
 def test_first_records_are_wanted_where_none_is() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from itertools import product
 
 import pytest
@@ -84,7 +83,7 @@ def advised(one: OwnerObservation, mtype: int, *keys: bytes, known: Sequence[byt
 
 
 def published(one: OwnerObservation, mtype: int = 1, known: Sequence[bytes] = ()) -> Publication:
-    lineage = replace(ROLLING, required=(line(mtype=mtype),))
+    lineage = ROLLING._replace(required=(line(mtype=mtype),))
     in_use = KeysInUse(frozenset({OLD, NEW, *known}))
     return publication(lineage, Memory(), seen(one), in_use)
 
@@ -94,7 +93,7 @@ def published(one: OwnerObservation, mtype: int = 1, known: Sequence[bytes] = ()
 
 def test_a_stronger_digest_restates_the_current_key() -> None:
     """``newkey`` told to add 3 1 2 of the next key alone: mail stopped at once."""
-    lineage = replace(ROLLING, required=(line(mtype=2),))
+    lineage = ROLLING._replace(required=(line(mtype=2),))
     found, objections = additions(lineage, key("new"), seen(rrset(record("old"))), [OLD, NEW])
     assert {item.record for item in found} == {record("new", 2), record("old", 2)}
     assert objections == ()
@@ -223,7 +222,7 @@ def test_an_alias_is_told_and_its_target_named() -> None:
 
 def test_each_zone_has_its_own_message() -> None:
     elsewhere = DnsName("_25._tcp.mx2.example.org")
-    lineage = replace(ROLLING, required=(line(), line(elsewhere)))
+    lineage = ROLLING._replace(required=(line(), line(elsewhere)))
     one = look("old")
     other = look("old", owner=elsewhere)._replace(zone=DnsName("mx2.example.org"))
     lines = list(nsupdate_lines(additions(lineage, key("new"), seen(one, other), [OLD])[0]))
@@ -286,7 +285,7 @@ def test_a_publisher_is_stopped_where_an_addition_would_do_harm() -> None:
 
 def test_a_key_that_was_put_away_is_not_restated() -> None:
     memory = Memory(past_keys=(PastKey(key("gone").spki, T0),))
-    lineage = replace(ROLLING, required=(line(mtype=2),))
+    lineage = ROLLING._replace(required=(line(mtype=2),))
     one = rrset(record("old"))
     found = publication(lineage, memory, seen(one), KeysInUse(frozenset({OLD, NEW})))
     assert record("gone", 2) not in {item.record for item in found.add}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -82,9 +81,9 @@ def test_it_goes_wherever_the_live_key_isn_t() -> None:
 @pytest.mark.parametrize(
     "lineage",
     [
-        replace(STABLE, staged=held("new", 2)),
-        replace(STABLE, ready=key_file("new")),
-        replace(STABLE, live=None),
+        STABLE._replace(staged=held("new", 2)),
+        STABLE._replace(ready=key_file("new")),
+        STABLE._replace(live=None),
     ],
 )
 def test_not_while_the_key_is_or_may_be_in_use(lineage: LineageState) -> None:
@@ -92,7 +91,7 @@ def test_not_while_the_key_is_or_may_be_in_use(lineage: LineageState) -> None:
 
 
 def test_a_past_key_that_was_taken_up_again_goes_as_past_keys_do() -> None:
-    past = replace(AFTER, past_keys=(PastKey(key("new").spki, T0),))
+    past = AFTER._replace(past_keys=(PastKey(key("new").spki, T0),))
     assert removed(past, BOTH) == []
 
 
@@ -103,7 +102,7 @@ def test_an_unreadable_file_leaves_what_was_remembered() -> None:
     assert later.awaiting == WAITING.awaiting
     assert cancelling(later, unreadable, T0) == ENTRY
     assert WAITING.awaiting is not None
-    old = replace(WAITING, awaiting=WAITING.awaiting._replace(spki=b""))
+    old = WAITING._replace(awaiting=WAITING.awaiting._replace(spki=b""))
     entry = cancelling(old, unreadable, T0)
     assert entry == ENTRY._replace(spki=b"")
     assert removed(cancelled(old, entry), BOTH) == [record("new")]
@@ -127,11 +126,11 @@ def test_it_is_forgotten_when_everybody_is_seen_without(one: OwnerObservation) -
     assert forget_cancelled(AFTER, STABLE, {MX: look("old")}, T0).cancelled == ()
     assert forget_cancelled(AFTER, STABLE, {MX: one}, T0) == AFTER
     assert forget_cancelled(AFTER, STABLE, {}, T0) == AFTER
-    assert forget_cancelled(AFTER, replace(STABLE, required=None), {MX: one}, T0) == AFTER
+    assert forget_cancelled(AFTER, STABLE._replace(required=None), {MX: one}, T0) == AFTER
 
 
 def test_what_was_sent_a_moment_ago_may_still_arrive() -> None:
-    sent = replace(WAITING, publishing=Publishing(changed_at=T0))
+    sent = WAITING._replace(publishing=Publishing(changed_at=T0))
     memory = cancelled(sent, cancelling(sent, STAGED, T0))
     gone = {MX: look("old")}
     assert forget_cancelled(memory, STABLE, gone, T0) == memory
@@ -139,7 +138,7 @@ def test_what_was_sent_a_moment_ago_may_still_arrive() -> None:
 
 
 def test_a_lineage_that_never_had_owners_has_nothing_to_wait_for() -> None:
-    assert forget_cancelled(AFTER, replace(STABLE, required=()), {}, T0).cancelled == ()
+    assert forget_cancelled(AFTER, STABLE._replace(required=()), {}, T0).cancelled == ()
 
 
 def test_it_is_said_quietly_until_it_lasts() -> None:
@@ -165,7 +164,7 @@ def test_cancelled_twice_is_cancelled_once_and_can_be_taken_back() -> None:
 def test_a_chain_with_a_cancelled_key_is_put_back_and_its_key_is_no_next_key() -> None:
     """Published everywhere, a stranger's key would become the next key."""
     issued = state(line(), staged=held("new", 2))
-    kept = replace(issued, cancelled=(UnknownKey(key("new"), "cancelled-00.pem"),))
+    kept = issued._replace(cancelled=(UnknownKey(key("new"), "cancelled-00.pem"),))
     for lineage, keep in ((issued, Keep.AS_NEXT), (kept, Keep.NOWHERE)):
         memory = remember(AFTER, lineage, {MX: BOTH}, T0 + DAY)
         found = plan(Observation(lineage, {MX: BOTH}, ""), memory, Policy(), T0 + DAY)
@@ -177,7 +176,7 @@ def test_a_chain_with_a_cancelled_key_is_put_back_and_its_key_is_no_next_key() -
 
 def test_all_that_waited_for_it_ends() -> None:
     failed = Failure("refused", 1, T0, T0, T0 + DAY)
-    after = cancelled(replace(WAITING, promotion_failure=failed), ENTRY)
+    after = cancelled(WAITING._replace(promotion_failure=failed), ENTRY)
     assert (after.awaiting, after.request, after.promotion_failure) == (None, None, None)
 
 

@@ -78,7 +78,7 @@ def test_a_configured_ttl_counts_where_nothing_was_seen_too() -> None:
 
 def test_each_owner_gets_its_own_records_and_needs_its_own() -> None:
     anchors = (Anchored(line(MX), OTHER), Anchored(line(MX2), OLD))
-    lineage = replace(state(line(MX), line(MX2, 2)), anchored=anchors)
+    lineage = state(line(MX), line(MX2, 2))._replace(anchored=anchors)
     wanted = Publication((), (OwnedRecord(MX, NEW), OwnedRecord(MX2, STRONG)), (), ())
     both = seen(look("old"), look("old", owner=MX2))
     one, two = changes(lineage, wanted, both, Part.ADD, None)
@@ -89,8 +89,8 @@ def test_each_owner_gets_its_own_records_and_needs_its_own() -> None:
 def test_where_nothing_is_live_or_readable_no_record_is_needed() -> None:
     wanted = Publication((), (), (OwnedRecord(MX, OLD),), ())
     for lineage in (
-        replace(state(), live=None, combo=None),
-        replace(state(), required=None, remembered=(line(),)),
+        state()._replace(live=None, combo=None),
+        state()._replace(required=None, remembered=(line(),)),
     ):
         (found,) = changes(lineage, wanted, {}, Part.REMOVE, None)
         assert found.needs == ()

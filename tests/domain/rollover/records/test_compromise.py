@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from danebot.domain.dns.answers import OwnerObservation
@@ -151,7 +149,7 @@ def test_a_silent_secondary_stands_in_the_way_of_nobody_who_insists() -> None:
     assert not published(known, quiet).remove
     assert published(insist(known, T0 + HOUR), quiet).remove
     nobody = look("old", "new", at={"ns1": UNREACHABLE, "ns2": UNREACHABLE})
-    assert not published(insist(replace(known, owners={}), T0), nobody).add
+    assert not published(insist(known._replace(owners={}), T0), nobody).add
 
 
 def test_without_a_compromised_key_there_is_nothing_to_insist_on() -> None:
@@ -162,8 +160,7 @@ def test_without_a_compromised_key_there_is_nothing_to_insist_on() -> None:
 
 
 def test_an_ordinary_key_s_record_stays_though_the_operator_insists() -> None:
-    mixed = replace(
-        memory(behind=(DEAD,)),
+    mixed = memory(behind=(DEAD,))._replace(
         past_keys=(STOLEN, PastKey(key("older").spki, T0)),
     )
     three = look("old", "new", "older")
@@ -178,7 +175,7 @@ WANTED = (PendingRevocation(OLD.spki),)
 
 def test_to_insist_counts_for_revocations_alone_and_needs_a_deployment() -> None:
     """The key's records may be gone while its certificates are valid."""
-    only = replace(memory(revocations=WANTED), past_keys=())
+    only = memory(revocations=WANTED)._replace(past_keys=())
     insisted = insist(only, T0).deployment
     assert insisted is not None
     assert insisted.insisted_at == T0
@@ -228,5 +225,5 @@ def test_without_a_clean_probe_the_services_were_not_asked() -> None:
     assert clear is not None
     assert "not asked yet" not in said(known)[Code.REVOCATION_WAITS].text
     for half in (clear._replace(confirmed_at=None), clear._replace(clear_since=None)):
-        told = said(replace(known, deployment=half))[Code.REVOCATION_WAITS]
+        told = said(known._replace(deployment=half))[Code.REVOCATION_WAITS]
         assert "not asked yet" in told.text

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
@@ -90,7 +89,7 @@ def test_a_past_keys_records_go_once_it_is_out_of_use() -> None:
     assert records(found.keep) == [record("new")]
     assert found.add == found.foreign == ()
     for deployment in (None, UNCONFIRMED, CONFIRMED):
-        waiting = published(replace(AFTER, deployment=deployment), BOTH)
+        waiting = published(AFTER._replace(deployment=deployment), BOTH)
         assert waiting.remove == ()
         assert records(waiting.keep) == [record("new")]
 
@@ -107,7 +106,7 @@ def test_records_of_others_are_left_alone() -> None:
 
 
 def test_another_form_of_a_published_key_is_no_stranger() -> None:
-    lineage = replace(NEW, next=key_file("next"))
+    lineage = NEW._replace(next=key_file("next"))
     found = published(AFTER, look("new", "next", mtypes=[1, 2]), lineage=lineage)
     assert found.foreign == ()
     assert set(records(found.keep)) == {record(n, m) for n in ("new", "next") for m in (1, 2)}
@@ -128,19 +127,20 @@ def test_a_past_key_that_any_lineage_uses_again_stays() -> None:
         state(current="x", staged=held("old", 2)),
         state(current="x", next_key=again),
         state(current="x", ready=again),
-        replace(state(current="x"), live=held("old")),
+        state(current="x")._replace(live=held("old")),
     )
     for lineage in uses:
         assert published(AFTER, BOTH, others=(lineage,)).remove == ()
-    assert published(AFTER, BOTH, lineage=replace(NEW, ready=again)).remove == ()
+    assert published(AFTER, BOTH, lineage=NEW._replace(ready=again)).remove == ()
 
 
 def test_keys_in_use_are_those_of_every_place() -> None:
-    lineage = replace(
-        state(current="a", staged=held("b"), next_key=key_file("c"), ready=key_file("d")),
+    lineage = state(
+        current="a", staged=held("b"), next_key=key_file("c"), ready=key_file("d")
+    )._replace(
         combo=held("e"),
     )
-    broken = replace(state(current="f"), ready=KeyFile(None, T0), live=None, combo=None)
+    broken = state(current="f")._replace(ready=KeyFile(None, T0), live=None, combo=None)
     wanted = frozenset(key(name).spki for name in "abcdef")
     assert keys_in_use((lineage,)).unread == ()
     assert keys_in_use((lineage, broken), ["gone"]) == KeysInUse(wanted, ("gone", broken.name))
@@ -149,28 +149,28 @@ def test_keys_in_use_are_those_of_every_place() -> None:
 @pytest.mark.parametrize(
     "other",
     [
-        replace(state(current="x"), live=None),
-        replace(state(current="x"), combo=None),
-        replace(state(current="x"), staged=None),
-        replace(state(current="x"), next=KeyFile(None, T0)),
-        replace(state(current="x"), ready=KeyFile(None, T0)),
+        state(current="x")._replace(live=None),
+        state(current="x")._replace(combo=None),
+        state(current="x")._replace(staged=None),
+        state(current="x")._replace(next=KeyFile(None, T0)),
+        state(current="x")._replace(ready=KeyFile(None, T0)),
     ],
 )
 def test_keys_that_cant_be_read_are_in_use(other: LineageState) -> None:
     """Nothing goes that a lineage may use, and that is said; nor is it taken for somebody's."""
-    other = replace(other, name="other")
+    other = other._replace(name="other")
     found = published(AFTER, BOTH, others=(other,))
     assert (found.remove, found.foreign) == ((), ())
     in_use = keys_in_use((NEW, other))
     (said,) = lingering(NEW, AFTER, found, in_use)
     assert (said.code, said.severity) == (Code.RECORDS_KEPT, Severity.NOTICE)
     assert "the keys of other can't be read" in said.text
-    for quiet in (Memory(), replace(AFTER, deployment=CONFIRMED)):
+    for quiet in (Memory(), AFTER._replace(deployment=CONFIRMED)):
         assert lingering(NEW, quiet, found, in_use) == ()
 
 
 def test_a_combo_that_nobody_keeps_up_to_date_says_nothing_of_keys() -> None:
-    through = replace(state(), management=Management.PASS_THROUGH, staged=None, combo=None)
+    through = state()._replace(management=Management.PASS_THROUGH, staged=None, combo=None)
     assert keys_in_use((through,)).unread == ()
 
 
@@ -281,7 +281,7 @@ def test_only_unused_past_keys_of_this_lineage_are_ever_removed(
 
 def test_the_keys_of_another_lineage_at_the_same_owner_are_no_strangers() -> None:
     """RSA beside ECDSA: neither says anything of the other's current, next or staged key."""
-    other = replace(state(current="other"), next=key_file("other next"))
+    other = state(current="other")._replace(next=key_file("other next"))
     both = look("new", "other", "other next", "somebody")
     found = published(AFTER, both, others=(other,))
     assert records(found.foreign) == [record("somebody")]
@@ -357,9 +357,9 @@ def test_services_are_asked_until_all_is_settled() -> None:
 def test_when_old_records_may_go_is_known_between_the_probes() -> None:
     waiting = Memory(deployment=CONFIRMED, past_keys=PAST)
     assert retire_at(waiting, POLICY) == T0 + HOUR
-    assert retire_at(replace(waiting, deployment=UNCONFIRMED), POLICY) is None
+    assert retire_at(waiting._replace(deployment=UNCONFIRMED), POLICY) is None
     assert retire_at(AFTER, POLICY) is None
-    assert retire_at(replace(waiting, past_keys=()), POLICY) is None
+    assert retire_at(waiting._replace(past_keys=()), POLICY) is None
 
 
 def test_of_a_compromised_key_one_probe_will_do() -> None:
@@ -369,7 +369,7 @@ def test_of_a_compromised_key_one_probe_will_do() -> None:
     found = published(memory, look("old", "older", "new"))
     assert records(found.remove) == [record("old")]
     assert retire_at(memory, POLICY) == T0 + HOUR
-    assert published(replace(memory, deployment=UNCONFIRMED), BOTH).remove == ()
+    assert published(memory._replace(deployment=UNCONFIRMED), BOTH).remove == ()
     assert leaving(retire(memory, NEW, seen(look("older", "new")), T0)) == (other,)
 
 
@@ -389,8 +389,8 @@ def test_a_key_is_forgotten_when_no_server_has_its_records_any_more() -> None:
         (AFTER, look("new", resolver=["old", "new"])),
         (AFTER, look("old", "new", mtypes=[2])),
         (AFTER, silent()),
-        (replace(AFTER, deployment=CONFIRMED), look("new")),
-        (replace(AFTER, deployment=None), look("new")),
+        (AFTER._replace(deployment=CONFIRMED), look("new")),
+        (AFTER._replace(deployment=None), look("new")),
     ],
 )
 def test_until_then_it_is_remembered(memory: Memory, one: OwnerObservation) -> None:
@@ -398,13 +398,13 @@ def test_until_then_it_is_remembered(memory: Memory, one: OwnerObservation) -> N
 
 
 def test_of_a_lineage_without_owners_nothing_is_known_to_be_gone() -> None:
-    bare = replace(NEW, required=())
+    bare = NEW._replace(required=())
     assert retire(AFTER, bare, {}, T0) == AFTER
 
 
 def test_a_compromised_key_is_known_for_good() -> None:
     bad = PAST[0]._replace(exposure=Exposure.COMPROMISED)
-    memory = replace(AFTER, past_keys=(bad,))
+    memory = AFTER._replace(past_keys=(bad,))
     found = retire(memory, NEW, seen(look("new")), T0)
     assert found.past_keys == (bad._replace(retired_at=T0),)
     assert not unsettled(found)
@@ -428,7 +428,7 @@ def test_a_key_that_is_live_is_no_past_one() -> None:
     assert retire(memory, NEW, seen(BOTH), T0).past_keys == PAST
     assert retire(memory, NEW, {}, T0).past_keys == PAST
     compromised = PastKey(key("new").spki, T0, Exposure.COMPROMISED)  # known for good
-    memory = replace(memory, past_keys=(compromised,))
+    memory = memory._replace(past_keys=(compromised,))
     assert retire(memory, NEW, {}, T0) == memory
 
 
@@ -436,5 +436,5 @@ def test_what_was_only_found_stays_while_certificates_are_to_be_revoked() -> Non
     """What came live by itself was confirmed before the CA answered: it is asked on."""
     found = Memory(deployment=CLEARED._replace(origin=Occurrence.FOUND))
     assert proved(found).deployment is None
-    waiting = replace(found, revocations=(PendingRevocation(key("old").spki),))
+    waiting = found._replace(revocations=(PendingRevocation(key("old").spki),))
     assert proved(waiting) == waiting

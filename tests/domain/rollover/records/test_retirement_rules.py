@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import datetime
 
 import pytest
@@ -66,14 +65,14 @@ def removed(memory: Memory, *looks: OwnerObservation, lineage: LineageState = NE
 
 
 def test_what_relies_on_an_anchor_loses_nothing_on_an_answer_that_proves_nothing() -> None:
-    relies = replace(NEW, required=(), anchored=(Anchored(line(), record("anchor")),))
+    relies = NEW._replace(required=(), anchored=(Anchored(line(), record("anchor")),))
     assert removed(AFTER, BOTH, lineage=relies)
     assert not removed(AFTER, look("old", "new", security=Security.INSECURE), lineage=relies)
     assert not removed(AFTER, look("old", "new", at=HALF), lineage=relies)
 
 
 def test_where_nothing_is_live_nothing_goes() -> None:
-    bare = replace(NEW, live=None, combo=None)
+    bare = NEW._replace(live=None, combo=None)
     assert publication(bare, AFTER, seen(BOTH), KeysInUse()).remove == ()
 
 
@@ -96,7 +95,7 @@ def test_a_silent_witness_holds_what_the_resolver_alone_shows() -> None:
 
 
 def test_lines_that_cannot_be_read_ask_for_nothing() -> None:
-    unread = replace(NEW, required=None, remembered=(line(),))
+    unread = NEW._replace(required=None, remembered=(line(),))
     found = publication(unread, AFTER, seen(BOTH), keys_in_use((unread,)))
     assert (found.add, found.unseen, found.remove) == ((), (), ())
 
@@ -144,7 +143,7 @@ def test_several_records_are_counted() -> None:
     [
         (AFTER, "new", True),
         (AFTER, "old", False),
-        (replace(AFTER, deployment=PROBED), "new", False),
+        (AFTER._replace(deployment=PROBED), "new", False),
         (Memory(past_keys=(PAST._replace(retired_at=T0),)), "new", True),
         (Memory(past_keys=(PAST,)), "new", False),
     ],

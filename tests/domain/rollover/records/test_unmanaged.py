@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from danebot.domain.dns.tlsa import MatchingType, Selector, TlsaRecord, Usage
@@ -106,7 +104,7 @@ def test_the_date_is_certbots(rule: RenewalRule, severity: Severity, words: str)
 def test_after_the_renewal_it_is_broken() -> None:
     published = [SecureRecords(MX, (KEY,))]
     assert known_by(passed(), published) == (MX,)
-    renewed = replace(passed(), live=RENEWED)
+    renewed = passed()._replace(live=RENEWED)
     assert known_by(renewed, published) == ()
     assert breaks_at_renewal(renewed, KeyReuse.NEW, published, T0) == ()
     (found,) = unmatched_records(renewed, published, [MX], T0)
@@ -127,7 +125,7 @@ def test_after_the_renewal_it_is_broken() -> None:
 )
 def test_what_senders_refuse_is_told_whatever_stands_beside(beside: tuple[TlsaRecord, ...]) -> None:
     """A record that can't be told from the chain's own by its data alone is no excuse."""
-    renewed = replace(passed(), live=RENEWED)
+    renewed = passed()._replace(live=RENEWED)
     (found,) = unmatched_records(renewed, [SecureRecords(MX, beside)], [MX], T0)
     assert (found.code, found.severity) == (Code.TLSA_MISMATCH, Severity.CRITICAL)
     digest = 2 if beside[1].mtype == MatchingType.SHA2_512 else 1
@@ -159,7 +157,7 @@ def test_one_record_that_matches_is_enough() -> None:
 
 
 def test_where_nothing_is_live_nothing_breaks() -> None:
-    bare = replace(passed(), live=None)
+    bare = passed()._replace(live=None)
     every = [SecureRecords(MX, (KEY,))]
     assert breaks_at_renewal(bare, KeyReuse.NEW, every, T0) == ()
     assert (known_by(bare, every), unmatched_records(bare, every, [MX], T0)) == ((), ())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
@@ -138,7 +137,7 @@ def test_a_new_record_lets_it_pass_once_no_cache_lacks_it() -> None:
 @pytest.mark.parametrize("lacking", [MX, MX2])
 def test_what_must_be_published_is_said_before_what_only_takes_time(lacking: DnsName) -> None:
     passed_by = MX2 if lacking == MX else MX
-    site = Watch(replace(renewal(SWITCHED), required=(line(), line(MX2))))
+    site = Watch(renewal(SWITCHED)._replace(required=(line(), line(MX2))))
     site.look(T0 - 30 * DAY, shown(A), shown(A, owner=MX2))
     plan = site.look(T0, shown(A, owner=lacking), shown(A, B, owner=passed_by))
     assert plan.refusal is not None
@@ -245,7 +244,7 @@ def test_what_was_there_before_the_first_look_may_be_in_caches() -> None:
 
 def test_an_unreadable_dane_ee_lets_nothing_slip_through() -> None:
     site = watch(SWITCHED, A)
-    site.state = replace(site.state, required=None)
+    site.state = site.state._replace(required=None)
     assert held_back(site.look(T0), Hold.CANNOT_SEE)
 
 
@@ -407,7 +406,7 @@ def test_what_it_is_that_validates_no_longer_is_named() -> None:
 
 def insecure_words(site: Watch, at: datetime, one: OwnerObservation) -> str:
     observation = Observation(anchored(site.state, site.memory, seen(one), at), seen(one), "")
-    live = replace(observation.state, required=(line(),))
+    live = observation.state._replace(required=(line(),))
     found = plan(observation._replace(state=live), site.memory, site.policy, at)
     findings = assess(observation._replace(state=live), found, site.memory, site.policy, at)
     return next(f for f in findings if f.code is Code.TLSA_INSECURE).text
@@ -455,7 +454,7 @@ def test_it_is_no_repair_while_anyone_may_still_show_the_old_record() -> None:
 
 
 def test_each_owner_is_asked_for_itself() -> None:
-    site = Watch(replace(renewal(SWITCHED), required=(line(), line(MX2))))
+    site = Watch(renewal(SWITCHED)._replace(required=(line(), line(MX2))))
     other = shown(A, owner=MX2)
     site.look(T0 - 30 * DAY, shown(A, B), other)
     found = site.look(T0, shown(A, B), other)
@@ -569,33 +568,33 @@ def test_that_live_is_refused_excuses_nothing_where_no_service_was_seen_to_serve
 ) -> None:
     """A service may have the former key, which the records name: hooks would end that."""
     site = watch(new, FORMER)
-    site.memory = replace(site.memory, deployment=found_live(chain()))
+    site.memory = site.memory._replace(deployment=found_live(chain()))
     assert held_back(site.look(T0, shown(FORMER)))
     said = finding(site, T0, shown(FORMER))
     assert "a service may have a former chain yet" in said.text
     assert f"IN TLSA {tlsa('3 1 1')}; it is deployed once" in said.remedy
-    site.memory = replace(site.memory, deployment=found_live(chain(), confirmed=T0))
+    site.memory = site.memory._replace(deployment=found_live(chain(), confirmed=T0))
     assert deployed(site.look(T0 + HOUR, shown(FORMER)))
 
 
 def test_another_chain_s_deployment_tells_nothing_of_what_is_live() -> None:
     site = watch(SAME, FORMER)
     other = Deployment(b"another", b"", T0, confirmed_at=T0)
-    site.memory = replace(site.memory, deployment=other)
+    site.memory = site.memory._replace(deployment=other)
     assert held_back(site.look(T0, shown(FORMER)))
 
 
 def test_what_danebot_deployed_is_what_services_serve() -> None:
     site, live = watch(SAME, FORMER), chain()
     last = Deployment(live.chain.fingerprint, live.key.digest, T0)
-    site.memory = replace(site.memory, deployment=last)
+    site.memory = site.memory._replace(deployment=last)
     assert deployed(site.look(T0, shown(FORMER)))
 
 
 def test_it_is_held_until_no_cache_has_the_former_key_s_records_alone() -> None:
     own = tlsa("3 1 1")
     site = watch(SAME, FORMER)
-    site.memory = replace(site.memory, deployment=found_live(chain()))
+    site.memory = site.memory._replace(deployment=found_live(chain()))
     assert held_back(site.look(T0, shown(FORMER, own)), Hold.CACHES)
     assert deployed(site.look(T0 + 3 * HOUR, shown(FORMER, own)))
 
@@ -659,9 +658,9 @@ def test_a_live_chain_that_nobody_may_serve_needs_no_repair() -> None:
     """All refuse the live chain and none the new one; caches may have the served one's records."""
     site = watch(SWITCHED, FORMER)
     new = tlsa("2 1 1", by="B")
-    site.memory = replace(site.memory, deployment=found_live(chain()))
+    site.memory = site.memory._replace(deployment=found_live(chain()))
     assert held_back(site.look(T0, shown(new)), Hold.CACHES)
-    site.memory = replace(site.memory, deployment=found_live(chain(), confirmed=T0))
+    site.memory = site.memory._replace(deployment=found_live(chain(), confirmed=T0))
     assert deployed(site.look(T0 + MINUTE, shown(new)))
 
 
@@ -680,7 +679,7 @@ def test_a_deployment_that_went_no_further_than_the_memory_changed_nothing() -> 
     site = watch(SWITCHED, A)
     site.look(T0 - HOUR, shown(A))
     begun = Deployment(SWITCHED.chain.fingerprint, SWITCHED.key.digest, T0)
-    site.memory = replace(site.memory, deployment=begun, asked=(MX,))
+    site.memory = site.memory._replace(deployment=begun, asked=(MX,))
     assert deployed(site.look(T0, shown(new)))
 
 
@@ -689,7 +688,7 @@ def test_a_service_that_came_since_the_others_were_asked_may_have_another_chain(
     own = Deployment(live.chain.fingerprint, live.key.digest, T0, confirmed_at=T0)
     for asked, held in (((MX,), False), ((MX2,), True)):
         site = watch(SAME, FORMER)
-        site.memory = replace(site.memory, deployment=own, asked=asked)
+        site.memory = site.memory._replace(deployment=own, asked=asked)
         assert (
             held_back(site.look(T0, shown(FORMER)))
             if held
@@ -707,7 +706,7 @@ def own(live: Held) -> Deployment:
 def restored(*shown_records: TlsaRecord, new: Held = SAME) -> tuple[Watch, Plan]:
     """A lineage whose live chain danebot deployed, and confirmed, by a backup's memory."""
     site = watch(new, *shown_records)
-    site.memory = replace(site.memory, deployment=own(chain()), asked=(MX,))
+    site.memory = site.memory._replace(deployment=own(chain()), asked=(MX,))
     return site, site.look(T0, shown(*shown_records))
 
 
@@ -733,7 +732,7 @@ def test_what_a_service_was_not_seen_to_serve_excuses_nothing_until_it_is_seen()
 
 
 def test_each_service_that_excuses_is_to_be_asked() -> None:
-    site = Watch(replace(renewal(SAME), required=(line(), line(MX2))))
+    site = Watch(renewal(SAME)._replace(required=(line(), line(MX2))))
     site.look(T0 - 30 * DAY, shown(FORMER), shown(FORMER, owner=MX2))
     found = site.look(T0, shown(FORMER), shown(FORMER, owner=MX2))
     assert (found.step, found.relies) == (Step.DEPLOY, (MX, MX2))
@@ -790,7 +789,7 @@ def test_what_caches_know_a_service_by_counts_as_long_as_they_have_it() -> None:
 def test_a_compromised_key_is_spared_nothing() -> None:
     site = watch(SAME, FORMER)
     gone = PastKey(chain("former").key.spki, T0, Exposure.COMPROMISED)
-    memory = replace(site.memory, past_keys=(gone,))
+    memory = site.memory._replace(past_keys=(gone,))
     served = chain("former").chain.ders
     assert loses_nothing(
         MX, served, SAME, site.state, {}, memory=memory, policy=site.policy, now=T0

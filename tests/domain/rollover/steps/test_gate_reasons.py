@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
@@ -40,7 +39,7 @@ def refused(
 
 def both() -> Watch:
     """A lineage with two owners, whose anchors were seen for a month."""
-    site = Watch(replace(renewal(SWITCHED), required=(line(), line(MX2))))
+    site = Watch(renewal(SWITCHED)._replace(required=(line(), line(MX2))))
     site.look(T0 - 30 * DAY, shown(A), shown(A, owner=MX2))
     return site
 
@@ -70,7 +69,7 @@ def test_of_two_waits_the_longer_is_named(early: DnsName, late: DnsName) -> None
 def test_what_was_never_seen_comes_before_what_ends_by_itself(
     never: DnsName, late: DnsName
 ) -> None:
-    state = replace(renewal(SWITCHED), required=(line(), line(MX2)))
+    state = renewal(SWITCHED)._replace(required=(line(), line(MX2)))
     gone = LONG._replace(rrsets=(RRsetSighting((A,), HOUR, T0 - 30 * DAY, until=T0),))
     found = refused(state, shown(B, A, owner=late), memory={late: gone})
     assert found is not None
@@ -117,7 +116,7 @@ def test_where_all_were_heard_nobody_is_called_silent() -> None:
 
 
 def test_where_nothing_is_live_nobody_is_worse_off() -> None:
-    assert refused(replace(renewal(SWITCHED), live=None, combo=None), shown(A)) is None
+    assert refused(renewal(SWITCHED)._replace(live=None, combo=None), shown(A)) is None
 
 
 def test_an_owner_that_is_watched_no_longer_holds_nothing() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
@@ -161,7 +160,7 @@ def month(policy: Policy, refused: tuple[datetime, datetime], every: timedelta) 
                 memory = renewal_failed(memory, "refused", policy, now, 6 * DAY)
             else:
                 memory = ended(memory, Call.RENEWAL, CallResult.DONE, now)
-                memory = replace(memory, renewal_failure=None)
+                memory = memory._replace(renewal_failure=None)
                 begins = now
         assert now < begins + 6 * DAY, "the certificate ran out"
         now += every
@@ -184,8 +183,8 @@ def test_a_promotion_in_an_emergency_has_the_whole_hour() -> None:
     now = T0 + 30 * MINUTE
     three, five = failed(0, 1, 2), failed(0, 1, 2, 3, 4)
     assert promotion_wait(three, now) == T0 + HOUR
-    assert promotion_wait(replace(three, request=request), now) is None
-    assert promotion_wait(replace(five, request=request), now) == T0 + HOUR
+    assert promotion_wait(three._replace(request=request), now) is None
+    assert promotion_wait(five._replace(request=request), now) == T0 + HOUR
     assert promotion_wait(issued(0, 0, 0, 0, 0), now) is None  # nothing failed
 
 
@@ -217,12 +216,12 @@ def test_an_emergency_publishes_at_once_what_failed_before_it(count: int) -> Non
     memory = Memory(publishing=Publishing(failure=before))
     now = T0 + timedelta(seconds=1)
     assert publishing_wait(memory, now) == T0 + DAY
-    asked = replace(memory, request=Request(b"k" * 32, now, Urgency.ORDINARY))
+    asked = memory._replace(request=Request(b"k" * 32, now, Urgency.ORDINARY))
     assert publishing_wait(asked, now) == T0 + DAY
-    stolen = replace(memory, request=Request(b"k" * 32, now, Urgency.EMERGENCY))
+    stolen = memory._replace(request=Request(b"k" * 32, now, Urgency.EMERGENCY))
     assert publishing_wait(stolen, now) is None
-    again = replace(before, last=now)
-    failed_since = replace(stolen, publishing=Publishing(failure=again))
+    again = before._replace(last=now)
+    failed_since = stolen._replace(publishing=Publishing(failure=again))
     held = publishing_wait(failed_since, now)
     assert held is not None
     assert MINUTE <= held - now <= 15 * MINUTE
@@ -261,7 +260,7 @@ def test_a_short_lived_certificate_has_room_for_twelve_attempts() -> None:
 
 
 def urged(memory: Memory, urgency: Urgency) -> Memory:
-    return replace(memory, request=Request(b"digest", T0, urgency))
+    return memory._replace(request=Request(b"digest", T0, urgency))
 
 
 @pytest.mark.parametrize("urgency", list(Urgency))
@@ -280,7 +279,7 @@ def test_failures_of_another_hour_count_no_more_and_those_of_the_future_not_yet(
 
 def test_of_two_waits_the_longer_counts_and_at_its_end_the_ca_is_asked() -> None:
     again = Failure("refused", 3, T0, T0 + 2 * MINUTE, T0 + 5 * HOUR)
-    memory = replace(failed(0, 1, 2), renewal_failure=again)
+    memory = failed(0, 1, 2)._replace(renewal_failure=again)
 
     def wait(span: timedelta) -> datetime | None:
         return wait_until(memory, Call.RENEWAL, Asking.TIMER, Policy(), T0 + span)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -74,7 +73,7 @@ def gist(found: Plan) -> tuple[Phase, Step | None, Hold | None]:
 
 
 def test_a_passed_through_lineage_is_left_alone() -> None:
-    through = replace(state(staged=held("x", 2)), management=Management.PASS_THROUGH)
+    through = state(staged=held("x", 2))._replace(management=Management.PASS_THROUGH)
     assert gist(planned(through, look("new"))) == (Phase.PASS_THROUGH, None, None)
 
 
@@ -94,9 +93,9 @@ def test_a_deployment_is_deployed_until_confirmed() -> None:
 @pytest.mark.parametrize(
     "broken",
     [
-        replace(state(), live=None, combo=None),
-        replace(state(), staged=None),
-        replace(state(), combo=held("old", None, private="other"), live=None),
+        state()._replace(live=None, combo=None),
+        state()._replace(staged=None),
+        state()._replace(combo=held("old", None, private="other"), live=None),
     ],
     ids=["nothing live", "nothing staged", "a combo that doesn't match, and no live"],
 )
@@ -109,11 +108,11 @@ def test_where_nothing_usable_is_live_certbot_must_not_run(broken: LineageState)
 @pytest.mark.parametrize(
     "unfinished",
     [
-        replace(state(), combo=None),
-        replace(state(staged=held("old", 2)), combo=held("old", 2)),
-        replace(state(staged=held("old", 2)), combo=held("old", 2), live=None),
-        replace(state(), combo=held("old", None, private="other")),
-        replace(state(), combo=held("other", None, private="old")),
+        state()._replace(combo=None),
+        state(staged=held("old", 2))._replace(combo=held("old", 2)),
+        state(staged=held("old", 2))._replace(combo=held("old", 2), live=None),
+        state()._replace(combo=held("old", None, private="other")),
+        state()._replace(combo=held("other", None, private="old")),
     ],
     ids=[
         "no combo.pem",
@@ -135,7 +134,7 @@ RENEWED = state(staged=held("old", 2))
 def test_a_renewal_with_the_same_key_is_deployed_whatever_dns_says() -> None:
     for one in (look("old"), look(), silent(), look("new")):
         assert gist(planned(RENEWED, one)) == (Phase.ISSUED, Step.DEPLOY, None)
-    unreadable = replace(RENEWED, required=None)
+    unreadable = RENEWED._replace(required=None)
     assert planned(unreadable, silent()).step is Step.DEPLOY
 
 
@@ -144,9 +143,9 @@ def test_a_renewal_with_the_same_key_is_deployed_whatever_dns_says() -> None:
     [
         (RENEWED, "self-signed", Hold.CHAIN_UNVERIFIED, "self-signed"),
         (RENEWED, None, Hold.CHAIN_UNVERIFIED, "not examined"),
-        (replace(RENEWED, names=None), "", Hold.NAMES_UNREADABLE, ""),
+        (RENEWED._replace(names=None), "", Hold.NAMES_UNREADABLE, ""),
         (
-            replace(RENEWED, names=tuple(map(DnsName, ("mx.example.org", "a.test", "b.test")))),
+            RENEWED._replace(names=tuple(map(DnsName, ("mx.example.org", "a.test", "b.test")))),
             "",
             Hold.NAME_MISSING,
             "a.test b.test",
@@ -211,18 +210,18 @@ def test_a_chain_with_the_ready_key_is_looked_at_again_before_it_is_deployed(
 
 
 def test_nothing_changes_the_key_while_dane_ee_is_unreadable() -> None:
-    issued = replace(ISSUED, required=None)
+    issued = ISSUED._replace(required=None)
     found = planned(issued, COOLED, memory=waited())
     assert gist(found) == (Phase.ISSUED, Step.PUT_BACK, Hold.RECORDS_UNREADABLE)
-    ready = replace(state(ready=READY), required=None)
+    ready = state(ready=READY)._replace(required=None)
     found = planned(ready, COOLED, memory=waited())
     assert gist(found) == (Phase.COOLING, None, Hold.RECORDS_UNREADABLE)
 
 
 def test_without_tlsa_records_by_the_operators_word_any_sound_chain_is_deployed() -> None:
-    empty = replace(state(staged=held("stranger", 2)), required=())
+    empty = state(staged=held("stranger", 2))._replace(required=())
     assert gist(planned(empty)) == (Phase.ISSUED, Step.PUT_BACK, Hold.NOTHING_WATCHED)
-    free = replace(empty, declared=Declared.NO_RECORDS)
+    free = empty._replace(declared=Declared.NO_RECORDS)
     assert gist(planned(free)) == (Phase.ISSUED, Step.DEPLOY, None)
     assert planned(free, distrust="self-signed").hold is Hold.CHAIN_UNVERIFIED
 
@@ -266,7 +265,7 @@ def test_a_key_cools_until_the_second() -> None:
 
 def test_a_failed_promotion_is_backed_off_from() -> None:
     failure = Failure("refused by the CA: rate limit", 1, LATER, LATER, LATER + HOUR)
-    memory = replace(waited(), promotion_failure=failure)
+    memory = waited()._replace(promotion_failure=failure)
 
     def after(span: timedelta) -> Plan:
         return planned(COOLING, COOLED, memory=memory, at=10 * DAY + span)
@@ -286,12 +285,12 @@ def test_a_key_that_is_live_is_finished(found: LineageState) -> None:
 
 
 def test_it_is_finished_only_when_it_is_in_place() -> None:
-    behind = replace(state(staged=held("old", 2), ready=key_file("old")), combo=held("old", 2))
+    behind = state(staged=held("old", 2), ready=key_file("old"))._replace(combo=held("old", 2))
     assert planned(behind, silent()).step is Step.DEPLOY
 
 
 def test_a_key_file_without_a_usable_key_waits_for_somebody() -> None:
-    lost = replace(state(), ready=KeyFile(None, T0))
+    lost = state()._replace(ready=KeyFile(None, T0))
     found = planned(lost, look("old"))
     assert gist(found) == (Phase.STABLE, None, None)
 
@@ -304,7 +303,7 @@ def test_a_ready_key_never_takes_the_place_of_another_next_key() -> None:
 
 @pytest.mark.parametrize("word", [Declared.NO_RECORDS, Declared.WAIVED])
 def test_a_lineage_without_tlsa_records_waits_the_minimum(word: Declared) -> None:
-    free = replace(COOLING, required=(), declared=word)
+    free = COOLING._replace(required=(), declared=word)
     memory = remember(Memory(), free, {}, T0 + HOUR)
     assert planned(free, memory=memory, at=2 * DAY).hold is Hold.NOT_COOLED
     assert planned(free, memory=memory, at=2 * DAY + HOUR).step is Step.PROMOTE

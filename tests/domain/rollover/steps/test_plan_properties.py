@@ -86,7 +86,7 @@ def states(draw: st.DrawFn) -> LineageState:
         return draw(odd_states())
     file = key_file("new", draw(moments))
     found = state(*draw(st.sampled_from(usual_lines)), staged=draw(usual_staged))
-    return replace(found, ready=file) if draw(st.booleans()) else replace(found, next=file)
+    return found._replace(ready=file) if draw(st.booleans()) else found._replace(next=file)
 
 
 @st.composite
@@ -101,8 +101,7 @@ def odd_states(draw: st.DrawFn) -> LineageState:
     live_chains = st.just(held("old")) | st.just(held("old")) | chains
     key_files = st.none() | st.builds(key_file, st.sampled_from(KEYS), moments)
     combo = draw(live_chains)
-    return replace(
-        state(next_key=draw(key_files), ready=draw(key_files)),
+    return state(next_key=draw(key_files), ready=draw(key_files))._replace(
         management=draw(st.sampled_from((*[Management.STAGED] * 5, Management.PASS_THROUGH))),
         live=draw(live_chains),
         combo=combo and combo._replace(version=None),
@@ -299,7 +298,7 @@ def test_certbot_never_finds_an_unsafe_key_staged(situation: Situation) -> None:
 @given(situations())
 @settings(max_examples=amount(50, 240))
 def test_a_passed_through_lineage_never_gets_a_step(situation: Situation) -> None:
-    through = replace(situation.state, management=Management.PASS_THROUGH)
+    through = situation.state._replace(management=Management.PASS_THROUGH)
     found = replace(situation, observation=situation.observation._replace(state=through)).plan()
     assert (found.phase, found.step) == (Phase.PASS_THROUGH, None)
 

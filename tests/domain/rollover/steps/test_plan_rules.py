@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -88,12 +87,12 @@ def test_what_is_seen_and_not_remembered_has_not_cooled() -> None:
 
 
 def test_beside_a_combo_that_does_not_match_only_what_is_live_is_deployed() -> None:
-    mixed = replace(state(), combo=held("old", None, private="other"))
+    mixed = state()._replace(combo=held("old", None, private="other"))
     assert planned(mixed, Memory()).step is Step.DEPLOY
-    stranger = replace(mixed, staged=held("stranger", 2))
+    stranger = mixed._replace(staged=held("stranger", 2))
     assert planned(stranger, Memory()).phase is Phase.BROKEN
     broken = held("old", private="other")
-    assert planned(replace(mixed, live=broken, staged=broken), Memory()).phase is Phase.BROKEN
+    assert planned(mixed._replace(live=broken, staged=broken), Memory()).phase is Phase.BROKEN
 
 
 def test_mail_that_fails_already_is_said_though_the_repair_is_held() -> None:
@@ -155,10 +154,10 @@ def test_a_key_that_stands_by_unremembered_leaves_nothing_behind() -> None:
 def test_a_ready_key_waits_for_the_ca_s_patience() -> None:
     tried = tuple(Contact(T0 + m * MINUTE, Call.RENEWAL, CallResult.FAILED) for m in (90, 100, 110))
     due = state(ready=READY)
-    found = planned(due, replace(cooled(), contacts=tried))
+    found = planned(due, cooled()._replace(contacts=tried))
     assert (found.phase, found.step, found.hold) == (Phase.DUE, None, Hold.BACKING_OFF)
     assert "2026-06-01 14:30" in found.detail, "an hour after the first of the three"
-    assert planned(due, replace(cooled(), contacts=tried), 150 * MINUTE).step is Step.PROMOTE
+    assert planned(due, cooled()._replace(contacts=tried), 150 * MINUTE).step is Step.PROMOTE
 
 
 def anchored_rollover(urgency: Urgency) -> Watch:
@@ -166,7 +165,7 @@ def anchored_rollover(urgency: Urgency) -> Watch:
     new = chain(key="new", by="B", version=2)
     site = watch(new, A)
     site.policy = Policy(min_wait=2 * DAY)
-    site.memory = replace(site.memory, request=Request(new.key.digest, T0, urgency))
+    site.memory = site.memory._replace(request=Request(new.key.digest, T0, urgency))
     return site
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from danebot.domain.dns.answers import OwnerObservation
@@ -81,7 +79,7 @@ OTHER_KEY = state(next_key=key_file("other"))
         (look("old", "new"), WAITING),  # nothing lacks
         (silent(), WAITING),  # nobody knows
         (look("old"), OTHER_KEY),  # of another key
-        (look("old"), replace(WAITING, required=None)),
+        (look("old"), WAITING._replace(required=None)),
         (look("old"), state()),
     ],
 )
@@ -93,6 +91,6 @@ def test_all_else_leaves_it_as_it_is(found: OwnerObservation, lineage: LineageSt
 
 def test_lines_that_are_new_are_watched_all_the_same() -> None:
     """Whoever loses the file before the clock is right loses none of them."""
-    more = replace(WAITING, required=(line(), line(MX2)))
+    more = WAITING._replace(required=(line(), line(MX2)))
     after = remember(waited(look("old", "new")), more, seen(look("old", "new")), BEHIND)
     assert after.watched == (line(), line(MX2))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import datetime, timedelta
 
 from danebot.domain.finding import Code, Finding, Severity
@@ -56,16 +55,16 @@ def test_a_renewal_waits_while_the_week_is_full_and_it_is_due() -> None:
 def test_what_certbot_would_renew_is_what_is_staged_and_what_is_live_elsewhere() -> None:
     later = held("old", 2)
     later = later._replace(chain=later.chain._replace(not_after=T0 + 800 * DAY))
-    newer = replace(state(), staged=later)
+    newer = state()._replace(staged=later)
     memory = issued(5, 4, 3, until=DUE)
     assert said(newer, memory, DUE) == {}
-    through = replace(newer, management=Management.PASS_THROUGH)
+    through = newer._replace(management=Management.PASS_THROUGH)
     assert list(said(through, memory, DUE)) == [Code.RENEWAL_WAITS]
-    assert said(replace(state(), staged=None), memory, DUE) == {}
+    assert said(state()._replace(staged=None), memory, DUE) == {}
 
 
 def test_a_key_that_stays_is_told_where_danebot_is_to_replace_it() -> None:
     assert list(said(state(), TWICE, T0, EACH)) == [Code.KEY_KEPT]
     assert said(state(), TWICE, T0) == {}
-    assert said(replace(state(), required=()), TWICE, T0, EACH) == {}
-    assert said(replace(state(), management=Management.PASS_THROUGH), TWICE, T0, EACH) == {}
+    assert said(state()._replace(required=()), TWICE, T0, EACH) == {}
+    assert said(state()._replace(management=Management.PASS_THROUGH), TWICE, T0, EACH) == {}

@@ -8,7 +8,7 @@ one hour, and there is no minimum wait.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import pytest
@@ -201,7 +201,7 @@ def a_line_is_added_to_dane_ee(rules: Rules) -> None:
     wait = Wait(rules)
     wait.look(T0, look("old"))
     wait.look(T0 + HOUR, look("old", "new"))
-    wait.state = replace(wait.state, required=(line(), line(MX2)))
+    wait.state = wait.state._replace(required=(line(), line(MX2)))
     both = look("old", "new"), look("old", "new", owner=MX2)
     wait.look(T0 + 2 * HOUR, *both)
     first_safe(wait, T0 + 2 * HOUR + 7 * DAY + HOUR, *both)
@@ -211,7 +211,7 @@ def a_second_matching_type_is_added_to_dane_ee(rules: Rules) -> None:
     wait = Wait(rules, policy=SHORT_GUESS)
     wait.look(T0, look("old"))
     wait.look(T0 + HOUR, look("old", "new"))
-    wait.state = replace(wait.state, required=(line(), line(mtype=2)))
+    wait.state = wait.state._replace(required=(line(), line(mtype=2)))
     wait.look(T0 + 5 * HOUR, look("old", "new", mtypes=(1, 2)))
     first_safe(wait, T0 + 7 * HOUR, look("old", "new", mtypes=(1, 2)))
 
@@ -598,7 +598,7 @@ def the_memory_is_lost(rules: Rules) -> None:
 def the_wait_is_forgotten(rules: Rules) -> None:
     wait = Wait(rules)
     wait.look(T0, look("old", ttl=BRIEF))
-    wait.memory = replace(wait.memory, awaiting=None)
+    wait.memory = wait.memory._replace(awaiting=None)
     wait.look(T0 + DAY, look("old", ttl=BRIEF))
     wait.look(T0 + 2 * DAY, look("old", "new", ttl=BRIEF))
     first_safe(wait, T0 + 8 * DAY + HOUR, look("old", "new", ttl=BRIEF))
@@ -687,8 +687,7 @@ def what_an_earlier_version_remembered_says_not_when(rules: Rules) -> None:
     wait = Wait(rules)
     wait.look(T0, look("old"))
     wait.look(T0 + HOUR, look("old", "new"))
-    wait.memory = replace(
-        wait.memory,
+    wait.memory = wait.memory._replace(
         owners={
             name: one._replace(heard={}, answered_at=None)
             for name, one in wait.memory.owners.items()
@@ -726,8 +725,7 @@ def an_address_is_silent_for_weeks(rules: Rules) -> None:
 def the_resolver_alone_is_silent_for_weeks(rules: Rules) -> None:
     wait = Wait(rules, policy=Policy(min_wait=2 * DAY))
     wait.look(T0, blind("old"))
-    wait.memory = replace(
-        wait.memory,
+    wait.memory = wait.memory._replace(
         owners={name: one._replace(heard={}) for name, one in wait.memory.owners.items()},
     )
     wait.look(T0 + HOUR, blind("old", "new"))
@@ -788,7 +786,7 @@ def ready_pem_was_touched(rules: Rules) -> None:
     wait = Wait(rules)
     wait.look(T0, look("old"))
     wait.look(T0 + HOUR, look("old", "new"))
-    wait.state = replace(wait.state, ready=key_file("new", T0 + 2 * HOUR + 30 * MINUTE))
+    wait.state = wait.state._replace(ready=key_file("new", T0 + 2 * HOUR + 30 * MINUTE))
     first_safe(wait, T0 + 4 * HOUR + 30 * MINUTE, look("old", "new"))
 
 
@@ -797,7 +795,7 @@ def the_clock_was_ahead(rules: Rules) -> None:
     wait = Wait(rules, state=state(next_key=key_file("new", ahead)), past=long_watched(ahead))
     wait.look(ahead, look("old", ttl=DAY))
     wait.look(ahead + HOUR, look("old", "new", ttl=DAY))
-    wait.state = replace(wait.state, ready=key_file("new", T0))
+    wait.state = wait.state._replace(ready=key_file("new", T0))
     wait.look(T0, look("old", "new", ttl=DAY))
     first_safe(wait, T0 + DAY + HOUR, look("old", "new", ttl=DAY))
 

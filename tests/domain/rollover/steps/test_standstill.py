@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import datetime
 
 import pytest
@@ -138,7 +137,7 @@ def test_after_it_gave_way_the_same_is_not_issued_again_at_once() -> None:
     assert serving is not None
     given, _ = found(ISSUED, look("old", "new", at=DEAD), waited(), T0 + DUE)
     memory = gave_way(waited(), given, serving, T0 + DUE)
-    back = replace(ISSUED, staged=ISSUED.live)
+    back = ISSUED._replace(staged=ISSUED.live)
     good = look("old", "new")
     at = T0 + DUE + DAY
     memory = remember(kept_up(memory, at), back, seen(good), at)
@@ -154,16 +153,16 @@ def test_in_an_emergency_what_gave_way_is_issued_again_soon() -> None:
     serving = ISSUED.serving
     assert serving is not None
     request = Request(builders.key("new").digest, T0, Urgency.EMERGENCY)
-    before = replace(waited(), request=request)
+    before = waited()._replace(request=request)
     at = T0 + DUE
     given, _ = found(ISSUED, look("old", "new", at=DEAD), before, at)
     assert given.step is Step.PUT_BACK
     memory = gave_way(before, given, serving, at)
     assert memory.promotion_failure is not None
     assert memory.promotion_failure.retry_at == at + URGENT_PAUSE
-    late = replace(memory.promotion_failure, retry_at=at + 15 * DAY)  # of an earlier danebot
-    back, good = replace(ISSUED, staged=ISSUED.live), look("old", "new")
-    for one in (memory, replace(memory, promotion_failure=late)):
+    late = memory.promotion_failure._replace(retry_at=at + 15 * DAY)  # of an earlier danebot
+    back, good = ISSUED._replace(staged=ISSUED.live), look("old", "new")
+    for one in (memory, memory._replace(promotion_failure=late)):
         again = remember(kept_up(one, at + MINUTE), back, seen(good), at + MINUTE)
         held_back, said = found(back, good, again, at + MINUTE)
         assert held_back.hold is Hold.BACKING_OFF
@@ -178,7 +177,7 @@ def test_in_an_emergency_records_that_come_and_go_do_not_use_up_the_certificates
     assert serving is not None
     request = Request(builders.key("new").digest, T0, Urgency.EMERGENCY)
     done = tuple(Contact(T0 + n * DAY, Call.PROMOTION, CallResult.DONE) for n in range(3))
-    before, at = replace(waited(), request=request, contacts=done), T0 + 3 * DAY
+    before, at = waited()._replace(request=request, contacts=done), T0 + 3 * DAY
     gone = look("old")
     memory = remember(kept_up(before, at), ISSUED, seen(gone), at)
     given, _ = found(ISSUED, gone, memory, at)
@@ -186,7 +185,7 @@ def test_in_an_emergency_records_that_come_and_go_do_not_use_up_the_certificates
     failed = gave_way(memory, given, serving, at).promotion_failure
     assert failed is not None
     assert failed.retry_at == at + 4 * URGENT_PAUSE
-    ordinary = replace(memory, request=None)
+    ordinary = memory._replace(request=None)
     assert gave_way(ordinary, given, serving, at) == ordinary  # its wait begins anew
     stranger = given._replace(hold=Hold.UNKNOWN_KEY)
     assert gave_way(memory, stranger, serving, at) == memory
@@ -214,7 +213,7 @@ def test_a_chain_put_back_for_its_key_is_no_failure_of_a_promotion() -> None:
 def test_a_chain_that_the_gate_refuses_for_good_gives_way_too() -> None:
     """The new key's record is everywhere, but an anchor's RRset fails the new chain for ever."""
     site = watch(chain(key="new", by="B", version=2), A, live=chain(days=60))
-    site.state = replace(site.state, ready=key_file("new", T0))
+    site.state = site.state._replace(ready=key_file("new", T0))
     early = site.look(T0, shown(A))
     assert (early.step, early.hold) == (None, Hold.GATE)
     assert site.state.serving is not None
@@ -234,7 +233,7 @@ def test_what_only_waits_for_caches_may_take_until_the_expiry_warning() -> None:
     new = chain(key="new", by="B", version=2)
     site = watch(new, A, live=chain(days=60))
     site.policy = Policy(min_wait=2 * DAY)
-    site.state = replace(site.state, ready=key_file("new", T0))
+    site.state = site.state._replace(ready=key_file("new", T0))
     assert site.state.serving is not None
     due = renews_at(site.state.serving.chain, CERTBOTS_OWN)
     assert due is not None
@@ -297,7 +296,7 @@ def test_what_makes_the_wait_begin_anew_is_named_the_third_time() -> None:
 def test_in_an_emergency_it_is_named_the_second_time_with_what_ends_the_wait() -> None:
     wait = Wait()
     request = Request(builders.key("new").digest, T0, Urgency.EMERGENCY)
-    wait.memory = replace(wait.memory, request=request)
+    wait.memory = wait.memory._replace(request=request)
     wait.look(T0, look("old", addresses={"ns1": ["192.0.2.9"]}))
     for minute in (1, 2):
         assert Code.ROLLOVER_STUCK not in said_of(wait, turning(minute), T0 + minute * MINUTE)
@@ -373,9 +372,9 @@ def test_a_key_that_stood_by_is_not_stuck_when_it_cools_again() -> None:
 def test_a_schedule_whose_key_type_the_ca_does_not_issue_is_said() -> None:
     odd = builders.state()
     assert odd.live is not None
-    key = replace(odd.live.key, key_type=None)
+    key = odd.live.key._replace(key_type=None)
     other = odd.live._replace(key=key, chain=odd.live.chain._replace(key=key))
-    odd = replace(odd, live=other, combo=other._replace(version=None), staged=other)
+    odd = odd._replace(live=other, combo=other._replace(version=None), staged=other)
     policy = Policy(rollover_every=180 * DAY)
     observation = Observation(odd, seen(look("old")), "")
     planned = plan(observation, Memory(), policy, T0)
@@ -398,7 +397,7 @@ def rolled(
     """A rollover of which each ``every``-th daily look is not secure: the last step, and when."""
     site = watch(chain(days=300), *records, live=chain(days=300))
     site.look(T0 - DAY, shown(*records))
-    site.state = replace(site.state, next=key_file("new"))
+    site.state = site.state._replace(next=key_file("new"))
     planned = site.look(T0, shown(*records))
     for day in range(1, 40):
         dull = day % every == 0
@@ -407,7 +406,7 @@ def rolled(
             planned = site.look(T0 + day * DAY, one)
             if planned.step is Step.MARK_READY:
                 ready = key_file("new", T0 + day * DAY)
-                site.state = replace(site.state, next=None, ready=ready)
+                site.state = site.state._replace(next=None, ready=ready)
             elif planned.step in (Step.BACK_TO_NEXT, Step.PROMOTE):
                 return planned.step, day, site
     return None, 40, site
@@ -433,7 +432,7 @@ def test_what_rests_on_an_anchor_demands_nothing_by_such_a_look(security: Securi
     assert anchored(site.state, site.memory, dull, T0).required == ()
     told = seen(shown(A, security=security, at={"ns1": None, "ns2": [tlsa("3 1 1")]}))
     assert anchored(site.state, site.memory, told, T0).required != ()
-    other = replace(site.state, combo=chain(by="B"))
+    other = site.state._replace(combo=chain(by="B"))
     assert anchored(other, site.memory, dull, T0).required != ()
     site.look(T0, shown(A, security=security))
     assert site.memory.anchors == {MX: A}

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from danebot.domain.dns.tlsa import TlsaRecord
 from danebot.domain.rollover.evidence.memory import Deployment, Memory, Occurrence
 from danebot.domain.rollover.evidence.policy import Policy
@@ -17,7 +15,7 @@ OWN = Deployment(
     LIVE.chain.fingerprint, LIVE.key.digest, T0, confirmed_at=T0, clear_since=T0, cleared_at=T0
 )
 STATE = renewal(LIVE)
-BOTH = replace(STATE, required=(line(), line(MX2)))
+BOTH = STATE._replace(required=(line(), line(MX2)))
 
 
 def after(newcomer: TlsaRecord) -> Deployment | None:
@@ -42,7 +40,7 @@ def test_what_came_live_by_itself_is_asked_of_all() -> None:
     assert last is not None
     assert (last.origin, last.confirmed_at) == (Occurrence.FOUND, None)
     assert last.chain == LIVE.chain.fingerprint
-    begun = replace(memory, deployment=OWN._replace(chain=NEW.chain.fingerprint))
+    begun = memory._replace(deployment=OWN._replace(chain=NEW.chain.fingerprint))
     assert to_be_asked(begun, renewal(NEW), there, policy=Policy(), now=T0) is begun
 
 
