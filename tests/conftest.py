@@ -14,6 +14,8 @@ from lab.fixtures import fresh_tree, lab, running_lab, running_second, second
 
 __all__ = ["fresh_tree", "lab", "running_lab", "running_second", "second"]
 
+_MEASURED = "COVERAGE_PROCESS_CONFIG"  # how coverage has itself begun in programs
+
 settings.register_profile(  # how long an example takes is no property
     "danebot", deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
@@ -59,13 +61,20 @@ def pytest_collection_modifyitems(items: list[pytest.Item], config: pytest.Confi
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
-def pytest_runtest_protocol() -> Generator[None, object, object]:
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
     """Only the main thread is measured: danebot starts no other, those are test doubles'.
 
-    With CPython 3.11, two threads that begin to be measured at the same instant fail.
+    With CPython 3.11, two threads that begin to be measured at the same instant fail.  Nor are
+    programs measured that a ``no_cover`` test starts: each would load coverage, too.
     """
     threading.settrace(None)
-    return (yield)
+    if item.get_closest_marker("no_cover") is None or _MEASURED not in os.environ:
+        return (yield)
+    words = os.environ.pop(_MEASURED)
+    try:
+        return (yield)
+    finally:
+        os.environ[_MEASURED] = words
 
 
 @pytest.hookimpl(wrapper=True, trylast=True)  # within pytest-cov's

@@ -20,6 +20,7 @@ def test_the_guides_have_commands() -> None:
 
 
 @pytest.mark.lab
+@pytest.mark.no_cover
 @pytest.mark.parametrize("guide", WALKED, ids=lambda path: path.stem)
 def test_what_a_guide_says_is_so(guide: Path, tmp_path: Path) -> None:
     if reason := missing():

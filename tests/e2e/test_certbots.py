@@ -11,7 +11,7 @@ from e2e.site import INSTALLED, MAIL, OWNER, Site
 from e2e.steps import combo, versions
 from lab.acme import Flavour
 
-pytestmark = pytest.mark.lab
+pytestmark = [pytest.mark.lab, pytest.mark.no_cover]
 
 
 @pytest.mark.parametrize("flavour", Flavour)

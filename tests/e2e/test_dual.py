@@ -13,7 +13,7 @@ from e2e.site import MAIL, OWNER, Site
 from e2e.steps import wait_for
 from lab.lab import Lab, missing
 
-pytestmark = pytest.mark.lab
+pytestmark = [pytest.mark.lab, pytest.mark.no_cover]
 RSA = "rsa.example.test"
 CIPHERS = {MAIL: "aECDSA", RSA: "aRSA"}
 

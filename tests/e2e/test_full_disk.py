@@ -30,7 +30,7 @@ from e2e.faults import (
 from e2e.site import MAIL, Site, sound_tree
 from lab.lab import Lab
 
-pytestmark = pytest.mark.lab
+pytestmark = [pytest.mark.lab, pytest.mark.no_cover]
 
 _POINTS = amount(3, 10_000)
 _PARTS = amount(1, 5)  # tests of each operation, each with its share of the points

@@ -13,7 +13,7 @@ from e2e.site import MAIL, OWNER, Site
 from e2e.steps import cools
 from lab.acme import Flavour
 
-pytestmark = pytest.mark.lab
+pytestmark = [pytest.mark.lab, pytest.mark.no_cover]
 
 
 def _links(site: Site) -> int:

@@ -14,7 +14,7 @@ import pytest
 from lab.resolvers import Resolver
 from lab.second import SecondLab
 
-pytestmark = pytest.mark.lab
+pytestmark = [pytest.mark.lab, pytest.mark.no_cover]
 
 DEMO = Path(__file__).resolve().parents[2] / "tools/demo.py"
 

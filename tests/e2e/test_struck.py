@@ -20,7 +20,7 @@ from e2e.site import Site
 from e2e.striking import SIGNALS
 from lab.lab import Lab
 
-pytestmark = pytest.mark.lab
+pytestmark = [pytest.mark.lab, pytest.mark.no_cover]
 
 _ERRORS = (
     *(Fault.DENIED, Fault.INTERRUPTED_CALL, Fault.DISK_BROKEN, Fault.SYNC_FAILS),

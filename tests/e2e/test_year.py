@@ -25,7 +25,7 @@ from e2e.shell_tree import leaf_digest
 from e2e.site import MAIL, OWNER, Site
 from lab.lab import Lab
 
-pytestmark = [pytest.mark.lab, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.lab, pytest.mark.timeout(900), pytest.mark.no_cover]
 QUARTERS = amount(2, 4)
 QUARTER = "52s"
 LIFETIME = 80

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
 pytest.importorskip("playwright", reason="what drives a browser comes with the dev tools")
-pytestmark = pytest.mark.once
+pytestmark = [pytest.mark.once, pytest.mark.no_cover]
 
 CASES = [
     *((state, look) for state in (*STATES, "runbook") for look in ("light", "dark")),

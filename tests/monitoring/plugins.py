@@ -19,8 +19,9 @@ MODULES = {
 }
 _ROOT = Path(__file__).parents[2]
 _PURELIB = Path(sysconfig.get_path("purelib"))
-_LEFT_OUT = shutil.ignore_patterns(
-    *("site-packages", "test", "config-*", "mypy*", "ruff*", "pip*", "hypothesis*")
+_LEFT_OUT = shutil.ignore_patterns(  # large, and for other things
+    *("site-packages", "test", "config-*", "*mypy*", "ruff*", "pip*", "hypothesis*", "playwright*"),
+    *("material*", "atheris*", "babel*", "*fuzzer*", "setuptools*", "mkdocs*", "pygments*"),
 )
 _PROGRAM = """\
 #!/usr/bin/env -S LD_LIBRARY_PATH={libraries} {python} -I

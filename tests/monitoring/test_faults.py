@@ -19,7 +19,7 @@ from monitoring import prometheus
 from monitoring.faults import FAULTS, Fault, World, follow
 from monitoring.stack import DAEMONS, WORDS, Stack, all_well, missing
 
-pytestmark = pytest.mark.lab
+pytestmark = [pytest.mark.lab, pytest.mark.no_cover]
 
 NEVER = dict.fromkeys(DAEMONS, float("nan"))
 

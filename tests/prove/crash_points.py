@@ -6,13 +6,16 @@ python -m prove.crash_points OPERATION FAULT POINT     one of them again (``test
 from __future__ import annotations
 
 import argparse
+import queue
 import random
 import sys
 import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from multiprocessing import Manager
 
 import click
 
@@ -22,7 +25,8 @@ from e2e.site import Site
 from lab.lab import Lab, missing
 from prove.part import Budget, Part, Row, counted, keep
 
-OPERATIONS: tuple[Callable[[Site], tuple[str, ...]], ...] = (
+Prepare = Callable[[Site], tuple[str, ...]]
+OPERATIONS: tuple[Prepare, ...] = (
     *(situations.seen, situations.withdrawn, situations.promotion, situations.whole),
     *(situations.renewal, situations.stranger, situations.newkey, situations.cancel),
     *(situations.init, situations.deinit, situations.names, situations.publish),
@@ -32,6 +36,8 @@ FAULTS = (
     *(Fault.DISK_FULL, Fault.DISK_BROKEN, Fault.DENIED, Fault.NO_DESCRIPTORS),
     *(Fault.INTERRUPTED_CALL, Fault.SYNC_FAILS, *striking.SIGNALS),
 )
+_AT_ONCE = 2
+_LOOK = 0.5  # seconds
 _MOST = 3  # things broken in one operation, after which the next has its turn
 _AGAIN = "PYTHONPATH=.:tests python -m prove.crash_points {}"
 
@@ -45,6 +51,14 @@ class Tally:
     broken: dict[str, list[str]] = field(default_factory=dict)
     calls: Counter[str] = field(default_factory=Counter)
 
+    def __add__(self, other: Tally) -> Tally:
+        broken = {
+            row: [*self.broken.get(row, []), *other.broken.get(row, [])]
+            for row in {**self.broken, **other.broken}
+        }
+        calls, tried = self.calls + other.calls, self.tried + other.tried
+        return Tally(tried, self.wanted + other.wanted, broken, calls)
+
     def rows(self) -> Iterator[Row]:
         """A row for the crashes of each operation, one for each fault, and one for the calls."""
         for row, wanted in self.wanted.items():
@@ -55,25 +69,48 @@ class Tally:
 
 
 def _run(budget: Budget) -> Iterator[Row]:
+    """On each processor several at once, each with a lab of its own: they wait most of the time."""
     if reason := missing():
         yield Row("crash points", f"none: {reason}")
         return
-    dice, tally = random.Random(budget.seed), Tally()
-    order = dice.sample(OPERATIONS, len(OPERATIONS))
+    order = random.Random(budget.seed).sample(OPERATIONS, len(OPERATIONS))
+    several = _AT_ONCE * budget.cores
+    with ProcessPoolExecutor(several) as pool, Manager() as manager:
+        told: queue.Queue[Told] = manager.Queue()
+        ran = [pool.submit(_some, order[n::several], budget, told, n) for n in range(several)]
+        tallies: dict[int, Tally] = {}
+        while not all(one.done() for one in ran) or not told.empty():
+            with suppress(queue.Empty):
+                number, tally = told.get(timeout=_LOOK)
+                tallies[number] = tally
+                yield from sum(tallies.values(), Tally()).rows()
+    names = ", ".join(name for one in ran for name in one.result())
+    if names:
+        yield Row("crash points, not reached", names)
+
+
+def _some(
+    order: list[Prepare], budget: Budget, told: queue.Queue[Told], number: int
+) -> tuple[str, ...]:
+    """Some of the operations one after the other; those that there was no time for."""
+    dice, tally = random.Random(budget.seed + number), Tally()
     with Lab() as lab:
-        for number, prepare in enumerate(order):
+        for at_work, prepare in enumerate(order):
             if budget.over():
-                names = ", ".join(one.__name__ for one in order[number:])
-                yield Row("crash points, not reached", names)
-                break
-            turn = budget.share(1 / (len(order) - number))
+                return tuple(one.__name__ for one in order[at_work:])
+            turn = budget.share(1 / (len(order) - at_work))
             with prepared(lab, prepare) as at:
                 _struck(at, turn, dice, tally)
-            yield from tally.rows()
+            told.put((number, tally))
+    return ()
+
+
+Told = tuple[int, Tally]
+"""The number of one who works, and what it came to so far."""
 
 
 @contextmanager
-def prepared(lab: Lab, prepare: Callable[[Site], tuple[str, ...]]) -> Iterator[Situation]:
+def prepared(lab: Lab, prepare: Prepare) -> Iterator[Situation]:
     """A site just before one operation."""
     site = Site(lab)
     site.settings["backoff_first"] = "1s"

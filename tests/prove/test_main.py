@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
 from prove import __main__ as prove
 from prove import histories, small_worlds
+from prove.crash_points import Tally
 from prove.part import Part, Row, counted
 
 pytestmark = [pytest.mark.once, pytest.mark.no_cover]
@@ -64,4 +66,15 @@ def test_a_table_tells_what_is_broken(capsys: pytest.CaptureFixture[str]) -> Non
         "another  3  BROKEN",
         "",
         "another: how it came",
+    ]
+
+
+def test_what_several_came_to_is_one_table() -> None:
+    one = Tally(Counter(a=1, faults=2), Counter(a=9, faults=10), {"faults": ["x"]}, Counter(open=3))
+    two = Tally(Counter(b=4, faults=1), Counter(b=8, faults=10), {"faults": ["y"]}, Counter(open=2))
+    assert list((one + two).rows()) == [
+        Row("a", "1 of 9 points"),
+        Row("faults", "3 of 20 points", ("x", "y")),
+        Row("b", "4 of 8 points"),
+        Row("calls struck", "open 5"),
     ]
