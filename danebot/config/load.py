@@ -49,7 +49,7 @@ def load(
     text = read_text(path)
     if text is None and config_file is not None:
         raise ConfigError(f"{path}: no such file; name another with --config")
-    document, content = _parse(path, text or "")
+    document, content = parse_document(path, text or "")
     settings = _read(Table(document, (), content), shell, _tree(root))
     document.check()
     if config_dir is not None:
@@ -94,7 +94,7 @@ def _tree(root: Path) -> Path:
     return root / TREES[-1]
 
 
-def _parse(path: Path, text: str) -> tuple[Document, dict[str, object]]:
+def parse_document(path: Path, text: str) -> tuple[Document, dict[str, object]]:
     """The document and its content, or `ConfigError` where it isn't TOML."""
     if not text:
         return Document(str(path)), {}

@@ -91,6 +91,16 @@ BROUGHT = (
         (f"{_DATA}/icinga2/danebot-commands.conf", f"{_DATA}/icinga2/danebot-services.conf"),
     ),
     Brought(
+        "Nagios, for what danebot-exporter --feed hands on: then change the names at its end",
+        "install -m 644 {first} /etc/nagios4/conf.d/",
+        (f"{_DATA}/nagios/danebot-feed.cfg",),
+    ),
+    Brought(
+        "Icinga 2, likewise",
+        "install -m 644 {first} /etc/icinga2/conf.d/",
+        (f"{_DATA}/icinga2/danebot-feed.conf",),
+    ),
+    Brought(
         "The exporter for Prometheus",
         "systemctl enable --now danebot-exporter.service",
         (f"{_SYSTEMD}/danebot-exporter.service",),

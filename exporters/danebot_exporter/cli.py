@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from danebot.config import Settings
+    from danebot_exporter.feed.feeder import Feeder
+    from danebot_exporter.own import OwnMetrics
 
 LISTEN = "127.0.0.1:9698"
 FINE, TROUBLE, USAGE, INTERRUPTED = 0, 1, 2, 130
@@ -81,6 +83,13 @@ _PORTS = range(65536)
     help="Which addresses /probe may connect to: public ones, private ones too, any (loopback and "
     "link-local ones, too), or none: that turns /probe off.",
 )
+@click.option(
+    "--feed",
+    type=_PATH,
+    metavar="FILE",
+    help="Keep the services that FILE lists fresh, as check_dane would, and hand what was found to "
+    "Icinga 2 or Nagios, as FILE says.",
+)
 @click.version_option(__version__, "-V", "--version", message="danebot-exporter %(version)s")
 def exporter(
     *,
@@ -91,12 +100,13 @@ def exporter(
     web_config: Path | None,
     interval: str,
     reach: str,
+    feed: Path | None,
 ) -> int:
     """Show danebot's status to Prometheus and to people.
 
     Serves /metrics, a page for people at /, /probe?target=DOMAIN&module=smtp for any domain, and
     /-/healthy. Reads the status document and the network, nothing else: run it as nobody.
-    After a change of danebot.toml, send it SIGHUP.
+    After a change of danebot.toml, or of the file of --feed, send it SIGHUP.
     """
     settings = _settings(config, snapshot)
     if textfile is not None:
@@ -114,6 +124,7 @@ def exporter(
         interval=interval,
         reach=Reach(reach),
         again=again,
+        feed=feed,
     )
 
 
@@ -145,6 +156,7 @@ def _serve(
     interval: str,
     reach: Reach,
     again: Callable[[], Settings],
+    feed: Path | None,
 ) -> int:
     from danebot.config.values import parse_duration
     from danebot_exporter.own import OwnMetrics
@@ -159,10 +171,13 @@ def _serve(
     own = OwnMetrics()
     store = Store(settings, own.read_failed)
     where = _address(listen)
+    feeder = _feeder(feed, own) if feed is not None else None
 
     def reload() -> None:
         try:
             store.configure(again())
+            if feeder is not None:
+                feeder.reload()
         except ConfigError as exc:
             complain(f"{exc}; what was read before stays in force")
         except Exception as exc:  # noqa: BLE001 - the thread has to live on
@@ -178,11 +193,23 @@ def _serve(
     with server:
         if span:
             ProbeRounds(store, span, complain, own).start()
+        if feeder is not None:
+            feeder.start()
         host = f"[{where[0]}]" if ":" in where[0] else where[0]
         scheme = "https" if server.gate.context is not None else "http"
         complain(f"listening on {scheme}://{host}:{server.server_address[1]}/")
         server.serve_forever()
     return FINE
+
+
+def _feeder(path: Path, own: OwnMetrics) -> Feeder:
+    from danebot_exporter.feed.counts import FeedCounts
+    from danebot_exporter.feed.feeder import Feeder
+    from danebot_exporter.server import complain
+
+    counts = FeedCounts()
+    own.add(counts)
+    return Feeder(path, counts, complain)
 
 
 def _at_each_hangup(action: Callable[[], None]) -> None:

@@ -25,6 +25,7 @@ class Origin(enum.Enum):
     SNAPSHOT = "/metrics and the textfile, from the status document"
     ENDPOINTS = "/metrics, from the probes in the background"
     EXPORTER = "/metrics, about the exporter itself"
+    FEED = "/metrics, with --feed"
     PROBE = "/probe"
 
 
@@ -54,6 +55,7 @@ def _metric(
 _snapshot = partial(_metric, Origin.SNAPSHOT)
 _endpoint = partial(_metric, Origin.ENDPOINTS)
 _exporter = partial(_metric, Origin.EXPORTER)
+_feed = partial(_metric, Origin.FEED)
 _probe = partial(_metric, Origin.PROBE)
 
 
@@ -349,6 +351,47 @@ REFUSED = _exporter(
     "address-limit), or that waited and made room for others (connection-closed), "
     "the check of a password (password-limit), and probes that waited in vain (probe-limit).",
     kind=MetricKind.COUNTER,
+)
+
+# ---- the feed -------------------------------------------------------------------------------
+
+FEED_SERVICES = _feed(
+    "danebot_exporter_feed_services",
+    "",
+    "Services that are kept fresh; absent until a list was read.",
+)
+FEED_LISTED_AT = _feed(
+    "danebot_exporter_feed_list_timestamp_seconds",
+    "",
+    "When the lists of services were last read, all of them; absent before.",
+)
+FEED_LOOKS = _feed(
+    "danebot_exporter_feed_looks_total",
+    "status",
+    "Looks at services by what they found: ok, warning, critical or unknown.",
+    kind=MetricKind.COUNTER,
+)
+FEED_BEHIND = _feed(
+    "danebot_exporter_feed_behind_seconds",
+    "",
+    "How late the last look began; it grows while the host can't do as much as the list wants.",
+)
+FEED_RESULTS = _feed(
+    "danebot_exporter_feed_results_total",
+    "result",
+    "Results by what became of them: submitted, refused (Icinga knows no such service), or "
+    "replaced by a newer one before anybody took them.",
+    kind=MetricKind.COUNTER,
+)
+FEED_WAITING = _feed(
+    "danebot_exporter_feed_waiting",
+    "",
+    "Results that wait to be taken, the newest of each service.",
+)
+FEED_SUBMITTED_AT = _feed(
+    "danebot_exporter_feed_submitted_timestamp_seconds",
+    "",
+    "When Icinga or Nagios last took a result; absent before the first.",
 )
 
 # ---- /probe ---------------------------------------------------------------------------------

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from http import HTTPStatus
+from typing import TYPE_CHECKING
 
 from prometheus_client import (
     CollectorRegistry,
@@ -18,6 +19,9 @@ from danebot import __version__
 from danebot.domain.status.document import StatusFault
 from danebot_exporter import metrics as m
 from danebot_exporter.refusals import RefusalReason
+
+if TYPE_CHECKING:
+    from prometheus_client.registry import Collector
 
 HANDLERS = ("page", "runbook", "metrics", "probe", "healthy", "other")
 _CLASSES = ("2xx", "4xx", "5xx")
@@ -54,6 +58,10 @@ class OwnMetrics:
         for handler in HANDLERS:
             for status in _CLASSES:
                 self._requests.labels(handler, status)
+
+    def add(self, collector: Collector) -> None:
+        """Show what another counts, too."""
+        self._registry.register(collector)
 
     def _counter(self, metric: m.Metric) -> Counter:
         return Counter(metric.name, metric.help, metric.labels, registry=self._registry)

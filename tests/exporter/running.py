@@ -97,7 +97,8 @@ def exporter(
             raise AssertionError("".join(lines))
         yield Exporter(process, int(found[1]), context, lines)
     finally:
-        os.killpg(process.pid, signal.SIGTERM)  # with whatever it was started through
+        with contextlib.suppress(ProcessLookupError):  # a test may have ended it
+            os.killpg(process.pid, signal.SIGTERM)  # with whatever it was started through
         process.wait(60)
         if process.stderr is not None:
             process.stderr.close()

@@ -600,3 +600,49 @@ def test_weeks_of_legitimate_waiting_make_no_noise(promtool: Promtool) -> None:
             }
         ],
     )
+
+
+# ---- the feed -------------------------------------------------------------------------------
+
+
+def feed(name: str) -> str:
+    return f"danebot_exporter_feed_{name}{{{MX}}}"
+
+
+def test_a_feed_whose_results_nobody_takes(promtool: Promtool) -> None:
+    series: dict[str, Values] = {
+        feed("services"): [5] * 3 * HOUR,
+        feed("waiting"): [0] * HOUR + [5] * HOUR + [0] * HOUR,
+        feed("submitted_timestamp_seconds"): now(HOUR)
+        + [HOUR * STEP * 60] * HOUR
+        + now(HOUR, 7200),
+        feed("list_timestamp_seconds"): now(3 * HOUR),
+    }
+    promtool.says(series, (1, set()), (1.7, {"DanebotFeedStuck"}), (2.9, set()))
+
+
+def test_a_feed_that_never_handed_on_anything(promtool: Promtool) -> None:
+    series: dict[str, Values] = {
+        feed("services"): [5] * 2 * HOUR,
+        feed("waiting"): [5] * 2 * HOUR,
+        feed("list_timestamp_seconds"): now(2 * HOUR),
+    }
+    promtool.says(series, (1, {"DanebotFeedStuck"}))
+
+
+def test_a_list_that_cannot_be_read(promtool: Promtool) -> None:
+    never: dict[str, Values] = {feed("waiting"): [0] * 2 * HOUR}
+    promtool.says(never, (0.1, set()), (1, {"DanebotFeedListOld"}))
+    old: dict[str, Values] = {
+        feed("waiting"): [0] * 3 * HOUR,
+        feed("list_timestamp_seconds"): now(HOUR) + [3600] * 2 * HOUR,
+    }
+    promtool.says(old, (1, set()), (2, {"DanebotFeedListOld"}))
+
+
+def test_a_feed_that_falls_behind(promtool: Promtool) -> None:
+    series: dict[str, Values] = {
+        feed("behind_seconds"): [0] * HOUR + [90] * HOUR,
+        feed("list_timestamp_seconds"): now(2 * HOUR),
+    }
+    promtool.says(series, (1, set()), (1.9, {"DanebotFeedBehind"}))

@@ -177,3 +177,34 @@ def test_nrpe_has_each_command_that_nagios_would_ask_for() -> None:
     nrpe = (CHECKS / "nagios/nrpe.cfg").read_text(encoding="utf-8")
     for concern in lineages_options.CONCERNS:
         assert f"command[check_danebot_{concern}]=/usr/local/bin/check_danebot {concern}" in nrpe
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files to nobody")
+def test_nagios_accepts_the_definitions_of_what_is_fed(public: Path) -> None:
+    site = nagios.Site(public / "nagios", Path("/usr/bin"), Path("/nowhere"), "127.0.0.1")
+    nagios.configure(site)
+    for name in ("danebot.cfg", "danebot-feed.cfg"):  # as shipped
+        text = (nagios.DEFINITIONS.parent / name).read_text(encoding="utf-8")
+        (site.directory / name).write_text(text, encoding="utf-8")
+    conf = site.directory / "nagios.cfg"
+    conf.write_text(f"{conf.read_text()}cfg_file={site.directory}/danebot-feed.cfg\n")
+    accepted(nagios.PROGRAM, "-v", str(conf))
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files to nobody")
+@pytest.mark.parametrize("domains", ['[ "example.net" ]', '"example.net"'])
+def test_icinga_accepts_the_definitions_of_what_is_fed(public: Path, domains: str) -> None:
+    site = icinga.Site(public / "icinga", Path("/usr/bin"), "127.0.0.1", Path("/x"), "127.0.0.1")
+    program, verb, *words = icinga.configure(site)
+    for name in ("danebot-commands.conf", "danebot-services.conf", "danebot-feed.conf"):
+        (site.directory / name).write_bytes((icinga.DEFINITIONS / name).read_bytes())  # as shipped
+    conf = site.directory / "icinga2.conf"
+    host, first = "object Host", '  vars.dane_domains = [ "example.test" ]\n'
+    text = conf.read_text().replace(host, f'include "{site.directory}/danebot-feed.conf"\n{host}')
+    conf.write_text(text.replace(first, f"{first}  vars.dane_passive_domains = {domains}\n"))
+    done = subprocess.run(
+        [program, verb, "-C", *words], capture_output=True, text=True, check=False
+    )
+    said = done.stdout + done.stderr
+    assert done.returncode == 0, said
+    assert "Instantiated 6 Services" in said

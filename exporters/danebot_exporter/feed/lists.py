@@ -1,0 +1,63 @@
+"""All lists of services together: the operator's own, and those that others make."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+from danebot.errors import DanebotError
+from danebot_exporter.feed.http_sd import HttpSdList
+from danebot_exporter.feed.icinga import IcingaApi
+from danebot_exporter.feed.services import Fed
+from danebot_exporter.feed.settings import FeedSettings, Icinga
+
+
+class ServiceList(Protocol):
+    """A list that somebody else makes."""
+
+    def services(self) -> list[Fed]:
+        """What is on it now; `DanebotError` if that can't be told."""
+
+    def close(self) -> None:
+        """Let go of what is open."""
+
+
+class Lists:
+    """What can't be read stands as it was; that is said once.  Not thread-safe."""
+
+    def __init__(self, settings: FeedSettings, complain: Callable[[str], None]) -> None:
+        """Nothing is read yet."""
+        self._own = settings.services
+        self._lists: list[ServiceList] = []
+        if isinstance(settings.receiver, Icinga) and settings.receiver.command:
+            self._lists.append(IcingaApi(settings.receiver))
+        if settings.http_sd is not None:
+            self._lists.append(HttpSdList(settings.http_sd, settings.pace))
+        self._complain = complain
+        self._known: list[list[Fed]] = [[] for _ in self._lists]
+        self._failing: set[int] = set()
+
+    @property
+    def failing(self) -> bool:
+        """Whether any could not be read the last time."""
+        return bool(self._failing)
+
+    def read(self) -> list[Fed]:
+        """All services, of all lists."""
+        for number, one in enumerate(self._lists):
+            try:
+                self._known[number] = one.services()
+            except DanebotError as exc:
+                if number not in self._failing:
+                    self._complain(f"the list of services can't be read: {exc}")
+                self._failing.add(number)
+            else:
+                if number in self._failing:
+                    self._complain("the list of services can be read again")
+                self._failing.discard(number)
+        return [*self._own, *(service for known in self._known for service in known)]
+
+    def close(self) -> None:
+        """Hang up everywhere."""
+        for one in self._lists:
+            one.close()
