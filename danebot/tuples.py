@@ -23,7 +23,7 @@ else:
         return namedtuple("_Pattern", [f"f{number}" for number in range(length)])  # noqa: PYI024
 
     def _replace(self: tuple, /, **changes: object) -> tuple:
-        made = self._make(map(changes.pop, self._fields, self))
+        made = tuple.__new__(type(self), map(changes.pop, self._fields, self))
         if changes:
             raise TypeError(f"{type(self).__name__} has no field {', '.join(changes)}")
         return made

@@ -1,4 +1,4 @@
-"""The simulation (`sim`): as many histories as the time allows, of both kinds."""
+"""The simulation (`sim`): as many histories as the time allows, of each kind."""
 
 from __future__ import annotations
 
@@ -10,58 +10,102 @@ from concurrent.futures import ProcessPoolExecutor
 from typing import NamedTuple
 
 from prove.part import Budget, Part, Row, counted, keep
-from sim.gate import simulate_gate
+from sim.gate import gate_branches, simulate_gate
 from sim.outcome import Outcome
-from sim.play import simulate
+from sim.play import branches, simulate
+from sim.restored import simulate_restored
+from sim.shrink import changes_of, shrunk
 from sim.story import conclude
 
 _WANTED = 1_000_000
 _APART = 10_000_000  # seeds of one run, far from those that the tests play
 
 
-class Played(NamedTuple):
-    """What one process came to."""
+class Ended(NamedTuple):
+    """What is counted of a history; ``branch`` is which it is in its world."""
 
-    number: int
+    branch: int
+    looks: int
+    broken: bool
+
+
+class Played(NamedTuple):
+    """What one process came to; ``broken`` are seeds and branches."""
+
+    histories: int
+    worlds: int
     looks: int
     seconds: float  # of CPU
-    broken: list[int]
+    broken: list[tuple[int, int]]
 
 
 class Kind(NamedTuple):
     """Histories of one kind, how many of them are wanted, and what tells one of them."""
 
     what: str
-    play: Callable[[int], Outcome]
+    play: Callable[[int], Iterator[Ended]]
     wanted: int
-    show: str
+    tell: Callable[[int, int], str]
+
+
+def _counted(outcomes: Iterator[Outcome]) -> Iterator[Ended]:
+    return (Ended(one.branch, one.looks, one.broken) for one in outcomes)
+
+
+def _newkey(seed: int) -> Iterator[Ended]:
+    return _counted(branches(seed))
+
+
+def _gate(seed: int) -> Iterator[Ended]:
+    return _counted(gate_branches(seed))
+
+
+def _restored(seed: int) -> Iterator[Ended]:
+    end = simulate_restored(seed)
+    yield Ended(0, end.looks, bool(end.harmed))
+
+
+def _told_newkey(seed: int, branch: int) -> str:
+    def play(without: frozenset[int]) -> Outcome:
+        return simulate(seed, branch=branch, without=without)
+
+    without = shrunk(play, changes_of(seed))
+    lines: list[str] = []
+    conclude(simulate(seed, tell=lines.append, branch=branch, without=without), lines.append)
+    again = f"-m sim --show {seed} --branch {branch} --without {','.join(map(str, without))}"
+    return f"{keep(f'history-{seed}-{branch}', lines)}: PYTHONPATH=tests python {again}"
+
+
+def _told_gate(seed: int, branch: int) -> str:
+    lines: list[str] = []
+    conclude(simulate_gate(seed, tell=lines.append, branch=branch), lines.append)
+    return f"{keep(f'renewal-{seed}-{branch}', lines)}: simulate_gate({seed}, branch={branch})"
+
+
+def _told_restored(seed: int, _: int) -> str:
+    lines = [f"{one}" for one in simulate_restored(seed).harmed]
+    return f"{keep(f'restored-{seed}', lines)}: simulate_restored({seed})"
 
 
 _KINDS = (
-    (Kind("histories of a new key", simulate, _WANTED, "-m sim --show {}"), 0.8),
-    (
-        Kind(
-            "histories of another intermediate",
-            simulate_gate,
-            _WANTED // 10,
-            "-c 'from sim.gate import simulate_gate; print(simulate_gate({}))'",
-        ),
-        1.0,
-    ),
+    (Kind("histories of a new key", _newkey, _WANTED, _told_newkey), 0.75),
+    (Kind("histories of another intermediate", _gate, _WANTED // 10, _told_gate), 0.6),
+    (Kind("histories of a restored tree", _restored, _WANTED // 10, _told_restored), 1.0),
 )
 
 
 def _played(number: int, first: int, most: int, seconds: float) -> Played:
     kind, budget = _KINDS[number][0], Budget.of(seconds)
-    began, looks, broken = time.process_time(), 0, []
+    began, count, looks, broken = time.process_time(), 0, 0, []
     for seed in itertools.count(first):
-        outcome = kind.play(seed)
-        looks += outcome.looks
-        if outcome.broken:
-            broken.append(seed)
-        count = seed - first + 1
-        if count == most or budget.over():
-            return Played(count, looks, time.process_time() - began, broken)
+        for one in kind.play(seed):
+            count += 1
+            looks += one.looks
+            if one.broken:
+                broken.append((seed, one.branch))
+        if count >= most or budget.over():
+            worlds = seed - first + 1
+            return Played(count, worlds, looks, time.process_time() - began, broken)
     raise AssertionError
 
 
@@ -76,21 +120,14 @@ def _run(budget: Budget) -> Iterator[Row]:
 
 
 def _row(kind: Kind, played: list[Played]) -> Row:
-    count = sum(one.number for one in played)
+    count, worlds = sum(one.histories for one in played), sum(one.worlds for one in played)
     rate = count / max(sum(one.seconds for one in played), 1e-3)
-    looks = counted(sum(one.looks for one in played))
-    amount = f"{counted(count, kind.wanted)} ({rate:.0f} a second and core), {looks} looks"
-    broken = tuple(_told(kind, seed) for one in played for seed in one.broken)
-    return Row(kind.what, amount, broken)
-
-
-def _told(kind: Kind, seed: int) -> str:
-    again = f"PYTHONPATH=tests python {kind.show.format(seed)}"
-    if kind.play is not simulate:
-        return f"P1 broken: {again}"
-    lines: list[str] = []
-    conclude(simulate(seed, tell=lines.append), lines.append)
-    return f"P1 broken: {keep(f'history-{seed}', lines)}: {again}"
+    amount = f"{counted(count, kind.wanted)} ({rate:.0f} a second and core)"
+    if worlds < count:
+        amount += f" in {counted(worlds)} worlds"
+    amount += f", {counted(sum(one.looks for one in played))} looks"
+    broken = [kind.tell(*which) for one in played for which in one.broken]
+    return Row(kind.what, amount, tuple(f"P1 broken: {words}" for words in broken))
 
 
 PART = Part("histories", 4, _run)

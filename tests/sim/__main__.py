@@ -1,7 +1,8 @@
 """Histories by the million, by hand (with ``tests`` on PYTHONPATH).
 
-python -m sim [--histories N] [--first SEED] [--jobs N]     play them, and count what they held
-python -m sim --show SEED                                   one of them, a line for each run
+python -m sim [--worlds N] [--first SEED] [--jobs N]     play them, and count what they held
+python -m sim --show SEED [--branch N] [--without N,N]   one history, a line for each run
+python -m sim --shrink SEED [--branch N]                 what it needs, of one that breaks P1
 """
 
 from __future__ import annotations
@@ -16,35 +17,49 @@ from concurrent.futures import ProcessPoolExecutor
 import click
 
 from sim.outcome import Feature, Outcome
-from sim.play import simulate
+from sim.play import branches, simulate
+from sim.shrink import changes_of, shrunk
 from sim.story import conclude
 
-_PART = 1000
+_PART = 100
 
 
 def main() -> int:
     """Exit status 1 if any cache could still hold an answer without the served key."""
     parser = argparse.ArgumentParser(prog="python -m sim", description=__doc__)
-    parser.add_argument("--histories", type=int, default=10_000)
+    parser.add_argument("--worlds", type=int, default=1000)
     parser.add_argument("--first", type=int, default=0, metavar="SEED")
     parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--show", type=int, metavar="SEED")
+    parser.add_argument("--shrink", type=int, metavar="SEED")
+    parser.add_argument("--branch", type=int, default=0)
+    parser.add_argument("--without", type=_numbers, default=(), metavar="NUMBERS")
     options = parser.parse_args()
+    if options.shrink is not None:
+        options.show = options.shrink
+        options.without = shrunk(
+            lambda without: simulate(options.show, branch=options.branch, without=without),
+            changes_of(options.show),
+        )
+        click.echo(f"without {','.join(map(str, options.without))}")
     if options.show is not None:
-        conclude(simulate(options.show, tell=click.echo), click.echo)
+        chosen = {"branch": options.branch, "without": options.without}
+        conclude(simulate(options.show, tell=click.echo, **chosen), click.echo)
         return 0
     features: Counter[Feature] = Counter()
     broken = 0
-    for part in _parts(options.first, options.histories, options.jobs):
+    count = 0
+    for part in _parts(options.first, options.worlds, options.jobs):
         for outcome in part:
+            count += 1
             features.update(outcome.features)
             if outcome.broken:
                 broken += 1
-                click.echo(f"P1 broken: python -m sim --show {outcome.seed}")
+                click.echo(f"P1 broken: -m sim --shrink {outcome.seed} --branch {outcome.branch}")
     for feature in Feature:
         click.echo(f"{features[feature]:>9} {feature.value}")
-    last = options.first + options.histories - 1
-    click.echo(f"{options.histories} histories, seeds {options.first} to {last}: {broken} broke P1")
+    last = options.first + options.worlds - 1
+    click.echo(f"{count} histories, seeds {options.first} to {last}: {broken} broke P1")
     return 1 if broken else 0
 
 
@@ -56,7 +71,11 @@ def _parts(first: int, count: int, jobs: int) -> Iterator[list[Outcome]]:
 
 
 def _play(start: int, end: int) -> list[Outcome]:
-    return [simulate(seed) for seed in range(start, end)]
+    return [outcome for seed in range(start, end) for outcome in branches(seed)]
+
+
+def _numbers(text: str) -> tuple[int, ...]:
+    return tuple(int(one) for one in text.split(",") if one)
 
 
 if __name__ == "__main__":

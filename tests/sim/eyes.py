@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Hashable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from random import Random
 from typing import NamedTuple
@@ -27,6 +27,7 @@ from domain.builders import T0
 from sim.judge import GONE, Looks, Notes
 from sim.world import (
     DAY,
+    FOREVER,
     HOUR,
     AddressSpan,
     AliasSpan,
@@ -140,6 +141,11 @@ class Resolver:
     rrsets: dict[int, Cached] = field(default_factory=dict)
     fetched: dict[int, int] = field(default_factory=dict)
 
+    def fork(self, rng: Random) -> Resolver:
+        """One that has the same in its cache."""
+        caches = self.aliases.copy(), self.rrsets.copy(), self.fetched.copy()
+        return Resolver(self.world, rng, self.resign, *caches)
+
     def alias(self, owner: int, now: int) -> AliasSpan:
         """Where the owner leads, from the cache while the TTL lasts."""
         cached = self.aliases.get(owner)
@@ -205,8 +211,22 @@ class Eyes:
     insecure: float = 0.005
     form: type[OwnerObservation] = OwnerObservation
     looks: Looks = field(default_factory=Looks)
+    changes: list[int] = field(default_factory=list)
     shown: dict[Sight, tuple[OwnerObservation, Notes]] = field(default_factory=dict)
     answers: dict[tuple[Place, Said | None], ServerAnswer] = field(default_factory=dict)
+
+    def fork(self, rng: Random) -> Eyes:
+        """The same that saw the same, with those dice from here on."""
+        return replace(self, rng=rng, resolver=self.resolver.fork(rng), looks=self.looks.copy())
+
+    def something_new(self, now: int) -> int:
+        """When a look may next show anything new, if silence doesn't hide it; `FOREVER`: never."""
+        if not self.changes:
+            self.changes = self.world.changes()
+        index = bisect_right(self.changes, now)
+        following = self.changes[index] if index < len(self.changes) else FOREVER
+        cached = self.resolver.rrsets.values()
+        return min([following, *(one.until for one in cached if one.rrset.end <= now < one.until)])
 
     def observe(self, owner: int, now: int) -> OwnerObservation:
         """One owner."""

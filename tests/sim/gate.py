@@ -6,18 +6,21 @@ adds the awaited key's record.  Whoever holds an RRset with the old one alone re
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, fields
 from datetime import datetime
 
 from danebot.domain.rollover.steps.phases import Plan, Step
 from domain.builders import REAL, Rules
 from domain.gate_world import chain, renewal, tlsa
+from sim.dice import begin, past
 from sim.eyes import OWNERS, Records
-from sim.history import History
-from sim.keeping import Keep, kept
+from sim.history import History, Runs
+from sim.keeping import Keep
 from sim.outcome import Outcome
-from sim.play import begin, past, play
+from sim.play import Game, all_played, played
 from sim.shared import Zone
+from sim.story import Tell
 from sim.world import Content, RRset
 
 _NAMES = tuple(owner.text.removeprefix("_25._tcp.") for owner in OWNERS)
@@ -53,9 +56,9 @@ class GateHistory(History):
         return self.zone.records[answer.content] == (_OLD,)
 
 
-def begin_at_gate(seed: int, rules: Rules = REAL) -> GateHistory:
+def begin_at_gate(seed: int, rules: Rules = REAL, runs: Runs | None = None) -> GateHistory:
     """The world of a history, with a renewal in place of a key."""
-    history = begin(seed, rules)
+    history = begin(seed, rules, runs)
     live = chain(names=_NAMES, days=400)
     new = chain(by="B", version=2, names=_NAMES, days=400)
     history.state = renewal(new, live)._replace(required=history.state.required)
@@ -64,14 +67,33 @@ def begin_at_gate(seed: int, rules: Rules = REAL) -> GateHistory:
     return GateHistory(**{f.name: getattr(history, f.name) for f in fields(History)})
 
 
-def simulate_gate(seed: int, rules: Rules = REAL, *, keep: Keep = Keep.RESULTS) -> Outcome:
-    """Play one history to its end: what any cache may hold then by which senders would refuse."""
-    history = begin_at_gate(seed, rules)
-    with kept(keep, history.eyes):
-        history.watch(past(history))
-        stale = play(history, _open_at)
-    return Outcome(seed, history.deployed, stale, frozenset(history.features), history.looks)
+def _opening(history: History) -> None:
+    history.watch(past(history))
 
 
 def _open_at(plan: Plan) -> datetime | None:
     return plan.refusal.until if plan.refusal is not None else None
+
+
+RENEWAL = Game(_opening, _open_at)
+
+
+def simulate_gate(
+    seed: int,
+    rules: Rules = REAL,
+    tell: Tell | None = None,
+    *,
+    branch: int = 0,
+    without: Iterable[int] = (),
+    keep: Keep = Keep.RESULTS,
+    runs: Runs | None = None,
+) -> Outcome:
+    """Play one history to its end: what any cache may hold then by which senders would refuse."""
+    history = begin_at_gate(seed, rules, runs)
+    history.leave_out(without)
+    return played(history, RENEWAL, tell, branch=branch, keep=keep)
+
+
+def gate_branches(seed: int) -> Iterator[Outcome]:
+    """Play all histories of one world."""
+    return all_played(begin_at_gate(seed), RENEWAL)

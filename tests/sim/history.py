@@ -7,11 +7,13 @@ JSON form or is lost.  What else may happen is a `Trouble`.
 
 from __future__ import annotations
 
+import enum
 import json
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from random import Random
+from typing import Self
 
 from danebot.adapters.codec import decode, encode
 from danebot.domain.lineage.state import LineageState
@@ -22,7 +24,7 @@ from danebot.domain.rollover.evidence.watched import fade, let_go_of_gone
 from danebot.domain.rollover.steps.phases import Observation, Plan, Step
 from danebot.domain.rollover.steps.safe_time import Baseline
 from domain.builders import T0, Rules, held, key, key_file, line
-from sim.eyes import OWNERS, Eyes
+from sim.eyes import OWNERS, Eyes, routes
 from sim.judge import Judge, Looks, Stale
 from sim.operator import Trouble
 from sim.outcome import Feature
@@ -35,6 +37,16 @@ _GAP = int(LONGEST_GAP / timedelta(seconds=1))
 
 class CrashError(Exception):
     """The run ends here."""
+
+
+class Runs(enum.Enum):
+    """When runs come.
+
+    Pauses are exponential: from a change to the next run it takes as long by either.
+    """
+
+    ANY_TIME = "at random times"
+    AFTER_CHANGES = "at random times after something changed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +86,28 @@ class History:
     window: tuple[int, int] = (0, 0)
     stops: tuple[int, ...] = ()
     saved: Saved | None = None
+    runs: Runs = Runs.ANY_TIME
     deployed: int | None = None
+    lines: int = 0
     tell: Callable[[str], None] | None = None
+
+    def leave_out(self, changes: Iterable[int]) -> int:
+        """Take changes out of its world before it begins; how many there are to take out."""
+        count = self.world.unchanged(changes)
+        self.eyes.routes = routes(self.world)
+        return count
+
+    def fork(self, rng: Random) -> Self:
+        """The same so far, with those dice from here on."""
+        return replace(
+            self,
+            rng=rng,
+            eyes=self.eyes.fork(rng),
+            features=self.features.copy(),
+            known=self.known.copy(),
+            told=self.told.copy(),
+            tell=None,
+        )
 
     # ---- looking ----------------------------------------------------------------------------
 
@@ -141,7 +173,7 @@ class History:
                 plan = self.consider(observations, now)
                 if plan.safe is not None and plan.safe.baseline is Baseline.ASSUMED:
                     self.features.add(Feature.ASSUMED)
-                if plan.step is None or self.deployed is not None:
+                if plan.step is None:
                     break
                 changes_key = plan.step in (Step.PROMOTE, Step.DEPLOY, Step.PUT_BACK)
                 if changes_key and not fresh:
@@ -150,6 +182,8 @@ class History:
                     continue
                 self._save()
                 now = self.take(plan.step, now)
+                if self.deployed is not None:  # what a look shows from then on doesn't matter
+                    break
                 fresh = fresh and plan.step is not Step.PROMOTE
             self._save()
             if Trouble.BACKUP in self.troubles and now <= self.window[0]:
@@ -162,6 +196,7 @@ class History:
     def say(self, now: int, words: str) -> None:
         """Tell what happened, if anybody listens."""
         if self.tell is not None:
+            self.lines += 1
             self.tell(f"{when(now)}  {words}")
 
     def _load(self, now: int) -> None:
@@ -182,7 +217,7 @@ class History:
             self.happens(now, Feature.MEMORY_LOST)
             self.stored, self.known = Memory(), Looks()
             self.forget_lines()
-        elif self.rng.random() < 0.05:
+        elif self.rng.random() < 0.01:
             self.stored = decode(Memory, json.loads(json.dumps(encode(self.stored))))
         self._restore(now)
         self.memory = self.rules.put_right(self.stored, self._reading(now))
@@ -207,7 +242,7 @@ class History:
         if self.saved is not None and now >= self.window[1]:
             self.happens(now, Feature.RESTORED)
             self.state, self.stored = self.saved.state, self.saved.stored
-            self.known, self.saved = self.saved.looks, None
+            self.known, self.saved = self.saved.looks.copy(), None
 
     def happens(self, now: int, feature: Feature) -> None:
         """Count it, and tell it."""

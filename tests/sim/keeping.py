@@ -101,6 +101,11 @@ def _propagation_of(required: Required, spki: bytes, observations: Observations)
     work_out: Callable[..., Propagation] = _REAL["propagation_of"]
     if seen is None or seen.aliases or seen.witnesses:
         return work_out(required, spki, observations)
+    lines = seen.__dict__.setdefault("lines", {})
+    line = required.mtype, required.owner.text, spki
+    found: Propagation | None = lines.get(line)
+    if found is not None:
+        return found
     shape = seen.__dict__.get("shape")
     if shape is None:
         answer = seen.answer
@@ -109,12 +114,13 @@ def _propagation_of(required: Required, spki: bytes, observations: Observations)
         own = id(answer.security), id(answer.cause), id(answer.presence), answer.detail
         shape = own, answer.records, seen.name_servers, tuple(said), tuple(names)
         seen.__dict__["shape"] = shape
-    key = required.mtype, required.owner.text, spki, shape
+    key = line, shape
     found = _PROPAGATIONS.get(key)
     if found is None:
         if len(_PROPAGATIONS) >= _MOST:
             _PROPAGATIONS.clear()
         found = _PROPAGATIONS[key] = work_out(required, spki, observations)
+    lines[line] = found
     return found
 
 

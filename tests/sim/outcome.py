@@ -40,7 +40,8 @@ class Feature(enum.Enum):
 class Outcome:
     """How a history ended: what any cache may still hold though the key is served.
 
-    ``spoiled`` are the keys in use that senders refuse once danebot's advice is followed.
+    ``branch`` is 0 where its world was played first.  ``spoiled`` are the keys in use that senders
+    refuse once danebot's advice is followed.
     """
 
     seed: int
@@ -49,6 +50,7 @@ class Outcome:
     features: frozenset[Feature]
     looks: int
     spoiled: str = ""
+    branch: int = 0
 
     @property
     def broken(self) -> bool:

@@ -1,189 +1,197 @@
-"""Histories from beginning to end: the dice for one, its runs, and the verdict."""
+"""Histories from beginning to end: runs, branches, and the verdict.
+
+A world is played to its end, and then on from some of its runs with other weather, crashes and
+times of runs.  Such a branch is a history like any other, most of which was played before: what
+needs a rare world and rare weather at once, it finds sooner; what any weather shows, it doesn't.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from datetime import datetime, timedelta
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
 from random import Random
+from typing import NamedTuple
 
-from danebot.domain.rollover.evidence.memory import Urgency
-from danebot.domain.rollover.evidence.policy import Policy
 from danebot.domain.rollover.steps.phases import Plan
-from domain.builders import REAL, T0, Rules, line, state
-from sim.eyes import OWNERS, Eyes, Resolver, routes
-from sim.history import History
-from sim.judge import Stale
+from domain.builders import REAL, T0, Rules
+from sim.dice import begin, past
+from sim.history import History, Runs
 from sim.keeping import Keep, kept
-from sim.operator import LONG, Operator, Trouble, operator, stale_glue
+from sim.operator import LONG, Trouble
 from sim.outcome import Feature, Outcome
-from sim.shared import plain, shared
-from sim.story import brief, describe
-from sim.world import DAY, HORIZON, HOUR, LONG_HORIZON, MINUTE
+from sim.story import Tell, brief, describe
+from sim.world import DAY, HORIZON, HOUR, LONG_HORIZON
 
 MOST_LOOKS = 60
 _LONGEST_PAUSE = 4 * DAY  # where no trouble makes it longer
-_MAIN = (*Trouble, *[None] * 6)
-KINDS = len(_MAIN)
-"""Seeds that differ by this are of one kind."""
+BRANCHES = 8
+"""So many histories have a world in common, and all that happened in it up to some run."""
 
 
-def troubled(seed: int, rng: Random) -> frozenset[Trouble]:
-    """One trouble by the seed, none in some histories; now and then another beside it."""
-    main = _MAIN[seed % len(_MAIN)]
-    if main is None:
-        return frozenset()
-    found = {trouble for trouble in Trouble if rng.random() < 0.05}
-    return frozenset({main, *found})
+class Pace(NamedTuple):
+    """How long after each other runs come, in seconds, and when the history is over."""
+
+    pause: int
+    longest: int
+    last: int
+    looks: int
 
 
-_OLD_LINES = {Trouble.BACKUP, Trouble.LINES_LOST}
+class Moment(NamedTuple):
+    """A history as a run is about to begin."""
+
+    history: History
+    pace: Pace
+    now: int
 
 
-def begin(seed: int, rules: Rules = REAL) -> History:
-    """Roll the dice for the world, the policy and the weather."""
-    rng = Random(seed)
-    troubles = troubled(seed, rng)
-    darkness = rng.random() < (0.15 if troubles else 0.3)
-    blind = darkness and rng.random() < 0.4
-    if blind:  # nobody can see them
-        troubles -= {Trouble.MOVES, Trouble.SILENCE}
-    drawn = operator(rng, troubles, dark=darkness)
-    owners = rng.choice((1, 1, 2)) if Trouble.LINES_LOST not in troubles else 2
-    made = Trouble.WILDCARD in troubles
-    zone = plain(rules, wildcard=made)
-    if Trouble.SHARED in troubles:
-        zone = shared(rules, rng, wildcard=made)
-    world = drawn.make_world(owners)
-    jitter = rng.choice((0, 0, 20 * MINUTE))
-    min_wait = rng.choice(drawn.ranges.min_waits)
-    margin = timedelta(hours=1) if jitter else timedelta(seconds=rng.choice((0, HOUR)))
-    urgent = not jitter and rng.random() < 0.2  # clocks that waver are what the margin is for
-    if urgent:
-        min_wait, margin = 2 * DAY, timedelta(hours=1)
-    late_line = owners == 2 and rng.random() < 0.3 and troubles.isdisjoint(_OLD_LINES)
-    known = owners - 1 if late_line else owners
-    lost = Trouble.LINES_LOST in troubles
-    eyes = Eyes(
-        world,
-        rng,
-        Resolver(world, rng),
-        routes(world),
-        zone.records,
-        blind,
-        rng.choice((0.1, 0.4)) if darkness else 0.0,
-        1 if rng.random() < 0.2 else None,
-    )
-    history = History(
-        seed,
-        rules,
-        rng,
-        world,
-        troubles,
-        Policy(min_wait=timedelta(seconds=min_wait), margin=margin),
-        jitter,
-        state(*(line(owner, zone.mtype) for owner in OWNERS[:known])),
-        zone,
-        eyes,
-        told=list(range(known)),
-        urgency=Urgency.EMERGENCY if urgent else Urgency.ORDINARY,
-        added_line=rng.randrange(5 * DAY) if late_line else None,
-        lines_lost=rng.randrange(3 * DAY) if lost else None,
-        window=drawn.window or (0, 0),
-        stops=_stops(drawn),
-    )
-    if Trouble.CLOCK in troubles:
-        start = rng.choice((0, 0, 0, history.window[0] - 1))
-        by = rng.choice((rng.randrange(DAY, 5 * DAY), rng.randrange(DAY, 20 * DAY)))
-        history.boots = by > DAY + 3 * HOUR and rng.random() < 0.5
-        if history.boots:  # or nothing would tell of it
-            eyes.resolver.resign = DAY
-        history.behind = (start, history.window[0] + 1, by)
-    for feature, there in (
-        (Feature.BLIND, blind),
-        (Feature.NO_MIN_WAIT, min_wait == 0),
-        (Feature.EMERGENCY, urgent),
-        (Feature.ALIASES, any(len(spans) > 1 for spans in world.aliases)),
-        (Feature.NEW_SERVERS, any(len(spans) > 1 for spans in world.delegations.values())),
-        (Feature.STALE_GLUE, stale_glue(world)),
-        (Feature.SHARED, Trouble.SHARED in troubles),
-        (Feature.WILDCARD, Trouble.WILDCARD in troubles),
-        (Feature.CAME_BACK, Trouble.SILENCE in troubles),
-    ):
-        if there:
-            history.features.add(feature)
-    return history
+@dataclass(frozen=True, slots=True)
+class Game:
+    """What comes first in a history that has begun, and until when its plans wait."""
+
+    opening: Callable[[History], None]
+    until: Callable[[Plan], datetime | None]
 
 
-def _stops(drawn: Operator) -> tuple[int, ...]:
-    """When runs are sure to come: as the window begins, and soon after its end."""
-    if drawn.window is None:
-        return ()
-    start, end = drawn.window
-    return start, end + 6 * HOUR
+def _newkey(history: History) -> None:
+    history.watch(past(history))
+    history.make_key(history.urgency)
+
+
+def _safe_at(plan: Plan) -> datetime | None:
+    return plan.safe.at if plan.safe is not None else None
+
+
+NEWKEY = Game(_newkey, _safe_at)
 
 
 def simulate(
     seed: int,
     rules: Rules = REAL,
-    tell: Callable[[str], None] | None = None,
+    tell: Tell | None = None,
     *,
+    branch: int = 0,
+    without: Iterable[int] = (),
     keep: Keep = Keep.RESULTS,
+    runs: Runs | None = None,
 ) -> Outcome:
-    """Play one history to its end; ``tell`` gets a line for each run."""
-    history = begin(seed, rules)
-    history.tell = tell
+    """Play one history to its end; ``tell`` gets a line for each run.
+
+    The changes of its world that are named in ``without`` never happen: see `sim.shrink`.
+    """
+    history = begin(seed, rules, runs)
+    history.leave_out(without)
+    return played(history, NEWKEY, tell, branch=branch, keep=keep)
+
+
+def branches(seed: int) -> Iterator[Outcome]:
+    """Play all histories of one world."""
+    return all_played(begin(seed), NEWKEY)
+
+
+def played(history: History, game: Game, tell: Tell | None, *, branch: int, keep: Keep) -> Outcome:
+    """One that has begun, or that ``branch`` of it; 0 is itself."""
+    lines: list[str] = []
     if tell is not None:
-        describe(history.world, tell)
+        history.tell = lines.append
+        describe(history.world, lines.append)
+        history.lines = len(lines)
     with kept(keep, history.eyes):
-        history.watch(past(history))
-        history.make_key(history.urgency)
-        stale = play(history, _safe_at)
+        moments = _trunk(history, game)
+        if branch:
+            moment = _forked(moments, history.seed, branch)
+            history = moment.history
+            lines[history.lines :] = ["from here on the dice are others"]
+            history.tell = lines.append if tell is not None else None
+            _play(moment, game)
+    if tell is not None:
+        for words in lines:
+            tell(words)
+    return _outcome(history, branch)
+
+
+def all_played(history: History, game: Game) -> Iterator[Outcome]:
+    """One that has begun, and its branches."""
+    with kept(Keep.RESULTS, history.eyes):
+        moments = _trunk(history, game)
+        yield _outcome(history, 0)
+        for branch in range(1, BRANCHES):
+            moment = _forked(moments, history.seed, branch)
+            _play(moment, game)
+            yield _outcome(moment.history, branch)
+
+
+def _trunk(history: History, game: Game) -> list[Moment]:
+    game.opening(history)
+    moments: list[Moment] = []
+    _play(Moment(history, _pace(history), 0), game, moments.append)
+    return moments
+
+
+def _forked(moments: list[Moment], seed: int, branch: int) -> Moment:
+    """The history at one of its runs, rather late than early, with dice of its own."""
+    rng, count = Random(f"{seed}.{branch}"), len(moments)
+    moment = moments[max(rng.randrange(count), rng.randrange(count))]
+    return moment._replace(history=moment.history.fork(rng))
+
+
+def _outcome(history: History, branch: int) -> Outcome:
+    stale = history.stale()
     return Outcome(
-        seed,
+        history.seed,
         history.deployed,
         stale,
         frozenset(history.features),
         history.looks,
         history.zone.spoiled,
+        branch,
     )
 
 
-def past(history: History) -> tuple[int, ...]:
-    """The looks before the key was made; none where that is the first."""
-    if Trouble.LOWERED in history.troubles or history.rng.random() < 0.3:
-        return ()
-    history.features.add(Feature.WATCHED)
-    return tuple(-days * DAY for days in (10, 7, 4, 1))
-
-
-def play(history: History, until: Callable[[Plan], datetime | None]) -> tuple[Stale, ...]:
+def _play(moment: Moment, game: Game, note: Callable[[Moment], None] = lambda _: None) -> None:
     """Runs at random times, and right when the plan says that what it waits for is over."""
-    rng = history.rng
+    history, pace, now = moment
+    while history.deployed is None and history.looks < pace.looks and now < pace.last:
+        note(Moment(history.fork(history.rng), pace, now))
+        now = _next_run(history, pace, game, now)
+
+
+def _pace(history: History) -> Pace:
     long = bool(history.troubles & LONG)
-    pause = rng.choice((DAY, 2 * DAY) if long else (6 * HOUR, DAY, 2 * DAY))
+    pause = history.rng.choice((DAY, 2 * DAY) if long else (6 * HOUR, DAY, 2 * DAY))
     last = 2 * LONG_HORIZON if long else 3 * HORIZON
+    if history.runs is Runs.ANY_TIME:
+        return Pace(pause, 0, last, MOST_LOOKS)
+    calm = not history.eyes.silence and history.eyes.flaky is None
+    longest = _LONGEST_PAUSE if calm else DAY  # or all would be too long without a word
+    return Pace(pause, longest, last, MOST_LOOKS // 2)
+
+
+def _next_run(history: History, pace: Pace, game: Game, now: int) -> int:
+    """One run, and when the next one comes."""
+    rng = history.rng
     start, end = history.window
-    now = 0
-    while history.deployed is None and history.looks < MOST_LOOKS and now < last:
-        following = now + 1 + int(rng.expovariate(1 / pause))
-        now, plan = history.run(now)
-        if plan is not None and history.tell is not None:
-            history.say(now, brief(plan))
-        safe = until(plan) if plan is not None else None
-        if safe is not None and rng.random() < 0.8:
-            soonest = int((safe - T0).total_seconds()) + rng.choice((0, 1, 30))
-            if now < soonest and (soonest < following or rng.random() < 0.3):
-                following = soonest
-        following = min(following, now + _LONGEST_PAUSE)
-        stop = next((stop for stop in history.stops if now < stop < following), None)
-        if stop is not None:
-            following = stop
-        elif start <= now < end and Trouble.GAP in history.troubles:
-            history.happens(now, Feature.GAP)
-            following = end
-        now = max(following, now + 1)
-    return history.stale()
-
-
-def _safe_at(plan: Plan) -> datetime | None:
-    return plan.safe.at if plan.safe is not None else None
+    pause = 1 + int(rng.expovariate(1 / pace.pause))
+    following = now + pause
+    now, plan = history.run(now)
+    if plan is not None and history.tell is not None:
+        history.say(now, brief(plan))
+    safe = game.until(plan) if plan is not None else None
+    soonest = int((safe - T0).total_seconds()) if safe is not None else now
+    jumps = safe is not None and rng.random() < 0.8
+    if history.runs is Runs.AFTER_CHANGES and (jumps or soonest <= now):
+        new = history.eyes.something_new(now) + pause
+        following = max(following, min(new, now + pace.longest))
+    if jumps:
+        soonest += rng.choice((0, 1, 30))
+        if now < soonest and (soonest < following or rng.random() < 0.3):
+            following = soonest
+    following = min(following, now + _LONGEST_PAUSE)
+    stop = next((stop for stop in history.stops if now < stop < following), None)
+    if stop is not None:
+        following = stop
+    elif start <= now < end and Trouble.GAP in history.troubles:
+        history.happens(now, Feature.GAP)
+        following = end
+    return max(following, now + 1)

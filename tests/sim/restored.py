@@ -48,11 +48,12 @@ class Version(NamedTuple):
 
 
 class End(NamedTuple):
-    """How a history ended: whether the renewal was deployed, and held, and whom that harmed."""
+    """How a history ended: when the renewal was deployed, whether it was held, whom that harmed."""
 
     deployed: datetime | None
     held: bool
     harmed: tuple[Version, ...]
+    looks: int
 
 
 @dataclass
@@ -149,10 +150,10 @@ def simulate_restored(seed: int, asks: Asks = relied_upon) -> End:
     history = Restored(Random(seed), asks)
     for day in range(3):
         history.look(T0 - (38 - day) * DAY)
-    now, held = T0 + history.rng.random() * DAY, False
+    now, looks = T0 + history.rng.random() * DAY, 3
     while now < T0 + 60 * DAY:
+        looks += 1
         if history.run(now).step is Step.DEPLOY:
-            return End(now, held, history.harmed(now))
-        held = True
+            return End(now, looks > 4, history.harmed(now), looks)
         now += DAY * (0.5 + history.rng.random())
-    return End(None, held, ())
+    return End(None, looks > 4, (), looks)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from danebot.domain.rollover.steps.phases import Plan
+from sim.judge import Stale
 from sim.outcome import Outcome
 from sim.world import DAY, FOREVER, HORIZON, HOUR, MINUTE, SpanT, World
 
@@ -68,15 +69,21 @@ def brief(plan: Plan) -> str:
 def conclude(outcome: Outcome, tell: Tell) -> None:
     """Tell how it ended, and what broke P1."""
     contained = sorted(feature.value for feature in outcome.features)
-    tell(f"history {outcome.seed}, {outcome.looks} looks: {'; '.join(contained)}")
+    branch = f" branch {outcome.branch}" if outcome.branch else ""
+    tell(f"history {outcome.seed}{branch}, {outcome.looks} looks: {'; '.join(contained)}")
     deployed = outcome.deployed
     tell("never deployed" if deployed is None else f"deployed at {when(deployed)}")
     if outcome.spoiled:
         tell(f"P1 broken: by what is published on advice, senders refuse {outcome.spoiled}")
-    for found in outcome.stale:
-        answer = found.answer
-        tell(
-            f"P1 broken: of owner {found.owner}, a cache may hold until {when(found.until)} what "
-            f"server {found.server} at address {found.address} had for name {found.target} from "
-            f"{when(answer.start)} to {when(answer.end)}: {answer.content.value}"
-        )
+    told = dict.fromkeys(_told(found) for found in outcome.stale)  # by several ways each
+    for words in told:
+        tell(words)
+
+
+def _told(found: Stale) -> str:
+    answer = found.answer
+    return (
+        f"P1 broken: of owner {found.owner}, a cache may hold until {when(found.until)} what "
+        f"server {found.server} at address {found.address} had for name {found.target} from "
+        f"{when(answer.start)} to {when(answer.end)}: {answer.content.value}"
+    )

@@ -9,8 +9,9 @@ the parent's glue say that they are, and which RRset each address has.  `operato
 from __future__ import annotations
 
 import enum
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Any, TypeVar
 
 FOREVER = 1 << 60
 MINUTE, HOUR, DAY = 60, 3600, 86400
@@ -107,6 +108,36 @@ class World:
     addresses: dict[tuple[Source, int], list[AddressSpan]] = field(default_factory=dict)
     rrsets: dict[tuple[int, int], list[RRset]] = field(default_factory=dict)
     silences: dict[int, tuple[int, int]] = field(default_factory=dict)
+
+    def rows(self) -> Iterator[list[Any]]:
+        """Every row of spans."""
+        yield from self.aliases
+        for rows in (self.delegations, self.addresses, self.rrsets):
+            yield from rows.values()
+
+    def changes(self) -> list[int]:
+        """The times at which anything begins or ends, in their order."""
+        starts = {span.start for spans in self.rows() for span in spans}
+        return sorted(starts.union(*self.silences.values()))
+
+    def unchanged(self, which: Iterable[int]) -> int:
+        """Let those changes, counted from 0, never have happened: what was before them goes on.
+
+        Return how many there are.
+        """
+        left_out, number = frozenset(which), 0
+        for row in self.rows():
+            for one in list(row[1:]):
+                if number in left_out:
+                    at_ = row.index(one)
+                    row[at_ - 1].end = one.end
+                    del row[at_]
+                number += 1
+        for address in list(self.silences):
+            if number in left_out:
+                del self.silences[address]
+            number += 1
+        return number
 
     def silent(self, address: int, now: int) -> bool:
         """Whether an address answers nobody at that time."""

@@ -124,11 +124,11 @@ class Verdict(NamedTuple):
     @property
     def refusing(self) -> frozenset[CertificateType]:
         """The senders that refuse to deliver, by what they are given."""
-        outcomes = {
-            CertificateType.X509: self.outcome,
-            CertificateType.RAW_PUBLIC_KEY: self.raw_key or self.outcome,
-        }
-        return frozenset(kind for kind, one in outcomes.items() if one is Outcome.FAILED)
+        outcomes = (
+            (CertificateType.X509, self.outcome),
+            (CertificateType.RAW_PUBLIC_KEY, self.raw_key or self.outcome),
+        )
+        return frozenset([kind for kind, one in outcomes if one is Outcome.FAILED])
 
     @property
     def words(self) -> str:

@@ -130,7 +130,7 @@ def propagations_of(
     required: Iterable[Required], key: PublicKey, observations: Observations
 ) -> tuple[Propagation, ...]:
     """Judge every line of ``dane-ee`` for one key."""
-    return tuple(propagation_of(line, key.spki, observations) for line in required)
+    return tuple([propagation_of(line, key.spki, observations) for line in required])
 
 
 def taken_together(propagations: Iterable[Propagation]) -> Seen:
@@ -138,7 +138,7 @@ def taken_together(propagations: Iterable[Propagation]) -> Seen:
 
     Nothing taken together is unknown: what nobody looked for was seen nowhere.
     """
-    outcomes = {propagation.seen for propagation in propagations}
+    outcomes = [propagation.seen for propagation in propagations]
     for worst in (Seen.MISSING, Seen.UNKNOWN):
         if worst in outcomes:
             return worst
