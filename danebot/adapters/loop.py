@@ -70,6 +70,39 @@ class Lane(NamedTuple):
     width: int
 
 
+class Pause(NamedTuple):
+    """A want that is met when so many ``seconds`` have passed; ``of`` tells it from others."""
+
+    seconds: float
+    of: Hashable
+
+
+class _Pausing:
+    """A pause under way: nothing but its deadline."""
+
+    sock: socket.socket | None = None
+    events = 0
+
+    def __init__(self, pause: Pause) -> None:
+        self.reply: object | None = None
+        self.deadline = time.monotonic() + pause.seconds
+
+    def ready(self, sock: socket.socket, events: int) -> None:
+        """Never called: there is no socket."""
+
+    def failed(self, error: OSError) -> None:
+        """Never called: there is no socket."""
+
+    def expired(self) -> None:
+        """The pause is over."""
+        self.reply = True
+
+
+def pause_lane(most: int) -> dict[type, Lane]:
+    """What `drive` needs to pause, ``most`` programs at once."""
+    return {Pause: Lane(_Pausing, most)}
+
+
 class Recent(OrderedDict[object, object]):
     """A cache of the replies that were wanted last."""
 
@@ -178,7 +211,7 @@ class _Loop(Generic[ResultT]):
         for kind, queue in self._queues.items():
             while queue and self._busy[kind] < self._lanes[kind].width:
                 self._begin(kind, queue.popleft())
-        if not self._selector.get_map():
+        if not self._due:
             return  # all that was begun has ended already
         events = self._selector.select(self._patience())
         now = time.monotonic()  # what arrives from now on is read before its work expires

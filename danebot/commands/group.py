@@ -13,7 +13,7 @@ from danebot import __version__
 
 _VERBS = (
     *("setup", "init", "deinit", "renew", "newkey", "names", "watch", "status", "tlsa", "deploy"),
-    *("record", "publish", "verify", "doctor", "rehearse", "files"),
+    *("record", "publish", "verify", "survey", "doctor", "rehearse", "files"),
 )
 
 

@@ -100,11 +100,11 @@ def _runs_findings(
     from danebot.jobs.competing import competing
     from danebot.jobs.observing import told_by
     from danebot.jobs.orphans import orphans
-    from danebot.jobs.overview import survey
+    from danebot.jobs.overview import look_over
     from danebot.jobs.renew import not_believed
     from danebot.jobs.unknown import unknown_lineages
 
-    surveyed = survey(context, names)
+    surveyed = look_over(context, names)
     found = [one for view in surveyed.views for one in view.findings if _told(one)]
     found += surveyed.unreadable
     found += not_believed(context.settings.state_directory)

@@ -36,7 +36,7 @@ class Survey(NamedTuple):
     unreadable: tuple[Finding, ...]
 
 
-def survey(context: Context, names: Sequence[str]) -> Survey:
+def look_over(context: Context, names: Sequence[str]) -> Survey:
     """Read, look at DNS once for all owners, and plan; nothing is changed or remembered."""
     states: dict[str, LineageState] = {}
     memories: dict[str, Memory] = {}

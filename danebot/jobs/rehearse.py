@@ -24,7 +24,7 @@ from danebot.jobs.deploy import refuse_mismatch
 from danebot.jobs.doctor import not_served, refused_publishers
 from danebot.jobs.host_facts import Looker
 from danebot.jobs.next_key import managed
-from danebot.jobs.overview import survey
+from danebot.jobs.overview import look_over
 from danebot.tuples import NamedTuple
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def rehearsal(
     danebot's.
     """
     managed(context, name)
-    found = survey(context, (name,))
+    found = look_over(context, (name,))
     if not found.views:
         raise RolloverError("; ".join(map(str, found.unreadable)))
     (view,) = found.views

@@ -9,7 +9,7 @@ from __future__ import annotations
 import enum
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from ipaddress import ip_address
 from pathlib import Path
@@ -250,11 +250,23 @@ def look(
     asked = [target for target in targets if inquiry.may_ask(target)]
     results = yield tuple(Probe(target, inquiry.helo, limits) for target in asked)
     found = dict(zip(asked, results, strict=True))
+    return report_on(subject, route, found, inquiry, clock())
+
+
+def report_on(
+    subject: Subject,
+    route: Route,
+    results: Mapping[Target, ProbeResult],
+    inquiry: Inquiry,
+    now: datetime,
+) -> Report:
+    """The report on what was found; a target without a result was not to be asked."""
+    hosts_asked = host_targets(subject, route, inquiry)
     observed = [
-        host.observed([found.get(target) or _out_of_reach(target) for target in host.targets])
+        host.observed([results.get(target) or _out_of_reach(target) for target in host.targets])
         for host in hosts_asked
     ]
-    return assess_delivery(subject, route, observed, _criteria(inquiry, hosts_asked), clock())
+    return assess_delivery(subject, route, observed, _criteria(inquiry, hosts_asked), now)
 
 
 def _out_of_reach(target: Target) -> ProbeResult:

@@ -134,12 +134,12 @@ def record_run(
     in the end, unless something went wrong that is to be mended first.
     """
     from danebot.jobs.orphans import orphans
-    from danebot.jobs.overview import survey
+    from danebot.jobs.overview import look_over
     from danebot.jobs.snapshot import News, Scope, this_run, write_snapshot
 
     try:
         known = context.tree.names()
-        found = survey(context, known)
+        found = look_over(context, known)
         views = [view for view in found.views if view.state.name in report]
         said = [one for view in views for one in view.findings if one.severity >= Severity.WARNING]
         if console.report(said) >= Severity.WARNING:

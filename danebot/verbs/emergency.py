@@ -131,12 +131,12 @@ class DnsWatch:
 
         What the job was woken for before and couldn't do wakes it again after ever longer pauses.
         """
-        from danebot.jobs.overview import survey
+        from danebot.jobs.overview import look_over
 
         name, begun = view.state.name, self.context.clock()
         while True:
             self._sleep(view)
-            views = survey(self.context, [name]).views
+            views = look_over(self.context, [name]).views
             if not views:
                 return  # the job says what is wrong
             view = views[0]

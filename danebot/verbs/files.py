@@ -31,11 +31,11 @@ DEBIAN = {
 }
 GUIDES = (
     *("start", "certbot", "shell", "danectl", "rollover", "several-mx", "secondaries", "rsa-ecdsa"),
-    *("wildcard-ip", "containers", "upkeep", "timing", "limits", "faq", "comparison"),
+    *("wildcard-ip", "containers", "survey", "upkeep", "timing", "limits", "faq", "comparison"),
 )
 DECISIONS = (
     *("README", "0001-dns-reader", "0002-start-up", "0003-one-loop", "0004-status-document"),
-    *("0005-certbot-command-line", "0006-http-server"),
+    *("0005-certbot-command-line", "0006-http-server", "0008-survey-engine"),
 )
 
 
@@ -147,7 +147,7 @@ BROUGHT = (
             for name in (
                 *("README", "commands", "configuration", "tree", "hooks", "publishing"),
                 *("emergency", "monitoring", "exporter", "check_dane", "check_danebot", "doctor"),
-                *("runbook", "troubleshooting", "exit-statuses", "json", "glossary"),
+                *("runbook", "troubleshooting", "exit-statuses", "json", "survey", "glossary"),
                 *("threat-model", "proof", "dane-standards", "architecture", "packaging"),
                 *(f"guides/{name}" for name in GUIDES),
                 *(f"decisions/{name}" for name in DECISIONS),

@@ -89,9 +89,9 @@ def _is_by_hand(context: Context, view: LineageView) -> bool:
 
 
 def _dry(console: Console, context: Context, names: Sequence[str]) -> int:
-    from danebot.jobs.overview import survey
+    from danebot.jobs.overview import look_over
 
-    found = survey(context, names)
+    found = look_over(context, names)
     for finding in found.unreadable:
         console.warn(str(finding))
     left = bool(found.unreadable)

@@ -125,13 +125,13 @@ def say_removals(
 def _renew_dry(console: Console, names: tuple[str, ...], *, as_json: bool) -> int:
     """What a run would do, with nothing changed."""
     from danebot.jobs.orphans import orphans
-    from danebot.jobs.overview import survey
+    from danebot.jobs.overview import look_over
     from danebot.jobs.snapshot import this_run
 
     tree = console.tree()
     context = console.context(tree)
     started = context.clock()
-    found = survey(context, tree.select(names))
+    found = look_over(context, tree.select(names))
     wrong = (*found.unreadable, *(orphans(context) if not names else ()))
     told = (*wrong, *(one for view in found.views for one in view.findings))
     console.report(told, news=console.detail)

@@ -43,7 +43,7 @@ def status(console: Console, names: tuple[str, ...], *, as_json: bool) -> int:
     from danebot.domain.status.document import finding_of
     from danebot.jobs.context import system_clock
     from danebot.jobs.orphans import way_back
-    from danebot.jobs.overview import survey
+    from danebot.jobs.overview import look_over
     from danebot.jobs.snapshot import this_run
     from danebot.render.lineage import run_lines
 
@@ -59,7 +59,7 @@ def status(console: Console, names: tuple[str, ...], *, as_json: bool) -> int:
         unreadable = lost
         shown = _saved(console, saved, selected, lost)
     else:
-        found = survey(context, selected)
+        found = look_over(context, selected)
         report = last_report(console)
         unreadable = (*found.unreadable, *lost)
         run = this_run("status", now, context.clock(), FINE)
@@ -209,12 +209,12 @@ def _last_report(console: Console) -> Snapshot:
 def tlsa(console: Console, name: str, form: str, *, as_json: bool) -> int:
     """What ought to be published for one lineage."""
     from danebot.domain.status.advised import advised
-    from danebot.jobs.overview import survey
+    from danebot.jobs.overview import look_over
     from danebot.render.lineage import nsupdate_lines, publication_lines
 
     tree = console.tree()
     tree.select((name,))
-    found = survey(console.context(tree), tree.names())
+    found = look_over(console.context(tree), tree.names())
     views = [view for view in found.views if view.state.name == name]
     if not views:
         raise RolloverError("; ".join(str(finding) for finding in found.unreadable))

@@ -1,5 +1,6 @@
 """A mail server that only does STARTTLS, for thousands of sessions.  CHAIN_FILE PORT ADDRESS...
 
+With "-" in place of the file it offers none.
 Prints its port, then serves until it is ended.  Runs alone, outside the package.
 """
 
@@ -13,15 +14,16 @@ import sys
 
 
 async def session(
-    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, context: ssl.SSLContext
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, context: ssl.SSLContext | None
 ) -> None:
     with contextlib.suppress(OSError, asyncio.IncompleteReadError, EOFError):
         writer.write(b"220 mail.example.test ESMTP\r\n")
         while line := await reader.readline():
             word = line.strip().upper()
             if word.startswith(b"EHLO"):
-                writer.write(b"250-mail.example.test\r\n250 STARTTLS\r\n")
-            elif word == b"STARTTLS":
+                offer = b"250 STARTTLS" if context is not None else b"250 SIZE"
+                writer.write(b"250-mail.example.test\r\n" + offer + b"\r\n")
+            elif word == b"STARTTLS" and context is not None:
                 writer.write(b"220 go\r\n")
                 await writer.start_tls(context)
             else:
@@ -33,8 +35,10 @@ async def session(
 async def main() -> None:
     logging.disable()  # streams grumble at the end of every TLS session
     chain, port, *addresses = sys.argv[1:]
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(chain)
+    context = None
+    if chain != "-":
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(chain)
     server = await asyncio.start_server(
         lambda reader, writer: session(reader, writer, context),
         addresses,

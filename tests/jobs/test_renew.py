@@ -12,7 +12,7 @@ from danebot.domain.finding import Code, Severity
 from danebot.domain.kinds import FindingKind
 from danebot.domain.rollover.evidence.memory import Call, CallResult, Protection
 from danebot.jobs.newkey import stage
-from danebot.jobs.overview import survey
+from danebot.jobs.overview import look_over
 from danebot.jobs.renew import RenewalOutcome
 from domain.builders import DAY, HOUR
 from jobs.world import World
@@ -172,7 +172,7 @@ def test_a_refused_configuration_is_one_judgement_and_stops_all_steps(
     world.paths.conf.write_bytes(text.encode(errors="surrogatepass"))
     before = (world.paths.live / "combo.pem").read_bytes()
     told = [f for f in world.renew().findings if f.code is Code.FILES_BROKEN]
-    found = survey(world.context, (NAME,))
+    found = look_over(world.context, (NAME,))
     assert found.unreadable == ()
     assert told == [f for view in found.views for f in view.findings if f.code is told[0].code]
     assert [(f.where, f.severity) for f in told] == [(NAME, Severity.WARNING)]

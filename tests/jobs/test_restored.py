@@ -29,7 +29,7 @@ from danebot.jobs import confirm as module
 from danebot.jobs.deploy import deploy_again
 from danebot.jobs.emergency import request_successor
 from danebot.jobs.init import StagedKeys, deinitialise
-from danebot.jobs.overview import survey
+from danebot.jobs.overview import look_over
 from danebot.jobs.publish_all import publish_now
 from domain.builders import DAY, HOUR
 from jobs.world import OWNER, World
@@ -107,7 +107,7 @@ def test_the_restored_key_is_not_deployed_over_one_that_the_records_name(world: 
 def test_each_run_says_the_same_and_so_does_the_status(world: World) -> None:
     for _ in range(3):
         assert codes(world.renew().findings) == [HELD, OTHER]
-        (seen,) = survey(world.context, [NAME]).views
+        (seen,) = look_over(world.context, [NAME]).views
         assert codes(seen.findings) == [HELD]
         world.now += DAY
     assert untouched(world)
@@ -142,7 +142,7 @@ def test_silence_excuses_nothing(world: World) -> None:
     world.service.outcome = ProbeOutcome.TIMEOUT
     for _ in range(2):
         assert codes(world.renew().findings) == [HELD, SILENT]
-        (seen,) = survey(world.context, [NAME]).views
+        (seen,) = look_over(world.context, [NAME]).views
         assert codes(seen.findings) == [HELD]
     assert untouched(world)
     world.zone.keys = ["two", "one"]  # the way that is always there

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from adapters.trees import NAME
 from danebot.domain.status.summary import lineage_status
 from danebot.jobs import confirm
-from danebot.jobs.overview import survey
+from danebot.jobs.overview import look_over
 from danebot.render.lineage import status_lines
 from jobs.world import World
 
@@ -25,7 +25,7 @@ def test_what_was_never_deployed_is_not_shown_as_deployed(
     world.settings = world.settings._replace(common=world.settings.common._replace(probe=True))
     world.service.key = "two"
     world.renew()
-    (seen,) = survey(world.context, [NAME]).views
+    (seen,) = look_over(world.context, [NAME]).views
     status = lineage_status(
         seen.observation,
         seen.memory,

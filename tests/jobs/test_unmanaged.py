@@ -17,7 +17,7 @@ from danebot.domain.finding import Code, Severity
 from danebot.domain.kinds import FindingKind
 from danebot.domain.names import DnsName
 from danebot.jobs.context import Context
-from danebot.jobs.overview import survey
+from danebot.jobs.overview import look_over
 from danebot.jobs.unmanaged import FILE, Unmanaged, with_next_renewals
 from danebot.jobs.view import LineageView
 from domain.builders import DAY, HOUR
@@ -74,7 +74,7 @@ class World:
     def look(self) -> LineageView:
         """As a run of `renew` does."""
         context = self.context
-        bare = [v._replace(findings=()) for v in survey(context, [NAME]).views]
+        bare = [v._replace(findings=()) for v in look_over(context, [NAME]).views]
         self.resolver.asked.clear()
         self.known = Unmanaged(self.settings.state_directory)
         (view,) = with_next_renewals(context, bare, self.known)
@@ -147,7 +147,7 @@ def test_a_configuration_that_certbot_refuses_stops_no_other_lineage(world: Worl
     conf.with_name("other.example.test.conf").write_text(text)
     with conf.open("a") as file:
         file.write("key_type = rsa\n")
-    found = survey(world.context, world.context.tree.names())
+    found = look_over(world.context, world.context.tree.names())
     assert [view.state.name for view in found.views] == [NAME, "other.example.test"]
     (told,) = [f for f in found.views[0].findings if f.severity >= Severity.WARNING]
     assert told.code is Code.FILES_BROKEN

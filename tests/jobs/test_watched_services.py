@@ -18,7 +18,7 @@ from danebot.domain.rollover.records.adoption import Found, Standing
 from danebot.jobs import confirm as module
 from danebot.jobs.deploy import deploy_again
 from danebot.jobs.init import initialise
-from danebot.jobs.overview import survey
+from danebot.jobs.overview import look_over
 from danebot.jobs.watch import unwatch_owners, watch_owners
 from domain import builders
 from domain.builders import DAY
@@ -114,7 +114,7 @@ def test_who_was_never_asked_is_asked_by_the_next_run(
     begin(world)
     if deployed:
         confirmed(world)
-    (seen,) = survey(world.context, [NAME]).views
+    (seen,) = look_over(world.context, [NAME]).views
     assert seen.memory.deployment is not None
     assert seen.memory.deployment.confirmed_at is None
     assert world.service.asked == 0

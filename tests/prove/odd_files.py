@@ -56,7 +56,7 @@ from danebot.domain.rollover.evidence.policy import Policy
 from danebot.domain.rollover.records.adoption import Leads
 from danebot.errors import DanebotError
 from danebot.jobs.context import Context
-from danebot.jobs.overview import survey
+from danebot.jobs.overview import look_over
 from danebot.jobs.renew import renew_lineages
 from danebot.jobs.snapshot import Scope, lineage_statuses
 from danebot.jobs.unmanaged import FILE, Unmanaged
@@ -361,7 +361,7 @@ class OddTree:
             os.utime(copy / place, (modified, modified))
         context = Context(Tree(copy), self._settings, _Zone(), cast("Prober", None))
         names = context.tree.names()
-        found = survey(context, names)
+        found = look_over(context, names)
         lineage_statuses(found.views)
         _check(found.views, found.unreadable)
         with TreeLock(copy) as lock:

@@ -5,6 +5,7 @@ Logic without I/O (see `danebot.adapters.dns.queries`).
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from danebot.adapters.dns.queries import Steps, together
@@ -20,6 +21,7 @@ from danebot.domain.delivery.routes import (
     SrvRoute,
 )
 from danebot.domain.dns.answers import Answer, Presence
+from danebot.domain.dns.records import MxRecord
 from danebot.domain.names import DnsName, Hostname, TlsaOwner
 from danebot.errors import NameSyntaxError
 from danebot.tuples import NamedTuple
@@ -38,17 +40,15 @@ class Routing(NamedTuple):
         With an insecure MX RRset the hosts' TLSA records are found all the same, since senders
         use them; but the next-hop domain is then no reference identifier (RFC 7672 3.2.2).
         """
-        mx = yield from self.resolver.lookup(MX, domain.dns_name)
-        if mx.presence is Presence.NODATA:
-            host = yield from self.service(domain, port)
-            return MailRoute(domain, Discovery.IMPLICIT, mx, (host,))
-        listed = sorted((r.preference, r.exchange) for r in mx.records if r.exchange is not None)
-        way = _way(mx, refused=bool(mx.records) and not listed)
-        names = _next_hop(domain, mx) if mx.secure else ()
+        mx = yield from self.exchangers(domain)
         hosts = yield from together(
-            [self._host(host, port, preference, names) for preference, host in listed]
+            [self.service(host, port) for _, host in mail_hosts(domain, mx)]
         )
-        return MailRoute(domain, way, mx, tuple(hosts))
+        return mail_route(domain, mx, hosts)
+
+    def exchangers(self, domain: Hostname) -> Steps[Answer[MxRecord]]:
+        """The MX records of ``domain``."""
+        return self.resolver.lookup(MX, domain.dns_name)
 
     def srv(self, domain: Hostname, service: str) -> Steps[SrvRoute]:
         """Where ``service`` (such as ``imaps``) of ``domain`` is, over TCP (RFC 6186, RFC 7673).
@@ -124,6 +124,34 @@ class Routing(NamedTuple):
                 return Dane.APPLIES, tried
         insecure = any(t.answer.presence is Presence.PRESENT or not t.answer.secure for t in tried)
         return Dane.INSECURE_TLSA if insecure else Dane.ABSENT, tried
+
+
+def mail_hosts(domain: Hostname, mx: Answer[MxRecord]) -> list[tuple[int, Hostname]]:
+    """The hosts to which mail for ``domain`` goes, in the order of their preferences."""
+    if mx.presence is Presence.NODATA:
+        return [(0, domain)]
+    return sorted((r.preference, r.exchange) for r in mx.records if r.exchange is not None)
+
+
+def mail_route(domain: Hostname, mx: Answer[MxRecord], services: Iterable[HostRoute]) -> MailRoute:
+    """The way of mail for ``domain``; ``services`` are its `mail_hosts`, each found by its name.
+
+    The names to verify against are the domain's, where MX records are secure (RFC 7672 3.2.2).
+    """
+    listed = mail_hosts(domain, mx)
+    if mx.presence is Presence.NODATA:
+        return MailRoute(domain, Discovery.IMPLICIT, mx, tuple(services))
+    names = _next_hop(domain, mx) if mx.secure else ()
+    hosts = tuple(
+        host._replace(preference=preference, references=_renamed(host, names))
+        for (preference, _), host in zip(listed, services, strict=True)
+    )
+    way = _way(mx, refused=bool(mx.records) and not listed)
+    return MailRoute(domain, way, mx, hosts)
+
+
+def _renamed(host: HostRoute, names: tuple[Hostname, ...]) -> References | None:
+    return None if host.references is None else host.references._replace(others=names)
 
 
 def _way(answer: Answer[Any], *, refused: bool) -> Discovery:

@@ -1,0 +1,209 @@
+"""The stages, run on Dask: a cluster of this host's cores, or any that is named.
+
+Dask schedules, retries and replaces workers; here is only what is to be done, and what is finished.
+"""
+
+from __future__ import annotations
+
+import functools
+import logging
+import os
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Any
+
+from danebot.errors import DanebotError
+from danebot.survey import stages
+from danebot.survey.dataset import DataSet, Folder, SurveyError
+from danebot.survey.exchange import exchange
+from danebot.survey.plan import SurveyPlan
+from danebot.survey.soundness import require_sound_now
+from danebot.tuples import NamedTuple
+
+if TYPE_CHECKING:
+    from distributed import Client
+
+_RETRIES = 2  # of a task that fails by itself; a worker's death Dask counts apart
+_WAIT = 30  # seconds for a scheduler to answer
+
+
+class Pass(NamedTuple):
+    """A stage that workers make, the one its partitions are made of, and its words.
+
+    ``before`` has to be made as a whole first.
+    """
+
+    stage: Folder
+    source: Folder
+    make: Callable[[SurveyPlan, int], int]
+    words: str
+    unit: str
+    before: Folder | None = None
+
+
+STEPS = (
+    Pass(Folder.MX, Folder.INPUT, stages.look_up_mx, "MX records", "domains"),
+    Pass(
+        Folder.ROUTES,
+        Folder.WANTED_HOSTS,
+        stages.look_up_hosts,
+        "addresses and TLSA records",
+        "hosts",
+        Folder.WANTED_HOSTS,
+    ),
+    Pass(
+        Folder.LOOKS,
+        Folder.WANTED_LOOKS,
+        stages.look_at_services,
+        "services",
+        "looks",
+        Folder.WANTED_LOOKS,
+    ),
+    Pass(Folder.HOSTS, Folder.OBSERVED, stages.judge_hosts, "hosts", "hosts", Folder.OBSERVED),
+    Pass(Folder.DOMAINS, Folder.SORTED, stages.judge_domains, "domains", "domains", Folder.SORTED),
+)
+
+
+class Pace(NamedTuple):
+    """How far a step is: partitions, ``had`` before, rows that this run made, its seconds."""
+
+    step: Pass
+    done: int
+    total: int
+    had: int = 0
+    rows: int = 0
+    seconds: float = 0.0
+
+
+@contextmanager
+def cluster(
+    scheduler: str | None, workers: int, tls: tuple[str, str, str] | None = None
+) -> Iterator[Client]:
+    """A client of ``scheduler``, or of a cluster of so many processes that lasts for the block.
+
+    That of our own speaks TLS with keys of the moment: on loopback, too, whoever reaches a worker
+    runs code there.  ``tls`` are files of CA, certificate and key for one that is named.  Raises
+    `SurveyError`.
+    """
+    import dask
+    from distributed import Client, LocalCluster
+    from distributed.security import Security
+
+    quiet = {"distributed.admin.log-format": "%(message)s", "distributed.logging": {}}
+    with dask.config.set(quiet), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for name in ("distributed", "tornado", "asyncio"):
+            logging.getLogger(name).setLevel(logging.CRITICAL)
+        if scheduler is not None:
+            ca, cert, key = tls or (None, None, None)
+            security = Security(
+                tls_ca_file=ca, tls_client_cert=cert, tls_client_key=key, require_encryption=True
+            )
+            try:
+                client = Client(scheduler, timeout=_WAIT, security=security if tls else None)
+            except (OSError, ValueError, TypeError) as exc:
+                raise SurveyError(
+                    f"the scheduler at {scheduler} doesn't answer ({type(exc).__name__}); "
+                    "see that it runs, and that this host reaches it"
+                ) from exc
+            with client:
+                yield client
+            return
+        with (
+            LocalCluster(
+                n_workers=workers,
+                threads_per_worker=1,
+                processes=True,
+                security=Security.temporary(),
+                dashboard_address="127.0.0.1:0",
+                silence_logs=logging.CRITICAL,
+                memory_limit=0,
+            ) as own,
+            Client(own) as client,
+        ):
+            yield client
+
+
+def check_resolvers(client: Client, plan: SurveyPlan) -> int:
+    """Test the resolver of every worker there is; how many these are.  Raises `SurveyError`."""
+    try:
+        client.wait_for_workers(1, timeout=_WAIT)
+    except TimeoutError as exc:
+        raise SurveyError("the scheduler has no workers; start some, and run it again") from exc
+    return len(client.run(functools.partial(_tested, plan)))
+
+
+def _tested(plan: SurveyPlan) -> bool:
+    require_sound_now(plan)
+    return True
+
+
+def run_steps(
+    client: Client, data: DataSet, plan: SurveyPlan, tell: Callable[[Pace], None]
+) -> None:
+    """Make every stage that isn't finished; ``tell`` hears of each partition.
+
+    Raises `SurveyError`, with what is finished kept.
+    """
+    for step in STEPS:
+        if step.before is not None:
+            exchange(data, step.before, plan.rows, plan.looks)
+        _run_step(client, data, plan, step, tell)
+
+
+def _run_step(
+    client: Client, data: DataSet, plan: SurveyPlan, step: Pass, tell: Callable[[Pace], None]
+) -> None:
+    from distributed import as_completed
+
+    every = data.parts(step.source)
+    had = set(data.parts(step.stage))
+    left = [number for number in every if number not in had]
+    begun, made, done = time.monotonic(), 0, len(every) - len(left)
+    before = done
+    tell(Pace(step, done, len(every), before))
+    if not left:
+        return
+    futures = client.map(
+        functools.partial(step.make, plan),
+        left,
+        key=f"{step.stage.name.lower()}-{os.getpid()}-{time.time_ns()}",
+        retries=_RETRIES,
+        pure=False,
+    )
+    try:
+        for future in as_completed(futures):
+            made += _result(future)
+            done += 1
+            tell(Pace(step, done, len(every), before, made, time.monotonic() - begun))
+    finally:
+        with suppress(Exception):  # the scheduler may be what has gone
+            client.cancel(futures)
+    missing = set(every) - set(data.parts(step.stage))
+    if missing:
+        raise SurveyError(
+            f"{len(missing)} finished partitions aren't in {data.folder(step.stage)}: workers need "
+            "that very directory, at the same path (NFS, or another shared file system)"
+        )
+
+
+def _result(future: Any) -> int:  # noqa: ANN401 - a distributed.Future
+    """How many rows a partition has; raises `SurveyError` for one that can't be made."""
+    from distributed import KilledWorker
+
+    try:
+        rows: int = future.result()
+    except DanebotError:
+        raise
+    except KilledWorker as exc:
+        raise SurveyError(
+            "workers die again and again at one partition: out of memory, mostly; give them more, "
+            "or fewer of them, and run it again"
+        ) from exc
+    except Exception as exc:
+        raise SurveyError(
+            f"a partition can't be made ({type(exc).__name__}: {str(exc)[:200]!r}); run it again"
+        ) from exc
+    return rows

@@ -1,0 +1,95 @@
+"""How a survey is to be made, as values that travel to workers."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from ipaddress import ip_address, ip_network
+from pathlib import Path
+
+from danebot.adapters.dns.resolvconf import ResolverConfig
+from danebot.domain.addresses import Reach
+from danebot.domain.names import DnsName, Hostname
+from danebot.domain.text import printable
+from danebot.errors import ConfigError, NameSyntaxError
+from danebot.tuples import NamedTuple
+
+
+class KnownNames(NamedTuple):
+    """Names by which a resolver shows that it validates; all have A or AAAA records, or SOA."""
+
+    secure: DnsName = DnsName("ietf.org")
+    insecure: DnsName = DnsName("google.com")
+    bogus: DnsName = DnsName("dnssec-failed.org")
+
+
+class OptOut(NamedTuple):
+    """Who is not to be looked at: names with all below them, and addresses and networks."""
+
+    names: frozenset[str] = frozenset()
+    networks: tuple[str, ...] = ()
+
+    def has_name(self, name: str) -> bool:
+        """Whether ``name``, in normal form, or a name above it is listed."""
+        if not self.names:
+            return False
+        labels = name.split(".")
+        return any(".".join(labels[at:]) in self.names for at in range(len(labels)))
+
+    def has_address(self, address: str) -> bool:
+        """Whether an IPv4 or IPv6 literal is listed, or in a network that is."""
+        if not self.networks:
+            return False
+        one = ip_address(address)
+        return any(one in ip_network(network) for network in self.networks)
+
+
+def parse_opt_out(text: str) -> OptOut:
+    """Read a list of names, addresses and networks, one a line; `ConfigError` for another line.
+
+    A line that was passed over might be somebody who asked not to be looked at.
+    """
+    names, networks = set(), []
+    for number, line in enumerate(text.splitlines(), 1):
+        word = line.partition("#")[0].strip()
+        if not word:
+            continue
+        try:
+            networks.append(str(ip_network(word, strict=False)))
+        except ValueError:
+            try:
+                names.add(Hostname.parse(word).text)
+            except NameSyntaxError as exc:
+                shown = printable(word, 80)
+                raise ConfigError(
+                    f"opt-out list, line {number}: {shown!r} is no name, address or network; "
+                    "correct it"
+                ) from exc
+    return OptOut(frozenset(names), tuple(networks))
+
+
+class SurveyPlan(NamedTuple):
+    """One survey.
+
+    ``helo`` is our own name in EHLO.  To one address one connection is open at a time, ``interval``
+    after the one before, and ``looks`` in all at most.  ``connections`` are open to all addresses
+    in each worker.  ``rows`` is how many of them a partition has.
+    """
+
+    directory: Path
+    helo: Hostname
+    resolver: ResolverConfig
+    reach: Reach = Reach.PUBLIC
+    tests: KnownNames = KnownNames()
+    opt_out: OptOut = OptOut()
+    interval: timedelta = timedelta(seconds=1)
+    looks: int = 1000
+    connections: int = 200
+    queries: int = 200
+    rows: int = 5000
+
+    def may_look(self, host: str, address: str) -> bool:
+        """Whether a host may be asked at an address."""
+        reachable = self.reach is Reach.ANY or self.reach.includes(address)
+        return (
+            reachable and not self.opt_out.has_name(host) and not self.opt_out.has_address(address)
+        )

@@ -1,0 +1,209 @@
+"""What workers do: each function makes one partition of one stage from finished ones.
+
+The same input makes the same partition, whoever makes it how often: Dask may run a task again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from danebot.adapters.dns.exchange import query_lane
+from danebot.adapters.dns.resolver import Resolver
+from danebot.adapters.dns.routes import Routing, mail_hosts, mail_route
+from danebot.adapters.loop import Pause, Program, Recent, drive, pause_lane
+from danebot.adapters.probe.prober import Probe, probe_lane
+from danebot.adapters.probe.target import Target
+from danebot.domain.delivery.probes import ProbeResult
+from danebot.domain.delivery.report import Criteria, Expectation, MailSubject, ServiceSubject
+from danebot.domain.delivery.routes import HostRoute
+from danebot.domain.dns.answers import Answer
+from danebot.domain.dns.records import MxRecord
+from danebot.domain.names import Endpoint, Hostname, Protocol
+from danebot.jobs.verify import Inquiry, host_targets, report_on
+from danebot.survey import rows, store
+from danebot.survey.dataset import DataSet, Folder
+from danebot.survey.plan import SurveyPlan
+from danebot.survey.soundness import require_sound, require_sound_now
+
+_SMTP = 25
+_RECENT = 2000  # replies kept: within a partition no name comes twice
+
+
+def _now() -> datetime:
+    return datetime.now(UTC).replace(microsecond=0)
+
+
+def _service(host: Hostname) -> ServiceSubject:
+    return ServiceSubject(Endpoint(host, _SMTP, Protocol.SMTP))
+
+
+def _inquiry(plan: SurveyPlan) -> Inquiry:
+    """A survey looks at who has DANE, and most have none."""
+    criteria = Criteria(expectation=Expectation.OPTIONAL)
+    return Inquiry(plan.resolver, plan.helo, criteria)
+
+
+# ---- DNS ------------------------------------------------------------------------------------
+
+
+def look_up_mx(plan: SurveyPlan, number: int) -> int:
+    """MX records of the domains of a partition; how many these are."""
+    require_sound(plan)
+    data, routing = DataSet(plan.directory), Routing(Resolver(plan.resolver))
+    domains = [Hostname.known(row["domain"]) for row in data.read(Folder.INPUT, number)]
+
+    def one(domain: Hostname) -> Program[dict[str, Any]]:
+        answer: Answer[MxRecord] = yield from routing.exchangers(domain)
+        return {
+            "domain": domain.text,
+            "answer": store.mx_text(answer),
+            "hosts": [host.text for _, host in mail_hosts(domain, answer)],
+            "looked": _now(),
+        }
+
+    found = _asked(plan, map(one, domains))
+    return data.write(Folder.MX, number, found, rows.mx_schema())
+
+
+def look_up_hosts(plan: SurveyPlan, number: int) -> int:
+    """Addresses and TLSA records of the hosts of a partition; how many these are."""
+    require_sound(plan)
+    data, routing = DataSet(plan.directory), Routing(Resolver(plan.resolver))
+    inquiry = _inquiry(plan)
+    hosts = [Hostname.known(row["host"]) for row in data.read(Folder.WANTED_HOSTS, number)]
+
+    def one(host: Hostname) -> Program[dict[str, Any]]:
+        route: HostRoute = yield from routing.service(host, _SMTP)
+        (asked,) = host_targets(_service(host), route, inquiry)
+        return {
+            "host": host.text,
+            "route": store.route_text(route),
+            "sni": route.sni.text,
+            "addresses": [
+                one.address for one in asked.targets if plan.may_look(host.text, one.address)
+            ],
+            "looked": _now(),
+        }
+
+    found = _asked(plan, map(one, hosts))
+    return data.write(Folder.ROUTES, number, found, rows.route_schema())
+
+
+def _asked(
+    plan: SurveyPlan, programs: Iterable[Program[dict[str, Any]]]
+) -> Iterator[dict[str, Any]]:
+    """What DNS says; the resolver has to be sound before and after, or none of it counts."""
+    lanes = query_lane(plan.queries)
+    yield from drive(programs, lanes, at_once=plan.queries, cache=Recent(_RECENT))
+    require_sound_now(plan)
+
+
+# ---- services -------------------------------------------------------------------------------
+
+
+def look_at_services(plan: SurveyPlan, number: int) -> int:
+    """Ask the services of a partition, which has all looks at each of its addresses."""
+    data = DataSet(plan.directory)
+    wanted: dict[str, list[Target]] = {}
+    for row in data.read(Folder.WANTED_LOOKS, number):
+        host, sni = Hostname.known(row["host"]), Hostname.known(row["sni"])
+        target = Target(
+            Endpoint(host, _SMTP, Protocol.SMTP), row["address"], sni=sni if sni != host else None
+        )
+        wanted.setdefault(row["address"], []).append(target)
+    lanes = probe_lane(plan.connections) | pause_lane(plan.connections)
+    programs = (_one_address(plan, targets) for targets in wanted.values())
+    found = drive(programs, lanes, at_once=plan.connections, cache=Recent(_RECENT))
+    each = (row for looks in found for row in looks)
+    return data.write(Folder.LOOKS, number, each, rows.look_schema())
+
+
+def _one_address(plan: SurveyPlan, targets: Sequence[Target]) -> Program[list[dict[str, Any]]]:
+    """One connection at a time, with a pause between them."""
+    found = []
+    for count, target in enumerate(targets):
+        if count:
+            yield (Pause(plan.interval.total_seconds(), (target.address, count)),)
+        (result,) = yield (Probe(target, plan.helo),)
+        found.append(
+            {
+                "host": target.endpoint.host.text,
+                "result": store.result_text(result),
+                "looked": _now(),
+            }
+        )
+    return found
+
+
+# ---- verdicts -------------------------------------------------------------------------------
+
+
+class _Seen:
+    """A host as the stages before saw it."""
+
+    def __init__(self, row: dict[str, Any]) -> None:
+        self.route = store.host_route(row["route"])
+        self.results: dict[Target, ProbeResult] = {}
+        for text in row["results"]:
+            result = store.probe_result(text)
+            sni = self.route.sni if self.route.sni != self.route.host else None
+            self.results[Target(result.endpoint, result.address, sni=sni)] = result
+        self.looked: datetime = row["looked"]
+
+
+def judge_hosts(plan: SurveyPlan, number: int) -> int:
+    """Judge the hosts of a partition, each as one that is named directly."""
+    data, inquiry = DataSet(plan.directory), _inquiry(plan)
+
+    def found() -> Iterator[dict[str, Any]]:
+        for row in data.read(Folder.OBSERVED, number):
+            seen = _Seen(row)
+            subject = _service(seen.route.host)
+            report = report_on(subject, seen.route, seen.results, inquiry, seen.looked)
+            yield rows.host_row(report, seen.looked)
+
+    return data.write(Folder.HOSTS, number, found(), rows.host_schema())
+
+
+def judge_domains(plan: SurveyPlan, number: int) -> int:
+    """Judge the domains of a partition, which is sorted by their hosts."""
+    from danebot.survey.exchange import observed_hosts
+
+    data, inquiry = DataSet(plan.directory), _inquiry(plan)
+
+    def found() -> Iterator[dict[str, Any]]:
+        known: dict[str, _Seen] = {}
+        batch: list[dict[str, Any]] = []
+        for row in data.read(Folder.SORTED, number):
+            batch.append(row)
+            if len(batch) == _TOGETHER:
+                yield from judged_batch(batch, known)
+                batch = []
+        yield from judged_batch(batch, known)
+
+    def judged_batch(
+        batch: list[dict[str, Any]], known: dict[str, _Seen]
+    ) -> Iterator[dict[str, Any]]:
+        wanted = {host for row in batch for host in row["hosts"]}
+        for name in known.keys() - wanted:
+            del known[name]
+        for seen in observed_hosts(data, sorted(wanted - known.keys())):
+            known[seen["host"]] = _Seen(seen)
+        for row in batch:
+            yield _judged_domain(row, [known[host] for host in row["hosts"]], inquiry)
+
+    return data.write(Folder.DOMAINS, number, found(), rows.domain_schema())
+
+
+_TOGETHER = 1000  # domains whose hosts are in memory at once
+
+
+def _judged_domain(row: dict[str, Any], hosts: Sequence[_Seen], inquiry: Inquiry) -> dict[str, Any]:
+    domain = Hostname.known(row["domain"])
+    route = mail_route(domain, store.mx_answer(row["answer"]), [one.route for one in hosts])
+    results = {target: result for one in hosts for target, result in one.results.items()}
+    looked = max([row["looked"], *(one.looked for one in hosts)])
+    report = report_on(MailSubject(domain), route, results, inquiry, looked)
+    return rows.domain_row(report, looked)

@@ -1,0 +1,225 @@
+"""The verb ``survey``: DANE of many domains, as a data set."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from datetime import timedelta
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from danebot.domain.text import printable
+from danebot.errors import ConfigError, NameSyntaxError
+from danebot.verbs.common import ATTENTION, FINE
+from danebot.waiting import LINE
+
+if TYPE_CHECKING:
+    from danebot.console import Console
+    from danebot.survey.dataset import DataSet, SurveyState
+    from danebot.survey.engine import Pace
+    from danebot.survey.plan import KnownNames, SurveyPlan
+    from danebot.survey.sources import NameSource
+
+USAGE = 2
+_NEEDED = ("dask", "distributed", "pyarrow", "duckdb")
+_SHOWN = 5  # bad names
+_LARGEST = 64 * 1024 * 1024  # octets of an opt-out list
+
+
+def survey(console: Console, action: str, paths: Sequence[str], options: Mapping[str, Any]) -> int:
+    """Make a survey; 0 if nothing needs attention."""
+    if not all(map(find_spec, _NEEDED)):
+        console.warn("surveys need more than danebot itself: pip install 'danebot[survey]'")
+        return USAGE
+    del action  # there is one
+    return _run(console, paths, options)
+
+
+# ---- run ------------------------------------------------------------------------------------
+
+
+def _run(console: Console, paths: Sequence[str], options: Mapping[str, Any]) -> int:
+    from danebot.survey.dataset import DataSet
+
+    if not options["into"]:
+        raise click.UsageError("run: say where results go: --into DIR")
+    try:
+        plan, sources = _plan(console, options), _sources(paths, options)
+    except NameSyntaxError as exc:
+        raise click.UsageError(str(exc)) from exc
+    data = DataSet(plan.directory)
+    with data.held():
+        state = _input(console, data, plan, sources)
+        if not state.complete:
+            _stages(console, data, plan, options)
+            state = state._replace(complete=True)
+            data.remember(state)
+        data.drop_work()
+        if options["json_lines"]:
+            from danebot.survey.lines import write_lines
+
+            write_lines(data, Path(options["json_lines"]))
+    LINE.clear()
+    console.say(f"{state.domains} domains surveyed: {data.root}")
+    return ATTENTION if state.refused else FINE
+
+
+def _input(
+    console: Console, data: DataSet, plan: SurveyPlan, sources: Sequence[NameSource]
+) -> SurveyState:
+    """Take the input, unless that was done."""
+    from danebot.survey.dataset import STATE, Folder, SurveyState
+    from danebot.survey.sources import take_input
+
+    names = tuple(one.name if one.name == "-" else os.path.realpath(one.name) for one in sources)
+    state = data.state()
+    if state is not None and state.inputs != names:
+        before = printable(", ".join(state.inputs), 200)
+        raise ConfigError(f"{data.root}: holds a survey of {before}; name another directory")
+    if state is None and [one for one in os.listdir(data.root) if one != "lock"]:
+        raise ConfigError(f"{data.root}: isn't empty, and has no {STATE}; name another directory")
+    with suppress(OSError):
+        data.sweep()
+    if state is not None and state.input_complete:
+        return state
+    data.remember(SurveyState(names))
+    shown = 0
+
+    def refuse(words: str) -> None:
+        nonlocal shown
+        shown += 1
+        if shown <= _SHOWN:
+            console.warn(words)
+
+    if data.is_there(Folder.INPUT):  # complete, but for saying so
+        import shutil
+
+        shutil.rmtree(data.folder(Folder.INPUT))
+    console.progress("reading the input")
+    counts = take_input(data, sources, plan.opt_out, plan.rows, refuse)
+    state = SurveyState(names, *counts, input_complete=True)
+    data.remember(state)
+    for number, words in (
+        (counts.refused, "are no domain names, and are left out"),
+        (counts.repeated, "came more than once"),
+        (counts.opted_out, "are on the opt-out list"),
+    ):
+        if number:
+            console.warn(f"{number} of the input's names {words}")
+    return state
+
+
+def _stages(console: Console, data: DataSet, plan: SurveyPlan, options: Mapping[str, Any]) -> None:
+    from danebot.survey import engine
+
+    tls = options["scheduler_tls"]
+    files = tuple(tls.split(",")) if tls else None
+    if files is not None and len(files) != len(("CA", "CERT", "KEY")):
+        raise click.UsageError("--scheduler-tls: want three files: CA,CERT,KEY")
+    workers = options["workers"] or len(os.sched_getaffinity(0))
+    with engine.cluster(options["scheduler"], workers, files) as client:
+        count = engine.check_resolvers(client, plan)
+        console.say(f"{count} workers, watched at {client.dashboard_link}")
+        console.say(f"services see us as {plan.helo}: postmaster@{plan.helo} should reach you")
+        engine.run_steps(client, data, plan, _Meter(console).tell)
+
+
+class _Meter:
+    """Pace: a line that is written over on a terminal, a line for each stage with -v."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._shown = not console.quiet and console.watched()
+
+    def tell(self, progress: Pace) -> None:
+        """Show how far it is."""
+        line = progress_line(progress)
+        if progress.done == progress.total:
+            self._console.detail(line)
+        if self._shown:
+            LINE.show(line)
+
+
+_BAR = 20
+
+
+def progress_line(progress: Pace) -> str:
+    """A bar, a rate, and how long the rest of this stage takes."""
+    step, done, total, *_ = progress
+    full = _BAR * done // total if total else _BAR
+    bar = f"[{'#' * full}{'.' * (_BAR - full)}] {step.words}: {done} of {total} partitions"
+    if not progress.rows:
+        return bar
+    share = progress.rows / max(progress.seconds, 1e-3)
+    made = max(done - progress.had, 1)
+    left = timedelta(seconds=round((total - done) * progress.seconds / made))
+    return f"{bar}, {share:,.0f} {step.unit}/s, {left} left"
+
+
+# ---- from words to values -------------------------------------------------------------------
+
+
+def _plan(console: Console, options: Mapping[str, Any]) -> SurveyPlan:
+    from danebot.adapters.wiring import own_name, resolver_config, resolver_of
+    from danebot.domain.addresses import Reach, parse_socket_address
+    from danebot.domain.names import Hostname
+    from danebot.survey.plan import KnownNames, OptOut, SurveyPlan
+
+    resolver = resolver_config(console.settings)
+    if options["resolvers"]:
+        named = [parse_socket_address(word) for word in options["resolvers"]]
+        if None in named:
+            raise click.UsageError("--resolver: want an IP address, with a port or without")
+        resolver = resolver_of(
+            [one for one in named if one is not None], trusted=console.settings.trust_resolver
+        )
+    tests = KnownNames()
+    if options["test_names"]:
+        tests = _test_names(options["test_names"])
+    opt_out = OptOut()
+    if options["opt_out"]:
+        from danebot.regular import read_regular
+        from danebot.survey.plan import parse_opt_out
+
+        try:
+            text = read_regular(Path(options["opt_out"]), _LARGEST).decode("utf-8", "replace")
+        except OSError as exc:
+            shown = printable(options["opt_out"])
+            raise ConfigError(f"{shown}: {exc.strerror or exc}; nothing was surveyed") from exc
+        opt_out = parse_opt_out(text)
+    return SurveyPlan(
+        Path(options["into"]).absolute(),
+        Hostname.parse(options["helo"]) if options["helo"] else own_name(),
+        resolver,
+        Reach(options["reach"]),
+        tests,
+        opt_out,
+        timedelta(seconds=options["interval"]),
+        options["looks"],
+        options["connections"],
+        rows=options["rows"],
+    )
+
+
+def _test_names(words: str) -> KnownNames:
+    from danebot.domain.names import DnsName
+    from danebot.survey.plan import KnownNames
+
+    names = [DnsName.parse(word) for word in words.split(",")]
+    if len(names) != len(KnownNames._fields):
+        raise click.UsageError("--test-names: want three names: SECURE,INSECURE,BOGUS")
+    return KnownNames(*names)
+
+
+def _sources(paths: Sequence[str], options: Mapping[str, Any]) -> list[NameSource]:
+    from danebot.survey.sources import Form, NameSource, form_of
+
+    form = Form(options["form"]) if options["form"] else None
+    return [
+        NameSource(path, form or form_of(path), options["column"], options["origin"])
+        for path in paths
+    ]

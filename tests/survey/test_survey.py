@@ -1,0 +1,148 @@
+"""Surveys of a small internet: known faults in known numbers, whatever is killed on the way."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from amounts import amount
+from survey import job
+from survey.internet import Internet, domains, expected
+
+pytestmark = [pytest.mark.lab, pytest.mark.no_cover, pytest.mark.timeout(900)]
+FEW = 2000
+SAME = "SELECT * EXCLUDE (looked, expires, signed_until) FROM domains ORDER BY domain"
+
+
+@pytest.fixture(scope="module")
+def undisturbed(internet: Internet, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A survey that nothing happened to."""
+    del internet
+    at = tmp_path_factory.mktemp("undisturbed")
+    status, _, err = job.done(at, *job.run_words(job.listed(at, FEW), at / "out", "--rows", "150"))
+    assert (status, err) == (0, "")
+    return at / "out"
+
+
+@pytest.mark.usefixtures("internet")
+def test_every_fault_comes_out_in_known_numbers(tmp_path: Path) -> None:
+    count = amount(10_000, 100_000)
+    words = job.run_words(job.listed(tmp_path, count), tmp_path / "out")
+    status, out, err = job.done(tmp_path, *words)
+    assert (status, err) == (0, "")
+    assert "watched at http://127.0.0.1:" in out
+    assert job.verdicts(tmp_path / "out") == expected(count)
+    names = [row[0] for row in job.select(tmp_path / "out", "SELECT domain FROM domains")]
+    assert sorted(names) == sorted(name for name, _ in domains(count))
+
+
+def test_it_is_the_same_in_small_partitions(undisturbed: Path) -> None:
+    assert job.verdicts(undisturbed) == expected(FEW)
+    assert len(list((undisturbed / "domains").iterdir())) > 10
+
+
+@pytest.mark.parametrize("seed", range(amount(2, 20)))
+def test_killed_at_any_moment_it_goes_on(undisturbed: Path, tmp_path: Path, seed: int) -> None:
+    """The driver with its workers, twice; then it is left alone."""
+    chance = random.Random(seed)
+    source = undisturbed.parent / "domains.txt"
+    words = job.run_words(source, tmp_path / "out", "--rows", "150")
+    for _ in range(2):
+        process = job.start(tmp_path, *words, start_new_session=True)
+        time.sleep(chance.uniform(2, 9))
+        os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+    status, _, err = job.done(tmp_path, *words)
+    assert (status, err) == (0, "")
+    assert job.select(tmp_path / "out", SAME) == job.select(undisturbed, SAME)
+    assert not list((tmp_path / "out").rglob(".danebot-tmp-*"))
+
+
+def _workers(driver: int) -> list[int]:
+    """Processes below a driver that work."""
+    shown = subprocess.run(
+        ["ps", "-ww", "-eo", "pid,ppid,args"], capture_output=True, text=True, check=True
+    )
+    rows = [line.split(None, 2) for line in shown.stdout.splitlines()[1:]]
+    return [int(p) for p, parent, args in rows if int(parent) == driver and "spawn_main" in args]
+
+
+def test_a_worker_that_is_killed_changes_nothing(undisturbed: Path, tmp_path: Path) -> None:
+    source = undisturbed.parent / "domains.txt"
+    words = job.run_words(source, tmp_path / "out", "--rows", "150")
+    process = job.start(tmp_path, *words)
+    killed = 0
+    while process.poll() is None and killed < 3:
+        made = len(list((tmp_path / "out/work").glob("*/part-*")))
+        workers = _workers(process.pid)
+        if made > 16 + 4 * killed and workers:
+            os.kill(workers[0], signal.SIGKILL)
+            killed += 1
+        time.sleep(0.1)
+    _, err = process.communicate()
+    assert (process.returncode, err) == (0, "")
+    assert killed
+    assert job.select(tmp_path / "out", SAME) == job.select(undisturbed, SAME)
+
+
+def test_what_is_complete_is_not_done_again(undisturbed: Path, tmp_path: Path) -> None:
+    before = {path: path.stat().st_mtime_ns for path in undisturbed.rglob("*.parquet")}
+    words = job.run_words(undisturbed.parent / "domains.txt", undisturbed)
+    status, _, err = job.done(tmp_path, *words, "--json-lines", tmp_path / "lines")
+    assert (status, err) == (0, "")
+    assert {path: path.stat().st_mtime_ns for path in undisturbed.rglob("*.parquet")} == before
+    assert len((tmp_path / "lines").read_text().splitlines()) == FEW
+
+
+def test_another_input_is_refused(undisturbed: Path, tmp_path: Path) -> None:
+    status, _, err = job.done(tmp_path, *job.run_words("-", undisturbed))
+    assert (status, "holds a survey of" in err) == (1, True)
+
+
+@pytest.mark.usefixtures("internet")
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        (("--resolver", "127.0.0.99"), "can't be relied on: h0.ok.test ought to be secure"),
+        (
+            ("--test-names", "h0.ok.test,h1.ok.test,www.bogus.test"),
+            "h1.ok.test ought to be insecure, and is secure",
+        ),
+        (
+            ("--test-names", "h0.ok.test,h0.insecure.test,h0.ok.test"),
+            "h0.ok.test ought to be bogus, and is secure",
+        ),
+        (("--scheduler", "tcp://127.0.0.1:1"), "the scheduler at tcp://127.0.0.1:1"),
+    ],
+)
+def test_what_it_rests_on_is_tested_before(
+    tmp_path: Path, more: tuple[str, ...], words: str
+) -> None:
+    source = job.listed(tmp_path, 10)
+    began = job.run_words(source, tmp_path / "out")
+    for option in more[::2]:
+        if option in began:
+            at = began.index(option)
+            del began[at : at + 2]
+    status, _, err = job.done(tmp_path, *began, *more)
+    assert (status, words in err, err.count("\n")) == (1, True, 1)
+
+
+@pytest.mark.usefixtures("internet")
+def test_who_opted_out_is_left_alone(tmp_path: Path) -> None:
+    listed = tmp_path / "opt-out"
+    listed.write_text("ok.test # asked us to\n127.21.0.0/16\n")
+    words = job.run_words("-", tmp_path / "out", "--opt-out", str(listed), "--workers", "1")
+    names = "x.d0.ok.test\nx.d0.mismatch.test\nx.d0.anchor.test\nx.d0.anchor.test.\nno name\n"
+    status, _, err = job.done(tmp_path, *words, stdin=names)
+    assert status == 1  # for the one that is no name
+    assert "1 of the input's names are on the opt-out list" in err
+    assert "1 of the input's names came more than once" in err
+    found = job.select(tmp_path / "out", "SELECT domain, status FROM domains ORDER BY domain")
+    assert found == [("x.d0.anchor.test", "ok"), ("x.d0.mismatch.test", "unknown")]
