@@ -66,7 +66,7 @@ STEPS = (
 )
 
 
-class Pace(NamedTuple):
+class Advance(NamedTuple):
     """How far a step is: partitions, ``had`` before, rows that this run made, its seconds."""
 
     step: Pass
@@ -141,7 +141,7 @@ def _tested(plan: SurveyPlan) -> bool:
 
 
 def run_steps(
-    client: Client, data: DataSet, plan: SurveyPlan, tell: Callable[[Pace], None]
+    client: Client, data: DataSet, plan: SurveyPlan, tell: Callable[[Advance], None]
 ) -> None:
     """Make every stage that isn't finished; ``tell`` hears of each partition.
 
@@ -154,7 +154,7 @@ def run_steps(
 
 
 def _run_step(
-    client: Client, data: DataSet, plan: SurveyPlan, step: Pass, tell: Callable[[Pace], None]
+    client: Client, data: DataSet, plan: SurveyPlan, step: Pass, tell: Callable[[Advance], None]
 ) -> None:
     from distributed import as_completed
 
@@ -163,7 +163,7 @@ def _run_step(
     left = [number for number in every if number not in had]
     begun, made, done = time.monotonic(), 0, len(every) - len(left)
     before = done
-    tell(Pace(step, done, len(every), before))
+    tell(Advance(step, done, len(every), before))
     if not left:
         return
     futures = client.map(
@@ -177,7 +177,7 @@ def _run_step(
         for future in as_completed(futures):
             made += _result(future)
             done += 1
-            tell(Pace(step, done, len(every), before, made, time.monotonic() - begun))
+            tell(Advance(step, done, len(every), before, made, time.monotonic() - begun))
     finally:
         with suppress(Exception):  # the scheduler may be what has gone
             client.cancel(futures)

@@ -20,7 +20,7 @@ from danebot.waiting import LINE
 if TYPE_CHECKING:
     from danebot.console import Console
     from danebot.survey.dataset import DataSet, SurveyState
-    from danebot.survey.engine import Pace
+    from danebot.survey.engine import Advance
     from danebot.survey.plan import KnownNames, SurveyPlan
     from danebot.survey.sources import NameSource
 
@@ -129,13 +129,13 @@ def _stages(console: Console, data: DataSet, plan: SurveyPlan, options: Mapping[
 
 
 class _Meter:
-    """Pace: a line that is written over on a terminal, a line for each stage with -v."""
+    """Advance: a line that is written over on a terminal, a line for each stage with -v."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
         self._shown = not console.quiet and console.watched()
 
-    def tell(self, progress: Pace) -> None:
+    def tell(self, progress: Advance) -> None:
         """Show how far it is."""
         line = progress_line(progress)
         if progress.done == progress.total:
@@ -147,7 +147,7 @@ class _Meter:
 _BAR = 20
 
 
-def progress_line(progress: Pace) -> str:
+def progress_line(progress: Advance) -> str:
     """A bar, a rate, and how long the rest of this stage takes."""
     step, done, total, *_ = progress
     full = _BAR * done // total if total else _BAR
