@@ -16,6 +16,8 @@
 #   make mutants         small wrong edits of the rules that a test must notice (ROOM=gate: one room)
 #   make prove           what shows the promises: histories, small worlds, crash points (MINUTES=20: so
 #                        long; PART=histories: one part; SEED=n: the same chances again)
+#   make release         wheel, sdist, bill of materials and checksums in dist/, by tools pinned by hash
+#   make audit           known vulnerabilities in what danebot needs and what builds it (pip-audit)
 #   make docs            the documentation as a site: build/site
 #   make clean           removes what was built, not what was installed with apt
 
@@ -35,7 +37,7 @@ export PYTHONDONTWRITEBYTECODE =
 export PROVE
 
 .PHONY: all venv deps lab-deps test test-others test-debian test-floors packages test-packages \
-    packages-here test-packages-here test-container test-container-here lint check demo lab bench mutants prove docs clean
+    packages-here test-packages-here test-container test-container-here lint check demo lab bench mutants prove release audit docs clean
 all: check
 
 venv: .venv/stamp
@@ -132,6 +134,14 @@ mutants: .venv/stamp
 prove: deps
 	@PYTHONPATH=.:tests $(BIN)/python -m prove --minutes $(MINUTES) $(if $(PART),--part '$(PART)') \
 	    $(if $(SEED),--seed $(SEED))
+
+release:
+	tools/release
+
+# --strict: where the database of vulnerabilities can't be asked, that is no good news.
+audit: .venv/stamp
+	$(BIN)/pipx run pip-audit --strict --require-hashes --disable-pip -r packaging/release.txt
+	$(BIN)/pipx run pip-audit --strict .
 
 docs: .venv/stamp
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict

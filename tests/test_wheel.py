@@ -210,6 +210,57 @@ def test_sdist_and_wheel_are_the_same_whoever_builds_them_when_and_where(
     assert made == {path.name: path.read_bytes() for path in wheel.parent.iterdir()}
 
 
+# ---- a release -------------------------------------------------------------------------------
+
+
+PINS = ROOT / "packaging/release.txt"
+
+
+def released(*words: str | Path) -> subprocess.CompletedProcess[str]:
+    done = subprocess.run(
+        [ROOT / "tools/release", *words], capture_output=True, text=True, check=False
+    )
+    if "NameResolutionError" in done.stderr or "Temporary failure in name" in done.stderr:
+        pytest.skip("the tools come from a package index, and none can be reached here")
+    return done
+
+
+def test_a_release_is_made_by_pinned_tools(tmp_path: Path) -> None:
+    done = released(tmp_path / "dist")
+    assert done.returncode == 0, done.stderr
+    made = {path.name for path in (tmp_path / "dist").iterdir()}
+    name = f"danebot-{__version__}"
+    all_three = {f"{name}-py3-none-any.whl", f"{name}.tar.gz", "danebot.cdx.json"}
+    assert made == {*all_three, "SHA256SUMS"}
+    sums = (tmp_path / "dist/SHA256SUMS").read_text().splitlines()
+    assert {line.split()[1] for line in sums} == all_three
+    subprocess.run(
+        ["sha256sum", "--check", "--strict", "SHA256SUMS"], cwd=tmp_path / "dist", check=True
+    )
+    again = released(tmp_path / "dist")
+    assert again.returncode == 1
+    assert "isn't empty" in again.stderr
+
+
+def test_a_tool_with_another_hash_makes_no_release(tmp_path: Path) -> None:
+    pins = tmp_path / "pins"
+    pins.write_text(re.sub(r"sha256:\w{8}", "sha256:00000000", PINS.read_text()))
+    done = released(tmp_path / "dist", pins)
+    assert done.returncode != 0
+    assert "HASH" in done.stderr or "hash" in done.stderr
+    assert not (tmp_path / "dist").exists()
+
+
+def test_every_pin_has_a_version_and_hashes() -> None:
+    pins = re.split(r"(?m)^(?=\w)", PINS.read_text())[1:]
+    assert {"build", "hatchling"} <= {pin.partition("==")[0] for pin in pins}
+    assert [
+        pin
+        for pin in pins
+        if not re.match(r"[\w-]+==[\w.]+.* --hash=sha256:\w{64}", pin, re.DOTALL)
+    ] == []
+
+
 def test_its_bill_of_materials_is_made_of_nothing_but_itself(wheel: Path, tmp_path: Path) -> None:
     """CycloneDX, with the five packages that it needs; the same octets from a copy elsewhere."""
     maker = ROOT / "tools" / "make_sbom.py"
