@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import signal
 import ssl
 import threading
 from collections.abc import Iterator
@@ -27,6 +28,7 @@ from danebot_exporter.feed.receivers import Receipt
 from danebot_exporter.feed.servers import HttpServer
 from danebot_exporter.feed.services import Fed, FedResult, Pace
 from danebot_exporter.feed.settings import HttpSd, Icinga
+from exporter.running import exporter
 from monitoring.feeding import certificate, until
 from monitoring.test_definitions import COMMANDS
 
@@ -282,3 +284,30 @@ def test_results_are_kept_while_nobody_takes_them_and_that_is_said_once(
     sent = json.loads(double.asked[-1][3])
     assert sent["exit_status"] == 3
     assert "want an IP address" in sent["plugin_output"]
+
+
+def test_the_file_is_read_again_and_a_bad_one_changes_nothing(tmp_path: Path) -> None:
+    file, line = tmp_path / "feed.toml", 'options = ["--domain", "a", "--resolver", "none"]\n'
+    head = f'[nagios]\nspool = "{tmp_path}"\n'
+
+    def services(*names: str) -> str:
+        return head + "".join(f'[[service]]\nhost = "h"\nname = "{n}"\n{line}' for n in names)
+
+    file.write_text(services("a"))
+    with exporter("--feed", file) as running:
+        assert running.process.stderr is not None
+
+        def fed(count: int) -> bool:
+            return f"danebot_exporter_feed_services {count}.0" in running.get("/metrics")[1]
+
+        until(lambda: fed(1), "the first list")
+        file.write_text(services("a", "b"))
+        running.process.send_signal(signal.SIGHUP)
+        until(lambda: fed(2), "a longer list")
+        assert "settings read again" in running.process.stderr.readline()
+        file.write_text(services("c", "c"))
+        running.process.send_signal(signal.SIGHUP)
+        said = running.process.stderr.readline()
+        assert f"{file}:9: service.1.name is there twice" in said
+        assert "what was read before stays in force" in said
+        assert fed(2)

@@ -76,6 +76,7 @@ class Feeder:
     def reload(self) -> None:
         """Read the file again; `ConfigError` leaves all as it was."""
         self._settings = load_feed(self._path)
+        self._looks.keep(self._settings.max_age)
         self._hurry.set()
 
     def _forever(self, name: str, work: Callable[[], None]) -> None:

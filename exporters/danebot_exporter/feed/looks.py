@@ -73,8 +73,13 @@ class Lately(OrderedDict[object, object]):
 
     def __init__(self, age: timedelta) -> None:
         super().__init__()
-        self._age = age.total_seconds()
+        self._age = 0.0
+        self.keep(age)
         self._until: dict[object, float] = {}
+
+    def keep(self, age: timedelta) -> None:
+        """Keep what is wanted from now on for so long."""
+        self._age = age.total_seconds()
 
     def __contains__(self, want: object) -> bool:
         return self._until.get(want, 0.0) > time.monotonic()
@@ -133,6 +138,10 @@ class Looks:
     def stop(self) -> None:
         """End at the next tick."""
         self._stopped = True
+
+    def keep(self, max_age: timedelta) -> None:
+        """Let what is asked from now on count for so long."""
+        self._cache.keep(max_age)
 
     def run(self) -> None:
         """Look at what falls due, until `stop`."""
