@@ -101,6 +101,11 @@ BROUGHT = (
         (f"{_DATA}/icinga2/danebot-feed.conf",),
     ),
     Brought(
+        "Icinga 2: zones.conf of a master and two satellites, to change",
+        "",
+        (f"{_DATA}/icinga2/danebot-zones.conf",),
+    ),
+    Brought(
         "The exporter for Prometheus",
         "systemctl enable --now danebot-exporter.service",
         (f"{_SYSTEMD}/danebot-exporter.service",),
@@ -112,6 +117,11 @@ BROUGHT = (
             f"{_DATA}/prometheus/{name}"
             for name in ("danebot.rules.yml", "prometheus.yml", "alertmanager.yml")
         ),
+    ),
+    Brought(
+        "Prometheus: the same shared by several servers",
+        "install -m 644 {first} /etc/prometheus/",
+        tuple(f"{_DATA}/prometheus/{name}" for name in ("danebot.shards.yml", "shards.yml")),
     ),
     Brought("Grafana: a dashboard to import", "", (f"{_DATA}/grafana/danebot.json",)),
     Brought(

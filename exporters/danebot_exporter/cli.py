@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from danebot.config import Settings
     from danebot_exporter.feed.feeder import Feeder
     from danebot_exporter.own import OwnMetrics
+    from danebot_exporter.targets import TargetFile
 
 LISTEN = "127.0.0.1:9698"
 FINE, TROUBLE, USAGE, INTERRUPTED = 0, 1, 2, 130
@@ -84,6 +85,12 @@ _PORTS = range(65536)
     "link-local ones, too), or none: that turns /probe off.",
 )
 @click.option(
+    "--targets",
+    type=_PATH,
+    metavar="FILE",
+    help="What /sd lists for Prometheus (http_sd): lines of DOMAIN, or HOST:PORT MODULE.",
+)
+@click.option(
     "--feed",
     type=_PATH,
     metavar="FILE",
@@ -100,6 +107,7 @@ def exporter(
     web_config: Path | None,
     interval: str,
     reach: str,
+    targets: Path | None,
     feed: Path | None,
 ) -> int:
     """Show danebot's status to Prometheus and to people.
@@ -124,6 +132,7 @@ def exporter(
         interval=interval,
         reach=Reach(reach),
         again=again,
+        targets=targets,
         feed=feed,
     )
 
@@ -156,6 +165,7 @@ def _serve(
     interval: str,
     reach: Reach,
     again: Callable[[], Settings],
+    targets: Path | None,
     feed: Path | None,
 ) -> int:
     from danebot.config.values import parse_duration
@@ -172,6 +182,7 @@ def _serve(
     store = Store(settings, own.read_failed)
     where = _address(listen)
     feeder = _feeder(feed, own) if feed is not None else None
+    listed = _targets(targets) if targets is not None else None
 
     def reload() -> None:
         try:
@@ -187,7 +198,7 @@ def _serve(
 
     _at_each_hangup(reload)
     try:
-        server = ExporterServer(where, store, Gate(web_config), own, reach)
+        server = ExporterServer(where, store, Gate(web_config), own, reach, targets=listed)
     except OSError as exc:
         raise ConfigError(f"cannot listen on {listen}: {exc.strerror}") from exc
     with server:
@@ -200,6 +211,15 @@ def _serve(
         complain(f"listening on {scheme}://{host}:{server.server_address[1]}/")
         server.serve_forever()
     return FINE
+
+
+def _targets(path: Path) -> TargetFile:
+    """The file of targets, which can be read now; `TargetsError` if it can't."""
+    from danebot_exporter.targets import TargetFile
+
+    found = TargetFile(path)
+    found.groups()
+    return found
 
 
 def _feeder(path: Path, own: OwnMetrics) -> Feeder:

@@ -40,6 +40,7 @@ from danebot_exporter.shelf import Shelf
 if TYPE_CHECKING:
     from danebot_exporter.own import OwnMetrics
     from danebot_exporter.store import Store
+    from danebot_exporter.targets import TargetFile
     from danebot_exporter.webconfig import Gate
 
 _PAUSE = 0.5  # seconds, where a connection can't be taken: it would be tried again at once
@@ -64,13 +65,19 @@ class ExporterServer(ThreadingHTTPServer):
         gate: Gate,
         own: OwnMetrics,
         reach: Reach = Reach.PUBLIC,
+        *,
+        targets: TargetFile | None = None,
     ) -> None:
-        """Bind; OSError if that fails.  ``reach`` is how far ``/probe`` goes."""
+        """Bind; OSError if that fails.
+
+        ``reach`` is how far ``/probe`` goes, ``targets`` what ``/sd`` lists.
+        """
         self.address_family = socket.AF_INET6 if ":" in listen[0] else socket.AF_INET
         self.store = store
         self.gate = gate
         self.own = own
         self.reach = reach
+        self.targets = targets
         self.page_lock = threading.Lock()
         self.shelf = Shelf()
         self.host = socket.gethostname()
@@ -293,6 +300,7 @@ class Handler(BaseHTTPRequestHandler):
             "/metrics": ("metrics", self._metrics),
             "/runbook": ("runbook", self._runbook),
             "/probe": ("probe", self._probe),
+            "/sd": ("sd", self._targets),
             "/-/healthy": ("healthy", self._healthy),
         }
         self._handler, handler = handlers.get(path, ("other", self._not_found))
@@ -368,6 +376,13 @@ class Handler(BaseHTTPRequestHandler):
         finally:
             server.probes.release()
         self.reply(body, CONTENT_TYPE)
+
+    def _targets(self, query: dict[str, str]) -> None:
+        targets = self.server.targets
+        if targets is None:
+            self._not_found(query)
+        else:
+            self.reply(targets.groups(), "application/json")
 
     def _page(self, query: dict[str, str]) -> None:
         store = self.server.store

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
+from monitoring.feeding import Domains
 from monitoring.icinga import DEFINITIONS, PORT, PROGRAM
 
 NODES = {"master": "127.0.77.1", "satellite1": "127.0.77.2", "satellite2": "127.0.77.3"}
@@ -44,6 +45,11 @@ _PATHS = {
     "InitRunDir": "run",
     "SpoolDir": "spool",
 }
+
+
+SERVICES = 7
+SATELLITES = {"satellite1", "satellite2"}
+PINNED = "pinned.example"
 
 
 class Checked(NamedTuple):
@@ -189,3 +195,43 @@ def cluster(root: Path, programs: Path, hosts: str) -> Iterator[Cluster]:
             found.running[name].terminate()
         for process in found.running.values():
             process.wait(60)
+
+
+def hosts(world: Domains) -> str:
+    """Hosts of the zone ``dane``; the last one's service belongs to ``satellite1`` alone."""
+    text = ""
+    for name in (*(f"mx{number}.example" for number in range(SERVICES)), PINNED):
+        world.right(name)
+        endpoint = '  command_endpoint = "satellite1"\n' if name == PINNED else ""
+        text += (
+            f'object Host "{name}" {{\n  check_command = "dummy"\n'
+            f'  vars.dane_resolver = "127.0.0.1:{world.world.dns.port}"\n}}\n'
+            f'object Service "dane" {{\n  import "danebot-service"\n  host_name = "{name}"\n'
+            f'  check_command = "dane"\n  vars.dane_host = "{name}"\n  vars.dane_starttls = "tls"\n'
+            f"  vars.dane_port = {world.world.port}\n  vars.dane_timeout = 20\n{endpoint}}}\n"
+        )
+    return text
+
+
+def lately(found: Cluster, since: float) -> dict[str, tuple[int, str]]:
+    """State and satellite of what was looked at since then, by host."""
+    return {
+        name.partition("!")[0]: (one.state, one.source)
+        for name, one in found.checked().items()
+        if one.at > since
+    }
+
+
+def shared(found: Cluster, since: float) -> bool:
+    """Whether all are fine, and each satellite has some."""
+    seen = lately(found, since)
+    seen.pop(PINNED, None)
+    fine = len(seen) == SERVICES and {state for state, _ in seen.values()} == {0}
+    return fine and {source for _, source in seen.values()} == SATELLITES
+
+
+def moved(found: Cluster, since: float, to: str) -> bool:
+    """Whether all are fine, and that satellite has them."""
+    seen = lately(found, since)
+    seen.pop(PINNED, None)
+    return len(seen) == SERVICES and set(seen.values()) == {(0, to)}

@@ -22,7 +22,16 @@ from typing import NamedTuple
 
 import click
 
-from prove import crash_points, histories, long_run, parsers, programs, small_worlds, together
+from prove import (
+    crash_points,
+    fleet,
+    histories,
+    long_run,
+    parsers,
+    programs,
+    small_worlds,
+    together,
+)
 from prove.part import Budget, Part, Row
 
 PARTS = (
@@ -34,6 +43,7 @@ PARTS = (
     crash_points.PART,
     together.PART,
     long_run.PART,
+    fleet.PART,
 )
 _WORK = 0.9  # of a part's time; in the rest it ends
 _ASKED, _KILLED = 12, 18  # seconds beyond its own after which a part is interrupted, and killed
