@@ -8,7 +8,7 @@ from danebot.commands.shared import any_file, console_of
 
 
 @click.command()
-@click.argument("action", type=click.Choice(["run"]))
+@click.argument("action", type=click.Choice(["run", "report", "diff"]))
 @click.argument("paths", nargs=-1, required=True, shell_complete=any_file, metavar="PATH...")
 @click.option("--into", metavar="DIR", shell_complete=any_file, help="run: where results go.")
 @click.option(
@@ -91,7 +91,9 @@ def survey(ctx: click.Context, /, action: str, paths: tuple[str, ...], **options
     """Look at DANE of thousands to millions of domains, on all cores or a Dask cluster.
 
     `run FILE... --into DIR` takes domains (- is stdin), goes on where it was interrupted, and
-    leaves a Parquet data set. Needs: pip install 'danebot[survey]'.
+    leaves a Parquet data set. `report DIR` makes one HTML page of it and a CSV of failing domains,
+    `diff OLD NEW` says what broke, what was mended, and whose keys changed without an overlap.
+    Needs: pip install 'danebot[survey]'.
     """
     from danebot.verbs.survey import survey as verb
 

@@ -66,7 +66,7 @@ def _wanted_hosts(
     if not data.parts(Folder.MX):
         return
     query = "SELECT DISTINCT unnest(hosts) AS host FROM read_parquet(?) ORDER BY host"
-    found = connection.execute(query, [data.pattern(Folder.MX)])
+    found = connection.sql(query, params=[data.pattern(Folder.MX)])
     _spread(found, new, Folder.WANTED_HOSTS, size, pa.schema([("host", pa.string())]))
 
 
@@ -83,7 +83,7 @@ def _wanted_looks(
         ) QUALIFY row_number() OVER (PARTITION BY address ORDER BY host) <= ?
         ORDER BY hash(address), address, host
     """
-    found = connection.execute(query, [data.pattern(Folder.ROUTES), looks])
+    found = connection.sql(query, params=[data.pattern(Folder.ROUTES), looks])
     text = pa.string()
     schema = pa.schema([("address", text), ("host", text), ("sni", text)])
     _spread(found, new, Folder.WANTED_LOOKS, size, schema, together="address")
@@ -113,7 +113,7 @@ def _observed(
         ) l ON l.host = r.host
         ORDER BY r.host
     """  # noqa: S608 - of our own text alone
-    found = connection.execute(query, parameters)
+    found = connection.sql(query, params=parameters)
     schema = pa.schema(
         [
             ("host", pa.string()),
@@ -134,12 +134,12 @@ def _sorted(
         SELECT domain, answer, hosts, looked FROM read_parquet(?)
         ORDER BY coalesce(hosts[1], ''), domain
     """
-    found = connection.execute(query, [data.pattern(Folder.MX)])
+    found = connection.sql(query, params=[data.pattern(Folder.MX)])
     _spread(found, new, Folder.SORTED, size, rows.mx_schema())
 
 
 def _spread(
-    found: duckdb.DuckDBPyConnection,
+    found: duckdb.DuckDBPyRelation,
     new: DataSet,
     stage: Folder,
     size: int,

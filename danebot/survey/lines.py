@@ -4,31 +4,21 @@ from __future__ import annotations
 
 import json
 import os
-from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
-from danebot.adapters.replacing import sync_directory, temporary
-from danebot.survey.dataset import DataSet, Folder, unwritten
+from danebot.survey.dataset import DataSet, Folder
+from danebot.survey.tables import replaced
 
 
 def write_lines(data: DataSet, path: Path) -> None:
     """Replace ``path`` by the domains' results; raises `SurveyError`."""
-    new = temporary(path.parent)
-    try:
-        with new.open("w", encoding="ascii") as file:
-            for number in data.parts(Folder.DOMAINS):
-                for row in data.read(Folder.DOMAINS, number):
-                    file.write(json.dumps(row, default=_time, separators=(",", ":")) + "\n")
-            file.flush()
-            os.fsync(file.fileno())
-        new.rename(path)
-        sync_directory(path.parent)
-    except OSError as exc:
-        raise unwritten(path, exc) from exc
-    finally:
-        with suppress(OSError):
-            new.unlink(missing_ok=True)
+    with replaced(path) as new, new.open("w", encoding="ascii") as file:
+        for number in data.parts(Folder.DOMAINS):
+            for row in data.read(Folder.DOMAINS, number):
+                file.write(json.dumps(row, default=_time, separators=(",", ":")) + "\n")
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def _time(value: object) -> str:

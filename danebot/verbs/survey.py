@@ -1,4 +1,4 @@
-"""The verb ``survey``: DANE of many domains, as a data set."""
+"""The verb ``survey``: DANE of many domains, as a data set, a page, and what changed."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from danebot.domain.text import printable
+from danebot.domain.text import printable, quoted
 from danebot.errors import ConfigError, NameSyntaxError
 from danebot.verbs.common import ATTENTION, FINE
 from danebot.waiting import LINE
@@ -31,12 +31,41 @@ _LARGEST = 64 * 1024 * 1024  # octets of an opt-out list
 
 
 def survey(console: Console, action: str, paths: Sequence[str], options: Mapping[str, Any]) -> int:
-    """Make a survey; 0 if nothing needs attention."""
+    """Make a survey, its report, or the difference of two; 0 if nothing needs attention."""
     if not all(map(find_spec, _NEEDED)):
         console.warn("surveys need more than danebot itself: pip install 'danebot[survey]'")
         return USAGE
-    del action  # there is one
-    return _run(console, paths, options)
+    if action == "run":
+        return _run(console, paths, options)
+    if options["into"]:
+        raise click.UsageError(f"{action}: takes no --into; name directories of surveys")
+    return _report(console, paths) if action == "report" else _diff(console, paths)
+
+
+def _report(console: Console, paths: Sequence[str]) -> int:
+    from danebot.survey.report import make_report
+
+    if len(paths) != 1:
+        raise click.UsageError("report: name one survey's directory")
+    page, failing, count = make_report(Path(paths[0]))
+    console.say(str(page))
+    console.say(f"{failing}: {count} domains")
+    return FINE
+
+
+def _diff(console: Console, paths: Sequence[str]) -> int:
+    from danebot.survey.diff import compare
+
+    if len(paths) != len(("OLD", "NEW")):
+        raise click.UsageError("diff: name two surveys' directories, the older one first")
+    counted, changes = compare(Path(paths[0]), Path(paths[1]))
+    console.say(counted)
+    for title, rows in changes:
+        console.say(f"{title}: {len(rows)}")
+        for row in rows:
+            words = ["-" if value in {None, ""} else printable(str(value), 120) for value in row]
+            console.say(f"  {'  '.join(words)}")
+    return FINE
 
 
 # ---- run ------------------------------------------------------------------------------------
@@ -65,6 +94,7 @@ def _run(console: Console, paths: Sequence[str], options: Mapping[str, Any]) -> 
             write_lines(data, Path(options["json_lines"]))
     LINE.clear()
     console.say(f"{state.domains} domains surveyed: {data.root}")
+    console.say(f"next: danebot survey report {quoted(data.root)}")
     return ATTENTION if state.refused else FINE
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
 import signal
+import socket
 import subprocess
 import time
 from pathlib import Path
@@ -146,3 +148,40 @@ def test_who_opted_out_is_left_alone(tmp_path: Path) -> None:
     assert "1 of the input's names came more than once" in err
     found = job.select(tmp_path / "out", "SELECT domain, status FROM domains ORDER BY domain")
     assert found == [("x.d0.anchor.test", "ok"), ("x.d0.mismatch.test", "unknown")]
+
+
+@pytest.mark.usefixtures("internet")
+def test_nobody_else_reaches_its_cluster(tmp_path: Path) -> None:
+    """In the clear nobody is listened to: who reaches a worker or scheduler runs code there."""
+    words = job.run_words(job.listed(tmp_path, 20), tmp_path / "out", "--workers", "1")
+    process = job.start(tmp_path, *words, "--interval", "2")
+    listening: set[str] = set()
+    dashboard = ""
+    while process.poll() is None:
+        shown = subprocess.run(["ss", "-Hltnp"], capture_output=True, text=True, check=True)
+        ours = {str(process.pid), *map(str, _workers(process.pid))}
+        for line in shown.stdout.splitlines():
+            if any(f"pid={one}," in line for one in ours):
+                listening.add(line.split()[3])
+        dashboard = dashboard or _first_line(process)
+        for where in listening:
+            _unheard(where, dashboard)
+        time.sleep(0.3)
+    process.communicate()
+    assert len(listening) >= 3  # scheduler, nanny, worker
+    assert all(one.startswith("127.0.0.1:") for one in listening)
+
+
+def _first_line(process: subprocess.Popen[str]) -> str:
+    assert process.stdout is not None
+    return process.stdout.readline()
+
+
+def _unheard(where: str, dashboard: str) -> None:
+    """A plain connection gets no word of Dask's protocol, which begins with the sender's."""
+    host, _, port = where.rpartition(":")
+    if f":{port}/" in dashboard:
+        return  # shows, and takes no orders
+    with contextlib.suppress(OSError), socket.create_connection((host, int(port)), 1) as plain:
+        plain.settimeout(0.3)
+        assert plain.recv(1000) == b""
