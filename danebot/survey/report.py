@@ -13,7 +13,7 @@ from typing import Any
 from danebot import __version__
 from danebot.domain.text import printable
 from danebot.survey.dataset import DataSet
-from danebot.survey.tables import Tables, finished, tables, text, write_csv, write_text
+from danebot.survey.tables import Tables, finished, page_text, tables, write_csv, write_text
 
 PAGE, FAILING = "report.html", "failing.csv"
 _HEAD = ("mx", "domain", "status", "dane", "codes", "text")
@@ -129,7 +129,7 @@ def _page(data: DataSet, asked: Tables) -> str:
 
 
 def _section(title: str, body: str) -> str:
-    return f"<section><h2>{text(title)}</h2>\n{body}</section>"
+    return f"<section><h2>{page_text(title)}</h2>\n{body}</section>"
 
 
 def _bars(rows: Iterable[tuple[Any, ...]], what: str, unit: str, whole: int = 0) -> str:
@@ -140,14 +140,14 @@ def _bars(rows: Iterable[tuple[Any, ...]], what: str, unit: str, whole: int = 0)
     if not rows:
         return "<p>None.</p>"
     lines = [
-        f'<tr><th scope="row">{text(_short(name))}</th><td class="n">{count:,}</td>'
+        f'<tr><th scope="row">{page_text(_short(name))}</th><td class="n">{count:,}</td>'
         f'<td class="n">{100 * count / total:.1f} %</td>'
         f'<td class="bar"><svg viewBox="0 0 100 10" preserveAspectRatio="none" aria-hidden="true">'
         f'<rect class="{_class(name)}" width="{max(100 * count / most, 0.4):.2f}" height="10"/>'
         "</svg></td></tr>"
         for name, count in rows
     ]
-    head = f'<tr><th scope="col">{text(what)}</th><th class="n" scope="col">{text(unit)}</th>'
+    head = f'<tr><th scope="col">{page_text(what)}</th><th class="n" scope="col">{page_text(unit)}</th>'
     head += '<th class="n" scope="col">share</th><td></td></tr>'
     return f'<div class="wide"><table>{head}{"".join(lines)}</table></div>'
 
@@ -167,7 +167,7 @@ def _table(head: Sequence[str], rows: Iterable[tuple[Any, ...]]) -> str:
     rows = list(rows)
     if not rows:
         return "<p>None.</p>"
-    titles = "".join(f'<th scope="col">{text(word)}</th>' for word in head)
+    titles = "".join(f'<th scope="col">{page_text(word)}</th>' for word in head)
     lines = "".join(f"<tr>{''.join(map(_cell, row))}</tr>" for row in rows)
     return f'<div class="wide"><table><tr>{titles}</tr>{lines}</table></div>'
 
@@ -177,7 +177,7 @@ def _cell(value: object) -> str:
         return f'<td class="n">{value:,}</td>'
     words = _short(value)
     long = ' class="long"' if len(words) > _LONG else ""
-    return f"<td{long}>{text(words) or '&ndash;'}</td>"
+    return f"<td{long}>{page_text(words) or '&ndash;'}</td>"
 
 
 _STYLE = """

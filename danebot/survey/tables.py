@@ -83,7 +83,7 @@ def cell(value: object) -> str:
     return f"'{text}" if text.startswith(_FORMULA) else text
 
 
-def text(value: object) -> str:
+def page_text(value: object) -> str:
     """A value as text of a page."""
     return "" if value is None else escape(str(value))
 
