@@ -147,7 +147,8 @@ def _bars(rows: Iterable[tuple[Any, ...]], what: str, unit: str, whole: int = 0)
         "</svg></td></tr>"
         for name, count in rows
     ]
-    head = f'<tr><th scope="col">{page_text(what)}</th><th class="n" scope="col">{page_text(unit)}</th>'
+    head = f'<tr><th scope="col">{page_text(what)}</th>'
+    head += f'<th class="n" scope="col">{page_text(unit)}</th>'
     head += '<th class="n" scope="col">share</th><td></td></tr>'
     return f'<div class="wide"><table>{head}{"".join(lines)}</table></div>'
 
