@@ -68,6 +68,7 @@ def steady(text: str) -> str:
     text = re.sub(r" time=[0-9.]+s", " time=0s", text)
     text = re.sub(r"(certificate_days|rrsig_hours)=(-?[0-9]+)\.?[0-9]*", r"\1=\2", text)
     text = re.sub(r"seconds since [^\n]+ UTC", "seconds since then UTC", text)
+    text = re.sub(r"within [0-9.]+ s for", "within 0 s for", text)  # less what the start took
     said, title, trace = re.sub(r"^ *[0-9.]+  ", "", text, flags=re.MULTILINE).partition(
         "trace, in"
     )

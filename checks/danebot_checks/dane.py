@@ -20,21 +20,24 @@ if TYPE_CHECKING:
 NAME = "DANE"
 
 
-def main() -> NoReturn:
-    """Run the check and end the process."""
-    run(NAME, outcome)
+def main(spent: float = 0.0) -> NoReturn:
+    """Run the check and end the process; ``spent`` seconds of its time are over."""
+    run(NAME, lambda: outcome(spent=spent))
 
 
-def outcome(arguments: Sequence[str] | None = None) -> int:
+def outcome(arguments: Sequence[str] | None = None, *, spent: float = 0.0) -> int:
     """Run the check and print its result; return the exit status."""
     from danebot_checks.plugin import run_check
 
-    return run_check(NAME, lambda: check_dane(arguments))
+    return run_check(NAME, lambda: check_dane(arguments, time.monotonic() - spent))
 
 
-def check_dane(arguments: Sequence[str] | None) -> PluginResult:
-    """Look, judge, and tell; `DanebotError` if that is impossible."""
-    begin = time.monotonic()
+def check_dane(arguments: Sequence[str] | None, begin: float | None = None) -> PluginResult:
+    """Look, judge, and tell; `DanebotError` if that is impossible.
+
+    What it may take counts from ``begin`` (monotonic).
+    """
+    begin = time.monotonic() if begin is None else begin
     from danebot.errors import DanebotError
     from danebot.jobs.verify import verify_one
     from danebot.plugin.dane_options import parse_options

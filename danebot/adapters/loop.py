@@ -64,10 +64,15 @@ class Work(Protocol):
 
 
 class Lane(NamedTuple):
-    """How wants of one type are met: ``begin`` makes the work, ``width`` bounds how many run."""
+    """How wants of one type are met: ``begin`` makes the work, ``width`` bounds how many run.
+
+    With ``group`` no more than ``each`` run at once of those that it returns the same for.
+    """
 
     begin: Callable[[Any], Work]
     width: int
+    group: Callable[[Any], Hashable] | None = None
+    each: int = 0
 
 
 class Pause(NamedTuple):
@@ -133,9 +138,9 @@ def drive(
     be shared by several calls of one run; a `Recent` forgets those of long ago.  What a program
     raises ends the iteration.
     """
-    tasks: deque[_Task[ResultT]] = deque()
+    tasks: deque[Task[ResultT]] = deque()
     with selectors.DefaultSelector() as selector:
-        loop: _Loop[ResultT] = _Loop(selector, lanes, {} if cache is None else cache)
+        loop: Loop[ResultT] = Loop(selector, lanes, {} if cache is None else cache)
         try:
             for program in programs:
                 tasks.append(loop.start(program))
@@ -151,14 +156,15 @@ def drive(
             loop.close()
 
 
-class _Task(Generic[ResultT]):
+class Task(Generic[ResultT]):
     """A program being run; ``missing`` counts the replies that its batch still lacks.
 
     It holds those that are there: the cache may forget one before the last has come.
     """
 
-    def __init__(self, program: Program[ResultT]) -> None:
+    def __init__(self, program: Program[ResultT], wanted: Callable[[], bool]) -> None:
         self.program = program
+        self.wanted = wanted
         self.batch: tuple[Any, ...] = ()
         self.found: dict[Any, Any] = {}
         self.missing = 0
@@ -182,8 +188,16 @@ class _Watched:
         self.number = 0
 
 
-class _Loop(Generic[ResultT]):
-    """The programs and sockets of one call of `drive`."""
+class _Group:
+    """Wants that share a bound: how many run, and those that are held back."""
+
+    def __init__(self) -> None:
+        self.busy = 0
+        self.held: deque[Hashable] = deque()
+
+
+class Loop(Generic[ResultT]):
+    """Programs under way, and their sockets; for one thread."""
 
     def __init__(
         self, selector: selectors.BaseSelector, lanes: Mapping[type, Lane], known: dict[Any, Any]
@@ -192,19 +206,29 @@ class _Loop(Generic[ResultT]):
         self._selector = selector
         self._lanes = lanes
         self._known = known
-        self._waiting: dict[Hashable, list[_Task[ResultT]]] = {}
+        self._waiting: dict[Hashable, list[Task[ResultT]]] = {}
         self._queues: dict[type, deque[Hashable]] = {kind: deque() for kind in lanes}
         self._busy = dict.fromkeys(lanes, 0)
+        self._groups: dict[Hashable, _Group] = {}
         self._deadlines: list[tuple[float, int]] = []  # a heap; the number says whose
         self._due: dict[int, _Watched] = {}  # by number: none that ended, or was given more time
         self._numbers = itertools.count(1)
 
-    def start(self, program: Program[ResultT]) -> _Task[ResultT]:
-        """Run a program up to its first wants that have no reply yet."""
-        task = _Task(program)
+    def start(
+        self, program: Program[ResultT], wanted: Callable[[], bool] = lambda: True
+    ) -> Task[ResultT]:
+        """Run a program up to its first wants that have no reply yet.
+
+        What it wants isn't begun any more once ``wanted`` says that nobody waits for its result.
+        """
+        task = Task(program, wanted)
         self.running += 1
         self._resume(task, None)
         return task
+
+    def watch(self, work: Work) -> None:
+        """Have a work go on that nobody asked for."""
+        self._follow(_Watched(None, work))
 
     def turn(self) -> None:
         """Begin what there is room for, wait for the next event or deadline, and see to it."""
@@ -230,7 +254,7 @@ class _Loop(Generic[ResultT]):
         for key in list(self._selector.get_map().values()):
             key.data.sock.close()
 
-    def _resume(self, task: _Task[ResultT], replies: tuple[Any, ...] | None) -> None:
+    def _resume(self, task: Task[ResultT], replies: tuple[Any, ...] | None) -> None:
         """Take a program forward until it wants what isn't known, or ends."""
         try:
             while not task.missing:
@@ -244,7 +268,7 @@ class _Loop(Generic[ResultT]):
             task.result, task.done = stop.value, True
             self.running -= 1
 
-    def _wanted(self, want: Hashable, task: _Task[ResultT]) -> bool:
+    def _wanted(self, want: Hashable, task: Task[ResultT]) -> bool:
         """Note who waits for ``want``; False if its reply is known."""
         if want in self._known:
             task.found[want] = self._known[want]
@@ -257,8 +281,40 @@ class _Loop(Generic[ResultT]):
         return True
 
     def _begin(self, kind: type, want: Hashable) -> None:
+        lane = self._lanes[kind]
+        if not any(task.wanted() for task in self._waiting[want]):
+            for task in self._waiting.pop(want):
+                task.program.close()
+            self._next_of_group(kind, want)
+            return
+        if lane.group is not None:
+            group = self._groups.setdefault((kind, lane.group(want)), _Group())
+            if group.busy >= lane.each:
+                group.held.append(want)
+                return
+            group.busy += 1
         self._busy[kind] += 1
-        self._follow(_Watched(want, self._lanes[kind].begin(want)))
+        self._follow(_Watched(want, lane.begin(want)))
+
+    def _ended(self, kind: type, want: Hashable) -> None:
+        """Make room: in its lane, and in its group."""
+        self._busy[kind] -= 1
+        group_of = self._lanes[kind].group
+        if group_of is not None:
+            self._groups[kind, group_of(want)].busy -= 1
+            self._next_of_group(kind, want)
+
+    def _next_of_group(self, kind: type, want: Hashable) -> None:
+        """Have the next of those begin that were held back, if any."""
+        group_of = self._lanes[kind].group
+        key = (kind, None if group_of is None else group_of(want))
+        group = self._groups.get(key)
+        if group is None:
+            return
+        if group.held:
+            self._queues[kind].appendleft(group.held.popleft())
+        elif not group.busy:
+            del self._groups[key]
 
     def _advance(self, watched: _Watched, sock: socket.socket, mask: int) -> None:
         try:
@@ -293,7 +349,7 @@ class _Loop(Generic[ResultT]):
             heapq.heappush(self._deadlines, (work.deadline, watched.number))
 
     def _deliver(self, want: Hashable, reply: object) -> None:
-        self._busy[type(want)] -= 1
+        self._ended(type(want), want)
         self._known[want] = reply
         for task in self._waiting.pop(want):
             task.found[want] = reply

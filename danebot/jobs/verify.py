@@ -293,9 +293,17 @@ def verify_one(
     It has at most ``width`` queries and ``width`` connections open.  What is said goes to
     ``trace``.  A place for what is none of the subject's hosts is a finding.
     """
-    inquiry = inquiry._replace(criteria=inquiry.criteria._replace(placed=tuple(inquiry.places)))
-    (report,) = drive([look(subject, inquiry, clock, allowed)], _lanes(width, width, trace))
+    program = look_at_one(subject, inquiry, clock, allowed)
+    (report,) = drive([program], _lanes(width, width, trace))
     return report
+
+
+def look_at_one(
+    subject: Subject, inquiry: Inquiry, clock: Clock, allowed: timedelta | None
+) -> Program[Report]:
+    """`look`, where a place for what is none of the subject's hosts is a finding."""
+    placed = inquiry.criteria._replace(placed=tuple(inquiry.places))
+    return look(subject, inquiry._replace(criteria=placed), clock, allowed)
 
 
 def verify_many(
@@ -336,6 +344,18 @@ def _lanes(connections: int, queries: int, trace: Trace | None) -> dict[type, La
 
     traced = {kind: traced_queries(trace, lane) for kind, lane in asking.items()}
     return traced | prober.probe_lane(connections, partial(TracedSession, trace))
+
+
+def shared_lanes(width: int, each: int) -> dict[type, Lane]:
+    """For checks that come and go: ``width`` of each kind in all, ``each`` to one address."""
+    from danebot.adapters.dns import exchange
+    from danebot.adapters.probe import prober
+
+    probing = {
+        kind: lane._replace(group=lambda probe: probe.target.address, each=each)
+        for kind, lane in prober.probe_lane(width).items()
+    }
+    return exchange.query_lane(width) | probing
 
 
 def _patience(budget: float, nameservers: int) -> timedelta:

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
 
+    from danebot.adapters.dns.resolvconf import ResolverConfig
     from danebot.domain.dns.forms import RecordForm
 
 _DESCRIPTION = """\
@@ -55,21 +56,29 @@ class Options(NamedTuple):
     days: tuple[Range | None, Range | None]
     hours: tuple[Range | None, Range | None]
     trace: bool = False
+    max_age: timedelta = timedelta(0)
 
 
 def parse_options(arguments: Sequence[str] | None) -> Options:
     """Read the command line; `DanebotError` says in a line what is wrong with it."""
-    words = dane_parser().parse_args(arguments)
+    return options_of(dane_parser().parse_args(arguments))
+
+
+def options_of(words: argparse.Namespace, resolver: ResolverConfig | None = None) -> Options:
+    """What the parser's words mean; ``resolver`` is asked unless they name one."""
     if not 1 <= words.timeout <= _LONGEST:
         raise UsageError(f"--timeout goes from 1 to {_LONGEST:g} seconds")
+    if not 0 <= words.max_age <= _LONGEST:
+        raise UsageError(f"--max-age goes from 0 to {_LONGEST:g} seconds")
     return Options(
         _subject(words),
-        _inquiry(words),
+        _inquiry(words, resolver),
         timedelta(seconds=words.timeout),
         words.verbose,
         (words.warning, words.critical),
         (words.rrsig_warning, words.rrsig_critical),
         words.trace,
+        timedelta(seconds=words.max_age),
     )
 
 
@@ -80,6 +89,7 @@ def dane_parser() -> Parser:
     _add_subject(parser)
     _add_judgement(parser)
     _add_ways(parser)
+    _add_via(parser)
     return parser
 
 
@@ -177,6 +187,27 @@ def _add_ways(parser: Parser) -> None:
     add("--trace", action="store_true", help="at the end, what was said with DNS and the peers")
 
 
+def _add_via(parser: Parser) -> None:
+    """Options that the plugin acts upon before it knows of others: see ``danebot_checks.via``."""
+    add = parser.add_argument_group("who looks").add_argument
+    add(
+        "--via",
+        metavar="SOCKET|URL",
+        help="ask a danebot-exporter, which answers in a twentieth of the time: the path of its "
+        "--check.socket, or http(s)://HOST:PORT",
+    )
+    add("--or-local", action="store_true", help="look here, where that can't answer")
+    add(
+        "--max-age",
+        type=float,
+        default=0.0,
+        metavar="SECONDS",
+        help="it may use again what it saw so long ago (0); a TTL ends that sooner",
+    )
+    add("--via-login", metavar="FILE", help="for that URL: a line NAME:PASSWORD")
+    add("--via-ca", metavar="FILE", help="for https: trust store (PEM); default: OpenSSL's")
+
+
 def _subject(options: argparse.Namespace) -> Subject:
     if (options.domain is None) == (options.host is None):
         raise UsageError("give either --domain or --host")
@@ -191,7 +222,7 @@ def _subject(options: argparse.Namespace) -> Subject:
     return parse_subject(f"{options.host}:{port}", protocol)
 
 
-def _inquiry(options: argparse.Namespace) -> Inquiry:
+def _inquiry(options: argparse.Namespace, resolver: ResolverConfig | None) -> Inquiry:
     days = None
     if options.warning is not None or options.critical is not None:
         days = Thresholds(options.warning, options.critical)
@@ -212,8 +243,11 @@ def _inquiry(options: argparse.Namespace) -> Inquiry:
     family = Family.ANY
     if options.ipv4 != options.ipv6:
         family = Family.IPV4 if options.ipv4 else Family.IPV6
+    named = named_resolvers(options.resolver)
+    if resolver is None or named is not None or options.trust_resolver:
+        resolver = resolver_of(named, trusted=options.trust_resolver)
     return Inquiry(
-        resolver=resolver_of(named_resolvers(options.resolver), trusted=options.trust_resolver),
+        resolver=resolver,
         helo=Hostname.parse(options.helo) if options.helo else own_name(),
         criteria=criteria,
         family=family,

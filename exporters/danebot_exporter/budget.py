@@ -7,9 +7,13 @@ import resource
 PROBES = 16
 """Requests for /probe that are worked on at once."""
 _MOST = 65536
+_OF_CHECK = 4  # its client, one that waits, a query, a connection
 _REST = 400  # connections of clients, a round of the lineages' endpoints, files
 USUAL = 64
 """Queries, and connections, that one request for /probe may have open."""
+
+CHECKS = 512
+"""Checks that are worked on at once, and queries, and connections, that they may have open."""
 
 
 def raise_limit() -> int:
@@ -23,4 +27,10 @@ def raise_limit() -> int:
 
 def width(descriptors: int) -> int:
     """Return how many queries, and how many connections, one request for /probe may have open."""
-    return min(max((descriptors - _REST) // (2 * PROBES), 2), USUAL)
+    left = descriptors - _REST - _OF_CHECK * checks(descriptors)
+    return min(max(left // (2 * PROBES), 2), USUAL)
+
+
+def checks(descriptors: int) -> int:
+    """Return how many checks may be worked on at once, with as many queries and connections."""
+    return min(max((descriptors - _REST) // (2 * _OF_CHECK), 8), CHECKS)

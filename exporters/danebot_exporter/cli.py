@@ -5,10 +5,13 @@ Exit status: 0 fine, 1 trouble, 2 usage.
 
 from __future__ import annotations
 
+import os
+import re
 import signal
 import sys
 import threading
-from contextlib import suppress
+from contextlib import contextmanager, suppress
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,17 +24,19 @@ from danebot.domain.text import internal_error
 from danebot.errors import ConfigError, DanebotError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from danebot.config import Settings
     from danebot_exporter.feed.feeder import Feeder
     from danebot_exporter.own import OwnMetrics
+    from danebot_exporter.server import ExporterServer
     from danebot_exporter.targets import TargetFile
 
 LISTEN = "127.0.0.1:9698"
 FINE, TROUBLE, USAGE, INTERRUPTED = 0, 1, 2, 130
 _PATH = click.Path(path_type=Path)
 _PORTS = range(65536)
+_PARTING = timedelta(seconds=30)  # for checks under way, once told to end
 
 
 @click.command(
@@ -97,6 +102,22 @@ _PORTS = range(65536)
     help="Keep the services that FILE lists fresh, as check_dane would, and hand what was found to "
     "Icinga 2 or Nagios, as FILE says.",
 )
+@click.option(
+    "--check.socket",
+    "check_socket",
+    type=_PATH,
+    metavar="PATH",
+    help="Answer check_dane --via PATH on this host, too. Nobody but root and this user may be "
+    "able to change the folder.",
+)
+@click.option(
+    "--check.socket-mode",
+    "socket_mode",
+    default="0666",
+    show_default=True,
+    metavar="MODE",
+    help="Who may ask there: by default, every user of this host.",
+)
 @click.version_option(__version__, "-V", "--version", message="danebot-exporter %(version)s")
 def exporter(
     *,
@@ -108,13 +129,16 @@ def exporter(
     interval: str,
     reach: str,
     targets: Path | None,
+    check_socket: Path | None,
+    socket_mode: str,
     feed: Path | None,
 ) -> int:
     """Show danebot's status to Prometheus and to people.
 
-    Serves /metrics, a page for people at /, /probe?target=DOMAIN&module=smtp for any domain, and
-    /-/healthy. Reads the status document and the network, nothing else: run it as nobody.
-    After a change of danebot.toml, or of the file of --feed, send it SIGHUP.
+    Serves /metrics, a page for people at /, /probe?target=DOMAIN&module=smtp for any domain,
+    /check for check_dane --via, and /-/healthy. Reads the status document and the network, nothing
+    else: run it as nobody. After a change of danebot.toml, or of the file of
+    --feed, send it SIGHUP.
     """
     settings = _settings(config, snapshot)
     if textfile is not None:
@@ -131,6 +155,7 @@ def exporter(
         web_config=web_config,
         interval=interval,
         reach=Reach(reach),
+        check=None if check_socket is None else (check_socket, _mode(socket_mode)),
         again=again,
         targets=targets,
         feed=feed,
@@ -164,6 +189,7 @@ def _serve(
     web_config: Path | None,
     interval: str,
     reach: Reach,
+    check: tuple[Path, int] | None,
     again: Callable[[], Settings],
     targets: Path | None,
     feed: Path | None,
@@ -196,12 +222,14 @@ def _serve(
         else:
             complain("settings read again")
 
-    _at_each_hangup(reload)
+    actions: dict[int, Callable[[], None]] = {signal.SIGHUP: reload}
+    _at_each(actions)
     try:
         server = ExporterServer(where, store, Gate(web_config), own, reach, targets=listed)
     except OSError as exc:
         raise ConfigError(f"cannot listen on {listen}: {exc.strerror}") from exc
-    with server:
+    with server, _answering(server, check) as stop:
+        actions[signal.SIGTERM] = stop
         if span:
             ProbeRounds(store, span, complain, own).start()
         if feeder is not None:
@@ -232,17 +260,65 @@ def _feeder(path: Path, own: OwnMetrics) -> Feeder:
     return Feeder(path, counts, complain)
 
 
-def _at_each_hangup(action: Callable[[], None]) -> None:
-    """Have a thread act on each SIGHUP; a handler might interrupt who has a lock, or a line."""
+@contextmanager
+def _answering(
+    server: ExporterServer, check: tuple[Path, int] | None
+) -> Iterator[Callable[[], None]]:
+    """Answer checks at a socket, if there is to be one; gives what ends all well."""
+    from danebot_exporter.check_place import CheckPlace
+    from danebot_exporter.check_server import CheckServer
+    from danebot_exporter.server import complain
+
+    answering = None
+    if check is not None:
+        path, mode = check
+        place = CheckPlace(path, mode)
+        answering = CheckServer(place, server.checker, complain, clients=server.check_width)
+        answering.start()
+        complain(f"answering checks at {place.path}")
+
+    def stop() -> None:
+        server.stopping = True
+        if answering is not None:
+            answering.stop()
+        server.checker.ended(_PARTING)
+        _die()
+
+    try:
+        yield stop
+    finally:
+        if answering is not None:
+            answering.stop()
+
+
+def _at_each(actions: Mapping[int, Callable[[], None]]) -> None:
+    """Have a thread act on SIGHUP and SIGTERM; a handler might interrupt who has a lock, or a line.
+
+    SIGTERM ends the process as ever where there is no action for it yet.
+    """
+    heard = {signal.SIGHUP, signal.SIGTERM}
 
     def wait() -> None:
         while True:
-            signal.sigwait({signal.SIGHUP})
-            action()
+            number = signal.sigwait(heard)
+            actions.get(number, _die)()
 
-    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})
+    signal.pthread_sigmask(signal.SIG_BLOCK, heard)
     signal.signal(signal.SIGHUP, signal.SIG_DFL)  # nohup's would never arrive
     threading.Thread(target=wait, daemon=True).start()
+
+
+def _die() -> None:
+    """End as SIGTERM ends a process that does nothing about it."""
+    os.kill(os.getpid(), signal.SIGTERM)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
+
+
+def _mode(text: str) -> int:
+    """Permissions in octal digits."""
+    if not re.fullmatch("0?[0-7]{3}", text):
+        raise click.BadParameter(f"{text!r} is no mode such as 0660", param_hint="socket-mode")
+    return int(text, 8)
 
 
 def _address(text: str) -> tuple[str, int]:

@@ -23,7 +23,7 @@ from danebot_exporter.refusals import RefusalReason
 if TYPE_CHECKING:
     from prometheus_client.registry import Collector
 
-HANDLERS = ("page", "runbook", "metrics", "probe", "sd", "healthy", "other")
+HANDLERS = ("page", "runbook", "metrics", "probe", "sd", "check", "healthy", "other")
 _CLASSES = ("2xx", "4xx", "5xx")
 
 

@@ -17,6 +17,7 @@ class RefusalReason(enum.Enum):
     ADDRESS_LIMIT = "address-limit"
     CONNECTION_LIMIT = "connection-limit"
     PROBE_LIMIT = "probe-limit"
+    CHECK_LIMIT = "check-limit"
     PASSWORD_LIMIT = "password-limit"  # noqa: S105 - none
 
 
@@ -27,6 +28,8 @@ _WORDS = {
     RefusalReason.CONNECTION_LIMIT: "too many connections, all of them busy: hung up on {}",
     RefusalReason.PROBE_LIMIT: "too many requests for /probe at once, one of {} waited in vain: "
     "have Prometheus ask less often, or wait longer (scrape_timeout)",
+    RefusalReason.CHECK_LIMIT: "too many checks at once, one of {} waited in vain: "
+    "have it check less often, or use what was seen a moment ago (--max-age)",
     RefusalReason.PASSWORD_LIMIT: "too many wrong passwords: put off {}",
 }
 

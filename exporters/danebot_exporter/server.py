@@ -25,13 +25,16 @@ from danebot.adapters.network_errors import SHORTAGE
 from danebot.domain.addresses import Reach
 from danebot.domain.text import internal_error
 from danebot.errors import ConfigError, DanebotError
-from danebot_exporter.budget import PROBES, raise_limit, width
+from danebot_exporter.budget import PROBES, checks, raise_limit, width
+from danebot_exporter.check_frames import MOST, arguments_of, framed
+from danebot_exporter.checker import Checker
 from danebot_exporter.connections import Connection, Connections, Doing
 from danebot_exporter.exposition import CONTENT_TYPE
 from danebot_exporter.frame import policy
 from danebot_exporter.packing import Piece, accepts_gzip, gzipped
 from danebot_exporter.page import PageWish, page
 from danebot_exporter.passwords import Admission
+from danebot_exporter.permits import remote
 from danebot_exporter.probe import allowed, probe, subject_of
 from danebot_exporter.refusals import RefusalReason, Refusals
 from danebot_exporter.runbook import runbook
@@ -46,6 +49,9 @@ if TYPE_CHECKING:
 _PAUSE = 0.5  # seconds, where a connection can't be taken: it would be tried again at once
 _REQUEST, _ANSWER = 30.0, 60.0  # seconds
 _TEXT = "text/plain; charset=utf-8"
+CHECK_TYPE = "application/x-danebot-check"
+_DIGITS = 9
+_WAIT = 5.0  # seconds for a place among the checks
 _MOST_FIELDS = 20
 _WORTH = 1 << 16  # octets, below which compression saves nothing
 _FIELD_LINE = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+:[^\r\n\0]*\r?\n")
@@ -82,9 +88,14 @@ class ExporterServer(ThreadingHTTPServer):
         self.shelf = Shelf()
         self.host = socket.gethostname()
         self.probes = threading.BoundedSemaphore(PROBES)
-        self.probe_width = width(raise_limit())
+        descriptors = raise_limit()
+        self.probe_width = width(descriptors)
+        self.check_width = checks(descriptors)
+        self.checker = Checker(lambda: store.settings, width=self.check_width)
+        self.checks = threading.BoundedSemaphore(self.check_width)
         self.refused = Refusals(own.refused, complain)
         self.connections = Connections(self.refused)
+        self.stopping = False
         self._short = False
         super().__init__(listen, Handler)
 
@@ -196,7 +207,7 @@ class _FieldLines:
 
 
 class Handler(BaseHTTPRequestHandler):
-    """One connection; GET and HEAD only."""
+    """One connection; GET and HEAD, and POST for a check."""
 
     server: ExporterServer
     client_address: Connection  # type: ignore[assignment] # in place of the bare address
@@ -301,6 +312,7 @@ class Handler(BaseHTTPRequestHandler):
             "/runbook": ("runbook", self._runbook),
             "/probe": ("probe", self._probe),
             "/sd": ("sd", self._targets),
+            "/check": ("check", self._check_is_posted),
             "/-/healthy": ("healthy", self._healthy),
         }
         self._handler, handler = handlers.get(path, ("other", self._not_found))
@@ -317,6 +329,50 @@ class Handler(BaseHTTPRequestHandler):
             self.reply(f"{exc}\n".encode(errors="replace"), _TEXT, status)
 
     do_HEAD = do_GET  # noqa: N815 - theirs
+
+    def do_POST(self) -> None:
+        """Answer a check; what comes after its body is not read."""
+        self.client_address.does(Doing.WORKING)
+        self.close_connection = True
+        path, _ = self._asked()
+        self._handler = "check" if path == "/check" else "other"
+        if path != "/check":
+            self.send_error(HTTPStatus.NOT_IMPLEMENTED, "Unsupported method ('POST')")
+        elif not self._admitted():
+            return
+        elif self.server.stopping:
+            self.send_error(HTTPStatus.SERVICE_UNAVAILABLE, "it is being stopped")
+        elif self.server.reach is Reach.NONE:
+            self.send_error(HTTPStatus.FORBIDDEN, "/check is turned off: --probe.targets")
+        elif self.headers.get_content_type() != CHECK_TYPE:  # no page of a browser may send that
+            self.send_error(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, f"want {CHECK_TYPE}")
+        else:
+            self._check()
+
+    def _check(self) -> None:
+        digits = self.headers.get("Content-Length", "")
+        if not digits.isascii() or not digits.isdigit():
+            self.send_error(HTTPStatus.LENGTH_REQUIRED)
+            return
+        length = int(digits[:_DIGITS])
+        if length > MOST or len(digits) > _DIGITS:
+            self.send_error(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+            return
+        body = self.rfile.read(length)
+        if len(body) < length:
+            return  # it broke off
+        server = self.server
+        with server.checker.busy():
+            if not server.checks.acquire(timeout=_WAIT):
+                server.refused(RefusalReason.CHECK_LIMIT, self.client_address.peer)
+                text = b"too many checks at once; ask again later\n"
+                self.reply(text, _TEXT, HTTPStatus.SERVICE_UNAVAILABLE, Retry_After="5")
+                return
+            try:
+                answer = server.checker.check(arguments_of(body), permit=remote(server.reach))
+            finally:
+                server.checks.release()
+            self.reply(framed(answer), CHECK_TYPE)
 
     def _asked(self) -> tuple[str, dict[str, str]]:
         try:
@@ -400,7 +456,11 @@ class Handler(BaseHTTPRequestHandler):
         del query
         self.reply(b"danebot-exporter is healthy.\n", _TEXT)
 
+    def _check_is_posted(self, query: dict[str, str]) -> None:
+        del query
+        self.send_error(HTTPStatus.METHOD_NOT_ALLOWED, "POST it, as check_dane --via does")
+
     def _not_found(self, query: dict[str, str]) -> None:
         del query
-        text = b"Not found; there are /, /runbook, /metrics, /probe and /-/healthy\n"
+        text = b"Not found; there are /, /runbook, /metrics, /probe, /check and /-/healthy\n"
         self.reply(text, _TEXT, HTTPStatus.NOT_FOUND)

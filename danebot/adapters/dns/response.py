@@ -69,17 +69,21 @@ class Rdata(NamedTuple):
 class RRset:
     """Records of one owner and type; of TTLs that differ (RFC 2181 5.2) the largest, in seconds.
 
-    ``signatures`` are those that were read out of RRSIG records, once somebody has asked.
+    ``fresh`` is for how many seconds they may be used again: the smallest, as it arrived, and none
+    where the high-order bit is set (RFC 2181 section 8).  ``signatures`` are those that were read
+    out of RRSIG records, once somebody has asked.
     """
 
     def __init__(self, ttl: int, rdata: Rdata) -> None:
         self.ttl = held_for(ttl)
+        self.fresh = ttl if ttl <= _LARGEST_TTL else 0
         self.rdatas = [rdata]
         self.signatures: tuple[RecordSignature, ...] | None = None
 
     def add(self, ttl: int, rdata: Rdata) -> None:
         """Take in one more record."""
         self.ttl = max(self.ttl, held_for(ttl))
+        self.fresh = min(self.fresh, ttl if ttl <= _LARGEST_TTL else 0)
         self.rdatas.append(rdata)
 
 

@@ -6,6 +6,7 @@ it, and that the chain verifies to the trust store at this moment.
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -77,10 +78,22 @@ def trust_anchors(ca_file: Path | None) -> tuple[bytes, ...] | None:
     default = ssl.get_default_verify_paths().cafile or _BUNDLES[0]
     for path in [ca_file] if ca_file else map(Path, (default, *_BUNDLES)):
         try:
-            return tuple(_verifier(path).get_ca_certs(binary_form=True))
+            return _certificates(path, _seen(path))
         except OSError:
             continue
     return None
+
+
+@functools.lru_cache(4)
+def _certificates(path: Path, seen: tuple[int, ...]) -> tuple[bytes, ...]:
+    """Read once for each change of the file, which takes 40 ms."""
+    del seen
+    return tuple(_verifier(path).get_ca_certs(binary_form=True))
+
+
+def _seen(path: Path) -> tuple[int, ...]:
+    found = path.stat()
+    return found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
 
 
 def _handshake(client: ssl.SSLContext, server: ssl.SSLContext) -> str:

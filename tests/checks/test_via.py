@@ -1,0 +1,217 @@
+"""check_dane --via: the words of a danebot-exporter, unchanged; and what is said without them."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from asking import PLAIN, VIA, check_dane, odd_server
+from checking import NAME, World
+from danebot_checks.via import NoAnswer, last_value, read_answer
+from exporter import sample
+from exporter.running import Exporter, exporter
+from plugin_words import FINE_WORDS, WRONG_WORDS, steady
+
+OTHER = "3 1 1 " + "5a" * 32
+SILENT = ["-H", "a.example", "-t", "2"]
+
+
+@pytest.fixture(scope="module")
+def answering(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Exporter, str]]:
+    """An exporter, and the path of its socket."""
+    folder = tmp_path_factory.mktemp("via")
+    status = sample.write(folder / "status.json")
+    place = folder / "check.sock"
+    options = ("--snapshot", status, "--check.socket", place, "--probe.targets", "any")
+    with exporter(*options) as found:
+        yield found, str(place)
+
+
+def same(via: str, words: list[str]) -> int:
+    """Ask both ways; return the status, which is one, as the words are."""
+    told, plain = check_dane(["--via", via, *words]), check_dane(words, PLAIN)
+    assert (told.status, steady(told.text)) == (plain.status, steady(plain.text))
+    return told.status
+
+
+@pytest.mark.parametrize("words", FINE_WORDS, ids=" ".join)
+def test_same_words(world: World, answering: tuple[Exporter, str], words: tuple[str, ...]) -> None:
+    with world.peer() as peer:
+        world.publish(peer.port, f"3 1 1 {world.digest}", OTHER)
+        same(answering[1], world.words(peer.port, *words))
+        world.publish(peer.port, OTHER)
+        assert same(answering[1], world.words(peer.port, *words)) in (2, 3)
+
+
+@pytest.mark.parametrize("words", WRONG_WORDS, ids=repr)
+def test_same_refusals(answering: tuple[Exporter, str], words: tuple[str, ...]) -> None:
+    if any("\0" in word for word in words):
+        return  # no program can be given it
+    assert same(answering[1], list(words)) == 3
+
+
+def test_help_is_as_wide_as_the_terminal(answering: tuple[Exporter, str]) -> None:
+    wide = {"COLUMNS": "140"}
+    told = check_dane(["--via", answering[1], "-h"], env=wide)
+    assert told == check_dane(["-h"], PLAIN, env=wide)
+    assert told != check_dane(["-h"], PLAIN, env={"COLUMNS": "80"})
+
+
+def test_arguments_that_are_no_text(answering: tuple[Exporter, str]) -> None:
+    words = [b"-H", b"b\xfcro.example", b"-v"]
+    told = check_dane([b"--via", os.fsencode(answering[1]), *words])
+    assert told == check_dane(words, PLAIN)
+    told.sound()
+
+
+def test_it_has_the_time_that_was_given(world: World, answering: tuple[Exporter, str]) -> None:
+    """A service that accepts and says nothing: the same words, and not later."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        port = silent.getsockname()[1]
+        world.publish(port, OTHER)
+        words = world.words(port, "-t", "3")
+        assert same(answering[1], words) == 3
+        begin = time.monotonic()
+        check_dane(["--via", answering[1], *words])
+        assert time.monotonic() - begin < 3 + 1
+
+
+# ---- without an answer ----------------------------------------------------------------------
+
+
+def _drips(client: socket.socket) -> None:
+    client.sendall(b"danebot-check/1 0 1000\n")
+    for _ in range(100):
+        client.sendall(b"x")
+        time.sleep(0.1)
+
+
+def _floods(client: socket.socket) -> None:
+    while True:
+        client.sendall(b"x" * 65536)
+
+
+def _hangs_up(client: socket.socket) -> None:
+    client.recv(100)
+
+
+ODD: dict[str, tuple[Callable[[socket.socket], None], str]] = {
+    "hangs up": (_hangs_up, "hung up without an answer"),
+    "half a head": (lambda client: client.sendall(b"danebot-che"), "no answer of a danebot-exp"),
+    "half": (
+        lambda client: client.sendall(b"danebot-check/1 0 50\nDANE OK - all"),
+        "broke off in the middle",
+    ),
+    "more": (lambda client: client.sendall(b"danebot-check/1 0 2\nDANE"), "no answer of a dane"),
+    "no status": (lambda client: client.sendall(b"danebot-check/1 7 2\nDA"), "no answer of a"),
+    "minus": (lambda client: client.sendall(b"danebot-check/1 -1 2\nDA"), "no answer of a"),
+    "another": (lambda client: client.sendall(b"220 ESMTP\r\n"), "no answer of a danebot-exp"),
+    "endless": (_floods, "has no end"),
+    "drips": (_drips, "no answer in time; allow more (--timeout)"),
+    "silent": (lambda _: time.sleep(9), "no answer in time; allow more (--timeout)"),
+}
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_an_answer_that_is_none_is_unknown(name: str, tmp_path: Path) -> None:
+    act, says = ODD[name]
+    with odd_server(tmp_path / "s", act) as path:
+        begin = time.monotonic()
+        told = check_dane(["--via", path, *SILENT])
+        assert time.monotonic() - begin < 5
+    told.sound()
+    assert told.status == 3
+    assert told.lines[0].startswith(f"DANE UNKNOWN - {path}: ")
+    assert says in told.text
+
+
+@pytest.mark.parametrize(
+    ("via", "says"),
+    [
+        ("/nonexistent/s", "nobody answers there; start danebot-exporter with --check.socket"),
+        ("/etc/passwd", "nobody answers there"),
+        ("/" + "a" * 200, "correct --via"),
+        ("http://127.0.0.1:1", "connection refused; start danebot-exporter there"),
+        ("http://", "want http(s)://HOST:PORT"),
+        ("ftp://127.0.0.1", "want http(s)://HOST:PORT"),
+        ("http://me:secret@127.0.0.1/", "--via-login"),
+        ("http://127.0.0.1:99999", "want http(s)://HOST:PORT"),
+        ("http://a b\n|", "want http(s)://HOST:PORT"),
+    ],
+)
+def test_nobody_there(via: str, says: str) -> None:
+    told = check_dane(["--via", via, *SILENT])
+    told.sound()
+    assert told.status == 3
+    assert says in told.text
+
+
+def test_or_local_looks_itself_in_what_time_is_left(world: World, tmp_path: Path) -> None:
+    with world.peer() as peer:
+        world.publish(peer.port, f"3 1 1 {world.digest}")
+        words = world.words(peer.port, "-t", "8")
+        gone = check_dane(["--via", "/nonexistent/s", "--or-local", *words])
+        with odd_server(tmp_path / "s", ODD["silent"][0]) as path:
+            begin = time.monotonic()
+            late = check_dane(["--via", path, "--or-local", *words])
+            assert 4 < time.monotonic() - begin < 8
+    assert (gone.status, late.status) == (0, 0)
+    assert 4 < float(late.data["time"].partition("s")[0]) < 8
+
+
+def test_who_may_not_ask(tmp_path: Path) -> None:
+    if os.geteuid():
+        pytest.skip("needs root, which may ask everybody, to become nobody")
+    become = "import os, _socket, danebot_checks.via; os.setgid(65534); os.setuid(65534)"
+    with odd_server(tmp_path / "s", ODD["silent"][0]) as path:
+        told = check_dane(["--via", path, *SILENT], f"{become}; {VIA}")
+    assert told.status == 3
+    assert "this user may not ask" in told.text
+
+
+def test_nobody_reads(answering: tuple[Exporter, str]) -> None:
+    command = [sys.executable, "-c", VIA, "--via", answering[1], "stray"]
+    done = subprocess.run(["/bin/sh", "-c", '"$@" >&-', "sh", *command], check=False, timeout=60)
+    assert done.returncode == 3
+    with Path("/dev/full").open("w", encoding="ascii") as full:
+        assert subprocess.run(command, stdout=full, check=False, timeout=60).returncode == 3
+
+
+def test_it_imports_next_to_nothing() -> None:
+    code = (
+        "import sys; before = set(sys.modules); import danebot_checks.via, _socket; "
+        "print(*sorted(set(sys.modules) - before))"
+    )
+    words = check_dane([], code).text.split()
+    assert words == ["__future__", "_socket", "danebot_checks", "danebot_checks.via"]
+
+
+@pytest.mark.parametrize(
+    ("words", "value"),
+    [
+        (["--via", "a"], "a"),
+        (["--via=a", "--via", "b"], "b"),
+        (["--via"], None),
+        (["--viable", "x"], None),
+    ],
+)
+def test_the_last_value_counts(words: list[str], value: str | None) -> None:
+    assert last_value(words, "--via") == value
+
+
+def test_a_whole_answer() -> None:
+    assert read_answer("danebot-check/1 2 3\nü\n".encode()) == (2, "ü\n")
+    with pytest.raises(NoAnswer):
+        read_answer(b"danebot-check/1 2 1" + b"0" * 30 + b"\n")
+
+
+def test_a_host_may_be_called_as_an_option(answering: tuple[Exporter, str]) -> None:
+    """What --via hides from the other side must not move other words together."""
+    assert same(answering[1], ["-H", "--or-local", NAME]) == 3
