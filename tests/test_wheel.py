@@ -50,7 +50,8 @@ def scripts(wheel: Path) -> list[str]:
         (name,) = [n for n in archive.namelist() if n.endswith("entry_points.txt")]
         parser = configparser.ConfigParser()
         parser.read_string(archive.read(name).decode())
-    return sorted(parser["console_scripts"])
+        own = [Path(n).name for n in archive.namelist() if ".data/scripts/" in n]
+    return sorted([*parser["console_scripts"], *own])
 
 
 def test_it_holds_exactly_the_three_import_packages(wheel: Path) -> None:

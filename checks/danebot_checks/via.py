@@ -15,21 +15,16 @@ import os
 import sys
 from time import monotonic, sleep
 
+from danebot_checks.via_answer import MAGIC, NoAnswer, left, read_answer, received
+
 TYPE_CHECKING = False  # typing costs a millisecond
 if TYPE_CHECKING:
     from typing import NoReturn
 
 _BEGIN = monotonic()
-MAGIC = b"danebot-check/1 "
-MOST = 1 << 20  # octets of an answer
 _UNKNOWN = 3
-_STATES = range(4)
 _PATIENCE, _LEAST, _LONGEST = 30.0, 1.0, 3600.0  # seconds, as the plugin has them
 _VALUES = ("--via", "--via-login", "--via-ca")
-
-
-class NoAnswer(Exception):  # noqa: N818 - the plugin's own word for it
-    """Why there is none, and what to do."""
 
 
 def main() -> NoReturn:
@@ -41,7 +36,7 @@ def main() -> NoReturn:
     local = "--or-local" in words
     patience = _patience(words)
     try:
-        status, text = ask(via, words, _BEGIN + (patience / 2 if local else patience))
+        status, text = answer_of(via, words, _BEGIN + (patience / 2 if local else patience))
     except NoAnswer as why:
         if local:
             _plugin(monotonic() - _BEGIN)
@@ -53,7 +48,7 @@ def main() -> NoReturn:
     _end(status, text)
 
 
-def ask(via: str, words: list[str], until: float) -> tuple[int, str]:
+def answer_of(via: str, words: list[str], until: float) -> tuple[int, str]:
     """Return the status and the text that came by ``until`` (monotonic), or raise `NoAnswer`."""
     body = b"\0".join(_octets(word) for word in _without_secrets(words))
     try:
@@ -67,49 +62,6 @@ def ask(via: str, words: list[str], until: float) -> tuple[int, str]:
     except TimeoutError:
         raise NoAnswer("no answer in time; allow more (--timeout), or see its log") from None
     return read_answer(answer)
-
-
-def read_answer(answer: bytes) -> tuple[int, str]:
-    """Take an answer apart; `NoAnswer` unless it is a whole one."""
-    if not answer:
-        raise NoAnswer("it hung up without an answer; see its log")
-    head, _, text = answer.partition(b"\n")
-    numbers = head[len(MAGIC) :].split(b" ")
-    known = head.startswith(MAGIC) and len(numbers) == len("SL")
-    if not known or not all(one.isdigit() and len(one) < len(str(MOST)) for one in numbers):
-        raise NoAnswer("that is no answer of a danebot-exporter; correct --via")
-    status, length = map(int, numbers)
-    if len(text) < length:
-        raise NoAnswer("it broke off in the middle of an answer; see its log")
-    if len(text) > length or status not in _STATES:
-        raise NoAnswer("that is no answer of a danebot-exporter; correct --via")
-    return status, text.decode("utf-8", "surrogateescape")
-
-
-def received(sock: object, until: float) -> bytes:
-    """All that comes until the end; `TimeoutError`, or `OSError`."""
-    parts: list[bytes] = []
-    size = 0
-    while True:
-        sock.settimeout(left(until))  # type: ignore[attr-defined] # a socket, or a TLS one
-        try:
-            part = sock.recv(65536)  # type: ignore[attr-defined]
-        except ConnectionResetError:  # it hung up on what it did not read
-            part = b""
-        if not part:
-            return b"".join(parts)
-        parts.append(part)
-        size += len(part)
-        if size > MOST:
-            raise NoAnswer("its answer has no end; correct --via")
-
-
-def left(until: float) -> float:
-    """The seconds until then; `TimeoutError` if there are none."""
-    found = until - monotonic()
-    if found <= 0:
-        raise TimeoutError
-    return found
 
 
 def _over_socket(path: str, request: bytes, until: float) -> bytes:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import _socket
 from typing import Any
 
-from danebot_checks.via import NoAnswer, left, received
+from danebot_checks.via_answer import NoAnswer, left, received
 
 _PORTS = {"http": 80, "https": 443}
 _LARGEST = 4096  # octets of a file with a password

@@ -193,8 +193,8 @@ def _add_via(parser: Parser) -> None:
     add(
         "--via",
         metavar="SOCKET|URL",
-        help="ask a danebot-exporter, which answers in a twentieth of the time: the path of its "
-        "--check.socket, or http(s)://HOST:PORT",
+        help="have a danebot-exporter look, in a twentieth of the time: the path of its socket for "
+        "checks, or http(s)://HOST:PORT",
     )
     add("--or-local", action="store_true", help="look here, where that can't answer")
     add(

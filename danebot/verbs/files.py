@@ -35,7 +35,8 @@ GUIDES = (
 )
 DECISIONS = (
     *("README", "0001-dns-reader", "0002-start-up", "0003-one-loop", "0004-status-document"),
-    *("0005-certbot-command-line", "0006-http-server", "0008-survey-engine"),
+    *("0005-certbot-command-line", "0006-http-server", "0007-resident-checker"),
+    "0008-survey-engine",
 )
 
 

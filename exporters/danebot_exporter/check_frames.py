@@ -37,7 +37,7 @@ def framed(answer: Answer) -> bytes:
     return MAGIC + b"%d %d\n" % (answer.status, len(text)) + text
 
 
-def refusal(words: str) -> bytes:
+def turned_away(words: str) -> bytes:
     """An answer that says why there is no other."""
     text = render(NAME, PluginResult(State.UNKNOWN, words)).encode("utf-8", "backslashreplace")
     return MAGIC + b"%d %d\n" % (State.UNKNOWN.value, len(text)) + text

@@ -20,7 +20,7 @@ class Client(NamedTuple):
     user: int
 
 
-class Place(enum.Enum):
+class Turn(enum.Enum):
     """What becomes of a client."""
 
     BEGUN = "its turn"
@@ -38,18 +38,18 @@ class Queue:
         self._busy: Counter[int] = Counter()
         self._waiting: dict[int, deque[Client]] = {}
 
-    def admit(self, client: Client) -> Place:
+    def admit(self, client: Client) -> Turn:
         """Take a client on."""
         user = client.user
         with self._lock:
             if self._busy.total() < self._most and self._busy[user] < self._each:
                 self._busy[user] += 1
-                return Place.BEGUN
+                return Turn.BEGUN
             queue = self._waiting.get(user, ())
             if len(queue) >= self._each or sum(map(len, self._waiting.values())) >= self._most:
-                return Place.NONE
+                return Turn.NONE
             self._waiting.setdefault(user, deque()).append(client)
-            return Place.WAITING
+            return Turn.WAITING
 
     def ended(self, user: int) -> Client | None:
         """Note that a client of ``user`` was seen to; whose turn it is instead."""

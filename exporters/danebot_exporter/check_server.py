@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING
 from danebot.adapters.network_errors import SHORTAGE
 from danebot.domain.text import internal_error
 from danebot_exporter.budget import CHECKS
-from danebot_exporter.check_frames import FrameError, framed, read_request, refusal
-from danebot_exporter.check_queue import Client, Place, Queue
+from danebot_exporter.check_frames import FrameError, framed, read_request, turned_away
+from danebot_exporter.check_queue import Client, Queue, Turn
 from danebot_exporter.permits import LOCAL, OWN
 
 if TYPE_CHECKING:
@@ -86,11 +86,11 @@ class CheckServer:
         packed = client.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
         _, user, _ = _CREDENTIALS.unpack(packed)
         place = self._queue.admit(Client(client, user))
-        if place is Place.NONE:
+        if place is Turn.NONE:
             with client:
                 client.settimeout(0)
-                client.send(refusal("too many checks at once; ask later, or with --max-age"))
-        elif place is Place.BEGUN:
+                client.send(turned_away("too many checks at once; ask later, or with --max-age"))
+        elif place is Turn.BEGUN:
             busy = self._checker.busy()
             busy.__enter__()
             try:
@@ -147,7 +147,7 @@ def _said(client: Client, checker: Checker) -> bytes:
     try:
         arguments = read_request(receive)
     except FrameError as exc:
-        return refusal(str(exc))
+        return turned_away(str(exc))
     except (EOFError, TimeoutError):
         return b""
     if _gone(sock):

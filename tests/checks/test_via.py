@@ -14,7 +14,8 @@ import pytest
 
 from asking import PLAIN, VIA, check_dane, odd_server
 from checking import NAME, World
-from danebot_checks.via import NoAnswer, last_value, read_answer
+from danebot_checks.via import last_value
+from danebot_checks.via_answer import NoAnswer, read_answer
 from exporter import sample
 from exporter.running import Exporter, exporter
 from plugin_words import FINE_WORDS, WRONG_WORDS, steady
@@ -190,7 +191,13 @@ def test_it_imports_next_to_nothing() -> None:
         "print(*sorted(set(sys.modules) - before))"
     )
     words = check_dane([], code).text.split()
-    assert words == ["__future__", "_socket", "danebot_checks", "danebot_checks.via"]
+    assert words == [
+        "__future__",
+        "_socket",
+        "danebot_checks",
+        "danebot_checks.via",
+        "danebot_checks.via_answer",
+    ]
 
 
 @pytest.mark.parametrize(

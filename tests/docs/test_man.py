@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -36,8 +37,9 @@ def test_markup_of_one_becomes_that_of_the_other() -> None:
 
 
 def test_every_command_has_a_manual_page() -> None:
-    _, _, rest = (ROOT / "pyproject.toml").read_text().partition("[project.scripts]\n")
-    commands = {line.split(" = ")[0] for line in rest.partition("\n\n")[0].splitlines()}
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    own = project["tool"]["hatch"]["build"]["targets"]["wheel"]["shared-scripts"]
+    commands = {*project["project"]["scripts"], *own.values()}
     assert {name.rpartition(".")[0] for name in make_man.pages()} == commands
     assert {path.name for path in make_man.PAGES.iterdir()} == set(make_man.pages())
 

@@ -14,7 +14,7 @@ import pytest
 
 from asking import PLAIN, check_dane
 from checking import NAME, World, world_in
-from danebot_checks.via import read_answer
+from danebot_checks.via_answer import read_answer
 from domain.pki import issue
 from exporter import sample
 from exporter.running import Exporter, exporter

@@ -20,10 +20,10 @@ from asking import VIA, check_dane
 from checking import World, world_in
 from danebot.domain.addresses import Reach
 from danebot.errors import ConfigError
-from danebot_checks.via import MAGIC, read_answer
-from danebot_exporter.check_frames import MOST, FrameError, read_request, refusal
+from danebot_checks.via_answer import MAGIC, read_answer
+from danebot_exporter.check_frames import MOST, FrameError, read_request, turned_away
 from danebot_exporter.check_place import CheckPlace
-from danebot_exporter.check_queue import Client, Place, Queue
+from danebot_exporter.check_queue import Client, Queue, Turn
 from danebot_exporter.checker import Checker
 from danebot_exporter.permits import LOCAL, OWN, remote
 from exporter import sample
@@ -297,11 +297,11 @@ def test_one_user_leaves_room_for_others() -> None:
     try:
         mine, other = Client(socks[0], 1), Client(socks[1], 2)
         assert [queue.admit(mine) for _ in range(15)] == [
-            *[Place.BEGUN] * 7,
-            *[Place.WAITING] * 7,
-            Place.NONE,
+            *[Turn.BEGUN] * 7,
+            *[Turn.WAITING] * 7,
+            Turn.NONE,
         ]
-        assert [queue.admit(other) for _ in range(3)] == [Place.BEGUN, Place.WAITING, Place.NONE]
+        assert [queue.admit(other) for _ in range(3)] == [Turn.BEGUN, Turn.WAITING, Turn.NONE]
         assert queue.ended(2) == other
         assert queue.ended(1) == mine
         assert queue.ended(2) is None
@@ -371,4 +371,4 @@ def test_no_request() -> None:
             read_request(partial(_next, pieces))
     with pytest.raises(EOFError):
         read_request(lambda _: b"")
-    assert read_answer(refusal("no")) == (3, "DANE UNKNOWN - no\n")
+    assert read_answer(turned_away("no")) == (3, "DANE UNKNOWN - no\n")

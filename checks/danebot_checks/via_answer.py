@@ -1,0 +1,56 @@
+"""What a danebot-exporter answers, whole or not at all; imports nothing, as ``via`` says."""
+
+from __future__ import annotations
+
+from time import monotonic
+
+MAGIC = b"danebot-check/1 "
+MOST = 1 << 20  # octets of an answer
+_STATES = range(4)
+
+
+class NoAnswer(Exception):  # noqa: N818 - the plugin's own word for it
+    """Why there is none, and what to do."""
+
+
+def read_answer(answer: bytes) -> tuple[int, str]:
+    """Take an answer apart; `NoAnswer` unless it is a whole one."""
+    if not answer:
+        raise NoAnswer("it hung up without an answer; see its log")
+    head, _, text = answer.partition(b"\n")
+    numbers = head[len(MAGIC) :].split(b" ")
+    known = head.startswith(MAGIC) and len(numbers) == len("SL")
+    if not known or not all(one.isdigit() and len(one) < len(str(MOST)) for one in numbers):
+        raise NoAnswer("that is no answer of a danebot-exporter; correct --via")
+    status, length = map(int, numbers)
+    if len(text) < length:
+        raise NoAnswer("it broke off in the middle of an answer; see its log")
+    if len(text) > length or status not in _STATES:
+        raise NoAnswer("that is no answer of a danebot-exporter; correct --via")
+    return status, text.decode("utf-8", "surrogateescape")
+
+
+def received(sock: object, until: float) -> bytes:
+    """All that comes until the end; `TimeoutError`, or `OSError`."""
+    parts: list[bytes] = []
+    size = 0
+    while True:
+        sock.settimeout(left(until))  # type: ignore[attr-defined] # a socket, or a TLS one
+        try:
+            part = sock.recv(65536)  # type: ignore[attr-defined]
+        except ConnectionResetError:  # it hung up on what it did not read
+            part = b""
+        if not part:
+            return b"".join(parts)
+        parts.append(part)
+        size += len(part)
+        if size > MOST:
+            raise NoAnswer("its answer has no end; correct --via")
+
+
+def left(until: float) -> float:
+    """The seconds until then; `TimeoutError` if there are none."""
+    found = until - monotonic()
+    if found <= 0:
+        raise TimeoutError
+    return found
