@@ -142,6 +142,19 @@ def icinga_command(site: icinga.Site, hosts: str) -> list[str]:
     return command
 
 
+def feed_file(site: icinga.Site) -> str:
+    """The file of ``--feed``, with its password beside it."""
+    password = site.directory / "feed.password"
+    password.write_text(site.password)
+    password.chmod(0o600)
+    return (
+        'refresh = "1s"\nmax_age = "0s"\n[icinga]\n'
+        f'url = "https://{site.address}:{icinga.PORT}"\nserver_name = "lab"\n'
+        f'user = "feed"\npassword_file = "{password}"\n'
+        f'ca_file = "{site.directory}/data/certs/ca.crt"\n'
+    )
+
+
 def nagios_command(site: nagios.Site, services: str, threshold: int) -> list[str]:
     """A Nagios with the shipped passive service as a template, and ``services`` of its own."""
     command = nagios.configure(site)
