@@ -21,7 +21,8 @@ _NONE: tuple[str, ...] = ()
 _NO_TABLES: list[Mapping[str, object]] = []
 _LEAST = timedelta(seconds=1)
 _API = 5665
-_NO_OPTIONS = {"-h", "--help", "-V", "--version", "--trace", "--via", "--or-local", "--max-age"}
+_NO_OPTIONS = {"-h", "--help", "-V", "--version", "--trace", "--or-local", "--max-age"}
+_NO_OPTIONS |= {"--via", "--via-login", "--via-ca"}  # the feed looks itself
 _MACRO = re.compile(r"\$(?:\$|\w+|\{\w+\})")
 
 
