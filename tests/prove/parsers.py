@@ -1,11 +1,12 @@
 """Executions of each parser.
 
-First what is sent (`prove.wires`), then what is in files (`prove.file_wires`), and last odd files
-as they lie in a tree (`prove.odd_files`).
+First odd files as they lie in a tree (`prove.odd_files`), then what is sent (`prove.wires`), and
+last what is in files (`prove.file_wires`).
 """
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -21,28 +22,34 @@ from prove.wires import WIRES
 _EACH = 500
 _FIRST = 3_000_000_000
 _WANTED = 1_000_000  # executions; then the next has the rest of the time
+_LEAST = 1.0  # second; to libFuzzer, less is no limit at all
 _ON_FILES, _ON_TREES = 0.25, 0.1  # of the time
 
 
 def _run(budget: Budget) -> Iterator[Row]:
-    yield from _tried("octets", list(WIRES), budget.share(1 - _ON_FILES - _ON_TREES))
-    yield from _tried("files", list(FILES), budget.share(_ON_FILES / (_ON_FILES + _ON_TREES)))
-    yield from _odd_files(budget)
-
-
-def _tried(what: str, names: list[str], budget: Budget) -> Iterator[Row]:
-    """Each by itself, on every core; what one leaves of its time is for the next."""
-    with ExitStack() as stack, ThreadPoolExecutor(budget.cores) as pool:
+    yield from _odd_files(budget.share(_ON_TREES))
+    with ExitStack() as stack:
         free: SimpleQueue[Hunter] = SimpleQueue()
         for _ in range(budget.cores):
             free.put(stack.enter_context(hunter()))
+        yield from _tried("octets", list(WIRES), free, budget.share(1 - _ON_FILES))
+        yield from _tried("files", list(FILES), free, budget)
+
+
+def _tried(what: str, names: list[str], free: SimpleQueue[Hunter], budget: Budget) -> Iterator[Row]:
+    """Each by itself, on every core; what one leaves of its time is for the next."""
+    beyond = [0.0]  # its own time, seconds: what a hunt takes to begin and to end
+    with ThreadPoolExecutor(budget.cores) as pool:
 
         def one(number: int) -> Hunt:
             turns = -(-(len(names) - number) // budget.cores)
             mine = free.get()
+            seconds = max(budget.left() / turns - beyond[-1], _LEAST)
+            began = time.monotonic()
             try:
-                return mine.hunt(names[number], _WANTED, max(budget.left() / turns, 1), budget.seed)
+                return mine.hunt(names[number], _WANTED, seconds, budget.seed)
             finally:
+                beyond.append(max(time.monotonic() - began - seconds, 0.0))
                 free.put(mine)
 
         for name, done in zip(names, pool.map(one, range(len(names))), strict=True):

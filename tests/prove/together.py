@@ -11,6 +11,8 @@ import itertools
 import json
 import os
 import random
+import re
+import shlex
 import signal
 import subprocess
 import tempfile
@@ -37,6 +39,7 @@ _LONGEST = 120  # of one run
 _END = 90  # of the runs after the last round, until everything is as it would be undisturbed
 _LOOK = 0.1
 _STATUS = ("status", "--json", MAIL)
+_WAY_BACK = re.compile(r"to go on: (cp -p .*?); then: (danebot init \S+)")
 
 
 class BrokenError(AssertionError):
@@ -288,6 +291,30 @@ class World:
             self.breaks(f"at the end there is {published(self.hosts[0])}, not {wanted}")
         return True
 
+    def deleted(self) -> None:
+        """`certbot delete` of a lineage under care, in the midst of everything; and the way back.
+
+        The jobs may have something to tell, and end with 1; `look` sees that mail goes on.
+        """
+        host = self.hosts[1]
+        delete = self._certbot(host, "delete", "--cert-name", MAIL)
+        self.note(f"{host.name}: its lineage is to be deleted")
+        words = (("renew",), ("newkey", MAIL), ("deploy", MAIL), ("renew",))
+        jobs = [delete, self._editor(host), self._backup(host)]
+        jobs += [self._danebot(host, *args) for args in words]
+        with ThreadPoolExecutor(len(jobs)) as pool:
+            list(pool.map(_later, jobs, [self.dice.uniform(0, _ROUND) for _ in jobs]))
+        if (host.tree / "renewal" / f"{MAIL}.conf").exists():  # certbot found its lock taken
+            delete()
+        said = self.run(host, host.argv("status", MAIL), host.env())
+        way = _WAY_BACK.search(said.told)
+        if way is None or said.status != 1 or f"{MAIL}.conf is gone" not in said.said:
+            self.breaks(f"P4: after certbot delete, status has no way back: {said}")
+            return
+        subprocess.run(shlex.split(way[1]), check=True)
+        self.judged(self.run(host, host.argv(*shlex.split(way[2])[1:]), host.env()))
+        self.assert_kept()
+
     def _phase(self, host: Host) -> str:
         words = host.argv("status", "--json", MAIL)
         ran = subprocess.run(words, env=host.env(), capture_output=True, text=True, check=False)
@@ -383,6 +410,7 @@ def _run(budget: Budget) -> Iterator[Row]:
                 world.round()
                 rounds += 1
                 yield world.row(f"{rounds} rounds")
+            world.deleted()
             end = (
                 "came to rest" if world.settled(budget) else "time was over before it came to rest"
             )
