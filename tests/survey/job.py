@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +15,11 @@ from survey.internet import RESOLVER, TEST_NAMES, Verdict, domains
 ROOT = Path(__file__).parents[2]
 
 
-def command(tmp_path: Path, *words: str | Path) -> list[str]:
-    """A survey with no settings but those here."""
+def command(tmp_path: Path, options: Sequence[str], *words: str | Path) -> list[str]:
+    """A survey with no settings but those here; ``options`` are danebot's own."""
     config = tmp_path / "danebot.toml"
     config.touch()
-    program = [sys.executable, "-m", "danebot", "--config", str(config)]
+    program = [sys.executable, "-m", "danebot", "--config", str(config), *options]
     return [*program, "survey", *map(str, words)]
 
 
@@ -31,11 +31,15 @@ def run_words(source: str | Path, into: Path, *more: str) -> list[str | Path]:
 
 
 def start(
-    tmp_path: Path, *words: str | Path, stdin: int | None = None, start_new_session: bool = False
+    tmp_path: Path,
+    *words: str | Path,
+    options: Sequence[str] = (),
+    stdin: int | None = None,
+    start_new_session: bool = False,
 ) -> subprocess.Popen[str]:
     """Start it."""
     return subprocess.Popen(
-        command(tmp_path, *words),
+        command(tmp_path, options, *words),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -44,6 +48,14 @@ def start(
         stdin=stdin,
         start_new_session=start_new_session,
     )
+
+
+def workers(driver: int) -> list[int]:
+    """The processes below a driver that work."""
+    words = ["ps", "-ww", "-eo", "pid,ppid,args"]
+    shown = subprocess.run(words, capture_output=True, text=True, check=True)
+    rows = [line.split(None, 2) for line in shown.stdout.splitlines()[1:]]
+    return [int(p) for p, above, args in rows if int(above) == driver and "spawn_main" in args]
 
 
 def done(tmp_path: Path, *words: str | Path, stdin: str = "") -> tuple[int, str, str]:

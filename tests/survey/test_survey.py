@@ -66,15 +66,6 @@ def test_killed_at_any_moment_it_goes_on(undisturbed: Path, tmp_path: Path, seed
     assert not list((tmp_path / "out").rglob(".danebot-tmp-*"))
 
 
-def _workers(driver: int) -> list[int]:
-    """Processes below a driver that work."""
-    shown = subprocess.run(
-        ["ps", "-ww", "-eo", "pid,ppid,args"], capture_output=True, text=True, check=True
-    )
-    rows = [line.split(None, 2) for line in shown.stdout.splitlines()[1:]]
-    return [int(p) for p, parent, args in rows if int(parent) == driver and "spawn_main" in args]
-
-
 def test_a_worker_that_is_killed_changes_nothing(undisturbed: Path, tmp_path: Path) -> None:
     source = undisturbed.parent / "domains.txt"
     words = job.run_words(source, tmp_path / "out", "--rows", "150")
@@ -82,7 +73,7 @@ def test_a_worker_that_is_killed_changes_nothing(undisturbed: Path, tmp_path: Pa
     killed = 0
     while process.poll() is None and killed < 3:
         made = len(list((tmp_path / "out/work").glob("*/part-*")))
-        workers = _workers(process.pid)
+        workers = job.workers(process.pid)
         if made > 16 + 4 * killed and workers:
             os.kill(workers[0], signal.SIGKILL)
             killed += 1
@@ -159,7 +150,7 @@ def test_nobody_else_reaches_its_cluster(tmp_path: Path) -> None:
     dashboard = ""
     while process.poll() is None:
         shown = subprocess.run(["ss", "-Hltnp"], capture_output=True, text=True, check=True)
-        ours = {str(process.pid), *map(str, _workers(process.pid))}
+        ours = {str(process.pid), *map(str, job.workers(process.pid))}
         for line in shown.stdout.splitlines():
             if any(f"pid={one}," in line for one in ours):
                 listening.add(line.split()[3])
