@@ -22,11 +22,7 @@ _AGAIN = "PYTHONPATH=tests python -m prove.small_worlds --world {} --events {}"
 def _searched(number: int, seconds: float, events: int) -> Row:
     search, budget = Search(WORLDS[number]), Budget.of(seconds)
     found = search.play(events, budget.over)
-    whole = f"all histories of up to {search.depth} of {events} events"
-    amount = (
-        f"{counted(len(search.states))} states, {counted(search.moves)} moves, "
-        f"{whole if search.depth >= 0 else 'not even all histories without an event'}"
-    )
+    amount = f"{_seen(search, events)}, {counted(search.moves)} moves"
     name = search.small.name
     broken: tuple[str, ...] = ()
     if found is not None:
@@ -34,6 +30,17 @@ def _searched(number: int, seconds: float, events: int) -> Row:
         again = _AGAIN.format(name, search.depth + 1)
         broken = ("\n".join((f"{keep(f'small-world-{name}', lines)}: {again}", *lines)),)
     return Row(f"small world: {name}", amount, broken)
+
+
+def _seen(search: Search, events: int) -> str:
+    """Which states were visited, and which of them are all that there are."""
+    beyond = len(search.states) - search.whole
+    if search.exhausted:
+        return f"all {counted(search.whole)} states, by any number of events"
+    if search.depth < 0:
+        return f"{counted(beyond)} states, not even all histories without an event"
+    all_of = f"all {counted(search.whole)} states of up to {search.depth} of {events} events"
+    return f"{all_of}, {counted(beyond)} of more" if beyond else all_of
 
 
 def search_all(budget: Budget, events: int = MOST_EVENTS) -> Iterator[Row]:

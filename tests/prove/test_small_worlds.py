@@ -164,6 +164,18 @@ def test_without_a_clause_a_short_history_breaks_a_promise(one: Breaking) -> Non
         assert all(any(words in line for line in lines) for words in one.words), found.timeline
 
 
+def test_a_world_in_which_nothing_new_can_happen_is_exhausted() -> None:
+    small = replace(_BY_NAME["records"], operator=(), files=())
+    search = Search(small)
+    assert search.play(8) is None
+    assert search.exhausted
+    assert search.depth == 8
+    assert search.whole == len(search.states) > 30
+    busy = Search(_BY_NAME["lagging"])
+    assert busy.play(0) is None
+    assert not busy.exhausted, "its events were not tried"
+
+
 def test_a_row_claims_no_more_than_was_seen() -> None:
     rows = list(search_all(Budget.of(0)))
     assert len(rows) == len(WORLDS)

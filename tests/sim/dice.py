@@ -92,6 +92,7 @@ def begin(seed: int, rules: Rules = REAL, runs: Runs | None = None) -> History:
         if history.boots:  # or nothing would tell of it
             eyes.resolver.resign = DAY
         history.behind = (start, history.window[0] + 1, by)
+    _outside(history)
     for feature, there in (
         (Feature.BLIND, blind),
         (Feature.NO_MIN_WAIT, min_wait == 0),
@@ -101,11 +102,25 @@ def begin(seed: int, rules: Rules = REAL, runs: Runs | None = None) -> History:
         (Feature.STALE_GLUE, stale_glue(world)),
         (Feature.SHARED, Trouble.SHARED in troubles),
         (Feature.WILDCARD, Trouble.WILDCARD in troubles),
+        (Feature.BOGUS, bool(eyes.bogus[1])),
         (Feature.CAME_BACK, Trouble.SILENCE in troubles),
     ):
         if there:
             history.features.add(feature)
     return history
+
+
+def _outside(history: History) -> None:
+    """What happens to the zone's chain of trust and to the CA, by dice of its own."""
+    rng = Random(f"{history.seed} outside")
+    if history.runs is Runs.ANY_TIME:
+        return
+    if rng.random() < 0.15:
+        start = rng.choice((rng.randrange(DAY), rng.randrange(5 * DAY)))
+        history.eyes.bogus = start, start + rng.choice((HOUR, DAY, 4 * DAY, 8 * DAY))
+    if rng.random() < 0.3:
+        start = rng.randrange(6 * DAY)
+        history.outage = start, start + rng.choice((DAY, 7 * DAY, 14 * DAY))
 
 
 def _runs(seed: int) -> Runs:

@@ -196,6 +196,9 @@ class Sight(NamedTuple):
 class Eyes:
     """What danebot is shown at a time, and, in ``looks``, which spans that were.
 
+    While the zone is ``bogus``, by a DS record or signatures that don't fit, no resolver proves
+    anything; what caches have stays there.
+
     ``blind`` means that no server answers it, ``silence`` how often one doesn't, ``flaky`` the one
     that often doesn't.  What looks the same is the same: made once, and kept in ``shown``.
     """
@@ -209,6 +212,7 @@ class Eyes:
     silence: float
     flaky: int | None
     insecure: float = 0.005
+    bogus: tuple[int, int] = (0, 0)
     form: type[OwnerObservation] = OwnerObservation
     looks: Looks = field(default_factory=Looks)
     changes: list[int] = field(default_factory=list)
@@ -236,6 +240,8 @@ class Eyes:
             security = rng.choice((Security.INDETERMINATE, Security.BOGUS))
         elif rng.random() < self.insecure:
             security = Security.INSECURE
+        if self.bogus[0] <= now < self.bogus[1]:
+            security = Security.BOGUS
         route = named = self.routes.at(now)
         found = None
         if security is Security.SECURE or security is Security.INSECURE:

@@ -85,6 +85,7 @@ class History:
     boots: bool = False
     window: tuple[int, int] = (0, 0)
     stops: tuple[int, ...] = ()
+    outage: tuple[int, int] = (0, 0)
     saved: Saved | None = None
     runs: Runs = Runs.ANY_TIME
     deployed: int | None = None
@@ -292,10 +293,15 @@ class History:
     def _promote(self, now: int) -> int:
         """Have certbot issue, which takes its time and fails now and then."""
         now += self.rng.choice((2, 10, MINUTE, HOUR))
-        if self.rng.random() < 0.1:
-            moment = self.clock(now)
-            retry = moment + backoff(self.policy, 1)
-            failure = Failure("refused", 1, moment, moment, retry)
+        out = self.outage[0] <= now < self.outage[1]
+        if self.rng.random() < 0.1 or out:
+            if out:
+                self.happens(now, Feature.OUTAGE)
+            moment, before = self.clock(now), self.memory.promotion_failure
+            count = before.count + 1 if before is not None else 1
+            retry = moment + backoff(self.policy, count)
+            first = before.first if before is not None else moment
+            failure = Failure("refused", count, first, moment, retry)
             self.memory = self.memory._replace(promotion_failure=failure)
             return now
         self.state = self.state._replace(staged=held("new", 2))

@@ -33,6 +33,8 @@ class Feature(enum.Enum):
     LINES_LOST = "dane-ee emptied, lost or shortened"
     CAME_BACK = "a server came back with what it had"
     SHARED = "two lineages at one owner, or two digests"
+    BOGUS = "the zone was bogus for days"
+    OUTAGE = "the CA failed for days"
     WILDCARD = "a wildcard's RRset"
 
 

@@ -116,6 +116,8 @@ class Search:
     came: list[tuple[int, str]] = field(default_factory=list)
     moves: int = 0
     depth: int = 0
+    whole: int = 0
+    exhausted: bool = False
     _fine: set[State] = field(default_factory=set)
 
     def __post_init__(self) -> None:
@@ -126,8 +128,9 @@ class Search:
     ) -> Counterexample | None:
         """Visit all states that up to so many events lead to, with the fewest events first.
 
-        Return the first broken promise.  ``depth`` is the number of events of which all were seen;
-        less than ``events`` if there was ``enough``.
+        Return the first broken promise.  ``depth`` is the number of events of which all were seen,
+        in ``whole`` states; less than ``events`` if there was ``enough``.  The world is
+        ``exhausted`` once no event leads to any other state: nothing else can ever happen in it.
         """
         self.depth = -1
         for first in self.small.beginnings():
@@ -140,12 +143,15 @@ class Search:
                 if found is not None or enough():
                     return found
                 number += 1
-            self.depth = depth
+            self.depth, self.whole = depth, number
             for one in range(begun, number if depth < events else begun):
                 found = self._followed(one, with_events=True)
                 if found is not None or enough():
                     return found
             begun = number
+            if depth < events and begun == len(self.states):
+                self.depth, self.exhausted = events, True
+                break
         return None
 
     def _followed(self, number: int, *, with_events: bool) -> Counterexample | None:
