@@ -62,6 +62,21 @@ def test_records_that_come_back_under_a_shorter_ttl_are_waited_for() -> None:
     assert not simulate_gate(40007355, runs=Runs.ANY_TIME).broken
 
 
+@pytest.mark.parametrize(
+    ("seed", "branch"),
+    [
+        (1611310000865, 5),  # the resolver lagged under a longer TTL than servers had meanwhile
+        (1611310000158, 7),  # only the resolver answered the first run of a restored tree
+        (1611310000714, 1),  # a TTL that was seen under a clock that was behind, and by no other
+        (1611310000714, 6),
+    ],
+)
+def test_what_long_runs_found_is_mended(seed: int, branch: int) -> None:
+    outcome = simulate_gate(seed, branch=branch)
+    assert outcome.deployed is not None
+    assert not outcome.broken
+
+
 def _without(mutate: Callable[[OwnerMemory], OwnerMemory]) -> Rules:
     def broken(memory: Memory, state: LineageState, seen: Observations, now: datetime) -> Memory:
         found = remember(memory, state, seen, now)

@@ -275,7 +275,9 @@ def delegations(world: World) -> Iterator[Happening]:
             places = replaced(world.places, place, place._replace(route=NS_TTL))
             yield f"server {place.server} is taken out", world._replace(places=places)
         elif not any(p.named for p in world.places[1:]):
-            places = replaced(world.places, place, place._replace(route=None, known=False))
+            unseen = tuple(r._replace(seen=False) for r in place.rrsets)  # as what leads there
+            again = place._replace(route=None, known=False, rrsets=unseen)
+            places = replaced(world.places, place, again)
             yield f"server {place.server} is named again", world._replace(places=places)
 
 

@@ -105,7 +105,6 @@ def remember_rrsets(
     that no sender uses any.
     """
     found, served = _found(observation), _served(observation)
-    witness = Witness.SERVERS if observation.heard_any else Witness.RESOLVER
     answer = observation.answer
     validated = answer.secure or (answer.security is Security.INSECURE and answer.cause is not None)
     unsigned = answer.cause is Cause.UNSIGNED and not observation.signed
@@ -125,9 +124,31 @@ def remember_rrsets(
         over = cached_until(sighting, old)
         if over is None or over + LONGEST_WAIT >= now:
             kept.append(sighting)
-    kept += [RRsetSighting(records, ttl, now, None, witness) for records, ttl in sorted(found)]
+    kept += _newly_found(kept, observation, now)
     kept = list(dict.fromkeys(kept))
     return tuple(one for one in kept if not any(_covers(other, one) for other in kept))
+
+
+def undated_rrsets(
+    old: OwnerMemory, observation: OwnerObservation, now: datetime
+) -> tuple[RRsetSighting, ...]:
+    """The RRsets, with those of an observation under a clock that is behind.
+
+    It ends none; what it shows is there until an observation that can be dated finds it gone.
+    """
+    return (*old.rrsets, *_newly_found(old.rrsets, observation, now))
+
+
+def _newly_found(
+    known: Iterable[RRsetSighting], observation: OwnerObservation, now: datetime
+) -> list[RRsetSighting]:
+    """What is found and isn't among those that are there already."""
+    witness = Witness.SERVERS if observation.heard_any else Witness.RESOLVER
+    there = {(one.records, one.ttl, one.witness) for one in known if one.until is None}
+    found = sorted(_found(observation))
+    return [
+        RRsetSighting(*one, now, None, witness) for one in found if (*one, witness) not in there
+    ]
 
 
 def _not_later_than(sighting: RRsetSighting, now: datetime) -> RRsetSighting:
@@ -160,7 +181,7 @@ def _covers(one: RRsetSighting, other: RRsetSighting) -> bool:
     """
     if one.records != other.records:
         return False
-    if one.left_at is not None and one.ttl != other.ttl and other.first > one.left_at:
+    if one.left_at is not None and one.ttl != other.ttl and other.first >= one.left_at:
         return False
     mine, others = _held(one), _held(other)
     if mine == others:

@@ -1,7 +1,8 @@
 """Whether the clock can be believed: what it shows is compared with what can't be later than now.
 
 A host whose clock is behind takes what it sees now for old, once the clock is put right: the wait
-would seem to have begun days ago.  An observation under such a clock is not remembered.  A clock
+would seem to have begun days ago.  Of an observation under such a clock is remembered what may be
+cached of it, and what it finds lacking; it is no part of the wait.  A clock
 that was put right since one in the same boot leaves times that are moved as far as it was.
 """
 

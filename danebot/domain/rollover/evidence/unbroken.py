@@ -29,7 +29,7 @@ def broken(old: OwnerMemory, observation: OwnerObservation, now: datetime) -> bo
     """Whether this observation ends too long a gap, of any server, or of the resolver alone.
 
     The first observation at an owner ends none: nothing was seen before that could have been
-    broken.
+    broken.  Where no server says anything, the resolver's word ends a gap in which nobody did.
     """
     if old.watched_since is None:
         return False
@@ -37,7 +37,8 @@ def broken(old: OwnerMemory, observation: OwnerObservation, now: datetime) -> bo
     if speaking:
         gone = any(_too_long(old.heard[name], now) for name in _replaced(old, observation))
         return gone or any(_broken(old, server, now) for server in speaking)
-    return observation.answer.secure and not old.heard and _too_long(old.answered_at, now)
+    words = [at for at in (old.answered_at, *old.heard.values()) if at is not None]
+    return observation.answer.secure and _too_long(max(words, default=None), now)
 
 
 def _replaced(old: OwnerMemory, observation: OwnerObservation) -> set[str]:

@@ -390,7 +390,7 @@ def _refusals(
         if (until is None or now < until) and judge.worse(sighting.records):
             silent = _silent(observation) if sighting.records not in shown else ()
             yield judge.refusal(sighting.records, until, silent)._replace(since=sighting.until)
-    # An observation under a clock that is behind isn't remembered, but what it shows is there.
+    # Of an owner that was never seen, a clock that is behind leaves nothing in the memory.
     for records in sorted(shown.difference(one.records for one in owner.rrsets)):
         if judge.worse(records):
             yield judge.refusal(records)

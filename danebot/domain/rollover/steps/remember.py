@@ -11,7 +11,12 @@ from typing import TYPE_CHECKING
 
 from danebot.domain.dns.answers import OwnerObservation
 from danebot.domain.rollover.evidence.anchors import anchored
-from danebot.domain.rollover.evidence.caches import explained, remember_rrsets, watched_since
+from danebot.domain.rollover.evidence.caches import (
+    explained,
+    remember_rrsets,
+    undated_rrsets,
+    watched_since,
+)
 from danebot.domain.rollover.evidence.clock import behind
 from danebot.domain.rollover.evidence.memory import (
     Awaiting,
@@ -56,13 +61,16 @@ def remember(
 ) -> Memory:
     """Fold one observation into the memory: TTLs, routes, and since when the awaited key is seen.
 
-    Of one under a clock that is behind, which can't be dated, only a break is remembered.
+    One under a clock that is behind can't be dated: what it shows is remembered, and a break.
     """
     observations = completed(observations, memory)
     if behind(state, observations, now) is not None:
-        return remember_watched(
-            memory._replace(awaiting=_undated(memory, state, observations)), state
-        )
+        owners = {
+            name: _undated_owner(one, observations[name], now) if name in observations else one
+            for name, one in memory.owners.items()
+        }
+        awaiting = _undated(memory, state, observations)
+        return remember_watched(memory._replace(owners=owners, awaiting=awaiting), state)
     owners = dict(memory.owners)
     led_elsewhere = False
     anew: list[Interruption] = []
@@ -99,6 +107,17 @@ def remember(
         owners=owners, awaiting=awaiting, current=current, lost=lost, anchors=anchors
     )
     return remember_watched(after, state)
+
+
+def _undated_owner(old: OwnerMemory, observation: OwnerObservation, now: datetime) -> OwnerMemory:
+    """An owner after an observation that can't be dated: what it shows is in caches from then on.
+
+    It ends nothing, and it is no look by which anything was watched.
+    """
+    there = {one.ttl for one in old.sightings if one.until is None}
+    ttls = [TtlSighting(ttl, now) for ttl in sorted(_cacheable(observation) - there)]
+    rrsets = undated_rrsets(old, observation, now)
+    return old._replace(sightings=(*old.sightings, *ttls), rrsets=rrsets)
 
 
 def _undated(memory: Memory, state: LineageState, observations: Observations) -> Awaiting | None:

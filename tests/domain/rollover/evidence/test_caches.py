@@ -49,3 +49,22 @@ def test_records_that_servers_have_again_under_another_ttl_are_held_since_then()
         owner = owner._replace(rrsets=remember_rrsets(owner, one, now))
     ends = [s.until for s in owner.rrsets if s.records == (record("old"),) and s.ttl == DAY]
     assert ends == [T0 + 100 * HOUR]
+
+
+@pytest.mark.parametrize("hours", [(50,), (50, 60), (50, 60, 70)])
+def test_records_under_another_ttl_count_while_the_resolver_has_them_from_its_cache(
+    hours: tuple[int, ...],
+) -> None:
+    """Servers had them for as long as a look showed that; what the resolver lagged by ends sooner.
+
+    The same records are known by both TTLs then, and the former TTL's end is when servers left it.
+    """
+    first = look("old", ttl=3 * DAY)
+    lags = look("old", ttl=DAY)
+    lags = lags._replace(answer=first.answer)
+    owner = OwnerMemory(watched_since=T0 - 30 * DAY)
+    looks = [(0, first), *((hour, lags) for hour in hours), (100, look("old", "new"))]
+    for hour, one in looks:
+        owner = owner._replace(rrsets=remember_rrsets(owner, one, T0 + hour * HOUR))
+    gone = [gone_at(one, owner, POLICY) for one in owner.rrsets if one.records == (record("old"),)]
+    assert max(end for end in gone if end is not None) == T0 + 100 * HOUR + DAY + POLICY.margin

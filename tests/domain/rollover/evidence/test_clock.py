@@ -30,8 +30,10 @@ from danebot.domain.rollover.evidence.memory import (
 from danebot.domain.rollover.evidence.policy import Policy
 from danebot.domain.rollover.findings.assess import assess
 from danebot.domain.rollover.steps.phases import Hold, Observation, Step
+from danebot.domain.rollover.steps.remember import remember
+from danebot.domain.rollover.steps.safe_time import safe_time
 from domain import gate_world
-from domain.builders import DAY, HOUR, MINUTE, MX, T0, Wait, look, seen, state
+from domain.builders import DAY, HOUR, MINUTE, MX, T0, Wait, key_file, look, seen, state
 
 BEGINS = T0 - 10 * DAY  # of the certificate that the builders make
 GOOD = look("old", "new")
@@ -83,7 +85,8 @@ def test_no_wait_begins_under_a_clock_that_is_behind() -> None:
     before = wait.memory
     plan = wait.look(datetime.fromtimestamp(0, T0.tzinfo), GOOD)
     assert (plan.step, plan.hold) == (None, Hold.CLOCK_BEHIND)
-    assert wait.memory == before
+    assert wait.memory.awaiting == before.awaiting
+    assert wait.memory.owners[MX].watched_since == before.owners[MX].watched_since
     assert not wait.promotes(T0 + MINUTE, GOOD)
     assert not wait.promotes(T0 + 2 * HOUR, GOOD)
     assert wait.promotes(T0 + 2 * HOUR + MINUTE, GOOD)
@@ -102,7 +105,7 @@ def test_a_break_that_is_seen_under_it_ends_the_wait() -> None:
 
 
 def test_what_is_seen_under_it_is_judged_before_a_deployment() -> None:
-    """The new authority's record was withdrawn, in a look that can't be dated."""
+    """The new authority's record was withdrawn, in a look that can't be dated: caches have that."""
     one, other = (gate_world.tlsa("2 1 1", by=by) for by in ("A", "B"))
     watch = gate_world.watch(gate_world.chain(by="B", version=2), one, other)
     watch.state = gate_world.renewal(gate_world.chain())
@@ -112,7 +115,9 @@ def test_what_is_seen_under_it_is_judged_before_a_deployment() -> None:
     undated = left._replace(answer=left.answer._replace(signed_since=T0 + 3 * HOUR))
     plan = watch.look(T0, undated)
     assert (plan.step, plan.hold) == (None, Hold.GATE)
-    assert watch.look(T0, gate_world.shown(one, other)).step is Step.DEPLOY
+    back = watch.look(T0, gate_world.shown(one, other))
+    assert (back.step, back.hold) == (None, Hold.CACHES)
+    assert watch.look(T0 + 3 * DAY, gate_world.shown(one, other)).step is Step.DEPLOY
 
 
 def test_it_is_a_warning_that_names_the_evidence() -> None:
@@ -275,3 +280,28 @@ def test_so_is_what_the_probes_wait_for() -> None:
     after = put_right(memory, read(T0 + 5 * DAY + MINUTE, HOUR + MINUTE)).deployment
     assert after is not None
     assert (after.confirmed_at, after.clear_since) == (T0 + 5 * DAY, T0 + 5 * DAY)
+
+
+def test_what_is_shown_under_a_clock_that_is_behind_counts_until_it_is_found_gone() -> None:
+    """A TTL and an RRset that no other look shows: caches have them all the same."""
+    waiting = state(next_key=key_file("new"))
+    memory = remember(Memory(), waiting, seen(look("old")), T0)
+    longer = look("old", ttl=3 * DAY)
+    signed = longer._replace(answer=longer.answer._replace(signed_since=T0 + 9 * HOUR))
+    for hours in (2, 3):  # it is ten hours later
+        memory = remember(memory, waiting, seen(signed), T0 + hours * HOUR)
+    assert memory.awaiting is not None
+    assert memory.awaiting.seen_since is None
+    assert [one.ttl for one in memory.owners[MX].sightings] == [HOUR, 3 * DAY]
+    back = T0 + 14 * HOUR
+    memory = remember(memory, waiting, seen(GOOD), back)
+    gone = [one.until for one in memory.owners[MX].rrsets if one.ttl == 3 * DAY]
+    assert gone == [back]
+    safe = safe_time(memory, waiting.owners, Policy(min_wait=0 * DAY, margin=0 * DAY))
+    assert safe is not None
+    assert safe.at >= back + 3 * DAY
+
+
+def test_an_owner_that_was_never_seen_is_none_that_was_watched() -> None:
+    signed = GOOD._replace(answer=GOOD.answer._replace(signed_since=T0 + 9 * HOUR))
+    assert remember(Memory(), state(), seen(signed), T0).owners == {}

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 import pytest
 
-from danebot.domain.dns.answers import WITNESS, Server
+from danebot.domain.dns.answers import WITNESS, Server, ServerOutcome
 from danebot.domain.names import Hostname
 from danebot.domain.rollover.evidence.memory import Memory, OwnerMemory, OwnerRoute
 from danebot.domain.rollover.evidence.policy import LONGEST_GAP
@@ -83,3 +85,20 @@ def test_the_resolver_s_gaps_count_where_no_server_was_ever_heard() -> None:
 def test_an_answer_in_the_future_counts_as_now() -> None:
     assert last_answered(known(answered_at=T0 + DAY), silent(), T0) == T0
     assert last_answered(known(), silent(), T0) is None
+
+
+@pytest.mark.parametrize(
+    ("heard", "answered_at", "anew"),
+    [
+        (LONG_AGO, LONG_AGO, True),  # a tree from a backup: nobody was asked in between
+        (RECENT, LONG_AGO, False),
+        (LONG_AGO, RECENT, False),  # its own gap ends when the server speaks again
+        (LONG_AGO, None, True),
+    ],
+)
+def test_the_resolver_alone_ends_a_gap_in_which_nobody_spoke(
+    heard: datetime, answered_at: datetime | None, *, anew: bool
+) -> None:
+    old = known(heard={str(A1): heard}, answered_at=answered_at)
+    alone = look("old", at=dict.fromkeys(("ns1", "ns2"), ServerOutcome.UNREACHABLE))
+    assert broken(old, alone, T0) is anew
