@@ -20,13 +20,6 @@ from danebot.adapters.loop import Lane, Loop, Program, ResultT
 _LONG = 3600.0  # seconds between two looks at nothing
 
 
-class _Forgetful(dict[Any, Any]):
-    """Keeps no reply: what may be used again, and for how long, is the programs' business."""
-
-    def __setitem__(self, want: object, reply: object) -> None:
-        del want, reply
-
-
 class _Ticket:
     """A program on its way; ``gone`` once nobody waits for it any more."""
 
@@ -82,9 +75,10 @@ class _Bell:
 class Resident:
     """Runs programs in a thread of its own; thread-safe."""
 
-    def __init__(self, lanes: Mapping[type, Lane]) -> None:
-        """Begin; the thread ends with the process."""
+    def __init__(self, lanes: Mapping[type, Lane], known: dict[Any, Any]) -> None:
+        """Begin; the thread ends with the process.  ``known`` is told of each reply at once."""
         self._lanes = lanes
+        self._known = known
         self._new: deque[_Ticket] = deque()
         self._held: set[_Ticket] = set()
         self._bell = _Bell()
@@ -115,7 +109,7 @@ class Resident:
 
     def _turn_for_ever(self) -> None:
         with selectors.DefaultSelector() as selector:
-            loop: Loop[None] = Loop(selector, self._lanes, _Forgetful())
+            loop: Loop[None] = Loop(selector, self._lanes, self._known)
             loop.watch(self._bell)
             try:
                 while True:

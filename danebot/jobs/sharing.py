@@ -1,6 +1,6 @@
 """What programs of one process share: replies that are young enough, and wants under way.
 
-A reply of DNS is used again for no longer than the smallest TTL in it, as it arrived, its SOA
+A reply of DNS is used again for no longer than the smallest TTL in it since it arrived, its SOA
 MINIMUM where it tells of absence (RFC 2308 section 5), and the end of its signatures (RFC 4034
 3.1.5).  What a peer served has no such limit.  Trouble is never used again.
 """
@@ -27,7 +27,7 @@ _SLACK = 0.5  # seconds by which patience may differ for wants to count as one
 
 
 class _Observed(NamedTuple):
-    """A reply, when it came, and until when it may be used again (monotonic seconds)."""
+    """A reply, since when it is known, and until when it may be used again (monotonic seconds)."""
 
     reply: object
     at: float
@@ -35,14 +35,30 @@ class _Observed(NamedTuple):
 
 
 class _Begun(NamedTuple):
-    """A want under way, and when its patience ends (monotonic seconds)."""
+    """A want under way, when it began, and when its patience ends (monotonic seconds)."""
 
     want: Any
+    at: float
     end: float
 
 
+class _Arrivals(dict[Any, Any]):
+    """What a loop takes for its cache: keeps no reply, and hands each on as it arrives."""
+
+    def __init__(self, arrived: Callable[[Any, object], None]) -> None:
+        super().__init__()
+        self._arrived = arrived
+
+    def __setitem__(self, want: object, reply: object) -> None:
+        self._arrived(want, reply)
+
+
 class Sharing:
-    """The replies and wants; for the programs of one loop."""
+    """The replies and wants; for the programs of one loop, whose cache is ``arrivals``.
+
+    The loop hands a program its replies when the last of a batch is there.  Only the cache learns
+    when each came: ages and TTLs count from then, and a want is under way no longer.
+    """
 
     def __init__(
         self, now: Callable[[], float] = time.monotonic, clock: Callable[[], float] = time.time
@@ -50,7 +66,8 @@ class Sharing:
         """Nothing is known yet; ``clock`` is Unix time, which signatures end by."""
         self._now, self._clock = now, clock
         self._observed: Recent = Recent(_KEPT)
-        self._begun: dict[Hashable, _Begun] = {}
+        self._begun: dict[Hashable, list[_Begun]] = {}
+        self.arrivals: dict[Any, Any] = _Arrivals(self._arrived)
 
     def share(self, program: Program[ResultT], max_age: float) -> Program[ResultT]:
         """The same program, with replies used again that are at most ``max_age`` seconds old.
@@ -63,11 +80,21 @@ class Sharing:
             while True:
                 found = {want: self._young(want, max_age) for want in batch}
                 missing = [want for want, one in found.items() if one is None]
+                replies = dict.fromkeys(missing)
                 if missing:
-                    replies = yield tuple(map(self._joined, missing))
-                    for want, reply in zip(missing, replies, strict=True):
-                        found[want] = self._note(want, reply)
-                batch = program.send(tuple(one.reply for want in batch if (one := found[want])))
+                    begun = [self._joined(want) for want in missing]
+                    try:
+                        came = yield tuple(one.want for one in begun)
+                    finally:  # given up: whoever joins what isn't under way would begin it anew
+                        for other in begun:
+                            self._ended(other)
+                    replies = dict(zip(missing, came, strict=True))
+                batch = program.send(
+                    tuple(
+                        replies[want] if (one := found[want]) is None else one.reply
+                        for want in batch
+                    )
+                )
         except StopIteration as stop:
             result: ResultT = stop.value
             return result
@@ -81,21 +108,35 @@ class Sharing:
         young = isinstance(found, _Observed) and now < found.until and now - found.at <= max_age
         return found if young else None  # type: ignore[return-value]
 
-    def _joined(self, want: object) -> object:
-        key, end = _key(want), self._now() + _patience(want)
-        other = self._begun.get(key)
-        if other is not None and abs(other.end - end) <= _SLACK:
-            return other.want
-        self._begun[key] = _Begun(want, end)
-        return want
+    def _joined(self, want: object) -> _Begun:
+        now = self._now()
+        end = now + _patience(want)
+        under_way = self._begun.setdefault(_key(want), [])
+        for other in under_way:
+            if abs(other.end - end) <= _SLACK:
+                return other
+        under_way.append(_Begun(want, now, end))
+        return under_way[-1]
 
-    def _note(self, want: object, reply: object) -> _Observed:
+    def _ended(self, begun: _Begun) -> None:
+        key = _key(begun.want)
+        others = [one for one in self._begun.get(key, ()) if one is not begun]
+        if others:
+            self._begun[key] = others
+        else:
+            self._begun.pop(key, None)
+
+    def _arrived(self, want: object, reply: object) -> None:
+        """Note a reply.  What a peer serves may be as old as the connection."""
         key, now = _key(want), self._now()
-        self._begun.pop(key, None)
-        found = _Observed(reply, now, now + self._fresh(want, reply))
-        if found.until > now:
-            self._observed[key] = found
-        return found
+        begun = [one for one in self._begun.get(key, ()) if one.want == want]
+        for one in begun:
+            self._ended(one)
+        probed = isinstance(reply, ProbeResult)
+        at = min((one.at for one in begun), default=now) if probed else now
+        until = now + self._fresh(want, reply)
+        if until > now:
+            self._observed[key] = _Observed(reply, at, until)
 
     def _fresh(self, want: object, reply: object) -> float:
         """For how many seconds it may be used again."""

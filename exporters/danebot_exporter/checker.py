@@ -138,7 +138,9 @@ class Checker:
 
         with self._lock:
             if self._loop is None:
-                self._loop = Resident(shared_lanes(self._width, PER_ADDRESS))
+                self._loop = Resident(
+                    shared_lanes(self._width, PER_ADDRESS), self._sharing.arrivals
+                )
             return self._loop
 
 

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from danebot.adapters.dns.queries import Ask, Query, QueryFailure, Trouble
 from danebot.adapters.dns.response import Rdata, Response, RRset, RRsetKey
+from danebot.adapters.probe.prober import Probe
+from danebot.adapters.probe.target import DEFAULT_LIMITS, Target
+from danebot.domain.delivery.probes import ProbeOutcome, ProbeResult
+from danebot.domain.names import Endpoint, Hostname, Protocol
 from danebot.jobs.sharing import Sharing
 
 NOW = 1_800_000_000.0
@@ -68,9 +73,10 @@ class Asker:
 
         running = self.sharing.share(program(), max_age)
         try:
-            next(running)
+            (want,) = next(running)
         except StopIteration:
             return False
+        self.sharing.arrivals[want] = reply
         with pytest.raises(StopIteration):
             running.send((reply,))
         return True
@@ -126,6 +132,88 @@ def test_what_is_under_way_is_joined_by_who_is_as_patient() -> None:
     def program(timeout: float) -> Any:  # noqa: ANN401
         return (yield (query(timeout=timeout),))
 
-    wants = [next(sharing.share(program(each), 0.0))[0] for each in (5.0, 5.1, 2.0)]
+    running = [sharing.share(program(each), 0.0) for each in (5.0, 5.1, 2.0)]
+    wants = [next(one)[0] for one in running]
     assert wants[0] == wants[1]
     assert wants[2] == query(timeout=2.0)
+
+
+def probe(patience: float) -> Probe:
+    target = Target(Endpoint(Hostname("a.example"), 25, Protocol.SMTP), "127.0.0.1")
+    limits = DEFAULT_LIMITS._replace(total=timedelta(seconds=patience))
+    return Probe(target, Hostname("me.example"), limits)
+
+
+def served(outcome: ProbeOutcome = ProbeOutcome.SERVED) -> ProbeResult:
+    return ProbeResult(probe(1).target.endpoint, "127.0.0.1", outcome)
+
+
+def wanting(*wants: Any) -> Any:  # noqa: ANN401
+    return (yield wants)
+
+
+def test_a_reply_ages_from_its_arrival_and_not_from_that_of_a_slower_one() -> None:
+    clock = Clock()
+    sharing = Sharing(clock.monotonic, clock.unix)
+    quick, slow = query(), query("slow.example")
+    running = sharing.share(wanting(quick, slow), 60)
+    assert next(running) == (quick, slow)
+    sharing.arrivals[quick] = response(2)
+    clock.passed = 3
+    sharing.arrivals[slow] = response(300)
+    with pytest.raises(StopIteration):
+        running.send((response(2), response(300)))
+    assert next(sharing.share(wanting(quick, slow), 60)) == (quick,)  # its TTL is over
+    clock.passed = 5
+    assert next(sharing.share(wanting(slow), 1)) == (slow,)
+
+
+def test_signatures_count_from_the_arrival() -> None:
+    clock = Clock()
+    sharing = Sharing(clock.monotonic, clock.unix)
+    next(sharing.share(wanting(query(), query("slow.example")), 60))
+    sharing.arrivals[query()] = response(300, ends=4)
+    clock.passed = 5
+    assert next(sharing.share(wanting(query()), 60)) == (query(),)
+
+
+def test_what_a_peer_served_ages_from_the_beginning_of_its_probe() -> None:
+    clock = Clock()
+    sharing = Sharing(clock.monotonic, clock.unix)
+    first = sharing.share(wanting(probe(12)), 60)
+    next(first)
+    clock.passed = 8
+    sharing.arrivals[probe(12)] = served()
+    assert next(sharing.share(wanting(probe(4)), 7)) == (probe(4),)
+    with pytest.raises(StopIteration):
+        next(sharing.share(wanting(probe(4)), 9))
+
+
+def test_what_has_arrived_is_joined_no_more() -> None:
+    """Begun again with another's patience, it would last beyond one's own end."""
+    clock = Clock()
+    sharing = Sharing(clock.monotonic, clock.unix)
+    first = sharing.share(wanting(probe(12), query("slow.example")), 0)
+    next(first)
+    sharing.arrivals[probe(12)] = served()
+    clock.passed = 8
+    assert next(sharing.share(wanting(probe(4)), 0)) == (probe(4),)
+
+
+def test_what_was_given_up_is_joined_no_more() -> None:
+    clock = Clock()
+    sharing = Sharing(clock.monotonic, clock.unix)
+    first = sharing.share(wanting(probe(12)), 0)
+    next(first)
+    first.close()
+    clock.passed = 8
+    assert next(sharing.share(wanting(probe(4)), 0)) == (probe(4),)
+
+
+def test_of_two_under_way_the_end_of_one_leaves_the_other_to_be_joined() -> None:
+    sharing = Sharing()
+    running = [sharing.share(wanting(probe(patience)), 0) for patience in (12, 4)]
+    for one in running:
+        next(one)
+    sharing.arrivals[probe(12)] = served(ProbeOutcome.TIMEOUT)
+    assert next(sharing.share(wanting(probe(4.1)), 0)) == (probe(4),)
