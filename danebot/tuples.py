@@ -2,8 +2,8 @@
 
 `typing` compiles every annotation of every class, and `collections` a function for each, 110
 microseconds in all; a start makes more than a hundred.  Here annotations stay the text that they
-are, for `typing.get_type_hints` to resolve, and what doesn't depend on names is made once for all
-tuples of a length.  A generic one is `typing`'s own.
+are, for `typing.get_type_hints` to resolve, and what doesn't depend on names is made once: of
+fields, what reads the first of any tuple reads the first of all.  A generic one is `typing`'s own.
 """
 
 from __future__ import annotations
@@ -14,16 +14,29 @@ if TYPE_CHECKING:
     from typing import NamedTuple
 else:
     from collections import namedtuple
+    from collections.abc import Iterable
     from functools import cache
     from types import FunctionType
 
+    _PATTERN = vars(namedtuple("_Pattern", ["first"]))  # noqa: PYI024
+    _LENT = {key: _PATTERN[key] for key in ("_asdict", "__getnewargs__")}
+    _reader = cache(type(_PATTERN["first"]))  # of the field of a number
+    _new = tuple.__new__
+
     @cache
-    def _pattern(length: int) -> type:
-        """The named tuple that lends those of ``length`` fields what they have in common."""
-        return namedtuple("_Pattern", [f"f{number}" for number in range(length)])  # noqa: PYI024
+    def _maker(length: int) -> FunctionType:
+        """Return ``__new__`` for tuples of ``length`` fields."""
+        names = ", ".join([f"f{number}" for number in range(length)])
+        return eval(f"lambda _cls, {names}: _new(_cls, ({names},))", {"_new": _new})  # noqa: S307
+
+    def _make(cls: type, iterable: Iterable[object]) -> tuple:
+        made = _new(cls, iterable)
+        if len(made) != len(cls._fields):
+            raise TypeError(f"Expected {len(cls._fields)} arguments, got {len(made)}")
+        return made
 
     def _replace(self: tuple, /, **changes: object) -> tuple:
-        made = tuple.__new__(type(self), map(changes.pop, self._fields, self))
+        made = _new(type(self), map(changes.pop, self._fields, self))
         if changes:
             raise TypeError(f"{type(self).__name__} has no field {', '.join(changes)}")
         return made
@@ -40,9 +53,8 @@ else:
             defaults = {field: body.pop(field) for field in fields if field in body}
             if tuple(defaults) != fields[len(fields) - len(defaults) :]:
                 raise TypeError(f"{name}: a field without a default follows {next(iter(defaults))}")
-            pattern = _pattern(len(fields))
-            lent, new = vars(pattern), pattern.__new__
-            code = new.__code__.replace(co_varnames=("_cls", *fields))
+            new = _maker(len(fields))
+            code = new.__code__.replace(co_name="__new__", co_varnames=("_cls", *fields))
             return type(
                 name,
                 (tuple,),
@@ -54,10 +66,11 @@ else:
                     "__new__": FunctionType(
                         code, new.__globals__, "__new__", tuple(defaults.values())
                     ),
-                    **{key: lent[key] for key in ("_make", "_asdict", "__getnewargs__")},
+                    "_make": classmethod(_make),
+                    **_LENT,
                     "_replace": _replace,
                     "__repr__": _repr,
-                    **{field: lent[f"f{number}"] for number, field in enumerate(fields)},
+                    **{field: _reader(number, None) for number, field in enumerate(fields)},
                     **body,
                 },
             )

@@ -11,6 +11,7 @@ where it is needed.
 from __future__ import annotations
 
 import enum
+import sys
 import types
 import typing
 from collections.abc import Callable, Iterable, Mapping
@@ -31,7 +32,7 @@ T = typing.TypeVar("T")
 
 
 _CENTURY = 100 * 366 * 86400.0  # seconds
-_PLAIN = (str, int, float, bool, type(None))
+_PLAIN = frozenset((str, int, float, bool, type(None)))
 _ENCODERS: dict[type, Callable[[typing.Any], Json]] = {
     datetime: lambda moment: moment.astimezone(UTC).isoformat(),
     timedelta: timedelta.total_seconds,
@@ -66,6 +67,11 @@ def _encoder(kind: Kind) -> Callable[[typing.Any], Json]:
         return lambda value: {
             **{name: encode(getattr(value, name)) for name in names},
             **(value.parts._asdict() if value.parts is not None else {}),
+        }
+    if hasattr(kind, "_fields"):
+        return lambda value: {
+            name: item if type(item) in _PLAIN else encode(item)
+            for name, item in zip(names, value, strict=True)
         }
     return lambda value: {name: encode(getattr(value, name)) for name in names}
 
@@ -181,15 +187,18 @@ def _mapping(keys: Decoder, values: Decoder) -> Decoder:
 
 
 def _record(kind: Kind, within: Span | None) -> Decoder:
+    names = frozenset(field_names(kind))
+    nullable = {name for name in names if _annotation(kind, name).endswith("| None")}
     decoders: dict[str, Decoder] = {}
 
     def decoded(document: Json) -> object:
-        if not decoders:  # annotations take long to resolve, and most kinds are seldom met
-            hints = typing.get_type_hints(kind)
-            decoders.update((name, _decoder(hints[name], within)) for name in field_names(kind))
         values = {}
         for name, value in _entries(document):
-            if name in decoders:
+            if value is None and name in nullable:
+                values[name] = None
+            elif name in names:
+                if name not in decoders:  # it takes long to resolve, and many are seldom met
+                    decoders[name] = _decoder(_hint(kind, name), within)
                 try:
                     values[name] = decoders[name](value)
                 except (ValueError, TypeError, DanebotError) as exc:
@@ -197,6 +206,23 @@ def _record(kind: Kind, within: Span | None) -> Decoder:
         return kind(**values)
 
     return decoded
+
+
+def _annotation(kind: Kind, name: str) -> str:
+    """The annotation of a field as it stands in the source; "" where that isn't at hand."""
+    found = vars(kind).get("__annotations__", {}).get(name)
+    return found if isinstance(found, str) else ""
+
+
+def _hint(kind: Kind, name: str) -> Kind:
+    """What `typing.get_type_hints` has for a field, without resolving those of all others."""
+    text = _annotation(kind, name)
+    return _resolved(kind.__module__, text) if text else typing.get_type_hints(kind)[name]
+
+
+@cache
+def _resolved(module: str, text: str) -> Kind:
+    return eval(text, vars(sys.modules[module]))  # noqa: S307 - it stands in a module of ours
 
 
 def _entries(document: Json) -> Iterable[tuple[str, Json]]:
