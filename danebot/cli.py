@@ -19,7 +19,7 @@ from typing import NoReturn
 from danebot.errors import DanebotError, UnknownLineageError
 from danebot.waiting import cleared
 
-_GARBAGE = 50_000  # objects; importing makes thousands that stay, which are no garbage
+_GARBAGE = 200_000  # objects; importing makes thousands that stay, which are no garbage
 FINE, ATTENTION, USAGE, INTERRUPTED = 0, 1, 2, 130
 
 

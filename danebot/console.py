@@ -139,7 +139,7 @@ class Console:
                 self.warn(f"{word}: {finding}", _COLOURS[finding.severity])
             elif finding.code in _NEWS:
                 (news or self._say_news)(str(finding))
-            else:
+            elif self.verbosity:
                 self.detail(str(finding))
         return worst
 

@@ -192,7 +192,7 @@ def _record(kind: Kind, within: Span | None) -> Decoder:
     decoders: dict[str, Decoder] = {}
 
     def decoded(document: Json) -> object:
-        values = {}
+        values: dict[str, object] = {}
         for name, value in _entries(document):
             if value is None and name in nullable:
                 values[name] = None

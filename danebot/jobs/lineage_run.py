@@ -246,7 +246,7 @@ class LineageRun:
         """Execute the plan's steps until none is left."""
         for _ in range(_MOST_STEPS):
             current = self._next()
-            if self.refused or current.plan.step is None:
+            if current.plan.step is None or self.refused:
                 break
             from danebot.jobs.execute import execute
 
@@ -259,7 +259,9 @@ class LineageRun:
     def _next(self) -> LineageView:
         """Plan the next step, on a look and on answers of services where it rests on these."""
         current = self.preview()
-        while not self.refused:
+        while current.plan.step is not None or current.plan.relies:
+            if self.refused:
+                break
             if _changes_key(current) and self.progress.sources.freshness is not Freshness.OWN:
                 self._look_again(current)
             elif not self._asked(current):

@@ -17,7 +17,7 @@ from danebot.regular import read_regular
 DEFAULT_DIRECTORY = Path("/etc/letsencrypt")
 _YES = ("true", "yes", "on", "1")  # configargparse's words
 _MAX = 1024 * 1024
-_LINE = re.compile(
+_LINE = (  # compiled by `re` once there is one
     r"(?:--)?(?P<name>[^:=;#\s]+)\s*"
     r"(?:(?P<sign>[:=\s])\s*(?P<quote>['\"]?)(?P<value>.+?)?(?P=quote))?\s*(?:\s[;#].*)?$"
 )
@@ -39,7 +39,7 @@ def settings(
         except (OSError, UnicodeDecodeError):
             continue
         for line in map(str.strip, text.splitlines()):
-            match = _LINE.match(line)
+            match = re.match(_LINE, line)
             if match is None or line[0] in "#;[" or line.startswith("---"):
                 continue
             value = match["value"] or ("" if match["sign"] in (":", "=") else "true")

@@ -15,10 +15,9 @@ from danebot.tuples import NamedTuple
 
 _QUOTED = r""""[^\n]*?"|'[^\n]*?'"""
 _PLAIN = re.compile(r"(\w+) = ([\w./:@%+-]+)\Z", re.ASCII)  # nearly every line
-_SECTION = re.compile(
-    r"""\s*((?:\[\s*)+)("\s*\S.*?\s*"|'\s*\S.*?\s*'|[^'"\s].*?)((?:\s*\])+)\s*(?:#.*)?$"""
-)
+_PLAIN_SECTION = re.compile(r"(\[)(\w+)(\])\Z", re.ASCII)
 # compiled by `re` once a line needs them
+_SECTION = r"""\s*((?:\[\s*)+)("\s*\S.*?\s*"|'\s*\S.*?\s*'|[^'"\s].*?)((?:\s*\])+)\s*(?:#.*)?$"""
 _ENTRY = rf"\s*({_QUOTED}|[^'\"=].*?)\s*=\s*(.*)$"
 _ITEM = rf"(?:{_QUOTED}|[^'\",#][^,#]*?)"
 _VALUE = rf"(?:((?:{_ITEM}\s*,\s*)*)({_QUOTED}|[^'\",#\s][^,]*?|(?<!,))?|(,))\s*(#.*)?$"
@@ -67,7 +66,7 @@ def parse(lines: Sequence[str]) -> Iterator[Entry | Header]:
             continue
         if not line.strip() or line.strip().startswith("#"):
             continue
-        header = _SECTION.match(line)
+        header = _PLAIN_SECTION.match(line) or re.match(_SECTION, line)
         if header is not None:
             section = _descend(section, header, first)
             _take(known, section, first)

@@ -31,6 +31,8 @@ class RenewalConf(NamedTuple):
     content: tuple[Entry | Header, ...]
     entries: tuple[Entry, ...]
     """Its settings alone."""
+    values: Mapping[tuple[tuple[str, ...], str], str]
+    """These by section and name, a list's items joined by commas."""
 
     @classmethod
     def read(cls, path: Path) -> RenewalConf:
@@ -56,7 +58,9 @@ class RenewalConf(NamedTuple):
             content = tuple(parse([line.rstrip("\r") for line in _lines(text)]))
         except TreeError as exc:
             raise _refused(path, str(exc)) from exc
-        return cls(path, text, content, tuple(one for one in content if isinstance(one, Entry)))
+        entries = tuple([one for one in content if type(one) is Entry])
+        values = {(one.section, one.name): joined(one) for one in entries}
+        return cls(path, text, content, entries, values)
 
     def top(self, name: str) -> str:
         """A setting before the first section; "" if it isn't there."""
@@ -100,11 +104,11 @@ class RenewalConf(NamedTuple):
         return self._hook_moved(OWN, PARAMETERS)
 
     def _hook_moved(self, source: str, target: str) -> RenewalConf:
-        lines, new = _lines(self.text), list[str]()
         hooks = [entry for entry in self.entries if entry.name in _DEPLOY_HOOKS]
         moved = [entry for entry in hooks if entry.section == (source,)]
         if not moved:
             return self
+        lines, new = _lines(self.text), list[str]()
         gone = moved
         if any(joined(entry) for entry in moved):
             new = [line for entry in moved for line in lines[entry.first : entry.last + 1]]
@@ -117,10 +121,7 @@ class RenewalConf(NamedTuple):
         return RenewalConf.parse(self.path, "\n".join(whole) + "\n")
 
     def _text(self, section: tuple[str, ...], name: str) -> str:
-        for entry in self.entries:
-            if entry.section == section and entry.name == name:
-                return joined(entry)
-        return ""
+        return self.values.get((section, name), "")
 
     def edited(
         self, *, top: Mapping[str, str] | None = None, parameters: Mapping[str, str] | None = None

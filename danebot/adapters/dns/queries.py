@@ -78,6 +78,8 @@ def together(many: Iterable[Steps[ResultT]]) -> Steps[list[ResultT]]:
     Their batches go out as one, so that the slowest reply of each round is waited for once.
     """
     steps = list(many)
+    if len(steps) == 1:
+        return [(yield from steps[0])]
     results: dict[int, ResultT] = {}
     inbox: dict[int, tuple[Reply, ...] | None] = dict.fromkeys(range(len(steps)))
     while True:

@@ -138,10 +138,10 @@ class Tree:
         if known is not None and known[0] is conf:
             return known[1]
         configured = conf.top("archive_dir") if conf is not None else ""
-        usual = self.root / "archive" / name
-        archive = Path(configured) if configured else usual
-        if archive != usual and _same_place(archive, self.root / "staging" / name):
-            archive = usual
+        usual = f"{self.root}/archive/{name}"
+        archive = Path(configured or usual)
+        if configured not in ("", usual) and _same_place(archive, self.root / "staging" / name):
+            archive = Path(usual)
         paths = LineagePaths.of(name, self.root, archive)
         self._paths[name] = conf, paths
         return paths

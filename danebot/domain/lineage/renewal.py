@@ -22,8 +22,8 @@ OLD_DEFAULT = timedelta(days=30)
 """How long before the end certbot before 4.0 renews, whatever the lifetime."""
 
 SHORT_LIVED = timedelta(days=10)
-_INTERVAL = re.compile(r"([0-9]{1,8})\s*([a-z]+)")
-_DAYS = re.compile(r"[0-9]{1,8}\Z")
+_INTERVAL = r"([0-9]{1,8})\s*([a-z]+)"  # compiled by `re` where a lineage has one
+_DAYS = r"[0-9]{1,8}\Z"
 _LONGEST = timedelta(days=36525)  # with more, no date can be reckoned
 _UNITS = {
     "min": timedelta(minutes=1),
@@ -59,10 +59,12 @@ def interval(text: str) -> timedelta | None:
     Nor is more than a century.  certbot takes a number alone for days.
     """
     words = text.strip().lower()
-    if _DAYS.match(words):
+    if not words:  # nearly always
+        return None
+    if re.match(_DAYS, words):
         return _bounded(timedelta(days=int(words)))
-    found = _INTERVAL.findall(words)
-    if not found or _INTERVAL.sub("", words).strip(" ,"):
+    found = re.findall(_INTERVAL, words)
+    if not found or re.sub(_INTERVAL, "", words).strip(" ,"):
         return None
     total = timedelta(0)
     for count, unit in found:
@@ -77,7 +79,7 @@ def interval(text: str) -> timedelta | None:
 
 def beyond_reckoning(text: str) -> bool:
     """Whether ``text`` is a length of time in form, but not in size; certbot fails there."""
-    if interval(text) is not None:
+    if not text or interval(text) is not None:
         return False
     return not text.isascii() or interval(re.sub("[0-9]+", "1", text)) is not None
 

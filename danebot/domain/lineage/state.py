@@ -144,7 +144,10 @@ class LineageState(NamedTuple):
     @property
     def owners(self) -> tuple[DnsName, ...]:
         """The TLSA owner names that are watched, each once."""
-        return tuple(dict.fromkeys([line.owner for line in self.lines]))
+        lines = self.lines
+        if len(lines) == 1:
+            return (lines[0].owner,)
+        return tuple(dict.fromkeys([line.owner for line in lines]))
 
     @property
     def lines(self) -> tuple[Required, ...]:
