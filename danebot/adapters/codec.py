@@ -34,11 +34,11 @@ T = typing.TypeVar("T")
 _CENTURY = 100 * 366 * 86400.0  # seconds
 _PLAIN = frozenset((str, int, float, bool, type(None)))
 _ENCODERS: dict[type, Callable[[typing.Any], Json]] = {
-    datetime: lambda moment: moment.astimezone(UTC).isoformat(),
+    datetime: lambda moment: _in_utc(moment).isoformat(),
     timedelta: timedelta.total_seconds,
     bytes: bytes.hex,
     frozenset: lambda items: sorted(map(encode, items)),
-    tuple: lambda items: [encode(item) for item in items],
+    tuple: lambda items: [item if type(item) in _PLAIN else encode(item) for item in items],
     list: lambda items: [encode(item) for item in items],
 }
 
@@ -112,7 +112,11 @@ def _aware(text: str) -> datetime:
     moment = datetime.fromisoformat(text)
     if moment.tzinfo is None:
         raise ValueError(f"{text} has no offset")
-    return moment.astimezone(UTC)
+    return _in_utc(moment)
+
+
+def _in_utc(moment: datetime) -> datetime:
+    return moment if moment.tzinfo is UTC else moment.astimezone(UTC)
 
 
 _DECODERS: dict[object, Decoder] = {

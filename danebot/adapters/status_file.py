@@ -12,10 +12,10 @@ import json
 import os
 import re
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 
 from danebot.adapters.codec import decode
-from danebot.domain.status.document import SCHEMA, LineageStatus, Snapshot, StatusFault
+from danebot.domain.status.document import SCHEMA, Former, LineageStatus, Snapshot, StatusFault
 from danebot.domain.text import printable
 from danebot.errors import DanebotError, TreeError
 from danebot.regular import NotRegularError, OversizeError, open_regular
@@ -24,6 +24,7 @@ from danebot.tuples import NamedTuple
 if TYPE_CHECKING:
     from pathlib import Path
 
+KindT = TypeVar("KindT")
 _BLANKS = re.compile(r"[ \t\r\n]*")
 _LARGEST = 512 * 1024 * 1024
 _PIECE = 256 * 1024
@@ -63,14 +64,27 @@ def load_status(path: Path | str) -> Snapshot:
     return rest._replace(lineages=tuple(lineages))
 
 
+def load_former(path: Path | str) -> tuple[Snapshot, tuple[Former, ...]]:
+    """Return the document without its lineages, and what the next takes from them.
+
+    Raises as `load_status` does; what else a lineage has is passed over.
+    """
+    lineages: list[Former] = []
+    return _read(path, lambda file: walk(file, lineages.append, Former)), tuple(lineages)
+
+
 def read_status(path: Path | str, each: Callable[[LineageStatus], None]) -> Snapshot:
     """Hand every lineage to ``each``, and return the rest, or raise `StatusError`.
 
     ``each`` has been called by then with lineages of a document that turns out to be damaged.
     """
+    return _read(path, lambda file: walk(file, each, LineageStatus))
+
+
+def _read(path: Path | str, read: Callable[[TextIO], Snapshot]) -> Snapshot:
     try:
         with _open(path) as file:
-            return walk(file, each)
+            return read(file)
     except StatusError as fault:
         raise StatusError(fault.reason, f"{path}: {fault}") from fault
     except OSError as exc:
@@ -103,7 +117,7 @@ def _unreadable(path: Path | str, exc: OSError) -> StatusError:
             return StatusError(StatusFault.UNREADABLE, words)
 
 
-def walk(file: TextIO, each: Callable[[LineageStatus], None]) -> Snapshot:
+def walk(file: TextIO, each: Callable[[KindT], None], kind: type[KindT]) -> Snapshot:
     """`read_status` for what is open already; ValueError for what isn't JSON or doesn't fit."""
     head: dict[str, Any] = {}
     text = _Text(file)
@@ -112,7 +126,7 @@ def walk(file: TextIO, each: Callable[[LineageStatus], None]) -> Snapshot:
             if "schema" not in head:
                 raise StatusError(StatusFault.FOREIGN, "not a danebot status document: no schema")
             for item in text.items():
-                each(decode(LineageStatus, item))
+                each(decode(kind, item))
         else:
             head[key] = text.value()
             if key == "schema":

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from danebot.adapters.tree.changes import grant_combo
 from danebot.adapters.tree.memory_file import begin_anew, recall, save_memory
 from danebot.adapters.tree.paths import COMBO, KINDS, UNREADABLE_PREFIX, LineagePaths, link_target
-from danebot.adapters.tree.recovery import TreeRepair, recover
+from danebot.adapters.tree.recovery import TreeRepair, found_sound, recover
 from danebot.domain.event import event_of
 from danebot.domain.finding import Code, Finding, Severity
 from danebot.domain.lineage.state import LineageState, Management
@@ -32,6 +32,7 @@ from danebot.jobs.view import LineageView, Observed
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
+    from danebot.adapters.tree.tree import Sound
     from danebot.domain.rollover.evidence.memory import Memory
     from danebot.domain.rollover.evidence.propagation import Observations
     from danebot.domain.rollover.records.in_use import KeysInUse
@@ -49,6 +50,7 @@ class LineageRun:
         self.name = name
         self.paths: LineagePaths = context.tree.paths(name)
         self.progress = Progress()
+        self._sound: Sound | None = None  # as long as nothing was done since
 
     @property
     def memory(self) -> Memory:
@@ -133,7 +135,9 @@ class LineageRun:
         if not self.staged:
             return
         if not self.refused:
-            self.tell(map(self._healed, recover(self.context.tree, self.name)))
+            self._sound = found_sound(self.context.tree, self.paths)
+            if self._sound is None:
+                self.tell(map(self._healed, recover(self.context.tree, self.name)))
         if grant_combo(self.paths, self.context.settings.combo_access):
             text = f"{self.paths.live / COMBO}: mode and group set as configured"
             self.tell((self._healed(TreeRepair(text)),))
@@ -202,6 +206,14 @@ class LineageRun:
     def read(self) -> LineageState:
         """The lineage's files as they are now, with all lines that protect it."""
         return protecting(self.context.tree.read(self.name), self.memory)
+
+    def read_healed(self) -> LineageState:
+        """`read` right after `heal`: what was just found to be sound isn't looked at again.
+
+        The caller holds the locks ever since.
+        """
+        sound, self._sound = self._sound, None
+        return protecting(self.context.tree.read(self.name, sound), self.memory)
 
     def take(self, state: LineageState, seen: Observations, in_use: KeysInUse) -> None:
         """Take in what the run's common observation of the tree and of DNS saw."""
@@ -358,7 +370,7 @@ def observe(context: Context, runs: Sequence[LineageRun]) -> None:
     states: dict[str, LineageState] = {}
 
     def read(run: LineageRun) -> None:
-        states[run.name] = run.read()
+        states[run.name] = run.read_healed()
 
     for run in runs:
         run.guard(partial(read, run))

@@ -17,12 +17,13 @@ from danebot import __version__
 from danebot.adapters.codec import encode
 from danebot.adapters.files import make_directory, open_lock, remove_leftovers, write_file
 from danebot.adapters.presence import ABSENT, is_directory, is_same
-from danebot.adapters.status_file import StatusError, load_status
+from danebot.adapters.status_file import StatusError, load_former, load_status
 from danebot.domain.status.document import (
     LAST_EVENTS,
     SCHEMA,
     EventStatus,
     FindingStatus,
+    Former,
     LineageStatus,
     RunStatus,
     Snapshot,
@@ -102,7 +103,7 @@ def write_snapshot(path: Path, run: RunStatus, news: News) -> None:
     """
     views, findings = news.views, news.findings
     with _alone(path.parent):
-        old = _former(path, news.tree)
+        old, before = _former(path, news)
         success = old.last_success if old is not None else None
         if run.verb == _RENEW and news.scope is Scope.EVERYTHING and run.exit_status == 0:
             success = run.ended
@@ -110,7 +111,7 @@ def write_snapshot(path: Path, run: RunStatus, news: News) -> None:
         new = [finding_status(f) for f in findings if (f.code, f.where, f.text) not in own]
         former = [f for f in (old.findings if old is not None else ()) if not news.superseded(f)]
         found = tuple(dict.fromkeys((*former, *new)))
-        lineages = _lineages(old, run, news)
+        lineages = _lineages(before, run, news)
         witnesses = tuple(map(str, news.witnesses))
         tree = _named(old, news.tree)
         renewed = _renewed(old, run)
@@ -125,7 +126,8 @@ def presented(old: Snapshot | None, run: RunStatus, news: News) -> Snapshot:
     ``old`` is the document as it is, None where there is none that can be read.
     """
     looked = {view.state.name for view in news.views}
-    lineages = tuple(one for one in _lineages(old, run, news) if one.name in looked)
+    before = old.lineages if old is not None else ()
+    lineages = tuple(one for one in _lineages(before, run, news) if one.name in looked)
     own = {(f.code, f.where, f.text) for view in news.views for f in view.findings}
     return Snapshot(
         SCHEMA,
@@ -165,7 +167,7 @@ def leave_word(
     All that earlier runs found stays: nothing is known anew, but for the changes that it made.
     """
     with _alone(path.parent):
-        old = _former(path, tree)
+        old = _believed(lambda: load_status(path), path, tree)
         news = tuple(map(finding_status, findings))
         mine = {(f.code, f.lineage) for f in news}
         kept = old.findings if old is not None else ()
@@ -184,14 +186,32 @@ def leave_word(
         )
 
 
-def _former(path: Path, tree: Path | None) -> Snapshot | None:
+def _former(
+    path: Path, news: News
+) -> tuple[Snapshot | None, Sequence[LineageStatus] | Sequence[Former]]:
+    """The document as it is, and its lineages: as a whole where any may stay as it is."""
+    looked = {"", *(view.state.name for view in news.views)}
+    if news.scope is Scope.SOME or any(found.where not in looked for found in news.findings):
+        old = _believed(lambda: load_status(path), path, news.tree)
+        return old, old.lineages if old is not None else ()
+    lineages: list[Former] = []
+
+    def load() -> Snapshot:
+        rest, found = load_former(path)
+        lineages[:] = found
+        return rest
+
+    return _believed(load, path, news.tree), lineages
+
+
+def _believed(load: Callable[[], Snapshot], path: Path, tree: Path | None) -> Snapshot | None:
     """The document as it is; None where there is none, or it is damaged, and begins anew.
 
     Raises `StatusError` where nobody can tell: what it says of other lineages must not be lost.
     Raises `TreeError` where it is another tree's, of which it would say nothing any more.
     """
     try:
-        old = load_status(path)
+        old = load()
     except StatusError as exc:
         if isinstance(exc.__cause__, OSError) and not isinstance(exc.__cause__, ABSENT):
             raise StatusError(exc.reason, f"{exc}; mend that, or remove it to begin anew") from exc
@@ -218,13 +238,16 @@ def _named(old: Snapshot | None, tree: Path | None) -> str:
     return printable(str(tree), _LONGEST_PATH) if tree is not None else known
 
 
-def _lineages(old: Snapshot | None, run: RunStatus, news: News) -> tuple[LineageStatus, ...]:
-    before = {status.name: status for status in (old.lineages if old is not None else ())}
+def _lineages(
+    former: Sequence[LineageStatus] | Sequence[Former], run: RunStatus, news: News
+) -> tuple[LineageStatus, ...]:
+    before = {status.name: status for status in former}
     by_name: dict[str, list[Finding]] = {}
     for finding in news.findings:
         by_name.setdefault(finding.where, []).append(finding)
     kept = before if news.scope is Scope.SOME else before.keys() & by_name.keys()
-    lineages = {name: before[name] for name in kept}
+    whole = {one.name: one for one in before.values() if isinstance(one, LineageStatus)}
+    lineages = {name: whole[name] for name in whole.keys() & kept}
     of_all = by_name.get("", [])
     for status in lineage_statuses(news.views):
         found = (*by_name.get(status.name, ()), *of_all)

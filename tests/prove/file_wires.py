@@ -73,7 +73,7 @@ def _status() -> Wire:
             return
         found: list[LineageStatus] = []
         try:
-            rest = walk(io.StringIO(text), found.append)
+            rest = walk(io.StringIO(text), found.append, LineageStatus)
         except (ValueError, RecursionError):
             return
         document = json.loads(text)

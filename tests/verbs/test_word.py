@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -171,3 +174,17 @@ def test_a_dry_run_leaves_none(host: Host) -> None:
     host.settings["certbot"] = "/nonexistent/certbot"
     assert host.renew("--dry-run") == 0
     assert host.after() == host.before
+
+
+def test_a_run_that_says_nothing_loads_little(host: Host) -> None:
+    """It is daily everywhere, and the goal of the benchmark `bench_idle` rests on it."""
+    heavy = {"click", "dataclasses", "inspect", "gettext", "cryptography", "asyncio", "ssl"}
+    code = (
+        "import sys; from danebot import cli; status = cli._run(None)\n"
+        "import danebot.adapters.dns.exchange, danebot.adapters.dns.observer\n"
+        f"print(status, *sorted({heavy!r} & set(sys.modules)))"
+    )
+    env = {k: v for k, v in os.environ.items() if not k.startswith("COVERAGE")}  # it imports, too
+    words = [sys.executable, "-c", code, "--config", str(host.toml()), "renew"]
+    ended = subprocess.run(words, capture_output=True, text=True, check=True, env=env)
+    assert (ended.stdout, ended.stderr) == ("0\n", "")

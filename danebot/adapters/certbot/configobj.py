@@ -61,8 +61,12 @@ def parse(lines: Sequence[str]) -> Iterator[Entry | Header]:
         number += 1
         plain = _PLAIN.match(line)
         if plain is not None:
-            _take(known, (*section, plain[1]), first)
-            yield Entry(section, plain[1], plain[2], "", first, first)
+            name, value = plain.groups()
+            place = (*section, name)
+            if place in known:
+                raise _twice(first, name)
+            known.add(place)
+            yield Entry(section, name, value, "", first, first)
             continue
         if not line.strip() or line.strip().startswith("#"):
             continue
@@ -109,8 +113,12 @@ def _descend(section: tuple[str, ...], header: re.Match[str], line: int) -> tupl
 
 def _take(known: set[tuple[str, ...]], name: tuple[str, ...], line: int) -> None:
     if name in known:
-        raise _error(line, f"gives {name[-1]} once more")
+        raise _twice(line, name[-1])
     known.add(name)
+
+
+def _twice(line: int, name: str) -> TreeError:
+    return _error(line, f"gives {name} once more")
 
 
 def _value(text: str, line: int) -> tuple[str | tuple[str, ...], str]:

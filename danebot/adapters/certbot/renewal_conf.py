@@ -59,7 +59,10 @@ class RenewalConf(NamedTuple):
         except TreeError as exc:
             raise _refused(path, str(exc)) from exc
         entries = tuple([one for one in content if type(one) is Entry])
-        values = {(one.section, one.name): joined(one) for one in entries}
+        values = {
+            (section, name): value if type(value) is str else ",".join(value)
+            for section, name, value, *_ in entries
+        }
         return cls(path, text, content, entries, values)
 
     def top(self, name: str) -> str:

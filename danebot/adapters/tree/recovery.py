@@ -39,7 +39,7 @@ from danebot.adapters.tree.paths import (
     sound_links,
     versions_of,
 )
-from danebot.adapters.tree.tree import Tree
+from danebot.adapters.tree.tree import Sound, Tree
 from danebot.domain.lineage.state import Held
 from danebot.domain.text import quoted
 from danebot.errors import TreeError
@@ -89,28 +89,34 @@ def recover(tree: Tree, name: str) -> tuple[TreeRepair, ...]:
 
 
 def is_sound(tree: Tree, paths: LineagePaths) -> bool:
-    """Whether there is nothing to heal, found out with as few looks as possible."""
+    """Whether there is nothing to heal."""
+    return found_sound(tree, paths) is not None
+
+
+def found_sound(tree: Tree, paths: LineagePaths) -> Sound | None:
+    """What there is where there is nothing to heal, found out with as few looks as possible."""
     try:
         staging, live = os.listdir(paths.staging), os.listdir(paths.live)
         archived = os.listdir(paths.archive)
         littered = any(map(tree.littered, (f"{tree.root}/renewal", f"{tree.root}/staging")))
     except OSError:
-        return False
+        return None
     if littered or has_strays((*staging, *live, *archived)):
-        return False
+        return None
     archive = versions_of(archived)
     whole = all(len(kinds) == len(KINDS) for kinds in archive.values())
     newest = sound_links(paths, paths.staging)
     current = sound_links(paths, paths.live)
     if COMBO in staging or not whole or not archive or newest != max(archive) or current is None:
-        return False
+        return None
     combo = tree.reader.combo(f"{paths.live}/{COMBO}")
     held = tree.reader.version(paths, current)
     latest = held if newest == current else tree.reader.version(paths, newest)
     if combo is None or held is None or latest is None or held.key != combo.key:
-        return False
+        return None
     conf = tree.conf(paths.name)
-    return staged_conf(conf, paths, latest.key) is conf
+    as_it_is = staged_conf(conf, paths, latest.key) is conf
+    return Sound(held, combo, latest) if as_it_is else None
 
 
 def set_links(paths: LineagePaths, directory: Path, version: int) -> None:

@@ -52,8 +52,17 @@ from danebot.errors import (
     UnreadableError,
 )
 from danebot.regular import open_regular
+from danebot.tuples import NamedTuple
 
 ParsedT = TypeVar("ParsedT")
+
+
+class Sound(NamedTuple):
+    """What was found to be sound of a lineage: what its links lead to, and ``combo.pem``."""
+
+    live: Held
+    combo: Held
+    staged: Held
 
 
 class Tree:
@@ -146,8 +155,11 @@ class Tree:
         self._paths[name] = conf, paths
         return paths
 
-    def read(self, name: str) -> LineageState:
-        """Everything about one lineage; what can't be read is a fault in the value."""
+    def read(self, name: str, sound: Sound | None = None) -> LineageState:
+        """Everything about one lineage; what can't be read is a fault in the value.
+
+        ``sound`` is of a staged lineage that was just looked at, and isn't looked at again.
+        """
         conf, fault = self._conf_or_fault(name)
         paths = self._paths_by(name, conf)
         own = paths.own
@@ -160,8 +172,8 @@ class Tree:
             faults += _rule_faults(conf)
         said = dane_ee or DaneEe()
         readable = dane_ee is not None and not problems
-        live = self.linked(paths, paths.live)
-        combo = self.reader.combo(f"{paths.live}/{COMBO}")
+        live = sound.live if sound is not None else self.linked(paths, paths.live)
+        combo = sound.combo if sound is not None else self.reader.combo(f"{paths.live}/{COMBO}")
         if live is None:
             faults.append(self._unlinked(paths, paths.live))
         if own != paths.staging and conf is not None and self._leads_to_staging(conf, name):
@@ -180,14 +192,16 @@ class Tree:
             doubts=said.doubts,
             rule=self._rule(conf),
         )
-        return self._with_staging(state, paths) if own == paths.staging else state
+        return self._with_staging(state, paths, sound) if own == paths.staging else state
 
-    def _with_staging(self, state: LineageState, paths: LineagePaths) -> LineageState:
+    def _with_staging(
+        self, state: LineageState, paths: LineagePaths, sound: Sound | None
+    ) -> LineageState:
         """The state of a managed lineage, by its ``live``, ``combo`` and the files of all."""
         faults = [*state.faults]
         if state.combo is None and is_there(paths.live / COMBO):
             faults.append(f"{paths.live / COMBO}: not a usable key and chain")
-        held = self.linked(paths, paths.staging, state.live)
+        held = sound.staged if sound is not None else self.linked(paths, paths.staging, state.live)
         if held is None:
             faults.append(self._unlinked(paths, paths.staging))
         files = {n: self.reader.key_file(f"{paths.staging}/{n}") for n in (NEXT, READY)}

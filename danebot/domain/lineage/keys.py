@@ -8,6 +8,7 @@ from __future__ import annotations
 import enum
 import hashlib
 from datetime import datetime, timedelta
+from functools import lru_cache
 
 from danebot.domain.lineage.key_types import RSA_BITS, KeyType
 from danebot.domain.names import DnsName, covers
@@ -44,7 +45,7 @@ class PublicKey(NamedTuple):
     @property
     def digest(self) -> bytes:
         """SHA2-256 of the SPKI: the data of a ``3 1 1`` record, and danebot's name for the key."""
-        return hashlib.sha256(self.spki).digest()
+        return _sha256(self.spki)
 
     @property
     def algorithm(self) -> Algorithm | None:
@@ -52,6 +53,11 @@ class PublicKey(NamedTuple):
         if self.key_type is None:
             return None
         return Algorithm.RSA if self.key_type in RSA_BITS else Algorithm.ECDSA
+
+
+@lru_cache(maxsize=1024)
+def _sha256(*parts: bytes) -> bytes:
+    return hashlib.sha256(b"".join(parts)).digest()
 
 
 class Chain(NamedTuple):
@@ -71,7 +77,7 @@ class Chain(NamedTuple):
     @property
     def fingerprint(self) -> bytes:
         """SHA2-256 over the whole chain's DER: says whether two chains are the same."""
-        return hashlib.sha256(b"".join(self.ders)).digest()
+        return _sha256(*self.ders)
 
     @property
     def lifetime(self) -> timedelta:

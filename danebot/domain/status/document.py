@@ -251,6 +251,20 @@ class LineageStatus(NamedTuple):
         return self.live is not None and self.live.not_after <= now
 
 
+class Former(NamedTuple):
+    """What the next document takes from a lineage of this one (see `summary.carry`)."""
+
+    name: str
+    phase: str
+    current: KeyStatus | None
+    deployed_at: datetime | None
+    phase_since: datetime | None = None
+    last_success: datetime | None = None
+    last_failure: FailureStatus | None = None
+    probes: tuple[ProbeStatus, ...] = ()
+    key_since: datetime | None = None
+
+
 class FindingStatus(NamedTuple):
     """A finding: severity in lower-case words."""
 

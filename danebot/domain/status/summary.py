@@ -27,6 +27,7 @@ from danebot.domain.rollover.steps.safe_time import emergency_wait
 from danebot.domain.status.document import (
     CertificateStatus,
     FailureStatus,
+    Former,
     HookStatus,
     KeyStatus,
     LineageStatus,
@@ -163,7 +164,10 @@ def probe_status(result: ProbeResult, leaf: bytes, at: datetime) -> ProbeStatus:
 
 
 def carry(
-    new: LineageStatus, old: LineageStatus | None, run: RunStatus, findings: Iterable[Finding]
+    new: LineageStatus,
+    old: LineageStatus | Former | None,
+    run: RunStatus,
+    findings: Iterable[Finding],
 ) -> LineageStatus:
     """Add what only a comparison with the document before tells; ``findings`` are all the run's."""
     since = old.phase_since if old is not None and old.phase == new.phase else None
@@ -186,7 +190,7 @@ def carry(
     )
 
 
-def _key_since(new: LineageStatus, old: LineageStatus | None) -> datetime | None:
+def _key_since(new: LineageStatus, old: LineageStatus | Former | None) -> datetime | None:
     if old is not None and old.current == new.current and old.key_since is not None:
         return old.key_since
     return new.live.not_before if new.live is not None else None

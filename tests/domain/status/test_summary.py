@@ -30,6 +30,7 @@ from danebot.domain.rollover.steps.plan import plan
 from danebot.domain.rollover.steps.safe_time import Baseline, SafeTime
 from danebot.domain.status.document import (
     CertificateStatus,
+    Former,
     KeyStatus,
     LineageStatus,
     ProbeStatus,
@@ -339,3 +340,7 @@ def test_when_old_records_may_go_and_which_of_them_have_a_finding_of_their_own()
     told = found.publication
     assert (told.cancelled, told.compromised) == ((str(remove[0]),), (str(remove[1]),))
     assert told.of_old_keys == (str(remove[2]),)
+
+
+def test_what_a_former_document_is_asked_for_is_what_it_has() -> None:
+    assert LineageStatus.__annotations__.items() >= Former.__annotations__.items()
