@@ -3,7 +3,7 @@
 `typing` compiles every annotation of every class, and `collections` a function for each, 110
 microseconds in all; a start makes more than a hundred.  Here annotations stay the text that they
 are, for `typing.get_type_hints` to resolve, and what doesn't depend on names is made once: of
-fields, what reads the first of any tuple reads the first of all.  A generic one is `typing`'s own.
+fields, what reads the first of any tuple reads the first of all.
 """
 
 from __future__ import annotations
@@ -16,10 +16,11 @@ else:
     from collections import namedtuple
     from collections.abc import Iterable
     from functools import cache
-    from types import FunctionType
+    from types import FunctionType, GenericAlias
 
     _PATTERN = vars(namedtuple("_Pattern", ["first"]))  # noqa: PYI024
     _LENT = {key: _PATTERN[key] for key in ("_asdict", "__getnewargs__")}
+    _GENERIC = {"__class_getitem__": classmethod(GenericAlias)}
     _reader = cache(type(_PATTERN["first"]))  # of the field of a number
     _new = tuple.__new__
 
@@ -48,7 +49,7 @@ else:
     class _Maker(type):
         """Makes of a class body what `typing.NamedTuple` would."""
 
-        def __new__(cls, name: str, _: object, body: dict[str, Any]) -> type:
+        def __new__(cls, name: str, bases: tuple[type, ...], body: dict[str, Any]) -> type:
             fields = tuple(body["__annotations__"])
             defaults = {field: body.pop(field) for field in fields if field in body}
             if tuple(defaults) != fields[len(fields) - len(defaults) :]:
@@ -59,6 +60,7 @@ else:
                 name,
                 (tuple,),
                 {
+                    **(_GENERIC if len(bases) > 1 else {}),
                     "__slots__": (),
                     "_fields": fields,
                     "_field_defaults": defaults,

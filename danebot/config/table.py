@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 from types import MappingProxyType
-from typing import Generic, NamedTuple, TypeVar
+from typing import Generic, TypeVar
 
 from danebot.config.positions import KeyPath, line_of
 from danebot.config.settings import Effective
 from danebot.config.values import ItemsError, found
 from danebot.domain.names import printable
 from danebot.errors import ConfigError, foreign
+from danebot.tuples import NamedTuple
 
 ValueT = TypeVar("ValueT")
 _FORMER_NAMES = {  # of the shell program, and what is easily taken for a setting

@@ -28,4 +28,4 @@ def test_each_concern(tmp_path: Path, bench: Bench, monkeypatch: pytest.MonkeyPa
     floor, *ours = cpu_seconds([bare, *commands], rounds=ROUNDS)
     for concern, spent in zip(CONCERNS, ours, strict=True):
         name = f"check_danebot {concern}, 5 lineages / importing nagiosplugin alone"
-        bench.row(name, spent, floor, "s CPU", goal=GOAL)
+        bench.rounds(name, spent, floor, "s CPU", goal=GOAL)

@@ -36,6 +36,23 @@ class Bench:
         ratio = ours / reference
         self.rows.append(Row(name, ours, reference, unit, ratio, f"<= {goal} x", ratio <= goal))
 
+    def rounds(
+        self,
+        name: str,
+        ours: Sequence[float],
+        reference: Sequence[float],
+        unit: str,
+        *,
+        goal: float,
+    ) -> None:
+        """Add a row of what was measured in turn: its ratio is the median of each round's.
+
+        What makes the machine slow for a while makes both sides of a round slow.
+        """
+        ratio = statistics.median(one / other for one, other in zip(ours, reference, strict=True))
+        medians = statistics.median(ours), statistics.median(reference)
+        self.rows.append(Row(name, *medians, unit, ratio, f"<= {goal} x", ratio <= goal))
+
     def limit(self, name: str, ours: float, most: float, unit: str) -> None:
         """Add a row whose goal is an absolute bound."""
         met = ours <= most
@@ -59,15 +76,15 @@ class Bench:
 
 def cpu_seconds(
     commands: Sequence[Sequence[str]], *, rounds: int, env: Mapping[str, str] | None = None
-) -> list[float]:
-    """Median CPU seconds of each command, children included, run in turn after a warm-up."""
+) -> list[list[float]]:
+    """CPU seconds of each command in each round, children included, in turn after a warm-up."""
     times: list[list[float]] = [[] for _ in commands]
     for turn in range(rounds + 1):
         for command, found in zip(commands, times, strict=True):
             spent = one_cpu(command, env)
             if turn:
                 found.append(spent)
-    return [statistics.median(found) for found in times]
+    return times
 
 
 def one_cpu(command: Sequence[str], env: Mapping[str, str] | None = None) -> float:

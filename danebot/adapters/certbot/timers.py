@@ -340,7 +340,7 @@ def _script_lines(
             return
         data = _content(f"{root}{path}") or b""
         left -= len(data)
-        if b"renew" in data and re.match(_SHELL, data):  # few have the word, and most are programs
+        if re.match(_SHELL, data) and b"renew" in data:  # most are programs, and long
             yield from _CONTINUED.sub(" ", data.decode("utf-8", "replace")).splitlines()
 
 
@@ -379,7 +379,9 @@ def _paths(line: str) -> Iterator[str]:
 def _words(line: str, depth: int = 3) -> Iterator[str]:
     """The words of a line without their quotes, and the words in those that had some."""
     for match in _WORD.finditer(line):
-        word = _QUOTES.sub(lambda quoted: quoted[1] or quoted[2] or quoted[3] or "", match[0])
+        word = match[0]
+        if "\\" in word or '"' in word or "'" in word:
+            word = _QUOTES.sub(lambda quoted: quoted[1] or quoted[2] or quoted[3] or "", word)
         yield word
         if depth and word != match[0]:
             yield from _words(word, depth - 1)

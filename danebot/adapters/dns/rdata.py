@@ -7,7 +7,7 @@ import struct
 from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
-from typing import Generic, NamedTuple
+from typing import Generic
 
 from danebot.adapters.dns.response import Rdata, held_for
 from danebot.adapters.dns.wire_names import MalformedError
@@ -15,6 +15,7 @@ from danebot.domain.dns.answers import RecordT
 from danebot.domain.dns.records import MxRecord, SoaRecord, SrvRecord
 from danebot.domain.dns.tlsa import TlsaRecord
 from danebot.domain.names import DnsName, Hostname
+from danebot.tuples import NamedTuple
 
 _MX, _SRV, _SOA, _TLSA = (struct.Struct(f"!{form}") for form in ("H", "HHH", "IIIII", "BBB"))
 

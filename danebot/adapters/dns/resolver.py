@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import timedelta
-from typing import Generic, NamedTuple
+from typing import Generic
 
 from danebot.adapters.dns.queries import Ask, Query, QueryFailure, Steps, Trouble
 from danebot.adapters.dns.rcodes import Rcode
@@ -25,6 +25,7 @@ from danebot.adapters.dns.wire_names import MalformedError
 from danebot.domain.dns.answers import Alias, Answer, Cause, Presence, RecordT, Security
 from danebot.domain.names import MAX_NAME, DnsName, printable
 from danebot.errors import DanebotError
+from danebot.tuples import NamedTuple
 
 _SOA, _NS, _DS = 6, 2, 43
 _CONCLUSIVE = (Rcode.NOERROR, Rcode.NXDOMAIN)

@@ -122,9 +122,9 @@ def _signatures(rdatas: Iterable[Rdata]) -> Iterator[RecordSignature]:
     for rdata in rdatas:
         try:
             _, _, labels, ttl, expiration, inception, _ = rdata.unpack(_RRSIG)
-            yield RecordSignature(
-                held_for(ttl), expiration, inception, rdata.name(skip=_RRSIG.size), labels
-            )
+            signer, end = read_name(rdata.message, rdata.start + _RRSIG.size)
+            if end <= rdata.end:
+                yield RecordSignature(held_for(ttl), expiration, inception, signer, labels)
         except MalformedError:
             continue
 

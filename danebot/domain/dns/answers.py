@@ -7,7 +7,6 @@ original TTL of the RRSIG (RFC 4034 section 3.1.4), never a cache's remaining se
 from __future__ import annotations
 
 import enum
-import typing
 from datetime import datetime, timedelta
 from typing import Generic, TypeVar
 
@@ -54,7 +53,7 @@ class Alias(NamedTuple):
     ttl: timedelta
 
 
-class Answer(typing.NamedTuple, Generic[RecordT]):
+class Answer(NamedTuple, Generic[RecordT]):
     """What the validating resolver said of one name and type.
 
     ``presence`` is UNKNOWN exactly if ``security`` is BOGUS or INDETERMINATE.  ``canonical`` is
