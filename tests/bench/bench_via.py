@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import statistics
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -61,7 +62,7 @@ def test_a_check_by_the_exporter(tmp_path: Path, bench: Bench) -> None:
             rounds=ROUNDS,
             env={"PYTHONPATH": f"{Path(__file__).parents[2] / 'checks'}"},
         )
-        bench.row(
+        bench.rounds(
             "check_dane --via, the client, over python3 -c pass", client, bare, "s", goal=CLIENT
         )
         costs = {}
@@ -73,6 +74,6 @@ def test_a_check_by_the_exporter(tmp_path: Path, bench: Bench) -> None:
             costs[clients] = (found.cpu() - before) / CHECKS
             title = f"check_dane --via, the exporter, {clients} clients and services"
             bench.limit(title, costs[clients], SERVER, "s")
-        minute = 1000 * (client + costs[16])
+        minute = 1000 * (statistics.median(client) + costs[16])
         bench.limit("check_dane --via, 1,000 services a minute, all CPU", minute, MINUTE, "s")
     assert [row for row in bench.rows if "--via" in row.name and not row.met] == []
