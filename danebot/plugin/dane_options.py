@@ -238,7 +238,7 @@ def _inquiry(options: argparse.Namespace, resolver: ResolverConfig | None) -> In
         down=tuple(Hostname.parse(name) for name in options.down),
     )
     ca_file = options.ca_file
-    if ca_file is not None and not (ca_file.is_file() and os.access(ca_file, os.R_OK)):
+    if ca_file is not None and not _readable(ca_file):
         raise UsageError(f"--ca-file {options.ca_file}: no file that can be read")
     family = Family.ANY
     if options.ipv4 != options.ipv6:
@@ -255,6 +255,14 @@ def _inquiry(options: argparse.Namespace, resolver: ResolverConfig | None) -> In
         places=parse_places(options.address),
         ca_file=options.ca_file,
     )
+
+
+def _readable(path: Path) -> bool:
+    """Whether it is a file that can be read; not where its folder can't be searched, either."""
+    try:
+        return path.is_file() and os.access(path, os.R_OK)
+    except OSError:
+        return False
 
 
 def _kinds(options: argparse.Namespace) -> tuple[RecordForm, ...]:

@@ -376,6 +376,23 @@ FEED_BEHIND = _feed(
     "",
     "How late the last look began; it grows while the host can't do as much as the list wants.",
 )
+FEED_OVERDUE = _feed(
+    "danebot_exporter_feed_overdue_seconds",
+    "",
+    "For how long the service that waits longest has been without a look, beyond twice its "
+    "interval; 0 while none is.",
+)
+FEED_THREADS = _feed(
+    "danebot_exporter_feed_threads",
+    "",
+    "Threads of the feed that run; all is well with 3.",
+)
+FEED_FAILURES = _feed(
+    "danebot_exporter_feed_failures_total",
+    "",
+    "How often one of them failed by an error of danebot's own, and began again.",
+    kind=MetricKind.COUNTER,
+)
 FEED_RESULTS = _feed(
     "danebot_exporter_feed_results_total",
     "result",

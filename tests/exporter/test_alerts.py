@@ -646,3 +646,21 @@ def test_a_feed_that_falls_behind(promtool: Promtool) -> None:
         feed("list_timestamp_seconds"): now(2 * HOUR),
     }
     promtool.says(series, (1, set()), (1.9, {"DanebotFeedBehind"}))
+
+
+def test_a_service_of_a_feed_that_is_not_looked_at(promtool: Promtool) -> None:
+    series: dict[str, Values] = {
+        feed("overdue_seconds"): [0] * HOUR + [300] * HOUR,
+        feed("list_timestamp_seconds"): now(2 * HOUR),
+    }
+    promtool.says(series, (1, set()), (1.9, {"DanebotFeedOverdue"}))
+
+
+def test_a_feed_that_fails(promtool: Promtool) -> None:
+    dead: dict[str, Values] = {feed("threads"): [3] * HOUR + [2] * HOUR}
+    promtool.says(dead, (1, set()), (1.9, {"DanebotFeedFailed"}))
+    failing: dict[str, Values] = {
+        feed("threads"): [3] * 3 * HOUR,
+        feed("failures_total"): [0] * HOUR + list(range(HOUR)) + [HOUR] * HOUR,
+    }
+    promtool.says(failing, (1, set()), (1.9, {"DanebotFeedFailed"}), (2.9, set()))

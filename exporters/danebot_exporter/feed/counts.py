@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 import threading
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
@@ -40,6 +40,9 @@ class FeedCounts(Collector):
         self.behind = 0.0
         self.submitted: float | None = None
         self.listed: float | None = None
+        self.failures = 0
+        self.overdue: Callable[[], float] = float
+        self.threads: Callable[[], int] = int
 
     def looked(self, status: int) -> None:
         """Count a look."""
@@ -59,6 +62,8 @@ class FeedCounts(Collector):
             (m.FEED_BEHIND, self.behind),
             (m.FEED_SUBMITTED_AT, self.submitted),
             (m.FEED_LISTED_AT, self.listed),
+            (m.FEED_OVERDUE, self.overdue()),
+            (m.FEED_THREADS, self.threads()),
         )
         for row, value in gauges:
             gauge = GaugeMetricFamily(row.name, row.help)
@@ -70,6 +75,9 @@ class FeedCounts(Collector):
         counter = CounterMetricFamily(m.FEED_LOOKS.name, m.FEED_LOOKS.help, labels=["status"])
         for state in STATES:
             counter.add_metric((state,), looks[state])
+        yield counter
+        counter = CounterMetricFamily(m.FEED_FAILURES.name, m.FEED_FAILURES.help)
+        counter.add_metric((), self.failures)
         yield counter
         counter = CounterMetricFamily(m.FEED_RESULTS.name, m.FEED_RESULTS.help, labels=["result"])
         for fate in Fate:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import queue
 import threading
 import time
@@ -31,14 +32,30 @@ if TYPE_CHECKING:
 
 _BATCH = 100  # results
 _PATIENCE = 1.0  # seconds
+_FAILURES, _LASTED = 10, 60.0  # in a row, each within so many seconds, are the end
 _SAID = 1000  # services whose refusal is remembered as said
+
+
+def _end() -> None:
+    """End the process with an error, whatever other threads do."""
+    os._exit(1)
 
 
 class Feeder:
     """Keeps services fresh for as long as the process lives."""
 
-    def __init__(self, path: Path, counts: FeedCounts, complain: Callable[[str], None]) -> None:
-        """Read the file at ``path``; `ConfigError` says what is wrong with it."""
+    def __init__(
+        self,
+        path: Path,
+        counts: FeedCounts,
+        complain: Callable[[str], None],
+        give_up: Callable[[], None] = _end,
+    ) -> None:
+        """Read the file at ``path``; `ConfigError` says what is wrong with it.
+
+        ``give_up`` is called when a thread can't go on, and ends the process.
+        """
+        self._give_up = give_up
         self._path = path
         self._settings = load_feed(path)
         self._counts = counts
@@ -51,12 +68,14 @@ class Feeder:
         self._refused: dict[Key, None] = {}
         self._stopped = False
         self._threads: list[threading.Thread] = []
+        counts.overdue = lambda: self._schedule.overdue(time.monotonic())
+        counts.threads = lambda: sum(thread.is_alive() for thread in self._threads)
 
     def start(self) -> None:
         """Begin."""
         for name, work in (
             ("feed-lists", self._list),
-            ("feed-looks", self._looks.run),
+            ("feed-looks", self._look),
             ("feed-results", self._submit),
         ):
             thread = threading.Thread(
@@ -81,11 +100,19 @@ class Feeder:
 
     def _forever(self, name: str, work: Callable[[], None]) -> None:
         """Begin again whatever happens: a thread that ended would feed nothing, and say nothing."""
+        failures = 0
         while not self._stopped:
+            began = time.monotonic()
             try:
                 work()
-            except Exception as exc:  # noqa: BLE001 - the last line of defence
+            except BaseException as exc:  # noqa: BLE001 - the last line of defence
                 self._complain(f"{name}: {internal_error(exc)}; please report this")
+                self._counts.failures += 1
+                failures = failures + 1 if time.monotonic() - began < _LASTED else 1
+                if failures == _FAILURES or not isinstance(exc, Exception):
+                    self._complain(f"{name} can't go on: the exporter ends")
+                    self._give_up()
+                    return
                 time.sleep(_PATIENCE)
 
     # ---- lists ------------------------------------------------------------------------------
@@ -112,6 +139,11 @@ class Feeder:
         lists.close()
 
     # ---- looks, in the loop's thread ----------------------------------------------------------
+
+    def _look(self) -> None:
+        """Look at what is due; first at what was being looked at when looks failed."""
+        self._schedule.recover(time.monotonic())
+        self._looks.run()
 
     def _take(self) -> Fed | None:
         while not self._lists.empty():

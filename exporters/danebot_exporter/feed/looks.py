@@ -12,20 +12,18 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from danebot.adapters.dns.resolvconf import RESOLV_CONF
 from danebot.adapters.loop import Lane, Program, drive
 from danebot.domain.text import internal_error
 from danebot.errors import DanebotError
+from danebot.jobs.sharing import Sharing
 from danebot.plugin.command_line import HelpShown
 from danebot.plugin.dane_options import NAME, Options, parse_options
 from danebot.plugin.dane_result import report_result
 from danebot.plugin.output import PluginResult, State, render
-from danebot_exporter.feed.services import Fed, FedResult
-
-if TYPE_CHECKING:
-    from danebot.adapters.dns.response import Response
+from danebot_exporter.feed.services import Fed, FedResult, Pace
 
 WORKERS = 200
 _TICK = 0.25  # seconds; what falls due meanwhile begins together
@@ -68,59 +66,11 @@ class _Waiting:
         self.reply = Tick(self.deadline)
 
 
-class Lately(OrderedDict[object, object]):
-    """A cache of what was wanted within ``age``, and no longer than a TTL allows; no ticks."""
-
-    def __init__(self, age: timedelta) -> None:
-        super().__init__()
-        self._age = 0.0
-        self.keep(age)
-        self._until: dict[object, float] = {}
-
-    def keep(self, age: timedelta) -> None:
-        """Keep what is wanted from now on for so long."""
-        self._age = age.total_seconds()
-
-    def __contains__(self, want: object) -> bool:
-        return self._until.get(want, 0.0) > time.monotonic()
+class _Nothing(dict[object, object]):
+    """A cache that keeps nothing: what may be used again is `Sharing`'s to say."""
 
     def __setitem__(self, want: object, reply: object) -> None:
-        now = time.monotonic()
-        while self and self._oldest() <= now - self._age:
-            self._forget(next(iter(self)))
-        if self._age and not isinstance(want, Tick):
-            super().__setitem__(want, (now, reply))
-            self.move_to_end(want)
-            self._until[want] = now + min(self._age, _ttl(reply))
-
-    def __getitem__(self, want: object) -> object:
-        pair = super().__getitem__(want)
-        return pair[1]  # type: ignore[index] # as __setitem__ made it
-
-    def _oldest(self) -> float:
-        key = next(iter(self))
-        return super().__getitem__(key)[0]  # type: ignore[index,no-any-return] # likewise
-
-    def _forget(self, want: object) -> None:
-        del self[want]
-        del self._until[want]
-
-
-def _ttl(reply: object) -> float:
-    """The least TTL in a response, in seconds; what is none has no end of its own."""
-    from danebot.adapters.dns.response import Response
-
-    if not isinstance(reply, Response):
-        return float("inf")
-    return min(_ttls(reply), default=float("inf"))
-
-
-def _ttls(reply: Response) -> list[float]:
-    return [
-        float(rrset.ttl)
-        for section in (reply.answer, reply.authority)
-        for rrset in section.values()
-    ]
+        """Forget it."""
 
 
 class Looks:
@@ -130,7 +80,8 @@ class Looks:
         """``take`` gives what is due, ``done`` is told what was found: in the loop's thread."""
         self._take = take
         self._done = done
-        self._cache = Lately(max_age)
+        self._max_age = max_age
+        self._sharing = Sharing()
         self._options: OrderedDict[tuple[str, ...], Options] = OrderedDict()
         self._resolvers: object = None
         self._stopped = False
@@ -141,7 +92,7 @@ class Looks:
 
     def keep(self, max_age: timedelta) -> None:
         """Let what is asked from now on count for so long."""
-        self._cache.keep(max_age)
+        self._max_age = max_age
 
     def run(self) -> None:
         """Look at what falls due, until `stop`."""
@@ -151,7 +102,7 @@ class Looks:
         lanes = exchange.query_lane(_QUERIES) | prober.probe_lane(_CONNECTIONS)
         lanes[Tick] = Lane(_Waiting, 2)
         workers = (self._worker() for _ in range(WORKERS))
-        for _ in drive(workers, lanes, at_once=WORKERS, cache=self._cache):
+        for _ in drive(workers, lanes, at_once=WORKERS, cache=_Nothing()):
             pass
 
     def _worker(self) -> Program[None]:
@@ -164,7 +115,9 @@ class Looks:
             began, clock = datetime.now(UTC), time.monotonic()
             options, result = self._parsed(service)
             if options is not None:
-                result = yield from self._look(options, clock)
+                program = self._look(options, clock)
+                age = min(self._max_age, _longest(service.pace)).total_seconds()
+                result = yield from self._sharing.share(program, age)
             limit = timedelta(0) if options is None else options.timeout
             fresh = 2 * service.pace.interval + limit + _GRACE
             output = render(NAME, result)
@@ -184,6 +137,8 @@ class Looks:
                     self._options.popitem(last=False)
         except (DanebotError, HelpShown) as exc:
             return None, PluginResult(State.UNKNOWN, str(exc))
+        except Exception as exc:  # noqa: BLE001 - the other services are looked at all the same
+            return None, PluginResult(State.UNKNOWN, f"{internal_error(exc)}; please report this")
         return options, PluginResult(State.UNKNOWN, "")
 
     def _refresh(self) -> None:
@@ -208,6 +163,11 @@ class Looks:
             return PluginResult(State.UNKNOWN, str(exc))
         except Exception as exc:  # noqa: BLE001 - the other services are looked at all the same
             return PluginResult(State.UNKNOWN, f"{internal_error(exc)}; please report this")
+
+
+def _longest(pace: Pace) -> timedelta:
+    """The most that ``max_age`` can be: looks that are to agree must not be of one observation."""
+    return min(pace.retry / 2, pace.interval / 4)
 
 
 def _clock() -> datetime:

@@ -18,12 +18,14 @@ _APART = 1.0  # seconds between the first looks at services that are new in the 
 class _Entry:
     """What is known of one service; ``same`` counts looks that found the same ``status``.
 
-    ``place`` is one of its regular times: all others are whole intervals away.
+    ``place`` is one of its regular times: all others are whole intervals away.  ``since`` is when
+    its last look ended, or, before, when it came; ``number`` is 0 while it is looked at.
     """
 
-    def __init__(self, service: Fed, place: float) -> None:
+    def __init__(self, service: Fed, place: float, since: float) -> None:
         self.service = service
         self.place = place
+        self.since = since
         self.taken = 0.0
         self.number = 0
         self.status: int | None = None
@@ -59,7 +61,7 @@ class Schedule:
         ]
         for number, service in enumerate(new):
             apart = service.pace.interval.total_seconds() / len(new)
-            entry = self._entries[service.key] = _Entry(service, now + number * apart)
+            entry = self._entries[service.key] = _Entry(service, now + number * apart, now)
             self._at(entry, now + number * min(apart, _APART))
 
     def take(self, now: float) -> Fed | None:
@@ -78,6 +80,7 @@ class Schedule:
         entry = self._entries.get(service.key)
         if entry is None or entry.service != service:
             return False
+        entry.since = now
         if status == entry.status:
             entry.same += 1
         else:
@@ -89,6 +92,23 @@ class Schedule:
         else:
             self._at(entry, _next(entry.place, pace.interval.total_seconds(), entry.taken))
         return True
+
+    def recover(self, now: float) -> None:
+        """Have all be due again that were looked at when the looks ended before their time."""
+        for entry in self._entries.values():
+            if not entry.number:
+                self._at(entry, now)
+
+    def overdue(self, now: float) -> float:
+        """For how many seconds too long the one waits that waits longest: beyond two intervals.
+
+        Any thread may ask.
+        """
+        late = (
+            now - one.since - 2 * one.service.pace.interval.total_seconds()
+            for one in list(self._entries.values())
+        )
+        return max(late, default=0.0)
 
     def _at(self, entry: _Entry, due: float) -> None:
         entry.number = next(self._numbers)
