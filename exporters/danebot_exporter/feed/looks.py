@@ -12,7 +12,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import NamedTuple, TypeAlias
+from typing import TypeAlias
 
 from danebot.adapters.dns.resolvconf import RESOLV_CONF
 from danebot.adapters.loop import Lane, Program, drive
@@ -23,6 +23,7 @@ from danebot.plugin.command_line import HelpShown
 from danebot.plugin.dane_options import NAME, Options, parse_options
 from danebot.plugin.dane_result import report_result
 from danebot.plugin.output import PluginResult, State, render
+from danebot.tuples import NamedTuple
 from danebot_exporter.feed.services import Fed, FedResult, Pace
 
 WORKERS = 200

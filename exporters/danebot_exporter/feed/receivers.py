@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
+from danebot.tuples import NamedTuple
 from danebot_exporter.feed.services import FedResult
 
 

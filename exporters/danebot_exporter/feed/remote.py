@@ -6,10 +6,10 @@ import base64
 import http.client
 import ssl
 from collections.abc import Mapping
-from typing import NamedTuple
 
 from danebot.domain.text import printable
 from danebot.errors import ConfigError, DanebotError
+from danebot.tuples import NamedTuple
 from danebot_exporter.feed.servers import HttpServer, read_password
 
 _PATIENCE = 30.0  # seconds for each step

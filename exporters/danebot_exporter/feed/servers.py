@@ -5,13 +5,14 @@ from __future__ import annotations
 import enum
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from danebot.config import values
 from danebot.domain.text import quoted
 from danebot.errors import ConfigError
 from danebot.regular import read_regular
+from danebot.tuples import NamedTuple
 
 if TYPE_CHECKING:
     from danebot.config.table import Table

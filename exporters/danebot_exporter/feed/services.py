@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import NamedTuple, TypeAlias
+from typing import TypeAlias
+
+from danebot.tuples import NamedTuple
 
 Key: TypeAlias = tuple[str, str]
 """The host's name and the service's: what a monitor tells services apart by."""

@@ -7,13 +7,14 @@ from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
 from string import Template
-from typing import NamedTuple, TypeAlias
+from typing import TypeAlias
 
 from danebot.config import values
 from danebot.config.files import read_text
 from danebot.config.load import parse_document
 from danebot.config.table import Table
 from danebot.errors import ConfigError
+from danebot.tuples import NamedTuple
 from danebot_exporter.feed.servers import HttpServer, Login, read_server
 from danebot_exporter.feed.services import Fed, Pace
 
