@@ -25,6 +25,7 @@ from danebot_exporter.feed.counts import FeedCounts
 from danebot_exporter.feed.feeder import Feeder
 from danebot_exporter.feed.http_sd import HttpSdList
 from danebot_exporter.feed.icinga import SWITCHES, WORDS, IcingaApi, check_result
+from danebot_exporter.feed.nagios import command_line
 from danebot_exporter.feed.receivers import Receipt
 from danebot_exporter.feed.servers import HttpServer
 from danebot_exporter.feed.services import Fed, FedResult, Pace
@@ -35,6 +36,7 @@ from monitoring.test_definitions import COMMANDS
 
 NOW = datetime(2026, 11, 30, tzinfo=UTC)
 OUTPUT = "DANE OK - fine | certificate_days=9 time=0.1s;;;0;30\n[NOTE] one\n[NOTE] two\n"
+FINE = '{"results":[{"code":200.0,"status":"Successfully processed check result."}]}'
 FOUND = FedResult(Fed("h", "s"), 0, OUTPUT, NOW, NOW, timedelta(minutes=11))
 
 
@@ -123,24 +125,39 @@ def test_a_result_is_as_icinga_takes_it() -> None:
 
 
 def test_one_that_is_refused_does_not_stop_the_others(double: Double, api: IcingaApi) -> None:
-    double.answers = [(404, '{"error":404,"status":"No objects found."}'), (200, "{}"), (500, "x")]
+    double.answers = [
+        (404, '{"error":404,"status":"No objects found."}'),
+        (200, FINE),
+        (200, '{"results":[{"code":409.0,"status":"Newer check result already present."}]}'),
+    ]
     outcomes = [one.refused for one in api.submit([FOUND] * 3)]
     assert outcomes[0].endswith("404 No objects found.")
     assert outcomes[1] == ""
-    assert outcomes[2].endswith("500")
+    assert outcomes[2].endswith("Newer check result already present.")
     assert len({headers["Host"] for _, _, headers, _ in double.asked}) == 1
 
 
-@pytest.mark.parametrize("status", [401, 403, 429, 503])
+@pytest.mark.parametrize("status", [401, 403, 408, 429, 500, 503, 599])
 def test_the_rest_comes_again_while_nothing_is_taken(
     double: Double, api: IcingaApi, status: int
 ) -> None:
-    double.answers = [(200, "{}"), (status, "{}")]
+    double.answers = [(200, FINE), (status, "{}")]
     outcomes = api.submit([FOUND] * 3)
     assert next(outcomes).refused == ""
     with pytest.raises(DanebotError, match=str(status)) as raised:
         next(outcomes)
     assert "s3cret" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    "text", ["<html>log in</html>", "{}", '{"results":[]}', '{"results":[{"code":503}]}', "[]"]
+)
+def test_success_is_what_icinga_says_and_nobody_else(
+    double: Double, api: IcingaApi, text: str
+) -> None:
+    double.answers = [(200, text)]
+    with pytest.raises(DanebotError, match=r"not Icinga's JSON|200"):
+        list(api.submit([FOUND]))
 
 
 def test_a_password_is_for_the_right_server_alone(
@@ -217,6 +234,24 @@ def test_what_only_icinga_can_resolve_is_unknown(
     assert bool(found.fault) == (value is not None)
 
 
+@pytest.mark.parametrize("value", ["1e300", "Infinity", "NaN", "null", '"x"', "-1", "1e400"])
+@pytest.mark.parametrize("key", ["check_interval", "retry_interval", "max_check_attempts"])
+def test_a_pace_that_makes_no_sense_is_of_one_service(
+    double: Double, api: IcingaApi, key: str, value: str
+) -> None:
+    pace = {"check_interval": "60", "retry_interval": "60", "max_check_attempts": "3", key: value}
+    words = ", ".join(f'"{name}": {one}' for name, one in pace.items())
+    bad = f'{{"attrs": {{"name": "bad", "host_name": "h", "vars": null, {words}}}}}'
+    good = bad.replace(f'"{key}": {value}', f'"{key}": 5').replace('"bad"', '"good"')
+    double.answers = [(200, f'{{"results": [{bad}, {good}]}}')]
+    found = api.services()
+    assert [one.name for one in found] == ["bad", "good"]
+    assert found[1].fault == ""
+    if value in ("NaN", "null", '"x"'):
+        assert key in found[0].fault
+    assert found[0].pace.interval <= timedelta(days=366)
+
+
 @pytest.mark.parametrize("text", ["", "[]", '{"results": [1]}', '{"results": 1}', "[" * 9999])
 def test_a_list_that_is_none_says_so(double: Double, api: IcingaApi, text: str) -> None:
     double.answers = [(200, text)]
@@ -254,6 +289,47 @@ def test_targets_that_are_none_are_said(double: Double, server: HttpServer, text
         targets(double, server, text)
 
 
+def test_names_fit_into_a_line_of_nagios(double: Double, server: HttpServer) -> None:
+    groups = [{"targets": ["\u202e" * 5000], "labels": {"rack": "\u0001" * 5000, "module": 5}}]
+    (found,) = targets(double, server, json.dumps(groups))
+    assert max(len(found.host), len(found.name)) <= 200
+    line = command_line(FOUND._replace(service=found))
+    assert f";{found.host};{found.name};0;DANE".encode() in line
+
+
+def test_a_list_stands_while_it_cannot_be_read_over_settings_read_again(
+    double: Double, server: HttpServer, tmp_path: Path
+) -> None:
+    file = tmp_path / "feed.toml"
+    text = (
+        f'refresh = "1s"\n[nagios]\nspool = "{tmp_path}"\n[http_sd]\nhost = "h"\n'
+        f'url = "https://127.0.0.1:{double.port}/"\nserver_name = "mail"\n'
+        f'ca_file = "{server.ca_file}"\noptions = ["--resolver", "none"]\n'
+    )
+    file.write_text(text)
+    double.answers = [(503, "")]
+    counts = FeedCounts()
+    lines: list[str] = []
+    feeder = Feeder(file, counts, lines.append)
+    feeder.start()
+    until(lambda: len(double.asked) > 1, "a list that can't be read")
+    assert counts.services is None
+    double.answers = [(200, '[{"targets": ["a.example", "b.example"]}]')]
+    until(lambda: counts.services == 2, "the list")
+    double.answers = [(503, "")]
+    file.write_text(text + '[[service]]\nhost = "h"\nname = "own"\noptions = []\n')
+    feeder.reload()
+    seen: list[int | None] = []
+
+    def all_there() -> bool:
+        seen.append(counts.services)
+        return seen[-1] == 3
+
+    until(all_there, "one's own as well")
+    feeder.stop()
+    assert set(seen) <= {2, 3}
+
+
 # ---- all together ---------------------------------------------------------------------------
 
 
@@ -267,7 +343,7 @@ def test_results_are_kept_while_nobody_takes_them_and_that_is_said_once(
         f'user = "u"\npassword_file = "{server.password_file}"\nca_file = "{server.ca_file}"\n'
         '[[service]]\nhost = "h"\nname = "s"\noptions = ["--domain", "a", "--resolver", "none"]\n'
     )
-    double.answers = [(503, '{"status": "away"}'), (503, "{}"), (503, "{}"), (200, "{}")]
+    double.answers = [(503, '{"status": "away"}'), (503, "{}"), (503, "{}"), (200, FINE)]
     lines: list[str] = []
     counts = FeedCounts()
     feeder = Feeder(file, counts, lines.append)

@@ -126,8 +126,10 @@ class Feeder:
             if settings is not self._settings:
                 settings = self._settings
                 lists.close()
-                lists = Lists(settings, self._complain)
-            self._lists.put(lists.read())
+                lists = Lists(settings, self._complain, lists)
+            services = lists.read()
+            if lists.any:
+                self._lists.put(services)
             pause = settings.refresh.total_seconds()
             if lists.failing:
                 pause = min(pause, patience.failed())
@@ -206,7 +208,7 @@ class Feeder:
                     self._refused.pop(found.service.key, None)
                     self._counts.submitted = time.time()
         finally:
-            self._outbox.give_back(left)
+            self._outbox.give_back(left[1:] + left[:1])  # the one that failed is tried last
             self._counts.waiting = len(self._outbox)
 
     def _say_refused(self, found: FedResult, words: str) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from danebot.domain.names import Protocol, printable
 from danebot_exporter.feed.remote import Remote, RemoteError
 from danebot_exporter.feed.services import Fed, Pace
-from danebot_exporter.feed.settings import HttpSd
+from danebot_exporter.feed.settings import MOST_OF_A_NAME, HttpSd
 
 _LARGEST = 64 << 20  # octets
 _MODULE = ("module", "__param_module")
@@ -36,7 +36,14 @@ class HttpSdList:
         try:
             groups = json.loads(answer.body)
             return [one for group in groups for one in self._group(group)]
-        except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as exc:
+        except (
+            ValueError,
+            LookupError,
+            TypeError,
+            AttributeError,
+            RecursionError,
+            OverflowError,
+        ) as exc:
             words = printable(repr(exc), 200)
             raise RemoteError(f"{where}: not a list of target groups: {words}") from exc
 
@@ -58,7 +65,9 @@ class HttpSdList:
         host, name = (
             _name(template.safe_substitute(words)) for template in (settings.host, settings.name)
         )
-        module = next((words[label] for label in _MODULE if label in words), Protocol.SMTP.value)
+        module = next(
+            (str(words[label]) for label in _MODULE if label in words), Protocol.SMTP.value
+        )
         found = _subject(words["target"], module)
         if not found:
             return Fed(host, name, pace=self._pace, fault=f"unknown module {printable(module, 80)}")
@@ -66,7 +75,9 @@ class HttpSdList:
 
 
 def _name(words: str) -> str:
-    return "".join(" " if one in ";!\n" else one for one in printable(words, 200))
+    return "".join(" " if one in ";!\n" else one for one in printable(words, MOST_OF_A_NAME))[
+        :MOST_OF_A_NAME
+    ]
 
 
 def _subject(target: str, module: str) -> tuple[str, ...]:

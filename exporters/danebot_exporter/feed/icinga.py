@@ -26,11 +26,11 @@ _PACE = ("check_interval", "retry_interval", "max_check_attempts")
 _LATER = {
     HTTPStatus.UNAUTHORIZED,
     HTTPStatus.FORBIDDEN,
+    HTTPStatus.REQUEST_TIMEOUT,
     HTTPStatus.TOO_MANY_REQUESTS,
-    HTTPStatus.BAD_GATEWAY,
-    HTTPStatus.SERVICE_UNAVAILABLE,
-    HTTPStatus.GATEWAY_TIMEOUT,
 }
+_LONGEST = timedelta(days=366)  # of an interval
+_MOST_ATTEMPTS = 1000
 
 WORDS: Mapping[str, str] = {
     "dane_domain": "--domain",
@@ -63,6 +63,9 @@ SWITCHES: Mapping[str, str] = {
     "dane_verbose": "--verbose",
 }
 """Options without one."""
+_NOT_ITS_JSON = (
+    *(ValueError, LookupError, TypeError, AttributeError, RecursionError, OverflowError),
+)
 _USUAL: Mapping[str, object] = {"dane_verbose": True}  # as the check command has it
 
 
@@ -80,9 +83,11 @@ class IcingaApi:
         for found in results:
             body = json.dumps(check_result(found, self._source)).encode()
             answer = self._remote.ask("POST", _SUBMIT, body, _JSON)
-            if answer.status in _LATER:
+            status = self._outcome(answer) if answer.fine else answer.status
+            if status in _LATER or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
                 raise RemoteError(self._words(answer))
-            yield TAKEN if answer.fine else Receipt(self._words(answer))
+            fine = HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES
+            yield TAKEN if fine else Receipt(self._words(answer))
 
     def services(self) -> list[Fed]:
         """The services with the check command of fed ones; `RemoteError` without an answer."""
@@ -101,18 +106,26 @@ class IcingaApi:
             raise RemoteError(self._words(answer))
         try:
             return [_service(one) for one in json.loads(answer.body)["results"]]
-        except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as exc:
+        except _NOT_ITS_JSON as exc:
             raise RemoteError(f"{self._remote.server.host}: not Icinga's JSON: {exc!r}") from exc
 
     def close(self) -> None:
         """Hang up."""
         self._remote.close()
 
+    def _outcome(self, answer: Answered) -> int:
+        """The worst status within an answer of success; `RemoteError` if it isn't Icinga's."""
+        try:
+            return max(int(one["code"]) for one in json.loads(answer.body)["results"])
+        except _NOT_ITS_JSON as exc:
+            raise RemoteError(f"{self._remote.server.host}: not Icinga's JSON: {exc!r}") from exc
+
     def _words(self, answer: Answered) -> str:
         """What is wrong, with Icinga's own words."""
         try:
-            said = str(json.loads(answer.body)["status"])
-        except (ValueError, LookupError, TypeError, RecursionError):
+            body = json.loads(answer.body)
+            said = str(body["status"] if "status" in body else body["results"][0]["status"])
+        except _NOT_ITS_JSON:
             said = ""
         server = self._remote.server
         hint = ""
@@ -143,16 +156,21 @@ def _service(found: Mapping[str, Any]) -> Fed:
     host = found.get("joins", {}).get("host", {})
     variables = {**_USUAL, **(host.get("vars") or {}), **(attrs["vars"] or {})}
     words, fault = _options(variables)
-    pace = Pace(
-        _span(attrs["check_interval"]),
-        _span(attrs["retry_interval"]),
-        int(attrs["max_check_attempts"]),
-    )
+    pace = Pace()
+    try:
+        pace = Pace(
+            _span(attrs["check_interval"]),
+            _span(attrs["retry_interval"]),
+            int(min(float(attrs["max_check_attempts"]), _MOST_ATTEMPTS)),
+        )
+    except (ValueError, TypeError, OverflowError):
+        fault = f"{', '.join(_PACE)}: want numbers that make sense"
     return Fed(str(attrs["host_name"]), str(attrs["name"]), words, pace, fault)
 
 
 def _span(value: float) -> timedelta:
-    return timedelta(seconds=max(float(value), 1.0))
+    """`ValueError` for what is no number; what is endless is no interval, either."""
+    return min(timedelta(seconds=max(float(value), 1.0)), _LONGEST)
 
 
 def _options(variables: Mapping[str, object]) -> tuple[tuple[str, ...], str]:

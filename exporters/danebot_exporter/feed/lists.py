@@ -25,8 +25,13 @@ class ServiceList(Protocol):
 class Lists:
     """What can't be read stands as it was; that is said once.  Not thread-safe."""
 
-    def __init__(self, settings: FeedSettings, complain: Callable[[str], None]) -> None:
-        """Nothing is read yet."""
+    def __init__(
+        self,
+        settings: FeedSettings,
+        complain: Callable[[str], None],
+        before: Lists | None = None,
+    ) -> None:
+        """Nothing is read yet; what those ``before`` it knew stands until it is."""
         self._own = settings.services
         self._lists: list[ServiceList] = []
         if isinstance(settings.receiver, Icinga) and settings.receiver.command:
@@ -34,13 +39,25 @@ class Lists:
         if settings.http_sd is not None:
             self._lists.append(HttpSdList(settings.http_sd, settings.pace))
         self._complain = complain
-        self._known: list[list[Fed]] = [[] for _ in self._lists]
+        last: dict[type, list[Fed]] = {} if before is None else before.known
+        self._known = [last.get(type(one)) for one in self._lists]
         self._failing: set[int] = set()
 
     @property
     def failing(self) -> bool:
         """Whether any could not be read the last time."""
         return bool(self._failing)
+
+    @property
+    def known(self) -> dict[type, list[Fed]]:
+        """What each list that was ever read gave last."""
+        pairs = zip(self._lists, self._known, strict=True)
+        return {type(one): found for one, found in pairs if found is not None}
+
+    @property
+    def any(self) -> bool:
+        """Whether there is anything to go by: services of one's own, or a list that was read."""
+        return bool(self._own or self.known)
 
     def read(self) -> list[Fed]:
         """All services, of all lists."""
@@ -55,7 +72,7 @@ class Lists:
                 if number in self._failing:
                     self._complain("the list of services can be read again")
                 self._failing.discard(number)
-        return [*self._own, *(service for known in self._known for service in known)]
+        return [*self._own, *(service for known in self._known for service in known or ())]
 
     def close(self) -> None:
         """Hang up everywhere."""

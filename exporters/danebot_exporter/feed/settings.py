@@ -22,6 +22,8 @@ _NONE: tuple[str, ...] = ()
 _NO_TABLES: list[Mapping[str, object]] = []
 _LEAST = timedelta(seconds=1)
 _API = 5665
+MOST_OF_A_NAME = 200
+"""Characters: two of them leave room for a result in a line of Nagios' command file."""
 _NO_OPTIONS = {"-h", "--help", "-V", "--version", "--trace", "--or-local", "--max-age"}
 _NO_OPTIONS |= {"--via", "--via-login", "--via-ca"}  # the feed looks itself
 _MACRO = re.compile(r"\$(?:\$|\w+|\{\w+\})")
@@ -174,6 +176,8 @@ def _tables(value: object) -> list[Mapping[str, object]]:
 def _name(value: object) -> str:
     """A name in Nagios or Icinga: what their protocols can say."""
     words = values.text(value)
+    if len(words) > MOST_OF_A_NAME:
+        raise ConfigError(f"is longer than {MOST_OF_A_NAME} characters")
     if set(words) & set(";!\n\r\t`~$&|'\"<>") or not words.isprintable():
         raise ConfigError("has a character that no monitor takes in a name")
     return words
