@@ -9,6 +9,7 @@ from __future__ import annotations
 import enum
 import json
 import os
+import re
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -84,9 +85,21 @@ class DataSet:
             )
         return []
 
-    def pattern(self, stage: Folder) -> str:
-        """What DuckDB reads all partitions by."""
-        return str(self.folder(stage) / f"part-*{_SUFFIX}")
+    def paths(self, stage: Folder) -> list[str]:
+        """What DuckDB reads all partitions by: it takes each for a pattern, so none has any."""
+        every = (str(self.part(stage, number)) for number in self.parts(stage))
+        return [re.sub(r"([\[*?])", r"[\1]", path) for path in every]
+
+    def count(self, stage: Folder) -> int:
+        """How many rows its partitions have; raises `SurveyError`."""
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        try:
+            found = (pq.read_metadata(self.part(stage, one)) for one in self.parts(stage))
+            return sum(one.num_rows for one in found)
+        except (OSError, pa.ArrowException) as exc:
+            raise SurveyError(f"{self.folder(stage)}: can't be read") from exc
 
     def is_there(self, stage: Folder) -> bool:
         """Whether the folder of a stage that comes as a whole is."""

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _MEMORY = "192MB"
+_PLAIN = "hive_partitioning = false"  # what a directory is called is no column
 _OBSERVED_ROWS = 1000  # hosts with their chains in a partition
 """Small: a domain's partition reads those that have its hosts."""
 
@@ -53,9 +54,9 @@ def exchange(data: DataSet, stage: Folder, size: int, looks: int) -> None:
             make(connection, data, new, size, looks)
     except duckdb.Error as exc:
         words = str(exc).splitlines()[0] if str(exc) else type(exc).__name__
-        raise SurveyError(
-            f"{data.folder(stage)}: {words}; free some space, and run it again"
-        ) from exc
+        full = isinstance(exc, duckdb.OutOfMemoryException) or "No space left" in str(exc)
+        advice = "free some space, and run it again" if full else "mend that, and run it again"
+        raise SurveyError(f"{data.folder(stage)}: {words}; {advice}") from exc
 
 
 def _wanted_hosts(
@@ -65,8 +66,10 @@ def _wanted_hosts(
 
     if not data.parts(Folder.MX):
         return
-    query = "SELECT DISTINCT unnest(hosts) AS host FROM read_parquet(?) ORDER BY host"
-    found = connection.sql(query, params=[data.pattern(Folder.MX)])
+    query = f"""
+        SELECT DISTINCT unnest(hosts) AS host FROM read_parquet(?, {_PLAIN}) ORDER BY host
+    """  # noqa: S608 - of our own text alone
+    found = connection.sql(query, params=[data.paths(Folder.MX)])
     _spread(found, new, Folder.WANTED_HOSTS, size, pa.schema([("host", pa.string())]))
 
 
@@ -77,13 +80,13 @@ def _wanted_looks(
 
     if not data.parts(Folder.ROUTES):
         return
-    query = """
+    query = f"""
         SELECT * FROM (
-            SELECT unnest(addresses) AS address, host, sni FROM read_parquet(?)
+            SELECT unnest(addresses) AS address, host, sni FROM read_parquet(?, {_PLAIN})
         ) QUALIFY row_number() OVER (PARTITION BY address ORDER BY host) <= ?
         ORDER BY hash(address), address, host
-    """
-    found = connection.sql(query, params=[data.pattern(Folder.ROUTES), looks])
+    """  # noqa: S608 - of our own text alone
+    found = connection.sql(query, params=[data.paths(Folder.ROUTES), looks])
     text = pa.string()
     schema = pa.schema([("address", text), ("host", text), ("sni", text)])
     _spread(found, new, Folder.WANTED_LOOKS, size, schema, together="address")
@@ -96,17 +99,17 @@ def _observed(
 
     if not data.parts(Folder.ROUTES):
         return
-    looks = "SELECT host, result, looked FROM read_parquet($looks)"
-    parameters = {"routes": data.pattern(Folder.ROUTES)}
+    looks = f"SELECT host, result, looked FROM read_parquet($looks, {_PLAIN})"  # noqa: S608 - ours
+    parameters: dict[str, list[str]] = {"routes": data.paths(Folder.ROUTES)}
     if data.parts(Folder.LOOKS):
-        parameters["looks"] = data.pattern(Folder.LOOKS)
+        parameters["looks"] = data.paths(Folder.LOOKS)
     else:
         looks = "SELECT '' AS host, '' AS result, NULL::TIMESTAMPTZ AS looked WHERE false"
     query = f"""
         SELECT r.host, r.route,
             greatest(r.looked, coalesce(l.looked, r.looked)) AS looked,
             coalesce(l.results, []) AS results
-        FROM read_parquet($routes) r
+        FROM read_parquet($routes, {_PLAIN}) r
         LEFT JOIN (
             SELECT host, max(looked) AS looked, list(result ORDER BY result) AS results
             FROM ({looks}) GROUP BY host
@@ -130,12 +133,18 @@ def _sorted(
 ) -> None:
     if not data.parts(Folder.MX):
         return
-    query = """
-        SELECT domain, answer, hosts, looked FROM read_parquet(?)
+    query = f"""
+        SELECT domain, answer, hosts, looked FROM read_parquet(?, {_PLAIN})
         ORDER BY coalesce(hosts[1], ''), domain
-    """
-    found = connection.sql(query, params=[data.pattern(Folder.MX)])
+    """  # noqa: S608 - of our own text alone
+    found = connection.sql(query, params=[data.paths(Folder.MX)])
     _spread(found, new, Folder.SORTED, size, rows.mx_schema())
+    had, has = data.count(Folder.MX), new.count(Folder.SORTED)
+    if had != has:
+        raise SurveyError(
+            f"{data.folder(Folder.SORTED)}: of {had} domains {has} came out of the sort; "
+            "report this, and run it again into another directory"
+        )
 
 
 def _spread(

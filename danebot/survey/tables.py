@@ -45,7 +45,7 @@ class Tables:
         for folder, schema in shapes:
             name = f"{prefix}{folder.value}"
             if data.parts(folder):
-                found = self._connection.read_parquet(data.pattern(folder))
+                found = self._connection.read_parquet(data.paths(folder), hive_partitioning=False)
             else:
                 found = self._connection.from_arrow(schema().empty_table())
             found.create_view(name)
