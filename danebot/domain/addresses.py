@@ -52,6 +52,8 @@ def _reach(address: _Address) -> Reach:
         or address.is_reserved
     ):
         return Reach.ANY
+    if isinstance(address, ipaddress.IPv6Address) and address.is_site_local:
+        return Reach.PRIVATE  # RFC 3879: given up, and never anybody's on the Internet
     return Reach.PUBLIC if address.is_global else Reach.PRIVATE
 
 
@@ -62,6 +64,11 @@ def _translated(address: _Address) -> _Address:
     if address in _NAT64:
         return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
     return address.ipv4_mapped or address.sixtofour or address
+
+
+def translated(address: str) -> str:
+    """The IPv4 literal that an IPv6 one stands for, or itself, in normal form."""
+    return str(_translated(ipaddress.ip_address(address)))
 
 
 def literal(words: str) -> str | None:

@@ -58,6 +58,7 @@ class SurveyState(NamedTuple):
     opted_out: int = 0
     input_complete: bool = False
     complete: bool = False
+    settings: dict[str, str] = {}  # noqa: RUF012 - never changed
 
 
 class DataSet:
@@ -180,11 +181,12 @@ class DataSet:
         path = self.root / STATE
         try:
             document = json.loads(path.read_bytes())
+            document.setdefault("settings", {})
             known = {name: document[name] for name in SurveyState._fields}
             version = document["schema"]
         except FileNotFoundError:
             return None
-        except (OSError, ValueError, KeyError, TypeError) as exc:
+        except (OSError, ValueError, LookupError, TypeError, AttributeError) as exc:
             raise ConfigError(f"{path}: is none of a survey; name another directory") from exc
         if version != SCHEMA:
             raise ConfigError(

@@ -82,14 +82,23 @@ def _wanted_looks(
         return
     query = f"""
         SELECT * FROM (
-            SELECT unnest(addresses) AS address, host, sni FROM read_parquet(?, {_PLAIN})
-        ) QUALIFY row_number() OVER (PARTITION BY address ORDER BY host) <= ?
-        ORDER BY hash(address), address, host
+            SELECT unnest(places) AS place, unnest(addresses) AS address, host, sni, names
+            FROM read_parquet(?, {_PLAIN})
+        ) QUALIFY row_number() OVER (PARTITION BY place ORDER BY host, address) <= ?
+        ORDER BY hash(place), place, host, address
     """  # noqa: S608 - of our own text alone
     found = connection.sql(query, params=[data.paths(Folder.ROUTES), looks])
     text = pa.string()
-    schema = pa.schema([("address", text), ("host", text), ("sni", text)])
-    _spread(found, new, Folder.WANTED_LOOKS, size, schema, together="address")
+    schema = pa.schema(
+        [
+            ("place", text),
+            ("address", text),
+            ("host", text),
+            ("sni", text),
+            ("names", pa.list_(text)),
+        ]
+    )
+    _spread(found, new, Folder.WANTED_LOOKS, size, schema, together="place")
 
 
 def _observed(

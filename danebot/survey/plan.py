@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from hashlib import sha256
 from ipaddress import ip_address, ip_network
 from pathlib import Path
 
 from danebot.adapters.dns.resolvconf import ResolverConfig
-from danebot.domain.addresses import Reach
+from danebot.domain.addresses import Reach, translated
 from danebot.domain.names import DnsName, Hostname
 from danebot.domain.text import printable
 from danebot.errors import ConfigError, NameSyntaxError
@@ -39,8 +40,8 @@ class OptOut(NamedTuple):
         """Whether an IPv4 or IPv6 literal is listed, or in a network that is."""
         if not self.networks:
             return False
-        one = ip_address(address)
-        return any(one in ip_network(network) for network in self.networks)
+        ways = {ip_address(address), ip_address(translated(address))}
+        return any(one in ip_network(network) for network in self.networks for one in ways)
 
 
 def parse_opt_out(text: str) -> OptOut:
@@ -54,17 +55,33 @@ def parse_opt_out(text: str) -> OptOut:
         if not word:
             continue
         try:
-            networks.append(str(ip_network(word, strict=False)))
+            networks.append(_network(word))
         except ValueError:
             try:
-                names.add(Hostname.parse(word).text)
+                names.add(_whole_name(word))
             except NameSyntaxError as exc:
                 shown = printable(word, 80)
                 raise ConfigError(
-                    f"opt-out list, line {number}: {shown!r} is no name, address or network; "
-                    "correct it"
+                    f"opt-out list, line {number}: {shown!r} is no name of several labels, address "
+                    "or network; correct it"
                 ) from exc
     return OptOut(frozenset(names), tuple(networks))
+
+
+def _network(word: str) -> str:
+    """A network in normal form, IPv4's where one address of IPv6 stands for that."""
+    network = ip_network(word, strict=False)
+    if network.num_addresses == 1:
+        return translated(str(network.network_address))
+    return str(network)
+
+
+def _whole_name(word: str) -> str:
+    """A name that may be somebody's: ``AS64500`` or a range of addresses is none."""
+    name = Hostname.parse(word).text
+    if "." not in name or name.rpartition(".")[2].isdecimal():
+        raise NameSyntaxError(f"{word!r} is no domain")
+    return name
 
 
 class SurveyPlan(NamedTuple):
@@ -87,9 +104,23 @@ class SurveyPlan(NamedTuple):
     queries: int = 200
     rows: int = 5000
 
-    def may_look(self, host: str, address: str) -> bool:
-        """Whether a host may be asked at an address."""
+    def may_look(self, address: str, *names: str) -> bool:
+        """Whether an address may be asked that has all these names, aliases among them."""
         reachable = self.reach is Reach.ANY or self.reach.includes(address)
         return (
-            reachable and not self.opt_out.has_name(host) and not self.opt_out.has_address(address)
+            reachable
+            and not any(map(self.opt_out.has_name, names))
+            and not self.opt_out.has_address(address)
         )
+
+    @property
+    def settings(self) -> dict[str, str]:
+        """What results depend on, and is to stay the same until a survey is complete."""
+        asked_out = repr((sorted(self.opt_out.names), sorted(self.opt_out.networks)))
+        return {
+            "--helo": self.helo.text,
+            "--reach": self.reach.value,
+            "--interval": str(self.interval.total_seconds()),
+            "--looks": str(self.looks),
+            "--opt-out": sha256(asked_out.encode()).hexdigest() if any(self.opt_out) else "",
+        }

@@ -47,14 +47,19 @@ def mx_schema() -> pa.Schema:
 
 
 def route_schema() -> pa.Schema:
-    """What DNS said of each host; ``addresses`` are those to ask."""
+    """What DNS said of each host; ``addresses`` are those to ask, ``places`` where they lead.
+
+    ``names`` are all that it has, aliases among them.
+    """
     import pyarrow as pa
 
     return _schema(
         host=pa.string(),
         route=pa.string(),
         sni=pa.string(),
+        names=pa.list_(pa.string()),
         addresses=pa.list_(pa.string()),
+        places=pa.list_(pa.string()),
         looked=_time(),
     )
 

@@ -15,6 +15,7 @@ from danebot.adapters.dns.routes import Routing, mail_hosts, mail_route
 from danebot.adapters.loop import Pause, Program, Recent, drive, pause_lane
 from danebot.adapters.probe.prober import Probe, probe_lane
 from danebot.adapters.probe.target import Target
+from danebot.domain.addresses import translated
 from danebot.domain.delivery.probes import ProbeResult
 from danebot.domain.delivery.report import Criteria, Expectation, MailSubject, ServiceSubject
 from danebot.domain.delivery.routes import HostRoute
@@ -52,7 +53,11 @@ def look_up_mx(plan: SurveyPlan, number: int) -> int:
     """MX records of the domains of a partition; how many these are."""
     require_sound(plan)
     data, routing = DataSet(plan.directory), Routing(Resolver(plan.resolver))
-    domains = [Hostname.known(row["domain"]) for row in data.read(Folder.INPUT, number)]
+    domains = [
+        Hostname.known(row["domain"])
+        for row in data.read(Folder.INPUT, number)
+        if not plan.opt_out.has_name(row["domain"])  # the list may be longer than at the input
+    ]
 
     def one(domain: Hostname) -> Program[dict[str, Any]]:
         answer: Answer[MxRecord] = yield from routing.exchangers(domain)
@@ -77,18 +82,33 @@ def look_up_hosts(plan: SurveyPlan, number: int) -> int:
     def one(host: Hostname) -> Program[dict[str, Any]]:
         route: HostRoute = yield from routing.service(host, _SMTP)
         (asked,) = host_targets(_service(host), route, inquiry)
+        names = _names(route)
+        addresses = [one.address for one in asked.targets if plan.may_look(one.address, *names)]
         return {
             "host": host.text,
             "route": store.route_text(route),
             "sni": route.sni.text,
-            "addresses": [
-                one.address for one in asked.targets if plan.may_look(host.text, one.address)
-            ],
+            "names": names,
+            "addresses": addresses,
+            "places": list(map(translated, addresses)),
             "looked": _now(),
         }
 
     found = _asked(plan, map(one, hosts))
     return data.write(Folder.ROUTES, number, found, rows.route_schema())
+
+
+def _names(route: HostRoute) -> list[str]:
+    """All names of a host: its own, that in SNI, and every alias on the way to its addresses."""
+    names = {route.host.text, route.sni.text}
+    answers: list[Answer[Any]] = [route.ipv4, route.ipv6]
+    if route.alias is not None:
+        answers.append(route.alias)
+        names |= {one.text for one in route.alias.records}
+    for answer in answers:
+        for alias in answer.aliases:
+            names |= {alias.name.text, alias.target.text}
+    return sorted(names)
 
 
 def _asked(
@@ -104,15 +124,20 @@ def _asked(
 
 
 def look_at_services(plan: SurveyPlan, number: int) -> int:
-    """Ask the services of a partition, which has all looks at each of its addresses."""
+    """Ask the services of a partition, which has all looks at each of its addresses.
+
+    Who may be asked is asked again: the opt-out list may be longer than it was.
+    """
     data = DataSet(plan.directory)
     wanted: dict[str, list[Target]] = {}
     for row in data.read(Folder.WANTED_LOOKS, number):
+        if not plan.may_look(row["address"], *row["names"]):
+            continue
         host, sni = Hostname.known(row["host"]), Hostname.known(row["sni"])
         target = Target(
             Endpoint(host, _SMTP, Protocol.SMTP), row["address"], sni=sni if sni != host else None
         )
-        wanted.setdefault(row["address"], []).append(target)
+        wanted.setdefault(row["place"], []).append(target)
     lanes = probe_lane(plan.connections) | pause_lane(plan.connections)
     programs = (_one_address(plan, targets) for targets in wanted.values())
     found = drive(programs, lanes, at_once=plan.connections, cache=Recent(_RECENT))
@@ -177,6 +202,8 @@ def judge_domains(plan: SurveyPlan, number: int) -> int:
         known: dict[str, _Seen] = {}
         batch: list[dict[str, Any]] = []
         for row in data.read(Folder.SORTED, number):
+            if plan.opt_out.has_name(row["domain"]):
+                continue
             batch.append(row)
             if len(batch) == _TOGETHER:
                 yield from judged_batch(batch, known)

@@ -72,7 +72,7 @@ def _diff(console: Console, paths: Sequence[str]) -> int:
 
 
 def _run(console: Console, paths: Sequence[str], options: Mapping[str, Any]) -> int:
-    from danebot.survey.dataset import DataSet
+    from danebot.survey.dataset import DataSet, Folder
 
     if not options["into"]:
         raise click.UsageError("run: say where results go: --into DIR")
@@ -84,8 +84,11 @@ def _run(console: Console, paths: Sequence[str], options: Mapping[str, Any]) -> 
     with data.held():
         state = _input(console, data, plan, sources)
         if not state.complete:
+            state = _same_settings(console, data, plan, state)
             _stages(console, data, plan, options)
-            state = state._replace(complete=True)
+            kept = data.count(Folder.DOMAINS)  # the opt-out list may have grown on the way
+            out = state.opted_out + state.domains - kept
+            state = state._replace(complete=True, domains=kept, opted_out=out)
             data.remember(state)
         data.drop_work()
         if options["json_lines"]:
@@ -96,6 +99,21 @@ def _run(console: Console, paths: Sequence[str], options: Mapping[str, Any]) -> 
     console.say(f"{state.domains} domains surveyed: {data.root}")
     console.say(f"next: danebot survey report {quoted(data.root)}")
     return ATTENTION if state.refused else FINE
+
+
+def _same_settings(
+    console: Console, data: DataSet, plan: SurveyPlan, state: SurveyState
+) -> SurveyState:
+    """Refuse to go on without the opt-out list that it began with; tell what else differs."""
+    before, now = state.settings, plan.settings
+    if before.get("--opt-out") and not now["--opt-out"]:
+        raise ConfigError(f"{data.root}: was begun with --opt-out; name that list again, or more")
+    changed = [word for word in now if before and before.get(word) != now[word]]
+    if changed:
+        console.warn(f"{data.root}: goes on with another {', '.join(changed)} than before")
+    state = state._replace(settings=now)
+    data.remember(state)
+    return state
 
 
 def _input(
@@ -131,7 +149,7 @@ def _input(
         shutil.rmtree(data.folder(Folder.INPUT))
     console.progress("reading the input")
     counts = take_input(data, sources, plan.opt_out, plan.rows, refuse)
-    state = SurveyState(names, *counts, input_complete=True)
+    state = SurveyState(names, *counts, input_complete=True, settings=plan.settings)
     data.remember(state)
     for number, words in (
         (counts.refused, "are no domain names, and are left out"),

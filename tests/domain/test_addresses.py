@@ -17,6 +17,7 @@ from danebot.domain.addresses import Reach
         ("192.168.0.1", Reach.PRIVATE),
         ("100.64.0.1", Reach.PRIVATE),
         ("fd00::1", Reach.PRIVATE),
+        ("fec0::1", Reach.PRIVATE),
         ("127.0.0.1", Reach.ANY),
         ("127.255.0.9", Reach.ANY),
         ("0.0.0.0", Reach.ANY),  # noqa: S104 - the kernel takes it for loopback

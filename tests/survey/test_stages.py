@@ -162,12 +162,12 @@ def test_who_may_be_asked() -> None:
     plan = SurveyPlan(
         Path(), HELO, ResolverConfig(), opt_out=parse_opt_out("out.test\n198.51.100.7\n")
     )
-    assert plan.may_look("mx.example.test", "8.8.8.8")
-    assert not plan.may_look("mx.out.test", "8.8.8.8")
-    assert not plan.may_look("mx.example.test", "198.51.100.7")
+    assert plan.may_look("8.8.8.8", "mx.example.test")
+    assert not plan.may_look("8.8.8.8", "mx.example.test", "mx.out.test")
+    assert not plan.may_look("198.51.100.7", "mx.example.test")
     for inner in ("127.0.0.1", "10.0.0.1", "::1", "fe80::1", "169.254.169.254", "::ffff:127.0.0.1"):
-        assert not plan.may_look("mx.example.test", inner)
-    assert plan._replace(reach=Reach.ANY).may_look("mx.example.test", "127.0.0.1")
+        assert not plan.may_look(inner, "mx.example.test")
+    assert plan._replace(reach=Reach.ANY).may_look("127.0.0.1", "mx.example.test")
 
 
 @pytest.fixture
