@@ -31,12 +31,12 @@ def main() -> NoReturn:
     """Ask, or run the plugin; end the process."""
     words = sys.argv[1:]
     via = last_value(words, "--via")
-    if not via or "" in words or _asks_for_help(words):
+    if not via or _has_empty(words) or _asks_for_help(words):
         _plugin(0.0)
     local = "--or-local" in words
     patience = _patience(words)
     try:
-        status, text = answer_of(via, words, _BEGIN + (patience / 2 if local else patience))
+        status, text = answer_of(via, words, _BEGIN + (patience / 3 if local else patience))
     except NoAnswer as why:
         if local:
             _plugin(monotonic() - _BEGIN)
@@ -120,6 +120,11 @@ def _patience(words: list[str]) -> float:
     except ValueError:
         return _PATIENCE
     return seconds if _LEAST <= seconds <= _LONGEST else _PATIENCE
+
+
+def _has_empty(words: list[str]) -> bool:
+    """Whether a value is empty, of what isn't handed on, too: the plugin refuses that."""
+    return "" in words or any(f"{name}=" in words for name in _VALUES)
 
 
 def _asks_for_help(words: list[str]) -> bool:

@@ -6,7 +6,12 @@ from time import monotonic
 
 MAGIC = b"danebot-check/1 "
 MOST = 1 << 20  # octets of an answer
-_STATES = range(4)
+_BEGINS = {
+    b"0": "DANE OK - ",
+    b"1": "DANE WARNING - ",
+    b"2": "DANE CRITICAL - ",
+    b"3": "DANE UNKNOWN - ",
+}
 
 
 class NoAnswer(Exception):  # noqa: N818 - the plugin's own word for it
@@ -14,7 +19,10 @@ class NoAnswer(Exception):  # noqa: N818 - the plugin's own word for it
 
 
 def read_answer(answer: bytes) -> tuple[int, str]:
-    """Take an answer apart; `NoAnswer` unless it is a whole one."""
+    """Take an answer apart; `NoAnswer` unless it is a whole one, as check_dane itself says it.
+
+    Its status and the state in its words are one, and no terminal obeys it.
+    """
     if not answer:
         raise NoAnswer("it hung up without an answer; see its log")
     head, _, text = answer.partition(b"\n")
@@ -22,12 +30,15 @@ def read_answer(answer: bytes) -> tuple[int, str]:
     known = head.startswith(MAGIC) and len(numbers) == len("SL")
     if not known or not all(one.isdigit() and len(one) < len(str(MOST)) for one in numbers):
         raise NoAnswer("that is no answer of a danebot-exporter; correct --via")
-    status, length = map(int, numbers)
+    length = int(numbers[1])
     if len(text) < length:
         raise NoAnswer("it broke off in the middle of an answer; see its log")
-    if len(text) > length or status not in _STATES:
+    said = text.decode("utf-8", "surrogateescape")  # what is no text is not printable
+    begins = _BEGINS.get(numbers[0], "\n")
+    fine = said.startswith(begins) and said.endswith("\n") and said.replace("\n", "").isprintable()
+    if len(text) > length or not fine:
         raise NoAnswer("that is no answer of a danebot-exporter; correct --via")
-    return status, text.decode("utf-8", "surrogateescape")
+    return int(numbers[0]), said
 
 
 def received(sock: object, until: float) -> bytes:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import _socket
+import os
 from typing import Any
 
 from danebot_checks.via_answer import NoAnswer, left, received
 
 _PORTS = {"http": 80, "https": 443}
 _LARGEST = 4096  # octets of a file with a password
+_OTHERS = 0o027  # as the exporter has it: its group may read it, no other
+_KIND, _REGULAR = 0o170000, 0o100000
 _WORDS = {
     401: "it wants a name and a password; put them into a file for --via-login",
     404: "there is no /check; is that danebot-exporter?",
@@ -25,6 +28,8 @@ def post(url: str, body: bytes, login: str | None, ca_file: str | None, until: f
         f"Content-Length: {len(body)}",
     ]
     if login is not None:
+        if scheme != "https" and not _is_here(host):
+            raise NoAnswer("--via-login goes to https:// alone, or anybody could read the password")
         head.append(f"Authorization: Basic {_credentials(login)}")
     request = "\r\n".join([*head, "", ""]).encode() + body
     sock: Any = None
@@ -84,14 +89,33 @@ def _credentials(file: str) -> str:
     from binascii import b2a_base64
 
     try:
-        with open(file, "rb") as opened:  # noqa: PTH123 - pathlib costs 5 ms
-            words = opened.read(_LARGEST).split(b"\n", 1)[0].strip()
+        words = _private(file).split(b"\n", 1)[0].strip()
     except (OSError, ValueError) as exc:
         why = getattr(exc, "strerror", None) or exc
         raise NoAnswer(f"--via-login {file}: {why}; want a line NAME:PASSWORD") from None
     if b":" not in words:
         raise NoAnswer(f"--via-login {file}: want a line NAME:PASSWORD")
     return b2a_base64(words, newline=False).decode()
+
+
+def _private(file: str) -> bytes:
+    """What is in a file that no other user may read or change."""
+    opened = os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        mode = os.fstat(opened).st_mode
+        if mode & _KIND != _REGULAR:
+            raise ValueError("not a regular file")
+        if mode & _OTHERS:
+            raise NoAnswer(f"--via-login {file}: others may read it; chmod 0600")
+        return os.read(opened, _LARGEST)
+    finally:
+        os.close(opened)
+
+
+def _is_here(host: str) -> bool:
+    """Whether what is sent there does not leave this host."""
+    numbers = host.startswith("127.") and host.replace(".", "").isdigit()
+    return numbers or host in ("localhost", "::1")
 
 
 def _connected(host: str, port: int, until: float) -> Any:  # noqa: ANN401 - a socket

@@ -31,8 +31,10 @@ class Parser(argparse.ArgumentParser):
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:  # noqa: ANN401 - theirs
         """Refuse empty words first: they come of a scheduler's macro that isn't set."""
         words = sys.argv[1:] if args is None else list(args)
-        if "" in words:
-            before = words[words.index("") - 1] if words.index("") else "the first argument"
+        for number, word in enumerate(words):
+            if word and not (word.endswith("=") and word[:-1] in self._option_string_actions):
+                continue
+            before = word[:-1] or (words[number - 1] if number else "the first argument")
             self.error(f"{before}: the value is empty, as of a macro that isn't set")
         return super().parse_known_args(words, namespace)
 

@@ -78,6 +78,7 @@ def test_tls_and_a_password(world: World, tmp_path: Path) -> None:
         ("wrong", b"nagios:guess\n"),
     ):
         (tmp_path / name).write_bytes(octets)
+        (tmp_path / name).chmod(0o600)
     hashed = bcrypt.hashpw(b"open sesame", bcrypt.gensalt(4)).decode()
     web = tmp_path / "web.yml"
     web.write_text(
