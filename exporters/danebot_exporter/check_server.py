@@ -7,6 +7,7 @@ do all that check_dane does; any other user of this host what needs no file of t
 from __future__ import annotations
 
 import os
+import select
 import socket
 import struct
 import threading
@@ -157,9 +158,10 @@ def _said(client: Client, checker: Checker) -> bytes:
 
 
 def _gone(sock: socket.socket) -> bool:
-    """Whether the client has hung up, whose time was over before its turn came."""
-    sock.settimeout(0)
-    try:
-        return not sock.recv(1, socket.MSG_PEEK)
-    except BlockingIOError:
-        return False
+    """Whether the client has hung up, whose time was over before its turn came.
+
+    One that has merely said all it had to say (SHUT_WR) still reads: no POLLHUP (poll(2)).
+    """
+    poll = select.poll()
+    poll.register(sock, 0)
+    return bool(poll.poll(0))

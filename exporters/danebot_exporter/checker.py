@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 PER_ADDRESS = 16
 """Connections that they may have open to one address."""
+_TRACES = 2  # at once: each has lanes of its own
 _REMEMBERED = 2048
 _SHORT = 1000  # characters of arguments that are worth remembering
 
@@ -65,6 +66,7 @@ class Checker:
         self._running = 0
         self._loop: Resident | None = None
         self._sharing = Sharing()
+        self._traces = threading.BoundedSemaphore(_TRACES)
 
     def check(
         self,
@@ -120,7 +122,12 @@ class Checker:
 
     def _result(self, options: Options, begin: float) -> PluginResult:
         if options.trace:
-            return _traced(options, begin)
+            if not self._traces.acquire(blocking=False):
+                raise DanebotError("too many checks with --trace at once; ask later, or without it")
+            try:
+                return _traced(options, begin)
+            finally:
+                self._traces.release()
         report = self._looked(options, options.timeout.total_seconds(), begin)
         return report_result(report, _clock(), time.monotonic() - begin, options)
 

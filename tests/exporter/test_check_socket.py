@@ -24,6 +24,7 @@ from danebot_checks.via_answer import MAGIC, read_answer
 from danebot_exporter.check_frames import MOST, FrameError, read_request, turned_away
 from danebot_exporter.check_place import CheckPlace
 from danebot_exporter.check_queue import Client, Queue, Turn
+from danebot_exporter.check_server import _gone
 from danebot_exporter.checker import Checker
 from danebot_exporter.permits import LOCAL, OWN, remote
 from exporter import sample
@@ -246,6 +247,25 @@ def test_odd_requests(place: Path, running: Exporter, octets: bytes) -> None:
         assert text.isprintable() or text[:-1].isprintable()
     assert read_answer(ask(place, request("stray")))[0] == 3  # it goes on
     assert running.resident() < 200
+
+
+def test_who_has_said_all_is_answered(place: Path, running: Exporter) -> None:
+    """A client may close its side for writing, as socat does; one that hung up is gone."""
+    del running
+    with socket.socket(socket.AF_UNIX) as sock:
+        sock.settimeout(20)
+        sock.connect(str(place))
+        sock.sendall(request("stray"))
+        sock.shutdown(socket.SHUT_WR)
+        found = b""
+        while part := sock.recv(65536):
+            found += part
+    assert read_answer(found)[0] == 3
+    ends = socket.socketpair()
+    assert not _gone(ends[0])
+    ends[1].close()
+    assert _gone(ends[0])
+    ends[0].close()
 
 
 def test_newlines_in_arguments_forge_no_answer(place: Path, running: Exporter) -> None:

@@ -145,3 +145,16 @@ def test_a_check_ends_in_its_time_whatever_is_under_way(world: World, checker: C
         assert time.monotonic() - begin < 3.5
         assert not slow.done()
         assert slow.result().status == 3
+
+
+def test_traces_at_once_are_few(world: World, checker: Checker) -> None:
+    """Each has connections of its own, beyond what all others share."""
+    with socket.create_server(("127.0.0.1", 0)) as silent, ThreadPoolExecutor(8) as pool:
+        port = silent.getsockname()[1]
+        world.publish(port, OTHER)
+        words = world.words(port, "-t", "3", "--trace")
+        told = [one.output for one in pool.map(lambda _: checker.check(words), range(8))]
+        refused = [one for one in told if "too many checks with --trace at once" in one]
+        assert len(refused) == 6
+        assert all(one.startswith("DANE UNKNOWN - ") for one in refused)
+        assert "too many" not in checker.check(words).output  # there is room again
