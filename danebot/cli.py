@@ -118,7 +118,7 @@ def _parsed(words: list[str]) -> object:
             exc.show()
         return USAGE
     except click.Abort as exc:
-        raise KeyboardInterrupt from exc
+        raise KeyboardInterrupt(*(exc.__cause__.args if exc.__cause__ else ())) from exc
 
 
 def _unforeseen(exc: Exception) -> str:
@@ -154,8 +154,8 @@ def guarded(action: Callable[[], object]) -> int:
         with cleared():
             outcome = action()
         _flush()
-    except KeyboardInterrupt:
-        _complain("interrupted; run danebot renew to go on")
+    except KeyboardInterrupt as exc:  # with words, where another command goes on
+        _complain(f"interrupted; {exc.args[0] if exc.args else 'run danebot renew to go on'}")
         return INTERRUPTED
     except DanebotError as exc:
         _complain(str(exc))

@@ -49,7 +49,10 @@ class Folder(enum.Enum):
 
 
 class SurveyState(NamedTuple):
-    """What ``survey.json`` says: of which input, how many names, and what is complete."""
+    """What ``survey.json`` says: of which input, how many names, and what is complete.
+
+    ``prints`` tell an input that has changed, ``completed`` is a time in ISO 8601.
+    """
 
     inputs: tuple[str, ...]
     domains: int = 0
@@ -59,6 +62,8 @@ class SurveyState(NamedTuple):
     input_complete: bool = False
     complete: bool = False
     settings: dict[str, str] = {}  # noqa: RUF012 - never changed
+    prints: tuple[str, ...] = ()
+    completed: str = ""
 
 
 class DataSet:
@@ -181,8 +186,9 @@ class DataSet:
         path = self.root / STATE
         try:
             document = json.loads(path.read_bytes())
-            document.setdefault("settings", {})
+            document = {"settings": {}, "prints": [], "completed": "", **document}
             known = {name: document[name] for name in SurveyState._fields}
+            known |= {"inputs": tuple(known["inputs"]), "prints": tuple(known["prints"])}
             version = document["schema"]
         except FileNotFoundError:
             return None
@@ -192,7 +198,7 @@ class DataSet:
             raise ConfigError(
                 f"{path}: has schema {version}, this danebot has {SCHEMA}; name another directory"
             )
-        return SurveyState(**{**known, "inputs": tuple(known["inputs"])})
+        return SurveyState(**known)
 
     def remember(self, state: SurveyState) -> None:
         """Replace what is said of it; raises `TreeError`."""

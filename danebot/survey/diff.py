@@ -22,11 +22,11 @@ MENDED = f"""
     ORDER BY n.responsible, n.domain
 """
 LOST = f"""
-    {_CHANGED} WHERE o.dane <> 'none' AND n.dane = 'none' AND n.status = 'ok'
+    {_CHANGED} WHERE o.dane IN ('all', 'some') AND n.dane = 'none' AND n.status = 'ok'
     ORDER BY n.responsible, n.domain
 """
 GAINED = f"""
-    {_CHANGED} WHERE o.dane = 'none' AND n.dane <> 'none' AND n.status = 'ok'
+    {_CHANGED} WHERE o.dane = 'none' AND n.dane IN ('all', 'some') AND n.status = 'ok'
     ORDER BY n.responsible, n.domain
 """
 _SIDE = """

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from danebot.domain.delivery.report import AddressReport, HostReport, Report
-from danebot.domain.delivery.routes import Dane, HostRoute, MailRoute
+from danebot.domain.delivery.routes import Dane, Discovery, HostRoute, MailRoute
 from danebot.domain.dns.answers import Answer
 from danebot.domain.finding import Severity
 from danebot.domain.text import printable
@@ -154,7 +154,7 @@ def domain_row(report: Report, looked: datetime) -> dict[str, Any]:
     return {
         "domain": route.domain.text,
         "status": WORDS[report.severity],
-        "dane": _share(route.hosts),
+        "dane": "unknown" if route.discovery is Discovery.FAILED else _share(route.hosts),
         "discovery": route.discovery.name.lower(),
         "mx_security": _security(route.mx),
         "mx": sorted(mx, key=lambda one: (one["preference"], one["host"])),

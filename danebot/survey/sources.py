@@ -9,9 +9,12 @@ from __future__ import annotations
 import csv
 import enum
 import io
+import os
+import stat
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 from zlib import crc32
@@ -26,6 +29,7 @@ from danebot.tuples import NamedTuple
 
 _BUCKETS = 256
 _BUFFERED = 200_000  # names in memory, some 20 MiB
+_HEAD = 2**20
 _LONGEST = 4096  # octets of a line
 Take = Callable[[str], None]
 
@@ -61,6 +65,23 @@ def form_of(name: str) -> Form:
     return _BY_SUFFIX.get(Path(name).suffix.lower(), Form.LINES)
 
 
+def print_of(source: NameSource) -> str:
+    """What tells another content of an input by its size and head; "" for standard input."""
+    if source.name == "-":
+        return ""
+    try:
+        with open(source.name, "rb") as file:  # noqa: PTH123 - its errors are the system's
+            head = file.read(_HEAD)
+            status = os.fstat(file.fileno())
+    except OSError:
+        return ""  # who reads it tells
+    if not stat.S_ISREG(status.st_mode):
+        return ""
+    whole = status.st_size <= len(head)
+    changed = "" if whole else f" {status.st_mtime_ns}"
+    return f"{status.st_size} {sha256(head).hexdigest()}{changed}"
+
+
 def read_source(source: NameSource, take: Take) -> None:
     """Hand every name of a source to ``take``, as it is written; raises `ConfigError`."""
     try:
@@ -94,6 +115,8 @@ def _text(name: str) -> Iterator[io.TextIOBase]:
 
 def _lines(text: io.TextIOBase, take: Take) -> None:
     while line := text.readline(_LONGEST):
+        while not line.endswith("\n") and (more := text.readline(_LONGEST)):
+            line = line[:_LONGEST] + more[-1]  # too long to be a name: it is refused as a whole
         word = line.partition("#")[0].strip()
         if word:
             take(word)
@@ -104,8 +127,13 @@ def _csv(text: io.TextIOBase, source: NameSource, take: Take) -> None:
         table = csv.reader(text)
         head = next(table, [])
         column = 0
-        if source.column is not None or "domain" in head:
+        if source.column is not None or "domain" in map(_plain, head):
             column = _column(head, source)
+        elif head and "." not in head[0]:
+            raise ConfigError(
+                f"{printable(source.name)}: has no column 'domain', and {printable(head[0], 80)!r} "
+                "in its first is no domain; name one with --column"
+            )
         elif head:
             take(head[0].strip())  # no head: the first column
         for row in table:
@@ -115,16 +143,22 @@ def _csv(text: io.TextIOBase, source: NameSource, take: Take) -> None:
 
 def _column(names: list[str], source: NameSource) -> int:
     wanted = source.column or "domain"
-    if wanted not in names:
+    found = list(map(_plain, names))
+    if _plain(wanted) not in found:
         shown = printable(", ".join(names), 80)
         raise ConfigError(
             f"{printable(source.name)}: has no column {printable(wanted)!r}, but {shown}; "
             "name one with --column"
         )
-    return names.index(wanted)
+    return names.index(wanted) if wanted in names else found.index(_plain(wanted))
+
+
+def _plain(head: str) -> str:
+    return head.strip().lower()
 
 
 def _parquet(source: NameSource, take: Take) -> None:
+    import pyarrow as pa
     import pyarrow.parquet as pq
 
     if source.name == "-":
@@ -137,9 +171,30 @@ def _parquet(source: NameSource, take: Take) -> None:
         names = file.schema_arrow.names
         alone = len(names) == 1 and source.column is None
         column = names[0] if alone else names[_column(names, source)]
+        kind = file.schema_arrow.field(column).type
+        if pa.types.is_dictionary(kind):
+            kind = kind.value_type
+        if not any(is_text(kind) for is_text in _texts()):
+            raise ConfigError(
+                f"{printable(source.name)}: column {printable(column)!r} has {kind}, no text; "
+                "name another with --column"
+            )
         for batch in file.iter_batches(batch_size=5000, columns=[column]):
             for name in batch.column(0).to_pylist():
-                take(str(name or ""))
+                take(name.decode("utf-8", "replace") if isinstance(name, bytes) else name or "")
+
+
+def _texts() -> tuple[Callable[[Any], bool], ...]:
+    from pyarrow import types
+
+    return (
+        types.is_string,
+        types.is_large_string,
+        types.is_string_view,
+        types.is_binary,
+        types.is_large_binary,
+        types.is_binary_view,
+    )
 
 
 def _zone(text: io.TextIOBase, source: NameSource, take: Take) -> None:
@@ -266,6 +321,8 @@ def take_input(
                 kept += new.write(
                     Folder.INPUT, number, ({"domain": name} for name in names), rows.input_schema()
                 )
+            if not kept and not buckets.opted_out:
+                raise ConfigError("the input has no domain names; nothing was surveyed")
         except OSError as exc:
             raise unwritten(folder, exc) from exc
     return Counts(kept, buckets.refused, buckets.taken - kept, buckets.opted_out)

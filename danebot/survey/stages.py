@@ -5,7 +5,8 @@ The same input makes the same partition, whoever makes it how often: Dask may ru
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+import socket
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -19,16 +20,19 @@ from danebot.domain.addresses import translated
 from danebot.domain.delivery.probes import ProbeResult
 from danebot.domain.delivery.report import Criteria, Expectation, MailSubject, ServiceSubject
 from danebot.domain.delivery.routes import HostRoute
-from danebot.domain.dns.answers import Answer
+from danebot.domain.dns.answers import Answer, Cause
 from danebot.domain.dns.records import MxRecord
 from danebot.domain.names import Endpoint, Hostname, Protocol
 from danebot.jobs.verify import Inquiry, host_targets, report_on
 from danebot.survey import rows, store
-from danebot.survey.dataset import DataSet, Folder
+from danebot.survey.dataset import DataSet, Folder, SurveyError
 from danebot.survey.plan import SurveyPlan
 from danebot.survey.soundness import require_sound, require_sound_now
+from danebot.tuples import NamedTuple
 
 _SMTP = 25
+_FEW = 20  # names without an answer that may be their own servers' fault, whatever their share
+_SHARE = 0.1
 _RECENT = 2000  # replies kept: within a partition no name comes twice
 
 
@@ -59,16 +63,17 @@ def look_up_mx(plan: SurveyPlan, number: int) -> int:
         if not plan.opt_out.has_name(row["domain"])  # the list may be longer than at the input
     ]
 
-    def one(domain: Hostname) -> Program[dict[str, Any]]:
+    def one(domain: Hostname) -> Program[_Told]:
         answer: Answer[MxRecord] = yield from routing.exchangers(domain)
-        return {
+        row = {
             "domain": domain.text,
             "answer": store.mx_text(answer),
             "hosts": [host.text for _, host in mail_hosts(domain, answer)],
             "looked": _now(),
         }
+        return _Told(row, _is_heard((answer,)))
 
-    found = _asked(plan, map(one, domains))
+    found = _asked(plan, one, domains)
     return data.write(Folder.MX, number, found, rows.mx_schema())
 
 
@@ -79,12 +84,12 @@ def look_up_hosts(plan: SurveyPlan, number: int) -> int:
     inquiry = _inquiry(plan)
     hosts = [Hostname.known(row["host"]) for row in data.read(Folder.WANTED_HOSTS, number)]
 
-    def one(host: Hostname) -> Program[dict[str, Any]]:
+    def one(host: Hostname) -> Program[_Told]:
         route: HostRoute = yield from routing.service(host, _SMTP)
         (asked,) = host_targets(_service(host), route, inquiry)
         names = _names(route)
         addresses = [one.address for one in asked.targets if plan.may_look(one.address, *names)]
-        return {
+        row = {
             "host": host.text,
             "route": store.route_text(route),
             "sni": route.sni.text,
@@ -93,8 +98,9 @@ def look_up_hosts(plan: SurveyPlan, number: int) -> int:
             "places": list(map(translated, addresses)),
             "looked": _now(),
         }
+        return _Told(row, _is_heard(route.answers))
 
-    found = _asked(plan, map(one, hosts))
+    found = _asked(plan, one, hosts)
     return data.write(Folder.ROUTES, number, found, rows.route_schema())
 
 
@@ -111,13 +117,48 @@ def _names(route: HostRoute) -> list[str]:
     return sorted(names)
 
 
+class _Told(NamedTuple):
+    """What DNS says of a name, and whether the resolver was heard at all."""
+
+    row: dict[str, Any]
+    heard: bool
+
+
+def _is_heard(answers: Iterable[Answer[Any]]) -> bool:
+    return all(one.cause is not Cause.RESOLVER for one in answers)
+
+
 def _asked(
-    plan: SurveyPlan, programs: Iterable[Program[dict[str, Any]]]
+    plan: SurveyPlan, one: Callable[[Hostname], Program[_Told]], names: Sequence[Hostname]
 ) -> Iterator[dict[str, Any]]:
-    """What DNS says; the resolver has to be sound before and after, or none of it counts."""
-    lanes = query_lane(plan.queries)
-    yield from drive(programs, lanes, at_once=plan.queries, cache=Recent(_RECENT))
+    """What DNS says; the resolver has to be sound before and after, or none of it counts.
+
+    Names for which it wasn't heard are asked for once more; where many stay so, none counts either.
+    """
+    silent = []
+    for name, told in zip(names, _driven(plan, map(one, names)), strict=True):
+        if told.heard:
+            yield told.row
+        else:
+            silent.append(name)
     require_sound_now(plan)
+    if not silent:
+        return
+    unheard = 0
+    for told in _driven(plan, map(one, silent)):
+        unheard += not told.heard
+        yield told.row
+    require_sound_now(plan)
+    if unheard > max(_FEW, len(names) * _SHARE):
+        raise SurveyError(
+            f"the resolver of {socket.gethostname()} didn't answer for {unheard} of {len(names)} "
+            "names, asked twice; ask it for less at once, or give it more, and run it again"
+        )
+
+
+def _driven(plan: SurveyPlan, programs: Iterable[Program[_Told]]) -> Iterator[_Told]:
+    lanes = query_lane(plan.queries)
+    return drive(programs, lanes, at_once=plan.queries, cache=Recent(_RECENT))
 
 
 # ---- services -------------------------------------------------------------------------------

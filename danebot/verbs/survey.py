@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -35,6 +35,13 @@ def survey(console: Console, action: str, paths: Sequence[str], options: Mapping
     if not all(map(find_spec, _NEEDED)):
         console.warn("surveys need more than danebot itself: pip install 'danebot[survey]'")
         return USAGE
+    try:
+        return _action(console, action, paths, options)
+    except KeyboardInterrupt as exc:
+        raise KeyboardInterrupt("run the same danebot survey again to go on") from exc
+
+
+def _action(console: Console, action: str, paths: Sequence[str], options: Mapping[str, Any]) -> int:
     if action == "run":
         return _run(console, paths, options)
     if options["into"]:
@@ -83,12 +90,14 @@ def _run(console: Console, paths: Sequence[str], options: Mapping[str, Any]) -> 
     data = DataSet(plan.directory)
     with data.held():
         state = _input(console, data, plan, sources)
+        had = state.complete
         if not state.complete:
             state = _same_settings(console, data, plan, state)
             _stages(console, data, plan, options)
             kept = data.count(Folder.DOMAINS)  # the opt-out list may have grown on the way
             out = state.opted_out + state.domains - kept
-            state = state._replace(complete=True, domains=kept, opted_out=out)
+            done = datetime.now(UTC).isoformat(timespec="seconds")
+            state = state._replace(complete=True, completed=done, domains=kept, opted_out=out)
             data.remember(state)
         data.drop_work()
         if options["json_lines"]:
@@ -96,6 +105,9 @@ def _run(console: Console, paths: Sequence[str], options: Mapping[str, Any]) -> 
 
             write_lines(data, Path(options["json_lines"]))
     LINE.clear()
+    if had:
+        console.say(f"{data.root}: was complete at {state.completed}; nothing was looked at")
+        return FINE
     console.say(f"{state.domains} domains surveyed: {data.root}")
     console.say(f"next: danebot survey report {quoted(data.root)}")
     return ATTENTION if state.refused else FINE
@@ -121,18 +133,25 @@ def _input(
 ) -> SurveyState:
     """Take the input, unless that was done."""
     from danebot.survey.dataset import STATE, Folder, SurveyState
-    from danebot.survey.sources import take_input
+    from danebot.survey.sources import print_of, take_input
 
     names = tuple(one.name if one.name == "-" else os.path.realpath(one.name) for one in sources)
+    prints = tuple(map(print_of, sources))
     state = data.state()
-    if state is not None and state.inputs != names:
+    taken = state is not None and state.input_complete
+    if state is not None and taken and state.inputs != names:
         before = printable(", ".join(state.inputs), 200)
         raise ConfigError(f"{data.root}: holds a survey of {before}; name another directory")
+    if state is not None and taken and not state.complete and state.prints != prints:
+        raise ConfigError(
+            f"{data.root}: the input has changed since it was read; "
+            "put back what it was, or name another directory"
+        )
     if state is None and [one for one in os.listdir(data.root) if one != "lock"]:
         raise ConfigError(f"{data.root}: isn't empty, and has no {STATE}; name another directory")
     with suppress(OSError):
         data.sweep()
-    if state is not None and state.input_complete:
+    if state is not None and taken:
         return state
     data.remember(SurveyState(names))
     shown = 0
@@ -149,7 +168,7 @@ def _input(
         shutil.rmtree(data.folder(Folder.INPUT))
     console.progress("reading the input")
     counts = take_input(data, sources, plan.opt_out, plan.rows, refuse)
-    state = SurveyState(names, *counts, input_complete=True, settings=plan.settings)
+    state = SurveyState(names, *counts, input_complete=True, settings=plan.settings, prints=prints)
     data.remember(state)
     for number, words in (
         (counts.refused, "are no domain names, and are left out"),

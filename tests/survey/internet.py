@@ -70,7 +70,7 @@ KINDS = {
     "unsigned": Verdict("ok", "all", "insecure-mx"),
     "insecure": Verdict("ok", "none", "insecure-mx"),
     "null": Verdict("ok", "none", "no-service"),
-    "bogus": Verdict("critical", "none", "bogus"),
+    "bogus": Verdict("critical", "unknown", "bogus"),
     "absent": Verdict("critical", "none", "no-service"),
     "implicit": Verdict("ok", "none", "no-dane"),
     "mixed": Verdict("warning", "some", "host-without-dane"),

@@ -87,8 +87,9 @@ def test_a_worker_that_is_killed_changes_nothing(undisturbed: Path, tmp_path: Pa
 def test_what_is_complete_is_not_done_again(undisturbed: Path, tmp_path: Path) -> None:
     before = {path: path.stat().st_mtime_ns for path in undisturbed.rglob("*.parquet")}
     words = job.run_words(undisturbed.parent / "domains.txt", undisturbed)
-    status, _, err = job.done(tmp_path, *words, "--json-lines", tmp_path / "lines")
+    status, out, err = job.done(tmp_path, *words, "--json-lines", tmp_path / "lines")
     assert (status, err) == (0, "")
+    assert "nothing was looked at" in out
     assert {path: path.stat().st_mtime_ns for path in undisturbed.rglob("*.parquet")} == before
     assert len((tmp_path / "lines").read_text().splitlines()) == FEW
 

@@ -1,0 +1,97 @@
+"""The input stays what it was, and says so where it doesn't."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pa = pytest.importorskip("pyarrow", reason="danebot[survey] isn't installed")
+pytest.importorskip("distributed", reason="danebot[survey] isn't installed")
+
+from danebot.adapters.dns.resolvconf import ResolverConfig  # noqa: E402
+from danebot.console import Console  # noqa: E402
+from danebot.domain.names import Hostname  # noqa: E402
+from danebot.errors import ConfigError  # noqa: E402
+from danebot.survey.dataset import DataSet, SurveyState  # noqa: E402
+from danebot.survey.plan import OptOut, SurveyPlan  # noqa: E402
+from danebot.survey.sources import Form, NameSource, take_input  # noqa: E402
+from danebot.verbs import survey as verb  # noqa: E402
+
+
+def parquet(tmp_path: Path, values: list[Any], kind: Any) -> list[str]:  # noqa: ANN401 - pyarrow's
+    import pyarrow.parquet as pq
+
+    pq.write_table(pa.table({"domain": pa.array(values, kind)}), tmp_path / "a.parquet")
+    data, refused = DataSet(tmp_path / "out"), list[str]()
+    source = NameSource(str(tmp_path / "a.parquet"), Form.PARQUET)
+    counts = take_input(data, [source], OptOut(), 100, refused.append)
+    assert counts.domains + len(refused) == len(values)
+    return refused
+
+
+def test_names_in_octets_are_names(tmp_path: Path) -> None:
+    assert parquet(tmp_path, [b"a.test", b"\xff.test"], pa.binary()) != []
+
+
+def test_names_in_a_dictionary_are_names(tmp_path: Path) -> None:
+    assert parquet(tmp_path, ["a.test"], pa.dictionary(pa.int32(), pa.string())) == []
+
+
+def test_numbers_are_no_names(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="column 'domain' has int64, no text"):
+        parquet(tmp_path, [1, 2], pa.int64())
+
+
+def begun(tmp_path: Path, name: str) -> SurveyState:
+    data, console = DataSet(tmp_path / "out"), Console(None, None, 0, quiet=False)
+    plan = SurveyPlan(data.root, Hostname("probe.test"), ResolverConfig())
+    with data.held():
+        source = NameSource(str(tmp_path / name), Form.LINES)
+        return verb._input(console, data, plan, [source])
+
+
+def test_a_mistyped_input_burns_no_directory(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("a.test\n")
+    with pytest.raises(ConfigError, match="No such file"):
+        begun(tmp_path, "typo.txt")
+    assert begun(tmp_path, "a.txt").domains == 1
+
+
+def test_an_input_that_changed_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    path.write_text("a.test\n")
+    assert begun(tmp_path, "a.txt").domains == 1
+    os.utime(path, (1, 1))  # copied anew: the same
+    assert begun(tmp_path, "a.txt").domains == 1
+    path.write_text("a.test\nb.test\n")
+    with pytest.raises(ConfigError, match="has changed since it was read"):
+        begun(tmp_path, "a.txt")
+
+
+_INTERRUPTED = """
+import os, signal, sys, time
+from danebot.verbs import survey
+def wait(*_): os.kill(os.getpid(), signal.SIGTERM); time.sleep(60)
+survey._run = wait
+from danebot import cli
+cli.main(["survey", "run", "-", "--into", "out"])
+"""
+
+
+def test_interrupted_it_names_the_command_that_goes_on(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", _INTERRUPTED],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    said = done.stderr.strip()
+    assert done.returncode == 130
+    assert said == "danebot: interrupted; run the same danebot survey again to go on"
