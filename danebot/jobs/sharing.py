@@ -128,6 +128,8 @@ class Sharing:
 
     def _arrived(self, want: object, reply: object) -> None:
         """Note a reply.  What a peer serves may be as old as the connection."""
+        if not isinstance(want, Query | Probe):
+            return  # a loop's own, such as a pause
         key, now = _key(want), self._now()
         begun = [one for one in self._begun.get(key, ()) if one.want == want]
         for one in begun:

@@ -167,3 +167,22 @@ def test_trouble_is_not_used_again(tmp_path: Path) -> None:
         looks.run()
         assert "SERVFAIL" in found[0].output
         assert found[1].status == 0, found[1].output
+
+
+def test_what_was_just_seen_is_used_again(tmp_path: Path) -> None:
+    with world_in(tmp_path) as world, world.peer() as peer:
+        world.publish(peer.port, f"3 1 1 {world.digest}")
+        asked, found = list[int](), list[FedResult]()
+
+        def take() -> Fed | None:
+            if len(found) == 2:
+                looks.stop()
+            if len(asked) == 2 or len(asked) != len(found):
+                return None
+            asked.append(len(world.dns.asked))
+            return Fed("h", "s", tuple(world.words(peer.port, "-t", "5")))
+
+        looks = Looks(take, found.append, timedelta(seconds=10))
+        looks.run()
+        assert [one.status for one in found] == [0, 0]
+        assert asked[1] == len(world.dns.asked) > 0

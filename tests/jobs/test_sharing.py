@@ -9,6 +9,7 @@ import pytest
 
 from danebot.adapters.dns.queries import Ask, Query, QueryFailure, Trouble
 from danebot.adapters.dns.response import Rdata, Response, RRset, RRsetKey
+from danebot.adapters.loop import Pause
 from danebot.adapters.probe.prober import Probe
 from danebot.adapters.probe.target import DEFAULT_LIMITS, Target
 from danebot.domain.delivery.probes import ProbeOutcome, ProbeResult
@@ -217,3 +218,9 @@ def test_of_two_under_way_the_end_of_one_leaves_the_other_to_be_joined() -> None
         next(one)
     sharing.arrivals[probe(12)] = served(ProbeOutcome.TIMEOUT)
     assert next(sharing.share(wanting(probe(4.1)), 0)) == (probe(4),)
+
+
+def test_what_a_loop_wants_for_itself_is_passed_over() -> None:
+    sharing = Sharing()
+    sharing.arrivals[Pause(1.0, "tick")] = True
+    assert not sharing.arrivals

@@ -67,13 +67,6 @@ class _Waiting:
         self.reply = Tick(self.deadline)
 
 
-class _Nothing(dict[object, object]):
-    """A cache that keeps nothing: what may be used again is `Sharing`'s to say."""
-
-    def __setitem__(self, want: object, reply: object) -> None:
-        """Forget it."""
-
-
 class Looks:
     """What the workers share."""
 
@@ -103,7 +96,7 @@ class Looks:
         lanes = exchange.query_lane(_QUERIES) | prober.probe_lane(_CONNECTIONS)
         lanes[Tick] = Lane(_Waiting, 2)
         workers = (self._worker() for _ in range(WORKERS))
-        for _ in drive(workers, lanes, at_once=WORKERS, cache=_Nothing()):
+        for _ in drive(workers, lanes, at_once=WORKERS, cache=self._sharing.arrivals):
             pass
 
     def _worker(self) -> Program[None]:
