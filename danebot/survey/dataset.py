@@ -11,6 +11,7 @@ import json
 import os
 import re
 import shutil
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 DOCUMENT, SCHEMA = "danebot-survey", 1
 STATE = "survey.json"
 _LOCK = "lock"
+_STALE = 3600  # seconds: what TLSA's TTL seldom exceeds
 _SUFFIX = ".parquet"
 
 
@@ -153,13 +155,34 @@ class DataSet:
                 new.unlink(missing_ok=True)
         return count
 
-    def sweep(self) -> None:
-        """Remove what an earlier run left unfinished."""
+    def sweep(self, age: float = 60) -> None:
+        """Remove what an earlier run left unfinished, written to for so many seconds no more.
+
+        A worker of a run that has gone may still be at what is younger.
+        """
+        now = time.time()
         for path in (self.root, self.root / "work", *map(self.folder, Folder)):
             with suppress(FileNotFoundError):
                 for name in os.listdir(path):
-                    if name.startswith(TEMP_PREFIX):
+                    if not name.startswith(TEMP_PREFIX):
+                        continue
+                    if now - (path / name).stat().st_mtime >= age:
                         _remove(path / name)
+
+    def drop_stale(self, now: float) -> int:
+        """Remove routes that are an hour old while no service was looked at; how many partitions.
+
+        TLSA records of yesterday would be held against keys of today.  ``now`` is in seconds.
+        """
+        if self.parts(Folder.LOOKS):
+            return 0
+        every = [self.part(Folder.ROUTES, number) for number in self.parts(Folder.ROUTES)]
+        stale = [path for path in every if now - path.stat().st_mtime > _STALE]
+        if stale:
+            _remove(self.folder(Folder.WANTED_LOOKS))
+        for path in stale:
+            path.unlink()
+        return len(stale)
 
     @contextmanager
     def whole(self, stage: Folder) -> Iterator[DataSet]:

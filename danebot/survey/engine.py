@@ -6,6 +6,7 @@ Dask schedules, retries and replaces workers; here is only what is to be done, a
 from __future__ import annotations
 
 import functools
+import hashlib
 import logging
 import os
 import time
@@ -140,6 +141,26 @@ def _tested(plan: SurveyPlan) -> bool:
     return True
 
 
+def _mark(data: DataSet) -> str:
+    """What tasks of one directory have in their keys, whoever gave them."""
+    return hashlib.sha256(os.fsencode(data.root)).hexdigest()[:16]
+
+
+def require_idle(client: Client, data: DataSet) -> None:
+    """Raise `SurveyError` while workers are at a survey of that directory.
+
+    A driver that died leaves them at it for a moment: begun anew, an address would be asked twice
+    as often as promised.
+    """
+    held = [str(key) for keys in client.processing().values() for key in keys]
+    busy = [key for key in held if _mark(data) in key]
+    if busy:
+        raise SurveyError(
+            f"workers are still at {len(busy)} partitions of {data.root}, for a run that has gone; "
+            "run it again in a minute"
+        )
+
+
 def run_steps(
     client: Client, data: DataSet, plan: SurveyPlan, tell: Callable[[Advance], None]
 ) -> None:
@@ -147,6 +168,7 @@ def run_steps(
 
     Raises `SurveyError`, with what is finished kept.
     """
+    data.drop_stale(time.time())
     for step in STEPS:
         if step.before is not None:
             exchange(data, step.before, plan.rows, plan.looks)
@@ -169,7 +191,7 @@ def _run_step(
     futures = client.map(
         functools.partial(step.make, plan),
         left,
-        key=f"{step.stage.name.lower()}-{os.getpid()}-{time.time_ns()}",
+        key=f"{step.stage.name.lower()}-{_mark(data)}-{os.getpid()}-{time.time_ns()}",
         retries=_RETRIES,
         pure=False,
     )

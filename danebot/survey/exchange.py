@@ -115,7 +115,7 @@ def _observed(
     else:
         looks = "SELECT '' AS host, '' AS result, NULL::TIMESTAMPTZ AS looked WHERE false"
     query = f"""
-        SELECT r.host, r.route,
+        SELECT r.host, r.route, r.looked AS routed,
             greatest(r.looked, coalesce(l.looked, r.looked)) AS looked,
             coalesce(l.results, []) AS results
         FROM read_parquet($routes, {_PLAIN}) r
@@ -130,6 +130,7 @@ def _observed(
         [
             ("host", pa.string()),
             ("route", pa.string()),
+            ("routed", pa.timestamp("s", tz="UTC")),
             ("looked", pa.timestamp("s", tz="UTC")),
             ("results", pa.list_(pa.string())),
         ]

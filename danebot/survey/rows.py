@@ -136,6 +136,7 @@ def host_schema() -> pa.Schema:
         findings=_findings(),
         signed_until=_time(),
         looked=_time(),
+        routed=_time(),
     )
 
 
@@ -194,7 +195,7 @@ def _found(report: Report) -> dict[str, Any]:
     }
 
 
-def host_row(report: Report, looked: datetime) -> dict[str, Any]:
+def host_row(report: Report, looked: datetime, routed: datetime) -> dict[str, Any]:
     """The public row of a host, judged as one that is named directly."""
     route = report.route
     if not isinstance(route, HostRoute):
@@ -216,6 +217,7 @@ def host_row(report: Report, looked: datetime) -> dict[str, Any]:
         "looks": [look for host in report.hosts for look in _looks(host)],
         **_found(report),
         "looked": looked,
+        "routed": routed,
     }
 
 

@@ -217,6 +217,7 @@ class _Seen:
             sni = self.route.sni if self.route.sni != self.route.host else None
             self.results[Target(result.endpoint, result.address, sni=sni)] = result
         self.looked: datetime = row["looked"]
+        self.routed: datetime = row["routed"]
 
 
 def judge_hosts(plan: SurveyPlan, number: int) -> int:
@@ -228,7 +229,7 @@ def judge_hosts(plan: SurveyPlan, number: int) -> int:
             seen = _Seen(row)
             subject = _service(seen.route.host)
             report = report_on(subject, seen.route, seen.results, inquiry, seen.looked)
-            yield rows.host_row(report, seen.looked)
+            yield rows.host_row(report, seen.looked, seen.routed)
 
     return data.write(Folder.HOSTS, number, found(), rows.host_schema())
 

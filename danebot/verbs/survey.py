@@ -94,6 +94,8 @@ def _run(console: Console, paths: Sequence[str], options: Mapping[str, Any]) -> 
         if not state.complete:
             state = _same_settings(console, data, plan, state)
             _stages(console, data, plan, options)
+            with suppress(OSError):
+                data.sweep(age=0)
             kept = data.count(Folder.DOMAINS)  # the opt-out list may have grown on the way
             out = state.opted_out + state.domains - kept
             done = datetime.now(UTC).isoformat(timespec="seconds")
@@ -190,6 +192,7 @@ def _stages(console: Console, data: DataSet, plan: SurveyPlan, options: Mapping[
     workers = options["workers"] or len(os.sched_getaffinity(0))
     with engine.cluster(options["scheduler"], workers, files) as client:
         count = engine.check_resolvers(client, plan)
+        engine.require_idle(client, data)
         console.say(f"{count} workers, watched at {client.dashboard_link}")
         console.say(f"services see us as {plan.helo}: postmaster@{plan.helo} should reach you")
         engine.run_steps(client, data, plan, _Meter(console).tell)
