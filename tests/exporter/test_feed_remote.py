@@ -283,7 +283,7 @@ def test_targets_become_services(double: Double, server: HttpServer) -> None:
     assert found[3].fault == "unknown module smb"
 
 
-@pytest.mark.parametrize("text", ["", "{}x", "[1]", '[{"targets": 1}]', '[{"labels": {}}]'])
+@pytest.mark.parametrize("text", ["", "{}", "{}x", "[1]", '[{"targets": 1}]', '[{"labels": {}}]'])
 def test_targets_that_are_none_are_said(double: Double, server: HttpServer, text: str) -> None:
     with pytest.raises(DanebotError, match="not a list of target groups"):
         targets(double, server, text)

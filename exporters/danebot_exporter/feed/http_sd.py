@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from typing import Any
 
-from danebot.domain.names import Protocol, printable
+from danebot.domain.names import Protocol
+from danebot.domain.text import printable
 from danebot_exporter.feed.remote import Remote, RemoteError
 from danebot_exporter.feed.services import Fed, Pace
 from danebot_exporter.feed.settings import MOST_OF_A_NAME, HttpSd
@@ -34,8 +36,7 @@ class HttpSdList:
         if not answer.fine:
             raise RemoteError(f"{where}: HTTP status {answer.status}")
         try:
-            groups = json.loads(answer.body)
-            return [one for group in groups for one in self._group(group)]
+            return [one for group in _groups(answer.body) for one in self._group(group)]
         except (
             ValueError,
             LookupError,
@@ -72,6 +73,13 @@ class HttpSdList:
         if not found:
             return Fed(host, name, pace=self._pace, fault=f"unknown module {printable(module, 80)}")
         return Fed(host, name, (*found, *settings.options), self._pace)
+
+
+def _groups(body: bytes) -> list[Any]:
+    groups = json.loads(body)
+    if not isinstance(groups, list):
+        raise TypeError(groups)
+    return groups
 
 
 def _name(words: str) -> str:
