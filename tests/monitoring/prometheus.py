@@ -95,14 +95,23 @@ def _prometheus(site: Site) -> dict[str, Any]:
     return config
 
 
+def _feed(site: Site, spool: Path) -> str:
+    """One service for Nagios' spool, which no Nagios empties: alerts on a feed have data."""
+    options = json.dumps(["--domain", site.domain])
+    service = f'[[service]]\nhost = "mail"\nname = "DANE"\noptions = {options}\n'
+    return f'[nagios]\nspool = "{spool}"\n\n{service}'
+
+
 def services(site: Site) -> list[Service]:
     """Write all that the daemons read; the daemons."""
     here, address = site.directory, site.address
-    for directory in (here, site.textfiles, here / "data", here / "alertmanager"):
+    spool = here / "checkresults"
+    for directory in (here, site.textfiles, here / "data", here / "alertmanager", spool):
         directory.mkdir(parents=True)
         shutil.chown(directory, "nobody", "nogroup")
     (here / RULES).write_text(shipped_rules())
     (here / "prometheus.yml").write_text(json.dumps(_prometheus(site)))
+    (here / "feed.toml").write_text(_feed(site, spool))
     manager = (SHIPPED / "alertmanager.yml").read_text()
     (here / "alertmanager.yml").write_text(manager.replace("localhost:25", f"{address}:9"))
     daemons = {
@@ -112,7 +121,12 @@ def services(site: Site) -> list[Service]:
         "prometheus": (PROMETHEUS, "/-/ready", "prometheus"),
     }
     options = {
-        "exporter": (f"--config={site.settings}", "--probe.interval=1s", "--probe.targets=any"),
+        "exporter": (
+            f"--config={site.settings}",
+            "--probe.interval=1s",
+            "--probe.targets=any",
+            f"--feed={here / 'feed.toml'}",
+        ),
         "node": (
             "--collector.disable-defaults",
             "--collector.textfile",
