@@ -30,6 +30,8 @@ from danebot_exporter.feed.receivers import Receipt
 from danebot_exporter.feed.servers import HttpServer
 from danebot_exporter.feed.services import Fed, FedResult, Pace
 from danebot_exporter.feed.settings import HttpSd, Icinga
+from domain.pki import issue
+from exporter import sample
 from exporter.running import exporter
 from monitoring.feeding import certificate, until
 from monitoring.test_definitions import COMMANDS
@@ -77,12 +79,13 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return certificate(tmp_path_factory.mktemp("certificate"))[0]
 
 
-@pytest.fixture
-def double(served: Path) -> Iterator[Double]:
+@contextlib.contextmanager
+def serving(certificate: Path) -> Iterator[Double]:
+    """A double behind TLS; the file has key and chain."""
     found = Double()
     handler = type("Its", (Handler,), {"double": found})
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(served)
+    context.load_cert_chain(certificate)
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         server.daemon_threads = True
         server.block_on_close = False
@@ -92,6 +95,12 @@ def double(served: Path) -> Iterator[Double]:
         thread.start()
         yield found
         server.shutdown()
+
+
+@pytest.fixture
+def double(served: Path) -> Iterator[Double]:
+    with serving(served) as found:
+        yield found
 
 
 @pytest.fixture
@@ -158,6 +167,30 @@ def test_success_is_what_icinga_says_and_nobody_else(
     double.answers = [(200, text)]
     with pytest.raises(DanebotError, match=r"not Icinga's JSON|200"):
         list(api.submit([FOUND]))
+
+
+def test_icinga_s_own_authority_will_do(
+    server: HttpServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`icinga2 pki` makes one without key usage, which Python 3.13 refuses unless told."""
+    usual = ssl.create_default_context
+
+    def strict(*, cafile: Path | None) -> ssl.SSLContext:  # as 3.13's is
+        context = usual(cafile=cafile)
+        context.verify_flags |= ssl.VERIFY_X509_STRICT
+        return context
+
+    monkeypatch.setattr(ssl, "create_default_context", strict)
+    valid = (sample.NOW - 3000 * sample.DAY, sample.NOW + 3000 * sample.DAY)
+    ca = issue("Icinga CA", ca=True, valid=valid)
+    own = issue("mail", ca, names=["mail"], valid=valid)
+    for name, octets in (("own.pem", own.key_pem + own.pem), ("ca.pem", ca.pem)):
+        (tmp_path / name).write_bytes(octets)
+    with serving(tmp_path / "own.pem") as double:
+        there = server._replace(port=double.port, ca_file=tmp_path / "ca.pem")
+        double.answers = [(200, FINE)]
+        assert len(submitted(there)) == 1
+        assert double.asked
 
 
 def test_a_password_is_for_the_right_server_alone(
