@@ -17,22 +17,27 @@ from amounts import amount
 from survey import job
 from survey.internet import Internet, domains, expected
 
-pytestmark = [pytest.mark.lab, pytest.mark.no_cover, pytest.mark.timeout(900)]
+pytestmark = [
+    pytest.mark.lab,
+    pytest.mark.no_cover,
+    pytest.mark.timeout(900),
+    pytest.mark.usefixtures("internet"),
+]
 FEW = 2000
 SAME = "SELECT * EXCLUDE (looked, expires, signed_until) FROM domains ORDER BY domain"
 
 
 @pytest.fixture(scope="module")
-def undisturbed(internet: Internet, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def undisturbed(running_internet: Internet, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A survey that nothing happened to."""
-    del internet
     at = tmp_path_factory.mktemp("undisturbed")
-    status, _, err = job.done(at, *job.run_words(job.listed(at, FEW), at / "out", "--rows", "150"))
+    words = job.run_words(job.listed(at, FEW), at / "out", "--rows", "150")
+    with running_internet.inside():
+        status, _, err = job.done(at, *words)
     assert (status, err) == (0, "")
     return at / "out"
 
 
-@pytest.mark.usefixtures("internet")
 def test_every_fault_comes_out_in_known_numbers(tmp_path: Path) -> None:
     count = amount(10_000, 100_000)
     words = job.run_words(job.listed(tmp_path, count), tmp_path / "out")
@@ -99,7 +104,6 @@ def test_another_input_is_refused(undisturbed: Path, tmp_path: Path) -> None:
     assert (status, "holds a survey of" in err) == (1, True)
 
 
-@pytest.mark.usefixtures("internet")
 @pytest.mark.parametrize(
     ("more", "words"),
     [
@@ -128,7 +132,6 @@ def test_what_it_rests_on_is_tested_before(
     assert (status, words in err, err.count("\n")) == (1, True, 1)
 
 
-@pytest.mark.usefixtures("internet")
 def test_who_opted_out_is_left_alone(tmp_path: Path) -> None:
     listed = tmp_path / "opt-out"
     listed.write_text("ok.test # asked us to\n127.21.0.0/16\n")
@@ -142,7 +145,6 @@ def test_who_opted_out_is_left_alone(tmp_path: Path) -> None:
     assert found == [("x.d0.anchor.test", "ok"), ("x.d0.mismatch.test", "unknown")]
 
 
-@pytest.mark.usefixtures("internet")
 def test_nobody_else_reaches_its_cluster(tmp_path: Path) -> None:
     """In the clear nobody is listened to: who reaches a worker or scheduler runs code there."""
     words = job.run_words(job.listed(tmp_path, 20), tmp_path / "out", "--workers", "1")
