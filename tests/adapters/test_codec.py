@@ -204,6 +204,7 @@ def test_the_forms_are_those_that_are_promised() -> None:
             "watched_since": None,
             "heard": {"ns1.test [192.0.2.1]": "2026-06-01T12:00:00+00:00"},
             "answered_at": None,
+            "strayed": None,
         }
     }
 

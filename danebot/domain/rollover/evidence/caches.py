@@ -81,8 +81,8 @@ def watched_since(
     """The first observation that told what is there, or that ended a gap; None before one did.
 
     Where another CNAME leads, others may have asked before.  Where a server that delegates is gone,
-    they may still be led by that, and where one leads to what nobody
-    looks at, they may ask now.
+    they may still be led by that, and where one leads to what nobody looks at, they may ask now.
+    Any of that may have been before it where the way strayed under a clock that was behind.
     """
     answer = observation.answer
     known = answer.presence is not Presence.UNKNOWN
@@ -90,7 +90,8 @@ def watched_since(
     unseen = any(server.elsewhere is not None for server in observation.all_servers)
     above, now_above = old.route and old.route.parents, observation.all_parents
     lost = above is not None and now_above is not None and not set(above) <= set(now_above)
-    anew = led_elsewhere or unseen or lost or broken(old, observation, now)
+    strayed = old.strayed is not None
+    anew = led_elsewhere or unseen or lost or strayed or broken(old, observation, now)
     if old.watched_since is not None and not anew:
         return min(old.watched_since, now)  # the clock may have gone back
     return now if known or observation.heard_any else old.watched_since
@@ -135,8 +136,14 @@ def undated_rrsets(
     """The RRsets, with those of an observation under a clock that is behind.
 
     It ends none; what it shows is there until an observation that can be dated finds it gone.
+    What servers had left they have again, under whatever TTL.
     """
-    return (*old.rrsets, *_newly_found(old.rrsets, observation, now))
+    served = {records for records, _ in _served(observation)}
+    known = tuple(
+        one._replace(left_at=None, lagged_at=None) if one.records in served else one
+        for one in old.rrsets
+    )
+    return (*known, *_newly_found(known, observation, now))
 
 
 def _newly_found(

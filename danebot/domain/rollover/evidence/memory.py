@@ -77,7 +77,8 @@ class OwnerMemory(NamedTuple):
     one.  ``rrsets`` are those that a cache may hold; nothing is known of any before
     ``watched_since``, the first observation, or the one that ended a gap (see `unbroken`).
     ``heard`` tells by "NAME [ADDRESS]" when each server of the route was last heard,
-    ``answered_at`` when the resolver was, with a secure answer.
+    ``answered_at`` when the resolver was, with a secure answer.  ``strayed`` is the largest TTL of
+    other routes that were seen under a clock that is behind, and by no look since then.
     """
 
     sightings: tuple[TtlSighting, ...] = ()
@@ -88,6 +89,7 @@ class OwnerMemory(NamedTuple):
     watched_since: datetime | None = None
     heard: Mapping[str, datetime] = MappingProxyType({})
     answered_at: datetime | None = None
+    strayed: timedelta | None = None
 
 
 class Interruption(NamedTuple):

@@ -46,6 +46,7 @@ class RouteMemory(NamedTuple):
     route: OwnerRoute | None
     route_ttl: timedelta | None
     old_route_until: datetime | None
+    strayed: timedelta | None = None
 
 
 def moved_to(old: OwnerRoute | None, new: OwnerRoute | None) -> Move:
@@ -88,20 +89,52 @@ def _all(route: OwnerRoute) -> set[str]:
 def remember_route(old: OwnerMemory, observation: OwnerObservation, now: datetime) -> RouteMemory:
     """Fold one observation, as `completed`, into what is known of the route.
 
-    Who still has what is lost in the cache asks there for the largest of the old TTLs.
+    Who still has what is lost in the cache asks there for the largest of the old TTLs.  Another
+    route that was there meanwhile, at a time that nobody can tell, is lost once the route is seen.
     """
-    route, until = old.route, old.old_route_until
-    ttls = [ttl for ttl in (old.route_ttl, observation.route_ttl) if ttl is not None]
-    if observation.name_servers and observation.answer.presence is not Presence.UNKNOWN:
-        route = _route(observation)
-        if route.parents is None and old.route is not None:
-            route = route._replace(parents=old.route.parents)
+    route, until = route_now(old, observation), old.old_route_until
+    ttls = _route_ttls(old, observation)
+    known = _knows_route(observation)
+    if known and old.strayed is not None:
+        until = max(now + max(ttls), until or now)
     match moved_to(old.route, route):
         case Move.LOST | Move.ELSEWHERE:
             until = max(now + max(ttls, default=_NOTHING), until or now)
             return RouteMemory(route, observation.route_ttl, until)
         case Move.NONE | Move.GAINED:
-            return RouteMemory(route, max(ttls, default=None), until)
+            strayed = None if known else old.strayed
+            return RouteMemory(route, max(ttls, default=None), until, strayed)
+
+
+def route_now(old: OwnerMemory, observation: OwnerObservation) -> OwnerRoute | None:
+    """The route as observed; the old one, where that isn't known."""
+    if not _knows_route(observation):
+        return old.route
+    route = _route(observation)
+    if route.parents is None and old.route is not None:
+        route = route._replace(parents=old.route.parents)
+    return route
+
+
+def _knows_route(observation: OwnerObservation) -> bool:
+    return bool(observation.name_servers) and observation.answer.presence is not Presence.UNKNOWN
+
+
+def strayed(old: OwnerMemory, observation: OwnerObservation) -> timedelta | None:
+    """`OwnerMemory.strayed` after an observation that can't be dated.
+
+    Where it shows another route, or a server that leads to what nobody looks at, what resolvers
+    have of that is lost at the next look at the latest.
+    """
+    moved = moved_to(old.route, route_now(old, observation)) is not Move.NONE
+    if not moved and all(server.elsewhere is None for server in observation.all_servers):
+        return old.strayed
+    return max(_route_ttls(old, observation), default=_NOTHING)
+
+
+def _route_ttls(old: OwnerMemory, observation: OwnerObservation) -> list[timedelta]:
+    known = (old.route_ttl, old.strayed, observation.route_ttl)
+    return [ttl for ttl in known if ttl is not None]
 
 
 def _route(observation: OwnerObservation) -> OwnerRoute:

@@ -43,6 +43,8 @@ from danebot.domain.rollover.evidence.servers import (
     moved_to,
     remember_heard,
     remember_route,
+    route_now,
+    strayed,
 )
 from danebot.domain.rollover.evidence.unbroken import broken, last_answered
 from danebot.domain.rollover.evidence.watched import remember_watched
@@ -69,7 +71,7 @@ def remember(
             name: _undated_owner(one, observations[name], now) if name in observations else one
             for name, one in memory.owners.items()
         }
-        awaiting = _undated(memory, state, observations)
+        awaiting = _undated(memory, state, observations, now)
         return remember_watched(memory._replace(owners=owners, awaiting=awaiting), state)
     owners = dict(memory.owners)
     led_elsewhere = False
@@ -116,30 +118,48 @@ def _undated_owner(old: OwnerMemory, observation: OwnerObservation, now: datetim
     """
     there = {one.ttl for one in old.sightings if one.until is None}
     ttls = [TtlSighting(ttl, now) for ttl in sorted(_cacheable(observation) - there)]
-    rrsets = undated_rrsets(old, observation, now)
-    return old._replace(sightings=(*old.sightings, *ttls), rrsets=rrsets)
+    rrsets, off = undated_rrsets(old, observation, now), strayed(old, observation)
+    since = old.watched_since if off is None or old.watched_since is None else now
+    seen = (*old.sightings, *ttls)
+    return old._replace(sightings=seen, rrsets=rrsets, watched_since=since, strayed=off)
 
 
-def _undated(memory: Memory, state: LineageState, observations: Observations) -> Awaiting | None:
-    """The wait after an observation that can't be dated: what it finds lacking ends the wait."""
+def _undated(
+    memory: Memory, state: LineageState, observations: Observations, now: datetime
+) -> Awaiting | None:
+    """The wait after an observation that can't be dated.
+
+    What it finds lacking ends the wait, and so does another way than the known one.
+    """
     awaiting, key = memory.awaiting, state.awaited_key
     if awaiting is None or key is None or key.digest != awaiting.digest or state.required is None:
         return awaiting
     propagations = propagations_of(state.required, key, observations)
-    if seen_awaited(state, propagations, awaiting) is not Seen.MISSING:
+    ended = awaiting._replace(unseen_at=None, served_since=None, lagged_at=None, seen_since=None)
+    if seen_awaited(state, propagations, awaiting) is Seen.MISSING:
+        return ended
+    ways = [
+        (name, old.route, route_now(old, observations[name]))
+        for name, old in memory.owners.items()
+        if name in observations
+    ]
+    moves = [way for way in ways if moved_to(*way[1:]) is not Move.NONE]
+    if not moves:
         return awaiting
-    return awaiting._replace(unseen_at=None, served_since=None, lagged_at=None, seen_since=None)
+    began = (awaiting.served_since or awaiting.seen_since) is not None
+    cause = interruption(*moves[0], now) if began else awaiting.interruption
+    return ended._replace(begun_anew=awaiting.begun_anew + began, interruption=cause)
 
 
 def _remember_owner(
     old: OwnerMemory, observation: OwnerObservation, now: datetime, *, keep_all: bool
 ) -> OwnerMemory:
-    route, route_ttl, until = remember_route(old, observation, now)
+    route, route_ttl, until, off = remember_route(old, observation, now)
     sightings = _remember_ttls(old, observation, now, keep_all=keep_all)
     routed = old._replace(old_route_until=until)
     rrsets, since = remember_rrsets(routed, observation, now), watched_since(old, observation, now)
     heard, answered_at = remember_heard(old, observation, now), last_answered(old, observation, now)
-    return OwnerMemory(sightings, route, route_ttl, until, rrsets, since, heard, answered_at)
+    return OwnerMemory(sightings, route, route_ttl, until, rrsets, since, heard, answered_at, off)
 
 
 def _remember_ttls(

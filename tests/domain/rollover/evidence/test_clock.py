@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 
 import pytest
 
+from danebot.domain.dns.answers import OwnerObservation
 from danebot.domain.finding import Code, Severity
+from danebot.domain.names import DnsName
 from danebot.domain.rollover.evidence.clock import SKEW, behind, put_right
 from danebot.domain.rollover.evidence.memory import (
     Awaiting,
@@ -33,7 +36,21 @@ from danebot.domain.rollover.steps.phases import Hold, Observation, Step
 from danebot.domain.rollover.steps.remember import remember
 from danebot.domain.rollover.steps.safe_time import safe_time
 from domain import gate_world
-from domain.builders import DAY, HOUR, MINUTE, MX, T0, Wait, key_file, look, seen, state
+from domain.builders import (
+    DAY,
+    HOUR,
+    MINUTE,
+    MX,
+    MX2,
+    OTHER,
+    T0,
+    Wait,
+    key_file,
+    look,
+    seen,
+    silent,
+    state,
+)
 
 BEGINS = T0 - 10 * DAY  # of the certificate that the builders make
 GOOD = look("old", "new")
@@ -305,3 +322,103 @@ def test_what_is_shown_under_a_clock_that_is_behind_counts_until_it_is_found_gon
 def test_an_owner_that_was_never_seen_is_none_that_was_watched() -> None:
     signed = GOOD._replace(answer=GOOD.answer._replace(signed_since=T0 + 9 * HOUR))
     assert remember(Memory(), state(), seen(signed), T0).owners == {}
+
+
+# ---- what is seen under a clock that is behind, and by no other look --------------------------
+
+REAL = T0 + 2 * DAY - 2 * HOUR
+"""When the clock says three days less."""
+THREE = {"ns1": None, "ns2": None, "ns3": None}
+
+
+def undated(one: OwnerObservation) -> OwnerObservation:
+    """The look with a signature that was made an hour before."""
+    return one._replace(answer=one.answer._replace(signed_since=REAL - HOUR))
+
+
+def leading_on(one: OwnerObservation) -> OwnerObservation:
+    """The look with a server that leads to what nobody looks at."""
+    first, *others = one.servers
+    return one._replace(servers=(first._replace(elsewhere=OTHER), *others))
+
+
+def promoted_after(
+    usual: Callable[..., OwnerObservation],
+    stray: OwnerObservation,
+    *,
+    at: datetime = REAL - 3 * DAY,
+    then: Sequence[OwnerObservation] = (),
+) -> timedelta:
+    """How long after ``REAL`` a key may be used whose records have been there for two days."""
+    wait = Wait(daily=False, policy=Policy(min_wait=2 * DAY, margin=HOUR))
+    for day in (-12, -8, -4, 0):
+        wait.look(T0 + day * DAY, usual("old"))
+    wait.look(T0 + HOUR, usual("old", "new"))
+    wait.look(at, stray)
+    for hour, one in enumerate(then, 1):
+        wait.look(REAL + hour * HOUR, one)
+    hours = range(1 + len(then), 24 * 30)
+    return next(
+        hour * HOUR
+        for hour in hours
+        if wait.look(REAL + hour * HOUR, usual("old", "new")).step is Step.PROMOTE
+    )
+
+
+@pytest.mark.parametrize(
+    ("way", "stray"),
+    [
+        ([(OTHER, DAY)], look("old", "new", ttl=2 * DAY, ns_ttl=3 * DAY, aliases=[(MX2, DAY)])),
+        ([], look("old", "new", ttl=2 * DAY, ns_ttl=3 * DAY, at=THREE)),
+        ([], look("old", "new", ttl=2 * DAY, ns_ttl=3 * DAY, at={"ns1": None})),
+        ([], leading_on(look("old", "new", ttl=2 * DAY, ns_ttl=3 * DAY))),
+    ],
+    ids=["alias", "server more", "server less", "server that leads on"],
+)
+def test_a_way_that_only_a_clock_that_is_behind_saw_is_waited_for(
+    way: list[tuple[DnsName, timedelta]], stray: OwnerObservation
+) -> None:
+    """Resolvers follow it as long as its TTL says, to what it may have had since."""
+    usual = partial(look, ttl=2 * DAY, ns_ttl=3 * DAY, aliases=way)
+    dated = promoted_after(usual, stray, at=REAL)
+    assert dated >= 5 * DAY
+    assert promoted_after(usual, undated(stray)) >= dated
+
+
+def test_it_may_last_while_nobody_can_tell_the_way() -> None:
+    usual = partial(look, ttl=2 * DAY, ns_ttl=3 * DAY)
+    stray = undated(look("old", "new", ttl=2 * DAY, ns_ttl=3 * DAY, at=THREE))
+    nobody = [silent() for _ in range(20)]
+    assert promoted_after(usual, stray, then=nobody) > promoted_after(usual, stray) + 19 * HOUR
+
+
+def test_the_usual_way_is_none_that_strayed() -> None:
+    usual = partial(look, ttl=2 * DAY, ns_ttl=3 * DAY)
+    assert promoted_after(usual, undated(usual("old", "new"))) == 4 * HOUR
+
+
+def test_what_led_elsewhere_under_it_is_told_as_what_began_the_wait_anew() -> None:
+    wait = Wait(daily=False)
+    wait.look(T0, look("old"))
+    wait.look(T0 + HOUR, GOOD)
+    wait.look(REAL - 3 * DAY, undated(look("old", "new", at=THREE)))
+    awaiting = wait.memory.awaiting
+    assert awaiting is not None
+    assert awaiting.interruption is not None
+    assert (awaiting.begun_anew, awaiting.interruption.new) == (1, ("ns3.example.org [192.0.2.1]",))
+
+
+@pytest.mark.parametrize("ttl", [HOUR, 2 * DAY, 3 * DAY])
+def test_records_that_servers_have_again_under_it_are_held_since_then(ttl: timedelta) -> None:
+    """They had left them, as far as the last look that was dated knows."""
+    one, other = (gate_world.tlsa("3 0 1", version=version) for version in (1, 2))
+    watch = gate_world.watch(gate_world.chain(version=2), one)
+    watch.look(T0 - DAY, gate_world.shown(one, ttl=3 * DAY))
+    lags = gate_world.shown(one, other, resolver=[one], ttl=3 * DAY)
+    back = undated(gate_world.shown(one, ttl=ttl))
+    new = gate_world.shown(one, other, ttl=3 * DAY)
+    for at, found in ((T0, lags), (REAL - 3 * DAY, back), (REAL + HOUR, new)):
+        watch.last = None  # no daily looks
+        plan = watch.look(at, found)
+    assert plan.refusal is not None
+    assert plan.refusal.until == REAL + HOUR + 3 * DAY + HOUR

@@ -49,7 +49,7 @@ def test_moves(old: OwnerRoute | None, new: OwnerRoute | None, move: Move) -> No
 
 def test_the_old_route_ends_with_the_largest_of_its_ttls() -> None:
     first = remember_route(OwnerMemory(), look(ns_ttl=HOUR, address_ttl=DAY), T0)
-    assert tuple(first) == (BOTH, DAY, None)
+    assert tuple(first) == (BOTH, DAY, None, None)
     later = look(ns_ttl=HOUR, address_ttl=HOUR, addresses={"ns2": ["192.0.2.7"]})
     old = OwnerMemory(route=first.route, route_ttl=first.route_ttl)
     found = remember_route(old, later, T0 + HOUR)
