@@ -14,10 +14,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
+from lab import net
 from monitoring.feeding import Domains
 from monitoring.icinga import DEFINITIONS, PORT, PROGRAM
 
-NODES = {"master": "127.0.77.1", "satellite1": "127.0.77.2", "satellite2": "127.0.77.3"}
+NODES = {"master": 1, "satellite1": 2, "satellite2": 3}  # the last octets of their addresses
 SHIPPED = {"master": "192.0.2.1", "satellite1": "192.0.2.2", "satellite2": "192.0.2.3"}
 _NODE = """\
 const NodeName = "{name}"
@@ -67,6 +68,7 @@ class Cluster:
 
     root: Path
     programs: Path
+    net: net.Net
     running: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
 
     def prepare(self, hosts: str) -> None:
@@ -108,7 +110,8 @@ class Cluster:
         """What the master has been told of each service."""
         context = ssl.create_default_context(cafile=self.root / "data/ca/ca.crt")
         context.check_hostname = False
-        connection = http.client.HTTPSConnection(NODES["master"], PORT, timeout=60, context=context)
+        address = self.net.host(NODES["master"])
+        connection = http.client.HTTPSConnection(address, PORT, timeout=60, context=context)
         login = base64.b64encode(b"tests:tests").decode()
         query = "/v1/objects/services?attrs=name&attrs=state&attrs=last_check_result"
         try:
@@ -144,7 +147,7 @@ class Cluster:
         text = (DEFINITIONS / "danebot-zones.conf").read_text()
         for node, address in SHIPPED.items():
             assert address in text
-            text = text.replace(address, NODES[node])
+            text = text.replace(address, self.net.host(NODES[node]))
         (directory / "zones.conf").write_text(text)
         zone = "master" if name == "master" else "dane"
         (directory / "icinga2.conf").write_text(
@@ -153,7 +156,7 @@ class Cluster:
                 zone=zone,
                 programs=self.programs,
                 directory=directory,
-                address=NODES[name],
+                address=self.net.host(NODES[name]),
             )
         )
 
@@ -184,9 +187,10 @@ def cluster(root: Path, programs: Path, hosts: str) -> Iterator[Cluster]:
     root.mkdir()
     root.chmod(0o755)
     shutil.chown(root, "nobody", "nogroup")
-    found = Cluster(root, programs)
-    found.prepare(hosts)
+    reserved = net.reserve()
+    found = Cluster(root, programs, reserved)
     try:
+        found.prepare(hosts)
         for name in NODES:
             found.start(name)
         yield found
@@ -195,6 +199,7 @@ def cluster(root: Path, programs: Path, hosts: str) -> Iterator[Cluster]:
             found.running[name].terminate()
         for process in found.running.values():
             process.wait(60)
+        reserved.release()
 
 
 def hosts(world: Domains) -> str:

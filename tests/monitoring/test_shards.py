@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
+import itertools
 import json
 import re
 import shutil
 import subprocess
 import urllib.parse
 import urllib.request
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,6 +20,7 @@ import pytest
 import yaml  # type: ignore[import-untyped]
 
 from exporter.running import exporter
+from lab import net
 from monitoring.feeding import daemon, domains, until
 from monitoring.prometheus import SHIPPED
 
@@ -25,18 +29,38 @@ pytestmark = [
     pytest.mark.once,
     pytest.mark.timeout(600),
 ]
-TARGETS, WRONG = 24, 3
-SERVERS = ("127.0.78.1:9090", "127.0.78.2:9090")
+EACH, WRONG = 4, 3
+SHARDS = (0, 1)
+FEDERATED = "192.0.2.22:9090"  # the shard 1, to the shard 0
 EXPORTERS = ("192.0.2.11:9698", "192.0.2.12:9698", "192.0.2.13:9698")
 
 
-def configured(directory: Path, shard: int, exporters: list[str]) -> Path:
+def cell(target: str) -> tuple[int, int]:
+    """The numbers of the server and of the exporter that have it, as hashmod reckons them."""
+    digest = hashlib.md5(f"{target};tls".encode(), usedforsecurity=False).digest()
+    number = int.from_bytes(digest[8:])
+    return number % len(SHARDS), number % len(EXPORTERS)
+
+
+def spread(port: int) -> list[str]:
+    """Targets of which each exporter has as many from each server, whatever the port."""
+    found: Counter[tuple[int, int]] = Counter()
+    chosen: list[str] = []
+    for number in itertools.count():
+        target = f"mx{number}.example:{port}"
+        if found[cell(target)] < EACH:
+            found[cell(target)] += 1
+            chosen.append(target)
+        if len(chosen) == EACH * len(SHARDS) * len(EXPORTERS):
+            return chosen
+    raise AssertionError
+
+
+def configured(directory: Path, shard: int, federated: str, exporters: list[str]) -> Path:
     """The shipped example with our addresses, looking faster than anybody would."""
     directory.mkdir()
     text = (SHIPPED / "shards.yml").read_text()
-    for shipped, ours in zip(
-        (*EXPORTERS, "192.0.2.22:9090"), (*exporters, SERVERS[1]), strict=True
-    ):
+    for shipped, ours in zip((*EXPORTERS, FEDERATED), (*exporters, federated), strict=True):
         assert shipped in text
         text = text.replace(shipped, ours)
     for words, faster in (("scrape_interval: 10m", "3s"), ("scrape_interval: 1m", "1s")):
@@ -46,12 +70,12 @@ def configured(directory: Path, shard: int, exporters: list[str]) -> Path:
     text = text.replace("refresh_interval: 5m", "refresh_interval: 1s")
     config: dict[str, Any] = yaml.safe_load(text)
     config["global"]["evaluation_interval"] = "1s"
-    probe, federated = config["scrape_configs"]
+    probe, shards = config["scrape_configs"]
     if shard:  # as the file says
         config["global"]["external_labels"]["shard"] = str(shard)
         (kept,) = (one for one in probe["relabel_configs"] if one.get("action") == "keep")
         kept["regex"] = str(shard)
-        config["scrape_configs"].remove(federated)
+        config["scrape_configs"].remove(shards)
     path = directory / "prometheus.yml"
     path.write_text(json.dumps(config))
     for name in config["rule_files"]:
@@ -61,13 +85,15 @@ def configured(directory: Path, shard: int, exporters: list[str]) -> Path:
 
 
 @contextlib.contextmanager
-def prometheus(directory: Path, shard: int, exporters: list[str]) -> Iterator[None]:
+def prometheus(
+    directory: Path, shard: int, servers: list[str], exporters: list[str]
+) -> Iterator[None]:
     """One server."""
     command = [
         "prometheus",
-        f"--config.file={configured(directory, shard, exporters)}",
+        f"--config.file={configured(directory, shard, servers[1], exporters)}",
         f"--storage.tsdb.path={directory / 'data'}",
-        f"--web.listen-address={SERVERS[shard]}",
+        f"--web.listen-address={servers[shard]}",
     ]
     with daemon(command):
         yield
@@ -124,42 +150,42 @@ def test_the_rules_are_accepted_and_add_up(tmp_path: Path) -> None:
 
 def test_each_target_is_probed_by_one_and_the_sum_has_all(tmp_path: Path) -> None:
     with domains() as world, contextlib.ExitStack() as stack:
-        port = world.world.port
-        names = [f"mx{number}.example" for number in range(TARGETS)]
-        for number, name in enumerate(names):
+        *first, last = spread(world.world.port)
+        for number, target in enumerate([*first, last]):
+            name, _, _ = target.partition(":")
             (world.wrong if number < WRONG else world.right)(name)
         targets = tmp_path / "targets"
-        targets.write_text("# all\n" + "".join(f"{name}:{port} tls\n" for name in names[:-1]))
+        targets.write_text("# all\n" + "".join(f"{target} tls\n" for target in first))
         settings = tmp_path / "danebot.toml"
         settings.write_text(f'resolver = ["127.0.0.1:{world.world.dns.port}"]\n')
         options = ("--config", settings, "--probe.targets", "any", "--targets", targets)
         running = [stack.enter_context(exporter(*options)) for _ in EXPORTERS]
         exporters = [f"127.0.0.1:{one.port}" for one in running]
-        for shard in (0, 1):
-            stack.enter_context(prometheus(tmp_path / str(shard), shard, exporters))
+        reserved = net.reserve()
+        stack.callback(reserved.release)
+        servers = [f"{reserved.host(1 + shard)}:9090" for shard in SHARDS]
+        for shard in SHARDS:
+            directory = tmp_path / str(shard)
+            stack.enter_context(prometheus(directory, shard, servers, exporters))
 
         def sums() -> dict[str, float]:
-            found = asked(SERVERS[0], "danebot:probe_targets:sum")
+            found = asked(servers[0], "danebot:probe_targets:sum")
             return {labels["grade"]: value for labels, value in found}
 
         def whole(count: int) -> bool:
             wanted = {"notice": count - WRONG, "critical": WRONG, "warning": 0, "unjudged": 0}
             return sums() == wanted
 
-        until(lambda: whole(TARGETS - 1), "the sum has all of them", 120)
-        by = [
-            (server, labels["exporter"], labels["instance"])
-            for server in SERVERS
+        until(lambda: whole(len(first)), "the sum has all of them", 120)
+        by = {
+            (labels["instance"], server, labels["exporter"])
+            for server in servers
             for labels, _ in asked(server, 'up{job="danebot-probe"}')
-        ]
-        assert sorted(instance for _, _, instance in by) == sorted(
-            f"{name}:{port}" for name in names[:-1]
-        )
-        assert {(server, at) for server, at, _ in by} == {
-            (server, at) for server in SERVERS for at in exporters
         }
+        shares = {target: cell(target) for target in first}
+        assert by == {(one, servers[at], exporters[by]) for one, (at, by) in shares.items()}
         with targets.open("a") as file:
-            file.write(f"{names[-1]}:{port} tls\n")
-        until(lambda: whole(TARGETS), "one more in the list", 60)
-        mismatches = asked(SERVERS[0], 'danebot:probe_findings:sum{code="mismatch"}')
+            file.write(f"{last} tls\n")
+        until(lambda: whole(len(first) + 1), "one more in the list", 60)
+        mismatches = asked(servers[0], 'danebot:probe_findings:sum{code="mismatch"}')
         assert [value for _, value in mismatches] == [WRONG]
