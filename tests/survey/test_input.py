@@ -13,6 +13,7 @@ import pytest
 pa = pytest.importorskip("pyarrow", reason="danebot[survey] isn't installed")
 pytest.importorskip("distributed", reason="danebot[survey] isn't installed")
 
+from danebot import cli  # noqa: E402
 from danebot.adapters.dns.resolvconf import ResolverConfig  # noqa: E402
 from danebot.console import Console  # noqa: E402
 from danebot.domain.names import Hostname  # noqa: E402
@@ -95,3 +96,24 @@ def test_interrupted_it_names_the_command_that_goes_on(tmp_path: Path) -> None:
     said = done.stderr.strip()
     assert done.returncode == 130
     assert said == "danebot: interrupted; run the same danebot survey again to go on"
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("run", "-"), "say where results go: --into DIR"),
+        (("report", "a", "b"), "report: name one survey's directory"),
+        (("report", "a", "--into", "b"), "report: takes no --into"),
+        (("diff", "a"), "diff: name two surveys' directories, the older one first"),
+        (("run", "-", "--into", "out", "--helo", "a..b"), "a..b"),
+        (("run", "-", "--into", "out", "--resolver", "a.test"), "--resolver: want an IP address"),
+        (("run", "-", "--into", "out", "--test-names", "a.test"), "want three names: SECURE"),
+    ],
+)
+def test_words_that_say_nothing_are_told(
+    words: tuple[str, ...], told: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "danebot.toml").touch()
+    with pytest.raises(SystemExit) as ended:
+        cli.main(["--config", str(tmp_path / "danebot.toml"), "survey", *words])
+    assert (ended.value.code, told in capsys.readouterr().err) == (2, True)

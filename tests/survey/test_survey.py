@@ -49,11 +49,6 @@ def test_every_fault_comes_out_in_known_numbers(tmp_path: Path) -> None:
     assert sorted(names) == sorted(name for name, _ in domains(count))
 
 
-def test_it_is_the_same_in_small_partitions(undisturbed: Path) -> None:
-    assert job.verdicts(undisturbed) == expected(FEW)
-    assert len(list((undisturbed / "domains").iterdir())) > 10
-
-
 @pytest.mark.parametrize("seed", range(amount(2, 20)))
 def test_killed_at_any_moment_it_goes_on(undisturbed: Path, tmp_path: Path, seed: int) -> None:
     """The driver with its workers, twice; then it is left alone."""
@@ -87,62 +82,6 @@ def test_a_worker_that_is_killed_changes_nothing(undisturbed: Path, tmp_path: Pa
     assert (process.returncode, err) == (0, "")
     assert killed
     assert job.select(tmp_path / "out", SAME) == job.select(undisturbed, SAME)
-
-
-def test_what_is_complete_is_not_done_again(undisturbed: Path, tmp_path: Path) -> None:
-    before = {path: path.stat().st_mtime_ns for path in undisturbed.rglob("*.parquet")}
-    words = job.run_words(undisturbed.parent / "domains.txt", undisturbed)
-    status, out, err = job.done(tmp_path, *words, "--json-lines", tmp_path / "lines")
-    assert (status, err) == (0, "")
-    assert "nothing was looked at" in out
-    assert {path: path.stat().st_mtime_ns for path in undisturbed.rglob("*.parquet")} == before
-    assert len((tmp_path / "lines").read_text().splitlines()) == FEW
-
-
-def test_another_input_is_refused(undisturbed: Path, tmp_path: Path) -> None:
-    status, _, err = job.done(tmp_path, *job.run_words("-", undisturbed))
-    assert (status, "holds a survey of" in err) == (1, True)
-
-
-@pytest.mark.parametrize(
-    ("more", "words"),
-    [
-        (("--resolver", "127.0.0.99"), "can't be relied on: h0.ok.test ought to be secure"),
-        (
-            ("--test-names", "h0.ok.test,h1.ok.test,www.bogus.test"),
-            "h1.ok.test ought to be insecure, and is secure",
-        ),
-        (
-            ("--test-names", "h0.ok.test,h0.insecure.test,h0.ok.test"),
-            "h0.ok.test ought to be bogus, and is secure",
-        ),
-        (("--scheduler", "tcp://127.0.0.1:1"), "the scheduler at tcp://127.0.0.1:1"),
-    ],
-)
-def test_what_it_rests_on_is_tested_before(
-    tmp_path: Path, more: tuple[str, ...], words: str
-) -> None:
-    source = job.listed(tmp_path, 10)
-    began = job.run_words(source, tmp_path / "out")
-    for option in more[::2]:
-        if option in began:
-            at = began.index(option)
-            del began[at : at + 2]
-    status, _, err = job.done(tmp_path, *began, *more)
-    assert (status, words in err, err.count("\n")) == (1, True, 1)
-
-
-def test_who_opted_out_is_left_alone(tmp_path: Path) -> None:
-    listed = tmp_path / "opt-out"
-    listed.write_text("ok.test # asked us to\n127.21.0.0/16\n")
-    words = job.run_words("-", tmp_path / "out", "--opt-out", str(listed), "--workers", "1")
-    names = "x.d0.ok.test\nx.d0.mismatch.test\nx.d0.anchor.test\nx.d0.anchor.test.\nno name\n"
-    status, _, err = job.done(tmp_path, *words, stdin=names)
-    assert status == 1  # for the one that is no name
-    assert "1 of the input's names are on the opt-out list" in err
-    assert "1 of the input's names came more than once" in err
-    found = job.select(tmp_path / "out", "SELECT domain, status FROM domains ORDER BY domain")
-    assert found == [("x.d0.anchor.test", "ok"), ("x.d0.mismatch.test", "unknown")]
 
 
 def test_nobody_else_reaches_its_cluster(tmp_path: Path) -> None:
