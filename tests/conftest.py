@@ -6,6 +6,7 @@ import signal
 import sys
 import threading
 from collections.abc import Generator
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -60,21 +61,46 @@ def pytest_collection_modifyitems(items: list[pytest.Item], config: pytest.Confi
         items.insert(number % workers * share + number // workers, item)
 
 
+_ran = threading.Thread.run
+_beginning = threading.Lock()
+
+
+def _measured(thread: threading.Thread) -> None:
+    """Begin to measure a thread, one after the other: with CPython 3.11, two at once fail.
+
+    `sys.settrace` there runs audit hooks, which may give way to another thread, and must not be
+    entered a second time meanwhile.  Hence not by `threading.settrace`.
+    """
+    if _hook is not None:
+        with _beginning:
+            _hook(sys._getframe(), "call", None)
+    _ran(thread)
+
+
+threading.Thread.run = _measured  # type: ignore[assignment, method-assign]
+_hook: Any = None
+"""By which coverage begins in a thread; None where nothing is measured."""
+
+
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
-    """Only the main thread is measured: danebot starts no other, those are test doubles'.
+    """Threads are measured in our own way.
 
-    With CPython 3.11, two threads that begin to be measured at the same instant fail.  Nor are
-    programs measured that a ``no_cover`` test starts: each would load coverage, too.
+    Programs that a ``no_cover`` test starts aren't: each would load coverage, too.
     """
-    threading.settrace(None)
-    if item.get_closest_marker("no_cover") is None or _MEASURED not in os.environ:
+    global _hook  # noqa: PLW0603 - threads have nowhere else to look
+    quiet = item.get_closest_marker("no_cover") is not None
+    if threading.gettrace() is not None:
+        _hook = threading.gettrace()  # of coverage, which may have begun anew
+        threading.settrace(None)
+    if not quiet or _MEASURED not in os.environ:
         return (yield)
     words = os.environ.pop(_MEASURED)
+    hook, _hook = _hook, None
     try:
         return (yield)
     finally:
-        os.environ[_MEASURED] = words
+        os.environ[_MEASURED], _hook = words, hook
 
 
 @pytest.hookimpl(wrapper=True, trylast=True)  # within pytest-cov's
@@ -86,8 +112,10 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
     if item.get_closest_marker("no_cover") is None:
         return (yield)
     traced = sys.gettrace()
-    sys.settrace(None)
+    with _beginning:
+        sys.settrace(None)
     try:
         return (yield)
     finally:
-        sys.settrace(traced)
+        with _beginning:
+            sys.settrace(traced)

@@ -70,16 +70,51 @@ def test_one_that_never_comes_to_an_end_is_given_up(
 ) -> None:
     """Each octet would come in time: the answer as a whole has to."""
     monkeypatch.setattr(directory, "_PATIENCE", timedelta(seconds=1))
+    over = threading.Event()
 
     def drip(tls: ssl.SSLSocket) -> None:
         tls.sendall(b"HTTP/1.1 200 OK\r\nX-Slow: ")
         for _ in range(1200):
             tls.sendall(b"x")
-            time.sleep(0.1)
+            if over.wait(0.1):
+                return
 
     begin = time.monotonic()
     with served(drip, tmp_path) as url:
         found = ask_directory(url)
         took = time.monotonic() - begin
+        over.set()
     assert found == ("no answer within 1 s", None)
     assert took < 60  # it would be two minutes
+
+
+@pytest.mark.parametrize(
+    ("status", "told"),
+    [
+        ("503 Service Unavailable", "it answers 503 Service Unavailable"),
+        ("404 \x1b[31mred", "it answers 404 \\x1b[31mred"),
+    ],
+)
+def test_a_refusal_is_told_in_its_words(status: str, told: str, tmp_path: Path) -> None:
+    def speak(tls: ssl.SSLSocket) -> None:
+        tls.sendall(f"HTTP/1.1 {status}\r\nContent-Length: 0\r\n\r\n".encode("latin-1"))
+
+    with served(speak, tmp_path) as url:
+        assert ask_directory(url) == (told, None)
+
+
+def test_what_speaks_no_http_is_told(tmp_path: Path) -> None:
+    with served(lambda tls: tls.sendall(b"220 mail.test ESMTP\r\n"), tmp_path) as url:
+        assert ask_directory(url) == (r"220 mail.test ESMTP\r\n", None)
+
+
+def test_where_nobody_listens_is_told() -> None:
+    with socket.socket() as reserved:
+        reserved.bind(("127.0.0.1", 0))  # and doesn't listen: nobody else can
+        port = reserved.getsockname()[1]
+        why, when = ask_directory(f"https://127.0.0.1:{port}/directory")
+    assert ("refused" in why, when) == (True, None)
+
+
+def test_nothing_is_asked_for_in_the_clear() -> None:
+    assert ask_directory("http://127.0.0.1:1/directory") == ("no https URL", None)
