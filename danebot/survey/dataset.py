@@ -17,8 +17,11 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from danebot.adapters.codec import decode
+from danebot.adapters.files import MAX_FILE, open_lock
 from danebot.adapters.replacing import TEMP_PREFIX, advice, sync_directory, temporary
 from danebot.errors import ConfigError, DanebotError, LockedError
+from danebot.regular import read_regular
 from danebot.tuples import NamedTuple
 
 if TYPE_CHECKING:
@@ -28,7 +31,8 @@ DOCUMENT, SCHEMA = "danebot-survey", 1
 STATE = "survey.json"
 _LOCK = "lock"
 _STALE = 3600  # seconds: what TLSA's TTL seldom exceeds
-_SUFFIX = ".parquet"
+_PART = re.compile(r"part-(\d{6,12})\.parquet", re.ASCII)
+_ODD = (OSError, ValueError, LookupError, TypeError, RecursionError, DanebotError)
 
 
 class SurveyError(DanebotError):
@@ -80,17 +84,13 @@ class DataSet:
 
     def part(self, stage: Folder, number: int) -> Path:
         """One partition."""
-        return self.folder(stage) / f"part-{number:06}{_SUFFIX}"
+        return self.folder(stage) / f"part-{number:06}.parquet"
 
     def parts(self, stage: Folder) -> list[int]:
         """The numbers of the partitions that are finished, in order."""
         with suppress(FileNotFoundError):
-            names = os.listdir(self.folder(stage))
-            return sorted(
-                int(name[5 : -len(_SUFFIX)])
-                for name in names
-                if name.startswith("part-") and name.endswith(_SUFFIX)
-            )
+            found = map(_PART.fullmatch, os.listdir(self.folder(stage)))
+            return sorted(int(name[1]) for name in found if name is not None)
         return []
 
     def paths(self, stage: Folder) -> list[str]:
@@ -208,20 +208,18 @@ class DataSet:
         """What is said of it; None for a new one.  Raises `ConfigError` for what is no survey."""
         path = self.root / STATE
         try:
-            document = json.loads(path.read_bytes())
-            document = {"settings": {}, "prints": [], "completed": "", **document}
-            known = {name: document[name] for name in SurveyState._fields}
-            known |= {"inputs": tuple(known["inputs"]), "prints": tuple(known["prints"])}
-            version = document["schema"]
+            document = json.loads(read_regular(path, MAX_FILE))
+            version = decode(int, document["schema"])
+            known = decode(SurveyState, document) if version == SCHEMA else None
         except FileNotFoundError:
             return None
-        except (OSError, ValueError, LookupError, TypeError, AttributeError) as exc:
+        except _ODD as exc:
             raise ConfigError(f"{path}: is none of a survey; name another directory") from exc
-        if version != SCHEMA:
+        if known is None:
             raise ConfigError(
                 f"{path}: has schema {version}, this danebot has {SCHEMA}; name another directory"
             )
-        return SurveyState(**known)
+        return known
 
     def remember(self, state: SurveyState) -> None:
         """Replace what is said of it; raises `TreeError`."""
@@ -243,7 +241,7 @@ class DataSet:
 
         try:
             self.root.mkdir(parents=True, exist_ok=True)
-            descriptor = os.open(self.root / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            descriptor = open_lock(self.root / _LOCK)
         except OSError as exc:
             raise unwritten(self.root, exc) from exc
         try:

@@ -22,6 +22,7 @@ from zlib import crc32
 from danebot.domain.names import Hostname
 from danebot.domain.text import printable
 from danebot.errors import ConfigError, NameSyntaxError, foreign
+from danebot.regular import open_regular
 from danebot.survey import rows
 from danebot.survey.dataset import DataSet, Folder, unwritten
 from danebot.survey.plan import OptOut
@@ -65,18 +66,28 @@ def form_of(name: str) -> Form:
     return _BY_SUFFIX.get(Path(name).suffix.lower(), Form.LINES)
 
 
+def input_place(source: NameSource) -> str:
+    """Where an input is, whatever links lead there; standard input, or a pipe, as it was named."""
+    try:
+        as_named = source.name == "-" or not stat.S_ISREG(os.stat(source.name).st_mode)
+    except OSError:
+        as_named = False
+    return source.name if as_named else os.path.realpath(source.name)
+
+
 def print_of(source: NameSource) -> str:
-    """What tells another content of an input by its size and head; "" for standard input."""
+    """What tells another content of an input by its size and head; "" for what is no file.
+
+    A pipe isn't opened for it: what is read there comes to nobody else.
+    """
     if source.name == "-":
         return ""
     try:
-        with open(source.name, "rb") as file:  # noqa: PTH123 - its errors are the system's
+        with os.fdopen(open_regular(source.name, sys.maxsize), "rb") as file:
             head = file.read(_HEAD)
             status = os.fstat(file.fileno())
     except OSError:
         return ""  # who reads it tells
-    if not stat.S_ISREG(status.st_mode):
-        return ""
     whole = status.st_size <= len(head)
     changed = "" if whole else f" {status.st_mtime_ns}"
     return f"{status.st_size} {sha256(head).hexdigest()}{changed}"

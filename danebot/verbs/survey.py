@@ -83,6 +83,8 @@ def _run(console: Console, paths: Sequence[str], options: Mapping[str, Any]) -> 
 
     if not options["into"]:
         raise click.UsageError("run: say where results go: --into DIR")
+    if options["json_lines"]:
+        _require_place(options["json_lines"])
     try:
         plan, sources = _plan(console, options), _sources(paths, options)
     except NameSyntaxError as exc:
@@ -115,6 +117,15 @@ def _run(console: Console, paths: Sequence[str], options: Mapping[str, Any]) -> 
     return ATTENTION if state.refused else FINE
 
 
+def _require_place(name: str) -> None:
+    """Refuse what a file can't be put in place of: a device, for one, would be gone for all."""
+    path = Path(name)
+    if name == "-" or (os.path.lexists(path) and not path.is_file()):
+        raise click.UsageError(f"--json-lines {printable(name)}: is no file; name one")
+    if not path.absolute().parent.is_dir():
+        raise click.UsageError(f"--json-lines {printable(name)}: there is no such directory")
+
+
 def _same_settings(
     console: Console, data: DataSet, plan: SurveyPlan, state: SurveyState
 ) -> SurveyState:
@@ -135,9 +146,9 @@ def _input(
 ) -> SurveyState:
     """Take the input, unless that was done."""
     from danebot.survey.dataset import STATE, Folder, SurveyState
-    from danebot.survey.sources import print_of, take_input
+    from danebot.survey.sources import input_place, print_of, take_input
 
-    names = tuple(one.name if one.name == "-" else os.path.realpath(one.name) for one in sources)
+    names = tuple(map(input_place, sources))
     prints = tuple(map(print_of, sources))
     state = data.state()
     taken = state is not None and state.input_complete
