@@ -1,24 +1,28 @@
 """Where the socket for checks is: made so that nobody puts another in its place.
 
-Its folder, and those above, may be changed by root and this user alone.  A lock beside it says
-whether an exporter lives, so that what a dead one left is replaced and two never share a path.
+Its folder, those above, and the links on the way may be changed by root and this user alone.  A
+lock beside it says whether an exporter lives, so that what a dead one left is replaced and two
+never share a path.
 """
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import os
 import socket
 import stat
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from danebot.errors import ConfigError
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Iterator
 
 _OTHERS = stat.S_IWGRP | stat.S_IWOTH
+_MOST_LINKS = 40  # as Linux has it
 _BACKLOG = 1024  # who finds it full waits and tries again
 
 
@@ -63,16 +67,40 @@ class CheckPlace:
 
 def _require_own(path: Path) -> None:
     """Raise `ConfigError` where somebody else could put another socket in its place."""
-    folder = path.parent
-    real = folder.resolve(strict=True)
-    for one in (real, *real.parents):
-        found = one.stat()
-        shared = found.st_mode & _OTHERS and not (found.st_mode & stat.S_ISVTX and one != real)
-        if shared or found.st_uid not in (0, os.geteuid()):
+    own = (0, os.geteuid())
+    *way, folder = _way(path.parent)
+    for one in (*way, folder):
+        found = one.lstat()
+        others = not stat.S_ISLNK(found.st_mode) and found.st_mode & _OTHERS
+        shared = others and not (found.st_mode & stat.S_ISVTX and one != folder)
+        if shared or found.st_uid not in own:
             raise ConfigError(
                 f"--check.socket {path}: others than root and this user can change {one}; take a "
                 "folder of this user's own, such as RuntimeDirectory= of systemd makes"
             )
+
+
+def _way(folder: Path) -> Iterator[Path]:
+    """Every directory and link that the system goes by to a folder, and last that itself.
+
+    Raises `OSError` where it can't get there.
+    """
+    at, links = Path("/"), 0
+    left = list(reversed(folder.parts[1:]))
+    while left:
+        yield at
+        name = left.pop()
+        at = at.parent if name == ".." else at / name
+        if at.is_symlink():
+            yield at
+            links += 1
+            if links > _MOST_LINKS:
+                raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), str(folder))
+            target = at.readlink()
+            at = Path("/") if target.is_absolute() else at.parent
+            left += reversed(target.parts[target.is_absolute() :])
+    folder.stat()
+    yield at
 
 
 def _locked(path: Path) -> int:

@@ -148,6 +148,38 @@ def test_a_link_to_a_folder_that_others_can_change_is_refused(tmp_path: Path) ->
         CheckPlace(tmp_path / "link" / "s", 0o666)
 
 
+@pytest.mark.parametrize("shared", [0o755, 0o1777])
+@pytest.mark.parametrize("way", ["run", "again", "up"])
+def test_a_link_that_others_can_lead_elsewhere_is_refused(
+    tmp_path: Path, shared: int, way: str
+) -> None:
+    """Clients come by the same link: whoever changes it answers them."""
+    if os.geteuid():
+        pytest.skip("only root can give a link to somebody else")
+    own, theirs = tmp_path / "own", tmp_path / "theirs"
+    for folder in (own, theirs):
+        folder.mkdir()
+    theirs.chmod(shared)
+    (theirs / "run").symlink_to(own)
+    (theirs / "up").symlink_to("../own")
+    (tmp_path / "again").symlink_to("theirs/run")
+    for path in (theirs / "run", theirs / "up", *([theirs] if shared == 0o755 else [])):
+        os.chown(path, 1, 1, follow_symlinks=False)
+    place = (tmp_path if way == "again" else theirs) / way
+    with pytest.raises(ConfigError, match="others than root and this user can change"):
+        CheckPlace(place / "s", 0o666)
+    assert list(own.iterdir()) == []
+
+
+def test_a_link_of_ones_own_may_lead_to_the_folder(tmp_path: Path) -> None:
+    (tmp_path / "own" / "run").mkdir(parents=True)
+    (tmp_path / "link").symlink_to("own/../own/run")
+    (tmp_path / "round").symlink_to("round")
+    CheckPlace(tmp_path / "link" / "s", 0o600).close()
+    with pytest.raises(ConfigError, match="Too many levels of symbolic links"):
+        CheckPlace(tmp_path / "round" / "s", 0o600)
+
+
 @pytest.mark.parametrize("mode", ["666", "rw", "0o666", "06666", "0888"])
 def test_modes(tmp_path: Path, mode: str) -> None:
     listen = ("--web.listen-address", "127.0.0.1:0", "--probe.interval", "0")
