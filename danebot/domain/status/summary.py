@@ -171,6 +171,8 @@ def carry(
 ) -> LineageStatus:
     """Add what only a comparison with the document before tells; ``findings`` are all the run's."""
     since = old.phase_since if old is not None and old.phase == new.phase else None
+    if since is not None and since > run.ended:  # of a clock that was ahead
+        since = None
     probes = old.probes if old is not None and old.deployed_at == new.deployed_at else ()
     success = old.last_success if old is not None else None
     failure = old.last_failure if old is not None else None
@@ -186,13 +188,16 @@ def carry(
         probes=new.probes or probes,
         last_success=success,
         last_failure=failure,
-        key_since=_key_since(new, old),
+        key_since=_key_since(new, old, run.ended),
     )
 
 
-def _key_since(new: LineageStatus, old: LineageStatus | Former | None) -> datetime | None:
-    if old is not None and old.current == new.current and old.key_since is not None:
-        return old.key_since
+def _key_since(
+    new: LineageStatus, old: LineageStatus | Former | None, now: datetime
+) -> datetime | None:
+    known = old.key_since if old is not None and old.current == new.current else None
+    if known is not None and known <= now:
+        return known
     return new.live.not_before if new.live is not None else None
 
 

@@ -84,6 +84,15 @@ def test_a_phase_lasts_since_the_run_that_found_it_first() -> None:
     assert carry(status(), forgotten, later, ()).phase_since == later.ended
 
 
+def test_what_a_clock_that_was_ahead_left_is_no_beginning() -> None:
+    """Else nothing lasts too long before that year."""
+    later = RUN._replace(ended=T0 + DAY)
+    ahead = carry(status(), None, RUN._replace(ended=T0 + 3650 * DAY), ())
+    assert carry(status(), ahead, later, ()).phase_since == later.ended
+    future = ahead._replace(key_since=T0 + 3650 * DAY)
+    assert carry(status(), future, later, ()).key_since == BEGINS
+
+
 def test_probes_are_those_since_the_last_deployment() -> None:
     deployed = status(memory=Memory(deployment=Deployment(b"chain", b"digest", T0)))
     old = deployed._replace(probes=(PROBE,))
