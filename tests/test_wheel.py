@@ -10,6 +10,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tarfile
 import threading
 import zipfile
 from collections.abc import Iterator
@@ -241,6 +242,38 @@ def test_a_release_is_made_by_pinned_tools(tmp_path: Path) -> None:
     again = released(tmp_path / "dist")
     assert again.returncode == 1
     assert "isn't empty" in again.stderr
+
+
+def test_a_release_is_what_was_committed(tmp_path: Path) -> None:
+    """Neither what lies about, which may be secret, nor what nobody can look up any more."""
+    if not (ROOT / ".git").exists() or shutil.which("git") is None:
+        pytest.skip("this is no checkout, or git isn't installed")
+    clone = tmp_path / "clone"
+    subprocess.run(["git", "clone", "-q", "--shared", ROOT, clone], check=True)
+    shutil.copy2(ROOT / "tools/release", clone / "tools/release")
+    (clone / "secret.key").write_text("precious\n")
+    with (clone / "README.md").open("a") as file:
+        file.write("not yet\n")
+    done = subprocess.run(
+        [clone / "tools/release", "made"],
+        cwd=tmp_path,
+        env={**os.environ, "CDPATH": str(clone)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if "NameResolutionError" in done.stderr or "Temporary failure in name" in done.stderr:
+        pytest.skip("the tools come from a package index, and none can be reached here")
+    assert done.returncode == 0, done.stderr
+    assert "release: left out, since it isn't committed:\n" in done.stderr
+    assert "secret.key" in done.stderr
+    with tarfile.open(tmp_path / f"made/danebot-{__version__}.tar.gz") as archive:
+        names = {name.partition("/")[2] for name in archive.getnames()}
+        readme = archive.extractfile(f"danebot-{__version__}/README.md")
+        assert readme is not None
+        assert not readme.read().endswith(b"not yet\n")
+    assert "secret.key" not in names
+    assert {"pyproject.toml", "tools/release"} <= names
 
 
 def test_a_tool_with_another_hash_makes_no_release(tmp_path: Path) -> None:
