@@ -45,7 +45,7 @@ def run(
         ("verify example.test -v", 2, "it goes before the verb: danebot -v verify ..."),
         ("status --quiet", 2, "it goes before the verb: danebot --quiet status ..."),
         ("renew --config x", 2, "it goes before the verb: danebot --config renew ..."),
-        ("tlsa", 2, "name one: danebot tlsa LINEAGE; danebot status has all names"),
+        ("--config-dir /nonexistent tlsa", 1, "danebot: /nonexistent is no certbot tree"),
         ("newkey --cancel --unprotected x", 2, "--cancel goes with no other option"),
         ("--config-dir /nonexistent status", 1, "danebot: /nonexistent is no certbot tree"),
         ("--config /nonexistent status", 1, "danebot: /nonexistent: no such file"),

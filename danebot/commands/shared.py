@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from danebot.console import Console
 
 
+_FEW = 10  # names that are listed
+
+
 def known_lineages(ctx: click.Context, _param: click.Parameter, begun: str) -> list[str]:
     """What a shell may complete a lineage's name to; [] where this user can't see any."""
     from danebot.console import Console
@@ -59,10 +62,25 @@ def console_of(ctx: click.Context) -> Console:
     return console
 
 
+def one_lineage(ctx: click.Context, name: str | None) -> str:
+    """The lineage that is named, else the only one there is; `click.UsageError` without either."""
+    if name is not None:
+        return name
+    names = console_of(ctx).tree().names()
+    if len(names) == 1:
+        return names[0]
+    if not names:
+        raise click.UsageError("there is no lineage yet: certbot makes them")
+    shown = [*names[:_FEW], *(["..."] if names[_FEW:] else [])]
+    verb = ctx.info_name
+    raise click.UsageError(f"name one: danebot {verb} LINEAGE; there are {', '.join(shown)}")
+
+
 LINEAGES = click.argument(
     "lineages", metavar="[LINEAGE]...", nargs=-1, shell_complete=known_lineages
 )
 LINEAGE = click.argument("lineage", shell_complete=known_lineages)
+THE_LINEAGE = click.argument("lineage", required=False, shell_complete=known_lineages)
 UNANSWERED = click.option(
     "--although-unanswered",
     is_flag=True,

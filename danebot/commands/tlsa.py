@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import click
 
-from danebot.commands.shared import JSON, console_of, form_option, known_lineages
+from danebot.commands.shared import JSON, THE_LINEAGE, console_of, form_option, one_lineage
 
 
 @click.command()
-@click.argument("lineage", required=False, shell_complete=known_lineages)
+@THE_LINEAGE
 @form_option("nsupdate prints only what to change.")
 @click.option(
     "--anchors",
@@ -22,15 +22,13 @@ def tlsa(
 ) -> None:
     """Print the TLSA records that ought to be published now, what to add, what to remove.
 
-    With --anchors those of the CA, for who has no 3 1 1 record of its own key: of LINEAGE's type of
+    LINEAGE may be left out where there is one alone. With --anchors those of the CA, for who has no 3 1 1 record of its own key: of LINEAGE's type of
     key, at its owners; without LINEAGE of every type.
     """
     if anchors:
         from danebot.verbs.anchors import anchors as anchors_verb
 
         ctx.exit(anchors_verb(console_of(ctx), lineage, form, as_json=as_json))
-    if lineage is None:
-        raise click.UsageError("name one: danebot tlsa LINEAGE; danebot status has all names")
     from danebot.verbs.status import tlsa as verb
 
-    ctx.exit(verb(console_of(ctx), lineage, form, as_json=as_json))
+    ctx.exit(verb(console_of(ctx), one_lineage(ctx, lineage), form, as_json=as_json))

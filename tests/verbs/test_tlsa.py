@@ -85,3 +85,25 @@ def test_a_wildcard_s_records_are_copied_in_one_change(desk: Desk, others: tuple
     assert sent.count("send") == 1
     (grown.paths.staging / "nextkey.pem").unlink()
     assert LATER not in dict(parts(desk.danebot("tlsa", trees.NAME).out))
+
+
+@pytest.mark.parametrize("words", [("tlsa",), ("tlsa", "--json"), ("rehearse", "--no-certbot")])
+def test_the_only_lineage_needs_no_name(desk: Desk, words: tuple[str, ...]) -> None:
+    desk.staged(f"1 {HERE}")
+    desk.dns.publish(of_key("one"))
+    assert desk.danebot(*words) == desk.danebot(*words, trees.NAME)
+
+
+@pytest.mark.parametrize("verb", ["tlsa", "rehearse"])
+def test_of_several_one_has_to_be_named(desk: Desk, verb: str) -> None:
+    grown = desk.staged(f"1 {HERE}")
+    other = grown.root / "renewal" / "other.test.conf"
+    other.write_text("")
+    said = desk.danebot(verb)
+    assert (said.status, said.out) == (2, "")
+    assert f"name one: danebot {verb} LINEAGE; there are {trees.NAME}, other.test" in said.err
+    other.unlink()
+    (grown.root / "renewal" / f"{trees.NAME}.conf").unlink()
+    said = desk.danebot(verb)
+    assert (said.status, said.out) == (2, "")
+    assert "there is no lineage yet: certbot makes them" in said.err
