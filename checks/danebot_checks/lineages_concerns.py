@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from danebot.domain.kinds import Concern
 from danebot.domain.status.document import EVERYWHERE, LineageStatus, Snapshot
-from danebot.domain.status.overdue import MONITOR_SKEW, NOT_RUN_YET, Allowed
+from danebot.domain.status.overdue import LEFT, MONITOR_SKEW, NOT_RUN_YET, Allowed
 from danebot.domain.status.way import rolling
 from danebot.domain.text import duration
 from danebot.plugin.numbers import performance
@@ -63,11 +63,14 @@ def _renewal(document: Snapshot, allowed: Allowed, now: datetime) -> Outline:
 
 def _tlsa(lineages: Sequence[LineageStatus]) -> Outline:
     records = [record for status in lineages for record in status.live_records]
-    good = (
-        f"{counted(len(records), 'record')} of {counted(len(lineages), 'lineage')} seen everywhere"
-    )
+    watched = sum(bool(status.live_records) for status in lineages)
+    left = sum(one.management == LEFT and not one.live_records for one in lineages)
+    good = f"{counted(len(records), 'record')} of {counted(watched, 'lineage')} seen everywhere"
     if not records:
-        good = f"no record is watched for {counted(len(lineages), 'lineage')}"
+        none = counted(len(lineages) - left, "lineage")
+        good = f"no record is to be there, as dane-ee of {none} says"
+    if left:
+        good += f"; {left} {'is' if left == 1 else 'are'} left to certbot"
     seen = sum(record.seen == EVERYWHERE for record in records)
     return Outline(good, seen_numbers(len(records), seen))
 

@@ -22,8 +22,9 @@ def tlsa(
 ) -> None:
     """Print the TLSA records that ought to be published now, what to add, what to remove.
 
-    LINEAGE may be left out where there is one alone. With --anchors those of the CA, for who has no 3 1 1 record of its own key: of LINEAGE's type of
-    key, at its owners; without LINEAGE of every type.
+    LINEAGE may be left out where there is one alone. With --anchors those of the CA, for who has no
+    3 1 1 record of its own key: of LINEAGE's type of key, at its owners; without LINEAGE of every
+    type.
     """
     if anchors:
         from danebot.verbs.anchors import anchors as anchors_verb

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -15,13 +15,13 @@ from danebot.domain.finding import Finding, Severity
 from danebot.domain.kinds import Concern
 from danebot.domain.rollover.steps.phases import Phase
 from danebot.domain.status.document import Snapshot, finding_of
-from danebot.domain.status.overdue import fresh, renewals_stopped
+from danebot.domain.status.overdue import absent, all_left, fresh, renewals_stopped
 from danebot.domain.text import duration, when
 from danebot_exporter.card import brief, card, item
 from danebot_exporter.frame import document
 from danebot_exporter.html import Html, fragment, tag
 from danebot_exporter.runbook import runbook_anchor
-from danebot_exporter.shelf import PackedLineage, Shelf
+from danebot_exporter.shelf import PackedLineage, Shelf, Shelved
 
 if TYPE_CHECKING:
     from danebot.domain.status.document import RunStatus
@@ -155,7 +155,7 @@ def page(
     first = (wish.number - 1) * PER_PAGE
     names = [name for _, _, name in survey.order[first : first + PER_PAGE]]
     snapshot = shelved.snapshot
-    own = _own(snapshot, now)
+    own = [*_own(snapshot, now), *_unwatched(shelved)]
     survey.found.update(finding.severity for finding in own)
     looks = (report.at for found in reports.values() for report in found)
     survey.found[Severity.UNJUDGED] += sum(now - at > _UNSEEN for at in looks)
@@ -191,6 +191,15 @@ def _own(snapshot: Snapshot, now: datetime) -> list[Finding]:
     old = [*fresh(snapshot, Concern.RENEWAL, _OVERDUE, now)]
     old = old or [*renewals_stopped(snapshot, _OVERDUE, now)]
     return [one for one in (*old, *found) if one.severity >= Severity.UNJUDGED]
+
+
+def _unwatched(shelved: Shelved) -> Iterator[Finding]:
+    """That there is nothing under danebot's care: then nothing found is nothing seen."""
+    phases = [one.phase for one in shelved.entries.values()]
+    if not phases:
+        yield from absent((), ())
+    elif set(phases) == {Phase.PASS_THROUGH.value}:
+        yield all_left(len(phases))
 
 
 def _verdict(run: RunStatus, found: Counter[Severity]) -> Html:
@@ -250,7 +259,9 @@ def _heading(host: str) -> Html:
 def _shade(view: str, survey: _Survey) -> str:
     count = survey.counts[view]
     if view == "attention":
-        return survey.worst.word if count and survey.worst is not None else "fine"
+        if count and survey.worst is not None:
+            return survey.worst.word
+        return "quiet" if survey.found[Severity.UNJUDGED] else "fine"
     return "notice" if view in {"waiting", "rolling"} and count else "quiet"
 
 

@@ -58,6 +58,7 @@ _ENTRIES: dict[FindingKind, str] = {
     DeliveryCode.RESOLVER_UNTRUSTED: "DanebotEndpointUnseen",
     DeliveryCode.TLS_FAILED: "DanebotEndpointUnauthenticated",
     DeliveryCode.UNREACHABLE: "DanebotEndpointUnauthenticated",
+    StatusCode.NOTHING_WATCHED: "DanebotNothingWatched",
     StatusCode.STATUS_AHEAD: "DanebotClockWrong",
     StatusCode.STATUS_OLD: "DanebotNotRunning",
     StatusCode.STATUS_UNREADABLE: "DanebotSnapshotUnreadable",

@@ -91,7 +91,7 @@ def fine(**others: str) -> dict[str, str]:
         (sample.mismatch, fine(tlsa="CRITICAL")),
         (sample.deployed, fine(rollover="WARNING")),
         (sample.expiring, fine(expiry="WARNING")),
-        (sample.passed, fine()),
+        (sample.passed, fine(tlsa="UNKNOWN")),
         (sample.broken, {**fine(), "renewal": "CRITICAL", "tlsa": "CRITICAL", "expiry": "UNKNOWN"}),
     ],
     ids=lambda value: getattr(value, "__name__", ""),
@@ -502,3 +502,35 @@ def test_nothing_heavy_is_imported(status: Path) -> None:
             command, capture_output=True, text=True, check=True, cwd=ROOT / "checks", env=env
         )
         assert done.stdout.splitlines()[1:] == [""], done.stdout
+
+
+# ---- what nobody watches is not fine ---------------------------------------------------------
+
+LEFT: dict[str, Any] = {"management": "pass-through", "phase": "pass-through", "records": ()}
+
+
+def test_what_is_left_to_certbot_is_nothing_that_was_seen(plugin: Plugin, status: Path) -> None:
+    free = sample.lineage("www.example.test")._replace(**LEFT)
+    sample.write(status, document(free, free._replace(name="web.example.test")))
+    assert states(plugin) == fine(tlsa="UNKNOWN")
+    told = plugin("tlsa", "-v").text
+    assert "all 2 lineages are left to certbot, so no TLSA record is watched" in told
+    assert "danebot init LINEAGE; or say that there is none: danebot init --no-dane" in told
+
+
+def test_what_is_left_to_certbot_beside_others_is_said(plugin: Plugin, status: Path) -> None:
+    free = sample.lineage("www.example.test")._replace(**LEFT)
+    sample.write(status, document(sample.lineage(NAME), free))
+    told = plugin("tlsa")
+    assert told.state == "OK"
+    assert "of 1 lineage seen everywhere; 1 is left to certbot" in told.text
+    told = plugin("tlsa", "-l", NAME, "-l", "www.example.test")
+    assert told.state == "UNKNOWN"
+    assert "www.example.test: left to certbot, so no TLSA record is watched" in told.text
+
+
+def test_a_lineage_that_has_no_records_by_the_operator_s_word_is_fine(
+    plugin: Plugin, status: Path
+) -> None:
+    sample.write(status, document(sample.lineage(NAME)._replace(records=())))
+    assert plugin("tlsa").state == "OK"

@@ -436,6 +436,19 @@ def test_lineages_that_vanish_from_a_readable_document_are_told(promtool: Promto
     )
 
 
+def test_a_host_where_all_is_left_to_certbot_is_told(promtool: Promtool) -> None:
+    """Also where scrapes fail now and then; not where one is under danebot's care, or none is."""
+    steps = 6 * HOUR
+    phases = {"mx": (2, 0), "mixed": (1, 1), "none": (0, 0)}
+    series: dict[str, Values] = {}
+    for host, (left, kept) in phases.items():
+        of = f'instance="{host}", job="danebot"'
+        gaps = [left if step % 7 else "_" for step in range(steps)]
+        series[f'danebot_lineages{{{of}, phase="pass-through"}}'] = gaps
+        series[f'danebot_lineages{{{of}, phase="stable"}}'] = [kept] * steps
+    promtool.says(series, (1, set()), (5, {"DanebotNothingWatched mx"}), by="instance")
+
+
 def test_a_textfile_s_host_that_is_down_is_told_and_other_hosts_are_not(promtool: Promtool) -> None:
     down = [*[1] * HOUR, *[0] * HOUR]
     readable = 'danebot_snapshot_readable{instance="mx", job="node"}'

@@ -239,6 +239,20 @@ def test_what_is_left_to_certbot_is_not_green(tmp_path: Path) -> None:
         assert (body.count("card info"), body.count("card fine")) == (1, beside)
 
 
+def test_where_nothing_is_watched_the_header_is_not_green(tmp_path: Path) -> None:
+    (free,) = (one for one in sample.every_situation() if one.management == "pass-through")
+    for lineages, words in (
+        ((), "no lineage is known to danebot"),
+        ((free, free._replace(name="www.example.org")), "all 2 lineages are left to certbot"),
+    ):
+        body = made(tmp_path, *lineages)
+        assert "Not everything can be judged" in text(body)
+        assert words in text(body)
+        assert "chip fine" not in body.decode()
+    ours = sample.lineage("mx.example.org")
+    assert "left to certbot, so" not in text(made(tmp_path, free, ours))
+
+
 def test_an_option_is_not_broken_in_two(tmp_path: Path) -> None:
     """A browser breaks after a hyphen: `- -no-dane` is nothing to type."""
     remedy = "danebot init --no-dane mail.example.org, or -v <status> -"

@@ -32,8 +32,13 @@ They are `Policy`'s, which takes 10 ms to import; a test compares them.
 """
 MONITOR_SKEW = timedelta(minutes=5)
 """Between the clocks of two hosts, should the file be carried over."""
+LEFT = "pass-through"
+"""As `Management` and `Phase` call a lineage that certbot keeps; they take long to import, too."""
 NOT_RUN_YET = "danebot renew has not run here yet"
 _DAY = timedelta(days=1)
+_WATCH = (
+    "have it watched: danebot init {name}; or say that there is none: danebot init --no-dane {name}"
+)
 _LOST = (
     StatusFault.MISSING,
     StatusFault.DAMAGED,
@@ -64,6 +69,12 @@ class StatusCode(FindingKind):
         Basis.CLOCK,
     )
     NO_LINEAGE = ("no-lineage", Concern.STATUS, "danebot keeps no such lineage", "")
+    NOTHING_WATCHED = (
+        "nothing-watched",
+        Concern.STATUS,
+        "certbot keeps every lineage, so no TLSA record is watched",
+        _WATCH.format(name="LINEAGE"),
+    )
     NOT_LOOKED_AT = (
         "not-looked-at",
         Concern.STATUS,
@@ -108,6 +119,30 @@ def absent(names: Sequence[str], lineages: Sequence[LineageStatus]) -> Iterator[
         yield Finding(StatusCode.NO_LINEAGE, Severity.UNJUDGED, "", text)
 
 
+def unwatched(names: Sequence[str], lineages: Sequence[LineageStatus]) -> Iterator[Finding]:
+    """Yield what was asked for and is left to certbot, so that nothing is known of its records.
+
+    Of all (no ``names``) only where that goes for every one.
+    """
+    left = [one.name for one in lineages if one.management == LEFT and not one.live_records]
+    if names or len(left) == len(lineages) == 1:
+        yield from (_left(name) for name in left)
+    elif left and len(left) == len(lineages):
+        yield all_left(len(left))
+
+
+def all_left(count: int) -> Finding:
+    """Return the finding that all of so many lineages are left to certbot."""
+    text = f"all {count} lineages are left to certbot, so no TLSA record is watched"
+    return Finding(StatusCode.NOTHING_WATCHED, Severity.UNJUDGED, "", text)
+
+
+def _left(name: str) -> Finding:
+    text = "left to certbot, so no TLSA record is watched"
+    remedy = _WATCH.format(name=quoted(name))
+    return Finding(StatusCode.NOTHING_WATCHED, Severity.UNJUDGED, name, text, remedy)
+
+
 def judged(
     document: Snapshot, names: Sequence[str], concern: Concern, allowed: Allowed, now: datetime
 ) -> list[Finding]:
@@ -117,7 +152,7 @@ def judged(
         case Concern.RENEWAL:
             anew = [*_renewal(document, allowed, now)]
         case Concern.TLSA:
-            anew = [one for status in lineages for one in _records(status)]
+            anew = [*unwatched(names, lineages), *(f for one in lineages for f in _records(one))]
         case Concern.EXPIRY:
             anew = [one for status in lineages for one in _expiry(status, allowed, now)]
         case _:
