@@ -120,16 +120,19 @@ def _knows_route(observation: OwnerObservation) -> bool:
     return bool(observation.name_servers) and observation.answer.presence is not Presence.UNKNOWN
 
 
-def strayed(old: OwnerMemory, observation: OwnerObservation) -> timedelta | None:
-    """`OwnerMemory.strayed` after an observation that can't be dated.
+def undated_route(old: OwnerMemory, observation: OwnerObservation) -> RouteMemory:
+    """What is known of the route after an observation that can't be dated: no other one, yet.
 
-    Where it shows another route, or a server that leads to what nobody looks at, what resolvers
-    have of that is lost at the next look at the latest.
+    Where it shows one, the first that is known too, or a server that leads to what nobody looks at,
+    what resolvers have of that is lost at the next look at the latest.
     """
-    moved = moved_to(old.route, route_now(old, observation)) is not Move.NONE
-    if not moved and all(server.elsewhere is None for server in observation.all_servers):
-        return old.strayed
-    return max(_route_ttls(old, observation), default=_NOTHING)
+    route = route_now(old, observation)
+    first = old.route is None and route is not None
+    moved = first or moved_to(old.route, route) is not Move.NONE
+    ttl, strayed = max(_route_ttls(old, observation), default=None), old.strayed
+    if moved or any(server.elsewhere is not None for server in observation.all_servers):
+        strayed = ttl or _NOTHING
+    return RouteMemory(old.route, ttl, old.old_route_until, strayed)
 
 
 def _route_ttls(old: OwnerMemory, observation: OwnerObservation) -> list[timedelta]:

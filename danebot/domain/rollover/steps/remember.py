@@ -44,7 +44,7 @@ from danebot.domain.rollover.evidence.servers import (
     remember_heard,
     remember_route,
     route_now,
-    strayed,
+    undated_route,
 )
 from danebot.domain.rollover.evidence.unbroken import broken, last_answered
 from danebot.domain.rollover.evidence.watched import remember_watched
@@ -118,10 +118,15 @@ def _undated_owner(old: OwnerMemory, observation: OwnerObservation, now: datetim
     """
     there = {one.ttl for one in old.sightings if one.until is None}
     ttls = [TtlSighting(ttl, now) for ttl in sorted(_cacheable(observation) - there)]
-    rrsets, off = undated_rrsets(old, observation, now), strayed(old, observation)
-    since = old.watched_since if off is None or old.watched_since is None else now
-    seen = (*old.sightings, *ttls)
-    return old._replace(sightings=seen, rrsets=rrsets, watched_since=since, strayed=off)
+    way = undated_route(old, observation)
+    nothing_else = way.strayed is None or old.watched_since is None
+    return old._replace(
+        sightings=(*old.sightings, *ttls),
+        route_ttl=way.route_ttl,
+        rrsets=undated_rrsets(old, observation, now),
+        watched_since=old.watched_since if nothing_else else now,
+        strayed=way.strayed,
+    )
 
 
 def _undated(

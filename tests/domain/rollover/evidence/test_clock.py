@@ -8,7 +8,7 @@ from functools import partial
 
 import pytest
 
-from danebot.domain.dns.answers import OwnerObservation
+from danebot.domain.dns.answers import OwnerObservation, Security
 from danebot.domain.finding import Code, Severity
 from danebot.domain.names import DnsName
 from danebot.domain.rollover.evidence.clock import SKEW, behind, put_right
@@ -383,6 +383,25 @@ def test_a_way_that_only_a_clock_that_is_behind_saw_is_waited_for(
     dated = promoted_after(usual, stray, at=REAL)
     assert dated >= 5 * DAY
     assert promoted_after(usual, undated(stray)) >= dated
+
+
+def test_so_is_the_first_way_that_is_known() -> None:
+    """The resolver told nothing in the look before, so nobody knew one."""
+    memory = remember(Memory(), state(), seen(look("old", security=Security.INDETERMINATE)), T0)
+    assert memory.owners[MX].route is None
+    stray = undated(look("old", "new", ns_ttl=3 * DAY, at=THREE))
+    memory = remember(memory, state(), seen(stray), REAL - 3 * DAY)
+    memory = remember(memory, state(), seen(GOOD), REAL)
+    assert memory.owners[MX].old_route_until == REAL + 3 * DAY
+
+
+def test_so_is_a_way_under_a_longer_ttl() -> None:
+    """Who asked then has a server that is lost later for as long."""
+    memory = remember(Memory(), state(), seen(look("old", at=THREE)), T0)
+    longer = undated(look("old", "new", ns_ttl=3 * DAY, at=THREE))
+    memory = remember(memory, state(), seen(longer), REAL - 3 * DAY)
+    memory = remember(memory, state(), seen(GOOD), REAL)
+    assert memory.owners[MX].old_route_until == REAL + 3 * DAY
 
 
 def test_it_may_last_while_nobody_can_tell_the_way() -> None:
