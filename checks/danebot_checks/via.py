@@ -85,6 +85,8 @@ def _over_socket(path: str, request: bytes, until: float) -> bytes:
         raise
     except (FileNotFoundError, ConnectionRefusedError):
         words = "nobody answers there; start danebot-exporter with --check.socket"
+        if "/" not in path:
+            words = "no such socket; a URL begins with http:// or https://"
         raise NoAnswer(words) from None
     except PermissionError:
         raise NoAnswer("this user may not ask; see --check.socket-mode, and the folder") from None

@@ -12,7 +12,7 @@ from typing import Any
 
 from danebot import __version__
 from danebot.domain.text import printable
-from danebot.survey.dataset import DataSet
+from danebot.survey.dataset import DataSet, SurveyState
 from danebot.survey.tables import Tables, finished, page_text, tables, write_csv, write_text
 
 PAGE, FAILING = "report.html", "failing.csv"
@@ -21,10 +21,12 @@ _MOST = 15  # rows of a table on the page
 _LONG = 60  # characters from which on a cell may be wrapped
 
 STATUSES = """
-    SELECT CASE WHEN dane = 'none' AND status = 'ok' THEN 'ok, without DANE'
-                WHEN status = 'ok' THEN 'ok, with DANE' ELSE status END AS verdict,
+    SELECT CASE WHEN status <> 'ok' THEN status WHEN dane = 'all' THEN 'ok, with DANE'
+                WHEN dane = 'some' THEN 'DANE for some hosts'
+                WHEN dane = 'none' THEN 'no DANE: unprotected' ELSE 'unknown' END AS verdict,
         count(*) FROM domains GROUP BY 1
-    ORDER BY list_position(['critical', 'warning', 'unknown', 'ok, with DANE'], verdict) NULLS LAST
+    ORDER BY list_position(['critical', 'warning', 'unknown', 'ok, with DANE',
+        'DANE for some hosts', 'no DANE: unprotected'], verdict) NULLS LAST
 """
 FORMS = """
     SELECT format('{} {} {}', r.usage, r.selector, r.mtype), count(DISTINCT host)
@@ -95,11 +97,9 @@ def _page(data: DataSet, asked: Tables) -> str:
         "SELECT count(*), count(*) FILTER (WHERE dane = 'applies') FROM hosts"
     )
     when = f"{first:%Y-%m-%d %H:%M} to {last:%Y-%m-%d %H:%M} UTC" if first else "never"
-    state = data.state()
-    refused = state.refused if state is not None else 0
     intro = (
         f"<p>{domains:,} domains at {hosts:,} hosts, {bound:,} of them with DANE. Looked at from "
-        f"{when}. {refused:,} names of the input were none.</p>"
+        f"{when}.{_left_out(data.state())}</p>"
     )
     parts = [
         intro,
@@ -128,6 +128,15 @@ def _page(data: DataSet, asked: Tables) -> str:
     return _WHOLE.format(title="DANE survey", style=_STYLE, body="\n".join(parts), by=__version__)
 
 
+def _left_out(state: SurveyState | None) -> str:
+    """What of the input was not looked at, if anything."""
+    if state is None:
+        return ""
+    counts = ((state.refused, "that are no domain names"), (state.opted_out, "on the opt-out list"))
+    words = ", ".join(f"{count:,} {what}" for count, what in counts if count)
+    return f" Left out: {words}." if words else ""
+
+
 def _section(title: str, body: str) -> str:
     return f"<section><h2>{page_text(title)}</h2>\n{body}</section>"
 
@@ -153,9 +162,17 @@ def _bars(rows: Iterable[tuple[Any, ...]], what: str, unit: str, whole: int = 0)
     return f'<div class="wide"><table>{head}{"".join(lines)}</table></div>'
 
 
+_COLOURS = {
+    "ok, with DANE": "ok",
+    "DANE for some hosts": "partial",
+    "no DANE: unprotected": "unprotected",
+}
+
+
 def _class(name: object) -> str:
-    word = str(name).partition(",")[0]
-    return word if word in {"critical", "warning", "unknown", "ok"} else "plain"
+    """The colour of a bar: what is unprotected, in part, too, has that of what nobody knows."""
+    word = _COLOURS.get(str(name), str(name))
+    return word if word in {"critical", "warning", "unknown", *_COLOURS.values()} else "plain"
 
 
 def _short(value: object) -> str:
@@ -195,7 +212,8 @@ th, td { text-align: left; vertical-align: top; padding: .2rem .6rem .2rem 0;
 .bar { width: 45%; vertical-align: middle; } svg { display: block; width: 100%; height: .8rem; }
 .wide { overflow-x: auto; } .long { min-width: 18rem; } td:not(.long, .bar) { white-space: nowrap; }
 rect.critical { fill: var(--critical); } rect.warning { fill: var(--warning); }
-rect.unknown { fill: var(--unknown); } rect.ok { fill: var(--ok); }
+rect.unknown { fill: var(--unknown); } rect.partial { fill: var(--unknown); }
+rect.unprotected { fill: var(--unknown); } rect.ok { fill: var(--ok); }
 rect.plain { fill: var(--plain); }
 """
 _WHOLE = """<!doctype html>

@@ -30,6 +30,7 @@ from danebot.tuples import NamedTuple
 
 _BUCKETS = 256
 _BUFFERED = 200_000  # names in memory, some 20 MiB
+_TOLD = 20_000  # names
 _HEAD = 2**20
 _LONGEST = 4096  # octets of a line
 Take = Callable[[str], None]
@@ -268,14 +269,24 @@ class Counts(NamedTuple):
 class _Buckets:
     """Names by their hash, appended to files once there are many."""
 
-    def __init__(self, folder: Path, opt_out: OptOut, refuse: Callable[[str], None]) -> None:
-        self._folder, self._opt_out, self._refuse = folder, opt_out, refuse
+    def __init__(
+        self,
+        folder: Path,
+        opt_out: OptOut,
+        refuse: Callable[[str], None],
+        tell: Callable[[int], None],
+    ) -> None:
+        self._folder, self._opt_out, self._refuse, self._tell = folder, opt_out, refuse, tell
+        self._read = 0
         self._names: list[list[str]] = [[] for _ in range(_BUCKETS)]
         self._held = 0
         self.taken = self.refused = self.opted_out = 0
 
     def take(self, word: str) -> None:
         """Take one name, as it is written."""
+        self._read += 1
+        if self._read % _TOLD == 0:
+            self._tell(self._read)
         try:
             name = Hostname.parse(word).text
         except NameSyntaxError as exc:
@@ -315,16 +326,19 @@ def take_input(
     opt_out: OptOut,
     size: int,
     refuse: Callable[[str], None],
+    *,
+    tell: Callable[[int], None] = lambda _: None,
 ) -> Counts:
     """Make the first stage: each domain once, ``size`` in a partition.
 
-    ``refuse`` is told of each word that is no name.  Raises `ConfigError`, `SurveyError`.
+    ``refuse`` is told of each word that is no name, ``tell`` now and then how many were
+    read.  Raises `ConfigError`, `SurveyError`.
     """
     with data.whole(Folder.INPUT) as new:
         folder = new.root / "buckets"
         try:
             folder.mkdir()
-            buckets = _Buckets(folder, opt_out, refuse)
+            buckets = _Buckets(folder, opt_out, refuse, tell)
             for source in sources:
                 read_source(source, buckets.take)
             kept = 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
@@ -179,8 +180,9 @@ def _input(
         import shutil
 
         shutil.rmtree(data.folder(Folder.INPUT))
-    console.progress("reading the input")
-    counts = take_input(data, sources, plan.opt_out, plan.rows, refuse)
+    _say_reading(console, names)
+    told = _Meter(console).read
+    counts = take_input(data, sources, plan.opt_out, plan.rows, refuse, tell=told)
     state = SurveyState(names, *counts, input_complete=True, settings=plan.settings, prints=prints)
     data.remember(state)
     for number, words in (
@@ -191,6 +193,14 @@ def _input(
         if number:
             console.warn(f"{number} of the input's names {words}")
     return state
+
+
+def _say_reading(console: Console, names: Sequence[str]) -> None:
+    """What it waits for: whoever is to type names would take it to hang."""
+    if "-" in names and sys.stdin is not None and sys.stdin.isatty():
+        console.warn("type names, one a line; end with Ctrl-D on a line of its own")
+    else:
+        console.progress("reading the input")
 
 
 def _stages(console: Console, data: DataSet, plan: SurveyPlan, options: Mapping[str, Any]) -> None:
@@ -215,6 +225,11 @@ class _Meter:
     def __init__(self, console: Console) -> None:
         self._console = console
         self._shown = not console.quiet and console.watched()
+
+    def read(self, count: int) -> None:
+        """Show how many names of the input were read."""
+        if self._shown:
+            LINE.show(f"danebot: reading the input: {count:,} names")
 
     def tell(self, progress: Advance) -> None:
         """Show how far it is."""

@@ -143,6 +143,8 @@ def test_an_answer_that_is_none_is_unknown(name: str, tmp_path: Path) -> None:
     [
         ("/nonexistent/s", "nobody answers there; start danebot-exporter with --check.socket"),
         ("/etc/passwd", "nobody answers there"),
+        ("127.0.0.1:9698", "no such socket; a URL begins with http:// or https://"),
+        ("exporter.example.test", "no such socket; a URL begins with http:// or https://"),
         ("/" + "a" * 200, "correct --via"),
         ("http://127.0.0.1:1", "connection refused; start danebot-exporter there"),
         ("http://", "want http(s)://HOST:PORT"),

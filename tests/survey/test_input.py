@@ -22,6 +22,7 @@ from danebot.survey.dataset import DataSet, SurveyState  # noqa: E402
 from danebot.survey.plan import OptOut, SurveyPlan  # noqa: E402
 from danebot.survey.sources import Form, NameSource, take_input  # noqa: E402
 from danebot.verbs import survey as verb  # noqa: E402
+from verbs.terminal import at_terminal  # noqa: E402
 
 
 def parquet(tmp_path: Path, values: list[Any], kind: Any) -> list[str]:  # noqa: ANN401 - pyarrow's
@@ -72,6 +73,34 @@ def test_an_input_that_changed_is_told(tmp_path: Path) -> None:
     path.write_text("a.test\nb.test\n")
     with pytest.raises(ConfigError, match="has changed since it was read"):
         begun(tmp_path, "a.txt")
+
+
+def test_who_types_names_is_told_how_to_end(tmp_path: Path) -> None:
+    """It looked as if it hung: nobody said that it waits for names, nor how they end."""
+
+    def act() -> None:
+        source = NameSource("-", Form.LINES)
+        data, console = DataSet(tmp_path / "out"), Console(None, None, 0, quiet=False)
+        plan = SurveyPlan(data.root, Hostname("probe.test"), ResolverConfig())
+        with data.held():
+            sys.stdout.write(f"{verb._input(console, data, plan, [source]).domains} taken")
+            sys.stdout.flush()
+        sys.exit(0)
+
+    end = "end with Ctrl-D on a line of its own\r\n"
+    told = at_terminal(act, ["a.test\nb.test\n\x04"], prompt=end)
+    assert told.unasked == ()
+    assert "2 taken" in told.screen
+
+
+def test_how_many_names_were_read_is_told_on_the_way(tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    path.write_text("".join(f"n{number}.test\nno name\n" for number in range(25_000)))
+    heard: list[int] = []
+    source = NameSource(str(path), Form.LINES)
+    data = DataSet(tmp_path / "out")
+    take_input(data, [source], OptOut(), 5000, lambda _: None, tell=heard.append)
+    assert heard == [20_000, 40_000]
 
 
 _INTERRUPTED = """

@@ -133,6 +133,28 @@ def test_failing_domains_stand_by_their_mx(tmp_path: Path) -> None:
     ]
 
 
+def test_domains_without_dane_are_not_green(tmp_path: Path) -> None:
+    domains = [domain("a.test"), domain("b.test", dane="none"), domain("c.test", dane="some")]
+    page, _, _ = make_report(survey(tmp_path / "out", domains, [host()]))
+    text = page.read_text(encoding="utf-8")
+    rows = dict(re.findall(r'<th scope="row">([^<]*)</th>.*?<rect class="(\w+)"', text))
+    assert rows["ok, with DANE"] == "ok"
+    assert rows["DANE for some hosts"] == "partial"
+    assert rows["no DANE: unprotected"] == "unprotected"
+    for name in ("partial", "unprotected"):
+        assert f"rect.{name} {{ fill: var(--unknown)" in text
+    assert "of the input" not in text  # where nothing was left out
+
+
+def test_what_was_left_out_is_told(tmp_path: Path) -> None:
+    root = survey(tmp_path / "out", [domain("a.test")], [host()])
+    state = SurveyState(("-",), 1, refused=2, opted_out=3, input_complete=True, complete=True)
+    DataSet(root).remember(state)
+    page, _, _ = make_report(root)
+    text = page.read_text(encoding="utf-8")
+    assert "Left out: 2 that are no domain names, 3 on the opt-out list." in text
+
+
 @pytest.fixture
 def shown(tmp_path: Path) -> Iterator[tuple[Any, list[str]]]:
     """The hostile page in a browser, and what it asked for."""
