@@ -66,12 +66,15 @@ def remember(
     One under a clock that is behind can't be dated: what it shows is remembered, and a break.
     """
     observations = completed(observations, memory)
-    if behind(state, observations, now) is not None:
+    later = behind(state, observations, now)
+    if later is not None:
         owners = {
-            name: _undated_owner(one, observations[name], now) if name in observations else one
+            name: _undated_owner(one, observations[name], now, later.at)
+            if name in observations
+            else one
             for name, one in memory.owners.items()
         }
-        awaiting = _undated(memory, state, observations, now)
+        awaiting = _undated(memory, state, observations, now, later.at)
         return remember_watched(memory._replace(owners=owners, awaiting=awaiting), state)
     owners = dict(memory.owners)
     led_elsewhere = False
@@ -111,30 +114,37 @@ def remember(
     return remember_watched(after, state)
 
 
-def _undated_owner(old: OwnerMemory, observation: OwnerObservation, now: datetime) -> OwnerMemory:
+def _undated_owner(
+    old: OwnerMemory, observation: OwnerObservation, now: datetime, later: datetime
+) -> OwnerMemory:
     """An owner after an observation that can't be dated: what it shows is in caches from then on.
 
-    It ends nothing, and it is no look by which anything was watched.
+    It ends nothing, and it is no look by which anything was watched.  It is ``later`` at least; a
+    gap that it ends is the next one's, too.
     """
     there = {one.ttl for one in old.sightings if one.until is None}
     ttls = [TtlSighting(ttl, now) for ttl in sorted(_cacheable(observation) - there)]
     way = undated_route(old, observation)
-    nothing_else = way.strayed is None or old.watched_since is None
+    anew = way.strayed is not None or broken(old, observation, later)
     return old._replace(
         sightings=(*old.sightings, *ttls),
         route_ttl=way.route_ttl,
         rrsets=undated_rrsets(old, observation, now),
-        watched_since=old.watched_since if nothing_else else now,
+        watched_since=now if anew and old.watched_since is not None else old.watched_since,
         strayed=way.strayed,
     )
 
 
 def _undated(
-    memory: Memory, state: LineageState, observations: Observations, now: datetime
+    memory: Memory,
+    state: LineageState,
+    observations: Observations,
+    now: datetime,
+    later: datetime,
 ) -> Awaiting | None:
-    """The wait after an observation that can't be dated.
+    """The wait after an observation that can't be dated, when it is ``later`` at least.
 
-    What it finds lacking ends the wait, and so does another way than the known one.
+    What it finds lacking ends the wait, and so does a gap, or another way than the known one.
     """
     awaiting, key = memory.awaiting, state.awaited_key
     if awaiting is None or key is None or key.digest != awaiting.digest or state.required is None:
@@ -143,16 +153,18 @@ def _undated(
     ended = awaiting._replace(unseen_at=None, served_since=None, lagged_at=None, seen_since=None)
     if seen_awaited(state, propagations, awaiting) is Seen.MISSING:
         return ended
-    ways = [
-        (name, old.route, route_now(old, observations[name]))
-        for name, old in memory.owners.items()
-        if name in observations
-    ]
-    moves = [way for way in ways if moved_to(*way[1:]) is not Move.NONE]
-    if not moves:
+    anew = []
+    for name, old in memory.owners.items():
+        observation = observations.get(name)
+        if observation is None:
+            continue
+        route = route_now(old, observation)
+        if moved_to(old.route, route) is not Move.NONE or broken(old, observation, later):
+            anew.append(interruption(name, old.route, route, now))
+    if not anew:
         return awaiting
     began = (awaiting.served_since or awaiting.seen_since) is not None
-    cause = interruption(*moves[0], now) if began else awaiting.interruption
+    cause = anew[0] if began else awaiting.interruption
     return ended._replace(begun_anew=awaiting.begun_anew + began, interruption=cause)
 
 

@@ -45,6 +45,7 @@ from domain.builders import (
     OTHER,
     T0,
     Wait,
+    blind,
     key_file,
     look,
     seen,
@@ -425,6 +426,37 @@ def test_what_led_elsewhere_under_it_is_told_as_what_began_the_wait_anew() -> No
     assert awaiting is not None
     assert awaiting.interruption is not None
     assert (awaiting.begun_anew, awaiting.interruption.new) == (1, ("ns3.example.org [192.0.2.1]",))
+
+
+@pytest.mark.parametrize("slow", [3 * HOUR, 4 * DAY])
+@pytest.mark.parametrize("looked", [look, blind], ids=["servers", "resolver alone"])
+def test_a_gap_that_it_ends_ends_the_wait(
+    looked: Callable[..., OwnerObservation], slow: timedelta
+) -> None:
+    """A host that was off for six days begins with a clock that is behind."""
+    policy = Policy(min_wait=0 * DAY, margin=HOUR, unseen_ttl=DAY)
+    wait = Wait(daily=False, policy=policy, memory=Memory(), past=Memory())
+    wait.look(T0, looked("old"))
+    there = looked("old", "new")
+    wait.look(T0 + HOUR, there)
+    now = T0 + HOUR + 6 * DAY
+    signed = there._replace(answer=there.answer._replace(signed_since=now - MINUTE))
+    assert wait.look(now - slow, signed).step is not Step.PROMOTE
+    assert not wait.promotes(now + HOUR, there)
+    assert not wait.promotes(now + DAY, there)
+    assert wait.promotes(now + 2 * DAY, there)
+
+
+def test_nor_is_a_chain_deployed_that_only_what_was_there_before_the_gap_bears() -> None:
+    one, other = (gate_world.tlsa("3 0 1", version=version) for version in (1, 2))
+    watch = gate_world.watch(gate_world.chain(version=2), one, other)
+    there = gate_world.shown(one, other)
+    now = T0 + 6 * DAY
+    watch.look(T0, there)
+    watch.last = None  # no daily looks
+    signed = there._replace(answer=there.answer._replace(signed_since=now - MINUTE))
+    plan = watch.look(now - 3 * HOUR, signed)
+    assert (plan.step, plan.hold) == (None, Hold.CACHES)
 
 
 @pytest.mark.parametrize("ttl", [HOUR, 2 * DAY, 3 * DAY])
