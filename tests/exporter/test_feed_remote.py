@@ -25,11 +25,12 @@ from danebot_exporter.feed.counts import FeedCounts
 from danebot_exporter.feed.feeder import Feeder
 from danebot_exporter.feed.http_sd import HttpSdList
 from danebot_exporter.feed.icinga import SWITCHES, WORDS, IcingaApi, check_result
+from danebot_exporter.feed.lists import Lists
 from danebot_exporter.feed.nagios import command_line
 from danebot_exporter.feed.receivers import Receipt
 from danebot_exporter.feed.servers import HttpServer
 from danebot_exporter.feed.services import Fed, FedResult, Pace
-from danebot_exporter.feed.settings import HttpSd, Icinga
+from danebot_exporter.feed.settings import FeedSettings, HttpSd, Icinga, Spool
 from domain.pki import issue
 from exporter import sample
 from exporter.running import exporter
@@ -50,6 +51,7 @@ class Double:
     headers: dict[str, str] = field(default_factory=dict)
     asked: list[tuple[str, str, dict[str, str], str]] = field(default_factory=list)
     port: int = 0
+    hangs_up: bool = False  # after each answer, without a word
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -67,6 +69,7 @@ class Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(text)))
         self.end_headers()
         self.wfile.write(text.encode())
+        self.close_connection = double.hangs_up
 
     do_GET = do_POST  # noqa: N815 - theirs
 
@@ -212,6 +215,21 @@ def test_a_server_that_is_not_there_is_said_in_a_line(server: HttpServer) -> Non
         submitted(server._replace(port=1))
 
 
+def test_a_kept_connection_that_ended_meanwhile_is_made_anew(
+    double: Double, api: IcingaApi
+) -> None:
+    double.answers, double.hangs_up = [(200, FINE)], True
+    assert [one.refused for one in api.submit([FOUND] * 3)] == ["", "", ""]
+    assert len(double.asked) == 3
+
+
+def test_an_authority_that_is_none_is_named(server: HttpServer, tmp_path: Path) -> None:
+    none = tmp_path / "ca.pem"
+    none.write_text("no certificate\n")
+    with pytest.raises(DanebotError, match=f"^{none}: ."):
+        submitted(server._replace(ca_file=none))
+
+
 def test_an_endless_answer_is_not_read(double: Double, api: IcingaApi) -> None:
     double.answers = [(200, "x" * (1 << 20) + "y")]
     with pytest.raises(DanebotError, match="larger than"):
@@ -246,6 +264,16 @@ def test_variables_become_options_as_the_check_command_has_them(
     assert listed(api, double, None).options == ("--verbose",)
     assert "dane-passive" in double.asked[0][3]
     assert double.asked[0][2]["X-HTTP-Method-Override"] == "GET"
+
+
+@pytest.mark.parametrize(
+    ("value", "is_set"),
+    [(True, True), ("true", True), ("false", False), (2.0, True), (0.0, False), ("0", False)],
+)
+def test_a_switch_is_set_as_icinga_s_set_if(
+    double: Double, api: IcingaApi, value: object, *, is_set: bool
+) -> None:
+    assert ("--pkix" in listed(api, double, {"dane_pkix": value}).options) is is_set
 
 
 def test_options_are_those_of_the_check_command() -> None:
@@ -320,6 +348,33 @@ def test_targets_become_services(double: Double, server: HttpServer) -> None:
 def test_targets_that_are_none_are_said(double: Double, server: HttpServer, text: str) -> None:
     with pytest.raises(DanebotError, match="not a list of target groups"):
         targets(double, server, text)
+
+
+@pytest.mark.parametrize("status", [302, 404, 500])
+def test_a_refusal_is_no_empty_list(double: Double, server: HttpServer, status: int) -> None:
+    double.answers = [(status, "[]")]
+    settings = HttpSd(server, Template("h"), Template("n"))
+    with (
+        contextlib.closing(HttpSdList(settings, Pace())) as listed,
+        pytest.raises(DanebotError, match=f"{double.port}: HTTP status {status}$"),
+    ):
+        listed.services()
+
+
+def test_that_a_list_can_be_read_again_is_said_once(double: Double, server: HttpServer) -> None:
+    lines: list[str] = []
+    sd = HttpSd(server, Template("h"), Template("$target"))
+    settings = FeedSettings(
+        Spool(Path("/nonexistent")), (), sd, Pace(), timedelta(minutes=1), timedelta(0)
+    )
+    with contextlib.closing(Lists(settings, lines.append)) as lists:
+        for status in (200, 200, 503, 503, 200, 200):
+            double.answers = [(status, '[{"targets": ["a.example"]}]')]
+            assert [one.name for one in lists.read()] == ["a.example"]
+            assert lists.failing == (status != 200)
+    first, again = lines
+    assert first.startswith("the list of services can't be read: https://127.0.0.1:")
+    assert again == "the list of services can be read again"
 
 
 def test_names_fit_into_a_line_of_nagios(double: Double, server: HttpServer) -> None:

@@ -14,6 +14,8 @@ from danebot_exporter.feed.servers import HttpServer, read_password
 
 _PATIENCE = 30.0  # seconds for each step
 _OK, _MULTIPLE = 200, 300
+# In TLS, too, where it said nothing of it (RFC 8446 6.1), as one that was killed.
+_HUNG_UP = (ConnectionResetError, BrokenPipeError, ssl.SSLEOFError, ssl.SSLZeroReturnError)
 USUAL = 1 << 20
 """Octets, which an answer has at most, unless its caller expects more."""
 
@@ -74,8 +76,7 @@ class Remote:
             return self._ask(method, path, body, headers or {}, most)
         except (OSError, http.client.HTTPException) as exc:
             self.close()
-            stale = isinstance(exc, http.client.RemoteDisconnected | BrokenPipeError)
-            if not kept or not (stale or isinstance(exc, ConnectionResetError)):
+            if not kept or not isinstance(exc, _HUNG_UP):
                 raise self._error(exc) from exc
         try:
             return self._ask(method, path, body, headers or {}, most)
