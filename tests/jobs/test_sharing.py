@@ -167,6 +167,8 @@ def test_a_reply_ages_from_its_arrival_and_not_from_that_of_a_slower_one() -> No
     assert next(sharing.share(wanting(quick, slow), 60)) == (quick,)  # its TTL is over
     clock.passed = 5
     assert next(sharing.share(wanting(slow), 1)) == (slow,)
+    with pytest.raises(StopIteration):
+        next(sharing.share(wanting(slow), 3))  # it was asked 5 seconds ago
 
 
 def test_signatures_count_from_the_arrival() -> None:
@@ -188,6 +190,14 @@ def test_what_a_peer_served_ages_from_the_beginning_of_its_probe() -> None:
     assert next(sharing.share(wanting(probe(4)), 7)) == (probe(4),)
     with pytest.raises(StopIteration):
         next(sharing.share(wanting(probe(4)), 9))
+
+
+@pytest.mark.parametrize("outcome", [one for one in ProbeOutcome if one is not ProbeOutcome.SERVED])
+def test_trouble_with_a_peer_is_never_used_again(outcome: ProbeOutcome) -> None:
+    sharing = Sharing()
+    next(sharing.share(wanting(probe(12)), 60))
+    sharing.arrivals[probe(12)] = served(outcome)
+    assert next(sharing.share(wanting(probe(12)), 60)) == (probe(12),)
 
 
 def test_what_has_arrived_is_joined_no_more() -> None:
