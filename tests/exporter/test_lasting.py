@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from danebot.config import Settings
+from danebot_exporter import answering
 from danebot_exporter import server as module
 from danebot_exporter.cli import _address as parse_address
 from danebot_exporter.connections import CONNECTIONS
@@ -173,7 +174,7 @@ def test_who_takes_an_answer_drop_by_drop_is_left(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whatever a part of it takes: the time is for all of it."""
-    monkeypatch.setattr(module, "_ANSWER", 1.0)
+    monkeypatch.setattr(answering, "_ANSWER", 1.0)
     path = sample.write(
         tmp_path / "status.json",
         sample.snapshot([sample.lineage(f"{n}.example") for n in range(4000)]),

@@ -17,7 +17,7 @@ from adapters.probing import Certificates
 from danebot.config import Settings
 from danebot.domain.addresses import Reach, SocketAddress
 from danebot.domain.names import Protocol
-from danebot_exporter import server as module
+from danebot_exporter import handler as module
 from danebot_exporter.budget import PROBES
 from danebot_exporter.server import ExporterServer
 from exporter import sample

@@ -8,12 +8,13 @@ import re
 from typing import Any, cast
 
 from danebot_exporter.connections import Connection, Connections
+from danebot_exporter.handler import Handler
 from danebot_exporter.own import OwnMetrics
 from danebot_exporter.packing import accepts_gzip
 from danebot_exporter.page import PageWish
 from danebot_exporter.passwords import _credentials
 from danebot_exporter.probe import allowed, subject_of
-from danebot_exporter.server import ExporterServer, Handler
+from danebot_exporter.server import ExporterServer
 from danebot_exporter.webconfig import Gate
 from prove.difference import Difference
 
