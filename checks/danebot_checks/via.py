@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import os
 import sys
+from io import TextIOWrapper
 from time import monotonic, sleep
 
 from danebot_checks.via_answer import MAGIC, NoAnswer, left, read_answer, received
@@ -168,8 +169,8 @@ def _plugin(spent: float) -> NoReturn:
 def _end(status: int, text: str) -> NoReturn:
     """Print, in any locale, also if nobody reads; and be gone, without tidying up."""
     try:
-        if sys.stdout is not None:
-            sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+        if isinstance(sys.stdout, TextIOWrapper):
+            sys.stdout.reconfigure(errors="backslashreplace")
             sys.stdout.write(text)
             sys.stdout.flush()
     except OSError:

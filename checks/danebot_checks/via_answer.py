@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from time import monotonic
 
+TYPE_CHECKING = False  # typing costs a millisecond
+if TYPE_CHECKING:
+    from _socket import socket
+
 MAGIC = b"danebot-check/1 "
 MOST = 1 << 20  # octets of an answer
 _BEGINS = {
@@ -41,14 +45,14 @@ def read_answer(answer: bytes) -> tuple[int, str]:
     return int(numbers[0]), said
 
 
-def received(sock: object, until: float) -> bytes:
+def received(sock: socket, until: float) -> bytes:
     """All that comes until the end; `TimeoutError`, or `OSError`."""
     parts: list[bytes] = []
     size = 0
     while True:
-        sock.settimeout(left(until))  # type: ignore[attr-defined] # a socket, or a TLS one
+        sock.settimeout(left(until))
         try:
-            part = sock.recv(65536)  # type: ignore[attr-defined]
+            part = sock.recv(65536)
         except ConnectionResetError:  # it hung up on what it did not read
             part = b""
         if not part:

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import _socket
 import os
-from typing import Any
 
 from danebot_checks.via_answer import NoAnswer, left, received
 
+TYPE_CHECKING = False  # typing costs a millisecond
+if TYPE_CHECKING:
+    import ssl
+    from typing import Any
+
 _PORTS = {"http": 80, "https": 443}
+_OK = 200
 _LARGEST = 4096  # octets of a file with a password
 _OTHERS = 0o027  # as the exporter has it: its group may read it, no other
 _KIND, _REGULAR = 0o170000, 0o100000
@@ -32,7 +37,7 @@ def post(url: str, body: bytes, login: str | None, ca_file: str | None, until: f
             raise NoAnswer("--via-login goes to https:// alone, or anybody could read the password")
         head.append(f"Authorization: Basic {_credentials(login)}")
     request = "\r\n".join([*head, "", ""]).encode() + body
-    sock: Any = None
+    sock: _socket.socket | None = None
     try:
         sock = _connected(host, port, until)
         if scheme == "https":
@@ -63,7 +68,7 @@ def _content(response: bytes) -> bytes:
     if not blank or not words[0].startswith(b"HTTP/1.") or not words[1:] or not words[1].isdigit():
         raise NoAnswer("that is no answer of a danebot-exporter; correct --via")
     status = int(words[1])
-    if status != 200:  # noqa: PLR2004 - HTTP's own
+    if status != _OK:
         said = content.split(b"\n", 1)[0].decode("ascii", "replace")[:200]
         raise NoAnswer(_WORDS.get(status) or f"it refuses ({status}): {said}")
     return content
@@ -118,7 +123,7 @@ def _is_here(host: str) -> bool:
     return numbers or host in ("localhost", "::1")
 
 
-def _connected(host: str, port: int, until: float) -> Any:  # noqa: ANN401 - a socket
+def _connected(host: str, port: int, until: float) -> _socket.socket:
     trouble = OSError("no address")
     for family, kind, number, _, where in _addresses(host, port, until):
         sock = None
@@ -135,11 +140,11 @@ def _connected(host: str, port: int, until: float) -> Any:  # noqa: ANN401 - a s
     raise trouble
 
 
-def _addresses(host: str, port: int, until: float) -> Any:  # noqa: ANN401 - of getaddrinfo
+def _addresses(host: str, port: int, until: float) -> list[tuple[Any, ...]]:
     """Ask in a thread: the C library can't be told how long."""
     import _thread
 
-    found: list[Any] = []
+    found: list[list[tuple[Any, ...]] | OSError] = []
     done = _thread.allocate_lock()
     done.acquire()
 
@@ -153,12 +158,13 @@ def _addresses(host: str, port: int, until: float) -> Any:  # noqa: ANN401 - of 
     _thread.start_new_thread(look, ())
     if not done.acquire(timeout=left(until)):
         raise TimeoutError
-    if isinstance(found[0], OSError):
-        raise found[0]
-    return found[0]
+    answer = found[0]
+    if isinstance(answer, OSError):
+        raise answer
+    return answer
 
 
-def _secured(raw: Any, host: str, ca_file: str | None, until: float) -> Any:  # noqa: ANN401
+def _secured(raw: _socket.socket, host: str, ca_file: str | None, until: float) -> ssl.SSLSocket:
     import socket
     import ssl
 

@@ -54,7 +54,7 @@ class _Bell:
     def __init__(self) -> None:
         self.sock, self._other = socket.socketpair()
         for one in (self.sock, self._other):
-            one.setblocking(False)  # noqa: FBT003 - theirs
+            one.settimeout(0)
         self.deadline = time.monotonic() + _LONG
 
     def ring(self) -> None:

@@ -181,7 +181,7 @@ class _Text:
             yield self.value()
         self._expect("]")
 
-    def value(self) -> Any:  # noqa: ANN401 - JSON
+    def value(self) -> object:
         """The value that comes next."""
         while True:
             self._next()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from importlib import import_module
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -36,7 +35,7 @@ class Commands(click.Group):
             raise ImportError(f"{name} can't be loaded ({type(exc).__name__}: {exc})") from exc
         return verb
 
-    def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 - as click has it
+    def invoke(self, ctx: click.Context) -> object:
         """Run the verb; one of danebot's own options behind it is told where it belongs."""
         try:
             return super().invoke(ctx)

@@ -105,8 +105,9 @@ class Sharing:
             return None
         found = self._observed[key]
         now = self._now()
-        young = isinstance(found, _Observed) and now < found.until and now - found.at <= max_age
-        return found if young else None  # type: ignore[return-value]
+        if isinstance(found, _Observed) and now < found.until and now - found.at <= max_age:
+            return found
+        return None
 
     def _joined(self, want: object) -> _Begun:
         now = self._now()

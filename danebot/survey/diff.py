@@ -29,21 +29,23 @@ GAINED = f"""
     {_CHANGED} WHERE o.dane = 'none' AND n.dane IN ('all', 'some') AND n.status = 'ok'
     ORDER BY n.responsible, n.domain
 """
-_SIDE = """
-    SELECT host,
-        list_distinct([l.key FOR l IN looks IF l.key IS NOT NULL]) AS keys,
-        list_transform(tlsa, lambda r: format('{} {} {} {}', r.usage, r.selector, r.mtype, r.data))
-            AS records,
-        status, dane
-"""
-KEYS = f"""
+KEYS = """
+    WITH hosts AS (
+        SELECT 'old' AS survey, host, status, dane, looks, tlsa FROM old_hosts
+        UNION ALL SELECT 'new', host, status, dane, looks, tlsa FROM new_hosts
+    ), sides AS (
+        SELECT survey, host, status,
+            list_distinct([l.key FOR l IN looks IF l.key IS NOT NULL]) AS keys,
+            list_transform(tlsa, lambda r:
+                format('{} {} {} {}', r.usage, r.selector, r.mtype, r.data)) AS records
+        FROM hosts WHERE dane = 'applies'
+    )
     SELECT n.host, o.status, n.status, o.records[1], n.records[1]
-    FROM ({_SIDE} FROM old_hosts) o JOIN ({_SIDE} FROM new_hosts) n ON n.host = o.host
-    WHERE o.dane = 'applies' AND n.dane = 'applies'
-        AND len(o.keys) > 0 AND len(n.keys) > 0
+    FROM sides o JOIN sides n ON n.host = o.host
+    WHERE o.survey = 'old' AND n.survey = 'new' AND len(o.keys) > 0 AND len(n.keys) > 0
         AND NOT list_has_any(o.keys, n.keys) AND NOT list_has_any(o.records, n.records)
     ORDER BY n.host
-"""  # noqa: S608 - of our own text alone
+"""
 COUNTS = """
     SELECT (SELECT count(*) FROM old_domains), (SELECT count(*) FROM new_domains),
         (SELECT count(*) FROM new_domains ANTI JOIN old_domains USING (domain)),

@@ -13,7 +13,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from danebot.errors import DanebotError
 from danebot.survey import stages
@@ -24,7 +24,7 @@ from danebot.survey.soundness import require_sound_now
 from danebot.tuples import NamedTuple
 
 if TYPE_CHECKING:
-    from distributed import Client
+    from distributed import Client, Future
 
 _RETRIES = 2  # of a task that fails by itself; a worker's death Dask counts apart
 _WAIT = 30  # seconds for a scheduler to answer
@@ -211,7 +211,7 @@ def _run_step(
         )
 
 
-def _result(future: Any) -> int:  # noqa: ANN401 - a distributed.Future
+def _result(future: Future[int]) -> int:
     """How many rows a partition has; raises `SurveyError` for one that can't be made."""
     from distributed import KilledWorker
 

@@ -14,9 +14,9 @@ from danebot.survey.dataset import DataSet, Folder, SurveyError
 if TYPE_CHECKING:
     import duckdb
     import pyarrow as pa
+    import pyarrow.parquet as pq
 
 _MEMORY = "192MB"
-_PLAIN = "hive_partitioning = false"  # what a directory is called is no column
 _OBSERVED_ROWS = 1000  # hosts with their chains in a partition
 """Small: a domain's partition reads those that have its hosts."""
 
@@ -59,6 +59,12 @@ def exchange(data: DataSet, stage: Folder, size: int, looks: int) -> None:
         raise SurveyError(f"{data.folder(stage)}: {words}; {advice}") from exc
 
 
+def _view(connection: duckdb.DuckDBPyConnection, data: DataSet, stage: Folder) -> None:
+    """Have a stage by its name; what its directory is called is no column."""
+    paths = data.paths(stage)
+    connection.read_parquet(paths, hive_partitioning=False).create_view(stage.name)
+
+
 def _wanted_hosts(
     connection: duckdb.DuckDBPyConnection, data: DataSet, new: DataSet, size: int, _: int
 ) -> None:
@@ -66,10 +72,8 @@ def _wanted_hosts(
 
     if not data.parts(Folder.MX):
         return
-    query = f"""
-        SELECT DISTINCT unnest(hosts) AS host FROM read_parquet(?, {_PLAIN}) ORDER BY host
-    """  # noqa: S608 - of our own text alone
-    found = connection.sql(query, params=[data.paths(Folder.MX)])
+    _view(connection, data, Folder.MX)
+    found = connection.sql("SELECT DISTINCT unnest(hosts) AS host FROM mx ORDER BY host")
     _spread(found, new, Folder.WANTED_HOSTS, size, pa.schema([("host", pa.string())]))
 
 
@@ -80,14 +84,15 @@ def _wanted_looks(
 
     if not data.parts(Folder.ROUTES):
         return
-    query = f"""
+    _view(connection, data, Folder.ROUTES)
+    query = """
         SELECT * FROM (
             SELECT unnest(places) AS place, unnest(addresses) AS address, host, sni, names
-            FROM read_parquet(?, {_PLAIN})
+            FROM routes
         ) QUALIFY row_number() OVER (PARTITION BY place ORDER BY host, address) <= ?
         ORDER BY hash(place), place, host, address
-    """  # noqa: S608 - of our own text alone
-    found = connection.sql(query, params=[data.paths(Folder.ROUTES), looks])
+    """
+    found = connection.sql(query, params=[looks])
     text = pa.string()
     schema = pa.schema(
         [
@@ -108,24 +113,24 @@ def _observed(
 
     if not data.parts(Folder.ROUTES):
         return
-    looks = f"SELECT host, result, looked FROM read_parquet($looks, {_PLAIN})"  # noqa: S608 - ours
-    parameters: dict[str, list[str]] = {"routes": data.paths(Folder.ROUTES)}
+    _view(connection, data, Folder.ROUTES)
     if data.parts(Folder.LOOKS):
-        parameters["looks"] = data.paths(Folder.LOOKS)
+        _view(connection, data, Folder.LOOKS)
     else:
-        looks = "SELECT '' AS host, '' AS result, NULL::TIMESTAMPTZ AS looked WHERE false"
-    query = f"""
+        none = "SELECT '' AS host, '' AS result, NULL::TIMESTAMPTZ AS looked WHERE false"
+        connection.sql(none).create_view(Folder.LOOKS.name)
+    query = """
         SELECT r.host, r.route, r.looked AS routed,
             greatest(r.looked, coalesce(l.looked, r.looked)) AS looked,
             coalesce(l.results, []) AS results
-        FROM read_parquet($routes, {_PLAIN}) r
+        FROM routes r
         LEFT JOIN (
             SELECT host, max(looked) AS looked, list(result ORDER BY result) AS results
-            FROM ({looks}) GROUP BY host
+            FROM looks GROUP BY host
         ) l ON l.host = r.host
         ORDER BY r.host
-    """  # noqa: S608 - of our own text alone
-    found = connection.sql(query, params=parameters)
+    """
+    found = connection.sql(query)
     schema = pa.schema(
         [
             ("host", pa.string()),
@@ -143,11 +148,11 @@ def _sorted(
 ) -> None:
     if not data.parts(Folder.MX):
         return
-    query = f"""
-        SELECT domain, answer, hosts, looked FROM read_parquet(?, {_PLAIN})
-        ORDER BY coalesce(hosts[1], ''), domain
-    """  # noqa: S608 - of our own text alone
-    found = connection.sql(query, params=[data.paths(Folder.MX)])
+    _view(connection, data, Folder.MX)
+    query = """
+        SELECT domain, answer, hosts, looked FROM mx ORDER BY coalesce(hosts[1], ''), domain
+    """
+    found = connection.sql(query)
     _spread(found, new, Folder.SORTED, size, rows.mx_schema())
     had, has = data.count(Folder.MX), new.count(Folder.SORTED)
     if had != has:
@@ -207,7 +212,7 @@ def observed_hosts(data: DataSet, names: Sequence[str]) -> Iterator[dict[str, An
             raise SurveyError(f"{path}: can't be read ({type(exc).__name__})") from exc
 
 
-def _bounds(file: Any) -> tuple[str, str]:  # noqa: ANN401 - a pyarrow.parquet.ParquetFile
+def _bounds(file: pq.ParquetFile) -> tuple[str, str]:
     """The first and the last host of a partition, by its own statistics."""
     groups = [file.metadata.row_group(at).column(0).statistics for at in range(file.num_row_groups)]
     return min(one.min for one in groups if one), max(one.max for one in groups if one)

@@ -17,7 +17,6 @@ from danebot.survey.tables import Tables, finished, page_text, tables, write_csv
 
 PAGE, FAILING = "report.html", "failing.csv"
 _HEAD = ("mx", "domain", "status", "dane", "codes", "text")
-_MOST = 15  # rows of a table on the page
 _LONG = 60  # characters from which on a cell may be wrapped
 
 STATUSES = """
@@ -52,24 +51,25 @@ CODES = """
     SELECT code, count(*) FROM (SELECT DISTINCT domain, unnest(codes) AS code FROM domains)
     GROUP BY 1 ORDER BY 2 DESC, 1
 """
-_OF_HOSTS = "(SELECT domain, status, unnest(hosts).host AS host FROM domains)"
-DENIAL = f"""
+DENIAL = """
     SELECT h.host, count(DISTINCT d.domain), any_value(h.tlsa_security),
         any_value(list_filter(h.findings, lambda f: f.severity = 'critical')[1].text)
-    FROM hosts h LEFT JOIN {_OF_HOSTS} d ON d.host = h.host WHERE h.dane = 'deferred'
-    GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT {_MOST}
-"""  # noqa: S608 - of our own text alone
-LARGEST = f"""
+    FROM hosts h
+    LEFT JOIN (SELECT domain, unnest(hosts).host AS host FROM domains) d ON d.host = h.host
+    WHERE h.dane = 'deferred' GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT 15
+"""
+LARGEST = """
     SELECT d.host, count(DISTINCT d.domain), any_value(h.dane), any_value(h.status),
-        any_value(list_distinct(list_transform(h.tlsa, lambda r: format('{{}} {{}} {{}}',
+        any_value(list_distinct(list_transform(h.tlsa, lambda r: format('{} {} {}',
             r.usage, r.selector, r.mtype))))
-    FROM {_OF_HOSTS} d JOIN hosts h ON h.host = d.host
-    GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT {_MOST}
-"""  # noqa: S608 - of our own text alone
-WORST = f"""
+    FROM (SELECT domain, unnest(hosts).host AS host FROM domains) d
+    JOIN hosts h ON h.host = d.host
+    GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT 15
+"""
+WORST = """
     SELECT responsible, count(*), mode(codes[1]), any_value(findings[1].text)
-    FROM domains WHERE status = 'critical' GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT {_MOST}
-"""  # noqa: S608 - of our own text alone
+    FROM domains WHERE status = 'critical' GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT 15
+"""
 FAILS = """
     SELECT responsible, domain, status, dane, array_to_string(codes, ' '), findings[1].text
     FROM domains WHERE status IN ('critical', 'warning')

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
-def _schema(**columns: Any) -> pa.Schema:  # noqa: ANN401 - pyarrow's types
+def _schema(**columns: pa.DataType) -> pa.Schema:
     import pyarrow as pa
 
     return pa.schema(list(columns.items()))

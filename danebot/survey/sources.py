@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from zlib import crc32
 
 from danebot.domain.names import Hostname
@@ -27,6 +27,10 @@ from danebot.survey import rows
 from danebot.survey.dataset import DataSet, Folder, unwritten
 from danebot.survey.plan import OptOut
 from danebot.tuples import NamedTuple
+
+if TYPE_CHECKING:
+    import dns.name
+    import dns.rdata
 
 _BUCKETS = 256
 _BUFFERED = 200_000  # names in memory, some 20 MiB
@@ -117,7 +121,7 @@ def read_source(source: NameSource, take: Take) -> None:
 @contextmanager
 def _text(name: str) -> Iterator[io.TextIOBase]:
     if name != "-":
-        with open(name, encoding="utf-8-sig", errors="replace") as file:  # noqa: PTH123 - no Path
+        with Path(name).open(encoding="utf-8-sig", errors="replace") as file:
             yield file
     elif sys.stdin is None:
         raise ConfigError("standard input is closed")
@@ -176,7 +180,7 @@ def _parquet(source: NameSource, take: Take) -> None:
     if source.name == "-":
         raise ConfigError("Parquet can't be read from standard input; name a file")
     with (
-        open(source.name, "rb") as opened,  # noqa: PTH123 - its errors are the system's
+        Path(source.name).open("rb") as opened,
         foreign(ConfigError, f"{printable(source.name)}: is no Parquet that can be read"),
         pq.ParquetFile(opened) as file,
     ):
@@ -228,9 +232,10 @@ def _zone(text: io.TextIOBase, source: NameSource, take: Take) -> None:
 class _Names:
     """Stands in for dnspython's transaction, which would keep the whole zone."""
 
-    def __init__(self, origin: Any, take: Take) -> None:  # noqa: ANN401 - a dns.name.Name
+    def __init__(self, origin: dns.name.Name, take: Take) -> None:
         self.manager = self
-        self._origin, self._take, self._last = origin, take, None
+        self._origin, self._take = origin, take
+        self._last: dns.name.Name | None = None
 
     def origin_information(self) -> tuple[Any, bool, Any]:
         """The zone's name; names stay absolute."""
@@ -242,7 +247,7 @@ class _Names:
     def check_put_rdataset(self, check: object) -> None:
         """Nothing is checked: a zone that is served was."""
 
-    def add(self, name: Any, _ttl: int, rdata: Any) -> None:  # noqa: ANN401 - dnspython's
+    def add(self, name: dns.name.Name, _ttl: int, rdata: dns.rdata.Rdata) -> None:
         """One record."""
         from dns.rdatatype import MX, NS, SOA
 

@@ -67,7 +67,7 @@ def _said(answer: Answer[Any]) -> dict[str, Any]:
     return {name: value for name, value in said.items() if value not in (None, [], "", False)}
 
 
-def _answer(kind: Any, document: dict[str, Any]) -> Answer[Any]:  # noqa: ANN401 - one of the above
+def _answer(kind: type[_Mx | _Addresses | _Tlsa | _Names], document: dict[str, Any]) -> Answer[Any]:
     return Answer(**decode(_Said, document)._asdict(), records=decode(kind, document).records)
 
 

@@ -50,7 +50,7 @@ class Tables:
                 found = self._connection.from_arrow(schema().empty_table())
             found.create_view(name)
 
-    def ask(self, query: str, *values: Any) -> list[tuple[Any, ...]]:  # noqa: ANN401 - SQL's
+    def ask(self, query: str, *values: str) -> list[tuple[Any, ...]]:
         """All rows of a small result."""
         rows: list[tuple[Any, ...]] = self._connection.execute(query, values).fetchall()
         return rows

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -157,7 +158,7 @@ def _lines(files: Iterable[str]) -> Iterator[str]:
             if name == "-":
                 text = read_stdin(_LIMIT)
             else:
-                with open(name, "rb") as file:  # noqa: PTH123 - "-" is none
+                with Path(name).open("rb") as file:
                     text = size_checked(file.read(_LIMIT + 1), _LIMIT, printable(name))
         except OSError as exc:
             raise ConfigError(f"{printable(name)}: {exc.strerror}; nothing was verified") from exc

@@ -190,7 +190,9 @@ def _options(variables: Mapping[str, object]) -> tuple[tuple[str, ...], str]:
 
 def _is_set(value: object) -> bool:
     """Whether ``set_if`` is met: true, or a number other than 0."""
+    if not isinstance(value, str | int | float):
+        return False
     try:
-        return bool(float(value))  # type: ignore[arg-type] # or TypeError
-    except (TypeError, ValueError):
+        return bool(float(value))
+    except ValueError:
         return value == "true"
