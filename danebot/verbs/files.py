@@ -31,7 +31,17 @@ DEBIAN = {
 }
 GUIDES = (
     *("start", "certbot", "shell", "danectl", "rollover", "several-mx", "secondaries", "rsa-ecdsa"),
-    *("wildcard-ip", "containers", "survey", "upkeep", "timing", "limits", "faq", "comparison"),
+    *(
+        "wildcard-ip",
+        "containers",
+        "fleet",
+        "survey",
+        "upkeep",
+        "timing",
+        "limits",
+        "faq",
+        "comparison",
+    ),
 )
 DECISIONS = (
     *("README", "0001-dns-reader", "0002-start-up", "0003-one-loop", "0004-status-document"),

@@ -26,18 +26,19 @@ pytestmark = pytest.mark.once
 
 HERE = ROOT / "exporters"
 RULES = HERE / "prometheus" / "danebot.rules.yml"
+SHARDS = HERE / "prometheus" / "danebot.shards.yml"
 DASHBOARD = json.loads((HERE / "grafana" / "danebot.json").read_text(encoding="utf-8"))
 RUNBOOK = ROOT / "docs" / "runbook.md"
 NAME = re.compile(r"\b(?:danebot|probe)_[a-z_]+\b")
 
 
-def rules() -> list[dict[str, Any]]:
-    groups = yaml.safe_load(RULES.read_text(encoding="utf-8"))["groups"]
+def rules(file: Path = RULES) -> list[dict[str, Any]]:
+    groups = yaml.safe_load(file.read_text(encoding="utf-8"))["groups"]
     return [rule for group in groups for rule in group["rules"]]
 
 
 def alerts() -> list[dict[str, Any]]:
-    return [rule for rule in rules() if "alert" in rule]
+    return [rule for rule in (*rules(), *rules(SHARDS)) if "alert" in rule]
 
 
 def tool(*command: str | Path) -> None:
@@ -80,7 +81,8 @@ def test_the_examples_are_accepted() -> None:
 
 def test_every_alert_has_a_case_in_which_it_fires() -> None:
     cases = (HERE / "prometheus" / "danebot.rules.test.yml").read_text(encoding="utf-8")
-    lasting = (ROOT / "tests" / "exporter" / "test_alerts.py").read_text(encoding="utf-8")
+    files = ("exporter/test_alerts.py", "monitoring/test_shards.py")
+    lasting = "".join((ROOT / "tests" / file).read_text(encoding="utf-8") for file in files)
     for rule in alerts():
         name = rule["alert"]
         fires = f'alertname="{name}"' in cases or re.search(

@@ -31,7 +31,7 @@ pytestmark = [
 ]
 EACH, WRONG = 4, 3
 SHARDS = (0, 1)
-FEDERATED = "192.0.2.22:9090"  # the shard 1, to the shard 0
+FEDERATED = "192.0.2.22:9090"  # the other one
 EXPORTERS = ("192.0.2.11:9698", "192.0.2.12:9698", "192.0.2.13:9698")
 
 
@@ -70,12 +70,11 @@ def configured(directory: Path, shard: int, federated: str, exporters: list[str]
     text = text.replace("refresh_interval: 5m", "refresh_interval: 1s")
     config: dict[str, Any] = yaml.safe_load(text)
     config["global"]["evaluation_interval"] = "1s"
-    probe, shards = config["scrape_configs"]
+    probe, _ = config["scrape_configs"]
     if shard:  # as the file says
         config["global"]["external_labels"]["shard"] = str(shard)
         (kept,) = (one for one in probe["relabel_configs"] if one.get("action") == "keep")
         kept["regex"] = str(shard)
-        config["scrape_configs"].remove(shards)
     path = directory / "prometheus.yml"
     path.write_text(json.dumps(config))
     for name in config["rule_files"]:
@@ -91,7 +90,7 @@ def prometheus(
     """One server."""
     command = [
         "prometheus",
-        f"--config.file={configured(directory, shard, servers[1], exporters)}",
+        f"--config.file={configured(directory, shard, servers[1 - shard], exporters)}",
         f"--storage.tsdb.path={directory / 'data'}",
         f"--web.listen-address={servers[shard]}",
     ]
@@ -148,6 +147,39 @@ def test_the_rules_are_accepted_and_add_up(tmp_path: Path) -> None:
     subprocess.run(["promtool", "test", "rules", file], check=True)
 
 
+def firing(directory: Path, series: dict[str, str], *alerts: str) -> None:
+    """Which alerts of `danebot.shards.yml` fire after an hour."""
+    samples = [{"labels": f'{{alertname="{one}"}}', "value": 1} for one in alerts]
+    question = 'group by (alertname) (ALERTS{alertstate="firing"})'
+    case = {
+        "rule_files": [str(SHIPPED / "danebot.shards.yml")],
+        "tests": [
+            {
+                "interval": "1m",
+                "input_series": [{"series": k, "values": v} for k, v in series.items()],
+                "promql_expr_test": [{"expr": question, "eval_time": "1h", "exp_samples": samples}],
+            }
+        ],
+    }
+    file = directory / "case.json"
+    file.write_text(json.dumps(case))
+    subprocess.run(["promtool", "test", "rules", file], check=True)
+
+
+OTHER = 'up{instance="192.0.2.22:9090", job="danebot-shards"}'
+PROBE = 'up{instance="a", job="danebot-probe"}'
+
+
+def test_a_server_that_is_down_or_probes_nothing_is_told_by_the_others(tmp_path: Path) -> None:
+    """The sums are but smaller then, and what it probed is looked at by nobody."""
+    theirs = 'shard:danebot_probe_targets:sum{grade="notice", shard="1"}'
+    firing(tmp_path, {OTHER: "1x60", PROBE: "1x60", theirs: "5x60"})
+    firing(tmp_path, {OTHER: "1x20 0x40", PROBE: "1x60", theirs: "5x20"}, "DanebotShardDown")
+    firing(tmp_path, {OTHER: "1x60", PROBE: "1x60"}, "DanebotShardDown")
+    firing(tmp_path, {OTHER: "1x60", theirs: "5x60"}, "DanebotNothingProbed")
+    firing(tmp_path, {PROBE: "1x60"})  # one of those that are asked: it asks nobody
+
+
 def test_each_target_is_probed_by_one_and_the_sum_has_all(tmp_path: Path) -> None:
     with domains() as world, contextlib.ExitStack() as stack:
         *first, last = spread(world.world.port)
@@ -168,13 +200,13 @@ def test_each_target_is_probed_by_one_and_the_sum_has_all(tmp_path: Path) -> Non
             directory = tmp_path / str(shard)
             stack.enter_context(prometheus(directory, shard, servers, exporters))
 
-        def sums() -> dict[str, float]:
-            found = asked(servers[0], "danebot:probe_targets:sum")
+        def sums(server: str) -> dict[str, float]:
+            found = asked(server, "danebot:probe_targets:sum")
             return {labels["grade"]: value for labels, value in found}
 
         def whole(count: int) -> bool:
             wanted = {"notice": count - WRONG, "critical": WRONG, "warning": 0, "unjudged": 0}
-            return sums() == wanted
+            return all(sums(server) == wanted for server in servers)
 
         until(lambda: whole(len(first)), "the sum has all of them", 120)
         by = {
