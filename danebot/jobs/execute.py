@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from danebot.adapters.files import remove
 from danebot.adapters.tree import changes
+from danebot.adapters.tree.kept_conf import keep_conf
 from danebot.adapters.tree.paths import NEXT, READY
 from danebot.adapters.tree.recovery import recover
 from danebot.domain.event import Event, EventKind
@@ -161,9 +162,11 @@ def _promote(
     changes.stage_key(paths, READY if state.ready is not None else NEXT)
     memory = begun(memory, Call.PROMOTION, context.clock())
     yield Done(memory)
+    keep_conf(paths)
     with authority.lock.certbot_may_run():
         run = authority.certbot.promote(name, ready.key_type)
     recover(context.tree, name)
+    keep_conf(paths)
     staged = context.tree.read(name).staged
     issued = staged if staged is not None and staged.key == ready else None
     result = CallResult.DONE if issued is not None else CallResult.FAILED

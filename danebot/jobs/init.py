@@ -23,10 +23,12 @@ from danebot.adapters.files import (
     remove_leftovers,
     rewrite_file,
     rewritten,
+    sync,
 )
 from danebot.adapters.presence import is_there, permissions
 from danebot.adapters.replacing import replace, sync_directory, temporary
 from danebot.adapters.tree import changes
+from danebot.adapters.tree.kept_conf import keep_conf
 from danebot.adapters.tree.memory_file import recall
 from danebot.adapters.tree.paths import COMBO, DANE_EE, DNSNAMES, NEXT, READY, LineagePaths
 from danebot.adapters.tree.recovery import new_links, recover, staged_conf
@@ -93,6 +95,7 @@ def initialise(context: Context, name: str, lines: tuple[Required, ...]) -> Init
     hold(tree.root)
     diff = _redirect_conf(context, paths)
     recover(tree, name)
+    keep_conf(paths)
     if changed or not is_there(paths.live / COMBO):
         state = tree.read(name)
         held = state.staged
@@ -236,6 +239,8 @@ def deinitialise(context: Context, name: str, keys: StagedKeys) -> GivenBack:
     diff = _replace_conf(paths, conf.text, new.text) if new.text != conf.text else ""
     kept = changes.keep_given_up(paths, files)
     hooks = () if any_staged(tree.root, but=name) else give_back(tree.root)
+    # nobody looks there any more for what a power cut brings back of what was removed
+    sync(paths.conf.parent, paths.live, paths.archive)
     _remove_staging(paths)
     text = "it is certbot's again"
     context.record(Event(context.clock(), EventKind.GIVEN_BACK, name, text))

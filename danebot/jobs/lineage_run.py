@@ -6,6 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from danebot.adapters.tree.changes import grant_combo
+from danebot.adapters.tree.kept_conf import cut_off
 from danebot.adapters.tree.memory_file import begin_anew, recall, save_memory
 from danebot.adapters.tree.paths import COMBO, KINDS, UNREADABLE_PREFIX, LineagePaths, link_target
 from danebot.adapters.tree.recovery import TreeRepair, found_sound, recover
@@ -134,6 +135,9 @@ class LineageRun:
         """Mend what a crash left of a staged lineage, and have its key readable as configured."""
         if not self.staged:
             return
+        if self.refused and cut_off(self.paths, None):
+            self.tell(map(self._healed, recover(self.context.tree, self.name)))
+            self.paths = self.context.tree.paths(self.name)
         if not self.refused:
             self._sound = found_sound(self.context.tree, self.paths)
             if self._sound is None:

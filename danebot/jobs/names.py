@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING
 
 from danebot.adapters.files import edit_text, read_bytes, rewrite_file
 from danebot.adapters.presence import is_there, permissions
+from danebot.adapters.tree.changes import make_durable
+from danebot.adapters.tree.kept_conf import keep_conf
 from danebot.adapters.tree.paths import DANE_EE, DNSNAMES
 from danebot.adapters.tree.recovery import recover
 from danebot.domain.dns.answers import Presence
@@ -244,10 +246,14 @@ def _issue(context: Context, authority: CaAccess, run: LineageRun, intent: Inten
     names = [str(n) for n in (*first, *sorted(intent.change.after - {*first}))]
     context.progress(f"{run.name}: certbot certonly for {' '.join(names)}")
     run.do((Done(begun(run.memory, Call.NAMES, context.clock())),))
+    keep_conf(run.paths)
     with authority.lock.certbot_may_run():
         result = authority.certbot.change_names(conf, run.name, names, staged.key.key_type)
     recover(context.tree, run.name)
+    keep_conf(run.paths)
     issued = run.read().staged
+    if issued is not None and issued.version is not None:
+        make_durable(run.paths, issued.version)  # before dnsnames demands what it has
     done = issued is not None and issued.chain.names == intent.change.after
     outcome = CallResult.DONE if done else CallResult.FAILED
     run.do((Done(remember_call(run.memory, Call.NAMES, result, outcome, context.clock())),))

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
+from danebot.adapters.tree.kept_conf import keep_conf
 from danebot.adapters.tree.paths import link_version
 from danebot.domain.event import Event, EventKind
 from danebot.domain.finding import Code, Finding, Severity
@@ -182,11 +183,13 @@ def _call(
 
 
 def _begin(one: _Renewal) -> None:
+    keep_conf(one.run.paths)
     if one.due:
         one.run.do((Done(begun(one.run.memory, Call.RENEWAL, one.run.context.clock())),))
 
 
 def _end(one: _Renewal, reason: str | None, result: CertbotRun) -> None:
+    keep_conf(one.run.paths)
     done = _renewed(one, result) if one.has_news else Done(_not_renewed(one, reason, result))
     one.run.do((done,))
 

@@ -2,12 +2,15 @@
 more run mends everything.
 
 certbot's own calls are among the points: some of each operation, evenly spread; all with
-``PROVE=all``.
+``PROVE=all``.  There the kernel keeps what was written; what was not synced is lost in states that
+follow from a record of the calls (`outage`): some of a renewal and of `deinit` here, all
+operations in `make prove`.
 """
 
 from __future__ import annotations
 
 import os
+import random
 from collections.abc import Iterator
 
 import pytest
@@ -15,7 +18,7 @@ import pytest
 from amounts import amount
 from danebot.adapters.certbot.held_hooks import DIRECTORY
 from danebot.adapters.tree.tree import Tree
-from e2e import situations
+from e2e import outage, situations, striking
 from e2e.faults import (
     Fault,
     Ran,
@@ -30,6 +33,7 @@ from e2e.faults import (
 from e2e.site import MAIL, Site, sound_tree
 from e2e.steps import memory
 from lab.lab import Lab
+from prove.disk import Order
 
 pytestmark = [pytest.mark.lab, pytest.mark.no_cover]
 
@@ -255,3 +259,18 @@ def test_certbot_is_struck_too(request: pytest.FixtureRequest, operation: str) -
     struck = [at.counted.calls[point - 1] for point in _chosen(at)]
     for place in ("/archive/", "/staging/"):
         assert any(_by_certbot(at, call, place) for call in struck), struck
+
+
+@pytest.mark.parametrize("operation", ["renewal", "deinit"])
+def test_what_was_not_synced_is_lost(request: pytest.FixtureRequest, operation: str) -> None:
+    """Whatever is left at any moment, combo is usable, no key is lost, and the command mends it."""
+    at: Situation = request.getfixturevalue(operation)
+    dice, found = random.Random(7), outage.record(at)
+    undisturbed, seen = striking.wanted(at), set[int]()
+    for order in Order:
+        cuts = list(outage.cuts(found, order, 8, dice, seen))
+        assert len(cuts) > len(found.calls) // 4, "hardly anything was to be lost"
+        for cut in cuts:
+            outage.assert_intact(found, cut)
+        for cut in dice.sample(cuts, amount(1, 40)):
+            outage.assert_heals(found, undisturbed, cut)

@@ -48,12 +48,16 @@ _OWN_NAMES = ("README", DANE_EE, DNSNAMES, MEMORY)
 def make_live(paths: LineagePaths, version: int, access: ComboAccess) -> None:
     """Make a version live: ``combo.pem`` first, by one rename, then the four links.
 
-    certbot leaves its files to the kernel's leisure, so they are made durable before anything
-    rests on them.
+    Its files are durable before anything rests on them.
     """
+    make_durable(paths, version)
+    replace(_new_combo(paths, version, access), *new_links(paths, paths.live, version))
+
+
+def make_durable(paths: LineagePaths, version: int) -> None:
+    """Have a version on the disk for good: certbot leaves that to the kernel's leisure."""
     files = [paths.archived(kind, version) for kind in KINDS]
     sync(*files, paths.archive, paths.staging, paths.conf, paths.conf.parent)
-    replace(_new_combo(paths, version, access), *new_links(paths, paths.live, version))
 
 
 def _new_combo(paths: LineagePaths, version: int, access: ComboAccess) -> NewFile:
@@ -128,6 +132,7 @@ def mark_ready(paths: LineagePaths, since: datetime) -> None:
     stamp = int(since.timestamp() * 1_000_000) * 1000
     try:
         os.utime(paths.staging / NEXT, ns=(stamp, stamp))
+        sync(paths.staging / NEXT)
     except OSError as exc:
         raise TreeError(f"cannot date {paths.staging / NEXT}: {exc.strerror}") from exc
     move(paths.staging / NEXT, paths.staging / READY)

@@ -16,6 +16,7 @@ from danebot.tuples import NamedTuple
 KINDS = ("privkey", "cert", "chain", "fullchain")
 NEXT, READY, COMBO = "nextkey.pem", "ready.pem", "combo.pem"
 DANE_EE, DNSNAMES, MEMORY = "dane-ee", "dnsnames", "rollover.json"
+CONF_KEPT = "renewal.conf.kept"
 UNKNOWN_PREFIX, CANCELLED_PREFIX, GIVEN_UP_PREFIX = "unknown-", "cancelled-", "given-up-"
 UNREADABLE_PREFIX = f"{UNKNOWN_PREFIX}unreadable"
 _VERSIONED = re.compile(r"(privkey|cert|chain|fullchain)(\d+)\.pem\Z")

@@ -10,7 +10,8 @@ of them is healed by the next run:
 3. Staging: the four links go to the newest complete version, as certbot itself would do.
 4. Strays go: certbot's ``previous_*`` links, incomplete versions, surplus copies of keys.  A
    private key that is nowhere else is never removed but set aside.
-5. certbot's configuration leads to staging, keeps the key, names the staged key's type, and has no
+5. certbot's configuration, where a power cut left only some of it, is what it was before (this
+   comes first).  It leads to staging, keeps the key, names the staged key's type, and has no
    deploy hook that certbot would run.
 """
 
@@ -27,6 +28,7 @@ from danebot.adapters.files import read_bytes, remove, remove_leftovers, rewrite
 from danebot.adapters.presence import is_directory, is_file, is_plain_file, is_there, permissions
 from danebot.adapters.replacing import PRIVATE, NewFile, NewLink, replace, sync_directory
 from danebot.adapters.tree.keeping import give_way, listed
+from danebot.adapters.tree.kept_conf import cut_off, put_conf_back
 from danebot.adapters.tree.paths import (
     COMBO,
     KINDS,
@@ -71,13 +73,16 @@ def recover(tree: Tree, name: str) -> tuple[TreeRepair, ...]:
     The caller holds the locks.  Raises `TreeError` when something can't be healed.
     """
     paths = tree.paths(name)
-    if is_sound(tree, paths):
+    back = put_conf_back(paths)
+    if back is not None:
+        paths = tree.paths(name)
+    elif is_sound(tree, paths):
         return ()
     directories = (paths.staging, paths.live, paths.archive, paths.conf.parent)
     for directory in (*directories, paths.staging.parent):
         remove_leftovers(directory)
     aside = set(listed(paths.staging))
-    done = [*_heal_live(tree, paths), *_heal_staging(tree, paths)]
+    done = [*filter(None, [back]), *_heal_live(tree, paths), *_heal_staging(tree, paths)]
     kept = sorted(n for n in set(listed(paths.staging)) - aside if n.startswith(UNKNOWN_PREFIX))
     repairs = [
         *map(TreeRepair, done),
@@ -115,7 +120,7 @@ def found_sound(tree: Tree, paths: LineagePaths) -> Sound | None:
     if combo is None or held is None or latest is None or held.key != combo.key:
         return None
     conf = tree.conf(paths.name)
-    as_it_is = staged_conf(conf, paths, latest.key) is conf
+    as_it_is = staged_conf(conf, paths, latest.key) is conf and not cut_off(paths, conf)
     return Sound(held, combo, latest) if as_it_is else None
 
 

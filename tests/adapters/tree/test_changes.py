@@ -195,3 +195,20 @@ def test_keys_that_cannot_be_listed_are_not_taken_for_none(
     monkeypatch.setattr("danebot.adapters.tree.changes.os.listdir", broken)
     with pytest.raises(TreeError):
         changes.key_files(paths)
+
+
+def test_the_date_of_a_ready_key_is_on_the_disk_before_its_name(
+    grown: Grown, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A power cut left the former date under the new name: the wait seemed older than it was."""
+    changes.add_next_key(grown.paths, trees.key_pem("other"))
+    synced: list[str] = []
+    fsync = os.fsync
+
+    def watched(descriptor: int) -> None:
+        synced.append(Path(f"/proc/self/fd/{descriptor}").readlink().name)
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", watched)
+    changes.mark_ready(grown.paths, datetime(2026, 1, 2, tzinfo=UTC))
+    assert synced == ["nextkey.pem", grown.paths.staging.name]

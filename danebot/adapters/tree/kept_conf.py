@@ -1,0 +1,64 @@
+"""A second name of certbot's configuration of a lineage, for after a power cut.
+
+certbot syncs nothing: the power may go when its new configuration has the name already, and nothing
+of what it holds is on the disk.  So the last one that surely was stays beside staging's links.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from danebot.adapters.certbot.renewal_conf import RenewalConf
+from danebot.adapters.files import keep, read_bytes, rewrite_file, sync
+from danebot.adapters.presence import is_same, permissions
+from danebot.adapters.tree.paths import CONF_KEPT, LineagePaths
+from danebot.errors import TreeError
+
+
+def keep_conf(paths: LineagePaths) -> None:
+    """Have what certbot's configuration says now on the disk for good, under both names.
+
+    Nothing is done where it is, nor for a lineage that isn't staged, nor where certbot can't read
+    it.  Raises `TreeError`.
+    """
+    if not paths.staged or is_same(_kept(paths), paths.conf) or _read(paths.conf) is None:
+        return
+    sync(paths.conf, paths.conf.parent)
+    keep(paths.conf, _kept(paths))
+
+
+def cut_off(paths: LineagePaths, conf: RenewalConf | None) -> bool:
+    """Whether a power cut left only some of ``conf``, or nothing that can be read (None).
+
+    It does where the last line ends within, and settings lack that the kept one has.
+    """
+    if conf is not None and conf.text.endswith("\n"):
+        return False
+    kept = _read(_kept(paths))
+    if kept is None or conf is None:
+        return kept is not None
+    lacking = not kept.values.keys() <= conf.values.keys()
+    return lacking and conf.text.splitlines()[-1] not in kept.text.splitlines()
+
+
+def put_conf_back(paths: LineagePaths) -> str | None:
+    """Put the kept one back where the configuration is cut off; what was done, in words.
+
+    One that isn't there at all was removed by certbot, or by the operator.
+    """
+    if not os.path.lexists(paths.conf) or not cut_off(paths, _read(paths.conf)):
+        return None
+    rewrite_file(paths.conf, read_bytes(_kept(paths)), permissions(paths.conf))
+    return f"{paths.conf}: it was cut off; it is as it was when danebot last ran certbot"
+
+
+def _kept(paths: LineagePaths) -> Path:
+    return paths.staging / CONF_KEPT
+
+
+def _read(path: Path) -> RenewalConf | None:
+    try:
+        return RenewalConf.read(path)
+    except TreeError:
+        return None

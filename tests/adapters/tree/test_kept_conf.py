@@ -1,0 +1,97 @@
+"""certbot syncs nothing: what a power cut left of its configuration is put back."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from adapters import trees
+from adapters.trees import NAME, Grown
+from danebot.adapters.tree.kept_conf import keep_conf
+from danebot.adapters.tree.recovery import is_sound, recover
+from danebot.errors import TreeError
+
+
+@pytest.fixture
+def grown(tmp_path: Path) -> Grown:
+    made = trees.staged(tmp_path)
+    keep_conf(made.paths)
+    return made
+
+
+def _kept(grown: Grown) -> Path:
+    return grown.paths.staging / "renewal.conf.kept"
+
+
+def _as_certbot(grown: Grown, data: bytes) -> None:
+    """Replace the configuration as certbot does: by renaming."""
+    new = grown.paths.conf.with_name(f"{NAME}.conf.new")
+    new.write_bytes(data)
+    new.rename(grown.paths.conf)
+
+
+def test_it_is_kept_under_a_second_name_and_left_alone_then(
+    grown: Grown, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert _kept(grown).samefile(grown.paths.conf)
+    synced: list[int] = []
+    monkeypatch.setattr(os, "fsync", synced.append)
+    keep_conf(grown.paths)
+    assert synced == []
+    _as_certbot(grown, grown.paths.conf.read_bytes() + b"autorenew = True\n")
+    keep_conf(grown.paths)
+    assert _kept(grown).samefile(grown.paths.conf)
+    assert len(synced) == 3  # the file, its directory, and staging
+
+
+@pytest.mark.parametrize("share", [0, 0.25, 0.5, 0.9], ids=str)
+def test_what_is_cut_off_is_put_back(grown: Grown, share: float) -> None:
+    whole = grown.paths.conf.read_bytes()
+    cut = whole[: int(len(whole) * share)].rstrip(b"\n")
+    _as_certbot(grown, cut)
+    (told,) = map(str, recover(grown.tree, NAME))
+    assert "cut off" in told
+    assert grown.paths.conf.read_bytes() == whole
+    assert is_sound(grown.tree, grown.paths)
+    assert recover(grown.tree, NAME) == ()
+
+
+def test_zeros_are_put_back(grown: Grown) -> None:
+    whole = grown.paths.conf.read_bytes()
+    _as_certbot(grown, bytes(len(whole)))
+    assert len(recover(grown.tree, NAME)) == 1
+    assert grown.paths.conf.read_bytes() == whole
+
+
+@pytest.mark.parametrize("end", ["\n", ""], ids=["ended", "no final newline"])
+def test_what_people_take_out_stays_out(grown: Grown, end: str) -> None:
+    text = grown.paths.conf.read_text() + "server = https://ca.example.test/\nautorenew = True\n"
+    _as_certbot(grown, text.encode())
+    keep_conf(grown.paths)
+    edited = text.replace("server = https://ca.example.test/\n", "").rstrip("\n") + end
+    _as_certbot(grown, edited.encode())
+    assert recover(grown.tree, NAME) == ()
+    assert grown.paths.conf.read_text() == edited
+
+
+def test_one_that_is_removed_does_not_come_back(grown: Grown) -> None:
+    grown.paths.conf.unlink()
+    with pytest.raises(TreeError, match="absent"):
+        recover(grown.tree, NAME)
+    assert not grown.paths.conf.exists()
+
+
+def test_one_that_cannot_be_read_is_not_kept(grown: Grown) -> None:
+    whole = grown.paths.conf.read_bytes()
+    _as_certbot(grown, b"")
+    keep_conf(grown.paths)
+    assert _kept(grown).read_bytes() == whole
+
+
+def test_without_a_kept_one_it_is_told(grown: Grown) -> None:
+    _kept(grown).unlink()
+    _as_certbot(grown, b"")
+    with pytest.raises(TreeError, match="is empty"):
+        recover(grown.tree, NAME)
