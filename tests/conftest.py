@@ -1,6 +1,7 @@
 """Fixtures for all tests; the lab's are for tests marked ``lab``."""
 
 import gc
+import itertools
 import os
 import signal
 import sys
@@ -50,15 +51,21 @@ def pytest_collection_modifyitems(items: list[pytest.Item], config: pytest.Confi
     if not workers:
         return
     usual = float(config.getini("timeout"))
-    longest = [
-        item
-        for item in items
-        if (limit := item.get_closest_marker("timeout")) and limit.args[0] > usual
-    ]
-    share = len(items) // workers
-    for number, item in enumerate(longest):
-        items.remove(item)
-        items.insert(number % workers * share + number // workers, item)
+    longest = sorted((one for one in items if _limit(one) > usual), key=_limit, reverse=True)
+    others = iter([one for one in items if _limit(one) <= usual])
+    left, ordered = len(items), list[pytest.Item]()
+    for number in range(workers):
+        share = left // (workers - number)
+        first = longest[number::workers]
+        ordered += [*first, *itertools.islice(others, max(share - len(first), 0))]
+        left -= share
+    items[:] = [*ordered, *others]
+
+
+def _limit(item: pytest.Item) -> float:
+    """Its time limit in seconds, where it has one of its own."""
+    marker = item.get_closest_marker("timeout")
+    return 0.0 if marker is None else float(marker.args[0])
 
 
 _ran = threading.Thread.run
