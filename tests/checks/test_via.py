@@ -77,11 +77,12 @@ def test_it_has_the_time_that_was_given(world: World, answering: tuple[Exporter,
     with socket.create_server(("127.0.0.1", 0)) as silent:
         port = silent.getsockname()[1]
         world.publish(port, OTHER)
-        words = world.words(port, "-t", "3")
-        assert same(answering[1], words) == 3
+        words = world.words(port, "-t", "8")  # on a busy machine a program begins after seconds
         begin = time.monotonic()
-        check_dane(["--via", answering[1], *words])
-        assert time.monotonic() - begin < 3 + 1
+        told = check_dane(["--via", answering[1], *words])
+        assert time.monotonic() - begin < 8 + 10
+        plain = check_dane(words, PLAIN)
+    assert (told.status, steady(told.text)) == (3, steady(plain.text))
 
 
 # ---- without an answer ----------------------------------------------------------------------
@@ -89,7 +90,7 @@ def test_it_has_the_time_that_was_given(world: World, answering: tuple[Exporter,
 
 def _drips(client: socket.socket) -> None:
     client.sendall(b"danebot-check/1 0 1000\n")
-    for _ in range(100):
+    for _ in range(600):
         client.sendall(b"x")
         time.sleep(0.1)
 
@@ -121,7 +122,7 @@ ODD: dict[str, tuple[Callable[[socket.socket], None], str]] = {
     "another": (lambda client: client.sendall(b"220 ESMTP\r\n"), "no answer of a danebot-exp"),
     "endless": (_floods, "has no end"),
     "drips": (_drips, "no answer in time; allow more (--timeout)"),
-    "silent": (lambda _: time.sleep(9), "no answer in time; allow more (--timeout)"),
+    "silent": (lambda _: time.sleep(60), "no answer in time; allow more (--timeout)"),
 }
 
 
@@ -131,7 +132,7 @@ def test_an_answer_that_is_none_is_unknown(name: str, tmp_path: Path) -> None:
     with odd_server(tmp_path / "s", act) as path:
         begin = time.monotonic()
         told = check_dane(["--via", path, *SILENT])
-        assert time.monotonic() - begin < 5
+        assert time.monotonic() - begin < 2 + 30  # a busy machine's leave
     told.sound()
     assert told.status == 3
     assert told.lines[0].startswith(f"DANE UNKNOWN - {path}: ")
@@ -164,14 +165,14 @@ def test_nobody_there(via: str, says: str) -> None:
 def test_or_local_looks_itself_in_what_time_is_left(world: World, tmp_path: Path) -> None:
     with world.peer() as peer:
         world.publish(peer.port, f"3 1 1 {world.digest}")
-        words = world.words(peer.port, "-t", "8")
+        words = world.words(peer.port, "-t", "12")
         gone = check_dane(["--via", "/nonexistent/s", "--or-local", *words])
         with odd_server(tmp_path / "s", ODD["silent"][0]) as path:
             begin = time.monotonic()
             late = check_dane(["--via", path, "--or-local", *words])
-            assert 8 / 3 < time.monotonic() - begin < 8
+            assert 12 / 3 < time.monotonic() - begin < 12
     assert (gone.status, late.status) == (0, 0)
-    assert 8 / 3 < float(late.data["time"].partition("s")[0]) < 8
+    assert 12 / 3 < float(late.data["time"].partition("s")[0]) < 12
 
 
 def test_who_may_not_ask(tmp_path: Path) -> None:
@@ -271,7 +272,7 @@ def test_or_local_has_the_time_to_tell_what_is_wrong(world: World, tmp_path: Pat
         odd_server(tmp_path / "s", ODD["silent"][0]) as path,
     ):
         world.publish(peer.port, OTHER, addresses=("127.0.0.1", "127.0.0.66"))
-        told = check_dane(["--via", path, "--or-local", *world.words(peer.port, "-t", "3")])
+        told = check_dane(["--via", path, "--or-local", *world.words(peer.port, "-t", "12")])
     assert told.status == 2, told.text
 
 

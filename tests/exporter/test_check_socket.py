@@ -8,7 +8,7 @@ import socket
 import stat
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from functools import partial
@@ -65,6 +65,13 @@ def ask(place: Path, octets: bytes, *, patience: float = 20.0) -> bytes:
             while part := sock.recv(65536):
                 found += part
     return found
+
+
+def until(condition: Callable[[], bool], seconds: float = 60) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.01)
 
 
 def request(*words: str) -> bytes:
@@ -270,7 +277,7 @@ def test_odd_requests(place: Path, running: Exporter, octets: bytes) -> None:
                 found += part
         except ConnectionResetError:
             pass
-    assert time.monotonic() - begin < 5
+    assert time.monotonic() - begin < 2 + 15  # a busy machine's leave
     if found:
         status, text = read_answer(found)
         assert status == 3
@@ -369,16 +376,18 @@ def test_sigterm_lets_checks_end(tmp_path: Path, place: Path, world: World) -> N
         exporter("--snapshot", status, "--check.socket", place) as found,
         ThreadPoolExecutor(1) as pool,
     ):
+        silent.settimeout(60)
         port = silent.getsockname()[1]
         world.publish(port, OTHER)
-        asked = request(*world.words(port, "-t", "4"))
-        under_way = pool.submit(ask, place, asked)
-        time.sleep(1)
-        found.process.send_signal(signal.SIGTERM)
-        time.sleep(0.5)
-        assert not place.exists()
-        assert found.process.poll() is None
-        assert read_answer(under_way.result())[0] == 3
+        asked = request(*world.words(port, "-t", "60"))
+        under_way = pool.submit(ask, place, asked, patience=120)
+        client, _ = silent.accept()
+        with client:
+            found.process.send_signal(signal.SIGTERM)
+            until(lambda: not place.exists())
+            assert found.process.poll() is None
+            assert not under_way.done()
+        assert "DANE CRITICAL" in read_answer(under_way.result())[1]
         assert found.process.wait(10) == -signal.SIGTERM
 
 
@@ -388,13 +397,16 @@ def test_killed_in_the_middle_of_a_check(tmp_path: Path, place: Path, world: Wor
         socket.create_server(("127.0.0.1", 0)) as silent,
         ThreadPoolExecutor(1) as pool,
     ):
+        silent.settimeout(60)
         port = silent.getsockname()[1]
         world.publish(port, OTHER)
         with exporter("--snapshot", status, "--check.socket", place) as found:
-            words = ["--via", str(place), *world.words(port, "-t", "20")]
+            words = ["--via", str(place), *world.words(port, "-t", "60")]
             told = pool.submit(check_dane, words)
-            time.sleep(2)
-            found.process.kill()
+            client, _ = silent.accept()
+            with client:
+                found.process.kill()
+                found.process.wait()
             assert "hung up without an answer" in told.result().text
         assert "nobody answers there" in check_dane(["--via", str(place), "-H", "a.example"]).text
         with exporter("--snapshot", status, "--check.socket", place):

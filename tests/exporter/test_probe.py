@@ -98,6 +98,9 @@ def test_a_probe_waits_for_half_its_time_and_works_in_the_rest(
         assert late.startswith("HTTP/1.1 503")
         assert took >= 0.9
         next_ = pool.submit(ask, server, "next.example", 40.5)
+        while not vars(vars(server.probes)["_cond"])["_waiters"]:  # until it waits
+            assert time.monotonic() - began < 120
+            time.sleep(0.01)
         time.sleep(0.5)
         release.set()
         assert next_.result().startswith("HTTP/1.1 200")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import random
 import socket
 import time
@@ -10,6 +11,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 PORTS = {1: (53,), 2: (53,), 3: (53,), 4: (14000, 14001, 15000), 5: (25, 80), 6: (53,), 7: (25,)}
+
+_SHARES = 16  # of the ports, for as many workers
 
 
 class LabError(Exception):
@@ -63,10 +66,12 @@ def _is_free(prefix: str) -> bool:
 def free_ports(count: int) -> list[int]:
     """Ports of 127.0.0.1 that are free for TCP and UDP, and stay so.
 
-    They are none that the kernel gives away by itself: in between, another test could get them.
+    They are none that the kernel gives away by itself, nor those of pytest-xdist's other workers:
+    in between, another test could get them.
     """
     found: list[int] = []
-    for port in random.sample(range(20_000, 32_000), 2000):
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % _SHARES
+    for port in random.sample(range(20_000 + worker, 32_000, _SHARES), 12_000 // _SHARES):
         if len(found) == count:
             return found
         with contextlib.suppress(OSError), contextlib.ExitStack() as stack:

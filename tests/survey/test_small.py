@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from datetime import timedelta
 from pathlib import Path
 
@@ -14,7 +15,8 @@ pytest.importorskip("distributed", reason="danebot[survey] isn't installed")
 from danebot.adapters.dns.resolvconf import Nameserver, ResolverConfig
 from danebot.domain.addresses import Reach
 from danebot.domain.names import DnsName, Hostname
-from danebot.survey.dataset import SurveyError
+from danebot.survey import engine, exchange, rows
+from danebot.survey.dataset import DataSet, Folder, SurveyError
 from danebot.survey.plan import KnownNames, SurveyPlan
 from danebot.survey.soundness import require_sound, require_sound_now
 from lab.namespace import Namespace
@@ -42,6 +44,28 @@ def test_every_kind_of_domain_has_its_verdict(surveyed: Path) -> None:
     assert {kind for _, kind in domains(COUNT)} == set(KINDS)
     assert job.verdicts(surveyed) == expected(COUNT)
     assert len(list((surveyed / "domains").iterdir())) > 2
+
+
+def test_each_stage_makes_what_the_next_one_needs(tmp_path: Path) -> None:
+    """Without a cluster: the same functions one after the other, and twice is as good as once."""
+    kinds = {kind: name for name, kind in domains(COUNT)}
+    data, plan = DataSet(tmp_path), planned(tmp_path)._replace(interval=timedelta(0))
+    inputs = [{"domain": name} for name in kinds.values()]
+    data.write(Folder.INPUT, 0, inputs[:9], rows.input_schema())
+    data.write(Folder.INPUT, 1, inputs[9:], rows.input_schema())
+    for step in engine.STEPS:
+        if step.before is not None:
+            exchange.exchange(data, step.before, 9, 10)
+        made = [step.make(plan, number) for number in data.parts(step.source)]
+        assert made == [data_rows(data, step.stage, number) for number in data.parts(step.stage)]
+    assert job.verdicts(tmp_path) == Counter(KINDS[kind] for kind in kinds)
+    before = list(data.read(Folder.DOMAINS, 0))
+    engine.STEPS[-1].make(plan, 0)
+    assert list(data.read(Folder.DOMAINS, 0)) == before
+
+
+def data_rows(data: DataSet, stage: Folder, number: int) -> int:
+    return len(list(data.read(stage, number)))
 
 
 def test_it_tells_what_it_did(surveyed: Path) -> None:

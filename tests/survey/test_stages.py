@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import itertools
 import os
@@ -31,6 +32,7 @@ from danebot.survey import rows, stages  # noqa: E402
 from danebot.survey.dataset import DataSet, Folder, SurveyError, SurveyState  # noqa: E402
 from danebot.survey.plan import OptOut, SurveyPlan, parse_opt_out  # noqa: E402
 from danebot.survey.sources import Form, NameSource, form_of, take_input  # noqa: E402
+from lab.net import reserve  # noqa: E402
 
 HELO = Hostname("probe.test")
 
@@ -179,8 +181,9 @@ def greeted() -> Iterator[tuple[str, list[float]]]:
     if os.geteuid():
         pytest.skip("port 25 takes root")
     times: list[float] = []
-    with socket.socket() as server:
-        address = f"127.{os.getpid() % 200 + 20}.77.25"
+    net = reserve()
+    with contextlib.closing(net.reservation), socket.socket() as server:
+        address = net.host(25)
         server.bind((address, 25))
         server.listen()
 
