@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 _BEGIN = monotonic()
 _UNKNOWN = 3
+_SHOWN = 300  # characters of what was named: there has to be room for the reason
 _PATIENCE, _LEAST, _LONGEST = 30.0, 1.0, 3600.0  # seconds, as the plugin has them
 _VALUES = ("--via", "--via-login", "--via-ca")
 
@@ -41,11 +42,11 @@ def main() -> NoReturn:
     except NoAnswer as why:
         if local:
             _plugin(monotonic() - _BEGIN)
-        _end(_UNKNOWN, _line(f"{via}: {why}"))
+        _end(_UNKNOWN, _line(f"{via[:_SHOWN]}: {why}"))
     except KeyboardInterrupt:
         _end(_UNKNOWN, _line("interrupted"))
     except BaseException as exc:  # noqa: BLE001 - nothing is above this
-        _end(_UNKNOWN, _line(f"{via}: {type(exc).__name__}: {exc}; please report this"))
+        _end(_UNKNOWN, _line(f"{via[:_SHOWN]}: {type(exc).__name__}: {exc}; please report this"))
     _end(status, text)
 
 

@@ -65,9 +65,11 @@ def _content(response: bytes) -> bytes:
     words = head.split(b"\r\n", 1)[0].split(b" ")
     if not response:
         return b""
-    if not blank or not words[0].startswith(b"HTTP/1.") or not words[1:] or not words[1].isdigit():
+    digits = b"".join(words[1:2])
+    fine = len(digits) == 3 and digits.isdigit()  # noqa: PLR2004 - RFC 9112 section 4
+    if not blank or not words[0].startswith(b"HTTP/1.") or not fine:
         raise NoAnswer("that is no answer of a danebot-exporter; correct --via")
-    status = int(words[1])
+    status = int(digits)
     if status != _OK:
         said = content.split(b"\n", 1)[0].decode("ascii", "replace")[:200]
         raise NoAnswer(_WORDS.get(status) or f"it refuses ({status}): {said}")
@@ -84,7 +86,7 @@ def _parts(url: str) -> tuple[str, str, int, str]:
     if host.startswith("[") and host.endswith("]"):
         host = host[1:-1]
     fine = url.isascii() and url.isprintable() and " " not in url and "@" not in place
-    port = int(digits) if digits.isdigit() else _PORTS.get(scheme, 0)
+    port = int(digits[:6]) if fine and digits.isdigit() else _PORTS.get(scheme, 0)
     if not fine or scheme not in _PORTS or not host or not 0 < port < 1 << 16:
         raise NoAnswer("want http(s)://HOST:PORT; a name and password go into --via-login")
     return scheme, host, port, "/" + (path if slash and path else "check")

@@ -324,7 +324,7 @@ def _mode(text: str) -> int:
 def _address(text: str) -> tuple[str, int]:
     """``HOST:PORT``, ``[IPv6]:PORT`` or ``:PORT``."""
     host, colon, port = text.rpartition(":")
-    if not colon or not port.isascii() or not port.isdigit() or int(port) not in _PORTS:
+    if not colon or not port.isascii() or not port.isdigit() or int(port[:6]) not in _PORTS:
         raise click.BadParameter(f"{text!r} is not [HOST]:PORT", param_hint="--web.listen-address")
     if host.startswith("[") and host.endswith("]"):
         return host[1:-1], int(port)

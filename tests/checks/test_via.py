@@ -6,6 +6,7 @@ import os
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -153,6 +154,8 @@ def test_an_answer_that_is_none_is_unknown(name: str, tmp_path: Path) -> None:
         ("http://me:secret@127.0.0.1/", "--via-login"),
         ("http://127.0.0.1:99999", "want http(s)://HOST:PORT"),
         ("http://a b\n|", "want http(s)://HOST:PORT"),
+        ("http://127.0.0.1:\u00b2", "want http(s)://HOST:PORT"),
+        ("http://127.0.0.1:" + "9" * 5000, "want http(s)://HOST:PORT"),
     ],
 )
 def test_nobody_there(via: str, says: str) -> None:
@@ -160,6 +163,25 @@ def test_nobody_there(via: str, says: str) -> None:
     told.sound()
     assert told.status == 3
     assert says in told.text
+
+
+@pytest.mark.parametrize("status", [b"9" * 5000, b"20", b"2000"])
+def test_a_status_that_is_none(status: bytes) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        url = f"http://127.0.0.1:{listening.getsockname()[1]}"
+
+        def answer() -> None:
+            client, _ = listening.accept()
+            with client:
+                client.recv(4096)
+                client.sendall(b"HTTP/1.0 " + status + b" OK\r\n\r\n")
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        told = check_dane(["--via", url, *SILENT])
+        thread.join()
+    told.sound()
+    assert (told.status, "that is no answer of a danebot-exporter" in told.text) == (3, True)
 
 
 def test_or_local_looks_itself_in_what_time_is_left(world: World, tmp_path: Path) -> None:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import grp
 import os
+import re
 import select
+import subprocess
+import tempfile
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -78,6 +82,39 @@ def test_a_spool_that_nobody_empties_is_not_filled(tmp_path: Path) -> None:
     for one in tmp_path.iterdir():
         one.unlink()
     assert [one.refused for one in spool.submit([found()])] == [""]
+
+
+@pytest.mark.parametrize("door", [CommandPipe, ResultSpool])
+def test_a_door_for_another_group_says_whose_is_needed(
+    door: type[CommandPipe | ResultSpool],
+) -> None:
+    if os.geteuid():
+        pytest.skip("only root can be somebody else")
+    with tempfile.TemporaryDirectory() as base:
+        place = Path(base) / "rw"
+        place.mkdir(mode=0o710)
+        os.mkfifo(place / "nagios.cmd")
+        Path(base).chmod(0o755)
+        os.seteuid(65534)
+        try:
+            with pytest.raises(DanebotError, match="SupplementaryGroups= of the unit"):
+                list(door(place / "nagios.cmd" if door is CommandPipe else place).submit([found()]))
+        finally:
+            os.seteuid(0)
+
+
+def test_what_the_documents_give_the_unit_opens_debians_doors() -> None:
+    """As whoever has that group, and as that user; Debian's own directories, in mode and group."""
+    doors = [Path("/var/lib/nagios4") / name for name in ("rw", "spool/checkresults")]
+    if os.geteuid() or not doors[0].exists():
+        pytest.skip("nagios4-core of Debian has these directories, and only root sees into them")
+    text = (Path(__file__).parents[2] / "docs/exporter.md").read_text()
+    (group,) = re.findall(r"^    SupplementaryGroups=(\S+)$", text, re.MULTILINE)
+    (user,) = re.findall(r"^    User=(\S+)$", text, re.MULTILINE)
+    as_group = ["--reuid=65534", "--regid=65534", f"--groups={grp.getgrnam(group).gr_gid}"]
+    as_user = [f"--reuid={user}", f"--regid={user}", "--init-groups"]
+    for words, door, right in ((as_group, doors[0], "-x"), (as_user, doors[1], "-w")):
+        subprocess.run(["setpriv", *words, "test", right, door], check=True)
 
 
 def test_a_spool_that_is_not_there_is_said(tmp_path: Path) -> None:

@@ -339,6 +339,7 @@ def test_without_the_libraries_it_says_which_extra_has_them(tmp_path: Path) -> N
         ("--web.listen-address", "9698"),
         ("--web.listen-address", "::1:9698"),
         ("--web.listen-address", "a:99999"),
+        ("--web.listen-address", "a:" + "9" * 5000),
         ("--probe.interval", "often"),
         ("--nope",),
     ],

@@ -93,6 +93,9 @@ def _words(exc: OSError) -> str:
         errno.ENXIO: "nobody reads it; is Nagios running, with check_external_commands=1?",
         errno.EPIPE: "nobody reads it any more; was Nagios restarted?",
         errno.EAGAIN: "full: Nagios reads too slowly",
+        errno.EACCES: "this user may not write there; its group is needed, see ls -ld, and "
+        "SupplementaryGroups= of the unit",
+        errno.EROFS: "read-only here; see ReadWritePaths= of the unit",
     }
     return words.get(exc.errno or 0) or exc.strerror or "input/output"
 
@@ -129,7 +132,7 @@ class ResultSpool:
         try:
             self._written.append(self._write(spool_file(results)))
         except OSError as exc:
-            raise NagiosError(f"{self._path}: {exc.strerror}") from exc
+            raise NagiosError(f"{self._path}: {_words(exc)}") from exc
         yield from (TAKEN for _ in results)
 
     def close(self) -> None:
