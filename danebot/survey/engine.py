@@ -9,6 +9,7 @@ import functools
 import hashlib
 import logging
 import os
+import tempfile
 import time
 import warnings
 from collections.abc import Callable, Iterator
@@ -85,8 +86,10 @@ def cluster(
     """A client of ``scheduler``, or of a cluster of so many processes that lasts for the block.
 
     That of our own speaks TLS with keys of the moment: on loopback, too, whoever reaches a worker
-    runs code there.  ``tls`` are files of CA, certificate and key for one that is named.  Raises
-    `SurveyError`.
+    runs code there.  Its files lie in a directory that nobody else can enter: Dask's usual one,
+    below /tmp, anybody may have made, with links in place of its locks and modules that its
+    processes would import.  ``tls`` are files of CA, certificate and key for one that is named.
+    Raises `SurveyError`.
     """
     import dask
     from distributed import Client, LocalCluster
@@ -113,6 +116,10 @@ def cluster(
                 yield client
             return
         with (
+            tempfile.TemporaryDirectory(
+                prefix="danebot-survey-", ignore_cleanup_errors=True
+            ) as own_directory,
+            dask.config.set({"temporary-directory": own_directory}),
             LocalCluster(
                 n_workers=workers,
                 threads_per_worker=1,

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import sys
+import tempfile
 import threading
 from pathlib import Path
 
@@ -17,6 +19,7 @@ from danebot.adapters.dns.resolvconf import ResolverConfig
 from danebot.console import Console
 from danebot.domain.names import Hostname
 from danebot.errors import ConfigError
+from danebot.survey import engine
 from danebot.survey.dataset import DataSet, Folder, SurveyError, SurveyState
 from danebot.survey.plan import SurveyPlan
 from danebot.survey.sources import Form, NameSource
@@ -81,6 +84,30 @@ def test_a_link_for_a_lock_makes_no_file_elsewhere(tmp_path: Path) -> None:
     with pytest.raises(SurveyError, match="cannot write"), DataSet(tmp_path / "out").held():
         pass
     assert not (tmp_path / "elsewhere").exists()
+
+
+def test_workers_keep_out_of_a_directory_that_anybody_could_have_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Dask's is /tmp/dask-scratch-space, whosever that is: its locks empty what they lead to.
+
+    And it is where its processes look first for whatever they import.
+    """
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    theirs, victim = tmp_path / "dask-scratch-space", tmp_path / "victim"
+    theirs.mkdir()
+    victim.write_text("precious")
+    for lock in ("global.lock", "purge.lock"):
+        (theirs / lock).symlink_to(victim)
+    with engine.cluster(None, 1) as client:
+        assert str(theirs) not in [*sys.path, *client.submit(lambda: sys.path).result()]
+        (place,) = client.run(lambda dask_worker: dask_worker.local_directory).values()
+        assert victim.read_text() == "precious"
+        assert not Path(place).is_relative_to(theirs)
+        (own,) = (one for one in Path(place).parents if one.parent == tmp_path)
+        assert own.stat().st_mode & 0o77 == 0
+    assert sorted(tmp_path.iterdir()) == [theirs, victim]
 
 
 @pytest.mark.parametrize(
