@@ -78,36 +78,55 @@ def settle(descriptor: int, access: Access, model: Path) -> None:
 def grant(path: Path, access: Access) -> bool:
     """Give a file that is there another group or mode; whether it had another.
 
-    It is never open to more than before or after.  A link is left alone.  Raises `OSError`.
+    It is never open to more than before or after.  Another user's, who may have put it there, is
+    only ever made less open.  A link is left alone.  Raises `OSError`.
     """
-    there = _trusted(path)
-    if there is None or _gives(path, there, access):
+    there = _regular(path)
+    if there is None or _gives(path, there, _due(path, there, access)):
         return False
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
     try:
         found = os.fstat(descriptor)
-        if _gives(descriptor, found, access):
+        due = _due(descriptor, found, access)
+        if _gives(descriptor, found, due):
             return False
-        mode, group = _mode(descriptor, found), access.group
+        mode = _mode(descriptor, found)
         entries = _list(descriptor)
-        _set(descriptor, mode & access.mode, entries)
-        if group is not None:
-            os.fchown(descriptor, -1, group)
-        _set(descriptor, access.mode, entries)
+        _set(descriptor, mode & due.mode, entries)
+        if due.group is not None:
+            os.fchown(descriptor, -1, due.group)
+        _set(descriptor, due.mode, entries)
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
     return True
 
 
-def _trusted(path: Path) -> os.stat_result | None:
-    """A regular file's status; None where there is none, or somebody else may have made it."""
+def _due(file: Path | int, found: os.stat_result, access: Access) -> Access:
+    """What is to be given to it; of another user's, nothing but less."""
+    if _is_own(found):
+        return access
+    mode = _mode(file, found) & access.mode
+    return Access(mode if access.group in (None, found.st_gid) else mode & 0o707)
+
+
+def _regular(path: Path) -> os.stat_result | None:
+    """A regular file's status; None where there is none."""
     try:
         found = path.lstat()
     except FileNotFoundError:
         return None
-    known = stat.S_ISREG(found.st_mode) and found.st_uid in (0, os.geteuid())
-    return found if known else None
+    return found if stat.S_ISREG(found.st_mode) else None
+
+
+def _trusted(path: Path) -> os.stat_result | None:
+    """The same; None, too, where somebody else may have made it."""
+    found = _regular(path)
+    return found if found is not None and _is_own(found) else None
+
+
+def _is_own(found: os.stat_result) -> bool:
+    return found.st_uid in (0, os.geteuid())
 
 
 def _gives(file: Path | int, found: os.stat_result, access: Access) -> bool:
