@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 _PORTS = {"http": 80, "https": 443}
 _OK = 200
+_CODE = 3  # digits of a status (RFC 9112 section 4)
 _LARGEST = 4096  # octets of a file with a password
 _OTHERS = 0o027  # as the exporter has it: its group may read it, no other
 _KIND, _REGULAR = 0o170000, 0o100000
@@ -66,7 +67,7 @@ def _content(response: bytes) -> bytes:
     if not response:
         return b""
     digits = b"".join(words[1:2])
-    fine = len(digits) == 3 and digits.isdigit()  # noqa: PLR2004 - RFC 9112 section 4
+    fine = len(digits) == _CODE and digits.isdigit()
     if not blank or not words[0].startswith(b"HTTP/1.") or not fine:
         raise NoAnswer("that is no answer of a danebot-exporter; correct --via")
     status = int(digits)
