@@ -94,15 +94,14 @@ def remember_route(old: OwnerMemory, observation: OwnerObservation, now: datetim
     """
     route, until = route_now(old, observation), old.old_route_until
     ttls = _route_ttls(old, observation)
-    known = _knows_route(observation)
-    if known and old.strayed is not None:
+    if old.strayed is not None:
         until = max(now + max(ttls), until or now)
     match moved_to(old.route, route):
         case Move.LOST | Move.ELSEWHERE:
             until = max(now + max(ttls, default=_NOTHING), until or now)
             return RouteMemory(route, observation.route_ttl, until)
         case Move.NONE | Move.GAINED:
-            strayed = None if known else old.strayed
+            strayed = None if _knows_route(observation) else old.strayed
             return RouteMemory(route, max(ttls, default=None), until, strayed)
 
 

@@ -428,6 +428,17 @@ def test_what_led_elsewhere_under_it_is_told_as_what_began_the_wait_anew() -> No
     assert (awaiting.begun_anew, awaiting.interruption.new) == (1, ("ns3.example.org [192.0.2.1]",))
 
 
+def test_a_wait_that_had_not_begun_is_none_that_began_anew() -> None:
+    """What is remembered of owners that aren't looked at stays as it is."""
+    waiting = state(next_key=key_file("new"))
+    memory = remember(Memory(), waiting, seen(look("old"), look("old", owner=MX2)), T0)
+    stray = undated(look("old", "new", at=THREE))
+    after = remember(memory, waiting, seen(stray), REAL - 3 * DAY)
+    assert after.awaiting is not None
+    assert (after.awaiting.begun_anew, after.awaiting.interruption) == (0, None)
+    assert after.owners[MX2] == memory.owners[MX2]
+
+
 @pytest.mark.parametrize("slow", [3 * HOUR, 4 * DAY])
 @pytest.mark.parametrize("looked", [look, blind], ids=["servers", "resolver alone"])
 def test_a_gap_that_it_ends_ends_the_wait(
