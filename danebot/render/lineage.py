@@ -215,9 +215,8 @@ def run_lines(last: RunStatus | None, now: datetime) -> Iterator[str]:
     if last is None:
         yield "danebot renew has not run here yet: start it daily from a timer or cron"
         return
-    ago = duration(max(now - last.ended, timedelta(0)))
-    status = last.exit_status
-    yield f"danebot renew ran last at {when(last.ended)} ({ago} ago), exit status {status}"
+    ended, status = f"{when(last.ended)} ({distance(last.ended, now)})", last.exit_status
+    yield f"danebot renew ran last at {ended}, exit status {status}"
 
 
 def _same(one: CertificateStatus, other: CertificateStatus | None) -> bool:

@@ -16,7 +16,7 @@ from danebot.domain.kinds import Concern
 from danebot.domain.rollover.steps.phases import Phase
 from danebot.domain.status.document import Snapshot, finding_of
 from danebot.domain.status.overdue import absent, all_left, fresh, renewals_stopped
-from danebot.domain.text import duration, when
+from danebot.domain.text import distance, when
 from danebot_exporter.card import brief, card, item
 from danebot_exporter.frame import document
 from danebot_exporter.html import Html, fragment, tag
@@ -222,8 +222,8 @@ def _plural(severity: Severity, count: int) -> str:
 
 def _top(snapshot: Snapshot, survey: _Survey, own: list[Finding], now: datetime, host: str) -> Html:
     run = snapshot.last_renew or snapshot.run
-    ago = duration(max(now - run.ended, timedelta(0)))
-    ended = f" Last danebot {run.verb} {when(run.ended)} ({ago} ago), exit status {run.exit_status}"
+    ended = f"{when(run.ended)} ({distance(run.ended, now)}), exit status {run.exit_status}"
+    ended = f" Last danebot {run.verb} {ended}"
     wish = survey.wish
     views = (
         tag(

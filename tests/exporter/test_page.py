@@ -18,7 +18,7 @@ from danebot.domain.delivery.judgements import Judgement, Served
 from danebot.domain.delivery.routes import Dane
 from danebot.domain.names import Endpoint, Hostname, Protocol
 from danebot.domain.status.document import LineageStatus
-from danebot.render.lineage import status_lines
+from danebot.render.lineage import run_lines, status_lines
 from danebot.verbs.status import _show
 from danebot_exporter.endpoints import EndpointReport, Watched
 from danebot_exporter.page import FEW, PER_PAGE, PageWish, page
@@ -251,6 +251,18 @@ def test_where_nothing_is_watched_the_header_is_not_green(tmp_path: Path) -> Non
         assert "chip fine" not in body.decode()
     ours = sample.lineage("mx.example.org")
     assert "left to certbot, so" not in text(made(tmp_path, free, ours))
+
+
+def test_a_run_of_the_future_is_not_of_now(tmp_path: Path) -> None:
+    """The clock is wrong: it said "0 s ago" of a run that is to end in two months."""
+    path = sample.write(tmp_path / "status.json", sample.snapshot([sample.lineage("mx.test")]))
+    early = NOW - timedelta(days=60)
+    shown = text(page(path, PageWish.of({}), {}, early))
+    assert re.search(r"Last danebot renew \S+ \S+ UTC \(in (59|60) d", shown)
+    run = sample.snapshot([]).last_renew
+    assert run is not None
+    (line,) = run_lines(run, early)
+    assert re.search(r"\(in (59|60) d", line)
 
 
 def test_an_option_is_not_broken_in_two(tmp_path: Path) -> None:
