@@ -69,19 +69,27 @@ def require_regular(path: Path | str, limit: int) -> None:
 
 
 def read_regular(
-    path: Path | str, limit: int, allow: Callable[[os.stat_result], None] | None = None
+    path: Path | str,
+    limit: int,
+    allow: Callable[[os.stat_result], None] | None = None,
+    *,
+    follow: bool = True,
+    begins: bytes = b"",
 ) -> bytes:
     """Return a file's content; raises as `open_regular` does, also where it grows meanwhile.
 
-    ``allow`` is shown the open file's status before anything is read, and may raise.
+    ``allow`` is shown the open file's status before anything is read, and may raise.  Of a file
+    that doesn't begin with ``begins`` the rest isn't read.
     """
-    descriptor = open_regular(path, limit)
+    descriptor = open_regular(path, limit, follow=follow)
     try:
         if allow is not None:
             allow(os.fstat(descriptor))
         data = b""
         while len(data) <= limit and (more := os.read(descriptor, _PIECE)):
             data += more
+            if not data.startswith(begins):
+                break
     finally:
         os.close(descriptor)
     if len(data) > limit:

@@ -53,6 +53,21 @@ def test_it_is_not_inherited(file: Path) -> None:
     os.close(descriptor)
 
 
+def test_of_a_file_of_another_kind_the_rest_is_not_read(tmp_path: Path) -> None:
+    file = tmp_path / "program"
+    file.write_bytes(b"#!" + b"x" * LIMIT * 1000)
+    assert read_regular(file, LIMIT * 2000, begins=b"#!") == file.read_bytes()
+    assert len(read_regular(file, LIMIT * 2000, begins=b"%PDF")) < LIMIT * 1000
+
+
+def test_a_link_is_followed_unless_it_must_not_be(file: Path, tmp_path: Path) -> None:
+    link = tmp_path / "link"
+    link.symlink_to(file)
+    assert read_regular(link, LIMIT) == b"x" * LIMIT
+    with pytest.raises(OSError, match="symbolic links"):
+        read_regular(link, LIMIT, follow=False)
+
+
 def test_one_octet_too_many(file: Path) -> None:
     with pytest.raises(OversizeError, match="larger than what its name says"):
         read_regular(file, LIMIT - 1)

@@ -32,10 +32,13 @@ _PARENTS = 0o755
 MAX_FILE = 4 * 1024 * 1024
 
 
-def read_bytes(path: Path | str) -> bytes:
-    """A file's content, or `TreeError`; bounded, and only of regular files."""
+def read_bytes(path: Path | str, *, follow: bool = True) -> bytes:
+    """A file's content, or `TreeError`; bounded, and only of regular files.
+
+    With ``follow`` False a symbolic link is an error.
+    """
     try:
-        return read_regular(path, MAX_FILE)
+        return read_regular(path, MAX_FILE, follow=follow)
     except OversizeError as exc:
         raise TreeError(
             f"{path} is larger than {MAX_FILE >> 20} MiB, so it can't be what its name says; "

@@ -194,6 +194,7 @@ class LineageRun:
         """Keep a key aside that was cancelled by a command that was interrupted."""
         if not self.memory.cancelled:
             return
+        self._sound = None  # a file moves
         state = self.read()
         for key in self.memory.cancelled:
             if state.awaited_key is not None and state.awaited_key.digest == key.digest:

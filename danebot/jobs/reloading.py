@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from danebot.adapters.certbot.held_hooks import PRE, any_staged, executables, hold
-from danebot.adapters.certbot.hooks import CertbotHooks, hooks_of, post_hooks
+from danebot.adapters.certbot.hooks import CertbotHooks, hooks_of
 from danebot.domain.finding import Code, Finding, Severity, most_serious_first
 from danebot.domain.lineage.state import Management
 from danebot.domain.rollover.evidence.memory import Memory
@@ -13,6 +13,7 @@ from danebot.domain.rollover.findings.reloading import Reloads, early, reloading
 from danebot.errors import DanebotError
 from danebot.jobs.context import Context
 from danebot.jobs.view import LineageView
+from danebot.tuples import NamedTuple
 
 
 def with_reloads(context: Context, views: Sequence[LineageView]) -> tuple[LineageView, ...]:
@@ -24,7 +25,7 @@ def with_reloads(context: Context, views: Sequence[LineageView]) -> tuple[Lineag
     return tuple(_told(context, certbots, one) for one in views)
 
 
-def _told(context: Context, certbots: CertbotHooks, view: LineageView) -> LineageView:
+def _told(context: Context, certbots: _Certbots, view: LineageView) -> LineageView:
     state, settings = view.state, context.settings
     if state.management is not Management.STAGED:
         return view
@@ -73,17 +74,25 @@ def not_held(context: Context) -> tuple[Finding, ...]:
     return (Finding(Code.NOT_HELD, Severity.WARNING if pre else Severity.NOTICE, "", text),)
 
 
-def _read(context: Context) -> CertbotHooks:
-    return CertbotHooks.read(context.tree.root, context.settings)
+class _Certbots(NamedTuple):
+    """What certbot runs for all lineages; ``posted`` is its post directory's, whoever runs it."""
+
+    hooks: CertbotHooks
+    posted: tuple[str, ...]
 
 
-def _reloads(context: Context, certbots: CertbotHooks, name: str) -> Reloads:
+def _read(context: Context) -> _Certbots:
+    hooks = CertbotHooks.read(context.tree.root, context.settings)
+    return _Certbots(hooks, hooks.posted(context.tree.root))
+
+
+def _reloads(context: Context, certbots: _Certbots, name: str) -> Reloads:
     conf = context.tree.conf(name)
-    hooks = hooks_of(name, conf, certbots, context.settings)
+    hooks = hooks_of(name, conf, certbots.hooks, context.settings)
     again = tuple(hook.id for hook in hooks if hook.kind.post)
     return Reloads(
         tuple(hook.id for hook in hooks if not hook.kind.post),
         again,
-        () if again else post_hooks(context.tree.root, conf, certbots),
-        certbots.setting("installer", conf.installer),
+        () if again else certbots.hooks.post_hooks(certbots.posted, conf),
+        certbots.hooks.setting("installer", conf.installer),
     )

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from adapters.trees import NAME
-from danebot.adapters.certbot.hooks import CertbotHooks, Hook, HookRun, run_hook
+from danebot.adapters.certbot.hooks import Hook, HookRun, run_hook
 from danebot.adapters.tree.memory_file import save_memory
 from danebot.adapters.tree.paths import LineagePaths
 from danebot.config import Settings
@@ -193,7 +193,7 @@ def test_a_cli_ini_that_can_not_be_read_takes_nothing_from_a_deployment(
     hook(world, "deploy", f"readlink $RENEWED_LINEAGE/cert.pem >>{log}")
     known = reloading._read
 
-    def read(context: Context) -> CertbotHooks:
+    def read(context: Context) -> reloading._Certbots:
         if (world.grown.root / "live" / NAME / "cert.pem").readlink().name == "cert2.pem":
             raise TreeError("cannot read cli.ini")
         return known(context)

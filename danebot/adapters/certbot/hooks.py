@@ -117,11 +117,13 @@ class CertbotHooks(NamedTuple):
         """Whether certbot runs what is in its directories."""
         return not cli_ini.enabled(self.settings, "no-directory-hooks")
 
+    def posted(self, tree: Path) -> tuple[str, ...]:
+        """What certbot runs of its post directory, whoever else does; raises `HookError`."""
+        return tuple(executables(tree / POST)) if self.directories else ()
 
-def post_hooks(tree: Path, conf: RenewalConf, certbots: CertbotHooks) -> tuple[str, ...]:
-    """Certbot's post hooks of a lineage, whoever runs them."""
-    found = executables(tree / POST) if certbots.directories else ()
-    return (*found, *filter(None, (certbots.setting("post-hook", conf.post_hook),)))
+    def post_hooks(self, posted: tuple[str, ...], conf: RenewalConf) -> tuple[str, ...]:
+        """Certbot's post hooks of a lineage, `posted` and its own, whoever runs them."""
+        return (*posted, *filter(None, (self.setting("post-hook", conf.post_hook),)))
 
 
 def deploy_hooks(tree: Path, lineage: str, settings: Settings) -> tuple[Hook, ...]:

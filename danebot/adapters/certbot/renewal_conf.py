@@ -107,10 +107,10 @@ class RenewalConf(NamedTuple):
         return self._hook_moved(OWN, PARAMETERS)
 
     def _hook_moved(self, source: str, target: str) -> RenewalConf:
+        if not any(((source,), name) in self.values for name in _DEPLOY_HOOKS):
+            return self
         hooks = [entry for entry in self.entries if entry.name in _DEPLOY_HOOKS]
         moved = [entry for entry in hooks if entry.section == (source,)]
-        if not moved:
-            return self
         lines, new = _lines(self.text), list[str]()
         gone = moved
         if any(joined(entry) for entry in moved):

@@ -22,7 +22,6 @@ from danebot.tuples import NamedTuple
 if TYPE_CHECKING:
     from danebot.domain.doctor.facts import Job, Rival
 
-_NAME = re.compile(r"certbot(-auto|-\d+(\.\d+)?)?|letsencrypt(-auto)?")
 _SNAP = "certbot.renew"
 _DEFAULT_TREES = ("/etc/letsencrypt", "/usr/local/etc/letsencrypt")
 _SKIPS_UNDER_SYSTEMD = "/run/systemd/system"
@@ -43,7 +42,8 @@ _CRONS = (
     *("cron", "crond", "fcron", "bcron-start", "mcron", "supercronic", "yacron"),
     "/usr/lib/systemd/system-generators/systemd-crontab-generator",
 )
-# What runs daily for certain: whose, when and what.  Compiled by `re` once somebody asks.
+# What runs daily for certain, and what else is seldom met: compiled by `re` once somebody asks.
+_NAME = r"certbot(-auto|-\d+(\.\d+)?)?|letsencrypt(-auto)?"
 _TIMER, PROGRAM = "danebot.timer", "/usr/local/bin/danebot"
 _DAILY_TIMER = r"(?m)^\s*OnCalendar\s*=\s*(daily|hourly|(\*-\*-\*\s+)?[\d*:,/.]+(\s+UTC)?)\s*$"
 _DAILY_LINE = r"\s*(?:@(?:daily|midnight|hourly)|(?:[\d*,/~-]+\s+){2}\*\s+\*\s+\*)\s+(.*)"
@@ -52,17 +52,17 @@ _ROOTS = r"root\s+(.*)"
 _NOT_ROOTS = r"(?m)^\s*(User|DynamicUser)\s*=\s*(?!(root|0|no|false)?\s*$)"
 _BEFORE = r"((sleep \S+|test -x \S+|\[ -x \S+ \])\s*(;|&&)\s*)*(exec |chronic )?"
 _REST = r"\s*\d?[;&|<>]"
+_SEPARATORS = r"[;&|()`\n]+|\$\("
+_EXEC = r"(?m)^\s*ExecStart\s*=[-@:+!]*(.*)$"
 _LIMIT = 1024 * 1024
 _LONGEST_PATH = 4096  # Linux's PATH_MAX
 _MOST_PATHS, _MOST_READ = 1000, 8 * _LIMIT  # of one table: any user has one
-_SEPARATORS = re.compile(r"[;&|()`\n]+|\$\(")
 # As the shell reads words; a quote without its like is none.
 _WORD = re.compile(r"""(?:[^\s;&|()<>`"'\\]|\\.|"(?:[^"\\]|\\.)*"|'[^']*')+""")
 _QUOTES = re.compile(r"""\\(.)|"((?:[^"\\]|\\.)*)"|'([^']*)'""")
 _CONTINUED = re.compile(r"\\\n")
 _COMMENT = re.compile(r"(^|\s)#.*")
 _SHELL = rb"#!.*\b(ba|da|k|z)?sh\b"
-_EXEC = re.compile(r"^\s*ExecStart\s*=[-@:+!]*(.*)$", re.MULTILINE)
 
 
 class RunBasis(NamedTuple):
@@ -193,7 +193,7 @@ def _daily_program(command: str, tree: Path, basis: RunBasis | None) -> str:
 
 def _own_programs(line: str, tree: Path) -> Iterator[str]:
     """What a line of the shell calls danebot by, where it has it renew ``tree``."""
-    for command in _SEPARATORS.split(_COMMENT.sub("", line)):
+    for command in re.split(_SEPARATORS, _COMMENT.sub("", line)):
         bare = [word.strip("\"'") for word in command.split()]
         names = [word.rpartition("/")[2] for word in bare]
         if "danebot" not in names:
@@ -203,7 +203,7 @@ def _own_programs(line: str, tree: Path) -> Iterator[str]:
         if "renew" not in rest or "--dry-run" in rest:
             continue
         between = range(first + 1, bare.index("renew", first))
-        if any(_NAME.fullmatch(names[n]) and bare[n - 1][:1] != "-" for n in between):
+        if any(re.fullmatch(_NAME, names[n]) and bare[n - 1][:1] != "-" for n in between):
             continue  # certbot's, and danebot is the name of a lock or of a log
         named = _config_dir(rest)
         if not named or os.path.realpath(named) == os.path.realpath(tree):
@@ -267,7 +267,7 @@ def _service(root: str, timer: str) -> str | None:
 
 def _executed(service: str) -> list[str]:
     commands: list[str] = []
-    for match in _EXEC.finditer(_CONTINUED.sub(" ", service)):
+    for match in re.finditer(_EXEC, _CONTINUED.sub(" ", service)):
         commands = [*commands, match[1]] if match[1].strip() else []
     return commands
 
@@ -338,9 +338,9 @@ def _script_lines(
         if number == _MOST_PATHS or left < 0:
             cut()
             return
-        data = _content(f"{root}{path}") or b""
+        data = _content(f"{root}{path}", b"#!") or b""  # most are programs, and long
         left -= len(data)
-        if re.match(_SHELL, data) and b"renew" in data:  # most are programs, and long
+        if b"renew" in data and re.match(_SHELL, data):
             yield from _CONTINUED.sub(" ", data.decode("utf-8", "replace")).splitlines()
 
 
@@ -401,9 +401,10 @@ def _table_files(root: str) -> Iterator[str]:
 
 def _renews(line: str, tree: Path) -> bool:
     """Whether a line of the shell has certbot renew ``tree``."""
-    return "renew" in line and any(
-        _renewing(command.split(), tree) for command in _SEPARATORS.split(_COMMENT.sub("", line))
-    )
+    if "renew" not in line:
+        return False
+    commands = re.split(_SEPARATORS, _COMMENT.sub("", line))
+    return any(_renewing(command.split(), tree) for command in commands)
 
 
 def _renewing(words: Iterable[str], tree: Path) -> bool:
@@ -412,7 +413,7 @@ def _renewing(words: Iterable[str], tree: Path) -> bool:
     if _SNAP in names:
         return is_default(tree)
     own = names.index("danebot") if "danebot" in names else len(names)
-    found = (number for number, name in enumerate(names) if _NAME.fullmatch(name))
+    found = (number for number, name in enumerate(names) if re.fullmatch(_NAME, name))
     first = next((number for number in found if not _is_option(number, bare, own)), None)
     if first is None or "renew" not in names[first + 1 :] or "--dry-run" in names[first + 1 :]:
         return False
@@ -443,9 +444,9 @@ def _text(path: str) -> str | None:
     return None if data is None else data.decode("utf-8", "replace")
 
 
-def _content(path: str) -> bytes | None:
+def _content(path: str, begins: bytes = b"") -> bytes | None:
     try:
-        return read_regular(path, _LIMIT)
+        return read_regular(path, _LIMIT, begins=begins)
     except (OSError, ValueError):  # a NUL in the name
         return None
 

@@ -121,7 +121,7 @@ def found_sound(tree: Tree, paths: LineagePaths) -> Sound | None:
         return None
     conf = tree.conf(paths.name)
     as_it_is = staged_conf(conf, paths, latest.key) is conf and not cut_off(paths, conf)
-    return Sound(held, combo, latest) if as_it_is else None
+    return Sound(held, combo, latest, staging) if as_it_is else None
 
 
 def set_links(paths: LineagePaths, directory: Path, version: int) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import TypeVar
@@ -58,11 +58,15 @@ ParsedT = TypeVar("ParsedT")
 
 
 class Sound(NamedTuple):
-    """What was found to be sound of a lineage: what its links lead to, and ``combo.pem``."""
+    """What was found to be sound of a lineage: what its links lead to, and ``combo.pem``.
+
+    ``names`` are those of the files in staging.
+    """
 
     live: Held
     combo: Held
     staged: Held
+    names: Sequence[str]
 
 
 class Tree:
@@ -204,14 +208,17 @@ class Tree:
         held = sound.staged if sound is not None else self.linked(paths, paths.staging, state.live)
         if held is None:
             faults.append(self._unlinked(paths, paths.staging))
-        files = {n: self.reader.key_file(f"{paths.staging}/{n}") for n in (NEXT, READY)}
+        names = sound.names if sound is not None else _names(paths.staging)
+        files = {
+            n: self.reader.key_file(f"{paths.staging}/{n}") if n in names else None
+            for n in (NEXT, READY)
+        }
         for file_name, file in files.items():
             if file is not None and file.key is None:
                 faults.append(
                     f"{paths.staging / file_name}: not a usable private key; put the right one "
                     f"there, or cancel with: danebot newkey --cancel {quoted(state.name)}"
                 )
-        names = _names(paths.staging)
         return state._replace(
             management=Management.STAGED,
             staged=held,
@@ -380,8 +387,7 @@ def refuse_link(path: Path | str) -> None:
 def _parsed(path: str, parse: Callable[[str], ParsedT], faults: list[str]) -> ParsedT | None:
     """What a small file says; the same as an empty one if absent, None and a fault if unusable."""
     try:
-        refuse_link(path)
-        return parse(read_bytes(path).decode("utf-8") if is_there(path) else "")
+        return parse(_unlinked(path).decode("utf-8"))
     except UnicodeDecodeError:
         faults.append(f"{path}: not UTF-8 text")
     except RecordSyntaxError as exc:
@@ -389,3 +395,14 @@ def _parsed(path: str, parse: Callable[[str], ParsedT], faults: list[str]) -> Pa
     except TreeError as exc:
         faults.append(str(exc))
     return None
+
+
+def _unlinked(path: str) -> bytes:
+    """A small file's content, none if it is absent; raises as `refuse_link` and `read_bytes`."""
+    try:
+        return read_bytes(path, follow=False)
+    except TreeError as exc:
+        if isinstance(exc.__cause__, ABSENT):
+            return b""
+        refuse_link(path)
+        raise

@@ -10,7 +10,6 @@ from danebot.adapters.certbot.hooks import (
     Hook,
     HookKind,
     deploy_hooks,
-    post_hooks,
     run_hook,
 )
 from danebot.adapters.certbot.renewal_conf import RenewalConf
@@ -136,7 +135,8 @@ def test_directories_that_are_turned_off_in_cli_ini_are_left_alone(
     assert ({path, str(tree / "renewal-hooks/post/b")} <= found) is run
     assert "saved" in found
     read = RenewalConf.read(tree / f"renewal/{LINEAGE}.conf")
-    assert bool(post_hooks(tree, read, CertbotHooks.read(tree, configured(certbots=False)))) is run
+    certbots = CertbotHooks.read(tree, configured(certbots=False))
+    assert bool(certbots.post_hooks(certbots.posted(tree), read)) is run
 
 
 def test_a_tree_without_hooks_has_none(tree: Path) -> None:
@@ -245,4 +245,5 @@ def test_a_hook_in_cli_ini_goes_over_the_lineages(tree: Path) -> None:
 
     assert commands(tree) == [(HookKind.SAVED, "all"), (HookKind.POST_SAVED, "all after")]
     read = RenewalConf.read(tree / f"renewal/{LINEAGE}.conf")
-    assert post_hooks(tree, read, CertbotHooks.read(tree, configured())) == ("all after",)
+    certbots = CertbotHooks.read(tree, configured())
+    assert certbots.post_hooks(certbots.posted(tree), read) == ("all after",)

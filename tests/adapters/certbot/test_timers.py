@@ -412,9 +412,9 @@ def reads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The files that are read from here on."""
     seen: list[str] = []
 
-    def read(path: str, limit: int) -> bytes:
+    def read(path: str, limit: int, begins: bytes) -> bytes:
         seen.append(path)
-        return read_regular(path, limit)
+        return read_regular(path, limit, begins=begins)
 
     monkeypatch.setattr("danebot.adapters.certbot.timers.read_regular", read)
     return seen

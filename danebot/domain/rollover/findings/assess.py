@@ -62,7 +62,7 @@ def assess(
     found = [
         *_clock(observation, now),
         *_files(observation.state, plan, now),
-        *([unprotected(observation.state.name, observation.beside)] * observation.state.bare),
+        *_unprotected(observation),
         *_lost_lines(observation.state),
         *_doubtful_lines(observation),
         *_left_behind(observation.state),
@@ -76,6 +76,11 @@ def assess(
         *renewing(observation.state, memory, policy, now),
     ]
     return most_serious_first(dict.fromkeys(found))
+
+
+def _unprotected(observation: Observation) -> Iterator[Finding]:
+    if observation.state.bare:
+        yield unprotected(observation.state.name, observation.beside)
 
 
 def _scene(observation: Observation, memory: Memory, in_use: KeysInUse, now: datetime) -> Scene:
