@@ -26,7 +26,7 @@ def recall(paths: LineagePaths) -> tuple[Memory, str]:
     never safety.  Raises `TreeError` when the file is there but can't be read, or is a newer
     version's: what it says may be had again.
     """
-    path = paths.staging / MEMORY
+    path = f"{paths.staging}/{MEMORY}"
     try:
         document = json.loads(read_bytes(path))
         _refuse_newer(path, document)
@@ -44,7 +44,7 @@ def recall(paths: LineagePaths) -> tuple[Memory, str]:
     return memory, ""
 
 
-def _refuse_newer(path: Path, document: object) -> None:
+def _refuse_newer(path: str, document: object) -> None:
     schema = document.get("schema") if isinstance(document, dict) else None
     if isinstance(schema, int) and schema > MEMORY_SCHEMA:
         raise NewerError(

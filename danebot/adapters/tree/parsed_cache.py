@@ -11,6 +11,7 @@ import os
 import time
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,7 @@ class ParsedStore:
         self._files: Mapping[str, Any] | None = None
         self._certificates: list[str] = []
         self._ders: dict[int, bytes] = {}
+        self._chains: dict[tuple[object, ...], Chain] = {}
         self._settled = time.time_ns() - _SETTLED  # before anything is read
 
     def __len__(self) -> int:
@@ -88,15 +90,19 @@ class ParsedStore:
             return
 
     def _chain(self, fields: list[Any]) -> Chain:
+        """A chain is in several files, and an issuer's in those of many lineages."""
         certificates, key, not_before, not_after, names, serial = fields
-        return Chain(
-            ders=tuple(map(self._der, certificates)),
-            key=_key(*key),
-            not_before=datetime.fromtimestamp(not_before, UTC),
-            not_after=datetime.fromtimestamp(not_after, UTC),
-            names=frozenset(map(DnsName, names)),
-            serial=int(serial),
-        )
+        same = (*certificates, *key, not_before, not_after, *names, serial)
+        if same not in self._chains:
+            self._chains[same] = Chain(
+                ders=tuple(map(self._der, certificates)),
+                key=_key(*key),
+                not_before=datetime.fromtimestamp(not_before, UTC),
+                not_after=datetime.fromtimestamp(not_after, UTC),
+                names=frozenset(map(DnsName, names)),
+                serial=int(serial),
+            )
+        return self._chains[same]
 
     def _der(self, number: int) -> bytes:
         if number not in self._ders:
@@ -104,6 +110,7 @@ class ParsedStore:
         return self._ders[number]
 
 
+@lru_cache(maxsize=1000)
 def _key(spki: str, key_type: str | None) -> PublicKey:
     return PublicKey(bytes.fromhex(spki), None if key_type is None else KeyType(key_type))
 

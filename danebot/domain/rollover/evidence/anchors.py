@@ -52,16 +52,17 @@ def _anchor(
     now: datetime,
 ) -> TlsaRecord | None:
     """The DANE-TA record that an owner relies on; None if it doesn't."""
-    heard = observation.all_answering if observation is not None else ()
-    rrsets = {server.records for server in heard}
     if observation is not None and observation.answer.secure:
         decides = observation.answer.records
     elif known is not None:
         decides = (known,)
     else:
         return None
-    rrsets.add(decides)
-    if not all(any(record.usage == Usage.DANE_TA for record in rrset) for rrset in rrsets):
+    if not _has_anchor(decides):
+        return None
+    heard = observation.all_answering if observation is not None else ()
+    rrsets = {decides, *(server.records for server in heard)}
+    if not all(map(_has_anchor, rrsets)):
         return None
     leaf = (record for rrset in rrsets for record in rrset if record.usage == Usage.DANE_EE)
     if any(matches_chain(record, live) for record in leaf):
@@ -69,6 +70,10 @@ def _anchor(
     senders = senders_to(owner, live, now)
     anchors = {rrset: matched_anchor(senders, rrset, live) for rrset in rrsets}
     return anchors[decides] if None not in anchors.values() else None
+
+
+def _has_anchor(rrset: Records) -> bool:
+    return any(record.usage == Usage.DANE_TA for record in rrset)
 
 
 def matched_anchor(senders: Senders, records: Records, live: Held) -> TlsaRecord | None:

@@ -125,7 +125,7 @@ def remember_rrsets(
         over = cached_until(sighting, old)
         if over is None or over + LONGEST_WAIT >= now:
             kept.append(sighting)
-    kept += _newly_found(kept, observation, now)
+    kept += _newly_found(kept, found, observation, now)
     kept = list(dict.fromkeys(kept))
     return tuple(one for one in kept if not any(_covers(other, one) for other in kept))
 
@@ -143,18 +143,22 @@ def undated_rrsets(
         one._replace(left_at=None, lagged_at=None) if one.records in served else one
         for one in old.rrsets
     )
-    return (*known, *_newly_found(known, observation, now))
+    return (*known, *_newly_found(known, _found(observation), observation, now))
 
 
 def _newly_found(
-    known: Iterable[RRsetSighting], observation: OwnerObservation, now: datetime
+    known: Iterable[RRsetSighting],
+    found: Iterable[tuple[Records, timedelta]],
+    observation: OwnerObservation,
+    now: datetime,
 ) -> list[RRsetSighting]:
-    """What is found and isn't among those that are there already."""
+    """What is ``found`` by an observation and isn't among those that are there already."""
     witness = Witness.SERVERS if observation.heard_any else Witness.RESOLVER
     there = {(one.records, one.ttl, one.witness) for one in known if one.until is None}
-    found = sorted(_found(observation))
     return [
-        RRsetSighting(*one, now, None, witness) for one in found if (*one, witness) not in there
+        RRsetSighting(*one, now, None, witness)
+        for one in sorted(found)
+        if (*one, witness) not in there
     ]
 
 
