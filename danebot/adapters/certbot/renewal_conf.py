@@ -5,6 +5,7 @@ Only the few settings that danebot must know are looked at; every other line sta
 
 from __future__ import annotations
 
+from codecs import BOM_UTF8
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -38,7 +39,7 @@ class RenewalConf(NamedTuple):
     def read(cls, path: Path) -> RenewalConf:
         """Read ``path``, or raise `TreeError`, also for one that says nothing."""
         try:
-            text = read_bytes(path).decode("utf-8-sig")
+            text = read_bytes(path).removeprefix(BOM_UTF8).decode()
         except UnicodeDecodeError as exc:
             raise _refused(path, "is no text (UTF-8)") from exc
         except TreeError as exc:

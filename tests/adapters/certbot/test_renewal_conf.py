@@ -57,6 +57,12 @@ def test_settings_by_section() -> None:
     assert conf.parameter("ari_retry_after") == ""
 
 
+def test_an_editors_mark_before_the_text_is_none_of_it(tmp_path: Path) -> None:
+    path = tmp_path / "a.conf"
+    path.write_text(REAL, encoding="utf-8-sig")
+    assert RenewalConf.read(path).text == REAL
+
+
 def test_only_what_is_named_changes() -> None:
     conf = parse(REAL).edited(top={"cert": "/new"}, parameters={"key_type": "rsa"})
     changed = {
