@@ -193,7 +193,7 @@ def _daily_program(command: str, tree: Path, basis: RunBasis | None) -> str:
 
 def _own_programs(line: str, tree: Path) -> Iterator[str]:
     """What a line of the shell calls danebot by, where it has it renew ``tree``."""
-    for command in re.split(_SEPARATORS, _COMMENT.sub("", line)):
+    for command in re.split(_SEPARATORS, _uncommented(line)):
         bare = [word.strip("\"'") for word in command.split()]
         names = [word.rpartition("/")[2] for word in bare]
         if "danebot" not in names:
@@ -363,8 +363,9 @@ def _paths(line: str) -> Iterator[str]:
     Nobody can tell what a program runs from what else it is given, so every word may be a path.
     """
     directory, before, parts = "", "", False
-    text = _COMMENT.sub("", line)
-    for word in _words(text) if "/" in text else ():
+    if "/" not in line:
+        return
+    for word in _words(_uncommented(line)):
         path = (f"{directory}/{word}" if directory and word[:1] != "/" else word).rstrip("/")
         if path[:1] == "/" and len(path) < _LONGEST_PATH:
             yield path
@@ -374,6 +375,10 @@ def _paths(line: str) -> Iterator[str]:
                 yield f"{path}/"
         parts |= word.endswith("run-parts")
         before = word
+
+
+def _uncommented(line: str) -> str:
+    return _COMMENT.sub("", line) if "#" in line else line
 
 
 def _words(line: str, depth: int = 3) -> Iterator[str]:
@@ -403,7 +408,7 @@ def _renews(line: str, tree: Path) -> bool:
     """Whether a line of the shell has certbot renew ``tree``."""
     if "renew" not in line:
         return False
-    commands = re.split(_SEPARATORS, _COMMENT.sub("", line))
+    commands = re.split(_SEPARATORS, _uncommented(line))
     return any(_renewing(command.split(), tree) for command in commands)
 
 
