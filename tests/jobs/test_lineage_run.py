@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from adapters import trees
 from adapters.trees import NAME
 from danebot.adapters.tree.locks import TreeLock
-from danebot.domain.rollover.evidence.memory import Exposure, PastKey
+from danebot.domain.rollover.evidence.memory import CancelledKey, Exposure, PastKey
 from danebot.jobs.authority import CaAccess
 from danebot.jobs.lineage_run import LineageRun, observe
 from danebot.jobs.progress import Done, Progress
@@ -63,3 +64,17 @@ def test_a_failure_ends_the_run_of_its_lineage_and_nothing_is_done_after(run: Li
     assert not run.certbot_may_renew
     (event,) = run.progress.events
     assert "internal error: RuntimeError at " in event.text
+
+
+def test_a_key_that_was_cancelled_is_seen_where_it_was_put_meanwhile(world: World) -> None:
+    world.grown.staging_file("nextkey.pem", trees.key_pem("two"))
+    two = trees.public("two")
+    run = LineageRun(world.context, NAME)
+    run.heal()
+    run.recall()
+    cancelled = CancelledKey(two.digest, run.context.clock(), two.spki)
+    run.do((Done(run.memory._replace(cancelled=(cancelled,))),))
+    run.finish_cancel()
+    state = run.read_healed()
+    assert state.next is None
+    assert [file.key for file in state.cancelled] == [two]
