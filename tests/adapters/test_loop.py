@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from danebot.adapters.loop import Lane, Program, Recent, drive
+from danebot.adapters.loop import Lane, Loop, Program, Recent, drive
 
 
 class Want(NamedTuple):
@@ -112,6 +112,47 @@ def test_no_more_are_under_way_than_the_lane_is_wide() -> None:
     batch = tuple(Want(str(n), patience=0.01) for n in range(20))
     assert list(drive([wants(*batch)], lanes(3))) == [("expired",) * 20]
     assert Pipe.most == 3
+
+
+def grouped(each: int) -> Lane:
+    """So many at once of those whose names begin alike."""
+    return Lane(Pipe, 8, lambda want: want.name[0], each)
+
+
+def test_no_more_of_a_group_are_under_way_and_the_others_have_their_turn() -> None:
+    batch = tuple(Want(f"{first}{n}", patience=0.01) for n in range(5) for first in "ab")
+    assert list(drive([wants(*batch)], {Want: grouped(2)})) == [("expired",) * 10]
+    assert Pipe.most == 4
+
+
+def test_what_nobody_waits_for_any_more_is_not_begun_and_holds_nothing_up() -> None:
+    begun: list[str] = []
+    ended: list[str] = []
+    lane = grouped(1)
+
+    def begin(want: Want) -> Pipe:
+        begun.append(want.name)
+        return Pipe(want)
+
+    def given_up() -> Program[None]:
+        try:
+            yield (Want("a2", patience=0.01),)
+        finally:
+            ended.append("a2")
+
+    still = [True]
+    with selectors.DefaultSelector() as selector:
+        loop: Loop[Any] = Loop(selector, {Want: lane._replace(begin=begin)}, {})
+        first = loop.start(wants(Want("a1", patience=0.05)))
+        gone = loop.start(given_up(), lambda: bool(still))
+        last = loop.start(wants(Want("a3", patience=0.01)))
+        loop.turn()
+        still.clear()
+        for _ in range(20):
+            loop.turn()
+        assert (first.done, gone.done, last.done) == (True, False, True)
+        assert not loop._groups
+    assert (begun, ended) == (["a1", "a3"], ["a2"])
 
 
 def test_no_more_programs_are_begun_than_the_slowest_lets_wait() -> None:

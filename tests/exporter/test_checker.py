@@ -115,11 +115,12 @@ def test_equal_questions_at_once_are_asked_once(world: World, checker: Checker) 
 
 
 def test_connections_to_one_address_are_bounded(world: World, checker: Checker) -> None:
-    now, most, lock = [0], [0], threading.Lock()
+    now, most, every, lock = [0], [0], [0], threading.Lock()
 
     def slow(connection: socket.socket) -> None:
         with lock:
             now[0] += 1
+            every[0] += 1
             most[0] = max(most[0], now[0])
         time.sleep(0.3)
         with lock:
@@ -132,6 +133,7 @@ def test_connections_to_one_address_are_bounded(world: World, checker: Checker) 
         answers = list(pool.map(checker.check, asked))
     assert all(one.status for one in answers)
     assert 1 < most[0] <= PER_ADDRESS
+    assert every[0] == 48
 
 
 def test_a_check_ends_in_its_time_whatever_is_under_way(world: World, checker: Checker) -> None:

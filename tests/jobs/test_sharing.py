@@ -89,6 +89,7 @@ class Asker:
         (response(300), 300),
         (response(300, 20), 20),  # RFC 2181 section 5.2 forbids that
         (response(300, 0x80000001), 0),
+        (response(0x80000001), 0),
         (response(0), 0),
         (response(300, ends=40), 40),
         (response(30, ends=40), 30),

@@ -22,7 +22,7 @@ from danebot.adapters.dns import message as wire
 from danebot.adapters.dns.queries import Ask, Query
 from danebot.adapters.dns.rdata import AAAA, CNAME, MX, NS, SOA, SRV, TLSA, A, RecordKind
 from danebot.adapters.dns.resolver import records
-from danebot.adapters.dns.response import Rdata, Response, RRsetKey
+from danebot.adapters.dns.response import Rdata, Response, RRset, RRsetKey, signatures
 from danebot.adapters.dns.wire_names import MalformedError, encode_name, read_name
 from danebot.domain.dns.records import MxRecord, SoaRecord, SrvRecord
 from danebot.domain.dns.tlsa import TlsaRecord
@@ -352,3 +352,11 @@ def test_extended_response_codes_are_put_together() -> None:
     asked = dns.message.make_query("x.test", "A", want_dnssec=True)
     response = wire.decode_message(build(asked, rcode="BADVERS").to_wire())
     assert (response.rcode, response.words) == (16, "BADVERS")
+
+
+def test_a_signer_that_runs_past_its_signature_is_none() -> None:
+    octets = b"\0\x34\x0d\2" + bytes(14) + b"\7example\0"
+    for length, signers in ((len(octets), ["example"]), (len(octets) - 1, [])):
+        rrset = RRset(300, Rdata(octets, 0, length))
+        found = signatures({RRsetKey("a.example", 46, 52): rrset}, "a.example", 52)
+        assert [one.signer for one in found] == signers

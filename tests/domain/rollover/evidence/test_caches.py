@@ -68,3 +68,11 @@ def test_records_under_another_ttl_count_while_the_resolver_has_them_from_its_ca
         owner = owner._replace(rrsets=remember_rrsets(owner, one, T0 + hour * HOUR))
     gone = [gone_at(one, owner, POLICY) for one in owner.rrsets if one.records == (record("old"),)]
     assert max(end for end in gone if end is not None) == T0 + 100 * HOUR + DAY + POLICY.margin
+
+
+def test_records_that_come_back_are_there_once_more() -> None:
+    memory = OwnerMemory()
+    for hours, name in ((0, "old"), (1, "new"), (2, "old")):
+        now = T0 + hours * HOUR
+        memory = memory._replace(rrsets=remember_rrsets(memory, look(name), now))
+    assert [one.records for one in memory.rrsets if one.until is None] == [(record("old"),)]

@@ -629,6 +629,29 @@ def test_a_wait_that_a_short_certificate_can_not_outlast_is_no_quiet_one(
     assert ('unseen_ttl = "1d"' in said.remedy) is warned
 
 
+@pytest.mark.parametrize("days", [21, 90])
+def test_a_wait_for_caches_that_lasts_is_told_with_its_beginning(days: int) -> None:
+    """After a third of a short certificate's life, or two weeks."""
+    live = chain(days=days)
+    patience = min(live.chain.lifetime / 3, 14 * DAY)
+    site = watch(chain(by="B", version=2), A, live=live)
+    site.look(T0, shown(A, ttl=30 * DAY))
+    site.look(T0 + HOUR, shown(A, B))
+    for past, lasts in ((0 * DAY, False), (MINUTE, True)):
+        said = finding(site, T0 + HOUR + patience + past, shown(A, B))
+        assert ("waits since 2026-06-01 13:00 UTC" in said.text) is lasts
+        assert ("keep the name servers" in said.remedy) is lasts
+
+
+@pytest.mark.parametrize(("days", "severity"), [(12, Severity.WARNING), (60, Severity.INFO)])
+def test_a_wait_that_reaches_into_the_last_days_is_told_before_them(
+    days: int, severity: Severity
+) -> None:
+    site = watch(chain(by="B", version=2), A, live=chain(days=days))
+    site.look(T0, shown(A, ttl=8 * DAY))
+    assert finding(site, T0 + HOUR, shown(A, B)).severity is severity
+
+
 def test_whatever_a_certificate_near_its_end_waits_for_is_said() -> None:
     new = chain(by="B", version=2)
     said = {}
