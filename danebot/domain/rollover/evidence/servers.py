@@ -95,7 +95,7 @@ def remember_route(old: OwnerMemory, observation: OwnerObservation, now: datetim
     route, until = route_now(old, observation), old.old_route_until
     ttls = _route_ttls(old, observation)
     if old.strayed is not None:
-        until = max(now + max(ttls), until or now)
+        until = max(now + max(ttls, default=_NOTHING), until or now)
     match moved_to(old.route, route):
         case Move.LOST | Move.ELSEWHERE:
             until = max(now + max(ttls, default=_NOTHING), until or now)
@@ -135,7 +135,7 @@ def undated_route(old: OwnerMemory, observation: OwnerObservation) -> RouteMemor
 
 
 def _route_ttls(old: OwnerMemory, observation: OwnerObservation) -> list[timedelta]:
-    known = (old.route_ttl, old.strayed, observation.route_ttl)
+    known = (old.route_ttl, observation.route_ttl)
     return [ttl for ttl in known if ttl is not None]
 
 

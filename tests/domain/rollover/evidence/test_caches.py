@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from danebot.domain.dns.answers import Security
-from danebot.domain.rollover.evidence.caches import gone_at, remember_rrsets
+from danebot.domain.rollover.evidence.caches import gone_at, remember_rrsets, undated_rrsets
 from danebot.domain.rollover.evidence.memory import OwnerMemory, RRsetSighting
 from danebot.domain.rollover.evidence.policy import Policy
 from domain.builders import DAY, HOUR, MINUTE, T0, look, record
@@ -76,3 +76,10 @@ def test_records_that_come_back_are_there_once_more() -> None:
         now = T0 + hours * HOUR
         memory = memory._replace(rrsets=remember_rrsets(memory, look(name), now))
     assert [one.records for one in memory.rrsets if one.until is None] == [(record("old"),)]
+
+
+def test_what_servers_had_left_they_have_left_still_where_they_show_something_else() -> None:
+    """Under a clock that is behind, too: the resolver's lag is explained by when they left it."""
+    left = SHORT._replace(until=None, left_at=T0, lagged_at=T0)
+    owner = OwnerMemory(rrsets=(left,), watched_since=T0 - 30 * DAY)
+    assert undated_rrsets(owner, look("new"), T0 - DAY)[0] == left

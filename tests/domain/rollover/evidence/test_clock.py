@@ -412,6 +412,22 @@ def test_it_may_last_while_nobody_can_tell_the_way() -> None:
     assert promoted_after(usual, stray, then=nobody) > promoted_after(usual, stray) + 19 * HOUR
 
 
+def test_nor_does_the_usual_way_under_it_end_that() -> None:
+    memory = remember(Memory(), state(), seen(look("old")), T0)
+    stray = undated(look("old", ns_ttl=3 * DAY, at=THREE))
+    for hour, one in enumerate((stray, undated(look("old")))):
+        memory = remember(memory, state(), seen(one), REAL - 3 * DAY + hour * HOUR)
+    memory = remember(memory, state(), seen(look("old")), REAL)
+    assert memory.owners[MX].old_route_until == REAL + 3 * DAY
+
+
+def test_what_was_never_watched_is_not_by_it() -> None:
+    memory = remember(Memory(), state(), seen(silent()), T0)
+    assert memory.owners[MX].watched_since is None
+    memory = remember(memory, state(), seen(undated(look("old", at=THREE))), REAL - 3 * DAY)
+    assert memory.owners[MX].watched_since is None
+
+
 def test_the_usual_way_is_none_that_strayed() -> None:
     usual = partial(look, ttl=2 * DAY, ns_ttl=3 * DAY)
     assert promoted_after(usual, undated(usual("old", "new"))) == 4 * HOUR
@@ -453,20 +469,26 @@ def test_a_gap_that_it_ends_ends_the_wait(
     now = T0 + HOUR + 6 * DAY
     signed = there._replace(answer=there.answer._replace(signed_since=now - MINUTE))
     assert wait.look(now - slow, signed).step is not Step.PROMOTE
+    assert wait.memory.awaiting is not None
+    assert (wait.memory.awaiting.seen_since, wait.memory.awaiting.begun_anew) == (None, 1)
     assert not wait.promotes(now + HOUR, there)
     assert not wait.promotes(now + DAY, there)
     assert wait.promotes(now + 2 * DAY, there)
 
 
-def test_nor_is_a_chain_deployed_that_only_what_was_there_before_the_gap_bears() -> None:
+@pytest.mark.parametrize(("days", "at"), [(6, gate_world.EVERYWHERE), (1, THREE)])
+def test_nor_is_a_chain_deployed_that_only_what_was_there_before_bears(
+    days: int, at: Mapping[str, None]
+) -> None:
+    """Before the gap, or on the way that was there until then."""
     one, other = (gate_world.tlsa("3 0 1", version=version) for version in (1, 2))
     watch = gate_world.watch(gate_world.chain(version=2), one, other)
-    there = gate_world.shown(one, other)
-    now = T0 + 6 * DAY
-    watch.look(T0, there)
+    there = gate_world.shown(one, other, at=at)
+    now = T0 + days * DAY
+    watch.look(T0, gate_world.shown(one, other))
     watch.last = None  # no daily looks
     signed = there._replace(answer=there.answer._replace(signed_since=now - MINUTE))
-    plan = watch.look(now - 3 * HOUR, signed)
+    plan = watch.look(now - 2 * DAY, signed)
     assert (plan.step, plan.hold) == (None, Hold.CACHES)
 
 
