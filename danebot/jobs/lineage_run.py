@@ -135,7 +135,7 @@ class LineageRun:
         """Mend what a crash left of a staged lineage, and have its key readable as configured."""
         if not self.staged:
             return
-        if self.refused and cut_off(self.paths, None):
+        if self.refused and cut_off(self.paths):
             self.tell(map(self._healed, recover(self.context.tree, self.name)))
             self.paths = self.context.tree.paths(self.name)
         if not self.refused:

@@ -183,6 +183,22 @@ def test_a_refused_configuration_is_one_judgement_and_stops_all_steps(
     assert (world.paths.live / "combo.pem").read_bytes() == before
 
 
+@pytest.mark.parametrize("left", [b"", bytes(700)], ids=["nothing", "zeros"])
+def test_a_configuration_that_a_power_cut_left_empty_is_put_back(world: World, left: bytes) -> None:
+    """certbot syncs nothing; the run goes on as if nothing had been."""
+    world.renew()
+    whole = world.paths.conf.read_bytes()
+    assert (world.paths.staging / "renewal.conf.kept").read_bytes() == whole
+    new = world.paths.conf.with_name("new")
+    new.write_bytes(left)
+    new.rename(world.paths.conf)
+    (told,) = (f for f in world.renew().findings if f.severity >= Severity.NOTICE)
+    assert told.code is Code.HEALED
+    assert "cut off" in str(told)
+    assert world.paths.conf.read_bytes() == whole
+    assert codes(world.renew()) == []
+
+
 @pytest.mark.parametrize(
     "look", ["competing.competing", "orphans.orphans", "unknown.unknown_lineages"]
 )

@@ -6,7 +6,6 @@ of what it holds is on the disk.  So the last one that surely was stays beside s
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from danebot.adapters.certbot.renewal_conf import RenewalConf
@@ -28,26 +27,29 @@ def keep_conf(paths: LineagePaths) -> None:
     keep(paths.conf, _kept(paths))
 
 
-def cut_off(paths: LineagePaths, conf: RenewalConf | None) -> bool:
-    """Whether a power cut left only some of ``conf``, or nothing that can be read (None).
+def cut_off(paths: LineagePaths) -> bool:
+    """Whether a power cut left nothing of certbot's configuration, or zeros, or its beginning.
 
-    It does where the last line ends within, and settings lack that the kept one has.
+    The latter ends within a line and lacks settings that the kept one has; what else can't be read
+    is somebody's mistake, and theirs to mend.
     """
-    if conf is not None and conf.text.endswith("\n"):
-        return False
-    kept = _read(_kept(paths))
-    if kept is None or conf is None:
+    try:
+        data = read_bytes(paths.conf)
+    except TreeError:
+        return False  # removed by certbot, or by the operator
+    nothing = not data.strip() or b"\0" in data
+    kept = None if data.endswith(b"\n") and not nothing else _read(_kept(paths))
+    if kept is None or nothing:
         return kept is not None
-    lacking = not kept.values.keys() <= conf.values.keys()
-    return lacking and conf.text.splitlines()[-1] not in kept.text.splitlines()
+    if data.splitlines()[-1] in kept.text.encode().splitlines():
+        return False
+    conf = _read(paths.conf)
+    return conf is None or not kept.values.keys() <= conf.values.keys()
 
 
 def put_conf_back(paths: LineagePaths) -> str | None:
-    """Put the kept one back where the configuration is cut off; what was done, in words.
-
-    One that isn't there at all was removed by certbot, or by the operator.
-    """
-    if not os.path.lexists(paths.conf) or not cut_off(paths, _read(paths.conf)):
+    """Put the kept one back where the configuration is cut off; what was done, in words."""
+    if not cut_off(paths):
         return None
     rewrite_file(paths.conf, read_bytes(_kept(paths)), permissions(paths.conf))
     return f"{paths.conf}: it was cut off; it is as it was when danebot last ran certbot"

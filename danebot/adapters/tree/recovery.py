@@ -120,7 +120,9 @@ def found_sound(tree: Tree, paths: LineagePaths) -> Sound | None:
     if combo is None or held is None or latest is None or held.key != combo.key:
         return None
     conf = tree.conf(paths.name)
-    as_it_is = staged_conf(conf, paths, latest.key) is conf and not cut_off(paths, conf)
+    as_it_is = staged_conf(conf, paths, latest.key) is conf and (
+        conf.text[-1:] == "\n" or not cut_off(paths)
+    )
     return Sound(held, combo, latest, staging) if as_it_is else None
 
 

@@ -95,3 +95,12 @@ def test_without_a_kept_one_it_is_told(grown: Grown) -> None:
     _as_certbot(grown, b"")
     with pytest.raises(TreeError, match="is empty"):
         recover(grown.tree, NAME)
+
+
+def test_a_mistake_of_people_is_theirs_to_mend(grown: Grown) -> None:
+    """It can't be read either, and yet nothing is cut off."""
+    text = grown.paths.conf.read_bytes() + b"[renewalparams\n"
+    _as_certbot(grown, text)
+    with pytest.raises(TreeError):
+        recover(grown.tree, NAME)
+    assert grown.paths.conf.read_bytes() == text
