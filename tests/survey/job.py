@@ -61,7 +61,7 @@ def workers(driver: int) -> list[int]:
 def done(tmp_path: Path, *words: str | Path, stdin: str = "") -> tuple[int, str, str]:
     """Run it to its end: status, output, errors."""
     process = start(tmp_path, *words, stdin=subprocess.PIPE)
-    out, err = process.communicate(stdin, timeout=250)
+    out, err = process.communicate(stdin, timeout=800)
     return process.returncode, out, err
 
 
