@@ -26,7 +26,7 @@ FINE_WORDS: tuple[tuple[str, ...], ...] = (
     ("--address", "mail.example=127.0.0.1"),
     ("--address", "stranger.example=127.0.0.1", "-v"),
     ("--timeout", "9.5"),
-    ("-t", "1"),
+    ("-t", "20"),
     ("-v", "--trace"),
 )
 """What may be added to a host, a port and a resolver."""
