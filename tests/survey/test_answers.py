@@ -55,9 +55,11 @@ def resolver(quiet: Quiet) -> Iterator[int]:
         thread = threading.Thread(target=serve, daemon=True)
         thread.start()
         port = server.getsockname()[1]
-        yield port
-        server.sendto(b"end", ("127.0.0.1", port))
-        thread.join()
+        try:
+            yield port
+        finally:
+            server.sendto(b"end", ("127.0.0.1", port))
+            thread.join()
 
 
 def looked_up(tmp_path: Path, quiet: Quiet, monkeypatch: pytest.MonkeyPatch) -> list[int]:
