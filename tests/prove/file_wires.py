@@ -182,7 +182,7 @@ def _conf() -> Wire:
 
 def _theirs(text: str) -> list[tuple[list[str], object]] | None:
     """What certbot's own reader makes of it; None where that refuses."""
-    raw = io.BytesIO(text.encode()).readlines()
+    raw = io.BytesIO(text.encode("utf-8-sig")).readlines()  # it takes one mark off, as ours did
     try:
         found = ConfigObj(raw, encoding="utf-8", interpolation=False)
     except ConfigObjError:

@@ -69,6 +69,8 @@ def test_records_that_come_back_under_a_shorter_ttl_are_waited_for() -> None:
         (1611310000158, 7),  # only the resolver answered the first run of a restored tree
         (1611310000714, 1),  # a TTL that was seen under a clock that was behind, and by no other
         (1611310000714, 6),
+        (5153420001198, 0),  # a server was silent for ten days, until the deployment and beyond
+        (5153420001304, 0),  # a clock that was put right moved what was heard before, and a gap
     ],
 )
 def test_what_long_runs_found_is_mended(seed: int, branch: int) -> None:

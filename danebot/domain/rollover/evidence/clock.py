@@ -81,11 +81,19 @@ def put_right(memory: Memory, reading: Reading | None) -> Memory:
 def _moved(memory: Memory, by: timedelta, now: datetime) -> Memory:
     """The memory with all its times moved; those of what was tried are none of the future.
 
-    Else an attempt from before the clock went wrong would count as none until then.
+    Else an attempt from before the clock went wrong would count as none until then.  When servers
+    were heard stays: moved from before the clock went wrong, it would make a gap shorter.
     """
     later = moved(memory, by)
+    owners = {
+        name: one._replace(
+            heard=memory.owners[name].heard, answered_at=memory.owners[name].answered_at
+        )
+        for name, one in later.owners.items()
+    }
     failed = later.publishing.failure
     return later._replace(
+        owners=owners,
         contacts=tuple(one._replace(at=min(one.at, now)) for one in later.contacts),
         promotion_failure=_past(later.promotion_failure, now),
         renewal_failure=_past(later.renewal_failure, now),

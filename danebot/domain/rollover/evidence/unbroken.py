@@ -41,6 +41,20 @@ def broken(old: OwnerMemory, observation: OwnerObservation, now: datetime) -> bo
     return observation.answer.secure and _too_long(max(words, default=None), now)
 
 
+def long_unheard(owner: OwnerMemory, now: datetime) -> tuple[str, ...]:
+    """The servers that were heard once, and for too long not again: what they have is unknown.
+
+    ``owner`` holds the observation of ``now`` already.
+    """
+    return tuple(
+        sorted(
+            name
+            for name, at in owner.heard.items()
+            if _too_long(at, now) and not name.startswith(f"{WITNESS.text} [")
+        )
+    )
+
+
 def _replaced(old: OwnerMemory, observation: OwnerObservation) -> set[str]:
     """The servers that were heard before and are none any more; not known without an answer."""
     if observation.answer.presence is Presence.UNKNOWN or not observation.authoritative:

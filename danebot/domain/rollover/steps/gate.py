@@ -46,7 +46,10 @@ from danebot.domain.rollover.evidence.memory import (
     Occurrence,
     OwnerMemory,
 )
+from danebot.domain.rollover.evidence.policy import LONGEST_GAP
 from danebot.domain.rollover.evidence.senders import Senders, senders_to
+from danebot.domain.rollover.evidence.unbroken import long_unheard
+from danebot.domain.text import duration
 from danebot.tuples import NamedTuple
 
 if TYPE_CHECKING:
@@ -226,7 +229,8 @@ def loses_nothing(
     ends |= {records: None for records, _ in in_force(seen)} if seen is not None else {}
     senders, known_at = senders_to(owner, live, now), past_known_at(known, policy)
     cached = {records for records, until in ends.items() if until is None or now < until}
-    if known_at is None or now < known_at:  # one of several may have been alone before
+    unknown = known_at is None or now < known_at or long_unheard(known, now)
+    if unknown:  # one of several may have been alone before
         cached |= {(record,) for records in cached for record in records}
     refused = {one: senders.refusing_presented(one, presented) for one in cached}
     lost = {
@@ -284,10 +288,11 @@ def live_refusals(
                 yield Refusal(name, reason, until=until)
         known_at = past_known_at(owner, policy)
         unserved = served_at(name, state, memory, None) is None
-        if unserved and known_at is not None and now < known_at:
+        quiet = long_unheard(owner, now)
+        if unserved and known_at is not None and (quiet or now < known_at):
             refused = (senders.refusing((record,), live) for record in there)
             if any(CertificateType.X509 in one for one in refused):
-                yield _past(name, known_at)
+                yield _unheard(name, quiet) if quiet else _past(name, known_at)
 
 
 def worst(refusals: Iterable[Refusal]) -> Refusal | None:
@@ -400,10 +405,19 @@ def _refusals(
     if known_at is None:
         if not same and (served is None or served.chain.not_after > now):
             yield Refusal(name, "its TLSA records were never seen", unknown=True)
-    elif now < known_at:  # a record may name the certificate: that is new with the same key, too
+        return
+    quiet = long_unheard(owner, now)
+    if quiet or now < known_at:
+        # A record may name the certificate: that is new with the same key, too.
         other_key = relies_on_anchor and (served is None or judge.new.key != served.key)
         if (other_key and not same) or _past_may_matter(judge, owner):
-            yield _past(name, known_at)
+            yield _unheard(name, quiet) if quiet else _past(name, known_at)
+
+
+def _unheard(owner: DnsName, quiet: tuple[str, ...]) -> Refusal:
+    words = f"no usable answer for {duration(LONGEST_GAP)} and more from {', '.join(quiet)}"
+    reason = f"{words}: it may have had other TLSA records meanwhile"
+    return Refusal(owner, reason, silent=quiet)
 
 
 def _past(owner: DnsName, known_at: datetime) -> Refusal:

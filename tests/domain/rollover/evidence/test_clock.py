@@ -30,7 +30,7 @@ from danebot.domain.rollover.evidence.memory import (
     RRsetSighting,
     TtlSighting,
 )
-from danebot.domain.rollover.evidence.policy import Policy
+from danebot.domain.rollover.evidence.policy import LONGEST_GAP, Policy
 from danebot.domain.rollover.findings.assess import assess
 from danebot.domain.rollover.steps.phases import Hold, Observation, Step
 from danebot.domain.rollover.steps.remember import remember
@@ -170,7 +170,7 @@ def looked(behind_by: timedelta) -> Wait:
 
 
 def test_a_clock_that_was_days_behind_at_the_first_look_shortens_no_wait() -> None:
-    late = looked(5 * DAY)
+    late = looked(4 * DAY)
     late.memory = put_right(late.memory, read(T0 + 2 * HOUR, 2 * HOUR))
     right = looked(timedelta(0))
     ready = late.state.ready
@@ -228,6 +228,23 @@ def test_a_clock_that_was_put_back_and_forward_moves_what_it_dated_meanwhile() -
     assert memory.request == Request(b"", T0 + HOUR)
 
 
+@pytest.mark.parametrize("days", [3, 4])
+def test_a_clock_that_was_put_right_makes_no_gap_shorter(days: int) -> None:
+    """It had gone wrong after the last look before the gap, and that look counts as dated then."""
+    waits = looked(timedelta(0))
+    waits.memory = waits.memory._replace(clock=read(T0 - days * DAY, HOUR))
+    end = T0 + LONGEST_GAP + 2 * HOUR
+    waits.memory = put_right(waits.memory, read(end, HOUR + LONGEST_GAP + 2 * HOUR))
+    waits.look(end, GOOD)
+    assert {one.watched_since for one in waits.memory.owners.values()} == {end}
+
+
+def without_heard(memory: Memory) -> Memory:
+    """When servers were heard isn't moved: that would make gaps shorter."""
+    owners = {name: one._replace(heard={}, answered_at=None) for name, one in memory.owners.items()}
+    return memory._replace(owners=owners, clock=None, current=None)
+
+
 def test_every_time_of_a_wait_is_moved() -> None:
     until = T0 + HOUR
     owner = OwnerMemory(
@@ -242,7 +259,10 @@ def test_every_time_of_a_wait_is_moved() -> None:
     memory = Memory(owners={MX: owner}, awaiting=wait, clock=read(until, HOUR))
     after = put_right(memory, read(until + 5 * DAY, HOUR))
     assert after.awaiting is not None
-    for old, new in ((owner, after.owners[MX]), (wait, after.awaiting)):
+    assert after.owners[MX].heard == owner.heard
+    assert after.owners[MX].answered_at == owner.answered_at
+    shifted = without_heard(after).owners[MX]
+    for old, new in ((without_heard(memory).owners[MX], shifted), (wait, after.awaiting)):
         assert list(times(new)) == [at + 5 * DAY for at in times(old)]
     assert len(list(times(owner))) == 10
     assert len(list(times(wait))) == 8
@@ -265,9 +285,9 @@ def test_every_time_that_the_clock_gave_is_moved() -> None:
         clock=read(T0, HOUR),
     )
     after = put_right(memory, read(T0 + 5 * DAY, HOUR))
-    was = list(times(memory._replace(clock=None, current=None)))
-    assert list(times(after._replace(clock=None, current=None))) == [at + 5 * DAY for at in was]
-    assert len(was) == 21 + len(list(times(memory.owners)))
+    was = list(times(without_heard(memory)))
+    assert list(times(without_heard(after))) == [at + 5 * DAY for at in was]
+    assert len(was) == 21 + len(list(times(without_heard(memory).owners)))
     assert after.current == CurrentKey(b"", T0 + 5 * DAY, (BEGINS,))
     theirs = memory._replace(current=CurrentKey(b"", BEGINS, (BEGINS,)))
     assert put_right(theirs, read(T0 + 5 * DAY, HOUR)).current == theirs.current

@@ -28,7 +28,7 @@ from danebot.domain.rollover.evidence.memory import (
     Occurrence,
     PastKey,
 )
-from danebot.domain.rollover.evidence.policy import Policy
+from danebot.domain.rollover.evidence.policy import LONGEST_GAP, Policy
 from danebot.domain.rollover.findings.assess import assess
 from danebot.domain.rollover.steps.gate import loses_nothing, refused_live
 from danebot.domain.rollover.steps.phases import Hold, Observation, Phase, Plan, Repair, Step
@@ -209,6 +209,25 @@ def test_a_server_that_lags_or_is_silent_keeps_the_gate_shut() -> None:
         site = watch(SWITCHED, A)
         site.look(T0, look)
         assert held_back(site.look(T0 + 9 * DAY, look), hold)
+
+
+def test_what_a_server_had_while_it_was_long_silent_is_unknown() -> None:
+    """It had no records when it was last heard; it may have had the old authority's alone since."""
+    site = watch(SWITCHED)
+    mute = shown(A, B, at={"ns1": None, "ns2": UNREACHABLE})
+    for days in range(-26, 1, 2):
+        site.look(T0 + days * DAY, shown())
+    for days in range(1, LONGEST_GAP.days):
+        site.look(T0 + days * DAY, mute)
+    assert deployed(site.look(T0 + LONGEST_GAP, mute))
+    plan = site.look(T0 + LONGEST_GAP + HOUR, mute)
+    assert held_back(plan, Hold.CANNOT_SEE)
+    assert plan.refusal is not None
+    assert "no usable answer for 5 d and more from ns2.example.org" in plan.refusal.reason
+    again = T0 + LONGEST_GAP + DAY
+    assert held_back(site.look(again, shown(A, B)), Hold.CACHES)
+    assert deployed(site.look(again + Policy().unseen_ttl + HOUR, shown(A, B)))
+    assert deployed(watch(SAME).look(T0, mute))
 
 
 def test_with_no_server_to_ask_the_resolver_is_believed() -> None:
