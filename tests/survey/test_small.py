@@ -197,4 +197,4 @@ def test_nothing_is_looked_at_where_it_is_not_sound(tmp_path: Path) -> None:
     status, _, err = job.done(tmp_path, *words)
     assert (status, err.count("\n")) == (1, 1)
     assert "can't be relied on: h0.ok.test ought to be secure" in err
-    assert not (tmp_path / "out/work/mx").exists()
+    assert not tmp_path.joinpath("out", "work", "mx").exists()

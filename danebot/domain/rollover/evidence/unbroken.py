@@ -41,18 +41,19 @@ def broken(old: OwnerMemory, observation: OwnerObservation, now: datetime) -> bo
     return observation.answer.secure and _too_long(max(words, default=None), now)
 
 
-def long_unheard(owner: OwnerMemory, now: datetime) -> tuple[str, ...]:
+def long_unheard(
+    owner: OwnerMemory, observation: OwnerObservation | None, now: datetime
+) -> tuple[str, ...]:
     """The servers that were heard once, and for too long not again: what they have is unknown.
 
-    ``owner`` holds the observation of ``now`` already.
+    ``owner`` holds the observation, which is of ``now``.  Without one nobody was asked, and nobody
+    was silent.
     """
-    return tuple(
-        sorted(
-            name
-            for name, at in owner.heard.items()
-            if _too_long(at, now) and not name.startswith(f"{WITNESS.text} [")
-        )
-    )
+    if observation is None:
+        return ()
+    others = f"{WITNESS.text} ["
+    silent = (name for name, at in owner.heard.items() if _too_long(at, now))
+    return tuple(sorted(name for name in silent if not name.startswith(others)))
 
 
 def _replaced(old: OwnerMemory, observation: OwnerObservation) -> set[str]:

@@ -229,7 +229,8 @@ def loses_nothing(
     ends |= {records: None for records, _ in in_force(seen)} if seen is not None else {}
     senders, known_at = senders_to(owner, live, now), past_known_at(known, policy)
     cached = {records for records, until in ends.items() if until is None or now < until}
-    if known_at is None or now < known_at:  # one of several may have been alone before
+    unknown = known_at is None or now < known_at or long_unheard(known, seen, now)
+    if unknown:  # one of several may have been alone before
         cached |= {(record,) for records in cached for record in records}
     refused = {one: senders.refusing_presented(one, presented) for one in cached}
     lost = {
@@ -287,10 +288,11 @@ def live_refusals(
                 yield Refusal(name, reason, until=until)
         known_at = past_known_at(owner, policy)
         unserved = served_at(name, state, memory, None) is None
-        if unserved and known_at is not None and now < known_at:
+        quiet = long_unheard(owner, seen, now)
+        if unserved and known_at is not None and (quiet or now < known_at):
             refused = (senders.refusing((record,), live) for record in there)
             if any(CertificateType.X509 in one for one in refused):
-                yield _past(name, known_at)
+                yield _unheard(name, quiet) if quiet else _past(name, known_at)
 
 
 def worst(refusals: Iterable[Refusal]) -> Refusal | None:
@@ -404,7 +406,7 @@ def _refusals(
         if not same and (served is None or served.chain.not_after > now):
             yield Refusal(name, "its TLSA records were never seen", unknown=True)
         return
-    quiet = long_unheard(owner, now)
+    quiet = long_unheard(owner, observation, now)
     if quiet or now < known_at:
         # A record may name the certificate: that is new with the same key, too.
         other_key = relies_on_anchor and (served is None or judge.new.key != served.key)

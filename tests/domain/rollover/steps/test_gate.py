@@ -690,6 +690,35 @@ def test_services_that_have_what_is_live_need_not_wait_for_what_was_there_before
     assert reload_refused(site, T0) is None
 
 
+def test_a_server_that_is_long_silent_may_have_the_former_key_s_record_alone() -> None:
+    """Neither do services change to what is live then, nor from what they are seen to serve."""
+    both = (FORMER, tlsa("3 1 1"))
+    site = watch(SAME, *both)
+    site.memory = site.memory._replace(deployment=found_live(chain()))
+    site.look(T0, shown(*both))
+    mute = shown(*both, at={"ns1": None, "ns2": UNREACHABLE})
+    site.look(T0 + MINUTE, mute)
+    former = chain("former").chain.ders
+    for past, safe in ((timedelta(0), True), (HOUR, False)):
+        now = T0 + LONGEST_GAP + past
+        site.look(now, mute)
+        found = refused_live(site.state, seen(mute), site.memory, policy=site.policy, now=now)
+        assert (found is None) is safe
+        assert safe is loses_nothing(
+            MX,
+            former,
+            SAME,
+            site.state,
+            seen(mute),
+            memory=site.memory,
+            policy=site.policy,
+            now=now,
+        )
+        assert reload_refused(site, now) is None  # nobody was asked
+    assert found is not None
+    assert found.silent == ("ns2.example.org [192.0.2.1]",)
+
+
 def reload_refused(site: Watch, at: datetime) -> datetime | None:
     """Until when services must not begin to serve what is live."""
     found = refused_live(site.state, {}, site.memory, policy=site.policy, now=at)
