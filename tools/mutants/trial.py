@@ -76,8 +76,9 @@ class Trial:
             self._in_time(files, known, self.ends)
         self.kept.parent.mkdir(exist_ok=True)
         self.kept.write_text(json.dumps(known))
-        for number, outcome in self.outcomes.items():
-            self.told(self.mutants[number], outcome)
+        if self.ends is not None:
+            for number, outcome in self.outcomes.items():
+                self.told(self.mutants[number], outcome)
         return True
 
     def _in_time(self, files: Files, known: Known, ends: float) -> None:
@@ -203,6 +204,8 @@ class Trial:
         code = os.waitstatus_to_exitcode(status)
         if number is not None and code != _UNENDED:
             self.outcomes[number] = _EXITS.get(code, KILLED)
+            if self.ends is None:  # nothing else will become of it
+                self.told(self.mutants[number], self.outcomes[number])
 
 
 def _near(mutant: Mutant, path: Path) -> bool:

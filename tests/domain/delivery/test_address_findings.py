@@ -9,10 +9,21 @@ from danebot.domain.delivery.address_findings import unmatched
 from danebot.domain.delivery.probes import ProbeOutcome, ProbeResult
 from danebot.domain.delivery.report import AddressReport
 from danebot.domain.delivery.routes import Dane, HostRoute
-from danebot.domain.dns.tlsa import TlsaRecord
+from danebot.domain.dns.tlsa import MatchingType, TlsaRecord, association
 from danebot.domain.names import Endpoint, Hostname, Protocol
 from domain.builders import record
-from domain.delivery_world import CA, LEAF, MATCHING, STRANGER, host, report, served, spki, visit
+from domain.delivery_world import (
+    CA,
+    LEAF,
+    MATCHING,
+    STRANGER,
+    Code,
+    host,
+    report,
+    served,
+    spki,
+    visit,
+)
 from domain.pki import DAY, NOW, issue
 
 ONE, TWO = record("one"), record("two")
@@ -86,6 +97,13 @@ def test_a_chain_without_a_leaf_that_can_be_read() -> None:
         assert one.verdict is not None
         assert one.leaf is None
     assert reported(route).leaf is not None
+
+
+def test_of_a_certificate_that_cannot_be_read_no_record_is_advised() -> None:
+    route = host(TlsaRecord(3, 0, 1, association(ODD, MatchingType.SHA2_256)))
+    found = report(visit(route, served(route)._replace(chain=(ODD,))))
+    (finding,) = [one for one in found.findings if one.code is Code.ONLY_CERTIFICATE_RECORDS]
+    assert finding.remedy.endswith(" records, which stay right as long as the key does")
 
 
 def test_what_a_verdict_does_not_rest_on_ends_no_certificate() -> None:

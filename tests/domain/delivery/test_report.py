@@ -495,6 +495,8 @@ def test_a_single_intermediate(organisation: str, severity: Severity) -> None:
     assert report(visit(beside, chain)).findings == ()
     several = host(record, TlsaRecord(2, 1, 1, b"\1" * 32))
     assert codes(report(visit(several, chain))) == {Code.UNMATCHED_RECORDS: Severity.NOTICE}
+    unused = host(record, TlsaRecord(1, 1, 1, spki(leaf)))
+    assert codes(report(visit(unused, chain)))[Code.SINGLE_ANCHOR] is severity
     root = host(TlsaRecord(2, 1, 1, spki(CA)))
     assert report(visit(root, chain)).findings == ()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -98,7 +99,5 @@ def senders_to(owner: DnsName, live: Held, now: datetime) -> Senders:
 
 def _hostnames(names: Iterable[DnsName]) -> Iterator[Hostname]:
     for name in sorted(names):
-        try:
+        with suppress(NameSyntaxError):  # a wildcard stands for no name in particular
             yield Hostname.parse(name.text)
-        except NameSyntaxError:  # a wildcard stands for no name in particular
-            continue

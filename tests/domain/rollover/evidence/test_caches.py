@@ -8,7 +8,7 @@ import pytest
 
 from danebot.domain.dns.answers import Security
 from danebot.domain.rollover.evidence.caches import gone_at, remember_rrsets, undated_rrsets
-from danebot.domain.rollover.evidence.memory import OwnerMemory, RRsetSighting
+from danebot.domain.rollover.evidence.memory import OwnerMemory, RRsetSighting, Witness
 from danebot.domain.rollover.evidence.policy import Policy
 from domain.builders import DAY, HOUR, MINUTE, T0, look, record
 
@@ -68,6 +68,14 @@ def test_records_under_another_ttl_count_while_the_resolver_has_them_from_its_ca
         owner = owner._replace(rrsets=remember_rrsets(owner, one, T0 + hour * HOUR))
     gone = [gone_at(one, owner, POLICY) for one in owner.rrsets if one.records == (record("old"),)]
     assert max(end for end in gone if end is not None) == T0 + 100 * HOUR + DAY + POLICY.margin
+
+
+def test_what_servers_show_makes_the_resolver_s_word_for_the_same_superfluous() -> None:
+    told = SHORT._replace(witness=Witness.RESOLVER, until=None)
+    for ttl, kept in ((HOUR, [Witness.SERVERS]), (MINUTE, [Witness.RESOLVER, Witness.SERVERS])):
+        owner = OwnerMemory(rrsets=(told,), watched_since=T0)
+        found = remember_rrsets(owner, look("old", ttl=ttl), T0 + HOUR)
+        assert sorted((one.witness for one in found), key=str) == kept
 
 
 def test_records_that_come_back_are_there_once_more() -> None:

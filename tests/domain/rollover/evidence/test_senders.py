@@ -6,10 +6,11 @@ import pytest
 
 from danebot.domain.dane.profiles import Profile
 from danebot.domain.dane.references import References
+from danebot.domain.dns.tlsa import MatchingType, TlsaRecord
 from danebot.domain.names import DnsName, Hostname
 from danebot.domain.rollover.evidence.senders import senders_to
 from domain.builders import OTHER, T0
-from domain.gate_world import HOST, chain, tlsa
+from domain.gate_world import HOST, authority, chain, tlsa
 
 BASE = Hostname(HOST)
 ELSEWHERE = chain(names=("*.example.net", "b.example.net", "a.example.net"))
@@ -54,3 +55,20 @@ def test_they_accept_refuse_or_do_neither() -> None:
     ):
         assert found.accept((record,), chain()) is accepted
         assert found.refuse((record,), chain()) is refused
+
+
+@pytest.mark.parametrize(
+    ("record", "depth"),
+    [
+        (tlsa("3 1 1"), 0),
+        (tlsa("2 0 1"), 1),
+        # Only Full holds a key itself: one of whom nothing is presented is above all that is.
+        (TlsaRecord(2, 1, MatchingType.FULL, authority("root").spki), 2),
+        (tlsa("3 1 1", key="somebody"), None),
+    ],
+)
+def test_what_they_know_a_chain_by_and_how_far_above_the_leaf(
+    record: TlsaRecord, depth: int | None
+) -> None:
+    found = senders_to(DnsName(f"_25._tcp.{HOST}"), chain(), T0).known_by((record,), chain())
+    assert found == (None if depth is None else (record, depth))
