@@ -42,11 +42,11 @@ def main() -> NoReturn:
     except NoAnswer as why:
         if local:
             _plugin(monotonic() - _BEGIN)
-        _end(_UNKNOWN, _line(f"{via[:_SHOWN]}: {why}"))
+        _end(_UNKNOWN, _line(f"{_shown(via)}: {why}"))
     except KeyboardInterrupt:
         _end(_UNKNOWN, _line("interrupted"))
     except BaseException as exc:  # noqa: BLE001 - nothing is above this
-        _end(_UNKNOWN, _line(f"{via[:_SHOWN]}: {type(exc).__name__}: {exc}; please report this"))
+        _end(_UNKNOWN, _line(f"{_shown(via)}: {type(exc).__name__}: {exc}; please report this"))
     _end(status, text)
 
 
@@ -153,6 +153,13 @@ def _without_secrets(words: list[str]) -> list[str]:
 
 def _octets(word: str) -> bytes:
     return word.encode("utf-8", "surrogateescape")
+
+
+def _shown(via: str) -> str:
+    """What was named, without the password that somebody put into a URL."""
+    scheme, mark, rest = via.partition("://")
+    _, at, place = rest.rpartition("@")
+    return (f"{scheme}{mark}...{at}{place}" if at else via)[:_SHOWN]
 
 
 def _line(text: str) -> str:

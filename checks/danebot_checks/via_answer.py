@@ -31,16 +31,15 @@ def read_answer(answer: bytes) -> tuple[int, str]:
         raise NoAnswer("it hung up without an answer; see its log")
     head, _, text = answer.partition(b"\n")
     numbers = head[len(MAGIC) :].split(b" ")
-    known = head.startswith(MAGIC) and len(numbers) == len("SL")
-    if not known or not all(one.isdigit() and len(one) < len(str(MOST)) for one in numbers):
+    known = head.startswith(MAGIC) and len(numbers) == len("SL") and numbers[0] in _BEGINS
+    if not known or not numbers[1].isdigit() or len(numbers[1]) >= len(str(MOST)):
         raise NoAnswer("that is no answer of a danebot-exporter; correct --via")
     length = int(numbers[1])
     if len(text) < length:
         raise NoAnswer("it broke off in the middle of an answer; see its log")
     said = text.decode("utf-8", "surrogateescape")  # what is no text is not printable
-    begins = _BEGINS.get(numbers[0], "\n")
-    fine = said.startswith(begins) and said.endswith("\n") and said.replace("\n", "").isprintable()
-    if len(text) > length or not fine:
+    fine = said.startswith(_BEGINS[numbers[0]]) and said.endswith("\n")
+    if len(text) > length or not fine or not said.replace("\n", "").isprintable():
         raise NoAnswer("that is no answer of a danebot-exporter; correct --via")
     return int(numbers[0]), said
 

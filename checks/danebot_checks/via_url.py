@@ -84,10 +84,11 @@ def _parts(url: str) -> tuple[str, str, int, str]:
     host, colon, digits = place.rpartition(":")
     if not colon or place.endswith("]"):
         host, digits = place, ""
+    digits = digits or str(_PORTS.get(scheme, 0))
     if host.startswith("[") and host.endswith("]"):
         host = host[1:-1]
-    fine = url.isascii() and url.isprintable() and " " not in url and "@" not in place
-    port = int(digits[:6]) if fine and digits.isdigit() else _PORTS.get(scheme, 0)
+    fine = url.isascii() and url.isprintable() and " " not in url and "@" not in url
+    port = int(digits[:6]) if fine and digits.isdigit() else 0
     if not fine or scheme not in _PORTS or not host or not 0 < port < 1 << 16:
         raise NoAnswer("want http(s)://HOST:PORT; a name and password go into --via-login")
     return scheme, host, port, "/" + (path if slash and path else "check")
@@ -121,9 +122,12 @@ def _private(file: str) -> bytes:
 
 
 def _is_here(host: str) -> bool:
-    """Whether what is sent there does not leave this host."""
-    numbers = host.startswith("127.") and host.replace(".", "").isdigit()
-    return numbers or host in ("localhost", "::1")
+    """Whether what is sent there does not leave this host; 127.0.0.1.1 is a name in DNS."""
+    try:
+        _socket.inet_pton(_socket.AF_INET, host)
+    except OSError:
+        return host in ("localhost", "::1")
+    return host.startswith("127.")
 
 
 def _connected(host: str, port: int, until: float) -> _socket.socket:

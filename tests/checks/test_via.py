@@ -157,6 +157,8 @@ def test_an_answer_that_is_none_is_unknown(name: str, tmp_path: Path) -> None:
         ("http://a b\n|", "want http(s)://HOST:PORT"),
         ("http://127.0.0.1:\u00b2", "want http(s)://HOST:PORT"),
         ("http://127.0.0.1:" + "9" * 5000, "want http(s)://HOST:PORT"),
+        ("http://127.0.0.1:http/", "want http(s)://HOST:PORT"),
+        ("http://127.0.0.1:/", "connection refused"),  # empty is the usual one (RFC 3986)
     ],
 )
 def test_nobody_there(via: str, says: str) -> None:
@@ -164,6 +166,17 @@ def test_nobody_there(via: str, says: str) -> None:
     told.sound()
     assert told.status == 3
     assert says in told.text
+
+
+@pytest.mark.parametrize(
+    "url", ["https://me:secret@127.0.0.1/", "ftp://m:sec/secret@h", "http://m:a@secret@h"]
+)
+def test_a_password_in_a_url_is_not_told(url: str) -> None:
+    """Nor is what comes before a slash in it taken for a host, to be asked."""
+    told = check_dane(["--via", url, *SILENT])
+    assert told.status == 3
+    assert "secret" not in told.text
+    assert "a name and password go into --via-login" in told.text
 
 
 @pytest.mark.parametrize("status", [b"9" * 5000, b"20", b"2000"])
@@ -271,6 +284,9 @@ def answer(status: str, text: str) -> bytes:
         ("0", "DANE OK - \x9b2J\n"),
         ("0", "DANE OK - \udcff\n"),
         ("0", "\n"),
+        ("00", "\nDANE CRITICAL - bad\n"),
+        ("9", "\nDANE OK - all\n"),
+        ("256", "\nDANE CRITICAL - bad\n"),  # 0, for whoever waits for the process
     ],
 )
 def test_what_check_dane_would_not_say_is_no_answer(status: str, text: str) -> None:
@@ -310,7 +326,7 @@ def test_a_password_that_others_may_read_is_not_sent(tmp_path: Path, mode: int) 
     login.chmod(0o600)
     fine = check_dane(["--via", "http://127.0.0.1:1", "--via-login", str(login), *SILENT])
     assert "connection refused" in fine.text
-    for host in ("192.0.2.1", "127.0.0.1.example", "exporter.example"):
+    for host in ("192.0.2.1", "127.0.0.1.example", "127.0.0.1.1", "127.0.0.256", "a.example"):
         told = check_dane(["--via", f"http://{host}:1", "--via-login", str(login), *SILENT])
         assert told.status == 3
         assert "goes to https:// alone" in told.text
