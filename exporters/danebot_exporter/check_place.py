@@ -1,8 +1,8 @@
 """Where the socket for checks is: made so that nobody puts another in its place.
 
-Its folder, those above, and the links on the way may be changed by root and this user alone.  A
-lock beside it says whether an exporter lives, so that what a dead one left is replaced and two
-never share a path.
+Its folder, those above, and the links on the way may be changed by root and this user alone, and
+nobody else has this user's number.  A lock beside it says whether an exporter lives, so that what a
+dead one left is replaced and two never share a path.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 _OTHERS = stat.S_IWGRP | stat.S_IWOTH
 _MOST_LINKS = 40  # as Linux has it
+_ALL_USERS = (1 << 32) - 1
 _BACKLOG = 1024  # who finds it full waits and tries again
 
 
@@ -34,6 +35,7 @@ class CheckPlace:
         self.path = path.absolute()
         self._lock = -1
         try:
+            _require_distinct(self.path)
             _require_own(self.path)
             self._lock = _locked(self.path)
             self.sock = _listening(self.path, mode)
@@ -63,6 +65,24 @@ class CheckPlace:
         if self._lock >= 0:
             os.close(self._lock)
         self._lock = -1
+
+
+def _require_distinct(path: Path) -> None:
+    """Raise `ConfigError` where other users have this one's number, too.
+
+    In a user namespace, as of a rootless container, all have one number that it doesn't map
+    (user_namespaces(7)): nobody's.
+    """
+    try:
+        mapped = Path("/proc/self/uid_map").read_text(encoding="ascii").splitlines()
+        strangers = int(Path("/proc/sys/kernel/overflowuid").read_text(encoding="ascii"))
+    except FileNotFoundError:  # a kernel without such
+        return
+    if os.geteuid() == strangers and sum(int(one.split()[2]) for one in mapped) < _ALL_USERS:
+        raise ConfigError(
+            f"--check.socket {path}: {strangers} is every user whom this container doesn't know, "
+            "so nobody could tell who asks; run it as another user"
+        )
 
 
 def _require_own(path: Path) -> None:

@@ -7,6 +7,7 @@ import signal
 import socket
 import stat
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -111,6 +112,28 @@ def test_two_exporters_refuse_clearly_and_the_first_goes_on(
     assert "another exporter answers there" in second.stderr
     assert read_answer(ask(place, request("stray")))[0] == 3
     assert running.process.poll() is None
+
+
+@pytest.mark.parametrize("user", [65534, 1234])
+def test_where_strangers_have_the_number_of_this_user_it_is_refused(place: Path, user: int) -> None:
+    """As in a rootless container, whose every stranger is 65534 (user_namespaces(7))."""
+    apart = ("unshare", "-U", f"--map-user={user}", f"--map-group={user}")
+    if subprocess.run([*apart, "true"], capture_output=True, check=False).returncode:
+        pytest.skip("user namespaces are not allowed here")
+    making = (
+        "import pathlib, sys; from danebot_exporter.check_place import CheckPlace; "
+        "CheckPlace(pathlib.Path(sys.argv[1]), 0o666).close()"
+    )
+    done = subprocess.run(
+        [*apart, sys.executable, "-P", "-c", making, place],
+        env=environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    told = "nobody could tell who asks; run it as another user" in done.stderr
+    assert told is (user == 65534)
 
 
 @pytest.mark.parametrize("kind", ["link", "dangling", "file", "folder", "lock"])
