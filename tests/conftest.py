@@ -7,6 +7,7 @@ import signal
 import sys
 import threading
 from collections.abc import Generator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -42,24 +43,39 @@ def pytest_collection() -> Generator[None, object, object]:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item], config: pytest.Config) -> None:
-    """Begin with the longest tests, each in a worker of its own: else all wait for the last one.
+    """Begin with the longest tests, each module's in one worker: else all wait for the last one.
 
-    They are those that have a longer time limit than the others.  With ``--dist worksteal`` the
-    first worker has the first share of the items, and so on.
+    They are those that have a longer time limit than the others.  What those of a module share
+    takes long, too, and is made once.  With ``--dist worksteal`` the first worker has the first
+    share of the items, and so on; it gives away the last ones of its share.
     """
     workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "0"))
     if not workers:
         return
     usual = float(config.getini("timeout"))
-    longest = sorted((one for one in items if _limit(one) > usual), key=_limit, reverse=True)
+    heads = _heads([one for one in items if _limit(one) > usual], workers)
     others = iter([one for one in items if _limit(one) <= usual])
     left, ordered = len(items), list[pytest.Item]()
-    for number in range(workers):
+    for number, head in enumerate(heads):
         share = left // (workers - number)
-        first = longest[number::workers]
-        ordered += [*first, *itertools.islice(others, max(share - len(first), 0))]
+        ordered += [*head, *itertools.islice(others, max(share - len(head), 0))]
         left -= share
     items[:] = [*ordered, *others]
+
+
+def _heads(longest: list[pytest.Item], workers: int) -> list[list[pytest.Item]]:
+    """What each worker begins with: the next module goes to who has the least so far."""
+    modules: dict[Path, list[pytest.Item]] = {}
+    for one in longest:
+        modules.setdefault(one.path, []).append(one)
+    heads: list[list[pytest.Item]] = [[] for _ in range(workers)]
+    for module in sorted(modules.values(), key=_limits, reverse=True):
+        min(heads, key=_limits).extend(module)
+    return heads
+
+
+def _limits(items: list[pytest.Item]) -> float:
+    return sum(map(_limit, items))
 
 
 def _limit(item: pytest.Item) -> float:
