@@ -13,7 +13,6 @@ from danebot.adapters.dns.resolvconf import (
     ResolverConfig,
     load_resolv_conf,
 )
-from danebot.domain.delivery.probes import ProbeOutcome, ProbeResult
 from danebot.domain.lineage.keys import Algorithm
 from danebot.domain.names import DnsName, Endpoint, Hostname
 from danebot.errors import NameSyntaxError
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
     from danebot.adapters.probe.target import Target
     from danebot.config import Settings
     from danebot.domain.addresses import SocketAddress
+    from danebot.domain.delivery.probes import ProbeResult
     from danebot.domain.delivery.routes import MailRoute
     from danebot.domain.dns.answers import Answer, OwnerObservation, TlsaAnswer
     from danebot.domain.rollover.records.adoption import Leads
@@ -136,6 +136,7 @@ class WireProber:
     ) -> Sequence[ProbeResult]:
         """Probe the configured addresses of each endpoint, else all that its name has."""
         from danebot.adapters.probe.prober import probe_all
+        from danebot.domain.delivery.probes import ProbeResult
 
         cache: Cache = {}
         targets: list[Target] = []
@@ -154,6 +155,7 @@ class WireProber:
     ) -> Sequence[Target | ProbeResult]:
         """Whom to ask, and which addresses are not known: no answer of DNS is not "no address"."""
         from danebot.adapters.probe.target import Target
+        from danebot.domain.delivery.probes import ProbeOutcome, ProbeResult
         from danebot.domain.dns.answers import Presence
 
         setting = self._settings.endpoint(lineage, endpoint.host, endpoint.port)

@@ -31,7 +31,8 @@ from danebot.adapters.tree import changes
 from danebot.adapters.tree.kept_conf import keep_conf
 from danebot.adapters.tree.memory_file import recall
 from danebot.adapters.tree.paths import COMBO, DANE_EE, DNSNAMES, NEXT, READY, LineagePaths
-from danebot.adapters.tree.recovery import new_links, recover, staged_conf
+from danebot.adapters.tree.recovery import new_links, recover
+from danebot.adapters.tree.soundness import staged_conf
 from danebot.adapters.tree.tree import refuse_link
 from danebot.domain.dns.tlsa import edit_dane_ee
 from danebot.domain.event import Event, EventKind

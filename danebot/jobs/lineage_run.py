@@ -5,12 +5,10 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from danebot.adapters.tree.changes import grant_combo
 from danebot.adapters.tree.kept_conf import cut_off
 from danebot.adapters.tree.memory_file import begin_anew, recall, save_memory
 from danebot.adapters.tree.paths import COMBO, KINDS, UNREADABLE_PREFIX, LineagePaths, link_target
-from danebot.adapters.tree.recovery import TreeRepair, found_sound, recover
-from danebot.domain.event import event_of
+from danebot.adapters.tree.soundness import found_sound, grant_combo
 from danebot.domain.finding import Code, Finding, Severity
 from danebot.domain.lineage.state import LineageState, Management
 from danebot.domain.names import DnsName
@@ -33,7 +31,9 @@ from danebot.jobs.view import LineageView, Observed
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
+    from danebot.adapters.tree.recovery import TreeRepair
     from danebot.adapters.tree.tree import Sound
+    from danebot.domain.event import Event
     from danebot.domain.rollover.evidence.memory import Memory
     from danebot.domain.rollover.evidence.propagation import Observations
     from danebot.domain.rollover.records.in_use import KeysInUse
@@ -120,10 +120,17 @@ class LineageRun:
 
     def _record(self, done: Done) -> None:
         """Have a record kept of what was done."""
-        told = (event_of(finding, self.context.clock()) for finding in done.events)
-        for event in (*done.changes, *told):
+        for event in (*done.changes, *self._told(done.events)):
             if event is not None:
                 self.context.record(event)
+
+    def _told(self, findings: Sequence[Finding]) -> list[Event | None]:
+        """The changes that findings tell of."""
+        if not findings:
+            return []
+        from danebot.domain.event import event_of
+
+        return [event_of(finding, self.context.clock()) for finding in findings]
 
     def save(self) -> None:
         """Write ``rollover.json`` if anything changed."""
@@ -136,19 +143,27 @@ class LineageRun:
         if not self.staged:
             return
         if self.refused and cut_off(self.paths):
-            self.tell(map(self._healed, recover(self.context.tree, self.name)))
+            self._recover()
             self.paths = self.context.tree.paths(self.name)
         if not self.refused:
             self._sound = found_sound(self.context.tree, self.paths)
             if self._sound is None:
-                self.tell(map(self._healed, recover(self.context.tree, self.name)))
+                self._recover()
         if grant_combo(self.paths, self.context.settings.combo_access):
             text = f"{self.paths.live / COMBO}: mode and group set as configured"
-            self.tell((self._healed(TreeRepair(text)),))
+            self.tell((self._mended(text),))
+
+    def _recover(self) -> None:
+        from danebot.adapters.tree.recovery import recover
+
+        self.tell(map(self._healed, recover(self.context.tree, self.name)))
+
+    def _mended(self, text: str) -> Finding:
+        return Finding(Code.HEALED, Severity.NOTICE, self.name, text, "")
 
     def _healed(self, repair: TreeRepair) -> Finding:
         if repair.kept is None:
-            return Finding(Code.HEALED, Severity.NOTICE, self.name, repair.text, "")
+            return self._mended(repair.text)
         shut = repair.kept.name.startswith(UNREADABLE_PREFIX)
         then = ", decrypt it, then: " if shut else ": "
         remedy = (

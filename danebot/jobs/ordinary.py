@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 
 from danebot.adapters.tree.kept_conf import keep_conf
 from danebot.adapters.tree.paths import link_version
-from danebot.domain.event import Event, EventKind
 from danebot.domain.finding import Code, Finding, Severity
 from danebot.domain.lineage.key_types import KeyType
 from danebot.domain.lineage.renewal import renews_at
@@ -95,6 +94,8 @@ def _pressing(one: _Renewal, asking: Asking) -> Asking:
 
 def _renewed(one: _Renewal, result: CertbotRun) -> Done:
     """What is to be remembered, and told, once certbot has issued."""
+    from danebot.domain.event import Event, EventKind
+
     run, now = one.run, one.run.context.clock()
     memory = remember_call(run.memory, Call.RENEWAL, result, CallResult.DONE, now)
     text = f"certbot has renewed it: version {link_version(run.paths.own / 'cert.pem')}"

@@ -11,10 +11,9 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from danebot.adapters.access import Access, grant
 from danebot.adapters.files import move, read_bytes, remove, sync, write_file
 from danebot.adapters.presence import is_plain_file
-from danebot.adapters.replacing import TEMP_PREFIX, NewFile, advice, replace, sync_directory
+from danebot.adapters.replacing import TEMP_PREFIX, NewFile, replace, sync_directory
 from danebot.adapters.tree.keeping import give_way, listed, may_hold_key, set_aside, unused
 from danebot.adapters.tree.paths import (
     CANCELLED_PREFIX,
@@ -31,6 +30,7 @@ from danebot.adapters.tree.paths import (
     archive_versions,
 )
 from danebot.adapters.tree.recovery import archived_file, new_links, new_version
+from danebot.adapters.tree.soundness import combo_access
 from danebot.domain.rollover.steps.phases import Keep
 from danebot.errors import CertificateError, TreeError
 
@@ -77,22 +77,7 @@ def _new_combo(paths: LineagePaths, version: int, access: ComboAccess) -> NewFil
         )
     data = canonical_private_key(key_pem) + to_pem(chain.ders)
     give_way(paths, paths.live / COMBO)
-    return NewFile(paths.live / COMBO, data, _combo_access(access))
-
-
-def grant_combo(paths: LineagePaths, access: ComboAccess) -> bool:
-    """Give ``combo.pem`` its group and mode, if it is there; whether it had others."""
-    try:
-        return grant(paths.live / COMBO, _combo_access(access))
-    except OSError as exc:
-        raise TreeError(
-            f"cannot give {paths.live / COMBO} its mode and group: {exc.strerror}; {advice(exc)}"
-        ) from exc
-
-
-def _combo_access(access: ComboAccess) -> Access:
-    """Without a configured group it is the process's own: root's."""
-    return Access(access.mode, access.group if access.group is not None else os.getegid())
+    return NewFile(paths.live / COMBO, data, combo_access(access))
 
 
 def stage_key(paths: LineagePaths, file: str = READY) -> int:

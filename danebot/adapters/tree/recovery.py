@@ -23,32 +23,29 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from danebot.adapters.certbot.renewal_conf import PATH_SETTINGS, RenewalConf
 from danebot.adapters.files import read_bytes, remove, remove_leftovers, rewrite_file, rewritten
 from danebot.adapters.presence import is_directory, is_file, is_plain_file, is_there, permissions
 from danebot.adapters.replacing import PRIVATE, NewFile, NewLink, replace, sync_directory
 from danebot.adapters.tree.keeping import give_way, listed
-from danebot.adapters.tree.kept_conf import cut_off, put_conf_back
+from danebot.adapters.tree.kept_conf import put_conf_back
 from danebot.adapters.tree.paths import (
     COMBO,
     KINDS,
     UNKNOWN_PREFIX,
     LineagePaths,
     archive_versions,
-    has_strays,
     link_target,
     link_version,
     sound_links,
-    versions_of,
 )
-from danebot.adapters.tree.tree import Sound, Tree
+from danebot.adapters.tree.soundness import is_sound, staged_conf
 from danebot.domain.lineage.state import Held
 from danebot.domain.text import quoted
 from danebot.errors import TreeError
 from danebot.tuples import NamedTuple
 
 if TYPE_CHECKING:
-    from danebot.domain.lineage.keys import PublicKey
+    from danebot.adapters.tree.tree import Tree
 
 _KEPT = "a key that nobody knows lay in the place of a link or of combo.pem; it is kept as {}"
 _ARCHIVE_MODE = 0o755  # certbot's; archive itself is 0700
@@ -91,39 +88,6 @@ def recover(tree: Tree, name: str) -> tuple[TreeRepair, ...]:
         *map(TreeRepair, _heal_conf(tree, paths)),
     ]
     return tuple(repairs)
-
-
-def is_sound(tree: Tree, paths: LineagePaths) -> bool:
-    """Whether there is nothing to heal."""
-    return found_sound(tree, paths) is not None
-
-
-def found_sound(tree: Tree, paths: LineagePaths) -> Sound | None:
-    """What there is where there is nothing to heal, found out with as few looks as possible."""
-    try:
-        staging, live = os.listdir(paths.staging), os.listdir(paths.live)
-        archived = os.listdir(paths.archive)
-        littered = any(map(tree.littered, (f"{tree.root}/renewal", f"{tree.root}/staging")))
-    except OSError:
-        return None
-    if littered or has_strays((*staging, *live, *archived)):
-        return None
-    archive = versions_of(archived)
-    whole = all(len(kinds) == len(KINDS) for kinds in archive.values())
-    newest = sound_links(paths, paths.staging)
-    current = sound_links(paths, paths.live)
-    if COMBO in staging or not whole or not archive or newest != max(archive) or current is None:
-        return None
-    combo = tree.reader.combo(f"{paths.live}/{COMBO}")
-    held = tree.reader.version(paths, current)
-    latest = held if newest == current else tree.reader.version(paths, newest)
-    if combo is None or held is None or latest is None or held.key != combo.key:
-        return None
-    conf = tree.conf(paths.name)
-    as_it_is = staged_conf(conf, paths, latest.key) is conf and (
-        conf.text[-1:] == "\n" or not cut_off(paths)
-    )
-    return Sound(held, combo, latest, staging) if as_it_is else None
 
 
 def set_links(paths: LineagePaths, directory: Path, version: int) -> None:
@@ -325,27 +289,3 @@ def _heal_conf(tree: Tree, paths: LineagePaths) -> list[str]:
     if healed.text == conf.with_hook_held().text:
         return [f"{conf.path}: its deploy hook waits until a certificate is live"]
     return [f"{conf.path}: leads to the staging/ directory again, with the key kept"]
-
-
-def staged_conf(conf: RenewalConf, paths: LineagePaths, key: PublicKey | None) -> RenewalConf:
-    """The configuration that a staged lineage needs: staging's paths, the key kept and named.
-
-    A deploy hook is held back until a chain is live.
-
-    A key type is only named where the configuration names another one: certbot refuses to renew
-    then.
-    """
-    wanted_paths = {setting: f"{paths.staging}/{setting}.pem" for setting in PATH_SETTINGS}
-    top = {setting: path for setting, path in wanted_paths.items() if conf.top(setting) != path}
-    if conf.top("archive_dir") not in ("", str(paths.archive)):
-        top["archive_dir"] = str(paths.archive)
-    parameters = {} if conf.enabled("reuse_key") else {"reuse_key": "True"}
-    if key is not None and key.key_type is not None:
-        wanted = key.key_type.conf_settings
-        for setting, value in wanted.items():
-            named = conf.parameter(setting)
-            if (named and named != value) or (not named and "key_type" in parameters):
-                parameters[setting] = value
-    if top or parameters:
-        conf = conf.edited(top=top, parameters=parameters)
-    return conf.with_hook_held()

@@ -7,7 +7,6 @@ from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
-from danebot.domain.delivery.probes import ProbeOutcome, ProbeResult
 from danebot.domain.finding import Code, Finding, Severity
 from danebot.domain.lineage.renewal import renews_at
 from danebot.domain.rollover.evidence.memory import Deployment, Memory, Urgency
@@ -42,6 +41,7 @@ from danebot.domain.status.document import (
 )
 
 if TYPE_CHECKING:
+    from danebot.domain.delivery.probes import ProbeResult
     from danebot.domain.lineage.keys import PublicKey
     from danebot.domain.lineage.state import Anchored, Held, LineageState
     from danebot.domain.rollover.evidence.policy import Policy
@@ -149,6 +149,8 @@ def _prospect(state: LineageState, memory: Memory, wait: timedelta | None) -> Pr
 
 def probe_status(result: ProbeResult, leaf: bytes, at: datetime) -> ProbeStatus:
     """A probe as it is published; ``leaf`` is the deployed certificate in DER."""
+    from danebot.domain.delivery.probes import ProbeOutcome
+
     if result.outcome is not ProbeOutcome.SERVED:
         serves = Serves.NOTHING
     else:

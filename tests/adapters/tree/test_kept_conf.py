@@ -10,7 +10,8 @@ import pytest
 from adapters import trees
 from adapters.trees import NAME, Grown
 from danebot.adapters.tree.kept_conf import keep_conf
-from danebot.adapters.tree.recovery import is_sound, recover
+from danebot.adapters.tree.recovery import recover
+from danebot.adapters.tree.soundness import is_sound
 from danebot.errors import TreeError
 
 

@@ -17,7 +17,8 @@ from danebot.adapters.files import MAX_FILE
 from danebot.adapters.replacing import TEMP_PREFIX
 from danebot.adapters.tree import changes, recovery
 from danebot.adapters.tree.paths import KINDS, archive_versions, sound_links
-from danebot.adapters.tree.recovery import is_sound, recover, staged_conf
+from danebot.adapters.tree.recovery import recover
+from danebot.adapters.tree.soundness import is_sound, staged_conf
 from danebot.config.settings import ComboAccess
 from danebot.errors import TreeError, UnreadableError
 

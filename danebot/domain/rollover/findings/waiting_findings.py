@@ -22,18 +22,13 @@ from danebot.domain.rollover.findings.record_findings import (
     silent_gaps,
     silent_servers,
 )
-from danebot.domain.rollover.steps.gate import (
-    BEFORE_FIRST_LOOK,
-    RESOLVER,
-    UNVALIDATED,
-    Refusal,
-)
 from danebot.domain.rollover.steps.patience import promotion_retry_at, under_way_since, urgent
 from danebot.domain.rollover.steps.phases import Hold, Phase, Plan, Step
 from danebot.domain.text import because, duration, quoted, set_apart, times, when
 
 if TYPE_CHECKING:
     from danebot.domain.rollover.evidence.policy import Policy
+    from danebot.domain.rollover.steps.gate import Refusal
 
 _OFTEN, _OFTEN_URGENT = 3, 2  # beginnings of a wait anew that are no single change any more
 _NAMED = 4  # servers that come and go, in one line
@@ -133,6 +128,8 @@ def _held_by_caches(
 
     No wait for what was there before the first look depends on what is published now.
     """
+    from danebot.domain.rollover.steps.gate import BEFORE_FIRST_LOOK
+
     begun = refusal.since or now
     chain = state.serving.chain if state.serving is not None else None
     lifetime = chain.lifetime if chain is not None else timedelta(0)
@@ -157,6 +154,8 @@ def _held_by_caches(
 
 def _sight_remedy(name: str, plan: Plan) -> str:
     """What ends the want of answers: the servers, where the resolver answers and they don't."""
+    from danebot.domain.rollover.steps.gate import RESOLVER, UNVALIDATED
+
     silent = plan.refusal.silent if plan.refusal is not None else ()
     if plan.refusal is not None and UNVALIDATED in silent:
         return (
@@ -235,6 +234,8 @@ def _interruption(memory: Memory) -> str:
         return ""
     last, count = awaiting.interruption, awaiting.begun_anew
     if last.lacking:
+        from danebot.domain.rollover.steps.gate import RESOLVER
+
         places = [where or RESOLVER for where in last.lacking]
         words = f"no record at {', '.join(places[:_NAMED])}"
     elif not last.gone and not last.new:

@@ -39,7 +39,6 @@ from danebot.domain.rollover.evidence.schedule import (
     wants_rollover,
 )
 from danebot.domain.rollover.evidence.servers import completed
-from danebot.domain.rollover.steps.gate import Refusal, gate, relied_upon, served_at
 from danebot.domain.rollover.steps.patience import promotion_retry_at, promotion_wait
 from danebot.domain.rollover.steps.phases import Hold, Keep, Observation, Phase, Plan, Repair, Step
 from danebot.domain.rollover.steps.remember import seen_awaited
@@ -51,6 +50,7 @@ if TYPE_CHECKING:
 
     from danebot.domain.lineage.keys import PublicKey
     from danebot.domain.rollover.evidence.policy import Policy
+    from danebot.domain.rollover.steps.gate import Refusal
 
 
 def plan(observation: Observation, memory: Memory, policy: Policy, now: datetime) -> Plan:
@@ -120,6 +120,8 @@ def _with_repair(base: Plan, key: PublicKey, observation: Observation, memory: M
     there = taken_together(propagations_of(state.required or (), key, seen)) is Seen.EVERYWHERE
     if state.serving is None or not there or not live_is_gone(state.serving, state.owners, seen):
         return base._replace(repair=Repair.NOT_NEEDED, relies=())
+    from danebot.domain.rollover.steps.gate import served_at
+
     left = [owner for owner in state.owners if owner not in observation.unharmed]
     known = all(served_at(owner, state, memory, state.staged) for owner in left)
     repair = Repair.AT_ONCE if known else Repair.NOT_NEEDED
@@ -153,6 +155,8 @@ def _plan_staged(
         return issued._replace(hold=hold, detail=detail, relies=())
     if mismatch_accepted(memory, staged.key):
         return issued._replace(step=Step.DEPLOY, relies=())
+    from danebot.domain.rollover.steps.gate import gate, relied_upon
+
     waits, seen_now = effective_policy(policy, memory, staged.key), observation.owners
     relied = relied_upon(state, staged, seen_now, memory, policy=waits, now=now)
     relied += issued.relies if unsafe is not None else ()

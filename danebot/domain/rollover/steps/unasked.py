@@ -11,7 +11,6 @@ from danebot.domain.lineage.state import Management
 from danebot.domain.names import service_at
 from danebot.domain.rollover.evidence.memory import Occurrence
 from danebot.domain.rollover.records.retirement import deployment_of, found_instead
-from danebot.domain.rollover.steps.gate import passed_gate, refused_live
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -36,6 +35,8 @@ def unasked(memory: Memory, state: LineageState) -> bool:
 
 def shown_already(memory: Memory, state: LineageState) -> bool:
     """Whether danebot deployed what is live, and every service was there to be shown it."""
+    from danebot.domain.rollover.steps.gate import passed_gate
+
     live = state.serving
     return live is not None and passed_gate(memory, live) and not unasked(memory, state)
 
@@ -62,6 +63,8 @@ def refused_reload(
     """
     if shown_already(memory, state):
         return None
+    from danebot.domain.rollover.steps.gate import refused_live
+
     return refused_live(state, observations, memory, policy=policy, now=now)
 
 
@@ -85,6 +88,8 @@ def to_be_asked(
     live = state.serving
     if live is None or not unasked(memory, state):
         return memory
+    from danebot.domain.rollover.steps.gate import passed_gate, refused_live
+
     last = deployment_of(memory, live, now)._replace(clear_since=None, cleared_at=None)
     if came_by_itself(memory, state):
         last = found_instead(last, live)
