@@ -263,6 +263,17 @@ class OwnerObservation(NamedTuple):
         return self.authoritative + self.witnesses
 
     @property
+    def speaking(self) -> frozenset[Server]:
+        """The servers and witnesses that answered for every part of the way that they have.
+
+        One may hold the zones of an alias and of what that leads to, and have lost one of them.
+        """
+        heard = {one.server for one in self.all_servers if one.heard}
+        if self.aliases:
+            heard -= {one.server for one in self.all_servers if not one.heard}
+        return frozenset(heard)
+
+    @property
     def answering(self) -> tuple[ServerAnswer, ...]:
         """The authoritative servers of the RRset that say what it is."""
         return tuple(s for s in self.servers if s.outcome is ServerOutcome.ANSWERED)

@@ -159,9 +159,9 @@ def remember_heard(
     if not observation.authoritative:
         return old.heard
     lost = observation.answer.presence is Presence.UNKNOWN
-    known = {str(answer.server): answer.heard for answer in observation.all_servers}
+    known = {str(answer.server) for answer in observation.all_servers}
     kept = {name: min(at, now) for name, at in old.heard.items() if lost or name in known}
-    return kept | {name: now for name, heard in known.items() if heard}
+    return kept | {str(server): now for server in observation.speaking}
 
 
 def completed(observations: Observations, memory: Memory) -> Observations:

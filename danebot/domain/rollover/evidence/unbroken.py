@@ -33,10 +33,10 @@ def broken(old: OwnerMemory, observation: OwnerObservation, now: datetime) -> bo
     """
     if old.watched_since is None:
         return False
-    speaking = {answer.server for answer in observation.all_servers if answer.heard}
-    if speaking:
-        gone = any(_too_long(old.heard[name], now) for name in _replaced(old, observation))
-        return gone or any(_broken(old, server, now) for server in speaking)
+    if any(_too_long(old.heard[name], now) for name in _replaced(old, observation)):
+        return True
+    if observation.speaking:
+        return any(_broken(old, server, now) for server in observation.speaking)
     words = [at for at in (old.answered_at, *old.heard.values()) if at is not None]
     return observation.answer.secure and _too_long(max(words, default=None), now)
 

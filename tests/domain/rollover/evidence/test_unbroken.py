@@ -2,17 +2,38 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
+from types import MappingProxyType
 
 import pytest
 
-from danebot.domain.dns.answers import WITNESS, Server, ServerOutcome
-from danebot.domain.names import Hostname
+from danebot.domain.dns.answers import (
+    WITNESS,
+    AliasObservation,
+    OwnerObservation,
+    Server,
+    ServerOutcome,
+)
+from danebot.domain.names import DnsName, Hostname
 from danebot.domain.rollover.evidence.memory import Memory, OwnerMemory, OwnerRoute
 from danebot.domain.rollover.evidence.policy import LONGEST_GAP
-from danebot.domain.rollover.evidence.unbroken import broken, last_answered
+from danebot.domain.rollover.evidence.unbroken import broken, last_answered, long_unheard
 from danebot.domain.rollover.steps.remember import remember
-from domain.builders import DAY, HOUR, MINUTE, MX, T0, key_file, look, seen, silent, state
+from domain.builders import (
+    DAY,
+    EVERY,
+    HOUR,
+    MINUTE,
+    MX,
+    MX2,
+    T0,
+    key_file,
+    look,
+    seen,
+    silent,
+    state,
+)
 
 NS1, NS2 = Hostname("ns1.example.org"), Hostname("ns2.example.org")
 A1, A2, A3 = (Server(NS1, "192.0.2.1"), Server(NS2, "192.0.2.1"), Server(NS2, "2001:db8::7"))
@@ -66,6 +87,46 @@ def test_who_is_replaced_owes_its_word_to_the_end(heard: dict[str, object], *, a
     one_left = look("old", at={"ns1": ["old"], "ns3": ["old"]})
     assert broken(known(heard=heard), one_left, T0) is anew
     assert not broken(known(heard=heard), silent(), T0)
+
+
+def test_who_is_replaced_owes_its_word_though_only_the_resolver_speaks() -> None:
+    """That look is the last to know of the server: the next has no gap of it to find."""
+    heard = {str(A1): RECENT, str(A2): LONG_AGO}
+    blind = look("old", at=dict.fromkeys(("ns1", "ns3"), ServerOutcome.UNREACHABLE))
+    assert broken(known(heard=heard, answered_at=RECENT), blind, T0)
+    kept = dict.fromkeys(heard, RECENT)
+    assert not broken(known(heard=kept, answered_at=RECENT), blind, T0)
+
+
+@pytest.mark.parametrize("lost", ["alias", "target"])
+def test_a_server_with_two_zones_of_the_way_is_heard_where_both_answer(lost: str) -> None:
+    """It may have lost one of them, as a secondary does whose copy has expired."""
+    waiting, mute = state(next_key=key_file("new")), {"ns1": ServerOutcome.LAME, "ns2": None}
+    good, gap = both_zones("old", "new"), both_zones("old", "new", at={lost: mute})
+    memory = remember(Memory(), waiting, seen(both_zones("old")), T0)
+    memory = remember(memory, waiting, seen(good), T0 + HOUR)
+    for days in range(1, LONGEST_GAP.days + 2):
+        memory = remember(memory, waiting, seen(gap), T0 + HOUR + days * DAY)
+    at = T0 + HOUR + (LONGEST_GAP.days + 1) * DAY
+    assert memory.owners[MX].heard == {str(A1): T0 + HOUR, str(A2): at}
+    assert long_unheard(memory.owners[MX], gap, at) == (str(A1),)
+    memory = remember(memory, waiting, seen(good), at + HOUR)
+    assert memory.awaiting is not None
+    assert memory.awaiting.seen_since == memory.owners[MX].watched_since == at + HOUR
+
+
+def both_zones(
+    *keys: str, at: Mapping[str, Mapping[str, ServerOutcome | None]] = MappingProxyType({})
+) -> OwnerObservation:
+    """A look at an owner that is an alias, whose zone the target's servers have, too."""
+    there = look(*keys, at=at.get("target", EVERY), aliases=[(MX2, HOUR)])
+    leads = tuple(
+        one._replace(outcome=ServerOutcome.LEADS_ON, records=()) if one.heard else one
+        for one in look(*keys, at=at.get("alias", EVERY)).servers
+    )
+    (alias,) = there.answer.aliases
+    zone = AliasObservation(alias, DnsName("example.org"), frozenset({NS1, NS2}), HOUR, leads)
+    return there._replace(aliases=(zone,))
 
 
 def test_a_witness_that_is_asked_no_longer_owes_nothing() -> None:
