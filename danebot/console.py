@@ -87,6 +87,12 @@ class Console:
 
         return find_certbot(self.settings)
 
+    def see_certbot(self) -> None:
+        """Raise what `certbot` raises, and leave no trace: for what changes nothing."""
+        from danebot.adapters.certbot.command import see_certbot
+
+        see_certbot(self.settings)
+
     @contextmanager
     def locked(self) -> Iterator[TreeLock]:
         """The tree's locks, held."""

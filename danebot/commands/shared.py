@@ -66,11 +66,16 @@ def one_lineage(ctx: click.Context, name: str | None) -> str:
     """The lineage that is named, else the only one there is; `click.UsageError` without either."""
     if name is not None:
         return name
-    names = console_of(ctx).tree().names()
+    tree = console_of(ctx).tree()
+    names = tree.names()
     if len(names) == 1:
         return names[0]
     if not names:
-        raise click.UsageError("there is no lineage yet: certbot makes them")
+        tree.select(tree.orphans()[:1])  # raises: the way back for what is left of one
+        raise click.UsageError(
+            "certbot has no lineage here yet; get one with the command that is told by: "
+            "danebot setup"
+        )
     shown = [*names[:_FEW], *(["..."] if names[_FEW:] else [])]
     verb = ctx.info_name
     raise click.UsageError(f"name one: danebot {verb} LINEAGE; there are {', '.join(shown)}")

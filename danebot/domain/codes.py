@@ -289,6 +289,15 @@ class Code(FindingKind):
         "danebot.toml has settings for a lineage that certbot doesn't have: nothing obeys them",
         "correct the name of the table, or take the table out; certbot certificates has the names",
     )
+    NOTHING_TO_RENEW = (
+        "nothing-to-renew",
+        Concern.RENEWAL,
+        "certbot has no lineage here: nothing is renewed, and no TLSA record is watched",
+        (
+            "the command that gets a first certificate is told by: danebot setup; where there was "
+            "one, put certbot's tree back, or name it with config_dir in danebot.toml"
+        ),
+    )
     NOT_RUN = (
         "not-run",
         Concern.RENEWAL,

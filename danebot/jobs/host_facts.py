@@ -157,6 +157,8 @@ def tree_facts(
     exposed = looker.at("what root runs daily", "", changeable, programs, facts.me)
     files += filter(None, [exposed])
     told, last = _last_run(settings, looker)
+    # where something is left of a lineage it isn't a first certificate that is wanted
+    left = () if names else looker.at("what is left of lineages", "", tree.orphans)
     if settings.ca_file is not None:
         from danebot.adapters.probe.trust import store_trouble
 
@@ -167,7 +169,7 @@ def tree_facts(
         scheduler=has_systemd(host) or has_cron(host),
         last_run=last,
         run_told=told,
-        lineages=len(names) if names is not None else None,
+        lineages=None if names is None or (left and not names) else len(names),
         managed=len(managed) if managed or None not in care.values() else None,
         entries=tuple(files),
         unusable=tuple(_unusable(context, looker, known)),

@@ -129,11 +129,11 @@ def _left_over(context: Context, scope: Scope) -> tuple[Finding, ...]:
     from danebot.jobs.competing import competing
     from danebot.jobs.host_trouble import host_trouble
     from danebot.jobs.orphans import orphans
-    from danebot.jobs.unknown import unknown_lineages
+    from danebot.jobs.unknown import no_lineages, unknown_lineages
 
     if scope is not Scope.EVERYTHING:
         return ()
-    looks = (competing, unknown_lineages, orphans, not_held, host_trouble)
+    looks = (no_lineages, competing, unknown_lineages, orphans, not_held, host_trouble)
     return (*not_believed(context.settings.state_directory), *told_by(context, looks))
 
 

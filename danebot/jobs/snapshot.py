@@ -18,6 +18,7 @@ from danebot.adapters.codec import encode
 from danebot.adapters.files import make_directory, open_lock, remove_leftovers, write_file
 from danebot.adapters.presence import ABSENT, is_directory, is_same
 from danebot.adapters.status_file import StatusError, load_former, load_status
+from danebot.domain.codes import Code
 from danebot.domain.status.document import (
     LAST_EVENTS,
     SCHEMA,
@@ -109,7 +110,12 @@ def write_snapshot(path: Path, run: RunStatus, news: News) -> None:
             success = run.ended
         own = {(f.code, f.where, f.text) for view in views for f in view.findings}
         new = [finding_status(f) for f in findings if (f.code, f.where, f.text) not in own]
-        former = [f for f in (old.findings if old is not None else ()) if not news.superseded(f)]
+        refuted = {Code.NOTHING_TO_RENEW.value} if views else set()
+        former = [
+            f
+            for f in (old.findings if old is not None else ())
+            if not news.superseded(f) and f.code not in refuted
+        ]
         found = tuple(dict.fromkeys((*former, *new)))
         lineages = _lineages(before, run, news)
         witnesses = tuple(map(str, news.witnesses))

@@ -48,7 +48,10 @@ def init(console: Console, names: tuple[str, ...], *, told: Told, dry_run: bool)
     tree = console.tree()
     selected = tree.select(names)
     context = console.context(tree)
+    if not selected:
+        return _say_none(console, context)
     if dry_run:
+        console.see_certbot()
         status, bare = FINE, []
         for name, found in _looked(context, selected).items():
             status = max(status, _init_dry(console, context, name, found, told))
@@ -89,6 +92,15 @@ def init(console: Console, names: tuple[str, ...], *, told: Told, dry_run: bool)
             report=done,
             remarks=_remarks(beside),
         )
+
+
+def _say_none(console: Console, context: Context) -> int:
+    """Say that there is nothing to take on, and what is left of what was there."""
+    from danebot.jobs.orphans import orphans
+    from danebot.jobs.unknown import no_lineages
+
+    console.report((*orphans(context), *no_lineages(context)))
+    return ATTENTION
 
 
 def _remarks(found: Sequence[Finding]) -> Iterator[str]:

@@ -80,6 +80,7 @@ def _dry(console: Console, context: Context, name: str, wish: Wish, *, unanswere
     from danebot.jobs.names import intend
 
     intent = intend(context, name, wish, unanswered=unanswered)
+    console.see_certbot()
     if intent.issues:
         wanted = " ".join(map(str, sorted(intent.change.after)))
         console.say(f"{name}: would have certbot issue for: {wanted}")

@@ -32,6 +32,12 @@ def publish(console: Console, names: tuple[str, ...], *, dry_run: bool) -> int:
     tree = console.tree()
     selected = tree.select_managed(names)
     context = console.context(tree)
+    if not selected:
+        console.warn(
+            "no lineage is under danebot's care, so nothing was published; take one on with: "
+            "danebot init LINEAGE"
+        )
+        return ATTENTION
     if dry_run:
         return _dry(console, context, selected)
     from danebot.jobs.publish_all import publish_now

@@ -127,12 +127,15 @@ def _renew_dry(console: Console, names: tuple[str, ...], *, as_json: bool) -> in
     from danebot.jobs.orphans import orphans
     from danebot.jobs.overview import look_over
     from danebot.jobs.snapshot import this_run
+    from danebot.jobs.unknown import no_lineages
 
     tree = console.tree()
     context = console.context(tree)
     started = context.clock()
-    found = look_over(context, tree.select(names))
-    wrong = (*found.unreadable, *(orphans(context) if not names else ()))
+    selected = tree.select(names)
+    console.see_certbot()
+    found = look_over(context, selected)
+    wrong = (*found.unreadable, *(() if names else (*orphans(context), *no_lineages(context))))
     told = (*wrong, *(one for view in found.views for one in view.findings))
     console.report(told, news=console.detail)
     status = status_of(told)

@@ -67,11 +67,16 @@ def setup(console: Console, danebot: Danebot, wanted: Wanted, mode: Mode) -> int
 def _planned(console: Console, wanted: Wanted) -> SetupPlan:
     from danebot.adapters.presence import is_there
     from danebot.jobs.context import system_clock
+    from danebot.jobs.orphans import orphans
     from danebot.jobs.setup import first_facts, setup_facts
     from danebot.verbs.files import daily_run
 
     begun = wanted.lineages or is_there(console.settings.tree / "renewal")
     if not begun or not console.tree().select(wanted.lineages):
+        left = orphans(console.context(console.tree())) if begun else ()
+        if left:  # certbot, asked for a first certificate, would stumble over it
+            steps = tuple(SetupStep(Way.BY_HAND, str(one)) for one in left)
+            return SetupPlan(steps, blocked=True)
         return plan_setup(first_facts(console.settings, ROOT), wanted, system_clock())
     tree = console.tree()
     context = console.context(tree)._replace(progress=console.progress)

@@ -65,7 +65,7 @@ def status(console: Console, names: tuple[str, ...], *, as_json: bool) -> int:
         run = this_run("status", now, context.clock(), FINE)
         shown = status_document(console, run, found.views, unreadable)
     shown = shown._replace(lineages=_with_services(report, shown.lineages))
-    others = _of_the_run(report, unreadable, names)
+    others = _of_the_run(report, unreadable, names, selected)
     events = tuple(e for e in report.events if e.lineage in selected) if report else ()
     statuses, last_renew = shown.lineages, shown.last_renew
     troubled = any(
@@ -147,10 +147,14 @@ def _with_services(
 
 
 def _of_the_run(
-    report: Snapshot | None, told: Sequence[Finding], names: Sequence[str]
+    report: Snapshot | None, told: Sequence[Finding], names: Sequence[str], there: Sequence[str]
 ) -> tuple[FindingStatus, ...]:
-    """What the last run found that belongs to no lineage, and isn't ``told``; () for ``names``."""
+    """What the last run found that belongs to no lineage, and isn't ``told``; () for ``names``.
+
+    That there is no lineage is refuted by those that are ``there``.
+    """
     codes = {finding.code.value for finding in told}
+    codes |= {Code.NOTHING_TO_RENEW.value} if there else set()
     found = report.findings if report is not None and not names else ()
     return tuple(one for one in found if not one.lineage and one.code not in codes)
 
@@ -173,13 +177,13 @@ def _event_lines(console: Console, events: Iterable[EventStatus]) -> Iterator[st
 def _lost(context: Context, names: tuple[str, ...]) -> tuple[Finding, ...]:
     """What is left, or wanted, of lineages that there aren't; () where one may not look."""
     from danebot.jobs.orphans import orphans
-    from danebot.jobs.unknown import unknown_lineages
+    from danebot.jobs.unknown import no_lineages, unknown_lineages
 
     try:
         context.tree.orphans()
     except UnreadableError:
         return ()
-    found = (*orphans(context), *unknown_lineages(context))
+    found = (*orphans(context), *unknown_lineages(context), *no_lineages(context))
     return tuple(one for one in found if not names or one.where in names)
 
 

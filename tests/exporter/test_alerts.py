@@ -436,6 +436,23 @@ def test_lineages_that_vanish_from_a_readable_document_are_told(promtool: Promto
     )
 
 
+def test_a_host_that_never_had_a_lineage_is_told(promtool: Promtool) -> None:
+    """What its runs find tells it: who runs danebot there means something to be renewed."""
+    steps = 30 * HOUR
+    code = Code.NOTHING_TO_RENEW.value
+    found = f'danebot_run_findings{{{MX}, code="{code}", severity="warning"}}'
+    promtool.says(
+        {
+            UP: [1] * steps,
+            READABLE: [1] * steps,
+            f'danebot_lineages{{{MX}, phase="idle"}}': [0] * steps,
+            found: [1] * steps,
+        },
+        (25, set()),
+        (27, {"DanebotFinding"}),
+    )
+
+
 def test_a_host_where_all_is_left_to_certbot_is_told(promtool: Promtool) -> None:
     """Also where scrapes fail now and then; not where one is under danebot's care, or none is."""
     steps = 6 * HOUR

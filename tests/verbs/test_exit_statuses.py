@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 import command_line
+from adapters import trees
 from adapters.trees import NAME
 from verbs.desk import HERE, Desk, of_key
 
@@ -188,3 +189,67 @@ def test_a_lineage_that_can_be_read_without_another_is_told(desk: Desk) -> None:
     desk.dns.publish(of_key("one"))
     told = json.loads(desk.danebot("tlsa", NAME, "--json").out)
     assert told["keep"]
+
+
+WITHOUT_CERTBOT = {
+    **{verb: DRY[verb] for verb in ("init", "renew", "renew --json", "names")},
+    "emergency": ("newkey", "--emergency", NAME),
+}
+
+
+@pytest.mark.parametrize("words", WITHOUT_CERTBOT.values(), ids=WITHOUT_CERTBOT)
+def test_a_dry_run_ends_as_the_run_would_without_certbot(
+    desk: Desk, words: tuple[str, ...]
+) -> None:
+    """It said "would renew it when due" where certbot was gone, or too old."""
+    desk.staged(f"1 {HERE}")
+    desk.dns.publish(of_key("one"))
+    for program, said in (
+        ("#!/bin/sh\necho certbot 1.12.0\n", "needs 2.1 or later"),
+        ("", "certbot"),
+    ):
+        (desk.root / "certbot").write_text(program)
+        (desk.root / "certbot").chmod(0o755 if program else 0o644)
+        dry, real = desk.danebot(*words, "--dry-run"), desk.danebot(*words)
+        assert (dry.status, real.status) == (1, 1), (dry, real)
+        assert said in dry.err
+        assert dry.err == real.err
+        assert "nothing was changed" not in dry.out
+
+
+NOTHING_THERE = [
+    *[("renew",), ("renew", "--dry-run"), ("renew", "--json"), ("status",), ("status", "--json")],
+    *[("init",), ("init", "--dry-run"), ("publish",), ("publish", "--dry-run")],
+]
+
+
+@pytest.mark.parametrize("words", NOTHING_THERE, ids=" ".join)
+def test_a_tree_without_lineages_is_no_green_light(desk: Desk, words: tuple[str, ...]) -> None:
+    """As after a reinstallation, or where a disk isn't mounted: services may serve the old ones."""
+    (desk.tree / "renewal").mkdir(parents=True)
+    said = desk.danebot(*words)
+    assert said.status == 1, said
+    told = said.out + said.err
+    assert "danebot setup" in told or "danebot init" in told
+
+
+def test_a_run_over_no_lineage_is_told_until_there_is_one(desk: Desk) -> None:
+    (desk.tree / "renewal").mkdir(parents=True)
+    assert "certbot has no lineage" in desk.danebot("renew").err
+    said = desk.check("renewal")
+    assert said.status == 1
+    assert "certbot has no lineage" in said.out
+    desk.staged(f"1 {HERE}")
+    desk.dns.publish(of_key("one"))
+    assert "no lineage" not in desk.danebot("status").out
+    assert desk.danebot("publish").status == 0
+    assert "certbot has no lineage" not in desk.check("renewal").out
+
+
+@pytest.mark.parametrize("verb", ["publish", "deploy"])
+def test_a_verb_that_found_nothing_under_care_says_so(desk: Desk, verb: str) -> None:
+    """`publish` was as silent as where all is published."""
+    trees.issued(desk.tree)
+    for more in ((), ("--dry-run",)):
+        said = desk.danebot(verb, *more)
+        assert "no lineage is under danebot's care" in said.out + said.err

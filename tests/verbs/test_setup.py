@@ -894,6 +894,19 @@ def test_a_host_without_a_certificate_gets_certbots_command(  # noqa: PLR0917 - 
     assert host.digest() == before
 
 
+def test_what_is_left_of_a_lineage_is_put_back_and_no_first_certificate_got(host: Host) -> None:
+    """certbot asked its CA, stumbled over the archive, and left an empty configuration there."""
+    (host.desk.tree / "renewal" / f"{NAME}.conf").unlink()
+    for words in (("--yes",), ("--dry-run",)):
+        said = host.piped(*words)
+        assert said.status == 1
+        assert "certonly" not in said.out + said.err
+        assert f"the way back: danebot status {NAME}" in said.out
+    doctor = host.desk.danebot("doctor")
+    assert "certbot has no certificate here" not in doctor.out
+    assert f"the way back: danebot status {NAME}" in doctor.out
+
+
 @pytest.mark.parametrize(
     ("port", "web", "plugin", "words"),
     [

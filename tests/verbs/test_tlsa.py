@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+
 import pytest
 
 from adapters import trees
@@ -105,5 +107,11 @@ def test_of_several_one_has_to_be_named(desk: Desk, verb: str) -> None:
     other.unlink()
     (grown.root / "renewal" / f"{trees.NAME}.conf").unlink()
     said = desk.danebot(verb)
-    assert (said.status, said.out) == (2, "")
-    assert "there is no lineage yet: certbot makes them" in said.err
+    assert (said.status, said.out) == (1, "")
+    assert f"the way back is told by: danebot status {trees.NAME}" in said.err
+    for place in ("live", "staging"):
+        shutil.rmtree(grown.root / place)
+    for words in ((verb,), (verb, trees.NAME)):
+        said = desk.danebot(*words)
+        assert (said.status, said.out) == (2, "")
+        assert "get one with the command that is told by: danebot setup" in said.err

@@ -116,12 +116,17 @@ class Tree:
         names = self.names()
         for name in wanted:
             if name not in names:
-                known = ", ".join(names) or "none"
                 if self._is_orphan(name):
                     raise TreeError(
                         f"{self.root}/renewal/{name}.conf is gone, so certbot doesn't know "
                         f"{name!r} any more; the way back is told by: danebot status {quoted(name)}"
                     )
+                if not names:
+                    raise UnknownLineageError(
+                        f"there is no lineage {name!r}, nor any other yet; get one with the "
+                        "command that is told by: danebot setup"
+                    )
+                known = ", ".join(names)
                 raise UnknownLineageError(f"there is no lineage {name!r}; known are: {known}")
         return tuple(dict.fromkeys(wanted)) or names
 

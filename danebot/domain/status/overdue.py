@@ -115,7 +115,7 @@ def absent(names: Sequence[str], lineages: Sequence[LineageStatus]) -> Iterator[
             text = "no such lineage; see: danebot status"
             yield Finding(StatusCode.NO_LINEAGE, Severity.UNJUDGED, name, text)
     if not names and not lineages:
-        text = "no lineage is known to danebot"
+        text = "no lineage is known to danebot; see: danebot doctor"
         yield Finding(StatusCode.NO_LINEAGE, Severity.UNJUDGED, "", text)
 
 

@@ -130,7 +130,7 @@ def test_what_is_asked_for_and_not_there() -> None:
     assert "danebot status" in one.text
     (none,) = absent([], [])
     assert (none.where, none.severity) == ("", Severity.UNJUDGED)
-    assert none.text == "no lineage is known to danebot"
+    assert none.text == "no lineage is known to danebot; see: danebot doctor"
     assert [one.where for one in absent([NAME], [])] == [NAME]
     assert codes(found(Concern.EXPIRY, names=["other"])) == (
         (StatusCode.NO_LINEAGE, Severity.UNJUDGED),
