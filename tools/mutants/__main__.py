@@ -1,7 +1,8 @@
 """Tries small wrong edits of danebot's rules, and prints those that no fast test notices.
 
 Run as ``make mutants ROOM=rollover``.  What is in `equivalent_mutants.txt` makes no difference that
-anybody could observe, and is left out.
+anybody could observe, and is left out.  What is in `surviving_mutants.txt` no test notices yet: it
+is tried, and counted, but turns nothing red; what is new has to be noticed.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import random
 import sys
 import time
 from collections import Counter
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -27,18 +29,25 @@ TESTS = (
 )
 _ROUND = 12  # mutants of one module after another, where time is short
 EQUIVALENT = ROOT / "tests" / "domain" / "equivalent_mutants.txt"
+SURVIVING = ROOT / "tests" / "domain" / "surviving_mutants.txt"
 
 
 def main() -> int:
-    """Return 1 if a mutant survives."""
+    """Return 1 if a mutant survives that isn't known to."""
     begun, options = time.monotonic(), _options()
     every, files = _files(None), _files(options.room)
     known = enums(every)
     made = [one for path in every for one in mutants(path, known)]
-    equivalent = _equivalent()
-    for name in sorted(equivalent.difference(one.name for one in made)):
-        print(f"{EQUIVALENT.name}: there is no such mutant any more: {name}")
+    equivalent, surviving = _listed(EQUIVALENT), _listed(SURVIVING)
+    for path, names in (
+        (EQUIVALENT, equivalent.difference(one.name for one in made)),
+        (SURVIVING, surviving.difference(map(_full_name, made))),
+    ):
+        for name in sorted(names):
+            print(f"{path.name}: there is no such mutant any more: {name}")
     chosen = [one for one in made if one.path in files and one.name not in equivalent]
+    if options.surviving:
+        chosen = [one for one in chosen if _full_name(one) in surviving]
     if options.sample is not None and options.sample < len(chosen):
         picked = random.Random(options.seed).sample(range(len(chosen)), options.sample)  # noqa: S311
         chosen = [chosen[number] for number in sorted(picked)]
@@ -46,7 +55,8 @@ def main() -> int:
         chosen = _in_turn(chosen, random.Random(options.seed))  # noqa: S311
     kept = ROOT / "build" / "mutants.json"
     trial = Trial(
-        *(chosen, DOMAIN, kept, options.slow, options.limit, options.workers, _tell),
+        *(chosen, DOMAIN, kept, options.slow, options.limit, options.workers),
+        told=partial(_tell, surviving),
         ends=None if options.seconds is None else begun + options.seconds,
     )
     arguments = ["-q", "-s", "-p", "no:cacheprovider", "--hypothesis-seed=0", f"--rootdir={ROOT}"]
@@ -55,12 +65,16 @@ def main() -> int:
     left = tally[SURVIVED] + tally[UNREACHED]
     if options.seconds is None:
         left = len(chosen) - tally[KILLED]
-    print(
-        f"{len(trial.outcomes)} of {len(chosen)} mutants tried: {tally[KILLED]} killed, {left} left"
-        f"{f', {tally[UNDECIDED]} undecided' if tally[UNDECIDED] else ''}; "
-        f"{len(equivalent)} more explained"
+    known = sum(
+        outcome in (SURVIVED, UNREACHED) and _full_name(chosen[number]) in surviving
+        for number, outcome in trial.outcomes.items()
     )
-    return int(bool(left))
+    print(
+        f"{len(trial.outcomes)} of {len(chosen)} mutants tried: {tally[KILLED]} killed, "
+        f"{left - known} left{f', {tally[UNDECIDED]} undecided' if tally[UNDECIDED] else ''}, "
+        f"{known} known to survive; {len(equivalent)} more explained"
+    )
+    return int(left > known)
 
 
 def _in_turn(made: list[Mutant], dice: random.Random) -> list[Mutant]:
@@ -78,14 +92,20 @@ def _in_turn(made: list[Mutant], dice: random.Random) -> list[Mutant]:
     ]
 
 
-def _tell(one: Mutant, outcome: str) -> None:
-    if outcome != KILLED:
-        print(f"{one.path.relative_to(ROOT)}:{one.line}: {one.name}  [{outcome}]", flush=True)
+def _full_name(one: Mutant) -> str:
+    return f"{one.path.relative_to(DOMAIN)}: {one.name}"
+
+
+def _tell(surviving: frozenset[str], one: Mutant, outcome: str) -> None:
+    if (_full_name(one) in surviving) is (outcome == KILLED):
+        at = f"{one.path.relative_to(ROOT)}:{one.line}"
+        print(f"{at}: {one.name}  [{outcome}]", flush=True)
 
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="mutants", description=__doc__)
     parser.add_argument("--room", action="append", help="a folder or module of danebot/domain")
+    parser.add_argument("--surviving", action="store_true", help=f"those of {SURVIVING.name} alone")
     parser.add_argument("--sample", type=int, help="try only so many")
     parser.add_argument("--seconds", type=float, help="as many as there is time for, by chance")
     parser.add_argument("--seed", type=int, default=0, help="for the choice of these")
@@ -115,11 +135,11 @@ def _rooms(path: Path) -> tuple[str, ...]:
     return (place.name, str(place), *map(str, place.parents))
 
 
-def _equivalent() -> frozenset[str]:
-    """The names of listed mutants; each line has the reason after `` # ``."""
-    if not EQUIVALENT.exists():
+def _listed(path: Path) -> frozenset[str]:
+    """The names of listed mutants; a line may have the reason after `` # ``."""
+    if not path.exists():
         return frozenset()
-    lines = EQUIVALENT.read_text().splitlines()
+    lines = path.read_text().splitlines()
     return frozenset(line.partition("  # ")[0] for line in lines if line and line[0] != "#")
 
 
