@@ -30,8 +30,8 @@ def record_of_kind(host: HostReport, form: RecordForm, der: bytes) -> str:
     usable = [one for one in answer.records if unusable_reason(one) is None]
     alike = [one for one in usable if one[:2] == form[:2]]
     strongest = max((one.mtype for one in alike), default=0)
-    own = {
-        int(mtype): TlsaRecord(*form[:2], mtype, association(der, mtype)) for mtype in MatchingType
+    own: dict[int, TlsaRecord] = {
+        mtype: TlsaRecord(*form[:2], mtype, association(der, mtype)) for mtype in MatchingType
     }
     wanted = dict.fromkeys((form.mtype, max(form.mtype, strongest)))
     words = _lines(answer, *(own[mtype] for mtype in wanted if own[mtype] not in answer.records))

@@ -207,7 +207,7 @@ def endpoint_findings(
     severity = grade.severity
     if judged <= {Judgement.UNREACHABLE, Judgement.NO_ROUTE} and grade.severity is Severity.WARNING:
         severity = Severity.CRITICAL  # at no address
-    remedy = grade.remedy if grade.remedy is not None else grade.code.remedy
+    remedy = grade.remedy
     refused = {one.key for one in served if one.judgement is Judgement.MISMATCH}
     if live is not None and refused == {live}:  # as it ought to be: a reload brings nothing
         remedy = f"add the live key's record, which this prints: danebot tlsa {quoted(lineage)}"

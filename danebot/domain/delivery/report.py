@@ -78,7 +78,7 @@ def parse_subject(text: str, protocol: Protocol | None = None) -> Subject:
     host, colon, digits = text.strip().rpartition(":")
     if not colon:
         return MailSubject(Hostname.parse(text))
-    if not (digits.isascii() and digits.isdigit() and int(digits[:6]) in PORTS):
+    if not (digits.isascii() and digits.isdigit() and not digits[5:] and int(digits) in PORTS):
         raise NameSyntaxError(f"{printable(text, 80)!r}: want HOST:PORT with a port of 1 to 65535")
     port = int(digits)
     return ServiceSubject(Endpoint(Hostname.parse(host), port, protocol or default_protocol(port)))

@@ -11,7 +11,7 @@ from danebot.domain.delivery.report import Criteria, Report
 from danebot.domain.dns.forms import RecordForm
 from danebot.domain.dns.tlsa import MatchingType, TlsaRecord, association
 from danebot.domain.finding import Finding
-from danebot.domain.names import DnsName
+from danebot.domain.names import DnsName, Protocol
 from domain.delivery.test_anchors import FIRST, GONE, ROOT, SECOND, SPARE, TABLE, anchor
 from domain.delivery_world import (
     CA,
@@ -83,6 +83,24 @@ def test_a_record_that_is_advised_helps(
 
 
 @pytest.mark.parametrize(
+    ("records", "kind", "added"),
+    [
+        ((ANCHOR, CERT_STRONG), "311", MATCHING),  # a digest of something else
+        ((ANCHOR, TlsaRecord(3, 1, 9, b"x")), "311", MATCHING),  # that nobody can use
+        ((ANCHOR, STRONG, MATCHING), "311", OWN_STRONG),  # the other one is there
+        ((ANCHOR, STRONG), "312", OWN_STRONG),  # another key's, as strong
+        ((ANCHOR, TlsaRecord(3, 1, 0, CA.spki)), "312", OWN_STRONG),  # never passed over
+    ],
+)
+def test_no_more_is_advised_than_helps(
+    records: tuple[TlsaRecord, ...], kind: str, added: TlsaRecord
+) -> None:
+    finding, told = advice(seen(*records, kinds=(kind,)), Code.REQUIRED_RECORD)
+    assert told == (added,)
+    assert "pass over" not in finding.remedy
+
+
+@pytest.mark.parametrize(
     ("leaf", "rest"),
     [
         (issue("mx.example.org", CA, names=["mx.example.org"], valid=PAST), (CA,)),
@@ -95,14 +113,22 @@ def test_where_the_anchor_is_right_the_chain_is_to_be_mended(
     leaf: Issued, rest: tuple[Issued, ...]
 ) -> None:
     """No key is wrong there."""
-    route = host(ANCHOR)
+    route = host(ANCHOR, STRANGER)
     finding, added = advice(
         report(visit(route, served(route, leaf=leaf, rest=rest))), Code.MISMATCH
     )
     assert finding.remedy.startswith("mend the chain that is served, or add the record of this key")
-    after = host(ANCHOR, *added)
+    after = host(ANCHOR, STRANGER, *added)
     found = report(visit(after, served(after, leaf=leaf, rest=rest)))
     assert Code.MISMATCH not in {one.code for one in found.findings}
+
+
+def test_where_a_trust_store_lacks_the_root_the_chain_is_to_be_mended() -> None:
+    route = host(TlsaRecord(1, 1, 1, spki(LEAF)))
+    looked = visit(route)._replace(protocol=Protocol.IMAP)
+    found = report(looked, criteria=Criteria(trust_anchors=(ROOT.der,)))
+    finding, _ = advice(found, Code.MISMATCH)
+    assert finding.remedy.startswith("mend the chain that is served, or add")
 
 
 @pytest.mark.parametrize("code", [Code.RETIRED_ANCHOR, Code.UNLISTED_ISSUERS])

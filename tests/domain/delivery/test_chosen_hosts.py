@@ -90,6 +90,7 @@ def test_one_address_of_several_is_down() -> None:
     lost = served(route, outcome=ProbeOutcome.TIMEOUT, address="192.0.2.2")
     found = report(visit(FIRST), visit(route, served(route), lost), criteria=DOWN)
     assert codes(found) == {Code.KNOWN_DOWN: Severity.NOTICE}
+    assert found.findings[0].text == "answers, though it is said to be down"
 
 
 @pytest.mark.parametrize(

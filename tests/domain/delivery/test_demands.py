@@ -165,6 +165,10 @@ def test_a_kind_that_needs_a_trust_store() -> None:
     one = visit(route)._replace(protocol=Protocol.TLS)
     found = report(one, criteria=required("111"))
     assert codes(found) == {Code.REQUIRED_RECORD: Severity.UNJUDGED}
+    (lacking,) = report(
+        visit(host(MATCHING))._replace(protocol=Protocol.TLS), criteria=required("111")
+    ).findings
+    assert lacking.remedy == "publish a record of that kind for what is served"
     trusting = required("111")._replace(trust_anchors=(CA.der,))
     assert report(one, criteria=trusting).severity is Severity.NOTICE
 
@@ -205,6 +209,7 @@ def test_dane_is_content_and_others_are_not(
     found = report(visit(route, served(route, leaf=leaf)), criteria=criteria)
     assert found.severity is Severity.CRITICAL
     assert refused(found) == [f"senders and clients without DANE refuse the certificate: {words}"]
+    assert found.findings[0].where == "mx.example.org:25 [192.0.2.1]"
     without = report(visit(route, served(route, leaf=leaf)))
     assert refused(without) == []
 
@@ -278,6 +283,10 @@ def test_junk_beside_a_good_chain_does_no_harm() -> None:
     chain, anchors = (LEAF.der, b"junk", CA.der), (b"junk", CA.der)
     judged = judge_without_dane(chain, References(HOST), anchors, NOW)
     assert judged == ((), ())
+    middle = issue("Middle", CA, ca=True)
+    leaf = issue("mx.example.org", middle, names=["mx.example.org"])
+    chain = (leaf.der, b"junk", middle.der)
+    assert judge_without_dane(chain, References(HOST), anchors, NOW) == ((), ())
 
 
 def test_no_more_is_asked_of_a_chain_than_those_without_dane_ask() -> None:

@@ -21,10 +21,11 @@ from danebot.domain.delivery.judgements import (
 from danebot.domain.delivery.probes import ProbeOutcome
 from danebot.domain.delivery.routes import Dane, HostRoute
 from danebot.domain.dns.answers import Cause
-from danebot.domain.dns.tlsa import TlsaRecord
+from danebot.domain.dns.tlsa import MatchingType, TlsaRecord, association
 from danebot.domain.finding import Severity
 from danebot.domain.names import Endpoint, Protocol
 from danebot.domain.x509 import validity
+from domain.delivery.test_address_findings import ODD
 from domain.delivery_world import (
     BOGUS,
     CA,
@@ -129,6 +130,13 @@ def test_what_nobody_can_read_has_no_key(chain: tuple[bytes, ...]) -> None:
     assert (told.judgement, told.key, told.not_after) == (Judgement.MISMATCH, None, None)
 
 
+def test_a_certificate_that_senders_need_not_read_has_no_end_that_is_known() -> None:
+    """A record of the whole of it matches, whatever is in it."""
+    route = host(TlsaRecord(3, 0, 1, association(ODD, MatchingType.SHA2_256)))
+    told = judge_address(served(route)._replace(chain=(ODD,)), route, NOW)
+    assert (told.judgement, told.not_after) == (GOOD, None)
+
+
 def every(*words: Judgement) -> list[Served]:
     return [Served("192.0.2.1", word, "") for word in words]
 
@@ -194,6 +202,8 @@ def test_a_reload_is_advised_only_where_another_key_is_served(
     served = [Served(f"192.0.2.{n}", Judgement.MISMATCH, "", key) for n, key in enumerate(keys, 1)]
     (finding,) = endpoint_findings("mx", ENDPOINT, served, b"live")
     assert finding.remedy == remedy
+    silent = Served("192.0.2.9", Judgement.UNREACHABLE, "")
+    assert endpoint_findings("mx", ENDPOINT, [*served, silent], b"live")[0].remedy == remedy
 
 
 # ---- hosts that bind nobody --------------------------------------------------------------------
@@ -240,12 +250,19 @@ def test_why_dane_binds_nobody(route: HostRoute, why: Judgement | None) -> None:
         assert judge_address(served(route, outcome=outcome), route, NOW).judgement is wanted
 
 
-@pytest.mark.parametrize("lost", [LOST, MUTE, BOGUS])
-def test_addresses_of_one_family_alone_are_unseen(lost: dict[str, Any]) -> None:
+@pytest.mark.parametrize(
+    ("lost", "word"),
+    [
+        (LOST, Judgement.UNREACHABLE),
+        (MUTE, Judgement.COULD_NOT_LOOK),
+        (BOGUS, Judgement.UNREACHABLE),
+    ],
+)
+def test_addresses_of_one_family_alone_are_unseen(lost: dict[str, Any], word: Judgement) -> None:
     """Where both are, that is told of the host: it has no address to be told of."""
     unknown = answer("mx.example.org", **lost)
     (one,) = unseen_addresses(host(MATCHING, ipv6=unknown))
     words = f"AAAA records can't be looked up: {lost['detail']}"
-    assert (one.address, one.detail) == ("", words)
+    assert one == Served("", word, words)
     assert unseen_addresses(host(MATCHING, ipv4=unknown, ipv6=unknown)) == ()
     assert unseen_addresses(host(MATCHING)) == ()

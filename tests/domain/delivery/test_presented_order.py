@@ -9,7 +9,7 @@ import pytest
 from danebot.domain.dane.authorities import Authorities
 from danebot.domain.dane.cautions import Caution, CautionCode
 from danebot.domain.delivery.judgements import judge_address
-from danebot.domain.delivery.report import AddressReport, Criteria, Report
+from danebot.domain.delivery.report import AddressReport, Criteria, PathEnd, Report
 from danebot.domain.dns.tlsa import MatchingType, Selector, TlsaRecord, association
 from danebot.domain.finding import Severity
 from danebot.domain.names import Protocol
@@ -20,6 +20,8 @@ LONG = (NOW - 30 * DAY, NOW + 900 * DAY)
 SOON = (NOW - 30 * DAY, NOW + 3 * DAY)
 INTER = issue("Inter", CA, ca=True, valid=LONG)
 ENDING = issue("Ending", CA, ca=True, valid=SOON)
+ROOT = issue("Ending Root", ca=True, valid=SOON)
+OF_ROOT = issue("mx.example.org", ROOT, names=["mx.example.org"])
 OF_INTER = issue("mx.example.org", INTER, names=["mx.example.org"])
 OF_ENDING = issue("mx.example.org", ENDING, names=["mx.example.org"])
 EXPIRED = issue("Junk", ca=True, valid=(NOW - 90 * DAY, NOW - DAY))
@@ -123,6 +125,33 @@ def test_a_pkix_usage_rests_on_all_of_its_path(record: TlsaRecord) -> None:
 
 
 @pytest.mark.parametrize(
+    ("record", "by", "ending"),
+    [
+        (names(ROOT), ROOT, PathEnd.ROOT),
+        (names(ENDING), ENDING, PathEnd.ANCHOR),
+        (TlsaRecord(2, 1, 0, CA.spki), ENDING, PathEnd.ISSUER),  # the key is above it
+        (names(OF_ROOT, 1), ROOT, PathEnd.ISSUER),
+    ],
+)
+def test_what_ends_first_is_called_what_it_is(
+    record: TlsaRecord, by: Issued, ending: PathEnd
+) -> None:
+    route = host(record)
+    looked = visit(route, served(route, leaf=OF_ROOT if by is ROOT else OF_ENDING, rest=(by,)))
+    if record.usage == 1:
+        looked = looked._replace(protocol=Protocol.IMAP)
+    leaf = only(report(looked, criteria=Criteria(trust_anchors=(ROOT.der,)))).leaf
+    assert leaf is not None
+    assert (leaf.expires, leaf.ends, leaf.ending) == (NOW + 3 * DAY, 1, ending)
+
+
+def test_without_a_match_the_certificate_itself_ends() -> None:
+    leaf = seen(names(INTER), OF_ENDING, ENDING).addresses[0].leaf
+    assert leaf is not None
+    assert (leaf.ends, leaf.ending) == (0, PathEnd.LEAF)
+
+
+@pytest.mark.parametrize(
     "rest", [(INTER,), (INTER, CA), (CA, INTER), (JUNK, INTER), (EXPIRED_TWIN, CA, INTER, INTER)]
 )
 def test_a_single_intermediate_is_one_wherever_it_is_presented(rest: tuple[Issued, ...]) -> None:
@@ -154,6 +183,9 @@ def test_several_records_of_one_intermediate_are_a_single_anchor(more: TlsaRecor
     route = host(names(INTER), more)
     found = report(visit(route, served(route, leaf=OF_INTER, rest=(CA, INTER))))
     assert Code.SINGLE_ANCHOR in codes(found)
+    if more.mtype != MatchingType.SHA2_512 and more != names(INTER):
+        text = next(one.text for one in found.findings if one.code is Code.SINGLE_ANCHOR)
+        assert text.startswith("the DANE-TA records name a single intermediate, and the CA ")
     both = host(names(INTER), more, TlsaRecord(2, 1, 0, CA.spki))  # Full is never ignored
     found = report(visit(both, served(both, leaf=OF_INTER, rest=(CA, INTER))))
     assert Code.SINGLE_ANCHOR not in codes(found)

@@ -79,7 +79,8 @@ def test_subjects(text: str, subject: Subject) -> None:
 @pytest.mark.parametrize(
     "text",
     ["", "a..b", "mx.example.org:", "mx.example.org:0", "mx.example.org:65536", "[::1]:25",
-     "mx.example.org:٢٥", "192.0.2.1:25", "x:" + "9" * 5000],
+     "mx.example.org:٢٥", "mx.example.org:000025", "mx.example.org:00002599999",
+     "192.0.2.1:25", "x:" + "9" * 5000],
 )  # fmt: skip
 def test_no_subjects(text: str) -> None:
     with pytest.raises(NameSyntaxError) as caught:
@@ -203,6 +204,7 @@ def test_what_leads_nowhere_beside_a_host(
     way = SrvRoute(DOMAIN, "imaps", Discovery.LISTED, srv, (good.route,))
     found = report(good, route=way, criteria=criteria, subject=SrvSubject(DOMAIN, "imaps"))
     assert codes(found) == {Code.NO_SERVICE: Severity.WARNING}
+    assert found.findings[0].text.endswith(": clients differ")
 
 
 @pytest.mark.parametrize(
@@ -345,7 +347,25 @@ def test_a_certificate_of_neither_type_is_no_evidence() -> None:
         served(route, outcome=ProbeOutcome.TLS_FAILED, algorithm=one)
         for one in (Algorithm.RSA, Algorithm.ECDSA)
     )
-    assert report(visit(route, *results)).severity is Severity.UNJUDGED
+    found = report(visit(route, *results))
+    assert (found.severity, found.findings[0].text) == (
+        Severity.UNJUDGED,
+        "no address was authenticated",
+    )
+
+
+def test_where_dane_is_due_no_host_at_all_is_not_fine() -> None:
+    assert codes(report()) == {Code.NOT_ASKED: Severity.UNJUDGED}
+    assert codes(report(criteria=OPTIONAL)) == {}
+
+
+def test_silence_is_worse_where_no_other_host_takes_mail() -> None:
+    """Whether or not DANE is due."""
+    route = host(MATCHING)
+    silent = visit(route, served(route, outcome=ProbeOutcome.TIMEOUT))
+    free = visit(host(of=OTHER, dane=Dane.ABSENT))
+    assert report(silent, criteria=OPTIONAL).severity is Severity.CRITICAL
+    assert report(silent, free, criteria=OPTIONAL).severity is Severity.WARNING
 
 
 def test_what_our_own_limit_cut_short_hides_no_silence() -> None:
@@ -438,6 +458,8 @@ def test_additional_names() -> None:
     assert report(one).severity is Severity.CRITICAL
     aka = Criteria(aka=(Hostname("elsewhere.example"),))
     assert report(one, criteria=aka).severity is Severity.NOTICE
+    of_domain = issue("example.org", CA, names=["example.org"])  # RFC 7672 section 3.2.2
+    assert report(visit(route, served(route, leaf=of_domain))).severity is Severity.NOTICE
 
 
 def test_the_other_certificate() -> None:
@@ -476,6 +498,18 @@ def test_only_certificate_records(days: int, severity: Severity) -> None:
     found = report(visit(route, served(route, leaf=leaf)))
     assert codes(found) == {Code.ONLY_CERTIFICATE_RECORDS: severity}
     assert "IN TLSA 3 1 1" in found.findings[0].remedy
+
+
+def test_of_several_certificates_one_that_lives_shortly_is_enough() -> None:
+    leaves = [
+        issue("mx.example.org", CA, names=["mx.example.org"], valid=(NOW, NOW + days * DAY))
+        for days in (201, 200)
+    ]
+    route = host(
+        *(TlsaRecord(3, 0, 1, association(one.der, MatchingType.SHA2_256)) for one in leaves)
+    )
+    found = report(visit(route, *(served(route, leaf=one) for one in leaves)))
+    assert codes(found) == {Code.ONLY_CERTIFICATE_RECORDS: Severity.WARNING}
 
 
 @pytest.mark.parametrize(
@@ -589,10 +623,13 @@ def test_signatures(hours: int, severity: Severity) -> None:
     one = visit(host(MATCHING, ipv6=soon))
     found = report(one)
     assert (found.severity, found.signed_until) == (severity, until)
+    assert len(found.findings) == (severity is not Severity.NOTICE)
     mx = answer("example.org", MxRecord(10, HOST), security=Security.INSECURE, signed_until=NOW)
     assert report(one, route=mail(one, mx=mx)).signed_until == until
     route = host(MATCHING, ipv6=soon)
     assert route.signed_until == until
+    later = route.ipv4._replace(signed_until=until + DAY)
+    assert route._replace(ipv4=later).signed_until == until
     bare = route._replace(ipv6=soon._replace(security=Security.INSECURE))
     assert bare.signed_until != until
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from danebot.domain.dane.cautions import CautionCode
 from danebot.domain.dane.references import References
 from danebot.domain.delivery.probes import ProbeOutcome
 from danebot.domain.delivery.report import Criteria, HostReport, SrvSubject
@@ -266,6 +267,14 @@ def test_a_mismatch_says_what_became_of_each_record() -> None:
     assert bare.remedy == "serve a certificate that the TLSA records name"
 
 
+def test_a_mismatch_says_which_senders_deliver_all_the_same() -> None:
+    """With an anchor beside it nobody is given the raw public key."""
+    strong = TlsaRecord(3, 1, 2, b"\1" * 64)
+    route = host(MATCHING, strong, TlsaRecord(2, 1, 1, b"\1" * 32))
+    (finding, *_) = report(visit(route)).findings
+    assert finding.text.endswith(f"; {CautionCode.MATCH_BEHIND_STRONGER_DIGEST.value}")
+
+
 def test_a_mismatch_tells_only_cautions_that_explain_it() -> None:
     alone = host(TlsaRecord(3, 0, 1, b"\1" * 32))
     (finding, *_) = report(visit(alone)).findings
@@ -366,6 +375,14 @@ def test_an_intermediate_alone(organisation: str, words: str) -> None:
     assert finding.remedy == f"add a 3 1 1 record of the server's own key: {own}"
 
 
+def test_who_chooses_is_known_by_the_organisation() -> None:
+    middle = issue(name("Let's Encrypt", "A House"), CA, ca=True, of_key="middle")
+    leaf = issue("mx.example.org", middle, names=["mx.example.org"])
+    route = host(TlsaRecord(2, 1, 1, spki(middle)))
+    (finding,) = report(visit(route, served(route, leaf=leaf, rest=(middle, CA)))).findings
+    assert finding.severity is Severity.NOTICE
+
+
 def lasting(left: timedelta) -> HostRoute:
     return host(TlsaRecord(3, 1, 1, spki(ending(left))))
 
@@ -387,6 +404,7 @@ def test_the_end_of_a_certificate_is_dated(left: timedelta, code: Code, words: s
     found = report(visit(route, served(route, leaf=ending(left)))).findings
     (one,) = (x for x in found if x.code is code)
     assert one.sentence.startswith(f"{AT}: {words}")
+    assert not one.sentence.endswith(": ")
 
 
 @pytest.mark.parametrize(
@@ -449,7 +467,9 @@ def test_the_first_certificate_to_expire_is_told_with_names_that_can_be_printed(
     route = lasting(DAY)
     one, other = ending(DAY), ending(9 * DAY)
     result = served(route, leaf=other), served(route, leaf=one, address="192.0.2.2")
-    assert report(visit(route, *result)).expires == NOW + DAY
+    silent = served(route, outcome=ProbeOutcome.TIMEOUT)
+    assert report(visit(route, *result, silent)).expires == NOW + DAY
+    assert report(visit(route, silent)).expires is None
     names = [f"n{number}.example.org" for number in range(9)]
     many = issue("mx.example.org", CA, names=names)
     found = report(visit(route, served(route, leaf=many))).addresses[0].leaf
