@@ -14,7 +14,7 @@ from danebot.domain.text import internal_error
 from danebot.errors import DanebotError
 from danebot.jobs.sharing import Sharing
 from danebot.jobs.verify import look_at_one, shared_lanes, verify_one
-from danebot.plugin.command_line import HelpShown
+from danebot.plugin.command_line import HelpShown, UsageError
 from danebot.plugin.dane_options import NAME, Options, dane_parser, options_of
 from danebot.plugin.dane_result import report_result
 from danebot.plugin.output import PluginResult, State, render
@@ -36,6 +36,7 @@ PER_ADDRESS = 16
 _TRACES = 2  # at once: each has lanes of its own
 _REMEMBERED = 2048
 _SHORT = 1000  # characters of arguments that are worth remembering
+_MOST = 2000  # arguments: the time to parse them grows with their square
 
 
 class Answer(NamedTuple):
@@ -154,6 +155,8 @@ class Checker:
 def _words(arguments: Sequence[str]) -> argparse.Namespace:
     """The parser's; most come every minute, so that those are read once."""
     arguments = tuple(arguments)
+    if len(arguments) > _MOST:
+        raise UsageError(f"{len(arguments)} arguments are too many; give at most {_MOST}")
     short = sum(map(len, arguments)) <= _SHORT
     return _remembered(arguments) if short else dane_parser().parse_args(arguments)
 

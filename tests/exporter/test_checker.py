@@ -57,6 +57,15 @@ def test_same_refusals(plugin: Plugin, checker: Checker, words: tuple[str, ...])
     assert same(plugin, checker, list(words)).status == 3
 
 
+def test_so_many_arguments_that_parsing_takes_seconds_are_refused(checker: Checker) -> None:
+    """As many as fit into a request: any user of the host may send them, again and again."""
+    begin = time.process_time()
+    answer = checker.check(["-H", "a.invalid", *["-4"] * 20_000])
+    assert time.process_time() - begin < 1
+    assert "20002 arguments are too many; give at most 2000" in answer.output
+    assert answer.status == 3
+
+
 # ---- what checks share ----------------------------------------------------------------------
 
 
