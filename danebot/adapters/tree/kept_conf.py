@@ -1,30 +1,50 @@
-"""A second name of certbot's configuration of a lineage, for after a power cut.
+"""A copy of certbot's configuration of a lineage, for after a power cut.
 
 certbot syncs nothing: the power may go when its new configuration has the name already, and nothing
-of what it holds is on the disk.  So the last one that surely was stays beside staging's links.
+of what it holds is on the disk.  So the last one that surely was stays beside staging's links.  It
+is no second name of the same file: editors write in place, vim does so because of a second name.
 """
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from danebot.adapters.certbot.renewal_conf import RenewalConf
-from danebot.adapters.files import keep, read_bytes, rewrite_file, sync
-from danebot.adapters.presence import is_same, permissions
+from danebot.adapters.files import copy_file, read_bytes, rewrite_file, sync
+from danebot.adapters.presence import ABSENT, permissions, unreadable
 from danebot.adapters.tree.paths import CONF_KEPT, LineagePaths
 from danebot.errors import TreeError
 
 
 def keep_conf(paths: LineagePaths) -> None:
-    """Have what certbot's configuration says now on the disk for good, under both names.
+    """Have what certbot's configuration says now on the disk for good, and a copy of it.
 
     Nothing is done where it is, nor for a lineage that isn't staged, nor where certbot can't read
     it.  Raises `TreeError`.
     """
-    if not paths.staged or is_same(_kept(paths), paths.conf) or _read(paths.conf) is None:
+    kept = _kept(paths)
+    if not paths.staged or _is_copy(kept, paths.conf) or _read(paths.conf) is None:
         return
     sync(paths.conf, paths.conf.parent)
-    keep(paths.conf, _kept(paths))
+    try:
+        modified = os.stat(paths.conf).st_mtime_ns
+        copy_file(paths.conf, kept, permissions(paths.conf))
+        os.utime(kept, ns=(modified, modified))
+    except OSError as exc:
+        raise unreadable(paths.conf, exc) from exc
+
+
+def _is_copy(kept: Path, conf: Path) -> bool:
+    """Whether it is one of the configuration as it is now, by size and date; a link is none."""
+    try:
+        one, other = os.stat(kept), os.stat(conf)
+    except ABSENT:
+        return False
+    except OSError as exc:
+        raise unreadable(conf, exc) from exc
+    same = (one.st_size, one.st_mtime_ns) == (other.st_size, other.st_mtime_ns)
+    return same and not os.path.samestat(one, other)
 
 
 def cut_off(paths: LineagePaths) -> bool:

@@ -33,18 +33,33 @@ def _as_certbot(grown: Grown, data: bytes) -> None:
     new.rename(grown.paths.conf)
 
 
-def test_it_is_kept_under_a_second_name_and_left_alone_then(
+def test_it_is_kept_as_it_is_and_left_alone_then(
     grown: Grown, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert _kept(grown).samefile(grown.paths.conf)
+    assert _kept(grown).read_bytes() == grown.paths.conf.read_bytes()
     synced: list[int] = []
     monkeypatch.setattr(os, "fsync", synced.append)
     keep_conf(grown.paths)
     assert synced == []
     _as_certbot(grown, grown.paths.conf.read_bytes() + b"autorenew = True\n")
     keep_conf(grown.paths)
-    assert _kept(grown).samefile(grown.paths.conf)
-    assert len(synced) == 3  # the file, its directory, and staging
+    assert _kept(grown).read_bytes() == grown.paths.conf.read_bytes()
+    assert len(synced) == 4  # the file and its directory, then what is kept, and staging
+    keep_conf(grown.paths)
+    assert len(synced) == 4
+
+
+@pytest.mark.parametrize("linked", [False, True])
+def test_what_an_editor_cuts_off_in_place_is_put_back(grown: Grown, *, linked: bool) -> None:
+    """Many write in place, vim what has a second name: on a full disk nothing is left."""
+    whole = grown.paths.conf.read_bytes()
+    if linked:  # as danebot kept it before
+        _kept(grown).unlink()
+        _kept(grown).hardlink_to(grown.paths.conf)
+        keep_conf(grown.paths)
+    grown.paths.conf.write_bytes(b"")
+    assert "cut off" in str(recover(grown.tree, NAME)[0])
+    assert grown.paths.conf.read_bytes() == whole
 
 
 @pytest.mark.parametrize("share", [0, 0.25, 0.5, 0.9], ids=str)
