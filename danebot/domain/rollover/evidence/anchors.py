@@ -58,8 +58,6 @@ def _anchor(
         decides = (known,)
     else:
         return None
-    if not _has_anchor(decides):
-        return None
     heard = observation.all_answering if observation is not None else ()
     rrsets = {decides, *(server.records for server in heard)}
     if not all(map(_has_anchor, rrsets)):

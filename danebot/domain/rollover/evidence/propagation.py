@@ -182,8 +182,6 @@ def _resolver_gaps(
             yield Gap(Obstacle.RESOLVER_LACKS, detail=answer.presence.value if absent else "")
         case Security.SECURE if _overruled(record, strongest, answer.records):
             yield Gap(Obstacle.OVERRULED)
-        case Security.SECURE:
-            return
 
 
 def _server_gaps(

@@ -69,7 +69,7 @@ def interruption(
     owner: DnsName, old: OwnerRoute | None, new: OwnerRoute | None, now: datetime
 ) -> Interruption:
     """Return what lies between two routes in names, as the cause of a wait that begins anew."""
-    if old is None or new is None or moved_to(old, new) is Move.NONE:
+    if old is None or new is None:
         return Interruption(now, owner)
     if old.canonical != new.canonical:
         return Interruption(now, owner, (str(old.canonical),), (str(new.canonical),))

@@ -218,11 +218,11 @@ def loses_nothing(
     live = state.serving
     if live is None or presented[:1] == live.chain.ders[:1]:
         return live is not None
-    spki, key = leaf_spki(presented[0]), new.key if isinstance(new, Held) else new
+    spki = leaf_spki(presented[0])
     exposed = {past.spki for past in memory.past_keys if past.exposure is not Exposure.NONE}
     if spki in exposed:
         return True
-    if not isinstance(new, Held) and spki == key.spki:
+    if not isinstance(new, Held) and spki == new.spki:
         return True
     seen, known = observations.get(owner), memory.owners.get(owner, OwnerMemory())
     ends = {one.records: gone_at(one, known, policy) for one in known.rrsets}
@@ -410,7 +410,7 @@ def _refusals(
     if quiet or now < known_at:
         # A record may name the certificate: that is new with the same key, too.
         other_key = relies_on_anchor and (served is None or judge.new.key != served.key)
-        if (other_key and not same) or _past_may_matter(judge, owner):
+        if other_key or _past_may_matter(judge, owner):
             yield _unheard(name, quiet) if quiet else _past(name, known_at)
 
 

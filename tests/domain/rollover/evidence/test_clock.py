@@ -12,6 +12,7 @@ from danebot.domain.dns.answers import OwnerObservation, Security
 from danebot.domain.finding import Code, Severity
 from danebot.domain.names import DnsName
 from danebot.domain.rollover.evidence.clock import SKEW, behind, put_right
+from danebot.domain.rollover.evidence.dates import moved
 from danebot.domain.rollover.evidence.memory import (
     Awaiting,
     Call,
@@ -526,3 +527,22 @@ def test_records_that_servers_have_again_under_it_are_held_since_then(ttl: timed
         plan = watch.look(at, found)
     assert plan.refusal is not None
     assert plan.refusal.until == REAL + HOUR + 3 * DAY + HOUR
+
+
+def test_the_strongest_evidence_is_told_and_an_answer_that_proves_nothing_is_none() -> None:
+    """The signature is later than the certificate, which is later than the clock."""
+    now = BEGINS - DAY
+    signed = GOOD._replace(answer=GOOD.answer._replace(signed_since=T0))
+    found = behind(state(), seen(signed), now)
+    assert found is not None
+    assert found.at == T0
+    unproven = signed._replace(answer=signed.answer._replace(security=Security.INSECURE))
+    found = behind(state(), seen(unproven), now)
+    assert found is not None
+    assert found.at == BEGINS
+
+
+def test_readings_of_the_clock_are_not_moved() -> None:
+    reading = Reading("boot", HOUR, T0)
+    assert moved(reading, DAY) == reading
+    assert moved((T0, reading), DAY) == (T0 + DAY, reading)

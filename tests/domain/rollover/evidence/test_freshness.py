@@ -70,3 +70,21 @@ def test_a_reading_of_the_clock_is_as_good_for_an_hour(
     clock: Reading | None, *, same: bool
 ) -> None:
     assert as_good(IDLE._replace(clock=CLOCK), IDLE._replace(clock=clock)) is same
+
+
+def test_every_owner_counts() -> None:
+    one = IDLE.owners[MX]
+    both = IDLE._replace(owners={MX: one, MX2: one})
+    later = one._replace(answered_at=T0 + HOUR)
+    for owners in ({MX: later, MX2: one}, {MX: one, MX2: later}):
+        assert not as_good(both, both._replace(owners=owners))
+
+
+def test_what_was_never_known_is_as_good_as_before() -> None:
+    """Nor is what is known for the first time, or no more, left unwritten."""
+    one = IDLE.owners[MX]._replace(answered_at=None)
+    unanswered = IDLE._replace(owners={MX: one})
+    heard = dict.fromkeys(one.heard, T0 + MINUTE)
+    assert as_good(unanswered, IDLE._replace(owners={MX: one._replace(heard=heard)}))
+    assert not as_good(IDLE, unanswered)
+    assert not as_good(IDLE._replace(clock=None), IDLE._replace(clock=CLOCK))

@@ -7,6 +7,7 @@ import pytest
 from danebot.domain.dns.answers import (
     Cause,
     OwnerObservation,
+    Presence,
     Security,
     Server,
     ServerAnswer,
@@ -43,6 +44,7 @@ from domain.builders import (
     silent,
     witnessed,
 )
+from domain.gate_world import shown
 
 NS1, NS2 = (f"{name}.example.org [192.0.2.1]" for name in ("ns1", "ns2"))
 
@@ -340,3 +342,69 @@ def test_it_must_be_gone_from_every_owner() -> None:
     assert not live_is_gone(held("old"), (MX, MX2), both)
     assert not live_is_gone(held("old"), (MX, MX2), seen(look("new")))
     assert not live_is_gone(held("old"), (), {})
+
+
+# ---- what a gap says, and where there is none --------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("security", "cause", "obstacle"),
+    [
+        (Security.BOGUS, None, Obstacle.BOGUS),
+        (Security.INDETERMINATE, None, Obstacle.RESOLVER_SILENT),
+        (Security.INSECURE, Cause.OPT_OUT, Obstacle.RESOLVER_LACKS),
+        (Security.INSECURE, None, Obstacle.INSECURE),
+    ],
+)
+def test_the_resolver_s_words_are_passed_on(
+    security: Security, cause: Cause | None, obstacle: Obstacle
+) -> None:
+    one = look("new")
+    answer = one.answer._replace(security=security, cause=cause, detail="as it said")
+    assert judged(one._replace(answer=answer)).gaps == (Gap(obstacle, "", "as it said"),)
+
+
+def test_whether_other_records_are_there_is_told() -> None:
+    lacking = judged(look("new", resolver=[]))
+    assert lacking.gaps == (Gap(Obstacle.RESOLVER_LACKS, "", Presence.NODATA.value),)
+    other = judged(look("new", resolver=["old"]))
+    assert other.gaps == (Gap(Obstacle.RESOLVER_LACKS),)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "detail", "words"),
+    [
+        (ServerOutcome.FELL_SILENT, "", ServerOutcome.FELL_SILENT.value),
+        (ServerOutcome.FELL_SILENT, "REFUSED", "REFUSED"),
+    ],
+)
+def test_an_address_that_owes_its_word_is_told_with_its_reason(
+    outcome: ServerOutcome, detail: str, words: str
+) -> None:
+    one = look("new")
+    owing = Server(one.servers[1].server.name, "2001:db8::7")
+    servers = (*one.servers, ServerAnswer(owing, outcome, detail=detail))
+    found = judged(one._replace(servers=servers))
+    assert found.gaps == (Gap(Obstacle.SERVER_SILENT, str(owing), words),)
+
+
+def test_a_whole_record_is_never_passed_over_for_a_digest() -> None:
+    one = shown(record("new", 0), record("old", 2))
+    assert judged(one, mtype=0).seen is Seen.EVERYWHERE
+    assert judged(shown(record("new", 1), record("old", 2))).seen is Seen.MISSING
+
+
+def test_servers_of_the_way_must_be_heard_where_anybody_was() -> None:
+    a1, a2 = "a1.example.com", "a2.example.com"
+    way = look("new", aliases=((OTHER, HOUR),))
+    mute = judged(led(way, {"a1": UNREACHABLE}))
+    assert [gap.where for gap in mute.gaps] == [a1]
+    unheard = look("new", aliases=((OTHER, HOUR),), at=dict.fromkeys(EVERY, UNREACHABLE))
+    half = judged(led(unheard, {"a1": None, "a2": UNREACHABLE}))
+    assert [gap.where for gap in half.gaps] == [a2]
+    assert judged(led(unheard, {"a1": UNREACHABLE, "a2": UNREACHABLE})).gaps == ()
+
+
+def test_nothing_is_gone_where_no_server_was_asked() -> None:
+    assert live_is_gone(held("old"), [MX], seen(look("new")))
+    assert not live_is_gone(held("old"), [MX], seen(look("new", at={})))

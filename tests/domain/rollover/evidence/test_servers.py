@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import pytest
 
-from danebot.domain.dns.answers import Server, ServerAnswer, ServerOutcome
+from danebot.domain.dns.answers import Security, Server, ServerAnswer, ServerOutcome
 from danebot.domain.names import DnsName, Hostname
-from danebot.domain.rollover.evidence.memory import Memory, OwnerMemory, OwnerRoute
+from danebot.domain.rollover.evidence.memory import Interruption, Memory, OwnerMemory, OwnerRoute
 from danebot.domain.rollover.evidence.servers import (
     Move,
     completed,
+    interruption,
     moved_to,
     remember_heard,
     remember_route,
+    undated_route,
 )
 from domain.builders import DAY, HOUR, MX, OTHER, T0, led, look, seen, witnessed
 
@@ -164,3 +166,110 @@ def test_who_was_heard_before_owes_its_word() -> None:
         less = one._replace(servers=(*one.servers[:-1], ServerAnswer(A3, outcome)))
         assert completed(seen(less), heard)[MX].unheard == {NS2}
         assert completed(seen(less), Memory())[MX].heard_all
+
+
+# ---- a wait that begins anew -------------------------------------------------------------------
+
+P1, P2 = Server(NS3, "192.0.2.8"), Server(NS3, "192.0.2.9")
+LESS = BOTH._replace(addresses=(A1,))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "gone", "came"),
+    [
+        (None, BOTH, (), ()),
+        (BOTH, None, (), ()),
+        (BOTH, BOTH, (), ()),
+        (BOTH, BOTH._replace(canonical=OTHER), (MX.text,), (OTHER.text,)),
+        (BOTH, BOTH._replace(addresses=(A1, A3)), (str(A2),), (str(A3),)),
+        (LESS, LESS._replace(name_servers=frozenset({NS1, NS3})), (NS2.text,), (NS3.text,)),
+        (BOTH._replace(parents=(P1,)), BOTH._replace(parents=(P2,)), (str(P1),), (str(P2),)),
+        # Where it isn't known on one side who delegates, nobody knows what changed there.
+        (BOTH, BOTH._replace(addresses=(A1, A3), parents=(P1,)), (str(A2),), (str(A3),)),
+        (BOTH._replace(parents=(P1,)), BOTH._replace(addresses=(A1, A3)), (str(A2),), (str(A3),)),
+    ],
+)
+def test_what_made_the_wait_begin_anew_is_named(
+    old: OwnerRoute | None, new: OwnerRoute | None, gone: tuple[str, ...], came: tuple[str, ...]
+) -> None:
+    assert interruption(MX, old, new, T0) == Interruption(T0, MX, gone, came)
+
+
+# ---- routes whose TTLs nobody knows, and other ones that were seen meanwhile -------------------
+
+NO_TTL = look("old", ns_ttl=None, address_ttl=None)
+
+
+def test_a_route_without_ttls_is_forgotten_at_once() -> None:
+    assert remember_route(OwnerMemory(), NO_TTL, T0).route_ttl is None
+    lost = OwnerMemory(route=BOTH._replace(addresses=(A1, A2, A3)))
+    assert remember_route(lost, NO_TTL, T0).old_route_until == T0
+    strayed = OwnerMemory(route=BOTH, strayed=HOUR)
+    assert remember_route(strayed, NO_TTL, T0).old_route_until == T0
+    assert undated_route(OwnerMemory(route=BOTH), NO_TTL).route_ttl is None
+
+
+def test_a_route_that_strayed_ends_no_old_one_sooner() -> None:
+    old = OwnerMemory(route=BOTH, old_route_until=T0 + 5 * DAY, strayed=HOUR)
+    assert remember_route(old, look("old"), T0).old_route_until == T0 + 5 * DAY
+
+
+def test_another_route_that_cannot_be_dated_has_strayed_for_the_longest_ttl() -> None:
+    moved = look("old", addresses={"ns2": ["192.0.2.7"]}, ns_ttl=DAY)
+    assert undated_route(OwnerMemory(route=BOTH), moved).strayed == DAY
+    assert undated_route(OwnerMemory(), moved).strayed == DAY
+    unknown = moved._replace(ns_ttl=None, address_ttl=None)
+    assert undated_route(OwnerMemory(route=BOTH), unknown).strayed == 0 * DAY
+    assert undated_route(OwnerMemory(route=BOTH), look("old")).strayed is None
+    assert undated_route(OwnerMemory(), look("old", at={})).strayed is None
+
+
+def test_a_name_server_without_an_address_is_no_address_of_the_route() -> None:
+    one = look("old", at={"ns1": None, "ns2": ServerOutcome.UNREACHABLE}, addresses={"ns2": [""]})
+    route = remember_route(OwnerMemory(), one, T0).route
+    assert route == BOTH._replace(addresses=(A1,))
+
+
+# ---- who was left out ---------------------------------------------------------------------------
+
+
+def test_only_addresses_of_the_kind_that_was_not_looked_up_are_left_out() -> None:
+    now = look("old", addresses={"ns2": ["2001:db8::7"]}, unresolved=[("ns2.example.org", "A")])
+    why = "its A records could not be looked up"
+    left_out = ServerAnswer(A2, ServerOutcome.UNRESOLVED, detail=why)
+    assert completed(seen(now), remembered())[MX].servers == (*now.servers, left_out)
+
+
+def test_a_name_is_left_out_by_itself_where_it_never_had_an_address() -> None:
+    why = "the delegation of example.org could not be read"
+    now = look("old", at={"ns1": None}, unresolved=[("example.org", "NS")])
+    for route, servers in (
+        (BOTH, (A2,)),
+        (OwnerRoute(MX, frozenset({NS1, NS3}), (A1,)), (Server(NS3, ""),)),
+    ):
+        one = completed(seen(now), Memory(owners={MX: OwnerMemory(route=route)}))[MX]
+        assert one.servers[1:] == tuple(
+            ServerAnswer(server, ServerOutcome.UNRESOLVED, detail=why) for server in servers
+        )
+    read = look("old", unresolved=[("ns2.example.org", "AAAA")])
+    names_alone = OwnerMemory(route=OwnerRoute(MX, frozenset({NS1, NS3})))
+    assert completed(seen(read), Memory(owners={MX: names_alone}))[MX] == read
+
+
+def test_nobody_is_left_out_where_the_resolver_is_silent() -> None:
+    unresolved = [("ns2.example.org", "AAAA")]
+    now = look("old", security=Security.INDETERMINATE, unresolved=unresolved)
+    assert completed(seen(now), remembered())[MX] == now
+
+
+def test_who_fell_silent_keeps_the_reason_and_who_owes_its_word_stays() -> None:
+    heard = Memory(owners={MX: OwnerMemory(heard={str(A2): T0})})
+    lame = ServerAnswer(A2, ServerOutcome.LAME, detail="REFUSED")
+    unresolved = ServerAnswer(A2, ServerOutcome.UNRESOLVED, detail="not looked up")
+    one = look("old", at={"ns1": None})
+    for answer, after in (
+        (lame, lame._replace(outcome=ServerOutcome.FELL_SILENT)),
+        (unresolved, unresolved),
+    ):
+        now = one._replace(servers=(*one.servers, answer))
+        assert completed(seen(now), heard)[MX].servers[1] == after

@@ -12,6 +12,7 @@ from danebot.domain.dns.answers import (
     WITNESS,
     AliasObservation,
     OwnerObservation,
+    Security,
     Server,
     ServerOutcome,
 )
@@ -33,6 +34,7 @@ from domain.builders import (
     seen,
     silent,
     state,
+    witnessed,
 )
 
 NS1, NS2 = Hostname("ns1.example.org"), Hostname("ns2.example.org")
@@ -163,3 +165,29 @@ def test_the_resolver_alone_ends_a_gap_in_which_nobody_spoke(
     old = known(heard={str(A1): heard}, answered_at=answered_at)
     alone = look("old", at=dict.fromkeys(("ns1", "ns2"), ServerOutcome.UNREACHABLE))
     assert broken(old, alone, T0) is anew
+
+
+def test_the_first_look_ends_no_gap() -> None:
+    assert not broken(OwnerMemory(), look("old"), T0)
+    assert broken(known(), look("old", at={}), T0)  # before an answer of anybody
+
+
+def test_a_witness_that_speaks_again_ends_a_gap_of_its_own() -> None:
+    said = str(Server(WITNESS, "192.0.2.53"))
+    heard = {str(a.server): RECENT for a in look("old").all_servers}
+    one = witnessed(look("old"), ["old"])
+    assert not broken(known(heard=heard), one, T0)
+    assert not broken(known(heard=heard | {said: RECENT}), one, T0)
+    assert broken(known(heard=heard | {said: LONG_AGO}), one, T0)
+
+
+def test_nobody_is_replaced_where_the_way_is_not_known() -> None:
+    old = known(heard={str(A1): LONG_AGO})
+    assert not broken(old, look("old", at={"ns3": ["old"]}, security=Security.BOGUS), T0)
+    assert not broken(old, witnessed(look("old", at={}), ["old"]), T0)
+
+
+def test_who_was_asked_and_long_silent_is_named_but_no_witness() -> None:
+    heard = {str(A1): LONG_AGO, str(A2): RECENT, str(Server(WITNESS, "192.0.2.53")): LONG_AGO}
+    assert long_unheard(known(heard=heard), silent(), T0) == (str(A1),)
+    assert long_unheard(known(heard=heard), None, T0) == ()

@@ -7,7 +7,7 @@ from datetime import datetime
 
 import pytest
 
-from danebot.domain.dns.answers import OwnerObservation, Security
+from danebot.domain.dns.answers import OwnerObservation, Presence, Security
 from danebot.domain.dns.tlsa import (
     DaneEe,
     Declared,
@@ -24,7 +24,14 @@ from danebot.domain.rollover.evidence.anchors import anchored
 from danebot.domain.rollover.evidence.memory import Memory, Protection, Request
 from danebot.domain.rollover.evidence.policy import Policy
 from danebot.domain.rollover.evidence.schedule import wants_next_key
-from danebot.domain.rollover.evidence.watched import fade, let_go, let_go_of_gone, protecting
+from danebot.domain.rollover.evidence.watched import (
+    fade,
+    let_go,
+    let_go_of_gone,
+    protecting,
+    remember_watched,
+    without_records,
+)
 from danebot.domain.rollover.findings.assess import assess
 from danebot.domain.rollover.steps.gate import Refusal, gate
 from danebot.domain.rollover.steps.phases import Hold, Observation, Phase, Plan, Step
@@ -36,6 +43,7 @@ from domain.builders import (
     HOUR,
     MX,
     MX2,
+    OTHER,
     T0,
     UNREACHABLE,
     held,
@@ -381,3 +389,45 @@ def test_forms_of_a_line_are_kept() -> None:
         MatchingType.SHA2_256,
         MatchingType.SHA2_512,
     ]
+
+
+# ---- what takes nothing away -------------------------------------------------------------------
+
+
+def test_who_is_let_go_is_remembered_nowhere() -> None:
+    asked = KNOWN._replace(watched=(line(), line(MX2)), asked=(MX, MX2))
+    found = let_go(asked, [MX2])
+    assert (set(found.owners), found.watched, found.asked) == ({MX}, (line(),), (MX,))
+    assert let_go(Memory(), [MX2]) == Memory()
+
+
+def test_an_rrset_that_can_be_asked_for_still_is_out_of_no_cache() -> None:
+    fading = lost()._replace(fading=(line(MX2),))
+    far = T0 + 1000 * DAY
+    assert let_go_of_gone(KNOWN, fading, Policy(), far) == (KNOWN, fading)
+
+
+def test_where_the_file_cannot_be_read_nothing_fades_and_the_memory_stays() -> None:
+    unread = lost()._replace(required=None)
+    gone = {MX2: look(owner=MX2)}
+    assert fade(unread, gone) == unread
+    assert remember_watched(KNOWN, unread._replace(remembered=(line(OTHER),))) == KNOWN
+
+
+def test_protection_is_waived_for_the_key_that_it_was_waived_for_alone() -> None:
+    assert NEXT.awaited_key is not None
+    request = Request(NEXT.awaited_key.digest, T0, protection=Protection.WAIVED)
+    asked = Memory(request=request)
+    bare = NEXT._replace(required=())
+    assert protecting(bare, asked).declared is Declared.WAIVED
+    assert protecting(bare._replace(declared=NO_RECORDS), asked).declared is NO_RECORDS
+    assert protecting(bare._replace(next=None), asked).declared is Declared.NOTHING
+
+
+@pytest.mark.parametrize(
+    ("presence", "absent"),
+    [(Presence.NODATA, True), (Presence.NXDOMAIN, True), (Presence.PRESENT, False)],
+)
+def test_no_records_are_there_if_the_resolver_says_so(presence: Presence, *, absent: bool) -> None:
+    one = look()
+    assert without_records(one._replace(answer=one.answer._replace(presence=presence))) is absent

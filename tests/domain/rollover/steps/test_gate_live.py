@@ -1,0 +1,218 @@
+"""Whether services may begin to serve what is live, or go on from what they serve."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+import pytest
+
+from danebot.domain.dns.answers import OwnerObservation
+from danebot.domain.dns.tlsa import TlsaRecord
+from danebot.domain.lineage.keys import PublicKey
+from danebot.domain.lineage.state import Held, LineageState
+from danebot.domain.rollover.evidence.caches import past_known_at
+from danebot.domain.rollover.evidence.memory import (
+    Deployment,
+    Exposure,
+    Memory,
+    Occurrence,
+    OwnerMemory,
+    PastKey,
+    RRsetSighting,
+)
+from danebot.domain.rollover.evidence.policy import Policy
+from danebot.domain.rollover.steps.gate import (
+    BEFORE_FIRST_LOOK,
+    Refusal,
+    gate,
+    live_refusals,
+    loses_nothing,
+    passed_gate,
+    relied_upon,
+    served_at,
+)
+from domain.builders import DAY, HOUR, MINUTE, MX, MX2, OTHER, T0, line, seen
+from domain.gate_world import chain, renewal, shown, tlsa
+
+POLICY = Policy(min_wait=timedelta(0), margin=HOUR)
+LIVE, SAME, NEW = chain(), chain(version=2), chain(key="new", version=2)
+STATE = renewal(SAME)
+NONE_LIVE = STATE._replace(live=None, combo=None)
+A, OURS = tlsa("2 1 1", by="A"), tlsa("3 1 1")
+FORMER, THIRD = tlsa("3 1 1", key="former"), tlsa("3 1 1", key="third")
+LONG = OwnerMemory(watched_since=T0 - 365 * DAY)
+FRESH = OwnerMemory(watched_since=T0)
+FOUND = Deployment(
+    LIVE.chain.fingerprint, LIVE.key.digest, T0 - DAY, origin=Occurrence.FOUND
+)  # no service was seen to serve it
+
+
+def cached(*records: TlsaRecord, until: datetime | None = T0) -> OwnerMemory:
+    """An owner of which an RRset is in caches, for two hours after its end."""
+    return LONG._replace(rrsets=(RRsetSighting(tuple(sorted(records)), HOUR, T0 - DAY, until),))
+
+
+# ---- services that are to begin with what is live ----------------------------------------------
+
+
+def refusals(
+    *looks: OwnerObservation,
+    known: OwnerMemory = LONG,
+    deployment: Deployment | None = None,
+    now: datetime = T0,
+    state: LineageState = STATE,
+) -> list[Refusal]:
+    memory = Memory(owners={MX: known}, deployment=deployment)
+    return list(live_refusals(state, seen(*looks), memory, policy=POLICY, now=now))
+
+
+def test_what_was_never_seen_is_unknown() -> None:
+    unknown = Refusal(MX, "its TLSA records were never seen", unknown=True)
+    assert refusals(known=OwnerMemory()) == [unknown]
+    assert refusals(shown(OURS), known=OwnerMemory()) == []
+    assert refusals() == []
+    assert refusals(known=OwnerMemory(), state=NONE_LIVE) == []
+
+
+def test_what_is_there_must_satisfy_those_who_are_given_a_certificate() -> None:
+    assert refusals(shown(FORMER)) == [Refusal(MX, f"{FORMER} doesn't match it")]
+    assert refusals(shown(A)) == []
+    assert refusals(shown(A), known=FRESH, deployment=FOUND) == []
+
+
+def test_so_must_what_caches_hold_of_it_as_long_as_they_do() -> None:
+    known, now = cached(FORMER, THIRD), shown(THIRD, OURS)
+    words = f"{'; '.join(map(str, sorted((FORMER, THIRD))))} doesn't match it"
+    end = T0 + 2 * HOUR
+    assert refusals(now, known=known, now=end - MINUTE) == [Refusal(MX, words, until=end)]
+    assert refusals(now, known=known, now=end) == []
+    assert refusals(shown(OURS), known=known) == []  # of which nothing is left
+
+
+def test_one_record_of_several_may_have_been_alone_before_the_first_look() -> None:
+    both, known_at = shown(FORMER, OURS), past_known_at(FRESH, POLICY)
+    assert known_at is not None
+    past = Refusal(MX, BEFORE_FIRST_LOOK, until=known_at)
+    assert refusals(both, known=FRESH, deployment=FOUND, now=known_at - MINUTE) == [past]
+    assert refusals(both, known=FRESH, deployment=FOUND, now=known_at) == []
+    assert refusals(both, known=FRESH) == []  # they serve it
+    assert refusals(both, known=OwnerMemory(), deployment=FOUND) == []
+
+
+# ---- services that go on from what they present -----------------------------------------------
+
+
+def safe(
+    *looks: OwnerObservation,
+    known: OwnerMemory = LONG,
+    presented: Sequence[bytes] = chain("former").chain.ders,
+    new: Held | PublicKey = SAME,
+    past: tuple[PastKey, ...] = (),
+    now: datetime = T0,
+    state: LineageState = STATE,
+) -> bool:
+    memory = Memory(owners={MX: known}, past_keys=past)
+    observations = seen(*looks)
+    return loses_nothing(
+        MX, presented, new, state, observations, memory=memory, policy=POLICY, now=now
+    )
+
+
+def test_what_is_live_is_told_by_its_leaf() -> None:
+    leaf = LIVE.chain.ders[:1]
+    assert safe(shown(OURS), presented=leaf, new=NEW)
+    assert not safe(shown(OURS), presented=leaf, new=NEW, state=NONE_LIVE)
+    assert not safe(shown(OURS), presented=chain(version=3).chain.ders, new=NEW)
+
+
+def test_a_past_key_counts_only_if_it_is_compromised() -> None:
+    spki = chain("former").key.spki
+    assert not safe(shown(FORMER), past=(PastKey(spki, T0),))
+    assert safe(shown(FORMER), past=(PastKey(spki, T0, Exposure.COMPROMISED),))
+
+
+def test_another_chain_of_the_same_key_may_harm() -> None:
+    switched = chain("former", by="B", version=2)
+    assert not safe(shown(A), new=switched)
+    assert safe(shown(A), new=switched.key)
+
+
+def test_where_nothing_is_known_nothing_is_safe() -> None:
+    assert not safe()
+    assert safe(shown(OURS))  # which the new chain mends
+
+
+def test_what_is_there_decides_if_all_of_it_fails_what_is_presented() -> None:
+    assert safe(shown(OURS), known=cached(FORMER))
+    assert not safe(shown(OURS, at={"ns1": None, "ns2": [FORMER]}))
+
+
+def test_one_of_several_records_may_be_alone_in_a_cache_until_the_past_is_known() -> None:
+    both, known_at = shown(FORMER, OURS), past_known_at(FRESH, POLICY)
+    assert known_at is not None
+    assert safe(both)
+    assert not safe(both, known=OwnerMemory())
+    assert not safe(both, known=FRESH, now=known_at - MINUTE)
+    assert safe(both, known=FRESH, now=known_at)
+
+
+# ---- what services have -----------------------------------------------------------------------
+
+
+def test_what_danebot_deployed_passed_the_gate_and_is_served() -> None:
+    deployed = FOUND._replace(origin=Occurrence.DEPLOYED)
+    assert not passed_gate(Memory(), LIVE)
+    assert not passed_gate(Memory(deployment=FOUND), LIVE)
+    assert passed_gate(Memory(deployment=deployed), LIVE)
+    assert served_at(MX, STATE, Memory(deployment=deployed), None) == LIVE._replace(version=None)
+    other = Memory(deployment=deployed._replace(chain=NEW.chain.fingerprint))
+    assert served_at(MX, STATE, other, None) is None
+    assert served_at(MX, STATE, other, NEW) == LIVE._replace(version=None)
+    assert served_at(MX, NONE_LIVE, Memory(deployment=deployed), None) is None
+
+
+@pytest.mark.parametrize(("owner", "known"), [(MX, True), (MX2, False), (OTHER, True)])
+def test_only_a_service_can_have_come_since_others_were_asked(
+    owner: object, *, known: bool
+) -> None:
+    found = served_at(owner, STATE, Memory(asked=(MX,)), None)  # type: ignore[arg-type]
+    assert (found is not None) is known
+
+
+def test_only_services_of_watched_owners_are_relied_upon() -> None:
+    names = (MX, MX2, OTHER)
+    looks = seen(*(shown(FORMER, owner=owner) for owner in names))
+    memory = Memory(owners=dict.fromkeys(names, LONG))
+
+    def found(state: LineageState) -> object:
+        return relied_upon(state, SAME, looks, memory, policy=POLICY, now=T0)
+
+    assert found(STATE._replace(required=(line(), line(MX2), line(OTHER)))) == (MX, MX2)
+    assert found(STATE._replace(fading=(line(MX2),))) == (MX,)
+    assert found(NONE_LIVE) == ()
+
+
+def test_without_a_live_chain_nothing_is_refused() -> None:
+    memory = Memory(owners={MX: OwnerMemory()})
+    assert gate(NONE_LIVE, SAME, {}, memory, policy=POLICY, now=T0) is None
+
+
+# ---- what is told ------------------------------------------------------------------------------
+
+
+def test_a_former_chain_is_named_where_a_service_may_have_it_alone() -> None:
+    for deployment, named in ((FOUND, True), (None, False)):
+        memory = Memory(owners={MX: LONG}, deployment=deployment)
+        found = gate(STATE, NEW, seen(shown(OURS)), memory, policy=POLICY, now=T0)
+        assert found is not None
+        assert ("former chain" in found.reason) is named
+
+
+@pytest.mark.parametrize(("there", "publish"), [("3 1 1", "3 1 1"), ("3 1 2", "3 1 2")])
+def test_the_record_to_publish_counts_beside_what_is_there(there: str, publish: str) -> None:
+    memory = Memory(owners={MX: LONG}, deployment=FOUND)
+    one = seen(shown(tlsa(there, key="former")))
+    found = gate(STATE, NEW, one, memory, policy=POLICY, now=T0)
+    assert found is not None
+    assert found.publish == tlsa(publish, key="new")
