@@ -36,8 +36,8 @@ def main() -> int:
     """Return 1 if a mutant survives that isn't known to."""
     begun, options = time.monotonic(), _options()
     every, files = _files(None), _files(options.room)
-    known = enums(every)
-    made = [one for path in every for one in mutants(path, known)]
+    members = enums(every)
+    made = [one for path in every for one in mutants(path, members)]
     equivalent, surviving = _listed(EQUIVALENT), _listed(SURVIVING)
     for path, names in (
         (EQUIVALENT, equivalent.difference(one.name for one in made)),
