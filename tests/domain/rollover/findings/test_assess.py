@@ -18,6 +18,7 @@ from danebot.domain.rollover.evidence.memory import (
     Failure,
     Memory,
     PendingHook,
+    PendingRevocation,
     Publishing,
     Request,
     Urgency,
@@ -197,6 +198,13 @@ def test_a_key_set_aside_is_offered() -> None:
     offer = found(aside, look("old"))[Code.KEY_SET_ASIDE]
     assert offer.severity is N
     assert "newkey --adopt unknown-12.pem mx.example.org" in offer.remedy
+    assert offer.text == "a key that danebot didn't make is kept as unknown-12.pem"
+    lost = state()._replace(unknown=(UnknownKey(None, "unknown-12.pem"),))
+    offer = found(lost, look("old"))[Code.KEY_SET_ASIDE]
+    assert offer.text == "a private key that can't be read is kept as unknown-12.pem"
+    assert offer.remedy == (
+        "decrypt it, then: danebot newkey --adopt unknown-12.pem mx.example.org, or remove the file"
+    )
 
 
 # ---- expiry ----------------------------------------------------------------------------------
@@ -305,6 +313,36 @@ def test_in_an_emergency_a_dead_secondary_is_a_warning_at_once_with_its_address(
     assert "published" not in findings[Code.KEY_COMPROMISED].text
     lacking = found(NEXT, look("old"), memory=Memory(request=request), at=T0)
     assert "once its record is published" in lacking[Code.KEY_COMPROMISED].text
+
+
+@pytest.mark.parametrize(
+    ("lineage", "one", "words"),
+    [
+        (READY, GOOD, "from 2026-06-01 14:00 UTC on"),
+        (NEXT, look("old"), "once its record is published, at every server"),
+        (NEXT, silent(), "once this is mended: validating resolver gives no answer"),
+    ],
+)
+def test_while_a_compromised_key_is_live_it_is_said_when_another_is_safe(
+    lineage: LineageState, one: OwnerObservation, words: str
+) -> None:
+    request = Request(key("new").digest, T0, Urgency.EMERGENCY)
+    memory = (waited() if lineage is READY else Memory())._replace(request=request)
+    told = found(lineage, one, memory=memory, at=T0 + HOUR)[Code.KEY_COMPROMISED]
+    text = "the live key is compromised, and served until its successor is safe"
+    assert (told.severity, told.text) == (W, f"{text}: {words}")
+    calm = found(lineage, one, memory=memory._replace(request=None), at=T0 + HOUR)
+    assert Code.KEY_COMPROMISED not in calm
+
+
+def test_a_revocation_that_failed_is_told_and_one_to_come_is_not() -> None:
+    for attempts in (0, 2):
+        memory = Memory(revocations=(PendingRevocation(b"spki", attempts, "refused by the CA"),))
+        told = found(state(), look("old"), memory=memory).get(Code.REVOCATION_FAILED)
+        assert (told is not None) is bool(attempts)
+        if told is not None:
+            assert told.severity is W
+            assert "failed 2 times" in told.text
 
 
 def test_a_mismatch_that_only_the_world_sees_is_critical() -> None:
@@ -435,6 +473,16 @@ def test_what_an_interrupted_run_left_is_no_work_for_people() -> None:
     ]
     passed = state()._replace(management=Management.PASS_THROUGH, faults=(f"live/mx: {UNLINKED}",))
     assert "mend" in found(passed, look("old"))[Code.FILES_BROKEN].remedy
+
+
+def test_a_ready_key_of_the_far_future_would_never_be_used() -> None:
+    for days, told in ((366, False), (367, True)):
+        lineage = state(ready=key_file("new", T0 + days * DAY))
+        one = found(lineage, GOOD, at=T0).get(Code.FILES_BROKEN)
+        assert (one is not None) is told
+        if one is not None:
+            assert (one.severity, one.remedy) == (W, "run: touch staging/mx.example.org/ready.pem")
+            assert "was changed in 2027" in one.text
 
 
 def test_an_unusable_key_file_waits_in_words() -> None:

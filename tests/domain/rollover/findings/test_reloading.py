@@ -27,6 +27,8 @@ class _Case(NamedTuple):
         _Case(Reloads(deploy=("x",), early=("y",), installer="nginx"), None),
         _Case(Reloads(again=("y",)), None),
         _Case(Reloads(), Code.NO_RELOAD, "@postfix"),
+        _Case(Reloads(early=("y",)), Code.RELOADED_EARLY, "certbot's post hook acts"),
+        _Case(Reloads(installer="nginx"), Code.RELOADED_EARLY, "certbot's installer nginx acts"),
         _Case(Reloads(early=("y",)), Code.RELOADED_EARLY, "run_post_hooks = true"),
         _Case(Reloads(installer="nginx"), Code.RELOADED_EARLY, '["@nginx"]'),
         _Case(Reloads(again=("y",), installer="apache"), Code.RELOADED_EARLY, '["@apache"]'),
@@ -38,6 +40,7 @@ def test_which_lineage_is_told_and_with_what_to_do(case: _Case) -> None:
     assert [one.code for one in found] == ([case.code] if case.code else [])
     assert all(one.severity is Severity.NOTICE for one in found)
     assert case.words in "".join(map(str, found))
+    assert not (case.reloads.installer and "run_post_hooks" in "".join(map(str, found)))
 
 
 def test_services_that_were_seen_to_serve_it_need_no_hook() -> None:
@@ -45,6 +48,7 @@ def test_services_that_were_seen_to_serve_it_need_no_hook() -> None:
     assert reloading(NAME, Reloads(), CONFIRMED, watched=0) != ()
     unseen = Memory(deployment=Deployment(b"", b"", T0, ()))
     assert reloading(NAME, Reloads(), unseen, watched=1) != ()
+    assert reloading(NAME, Reloads(), Memory(), watched=1) != ()
     assert reloading(NAME, Reloads(installer="nginx"), CONFIRMED, watched=1) != ()
 
 
