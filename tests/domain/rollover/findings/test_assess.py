@@ -129,6 +129,40 @@ def test_each_state_of_the_records_has_its_own_words(
     assert gist(found(state(), one)) == expected
 
 
+@pytest.mark.parametrize(
+    ("security", "code", "words"),
+    [
+        (Security.INSECURE, Code.TLSA_INSECURE, "is not secured by DNSSEC{}, so no sender uses it"),
+        (Security.BOGUS, Code.TLSA_BOGUS, "fails{}: DANE senders defer mail"),
+        (Security.INDETERMINATE, Code.DNS_UNREACHABLE, f"gives no answer for {MX}{{}}"),
+    ],
+)
+def test_what_an_answer_says_of_itself_is_told(security: Security, code: Code, words: str) -> None:
+    one = look("old", security=security)
+    for detail, told in (("", ""), ("its words", " (its words)")):
+        seen_so = one._replace(answer=one.answer._replace(detail=detail))
+        assert found(state(), seen_so)[code].text.endswith(words.format(told))
+
+
+@pytest.mark.parametrize(("first", "heard"), [(None, "not every"), (UNREACHABLE, "no")])
+def test_an_insecure_answer_is_doubted_where_servers_could_not_be_asked(
+    first: ServerOutcome | None, heard: str
+) -> None:
+    one = look("old", security=Security.INSECURE, at={"ns1": first, "ns2": UNREACHABLE})
+    told = found(state(), one)[Code.TLSA_INSECURE]
+    assert told.severity is W
+    assert f"not secured by DNSSEC, and {heard} server of the zone can be asked" in told.text
+
+
+@pytest.mark.parametrize(
+    ("first", "remedy"), [(None, "see why that server lags, or add: "), (["x"], "add: ")]
+)
+def test_a_server_lags_only_behind_another(first: list[str] | None, remedy: str) -> None:
+    one = look("old", at={"ns1": first, "ns2": ["x"]})
+    told = found(state(), one)[Code.SERVER_LACKS_RECORD]
+    assert told.remedy == f"{remedy}{MX}. IN TLSA {record('old')}"
+
+
 def test_the_resolver_s_memory_of_an_absence_is_a_warning_only_when_its_ttl_is_over() -> None:
     """After a first publication every server has the record; the resolver asked before."""
     wait = Wait(state=state())
