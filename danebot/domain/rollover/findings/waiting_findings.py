@@ -210,7 +210,7 @@ def _waiting(
 
 def _stuck_cooling(state: LineageState, text: str, since: datetime, memory: Memory) -> Finding:
     """The wait began anew again and again: waiting is not what ends that."""
-    remedy = Code.ROLLOVER_STUCK.remedy
+    remedy = Code.ROLLOVER_STUCK.remedy.replace("LINEAGE", quoted(state.name))
     last = memory.awaiting.interruption if memory.awaiting is not None else None
     if last is not None and (last.gone or last.new):
         remedy = _LASTING_SERVERS.format("the key is used")

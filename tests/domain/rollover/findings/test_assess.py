@@ -16,6 +16,7 @@ from danebot.domain.rollover.evidence.change_outcomes import ChangeOutcome
 from danebot.domain.rollover.evidence.memory import (
     Deployment,
     Failure,
+    Interruption,
     Memory,
     PendingHook,
     PendingRevocation,
@@ -290,6 +291,43 @@ def test_cooling_says_until_when() -> None:
     assert gist(cooling) == {Code.COOLING: INFO}
     assert "until 2026-06-03 13:00 UTC (1 d 1 h)" in cooling[Code.COOLING].text
     assert gist(found(READY, GOOD, memory=waited())) == {Code.PROMOTION_DUE: INFO}
+
+
+def begun_anew(count: int, *what: tuple[str, ...], urgency: Urgency | None = None) -> Memory:
+    memory = waited()
+    assert memory.awaiting is not None
+    awaiting = memory.awaiting._replace(begun_anew=count, interruption=Interruption(T0, MX, *what))
+    request = Request(key("new").digest, T0, urgency) if urgency else None
+    return memory._replace(awaiting=awaiting, request=request)
+
+
+@pytest.mark.parametrize(
+    ("what", "words", "lasting"),
+    [
+        ((("a",), ("b",)), "a gone, b new", True),
+        ((("a",),), "a gone", True),
+        (((), ("b",)), "b new", True),
+        ((tuple("abcd"),), "a gone, b gone, c gone, d gone", True),
+        ((tuple("abcde"),), "a gone, b gone, c gone, d gone and 1 more", True),
+        (((), (), ("", "ns1")), "no record at the validating resolver, ns1", False),
+        ((), "more than 5 d without an answer", False),
+    ],
+)
+def test_a_wait_that_begins_anew_says_what_for(
+    what: tuple[tuple[str, ...], ...], words: str, *, lasting: bool
+) -> None:
+    """Twice may be by chance, three times is not; in an emergency twice is enough."""
+    last = f"last 2026-06-01 12:00 UTC for {MX}: {words}"
+    calm = found(READY, GOOD, memory=begun_anew(2, *what), at=T0 + HOUR)[Code.COOLING]
+    assert calm.text.endswith(f"; the wait began anew 2 times, {last}")
+    stuck = found(READY, GOOD, memory=begun_anew(3, *what), at=T0 + HOUR)[Code.ROLLOVER_STUCK]
+    assert f"; the wait began anew 3 times, {last}; under way since 2026-06-01 12" in stuck.text
+    assert ("until the key is used" in stuck.remedy) is lasting
+    assert ("danebot status mx.example.org" in stuck.remedy) is not lasting
+    assert "--accept-mismatch" not in stuck.remedy
+    hasty = begun_anew(2, *what, urgency=Urgency.EMERGENCY)
+    remedy = found(READY, GOOD, memory=hasty, at=T0 + HOUR)[Code.ROLLOVER_STUCK].remedy
+    assert remedy.endswith("danebot newkey --emergency --accept-mismatch mx.example.org")
 
 
 def test_a_rollover_that_cannot_see_is_reported_when_it_lasts() -> None:
