@@ -11,7 +11,9 @@ from danebot.domain.rollover.evidence.memory import (
     Call,
     CallResult,
     Contact,
+    Deployment,
     Memory,
+    Occurrence,
     Request,
     Urgency,
 )
@@ -190,3 +192,21 @@ def test_an_address_that_answered_before_is_missed_though_its_name_answers_elsew
     one = look("old", "new", addresses=two, dead=["192.0.2.9"])
     found = plan(Observation(wait.state, seen(one), ""), wait.memory, Policy(), T0 + 2 * HOUR)
     assert (found.step, found.hold) == (None, Hold.CANNOT_SEE)
+
+
+def test_only_what_danebot_deployed_waits_to_be_confirmed() -> None:
+    live = held("old")
+    made = Deployment(live.chain.fingerprint, live.key.digest, T0)
+    for origin, phase in (
+        (Occurrence.DEPLOYED, Phase.DEPLOYED),
+        (Occurrence.FOUND, Phase.STABLE),
+    ):
+        memory = Memory(deployment=made._replace(origin=origin))
+        assert planned(state(), memory).phase is phase
+    assert planned(state(), Memory()).phase is Phase.STABLE
+
+
+def test_a_stranger_goes_aside_where_the_file_cannot_be_read() -> None:
+    found = planned(state(staged=held("new", 2))._replace(required=None), Memory())
+    assert (found.step, found.hold) == (Step.PUT_BACK, Hold.RECORDS_UNREADABLE)
+    assert found.keep is Keep.ASIDE
