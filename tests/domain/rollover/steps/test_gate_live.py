@@ -77,6 +77,8 @@ def test_what_was_never_seen_is_unknown() -> None:
 
 def test_what_is_there_must_satisfy_those_who_are_given_a_certificate() -> None:
     assert refusals(shown(FORMER)) == [Refusal(MX, f"{FORMER} doesn't match it")]
+    stronger = tlsa("3 1 2", key="third")  # beside which our digest doesn't count
+    assert [one.until for one in refusals(shown(OURS, stronger))] == [None]
     assert refusals(shown(A)) == []
     assert refusals(shown(A), known=FRESH, deployment=FOUND) == []
 
@@ -122,6 +124,7 @@ def safe(
 def test_what_is_live_is_told_by_its_leaf() -> None:
     leaf = LIVE.chain.ders[:1]
     assert safe(shown(OURS), presented=leaf, new=NEW)
+    assert safe(shown(OURS), presented=LIVE.chain.ders, new=NEW)
     assert not safe(shown(OURS), presented=leaf, new=NEW, state=NONE_LIVE)
     assert not safe(shown(OURS), presented=chain(version=3).chain.ders, new=NEW)
 
