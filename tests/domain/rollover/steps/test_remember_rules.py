@@ -134,6 +134,57 @@ def test_a_record_that_is_gone_is_named_with_those_who_lack_it() -> None:
     assert (lags.begun_anew, lags.interruption) == (0, None)
 
 
+NS1 = "ns1.example.org [192.0.2.1]"
+THERE, LAGS = look("old", "new"), look("old", "new", resolver=["old"])
+MOVED = look("old", "new", at={"ns1": None, "ns2": None, "ns3": None})
+
+
+@pytest.mark.parametrize(
+    ("looks", "lacking"),
+    [
+        ((THERE, LAGS), ("",)),  # it has lost what it had
+        ((LAGS, look("old", at={"ns1": None, "ns2": UNREACHABLE})), ("", NS1)),
+    ],
+)
+def test_what_had_begun_by_anybody_s_word_and_ends_is_counted(
+    looks: tuple[OwnerObservation, ...], lacking: tuple[str, ...]
+) -> None:
+    found = waited(*looks)
+    assert found.begun_anew == 1
+    assert found.interruption is not None
+    assert found.interruption.lacking == lacking
+
+
+def test_what_ends_leaves_no_lag_behind() -> None:
+    assert waited(LAGS).lagged_at == T0 + HOUR
+    gone = waited(LAGS, look("old"))
+    assert (gone.served_since, gone.lagged_at, gone.begun_anew) == (None, None, 1)
+    assert waited(LAGS, THERE).lagged_at is None
+
+
+@pytest.mark.parametrize("before", [THERE, LAGS])
+def test_a_move_is_counted_where_the_wait_had_begun_and_not_before(
+    before: OwnerObservation,
+) -> None:
+    memory = Memory(awaiting=waited(before)._replace(begun_anew=3))
+    first = remember(memory, WAITING, seen(before), T0 + 2 * HOUR)
+    for now in (T0 + 3 * HOUR, BEHIND):
+        after = remember(first, WAITING, seen(MOVED), now).awaiting
+        assert after is not None
+        assert after.begun_anew == 4
+        assert after.interruption is not None
+        assert after.interruption.new == ("ns3.example.org [192.0.2.1]",)
+    never = waited(look("old", at={"ns1": None}))
+    assert (never.begun_anew, never.interruption) == (0, None)
+
+
+def test_another_key_has_a_wait_of_its_own() -> None:
+    begun = Memory(awaiting=waited(THERE))
+    other = remember(begun, state(next_key=key_file("other")), seen(THERE), T0 + 2 * HOUR)
+    assert other.awaiting is not None
+    assert (other.awaiting.begun_anew, other.awaiting.interruption) == (0, None)
+
+
 # ---- anchors -----------------------------------------------------------------------------------
 
 
