@@ -160,6 +160,8 @@ def test_what_ends_leaves_no_lag_behind() -> None:
     gone = waited(LAGS, look("old"))
     assert (gone.served_since, gone.lagged_at, gone.begun_anew) == (None, None, 1)
     assert waited(LAGS, THERE).lagged_at is None
+    lost = waited(THERE, LAGS)
+    assert (lost.served_since, lost.belied_at) == (T0 + 2 * HOUR, T0 + 2 * HOUR)
 
 
 @pytest.mark.parametrize("before", [THERE, LAGS])
