@@ -44,16 +44,18 @@ def broken(old: OwnerMemory, observation: OwnerObservation, now: datetime) -> bo
 def long_unheard(
     owner: OwnerMemory, observation: OwnerObservation | None, now: datetime
 ) -> tuple[str, ...]:
-    """The servers that were heard once, and for too long not again: what they have is unknown.
+    """The servers that were not heard for too long, or never yet: what they have is unknown.
 
     ``owner`` holds the observation, which is of ``now``.  Without one nobody was asked, and nobody
-    was silent.
+    was silent; and where no server was ever heard, the resolver's word is all there is.
     """
-    if observation is None:
+    if observation is None or not owner.heard:
         return ()
     others = f"{WITNESS.text} ["
-    silent = (name for name, at in owner.heard.items() if _too_long(at, now))
-    return tuple(sorted(name for name in silent if not name.startswith(others)))
+    silent = {name for name, at in owner.heard.items() if _too_long(at, now)}
+    known = {name.split(" ")[0] for name in owner.heard}
+    never = {name.text for name in observation.unheard if name != WITNESS} - known
+    return tuple(sorted({name for name in silent if not name.startswith(others)} | never))
 
 
 def _replaced(old: OwnerMemory, observation: OwnerObservation) -> set[str]:

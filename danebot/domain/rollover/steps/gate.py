@@ -192,7 +192,21 @@ class _At(NamedTuple):
         if not _repaired(judge, observation):
             owner = self.memory.owners.get(name, OwnerMemory())
             relies = any(one.line.owner == name for one in self.state.anchored)
-            yield from _refusals(judge, owner, observation, self.policy, relies_on_anchor=relies)
+            quiet = self._quiet(live, owner, observation)
+            yield from _refusals(
+                judge, owner, observation, self.policy, relies_on_anchor=relies, quiet=quiet
+            )
+
+    def _quiet(
+        self, live: Held, owner: OwnerMemory, observation: OwnerObservation | None
+    ) -> tuple[str, ...]:
+        """Who is long silent; nobody where the live certificate nears its end.
+
+        What nobody ever saw there holds a step, and not the certificate.
+        """
+        chain = live.chain
+        latest = chain.not_after - chain.lifetime * self.policy.expiry_warning
+        return long_unheard(owner, observation, self.now) if self.now < latest else ()
 
 
 def loses_nothing(
@@ -386,6 +400,7 @@ def _refusals(
     policy: Policy,
     *,
     relies_on_anchor: bool,
+    quiet: tuple[str, ...],
 ) -> Iterator[Refusal]:
     """Each RRset of an owner that a cache may hold, if it is a reason."""
     now, name = judge.senders.now, judge.senders.owner
@@ -406,7 +421,6 @@ def _refusals(
         if not same and (served is None or served.chain.not_after > now):
             yield Refusal(name, "its TLSA records were never seen", unknown=True)
         return
-    quiet = long_unheard(owner, observation, now)
     if quiet or now < known_at:
         # A record may name the certificate: that is new with the same key, too.
         other_key = relies_on_anchor and (served is None or judge.new.key != served.key)
@@ -415,7 +429,8 @@ def _refusals(
 
 
 def _unheard(owner: DnsName, quiet: tuple[str, ...]) -> Refusal:
-    words = f"no usable answer for {duration(LONGEST_GAP)} and more from {', '.join(quiet)}"
+    span = f"for {duration(LONGEST_GAP)} and more, or ever"
+    words = f"no usable answer {span}, from {', '.join(quiet)}"
     reason = f"{words}: it may have had other TLSA records meanwhile"
     return Refusal(owner, reason, silent=quiet)
 

@@ -223,11 +223,43 @@ def test_what_a_server_had_while_it_was_long_silent_is_unknown() -> None:
     plan = site.look(T0 + LONGEST_GAP + HOUR, mute)
     assert held_back(plan, Hold.CANNOT_SEE)
     assert plan.refusal is not None
-    assert "no usable answer for 5 d and more from ns2.example.org" in plan.refusal.reason
+    assert "no usable answer for 5 d and more, or ever, from ns2.example.org" in plan.refusal.reason
     again = T0 + LONGEST_GAP + DAY
     assert held_back(site.look(again, shown(A, B)), Hold.CACHES)
     assert deployed(site.look(again + Policy().unseen_ttl + HOUR, shown(A, B)))
     assert deployed(watch(SAME).look(T0, mute))
+
+
+def test_what_a_server_has_that_was_never_heard_is_as_unknown() -> None:
+    """Nobody may rest on a wait there that silence made: it may have the old authority's alone."""
+    mute = shown(A, B, at={"ns1": None, "ns2": UNREACHABLE})
+    site = Watch(renewal(SWITCHED))
+    site.look(T0 - 30 * DAY, mute)
+    plan = site.look(T0, mute)
+    assert held_back(plan, Hold.CANNOT_SEE)
+    assert plan.refusal is not None
+    assert plan.refusal.silent == ("ns2.example.org",)
+    newcomer = watch(SWITCHED, A, B)
+    gained = shown(A, B, at={**EVERYWHERE, "ns3": UNREACHABLE})
+    assert held_back(newcomer.look(T0, gained), Hold.CANNOT_SEE)
+    heard = shown(A, B, at={**EVERYWHERE, "ns3": None})
+    assert held_back(newcomer.look(T0 + DAY, heard), Hold.CACHES)
+    assert deployed(newcomer.look(T0 + DAY + Policy().unseen_ttl + HOUR, heard))
+
+
+def test_who_is_silent_for_good_holds_no_certificate_until_its_end() -> None:
+    """Of what nobody ever saw there: at the end the live chain is refused by all in any case."""
+    both = (A, tlsa("3 1 1"))
+    mute = shown(*both, at={"ns1": None, "ns2": UNREACHABLE})
+    site = watch(SWITCHED, *both)
+    site.look(T0, mute)
+    live = chain().chain
+    latest = live.not_after - live.lifetime * Policy().expiry_warning
+    assert held_back(site.look(latest - MINUTE, mute), Hold.CANNOT_SEE)
+    assert deployed(site.look(latest, mute))
+    had = watch(SWITCHED, A)
+    had.look(T0, mute)
+    assert held_back(had.look(latest, mute), Hold.CANNOT_SEE)
 
 
 def test_with_no_server_to_ask_the_resolver_is_believed() -> None:
