@@ -135,6 +135,7 @@ def test_what_was_installed_is_found_and_runs(
         "PIPX_GLOBAL_HOME": f"{tmp_path}/pipx",
         "PIPX_GLOBAL_BIN_DIR": str(local),
         "PIPX_GLOBAL_MAN_DIR": f"{tmp_path}/man",
+        "PIPX_GLOBAL_COMPLETION_DIR": f"{tmp_path}/share",
         "PIPX_DEFAULT_PYTHON": str(python),
         "UV_DEFAULT_INDEX": index,
         "UV_NO_CONFIG": "1",

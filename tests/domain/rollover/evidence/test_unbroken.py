@@ -42,6 +42,7 @@ A1, A2, A3 = (Server(NS1, "192.0.2.1"), Server(NS2, "192.0.2.1"), Server(NS2, "2
 DUAL = look("old", addresses={"ns2": ["192.0.2.1", "2001:db8::7"]})
 SECOND_ALONE = look("old", addresses={"ns2": ["192.0.2.1", "2001:db8::7"]}, dead=["192.0.2.1"])
 ROUTE = OwnerRoute(MX, frozenset({NS1, NS2}), (A1, A2, A3))
+SILENT = ServerOutcome.UNREACHABLE
 RECENT, LONG_AGO = T0 - HOUR, T0 - LONGEST_GAP - MINUTE
 
 
@@ -191,3 +192,12 @@ def test_who_was_asked_and_long_silent_is_named_but_no_witness() -> None:
     heard = {str(A1): LONG_AGO, str(A2): RECENT, str(Server(WITNESS, "192.0.2.53")): LONG_AGO}
     assert long_unheard(known(heard=heard), silent(), T0) == (str(A1),)
     assert long_unheard(known(heard=heard), None, T0) == ()
+
+
+def test_who_was_never_heard_is_named_where_others_are_but_no_witness() -> None:
+    mute = look("old", at={"ns1": None, "ns2": SILENT})
+    assert long_unheard(known(heard={str(A1): T0}), mute, T0) == (str(NS2),)
+    assert long_unheard(known(heard={str(A1): T0, str(A2): T0}), mute, T0) == ()
+    assert long_unheard(known(), mute, T0) == ()
+    outside = witnessed(look("old"), SILENT)
+    assert long_unheard(known(heard={str(A1): T0}), outside, T0) == ()

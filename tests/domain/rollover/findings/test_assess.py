@@ -325,6 +325,8 @@ def test_a_wait_that_begins_anew_says_what_for(
     assert ("until the key is used" in stuck.remedy) is lasting
     assert ("danebot status mx.example.org" in stuck.remedy) is not lasting
     assert "--accept-mismatch" not in stuck.remedy
+    odd = found(READY._replace(name="a b"), GOOD, memory=begun_anew(3, *what), at=T0 + HOUR)
+    assert ("danebot status 'a b'" in odd[Code.ROLLOVER_STUCK].remedy) is not lasting
     hasty = begun_anew(2, *what, urgency=Urgency.EMERGENCY)
     remedy = found(READY, GOOD, memory=hasty, at=T0 + HOUR)[Code.ROLLOVER_STUCK].remedy
     assert remedy.endswith("danebot newkey --emergency --accept-mismatch mx.example.org")
