@@ -7,6 +7,7 @@ is no second name of the same file: editors write in place, vim does so because 
 
 from __future__ import annotations
 
+import codecs
 import os
 from pathlib import Path
 
@@ -57,14 +58,30 @@ def cut_off(paths: LineagePaths) -> bool:
         data = read_bytes(paths.conf)
     except TreeError:
         return False  # removed by certbot, or by the operator
-    nothing = not data.strip() or b"\0" in data
+    nothing = not data.strip() or _has_zeros(data)
     kept = None if data.endswith(b"\n") and not nothing else _read(_kept(paths))
     if kept is None or nothing:
         return kept is not None
+    if not _begins_text(data):
+        return False  # certbot wrote no such octets: it is of another encoding
     if data.splitlines()[-1] in kept.text.encode().splitlines():
         return False
     conf = _read(paths.conf)
     return conf is None or not kept.values.keys() <= conf.values.keys()
+
+
+def _has_zeros(data: bytes) -> bool:
+    """Whether a disk left zeros for what it hadn't got; in UTF-16 none stands beside another."""
+    return b"\0\0" in data or data.find(b"\0") == len(data) - 1
+
+
+def _begins_text(data: bytes) -> bool:
+    """Whether it is UTF-8, or the beginning of such text."""
+    try:
+        codecs.getincrementaldecoder("utf-8")().decode(data)
+    except UnicodeDecodeError:
+        return False
+    return b"\0" not in data
 
 
 def put_conf_back(paths: LineagePaths) -> str | None:

@@ -74,11 +74,25 @@ def test_what_is_cut_off_is_put_back(grown: Grown, share: float) -> None:
     assert recover(grown.tree, NAME) == ()
 
 
-def test_zeros_are_put_back(grown: Grown) -> None:
+@pytest.mark.parametrize("zeros", [1, 2, 100, None])
+def test_zeros_are_put_back(grown: Grown, zeros: int | None) -> None:
     whole = grown.paths.conf.read_bytes()
-    _as_certbot(grown, bytes(len(whole)))
+    count = len(whole) if zeros is None else zeros
+    _as_certbot(grown, whole[: len(whole) - count] + bytes(count))
     assert len(recover(grown.tree, NAME)) == 1
     assert grown.paths.conf.read_bytes() == whole
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "cp037"])
+def test_what_an_editor_saved_in_another_encoding_is_nobodys_power_cut(
+    grown: Grown, encoding: str
+) -> None:
+    """People lose nothing of what they wrote; that it can't be read they are told."""
+    data = ("# mine\n" + grown.paths.conf.read_text()).encode(encoding)
+    _as_certbot(grown, data)
+    with pytest.raises(TreeError):
+        recover(grown.tree, NAME)
+    assert grown.paths.conf.read_bytes() == data
 
 
 @pytest.mark.parametrize("end", ["\n", ""], ids=["ended", "no final newline"])
