@@ -43,8 +43,8 @@ def emergency(
     context = console.context(tree)
     urgency = Urgency.MISMATCH_ACCEPTED if accepted else Urgency.EMERGENCY
     if dry_run:
-        console.see_certbot()
         found = find_successor(context, name, urgency)
+        console.see_certbot()
         return _say_dry(console, name, found, accepted=accepted)
     console.certbot()
     revocation = Revocation.WANTED if revoke else Revocation.LEFT

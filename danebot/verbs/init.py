@@ -51,9 +51,10 @@ def init(console: Console, names: tuple[str, ...], *, told: Told, dry_run: bool)
     if not selected:
         return _say_none(console, context)
     if dry_run:
+        looked = _looked(context, selected)
         console.see_certbot()
         status, bare = FINE, []
-        for name, found in _looked(context, selected).items():
+        for name, found in looked.items():
             status = max(status, _init_dry(console, context, name, found, told))
             if isinstance(found, _Looked) and _goes_bare(found, told):
                 bare.append(unprotected(name, first_found(found.state, found.search.found)))

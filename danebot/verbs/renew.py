@@ -133,8 +133,9 @@ def _renew_dry(console: Console, names: tuple[str, ...], *, as_json: bool) -> in
     context = console.context(tree)
     started = context.clock()
     selected = tree.select(names)
-    console.see_certbot()
     found = look_over(context, selected)
+    if not found.unreadable:  # else that comes first: it is root's to read
+        console.see_certbot()
     wrong = (*found.unreadable, *(() if names else (*orphans(context), *no_lineages(context))))
     told = (*wrong, *(one for view in found.views for one in view.findings))
     console.report(told, news=console.detail)
