@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from mutants.edits import Mutant
 
 KILLED, SURVIVED, UNREACHED = "killed", "survived", "no test reaches it"
-UNDECIDED = "its own room's tests don't notice it, and there was no time for the others"
+UNDECIDED = "its own room's tests don't notice it, and there was no time for others"
 Files = dict[Path, list["pytest.Item"]]
 Known = dict[str, Any]  # of each file: see `_measure`
 Measured = tuple[float, dict[str, list[int]]]  # seconds, and the lines of each file
@@ -61,6 +61,7 @@ class Trial:
     outcomes: dict[int, str] = field(default_factory=dict)
     durations: dict[str, float] = field(default_factory=dict)
     reached: dict[tuple[str, int], set[str]] = field(default_factory=dict)
+    _slow: list[str] = field(default_factory=list)
     _good: dict[Path, list[pytest.Item]] = field(default_factory=dict)
 
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
@@ -103,6 +104,9 @@ class Trial:
         if self._measure(files, known, ends):
             self._run(again, ends)
             self._run(range(number, count), ends)
+        if self._slow:  # on a busy machine: one of these might have noticed
+            left = [n for n, outcome in self.outcomes.items() if outcome != KILLED]
+            self.outcomes.update(dict.fromkeys(left, UNDECIDED))
 
     def _run(self, numbers: Iterable[int], ends: float) -> None:
         """Try mutants with all tests that are measured."""
@@ -162,6 +166,7 @@ class Trial:
 
     def _take(self, item: pytest.Item, measured: Measured | None) -> None:
         if measured is None:
+            self._slow.append(item.nodeid)
             return
         self.durations[item.nodeid], reached = measured
         for file, lines in reached.items():
