@@ -283,9 +283,10 @@ _REAL = {name: getattr(where, name) for where, name, _ in _PATCHES}
 
 
 @contextmanager
-def kept(keep: Keep, eyes: Eyes) -> Iterator[None]:
+def kept(keep: Keep, eyes: Eyes | None = None) -> Iterator[None]:
     """While it is in force, results are kept with what those eyes see, or not."""
-    eyes.form = Seen if keep is Keep.RESULTS else OwnerObservation
+    if eyes is not None:
+        eyes.form = Seen if keep is Keep.RESULTS else OwnerObservation
     patches = _PATCHES if keep is Keep.RESULTS else ()
     for where, name, other in patches:
         setattr(where, name, other)

@@ -7,6 +7,7 @@ The operator publishes what the service has, what the tree has, or both, and men
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -18,6 +19,7 @@ from danebot.domain.names import DnsName
 from danebot.domain.rollover.evidence.anchors import anchored
 from danebot.domain.rollover.evidence.memory import Deployment, Memory
 from danebot.domain.rollover.evidence.policy import Policy
+from danebot.domain.rollover.evidence.propagation import Observations
 from danebot.domain.rollover.steps.gate import loses_nothing
 from danebot.domain.rollover.steps.phases import Observation, Plan, Step
 from danebot.domain.rollover.steps.plan import plan
@@ -25,8 +27,10 @@ from danebot.domain.rollover.steps.remember import remember
 from danebot.domain.rollover.steps.unasked import disproved, to_be_asked
 from domain.builders import DAY, HOUR, MX, T0, seen
 from domain.gate_world import chain, renewal, shown, tlsa
+from sim.keeping import Keep, Seen, kept
 
 _LIVE, _NEW = chain("old", days=200), chain("old", version=2, days=200)
+_BEFORE, _STAGED = renewal(_LIVE, _LIVE), renewal(_NEW, _LIVE)
 _KEYS = ("late", "late", "late", "old", "third")
 _RRSETS = (("late",), ("late",), ("late", "old"), ("old",), ("third",), ())
 _TTLS = (HOUR, 6 * HOUR, DAY)
@@ -44,7 +48,17 @@ class Version(NamedTuple):
     @property
     def records(self) -> tuple[TlsaRecord, ...]:
         """The RRset."""
-        return tuple(tlsa("3 1 1", key=key) for key in self.keys)
+        return tuple(map(_record, self.keys))
+
+
+@functools.cache
+def _record(key: str) -> TlsaRecord:
+    return tlsa("3 1 1", key=key)
+
+
+@functools.cache
+def _presented(key: str) -> tuple[bytes, ...]:
+    return chain(key, days=200).chain.ders
 
 
 class End(NamedTuple):
@@ -66,6 +80,8 @@ class Restored:
     services: list[tuple[datetime, str]] = field(default_factory=list)
     memory: Memory = field(default_factory=Memory)
     policy: Policy = field(default_factory=lambda: Policy(min_wait=timedelta(0), margin=HOUR))
+    keep: Keep = Keep.RESULTS
+    shown: dict[Version, Observations] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Roll the dice: the RRset's versions, and what the service has."""
@@ -93,16 +109,21 @@ class Restored:
         """The key that the service has."""
         return [key for start, key in self.services if start <= now][-1]
 
+    def see(self, now: datetime) -> Observations:
+        """What a look at that time shows: the same, while nothing changes."""
+        version = self.at(now)
+        if version not in self.shown:
+            one = shown(*version.records, ttl=version.ttl)
+            self.shown[version] = seen(Seen(*one) if self.keep is Keep.RESULTS else one)
+        return self.shown[version]
+
     def look(self, now: datetime) -> None:
         """A look of which the backup knows."""
-        version, state = self.at(now), renewal(_LIVE, _LIVE)
-        look = seen(shown(*version.records, ttl=version.ttl))
-        self.memory = remember(self.memory, state, look, now)
+        self.memory = remember(self.memory, _BEFORE, self.see(now), now)
 
     def run(self, now: datetime) -> Plan:
         """One run, as `LineageRun` makes it, up to the step that it takes."""
-        version, state = self.at(now), renewal(_NEW, _LIVE)
-        look = seen(shown(*version.records, ttl=version.ttl))
+        state, look = _STAGED, self.see(now)
         unharmed: frozenset[DnsName] = frozenset()
         asked = False
         while True:
@@ -114,7 +135,7 @@ class Restored:
             if asked or not self.asks(found):
                 return found
             asked, silent = True, self.rng.random() < 0.2
-            presented = chain(self.service(now), days=200).chain.ders
+            presented = _presented(self.service(now))
             if not silent and loses_nothing(
                 MX, presented, _NEW, state, look, memory=self.memory, policy=self.policy, now=now
             ):
@@ -145,9 +166,13 @@ def relied_upon(found: Plan) -> bool:
     return bool(found.relies)
 
 
-def simulate_restored(seed: int, asks: Asks = relied_upon) -> End:
+def simulate_restored(seed: int, asks: Asks = relied_upon, keep: Keep = Keep.RESULTS) -> End:
     """Play one history, a run each day, until the renewal is deployed or the time is over."""
-    history = Restored(Random(seed), asks)
+    with kept(keep):
+        return _played(Restored(Random(seed), asks, keep=keep))
+
+
+def _played(history: Restored) -> End:
     for day in range(3):
         history.look(T0 - (38 - day) * DAY)
     now, looks = T0 + history.rng.random() * DAY, 3

@@ -6,7 +6,8 @@ import pytest
 
 from amounts import amount
 from danebot.domain.rollover.steps.phases import Plan
-from sim.restored import simulate_restored
+from sim.keeping import Keep
+from sim.restored import relied_upon, simulate_restored
 
 pytestmark = [pytest.mark.once, pytest.mark.no_cover]
 
@@ -27,3 +28,9 @@ def test_where_the_memory_is_believed_some_service_does() -> None:
         return False
 
     assert any(simulate_restored(seed, believes).harmed for seed in range(_HISTORIES))
+
+
+def test_what_is_kept_changes_no_restored_tree() -> None:
+    for seed in range(_HISTORIES // 5):
+        first, again = (simulate_restored(seed, relied_upon, keep) for keep in Keep)
+        assert first == again, seed
