@@ -16,6 +16,7 @@ from io import TextIOWrapper
 from pathlib import Path
 from typing import NoReturn
 
+from danebot.adapters import cores
 from danebot.errors import DanebotError, UnknownLineageError
 from danebot.waiting import cleared
 
@@ -25,6 +26,7 @@ FINE, ATTENTION, USAGE, INTERRUPTED = 0, 1, 2, 130
 
 def command() -> NoReturn:
     """`main` for a process of its own: ends here, to tidy up modules would take 30 ms more."""
+    cores.forbid()
     status = _run(None)
     with suppress(OSError):  # that nobody reads was told
         _flush()

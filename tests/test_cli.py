@@ -113,6 +113,23 @@ def test_a_terminal_that_lacks_a_character_gets_the_rest(
     assert done.stdout.endswith("; Ov\\u011b\\u0159ovatel\n")
 
 
+_LIMIT = """
+import resource
+from danebot import cli
+
+cli._run = lambda _: print(*resource.getrlimit(resource.RLIMIT_CORE)) or 0
+cli.command()
+"""
+
+
+def test_no_core_dump_holds_a_key() -> None:
+    line = 'ulimit -Sc 7; ulimit -Hc 9; exec "$@"'
+    argv = ["/bin/sh", "-c", line, "sh", sys.executable, "-c", _LIMIT]
+    told = subprocess.check_output(argv, text=True, timeout=60).split()
+    assert told[0] == "0"
+    assert int(told[1]) in (9 * 512, 9 * 1024)  # a shell counts in blocks
+
+
 def test_a_parent_that_ignores_the_end_of_children_is_no_obstacle() -> None:
     """Some cron wrappers do: then the system keeps no exit status for anybody."""
     script = (

@@ -20,6 +20,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import IO
 
+from danebot.adapters import cores
 from danebot.domain.names import printable
 from danebot.tuples import NamedTuple
 
@@ -102,6 +103,7 @@ def run_program(
         except (OSError, ValueError) as exc:  # ValueError: a NUL in an argument
             reason = exc.strerror if isinstance(exc, OSError) else None
             return Ended(Ending.NOT_STARTED, None, reason or str(exc), timedelta(0))
+        cores.allow_as_before(process.pid)
         watch = _Watch(process)
         deadline = began + timeout.total_seconds()
         ending = Ending.EXITED

@@ -86,6 +86,27 @@ def test_the_program_has_danebots_umask_and_environment(monkeypatch: pytest.Monk
     assert {"A=b", "LANG=xx"} <= set(ended.lines)
 
 
+_STARTS = """
+from datetime import timedelta
+from danebot.adapters import cores
+from danebot.adapters.process import run_program
+
+cores.forbid()
+day, words = timedelta(days=1), "sleep 0.5; ulimit -Sc; ulimit -Hc; grep core /proc/$PPID/limits"
+argv = ["/bin/sh", "-c", words]
+print(run_program(argv, timeout=day, grace=day, environment={}).output)
+"""
+
+
+def test_danebot_leaves_no_core_dump_and_its_programs_may() -> None:
+    """The programs have the limit that danebot was started with: a hook may start a service."""
+    limits = ["/bin/sh", "-c", 'ulimit -Sc 7; ulimit -Hc 9; exec "$@"', "sh"]
+    argv = [*limits, sys.executable, "-c", _STARTS]
+    soft, hard, own = subprocess.check_output(argv, text=True, timeout=60).splitlines()[:3]
+    assert (soft, hard) == ("7", "9")
+    assert own.split()[:5] == ["Max", "core", "file", "size", "0"]
+
+
 def test_the_end_of_much_output_is_kept() -> None:
     ended = shell("yes | head -c 1000000; echo; echo the end")
 
