@@ -26,6 +26,7 @@ from prove import (
     crash_points,
     fleet,
     histories,
+    load,
     long_run,
     parsers,
     power_cuts,
@@ -45,6 +46,7 @@ PARTS = (
     power_cuts.PART,
     together.PART,
     long_run.PART,
+    load.PART,
     fleet.PART,
 )
 _WORK = 0.9  # of a part's time; in the rest it ends

@@ -1,8 +1,9 @@
 """An exporter that probes for a simulated month: what it holds on to stays the same.
 
-Five minutes are a scrape.  Each day has its daily run, a probe asked for, visitors who say nothing
-and a SIGHUP; each week resolver, secondary and Postfix are started anew.  Memory, descriptors and
-threads are looked at daily, and so is how long a scrape takes.
+Five minutes are a scrape.  Each day has its daily run, a probe and checks asked for (``check_dane
+--via``), visitors who say nothing and a SIGHUP; each week resolver, secondary and Postfix are
+started anew.  Memory, descriptors and threads are looked at daily, and so is how long a scrape
+takes.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import NamedTuple
 
+from asking import check_dane
 from e2e.site import Site
 from exporter.running import Exporter, exporter
 from lab.lab import Lab, missing
@@ -28,6 +30,7 @@ _WARM = 2  # days
 _MORE_MEMORY = 4  # MiB
 _MORE_THREADS = 4  # visitors that a thread still waits for
 _SILENT = 8  # visitors a day
+_CHECKS = 4  # a day
 _SLOWER = 3  # times
 _WEEKLY = ("resolver", "secondary", "postfix")
 
@@ -50,7 +53,8 @@ def _run(budget: Budget) -> Iterator[Row]:
         site = Site(lab)
         site.staged()
         site.quiet("renew")
-        options = ("--config", site.configure(), "--probe.targets", "any")
+        socket_words = ("--check.socket", _socket(site))
+        options = ("--config", site.configure(), "--probe.targets", "any", *socket_words)
         with exporter(*options, interval="1s") as found, ExitStack() as visitors:
             while len(days) < _DAYS and not budget.over():
                 visitors.close()
@@ -61,8 +65,13 @@ def _run(budget: Budget) -> Iterator[Row]:
     yield _row(days)
 
 
+def _socket(site: Site) -> Path:
+    return site.tree.parent / "check.sock"
+
+
 def _day(site: Site, found: Exporter, day: int, visitors: ExitStack, budget: Budget) -> list[float]:
     """How long each scrape took, in seconds."""
+    place = _socket(site)
     site.ok("renew")
     if day % 7 == 6:
         for service in _WEEKLY:
@@ -76,6 +85,10 @@ def _day(site: Site, found: Exporter, day: int, visitors: ExitStack, budget: Bud
         visitors.enter_context(closing(visitor))
     found.get("/probe?target=mail.example.test&module=smtp")
     found.get("/")
+    for _ in range(_CHECKS):
+        told = check_dane(["--via", str(place), "-H", "mail.example.test", "-p", "25"])
+        if told.state == "UNKNOWN":
+            raise AssertionError(f"day {day}: {told.text}")
     took = []
     with closing(http.client.HTTPConnection("127.0.0.1", found.port, timeout=60)) as connection:
         for _ in range(_SCRAPES):
