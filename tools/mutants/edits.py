@@ -130,7 +130,7 @@ def _nodes(tree: ast.Module) -> Iterator[tuple[ast.AST, tuple[ast.AST, ...]]]:
         node, parents = todo.pop()
         if parents:
             yield node, parents
-        if isinstance(node, ast.JoinedStr) or _only_for_types(node):
+        if isinstance(node, ast.JoinedStr) or _only_for_types(node) or _is_strict(node):
             continue
         inner = [
             (child, (*parents, node))
@@ -144,6 +144,11 @@ def _nodes(tree: ast.Module) -> Iterator[tuple[ast.AST, tuple[ast.AST, ...]]]:
 
 def _only_for_types(node: ast.AST) -> bool:
     return isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+
+
+def _is_strict(node: ast.AST) -> bool:
+    """Whether it is ``strict=True``, whose absence is tried, and says the same as False."""
+    return isinstance(node, ast.keyword) and node.arg == "strict"
 
 
 def _place(parents: tuple[ast.AST, ...]) -> tuple[str, bool]:

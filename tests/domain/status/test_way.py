@@ -124,3 +124,36 @@ def test_a_clock_that_was_set_back_leaves_a_picture(ahead: timedelta) -> None:
     assert 0 <= share(way(status, NOW), NOW) <= 1
     usual = len(next(timeline(confirmed(), NOW)))
     assert len(next(timeline(status, NOW))) == usual
+
+
+def test_a_step_to_come_has_no_time_that_is_past() -> None:
+    """What the document expected, and what didn't come by then, is expected by nobody."""
+    lost = sample.cooling(NAME)._replace(seen_since=None)
+    for safe, told in ((NOW - HOUR, None), (NOW, None), (NOW + HOUR, NOW + HOUR)):
+        stages = way(lost._replace(safe_at=safe), NOW)
+        assert [one.at for one in stages] == [lost.awaiting_since, None, told, *[None] * 4]
+    assert way(confirmed()._replace(retire_at=NOW - HOUR), NOW)[6].at is None
+
+
+def test_a_key_is_safe_from_the_moment_on_that_was_told() -> None:
+    cooling = sample.cooling(NAME)
+    for safe, reached in ((NOW, True), (NOW + timedelta(seconds=1), False)):
+        assert way(cooling._replace(safe_at=safe), NOW)[2].reached is reached
+
+
+def test_old_keys_of_a_deployment_that_nobody_remembers_make_no_rollover() -> None:
+    """That memory may be lost."""
+    base = sample.lineage(NAME)._replace(old_keys=(b"old",))
+    assert way(base._replace(deployed_at=None), NOW) == ()
+    assert len(way(base, NOW)) == 7
+
+
+def test_how_far_it_is_goes_with_the_time_from_step_to_step() -> None:
+    status = confirmed()._replace(deployed_at=NOW - 9 * HOUR)
+    stages = way(status, NOW)  # confirmed an hour ago; old records may go in a day
+    assert share(stages, NOW) == 1 / 25
+    assert share(stages, NOW + 2 * DAY) == 1
+    assert share(stages, NOW - DAY) == 0
+    assert share(way(unseen(), NOW), NOW) == 0.25  # nobody knows when records will be seen
+    unknown = tuple(one._replace(at=None) if one.reached else one for one in stages)
+    assert share(unknown, NOW) == 0.25

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from datetime import date, timedelta
 
 import pytest
@@ -18,7 +19,11 @@ from danebot.domain.lineage.keys import Algorithm, PublicKey
 from danebot.domain.lineage.state import Anchored, KeyFile
 from danebot.domain.rollover.evidence.memory import Memory
 from danebot.domain.rollover.evidence.policy import Policy
-from danebot.domain.rollover.findings.named_records import named_records, names_in_records
+from danebot.domain.rollover.findings.named_records import (
+    has_anchors,
+    named_records,
+    names_in_records,
+)
 from danebot.domain.rollover.records.in_use import KeysInUse
 from danebot.domain.rollover.records.publication import publication
 from danebot.domain.rollover.steps.phases import Observation
@@ -27,7 +32,7 @@ from danebot.domain.status.summary import lineage_status
 from danebot.render.lineage import publication_lines, status_lines
 from domain import builders
 from domain.builders import MX, T0, line
-from domain.gate_world import chain, shown, tlsa
+from domain.gate_world import EVERYWHERE, There, chain, shown, tlsa
 
 NOTHING = TlsaRecord(3, 1, 1, hashlib.sha256(b"").digest())
 
@@ -61,8 +66,10 @@ def told(
     of: Authorities | None,
     security: Security = Security.SECURE,
     awaited: KeyType | None = None,
+    servers: Mapping[str, There] = EVERYWHERE,
 ) -> dict[FindingKind, Finding]:
-    seen = at(shown(*records, security=security))
+    """What is told of records that the resolver has, and the servers too unless others are said."""
+    seen = at(shown(*records, security=security, at=servers))
     if awaited is not None:
         file = KeyFile(PublicKey(b"next", awaited), T0)
         seen = seen._replace(state=seen.state._replace(next=file))
@@ -77,6 +84,52 @@ def test_anchors_are_not_advised_beside_a_stronger_digest() -> None:
     remedy = told(tlsa("2 1 2"), of=of)[Code.TLSA_ANCHOR_RETIRED].remedy
     assert remedy == f"add: {MX}. IN TLSA {tlsa('3 1 1')}"
     assert "--anchors" in told(tlsa("2 0 2"), of=of)[Code.TLSA_ANCHOR_RETIRED].remedy
+
+
+PUBLISH = f"publish what this prints: danebot tlsa --anchors {builders.state().name}"
+SOMEBODYS = tlsa("3 1 1", key="x")
+
+
+def test_what_to_add_is_only_what_helps() -> None:
+    """The key's record may be there unseen by the resolver, or count at one server alone."""
+    of = table(Use.RETIRED, Use.ACTIVE)
+
+    def remedy(anchor: TlsaRecord, *others: TlsaRecord, servers: Mapping[str, There]) -> str:
+        return told(anchor, *others, of=of, servers=servers)[Code.TLSA_ANCHOR_RETIRED].remedy
+
+    weak, strong = tlsa("2 1 1"), tlsa("2 1 2")
+    add = f"add: {MX}. IN TLSA {tlsa('3 1 1')}"
+    assert remedy(weak, servers=EVERYWHERE) == f"{add}; or {PUBLISH}"
+    lagging = {"ns1": [weak, tlsa("3 1 1")], "ns2": [weak, tlsa("3 1 1")]}
+    assert remedy(weak, servers=lagging) == PUBLISH
+    differ = {"ns1": [weak, tlsa("3 1 2", key="y")], "ns2": [weak, SOMEBODYS]}
+    assert remedy(weak, SOMEBODYS, servers=differ) == PUBLISH
+    ours = {name: [strong, tlsa("3 1 1")] for name in ("ns1", "ns2")}
+    assert remedy(strong, servers=ours) == (
+        "see that a 3 1 1 record counts there: beside a 2 1 2 one senders pass 2 1 1 over"
+    )
+
+
+def test_an_anchor_matters_beside_records_of_other_keys_and_of_nothing() -> None:
+    of = table(Use.RETIRED, Use.ACTIVE)
+    assert set(told(tlsa("2 1 1"), SOMEBODYS, of=of)) == {Code.TLSA_ANCHOR_RETIRED}
+    nothing = TlsaRecord(2, 0, 2, hashlib.sha512(b"").digest())
+    assert set(told(tlsa("2 1 1"), nothing, of=of)) == {
+        Code.TLSA_ANCHOR_RETIRED,
+        Code.TLSA_MISMADE,
+    }
+
+
+def test_the_table_is_of_use_where_an_anchor_is_among_the_records() -> None:
+    for records, useful in (
+        ([], False),
+        ([tlsa("3 1 1")], False),
+        ([tlsa("1 1 1")], False),
+        ([tlsa("2 1 1")], True),
+        ([tlsa("3 1 1"), tlsa("2 1 1")], True),
+    ):
+        assert has_anchors({MX: shown(*records)}) is useful
+    assert has_anchors({}) is False
 
 
 def test_an_owner_that_rests_on_a_retired_anchor() -> None:
@@ -140,6 +193,26 @@ def test_an_answer_that_is_not_secure_or_a_table_that_is_not_there_says_nothing(
     assert told(tlsa("2 1 1"), of=None) == {}
     lost = told(tlsa("2 1 1"), of=table(Use.RETIRED), security=Security.INSECURE)
     assert lost == {}
+
+
+def test_without_a_look_or_anything_served_no_record_is_judged() -> None:
+    """A record made of nothing is told even then."""
+    of, seen = table(Use.RETIRED), at(shown(tlsa("2 1 1"), NOTHING))
+    bare = seen.state._replace(live=None, combo=None)
+    names = names_in_records(bare, seen.owners, (), of, T0)
+    found = named_records(bare, seen.owners, names, of, in_use=KeysInUse(), now=T0)
+    assert [one.code for one in found] == [Code.TLSA_MISMADE]
+    assert list(named_records(seen.state, {}, names, of, in_use=KeysInUse(), now=T0)) == []
+
+
+def test_records_that_nobody_knows_have_no_name() -> None:
+    seen, of = at(shown(tlsa("2 1 1"), SOMEBODYS)), table(Use.ACTIVE)
+    (name,) = names_in_records(seen.state, seen.owners, (), of, T0).items()
+    assert (name[0], name[1].words) == (tlsa("2 1 1"), "Let's Encrypt A: issues now")
+    others = of._replace(rows=())
+    assert names_in_records(seen.state, seen.owners, (), others, T0) == {}
+    every = (tlsa("2 1 1"), SOMEBODYS)
+    assert names_in_records(seen.state, seen.owners, every, of, T0) == {}
 
 
 @pytest.mark.parametrize(

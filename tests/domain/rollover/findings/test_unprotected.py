@@ -58,6 +58,26 @@ def test_records_that_refuse_the_key_are_named_and_never_denied() -> None:
     assert "--no-dane" not in one.remedy
 
 
+def test_only_records_that_refuse_are_said_to_and_an_odd_name_can_be_pasted() -> None:
+    own, unsigned = (DnsName.parse(f"_{port}._tcp.mail.example.org") for port in (465, 587))
+    every = [
+        Found(own, Standing.OURS, own),
+        Found(OWNER, Standing.UNTOLD, OWNER),
+        Found(unsigned, Standing.UNTOLD, unsigned, unsigned=True),
+    ]
+    one = unprotected("a b", every)
+    assert one.text.endswith(f"; senders refuse its key by the records at {OWNER}")
+    assert one.remedy == (
+        "this prints the record to add beside them: danebot tlsa 'a b'; then run: danebot watch "
+        f"'a b' {OWNER} {unsigned}; if another's service is there: danebot watch --remove 'a b' "
+        f"{OWNER} {unsigned}"
+    )
+    assert unprotected("a b").remedy == (
+        "this prints what to publish: danebot tlsa 'a b'; or say that there is none: danebot init "
+        "--no-dane 'a b'"
+    )
+
+
 def test_records_of_its_own_are_to_be_watched() -> None:
     for standing in (Standing.OURS, Standing.IDLE):
         one = beside(standing)
