@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -16,7 +16,7 @@ from danebot.domain.dns.answers import (
     Unresolved,
 )
 from danebot.domain.names import DnsName, Hostname
-from domain.builders import DAY, HOUR, MINUTE, OTHER, led, look, silent, witnessed
+from domain.builders import DAY, HOUR, MINUTE, OTHER, T0, led, look, silent, witnessed
 
 Spans = tuple[timedelta | None, timedelta | None]
 TARGET = DnsName("tlsa.example.com")
@@ -168,3 +168,25 @@ def test_all_were_heard_only_if_the_resolver_and_every_server_answered() -> None
     assert not look("old", at={}).heard_all
     assert not silent().heard_any
     assert (look("old").answer.secure, silent().answer.secure) == (True, False)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "by_server", "by_resolver", "signed"),
+    [
+        (ServerOutcome.ANSWERED, None, None, False),
+        (ServerOutcome.ANSWERED, T0, None, True),
+        (ServerOutcome.ANSWERED, None, T0, True),
+        (ServerOutcome.LAME, T0, None, False),  # who doesn't say what it has shows nothing
+    ],
+)
+def test_a_zone_is_signed_where_the_resolver_or_a_server_shows_a_signature(
+    outcome: ServerOutcome,
+    by_server: datetime | None,
+    by_resolver: datetime | None,
+    *,
+    signed: bool,
+) -> None:
+    one = look("old")
+    answer = one.answer._replace(signed_since=by_resolver)
+    server = one.servers[0]._replace(outcome=outcome, signed_since=by_server)
+    assert one._replace(answer=answer, servers=(server,)).signed is signed

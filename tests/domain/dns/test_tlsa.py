@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from danebot.domain.dns.forms import RecordForm
 from danebot.domain.dns.tlsa import (
     DaneEe,
     Declared,
@@ -18,6 +19,7 @@ from danebot.domain.dns.tlsa import (
     edit_dane_ee,
     parse_dane_ee,
     parse_dnsnames,
+    raw_key_suffices,
     unusable_reason,
 )
 from danebot.domain.names import DnsName
@@ -70,6 +72,40 @@ def test_why_a_record_cannot_be_used(
     numbers: tuple[int, int, int], length: int, reason: Unusable | None
 ) -> None:
     assert unusable_reason(TlsaRecord(*numbers, bytes(length))) is reason
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("3 1", "3 1"),
+        ("3 1 1" + 35 * "x", "3 1 1" + 35 * "x"),
+        ("3 1 1" + 36 * "x", "3 1 1" + 32 * "x" + "..."),
+    ],
+)
+def test_a_text_that_names_no_kind_of_record_is_shown_as_far_as_it_can_be(
+    text: str, shown: str
+) -> None:
+    assert RecordForm.parse(" 3 11 ") == RecordForm(3, 1, 1)
+    with pytest.raises(RecordSyntaxError) as caught:
+        RecordForm.parse(text)
+    assert str(caught.value) == f"'{shown}' is no kind of TLSA record: want '3 1 1' or 311"
+
+
+@pytest.mark.parametrize(
+    ("others", "suffices"),
+    [
+        ((), True),
+        (("3 0 1 " + DIGEST,), False),
+        (("2 1 1 " + DIGEST,), False),
+        (("1 0 1 " + DIGEST, "0 1 1 " + DIGEST), True),  # which mail passes over
+        (("2 0 1 ab", "3 0 9 " + DIGEST), True),  # which nobody can use
+    ],
+)
+def test_a_bare_key_suffices_where_no_record_of_use_wants_more(
+    others: tuple[str, ...], *, suffices: bool
+) -> None:
+    own = TlsaRecord.parse(f"3 1 1 {DIGEST}")
+    assert raw_key_suffices([own, *map(TlsaRecord.parse, others)]) is suffices
 
 
 @pytest.mark.parametrize(
@@ -130,6 +166,27 @@ def test_each_line_that_cannot_be_read_is_named(text: str, problems: list[str]) 
     found = parse_dane_ee(text).problems
     assert len(found) == len(problems)
     assert all(one.startswith(words) for one, words in zip(found, problems, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("text", "owner"),
+    [
+        (MX.text, MX.text),
+        ("1", "_25._tcp.mail.example.org"),
+        ("a..b", "_25._tcp.mail.example.org"),
+        ("mx.example.org", "_25._tcp.mail.example.org"),
+        (f"{MX} 1 #", None),
+        (f"{MX} 1 x", "_25._tcp.mail.example.org"),
+        (f"1 {MX} x", "_25._tcp.mail.example.org"),
+    ],
+)
+def test_a_line_that_is_no_pair_is_told_how_it_was_meant_if_that_is_known(
+    text: str, owner: str | None
+) -> None:
+    words = f"want MATCHING-TYPE OWNER, found '{text}'; write it as: 1 {owner}"
+    if owner is None:
+        words = f"matching type '{MX.text[:20]}' is not one of 0, 1, 2; mostly 1"
+    assert parse_dane_ee(text).problems == (f"1: {words}",)
 
 
 def test_what_can_be_read_holds_beside_what_cannot() -> None:

@@ -54,6 +54,7 @@ def serving(days: float, rule: RenewalRule = CERTBOTS_OWN, *, begins: float = 0)
         ("1 month", 30 * DAY),
         ("6 months 1 week", 187 * DAY),
         ("", None),
+        (" , ", None),
         ("soon", None),
         ("3 fortnights", None),
         ("3 days or so", None),

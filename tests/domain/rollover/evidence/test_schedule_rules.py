@@ -25,6 +25,7 @@ from danebot.domain.rollover.evidence.schedule import (
     lacks_key_type,
     remember_current,
     renewals_with_one_key,
+    requested,
     rollover_at,
     wants_next_key,
     wants_rollover,
@@ -176,3 +177,15 @@ def test_the_minimum_wait_stays_where_records_are_awaited_that_the_resolver_alon
     assert hurried(Policy(), Memory(awaiting=blind._replace(witness=Witness.SERVERS))) == cut
     assert hurried(Policy(), Memory(awaiting=blind._replace(lines=()))) == cut
     assert hurried(Policy(), Memory()) == cut
+
+
+def test_that_a_key_is_compromised_goes_for_any_successor_and_nothing_else_does() -> None:
+    asked = Request(key("new").digest, T0)
+    for urgency, other in (
+        (Urgency.ORDINARY, None),
+        (Urgency.EMERGENCY, asked._replace(digest=OLD, urgency=Urgency.EMERGENCY)),
+        (Urgency.MISMATCH_ACCEPTED, asked._replace(digest=OLD, urgency=Urgency.EMERGENCY)),
+    ):
+        memory = Memory(request=asked._replace(urgency=urgency))
+        assert requested(memory, key("new")) == memory.request
+        assert requested(memory, key("old")) == other

@@ -75,6 +75,17 @@ def test_the_last_of_its_addresses_counts() -> None:
     assert broken(known(heard=dict.fromkeys(heard, LONG_AGO)), SECOND_ALONE, T0)
 
 
+@pytest.mark.parametrize(("last", "anew"), [(RECENT, False), (LONG_AGO, True)])
+def test_a_witness_that_takes_another_s_place_ends_the_gap_of_that(
+    last: datetime, *, anew: bool
+) -> None:
+    heard = {str(A1): RECENT, str(A2): RECENT, f"{WITNESS.text} [192.0.2.9]": last}
+    found = broken(known(heard=heard), witnessed(look("old"), ["old"]), T0)
+    assert found is anew
+    first = {str(A1): RECENT, str(A2): RECENT}
+    assert not broken(known(heard=first), witnessed(look("old"), ["old"]), T0)
+
+
 @pytest.mark.parametrize(
     ("heard", "anew"),
     [

@@ -92,10 +92,12 @@ def test_while_caches_run_out_there_is_nothing_to_publish() -> None:
 
 
 def test_no_record_is_advised_for_a_chain_that_cannot_be_read() -> None:
-    broken = SWITCHED.chain._replace(ders=(SWITCHED.chain.ders[0], b"no certificate"))
-    found = refused(renewal(SWITCHED), shown(A), new=SWITCHED._replace(chain=broken))
-    assert found is not None
-    assert found.publish is None
+    leaf = SWITCHED.chain.ders[0]
+    for ders in ((leaf, b"no certificate"), (b"no certificate",)):
+        broken = SWITCHED.chain._replace(ders=ders)
+        found = refused(renewal(SWITCHED), shown(A), new=SWITCHED._replace(chain=broken))
+        assert found is not None
+        assert found.publish is None
 
 
 def test_a_silent_server_is_named_once_with_its_address() -> None:

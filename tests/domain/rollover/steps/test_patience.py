@@ -26,9 +26,11 @@ from danebot.domain.rollover.steps.patience import (
     gave_way,
     one_more_failure,
     promotion_wait,
+    publishing_retry_at,
     publishing_wait,
     renewal_failed,
     unmade,
+    urgent_pause,
     wait_until,
 )
 from danebot.domain.rollover.steps.phases import Hold, Phase, Plan, Step
@@ -306,6 +308,24 @@ def test_publishing_waits_for_its_own_failures_alone_as_far_as_they_are_past() -
     assert publishing_wait(stopped, T0 + HOUR) == T0 + DAY
     assert publishing_wait(stopped, T0 + DAY) is None
     assert publishing_wait(stopped, T0 - MINUTE) is None, "the clock was ahead"
+
+
+def test_what_failed_before_an_emergency_could_be_published_again_since_then() -> None:
+    stopped = Memory(publishing=Publishing(failure=Failure("refused", 1, T0, T0, T0 + DAY)))
+    assert publishing_retry_at(stopped) == T0 + DAY
+    urgent = stopped._replace(request=Request(b"", T0 + HOUR, Urgency.EMERGENCY))
+    assert publishing_retry_at(urgent) == T0
+
+
+def test_only_certificates_that_were_issued_make_the_pauses_of_an_emergency_longer() -> None:
+    for call, result, longer in (
+        (Call.PROMOTION, CallResult.DONE, True),
+        (Call.PROMOTION, CallResult.FAILED, False),
+        (Call.RENEWAL, CallResult.DONE, False),
+    ):
+        contacts = tuple(Contact(T0 + n * DAY, call, result) for n in range(3))
+        pause = urgent_pause(Memory(contacts=contacts), T0 + 3 * DAY)
+        assert pause == (4 if longer else 1) * URGENT_PAUSE
 
 
 @pytest.mark.parametrize("hold", [Hold.NOT_EVERYWHERE, Hold.NOT_COOLED])

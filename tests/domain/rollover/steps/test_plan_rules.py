@@ -12,6 +12,7 @@ from danebot.domain.rollover.evidence.memory import (
     CallResult,
     Contact,
     Deployment,
+    Interruption,
     Memory,
     Occurrence,
     Request,
@@ -26,6 +27,7 @@ from domain.builders import (
     DAY,
     HOUR,
     MINUTE,
+    MX,
     T0,
     UNREACHABLE,
     Wait,
@@ -144,6 +146,15 @@ def test_each_time_it_gives_way_is_counted_and_spaced_by_a_sixth_of_a_lifetime(h
 def test_what_is_put_back_for_another_reason_is_not_counted() -> None:
     for hold in set(Hold) - {Hold.CANNOT_SEE, Hold.GATE, Hold.CACHES}:
         assert gave_way(Memory(), Plan(Phase.ISSUED, hold=hold), held("old"), T0) == Memory()
+
+
+def test_what_interrupted_the_wait_of_a_key_that_stands_by_is_past() -> None:
+    memory = cooled()
+    assert memory.awaiting is not None
+    cause = Interruption(T0, MX, lacking=("",))
+    broken = memory.awaiting._replace(begun_anew=2, interruption=cause)
+    after = after_plan(memory._replace(awaiting=broken), Plan(Phase.STANDBY), T0 + DAY)
+    assert after.awaiting == memory.awaiting._replace(stood_by_at=T0 + DAY)
 
 
 def test_a_key_that_stands_by_unremembered_leaves_nothing_behind() -> None:
