@@ -291,6 +291,8 @@ def _unwatched(state: LineageState) -> Finding:
 
 def _remedy(name: str, plan: Plan) -> str:
     """What ends the wait for records; to publish them is no remedy where they are published."""
+    if plan.step is Step.MARK_READY:
+        return "run: danebot renew"
     obstacles = {gap.obstacle for propagation in plan.awaited for gap in propagation.gaps}
     for obstacle, remedy in _REMEDIES.items():
         if obstacle in obstacles:

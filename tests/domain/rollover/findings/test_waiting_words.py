@@ -142,10 +142,16 @@ def test_a_wait_for_records_says_where_they_lack_and_what_ends_it(
     assert waits(*awaited, hold=hold) == Finding(Code.NEXT_KEY_WAITS, severity, NAME, text, remedy)
 
 
-def test_a_next_key_whose_records_are_there_waits_for_nothing() -> None:
-    """A dry run tells so, before the key becomes the ready one."""
-    (one,) = said(Plan(Phase.STAGED, Step.MARK_READY, awaited=(at(found=Seen.EVERYWHERE),)))
-    assert (one.severity, one.text) == (INFO, "the next key's TLSA records are seen everywhere")
+def test_a_next_key_whose_records_are_there_needs_no_publishing() -> None:
+    """Whoever has published them looks by `danebot status`, before the next run goes on."""
+    plan = Plan(Phase.STAGED, Step.MARK_READY, awaited=(at(found=Seen.EVERYWHERE),))
+    for after, code, severity in (
+        (DAY, Code.NEXT_KEY_WAITS, INFO),
+        (20 * DAY, Code.NEXT_KEY_STUCK, W),
+    ):
+        text = "the next key's TLSA records are seen everywhere"
+        expected = Finding(code, severity, NAME, text, "run: danebot renew")
+        assert said(plan, memory=WAITED, now=T0 + after) == [expected]
 
 
 def test_a_ready_key_that_waits_anew_is_called_so() -> None:
