@@ -230,6 +230,15 @@ def test_constraints_bind_intermediates_but_not_self_issued_ones() -> None:
     assert judged(LEAF, common, bounds) == []
 
 
+def test_constraints_bind_a_leaf_that_has_its_issuer_s_name() -> None:
+    """RFC 5280 section 6.1.3: a self-issued certificate is spared unless it is the last one."""
+    bounds = changed(ROOT, constraints=constraint("example.org"))
+    subject = certificate(LEAF).facts
+    assert subject is not None
+    own = changed(LEAF, issuer=subject.subject)
+    assert judged(own, bounds) == ["0 NAME_CONSTRAINTS", "0 BAD_SIGNATURE"]
+
+
 # ---- building ------------------------------------------------------------------------------------
 
 
