@@ -287,6 +287,7 @@ def test_a_key_of_a_type_that_certbot_lacks_matters_where_rollovers_come_by_them
     lineage = state()._replace(live=odd, combo=odd, staged=odd)
     found = said(Plan(Phase.STABLE), lineage, policy=policy)
     assert [(one.code, one.severity) for one in found] == [(Code.SCHEDULE_STUCK, W)] * told
+    assert said(Plan(Phase.STABLE), state(), policy=policy) == []
 
 
 # ---- emergencies ---------------------------------------------------------------------------------
