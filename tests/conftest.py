@@ -45,22 +45,26 @@ def pytest_collection() -> Generator[None, object, object]:
 def pytest_collection_modifyitems(items: list[pytest.Item], config: pytest.Config) -> None:
     """Begin with the longest tests, each module's in one worker: else all wait for the last one.
 
-    They are those that have a longer time limit than the others.  What those of a module share
-    takes long, too, and is made once.  With ``--dist worksteal`` the first worker has the first
-    share of the items, and so on; it gives away the last ones of its share.
+    They are those that have a longer time limit than the others; what those of a module share
+    takes long, too, and is made once.  Those with a lab follow, and the quick ones come last.
+    With ``--dist worksteal`` the first worker has the first share of the items, and so on; it gives
+    away the last ones of its share.
     """
     workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "0"))
     if not workers:
         return
     usual = float(config.getini("timeout"))
     heads = _heads([one for one in items if _limit(one) > usual], workers)
-    others = iter([one for one in items if _limit(one) <= usual])
+    others = [one for one in items if _limit(one) <= usual]
+    labs = [one for one in others if one.get_closest_marker("lab") is not None]
+    quick = iter([one for one in others if one.get_closest_marker("lab") is None])
     left, ordered = len(items), list[pytest.Item]()
     for number, head in enumerate(heads):
         share = left // (workers - number)
-        ordered += [*head, *itertools.islice(others, max(share - len(head), 0))]
+        first = [*head, *labs[len(labs) * number // workers : len(labs) * (number + 1) // workers]]
+        ordered += [*first, *itertools.islice(quick, max(share - len(first), 0))]
         left -= share
-    items[:] = [*ordered, *others]
+    items[:] = [*ordered, *quick]
 
 
 def _heads(longest: list[pytest.Item], workers: int) -> list[list[pytest.Item]]:

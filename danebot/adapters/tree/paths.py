@@ -44,6 +44,11 @@ class LineagePaths(NamedTuple):
         return cls(name, root, archive, staging, live, root / f"renewal/{name}.conf")
 
     @property
+    def unfinished(self) -> str:
+        """What certbot writes before it becomes ``conf``: there only when certbot was cut off."""
+        return f"{self.conf}.new"
+
+    @property
     def own(self) -> Path:
         """Where ``dane-ee`` and ``dnsnames`` are: staging, or live for a passed-through one."""
         return self.staging if self.staged else self.live

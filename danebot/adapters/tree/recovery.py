@@ -8,8 +8,8 @@ of them is healed by the next run:
    is written back to the archive where certbot has truncated that; combo is the truth, since it
    is replaced as a whole and before the links.
 3. Staging: the four links go to the newest complete version, as certbot itself would do.
-4. Strays go: certbot's ``previous_*`` links, incomplete versions, surplus copies of keys.  A
-   private key that is nowhere else is never removed but set aside.
+4. Strays go: certbot's ``previous_*`` links and unfinished configuration, incomplete versions,
+   surplus copies of keys.  A private key that is nowhere else is never removed but set aside.
 5. certbot's configuration, where a power cut left only some of it, is what it was before (this
    comes first).  It leads to staging, keeps the key, names the staged key's type, and has no
    deploy hook that certbot would run.
@@ -78,6 +78,7 @@ def recover(tree: Tree, name: str) -> tuple[TreeRepair, ...]:
     directories = (paths.staging, paths.live, paths.archive, paths.conf.parent)
     for directory in (*directories, paths.staging.parent):
         remove_leftovers(directory)
+    remove(Path(paths.unfinished))
     aside = set(listed(paths.staging))
     done = [*filter(None, [back]), *_heal_live(tree, paths), *_heal_staging(tree, paths)]
     kept = sorted(n for n in set(listed(paths.staging)) - aside if n.startswith(UNKNOWN_PREFIX))

@@ -34,7 +34,7 @@ def found_sound(tree: Tree, paths: LineagePaths) -> Sound | None:
         littered = any(map(tree.littered, (f"{tree.root}/renewal", f"{tree.root}/staging")))
     except OSError:
         return None
-    if littered or has_strays((*staging, *live, *archived)):
+    if littered or has_strays((*staging, *live, *archived)) or os.path.lexists(paths.unfinished):
         return None
     archive = versions_of(archived)
     whole = all(len(kinds) == len(KINDS) for kinds in archive.values())

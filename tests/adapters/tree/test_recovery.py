@@ -451,6 +451,16 @@ def test_temporary_files_go(grown: Grown, where: str) -> None:
     assert not list(grown.root.rglob(f"{TEMP_PREFIX}*"))
 
 
+def test_a_configuration_that_certbot_did_not_finish_goes(grown: Grown) -> None:
+    """It writes this file, and then renames it; a neighbour's is the neighbour's."""
+    unfinished, other = (grown.root / f"renewal/{name}.conf.new" for name in (NAME, "other"))
+    for file in (unfinished, other):
+        file.write_text("half of")
+    heal(grown)
+    assert not unfinished.exists()
+    assert other.exists()
+
+
 @pytest.mark.parametrize("stray", ["combo.pem", "combo.pem.Ab12xy", "nextkey.pem.Ab12xy"])
 @pytest.mark.parametrize("content", ["one", "other", ""])
 def test_strays_of_the_shell_program(grown: Grown, stray: str, content: str) -> None:
