@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
-from danebot.domain.delivery.routes import Dane, Discovery, HostRoute, MailRoute
-from danebot.domain.dns.answers import Answer, Presence, Security
-from danebot.domain.dns.records import MxRecord
-from danebot.domain.doctor.senders import Lack, MailWays, climb, first_hosts, lacks, unled
+from danebot.domain.delivery.routes import Dane
+from danebot.domain.doctor.senders import MailWays, climb, first_hosts, unled
 from danebot.domain.names import DnsName, Hostname
+from domain.mail_world import (
+    MX,
+    NET,
+    ORG,
+    OTHER,
+    OWN,
+    failed,
+    host,
+    implicit,
+    route,
+    told,
+    ways,
+)
 
-ORG, NET = "example.org", "example.net"
-MX, OTHER = f"mx.{ORG}", "mx.other.test"
 OPEN = f"senders to {ORG} aren't protected: "
 UNKNOWN = f"whether senders to {ORG} are protected is unknown: "
 STRANGER = f"{OTHER}: no TLSA records, and no certificate here has that name"
@@ -23,56 +30,6 @@ MAYBE = f"; if it is this host, add it: danebot names mail --add {OTHER}; if not
 THERE, PUBLIC = "192.0.2.2", ("192.0.2.1", "192.0.2.2")
 GIVEN = "for the names that MX records give this host"
 UNNAMED = "for HOST, this host's name, as no MX record leads here"
-OWN = {"mail": frozenset({DnsName(MX)})}
-
-
-def answer(*records: object, secure: bool = True) -> Answer[Any]:
-    name = DnsName("any.test")
-    security = Security.SECURE if secure else Security.INSECURE
-    presence = Presence.PRESENT if records else Presence.NODATA
-    return Answer(name, security, presence, name, records=records)
-
-
-def host(name: str, dane: Dane = Dane.APPLIES, address: str = "192.0.2.1") -> HostRoute:
-    return HostRoute(Hostname(name), 25, dane, answer(address), answer())
-
-
-def route(domain: str, *hosts: HostRoute, secure: bool = True) -> MailRoute:
-    way = Discovery.LISTED if hosts else Discovery.IMPLICIT
-    said = answer(*(MxRecord(10, one.host) for one in hosts), secure=secure)
-    return MailRoute(Hostname(domain), way, said, hosts)
-
-
-def implicit(domain: str) -> MailRoute:
-    return route(domain)._replace(hosts=(host(domain),))
-
-
-def failed(domain: str) -> MailRoute:
-    name = DnsName(domain)
-    unknown: Answer[Any] = Answer(
-        name, Security.INDETERMINATE, Presence.UNKNOWN, name, detail="timeout {}"
-    )
-    return MailRoute(Hostname(domain), Discovery.FAILED, unknown)
-
-
-def ways(
-    *routes: MailRoute,
-    declared: tuple[Hostname, ...] = (),
-    own: Hostname | None = None,
-    local: tuple[str, ...] = (),
-    called: Hostname | None = None,
-    translated: tuple[str, ...] = (),
-) -> MailWays:
-    return MailWays(routes, declared, own, local, called=called, translated=translated)
-
-
-def told(
-    seen: MailWays | None,
-    chosen: dict[str, frozenset[DnsName]] = OWN,
-    others: dict[str, frozenset[DnsName]] | None = None,
-    *shown: str,
-) -> list[Lack]:
-    return list(lacks(seen, chosen, others or {}, shown))
 
 
 @pytest.mark.parametrize(
