@@ -4,7 +4,7 @@ That something is there unbroken is established by observations, never assumed. 
 and comes back between two of them stays unseen, so the time between them has a bound, for each
 server: what a server had while it said nothing for longer than that is as unknown as what was there
 before the first observation.  That holds for one that speaks again, and for one that is asked no
-longer: who took its place can't speak for it.
+longer, even if it was never heard: who took its place can't speak for it.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def broken(old: OwnerMemory, observation: OwnerObservation, now: datetime) -> bo
     """
     if old.watched_since is None:
         return False
-    if any(_too_long(old.heard[name], now) for name in _replaced(old, observation)):
+    if any(_too_long(last, now) for last in _replaced(old, observation)):
         return True
     if observation.speaking:
         return any(_broken(old, server, now) for server in observation.speaking)
@@ -58,13 +58,22 @@ def long_unheard(
     return tuple(sorted({name for name in silent if not name.startswith(others)} | never))
 
 
-def _replaced(old: OwnerMemory, observation: OwnerObservation) -> set[str]:
-    """The servers that were heard before and are none any more; not known without an answer."""
+def _replaced(old: OwnerMemory, observation: OwnerObservation) -> list[datetime | None]:
+    """When servers that are none any more were last heard; not known without an answer.
+
+    None is for a name server that never was, where others were: caches may still be led there.
+    """
     if observation.answer.presence is Presence.UNKNOWN or not observation.authoritative:
-        return set()
+        return []
     witness = f"{WITNESS.text} ["
     there = {str(answer.server) for answer in observation.all_servers}
-    return {name for name in old.heard if name not in there and not name.startswith(witness)}
+    lost = {name for name in old.heard if name not in there and not name.startswith(witness)}
+    found: list[datetime | None] = [old.heard[name] for name in lost]
+    if old.heard and old.route is not None:
+        known = {name.split(" ")[0] for name in old.heard}
+        gone = old.route.name_servers - observation.all_name_servers
+        found += [None for name in gone if name.text not in known]
+    return found
 
 
 def _broken(old: OwnerMemory, server: Server, now: datetime) -> bool:

@@ -112,6 +112,14 @@ def test_who_is_replaced_owes_its_word_though_only_the_resolver_speaks() -> None
     assert not broken(known(heard=kept, answered_at=RECENT), blind, T0)
 
 
+def test_who_was_never_heard_owes_its_word_when_it_is_replaced() -> None:
+    """It may have had the records of before alone, which caches that asked it still have."""
+    heard = {str(A1): RECENT}
+    assert broken(known(heard=heard), look("old", at={"ns1": None, "ns3": None}), T0)
+    assert not broken(known(heard=heard), look("old", at={"ns1": None, "ns2": SILENT}), T0)
+    assert not broken(known(answered_at=RECENT), look("old", at={"ns3": SILENT}), T0)
+
+
 @pytest.mark.parametrize("lost", ["alias", "target"])
 def test_a_server_with_two_zones_of_the_way_is_heard_where_both_answer(lost: str) -> None:
     """It may have lost one of them, as a secondary does whose copy has expired."""

@@ -247,6 +247,16 @@ def test_what_a_server_has_that_was_never_heard_is_as_unknown() -> None:
     assert deployed(newcomer.look(T0 + DAY + Policy().unseen_ttl + HOUR, heard))
 
 
+def test_what_a_server_had_that_was_never_heard_outlasts_it() -> None:
+    """Taken out at last, it has left in caches what it had: they may ask it for its NS TTL yet."""
+    site = Watch(renewal(SWITCHED))
+    site.look(T0 - 30 * DAY, shown(A, B, at={"ns1": None, "ns2": UNREACHABLE}))
+    replaced = shown(A, B, at={"ns1": None, "ns3": None})
+    assert held_back(site.look(T0, replaced), Hold.CACHES)
+    assert held_back(site.look(T0 + Policy().unseen_ttl, replaced), Hold.CACHES)
+    assert deployed(site.look(T0 + Policy().unseen_ttl + HOUR, replaced))
+
+
 def test_who_is_silent_for_good_holds_no_certificate_until_its_end() -> None:
     """Of what nobody ever saw there: at the end the live chain is refused by all in any case."""
     both = (A, tlsa("3 1 1"))
