@@ -5,15 +5,22 @@ A mutant is the real code that isn't told something, or whose word on something 
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from danebot.domain.dns.answers import OwnerObservation, Presence, ServerAnswer, ServerOutcome
+from danebot.domain.dns.answers import (
+    OwnerObservation,
+    Presence,
+    Server,
+    ServerAnswer,
+    ServerOutcome,
+)
 from danebot.domain.dns.tlsa import Declared, Required, TlsaRecord
 from danebot.domain.lineage.state import KeyFile, LineageState
 from danebot.domain.names import DnsName
-from danebot.domain.rollover.evidence import watched
+from danebot.domain.rollover.evidence import unbroken, watched
 from danebot.domain.rollover.evidence.memory import Memory, OwnerMemory, TtlSighting
 from danebot.domain.rollover.evidence.policy import Policy
 from danebot.domain.rollover.evidence.propagation import (
@@ -23,6 +30,7 @@ from danebot.domain.rollover.evidence.propagation import (
     taken_together,
 )
 from danebot.domain.rollover.records.advice import Advice, advise
+from danebot.domain.rollover.steps import gate
 from danebot.domain.rollover.steps.phases import Hold, Keep, Observation, Phase, Plan, Step
 from danebot.domain.rollover.steps.plan import plan
 from danebot.domain.rollover.steps.remember import remember
@@ -121,6 +129,17 @@ SILENT_ALIAS_SERVERS_PASSED_OVER = unaware(
         aliases=tuple(alias._replace(servers=_none_silent(alias.servers)) for alias in one.aliases)
     )
 )
+
+
+class _AnyZone(OwnerObservation):
+    """Whoever answers for one zone of the way is taken to answer for all that it has."""
+
+    @property
+    def speaking(self) -> frozenset[Server]:
+        return frozenset(one.server for one in self.all_servers if one.heard)
+
+
+ONE_ZONE_WILL_DO = unaware(lambda one: _AnyZone(*one))
 
 
 def _insisting(observation: Observation, memory: Memory, policy: Policy, now: datetime) -> Plan:
@@ -340,6 +359,63 @@ def _old_route_pruned(
 
 
 OLD_ROUTE_PRUNED = Rules(_old_route_pruned)
+
+
+# ---- who is long silent, and goes -----------------------------------------------------------
+
+
+def _without(replaced: Callable[[OwnerObservation, list[datetime | None]], object]) -> Rules:
+    """``replaced`` has the last word on who is asked no longer, and when they were heard."""
+    real = unbroken._replaced
+
+    def remembered(
+        memory: Memory, state: LineageState, observations: Observations, now: datetime
+    ) -> Memory:
+        unbroken._replaced = lambda old, one: replaced(one, real(old, one))  # type: ignore[assignment,return-value]
+        try:
+            return remember(memory, state, observations, now)
+        finally:
+            unbroken._replaced = real
+
+    return Rules(remembered)
+
+
+REPLACED_UNNOTICED_BY_THE_RESOLVER = _without(lambda one, found: found if one.speaking else [])
+NEVER_HEARD_AND_GONE = _without(lambda _, found: [at for at in found if at is not None])
+
+
+def _heard_once(observation: Observation, memory: Memory, policy: Policy, now: datetime) -> Plan:
+    real = unbroken.long_unheard
+
+    def once(owner: OwnerMemory, one: OwnerObservation | None, at: datetime) -> tuple[str, ...]:
+        return tuple(name for name in real(owner, one, at) if name in owner.heard)
+
+    vars(gate)["long_unheard"] = once
+    try:
+        return plan(observation, memory, policy, now)
+    finally:
+        vars(gate)["long_unheard"] = real
+
+
+NEVER_HEARD_IS_NO_SILENCE = Rules(plan=_heard_once)
+
+
+def _led_nowhere(real: Callable[..., bool], *who: object, led: bool) -> bool:
+    return not led and real(*who, led=led)
+
+
+def _nothing_before(
+    observation: Observation, memory: Memory, policy: Policy, now: datetime
+) -> Plan:
+    real = gate._past_may_matter
+    gate._past_may_matter = functools.partial(_led_nowhere, real)
+    try:
+        return plan(observation, memory, policy, now)
+    finally:
+        gate._past_may_matter = real
+
+
+ALIASES_LED_NOWHERE_BEFORE = Rules(plan=_nothing_before)
 
 # ---- files and clocks -----------------------------------------------------------------------
 

@@ -14,6 +14,7 @@ from sim.operator import Operator, Trouble, operator, stale_glue
 from sim.outcome import Feature
 from sim.shared import plain, shared
 from sim.world import DAY, HOUR, MINUTE
+from sim.zones import add_zones
 
 _MAIN = (*Trouble, *[None] * 6)
 KINDS = len(_MAIN)
@@ -118,6 +119,9 @@ def _outside(history: History) -> None:
     if rng.random() < 0.15:
         start = rng.choice((rng.randrange(DAY), rng.randrange(5 * DAY)))
         history.eyes.bogus = start, start + rng.choice((HOUR, DAY, 4 * DAY, 8 * DAY))
+    if not history.eyes.blind:
+        history.features |= add_zones(history.world, Random(f"{history.seed} servers"))
+        history.eyes.routes = routes(history.world)
     if rng.random() < 0.3:
         start = rng.randrange(6 * DAY)
         history.outage = start, start + rng.choice((DAY, 7 * DAY, 14 * DAY))

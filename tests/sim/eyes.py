@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from danebot.domain.dns.answers import (
     Alias,
+    AliasObservation,
     Answer,
     OwnerObservation,
     Presence,
@@ -37,6 +38,7 @@ from sim.world import (
     Source,
     Span,
     World,
+    Zone,
     at,
 )
 
@@ -45,6 +47,7 @@ _TARGETS = tuple(DnsName(f"tlsa{n}.example.org") for n in range(8))
 _HOSTS = tuple(Hostname(f"ns{n}.example.org") for n in range(16))
 _ADDRESSES = tuple(f"192.0.2.{n}" for n in range(40))
 _ZONE = DnsName("example.org")
+_OWNERS_ZONE = DnsName("mx.example.org")
 
 Records = Mapping[Content, tuple[TlsaRecord, ...]]
 
@@ -120,6 +123,11 @@ class Routes:
         )
 
 
+def alias_places(world: World, route: Route) -> tuple[Place, ...]:
+    """The servers of the owners' zone, where the target's are found by that route."""
+    return world.alias_places + (route.places if world.alias_shared else ())
+
+
 def routes(world: World) -> Routes:
     """Those of a world."""
     spans: list[Span] = [span for row in world.delegations.values() for span in row]
@@ -146,11 +154,18 @@ class Resolver:
         caches = self.aliases.copy(), self.rrsets.copy(), self.fetched.copy()
         return Resolver(self.world, rng, self.resign, *caches)
 
-    def alias(self, owner: int, now: int) -> AliasSpan:
-        """Where the owner leads, from the cache while the TTL lasts."""
+    def alias(self, owner: int, route: Route, now: int) -> AliasSpan | None:
+        """Where the owner leads, from the cache while the TTL lasts; None if all servers fail."""
         cached = self.aliases.get(owner)
         if cached is None or self.fetched[owner] + cached.ttl <= now:
-            self.aliases[owner] = cached = at(self.world.aliases[owner], now)
+            row = self.world.aliases[owner]
+            if self.world.alias_rows:
+                places = alias_places(self.world, route)
+                there = [a for _, a in places if self.world.hears(a, now, Zone.ALIAS)]
+                if not there:
+                    return None
+                row = self.world.alias_rows[owner, self.rng.choice(there)]
+            self.aliases[owner] = cached = at(row, now)
             self.fetched[owner] = now
         return cached
 
@@ -158,7 +173,7 @@ class Resolver:
         """An answer of any of the servers, from the cache while the TTL lasts; None if all fail."""
         cached = self.rrsets.get(target)
         if cached is None or cached.until <= now:
-            there = [a for _, a in route.places if not self.world.silent(a, now)]
+            there = [a for _, a in route.places if self.world.hears(a, now)]
             if not there:
                 return None
             found = at(self.world.rrsets[target, self.rng.choice(there)], now)
@@ -173,6 +188,10 @@ class Resolver:
 
 Said = tuple[RRset, int]
 """What a server has, and since when its signature is valid."""
+
+
+Lead = tuple[AliasSpan, Said | None]
+"""An alias as a server has it, and, where that isn't the resolver's, what it has at its end."""
 
 
 class Sight(NamedTuple):
@@ -190,6 +209,7 @@ class Sight(NamedTuple):
     route: Route
     said: tuple[Said | None, ...]
     unresolved: int | None
+    leads: tuple[Lead | None, ...] | None = None
 
 
 @dataclass(slots=True)
@@ -234,19 +254,13 @@ class Eyes:
 
     def observe(self, owner: int, now: int) -> OwnerObservation:
         """One owner."""
-        rng = self.rng
-        security = Security.SECURE
-        if rng.random() < max(self.silence, 0.03):
-            security = rng.choice((Security.INDETERMINATE, Security.BOGUS))
-        elif rng.random() < self.insecure:
-            security = Security.INSECURE
-        if self.bogus[0] <= now < self.bogus[1]:
-            security = Security.BOGUS
+        rng, security = self.rng, self._security(now)
         route = named = self.routes.at(now)
         found = None
         if security is Security.SECURE or security is Security.INSECURE:
-            alias = self.resolver.alias(owner, now)
-            found = self.resolver.rrset(alias.target, route, now)
+            led = self.resolver.alias(owner, route, now)
+            alias = led or at(self.world.aliases[owner], now)
+            found = self.resolver.rrset(alias.target, route, now) if led is not None else None
             if found is None:
                 security = Security.INDETERMINATE
         else:
@@ -259,12 +273,24 @@ class Eyes:
             route = self.routes.at(now, unresolved)
         said = [self._ask(server, address, alias.target, now) for server, address in route.places]
         answer = (found.rrset, found.signed) if found is not None else None
-        sight = Sight(owner, security, alias, answer, named, route, tuple(said), unresolved)
+        leads = None
+        if answer is not None and self.world.alias_rows:
+            leads = self._leads(owner, alias, dict(zip(route.places, said, strict=True)), now)
+        sight = Sight(owner, security, alias, answer, named, route, tuple(said), unresolved, leads)
         known = self.shown.get(sight)
         if known is None:
             self.shown[sight] = known = self._observation(sight), self._notes(sight)
         self.looks.note(now, known[1])
         return known[0]
+
+    def _security(self, now: int) -> Security:
+        """What the resolver makes of the answer, if it has one."""
+        rng, security = self.rng, Security.SECURE
+        if rng.random() < max(self.silence, 0.03):
+            security = rng.choice((Security.INDETERMINATE, Security.BOGUS))
+        elif rng.random() < self.insecure:
+            security = Security.INSECURE
+        return Security.BOGUS if self.bogus[0] <= now < self.bogus[1] else security
 
     def _observation(self, sight: Sight) -> OwnerObservation:
         route, unresolved = sight.route, sight.unresolved
@@ -275,6 +301,7 @@ class Eyes:
             route.name_servers,
             route.ns_ttl,
             tuple(map(self._said, route.places, sight.said)),
+            self._aliases(sight),
             address_ttl=route.address_ttl,
             unresolved=frozenset(
                 {Unresolved(_HOSTS[unresolved].dns_name, "A")} if unresolved is not None else ()
@@ -290,12 +317,70 @@ class Eyes:
             **sight.route.notes,
             **{place: GONE for place in places if place[1] not in there},
         }
-        if sight.answer is not None:
+        if sight.leads is not None:
+            for (_, address), lead in zip(
+                alias_places(self.world, sight.route), sight.leads, strict=True
+            ):
+                if lead is not None:
+                    notes["alias", sight.owner, address] = lead[0]
+        elif sight.answer is not None:
             notes["alias", sight.owner] = sight.alias
         for (_, address), one in zip(sight.route.places, sight.said, strict=True):
             if one is not None:
                 notes[target, address] = one[0]
         return notes
+
+    def _leads(
+        self, owner: int, alias: AliasSpan, said: dict[Place, Said | None], now: int
+    ) -> tuple[Lead | None, ...]:
+        """The alias as each server of its zone has it that answers."""
+        world, found = self.world, list[Lead | None]()
+        shared = tuple(said) if world.alias_shared else ()
+        for place in world.alias_places + shared:
+            address = place[1]
+            again = 0.5 if place in said and said[place] is None else 0.0  # asked in vain just now
+            fails = self.rng.random() < max(self.silence / 2, again)
+            if fails or not world.hears(address, now, Zone.ALIAS):
+                found.append(None)
+                continue
+            lead = at(world.alias_rows[owner, address], now)
+            there: Said | None = None
+            if lead.target != alias.target and said.get(place) is not None:
+                rrset = at(world.rrsets[lead.target, address], now)
+                there = rrset, self.resolver.signed(rrset, now)
+            found.append((lead, there))
+        return tuple(found)
+
+    def _aliases(self, sight: Sight) -> tuple[AliasObservation, ...]:
+        """The servers of the owners' zone; those that lead elsewhere say what they have there."""
+        if sight.leads is None:
+            return ()
+        places = alias_places(self.world, sight.route)
+        alias = sight.alias
+        leads = tuple(self._led(*one, alias) for one in zip(places, sight.leads, strict=True))
+        link = Alias(OWNERS[sight.owner], _TARGETS[alias.target], timedelta(seconds=alias.ttl))
+        names = frozenset(_HOSTS[server] for server, _ in places)
+        shared = self.world.alias_shared
+        ns_ttl = max(timedelta(hours=1), sight.route.ns_ttl if shared else timedelta(0))
+        address_ttl = max(timedelta(hours=1), sight.route.address_ttl if shared else timedelta(0))
+        return (AliasObservation(link, _OWNERS_ZONE, names, ns_ttl, leads, address_ttl),)
+
+    def _led(self, place: Place, lead: Lead | None, alias: AliasSpan) -> ServerAnswer:
+        where = Server(_HOSTS[place[0]], _ADDRESSES[place[1]])
+        if lead is None:
+            return ServerAnswer(where, ServerOutcome.UNREACHABLE)
+        span, there = lead
+        if span.target == alias.target:
+            return ServerAnswer(where, ServerOutcome.LEADS_ON)
+        if there is None:
+            end = _TARGETS[span.target]
+            return ServerAnswer(where, ServerOutcome.ANSWERED, elsewhere=end)
+        found, way = self._said(place, there), timedelta(seconds=span.ttl)
+        negative = found.negative_ttl
+        if found.ttl is None and negative is not None:
+            negative += way
+        ttl = found.ttl + way if found.ttl is not None else None
+        return found._replace(ttl=ttl, negative_ttl=negative)
 
     def _answer(
         self, owner: int, alias: AliasSpan, said: Said | None, security: Security
@@ -323,7 +408,7 @@ class Eyes:
     def _ask(self, server: int, address: int, target: int, now: int) -> Said | None:
         """What a server says, if it does."""
         silence = 0.5 if server == self.flaky else self.silence
-        dead = self.blind or self.world.silent(address, now)
+        dead = self.blind or not self.world.hears(address, now)
         if dead or self.rng.random() < silence:
             return None
         found = at(self.world.rrsets[target, address], now)

@@ -13,6 +13,7 @@ Excused is only what nothing can tell danebot, or what it says that it can't see
   for dead, or one that is would stop all rollovers for good (see `servers`);
 - where no authoritative server can ever be asked: that the record went away and came back, unless
   danebot's resolver told.  The minimum wait alone counts then; those worlds stay within it;
+- what a server has that danebot can't hear, where it has heard none since its memory was lost;
 - a clock that was behind by no more than signatures and certificates are old, and was put right
   across a boot; a memory that is lost together with lines of ``dane-ee``, or before
   them, with no run in between that wrote another (see `history`).
@@ -24,8 +25,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
-from sim.world import FOREVER, AddressSpan, AliasSpan, Delegation, RRset, Source, Span, World
+from sim.world import FOREVER, AddressSpan, AliasSpan, Delegation, RRset, Source, Span, World, Zone
 
 Way = tuple[Delegation, int, AddressSpan]
 Lacks = Callable[[RRset], bool]
@@ -103,12 +105,41 @@ class Judge:
 
     def held(self, owner: int, deployed: int) -> Iterator[Stale]:
         """What a cache may hold for an owner at or after the deployment."""
-        for alias in self.world.aliases[owner]:
-            if alias.start >= deployed or alias.cached_until <= deployed:
-                continue
-            if not self._missed(("alias", owner), alias, deployed):
-                for way in self._ways(deployed):
-                    yield from self._had(owner, alias, way, deployed)
+        ways = list(self._ways(deployed))
+        for alias in self._aliases(owner, ways, deployed):
+            for way in ways:
+                yield from self._had(owner, alias, way, deployed)
+
+    def _aliases(self, owner: int, ways: list[Way], deployed: int) -> Iterator[AliasSpan]:
+        """The aliases that a cache may still have at the deployment."""
+        rows: list[tuple[tuple[Any, ...], list[AliasSpan], int]]
+        rows = [(("alias", owner), self.world.aliases[owner], FOREVER)]
+        if self.world.alias_rows:
+            rows = list(self._rows(owner, ways))
+        for key, spans, led_until in rows:
+            for alias in spans:
+                until = min(alias.end, led_until)
+                if len(key) > 2:
+                    asked = self.world.last_answer(key[2], alias.start, until, Zone.ALIAS)
+                    until = alias.start - alias.ttl if asked is None else asked
+                if alias.start >= deployed or until + alias.ttl <= deployed:
+                    continue
+                if not self._missed(key, alias, deployed):
+                    yield alias
+
+    def _rows(
+        self, owner: int, ways: list[Way]
+    ) -> Iterator[tuple[tuple[Any, ...], list[AliasSpan], int]]:
+        """The aliases as each server has them, and until when anything leads to it."""
+        own = {address for _, address in self.world.alias_places}
+        for (of, address), spans in self.world.alias_rows.items():
+            led = [
+                min(delegation.cached_until, there.cached_until)
+                for delegation, _, there in ways
+                if there.address == address
+            ]
+            if of == owner and (led or address in own):
+                yield ("alias", owner, address), spans, FOREVER if address in own else max(led)
 
     def _ways(self, deployed: int) -> Iterator[Way]:
         for source, delegations in self.world.delegations.items():
@@ -146,7 +177,9 @@ class Judge:
             if asked is None:
                 continue
             until = FOREVER if asked == FOREVER else asked + answer.cached_for
-            excused = self._excused(answer, alias.target, place, deployed)
+            excused = self._unwitnessed(place) or self._excused(
+                answer, alias.target, place, deployed
+            )
             if until > deployed and not excused and not self._mute(alias.target, server, place):
                 yield Stale(owner, alias.target, server, place, answer, until)
 
@@ -154,6 +187,10 @@ class Judge:
         if self.blind:
             return answer.again
         return self._missed((target, place), answer, deployed)
+
+    def _unwitnessed(self, place: int) -> bool:
+        """Whether danebot can't hear the place, and has heard none, as far as it remembers."""
+        return place in self.world.unheard and not any(map(self.looks.answered, self.world.rrsets))
 
     def _mute(self, target: int, server: int, place: int) -> bool:
         """Whether danebot has never heard the place, and another address of the server."""

@@ -233,8 +233,8 @@ class Operator:
                 arrivals.pop()
             arrivals.append(replace(version, start=arrival))
         if end and rng.random() < 0.7:
-            arrivals = list(_back_with_the_first(arrivals, end, end + rng.randrange(1, 6 * HOUR)))
-        return list(_in_turn(arrivals))
+            arrivals = list(back_with_the_first(arrivals, end, end + rng.randrange(1, 6 * HOUR)))
+        return list(in_turn(arrivals))
 
 
 def _direct(owner: int) -> AliasSpan:
@@ -270,7 +270,7 @@ def _retired(world: World, address: int) -> int:
     return min(last_named, left)
 
 
-def _back_with_the_first(arrivals: list[RRset], back: int, mended: int) -> Iterator[RRset]:
+def back_with_the_first(arrivals: list[RRset], back: int, mended: int) -> Iterator[RRset]:
     """A server restored from an old disk: it has the first version until it catches up."""
     first = arrivals[0]
     yield from (version for version in arrivals if version.start < back)
@@ -281,7 +281,8 @@ def _back_with_the_first(arrivals: list[RRset], back: int, mended: int) -> Itera
     yield from (one for one in later if one.start > mended)
 
 
-def _in_turn(arrivals: list[RRset]) -> Iterator[RRset]:
+def in_turn(arrivals: list[RRset]) -> Iterator[RRset]:
+    """The versions, each until the next."""
     ends = [version.start for version in arrivals[1:]] + [FOREVER]
     again = False
     for version, end in zip(arrivals, ends, strict=True):

@@ -36,6 +36,10 @@ class Feature(enum.Enum):
     BOGUS = "the zone was bogus for days"
     OUTAGE = "the CA failed for days"
     WILDCARD = "a wildcard's RRset"
+    ALIAS_ZONE = "an alias's name servers lag, each by itself"
+    EXPIRED = "a server's copy of a zone expired for days"
+    NEVER_HEARD = "a server was never heard"
+    REPLACED_UNHEARD = "a server was replaced that was long not heard"
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,6 +35,15 @@ def describe(world: World, tell: Tell) -> None:
         )
     for address, (start, end) in world.silences.items():
         tell(f"address {address} silent: {when(start)} to {when(end)}")
+    for (owner, address), aliases in world.alias_rows.items():
+        title = f"owner {owner} at address {address} leads to"
+        _row(title, aliases, tell, lambda span: f"name {span.target}")
+    for (zone, address), (start, end) in world.expired.items():
+        tell(f"{zone.value} expired at address {address}: {when(start)} to {when(end)}")
+    for address, (start, end) in world.unheard.items():
+        tell(f"address {address} unheard by danebot: {when(start)} to {when(end)}")
+    if world.all_unheard[1]:
+        tell(f"nobody heard: {when(world.all_unheard[0])} to {when(world.all_unheard[1])}")
     for (target, address), answers in world.rrsets.items():
         _row(
             f"name {target} at address {address}",

@@ -20,7 +20,7 @@ from sim.dice import KINDS
 from sim.gate import gate_branches, simulate_gate
 from sim.history import Runs
 from sim.keeping import Keep
-from sim.outcome import Feature
+from sim.outcome import Feature, Outcome
 from sim.play import BRANCHES, branches, simulate
 from sim.shrink import changes_of, shrunk
 from sim.story import conclude
@@ -41,7 +41,7 @@ def test_no_cache_lacks_the_record_of_a_promoted_key(part: int) -> None:
     assert not broken, f"P1 broken; look at: python -m sim --shrink {broken[0]} (all: {broken})"
     features = Counter(feature for outcome in played for feature in outcome.features)
     assert features[Feature.PROMOTED] > 0.7 * size
-    assert all(features[feature] >= 5 for feature in Feature), features  # what is to be tried
+    assert all(features[feature] >= 2 for feature in Feature), features  # what is to be tried
 
 
 def test_a_history_is_what_its_seed_makes_it() -> None:
@@ -68,7 +68,7 @@ def test_fewer_runs_see_all_that_changes() -> None:
     seeds = range(_FIRST, _FIRST + 60)
     any_time, after = ([simulate(seed, runs=runs) for seed in seeds] for runs in Runs)
     promoted = [sum(one.deployed is not None for one in row) for row in (any_time, after)]
-    assert promoted[1] > 0.85 * promoted[0]
+    assert promoted[1] > 0.8 * promoted[0]
     assert sum(one.looks for one in after) < 0.85 * sum(one.looks for one in any_time)
 
 
@@ -132,7 +132,7 @@ BREAKING = (
     breaking("only TTLs of the first look count", mutants.ONLY_FIRST_TTLS, 41993),
     breaking("what was not observed is not assumed", mutants.NO_UNSEEN_TTL, 481),
     breaking("servers that change go unnoticed", mutants.SERVERS_NEVER_CHANGE, 127),
-    breaking("the NS TTL is ignored", mutants.NO_NS_TTL, 1105),
+    breaking("the NS TTL is ignored", mutants.NO_NS_TTL, 380),
     breaking("nothing is looked at twice", mutants.no_second_look, 564),
     breaking("stale glue is not asked", mutants.GLUE_IGNORED, 165),
     breaking("a lost address is no loss", mutants.ADDRESSES_NEVER_CHANGE, 30),
@@ -149,6 +149,30 @@ BREAKING = (
     breaking("advice restates nothing of a wildcard", mutants.NOTHING_RESTATED, 8),
     breaking("denials beside wildcards count not", mutants.NO_DENIAL_TTL_OF_WILDCARDS, 428),
 )
+
+
+OF_SERVERS = (
+    ("who answers for one zone answers for all", mutants.ONE_ZONE_WILL_DO, simulate, 2426, 1),
+    (
+        "the resolver alone ends no silence",
+        mutants.REPLACED_UNNOTICED_BY_THE_RESOLVER,
+        simulate_gate,
+        2663,
+        4,
+    ),
+    ("who was never heard has nothing", mutants.NEVER_HEARD_IS_NO_SILENCE, simulate_gate, 23, 0),
+    ("and leaves nothing", mutants.NEVER_HEARD_AND_GONE, simulate_gate, 357, 0),
+    ("an alias to nothing never led", mutants.ALIASES_LED_NOWHERE_BEFORE, simulate_gate, 466, 0),
+)
+"""Rules that lack a clause about servers and silence, and the very history that shows it."""
+
+
+@pytest.mark.parametrize(("rules", "play", "seed", "branch"), [one[1:] for one in OF_SERVERS])
+def test_without_a_clause_about_servers_a_history_breaks_p1(
+    rules: Rules, play: Callable[..., Outcome], seed: int, branch: int
+) -> None:
+    assert play(seed, rules, branch=branch).broken
+    assert not play(seed, branch=branch).broken
 
 
 @pytest.mark.parametrize("breaking", BREAKING, ids=lambda breaking: breaking.words)

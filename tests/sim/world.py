@@ -96,11 +96,23 @@ class Source(enum.Enum):
     __hash__ = object.__hash__  # members are alone; `enum` has a slower one
 
 
+class Zone(enum.Enum):
+    """Of what a server may have a copy."""
+
+    ALIAS = "the zone of the owners"
+    TARGET = "the zone that their aliases lead to"
+
+    __hash__ = object.__hash__  # members are alone; `enum` has a slower one
+
+
 @dataclass(slots=True, eq=False)
 class World:
     """The timelines: aliases by owner, servers and addresses by source, RRsets by name and place.
 
-    During its ``silences`` an address answers nobody.
+    During its ``silences`` an address answers nobody, while its copy of a zone is ``expired``
+    nobody for that, and while it is ``unheard`` others than danebot; nobody is heard by danebot
+    while they are ``all_unheard``.  ``alias_rows`` are the aliases by owner and address, where
+    these may differ: of the ``alias_places``, and if ``alias_shared`` of the target's servers.
     """
 
     aliases: list[list[AliasSpan]] = field(default_factory=list)
@@ -108,17 +120,24 @@ class World:
     addresses: dict[tuple[Source, int], list[AddressSpan]] = field(default_factory=dict)
     rrsets: dict[tuple[int, int], list[RRset]] = field(default_factory=dict)
     silences: dict[int, tuple[int, int]] = field(default_factory=dict)
+    expired: dict[tuple[Zone, int], tuple[int, int]] = field(default_factory=dict)
+    unheard: dict[int, tuple[int, int]] = field(default_factory=dict)
+    all_unheard: tuple[int, int] = (0, 0)
+    alias_rows: dict[tuple[int, int], list[AliasSpan]] = field(default_factory=dict)
+    alias_places: tuple[tuple[int, int], ...] = ()
+    alias_shared: bool = False
 
     def rows(self) -> Iterator[list[Any]]:
         """Every row of spans."""
         yield from self.aliases
-        for rows in (self.delegations, self.addresses, self.rrsets):
+        for rows in (self.delegations, self.addresses, self.rrsets, self.alias_rows):
             yield from rows.values()
 
     def changes(self) -> list[int]:
         """The times at which anything begins or ends, in their order."""
         starts = {span.start for spans in self.rows() for span in spans}
-        return sorted(starts.union(*self.silences.values()))
+        windows = (*self.silences.values(), *self.expired.values(), *self.unheard.values())
+        return sorted(starts.union(*windows, self.all_unheard))
 
     def unchanged(self, which: Iterable[int]) -> int:
         """Let those changes, counted from 0, never have happened: what was before them goes on.
@@ -133,20 +152,35 @@ class World:
                     row[at_ - 1].end = one.end
                     del row[at_]
                 number += 1
-        for address in list(self.silences):
-            if number in left_out:
-                del self.silences[address]
-            number += 1
+        windows: tuple[dict[Any, tuple[int, int]], ...] = self.silences, self.expired, self.unheard
+        for rows in windows:
+            for key in list(rows):
+                if number in left_out:
+                    del rows[key]
+                number += 1
         return number
 
-    def silent(self, address: int, now: int) -> bool:
-        """Whether an address answers nobody at that time."""
-        start, end = self.silences.get(address, (0, 0))
+    def silent(self, address: int, now: int, zone: Zone = Zone.TARGET) -> bool:
+        """Whether an address answers nobody for a zone at that time."""
+        start, end = self._mute(address, zone)
         return start <= now < end
 
-    def last_answer(self, address: int, after: int, before: int) -> int | None:
+    def hears(self, address: int, now: int, zone: Zone = Zone.TARGET) -> bool:
+        """Whether danebot, and the resolver beside it, have an answer for a zone then."""
+        if self.unheard:
+            start, end = self.unheard.get(address, (0, 0))
+            if start <= now < end or self.all_unheard[0] <= now < self.all_unheard[1]:
+                return False
+        return not self.silent(address, now, zone)
+
+    def _mute(self, address: int, zone: Zone) -> tuple[int, int]:
+        return self.silences.get(address) or self.expired.get((zone, address), (0, 0))
+
+    def last_answer(
+        self, address: int, after: int, before: int, zone: Zone = Zone.TARGET
+    ) -> int | None:
         """The end of the last second from ``after`` to ``before`` in which an address answered."""
-        start, end = self.silences.get(address, (0, 0))
+        start, end = self._mute(address, zone)
         if start < before <= end:
             before = start
         return before if before > after else None

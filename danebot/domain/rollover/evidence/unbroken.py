@@ -47,14 +47,16 @@ def long_unheard(
     """The servers that were not heard for too long, or never yet: what they have is unknown.
 
     ``owner`` holds the observation, which is of ``now``.  Without one nobody was asked, and nobody
-    was silent; and where no server was ever heard, the resolver's word is all there is.
+    was silent; and where no server was ever heard, the resolver's word is all there is.  Those of
+    the remembered route count, too, where this look proves no other.
     """
     if observation is None or not owner.heard:
         return ()
     others = f"{WITNESS.text} ["
     silent = {name for name, at in owner.heard.items() if _too_long(at, now)}
     known = {name.split(" ")[0] for name in owner.heard}
-    never = {name.text for name in observation.unheard if name != WITNESS} - known
+    led = owner.route.name_servers - observation.all_name_servers if owner.route else frozenset()
+    never = {name.text for name in observation.unheard | led if name != WITNESS} - known
     return tuple(sorted({name for name in silent if not name.startswith(others)} | never))
 
 

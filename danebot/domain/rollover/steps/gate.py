@@ -192,21 +192,20 @@ class _At(NamedTuple):
         if not _repaired(judge, observation):
             owner = self.memory.owners.get(name, OwnerMemory())
             relies = any(one.line.owner == name for one in self.state.anchored)
-            quiet = self._quiet(live, owner, observation)
+            chain = live.chain
+            latest = chain.not_after - chain.lifetime * self.policy.expiry_warning
+            early = self.now < latest  # what nobody ever saw holds a step, and not the certificate
+            quiet = long_unheard(owner, observation, self.now) if early else ()
+            led = early and owner.route is not None and owner.route.canonical != name
             yield from _refusals(
-                judge, owner, observation, self.policy, relies_on_anchor=relies, quiet=quiet
+                judge,
+                owner,
+                observation,
+                self.policy,
+                relies_on_anchor=relies,
+                quiet=quiet,
+                led=led,
             )
-
-    def _quiet(
-        self, live: Held, owner: OwnerMemory, observation: OwnerObservation | None
-    ) -> tuple[str, ...]:
-        """Who is long silent; nobody where the live certificate nears its end.
-
-        What nobody ever saw there holds a step, and not the certificate.
-        """
-        chain = live.chain
-        latest = chain.not_after - chain.lifetime * self.policy.expiry_warning
-        return long_unheard(owner, observation, self.now) if self.now < latest else ()
 
 
 def loses_nothing(
@@ -401,6 +400,7 @@ def _refusals(
     *,
     relies_on_anchor: bool,
     quiet: tuple[str, ...],
+    led: bool,
 ) -> Iterator[Refusal]:
     """Each RRset of an owner that a cache may hold, if it is a reason."""
     now, name = judge.senders.now, judge.senders.owner
@@ -424,7 +424,7 @@ def _refusals(
     if quiet or now < known_at:
         # A record may name the certificate: that is new with the same key, too.
         other_key = relies_on_anchor and (served is None or judge.new.key != served.key)
-        if other_key or _past_may_matter(judge, owner):
+        if other_key or _past_may_matter(judge, owner, led=led):
             yield _unheard(name, quiet) if quiet else _past(name, known_at)
 
 
@@ -459,13 +459,17 @@ def _same_authorities(served: Held, new: Held) -> bool:
     return new.key == served.key and set(served.chain.ders[1:]) <= set(new.chain.ders[1:])
 
 
-def _past_may_matter(judge: _Judge, owner: OwnerMemory) -> bool:
+def _past_may_matter(judge: _Judge, owner: OwnerMemory, *, led: bool) -> bool:
     """Whether a part of what is there now, alone in a cache, would fail the new chain.
+
+    Where an alias ``led`` to nothing, it may have led to anything before, and may yet.
 
     Records that name a key (``3 1 x``) are left to the wait for that key's own records, which the
     live key never had where a service may serve a former one.
     """
     alone = {record for records in open_rrsets(owner) for record in records}
+    if led and not alone:
+        return judge.served is None or not _same_authorities(judge.served, judge.new)
     return any(
         judge.worse((record,))
         for record in alone

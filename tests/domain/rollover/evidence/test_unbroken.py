@@ -213,6 +213,15 @@ def test_who_was_asked_and_long_silent_is_named_but_no_witness() -> None:
     assert long_unheard(known(heard=heard), None, T0) == ()
 
 
+def test_who_was_never_heard_is_named_until_an_answer_proves_another_way() -> None:
+    """A bogus answer leaves the route as it was: what caches are led to is not known."""
+    moved = look("old", at={"ns1": None, "ns3": None}, security=Security.BOGUS)
+    assert long_unheard(known(heard={str(A1): T0}), moved, T0) == (str(NS2),)
+    route = ROUTE._replace(name_servers=moved.all_name_servers)
+    heard = dict.fromkeys(("ns1.example.org [192.0.2.1]", "ns3.example.org [192.0.2.1]"), T0)
+    assert long_unheard(known(heard=heard, route=route), moved, T0) == ()
+
+
 def test_who_was_never_heard_is_named_where_others_are_but_no_witness() -> None:
     mute = look("old", at={"ns1": None, "ns2": SILENT})
     assert long_unheard(known(heard={str(A1): T0}), mute, T0) == (str(NS2),)

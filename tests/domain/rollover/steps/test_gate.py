@@ -34,7 +34,7 @@ from danebot.domain.rollover.steps.gate import loses_nothing, refused_live
 from danebot.domain.rollover.steps.phases import Hold, Observation, Phase, Plan, Repair, Step
 from danebot.domain.rollover.steps.plan import plan
 from danebot.domain.rollover.steps.unasked import disproved
-from domain.builders import DAY, HOUR, MINUTE, MX, MX2, T0, UNREACHABLE, line, seen
+from domain.builders import DAY, HOUR, MINUTE, MX, MX2, OTHER, T0, UNREACHABLE, line, seen
 from domain.gate_world import EVERYWHERE, HOST, There, Watch, chain, renewal, shown, tlsa, watch
 
 A, B = tlsa("2 1 1", by="A"), tlsa("2 1 1", by="B")
@@ -255,6 +255,21 @@ def test_what_a_server_had_that_was_never_heard_outlasts_it() -> None:
     assert held_back(site.look(T0, replaced), Hold.CACHES)
     assert held_back(site.look(T0 + Policy().unseen_ttl, replaced), Hold.CACHES)
     assert deployed(site.look(T0 + Policy().unseen_ttl + HOUR, replaced))
+
+
+def test_what_an_alias_led_to_before_is_unknown_where_it_leads_to_nothing() -> None:
+    """One of its servers may lead to other records yet, which caches keep for their TTL."""
+    bare = shown()
+    way = (Alias(MX, OTHER, HOUR),)
+    empty = bare._replace(answer=bare.answer._replace(aliases=way, canonical=OTHER))
+    site = Watch(renewal(SWITCHED))
+    assert held_back(site.look(T0, empty), Hold.CACHES)
+    assert deployed(site.look(T0 + Policy().unseen_ttl + HOUR, empty))
+    assert deployed(Watch(renewal(SAME)).look(T0, empty))
+    assert deployed(Watch(renewal(SWITCHED)).look(T0, bare))
+    live = chain().chain
+    latest = live.not_after - live.lifetime * Policy().expiry_warning
+    assert deployed(Watch(renewal(SWITCHED)).look(latest, empty))
 
 
 def test_who_is_silent_for_good_holds_no_certificate_until_its_end() -> None:
