@@ -34,7 +34,7 @@ from danebot.domain.rollover.steps import gate
 from danebot.domain.rollover.steps.phases import Hold, Keep, Observation, Phase, Plan, Step
 from danebot.domain.rollover.steps.plan import plan
 from danebot.domain.rollover.steps.remember import remember
-from domain.builders import Rules
+from domain.builders import Rules, record
 
 _LONG_AGO = datetime(1, 1, 1, tzinfo=UTC)
 Edit = Callable[[OwnerObservation], OwnerObservation]
@@ -360,6 +360,29 @@ def _old_route_pruned(
 
 OLD_ROUTE_PRUNED = Rules(_old_route_pruned)
 
+
+# ---- what the publisher says ----------------------------------------------------------------
+
+
+def _with_records(
+    one: OwnerObservation, change: Callable[[tuple[TlsaRecord, ...]], tuple[TlsaRecord, ...]]
+) -> OwnerObservation:
+    answer = one.answer._replace(records=change(one.answer.records))
+    servers = tuple(s._replace(records=change(s.records)) if s.heard else s for s in one.servers)
+    return one._replace(answer=answer, servers=servers)
+
+
+PUBLISHER_BELIEVED = unaware(
+    lambda one: _with_records(one, lambda there: tuple(dict.fromkeys((*there, record("new")))))
+)
+ANY_RECORD_WILL_DO = unaware(
+    lambda one: _with_records(
+        one,
+        lambda there: tuple(
+            record("new") if (r.mtype == 1 and r != record("old")) else r for r in there
+        ),
+    )
+)
 
 # ---- who is long silent, and goes -----------------------------------------------------------
 

@@ -12,6 +12,7 @@ from sim.eyes import OWNERS, Eyes, Resolver, routes
 from sim.history import History, Runs
 from sim.operator import Operator, Trouble, operator, stale_glue
 from sim.outcome import Feature
+from sim.publishers import publish_falsely
 from sim.shared import plain, shared
 from sim.world import DAY, HOUR, MINUTE
 from sim.zones import add_zones
@@ -121,6 +122,7 @@ def _outside(history: History) -> None:
         history.eyes.bogus = start, start + rng.choice((HOUR, DAY, 4 * DAY, 8 * DAY))
     if not history.eyes.blind:
         history.features |= add_zones(history.world, Random(f"{history.seed} servers"))
+        history.features |= publish_falsely(history.world, Random(f"{history.seed} publisher"))
         history.eyes.routes = routes(history.world)
     if rng.random() < 0.3:
         start = rng.randrange(6 * DAY)

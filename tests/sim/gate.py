@@ -34,6 +34,7 @@ def _records() -> Records:
         Content.OLD: (_OLD,),
         Content.BOTH: both,
         Content.FOREIGN: (_OLD,),
+        Content.ALTERED: (_OLD, tlsa("3 1 1", key="altered")),
     }
 
 
@@ -53,7 +54,8 @@ class GateHistory(History):
 
     def lacks(self, answer: RRset) -> bool:
         """Whether a sender who has this refuses the new chain and not the old one."""
-        return self.zone.records[answer.content] == (_OLD,)
+        records = self.zone.records[answer.content]
+        return _OLD in records and _NEW not in records
 
 
 def begin_at_gate(seed: int, rules: Rules = REAL, runs: Runs | None = None) -> GateHistory:

@@ -39,6 +39,7 @@ class Feature(enum.Enum):
     ALIAS_ZONE = "an alias's name servers lag, each by itself"
     EXPIRED = "a server's copy of a zone expired for days"
     NEVER_HEARD = "a server was never heard"
+    PUBLISHER = "the publisher said what it hadn't done"
     REPLACED_UNHEARD = "a server was replaced that was long not heard"
 
 

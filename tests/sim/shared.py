@@ -77,6 +77,7 @@ def _zone(
         Content.OLD: before,
         Content.BOTH: both,
         Content.FOREIGN: (*both, record("somebody", 2)),
+        Content.ALTERED: (*before, record("altered", mtype)),
     }
     kept = [name for name in _KEPT if accepts(before, name)]
     spoiled = [name for name in kept if not accepts(both, name)]

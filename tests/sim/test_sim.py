@@ -162,9 +162,12 @@ OF_SERVERS = (
     ),
     ("who was never heard has nothing", mutants.NEVER_HEARD_IS_NO_SILENCE, simulate_gate, 23, 0),
     ("and leaves nothing", mutants.NEVER_HEARD_AND_GONE, simulate_gate, 357, 0),
+    ("the publisher's word is believed", mutants.PUBLISHER_BELIEVED, simulate, 156, 0),
+    ("any record will do", mutants.ANY_RECORD_WILL_DO, simulate, 459, 0),
+    ("one server speaks for a publisher", mutants.FIRST_SERVER_ONLY, simulate, 1298, 0),
     ("an alias to nothing never led", mutants.ALIASES_LED_NOWHERE_BEFORE, simulate_gate, 466, 0),
 )
-"""Rules that lack a clause about servers and silence, and the very history that shows it."""
+"""Rules that lack a clause about servers or publishers, and the very history that shows it."""
 
 
 @pytest.mark.parametrize(("rules", "play", "seed", "branch"), [one[1:] for one in OF_SERVERS])

@@ -26,6 +26,7 @@ class Content(enum.Enum):
     OLD = "the current key's record"
     BOTH = "the awaited key's record too"
     FOREIGN = "a foreign record beside them"
+    ALTERED = "another record than the awaited key's"
 
     __hash__ = object.__hash__  # members are alone; `enum` has a slower one
 
