@@ -37,6 +37,7 @@ _BUFFERED = 200_000  # names in memory, some 20 MiB
 _TOLD = 20_000  # names
 _HEAD = 2**20
 _LONGEST = 4096  # octets of a line
+_LONGEST_ROW = 2**20  # characters of a line of CSV
 Take = Callable[[str], None]
 
 
@@ -140,7 +141,7 @@ def _lines(text: io.TextIOBase, take: Take) -> None:
 
 def _csv(text: io.TextIOBase, source: NameSource, take: Take) -> None:
     with foreign(ConfigError, f"{printable(source.name)}: is no CSV that can be read"):
-        table = csv.reader(text)
+        table = csv.reader(_bounded(text, source))
         head = next(table, [])
         column = 0
         if source.column is not None or "domain" in map(_plain, head):
@@ -155,6 +156,17 @@ def _csv(text: io.TextIOBase, source: NameSource, take: Take) -> None:
         for row in table:
             if len(row) > column:
                 take(row[column].strip())
+
+
+def _bounded(text: io.TextIOBase, source: NameSource) -> Iterator[str]:
+    """The lines, none of which would fill the memory: what is no CSV may have no line's end."""
+    while line := text.readline(_LONGEST_ROW):
+        if len(line) == _LONGEST_ROW and not line.endswith("\n"):
+            raise ConfigError(
+                f"{printable(source.name)}: has a line of more than {_LONGEST_ROW:,} characters, "
+                "so it is no CSV; name what it is with --format"
+            )
+        yield line
 
 
 def _column(names: list[str], source: NameSource) -> int:

@@ -385,6 +385,21 @@ def test_names_fit_into_a_line_of_nagios(double: Double, server: HttpServer) -> 
     assert f";{found.host};{found.name};0;DANE".encode() in line
 
 
+@pytest.mark.parametrize(
+    ("name", "faults"),
+    [("DANE", [True]), ("DANE $target", [False, False])],
+    ids=["one-name-for-two", "a-name-for-each"],
+)
+def test_a_name_of_several_checks_is_unknown_rather_than_one_of_them(
+    double: Double, server: HttpServer, name: str, faults: list[bool]
+) -> None:
+    double.answers = [(200, '[{"targets": ["a.test", "b.test", "a.test"]}]')]
+    listed = HttpSd(server, Template("h"), Template(name))
+    settings = FeedSettings(Spool(Path("/none")), (), listed, Pace(), timedelta(1), timedelta())
+    with contextlib.closing(Lists(settings, print)) as lists:
+        assert ["several checks" in one.fault for one in lists.read()] == faults
+
+
 def test_a_list_stands_while_it_cannot_be_read_over_settings_read_again(
     double: Double, server: HttpServer, tmp_path: Path
 ) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +48,18 @@ def test_names_in_a_dictionary_are_names(tmp_path: Path) -> None:
 def test_numbers_are_no_names(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="column 'domain' has int64, no text"):
         parquet(tmp_path, [1, 2], pa.int64())
+
+
+def test_a_line_of_csv_without_an_end_is_not_read_whole(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_bytes(b"domain\na.test\n" + b"a," * 2**22)
+    source = NameSource(str(tmp_path / "a.csv"), Form.CSV)
+    tracemalloc.start()
+    try:
+        with pytest.raises(ConfigError, match="a line of more than 1,048,576 characters"):
+            take_input(DataSet(tmp_path / "out"), [source], OptOut(), 100, print)
+        assert tracemalloc.get_traced_memory()[1] < 2**22
+    finally:
+        tracemalloc.stop()
 
 
 def begun(tmp_path: Path, name: str) -> SurveyState:

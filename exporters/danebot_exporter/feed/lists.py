@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Protocol
 
 from danebot.errors import DanebotError
 from danebot_exporter.feed.http_sd import HttpSdList
 from danebot_exporter.feed.icinga import IcingaApi
-from danebot_exporter.feed.services import Fed
+from danebot_exporter.feed.services import Fed, Key
 from danebot_exporter.feed.settings import FeedSettings, Icinga
+
+_SEVERAL = (
+    "several checks have this host and name: give each its own (in [http_sd] by $target in name)"
+)
 
 
 class ServiceList(Protocol):
@@ -60,7 +64,7 @@ class Lists:
         return bool(self._own or self.known)
 
     def read(self) -> list[Fed]:
-        """All services, of all lists."""
+        """All services, of all lists, each once."""
         for number, one in enumerate(self._lists):
             try:
                 self._known[number] = one.services()
@@ -72,9 +76,21 @@ class Lists:
                 if number in self._failing:
                     self._complain("the list of services can be read again")
                 self._failing.discard(number)
-        return [*self._own, *(service for known in self._known for service in known or ())]
+        return _told_apart(
+            [*self._own, *(service for known in self._known for service in known or ())]
+        )
 
     def close(self) -> None:
         """Hang up everywhere."""
         for one in self._lists:
             one.close()
+
+
+def _told_apart(services: Iterable[Fed]) -> list[Fed]:
+    """Each name once; one that is of several checks is at fault, else all but one go unwatched."""
+    found: dict[Key, Fed] = {}
+    for one in services:
+        first = found.setdefault(one.key, one)
+        if (one.options, one.fault) != (first.options, first.fault):
+            found[one.key] = first._replace(options=(), fault=_SEVERAL)
+    return list(found.values())
