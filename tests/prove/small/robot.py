@@ -6,6 +6,7 @@ Steps of time become times before `T0`, which is always now; what is remembered 
 from __future__ import annotations
 
 import functools
+import operator
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
@@ -50,7 +51,7 @@ _RECORDS: Mapping[Content, tuple[TlsaRecord, ...]] = {
     Content.FOREIGN: (record("old"), record("new"), record("somebody", 2)),
     Content.NEW: (record("new"),),
 }
-_TIMELESS = (OwnerRoute, Required, TlsaRecord, timedelta, bytes)
+_TIMELESS = (OwnerRoute, Required, TlsaRecord, DnsName, Hostname, timedelta, bytes, str, int)
 Shown = tuple[Content, int]
 Sight = tuple[int, tuple[tuple[int, int, Shown | None], ...], Shown | None]
 """An owner, what each address shows of it, and what the resolver does; None is no answer."""
@@ -170,6 +171,7 @@ class Robot:
         self.memories: list[Memory] = []
         self._numbers: dict[object, int] = {}
         self._aged: dict[int, int] = {}
+        self._kept: dict[int, int] = {}
         self._decisions: dict[tuple[Files, int, tuple[Sight, ...]], Decision] = {}
         self._lineages: dict[tuple[Files, int], LineageState] = {}
         self._interned: dict[object, LineageState] = {}
@@ -188,6 +190,12 @@ class Robot:
             self._numbers[what] = len(self.memories)
             self.memories.append(memory)
         return self._numbers[what]
+
+    def _again(self, number: int) -> int:
+        """The number of a memory that is kept unchanged: one that was clamped is clamped again."""
+        if number not in self._kept:
+            self._kept[number] = self.number(self.memories[number])
+        return self._kept[number]
 
     def older(self, number: int) -> int:
         """The same memory a step later."""
@@ -225,7 +233,8 @@ class Robot:
 
     def _decide(self, files: Files, memory: int, look: tuple[Sight, ...]) -> Decision:
         left, after, plan = self._considered(files, memory, look)
-        after = self.number(after_plan(self.memories[after], plan, T0))
+        planned = after_plan(self.memories[after], plan, T0)
+        after = self._again(after) if planned is self.memories[after] else self.number(planned)
         return Decision(
             after,
             plan.step,
@@ -311,11 +320,16 @@ def _recent_owner(owner: OwnerMemory, since: datetime | None) -> OwnerMemory:
         owner._replace(
             heard=heard,
             answered_at=answered_at,
-            sightings=tuple(sorted(sightings, key=str)),
-            rrsets=tuple(sorted(rrsets, key=str)),
+            sightings=_ordered(sightings),
+            rrsets=_ordered(rrsets),
         )
     )
     return found
+
+
+def _ordered(values: set[Any]) -> tuple[Any, ...]:
+    """In one order, whichever; most are one or none, and need no words to compare."""
+    return tuple(sorted(values, key=str) if len(values) > 1 else values)
 
 
 def _recent(value: Any) -> Any:  # noqa: ANN401 - any part of the memory
@@ -333,6 +347,8 @@ def _dated(value: Any, change: Any) -> Any:  # noqa: ANN401
         return change(value)
     if isinstance(value, tuple):
         items = [_dated(item, change) for item in value]
+        if all(map(operator.is_, items, value)):  # as most parts are
+            return value
         return value._make(items) if hasattr(value, "_make") else tuple(items)
     if isinstance(value, Mapping):
         return {name: _dated(item, change) for name, item in value.items()}
