@@ -45,7 +45,8 @@ static char plan_path[PATH_MAX];
     static __typeof__(&name) real; \
     if (!real) real = (__typeof__(&name))dlsym(RTLD_NEXT, #name)
 
-__attribute__((constructor)) static void begin(void) {
+/* Where a process begins; a fork of one that had no plan yet calls it, too. */
+__attribute__((constructor)) void faults_begin(void) {
     const char *path = getenv("FAULTS");
     int fd = path ? (int)syscall(SYS_openat, AT_FDCWD, path, O_RDWR | O_CLOEXEC, 0) : -1;
     if (fd < 0) return;

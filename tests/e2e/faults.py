@@ -33,10 +33,14 @@ from danebot.adapters.tree.recovery import recover
 from danebot.adapters.tree.tree import Tree
 from danebot.domain.lineage.pem import read_private_key
 from danebot.errors import CertificateError
-from e2e.site import MAIL, OWNER, Site
+from e2e.forking import Forking
+from e2e.site import MAIL, OWNER, PROGRAM, Site
 
 _ROOTS, _PROCESSES, _CALLS, _WORDS = 4, 64, 2048, 160
 _HEAD = struct.Struct("3i 4i")  # mode, at, number; changes, space, fired, processes
+_PATIENCE = 280  # seconds for a run
+_OF_A_TEST = ("PYTEST_", "COV")  # pytest names the test that runs in a variable
+_Done = subprocess.CompletedProcess[str]
 _SIZE = _HEAD.size + 4 * _PROCESSES + 256 * _ROOTS + _WORDS * _CALLS
 
 
@@ -55,6 +59,13 @@ class Fault(enum.Enum):
     TERMINATED = (8, signal.SIGTERM)
     INTERRUPTED = (8, signal.SIGINT)
     HUNG_UP = (8, signal.SIGHUP)
+
+
+class Start(enum.Enum):
+    """How a run under a fault starts."""
+
+    FORKED = enum.auto()  # from one that has imported it all (`e2e.forking`), certbot likewise
+    REAL = enum.auto()
 
 
 @dataclass(frozen=True)
@@ -88,7 +99,31 @@ def shim() -> Path:
     return path
 
 
-def run(site: Site, arguments: tuple[str, ...], fault: Fault = Fault.NONE, at: int = 0) -> Ran:
+@functools.lru_cache(maxsize=1)
+def _forking(environment: tuple[tuple[str, str], ...]) -> Forking:
+    """One for a test's process and its environment; it ends with that."""
+    return Forking(shim(), dict(environment))
+
+
+def _started(site: Site, arguments: tuple[str, ...], plan: str, start: Start) -> _Done:
+    # other tests tell what is covered; here it would cost a third of the time
+    more = {"LD_PRELOAD": str(shim()), "FAULTS": plan, "COVERAGE_PROCESS_CONFIG": ""}
+    if start is Start.REAL or site.python != PROGRAM:
+        return site.danebot(*arguments, timeout=_PATIENCE, **more)
+    site.lab.faulted_certbot(shim())
+    env = site.env()
+    kept = {name: value for name, value in env.items() if not name.startswith(_OF_A_TEST)}
+    words = site.command(*arguments)[len(PROGRAM) :]
+    return _forking(tuple(sorted(kept.items()))).run(words, {**env, **more}, _PATIENCE)
+
+
+def run(
+    site: Site,
+    arguments: tuple[str, ...],
+    fault: Fault = Fault.NONE,
+    at: int = 0,
+    start: Start = Start.FORKED,
+) -> Ran:
     """Run danebot with a fault at the ``at``-th call (of those that need space, if the disk
     fills)."""
     with tempfile.NamedTemporaryFile(prefix="danebot-faults.plan.") as file:
@@ -97,14 +132,11 @@ def run(site: Site, arguments: tuple[str, ...], fault: Fault = Fault.NONE, at: i
         head = _HEAD.pack(mode, at, number, 0, 0, 0, 0) + bytes(4 * _PROCESSES)
         file.write((head + b"".join(r.ljust(256, b"\0") for r in roots)).ljust(_SIZE, b"\0"))
         file.flush()
-        # other tests tell what is covered; here it would cost a third of the time
-        done = site.danebot(
-            *arguments, LD_PRELOAD=str(shim()), FAULTS=file.name, COVERAGE_PROCESS_CONFIG=""
-        )
+        done = _started(site, arguments, file.name, start)
         with mmap.mmap(file.fileno(), _SIZE, access=mmap.ACCESS_READ) as shared:
             *_, changes, space, fired, processes = _HEAD.unpack_from(shared)
-            start = _SIZE - _WORDS * _CALLS
-            words = [shared[start + _WORDS * n : start + _WORDS * (n + 1)] for n in range(changes)]
+            first = _SIZE - _WORDS * _CALLS
+            words = [shared[first + _WORDS * n : first + _WORDS * (n + 1)] for n in range(changes)]
     assert processes < _PROCESSES, "faults.c has no room for so many processes"
     assert changes < _CALLS, "faults.c has no room for so many calls"
     calls = tuple(word.split(b"\0", 1)[0].decode() for word in words)
@@ -145,10 +177,10 @@ class Situation:
             lab.tlsa_set(OWNER, *self._records)
         lab.flush()  # what the resolver still had in its cache would be remembered: more writes
 
-    def strike(self, fault: Fault, at: int) -> Ran:
+    def strike(self, fault: Fault, at: int, start: Start = Start.FORKED) -> Ran:
         """The operation from the beginning, with a fault."""
         self.restore()
-        return run(self.site, self.arguments, fault, at)
+        return run(self.site, self.arguments, fault, at, start)
 
     def close(self) -> None:
         """Remove the copy."""

@@ -29,7 +29,7 @@ QUICK = {
     "retire_after": "0s",
     "backoff_first": "1h",
 }
-_PROGRAM = (sys.executable, "-m", "danebot")
+PROGRAM = (sys.executable, "-m", "danebot")
 INSTALLED = (str(Path(sys.executable).with_name("danebot")),)  # the command, as cron starts it
 
 
@@ -41,7 +41,7 @@ class Site:
     settings: dict[str, str] = field(default_factory=lambda: dict(QUICK))
     flavour: Flavour = Flavour.PYPI
     extra: str = ""
-    python: tuple[str, ...] = _PROGRAM
+    python: tuple[str, ...] = PROGRAM
     certbot: Path | None = None
 
     @property
@@ -102,7 +102,7 @@ class Site:
         Without an environment, a tracer or `INSTALLED` as its program it runs in this process,
         through the same entry point: a start costs more than most runs.
         """
-        if not env and self.python == _PROGRAM:
+        if not env and self.python == PROGRAM:
             return self.inside(*args)
         return subprocess.run(
             self.command(*args),

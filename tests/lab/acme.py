@@ -117,23 +117,29 @@ class Acme:
     def _socket(self) -> Path:
         return self.root / "certbot.socket"
 
-    def _server(self) -> Service:
+    def faulted(self, library: Path) -> Service | None:
+        """What `_client` has certbot forked by where such a library is preloaded."""
+        return self._server(".faults", library) if self._client().exists() else None
+
+    def _server(self, suffix: str = "", library: Path | None = None) -> Service:
         """What `_client` has certbot forked by."""
+        path = f"{self._socket()}{suffix}"
         program = Flavour.PYPI.program
         server = Path(__file__).with_name("certbot_server.py")
 
         def listens() -> bool:
             with socket.socket(socket.AF_UNIX) as probe:
-                return probe.connect_ex(str(self._socket())) == 0
+                return probe.connect_ex(path) == 0
 
         words: list[str | Path] = [
+            *(("env", f"LD_PRELOAD={library}") if library else ()),
             program.with_name("python"),
             "-P",
             server,
-            self._socket(),
+            path,
             program,
         ]
-        return Service("certbot", words, listens)
+        return Service(f"certbot{suffix}", words, listens)
 
     def wrapper(self, flavour: Flavour) -> Path:
         """Write the script that stands for certbot: ``ROOT/FLAVOUR/certbot``.

@@ -257,6 +257,12 @@ class Lab:
         """Have certbot started as anywhere else, until the next reset: for tests of the process."""
         self.stop("certbot")
 
+    def faulted_certbot(self, library: Path) -> None:
+        """Have certbot forked, too, where such a library is preloaded and ``FAULTS`` is set."""
+        service = self._acme.faulted(library)
+        if service is not None and service.name not in self._processes.names():
+            self.add(service)
+
     def certbot(
         self, *args: str | Path, flavour: Flavour = Flavour.PYPI, check: bool = True
     ) -> subprocess.CompletedProcess[str]:

@@ -79,3 +79,8 @@ def test_what_several_came_to_is_one_table() -> None:
         Row("b", "4 of 8 points"),
         Row("calls struck", "open 5"),
     ]
+
+
+def test_that_all_points_were_tried_is_told_at_a_glance() -> None:
+    tally = Tally(Counter(a=1200, b=1), Counter(a=1200, b=2))
+    assert [row.amount for row in tally.rows()][:2] == ["all 1,200 points", "1 of 2 points"]
