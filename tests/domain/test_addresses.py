@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from danebot.domain.addresses import Reach
+from danebot.domain.addresses import Reach, translated
 
 
 @pytest.mark.parametrize(
@@ -41,3 +41,17 @@ def test_reach(address: str, reach: Reach) -> None:
     order = [Reach.NONE, Reach.PUBLIC, Reach.PRIVATE, Reach.ANY]
     expected = [order.index(one) >= order.index(reach) for one in order]
     assert [one.includes(address) for one in order] == expected
+
+
+@pytest.mark.parametrize(
+    ("address", "stands_for"),
+    [
+        ("64:ff9b::909:909", "9.9.9.9"),
+        ("::ffff:10.0.0.1", "10.0.0.1"),
+        ("2002:7f00:1::1", "127.0.0.1"),
+        ("2620:FE:0::fe", "2620:fe::fe"),
+        ("9.9.9.9", "9.9.9.9"),
+    ],
+)
+def test_which_address_another_stands_for(address: str, stands_for: str) -> None:
+    assert translated(address) == stands_for

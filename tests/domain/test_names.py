@@ -18,6 +18,7 @@ from danebot.domain.names import (
     Transport,
     covers,
     default_protocol,
+    service_at,
 )
 from danebot.errors import NameSyntaxError
 
@@ -210,3 +211,42 @@ def test_a_name_stays_what_it_is() -> None:
         name.more = 1  # type: ignore[attr-defined]
     assert copy.copy(name) == pickle.loads(pickle.dumps(name)) == name  # noqa: S301
     assert repr(name) == "DnsName('mx.example')"
+
+
+def test_a_service_is_the_same_whatever_it_speaks() -> None:
+    one = Endpoint(Hostname("mx.example"), 25, Protocol.SMTP)
+    others = [
+        one._replace(protocol=Protocol.TLS),
+        one._replace(port=465),
+        one._replace(host=Hostname("b.example")),
+        None,
+    ]
+    assert [one.is_same(other) for other in others] == [True, False, False, False]
+
+
+def test_a_tlsa_owner_names_a_tcp_service() -> None:
+    owners = ["_25._tcp.mx.example", "_443._tcp.mx.example", "_25._udp.mx.example", "mx.example"]
+    host = Hostname("mx.example")
+    assert [service_at(DnsName(owner)) for owner in owners] == [
+        Endpoint(host, 25, Protocol.SMTP),
+        Endpoint(host, 443, Protocol.TLS),
+        None,
+        None,
+    ]
+
+
+def test_names_of_two_kinds_are_neither_equal_nor_ordered() -> None:
+    name, host = DnsName("a.example"), Hostname("a.example")
+    assert (name == host) is False
+    assert not name < DnsName("a.example")
+    with pytest.raises(TypeError):
+        assert name <= host  # type: ignore[operator]
+
+
+def test_the_longest_name_is_read_back() -> None:
+    assert DnsName.known(LONG).text == LONG
+
+
+def test_a_label_that_is_too_long_is_named_beside_one_in_another_script() -> None:
+    with pytest.raises(NameSyntaxError, match="is not a DNS name: label 'aaa"):
+        DnsName.parse(f"b\u00fccher.{LABEL}a")

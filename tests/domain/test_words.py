@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 
+from danebot.domain.event import Event, EventKind, event_of
 from danebot.domain.finding import (
     DELIVERY_SEVERITIES,
     RUN_SEVERITIES,
@@ -14,7 +15,17 @@ from danebot.domain.finding import (
     Severity,
     severity_of,
 )
-from danebot.domain.text import duration, printable, program_of, when
+from danebot.domain.text import (
+    because,
+    distance,
+    duration,
+    internal_error,
+    printable,
+    program_of,
+    set_apart,
+    times,
+    when,
+)
 from danebot.domain.thresholds import AtLeast, Thresholds
 from domain.builders import T0
 
@@ -106,9 +117,54 @@ def test_the_usual_remedy_names_the_lineage() -> None:
     of_all = Finding(Code.RENEWAL_FAILED, Severity.WARNING, "", "text")
     assert of_all.remedy == usual
     assert of_all._replace(where="mx").remedy == usual.replace("LINEAGE", "mx")
+    assert of_all._replace(where="m x").remedy == usual.replace("LINEAGE", "'m x'")
+
+
+def test_what_a_step_changed_is_an_event() -> None:
+    published = Finding(Code.PUBLISHED, Severity.INFO, "mx", "text")
+    assert event_of(published, T0) == Event(T0, EventKind.PUBLISHED, "mx", "text")
+    assert event_of(published._replace(code=Code.RENEWAL_FAILED), T0) is None
 
 
 def test_who_tells_of_what() -> None:
     assert [one.word for one in RUN_SEVERITIES] == ["info", "notice", "warning", "critical"]
     seen_outside = [one.word for one in DELIVERY_SEVERITIES]
     assert seen_outside == ["notice", "unjudged", "warning", "critical"]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (7200, "in 2 h"),
+        (1, "in 1 s"),
+        (0.5, "now"),
+        (0, "now"),
+        (-0.5, "now"),
+        (-1, "1 s ago"),
+        (-10800, "3 h ago"),
+    ],
+)
+def test_how_far_a_moment_is(seconds: float, words: str) -> None:
+    assert distance(T0 + timedelta(seconds=seconds), T0) == words
+
+
+def test_how_often_and_what_came_of_it() -> None:
+    assert [times(count) for count in (0, 1, 2)] == ["0 times", "once", "2 times"]
+    assert [because("refused"), because("")] == [": refused", ""]
+
+
+def _fail() -> None:
+    raise ValueError("secret")
+
+
+def test_what_nobody_foresaw_is_told_by_its_kind_and_innermost_place_alone() -> None:
+    with pytest.raises(ValueError, match="secret") as raised:
+        _fail()
+    line = _fail.__code__.co_firstlineno + 1
+    told = internal_error(raised.value)
+    assert told == f"internal error: ValueError at tests/domain/test_words.py:{line}"
+    assert internal_error(ValueError("secret")) == "internal error: ValueError"
+
+
+def test_what_certbot_had_said_is_apart_from_why_it_was_ended() -> None:
+    assert set_apart("it was ended; it had said: a secret") == ("it was ended", "a secret")

@@ -112,3 +112,22 @@ def test_what_else_is_of_the_wrong_type_is_not_passed_over() -> None:
     )
     with pytest.raises(TypeError, match=re.compile("password", re.IGNORECASE)):
         ours.load_key(pem)
+
+
+def test_an_rsa_key_is_read_without_its_slow_check() -> None:
+    """What doesn't fit together shows in a handshake."""
+    from cryptography.hazmat.primitives import serialization
+    from cryptography.hazmat.primitives.asymmetric import rsa
+
+    good = rsa.generate_private_key(65537, 1024).private_numbers()  # noqa: S505 - never used
+    odd = rsa.RSAPrivateNumbers(
+        good.p, good.q, good.d, good.dmp1 + 2, good.dmq1, good.iqmp, good.public_numbers
+    ).private_key(unsafe_skip_rsa_key_validation=True)
+    pem = odd.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    )
+    with pytest.raises(ValueError, match=r"[Ii]nvalid"):
+        load_pem_private_key(pem, None)
+    assert isinstance(ours.load_key(pem), rsa.RSAPrivateKey)

@@ -211,3 +211,19 @@ def test_what_is_said_of_it_tells_where_it_is_seen_and_what_to_do() -> None:
     assert severity is Severity.NOTICE, "nobody shows it"
     assert text.startswith("a cancelled key's records may be published, as not all servers answer")
     assert remedy.startswith("it is forgotten")
+
+
+def test_several_records_of_a_cancelled_key_are_told_together() -> None:
+    both = look("old", "new", mtypes=[1, 2])
+    found = publication(STABLE, AFTER, {MX: both}, KeysInUse())
+    (told,) = to_be_gone(STABLE, AFTER, {MX: both}, found, policy=Policy(), now=T0)
+    assert told.text.startswith("a cancelled key's records are still published: ")
+
+
+def test_lost_keys_are_cancelled_too() -> None:
+    """Dated as the key that was cancelled, else as before."""
+    lost = CancelledKey(key("lost").digest, T0, key("lost").spki)
+    later = ENTRY._replace(at=T0 + DAY)
+    after = cancelled(Memory(lost=(lost,)), later)
+    assert (after.lost, after.cancelled) == ((), (lost._replace(at=T0 + DAY), later))
+    assert cancelled(Memory(lost=(lost,)), None) == Memory(cancelled=(lost,))

@@ -14,7 +14,10 @@ from danebot.domain.rollover.evidence.memory import (
     Deployment,
     Exposure,
     Memory,
+    Occurrence,
     PastKey,
+    PendingHook,
+    PendingRevocation,
 )
 from danebot.domain.rollover.evidence.policy import Policy
 from danebot.domain.rollover.records.advice import Objection, Obstruction
@@ -26,7 +29,16 @@ from danebot.domain.rollover.records.publication import (
     lingering,
     publication,
 )
-from danebot.domain.rollover.records.retirement import probed, put_away, retire, retire_at, shown_at
+from danebot.domain.rollover.records.retirement import (
+    deployment_of,
+    found_instead,
+    probed,
+    proved,
+    put_away,
+    retire,
+    retire_at,
+    shown_at,
+)
 from danebot.domain.rollover.steps.remember import remember
 from domain.builders import (
     DAY,
@@ -36,6 +48,7 @@ from domain.builders import (
     T0,
     UNREACHABLE,
     blind,
+    held,
     key,
     line,
     look,
@@ -187,3 +200,50 @@ def test_when_it_was_cleared_is_not_dated_anew() -> None:
 
 def test_without_a_deployment_no_record_has_a_date_to_go() -> None:
     assert retire_at(Memory(past_keys=(PAST,)), Policy()) is None
+
+
+# ---- what came there by another way ----------------------------------------------------------
+
+
+def test_what_is_live_counts_as_found_where_nothing_was_deployed() -> None:
+    live = held("new")
+    found = Deployment(live.chain.fingerprint, key("new").digest, T0, origin=Occurrence.FOUND)
+    assert deployment_of(Memory(), live, T0) == found
+    assert deployment_of(AFTER, live, T0) == CLEARED
+
+
+def test_a_chain_that_came_there_by_another_way_is_to_be_confirmed() -> None:
+    live = held("new", 2)
+    found = found_instead(CLEARED, live)
+    assert found == CLEARED._replace(
+        chain=live.chain.fingerprint,
+        digest=key("new").digest,
+        confirmed_at=None,
+        origin=Occurrence.FOUND,
+    )
+    same = CLEARED._replace(chain=live.chain.fingerprint)
+    assert found_instead(same, live) == same
+
+
+FOUND = PROBED._replace(origin=Occurrence.FOUND)
+
+
+@pytest.mark.parametrize(
+    ("memory", "ended"),
+    [
+        (Memory(deployment=FOUND), True),
+        (Memory(), False),
+        (Memory(deployment=PROBED), False),
+        (Memory(deployment=FOUND._replace(pending=(PendingHook("reload", 1, "x"),))), False),
+        (Memory(deployment=FOUND._replace(confirmed_at=None)), False),
+        (Memory(deployment=FOUND, past_keys=(PAST,)), False),
+        (Memory(deployment=FOUND, revocations=(PendingRevocation(b"spki"),)), False),
+    ],
+)
+def test_a_deployment_that_was_none_ends_once_all_serve_it(memory: Memory, *, ended: bool) -> None:
+    assert proved(memory) == (memory._replace(deployment=None) if ended else memory)
+
+
+def test_a_past_key_is_retired_also_where_nothing_is_served() -> None:
+    nothing = NEW._replace(live=None, combo=None)
+    assert retire(AFTER, nothing, seen(look("new")), T0).past_keys == ()
