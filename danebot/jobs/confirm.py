@@ -37,6 +37,8 @@ from danebot.jobs.progress import Done
 
 if TYPE_CHECKING:
     from danebot.domain.lineage.state import Held, LineageState
+    from danebot.domain.names import DnsName
+    from danebot.domain.rollover.evidence.propagation import Observations
     from danebot.domain.rollover.records.in_use import KeysInUse
     from danebot.domain.rollover.steps.gate import Refusal
     from danebot.jobs.context import Context
@@ -75,9 +77,12 @@ def run_pending_hooks(context: Context, state: LineageState, memory: Memory) -> 
     yield Done(memory._replace(deployment=deployment._replace(pending=tuple(left))))
 
 
-def confirm(context: Context, state: LineageState, memory: Memory) -> Iterator[Done]:
+def confirm(
+    context: Context, state: LineageState, memory: Memory, seen: Observations
+) -> Iterator[Done]:
     """Probe the lineage's endpoints after a deployment, until that is settled.
 
+    ``memory`` must hold what was ``seen``.
     It is confirmed once all serve the new chain; they are asked on at every run until the old key's
     records are gone.  A lineage without endpoints, or with probing turned off, has nobody to ask.
     """
@@ -98,7 +103,7 @@ def confirm(context: Context, state: LineageState, memory: Memory) -> Iterator[D
         at = context.clock()
         stale = tuple(result for result in results if not serves(result, serving))
         yield Done(probes=tuple(probe_status(one, serving.chain.ders[0], at) for one in results))
-    refusal = _kept_from(context, state, serving, memory, stale)
+    refusal = _kept_from(context, state, memory, seen, stale)
     yield Done(events=tuple(_not_served(name, result, refusal) for result in stale))
     if refusal is not None and shown_already(memory, state):
         memory = no_longer_sure(context, state, memory)
@@ -132,8 +137,8 @@ def confirm(context: Context, state: LineageState, memory: Memory) -> Iterator[D
 def _kept_from(
     context: Context,
     state: LineageState,
-    live: Held,
     memory: Memory,
+    seen: Observations,
     stale: Sequence[ProbeResult],
 ) -> Refusal | None:
     """Why hooks must not have services serve what is live; None if they may.
@@ -142,15 +147,21 @@ def _kept_from(
     the key that the records name; so may one that came since, or a ``stale`` one that is seen to
     have it.
     """
-    policy, now = context.settings.policy(state.name), context.clock()
-    refusals = tuple(live_refusals(state, {}, memory, policy=policy, now=now))
+    policy, now, live = context.settings.policy(state.name), context.clock(), state.serving
+    if live is None:
+        return None
+
+    def at(owner: DnsName, result: ProbeResult) -> bool:
+        return bool(result.chain) and result.endpoint.is_same(service_at(owner))
+
+    others = [owner for owner in state.owners if any(at(owner, result) for result in stale)]
+    refusals = tuple(live_refusals(state, seen, memory, policy=policy, now=now, doubted=others))
     if not shown_already(memory, state):
         return worst(refusals)
 
     def loses(one: Refusal, result: ProbeResult) -> bool:
-        there = bool(result.chain) and result.endpoint.is_same(service_at(one.owner))
-        return there and not loses_nothing(
-            one.owner, result.chain, live, state, {}, memory=memory, policy=policy, now=now
+        return at(one.owner, result) and not loses_nothing(
+            one.owner, result.chain, live, state, seen, memory=memory, policy=policy, now=now
         )
 
     return worst(
@@ -275,6 +286,12 @@ def _not_served(name: str, result: ProbeResult, refusal: Refusal | None) -> Find
             remedy = (
                 f"leave it as it is until {when(refusal.until)}: caches may have records by "
                 f"which senders refuse the live key; then run: danebot deploy {quoted(name)}"
+            )
+        elif refusal is not None and refusal.silent:
+            remedy = (
+                "leave it as it is: senders may have records by which they refuse the live key "
+                f"from {', '.join(refusal.silent)}, which gives no usable answer; mend that "
+                f"server, or take it out of the NS set, then run: danebot deploy {quoted(name)}"
             )
         elif refusal is not None:
             remedy = (

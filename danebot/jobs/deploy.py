@@ -51,7 +51,7 @@ def deploy_again(
         run.do(run_pending_hooks(context, run.read(), run.memory))
 
     def ask(run: LineageRun) -> None:
-        run.do(confirm(context, run.read(), run.memory))
+        run.do(confirm(context, run.read(), run.memory, run.progress.sources.seen))
 
     for action in (begin, hooks):
         for run in runs:
@@ -93,6 +93,8 @@ def refuse_mismatch(
             first = "see that the resolver answers"
         elif refusal.until is not None:
             first = "let the former records leave caches"
+        elif refusal.silent:
+            first = "see that they answer, or take those servers out of the NS set"
         raise RolloverError(
             f"no hook is run: senders may refuse the live chain at {refusal}, and a service may "
             f"have a former key yet; {first}, then run: danebot deploy {quoted(name)}"

@@ -102,9 +102,8 @@ def initialise(context: Context, name: str, lines: tuple[Required, ...]) -> Init
         held = state.staged
         if held is not None and held.same_content(state.live) and held.version is not None:
             changes.make_live(paths, held.version, context.settings.combo_access)
-    if changed or diff or lines:
-        remember_look(context, name)
-    behind = ask_services(context, name) if changed or lines else ()
+    seen = remember_look(context, name) if changed or diff or lines else {}
+    behind = ask_services(context, name, seen) if changed or lines else ()
     state = tree.read(name)
     key = state.current_key
     if changed or diff:

@@ -209,7 +209,7 @@ def change_names(
             edit_text(run.paths.own / DANE_EE, edit)
     run.do(run_pending_hooks(context, run.read(), run.memory))
     run_post_hooks(context, [run])
-    run.do(confirm(context, run.read(), run.memory))
+    run.do(confirm(context, run.read(), run.memory, run.progress.sources.seen))
     run.review(_take_stock(context, run))
     return run, intent
 

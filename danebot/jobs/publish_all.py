@@ -74,4 +74,4 @@ def _ask_first(context: Context, run: LineageRun) -> None:
     if run.preview().publication.remove and context.settings.probe(run.name):
         from danebot.jobs.confirm import confirm
 
-        run.do(confirm(context, run.read(), run.memory))
+        run.do(confirm(context, run.read(), run.memory, run.progress.sources.seen))

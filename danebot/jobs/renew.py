@@ -105,7 +105,7 @@ def _ask_newcomers(context: Context, run: LineageRun) -> None:
         from danebot.jobs.confirm import confirm
 
         run.preview()
-        run.do(confirm(context, state, run.memory))
+        run.do(confirm(context, state, run.memory, run.progress.sources.seen))
 
 
 def _seen_last(
@@ -172,7 +172,7 @@ def _follow_up(context: Context, authority: CaAccess, runs: Sequence[LineageRun]
         run.do(run_pending_hooks(context, run.read(), run.memory))
 
     def ask(run: LineageRun) -> None:
-        run.do(confirm(context, run.read(), run.memory))
+        run.do(confirm(context, run.read(), run.memory, run.progress.sources.seen))
 
     def revoke(run: LineageRun) -> None:
         run.do(revoke_pending(context, authority, run.name, run.memory))

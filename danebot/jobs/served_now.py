@@ -77,10 +77,11 @@ def kept_from(
     live, now = state.serving, context.clock()
     if live is None or (passed_gate(memory, live) and _hurried(memory)):
         return None
-    policy = context.settings.policy(state.name)
-    refusals = list(live_refusals(state, seen, memory, policy=policy, now=now))
-    if shown_already(memory, state):
-        asked = context.settings.probe(state.name)
+    policy, asked = context.settings.policy(state.name), context.settings.probe(state.name)
+    shown = shown_already(memory, state)
+    others = state.owners if asked and not shown else ()
+    refusals = list(live_refusals(state, seen, memory, policy=policy, now=now, doubted=others))
+    if shown:
         refusals = [one for one in refusals if asked and service_at(one.owner) and not one.unknown]
     safe = unharmed(context, state, memory, seen, {one.owner for one in refusals}, new=live)
     return worst(one for one in refusals if one.owner not in safe)

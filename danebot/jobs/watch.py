@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from danebot.domain.finding import Finding
     from danebot.domain.lineage.state import LineageState
     from danebot.domain.names import DnsName
+    from danebot.domain.rollover.evidence.propagation import Observations
     from danebot.domain.rollover.steps.gate import Refusal
     from danebot.jobs.context import Context
 
@@ -43,17 +44,21 @@ def edit_watched(
     edit_text(paths.staging / DANE_EE, partial(edit_dane_ee, add=add, let_go=gone))
 
 
-def remember_look(context: Context, name: str) -> None:
-    """Look at all owners that a lineage watches, and remember what was seen of them."""
+def remember_look(context: Context, name: str) -> Observations:
+    """Look at all owners that a lineage watches, and remember and return what was seen of them."""
     state, memory = read_lineage(context, name)
-    if state.owners:
-        seen = observe_dns(context, [state])
-        after = remember(memory, state, seen, context.clock())
-        save_memory(context.tree.paths(name), memory, after)
+    if not state.owners:
+        return {}
+    seen = observe_dns(context, [state])
+    after = remember(memory, state, seen, context.clock())
+    save_memory(context.tree.paths(name), memory, after)
+    return seen
 
 
-def ask_services(context: Context, name: str) -> tuple[Finding, ...]:
+def ask_services(context: Context, name: str, seen: Observations) -> tuple[Finding, ...]:
     """Ask the services of a lineage whose owners weren't all watched before what they serve.
+
+    What was ``seen`` of these is remembered.
 
     Those that don't serve what is live are told, and asked again by each run until they do.
     """
@@ -65,11 +70,11 @@ def ask_services(context: Context, name: str) -> tuple[Finding, ...]:
         return ()
     run.recall()
     state, policy, now = run.read(), context.settings.policy(name), context.clock()
-    memory = to_be_asked(run.memory, state, {}, policy=policy, now=now)
+    memory = to_be_asked(run.memory, state, seen, policy=policy, now=now)
     if memory is run.memory:
         return ()
     run.do((Done(memory),))
-    run.do(confirm(context, state, run.memory))
+    run.do(confirm(context, state, run.memory, seen))
     return run.progress.events
 
 
@@ -120,8 +125,8 @@ def watch_owners(context: Context, name: str, found: Sequence[Found]) -> tuple[F
     listed = frozenset(readable(context, name).lines)
     lines = [line for one in found for line in one.lines if line not in listed]
     edit_watched(context.tree.paths(name), add=lines)
-    remember_look(context, name)
-    return ask_services(context, name) if lines else ()
+    seen = remember_look(context, name)
+    return ask_services(context, name, seen) if lines else ()
 
 
 class Release(NamedTuple):

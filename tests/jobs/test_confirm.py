@@ -57,7 +57,7 @@ def hook(world: World, name: str, script: str) -> None:
 
 def confirmed(world: World, memory: Memory) -> tuple[Memory, list[FindingKind]]:
     """What is remembered after a probe, and what was said."""
-    acts = list(confirm(world.context, world.context.tree.read(NAME), memory))
+    acts = list(confirm(world.context, world.context.tree.read(NAME), memory, {}))
     return last(acts, memory), [event.code for done in acts for event in done.events]
 
 
@@ -104,7 +104,7 @@ def test_a_chain_that_did_not_go_live_is_asked_of_nobody(world: World) -> None:
     staged = builders.held("new")
     begun = before.deployment._replace(chain=staged.chain.fingerprint)
     state = world.context.tree.read(NAME)._replace(staged=staged)
-    assert list(confirm(world.context, state, before._replace(deployment=begun))) == []
+    assert list(confirm(world.context, state, before._replace(deployment=begun), {})) == []
     assert world.service.asked == 0
 
 
@@ -174,13 +174,13 @@ def test_a_key_that_another_lineage_uses_is_not_said_to_be_out_of_use(world: Wor
 def test_the_latest_probes_are_given_and_nothing_once_all_is_settled(world: World) -> None:
     world.service.key, world.service.number = "two", 2
     state = world.context.tree.read(NAME)
-    acts = list(confirm(world.context, state, deployed(world)))
+    acts = list(confirm(world.context, state, deployed(world), {}))
     (probes,) = [done.probes for done in acts if done.probes is not None]
     assert [probe.serves for probe in probes] == ["deployed"]
     settled = deployed(world)
     assert settled.deployment is not None
     settled = Memory(deployment=settled.deployment._replace(confirmed_at=world.now))
-    assert list(confirm(world.context, state, settled)) == []
+    assert list(confirm(world.context, state, settled, {})) == []
 
 
 def test_what_came_live_by_itself_is_confirmed_where_nobody_is_asked(world: World) -> None:

@@ -122,6 +122,25 @@ def test_it_is_deployed_once_the_records_of_both_are_in_every_cache(world: World
     assert (ran(world) > 0, version(world)) == (True, 2)
 
 
+@pytest.mark.parametrize("lingering", [False, True])
+def test_hooks_show_the_restored_key_to_none_who_may_know_the_other_alone(
+    world: World, *, lingering: bool
+) -> None:
+    """The backup was taken before a rollover had settled, and DNS has the records of both keys."""
+    world.issuer.due = False
+    world.zone.keys = ["two", "one"]
+    remember(world, confirmed_at=world.now - 9 * DAY if lingering else None)
+    if lingering:
+        past = PastKey(trees.public("three").spki, world.now - 9 * DAY)
+        save_memory(world.paths, world.memory, world.memory._replace(past_keys=(past,)))
+    for _ in range(2):
+        assert codes(world.renew().findings) == [OTHER]
+    assert ran(world) == 0
+    world.pass_time(2 * DAY)
+    world.renew()
+    assert ran(world) > 0
+
+
 @pytest.mark.parametrize("key", ["one", "three"])
 def test_where_the_service_is_seen_to_fail_it_is_deployed_at_once(world: World, key: str) -> None:
     """It serves what is live, or a third key: no record names either."""

@@ -14,6 +14,7 @@ from danebot.adapters.tree.memory_file import save_memory
 from danebot.domain.delivery.probes import ProbeOutcome
 from danebot.domain.finding import Code, Finding
 from danebot.domain.rollover.evidence.memory import Deployment
+from danebot.domain.rollover.evidence.policy import LONGEST_GAP
 from danebot.domain.rollover.records.adoption import Found, Standing
 from danebot.jobs import confirm as module
 from danebot.jobs.deploy import deploy_again
@@ -164,6 +165,61 @@ def test_no_hook_shows_a_live_key_that_the_new_owner_s_records_refuse(
     world.pass_time(3 * DAY)
     world.renew()
     assert ran.exists()
+
+
+@pytest.mark.parametrize("deployed", [False, True])
+@pytest.mark.parametrize("take", [by_hand, watch, init])
+def test_a_newcomer_keeps_its_key_while_a_server_is_silent_that_may_have_its_record_alone(
+    world: World, take: Callable[[World], object], *, deployed: bool
+) -> None:
+    """Nor is anybody told to reload it; whoever deployed what is live (RFC 7671 8.1)."""
+    ran = hooked(world)
+    world.zone.keys, world.zone.silent = ["two", "one"], "ns2.example.org"
+    if deployed:
+        confirmed(world)
+    take(world)
+    for _ in range(LONGEST_GAP.days + 2):
+        world.now += DAY
+        (found,) = (one for one in world.renew().findings if one.code is Code.NOT_SERVED)
+        assert "leave it as it is: " in found.remedy
+        assert "ns2.example.org, which gives no usable answer" in found.remedy
+    (refused,) = again(world)
+    assert "see that they answer, or take those servers out of the NS set" in refused.text
+    assert not ran.exists()
+    world.zone.silent = ""
+    world.pass_time(2 * DAY)
+    world.renew()
+    assert ran.exists()
+
+
+@pytest.mark.parametrize("take", [by_hand, watch, init])
+def test_a_newcomer_keeps_its_key_until_what_was_there_before_is_known(
+    world: World, take: Callable[[World], object]
+) -> None:
+    """Danebot deployed what is live when it watched nobody: this service was shown nothing."""
+    ran = hooked(world)
+    world.zone.keys = ["two", "one"]
+    confirmed(world)
+    take(world)
+    (found,) = (one for one in world.renew().findings if one.code is Code.NOT_SERVED)
+    assert found.remedy.startswith("leave it as it is until ")
+    assert not ran.exists()
+    world.pass_time(2 * DAY)
+    world.renew()
+    assert ran.exists()
+
+
+def hooked(world: World) -> Path:
+    """What a hook leaves that has run."""
+    ran = world.grown.root / "ran"
+    common = world.settings.common._replace(hooks=(f"echo >> {ran}",), probe=True)
+    world.settings = world.settings._replace(common=common)
+    return ran
+
+
+def again(world: World) -> tuple[Finding, ...]:
+    with TreeLock(world.grown.root):
+        return deploy_again(world.context, (NAME,))[1]
 
 
 def test_what_danebot_deployed_is_not_shown_where_a_new_owner_refuses_it(world: World) -> None:

@@ -23,7 +23,13 @@ from danebot.config import Settings
 from danebot.config.settings import LineageSettings
 from danebot.domain.delivery.probes import ProbeOutcome, ProbeResult
 from danebot.domain.delivery.routes import MailRoute
-from danebot.domain.dns.answers import OwnerObservation, Presence, ServerOutcome, TlsaAnswer
+from danebot.domain.dns.answers import (
+    OwnerObservation,
+    Presence,
+    ServerAnswer,
+    ServerOutcome,
+    TlsaAnswer,
+)
 from danebot.domain.dns.tlsa import TlsaRecord
 from danebot.domain.event import Event
 from danebot.domain.lineage.key_types import KeyType
@@ -51,10 +57,14 @@ def record(key: str) -> TlsaRecord:
 
 @dataclass
 class Zone:
-    """Every server has ``keys``; a publisher changes them, may be told to fail, and may lag."""
+    """Every server has ``keys``; a publisher changes them, may be told to fail, and may lag.
+
+    The server ``silent`` gives no answer.
+    """
 
     keys: list[str] = field(default_factory=lambda: ["one"])
     lags: bool = False
+    silent: str = ""
     looks: int = 0
     asked: list[Change] = field(default_factory=list)
     outcome: ChangeOutcome = ChangeOutcome.DONE
@@ -67,6 +77,12 @@ class Zone:
         servers = tuple(one._replace(records=records, ttl=HOUR) for one in empty.servers)
         answer = empty.answer._replace(presence=Presence.PRESENT, records=records, ttl=HOUR)
         assert all(one.outcome is ServerOutcome.ANSWERED for one in servers)
+        servers = tuple(
+            ServerAnswer(one.server, builders.UNREACHABLE)
+            if one.server.name.text == self.silent
+            else one
+            for one in servers
+        )
         return {OWNER: empty._replace(servers=servers, answer=answer)}
 
     def lookup_owners(self, owners: Sequence[DnsName]) -> Mapping[DnsName, TlsaAnswer]:

@@ -280,8 +280,12 @@ def live_refusals(
     *,
     policy: Policy,
     now: datetime,
+    doubted: Collection[DnsName] = (),
 ) -> Iterator[Refusal]:
-    """Yield the reasons of `refused_live`, of every owner."""
+    """Yield the reasons of `refused_live`, of every owner.
+
+    At ``doubted`` owners the service may have another chain, whoever deployed what is live.
+    """
     live = state.serving
     if live is None:
         return
@@ -300,7 +304,7 @@ def live_refusals(
                 reason = f"{'; '.join(map(str, records))} doesn't match it"
                 yield Refusal(name, reason, until=until)
         known_at = past_known_at(owner, policy)
-        unserved = served_at(name, state, memory, None) is None
+        unserved = name in doubted or served_at(name, state, memory, None) is None
         quiet = long_unheard(owner, seen, now)
         if unserved and known_at is not None and (quiet or now < known_at):
             refused = (senders.refusing((record,), live) for record in there)
