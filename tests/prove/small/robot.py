@@ -172,6 +172,7 @@ class Robot:
         self._numbers: dict[object, int] = {}
         self._aged: dict[int, int] = {}
         self._kept: dict[int, int] = {}
+        self._watches: dict[tuple[Files, int], tuple[int, ...]] = {}
         self._decisions: dict[tuple[Files, int, tuple[Sight, ...]], Decision] = {}
         self._lineages: dict[tuple[Files, int], LineageState] = {}
         self._interned: dict[object, LineageState] = {}
@@ -220,9 +221,13 @@ class Robot:
         lines = lineage.required, lineage.remembered, lineage.fading, lineage.declared
         return self._interned.setdefault((files, *lines), lineage)
 
-    def watches(self, files: Files, memory: int) -> frozenset[int]:
-        """The owners that a run looks at."""
-        return frozenset(map(OWNERS.index, self.lineage(files, memory).owners))
+    def watches(self, files: Files, memory: int) -> tuple[int, ...]:
+        """The owners that a run looks at, sorted."""
+        asked = files, memory
+        if asked not in self._watches:
+            owners = self.lineage(files, memory).owners
+            self._watches[asked] = tuple(sorted(set(map(OWNERS.index, owners))))
+        return self._watches[asked]
 
     def decide(self, files: Files, memory: int, look: tuple[Sight, ...]) -> Decision:
         """Remember and plan, as every run does."""

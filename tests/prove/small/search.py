@@ -8,13 +8,15 @@ may lawfully have.  Histories that lead to the same state go on as one.
 from __future__ import annotations
 
 import itertools
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from danebot.domain.rollover.steps.phases import Keep, Repair, Step
 from domain.builders import REAL, Rules
-from prove.small.robot import Files, Robot, Shown, sights
+from prove.small.outside import Look, Outside
+from prove.small.robot import Files, Robot, Shown
 from prove.small.world import (
     FLOOR,
     Content,
@@ -24,15 +26,10 @@ from prove.small.world import (
     RRset,
     World,
     delegations,
-    forgotten,
-    later,
-    looked_at,
     moves,
     older,
     publishing,
-    resolver_may_show,
     silences,
-    stale,
     transfers,
 )
 
@@ -41,9 +38,12 @@ _STEPS = 8  # of one run
 
 
 class State(NamedTuple):
-    """Everything at one time: ``protected`` are the owners whose senders are promised a match."""
+    """Everything at one time: ``protected`` are the owners whose senders are promised a match.
 
-    world: World
+    ``world`` is a number of `Outside`.
+    """
+
+    world: int
     files: Files
     memory: int
     protected: tuple[int, ...]
@@ -76,7 +76,7 @@ class SmallWorld:
     moved_before: bool = False
     trees: tuple[tuple[int | None, int | None], ...] = ((None, None),)
 
-    def beginnings(self) -> Iterator[State]:
+    def beginnings(self, outside: Outside) -> Iterator[State]:
         """Nothing was ever looked at; caches may have what had another TTL until a moment ago.
 
         ``first`` is what either server has, ``before`` that TTL, and ``trees`` tell how old
@@ -94,7 +94,8 @@ class SmallWorld:
             held = tuple(Held(owner, old, self.before, self.before) for owner in owners)
             files = Files(owners, *tree)
             published = max(contents) >= Content.BOTH
-            yield State(World(tuple(places), held), files, 0, owners, published)
+            world = outside.number(World(tuple(places), held))
+            yield State(world, files, 0, owners, published)
 
 
 class Counterexample(NamedTuple):
@@ -111,6 +112,7 @@ class Search:
     small: SmallWorld
     rules: Rules = REAL
     robot: Robot = field(init=False)
+    outside: Outside = field(default_factory=Outside)
     numbers: dict[State, int] = field(default_factory=dict)
     states: list[State] = field(default_factory=list)
     came: list[tuple[int, str]] = field(default_factory=list)
@@ -133,7 +135,7 @@ class Search:
         ``exhausted`` once no event leads to any other state: nothing else can ever happen in it.
         """
         self.depth = -1
-        for first in self.small.beginnings():
+        for first in self.small.beginnings(self.outside):
             self._noted(first, -1, "")
         begun = 0
         for depth in range(events + 1):
@@ -205,8 +207,7 @@ class Search:
 
     def _events(self, state: State) -> Iterator[Move]:
         for operator in self.small.operator:
-            for words, world in operator(state.world):
-                there = any(r.content >= Content.BOTH for p in world.places for r in p.rrsets)
+            for words, world, there in self.outside.happenings(state.world, operator):
                 if there and not state.files.has_new:  # nobody has its record yet
                     continue
                 published = state.published or there
@@ -218,8 +219,10 @@ class Search:
         files = state.files
         aged = files._replace(next=older(files.next, 1))
         memory = self.robot.older(state.memory)
-        yield Move(_TIME, state._replace(world=later(state.world), files=aged, memory=memory))
-        for words, world in transfers(state.world):
+        yield Move(
+            _TIME, state._replace(world=self.outside.later(state.world), files=aged, memory=memory)
+        )
+        for words, world, _ in self.outside.happenings(state.world, transfers):
             yield Move(words, state._replace(world=world))
         yield from self.runs(state)
         yield from self._newkey(state)
@@ -236,34 +239,29 @@ class Search:
 
     def runs(self, state: State) -> Iterator[Move]:
         """Every run that there could be now: as the resolver shows this or that, dying or not."""
-        owners = sorted(self.robot.watches(state.files, state.memory))
-        choices = [resolver_may_show(state.world, owner) for owner in owners]
-        for shown in itertools.product(*choices):
-            yield from self.run(state, dict(zip(owners, shown, strict=True)))
+        owners = self.robot.watches(state.files, state.memory)
+        for look in self.outside.looks(state.world, owners):
+            yield from self._run(state, look)
 
     def run(self, state: State, resolver: dict[int, Shown | None]) -> Iterator[Move]:
         """One look and the step that follows; the run may die between the two."""
-        owners = frozenset(resolver)
-        look = sights(state.world, owners, resolver)
-        found = self.robot.decide(state.files, state.memory, look)
-        gone = owners - found.owners
-        protected = tuple(owner for owner in state.protected if owner not in gone)
-        heard = any(shown is not None for shown in resolver.values())
-        saved = state._replace(
-            world=looked_at(state.world, owners),
-            memory=found.memory,
-            protected=protected,
-        )
-        words = (
-            ", ".join(_shown(owner, one) for owner, one in resolver.items()) if heard else "nothing"
-        )
-        held = f"; held: {found.held}" if found.held else ""
+        return self._run(state, self.outside.look(state.world, tuple(resolver.items())))
+
+    def _run(self, state: State, look: Look) -> Iterator[Move]:
+        found = self.robot.decide(state.files, state.memory, look.sights)
+        protected = state.protected
+        if gone := look.owners - found.owners:
+            protected = tuple(owner for owner in protected if owner not in gone)
+        saved = state._replace(world=look.after, memory=found.memory, protected=protected)
         if found.step is None:
-            yield Move(f"a run is shown {words}{held}", saved)
+            held = f"; held: {found.held}" if found.held else ""
+            yield Move(sys.intern(f"a run is shown {look.words}{held}"), saved)
             return
-        yield Move(f"a run is shown {words}, and dies before it can {found.step.value}", saved)
-        step = f"a run is shown {words}: {found.step.value}"
-        yield self._taken(step, saved, found.step, found.keep, found.repair)
+        step = found.step
+        dies = f"a run is shown {look.words}, and dies before it can {step.value}"
+        yield Move(sys.intern(dies), saved)
+        words = sys.intern(f"a run is shown {look.words}: {step.value}")
+        yield self._taken(words, saved, step, found.keep, found.repair)
 
     def _taken(
         self, words: str, state: State, step: Step, keep: Keep | None, repair: Repair
@@ -287,7 +285,11 @@ class Search:
             case Step.DEPLOY:
                 broken = ""
                 if repair is Repair.NOT_NEEDED:
-                    refused = [r for owner in state.protected for r in stale(state.world, owner)]
+                    refused = [
+                        r
+                        for owner in state.protected
+                        for r in self.outside.stale(state.world, owner)
+                    ]
                     broken = f"P1: the new key is served, and {refused[0]}" if refused else ""
                 return Move(words, state._replace(deployed=True), broken)
             case _:
@@ -314,23 +316,19 @@ class Search:
             if state == before:
                 break
         fresh = self._fresh(state)
-        look = sights(state.world, frozenset(fresh), fresh)
-        if self.robot.told(state.files, state.memory, look):
+        look = self.outside.look(state.world, tuple(fresh.items()))
+        if self.robot.told(state.files, state.memory, look.sights):
             self._fine.update(passed)
             return ""
         return "P4: the rollover waits for ever, and nobody is told"
 
     def _fresh(self, state: State) -> dict[int, Shown | None]:
-        primary = state.world.places[0]
-        owners = sorted(self.robot.watches(state.files, state.memory))
+        primary = self.outside.worlds[state.world].places[0]
+        owners = self.robot.watches(state.files, state.memory)
         return {owner: primary.rrsets[owner][:2] for owner in owners}
 
 
 _TIME = "time passes"
-
-
-def _shown(owner: int, shown: Shown | None) -> str:
-    return f"owner {owner}: {shown[0].words}, TTL {shown[1]}" if shown is not None else "nothing"
 
 
 def _under_way(files: Files) -> bool:
@@ -350,21 +348,23 @@ def cancel(_: Search, state: State) -> Iterator[Move]:
         yield Move("newkey --cancel", state._replace(files=files))
 
 
-def empty(_: Search, state: State) -> Iterator[Move]:
+def empty(search: Search, state: State) -> Iterator[Move]:
     """``dane-ee`` is emptied, or loses its last line, or is put right."""
     listed = state.files.listed
-    every = tuple(range(len(state.world.places[0].rrsets)))
+    every = tuple(range(len(search.outside.worlds[0].places[0].rrsets)))
     for left in {(), every[:1], every} - {listed}:
         words = f"dane-ee lists {', '.join(map(str, left)) or 'nothing'}"
         yield Move(words, state._replace(files=state.files._replace(listed=left)))
 
 
-def forget(_: Search, state: State) -> Iterator[Move]:
+def forget(search: Search, state: State) -> Iterator[Move]:
     """``rollover.json`` is lost; who lost a line with it has nobody who knows of that."""
     listed = state.files.listed
     known = tuple(owner for owner in state.protected if owner in listed)
     lost = state._replace(
-        world=forgotten(state.world), memory=0, protected=known if listed else state.protected
+        world=search.outside.forgotten(state.world),
+        memory=0,
+        protected=known if listed else state.protected,
     )
     yield Move("rollover.json is lost", lost)
 
@@ -379,7 +379,7 @@ def misplace(_: Search, state: State) -> Iterator[Move]:
 def no_answer(search: Search, state: State) -> Iterator[Move]:
     """The resolver gives a run no answer."""
     owners = search.robot.watches(state.files, state.memory)
-    yield from search.run(state, dict.fromkeys(sorted(owners)))
+    yield from search.run(state, dict.fromkeys(owners))
 
 
 def _publishing(ttls: tuple[int, ...], contents: Iterable[Content]) -> Operator:
