@@ -22,11 +22,13 @@ MENDED = f"""
     ORDER BY n.responsible, n.domain
 """
 LOST = f"""
-    {_CHANGED} WHERE o.dane IN ('all', 'some') AND n.dane = 'none' AND n.status = 'ok'
+    {_CHANGED} WHERE o.dane IN ('all', 'some') AND n.dane = 'none'
+        AND n.status IN ('ok', 'warning')
     ORDER BY n.responsible, n.domain
 """
 GAINED = f"""
-    {_CHANGED} WHERE o.dane = 'none' AND n.dane IN ('all', 'some') AND n.status = 'ok'
+    {_CHANGED} WHERE o.dane = 'none' AND n.dane IN ('all', 'some')
+        AND n.status IN ('ok', 'warning')
     ORDER BY n.responsible, n.domain
 """
 KEYS = """
@@ -36,16 +38,28 @@ KEYS = """
     ), sides AS (
         SELECT survey, host, status,
             list_distinct([l.key FOR l IN looks IF l.key IS NOT NULL]) AS keys,
+            list_distinct(flatten([l.chain FOR l IN looks IF l.chain IS NOT NULL])) AS chain,
             list_transform(tlsa, lambda r:
                 format('{} {} {} {}', r.usage, r.selector, r.mtype, r.data)) AS records
         FROM hosts WHERE dane = 'applies'
+    ), pairs AS (
+        SELECT n.host, o.status AS was, n.status AS now, o.records AS before, n.records AS after,
+            list_intersect(o.records, n.records) AS shared,
+            list_concat(
+                list_transform(list_concat(o.keys, n.keys), lambda k: '3 1 1 ' || k),
+                list_transform(list_concat(o.chain, n.chain), lambda c: '3 0 1 ' || c),
+                list_transform(list_concat(o.chain, n.chain), lambda c: '2 0 1 ' || c)
+            ) AS matching
+        FROM sides o JOIN sides n ON n.host = o.host
+        WHERE o.survey = 'old' AND n.survey = 'new' AND len(o.keys) > 0 AND len(n.keys) > 0
+            AND NOT list_has_any(o.keys, n.keys)
     )
-    SELECT n.host, o.status, n.status, o.records[1], n.records[1]
-    FROM sides o JOIN sides n ON n.host = o.host
-    WHERE o.survey = 'old' AND n.survey = 'new' AND len(o.keys) > 0 AND len(n.keys) > 0
-        AND NOT list_has_any(o.keys, n.keys) AND NOT list_has_any(o.records, n.records)
-    ORDER BY n.host
+    SELECT host, was, now, before[1], after[1] FROM pairs
+    WHERE len(list_filter(shared, lambda r: list_contains(matching, r)
+        OR NOT regexp_matches(r, '^([01] . .|3 [01] 1|2 0 1) '))) = 0
+    ORDER BY host
 """
+"""A record that is in both is an overlap if it matched one of the keys, or nobody can tell."""
 COUNTS = """
     SELECT (SELECT count(*) FROM old_domains), (SELECT count(*) FROM new_domains),
         (SELECT count(*) FROM new_domains ANTI JOIN old_domains USING (domain)),

@@ -21,13 +21,21 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 
 def finished(root: Path) -> DataSet:
-    """The survey in a directory; raises `ConfigError` where there is none, or it isn't complete."""
+    """The survey in a directory; raises `ConfigError` where there is none, or it isn't complete.
+
+    Of one that was copied in part, nobody would miss the rest: that is a `SurveyError`.
+    """
     data = DataSet(root)
     state = data.state()
     if state is None:
         raise ConfigError(f"{root}: holds no survey; name the directory that --into named")
     if not state.complete:
         raise ConfigError(f"{root}: isn't complete; go on with the command that began it")
+    found = data.count(Folder.DOMAINS)
+    if found != state.domains:
+        raise SurveyError(
+            f"{root}: lacks some: it has {found} of {state.domains} domains; copy all of it again"
+        )
     return data
 
 

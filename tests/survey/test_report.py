@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from danebot.errors import ConfigError
+from danebot.errors import ConfigError, DanebotError
 
 pytest.importorskip("pyarrow", reason="danebot[survey] isn't installed")
 pytest.importorskip("duckdb", reason="danebot[survey] isn't installed")
@@ -220,11 +220,11 @@ def test_the_difference_says_what_broke_and_what_was_mended(tmp_path: Path) -> N
         domain("gains.test"),
         domain("comes.test"),
     ]
-    hosts = [host("same.test"), host("rolled.test", "k1", "r1"), host("overlap.test", "k1", "r1")]
-    both = [{"usage": 3, "selector": 1, "mtype": 1, "data": data} for data in ("r1", "r2")]
+    hosts = [host("same.test"), host("rolled.test", "k1", "k1"), host("overlap.test", "k1", "k1")]
+    both = [{"usage": 3, "selector": 1, "mtype": 1, "data": data} for data in ("k1", "k2")]
     later = [
         host("same.test"),
-        host("rolled.test", "k2", "r2"),
+        host("rolled.test", "k2", "k2"),
         host("overlap.test", "k2", tlsa=both),
     ]
     before = survey(tmp_path / "old", old, hosts)
@@ -237,6 +237,64 @@ def test_the_difference_says_what_broke_and_what_was_mended(tmp_path: Path) -> N
         "gained DANE": ["gains.test"],
         "changed keys without an overlap": ["rolled.test"],
     }
+
+
+def told(tmp_path: Path, old: list[dict[str, Any]], new: list[dict[str, Any]]) -> list[str]:
+    """What the difference of two surveys says, of domains or of hosts alone."""
+    sides = []
+    for name, rows_ in (("old", old), ("new", new)):
+        of_hosts = "host" in rows_[0]
+        sides.append(survey(tmp_path / name, *(([], rows_) if of_hosts else (rows_, []))))
+    before, after = sides
+    return [one.title for one in compare(before, after)[1] if one.rows]
+
+
+@pytest.mark.parametrize(
+    ("was", "now", "title"), [("all", "none", "lost DANE"), ("none", "all", "gained DANE")]
+)
+def test_who_lost_or_gained_dane_is_told_with_a_warning_too(
+    tmp_path: Path, was: str, now: str, title: str
+) -> None:
+    old, new = domain("a.test", dane=was), domain("a.test", "warning", dane=now)
+    assert told(tmp_path, [old], [new]) == [title]
+
+
+@pytest.mark.parametrize(
+    ("usage", "selector", "data", "overlaps"),
+    [
+        (3, 1, "spare", False),  # matches neither key
+        (3, 1, "k1", True),
+        (3, 1, "k2", True),
+        (3, 0, "spare", False),
+        (2, 0, "other", False),
+        (2, 0, "ca", True),
+        (2, 1, "unknown", True),  # of what the CA's key is, a survey keeps nothing
+        (1, 0, "ca", False),  # nobody uses that between mail servers (RFC 7672 section 3.1.3)
+    ],
+)
+def test_a_record_of_both_surveys_is_an_overlap_if_it_may_match(
+    tmp_path: Path, usage: int, selector: int, data: str, *, overlaps: bool
+) -> None:
+    shared = {"usage": usage, "selector": selector, "mtype": 1, "data": data}
+    sides = []
+    for key in ("k1", "k2"):
+        one = host("a.test", key)
+        one["tlsa"] = [{"usage": 3, "selector": 1, "mtype": 1, "data": key}, shared]
+        one["looks"][0]["chain"] = [f"leaf-{key}", "ca"]
+        sides.append(one)
+    assert told(tmp_path, sides[:1], sides[1:]) == [
+        "changed keys without an overlap" for _ in range(not overlaps)
+    ]
+
+
+def test_a_survey_that_lost_a_partition_is_none(tmp_path: Path) -> None:
+    """What was copied in part, for one: domains would be gone, and nobody would say so."""
+    whole = survey(tmp_path / "whole", [domain("a.test")], [host()])
+    part = survey(tmp_path / "part", [domain("a.test")], [host()])
+    DataSet(part).part(Folder.DOMAINS, 0).unlink()
+    for ask in (lambda: make_report(part), lambda: compare(part, whole)):
+        with pytest.raises(DanebotError, match="part: lacks some: it has 0 of 1 domains"):
+            ask()
 
 
 _SQL = re.compile(r"^```sql\n(.*?)^```$", re.MULTILINE | re.DOTALL)
