@@ -10,6 +10,7 @@ from amounts import ALL, amount
 from domain import mutants
 from domain.builders import Rules
 from prove.part import Budget
+from prove.small import robot
 from prove.small.search import WORLDS, Search, SmallWorld, misplace
 from prove.small.world import FLOOR, Content, delegations, moves
 from prove.small_worlds import search_all
@@ -162,6 +163,26 @@ def test_without_a_clause_a_short_history_breaks_a_promise(one: Breaking) -> Non
         assert found.promise == one.promise
         lines = iter(found.timeline)
         assert all(any(words in line for line in lines) for words in one.words), found.timeline
+
+
+@pytest.mark.parametrize(("name", "events"), [("absent", 0), ("files", 0), ("begun", 1)])
+def test_what_memories_need_not_tell_loses_no_state_of_the_world(
+    name: str, events: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    few = Search(_BY_NAME[name])
+    assert few.play(events) is None
+    monkeypatch.setattr(robot, "_outlasted", lambda *_: False)
+    all_of_them = Search(_BY_NAME[name])
+    assert all_of_them.play(events) is None
+    assert len(few.states) < len(all_of_them.states)
+    assert _but_for_memories(few) == _but_for_memories(all_of_them)
+
+
+def _but_for_memories(search: Search) -> set[tuple[object, ...]]:
+    return {
+        (search.outside.worlds[one.world], *one._replace(world=0, memory=0))
+        for one in search.states
+    }
 
 
 def test_a_world_in_which_nothing_new_can_happen_is_exhausted() -> None:

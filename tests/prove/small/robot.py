@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import functools
 import operator
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -25,7 +25,12 @@ from danebot.domain.finding import Severity
 from danebot.domain.lineage.state import LineageState, UnknownKey
 from danebot.domain.names import DnsName, Hostname
 from danebot.domain.rollover.evidence.caches import gone_at
-from danebot.domain.rollover.evidence.memory import Memory, OwnerMemory, OwnerRoute
+from danebot.domain.rollover.evidence.memory import (
+    Awaiting,
+    Memory,
+    OwnerMemory,
+    OwnerRoute,
+)
 from danebot.domain.rollover.evidence.policy import Policy
 from danebot.domain.rollover.evidence.watched import fade, let_go_of_gone
 from danebot.domain.rollover.findings.assess import assess
@@ -296,7 +301,24 @@ def _clamped(memory: Memory) -> Memory:
             forgotten_at=forgotten and (forgotten if forgotten > _EXPIRED else _LONG_AGO),
         )
     owners = {name: _recent_owner(one, since) for name, one in memory.owners.items()}
+    if awaiting is not None and _outlasted(awaiting, owners.values()):
+        awaiting = awaiting._replace(forgotten_at=None)
     return memory._replace(owners=owners, awaiting=awaiting, lost=_recent(memory.lost))
+
+
+def _outlasted(awaiting: Awaiting, owners: Collection[OwnerMemory]) -> bool:
+    """Whether what each owner had before its first look holds longer than what was forgotten.
+
+    Both hold as long as the policy assumes of unseen TTLs: `safe_time` takes the later of the two,
+    and no other rule reads ``forgotten_at``.  It remains so: an owner is watched anew at a later
+    time alone, and so is one that comes back.
+    """
+    forgotten, begun = awaiting.forgotten_at, [one.watched_since for one in owners]
+    return (
+        forgotten is not None
+        and bool(begun)
+        and all(at is not None and at >= forgotten for at in begun)
+    )
 
 
 def _recent_owner(owner: OwnerMemory, since: datetime | None) -> OwnerMemory:
