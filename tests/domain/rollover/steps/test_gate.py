@@ -259,9 +259,7 @@ def test_what_a_server_had_that_was_never_heard_outlasts_it() -> None:
 
 def test_what_an_alias_led_to_before_is_unknown_where_it_leads_to_nothing() -> None:
     """One of its servers may lead to other records yet, which caches keep for their TTL."""
-    bare = shown()
-    way = (Alias(MX, OTHER, HOUR),)
-    empty = bare._replace(answer=bare.answer._replace(aliases=way, canonical=OTHER))
+    bare, empty = shown(), led()
     site = Watch(renewal(SWITCHED))
     assert held_back(site.look(T0, empty), Hold.CACHES)
     assert deployed(site.look(T0 + Policy().unseen_ttl + HOUR, empty))
@@ -270,6 +268,19 @@ def test_what_an_alias_led_to_before_is_unknown_where_it_leads_to_nothing() -> N
     live = chain().chain
     latest = live.not_after - live.lifetime * Policy().expiry_warning
     assert deployed(Watch(renewal(SWITCHED)).look(latest, empty))
+    unknown = Memory(deployment=found_live(chain()))  # services may have another than is live
+    assert held_back(Watch(renewal(SAME), memory=unknown).look(T0, empty), Hold.CACHES)
+
+
+def test_where_an_alias_leads_to_records_these_tell_what_it_led_to() -> None:
+    assert deployed(Watch(renewal(SWITCHED)).look(T0, led(tlsa("3 1 1"))))
+
+
+def led(*records: TlsaRecord) -> OwnerObservation:
+    """A look at an owner that is an alias, and at what that leads to."""
+    there = shown(*records)
+    way = (Alias(MX, OTHER, HOUR),)
+    return there._replace(answer=there.answer._replace(aliases=way, canonical=OTHER))
 
 
 def test_who_is_silent_for_good_holds_no_certificate_until_its_end() -> None:
