@@ -8,7 +8,6 @@ may lawfully have.  Histories that lead to the same state go on as one.
 from __future__ import annotations
 
 import itertools
-import sys
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -17,6 +16,7 @@ from danebot.domain.rollover.steps.phases import Keep, Repair, Step
 from domain.builders import REAL, Rules
 from prove.small.outside import Look, Outside
 from prove.small.robot import Files, Robot, Shown
+from prove.small.visited import State, Visited
 from prove.small.world import (
     FLOOR,
     Content,
@@ -35,20 +35,6 @@ from prove.small.world import (
 
 _WAIT = 12  # without an event, until what waits is told or over
 _STEPS = 8  # of one run
-
-
-class State(NamedTuple):
-    """Everything at one time: ``protected`` are the owners whose senders are promised a match.
-
-    ``world`` is a number of `Outside`.
-    """
-
-    world: int
-    files: Files
-    memory: int
-    protected: tuple[int, ...]
-    published: bool = False
-    deployed: bool = False
 
 
 class Move(NamedTuple):
@@ -113,14 +99,12 @@ class Search:
     rules: Rules = REAL
     robot: Robot = field(init=False)
     outside: Outside = field(default_factory=Outside)
-    numbers: dict[State, int] = field(default_factory=dict)
-    states: list[State] = field(default_factory=list)
-    came: list[tuple[int, str]] = field(default_factory=list)
+    states: Visited = field(default_factory=Visited)
     moves: int = 0
     depth: int = 0
     whole: int = 0
     exhausted: bool = False
-    _fine: set[State] = field(default_factory=set)
+    _fine: set[int] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self.robot = Robot(self.rules)
@@ -136,7 +120,7 @@ class Search:
         """
         self.depth = -1
         for first in self.small.beginnings(self.outside):
-            self._noted(first, -1, "")
+            self.states.add(first, -1, "")
         begun = 0
         for depth in range(events + 1):
             number = begun
@@ -161,8 +145,7 @@ class Search:
         for move in self._moves(self.states[number], with_events=with_events):
             if move.broken:
                 return self._counterexample(number, move)
-            if move.state not in self.numbers:
-                self._noted(move.state, number, move.words)
+            self.states.add(move.state, number, move.words)
         return None
 
     def _untold(self, number: int) -> Counterexample | None:
@@ -174,15 +157,10 @@ class Search:
             else None
         )
 
-    def _noted(self, state: State, parent: int, words: str) -> None:
-        self.numbers[state] = len(self.states)
-        self.states.append(state)
-        self.came.append((parent, words))
-
     def _counterexample(self, number: int, move: Move) -> Counterexample:
         found = [move.words]
         while number >= 0:
-            number, words = self.came[number]
+            number, words = self.states.came(number)
             found.append(words)
         lines, day = [], 0
         for words in reversed(found):
@@ -255,12 +233,12 @@ class Search:
         saved = state._replace(world=look.after, memory=found.memory, protected=protected)
         if found.step is None:
             held = f"; held: {found.held}" if found.held else ""
-            yield Move(sys.intern(f"a run is shown {look.words}{held}"), saved)
+            yield Move(f"a run is shown {look.words}{held}", saved)
             return
         step = found.step
         dies = f"a run is shown {look.words}, and dies before it can {step.value}"
-        yield Move(sys.intern(dies), saved)
-        words = sys.intern(f"a run is shown {look.words}: {step.value}")
+        yield Move(dies, saved)
+        words = f"a run is shown {look.words}: {step.value}"
         yield self._taken(words, saved, step, found.keep, found.repair)
 
     def _taken(
@@ -299,13 +277,14 @@ class Search:
 
     def _silent(self, state: State) -> str:
         """Why a rollover goes on for ever untold, if nothing happens any more; "" if it doesn't."""
-        passed: list[State] = []
+        passed: list[int] = []
         for _ in range(_WAIT):
             for _ in range(_STEPS):
-                if state.deployed or state in self._fine or not _under_way(state.files):
+                packed = self.states.packed(state)
+                if state.deployed or packed in self._fine or not _under_way(state.files):
                     self._fine.update(passed)
                     return ""
-                passed.append(state)
+                passed.append(packed)
                 *_, move = self.run(state, self._fresh(state))
                 same = move.state.files == state.files
                 state = move.state
