@@ -41,6 +41,8 @@ class Reach(enum.Enum):
 
 _Address: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
+_NOT_PUBLIC = (ipaddress.ip_network("192.0.0.0/24"), ipaddress.ip_network("3fff::/20"))
+"""Of the IANA's special-purpose registries what Python took for public (RFC 6890, 9637)."""
 
 
 def _reach(address: _Address) -> Reach:
@@ -54,7 +56,8 @@ def _reach(address: _Address) -> Reach:
         return Reach.ANY
     if isinstance(address, ipaddress.IPv6Address) and address.is_site_local:
         return Reach.PRIVATE  # RFC 3879: given up, and never anybody's on the Internet
-    return Reach.PUBLIC if address.is_global else Reach.PRIVATE
+    public = address.is_global and not any(address in network for network in _NOT_PUBLIC)
+    return Reach.PUBLIC if public else Reach.PRIVATE
 
 
 def _translated(address: _Address) -> _Address:

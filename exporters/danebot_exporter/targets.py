@@ -43,7 +43,7 @@ class TargetFile:
 
     def _read(self) -> bytes:
         try:
-            text = read_regular(self._path, _LARGEST).decode()
+            text = read_regular(self._path, _LARGEST).decode("utf-8-sig")
         except OSError as exc:
             raise TargetsError(f"{self._path}: {exc.strerror}") from exc
         except UnicodeDecodeError as exc:

@@ -16,6 +16,9 @@ from danebot.domain.addresses import Reach, translated
         ("172.16.0.1", Reach.PRIVATE),
         ("192.168.0.1", Reach.PRIVATE),
         ("100.64.0.1", Reach.PRIVATE),
+        ("192.0.0.192", Reach.PRIVATE),  # a cloud's metadata service, once
+        ("::ffff:192.0.0.8", Reach.PRIVATE),
+        ("3fff::1", Reach.PRIVATE),
         ("fd00::1", Reach.PRIVATE),
         ("fec0::1", Reach.PRIVATE),
         ("127.0.0.1", Reach.ANY),

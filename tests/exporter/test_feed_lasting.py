@@ -86,6 +86,7 @@ def test_the_service_that_waits_longest_shows() -> None:
     schedule = Schedule()
     assert schedule.overdue(99) == 0
     schedule.replace(fed(2), 0)
+    assert schedule.overdue(1) == 0
     first = schedule.take(1)
     assert first is not None
     schedule.done(first, 0, 100)

@@ -16,14 +16,14 @@ from exporter.running import command, environment, exporter
 def test_targets_are_grouped_by_module(tmp_path: Path) -> None:
     file = tmp_path / "targets"
     lines = (
-        "# ours",
         "example.org",
+        "# ours",
         "",
         "mx.example.org:993 imap # in",
         "example.net",
         "example.org",
     )
-    file.write_text("\n".join(lines))
+    file.write_text("\ufeff" + "\n".join(lines))  # as some editors begin a file
     assert json.loads(TargetFile(file).groups()) == [
         {"targets": ["example.org", "example.net"], "labels": {"__param_module": "smtp"}},
         {"targets": ["mx.example.org:993"], "labels": {"__param_module": "imap"}},

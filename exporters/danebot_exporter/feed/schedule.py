@@ -108,7 +108,7 @@ class Schedule:
             now - one.since - 2 * one.service.pace.interval.total_seconds()
             for one in list(self._entries.values())
         )
-        return max(late, default=0.0)
+        return max([0.0, *late])
 
     def _at(self, entry: _Entry, due: float) -> None:
         entry.number = next(self._numbers)
