@@ -189,3 +189,8 @@ def test_a_piece_of_eight_octets_is_no_chance() -> None:
     assert not altered(change, seen(cut(7)))
     whole = NEW._replace(data=b"\0" + b"\xff" * 31)  # whose piece sorts behind it
     assert altered(replace(change, add=(whole,)), seen(shows(b"\xff" * 8)))
+
+
+def test_the_remedy_can_be_pasted_whatever_the_lineage_is_called() -> None:
+    result = ChangeResult(Change("m x", (MX,), MX), ChangeOutcome.UNSAFE)
+    assert result.remedy == "publish that record first: danebot tlsa 'm x'"

@@ -24,6 +24,7 @@ from danebot.domain.rollover.records.advice import Objection, Obstruction
 from danebot.domain.rollover.records.cancel import cancelled
 from danebot.domain.rollover.records.in_use import KeysInUse, keys_in_use
 from danebot.domain.rollover.records.publication import (
+    OwnedRecord,
     Publication,
     conflicts,
     lingering,
@@ -247,3 +248,25 @@ def test_a_deployment_that_was_none_ends_once_all_serve_it(memory: Memory, *, en
 def test_a_past_key_is_retired_also_where_nothing_is_served() -> None:
     nothing = NEW._replace(live=None, combo=None)
     assert retire(AFTER, nothing, seen(look("new")), T0).past_keys == ()
+
+
+# ---- what is unsettled ------------------------------------------------------------------------
+
+
+def test_whatever_lacks_or_is_unknown_leaves_it_unsettled() -> None:
+    settled = Publication((), (), (), ())
+    one = (OwnedRecord(MX, record("new")),)
+    said = (Objection(Obstruction.UNSEEN, MX, "text", "remedy"),)
+    assert not settled._replace(keep=one, remove=one, foreign=one).unsettled
+    assert settled._replace(add=one).unsettled
+    assert settled._replace(repair=one).unsettled
+    assert settled._replace(unseen=one).unsettled
+    assert settled._replace(objections=said).unsettled
+
+
+def test_a_stolen_key_s_records_are_not_told_as_those_of_an_old_one() -> None:
+    """A warning tells of them."""
+    memory = Memory(deployment=PROBED, past_keys=(STOLEN,))
+    found = publication(NEW, memory, seen(look("stolen", "new")), keys_in_use((NEW,)))
+    assert [one.record for one in found.remove] == [record("stolen")]
+    assert lingering(NEW, memory, found, KeysInUse()) == ()

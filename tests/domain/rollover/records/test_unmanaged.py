@@ -222,3 +222,15 @@ def test_it_says_what_the_records_name(records: tuple[TlsaRecord, ...], words: s
     """By their selector, whatever certbot keeps."""
     (found,) = breaks_at_renewal(passed(), KeyReuse.NEW, [SecureRecords(MX, records)], T0)
     assert words in found.text
+
+
+def test_where_nothing_breaks_no_record_is_named() -> None:
+    every = [SecureRecords(MX, (CERTIFICATE,)), SecureRecords(MX2, (KEY,))]
+    (found,) = breaks_at_renewal(passed(), KeyReuse.KEPT, every, T0)
+    assert f"{MX} match this certificate alone" in found.text
+
+
+def test_a_record_that_wants_a_trusted_authority_too_is_its_own() -> None:
+    """Usage 1 names the leaf, as 3 does; usage 0 an authority, which issues others, too."""
+    assert known_by(passed(), [SecureRecords(MX, (tlsa("1 1 1"),))]) == (MX,)
+    assert known_by(passed(), [SecureRecords(MX, (tlsa("0 1 1"),))]) == ()
