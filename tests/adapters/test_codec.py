@@ -205,6 +205,7 @@ def test_the_forms_are_those_that_are_promised() -> None:
             "heard": {"ns1.test [192.0.2.1]": "2026-06-01T12:00:00+00:00"},
             "answered_at": None,
             "strayed": None,
+            "astray_until": None,
         }
     }
 

@@ -263,6 +263,11 @@ class OwnerObservation(NamedTuple):
         return self.authoritative + self.witnesses
 
     @property
+    def unseen_ends(self) -> frozenset[DnsName]:
+        """Where servers lead that don't have that: what is there, nobody looked at."""
+        return frozenset(one.elsewhere for one in self.all_servers if one.elsewhere is not None)
+
+    @property
     def speaking(self) -> frozenset[Server]:
         """The servers and witnesses that answered for every part of the way that they have.
 

@@ -87,7 +87,7 @@ def watched_since(
     answer = observation.answer
     known = answer.presence is not Presence.UNKNOWN
     led_elsewhere = known and old.route is not None and old.route.canonical != answer.canonical
-    unseen = any(server.elsewhere is not None for server in observation.all_servers)
+    unseen = bool(observation.unseen_ends)
     above, now_above = old.route and old.route.parents, observation.all_parents
     lost = above is not None and now_above is not None and not set(above) <= set(now_above)
     strayed = old.strayed is not None
@@ -95,6 +95,23 @@ def watched_since(
     if old.watched_since is not None and not anew:
         return min(old.watched_since, now)  # the clock may have gone back
     return now if known or observation.heard_any else old.watched_since
+
+
+def astray_until(old: OwnerMemory, observation: OwnerObservation, now: datetime) -> datetime | None:
+    """Until when caches follow aliases to where nobody looked; None before one was seen to.
+
+    That is for the TTLs of these, as the server that led there shows them, or the resolver.  Where
+    that was seen under a clock that was behind, it may have been until now.
+    """
+    until = old.astray_until and min(old.astray_until, now + LONGEST_WAIT)  # the clock may go back
+    if until is not None and old.strayed is not None:
+        until = max(until, now + old.strayed)
+    if not observation.unseen_ends or not _may_be_validated(observation):
+        return until
+    ttls = [one.longest_ttl for one in observation.all_servers if one.elsewhere is not None]
+    way = sum((alias.ttl for alias in observation.answer.aliases), timedelta(0))
+    led = now + max(way, *(ttl or timedelta(0) for ttl in ttls))
+    return max(led, until or led)
 
 
 def remember_rrsets(
@@ -236,6 +253,13 @@ def past_known_at(owner: OwnerMemory, policy: Policy) -> datetime | None:
     if owner.watched_since is None:
         return None
     return owner.watched_since + policy.unseen_ttl + policy.margin
+
+
+def astray_known_at(owner: OwnerMemory, policy: Policy) -> datetime | None:
+    """When nobody holds what was where servers led and nobody looked; None where none did."""
+    if owner.astray_until is None:
+        return None
+    return owner.astray_until + policy.unseen_ttl + policy.margin
 
 
 def open_rrsets(owner: OwnerMemory) -> Iterable[Records]:

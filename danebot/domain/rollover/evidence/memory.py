@@ -78,7 +78,8 @@ class OwnerMemory(NamedTuple):
     ``watched_since``, the first observation, or the one that ended a gap (see `unbroken`).
     ``heard`` tells by "NAME [ADDRESS]" when each server of the route was last heard,
     ``answered_at`` when the resolver was, with a secure answer.  ``strayed`` is the largest TTL of
-    other routes that were seen under a clock that is behind, and by no look since then.
+    other routes that were seen under a clock that is behind, and by no look since then.  Until
+    ``astray_until`` caches may follow aliases, as some server had them, to where nobody looked.
     """
 
     sightings: tuple[TtlSighting, ...] = ()
@@ -90,6 +91,7 @@ class OwnerMemory(NamedTuple):
     heard: Mapping[str, datetime] = MappingProxyType({})
     answered_at: datetime | None = None
     strayed: timedelta | None = None
+    astray_until: datetime | None = None
 
 
 class Interruption(NamedTuple):

@@ -257,7 +257,7 @@ def _gone(held: Held, observation: OwnerObservation) -> bool:
     if not answer.secure or answer.presence is not Presence.PRESENT:
         return False
     heard = observation.all_answering
-    if not heard or observation.unheard:
+    if not heard or observation.unheard or observation.unseen_ends:
         return False
     records = set(answer.records).union(*(s.records for s in heard))
     return not any(matches_chain(record, held) for record in records)

@@ -35,6 +35,7 @@ from danebot.domain.lineage.state import Held
 from danebot.domain.names import DnsName, service_at
 from danebot.domain.rollover.evidence.caches import (
     Records,
+    astray_known_at,
     gone_at,
     in_force,
     open_rrsets,
@@ -63,6 +64,9 @@ RESOLVER = "the validating resolver"
 
 BEFORE_FIRST_LOOK = "what was published before danebot first looked"
 """The reason where only ``unseen_ttl`` ends the wait."""
+
+LED_ASTRAY = "what a name server's alias led to, where nobody looked"
+"""The reason where none leads there any more, but caches may."""
 
 UNVALIDATED = f"{RESOLVER} (nothing shows that it validates)"
 """The same where its answer is insecure, and nobody shows whether the zone is signed."""
@@ -189,12 +193,11 @@ class _At(NamedTuple):
         if live is None:
             return
         judge = _Judge(senders_to(name, live, self.now), served, self.new)
-        if not _repaired(judge, observation):
+        early = _early(live, self.policy, self.now)
+        unseen = early and observation is not None and bool(observation.unseen_ends)
+        if unseen or not _repaired(judge, observation):
             owner = self.memory.owners.get(name, OwnerMemory())
             relies = any(one.line.owner == name for one in self.state.anchored)
-            chain = live.chain
-            latest = chain.not_after - chain.lifetime * self.policy.expiry_warning
-            early = self.now < latest  # what nobody ever saw holds a step, and not the certificate
             quiet = long_unheard(owner, observation, self.now) if early else ()
             led = early and owner.route is not None and owner.route.canonical != name
             yield from _refusals(
@@ -206,6 +209,9 @@ class _At(NamedTuple):
                 quiet=quiet,
                 led=led,
             )
+            same = served is not None and _same_authorities(served, self.new)
+            if early and not same:
+                yield from _astray(name, owner, observation, self.policy, self.now)
 
 
 def loses_nothing(
@@ -240,6 +246,9 @@ def loses_nothing(
     seen, known = observations.get(owner), memory.owners.get(owner, OwnerMemory())
     ends = {one.records: gone_at(one, known, policy) for one in known.rrsets}
     ends |= {records: None for records, _ in in_force(seen)} if seen is not None else {}
+    kept = isinstance(new, Held) and _keeps_names(presented, new)
+    if not kept and _early(live, policy, now) and any(_astray(owner, known, seen, policy, now)):
+        return False
     senders, known_at = senders_to(owner, live, now), past_known_at(known, policy)
     cached = {records for records, until in ends.items() if until is None or now < until}
     unknown = known_at is None or now < known_at or long_unheard(known, seen, now)
@@ -305,6 +314,8 @@ def live_refusals(
                 yield Refusal(name, reason, until=until)
         known_at = past_known_at(owner, policy)
         unserved = name in doubted or served_at(name, state, memory, None) is None
+        if unserved and _early(live, policy, now):
+            yield from _astray(name, owner, seen, policy, now)
         quiet = long_unheard(owner, seen, now)
         if unserved and known_at is not None and (quiet or now < known_at):
             refused = (senders.refusing((record,), live) for record in there)
@@ -443,6 +454,32 @@ def _past(owner: DnsName, known_at: datetime) -> Refusal:
     return Refusal(owner, BEFORE_FIRST_LOOK, until=known_at)
 
 
+def _early(live: Held, policy: Policy, now: datetime) -> bool:
+    """Whether what nobody ever saw holds a step yet; it doesn't hold the certificate."""
+    return now < live.chain.not_after - live.chain.lifetime * policy.expiry_warning
+
+
+def _astray(
+    name: DnsName,
+    owner: OwnerMemory,
+    observation: OwnerObservation | None,
+    policy: Policy,
+    now: datetime,
+) -> Iterator[Refusal]:
+    """What a server's alias leads to that nobody looked at, as long as caches may have it."""
+    until = astray_known_at(owner, policy)
+    if until is None or now >= until:
+        return
+    shown = observation.all_servers if observation is not None else ()
+    leading = {str(one.server): one.elsewhere for one in shown if one.elsewhere is not None}
+    if not leading:
+        yield Refusal(name, LED_ASTRAY, until=until)
+        return
+    words = ", ".join(f"{server} leads to {end}" for server, end in sorted(leading.items()))
+    reason = f"{words}, where nobody looked: it may have other TLSA records"
+    yield Refusal(name, reason, silent=tuple(sorted(leading)))
+
+
 def _silent(observation: OwnerObservation | None) -> tuple[str, ...]:
     """Who gave no answer about an owner: servers with their addresses, or the resolver."""
     if observation is None:
@@ -461,6 +498,14 @@ def _silent(observation: OwnerObservation | None) -> tuple[str, ...]:
 def _same_authorities(served: Held, new: Held) -> bool:
     """Whether the new chain has the served one's key and issuers: no name of them is lost."""
     return new.key == served.key and set(served.chain.ders[1:]) <= set(new.chain.ders[1:])
+
+
+def _keeps_names(presented: Sequence[bytes], new: Held) -> bool:
+    """The same of a chain that a service was seen to present (DER, leaf first)."""
+    from danebot.domain.lineage.pem import leaf_spki
+
+    issuers = set(presented[1:]) <= set(new.chain.ders[1:])
+    return issuers and leaf_spki(presented[0]) == new.key.spki
 
 
 def _past_may_matter(judge: _Judge, owner: OwnerMemory, *, led: bool) -> bool:

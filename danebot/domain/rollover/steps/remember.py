@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from danebot.domain.dns.answers import OwnerObservation
 from danebot.domain.rollover.evidence.anchors import anchored
 from danebot.domain.rollover.evidence.caches import (
+    astray_until,
     explained,
     remember_rrsets,
     undated_rrsets,
@@ -132,6 +133,7 @@ def _undated_owner(
         rrsets=undated_rrsets(old, observation, now),
         watched_since=now if anew and old.watched_since is not None else old.watched_since,
         strayed=way.strayed,
+        astray_until=astray_until(old, observation, later),
     )
 
 
@@ -176,7 +178,10 @@ def _remember_owner(
     routed = old._replace(old_route_until=until)
     rrsets, since = remember_rrsets(routed, observation, now), watched_since(old, observation, now)
     heard, answered_at = remember_heard(old, observation, now), last_answered(old, observation, now)
-    return OwnerMemory(sightings, route, route_ttl, until, rrsets, since, heard, answered_at, off)
+    astray = astray_until(old, observation, now)
+    return OwnerMemory(
+        sightings, route, route_ttl, until, rrsets, since, heard, answered_at, off, astray
+    )
 
 
 def _remember_ttls(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from datetime import datetime, timedelta
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from danebot.domain.dns.answers import (
     WITNESS,
     Alias,
+    AliasObservation,
     Cause,
     OwnerObservation,
     Security,
@@ -19,16 +21,18 @@ from danebot.domain.dns.answers import (
 from danebot.domain.dns.tlsa import TlsaRecord
 from danebot.domain.finding import Code, Finding, Severity
 from danebot.domain.lineage.state import Anchored, Held
-from danebot.domain.names import DnsName
+from danebot.domain.names import DnsName, Hostname
 from danebot.domain.rollover.evidence.anchors import anchored
+from danebot.domain.rollover.evidence.caches import astray_known_at, astray_until
 from danebot.domain.rollover.evidence.memory import (
     Deployment,
     Exposure,
     Memory,
     Occurrence,
+    OwnerMemory,
     PastKey,
 )
-from danebot.domain.rollover.evidence.policy import LONGEST_GAP, Policy
+from danebot.domain.rollover.evidence.policy import LONGEST_GAP, LONGEST_WAIT, Policy
 from danebot.domain.rollover.findings.assess import assess
 from danebot.domain.rollover.steps.gate import loses_nothing, refused_live
 from danebot.domain.rollover.steps.phases import Hold, Observation, Phase, Plan, Repair, Step
@@ -634,6 +638,109 @@ def test_what_an_old_alias_leads_to_counts_from_that_alias_end() -> None:
     assert not deployed(site.look(T0, moved))
     assert not deployed(site.look(T0 + 10 * DAY, moved))
     assert deployed(site.look(T0 + 10 * DAY + HOUR, moved))
+
+
+ROOT = tlsa("2 1 1", by="root")
+ROOTED = chain(root=True)
+ROOTED_SWITCHED = chain(by="B", version=2, root=True)
+ELSEWHERE = DnsName("_25._tcp.before.example.net")
+
+
+def leading(to: DnsName | None, *records: TlsaRecord, ttl: timedelta = HOUR) -> OwnerObservation:
+    """The alias leads to OTHER, which has those records; at ``ns4`` to what nobody looks at."""
+    alias, one = Alias(MX, OTHER, ttl), shown(*records)
+    leads = Server(Hostname("ns3.example.org"), "192.0.2.3"), ServerOutcome.LEADS_ON
+    where, led_on = Server(Hostname("ns4.example.org"), "192.0.2.4"), ServerOutcome.LEADS_ON
+    lags = ServerAnswer(where, ServerOutcome.ANSWERED if to else led_on, elsewhere=to)
+    names = frozenset({leads[0].name, where.name})
+    zone = DnsName("example.org")
+    seen_there = AliasObservation(alias, zone, names, HOUR, (ServerAnswer(*leads), lags))
+    answer = one.answer._replace(aliases=(alias,), canonical=OTHER)
+    return one._replace(answer=answer, aliases=(seen_there,))
+
+
+def aliased(new: Held = ROOTED_SWITCHED, live: Held = ROOTED) -> Watch:
+    """One that has seen for a month that all lead to records that any chain of ours satisfies."""
+    site = Watch(renewal(new, live))
+    site.look(T0 - 30 * DAY, leading(None, ROOT))
+    return site
+
+
+def test_what_one_server_s_alias_leads_to_is_as_unknown() -> None:
+    """It may have the old authority's alone; caches are led there for that alias's TTL."""
+    assert deployed(aliased().look(T0, leading(None, ROOT)))
+    site = aliased()
+    found = site.look(T0, leading(ELSEWHERE, ROOT, ttl=DAY))
+    assert held_back(found, Hold.CANNOT_SEE)
+    assert f"ns4.example.org [192.0.2.4] leads to {ELSEWHERE}, where nobody looked" in found.detail
+    over = T0 + DAY + Policy().unseen_ttl + HOUR
+    assert held_back(site.look(T0 + HOUR, leading(None, ROOT)), Hold.CACHES)
+    found = site.look(over - MINUTE, leading(None, ROOT))
+    assert held_back(found, Hold.CACHES)
+    assert found.refusal is not None
+    assert found.refusal.until == over
+    assert deployed(site.look(over, leading(None, ROOT)))
+
+
+def test_where_an_alias_leads_astray_names_that_stay_suffice() -> None:
+    assert deployed(aliased(chain(version=2, root=True)).look(T0, leading(ELSEWHERE, ROOT)))
+
+
+def test_what_an_alias_leads_to_astray_holds_no_certificate() -> None:
+    live = ROOTED.chain
+    latest = live.not_after - live.lifetime * Policy().expiry_warning
+    site = aliased()
+    assert held_back(site.look(latest - MINUTE, leading(ELSEWHERE, ROOT)), Hold.CANNOT_SEE)
+    assert deployed(site.look(latest, leading(ELSEWHERE, ROOT)))
+
+
+def test_mail_that_fails_but_perhaps_not_where_an_alias_leads_astray_needs_no_repair_yet() -> None:
+    site = Watch(renewal(SWITCHED))
+    site.look(T0 - 30 * DAY, leading(None, B))
+    assert held_back(site.look(T0, leading(ELSEWHERE, B)), Hold.CANNOT_SEE)
+    assert deployed(site.look(T0 + HOUR, leading(None, B)))
+
+
+def test_a_service_may_lose_by_what_an_alias_leads_to_astray() -> None:
+    presented = chain(key="former", version=3, root=True).chain.ders
+    for where, nothing in ((None, True), (ELSEWHERE, False)):
+        site, one = aliased(), leading(where, ROOT)
+        site.look(T0, one)
+        loses = functools.partial(loses_nothing, memory=site.memory, policy=site.policy, now=T0)
+        assert loses(MX, presented, ROOTED_SWITCHED, site.state, seen(one)) is nothing
+        same = chain(key="former", version=2, root=True)
+        assert loses(MX, presented, same, site.state, seen(one))
+
+
+def test_services_are_given_nothing_new_where_an_alias_leads_astray() -> None:
+    """None was seen to have what is live: what nobody looked at may fit what they have."""
+    site = aliased()
+    site.memory = site.memory._replace(deployment=found_live(ROOTED))
+    for where, held in ((ELSEWHERE, True), (None, True)):
+        site.look(T0, leading(where, ROOT))
+        there = seen(leading(where, ROOT))
+        refusal = refused_live(site.state, there, site.memory, policy=site.policy, now=T0)
+        assert (refusal is not None) is held
+    fine = aliased()
+    fine.memory = fine.memory._replace(deployment=found_live(ROOTED))
+    there = seen(leading(None, ROOT))
+    assert refused_live(fine.state, there, fine.memory, policy=fine.policy, now=T0) is None
+
+
+def test_an_alias_that_leads_astray_counts_under_a_clock_that_is_behind_too() -> None:
+    one = leading(ELSEWHERE, ROOT, ttl=DAY)
+    assert astray_until(OwnerMemory(), one, T0) == T0 + DAY
+    later = OwnerMemory(astray_until=T0 + 2 * DAY)
+    assert astray_until(later, one, T0) == T0 + 2 * DAY
+    assert astray_until(later, leading(None, ROOT), T0) == T0 + 2 * DAY
+    assert astray_until(later, leading(None, ROOT), T0 - 365 * DAY) == T0 - 365 * DAY + LONGEST_WAIT
+    assert astray_until(OwnerMemory(), leading(None, ROOT), T0) is None
+    strayed = later._replace(strayed=3 * DAY)
+    assert astray_until(strayed, leading(None, ROOT), T0) == T0 + 3 * DAY
+    assert astray_until(OwnerMemory(strayed=HOUR), leading(None, ROOT), T0) is None
+    unsigned = one._replace(answer=one.answer._replace(security=Security.INSECURE))
+    assert astray_until(OwnerMemory(), unsigned, T0) is None
+    assert astray_known_at(OwnerMemory(), Policy()) is None
 
 
 # ---- what is live need not be what services serve ----------------------------------------------
