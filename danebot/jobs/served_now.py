@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import enum
 from collections.abc import Iterable
+from functools import partial
 from typing import TYPE_CHECKING
 
 from danebot.domain.delivery.probes import ProbeOutcome
@@ -28,6 +30,14 @@ if TYPE_CHECKING:
     from danebot.jobs.context import Context
 
 
+class Harm(enum.Enum):
+    """What services are seen to lose by something new; silence says nothing."""
+
+    NONE = "each address serves what can't lose by it"
+    SOME = "one address serves what may lose by it"
+    UNKNOWN = "not every address says what it serves"
+
+
 def unharmed(
     context: Context,
     state: LineageState,
@@ -39,31 +49,51 @@ def unharmed(
 ) -> frozenset[DnsName]:
     """Ask the services at ``owners``; return those where no address loses by ``new``.
 
-    Silence says nothing.  ``memory`` must hold what was ``seen``.
+    ``memory`` must hold what was ``seen``.
+    """
+    found = harms(context, state, memory, seen, owners, new=new)
+    return frozenset(owner for owner, harm in found.items() if harm is Harm.NONE)
+
+
+def harms(
+    context: Context,
+    state: LineageState,
+    memory: Memory,
+    seen: Observations,
+    owners: Iterable[DnsName],
+    *,
+    new: Held | PublicKey,
+) -> dict[DnsName, Harm]:
+    """Ask the services at ``owners``; return what they lose by ``new``, of each that may be asked.
+
+    ``memory`` must hold what was ``seen``.
     """
     live, name = state.serving, state.name
     services = {owner: service for owner in owners if (service := service_at(owner)) is not None}
     if live is None or not services or not context.settings.probe(name):
-        return frozenset()
+        return {}
     context.progress(f"{name}: asking {', '.join(map(str, services.values()))} beforehand")
     past = frozenset(key.spki for key in memory.past_keys) - {live.key.spki}
     found = ask(context, name, tuple(dict.fromkeys(services.values())), live, past)
     policy, now = context.settings.policy(name), context.clock()
 
-    def safe(owner: DnsName, result: ProbeResult) -> bool:
-        chain = result.chain if result.outcome is ProbeOutcome.SERVED else ()
-        return bool(chain) and loses_nothing(
-            owner, chain, new, state, seen, memory=memory, policy=policy, now=now
+    def harm(owner: DnsName, result: ProbeResult) -> Harm:
+        if result.outcome is not ProbeOutcome.SERVED or not result.chain:
+            return Harm.UNKNOWN
+        safe = loses_nothing(
+            owner, result.chain, new, state, seen, memory=memory, policy=policy, now=now
         )
+        return Harm.NONE if safe else Harm.SOME
 
-    there = {
-        owner: [r for r in found if r.endpoint.is_same(one)] for owner, one in services.items()
+    def together(found: set[Harm]) -> Harm:
+        if Harm.SOME in found:
+            return Harm.SOME
+        return Harm.NONE if found == {Harm.NONE} else Harm.UNKNOWN
+
+    return {
+        owner: together({harm(owner, r) for r in found if r.endpoint.is_same(one)})
+        for owner, one in services.items()
     }
-    return frozenset(
-        owner
-        for owner, results in there.items()
-        if results and all(safe(owner, result) for result in results)
-    )
 
 
 def kept_from(
@@ -72,19 +102,27 @@ def kept_from(
     """Why hooks must not have services serve what is live; None if they may.
 
     They may have a former key, or a later one, by which mail flows: where records refuse what is
-    live, services are asked.  Of what danebot deployed, that counts for those who can be asked.
+    live, services are asked.  Of what danebot deployed, that counts for those who can be asked;
+    and what records may have been alone, for those who are seen to lose by it.
     """
     live, now = state.serving, context.clock()
     if live is None or (passed_gate(memory, live) and _hurried(memory)):
         return None
     policy, asked = context.settings.policy(state.name), context.settings.probe(state.name)
-    shown = shown_already(memory, state)
-    others = state.owners if asked and not shown else ()
-    refusals = list(live_refusals(state, seen, memory, policy=policy, now=now, doubted=others))
-    if shown:
+    refusals_at = partial(live_refusals, state, seen, memory, policy=policy, now=now)
+    refusals = list(refusals_at(doubted=state.owners if asked else ()))
+    sure = refusals
+    if shown_already(memory, state):
         refusals = [one for one in refusals if asked and service_at(one.owner) and not one.unknown]
-    safe = unharmed(context, state, memory, seen, {one.owner for one in refusals}, new=live)
-    return worst(one for one in refusals if one.owner not in safe)
+        sure = list(refusals_at())
+    owners = dict.fromkeys(one.owner for one in refusals)
+    found = harms(context, state, memory, seen, owners, new=live)
+
+    def holds(one: Refusal) -> bool:
+        harm = found.get(one.owner, Harm.UNKNOWN)
+        return harm is Harm.SOME or (harm is Harm.UNKNOWN and one in sure)
+
+    return worst(filter(holds, refusals))
 
 
 def _hurried(memory: Memory) -> bool:

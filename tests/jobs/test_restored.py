@@ -122,14 +122,17 @@ def test_it_is_deployed_once_the_records_of_both_are_in_every_cache(world: World
     assert (ran(world) > 0, version(world)) == (True, 2)
 
 
+@pytest.mark.parametrize("waits", [False, True])
 @pytest.mark.parametrize("lingering", [False, True])
 def test_hooks_show_the_restored_key_to_none_who_may_know_the_other_alone(
-    world: World, *, lingering: bool
+    world: World, *, lingering: bool, waits: bool
 ) -> None:
     """The backup was taken before a rollover had settled, and DNS has the records of both keys."""
     world.issuer.due = False
     world.zone.keys = ["two", "one"]
-    remember(world, confirmed_at=world.now - 9 * DAY if lingering else None)
+    pending = (PendingHook(world.settings.common.hooks[0]),) if waits else ()
+    confirmed_at = world.now - 9 * DAY if lingering else None
+    remember(world, confirmed_at=confirmed_at, pending=pending)
     if lingering:
         past = PastKey(trees.public("three").spki, world.now - 9 * DAY)
         save_memory(world.paths, world.memory, world.memory._replace(past_keys=(past,)))
@@ -263,6 +266,19 @@ def test_hooks_that_wait_since_the_backup_are_not_run(world: World, outcome: Pro
     assert world.memory.deployment is None
 
 
+@pytest.mark.parametrize("outcome", [ProbeOutcome.TIMEOUT, ProbeOutcome.SERVED])
+def test_hooks_that_wait_are_run_for_a_service_that_is_not_seen_to_lose_mail(
+    world: World, outcome: ProbeOutcome
+) -> None:
+    """DNS has its record; what another's may have been alone is no more than a doubt."""
+    world.issuer.due = False
+    world.zone.keys = ["two", "one"]
+    world.service.outcome, world.service.key = outcome, "one"
+    remember(world, pending=(PendingHook(world.settings.common.hooks[0]),))
+    world.renew()
+    assert ran(world) == 1
+
+
 def test_hooks_of_a_deployment_that_mends_are_run(world: World) -> None:
     """The service has the key three, which no record names any more."""
     world.issuer.due = False
@@ -335,6 +351,17 @@ def test_deploy_shows_no_service_the_restored_key(world: World, outcome: ProbeOu
     assert f"senders may refuse the live chain at {OWNER}" in found.text
     assert f"danebot tlsa {NAME}" in found.text
     assert untouched(world)
+
+
+def test_deploy_shows_it_to_none_who_may_know_the_other_key_alone(world: World) -> None:
+    world.issuer.due = False
+    world.zone.keys = ["two", "one"]
+    (found,) = deploy(world)
+    assert "let the former records leave caches" in found.text
+    assert untouched(world)
+    world.pass_time(2 * DAY)
+    deploy(world)
+    assert ran(world) > 0
 
 
 @pytest.mark.parametrize("key", ["one", "three"])
