@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from danebot.domain.rollover.evidence.dates import moved
+from danebot.domain.rollover.evidence.dates import RECKONABLE, moved
 from danebot.domain.rollover.evidence.memory import Failure, Memory, Reading
 from danebot.domain.text import when
 from danebot.tuples import NamedTuple
@@ -64,8 +64,9 @@ def put_right(memory: Memory, reading: Reading | None) -> Memory:
 
     Small steps add up: the reading by which the clock was most behind stays for comparison, until
     it has been put forward by more than `SKEW`.  What was dated before the clock went wrong is
-    moved, too: that costs waiting time.  A clock that was put back needs nothing here: times in the
-    future count as now.  Without a ``reading`` of the same boot nothing can be told.
+    moved, too: that costs waiting time.  Of a clock that was put back all that was dated too late
+    costs no more than that, too, but for when servers were heard, which is moved back: else a gap
+    would seem shorter.  Without a ``reading`` of the same boot nothing can be told.
     """
     old = memory.clock
     if reading is None:
@@ -75,7 +76,23 @@ def put_right(memory: Memory, reading: Reading | None) -> Memory:
     by = (reading.at - old.at) - (reading.uptime - old.uptime)
     if by > SKEW:
         return _moved(memory, by, reading.at)._replace(clock=reading)
-    return memory._replace(clock=reading) if by < -_JITTER else memory
+    return _put_back(memory, -by)._replace(clock=reading) if by < -_JITTER else memory
+
+
+def _put_back(memory: Memory, by: timedelta) -> Memory:
+    """The memory with servers heard earlier by as much as the clock was put back."""
+
+    def earlier(at: datetime) -> datetime:
+        return max(at, RECKONABLE[0] + by) - by
+
+    owners = {
+        name: one._replace(
+            heard={server: earlier(at) for server, at in one.heard.items()},
+            answered_at=one.answered_at and earlier(one.answered_at),
+        )
+        for name, one in memory.owners.items()
+    }
+    return memory._replace(owners=owners)
 
 
 def _moved(memory: Memory, by: timedelta, now: datetime) -> Memory:

@@ -12,7 +12,7 @@ from danebot.domain.dns.answers import OwnerObservation, Security
 from danebot.domain.finding import Code, Severity
 from danebot.domain.names import DnsName
 from danebot.domain.rollover.evidence.clock import SKEW, behind, put_right
-from danebot.domain.rollover.evidence.dates import moved
+from danebot.domain.rollover.evidence.dates import RECKONABLE, moved
 from danebot.domain.rollover.evidence.memory import (
     Awaiting,
     Call,
@@ -209,7 +209,9 @@ def test_times_stay_while_the_clock_goes_as_the_host_does() -> None:
 )
 def test_from_then_on_another_reading_counts(reading: Reading) -> None:
     memory = looked(timedelta(0)).memory
-    assert put_right(memory, reading) == memory._replace(clock=reading)
+    after = put_right(memory, reading)
+    assert without_heard(after) == without_heard(memory)
+    assert after.clock == reading
 
 
 def test_small_steps_add_up() -> None:
@@ -238,6 +240,58 @@ def test_a_clock_that_was_put_right_makes_no_gap_shorter(days: int) -> None:
     waits.memory = put_right(waits.memory, read(end, HOUR + LONGEST_GAP + 2 * HOUR))
     waits.look(end, GOOD)
     assert {one.watched_since for one in waits.memory.owners.values()} == {end}
+
+
+def gap_under_a_clock_ahead(boot: str) -> Wait:
+    """Longer than the longest, between a look by a clock that was ahead and one by a right clock.
+
+    The host has been up all the while, or has booted: then nothing can tell.
+    """
+    waits = looked(timedelta(0))
+    up, ahead = 2 * HOUR, LONGEST_GAP - 4 * HOUR
+    waits.memory = put_right(waits.memory, read(T0 + up + ahead, up, "later"))
+    waits.look(T0 + up + ahead, GOOD)
+    span = 2 * LONGEST_GAP - 12 * HOUR
+    end = T0 + up + span
+    waits.memory = put_right(waits.memory, read(end, up + span, boot))
+    waits.look(end, GOOD)
+    return waits
+
+
+def test_a_clock_that_was_ahead_at_the_last_look_hides_no_gap() -> None:
+    """The host was up all the while, and tells how long that was."""
+    waits = gap_under_a_clock_ahead("later")
+    assert waits.last is not None
+    end = waits.last[0]
+    assert {one.watched_since for one in waits.memory.owners.values()} == {end}
+    assert waits.memory.awaiting is not None
+    assert waits.memory.awaiting.seen_since == end
+
+
+def test_one_that_is_put_right_as_the_host_boots_hides_it() -> None:
+    """A documented limit: nothing in the memory tells that the look was earlier than it says."""
+    waits = gap_under_a_clock_ahead("another")
+    assert waits.last is not None
+    assert waits.last[0] not in {one.watched_since for one in waits.memory.owners.values()}
+
+
+def test_a_server_that_was_silent_since_a_clock_was_ahead_counts_as_silent() -> None:
+    """It was heard then, and not in all the days since the clock was put back."""
+    one, old = "ns1.example.org [192.0.2.1]", OwnerMemory(watched_since=T0)
+    owners = {MX: old._replace(heard={one: T0 + 30 * DAY}, answered_at=T0 + 30 * DAY)}
+    memory = Memory(owners=owners, clock=read(T0 + 30 * DAY, HOUR))
+    after = put_right(memory, read(T0 + HOUR, 2 * HOUR)).owners[MX]
+    assert (after.heard, after.answered_at) == ({one: T0}, T0)
+    assert after.watched_since == T0
+
+
+def test_a_clock_that_was_ahead_by_thousands_of_years_is_put_back_all_the_same() -> None:
+    one, at = "ns1.example.org [192.0.2.1]", T0.replace(year=8999)
+    owners = {MX: OwnerMemory(heard={one: T0}, answered_at=None)}
+    memory = Memory(owners=owners, clock=read(at, HOUR))
+    after = put_right(memory, read(T0 + HOUR, 2 * HOUR)).owners[MX]
+    assert after.heard == {one: RECKONABLE[0]}
+    assert after.answered_at is None
 
 
 def without_heard(memory: Memory) -> Memory:
