@@ -12,7 +12,7 @@ from danebot_exporter.feed.services import Fed, Key
 from danebot_exporter.feed.settings import FeedSettings, Icinga
 
 _SEVERAL = (
-    "several checks have this host and name: give each its own (in [http_sd] by $target in name)"
+    "several checks have this host and name: list it once, or name each (in [http_sd] by $target)"
 )
 
 
