@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 
+from danebot.domain.dns.tlsa import TlsaRecord
 from danebot.domain.event import Event, EventKind, event_of
 from danebot.domain.finding import (
     DELIVERY_SEVERITIES,
@@ -16,6 +17,7 @@ from danebot.domain.finding import (
     severity_of,
 )
 from danebot.domain.text import (
+    LONGEST_LINE,
     because,
     distance,
     duration,
@@ -42,6 +44,13 @@ from domain.builders import T0
 )
 def test_foreign_text_is_safe_and_short(text: str, shown: str) -> None:
     assert printable(text) == shown
+
+
+def test_a_line_has_room_for_a_whole_rsa_key_of_8192_bits_and_ends_at_3000_characters() -> None:
+    spki = bytes(1060)  # RFC 8017: 1024 octets of modulus, 5 of exponent, and what is around them
+    record = f"_25._tcp.mx.example.org. IN TLSA {TlsaRecord(3, 1, 0, spki)}"
+    assert printable(record, LONGEST_LINE) == record
+    assert len(printable("a" * 5000, LONGEST_LINE)) == 3000
 
 
 @pytest.mark.parametrize(
