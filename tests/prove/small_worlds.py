@@ -9,7 +9,7 @@ import argparse
 import gc
 import sys
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 
 import click
 
@@ -46,13 +46,19 @@ def _seen(search: Search, events: int) -> str:
 
 
 def search_all(budget: Budget, events: int = MOST_EVENTS) -> Iterator[Row]:
-    """Search each of them; what one doesn't need of its part of the time the others share."""
+    """Search each of them; what one doesn't need of its part of the time the others share.
+
+    One begins as soon as another ends; rows come as they are done.
+    """
+    left = list(range(len(WORLDS)))
+    running: set[Future[Row]] = set()
     with ProcessPoolExecutor(budget.cores) as pool:
-        for first in range(0, len(WORLDS), budget.cores):
-            seconds = budget.left() / -(-(len(WORLDS) - first) // budget.cores)
-            numbers = range(first, min(first + budget.cores, len(WORLDS)))
-            ran = [pool.submit(_searched, number, seconds, events) for number in numbers]
-            yield from (one.result() for one in ran)
+        while left or running:
+            while left and len(running) < budget.cores:
+                seconds = budget.left() / -(-len(left) // budget.cores)
+                running.add(pool.submit(_searched, left.pop(0), seconds, events))
+            done, running = wait(running, return_when=FIRST_COMPLETED)
+            yield from (one.result() for one in done)
 
 
 PART = Part("small worlds", 4, search_all)
