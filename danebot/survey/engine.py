@@ -13,9 +13,11 @@ import tempfile
 import time
 import warnings
 from collections.abc import Callable, Iterator
+from concurrent.futures import CancelledError
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
+from danebot import __version__
 from danebot.errors import DanebotError
 from danebot.survey import stages
 from danebot.survey.dataset import DataSet, Folder, SurveyError
@@ -98,8 +100,7 @@ def cluster(
     quiet = {"distributed.admin.log-format": "%(message)s", "distributed.logging": {}}
     with dask.config.set(quiet), warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        for name in ("distributed", "tornado", "asyncio"):
-            logging.getLogger(name).setLevel(logging.CRITICAL)
+        _silence()
         if scheduler is not None:
             ca, cert, key = tls or (None, None, None)
             security = Security(
@@ -134,13 +135,57 @@ def cluster(
             yield client
 
 
+def _silence() -> None:
+    """Have no line of Dask's among ours; some of its loggers have levels of their own."""
+    for name in ("distributed", "tornado", "asyncio", *logging.Logger.manager.loggerDict):
+        if name.partition(".")[0] in {"distributed", "tornado", "asyncio"}:
+            logging.getLogger(name).setLevel(logging.CRITICAL)
+
+
 def check_resolvers(client: Client, plan: SurveyPlan) -> int:
     """Test the resolver of every worker there is; how many these are.  Raises `SurveyError`."""
     try:
         client.wait_for_workers(1, timeout=_WAIT)
     except TimeoutError as exc:
         raise SurveyError("the scheduler has no workers; start some, and run it again") from exc
+    _require_same(client)
     return len(client.run(functools.partial(_tested, plan)))
+
+
+_VERSION = "__import__('danebot').__version__"
+_WHOLE = f"[__import__('pyarrow'), __import__('duckdb'), {_VERSION}][-1]"
+
+
+def _require_same(client: Client) -> None:
+    """Raise `SurveyError` unless the scheduler and all workers have this version of danebot.
+
+    They are asked by what every Python has, since danebot may not be there; a scheduler unpacks
+    tasks, so it needs danebot itself, and none of the extra.
+    """
+    found: dict[str, object] = client.run(eval, _WHOLE, on_error="return")
+    workers = [(f"the worker {where}", has) for where, has in sorted(found.items())]
+    for who, has in [("the scheduler", _on_scheduler(client)), *workers]:
+        if has == __version__:
+            continue
+        if isinstance(has, ModuleNotFoundError):
+            what = f"{who} has no {has.name or 'danebot'}"
+        elif isinstance(has, str):
+            what = f"{who} has danebot {has}, and this is {__version__}"
+        else:
+            what = f"{who} doesn't say which danebot it has ({type(has).__name__})"
+        raise SurveyError(
+            f"{what}; install danebot[survey] {__version__} for the scheduler and every worker, "
+            "start them again, and run it again"
+        )
+
+
+def _on_scheduler(client: Client) -> object:
+    """Its version of danebot, or why there is none."""
+    try:
+        found: object = client.run_on_scheduler(eval, _VERSION)
+    except Exception as exc:  # noqa: BLE001 - whatever was raised over there
+        return exc
+    return found
 
 
 def _tested(plan: SurveyPlan) -> bool:
@@ -231,6 +276,8 @@ def _result(future: Future[int]) -> int:
             "workers die again and again at one partition: out of memory, mostly; give them more, "
             "or fewer of them, and run it again"
         ) from exc
+    except CancelledError as exc:
+        raise SurveyError("the scheduler has gone; start it, and run it again") from exc
     except Exception as exc:
         raise SurveyError(
             f"a partition can't be made ({type(exc).__name__}: {str(exc)[:200]!r}); run it again"

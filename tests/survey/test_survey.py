@@ -15,7 +15,7 @@ import pytest
 
 from amounts import amount
 from survey import job
-from survey.internet import Internet, domains, expected
+from survey.internet import domains, expected
 
 pytestmark = [
     pytest.mark.lab,
@@ -23,19 +23,6 @@ pytestmark = [
     pytest.mark.timeout(900),
     pytest.mark.usefixtures("internet"),
 ]
-FEW = 2000
-SAME = "SELECT * EXCLUDE (looked, expires, signed_until) FROM domains ORDER BY domain"
-
-
-@pytest.fixture(scope="module")
-def undisturbed(running_internet: Internet, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A survey that nothing happened to."""
-    at = tmp_path_factory.mktemp("undisturbed")
-    words = job.run_words(job.listed(at, FEW), at / "out", "--rows", "150")
-    with running_internet.inside():
-        status, _, err = job.done(at, *words)
-    assert (status, err) == (0, "")
-    return at / "out"
 
 
 def test_every_fault_comes_out_in_known_numbers(tmp_path: Path) -> None:
@@ -62,7 +49,7 @@ def test_killed_at_any_moment_it_goes_on(undisturbed: Path, tmp_path: Path, seed
         process.communicate()
     status, _, err = job.done(tmp_path, *words)
     assert (status, err) == (0, "")
-    assert job.select(tmp_path / "out", SAME) == job.select(undisturbed, SAME)
+    assert job.select(tmp_path / "out", job.SAME) == job.select(undisturbed, job.SAME)
     assert not list((tmp_path / "out").rglob(".danebot-tmp-*"))
 
 
@@ -81,7 +68,7 @@ def test_a_worker_that_is_killed_changes_nothing(undisturbed: Path, tmp_path: Pa
     _, err = process.communicate()
     assert (process.returncode, err) == (0, "")
     assert killed
-    assert job.select(tmp_path / "out", SAME) == job.select(undisturbed, SAME)
+    assert job.select(tmp_path / "out", job.SAME) == job.select(undisturbed, job.SAME)
 
 
 def test_nobody_else_reaches_its_cluster(tmp_path: Path) -> None:
