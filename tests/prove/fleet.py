@@ -27,7 +27,8 @@ _SHARDS = "Prometheus servers that share targets: each probed by one, the sum is
 _STATE = 3
 _GRACE = 310.0  # seconds after its start in which Icinga doesn't say that an endpoint is away
 _LONGEST = 120.0  # seconds until others have what a dead satellite had
-_ROUND = 90.0  # seconds that a round takes, or else it isn't begun
+_SHARING = 45.0  # seconds for Prometheus servers that share targets, or else they aren't tried
+_ROUND = 40.0  # seconds that a round takes, or else it isn't begun
 
 
 def _run(budget: Budget) -> Iterator[Row]:
@@ -35,7 +36,7 @@ def _run(budget: Budget) -> Iterator[Row]:
     if reason:
         yield Row("fleet", f"none: {reason}")
         return
-    if budget.left() > _LONGEST:
+    if budget.left() > _SHARING:
         with tempfile.TemporaryDirectory() as directory:
             yield _tried(_SHARDS, lambda: shards(Path(directory)))
     yield from _satellites(budget)
@@ -112,4 +113,4 @@ def _until(holds: Callable[[], bool], budget: Budget) -> bool:
     return False
 
 
-PART = Part("fleet", 3, _run)
+PART = Part("fleet", 4, _run)
