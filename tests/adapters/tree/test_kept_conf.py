@@ -49,6 +49,22 @@ def test_it_is_kept_as_it_is_and_left_alone_then(
     assert len(synced) == 4
 
 
+@pytest.mark.parametrize(
+    ("server", "later"), [("https://ca.example.test/directory", 0), ("https://cb.example.test/", 1)]
+)
+def test_one_that_differs_in_its_size_or_date_alone_is_kept_anew(
+    grown: Grown, server: str, later: int
+) -> None:
+    first = grown.paths.conf.read_bytes()
+    _as_certbot(grown, first + b"server = https://ca.example.test/\n")
+    keep_conf(grown.paths)
+    dated = grown.paths.conf.stat().st_mtime_ns + later
+    _as_certbot(grown, first + f"server = {server}\n".encode())
+    os.utime(grown.paths.conf, ns=(dated, dated))
+    keep_conf(grown.paths)
+    assert _kept(grown).read_bytes() == grown.paths.conf.read_bytes()
+
+
 @pytest.mark.parametrize("linked", [False, True])
 def test_what_an_editor_cuts_off_in_place_is_put_back(grown: Grown, *, linked: bool) -> None:
     """Many write in place, vim what has a second name: on a full disk nothing is left."""
