@@ -85,6 +85,23 @@ def test_a_password_goes_over_tls_alone(tmp_path: Path, password: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://u:hush@l:99999/",
+        "u:hush@l:5665",
+        "ftp://u:hush@l/",
+        "//u:hush@l/",
+        "http://u:hush@[l",
+    ],
+)
+def test_a_password_in_a_url_is_not_repeated(tmp_path: Path, url: str) -> None:
+    """The journal has what is told, and others may read that."""
+    (problem,) = loaded(tmp_path, NAGIOS + f'[http_sd]\nurl = "{url}"\nhost = "h"\n')
+    assert problem.startswith("4: http_sd.url ")
+    assert "hush" not in problem
+
+
 @pytest.mark.parametrize("mode", [0o604, 0o660, 0o666])
 def test_a_password_that_others_may_read_is_refused(
     tmp_path: Path, password: Path, mode: int

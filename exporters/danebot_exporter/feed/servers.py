@@ -66,15 +66,16 @@ def read_server(table: Table, port: int | None, login: Login) -> HttpServer:
 
 def _url(value: object, port: int | None) -> HttpServer:
     words = values.text(value)
-    parts = urlsplit(words)
+    fine = words.isascii() and words.isprintable() and " " not in words
+    parts = urlsplit(words if fine else "")
+    if not fine or "@" in (parts.netloc or words):  # a password is never shown
+        raise ConfigError("must not have a user, blanks, or anything beyond ASCII in it")
     try:
         number = parts.port
     except ValueError:
         number = -1
     if parts.scheme not in ("http", "https") or not parts.hostname or number == -1:
         raise ConfigError(f"must be http://HOST:PORT/ or https://HOST:PORT/, {values.found(value)}")
-    if parts.username is not None or not words.isascii() or not words.isprintable() or " " in words:
-        raise ConfigError("must not have a user, blanks, or anything beyond ASCII in it")
     usual = port or (443 if parts.scheme == "https" else 80)
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     return HttpServer(parts.scheme, parts.hostname, number or usual, path)

@@ -61,8 +61,10 @@ def test_one_that_differs_in_its_size_or_date_alone_is_kept_anew(
     dated = grown.paths.conf.stat().st_mtime_ns + later
     _as_certbot(grown, first + f"server = {server}\n".encode())
     os.utime(grown.paths.conf, ns=(dated, dated))
+    grown.paths.conf.chmod(0o640)
     keep_conf(grown.paths)
     assert _kept(grown).read_bytes() == grown.paths.conf.read_bytes()
+    assert _kept(grown).stat().st_mode & 0o777 == 0o640
 
 
 @pytest.mark.parametrize("linked", [False, True])
