@@ -263,7 +263,7 @@ def test_what_a_server_had_that_was_never_heard_outlasts_it() -> None:
 
 def test_what_an_alias_led_to_before_is_unknown_where_it_leads_to_nothing() -> None:
     """One of its servers may lead to other records yet, which caches keep for their TTL."""
-    bare, empty = shown(), aliased()
+    bare, empty = shown(), by_alias()
     site = Watch(renewal(SWITCHED))
     assert held_back(site.look(T0, empty), Hold.CACHES)
     assert deployed(site.look(T0 + Policy().unseen_ttl + HOUR, empty))
@@ -277,10 +277,10 @@ def test_what_an_alias_led_to_before_is_unknown_where_it_leads_to_nothing() -> N
 
 
 def test_where_an_alias_leads_to_records_these_tell_what_it_led_to() -> None:
-    assert deployed(Watch(renewal(SWITCHED)).look(T0, aliased(tlsa("3 1 1"))))
+    assert deployed(Watch(renewal(SWITCHED)).look(T0, by_alias(tlsa("3 1 1"))))
 
 
-def aliased(*records: TlsaRecord) -> OwnerObservation:
+def by_alias(*records: TlsaRecord) -> OwnerObservation:
     """A look at an owner that is an alias, and at what that leads to."""
     there = shown(*records)
     way = (Alias(MX, OTHER, HOUR),)
