@@ -26,6 +26,7 @@ import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 from danebot.adapters.tree.reader import TreeReader
@@ -33,6 +34,7 @@ from danebot.adapters.tree.recovery import recover
 from danebot.adapters.tree.tree import Tree
 from danebot.domain.lineage.pem import read_private_key
 from danebot.errors import CertificateError
+from e2e.alike import Alike
 from e2e.forking import Forking
 from e2e.site import MAIL, OWNER, PROGRAM, Site
 
@@ -161,6 +163,7 @@ class Situation:
         self._copy = Path(tempfile.mkdtemp(prefix="danebot-situation."))
         shutil.copytree(site.tree.parent, self._copy / "base", symlinks=True)
         self.keys = private_keys(site.tree)
+        self._alike = Alike(site.tree.parent)
         self._records = sorted(site.lab.tlsa_at(site.lab.ns1, OWNER))
         self.restore()  # as before each fault
         self.counted = run(site, arguments)
@@ -176,6 +179,12 @@ class Situation:
         if sorted(lab.tlsa_at(lab.ns2, OWNER)) != self._records:  # another situation's
             lab.tlsa_set(OWNER, *self._records)
         lab.flush()  # what the resolver still had in its cache would be remembered: more writes
+
+    def mark(self, began: datetime) -> str:
+        """What is left of a run that began then: equal where further runs come to the same."""
+        lab = self.site.lab
+        records = {ns: sorted(lab.tlsa_at(ns, OWNER)) for ns in (lab.ns1, lab.ns2)}
+        return self._alike.mark(records, began)
 
     def strike(self, fault: Fault, at: int, start: Start = Start.FORKED) -> Ran:
         """The operation from the beginning, with a fault."""

@@ -38,7 +38,12 @@ FAULTS = (
 )
 _ALL_FAULTS = "all faults: "  # of one operation
 # Those in which certbot issues come last: what the others don't need of their time is theirs.
-_LONG = frozenset({situations.promotion, situations.whole, situations.renewal, situations.names})
+_LONG = frozenset(
+    {
+        *(situations.promotion, situations.whole, situations.renewal, situations.names),
+        *(situations.stranger, situations.init),
+    }
+)
 _AT_ONCE = 2
 _LOOK = 0.5  # seconds
 _MOST = 3  # things broken in one operation, after which the next has its turn
@@ -53,6 +58,7 @@ class Tally:
     wanted: Counter[str] = field(default_factory=Counter)
     broken: dict[str, list[str]] = field(default_factory=dict)
     calls: Counter[str] = field(default_factory=Counter)
+    states: int = 0
 
     def __add__(self, other: Tally) -> Tally:
         broken = {
@@ -60,7 +66,8 @@ class Tally:
             for row in {**self.broken, **other.broken}
         }
         calls, tried = self.calls + other.calls, self.tried + other.tried
-        return Tally(tried, self.wanted + other.wanted, broken, calls)
+        states = self.states + other.states
+        return Tally(tried, self.wanted + other.wanted, broken, calls, states)
 
     def rows(self) -> Iterator[Row]:
         """Rows for the crashes and faults of each operation, for each fault, and for the calls."""
@@ -68,6 +75,7 @@ class Tally:
             tried = self.tried[row]
             amount = f"all {counted(wanted)}" if tried == wanted else counted(tried, wanted)
             yield Row(row, f"{amount} points", tuple(self.broken.get(row, ())))
+        yield Row("different states mended", counted(self.states))
         calls = ", ".join(f"{name} {number}" for name, number in self.calls.most_common())
         yield Row("calls struck", calls or "none")
 
@@ -135,7 +143,7 @@ def _struck(at: Situation, turn: Budget, dice: random.Random, tally: Tally) -> N
     here = f"{_ALL_FAULTS}{at.name}"
     tally.wanted.update({row: len(todo) for row, todo in left.items()})
     tally.wanted[here] = sum(map(len, left.values())) - len(left[crash])
-    undisturbed = striking.wanted(at)
+    undisturbed, mended = striking.wanted(at), striking.Mended()
     faults, broken = [row for row in left if row != crash], 0
     dice.shuffle(faults)
     while any(left.values()) and broken < _MOST:
@@ -143,7 +151,7 @@ def _struck(at: Situation, turn: Budget, dice: random.Random, tally: Tally) -> N
         for row in (crash, faults[0]):
             if left[row]:
                 fault, point = left[row].pop()
-                found = tried(at, undisturbed, fault, point)
+                found = tried(at, undisturbed, fault, point, mended)
                 tally.tried.update({row} if row == crash else {row, here})
                 tally.calls[_call(at, fault, point)] += 1
                 if found:
@@ -151,6 +159,7 @@ def _struck(at: Situation, turn: Budget, dice: random.Random, tally: Tally) -> N
                     tally.broken.setdefault(row, []).append(found)
         if turn.over():
             break
+    tally.states += len(mended.marks)
 
 
 def _all(at: Situation, fault: Fault) -> list[tuple[Fault, int]]:
@@ -167,10 +176,16 @@ def _call(at: Situation, fault: Fault, point: int) -> str:
     return words[1] if words else "space"
 
 
-def tried(at: Situation, undisturbed: frozenset[str], fault: Fault, point: int) -> str:
+def tried(
+    at: Situation,
+    undisturbed: frozenset[str],
+    fault: Fault,
+    point: int,
+    mended: striking.Mended | None = None,
+) -> str:
     """Try one; "" if all was as it must be, else what was not, a file that tells, how to repeat."""
     try:
-        striking.assert_same_again(at, undisturbed, fault, point)
+        striking.assert_same_again(at, undisturbed, fault, point, mended)
     except Exception as exc:  # noqa: BLE001 - whatever it is, it is told
         name = f"{at.name} {fault.name} {point}"
         lines = [*at.counted.calls[:point], "", *traceback.format_exc().splitlines()]

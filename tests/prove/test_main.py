@@ -71,12 +71,17 @@ def test_a_table_tells_what_is_broken(capsys: pytest.CaptureFixture[str]) -> Non
 
 
 def test_what_several_came_to_is_one_table() -> None:
-    one = Tally(Counter(a=1, faults=2), Counter(a=9, faults=10), {"faults": ["x"]}, Counter(open=3))
-    two = Tally(Counter(b=4, faults=1), Counter(b=8, faults=10), {"faults": ["y"]}, Counter(open=2))
+    one = Tally(
+        Counter(a=1, faults=2), Counter(a=9, faults=10), {"faults": ["x"]}, Counter(open=3), 1
+    )
+    two = Tally(
+        Counter(b=4, faults=1), Counter(b=8, faults=10), {"faults": ["y"]}, Counter(open=2), 2
+    )
     assert list((one + two).rows()) == [
         Row("a", "1 of 9 points"),
         Row("faults", "3 of 20 points", ("x", "y")),
         Row("b", "4 of 8 points"),
+        Row("different states mended", "3"),
         Row("calls struck", "open 5"),
     ]
 
