@@ -192,6 +192,7 @@ def change_names(
     run.recall()
     run.finish_cancel()
     _take_stock(context, run)
+    run.keep_from_hooks()
     run.advance(authority)
     intent = intend(context, name, wish, unanswered=unanswered)
     if intent.issues:

@@ -14,9 +14,11 @@ from danebot.adapters.tree.locks import TreeLock
 from danebot.adapters.tree.memory_file import save_memory
 from danebot.config.settings import Method, PublishSettings
 from danebot.domain.delivery.probes import ProbeOutcome
+from danebot.domain.dns.answers import Presence
 from danebot.domain.finding import Code, Finding
 from danebot.domain.lineage.keys import PublicKey
-from danebot.domain.names import Protocol
+from danebot.domain.lineage.renaming import Wish
+from danebot.domain.names import DnsName, Protocol
 from danebot.domain.rollover.evidence.memory import (
     Deployment,
     Exposure,
@@ -29,6 +31,7 @@ from danebot.jobs import confirm as module
 from danebot.jobs.deploy import deploy_again
 from danebot.jobs.emergency import request_successor
 from danebot.jobs.init import StagedKeys, deinitialise
+from danebot.jobs.names import change_names
 from danebot.jobs.overview import look_over
 from danebot.jobs.publish_all import publish_now
 from domain.builders import DAY, HOUR
@@ -362,6 +365,20 @@ def test_deploy_shows_it_to_none_who_may_know_the_other_key_alone(world: World) 
     world.pass_time(2 * DAY)
     deploy(world)
     assert ran(world) > 0
+
+
+def test_names_show_it_to_no_service(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A hook waits since the backup; the name is gone already."""
+    none = world.zone.observe_owners([OWNER])[OWNER].answer
+    none = none._replace(presence=Presence.NODATA, records=())
+    monkeypatch.setattr(world.zone, "lookup_owners", lambda owners: dict.fromkeys(owners, none))
+    remember(world, pending=(PendingHook(world.settings.common.hooks[0]),))
+    world.issuer.due = False
+    wish = Wish(remove=(DnsName.parse("former.example.test"),))
+    with TreeLock(world.grown.root) as lock:
+        run, _ = change_names(world.context, world.certbot, lock, NAME, wish)
+    assert OTHER in codes(run.progress.events)
+    assert untouched(world)
 
 
 @pytest.mark.parametrize("key", ["one", "three"])
