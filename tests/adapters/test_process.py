@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from danebot.adapters import cores
 from danebot.adapters.process import Ended, Ending, run_program, search_path
 
 LONG = timedelta(seconds=60)
@@ -105,6 +106,11 @@ def test_danebot_leaves_no_core_dump_and_its_programs_may() -> None:
     soft, hard, own = subprocess.check_output(argv, text=True, timeout=60).splitlines()[:3]
     assert (soft, hard) == ("7", "9")
     assert own.split()[:5] == ["Max", "core", "file", "size", "0"]
+
+
+def test_a_program_that_has_ended_needs_no_limit() -> None:
+    most = int(Path("/proc/sys/kernel/pid_max").read_text(encoding="ascii"))
+    cores.allow_as_before(most + 1)
 
 
 def test_the_end_of_much_output_is_kept() -> None:
