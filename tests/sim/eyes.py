@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Hashable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import timedelta
 from random import Random
 from typing import NamedTuple
@@ -40,6 +40,7 @@ from sim.world import (
     World,
     Zone,
     at,
+    copied,
 )
 
 OWNERS = tuple(DnsName(f"_25._tcp.mx{n}.example.org") for n in range(4))
@@ -241,7 +242,9 @@ class Eyes:
 
     def fork(self, rng: Random) -> Eyes:
         """The same that saw the same, with those dice from here on."""
-        return replace(self, rng=rng, resolver=self.resolver.fork(rng), looks=self.looks.copy())
+        other = copied(self)
+        other.rng, other.resolver, other.looks = rng, self.resolver.fork(rng), self.looks.copy()
+        return other
 
     def something_new(self, now: int) -> int:
         """When a look may next show anything new, if silence doesn't hide it; `FOREVER`: never."""

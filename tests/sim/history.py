@@ -10,7 +10,7 @@ from __future__ import annotations
 import enum
 import json
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from random import Random
 from typing import Self
@@ -30,7 +30,7 @@ from sim.operator import Trouble
 from sim.outcome import Feature
 from sim.shared import Zone
 from sim.story import when
-from sim.world import HORIZON, HOUR, MINUTE, RRset, World
+from sim.world import HORIZON, HOUR, MINUTE, RRset, World, copied
 
 _GAP = int(LONGEST_GAP / timedelta(seconds=1))
 
@@ -100,15 +100,11 @@ class History:
 
     def fork(self, rng: Random) -> Self:
         """The same so far, with those dice from here on."""
-        return replace(
-            self,
-            rng=rng,
-            eyes=self.eyes.fork(rng),
-            features=self.features.copy(),
-            known=self.known.copy(),
-            told=self.told.copy(),
-            tell=None,
-        )
+        other = copied(self)
+        other.rng, other.eyes, other.tell = rng, self.eyes.fork(rng), None
+        other.features, other.known = self.features.copy(), self.known.copy()
+        other.told = self.told.copy()
+        return other
 
     # ---- looking ----------------------------------------------------------------------------
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 from danebot.domain.dane.certificate import read
 from danebot.domain.dane.verdicts import Verdict
 from danebot.domain.dns import tlsa
-from danebot.domain.dns.answers import OwnerObservation
+from danebot.domain.dns.answers import OwnerObservation, ServerAnswer
 from danebot.domain.dns.tlsa import MatchingType, Required, TlsaRecord, Usage
 from danebot.domain.lineage.keys import PublicKey
 from danebot.domain.lineage.state import Held, LineageState
@@ -99,7 +99,7 @@ def _propagation_of(required: Required, spki: bytes, observations: Observations)
     """It depends on what is there and who said so, not on TTLs and dates: few looks differ."""
     seen = observations.get(required.owner)
     work_out: Callable[..., Propagation] = _REAL["propagation_of"]
-    if seen is None or seen.aliases or seen.witnesses:
+    if seen is None or seen.witnesses:
         return work_out(required, spki, observations)
     lines = seen.__dict__.setdefault("lines", {})
     line = required.mtype, required.owner.text, spki
@@ -108,12 +108,11 @@ def _propagation_of(required: Required, spki: bytes, observations: Observations)
         return found
     shape = seen.__dict__.get("shape")
     if shape is None:
-        answer = seen.answer
-        said = [(s.server.address, id(s.outcome), s.records, s.detail) for s in seen.servers]
-        names = [s.server.name.text for s in seen.servers]
+        answer, parts = seen.answer, [(seen.name_servers, seen.servers)]
+        parts += [(alias.name_servers, alias.servers) for alias in seen.aliases]
         own = id(answer.security), id(answer.cause), id(answer.presence), answer.detail
-        shape = own, answer.records, seen.name_servers, tuple(said), tuple(names)
-        seen.__dict__["shape"] = shape
+        said = [(names, *_said(servers)) for names, servers in parts]
+        shape = seen.__dict__["shape"] = own, answer.records, tuple(said)
     key = line, shape
     found = _PROPAGATIONS.get(key)
     if found is None:
@@ -122,6 +121,12 @@ def _propagation_of(required: Required, spki: bytes, observations: Observations)
         found = _PROPAGATIONS[key] = work_out(required, spki, observations)
     lines[line] = found
     return found
+
+
+def _said(servers: tuple[ServerAnswer, ...]) -> tuple[Hashable, Hashable]:
+    """What servers say is there, and who they are."""
+    said = [(s.server.address, id(s.outcome), s.records, s.detail) for s in servers]
+    return tuple(said), tuple([s.server.name.text for s in servers])
 
 
 _MOST = 20_000

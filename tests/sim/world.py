@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from dataclasses import dataclass, field, fields
+from typing import Any, TypeVar, cast
 
 FOREVER = 1 << 60
 MINUTE, HOUR, DAY = 60, 3600, 86400
@@ -46,6 +46,7 @@ class Span:
 
 
 SpanT = TypeVar("SpanT", bound=Span)
+_Record = TypeVar("_Record")
 
 
 @dataclass(slots=True, eq=False)
@@ -193,3 +194,17 @@ def at(spans: list[SpanT], time: int) -> SpanT:
         if span.start <= time:
             return span
     return spans[0]
+
+
+_NAMES: dict[type, tuple[str, ...]] = {}
+
+
+def copied(one: _Record) -> _Record:
+    """A shallow copy of a dataclass, several times as fast as `dataclasses.replace`."""
+    kind = type(one)
+    if kind not in _NAMES:
+        _NAMES[kind] = tuple(field.name for field in fields(cast("Any", kind)))
+    other: _Record = object.__new__(kind)
+    for name in _NAMES[kind]:
+        setattr(other, name, getattr(one, name))
+    return other
