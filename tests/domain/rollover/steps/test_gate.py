@@ -699,6 +699,11 @@ def test_mail_that_fails_but_perhaps_not_where_an_alias_leads_astray_needs_no_re
     site.look(T0 - 30 * DAY, leading(None, B))
     assert held_back(site.look(T0, leading(ELSEWHERE, B)), Hold.CANNOT_SEE)
     assert deployed(site.look(T0 + HOUR, leading(None, B)))
+    live = chain().chain
+    latest = live.not_after - live.lifetime * Policy().expiry_warning
+    late = Watch(renewal(SWITCHED))  # it repairs, whatever caches have
+    late.look(latest - HOUR, leading(None, A))
+    assert deployed(late.look(latest, leading(ELSEWHERE, B)))
 
 
 def test_a_service_may_lose_by_what_an_alias_leads_to_astray() -> None:
