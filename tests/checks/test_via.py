@@ -116,6 +116,10 @@ ODD: dict[str, tuple[Callable[[socket.socket], None], str]] = {
     "more": (lambda client: client.sendall(b"danebot-check/1 0 2\nDANE"), "no answer of a dane"),
     "no status": (lambda client: client.sendall(b"danebot-check/1 7 2\nDA"), "no answer of a"),
     "minus": (lambda client: client.sendall(b"danebot-check/1 -1 2\nDA"), "no answer of a"),
+    "beyond number": (
+        lambda client: client.sendall(b"danebot-check/1 0 " + 5000 * b"9" + b"\nDA"),
+        "no answer of a danebot-exp",
+    ),
     "without a line": (lambda client: client.sendall(b"danebot-check/1 0 0\n"), "no answer of a"),
     "another state": (
         lambda client: client.sendall(b"danebot-check/1 0 20\nDANE CRITICAL - bad\n"),
