@@ -134,17 +134,13 @@ def _assert_told(ran: Ran, fault: Fault, where: str) -> None:
 
 
 def _outcome(at: Situation) -> frozenset[str]:
-    """Which files there are, and what the operator's say.
-
-    Without what certbot itself was just writing: it removes that before it writes there again.
-    """
+    """Which files there are, and what the operator's say."""
     tree = at.site.tree
     files = {
         re.sub(r"\d+\.pem$", "N.pem", str(path.relative_to(tree)))
         for path in tree.rglob("*")
         if not {"accounts", "csr", "keys"} & set(path.parts)
         and path.suffix != ".lock"
-        and not path.match("renewal/*.conf.new")
         and not path.name.startswith(".danebot-tmp-")
     }
     texts = {

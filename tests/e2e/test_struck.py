@@ -16,7 +16,7 @@ import pytest
 from amounts import ALL, amount
 from e2e import situations, striking
 from e2e.faults import Fault, Situation, situation
-from e2e.site import MAIL, Site
+from e2e.site import Site
 from e2e.striking import SIGNALS
 from lab.lab import Lab
 
@@ -58,18 +58,6 @@ def test_the_same_command_given_again_comes_to_the_same(
 ) -> None:
     for point in _points(struck, fault):
         striking.assert_same_again(struck, wanted, fault, point)
-
-
-def test_what_certbot_had_half_written_goes_with_its_next_renewal(lab: Lab) -> None:
-    """The one file that a struck run may leave: `striking` lets it be."""
-    site = Site(lab)
-    lab.reset()
-    site.staged()
-    left = site.tree / "renewal" / f"{MAIL}.conf.new"
-    left.write_text("archive_dir = ")
-    lab.make_due(MAIL)
-    site.ok("renew")
-    assert not left.exists()
 
 
 def _points(at: Situation, fault: Fault) -> list[int]:
