@@ -62,6 +62,12 @@ def test_a_line_of_csv_without_an_end_is_not_read_whole(tmp_path: Path) -> None:
         tracemalloc.stop()
 
 
+def test_the_longest_line_of_csv_may_have_its_end(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_bytes(b"domain\n" + b"a.test".ljust(2**20 - 1, b",") + b"\n")
+    source = NameSource(str(tmp_path / "a.csv"), Form.CSV)
+    take_input(DataSet(tmp_path / "out"), [source], OptOut(), 100, print)
+
+
 def begun(tmp_path: Path, name: str) -> SurveyState:
     data, console = DataSet(tmp_path / "out"), Console(None, None, 0, quiet=False)
     plan = SurveyPlan(data.root, Hostname("probe.test"), ResolverConfig())
