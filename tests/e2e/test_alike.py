@@ -16,7 +16,7 @@ from danebot.domain.lineage.pem import read_private_key
 from e2e.alike import Alike
 
 Key = ec.EllipticCurvePrivateKey
-_BEGAN = datetime.now(UTC)
+_SOON = timedelta(minutes=30)  # later than any test ends
 
 
 def _key(curve: type[ec.EllipticCurve] = ec.SECP256R1) -> Key:
@@ -40,7 +40,7 @@ class Left:
     """What a run left: two fresh keys, one with a certificate, a link, a document."""
 
     def __init__(self, base: Path) -> None:
-        self.base = base
+        self.base, self.began = base, datetime.now(UTC)
         self.one, self.two = _key(), _key()
         self.key, self.chain = base / "etc/key1.pem", base / "etc/cert1.pem"
         self.ready, self.link, self.state = (
@@ -59,9 +59,9 @@ class Left:
     def digest(self, key: Key) -> str:
         return read_private_key(_pem(key)).digest.hex()
 
-    def tell(self, key: Key, ahead: timedelta = timedelta(seconds=5), rest: str = "") -> None:
+    def tell(self, key: Key, ahead: timedelta = _SOON, rest: str = "") -> None:
         now = datetime.now(UTC)
-        moments = f'"at": "{now.isoformat()}", "safe": "{(_BEGAN + ahead).isoformat()}"'
+        moments = f'"at": "{now.isoformat()}", "safe": "{(self.began + ahead).isoformat()}"'
         self.state.write_text(f'{{"digest": "{self.digest(key)}", {moments}, "rest": "{rest}"}}')
 
 
@@ -72,7 +72,7 @@ def _mark(base: Path, change: Callable[[Left], object] = lambda _: None) -> str:
     alike = Alike(base)
     left = Left(base)
     change(left)
-    return alike.mark(left.records, _BEGAN)
+    return alike.mark(left.records, left.began)
 
 
 def test_what_is_made_afresh_makes_no_difference(tmp_path: Path) -> None:
@@ -95,7 +95,7 @@ def test_what_is_made_afresh_makes_no_difference(tmp_path: Path) -> None:
         lambda left: left.ready.write_bytes(_pem(_key(ec.SECP384R1))),
         lambda left: left.ready.write_bytes(left.ready.read_bytes()[:-40]),
         lambda left: left.tell(left.two),
-        lambda left: left.tell(left.one, timedelta(seconds=9)),
+        lambda left: left.tell(left.one, _SOON + timedelta(seconds=4)),
         lambda left: left.tell(left.one, timedelta(days=5)),
         lambda left: left.tell(left.one, rest="2026-01-01T00:00:00+00:00"),
         lambda left: left.tell(left.one, rest="2026-01-02T00:00:00+00:00"),
