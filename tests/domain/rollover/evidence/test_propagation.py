@@ -337,6 +337,21 @@ def test_a_server_of_an_alias_may_still_lead_to_the_live_key() -> None:
         assert live_is_gone(held("old"), [MX], seen(led(gone, at))) is outcome
 
 
+def test_nor_is_it_gone_where_a_server_leads_to_what_nobody_looked_at() -> None:
+    """The live key's record may be there, and mail that is led there doesn't fail."""
+    one = look("new")
+    first, *others = one.servers
+    for stray, outcome in ((None, True), (OTHER, False)):
+        answers = (first._replace(elsewhere=stray), *others)
+        assert gone(one._replace(servers=answers)) is outcome
+    way = led(look("new", aliases=((OTHER, HOUR),)), {"a1": ["new"], "a2": None})
+    (alias,) = way.aliases
+    first, *others = alias.servers
+    for stray, outcome in ((None, True), (MX2, False)):
+        answers = (first._replace(elsewhere=stray), *others)
+        assert gone(way._replace(aliases=(alias._replace(servers=answers),))) is outcome
+
+
 def test_it_must_be_gone_from_every_owner() -> None:
     both = seen(look("new"), look("old", owner=MX2))
     assert not live_is_gone(held("old"), (MX, MX2), both)

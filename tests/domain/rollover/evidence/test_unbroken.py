@@ -227,5 +227,6 @@ def test_who_was_never_heard_is_named_where_others_are_but_no_witness() -> None:
     assert long_unheard(known(heard={str(A1): T0}), mute, T0) == (str(NS2),)
     assert long_unheard(known(heard={str(A1): T0, str(A2): T0}), mute, T0) == ()
     assert long_unheard(known(), mute, T0) == ()
+    assert long_unheard(known(heard={str(A1): T0}, route=None), look("old"), T0) == ()
     outside = witnessed(look("old"), SILENT)
     assert long_unheard(known(heard={str(A1): T0}), outside, T0) == ()

@@ -34,7 +34,12 @@ from danebot.domain.rollover.evidence.memory import (
 )
 from danebot.domain.rollover.evidence.policy import LONGEST_GAP, LONGEST_WAIT, Policy
 from danebot.domain.rollover.findings.assess import assess
-from danebot.domain.rollover.steps.gate import loses_nothing, refused_live
+from danebot.domain.rollover.steps.gate import (
+    LED_ASTRAY,
+    live_refusals,
+    loses_nothing,
+    refused_live,
+)
 from danebot.domain.rollover.steps.phases import Hold, Observation, Phase, Plan, Repair, Step
 from danebot.domain.rollover.steps.plan import plan
 from danebot.domain.rollover.steps.unasked import disproved
@@ -715,6 +720,25 @@ def test_a_service_may_lose_by_what_an_alias_leads_to_astray() -> None:
         assert loses(MX, presented, ROOTED_SWITCHED, site.state, seen(one)) is nothing
         same = chain(key="former", version=2, root=True)
         assert loses(MX, presented, same, site.state, seen(one))
+        switched = chain(key="former", by="B", version=2, root=True)  # its issuers' names may be
+        assert loses(MX, presented, switched, site.state, seen(one)) is nothing
+        other = chain(version=2, root=True)  # and so may its key
+        assert loses(MX, presented, other, site.state, seen(one)) is nothing
+
+
+def test_it_loses_nothing_more_than_mail_once_the_certificate_nears_its_end() -> None:
+    """What nobody looked at holds it no longer then, as in the gate."""
+    live = ROOTED.chain
+    latest = live.not_after - live.lifetime * Policy().expiry_warning
+    presented = chain(key="former", version=3, root=True).chain.ders
+    site, one = aliased(), leading(ELSEWHERE, ROOT)
+    site.memory = site.memory._replace(deployment=found_live(ROOTED))
+    site.look(latest - HOUR, one)
+    for now, early in ((latest - MINUTE, True), (latest, False)):
+        known = {"memory": site.memory, "policy": site.policy, "now": now}
+        lost = not loses_nothing(MX, presented, ROOTED_SWITCHED, site.state, seen(one), **known)  # type: ignore[arg-type]
+        refused = refused_live(site.state, seen(one), site.memory, policy=site.policy, now=now)
+        assert (lost, refused is not None) == (early, early)
 
 
 def test_services_are_given_nothing_new_where_an_alias_leads_astray() -> None:
@@ -732,6 +756,31 @@ def test_services_are_given_nothing_new_where_an_alias_leads_astray() -> None:
     assert refused_live(fine.state, there, fine.memory, policy=fine.policy, now=T0) is None
 
 
+def test_services_that_have_what_danebot_deployed_lose_nothing_by_it() -> None:
+    """Unless one is seen to have another chain all the same."""
+    site, one = aliased(), leading(ELSEWHERE, ROOT)
+    live = ROOTED.chain
+    own = Deployment(live.fingerprint, ROOTED.key.digest, T0 - DAY)
+    site.memory = site.memory._replace(deployment=own)
+    site.look(T0, one)
+    refusals = functools.partial(
+        live_refusals, site.state, seen(one), site.memory, policy=site.policy, now=T0
+    )
+    assert list(refusals()) == []
+    assert list(refusals(doubted=(MX2,))) == []
+    assert [refusal.owner for refusal in refusals(doubted=(MX,))] == [MX]
+
+
+def test_what_an_alias_led_to_counts_though_the_owner_was_not_looked_at_now() -> None:
+    site = aliased()
+    site.memory = site.memory._replace(deployment=found_live(ROOTED))
+    site.look(T0, leading(ELSEWHERE, ROOT, ttl=DAY))
+    until = T0 + DAY + Policy().unseen_ttl + HOUR
+    refusal = refused_live(site.state, {}, site.memory, policy=site.policy, now=T0)
+    assert refusal is not None
+    assert (refusal.reason, refusal.until) == (LED_ASTRAY, until)
+
+
 def test_an_alias_that_leads_astray_counts_under_a_clock_that_is_behind_too() -> None:
     one = leading(ELSEWHERE, ROOT, ttl=DAY)
     assert astray_until(OwnerMemory(), one, T0) == T0 + DAY
@@ -746,6 +795,35 @@ def test_an_alias_that_leads_astray_counts_under_a_clock_that_is_behind_too() ->
     unsigned = one._replace(answer=one.answer._replace(security=Security.INSECURE))
     assert astray_until(OwnerMemory(), unsigned, T0) is None
     assert astray_known_at(OwnerMemory(), Policy()) is None
+
+
+@pytest.mark.parametrize("held", ["ttl", "negative_ttl"])
+def test_who_leads_astray_does_so_for_its_own_ttls(held: str) -> None:
+    """Its alias's, that is, which the resolver never saw; what others hold doesn't count."""
+    one = leading(ELSEWHERE, ROOT)
+    assert astray_until(OwnerMemory(), one, T0) == T0 + HOUR
+    (alias,) = one.aliases
+    for number, until in ((1, T0 + 3 * DAY), (0, T0 + HOUR)):
+        servers = list(alias.servers)
+        servers[number] = servers[number]._replace(**{held: 3 * DAY})
+        longer = one._replace(aliases=(alias._replace(servers=tuple(servers)),))
+        assert astray_until(OwnerMemory(), longer, T0) == until
+
+
+def test_the_aliases_of_a_way_that_leads_astray_end_one_after_another() -> None:
+    one = leading(ELSEWHERE, ROOT, ttl=DAY)
+    two = (*one.answer.aliases, Alias(OTHER, DnsName("a.example.net"), 2 * DAY))
+    longer = one._replace(answer=one.answer._replace(aliases=two))
+    assert astray_until(OwnerMemory(), longer, T0) == T0 + 3 * DAY
+
+
+def test_what_led_astray_under_a_clock_that_is_behind_did_so_at_the_true_time() -> None:
+    """That is at least when the answer was signed."""
+    site, signed = aliased(), T0 + 5 * DAY
+    site.look(T0, leading(None, ROOT))
+    one = leading(ELSEWHERE, ROOT, ttl=DAY)
+    site.look(T0 + HOUR, one._replace(answer=one.answer._replace(signed_since=signed)))
+    assert site.memory.owners[MX].astray_until == signed + DAY
 
 
 # ---- what is live need not be what services serve ----------------------------------------------

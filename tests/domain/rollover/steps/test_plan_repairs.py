@@ -15,7 +15,7 @@ from danebot.domain.rollover.steps.phases import Hold, Observation, Phase, Plan,
 from danebot.domain.rollover.steps.plan import plan
 from danebot.domain.rollover.steps.remember import remember
 from danebot.domain.rollover.steps.unasked import disproved
-from domain.builders import DAY, HOUR, MINUTE, MX, MX2, T0, line, long_watched, seen
+from domain.builders import DAY, HOUR, MINUTE, MX, MX2, OTHER, T0, line, long_watched, seen
 from domain.gate_world import chain, renewal, shown, tlsa, watch
 
 POLICY = Policy(min_wait=timedelta(0), margin=timedelta(0))
@@ -58,6 +58,17 @@ def test_a_repair_rests_on_services_only_while_it_comes_before_the_safe_time() -
         for at, relies in ((EARLY, (MX,)), (COOLED, ())):
             found = planned(lineage, waited(MX), at=at)
             assert (found.step, found.repair, found.relies) == (step, Repair.AT_ONCE, relies)
+
+
+def test_a_repair_waits_where_a_server_leads_to_what_nobody_looked_at() -> None:
+    """Mail that is led there may find the live key's record yet: that mail isn't failing."""
+    one = shown(NEW_RECORD)
+    first, *others = one.servers
+    astray = one._replace(servers=(first._replace(elsewhere=OTHER), *others))
+    for lineage, step in ((ISSUED, Step.DEPLOY), (ISSUED._replace(staged=LIVE), Step.PROMOTE)):
+        assert planned(lineage, waited(MX)).step is step
+        found = planned(lineage, waited(MX), (astray,))
+        assert (found.step is step, found.repair) == (False, Repair.NOT_NEEDED)
 
 
 def test_a_repair_with_a_key_that_is_not_ready_rests_on_them_though_caches_are_empty() -> None:
