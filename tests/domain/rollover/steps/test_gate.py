@@ -797,15 +797,17 @@ def test_an_alias_that_leads_astray_counts_under_a_clock_that_is_behind_too() ->
     assert astray_known_at(OwnerMemory(), Policy()) is None
 
 
-@pytest.mark.parametrize("held", ["ttl", "negative_ttl"])
-def test_who_leads_astray_does_so_for_its_own_ttls(held: str) -> None:
+@pytest.mark.parametrize(("ttl", "negative"), [(3 * DAY, None), (HOUR, 3 * DAY)])
+def test_who_leads_astray_does_so_for_its_own_ttls(
+    ttl: timedelta, negative: timedelta | None
+) -> None:
     """Its alias's, that is, which the resolver never saw; what others hold doesn't count."""
     one = leading(ELSEWHERE, ROOT)
     assert astray_until(OwnerMemory(), one, T0) == T0 + HOUR
     (alias,) = one.aliases
     for number, until in ((1, T0 + 3 * DAY), (0, T0 + HOUR)):
         servers = list(alias.servers)
-        servers[number] = servers[number]._replace(**{held: 3 * DAY})
+        servers[number] = servers[number]._replace(ttl=ttl, negative_ttl=negative)
         longer = one._replace(aliases=(alias._replace(servers=tuple(servers)),))
         assert astray_until(OwnerMemory(), longer, T0) == until
 
