@@ -160,6 +160,21 @@ def test_who_was_not_heard() -> None:
     assert one._replace(servers=owing).unheard == {NS1}
 
 
+def test_where_nobody_looked_is_told_by_whoever_leads_there() -> None:
+    """Servers of the zone, of an alias's zone, and witnesses; who has it all leads nowhere else."""
+    one = witnessed(aliased("old"), ["old"])
+    assert one.unseen_ends == frozenset()
+    (alias,) = one.aliases
+    strays = [DnsName(f"{where}.example.net") for where in ("zone", "alias", "outside")]
+    zone, way, outside = (
+        (servers[0]._replace(elsewhere=stray), *servers[1:])
+        for servers, stray in zip((one.servers, alias.servers, one.witnesses), strays, strict=True)
+    )
+    assert one._replace(servers=zone).unseen_ends == {strays[0]}
+    assert one._replace(aliases=(alias._replace(servers=way),)).unseen_ends == {strays[1]}
+    assert one._replace(witnesses=outside).unseen_ends == {strays[2]}
+
+
 def test_all_were_heard_only_if_the_resolver_and_every_server_answered() -> None:
     assert look("old").heard_all
     assert not look("old", at={"ns1": None, "ns2": SILENT}).heard_all
