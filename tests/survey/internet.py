@@ -334,6 +334,7 @@ server:
   qname-minimisation: no
   outgoing-range: 4096
   num-queries-per-thread: 2048
+  so-rcvbuf: 4m
   local-zone: "." refuse
   local-zone: "test." transparent
   trust-anchor: "{anchor}"
