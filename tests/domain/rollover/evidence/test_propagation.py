@@ -22,6 +22,7 @@ from danebot.domain.rollover.evidence.propagation import (
     Seen,
     live_is_gone,
     matches_chain,
+    propagation_of_record,
     propagations_of,
     taken_together,
 )
@@ -99,6 +100,16 @@ def test_one_gap_is_enough(one: OwnerObservation, outcome: Seen, obstacle: str) 
     found = judged(one)
     assert found.seen is outcome
     assert obstacles(found) == {Obstacle[obstacle]}
+
+
+def test_where_the_strongest_digest_is_not_known_nothing_is_told_to_overrule_a_record() -> None:
+    """The SHA-512 digest beside it may be the same key's."""
+    one, there = look("new"), (record("new"), record("old", 2))
+    servers = tuple(server._replace(records=there) for server in one.servers)
+    one = one._replace(answer=one.answer._replace(records=there), servers=servers)
+    for strongest, outcome in ((None, Seen.EVERYWHERE), (record("new", 2), Seen.MISSING)):
+        found = propagation_of_record(line(), record("new"), strongest, seen(one))
+        assert found.seen is outcome
 
 
 def test_what_opt_out_leaves_unproven_is_absent_all_the_same() -> None:
