@@ -15,11 +15,12 @@ from danebot.adapters.tree.memory_file import save_memory
 from danebot.config.settings import Method, PublishSettings
 from danebot.domain.delivery.probes import ProbeOutcome
 from danebot.domain.dns.answers import Presence
-from danebot.domain.finding import Code, Finding
+from danebot.domain.finding import Code, Finding, Severity
 from danebot.domain.lineage.keys import PublicKey
 from danebot.domain.lineage.renaming import Wish
 from danebot.domain.names import DnsName, Protocol
 from danebot.domain.rollover.evidence.memory import (
+    CancelledKey,
     Deployment,
     Exposure,
     PastKey,
@@ -27,6 +28,7 @@ from danebot.domain.rollover.evidence.memory import (
     Revocation,
     Urgency,
 )
+from danebot.domain.rollover.evidence.policy import LONGEST_GAP
 from danebot.jobs import confirm as module
 from danebot.jobs.deploy import deploy_again
 from danebot.jobs.emergency import request_successor
@@ -282,6 +284,41 @@ def test_hooks_that_wait_are_run_for_a_service_that_is_not_seen_to_lose_mail(
     assert ran(world) == 1
 
 
+def test_a_service_that_gives_no_answer_is_told_as_such_and_no_more(world: World) -> None:
+    """Nobody has seen it to have another chain, so nothing is doubted that danebot showed it."""
+    world.issuer.due = False
+    world.zone.keys = ["two", "one"]
+    world.service.outcome = ProbeOutcome.TIMEOUT
+    remember(world)
+    found = world.renew().findings
+    assert [one.code.value for one in found if one.severity is not Severity.NOTICE] == [SILENT]
+
+
+def test_no_hook_is_run_again_while_a_silent_server_may_have_the_other_record_alone(
+    world: World,
+) -> None:
+    """One look after the other sees both; who asks the silent one may know the key two alone."""
+    quiet_for_long(world)
+    remember(world)
+    world.service.key = "two"
+    for _ in range(2):
+        (found,) = (one for one in world.renew().findings if one.code is Code.NOT_SERVED)
+        assert "ns2.example.org [192.0.2.1], which gives no usable answer" in found.remedy
+        assert untouched(world)
+        world.now += DAY
+    world.zone.silent = ""
+    world.pass_time(2 * DAY)
+    world.renew()
+    assert ran(world) > 0
+
+
+def quiet_for_long(world: World) -> None:
+    """The records of both keys are published, and ns2 hasn't answered for longer than will do."""
+    world.issuer.due = False
+    world.zone.keys, world.zone.silent, world.service.key = ["two", "one"], "ns2.example.org", "one"
+    world.pass_time(LONGEST_GAP + 2 * DAY)
+
+
 def test_hooks_of_a_deployment_that_mends_are_run(world: World) -> None:
     """The service has the key three, which no record names any more."""
     world.issuer.due = False
@@ -463,6 +500,24 @@ def test_publish_removes_no_record_of_what_is_served(world: World) -> None:
     with TreeLock(world.grown.root):
         publish_now(world.context, [NAME])
     assert world.zone.keys == ["one"]
+
+
+def test_publish_advises_no_reload_while_a_silent_server_may_have_the_other_record_alone(
+    world: World,
+) -> None:
+    """It asks services, for a key's records may go that was cancelled; one went on to two."""
+    quiet_for_long(world)
+    world.zone.keys = ["two", "one", "three"]
+    gone = CancelledKey(trees.public("three").digest, world.now, trees.public("three").spki)
+    remember(world)
+    save_memory(world.paths, world.memory, world.memory._replace(cancelled=(gone,)))
+    world.service.key = "two"
+    with TreeLock(world.grown.root):
+        _, found = publish_now(world.context, [NAME])
+    (told,) = (one for one in found if one.code is Code.NOT_SERVED)
+    assert "ns2.example.org [192.0.2.1], which gives no usable answer" in told.remedy
+    assert world.memory.deployment is not None
+    assert world.memory.deployment.pending == ()
 
 
 def test_deinit_leaves_live_as_it_is(world: World) -> None:

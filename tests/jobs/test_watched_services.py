@@ -12,7 +12,9 @@ from adapters.trees import NAME
 from danebot.adapters.tree.locks import TreeLock
 from danebot.adapters.tree.memory_file import save_memory
 from danebot.domain.delivery.probes import ProbeOutcome
+from danebot.domain.dns.tlsa import MatchingType
 from danebot.domain.finding import Code, Finding
+from danebot.domain.names import DnsName
 from danebot.domain.rollover.evidence.memory import Deployment
 from danebot.domain.rollover.evidence.policy import LONGEST_GAP
 from danebot.domain.rollover.records.adoption import Found, Standing
@@ -26,6 +28,7 @@ from domain.builders import DAY
 from jobs.world import OWNER, World
 
 LINE = builders.line(OWNER)
+BARE = DnsName.parse("alias.example.test")  # it names no service
 Take = Callable[[World], tuple[Finding, ...]]
 
 
@@ -190,6 +193,36 @@ def test_a_newcomer_keeps_its_key_while_a_server_is_silent_that_may_have_its_rec
     world.pass_time(2 * DAY)
     world.renew()
     assert ran.exists()
+
+
+@pytest.mark.parametrize("take", [watch, init])
+def test_who_takes_it_under_watch_is_told_at_once_which_server_is_silent(
+    world: World, take: Take
+) -> None:
+    world.zone.keys, world.zone.silent = ["two", "one"], "ns2.example.org"
+    (found,) = take(world)
+    assert found.code is Code.NOT_SERVED
+    assert "from ns2.example.org, which gives no usable answer" in found.remedy
+
+
+@pytest.mark.parametrize("silent", [False, True])
+def test_what_danebot_deployed_stays_confirmed_where_a_silent_server_may_refuse_it(
+    world: World, *, silent: bool
+) -> None:
+    """Watched for long, while nobody was to be asked; then a line comes, and services are asked."""
+    on, off = world.settings, world.settings.common._replace(probe=False)
+    world.settings = world.settings._replace(common=off)
+    world.zone.others = (BARE,)
+    (world.paths.staging / "dane-ee").write_text(f"1 {OWNER}\n1 {BARE}\n")
+    world.zone.keys, world.zone.silent = ["two", "one"], "ns2.example.org" if silent else ""
+    world.pass_time(LONGEST_GAP + 2 * DAY)
+    confirmed(world)
+    save_memory(world.paths, world.memory, world.memory._replace(asked=(BARE,)))
+    world.settings = on
+    other = LINE._replace(mtype=MatchingType.SHA2_512)
+    watch_owners(world.context, NAME, [Found(OWNER, Standing.OURS, OWNER, (other,))])
+    assert world.memory.deployment is not None
+    assert (world.memory.deployment.confirmed_at is not None) is silent
 
 
 @pytest.mark.parametrize("take", [by_hand, watch, init])
