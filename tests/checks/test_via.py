@@ -15,8 +15,12 @@ import pytest
 
 from asking import PLAIN, VIA, check_dane, odd_server
 from checking import NAME, World
+from danebot.adapters.trace import MAX_TRACE, Trace
+from danebot.plugin.output import MAX_LINE, MAX_OUTPUT, PluginResult, State, render
 from danebot_checks.via import last_value
-from danebot_checks.via_answer import NoAnswer, read_answer
+from danebot_checks.via_answer import MOST, NoAnswer, read_answer
+from danebot_exporter.check_frames import framed
+from danebot_exporter.checker import Answer
 from exporter import sample
 from exporter.running import Exporter, exporter
 from plugin_words import FINE_WORDS, WRONG_WORDS, steady
@@ -158,6 +162,13 @@ def test_an_answer_that_is_none_is_unknown(name: str, tmp_path: Path) -> None:
         ("ftp://127.0.0.1", "want http(s)://HOST:PORT"),
         ("http://me:secret@127.0.0.1/", "--via-login"),
         ("http://127.0.0.1:99999", "want http(s)://HOST:PORT"),
+        ("http://127.0.0.1:65536", "want http(s)://HOST:PORT"),
+        ("http://127.0.0.1:100000", "want http(s)://HOST:PORT"),
+        ("http://127.0.0.1:0", "want http(s)://HOST:PORT"),
+        ("http://127.0.0.1:1/\r\nX-Other:1", "want http(s)://HOST:PORT"),
+        ("http://127.0.0.1:1/\u00fc", "want http(s)://HOST:PORT"),
+        ("http://127.0.0.1:1/a b", "want http(s)://HOST:PORT"),
+        ("http://[::1]:1/", "connection refused"),
         ("http://a b\n|", "want http(s)://HOST:PORT"),
         ("http://127.0.0.1:\u00b2", "want http(s)://HOST:PORT"),
         ("http://127.0.0.1:" + "9" * 5000, "want http(s)://HOST:PORT"),
@@ -173,7 +184,13 @@ def test_nobody_there(via: str, says: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "url", ["https://me:secret@127.0.0.1/", "ftp://m:sec/secret@h", "http://m:a@secret@h"]
+    "url",
+    [
+        "https://me:secret@127.0.0.1/",
+        "ftp://m:sec/secret@h",
+        "http://m:a@secret@h",
+        "http://127.0.0.1:1/secret@h",
+    ],
 )
 def test_a_password_in_a_url_is_not_told(url: str) -> None:
     """Nor is what comes before a slash in it taken for a host, to be asked."""
@@ -183,7 +200,7 @@ def test_a_password_in_a_url_is_not_told(url: str) -> None:
     assert "a name and password go into --via-login" in told.text
 
 
-@pytest.mark.parametrize("status", [b"9" * 5000, b"20", b"2000"])
+@pytest.mark.parametrize("status", [b"9" * 5000, b"20", b"2000", b"+20", b"2x0"])
 def test_a_status_that_is_none(status: bytes) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listening:
         url = f"http://127.0.0.1:{listening.getsockname()[1]}"
@@ -263,6 +280,33 @@ def test_the_last_value_counts(words: list[str], value: str | None) -> None:
     assert last_value(words, "--via") == value
 
 
+def longest() -> str:
+    """What the exporter says at most: each character of a trace takes five octets (`clean`)."""
+    trace = Trace()
+    for _ in range(MAX_TRACE):
+        trace.say("|", "|" * MAX_LINE)
+    lines = ["|" * MAX_LINE] * MAX_OUTPUT
+    found = PluginResult(State.CRITICAL, lines[0], lines, trace=tuple(trace.lines()))
+    return render("DANE", found)
+
+
+def test_the_longest_answer_that_an_exporter_gives_is_taken() -> None:
+    """Its length has six digits; behind it the head of HTTP has room as well."""
+    text = longest()
+    octets = framed(Answer(2, text))
+    assert MAX_TRACE * 3 < len(octets) < 10**6 < MOST
+    assert read_answer(octets) == (2, text)
+
+
+@pytest.mark.parametrize("length", [999_999, 1_000_000, 2 * MOST])
+def test_a_length_has_six_digits(length: int) -> None:
+    """No exporter says more; so what has no end is told by its first line."""
+    head = f"danebot-check/1 0 {length}\n".encode()
+    with pytest.raises(NoAnswer) as told:
+        read_answer(head + b"DANE OK - ")
+    assert ("broke off" in str(told.value)) is (length < 10**6)
+
+
 def test_a_whole_answer() -> None:
     assert read_answer(answer("2", "DANE CRITICAL - ü\nmore\n")) == (2, "DANE CRITICAL - ü\nmore\n")
     with pytest.raises(NoAnswer):
@@ -330,7 +374,11 @@ def test_a_password_that_others_may_read_is_not_sent(tmp_path: Path, mode: int) 
     login.chmod(0o600)
     fine = check_dane(["--via", "http://127.0.0.1:1", "--via-login", str(login), *SILENT])
     assert "connection refused" in fine.text
-    for host in ("192.0.2.1", "127.0.0.1.example", "127.0.0.1.1", "127.0.0.256", "a.example"):
+    for host in ("localhost", "[::1]", "127.9.9.9"):
+        fine = check_dane(["--via", f"http://{host}:1", "--via-login", str(login), *SILENT])
+        assert "connection refused" in fine.text, host
+    away = ("192.0.2.1", "127.0.0.1.example", "127.0.0.1.1", "127.0.0.256", "a.example")
+    for host in (*away, "localhost.example", "[::2]", "12.7.0.1"):
         told = check_dane(["--via", f"http://{host}:1", "--via-login", str(login), *SILENT])
         assert told.status == 3
         assert "goes to https:// alone" in told.text

@@ -11,7 +11,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from functools import partial
 from pathlib import Path
 
@@ -23,7 +23,7 @@ from danebot.domain.addresses import Reach
 from danebot.errors import ConfigError
 from danebot_checks.via_answer import MAGIC, read_answer
 from danebot_exporter.check_frames import MOST, FrameError, read_request, turned_away
-from danebot_exporter.check_place import CheckPlace
+from danebot_exporter.check_place import CheckPlace, _require_distinct
 from danebot_exporter.check_queue import Client, Queue, Turn
 from danebot_exporter.check_server import _gone
 from danebot_exporter.checker import Checker
@@ -134,6 +134,45 @@ def test_where_strangers_have_the_number_of_this_user_it_is_refused(place: Path,
     )
     told = "nobody could tell who asks; run it as another user" in done.stderr
     assert told is (user == 65534)
+
+
+ROOTLESS = "0 1000 1\n1 100000 65536\n"
+
+
+@pytest.mark.parametrize(
+    ("user", "nobody", "mapped", "fine"),
+    [
+        (65534, 65534, "0 0 4294967295\n", True),  # no namespace: nobody is a user as any other
+        (65534, 65534, "0 0 65534\n65534 65534 4294901761\n", True),  # all of them, in two lines
+        (65534, 65534, "0 0 4294967294\n", False),
+        (65534, 65534, ROOTLESS, False),
+        (1000, 65534, ROOTLESS, True),
+        (1000, 1000, ROOTLESS, False),  # a system may have another number for strangers
+        (65534, 65534, None, True),  # a kernel without namespaces has no strangers
+    ],
+)
+def test_strangers_have_the_number_of_whom_a_namespace_does_not_know(
+    place: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    user: int,
+    nobody: int,
+    mapped: str | None,
+    *,
+    fine: bool,
+) -> None:
+    """Made up: one kernel has one number, and which maps it makes is its own affair."""
+    told = {"/proc/self/uid_map": mapped, "/proc/sys/kernel/overflowuid": f"{nobody}\n"}
+
+    def read(path: Path, **_: object) -> str:
+        text = told[str(path)]
+        if text is None:
+            raise FileNotFoundError(path)
+        return text
+
+    monkeypatch.setattr(Path, "read_text", read)
+    monkeypatch.setattr("os.geteuid", lambda: user)
+    with nullcontext() if fine else pytest.raises(ConfigError, match=f": {nobody} is every user"):
+        _require_distinct(place)
 
 
 @pytest.mark.parametrize("kind", ["link", "dangling", "file", "folder", "lock"])

@@ -400,6 +400,17 @@ def test_a_name_of_several_checks_is_unknown_rather_than_one_of_them(
         assert ["several checks" in one.fault for one in lists.read()] == faults
 
 
+def test_a_name_of_several_faults_is_told_as_such(double: Double, server: HttpServer) -> None:
+    """Who corrects the one that is named would find the other, and never learn of both."""
+    groups = [{"targets": ["a.test"], "labels": {"module": one}} for one in ("lmtp", "lmtps")]
+    double.answers = [(200, json.dumps(groups))]
+    listed = HttpSd(server, Template("h"), Template("DANE"))
+    settings = FeedSettings(Spool(Path("/none")), (), listed, Pace(), timedelta(1), timedelta())
+    with contextlib.closing(Lists(settings, print)) as lists:
+        (found,) = lists.read()
+    assert found.fault.startswith("several checks have this host and name")
+
+
 def test_a_list_stands_while_it_cannot_be_read_over_settings_read_again(
     double: Double, server: HttpServer, tmp_path: Path
 ) -> None:

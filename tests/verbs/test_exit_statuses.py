@@ -10,6 +10,7 @@ import pytest
 import command_line
 from adapters import trees
 from adapters.trees import NAME
+from danebot.adapters.tree.tree import Tree
 from verbs.desk import HERE, Desk, of_key
 
 OTHER = "nosuch.example.test"
@@ -217,10 +218,18 @@ def test_a_dry_run_ends_as_the_run_would_without_certbot(
         assert "nothing was changed" not in dry.out
 
 
-NOTHING_THERE = [
-    *[("renew",), ("renew", "--dry-run"), ("renew", "--json"), ("status",), ("status", "--json")],
-    *[("init",), ("init", "--dry-run"), ("publish",), ("publish", "--dry-run")],
-]
+NO_LINEAGE = "; the command that gets a first certificate is told by: danebot setup; "
+NOTHING_THERE = {
+    ("renew",): NO_LINEAGE,
+    ("renew", "--dry-run"): NO_LINEAGE,
+    ("renew", "--json"): NO_LINEAGE,
+    ("status",): NO_LINEAGE,
+    ("status", "--json"): '"remedy": "the command that gets a first certificate is told by: dane',
+    ("init",): NO_LINEAGE,
+    ("init", "--dry-run"): NO_LINEAGE,
+    ("publish",): "so nothing was published; take one on with: danebot init LINEAGE\n",
+    ("publish", "--dry-run"): "so nothing was published; take one on with: danebot init LINEAGE\n",
+}
 
 
 @pytest.mark.parametrize("words", NOTHING_THERE, ids=" ".join)
@@ -229,8 +238,68 @@ def test_a_tree_without_lineages_is_no_green_light(desk: Desk, words: tuple[str,
     (desk.tree / "renewal").mkdir(parents=True)
     said = desk.danebot(*words)
     assert said.status == 1, said
-    told = said.out + said.err
-    assert "danebot setup" in told or "danebot init" in told
+    assert NOTHING_THERE[words] in (said.out if words[0] == "status" and words[1:] else said.err)
+
+
+@pytest.mark.parametrize("words", [("renew",), ("renew", "--dry-run"), ("status",)], ids=" ".join)
+def test_what_is_left_of_a_lineage_is_told_and_not_that_there_is_none(
+    desk: Desk, words: tuple[str, ...]
+) -> None:
+    """It has a way back, so the advice to get a first certificate would lead astray."""
+    left_of_one(desk)
+    said = desk.danebot(*words)
+    assert said.status == 1
+    assert f"{NAME}.conf is gone, so nothing is renewed" in said.err
+    assert "certbot has no lineage" not in said.out + said.err
+
+
+@pytest.mark.parametrize("verb", ["tlsa", "rehearse"])
+def test_a_verb_for_the_only_lineage_tells_why_there_is_not_just_one(desk: Desk, verb: str) -> None:
+    (desk.tree / "renewal").mkdir(parents=True)
+    said = desk.danebot(verb)
+    assert said.status == 2
+    assert "Error: certbot has no lineage here yet; get one with the command that" in said.err
+    for number in range(11):
+        (desk.tree / "renewal" / f"m{number:02}.example.conf").write_text("")
+    said = desk.danebot(verb)
+    assert said.status == 2
+    known = ", ".join(f"m{number:02}.example" for number in range(10))
+    assert f"Error: name one: danebot {verb} LINEAGE; there are {known}, ...\n" in said.err
+    (desk.tree / "renewal" / "m10.example.conf").unlink()
+    assert f"; there are {known}\n" in desk.danebot(verb).err
+
+
+@pytest.mark.parametrize("verb", ["tlsa", "rehearse"])
+def test_a_verb_for_the_only_lineage_tells_the_way_back_where_it_is_gone(
+    desk: Desk, verb: str
+) -> None:
+    left_of_one(desk)
+    said = desk.danebot(verb)
+    assert (said.status, said.out) == (1, "")
+    (line,) = said.err.splitlines()
+    assert f"{NAME}.conf is gone, so certbot doesn't know '{NAME}' any more" in line
+    assert line.endswith(f"the way back is told by: danebot status {NAME}")
+
+
+def left_of_one(desk: Desk) -> None:
+    """As ``certbot delete`` leaves it."""
+    desk.staged(f"1 {HERE}")
+    (desk.tree / "renewal" / f"{NAME}.conf").unlink()
+
+
+@pytest.mark.parametrize("more", [(), ("--json",)])
+def test_who_may_not_read_the_tree_is_told_so_before_a_dry_run_sees_certbot(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, more: tuple[str, ...]
+) -> None:
+    """Other users often can't run certbot either.  Root may read all, so a refusal is made up."""
+    desk.staged(f"1 {HERE}")
+    desk.dns.publish(of_key("one"))
+    (desk.root / "certbot").unlink()
+    monkeypatch.setattr(Tree, "forbidden", lambda *_: True)
+    said = desk.danebot("renew", "--dry-run", *more)
+    assert said.status == 1
+    told = f"danebot: CRITICAL: {NAME}: its key may not be read; run danebot as root\n"
+    assert said.err == told
 
 
 def test_a_run_over_no_lineage_is_told_until_there_is_one(desk: Desk) -> None:
@@ -239,6 +308,8 @@ def test_a_run_over_no_lineage_is_told_until_there_is_one(desk: Desk) -> None:
     said = desk.check("renewal")
     assert said.status == 1
     assert "certbot has no lineage" in said.out
+    desk.danebot("init")  # it finds none either, and refutes nothing
+    assert "certbot has no lineage" in desk.check("renewal").out
     desk.staged(f"1 {HERE}")
     desk.dns.publish(of_key("one"))
     assert "no lineage" not in desk.danebot("status").out
