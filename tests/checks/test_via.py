@@ -342,6 +342,16 @@ def test_what_check_dane_would_not_say_is_no_answer(status: str, text: str) -> N
         read_answer(answer(status, text))
 
 
+@pytest.mark.parametrize("length", ["13", "+14", "1_4", "14.", "", "x"])
+def test_an_answer_has_the_length_that_it_says(length: str) -> None:
+    octets = b"DANE OK - all\n"
+    assert read_answer(b"danebot-check/1 0 14\n" + octets)[0] == 0
+    with pytest.raises(NoAnswer, match="no answer of a danebot-exporter"):
+        read_answer(f"danebot-check/1 0 {length}\n".encode() + octets)
+    with pytest.raises(NoAnswer, match="no answer of a danebot-exporter"):
+        read_answer(b"danebot-check/1 0 14\n" + octets * 2)
+
+
 @pytest.mark.parametrize("name", ["--via", "--via-login", "--via-ca"])
 def test_an_empty_value_is_refused_and_nobody_looks(
     answering: tuple[Exporter, str], name: str
@@ -378,7 +388,7 @@ def test_a_password_that_others_may_read_is_not_sent(tmp_path: Path, mode: int) 
         fine = check_dane(["--via", f"http://{host}:1", "--via-login", str(login), *SILENT])
         assert "connection refused" in fine.text, host
     away = ("192.0.2.1", "127.0.0.1.example", "127.0.0.1.1", "127.0.0.256", "a.example")
-    for host in (*away, "localhost.example", "[::2]", "12.7.0.1"):
+    for host in (*away, "localhost.example", "[2001:db8::1]"):
         told = check_dane(["--via", f"http://{host}:1", "--via-login", str(login), *SILENT])
         assert told.status == 3
         assert "goes to https:// alone" in told.text

@@ -402,7 +402,7 @@ def test_a_name_of_several_checks_is_unknown_rather_than_one_of_them(
 
 def test_a_name_of_several_faults_is_told_as_such(double: Double, server: HttpServer) -> None:
     """Who corrects the one that is named would find the other, and never learn of both."""
-    groups = [{"targets": ["a.test"], "labels": {"module": one}} for one in ("lmtp", "lmtps")]
+    groups = [{"targets": ["a.test"], "labels": {"module": one}} for one in ("uucp", "x400")]
     double.answers = [(200, json.dumps(groups))]
     listed = HttpSd(server, Template("h"), Template("DANE"))
     settings = FeedSettings(Spool(Path("/none")), (), listed, Pace(), timedelta(1), timedelta())
