@@ -10,12 +10,15 @@ from typing import Any, NamedTuple, get_type_hints
 
 import pytest
 
+from adapters.trees import NAME
 from danebot.adapters.codec import decode
 from danebot.adapters.status_file import load_status
 from danebot.domain.event import Event, EventKind
+from danebot.domain.finding import Code, Finding, Severity
 from danebot.domain.status.document import LAST_EVENTS, Snapshot
 from danebot.errors import TreeError
-from danebot.jobs.snapshot import leave_word, this_run
+from danebot.jobs.overview import look_over
+from danebot.jobs.snapshot import News, Scope, leave_word, this_run, write_snapshot
 from jobs.world import World
 
 NOW, HOUR = datetime(2026, 6, 1, tzinfo=UTC), timedelta(hours=1)
@@ -77,6 +80,17 @@ def test_a_directory_where_others_may_write_is_told(tmp_path: Path, mode: int, o
     (told,) = (one for one in world.renew().findings if str(state) in one.text)
     assert "isn't believed" in told.text
     assert told.remedy.startswith(f"run: chown root: {state}; chmod go-w {state}")
+
+
+def test_that_there_is_no_lineage_is_refuted_by_who_saw_one_alone(tmp_path: Path) -> None:
+    """A run that could read none, as where a disk fails, leaves what was told before."""
+    world = World(tmp_path)
+    path, run = tmp_path / "status.json", this_run("init", NOW, NOW, 1)
+    told = Finding(Code.NOTHING_TO_RENEW, Severity.WARNING, "", "certbot has no lineage")
+    leave_word(path, run, (told,))
+    for views in ((), look_over(world.context, [NAME]).views):
+        write_snapshot(path, run, News(Scope.EVERYTHING, views, (), lambda _: False))
+        assert [one.text for one in load_status(path).findings] == ([] if views else [told.text])
 
 
 # ---- changes --------------------------------------------------------------------------------
