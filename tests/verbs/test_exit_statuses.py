@@ -302,6 +302,15 @@ def test_who_may_not_read_the_tree_is_told_so_before_a_dry_run_sees_certbot(
     assert said.err == told
 
 
+def test_what_the_tree_says_comes_before_certbot_in_a_dry_run_for_an_emergency(desk: Desk) -> None:
+    """With certbot mended the lineage would still have to be taken on."""
+    desk.issued()
+    (desk.root / "certbot").unlink()
+    said = desk.danebot("newkey", "--emergency", NAME, "--dry-run")
+    told = f"danebot: {NAME} is not managed by danebot; run first: danebot init {NAME}\n"
+    assert (said.status, said.out, said.err) == (1, "", told)
+
+
 def test_a_run_over_no_lineage_is_told_until_there_is_one(desk: Desk) -> None:
     (desk.tree / "renewal").mkdir(parents=True)
     assert "certbot has no lineage" in desk.danebot("renew").err
