@@ -328,12 +328,17 @@ def cancel(_: Search, state: State) -> Iterator[Move]:
 
 
 def empty(search: Search, state: State) -> Iterator[Move]:
-    """``dane-ee`` is emptied, or loses its last line, or is put right."""
+    """``dane-ee`` is emptied, or loses its last line, or is put right.
+
+    Before danebot remembers anything, nobody knows of a line that goes.
+    """
     listed = state.files.listed
     every = tuple(range(len(search.outside.worlds[0].places[0].rrsets)))
     for left in {(), every[:1], every} - {listed}:
         words = f"dane-ee lists {', '.join(map(str, left)) or 'nothing'}"
-        yield Move(words, state._replace(files=state.files._replace(listed=left)))
+        protected = left if state.memory == 0 and left else state.protected
+        files = state.files._replace(listed=left)
+        yield Move(words, state._replace(files=files, protected=protected))
 
 
 def forget(search: Search, state: State) -> Iterator[Move]:
