@@ -91,14 +91,14 @@ def cluster(
     runs code there.  Its files lie in a directory that nobody else can enter: Dask's usual one,
     below /tmp, anybody may have made, with links in place of its locks and modules that its
     processes would import.  ``tls`` are files of CA, certificate and key for one that is named.
-    Raises `SurveyError`.
+    Raises `SurveyError`, also for a scheduler that goes meanwhile, wherever that is noticed.
     """
     import dask
     from distributed import Client, LocalCluster
     from distributed.security import Security
 
     quiet = {"distributed.admin.log-format": "%(message)s", "distributed.logging": {}}
-    with dask.config.set(quiet), warnings.catch_warnings():
+    with dask.config.set(quiet), warnings.catch_warnings(), _told_if_gone():
         warnings.simplefilter("ignore")
         _silence()
         if scheduler is not None:
@@ -133,6 +133,23 @@ def cluster(
             Client(own) as client,
         ):
             yield client
+
+
+@contextmanager
+def _told_if_gone() -> Iterator[None]:
+    """Say it in our words where a scheduler goes.
+
+    What waits is cancelled, or its connection closed; what asks later can't connect.
+    """
+    from distributed.comm.core import CommClosedError
+
+    try:
+        yield
+    except (CancelledError, OSError) as exc:
+        gone = (CancelledError, CommClosedError)
+        if not any(isinstance(one, gone) for one in (exc, exc.__cause__)):
+            raise
+        raise SurveyError("the scheduler has gone; start it, and run it again") from exc
 
 
 def _silence() -> None:
@@ -266,18 +283,17 @@ def _run_step(
 def _result(future: Future[int]) -> int:
     """How many rows a partition has; raises `SurveyError` for one that can't be made."""
     from distributed import KilledWorker
+    from distributed.comm.core import CommClosedError
 
     try:
         rows: int = future.result()
-    except DanebotError:
+    except (DanebotError, CancelledError, CommClosedError):
         raise
     except KilledWorker as exc:
         raise SurveyError(
             "workers die again and again at one partition: out of memory, mostly; give them more, "
             "or fewer of them, and run it again"
         ) from exc
-    except CancelledError as exc:
-        raise SurveyError("the scheduler has gone; start it, and run it again") from exc
     except Exception as exc:
         raise SurveyError(
             f"a partition can't be made ({type(exc).__name__}: {str(exc)[:200]!r}); run it again"

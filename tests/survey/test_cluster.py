@@ -10,11 +10,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import CancelledError
 from pathlib import Path
 
 import pytest
 
 pytest.importorskip("distributed", reason="danebot[survey] isn't installed")
+
+from distributed.comm.core import CommClosedError
 
 from danebot import __version__
 from danebot.adapters.dns.resolvconf import ResolverConfig
@@ -27,6 +30,7 @@ from survey import job
 pytestmark = [pytest.mark.no_cover, pytest.mark.timeout(900)]
 MISSING = "sys.modules['danebot'] = None"  # as where it was never installed
 BARE = "sys.modules['duckdb'] = None"  # as where its extra wasn't
+GONE = r"^the scheduler has gone; start it, and run it again$"
 OTHER = "import danebot; danebot.__version__ = '0.0.1'"
 
 
@@ -137,6 +141,36 @@ def test_a_scheduler_that_goes_is_told_and_gone_on_without(
     status, _, err = job.done(tmp_path, *words)
     assert (status, err) == (0, "")
     assert job.select(tmp_path / "out", job.SAME) == job.select(undisturbed, job.SAME)
+
+
+def test_a_scheduler_that_goes_is_told_by_whatever_notices(others: Others) -> None:
+    """The connection may break while somebody waits for an answer, or before anybody asks."""
+    address = others.scheduler()
+    others.worker("one", address)
+
+    def ask_too_late() -> None:
+        with engine.cluster(address, 0) as client:
+            client.wait_for_workers(1, timeout=60)
+            assert engine._result(client.submit(int, pure=False)) == 0
+            others.kill("scheduler")
+            client.run(int)
+
+    with pytest.raises(SurveyError, match=GONE):
+        ask_too_late()
+
+
+@pytest.mark.parametrize("noticed", [CancelledError, CommClosedError])
+def test_a_result_that_went_with_the_scheduler_is_no_faulty_partition(
+    noticed: type[Exception], others: Others
+) -> None:
+    """Which of them comes is chance: the future is a double, the cluster is real."""
+
+    class Gone:
+        def result(self) -> int:
+            raise noticed("gone")
+
+    with pytest.raises(SurveyError, match=GONE), engine.cluster(others.scheduler(), 0):
+        engine._result(Gone())  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
