@@ -98,7 +98,7 @@ def cluster(
     from distributed.security import Security
 
     quiet = {"distributed.admin.log-format": "%(message)s", "distributed.logging": {}}
-    with dask.config.set(quiet), warnings.catch_warnings(), _told_if_gone():
+    with dask.config.set(quiet), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         _silence()
         if scheduler is not None:
@@ -113,7 +113,7 @@ def cluster(
                     f"the scheduler at {scheduler} doesn't answer ({type(exc).__name__}); "
                     "see that it runs, and that this host reaches it"
                 ) from exc
-            with client:
+            with client, _told_if_gone(client):
                 yield client
             return
         with (
@@ -131,23 +131,25 @@ def cluster(
                 memory_limit=0,
             ) as own,
             Client(own) as client,
+            _told_if_gone(client),
         ):
             yield client
 
 
 @contextmanager
-def _told_if_gone() -> Iterator[None]:
+def _told_if_gone(client: Client) -> Iterator[None]:
     """Say it in our words where a scheduler goes.
 
-    What waits is cancelled, or its connection closed; what asks later can't connect.
+    What waits is cancelled, or its connection closed; what asks later can't connect, which is no
+    more than an `OSError`, as others are that have nothing to do with it.
     """
     from distributed.comm.core import CommClosedError
 
     try:
         yield
     except (CancelledError, OSError) as exc:
-        gone = (CancelledError, CommClosedError)
-        if not any(isinstance(one, gone) for one in (exc, exc.__cause__)):
+        gone = isinstance(exc, CancelledError | CommClosedError) or client.status != "running"
+        if not gone:
             raise
         raise SurveyError("the scheduler has gone; start it, and run it again") from exc
 

@@ -173,6 +173,11 @@ def test_a_result_that_went_with_the_scheduler_is_no_faulty_partition(
         engine._result(Gone())  # type: ignore[arg-type]
 
 
+def test_what_else_fails_is_not_the_schedulers_fault(others: Others) -> None:
+    with pytest.raises(OSError, match="disk"), engine.cluster(others.scheduler(), 0):
+        raise OSError("a disk")
+
+
 @pytest.mark.parametrize(
     ("before", "what"),
     [
