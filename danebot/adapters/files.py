@@ -233,21 +233,24 @@ def remove(path: Path) -> None:
         raise TreeError(f"cannot remove {path}: {exc.strerror}; {advice(exc)}") from exc
 
 
-def remove_leftovers(directory: Path) -> None:
-    """Remove what a crash of danebot left in ``directory``; the caller holds the lock."""
+def leftovers(directory: Path) -> list[Path]:
+    """What a crash of danebot left in ``directory``, or what a running one is making there."""
     try:
         names = os.listdir(directory)
     except FileNotFoundError:
-        return
+        return []
     except OSError as exc:
         raise TreeError(f"cannot list {directory}: {exc.strerror}; {advice(exc)}") from exc
-    for name in names:
-        if name.startswith(TEMP_PREFIX):
-            leftover = directory / name
-            if leftover.is_dir() and not leftover.is_symlink():
-                _remove_all(leftover)
-            else:
-                remove(leftover)
+    return [directory / name for name in names if name.startswith(TEMP_PREFIX)]
+
+
+def remove_leftovers(directory: Path) -> None:
+    """Remove what a crash of danebot left in ``directory``; the caller holds the lock."""
+    for leftover in leftovers(directory):
+        if leftover.is_dir() and not leftover.is_symlink():
+            _remove_all(leftover)
+        else:
+            remove(leftover)
 
 
 def _remove_all(directory: Path) -> None:

@@ -9,15 +9,17 @@ from __future__ import annotations
 
 import difflib
 import enum
+import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from danebot.adapters.certbot.held_hooks import any_staged, give_back, hold
+from danebot.adapters.certbot.held_hooks import any_kept, any_staged, give_back, hold
 from danebot.adapters.certbot.renewal_conf import PATH_SETTINGS
 from danebot.adapters.files import (
     copy_file,
+    leftovers,
     move,
     read_bytes,
     remove_leftovers,
@@ -25,7 +27,7 @@ from danebot.adapters.files import (
     rewritten,
     sync,
 )
-from danebot.adapters.presence import is_there, permissions
+from danebot.adapters.presence import ABSENT, is_there, permissions, unreadable
 from danebot.adapters.replacing import replace, sync_directory, temporary
 from danebot.adapters.tree import changes
 from danebot.adapters.tree.kept_conf import keep_conf
@@ -46,6 +48,9 @@ from danebot.jobs.watch import ask_services, edit_watched, remember_look
 from danebot.tuples import NamedTuple
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from danebot.adapters.tree.tree import Tree
     from danebot.domain.dns.tlsa import Required
     from danebot.domain.finding import Finding
     from danebot.domain.lineage.state import LineageState
@@ -122,8 +127,13 @@ def initialise(context: Context, name: str, lines: tuple[Required, ...]) -> Init
 
 def _remove_leftovers(paths: LineagePaths) -> None:
     """What a crash left wherever `initialise` and `deinitialise` write."""
-    for directory in (paths.staging.parent, paths.live, paths.archive, paths.conf.parent):
+    for directory in (paths.staging.parent, *_written(paths)):
         remove_leftovers(directory)
+
+
+def _written(paths: LineagePaths) -> tuple[Path, ...]:
+    """Where both write, but for staging."""
+    return paths.live, paths.archive, paths.conf.parent
 
 
 def stageable(context: Context, name: str) -> int:
@@ -331,14 +341,45 @@ def _remove_staging(paths: LineagePaths) -> None:
     """Take staging away in one rename, then empty it."""
     if paths.staged:
         move(paths.staging, temporary(paths.staging.parent))
-    remove_remains(paths.staging.parent)
+    _remove_remains(paths.staging.parent)
 
 
-def remove_remains(staging: Path) -> None:
-    """Empty what `deinitialise` has taken away, and remove ``staging`` itself after the last.
+def unfinished(tree: Tree, names: Collection[str]) -> bool:
+    """Whether an earlier `deinitialise` left something of ``names``, which aren't staged, to do.
 
-    Completes an interrupted run.  The caller holds the locks.
+    It may have been interrupted, or the system refused it.  Raises where that can't be told.
     """
+    staging = tree.root / "staging"
+    if leftovers(staging):
+        return True
+    if not any_staged(tree.root) and (any_kept(tree.root) or _is_empty(staging)):
+        return True
+    return any(leftovers(directory) for name in names for directory in _written(tree.paths(name)))
+
+
+def _is_empty(directory: Path) -> bool:
+    try:
+        return not os.listdir(directory)
+    except ABSENT:
+        return False
+    except OSError as exc:
+        raise unreadable(directory, exc) from exc
+
+
+def finish(tree: Tree, names: Collection[str]) -> tuple[str, ...]:
+    """Do what `unfinished` found; a sentence on each deploy hook that stays where it is kept.
+
+    The caller holds the locks.
+    """
+    _remove_remains(tree.root / "staging")
+    for name in names:
+        for directory in _written(tree.paths(name)):
+            remove_leftovers(directory)
+    return () if any_staged(tree.root) else give_back(tree.root)
+
+
+def _remove_remains(staging: Path) -> None:
+    """Empty what `deinitialise` has taken away, and remove ``staging`` itself after the last."""
     remove_leftovers(staging)
     try:
         staging.rmdir()

@@ -338,13 +338,17 @@ def _refused(console: Console, question: str) -> bool:
 
 def deinit(console: Console, names: tuple[str, ...], *, drop_keys: bool, dry_run: bool) -> int:
     """Give lineages back to certbot."""
-    from danebot.jobs.init import StagedKeys, remove_remains
+    from danebot.jobs.init import StagedKeys, finish, unfinished
 
     tree = console.tree()
-    staged = tuple(n for n in tree.select(names) if tree.paths(n).staged)
+    selected = tree.select(names)
+    staged = tuple(n for n in selected if tree.paths(n).staged)
+    others = tuple(n for n in selected if n not in staged)
+    begun = unfinished(tree, others)
     for name in names:
-        if name not in staged:
-            console.say(f"{name}: not managed by danebot; nothing to do")
+        if name in others:
+            todo = "an earlier deinit is to be finished" if begun else "nothing to do"
+            console.say(f"{name}: not managed by danebot; {todo}")
     context = console.context(tree)
     keys = StagedKeys.DROP if drop_keys else StagedKeys.REFUSE
     read = _say_readers(console, context, staged)
@@ -352,13 +356,14 @@ def deinit(console: Console, names: tuple[str, ...], *, drop_keys: bool, dry_run
         return _deinit_dry(console, context, staged, keys)
     if read and _refused(console, "give them back all the same?"):
         return ATTENTION
-    remains = tree.root / "staging"
-    if not staged and not remains.is_dir():
+    if not staged and not begun:
         return FINE
     started = context.clock()
     status = ATTENTION if read else FINE
     with console.locked():
-        remove_remains(remains)
+        for hook in finish(tree, others):
+            console.warn(hook)
+            status = ATTENTION
         for name in staged:
             status = max(status, _give_back(console, context, name, keys))
         return record_run(
@@ -389,6 +394,7 @@ def _give_back(console: Console, context: Context, name: str, keys: StagedKeys) 
         console.say(f"{name}: what lay in staging/ and may be a key is kept as {file}")
     for hook in hooks:
         console.warn(f"{name}: {hook}")
+        status = ATTENTION
     if diff:
         console.say(diff.rstrip("\n"))
     return status

@@ -116,6 +116,15 @@ def any_staged(root: Path, but: str = "") -> bool:
     return any(is_directory(staging / name) for name in others)
 
 
+def any_kept(root: Path) -> bool:
+    """Whether a hook is kept beside itself, or a crash left something there.
+
+    Raises `HookError` where that can't be told.
+    """
+    names = _names(root / DIRECTORY)
+    return any(name.endswith(KEPT) or name.startswith(TEMP_PREFIX) for name in names)
+
+
 def give_back(root: Path) -> tuple[str, ...]:
     """Put the hooks back; a sentence on each that stays where it is kept.
 
