@@ -98,12 +98,13 @@ def confirm(
     elsewhere = keys_of_others(context, name)
     past = frozenset(key.spki for key in memory.past_keys) - {serving.key.spki}
     past -= elsewhere.keys  # another host that is asked may serve these for good reason
+    results: tuple[ProbeResult, ...] = ()
     stale: tuple[ProbeResult, ...] = ()
     for results in _asked(context, name, endpoints, serving, past):
         at = context.clock()
         stale = tuple(result for result in results if not serves(result, serving))
         yield Done(probes=tuple(probe_status(one, serving.chain.ders[0], at) for one in results))
-    refusal = _kept_from(context, state, memory, seen, stale)
+    refusal = _kept_from(context, state, memory, seen, results)
     yield Done(events=tuple(_not_served(name, result, refusal) for result in stale))
     if refusal is not None and shown_already(memory, state):
         memory = no_longer_sure(context, state, memory)
@@ -139,34 +140,42 @@ def _kept_from(
     state: LineageState,
     memory: Memory,
     seen: Observations,
-    stale: Sequence[ProbeResult],
+    results: Sequence[ProbeResult],
 ) -> Refusal | None:
     """Why hooks must not have services serve what is live; None if they may.
 
     Danebot's own passed the gate for that.  What was found live did not, and a service may have
-    the key that the records name; so may one that came since, or a ``stale`` one that is seen to
-    have it.
+    the key that the records name; so may one that came since, or one whose ``results`` show that
+    it has another chain.  Where each address shows what can't lose by it, nothing is spared.
     """
     policy, now, live = context.settings.policy(state.name), context.clock(), state.serving
     if live is None:
         return None
 
-    def at(owner: DnsName, result: ProbeResult) -> bool:
-        return bool(result.chain) and result.endpoint.is_same(service_at(owner))
+    def at(owner: DnsName) -> list[ProbeResult]:
+        return [result for result in results if result.endpoint.is_same(service_at(owner))]
 
-    others = [owner for owner in state.owners if any(at(owner, result) for result in stale)]
-    refusals = tuple(live_refusals(state, seen, memory, policy=policy, now=now, doubted=others))
-    if not shown_already(memory, state):
-        return worst(refusals)
-
-    def loses(one: Refusal, result: ProbeResult) -> bool:
-        return at(one.owner, result) and not loses_nothing(
-            one.owner, result.chain, live, state, seen, memory=memory, policy=policy, now=now
+    def loses(owner: DnsName, result: ProbeResult) -> bool:
+        return not loses_nothing(
+            owner, result.chain, live, state, seen, memory=memory, policy=policy, now=now
         )
 
-    return worst(
-        one for one in refusals if not one.unknown and any(loses(one, each) for each in stale)
-    )
+    def seen_to_lose(owner: DnsName) -> bool:
+        return any(result.chain and loses(owner, result) for result in at(owner))
+
+    def seen_to_be_well(owner: DnsName) -> bool:
+        return bool(at(owner)) and all(r.chain and not loses(owner, r) for r in at(owner))
+
+    others = [owner for owner in state.owners if any(_has_other(one, live) for one in at(owner))]
+    refusals = tuple(live_refusals(state, seen, memory, policy=policy, now=now, doubted=others))
+    if not shown_already(memory, state):
+        return worst(one for one in refusals if not seen_to_be_well(one.owner))
+    return worst(one for one in refusals if not one.unknown and seen_to_lose(one.owner))
+
+
+def _has_other(result: ProbeResult, live: Held) -> bool:
+    """Whether a service was seen to have another chain than what is live."""
+    return bool(result.chain) and not serves(result, live)
 
 
 def _asked(

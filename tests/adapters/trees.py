@@ -33,11 +33,15 @@ def authority() -> tuple[pki.Issued, pki.Issued]:
     return root, pki.issue("Test CA", root, ca=True, usage=usage, valid=valid)
 
 
+def leaf(key: str, number: int, days: int = 20) -> pki.Issued:
+    """The ``number``-th certificate of a key, which ends in so many days."""
+    return _leaf(key, number, days)
+
+
 @functools.cache
-def leaf(key: str, number: int) -> pki.Issued:
-    """The ``number``-th certificate of a key."""
+def _leaf(key: str, number: int, days: int) -> pki.Issued:
     _, issuer = authority()
-    valid = (now() - DAY + timedelta(seconds=number), now() + 20 * DAY)
+    valid = (now() - DAY + timedelta(seconds=number), now() + days * DAY)
     return pki.issue(
         None,
         issuer,

@@ -300,7 +300,7 @@ def test_no_hook_is_run_again_while_a_silent_server_may_have_the_other_record_al
     """One look after the other sees both; who asks the silent one may know the key two alone."""
     quiet_for_long(world)
     remember(world)
-    world.service.key = "two"
+    world.service.key, world.service.days = "two", 60
     for _ in range(2):
         (found,) = (one for one in world.renew().findings if one.code is Code.NOT_SERVED)
         assert "ns2.example.org [192.0.2.1], which gives no usable answer" in found.remedy
@@ -317,6 +317,82 @@ def quiet_for_long(world: World) -> None:
     world.issuer.due = False
     world.zone.keys, world.zone.silent, world.service.key = ["two", "one"], "ns2.example.org", "one"
     world.pass_time(LONGEST_GAP + 2 * DAY)
+
+
+@pytest.mark.parametrize("days", [20, 16, 60])
+def test_a_hook_that_fails_once_leaves_no_service_on_a_chain_that_nears_its_end(
+    world: World, days: int
+) -> None:
+    """The renewal went live beside a long-silent server, since the live chain neared its end.
+
+    So it is for the chain that the service presents, or which is over; a younger one stays.
+    """
+    broken = failing_hook(world)
+    quiet_for_long(world)
+    world.issuer.due, world.service.key, world.service.days = True, "two", days
+    found = world.renew().findings
+    assert (version(world), ran(world)) == (2, 0)
+    broken.unlink()
+    for _ in range(3):
+        found = world.renew().findings
+        world.now += HOUR
+    assert OTHER in codes(found)
+    held = [one for one in found if "leave it as it is: " in one.remedy]
+    assert (ran(world) > 0, len(held)) == ((True, 0) if days < 60 else (False, 1))
+
+
+@pytest.mark.parametrize("days", [8, 60])
+def test_deploy_goes_by_the_chain_that_the_service_presents(world: World, days: int) -> None:
+    quiet_for_long(world)
+    remember(world)
+    world.service.key, world.service.days = "two", days
+    found = deploy(world)
+    assert (ran(world) > 0) is (days == 8)
+    assert any("no usable answer" in f.text + f.remedy for f in found) is (days == 60)
+
+
+@pytest.mark.parametrize("days", [8, 60])
+def test_hooks_that_wait_go_by_it_too(world: World, days: int) -> None:
+    quiet_for_long(world)
+    remember(world, pending=(PendingHook(world.settings.common.hooks[0]),))
+    world.service.key, world.service.days = "two", days
+    world.renew()
+    assert (ran(world) > 0) is (days == 8)
+
+
+@pytest.mark.parametrize("days", [8, 60])
+def test_so_do_those_that_wait_when_names_change(
+    world: World, monkeypatch: pytest.MonkeyPatch, days: int
+) -> None:
+    quiet_for_long(world)
+    remember(world, pending=(PendingHook(world.settings.common.hooks[0]),))
+    world.service.key, world.service.days = "two", days
+    change(world, monkeypatch)
+    assert (ran(world) > 0) is (days == 8)
+
+
+@pytest.mark.parametrize("heard", [False, True])
+def test_what_was_heard_keeps_a_service_on_a_chain_that_is_over(
+    world: World, *, heard: bool
+) -> None:
+    """Senders who may have the key two alone don't mind that: silence is a guess, this isn't."""
+    quiet_for_long(world)
+    remember(world)
+    world.service.key, world.service.days = "two", 8
+    world.zone.keys = ["two"] if heard else ["two", "one"]
+    for _ in range(2):
+        world.renew()
+    assert (ran(world) == 0) is heard
+
+
+def failing_hook(world: World) -> Path:
+    """A hook that fails as long as the file is there that is returned."""
+    root = world.grown.root.parent
+    broken = root / "broken"
+    broken.touch()
+    hook = f"test ! -e {broken} && echo ran >>{root / 'log'}"
+    world.settings = world.settings._replace(common=world.settings.common._replace(hooks=(hook,)))
+    return broken
 
 
 def test_hooks_of_a_deployment_that_mends_are_run(world: World) -> None:
@@ -406,16 +482,20 @@ def test_deploy_shows_it_to_none_who_may_know_the_other_key_alone(world: World) 
 
 def test_names_show_it_to_no_service(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """A hook waits since the backup; the name is gone already."""
+    remember(world, pending=(PendingHook(world.settings.common.hooks[0]),))
+    world.issuer.due = False
+    assert OTHER in codes(change(world, monkeypatch))
+    assert untouched(world)
+
+
+def change(world: World, monkeypatch: pytest.MonkeyPatch) -> tuple[Finding, ...]:
     none = world.zone.observe_owners([OWNER])[OWNER].answer
     none = none._replace(presence=Presence.NODATA, records=())
     monkeypatch.setattr(world.zone, "lookup_owners", lambda owners: dict.fromkeys(owners, none))
-    remember(world, pending=(PendingHook(world.settings.common.hooks[0]),))
-    world.issuer.due = False
     wish = Wish(remove=(DnsName.parse("former.example.test"),))
     with TreeLock(world.grown.root) as lock:
         run, _ = change_names(world.context, world.certbot, lock, NAME, wish)
-    assert OTHER in codes(run.progress.events)
-    assert untouched(world)
+    return tuple(run.progress.events)
 
 
 @pytest.mark.parametrize("key", ["one", "three"])
@@ -511,7 +591,7 @@ def test_publish_advises_no_reload_while_a_silent_server_may_have_the_other_reco
     gone = CancelledKey(trees.public("three").digest, world.now, trees.public("three").spki)
     remember(world)
     save_memory(world.paths, world.memory, world.memory._replace(cancelled=(gone,)))
-    world.service.key = "two"
+    world.service.key, world.service.days = "two", 60
     with TreeLock(world.grown.root):
         _, found = publish_now(world.context, [NAME])
     (told,) = (one for one in found if one.code is Code.NOT_SERVED)

@@ -195,6 +195,28 @@ def test_a_newcomer_keeps_its_key_while_a_server_is_silent_that_may_have_its_rec
     assert ran.exists()
 
 
+@pytest.mark.parametrize("deployed", [False, True])
+@pytest.mark.parametrize("take", [by_hand, watch, init])
+def test_a_newcomer_whose_chain_nears_its_end_does_not_wait_for_a_silent_server(
+    world: World, take: Callable[[World], object], *, deployed: bool
+) -> None:
+    ran = hooked(world)
+    world.zone.keys, world.zone.silent = ["two", "one"], "ns2.example.org"
+    world.service.days = 12  # a fifth of its lifetime is left when the silence has lasted for long
+    if deployed:
+        confirmed(world)
+    take(world)
+    for _ in range(LONGEST_GAP.days + 2):
+        world.now += DAY
+        (found,) = (one for one in world.renew().findings if one.code is Code.NOT_SERVED)
+        assert "leave it as it is" in found.remedy
+    world.now += 3 * DAY
+    for _ in range(2):
+        (found,) = (one for one in world.renew().findings if one.code is Code.NOT_SERVED)
+        assert found.remedy.startswith("reload that service")
+    assert ran.exists()
+
+
 @pytest.mark.parametrize("take", [watch, init])
 def test_who_takes_it_under_watch_is_told_at_once_which_server_is_silent(
     world: World, take: Take

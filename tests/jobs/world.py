@@ -175,6 +175,7 @@ class Issuer:
 class Service:
     """The one service presents the certificate of a key, or can't be asked; ``asked`` counts.
 
+    That certificate ends so many ``days`` after the beginning.
     ``other_key`` is that of another certificate, for those who ask for an RSA one.  A ``protocol``
     is as configured: results tell it, whatever is usual at the port.
     """
@@ -182,6 +183,7 @@ class Service:
     key: str = "one"
     other_key: str = ""
     number: int = 1
+    days: int = 20
     outcome: ProbeOutcome = ProbeOutcome.SERVED
     asked: int = 0
     protocol: Protocol | None = None
@@ -198,7 +200,7 @@ class Service:
             key = self.other_key
             outcome = self.outcome if key else ProbeOutcome.TLS_FAILED
         served = outcome is ProbeOutcome.SERVED
-        chain = (trees.leaf(key, self.number).der,) if served else ()
+        chain = (trees.leaf(key, self.number, self.days).der,) if served else ()
         return [ProbeResult(endpoint, "192.0.2.25", outcome, algorithm, chain)]
 
 

@@ -230,6 +230,7 @@ def loses_nothing(
     That is so where it serves what is live, which the gate judges, or a key that was replaced as
     compromised; where that fails by all that is there now, and ``new`` doesn't; and where each
     RRset that a cache may hold refuses ``new`` to none but those to whom it refuses that chain.
+    What a server has that is silent, or nobody looked at, counts until that chain nears its end.
     A key without a chain is taken to be refused by all; it harms nobody where it is served already.
     """
     from danebot.domain.lineage.pem import leaf_spki
@@ -247,12 +248,13 @@ def loses_nothing(
     ends = {one.records: gone_at(one, known, policy) for one in known.rrsets}
     ends |= {records: None for records, _ in in_force(seen)} if seen is not None else {}
     kept = isinstance(new, Held) and _keeps_names(presented, new)
-    if not kept and _early(live, policy, now) and any(_astray(owner, known, seen, policy, now)):
+    early = _presents_early(presented[0], policy, now)
+    if not kept and early and any(_astray(owner, known, seen, policy, now)):
         return False
     senders, known_at = senders_to(owner, live, now), past_known_at(known, policy)
     cached = {records for records, until in ends.items() if until is None or now < until}
-    unknown = known_at is None or now < known_at or long_unheard(known, seen, now)
-    if unknown:  # one of several may have been alone before
+    quiet = early and bool(long_unheard(known, seen, now))
+    if quiet or known_at is None or now < known_at:  # one of several may have been alone before
         cached |= {(record,) for records in cached for record in records}
     refused = {one: senders.refusing_presented(one, presented) for one in cached}
     lost = {
@@ -457,6 +459,18 @@ def _past(owner: DnsName, known_at: datetime) -> Refusal:
 def _early(live: Held, policy: Policy, now: datetime) -> bool:
     """Whether what nobody ever saw holds a step yet; it doesn't hold the certificate."""
     return now < live.chain.not_after - live.chain.lifetime * policy.expiry_warning
+
+
+def _presents_early(leaf: bytes, policy: Policy, now: datetime) -> bool:
+    """The same for who presents a certificate (DER), and always for what can't be read."""
+    from danebot.domain.dane.certificate import read
+
+    certificate = read(leaf)
+    facts = certificate.facts if certificate is not None else None
+    if facts is None:
+        return True
+    lifetime = facts.not_after - facts.not_before
+    return now < facts.not_after - lifetime * policy.expiry_warning
 
 
 def _astray(

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from danebot.domain.dns.answers import OwnerObservation
+from danebot.domain.dns.answers import OwnerObservation, ServerOutcome
 from danebot.domain.dns.tlsa import TlsaRecord
 from danebot.domain.lineage.keys import PublicKey
 from danebot.domain.lineage.state import Held, LineageState
@@ -158,6 +158,70 @@ def test_one_of_several_records_may_be_alone_in_a_cache_until_the_past_is_known(
     assert not safe(both, known=OwnerMemory())
     assert not safe(both, known=FRESH, now=known_at - MINUTE)
     assert safe(both, known=FRESH, now=known_at)
+
+
+QUIET = LONG._replace(heard={"ns1.example.org [192.0.2.1]": T0})  # ns2 never was
+MUTE = {"ns1": None, "ns2": ServerOutcome.UNREACHABLE}
+BOTH = (A, tlsa("2 1 1", by="B"))
+END = timedelta(days=18)  # a fifth of what is valid for 90 days
+
+
+@pytest.mark.parametrize(
+    ("left", "certain"), [(END + HOUR, False), (END, True), (HOUR, True), (-HOUR, True)]
+)
+@pytest.mark.parametrize(
+    ("presented", "there"),
+    [("old", BOTH), ("former", (FORMER, OURS))],  # by issuers, and by the leaf's key
+)
+def test_silence_counts_until_what_is_presented_nears_its_end(
+    presented: str,
+    there: tuple[TlsaRecord, ...],
+    left: timedelta,
+    *,
+    certain: bool,
+) -> None:
+    """As for the renewal itself; what is live is young, and says nothing of that."""
+    switched = renewal(chain(by="B", version=3), chain(by="B", version=2, days=365))
+    known = QUIET._replace(heard={"ns1.example.org [192.0.2.1]": T0 + 60 * DAY - left})
+    former = chain(presented).chain.ders
+    assert certain is safe(
+        shown(*there, at=MUTE),
+        known=known,
+        presented=former,
+        new=switched.serving or SAME,
+        state=switched,
+        now=T0 + 60 * DAY - left,
+    )
+
+
+def test_what_is_live_may_end_soon_while_what_is_presented_does_not() -> None:
+    """By a tree from a backup: silence spares the service, and so does an alias led astray."""
+    ending = renewal(chain(days=1, version=2), chain(days=1))
+    young = chain("former", days=365).chain.ders
+    for presented, certain in ((young, False), (chain("former", days=1).chain.ders, True)):
+        look = shown(FORMER, OURS, at=MUTE)
+        assert safe(look, known=QUIET, presented=presented, state=ending) is certain
+        led = LONG._replace(astray_until=T0 + DAY)
+        assert safe(shown(FORMER, OURS), known=led, presented=presented, state=ending) is certain
+
+
+def test_what_was_heard_counts_however_old_the_chain_is_that_is_presented() -> None:
+    """A cache may hold the other key alone, or a server that is silent now was seen to have it."""
+    over = chain("former", days=-1).chain.ders
+    assert not safe(shown(FORMER, OURS), known=cached(FORMER), presented=over)
+    lag = cached(FORMER, until=None)
+    assert not safe(shown(FORMER, OURS, at=MUTE), known=lag, presented=over)
+    assert not safe(shown(OURS, at={"ns1": None, "ns2": [FORMER]}), presented=over)
+
+
+def test_what_cannot_be_read_of_a_chain_is_not_known_to_near_its_end() -> None:
+    """Its extensions are damaged: senders who go by the leaf's key don't mind."""
+    whole, above = chain("former", days=1).chain.ders
+    damaged = whole.replace(b"\x55\x1d\x11", b"\x55\x1d\x0f")  # its names as key usage
+    assert damaged != whole
+    look = shown(FORMER, OURS, at=MUTE)
+    assert safe(look, known=QUIET, presented=(whole, above))
+    assert not safe(look, known=QUIET, presented=(damaged, above))
 
 
 # ---- what services have -----------------------------------------------------------------------
