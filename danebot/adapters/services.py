@@ -15,7 +15,7 @@ from itertools import islice
 from pathlib import Path
 
 from danebot.adapters.presence import is_set_aside
-from danebot.adapters.process import Ending, run_program, search_path
+from danebot.adapters.process import Ended, Ending, run_program, search_path
 from danebot.domain.names import Hostname
 from danebot.errors import NameSyntaxError, UnreadableError
 from danebot.regular import read_regular
@@ -32,7 +32,7 @@ _PROGRAMS = (
 )
 _DOMAINS = ("postconf", "-hx", "mydestination", "virtual_mailbox_domains", "virtual_alias_domains")
 _NAME = ("postconf", "-hx", "myhostname")
-_MAIN_CF = Path("/etc/postfix/main.cf")  # else Postfix serves nobody here
+_MAIN_CFS = tuple(Path("/", place, "postfix/main.cf") for place in _PLACES)
 _CALLED = {
     "dovecot": ("doveconf",),
     "exim": ("exim4", "exim"),
@@ -101,8 +101,8 @@ def mail_domains() -> tuple[Hostname, ...]:
 
     () where there is no Postfix; raises `UnreadableError` where it doesn't say them.
     """
-    ended = run_program(_DOMAINS, timeout=_PATIENCE, grace=_PATIENCE, environment={})
-    if _MAIN_CF.exists() and ended.ending is not Ending.NOT_STARTED and not ended.succeeded:
+    ended = _ask(_DOMAINS)
+    if ended.ending is not Ending.NOT_STARTED and not ended.succeeded:
         raise UnreadableError("Postfix's settings can't be read")
     found: dict[Hostname, None] = {}
     for word in re.split(r"[\s,]+", ended.output) if ended.succeeded else ():
@@ -115,11 +115,22 @@ def mail_domains() -> tuple[Hostname, ...]:
 
 def mail_host() -> Hostname | None:
     """The name by which Postfix goes; None where there is none, or it says none."""
-    ended = run_program(_NAME, timeout=_PATIENCE, grace=_PATIENCE, environment={})
+    ended = _ask(_NAME)
     try:
         return Hostname.parse(ended.output.strip()) if ended.succeeded else None
     except NameSyntaxError:
         return None
+
+
+def _ask(argv: tuple[str, ...]) -> Ended:
+    """What a service's program says of its settings; it isn't started where it has none.
+
+    Postfix's would wait a second before it says so, and serves nobody here.
+    """
+    is_set_up = "MAIL_CONFIG" in os.environ or any(path.exists() for path in _MAIN_CFS)
+    if argv[0] == "postconf" and not is_set_up:
+        return Ended(Ending.NOT_STARTED, None, "it has no main.cf", timedelta(0))
+    return run_program(argv, timeout=_PATIENCE, grace=_PATIENCE, environment={})
 
 
 def _aliases(link: Path, real: Mapping[str, Path]) -> dict[str, Path]:
@@ -135,8 +146,7 @@ def _aliases(link: Path, real: Mapping[str, Path]) -> dict[str, Path]:
 def _asked(names: Mapping[str, Path]) -> Iterator[tuple[Path, Reader]]:
     """Those whose own program says what is in force."""
     for service, program, option in _PROGRAMS:
-        argv = [program, option]
-        ended = run_program(argv, timeout=_PATIENCE, grace=_PATIENCE, environment={})
+        ended = _ask((program, option))
         words = {os.path.realpath(word) for word in _PATH.findall(ended.output)}
         for path in dict.fromkeys(path for name, path in names.items() if name in words):
             if ended.succeeded:

@@ -154,6 +154,7 @@ def test_what_a_program_says_counts_once_and_through_links(
         text = f"#!/bin/sh\n{said}\n" if name == program else "#!/bin/sh\n"
         write(tmp_path, f"bin/{name}", text).chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}/bin:{os.environ['PATH']}")
+    monkeypatch.setattr(services, "_MAIN_CFS", (combo,))
     assert readers_of(combo, tmp_path) == ((service, f"by {program} {option}"),)
     file = write(tmp_path, f"etc/{service}/x.conf", f"x {combo}\n")
     assert readers_of(combo, tmp_path) == ((service, f"{file}:1"),)
@@ -167,4 +168,26 @@ def test_a_program_that_fails_tells_nothing(
         write(tmp_path, f"bin/{name}", f"#!/bin/sh\necho {COMBO}\n{end}\n").chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}/bin:{os.environ['PATH']}")
     monkeypatch.setattr(services, "_PATIENCE", timedelta(milliseconds=200))
+    monkeypatch.setattr(services, "_MAIN_CFS", (tmp_path,))
     assert readers_of(COMBO, tmp_path) == ()
+
+
+def test_a_postfix_without_settings_is_not_asked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It waits a second before it says that it has none. A double tells who starts it."""
+    write(tmp_path, "bin/postconf", f"#!/bin/sh\necho mx.example.test >>{tmp_path}/asked\n").chmod(
+        0o755
+    )
+    monkeypatch.setenv("PATH", f"{tmp_path}/bin:{os.environ['PATH']}")
+    monkeypatch.delenv("MAIL_CONFIG", raising=False)
+    main = tmp_path / "main.cf"
+    monkeypatch.setattr(services, "_MAIN_CFS", (main,))
+    for ask in (services.mail_domains, services.mail_host, lambda: readers_of(COMBO, tmp_path)):
+        main.unlink(missing_ok=True)
+        assert not ask()
+        assert not (tmp_path / "asked").exists()
+        main.touch()
+        ask()
+        assert (tmp_path / "asked").exists()
+        (tmp_path / "asked").unlink()

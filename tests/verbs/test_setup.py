@@ -410,7 +410,7 @@ def postfix_says(host: Host, monkeypatch: pytest.MonkeyPatch, script: str) -> No
     """A double of Postfix's program that says which domains there are, and of its settings."""
     host.write("bin/postconf", f"#!/bin/sh\n{script}\n", 0o755)
     monkeypatch.setattr("danebot.adapters.services._DOMAINS", ("postconf", "-hx", "x"))
-    monkeypatch.setattr("danebot.adapters.services._MAIN_CF", host.config)
+    monkeypatch.setattr("danebot.adapters.services._MAIN_CFS", (host.config,))
 
 
 def test_domains_that_postfix_does_not_say_are_unknown(
