@@ -44,8 +44,11 @@ def authority(name: str) -> pki.Issued:
 
 
 @functools.cache
-def leaf(key: str, by: str, serial: int, names: tuple[str, ...], days: int) -> pki.Issued:
-    valid = (T0 - 30 * DAY, T0 + timedelta(days=days))
+def leaf(
+    key: str, by: str, serial: int, names: tuple[str, ...], span: tuple[int, int]
+) -> pki.Issued:
+    age, days = span
+    valid = (T0 - timedelta(days=age), T0 + timedelta(days=days))
     return pki.issue(
         key, authority(by), names=names, of_key=f"leaf {key}", valid=valid, serial=serial
     )
@@ -58,11 +61,15 @@ def chain(
     *,
     names: tuple[str, ...] = (HOST,),
     days: int = 60,
+    age: int = 30,
     root: bool = False,
 ) -> Held:
-    """A version of the archive: leaf and intermediate, and the root if it is presented."""
+    """A version of the archive: leaf and intermediate, and the root if it is presented.
+
+    At T0 its ``age`` is so many days, and so many are left.
+    """
     above = [authority(by), *([authority("root")] if root else [])]
-    issued = [leaf(key, by, version, names, days), *above]
+    issued = [leaf(key, by, version, names, (age, days)), *above]
     read = read_chain(b"".join(one.pem for one in issued))
     return Held(version, read.key, read)
 
@@ -70,7 +77,7 @@ def chain(
 def tlsa(numbers: str, *, key: str = "old", by: str = "A", version: int = 1) -> TlsaRecord:
     """A record that names the leaf (usages 1 and 3) or its authority (0 and 2)."""
     usage, selector, mtype = (int(number) for number in numbers.split())
-    named = leaf(key, by, version, (HOST,), 60) if usage % 2 else authority(by)
+    named = leaf(key, by, version, (HOST,), (30, 60)) if usage % 2 else authority(by)
     data = named.spki if selector == Selector.SPKI else named.der
     return TlsaRecord(usage, selector, mtype, association(data, MatchingType(mtype)))
 

@@ -208,6 +208,7 @@ class _At(NamedTuple):
                 relies_on_anchor=relies,
                 quiet=quiet,
                 led=led,
+                early=early,
             )
             same = served is not None and _same_authorities(served, self.new)
             if early and not same:
@@ -253,8 +254,10 @@ def loses_nothing(
         return False
     senders, known_at = senders_to(owner, live, now), past_known_at(known, policy)
     cached = {records for records, until in ends.items() if until is None or now < until}
-    quiet = early and bool(long_unheard(known, seen, now))
-    if quiet or known_at is None or now < known_at:  # one of several may have been alone before
+    past = known_at is None or (now < known_at and (early or not kept))
+    if past or (
+        early and long_unheard(known, seen, now)
+    ):  # one of several may have been alone before
         cached |= {(record,) for records in cached for record in records}
     refused = {one: senders.refusing_presented(one, presented) for one in cached}
     lost = {
@@ -418,6 +421,7 @@ def _refusals(
     relies_on_anchor: bool,
     quiet: tuple[str, ...],
     led: bool,
+    early: bool,
 ) -> Iterator[Refusal]:
     """Each RRset of an owner that a cache may hold, if it is a reason."""
     now, name = judge.senders.now, judge.senders.owner
@@ -438,7 +442,7 @@ def _refusals(
         if not same and (served is None or served.chain.not_after > now):
             yield Refusal(name, "its TLSA records were never seen", unknown=True)
         return
-    if quiet or now < known_at:
+    if (quiet or now < known_at) and (early or not same):
         # A record may name the certificate: that is new with the same key, too.
         other_key = relies_on_anchor and (served is None or judge.new.key != served.key)
         if other_key or _past_may_matter(judge, owner, led=led):
