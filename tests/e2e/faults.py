@@ -11,7 +11,6 @@ A situation is prepared once and kept as a copy; each fault begins from that cop
 
 from __future__ import annotations
 
-import atexit
 import contextlib
 import enum
 import errno
@@ -37,6 +36,7 @@ from danebot.errors import CertificateError
 from e2e.alike import Alike
 from e2e.forking import Forking
 from e2e.site import MAIL, OWNER, PROGRAM, Site
+from lab.compiled import compiled
 
 _ROOTS, _PROCESSES, _CALLS, _WORDS = 4, 64, 2048, 160
 _HEAD = struct.Struct("3i 4i")  # mode, at, number; changes, space, fired, processes
@@ -88,17 +88,9 @@ class Ran:
         return self.calls[-1] if self.calls else "none"
 
 
-@functools.cache
 def shim() -> Path:
-    """The compiled shim; made once per worker."""
-    directory = tempfile.mkdtemp(prefix="danebot-faults.")
-    atexit.register(shutil.rmtree, directory)
-    path = Path(directory) / "faults.so"
-    source = Path(__file__).with_name("faults.c")
-    subprocess.run(
-        ["gcc", "-Wall", "-O1", "-shared", "-fPIC", "-o", path, source], check=True, timeout=60
-    )
-    return path
+    """The compiled shim."""
+    return compiled(Path(__file__).with_name("faults.c"), "-shared", "-fPIC")
 
 
 @functools.lru_cache(maxsize=1)

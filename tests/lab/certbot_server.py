@@ -2,10 +2,11 @@
 
     PYTHON -P certbot_server.py SOCKET CERTBOT
 
-PYTHON is that of certbot's own environment.  A double of certbot's start, and of nothing else: what
-runs is certbot's own code and its plugins, in a process of its own, with the caller's words,
-environment, directory, streams, umask, limits, and mount and network namespaces.  It is no child of
-its caller, and doesn't share its session: `certbot_client.c` stands there, passes signals on and
+PYTHON is that of certbot's own environment.  A double of certbot's start, and of the seconds that
+it waits before it asks whether Pebble is done (it is at once): what runs is certbot's own code and
+its plugins, in a process of its own, with the caller's words, environment, directory, streams,
+umask, limits, and mount and network namespaces.  It is no child of its caller, and doesn't share
+its session: `certbot_client.c` stands there, passes signals on and
 ends as certbot ends; when the client is killed, so is certbot with its group.  Where a caller has
 more to hand on (a preloaded library, another locale, a tracer, fewer privileges), the client
 becomes the plain program.  Tests of what certbot is as a process use that: `Lab.plain_certbot()`.
@@ -26,7 +27,9 @@ import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
+from types import SimpleNamespace
 
+from acme import client as acme_client  # type: ignore[import-not-found]
 from certbot import main, util  # type: ignore[import-not-found]
 from certbot._internal.plugins import disco  # type: ignore[import-not-found]
 
@@ -38,6 +41,7 @@ _PYTHONS_OWN = (1 << signal.SIGPIPE - 1) | (1 << signal.SIGXFSZ - 1)  # Python i
 _AT_START = (b"PYTHON", b"LD_", b"LC_", b"LANG", b"XDG_", b"HOME", b"OPENSSL_", b"MALLOC")
 _OTHER_NAMESPACES = ("cgroup", "ipc", "pid", "user", "uts")
 _PDEATHSIG = 1
+_NAP = 0.05  # seconds
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -185,7 +189,13 @@ def become(caller: int) -> None:
         ctypes.CDLL(None).faults_begin()
 
 
+def nap(seconds: float) -> None:
+    """What `acme` waits between questions, shorter."""
+    time.sleep(min(seconds, _NAP))
+
+
 if __name__ == "__main__":
+    acme_client.time = SimpleNamespace(**{**vars(time), "sleep": nap})
     disco.PluginsRegistry.find_all()
     gc.freeze()
     become(Server(sys.argv[1]).serve())
