@@ -27,7 +27,9 @@ from danebot.domain.rollover.records.retirement import (
     proved,
     unsettled,
 )
-from danebot.domain.rollover.steps.gate import live_refusals, loses_nothing, worst
+from danebot.domain.rollover.steps.refusals import worst
+from danebot.domain.rollover.steps.reload import live_refusals
+from danebot.domain.rollover.steps.served import loses_nothing
 from danebot.domain.rollover.steps.unasked import came_by_itself, disproved, shown_already
 from danebot.domain.status.summary import probe_status
 from danebot.domain.text import duration, quoted, when
@@ -40,7 +42,7 @@ if TYPE_CHECKING:
     from danebot.domain.names import DnsName
     from danebot.domain.rollover.evidence.propagation import Observations
     from danebot.domain.rollover.records.in_use import KeysInUse
-    from danebot.domain.rollover.steps.gate import Refusal
+    from danebot.domain.rollover.steps.refusals import Refusal
     from danebot.jobs.context import Context
 
 _PAUSES = (0.0, 1.0, 3.0)  # seconds: a reload takes a moment, an hour's wait for the next run more

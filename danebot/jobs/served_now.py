@@ -10,13 +10,9 @@ from typing import TYPE_CHECKING
 from danebot.domain.delivery.probes import ProbeOutcome
 from danebot.domain.names import service_at
 from danebot.domain.rollover.evidence.memory import Exposure
-from danebot.domain.rollover.steps.gate import (
-    Refusal,
-    live_refusals,
-    loses_nothing,
-    passed_gate,
-    worst,
-)
+from danebot.domain.rollover.steps.refusals import Refusal, worst
+from danebot.domain.rollover.steps.reload import live_refusals
+from danebot.domain.rollover.steps.served import loses_nothing, passed_gate
 from danebot.domain.rollover.steps.unasked import shown_already
 from danebot.jobs.probe_lineage import ask
 

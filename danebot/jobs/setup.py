@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from danebot.domain.doctor.facts import ComboGroup, Job
     from danebot.domain.lineage.state import LineageState
     from danebot.domain.names import DnsName
-    from danebot.domain.rollover.steps.gate import Refusal
+    from danebot.domain.rollover.steps.refusals import Refusal
     from danebot.jobs.adopt import Search
     from danebot.jobs.context import Context
 

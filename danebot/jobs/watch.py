@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from danebot.domain.lineage.state import LineageState
     from danebot.domain.names import DnsName
     from danebot.domain.rollover.evidence.propagation import Observations
-    from danebot.domain.rollover.steps.gate import Refusal
+    from danebot.domain.rollover.steps.refusals import Refusal
     from danebot.jobs.context import Context
 
 

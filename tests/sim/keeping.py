@@ -34,7 +34,7 @@ from danebot.domain.rollover.evidence.policy import LONGEST_WAIT
 from danebot.domain.rollover.evidence.propagation import Observations, Propagation
 from danebot.domain.rollover.evidence.senders import Senders
 from danebot.domain.rollover.records import lost
-from danebot.domain.rollover.steps import gate, remember
+from danebot.domain.rollover.steps import gate, reload, remember, served
 
 if TYPE_CHECKING:
     from sim.eyes import Eyes
@@ -273,14 +273,13 @@ _PATCHES: tuple[tuple[object, str, object], ...] = (
     (caches, "_found", _by_observation(caches._found)),
     (caches, "in_force", _by_observation(caches.in_force)),
     (caches, "broken", _broken),
-    (gate, "in_force", _by_observation(caches.in_force)),
+    *((room, "in_force", _by_observation(caches.in_force)) for room in (gate, reload, served)),
     (servers, "_route", _by_observation(servers._route)),
     (servers, "_completed", _completed),
     (propagation, "propagation_of", _propagation_of),
     (propagation, "_gone", _gone),
     (Senders, "verdict", _verdict),
-    (gate, "senders_to", _senders_to),
-    (anchors, "senders_to", _senders_to),
+    *((room, "senders_to", _senders_to) for room in (gate, reload, served, anchors)),
     (lost, "_digests", _digests),
     (PublicKey, "digest", property(lambda key: _digest(key.spki))),
 )

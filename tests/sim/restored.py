@@ -20,10 +20,10 @@ from danebot.domain.rollover.evidence.anchors import anchored
 from danebot.domain.rollover.evidence.memory import Deployment, Memory
 from danebot.domain.rollover.evidence.policy import Policy
 from danebot.domain.rollover.evidence.propagation import Observations
-from danebot.domain.rollover.steps.gate import loses_nothing
 from danebot.domain.rollover.steps.phases import Observation, Plan, Step
 from danebot.domain.rollover.steps.plan import plan
 from danebot.domain.rollover.steps.remember import remember
+from danebot.domain.rollover.steps.served import loses_nothing
 from danebot.domain.rollover.steps.unasked import disproved, to_be_asked
 from domain.builders import DAY, HOUR, MX, T0, seen
 from domain.gate_world import chain, renewal, shown, tlsa

@@ -26,7 +26,7 @@ from danebot.domain.doctor.senders import MailWays, first_hosts, lacks, unled
 from danebot.domain.finding import Finding
 from danebot.domain.names import DnsName
 from danebot.domain.rollover.records.adoption import by_host
-from danebot.domain.rollover.steps.gate import Refusal
+from danebot.domain.rollover.steps.refusals import Refusal
 from danebot.domain.text import when
 from danebot.tuples import NamedTuple
 

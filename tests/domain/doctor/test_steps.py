@@ -20,7 +20,7 @@ from danebot.domain.doctor.setup import (
     plan_setup,
 )
 from danebot.domain.names import DnsName
-from danebot.domain.rollover.steps.gate import Refusal
+from danebot.domain.rollover.steps.refusals import Refusal
 from domain.mail_world import failed, host, route
 from domain.setup_world import (
     BARE,

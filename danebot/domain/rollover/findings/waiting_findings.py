@@ -28,7 +28,7 @@ from danebot.domain.text import because, duration, quoted, set_apart, times, whe
 
 if TYPE_CHECKING:
     from danebot.domain.rollover.evidence.policy import Policy
-    from danebot.domain.rollover.steps.gate import Refusal
+    from danebot.domain.rollover.steps.refusals import Refusal
 
 _OFTEN, _OFTEN_URGENT = 3, 2  # beginnings of a wait anew that are no single change any more
 _NAMED = 4  # servers that come and go, in one line
@@ -128,7 +128,7 @@ def _held_by_caches(
 
     No wait for what was there before the first look depends on what is published now.
     """
-    from danebot.domain.rollover.steps.gate import BEFORE_FIRST_LOOK
+    from danebot.domain.rollover.steps.refusals import BEFORE_FIRST_LOOK
 
     begun = refusal.since or now
     chain = state.serving.chain if state.serving is not None else None
@@ -154,7 +154,7 @@ def _held_by_caches(
 
 def _sight_remedy(name: str, plan: Plan) -> str:
     """What ends the want of answers: the servers, where the resolver answers and they don't."""
-    from danebot.domain.rollover.steps.gate import RESOLVER, UNVALIDATED
+    from danebot.domain.rollover.steps.refusals import RESOLVER, UNVALIDATED
 
     silent = plan.refusal.silent if plan.refusal is not None else ()
     if plan.refusal is not None and UNVALIDATED in silent:
@@ -234,7 +234,7 @@ def _interruption(memory: Memory) -> str:
         return ""
     last, count = awaiting.interruption, awaiting.begun_anew
     if last.lacking:
-        from danebot.domain.rollover.steps.gate import RESOLVER
+        from danebot.domain.rollover.steps.refusals import RESOLVER
 
         places = [where or RESOLVER for where in last.lacking]
         words = f"no record at {', '.join(places[:_NAMED])}"

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from danebot.domain.names import DnsName
     from danebot.domain.rollover.evidence.propagation import Observations, Propagation
     from danebot.domain.rollover.records.adoption import Found
-    from danebot.domain.rollover.steps.gate import Refusal
+    from danebot.domain.rollover.steps.refusals import Refusal
     from danebot.domain.rollover.steps.safe_time import SafeTime
 
 
@@ -85,7 +85,7 @@ class Observation(NamedTuple):
     ``distrust`` says why the staged chain doesn't verify to the trust store; "" if it does, None
     if that was not examined (which counts as not verified).  ``beside`` are owners of a lineage
     that watches none, judged without asking a service.  At ``unharmed`` owners it was seen just now
-    that the service can't lose by what is next (see `gate.loses_nothing`).
+    that the service can't lose by what is next (see `served.loses_nothing`).
     """
 
     state: LineageState

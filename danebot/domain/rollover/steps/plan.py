@@ -50,7 +50,7 @@ if TYPE_CHECKING:
 
     from danebot.domain.lineage.keys import PublicKey
     from danebot.domain.rollover.evidence.policy import Policy
-    from danebot.domain.rollover.steps.gate import Refusal
+    from danebot.domain.rollover.steps.refusals import Refusal
 
 
 def plan(observation: Observation, memory: Memory, policy: Policy, now: datetime) -> Plan:
@@ -120,7 +120,7 @@ def _with_repair(base: Plan, key: PublicKey, observation: Observation, memory: M
     there = taken_together(propagations_of(state.required or (), key, seen)) is Seen.EVERYWHERE
     if state.serving is None or not there or not live_is_gone(state.serving, state.owners, seen):
         return base._replace(repair=Repair.NOT_NEEDED, relies=())
-    from danebot.domain.rollover.steps.gate import served_at
+    from danebot.domain.rollover.steps.served import served_at
 
     left = [owner for owner in state.owners if owner not in observation.unharmed]
     known = all(served_at(owner, state, memory, state.staged) for owner in left)

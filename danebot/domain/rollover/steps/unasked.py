@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from danebot.domain.rollover.evidence.memory import Deployment, Memory
     from danebot.domain.rollover.evidence.policy import Policy
     from danebot.domain.rollover.evidence.propagation import Observations
-    from danebot.domain.rollover.steps.gate import Refusal
+    from danebot.domain.rollover.steps.refusals import Refusal
 
 
 def unasked(memory: Memory, state: LineageState) -> bool:
@@ -35,7 +35,7 @@ def unasked(memory: Memory, state: LineageState) -> bool:
 
 def shown_already(memory: Memory, state: LineageState) -> bool:
     """Whether danebot deployed what is live, and every service was there to be shown it."""
-    from danebot.domain.rollover.steps.gate import passed_gate
+    from danebot.domain.rollover.steps.served import passed_gate
 
     live = state.serving
     return live is not None and passed_gate(memory, live) and not unasked(memory, state)
@@ -63,7 +63,7 @@ def refused_reload(
     """
     if shown_already(memory, state):
         return None
-    from danebot.domain.rollover.steps.gate import refused_live
+    from danebot.domain.rollover.steps.reload import refused_live
 
     return refused_live(state, observations, memory, policy=policy, now=now)
 
@@ -88,7 +88,8 @@ def to_be_asked(
     live = state.serving
     if live is None or not unasked(memory, state):
         return memory
-    from danebot.domain.rollover.steps.gate import passed_gate, refused_live
+    from danebot.domain.rollover.steps.reload import refused_live
+    from danebot.domain.rollover.steps.served import passed_gate
 
     last = deployment_of(memory, live, now)._replace(clear_since=None, cleared_at=None)
     if came_by_itself(memory, state):

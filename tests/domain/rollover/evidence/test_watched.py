@@ -33,9 +33,10 @@ from danebot.domain.rollover.evidence.watched import (
     without_records,
 )
 from danebot.domain.rollover.findings.assess import assess
-from danebot.domain.rollover.steps.gate import Refusal, gate
+from danebot.domain.rollover.steps.gate import gate
 from danebot.domain.rollover.steps.phases import Hold, Observation, Phase, Plan, Step
 from danebot.domain.rollover.steps.plan import plan
+from danebot.domain.rollover.steps.refusals import Refusal
 from danebot.domain.rollover.steps.remember import remember
 from danebot.errors import RecordSyntaxError
 from domain.builders import (

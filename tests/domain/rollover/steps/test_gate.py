@@ -34,14 +34,11 @@ from danebot.domain.rollover.evidence.memory import (
 )
 from danebot.domain.rollover.evidence.policy import LONGEST_GAP, LONGEST_WAIT, Policy
 from danebot.domain.rollover.findings.assess import assess
-from danebot.domain.rollover.steps.gate import (
-    LED_ASTRAY,
-    live_refusals,
-    loses_nothing,
-    refused_live,
-)
 from danebot.domain.rollover.steps.phases import Hold, Observation, Phase, Plan, Repair, Step
 from danebot.domain.rollover.steps.plan import plan
+from danebot.domain.rollover.steps.refusals import LED_ASTRAY
+from danebot.domain.rollover.steps.reload import live_refusals, refused_live
+from danebot.domain.rollover.steps.served import loses_nothing
 from danebot.domain.rollover.steps.unasked import disproved
 from domain.builders import DAY, HOUR, MINUTE, MX, MX2, OTHER, T0, UNREACHABLE, line, seen
 from domain.gate_world import EVERYWHERE, HOST, There, Watch, chain, renewal, shown, tlsa, watch

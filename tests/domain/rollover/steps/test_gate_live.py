@@ -22,16 +22,10 @@ from danebot.domain.rollover.evidence.memory import (
     RRsetSighting,
 )
 from danebot.domain.rollover.evidence.policy import Policy
-from danebot.domain.rollover.steps.gate import (
-    BEFORE_FIRST_LOOK,
-    Refusal,
-    gate,
-    live_refusals,
-    loses_nothing,
-    passed_gate,
-    relied_upon,
-    served_at,
-)
+from danebot.domain.rollover.steps.gate import gate, relied_upon
+from danebot.domain.rollover.steps.refusals import BEFORE_FIRST_LOOK, Refusal
+from danebot.domain.rollover.steps.reload import live_refusals
+from danebot.domain.rollover.steps.served import loses_nothing, passed_gate, served_at
 from domain.builders import DAY, HOUR, MINUTE, MX, MX2, OTHER, T0, line, seen
 from domain.gate_world import chain, renewal, shown, tlsa
 

@@ -14,7 +14,8 @@ from danebot.domain.dns.answers import OwnerObservation
 from danebot.domain.dns.tlsa import TlsaRecord
 from danebot.domain.rollover.evidence.memory import Memory, OwnerMemory, RRsetSighting
 from danebot.domain.rollover.evidence.policy import Policy
-from danebot.domain.rollover.steps.gate import Refusal, gate
+from danebot.domain.rollover.steps.gate import gate
+from danebot.domain.rollover.steps.refusals import Refusal
 from domain.builders import DAY, HOUR, MX, T0, seen
 from domain.gate_world import chain, renewal, shown, tlsa
 

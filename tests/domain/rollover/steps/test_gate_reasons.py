@@ -12,8 +12,9 @@ from danebot.domain.lineage.state import Held, LineageState
 from danebot.domain.names import DnsName
 from danebot.domain.rollover.evidence.memory import Memory, OwnerMemory, RRsetSighting
 from danebot.domain.rollover.evidence.policy import Policy
-from danebot.domain.rollover.steps.gate import Refusal, gate
+from danebot.domain.rollover.steps.gate import gate
 from danebot.domain.rollover.steps.phases import Hold, Step
+from danebot.domain.rollover.steps.refusals import Refusal
 from domain.builders import DAY, HOUR, MX, MX2, T0, UNREACHABLE, line, seen
 from domain.gate_world import There, Watch, authority, chain, renewal, shown, tlsa, watch
 

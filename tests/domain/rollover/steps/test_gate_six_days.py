@@ -16,8 +16,8 @@ from danebot.domain.lineage.state import Held, KeyFile
 from danebot.domain.rollover.evidence.memory import Deployment, Memory, Occurrence
 from danebot.domain.rollover.evidence.policy import Policy
 from danebot.domain.rollover.findings.assess import assess
-from danebot.domain.rollover.steps.gate import loses_nothing
 from danebot.domain.rollover.steps.phases import Hold, Observation, Step
+from danebot.domain.rollover.steps.served import loses_nothing
 from domain.builders import DAY, HOUR, MINUTE, MX, T0, UNREACHABLE, seen
 from domain.gate_world import Watch, chain, renewal, shown, tlsa
 
