@@ -10,12 +10,18 @@ from danebot.domain.dns.answers import OwnerObservation, Security
 from danebot.domain.dns.tlsa import TlsaRecord
 from danebot.domain.lineage.state import Held, LineageState
 from danebot.domain.names import DnsName
-from danebot.domain.rollover.evidence.memory import Memory, OwnerMemory, RRsetSighting
+from danebot.domain.rollover.evidence.memory import (
+    Deployment,
+    Memory,
+    Occurrence,
+    OwnerMemory,
+    RRsetSighting,
+)
 from danebot.domain.rollover.evidence.policy import Policy
-from danebot.domain.rollover.steps.gate import gate
+from danebot.domain.rollover.steps.gate import gate, relied_upon
 from danebot.domain.rollover.steps.phases import Hold, Step
 from danebot.domain.rollover.steps.refusals import Refusal
-from domain.builders import DAY, HOUR, MX, MX2, T0, UNREACHABLE, line, seen
+from domain.builders import DAY, HOUR, MX, MX2, OTHER, T0, UNREACHABLE, line, seen
 from domain.gate_world import There, Watch, authority, chain, renewal, shown, tlsa, watch
 
 A, B = tlsa("2 1 1", by="A"), tlsa("2 1 1", by="B")
@@ -23,6 +29,12 @@ ODD = TlsaRecord(9, 1, 1, b"x" * 32)
 SAME, SWITCHED = chain(version=2), chain(by="B", version=2)
 POLICY = Policy(min_wait=timedelta(0), margin=HOUR)
 MUTE: dict[str, There] = {"ns1": None, "ns2": UNREACHABLE}
+LIVE, NEW = chain(), chain(key="new", version=2)
+STATE = renewal(SAME)
+NONE_LIVE = STATE._replace(live=None, combo=None)
+FOUND = Deployment(
+    LIVE.chain.fingerprint, LIVE.key.digest, T0 - DAY, origin=Occurrence.FOUND
+)  # no service was seen to serve it
 LONG = OwnerMemory(watched_since=T0 - 365 * DAY)
 HAD_A = LONG._replace(rrsets=(RRsetSighting((A,), HOUR, T0 - 30 * DAY),))
 
@@ -214,3 +226,41 @@ def presenting(held: Held, *above: str) -> Held:
     """That leaf with these authorities in this order."""
     ders = (held.chain.ders[0], *(authority(name).der for name in above))
     return held._replace(chain=held.chain._replace(ders=ders))
+
+
+# ---- what services have ------------------------------------------------------------------------
+
+
+def test_only_services_of_watched_owners_are_relied_upon() -> None:
+    names = (MX, MX2, OTHER)
+    looks = seen(*(shown(tlsa("3 1 1", key="former"), owner=owner) for owner in names))
+    memory = Memory(owners=dict.fromkeys(names, LONG))
+
+    def found(state: LineageState) -> object:
+        return relied_upon(state, SAME, looks, memory, policy=POLICY, now=T0)
+
+    assert found(STATE._replace(required=(line(), line(MX2), line(OTHER)))) == (MX, MX2)
+    assert found(STATE._replace(fading=(line(MX2),))) == (MX,)
+    assert found(NONE_LIVE) == ()
+
+
+def test_without_a_live_chain_nothing_is_refused() -> None:
+    memory = Memory(owners={MX: OwnerMemory()})
+    assert gate(NONE_LIVE, SAME, {}, memory, policy=POLICY, now=T0) is None
+
+
+def test_a_former_chain_is_named_where_a_service_may_have_it_alone() -> None:
+    for deployment, named in ((FOUND, True), (None, False)):
+        memory = Memory(owners={MX: LONG}, deployment=deployment)
+        found = gate(STATE, NEW, seen(shown(tlsa("3 1 1"))), memory, policy=POLICY, now=T0)
+        assert found is not None
+        assert ("former chain" in found.reason) is named
+
+
+@pytest.mark.parametrize(("there", "publish"), [("3 1 1", "3 1 1"), ("3 1 2", "3 1 2")])
+def test_the_record_to_publish_counts_beside_what_is_there(there: str, publish: str) -> None:
+    memory = Memory(owners={MX: LONG}, deployment=FOUND)
+    one = seen(shown(tlsa(there, key="former")))
+    found = gate(STATE, NEW, one, memory, policy=POLICY, now=T0)
+    assert found is not None
+    assert found.publish == tlsa(publish, key="new")

@@ -1,4 +1,4 @@
-"""Whether services may begin to serve what is live, or go on from what they serve."""
+"""What services have, and whether they lose anything by going on from what they present."""
 
 from __future__ import annotations
 
@@ -22,11 +22,8 @@ from danebot.domain.rollover.evidence.memory import (
     RRsetSighting,
 )
 from danebot.domain.rollover.evidence.policy import Policy
-from danebot.domain.rollover.steps.gate import gate, relied_upon
-from danebot.domain.rollover.steps.refusals import BEFORE_FIRST_LOOK, Refusal
-from danebot.domain.rollover.steps.reload import live_refusals
 from danebot.domain.rollover.steps.served import loses_nothing, passed_gate, served_at
-from domain.builders import DAY, HOUR, MINUTE, MX, MX2, OTHER, T0, line, seen
+from domain.builders import DAY, HOUR, MINUTE, MX, MX2, OTHER, T0, seen
 from domain.gate_world import chain, renewal, shown, tlsa
 
 POLICY = Policy(min_wait=timedelta(0), margin=HOUR)
@@ -45,55 +42,6 @@ FOUND = Deployment(
 def cached(*records: TlsaRecord, until: datetime | None = T0) -> OwnerMemory:
     """An owner of which an RRset is in caches, for two hours after its end."""
     return LONG._replace(rrsets=(RRsetSighting(tuple(sorted(records)), HOUR, T0 - DAY, until),))
-
-
-# ---- services that are to begin with what is live ----------------------------------------------
-
-
-def refusals(
-    *looks: OwnerObservation,
-    known: OwnerMemory = LONG,
-    deployment: Deployment | None = None,
-    now: datetime = T0,
-    state: LineageState = STATE,
-) -> list[Refusal]:
-    memory = Memory(owners={MX: known}, deployment=deployment)
-    return list(live_refusals(state, seen(*looks), memory, policy=POLICY, now=now))
-
-
-def test_what_was_never_seen_is_unknown() -> None:
-    unknown = Refusal(MX, "its TLSA records were never seen", unknown=True)
-    assert refusals(known=OwnerMemory()) == [unknown]
-    assert refusals(shown(OURS), known=OwnerMemory()) == []
-    assert refusals() == []
-    assert refusals(known=OwnerMemory(), state=NONE_LIVE) == []
-
-
-def test_what_is_there_must_satisfy_those_who_are_given_a_certificate() -> None:
-    assert refusals(shown(FORMER)) == [Refusal(MX, f"{FORMER} doesn't match it")]
-    stronger = tlsa("3 1 2", key="third")  # beside which our digest doesn't count
-    assert [one.until for one in refusals(shown(OURS, stronger))] == [None]
-    assert refusals(shown(A)) == []
-    assert refusals(shown(A), known=FRESH, deployment=FOUND) == []
-
-
-def test_so_must_what_caches_hold_of_it_as_long_as_they_do() -> None:
-    known, now = cached(FORMER, THIRD), shown(THIRD, OURS)
-    words = f"{'; '.join(map(str, sorted((FORMER, THIRD))))} doesn't match it"
-    end = T0 + 2 * HOUR
-    assert refusals(now, known=known, now=end - MINUTE) == [Refusal(MX, words, until=end)]
-    assert refusals(now, known=known, now=end) == []
-    assert refusals(shown(OURS), known=known) == []  # of which nothing is left
-
-
-def test_one_record_of_several_may_have_been_alone_before_the_first_look() -> None:
-    both, known_at = shown(FORMER, OURS), past_known_at(FRESH, POLICY)
-    assert known_at is not None
-    past = Refusal(MX, BEFORE_FIRST_LOOK, until=known_at)
-    assert refusals(both, known=FRESH, deployment=FOUND, now=known_at - MINUTE) == [past]
-    assert refusals(both, known=FRESH, deployment=FOUND, now=known_at) == []
-    assert refusals(both, known=FRESH) == []  # they serve it
-    assert refusals(both, known=OwnerMemory(), deployment=FOUND) == []
 
 
 # ---- services that go on from what they present -----------------------------------------------
@@ -239,41 +187,3 @@ def test_only_a_service_can_have_come_since_others_were_asked(
 ) -> None:
     found = served_at(owner, STATE, Memory(asked=(MX,)), None)  # type: ignore[arg-type]
     assert (found is not None) is known
-
-
-def test_only_services_of_watched_owners_are_relied_upon() -> None:
-    names = (MX, MX2, OTHER)
-    looks = seen(*(shown(FORMER, owner=owner) for owner in names))
-    memory = Memory(owners=dict.fromkeys(names, LONG))
-
-    def found(state: LineageState) -> object:
-        return relied_upon(state, SAME, looks, memory, policy=POLICY, now=T0)
-
-    assert found(STATE._replace(required=(line(), line(MX2), line(OTHER)))) == (MX, MX2)
-    assert found(STATE._replace(fading=(line(MX2),))) == (MX,)
-    assert found(NONE_LIVE) == ()
-
-
-def test_without_a_live_chain_nothing_is_refused() -> None:
-    memory = Memory(owners={MX: OwnerMemory()})
-    assert gate(NONE_LIVE, SAME, {}, memory, policy=POLICY, now=T0) is None
-
-
-# ---- what is told ------------------------------------------------------------------------------
-
-
-def test_a_former_chain_is_named_where_a_service_may_have_it_alone() -> None:
-    for deployment, named in ((FOUND, True), (None, False)):
-        memory = Memory(owners={MX: LONG}, deployment=deployment)
-        found = gate(STATE, NEW, seen(shown(OURS)), memory, policy=POLICY, now=T0)
-        assert found is not None
-        assert ("former chain" in found.reason) is named
-
-
-@pytest.mark.parametrize(("there", "publish"), [("3 1 1", "3 1 1"), ("3 1 2", "3 1 2")])
-def test_the_record_to_publish_counts_beside_what_is_there(there: str, publish: str) -> None:
-    memory = Memory(owners={MX: LONG}, deployment=FOUND)
-    one = seen(shown(tlsa(there, key="former")))
-    found = gate(STATE, NEW, one, memory, policy=POLICY, now=T0)
-    assert found is not None
-    assert found.publish == tlsa(publish, key="new")

@@ -1,0 +1,85 @@
+"""Whether services may begin to serve what is live."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from danebot.domain.dns.answers import OwnerObservation
+from danebot.domain.dns.tlsa import TlsaRecord
+from danebot.domain.lineage.state import LineageState
+from danebot.domain.rollover.evidence.caches import past_known_at
+from danebot.domain.rollover.evidence.memory import (
+    Deployment,
+    Memory,
+    Occurrence,
+    OwnerMemory,
+    RRsetSighting,
+)
+from danebot.domain.rollover.evidence.policy import Policy
+from danebot.domain.rollover.steps.refusals import BEFORE_FIRST_LOOK, Refusal
+from danebot.domain.rollover.steps.reload import live_refusals
+from domain.builders import DAY, HOUR, MINUTE, MX, T0, seen
+from domain.gate_world import chain, renewal, shown, tlsa
+
+POLICY = Policy(min_wait=timedelta(0), margin=HOUR)
+LIVE = chain()
+STATE = renewal(chain(version=2))
+NONE_LIVE = STATE._replace(live=None, combo=None)
+A, OURS = tlsa("2 1 1", by="A"), tlsa("3 1 1")
+FORMER, THIRD = tlsa("3 1 1", key="former"), tlsa("3 1 1", key="third")
+LONG = OwnerMemory(watched_since=T0 - 365 * DAY)
+FRESH = OwnerMemory(watched_since=T0)
+FOUND = Deployment(
+    LIVE.chain.fingerprint, LIVE.key.digest, T0 - DAY, origin=Occurrence.FOUND
+)  # no service was seen to serve it
+
+
+def cached(*records: TlsaRecord, until: datetime | None = T0) -> OwnerMemory:
+    """An owner of which an RRset is in caches, for two hours after its end."""
+    return LONG._replace(rrsets=(RRsetSighting(tuple(sorted(records)), HOUR, T0 - DAY, until),))
+
+
+def refusals(
+    *looks: OwnerObservation,
+    known: OwnerMemory = LONG,
+    deployment: Deployment | None = None,
+    now: datetime = T0,
+    state: LineageState = STATE,
+) -> list[Refusal]:
+    memory = Memory(owners={MX: known}, deployment=deployment)
+    return list(live_refusals(state, seen(*looks), memory, policy=POLICY, now=now))
+
+
+def test_what_was_never_seen_is_unknown() -> None:
+    unknown = Refusal(MX, "its TLSA records were never seen", unknown=True)
+    assert refusals(known=OwnerMemory()) == [unknown]
+    assert refusals(shown(OURS), known=OwnerMemory()) == []
+    assert refusals() == []
+    assert refusals(known=OwnerMemory(), state=NONE_LIVE) == []
+
+
+def test_what_is_there_must_satisfy_those_who_are_given_a_certificate() -> None:
+    assert refusals(shown(FORMER)) == [Refusal(MX, f"{FORMER} doesn't match it")]
+    stronger = tlsa("3 1 2", key="third")  # beside which our digest doesn't count
+    assert [one.until for one in refusals(shown(OURS, stronger))] == [None]
+    assert refusals(shown(A)) == []
+    assert refusals(shown(A), known=FRESH, deployment=FOUND) == []
+
+
+def test_so_must_what_caches_hold_of_it_as_long_as_they_do() -> None:
+    known, now = cached(FORMER, THIRD), shown(THIRD, OURS)
+    words = f"{'; '.join(map(str, sorted((FORMER, THIRD))))} doesn't match it"
+    end = T0 + 2 * HOUR
+    assert refusals(now, known=known, now=end - MINUTE) == [Refusal(MX, words, until=end)]
+    assert refusals(now, known=known, now=end) == []
+    assert refusals(shown(OURS), known=known) == []  # of which nothing is left
+
+
+def test_one_record_of_several_may_have_been_alone_before_the_first_look() -> None:
+    both, known_at = shown(FORMER, OURS), past_known_at(FRESH, POLICY)
+    assert known_at is not None
+    past = Refusal(MX, BEFORE_FIRST_LOOK, until=known_at)
+    assert refusals(both, known=FRESH, deployment=FOUND, now=known_at - MINUTE) == [past]
+    assert refusals(both, known=FRESH, deployment=FOUND, now=known_at) == []
+    assert refusals(both, known=FRESH) == []  # they serve it
+    assert refusals(both, known=OwnerMemory(), deployment=FOUND) == []
