@@ -137,8 +137,8 @@ def covers(names: Container[DnsName], name: DnsName) -> bool:
     """Whether one of ``names`` is ``name``, or a wildcard for its first label."""
     if name in names:
         return True
-    first, _, parent = name.text.partition(".")
-    return bool(parent) and first != "*" and DnsName(f"*.{parent}") in names
+    _, _, parent = name.text.partition(".")
+    return bool(parent) and DnsName(f"*.{parent}") in names
 
 
 class Hostname(_Name):

@@ -287,16 +287,13 @@ def _judge_pkix(record: TlsaRecord, scene: _Scene) -> _Found:
     """PKIX-EE(1) and PKIX-TA(0): constraints on a chain to the trust store (RFC 6698 2.1.1)."""
     of_leaf = record.usage == Usage.PKIX_EE
     if scene.store is None:
-        candidates = (scene.leaf,) if of_leaf else scene.above
-        if any(_associated(record, certificate) for certificate in candidates):
-            return _Found(RecordVerdict(record, Reason.NO_TRUST_STORE))
-        if of_leaf:
-            return _Found(RecordVerdict(record, Reason.NO_MATCH))
-        # The anchor may be one that the sender has and the server doesn't present.
-        return _Found(RecordVerdict(record, Reason.NO_TRUST_STORE))
-    pool = list(scene.presented)
-    if not of_leaf and (record.selector, record.mtype) == (Selector.CERT, MatchingType.FULL):
-        pool[:0] = [certificate for certificate in [read(record.data)] if certificate is not None]
+        # An authority may be one that the sender has and the server doesn't present.
+        other_leaf = of_leaf and not _associated(record, scene.leaf)
+        return _Found(
+            RecordVerdict(record, Reason.NO_MATCH if other_leaf else Reason.NO_TRUST_STORE)
+        )
+    named = read(record.data)  # neither a digest nor a key reads as a certificate
+    pool = [named, *scene.presented] if named is not None else scene.presented
     path = pkix.build_trusted(scene.leaf, pool, scene.store, scene.now)
     candidates = path.certificates[:1] if of_leaf else path.certificates[1:]
     depth = next(

@@ -175,9 +175,9 @@ def _concerning(ways: MailWays, lineages: Names) -> Iterable[MailRoute]:
             for domain in near
             if not led or not _listed(routes[domain]) or _leads(routes[domain], names)
         }
-    declared = {route.domain: route for route in ways.routes if _may_lead(route)}
-    wanted |= {domain: None for domain in ways.declared if domain in declared}
-    return [(routes | declared)[domain] for domain in wanted]
+    leading = {route.domain: route for route in ways.routes if _may_lead(route)}
+    wanted |= {domain: None for domain in ways.declared if domain in leading}
+    return [leading[domain] for domain in wanted]  # what is near may lead, too
 
 
 def _may_lead(route: MailRoute) -> bool:

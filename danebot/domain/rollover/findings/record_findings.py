@@ -71,7 +71,7 @@ def _of_one(scene: Scene, propagation: Propagation) -> Iterator[Finding]:
             case Obstacle.SERVER_LACKS:
                 lacking.append(gap.where)
             case Obstacle.NOT_OBSERVED | Obstacle.SERVER_SILENT | Obstacle.OVERRULED:
-                continue
+                pass
             case _:
                 yield _unsecured(scene, owner, gap)
     if any(gap.obstacle is Obstacle.OVERRULED for gap in propagation.gaps):

@@ -109,7 +109,7 @@ def advise(
             demanded[key_record(spki, _STRONG)] = None
     restated: dict[TlsaRecord, None] = {}
     if any(_is(record, _STRONG) for record in demanded):
-        restated |= dict.fromkeys(ours[r] for r in sorted(there) if r in ours and _is(r, _WEAK))
+        restated |= dict.fromkeys(ours[r] for r in sorted(there) if r in ours)
     partly = there - everywhere
     if made_by_wildcard(observation) and not everywhere.issuperset((*demanded, *restated)):
         restated |= dict.fromkeys(sorted(there))

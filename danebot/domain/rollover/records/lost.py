@@ -42,8 +42,7 @@ def _digests(memory: Memory, state: LineageState) -> Iterator[bytes]:
     for held in (state.live, state.combo, state.staged):
         if held is not None:
             yield held.chain.key.digest
-            if held.key is not None:
-                yield held.key.digest
+            yield held.key.digest
     for file in (state.next, state.ready):
         if file is not None and file.key is not None:
             yield file.key.digest

@@ -257,7 +257,7 @@ def _remember_awaited(
             return awaiting
         case Seen.EVERYWHERE:
             since = _since(awaiting, now)
-            if awaiting.seen_since is None and not _cache_explains(awaiting, ttls):
+            if not _cache_explains(awaiting, ttls):
                 since = now
             if state.ready is not None:  # a later mtime: someone began cooling again
                 since = min(max(since, state.ready.modified), now)
@@ -292,8 +292,7 @@ def _missing(awaiting: Awaiting, propagations: tuple[Propagation, ...], now: dat
         return awaiting._replace(served_since=None, lagged_at=None, seen_since=None)
     if awaiting.seen_since is not None:  # it has lost what it had
         awaiting = awaiting._replace(belied_at=now, served_since=None, seen_since=None)
-    served = now if awaiting.served_since is None else _since(awaiting, now)
-    return awaiting._replace(served_since=served, lagged_at=now)
+    return awaiting._replace(served_since=_since(awaiting, now), lagged_at=now)
 
 
 def _heed(

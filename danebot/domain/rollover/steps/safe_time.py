@@ -122,4 +122,4 @@ def _as_if_seen(
     """The wait for the successor as it would be with its records at every server by now."""
     witness = Witness.SERVERS if all(one.heard for one in owners) else Witness.RESOLVER
     new = Awaiting(b"", now, unseen_at=now, lines=state.required or (), witness=witness)
-    return (memory.awaiting or new)._replace(served_since=now, seen_since=now)
+    return (memory.awaiting or new)._replace(seen_since=now)
