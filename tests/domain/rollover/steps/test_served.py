@@ -156,6 +156,18 @@ def test_what_was_heard_counts_however_old_the_chain_is_that_is_presented() -> N
     assert not safe(shown(OURS, at={"ns1": None, "ns2": [FORMER]}), presented=over)
 
 
+def test_what_was_there_before_the_first_look_counts_for_another_key_however_old_it_is() -> None:
+    both, known_at = shown(FORMER, OURS), past_known_at(FRESH, POLICY)
+    assert known_at is not None
+    over = chain("former", days=-1).chain.ders
+    assert not safe(both, known=FRESH, presented=over, now=known_at - MINUTE)
+    assert safe(both, known=FRESH, presented=over, now=known_at)
+
+
+def test_what_is_no_certificate_has_nothing_to_lose() -> None:
+    assert safe(shown(FORMER, OURS, at=MUTE), known=QUIET, presented=(b"none",))
+
+
 def test_what_cannot_be_read_of_a_chain_is_not_known_to_near_its_end() -> None:
     """Its extensions are damaged: senders who go by the leaf's key don't mind."""
     whole, above = chain("former", days=1).chain.ders
