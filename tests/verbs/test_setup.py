@@ -153,6 +153,7 @@ def host(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> Iterator[Host]:
         made.write("bin/postfix", "#!/bin/sh\n", 0o755)
         monkeypatch.setenv("PATH", f"{made.root}/bin:{os.environ['PATH']}")
         monkeypatch.setattr(desk.dns, "probe", made.probe)
+        monkeypatch.setattr("danebot.jobs.confirm._PAUSES", (0.0, 0.0, 0.0))  # nobody reloads
         for name in ("setup", "doctor"):
             monkeypatch.setattr(f"danebot.verbs.{name}.ROOT", made.root)
         monkeypatch.setattr("danebot.verbs.files._data", nothing_brought)
