@@ -44,7 +44,7 @@ _LONG = frozenset(
         *(situations.stranger, situations.init),
     }
 )
-_AT_ONCE = 2
+_AT_ONCE = 4
 _LOOK = 0.5  # seconds
 _MOST = 3  # things broken in one operation, after which the next has its turn
 _AGAIN = "PYTHONPATH=.:tests python -m prove.crash_points {}"
