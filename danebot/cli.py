@@ -167,7 +167,9 @@ def guarded(action: Callable[[], object]) -> int:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return ATTENTION
     except OSError as exc:
-        _complain(f"{exc.filename or 'input/output'}: {exc.strerror}")
+        from danebot.adapters.replacing import advice
+
+        _complain(f"{exc.filename or 'input/output'}: {exc.strerror}; {advice(exc)}")
         return ATTENTION
     except Exception as exc:  # noqa: BLE001 - the last line of defence against a traceback
         _complain(_unforeseen(exc))

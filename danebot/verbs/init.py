@@ -52,7 +52,8 @@ def init(console: Console, names: tuple[str, ...], *, told: Told, dry_run: bool)
         return _say_none(console, context)
     if dry_run:
         looked = _looked(context, selected)
-        console.see_certbot()
+        if any(isinstance(found, _Looked) for found in looked.values()):
+            console.see_certbot()  # else that comes first: it is root's to read
         status, bare = FINE, []
         for name, found in looked.items():
             status = max(status, _init_dry(console, context, name, found, told))
@@ -62,10 +63,10 @@ def init(console: Console, names: tuple[str, ...], *, told: Told, dry_run: bool)
             status = ATTENTION
         console.say("nothing was changed")
         return status
-    console.certbot()
     started = context.clock()
     status = FINE
     with console.locked():
+        console.certbot()
         new = [name for name in selected if not tree.paths(name).staged]
         console.progress("looking for TLSA records that are published already")
         done, behind = [], list[Finding]()
@@ -300,8 +301,8 @@ def _init_dry(
     from danebot.jobs.init import stageable
 
     paths = context.tree.paths(name)
-    managed = paths.staging.is_dir()
     try:
+        managed = paths.staged
         looked = _admitted(name, found, told)
         if not managed:
             stageable(context, name)

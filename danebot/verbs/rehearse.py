@@ -20,9 +20,9 @@ def rehearse(console: Console, lineage: str, *, hooks: bool, no_certbot: bool) -
 
     context = console.context(console.tree())
     context.tree.select((lineage,))
-    certbot = None if no_certbot else see_certbot(console.settings)
     worst = Severity.INFO
     with console.locked() as lock:
+        certbot = None if no_certbot else see_certbot(console.settings)
         for part in job(context, lineage, certbot, lock, hooks=hooks):
             took = part.took.total_seconds()
             spent = f" ({took:.0f} s)" if took >= _WORTH_TELLING else ""
