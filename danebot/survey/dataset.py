@@ -58,6 +58,7 @@ class SurveyState(NamedTuple):
     """What ``survey.json`` says: of which input, how many names, and what is complete.
 
     ``prints`` tell an input that has changed, ``completed`` is a time in ISO 8601.
+    ``hosts`` is how many a complete one has; None of one by an earlier danebot.
     """
 
     inputs: tuple[str, ...]
@@ -70,6 +71,7 @@ class SurveyState(NamedTuple):
     settings: dict[str, str] = {}  # noqa: RUF012 - never changed
     prints: tuple[str, ...] = ()
     completed: str = ""
+    hosts: int | None = None
 
 
 class DataSet:
@@ -188,9 +190,8 @@ class DataSet:
     def whole(self, stage: Folder) -> Iterator[DataSet]:
         """A place to write a stage that comes as a whole: it has its name when the block ends."""
         folder = self.folder(stage)
+        new = DataSet(temporary(folder.parent))
         try:
-            folder.parent.mkdir(parents=True, exist_ok=True)
-            new = DataSet(temporary(folder.parent))
             new.folder(stage).mkdir(parents=True)
             yield new
             for path in new.folder(stage).iterdir():
@@ -198,9 +199,11 @@ class DataSet:
             sync_directory(new.folder(stage))
             new.folder(stage).rename(folder)
             sync_directory(folder.parent)
-            _remove(new.root)
         except OSError as exc:
             raise unwritten(folder, exc) from exc
+        finally:
+            with suppress(OSError):
+                _remove(new.root)
 
     # ---- the state ------------------------------------------------------------------------------
 

@@ -31,11 +31,13 @@ def finished(root: Path) -> DataSet:
         raise ConfigError(f"{root}: holds no survey; name the directory that --into named")
     if not state.complete:
         raise ConfigError(f"{root}: isn't complete; go on with the command that began it")
-    found = data.count(Folder.DOMAINS)
-    if found != state.domains:
-        raise SurveyError(
-            f"{root}: lacks some: it has {found} of {state.domains} domains; copy all of it again"
-        )
+    for folder, wanted in ((Folder.DOMAINS, state.domains), (Folder.HOSTS, state.hosts)):
+        found = data.count(folder)
+        if wanted is not None and found != wanted:
+            raise SurveyError(
+                f"{root}: lacks some: it has {found} of {wanted} {folder.value}; copy all of it "
+                "again, or survey them anew into another directory"
+            )
     return data
 
 

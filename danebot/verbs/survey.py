@@ -81,6 +81,7 @@ def _diff(console: Console, paths: Sequence[str]) -> int:
 
 def _run(console: Console, paths: Sequence[str], options: Mapping[str, Any]) -> int:
     from danebot.survey.dataset import DataSet, Folder
+    from danebot.survey.tables import finished
 
     if not options["into"]:
         raise click.UsageError("run: say where results go: --into DIR")
@@ -103,7 +104,9 @@ def _run(console: Console, paths: Sequence[str], options: Mapping[str, Any]) -> 
             out = state.opted_out + state.domains - kept
             done = datetime.now(UTC).isoformat(timespec="seconds")
             state = state._replace(complete=True, completed=done, domains=kept, opted_out=out)
+            state = state._replace(hosts=data.count(Folder.HOSTS))
             data.remember(state)
+        finished(data.root)
         data.drop_work()
         if options["json_lines"]:
             from danebot.survey.lines import write_lines

@@ -19,7 +19,7 @@ pytest.importorskip("pyarrow", reason="danebot[survey] isn't installed")
 pytest.importorskip("duckdb", reason="danebot[survey] isn't installed")
 
 from danebot.survey import rows
-from danebot.survey.dataset import DataSet, Folder, SurveyState
+from danebot.survey.dataset import STATE, DataSet, Folder, SurveyState
 from danebot.survey.diff import compare
 from danebot.survey.report import FAILING, PAGE, make_report
 from danebot.survey.tables import cell
@@ -75,7 +75,8 @@ def survey(
 ) -> Path:
     root.mkdir()
     data = DataSet(root)
-    data.remember(SurveyState(("-",), len(domains), input_complete=True, complete=complete))
+    state = SurveyState(("-",), len(domains), input_complete=True, complete=complete)
+    data.remember(state._replace(hosts=len(hosts)))
     data.write(Folder.DOMAINS, 0, domains, rows.domain_schema())
     data.write(Folder.HOSTS, 0, hosts, rows.host_schema())
     return root
@@ -287,14 +288,23 @@ def test_a_record_of_both_surveys_is_an_overlap_if_it_may_match(
     ]
 
 
-def test_a_survey_that_lost_a_partition_is_none(tmp_path: Path) -> None:
-    """What was copied in part, for one: domains would be gone, and nobody would say so."""
+@pytest.mark.parametrize("folder", [Folder.DOMAINS, Folder.HOSTS])
+def test_a_survey_that_lost_a_partition_is_none(tmp_path: Path, folder: Folder) -> None:
+    """What was copied in part, for one: they would be gone, and nobody would say so."""
     whole = survey(tmp_path / "whole", [domain("a.test")], [host()])
     part = survey(tmp_path / "part", [domain("a.test")], [host()])
-    DataSet(part).part(Folder.DOMAINS, 0).unlink()
+    DataSet(part).part(folder, 0).unlink()
     for ask in (lambda: make_report(part), lambda: compare(part, whole)):
-        with pytest.raises(DanebotError, match="part: lacks some: it has 0 of 1 domains"):
+        with pytest.raises(DanebotError, match=f"part: lacks some: it has 0 of 1 {folder.value}"):
             ask()
+
+
+def test_a_survey_of_an_earlier_danebot_does_not_say_how_many_hosts(tmp_path: Path) -> None:
+    old = survey(tmp_path / "old", [domain("a.test")], [host()])
+    document = json.loads((old / STATE).read_text())
+    del document["hosts"]
+    (old / STATE).write_text(json.dumps(document))
+    make_report(old)
 
 
 _SQL = re.compile(r"^```sql\n(.*?)^```$", re.MULTILINE | re.DOTALL)

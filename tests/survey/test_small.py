@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections import Counter
 from datetime import timedelta
 from pathlib import Path
@@ -109,6 +110,15 @@ def test_what_is_complete_is_not_done_again(surveyed: Path, tmp_path: Path) -> N
     assert sorted(json.loads(one)["domain"] for one in lines) == sorted(
         name for name, _ in domains(COUNT)
     )
+
+
+def test_what_lost_a_partition_is_not_complete(surveyed: Path, tmp_path: Path) -> None:
+    lost = tmp_path / "lost"
+    shutil.copytree(surveyed, lost)
+    next((lost / "hosts").glob("*.parquet")).unlink()
+    words = job.run_words(surveyed.parent / "domains.txt", lost)
+    status, _, err = job.done(tmp_path, *words)
+    assert (status, "lacks some" in err) == (1, True)
 
 
 def test_another_input_is_refused(surveyed: Path, tmp_path: Path) -> None:

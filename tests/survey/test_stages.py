@@ -233,6 +233,21 @@ def test_a_partition_is_there_whole_or_not_at_all(tmp_path: Path) -> None:
     assert list(data.folder(Folder.INPUT).iterdir()) == []
 
 
+@pytest.mark.parametrize("error", [RuntimeError("in the middle"), OSError(28, "No space left")])
+def test_a_stage_that_fails_leaves_nothing(tmp_path: Path, error: Exception) -> None:
+    data = DataSet(tmp_path)
+
+    def fails() -> None:
+        with data.whole(Folder.INPUT) as new:
+            new.write(Folder.INPUT, 0, [{"domain": "a.test"}], rows.input_schema())
+            raise error
+
+    with pytest.raises((RuntimeError, SurveyError), match=r"in the middle|free some space"):
+        fails()
+    assert not data.is_there(Folder.INPUT)
+    assert not list(tmp_path.rglob(".danebot-tmp-*"))
+
+
 def test_a_full_disk_is_told() -> None:
     path = Path("/dev/full")
     if not path.exists():
