@@ -74,11 +74,8 @@ def main() -> int:
     parser.add_argument("--part", action="append", choices=names, help="this one alone")
     parser.add_argument("--here", type=int, metavar="CORES", help=argparse.SUPPRESS)
     options = parser.parse_args()
-    for number in (
-        signal.SIGINT,
-        signal.SIGTERM,
-    ):  # a shell has what is in the background ignore it
-        signal.signal(number, signal.default_int_handler)
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell in the background ignores it
+    signal.signal(signal.SIGTERM, _interrupt if options.here else signal.default_int_handler)
     seed = random.SystemRandom().randrange(10**6) if options.seed is None else options.seed
     chosen = [part for part in PARTS if options.part is None or part.name in options.part]
     seconds = options.minutes * 60
@@ -92,6 +89,11 @@ def main() -> int:
     table(rows)
     click.echo(f"{(time.monotonic() - began) / 60:.1f} minutes, seed {seed}")
     return int(any(row.broken for row in rows))
+
+
+def _interrupt(*_: object) -> None:
+    """As a part's end from outside: those who work for it are waited for, so they end as well."""
+    os.killpg(0, signal.SIGINT)
 
 
 def all_of(parts: list[Part], budget: Budget) -> list[Row]:

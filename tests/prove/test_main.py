@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
 from collections import Counter
 from pathlib import Path
 
@@ -38,6 +44,39 @@ def test_a_part_that_goes_on_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(prove, "_KILLED", -3590)
     (row,) = prove.apart(small_worlds.PART, 3600, 1, 1, set())
     assert row == Row("small worlds, ended since its time was over", "nothing")
+
+
+@pytest.mark.parametrize("at_first", [signal.SIGINT, signal.SIGTERM])
+def test_a_part_that_is_told_to_end_leaves_nobody_at_work(
+    tmp_path: Path, at_first: signal.Signals
+) -> None:
+    words = ["--part", "histories", "--minutes", "9", "--here", "2"]
+    with (tmp_path / "out").open("w") as out:
+        part = subprocess.Popen(
+            [sys.executable, "-m", "prove", *words], stdout=out, stderr=out, start_new_session=True
+        )
+    try:
+        while len(_group(part.pid)) < 3:  # the test's time limit ends it
+            assert part.poll() is None, (tmp_path / "out").read_text()
+            time.sleep(0.1)
+        time.sleep(1)  # they have begun
+        os.killpg(part.pid, at_first) if at_first is signal.SIGINT else part.terminate()
+        part.wait(60)
+        while _group(part.pid):
+            time.sleep(0.1)
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(part.pid, signal.SIGKILL)
+        part.wait()
+
+
+def _group(leader: int) -> list[str]:
+    """The processes of a group that haven't ended."""
+    found = subprocess.run(
+        ["ps", "-eo", "pgid=,stat=,pid="], capture_output=True, text=True, check=True
+    )
+    rows = [line.split() for line in found.stdout.splitlines()]
+    return [pid for group, state, pid in rows if group == str(leader) and state[0] != "Z"]
 
 
 def test_a_part_that_breaks_off_is_a_fault() -> None:
