@@ -14,8 +14,8 @@ import time
 import warnings
 from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError
-from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING
+from contextlib import ExitStack, contextmanager, suppress
+from typing import TYPE_CHECKING, TypeVar
 
 from danebot import __version__
 from danebot.errors import DanebotError
@@ -29,6 +29,7 @@ from danebot.tuples import NamedTuple
 if TYPE_CHECKING:
     from distributed import Client, Future
 
+T = TypeVar("T")
 _RETRIES = 2  # of a task that fails by itself; a worker's death Dask counts apart
 _WAIT = 30  # seconds for a scheduler to answer
 
@@ -107,7 +108,9 @@ def cluster(
                 tls_ca_file=ca, tls_client_cert=cert, tls_client_key=key, require_encryption=True
             )
             try:
-                client = Client(scheduler, timeout=_WAIT, security=security if tls else None)
+                client = _begun(
+                    Client, scheduler, timeout=_WAIT, security=security if tls else None
+                )
             except (OSError, ValueError, TypeError) as exc:
                 raise SurveyError(
                     f"the scheduler at {scheduler} doesn't answer ({type(exc).__name__}); "
@@ -116,12 +119,14 @@ def cluster(
             with client, _told_if_gone(client):
                 yield client
             return
-        with (
-            tempfile.TemporaryDirectory(
+        with ExitStack() as kept:
+            own_directory = tempfile.TemporaryDirectory(
                 prefix="danebot-survey-", ignore_cleanup_errors=True
-            ) as own_directory,
-            dask.config.set({"temporary-directory": own_directory}),
-            LocalCluster(
+            )
+            own = kept.enter_context(own_directory)
+            kept.enter_context(dask.config.set({"temporary-directory": own}))
+            ours = _begun(
+                LocalCluster,
                 n_workers=workers,
                 threads_per_worker=1,
                 processes=True,
@@ -129,11 +134,25 @@ def cluster(
                 dashboard_address="127.0.0.1:0",
                 silence_logs=logging.CRITICAL,
                 memory_limit=0,
-            ) as own,
-            Client(own) as client,
-            _told_if_gone(client),
-        ):
+            )
+            client = kept.enter_context(_begun(Client, kept.enter_context(ours)))
+            kept.enter_context(_told_if_gone(client))
             yield client
+
+
+def _begun(begin: Callable[..., T], *words: object, **settings: object) -> T:
+    """What of Dask begins; raises `SurveyError` where it doesn't come up in its own time.
+
+    Its event loop has ten seconds for that, and an assertion says that it took longer.
+    """
+    try:
+        return begin(*words, **settings)
+    except (AssertionError, RuntimeError) as exc:
+        words_of_it = f": {str(exc).splitlines()[0]}" if str(exc) else ""
+        raise SurveyError(
+            f"Dask didn't start here{words_of_it}; see what else this host is busy with, and run "
+            "it again"
+        ) from exc
 
 
 @contextmanager
