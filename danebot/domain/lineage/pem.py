@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     )
 
 
+_DASHES = b"-----"
 _BEGIN = re.compile(rb"-----BEGIN [^-\n]*PRIVATE KEY-----")
 _END = re.compile(rb"-----END [^-\n]*-----[ \t\r]*\n?")
 _CURVES: dict[KeyType, ec.EllipticCurve] = {
@@ -95,7 +96,7 @@ def private_key_blocks(pem: bytes) -> Iterator[tuple[bytes, PublicKey | None]]:
     """
     starts = [found.start() for found in _BEGIN.finditer(pem)]
     for start, end in pairwise([*starts, len(pem)]):
-        closed = _END.search(pem, start, end)
+        closed = _END.search(pem, start, end + len(_DASHES))  # both may share these
         if closed is None and end == len(pem):
             return
         block = pem[start : closed.end() if closed is not None else end]

@@ -105,6 +105,18 @@ def test_a_block_that_another_cuts_off_is_kept_and_one_that_the_end_cuts_off_is_
     assert blocks(half) == blocks(b"") == []
 
 
+def test_a_block_whose_last_dashes_begin_another_is_a_key() -> None:
+    """OpenSSL reads it, too."""
+    other = issue("other.example")
+    text = LEAF.key_pem.rstrip(b"-\n") + other.key_pem
+    assert read_private_key(text) == read_private_key(LEAF.key_pem)
+    assert [key for _, key in blocks(text)] == [
+        read_private_key(LEAF.key_pem),
+        read_private_key(other.key_pem),
+    ]
+    assert [key for _, key in blocks(text[:-20])] == [read_private_key(LEAF.key_pem)]
+
+
 # ---- certificates -------------------------------------------------------------------------------
 
 
