@@ -10,11 +10,12 @@ import os
 import re
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from datetime import timedelta
 from itertools import islice
 from pathlib import Path
 
-from danebot.adapters.presence import is_set_aside
+from danebot.adapters.presence import is_set_aside, is_there
 from danebot.adapters.process import Ended, Ending, run_program, search_path
 from danebot.domain.names import Hostname
 from danebot.errors import NameSyntaxError, UnreadableError
@@ -127,10 +128,16 @@ def _ask(argv: tuple[str, ...]) -> Ended:
 
     Postfix's would wait a second before it says so, and serves nobody here.
     """
-    is_set_up = "MAIL_CONFIG" in os.environ or any(path.exists() for path in _MAIN_CFS)
-    if argv[0] == "postconf" and not is_set_up:
+    if argv[0] == "postconf" and "MAIL_CONFIG" not in os.environ and not _may_have_postfix():
         return Ended(Ending.NOT_STARTED, None, "it has no main.cf", timedelta(0))
     return run_program(argv, timeout=_PATIENCE, grace=_PATIENCE, environment={})
+
+
+def _may_have_postfix() -> bool:
+    """Whether there is a ``main.cf``, or nobody can tell."""
+    with suppress(UnreadableError):
+        return any(map(is_there, _MAIN_CFS))
+    return True
 
 
 def _aliases(link: Path, real: Mapping[str, Path]) -> dict[str, Path]:

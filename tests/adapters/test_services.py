@@ -11,6 +11,7 @@ import pytest
 
 from danebot.adapters import services
 from danebot.adapters.services import Reader, readers_of_each
+from danebot.domain.names import Hostname
 
 COMBO = Path("/etc/letsencrypt/live/mail.example.test/combo.pem")
 
@@ -191,3 +192,14 @@ def test_a_postfix_without_settings_is_not_asked(
         ask()
         assert (tmp_path / "asked").exists()
         (tmp_path / "asked").unlink()
+
+
+def test_a_postfix_of_which_nobody_can_tell_is_asked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(tmp_path, "bin/postconf", "#!/bin/sh\necho mx.example.test\n").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}/bin:{os.environ['PATH']}")
+    monkeypatch.delenv("MAIL_CONFIG", raising=False)
+    (tmp_path / "loop").symlink_to("loop")  # any error but that there is none
+    monkeypatch.setattr(services, "_MAIN_CFS", (tmp_path / "loop/main.cf",))
+    assert services.mail_host() == Hostname("mx.example.test")
