@@ -24,7 +24,13 @@ from danebot.domain.lineage.pem import read_chain
 from danebot.domain.lineage.state import Held, LineageState
 from danebot.domain.names import DnsName, Hostname
 from danebot.domain.rollover.evidence.anchors import anchored
-from danebot.domain.rollover.evidence.memory import Memory
+from danebot.domain.rollover.evidence.memory import (
+    Deployment,
+    Memory,
+    Occurrence,
+    OwnerMemory,
+    RRsetSighting,
+)
 from danebot.domain.rollover.evidence.policy import Policy
 from danebot.domain.rollover.steps.phases import Observation, Plan
 from danebot.domain.rollover.steps.plan import plan
@@ -34,6 +40,7 @@ from domain.builders import DAY, HOUR, MX, T0
 
 HOST = "mx.example.org"
 EVERYWHERE: Mapping[str, None] = {"ns1": None, "ns2": None}
+LONG = OwnerMemory(watched_since=T0 - 365 * DAY)
 There = Sequence[TlsaRecord] | ServerOutcome | None
 
 
@@ -80,6 +87,17 @@ def tlsa(numbers: str, *, key: str = "old", by: str = "A", version: int = 1) -> 
     named = leaf(key, by, version, (HOST,), (30, 60)) if usage % 2 else authority(by)
     data = named.spki if selector == Selector.SPKI else named.der
     return TlsaRecord(usage, selector, mtype, association(data, MatchingType(mtype)))
+
+
+def found_live() -> Deployment:
+    """Of `chain`, which no service was seen to serve."""
+    live = chain()
+    return Deployment(live.chain.fingerprint, live.key.digest, T0 - DAY, origin=Occurrence.FOUND)
+
+
+def cached(*records: TlsaRecord, until: datetime | None = T0) -> OwnerMemory:
+    """An owner of which an RRset is in caches, for two hours after its end."""
+    return LONG._replace(rrsets=(RRsetSighting(tuple(sorted(records)), HOUR, T0 - DAY, until),))
 
 
 def shown(

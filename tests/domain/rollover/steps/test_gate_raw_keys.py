@@ -17,7 +17,7 @@ from danebot.domain.rollover.evidence.policy import Policy
 from danebot.domain.rollover.steps.gate import gate
 from danebot.domain.rollover.steps.refusals import Refusal
 from domain.builders import DAY, HOUR, MX, T0, seen
-from domain.gate_world import chain, renewal, shown, tlsa
+from domain.gate_world import LONG, chain, renewal, shown, tlsa
 
 OLD, NEW = tlsa("3 1 1"), tlsa("3 1 1", key="new")
 OLD_512, NEW_512 = tlsa("3 1 2"), tlsa("3 1 2", key="new")
@@ -25,7 +25,6 @@ OTHER_512 = tlsa("3 1 2", key="somebody")
 ANCHOR = tlsa("2 1 1", by="B")
 NEXT = chain(key="new", version=2)
 POLICY = Policy(min_wait=timedelta(0), margin=HOUR)
-LONG = OwnerMemory(watched_since=T0 - 365 * DAY)
 
 
 def asked(

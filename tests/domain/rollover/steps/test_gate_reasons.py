@@ -11,9 +11,7 @@ from danebot.domain.dns.tlsa import TlsaRecord
 from danebot.domain.lineage.state import Held, LineageState
 from danebot.domain.names import DnsName
 from danebot.domain.rollover.evidence.memory import (
-    Deployment,
     Memory,
-    Occurrence,
     OwnerMemory,
     RRsetSighting,
 )
@@ -22,7 +20,18 @@ from danebot.domain.rollover.steps.gate import gate, relied_upon
 from danebot.domain.rollover.steps.phases import Hold, Step
 from danebot.domain.rollover.steps.refusals import Refusal
 from domain.builders import DAY, HOUR, MX, MX2, OTHER, T0, UNREACHABLE, line, seen
-from domain.gate_world import There, Watch, authority, chain, renewal, shown, tlsa, watch
+from domain.gate_world import (
+    LONG,
+    There,
+    Watch,
+    authority,
+    chain,
+    found_live,
+    renewal,
+    shown,
+    tlsa,
+    watch,
+)
 
 A, B = tlsa("2 1 1", by="A"), tlsa("2 1 1", by="B")
 ODD = TlsaRecord(9, 1, 1, b"x" * 32)
@@ -32,10 +41,7 @@ MUTE: dict[str, There] = {"ns1": None, "ns2": UNREACHABLE}
 LIVE, NEW = chain(), chain(key="new", version=2)
 STATE = renewal(SAME)
 NONE_LIVE = STATE._replace(live=None, combo=None)
-FOUND = Deployment(
-    LIVE.chain.fingerprint, LIVE.key.digest, T0 - DAY, origin=Occurrence.FOUND
-)  # no service was seen to serve it
-LONG = OwnerMemory(watched_since=T0 - 365 * DAY)
+FOUND = found_live()
 HAD_A = LONG._replace(rrsets=(RRsetSighting((A,), HOUR, T0 - 30 * DAY),))
 
 

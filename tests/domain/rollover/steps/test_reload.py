@@ -5,21 +5,18 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from danebot.domain.dns.answers import OwnerObservation
-from danebot.domain.dns.tlsa import TlsaRecord
 from danebot.domain.lineage.state import LineageState
 from danebot.domain.rollover.evidence.caches import past_known_at
 from danebot.domain.rollover.evidence.memory import (
     Deployment,
     Memory,
-    Occurrence,
     OwnerMemory,
-    RRsetSighting,
 )
 from danebot.domain.rollover.evidence.policy import Policy
 from danebot.domain.rollover.steps.refusals import BEFORE_FIRST_LOOK, Refusal
 from danebot.domain.rollover.steps.reload import live_refusals
-from domain.builders import DAY, HOUR, MINUTE, MX, T0, seen
-from domain.gate_world import chain, renewal, shown, tlsa
+from domain.builders import HOUR, MINUTE, MX, T0, seen
+from domain.gate_world import LONG, cached, chain, found_live, renewal, shown, tlsa
 
 POLICY = Policy(min_wait=timedelta(0), margin=HOUR)
 LIVE = chain()
@@ -27,16 +24,8 @@ STATE = renewal(chain(version=2))
 NONE_LIVE = STATE._replace(live=None, combo=None)
 A, OURS = tlsa("2 1 1", by="A"), tlsa("3 1 1")
 FORMER, THIRD = tlsa("3 1 1", key="former"), tlsa("3 1 1", key="third")
-LONG = OwnerMemory(watched_since=T0 - 365 * DAY)
 FRESH = OwnerMemory(watched_since=T0)
-FOUND = Deployment(
-    LIVE.chain.fingerprint, LIVE.key.digest, T0 - DAY, origin=Occurrence.FOUND
-)  # no service was seen to serve it
-
-
-def cached(*records: TlsaRecord, until: datetime | None = T0) -> OwnerMemory:
-    """An owner of which an RRset is in caches, for two hours after its end."""
-    return LONG._replace(rrsets=(RRsetSighting(tuple(sorted(records)), HOUR, T0 - DAY, until),))
+FOUND = found_live()
 
 
 def refusals(

@@ -13,18 +13,16 @@ from danebot.domain.lineage.keys import PublicKey
 from danebot.domain.lineage.state import Held, LineageState
 from danebot.domain.rollover.evidence.caches import past_known_at
 from danebot.domain.rollover.evidence.memory import (
-    Deployment,
     Exposure,
     Memory,
     Occurrence,
     OwnerMemory,
     PastKey,
-    RRsetSighting,
 )
 from danebot.domain.rollover.evidence.policy import Policy
 from danebot.domain.rollover.steps.served import loses_nothing, passed_gate, served_at
 from domain.builders import DAY, HOUR, MINUTE, MX, MX2, OTHER, T0, seen
-from domain.gate_world import chain, renewal, shown, tlsa
+from domain.gate_world import LONG, cached, chain, found_live, renewal, shown, tlsa
 
 POLICY = Policy(min_wait=timedelta(0), margin=HOUR)
 LIVE, SAME, NEW = chain(), chain(version=2), chain(key="new", version=2)
@@ -32,16 +30,8 @@ STATE = renewal(SAME)
 NONE_LIVE = STATE._replace(live=None, combo=None)
 A, OURS = tlsa("2 1 1", by="A"), tlsa("3 1 1")
 FORMER, THIRD = tlsa("3 1 1", key="former"), tlsa("3 1 1", key="third")
-LONG = OwnerMemory(watched_since=T0 - 365 * DAY)
 FRESH = OwnerMemory(watched_since=T0)
-FOUND = Deployment(
-    LIVE.chain.fingerprint, LIVE.key.digest, T0 - DAY, origin=Occurrence.FOUND
-)  # no service was seen to serve it
-
-
-def cached(*records: TlsaRecord, until: datetime | None = T0) -> OwnerMemory:
-    """An owner of which an RRset is in caches, for two hours after its end."""
-    return LONG._replace(rrsets=(RRsetSighting(tuple(sorted(records)), HOUR, T0 - DAY, until),))
+FOUND = found_live()
 
 
 # ---- services that go on from what they present -----------------------------------------------
