@@ -149,7 +149,8 @@ def _csv(text: io.TextIOBase, source: NameSource, take: Take) -> None:
         elif head and "." not in head[0]:
             raise ConfigError(
                 f"{printable(source.name)}: has no column 'domain', and {printable(head[0], 80)!r} "
-                "in its first is no domain; name one with --column"
+                "in its first is no domain; name one with --column or, if it has no head, give the "
+                "domains alone, one a line, with --format lines"
             )
         elif head:
             take(head[0].strip())  # no head: the first column

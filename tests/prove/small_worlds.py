@@ -14,7 +14,8 @@ from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wai
 import click
 
 from prove.part import Budget, Part, Row, counted, keep
-from prove.small.search import WORLDS, Search
+from prove.small.search import Search
+from prove.small.worlds import WORLDS
 
 MOST_EVENTS = 8
 _AGAIN = "PYTHONPATH=tests python -m prove.small_worlds --world {} --events {}"

@@ -11,8 +11,9 @@ from domain import mutants
 from domain.builders import Rules
 from prove.part import Budget
 from prove.small import robot
-from prove.small.search import WORLDS, Search, SmallWorld, misplace
+from prove.small.search import Search, SmallWorld
 from prove.small.world import FLOOR, Content, delegations, moves
+from prove.small.worlds import WORLDS, misplace
 from prove.small_worlds import search_all
 
 pytestmark = [pytest.mark.once, pytest.mark.no_cover]

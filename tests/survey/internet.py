@@ -266,7 +266,7 @@ class Internet:
     @staticmethod
     def _new_key(conf: Path, zone: str) -> str:
         keymgr = ("keymgr", "-c", conf, zone)
-        run(*keymgr, "generate", "algorithm=ecdsap256sha256", "ksk=yes", "zsk=yes")
+        run(*keymgr, "generate", "algorithm=rsasha256", "ksk=yes", "zsk=yes")
         return next(line for line in run(*keymgr, "ds").splitlines() if line.split()[4] == "2")
 
     def _knotd(self) -> Service:
@@ -304,7 +304,7 @@ log:
     any: warning
 policy:
   - id: lab
-    algorithm: ecdsap256sha256
+    algorithm: rsasha256
     manual: on
     single-type-signing: on
 template:

@@ -103,6 +103,7 @@ def test_names_come_from_parquet(tmp_path: Path) -> None:
         ("a.csv", "", "has no domain names"),
         ("a.txt", "\n# nothing\n", "has no domain names"),
         ("a.csv", "rank,site\n1,a.test\n", "has no column 'domain'"),
+        ("a.csv", "1,a.test\n2,b.test\n", "if it has no head, give the domains alone"),
     ],
 )
 def test_what_is_no_such_file_is_told(tmp_path: Path, name: str, text: str, words: str) -> None:

@@ -8,7 +8,7 @@ may lawfully have.  Histories that lead to the same state go on as one.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -25,11 +25,7 @@ from prove.small.world import (
     Place,
     RRset,
     World,
-    delegations,
-    moves,
     older,
-    publishing,
-    silences,
     transfers,
 )
 
@@ -281,7 +277,7 @@ class Search:
         for _ in range(_WAIT):
             for _ in range(_STEPS):
                 packed = self.states.packed(state)
-                if state.deployed or packed in self._fine or not _under_way(state.files):
+                if state.deployed or packed in self._fine or not under_way(state.files):
                     self._fine.update(passed)
                     return ""
                 passed.append(packed)
@@ -310,115 +306,6 @@ class Search:
 _TIME = "time passes"
 
 
-def _under_way(files: Files) -> bool:
+def under_way(files: Files) -> bool:
+    """Whether a rollover has begun."""
     return files.staged or (files.next, files.ready) != (None, None)
-
-
-# ---- what happens to the tree and to runs ----------------------------------------------------
-
-
-def cancel(_: Search, state: State) -> Iterator[Move]:
-    """``danebot newkey --cancel``, which keeps the key apart, or ``--adopt`` of it."""
-    files = state.files
-    if files.cancelled and not files.staged:
-        yield Move("newkey --adopt", state._replace(files=files._replace(next=0, cancelled=False)))
-    if _under_way(files) and not files.staged:
-        files = files._replace(next=None, ready=None, cancelled=True)
-        yield Move("newkey --cancel", state._replace(files=files))
-
-
-def empty(search: Search, state: State) -> Iterator[Move]:
-    """``dane-ee`` is emptied, or loses its last line, or is put right.
-
-    Before danebot remembers anything, nobody knows of a line that goes.
-    """
-    listed = state.files.listed
-    every = tuple(range(len(search.outside.worlds[0].places[0].rrsets)))
-    for left in {(), every[:1], every} - {listed}:
-        words = f"dane-ee lists {', '.join(map(str, left)) or 'nothing'}"
-        protected = left if state.memory == 0 and left else state.protected
-        files = state.files._replace(listed=left)
-        yield Move(words, state._replace(files=files, protected=protected))
-
-
-def forget(search: Search, state: State) -> Iterator[Move]:
-    """``rollover.json`` is lost; who lost a line with it has nobody who knows of that."""
-    listed = state.files.listed
-    known = tuple(owner for owner in state.protected if owner in listed)
-    lost = state._replace(
-        world=search.outside.forgotten(state.world),
-        memory=0,
-        protected=known if listed else state.protected,
-    )
-    yield Move("rollover.json is lost", lost)
-
-
-def misplace(_: Search, state: State) -> Iterator[Move]:
-    """The key's own file is lost once certbot has issued with it: the archive alone has it then."""
-    if state.files.staged and (state.files.next, state.files.ready) != (None, None):
-        files = state.files._replace(next=None, ready=None)
-        yield Move("the ready key's file is lost", state._replace(files=files))
-
-
-def no_answer(search: Search, state: State) -> Iterator[Move]:
-    """The resolver gives a run no answer."""
-    owners = search.robot.watches(state.files, state.memory)
-    yield from search.run(state, dict.fromkeys(owners))
-
-
-def _publishing(ttls: tuple[int, ...], contents: Iterable[Content]) -> Operator:
-    every = tuple(contents)
-    return lambda world: publishing(world, ttls, every)
-
-
-_PLAIN = (Content.OLD, Content.BOTH)
-_OLD, _BOTH, _NOTHING = Content.OLD, Content.BOTH, Content.NOTHING
-WORLDS = (
-    SmallWorld("records", 1, (_publishing((1, 2), _PLAIN),), (cancel,), ((_OLD, _OLD),), before=1),
-    SmallWorld("unseen", 1, (_publishing((1,), _PLAIN),), (), ((_OLD, _OLD),)),
-    SmallWorld(
-        "absent",
-        1,
-        (_publishing((1, 2), (_NOTHING, _BOTH)),),
-        (),
-        ((_NOTHING, _NOTHING),),
-        ttls=(1, 2),
-    ),
-    SmallWorld(
-        "altered",
-        1,
-        (_publishing((1,), (_BOTH, Content.FOREIGN, Content.NEW, _NOTHING)),),
-        (no_answer,),
-        ((_OLD, _OLD),),
-        before=1,
-    ),
-    SmallWorld(
-        "routes",
-        1,
-        (_publishing((1,), _PLAIN), silences, moves, delegations),
-        (),
-        ((_OLD, _OLD),),
-        moved_before=True,
-    ),
-    SmallWorld(
-        "begun",
-        1,
-        (_publishing((1,), _PLAIN),),
-        (forget, misplace),
-        ((_OLD, _OLD), (_BOTH, _BOTH)),
-        before=1,
-        trees=((1, None), (None, FLOOR)),
-    ),
-    SmallWorld(
-        "lagging",
-        1,
-        (silences, moves, delegations),
-        (),
-        ((_BOTH, _OLD),),
-        before=1,
-        trees=((1, None),),
-    ),
-    SmallWorld(
-        "files", 2, (_publishing((1,), _PLAIN),), (empty, forget), ((_OLD, _OLD),), before=1
-    ),
-)

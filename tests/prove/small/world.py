@@ -235,17 +235,14 @@ def transfers(world: World) -> Iterator[Happening]:
                 yield f"address {place.address} gets owner {owner}'s records", after
 
 
-def publishing(
-    world: World, ttls: tuple[int, ...], contents: Iterable[Content]
-) -> Iterator[Happening]:
-    """The operator publishes, withdraws or alters: one of the contents, with one of the TTLs."""
+def publishing(world: World, choices: Iterable[tuple[Content, int]]) -> Iterator[Happening]:
+    """The operator publishes, withdraws or alters: one of the contents, with its TTL."""
     primary = world.places[0]
     for owner in range(len(primary.rrsets)):
-        for content in contents:
-            for ttl in ttls:
-                after = changed(world, primary, owner, content, ttl)
-                if after is not world:
-                    yield f"owner {owner}: {content.words}, TTL {ttl}", after
+        for content, ttl in choices:
+            after = changed(world, primary, owner, content, ttl)
+            if after is not world:
+                yield f"owner {owner}: {content.words}, TTL {ttl}", after
 
 
 def silences(world: World) -> Iterator[Happening]:
