@@ -10,6 +10,7 @@ from concurrent.futures import ProcessPoolExecutor
 from typing import NamedTuple
 
 from prove.part import Budget, Part, Row, counted, keep
+from sim.ending import ending_branches, simulate_ending
 from sim.gate import gate_branches, simulate_gate
 from sim.outcome import Outcome
 from sim.play import branches, simulate
@@ -60,6 +61,10 @@ def _gate(seed: int) -> Iterator[Ended]:
     return _counted(gate_branches(seed))
 
 
+def _ending(seed: int) -> Iterator[Ended]:
+    return _counted(ending_branches(seed))
+
+
 def _restored(seed: int) -> Iterator[Ended]:
     end = simulate_restored(seed)
     yield Ended(0, end.looks, bool(end.harmed))
@@ -82,6 +87,12 @@ def _told_gate(seed: int, branch: int) -> str:
     return f"{keep(f'renewal-{seed}-{branch}', lines)}: simulate_gate({seed}, branch={branch})"
 
 
+def _told_ending(seed: int, branch: int) -> str:
+    lines: list[str] = []
+    conclude(simulate_ending(seed, tell=lines.append, branch=branch), lines.append)
+    return f"{keep(f'ending-{seed}-{branch}', lines)}: simulate_ending({seed}, branch={branch})"
+
+
 def _told_restored(seed: int, _: int) -> str:
     lines = [f"{one}" for one in simulate_restored(seed).harmed]
     return f"{keep(f'restored-{seed}', lines)}: simulate_restored({seed})"
@@ -89,7 +100,8 @@ def _told_restored(seed: int, _: int) -> str:
 
 _KINDS = (
     (Kind("histories of a new key", _newkey, _WANTED, _told_newkey), 0.75),
-    (Kind("histories of another intermediate", _gate, _WANTED // 10, _told_gate), 0.6),
+    (Kind("histories of another intermediate", _gate, _WANTED // 10, _told_gate), 0.45),
+    (Kind("histories of a certificate that ends", _ending, _WANTED // 10, _told_ending), 0.55),
     (Kind("histories of a restored tree", _restored, _WANTED // 10, _told_restored), 1.0),
 )
 
@@ -127,7 +139,7 @@ def _row(kind: Kind, played: list[Played]) -> Row:
         amount += f" in {counted(worlds)} worlds"
     amount += f", {counted(sum(one.looks for one in played))} looks"
     broken = [kind.tell(*which) for one in played for which in one.broken]
-    return Row(kind.what, amount, tuple(f"P1 broken: {words}" for words in broken))
+    return Row(kind.what, amount, tuple(f"broken: {words}" for words in broken))
 
 
 PART = Part("histories", 4, _run)

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, fields
 from datetime import datetime
 
+from danebot.domain.dns.tlsa import TlsaRecord
 from danebot.domain.rollover.steps.phases import Plan, Step
 from domain.builders import REAL, Rules
 from domain.gate_world import chain, renewal, tlsa
@@ -23,24 +24,27 @@ from sim.shared import Zone
 from sim.story import Tell
 from sim.world import Content, RRset
 
-_NAMES = tuple(owner.text.removeprefix("_25._tcp.") for owner in OWNERS)
+NAMES = tuple(owner.text.removeprefix("_25._tcp.") for owner in OWNERS)
 _OLD, _NEW = tlsa("2 1 1", by="A"), tlsa("2 1 1", by="B")
 
 
-def _records() -> Records:
-    both = (_OLD, _NEW)
+def records_of(old: TlsaRecord, new: TlsaRecord) -> Records:
+    """What an owner has when, where the operator adds ``new`` to ``old``."""
     return {
         Content.NOTHING: (),
-        Content.OLD: (_OLD,),
-        Content.BOTH: both,
-        Content.FOREIGN: (_OLD,),
-        Content.ALTERED: (_OLD, tlsa("3 1 1", key="altered")),
+        Content.OLD: (old,),
+        Content.BOTH: tuple(dict.fromkeys((old, new))),
+        Content.FOREIGN: (old,),
+        Content.ALTERED: (old, tlsa("3 1 1", key="altered")),
     }
 
 
 @dataclass(slots=True)
 class GateHistory(History):
-    """A history whose staged chain waits at the gate."""
+    """A history whose staged chain waits at the gate: ``old`` names the live one, ``new`` that."""
+
+    old: TlsaRecord = _OLD
+    new: TlsaRecord = _NEW
 
     def take(self, step: Step, now: int) -> int:
         """Deploy: there is no other step."""
@@ -55,16 +59,16 @@ class GateHistory(History):
     def lacks(self, answer: RRset) -> bool:
         """Whether a sender who has this refuses the new chain and not the old one."""
         records = self.zone.records[answer.content]
-        return _OLD in records and _NEW not in records
+        return self.old in records and self.new not in records
 
 
 def begin_at_gate(seed: int, rules: Rules = REAL, runs: Runs | None = None) -> GateHistory:
     """The world of a history, with a renewal in place of a key."""
     history = begin(seed, rules, runs)
-    live = chain(names=_NAMES, days=400)
-    new = chain(by="B", version=2, names=_NAMES, days=400)
+    live = chain(names=NAMES, days=400)
+    new = chain(by="B", version=2, names=NAMES, days=400)
     history.state = renewal(new, live)._replace(required=history.state.required)
-    history.zone = Zone(history.zone.mtype, _records())
+    history.zone = Zone(history.zone.mtype, records_of(_OLD, _NEW))
     history.eyes.records = history.zone.records
     return GateHistory(**{f.name: getattr(history, f.name) for f in fields(History)})
 

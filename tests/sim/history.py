@@ -307,6 +307,11 @@ class History:
 
     # ---- the verdict ------------------------------------------------------------------------
 
+    @property
+    def kept_back(self) -> bool:
+        """Whether what waits was kept back too long; a key has no end."""
+        return False
+
     def lacks(self, answer: RRset) -> bool:
         """Whether a sender who has this can't verify the awaited key."""
         return answer.content in self.zone.lacking

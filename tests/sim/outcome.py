@@ -48,7 +48,8 @@ class Outcome:
     """How a history ended: what any cache may still hold though the key is served.
 
     ``branch`` is 0 where its world was played first.  ``spoiled`` are the keys in use that senders
-    refuse once danebot's advice is followed.
+    refuse once danebot's advice is followed.  ``kept_back`` tells that a renewal missed the end of
+    the certificate though nothing that was seen was in its way.
     """
 
     seed: int
@@ -58,8 +59,9 @@ class Outcome:
     looks: int
     spoiled: str = ""
     branch: int = 0
+    kept_back: bool = False
 
     @property
     def broken(self) -> bool:
-        """Whether P1 was."""
-        return bool(self.stale or self.spoiled)
+        """Whether a promise was."""
+        return bool(self.stale or self.spoiled) or self.kept_back

@@ -146,6 +146,7 @@ def _outcome(history: History, branch: int) -> Outcome:
         history.looks,
         history.zone.spoiled,
         branch,
+        history.kept_back,
     )
 
 

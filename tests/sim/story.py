@@ -76,7 +76,7 @@ def brief(plan: Plan) -> str:
 
 
 def conclude(outcome: Outcome, tell: Tell) -> None:
-    """Tell how it ended, and what broke P1."""
+    """Tell how it ended, and what broke a promise."""
     contained = sorted(feature.value for feature in outcome.features)
     branch = f" branch {outcome.branch}" if outcome.branch else ""
     tell(f"history {outcome.seed}{branch}, {outcome.looks} looks: {'; '.join(contained)}")
@@ -84,6 +84,8 @@ def conclude(outcome: Outcome, tell: Tell) -> None:
     tell("never deployed" if deployed is None else f"deployed at {when(deployed)}")
     if outcome.spoiled:
         tell(f"P1 broken: by what is published on advice, senders refuse {outcome.spoiled}")
+    if outcome.kept_back:
+        tell("P4 broken: the renewal was held near the end of the certificate by what nobody saw")
     told = dict.fromkeys(_told(found) for found in outcome.stale)  # by several ways each
     for words in told:
         tell(words)

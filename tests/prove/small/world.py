@@ -9,6 +9,7 @@ Ages beyond `FLOOR` steps are alike: no rule here looks further back; nor beyond
 from __future__ import annotations
 
 import enum
+import itertools
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
@@ -258,7 +259,9 @@ def moves(world: World) -> Iterator[Happening]:
     """The second server moves to another address, with what it has; who has the old goes there."""
     for place in world.places[1:]:
         if place.named:
-            address = next(n for n in range(1, 9) if all(n != p.address for p in world.places))
+            address = next(
+                n for n in itertools.count(1) if all(n != p.address for p in world.places)
+            )
             rrsets = tuple(RRset(r.content, r.ttl) for r in place.rrsets)
             new = Place(place.server, address, rrsets)
             places = replaced(world.places, place, place._replace(route=ADDRESS_TTL), new)

@@ -151,6 +151,9 @@ NARROW = (
     ),
     replace(_LAGGING, name="lagging-named", operator=(silences, delegations)),
     replace(
+        _ROUTES, name="routes-silent", operator=(_PLAIN, silences), before=1, moved_before=False
+    ),
+    replace(
         _RECORDS, name="records-raised", operator=(_publishing((_OLD, 1), (_BOTH, 2)),), files=()
     ),
     replace(

@@ -238,14 +238,18 @@ def gone_at(sighting: RRsetSighting, owner: OwnerMemory, policy: Policy) -> date
 
     One of the first observation may have been cached before that, under a TTL that nobody saw.
     """
+    over, past = seen_gone_at(sighting, owner, policy), past_known_at(owner, policy)
+    if over is None or past is None or owner.watched_since is None:
+        return over
+    return max(over, past) if sighting.first <= owner.watched_since else over
+
+
+def seen_gone_at(sighting: RRsetSighting, owner: OwnerMemory, policy: Policy) -> datetime | None:
+    """The same by the TTLs that were seen."""
     over = cached_until(sighting, owner)
     if over is None or sighting.until is None:
         return None
-    ends = [over + policy.margin, sighting.until + policy.min_wait]
-    past = past_known_at(owner, policy)
-    if past is not None and owner.watched_since is not None:
-        ends += [past] if sighting.first <= owner.watched_since else []
-    return max(ends)
+    return max(over + policy.margin, sighting.until + policy.min_wait)
 
 
 def past_known_at(owner: OwnerMemory, policy: Policy) -> datetime | None:

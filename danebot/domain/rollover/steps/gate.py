@@ -25,7 +25,13 @@ from danebot.domain.dns.answers import OwnerObservation, Presence
 from danebot.domain.dns.tlsa import Selector, Usage
 from danebot.domain.lineage.state import Held
 from danebot.domain.names import DnsName, service_at
-from danebot.domain.rollover.evidence.caches import gone_at, in_force, open_rrsets, past_known_at
+from danebot.domain.rollover.evidence.caches import (
+    gone_at,
+    in_force,
+    open_rrsets,
+    past_known_at,
+    seen_gone_at,
+)
 from danebot.domain.rollover.evidence.memory import Memory, OwnerMemory
 from danebot.domain.rollover.evidence.senders import senders_to
 from danebot.domain.rollover.evidence.unbroken import long_unheard
@@ -153,10 +159,12 @@ def _refusals(
     early: bool,
 ) -> Iterator[Refusal]:
     """Each RRset of an owner that a cache may hold, if it is a reason."""
-    now, name = judge.senders.now, judge.senders.owner
+    now, name, served = judge.senders.now, judge.senders.owner, judge.served
+    same = served is not None and _same_authorities(served, judge.new)
+    gone = gone_at if early or not same else seen_gone_at
     shown = {records for records, _ in in_force(observation)} if observation is not None else set()
     for sighting in owner.rrsets:
-        until = gone_at(sighting, owner, policy)
+        until = gone(sighting, owner, policy)
         if (until is None or now < until) and judge.worse(sighting.records):
             silent = who_is_silent(observation) if sighting.records not in shown else ()
             yield judge.refusal(sighting.records, until, silent)._replace(since=sighting.until)
@@ -165,8 +173,6 @@ def _refusals(
         if judge.worse(records):
             yield judge.refusal(records)
     known_at = past_known_at(owner, policy)
-    served = judge.served
-    same = served is not None and _same_authorities(served, judge.new)
     if known_at is None:
         if not same and (served is None or served.chain.not_after > now):
             yield Refusal(name, "its TLSA records were never seen", unknown=True)

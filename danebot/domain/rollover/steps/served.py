@@ -13,7 +13,12 @@ from typing import TYPE_CHECKING
 from danebot.domain.dane.certificate_types import ALL_TYPES
 from danebot.domain.lineage.state import Held
 from danebot.domain.names import DnsName, service_at
-from danebot.domain.rollover.evidence.caches import gone_at, in_force, past_known_at
+from danebot.domain.rollover.evidence.caches import (
+    gone_at,
+    in_force,
+    past_known_at,
+    seen_gone_at,
+)
 from danebot.domain.rollover.evidence.memory import Exposure, Memory, Occurrence, OwnerMemory
 from danebot.domain.rollover.evidence.senders import senders_to
 from danebot.domain.rollover.evidence.unbroken import long_unheard
@@ -84,10 +89,11 @@ def loses_nothing(
     if not isinstance(new, Held) and spki == new.spki:
         return True
     seen, known = observations.get(owner), memory.owners.get(owner, OwnerMemory())
-    ends = {one.records: gone_at(one, known, policy) for one in known.rrsets}
-    ends |= {records: None for records, _ in in_force(seen)} if seen is not None else {}
     kept = isinstance(new, Held) and _keeps_names(presented, new)
     early = _presents_early(presented[0], policy, now)
+    gone = gone_at if early or not kept else seen_gone_at
+    ends = {one.records: gone(one, known, policy) for one in known.rrsets}
+    ends |= {records: None for records, _ in in_force(seen)} if seen is not None else {}
     if not kept and early and any(led_astray(owner, known, seen, policy, now)):
         return False
     senders, known_at = senders_to(owner, live, now), past_known_at(known, policy)

@@ -27,12 +27,15 @@ NEAR = END - LIVE.chain.lifetime * Policy().expiry_warning  # with 1.2 days left
 KNOWN = T0 + Policy().unseen_ttl + HOUR
 A, B, OURS = tlsa("2 1 1"), tlsa("2 1 1", by="B"), tlsa("3 1 1")
 FORMER, NEXT = tlsa("3 1 1", key="former"), tlsa("3 1 1", key="new")
-WHOLE = TlsaRecord(
-    Usage.DANE_EE,
-    Selector.CERT,
-    MatchingType.SHA2_256,
-    association(LIVE.chain.ders[0], MatchingType.SHA2_256),
-)
+
+
+def whole(of: Held) -> TlsaRecord:
+    """The record of its certificate as a whole."""
+    data = association(of.chain.ders[0], MatchingType.SHA2_256)
+    return TlsaRecord(Usage.DANE_EE, Selector.CERT, MatchingType.SHA2_256, data)
+
+
+WHOLE = whole(LIVE)
 
 
 def renewed(key: str = "old", by: str = "A", *, age: int = 0) -> Held:
@@ -106,6 +109,37 @@ def test_records_that_were_heard_hold_it_however_near_the_end_is() -> None:
     site = taken_out(renewed(age=1), WHOLE)
     plan = site.look(END - MINUTE, shown(WHOLE, at={"ns1": None}))
     assert plan.hold is Hold.GATE
+
+
+def test_ttls_that_nobody_saw_do_not_hold_it_beyond_the_end() -> None:
+    """That record was alone at the first look, the new one is beside it, and TTLs are over."""
+    new = renewed()
+    site = Watch(renewal(LIVE, LIVE))
+    site.look(T0 - DAY, shown(WHOLE))
+    site.state = renewal(new, LIVE)
+    at = deployed_at(site, WHOLE, whole(new))
+    assert at is not None
+    assert NEAR <= at < NEAR + 3 * HOUR
+
+
+def test_nor_do_they_for_a_service_that_missed_the_reload() -> None:
+    new = renewed(age=1)
+    site = Watch(renewal(new, LIVE))
+    site.look(T0 - DAY, shown(WHOLE))
+    there = shown(WHOLE, whole(new))
+    site.look(T0, there)
+    site.state = renewal(new, new)
+    for at, safe in ((T0 + HOUR, False), (NEAR - MINUTE, False), (NEAR, True)):
+        assert safe is loses_nothing(
+            MX,
+            LIVE.chain.ders,
+            new,
+            site.state,
+            seen(there),
+            memory=site.memory,
+            policy=site.policy,
+            now=at,
+        )
 
 
 def test_where_a_service_may_have_a_former_key_its_record_alone_holds_all() -> None:
