@@ -33,6 +33,7 @@ def test_a_part_tells_of_how_many() -> None:
     assert [row.what for row in rows] == [
         "histories of a new key",
         "histories of another intermediate",
+        "histories of a certificate that ends",
         "histories of a restored tree",
     ]
     assert all(" of 1" in row.amount and not row.broken for row in rows)
