@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, fields
+from datetime import datetime
 from random import Random
 
 from danebot.domain.dns.tlsa import MatchingType, TlsaRecord, Usage, association
@@ -54,10 +55,14 @@ class EndingHistory(GateHistory):
     def run(self, now: int) -> tuple[int, Plan | None]:
         """One run; whether it came late, and was held though nothing is remembered that refuses."""
         ended, plan = GateHistory.run(self, now)
-        late = self.late <= now <= ended < self.ends
+        late = self.late + self.jitter <= now <= ended < self.ends - self.jitter
         if late and plan is not None and plan.refusal is not None and not self._remembers_any():
             self.held.append(now)
         return ended, plan
+
+    def distrust(self, moment: datetime) -> str:
+        """What OpenSSL has against the staged chain by the clock."""
+        return "it isn't valid yet" if moment < self.issued.chain.not_before else ""
 
     def _remembers_any(self) -> bool:
         found = [rrset for owner in self.memory.owners.values() for rrset in owner.rrsets]
@@ -68,7 +73,7 @@ class EndingHistory(GateHistory):
         found = GateHistory.stale(self)
         if not self._other_issuer:  # then it goes live where nothing was ever seen
             found = tuple(one for one in found if self._watched(one.owner))
-        if self.deployed is None or self.deployed < self.late:
+        if self.deployed is None or self.deployed < self.late - self.jitter:
             return found
         if self.deployed >= self.ends and self._other_issuer:
             return ()
@@ -84,7 +89,9 @@ class EndingHistory(GateHistory):
 
     def _saw(self, one: Stale) -> bool:
         place = one.target, one.address
-        return any(shown.get(place) is one.answer for _, shown in self.known.heard)
+        return self.eyes.blind or any(
+            shown.get(place) is one.answer for _, shown in self.known.heard
+        )
 
     @property
     def kept_back(self) -> bool:

@@ -156,9 +156,13 @@ class History:
         if left.fading != state.fading:  # nobody has a record there, nor can find one
             gone = {OWNERS.index(one.owner) for one in state.fading if one not in left.fading}
             self.told = [owner for owner in self.told if owner not in gone]
-        return self.rules.plan(
-            Observation(left, observations, distrust=""), self.memory, self.policy, moment
-        )
+        observation = Observation(left, observations, distrust=self.distrust(moment))
+        return self.rules.plan(observation, self.memory, self.policy, moment)
+
+    def distrust(self, moment: datetime) -> str:
+        """What OpenSSL has against the staged chain by the clock."""
+        del moment
+        return ""
 
     def run(self, now: int) -> tuple[int, Plan | None]:
         """One run of ``danebot renew``: the time when it ended, and the plan it ended with."""
