@@ -111,25 +111,57 @@ def test_records_that_were_heard_hold_it_however_near_the_end_is() -> None:
     assert plan.hold is Hold.GATE
 
 
-def test_ttls_that_nobody_saw_do_not_hold_it_beyond_the_end() -> None:
-    """That record was alone at the first look, the new one is beside it, and TTLs are over."""
+@pytest.mark.parametrize("beside", [WHOLE, OURS])
+def test_ttls_that_nobody_saw_do_not_hold_it_beyond_the_end(beside: TlsaRecord) -> None:
+    """That record was alone at the first look, the new one is there now, and TTLs are over."""
     new = renewed()
     site = Watch(renewal(LIVE, LIVE))
     site.look(T0 - DAY, shown(WHOLE))
     site.state = renewal(new, LIVE)
-    at = deployed_at(site, WHOLE, whole(new))
+    at = deployed_at(site, beside, whole(new))
     assert at is not None
     assert NEAR <= at < NEAR + 3 * HOUR
 
 
-def test_nor_do_they_for_a_service_that_missed_the_reload() -> None:
+def test_they_do_hold_another_issuer_as_long_as_the_live_chain_is_good() -> None:
+    """The former issuer's record was alone at the first look, and nothing there now refuses it."""
+    site = Watch(renewal(LIVE, LIVE))
+    site.look(T0 - DAY, shown(A))
+    site.state = renewal(renewed(by="B"), LIVE)
+    at = deployed_at(site, B, OURS)
+    assert at is not None
+    assert END <= at <= END + 3 * HOUR
+
+
+@pytest.mark.parametrize("beside", [WHOLE, OURS])
+def test_nor_do_they_for_a_service_that_missed_the_reload(beside: TlsaRecord) -> None:
     new = renewed(age=1)
     site = Watch(renewal(new, LIVE))
     site.look(T0 - DAY, shown(WHOLE))
-    there = shown(WHOLE, whole(new))
+    there = shown(beside, whole(new))
     site.look(T0, there)
     site.state = renewal(new, new)
     for at, safe in ((T0 + HOUR, False), (NEAR - MINUTE, False), (NEAR, True)):
+        assert safe is loses_nothing(
+            MX,
+            LIVE.chain.ders,
+            new,
+            site.state,
+            seen(there),
+            memory=site.memory,
+            policy=site.policy,
+            now=at,
+        )
+
+
+def test_they_do_for_a_service_that_missed_another_issuer() -> None:
+    new = renewed(by="B", age=1)
+    site = Watch(renewal(new, LIVE))
+    site.look(T0 - DAY, shown(A))
+    there = shown(B, OURS)
+    site.look(T0, there)
+    site.state = renewal(new, new)
+    for at, safe in ((NEAR, False), (END - MINUTE, False), (KNOWN, True)):
         assert safe is loses_nothing(
             MX,
             LIVE.chain.ders,
