@@ -248,10 +248,13 @@ class DataSet:
         except OSError as exc:
             raise unwritten(self.root, exc) from exc
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as exc:
+                raise LockedError(
+                    f"{self.root}: another survey is at work there; wait for it"
+                ) from exc
             yield
-        except BlockingIOError as exc:
-            raise LockedError(f"{self.root}: another survey is at work there; wait for it") from exc
         finally:
             os.close(descriptor)
 

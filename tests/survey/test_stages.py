@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import io
 import itertools
 import os
@@ -247,6 +248,12 @@ def test_a_stage_that_fails_leaves_nothing(tmp_path: Path, error: Exception) -> 
         fails()
     assert not data.is_there(Folder.INPUT)
     assert not list(tmp_path.rglob(".danebot-tmp-*"))
+
+
+def test_a_system_without_room_for_a_process_is_no_other_survey(tmp_path: Path) -> None:
+    """`fork` fails so where no more are allowed: nobody is to wait for a survey that isn't there."""
+    with pytest.raises(BlockingIOError), DataSet(tmp_path).held():
+        raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
 
 
 def test_a_full_disk_is_told() -> None:
