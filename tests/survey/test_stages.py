@@ -251,7 +251,7 @@ def test_a_stage_that_fails_leaves_nothing(tmp_path: Path, error: Exception) -> 
 
 
 def test_a_system_without_room_for_a_process_is_no_other_survey(tmp_path: Path) -> None:
-    """`fork` fails so where no more are allowed: nobody is to wait for a survey that isn't there."""
+    """`fork` fails so where no more are allowed: there is nobody to wait for."""
     with pytest.raises(BlockingIOError), DataSet(tmp_path).held():
         raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
 
