@@ -38,8 +38,8 @@ def whole(of: Held) -> TlsaRecord:
 WHOLE = whole(LIVE)
 
 
-def renewed(key: str = "old", by: str = "A", *, age: int = 0) -> Held:
-    return chain(key, by, version=2, age=age, days=6 - age)
+def renewed(key: str = "old", by: str = "A", *, age: int = 0, root: bool = False) -> Held:
+    return chain(key, by, version=2, age=age, days=6 - age, root=root)
 
 
 def taken_out(
@@ -111,10 +111,13 @@ def test_records_that_were_heard_hold_it_however_near_the_end_is() -> None:
     assert plan.hold is Hold.GATE
 
 
+@pytest.mark.parametrize("root", [False, True], ids=["as before", "with the root, too"])
 @pytest.mark.parametrize("beside", [WHOLE, OURS])
-def test_ttls_that_nobody_saw_do_not_hold_it_beyond_the_end(beside: TlsaRecord) -> None:
+def test_ttls_that_nobody_saw_do_not_hold_it_beyond_the_end(
+    beside: TlsaRecord, *, root: bool
+) -> None:
     """That record was alone at the first look, the new one is there now, and TTLs are over."""
-    new = renewed()
+    new = renewed(root=root)
     site = Watch(renewal(LIVE, LIVE))
     site.look(T0 - DAY, shown(WHOLE))
     site.state = renewal(new, LIVE)
@@ -123,19 +126,31 @@ def test_ttls_that_nobody_saw_do_not_hold_it_beyond_the_end(beside: TlsaRecord) 
     assert NEAR <= at < NEAR + 3 * HOUR
 
 
-def test_they_do_hold_another_issuer_as_long_as_the_live_chain_is_good() -> None:
-    """The former issuer's record was alone at the first look, and nothing there now refuses it."""
-    site = Watch(renewal(LIVE, LIVE))
-    site.look(T0 - DAY, shown(A))
-    site.state = renewal(renewed(by="B"), LIVE)
-    at = deployed_at(site, B, OURS)
+LOST = [
+    pytest.param(LIVE, A, "B", id="another issuer"),
+    pytest.param(chain(age=3, days=3, root=True), tlsa("2 1 1", by="root"), "A", id="no root"),
+]
+
+
+@pytest.mark.parametrize(("live", "former", "by"), LOST)
+def test_they_do_hold_one_that_lacks_an_issuer_as_long_as_the_live_chain_is_good(
+    live: Held, former: TlsaRecord, by: str
+) -> None:
+    """That issuer's record was alone at the first look, and nothing there now refuses the new."""
+    site = Watch(renewal(live, live))
+    site.look(T0 - DAY, shown(former))
+    site.state = renewal(renewed(by=by), live)
+    at = deployed_at(site, tlsa("2 1 1", by=by), OURS)
     assert at is not None
     assert END <= at <= END + 3 * HOUR
 
 
+@pytest.mark.parametrize("root", [False, True], ids=["as before", "with the root, too"])
 @pytest.mark.parametrize("beside", [WHOLE, OURS])
-def test_nor_do_they_for_a_service_that_missed_the_reload(beside: TlsaRecord) -> None:
-    new = renewed(age=1)
+def test_nor_do_they_for_a_service_that_missed_the_reload(
+    beside: TlsaRecord, *, root: bool
+) -> None:
+    new = renewed(age=1, root=root)
     site = Watch(renewal(new, LIVE))
     site.look(T0 - DAY, shown(WHOLE))
     there = shown(beside, whole(new))
@@ -154,17 +169,20 @@ def test_nor_do_they_for_a_service_that_missed_the_reload(beside: TlsaRecord) ->
         )
 
 
-def test_they_do_for_a_service_that_missed_another_issuer() -> None:
-    new = renewed(by="B", age=1)
-    site = Watch(renewal(new, LIVE))
-    site.look(T0 - DAY, shown(A))
-    there = shown(B, OURS)
+@pytest.mark.parametrize(("had", "former", "by"), LOST)
+def test_they_do_for_a_service_that_has_an_issuer_which_the_new_one_lacks(
+    had: Held, former: TlsaRecord, by: str
+) -> None:
+    new = renewed(by=by, age=1)
+    site = Watch(renewal(new, had))
+    site.look(T0 - DAY, shown(former))
+    there = shown(tlsa("2 1 1", by=by), OURS)
     site.look(T0, there)
     site.state = renewal(new, new)
     for at, safe in ((NEAR, False), (END - MINUTE, False), (KNOWN, True)):
         assert safe is loses_nothing(
             MX,
-            LIVE.chain.ders,
+            had.chain.ders,
             new,
             site.state,
             seen(there),
