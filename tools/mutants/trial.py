@@ -24,7 +24,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-import coverage
 from _pytest.runner import runtestprotocol
 
 if TYPE_CHECKING:
@@ -148,6 +147,8 @@ class Trial:
     def _measured(self, item: pytest.Item) -> Measured | None:
         """How long a test takes, and the lines that it reaches; None if it is slow, or fails."""
         domain = ["*/danebot/domain/*"]
+        import coverage
+
         measured = coverage.Coverage(data_file=None, include=domain, config_file=False)
         measured.set_option("run:disable_warnings", ["no-data-collected"])  # no rule is reached
         _forget()  # what another test had brought about
