@@ -175,19 +175,27 @@ def test_a_result_that_went_with_the_scheduler_is_no_faulty_partition(
 
 @pytest.mark.filterwarnings("ignore:unclosed cluster:ResourceWarning")  # Dask's, not begun
 @pytest.mark.parametrize("named", [False, True])
-def test_a_dask_that_does_not_come_up_in_time_is_told(
-    monkeypatch: pytest.MonkeyPatch, others: Others, *, named: bool
+@pytest.mark.parametrize(
+    ("fault", "why"),
+    [
+        (AssertionError(), ""),
+        (RuntimeError("can't start new thread\n..."), ": can't start new thread"),
+    ],
+    ids=["late", "no thread"],
+)
+def test_a_dask_that_does_not_come_up_is_told(
+    monkeypatch: pytest.MonkeyPatch, others: Others, fault: Exception, why: str, *, named: bool
 ) -> None:
-    """Forced, as on a host where its event loop isn't there after ten seconds."""
+    """Forced, as on a host where its event loop isn't there after ten seconds, or can't begin."""
+
+    def fails(_: object) -> None:
+        raise fault
+
     scheduler = others.scheduler() if named else None
-    monkeypatch.setattr("distributed.utils.LoopRunner.start", _too_late)
-    told = r"^Dask didn't start here; see what else this host is busy with, and run it again$"
+    monkeypatch.setattr("distributed.utils.LoopRunner.start", fails)
+    told = rf"^Dask didn't start here{why}; see what else this host is busy with, and run it again$"
     with pytest.raises(SurveyError, match=told), engine.cluster(scheduler, 1):
         pass
-
-
-def _too_late(_: object) -> None:
-    raise AssertionError
 
 
 def test_what_else_fails_is_not_the_schedulers_fault(others: Others) -> None:

@@ -79,6 +79,17 @@ def test_what_was_left_beside_goes_with_the_next_run(
     assert not (place / _LEFT).exists()
 
 
+@pytest.mark.parametrize("words", [(NAME,), ()])
+def test_an_empty_staging_goes_with_the_next_run(desk: Desk, words: tuple[str, ...]) -> None:
+    """As where the last step alone was refused."""
+    desk.staged(f"1 {HERE}")
+    desk.dns.publish(of_key("one"))
+    assert desk.danebot("deinit", NAME).status == 0
+    (desk.tree / "staging").mkdir()
+    assert desk.danebot("deinit", *words).status == 0
+    assert not (desk.tree / "staging").exists()
+
+
 def test_another_lineage_under_care_is_nothing_to_finish(desk: Desk, hook: Path) -> None:
     assert desk.danebot("deinit", NAME).status == 0
     (hook.parent / "reload").unlink()
