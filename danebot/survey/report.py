@@ -13,6 +13,7 @@ from typing import Any
 from danebot import __version__
 from danebot.domain.text import printable
 from danebot.survey.dataset import DataSet, SurveyState
+from danebot.survey.silence import silence
 from danebot.survey.tables import Tables, finished, page_text, tables, write_csv, write_text
 
 PAGE, FAILING = "report.html", "failing.csv"
@@ -103,6 +104,7 @@ def _page(data: DataSet, asked: Tables) -> str:
     )
     parts = [
         intro,
+        *(f"<p><strong>{page_text(line)}.</strong></p>" for line in silence(asked)),
         _section("Verdicts on domains", _bars(asked.ask(STATUSES), "verdict", "domains")),
         _section(
             "Worst first",

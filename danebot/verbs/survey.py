@@ -81,7 +81,8 @@ def _diff(console: Console, paths: Sequence[str]) -> int:
 
 def _run(console: Console, paths: Sequence[str], options: Mapping[str, Any]) -> int:
     from danebot.survey.dataset import DataSet, Folder
-    from danebot.survey.tables import finished
+    from danebot.survey.silence import silence
+    from danebot.survey.tables import finished, tables
 
     if not options["into"]:
         raise click.UsageError("run: say where results go: --into DIR")
@@ -112,13 +113,18 @@ def _run(console: Console, paths: Sequence[str], options: Mapping[str, Any]) -> 
             from danebot.survey.lines import write_lines
 
             write_lines(data, Path(options["json_lines"]))
+        with tables() as asked:
+            asked.add(data)
+            silent = silence(asked)
     LINE.clear()
+    for line in silent:
+        console.warn(line)
     if had:
         console.say(f"{data.root}: was complete at {state.completed}; nothing was looked at")
-        return FINE
+        return ATTENTION if silent else FINE
     console.say(f"{state.domains} domains surveyed: {data.root}")
     console.say(f"next: danebot survey report {quoted(data.root)}")
-    return ATTENTION if state.refused else FINE
+    return ATTENTION if state.refused or silent else FINE
 
 
 def _require_place(name: str) -> None:

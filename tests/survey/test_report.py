@@ -156,6 +156,30 @@ def test_what_was_left_out_is_told(tmp_path: Path) -> None:
     assert "Left out: 2 that are no domain names, 3 on the opt-out list." in text
 
 
+def looks(*found: tuple[str, str]) -> list[dict[str, Any]]:
+    return [{"address": address, "outcome": outcome} for address, outcome in found]
+
+
+@pytest.mark.parametrize(
+    ("found", "silent"),
+    [
+        ([("192.0.2.1", "timeout"), ("192.0.2.2", "unreachable")], ["2 IPv4"]),
+        ([("192.0.2.1", "no_starttls")], ["1 IPv4"]),  # somebody on the way answers
+        ([("192.0.2.1", "served"), ("2001:db8::1", "timeout")], ["1 IPv6"]),
+        ([("192.0.2.1", "timeout"), ("192.0.2.2", "served")], []),
+        ([("192.0.2.1", "no_route"), ("192.0.2.2", "shortage")], []),  # judged unknown already
+        ([], []),
+    ],
+)
+def test_a_network_that_lets_nothing_out_is_told(
+    found: list[tuple[str, str]], silent: list[str], tmp_path: Path
+) -> None:
+    hosts = [host(f"mx{n}.test", looks=looks(one)) for n, one in enumerate(found)]
+    page, _, _ = make_report(survey(tmp_path / "out", [domain("a.test", "critical")], hosts))
+    text = page.read_text(encoding="utf-8")
+    assert re.findall(r"none of (.*?) addresses that were asked", text) == silent
+
+
 @pytest.fixture
 def shown(tmp_path: Path) -> Iterator[tuple[Any, list[str]]]:
     """The hostile page in a browser, and what it asked for."""

@@ -99,6 +99,17 @@ def test_what_a_host_presented_is_in_its_row(surveyed: Path) -> None:
     }
 
 
+def test_a_survey_that_reached_nobody_needs_attention(tmp_path: Path) -> None:
+    """As from a network that lets nothing out to port 25; a look at its results says so again."""
+    source = tmp_path / "domains.txt"
+    source.write_text("x0.d0.silent.test\nx0.d1.silent.test\n")
+    words = job.run_words(source, tmp_path / "out", "--workers", "1")
+    for _ in range(2):
+        status, _, err = job.done(tmp_path, *words)
+        assert status == 1
+        assert err.startswith("danebot: none of 2 IPv4 addresses that were asked presented")
+
+
 def test_what_is_complete_is_not_done_again(surveyed: Path, tmp_path: Path) -> None:
     before = {path: path.stat().st_mtime_ns for path in surveyed.rglob("*.parquet")}
     words = job.run_words(surveyed.parent / "domains.txt", surveyed)
