@@ -135,7 +135,9 @@ def cluster(
                 silence_logs=logging.CRITICAL,
                 memory_limit=0,
             )
-            client = kept.enter_context(_begun(Client, kept.enter_context(ours)))
+            with _asking():
+                begun = _begun(Client, kept.enter_context(ours))
+            client = kept.enter_context(begun)
             kept.enter_context(_told_if_gone(client))
             yield client
 
@@ -173,6 +175,24 @@ def _told_if_gone(client: Client) -> Iterator[None]:
         raise SurveyError("the scheduler has gone; start it, and run it again") from exc
 
 
+@contextmanager
+def _asking() -> Iterator[None]:
+    """Say it in our words where Dask can't be asked, for whatever reason of its own.
+
+    An `OSError` is for who can tell whether the scheduler has gone.
+    """
+    try:
+        yield
+    except (DanebotError, CancelledError, OSError):
+        raise
+    except Exception as exc:
+        words = next(iter(str(exc).splitlines()), "")[:200]
+        raise SurveyError(
+            f"Dask doesn't answer here ({type(exc).__name__}{f': {words}' if words else ''}); "
+            "see what else this host is busy with, and run it again"
+        ) from exc
+
+
 def _silence() -> None:
     """Have no line of Dask's among ours; some of its loggers have levels of their own."""
     for name in ("distributed", "tornado", "asyncio", *logging.Logger.manager.loggerDict):
@@ -186,8 +206,9 @@ def check_resolvers(client: Client, plan: SurveyPlan) -> int:
         client.wait_for_workers(1, timeout=_WAIT)
     except TimeoutError as exc:
         raise SurveyError("the scheduler has no workers; start some, and run it again") from exc
-    _require_same(client)
-    return len(client.run(functools.partial(_tested, plan)))
+    with _asking():
+        _require_same(client)
+        return len(client.run(functools.partial(_tested, plan)))
 
 
 _VERSION = "__import__('danebot').__version__"
@@ -242,7 +263,8 @@ def require_idle(client: Client, data: DataSet) -> None:
     A driver that died leaves them at it for a moment: begun anew, an address would be asked twice
     as often as promised.
     """
-    held = [str(key) for keys in client.processing().values() for key in keys]
+    with _asking():
+        held = [str(key) for keys in client.processing().values() for key in keys]
     busy = [key for key in held if _mark(data) in key]
     if busy:
         raise SurveyError(

@@ -9,8 +9,9 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -23,7 +24,7 @@ from danebot import __version__
 from danebot.adapters.dns.resolvconf import ResolverConfig
 from danebot.domain.names import Hostname
 from danebot.survey import engine
-from danebot.survey.dataset import SurveyError
+from danebot.survey.dataset import DataSet, SurveyError
 from danebot.survey.plan import SurveyPlan
 from survey import job
 
@@ -196,6 +197,28 @@ def test_a_dask_that_does_not_come_up_is_told(
     told = rf"^Dask didn't start here{why}; see what else this host is busy with, and run it again$"
     with pytest.raises(SurveyError, match=told), engine.cluster(scheduler, 1):
         pass
+
+
+@pytest.mark.parametrize("asked", ["run", "processing"])
+def test_a_dask_that_can_not_be_asked_is_told(
+    monkeypatch: pytest.MonkeyPatch, others: Others, tmp_path: Path, asked: str
+) -> None:
+    """Forced: what it fails by on a busy host is its own affair, and no matter of ours."""
+
+    def fails(*_: object, **__: object) -> None:
+        raise KeyError("tls://127.0.0.1:1\n...")
+
+    monkeypatch.setattr(f"distributed.Client.{asked}", fails)
+    told = r"^Dask doesn't answer here \(KeyError: 'tls://.*\); see what else this host is busy"
+    plan = SurveyPlan(tmp_path, Hostname("probe.test"), ResolverConfig())
+    asks: dict[str, Callable[..., object]] = {
+        "run": partial(engine.check_resolvers, plan=plan),
+        "processing": partial(engine.require_idle, data=DataSet(tmp_path)),
+    }
+    address = others.scheduler()
+    others.worker("one", address)
+    with pytest.raises(SurveyError, match=told), engine.cluster(address, 0) as client:
+        asks[asked](client)
 
 
 def test_what_else_fails_is_not_the_schedulers_fault(others: Others) -> None:
