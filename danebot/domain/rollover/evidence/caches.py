@@ -7,7 +7,7 @@ CNAME on the way to it, says.  That it is gone is known only once everyone who h
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from danebot.domain.dns.tlsa import TlsaRecord
 
 Records = tuple["TlsaRecord", ...]
+GoneAt = Callable[[RRsetSighting, OwnerMemory, Policy], "datetime | None"]
+"""`gone_at` or `seen_gone_at`."""
 
 
 def in_force(observation: OwnerObservation) -> frozenset[tuple[Records, timedelta]]:
@@ -257,6 +259,21 @@ def past_known_at(owner: OwnerMemory, policy: Policy) -> datetime | None:
     if owner.watched_since is None:
         return None
     return owner.watched_since + policy.unseen_ttl + policy.margin
+
+
+def held_until(
+    owner: OwnerMemory, policy: Policy, gone: GoneAt = gone_at
+) -> dict[Records, datetime | None]:
+    """When no cache holds an RRset any more, of each that is known; None while it is there.
+
+    It may have been there under several TTLs: the last to be ``gone`` counts.
+    """
+    ends: dict[Records, datetime | None] = {}
+    for one in owner.rrsets:
+        end = gone(one, owner, policy)
+        known = ends.get(one.records, end)
+        ends[one.records] = max(known, end) if known is not None and end is not None else None
+    return ends
 
 
 def astray_known_at(owner: OwnerMemory, policy: Policy) -> datetime | None:

@@ -8,7 +8,12 @@ from typing import TYPE_CHECKING
 
 from danebot.domain.dane.certificate_types import CertificateType
 from danebot.domain.names import DnsName
-from danebot.domain.rollover.evidence.caches import gone_at, in_force, open_rrsets, past_known_at
+from danebot.domain.rollover.evidence.caches import (
+    held_until,
+    in_force,
+    open_rrsets,
+    past_known_at,
+)
 from danebot.domain.rollover.evidence.memory import Memory, OwnerMemory
 from danebot.domain.rollover.evidence.senders import senders_to
 from danebot.domain.rollover.evidence.unbroken import long_unheard
@@ -66,7 +71,7 @@ def live_refusals(
         owner, seen = memory.owners.get(name, OwnerMemory()), observations.get(name)
         shown = [records for records, _ in in_force(seen)] if seen is not None else []
         there = frozenset(record for rrset in (*shown, *open_rrsets(owner)) for record in rrset)
-        ends = {s.records: gone_at(s, owner, policy) for s in owner.rrsets}
+        ends = held_until(owner, policy)
         ends |= dict.fromkeys(shown)
         if owner.watched_since is None and not shown:
             yield Refusal(name, "its TLSA records were never seen", unknown=True)

@@ -15,6 +15,7 @@ from danebot.domain.lineage.state import Held
 from danebot.domain.names import DnsName, service_at
 from danebot.domain.rollover.evidence.caches import (
     gone_at,
+    held_until,
     in_force,
     past_known_at,
     seen_gone_at,
@@ -92,7 +93,7 @@ def loses_nothing(
     kept = isinstance(new, Held) and _keeps_names(presented, new)
     early = _presents_early(presented[0], policy, now)
     gone = gone_at if early or not kept else seen_gone_at
-    ends = {one.records: gone(one, known, policy) for one in known.rrsets}
+    ends = held_until(known, policy, gone)
     ends |= {records: None for records, _ in in_force(seen)} if seen is not None else {}
     if not kept and early and any(led_astray(owner, known, seen, policy, now)):
         return False

@@ -15,8 +15,8 @@ from danebot.domain.rollover.evidence.memory import (
 from danebot.domain.rollover.evidence.policy import Policy
 from danebot.domain.rollover.steps.refusals import BEFORE_FIRST_LOOK, Refusal
 from danebot.domain.rollover.steps.reload import live_refusals
-from domain.builders import HOUR, MINUTE, MX, T0, seen
-from domain.gate_world import LONG, cached, chain, found_live, renewal, shown, tlsa
+from domain.builders import DAY, HOUR, MINUTE, MX, T0, seen
+from domain.gate_world import LONG, Watch, cached, chain, found_live, renewal, shown, tlsa
 
 POLICY = Policy(min_wait=timedelta(0), margin=HOUR)
 LIVE = chain()
@@ -72,3 +72,17 @@ def test_one_record_of_several_may_have_been_alone_before_the_first_look() -> No
     assert refusals(both, known=FRESH, deployment=FOUND, now=known_at) == []
     assert refusals(both, known=FRESH) == []  # they serve it
     assert refusals(both, known=OwnerMemory(), deployment=FOUND) == []
+
+
+def test_records_under_a_ttl_that_was_lowered_are_in_caches_as_long_as_the_former_says() -> None:
+    """As one lowers it before a change: five days, then an hour, then the live key's beside."""
+    end = T0 + 5 * DAY + HOUR
+    site = Watch(renewal(LIVE), memory=Memory(deployment=FOUND))
+    site.look(T0 - 30 * DAY, shown(FORMER, ttl=5 * DAY))
+    site.look(T0, shown(FORMER))
+    both = shown(FORMER, OURS)
+    site.look(T0 + HOUR, both)
+    for now, ends in ((end - MINUTE, [end]), (end, [])):
+        site.look(now, both)
+        found = live_refusals(site.state, seen(both), site.memory, policy=POLICY, now=now)
+        assert [one.until for one in found] == ends

@@ -18,6 +18,7 @@ from danebot.domain.rollover.evidence.memory import (
     Occurrence,
     OwnerMemory,
     PastKey,
+    RRsetSighting,
 )
 from danebot.domain.rollover.evidence.policy import Policy
 from danebot.domain.rollover.steps.served import loses_nothing, passed_gate, served_at
@@ -90,6 +91,18 @@ def test_one_of_several_records_may_be_alone_in_a_cache_until_the_past_is_known(
     assert not safe(both, known=OwnerMemory())
     assert not safe(both, known=FRESH, now=known_at - MINUTE)
     assert safe(both, known=FRESH, now=known_at)
+
+
+@pytest.mark.parametrize("later", [False, True])
+def test_an_rrset_that_was_there_under_two_ttls_is_in_caches_for_the_later_end(
+    *, later: bool
+) -> None:
+    """Whichever of the two is remembered first."""
+    long = RRsetSighting((FORMER,), 5 * DAY, T0 - 30 * DAY, T0)
+    short = long._replace(ttl=HOUR, first=T0, until=T0 + HOUR)
+    known, end = LONG._replace(rrsets=(long, short)[:: 1 if later else -1]), T0 + 5 * DAY + HOUR
+    assert not safe(shown(FORMER, OURS), known=known, now=end - MINUTE)
+    assert safe(shown(FORMER, OURS), known=known, now=end)
 
 
 QUIET = LONG._replace(heard={"ns1.example.org [192.0.2.1]": T0})  # ns2 never was
