@@ -146,7 +146,8 @@ def remember_rrsets(
             kept.append(sighting)
     kept += _newly_found(kept, found, observation, now)
     kept = list(dict.fromkeys(kept))
-    return tuple(one for one in kept if not any(_covers(other, one) for other in kept))
+    since = old.watched_since
+    return tuple(one for one in kept if not any(_covers(other, one, since) for other in kept))
 
 
 def undated_rrsets(
@@ -204,12 +205,16 @@ def explained(since: datetime | None, lagged_at: datetime | None, ttl: timedelta
     return since is None or lagged_at is None or since <= lagged_at <= since + ttl
 
 
-def _covers(one: RRsetSighting, other: RRsetSighting) -> bool:
+def _covers(one: RRsetSighting, other: RRsetSighting, since: datetime | None) -> bool:
     """Whether ``one`` makes ``other`` superfluous: the same records, held as long or longer.
 
     One that servers had left may turn out to have ended then; under another TTL they had it later.
+    What was there at the look ``since`` which the owner is watched may have been cached before, and
+    what came later wasn't.
     """
     if one.records != other.records:
+        return False
+    if since is not None and other.first <= since < one.first:
         return False
     if one.left_at is not None and one.ttl != other.ttl and other.first >= one.left_at:
         return False
@@ -281,6 +286,27 @@ def astray_known_at(owner: OwnerMemory, policy: Policy) -> datetime | None:
     if owner.astray_until is None:
         return None
     return owner.astray_until + policy.unseen_ttl + policy.margin
+
+
+def alone_before(owner: OwnerMemory, policy: Policy, now: datetime) -> frozenset[TlsaRecord]:
+    """The records each of which a cache may hold alone, from before the first observation.
+
+    Those of an RRset that was there at that count as long as it may be cached, whatever became of
+    it since.
+    """
+    since = owner.watched_since
+    return frozenset(
+        record
+        for one in owner.rrsets
+        for record in one.records
+        if one.until is None
+        or (since is not None and one.first <= since and _in_caches(one, owner, policy, now))
+    )
+
+
+def _in_caches(one: RRsetSighting, owner: OwnerMemory, policy: Policy, now: datetime) -> bool:
+    end = gone_at(one, owner, policy)
+    return end is None or now < end
 
 
 def open_rrsets(owner: OwnerMemory) -> Iterable[Records]:

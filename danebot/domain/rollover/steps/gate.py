@@ -26,9 +26,9 @@ from danebot.domain.dns.tlsa import Selector, Usage
 from danebot.domain.lineage.state import Held
 from danebot.domain.names import DnsName, service_at
 from danebot.domain.rollover.evidence.caches import (
+    alone_before,
     gone_at,
     in_force,
-    open_rrsets,
     past_known_at,
     seen_gone_at,
 )
@@ -180,19 +180,19 @@ def _refusals(
     if (quiet or now < known_at) and (early or not same):
         # A record may name the certificate: that is new with the same key, too.
         other_key = relies_on_anchor and (served is None or judge.new.key != served.key)
-        if other_key or _past_may_matter(judge, owner, led=led):
+        if other_key or _past_may_matter(judge, owner, policy, led=led):
             yield unheard_long(name, quiet) if quiet else unknown_past(name, known_at)
 
 
-def _past_may_matter(judge: Judge, owner: OwnerMemory, *, led: bool) -> bool:
-    """Whether a part of what is there now, alone in a cache, would fail the new chain.
+def _past_may_matter(judge: Judge, owner: OwnerMemory, policy: Policy, *, led: bool) -> bool:
+    """Whether a part of what is there, or was at the first look, alone would fail the new chain.
 
     Where an alias ``led`` to nothing, it may have led to anything before, and may yet.
 
     Records that name a key (``3 1 x``) are left to the wait for that key's own records, which the
     live key never had where a service may serve a former one.
     """
-    alone = {record for records in open_rrsets(owner) for record in records}
+    alone = alone_before(owner, policy, judge.senders.now)
     if led and not alone:
         return judge.served is None or not _same_authorities(judge.served, judge.new)
     return any(

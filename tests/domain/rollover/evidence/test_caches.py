@@ -73,7 +73,7 @@ def test_records_under_another_ttl_count_while_the_resolver_has_them_from_its_ca
 def test_what_servers_show_makes_the_resolver_s_word_for_the_same_superfluous() -> None:
     told = SHORT._replace(witness=Witness.RESOLVER, until=None)
     for ttl, kept in ((HOUR, [Witness.SERVERS]), (MINUTE, [Witness.RESOLVER, Witness.SERVERS])):
-        owner = OwnerMemory(rrsets=(told,), watched_since=T0)
+        owner = OwnerMemory(rrsets=(told,), watched_since=T0 - DAY)
         found = remember_rrsets(owner, look("old", ttl=ttl), T0 + HOUR)
         assert sorted((one.witness for one in found), key=str) == kept
 

@@ -19,7 +19,7 @@ from danebot.domain.rollover.evidence.policy import Policy
 from danebot.domain.rollover.steps.gate import gate, relied_upon
 from danebot.domain.rollover.steps.phases import Hold, Step
 from danebot.domain.rollover.steps.refusals import Refusal
-from domain.builders import DAY, HOUR, MX, MX2, OTHER, T0, UNREACHABLE, line, seen
+from domain.builders import DAY, HOUR, MINUTE, MX, MX2, OTHER, T0, UNREACHABLE, line, seen
 from domain.gate_world import (
     LONG,
     There,
@@ -184,6 +184,51 @@ def test_a_record_of_the_certificate_alone_in_a_cache_fails_every_renewal(by: st
     assert planned.refusal.until is not None
     key_alone = Watch(renewal(SAME), policy=Policy()).look(T0, shown(tlsa("3 1 1")))
     assert key_alone.step is Step.DEPLOY
+
+
+@pytest.mark.parametrize(
+    "between",
+    [
+        pytest.param([], id="control"),
+        pytest.param([shown(A, ttl=2 * HOUR)], id="a longer TTL"),
+        pytest.param([shown(tlsa("3 1 1")), shown(A)], id="gone and back"),
+    ],
+)
+def test_what_was_there_at_the_first_look_is_in_caches_whatever_became_of_it(
+    between: list[OwnerObservation],
+) -> None:
+    """Its TTL was six days until just before that; what is seen later makes it no shorter."""
+    known_at, now = T0 + 7 * DAY + HOUR, T0
+    site = Watch(renewal(chain(), chain()))
+    for one in (shown(A), *between, shown(tlsa("3 1 1"))):
+        site.look(now, one)
+        now += HOUR
+    site.state = renewal(SWITCHED)
+    held = site.look(known_at - MINUTE, shown(tlsa("3 1 1")))
+    assert (held.step, held.hold) == (None, Hold.CACHES)
+    assert site.look(known_at, shown(tlsa("3 1 1"))).step is Step.DEPLOY
+
+
+@pytest.mark.parametrize("left", [tlsa("3 1 1"), None])
+def test_a_record_that_went_after_the_first_look_may_have_been_alone_before_it(
+    left: TlsaRecord | None,
+) -> None:
+    """It went a day later; the other had come an hour before that look."""
+    known_at = T0 + 7 * DAY + HOUR
+    site = Watch(renewal(SWITCHED))
+    site.look(T0, shown(A, tlsa("3 1 1")))
+    after = shown(*([left] if left else []))
+    site.look(T0 + DAY, after)
+    held = site.look(known_at - MINUTE, after)
+    assert (held.step, held.hold) == (None, Hold.CACHES)
+    assert site.look(known_at, after).step is Step.DEPLOY
+
+
+def test_a_record_that_came_and_went_after_the_first_look_was_not_there_before_it() -> None:
+    site = Watch(renewal(SWITCHED))
+    for at, one in ((0, shown(tlsa("3 1 1"))), (1, shown(A, tlsa("3 1 1")))):
+        site.look(T0 + at * HOUR, one)
+    assert site.look(T0 + 2 * HOUR, shown(tlsa("3 1 1"))).step is Step.DEPLOY
 
 
 # ---- what is no repair -----------------------------------------------------------------------
