@@ -243,7 +243,8 @@ def _remember_ttls(
 def _remember_rrsets(old: OwnerMemory, seen: Seen, now: datetime) -> tuple[RRsetSighting, ...]:
     answer = seen.answer
     said = id(answer.security), id(answer.cause), seen.heard_any, seen.heard_all, seen.signed
-    alike = caches._found(seen), caches._served(seen), said, old.old_route_until
+    times = old.old_route_until, old.watched_since
+    alike = caches._found(seen), caches._served(seen), said, times
     real = functools.partial(_REAL["remember_rrsets"], old, seen, now)
     return _folded(old.rrsets, alike, now, LONGEST_WAIT, real)
 
