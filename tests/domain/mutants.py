@@ -423,8 +423,8 @@ def _heard_once(observation: Observation, memory: Memory, policy: Policy, now: d
 NEVER_HEARD_IS_NO_SILENCE = Rules(plan=_heard_once)
 
 
-def _led_nowhere(real: Callable[..., bool], *who: object, led: bool) -> bool:
-    return not led and real(*who, led=led)
+def _led_nowhere(real: Callable[..., bool], *who: object, bare: bool) -> bool:
+    return not bare and real(*who, bare=bare)
 
 
 def _nothing_before(

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from danebot.domain.dns.answers import OwnerObservation, Presence
 from danebot.domain.dns.tlsa import Declared, Required
 from danebot.domain.lineage.state import LineageState, Management
-from danebot.domain.rollover.evidence.caches import gone_at
+from danebot.domain.rollover.evidence.caches import gone_at, past_known_at
 from danebot.domain.rollover.evidence.memory import Memory, OwnerMemory, Protection
 
 if TYPE_CHECKING:
@@ -137,5 +137,6 @@ def without_records(observation: OwnerObservation) -> bool:
 
 
 def _out_of_caches(owner: OwnerMemory, policy: Policy, now: datetime) -> bool:
+    """Whether no cache has a record of an owner, from before it was first looked at neither."""
     ends = [gone_at(sighting, owner, policy) for sighting in owner.rrsets]
-    return all(end is not None and end <= now for end in ends)
+    return all(end is not None and end <= now for end in (*ends, past_known_at(owner, policy)))

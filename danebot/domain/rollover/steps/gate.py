@@ -131,7 +131,8 @@ class _At(NamedTuple):
             owner = self.memory.owners.get(name, OwnerMemory())
             relies = any(one.line.owner == name for one in self.state.anchored)
             quiet = long_unheard(owner, observation, self.now) if early else ()
-            led = early and owner.route is not None and owner.route.canonical != name
+            fading = any(line.owner == name for line in self.state.fading)
+            led = owner.route is not None and owner.route.canonical != name
             yield from _refusals(
                 judge,
                 owner,
@@ -139,7 +140,7 @@ class _At(NamedTuple):
                 self.policy,
                 relies_on_anchor=relies,
                 quiet=quiet,
-                led=led,
+                bare=early and (led or fading),
                 early=early,
             )
             same = served is not None and _same_authorities(served, self.new)
@@ -155,7 +156,7 @@ def _refusals(
     *,
     relies_on_anchor: bool,
     quiet: tuple[str, ...],
-    led: bool,
+    bare: bool,
     early: bool,
 ) -> Iterator[Refusal]:
     """Each RRset of an owner that a cache may hold, if it is a reason."""
@@ -180,20 +181,21 @@ def _refusals(
     if (quiet or now < known_at) and (early or not same):
         # A record may name the certificate: that is new with the same key, too.
         other_key = relies_on_anchor and (served is None or judge.new.key != served.key)
-        if other_key or _past_may_matter(judge, owner, policy, led=led):
+        if other_key or _past_may_matter(judge, owner, policy, bare=bare):
             yield unheard_long(name, quiet) if quiet else unknown_past(name, known_at)
 
 
-def _past_may_matter(judge: Judge, owner: OwnerMemory, policy: Policy, *, led: bool) -> bool:
+def _past_may_matter(judge: Judge, owner: OwnerMemory, policy: Policy, *, bare: bool) -> bool:
     """Whether a part of what is there, or was at the first look, alone would fail the new chain.
 
-    Where an alias ``led`` to nothing, it may have led to anything before, and may yet.
+    Where it is ``bare``, anything may have been there before: an alias may have led to it, and may
+    yet, or a line of ``dane-ee`` that is lost been there for it.
 
     Records that name a key (``3 1 x``) are left to the wait for that key's own records, which the
     live key never had where a service may serve a former one.
     """
     alone = alone_before(owner, policy, judge.senders.now)
-    if led and not alone:
+    if bare and not alone:
         return judge.served is None or not _same_authorities(judge.served, judge.new)
     return any(
         judge.worse((record,))

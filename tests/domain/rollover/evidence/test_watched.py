@@ -18,7 +18,7 @@ from danebot.domain.dns.tlsa import (
     parse_dnsnames,
 )
 from danebot.domain.finding import Code, Finding, Severity
-from danebot.domain.lineage.state import LineageState, Management
+from danebot.domain.lineage.state import Held, LineageState, Management
 from danebot.domain.names import DnsName
 from danebot.domain.rollover.evidence.anchors import anchored
 from danebot.domain.rollover.evidence.memory import Memory, Protection, Request
@@ -42,6 +42,7 @@ from danebot.errors import RecordSyntaxError
 from domain.builders import (
     DAY,
     HOUR,
+    MINUTE,
     MX,
     MX2,
     OTHER,
@@ -57,7 +58,7 @@ from domain.builders import (
     silent,
     state,
 )
-from domain.gate_world import chain, shown, tlsa, watch
+from domain.gate_world import Watch, chain, renewal, shown, tlsa, watch
 
 NEXT = state(line(), line(MX2), next_key=key_file("new"))
 BEFORE = {MX: look("old"), MX2: look("old", owner=MX2)}
@@ -300,6 +301,36 @@ def test_what_caches_hold_of_a_fading_owner_holds_a_new_chain() -> None:
     assert held_back is not None
     assert (held_back.owner, held_back.until) == (MX, T0 + 2 * HOUR)
     assert refusal(T0 + 2 * HOUR) is None
+
+
+@pytest.mark.parametrize("new", [chain(by="B", version=2), chain("new", version=2)])
+def test_an_owner_without_records_since_the_first_look_stays_until_the_past_is_in_no_cache(
+    new: Held,
+) -> None:
+    """They went a minute before that look, and the line an hour after it.
+
+    Who has them in a cache refuses another issuer's chain, or another key's.
+    """
+    site, gone = Watch(renewal(new)), {MX: shown()}
+    site.look(T0, shown())
+    known_at = T0 + 7 * DAY + HOUR
+
+    def later(now: datetime) -> tuple[Memory, LineageState]:
+        memory = kept_up(site.memory, now)
+        found = fade(protecting(site.state._replace(required=()), memory), gone)
+        memory = remember(memory, found, gone, now)
+        return let_go_of_gone(memory, found, site.policy, now)
+
+    for now in (T0 + HOUR, known_at - MINUTE):
+        memory, found = later(now)
+        assert (found.fading, memory.watched) == ((line(),), (line(),))
+        refusal = gate(found, new, gone, memory, policy=site.policy, now=now)
+        assert refusal is not None
+        assert (refusal.owner, refusal.until) == (MX, known_at)
+        same = chain(version=2)
+        assert gate(found, same, gone, memory, policy=site.policy, now=now) is None
+    memory, found = later(known_at)
+    assert (found.fading, memory.watched) == ((), ())
 
 
 @pytest.mark.parametrize(
