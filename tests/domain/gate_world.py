@@ -70,12 +70,15 @@ def chain(
     days: int = 60,
     age: int = 30,
     root: bool = False,
+    beside: str | None = None,
 ) -> Held:
     """A version of the archive: leaf and intermediate, and the root if it is presented.
 
-    At T0 its ``age`` is so many days, and so many are left.
+    At T0 its ``age`` is so many days, and so many are left.  An authority ``beside`` is presented,
+    and signed nothing of it.
     """
-    above = [authority(by), *([authority("root")] if root else [])]
+    others = [authority(beside)] if beside else []
+    above = [authority(by), *others, *([authority("root")] if root else [])]
     issued = [leaf(key, by, version, names, (age, days)), *above]
     read = read_chain(b"".join(one.pem for one in issued))
     return Held(version, read.key, read)

@@ -134,6 +134,17 @@ def climbed(chain: Sequence[bytes], now: datetime) -> tuple[Certificate, ...]:
     return build(found[0], pool, lambda _: False, now).certificates
 
 
+def keeps_issuers(before: Sequence[bytes], after: Sequence[bytes], now: datetime) -> bool:
+    """Whether a chain (DER, leaf first) has all issuers of one ``before``, and leads to them.
+
+    One that is presented but didn't sign is no issuer: senders find none of its records.
+    """
+    if not set(before[1:]) <= set(after[1:]):
+        return False
+    above = {one.der for one in climbed(before, now)[1:]}
+    return above <= {one.der for one in climbed(after, now)[1:]}
+
+
 def _best_issuer(
     path: Sequence[Certificate], pool: Sequence[Certificate], now: datetime
 ) -> Certificate | None:

@@ -32,6 +32,7 @@ from danebot.domain.dane.path import (
     climbed,
     issued,
     judge_path,
+    keeps_issuers,
     shortest_path,
 )
 from danebot.domain.dane.references import References
@@ -512,3 +513,26 @@ def test_a_presented_chain_is_climbed_as_far_as_it_leads() -> None:
     path = [one.der for one in (LEAF, INTER, ROOT)]
     assert [one.der for one in climbed(chain, NOW)] == path
     assert climbed((), NOW) == climbed((b"junk", INTER.der), NOW) == ()
+
+
+STRANGER = issue("Stranger", ca=True).der
+BY_STRANGER = issue("Leaf", issue("Stranger", ca=True)).der
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "kept"),
+    [
+        ((LEAF.der, INTER.der), (LEAF.der, INTER.der), True),
+        ((LEAF.der, INTER.der), (LEAF.der, ROOT.der, INTER.der), True),
+        ((LEAF.der, INTER.der, ROOT.der), (LEAF.der, INTER.der), False),
+        ((LEAF.der, INTER.der), (BY_STRANGER, STRANGER), False),
+        ((LEAF.der, INTER.der), (BY_STRANGER, STRANGER, INTER.der), False),
+        ((LEAF.der, INTER.der, STRANGER), (BY_STRANGER, INTER.der, STRANGER), False),
+        ((b"junk", INTER.der), (b"other junk", INTER.der), True),
+        ((b"junk", INTER.der), (b"other junk", ROOT.der), False),
+    ],
+)
+def test_an_issuer_is_kept_where_the_chain_leads_to_it(
+    before: tuple[bytes, ...], after: tuple[bytes, ...], *, kept: bool
+) -> None:
+    assert keeps_issuers(before, after, NOW) is kept

@@ -143,8 +143,7 @@ class _At(NamedTuple):
                 bare=early and (led or fading),
                 early=early,
             )
-            same = served is not None and _same_authorities(served, self.new)
-            if early and not same:
+            if early and not judge.keeps_names:
                 yield from led_astray(name, owner, observation, self.policy, self.now)
 
 
@@ -161,7 +160,7 @@ def _refusals(
 ) -> Iterator[Refusal]:
     """Each RRset of an owner that a cache may hold, if it is a reason."""
     now, name, served = judge.senders.now, judge.senders.owner, judge.served
-    same = served is not None and _same_authorities(served, judge.new)
+    same = judge.keeps_names
     gone = gone_at if early or not same else seen_gone_at
     shown = {records for records, _ in in_force(observation)} if observation is not None else set()
     for sighting in owner.rrsets:
@@ -196,7 +195,7 @@ def _past_may_matter(judge: Judge, owner: OwnerMemory, policy: Policy, *, bare: 
     """
     alone = alone_before(owner, policy, judge.senders.now)
     if bare and not alone:
-        return judge.served is None or not _same_authorities(judge.served, judge.new)
+        return not judge.keeps_names
     return any(
         judge.worse((record,))
         for record in alone
@@ -211,8 +210,3 @@ def _repaired(judge: Judge, observation: OwnerObservation | None) -> bool:
     if observation.answer.presence is not Presence.PRESENT:
         return False
     return all(judge.repaired(records) for records, _ in in_force(observation))
-
-
-def _same_authorities(served: Held, new: Held) -> bool:
-    """Whether the new chain has the served one's key and issuers: no name of them is lost."""
-    return new.key == served.key and set(served.chain.ders[1:]) <= set(new.chain.ders[1:])

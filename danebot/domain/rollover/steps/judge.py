@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING
 
 from danebot.domain.dane.certificate_types import ALL_TYPES, CertificateType
@@ -22,6 +23,15 @@ class Judge:
     def __init__(self, senders: Senders, served: Held | None, new: Held) -> None:
         self.senders, self.served, self.new = senders, served, new
         self.known: dict[Records, frozenset[CertificateType]] = {}
+
+    @functools.cached_property
+    def keeps_names(self) -> bool:
+        """Whether the new chain has the served one's key and issuers: no name of them is lost."""
+        from danebot.domain.dane.path import keeps_issuers
+
+        if self.served is None or self.new.key != self.served.key:
+            return False
+        return keeps_issuers(self.served.chain.ders, self.new.chain.ders, self.senders.now)
 
     def worse(self, records: Records) -> frozenset[CertificateType]:
         """Which senders refuse the new chain by an RRset, and may not refuse the served one."""

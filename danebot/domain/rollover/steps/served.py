@@ -90,7 +90,7 @@ def loses_nothing(
     if not isinstance(new, Held) and spki == new.spki:
         return True
     seen, known = observations.get(owner), memory.owners.get(owner, OwnerMemory())
-    kept = isinstance(new, Held) and _keeps_names(presented, new)
+    kept = isinstance(new, Held) and _keeps_names(presented, new, now)
     early = _presents_early(presented[0], policy, now)
     gone = gone_at if early or not kept else seen_gone_at
     ends = held_until(known, policy, gone)
@@ -124,9 +124,10 @@ def _presents_early(leaf: bytes, policy: Policy, now: datetime) -> bool:
     return now < facts.not_after - lifetime * policy.expiry_warning
 
 
-def _keeps_names(presented: Sequence[bytes], new: Held) -> bool:
+def _keeps_names(presented: Sequence[bytes], new: Held, now: datetime) -> bool:
     """Whether ``new`` has the key and issuers of a chain (DER, leaf first) that is presented."""
+    from danebot.domain.dane.path import keeps_issuers
     from danebot.domain.lineage.pem import leaf_spki
 
-    issuers = set(presented[1:]) <= set(new.chain.ders[1:])
-    return issuers and leaf_spki(presented[0]) == new.key.spki
+    same_key = leaf_spki(presented[0]) == new.key.spki
+    return same_key and keeps_issuers(presented, new.chain.ders, now)

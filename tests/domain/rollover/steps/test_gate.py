@@ -322,8 +322,25 @@ def test_silence_opens_nothing() -> None:
 
 def test_of_an_owner_never_seen_only_the_same_authorities_pass() -> None:
     quiet = shown(security=Security.INDETERMINATE, at={"ns1": UNREACHABLE})
-    assert held_back(Watch(renewal(SWITCHED)).look(T0, quiet), Hold.CANNOT_SEE)
-    assert deployed(Watch(renewal(SAME)).look(T0, quiet))
+    bundled = chain(by="B", version=2, beside="A")
+    for other in (SWITCHED, bundled):
+        assert held_back(Watch(renewal(other)).look(T0, quiet), Hold.CANNOT_SEE)
+    for same in (SAME, chain(version=2, beside="B")):
+        assert deployed(Watch(renewal(same)).look(T0, quiet))
+
+
+@pytest.mark.parametrize("beside", [None, "A"])
+def test_an_issuer_that_is_presented_and_signed_nothing_keeps_no_name(beside: str | None) -> None:
+    """Its record was alone until just before the first look, close to the live chain's end.
+
+    The same where the live chain had both already.
+    """
+    new, known_at = chain(by="B", version=2, beside="A"), T0 + 7 * DAY + HOUR
+    site = Watch(renewal(new, chain(age=80, days=10, beside="B" if beside else None)))
+    there = shown(A, tlsa("3 1 1"))
+    assert held_back(site.look(T0, there), Hold.CACHES)
+    assert held_back(site.look(known_at - MINUTE, there), Hold.CACHES)
+    assert deployed(site.look(known_at, there))
 
 
 def test_what_was_there_before_the_first_look_may_be_in_caches() -> None:

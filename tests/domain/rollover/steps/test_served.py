@@ -105,6 +105,17 @@ def test_an_rrset_that_was_there_under_two_ttls_is_in_caches_for_the_later_end(
     assert safe(shown(FORMER, OURS), known=known, now=end)
 
 
+def test_nor_does_one_whose_issuer_is_only_presented_by_the_new_one_keep_its_name() -> None:
+    """Near its end, and shortly after the first look."""
+    near, presented = T0 + 50 * DAY, chain(version=3).chain.ders
+    known = OwnerMemory(watched_since=near)
+    for new, certain in ((chain(by="B", beside="A"), False), (chain(beside="B"), True)):
+        found = renewal(new, new)
+        assert certain is safe(
+            shown(A, OURS), known=known, presented=presented, new=new, state=found, now=near
+        )
+
+
 QUIET = LONG._replace(heard={"ns1.example.org [192.0.2.1]": T0})  # ns2 never was
 MUTE = {"ns1": None, "ns2": ServerOutcome.UNREACHABLE}
 BOTH = (A, tlsa("2 1 1", by="B"))
