@@ -249,6 +249,9 @@ def _exposure(memory: Memory, staged: Held) -> Exposure:
 
 
 def _to_revoke(memory: Memory, staged: Held, serving: Held) -> tuple[PendingRevocation, ...]:
+    """What is to be revoked once ``staged`` is served: nothing of a key that stays."""
+    if staged.key == serving.key:
+        return ()
     request = requested(memory, staged.key)
     if request is None or request.revocation is Revocation.LEFT:
         return ()

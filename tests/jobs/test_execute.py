@@ -13,7 +13,13 @@ from danebot.adapters.tree.locks import TreeLock
 from danebot.adapters.tree.memory_file import save_memory
 from danebot.domain.finding import Code
 from danebot.domain.lineage.state import LineageState
-from danebot.domain.rollover.evidence.memory import CallResult, Memory, Request, Urgency
+from danebot.domain.rollover.evidence.memory import (
+    CallResult,
+    Memory,
+    Request,
+    Revocation,
+    Urgency,
+)
 from danebot.domain.rollover.records.in_use import KeysInUse
 from danebot.domain.rollover.steps.phases import Hold, Keep, Plan, Step
 from danebot.errors import TreeError
@@ -92,6 +98,21 @@ def test_what_a_deployment_leaves_to_do_is_given_before_it_is_made(
     held = world.context.tree.read(NAME).serving
     assert held is not None
     assert held.key == trees.public("two")
+
+
+@pytest.mark.parametrize(("key", "revoked"), [("one", []), ("two", ["one"])])
+def test_certificates_are_to_be_revoked_of_a_compromised_key_that_is_replaced(
+    world: World, lock: TreeLock, key: str, revoked: list[str]
+) -> None:
+    """An ordinary renewal, while its successor cools, replaces none."""
+    world.grown.version(2, key)
+    world.grown.link(world.paths.staging, 2)
+    digest = trees.public("two").digest
+    request = Request(digest, world.now, Urgency.EMERGENCY, Revocation.WANTED)
+    memory = next(acts(world, lock, Step.DEPLOY, Memory(request=request))).memory
+    assert memory is not None
+    assert memory.request == request
+    assert [one.spki for one in memory.revocations] == [trees.public(one).spki for one in revoked]
 
 
 def test_the_same_chain_deployed_again_leaves_nothing_to_do(world: World, lock: TreeLock) -> None:
