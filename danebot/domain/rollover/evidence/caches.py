@@ -294,19 +294,17 @@ def alone_before(owner: OwnerMemory, policy: Policy, now: datetime) -> frozenset
     Those of an RRset that was there at that count as long as it may be cached, whatever became of
     it since.
     """
-    since = owner.watched_since
     return frozenset(
         record
         for one in owner.rrsets
+        if _maybe_alone(one, owner, policy, now)
         for record in one.records
-        if one.until is None
-        or (since is not None and one.first <= since and _in_caches(one, owner, policy, now))
     )
 
 
-def _in_caches(one: RRsetSighting, owner: OwnerMemory, policy: Policy, now: datetime) -> bool:
-    end = gone_at(one, owner, policy)
-    return end is None or now < end
+def _maybe_alone(one: RRsetSighting, owner: OwnerMemory, policy: Policy, now: datetime) -> bool:
+    end, since = gone_at(one, owner, policy), owner.watched_since
+    return end is None or (since is not None and one.first <= since and now < end)
 
 
 def open_rrsets(owner: OwnerMemory) -> Iterable[Records]:

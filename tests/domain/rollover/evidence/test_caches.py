@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
 from danebot.domain.dns.answers import Security
-from danebot.domain.rollover.evidence.caches import gone_at, remember_rrsets, undated_rrsets
+from danebot.domain.rollover.evidence.caches import (
+    alone_before,
+    gone_at,
+    held_until,
+    remember_rrsets,
+    undated_rrsets,
+)
 from danebot.domain.rollover.evidence.memory import OwnerMemory, RRsetSighting, Witness
 from danebot.domain.rollover.evidence.policy import Policy
 from domain.builders import DAY, HOUR, MINUTE, T0, look, record
@@ -91,3 +97,33 @@ def test_what_servers_had_left_they_have_left_still_where_they_show_something_el
     left = SHORT._replace(until=None, left_at=T0, lagged_at=T0)
     owner = OwnerMemory(rrsets=(left,), watched_since=T0 - 30 * DAY)
     assert undated_rrsets(owner, look("new"), T0 - DAY)[0] == left
+
+
+LONGER = SHORT._replace(first=T0 - DAY, ttl=5 * DAY)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "end"),
+    [
+        (SHORT, LONGER, T0 + 5 * DAY + 3 * HOUR),
+        (SHORT, LONGER._replace(until=None), None),
+        (SHORT._replace(until=None), LONGER, None),
+    ],
+)
+def test_of_the_ttls_under_which_an_rrset_was_there_the_last_to_end_counts(
+    one: RRsetSighting, other: RRsetSighting, end: datetime | None
+) -> None:
+    """In whatever order they are remembered."""
+    for both in ((one, other), (other, one)):
+        owner = OwnerMemory(rrsets=both, watched_since=T0 - 30 * DAY)
+        assert held_until(owner, POLICY) == {one.records: end}
+
+
+def test_records_of_the_first_look_may_be_alone_as_long_as_they_may_be_cached() -> None:
+    later = SHORT._replace(records=(record("new"),), first=T0 + MINUTE)
+    owner, end = OwnerMemory(rrsets=(SHORT, later), watched_since=T0), T0 + 7 * DAY + HOUR
+    assert alone_before(owner, POLICY, end - MINUTE) == {record("old")}
+    assert alone_before(owner, POLICY, end) == frozenset()
+    there = owner._replace(rrsets=(SHORT, later._replace(until=None)))
+    assert alone_before(there, POLICY, end) == {record("new")}
+    assert alone_before(owner._replace(watched_since=None), POLICY, T0) == frozenset()
