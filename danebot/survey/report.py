@@ -104,7 +104,10 @@ def _page(data: DataSet, asked: Tables) -> str:
     )
     parts = [
         intro,
-        *(f"<p><strong>{page_text(line)}.</strong></p>" for line in silence(asked)),
+        *(
+            f"<p><strong>{page_text(line[:1].upper() + line[1:])}.</strong></p>"
+            for line in silence(asked)
+        ),
         _section("Verdicts on domains", _bars(asked.ask(STATUSES), "verdict", "domains")),
         _section(
             "Worst first",

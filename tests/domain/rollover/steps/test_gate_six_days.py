@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
+from danebot.domain.dns.answers import OwnerObservation
 from danebot.domain.dns.tlsa import MatchingType, Selector, TlsaRecord, Usage, association
 from danebot.domain.finding import Code, Severity
 from danebot.domain.lineage.state import Held, KeyFile
@@ -60,6 +61,22 @@ def deployed_at(site: Watch, *there: TlsaRecord) -> datetime | None:
     return None
 
 
+def begins_unharmed(
+    site: Watch, new: Held, look: OwnerObservation, at: datetime, had: Held = LIVE
+) -> bool:
+    """Whether a service that has ``had`` yet loses nothing by ``new``."""
+    return loses_nothing(
+        MX,
+        had.chain.ders,
+        new,
+        site.state,
+        seen(look),
+        memory=site.memory,
+        policy=site.policy,
+        now=at,
+    )
+
+
 def test_the_last_part_of_so_short_a_certificate_begins_a_day_before_its_end() -> None:
     assert (END - NEAR) / DAY == 1.2
     assert KNOWN > END
@@ -88,20 +105,11 @@ def test_one_that_the_record_of_the_whole_certificate_may_hold_is_made_before_th
 def test_so_it_is_for_a_service_that_missed_the_reload() -> None:
     new = renewed(age=1)
     site = taken_out(new, WHOLE, OURS)
-    look = seen(shown(WHOLE, OURS, at={"ns1": None}))
-    site.look(T0, look[MX])
+    look = shown(WHOLE, OURS, at={"ns1": None})
+    site.look(T0, look)
     site.state = renewal(new, new)
     for at, safe in ((NEAR - MINUTE, False), (NEAR, True), (END + HOUR, True)):
-        assert safe is loses_nothing(
-            MX,
-            LIVE.chain.ders,
-            new,
-            site.state,
-            look,
-            memory=site.memory,
-            policy=site.policy,
-            now=at,
-        )
+        assert safe is begins_unharmed(site, new, look, at)
 
 
 def test_records_that_were_heard_hold_it_however_near_the_end_is() -> None:
@@ -157,16 +165,7 @@ def test_nor_do_they_for_a_service_that_missed_the_reload(
     site.look(T0, there)
     site.state = renewal(new, new)
     for at, safe in ((T0 + HOUR, False), (NEAR - MINUTE, False), (NEAR, True)):
-        assert safe is loses_nothing(
-            MX,
-            LIVE.chain.ders,
-            new,
-            site.state,
-            seen(there),
-            memory=site.memory,
-            policy=site.policy,
-            now=at,
-        )
+        assert safe is begins_unharmed(site, new, there, at)
 
 
 @pytest.mark.parametrize(("had", "former", "by"), LOST)
@@ -180,16 +179,7 @@ def test_they_do_for_a_service_that_has_an_issuer_which_the_new_one_lacks(
     site.look(T0, there)
     site.state = renewal(new, new)
     for at, safe in ((NEAR, False), (END - MINUTE, False), (KNOWN, True)):
-        assert safe is loses_nothing(
-            MX,
-            had.chain.ders,
-            new,
-            site.state,
-            seen(there),
-            memory=site.memory,
-            policy=site.policy,
-            now=at,
-        )
+        assert safe is begins_unharmed(site, new, there, at, had)
 
 
 def test_where_a_service_may_have_a_former_key_its_record_alone_holds_all() -> None:
